@@ -1,0 +1,224 @@
+//! What stands in `#[change(..)]`, `#[rollback(..)]` and `#[verify(..)]`.
+
+use std::time::Duration;
+
+use proc_macro2::{Span, TokenStream, TokenTree};
+use syn::Path;
+use syn::parse::Parser;
+
+use crate::keys::{Key, Spanned, entries, meant, split};
+use crate::problems::Problems;
+
+/// An id must fit the index of the audit table in every database.
+const MAX_ID: usize = 190;
+
+const TRANSACTION: Key = Key {
+    name: "transaction",
+    shape: "is `true` or `false`, without quotes",
+    example: "transaction = false",
+};
+
+const fn text(name: &'static str, example: &'static str) -> Key {
+    Key {
+        name,
+        shape: "is a string",
+        example,
+    }
+}
+
+const fn time(name: &'static str, example: &'static str) -> Key {
+    Key {
+        name,
+        shape: "is a string with a number and a unit",
+        example,
+    }
+}
+
+const CHANGE_KEYS: &[Key] = &[
+    text("id", r#"id = "create-users""#),
+    text("order", r#"order = "0001""#),
+    text("author", r#"author = "ada""#),
+    text("stage", r#"stage = "schema""#),
+    text("target", r#"target = "billing""#),
+    TRANSACTION,
+    Key {
+        name: "recovery",
+        shape: r#"is "manual" or "retry""#,
+        example: r#"recovery = "retry""#,
+    },
+    Key {
+        name: "tags",
+        shape: "is a list of strings",
+        example: r#"tags = ["dev", "demo"]"#,
+    },
+    time("timeout", r#"timeout = "30s""#),
+    time("lock_timeout", r#"lock_timeout = "3s""#),
+    time("statement_timeout", r#"statement_timeout = "1m 30s""#),
+    Key {
+        name: "detached",
+        shape: "stands alone, without a value",
+        example: "detached",
+    },
+];
+
+const ROLLBACK_KEYS: &[Key] = &[TRANSACTION];
+
+/// The arguments of `#[change]`; what was wrong is in the problems, and `None` here.
+#[derive(Debug, Default)]
+pub(crate) struct ChangeAttr {
+    pub(crate) id: Option<Spanned<String>>,
+    pub(crate) order: Option<Spanned<String>>,
+    pub(crate) author: Option<Spanned<String>>,
+    pub(crate) stage: Option<Spanned<String>>,
+    pub(crate) target: Option<Spanned<String>>,
+    pub(crate) transaction: Option<Spanned<bool>>,
+    pub(crate) retry: bool,
+    pub(crate) tags: Vec<String>,
+    pub(crate) timeout: Option<Spanned<Duration>>,
+    pub(crate) lock_timeout: Option<Spanned<Duration>>,
+    pub(crate) statement_timeout: Option<Spanned<Duration>>,
+    pub(crate) detached: bool,
+}
+
+impl ChangeAttr {
+    /// Reads everything, however much of it is wrong.
+    pub(crate) fn parse(tokens: TokenStream, problems: &mut Problems) -> ChangeAttr {
+        let mut attr = ChangeAttr::default();
+        let mut given = Vec::new();
+        let parts = split(tokens);
+        for entry in entries(&parts, CHANGE_KEYS, "change", problems) {
+            given.push(entry.key.name);
+            match entry.key.name {
+                "id" => attr.id = entry.text(problems),
+                "order" => attr.order = entry.text(problems),
+                "author" => attr.author = entry.text(problems),
+                "stage" => attr.stage = entry.text(problems),
+                "target" => attr.target = entry.text(problems),
+                "transaction" => attr.transaction = entry.switch(problems),
+                "recovery" => {
+                    attr.retry = entry.choice(&["manual", "retry"], problems) == Some("retry");
+                }
+                "tags" => attr.tags = entry.texts(problems),
+                "timeout" => attr.timeout = entry.duration(problems),
+                "lock_timeout" => attr.lock_timeout = entry.duration(problems),
+                "statement_timeout" => attr.statement_timeout = entry.duration(problems),
+                _ => attr.detached = entry.bare(problems),
+            }
+        }
+        // A key that is misspelled is there: its own error says so.
+        given.extend(parts.iter().filter_map(|part| meant(part, CHANGE_KEYS)));
+        let missing: Vec<&str> = ["id", "order"]
+            .into_iter()
+            .filter(|key| !given.contains(key))
+            .collect();
+        if !missing.is_empty() {
+            problems.push(syn::Error::new(
+                Span::call_site(),
+                format!(
+                    "a change needs an `{}`: `#[change(id = \"create-users\", order = \"0001\")]`",
+                    missing.join("` and an `")
+                ),
+            ));
+        }
+        attr.validate(problems);
+        attr
+    }
+
+    fn validate(&self, problems: &mut Problems) {
+        if let Some(id) = &self.id {
+            let length = id.value.chars().count();
+            if length > MAX_ID {
+                problems.at(
+                    &id.tokens,
+                    format!("`id` has at most {MAX_ID} characters, this one has {length}"),
+                );
+            }
+        }
+        if let Some(order) = &self.order
+            && !order.value.is_empty()
+            && order.value.trim() == order.value
+        {
+            let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
+            let significant = order
+                .value
+                .chars()
+                .filter(char::is_ascii_alphanumeric)
+                .count();
+            if !order.value.chars().all(allowed) {
+                problems.at(
+                    &order.tokens,
+                    "`order` consists of letters, digits, `_`, `.` and `-`: `order = \"0001\"`",
+                );
+            } else if significant < 3 {
+                problems.at(
+                    &order.tokens,
+                    "`order` has at least three letters or digits, so that there is room to grow: \
+                     `order = \"0001\"`",
+                );
+            }
+        }
+    }
+}
+
+/// The arguments of `#[rollback]` and `#[verify]`.
+#[derive(Debug, Default)]
+pub(crate) struct LinkAttr {
+    /// The change.
+    pub(crate) change: Option<Path>,
+    pub(crate) transaction: Option<Spanned<bool>>,
+}
+
+impl LinkAttr {
+    pub(crate) fn rollback(tokens: TokenStream, problems: &mut Problems) -> LinkAttr {
+        LinkAttr::parse(tokens, ROLLBACK_KEYS, "rollback", problems)
+    }
+
+    pub(crate) fn verify(tokens: TokenStream, problems: &mut Problems) -> LinkAttr {
+        LinkAttr::parse(tokens, &[], "verify", problems)
+    }
+
+    fn parse(
+        tokens: TokenStream,
+        keys: &'static [Key],
+        attribute: &str,
+        problems: &mut Problems,
+    ) -> LinkAttr {
+        let parts = split(tokens);
+        let (change, rest) = match parts.split_first() {
+            Some((first, rest)) => (path(first, attribute, problems), rest),
+            None => {
+                problems.push(syn::Error::new(
+                    Span::call_site(),
+                    format!("name the function of the change: `#[{attribute}(create_users)]`"),
+                ));
+                (None, [].as_slice())
+            }
+        };
+        let mut transaction = None;
+        for entry in entries(rest, keys, attribute, problems) {
+            transaction = entry.switch(problems);
+        }
+        LinkAttr {
+            change,
+            transaction,
+        }
+    }
+}
+
+fn path(part: &[TokenTree], attribute: &str, problems: &mut Problems) -> Option<Path> {
+    let tokens: TokenStream = part.iter().cloned().collect();
+    match Path::parse_mod_style.parse2(tokens.clone()) {
+        Ok(path) => Some(path),
+        Err(_) => {
+            let reason = match part {
+                [TokenTree::Literal(_)] => "name the function of the change, not its id",
+                _ => "name the function of the change first, by its path",
+            };
+            problems.at(tokens, format!("{reason}: `#[{attribute}(create_users)]`"));
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

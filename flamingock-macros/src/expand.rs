@@ -1,0 +1,289 @@
+//! The code that the attributes add to a function.
+//!
+//! Everything is named by its absolute path, since the user's scope may hold another `Result`.
+
+use std::time::Duration;
+
+use proc_macro2::{Ident, TokenStream};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
+use syn::ext::IdentExt;
+use syn::{ReturnType, Type};
+
+use crate::attr::{ChangeAttr, LinkAttr};
+use crate::digest::digest;
+use crate::function::Function;
+use crate::keys::Spanned;
+use crate::problems::Problems;
+use crate::rules::{connection_rule, rules};
+use crate::spans::{ends, ours, respan, respan_to};
+use crate::valid::validate;
+
+/// `#[change(..)]`: what stands behind the function.
+pub(crate) fn change(attribute: TokenStream, item: &TokenStream) -> TokenStream {
+    let mut problems = Problems::default();
+    let attr = ChangeAttr::parse(attribute, &mut problems);
+    let function = match Function::parse(item, "change") {
+        Ok(function) => function,
+        Err(error) => {
+            // Below the wrong kind of item the keys are of no interest.
+            return error.to_compile_error();
+        }
+    };
+    validate(&function, "a change", &mut problems);
+    let Function {
+        cfgs,
+        visibility,
+        signature,
+        ..
+    } = &function;
+    let name = ours(&signature.ident);
+    let visibility = respan(visibility.to_token_stream());
+    let (errors, definition) = match problems.to_compile_errors() {
+        // A method's neighbours cannot be types.
+        Some(errors) if signature.receiver().is_some() => return errors,
+        // The type is there all the same, so that a `#[rollback(..)]` of this change is no second
+        // mistake.
+        Some(errors) => (Some(errors), quote!(::flamingock::__private::REFUSED)),
+        None => (None, change_definition(&attr, &function, &name)),
+    };
+    quote! {
+        #errors
+        #(#cfgs)*
+        #[doc(hidden)]
+        #visibility struct #name {}
+        #(#cfgs)*
+        impl ::flamingock::__private::Change for #name {
+            const DEFINITION: &'static ::flamingock::__private::Definition = #definition;
+        }
+    }
+}
+
+/// `#[rollback(..)]`
+pub(crate) fn rollback(attribute: TokenStream, item: &TokenStream) -> TokenStream {
+    let mut problems = Problems::default();
+    let attr = LinkAttr::rollback(attribute, &mut problems);
+    let kind = Kind {
+        attribute: "rollback",
+        what: "a rollback",
+        companion: quote!(HasRollback),
+        answer: quote!(()),
+        erase: quote!(erase_change),
+    };
+    link(&attr, item, &kind, problems)
+}
+
+/// `#[verify(..)]`
+pub(crate) fn verify(attribute: TokenStream, item: &TokenStream) -> TokenStream {
+    let mut problems = Problems::default();
+    let attr = LinkAttr::verify(attribute, &mut problems);
+    let kind = Kind {
+        attribute: "verify",
+        what: "a verify function",
+        companion: quote!(HasVerify),
+        answer: quote!(::core::primitive::bool),
+        erase: quote!(erase_verify),
+    };
+    link(&attr, item, &kind, problems)
+}
+
+/// What tells the companions of a change apart.
+struct Kind {
+    attribute: &'static str,
+    what: &'static str,
+    companion: TokenStream,
+    /// What the engine is told when the function succeeds.
+    answer: TokenStream,
+    erase: TokenStream,
+}
+
+fn link(attr: &LinkAttr, item: &TokenStream, kind: &Kind, mut problems: Problems) -> TokenStream {
+    let function = match Function::parse(item, kind.attribute) {
+        Ok(function) => function,
+        Err(error) => return error.to_compile_error(),
+    };
+    validate(&function, kind.what, &mut problems);
+    let change = match (problems.to_compile_errors(), &attr.change) {
+        (None, Some(change)) => change,
+        (errors, _) => return errors.unwrap_or_default(),
+    };
+    let Kind {
+        companion,
+        answer,
+        erase,
+        ..
+    } = kind;
+    let needs = quote! {
+        <#change as ::flamingock::__private::#companion>::BODY.needs
+    };
+    let rules = rules(&function, attr.transaction.as_ref(), &needs);
+    let call = call(&function, answer, erase);
+    let body = body(&function, attr.transaction.as_ref());
+    let cfgs = &function.cfgs;
+    // On the path, which is what a second companion and a private change are wrong about.
+    let header = quote_spanned! {ends(change).0=>
+        impl ::flamingock::__private::#companion for
+    };
+    quote! {
+        #(#cfgs)*
+        #header #change {
+            const BODY: &'static ::flamingock::__private::Body<#answer> = {
+                #rules
+                #call
+                &#body
+            };
+        }
+    }
+}
+
+fn change_definition(attr: &ChangeAttr, function: &Function, name: &Ident) -> TokenStream {
+    let needs = quote! {
+        <#name as ::flamingock::__private::Change>::DEFINITION.body.needs
+    };
+    let mut rules = rules(function, attr.transaction.as_ref(), &needs);
+    rules.extend(connection_rule(
+        "lock_timeout",
+        attr.lock_timeout.as_ref(),
+        &needs,
+    ));
+    rules.extend(connection_rule(
+        "statement_timeout",
+        attr.statement_timeout.as_ref(),
+        &needs,
+    ));
+    let call = call(function, &quote!(()), &quote!(erase_change));
+    let body = body(function, attr.transaction.as_ref());
+    let text = |value: &Option<Spanned<String>>| value.as_ref().map(|text| text.value.clone());
+    let id = text(&attr.id);
+    let order = text(&attr.order);
+    let author = match text(&attr.author) {
+        Some(author) => quote!(#author),
+        // Not every build system sets the variable.
+        None => quote! {
+            ::flamingock::__private::default_author(
+                ::core::option_env!("CARGO_PKG_NAME"),
+                ::core::module_path!(),
+            )
+        },
+    };
+    let stage = text(&attr.stage).unwrap_or_else(|| "default".to_owned());
+    let target = text(&attr.target).unwrap_or_else(|| "default".to_owned());
+    let description = &function.description;
+    let recovery = if attr.retry {
+        quote!(Retry)
+    } else {
+        quote!(Manual)
+    };
+    let tags = &attr.tags;
+    let timeout = duration(attr.timeout.as_ref());
+    let lock_timeout = duration(attr.lock_timeout.as_ref());
+    let statement_timeout = duration(attr.statement_timeout.as_ref());
+    let digest = digest(function);
+    let entry = (!attr.detached).then(|| {
+        quote! {
+            #[::flamingock::__private::linkme::distributed_slice(
+                ::flamingock::__private::FLAMINGOCK_CHANGES_0_1
+            )]
+            #[linkme(crate = ::flamingock::__private::linkme)]
+            static __ENTRY: &'static ::flamingock::__private::Definition =
+                <#name as ::flamingock::__private::Change>::DEFINITION;
+        }
+    });
+    quote! {
+        {
+            use ::flamingock::__private::Unlinked as _;
+            #entry
+            #rules
+            #call
+            &::flamingock::__private::Definition {
+                id: #id,
+                order: #order,
+                author: #author,
+                description: #description,
+                stage: #stage,
+                target: #target,
+                recovery: ::flamingock::__private::Recovery::#recovery,
+                tags: &[#(#tags),*],
+                timeout: #timeout,
+                lock_timeout: #lock_timeout,
+                statement_timeout: #statement_timeout,
+                digest: #digest,
+                module_path: ::core::module_path!(),
+                body: #body,
+                rollback: ::flamingock::__private::Link::<#name>::ROLLBACK,
+                verify: ::flamingock::__private::Link::<#name>::VERIFY,
+            }
+        }
+    }
+}
+
+fn duration(value: Option<&Spanned<Duration>>) -> TokenStream {
+    match value {
+        None => quote!(::core::option::Option::None),
+        Some(duration) => {
+            let (seconds, nanos) = (duration.value.as_secs(), duration.value.subsec_nanos());
+            quote! {
+                ::core::option::Option::Some(::core::time::Duration::new(#seconds, #nanos))
+            }
+        }
+    }
+}
+
+/// `Body::new(..)`
+fn body(function: &Function, transaction: Option<&Spanned<bool>>) -> TokenStream {
+    let name = function.signature.ident.unraw().to_string();
+    let transaction = transaction.is_none_or(|wanted| wanted.value);
+    let needs = function
+        .argument_types()
+        .map(|ty| argument(ty, &quote!(NEED)));
+    // `line!` answers for the place that its tokens were written at, which must be the function's
+    // name and not the attribute.
+    let location = quote_spanned! {function.signature.ident.span()=>
+        ::flamingock::__private::Location { file: ::core::file!(), line: ::core::line!() }
+    };
+    quote! {
+        ::flamingock::__private::Body::new(#name, #location, &[#(#needs),*], #transaction, __flamingock_call)
+    }
+}
+
+/// `fn __flamingock_call(..)`, which takes the arguments out of the inputs and boxes the future.
+fn call(function: &Function, answer: &TokenStream, erase: &TokenStream) -> TokenStream {
+    let name = ours(&function.signature.ident);
+    let inputs = format_ident!("__inputs");
+    let arguments: Vec<TokenStream> = function
+        .argument_types()
+        .map(|ty| argument(ty, &quote!(take(&mut #inputs))))
+        .collect();
+    let pattern = if arguments.is_empty() {
+        quote!(_)
+    } else {
+        quote!(mut #inputs)
+    };
+    let output = match &function.signature.output {
+        ReturnType::Default => respan_to(quote!(()), name.span()),
+        ReturnType::Type(_, ty) => ty.to_token_stream(),
+    };
+    // On the function's name, which is what a future that is not `Send` is an error of.
+    let future = quote_spanned! {name.span()=>
+        ::std::boxed::Box::pin(#name(#(#arguments),*))
+    };
+    quote! {
+        fn __flamingock_call<'__a, '__c>(
+            #pattern: ::flamingock::__private::Inputs<'__a, '__c>,
+            _: ::flamingock::__private::Outlives<'__a, '__c>,
+        ) -> ::flamingock::__private::Answer<'__a, #answer> {
+            ::flamingock::__private::#erase::<#output>(#future)
+        }
+    }
+}
+
+/// `<T as Argument>::what`. A type that is no argument is an error at each place that names the
+/// trait; the compiler shows it once if all of them have the same span, that of the whole type. It
+/// also must not take the type for the user's, or it proposes to borrow what is borrowed already.
+fn argument(ty: &Type, what: &TokenStream) -> TokenStream {
+    let ty = respan(ty.to_token_stream());
+    let (first, last) = ends(&ty);
+    let open = quote_spanned!(first=> <);
+    let rest = quote_spanned!(last=> as ::flamingock::__private::Argument>::);
+    let what = respan_to(what.clone(), last);
+    quote!(#open #ty #rest #what)
+}

@@ -1,0 +1,151 @@
+//! The attribute macros of Flamingock. Use them as `flamingock::change`, `flamingock::rollback` and
+//! `flamingock::verify`; the code that they generate needs that crate.
+
+mod attr;
+mod digest;
+mod expand;
+mod function;
+mod keys;
+mod problems;
+mod rules;
+mod spans;
+mod suggest;
+mod valid;
+
+use proc_macro::TokenStream;
+
+/// Makes an async function a change: it runs once in each environment, in order, under a lock.
+///
+/// ```text
+/// /// Users can sign in.
+/// #[change(id = "create-users", order = "0001")]
+/// async fn create_users(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+///     sqlx::query("CREATE TABLE users (id INTEGER PRIMARY KEY)").execute(db).await?;
+///     Ok(())
+/// }
+/// ```
+///
+/// The function stays as it is and can be called as before. Its doc comment becomes the description
+/// in the audit: the lines without the blank after the slashes, joined by line breaks.
+///
+/// # Keys
+///
+/// | key | shape | without it |
+/// |---|---|---|
+/// | `id` | text of 1 to 190 characters, none of them a control character, no blank at either end; unique in the service | required |
+/// | `order` | ASCII letters, digits, `_`, `.` and `-`, at least three of them letters or digits; unique in the stage | required |
+/// | `author` | text | the package's name; the crate's, where the build system gives no `CARGO_PKG_NAME` |
+/// | `stage` | the name of a stage | `"default"` |
+/// | `target` | the name of a target system | `"default"` |
+/// | `transaction` | `true` or `false` | a transaction if and only if there is a connection argument |
+/// | `recovery` | `"manual"`: a person decides what becomes of a change that stopped half-way. `"retry"`: it is safe to run again | `"manual"` |
+/// | `tags` | `["dev", ..]`, names that the runner selects by | none |
+/// | `timeout` | how long the function may take | no limit |
+/// | `lock_timeout` | how long a statement of the change may wait for a lock of the database | the database's own limit |
+/// | `statement_timeout` | how long a statement of the change may take | the database's own limit |
+/// | `detached` | the word alone: the change is in no registry and runs only where a list names it, `flamingock::changes![create_users]` | it is registered |
+///
+/// Text is a string literal, not empty, on one line and without blanks at its ends. Times are text
+/// with units, such as `"250ms"`, `"30s"` or `"1h 30m"` (the syntax of the `humantime` crate), and
+/// not zero.
+///
+/// # Arguments
+///
+/// | argument | what it is given |
+/// |---|---|
+/// | `&mut SqliteConnection`, `&mut PgConnection`, `&mut MySqlConnection` | the connection of the target system, in the engine's transaction, or in none with `transaction = false` |
+/// | `&mut Transaction<'_, DB>` | the engine's transaction itself, for savepoints |
+/// | `&T` | the value of type `T` that was given with `provide`, to the target system or else to the runner |
+/// | `Option<&T>` | the same, `None` where nobody gave one |
+/// | `&dyn Trait`, `&str` | the same, given with `provide_arc` |
+/// | `&Context` | the attempt: ids, number, cancellation |
+///
+/// They stand in any order, any number of them, but there is one connection at most. What counts is
+/// the type, not how it is spelled: an alias or a renamed import is as good. Values must be
+/// `Send + Sync + 'static`.
+///
+/// # Return type
+///
+/// `()`, or `Result<(), E>` with any `E` that converts into a boxed
+/// `dyn Error + Send + Sync + 'static`. The future must be `Send`.
+///
+/// # What is refused
+///
+/// Functions that are not async; `self`; type, const and lifetime parameters and `where` clauses;
+/// `impl Trait` in an argument or the return type; arguments borrowed for `'static`; `unsafe` and
+/// `extern` functions; `#[cfg]` on a parameter (write one function for each case); two connections;
+/// `transaction = true`, `lock_timeout` or `statement_timeout` without a connection;
+/// `transaction = false` with a `Transaction`. All of it at compile time.
+///
+/// # Names
+///
+/// The macro adds a hidden type with the function's name and visibility, by which
+/// [`rollback`](macro@rollback), [`verify`](macro@verify) and `changes!` find the change. So the name
+/// cannot also be that of a type or module in the same scope: `mod create_users;` beside
+/// `use create_users::create_users;` does not compile.
+///
+/// # Digest
+///
+/// The parameters, the return type and the body are hashed, so that an edit after the change was
+/// applied shows in plan and report. Comments, line breaks, trailing commas, the spelling of
+/// literals (`1_000` is `1000`) and the function's name, doc and visibility do not count; nor does
+/// code that the function calls. An attribute *above* this one that rewrites the function does it
+/// before the hash is taken: put such attributes, like `#[tracing::instrument]`, below.
+#[proc_macro_attribute]
+pub fn change(attribute: TokenStream, item: TokenStream) -> TokenStream {
+    beside(item, |item| expand::change(attribute.into(), item))
+}
+
+/// Makes an async function the rollback of a change, which it names by its path.
+///
+/// ```text
+/// #[rollback(create_users)]
+/// async fn drop_users(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+///     sqlx::query("DROP TABLE users").execute(db).await?;
+///     Ok(())
+/// }
+/// ```
+///
+/// The path is that of the change's function, from here: `create_users`, `super::create_users`,
+/// `crate::users::create_users`. A name that is none, a function that is no change and a second
+/// rollback of the same change do not compile. The rollback stands in the crate of its change, and
+/// if the change stands inside a function, in that function.
+///
+/// Arguments, return type and what is refused are as for [`change`](macro@change), whatever the
+/// change's own arguments are. So is the one key, behind the path:
+///
+/// | key | shape | without it |
+/// |---|---|---|
+/// | `transaction` | `true` or `false` | a transaction if and only if there is a connection argument |
+#[proc_macro_attribute]
+pub fn rollback(attribute: TokenStream, item: TokenStream) -> TokenStream {
+    beside(item, |item| expand::rollback(attribute.into(), item))
+}
+
+/// Makes an async function the probe of a change, which it names by its path: is its effect there?
+///
+/// ```text
+/// #[verify(orders_stream)]
+/// async fn orders_stream_exists(nats: &async_nats::Client) -> Result<bool, BoxError> {
+///     Ok(stream_names(nats).await?.contains("orders"))
+/// }
+/// ```
+///
+/// It settles what became of a change that stopped half-way, without a person. It returns `bool` or
+/// `Result<bool, E>`: true when the change's effect is there. Path, arguments and what is refused
+/// are as for [`rollback`](macro@rollback); it has no keys.
+#[proc_macro_attribute]
+pub fn verify(attribute: TokenStream, item: TokenStream) -> TokenStream {
+    beside(item, |item| expand::verify(attribute.into(), item))
+}
+
+/// The item exactly as it was written, and what goes with it.
+fn beside(
+    item: TokenStream,
+    expand: impl FnOnce(&proc_macro2::TokenStream) -> proc_macro2::TokenStream,
+) -> TokenStream {
+    let addition = expand(&item.clone().into());
+    let mut output = item;
+    output.extend(TokenStream::from(addition));
+    output
+}

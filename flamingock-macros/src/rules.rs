@@ -1,0 +1,70 @@
+//! Rules that only the compiler can check, since they are a matter of types: constants that do not
+//! evaluate where a rule is broken.
+
+use std::time::Duration;
+
+use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
+use quote::{ToTokens, quote, quote_spanned};
+
+use crate::function::Function;
+use crate::keys::Spanned;
+use crate::spans::{ends, respan_to};
+
+/// The rules on connections. `needs` is an expression: what the arguments ask for.
+pub(crate) fn rules(
+    function: &Function,
+    transaction: Option<&Spanned<bool>>,
+    needs: &TokenStream,
+) -> TokenStream {
+    let mut rules = TokenStream::new();
+    for (index, ty) in function.argument_types().enumerate() {
+        if index > 0 {
+            rules.extend(ensure(
+                ty,
+                &quote!(::flamingock::__private::connection_is_first(#needs, #index)),
+                "one connection is all there is: that of the target system, in one transaction; \
+                 take the pool of another database as `&T`",
+            ));
+        }
+        if transaction.is_some_and(|wanted| !wanted.value) {
+            rules.extend(ensure(
+                ty,
+                &quote!(!#needs[#index].is_transaction()),
+                "with `transaction = false` there is no transaction: take the connection, \
+                 such as `&mut SqliteConnection`",
+            ));
+        }
+    }
+    if let Some(wanted) = transaction.filter(|wanted| wanted.value) {
+        rules.extend(ensure(
+            &wanted.tokens,
+            &quote!(::flamingock::__private::connections(#needs) > 0),
+            "`transaction = true` needs an argument that is in the transaction: a connection of \
+             the target system, such as `&mut SqliteConnection`",
+        ));
+    }
+    rules
+}
+
+/// A key that limits statements needs a connection to run them on.
+pub(crate) fn connection_rule(
+    key: &str,
+    value: Option<&Spanned<Duration>>,
+    needs: &TokenStream,
+) -> Option<TokenStream> {
+    let rule = format!(
+        "`{key}` is for changes that take a connection of the target system; \
+         `timeout` limits any change"
+    );
+    let holds = quote!(::flamingock::__private::connections(#needs) > 0);
+    value.map(|value| ensure(&value.tokens, &holds, &rule))
+}
+
+/// A compile error on `place` with the text `rule` unless `holds`.
+fn ensure(place: &impl ToTokens, holds: &TokenStream, rule: &str) -> TokenStream {
+    let (first, last) = ends(place);
+    let open = quote_spanned!(first=> const _: () = ::flamingock::__private::ensure);
+    let arguments = Group::new(Delimiter::Parenthesis, quote!(#holds, #rule));
+    let arguments = respan_to(TokenTree::from(arguments).into(), last);
+    quote!(#open #arguments;)
+}

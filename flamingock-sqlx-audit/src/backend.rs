@@ -1,0 +1,120 @@
+//! One database: how its statements are sent and its answers read.
+
+use std::fmt;
+use std::future::Future;
+use std::time::Duration;
+
+use sqlx::Database;
+
+use crate::dialect::Dialect;
+use crate::failure::Failure;
+use crate::template::Rendered;
+
+/// A connection of a backend.
+pub type Conn<B> = <<B as Backend>::Database as Database>::Connection;
+
+/// One row of an answer: every column as text, as the database spells it.
+#[derive(Clone, Debug)]
+pub struct Row(pub(crate) Vec<Option<String>>);
+
+impl Row {
+    /// The text of a column; empty where it is NULL.
+    pub fn text(&mut self, column: usize) -> String {
+        self.optional(column).unwrap_or_default()
+    }
+
+    /// The text of a column that may be NULL. Takes it out of the row.
+    pub fn optional(&mut self, column: usize) -> Option<String> {
+        self.0.get_mut(column)?.take()
+    }
+
+    /// The number of a column; none where it is NULL.
+    ///
+    /// # Errors
+    /// A column that holds something else than a 64-bit integer.
+    pub fn int(&self, column: usize) -> Result<Option<i64>, sqlx::Error> {
+        let Some(text) = self.0.get(column).and_then(Option::as_deref) else { return Ok(None) };
+        text.parse().map(Some).map_err(|source: std::num::ParseIntError| sqlx::Error::ColumnDecode {
+            index: column.to_string(),
+            source: Box::new(source),
+        })
+    }
+}
+
+/// What a statement, or a text of several, was answered.
+#[derive(Clone, Debug, Default)]
+pub struct Answer {
+    /// All rows.
+    pub rows: Vec<Row>,
+    /// How many rows were written, added up.
+    pub affected: u64,
+    /// The last generated key, where the protocol tells.
+    pub last_insert_id: i64,
+}
+
+/// A database that the tables can live in.
+pub trait Backend: fmt::Debug + Send + Sync + 'static {
+    /// The driver.
+    type Database: Database;
+
+    /// The texts.
+    const DIALECT: &'static Dialect;
+
+    /// Sends a statement and reads its whole answer.
+    fn fetch(
+        connection: &mut Conn<Self>,
+        statement: Rendered,
+    ) -> impl Future<Output = Result<Answer, sqlx::Error>> + Send;
+
+    /// Runs statements that belong together, all or none, and answers what the first one was
+    /// answered. `patience` bounds how long a busy commit is repeated.
+    fn write(
+        connection: &mut Conn<Self>,
+        statements: Vec<Rendered>,
+        patience: Duration,
+    ) -> impl Future<Output = Result<Answer, sqlx::Error>> + Send;
+
+    /// What the database's own error means.
+    fn classify_database_error(error: &dyn sqlx::error::DatabaseError) -> Failure;
+
+    /// What an error means.
+    fn classify(error: &sqlx::Error) -> Failure {
+        match error {
+            sqlx::Error::Database(error) => Self::classify_database_error(&**error),
+            sqlx::Error::Io(_)
+            | sqlx::Error::Protocol(_)
+            | sqlx::Error::Tls(_)
+            | sqlx::Error::WorkerCrashed => Failure::Disconnected,
+            _ => Failure::Other,
+        }
+    }
+}
+
+/// Reads every row and count of an answer, whatever the driver.
+macro_rules! collect_answer {
+    ($stream:expr, $result:ident => $last_insert_id:expr) => {{
+        use futures_util::TryStreamExt;
+        use sqlx::Row as _;
+        let mut answer = $crate::backend::Answer::default();
+        let mut stream = $stream;
+        while let Some(item) = stream.try_next().await? {
+            match item {
+                sqlx::Either::Left($result) => {
+                    answer.affected += $result.rows_affected();
+                    let id: i64 = $last_insert_id;
+                    if id != 0 {
+                        answer.last_insert_id = id;
+                    }
+                }
+                sqlx::Either::Right(row) => {
+                    let columns = (0..row.len())
+                        .map(|column| row.try_get_unchecked::<Option<String>, _>(column))
+                        .collect::<Result<Vec<_>, _>>()?;
+                    answer.rows.push($crate::backend::Row(columns));
+                }
+            }
+        }
+        Ok(answer)
+    }};
+}
+pub(crate) use collect_answer;

@@ -1,0 +1,75 @@
+//! What differs between databases, as text.
+
+use crate::template::Values;
+
+/// How far the database keeps a change and its audit row together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Isolation {
+    /// A transaction ends only when it is told to, or with the change found out (PostgreSQL,
+    /// SQLite).
+    Whole,
+    /// DDL commits a transaction, a deadlock rolls it back (MySQL, MariaDB): a witness row and a
+    /// savepoint tell.
+    Witnessed,
+}
+
+/// The texts of one database. `{table}` and `$value` are filled in; every text of several
+/// statements that must be sent one by one is a slice.
+#[derive(Debug)]
+pub struct Dialect {
+    /// The product.
+    pub name: &'static str,
+    /// What its transactions are worth.
+    pub isolation: Isolation,
+    /// Whether there is one writer at a time: then a row renews the lease in its transaction, since
+    /// a heartbeat cannot do it during a change.
+    pub has_one_writer: bool,
+    /// The quote of names.
+    pub(crate) quote: char,
+    pub(crate) values: Values,
+    /// Creates the schema, where one is named and the database can tell whether it is there.
+    pub(crate) create_schema: Option<&'static str>,
+    /// Creates what is missing, under the lock.
+    pub(crate) create: &'static [&'static str],
+    /// What must be held while a table is made, where the database is not safe by itself.
+    pub(crate) create_lock: Option<&'static str>,
+    /// Creates the marker table.
+    pub(crate) create_marker: &'static str,
+    /// Adds the lock and lease rows of a service that has none.
+    pub(crate) seed: &'static [&'static str],
+    pub(crate) snapshot: &'static str,
+    pub(crate) history: &'static str,
+    pub(crate) acquire: &'static [&'static str],
+    pub(crate) renew: &'static str,
+    /// Also forgets the run, so that a renewal that comes late finds nothing.
+    pub(crate) release: &'static [&'static str],
+    pub(crate) append: &'static str,
+    /// Conditions of the fence for a row inside the change's transaction.
+    pub(crate) fence_within: &'static str,
+    /// Conditions of the fence for a row of its own.
+    pub(crate) fence_alone: &'static str,
+    /// What stands in a witness row's metadata.
+    pub(crate) witness_metadata: Option<&'static str>,
+    /// Opens a transaction that waits for whoever still holds the lock row, and reads the states
+    /// of one attempt.
+    pub(crate) settle: &'static [&'static str],
+    /// Reads the states of one attempt that are visible.
+    pub(crate) states: &'static str,
+    /// Answers a row if the possession is the newest one.
+    pub(crate) holds: &'static str,
+    /// Reads the metadata of a witness that is not committed.
+    pub(crate) connection_of: Option<&'static [&'static str]>,
+    /// Opens the transaction of a change.
+    pub(crate) begin: &'static str,
+    /// Sets the savepoint of a change; empty where none is needed.
+    pub(crate) savepoint: &'static str,
+    /// Releases it.
+    pub(crate) release_savepoint: &'static str,
+    /// Undoes everything since.
+    pub(crate) rollback_to_savepoint: &'static str,
+    pub(crate) marker_insert: &'static str,
+    pub(crate) marker_promote: &'static str,
+    pub(crate) marker_tombstone: &'static str,
+    pub(crate) marker_read: &'static str,
+    pub(crate) marker_delete: &'static str,
+}

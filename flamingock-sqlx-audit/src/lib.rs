@@ -1,0 +1,39 @@
+//! Audit rows and the lock row of [Flamingock](https://docs.rs/flamingock) in SQL, for PostgreSQL,
+//! MySQL and MariaDB, and SQLite.
+//!
+//! This crate knows rows, SQL and time, and nothing of the framework: applications depend on
+//! `flamingock`, whose features choose the databases. A [`Ledger`] stands for the tables of one
+//! database; each of its methods takes a connection and sends one statement (SQLite: one short
+//! transaction). What differs between databases is text: one [`Dialect`] each.
+//!
+//! On PostgreSQL and MySQL every statement goes by the simple protocol with its values encoded as
+//! hex literals, since prepared statements fail, or return other clients' answers, behind a pooler
+//! in transaction mode. SQLite binds its values.
+
+mod backend;
+mod dialect;
+mod failure;
+mod ledger;
+#[cfg(feature = "mysql")]
+mod mysql;
+mod names;
+#[cfg(feature = "postgres")]
+mod postgres;
+mod rows;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+mod template;
+
+pub use backend::{Answer, Backend, Conn, Row};
+pub use dialect::{Dialect, Isolation};
+pub use failure::Failure;
+pub use ledger::{Ledger, Marker, MarkerKind, Witness};
+#[cfg(feature = "mysql")]
+pub use mysql::MySql;
+pub use names::{InvalidName, Names};
+#[cfg(feature = "postgres")]
+pub use postgres::Postgres;
+pub use rows::{AuditRow, Filter, LockRow, NewAuditRow, NewestRow, Possession, Snapshot};
+#[cfg(feature = "sqlite")]
+pub use sqlite::{Clock, Sqlite};
+pub use template::{Rendered, Value};

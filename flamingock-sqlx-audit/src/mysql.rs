@@ -1,0 +1,249 @@
+//! MariaDB, and MySQL 8 as far as it shares this SQL (it was not run there).
+
+use std::time::Duration;
+
+use sqlx::{AssertSqlSafe, Executor};
+
+use crate::backend::{Answer, Backend, Conn, collect_answer};
+use crate::dialect::{Dialect, Isolation};
+use crate::failure::Failure;
+use crate::template::{Rendered, Values, hex};
+
+/// MySQL and MariaDB.
+#[derive(Clone, Copy, Debug)]
+pub struct MySql;
+
+impl Backend for MySql {
+    type Database = sqlx::MySql;
+
+    const DIALECT: &'static Dialect = &DIALECT;
+
+    async fn fetch(
+        connection: &mut Conn<Self>,
+        statement: Rendered,
+    ) -> Result<Answer, sqlx::Error> {
+        let query = sqlx::raw_sql(AssertSqlSafe(statement.text));
+        collect_answer!(
+            connection.fetch_many(query),
+            result => i64::try_from(result.last_insert_id()).unwrap_or_default()
+        )
+    }
+
+    /// Sent as one text. What has more than one statement here is idempotent: the server may stop
+    /// between two.
+    async fn write(
+        connection: &mut Conn<Self>,
+        statements: Vec<Rendered>,
+        _patience: Duration,
+    ) -> Result<Answer, sqlx::Error> {
+        let texts: Vec<String> = statements.into_iter().map(|one| one.text).collect();
+        Self::fetch(connection, Rendered { text: texts.join(";\n"), binds: Vec::new() }).await
+    }
+
+    fn classify_database_error(error: &dyn sqlx::error::DatabaseError) -> Failure {
+        let Some(error) = error.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>() else {
+            return Failure::Other;
+        };
+        match error.number() {
+            1146 | 1049 => Failure::MissingTable,
+            // "Column 'fence' cannot be null"; "Record has changed since last read" is decided by
+            // reading the lock.
+            1048 if error.message().contains("'fence'") => Failure::Refused,
+            1020 => Failure::Serialization,
+            1213 => Failure::Deadlock,
+            1205 => Failure::LockTimeout,
+            1062 => Failure::Duplicate,
+            1305 => Failure::NoSavepoint,
+            1044 | 1045 | 1142 | 1143 | 1227 | 1290 | 1792 => Failure::Denied,
+            // A server that shuts down, a killed connection, a node that lost its cluster.
+            1047 | 1053 | 1077 | 1080 | 1152 | 1158..=1161 | 1184 | 1927 | 4031 => {
+                Failure::Disconnected
+            }
+            _ => Failure::Other,
+        }
+    }
+}
+
+/// A hex literal with its character set keeps the text out of reach of `NO_BACKSLASH_ESCAPES`.
+fn literal(text: &str) -> String {
+    format!("_utf8mb4 X'{}'", hex(text))
+}
+
+const DIALECT: Dialect = Dialect {
+    name: "MySQL/MariaDB",
+    isolation: Isolation::Witnessed,
+    has_one_writer: false,
+    quote: '`',
+    values: Values::Literal(literal),
+    create_schema: None,
+    create_lock: None,
+    create: &[
+        "CREATE TABLE IF NOT EXISTS {audit} (
+  seq BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
+  service VARCHAR(190) NOT NULL,
+  run_id VARCHAR(64) NOT NULL,
+  attempt INT NOT NULL,
+  stage VARCHAR(190) NOT NULL,
+  change_id VARCHAR(190) NOT NULL,
+  change_order VARCHAR(190) NOT NULL,
+  author VARCHAR(190) NOT NULL,
+  description TEXT NOT NULL,
+  target VARCHAR(190) NOT NULL,
+  state VARCHAR(64) NOT NULL,
+  transaction_mode VARCHAR(32) NOT NULL,
+  recovery VARCHAR(32) NOT NULL,
+  origin VARCHAR(32) NOT NULL,
+  digest VARCHAR(190) NOT NULL,
+  fence BIGINT NOT NULL,
+  started_at DATETIME(6) NOT NULL,
+  finished_at DATETIME(6) NULL,
+  duration_us BIGINT NULL,
+  host VARCHAR(255) NOT NULL,
+  pid BIGINT NOT NULL,
+  app_version VARCHAR(190) NULL,
+  location VARCHAR(500) NOT NULL,
+  error MEDIUMTEXT NULL,
+  reason TEXT NULL,
+  metadata TEXT NULL,
+  INDEX {audit_index_bare} (service, change_id, seq)
+) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
+        "CREATE TABLE IF NOT EXISTS {lock} (
+  service VARCHAR(190) NOT NULL,
+  lane VARCHAR(64) NOT NULL,
+  token BIGINT NOT NULL,
+  run_id VARCHAR(64) NOT NULL,
+  owner VARCHAR(500) NOT NULL,
+  acquired_at DATETIME(6) NOT NULL,
+  pipeline_digest VARCHAR(190) NULL,
+  PRIMARY KEY (service, lane)
+) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
+        "CREATE TABLE IF NOT EXISTS {lease} (
+  service VARCHAR(190) NOT NULL,
+  lane VARCHAR(64) NOT NULL,
+  expires_at DATETIME(6) NOT NULL,
+  activity VARCHAR(500) NULL,
+  PRIMARY KEY (service, lane)
+) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
+        MARKER,
+    ],
+    create_marker: MARKER,
+    seed: &[
+        "INSERT IGNORE INTO {lock} (service, lane, token, run_id, owner, acquired_at)
+VALUES ($service, $lane, 0, '', '', UTC_TIMESTAMP(6))",
+        "INSERT IGNORE INTO {lease} (service, lane, expires_at)
+VALUES ($service, $lane, '1970-01-01')",
+    ],
+    // Grouped by both columns of the index: without the service in it the server scans all rows.
+    snapshot: "SELECT DATABASE(), 0, k.token, k.run_id, k.owner, k.pipeline_digest,
+  DATE_FORMAT(k.acquired_at, '%Y-%m-%dT%H:%i:%s.%fZ'),
+  DATE_FORMAT(e.expires_at, '%Y-%m-%dT%H:%i:%s.%fZ'),
+  e.activity, COALESCE(e.expires_at > UTC_TIMESTAMP(6), 0),
+  b.change_id, b.seq, b.state, b.transaction_mode, b.origin, b.digest, b.attempt, b.run_id, b.stage,
+  b.change_order, b.target, DATE_FORMAT(b.started_at, '%Y-%m-%dT%H:%i:%s.%fZ'),
+  CASE WHEN b.state IN ('APPLIED', 'MANUAL_MARKED_AS_APPLIED') THEN NULL ELSE b.error END
+FROM (SELECT 1) AS one
+LEFT JOIN {lock} k ON k.service = $service AND k.lane = $lane
+LEFT JOIN {lease} e ON e.service = k.service AND e.lane = k.lane
+LEFT JOIN (SELECT service, change_id, MAX(seq) AS seq FROM {audit} WHERE service = $service
+    AND COALESCE((SELECT NOT (pipeline_digest <=> $digest) FROM {lock}
+                  WHERE service = $service AND lane = $lane), 1)
+    GROUP BY service, change_id) m ON TRUE
+LEFT JOIN {audit} b ON b.seq = m.seq",
+    history: "SELECT a.seq, a.service, a.run_id, a.fence,
+  DATE_FORMAT(a.started_at, '%Y-%m-%dT%H:%i:%s.%fZ'),
+  DATE_FORMAT(a.finished_at, '%Y-%m-%dT%H:%i:%s.%fZ'),
+  a.attempt, a.stage, a.change_id, a.change_order, a.author, a.description, a.target, a.state,
+  a.transaction_mode, a.recovery, a.origin, a.digest, a.duration_us, a.host, a.pid, a.app_version,
+  a.location, a.error, a.reason, a.metadata
+FROM {audit} a WHERE a.service = $service
+  AND ($change_id IS NULL OR a.change_id = $change_id)
+  AND ($state IS NULL OR a.state = $state)
+  AND ($run_id IS NULL OR a.run_id = $run_id)
+  AND ($since IS NULL OR a.started_at >= CAST(REPLACE(REPLACE($since, 'T', ' '), 'Z', '') AS DATETIME(6)))
+  AND ($newest_only = 0 OR a.seq IN (SELECT MAX(b.seq) FROM {audit} b WHERE b.service = $service
+       GROUP BY b.service, b.change_id))
+ORDER BY a.seq",
+    // By affected rows alone two would believe that they own it: the token that comes back does not
+    // lie.
+    // Nobody waits here for a row that somebody holds; the session is given back as it was.
+    acquire: &[
+        "SET @flamingock_wait = @@SESSION.innodb_lock_wait_timeout, SESSION innodb_lock_wait_timeout = 1",
+        "UPDATE {lease} e JOIN {lock} k ON k.service = e.service AND k.lane = e.lane
+SET e.expires_at = UTC_TIMESTAMP(6) + INTERVAL ($lease_ms * 1000) MICROSECOND, e.activity = NULL,
+  k.token = LAST_INSERT_ID(k.token + 1), k.run_id = $run_id, k.owner = $owner,
+  k.acquired_at = UTC_TIMESTAMP(6), k.pipeline_digest = NULL
+WHERE e.service = $service AND e.lane = $lane
+  AND ($force = 1 OR e.expires_at <= UTC_TIMESTAMP(6))",
+        "SET SESSION innodb_lock_wait_timeout = @flamingock_wait",
+    ],
+    renew: "UPDATE {lease} e JOIN {lock} k ON k.service = e.service AND k.lane = e.lane
+SET e.expires_at = UTC_TIMESTAMP(6) + INTERVAL ($lease_ms * 1000) MICROSECOND,
+  e.activity = COALESCE($activity, e.activity)
+WHERE e.service = $service AND e.lane = $lane AND k.token = $token AND k.run_id = $run_id",
+    release: &["UPDATE {lock} k JOIN {lease} e ON e.service = k.service AND e.lane = k.lane
+SET k.pipeline_digest = $digest, k.run_id = '', e.expires_at = '1970-01-01', e.activity = NULL
+WHERE k.service = $service AND k.lane = $lane AND k.token = $token AND k.run_id = $run_id"],
+    // Single-row VALUES: with an empty sql_mode every other form stores 0 where NULL is refused.
+    append: "INSERT INTO {audit} (service, run_id, attempt, stage, change_id, change_order, author,
+  description, target, state, transaction_mode, recovery, origin, digest, fence, started_at,
+  finished_at, duration_us, host, pid, app_version, location, error, reason, metadata)
+VALUES ($service, $run_id, $attempt, $stage, $change_id, $change_order, $author, $description,
+  $target, $state, $transaction_mode, $recovery, $origin, $digest, {fence},
+  UTC_TIMESTAMP(6) - INTERVAL $elapsed_us MICROSECOND,
+  IF($finished = 1, UTC_TIMESTAMP(6), NULL), $duration_us, $host, $pid, $app_version,
+  $location, $error, $reason, {metadata})",
+    fence_within: FENCE,
+    fence_alone: FENCE,
+    // The connection's id is what another one needs to cancel a statement of it.
+    witness_metadata: Some(
+        "CONCAT('{\"connection\":', CONNECTION_ID(), IF($metadata IS NULL, '}', CONCAT(',', SUBSTRING($metadata, 2))))",
+    ),
+    settle: &[
+        "SET SESSION innodb_lock_wait_timeout = 5",
+        "SET TRANSACTION ISOLATION LEVEL READ COMMITTED",
+        "START TRANSACTION",
+        "SELECT token FROM {lock} WHERE service = $service AND lane = $lane FOR UPDATE",
+        "SELECT state FROM {audit} WHERE service = $service AND change_id = $change_id
+  AND run_id = $run_id AND attempt = $attempt ORDER BY seq LOCK IN SHARE MODE",
+        "COMMIT",
+    ],
+    states: "SELECT state FROM {audit} WHERE service = $service AND change_id = $change_id
+  AND run_id = $run_id AND attempt = $attempt ORDER BY seq",
+    holds: "SELECT 1 FROM {lock} WHERE service = $service AND lane = $lane
+  AND token = $token AND run_id = $run_id",
+    connection_of: Some(&[
+        "SET TRANSACTION ISOLATION LEVEL READ UNCOMMITTED",
+        "SELECT metadata FROM {audit} WHERE service = $service AND change_id = $change_id
+  AND run_id = $run_id AND attempt = $attempt AND state = 'STARTED'",
+    ]),
+    // With autocommit off, nothing that follows a deadlock or DDL is committed one by one.
+    begin: "SET autocommit = 0; START TRANSACTION",
+    savepoint: "SAVEPOINT fl_%tag%",
+    release_savepoint: "RELEASE SAVEPOINT fl_%tag%",
+    rollback_to_savepoint: "ROLLBACK TO SAVEPOINT fl_%tag%",
+    marker_insert: "INSERT INTO {marker} (service, change_id, attempt, run_id, kind, marked_at)
+VALUES ($service, $change_id, $attempt, $run_id, $kind, UTC_TIMESTAMP(6))",
+    marker_promote: "UPDATE {marker} SET kind = 'applied' WHERE service = $service
+  AND change_id = $change_id AND attempt = $attempt AND kind = 'started'",
+    marker_tombstone: "SET SESSION innodb_lock_wait_timeout = 5;
+INSERT INTO {marker} (service, change_id, attempt, run_id, kind, marked_at)
+VALUES ($service, $change_id, $attempt, $run_id, 'tombstone', UTC_TIMESTAMP(6))",
+    marker_read: "SELECT kind FROM {marker} WHERE service = $service AND change_id = $change_id
+  AND attempt = $attempt",
+    marker_delete: "DELETE FROM {marker} WHERE service = $service AND change_id = $change_id
+  AND attempt = $attempt AND kind <> 'tombstone'",
+};
+
+const FENCE: &str = "(SELECT token FROM {lock} WHERE service = $service AND lane = $lane
+  AND token = $token AND run_id = $run_id LOCK IN SHARE MODE)";
+
+/// Also stands beside the audit: the rollback of a change needs a witness that is no audit row.
+const MARKER: &str = "CREATE TABLE IF NOT EXISTS {marker} (
+  service VARCHAR(190) NOT NULL,
+  change_id VARCHAR(190) NOT NULL,
+  attempt BIGINT NOT NULL,
+  run_id VARCHAR(64) NOT NULL,
+  kind VARCHAR(32) NOT NULL,
+  marked_at DATETIME(6) NOT NULL,
+  PRIMARY KEY (service, change_id, attempt)
+) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin";

@@ -1,0 +1,251 @@
+//! PostgreSQL 14 and later.
+
+use std::time::Duration;
+
+use sqlx::{AssertSqlSafe, Executor};
+
+use crate::backend::{Answer, Backend, Conn, collect_answer};
+use crate::dialect::{Dialect, Isolation};
+use crate::failure::Failure;
+use crate::template::{Rendered, Values, hex};
+
+/// PostgreSQL.
+#[derive(Clone, Copy, Debug)]
+pub struct Postgres;
+
+impl Backend for Postgres {
+    type Database = sqlx::Postgres;
+
+    const DIALECT: &'static Dialect = &DIALECT;
+
+    async fn fetch(
+        connection: &mut Conn<Self>,
+        statement: Rendered,
+    ) -> Result<Answer, sqlx::Error> {
+        let query = sqlx::raw_sql(AssertSqlSafe(statement.text));
+        collect_answer!(connection.fetch_many(query), result => 0)
+    }
+
+    /// One text is one implicit transaction.
+    async fn write(
+        connection: &mut Conn<Self>,
+        statements: Vec<Rendered>,
+        _patience: Duration,
+    ) -> Result<Answer, sqlx::Error> {
+        let texts: Vec<String> = statements.into_iter().map(|one| one.text).collect();
+        Self::fetch(connection, Rendered { text: texts.join(";\n"), binds: Vec::new() }).await
+    }
+
+    fn classify_database_error(error: &dyn sqlx::error::DatabaseError) -> Failure {
+        match error.code().as_deref() {
+            Some("42P01" | "3F000") => Failure::MissingTable,
+            // Ours is the only NOT NULL column that is filled from a subquery.
+            Some("23502") if error.message().contains("\"fence\"") => Failure::Refused,
+            Some("40001") => Failure::Serialization,
+            Some("40P01") => Failure::Deadlock,
+            Some("55P03") => Failure::LockTimeout,
+            Some("23505") => Failure::Duplicate,
+            Some("3B001") => Failure::NoSavepoint,
+            Some("42501" | "25006") => Failure::Denied,
+            // A server that shuts down, or a session that it ended.
+            Some("57P01" | "57P02" | "57P03" | "25P03" | "57P05") => Failure::Disconnected,
+            Some(code) if code.starts_with("08") => Failure::Disconnected,
+            _ => Failure::Other,
+        }
+    }
+}
+
+/// `decode` and `convert_from` keep the text out of reach of `standard_conforming_strings`; the
+/// type `text` cannot hold a NUL.
+fn literal(text: &str) -> String {
+    format!("convert_from(decode('{}','hex'),'UTF8')", hex(&text.replace('\0', "")))
+}
+
+const DIALECT: Dialect = Dialect {
+    name: "PostgreSQL",
+    isolation: Isolation::Whole,
+    has_one_writer: false,
+    quote: '"',
+    values: Values::Literal(literal),
+    // CREATE SCHEMA IF NOT EXISTS asks for the right to create even where the schema is there.
+    create_schema: Some(
+        "DO $$ BEGIN IF NOT EXISTS (SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = \
+         '{bare_schema}') THEN CREATE SCHEMA \"{bare_schema}\"; END IF; END $$",
+    ),
+    // CREATE .. IF NOT EXISTS fails when two do it at once; the advisory lock ends with the
+    // transaction, so that it is safe behind a pooler. The number is arbitrary.
+    create_lock: Some("SELECT pg_catalog.pg_advisory_xact_lock(5208117391)"),
+    create: &[
+        "CREATE TABLE IF NOT EXISTS {audit} (
+  seq bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  service text COLLATE \"C\" NOT NULL,
+  run_id text NOT NULL,
+  attempt integer NOT NULL,
+  stage text NOT NULL,
+  change_id text COLLATE \"C\" NOT NULL,
+  change_order text NOT NULL,
+  author text NOT NULL,
+  description text NOT NULL,
+  target text NOT NULL,
+  state text NOT NULL,
+  transaction_mode text NOT NULL,
+  recovery text NOT NULL,
+  origin text NOT NULL,
+  digest text NOT NULL,
+  fence bigint NOT NULL,
+  started_at timestamptz NOT NULL,
+  finished_at timestamptz,
+  duration_us bigint,
+  host text NOT NULL,
+  pid bigint NOT NULL,
+  app_version text,
+  location text NOT NULL,
+  error text,
+  reason text,
+  metadata text
+)",
+        "CREATE INDEX IF NOT EXISTS {audit_index_bare} ON {audit} (service, change_id, seq)",
+        "CREATE TABLE IF NOT EXISTS {lock} (
+  service text COLLATE \"C\" NOT NULL,
+  lane text COLLATE \"C\" NOT NULL,
+  token bigint NOT NULL,
+  run_id text NOT NULL,
+  owner text NOT NULL,
+  acquired_at timestamptz NOT NULL,
+  pipeline_digest text,
+  PRIMARY KEY (service, lane)
+)",
+        "CREATE TABLE IF NOT EXISTS {lease} (
+  service text COLLATE \"C\" NOT NULL,
+  lane text COLLATE \"C\" NOT NULL,
+  expires_at timestamptz NOT NULL,
+  activity text,
+  PRIMARY KEY (service, lane)
+)",
+    ],
+    create_marker: "CREATE TABLE IF NOT EXISTS {marker} (
+  service text COLLATE \"C\" NOT NULL,
+  change_id text COLLATE \"C\" NOT NULL,
+  attempt bigint NOT NULL,
+  run_id text NOT NULL,
+  kind text NOT NULL,
+  marked_at timestamptz NOT NULL,
+  PRIMARY KEY (service, change_id, attempt)
+)",
+    seed: &[
+        "INSERT INTO {lock} (service, lane, token, run_id, owner, acquired_at)
+VALUES ($service, $lane, 0, '', '', clock_timestamp()) ON CONFLICT DO NOTHING",
+        "INSERT INTO {lease} (service, lane, expires_at)
+VALUES ($service, $lane, to_timestamp(0)) ON CONFLICT DO NOTHING",
+    ],
+    // The digest is compared where the recursion starts: elsewhere the entries would be read first.
+    snapshot: "WITH RECURSIVE l AS MATERIALIZED (
+  SELECT (SELECT n.nspname FROM pg_catalog.pg_class c
+          JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = k.tableoid) AS schema_name,
+         k.token, k.run_id, k.owner, k.pipeline_digest, k.acquired_at, e.expires_at, e.activity,
+         e.expires_at > clock_timestamp() AS held
+  FROM {lock} k LEFT JOIN {lease} e ON e.service = k.service AND e.lane = k.lane
+  WHERE k.service = $service AND k.lane = $lane),
+k(change_id) AS (
+  (SELECT a.change_id FROM {audit} a
+   WHERE a.service = $service AND (SELECT pipeline_digest FROM l) IS DISTINCT FROM $digest
+   ORDER BY a.change_id LIMIT 1)
+  UNION ALL
+  SELECT (SELECT a.change_id FROM {audit} a
+          WHERE a.service = $service AND a.change_id > k.change_id ORDER BY a.change_id LIMIT 1)
+  FROM k WHERE k.change_id IS NOT NULL)
+SELECT l.schema_name, 0, l.token, l.run_id, l.owner, l.pipeline_digest,
+  to_char(l.acquired_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'),
+  to_char(l.expires_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'),
+  l.activity, coalesce(l.held, false)::int,
+  x.change_id, x.seq, x.state, x.transaction_mode, x.origin, x.digest, x.attempt, x.run_id, x.stage,
+  x.change_order, x.target,
+  to_char(x.started_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'),
+  CASE WHEN x.state IN ('APPLIED', 'MANUAL_MARKED_AS_APPLIED') THEN NULL ELSE x.error END
+FROM (SELECT 1) AS one LEFT JOIN l ON true LEFT JOIN (k CROSS JOIN LATERAL (
+  SELECT * FROM {audit} a WHERE a.service = $service AND a.change_id = k.change_id
+  ORDER BY a.seq DESC LIMIT 1) x) ON true",
+    history: "SELECT a.seq, a.service, a.run_id, a.fence,
+  to_char(a.started_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'),
+  to_char(a.finished_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'),
+  a.attempt, a.stage, a.change_id, a.change_order, a.author, a.description, a.target, a.state,
+  a.transaction_mode, a.recovery, a.origin, a.digest, a.duration_us, a.host, a.pid, a.app_version,
+  a.location, a.error, a.reason, a.metadata
+FROM {audit} a WHERE a.service = $service
+  AND ($change_id::text IS NULL OR a.change_id = $change_id)
+  AND ($state::text IS NULL OR a.state = $state)
+  AND ($run_id::text IS NULL OR a.run_id = $run_id)
+  AND ($since::text IS NULL OR a.started_at >= ($since::text)::timestamptz)
+  AND ($newest_only = 0 OR a.seq = (SELECT max(b.seq) FROM {audit} b
+       WHERE b.service = a.service AND b.change_id = a.change_id))
+ORDER BY a.seq",
+    // SKIP LOCKED: a row that somebody holds is not free, and nobody waits here.
+    acquire: &["WITH c AS (
+  SELECT k.service, k.lane FROM {lock} k JOIN {lease} e ON e.service = k.service AND e.lane = k.lane
+  WHERE k.service = $service AND k.lane = $lane AND ($force = 1 OR e.expires_at <= clock_timestamp())
+  FOR UPDATE OF k, e SKIP LOCKED),
+e AS (
+  UPDATE {lease} e SET expires_at = clock_timestamp() + $lease_ms * interval '1 millisecond',
+    activity = NULL FROM c WHERE e.service = c.service AND e.lane = c.lane)
+UPDATE {lock} k SET token = k.token + 1, run_id = $run_id, owner = $owner,
+  acquired_at = clock_timestamp(), pipeline_digest = NULL
+FROM c WHERE k.service = c.service AND k.lane = c.lane RETURNING k.token"],
+    renew: "UPDATE {lease} e SET expires_at = clock_timestamp() + $lease_ms * interval '1 millisecond',
+  activity = coalesce($activity, e.activity)
+FROM {lock} k WHERE e.service = $service AND e.lane = $lane
+  AND k.service = e.service AND k.lane = e.lane AND k.token = $token AND k.run_id = $run_id",
+    release: &["WITH k AS (
+  UPDATE {lock} SET pipeline_digest = $digest, run_id = ''
+  WHERE service = $service AND lane = $lane AND token = $token AND run_id = $run_id
+  RETURNING service, lane)
+UPDATE {lease} e SET expires_at = to_timestamp(0), activity = NULL
+FROM k WHERE e.service = k.service AND e.lane = k.lane"],
+    append: "INSERT INTO {audit} (service, run_id, attempt, stage, change_id, change_order, author,
+  description, target, state, transaction_mode, recovery, origin, digest, fence, started_at,
+  finished_at, duration_us, host, pid, app_version, location, error, reason, metadata)
+VALUES ($service, $run_id, $attempt, $stage, $change_id, $change_order, $author, $description,
+  $target, $state, $transaction_mode, $recovery, $origin, $digest, {fence},
+  clock_timestamp() - $elapsed_us * interval '1 microsecond',
+  CASE WHEN $finished = 1 THEN clock_timestamp() END, $duration_us, $host, $pid, $app_version,
+  $location, $error, $reason, {metadata})
+RETURNING seq",
+    // Idle between this row and the commit is limited: a paused process would hold the lock row,
+    // and so everybody, for as long as it sleeps.
+    fence_within: "(SELECT token FROM {lock} WHERE service = $service AND lane = $lane
+  AND token = $token AND run_id = $run_id AND current_setting('flamingock.tx', true) = $tag
+  AND set_config('idle_in_transaction_session_timeout', '15000', true) IS NOT NULL FOR SHARE)",
+    fence_alone: "(SELECT token FROM {lock} WHERE service = $service AND lane = $lane
+  AND token = $token AND run_id = $run_id
+  AND CASE WHEN current_setting('synchronous_commit') = 'off'
+      THEN set_config('synchronous_commit', 'on', true) ELSE '' END IS NOT NULL FOR SHARE)",
+    witness_metadata: None,
+    settle: &[
+        "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = '5s'",
+        "SELECT token FROM {lock} WHERE service = $service AND lane = $lane FOR UPDATE",
+        "SELECT state FROM {audit} WHERE service = $service AND change_id = $change_id
+  AND run_id = $run_id AND attempt = $attempt ORDER BY seq",
+        "COMMIT",
+    ],
+    states: "SELECT state FROM {audit} WHERE service = $service AND change_id = $change_id
+  AND run_id = $run_id AND attempt = $attempt ORDER BY seq",
+    holds: "SELECT 1 FROM {lock} WHERE service = $service AND lane = $lane
+  AND token = $token AND run_id = $run_id",
+    connection_of: None,
+    // SET LOCAL is no query: the change may still choose its isolation level. The application's
+    // name lets another connection find the session when its statement must be cancelled.
+    begin: "BEGIN; SET LOCAL flamingock.tx = '%tag%'; SET LOCAL application_name = 'flamingock %tag%'",
+    savepoint: "",
+    release_savepoint: "",
+    rollback_to_savepoint: "",
+    marker_insert: "INSERT INTO {marker} (service, change_id, attempt, run_id, kind, marked_at)
+VALUES ($service, $change_id, $attempt, $run_id, $kind, clock_timestamp())",
+    marker_promote: "UPDATE {marker} SET kind = 'applied' WHERE service = $service
+  AND change_id = $change_id AND attempt = $attempt AND kind = 'started'",
+    marker_tombstone: "SET LOCAL lock_timeout = '5s';
+INSERT INTO {marker} (service, change_id, attempt, run_id, kind, marked_at)
+VALUES ($service, $change_id, $attempt, $run_id, 'tombstone', clock_timestamp())",
+    marker_read: "SELECT kind FROM {marker} WHERE service = $service AND change_id = $change_id
+  AND attempt = $attempt",
+    marker_delete: "DELETE FROM {marker} WHERE service = $service AND change_id = $change_id
+  AND attempt = $attempt AND kind <> 'tombstone'",
+};

@@ -1,0 +1,319 @@
+//! SQLite.
+
+use std::time::{Duration, Instant};
+
+use sqlx::{AssertSqlSafe, Connection, Executor};
+use sqlx_core::transaction::TransactionManager;
+
+use crate::backend::{Answer, Backend, Conn, collect_answer};
+use crate::dialect::{Dialect, Isolation};
+use crate::failure::Failure;
+use crate::template::{Rendered, Value, Values};
+
+/// SQLite.
+#[derive(Clone, Copy, Debug)]
+pub struct Sqlite;
+
+/// How long a busy commit rests before it is repeated.
+const BUSY_PAUSE: Duration = Duration::from_millis(20);
+
+impl Backend for Sqlite {
+    type Database = sqlx::Sqlite;
+
+    const DIALECT: &'static Dialect = &DIALECT;
+
+    async fn fetch(
+        connection: &mut Conn<Self>,
+        statement: Rendered,
+    ) -> Result<Answer, sqlx::Error> {
+        let mut query = sqlx::query(AssertSqlSafe(statement.text));
+        for value in statement.binds {
+            query = match value {
+                Value::Null => query.bind(None::<String>),
+                Value::Int(number) => query.bind(number),
+                Value::Text(text) => query.bind(text),
+            };
+        }
+        collect_answer!(connection.fetch_many(query), result => 0)
+    }
+
+    /// A transaction that takes the write lock at once: a later upgrade is refused without waiting.
+    async fn write(
+        connection: &mut Conn<Self>,
+        statements: Vec<Rendered>,
+        patience: Duration,
+    ) -> Result<Answer, sqlx::Error> {
+        let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+        let mut first = None;
+        for statement in statements {
+            let answer = Self::fetch(&mut transaction, statement).await?;
+            first.get_or_insert(answer);
+        }
+        Self::commit(&mut transaction, patience).await?;
+        Ok(first.unwrap_or_default())
+    }
+
+    fn classify_database_error(error: &dyn sqlx::error::DatabaseError) -> Failure {
+        let message = error.message();
+        let code = error.code().and_then(|code| code.parse::<u32>().ok()).unwrap_or_default();
+        match code {
+            // The low byte is the primary code: busy, or locked by a connection of this process.
+            _ if matches!(code & 0xff, 5 | 6) => Failure::Busy,
+            _ if message.starts_with("no such table") => Failure::MissingTable,
+            _ if message.starts_with("no such savepoint") => Failure::NoSavepoint,
+            1299 if message.ends_with(".fence") => Failure::Refused,
+            1555 | 2067 => Failure::Duplicate,
+            _ if code & 0xff == 8 => Failure::Denied,
+            _ => Failure::Other,
+        }
+    }
+}
+
+impl Sqlite {
+    /// Commits; a commit that is refused because somebody reads leaves the transaction open and is
+    /// repeated.
+    ///
+    /// # Errors
+    /// Whatever else refuses the commit, and a reader that outlasts the patience.
+    pub async fn commit(
+        connection: &mut Conn<Self>,
+        patience: Duration,
+    ) -> Result<(), sqlx::Error> {
+        let deadline = Instant::now() + patience;
+        loop {
+            match sqlx::sqlite::SqliteTransactionManager::commit(connection).await {
+                Err(error)
+                    if Self::classify(&error) == Failure::Busy && Instant::now() < deadline =>
+                {
+                    tokio::time::sleep(BUSY_PAUSE).await;
+                }
+                result => return result,
+            }
+        }
+    }
+}
+
+/// The clock by which leases on this machine are measured. A wall clock may jump; the time since
+/// boot does not, and another boot's leases are over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Clock {
+    /// Names the boot; empty where the system does not tell.
+    pub boot: String,
+    /// Milliseconds since boot, or since 1970 where the boot is not known.
+    pub now_ms: i64,
+}
+
+impl Clock {
+    /// Reads the clock.
+    #[cfg(target_os = "linux")]
+    pub fn read() -> Clock {
+        use rustix::time::{ClockId, clock_gettime};
+        static BOOT: std::sync::LazyLock<Option<String>> = std::sync::LazyLock::new(|| {
+            let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+            Some(id.trim().to_owned()).filter(|id| !id.is_empty())
+        });
+        match &*BOOT {
+            Some(boot) => {
+                let now = clock_gettime(ClockId::Boottime);
+                Clock { boot: boot.clone(), now_ms: now.tv_sec * 1000 + now.tv_nsec / 1_000_000 }
+            }
+            None => Clock::wall(),
+        }
+    }
+
+    /// Reads the clock.
+    #[cfg(not(target_os = "linux"))]
+    pub fn read() -> Clock {
+        Clock::wall()
+    }
+
+    fn wall() -> Clock {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        let now_ms = since.map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX));
+        Clock { boot: String::new(), now_ms }
+    }
+}
+
+const DIALECT: Dialect = Dialect {
+    name: "SQLite",
+    isolation: Isolation::Whole,
+    has_one_writer: true,
+    quote: '"',
+    values: Values::Bound,
+    create_schema: None,
+    create_lock: None,
+    create: &[
+        "CREATE TABLE IF NOT EXISTS {audit} (
+  seq INTEGER PRIMARY KEY AUTOINCREMENT,
+  service TEXT NOT NULL,
+  run_id TEXT NOT NULL,
+  attempt INTEGER NOT NULL,
+  stage TEXT NOT NULL,
+  change_id TEXT NOT NULL,
+  change_order TEXT NOT NULL,
+  author TEXT NOT NULL,
+  description TEXT NOT NULL,
+  target TEXT NOT NULL,
+  state TEXT NOT NULL,
+  transaction_mode TEXT NOT NULL,
+  recovery TEXT NOT NULL,
+  origin TEXT NOT NULL,
+  digest TEXT NOT NULL,
+  fence INTEGER NOT NULL,
+  started_at TEXT NOT NULL,
+  finished_at TEXT,
+  duration_us INTEGER,
+  host TEXT NOT NULL,
+  pid INTEGER NOT NULL,
+  app_version TEXT,
+  location TEXT NOT NULL,
+  error TEXT,
+  reason TEXT,
+  metadata TEXT
+)",
+        "CREATE INDEX IF NOT EXISTS {audit_index} ON {audit_bare} (service, change_id, seq)",
+        "CREATE TABLE IF NOT EXISTS {lock} (
+  service TEXT NOT NULL,
+  lane TEXT NOT NULL,
+  token INTEGER NOT NULL,
+  run_id TEXT NOT NULL,
+  owner TEXT NOT NULL,
+  acquired_at TEXT NOT NULL,
+  pipeline_digest TEXT,
+  PRIMARY KEY (service, lane)
+)",
+        "CREATE TABLE IF NOT EXISTS {lease} (
+  service TEXT NOT NULL,
+  lane TEXT NOT NULL,
+  boot_id TEXT NOT NULL,
+  expires_ms INTEGER NOT NULL,
+  expires_at TEXT,
+  activity TEXT,
+  PRIMARY KEY (service, lane)
+)",
+    ],
+    create_marker: "CREATE TABLE IF NOT EXISTS {marker} (
+  service TEXT NOT NULL,
+  change_id TEXT NOT NULL,
+  attempt INTEGER NOT NULL,
+  run_id TEXT NOT NULL,
+  kind TEXT NOT NULL,
+  marked_at TEXT NOT NULL,
+  PRIMARY KEY (service, change_id, attempt)
+)",
+    seed: &[
+        "INSERT OR IGNORE INTO {lock} (service, lane, token, run_id, owner, acquired_at)
+VALUES ($service, $lane, 0, '', '', $now_text)",
+        "INSERT OR IGNORE INTO {lease} (service, lane, boot_id, expires_ms)
+VALUES ($service, $lane, '', 0)",
+    ],
+    // CROSS JOIN fixes the order, so that an equal digest reads no entry.
+    snapshot: "WITH RECURSIVE l(stored) AS (
+  SELECT (SELECT pipeline_digest FROM {lock} WHERE service = $service AND lane = $lane)),
+k(change_id, seq) AS (
+  SELECT * FROM (SELECT a.change_id, a.seq FROM l CROSS JOIN {audit} a
+    WHERE l.stored IS NOT $digest AND a.service = $service
+    ORDER BY a.change_id DESC, a.seq DESC LIMIT 1)
+  UNION ALL
+  SELECT a.change_id, a.seq FROM k CROSS JOIN {audit} a ON a.seq = (
+    SELECT x.seq FROM {audit} x WHERE x.service = $service AND x.change_id < k.change_id
+    ORDER BY x.change_id DESC, x.seq DESC LIMIT 1))
+SELECT 'main', (SELECT file = '' FROM pragma_database_list WHERE name = 'main'),
+  c.token, c.run_id, c.owner, c.pipeline_digest, c.acquired_at, e.expires_at, e.activity,
+  coalesce(e.expires_ms = {never} OR (e.boot_id = $boot AND e.expires_ms > $now_ms), 0),
+  b.change_id, b.seq, b.state, b.transaction_mode, b.origin, b.digest, b.attempt, b.run_id, b.stage,
+  b.change_order, b.target, b.started_at,
+  CASE WHEN b.state IN ('APPLIED', 'MANUAL_MARKED_AS_APPLIED') THEN NULL ELSE b.error END
+FROM (SELECT 1) AS one
+LEFT JOIN {lock} c ON c.service = $service AND c.lane = $lane
+LEFT JOIN {lease} e ON e.service = c.service AND e.lane = c.lane
+LEFT JOIN (k CROSS JOIN {audit} b ON b.seq = k.seq)",
+    history: "SELECT a.seq, a.service, a.run_id, a.fence, a.started_at, a.finished_at,
+  a.attempt, a.stage, a.change_id, a.change_order, a.author, a.description, a.target, a.state,
+  a.transaction_mode, a.recovery, a.origin, a.digest, a.duration_us, a.host, a.pid, a.app_version,
+  a.location, a.error, a.reason, a.metadata
+FROM {audit} a WHERE a.service = $service
+  AND ($change_id IS NULL OR a.change_id = $change_id)
+  AND ($state IS NULL OR a.state = $state)
+  AND ($run_id IS NULL OR a.run_id = $run_id)
+  AND ($since IS NULL OR a.started_at >= $since)
+  AND ($newest_only = 0 OR a.seq = (SELECT max(b.seq) FROM {audit} b
+       WHERE b.service = a.service AND b.change_id = a.change_id))
+ORDER BY a.seq",
+    acquire: &[
+        "UPDATE {lock} SET token = token + 1, run_id = $run_id, owner = $owner,
+  acquired_at = $now_text, pipeline_digest = NULL
+WHERE service = $service AND lane = $lane AND EXISTS (SELECT 1 FROM {lease} e
+  WHERE e.service = $service AND e.lane = $lane AND ($force = 1 OR ($lease_ms < 0 AND e.expires_ms = {never})
+    OR (e.expires_ms <> {never} AND (e.boot_id <> $boot OR e.expires_ms <= $now_ms))))
+RETURNING token",
+        "UPDATE {lease} SET boot_id = $boot, activity = NULL,
+  expires_ms = CASE WHEN $lease_ms < 0 THEN {never} ELSE $now_ms + $lease_ms END,
+  expires_at = $expires_text
+WHERE service = $service AND lane = $lane
+  AND EXISTS (SELECT 1 FROM {lock} WHERE service = $service AND lane = $lane AND run_id = $run_id)",
+    ],
+    renew: "UPDATE {lease} SET boot_id = $boot, activity = coalesce($activity, activity),
+  expires_ms = CASE WHEN expires_ms = {never} THEN {never} ELSE $now_ms + $lease_ms END,
+  expires_at = $expires_text
+WHERE service = $service AND lane = $lane AND EXISTS (SELECT 1 FROM {lock}
+  WHERE service = $service AND lane = $lane AND token = $token AND run_id = $run_id)",
+    release: &[
+        "UPDATE {lease} SET boot_id = '', expires_ms = 0, expires_at = NULL, activity = NULL
+WHERE service = $service AND lane = $lane AND EXISTS (SELECT 1 FROM {lock}
+  WHERE service = $service AND lane = $lane AND token = $token AND run_id = $run_id)",
+        "UPDATE {lock} SET pipeline_digest = $digest, run_id = ''
+WHERE service = $service AND lane = $lane AND token = $token AND run_id = $run_id",
+    ],
+    append: "INSERT INTO {audit} (service, run_id, attempt, stage, change_id, change_order, author,
+  description, target, state, transaction_mode, recovery, origin, digest, fence, started_at,
+  finished_at, duration_us, host, pid, app_version, location, error, reason, metadata)
+VALUES ($service, $run_id, $attempt, $stage, $change_id, $change_order, $author, $description,
+  $target, $state, $transaction_mode, $recovery, $origin, $digest, {fence}, $started_text,
+  CASE WHEN $finished = 1 THEN $now_text END, $duration_us, $host, $pid, $app_version,
+  $location, $error, $reason, {metadata})
+RETURNING seq",
+    fence_within: FENCE,
+    fence_alone: FENCE,
+    witness_metadata: None,
+    settle: &[
+        "SELECT token FROM {lock} WHERE service = $service AND lane = $lane",
+        "SELECT state FROM {audit} WHERE service = $service AND change_id = $change_id
+  AND run_id = $run_id AND attempt = $attempt ORDER BY seq",
+    ],
+    states: "SELECT state FROM {audit} WHERE service = $service AND change_id = $change_id
+  AND run_id = $run_id AND attempt = $attempt ORDER BY seq",
+    holds: "SELECT 1 FROM {lock} WHERE service = $service AND lane = $lane
+  AND token = $token AND run_id = $run_id",
+    connection_of: None,
+    begin: "BEGIN IMMEDIATE",
+    savepoint: "SAVEPOINT fl_%tag%",
+    release_savepoint: "RELEASE SAVEPOINT fl_%tag%",
+    rollback_to_savepoint: "ROLLBACK TO SAVEPOINT fl_%tag%",
+    marker_insert: "INSERT INTO {marker} (service, change_id, attempt, run_id, kind, marked_at)
+VALUES ($service, $change_id, $attempt, $run_id, $kind, $now_text)",
+    marker_promote: "UPDATE {marker} SET kind = 'applied' WHERE service = $service
+  AND change_id = $change_id AND attempt = $attempt AND kind = 'started'",
+    marker_tombstone: "INSERT INTO {marker} (service, change_id, attempt, run_id, kind, marked_at)
+VALUES ($service, $change_id, $attempt, $run_id, 'tombstone', $now_text)",
+    marker_read: "SELECT kind FROM {marker} WHERE service = $service AND change_id = $change_id
+  AND attempt = $attempt",
+    marker_delete: "DELETE FROM {marker} WHERE service = $service AND change_id = $change_id
+  AND attempt = $attempt AND kind <> 'tombstone'",
+};
+
+const FENCE: &str = "(SELECT token FROM {lock} WHERE service = $service AND lane = $lane
+  AND token = $token AND run_id = $run_id)";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_boot_clock_runs_and_keeps_its_boot() {
+        let first = Clock::read();
+        let second = Clock::read();
+        assert_eq!(first.boot, second.boot);
+        assert!(second.now_ms >= first.now_ms);
+    }
+}

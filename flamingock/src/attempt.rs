@@ -1,0 +1,98 @@
+//! One attempt at a change: what is recorded of it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::audit::{ErrorChain, Facts, NewEntry, Origin, Possession, State, TransactionMode};
+use crate::change::Definition;
+
+/// One attempt at a change, under one possession of the lock.
+#[derive(Clone, Debug)]
+pub(crate) struct Attempt<'a> {
+    pub(crate) definition: &'static Definition,
+    pub(crate) number: u32,
+    pub(crate) origin: Origin,
+    pub(crate) possession: &'a Possession,
+    pub(crate) facts: &'a Arc<Facts>,
+    pub(crate) began: Instant,
+}
+
+impl Attempt<'_> {
+    /// An entry that ends the attempt, or a part of it.
+    pub(crate) fn entry(
+        &self,
+        state: State,
+        mode: TransactionMode,
+        error: Option<ErrorChain>,
+    ) -> NewEntry {
+        self.new_entry(state, mode, error, Some(self.began.elapsed()))
+    }
+
+    /// The entry that stands while the attempt is running.
+    pub(crate) fn started(&self, mode: TransactionMode) -> NewEntry {
+        self.new_entry(State::Started, mode, None, None)
+    }
+
+    fn new_entry(
+        &self,
+        state: State,
+        transaction_mode: TransactionMode,
+        error: Option<ErrorChain>,
+        duration: Option<Duration>,
+    ) -> NewEntry {
+        let definition = self.definition;
+        NewEntry {
+            attempt: self.number,
+            stage: definition.stage.to_owned(),
+            change_id: definition.id.to_owned(),
+            change_order: definition.order.to_owned(),
+            author: definition.author.to_owned(),
+            description: definition.description.to_owned(),
+            target: definition.target.to_owned(),
+            state,
+            transaction_mode,
+            recovery: definition.recovery.as_str().to_owned(),
+            origin: self.origin.clone(),
+            digest: definition.digest.to_owned(),
+            duration,
+            location: definition.location().to_string(),
+            error,
+            reason: None,
+            origin_facts: Arc::clone(self.facts),
+        }
+    }
+}
+
+/// What an attempt in a transaction tries, and what is recorded when it does not succeed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// The change: APPLIED, or FAILED and ROLLED_BACK.
+    Apply,
+    /// Its rollback after a failure: ROLLED_BACK, or ROLLBACK_FAILED.
+    Rollback,
+}
+
+impl Purpose {
+    pub(crate) fn success(self) -> State {
+        match self {
+            Purpose::Apply => State::Applied,
+            Purpose::Rollback => State::RolledBack,
+        }
+    }
+
+    /// What is so once the database has undone everything that the attempt did.
+    pub(crate) fn undone(self) -> &'static [State] {
+        match self {
+            Purpose::Apply => &[State::Failed, State::RolledBack],
+            Purpose::Rollback => &[State::RollbackFailed],
+        }
+    }
+
+    /// What is so when the attempt has left something behind.
+    pub(crate) fn left_behind(self) -> State {
+        match self {
+            Purpose::Apply => State::Failed,
+            Purpose::Rollback => State::RollbackFailed,
+        }
+    }
+}

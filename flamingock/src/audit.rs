@@ -1,0 +1,499 @@
+//! The audit: what is recorded of every attempt, and the traits of the stores that record it.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde::{Serialize, Serializer};
+
+use crate::change::BoxError;
+
+/// A word that is written to the audit; what a newer version wrote is kept as it is.
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal,)+ }) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum $name {
+            $($(#[$variant_doc])* $variant,)+
+            /// A text that this version does not know.
+            Unknown(String),
+        }
+
+        impl $name {
+            /// The text, as it stands in the audit.
+            pub fn as_str(&self) -> &str {
+                match self {
+                    $($name::$variant => $text,)+
+                    $name::Unknown(text) => text,
+                }
+            }
+        }
+
+        impl From<&str> for $name {
+            fn from(text: &str) -> Self {
+                match text {
+                    $($text => $name::$variant,)+
+                    _ => $name::Unknown(text.to_owned()),
+                }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.as_str())
+            }
+        }
+    };
+}
+
+words! {
+    /// What an entry says of its change. The texts are Java Flamingock's.
+    State {
+        /// An attempt began; it may have left anything behind.
+        Started = "STARTED",
+        /// The change is applied.
+        Applied = "APPLIED",
+        /// The attempt failed.
+        Failed = "FAILED",
+        /// What the attempt did is undone.
+        RolledBack = "ROLLED_BACK",
+        /// What the attempt did could not be undone.
+        RollbackFailed = "ROLLBACK_FAILED",
+        /// A person says that it is applied.
+        MarkedApplied = "MANUAL_MARKED_AS_APPLIED",
+        /// A person says that it is not applied.
+        MarkedRolledBack = "MANUAL_MARKED_AS_ROLLED_BACK",
+    }
+}
+
+words! {
+    /// How an attempt ran, and so what it may have left behind.
+    TransactionMode {
+        /// Without a transaction.
+        None = "none",
+        /// In one transaction with its audit entry.
+        Shared = "shared",
+        /// In a transaction of another database than the audit's.
+        Separate = "separate",
+    }
+}
+
+words! {
+    /// Who appended an entry.
+    Origin {
+        /// A run.
+        Run = "run",
+        /// An undo.
+        Undo = "undo",
+        /// A person.
+        Operator = "operator",
+        /// The history of another tool or service.
+        Import = "import",
+        /// A `#[verify]` function.
+        Verify = "verify",
+    }
+}
+
+/// An entry to append.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct NewEntry {
+    /// Counts the runs that started the change, from 1.
+    pub attempt: u32,
+    /// The change's stage.
+    pub stage: String,
+    /// The change's id.
+    pub change_id: String,
+    /// The change's order.
+    pub change_order: String,
+    /// The change's author.
+    pub author: String,
+    /// The change's description.
+    pub description: String,
+    /// The change's target system.
+    pub target: String,
+    /// What is so from now on.
+    pub state: State,
+    /// How the attempt ran.
+    pub transaction_mode: TransactionMode,
+    /// What the code says about recovery: "manual" or "retry".
+    pub recovery: String,
+    /// Who appends it.
+    pub origin: Origin,
+    /// The digest of the change's code.
+    pub digest: String,
+    /// How long the attempt took; none while it is running.
+    pub duration: Option<Duration>,
+    /// `file:line` of the change.
+    pub location: String,
+    /// The chain of causes, outermost first.
+    pub error: Option<ErrorChain>,
+    /// A person's words.
+    pub reason: Option<String>,
+    /// The machine, the process and the run's metadata.
+    pub origin_facts: Arc<Facts>,
+}
+
+/// What is the same for every entry of a run.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Facts {
+    /// The machine.
+    pub host: String,
+    /// The process.
+    pub pid: u32,
+    /// The application's version, if it gave one.
+    pub app_version: Option<String>,
+    /// The run's metadata as a JSON object, if there is any.
+    pub metadata: Option<String>,
+}
+
+/// An entry as it was appended.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Entry {
+    /// Its place in the order of appending.
+    pub seq: i64,
+    /// The service.
+    pub service: String,
+    /// The run.
+    pub run_id: String,
+    /// The number of the possession under which it was appended.
+    pub fence: i64,
+    /// When the attempt began: RFC 3339, UTC, with microseconds.
+    pub started_at: String,
+    /// When it ended; none while it is running.
+    pub finished_at: Option<String>,
+    /// The rest.
+    pub entry: NewEntry,
+}
+
+/// The newest entry of a change.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Newest {
+    /// The change's id.
+    pub change_id: String,
+    /// The entry's place in the order of appending.
+    pub seq: i64,
+    /// What is so since.
+    pub state: State,
+    /// How that attempt ran.
+    pub transaction_mode: TransactionMode,
+    /// Who appended it.
+    pub origin: Origin,
+    /// The digest of the code that ran.
+    pub digest: String,
+    /// The attempt that the entry belongs to.
+    pub attempt: u32,
+    /// The run that appended it.
+    pub run_id: String,
+    /// The change's stage then.
+    pub stage: String,
+    /// The change's order then.
+    pub change_order: String,
+    /// The change's target then.
+    pub target: String,
+    /// When the attempt began: RFC 3339, UTC, with microseconds.
+    pub started_at: String,
+    /// The chain of causes, if the attempt failed.
+    pub error: Option<ErrorChain>,
+}
+
+/// One possession of a service's lock.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Possession {
+    /// The service.
+    pub service: String,
+    /// The number of the possession.
+    pub token: i64,
+    /// The random id of the run that has it.
+    pub run_id: String,
+}
+
+/// Who has a service's lock, or had it last.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LockRow {
+    /// The number of the newest possession.
+    pub token: i64,
+    /// The run that has it; empty once it was given back.
+    pub run_id: String,
+    /// The owner, for people.
+    pub owner: String,
+    /// When it was obtained: RFC 3339, UTC, with microseconds.
+    pub acquired_at: String,
+    /// When its lease ends, unless it is renewed; none where it ends with the process.
+    pub expires_at: Option<String>,
+    /// What the owner is doing.
+    pub activity: Option<String>,
+    /// Whether the lease is live.
+    pub held: bool,
+}
+
+/// What a start reads, in one statement.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    /// The lock; none for a service that was never seen.
+    pub lock: Option<LockRow>,
+    /// Whether the last run ended with exactly the asked pipeline applied: nothing else was read.
+    pub up_to_date: bool,
+    /// The newest entry of each change, unless up to date.
+    pub newest: Vec<Newest>,
+    /// Whether the tables are there.
+    pub tables: bool,
+}
+
+impl Snapshot {
+    /// Whether some possession is live.
+    pub fn is_held(&self) -> bool {
+        self.lock.as_ref().is_some_and(|lock| lock.held)
+    }
+}
+
+/// What is asked of the lock.
+#[derive(Clone, Debug)]
+pub struct Claim {
+    /// The service.
+    pub service: String,
+    /// The random id of the run.
+    pub run_id: String,
+    /// Who asks, for people.
+    pub owner: String,
+    /// How long the possession lasts unless it is renewed.
+    pub lease: Duration,
+    /// Take it from a living owner.
+    pub force: bool,
+}
+
+/// Which entries to read.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// Only this change.
+    pub change_id: Option<String>,
+    /// Only this state.
+    pub state: Option<State>,
+    /// Only this run.
+    pub run_id: Option<String>,
+    /// Only entries whose attempt began at or after this time: RFC 3339 in UTC.
+    pub since: Option<String>,
+    /// Only the newest entry of each change.
+    pub newest_only: bool,
+}
+
+/// Where entries are kept.
+#[async_trait]
+pub trait AuditStore: fmt::Debug + Send + Sync {
+    /// What a start needs to know. Reads only.
+    async fn snapshot(&self, service: &str, digest: &str) -> Result<Snapshot, StoreError>;
+
+    /// Creates what is missing; safe for many at once.
+    async fn create(&self, service: &str) -> Result<(), StoreError>;
+
+    /// Makes the lock of a service known that was never seen, in tables that are there.
+    async fn register(&self, service: &str) -> Result<(), StoreError>;
+
+    /// Appends entries, durably, only while the possession is the newest one
+    /// ([`StoreErrorKind::Refused`] otherwise). Answers the place of the first.
+    async fn append(
+        &self,
+        possession: &Possession,
+        entries: &[NewEntry],
+    ) -> Result<i64, StoreError>;
+
+    /// The entries that match, oldest first.
+    async fn history(&self, service: &str, filter: &Filter) -> Result<Vec<Entry>, StoreError>;
+}
+
+/// What keeps a possession alive.
+#[async_trait]
+pub trait LeaseKeeper: fmt::Debug + Send + Sync {
+    /// Moves the end of the lease. False: the possession is another's.
+    async fn renew(
+        &self,
+        possession: &Possession,
+        lease: Duration,
+        activity: Option<&str>,
+    ) -> Result<bool, StoreError>;
+}
+
+/// Where possession is kept.
+#[async_trait]
+pub trait LockStore: LeaseKeeper {
+    /// Takes the lock if its lease is over. Never waits for another owner.
+    async fn acquire(&self, claim: &Claim) -> Result<Option<Possession>, StoreError>;
+
+    /// Gives the lock back, with the pipeline's digest if all of it is applied.
+    async fn release(
+        &self,
+        possession: &Possession,
+        digest: Option<&str>,
+    ) -> Result<(), StoreError>;
+
+    /// What the thread that renews the lease uses, with a connection of its own. None: the lease
+    /// ends with the process.
+    fn keeper(&self) -> Option<Box<dyn LeaseKeeper>>;
+}
+
+/// A store for both.
+pub trait Store: AuditStore + LockStore {}
+
+impl<T: AuditStore + LockStore> Store for T {}
+
+/// What a failure of a store means for the run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum StoreErrorKind {
+    /// The tables are not there.
+    MissingTable,
+    /// The possession has moved: the database refused the row.
+    Refused,
+    /// The user of the database may not do this.
+    Denied,
+    /// The database could not be reached, or the connection was lost.
+    Disconnected,
+    /// Somebody else writes; it is worth trying again.
+    Busy,
+    /// Anything else.
+    Other,
+}
+
+/// A store that could not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+#[error("{action}")]
+pub struct StoreError {
+    /// What it means for the run.
+    pub kind: StoreErrorKind,
+    action: &'static str,
+    #[source]
+    source: BoxError,
+}
+
+impl StoreError {
+    /// `action` says what could not be done, as in "could not read the audit".
+    pub fn new(
+        kind: StoreErrorKind,
+        action: &'static str,
+        source: impl Into<BoxError>,
+    ) -> StoreError {
+        StoreError { kind, action, source: source.into() }
+    }
+}
+
+/// An error with its causes, as texts: what the audit and the report keep.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct ErrorChain(Vec<String>);
+
+/// The longest text of one cause, in bytes, and the most causes that are kept.
+const CAUSE_LIMIT: usize = 2_000;
+const CAUSES: usize = 16;
+
+impl ErrorChain {
+    /// The texts of an error and of its causes, outermost first. A cause that only repeats what
+    /// stands before it is left out, long ones are cut.
+    pub fn of(error: &(dyn std::error::Error + 'static)) -> ErrorChain {
+        let mut chain = ErrorChain(Vec::new());
+        let mut next = Some(error);
+        while let Some(error) = next {
+            chain.push(&error.to_string());
+            next = error.source();
+        }
+        chain
+    }
+
+    /// A text without causes.
+    pub fn text(text: &str) -> ErrorChain {
+        let mut chain = ErrorChain(Vec::new());
+        chain.push(text);
+        chain
+    }
+
+    /// The texts, outermost first.
+    pub fn causes(&self) -> &[String] {
+        &self.0
+    }
+
+    /// The same with a text behind it.
+    #[must_use]
+    pub fn and(mut self, text: &str) -> ErrorChain {
+        self.push(text);
+        self
+    }
+
+    /// The same with all of another chain behind it.
+    #[must_use]
+    pub fn and_all(mut self, other: &ErrorChain) -> ErrorChain {
+        for cause in &other.0 {
+            self.push(cause);
+        }
+        self
+    }
+
+    fn push(&mut self, text: &str) {
+        let repeated = self.0.last().is_some_and(|last| last.ends_with(text));
+        if repeated || self.0.len() >= CAUSES {
+            return;
+        }
+        let mut end = text.len().min(CAUSE_LIMIT);
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        let cut = if end < text.len() { " [cut]" } else { "" };
+        self.0.push(format!("{}{cut}", &text[..end]));
+    }
+
+    /// As it stands in the audit: a JSON array of texts.
+    pub fn to_json(&self) -> String {
+        serde_json::Value::from(self.0.clone()).to_string()
+    }
+
+    /// What [`to_json`](Self::to_json) wrote; any other text is kept as one cause.
+    pub fn from_json(json: &str) -> ErrorChain {
+        match serde_json::from_str::<Vec<String>>(json) {
+            Ok(causes) => ErrorChain(causes),
+            Err(_) => ErrorChain::text(json),
+        }
+    }
+}
+
+impl fmt::Display for ErrorChain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join(": "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_round_trip_and_unknown_ones_are_kept() {
+        for text in ["STARTED", "ROLLBACK_FAILED", "MANUAL_MARKED_AS_APPLIED", "PAUSED"] {
+            assert_eq!(State::from(text).as_str(), text);
+        }
+        assert_eq!(State::from("PAUSED"), State::Unknown("PAUSED".to_owned()));
+    }
+
+    #[test]
+    fn a_chain_is_bounded_and_drops_repetition() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("outer: inner")]
+        struct Outer(#[source] Inner);
+        #[derive(Debug, thiserror::Error)]
+        #[error("inner")]
+        struct Inner;
+        assert_eq!(ErrorChain::of(&Outer(Inner)).causes(), ["outer: inner"]);
+        let long = ErrorChain::text(&"é".repeat(CAUSE_LIMIT));
+        assert!(long.causes()[0].ends_with(" [cut]"));
+        assert!(long.to_json().len() < CAUSE_LIMIT + 20);
+        assert_eq!(ErrorChain::from_json(&long.to_json()), long);
+    }
+}

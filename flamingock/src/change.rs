@@ -1,0 +1,318 @@
+//! A change: what the macros make of an annotated function.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use crate::argument::{Inputs, Need, Outlives, connections};
+
+/// Any error that a change may return, as the engine keeps it.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync + 'static>;
+
+/// A boxed future that may move between threads.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// How a function of the user is called: it takes its arguments from the inputs.
+pub type Call<T> = for<'a, 'c> fn(Inputs<'a, 'c>, Outlives<'a, 'c>) -> Answer<'a, T>;
+
+/// What a [`Call`] gives: the future of a function whose types are erased.
+pub type Answer<'a, T> = BoxFuture<'a, Result<T, BoxError>>;
+
+/// Where something stands in the source: what error messages name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Location {
+    /// The file, as the compiler was given it.
+    pub file: &'static str,
+    /// The line, counted from 1.
+    pub line: u32,
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.file, self.line)
+    }
+}
+
+/// What a change that stopped half-way may be done with, without a person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Recovery {
+    /// A person decides: the change becomes an issue.
+    Manual,
+    /// It is safe to run again: the engine does.
+    Retry,
+}
+
+impl Recovery {
+    /// As it is written in the attribute and in the audit.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Recovery::Manual => "manual",
+            Recovery::Retry => "retry",
+        }
+    }
+}
+
+/// One function of the user: a change, a rollback (`T = ()`) or a verify (`T = bool`).
+pub struct Body<T: 'static> {
+    /// The function's name.
+    pub name: &'static str,
+    /// Where the function stands.
+    pub location: Location,
+    /// What it asks for, argument by argument.
+    pub needs: &'static [Need],
+    /// Whether it runs in a transaction: it takes a connection, and `transaction` is not false.
+    pub transaction: bool,
+    /// The function itself, with its types erased.
+    pub call: Call<T>,
+}
+
+impl<T> Body<T> {
+    /// A body, as the macros write it down. It runs in a transaction if that is not unwanted and if
+    /// there is a connection to have one on.
+    pub const fn new(
+        name: &'static str,
+        location: Location,
+        needs: &'static [Need],
+        transaction: bool,
+        call: Call<T>,
+    ) -> Body<T> {
+        let transaction = transaction && connections(needs) > 0;
+        Body {
+            name,
+            location,
+            needs,
+            transaction,
+            call,
+        }
+    }
+}
+
+impl<T> fmt::Debug for Body<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Body")
+            .field("name", &self.name)
+            .field("location", &self.location)
+            .finish()
+    }
+}
+
+/// Everything that is known of a change at compile time.
+#[derive(Debug)]
+pub struct Definition {
+    /// Unique in the service.
+    pub id: &'static str,
+    /// The place in the stage, compared naturally.
+    pub order: &'static str,
+    /// Who wrote it; the crate's name where the attribute does not say.
+    pub author: &'static str,
+    /// The function's doc comment, empty where there is none.
+    pub description: &'static str,
+    /// The stage; "default" where the attribute does not say.
+    pub stage: &'static str,
+    /// The target system; "default" where the attribute does not say.
+    pub target: &'static str,
+    /// What may be done with it when it stopped half-way.
+    pub recovery: Recovery,
+    /// Names that the runner selects by.
+    pub tags: &'static [&'static str],
+    /// The longest time that the function may take.
+    pub timeout: Option<Duration>,
+    /// The longest time that a statement in the change waits for a lock of the database.
+    pub lock_timeout: Option<Duration>,
+    /// The longest time that a statement in the change may take.
+    pub statement_timeout: Option<Duration>,
+    /// `v1:` and the hash of the function's parameters, return type and body.
+    pub digest: &'static str,
+    /// Where the function stands; its first segment is the crate.
+    pub module_path: &'static str,
+    /// The function.
+    pub body: Body<()>,
+    /// Its `#[rollback]`.
+    pub rollback: Option<&'static Body<()>>,
+    /// Its `#[verify]`.
+    pub verify: Option<&'static Body<bool>>,
+}
+
+impl Definition {
+    /// The crate that the change was written in.
+    pub fn crate_name(&self) -> &'static str {
+        crate_name(self.module_path)
+    }
+
+    /// Where the change stands in the source.
+    pub fn location(&self) -> Location {
+        self.body.location
+    }
+}
+
+/// Implemented by `#[change]` for a hidden type of the function's name.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a change",
+    label = "not a function with `#[change(..)]`",
+    note = "name the function that carries `#[change(id = \"..\", order = \"..\")]`"
+)]
+pub trait Change {
+    /// What the attribute and the function say.
+    const DEFINITION: &'static Definition;
+}
+
+/// Implemented by `#[rollback(change)]` for the change's hidden type.
+pub trait HasRollback: Change {
+    /// The rollback's function.
+    const BODY: &'static Body<()>;
+}
+
+/// Implemented by `#[verify(change)]` for the change's hidden type.
+pub trait HasVerify: Change {
+    /// The probe's function.
+    const BODY: &'static Body<bool>;
+}
+
+/// Finds a change's companions at compile time: an inherent constant, which exists only where there
+/// is a companion, wins over the trait's.
+#[derive(Debug)]
+pub struct Link<T>(std::marker::PhantomData<T>);
+
+impl<T: HasRollback> Link<T> {
+    /// The rollback of a change that has one.
+    pub const ROLLBACK: Option<&'static Body<()>> = Some(<T as HasRollback>::BODY);
+}
+
+impl<T: HasVerify> Link<T> {
+    /// The probe of a change that has one.
+    pub const VERIFY: Option<&'static Body<bool>> = Some(<T as HasVerify>::BODY);
+}
+
+/// What [`Link`] says of a change without the companion.
+pub trait Unlinked {
+    /// No rollback.
+    const ROLLBACK: Option<&'static Body<()>> = None;
+    /// No probe.
+    const VERIFY: Option<&'static Body<bool>> = None;
+}
+
+impl<T> Unlinked for Link<T> {}
+
+/// What a change or a rollback may return.
+#[diagnostic::on_unimplemented(
+    message = "a change cannot return `{Self}`",
+    label = "not `()` and not a `Result<(), E>`",
+    note = "return `()` or `Result<(), E>`, where `E` is an error that is `Send + Sync + 'static`, for example `Result<(), sqlx::Error>` or `Result<(), flamingock::BoxError>`"
+)]
+pub trait ChangeOutput {
+    /// The outcome, with its error boxed.
+    #[expect(clippy::missing_errors_doc, reason = "the function's own error")]
+    fn into_outcome(self) -> Result<(), BoxError>;
+}
+
+impl ChangeOutput for () {
+    fn into_outcome(self) -> Result<(), BoxError> {
+        Ok(())
+    }
+}
+
+// Without this the compiler would explain what `BoxError` can be made from, at length.
+#[diagnostic::do_not_recommend]
+impl<E: Into<BoxError>> ChangeOutput for Result<(), E> {
+    fn into_outcome(self) -> Result<(), BoxError> {
+        self.map_err(Into::into)
+    }
+}
+
+/// What a probe may return.
+#[diagnostic::on_unimplemented(
+    message = "a verify function cannot return `{Self}`",
+    label = "not `bool` and not a `Result<bool, E>`",
+    note = "return `bool` or `Result<bool, E>`: true when the change's effect is there"
+)]
+pub trait VerifyOutput {
+    /// The answer, with its error boxed.
+    #[expect(clippy::missing_errors_doc, reason = "the function's own error")]
+    fn into_answer(self) -> Result<bool, BoxError>;
+}
+
+impl VerifyOutput for bool {
+    fn into_answer(self) -> Result<bool, BoxError> {
+        Ok(self)
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<E: Into<BoxError>> VerifyOutput for Result<bool, E> {
+    fn into_answer(self) -> Result<bool, BoxError> {
+        self.map_err(Into::into)
+    }
+}
+
+/// Erases what a change or a rollback returns.
+///
+/// It is given a box, and so compiled once for each type that changes return: compiled once for each
+/// change, it would cost as much as the change itself.
+pub fn erase_change<'a, T: ChangeOutput + 'a>(future: BoxFuture<'a, T>) -> Answer<'a, ()> {
+    Box::pin(async move { future.await.into_outcome() })
+}
+
+/// Erases what a probe returns.
+pub fn erase_verify<'a, T: VerifyOutput + 'a>(future: BoxFuture<'a, T>) -> Answer<'a, bool> {
+    Box::pin(async move { future.await.into_answer() })
+}
+
+/// The author of a change that names none: the package, or the crate where no package is known.
+pub const fn default_author(package: Option<&'static str>, module: &'static str) -> &'static str {
+    match package {
+        Some(package) => package,
+        None => crate_name(module),
+    }
+}
+
+/// Stands in for a change whose attribute has a mistake, so that whatever names it still compiles and
+/// the mistake is the only error. No program gets to see it.
+pub const REFUSED: &Definition = &Definition {
+    id: "",
+    order: "",
+    author: "",
+    description: "",
+    stage: "",
+    target: "",
+    recovery: Recovery::Manual,
+    tags: &[],
+    timeout: None,
+    lock_timeout: None,
+    statement_timeout: None,
+    digest: "",
+    module_path: "",
+    body: Body::new("", Location { file: "", line: 0 }, &[], false, |_, _| {
+        Box::pin(async { Ok(()) })
+    }),
+    rollback: None,
+    verify: None,
+};
+
+/// The first segment of a module's path.
+const fn crate_name(module: &'static str) -> &'static str {
+    let bytes = module.as_bytes();
+    let mut end = 0;
+    while end < bytes.len() && bytes[end] != b':' {
+        end += 1;
+    }
+    module.split_at(end).0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn author_is_the_package_or_the_crate() {
+        assert_eq!(
+            default_author(Some("billing-changes"), "billing_changes::a"),
+            "billing-changes"
+        );
+        assert_eq!(
+            default_author(None, "billing_changes::a::b"),
+            "billing_changes"
+        );
+        assert_eq!(default_author(None, "billing_changes"), "billing_changes");
+    }
+}

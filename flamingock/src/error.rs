@@ -1,0 +1,180 @@
+//! Why a run did not succeed, and what to do next.
+
+use std::fmt;
+
+use crate::audit::{LockRow, StoreError};
+use crate::lock::Holder;
+use crate::pipeline::Problem;
+use crate::report::{Outcome, Report};
+
+/// Why a run did not succeed. Where anything ran, the report says what.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Error {
+    /// The registry, the pipeline or the arguments of changes are wrong. Nothing ran, nothing was
+    /// locked, and all problems are here.
+    Invalid(Vec<Problem>),
+    /// A change failed. What else ran stands in the report.
+    ChangesFailed(Box<Report>),
+    /// A change needs a person. What does not depend on it ran.
+    Issues(Box<Report>),
+    /// Changes are pending, and the mode is to check only. Nothing ran.
+    Pending(Box<Report>),
+    /// Another run has the lock, for longer than this one may wait. Nothing ran.
+    LockTimeout {
+        /// Who has it.
+        holder: Option<Holder>,
+        /// What is pending.
+        report: Box<Report>,
+    },
+    /// The lock is, or may be, another's. What was running was cut; nothing was written since.
+    LeaseLost {
+        /// How that is known.
+        reason: String,
+        /// What ran before.
+        report: Box<Report>,
+    },
+    /// It could not be found out, or not be recorded, what became of a change. The next start
+    /// finds out, or makes it an issue.
+    OutcomeUnknown(Box<Report>),
+    /// The run was asked to stop before its end.
+    Cancelled(Box<Report>),
+    /// The audit or the lock could not be read or written. Nothing ran, or the report says what.
+    Store {
+        /// What could not be done.
+        source: StoreError,
+        /// What ran before, if anything could.
+        report: Option<Box<Report>>,
+    },
+}
+
+impl Error {
+    /// The report of the run, where there is one.
+    pub fn report(&self) -> Option<&Report> {
+        match self {
+            Error::Invalid(_) => None,
+            Error::ChangesFailed(report)
+            | Error::Issues(report)
+            | Error::Pending(report)
+            | Error::OutcomeUnknown(report)
+            | Error::Cancelled(report)
+            | Error::LockTimeout { report, .. }
+            | Error::LeaseLost { report, .. } => Some(report),
+            Error::Store { report, .. } => report.as_deref(),
+        }
+    }
+
+    /// What is wrong before anything has run; empty for every other error.
+    pub fn problems(&self) -> &[Problem] {
+        match self {
+            Error::Invalid(problems) => problems,
+            _ => &[],
+        }
+    }
+
+    pub(crate) fn store(source: StoreError) -> Error {
+        Error::Store { source, report: None }
+    }
+
+    pub(crate) fn lock_timeout(holder: Option<LockRow>, report: Report) -> Error {
+        Error::LockTimeout { holder: holder.map(Holder), report: Box::new(report) }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Error::Store { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::Invalid(problems) => {
+                write!(f, "{} problem(s) before anything ran:", problems.len())?;
+                for problem in problems {
+                    write!(f, "\n  {problem}")?;
+                }
+                Ok(())
+            }
+            Error::ChangesFailed(report) => {
+                write!(f, "{} failed. {report}", names(report, is_failed))?;
+                next_steps(f, report)
+            }
+            Error::Issues(report) => {
+                write!(f, "a person is needed for {}. {report}", names(report, is_issue))?;
+                next_steps(f, report)
+            }
+            Error::Pending(report) => {
+                write!(f, "changes are pending, and the mode is to check only. {report}")
+            }
+            Error::LockTimeout { holder, report } => {
+                write!(f, "the lock of the service \"{}\" was not obtained in time", report.service)?;
+                match holder {
+                    Some(holder) => write!(
+                        f,
+                        ": it is held by {holder}. If that process is gone, the lock is free when its lease ends: start again then"
+                    ),
+                    None => f.write_str(": others were faster every time. Start again"),
+                }
+            }
+            Error::LeaseLost { reason, report } => {
+                write!(
+                    f,
+                    "the lease was lost ({reason}): nothing was recorded after that, and another run may go on. Start again. {report}"
+                )
+            }
+            Error::OutcomeUnknown(report) => {
+                write!(
+                    f,
+                    "what became of {} is not known, or not on record. Start again when the database is there: the start finds out, or says what a person must decide. {report}",
+                    names(report, is_failed)
+                )
+            }
+            Error::Cancelled(report) => {
+                write!(f, "the run was asked to stop before its end; what did not run is still pending. {report}")
+            }
+            // What failed stands in `source()`.
+            Error::Store { source, report } => {
+                write!(f, "{source}")?;
+                match report {
+                    Some(report) => write!(f, ". {report}"),
+                    None => Ok(()),
+                }
+            }
+        }
+    }
+}
+
+fn is_failed(change: &crate::report::ChangeReport) -> bool {
+    matches!(change.outcome, Outcome::Failed | Outcome::RolledBack)
+}
+
+fn is_issue(change: &crate::report::ChangeReport) -> bool {
+    change.issue.is_some()
+}
+
+fn names(report: &Report, chosen: fn(&crate::report::ChangeReport) -> bool) -> String {
+    let names: Vec<String> = report
+        .changes()
+        .filter(|change| chosen(change))
+        .map(|change| format!("\"{}\"", change.id))
+        .collect();
+    if names.is_empty() { "a change".to_owned() } else { names.join(", ") }
+}
+
+/// What a person must do, change by change.
+fn next_steps(f: &mut fmt::Formatter<'_>, report: &Report) -> fmt::Result {
+    for change in report.changes().filter(|change| change.issue.is_some()) {
+        let id = &change.id;
+        write!(
+            f,
+            "\n\"{id}\" waits for a person: look at its target system \"{}\". If its effect is there, record that with `runner.resolve(\"{id}\", Resolution::Applied, \"why\")`; if nothing of it is there, with `Resolution::RolledBack`, and the next start runs it",
+            change.target
+        )?;
+    }
+    Ok(())
+}

@@ -1,0 +1,488 @@
+//! Running one change: its transaction mode, its rollback, its entries.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::argument::{Session, Values};
+use crate::attempt::{Attempt, Purpose};
+use crate::audit::{
+    ErrorChain, Facts, NewEntry, Origin, State, Store, StoreError, StoreErrorKind, TransactionMode,
+};
+use crate::call::{Ended, Invocation, Signals, Stop, chain};
+use crate::change::{Body, BoxError, Definition};
+use crate::context::Context;
+use crate::database::{Called, Transacted};
+use crate::lock::{Lease, LockOptions};
+use crate::plan::{Cause, Decision, Note, Step, WhenAbsent};
+use crate::preflight::Targets;
+use crate::report::Outcome;
+use crate::target::TargetSystem;
+
+/// How long to rest before an entry is tried again that the database could not take.
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// What the changes of a run have in common.
+#[derive(Debug)]
+pub(crate) struct Executor<'a> {
+    pub(crate) store: &'a dyn Store,
+    pub(crate) lease: &'a Lease,
+    pub(crate) lock: LockOptions,
+    pub(crate) signals: &'a Signals,
+    pub(crate) targets: &'a Targets,
+    pub(crate) values: &'a Values,
+    pub(crate) facts: &'a Arc<Facts>,
+}
+
+/// What became of a change.
+#[derive(Debug)]
+pub(crate) struct Executed {
+    pub(crate) outcome: Outcome,
+    pub(crate) error: Option<ErrorChain>,
+    pub(crate) issue: Option<Cause>,
+    pub(crate) notes: Vec<Note>,
+    pub(crate) fate: Fate,
+}
+
+/// What it means for the run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// It goes on, or with the stages that do not depend on this one.
+    GoesOn,
+    /// The lock is, or may be, another's: nothing more is started or written.
+    Lost(String),
+    /// What the audit should say could not be found out, or not be written.
+    Unknown,
+}
+
+impl Executed {
+    fn new(outcome: Outcome) -> Executed {
+        Executed { outcome, error: None, issue: None, notes: Vec::new(), fate: Fate::GoesOn }
+    }
+
+    fn failed(outcome: Outcome, error: ErrorChain) -> Executed {
+        Executed { error: Some(error), ..Executed::new(outcome) }
+    }
+
+    fn lost(reason: String) -> Executed {
+        let error = ErrorChain::text(&format!("the lease was lost: {reason}"));
+        Executed { fate: Fate::Lost(reason), ..Executed::failed(Outcome::Failed, error) }
+    }
+
+    fn unknown(error: ErrorChain) -> Executed {
+        Executed { fate: Fate::Unknown, ..Executed::failed(Outcome::Failed, error) }
+    }
+
+    fn with(mut self, note: Note) -> Executed {
+        self.notes.push(note);
+        self
+    }
+}
+
+/// An entry that was not written.
+enum Unwritten {
+    Lost(String),
+    Failed(StoreError),
+}
+
+impl Executor<'_> {
+    /// Does what the plan says.
+    pub(crate) async fn execute(&self, step: &Step) -> Executed {
+        let Some(target) = self.targets.get(step.definition.target) else {
+            return Executed::failed(Outcome::Failed, ErrorChain::text("its target is not known"));
+        };
+        let one = One { executor: self, definition: step.definition, target, number: step.attempt };
+        match &step.decision {
+            Decision::Skip => Executed::new(Outcome::AlreadyApplied),
+            Decision::Filtered => Executed::new(Outcome::Filtered),
+            Decision::Issue(cause) => one.blocked(step, cause.clone()),
+            Decision::Apply => one.apply(self.attempt(step, Origin::Run)).await,
+            Decision::Verify(when_absent) => one.verify(step, *when_absent).await,
+            Decision::Resolve => one.resolve(step).await,
+        }
+    }
+
+    fn attempt(&self, step: &Step, origin: Origin) -> Attempt<'_> {
+        Attempt {
+            definition: step.definition,
+            number: step.attempt,
+            origin,
+            possession: self.lease.possession(),
+            facts: self.facts,
+            began: Instant::now(),
+        }
+    }
+
+    async fn append(&self, entries: &[NewEntry]) -> Result<(), Unwritten> {
+        match self.store.append(self.lease.possession(), entries).await {
+            Ok(_) => Ok(()),
+            Err(error) if error.kind == StoreErrorKind::Refused => {
+                Err(Unwritten::Lost("another possession of the lock is there".to_owned()))
+            }
+            Err(error) => Err(Unwritten::Failed(error)),
+        }
+    }
+
+    /// Writes what has happened already: worth waiting for a database that is away.
+    async fn append_insisting(&self, entries: &[NewEntry]) -> Result<(), Unwritten> {
+        let deadline = Instant::now() + self.lock.wait;
+        loop {
+            match self.append(entries).await {
+                Err(Unwritten::Failed(error))
+                    if error.kind == StoreErrorKind::Disconnected && Instant::now() < deadline =>
+                {
+                    if let Stop::Lost(reason) = self.signals.now() {
+                        return Err(Unwritten::Lost(reason));
+                    }
+                    tokio::time::sleep(PAUSE).await;
+                }
+                result => return result,
+            }
+        }
+    }
+}
+
+/// One change with its target.
+struct One<'a> {
+    executor: &'a Executor<'a>,
+    definition: &'static Definition,
+    target: &'a TargetSystem,
+    number: u32,
+}
+
+impl One<'_> {
+    /// How the code says that a function runs.
+    fn mode(&self, body: &Body<()>) -> TransactionMode {
+        match (body.transaction, self.target.holds_audit) {
+            (false, _) => TransactionMode::None,
+            (true, true) => TransactionMode::Shared,
+            (true, false) => TransactionMode::Separate,
+        }
+    }
+
+    /// What only this attempt can give its functions.
+    fn own_values(&self) -> Values {
+        let possession = self.executor.lease.possession();
+        let context = Context::new(
+            self.definition.id,
+            self.number,
+            &possession.run_id,
+            &possession.service,
+            self.executor.signals.cancelled(),
+        );
+        let mut values = Values::default();
+        values.insert(Arc::new(context));
+        values
+    }
+
+    fn invocation<'a>(&'a self, own: &'a Values, droppable: bool) -> Invocation<'a> {
+        Invocation {
+            values: [own, &self.target.values, self.executor.values],
+            timeout: self.definition.timeout,
+            signals: self.executor.signals,
+            droppable,
+        }
+    }
+
+    fn blocked(&self, step: &Step, cause: Cause) -> Executed {
+        let error = step.newest.as_ref().and_then(|newest| newest.error.clone());
+        Executed { error, issue: Some(cause), ..Executed::new(Outcome::Blocked) }
+    }
+
+    async fn apply(&self, attempt: Attempt<'_>) -> Executed {
+        match self.mode(&self.definition.body) {
+            TransactionMode::Shared => self.apply_shared(&attempt).await,
+            TransactionMode::Separate => self.apply_separate(&attempt).await,
+            TransactionMode::None | TransactionMode::Unknown(_) => self.apply_plain(&attempt).await,
+        }
+    }
+
+    async fn apply_shared(&self, attempt: &Attempt<'_>) -> Executed {
+        let Some(database) = &self.target.database else { return no_database() };
+        let own = self.own_values();
+        let body = &self.definition.body;
+        let invocation = self.invocation(&own, true);
+        let (transacted, retries) =
+            database.transact(attempt, body, &invocation, Purpose::Apply).await;
+        let executed = match transacted {
+            Transacted::Done { mode: TransactionMode::None } => {
+                Executed::new(Outcome::NewlyApplied).with(Note::CommittedMidway)
+            }
+            Transacted::Done { .. } => Executed::new(Outcome::NewlyApplied),
+            Transacted::NotRun { cause } => Executed::failed(
+                Outcome::RolledBack,
+                introduced("the change did not run: its transaction could not begin", &chain(&cause)),
+            ),
+            Transacted::Undone { cause, unrecorded } => {
+                Executed::failed(Outcome::RolledBack, with_unrecorded(chain(&cause), unrecorded))
+            }
+            Transacted::LeftBehind { cause, unrecorded: None } => {
+                self.roll_back(attempt, chain(&cause)).await.with(Note::CommittedMidway)
+            }
+            Transacted::LeftBehind { cause, unrecorded: Some(error) } => {
+                Executed::unknown(with_unrecorded(chain(&cause), Some(error)))
+            }
+            Transacted::Lost { reason } => Executed::lost(reason),
+            Transacted::Unknown { cause } => Executed::unknown(introduced(
+                "the connection was lost while the change was committed, and the audit could not be read to find out whether it was: the next start finds out",
+                &chain(&cause),
+            )),
+        };
+        if retries > 0 { executed.with(Note::Retried { times: retries }) } else { executed }
+    }
+
+    /// Without transaction: what has begun is on record before it begins.
+    async fn apply_plain(&self, attempt: &Attempt<'_>) -> Executed {
+        let mode = TransactionMode::None;
+        if let Err(unwritten) = self.executor.append(&[attempt.started(mode.clone())]).await {
+            return self.not_started(attempt, mode, unwritten).await;
+        }
+        let own = self.own_values();
+        let invocation = self.invocation(&own, false);
+        let called = self.call(&self.definition.body, &invocation).await;
+        if let Ended::Lost(reason) = called.ended {
+            return Executed::lost(reason);
+        }
+        let at_rest = called.at_rest;
+        match called.ended.into_result() {
+            Ok(()) => self.record_applied(attempt, mode).await,
+            Err(cause) => {
+                let mut error = chain(&cause);
+                if !at_rest {
+                    error = error.and("it was not rolled back: a part of it may still be running");
+                }
+                let entry = attempt.entry(State::Failed, mode, Some(error.clone()));
+                match self.executor.append_insisting(&[entry]).await {
+                    Ok(()) if at_rest => self.roll_back(attempt, error).await,
+                    Ok(()) => issue(Cause::Failed, error),
+                    Err(Unwritten::Lost(reason)) => Executed::lost(reason),
+                    Err(Unwritten::Failed(unrecorded)) => {
+                        Executed::unknown(with_unrecorded(error, Some(unrecorded)))
+                    }
+                }
+            }
+        }
+    }
+
+    async fn record_applied(&self, attempt: &Attempt<'_>, mode: TransactionMode) -> Executed {
+        let entry = attempt.entry(State::Applied, mode, None);
+        match self.executor.append_insisting(&[entry]).await {
+            Ok(()) => Executed::new(Outcome::NewlyApplied),
+            Err(Unwritten::Lost(reason)) => Executed::lost(reason),
+            Err(Unwritten::Failed(error)) => Executed::unknown(with_unrecorded(
+                ErrorChain::text("the change succeeded, but that is not on record"),
+                Some(error),
+            )),
+        }
+    }
+
+    /// The change did not run. The entry may be there all the same, if only its answer was lost.
+    async fn not_started(
+        &self,
+        attempt: &Attempt<'_>,
+        mode: TransactionMode,
+        unwritten: Unwritten,
+    ) -> Executed {
+        let error = match unwritten {
+            Unwritten::Lost(reason) => return Executed::lost(reason),
+            Unwritten::Failed(error) => error,
+        };
+        let text = introduced(
+            "the change did not run: its start could not be recorded",
+            &ErrorChain::of(&error),
+        );
+        if error.kind == StoreErrorKind::Disconnected {
+            let entry = attempt.entry(State::RolledBack, mode, Some(text.clone()));
+            match self.executor.append_insisting(&[entry]).await {
+                Ok(()) => {}
+                Err(Unwritten::Lost(reason)) => return Executed::lost(reason),
+                Err(Unwritten::Failed(error)) => {
+                    return Executed::unknown(with_unrecorded(text, Some(error)));
+                }
+            }
+        }
+        Executed::failed(Outcome::RolledBack, text)
+    }
+
+    async fn call(&self, body: &'static Body<()>, invocation: &Invocation<'_>) -> Called<()> {
+        match &self.target.database {
+            Some(database) if takes_connection(body) => database.call(body, invocation).await,
+            _ => {
+                let ended = invocation.call(body, Session::none()).await;
+                // Nobody can tell what a dropped future of the user's own client left running.
+                let at_rest = !ended.is_interrupted();
+                Called { ended, at_rest }
+            }
+        }
+    }
+
+    /// Runs the rollback of a failed attempt that left something behind; FAILED is on record.
+    async fn roll_back(&self, attempt: &Attempt<'_>, error: ErrorChain) -> Executed {
+        let Some(body) = self.definition.rollback else {
+            return self.without_rollback(error);
+        };
+        let own = self.own_values();
+        let (failure, unrecorded) = match (&self.target.database, self.mode(body)) {
+            (Some(database), TransactionMode::Shared) => {
+                let invocation = self.invocation(&own, false);
+                let transacted =
+                    database.transact(attempt, body, &invocation, Purpose::Rollback).await.0;
+                match transacted {
+                    Transacted::Done { .. } => {
+                        return Executed::failed(Outcome::RolledBack, error);
+                    }
+                    Transacted::NotRun { cause } => return self.record_unrolled(attempt, error, &cause).await,
+                    Transacted::Undone { cause, unrecorded }
+                    | Transacted::LeftBehind { cause, unrecorded } => (chain(&cause), unrecorded),
+                    Transacted::Lost { reason } => return Executed::lost(reason),
+                    Transacted::Unknown { cause } => {
+                        return Executed::unknown(both(&chain(&cause), &error));
+                    }
+                }
+            }
+            _ => {
+                let invocation = self.invocation(&own, false);
+                let called = self.call(body, &invocation).await;
+                if let Ended::Lost(reason) = called.ended {
+                    return Executed::lost(reason);
+                }
+                let (state, recorded) = match called.ended.into_result() {
+                    Ok(()) => (State::RolledBack, None),
+                    Err(cause) => (State::RollbackFailed, Some(both(&chain(&cause), &error))),
+                };
+                let entry = attempt.entry(state, TransactionMode::None, recorded.clone());
+                match (self.executor.append_insisting(&[entry]).await, recorded) {
+                    (Ok(()), None) => return Executed::failed(Outcome::RolledBack, error),
+                    (Ok(()), Some(recorded)) => {
+                        return self.rollback_failed(recorded);
+                    }
+                    (Err(Unwritten::Lost(reason)), _) => return Executed::lost(reason),
+                    (Err(Unwritten::Failed(unwritten)), recorded) => {
+                        (recorded.unwrap_or_else(|| error.clone()), Some(unwritten))
+                    }
+                }
+            }
+        };
+        match unrecorded {
+            None => self.rollback_failed(both(&failure, &error)),
+            Some(unwritten) => {
+                Executed::unknown(with_unrecorded(both(&failure, &error), Some(unwritten)))
+            }
+        }
+    }
+
+    async fn record_unrolled(
+        &self,
+        attempt: &Attempt<'_>,
+        error: ErrorChain,
+        cause: &BoxError,
+    ) -> Executed {
+        let recorded = both(&chain(cause), &error);
+        let entry =
+            attempt.entry(State::RollbackFailed, TransactionMode::None, Some(recorded.clone()));
+        match self.executor.append_insisting(&[entry]).await {
+            Ok(()) => self.rollback_failed(recorded),
+            Err(Unwritten::Lost(reason)) => Executed::lost(reason),
+            Err(Unwritten::Failed(unwritten)) => {
+                Executed::unknown(with_unrecorded(recorded, Some(unwritten)))
+            }
+        }
+    }
+
+    fn without_rollback(&self, error: ErrorChain) -> Executed {
+        match self.definition.recovery {
+            crate::change::Recovery::Retry => Executed::failed(Outcome::Failed, error),
+            crate::change::Recovery::Manual => issue(Cause::Failed, error),
+        }
+    }
+
+    fn rollback_failed(&self, error: ErrorChain) -> Executed {
+        match self.definition.recovery {
+            crate::change::Recovery::Retry => Executed::failed(Outcome::Failed, error),
+            crate::change::Recovery::Manual => issue(Cause::RollbackFailed, error),
+        }
+    }
+
+    /// Asks the probe what an attempt has left that nobody saw end.
+    async fn verify(&self, step: &Step, when_absent: WhenAbsent) -> Executed {
+        let Some(body) = self.definition.verify else {
+            return self.blocked(step, Cause::Interrupted);
+        };
+        let own = self.own_values();
+        let invocation = self.invocation(&own, true);
+        let takes_connection = body.needs.iter().any(crate::argument::Need::is_connection);
+        let ended = match &self.target.database {
+            Some(database) if takes_connection => database.ask(body, &invocation).await.ended,
+            _ => invocation.call(body, Session::none()).await,
+        };
+        if let Ended::Lost(reason) = ended {
+            return Executed::lost(reason);
+        }
+        match (ended.into_result(), when_absent) {
+            (Err(cause), _) => issue(Cause::VerifyFailed, chain(&cause)),
+            (Ok(true), _) => self.found(step, State::Applied).await,
+            (Ok(false), WhenAbsent::Apply) => {
+                self.apply(self.executor.attempt(step, Origin::Run)).await
+            }
+            (Ok(false), WhenAbsent::RolledBack) => self.found(step, State::RolledBack).await,
+        }
+    }
+
+    /// Records what an attempt turned out to have come to.
+    async fn found(&self, step: &Step, state: State) -> Executed {
+        let mut attempt = self.executor.attempt(step, Origin::Verify);
+        // It is that attempt that this settles, not a new one.
+        attempt.number = step.newest.as_ref().map_or(step.attempt, |newest| newest.attempt);
+        let applied = state == State::Applied;
+        let entry = attempt.entry(state, TransactionMode::None, None);
+        match self.executor.append_insisting(&[entry]).await {
+            Ok(()) if applied => {
+                Executed::new(Outcome::AlreadyApplied).with(Note::FoundApplied)
+            }
+            Ok(()) => Executed::failed(
+                Outcome::RolledBack,
+                ErrorChain::text(
+                    "its undo was interrupted and turned out to be complete: the next start applies it again",
+                ),
+            ),
+            Err(Unwritten::Lost(reason)) => Executed::lost(reason),
+            Err(Unwritten::Failed(error)) => Executed::unknown(ErrorChain::of(&error)),
+        }
+    }
+
+    async fn resolve(&self, step: &Step) -> Executed {
+        self.blocked(step, Cause::Interrupted)
+    }
+
+    async fn apply_separate(&self, attempt: &Attempt<'_>) -> Executed {
+        self.apply_plain(attempt).await
+    }
+}
+
+fn takes_connection(body: &Body<()>) -> bool {
+    body.needs.iter().any(crate::argument::Need::is_connection)
+}
+
+fn issue(cause: Cause, error: ErrorChain) -> Executed {
+    Executed { issue: Some(cause), ..Executed::failed(Outcome::Failed, error) }
+}
+
+fn no_database() -> Executed {
+    Executed::failed(Outcome::Failed, ErrorChain::text("its target system has no database"))
+}
+
+fn introduced(introduction: &str, cause: &ErrorChain) -> ErrorChain {
+    ErrorChain::text(introduction).and_all(cause)
+}
+
+fn with_unrecorded(error: ErrorChain, unrecorded: Option<StoreError>) -> ErrorChain {
+    match unrecorded {
+        Some(unrecorded) => {
+            error.and("and that could not be recorded").and_all(&ErrorChain::of(&unrecorded))
+        }
+        None => error,
+    }
+}
+
+fn both(rollback: &ErrorChain, change: &ErrorChain) -> ErrorChain {
+    introduced("the rollback failed", rollback).and("it was to undo this failure").and_all(change)
+}

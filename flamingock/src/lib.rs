@@ -1,0 +1,66 @@
+//! Work in progress.
+
+mod argument;
+mod attempt;
+pub mod audit;
+mod call;
+mod change;
+mod context;
+mod database;
+mod digest;
+mod engine;
+mod error;
+mod execute;
+mod lock;
+mod manifest;
+mod memory;
+mod order;
+mod pipeline;
+mod plan;
+mod preflight;
+mod registry;
+mod report;
+mod runner;
+#[cfg(feature = "_sqlx")]
+mod sql;
+mod storage;
+mod target;
+
+pub use change::BoxError;
+pub use context::Context;
+pub use error::Error;
+pub use flamingock_macros::{change, rollback, verify};
+pub use lock::{Holder, LockOptions, OnLockTimeout};
+pub use memory::MemoryStore;
+pub use pipeline::{Problem, Stage};
+pub use plan::{Cause, Note};
+pub use report::{ChangeReport, Counts, MissingChange, Outcome, Report, StageReport};
+pub use runner::{Mode, Policy, Rule, Run, Runner};
+#[cfg(feature = "_sqlx")]
+pub use sqlx;
+pub use storage::Tables;
+pub use target::TargetSystem;
+
+/// Runs what is pending in the database of this pool: `Runner::new(pool).run()`.
+///
+/// # Errors
+/// See [`Error`].
+pub fn run(storage: impl storage::IntoStorage) -> Run {
+    Runner::new(storage).run()
+}
+
+/// What the macros' code refers to. Not part of the public interface.
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::argument::{
+        Argument, DatabaseKind, Inputs, Need, NeedKind, Outlives, Session, Values,
+        connection_is_first, connections, ensure,
+    };
+    pub use crate::change::{
+        Answer, Body, BoxFuture, Call, Change, ChangeOutput, Definition, HasRollback, HasVerify, Link,
+        Location, REFUSED, Recovery, Unlinked, VerifyOutput, default_author, erase_change,
+        erase_verify,
+    };
+    pub use crate::registry::{FLAMINGOCK_CHANGES_0_1, FLAMINGOCK_INCLUDES_0_1, Include};
+    pub use linkme;
+}

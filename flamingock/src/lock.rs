@@ -1,0 +1,265 @@
+//! The lock: one possession per service, kept alive by a thread of its own.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+
+use crate::audit::{LeaseKeeper, LockRow, Possession, Store, StoreError, StoreErrorKind};
+use crate::call::Signals;
+
+/// How long things about the lock take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LockOptions {
+    /// How long a possession lasts after its last renewal: how long everybody waits after an owner
+    /// has died. Renewed at a third of it. 30 seconds by default.
+    pub lease: Duration,
+    /// How long to wait for another owner. 3 minutes by default.
+    pub wait: Duration,
+    /// How often a waiter looks at first; it grows to one second. 50 milliseconds by default.
+    pub poll: Duration,
+}
+
+impl Default for LockOptions {
+    fn default() -> Self {
+        LockOptions {
+            lease: Duration::from_secs(30),
+            wait: Duration::from_secs(180),
+            poll: Duration::from_millis(50),
+        }
+    }
+}
+
+/// Why a possession is lost when its row says so.
+const TAKEN: &str = "another possession of the lock is there";
+
+/// The longest pause between two looks at the lock.
+pub(crate) const LONGEST_POLL: Duration = Duration::from_secs(1);
+
+/// What to do when the lock was not obtained in time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OnLockTimeout {
+    /// The run fails.
+    #[default]
+    Fail,
+    /// The run succeeds with a report that says that nothing is guaranteed.
+    Continue,
+}
+
+/// Who has the lock, for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holder(pub(crate) LockRow);
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} since {}", self.0.owner, self.0.acquired_at)?;
+        match &self.0.expires_at {
+            Some(expires) => write!(f, ", until {expires} unless renewed")?,
+            None => f.write_str(", as long as its process lives")?,
+        }
+        match &self.0.activity {
+            Some(activity) => write!(f, ", now at {activity}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The pause before the next look: it doubles, with jitter, so that waiters do not march in step.
+pub(crate) fn next_pause(pause: Duration) -> Duration {
+    use rand::RngExt;
+    let doubled = (pause * 2).min(LONGEST_POLL);
+    doubled.mul_f64(rand::rng().random_range(0.75..1.0))
+}
+
+/// A possession that is kept alive, until it is given back.
+#[derive(Debug)]
+pub(crate) struct Lease {
+    possession: Possession,
+    store: Arc<dyn Store>,
+    lease: Duration,
+    last_good: LastGood,
+    keeper: Option<Keeper>,
+}
+
+/// When the lease was last known to be ours.
+#[derive(Clone, Debug)]
+struct LastGood(Arc<std::sync::Mutex<Instant>>);
+
+impl LastGood {
+    fn now() -> LastGood {
+        LastGood(Arc::new(std::sync::Mutex::new(Instant::now())))
+    }
+
+    fn set(&self) {
+        *self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Instant::now();
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).elapsed()
+    }
+}
+
+#[derive(Debug)]
+struct Keeper {
+    stop: oneshot::Sender<()>,
+    stopped: oneshot::Receiver<()>,
+    activity: Arc<std::sync::Mutex<Option<String>>>,
+}
+
+impl Lease {
+    /// Starts to renew a possession that was just obtained. A loss is told to `signals`.
+    pub(crate) fn keep(
+        possession: Possession,
+        store: Arc<dyn Store>,
+        lease: Duration,
+        signals: &Signals,
+    ) -> Lease {
+        let last_good = LastGood::now();
+        let keeper = store.keeper().and_then(|keeper| {
+            let activity = Arc::new(std::sync::Mutex::new(None));
+            let (stop, stop_asked) = oneshot::channel();
+            let (ended, stopped) = oneshot::channel();
+            let renewal = Renewal {
+                keeper,
+                possession: possession.clone(),
+                lease,
+                last_good: last_good.clone(),
+                signals: signals.clone(),
+                activity: Arc::clone(&activity),
+            };
+            let thread = std::thread::Builder::new().name("flamingock-lease".to_owned());
+            let spawned = thread.spawn(move || {
+                renewal.run(stop_asked);
+                let _ = ended.send(());
+            });
+            match spawned {
+                Ok(_) => Some(Keeper { stop, stopped, activity }),
+                Err(error) => {
+                    tracing::warn!(%error, "no thread to renew the lease: it ends by itself");
+                    None
+                }
+            }
+        });
+        Lease { possession, store, lease, last_good, keeper }
+    }
+
+    pub(crate) fn possession(&self) -> &Possession {
+        &self.possession
+    }
+
+    /// What waiters are told that the owner is doing, from the next renewal on.
+    pub(crate) fn set_activity(&self, activity: &str) {
+        if let Some(keeper) = &self.keeper
+            && let Ok(mut now) = keeper.activity.lock()
+        {
+            *now = Some(activity.to_owned());
+        }
+    }
+
+    /// Renews between two changes where the thread does not get a connection of its own.
+    pub(crate) async fn refresh(&self, signals: &Signals) {
+        if self.keeper.is_none() || self.last_good.elapsed() < self.lease / 2 {
+            return;
+        }
+        match self.store.renew(&self.possession, self.lease, None).await {
+            Ok(true) => self.last_good.set(),
+            Ok(false) => signals.lose(TAKEN.to_owned()),
+            Err(error) => {
+                tracing::warn!(error = %crate::audit::ErrorChain::of(&error), "lease not renewed");
+            }
+        }
+    }
+
+    /// Gives the lock back. A failure only means that others wait for the end of the lease.
+    pub(crate) async fn release(mut self, digest: Option<&str>) -> Result<(), StoreError> {
+        self.stop_keeper().await;
+        self.store.release(&self.possession, digest).await
+    }
+
+    /// Ends the renewals of a possession that is lost: there is nothing to give back.
+    pub(crate) async fn forget(mut self) {
+        self.stop_keeper().await;
+    }
+
+    async fn stop_keeper(&mut self) {
+        if let Some(keeper) = self.keeper.take() {
+            let _ = keeper.stop.send(());
+            let _ = keeper.stopped.await;
+        }
+    }
+}
+
+struct Renewal {
+    keeper: Box<dyn LeaseKeeper>,
+    possession: Possession,
+    lease: Duration,
+    last_good: LastGood,
+    signals: Signals,
+    activity: Arc<std::sync::Mutex<Option<String>>>,
+}
+
+impl Renewal {
+    /// A runtime of its own: a change that blocks the executor of the application must not cost
+    /// the lease.
+    fn run(self, stop: oneshot::Receiver<()>) {
+        match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+            Ok(runtime) => runtime.block_on(self.renew_until(stop)),
+            Err(error) => {
+                tracing::warn!(%error, "no runtime to renew the lease: it ends by itself");
+            }
+        }
+    }
+
+    async fn renew_until(self, mut stop: oneshot::Receiver<()>) {
+        let mut pause = self.lease / 3;
+        loop {
+            tokio::select! {
+                _ = &mut stop => return,
+                () = tokio::time::sleep(pause) => {}
+            }
+            match self.renew_once().await {
+                Ok(true) => {
+                    self.last_good.set();
+                    pause = self.lease / 3;
+                    continue;
+                }
+                Ok(false) => {
+                    self.signals.lose(TAKEN.to_owned());
+                    return;
+                }
+                // Whoever writes has the file to himself: nobody takes the lock meanwhile, and the
+                // next renewal tells.
+                Err(Some(StoreErrorKind::Busy)) => self.last_good.set(),
+                Err(_) => {}
+            }
+            pause = self.lease / 10;
+            let unrenewed = self.last_good.elapsed();
+            if unrenewed > self.lease {
+                self.signals.lose(format!(
+                    "the lease could not be renewed for {}, longer than it lasts",
+                    humantime::format_duration(Duration::from_secs(unrenewed.as_secs()))
+                ));
+                return;
+            }
+        }
+    }
+
+    /// The renewal, cut short well before the lease would end.
+    async fn renew_once(&self) -> Result<bool, Option<StoreErrorKind>> {
+        let activity = self.activity.lock().ok().and_then(|now| now.clone());
+        let renewal = self.keeper.renew(&self.possession, self.lease, activity.as_deref());
+        match tokio::time::timeout(self.lease / 6, renewal).await {
+            Ok(Ok(renewed)) => Ok(renewed),
+            Ok(Err(error)) => {
+                tracing::warn!(error = %crate::audit::ErrorChain::of(&error), "lease not renewed");
+                Err(Some(error.kind))
+            }
+            Err(_) => {
+                tracing::warn!("lease not renewed: no answer from the database");
+                Err(None)
+            }
+        }
+    }
+}

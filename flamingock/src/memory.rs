@@ -1,0 +1,228 @@
+//! A store in this process's memory, for unit tests of changes and for examples.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use async_trait::async_trait;
+
+use crate::audit::{
+    AuditStore, Claim, Entry, Filter, LeaseKeeper, LockRow, LockStore, NewEntry, Newest,
+    Possession, Snapshot, StoreError, StoreErrorKind,
+};
+use crate::storage::{IntoStorage, OpenStorage};
+
+/// A store in this process's memory. Clones share it; it excludes concurrent runs as the others do,
+/// and forgets everything with its last clone.
+#[derive(Clone, Debug, Default)]
+pub struct MemoryStore {
+    shared: Arc<Mutex<Shared>>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    entries: Vec<Entry>,
+    locks: HashMap<String, Lock>,
+}
+
+#[derive(Debug)]
+struct Lock {
+    row: LockRow,
+    pipeline_digest: Option<String>,
+    ends: Instant,
+}
+
+impl Lock {
+    fn is_held(&self) -> bool {
+        !self.row.run_id.is_empty() && self.ends > Instant::now()
+    }
+
+    fn belongs_to(&self, possession: &Possession) -> bool {
+        self.row.token == possession.token && self.row.run_id == possession.run_id
+    }
+}
+
+impl MemoryStore {
+    /// An empty store.
+    pub fn new() -> MemoryStore {
+        MemoryStore::default()
+    }
+
+    fn shared(&self) -> std::sync::MutexGuard<'_, Shared> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn timestamp(time: SystemTime) -> String {
+    humantime::format_rfc3339_micros(time).to_string()
+}
+
+#[async_trait]
+impl AuditStore for MemoryStore {
+    async fn snapshot(&self, service: &str, digest: &str) -> Result<Snapshot, StoreError> {
+        let shared = self.shared();
+        let lock = shared.locks.get(service);
+        let up_to_date = lock.is_some_and(|lock| lock.pipeline_digest.as_deref() == Some(digest));
+        let mut newest: HashMap<&str, Newest> = HashMap::new();
+        if !up_to_date {
+            for entry in shared.entries.iter().filter(|entry| entry.service == service) {
+                newest.insert(&entry.entry.change_id, newest_of(entry));
+            }
+        }
+        Ok(Snapshot {
+            lock: lock.map(|lock| LockRow { held: lock.is_held(), ..lock.row.clone() }),
+            up_to_date,
+            newest: newest.into_values().collect(),
+            tables: true,
+        })
+    }
+
+    async fn create(&self, _service: &str) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn register(&self, _service: &str) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn append(
+        &self,
+        possession: &Possession,
+        entries: &[NewEntry],
+    ) -> Result<i64, StoreError> {
+        let mut shared = self.shared();
+        let ours = shared.locks.get(&possession.service);
+        if !ours.is_some_and(|lock| lock.belongs_to(possession)) {
+            let source = "another possession of the lock is there";
+            let action = "could not write to the audit";
+            return Err(StoreError::new(StoreErrorKind::Refused, action, source));
+        }
+        let first = shared.entries.len();
+        for (place, entry) in (first + 1..).zip(entries) {
+            let now = SystemTime::now();
+            let began = now.checked_sub(entry.duration.unwrap_or_default()).unwrap_or(now);
+            shared.entries.push(Entry {
+                seq: i64::try_from(place).unwrap_or(i64::MAX),
+                service: possession.service.clone(),
+                run_id: possession.run_id.clone(),
+                fence: possession.token,
+                started_at: timestamp(began),
+                finished_at: entry.duration.map(|_| timestamp(now)),
+                entry: entry.clone(),
+            });
+        }
+        Ok(i64::try_from(first + 1).unwrap_or(i64::MAX))
+    }
+
+    async fn history(&self, service: &str, filter: &Filter) -> Result<Vec<Entry>, StoreError> {
+        let shared = self.shared();
+        let of_service = || shared.entries.iter().filter(|entry| entry.service == service);
+        let newest: HashMap<&str, i64> =
+            of_service().map(|entry| (entry.entry.change_id.as_str(), entry.seq)).collect();
+        let matches = |entry: &&Entry| {
+            filter.change_id.as_ref().is_none_or(|id| *id == entry.entry.change_id)
+                && filter.state.as_ref().is_none_or(|state| *state == entry.entry.state)
+                && filter.run_id.as_ref().is_none_or(|run_id| *run_id == entry.run_id)
+                && filter.since.as_ref().is_none_or(|since| *since <= entry.started_at)
+                && (!filter.newest_only
+                    || newest.get(entry.entry.change_id.as_str()) == Some(&entry.seq))
+        };
+        Ok(of_service().filter(matches).cloned().collect())
+    }
+}
+
+fn newest_of(entry: &Entry) -> Newest {
+    Newest {
+        change_id: entry.entry.change_id.clone(),
+        seq: entry.seq,
+        state: entry.entry.state.clone(),
+        transaction_mode: entry.entry.transaction_mode.clone(),
+        origin: entry.entry.origin.clone(),
+        digest: entry.entry.digest.clone(),
+        attempt: entry.entry.attempt,
+        run_id: entry.run_id.clone(),
+        stage: entry.entry.stage.clone(),
+        change_order: entry.entry.change_order.clone(),
+        target: entry.entry.target.clone(),
+        started_at: entry.started_at.clone(),
+        error: entry.entry.error.clone(),
+    }
+}
+
+#[async_trait]
+impl LeaseKeeper for MemoryStore {
+    async fn renew(
+        &self,
+        possession: &Possession,
+        lease: Duration,
+        activity: Option<&str>,
+    ) -> Result<bool, StoreError> {
+        let mut shared = self.shared();
+        let lock = shared.locks.get_mut(&possession.service);
+        let Some(lock) = lock.filter(|lock| lock.belongs_to(possession)) else { return Ok(false) };
+        lock.ends = Instant::now() + lease;
+        lock.row.expires_at = Some(timestamp(SystemTime::now() + lease));
+        if let Some(activity) = activity {
+            lock.row.activity = Some(activity.to_owned());
+        }
+        Ok(true)
+    }
+}
+
+#[async_trait]
+impl LockStore for MemoryStore {
+    async fn acquire(&self, claim: &Claim) -> Result<Option<Possession>, StoreError> {
+        let mut shared = self.shared();
+        let lock = shared.locks.get(&claim.service);
+        if lock.is_some_and(Lock::is_held) && !claim.force {
+            return Ok(None);
+        }
+        let token = lock.map_or(0, |lock| lock.row.token) + 1;
+        let now = SystemTime::now();
+        let row = LockRow {
+            token,
+            run_id: claim.run_id.clone(),
+            owner: claim.owner.clone(),
+            acquired_at: timestamp(now),
+            expires_at: Some(timestamp(now + claim.lease)),
+            activity: None,
+            held: true,
+        };
+        let lock = Lock { row, pipeline_digest: None, ends: Instant::now() + claim.lease };
+        shared.locks.insert(claim.service.clone(), lock);
+        let (service, run_id) = (claim.service.clone(), claim.run_id.clone());
+        Ok(Some(Possession { service, token, run_id }))
+    }
+
+    async fn release(
+        &self,
+        possession: &Possession,
+        digest: Option<&str>,
+    ) -> Result<(), StoreError> {
+        let mut shared = self.shared();
+        let lock = shared.locks.get_mut(&possession.service);
+        if let Some(lock) = lock.filter(|lock| lock.belongs_to(possession)) {
+            lock.pipeline_digest = digest.map(str::to_owned);
+            lock.row.run_id.clear();
+            lock.row.expires_at = None;
+            lock.row.activity = None;
+        }
+        Ok(())
+    }
+
+    fn keeper(&self) -> Option<Box<dyn LeaseKeeper>> {
+        Some(Box::new(self.clone()))
+    }
+}
+
+impl IntoStorage for MemoryStore {
+    fn into_storage(self) -> Box<dyn OpenStorage> {
+        Arc::new(self).into_storage()
+    }
+}
+
+impl IntoStorage for &MemoryStore {
+    fn into_storage(self) -> Box<dyn OpenStorage> {
+        Arc::new(self.clone()).into_storage()
+    }
+}

@@ -1,0 +1,249 @@
+//! The pipeline: all stages with their changes, validated and in order.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fmt;
+
+use crate::change::{Definition, Location};
+use crate::digest::Digest;
+use crate::order;
+use crate::target::DEFAULT;
+
+/// A stage: a part of the pipeline whose changes run in their order.
+#[derive(Clone, Debug)]
+pub struct Stage {
+    pub(crate) name: String,
+    pub(crate) after: Vec<String>,
+}
+
+impl Stage {
+    /// A stage of this name.
+    pub fn new(name: impl Into<String>) -> Stage {
+        Stage { name: name.into(), after: Vec::new() }
+    }
+
+    /// This stage starts only when that one has succeeded.
+    #[must_use]
+    pub fn after(mut self, stage: impl Into<String>) -> Stage {
+        self.after.push(stage.into());
+        self
+    }
+}
+
+/// Something that is wrong before anything has run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Problem {
+    /// Where in the source, if it stands there.
+    pub location: Option<Location>,
+    /// The rule that is broken, and the right form.
+    pub message: String,
+}
+
+impl Problem {
+    pub(crate) fn at(location: Location, message: impl Into<String>) -> Problem {
+        Problem { location: Some(location), message: message.into() }
+    }
+
+    pub(crate) fn general(message: impl Into<String>) -> Problem {
+        Problem { location: None, message: message.into() }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.location {
+            Some(location) => write!(f, "{location}: {}", self.message),
+            None => f.write_str(&self.message),
+        }
+    }
+}
+
+/// A stage with its changes in order.
+#[derive(Clone, Debug)]
+pub(crate) struct PlacedStage {
+    pub(crate) name: String,
+    /// Positions in the pipeline of the stages that must have succeeded.
+    pub(crate) after: Vec<usize>,
+    pub(crate) changes: Vec<&'static Definition>,
+}
+
+/// All stages, validated, in the order in which they run.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Pipeline {
+    pub(crate) stages: Vec<PlacedStage>,
+}
+
+/// The longest id, in characters: what a MySQL index can hold beside the service.
+const LONGEST_ID: usize = 190;
+
+impl Pipeline {
+    /// Orders stages and changes. All problems are reported together.
+    pub(crate) fn build(
+        declared: &[Stage],
+        definitions: &[&'static Definition],
+    ) -> Result<Pipeline, Vec<Problem>> {
+        let mut problems = Vec::new();
+        check_ids(definitions, &mut problems);
+        let mut by_stage: BTreeMap<&str, Vec<&'static Definition>> = BTreeMap::new();
+        for definition in definitions {
+            by_stage.entry(definition.stage).or_default().push(definition);
+        }
+        let mut stages = place_stages(declared, &by_stage, &mut problems);
+        for stage in &mut stages {
+            stage.changes = by_stage.remove(stage.name.as_str()).unwrap_or_default();
+            stage.changes.sort_by(|a, b| order::compare(a.order, b.order));
+            check_orders(&stage.changes, &mut problems);
+        }
+        for (name, changes) in by_stage {
+            for change in changes {
+                problems.push(Problem::at(
+                    change.location(),
+                    format!(
+                        "stage \"{name}\" is not declared: add `.stage(Stage::new(\"{name}\"))` to the runner"
+                    ),
+                ));
+            }
+        }
+        if problems.is_empty() { Ok(Pipeline { stages }) } else { Err(problems) }
+    }
+
+    /// Every change, in the order in which a run without parallel stages reaches them.
+    pub(crate) fn changes(&self) -> impl Iterator<Item = &'static Definition> + '_ {
+        self.stages.iter().flat_map(|stage| stage.changes.iter().copied())
+    }
+
+    /// What must be equal for a run to have nothing to do: the selected changes with their order
+    /// and code. `salt` is everything else that decides.
+    pub(crate) fn digest(&self, salt: &[&str], selected: impl Fn(&Definition) -> bool) -> String {
+        let mut digest = Digest::new();
+        for text in salt {
+            digest.text(text);
+        }
+        for change in self.changes().filter(|change| selected(change)) {
+            for text in [change.stage, change.order, change.id, change.digest] {
+                digest.text(text);
+            }
+        }
+        digest.finish()
+    }
+}
+
+fn check_ids(definitions: &[&'static Definition], problems: &mut Vec<Problem>) {
+    let mut seen: HashMap<&str, Location> = HashMap::new();
+    for change in definitions {
+        let id = change.id;
+        if id.is_empty() || id.trim() != id || id.chars().any(char::is_control) {
+            problems.push(Problem::at(
+                change.location(),
+                format!("id {id:?}: use visible characters, with no blank at either end"),
+            ));
+        } else if id.chars().count() > LONGEST_ID {
+            problems.push(Problem::at(
+                change.location(),
+                format!("id \"{id}\" is longer than {LONGEST_ID} characters"),
+            ));
+        }
+        match seen.get(id) {
+            Some(first) => problems.push(Problem::at(
+                change.location(),
+                format!("id \"{id}\" is taken by the change at {first}: give this one its own id"),
+            )),
+            None => {
+                seen.insert(id, change.location());
+            }
+        }
+    }
+}
+
+fn check_orders(changes: &[&'static Definition], problems: &mut Vec<Problem>) {
+    for change in changes {
+        if let Some(problem) = order::problem(change.order) {
+            problems.push(Problem::at(change.location(), problem));
+        }
+    }
+    for pair in changes.windows(2) {
+        if order::compare(pair[0].order, pair[1].order).is_eq() {
+            problems.push(Problem::at(
+                pair[1].location(),
+                format!(
+                    "order \"{}\" equals order \"{}\" of the change \"{}\" at {}: orders are unique in a stage, and digits compare as numbers",
+                    pair[1].order, pair[0].order, pair[0].id, pair[0].location()
+                ),
+            ));
+        }
+    }
+}
+
+/// The stages in the order in which they run, still empty.
+fn place_stages(
+    declared: &[Stage],
+    by_stage: &BTreeMap<&str, Vec<&'static Definition>>,
+    problems: &mut Vec<Problem>,
+) -> Vec<PlacedStage> {
+    if declared.is_empty() {
+        let names = by_stage.keys();
+        return names.map(|name| placed(name, Vec::new())).collect();
+    }
+    let mut stages: Vec<&Stage> = Vec::new();
+    let default = Stage::new(DEFAULT);
+    if by_stage.contains_key(DEFAULT) && declared.iter().all(|stage| stage.name != DEFAULT) {
+        stages.push(&default);
+    }
+    let mut names = HashSet::new();
+    for stage in declared {
+        if stage.name.is_empty() {
+            problems.push(Problem::general("a stage has an empty name"));
+        } else if names.insert(stage.name.as_str()) {
+            stages.push(stage);
+        } else {
+            problems.push(Problem::general(format!("stage \"{}\" is declared twice", stage.name)));
+        }
+    }
+    let known: HashSet<&str> = stages.iter().map(|stage| stage.name.as_str()).collect();
+    for stage in &stages {
+        for before in stage.after.iter().filter(|before| !known.contains(before.as_str())) {
+            problems.push(Problem::general(format!(
+                "stage \"{}\" is after \"{before}\", which is not declared",
+                stage.name
+            )));
+        }
+    }
+    sort_stages(&stages, &known, problems)
+}
+
+/// Repeatedly takes the first declared stage whose predecessors are all taken.
+fn sort_stages(
+    stages: &[&Stage],
+    known: &HashSet<&str>,
+    problems: &mut Vec<Problem>,
+) -> Vec<PlacedStage> {
+    let mut sorted: Vec<PlacedStage> = Vec::new();
+    let mut position: HashMap<&str, usize> = HashMap::new();
+    let mut waiting: Vec<&Stage> = stages.to_vec();
+    while !waiting.is_empty() {
+        let ready = waiting.iter().position(|stage| {
+            let mut before = stage.after.iter().filter(|name| known.contains(name.as_str()));
+            before.all(|name| position.contains_key(name.as_str()))
+        });
+        let Some(ready) = ready else {
+            let names: Vec<String> =
+                waiting.iter().map(|stage| format!("\"{}\"", stage.name)).collect();
+            problems.push(Problem::general(format!(
+                "the stages {} wait for each other: break the circle of `after`",
+                names.join(", ")
+            )));
+            sorted.extend(waiting.iter().map(|stage| placed(&stage.name, Vec::new())));
+            break;
+        };
+        let stage = waiting.remove(ready);
+        let after = stage.after.iter().filter_map(|name| position.get(name.as_str()).copied());
+        let after = after.collect();
+        position.insert(&stage.name, sorted.len());
+        sorted.push(placed(&stage.name, after));
+    }
+    sorted
+}
+
+fn placed(name: &str, after: Vec<usize>) -> PlacedStage {
+    PlacedStage { name: name.to_owned(), after, changes: Vec::new() }
+}

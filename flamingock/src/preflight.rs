@@ -1,0 +1,189 @@
+//! What every change asks for, held against what there is, before anything runs or is locked.
+
+use std::any::TypeId;
+use std::collections::HashMap;
+
+use crate::argument::{Need, NeedKind, Values};
+use crate::change::{Body, Definition};
+use crate::context::Context;
+use crate::pipeline::Problem;
+use crate::target::TargetSystem;
+
+/// The target systems by name.
+pub(crate) type Targets = HashMap<String, TargetSystem>;
+
+/// Puts the targets under their names.
+pub(crate) fn targets(
+    own: TargetSystem,
+    given: Vec<TargetSystem>,
+    problems: &mut Vec<Problem>,
+) -> Targets {
+    let mut targets = Targets::new();
+    targets.insert(own.name.clone(), own);
+    for target in given {
+        if target.name.is_empty() {
+            problems.push(Problem::general("a target system has an empty name"));
+        } else if targets.contains_key(&target.name) {
+            problems.push(Problem::general(format!(
+                "the target system \"{}\" is given twice{}",
+                target.name,
+                if target.name == crate::target::DEFAULT {
+                    ": \"default\" is the database of the audit"
+                } else {
+                    ""
+                }
+            )));
+        } else {
+            targets.insert(target.name.clone(), target);
+        }
+    }
+    targets
+}
+
+/// Checks every argument of every function.
+pub(crate) fn check(
+    changes: &[&'static Definition],
+    targets: &Targets,
+    values: &Values,
+) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for change in changes {
+        match targets.get(change.target) {
+            Some(target) => check_change(change, target, values, &mut problems),
+            None => {
+                let mut known: Vec<&str> = targets.keys().map(String::as_str).collect();
+                known.sort_unstable();
+                problems.push(Problem::at(
+                    change.location(),
+                    format!(
+                        "the target system \"{}\" of the change \"{}\" is not known ({}): add `.target(TargetSystem::new(\"{}\"))` to the runner",
+                        change.target,
+                        change.id,
+                        known.join(", "),
+                        change.target
+                    ),
+                ));
+            }
+        }
+    }
+    problems
+}
+
+fn check_change(
+    change: &Definition,
+    target: &TargetSystem,
+    values: &Values,
+    problems: &mut Vec<Problem>,
+) {
+    check_body(&change.body, target, values, problems);
+    if let Some(rollback) = change.rollback {
+        check_body(rollback, target, values, problems);
+    }
+    if let Some(verify) = change.verify {
+        check_body(verify, target, values, problems);
+    }
+}
+
+fn check_body<T>(
+    body: &Body<T>,
+    target: &TargetSystem,
+    values: &Values,
+    problems: &mut Vec<Problem>,
+) {
+    for need in body.needs {
+        if let Some(message) = unmet(body.name, need, target, values) {
+            problems.push(Problem::at(body.location, message));
+        }
+    }
+    if let Some(pool) = waits_for_itself(body, target) {
+        problems.push(Problem::at(
+            body.location,
+            format!(
+                "`{}` holds the only write lock of its database and asks for `&{pool}` of it too: it would wait for itself. Use the connection alone, or `transaction = false`",
+                body.name
+            ),
+        ));
+    }
+}
+
+/// What is wrong with one argument, if anything.
+fn unmet(name: &str, need: &Need, target: &TargetSystem, values: &Values) -> Option<String> {
+    let type_name = short((need.type_name)());
+    match need.kind {
+        NeedKind::Connection(kind) | NeedKind::Transaction(kind) => {
+            match target.database.as_ref().map(|database| database.kind()) {
+                Some(given) if given == kind => None,
+                Some(given) => Some(format!(
+                    "`{name}` takes a connection to {kind}, but its target system \"{}\" is {given}",
+                    target.name
+                )),
+                None => Some(format!(
+                    "`{name}` takes a connection to {kind}, but its target system \"{0}\" has no database: make it with `TargetSystem::sqlx(\"{0}\", &pool)`",
+                    target.name
+                )),
+            }
+        }
+        NeedKind::Value => {
+            let type_id = (need.type_id)();
+            let there = type_id == TypeId::of::<Context>()
+                || target.values.contains(type_id)
+                || values.contains(type_id);
+            (!there).then(|| {
+                format!(
+                    "`{name}` takes `&{type_name}`, which nobody gave: add `.provide(value)` to the runner or to the target system \"{}\" (`provide_arc` for an unsized or shared value), or take `Option<&{type_name}>`",
+                    target.name
+                )
+            })
+        }
+        NeedKind::OptionalValue => None,
+    }
+}
+
+/// The pool that a change asks for although its own transaction keeps every other writer out.
+fn waits_for_itself<T>(body: &Body<T>, target: &TargetSystem) -> Option<String> {
+    let database = target.database.as_ref()?;
+    if !body.transaction || !database.is_single_writer() {
+        return None;
+    }
+    let pool = database.pool_type();
+    let need = body.needs.iter().find(|need| {
+        matches!(need.kind, NeedKind::Value | NeedKind::OptionalValue) && (need.type_id)() == pool
+    })?;
+    Some(short((need.type_name)()))
+}
+
+/// A type's name without the paths of its parts.
+fn short(name: &str) -> String {
+    let mut short = String::with_capacity(name.len());
+    let mut segment = String::new();
+    for c in name.chars() {
+        if c.is_alphanumeric() || c == '_' {
+            segment.push(c);
+        } else if c == ':' {
+            segment.clear();
+        } else {
+            short.push_str(&segment);
+            segment.clear();
+            short.push(c);
+        }
+    }
+    short + &segment
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn type_names_lose_their_paths() {
+        let cases = [
+            ("alloc::string::String", "String"),
+            ("dyn app::mail::Mailer", "dyn Mailer"),
+            ("alloc::vec::Vec<app::A>", "Vec<A>"),
+            ("sqlx_core::pool::Pool<sqlx_sqlite::database::Sqlite>", "Pool<Sqlite>"),
+        ];
+        for (long, expected) in cases {
+            assert_eq!(short(long), expected);
+        }
+    }
+}

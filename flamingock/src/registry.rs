@@ -1,0 +1,145 @@
+//! The registry: what the linker collected, and proof that nothing was lost on the way.
+
+use std::collections::HashSet;
+
+use linkme::distributed_slice;
+
+use crate::change::{Definition, Location};
+use crate::pipeline::Problem;
+
+/// Every `#[change]` of the binary. Linker sections are keyed by this name alone, so it carries the
+/// version whose layout the entries have.
+#[distributed_slice]
+pub static FLAMINGOCK_CHANGES_0_1: [&'static Definition];
+
+/// Every crate that `include_changes!` names.
+#[distributed_slice]
+pub static FLAMINGOCK_INCLUDES_0_1: [Include];
+
+/// A crate that must contribute changes.
+#[derive(Clone, Copy, Debug)]
+pub struct Include {
+    /// The crate's own name, with underscores.
+    pub crate_name: &'static str,
+    /// Where `include_changes!` stands.
+    pub location: Location,
+}
+
+/// Names the crates whose changes the application runs.
+///
+/// The linker drops the changes of a crate that no code names, without a word. This names it, and
+/// makes the run fail if it contributed nothing. A dependency that Cargo.toml renames is written
+/// with the name that it has itself.
+///
+/// ```text
+/// flamingock::include_changes!(billing_changes, search = "search_changes");
+/// ```
+#[macro_export]
+macro_rules! include_changes {
+    ($($krate:ident $(= $name:literal)?),+ $(,)?) => {$(
+        const _: () = {
+            // Not `use`, which would need an `allow`, and that is an error where the user forbids
+            // the lint.
+            extern crate $krate as _;
+            #[$crate::__private::linkme::distributed_slice(
+                $crate::__private::FLAMINGOCK_INCLUDES_0_1
+            )]
+            #[linkme(crate = $crate::__private::linkme)]
+            static INCLUDE: $crate::__private::Include = $crate::__private::Include {
+                crate_name: $crate::__include_name!($krate $(= $name)?),
+                location: $crate::__private::Location {
+                    file: ::core::file!(),
+                    line: ::core::line!(),
+                },
+            };
+        };
+    )+};
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __include_name {
+    ($krate:ident) => {
+        ::core::stringify!($krate)
+    };
+    ($krate:ident = $name:literal) => {
+        $name
+    };
+}
+
+/// An explicit list of changes, by their functions' paths, for
+/// [`Runner::changes`](crate::Runner::changes).
+///
+/// It is an array of `&'static` definitions, and constant. Names that are no changes do not compile.
+/// A `detached` change runs only through such a list.
+///
+/// ```
+/// use flamingock::change;
+///
+/// #[change(id = "warm-cache", order = "0001", detached)]
+/// async fn warm_cache() {}
+///
+/// let changes = flamingock::changes![warm_cache];
+/// assert_eq!(changes[0].id, "warm-cache");
+/// ```
+#[macro_export]
+macro_rules! changes {
+    () => {
+        [] as [&'static $crate::__private::Definition; 0]
+    };
+    ($($change:path),+ $(,)?) => {
+        [$(<$change as $crate::__private::Change>::DEFINITION),+]
+    };
+}
+
+/// Every registered change, after the proof that each included crate contributed some.
+pub(crate) fn collect() -> Result<Vec<&'static Definition>, Vec<Problem>> {
+    check(&FLAMINGOCK_CHANGES_0_1, &FLAMINGOCK_INCLUDES_0_1)
+}
+
+fn check(
+    changes: &[&'static Definition],
+    includes: &[Include],
+) -> Result<Vec<&'static Definition>, Vec<Problem>> {
+    let contributed: HashSet<&str> = changes.iter().map(|change| change.crate_name()).collect();
+    let mut problems: Vec<Problem> = includes
+        .iter()
+        .filter(|include| !contributed.contains(include.crate_name))
+        .map(|include| {
+            let name = include.crate_name;
+            Problem::at(
+                include.location,
+                format!(
+                    "the crate `{name}` contributed no change: it has none, or Cargo.toml gives it another name than its own; then write `include_changes!(renamed = \"its_own_name\")`"
+                ),
+            )
+        })
+        .collect();
+    if changes.is_empty() && problems.is_empty() {
+        problems.push(Problem::general(EMPTY));
+    }
+    if problems.is_empty() { Ok(changes.to_vec()) } else { Err(problems) }
+}
+
+const EMPTY: &str = "no change is registered. Changes of another crate are only linked if the binary names it: write `flamingock::include_changes!(that_crate);` beside main. A pipeline that is meant to be empty is `Runner::changes([])`";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const AT: Location = Location { file: "src/main.rs", line: 3 };
+
+    #[test]
+    fn an_empty_registry_names_the_line_to_write() {
+        let problems = check(&[], &[]).unwrap_err();
+        assert!(problems[0].to_string().contains("flamingock::include_changes!(that_crate);"));
+    }
+
+    #[test]
+    fn an_included_crate_without_changes_is_named_with_its_place() {
+        let include = Include { crate_name: "billing_changes", location: AT };
+        let problems = check(&[], &[include]).unwrap_err();
+        let text = problems[0].to_string();
+        assert!(text.starts_with("src/main.rs:3: the crate `billing_changes`"), "{text}");
+    }
+}

@@ -1,0 +1,296 @@
+//! The report: what a run found and did, change by change.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Serialize, Serializer};
+
+use crate::audit::ErrorChain;
+use crate::plan::{Cause, Note};
+
+/// What became of a change in a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Outcome {
+    /// This run applied it.
+    NewlyApplied,
+    /// It was applied before.
+    AlreadyApplied,
+    /// It failed, and what it did was not undone; or nobody could find out.
+    Failed,
+    /// It failed, and what it did is undone.
+    RolledBack,
+    /// It needs a person, or stands behind one that does, or behind one that failed.
+    Blocked,
+    /// The run did not come to it.
+    NotReached,
+    /// The runner's tags leave it out.
+    Filtered,
+}
+
+impl Outcome {
+    const ALL: [Outcome; 7] = [
+        Outcome::NewlyApplied,
+        Outcome::AlreadyApplied,
+        Outcome::Failed,
+        Outcome::RolledBack,
+        Outcome::Blocked,
+        Outcome::NotReached,
+        Outcome::Filtered,
+    ];
+
+    fn words(self) -> &'static str {
+        match self {
+            Outcome::NewlyApplied => "newly applied",
+            Outcome::AlreadyApplied => "already applied",
+            Outcome::Failed => "failed",
+            Outcome::RolledBack => "rolled back",
+            Outcome::Blocked => "blocked",
+            Outcome::NotReached => "not reached",
+            Outcome::Filtered => "filtered",
+        }
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // `pad` and not `write_str`: the report aligns.
+        f.pad(self.words())
+    }
+}
+
+/// A change in the report.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct ChangeReport {
+    /// The change's id.
+    pub id: String,
+    /// Its order.
+    pub order: String,
+    /// Its target system.
+    pub target: String,
+    /// Where it stands in the source: `file:line`.
+    pub location: String,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// How long this run worked at it; none if it did not.
+    #[serde(rename = "duration_ms", serialize_with = "milliseconds_if_any")]
+    pub duration: Option<Duration>,
+    /// Why it failed or is blocked.
+    pub error: Option<ErrorChain>,
+    /// Why a person is needed, if one is.
+    pub issue: Option<Cause>,
+    /// What else somebody should see.
+    pub notes: Vec<Note>,
+}
+
+/// A stage in the report.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct StageReport {
+    /// The stage's name.
+    pub name: String,
+    /// Its changes, in order.
+    pub changes: Vec<ChangeReport>,
+}
+
+/// A change that the audit has and the binary does not.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct MissingChange {
+    /// The change's id.
+    pub id: String,
+    /// Its stage, as it was recorded.
+    pub stage: String,
+    /// Its order, as it was recorded.
+    pub order: String,
+}
+
+/// What a run found and did. The counts add up to the number of changes.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct Report {
+    /// The run's random id, as it stands in the audit.
+    pub run_id: String,
+    /// The service.
+    pub service: String,
+    /// The stages in the order in which they run.
+    pub stages: Vec<StageReport>,
+    /// Applied changes that this binary does not have.
+    pub missing: Vec<MissingChange>,
+    /// What somebody should know about the run as a whole.
+    pub warnings: Vec<String>,
+    /// How long the run took, with waiting.
+    #[serde(rename = "duration_ms", serialize_with = "milliseconds")]
+    pub duration: Duration,
+}
+
+/// How many changes ended in which way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Counts {
+    /// All changes.
+    pub total: usize,
+    /// [`Outcome::NewlyApplied`].
+    pub newly_applied: usize,
+    /// [`Outcome::AlreadyApplied`].
+    pub already_applied: usize,
+    /// [`Outcome::Failed`].
+    pub failed: usize,
+    /// [`Outcome::RolledBack`].
+    pub rolled_back: usize,
+    /// [`Outcome::Blocked`].
+    pub blocked: usize,
+    /// [`Outcome::NotReached`].
+    pub not_reached: usize,
+    /// [`Outcome::Filtered`].
+    pub filtered: usize,
+}
+
+impl Counts {
+    fn of(&mut self, outcome: Outcome) -> &mut usize {
+        match outcome {
+            Outcome::NewlyApplied => &mut self.newly_applied,
+            Outcome::AlreadyApplied => &mut self.already_applied,
+            Outcome::Failed => &mut self.failed,
+            Outcome::RolledBack => &mut self.rolled_back,
+            Outcome::Blocked => &mut self.blocked,
+            Outcome::NotReached => &mut self.not_reached,
+            Outcome::Filtered => &mut self.filtered,
+        }
+    }
+}
+
+impl Report {
+    /// Every change, in the order of the report.
+    pub fn changes(&self) -> impl Iterator<Item = &ChangeReport> {
+        self.stages.iter().flat_map(|stage| &stage.changes)
+    }
+
+    /// Whether every selected change is applied.
+    pub fn is_success(&self) -> bool {
+        self.changes().all(|change| {
+            matches!(
+                change.outcome,
+                Outcome::NewlyApplied | Outcome::AlreadyApplied | Outcome::Filtered
+            )
+        })
+    }
+
+    /// Whether every selected change was applied before this run.
+    pub fn is_up_to_date(&self) -> bool {
+        self.changes()
+            .all(|change| matches!(change.outcome, Outcome::AlreadyApplied | Outcome::Filtered))
+    }
+
+    /// How many changes ended in which way.
+    pub fn counts(&self) -> Counts {
+        let mut counts = Counts::default();
+        for change in self.changes() {
+            counts.total += 1;
+            *counts.of(change.outcome) += 1;
+        }
+        counts
+    }
+
+    /// Whether nothing at all is worth a word to somebody.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.missing.is_empty()
+            && self.warnings.is_empty()
+            && self.changes().all(|change| change.notes.is_empty())
+    }
+}
+
+impl fmt::Display for Report {
+    /// One line for a run that had nothing to do; else a line a change that is worth one.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut counts = self.counts();
+        write!(f, "{}: ", self.service)?;
+        if self.is_up_to_date() {
+            write!(f, "up to date, {} change(s) applied", counts.already_applied)?;
+        } else {
+            let said: Vec<String> = Outcome::ALL
+                .iter()
+                .filter_map(|outcome| match *counts.of(*outcome) {
+                    0 => None,
+                    count => Some(format!("{count} {outcome}")),
+                })
+                .collect();
+            write!(f, "{}", said.join(", "))?;
+            write!(f, " in {}", short(self.duration))?;
+        }
+        for stage in &self.stages {
+            for change in &stage.changes {
+                write_change(f, stage, change)?;
+            }
+        }
+        for missing in &self.missing {
+            write!(f, "\n  applied, but not in this binary: {} {}", missing.order, missing.id)?;
+        }
+        for warning in &self.warnings {
+            write!(f, "\n  warning: {warning}")?;
+        }
+        Ok(())
+    }
+}
+
+fn write_change(
+    f: &mut fmt::Formatter<'_>,
+    stage: &StageReport,
+    change: &ChangeReport,
+) -> fmt::Result {
+    let silent = matches!(change.outcome, Outcome::AlreadyApplied | Outcome::Filtered);
+    if silent && change.notes.is_empty() {
+        return Ok(());
+    }
+    write!(f, "\n  {:<15} ", change.outcome)?;
+    if stage.name != crate::target::DEFAULT {
+        write!(f, "{}/", stage.name)?;
+    }
+    write!(f, "{} {}", change.order, change.id)?;
+    if let Some(duration) = change.duration {
+        write!(f, " ({})", short(duration))?;
+    }
+    if let Some(issue) = &change.issue {
+        write!(f, "\n{:18}{issue}", "")?;
+    }
+    if let Some(error) = &change.error {
+        write!(f, "\n{:18}{error}", "")?;
+        if change.target != crate::target::DEFAULT {
+            write!(f, " [target {}]", change.target)?;
+        }
+        write!(f, "\n{:18}at {}", "", change.location)?;
+    }
+    for note in &change.notes {
+        write!(f, "\n{:18}note: {note}", "")?;
+    }
+    Ok(())
+}
+
+/// A duration with as many digits as people read.
+fn short(duration: Duration) -> String {
+    let seconds = duration.as_secs_f64();
+    if seconds >= 10.0 {
+        format!("{seconds:.0} s")
+    } else if seconds >= 1.0 {
+        format!("{seconds:.1} s")
+    } else {
+        format!("{:.0} ms", seconds * 1000.0)
+    }
+}
+
+fn milliseconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(duration.as_secs_f64() * 1000.0)
+}
+
+#[expect(clippy::ref_option, reason = "serde's signature")]
+fn milliseconds_if_any<S: Serializer>(
+    duration: &Option<Duration>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match duration {
+        Some(duration) => milliseconds(duration, serializer),
+        None => serializer.serialize_none(),
+    }
+}

@@ -1,0 +1,374 @@
+//! The runner: everything that can be said of a run before it starts.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll};
+
+use crate::argument::Values;
+use crate::call::Signals;
+use crate::change::{BoxFuture, Definition};
+use crate::engine;
+use crate::error::Error;
+use crate::lock::{LockOptions, OnLockTimeout};
+use crate::pipeline::{Problem, Stage};
+use crate::report::Report;
+use crate::storage::{IntoStorage, OpenStorage, Tables};
+use crate::target::{DEFAULT, TargetSystem};
+
+/// What to do about something that does not stop a run by itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Rule {
+    /// Nothing: it is not even noted.
+    Allow,
+    /// Note it in plan, report and log.
+    #[default]
+    Warn,
+    /// Refuse to run.
+    Deny,
+}
+
+impl Rule {
+    fn as_str(self) -> &'static str {
+        match self {
+            Rule::Allow => "allow",
+            Rule::Warn => "warn",
+            Rule::Deny => "deny",
+        }
+    }
+}
+
+/// What to do about changes that do not fit the audit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Policy {
+    /// A change was edited after it was applied.
+    pub drift: Rule,
+    /// A change is applied, but not in this binary.
+    pub missing: Rule,
+    /// A new change has an order below one that is applied.
+    pub out_of_order: Rule,
+}
+
+impl Policy {
+    pub(crate) fn text(self) -> String {
+        format!(
+            "{} {} {}",
+            self.drift.as_str(),
+            self.missing.as_str(),
+            self.out_of_order.as_str()
+        )
+    }
+}
+
+/// What a run is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Mode {
+    /// Apply what is pending.
+    #[default]
+    Apply,
+    /// Succeed only if nothing is pending; write nothing.
+    Check,
+    /// Report what would run; write nothing.
+    Plan,
+    /// Touch nothing, not even the database.
+    Off,
+}
+
+/// The variable that sets the mode where the code does not.
+const MODE_VARIABLE: &str = "FLAMINGOCK_MODE";
+
+impl Mode {
+    fn from_environment() -> Result<Mode, Problem> {
+        let Ok(value) = std::env::var(MODE_VARIABLE) else { return Ok(Mode::Apply) };
+        match value.as_str() {
+            "apply" => Ok(Mode::Apply),
+            "check" => Ok(Mode::Check),
+            "plan" => Ok(Mode::Plan),
+            "off" => Ok(Mode::Off),
+            _ => Err(Problem::general(format!(
+                "{MODE_VARIABLE}={value}: use apply, check, plan or off"
+            ))),
+        }
+    }
+}
+
+/// Everything that was said of a run.
+pub(crate) struct Settings {
+    pub(crate) storage: Box<dyn OpenStorage>,
+    pub(crate) service: String,
+    pub(crate) independent: bool,
+    pub(crate) targets: Vec<TargetSystem>,
+    pub(crate) values: Values,
+    pub(crate) stages: Vec<Stage>,
+    pub(crate) changes: Option<Vec<&'static Definition>>,
+    pub(crate) lock: LockOptions,
+    pub(crate) on_lock_timeout: OnLockTimeout,
+    pub(crate) tables: Tables,
+    pub(crate) create_tables: bool,
+    pub(crate) tags: Vec<String>,
+    pub(crate) policy: Policy,
+    pub(crate) mode: Option<Mode>,
+    pub(crate) metadata: serde_json::Map<String, serde_json::Value>,
+    pub(crate) app_version: Option<String>,
+    pub(crate) manifest: Option<String>,
+}
+
+impl Settings {
+    /// What the run is for: the code, else the environment.
+    pub(crate) fn mode(&self) -> Result<Mode, Problem> {
+        self.mode.map_or_else(Mode::from_environment, Ok)
+    }
+
+    /// Whether the runner's tags select a change. A change without tags always runs; one with tags
+    /// runs if the runner has one of them and none that is excluded.
+    pub(crate) fn selects(&self, change: &Definition) -> bool {
+        let has = |tag: &str| change.tags.contains(&tag);
+        let excluded = self.tags.iter().filter_map(|tag| tag.strip_prefix('!')).any(has);
+        let mut wanted = self.tags.iter().filter(|tag| !tag.starts_with('!'));
+        !excluded && (change.tags.is_empty() || wanted.any(|tag| has(tag)))
+    }
+}
+
+/// A run of the application's changes, spelled out: `Runner::new(&pool)`, setters, `run().await`.
+///
+/// Nothing is touched before [`run`](Self::run).
+#[must_use = "a runner does nothing until `run` is called and awaited"]
+pub struct Runner {
+    settings: Settings,
+    cancel: Option<BoxFuture<'static, ()>>,
+}
+
+impl fmt::Debug for Runner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Runner")
+            .field("service", &self.settings.service)
+            .field("storage", &self.settings.storage)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Runner {
+    /// A run whose audit and lock are kept there. The database of a pool is also the target system
+    /// "default".
+    pub fn new(storage: impl IntoStorage) -> Runner {
+        Runner {
+            settings: Settings {
+                storage: storage.into_storage(),
+                service: DEFAULT.to_owned(),
+                independent: false,
+                targets: Vec::new(),
+                values: Values::default(),
+                stages: Vec::new(),
+                changes: None,
+                lock: LockOptions::default(),
+                on_lock_timeout: OnLockTimeout::default(),
+                tables: Tables::default(),
+                create_tables: true,
+                tags: Vec::new(),
+                policy: Policy::default(),
+                mode: None,
+                metadata: serde_json::Map::new(),
+                app_version: None,
+                manifest: None,
+            },
+            cancel: None,
+        }
+    }
+
+    /// The name under which this application's changes are recorded and locked: several services
+    /// share a database without touching each other. "default" if it is not set.
+    pub fn service(mut self, name: impl Into<String>) -> Runner {
+        self.settings.service = name.into();
+        self
+    }
+
+    /// A service that is named for the first time, in a database where the service "default" has
+    /// applied changes of the same ids, is meant to have a history of its own. Without this such a
+    /// run is refused: it would apply everything again.
+    pub fn independent_service(mut self) -> Runner {
+        self.settings.independent = true;
+        self
+    }
+
+    /// A system besides the audit's database that changes change.
+    pub fn target(mut self, target: TargetSystem) -> Runner {
+        self.settings.targets.push(target);
+        self
+    }
+
+    /// Gives every change a value, which it takes as `&T` or `Option<&T>`. The last one of a type
+    /// counts; a target's own comes before it.
+    pub fn provide<T: Send + Sync + 'static>(self, value: T) -> Runner {
+        self.provide_arc(Arc::new(value))
+    }
+
+    /// The same for a value that is shared, or unsized: `provide_arc::<dyn Mailer>(mailer)`.
+    pub fn provide_arc<T: ?Sized + Send + Sync + 'static>(mut self, value: Arc<T>) -> Runner {
+        self.settings.values.insert(value);
+        self
+    }
+
+    /// Declares a stage. Stages run in the order in which they are declared, as far as `after`
+    /// allows; without any, those that the changes name run by name.
+    pub fn stage(mut self, stage: Stage) -> Runner {
+        self.settings.stages.push(stage);
+        self
+    }
+
+    /// How long things about the lock take.
+    pub fn lock(mut self, options: LockOptions) -> Runner {
+        self.settings.lock = options;
+        self
+    }
+
+    /// What to do when another run has the lock for longer than this one waits. The default is to
+    /// fail.
+    pub fn on_lock_timeout(mut self, reaction: OnLockTimeout) -> Runner {
+        self.settings.on_lock_timeout = reaction;
+        self
+    }
+
+    /// Where the tables of the audit stand and how their names begin.
+    pub fn tables(mut self, tables: Tables) -> Runner {
+        self.settings.tables = tables;
+        self
+    }
+
+    /// Whether missing tables are created; they are by default. Without it, a run that has
+    /// something to do fails with an error that names them.
+    pub fn create_tables(mut self, create: bool) -> Runner {
+        self.settings.create_tables = create;
+        self
+    }
+
+    /// Selects changes: one with tags runs only if the runner has one of them; `!tag` excludes.
+    pub fn tags<T: Into<String>>(mut self, tags: impl IntoIterator<Item = T>) -> Runner {
+        self.settings.tags = tags.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// What to do about changes that do not fit the audit.
+    pub fn policy(mut self, policy: Policy) -> Runner {
+        self.settings.policy = policy;
+        self
+    }
+
+    /// What the run is for. Comes before the variable `FLAMINGOCK_MODE`.
+    pub fn mode(mut self, mode: Mode) -> Runner {
+        self.settings.mode = Some(mode);
+        self
+    }
+
+    /// `false` is [`Mode::Off`]: nothing is touched.
+    pub fn enabled(mut self, enabled: bool) -> Runner {
+        if !enabled {
+            self.settings.mode = Some(Mode::Off);
+        }
+        self
+    }
+
+    /// Adds a fact to every entry of the run.
+    pub fn metadata(mut self, key: impl Into<String>, value: impl Into<String>) -> Runner {
+        self.settings.metadata.insert(key.into(), serde_json::Value::String(value.into()));
+        self
+    }
+
+    /// The application's version, for every entry of the run.
+    pub fn app_version(mut self, version: impl Into<String>) -> Runner {
+        self.settings.app_version = Some(version.into());
+        self
+    }
+
+    /// Runs exactly these changes, and not those that the linker collected:
+    /// `changes(flamingock::changes![create_users, other::orders_stream])`.
+    pub fn changes(mut self, changes: impl IntoIterator<Item = &'static Definition>) -> Runner {
+        self.settings.changes = Some(changes.into_iter().collect());
+        self
+    }
+
+    /// Refuses to start if the changes differ from this manifest:
+    /// `expect_manifest(include_str!("../changes.lock"))`.
+    pub fn expect_manifest(mut self, manifest: &str) -> Runner {
+        self.settings.manifest = Some(manifest.to_owned());
+        self
+    }
+
+    /// Stops the run when this future completes: a change in a transaction is dropped and undone, a
+    /// change without one is let finish, the lock is given back.
+    pub fn cancel_on(mut self, signal: impl Future<Output = ()> + Send + 'static) -> Runner {
+        self.cancel = Some(Box::pin(signal));
+        self
+    }
+
+    /// Runs what is pending. Takes the lock only if anything is.
+    ///
+    /// Must be awaited in a tokio runtime. Dropping the future asks the run to stop, as
+    /// [`cancel_on`](Self::cancel_on) does; what is true is still recorded.
+    ///
+    /// # Errors
+    /// See [`Error`]: each variant says what was left behind.
+    pub fn run(self) -> Run {
+        Run(Box::pin(supervise(self.settings, self.cancel)))
+    }
+}
+
+/// A run: await it.
+#[must_use = "a run does nothing until it is awaited"]
+pub struct Run(BoxFuture<'static, Result<Report, Error>>);
+
+impl fmt::Debug for Run {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Run")
+    }
+}
+
+impl Future for Run {
+    type Output = Result<Report, Error>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut TaskContext<'_>) -> Poll<Self::Output> {
+        self.0.as_mut().poll(context)
+    }
+}
+
+/// Asks the run to stop when it is dropped.
+struct AskOnDrop(Signals);
+
+impl Drop for AskOnDrop {
+    fn drop(&mut self) {
+        self.0.ask();
+    }
+}
+
+/// The engine works in a task of its own: whoever drops the run must not drop a statement of ours
+/// that is on its way.
+async fn supervise(
+    settings: Settings,
+    cancel: Option<BoxFuture<'static, ()>>,
+) -> Result<Report, Error> {
+    let signals = Signals::new();
+    let _asks = AskOnDrop(signals.clone());
+    let mut engine = tokio::spawn(engine::run(settings, signals.clone()));
+    let asked = async {
+        match cancel {
+            Some(cancel) => cancel.await,
+            None => std::future::pending().await,
+        }
+    };
+    let joined = tokio::select! {
+        joined = &mut engine => joined,
+        () = asked => {
+            signals.ask();
+            engine.await
+        }
+    };
+    match joined {
+        Ok(result) => result,
+        Err(error) => match error.try_into_panic() {
+            Ok(payload) => std::panic::resume_unwind(payload),
+            // The runtime shuts down and polls nobody any more.
+            Err(_) => std::future::pending().await,
+        },
+    }
+}

@@ -1,0 +1,186 @@
+//! What the engine needs to know of each database beside its texts.
+
+use std::time::Duration;
+
+use flamingock_sqlx_audit::{Answer, Backend, Conn, Rendered};
+use sqlx::{AssertSqlSafe, Connection, Database, Transaction};
+use sqlx_core::transaction::TransactionManager;
+
+use crate::argument::{DatabaseKind, Session};
+
+type Result<T> = std::result::Result<T, sqlx::Error>;
+
+/// How a statement that runs on one connection is stopped from another.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Cancelling {
+    /// Asks a connection for its id at the server.
+    pub(super) own_id: &'static str,
+    /// Stops what the connection of an id is doing: `%id%`.
+    pub(super) by_id: &'static str,
+    /// Stops what the transaction with a tag is doing, where the server can find it: `%tag%`.
+    pub(super) by_tag: Option<&'static str>,
+}
+
+/// When a probe for an open transaction fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ProbeFails {
+    /// When a transaction is open.
+    Open,
+    /// When none is.
+    Closed,
+}
+
+/// A database of sqlx in which changes run.
+pub(super) trait Driver: Backend {
+    const KIND: DatabaseKind;
+    const CANCELLING: Option<Cancelling>;
+
+    /// Tells what became of the transaction of a change that returned an error: empty or another
+    /// tag says that it has ended. None: the savepoint tells.
+    const OWN_TAG: Option<&'static str>;
+
+    /// Statements that tell whether a transaction is open on a connection that should commit each
+    /// statement by itself, and what their failure means.
+    const OPEN_PROBE: (&'static [&'static str], ProbeFails);
+
+    /// What gives a connection back as it was, after a change.
+    const RESTORE: Option<&'static str>;
+
+    fn session<'a, 'c>(connection: &'a mut Conn<Self>) -> Session<'a, 'c>;
+
+    fn transaction_session<'a, 'c>(
+        transaction: &'a mut Transaction<'c, Self::Database>,
+    ) -> Session<'a, 'c>;
+
+    /// Commits the outermost transaction.
+    fn commit(
+        connection: &mut Conn<Self>,
+        patience: Duration,
+    ) -> impl Future<Output = Result<()>> + Send;
+}
+
+pub(super) async fn begin<D: Driver>(
+    connection: &mut Conn<D>,
+    text: String,
+) -> Result<Transaction<'_, D::Database>> {
+    connection.begin_with(AssertSqlSafe(text)).await
+}
+
+/// 1 is our own transaction, more are nested ones that the change has left open.
+pub(super) fn depth<D: Driver>(connection: &Conn<D>) -> usize {
+    <D::Database as Database>::TransactionManager::get_transaction_depth(connection)
+}
+
+/// Rolls back to the beginning, nested transactions included.
+pub(super) async fn rollback<D: Driver>(connection: &mut Conn<D>) -> Result<()> {
+    while depth::<D>(connection) > 0 {
+        <D::Database as Database>::TransactionManager::rollback(connection).await?;
+    }
+    Ok(())
+}
+
+/// Whether a transaction is open on a connection that should commit each statement by itself.
+pub(super) async fn has_open_transaction<D: Driver>(connection: &mut Conn<D>) -> bool {
+    let (texts, fails) = D::OPEN_PROBE;
+    if depth::<D>(connection) > 0 {
+        return true;
+    }
+    for text in texts {
+        if send::<D>(connection, (*text).to_owned()).await.is_err() {
+            return fails == ProbeFails::Open;
+        }
+    }
+    fails == ProbeFails::Closed
+}
+
+/// Sends a text of ours that has no values.
+pub(super) async fn send<D: Driver>(connection: &mut Conn<D>, text: String) -> Result<Answer> {
+    D::fetch(connection, Rendered { text, binds: Vec::new() }).await
+}
+
+#[cfg(feature = "sqlite")]
+impl Driver for flamingock_sqlx_audit::Sqlite {
+    const KIND: DatabaseKind = DatabaseKind::Sqlite;
+    const CANCELLING: Option<Cancelling> = None;
+    const OWN_TAG: Option<&'static str> = None;
+    const OPEN_PROBE: (&'static [&'static str], ProbeFails) =
+        (&["BEGIN", "ROLLBACK"], ProbeFails::Open);
+    const RESTORE: Option<&'static str> = None;
+
+    fn session<'a, 'c>(connection: &'a mut Conn<Self>) -> Session<'a, 'c> {
+        Session::Sqlite(connection)
+    }
+
+    fn transaction_session<'a, 'c>(
+        transaction: &'a mut Transaction<'c, Self::Database>,
+    ) -> Session<'a, 'c> {
+        Session::SqliteTransaction(transaction)
+    }
+
+    async fn commit(connection: &mut Conn<Self>, patience: Duration) -> Result<()> {
+        flamingock_sqlx_audit::Sqlite::commit(connection, patience).await
+    }
+}
+
+#[cfg(feature = "postgres")]
+impl Driver for flamingock_sqlx_audit::Postgres {
+    const KIND: DatabaseKind = DatabaseKind::Postgres;
+    const CANCELLING: Option<Cancelling> = Some(Cancelling {
+        own_id: "SELECT pg_backend_pid()",
+        by_id: "SELECT pg_cancel_backend(%id%)",
+        by_tag: Some(
+            "SELECT pg_cancel_backend(pid) FROM pg_stat_activity \
+             WHERE application_name = 'flamingock %tag%' AND pid <> pg_backend_pid()",
+        ),
+    });
+    const OWN_TAG: Option<&'static str> = Some("SELECT current_setting('flamingock.tx', true)");
+    // In a transaction its start is before the statement's.
+    const OPEN_PROBE: (&'static [&'static str], ProbeFails) = (
+        &["SELECT 1 / (CASE WHEN now() = statement_timestamp() THEN 1 ELSE 0 END)"],
+        ProbeFails::Open,
+    );
+    const RESTORE: Option<&'static str> = None;
+
+    fn session<'a, 'c>(connection: &'a mut Conn<Self>) -> Session<'a, 'c> {
+        Session::Postgres(connection)
+    }
+
+    fn transaction_session<'a, 'c>(
+        transaction: &'a mut Transaction<'c, Self::Database>,
+    ) -> Session<'a, 'c> {
+        Session::PostgresTransaction(transaction)
+    }
+
+    async fn commit(connection: &mut Conn<Self>, _patience: Duration) -> Result<()> {
+        sqlx::postgres::PgTransactionManager::commit(connection).await
+    }
+}
+
+#[cfg(feature = "mysql")]
+impl Driver for flamingock_sqlx_audit::MySql {
+    const KIND: DatabaseKind = DatabaseKind::MySql;
+    const CANCELLING: Option<Cancelling> = Some(Cancelling {
+        own_id: "SELECT CONNECTION_ID()",
+        by_id: "KILL QUERY %id%",
+        by_tag: None,
+    });
+    const OWN_TAG: Option<&'static str> = None;
+    // Outside a transaction a savepoint is gone when its statement ends.
+    const OPEN_PROBE: (&'static [&'static str], ProbeFails) =
+        (&["SAVEPOINT fl_probe", "RELEASE SAVEPOINT fl_probe"], ProbeFails::Closed);
+    const RESTORE: Option<&'static str> = Some("SET autocommit = 1");
+
+    fn session<'a, 'c>(connection: &'a mut Conn<Self>) -> Session<'a, 'c> {
+        Session::MySql(connection)
+    }
+
+    fn transaction_session<'a, 'c>(
+        transaction: &'a mut Transaction<'c, Self::Database>,
+    ) -> Session<'a, 'c> {
+        Session::MySqlTransaction(transaction)
+    }
+
+    async fn commit(connection: &mut Conn<Self>, _patience: Duration) -> Result<()> {
+        sqlx::mysql::MySqlTransactionManager::commit(connection).await
+    }
+}

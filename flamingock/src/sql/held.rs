@@ -1,0 +1,78 @@
+//! A connection that is held for one piece of work.
+
+use std::ops::{Deref, DerefMut};
+use std::time::Duration;
+
+use flamingock_sqlx_audit::Conn;
+use sqlx::Pool;
+use sqlx::pool::PoolConnection;
+
+use super::driver::{Driver, send};
+
+/// A connection out of a pool that is closed, and not given back, unless it was found clean: an
+/// open transaction or a statement that still runs must not reach the pool's next user.
+#[derive(Debug)]
+pub(super) struct Held<D: Driver> {
+    connection: PoolConnection<D::Database>,
+    clean: bool,
+}
+
+impl<D: Driver> Held<D> {
+    pub(super) async fn take(pool: &Pool<D::Database>) -> Result<Held<D>, sqlx::Error> {
+        Ok(Held { connection: pool.acquire().await?, clean: false })
+    }
+
+    /// Without the round trip that tells whether an idle connection still lives; the first
+    /// statement tells.
+    pub(super) fn take_idle(pool: &Pool<D::Database>) -> Option<Held<D>> {
+        Some(Held { connection: pool.try_acquire()?, clean: false })
+    }
+
+    /// Gives the connection back to its pool.
+    pub(super) async fn give_back(mut self) {
+        if let Some(text) = D::RESTORE
+            && send::<D>(&mut self.connection, text.to_owned()).await.is_err()
+        {
+            return;
+        }
+        self.clean = true;
+    }
+
+    /// The same for a connection on which nothing of the user ran.
+    pub(super) fn return_unchanged(mut self) {
+        self.clean = true;
+    }
+}
+
+/// A pool of one connection to the same database, with the same options and hooks as the
+/// application's, so that nothing of ours waits for the connection that a change holds.
+pub(super) fn aside<DB: sqlx::Database>(pool: &Pool<DB>) -> Pool<DB> {
+    let options = pool.options().clone();
+    let options = options.max_connections(1).min_connections(0).acquire_timeout(PATIENCE_ASIDE);
+    options.connect_lazy_with((*pool.connect_options()).clone())
+}
+
+/// How long a connection aside may take to be made.
+const PATIENCE_ASIDE: Duration = Duration::from_secs(5);
+
+impl<D: Driver> Deref for Held<D> {
+    type Target = Conn<D>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.connection
+    }
+}
+
+impl<D: Driver> DerefMut for Held<D> {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.connection
+    }
+}
+
+impl<D: Driver> Drop for Held<D> {
+    fn drop(&mut self) {
+        if !self.clean {
+            self.connection.close_on_drop();
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! The lock's row, as the thread sees it that renews the lease.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use flamingock_sqlx_audit::{Conn, Ledger};
+use sqlx::Pool;
+
+use super::driver::Driver;
+use super::rows;
+use super::store::failed;
+use crate::audit::{LeaseKeeper, Possession, StoreError, StoreErrorKind};
+
+/// Renews leases on a connection of its own. A renewal that is cut short takes its connection with
+/// it: the next one must not wait behind a statement that hangs.
+pub(super) struct Keeper<D: Driver> {
+    pool: Pool<D::Database>,
+    ledger: Arc<Ledger<D>>,
+    connection: tokio::sync::Mutex<Option<Conn<D>>>,
+}
+
+impl<D: Driver> Keeper<D> {
+    pub(super) fn new(pool: Pool<D::Database>, ledger: Arc<Ledger<D>>) -> Keeper<D> {
+        Keeper { pool, ledger, connection: tokio::sync::Mutex::new(None) }
+    }
+}
+
+impl<D: Driver> fmt::Debug for Keeper<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Keeper")
+    }
+}
+
+#[async_trait]
+impl<D: Driver> LeaseKeeper for Keeper<D> {
+    async fn renew(
+        &self,
+        possession: &Possession,
+        lease: Duration,
+        activity: Option<&str>,
+    ) -> Result<bool, StoreError> {
+        let action = "could not renew the lease";
+        let mut kept = self.connection.lock().await;
+        let mut connection = match kept.take() {
+            Some(connection) => connection,
+            None => {
+                let pooled = self.pool.acquire().await.map_err(|error| failed::<D>(action, error));
+                pooled?.detach()
+            }
+        };
+        let possession = rows::possession(possession);
+        let renewed = self.ledger.renew(&mut connection, &possession, Some(lease), activity).await;
+        match renewed {
+            Ok(renewed) => {
+                *kept = Some(connection);
+                Ok(renewed)
+            }
+            Err(error) => {
+                let error = failed::<D>(action, error);
+                if error.kind == StoreErrorKind::Busy {
+                    *kept = Some(connection);
+                }
+                Err(error)
+            }
+        }
+    }
+}

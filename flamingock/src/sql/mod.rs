@@ -1,0 +1,187 @@
+//! Databases of sqlx: as the audit's store, and as target systems.
+
+mod autocommit;
+mod cancel;
+mod driver;
+mod held;
+mod keeper;
+mod rows;
+mod settle;
+mod store;
+mod transact;
+
+use std::any::TypeId;
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use flamingock_sqlx_audit::{Ledger, Names};
+use sqlx::Pool;
+
+use self::driver::Driver;
+use self::store::SqlStore;
+use self::transact::Transact;
+use crate::argument::DatabaseKind;
+use crate::attempt::{Attempt, Purpose};
+use crate::call::Invocation;
+use crate::change::Body;
+use crate::database::{Called, Database, Transacted};
+use crate::pipeline::Problem;
+use crate::storage::{IntoStorage, OpenStorage, Storage, StorageSettings};
+use crate::target::{DEFAULT, TargetSystem};
+
+/// A database of sqlx in which changes run.
+pub(crate) struct SqlDatabase<D: Driver> {
+    pool: Pool<D::Database>,
+    ledger: Arc<Ledger<D>>,
+    /// The audit, if it is in this database.
+    store: Option<Arc<SqlStore<D>>>,
+}
+
+impl<D: Driver> fmt::Debug for SqlDatabase<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SqlDatabase({})", D::KIND)
+    }
+}
+
+#[async_trait]
+impl<D: Driver> Database for SqlDatabase<D> {
+    fn kind(&self) -> DatabaseKind {
+        D::KIND
+    }
+
+    fn pool_type(&self) -> TypeId {
+        TypeId::of::<Pool<D::Database>>()
+    }
+
+    fn is_single_writer(&self) -> bool {
+        self.ledger.dialect().has_one_writer
+    }
+
+    async fn transact(
+        &self,
+        attempt: &Attempt<'_>,
+        body: &'static Body<()>,
+        invocation: &Invocation<'_>,
+        purpose: Purpose,
+    ) -> (Transacted, u32) {
+        match &self.store {
+            Some(store) => {
+                let work = Transact { database: self, store, attempt, body, invocation, purpose };
+                work.run().await
+            }
+            None => {
+                let cause = "this database does not hold the audit".into();
+                (Transacted::NotRun { cause }, 0)
+            }
+        }
+    }
+
+    async fn call(&self, body: &'static Body<()>, invocation: &Invocation<'_>) -> Called<()> {
+        autocommit::call(self, body, invocation).await
+    }
+
+    async fn ask(&self, body: &'static Body<bool>, invocation: &Invocation<'_>) -> Called<bool> {
+        autocommit::call(self, body, invocation).await
+    }
+}
+
+/// A pool that is given to [`Runner::new`](crate::Runner::new).
+#[derive(Debug)]
+struct PoolStorage<D: Driver> {
+    pool: Pool<D::Database>,
+    /// Names the database if it lives in this process's memory.
+    memory: Option<std::path::PathBuf>,
+}
+
+impl<D: Driver> OpenStorage for PoolStorage<D> {
+    fn open(&self, settings: &StorageSettings) -> Result<Storage, Vec<Problem>> {
+        let tables = &settings.tables;
+        let names = Names::new(tables.schema.as_deref(), tables.prefix.as_deref())
+            .map_err(|error| vec![Problem::general(error.to_string())])?;
+        let ledger = Arc::new(Ledger::new(names, settings.lock.wait));
+        let store = Arc::new(SqlStore::new(
+            self.pool.clone(),
+            Arc::clone(&ledger),
+            settings.lock.lease,
+            self.memory.clone(),
+        ));
+        let database = SqlDatabase {
+            pool: self.pool.clone(),
+            ledger,
+            store: Some(Arc::clone(&store)),
+        };
+        let mut target = target::<D>(DEFAULT, self.pool.clone(), database);
+        target.holds_audit = true;
+        Ok(Storage { store, target })
+    }
+}
+
+fn target<D: Driver>(
+    name: &str,
+    pool: Pool<D::Database>,
+    database: SqlDatabase<D>,
+) -> TargetSystem {
+    let mut target = TargetSystem::new(name).provide(pool);
+    target.database = Some(Arc::new(database));
+    target
+}
+
+/// A pool of sqlx whose database can be a target system. Implemented for `&PgPool`, `&MySqlPool`
+/// and `&SqlitePool`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a pool whose database changes can run in",
+    label = "expected `&SqlitePool`, `&PgPool` or `&MySqlPool`",
+    note = "each needs the feature of its database: `sqlite`, `postgres` or `mysql`"
+)]
+pub trait IntoTarget: sealed::Sealed {
+    #[doc(hidden)]
+    fn into_target(self, name: &str) -> TargetSystem;
+}
+
+mod sealed {
+    /// Only pools that the engine knows.
+    pub trait Sealed {}
+}
+
+impl TargetSystem {
+    /// A database other than the audit's: its changes take its connection, its transaction or its
+    /// pool.
+    pub fn sqlx(name: impl Into<String>, pool: impl IntoTarget) -> TargetSystem {
+        pool.into_target(&name.into())
+    }
+}
+
+macro_rules! pools {
+    ($feature:literal, $database:ty, $driver:ty, $memory:expr) => {
+        #[cfg(feature = $feature)]
+        impl sealed::Sealed for &Pool<$database> {}
+
+        #[cfg(feature = $feature)]
+        impl IntoTarget for &Pool<$database> {
+            fn into_target(self, name: &str) -> TargetSystem {
+                let ledger =
+                    Arc::new(Ledger::new(Names::default(), crate::LockOptions::default().wait));
+                let database = SqlDatabase { pool: self.clone(), ledger, store: None };
+                target::<$driver>(name, self.clone(), database)
+            }
+        }
+
+        #[cfg(feature = $feature)]
+        impl IntoStorage for &Pool<$database> {
+            fn into_storage(self) -> Box<dyn OpenStorage> {
+                let memory: fn(&Pool<$database>) -> Option<std::path::PathBuf> = $memory;
+                Box::new(PoolStorage::<$driver> { pool: self.clone(), memory: memory(self) })
+            }
+        }
+    };
+}
+
+pools!("postgres", sqlx::Postgres, flamingock_sqlx_audit::Postgres, |_| None);
+pools!("mysql", sqlx::MySql, flamingock_sqlx_audit::MySql, |_| None);
+pools!("sqlite", sqlx::Sqlite, flamingock_sqlx_audit::Sqlite, |pool| {
+    let name = pool.connect_options().get_filename().to_path_buf();
+    let text = name.to_string_lossy();
+    let in_memory = text.contains(":memory:") || text.starts_with("file:sqlx-in-memory-");
+    in_memory.then_some(name)
+});

@@ -1,0 +1,128 @@
+//! Between the engine's entries and the rows of the leaf.
+
+use std::sync::Arc;
+
+use flamingock_sqlx_audit as leaf;
+
+use super::store::LANE;
+use crate::audit::{
+    Entry, ErrorChain, Facts, Filter, LockRow, NewEntry, Newest, Origin, Possession, Snapshot,
+    State, TransactionMode,
+};
+
+pub(super) fn possession(possession: &Possession) -> leaf::Possession {
+    leaf::Possession {
+        service: possession.service.clone(),
+        lane: LANE.to_owned(),
+        token: possession.token,
+        run_id: possession.run_id.clone(),
+    }
+}
+
+pub(super) fn engine_possession(row: leaf::Possession) -> Possession {
+    Possession { service: row.service, token: row.token, run_id: row.run_id }
+}
+
+pub(super) fn new_row(entry: &NewEntry) -> leaf::NewAuditRow {
+    leaf::NewAuditRow {
+        attempt: i64::from(entry.attempt),
+        stage: entry.stage.clone(),
+        change_id: entry.change_id.clone(),
+        change_order: entry.change_order.clone(),
+        author: entry.author.clone(),
+        description: entry.description.clone(),
+        target: entry.target.clone(),
+        state: entry.state.as_str().to_owned(),
+        transaction_mode: entry.transaction_mode.as_str().to_owned(),
+        recovery: entry.recovery.clone(),
+        origin: entry.origin.as_str().to_owned(),
+        digest: entry.digest.clone(),
+        duration: entry.duration,
+        host: entry.origin_facts.host.clone(),
+        pid: i64::from(entry.origin_facts.pid),
+        app_version: entry.origin_facts.app_version.clone(),
+        location: entry.location.clone(),
+        error: entry.error.as_ref().map(ErrorChain::to_json),
+        reason: entry.reason.clone(),
+        metadata: entry.origin_facts.metadata.clone(),
+    }
+}
+
+pub(super) fn filter(filter: &Filter) -> leaf::Filter {
+    leaf::Filter {
+        change_id: filter.change_id.clone(),
+        state: filter.state.as_ref().map(|state| state.as_str().to_owned()),
+        run_id: filter.run_id.clone(),
+        since: filter.since.clone(),
+        newest_only: filter.newest_only,
+    }
+}
+
+pub(super) fn snapshot(read: leaf::Snapshot) -> Snapshot {
+    Snapshot {
+        lock: read.lock.map(lock_row),
+        up_to_date: read.digest_matches,
+        newest: read.newest.into_iter().map(newest).collect(),
+        tables: true,
+    }
+}
+
+fn lock_row(row: leaf::LockRow) -> LockRow {
+    LockRow {
+        token: row.token,
+        run_id: row.run_id,
+        owner: row.owner,
+        acquired_at: row.acquired_at,
+        expires_at: row.expires_at,
+        activity: row.activity,
+        held: row.held,
+    }
+}
+
+fn newest(row: leaf::NewestRow) -> Newest {
+    Newest {
+        change_id: row.change_id,
+        seq: row.seq,
+        state: State::from(row.state.as_str()),
+        transaction_mode: TransactionMode::from(row.transaction_mode.as_str()),
+        origin: Origin::from(row.origin.as_str()),
+        digest: row.digest,
+        attempt: u32::try_from(row.attempt).unwrap_or_default(),
+        run_id: row.run_id,
+        stage: row.stage,
+        change_order: row.change_order,
+        target: row.target,
+        started_at: row.started_at,
+        error: row.error.as_deref().map(ErrorChain::from_json),
+    }
+}
+
+pub(super) fn entry(row: leaf::AuditRow) -> Entry {
+    let leaf::AuditRow { seq, service, run_id, fence, started_at, finished_at, row } = row;
+    let origin_facts = Facts {
+        host: row.host,
+        pid: u32::try_from(row.pid).unwrap_or_default(),
+        app_version: row.app_version,
+        metadata: row.metadata,
+    };
+    let entry = NewEntry {
+        attempt: u32::try_from(row.attempt).unwrap_or_default(),
+        stage: row.stage,
+        change_id: row.change_id,
+        change_order: row.change_order,
+        author: row.author,
+        description: row.description,
+        target: row.target,
+        state: State::from(row.state.as_str()),
+        transaction_mode: TransactionMode::from(row.transaction_mode.as_str()),
+        recovery: row.recovery,
+        origin: Origin::from(row.origin.as_str()),
+        digest: row.digest,
+        duration: row.duration,
+        location: row.location,
+        error: row.error.as_deref().map(ErrorChain::from_json),
+        reason: row.reason,
+        origin_facts: Arc::new(origin_facts),
+    };
+    Entry { seq, service, run_id, fence, started_at, finished_at, entry }
+}

@@ -1,0 +1,61 @@
+//! What became of a transaction whose end nobody saw.
+
+use std::time::{Duration, Instant};
+
+use super::SqlDatabase;
+use super::driver::Driver;
+use super::held::Held;
+use super::rows;
+use crate::attempt::Attempt;
+use crate::audit::State;
+
+/// The longest that one look may take: it waits some seconds for the old session by itself.
+const LOOK: Duration = Duration::from_secs(15);
+
+/// How long to rest before the next look.
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// What a look at the audit says.
+pub(super) enum Settled {
+    /// The entries of the attempt. The old session is over: this is final.
+    Visible(Vec<State>),
+    /// Nothing was to be found out in time.
+    Unreachable,
+}
+
+/// Reads the entries of an attempt on a new connection, once the old session can change nothing any
+/// more.
+pub(super) async fn settle<D: Driver>(
+    database: &SqlDatabase<D>,
+    attempt: &Attempt<'_>,
+) -> Settled {
+    let deadline = Instant::now() + database.ledger.patience();
+    loop {
+        let look = async {
+            let mut held = Held::<D>::take(&database.pool).await?;
+            let possession = rows::possession(attempt.possession);
+            let (id, number) = (attempt.definition.id, i64::from(attempt.number));
+            // The connection is closed whatever comes: its settings are changed.
+            database.ledger.settle(&mut held, &possession, id, number).await
+        };
+        match tokio::time::timeout(LOOK, look).await {
+            Ok(Ok(states)) => {
+                let states = states.iter().map(|state| State::from(state.as_str()));
+                return Settled::Visible(states.collect());
+            }
+            Ok(Err(error)) => tracing::warn!(
+                change = attempt.definition.id,
+                %error,
+                "could not yet find out what became of the transaction"
+            ),
+            Err(_) => tracing::warn!(
+                change = attempt.definition.id,
+                "could not yet find out what became of the transaction: no answer"
+            ),
+        }
+        if Instant::now() >= deadline {
+            return Settled::Unreachable;
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}

@@ -1,0 +1,290 @@
+//! The audit and the lock in a database of sqlx.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use flamingock_sqlx_audit as leaf;
+use flamingock_sqlx_audit::{Failure, Ledger};
+use sqlx::Pool;
+
+use super::driver::Driver;
+use super::held::{Held, aside};
+use super::keeper::Keeper;
+use super::rows;
+use crate::audit::{
+    AuditStore, Claim, Entry, Filter, LeaseKeeper, LockStore, NewEntry, Possession, Snapshot, StoreError,
+    StoreErrorKind,
+};
+
+/// The lane of what runs before an application serves.
+pub(super) const LANE: &str = "startup";
+
+/// How long a statement of ours rests before it is repeated because somebody else writes.
+const BUSY_PAUSE: Duration = Duration::from_millis(25);
+
+/// The audit and the lock in a database of sqlx.
+pub(super) struct SqlStore<D: Driver> {
+    pool: Pool<D::Database>,
+    ledger: Arc<Ledger<D>>,
+    lease: Duration,
+    memory: Option<Memory>,
+}
+
+impl<D: Driver> fmt::Debug for SqlStore<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SqlStore({})", self.ledger.dialect().name)
+    }
+}
+
+/// A database in this process's memory has one lock per process, and no lease: it dies with it.
+#[derive(Debug)]
+struct Memory {
+    lock: Arc<tokio::sync::Mutex<()>>,
+    held: Mutex<Option<tokio::sync::OwnedMutexGuard<()>>>,
+}
+
+/// The locks of the in-memory databases that are in use, by their names.
+static MEMORIES: Mutex<Vec<(PathBuf, Weak<tokio::sync::Mutex<()>>)>> = Mutex::new(Vec::new());
+
+impl Memory {
+    fn of(name: PathBuf) -> Memory {
+        let mut memories = MEMORIES.lock().unwrap_or_else(PoisonError::into_inner);
+        memories.retain(|(_, lock)| lock.strong_count() > 0);
+        let known = memories.iter().find(|(known, _)| *known == name);
+        let lock = known.and_then(|(_, lock)| lock.upgrade()).unwrap_or_else(|| {
+            let lock = Arc::new(tokio::sync::Mutex::new(()));
+            memories.push((name, Arc::downgrade(&lock)));
+            lock
+        });
+        Memory { lock, held: Mutex::new(None) }
+    }
+
+    fn set_held(&self, guard: Option<tokio::sync::OwnedMutexGuard<()>>) {
+        *self.held.lock().unwrap_or_else(PoisonError::into_inner) = guard;
+    }
+}
+
+impl<D: Driver> SqlStore<D> {
+    /// `memory` names the database if it lives in this process's memory.
+    pub(super) fn new(
+        pool: Pool<D::Database>,
+        ledger: Arc<Ledger<D>>,
+        lease: Duration,
+        memory: Option<PathBuf>,
+    ) -> SqlStore<D> {
+        SqlStore { pool, ledger, lease, memory: memory.map(Memory::of) }
+    }
+
+    /// How long a possession lasts; none where it ends with the process.
+    pub(super) fn lease(&self) -> Option<Duration> {
+        self.memory.is_none().then_some(self.lease)
+    }
+}
+
+/// Something that is done on a connection of the pool, again while somebody else writes. A
+/// connection that turns out to be dead is replaced once: it was taken without asking it.
+struct Tries<'a, D: Driver> {
+    pool: &'a Pool<D::Database>,
+    action: &'static str,
+    deadline: Instant,
+    untested: bool,
+    begun: bool,
+}
+
+impl<'a, D: Driver> Tries<'a, D> {
+    fn of(store: &'a SqlStore<D>, action: &'static str) -> Tries<'a, D> {
+        let deadline = Instant::now() + store.ledger.patience();
+        Tries { pool: &store.pool, action, deadline, untested: false, begun: false }
+    }
+
+    async fn connection(&mut self) -> Result<Held<D>, StoreError> {
+        if !std::mem::replace(&mut self.begun, true)
+            && let Some(held) = Held::take_idle(self.pool)
+        {
+            self.untested = true;
+            return Ok(held);
+        }
+        self.untested = false;
+        Held::take(self.pool).await.map_err(|error| failed::<D>(self.action, error))
+    }
+
+    /// None: it is to be done again.
+    async fn judge<T>(
+        &self,
+        held: Held<D>,
+        result: Result<T, sqlx::Error>,
+    ) -> Result<Option<T>, StoreError> {
+        let error = match result {
+            Ok(value) => {
+                held.return_unchanged();
+                return Ok(Some(value));
+            }
+            Err(error) => error,
+        };
+        match D::classify(&error) {
+            Failure::Disconnected if self.untested => return Ok(None),
+            Failure::Busy if Instant::now() < self.deadline => {
+                held.return_unchanged();
+                tokio::time::sleep(BUSY_PAUSE).await;
+                return Ok(None);
+            }
+            Failure::MissingTable | Failure::Refused | Failure::Denied => held.return_unchanged(),
+            // Who knows what state it is in: it is closed.
+            _ => {}
+        }
+        Err(failed::<D>(self.action, error))
+    }
+}
+
+/// Does something on a connection of the store's pool: `tries!(store, "action", |connection| ..)`.
+macro_rules! tries {
+    ($store:expr, $action:literal, |$connection:ident| $work:expr) => {
+        async {
+            let mut tries = Tries::of($store, $action);
+            loop {
+                let mut held = tries.connection().await?;
+                let $connection = &mut *held;
+                let result = $work.await;
+                if let Some(value) = tries.judge(held, result).await? {
+                    break Ok::<_, StoreError>(value);
+                }
+            }
+        }
+        .await
+    };
+}
+
+#[async_trait]
+impl<D: Driver> AuditStore for SqlStore<D> {
+    async fn snapshot(&self, service: &str, digest: &str) -> Result<Snapshot, StoreError> {
+        let read = tries!(self, "could not read the audit", |connection| {
+            self.ledger.snapshot(connection, service, LANE, digest)
+        });
+        let mut snapshot = match read {
+            Err(error) if error.kind == StoreErrorKind::MissingTable => {
+                return Ok(Snapshot::default());
+            }
+            read => rows::snapshot(read?),
+        };
+        // The row outlives an owner whose task was dropped; the process's own lock does not.
+        if let (Some(memory), Some(lock)) = (&self.memory, &mut snapshot.lock) {
+            lock.held &= memory.lock.try_lock().is_err();
+        }
+        Ok(snapshot)
+    }
+
+    async fn create(&self, service: &str) -> Result<(), StoreError> {
+        tries!(self, "could not create the tables of the audit", |connection| {
+            self.ledger.create(connection, service, LANE)
+        })
+    }
+
+    async fn register(&self, service: &str) -> Result<(), StoreError> {
+        tries!(self, "could not make the lock of the service", |connection| self.ledger.seed(connection, service, LANE))
+    }
+
+    async fn append(
+        &self,
+        possession: &Possession,
+        entries: &[NewEntry],
+    ) -> Result<i64, StoreError> {
+        let possession = rows::possession(possession);
+        let entries: Vec<_> = entries.iter().map(rows::new_row).collect();
+        tries!(self, "could not write to the audit", |connection| self.ledger.append(connection, &possession, self.lease(), &entries))
+    }
+
+    async fn history(&self, service: &str, filter: &Filter) -> Result<Vec<Entry>, StoreError> {
+        let filter = rows::filter(filter);
+        let read = tries!(self, "could not read the audit", |connection| {
+            self.ledger.history(connection, service, &filter)
+        });
+        Ok(read?.into_iter().map(rows::entry).collect())
+    }
+}
+
+#[async_trait]
+impl<D: Driver> LockStore for SqlStore<D> {
+    async fn acquire(&self, claim: &Claim) -> Result<Option<Possession>, StoreError> {
+        let guard = match &self.memory {
+            Some(memory) => match Arc::clone(&memory.lock).try_lock_owned() {
+                Ok(guard) => Some(guard),
+                Err(_) => return Ok(None),
+            },
+            None => None,
+        };
+        let wanted = leaf::Possession {
+            service: claim.service.clone(),
+            lane: LANE.to_owned(),
+            token: 0,
+            run_id: claim.run_id.clone(),
+        };
+        let lease = self.lease().map(|_| claim.lease);
+        let acquired = tries!(self, "could not take the lock", |connection| {
+            self.ledger.acquire(connection, &wanted, &claim.owner, lease, claim.force)
+        });
+        let acquired = match acquired {
+            // Somebody else was taking it.
+            Err(error) if error.kind == StoreErrorKind::Busy => None,
+            acquired => acquired?,
+        };
+        if let (Some(memory), Some(_)) = (&self.memory, &acquired) {
+            memory.set_held(guard);
+        }
+        Ok(acquired.map(rows::engine_possession))
+    }
+
+    async fn release(
+        &self,
+        possession: &Possession,
+        digest: Option<&str>,
+    ) -> Result<(), StoreError> {
+        let possession = rows::possession(possession);
+        let released = tries!(self, "could not give the lock back", |connection| {
+            self.ledger.release(connection, &possession, digest)
+        });
+        if let Some(memory) = &self.memory {
+            memory.set_held(None);
+        }
+        released
+    }
+
+    fn keeper(&self) -> Option<Box<dyn LeaseKeeper>> {
+        if self.memory.is_some() {
+            return None;
+        }
+        Some(Box::new(Keeper::<D>::new(aside(&self.pool), Arc::clone(&self.ledger))))
+    }
+}
+
+#[async_trait]
+impl<D: Driver> LeaseKeeper for SqlStore<D> {
+    async fn renew(
+        &self,
+        possession: &Possession,
+        lease: Duration,
+        activity: Option<&str>,
+    ) -> Result<bool, StoreError> {
+        let possession = rows::possession(possession);
+        tries!(self, "could not renew the lease", |connection| self.ledger.renew(connection, &possession, Some(lease), activity))
+    }
+}
+
+/// What a failure means, with what was being done.
+pub(super) fn failed<D: Driver>(action: &'static str, error: sqlx::Error) -> StoreError {
+    let kind = match (&error, D::classify(&error)) {
+        (_, Failure::MissingTable) => StoreErrorKind::MissingTable,
+        (_, Failure::Refused) => StoreErrorKind::Refused,
+        (_, Failure::Denied) => StoreErrorKind::Denied,
+        (_, Failure::Busy | Failure::LockTimeout | Failure::Serialization | Failure::Deadlock) => {
+            StoreErrorKind::Busy
+        }
+        (_, Failure::Disconnected)
+        | (sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed, _) => StoreErrorKind::Disconnected,
+        (_, Failure::Duplicate | Failure::NoSavepoint | Failure::Other) => StoreErrorKind::Other,
+    };
+    StoreError::new(kind, action, error)
+}
+

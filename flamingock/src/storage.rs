@@ -1,0 +1,69 @@
+//! What [`Runner::new`](crate::Runner::new) takes: where the audit and the lock are kept.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::audit::Store;
+use crate::lock::LockOptions;
+use crate::pipeline::Problem;
+use crate::target::TargetSystem;
+
+/// Where the tables stand and how their names begin.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tables {
+    /// The schema (on MySQL a database, on SQLite an attached one); none is the connection's own.
+    /// PostgreSQL creates it where it is not there.
+    pub schema: Option<String>,
+    /// What the names begin with; none is `flamingock_`.
+    pub prefix: Option<String>,
+}
+
+/// What a store must know of the runner.
+#[derive(Clone, Debug, Default)]
+pub struct StorageSettings {
+    pub(crate) tables: Tables,
+    pub(crate) lock: LockOptions,
+}
+
+/// A store that is ready, and the target system that comes with it.
+#[derive(Debug)]
+pub struct Storage {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) target: TargetSystem,
+}
+
+/// Makes the store once the runner's settings are known.
+pub trait OpenStorage: fmt::Debug + Send + Sync {
+    #[doc(hidden)]
+    #[expect(clippy::missing_errors_doc, reason = "not for users")]
+    fn open(&self, settings: &StorageSettings) -> Result<Storage, Vec<Problem>>;
+}
+
+/// What can keep the audit and the lock: `&PgPool`, `&MySqlPool`, `&SqlitePool`, a
+/// [`MemoryStore`](crate::MemoryStore), or an `Arc` of your own store.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be used as an audit store",
+    label = "expected `&SqlitePool`, `&PgPool`, `&MySqlPool` or `MemoryStore`",
+    note = "pools need the feature of their database: `sqlite`, `postgres` or `mysql`"
+)]
+pub trait IntoStorage {
+    #[doc(hidden)]
+    fn into_storage(self) -> Box<dyn OpenStorage>;
+}
+
+/// A store of the user's own.
+#[derive(Debug)]
+struct OwnStorage(Arc<dyn Store>);
+
+impl OpenStorage for OwnStorage {
+    fn open(&self, _settings: &StorageSettings) -> Result<Storage, Vec<Problem>> {
+        let target = TargetSystem::new(crate::target::DEFAULT);
+        Ok(Storage { store: Arc::clone(&self.0), target })
+    }
+}
+
+impl<S: Store + 'static> IntoStorage for Arc<S> {
+    fn into_storage(self) -> Box<dyn OpenStorage> {
+        Box::new(OwnStorage(self))
+    }
+}

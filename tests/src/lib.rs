@@ -1,0 +1,23 @@
+//! The harness of Flamingock's scenarios: real servers that a test may kill, databases that it has to
+//! itself, a network that it may cut, and processes that it may stop.
+//!
+//! A scenario is written once, as an async function that is generic over a [`Backend`], and
+//! [`scenarios!`] makes one test per database of it.
+
+#![allow(clippy::unwrap_used)] // Nothing here runs outside a test.
+
+mod address;
+pub mod backend;
+pub mod process;
+pub mod proxy;
+mod scenarios;
+pub mod servers;
+pub mod sql;
+
+pub use backend::{Backend, Sqlite, TestDatabase};
+pub use process::Driver;
+pub use proxy::Proxy;
+#[doc(hidden)]
+pub use scenarios::run_scenario;
+pub use servers::{Hosted, MariaDb, Postgres, Server};
+pub use sql::{count, execute, strings, try_execute};

@@ -1,0 +1,207 @@
+//! A network between a test and its database server that the test may disturb.
+
+mod accept;
+mod connection;
+mod cut;
+mod traffic;
+mod wire;
+
+use std::io;
+use std::net::{Ipv4Addr, TcpListener};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use self::accept::Listening;
+use self::cut::{Moment, Rule};
+use self::traffic::Traffic;
+use crate::address::Address;
+use crate::servers::free_port;
+
+/// A TCP proxy in front of one server, whose faults are switched while connections are open.
+///
+/// It understands nothing of what it passes on but texts: those of simple queries are plain bytes on the
+/// wire of PostgreSQL and MySQL. Connections must not be encrypted. It lives in the runtime of its test.
+#[derive(Debug)]
+pub struct Proxy {
+    port: u16,
+    network: Arc<Network>,
+    listening: Mutex<Option<Listening>>,
+}
+
+/// What all connections share.
+#[derive(Debug)]
+struct Network {
+    host: String,
+    port: u16,
+    weather: watch::Sender<Weather>,
+    /// Counts the resets; a connection ends when it changes.
+    resets: watch::Sender<u64>,
+    rule: Mutex<Option<Rule>>,
+    traffic: Mutex<Traffic>,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Weather {
+    /// Nothing gets through, and nothing is lost.
+    held: bool,
+    /// In each direction.
+    delay: Duration,
+}
+
+impl Proxy {
+    /// A proxy to a server on this machine, which passes everything on.
+    ///
+    /// # Errors
+    ///
+    /// When no port can be had.
+    pub fn start(upstream_port: u16) -> io::Result<Self> {
+        Self::to("127.0.0.1", upstream_port)
+    }
+
+    /// A proxy to the server of a database URL, which passes everything on.
+    ///
+    /// # Errors
+    ///
+    /// When no port can be had.
+    pub fn in_front_of(url: &str) -> io::Result<Self> {
+        let address = Address::parse(url);
+        Self::to(&address.host, address.port)
+    }
+
+    fn to(host: &str, port: u16) -> io::Result<Self> {
+        let network = Arc::new(Network {
+            host: host.to_owned(),
+            port,
+            weather: watch::Sender::default(),
+            resets: watch::Sender::default(),
+            rule: Mutex::default(),
+            traffic: Mutex::default(),
+        });
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, free_port()?))?;
+        let port = listener.local_addr()?.port();
+        let listening = Mutex::new(Some(Listening::start(listener, Arc::clone(&network))?));
+        Ok(Self {
+            port,
+            network,
+            listening,
+        })
+    }
+
+    /// The port to connect to.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The same database, through the proxy.
+    #[must_use]
+    pub fn url(&self, database_url: &str) -> String {
+        Address::parse(database_url)
+            .with_local_port(self.port)
+            .url()
+    }
+
+    /// Fair weather: everything is passed on at once, what was held back first; connections are accepted, and
+    /// a cut that has not happened yet is called off.
+    ///
+    /// # Errors
+    ///
+    /// When somebody else has taken the port after [`refuse`](Self::refuse).
+    pub fn pass(&self) -> io::Result<()> {
+        *lock(&self.network.rule) = None;
+        self.network.weather.send_replace(Weather::default());
+        let mut listening = lock(&self.listening);
+        if listening.is_none() {
+            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, self.port))?;
+            *listening = Some(Listening::start(listener, Arc::clone(&self.network))?);
+        }
+        Ok(())
+    }
+
+    /// Nobody listens any more: new connections are refused, open ones go on.
+    pub async fn refuse(&self) {
+        let listening = lock(&self.listening).take();
+        if let Some(listening) = listening {
+            listening.end().await;
+        }
+    }
+
+    /// Resets every open connection, on both sides; new ones are accepted.
+    pub fn reset(&self) {
+        self.network.resets.send_modify(|resets| *resets += 1);
+    }
+
+    /// Swallows everything: connections are accepted and stay open, and no byte gets through in either
+    /// direction, nor the end of a connection, until the proxy passes again.
+    pub fn blackhole(&self) {
+        self.network
+            .weather
+            .send_modify(|weather| weather.held = true);
+    }
+
+    /// Holds up what is sent from now on, in each direction, by this much.
+    pub fn delay(&self, delay: Duration) {
+        self.network
+            .weather
+            .send_modify(|weather| weather.delay = delay);
+    }
+
+    /// Resets the connection on which a client sends this text for the `nth` time from now (the first is 1;
+    /// all connections count), and keeps what it sent from the server. Case does not matter.
+    pub fn cut_before(&self, text: &str, nth: usize) {
+        *lock(&self.network.rule) = Some(Rule::new(Moment::Before, text, nth));
+    }
+
+    /// As [`cut_before`](Self::cut_before), but lets the server have the text and answer it, and keeps the
+    /// answer from the client.
+    pub fn cut_after(&self, text: &str, nth: usize) {
+        *lock(&self.network.rule) = Some(Rule::new(Moment::After, text, nth));
+    }
+
+    /// Whether a cut waits for its text.
+    #[must_use]
+    pub fn is_armed(&self) -> bool {
+        lock(&self.network.rule).is_some()
+    }
+
+    /// How often clients sent this text, whatever its case.
+    #[must_use]
+    pub fn count(&self, text: &str) -> usize {
+        lock(&self.network.traffic).count(text)
+    }
+
+    /// How often a client spoke after its server had: what latency costs. The greeting of each connection counts.
+    #[must_use]
+    pub fn round_trips(&self) -> usize {
+        lock(&self.network.traffic).bursts().len()
+    }
+
+    /// What clients sent, one entry a round trip, with what is no text in it made readable.
+    #[must_use]
+    pub fn sent(&self) -> Vec<String> {
+        let traffic = lock(&self.network.traffic);
+        traffic
+            .bursts()
+            .iter()
+            .map(|burst| String::from_utf8_lossy(burst).into_owned())
+            .collect()
+    }
+
+    /// Starts the counters again from zero.
+    pub fn forget(&self) {
+        lock(&self.network.traffic).forget();
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.reset();
+    }
+}
+
+/// A test that panicked elsewhere is no reason to hide what this one has to say.
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,44 @@
+//! What clients sent, for counting.
+
+use std::collections::HashMap;
+
+use super::cut::occurrences;
+
+/// The bursts of all connections: what a client sent between two answers.
+#[derive(Debug, Default)]
+pub(super) struct Traffic {
+    bursts: Vec<Vec<u8>>,
+    /// The burst that a connection is in the middle of.
+    open: HashMap<u64, usize>,
+}
+
+impl Traffic {
+    pub(super) fn client_sent(&mut self, connection: u64, chunk: &[u8]) {
+        let burst = *self.open.entry(connection).or_insert_with(|| {
+            self.bursts.push(Vec::new());
+            self.bursts.len() - 1
+        });
+        self.bursts[burst].extend_from_slice(chunk);
+    }
+
+    pub(super) fn server_sent(&mut self, connection: u64) {
+        self.open.remove(&connection);
+    }
+
+    pub(super) fn bursts(&self) -> &[Vec<u8>] {
+        &self.bursts
+    }
+
+    pub(super) fn count(&self, text: &str) -> usize {
+        let text = text.to_ascii_lowercase().into_bytes();
+        assert!(!text.is_empty(), "a text to count");
+        self.bursts
+            .iter()
+            .map(|burst| occurrences(&burst.to_ascii_lowercase(), &text))
+            .sum()
+    }
+
+    pub(super) fn forget(&mut self) {
+        *self = Self::default();
+    }
+}

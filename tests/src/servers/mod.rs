@@ -1,0 +1,22 @@
+//! Private database servers, started from installed binaries in a folder that goes with them.
+//!
+//! A [`Server`] belongs to one test, which may kill, stop, pause and restart it. The servers that
+//! [`postgres`] and [`mariadb`] give are shared by the whole process and offer databases only.
+
+mod access;
+mod hosted;
+mod keeper;
+mod mariadb;
+mod ports;
+mod postgres;
+mod programs;
+mod server;
+mod shared;
+
+pub use access::Access;
+pub use hosted::Hosted;
+pub use mariadb::MariaDb;
+pub use ports::free_port;
+pub use postgres::Postgres;
+pub use server::Server;
+pub use shared::{Shared, mariadb, postgres};

@@ -1,0 +1,111 @@
+//! SQL as text, with answers as text: the same call on every database.
+//!
+//! Everything goes by the simple protocol, so that reading what a scenario left behind needs no type
+//! of the database's own.
+
+use std::future::Future;
+
+use sqlx::pool::PoolConnection;
+use sqlx::{AssertSqlSafe, Connection, Database, Executor, Pool, Row, ValueRef};
+
+/// A database that answers SQL text with rows of text.
+pub trait PlainSql: Database {
+    /// Runs one or more statements and gives every row: its columns as text, joined by `|`, with `NULL`
+    /// for null.
+    fn rows(
+        connection: &mut Self::Connection,
+        sql: &str,
+    ) -> impl Future<Output = Result<Vec<String>, sqlx::Error>> + Send;
+}
+
+// The bounds that one generic implementation would need have to be repeated by every scenario; three
+// implementations keep them in one place.
+macro_rules! plain_sql {
+    ($($database:ty),+) => {$(
+        impl PlainSql for $database {
+            async fn rows(
+                connection: &mut Self::Connection,
+                sql: &str,
+            ) -> Result<Vec<String>, sqlx::Error> {
+                let rows = connection.fetch_all(sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))).await?;
+                rows.iter()
+                    .map(|row| {
+                        let columns: Result<Vec<String>, sqlx::Error> = (0..row.len())
+                            .map(|column| match row.try_get_raw(column)?.is_null() {
+                                true => Ok("NULL".to_owned()),
+                                false => row.try_get_unchecked::<String, _>(column),
+                            })
+                            .collect();
+                        Ok(columns?.join("|"))
+                    })
+                    .collect()
+            }
+        }
+    )+};
+}
+
+plain_sql!(sqlx::Sqlite, sqlx::Postgres, sqlx::MySql);
+
+async fn rows<D: PlainSql>(pool: &Pool<D>, sql: &str) -> Result<Vec<String>, sqlx::Error> {
+    let mut connection: PoolConnection<D> = pool.acquire().await?;
+    D::rows(&mut connection, sql).await
+}
+
+/// Connects, runs the text, disconnects, and gives the rows as [`PlainSql::rows`] does.
+///
+/// # Errors
+///
+/// When the server can't be reached or refuses the text.
+pub async fn once<D: PlainSql>(url: &str, sql: &str) -> Result<Vec<String>, sqlx::Error> {
+    let mut connection = D::Connection::connect(url).await?;
+    let rows = D::rows(&mut connection, sql).await?;
+    connection.close().await?;
+    Ok(rows)
+}
+
+/// Runs one or more statements.
+///
+/// # Errors
+///
+/// When the database refuses one of them, or there is no connection.
+pub async fn try_execute<D: PlainSql>(pool: &Pool<D>, sql: &str) -> Result<(), sqlx::Error> {
+    rows(pool, sql).await.map(drop)
+}
+
+/// Runs one or more statements that must succeed.
+///
+/// # Panics
+///
+/// When the database refuses one of them.
+pub async fn execute<D: PlainSql>(pool: &Pool<D>, sql: &str) {
+    if let Err(error) = try_execute(pool, sql).await {
+        panic!("{sql}\n{error}");
+    }
+}
+
+/// Every row as text: its columns joined by `|`, with `NULL` for null.
+///
+/// # Panics
+///
+/// When the database refuses the text.
+pub async fn strings<D: PlainSql>(pool: &Pool<D>, sql: &str) -> Vec<String> {
+    match rows(pool, sql).await {
+        Ok(rows) => rows,
+        Err(error) => panic!("{sql}\n{error}"),
+    }
+}
+
+/// The one number that a `SELECT count(*) ..` answers.
+///
+/// # Panics
+///
+/// When the answer is not one row with one whole number.
+pub async fn count<D: PlainSql>(pool: &Pool<D>, sql: &str) -> i64 {
+    let rows = strings(pool, sql).await;
+    match rows.as_slice() {
+        [number] => number
+            .parse()
+            .unwrap_or_else(|_| panic!("{sql}\nnot a number: {number}")),
+        rows => panic!("{sql}\nanswered {} rows, not one", rows.len()),
+    }
+}

@@ -1,0 +1,10 @@
+use flamingock::change;
+
+struct Users;
+
+impl Users {
+    #[change(id = "create-users", order = "0001")]
+    async fn create() {}
+}
+
+fn main() {}

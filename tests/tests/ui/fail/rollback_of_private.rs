@@ -1,0 +1,11 @@
+use flamingock::rollback;
+
+mod users {
+    #[flamingock::change(id = "create-users", order = "0001")]
+    async fn create() {}
+}
+
+#[rollback(users::create)]
+async fn drop_users() {}
+
+fn main() {}

@@ -1,0 +1,8 @@
+use flamingock::rollback;
+
+struct CreateUsers;
+
+#[rollback(CreateUsers)]
+async fn drop_users() {}
+
+fn main() {}
