@@ -84,6 +84,8 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
             sqlx::Error::Io(_)
             | sqlx::Error::Protocol(_)
             | sqlx::Error::Tls(_)
+            | sqlx::Error::PoolTimedOut
+            | sqlx::Error::PoolClosed
             | sqlx::Error::WorkerCrashed => Failure::Disconnected,
             _ => Failure::Other,
         }

@@ -310,7 +310,7 @@ impl<B: Backend> Ledger<B> {
                     self.row_with(row, possession, "$token", metadata, tag).text
                 }
                 Witness::Marker(marker) => {
-                    let params = marker_params(marker, MarkerKind::Started);
+                    let params = marker_params(marker, MarkerKind::Started, tag);
                     self.render(B::DIALECT.marker_insert, &params).text
                 }
             });
@@ -399,7 +399,7 @@ impl<B: Backend> Ledger<B> {
     ) -> Vec<Rendered> {
         let mut statements = Vec::new();
         if let (Witness::Marker(marker), Isolation::Witnessed) = (witness, B::DIALECT.isolation) {
-            let params = marker_params(marker, MarkerKind::Started);
+            let params = marker_params(marker, MarkerKind::Started, tag);
             statements.push(self.render(B::DIALECT.marker_delete, &params));
         }
         statements.push(self.row(row, possession, B::DIALECT.fence_within, tag));
@@ -521,28 +521,47 @@ impl<B: Backend> Ledger<B> {
         B::write(connection, statements, self.patience).await.map(drop)
     }
 
-    /// Inserts a marker; a plain insert, which an older tombstone refuses.
+    /// Marks the attempt as applied inside the transaction that [`begin`](Self::begin) opened with a
+    /// marker as its witness, after the savepoint is released. A plain insert, which an older
+    /// tombstone refuses; where there is a witness, it is what is turned.
     ///
     /// # Errors
-    /// [`Failure::Duplicate`](crate::Failure) if there is one of that key, and the database's own.
-    pub async fn mark(
+    /// [`Failure::NoSavepoint`](crate::Failure) if the transaction has ended in between,
+    /// [`Failure::Duplicate`](crate::Failure) if the attempt was entombed, and the database's own.
+    pub async fn mark_within(
         &self,
         connection: &mut Conn<B>,
         marker: &Marker,
-        kind: MarkerKind,
+        tag: &str,
     ) -> Result<()> {
-        let params = marker_params(marker, kind);
-        self.fetch(connection, B::DIALECT.marker_insert, &params).await.map(drop)
+        let mut statements = Vec::new();
+        if !B::DIALECT.release_savepoint.is_empty() {
+            statements.push(plain(tagged(B::DIALECT.release_savepoint, tag)));
+        }
+        statements.push(self.applied_mark(marker, tag));
+        self.send_in_order(connection, statements).await
     }
 
-    /// Turns the witness into the marker of an applied change. False: it was not there.
+    /// The same when the savepoint is gone: the database has committed midway.
     ///
     /// # Errors
     /// The database's own.
-    pub async fn promote(&self, connection: &mut Conn<B>, marker: &Marker) -> Result<bool> {
-        let params = marker_params(marker, MarkerKind::Applied);
-        let rendered = self.render(B::DIALECT.marker_promote, &params);
-        Ok(B::fetch(connection, rendered).await?.affected > 0)
+    pub async fn mark_midway(
+        &self,
+        connection: &mut Conn<B>,
+        marker: &Marker,
+        tag: &str,
+    ) -> Result<()> {
+        self.send_in_order(connection, vec![self.applied_mark(marker, tag)]).await
+    }
+
+    fn applied_mark(&self, marker: &Marker, tag: &str) -> Rendered {
+        let params = marker_params(marker, MarkerKind::Applied, tag);
+        let template = match B::DIALECT.isolation {
+            Isolation::Whole => B::DIALECT.marker_insert,
+            Isolation::Witnessed => B::DIALECT.marker_promote,
+        };
+        self.render(template, &params)
     }
 
     /// Makes sure that the attempt cannot commit any more. Waits some seconds for a transaction
@@ -551,9 +570,9 @@ impl<B: Backend> Ledger<B> {
     /// # Errors
     /// [`Failure::Duplicate`](crate::Failure) if the attempt has committed or there is a tombstone
     /// already, [`Failure::LockTimeout`](crate::Failure) or [`Failure::Busy`](crate::Failure) if it
-    /// is still open, and the database's own.
+    /// is still open, and the database's own. The connection must be closed whatever comes.
     pub async fn entomb(&self, connection: &mut Conn<B>, marker: &Marker) -> Result<()> {
-        let params = marker_params(marker, MarkerKind::Tombstone);
+        let params = marker_params(marker, MarkerKind::Tombstone, "");
         let rendered = self.render(B::DIALECT.marker_tombstone, &params);
         B::write(connection, vec![rendered], self.patience).await.map(drop)
     }
@@ -567,7 +586,7 @@ impl<B: Backend> Ledger<B> {
         connection: &mut Conn<B>,
         marker: &Marker,
     ) -> Result<Option<MarkerKind>> {
-        let params = marker_params(marker, MarkerKind::Applied);
+        let params = marker_params(marker, MarkerKind::Applied, "");
         let rows = self.fetch(connection, B::DIALECT.marker_read, &params).await?;
         Ok(rows.into_iter().next().map(|mut row| match row.text(0).as_str() {
             "started" => MarkerKind::Started,
@@ -581,7 +600,7 @@ impl<B: Backend> Ledger<B> {
     /// # Errors
     /// The database's own.
     pub async fn unmark(&self, connection: &mut Conn<B>, marker: &Marker) -> Result<()> {
-        let params = marker_params(marker, MarkerKind::Applied);
+        let params = marker_params(marker, MarkerKind::Applied, "");
         let rendered = self.render(B::DIALECT.marker_delete, &params);
         B::write(connection, vec![rendered], self.patience).await.map(drop)
     }
@@ -685,7 +704,7 @@ fn lease_params(possession: &Possession, lease: Option<Duration>) -> Params {
     params
 }
 
-fn marker_params(marker: &Marker, kind: MarkerKind) -> Params {
+fn marker_params(marker: &Marker, kind: MarkerKind, tag: &str) -> Params {
     let mut params = clock_params();
     params.extend([
         ("service", marker.service.as_str().into()),
@@ -693,6 +712,7 @@ fn marker_params(marker: &Marker, kind: MarkerKind) -> Params {
         ("attempt", marker.attempt.into()),
         ("run_id", marker.run_id.as_str().into()),
         ("kind", kind.as_str().into()),
+        ("tag", tag.into()),
     ]);
     params
 }

@@ -41,6 +41,8 @@ impl Backend for Postgres {
             Some("42P01" | "3F000") => Failure::MissingTable,
             // Ours is the only NOT NULL column that is filled from a subquery.
             Some("23502") if error.message().contains("\"fence\"") => Failure::Refused,
+            // A marker without kind: the transaction is not the one that was begun.
+            Some("23502") if error.message().contains("\"kind\"") => Failure::NoSavepoint,
             Some("40001") => Failure::Serialization,
             Some("40P01") => Failure::Deadlock,
             Some("55P03") => Failure::LockTimeout,
@@ -238,12 +240,14 @@ RETURNING seq",
     release_savepoint: "",
     rollback_to_savepoint: "",
     marker_insert: "INSERT INTO {marker} (service, change_id, attempt, run_id, kind, marked_at)
-VALUES ($service, $change_id, $attempt, $run_id, $kind, clock_timestamp())",
+VALUES ($service, $change_id, $attempt, $run_id,
+  CASE WHEN current_setting('flamingock.tx', true) = $tag THEN $kind END, clock_timestamp())",
     marker_promote: "UPDATE {marker} SET kind = 'applied' WHERE service = $service
   AND change_id = $change_id AND attempt = $attempt AND kind = 'started'",
-    marker_tombstone: "SET LOCAL lock_timeout = '5s';
+    marker_tombstone: "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = '5s';
 INSERT INTO {marker} (service, change_id, attempt, run_id, kind, marked_at)
-VALUES ($service, $change_id, $attempt, $run_id, 'tombstone', clock_timestamp())",
+VALUES ($service, $change_id, $attempt, $run_id, 'tombstone', clock_timestamp());
+COMMIT",
     marker_read: "SELECT kind FROM {marker} WHERE service = $service AND change_id = $change_id
   AND attempt = $attempt",
     marker_delete: "DELETE FROM {marker} WHERE service = $service AND change_id = $change_id

@@ -2,19 +2,44 @@
 
 use std::any::TypeId;
 use std::fmt;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 
 use crate::argument::DatabaseKind;
 use crate::attempt::{Attempt, Purpose};
-use crate::audit::{StoreError, TransactionMode};
+use crate::audit::{Store, StoreError, TransactionMode};
 use crate::call::{Ended, Invocation};
 use crate::change::{Body, BoxError};
+use crate::tables::StorageSettings;
 
-/// How an attempt in one transaction with its audit entry ended.
+/// Where the entry of an attempt's success is written.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Books<'a> {
+    /// In the transaction itself: the audit is in this database.
+    Here,
+    /// In another database, once this one has committed: a marker in the transaction tells whether
+    /// it has. `key` is a number that no other attempt at the change uses.
+    Elsewhere { store: &'a dyn Store, key: i64 },
+}
+
+/// What a marker says of an attempt that nobody saw end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Resolved {
+    /// It was committed.
+    Applied,
+    /// It was not, and cannot be any more.
+    NotApplied,
+    /// The database has committed a part of it.
+    LeftBehind,
+    /// Its transaction is still open.
+    StillOpen,
+}
+
+/// How an attempt in a transaction ended.
 #[derive(Debug)]
 pub(crate) enum Transacted {
-    /// Committed together with its entry. The mode is `none` where the database had committed
+    /// Committed, together with its entry where that is in the same database. The mode is `none` where the database had committed
     /// midway.
     Done { mode: TransactionMode },
     /// Nothing ran and nothing is recorded.
@@ -52,15 +77,27 @@ pub(crate) trait Database: fmt::Debug + Send + Sync {
     /// that asks for both is refused.
     fn is_single_writer(&self) -> bool;
 
-    /// Runs a function in one transaction with its audit entry: the audit is in this database.
-    /// Answers also how many tries lost against another transaction.
+    /// The same with the runner's settings, for a target that was made before they were known.
+    fn configured(&self, settings: &StorageSettings) -> Arc<dyn Database>;
+
+    /// Runs a function in one transaction. Answers also how many tries lost against another one.
     async fn transact(
         &self,
         attempt: &Attempt<'_>,
         body: &'static Body<()>,
         invocation: &Invocation<'_>,
         purpose: Purpose,
+        books: Books<'_>,
     ) -> (Transacted, u32);
+
+    /// Sees to it that markers can be written.
+    async fn prepare_markers(&self) -> Result<(), StoreError>;
+
+    /// Finds out what became of an attempt that nobody saw end, and sees to it that it stays so.
+    async fn resolve(&self, attempt: &Attempt<'_>, key: i64) -> Result<Resolved, StoreError>;
+
+    /// Removes a marker that has done its work. One that stays does no harm.
+    async fn unmark(&self, attempt: &Attempt<'_>, key: i64);
 
     /// Runs a change on a connection that commits each statement by itself.
     async fn call(&self, body: &'static Body<()>, invocation: &Invocation<'_>) -> Called<()>;

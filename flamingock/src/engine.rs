@@ -20,7 +20,7 @@ use crate::preflight::{self, Targets};
 use crate::registry;
 use crate::report::{ChangeReport, MissingChange, Outcome, Report, StageReport};
 use crate::runner::{Mode, Rule, Settings};
-use crate::storage::StorageSettings;
+use crate::tables::StorageSettings;
 use crate::target::DEFAULT;
 
 /// The format of what the pipeline's digest covers.
@@ -74,27 +74,15 @@ impl Prepared {
             problems.push(problem);
             Mode::Off
         });
-        let definitions = match settings.changes.take() {
-            Some(changes) => changes,
-            None => registry::collect().unwrap_or_else(|found| {
-                problems.extend(found);
-                Vec::new()
-            }),
-        };
-        let pipeline =
-            Pipeline::build(&settings.stages, &definitions).unwrap_or_else(|found| {
-                problems.extend(found);
-                Pipeline::default()
-            });
+        let (definitions, pipeline) = pipeline(&settings, &mut problems);
         if let Some(committed) = &settings.manifest
             && let Err(found) = manifest::check(&pipeline, committed)
         {
             problems.extend(found);
         }
-        let opened = settings.storage.open(&StorageSettings {
-            tables: settings.tables.clone(),
-            lock: settings.lock,
-        });
+        let storage_settings =
+            StorageSettings { tables: settings.tables.clone(), lock: settings.lock };
+        let opened = settings.storage.open(&storage_settings);
         let storage = match opened {
             Ok(storage) => storage,
             Err(found) => {
@@ -102,9 +90,12 @@ impl Prepared {
                 return Err(problems);
             }
         };
-        let given = std::mem::take(&mut settings.targets);
+        let mut given = std::mem::take(&mut settings.targets);
+        for target in &mut given {
+            target.database =
+                target.database.as_ref().map(|database| database.configured(&storage_settings));
+        }
         let targets = preflight::targets(storage.target, given, &mut problems);
-        // A value that every target has is one of the runner's, too.
         let selected: Vec<&'static Definition> =
             definitions.into_iter().filter(|change| settings.selects(change)).collect();
         problems.extend(preflight::check(&selected, &targets, &settings.values));
@@ -433,6 +424,32 @@ impl Prepared {
             duration: self.began.elapsed(),
         }
     }
+}
+
+/// The changes of the run, in the order in which they were collected and as a pipeline.
+fn pipeline(
+    settings: &Settings,
+    problems: &mut Vec<Problem>,
+) -> (Vec<&'static Definition>, Pipeline) {
+    let definitions = match &settings.changes {
+        Some(changes) => changes.clone(),
+        None => registry::collect().unwrap_or_else(|found| {
+            problems.extend(found);
+            Vec::new()
+        }),
+    };
+    let pipeline = Pipeline::build(&settings.stages, &definitions).unwrap_or_else(|found| {
+        problems.extend(found);
+        Pipeline::default()
+    });
+    (definitions, pipeline)
+}
+
+/// The manifest of the changes that a run would have.
+pub(crate) fn manifest(settings: &Settings) -> Result<String, Error> {
+    let mut problems = Vec::new();
+    let (_, pipeline) = pipeline(settings, &mut problems);
+    if problems.is_empty() { Ok(manifest::text(&pipeline)) } else { Err(Error::Invalid(problems)) }
 }
 
 /// What was done of a plan, by stage and place: none where nothing was.

@@ -23,7 +23,7 @@ pub enum Error {
     /// Another run has the lock, for longer than this one may wait. Nothing ran.
     LockTimeout {
         /// Who has it.
-        holder: Option<Holder>,
+        holder: Option<Box<Holder>>,
         /// What is pending.
         report: Box<Report>,
     },
@@ -77,7 +77,7 @@ impl Error {
     }
 
     pub(crate) fn lock_timeout(holder: Option<LockRow>, report: Report) -> Error {
-        Error::LockTimeout { holder: holder.map(Holder), report: Box::new(report) }
+        Error::LockTimeout { holder: holder.map(|row| Box::new(Holder(row))), report: Box::new(report) }
     }
 }
 

@@ -11,12 +11,14 @@ use crate::audit::{
 use crate::call::{Ended, Invocation, Signals, Stop, chain};
 use crate::change::{Body, BoxError, Definition};
 use crate::context::Context;
-use crate::database::{Called, Transacted};
+use crate::database::{Books, Called, Resolved, Transacted};
 use crate::lock::{Lease, LockOptions};
-use crate::plan::{Cause, Decision, Note, Step, WhenAbsent};
+use crate::plan::{Cause, Decision, Note, Step, WhenAbsent, code, interrupted};
 use crate::preflight::Targets;
 use crate::report::Outcome;
 use crate::target::TargetSystem;
+
+const NOT_RUN: &str = "the change did not run: its transaction could not begin";
 
 /// How long to rest before an entry is tried again that the database could not take.
 const PAUSE: Duration = Duration::from_millis(250);
@@ -112,9 +114,10 @@ impl Executor<'_> {
         }
     }
 
-    async fn append(&self, entries: &[NewEntry]) -> Result<(), Unwritten> {
+    /// Answers the place of the first entry.
+    async fn append(&self, entries: &[NewEntry]) -> Result<i64, Unwritten> {
         match self.store.append(self.lease.possession(), entries).await {
-            Ok(_) => Ok(()),
+            Ok(place) => Ok(place),
             Err(error) if error.kind == StoreErrorKind::Refused => {
                 Err(Unwritten::Lost("another possession of the lock is there".to_owned()))
             }
@@ -135,7 +138,7 @@ impl Executor<'_> {
                     }
                     tokio::time::sleep(PAUSE).await;
                 }
-                result => return result,
+                result => return result.map(drop),
             }
         }
     }
@@ -202,15 +205,59 @@ impl One<'_> {
         let body = &self.definition.body;
         let invocation = self.invocation(&own, true);
         let (transacted, retries) =
-            database.transact(attempt, body, &invocation, Purpose::Apply).await;
+            database.transact(attempt, body, &invocation, Purpose::Apply, Books::Here).await;
         let executed = match transacted {
-            Transacted::Done { mode: TransactionMode::None } => {
-                Executed::new(Outcome::NewlyApplied).with(Note::CommittedMidway)
+            Transacted::Done { mode } => applied(&mode),
+            failed => self.not_applied(attempt, failed).await,
+        };
+        if retries > 0 { executed.with(Note::Retried { times: retries }) } else { executed }
+    }
+
+    /// In a transaction of another database than the audit's: what has begun is on record before,
+    /// and a marker tells afterwards whether it was committed.
+    async fn apply_separate(&self, attempt: &Attempt<'_>) -> Executed {
+        let Some(database) = &self.target.database else { return no_database() };
+        let mode = TransactionMode::Separate;
+        if let Err(error) = database.prepare_markers().await {
+            return Executed::failed(Outcome::RolledBack, introduced(NOT_RUN, &ErrorChain::of(&error)));
+        }
+        let key = match self.executor.append(&[attempt.started(mode.clone())]).await {
+            Ok(key) => key,
+            Err(unwritten) => return self.not_started(attempt, mode, unwritten).await,
+        };
+        let own = self.own_values();
+        let body = &self.definition.body;
+        let invocation = self.invocation(&own, true);
+        let books = Books::Elsewhere { store: self.executor.store, key };
+        let (transacted, retries) =
+            database.transact(attempt, body, &invocation, Purpose::Apply, books).await;
+        let executed = match transacted {
+            Transacted::Done { mode } => {
+                let midway = mode == TransactionMode::None;
+                let recorded = self.record_applied(attempt, mode).await;
+                if recorded.outcome == Outcome::NewlyApplied {
+                    database.unmark(attempt, key).await;
+                }
+                if midway { recorded.with(Note::CommittedMidway) } else { recorded }
             }
-            Transacted::Done { .. } => Executed::new(Outcome::NewlyApplied),
+            Transacted::NotRun { cause } => {
+                // It is on record as started, and is known not to have run.
+                let error = introduced(NOT_RUN, &chain(&cause));
+                let entry = attempt.entry(State::RolledBack, mode, Some(error.clone()));
+                self.recorded(&[entry], error, Outcome::RolledBack).await
+            }
+            failed => self.not_applied(attempt, failed).await,
+        };
+        if retries > 0 { executed.with(Note::Retried { times: retries }) } else { executed }
+    }
+
+    /// What to do about a transaction that did not come to its end.
+    async fn not_applied(&self, attempt: &Attempt<'_>, transacted: Transacted) -> Executed {
+        match transacted {
+            Transacted::Done { mode } => applied(&mode),
             Transacted::NotRun { cause } => Executed::failed(
                 Outcome::RolledBack,
-                introduced("the change did not run: its transaction could not begin", &chain(&cause)),
+                introduced(NOT_RUN, &chain(&cause)),
             ),
             Transacted::Undone { cause, unrecorded } => {
                 Executed::failed(Outcome::RolledBack, with_unrecorded(chain(&cause), unrecorded))
@@ -223,11 +270,26 @@ impl One<'_> {
             }
             Transacted::Lost { reason } => Executed::lost(reason),
             Transacted::Unknown { cause } => Executed::unknown(introduced(
-                "the connection was lost while the change was committed, and the audit could not be read to find out whether it was: the next start finds out",
+                "the connection was lost, and it could not be found out whether the change was committed: the next start finds out",
                 &chain(&cause),
             )),
-        };
-        if retries > 0 { executed.with(Note::Retried { times: retries }) } else { executed }
+        }
+    }
+
+    /// Records a failure, which is the outcome if that succeeds.
+    async fn recorded(
+        &self,
+        entries: &[NewEntry],
+        error: ErrorChain,
+        outcome: Outcome,
+    ) -> Executed {
+        match self.executor.append_insisting(entries).await {
+            Ok(()) => Executed::failed(outcome, error),
+            Err(Unwritten::Lost(reason)) => Executed::lost(reason),
+            Err(Unwritten::Failed(unwritten)) => {
+                Executed::unknown(with_unrecorded(error, Some(unwritten)))
+            }
+        }
     }
 
     /// Without transaction: what has begun is on record before it begins.
@@ -292,13 +354,7 @@ impl One<'_> {
         );
         if error.kind == StoreErrorKind::Disconnected {
             let entry = attempt.entry(State::RolledBack, mode, Some(text.clone()));
-            match self.executor.append_insisting(&[entry]).await {
-                Ok(()) => {}
-                Err(Unwritten::Lost(reason)) => return Executed::lost(reason),
-                Err(Unwritten::Failed(error)) => {
-                    return Executed::unknown(with_unrecorded(text, Some(error)));
-                }
-            }
+            return self.recorded(&[entry], text, Outcome::RolledBack).await;
         }
         Executed::failed(Outcome::RolledBack, text)
     }
@@ -321,14 +377,29 @@ impl One<'_> {
             return self.without_rollback(error);
         };
         let own = self.own_values();
-        let (failure, unrecorded) = match (&self.target.database, self.mode(body)) {
-            (Some(database), TransactionMode::Shared) => {
+        let mode = self.mode(body);
+        let (failure, unrecorded) = match (&self.target.database, &mode) {
+            (Some(database), TransactionMode::Shared | TransactionMode::Separate) => {
                 let invocation = self.invocation(&own, false);
+                let key = rand::random::<u32>().into();
+                let books = match mode {
+                    TransactionMode::Separate => {
+                        Books::Elsewhere { store: self.executor.store, key }
+                    }
+                    _ => Books::Here,
+                };
                 let transacted =
-                    database.transact(attempt, body, &invocation, Purpose::Rollback).await.0;
+                    database.transact(attempt, body, &invocation, Purpose::Rollback, books).await.0;
                 match transacted {
-                    Transacted::Done { .. } => {
+                    Transacted::Done { .. } if mode == TransactionMode::Shared => {
                         return Executed::failed(Outcome::RolledBack, error);
+                    }
+                    Transacted::Done { mode } => {
+                        let entry = attempt.entry(State::RolledBack, mode, None);
+                        let recorded =
+                            self.recorded(&[entry], error, Outcome::RolledBack).await;
+                        database.unmark(attempt, key).await;
+                        return recorded;
                     }
                     Transacted::NotRun { cause } => return self.record_unrolled(attempt, error, &cause).await,
                     Transacted::Undone { cause, unrecorded }
@@ -449,12 +520,46 @@ impl One<'_> {
         }
     }
 
+    /// Asks the target's marker whether an attempt was committed that nobody saw end.
     async fn resolve(&self, step: &Step) -> Executed {
-        self.blocked(step, Cause::Interrupted)
+        let (Some(newest), Some(database)) = (&step.newest, &self.target.database) else {
+            return self.blocked(step, Cause::Interrupted);
+        };
+        let mut attempt = self.executor.attempt(step, Origin::Run);
+        attempt.number = newest.attempt;
+        match database.resolve(&attempt, newest.seq).await {
+            Ok(Resolved::NotApplied) => {
+                self.apply(self.executor.attempt(step, Origin::Run)).await
+            }
+            Ok(Resolved::Applied) => {
+                let entry = attempt.entry(State::Applied, TransactionMode::Separate, None);
+                match self.executor.append_insisting(&[entry]).await {
+                    Ok(()) => {
+                        database.unmark(&attempt, newest.seq).await;
+                        Executed::new(Outcome::AlreadyApplied).with(Note::FoundApplied)
+                    }
+                    Err(Unwritten::Lost(reason)) => Executed::lost(reason),
+                    Err(Unwritten::Failed(error)) => Executed::unknown(ErrorChain::of(&error)),
+                }
+            }
+            // The database has committed a part: as if there had been no transaction.
+            Ok(Resolved::LeftBehind) => match interrupted(code(self.definition)) {
+                Decision::Apply => self.apply(self.executor.attempt(step, Origin::Run)).await,
+                Decision::Verify(when_absent) => self.verify(step, when_absent).await,
+                _ => self.blocked(step, Cause::Interrupted),
+            },
+            Ok(Resolved::StillOpen) => self.blocked(step, Cause::StillOpen),
+            Err(error) => Executed::unknown(ErrorChain::of(&error)),
+        }
     }
+}
 
-    async fn apply_separate(&self, attempt: &Attempt<'_>) -> Executed {
-        self.apply_plain(attempt).await
+/// A change that is applied; the mode is `none` where the database has committed midway.
+fn applied(mode: &TransactionMode) -> Executed {
+    let executed = Executed::new(Outcome::NewlyApplied);
+    match mode {
+        TransactionMode::None => executed.with(Note::CommittedMidway),
+        _ => executed,
     }
 }
 

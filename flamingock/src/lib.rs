@@ -24,7 +24,10 @@ mod runner;
 #[cfg(feature = "_sqlx")]
 mod sql;
 mod storage;
+mod tables;
 mod target;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use change::BoxError;
 pub use context::Context;
@@ -38,7 +41,7 @@ pub use report::{ChangeReport, Counts, MissingChange, Outcome, Report, StageRepo
 pub use runner::{Mode, Policy, Rule, Run, Runner};
 #[cfg(feature = "_sqlx")]
 pub use sqlx;
-pub use storage::Tables;
+pub use tables::Tables;
 pub use target::TargetSystem;
 
 /// Runs what is pending in the database of this pool: `Runner::new(pool).run()`.

@@ -21,11 +21,14 @@ pub(crate) fn text(pipeline: &Pipeline) -> String {
     text
 }
 
-/// Compares a pipeline with the committed manifest. Line endings, blank lines and comments do not
-/// count.
+/// Compares a pipeline with the committed manifest.
 pub(crate) fn check(pipeline: &Pipeline, committed: &str) -> Result<(), Vec<Problem>> {
-    let now = text(pipeline);
-    let (now, committed) = (lines(&now), lines(committed));
+    compare(&text(pipeline), committed).map_err(|message| vec![Problem::general(message)])
+}
+
+/// Compares two manifests. Line endings, blank lines and comments do not count.
+pub(crate) fn compare(now: &str, committed: &str) -> Result<(), String> {
+    let (now, committed) = (lines(now), lines(committed));
     if now == committed {
         return Ok(());
     }
@@ -38,9 +41,9 @@ pub(crate) fn check(pipeline: &Pipeline, committed: &str) -> Result<(), Vec<Prob
     } else {
         differences.concat()
     };
-    Err(vec![Problem::general(format!(
-        "the changes differ from the manifest (- is the manifest, + is this binary):{what}\nIf that is meant, write the manifest anew: run the test that calls `flamingock::testing::manifest` with FLAMINGOCK_UPDATE_MANIFEST=1, and commit the file"
-    ))])
+    Err(format!(
+        "the changes differ from the manifest (- is the manifest, + is this binary):{what}\nIf that is meant, write the manifest anew: run the test that calls `flamingock::testing::assert_manifest` with FLAMINGOCK_UPDATE_MANIFEST=1, and commit the file"
+    ))
 }
 
 fn lines(text: &str) -> Vec<&str> {

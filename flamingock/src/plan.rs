@@ -203,12 +203,6 @@ pub(crate) struct Step {
     pub(crate) notes: Vec<Note>,
 }
 
-impl Step {
-    pub(crate) fn code(&self) -> Code {
-        code(self.definition)
-    }
-}
-
 /// What to do with every change of the pipeline, stage by stage.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Plan {
@@ -282,7 +276,8 @@ impl Plan {
     }
 }
 
-fn code(definition: &Definition) -> Code {
+/// What the code says of a change.
+pub(crate) fn code(definition: &Definition) -> Code {
     Code { recovery: definition.recovery, has_verify: definition.verify.is_some() }
 }
 

@@ -193,13 +193,6 @@ impl Report {
         }
         counts
     }
-
-    /// Whether nothing at all is worth a word to somebody.
-    pub(crate) fn is_quiet(&self) -> bool {
-        self.missing.is_empty()
-            && self.warnings.is_empty()
-            && self.changes().all(|change| change.notes.is_empty())
-    }
 }
 
 impl fmt::Display for Report {

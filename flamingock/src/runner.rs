@@ -14,7 +14,8 @@ use crate::error::Error;
 use crate::lock::{LockOptions, OnLockTimeout};
 use crate::pipeline::{Problem, Stage};
 use crate::report::Report;
-use crate::storage::{IntoStorage, OpenStorage, Tables};
+use crate::storage::{IntoStorage, OpenStorage};
+use crate::tables::Tables;
 use crate::target::{DEFAULT, TargetSystem};
 
 /// What to do about something that does not stop a run by itself.
@@ -300,6 +301,15 @@ impl Runner {
     pub fn cancel_on(mut self, signal: impl Future<Output = ()> + Send + 'static) -> Runner {
         self.cancel = Some(Box::pin(signal));
         self
+    }
+
+    /// The manifest of the changes: one line a change, to be committed and compared by
+    /// [`expect_manifest`](Self::expect_manifest). Touches no database.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if the changes do not make a pipeline.
+    pub fn manifest(&self) -> Result<String, Error> {
+        engine::manifest(&self.settings)
     }
 
     /// Runs what is pending. Takes the lock only if anything is.

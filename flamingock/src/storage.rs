@@ -4,26 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::audit::Store;
-use crate::lock::LockOptions;
 use crate::pipeline::Problem;
+use crate::tables::StorageSettings;
 use crate::target::TargetSystem;
-
-/// Where the tables stand and how their names begin.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Tables {
-    /// The schema (on MySQL a database, on SQLite an attached one); none is the connection's own.
-    /// PostgreSQL creates it where it is not there.
-    pub schema: Option<String>,
-    /// What the names begin with; none is `flamingock_`.
-    pub prefix: Option<String>,
-}
-
-/// What a store must know of the runner.
-#[derive(Clone, Debug, Default)]
-pub struct StorageSettings {
-    pub(crate) tables: Tables,
-    pub(crate) lock: LockOptions,
-}
 
 /// A store that is ready, and the target system that comes with it.
 #[derive(Debug)]
@@ -35,7 +18,6 @@ pub struct Storage {
 /// Makes the store once the runner's settings are known.
 pub trait OpenStorage: fmt::Debug + Send + Sync {
     #[doc(hidden)]
-    #[expect(clippy::missing_errors_doc, reason = "not for users")]
     fn open(&self, settings: &StorageSettings) -> Result<Storage, Vec<Problem>>;
 }
 

@@ -8,6 +8,8 @@
 
 mod address;
 pub mod backend;
+mod gate;
+pub mod on;
 pub mod process;
 pub mod proxy;
 mod scenarios;
@@ -15,9 +17,10 @@ pub mod servers;
 pub mod sql;
 
 pub use backend::{Backend, Sqlite, TestDatabase};
+pub use gate::Gate;
 pub use process::Driver;
 pub use proxy::Proxy;
 #[doc(hidden)]
 pub use scenarios::run_scenario;
 pub use servers::{Hosted, MariaDb, Postgres, Server};
-pub use sql::{count, execute, strings, try_execute};
+pub use sql::{audit, count, done, execute, query, strings, try_execute, with_table};

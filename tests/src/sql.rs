@@ -109,3 +109,46 @@ pub async fn count<D: PlainSql>(pool: &Pool<D>, sql: &str) -> i64 {
         rows => panic!("{sql}\nanswered {} rows, not one", rows.len()),
     }
 }
+
+/// The same on the connection that a change was given.
+///
+/// # Errors
+///
+/// When the database refuses one of the statements.
+pub async fn query<C>(connection: &mut C, sql: &str) -> Result<Vec<String>, sqlx::Error>
+where
+    C: Connection,
+    C::Database: PlainSql<Connection = C>,
+{
+    <C::Database as PlainSql>::rows(connection, sql).await
+}
+
+/// The audit of every service, one line an entry: id, attempt, state and transaction mode.
+///
+/// # Panics
+///
+/// When there is no audit.
+pub async fn audit<D: PlainSql>(pool: &Pool<D>) -> Vec<String> {
+    let rows = "SELECT change_id, attempt, state, transaction_mode FROM flamingock_audit ORDER BY seq";
+    let lines = strings(pool, rows).await;
+    lines.iter().map(|line| line.replace('|', " ")).collect()
+}
+
+/// A pool on a database with a table `done (what)`, where changes leave what they did.
+pub async fn with_table<B: crate::Backend>(
+    database: &crate::TestDatabase<B>,
+    max_connections: u32,
+) -> Pool<B::Db> {
+    let pool = database.pool(max_connections).await;
+    execute(&pool, "CREATE TABLE done (what VARCHAR(200))").await;
+    pool
+}
+
+/// What changes have left in `done`.
+///
+/// # Panics
+///
+/// When the table is not there.
+pub async fn done<D: PlainSql>(pool: &Pool<D>) -> Vec<String> {
+    strings(pool, "SELECT what FROM done ORDER BY what").await
+}

@@ -12,7 +12,7 @@ type Result<T> = std::result::Result<T, sqlx::Error>;
 
 /// How a statement that runs on one connection is stopped from another.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Cancelling {
+pub(crate) struct Cancelling {
     /// Asks a connection for its id at the server.
     pub(super) own_id: &'static str,
     /// Stops what the connection of an id is doing: `%id%`.
@@ -23,7 +23,7 @@ pub(super) struct Cancelling {
 
 /// When a probe for an open transaction fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ProbeFails {
+pub(crate) enum ProbeFails {
     /// When a transaction is open.
     Open,
     /// When none is.
@@ -31,7 +31,7 @@ pub(super) enum ProbeFails {
 }
 
 /// A database of sqlx in which changes run.
-pub(super) trait Driver: Backend {
+pub(crate) trait Driver: Backend {
     const KIND: DatabaseKind;
     const CANCELLING: Option<Cancelling>;
 

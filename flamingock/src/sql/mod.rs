@@ -5,6 +5,7 @@ mod cancel;
 mod driver;
 mod held;
 mod keeper;
+mod marker;
 mod rows;
 mod settle;
 mod store;
@@ -20,14 +21,16 @@ use sqlx::Pool;
 
 use self::driver::Driver;
 use self::store::SqlStore;
-use self::transact::Transact;
+use self::transact::{SuccessEntry, Transact};
 use crate::argument::DatabaseKind;
 use crate::attempt::{Attempt, Purpose};
 use crate::call::Invocation;
 use crate::change::Body;
-use crate::database::{Called, Database, Transacted};
+use crate::audit::StoreError;
+use crate::database::{Books, Called, Database, Resolved, Transacted};
 use crate::pipeline::Problem;
-use crate::storage::{IntoStorage, OpenStorage, Storage, StorageSettings};
+use crate::storage::{IntoStorage, OpenStorage, Storage};
+use crate::tables::StorageSettings;
 use crate::target::{DEFAULT, TargetSystem};
 
 /// A database of sqlx in which changes run.
@@ -36,6 +39,8 @@ pub(crate) struct SqlDatabase<D: Driver> {
     ledger: Arc<Ledger<D>>,
     /// The audit, if it is in this database.
     store: Option<Arc<SqlStore<D>>>,
+    /// Whether the table of markers is known to be there.
+    markers: tokio::sync::OnceCell<()>,
 }
 
 impl<D: Driver> fmt::Debug for SqlDatabase<D> {
@@ -58,23 +63,47 @@ impl<D: Driver> Database for SqlDatabase<D> {
         self.ledger.dialect().has_one_writer
     }
 
+    fn configured(&self, settings: &StorageSettings) -> Arc<dyn Database> {
+        // The schema is one of the audit's database; the prefix was found right there.
+        let prefix = settings.tables.prefix.as_deref();
+        let names = Names::new(None, prefix).unwrap_or_default();
+        Arc::new(SqlDatabase::<D> {
+            pool: self.pool.clone(),
+            ledger: Arc::new(Ledger::new(names, settings.lock.wait)),
+            store: None,
+            markers: tokio::sync::OnceCell::new(),
+        })
+    }
+
     async fn transact(
         &self,
         attempt: &Attempt<'_>,
         body: &'static Body<()>,
         invocation: &Invocation<'_>,
         purpose: Purpose,
+        books: Books<'_>,
     ) -> (Transacted, u32) {
-        match &self.store {
-            Some(store) => {
-                let work = Transact { database: self, store, attempt, body, invocation, purpose };
-                work.run().await
-            }
-            None => {
+        let entry = match (books, &self.store) {
+            (Books::Here, Some(store)) => SuccessEntry::Here(&**store),
+            (Books::Elsewhere { store, key }, _) => SuccessEntry::Elsewhere { store, key },
+            (Books::Here, None) => {
                 let cause = "this database does not hold the audit".into();
-                (Transacted::NotRun { cause }, 0)
+                return (Transacted::NotRun { cause }, 0);
             }
-        }
+        };
+        Transact { database: self, entry, attempt, body, invocation, purpose }.run().await
+    }
+
+    async fn prepare_markers(&self) -> Result<(), StoreError> {
+        marker::prepare(self).await
+    }
+
+    async fn resolve(&self, attempt: &Attempt<'_>, key: i64) -> Result<Resolved, StoreError> {
+        marker::find_out(self, attempt, key).await
+    }
+
+    async fn unmark(&self, attempt: &Attempt<'_>, key: i64) {
+        marker::remove(self, attempt, key).await;
     }
 
     async fn call(&self, body: &'static Body<()>, invocation: &Invocation<'_>) -> Called<()> {
@@ -110,6 +139,7 @@ impl<D: Driver> OpenStorage for PoolStorage<D> {
             pool: self.pool.clone(),
             ledger,
             store: Some(Arc::clone(&store)),
+            markers: tokio::sync::OnceCell::new(),
         };
         let mut target = target::<D>(DEFAULT, self.pool.clone(), database);
         target.holds_audit = true;
@@ -162,7 +192,8 @@ macro_rules! pools {
             fn into_target(self, name: &str) -> TargetSystem {
                 let ledger =
                     Arc::new(Ledger::new(Names::default(), crate::LockOptions::default().wait));
-                let database = SqlDatabase { pool: self.clone(), ledger, store: None };
+                let markers = tokio::sync::OnceCell::new();
+                let database = SqlDatabase { pool: self.clone(), ledger, store: None, markers };
                 target::<$driver>(name, self.clone(), database)
             }
         }

@@ -10,10 +10,10 @@ use crate::attempt::Attempt;
 use crate::audit::State;
 
 /// The longest that one look may take: it waits some seconds for the old session by itself.
-const LOOK: Duration = Duration::from_secs(15);
+pub(super) const LOOK: Duration = Duration::from_secs(15);
 
 /// How long to rest before the next look.
-const PAUSE: Duration = Duration::from_millis(250);
+pub(super) const PAUSE: Duration = Duration::from_millis(250);
 
 /// What a look at the audit says.
 pub(super) enum Settled {

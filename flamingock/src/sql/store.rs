@@ -274,16 +274,15 @@ impl<D: Driver> LeaseKeeper for SqlStore<D> {
 
 /// What a failure means, with what was being done.
 pub(super) fn failed<D: Driver>(action: &'static str, error: sqlx::Error) -> StoreError {
-    let kind = match (&error, D::classify(&error)) {
-        (_, Failure::MissingTable) => StoreErrorKind::MissingTable,
-        (_, Failure::Refused) => StoreErrorKind::Refused,
-        (_, Failure::Denied) => StoreErrorKind::Denied,
-        (_, Failure::Busy | Failure::LockTimeout | Failure::Serialization | Failure::Deadlock) => {
+    let kind = match D::classify(&error) {
+        Failure::MissingTable => StoreErrorKind::MissingTable,
+        Failure::Refused => StoreErrorKind::Refused,
+        Failure::Denied => StoreErrorKind::Denied,
+        Failure::Busy | Failure::LockTimeout | Failure::Serialization | Failure::Deadlock => {
             StoreErrorKind::Busy
         }
-        (_, Failure::Disconnected)
-        | (sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed, _) => StoreErrorKind::Disconnected,
-        (_, Failure::Duplicate | Failure::NoSavepoint | Failure::Other) => StoreErrorKind::Other,
+        Failure::Disconnected => StoreErrorKind::Disconnected,
+        Failure::Duplicate | Failure::NoSavepoint | Failure::Other => StoreErrorKind::Other,
     };
     StoreError::new(kind, action, error)
 }

@@ -1,4 +1,5 @@
-//! A change in one transaction with its audit entry: both are committed or neither.
+//! A change in one transaction: with its audit entry where that is in the same database, else with
+//! a marker. Both are committed or neither.
 
 use std::time::Duration;
 
@@ -11,10 +12,11 @@ use super::cancel::cancel_transaction;
 use super::driver::{Driver, begin, depth, rollback, send};
 use super::held::Held;
 use super::rows;
+use super::marker::{marker_of, resolve};
 use super::settle::{Settled, settle};
 use super::store::{LANE, SqlStore, failed};
 use crate::attempt::{Attempt, Purpose};
-use crate::audit::{AuditStore, NewEntry, State, StoreError, StoreErrorKind, TransactionMode};
+use crate::audit::{NewEntry, State, Store, StoreError, StoreErrorKind, TransactionMode};
 use crate::call::{Ended, Invocation, chain};
 use crate::change::{Body, BoxError};
 use crate::database::Transacted;
@@ -28,11 +30,19 @@ pub(super) const REST: Duration = Duration::from_secs(10);
 /// An attempt in a transaction: everything that is the same for each of its tries.
 pub(super) struct Transact<'a, D: Driver> {
     pub(super) database: &'a SqlDatabase<D>,
-    pub(super) store: &'a SqlStore<D>,
+    pub(super) entry: SuccessEntry<'a, D>,
     pub(super) attempt: &'a Attempt<'a>,
     pub(super) body: &'static Body<()>,
     pub(super) invocation: &'a Invocation<'a>,
     pub(super) purpose: Purpose,
+}
+
+/// Where the entry of success is written.
+pub(super) enum SuccessEntry<'a, D: Driver> {
+    /// In the transaction itself.
+    Here(&'a SqlStore<D>),
+    /// In another database, by the caller; a marker with this key stands for it here.
+    Elsewhere { store: &'a dyn Store, key: i64 },
 }
 
 /// How one try ended.
@@ -59,6 +69,7 @@ enum Afterwards {
 struct Try<'a> {
     tag: String,
     witness: Witness<'a>,
+    marker: &'a Marker,
     possession: leaf::Possession,
     last: bool,
 }
@@ -71,21 +82,21 @@ impl<D: Driver> Transact<'_, D> {
     /// Tries again what lost against another transaction; only the last try is recorded. Answers
     /// also how many tries were lost.
     pub(super) async fn run(&self) -> (Transacted, u32) {
-        let started = rows::new_row(&self.attempt.started(TransactionMode::Shared));
-        let marker = Marker {
-            service: self.attempt.possession.service.clone(),
-            change_id: self.attempt.definition.id.to_owned(),
-            attempt: rand::rng().random_range(1..i64::MAX),
-            run_id: self.attempt.possession.run_id.clone(),
+        let started = rows::new_row(&self.attempt.started(self.mode()));
+        let key = match self.entry {
+            SuccessEntry::Here(_) => rand::rng().random_range(1..i64::MAX),
+            SuccessEntry::Elsewhere { key, .. } => key,
         };
+        let marker = marker_of(self.attempt, key);
         let mut retries = 0;
         loop {
             let one = Try {
                 tag: format!("{:016x}", rand::rng().random::<u64>()),
-                witness: match self.purpose {
-                    Purpose::Apply => Witness::Row(&started),
-                    Purpose::Rollback => Witness::Marker(&marker),
+                witness: match (self.purpose, &self.entry) {
+                    (Purpose::Apply, SuccessEntry::Here(_)) => Witness::Row(&started),
+                    _ => Witness::Marker(&marker),
                 },
+                marker: &marker,
                 possession: rows::possession(self.attempt.possession),
                 last: retries == RETRIES,
             };
@@ -103,6 +114,21 @@ impl<D: Driver> Transact<'_, D> {
                     tokio::time::sleep(pause.mul_f64(jitter)).await;
                 }
             }
+        }
+    }
+
+    fn mode(&self) -> TransactionMode {
+        match self.entry {
+            SuccessEntry::Here(_) => TransactionMode::Shared,
+            SuccessEntry::Elsewhere { .. } => TransactionMode::Separate,
+        }
+    }
+
+    /// Where everything but success is recorded.
+    fn store(&self) -> &dyn Store {
+        match self.entry {
+            SuccessEntry::Here(store) => store,
+            SuccessEntry::Elsewhere { store, .. } => store,
         }
     }
 
@@ -177,15 +203,8 @@ impl<D: Driver> Transact<'_, D> {
 
     /// Appends the entry of success and commits.
     async fn succeed(&self, mut held: Held<D>, one: &Try<'_>) -> Tried {
-        let ledger = &self.database.ledger;
-        let entry = self.attempt.entry(self.purpose.success(), TransactionMode::Shared, None);
-        let row = rows::new_row(&entry);
-        let lease = self.store.lease();
-        let appended = ledger
-            .append_within(&mut held, &one.possession, lease, &row, &one.witness, &one.tag)
-            .await;
-        let error = match appended {
-            Ok(()) => return self.commit(held, one, TransactionMode::Shared).await,
+        let error = match self.enter_success(&mut held, one).await {
+            Ok(()) => return self.commit(held, one, self.mode()).await,
             Err(error) => error,
         };
         match D::classify(&error) {
@@ -213,6 +232,8 @@ impl<D: Driver> Transact<'_, D> {
                     Err(_) => self.settle_elsewhere(Some(error.into())).await,
                 }
             }
+            // Only a tombstone has the key of this attempt.
+            Failure::Duplicate => lost(),
             Failure::Disconnected => {
                 drop(held);
                 self.settle_elsewhere(Some(error.into())).await
@@ -230,14 +251,37 @@ impl<D: Driver> Transact<'_, D> {
         }
     }
 
+    async fn enter_success(&self, held: &mut Held<D>, one: &Try<'_>) -> Result<(), sqlx::Error> {
+        let ledger = &self.database.ledger;
+        match self.entry {
+            SuccessEntry::Here(store) => {
+                let entry = self.attempt.entry(self.purpose.success(), self.mode(), None);
+                let (row, lease) = (rows::new_row(&entry), store.lease());
+                ledger
+                    .append_within(held, &one.possession, lease, &row, &one.witness, &one.tag)
+                    .await
+            }
+            SuccessEntry::Elsewhere { .. } => {
+                ledger.mark_within(held, one.marker, &one.tag).await
+            }
+        }
+    }
+
     /// The database has committed what the change did so far; the rest is committed with its entry.
     async fn succeed_midway(&self, mut held: Held<D>, one: &Try<'_>) -> Tried {
-        let entry = self.attempt.entry(self.purpose.success(), TransactionMode::None, None);
-        let row = rows::new_row(&entry);
         let ledger = &self.database.ledger;
-        let appended = ledger
-            .append_midway(&mut held, &one.possession, &row, &one.witness, &one.tag)
-            .await;
+        let appended = match self.entry {
+            SuccessEntry::Here(_) => {
+                let success = self.purpose.success();
+                let row = rows::new_row(&self.attempt.entry(success, TransactionMode::None, None));
+                ledger
+                    .append_midway(&mut held, &one.possession, &row, &one.witness, &one.tag)
+                    .await
+            }
+            SuccessEntry::Elsewhere { .. } => {
+                ledger.mark_midway(&mut held, one.marker, &one.tag).await
+            }
+        };
         match appended {
             Ok(()) => self.commit(held, one, TransactionMode::None).await,
             Err(error) => match D::classify(&error) {
@@ -307,7 +351,7 @@ impl<D: Driver> Transact<'_, D> {
                 }
             }
             Afterwards::Whole if self.database.ledger.dialect().has_one_writer => {
-                self.undo_within(held, one, cause).await
+                self.undo_savepoint(held, one, cause).await
             }
             Afterwards::Whole | Afterwards::RolledBackMidway => {
                 match rollback::<D>(&mut held).await {
@@ -385,25 +429,35 @@ impl<D: Driver> Transact<'_, D> {
     /// Rolls back and tells whether the possession is still ours.
     async fn refused(&self, held: &mut Held<D>, one: &Try<'_>) -> Result<bool, sqlx::Error> {
         rollback::<D>(held).await?;
-        self.database.ledger.holds(held, &one.possession).await
+        match self.entry {
+            SuccessEntry::Here(_) => self.database.ledger.holds(held, &one.possession).await,
+            // The audit is elsewhere: its next entry tells.
+            SuccessEntry::Elsewhere { .. } => Ok(true),
+        }
     }
 
-    /// Undoes and records in one transaction, so that nobody writes in between.
-    async fn undo_within(&self, mut held: Held<D>, one: &Try<'_>, cause: BoxError) -> Tried {
+    /// Undoes and, where the audit is here, records in one transaction, so that nobody writes in
+    /// between.
+    async fn undo_savepoint(&self, mut held: Held<D>, one: &Try<'_>, cause: BoxError) -> Tried {
         let ledger = &self.database.ledger;
-        let entries = self.undone_entries(&cause);
-        let rows: Vec<_> = entries.iter().map(rows::new_row).collect();
-        let lease = self.store.lease();
-        let undone = ledger.undo_within(&mut held, &one.possession, lease, &rows, &one.tag).await;
-        let undone = match undone {
-            Ok(()) => D::commit(&mut held, ledger.patience()).await,
-            Err(error) => Err(error),
+        let (rows, lease): (Vec<_>, _) = match self.entry {
+            SuccessEntry::Here(store) => {
+                (self.undone_entries(&cause).iter().map(rows::new_row).collect(), store.lease())
+            }
+            SuccessEntry::Elsewhere { .. } => (Vec::new(), None),
         };
+        let recorded = !rows.is_empty();
+        let undone =
+            match ledger.undo_within(&mut held, &one.possession, lease, &rows, &one.tag).await {
+                Ok(()) => D::commit(&mut held, ledger.patience()).await,
+                Err(error) => Err(error),
+            };
         let error = match undone {
-            Ok(()) => {
+            Ok(()) if recorded => {
                 held.give_back().await;
                 return Tried::Ended(Transacted::Undone { cause, unrecorded: None });
             }
+            Ok(()) => return self.undone(held, cause).await,
             Err(error) => error,
         };
         match D::classify(&error) {
@@ -455,10 +509,15 @@ impl<D: Driver> Transact<'_, D> {
     /// The connection is gone, or hangs: finds out on another one what became of the transaction.
     async fn settle_elsewhere(&self, cause: Option<BoxError>) -> Tried {
         let cause = cause.unwrap_or_else(|| "the connection was lost".into());
-        let success = self.purpose.success();
-        match settle::<D>(self.database, self.attempt).await {
-            Settled::Visible(states) if states.iter().any(|state| *state == success) => {
-                Tried::Ended(Transacted::Done { mode: TransactionMode::Shared })
+        let settled = match self.entry {
+            SuccessEntry::Here(_) => settle::<D>(self.database, self.attempt).await,
+            SuccessEntry::Elsewhere { key, .. } => {
+                resolve::<D>(self.database, self.attempt, key).await
+            }
+        };
+        match settled {
+            Settled::Visible(states) if states.contains(&self.purpose.success()) => {
+                Tried::Ended(Transacted::Done { mode: self.mode() })
             }
             Settled::Visible(states) if states.contains(&State::Started) => {
                 self.record_left_behind(cause).await
@@ -478,13 +537,13 @@ impl<D: Driver> Transact<'_, D> {
         let states = self.purpose.undone().iter();
         let mut error = Some(chain(cause));
         let entry = |state: &State| {
-            self.attempt.entry(state.clone(), TransactionMode::Shared, error.take())
+            self.attempt.entry(state.clone(), self.mode(), error.take())
         };
         states.map(entry).collect()
     }
 
     async fn record(&self, entries: &[NewEntry]) -> Recorded {
-        match self.store.append(self.attempt.possession, entries).await {
+        match self.store().append(self.attempt.possession, entries).await {
             Ok(_) => Recorded::Yes,
             Err(error) if error.kind == StoreErrorKind::Refused => Recorded::Lost,
             Err(error) => Recorded::No(error),

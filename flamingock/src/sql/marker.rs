@@ -1,0 +1,158 @@
+//! Markers: how another database than the audit's tells whether it has committed an attempt.
+//!
+//! The transaction of an attempt inserts a marker, last. Whoever must know later inserts a tombstone
+//! with the same key: if it goes in, the attempt cannot commit any more; if it does not, the marker
+//! is there to be read; if it has to wait, the transaction is open still.
+
+use std::time::Instant;
+
+use flamingock_sqlx_audit::{Failure, Marker, MarkerKind};
+
+use super::SqlDatabase;
+use super::driver::Driver;
+use super::held::Held;
+use super::settle::{LOOK, PAUSE, Settled};
+use super::store::failed;
+use crate::attempt::Attempt;
+use crate::audit::{State, StoreError, StoreErrorKind};
+use crate::database::Resolved;
+
+const READING: &str = "could not find out at the target system whether the change was committed";
+
+/// The marker of an attempt.
+pub(super) fn marker_of(attempt: &Attempt<'_>, key: i64) -> Marker {
+    Marker {
+        service: attempt.possession.service.clone(),
+        change_id: attempt.definition.id.to_owned(),
+        attempt: key,
+        run_id: attempt.possession.run_id.clone(),
+    }
+}
+
+/// Creates the table of markers if it is not there, once.
+pub(super) async fn prepare<D: Driver>(database: &SqlDatabase<D>) -> Result<(), StoreError> {
+    let prepared = database.markers.get_or_try_init(|| async {
+        let mut held = Held::<D>::take(&database.pool).await?;
+        let nobody = Marker {
+            service: String::new(),
+            change_id: String::new(),
+            attempt: 0,
+            run_id: String::new(),
+        };
+        let there = match database.ledger.marker(&mut held, &nobody).await {
+            Err(error) if D::classify(&error) == Failure::MissingTable => {
+                database.ledger.create_marker(&mut held).await
+            }
+            there => there.map(drop),
+        };
+        if there.is_ok() {
+            held.return_unchanged();
+        }
+        there
+    });
+    prepared
+        .await
+        .map(drop)
+        .map_err(|error| failed::<D>("could not create the table of markers", error))
+}
+
+/// What became of an attempt, in the words of the audit.
+pub(super) async fn resolve<D: Driver>(
+    database: &SqlDatabase<D>,
+    attempt: &Attempt<'_>,
+    key: i64,
+) -> Settled {
+    match find_out(database, attempt, key).await {
+        // The marker of a rollback is an applied one, too.
+        Ok(Resolved::Applied) => Settled::Visible(vec![State::Applied, State::RolledBack]),
+        Ok(Resolved::NotApplied) => Settled::Visible(Vec::new()),
+        Ok(Resolved::LeftBehind) => Settled::Visible(vec![State::Started]),
+        Ok(Resolved::StillOpen) | Err(_) => Settled::Unreachable,
+    }
+}
+
+/// Finds out what became of an attempt, and sees to it that it stays so. Waits for a transaction
+/// that is open, and for a database that is away.
+pub(super) async fn find_out<D: Driver>(
+    database: &SqlDatabase<D>,
+    attempt: &Attempt<'_>,
+    key: i64,
+) -> Result<Resolved, StoreError> {
+    let deadline = Instant::now() + database.ledger.patience();
+    let marker = marker_of(attempt, key);
+    loop {
+        let look = tokio::time::timeout(LOOK, look(database, &marker)).await;
+        let late = Instant::now() >= deadline;
+        match look {
+            Ok(Ok(resolved)) => return Ok(resolved),
+            Ok(Err(error)) => match D::classify(&error) {
+                Failure::LockTimeout | Failure::Busy | Failure::Deadlock
+                | Failure::Serialization if late => return Ok(Resolved::StillOpen),
+                Failure::LockTimeout
+                | Failure::Busy
+                | Failure::Deadlock
+                | Failure::Serialization => {}
+                Failure::MissingTable if !late => {
+                    let mut held = Held::<D>::take(&database.pool)
+                        .await
+                        .map_err(|error| failed::<D>(READING, error))?;
+                    let created = database.ledger.create_marker(&mut held).await;
+                    created.map_err(|error| failed::<D>(READING, error))?;
+                }
+                Failure::Disconnected if !late => {}
+                _ => return Err(failed::<D>(READING, error)),
+            },
+            Err(_) if late => {
+                let source = "no answer from the database";
+                return Err(StoreError::new(StoreErrorKind::Disconnected, READING, source));
+            }
+            Err(_) => {}
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// Buries the attempt, or reads what it has left. The connections are closed: their settings are
+/// changed.
+async fn look<D: Driver>(
+    database: &SqlDatabase<D>,
+    marker: &Marker,
+) -> Result<Resolved, sqlx::Error> {
+    let mut held = Held::<D>::take(&database.pool).await?;
+    match database.ledger.entomb(&mut held, marker).await {
+        Ok(()) => return Ok(Resolved::NotApplied),
+        Err(error) if D::classify(&error) == Failure::Duplicate => drop(held),
+        Err(error) => return Err(error),
+    }
+    let mut held = Held::<D>::take(&database.pool).await?;
+    let kind = database.ledger.marker(&mut held, marker).await?;
+    held.return_unchanged();
+    Ok(match kind {
+        Some(MarkerKind::Applied) => Resolved::Applied,
+        Some(MarkerKind::Started) => Resolved::LeftBehind,
+        // One that another run has made; or one that was removed in between, which is only done
+        // once the audit says what became of the attempt.
+        Some(MarkerKind::Tombstone) | None => Resolved::NotApplied,
+    })
+}
+
+/// Removes a marker that has done its work.
+pub(super) async fn remove<D: Driver>(
+    database: &SqlDatabase<D>,
+    attempt: &Attempt<'_>,
+    key: i64,
+) {
+    let removed = match Held::<D>::take(&database.pool).await {
+        Ok(mut held) => {
+            let removed = database.ledger.unmark(&mut held, &marker_of(attempt, key)).await;
+            if removed.is_ok() {
+                held.return_unchanged();
+            }
+            removed
+        }
+        Err(error) => Err(error),
+    };
+    if let Err(error) = removed {
+        tracing::warn!(change = attempt.definition.id, %error, "a marker stays; it does no harm");
+    }
+}

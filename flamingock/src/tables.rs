@@ -1,0 +1,20 @@
+//! The tables of the audit and the lock.
+
+use crate::lock::LockOptions;
+
+/// Where the tables stand and how their names begin.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tables {
+    /// The schema (on MySQL a database, on SQLite an attached one); none is the connection's own.
+    /// PostgreSQL creates it where it is not there.
+    pub schema: Option<String>,
+    /// What the names begin with; none is `flamingock_`.
+    pub prefix: Option<String>,
+}
+
+/// What a store must know of the runner.
+#[derive(Clone, Debug, Default)]
+pub struct StorageSettings {
+    pub(crate) tables: Tables,
+    pub(crate) lock: LockOptions,
+}

@@ -1,0 +1,30 @@
+//! What an application sees that starts: order, restarts, reports, stages, services, refusals.
+
+#![allow(clippy::unwrap_used)]
+
+#[path = "../scenarios"]
+mod sqlite {
+    use flamingock_tests::on::sqlite::*;
+    mod refused;
+    mod services;
+    mod stages;
+    mod start;
+}
+
+#[path = "../scenarios"]
+mod postgres {
+    use flamingock_tests::on::postgres::*;
+    mod refused;
+    mod services;
+    mod stages;
+    mod start;
+}
+
+#[path = "../scenarios"]
+mod mariadb {
+    use flamingock_tests::on::mariadb::*;
+    mod refused;
+    mod services;
+    mod stages;
+    mod start;
+}
