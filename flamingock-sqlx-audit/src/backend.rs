@@ -33,11 +33,17 @@ impl Row {
     /// # Errors
     /// A column that holds something else than a 64-bit integer.
     pub fn int(&self, column: usize) -> Result<Option<i64>, sqlx::Error> {
-        let Some(text) = self.0.get(column).and_then(Option::as_deref) else { return Ok(None) };
-        text.parse().map(Some).map_err(|source: std::num::ParseIntError| sqlx::Error::ColumnDecode {
-            index: column.to_string(),
-            source: Box::new(source),
-        })
+        let Some(text) = self.0.get(column).and_then(Option::as_deref) else {
+            return Ok(None);
+        };
+        text.parse()
+            .map(Some)
+            .map_err(
+                |source: std::num::ParseIntError| sqlx::Error::ColumnDecode {
+                    index: column.to_string(),
+                    source: Box::new(source),
+                },
+            )
     }
 }
 

@@ -71,7 +71,12 @@ impl MarkerKind {
 impl<B: Backend> Ledger<B> {
     /// The tables of those names. `patience` bounds how long a busy commit is repeated (SQLite).
     pub fn new(names: Names, patience: Duration) -> Ledger<B> {
-        Ledger { names, resolved: OnceLock::new(), patience, backend: PhantomData }
+        Ledger {
+            names,
+            resolved: OnceLock::new(),
+            patience,
+            backend: PhantomData,
+        }
     }
 
     /// The texts of the database.
@@ -89,7 +94,13 @@ impl<B: Backend> Ledger<B> {
     }
 
     fn render(&self, template: &str, params: &[(&str, Value)]) -> Rendered {
-        render(template, self.names(), B::DIALECT.quote, B::DIALECT.values, params)
+        render(
+            template,
+            self.names(),
+            B::DIALECT.quote,
+            B::DIALECT.values,
+            params,
+        )
     }
 
     async fn fetch(
@@ -98,7 +109,9 @@ impl<B: Backend> Ledger<B> {
         template: &str,
         params: &[(&str, Value)],
     ) -> Result<Vec<Row>> {
-        Ok(B::fetch(connection, self.render(template, params)).await?.rows)
+        Ok(B::fetch(connection, self.render(template, params))
+            .await?
+            .rows)
     }
 
     /// The statements that create the tables, for people who apply them by hand.
@@ -116,19 +129,18 @@ impl<B: Backend> Ledger<B> {
     ///
     /// # Errors
     /// The database's own.
-    pub async fn create(
-        &self,
-        connection: &mut Conn<B>,
-        service: &str,
-        lane: &str,
-    ) -> Result<()> {
+    pub async fn create(&self, connection: &mut Conn<B>, service: &str, lane: &str) -> Result<()> {
         let params = seed_params(service, lane);
         let schema = self.names.schema().and(B::DIALECT.create_schema);
         let statements = (B::DIALECT.create_lock.iter().chain(&schema))
             .chain(B::DIALECT.create)
             .chain(B::DIALECT.seed);
-        let statements = statements.map(|template| self.render(template, &params)).collect();
-        B::write(connection, statements, self.patience).await.map(drop)
+        let statements = statements
+            .map(|template| self.render(template, &params))
+            .collect();
+        B::write(connection, statements, self.patience)
+            .await
+            .map(drop)
     }
 
     /// Adds the lock and lease rows of a service that has none.
@@ -137,8 +149,13 @@ impl<B: Backend> Ledger<B> {
     /// The database's own.
     pub async fn seed(&self, connection: &mut Conn<B>, service: &str, lane: &str) -> Result<()> {
         let params = seed_params(service, lane);
-        let seed = B::DIALECT.seed.iter().map(|template| self.render(template, &params));
-        B::write(connection, seed.collect(), self.patience).await.map(drop)
+        let seed = B::DIALECT
+            .seed
+            .iter()
+            .map(|template| self.render(template, &params));
+        B::write(connection, seed.collect(), self.patience)
+            .await
+            .map(drop)
     }
 
     /// The lock row and, unless its digest is the one given, the newest row of each change, all in
@@ -218,15 +235,22 @@ impl<B: Backend> Ledger<B> {
         let mut params = lease_params(wanted, lease);
         params.push(("owner", owner.into()));
         params.push(("force", i64::from(force).into()));
-        let statements =
-            B::DIALECT.acquire.iter().map(|template| self.render(template, &params)).collect();
+        let statements = B::DIALECT
+            .acquire
+            .iter()
+            .map(|template| self.render(template, &params))
+            .collect();
         let answer = B::write(connection, statements, self.patience).await?;
         let token = match answer.rows.first() {
             Some(row) => row.int(0)?,
-            None => (answer.affected > 0 && answer.last_insert_id > 0)
-                .then_some(answer.last_insert_id),
+            None => {
+                (answer.affected > 0 && answer.last_insert_id > 0).then_some(answer.last_insert_id)
+            }
         };
-        Ok(token.map(|token| Possession { token, ..wanted.clone() }))
+        Ok(token.map(|token| Possession {
+            token,
+            ..wanted.clone()
+        }))
     }
 
     /// Moves the end of the lease. False: the possession is another's.
@@ -267,9 +291,14 @@ impl<B: Backend> Ledger<B> {
     ) -> Result<()> {
         let mut params = lease_params(possession, None);
         params.push(("digest", digest.into()));
-        let statements =
-            B::DIALECT.release.iter().map(|template| self.render(template, &params)).collect();
-        B::write(connection, statements, self.patience).await.map(drop)
+        let statements = B::DIALECT
+            .release
+            .iter()
+            .map(|template| self.render(template, &params))
+            .collect();
+        B::write(connection, statements, self.patience)
+            .await
+            .map(drop)
     }
 
     /// Appends a row of its own, durably. SQLite renews the lease with it.
@@ -381,7 +410,8 @@ impl<B: Backend> Ledger<B> {
             plain(tagged(B::DIALECT.release_savepoint, tag)),
         ];
         statements.extend(
-            rows.iter().map(|row| self.row(row, possession, B::DIALECT.fence_within, tag)),
+            rows.iter()
+                .map(|row| self.row(row, possession, B::DIALECT.fence_within, tag)),
         );
         if B::DIALECT.has_one_writer {
             statements.push(self.renewal(possession, lease, None));
@@ -418,7 +448,9 @@ impl<B: Backend> Ledger<B> {
     ) -> Result<()> {
         if matches!(B::DIALECT.values, crate::template::Values::Literal(_)) {
             let texts: Vec<String> = statements.into_iter().map(|one| one.text).collect();
-            return B::fetch(connection, plain(texts.join(";\n"))).await.map(drop);
+            return B::fetch(connection, plain(texts.join(";\n")))
+                .await
+                .map(drop);
         }
         for statement in statements {
             B::fetch(connection, statement).await?;
@@ -441,7 +473,10 @@ impl<B: Backend> Ledger<B> {
     /// The database's own.
     pub async fn holds(&self, connection: &mut Conn<B>, possession: &Possession) -> Result<bool> {
         let params = lease_params(possession, None);
-        Ok(!self.fetch(connection, B::DIALECT.holds, &params).await?.is_empty())
+        Ok(!self
+            .fetch(connection, B::DIALECT.holds, &params)
+            .await?
+            .is_empty())
     }
 
     /// The server's id of the connection that wrote a witness which is not committed, where the
@@ -465,7 +500,9 @@ impl<B: Backend> Ledger<B> {
         // The id is the first number of the JSON object that the witness's metadata begins with.
         let digits = found.unwrap_or_default();
         let digits = digits.trim_start_matches("{\"connection\":");
-        let end = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
+        let end = digits
+            .find(|c: char| !c.is_ascii_digit())
+            .unwrap_or(digits.len());
         Ok(digits[..end].parse().ok())
     }
 
@@ -516,9 +553,16 @@ impl<B: Backend> Ledger<B> {
     /// # Errors
     /// The database's own.
     pub async fn create_marker(&self, connection: &mut Conn<B>) -> Result<()> {
-        let statements = B::DIALECT.create_lock.iter().chain([&B::DIALECT.create_marker]);
-        let statements = statements.map(|template| self.render(template, &[])).collect();
-        B::write(connection, statements, self.patience).await.map(drop)
+        let statements = B::DIALECT
+            .create_lock
+            .iter()
+            .chain([&B::DIALECT.create_marker]);
+        let statements = statements
+            .map(|template| self.render(template, &[]))
+            .collect();
+        B::write(connection, statements, self.patience)
+            .await
+            .map(drop)
     }
 
     /// Marks the attempt as applied inside the transaction that [`begin`](Self::begin) opened with a
@@ -552,7 +596,8 @@ impl<B: Backend> Ledger<B> {
         marker: &Marker,
         tag: &str,
     ) -> Result<()> {
-        self.send_in_order(connection, vec![self.applied_mark(marker, tag)]).await
+        self.send_in_order(connection, vec![self.applied_mark(marker, tag)])
+            .await
     }
 
     fn applied_mark(&self, marker: &Marker, tag: &str) -> Rendered {
@@ -574,7 +619,9 @@ impl<B: Backend> Ledger<B> {
     pub async fn entomb(&self, connection: &mut Conn<B>, marker: &Marker) -> Result<()> {
         let params = marker_params(marker, MarkerKind::Tombstone, "");
         let rendered = self.render(B::DIALECT.marker_tombstone, &params);
-        B::write(connection, vec![rendered], self.patience).await.map(drop)
+        B::write(connection, vec![rendered], self.patience)
+            .await
+            .map(drop)
     }
 
     /// What the marker of an attempt says.
@@ -587,12 +634,17 @@ impl<B: Backend> Ledger<B> {
         marker: &Marker,
     ) -> Result<Option<MarkerKind>> {
         let params = marker_params(marker, MarkerKind::Applied, "");
-        let rows = self.fetch(connection, B::DIALECT.marker_read, &params).await?;
-        Ok(rows.into_iter().next().map(|mut row| match row.text(0).as_str() {
-            "started" => MarkerKind::Started,
-            "applied" => MarkerKind::Applied,
-            _ => MarkerKind::Tombstone,
-        }))
+        let rows = self
+            .fetch(connection, B::DIALECT.marker_read, &params)
+            .await?;
+        Ok(rows
+            .into_iter()
+            .next()
+            .map(|mut row| match row.text(0).as_str() {
+                "started" => MarkerKind::Started,
+                "applied" => MarkerKind::Applied,
+                _ => MarkerKind::Tombstone,
+            }))
     }
 
     /// Removes a marker that has done its work; tombstones stay.
@@ -602,7 +654,9 @@ impl<B: Backend> Ledger<B> {
     pub async fn unmark(&self, connection: &mut Conn<B>, marker: &Marker) -> Result<()> {
         let params = marker_params(marker, MarkerKind::Applied, "");
         let rendered = self.render(B::DIALECT.marker_delete, &params);
-        B::write(connection, vec![rendered], self.patience).await.map(drop)
+        B::write(connection, vec![rendered], self.patience)
+            .await
+            .map(drop)
     }
 
     fn row(&self, row: &NewAuditRow, possession: &Possession, fence: &str, tag: &str) -> Rendered {
@@ -620,7 +674,9 @@ impl<B: Backend> Ledger<B> {
         let mut params = lease_params(possession, None);
         let elapsed = row.duration.unwrap_or_default();
         let elapsed_us = i64::try_from(elapsed.as_micros()).unwrap_or(i64::MAX);
-        let started = SystemTime::now().checked_sub(elapsed).unwrap_or(SystemTime::UNIX_EPOCH);
+        let started = SystemTime::now()
+            .checked_sub(elapsed)
+            .unwrap_or(SystemTime::UNIX_EPOCH);
         params.extend([
             ("attempt", row.attempt.into()),
             ("stage", row.stage.as_str().into()),
@@ -647,13 +703,19 @@ impl<B: Backend> Ledger<B> {
             ("metadata", row.metadata.clone().into()),
             ("tag", tag.into()),
         ]);
-        let template = B::DIALECT.append.replace("{fence}", fence).replace("{metadata}", metadata);
+        let template = B::DIALECT
+            .append
+            .replace("{fence}", fence)
+            .replace("{metadata}", metadata);
         self.render(&template, &params)
     }
 }
 
 fn plain(text: String) -> Rendered {
-    Rendered { text, binds: Vec::new() }
+    Rendered {
+        text,
+        binds: Vec::new(),
+    }
 }
 
 fn attempt_params(possession: &Possession, change_id: &str, attempt: i64) -> Params {
@@ -693,7 +755,9 @@ fn seed_params(service: &str, lane: &str) -> Params {
 
 fn lease_params(possession: &Possession, lease: Option<Duration>) -> Params {
     let mut params = seed_params(&possession.service, &possession.lane);
-    let lease_ms = lease.map_or(-1, |lease| i64::try_from(lease.as_millis()).unwrap_or(i64::MAX));
+    let lease_ms = lease.map_or(-1, |lease| {
+        i64::try_from(lease.as_millis()).unwrap_or(i64::MAX)
+    });
     let expires = lease.map(|lease| timestamp(SystemTime::now() + lease));
     params.extend([
         ("token", possession.token.into()),
@@ -725,7 +789,9 @@ fn seq_of(answer: &crate::backend::Answer) -> Result<i64> {
 }
 
 fn lock_row(row: &mut Row) -> Result<Option<LockRow>> {
-    let Some(token) = row.int(2)? else { return Ok(None) };
+    let Some(token) = row.int(2)? else {
+        return Ok(None);
+    };
     Ok(Some(LockRow {
         token,
         run_id: row.text(3),
@@ -739,7 +805,9 @@ fn lock_row(row: &mut Row) -> Result<Option<LockRow>> {
 }
 
 fn newest_row(row: &mut Row) -> Result<Option<NewestRow>> {
-    let Some(change_id) = row.optional(10) else { return Ok(None) };
+    let Some(change_id) = row.optional(10) else {
+        return Ok(None);
+    };
     Ok(Some(NewestRow {
         change_id,
         seq: row.int(11)?.unwrap_or_default(),

@@ -37,7 +37,14 @@ impl Backend for MySql {
         _patience: Duration,
     ) -> Result<Answer, sqlx::Error> {
         let texts: Vec<String> = statements.into_iter().map(|one| one.text).collect();
-        Self::fetch(connection, Rendered { text: texts.join(";\n"), binds: Vec::new() }).await
+        Self::fetch(
+            connection,
+            Rendered {
+                text: texts.join(";\n"),
+                binds: Vec::new(),
+            },
+        )
+        .await
     }
 
     fn classify_database_error(error: &dyn sqlx::error::DatabaseError) -> Failure {

@@ -25,7 +25,10 @@ const SCHEMA_LIMIT: usize = 63;
 
 impl Default for Names {
     fn default() -> Self {
-        Names { schema: None, prefix: String::from("flamingock_") }
+        Names {
+            schema: None,
+            prefix: String::from("flamingock_"),
+        }
     }
 }
 
@@ -43,7 +46,10 @@ impl Names {
             check("prefix", prefix, PREFIX_LIMIT, "flamingock_")?;
         }
         let prefix = prefix.map_or_else(|| Names::default().prefix, str::to_owned);
-        Ok(Names { schema: schema.map(str::to_owned), prefix })
+        Ok(Names {
+            schema: schema.map(str::to_owned),
+            prefix,
+        })
     }
 
     /// The schema that was set, if one was.
@@ -53,7 +59,10 @@ impl Names {
 
     /// The same tables, in the schema in which the database found them.
     pub(crate) fn resolved(&self, schema: &str) -> Names {
-        Names { schema: Some(schema.to_owned()), prefix: self.prefix.clone() }
+        Names {
+            schema: Some(schema.to_owned()),
+            prefix: self.prefix.clone(),
+        }
     }
 
     /// The name of a table without schema and quotes: `flamingock_audit` for `audit`.
@@ -83,12 +92,19 @@ fn check(
     limit: usize,
     example: &'static str,
 ) -> Result<(), InvalidName> {
-    let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    let plain = name
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     let starts_with_digit = name.starts_with(|first: char| first.is_ascii_digit());
     if plain && !starts_with_digit && !name.is_empty() && name.len() <= limit {
         Ok(())
     } else {
-        Err(InvalidName { what, name: name.to_owned(), limit, example })
+        Err(InvalidName {
+            what,
+            name: name.to_owned(),
+            limit,
+            example,
+        })
     }
 }
 
@@ -99,8 +115,15 @@ mod tests {
     #[test]
     fn only_plain_names_pass() {
         let long = "a".repeat(41);
-        let cases =
-            [("ops_", true), ("_x1", true), ("", false), ("1a", false), ("a-b", false), ("a\"; drop", false), (&long, false)];
+        let cases = [
+            ("ops_", true),
+            ("_x1", true),
+            ("", false),
+            ("1a", false),
+            ("a-b", false),
+            ("a\"; drop", false),
+            (&long, false),
+        ];
         for (prefix, accepted) in cases {
             assert_eq!(Names::new(None, Some(prefix)).is_ok(), accepted, "{prefix}");
         }
@@ -111,6 +134,9 @@ mod tests {
         let names = Names::new(Some("ops"), None).unwrap();
         assert_eq!(names.quoted("audit", '"'), "\"ops\".\"flamingock_audit\"");
         assert_eq!(Names::default().quoted("lock", '`'), "`flamingock_lock`");
-        assert_eq!(names.resolved("we\"ird").quoted("lock", '"'), "\"we\"\"ird\".\"flamingock_lock\"");
+        assert_eq!(
+            names.resolved("we\"ird").quoted("lock", '"'),
+            "\"we\"\"ird\".\"flamingock_lock\""
+        );
     }
 }

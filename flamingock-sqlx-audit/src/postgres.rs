@@ -33,7 +33,14 @@ impl Backend for Postgres {
         _patience: Duration,
     ) -> Result<Answer, sqlx::Error> {
         let texts: Vec<String> = statements.into_iter().map(|one| one.text).collect();
-        Self::fetch(connection, Rendered { text: texts.join(";\n"), binds: Vec::new() }).await
+        Self::fetch(
+            connection,
+            Rendered {
+                text: texts.join(";\n"),
+                binds: Vec::new(),
+            },
+        )
+        .await
     }
 
     fn classify_database_error(error: &dyn sqlx::error::DatabaseError) -> Failure {
@@ -60,7 +67,10 @@ impl Backend for Postgres {
 /// `decode` and `convert_from` keep the text out of reach of `standard_conforming_strings`; the
 /// type `text` cannot hold a NUL.
 fn literal(text: &str) -> String {
-    format!("convert_from(decode('{}','hex'),'UTF8')", hex(&text.replace('\0', "")))
+    format!(
+        "convert_from(decode('{}','hex'),'UTF8')",
+        hex(&text.replace('\0', ""))
+    )
 }
 
 const DIALECT: Dialect = Dialect {

@@ -55,7 +55,10 @@ impl Backend for Sqlite {
 
     fn classify_database_error(error: &dyn sqlx::error::DatabaseError) -> Failure {
         let message = error.message();
-        let code = error.code().and_then(|code| code.parse::<u32>().ok()).unwrap_or_default();
+        let code = error
+            .code()
+            .and_then(|code| code.parse::<u32>().ok())
+            .unwrap_or_default();
         match code {
             // The low byte is the primary code: busy, or locked by a connection of this process.
             _ if matches!(code & 0xff, 5 | 6) => Failure::Busy,
@@ -115,7 +118,10 @@ impl Clock {
         match &*BOOT {
             Some(boot) => {
                 let now = clock_gettime(ClockId::Boottime);
-                Clock { boot: boot.clone(), now_ms: now.tv_sec * 1000 + now.tv_nsec / 1_000_000 }
+                Clock {
+                    boot: boot.clone(),
+                    now_ms: now.tv_sec * 1000 + now.tv_nsec / 1_000_000,
+                }
             }
             None => Clock::wall(),
         }
@@ -129,8 +135,13 @@ impl Clock {
 
     fn wall() -> Clock {
         let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-        let now_ms = since.map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX));
-        Clock { boot: String::new(), now_ms }
+        let now_ms = since.map_or(0, |since| {
+            i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+        });
+        Clock {
+            boot: String::new(),
+            now_ms,
+        }
     }
 }
 

@@ -63,8 +63,10 @@ pub(crate) fn render(
     values: Values,
     params: &[(&str, Value)],
 ) -> Rendered {
-    let mut rendered =
-        Rendered { text: String::with_capacity(template.len() * 2), binds: Vec::new() };
+    let mut rendered = Rendered {
+        text: String::with_capacity(template.len() * 2),
+        binds: Vec::new(),
+    };
     let mut rest = template;
     while let Some(at) = rest.find(['{', '$']) {
         rendered.text.push_str(&rest[..at]);
@@ -99,12 +101,19 @@ fn push_name(text: &mut String, name: &str, names: &Names, quote: char) {
 }
 
 fn table_name(hole: &str) -> Option<(&str, &str)> {
-    hole.strip_prefix('{')?.split_once('}')
+    let (name, after) = hole.strip_prefix('{')?.split_once('}')?;
+    // JSON in a template has braces, too.
+    let is_name = name
+        .bytes()
+        .all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+    (is_name && !name.is_empty()).then_some((name, after))
 }
 
 fn value_name(hole: &str) -> Option<(&str, &str)> {
     let name = hole.strip_prefix('$')?;
-    let end = name.find(|c: char| !c.is_ascii_lowercase() && c != '_').unwrap_or(name.len());
+    let end = name
+        .find(|c: char| !c.is_ascii_lowercase() && c != '_')
+        .unwrap_or(name.len());
     (end > 0).then(|| name.split_at(end))
 }
 
@@ -124,10 +133,11 @@ fn push_value(rendered: &mut Rendered, value: &Value, values: Values) {
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 pub(crate) fn hex(text: &str) -> String {
     use std::fmt::Write;
-    text.bytes().fold(String::with_capacity(text.len() * 2), |mut digits, byte| {
-        let _ = write!(digits, "{byte:02x}");
-        digits
-    })
+    text.bytes()
+        .fold(String::with_capacity(text.len() * 2), |mut digits, byte| {
+            let _ = write!(digits, "{byte:02x}");
+            digits
+        })
 }
 
 #[cfg(test)]
@@ -140,19 +150,37 @@ mod tests {
 
     #[test]
     fn holes_are_filled() {
-        let params = [("a", Value::from("x")), ("b_c", Value::from(-3)), ("n", Value::Null)];
-        let template = "DO $$ x $$; UPDATE {lock} SET a=$a::text, b=$b_c, n=$n";
-        let literal =
-            render(template, &Names::default(), '"', Values::Literal(shout), &params);
+        let params = [
+            ("a", Value::from("x")),
+            ("b_c", Value::from(-3)),
+            ("n", Value::Null),
+        ];
+        let template =
+            "DO $$ x $$; UPDATE {lock} SET a=$a::text, b=$b_c, n=$n, j='{\"k\":' || $b_c || '}'";
+        let literal = render(
+            template,
+            &Names::default(),
+            '"',
+            Values::Literal(shout),
+            &params,
+        );
         assert_eq!(
             literal.text,
-            "DO $$ x $$; UPDATE \"flamingock_lock\" SET a=<x>::text, b=-3, n=NULL"
+            "DO $$ x $$; UPDATE \"flamingock_lock\" SET a=<x>::text, b=-3, n=NULL, j='{\"k\":' || -3 || '}'"
         );
         let bound = render(template, &Names::default(), '"', Values::Bound, &params);
         assert_eq!(
             bound.text,
-            "DO $$ x $$; UPDATE \"flamingock_lock\" SET a=?::text, b=?, n=?"
+            "DO $$ x $$; UPDATE \"flamingock_lock\" SET a=?::text, b=?, n=?, j='{\"k\":' || ? || '}'"
         );
-        assert_eq!(bound.binds, [Value::from("x"), Value::from(-3), Value::Null]);
+        assert_eq!(
+            bound.binds,
+            [
+                Value::from("x"),
+                Value::from(-3),
+                Value::Null,
+                Value::from(-3)
+            ]
+        );
     }
 }

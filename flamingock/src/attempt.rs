@@ -15,9 +15,30 @@ pub(crate) struct Attempt<'a> {
     pub(crate) possession: &'a Possession,
     pub(crate) facts: &'a Arc<Facts>,
     pub(crate) began: Instant,
+    /// The failure that a rollback is to undo.
+    pub(crate) undoes: Option<ErrorChain>,
 }
 
 impl Attempt<'_> {
+    /// The rollback of this attempt after a failure.
+    pub(crate) fn undoing(&self, failure: &ErrorChain) -> Self {
+        Attempt {
+            undoes: Some(failure.clone()),
+            ..self.clone()
+        }
+    }
+
+    /// Why the attempt failed: a rollback also names what it was to undo.
+    pub(crate) fn reason(&self, cause: &ErrorChain) -> ErrorChain {
+        match &self.undoes {
+            None => cause.clone(),
+            Some(failure) => ErrorChain::text("the rollback failed")
+                .and_all(cause)
+                .and("it was to undo this failure")
+                .and_all(failure),
+        }
+    }
+
     /// An entry that ends the attempt, or a part of it.
     pub(crate) fn entry(
         &self,

@@ -383,7 +383,11 @@ impl StoreError {
         action: &'static str,
         source: impl Into<BoxError>,
     ) -> StoreError {
-        StoreError { kind, action, source: source.into() }
+        StoreError {
+            kind,
+            action,
+            source: source.into(),
+        }
     }
 }
 
@@ -476,7 +480,12 @@ mod tests {
 
     #[test]
     fn words_round_trip_and_unknown_ones_are_kept() {
-        for text in ["STARTED", "ROLLBACK_FAILED", "MANUAL_MARKED_AS_APPLIED", "PAUSED"] {
+        for text in [
+            "STARTED",
+            "ROLLBACK_FAILED",
+            "MANUAL_MARKED_AS_APPLIED",
+            "PAUSED",
+        ] {
             assert_eq!(State::from(text).as_str(), text);
         }
         assert_eq!(State::from("PAUSED"), State::Unknown("PAUSED".to_owned()));

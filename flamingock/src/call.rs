@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use crate::argument::{Inputs, Session, Values};
 use crate::audit::ErrorChain;
-use crate::change::{Body, BoxError};
+use crate::change::{Body, BoxError, Definition};
 
 /// Why a run should not go on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -32,7 +32,10 @@ pub(crate) struct Signals {
 
 impl Signals {
     pub(crate) fn new() -> Signals {
-        Signals { stop: watch::Sender::new(Stop::No), cancelled: watch::Sender::new(false) }
+        Signals {
+            stop: watch::Sender::new(Stop::No),
+            cancelled: watch::Sender::new(false),
+        }
     }
 
     pub(crate) fn ask(&self) {
@@ -81,6 +84,26 @@ impl Signals {
     }
 }
 
+/// How long statements of a change may wait and take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Limits {
+    pub(crate) lock: Option<Duration>,
+    pub(crate) statement: Option<Duration>,
+}
+
+impl Limits {
+    pub(crate) fn of(definition: &Definition) -> Limits {
+        Limits {
+            lock: definition.lock_timeout,
+            statement: definition.statement_timeout,
+        }
+    }
+
+    pub(crate) fn are_set(&self) -> bool {
+        self.lock.is_some() || self.statement.is_some()
+    }
+}
+
 /// How a call ended.
 #[derive(Debug)]
 pub(crate) enum Ended<T> {
@@ -123,6 +146,7 @@ impl<T> Ended<T> {
 pub(crate) struct Invocation<'a> {
     pub(crate) values: [&'a Values; 3],
     pub(crate) timeout: Option<Duration>,
+    pub(crate) limits: Limits,
     pub(crate) signals: &'a Signals,
     /// Whether the function may be dropped when the run is asked to stop: what it did so far is
     /// undone by the database.
@@ -136,7 +160,10 @@ impl Invocation<'_> {
         body: &'a Body<T>,
         session: Session<'a, 'c>,
     ) -> Ended<T> {
-        let inputs = Inputs { session, values: self.values };
+        let inputs = Inputs {
+            session,
+            values: self.values,
+        };
         // Taking the arguments is the function's code too, as far as panics go.
         let call = AssertUnwindSafe(async { (body.call)(inputs, []).await }).catch_unwind();
         let limit = async {

@@ -27,9 +27,16 @@ impl Context {
         service: &str,
         cancelled: watch::Receiver<bool>,
     ) -> Context {
-        let facts =
-            Facts { change_id, attempt, run_id: run_id.to_owned(), service: service.to_owned() };
-        Context { facts: Arc::new(facts), cancelled }
+        let facts = Facts {
+            change_id,
+            attempt,
+            run_id: run_id.to_owned(),
+            service: service.to_owned(),
+        };
+        Context {
+            facts: Arc::new(facts),
+            cancelled,
+        }
     }
 
     /// The id of the change that runs, or that is rolled back or verified.

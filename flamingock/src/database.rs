@@ -45,10 +45,16 @@ pub(crate) enum Transacted {
     /// Nothing ran and nothing is recorded.
     NotRun { cause: BoxError },
     /// The database undid everything; that is recorded unless `unrecorded` says why not.
-    Undone { cause: BoxError, unrecorded: Option<StoreError> },
+    Undone {
+        cause: BoxError,
+        unrecorded: Option<StoreError>,
+    },
     /// Something stayed, although it ran in a transaction: the database, or the change itself, had
     /// ended the transaction. Recorded as failed, unless `unrecorded` says why not.
-    LeftBehind { cause: BoxError, unrecorded: Option<StoreError> },
+    LeftBehind {
+        cause: BoxError,
+        unrecorded: Option<StoreError>,
+    },
     /// The possession has moved. Nothing was committed after that, nothing was written.
     Lost { reason: String },
     /// The connection was lost while the transaction was committed, and it could not be found out
@@ -63,7 +69,6 @@ pub(crate) struct Called<T> {
     /// Whether nothing of the call is running at the server any more.
     pub(crate) at_rest: bool,
 }
-
 
 /// A database in which changes run. Implemented for pools of sqlx.
 #[async_trait]

@@ -8,7 +8,9 @@ use crate::pipeline::Problem;
 use crate::report::{Outcome, Report};
 
 /// Why a run did not succeed. Where anything ran, the report says what.
-#[derive(Debug)]
+///
+/// `Display` says what happened and what to do next; `Debug` says the same and adds the causes, so
+/// that a `main` which returns the error tells all of it.
 #[non_exhaustive]
 pub enum Error {
     /// The registry, the pipeline or the arguments of changes are wrong. Nothing ran, nothing was
@@ -73,20 +75,40 @@ impl Error {
     }
 
     pub(crate) fn store(source: StoreError) -> Error {
-        Error::Store { source, report: None }
+        Error::Store {
+            source,
+            report: None,
+        }
     }
 
     pub(crate) fn lock_timeout(holder: Option<LockRow>, report: Report) -> Error {
-        Error::LockTimeout { holder: holder.map(|row| Box::new(Holder(row))), report: Box::new(report) }
+        Error::LockTimeout {
+            holder: holder.map(|row| Box::new(Holder(row))),
+            report: Box::new(report),
+        }
     }
 }
 
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Error::Store { source, .. } => Some(source),
+            // Its own words stand in ours.
+            Error::Store { source, .. } => std::error::Error::source(source),
             _ => None,
         }
+    }
+}
+
+/// For people: this is what `main` prints when it returns the error, and `unwrap` when it panics.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")?;
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            write!(f, "\ncaused by: {error}")?;
+            cause = error.source();
+        }
+        Ok(())
     }
 }
 
@@ -105,14 +127,25 @@ impl fmt::Display for Error {
                 next_steps(f, report)
             }
             Error::Issues(report) => {
-                write!(f, "a person is needed for {}. {report}", names(report, is_issue))?;
+                write!(
+                    f,
+                    "a person is needed for {}. {report}",
+                    names(report, is_issue)
+                )?;
                 next_steps(f, report)
             }
             Error::Pending(report) => {
-                write!(f, "changes are pending, and the mode is to check only. {report}")
+                write!(
+                    f,
+                    "changes are pending, and the mode is to check only. {report}"
+                )
             }
             Error::LockTimeout { holder, report } => {
-                write!(f, "the lock of the service \"{}\" was not obtained in time", report.service)?;
+                write!(
+                    f,
+                    "the lock of the service \"{}\" was not obtained in time",
+                    report.service
+                )?;
                 match holder {
                     Some(holder) => write!(
                         f,
@@ -135,7 +168,10 @@ impl fmt::Display for Error {
                 )
             }
             Error::Cancelled(report) => {
-                write!(f, "the run was asked to stop before its end; what did not run is still pending. {report}")
+                write!(
+                    f,
+                    "the run was asked to stop before its end; what did not run is still pending. {report}"
+                )
             }
             // What failed stands in `source()`.
             Error::Store { source, report } => {
@@ -163,7 +199,11 @@ fn names(report: &Report, chosen: fn(&crate::report::ChangeReport) -> bool) -> S
         .filter(|change| chosen(change))
         .map(|change| format!("\"{}\"", change.id))
         .collect();
-    if names.is_empty() { "a change".to_owned() } else { names.join(", ") }
+    if names.is_empty() {
+        "a change".to_owned()
+    } else {
+        names.join(", ")
+    }
 }
 
 /// What a person must do, change by change.

@@ -8,7 +8,7 @@ use crate::attempt::{Attempt, Purpose};
 use crate::audit::{
     ErrorChain, Facts, NewEntry, Origin, State, Store, StoreError, StoreErrorKind, TransactionMode,
 };
-use crate::call::{Ended, Invocation, Signals, Stop, chain};
+use crate::call::{Ended, Invocation, Limits, Signals, Stop, chain};
 use crate::change::{Body, BoxError, Definition};
 use crate::context::Context;
 use crate::database::{Books, Called, Resolved, Transacted};
@@ -58,20 +58,35 @@ pub(crate) enum Fate {
 
 impl Executed {
     fn new(outcome: Outcome) -> Executed {
-        Executed { outcome, error: None, issue: None, notes: Vec::new(), fate: Fate::GoesOn }
+        Executed {
+            outcome,
+            error: None,
+            issue: None,
+            notes: Vec::new(),
+            fate: Fate::GoesOn,
+        }
     }
 
     fn failed(outcome: Outcome, error: ErrorChain) -> Executed {
-        Executed { error: Some(error), ..Executed::new(outcome) }
+        Executed {
+            error: Some(error),
+            ..Executed::new(outcome)
+        }
     }
 
     fn lost(reason: String) -> Executed {
         let error = ErrorChain::text(&format!("the lease was lost: {reason}"));
-        Executed { fate: Fate::Lost(reason), ..Executed::failed(Outcome::Failed, error) }
+        Executed {
+            fate: Fate::Lost(reason),
+            ..Executed::failed(Outcome::Failed, error)
+        }
     }
 
     fn unknown(error: ErrorChain) -> Executed {
-        Executed { fate: Fate::Unknown, ..Executed::failed(Outcome::Failed, error) }
+        Executed {
+            fate: Fate::Unknown,
+            ..Executed::failed(Outcome::Failed, error)
+        }
     }
 
     fn with(mut self, note: Note) -> Executed {
@@ -92,7 +107,12 @@ impl Executor<'_> {
         let Some(target) = self.targets.get(step.definition.target) else {
             return Executed::failed(Outcome::Failed, ErrorChain::text("its target is not known"));
         };
-        let one = One { executor: self, definition: step.definition, target, number: step.attempt };
+        let one = One {
+            executor: self,
+            definition: step.definition,
+            target,
+            number: step.attempt,
+        };
         match &step.decision {
             Decision::Skip => Executed::new(Outcome::AlreadyApplied),
             Decision::Filtered => Executed::new(Outcome::Filtered),
@@ -111,6 +131,7 @@ impl Executor<'_> {
             possession: self.lease.possession(),
             facts: self.facts,
             began: Instant::now(),
+            undoes: None,
         }
     }
 
@@ -118,9 +139,9 @@ impl Executor<'_> {
     async fn append(&self, entries: &[NewEntry]) -> Result<i64, Unwritten> {
         match self.store.append(self.lease.possession(), entries).await {
             Ok(place) => Ok(place),
-            Err(error) if error.kind == StoreErrorKind::Refused => {
-                Err(Unwritten::Lost("another possession of the lock is there".to_owned()))
-            }
+            Err(error) if error.kind == StoreErrorKind::Refused => Err(Unwritten::Lost(
+                "another possession of the lock is there".to_owned(),
+            )),
             Err(error) => Err(Unwritten::Failed(error)),
         }
     }
@@ -181,6 +202,7 @@ impl One<'_> {
         Invocation {
             values: [own, &self.target.values, self.executor.values],
             timeout: self.definition.timeout,
+            limits: Limits::of(self.definition),
             signals: self.executor.signals,
             droppable,
         }
@@ -188,7 +210,11 @@ impl One<'_> {
 
     fn blocked(&self, step: &Step, cause: Cause) -> Executed {
         let error = step.newest.as_ref().and_then(|newest| newest.error.clone());
-        Executed { error, issue: Some(cause), ..Executed::new(Outcome::Blocked) }
+        Executed {
+            error,
+            issue: Some(cause),
+            ..Executed::new(Outcome::Blocked)
+        }
     }
 
     async fn apply(&self, attempt: Attempt<'_>) -> Executed {
@@ -200,26 +226,38 @@ impl One<'_> {
     }
 
     async fn apply_shared(&self, attempt: &Attempt<'_>) -> Executed {
-        let Some(database) = &self.target.database else { return no_database() };
+        let Some(database) = &self.target.database else {
+            return no_database();
+        };
         let own = self.own_values();
         let body = &self.definition.body;
         let invocation = self.invocation(&own, true);
-        let (transacted, retries) =
-            database.transact(attempt, body, &invocation, Purpose::Apply, Books::Here).await;
+        let (transacted, retries) = database
+            .transact(attempt, body, &invocation, Purpose::Apply, Books::Here)
+            .await;
         let executed = match transacted {
             Transacted::Done { mode } => applied(&mode),
             failed => self.not_applied(attempt, failed).await,
         };
-        if retries > 0 { executed.with(Note::Retried { times: retries }) } else { executed }
+        if retries > 0 {
+            executed.with(Note::Retried { times: retries })
+        } else {
+            executed
+        }
     }
 
     /// In a transaction of another database than the audit's: what has begun is on record before,
     /// and a marker tells afterwards whether it was committed.
     async fn apply_separate(&self, attempt: &Attempt<'_>) -> Executed {
-        let Some(database) = &self.target.database else { return no_database() };
+        let Some(database) = &self.target.database else {
+            return no_database();
+        };
         let mode = TransactionMode::Separate;
         if let Err(error) = database.prepare_markers().await {
-            return Executed::failed(Outcome::RolledBack, introduced(NOT_RUN, &ErrorChain::of(&error)));
+            return Executed::failed(
+                Outcome::RolledBack,
+                introduced(NOT_RUN, &ErrorChain::of(&error)),
+            );
         }
         let key = match self.executor.append(&[attempt.started(mode.clone())]).await {
             Ok(key) => key,
@@ -228,9 +266,13 @@ impl One<'_> {
         let own = self.own_values();
         let body = &self.definition.body;
         let invocation = self.invocation(&own, true);
-        let books = Books::Elsewhere { store: self.executor.store, key };
-        let (transacted, retries) =
-            database.transact(attempt, body, &invocation, Purpose::Apply, books).await;
+        let books = Books::Elsewhere {
+            store: self.executor.store,
+            key,
+        };
+        let (transacted, retries) = database
+            .transact(attempt, body, &invocation, Purpose::Apply, books)
+            .await;
         let executed = match transacted {
             Transacted::Done { mode } => {
                 let midway = mode == TransactionMode::None;
@@ -238,7 +280,11 @@ impl One<'_> {
                 if recorded.outcome == Outcome::NewlyApplied {
                     database.unmark(attempt, key).await;
                 }
-                if midway { recorded.with(Note::CommittedMidway) } else { recorded }
+                if midway {
+                    recorded.with(Note::CommittedMidway)
+                } else {
+                    recorded
+                }
             }
             Transacted::NotRun { cause } => {
                 // It is on record as started, and is known not to have run.
@@ -248,26 +294,35 @@ impl One<'_> {
             }
             failed => self.not_applied(attempt, failed).await,
         };
-        if retries > 0 { executed.with(Note::Retried { times: retries }) } else { executed }
+        if retries > 0 {
+            executed.with(Note::Retried { times: retries })
+        } else {
+            executed
+        }
     }
 
     /// What to do about a transaction that did not come to its end.
     async fn not_applied(&self, attempt: &Attempt<'_>, transacted: Transacted) -> Executed {
         match transacted {
             Transacted::Done { mode } => applied(&mode),
-            Transacted::NotRun { cause } => Executed::failed(
+            Transacted::NotRun { cause } => {
+                Executed::failed(Outcome::RolledBack, introduced(NOT_RUN, &chain(&cause)))
+            }
+            Transacted::Undone { cause, unrecorded } => Executed::failed(
                 Outcome::RolledBack,
-                introduced(NOT_RUN, &chain(&cause)),
+                with_unrecorded(chain(&cause), unrecorded),
             ),
-            Transacted::Undone { cause, unrecorded } => {
-                Executed::failed(Outcome::RolledBack, with_unrecorded(chain(&cause), unrecorded))
-            }
-            Transacted::LeftBehind { cause, unrecorded: None } => {
-                self.roll_back(attempt, chain(&cause)).await.with(Note::CommittedMidway)
-            }
-            Transacted::LeftBehind { cause, unrecorded: Some(error) } => {
-                Executed::unknown(with_unrecorded(chain(&cause), Some(error)))
-            }
+            Transacted::LeftBehind {
+                cause,
+                unrecorded: None,
+            } => self
+                .roll_back(attempt, chain(&cause))
+                .await
+                .with(Note::CommittedMidway),
+            Transacted::LeftBehind {
+                cause,
+                unrecorded: Some(error),
+            } => Executed::unknown(with_unrecorded(chain(&cause), Some(error))),
             Transacted::Lost { reason } => Executed::lost(reason),
             Transacted::Unknown { cause } => Executed::unknown(introduced(
                 "the connection was lost, and it could not be found out whether the change was committed: the next start finds out",
@@ -376,6 +431,7 @@ impl One<'_> {
         let Some(body) = self.definition.rollback else {
             return self.without_rollback(error);
         };
+        let attempt = &attempt.undoing(&error);
         let own = self.own_values();
         let mode = self.mode(body);
         let (failure, unrecorded) = match (&self.target.database, &mode) {
@@ -383,30 +439,34 @@ impl One<'_> {
                 let invocation = self.invocation(&own, false);
                 let key = rand::random::<u32>().into();
                 let books = match mode {
-                    TransactionMode::Separate => {
-                        Books::Elsewhere { store: self.executor.store, key }
-                    }
+                    TransactionMode::Separate => Books::Elsewhere {
+                        store: self.executor.store,
+                        key,
+                    },
                     _ => Books::Here,
                 };
-                let transacted =
-                    database.transact(attempt, body, &invocation, Purpose::Rollback, books).await.0;
+                let transacted = database
+                    .transact(attempt, body, &invocation, Purpose::Rollback, books)
+                    .await
+                    .0;
                 match transacted {
                     Transacted::Done { .. } if mode == TransactionMode::Shared => {
                         return Executed::failed(Outcome::RolledBack, error);
                     }
                     Transacted::Done { mode } => {
                         let entry = attempt.entry(State::RolledBack, mode, None);
-                        let recorded =
-                            self.recorded(&[entry], error, Outcome::RolledBack).await;
+                        let recorded = self.recorded(&[entry], error, Outcome::RolledBack).await;
                         database.unmark(attempt, key).await;
                         return recorded;
                     }
-                    Transacted::NotRun { cause } => return self.record_unrolled(attempt, error, &cause).await,
+                    Transacted::NotRun { cause } => {
+                        return self.record_unrolled(attempt, &cause).await;
+                    }
                     Transacted::Undone { cause, unrecorded }
                     | Transacted::LeftBehind { cause, unrecorded } => (chain(&cause), unrecorded),
                     Transacted::Lost { reason } => return Executed::lost(reason),
                     Transacted::Unknown { cause } => {
-                        return Executed::unknown(both(&chain(&cause), &error));
+                        return Executed::unknown(attempt.reason(&chain(&cause)));
                     }
                 }
             }
@@ -418,7 +478,7 @@ impl One<'_> {
                 }
                 let (state, recorded) = match called.ended.into_result() {
                     Ok(()) => (State::RolledBack, None),
-                    Err(cause) => (State::RollbackFailed, Some(both(&chain(&cause), &error))),
+                    Err(cause) => (State::RollbackFailed, Some(attempt.reason(&chain(&cause)))),
                 };
                 let entry = attempt.entry(state, TransactionMode::None, recorded.clone());
                 match (self.executor.append_insisting(&[entry]).await, recorded) {
@@ -434,22 +494,20 @@ impl One<'_> {
             }
         };
         match unrecorded {
-            None => self.rollback_failed(both(&failure, &error)),
+            None => self.rollback_failed(attempt.reason(&failure)),
             Some(unwritten) => {
-                Executed::unknown(with_unrecorded(both(&failure, &error), Some(unwritten)))
+                Executed::unknown(with_unrecorded(attempt.reason(&failure), Some(unwritten)))
             }
         }
     }
 
-    async fn record_unrolled(
-        &self,
-        attempt: &Attempt<'_>,
-        error: ErrorChain,
-        cause: &BoxError,
-    ) -> Executed {
-        let recorded = both(&chain(cause), &error);
-        let entry =
-            attempt.entry(State::RollbackFailed, TransactionMode::None, Some(recorded.clone()));
+    async fn record_unrolled(&self, attempt: &Attempt<'_>, cause: &BoxError) -> Executed {
+        let recorded = attempt.reason(&chain(cause));
+        let entry = attempt.entry(
+            State::RollbackFailed,
+            TransactionMode::None,
+            Some(recorded.clone()),
+        );
         match self.executor.append_insisting(&[entry]).await {
             Ok(()) => self.rollback_failed(recorded),
             Err(Unwritten::Lost(reason)) => Executed::lost(reason),
@@ -502,13 +560,14 @@ impl One<'_> {
     async fn found(&self, step: &Step, state: State) -> Executed {
         let mut attempt = self.executor.attempt(step, Origin::Verify);
         // It is that attempt that this settles, not a new one.
-        attempt.number = step.newest.as_ref().map_or(step.attempt, |newest| newest.attempt);
+        attempt.number = step
+            .newest
+            .as_ref()
+            .map_or(step.attempt, |newest| newest.attempt);
         let applied = state == State::Applied;
         let entry = attempt.entry(state, TransactionMode::None, None);
         match self.executor.append_insisting(&[entry]).await {
-            Ok(()) if applied => {
-                Executed::new(Outcome::AlreadyApplied).with(Note::FoundApplied)
-            }
+            Ok(()) if applied => Executed::new(Outcome::AlreadyApplied).with(Note::FoundApplied),
             Ok(()) => Executed::failed(
                 Outcome::RolledBack,
                 ErrorChain::text(
@@ -528,9 +587,7 @@ impl One<'_> {
         let mut attempt = self.executor.attempt(step, Origin::Run);
         attempt.number = newest.attempt;
         match database.resolve(&attempt, newest.seq).await {
-            Ok(Resolved::NotApplied) => {
-                self.apply(self.executor.attempt(step, Origin::Run)).await
-            }
+            Ok(Resolved::NotApplied) => self.apply(self.executor.attempt(step, Origin::Run)).await,
             Ok(Resolved::Applied) => {
                 let entry = attempt.entry(State::Applied, TransactionMode::Separate, None);
                 match self.executor.append_insisting(&[entry]).await {
@@ -568,11 +625,17 @@ fn takes_connection(body: &Body<()>) -> bool {
 }
 
 fn issue(cause: Cause, error: ErrorChain) -> Executed {
-    Executed { issue: Some(cause), ..Executed::failed(Outcome::Failed, error) }
+    Executed {
+        issue: Some(cause),
+        ..Executed::failed(Outcome::Failed, error)
+    }
 }
 
 fn no_database() -> Executed {
-    Executed::failed(Outcome::Failed, ErrorChain::text("its target system has no database"))
+    Executed::failed(
+        Outcome::Failed,
+        ErrorChain::text("its target system has no database"),
+    )
 }
 
 fn introduced(introduction: &str, cause: &ErrorChain) -> ErrorChain {
@@ -581,13 +644,9 @@ fn introduced(introduction: &str, cause: &ErrorChain) -> ErrorChain {
 
 fn with_unrecorded(error: ErrorChain, unrecorded: Option<StoreError>) -> ErrorChain {
     match unrecorded {
-        Some(unrecorded) => {
-            error.and("and that could not be recorded").and_all(&ErrorChain::of(&unrecorded))
-        }
+        Some(unrecorded) => error
+            .and("and that could not be recorded")
+            .and_all(&ErrorChain::of(&unrecorded)),
         None => error,
     }
-}
-
-fn both(rollback: &ErrorChain, change: &ErrorChain) -> ErrorChain {
-    introduced("the rollback failed", rollback).and("it was to undo this failure").and_all(change)
 }

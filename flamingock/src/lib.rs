@@ -14,6 +14,7 @@ mod execute;
 mod lock;
 mod manifest;
 mod memory;
+mod operate;
 mod order;
 mod pipeline;
 mod plan;
@@ -35,6 +36,7 @@ pub use error::Error;
 pub use flamingock_macros::{change, rollback, verify};
 pub use lock::{Holder, LockOptions, OnLockTimeout};
 pub use memory::MemoryStore;
+pub use operate::{Issue, Resolution, Resolved};
 pub use pipeline::{Problem, Stage};
 pub use plan::{Cause, Note};
 pub use report::{ChangeReport, Counts, MissingChange, Outcome, Report, StageReport};
@@ -60,8 +62,8 @@ pub mod __private {
         connection_is_first, connections, ensure,
     };
     pub use crate::change::{
-        Answer, Body, BoxFuture, Call, Change, ChangeOutput, Definition, HasRollback, HasVerify, Link,
-        Location, REFUSED, Recovery, Unlinked, VerifyOutput, default_author, erase_change,
+        Answer, Body, BoxFuture, Call, Change, ChangeOutput, Definition, HasRollback, HasVerify,
+        Link, Location, REFUSED, Recovery, Unlinked, VerifyOutput, default_author, erase_change,
         erase_verify,
     };
     pub use crate::registry::{FLAMINGOCK_CHANGES_0_1, FLAMINGOCK_INCLUDES_0_1, Include};

@@ -93,11 +93,17 @@ impl LastGood {
     }
 
     fn set(&self) {
-        *self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Instant::now();
+        *self
+            .0
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner) = Instant::now();
     }
 
     fn elapsed(&self) -> Duration {
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).elapsed()
+        self.0
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .elapsed()
     }
 }
 
@@ -135,14 +141,24 @@ impl Lease {
                 let _ = ended.send(());
             });
             match spawned {
-                Ok(_) => Some(Keeper { stop, stopped, activity }),
+                Ok(_) => Some(Keeper {
+                    stop,
+                    stopped,
+                    activity,
+                }),
                 Err(error) => {
                     tracing::warn!(%error, "no thread to renew the lease: it ends by itself");
                     None
                 }
             }
         });
-        Lease { possession, store, lease, last_good, keeper }
+        Lease {
+            possession,
+            store,
+            lease,
+            last_good,
+            keeper,
+        }
     }
 
     pub(crate) fn possession(&self) -> &Possession {
@@ -204,7 +220,10 @@ impl Renewal {
     /// A runtime of its own: a change that blocks the executor of the application must not cost
     /// the lease.
     fn run(self, stop: oneshot::Receiver<()>) {
-        match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        match tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+        {
             Ok(runtime) => runtime.block_on(self.renew_until(stop)),
             Err(error) => {
                 tracing::warn!(%error, "no runtime to renew the lease: it ends by itself");
@@ -249,7 +268,9 @@ impl Renewal {
     /// The renewal, cut short well before the lease would end.
     async fn renew_once(&self) -> Result<bool, Option<StoreErrorKind>> {
         let activity = self.activity.lock().ok().and_then(|now| now.clone());
-        let renewal = self.keeper.renew(&self.possession, self.lease, activity.as_deref());
+        let renewal = self
+            .keeper
+            .renew(&self.possession, self.lease, activity.as_deref());
         match tokio::time::timeout(self.lease / 6, renewal).await {
             Ok(Ok(renewed)) => Ok(renewed),
             Ok(Err(error)) => {

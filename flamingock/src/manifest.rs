@@ -11,7 +11,11 @@ const HEADER: &str = "# The changes of this application, one a line. Review ever
 pub(crate) fn text(pipeline: &Pipeline) -> String {
     let mut text = HEADER.to_owned();
     for change in pipeline.changes() {
-        let transaction = if change.body.transaction { "transaction" } else { "no-transaction" };
+        let transaction = if change.body.transaction {
+            "transaction"
+        } else {
+            "no-transaction"
+        };
         let _ = writeln!(
             text,
             "{} {} {:?} target={} {transaction} {}",
@@ -32,10 +36,18 @@ pub(crate) fn compare(now: &str, committed: &str) -> Result<(), String> {
     if now == committed {
         return Ok(());
     }
-    let gone = committed.iter().filter(|line| !now.contains(line)).map(|line| ("-", line));
-    let new = now.iter().filter(|line| !committed.contains(line)).map(|line| ("+", line));
-    let differences: Vec<String> =
-        gone.chain(new).map(|(sign, line)| format!("\n  {sign} {line}")).collect();
+    let gone = committed
+        .iter()
+        .filter(|line| !now.contains(line))
+        .map(|line| ("-", line));
+    let new = now
+        .iter()
+        .filter(|line| !committed.contains(line))
+        .map(|line| ("+", line));
+    let differences: Vec<String> = gone
+        .chain(new)
+        .map(|(sign, line)| format!("\n  {sign} {line}"))
+        .collect();
     let what = if differences.is_empty() {
         "\n  the same changes in another order".to_owned()
     } else {
@@ -47,5 +59,8 @@ pub(crate) fn compare(now: &str, committed: &str) -> Result<(), String> {
 }
 
 fn lines(text: &str) -> Vec<&str> {
-    text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')).collect()
+    text.lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+        .collect()
 }

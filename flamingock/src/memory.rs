@@ -65,12 +65,19 @@ impl AuditStore for MemoryStore {
         let up_to_date = lock.is_some_and(|lock| lock.pipeline_digest.as_deref() == Some(digest));
         let mut newest: HashMap<&str, Newest> = HashMap::new();
         if !up_to_date {
-            for entry in shared.entries.iter().filter(|entry| entry.service == service) {
+            for entry in shared
+                .entries
+                .iter()
+                .filter(|entry| entry.service == service)
+            {
                 newest.insert(&entry.entry.change_id, newest_of(entry));
             }
         }
         Ok(Snapshot {
-            lock: lock.map(|lock| LockRow { held: lock.is_held(), ..lock.row.clone() }),
+            lock: lock.map(|lock| LockRow {
+                held: lock.is_held(),
+                ..lock.row.clone()
+            }),
             up_to_date,
             newest: newest.into_values().collect(),
             tables: true,
@@ -100,7 +107,9 @@ impl AuditStore for MemoryStore {
         let first = shared.entries.len();
         for (place, entry) in (first + 1..).zip(entries) {
             let now = SystemTime::now();
-            let began = now.checked_sub(entry.duration.unwrap_or_default()).unwrap_or(now);
+            let began = now
+                .checked_sub(entry.duration.unwrap_or_default())
+                .unwrap_or(now);
             shared.entries.push(Entry {
                 seq: i64::try_from(place).unwrap_or(i64::MAX),
                 service: possession.service.clone(),
@@ -116,14 +125,32 @@ impl AuditStore for MemoryStore {
 
     async fn history(&self, service: &str, filter: &Filter) -> Result<Vec<Entry>, StoreError> {
         let shared = self.shared();
-        let of_service = || shared.entries.iter().filter(|entry| entry.service == service);
-        let newest: HashMap<&str, i64> =
-            of_service().map(|entry| (entry.entry.change_id.as_str(), entry.seq)).collect();
+        let of_service = || {
+            shared
+                .entries
+                .iter()
+                .filter(|entry| entry.service == service)
+        };
+        let newest: HashMap<&str, i64> = of_service()
+            .map(|entry| (entry.entry.change_id.as_str(), entry.seq))
+            .collect();
         let matches = |entry: &&Entry| {
-            filter.change_id.as_ref().is_none_or(|id| *id == entry.entry.change_id)
-                && filter.state.as_ref().is_none_or(|state| *state == entry.entry.state)
-                && filter.run_id.as_ref().is_none_or(|run_id| *run_id == entry.run_id)
-                && filter.since.as_ref().is_none_or(|since| *since <= entry.started_at)
+            filter
+                .change_id
+                .as_ref()
+                .is_none_or(|id| *id == entry.entry.change_id)
+                && filter
+                    .state
+                    .as_ref()
+                    .is_none_or(|state| *state == entry.entry.state)
+                && filter
+                    .run_id
+                    .as_ref()
+                    .is_none_or(|run_id| *run_id == entry.run_id)
+                && filter
+                    .since
+                    .as_ref()
+                    .is_none_or(|since| *since <= entry.started_at)
                 && (!filter.newest_only
                     || newest.get(entry.entry.change_id.as_str()) == Some(&entry.seq))
         };
@@ -159,7 +186,9 @@ impl LeaseKeeper for MemoryStore {
     ) -> Result<bool, StoreError> {
         let mut shared = self.shared();
         let lock = shared.locks.get_mut(&possession.service);
-        let Some(lock) = lock.filter(|lock| lock.belongs_to(possession)) else { return Ok(false) };
+        let Some(lock) = lock.filter(|lock| lock.belongs_to(possession)) else {
+            return Ok(false);
+        };
         lock.ends = Instant::now() + lease;
         lock.row.expires_at = Some(timestamp(SystemTime::now() + lease));
         if let Some(activity) = activity {
@@ -188,10 +217,18 @@ impl LockStore for MemoryStore {
             activity: None,
             held: true,
         };
-        let lock = Lock { row, pipeline_digest: None, ends: Instant::now() + claim.lease };
+        let lock = Lock {
+            row,
+            pipeline_digest: None,
+            ends: Instant::now() + claim.lease,
+        };
         shared.locks.insert(claim.service.clone(), lock);
         let (service, run_id) = (claim.service.clone(), claim.run_id.clone());
-        Ok(Some(Possession { service, token, run_id }))
+        Ok(Some(Possession {
+            service,
+            token,
+            run_id,
+        }))
     }
 
     async fn release(

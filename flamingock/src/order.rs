@@ -15,7 +15,9 @@ pub(crate) fn problem(order: &str) -> Option<String> {
     }
     let counted = order.chars().filter(char::is_ascii_alphanumeric).count();
     (counted < SHORTEST).then(|| {
-        format!("order \"{order}\" is too short: use at least three letters or digits, as in \"0001\"")
+        format!(
+            "order \"{order}\" is too short: use at least three letters or digits, as in \"0001\""
+        )
     })
 }
 
@@ -46,7 +48,10 @@ pub(crate) fn compare(left: &str, right: &str) -> Ordering {
 
 /// The run of digits that the text begins with, without leading zeros, and what follows it.
 fn digits(text: &[u8]) -> (&[u8], &[u8]) {
-    let end = text.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(text.len());
+    let end = text
+        .iter()
+        .position(|byte| !byte.is_ascii_digit())
+        .unwrap_or(text.len());
     let (run, rest) = text.split_at(end);
     let zeros = run.iter().take_while(|&&byte| byte == b'0').count();
     (&run[zeros..], rest)
@@ -68,11 +73,19 @@ mod tests {
             ("abc", "abd", Ordering::Less),
             ("0001", "0001a", Ordering::Less),
             ("000", "0", Ordering::Equal),
-            ("99999999999999999999998", "99999999999999999999999", Ordering::Less),
+            (
+                "99999999999999999999998",
+                "99999999999999999999999",
+                Ordering::Less,
+            ),
         ];
         for (left, right, expected) in cases {
             assert_eq!(compare(left, right), expected, "{left} against {right}");
-            assert_eq!(compare(right, left), expected.reverse(), "{right} against {left}");
+            assert_eq!(
+                compare(right, left),
+                expected.reverse(),
+                "{right} against {left}"
+            );
         }
     }
 

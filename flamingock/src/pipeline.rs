@@ -18,7 +18,10 @@ pub struct Stage {
 impl Stage {
     /// A stage of this name.
     pub fn new(name: impl Into<String>) -> Stage {
-        Stage { name: name.into(), after: Vec::new() }
+        Stage {
+            name: name.into(),
+            after: Vec::new(),
+        }
     }
 
     /// This stage starts only when that one has succeeded.
@@ -41,11 +44,17 @@ pub struct Problem {
 
 impl Problem {
     pub(crate) fn at(location: Location, message: impl Into<String>) -> Problem {
-        Problem { location: Some(location), message: message.into() }
+        Problem {
+            location: Some(location),
+            message: message.into(),
+        }
     }
 
     pub(crate) fn general(message: impl Into<String>) -> Problem {
-        Problem { location: None, message: message.into() }
+        Problem {
+            location: None,
+            message: message.into(),
+        }
     }
 }
 
@@ -86,12 +95,17 @@ impl Pipeline {
         check_ids(definitions, &mut problems);
         let mut by_stage: BTreeMap<&str, Vec<&'static Definition>> = BTreeMap::new();
         for definition in definitions {
-            by_stage.entry(definition.stage).or_default().push(definition);
+            by_stage
+                .entry(definition.stage)
+                .or_default()
+                .push(definition);
         }
         let mut stages = place_stages(declared, &by_stage, &mut problems);
         for stage in &mut stages {
             stage.changes = by_stage.remove(stage.name.as_str()).unwrap_or_default();
-            stage.changes.sort_by(|a, b| order::compare(a.order, b.order));
+            stage
+                .changes
+                .sort_by(|a, b| order::compare(a.order, b.order));
             check_orders(&stage.changes, &mut problems);
         }
         for (name, changes) in by_stage {
@@ -104,12 +118,18 @@ impl Pipeline {
                 ));
             }
         }
-        if problems.is_empty() { Ok(Pipeline { stages }) } else { Err(problems) }
+        if problems.is_empty() {
+            Ok(Pipeline { stages })
+        } else {
+            Err(problems)
+        }
     }
 
     /// Every change, in the order in which a run without parallel stages reaches them.
     pub(crate) fn changes(&self) -> impl Iterator<Item = &'static Definition> + '_ {
-        self.stages.iter().flat_map(|stage| stage.changes.iter().copied())
+        self.stages
+            .iter()
+            .flat_map(|stage| stage.changes.iter().copied())
     }
 
     /// What must be equal for a run to have nothing to do: the selected changes with their order
@@ -196,12 +216,19 @@ fn place_stages(
         } else if names.insert(stage.name.as_str()) {
             stages.push(stage);
         } else {
-            problems.push(Problem::general(format!("stage \"{}\" is declared twice", stage.name)));
+            problems.push(Problem::general(format!(
+                "stage \"{}\" is declared twice",
+                stage.name
+            )));
         }
     }
     let known: HashSet<&str> = stages.iter().map(|stage| stage.name.as_str()).collect();
     for stage in &stages {
-        for before in stage.after.iter().filter(|before| !known.contains(before.as_str())) {
+        for before in stage
+            .after
+            .iter()
+            .filter(|before| !known.contains(before.as_str()))
+        {
             problems.push(Problem::general(format!(
                 "stage \"{}\" is after \"{before}\", which is not declared",
                 stage.name
@@ -222,12 +249,17 @@ fn sort_stages(
     let mut waiting: Vec<&Stage> = stages.to_vec();
     while !waiting.is_empty() {
         let ready = waiting.iter().position(|stage| {
-            let mut before = stage.after.iter().filter(|name| known.contains(name.as_str()));
+            let mut before = stage
+                .after
+                .iter()
+                .filter(|name| known.contains(name.as_str()));
             before.all(|name| position.contains_key(name.as_str()))
         });
         let Some(ready) = ready else {
-            let names: Vec<String> =
-                waiting.iter().map(|stage| format!("\"{}\"", stage.name)).collect();
+            let names: Vec<String> = waiting
+                .iter()
+                .map(|stage| format!("\"{}\"", stage.name))
+                .collect();
             problems.push(Problem::general(format!(
                 "the stages {} wait for each other: break the circle of `after`",
                 names.join(", ")
@@ -236,7 +268,10 @@ fn sort_stages(
             break;
         };
         let stage = waiting.remove(ready);
-        let after = stage.after.iter().filter_map(|name| position.get(name.as_str()).copied());
+        let after = stage
+            .after
+            .iter()
+            .filter_map(|name| position.get(name.as_str()).copied());
         let after = after.collect();
         position.insert(&stage.name, sorted.len());
         sorted.push(placed(&stage.name, after));
@@ -245,5 +280,9 @@ fn sort_stages(
 }
 
 fn placed(name: &str, after: Vec<usize>) -> PlacedStage {
-    PlacedStage { name: name.to_owned(), after, changes: Vec::new() }
+    PlacedStage {
+        name: name.to_owned(),
+        after,
+        changes: Vec::new(),
+    }
 }

@@ -95,7 +95,9 @@ pub(crate) struct Recorded<'a> {
 /// What to do with a change. How the recorded attempt ran tells what it may have left behind; what
 /// may be done about it is what the code says now.
 pub(crate) fn decide(recorded: Option<&Recorded<'_>>, code: Code) -> Decision {
-    let Some(recorded) = recorded else { return Decision::Apply };
+    let Some(recorded) = recorded else {
+        return Decision::Apply;
+    };
     match recorded.state {
         State::RolledBack | State::MarkedRolledBack => Decision::Apply,
         State::Applied | State::MarkedApplied => Decision::Skip,
@@ -186,7 +188,7 @@ impl fmt::Display for Note {
                 "the database committed before the change ended: it counts as one without transaction",
             ),
             Note::FoundApplied => {
-                f.write_str("an earlier attempt that was not seen to end had applied it")
+                f.write_str("found applied, by an attempt that was not seen to end or by another hand")
             }
         }
     }
@@ -217,20 +219,39 @@ impl Plan {
         selected: impl Fn(&Definition) -> bool,
         newest: Vec<Newest>,
     ) -> Plan {
-        let mut newest: HashMap<String, Newest> =
-            newest.into_iter().map(|entry| (entry.change_id.clone(), entry)).collect();
+        let mut newest: HashMap<String, Newest> = newest
+            .into_iter()
+            .map(|entry| (entry.change_id.clone(), entry))
+            .collect();
         let mut plan = Plan::default();
         for stage in &pipeline.stages {
             let mut steps = Vec::with_capacity(stage.changes.len());
             for definition in &stage.changes {
-                steps.push(step(definition, newest.remove(definition.id), selected(definition)));
+                steps.push(step(
+                    definition,
+                    newest.remove(definition.id),
+                    selected(definition),
+                ));
             }
             note_out_of_order(&mut steps);
             plan.stages.push(steps);
         }
-        plan.missing = newest.into_values().filter(|entry| is_applied(&entry.state)).collect();
+        plan.missing = newest
+            .into_values()
+            .filter(|entry| is_applied(&entry.state))
+            .collect();
         plan.missing.sort_by_key(|entry| entry.seq);
         plan
+    }
+
+    /// Asks the probe of every change that was never tried whether it is there already.
+    pub(crate) fn ask_first(&mut self) {
+        for step in self.stages.iter_mut().flatten() {
+            let untried = step.newest.is_none() && step.decision == Decision::Apply;
+            if untried && step.definition.verify.is_some() {
+                step.decision = Decision::Verify(WhenAbsent::Apply);
+            }
+        }
     }
 
     /// The plan of a pipeline of which it is known that all of it is applied.
@@ -238,14 +259,21 @@ impl Plan {
         let stages = pipeline.stages.iter().map(|stage| {
             let steps = stage.changes.iter().map(|definition| Step {
                 definition,
-                decision: if selected(definition) { Decision::Skip } else { Decision::Filtered },
+                decision: if selected(definition) {
+                    Decision::Skip
+                } else {
+                    Decision::Filtered
+                },
                 attempt: 1,
                 newest: None,
                 notes: Vec::new(),
             });
             steps.collect()
         });
-        Plan { stages: stages.collect(), missing: Vec::new() }
+        Plan {
+            stages: stages.collect(),
+            missing: Vec::new(),
+        }
     }
 
     pub(crate) fn steps(&self) -> impl Iterator<Item = &Step> {
@@ -254,16 +282,22 @@ impl Plan {
 
     /// Whether everything selected is applied.
     pub(crate) fn is_settled(&self) -> bool {
-        self.steps().all(|step| matches!(step.decision, Decision::Skip | Decision::Filtered))
+        self.steps()
+            .all(|step| matches!(step.decision, Decision::Skip | Decision::Filtered))
     }
 
     /// Whether a run could do anything: in a stage with an issue, or after one, nothing runs.
     pub(crate) fn has_work(&self, pipeline: &Pipeline) -> bool {
         let mut blocked = vec![false; self.stages.len()];
         for (index, steps) in self.stages.iter().enumerate() {
-            let after = pipeline.stages.get(index).map_or(&[][..], |stage| &stage.after);
+            let after = pipeline
+                .stages
+                .get(index)
+                .map_or(&[][..], |stage| &stage.after);
             blocked[index] = after.iter().any(|before| blocked[*before])
-                || steps.iter().any(|step| matches!(step.decision, Decision::Issue(_)));
+                || steps
+                    .iter()
+                    .any(|step| matches!(step.decision, Decision::Issue(_)));
             let works = |step: &Step| match step.decision {
                 Decision::Apply | Decision::Verify(_) | Decision::Resolve => true,
                 Decision::Skip | Decision::Issue(_) | Decision::Filtered => false,
@@ -278,7 +312,10 @@ impl Plan {
 
 /// What the code says of a change.
 pub(crate) fn code(definition: &Definition) -> Code {
-    Code { recovery: definition.recovery, has_verify: definition.verify.is_some() }
+    Code {
+        recovery: definition.recovery,
+        has_verify: definition.verify.is_some(),
+    }
 }
 
 fn step(definition: &'static Definition, newest: Option<Newest>, selected: bool) -> Step {
@@ -287,30 +324,51 @@ fn step(definition: &'static Definition, newest: Option<Newest>, selected: bool)
         mode: &newest.transaction_mode,
         origin: &newest.origin,
     });
-    let decision =
-        if selected { decide(recorded.as_ref(), code(definition)) } else { Decision::Filtered };
+    let decision = if selected {
+        decide(recorded.as_ref(), code(definition))
+    } else {
+        Decision::Filtered
+    };
     let mut notes = Vec::new();
     if let Some(newest) = &newest
         && is_applied(&newest.state)
         && newest.digest != definition.digest
     {
-        notes.push(Note::Drifted { applied: newest.digest.clone() });
+        notes.push(Note::Drifted {
+            applied: newest.digest.clone(),
+        });
     }
-    let attempt = newest.as_ref().map_or(1, |newest| newest.attempt.saturating_add(1));
-    Step { definition, decision, attempt, newest, notes }
+    let attempt = newest
+        .as_ref()
+        .map_or(1, |newest| newest.attempt.saturating_add(1));
+    Step {
+        definition,
+        decision,
+        attempt,
+        newest,
+        notes,
+    }
 }
 
 /// Notes every change that was never tried although a later one of its stage is applied.
 fn note_out_of_order(steps: &mut [Step]) {
-    let applied = |step: &Step| step.newest.as_ref().is_some_and(|entry| is_applied(&entry.state));
-    let Some(last) = steps.iter().rposition(applied) else { return };
+    let applied = |step: &Step| {
+        step.newest
+            .as_ref()
+            .is_some_and(|entry| is_applied(&entry.state))
+    };
+    let Some(last) = steps.iter().rposition(applied) else {
+        return;
+    };
     let (behind, highest) = (steps[last].definition.id, steps[last].definition.order);
     for step in &mut steps[..last] {
         if step.newest.is_none()
             && step.decision == Decision::Apply
             && order::compare(step.definition.order, highest).is_lt()
         {
-            step.notes.push(Note::OutOfOrder { behind: behind.to_owned() });
+            step.notes.push(Note::OutOfOrder {
+                behind: behind.to_owned(),
+            });
         }
     }
 }
@@ -324,15 +382,36 @@ mod tests {
     use super::*;
 
     /// One row of the decision table: state, mode, origin, recovery, verify, decision.
-    type Cell = (&'static str, &'static str, &'static str, Recovery, bool, Decision);
+    type Cell = (
+        &'static str,
+        &'static str,
+        &'static str,
+        Recovery,
+        bool,
+        Decision,
+    );
 
     fn check(cells: &[Cell]) {
         for (state, mode, origin, recovery, has_verify, expected) in cells {
-            let (state, mode, origin) =
-                (State::from(*state), TransactionMode::from(*mode), Origin::from(*origin));
-            let recorded = Recorded { state: &state, mode: &mode, origin: &origin };
-            let code = Code { recovery: *recovery, has_verify: *has_verify };
-            assert_eq!(decide(Some(&recorded), code), *expected, "{recorded:?} {code:?}");
+            let (state, mode, origin) = (
+                State::from(*state),
+                TransactionMode::from(*mode),
+                Origin::from(*origin),
+            );
+            let recorded = Recorded {
+                state: &state,
+                mode: &mode,
+                origin: &origin,
+            };
+            let code = Code {
+                recovery: *recovery,
+                has_verify: *has_verify,
+            };
+            assert_eq!(
+                decide(Some(&recorded), code),
+                *expected,
+                "{recorded:?} {code:?}"
+            );
         }
     }
 
@@ -341,7 +420,16 @@ mod tests {
     #[test]
     fn nothing_recorded_applies() {
         for (recovery, has_verify) in [(Manual, false), (Manual, true), (Retry, false)] {
-            assert_eq!(decide(None, Code { recovery, has_verify }), Decision::Apply);
+            assert_eq!(
+                decide(
+                    None,
+                    Code {
+                        recovery,
+                        has_verify
+                    }
+                ),
+                Decision::Apply
+            );
         }
     }
 
@@ -352,10 +440,24 @@ mod tests {
                 check(&[
                     ("ROLLED_BACK", mode, "run", recovery, false, Decision::Apply),
                     ("ROLLED_BACK", mode, "undo", recovery, true, Decision::Apply),
-                    ("MANUAL_MARKED_AS_ROLLED_BACK", mode, "operator", recovery, false, Decision::Apply),
+                    (
+                        "MANUAL_MARKED_AS_ROLLED_BACK",
+                        mode,
+                        "operator",
+                        recovery,
+                        false,
+                        Decision::Apply,
+                    ),
                     ("APPLIED", mode, "run", recovery, false, Decision::Skip),
                     ("APPLIED", mode, "import", recovery, true, Decision::Skip),
-                    ("MANUAL_MARKED_AS_APPLIED", mode, "operator", recovery, false, Decision::Skip),
+                    (
+                        "MANUAL_MARKED_AS_APPLIED",
+                        mode,
+                        "operator",
+                        recovery,
+                        false,
+                        Decision::Skip,
+                    ),
                 ]);
             }
         }
@@ -366,14 +468,28 @@ mod tests {
         let verify = Decision::Verify(WhenAbsent::Apply);
         for mode in ["none", "shared"] {
             check(&[
-                ("STARTED", mode, "run", Manual, false, Decision::Issue(Cause::Interrupted)),
+                (
+                    "STARTED",
+                    mode,
+                    "run",
+                    Manual,
+                    false,
+                    Decision::Issue(Cause::Interrupted),
+                ),
                 ("STARTED", mode, "run", Manual, true, verify.clone()),
                 ("STARTED", mode, "run", Retry, false, Decision::Apply),
                 ("STARTED", mode, "run", Retry, true, verify.clone()),
             ]);
         }
         for (recovery, has_verify) in [(Manual, false), (Manual, true), (Retry, false)] {
-            check(&[("STARTED", "separate", "run", recovery, has_verify, Decision::Resolve)]);
+            check(&[(
+                "STARTED",
+                "separate",
+                "run",
+                recovery,
+                has_verify,
+                Decision::Resolve,
+            )]);
         }
     }
 
@@ -385,8 +501,22 @@ mod tests {
             }
         }
         check(&[
-            ("FAILED", "none", "run", Manual, false, Decision::Issue(Cause::Failed)),
-            ("FAILED", "none", "run", Manual, true, Decision::Issue(Cause::Failed)),
+            (
+                "FAILED",
+                "none",
+                "run",
+                Manual,
+                false,
+                Decision::Issue(Cause::Failed),
+            ),
+            (
+                "FAILED",
+                "none",
+                "run",
+                Manual,
+                true,
+                Decision::Issue(Cause::Failed),
+            ),
             ("FAILED", "none", "run", Retry, false, Decision::Apply),
         ]);
     }
@@ -395,8 +525,22 @@ mod tests {
     fn a_failed_rollback_needs_a_person_unless_retry() {
         for mode in ["none", "shared", "separate"] {
             check(&[
-                ("ROLLBACK_FAILED", mode, "run", Manual, true, Decision::Issue(Cause::RollbackFailed)),
-                ("ROLLBACK_FAILED", mode, "run", Retry, false, Decision::Apply),
+                (
+                    "ROLLBACK_FAILED",
+                    mode,
+                    "run",
+                    Manual,
+                    true,
+                    Decision::Issue(Cause::RollbackFailed),
+                ),
+                (
+                    "ROLLBACK_FAILED",
+                    mode,
+                    "run",
+                    Retry,
+                    false,
+                    Decision::Apply,
+                ),
             ]);
         }
     }
@@ -407,8 +551,22 @@ mod tests {
             for state in ["STARTED", "FAILED"] {
                 for recovery in [Manual, Retry] {
                     check(&[
-                        (state, mode, "undo", recovery, true, Decision::Verify(WhenAbsent::RolledBack)),
-                        (state, mode, "undo", recovery, false, Decision::Issue(Cause::UndoInterrupted)),
+                        (
+                            state,
+                            mode,
+                            "undo",
+                            recovery,
+                            true,
+                            Decision::Verify(WhenAbsent::RolledBack),
+                        ),
+                        (
+                            state,
+                            mode,
+                            "undo",
+                            recovery,
+                            false,
+                            Decision::Issue(Cause::UndoInterrupted),
+                        ),
                     ]);
                 }
             }
@@ -419,10 +577,38 @@ mod tests {
     fn what_is_not_known_is_an_issue() {
         for recovery in [Manual, Retry] {
             check(&[
-                ("PAUSED", "none", "run", recovery, true, Decision::Issue(Cause::UnknownState)),
-                ("STARTED", "odd", "run", recovery, true, Decision::Issue(Cause::UnknownState)),
-                ("FAILED", "odd", "run", recovery, false, Decision::Issue(Cause::UnknownState)),
-                ("ROLLBACK_FAILED", "odd", "run", recovery, false, Decision::Issue(Cause::UnknownState)),
+                (
+                    "PAUSED",
+                    "none",
+                    "run",
+                    recovery,
+                    true,
+                    Decision::Issue(Cause::UnknownState),
+                ),
+                (
+                    "STARTED",
+                    "odd",
+                    "run",
+                    recovery,
+                    true,
+                    Decision::Issue(Cause::UnknownState),
+                ),
+                (
+                    "FAILED",
+                    "odd",
+                    "run",
+                    recovery,
+                    false,
+                    Decision::Issue(Cause::UnknownState),
+                ),
+                (
+                    "ROLLBACK_FAILED",
+                    "odd",
+                    "run",
+                    recovery,
+                    false,
+                    Decision::Issue(Cause::UnknownState),
+                ),
             ]);
         }
     }

@@ -2,10 +2,12 @@
 
 use std::any::TypeId;
 use std::collections::HashMap;
+use std::sync::Arc;
 
-use crate::argument::{Need, NeedKind, Values};
+use crate::argument::{DatabaseKind, Need, NeedKind, Values};
 use crate::change::{Body, Definition};
 use crate::context::Context;
+use crate::database::Database;
 use crate::pipeline::Problem;
 use crate::target::TargetSystem;
 
@@ -76,6 +78,14 @@ fn check_change(
     problems: &mut Vec<Problem>,
 ) {
     check_body(&change.body, target, values, problems);
+    let limited = change.lock_timeout.is_some() || change.statement_timeout.is_some();
+    let sqlite = |database: &Arc<dyn Database>| database.kind() == DatabaseKind::Sqlite;
+    if limited && target.database.as_ref().is_some_and(sqlite) {
+        problems.push(Problem::at(
+            change.location(),
+            "SQLite has neither `lock_timeout` nor `statement_timeout`: use `timeout`",
+        ));
+    }
     if let Some(rollback) = change.rollback {
         check_body(rollback, target, values, problems);
     }
@@ -180,7 +190,10 @@ mod tests {
             ("alloc::string::String", "String"),
             ("dyn app::mail::Mailer", "dyn Mailer"),
             ("alloc::vec::Vec<app::A>", "Vec<A>"),
-            ("sqlx_core::pool::Pool<sqlx_sqlite::database::Sqlite>", "Pool<Sqlite>"),
+            (
+                "sqlx_core::pool::Pool<sqlx_sqlite::database::Sqlite>",
+                "Pool<Sqlite>",
+            ),
         ];
         for (long, expected) in cases {
             assert_eq!(short(long), expected);

@@ -118,7 +118,11 @@ fn check(
     if changes.is_empty() && problems.is_empty() {
         problems.push(Problem::general(EMPTY));
     }
-    if problems.is_empty() { Ok(changes.to_vec()) } else { Err(problems) }
+    if problems.is_empty() {
+        Ok(changes.to_vec())
+    } else {
+        Err(problems)
+    }
 }
 
 const EMPTY: &str = "no change is registered. Changes of another crate are only linked if the binary names it: write `flamingock::include_changes!(that_crate);` beside main. A pipeline that is meant to be empty is `Runner::changes([])`";
@@ -127,19 +131,32 @@ const EMPTY: &str = "no change is registered. Changes of another crate are only 
 mod tests {
     use super::*;
 
-    const AT: Location = Location { file: "src/main.rs", line: 3 };
+    const AT: Location = Location {
+        file: "src/main.rs",
+        line: 3,
+    };
 
     #[test]
     fn an_empty_registry_names_the_line_to_write() {
         let problems = check(&[], &[]).unwrap_err();
-        assert!(problems[0].to_string().contains("flamingock::include_changes!(that_crate);"));
+        assert!(
+            problems[0]
+                .to_string()
+                .contains("flamingock::include_changes!(that_crate);")
+        );
     }
 
     #[test]
     fn an_included_crate_without_changes_is_named_with_its_place() {
-        let include = Include { crate_name: "billing_changes", location: AT };
+        let include = Include {
+            crate_name: "billing_changes",
+            location: AT,
+        };
         let problems = check(&[], &[include]).unwrap_err();
         let text = problems[0].to_string();
-        assert!(text.starts_with("src/main.rs:3: the crate `billing_changes`"), "{text}");
+        assert!(
+            text.starts_with("src/main.rs:3: the crate `billing_changes`"),
+            "{text}"
+        );
     }
 }

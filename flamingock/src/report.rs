@@ -201,7 +201,11 @@ impl fmt::Display for Report {
         let mut counts = self.counts();
         write!(f, "{}: ", self.service)?;
         if self.is_up_to_date() {
-            write!(f, "up to date, {} change(s) applied", counts.already_applied)?;
+            write!(
+                f,
+                "up to date, {} change(s) applied",
+                counts.already_applied
+            )?;
         } else {
             let said: Vec<String> = Outcome::ALL
                 .iter()
@@ -219,7 +223,11 @@ impl fmt::Display for Report {
             }
         }
         for missing in &self.missing {
-            write!(f, "\n  applied, but not in this binary: {} {}", missing.order, missing.id)?;
+            write!(
+                f,
+                "\n  applied, but not in this binary: {} {}",
+                missing.order, missing.id
+            )?;
         }
         for warning in &self.warnings {
             write!(f, "\n  warning: {warning}")?;

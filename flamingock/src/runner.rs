@@ -82,7 +82,9 @@ const MODE_VARIABLE: &str = "FLAMINGOCK_MODE";
 
 impl Mode {
     fn from_environment() -> Result<Mode, Problem> {
-        let Ok(value) = std::env::var(MODE_VARIABLE) else { return Ok(Mode::Apply) };
+        let Ok(value) = std::env::var(MODE_VARIABLE) else {
+            return Ok(Mode::Apply);
+        };
         match value.as_str() {
             "apply" => Ok(Mode::Apply),
             "check" => Ok(Mode::Check),
@@ -114,6 +116,7 @@ pub(crate) struct Settings {
     pub(crate) metadata: serde_json::Map<String, serde_json::Value>,
     pub(crate) app_version: Option<String>,
     pub(crate) manifest: Option<String>,
+    pub(crate) adopt_verified: bool,
 }
 
 impl Settings {
@@ -126,7 +129,11 @@ impl Settings {
     /// runs if the runner has one of them and none that is excluded.
     pub(crate) fn selects(&self, change: &Definition) -> bool {
         let has = |tag: &str| change.tags.contains(&tag);
-        let excluded = self.tags.iter().filter_map(|tag| tag.strip_prefix('!')).any(has);
+        let excluded = self
+            .tags
+            .iter()
+            .filter_map(|tag| tag.strip_prefix('!'))
+            .any(has);
         let mut wanted = self.tags.iter().filter(|tag| !tag.starts_with('!'));
         !excluded && (change.tags.is_empty() || wanted.any(|tag| has(tag)))
     }
@@ -137,7 +144,7 @@ impl Settings {
 /// Nothing is touched before [`run`](Self::run).
 #[must_use = "a runner does nothing until `run` is called and awaited"]
 pub struct Runner {
-    settings: Settings,
+    pub(crate) settings: Settings,
     cancel: Option<BoxFuture<'static, ()>>,
 }
 
@@ -173,6 +180,7 @@ impl Runner {
                 metadata: serde_json::Map::new(),
                 app_version: None,
                 manifest: None,
+                adopt_verified: false,
             },
             cancel: None,
         }
@@ -272,7 +280,9 @@ impl Runner {
 
     /// Adds a fact to every entry of the run.
     pub fn metadata(mut self, key: impl Into<String>, value: impl Into<String>) -> Runner {
-        self.settings.metadata.insert(key.into(), serde_json::Value::String(value.into()));
+        self.settings
+            .metadata
+            .insert(key.into(), serde_json::Value::String(value.into()));
         self
     }
 
@@ -293,6 +303,14 @@ impl Runner {
     /// `expect_manifest(include_str!("../changes.lock"))`.
     pub fn expect_manifest(mut self, manifest: &str) -> Runner {
         self.settings.manifest = Some(manifest.to_owned());
+        self
+    }
+
+    /// Takes over a system that has some of the changes already: a change that was never tried and
+    /// has a `#[verify]` function is asked first, and recorded as applied, by the origin `verify`,
+    /// if its effect is there.
+    pub fn adopt_verified(mut self) -> Runner {
+        self.settings.adopt_verified = true;
         self
     }
 

@@ -40,7 +40,10 @@ struct OwnStorage(Arc<dyn Store>);
 impl OpenStorage for OwnStorage {
     fn open(&self, _settings: &StorageSettings) -> Result<Storage, Vec<Problem>> {
         let target = TargetSystem::new(crate::target::DEFAULT);
-        Ok(Storage { store: Arc::clone(&self.0), target })
+        Ok(Storage {
+            store: Arc::clone(&self.0),
+            target,
+        })
     }
 }
 

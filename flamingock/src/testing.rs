@@ -115,7 +115,10 @@ mod tests {
     #[test]
     fn paths_are_those_of_the_package() {
         let path = Path::new("changes.lock");
-        assert_eq!(place(path, Some(PathBuf::from("/app"))), Path::new("/app/changes.lock"));
+        assert_eq!(
+            place(path, Some(PathBuf::from("/app"))),
+            Path::new("/app/changes.lock")
+        );
         assert_eq!(place(path, None), path);
     }
 
@@ -123,7 +126,10 @@ mod tests {
     fn what_was_written_is_accepted_and_a_missing_file_names_the_variable() {
         let path = file("written.lock");
         let missing = check_file(&runner(), &path, false).unwrap_err();
-        assert!(missing.contains("FLAMINGOCK_UPDATE_MANIFEST=1"), "{missing}");
+        assert!(
+            missing.contains("FLAMINGOCK_UPDATE_MANIFEST=1"),
+            "{missing}"
+        );
         check_file(&runner(), &path, true).unwrap();
         check_file(&runner(), &path, false).unwrap();
         std::fs::remove_file(path).unwrap();
@@ -132,7 +138,11 @@ mod tests {
     #[test]
     fn a_difference_is_shown_with_its_sign() {
         let path = file("different.lock");
-        std::fs::write(&path, "default 0001 \"gone\" target=default transaction v1:0\n").unwrap();
+        std::fs::write(
+            &path,
+            "default 0001 \"gone\" target=default transaction v1:0\n",
+        )
+        .unwrap();
         let message = check_file(&runner(), &path, false).unwrap_err();
         assert!(message.contains("\n  - default 0001 \"gone\""), "{message}");
         std::fs::remove_file(path).unwrap();

@@ -5,12 +5,11 @@ use super::cancel::cancel_connection;
 use super::driver::{Driver, has_open_transaction, send};
 use super::held::Held;
 use super::transact::comes_to_rest;
-use crate::call::{Ended, Invocation};
-use crate::change::Body;
+use crate::call::{Ended, Invocation, Limits};
+use crate::change::{Body, BoxError};
 use crate::database::Called;
 
-const LEFT_OPEN: &str =
-    "the change left a transaction open: nothing that it did in it is kept. Commit it in the change";
+const LEFT_OPEN: &str = "the change left a transaction open: nothing that it did in it is kept. Commit it in the change";
 
 /// Calls a function on a connection of its own and sees to it that nothing of it is running or open
 /// afterwards.
@@ -19,14 +18,18 @@ pub(super) async fn call<D: Driver, T: Send + 'static>(
     body: &'static Body<T>,
     invocation: &Invocation<'_>,
 ) -> Called<T> {
+    let limits = invocation.limits;
     let taken = match Held::<D>::take(&database.pool).await {
-        Ok(mut held) => server_id(&mut held).await.map(|id| (held, id)),
+        Ok(mut held) => prepare(&mut held, &limits).await.map(|id| (held, id)),
         Err(error) => Err(error),
     };
     let (mut held, server_id) = match taken {
         Ok(taken) => taken,
         Err(error) => {
-            return Called { ended: Ended::Returned(Err(error.into())), at_rest: true };
+            return Called {
+                ended: Ended::Returned(Err(error.into())),
+                at_rest: true,
+            };
         }
     };
     let ended = invocation.call(body, D::session(&mut held)).await;
@@ -42,13 +45,61 @@ pub(super) async fn call<D: Driver, T: Send + 'static>(
             Ended::Returned(Ok(_)) => Ended::Returned(Err(LEFT_OPEN.into())),
             ended => ended,
         };
-        return Called { ended, at_rest: true };
+        return Called {
+            ended,
+            at_rest: true,
+        };
     }
-    held.give_back().await;
-    Called { ended, at_rest: true }
+    let ended = match ended {
+        Ended::Returned(Err(cause)) => {
+            Ended::Returned(Err(with_remains::<D>(&mut held, cause).await))
+        }
+        ended => ended,
+    };
+    // Limits stay on the connection, so it is closed.
+    if !limits.are_set() {
+        held.give_back().await;
+    }
+    Called {
+        ended,
+        at_rest: true,
+    }
 }
 
-async fn server_id<D: Driver>(held: &mut Held<D>) -> Result<Option<i64>, sqlx::Error> {
+/// Names what a failed change has left unusable, where the database can tell.
+async fn with_remains<D: Driver>(held: &mut Held<D>, cause: BoxError) -> BoxError {
+    let Some(query) = D::REMAINS else {
+        return cause;
+    };
+    match send::<D>(held, query.to_owned()).await {
+        Ok(mut answer) if !answer.rows.is_empty() => {
+            let remains: Vec<String> = answer.rows.iter_mut().map(|row| row.text(0)).collect();
+            Box::new(Remains {
+                cause,
+                remains: remains.join(", "),
+            })
+        }
+        _ => cause,
+    }
+}
+
+/// An error, with what is unusable in the database since.
+#[derive(Debug, thiserror::Error)]
+#[error("the database has {remains}: drop it before the change runs again")]
+struct Remains {
+    #[source]
+    cause: BoxError,
+    remains: String,
+}
+
+/// Sets the limits, and asks for what another connection needs to cancel a statement of this one.
+async fn prepare<D: Driver>(
+    held: &mut Held<D>,
+    limits: &Limits,
+) -> Result<Option<i64>, sqlx::Error> {
+    if let Some(text) = D::limits(limits, false) {
+        send::<D>(held, text).await?;
+    }
     match D::CANCELLING {
         Some(cancelling) => {
             let answer = send::<D>(held, cancelling.own_id.to_owned()).await?;

@@ -19,15 +19,22 @@ pub(super) async fn cancel_transaction<D: Driver>(
     attempt: &Attempt<'_>,
     tag: &str,
 ) {
-    let Some(cancelling) = D::CANCELLING else { return };
+    let Some(cancelling) = D::CANCELLING else {
+        return;
+    };
     let work = async {
         let pool = aside(&database.pool);
         let mut connection = pool.acquire().await?.detach();
         if let Some(by_tag) = cancelling.by_tag {
-            return send::<D>(&mut connection, by_tag.replace("%tag%", tag)).await.map(drop);
+            return send::<D>(&mut connection, by_tag.replace("%tag%", tag))
+                .await
+                .map(drop);
         }
         let (id, number) = (attempt.definition.id, i64::from(attempt.number));
-        let found = database.ledger.connection_of(&mut connection, possession, id, number).await?;
+        let found = database
+            .ledger
+            .connection_of(&mut connection, possession, id, number)
+            .await?;
         match found {
             Some(id) => {
                 let text = cancelling.by_id.replace("%id%", &id.to_string());
@@ -41,7 +48,9 @@ pub(super) async fn cancel_transaction<D: Driver>(
 
 /// Cancels what a connection of a known id is doing.
 pub(super) async fn cancel_connection<D: Driver>(database: &SqlDatabase<D>, id: i64) {
-    let Some(cancelling) = D::CANCELLING else { return };
+    let Some(cancelling) = D::CANCELLING else {
+        return;
+    };
     let work = async {
         let pool = aside(&database.pool);
         let mut connection = pool.acquire().await?.detach();

@@ -7,6 +7,7 @@ use sqlx::{AssertSqlSafe, Connection, Database, Transaction};
 use sqlx_core::transaction::TransactionManager;
 
 use crate::argument::{DatabaseKind, Session};
+use crate::call::Limits;
 
 type Result<T> = std::result::Result<T, sqlx::Error>;
 
@@ -46,6 +47,13 @@ pub(crate) trait Driver: Backend {
     /// What gives a connection back as it was, after a change.
     const RESTORE: Option<&'static str>;
 
+    /// Lists what a failed change without transaction may have left unusable.
+    const REMAINS: Option<&'static str> = None;
+
+    /// Sets the limits of a change's statements; none where the database has no such limits. What
+    /// is set outlives the change unless it is `within` a transaction of PostgreSQL.
+    fn limits(limits: &Limits, within: bool) -> Option<String>;
+
     fn session<'a, 'c>(connection: &'a mut Conn<Self>) -> Session<'a, 'c>;
 
     fn transaction_session<'a, 'c>(
@@ -71,6 +79,15 @@ pub(super) fn depth<D: Driver>(connection: &Conn<D>) -> usize {
     <D::Database as Database>::TransactionManager::get_transaction_depth(connection)
 }
 
+/// Whether the depth is more than that. A transaction that was dropped does not count: SQLite's driver
+/// rolls it back on a thread of its own, which may not have come to it before it answers.
+pub(super) async fn is_deeper<D: Driver>(connection: &mut Conn<D>, than: usize) -> bool {
+    if depth::<D>(connection) > than {
+        let _ = send::<D>(connection, "SELECT 1".to_owned()).await;
+    }
+    depth::<D>(connection) > than
+}
+
 /// Rolls back to the beginning, nested transactions included.
 pub(super) async fn rollback<D: Driver>(connection: &mut Conn<D>) -> Result<()> {
     while depth::<D>(connection) > 0 {
@@ -82,7 +99,7 @@ pub(super) async fn rollback<D: Driver>(connection: &mut Conn<D>) -> Result<()> 
 /// Whether a transaction is open on a connection that should commit each statement by itself.
 pub(super) async fn has_open_transaction<D: Driver>(connection: &mut Conn<D>) -> bool {
     let (texts, fails) = D::OPEN_PROBE;
-    if depth::<D>(connection) > 0 {
+    if is_deeper::<D>(connection, 0).await {
         return true;
     }
     for text in texts {
@@ -95,7 +112,14 @@ pub(super) async fn has_open_transaction<D: Driver>(connection: &mut Conn<D>) ->
 
 /// Sends a text of ours that has no values.
 pub(super) async fn send<D: Driver>(connection: &mut Conn<D>, text: String) -> Result<Answer> {
-    D::fetch(connection, Rendered { text, binds: Vec::new() }).await
+    D::fetch(
+        connection,
+        Rendered {
+            text,
+            binds: Vec::new(),
+        },
+    )
+    .await
 }
 
 #[cfg(feature = "sqlite")]
@@ -115,6 +139,10 @@ impl Driver for flamingock_sqlx_audit::Sqlite {
         transaction: &'a mut Transaction<'c, Self::Database>,
     ) -> Session<'a, 'c> {
         Session::SqliteTransaction(transaction)
+    }
+
+    fn limits(_limits: &Limits, _within: bool) -> Option<String> {
+        None
     }
 
     async fn commit(connection: &mut Conn<Self>, patience: Duration) -> Result<()> {
@@ -151,6 +179,25 @@ impl Driver for flamingock_sqlx_audit::Postgres {
         Session::PostgresTransaction(transaction)
     }
 
+    // CREATE INDEX CONCURRENTLY leaves its index behind when it fails.
+    const REMAINS: Option<&'static str> = Some(
+        "SELECT 'the invalid index ' || indexrelid::regclass FROM pg_catalog.pg_index \
+         WHERE NOT indisvalid ORDER BY 1",
+    );
+
+    fn limits(limits: &Limits, within: bool) -> Option<String> {
+        let set = if within { "SET LOCAL" } else { "SET" };
+        let one = |name: &str, limit: Option<Duration>| {
+            limit.map(|limit| format!("{set} {name} = {}", limit.as_millis().max(1)))
+        };
+        let texts = [
+            one("lock_timeout", limits.lock),
+            one("statement_timeout", limits.statement),
+        ];
+        let texts: Vec<String> = texts.into_iter().flatten().collect();
+        (!texts.is_empty()).then(|| texts.join("; "))
+    }
+
     async fn commit(connection: &mut Conn<Self>, _patience: Duration) -> Result<()> {
         sqlx::postgres::PgTransactionManager::commit(connection).await
     }
@@ -166,8 +213,10 @@ impl Driver for flamingock_sqlx_audit::MySql {
     });
     const OWN_TAG: Option<&'static str> = None;
     // Outside a transaction a savepoint is gone when its statement ends.
-    const OPEN_PROBE: (&'static [&'static str], ProbeFails) =
-        (&["SAVEPOINT fl_probe", "RELEASE SAVEPOINT fl_probe"], ProbeFails::Closed);
+    const OPEN_PROBE: (&'static [&'static str], ProbeFails) = (
+        &["SAVEPOINT fl_probe", "RELEASE SAVEPOINT fl_probe"],
+        ProbeFails::Closed,
+    );
     const RESTORE: Option<&'static str> = Some("SET autocommit = 1");
 
     fn session<'a, 'c>(connection: &'a mut Conn<Self>) -> Session<'a, 'c> {
@@ -178,6 +227,25 @@ impl Driver for flamingock_sqlx_audit::MySql {
         transaction: &'a mut Transaction<'c, Self::Database>,
     ) -> Session<'a, 'c> {
         Session::MySqlTransaction(transaction)
+    }
+
+    /// Whole seconds for locks, as the server counts them. MySQL has no limit for every statement:
+    /// the comment is executed by MariaDB only.
+    fn limits(limits: &Limits, _within: bool) -> Option<String> {
+        let lock = limits.lock.map(|limit| {
+            let seconds = limit.as_millis().div_ceil(1000).max(1);
+            format!(
+                "SET SESSION innodb_lock_wait_timeout = {seconds}, SESSION lock_wait_timeout = {seconds}"
+            )
+        });
+        let statement = limits.statement.map(|limit| {
+            format!(
+                "/*M! SET SESSION max_statement_time = {} */",
+                limit.as_secs_f64().max(0.001)
+            )
+        });
+        let texts: Vec<String> = [lock, statement].into_iter().flatten().collect();
+        (!texts.is_empty()).then(|| texts.join("; "))
     }
 
     async fn commit(connection: &mut Conn<Self>, _patience: Duration) -> Result<()> {

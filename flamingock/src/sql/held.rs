@@ -19,19 +19,27 @@ pub(super) struct Held<D: Driver> {
 
 impl<D: Driver> Held<D> {
     pub(super) async fn take(pool: &Pool<D::Database>) -> Result<Held<D>, sqlx::Error> {
-        Ok(Held { connection: pool.acquire().await?, clean: false })
+        Ok(Held {
+            connection: pool.acquire().await?,
+            clean: false,
+        })
     }
 
     /// Without the round trip that tells whether an idle connection still lives; the first
     /// statement tells.
     pub(super) fn take_idle(pool: &Pool<D::Database>) -> Option<Held<D>> {
-        Some(Held { connection: pool.try_acquire()?, clean: false })
+        Some(Held {
+            connection: pool.try_acquire()?,
+            clean: false,
+        })
     }
 
     /// Gives the connection back to its pool.
     pub(super) async fn give_back(mut self) {
         if let Some(text) = D::RESTORE
-            && send::<D>(&mut self.connection, text.to_owned()).await.is_err()
+            && send::<D>(&mut self.connection, text.to_owned())
+                .await
+                .is_err()
         {
             return;
         }
@@ -48,7 +56,10 @@ impl<D: Driver> Held<D> {
 /// application's, so that nothing of ours waits for the connection that a change holds.
 pub(super) fn aside<DB: sqlx::Database>(pool: &Pool<DB>) -> Pool<DB> {
     let options = pool.options().clone();
-    let options = options.max_connections(1).min_connections(0).acquire_timeout(PATIENCE_ASIDE);
+    let options = options
+        .max_connections(1)
+        .min_connections(0)
+        .acquire_timeout(PATIENCE_ASIDE);
     options.connect_lazy_with((*pool.connect_options()).clone())
 }
 

@@ -23,7 +23,11 @@ pub(super) struct Keeper<D: Driver> {
 
 impl<D: Driver> Keeper<D> {
     pub(super) fn new(pool: Pool<D::Database>, ledger: Arc<Ledger<D>>) -> Keeper<D> {
-        Keeper { pool, ledger, connection: tokio::sync::Mutex::new(None) }
+        Keeper {
+            pool,
+            ledger,
+            connection: tokio::sync::Mutex::new(None),
+        }
     }
 }
 
@@ -46,12 +50,19 @@ impl<D: Driver> LeaseKeeper for Keeper<D> {
         let mut connection = match kept.take() {
             Some(connection) => connection,
             None => {
-                let pooled = self.pool.acquire().await.map_err(|error| failed::<D>(action, error));
+                let pooled = self
+                    .pool
+                    .acquire()
+                    .await
+                    .map_err(|error| failed::<D>(action, error));
                 pooled?.detach()
             }
         };
         let possession = rows::possession(possession);
-        let renewed = self.ledger.renew(&mut connection, &possession, Some(lease), activity).await;
+        let renewed = self
+            .ledger
+            .renew(&mut connection, &possession, Some(lease), activity)
+            .await;
         match renewed {
             Ok(renewed) => {
                 *kept = Some(connection);

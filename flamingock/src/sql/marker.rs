@@ -86,8 +86,14 @@ pub(super) async fn find_out<D: Driver>(
         match look {
             Ok(Ok(resolved)) => return Ok(resolved),
             Ok(Err(error)) => match D::classify(&error) {
-                Failure::LockTimeout | Failure::Busy | Failure::Deadlock
-                | Failure::Serialization if late => return Ok(Resolved::StillOpen),
+                Failure::LockTimeout
+                | Failure::Busy
+                | Failure::Deadlock
+                | Failure::Serialization
+                    if late =>
+                {
+                    return Ok(Resolved::StillOpen);
+                }
                 Failure::LockTimeout
                 | Failure::Busy
                 | Failure::Deadlock
@@ -104,7 +110,11 @@ pub(super) async fn find_out<D: Driver>(
             },
             Err(_) if late => {
                 let source = "no answer from the database";
-                return Err(StoreError::new(StoreErrorKind::Disconnected, READING, source));
+                return Err(StoreError::new(
+                    StoreErrorKind::Disconnected,
+                    READING,
+                    source,
+                ));
             }
             Err(_) => {}
         }
@@ -137,14 +147,13 @@ async fn look<D: Driver>(
 }
 
 /// Removes a marker that has done its work.
-pub(super) async fn remove<D: Driver>(
-    database: &SqlDatabase<D>,
-    attempt: &Attempt<'_>,
-    key: i64,
-) {
+pub(super) async fn remove<D: Driver>(database: &SqlDatabase<D>, attempt: &Attempt<'_>, key: i64) {
     let removed = match Held::<D>::take(&database.pool).await {
         Ok(mut held) => {
-            let removed = database.ledger.unmark(&mut held, &marker_of(attempt, key)).await;
+            let removed = database
+                .ledger
+                .unmark(&mut held, &marker_of(attempt, key))
+                .await;
             if removed.is_ok() {
                 held.return_unchanged();
             }

@@ -24,9 +24,9 @@ use self::store::SqlStore;
 use self::transact::{SuccessEntry, Transact};
 use crate::argument::DatabaseKind;
 use crate::attempt::{Attempt, Purpose};
+use crate::audit::StoreError;
 use crate::call::Invocation;
 use crate::change::Body;
-use crate::audit::StoreError;
 use crate::database::{Books, Called, Database, Resolved, Transacted};
 use crate::pipeline::Problem;
 use crate::storage::{IntoStorage, OpenStorage, Storage};
@@ -91,7 +91,16 @@ impl<D: Driver> Database for SqlDatabase<D> {
                 return (Transacted::NotRun { cause }, 0);
             }
         };
-        Transact { database: self, entry, attempt, body, invocation, purpose }.run().await
+        Transact {
+            database: self,
+            entry,
+            attempt,
+            body,
+            invocation,
+            purpose,
+        }
+        .run()
+        .await
     }
 
     async fn prepare_markers(&self) -> Result<(), StoreError> {
@@ -190,10 +199,17 @@ macro_rules! pools {
         #[cfg(feature = $feature)]
         impl IntoTarget for &Pool<$database> {
             fn into_target(self, name: &str) -> TargetSystem {
-                let ledger =
-                    Arc::new(Ledger::new(Names::default(), crate::LockOptions::default().wait));
+                let ledger = Arc::new(Ledger::new(
+                    Names::default(),
+                    crate::LockOptions::default().wait,
+                ));
                 let markers = tokio::sync::OnceCell::new();
-                let database = SqlDatabase { pool: self.clone(), ledger, store: None, markers };
+                let database = SqlDatabase {
+                    pool: self.clone(),
+                    ledger,
+                    store: None,
+                    markers,
+                };
                 target::<$driver>(name, self.clone(), database)
             }
         }
@@ -202,17 +218,30 @@ macro_rules! pools {
         impl IntoStorage for &Pool<$database> {
             fn into_storage(self) -> Box<dyn OpenStorage> {
                 let memory: fn(&Pool<$database>) -> Option<std::path::PathBuf> = $memory;
-                Box::new(PoolStorage::<$driver> { pool: self.clone(), memory: memory(self) })
+                Box::new(PoolStorage::<$driver> {
+                    pool: self.clone(),
+                    memory: memory(self),
+                })
             }
         }
     };
 }
 
-pools!("postgres", sqlx::Postgres, flamingock_sqlx_audit::Postgres, |_| None);
+pools!(
+    "postgres",
+    sqlx::Postgres,
+    flamingock_sqlx_audit::Postgres,
+    |_| None
+);
 pools!("mysql", sqlx::MySql, flamingock_sqlx_audit::MySql, |_| None);
-pools!("sqlite", sqlx::Sqlite, flamingock_sqlx_audit::Sqlite, |pool| {
-    let name = pool.connect_options().get_filename().to_path_buf();
-    let text = name.to_string_lossy();
-    let in_memory = text.contains(":memory:") || text.starts_with("file:sqlx-in-memory-");
-    in_memory.then_some(name)
-});
+pools!(
+    "sqlite",
+    sqlx::Sqlite,
+    flamingock_sqlx_audit::Sqlite,
+    |pool| {
+        let name = pool.connect_options().get_filename().to_path_buf();
+        let text = name.to_string_lossy();
+        let in_memory = text.contains(":memory:") || text.starts_with("file:sqlx-in-memory-");
+        in_memory.then_some(name)
+    }
+);

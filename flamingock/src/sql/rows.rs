@@ -20,7 +20,11 @@ pub(super) fn possession(possession: &Possession) -> leaf::Possession {
 }
 
 pub(super) fn engine_possession(row: leaf::Possession) -> Possession {
-    Possession { service: row.service, token: row.token, run_id: row.run_id }
+    Possession {
+        service: row.service,
+        token: row.token,
+        run_id: row.run_id,
+    }
 }
 
 pub(super) fn new_row(entry: &NewEntry) -> leaf::NewAuditRow {
@@ -98,7 +102,15 @@ fn newest(row: leaf::NewestRow) -> Newest {
 }
 
 pub(super) fn entry(row: leaf::AuditRow) -> Entry {
-    let leaf::AuditRow { seq, service, run_id, fence, started_at, finished_at, row } = row;
+    let leaf::AuditRow {
+        seq,
+        service,
+        run_id,
+        fence,
+        started_at,
+        finished_at,
+        row,
+    } = row;
     let origin_facts = Facts {
         host: row.host,
         pid: u32::try_from(row.pid).unwrap_or_default(),
@@ -124,5 +136,13 @@ pub(super) fn entry(row: leaf::AuditRow) -> Entry {
         reason: row.reason,
         origin_facts: Arc::new(origin_facts),
     };
-    Entry { seq, service, run_id, fence, started_at, finished_at, entry }
+    Entry {
+        seq,
+        service,
+        run_id,
+        fence,
+        started_at,
+        finished_at,
+        entry,
+    }
 }

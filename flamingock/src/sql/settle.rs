@@ -25,10 +25,7 @@ pub(super) enum Settled {
 
 /// Reads the entries of an attempt on a new connection, once the old session can change nothing any
 /// more.
-pub(super) async fn settle<D: Driver>(
-    database: &SqlDatabase<D>,
-    attempt: &Attempt<'_>,
-) -> Settled {
+pub(super) async fn settle<D: Driver>(database: &SqlDatabase<D>, attempt: &Attempt<'_>) -> Settled {
     let deadline = Instant::now() + database.ledger.patience();
     loop {
         let look = async {
@@ -36,7 +33,10 @@ pub(super) async fn settle<D: Driver>(
             let possession = rows::possession(attempt.possession);
             let (id, number) = (attempt.definition.id, i64::from(attempt.number));
             // The connection is closed whatever comes: its settings are changed.
-            database.ledger.settle(&mut held, &possession, id, number).await
+            database
+                .ledger
+                .settle(&mut held, &possession, id, number)
+                .await
         };
         match tokio::time::timeout(LOOK, look).await {
             Ok(Ok(states)) => {

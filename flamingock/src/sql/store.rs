@@ -15,8 +15,8 @@ use super::held::{Held, aside};
 use super::keeper::Keeper;
 use super::rows;
 use crate::audit::{
-    AuditStore, Claim, Entry, Filter, LeaseKeeper, LockStore, NewEntry, Possession, Snapshot, StoreError,
-    StoreErrorKind,
+    AuditStore, Claim, Entry, Filter, LeaseKeeper, LockStore, NewEntry, Possession, Snapshot,
+    StoreError, StoreErrorKind,
 };
 
 /// The lane of what runs before an application serves.
@@ -54,12 +54,17 @@ impl Memory {
         let mut memories = MEMORIES.lock().unwrap_or_else(PoisonError::into_inner);
         memories.retain(|(_, lock)| lock.strong_count() > 0);
         let known = memories.iter().find(|(known, _)| *known == name);
-        let lock = known.and_then(|(_, lock)| lock.upgrade()).unwrap_or_else(|| {
-            let lock = Arc::new(tokio::sync::Mutex::new(()));
-            memories.push((name, Arc::downgrade(&lock)));
-            lock
-        });
-        Memory { lock, held: Mutex::new(None) }
+        let lock = known
+            .and_then(|(_, lock)| lock.upgrade())
+            .unwrap_or_else(|| {
+                let lock = Arc::new(tokio::sync::Mutex::new(()));
+                memories.push((name, Arc::downgrade(&lock)));
+                lock
+            });
+        Memory {
+            lock,
+            held: Mutex::new(None),
+        }
     }
 
     fn set_held(&self, guard: Option<tokio::sync::OwnedMutexGuard<()>>) {
@@ -75,7 +80,12 @@ impl<D: Driver> SqlStore<D> {
         lease: Duration,
         memory: Option<PathBuf>,
     ) -> SqlStore<D> {
-        SqlStore { pool, ledger, lease, memory: memory.map(Memory::of) }
+        SqlStore {
+            pool,
+            ledger,
+            lease,
+            memory: memory.map(Memory::of),
+        }
     }
 
     /// How long a possession lasts; none where it ends with the process.
@@ -97,7 +107,13 @@ struct Tries<'a, D: Driver> {
 impl<'a, D: Driver> Tries<'a, D> {
     fn of(store: &'a SqlStore<D>, action: &'static str) -> Tries<'a, D> {
         let deadline = Instant::now() + store.ledger.patience();
-        Tries { pool: &store.pool, action, deadline, untested: false, begun: false }
+        Tries {
+            pool: &store.pool,
+            action,
+            deadline,
+            untested: false,
+            begun: false,
+        }
     }
 
     async fn connection(&mut self) -> Result<Held<D>, StoreError> {
@@ -108,7 +124,9 @@ impl<'a, D: Driver> Tries<'a, D> {
             return Ok(held);
         }
         self.untested = false;
-        Held::take(self.pool).await.map_err(|error| failed::<D>(self.action, error))
+        Held::take(self.pool)
+            .await
+            .map_err(|error| failed::<D>(self.action, error))
     }
 
     /// None: it is to be done again.
@@ -177,13 +195,19 @@ impl<D: Driver> AuditStore for SqlStore<D> {
     }
 
     async fn create(&self, service: &str) -> Result<(), StoreError> {
-        tries!(self, "could not create the tables of the audit", |connection| {
-            self.ledger.create(connection, service, LANE)
-        })
+        tries!(
+            self,
+            "could not create the tables of the audit",
+            |connection| { self.ledger.create(connection, service, LANE) }
+        )
     }
 
     async fn register(&self, service: &str) -> Result<(), StoreError> {
-        tries!(self, "could not make the lock of the service", |connection| self.ledger.seed(connection, service, LANE))
+        tries!(
+            self,
+            "could not make the lock of the service",
+            |connection| self.ledger.seed(connection, service, LANE)
+        )
     }
 
     async fn append(
@@ -193,7 +217,9 @@ impl<D: Driver> AuditStore for SqlStore<D> {
     ) -> Result<i64, StoreError> {
         let possession = rows::possession(possession);
         let entries: Vec<_> = entries.iter().map(rows::new_row).collect();
-        tries!(self, "could not write to the audit", |connection| self.ledger.append(connection, &possession, self.lease(), &entries))
+        tries!(self, "could not write to the audit", |connection| self
+            .ledger
+            .append(connection, &possession, self.lease(), &entries))
     }
 
     async fn history(&self, service: &str, filter: &Filter) -> Result<Vec<Entry>, StoreError> {
@@ -223,7 +249,8 @@ impl<D: Driver> LockStore for SqlStore<D> {
         };
         let lease = self.lease().map(|_| claim.lease);
         let acquired = tries!(self, "could not take the lock", |connection| {
-            self.ledger.acquire(connection, &wanted, &claim.owner, lease, claim.force)
+            self.ledger
+                .acquire(connection, &wanted, &claim.owner, lease, claim.force)
         });
         let acquired = match acquired {
             // Somebody else was taking it.
@@ -255,7 +282,10 @@ impl<D: Driver> LockStore for SqlStore<D> {
         if self.memory.is_some() {
             return None;
         }
-        Some(Box::new(Keeper::<D>::new(aside(&self.pool), Arc::clone(&self.ledger))))
+        Some(Box::new(Keeper::<D>::new(
+            aside(&self.pool),
+            Arc::clone(&self.ledger),
+        )))
     }
 }
 
@@ -268,7 +298,9 @@ impl<D: Driver> LeaseKeeper for SqlStore<D> {
         activity: Option<&str>,
     ) -> Result<bool, StoreError> {
         let possession = rows::possession(possession);
-        tries!(self, "could not renew the lease", |connection| self.ledger.renew(connection, &possession, Some(lease), activity))
+        tries!(self, "could not renew the lease", |connection| self
+            .ledger
+            .renew(connection, &possession, Some(lease), activity))
     }
 }
 
@@ -286,4 +318,3 @@ pub(super) fn failed<D: Driver>(action: &'static str, error: sqlx::Error) -> Sto
     };
     StoreError::new(kind, action, error)
 }
-

@@ -9,14 +9,16 @@ use rand::RngExt;
 
 use super::SqlDatabase;
 use super::cancel::cancel_transaction;
-use super::driver::{Driver, begin, depth, rollback, send};
+use super::driver::{Driver, begin, depth, is_deeper, rollback, send};
 use super::held::Held;
-use super::rows;
 use super::marker::{marker_of, resolve};
+use super::rows;
 use super::settle::{Settled, settle};
 use super::store::{LANE, SqlStore, failed};
 use crate::attempt::{Attempt, Purpose};
-use crate::audit::{NewEntry, State, Store, StoreError, StoreErrorKind, TransactionMode};
+use crate::audit::{
+    ErrorChain, NewEntry, State, Store, StoreError, StoreErrorKind, TransactionMode,
+};
 use crate::call::{Ended, Invocation, chain};
 use crate::change::{Body, BoxError};
 use crate::database::Transacted;
@@ -76,7 +78,8 @@ struct Try<'a> {
 
 const ENDED: &str = "the change ended the transaction that it runs in: what it did before that stays. A change must not send COMMIT or ROLLBACK; `transaction = false` gives it a connection without transaction";
 const ROLLED_BACK_MIDWAY: &str = "the database rolled the transaction back before the change ended, and the change went on: it must return the error of a deadlock or of a lock that was not obtained";
-const NESTED: &str = "the change left a nested transaction open: commit it, or let it go out of scope";
+const NESTED: &str =
+    "the change left a nested transaction open: commit it, or let it go out of scope";
 
 impl<D: Driver> Transact<'_, D> {
     /// Tries again what lost against another transaction; only the last try is recorded. Answers
@@ -135,7 +138,11 @@ impl<D: Driver> Transact<'_, D> {
     async fn attempt_once(&self, one: &Try<'_>) -> Tried {
         let (mut held, ended) = match self.begin_and_call(one).await {
             Ok(called) => called,
-            Err(error) => return Tried::Ended(Transacted::NotRun { cause: error.into() }),
+            Err(error) => {
+                return Tried::Ended(Transacted::NotRun {
+                    cause: error.into(),
+                });
+            }
         };
         let interrupted = ended.is_interrupted();
         if interrupted {
@@ -146,12 +153,11 @@ impl<D: Driver> Transact<'_, D> {
             return Tried::Ended(Transacted::Lost { reason });
         }
         let result = match ended.into_result() {
-            Ok(()) if depth::<D>(&held) > 1 => Err(NESTED.into()),
+            Ok(()) if is_deeper::<D>(&mut held, 1).await => Err(NESTED.into()),
             result => result,
         };
         if interrupted && !comes_to_rest::<D>(&mut held).await {
-            drop(held);
-            return self.settle_elsewhere(result.err()).await;
+            return self.settle_elsewhere(held, result.err()).await;
         }
         match result {
             Ok(()) => self.succeed(held, one).await,
@@ -163,7 +169,11 @@ impl<D: Driver> Transact<'_, D> {
     /// as the driver knows.
     async fn begin_and_call(&self, one: &Try<'_>) -> Result<(Held<D>, Ended<()>), sqlx::Error> {
         let ledger = &self.database.ledger;
-        let text = ledger.begin(&one.possession, &one.witness, &one.tag);
+        let mut text = ledger.begin(&one.possession, &one.witness, &one.tag);
+        if let Some(limits) = D::limits(&self.invocation.limits, true) {
+            text.push_str("; ");
+            text.push_str(&limits);
+        }
         let deadline = std::time::Instant::now() + ledger.patience();
         let mut idle = Held::<D>::take_idle(&self.database.pool);
         loop {
@@ -211,42 +221,33 @@ impl<D: Driver> Transact<'_, D> {
             Failure::NoSavepoint => match self.without_savepoint(&mut held, one).await {
                 Ok(Afterwards::CommittedMidway) => self.succeed_midway(held, one).await,
                 Ok(Afterwards::RolledBackMidway) => {
-                    self.undone(held, ROLLED_BACK_MIDWAY.into()).await
+                    self.undo(held, ROLLED_BACK_MIDWAY.into()).await
                 }
                 Ok(Afterwards::Whole | Afterwards::Ended) => {
                     self.left_behind(held, ENDED.into()).await
                 }
-                Err(_) => self.settle_elsewhere(Some(error.into())).await,
+                Err(_) => self.settle_elsewhere(held, Some(error.into())).await,
             },
             Failure::Refused => match self.refused(&mut held, one).await {
                 // The possession is ours, so it is the transaction that is not: it was ended.
                 Ok(true) => self.left_behind(held, ENDED.into()).await,
                 Ok(false) => lost(),
-                Err(_) => self.settle_elsewhere(Some(error.into())).await,
+                Err(_) => self.settle_elsewhere(held, Some(error.into())).await,
             },
             Failure::Serialization | Failure::Deadlock => {
                 match self.refused(&mut held, one).await {
                     Ok(true) if !one.last => Tried::Conflict(error.into()),
                     Ok(true) => self.undone(held, error.into()).await,
                     Ok(false) => lost(),
-                    Err(_) => self.settle_elsewhere(Some(error.into())).await,
+                    Err(_) => self.settle_elsewhere(held, Some(error.into())).await,
                 }
             }
             // Only a tombstone has the key of this attempt.
             Failure::Duplicate => lost(),
-            Failure::Disconnected => {
-                drop(held);
-                self.settle_elsewhere(Some(error.into())).await
-            }
+            Failure::Disconnected => self.settle_elsewhere(held, Some(error.into())).await,
             _ => {
                 let cause = failed::<D>("could not write to the audit", error);
-                match rollback::<D>(&mut held).await {
-                    Ok(()) => self.undone(held, cause.into()).await,
-                    Err(_) => {
-                        drop(held);
-                        self.settle_elsewhere(Some(cause.into())).await
-                    }
-                }
+                self.undo(held, cause.into()).await
             }
         }
     }
@@ -255,15 +256,15 @@ impl<D: Driver> Transact<'_, D> {
         let ledger = &self.database.ledger;
         match self.entry {
             SuccessEntry::Here(store) => {
-                let entry = self.attempt.entry(self.purpose.success(), self.mode(), None);
+                let entry = self
+                    .attempt
+                    .entry(self.purpose.success(), self.mode(), None);
                 let (row, lease) = (rows::new_row(&entry), store.lease());
                 ledger
                     .append_within(held, &one.possession, lease, &row, &one.witness, &one.tag)
                     .await
             }
-            SuccessEntry::Elsewhere { .. } => {
-                ledger.mark_within(held, one.marker, &one.tag).await
-            }
+            SuccessEntry::Elsewhere { .. } => ledger.mark_within(held, one.marker, &one.tag).await,
         }
     }
 
@@ -286,10 +287,7 @@ impl<D: Driver> Transact<'_, D> {
             Ok(()) => self.commit(held, one, TransactionMode::None).await,
             Err(error) => match D::classify(&error) {
                 Failure::Refused => lost(),
-                Failure::Disconnected => {
-                    drop(held);
-                    self.settle_elsewhere(Some(error.into())).await
-                }
+                Failure::Disconnected => self.settle_elsewhere(held, Some(error.into())).await,
                 _ => {
                     let cause = failed::<D>("could not write to the audit", error);
                     self.left_behind(held, cause.into()).await
@@ -301,67 +299,43 @@ impl<D: Driver> Transact<'_, D> {
     async fn commit(&self, mut held: Held<D>, one: &Try<'_>, mode: TransactionMode) -> Tried {
         let error = match D::commit(&mut held, self.database.ledger.patience()).await {
             Ok(()) => {
-                held.give_back().await;
+                self.give_back(held).await;
                 return Tried::Ended(Transacted::Done { mode });
             }
             Err(error) => error,
         };
         match D::classify(&error) {
-            Failure::Disconnected => {
-                drop(held);
-                self.settle_elsewhere(Some(error.into())).await
-            }
+            Failure::Disconnected => self.settle_elsewhere(held, Some(error.into())).await,
             _ if mode == TransactionMode::None => self.left_behind(held, error.into()).await,
-            failure if failure.is_conflict() && !one.last => {
-                match rollback::<D>(&mut held).await {
-                    Ok(()) => Tried::Conflict(error.into()),
-                    Err(_) => self.settle_elsewhere(Some(error.into())).await,
-                }
-            }
-            _ => match rollback::<D>(&mut held).await {
-                Ok(()) => self.undone(held, error.into()).await,
-                Err(_) => {
-                    drop(held);
-                    self.settle_elsewhere(Some(error.into())).await
-                }
+            failure if failure.is_conflict() && !one.last => match rollback::<D>(&mut held).await {
+                Ok(()) => Tried::Conflict(error.into()),
+                Err(_) => self.settle_elsewhere(held, Some(error.into())).await,
             },
+            _ => self.undo(held, error.into()).await,
         }
     }
 
     /// The function returned an error: finds out what is left of the transaction and undoes it.
     async fn fail(&self, mut held: Held<D>, one: &Try<'_>, cause: BoxError) -> Tried {
         let conflict = is_conflict::<D>(&cause) && !one.last;
-        if depth::<D>(&held) > 1 && unnest::<D>(&mut held).await.is_err() {
-            drop(held);
-            return self.settle_elsewhere(Some(cause)).await;
+        if is_deeper::<D>(&mut held, 1).await && unnest::<D>(&mut held).await.is_err() {
+            return self.settle_elsewhere(held, Some(cause)).await;
         }
         let Ok(afterwards) = self.inspect(&mut held, one).await else {
-            drop(held);
-            return self.settle_elsewhere(Some(cause)).await;
+            return self.settle_elsewhere(held, Some(cause)).await;
         };
         match afterwards {
             Afterwards::Whole | Afterwards::RolledBackMidway if conflict => {
                 match self.refused(&mut held, one).await {
                     Ok(true) => Tried::Conflict(cause),
                     Ok(false) => lost(),
-                    Err(_) => {
-                        drop(held);
-                        self.settle_elsewhere(Some(cause)).await
-                    }
+                    Err(_) => self.settle_elsewhere(held, Some(cause)).await,
                 }
             }
             Afterwards::Whole if self.database.ledger.dialect().has_one_writer => {
                 self.undo_savepoint(held, one, cause).await
             }
-            Afterwards::Whole | Afterwards::RolledBackMidway => {
-                match rollback::<D>(&mut held).await {
-                    Ok(()) => self.undone(held, cause).await,
-                    Err(_) => {
-                        drop(held);
-                        self.settle_elsewhere(Some(cause)).await
-                    }
-                }
-            }
+            Afterwards::Whole | Afterwards::RolledBackMidway => self.undo(held, cause).await,
             Afterwards::CommittedMidway => self.left_behind(held, cause).await,
             Afterwards::Ended => {
                 let both = format!("{}; and {ENDED}", chain(&cause));
@@ -372,18 +346,18 @@ impl<D: Driver> Transact<'_, D> {
 
     /// What became of the transaction of a function that returned an error. A savepoint is left as
     /// it is where it is needed to undo.
-    async fn inspect(
-        &self,
-        held: &mut Held<D>,
-        one: &Try<'_>,
-    ) -> Result<Afterwards, sqlx::Error> {
+    async fn inspect(&self, held: &mut Held<D>, one: &Try<'_>) -> Result<Afterwards, sqlx::Error> {
         let ledger = &self.database.ledger;
         if let Some(own_tag) = D::OWN_TAG {
             return match send::<D>(held, own_tag.to_owned()).await {
                 Ok(mut answer) => {
                     let tag = answer.rows.first_mut().map(|row| row.text(0));
                     let ours = tag.as_deref() == Some(one.tag.as_str());
-                    Ok(if ours { Afterwards::Whole } else { Afterwards::Ended })
+                    Ok(if ours {
+                        Afterwards::Whole
+                    } else {
+                        Afterwards::Ended
+                    })
                 }
                 // An aborted transaction answers nothing until it is rolled back: it is open still.
                 Err(error) if D::classify(&error) == Failure::Disconnected => Err(error),
@@ -423,7 +397,11 @@ impl<D: Driver> Transact<'_, D> {
                 ledger.marker(held, marker).await? == Some(MarkerKind::Started)
             }
         };
-        Ok(if visible { Afterwards::CommittedMidway } else { Afterwards::RolledBackMidway })
+        Ok(if visible {
+            Afterwards::CommittedMidway
+        } else {
+            Afterwards::RolledBackMidway
+        })
     }
 
     /// Rolls back and tells whether the possession is still ours.
@@ -436,26 +414,45 @@ impl<D: Driver> Transact<'_, D> {
         }
     }
 
+    /// A connection whose limits were set is closed, unless they ended with the transaction.
+    async fn give_back(&self, held: Held<D>) {
+        let limits = self.invocation.limits;
+        let outlive = D::limits(&limits, true).is_some()
+            && D::limits(&limits, true) == D::limits(&limits, false);
+        if !outlive {
+            held.give_back().await;
+        }
+    }
+
     /// Undoes and, where the audit is here, records in one transaction, so that nobody writes in
     /// between.
     async fn undo_savepoint(&self, mut held: Held<D>, one: &Try<'_>, cause: BoxError) -> Tried {
         let ledger = &self.database.ledger;
         let (rows, lease): (Vec<_>, _) = match self.entry {
-            SuccessEntry::Here(store) => {
-                (self.undone_entries(&cause).iter().map(rows::new_row).collect(), store.lease())
-            }
+            SuccessEntry::Here(store) => (
+                self.undone_entries(&cause)
+                    .iter()
+                    .map(rows::new_row)
+                    .collect(),
+                store.lease(),
+            ),
             SuccessEntry::Elsewhere { .. } => (Vec::new(), None),
         };
         let recorded = !rows.is_empty();
-        let undone =
-            match ledger.undo_within(&mut held, &one.possession, lease, &rows, &one.tag).await {
-                Ok(()) => D::commit(&mut held, ledger.patience()).await,
-                Err(error) => Err(error),
-            };
+        let undone = match ledger
+            .undo_within(&mut held, &one.possession, lease, &rows, &one.tag)
+            .await
+        {
+            Ok(()) => D::commit(&mut held, ledger.patience()).await,
+            Err(error) => Err(error),
+        };
         let error = match undone {
             Ok(()) if recorded => {
-                held.give_back().await;
-                return Tried::Ended(Transacted::Undone { cause, unrecorded: None });
+                self.give_back(held).await;
+                return Tried::Ended(Transacted::Undone {
+                    cause,
+                    unrecorded: None,
+                });
             }
             Ok(()) => return self.undone(held, cause).await,
             Err(error) => error,
@@ -473,14 +470,26 @@ impl<D: Driver> Transact<'_, D> {
         }
     }
 
+    /// Rolls back what there is and records that nothing of the attempt is left.
+    async fn undo(&self, mut held: Held<D>, cause: BoxError) -> Tried {
+        match rollback::<D>(&mut held).await {
+            Ok(()) => self.undone(held, cause).await,
+            Err(_) => self.settle_elsewhere(held, Some(cause)).await,
+        }
+    }
+
     /// Nothing of the attempt is left, and the connection is in no transaction: records that.
     async fn undone(&self, held: Held<D>, cause: BoxError) -> Tried {
-        held.give_back().await;
+        self.give_back(held).await;
         match self.record(&self.undone_entries(&cause)).await {
-            Recorded::Yes => Tried::Ended(Transacted::Undone { cause, unrecorded: None }),
-            Recorded::No(error) => {
-                Tried::Ended(Transacted::Undone { cause, unrecorded: Some(error) })
-            }
+            Recorded::Yes => Tried::Ended(Transacted::Undone {
+                cause,
+                unrecorded: None,
+            }),
+            Recorded::No(error) => Tried::Ended(Transacted::Undone {
+                cause,
+                unrecorded: Some(error),
+            }),
             Recorded::Lost => lost(),
         }
     }
@@ -488,26 +497,36 @@ impl<D: Driver> Transact<'_, D> {
     /// Something of the attempt stays: rolls back what can be, and records that it failed as one
     /// without transaction.
     async fn left_behind(&self, mut held: Held<D>, cause: BoxError) -> Tried {
-        if rollback::<D>(&mut held).await.is_ok() {
-            held.give_back().await;
+        match rollback::<D>(&mut held).await {
+            Ok(()) => self.give_back(held).await,
+            // A pool of one connection has no other to record on.
+            Err(_) => drop(held),
         }
         self.record_left_behind(cause).await
     }
 
     async fn record_left_behind(&self, cause: BoxError) -> Tried {
         let state = self.purpose.left_behind();
-        let entry = self.attempt.entry(state, TransactionMode::None, Some(chain(&cause)));
+        let entry = self
+            .attempt
+            .entry(state, TransactionMode::None, Some(self.reason(&cause)));
         match self.record(&[entry]).await {
-            Recorded::Yes => Tried::Ended(Transacted::LeftBehind { cause, unrecorded: None }),
-            Recorded::No(error) => {
-                Tried::Ended(Transacted::LeftBehind { cause, unrecorded: Some(error) })
-            }
+            Recorded::Yes => Tried::Ended(Transacted::LeftBehind {
+                cause,
+                unrecorded: None,
+            }),
+            Recorded::No(error) => Tried::Ended(Transacted::LeftBehind {
+                cause,
+                unrecorded: Some(error),
+            }),
             Recorded::Lost => lost(),
         }
     }
 
     /// The connection is gone, or hangs: finds out on another one what became of the transaction.
-    async fn settle_elsewhere(&self, cause: Option<BoxError>) -> Tried {
+    async fn settle_elsewhere(&self, held: Held<D>, cause: Option<BoxError>) -> Tried {
+        // A pool of one connection has no other.
+        drop(held);
         let cause = cause.unwrap_or_else(|| "the connection was lost".into());
         let settled = match self.entry {
             SuccessEntry::Here(_) => settle::<D>(self.database, self.attempt).await,
@@ -523,10 +542,14 @@ impl<D: Driver> Transact<'_, D> {
                 self.record_left_behind(cause).await
             }
             Settled::Visible(_) => match self.record(&self.undone_entries(&cause)).await {
-                Recorded::Yes => Tried::Ended(Transacted::Undone { cause, unrecorded: None }),
-                Recorded::No(error) => {
-                    Tried::Ended(Transacted::Undone { cause, unrecorded: Some(error) })
-                }
+                Recorded::Yes => Tried::Ended(Transacted::Undone {
+                    cause,
+                    unrecorded: None,
+                }),
+                Recorded::No(error) => Tried::Ended(Transacted::Undone {
+                    cause,
+                    unrecorded: Some(error),
+                }),
                 Recorded::Lost => lost(),
             },
             Settled::Unreachable => Tried::Ended(Transacted::Unknown { cause }),
@@ -535,11 +558,13 @@ impl<D: Driver> Transact<'_, D> {
 
     fn undone_entries(&self, cause: &BoxError) -> Vec<NewEntry> {
         let states = self.purpose.undone().iter();
-        let mut error = Some(chain(cause));
-        let entry = |state: &State| {
-            self.attempt.entry(state.clone(), self.mode(), error.take())
-        };
+        let mut error = Some(self.reason(cause));
+        let entry = |state: &State| self.attempt.entry(state.clone(), self.mode(), error.take());
         states.map(entry).collect()
+    }
+
+    fn reason(&self, cause: &BoxError) -> ErrorChain {
+        self.attempt.reason(&chain(cause))
     }
 
     async fn record(&self, entries: &[NewEntry]) -> Recorded {
@@ -558,7 +583,8 @@ enum Recorded {
 }
 
 fn lost() -> Tried {
-    let reason = format!("another possession of the lock ({LANE}) is there: the database refused the entry");
+    let reason =
+        format!("another possession of the lock ({LANE}) is there: the database refused the entry");
     Tried::Ended(Transacted::Lost { reason })
 }
 

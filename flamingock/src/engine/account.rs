@@ -1,0 +1,113 @@
+//! The account of a run: its report, from the plan and from what was done of it.
+
+use std::time::{Duration, Instant};
+
+use crate::call::{Signals, Stop};
+use crate::error::Error;
+use crate::execute::{Executed, Fate};
+use crate::pipeline::Pipeline;
+use crate::plan::{Decision, Plan, Step};
+use crate::report::{ChangeReport, MissingChange, Outcome, Report, StageReport};
+use crate::runner::Settings;
+
+/// What was done of a plan, by stage and place: none where nothing was.
+pub(super) type Done = Vec<Vec<Option<(Executed, Duration)>>>;
+
+/// The report of a plan and of what was done of it so far.
+pub(super) fn report(
+    settings: &Settings,
+    pipeline: &Pipeline,
+    plan: &Plan,
+    done: &Done,
+    run_id: &str,
+    began: Instant,
+) -> Report {
+    let mut halted = vec![false; plan.stages.len()];
+    let mut stages = Vec::with_capacity(plan.stages.len());
+    for (index, steps) in plan.stages.iter().enumerate() {
+        let stage = &pipeline.stages[index];
+        halted[index] = stage.after.iter().any(|before| halted[*before])
+            || steps
+                .iter()
+                .any(|step| matches!(step.decision, Decision::Issue(_)));
+        let changes = steps.iter().enumerate().map(|(place, step)| {
+            let executed = done.get(index).and_then(|stage| stage.get(place)?.as_ref());
+            change_report(step, executed, halted[index])
+        });
+        stages.push(StageReport {
+            name: stage.name.clone(),
+            changes: changes.collect(),
+        });
+    }
+    let missing = plan.missing.iter().map(|entry| MissingChange {
+        id: entry.change_id.clone(),
+        stage: entry.stage.clone(),
+        order: entry.change_order.clone(),
+    });
+    Report {
+        run_id: run_id.to_owned(),
+        service: settings.service.clone(),
+        stages,
+        missing: missing.collect(),
+        warnings: Vec::new(),
+        duration: began.elapsed(),
+    }
+}
+
+fn change_report(
+    step: &Step,
+    executed: Option<&(Executed, Duration)>,
+    halted: bool,
+) -> ChangeReport {
+    let definition = step.definition;
+    let mut report = ChangeReport {
+        id: definition.id.to_owned(),
+        order: definition.order.to_owned(),
+        target: definition.target.to_owned(),
+        location: definition.location().to_string(),
+        outcome: Outcome::NotReached,
+        duration: None,
+        error: None,
+        issue: None,
+        notes: step.notes.clone(),
+    };
+    match (executed, &step.decision) {
+        (Some((executed, duration)), _) => {
+            report.outcome = executed.outcome;
+            report.duration = Some(*duration);
+            report.error.clone_from(&executed.error);
+            report.issue.clone_from(&executed.issue);
+            report.notes.extend(executed.notes.iter().cloned());
+        }
+        (None, Decision::Skip) => report.outcome = Outcome::AlreadyApplied,
+        (None, Decision::Filtered) => report.outcome = Outcome::Filtered,
+        (None, Decision::Issue(cause)) => {
+            report.outcome = Outcome::Blocked;
+            report.issue = Some(cause.clone());
+            report.error = step.newest.as_ref().and_then(|newest| newest.error.clone());
+        }
+        (None, Decision::Apply | Decision::Verify(_) | Decision::Resolve) if halted => {
+            report.outcome = Outcome::Blocked;
+        }
+        (None, Decision::Apply | Decision::Verify(_) | Decision::Resolve) => {}
+    }
+    report
+}
+
+/// What the report means for the run as a whole.
+pub(super) fn conclude(report: Report, fate: Fate, signals: &Signals) -> Result<Report, Error> {
+    let counts = report.counts();
+    match fate {
+        Fate::Lost(reason) => Err(Error::LeaseLost {
+            reason,
+            report: Box::new(report),
+        }),
+        Fate::Unknown => Err(Error::OutcomeUnknown(Box::new(report))),
+        Fate::GoesOn if report.is_success() => Ok(report),
+        Fate::GoesOn if signals.now() == Stop::Asked => Err(Error::Cancelled(Box::new(report))),
+        Fate::GoesOn if counts.failed + counts.rolled_back > 0 => {
+            Err(Error::ChangesFailed(Box::new(report)))
+        }
+        Fate::GoesOn => Err(Error::Issues(Box::new(report))),
+    }
+}

@@ -1,0 +1,306 @@
+//! A run from its beginning to its end: the one place that knows the order of things.
+
+mod account;
+mod stages;
+mod waiting;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use tracing::Instrument;
+
+use self::account::{Done, report};
+use self::waiting::Waited;
+use crate::audit::{Facts, Snapshot, Store};
+use crate::call::Signals;
+use crate::change::Definition;
+use crate::error::Error;
+use crate::manifest;
+use crate::pipeline::{Pipeline, Problem};
+use crate::plan::{Note, Plan};
+use crate::preflight::{self, Targets};
+use crate::registry;
+use crate::report::Report;
+use crate::runner::{Mode, Rule, Settings};
+use crate::tables::StorageSettings;
+
+/// The format of what the pipeline's digest covers.
+const DIGEST_FORMAT: &str = "1";
+
+/// The longest name of a service, in characters.
+const LONGEST_SERVICE: usize = 190;
+
+/// A run whose settings are found right.
+struct Prepared {
+    settings: Settings,
+    mode: Mode,
+    pipeline: Pipeline,
+    targets: Targets,
+    store: Arc<dyn Store>,
+    digest: String,
+    facts: Arc<Facts>,
+    run_id: String,
+    began: Instant,
+}
+
+/// Runs what is pending.
+pub(crate) async fn run(settings: Settings, signals: Signals) -> Result<Report, Error> {
+    let prepared = Prepared::new(settings).map_err(Error::Invalid)?;
+    let span = tracing::info_span!(
+        "flamingock",
+        service = prepared.settings.service,
+        run_id = prepared.run_id
+    );
+    async {
+        let result = prepared.run(&signals).await;
+        match &result {
+            Ok(report) if report.is_up_to_date() => tracing::debug!("{report}"),
+            Ok(report) => tracing::info!("{report}"),
+            Err(error) => tracing::error!("{error}"),
+        }
+        result
+    }
+    .instrument(span)
+    .await
+}
+
+impl Prepared {
+    /// Finds everything that is wrong before anything is touched.
+    fn new(mut settings: Settings) -> Result<Prepared, Vec<Problem>> {
+        let mut problems = check_settings(&settings);
+        let mode = settings.mode().unwrap_or_else(|problem| {
+            problems.push(problem);
+            Mode::Off
+        });
+        let (definitions, pipeline) = pipeline(&settings, &mut problems);
+        if let Some(committed) = &settings.manifest
+            && let Err(found) = manifest::check(&pipeline, committed)
+        {
+            problems.extend(found);
+        }
+        let storage_settings = StorageSettings {
+            tables: settings.tables.clone(),
+            lock: settings.lock,
+        };
+        let opened = settings.storage.open(&storage_settings);
+        let storage = match opened {
+            Ok(storage) => storage,
+            Err(found) => {
+                problems.extend(found);
+                return Err(problems);
+            }
+        };
+        let mut given = std::mem::take(&mut settings.targets);
+        for target in &mut given {
+            target.database = target
+                .database
+                .as_ref()
+                .map(|database| database.configured(&storage_settings));
+        }
+        let targets = preflight::targets(storage.target, given, &mut problems);
+        let selected: Vec<&'static Definition> = definitions
+            .into_iter()
+            .filter(|change| settings.selects(change))
+            .collect();
+        problems.extend(preflight::check(&selected, &targets, &settings.values));
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        let policy = settings.policy.text();
+        let salt = [DIGEST_FORMAT, settings.service.as_str(), policy.as_str()];
+        let digest = pipeline.digest(&salt, |change| settings.selects(change));
+        Ok(Prepared {
+            mode,
+            pipeline,
+            targets,
+            store: storage.store,
+            digest,
+            facts: Arc::new(facts(&settings)),
+            run_id: new_run_id(),
+            began: Instant::now(),
+            settings,
+        })
+    }
+
+    async fn run(&self, signals: &Signals) -> Result<Report, Error> {
+        if self.mode == Mode::Off {
+            let plan = Plan::make(
+                &self.pipeline,
+                |change| self.settings.selects(change),
+                vec![],
+            );
+            return Ok(self.report(&plan, &Vec::new()));
+        }
+        let lease = match self.wait_for_the_lock(signals).await? {
+            Waited::Ended(report) => return Ok(*report),
+            Waited::Obtained(lease) => lease,
+        };
+        self.run_locked(lease, signals).await
+    }
+
+    /// What this run would do with what it has read.
+    fn plan(&self, snapshot: &Snapshot) -> Result<Plan, Error> {
+        let selects = |change: &Definition| self.settings.selects(change);
+        if snapshot.up_to_date {
+            return Ok(Plan::complete(&self.pipeline, selects));
+        }
+        let mut plan = Plan::make(&self.pipeline, selects, snapshot.newest.clone());
+        if self.settings.adopt_verified {
+            plan.ask_first();
+        }
+        judge(&self.settings, &mut plan).map_err(Error::Invalid)?;
+        Ok(plan)
+    }
+
+    fn report(&self, plan: &Plan, done: &Done) -> Report {
+        report(
+            &self.settings,
+            &self.pipeline,
+            plan,
+            done,
+            &self.run_id,
+            self.began,
+        )
+    }
+}
+
+/// Applies the policy: what is allowed is not noted, what is denied is a problem.
+fn judge(settings: &Settings, plan: &mut Plan) -> Result<(), Vec<Problem>> {
+    let policy = settings.policy;
+    let mut problems = Vec::new();
+    for step in plan.stages.iter_mut().flatten() {
+        let definition = step.definition;
+        step.notes.retain(|note| {
+            let rule = match note {
+                Note::Drifted { .. } => policy.drift,
+                Note::OutOfOrder { .. } => policy.out_of_order,
+                Note::Retried { .. } | Note::CommittedMidway | Note::FoundApplied => Rule::Warn,
+            };
+            if rule == Rule::Deny {
+                let message = format!("the change \"{}\": {note}", definition.id);
+                problems.push(Problem::at(definition.location(), message));
+            }
+            rule != Rule::Allow
+        });
+    }
+    match policy.missing {
+        Rule::Allow => plan.missing.clear(),
+        Rule::Warn => {}
+        Rule::Deny => problems.extend(plan.missing.iter().map(|entry| {
+            Problem::general(format!(
+                "the change \"{}\" is applied, but not in this binary",
+                entry.change_id
+            ))
+        })),
+    }
+    if problems.is_empty() {
+        Ok(())
+    } else {
+        Err(problems)
+    }
+}
+
+/// The changes of the run, in the order in which they were collected and as a pipeline.
+fn pipeline(
+    settings: &Settings,
+    problems: &mut Vec<Problem>,
+) -> (Vec<&'static Definition>, Pipeline) {
+    let definitions = match &settings.changes {
+        Some(changes) => changes.clone(),
+        None => registry::collect().unwrap_or_else(|found| {
+            problems.extend(found);
+            Vec::new()
+        }),
+    };
+    let pipeline = Pipeline::build(&settings.stages, &definitions).unwrap_or_else(|found| {
+        problems.extend(found);
+        Pipeline::default()
+    });
+    (definitions, pipeline)
+}
+
+/// The pipeline that a run would have.
+pub(crate) fn pipeline_of(settings: &Settings) -> Result<Pipeline, Error> {
+    let mut problems = Vec::new();
+    let (_, pipeline) = pipeline(settings, &mut problems);
+    if problems.is_empty() {
+        Ok(pipeline)
+    } else {
+        Err(Error::Invalid(problems))
+    }
+}
+
+/// The manifest of the changes that a run would have.
+pub(crate) fn manifest(settings: &Settings) -> Result<String, Error> {
+    pipeline_of(settings).map(|pipeline| manifest::text(&pipeline))
+}
+
+/// What a run would find, without doing anything about it.
+pub(crate) async fn look(settings: &Settings) -> Result<Report, Error> {
+    let began = Instant::now();
+    let pipeline = pipeline_of(settings)?;
+    let storage_settings = StorageSettings {
+        tables: settings.tables.clone(),
+        lock: settings.lock,
+    };
+    let storage = settings
+        .storage
+        .open(&storage_settings)
+        .map_err(Error::Invalid)?;
+    let snapshot = storage
+        .store
+        .snapshot(&settings.service, "")
+        .await
+        .map_err(Error::store)?;
+    let mut plan = Plan::make(
+        &pipeline,
+        |change| settings.selects(change),
+        snapshot.newest,
+    );
+    judge(settings, &mut plan).map_err(Error::Invalid)?;
+    Ok(report(
+        settings,
+        &pipeline,
+        &plan,
+        &Vec::new(),
+        &new_run_id(),
+        began,
+    ))
+}
+
+/// A name that no other run has.
+pub(crate) fn new_run_id() -> String {
+    format!("{:032x}", rand::random::<u128>())
+}
+
+fn check_settings(settings: &Settings) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let service = &settings.service;
+    let visible = !service.is_empty()
+        && service.trim() == service
+        && !service.chars().any(char::is_control)
+        && service.chars().count() <= LONGEST_SERVICE;
+    if !visible {
+        problems.push(Problem::general(format!(
+            "service {service:?}: use 1 to {LONGEST_SERVICE} visible characters, with no blank at either end"
+        )));
+    }
+    let lock = settings.lock;
+    for (name, duration) in [("lease", lock.lease), ("poll", lock.poll)] {
+        if duration.is_zero() {
+            problems.push(Problem::general(format!("the lock's {name} is zero")));
+        }
+    }
+    problems
+}
+
+pub(crate) fn facts(settings: &Settings) -> Facts {
+    let metadata = &settings.metadata;
+    Facts {
+        host: gethostname::gethostname().to_string_lossy().into_owned(),
+        pid: std::process::id(),
+        app_version: settings.app_version.clone(),
+        metadata: (!metadata.is_empty())
+            .then(|| serde_json::Value::Object(metadata.clone()).to_string()),
+    }
+}

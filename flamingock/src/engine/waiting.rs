@@ -1,0 +1,195 @@
+//! Waiting for the lock: looking, and taking it once there is something to do and nobody has it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::Prepared;
+use crate::audit::{Claim, Snapshot, StoreError, StoreErrorKind};
+use crate::call::{Signals, Stop};
+use crate::error::Error;
+use crate::lock::{Holder, Lease, OnLockTimeout, next_pause};
+use crate::pipeline::Problem;
+use crate::plan::{Decision, Plan};
+use crate::report::Report;
+use crate::runner::Mode;
+use crate::target::DEFAULT;
+
+/// How often a waiter says whom it waits for.
+const TELL_AGAIN: Duration = Duration::from_secs(30);
+
+/// How the wait for the lock ended.
+pub(super) enum Waited {
+    Ended(Box<Report>),
+    Obtained(Lease),
+}
+
+/// Whom a run waits for, and when it said so.
+#[derive(Default)]
+struct Waiting {
+    since: Option<Instant>,
+    told: Option<(i64, Instant)>,
+}
+
+impl Waiting {
+    fn tell(&mut self, snapshot: &Snapshot) {
+        self.since.get_or_insert_with(Instant::now);
+        let Some(lock) = snapshot.lock.as_ref().filter(|lock| lock.held) else {
+            return;
+        };
+        let told = self
+            .told
+            .is_some_and(|(token, at)| token == lock.token && at.elapsed() < TELL_AGAIN);
+        if !told {
+            self.told = Some((lock.token, Instant::now()));
+            tracing::info!("waiting for the lock, held by {}", Holder(lock.clone()));
+        }
+    }
+}
+
+impl Prepared {
+    /// Looks, and takes the lock as soon as there is something to do and nobody has it.
+    pub(super) async fn wait_for_the_lock(&self, signals: &Signals) -> Result<Waited, Error> {
+        let deadline = self.began + self.settings.lock.wait;
+        let mut pause = self.settings.lock.poll;
+        let mut waiting = Waiting::default();
+        loop {
+            let snapshot = match self
+                .store
+                .snapshot(&self.settings.service, &self.digest)
+                .await
+            {
+                Ok(snapshot) => snapshot,
+                // A waiter bears with a database that restarts.
+                Err(error)
+                    if waiting.since.is_some()
+                        && error.kind == StoreErrorKind::Disconnected
+                        && Instant::now() < deadline =>
+                {
+                    tokio::time::sleep(pause).await;
+                    pause = next_pause(pause);
+                    continue;
+                }
+                Err(error) => return Err(Error::store(error)),
+            };
+            let plan = self.plan(&snapshot)?;
+            if let Some(ended) = self.without_the_lock(&snapshot, &plan)? {
+                return Ok(Waited::Ended(Box::new(ended)));
+            }
+            if !snapshot.is_held()
+                && let Some(lease) = self.take_the_lock(&snapshot, signals).await?
+            {
+                return Ok(Waited::Obtained(lease));
+            }
+            if signals.now() != Stop::No {
+                return Err(Error::Cancelled(Box::new(self.report(&plan, &Vec::new()))));
+            }
+            if Instant::now() >= deadline {
+                return self.not_obtained(snapshot, &plan);
+            }
+            waiting.tell(&snapshot);
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                _ = signals.wait(|stop| *stop != Stop::No) => {}
+            }
+            pause = next_pause(pause);
+        }
+    }
+
+    /// What ends without the lock: nothing to do, nothing that may be done, or only a look.
+    fn without_the_lock(&self, snapshot: &Snapshot, plan: &Plan) -> Result<Option<Report>, Error> {
+        let report = || self.report(plan, &Vec::new());
+        if plan.is_settled() {
+            return Ok(Some(report()));
+        }
+        match self.mode {
+            Mode::Check => return Err(Error::Pending(Box::new(report()))),
+            Mode::Plan => return Ok(Some(report())),
+            Mode::Apply | Mode::Off => {}
+        }
+        // Under a live lease an attempt that seems to be interrupted may be running.
+        if !snapshot.is_held() && !plan.has_work(&self.pipeline) {
+            return Err(Error::Issues(Box::new(report())));
+        }
+        Ok(None)
+    }
+
+    async fn take_the_lock(
+        &self,
+        snapshot: &Snapshot,
+        signals: &Signals,
+    ) -> Result<Option<Lease>, Error> {
+        let service = &self.settings.service;
+        self.refuse_a_second_history(snapshot).await?;
+        if !snapshot.tables {
+            if !self.settings.create_tables {
+                return Err(Error::store(StoreError::new(
+                    StoreErrorKind::MissingTable,
+                    "the tables of the audit are not there, and `create_tables(false)` keeps the run from creating them",
+                    "create them by hand, or let one run create them",
+                )));
+            }
+            self.store.create(service).await.map_err(Error::store)?;
+        } else if snapshot.lock.is_none() {
+            self.store.register(service).await.map_err(Error::store)?;
+        }
+        let claim = Claim {
+            service: service.clone(),
+            run_id: self.run_id.clone(),
+            owner: self.owner(),
+            lease: self.settings.lock.lease,
+            force: false,
+        };
+        let obtained = self.store.acquire(&claim).await.map_err(Error::store)?;
+        Ok(obtained.map(|possession| {
+            tracing::info!(token = possession.token, "lock obtained");
+            let store = Arc::clone(&self.store);
+            Lease::keep(possession, store, self.settings.lock.lease, signals)
+        }))
+    }
+
+    /// A service that is named later must not run everything again.
+    async fn refuse_a_second_history(&self, snapshot: &Snapshot) -> Result<(), Error> {
+        let service = &self.settings.service;
+        let is_new = snapshot.tables && snapshot.newest.is_empty();
+        if !is_new || service == DEFAULT || self.settings.independent {
+            return Ok(());
+        }
+        let of_default = self
+            .store
+            .snapshot(DEFAULT, "")
+            .await
+            .map_err(Error::store)?;
+        let plan = Plan::make(&self.pipeline, |_| true, of_default.newest);
+        let applied = plan
+            .steps()
+            .filter(|step| step.decision == Decision::Skip)
+            .count();
+        if applied == 0 {
+            return Ok(());
+        }
+        Err(Error::Invalid(vec![Problem::general(format!(
+            "the service \"{service}\" has no history, but the service \"{DEFAULT}\" has applied {applied} of these changes in this database: they would run again. If this is the application that had no name until now, take its history over with `adopt --from-service {DEFAULT}`; if \"{service}\" is meant to have a history of its own, say `.independent_service()`"
+        ))]))
+    }
+
+    fn owner(&self) -> String {
+        format!(
+            "{} (process {} on {})",
+            self.settings.service, self.facts.pid, self.facts.host
+        )
+    }
+
+    fn not_obtained(&self, snapshot: Snapshot, plan: &Plan) -> Result<Waited, Error> {
+        let holder = snapshot.lock.filter(|lock| lock.held);
+        let mut report = self.report(plan, &Vec::new());
+        match self.settings.on_lock_timeout {
+            OnLockTimeout::Fail => Err(Error::lock_timeout(holder, report)),
+            OnLockTimeout::Continue => {
+                report.warnings.push(
+                    "the lock was not obtained in time and the run goes on as it was told: nothing is guaranteed".to_owned(),
+                );
+                Ok(Waited::Ended(Box::new(report)))
+            }
+        }
+    }
+}

@@ -1,0 +1,352 @@
+//! What people do beside running: look, decide, undo.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::audit::{
+    Claim, Entry, ErrorChain, Filter, LockRow, NewEntry, Newest, Origin, Possession, State,
+    StoreErrorKind,
+};
+use crate::change::Definition;
+use crate::engine;
+use crate::error::Error;
+use crate::lock::Holder;
+use crate::pipeline::Problem;
+use crate::plan::{Cause, Decision, Plan, is_applied};
+use crate::report::Report;
+use crate::runner::{Runner, Settings};
+use crate::storage::Storage;
+use crate::tables::StorageSettings;
+
+/// What a person found out about a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Resolution {
+    /// Its effect is there.
+    Applied,
+    /// Nothing of it is there: the next run applies it.
+    RolledBack,
+}
+
+/// What became of a resolution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Resolved {
+    /// It is on record.
+    Recorded,
+    /// The audit said the same before: nothing was written.
+    Unchanged,
+}
+
+/// A change that needs a person, or that an attempt is running at.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct Issue {
+    /// The change's id.
+    pub change_id: String,
+    /// Its stage.
+    pub stage: String,
+    /// Its target system.
+    pub target: String,
+    /// Why a person is needed.
+    pub cause: Cause,
+    /// Whether the lock is held: then the attempt may be running, and there may be no issue.
+    pub may_be_running: bool,
+    /// What the newest entry says.
+    pub state: State,
+    /// How that attempt ran: "none", "shared" or "separate".
+    pub transaction_mode: String,
+    /// Which attempt it was.
+    pub attempt: u32,
+    /// When it began: RFC 3339, UTC.
+    pub started_at: String,
+    /// Why it failed, if it was seen to.
+    pub error: Option<ErrorChain>,
+}
+
+impl Runner {
+    /// What a run would do now, and why, without doing it: every pending change is
+    /// [`NotReached`](crate::Outcome::NotReached), one that needs a person
+    /// [`Blocked`](crate::Outcome::Blocked). Reads only, and takes no lock.
+    ///
+    /// # Errors
+    /// What is wrong with the registry or the pipeline, and whatever keeps the audit from being
+    /// read.
+    pub async fn plan(&self) -> Result<Report, Error> {
+        engine::look(&self.settings).await
+    }
+
+    /// The entries of this service that match, oldest first. Reads only.
+    ///
+    /// # Errors
+    /// Whatever keeps the audit from being read; without tables there are no entries.
+    pub async fn audit(&self, filter: &Filter) -> Result<Vec<Entry>, Error> {
+        let storage = open(&self.settings)?;
+        match storage.store.history(&self.settings.service, filter).await {
+            Err(error) if error.kind == StoreErrorKind::MissingTable => Ok(Vec::new()),
+            entries => entries.map_err(Error::store),
+        }
+    }
+
+    /// The changes that need a person. Reads only.
+    ///
+    /// # Errors
+    /// What is wrong with the registry or the pipeline, and whatever keeps the audit from being
+    /// read.
+    pub async fn issues(&self) -> Result<Vec<Issue>, Error> {
+        let storage = open(&self.settings)?;
+        let pipeline = engine::pipeline_of(&self.settings)?;
+        let snapshot = storage
+            .store
+            .snapshot(&self.settings.service, "")
+            .await
+            .map_err(Error::store)?;
+        let held = snapshot.is_held();
+        let plan = Plan::make(&pipeline, |_| true, snapshot.newest);
+        let issues = plan
+            .steps()
+            .filter_map(|step| match (&step.decision, &step.newest) {
+                (Decision::Issue(cause), Some(newest)) => Some(issue(newest, cause, held)),
+                _ => None,
+            });
+        Ok(issues.collect())
+    }
+
+    /// Records what a person found out about a change that needs one: appends an entry by the
+    /// origin `operator`, edits none. Nothing is written if the audit says the same already.
+    ///
+    /// # Errors
+    /// [`Error::LockTimeout`] at once while a run has the lock; [`Error::Invalid`] for a change
+    /// that the audit does not know, or without a reason; whatever keeps the entry from being
+    /// written.
+    pub async fn resolve(
+        &self,
+        change_id: &str,
+        resolution: Resolution,
+        reason: &str,
+    ) -> Result<Resolved, Error> {
+        if reason.trim().is_empty() {
+            return Err(invalid(
+                "a resolution needs a reason: say what was found, for the audit",
+            ));
+        }
+        let storage = open(&self.settings)?;
+        if let Found::Settled = self.find(&storage, change_id, resolution).await? {
+            return Ok(Resolved::Unchanged);
+        }
+        let possession = self.possess(&storage).await?;
+        let recorded = self
+            .record(&storage, &possession, change_id, resolution, reason)
+            .await;
+        let released = storage.store.release(&possession, None).await;
+        let recorded = recorded?;
+        released.map_err(Error::store)?;
+        Ok(recorded)
+    }
+
+    /// Who has the lock of this service, or had it last; none if nobody ever had. Reads only.
+    ///
+    /// # Errors
+    /// Whatever keeps the lock from being read.
+    pub async fn lock_state(&self) -> Result<Option<LockRow>, Error> {
+        let storage = open(&self.settings)?;
+        let snapshot = storage.store.snapshot(&self.settings.service, "").await;
+        Ok(snapshot.map_err(Error::store)?.lock)
+    }
+
+    /// Takes the lock from whoever has it, and gives it back: for an owner that is known to be dead
+    /// when its lease is too long to wait for. A living owner can commit nothing any more; what it
+    /// had begun is an issue, or is resolved, at the next start. Answers who had it.
+    ///
+    /// # Errors
+    /// Whatever keeps the lock from being taken.
+    pub async fn release_lock(&self, reason: &str) -> Result<Option<LockRow>, Error> {
+        if reason.trim().is_empty() {
+            return Err(invalid(
+                "a forced release needs a reason: say why the owner is known to be dead",
+            ));
+        }
+        let storage = open(&self.settings)?;
+        let snapshot = storage.store.snapshot(&self.settings.service, "").await;
+        let Some(lock) = snapshot
+            .map_err(Error::store)?
+            .lock
+            .filter(|lock| lock.held)
+        else {
+            return Ok(None);
+        };
+        let forced = self.claim(true);
+        let taken = storage.store.acquire(&forced).await.map_err(Error::store)?;
+        if let Some(possession) = taken {
+            tracing::warn!(reason, "lock taken from {}", Holder(lock.clone()));
+            storage
+                .store
+                .release(&possession, None)
+                .await
+                .map_err(Error::store)?;
+        }
+        Ok(Some(lock))
+    }
+
+    fn claim(&self, force: bool) -> Claim {
+        let facts = engine::facts(&self.settings);
+        Claim {
+            service: self.settings.service.clone(),
+            run_id: engine::new_run_id(),
+            owner: format!("an operator (process {} on {})", facts.pid, facts.host),
+            lease: self.settings.lock.lease,
+            force,
+        }
+    }
+
+    /// Takes the lock, and does not wait for it.
+    async fn possess(&self, storage: &Storage) -> Result<Possession, Error> {
+        let taken = storage
+            .store
+            .acquire(&self.claim(false))
+            .await
+            .map_err(Error::store)?;
+        match taken {
+            Some(possession) => Ok(possession),
+            None => {
+                let report = engine::look(&self.settings).await?;
+                Err(Error::lock_timeout(self.lock_state().await?, report))
+            }
+        }
+    }
+
+    async fn find(
+        &self,
+        storage: &Storage,
+        change_id: &str,
+        resolution: Resolution,
+    ) -> Result<Found, Error> {
+        let service = &self.settings.service;
+        let snapshot = storage
+            .store
+            .snapshot(service, "")
+            .await
+            .map_err(Error::store)?;
+        let newest = snapshot
+            .newest
+            .into_iter()
+            .find(|newest| newest.change_id == change_id);
+        let Some(newest) = newest else {
+            return Err(invalid(&format!(
+                "the audit of the service \"{service}\" knows no change \"{change_id}\": there is nothing to resolve"
+            )));
+        };
+        let settled = match newest.state {
+            State::Applied | State::MarkedApplied => Some(Resolution::Applied),
+            State::RolledBack | State::MarkedRolledBack => Some(Resolution::RolledBack),
+            State::Started | State::Failed | State::RollbackFailed | State::Unknown(_) => None,
+        };
+        match settled {
+            Some(settled) if settled == resolution => Ok(Found::Settled),
+            Some(_) => Err(invalid(&format!(
+                "the change \"{change_id}\" needs no person: it is {}. To take an applied change back, undo it",
+                newest.state
+            ))),
+            None => Ok(Found::Open(Box::new(newest))),
+        }
+    }
+
+    /// Looks again under the lock, and appends.
+    async fn record(
+        &self,
+        storage: &Storage,
+        possession: &Possession,
+        change_id: &str,
+        resolution: Resolution,
+        reason: &str,
+    ) -> Result<Resolved, Error> {
+        let newest = match self.find(storage, change_id, resolution).await? {
+            Found::Settled => return Ok(Resolved::Unchanged),
+            Found::Open(newest) => newest,
+        };
+        let definitions = engine::pipeline_of(&self.settings).ok();
+        let definition = definitions
+            .as_ref()
+            .and_then(|pipeline| pipeline.changes().find(|change| change.id == change_id));
+        let entry = self.entry(&newest, definition, resolution, reason);
+        let appended = storage.store.append(possession, &[entry]).await;
+        appended.map_err(Error::store)?;
+        Ok(Resolved::Recorded)
+    }
+
+    fn entry(
+        &self,
+        newest: &Newest,
+        definition: Option<&'static Definition>,
+        resolution: Resolution,
+        reason: &str,
+    ) -> NewEntry {
+        let text = |of: fn(&Definition) -> &str| definition.map(of).unwrap_or_default().to_owned();
+        let state = match resolution {
+            Resolution::Applied => State::MarkedApplied,
+            Resolution::RolledBack => State::MarkedRolledBack,
+        };
+        NewEntry {
+            attempt: newest.attempt,
+            stage: newest.stage.clone(),
+            change_id: newest.change_id.clone(),
+            change_order: newest.change_order.clone(),
+            author: text(|definition| definition.author),
+            description: text(|definition| definition.description),
+            target: newest.target.clone(),
+            state,
+            transaction_mode: newest.transaction_mode.clone(),
+            recovery: text(|definition| definition.recovery.as_str()),
+            origin: Origin::Operator,
+            // The code that somebody finds applied is the code of that attempt.
+            digest: newest.digest.clone(),
+            duration: Some(std::time::Duration::ZERO),
+            location: definition
+                .map(|one| one.location().to_string())
+                .unwrap_or_default(),
+            error: None,
+            reason: Some(reason.to_owned()),
+            origin_facts: Arc::new(engine::facts(&self.settings)),
+        }
+    }
+}
+
+/// What the audit says of a change that somebody wants to resolve.
+enum Found {
+    /// The same already.
+    Settled,
+    /// That a person is needed, or will be.
+    Open(Box<Newest>),
+}
+
+fn issue(newest: &Newest, cause: &Cause, held: bool) -> Issue {
+    debug_assert!(!is_applied(&newest.state));
+    Issue {
+        change_id: newest.change_id.clone(),
+        stage: newest.stage.clone(),
+        target: newest.target.clone(),
+        cause: cause.clone(),
+        may_be_running: held,
+        state: newest.state.clone(),
+        transaction_mode: newest.transaction_mode.to_string(),
+        attempt: newest.attempt,
+        started_at: newest.started_at.clone(),
+        error: newest.error.clone(),
+    }
+}
+
+fn open(settings: &Settings) -> Result<Storage, Error> {
+    let storage_settings = StorageSettings {
+        tables: settings.tables.clone(),
+        lock: settings.lock,
+    };
+    settings
+        .storage
+        .open(&storage_settings)
+        .map_err(Error::Invalid)
+}
+
+fn invalid(message: &str) -> Error {
+    Error::Invalid(vec![Problem::general(message)])
+}

@@ -1,0 +1,202 @@
+//! Changes without a transaction.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use flamingock::{BoxError, Cause, Error, Outcome, Runner, change, changes, rollback};
+use flamingock_tests::{Backend as _, audit, done, query, strings, with_table};
+use sqlx::Pool;
+
+use super::{Backend, Connection, Db};
+
+#[change(id = "plain", order = "001", transaction = false, detached)]
+async fn plain(db: &mut Connection) -> Result<(), sqlx::Error> {
+    query(db, "INSERT INTO done SELECT state FROM flamingock_audit").await.map(drop)
+}
+
+#[change(id = "by-pool", order = "002", detached)]
+async fn by_pool(pool: &Pool<Db>) {
+    let states = strings(pool, "SELECT state FROM flamingock_audit WHERE change_id = 'by-pool'").await;
+    assert_eq!(states, ["STARTED"]);
+}
+
+#[tokio::test]
+async fn the_start_is_on_record_before_the_change_runs() {
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 1).await;
+    let report = Runner::new(&pool).changes(changes![plain, by_pool]).run().await.unwrap();
+    assert_eq!(report.counts().newly_applied, 2);
+    assert_eq!(done(&pool).await, ["STARTED"]);
+    let expected = [
+        "plain 1 STARTED none",
+        "plain 1 APPLIED none",
+        "by-pool 1 STARTED none",
+        "by-pool 1 APPLIED none",
+    ];
+    assert_eq!(audit(&pool).await, expected);
+    assert!(Runner::new(&pool).changes(changes![plain, by_pool]).run().await.unwrap().is_up_to_date());
+}
+
+#[change(id = "undoable", order = "001", transaction = false, detached)]
+async fn undoable(db: &mut Connection) -> Result<(), BoxError> {
+    query(db, "INSERT INTO done VALUES ('half')").await?;
+    Err("not today".into())
+}
+
+#[rollback(undoable)]
+async fn undo(db: &mut Connection) -> Result<(), sqlx::Error> {
+    query(db, "DELETE FROM done").await.map(drop)
+}
+
+#[tokio::test]
+async fn a_failure_is_followed_by_the_rollback_and_then_applied_again() {
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 1).await;
+    for attempt in 1..=2 {
+        let error = Runner::new(&pool).changes(changes![undoable]).run().await.unwrap_err();
+        assert!(matches!(error, Error::ChangesFailed(_)), "{error}");
+        assert_eq!(error.report().unwrap().counts().rolled_back, 1);
+        assert_eq!(done(&pool).await, Vec::<String>::new());
+        let rows = audit(&pool).await;
+        let expected = [
+            format!("undoable {attempt} STARTED none"),
+            format!("undoable {attempt} FAILED none"),
+            format!("undoable {attempt} ROLLED_BACK shared"),
+        ];
+        assert_eq!(rows[rows.len() - 3..], expected);
+    }
+}
+
+#[change(id = "stuck", order = "001", detached)]
+async fn stuck(_pool: &Pool<Db>) -> Result<(), BoxError> {
+    Err("the change's reason".into())
+}
+
+#[rollback(stuck)]
+async fn stuck_too(_pool: &Pool<Db>) -> Result<(), BoxError> {
+    Err("the rollback's reason".into())
+}
+
+#[change(id = "stuck-panics", order = "001", detached)]
+async fn stuck_panics(_pool: &Pool<Db>) {
+    panic!("the change's reason");
+}
+
+#[rollback(stuck_panics)]
+async fn stuck_panics_too(db: &mut Connection) {
+    query(db, "INSERT INTO done VALUES ('half')").await.unwrap();
+    panic!("the rollback's reason");
+}
+
+#[tokio::test]
+async fn a_failed_rollback_is_an_issue_with_both_reasons() {
+    for change in [changes![stuck][0], changes![stuck_panics][0]] {
+        let database = Backend::fresh().await;
+        let pool = with_table(&database, 1).await;
+        let runner = || Runner::new(&pool).changes([change]);
+        let error = runner().run().await.unwrap_err();
+        let reasons = error.to_string();
+        assert!(reasons.contains("the rollback's reason"), "{reasons}");
+        assert!(reasons.contains("the change's reason"), "{reasons}");
+        let rows = audit(&pool).await;
+        assert_eq!(rows.len(), 3, "{rows:?}");
+        assert!(rows[2].starts_with(&format!("{} 1 ROLLBACK_FAILED ", change.id)), "{rows:?}");
+        assert_eq!(done(&pool).await, Vec::<String>::new());
+
+        let again = runner().run().await.unwrap_err();
+        let Error::Issues(report) = &again else { panic!("{again}") };
+        let stuck = report.changes().next().unwrap();
+        assert_eq!((stuck.outcome, &stuck.issue), (Outcome::Blocked, &Some(Cause::RollbackFailed)));
+        assert!(again.to_string().contains("the change's reason"), "{again}");
+        assert_eq!(audit(&pool).await.len(), 3);
+    }
+}
+
+#[change(id = "abandoned", order = "001", transaction = false, detached)]
+async fn abandoned(db: &mut Connection) -> Result<(), BoxError> {
+    query(db, "INSERT INTO done VALUES ('half')").await?;
+    Err("not today".into())
+}
+
+#[tokio::test]
+async fn a_failure_without_rollback_needs_a_person() {
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 1).await;
+    let runner = || Runner::new(&pool).changes(changes![abandoned]);
+    runner().run().await.unwrap_err();
+    assert_eq!(audit(&pool).await, ["abandoned 1 STARTED none", "abandoned 1 FAILED none"]);
+    let error = runner().run().await.unwrap_err();
+    let Error::Issues(report) = &error else { panic!("{error}") };
+    assert_eq!(report.changes().next().unwrap().issue, Some(Cause::Failed));
+    assert!(error.to_string().contains("not today"), "{error}");
+    assert_eq!(audit(&pool).await.len(), 2);
+}
+
+#[change(id = "retried", order = "001", recovery = "retry", detached)]
+async fn retried(calls: &AtomicUsize) -> Result<(), BoxError> {
+    match calls.fetch_add(1, Ordering::Relaxed) {
+        0 => Err("not yet".into()),
+        _ => Ok(()),
+    }
+}
+
+#[tokio::test]
+async fn recovery_by_retry_applies_again() {
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 1).await;
+    let calls = Arc::new(AtomicUsize::new(0));
+    let runner = || Runner::new(&pool).changes(changes![retried]).provide_arc(calls.clone());
+    let error = runner().run().await.unwrap_err();
+    assert!(matches!(error, Error::ChangesFailed(_)), "{error}");
+    assert_eq!(runner().run().await.unwrap().counts().newly_applied, 1);
+    let expected = [
+        "retried 1 STARTED none",
+        "retried 1 FAILED none",
+        "retried 2 STARTED none",
+        "retried 2 APPLIED none",
+    ];
+    assert_eq!(audit(&pool).await, expected);
+}
+
+#[change(id = "left-open", order = "001", transaction = false, detached)]
+async fn left_open(db: &mut Connection) -> Result<(), sqlx::Error> {
+    query(db, "BEGIN").await?;
+    query(db, "INSERT INTO done VALUES ('never committed')").await.map(drop)
+}
+
+#[tokio::test]
+async fn a_transaction_that_is_left_open_is_a_failure_and_stays_out_of_the_pool() {
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 1).await;
+    let error = Runner::new(&pool).changes(changes![left_open]).run().await.unwrap_err();
+    assert!(error.to_string().contains("the change left a transaction open"), "{error}");
+    assert_eq!(audit(&pool).await, ["left-open 1 STARTED none", "left-open 1 FAILED none"]);
+    assert_eq!(done(&pool).await, Vec::<String>::new());
+    // The next user's statements are committed at once.
+    flamingock_tests::execute(&pool, "INSERT INTO done VALUES ('own')").await;
+    assert_eq!(done(&database.pool(1).await).await, ["own"]);
+}
+
+#[change(id = "slow", order = "001", timeout = "50ms", transaction = false, detached)]
+async fn slow(db: &mut Connection) -> Result<(), sqlx::Error> {
+    query(db, "INSERT INTO done VALUES ('half')").await?;
+    std::future::pending().await
+}
+
+#[rollback(slow)]
+async fn undo_slow(db: &mut Connection) -> Result<(), sqlx::Error> {
+    query(db, "DELETE FROM done").await.map(drop)
+}
+
+#[tokio::test]
+async fn a_timeout_is_followed_by_the_rollback() {
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 1).await;
+    let error = Runner::new(&pool).changes(changes![slow]).run().await.unwrap_err();
+    assert!(error.to_string().contains("its timeout of 50ms"), "{error}");
+    assert_eq!(
+        audit(&pool).await,
+        ["slow 1 STARTED none", "slow 1 FAILED none", "slow 1 ROLLED_BACK shared"]
+    );
+    assert_eq!(done(&pool).await, Vec::<String>::new());
+}

@@ -1,0 +1,80 @@
+//! What the command line says.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use flamingock::__private::Definition;
+
+use crate::script::Script;
+
+/// What the command line says.
+#[derive(Debug)]
+pub(crate) struct Arguments {
+    pub(crate) audit: String,
+    pub(crate) target: Option<String>,
+    pub(crate) changes: Vec<String>,
+    pub(crate) service: String,
+    pub(crate) tag: String,
+    pub(crate) lease: Duration,
+    pub(crate) wait: Duration,
+    pub(crate) pool: u32,
+    pub(crate) hold: Vec<(String, PathBuf)>,
+    pub(crate) die_at: Option<usize>,
+}
+
+impl Arguments {
+    pub(crate) fn read(mut words: impl Iterator<Item = String>) -> Arguments {
+        let mut read = Arguments {
+            audit: String::new(),
+            target: None,
+            changes: Vec::new(),
+            service: "default".to_owned(),
+            tag: "t".to_owned(),
+            lease: Duration::from_secs(2),
+            wait: Duration::from_secs(10),
+            pool: 2,
+            hold: Vec::new(),
+            die_at: None,
+        };
+        while let Some(name) = words.next() {
+            let value = words.next().unwrap_or_else(|| panic!("{name} has no value"));
+            match name.as_str() {
+                "--audit" => read.audit = value,
+                "--target" => read.target = Some(value),
+                "--changes" => read.changes = value.split(',').map(str::to_owned).collect(),
+                "--service" => read.service = value,
+                "--tag" => read.tag = value,
+                "--lease" => read.lease = millis(&value),
+                "--wait" => read.wait = millis(&value),
+                "--pool" => read.pool = value.parse().unwrap(),
+                "--hold" => {
+                    let (point, file) = value.split_once('=').unwrap();
+                    read.hold.push((point.to_owned(), PathBuf::from(file)));
+                }
+                "--die-at" => read.die_at = Some(value.parse().unwrap()),
+                _ => panic!("unknown argument {name}"),
+            }
+        }
+        read
+    }
+
+    pub(crate) fn script(&self) -> Script {
+        Script { tag: self.tag.clone(), hold: self.hold.clone() }
+    }
+
+    /// The change on the other database, in that database's words.
+    pub(crate) fn others(&self) -> Option<&'static Definition> {
+        let url = self.target.as_deref()?;
+        Some(if url.starts_with("sqlite") {
+            crate::sqlite::changes::separate()
+        } else if url.starts_with("postgres") {
+            crate::postgres::changes::separate()
+        } else {
+            crate::mariadb::changes::separate()
+        })
+    }
+}
+
+fn millis(text: &str) -> Duration {
+    Duration::from_millis(text.parse().unwrap())
+}

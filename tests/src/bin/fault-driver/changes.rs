@@ -1,0 +1,115 @@
+//! What can be chosen to run. Each leaves a trace of each step in `done`.
+
+use flamingock::__private::Definition;
+use flamingock::{BoxError, change, changes, rollback, verify};
+use flamingock_tests::query;
+
+use super::Connection;
+use crate::script::Script;
+
+#[change(id = "shared", order = "001", detached)]
+async fn shared(db: &mut Connection, script: &Script) -> Result<(), BoxError> {
+    script.at("shared 0").await;
+    query(db, &script.effect("shared 1")).await?;
+    script.at("shared 1").await;
+    query(db, &script.effect("shared 2")).await?;
+    script.at("shared 2").await;
+    Ok(())
+}
+
+#[change(id = "ddl", order = "002", detached)]
+async fn ddl(db: &mut Connection, script: &Script) -> Result<(), BoxError> {
+    script.at("ddl 0").await;
+    query(db, &script.effect("ddl 1")).await?;
+    query(db, &format!("CREATE TABLE made_{} (n INT)", script.tag)).await?;
+    script.at("ddl 1").await;
+    query(db, &script.effect("ddl 2")).await?;
+    Ok(())
+}
+
+#[change(id = "separate", order = "003", target = "other", detached)]
+async fn separate_change(db: &mut Connection, script: &Script) -> Result<(), BoxError> {
+    script.at("separate 0").await;
+    query(db, &script.effect("separate 1")).await?;
+    script.at("separate 1").await;
+    query(db, &script.effect("separate 2")).await?;
+    script.at("separate 2").await;
+    Ok(())
+}
+
+#[change(id = "verified", order = "004", transaction = false, detached)]
+async fn verified(db: &mut Connection, script: &Script) -> Result<(), BoxError> {
+    script.at("verified 0").await;
+    query(db, &script.effect("verified 1")).await?;
+    script.at("verified 1").await;
+    Ok(())
+}
+
+#[verify(verified)]
+async fn is_verified(db: &mut Connection, script: &Script) -> Result<bool, BoxError> {
+    let text = format!("SELECT what FROM done WHERE what = '{} verified 1'", script.tag);
+    Ok(!query(db, &text).await?.is_empty())
+}
+
+/// May run over what an earlier attempt has left.
+#[change(id = "again", order = "005", transaction = false, recovery = "retry", detached)]
+async fn again(db: &mut Connection, script: &Script) -> Result<(), BoxError> {
+    for step in [1, 2] {
+        script.at("again").await;
+        let what = format!("'{} again {step}'", script.tag);
+        let select = format!("SELECT what FROM done WHERE what = {what}");
+        let insert = format!("INSERT INTO done SELECT {what} WHERE NOT EXISTS ({select})");
+        query(db, &insert).await?;
+    }
+    Ok(())
+}
+
+/// Takes back what it did when the second step fails, which it always does.
+#[change(id = "undone", order = "006", transaction = false, detached)]
+async fn undone(db: &mut Connection, script: &Script) -> Result<(), BoxError> {
+    query(db, &script.effect("undone 1")).await?;
+    script.at("undone 1").await;
+    Err("the second step is refused".into())
+}
+
+#[rollback(undone)]
+async fn undo(db: &mut Connection, script: &Script) -> Result<(), BoxError> {
+    let text = format!("DELETE FROM done WHERE what = '{} undone 1'", script.tag);
+    query(db, &text).await?;
+    Ok(())
+}
+
+#[change(id = "plain", order = "007", transaction = false, detached)]
+async fn plain(db: &mut Connection, script: &Script) -> Result<(), BoxError> {
+    script.at("plain 0").await;
+    query(db, &script.effect("plain 1")).await?;
+    script.at("plain 1").await;
+    query(db, &script.effect("plain 2")).await?;
+    script.at("plain 2").await;
+    Ok(())
+}
+
+#[change(id = "last", order = "008", detached)]
+async fn last(db: &mut Connection, script: &Script) -> Result<(), BoxError> {
+    script.at("last 0").await;
+    query(db, &script.effect("last 1")).await?;
+    Ok(())
+}
+
+/// The change that runs in another database than the audit's.
+pub(crate) fn separate() -> &'static Definition {
+    changes![separate_change][0]
+}
+
+/// The definitions of the changes with these names.
+pub(crate) fn chosen(
+    names: &[String],
+    separate: Option<&'static Definition>,
+) -> Vec<&'static Definition> {
+    let known = changes![shared, ddl, verified, again, undone, plain, last];
+    let known: Vec<_> = known.into_iter().chain(separate).collect();
+    let find = |name: &String| {
+        known.iter().find(|change| change.id == name).copied().unwrap_or_else(|| panic!("no change {name}"))
+    };
+    names.iter().map(find).collect()
+}

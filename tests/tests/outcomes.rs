@@ -1,0 +1,27 @@
+//! How changes end, and what is recorded of it.
+
+#![allow(clippy::unwrap_used)]
+
+#[path = "../scenarios"]
+mod sqlite {
+    use flamingock_tests::on::sqlite::*;
+    mod ended;
+    mod plain;
+    mod shared;
+}
+
+#[path = "../scenarios"]
+mod postgres {
+    use flamingock_tests::on::postgres::*;
+    mod ended;
+    mod plain;
+    mod shared;
+}
+
+#[path = "../scenarios"]
+mod mariadb {
+    use flamingock_tests::on::mariadb::*;
+    mod ended;
+    mod plain;
+    mod shared;
+}

@@ -1,0 +1,103 @@
+//! The linker drops the changes of a crate that nothing names, without a word. That this is noticed is
+//! proved on programs that are built for it: `tests/fixtures/registration`, in debug and in release.
+
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use flamingock_tests::cargo;
+
+#[test]
+fn debug_builds_prove_what_was_linked() {
+    check("debug", &[]);
+}
+
+#[test]
+fn release_builds_prove_what_was_linked() {
+    check("release", &["--release"]);
+}
+
+fn check(profile: &str, arguments: &[&str]) {
+    let folder = copy_of_the_fixture(profile);
+    let mut options = vec!["--offline"];
+    options.extend(arguments);
+    let programs = cargo::build(&folder.join("Cargo.toml"), &options);
+    let run = |name: &str| run(&programs[name]);
+
+    // A crate that is only listed in Cargo.toml: nothing of it is there, and nobody would know.
+    let (succeeded, text) = run("listed_beside_own");
+    assert!(succeeded, "{text}");
+    assert!(text.starts_with("default: 1 newly applied in"), "{text}");
+    assert!(text.contains("0009 own"), "{text}");
+    assert!(!text.contains("0001 first"), "{text}");
+
+    // With no change at all, the error shows the line to write.
+    let (succeeded, text) = run("listed_only");
+    assert!(!succeeded, "{text}");
+    assert!(text.contains("no change is registered"), "{text}");
+    assert!(text.contains("`flamingock::include_changes!(that_crate);`"), "{text}");
+
+    let (succeeded, text) = run("included");
+    assert!(succeeded, "{text}");
+    assert!(text.contains("0001 first") && text.contains("0002 second"), "{text}");
+
+    // A crate that is named and has no change: the run fails, and says where it is named.
+    let (succeeded, text) = run("contributes_nothing");
+    assert!(!succeeded, "{text}");
+    assert!(text.contains("1 problem(s) before anything ran"), "{text}");
+    let place = "src/bin/contributes_nothing.rs:3: the crate `registration_nothing` contributed no change";
+    assert!(text.contains(place), "{text}");
+
+    let (succeeded, text) = run("renamed");
+    assert!(succeeded, "{text}");
+    assert!(text.contains("0003 invoices"), "{text}");
+
+    // The changes are there, but under a name that proves nothing: the error shows what to write.
+    let (succeeded, text) = run("renamed_unsaid");
+    assert!(!succeeded, "{text}");
+    assert!(text.contains("the crate `billing` contributed no change"), "{text}");
+    assert!(text.contains("include_changes!(renamed = \"its_own_name\")"), "{text}");
+}
+
+fn run(program: &Path) -> (bool, String) {
+    let output = Command::new(program).env_remove("FLAMINGOCK_MODE").output().unwrap();
+    let text = [output.stdout, output.stderr].concat();
+    (output.status.success(), String::from_utf8(text).unwrap())
+}
+
+/// A copy in the target folder, so that no build writes among the sources, with the lock file and the
+/// profiles of the main workspace, so that its crates are shared and not compiled again.
+fn copy_of_the_fixture(profile: &str) -> PathBuf {
+    let workspace = cargo::workspace();
+    let copy = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("registration-{profile}"));
+    if copy.exists() {
+        fs::remove_dir_all(&copy).unwrap();
+    }
+    copy_folder(&workspace.join("tests/fixtures/registration"), &copy);
+    fs::copy(workspace.join("Cargo.lock"), copy.join("Cargo.lock")).unwrap();
+
+    let manifest = fs::read_to_string(copy.join("Cargo.toml")).unwrap();
+    let relative = "\"../../../flamingock\"";
+    assert!(manifest.contains(relative), "{manifest}");
+    let absolute = format!("{:?}", fs::canonicalize(workspace.join("flamingock")).unwrap());
+    let main = fs::read_to_string(workspace.join("Cargo.toml")).unwrap();
+    let profiles = main.find("[profile.").map_or("", |start| &main[start..]);
+    let manifest = format!("{}\n{profiles}", manifest.replace(relative, &absolute));
+    fs::write(copy.join("Cargo.toml"), manifest).unwrap();
+    copy
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let (from, to) = (entry.path(), to.join(entry.file_name()));
+        if entry.file_type().unwrap().is_dir() {
+            copy_folder(&from, &to);
+        } else {
+            fs::copy(from, to).unwrap();
+        }
+    }
+}
