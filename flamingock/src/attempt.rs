@@ -91,13 +91,15 @@ pub(crate) enum Purpose {
     Apply,
     /// Its rollback after a failure: ROLLED_BACK, or ROLLBACK_FAILED.
     Rollback,
+    /// Its rollback after a success: ROLLED_BACK, or FAILED and still APPLIED.
+    Undo,
 }
 
 impl Purpose {
     pub(crate) fn success(self) -> State {
         match self {
             Purpose::Apply => State::Applied,
-            Purpose::Rollback => State::RolledBack,
+            Purpose::Rollback | Purpose::Undo => State::RolledBack,
         }
     }
 
@@ -106,13 +108,14 @@ impl Purpose {
         match self {
             Purpose::Apply => &[State::Failed, State::RolledBack],
             Purpose::Rollback => &[State::RollbackFailed],
+            Purpose::Undo => &[State::Failed, State::Applied],
         }
     }
 
     /// What is so when the attempt has left something behind.
     pub(crate) fn left_behind(self) -> State {
         match self {
-            Purpose::Apply => State::Failed,
+            Purpose::Apply | Purpose::Undo => State::Failed,
             Purpose::Rollback => State::RollbackFailed,
         }
     }

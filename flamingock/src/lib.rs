@@ -1,11 +1,23 @@
 //! Work in progress.
 
 mod argument;
+#[cfg_attr(
+    not(feature = "_sqlx"),
+    expect(dead_code, reason = "what only databases use")
+)]
 mod attempt;
 pub mod audit;
+#[cfg_attr(
+    not(feature = "_sqlx"),
+    expect(dead_code, reason = "what only databases use")
+)]
 mod call;
 mod change;
 mod context;
+#[cfg_attr(
+    not(feature = "_sqlx"),
+    expect(dead_code, reason = "what only databases use")
+)]
 mod database;
 mod digest;
 mod engine;
@@ -25,10 +37,15 @@ mod runner;
 #[cfg(feature = "_sqlx")]
 mod sql;
 mod storage;
+#[cfg_attr(
+    not(feature = "_sqlx"),
+    expect(dead_code, reason = "what only databases use")
+)]
 mod tables;
 mod target;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod undo;
 
 pub use change::BoxError;
 pub use context::Context;
@@ -45,6 +62,7 @@ pub use runner::{Mode, Policy, Rule, Run, Runner};
 pub use sqlx;
 pub use tables::Tables;
 pub use target::TargetSystem;
+pub use undo::UndoTarget;
 
 /// Runs what is pending in the database of this pool: `Runner::new(pool).run()`.
 ///

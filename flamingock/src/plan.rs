@@ -276,6 +276,16 @@ impl Plan {
         }
     }
 
+    /// Another run is at work: what looks like an attempt that nobody saw end is one that is
+    /// running or rolling back, and pending for whoever waits.
+    pub(crate) fn is_being_worked_at(&mut self) {
+        for step in self.stages.iter_mut().flatten() {
+            if matches!(step.decision, Decision::Issue(_)) {
+                step.decision = Decision::Apply;
+            }
+        }
+    }
+
     pub(crate) fn steps(&self) -> impl Iterator<Item = &Step> {
         self.stages.iter().flatten()
     }

@@ -40,6 +40,10 @@ impl Outcome {
         Outcome::Filtered,
     ];
 
+    pub(crate) fn is_applied(self) -> bool {
+        matches!(self, Outcome::NewlyApplied | Outcome::AlreadyApplied)
+    }
+
     fn words(self) -> &'static str {
         match self {
             Outcome::NewlyApplied => "newly applied",

@@ -9,7 +9,7 @@ use std::task::{Context as TaskContext, Poll};
 use crate::argument::Values;
 use crate::call::Signals;
 use crate::change::{BoxFuture, Definition};
-use crate::engine;
+use crate::engine::{self, Request};
 use crate::error::Error;
 use crate::lock::{LockOptions, OnLockTimeout};
 use crate::pipeline::{Problem, Stage};
@@ -17,6 +17,7 @@ use crate::report::Report;
 use crate::storage::{IntoStorage, OpenStorage};
 use crate::tables::Tables;
 use crate::target::{DEFAULT, TargetSystem};
+use crate::undo::UndoTarget;
 
 /// What to do about something that does not stop a run by itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -338,7 +339,28 @@ impl Runner {
     /// # Errors
     /// See [`Error`]: each variant says what was left behind.
     pub fn run(self) -> Run {
-        Run(Box::pin(supervise(self.settings, self.cancel)))
+        Run(Box::pin(supervise(
+            self.settings,
+            Request::Run,
+            self.cancel,
+        )))
+    }
+
+    /// Takes applied changes back through their `#[rollback]` functions, last first, under the lock
+    /// and audited with the origin `undo`. The report has only these changes; each that was taken
+    /// back is [`RolledBack`](crate::Outcome::RolledBack), and is pending again for any binary that
+    /// has it. Works in every [`Mode`].
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] before anything is undone if a change of the range has no rollback, or is
+    /// not in the pipeline. [`Error::ChangesFailed`] if a rollback failed: what was undone before it
+    /// stays so; one whose failure the database undid is still applied, any other is an issue.
+    pub fn undo(self, target: UndoTarget) -> Run {
+        Run(Box::pin(supervise(
+            self.settings,
+            Request::Undo(target),
+            self.cancel,
+        )))
     }
 }
 
@@ -373,11 +395,12 @@ impl Drop for AskOnDrop {
 /// that is on its way.
 async fn supervise(
     settings: Settings,
+    request: Request,
     cancel: Option<BoxFuture<'static, ()>>,
 ) -> Result<Report, Error> {
     let signals = Signals::new();
     let _asks = AskOnDrop(signals.clone());
-    let mut engine = tokio::spawn(engine::run(settings, signals.clone()));
+    let mut engine = tokio::spawn(engine::serve(settings, request, signals.clone()));
     let asked = async {
         match cancel {
             Some(cancel) => cancel.await,

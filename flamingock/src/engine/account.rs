@@ -26,17 +26,20 @@ pub(super) fn report(
     let mut stages = Vec::with_capacity(plan.stages.len());
     for (index, steps) in plan.stages.iter().enumerate() {
         let stage = &pipeline.stages[index];
-        halted[index] = stage.after.iter().any(|before| halted[*before])
+        let mut is_halted = stage.after.iter().any(|before| halted[*before])
             || steps
                 .iter()
                 .any(|step| matches!(step.decision, Decision::Issue(_)));
-        let changes = steps.iter().enumerate().map(|(place, step)| {
+        let mut changes = Vec::with_capacity(steps.len());
+        for (place, step) in steps.iter().enumerate() {
             let executed = done.get(index).and_then(|stage| stage.get(place)?.as_ref());
-            change_report(step, executed, halted[index])
-        });
+            changes.push(change_report(step, executed, is_halted));
+            is_halted |= executed.is_some_and(|(executed, _)| !executed.outcome.is_applied());
+        }
+        halted[index] = is_halted;
         stages.push(StageReport {
             name: stage.name.clone(),
-            changes: changes.collect(),
+            changes,
         });
     }
     let missing = plan.missing.iter().map(|entry| MissingChange {
@@ -54,7 +57,7 @@ pub(super) fn report(
     }
 }
 
-fn change_report(
+pub(super) fn change_report(
     step: &Step,
     executed: Option<&(Executed, Duration)>,
     halted: bool,

@@ -2,6 +2,7 @@
 
 mod account;
 mod stages;
+mod undoing;
 mod waiting;
 
 use std::sync::Arc;
@@ -23,6 +24,7 @@ use crate::registry;
 use crate::report::Report;
 use crate::runner::{Mode, Rule, Settings};
 use crate::tables::StorageSettings;
+use crate::undo::UndoTarget;
 
 /// The format of what the pipeline's digest covers.
 const DIGEST_FORMAT: &str = "1";
@@ -43,8 +45,21 @@ struct Prepared {
     began: Instant,
 }
 
-/// Runs what is pending.
-pub(crate) async fn run(settings: Settings, signals: Signals) -> Result<Report, Error> {
+/// What the engine is asked for.
+#[derive(Clone, Debug)]
+pub(crate) enum Request {
+    /// To run what is pending.
+    Run,
+    /// To undo.
+    Undo(UndoTarget),
+}
+
+/// Does what is asked.
+pub(crate) async fn serve(
+    settings: Settings,
+    request: Request,
+    signals: Signals,
+) -> Result<Report, Error> {
     let prepared = Prepared::new(settings).map_err(Error::Invalid)?;
     let span = tracing::info_span!(
         "flamingock",
@@ -52,7 +67,10 @@ pub(crate) async fn run(settings: Settings, signals: Signals) -> Result<Report, 
         run_id = prepared.run_id
     );
     async {
-        let result = prepared.run(&signals).await;
+        let result = match &request {
+            Request::Run => prepared.run(&signals).await,
+            Request::Undo(target) => prepared.undo(target, &signals).await,
+        };
         match &result {
             Ok(report) if report.is_up_to_date() => tracing::debug!("{report}"),
             Ok(report) => tracing::info!("{report}"),
@@ -147,6 +165,9 @@ impl Prepared {
         let mut plan = Plan::make(&self.pipeline, selects, snapshot.newest.clone());
         if self.settings.adopt_verified {
             plan.ask_first();
+        }
+        if snapshot.is_held() {
+            plan.is_being_worked_at();
         }
         judge(&self.settings, &mut plan).map_err(Error::Invalid)?;
         Ok(plan)

@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::execute::{Executed, Executor, Fate};
 use crate::lock::Lease;
 use crate::plan::{Decision, Note, Step};
-use crate::report::{Outcome, Report};
+use crate::report::Report;
 
 struct Ran {
     result: Result<Report, Error>,
@@ -30,23 +30,28 @@ impl Prepared {
         let ran = AssertUnwindSafe(self.run_stages(&lease, signals))
             .catch_unwind()
             .await;
-        let digest = match &ran {
-            Ok(Ok(ran)) if ran.result.is_ok() => Some(self.digest.as_str()),
-            _ => None,
+        let (result, digest) = match ran {
+            Ok(Ok(ran)) => {
+                let digest = ran.result.is_ok() && ran.leaves_nothing_to_note;
+                (Ok(ran.result), digest.then_some(self.digest.as_str()))
+            }
+            Ok(Err(error)) => (Ok(Err(error)), None),
+            Err(panic) => (Err(panic), None),
         };
-        let quiet = matches!(&ran, Ok(Ok(ran)) if ran.leaves_nothing_to_note);
-        let lost =
-            matches!(&ran, Ok(Ok(ran)) if matches!(ran.result, Err(Error::LeaseLost { .. })));
-        if lost {
-            lease.forget().await;
-        } else if let Err(error) = lease.release(digest.filter(|_| quiet)).await {
-            let error = crate::audit::ErrorChain::of(&error);
-            tracing::warn!(%error, "the lock was not given back: it is free when its lease ends");
-        }
-        match ran {
-            Ok(Ok(ran)) => ran.result,
-            Ok(Err(error)) => Err(error),
-            Err(panic) => std::panic::resume_unwind(panic),
+        let lost = matches!(result, Ok(Err(Error::LeaseLost { .. })));
+        give_back(lease, lost, digest).await;
+        result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    }
+
+    pub(super) fn executor<'a>(&'a self, lease: &'a Lease, signals: &'a Signals) -> Executor<'a> {
+        Executor {
+            store: &*self.store,
+            lease,
+            lock: self.settings.lock,
+            signals,
+            targets: &self.targets,
+            values: &self.settings.values,
+            facts: &self.facts,
         }
     }
 
@@ -57,15 +62,7 @@ impl Prepared {
             .await
             .map_err(Error::store)?;
         let plan = self.plan(&snapshot)?;
-        let executor = Executor {
-            store: &*self.store,
-            lease,
-            lock: self.settings.lock,
-            signals,
-            targets: &self.targets,
-            values: &self.settings.values,
-            facts: &self.facts,
-        };
+        let executor = self.executor(lease, signals);
         let mut done: Done = Vec::new();
         let mut halted = vec![false; plan.stages.len()];
         let mut fate = Fate::GoesOn;
@@ -99,11 +96,7 @@ impl Prepared {
                 lease.set_activity(&format!("{} {}", step.definition.order, step.definition.id));
                 let began = Instant::now();
                 let ended = execute(&executor, step).instrument(span.clone()).await;
-                let applied = matches!(
-                    ended.outcome,
-                    Outcome::NewlyApplied | Outcome::AlreadyApplied
-                );
-                halted[index] = !applied;
+                halted[index] = !ended.outcome.is_applied();
                 if ended.fate != Fate::GoesOn {
                     fate = ended.fate.clone();
                 }
@@ -127,6 +120,16 @@ impl Prepared {
             result: conclude(report, fate, signals),
             leaves_nothing_to_note,
         })
+    }
+}
+
+/// Gives the lock back, unless it is another's.
+pub(super) async fn give_back(lease: Lease, lost: bool, digest: Option<&str>) {
+    if lost {
+        lease.forget().await;
+    } else if let Err(error) = lease.release(digest).await {
+        let error = crate::audit::ErrorChain::of(&error);
+        tracing::warn!(%error, "the lock was not given back: it is free when its lease ends");
     }
 }
 

@@ -113,7 +113,7 @@ impl Prepared {
         Ok(None)
     }
 
-    async fn take_the_lock(
+    pub(super) async fn take_the_lock(
         &self,
         snapshot: &Snapshot,
         signals: &Signals,

@@ -23,7 +23,7 @@ pub(super) async fn cancel_transaction<D: Driver>(
         return;
     };
     let work = async {
-        let pool = aside(&database.pool);
+        let pool = aside::<D>(&database.pool);
         let mut connection = pool.acquire().await?.detach();
         if let Some(by_tag) = cancelling.by_tag {
             return send::<D>(&mut connection, by_tag.replace("%tag%", tag))
@@ -52,7 +52,7 @@ pub(super) async fn cancel_connection<D: Driver>(database: &SqlDatabase<D>, id: 
         return;
     };
     let work = async {
-        let pool = aside(&database.pool);
+        let pool = aside::<D>(&database.pool);
         let mut connection = pool.acquire().await?.detach();
         let text = cancelling.by_id.replace("%id%", &id.to_string());
         send::<D>(&mut connection, text).await.map(drop)

@@ -11,6 +11,9 @@ use crate::call::Limits;
 
 type Result<T> = std::result::Result<T, sqlx::Error>;
 
+/// What a connection is made with.
+pub(crate) type Options<D> = <Conn<D> as Connection>::Options;
+
 /// How a statement that runs on one connection is stopped from another.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cancelling {
@@ -59,6 +62,11 @@ pub(crate) trait Driver: Backend {
     fn transaction_session<'a, 'c>(
         transaction: &'a mut Transaction<'c, Self::Database>,
     ) -> Session<'a, 'c>;
+
+    /// Options of a connection that gives up soon where another one writes.
+    fn impatient(options: Options<Self>) -> Options<Self> {
+        options
+    }
 
     /// Commits the outermost transaction.
     fn commit(
@@ -143,6 +151,11 @@ impl Driver for flamingock_sqlx_audit::Sqlite {
 
     fn limits(_limits: &Limits, _within: bool) -> Option<String> {
         None
+    }
+
+    // A renewal that waits for a long change is cut, and is then no sign that the file is only busy.
+    fn impatient(options: Options<Self>) -> Options<Self> {
+        options.busy_timeout(Duration::from_millis(50))
     }
 
     async fn commit(connection: &mut Conn<Self>, patience: Duration) -> Result<()> {

@@ -54,13 +54,13 @@ impl<D: Driver> Held<D> {
 
 /// A pool of one connection to the same database, with the same options and hooks as the
 /// application's, so that nothing of ours waits for the connection that a change holds.
-pub(super) fn aside<DB: sqlx::Database>(pool: &Pool<DB>) -> Pool<DB> {
+pub(super) fn aside<D: Driver>(pool: &Pool<D::Database>) -> Pool<D::Database> {
     let options = pool.options().clone();
     let options = options
         .max_connections(1)
         .min_connections(0)
         .acquire_timeout(PATIENCE_ASIDE);
-    options.connect_lazy_with((*pool.connect_options()).clone())
+    options.connect_lazy_with(D::impatient((*pool.connect_options()).clone()))
 }
 
 /// How long a connection aside may take to be made.

@@ -283,7 +283,7 @@ impl<D: Driver> LockStore for SqlStore<D> {
             return None;
         }
         Some(Box::new(Keeper::<D>::new(
-            aside(&self.pool),
+            aside::<D>(&self.pool),
             Arc::clone(&self.ledger),
         )))
     }

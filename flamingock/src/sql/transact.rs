@@ -96,7 +96,9 @@ impl<D: Driver> Transact<'_, D> {
             let one = Try {
                 tag: format!("{:016x}", rand::rng().random::<u64>()),
                 witness: match (self.purpose, &self.entry) {
-                    (Purpose::Apply, SuccessEntry::Here(_)) => Witness::Row(&started),
+                    (Purpose::Apply | Purpose::Undo, SuccessEntry::Here(_)) => {
+                        Witness::Row(&started)
+                    }
                     _ => Witness::Marker(&marker),
                 },
                 marker: &marker,

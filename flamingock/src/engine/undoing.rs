@@ -1,0 +1,156 @@
+//! Undoing under the lock.
+
+use std::panic::AssertUnwindSafe;
+use std::time::Instant;
+
+use futures_util::FutureExt;
+
+use super::Prepared;
+use super::account::change_report;
+use super::stages::give_back;
+use crate::audit::Snapshot;
+use crate::call::{Signals, Stop};
+use crate::error::Error;
+use crate::execute::{Executed, Fate};
+use crate::lock::Lease;
+use crate::plan::{Decision, Step};
+use crate::report::{Outcome, Report, StageReport};
+use crate::undo::{UndoTarget, select};
+
+impl Prepared {
+    /// Takes changes back, last first, and stops at the first that cannot be.
+    pub(super) async fn undo(
+        &self,
+        target: &UndoTarget,
+        signals: &Signals,
+    ) -> Result<Report, Error> {
+        let lease = self.wait_to_undo(target, signals).await?;
+        let Some(lease) = lease else {
+            return Ok(self.undo_report(&[], Vec::new()));
+        };
+        let undone = AssertUnwindSafe(self.undo_locked(target, &lease, signals));
+        let undone = undone.catch_unwind().await;
+        let lost = matches!(undone, Ok(Err(Error::LeaseLost { .. })));
+        give_back(lease, lost, None).await;
+        undone.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    }
+
+    /// None: there is nothing to undo.
+    async fn wait_to_undo(
+        &self,
+        target: &UndoTarget,
+        signals: &Signals,
+    ) -> Result<Option<Lease>, Error> {
+        let deadline = self.began + self.settings.lock.wait;
+        let mut pause = self.settings.lock.poll;
+        loop {
+            let snapshot = self.read().await?;
+            let plan = self.plan(&snapshot)?;
+            let steps: Vec<&Step> = plan.steps().collect();
+            if select(&steps, target).map_err(Error::Invalid)?.is_empty() {
+                return Ok(None);
+            }
+            if !snapshot.is_held()
+                && let Some(lease) = self.take_the_lock(&snapshot, signals).await?
+            {
+                return Ok(Some(lease));
+            }
+            if signals.now() != Stop::No {
+                return Err(Error::Cancelled(Box::new(
+                    self.undo_report(&[], Vec::new()),
+                )));
+            }
+            if Instant::now() >= deadline {
+                let holder = snapshot.lock.filter(|lock| lock.held);
+                return Err(Error::lock_timeout(
+                    holder,
+                    self.undo_report(&[], Vec::new()),
+                ));
+            }
+            tokio::time::sleep(pause).await;
+            pause = crate::lock::next_pause(pause);
+        }
+    }
+
+    async fn read(&self) -> Result<Snapshot, Error> {
+        self.store
+            .snapshot(&self.settings.service, "")
+            .await
+            .map_err(Error::store)
+    }
+
+    async fn undo_locked(
+        &self,
+        target: &UndoTarget,
+        lease: &Lease,
+        signals: &Signals,
+    ) -> Result<Report, Error> {
+        let plan = self.plan(&self.read().await?)?;
+        let steps: Vec<&Step> = plan.steps().collect();
+        let chosen = select(&steps, target).map_err(Error::Invalid)?;
+        let executor = self.executor(lease, signals);
+        let mut done = Vec::new();
+        for step in &chosen {
+            lease.refresh(signals).await;
+            if signals.now() != Stop::No {
+                break;
+            }
+            lease.set_activity(&format!("undoing {}", step.definition.id));
+            let began = Instant::now();
+            let executed = executor.undo(step).await;
+            let goes_on = executed.outcome == Outcome::RolledBack && executed.error.is_none();
+            done.push((executed, began.elapsed()));
+            if !goes_on {
+                break;
+            }
+        }
+        let fate = match (done.last(), signals.now()) {
+            (Some((Executed { fate, .. }, _)), _) if *fate != Fate::GoesOn => fate.clone(),
+            (_, Stop::Lost(reason)) => Fate::Lost(reason),
+            (_, Stop::No | Stop::Asked) => Fate::GoesOn,
+        };
+        let failed = done
+            .last()
+            .is_some_and(|(executed, _)| executed.error.is_some());
+        let complete = done.len() == chosen.len();
+        let report = Box::new(self.undo_report(&chosen, done));
+        match fate {
+            Fate::Lost(reason) => Err(Error::LeaseLost { reason, report }),
+            Fate::Unknown => Err(Error::OutcomeUnknown(report)),
+            Fate::GoesOn if failed => Err(Error::ChangesFailed(report)),
+            Fate::GoesOn if !complete => Err(Error::Cancelled(report)),
+            Fate::GoesOn => Ok(*report),
+        }
+    }
+
+    /// Only the changes that were to be undone, in the order in which they were.
+    fn undo_report(&self, chosen: &[&Step], done: Vec<(Executed, std::time::Duration)>) -> Report {
+        let mut done = done.into_iter();
+        let mut stages: Vec<StageReport> = Vec::new();
+        for step in chosen {
+            let executed = done.next();
+            let mut change = change_report(step, executed.as_ref(), false);
+            if executed.is_none() && step.decision == Decision::Skip {
+                change.outcome = Outcome::NotReached;
+            }
+            match stages
+                .last_mut()
+                .filter(|stage| stage.name == step.definition.stage)
+            {
+                Some(stage) => stage.changes.push(change),
+                None => stages.push(StageReport {
+                    name: step.definition.stage.to_owned(),
+                    changes: vec![change],
+                }),
+            }
+        }
+        Report {
+            run_id: self.run_id.clone(),
+            service: self.settings.service.clone(),
+            stages,
+            missing: Vec::new(),
+            warnings: Vec::new(),
+            duration: self.began.elapsed(),
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! Undo: which changes are taken back, and in which order.
+
+use crate::pipeline::Problem;
+use crate::plan::{Decision, Step};
+
+/// What to undo. Changes are taken back in the reverse of the order in which they run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum UndoTarget {
+    /// The last applied change of the pipeline.
+    Last,
+    /// The last so many.
+    Count(usize),
+    /// Everything after this change, which itself stays.
+    To(String),
+    /// This change alone.
+    Change(String),
+}
+
+/// The applied changes to take back, first to last. Refused as a whole if one of them cannot be.
+pub(crate) fn select<'a>(
+    steps: &[&'a Step],
+    target: &UndoTarget,
+) -> Result<Vec<&'a Step>, Vec<Problem>> {
+    let unknown = |id: &str| {
+        vec![Problem::general(format!(
+            "the pipeline has no change \"{id}\": nothing was undone"
+        ))]
+    };
+    let place = |id: &str| steps.iter().position(|step| step.definition.id == id);
+    let applied = |steps: &[&'a Step]| -> Vec<&'a Step> {
+        let is_applied = |step: &&&'a Step| step.decision == Decision::Skip;
+        steps.iter().rev().filter(is_applied).copied().collect()
+    };
+    let chosen: Vec<&Step> = match target {
+        UndoTarget::Last => applied(steps).into_iter().take(1).collect(),
+        UndoTarget::Count(count) => applied(steps).into_iter().take(*count).collect(),
+        UndoTarget::To(id) => {
+            let place = place(id).ok_or_else(|| unknown(id))?;
+            applied(&steps[place + 1..])
+        }
+        UndoTarget::Change(id) => {
+            let place = place(id).ok_or_else(|| unknown(id))?;
+            applied(&steps[place..=place])
+        }
+    };
+    let problems: Vec<Problem> = chosen
+        .iter()
+        .filter(|step| step.definition.rollback.is_none())
+        .map(|step| {
+            let id = step.definition.id;
+            Problem::at(
+                step.definition.location(),
+                format!("the change \"{id}\" has no `#[rollback]`: nothing was undone"),
+            )
+        })
+        .collect();
+    if problems.is_empty() {
+        Ok(chosen)
+    } else {
+        Err(problems)
+    }
+}

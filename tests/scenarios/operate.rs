@@ -1,0 +1,173 @@
+//! What people do beside running: look, decide, undo.
+
+use flamingock::audit::{Filter, State};
+use flamingock::{
+    BoxError, Cause, Error, Outcome, Resolution, Resolved, Runner, UndoTarget, change, changes,
+    rollback, verify,
+};
+use flamingock_tests::{Backend as _, audit, count, done, query, with_table};
+
+use super::{Backend, Connection, Db};
+
+type Pool = sqlx::Pool<Db>;
+
+#[change(id = "one", order = "001", detached)]
+async fn one(db: &mut Connection) -> Result<(), sqlx::Error> {
+    query(db, "INSERT INTO done VALUES ('one')").await.map(drop)
+}
+
+#[rollback(one)]
+async fn no_one(db: &mut Connection) -> Result<(), sqlx::Error> {
+    query(db, "DELETE FROM done WHERE what = 'one'").await.map(drop)
+}
+
+#[change(id = "two", order = "002", detached)]
+async fn two(db: &mut Connection) -> Result<(), sqlx::Error> {
+    query(db, "INSERT INTO done VALUES ('two')").await.map(drop)
+}
+
+#[rollback(two, transaction = false)]
+async fn no_two(db: &mut Connection) -> Result<(), sqlx::Error> {
+    query(db, "DELETE FROM done WHERE what = 'two'").await.map(drop)
+}
+
+#[change(id = "three", order = "003", detached)]
+async fn three(db: &mut Connection) -> Result<(), sqlx::Error> {
+    query(db, "INSERT INTO done VALUES ('three')").await.map(drop)
+}
+
+#[rollback(three)]
+async fn no_three(db: &mut Connection) -> Result<(), BoxError> {
+    query(db, "DELETE FROM done WHERE what = 'three'").await?;
+    Err("somebody still needs it".into())
+}
+
+#[change(id = "stays", order = "004", detached)]
+async fn stays(db: &mut Connection) -> Result<(), sqlx::Error> {
+    query(db, "INSERT INTO done VALUES ('stays')").await.map(drop)
+}
+
+#[change(id = "breaks", order = "005", transaction = false, detached)]
+async fn breaks(db: &mut Connection) -> Result<(), BoxError> {
+    query(db, "INSERT INTO done VALUES ('breaks')").await?;
+    Err("half-way".into())
+}
+
+#[tokio::test]
+async fn undo_takes_changes_back_last_first_and_they_are_pending_again() {
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 1).await;
+    let runner = || Runner::new(&pool).changes(changes![one, two]);
+    runner().run().await.unwrap();
+
+    let report = runner().undo(UndoTarget::Count(5)).await.unwrap();
+    let undone: Vec<_> = report.changes().map(|one| (one.id.as_str(), one.outcome)).collect();
+    assert_eq!(undone, [("two", Outcome::RolledBack), ("one", Outcome::RolledBack)]);
+    assert!(done(&pool).await.is_empty());
+    let newest = runner().audit(&Filter { newest_only: true, ..Filter::default() }).await.unwrap();
+    assert!(newest.iter().all(|entry| entry.entry.state == State::RolledBack));
+    assert!(newest.iter().all(|entry| entry.entry.origin.as_str() == "undo"));
+
+    assert_eq!(runner().plan().await.unwrap().counts().not_reached, 2);
+    assert_eq!(runner().run().await.unwrap().counts().newly_applied, 2);
+    assert_eq!(runner().undo(UndoTarget::To("one".into())).await.unwrap().changes().count(), 1);
+    assert_eq!(done(&pool).await, ["one"]);
+}
+
+#[tokio::test]
+async fn an_undo_is_refused_as_a_whole_if_one_change_has_no_rollback() {
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 1).await;
+    let runner = || Runner::new(&pool).changes(changes![one, stays]);
+    runner().run().await.unwrap();
+    let error = runner().undo(UndoTarget::Count(2)).await.unwrap_err();
+    assert!(error.to_string().contains("\"stays\" has no `#[rollback]`"), "{error}");
+    let error = runner().undo(UndoTarget::Change("nobody".into())).await.unwrap_err();
+    assert!(matches!(error, Error::Invalid(_)), "{error}");
+    assert_eq!(done(&pool).await, ["one", "stays"]);
+    assert_eq!(count(&pool, "SELECT count(*) FROM flamingock_audit WHERE origin = 'undo'").await, 0);
+}
+
+#[tokio::test]
+async fn a_failed_undo_that_the_database_took_back_leaves_the_change_applied() {
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 1).await;
+    let runner = || Runner::new(&pool).changes(changes![three]);
+    runner().run().await.unwrap();
+    let error = runner().undo(UndoTarget::Last).await.unwrap_err();
+    assert!(error.to_string().contains("somebody still needs it"), "{error}");
+    assert_eq!(done(&pool).await, ["three"]);
+    let rows = audit(&pool).await;
+    assert_eq!(rows.last().map(String::as_str), Some("three 1 APPLIED shared"), "{rows:?}");
+    assert!(runner().run().await.unwrap().is_up_to_date());
+}
+
+#[tokio::test]
+async fn a_person_settles_an_issue_with_a_reason_and_once() {
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 1).await;
+    let runner = || Runner::new(&pool).changes(changes![one, breaks]);
+    runner().run().await.unwrap_err();
+
+    let issues = runner().issues().await.unwrap();
+    assert_eq!(issues.len(), 1);
+    assert_eq!((issues[0].change_id.as_str(), &issues[0].cause), ("breaks", &Cause::Failed));
+    let error = runner().run().await.unwrap_err();
+    assert!(matches!(error, Error::Issues(_)), "{error}");
+
+    let no_reason = runner().resolve("breaks", Resolution::Applied, " ").await.unwrap_err();
+    assert!(no_reason.to_string().contains("needs a reason"), "{no_reason}");
+    let unknown = runner().resolve("nobody", Resolution::Applied, "x").await.unwrap_err();
+    assert!(unknown.to_string().contains("knows no change"), "{unknown}");
+    let healthy = runner().resolve("one", Resolution::RolledBack, "x").await.unwrap_err();
+    assert!(healthy.to_string().contains("needs no person"), "{healthy}");
+
+    let resolved = runner().resolve("breaks", Resolution::Applied, "seen in the table").await;
+    assert_eq!(resolved.unwrap(), Resolved::Recorded);
+    let again = runner().resolve("breaks", Resolution::Applied, "again").await.unwrap();
+    assert_eq!(again, Resolved::Unchanged);
+    assert!(runner().run().await.unwrap().is_up_to_date());
+    let reasons = "SELECT count(*) FROM flamingock_audit WHERE reason = 'seen in the table'";
+    assert_eq!(count(&pool, reasons).await, 1);
+}
+
+/// What the probe answers: whether the change's row is there.
+async fn is_there(pool: &Pool, what: &str) -> Result<bool, sqlx::Error> {
+    Ok(count(pool, &format!("SELECT count(*) FROM done WHERE what = '{what}'")).await > 0)
+}
+
+#[change(id = "elsewhere", order = "001", detached)]
+async fn elsewhere(pool: &Pool) -> Result<(), sqlx::Error> {
+    flamingock_tests::execute(pool, "INSERT INTO done VALUES ('elsewhere')").await;
+    Ok(())
+}
+
+#[verify(elsewhere)]
+async fn elsewhere_is_there(pool: &Pool) -> Result<bool, sqlx::Error> {
+    is_there(pool, "elsewhere").await
+}
+
+#[tokio::test]
+async fn adopt_verified_records_what_is_there_already() {
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 2).await;
+    flamingock_tests::execute(&pool, "INSERT INTO done VALUES ('elsewhere')").await;
+    let runner = || Runner::new(&pool).changes(changes![elsewhere]);
+    let report = runner().adopt_verified().run().await.unwrap();
+    assert_eq!(report.counts().already_applied, 1);
+    assert_eq!(count(&pool, "SELECT count(*) FROM done").await, 1);
+    let origins = "SELECT count(*) FROM flamingock_audit WHERE state = 'APPLIED' AND origin = 'verify'";
+    assert_eq!(count(&pool, origins).await, 1);
+    assert!(runner().run().await.unwrap().is_up_to_date());
+}
+
+#[tokio::test]
+async fn a_forced_release_frees_the_lock_of_a_dead_owner() {
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 2).await;
+    let runner = || Runner::new(&pool).changes(changes![one]);
+    assert_eq!(runner().release_lock("nobody has it").await.unwrap(), None);
+    runner().run().await.unwrap();
+    let lock = runner().lock_state().await.unwrap().unwrap();
+    assert!(!lock.held && lock.token == 1, "{lock:?}");
+}

@@ -1,0 +1,21 @@
+//! What people do beside running, on every database.
+
+#![allow(clippy::unwrap_used)]
+
+#[path = "../scenarios"]
+mod sqlite {
+    use flamingock_tests::on::sqlite::*;
+    mod operate;
+}
+
+#[path = "../scenarios"]
+mod postgres {
+    use flamingock_tests::on::postgres::*;
+    mod operate;
+}
+
+#[path = "../scenarios"]
+mod mariadb {
+    use flamingock_tests::on::mariadb::*;
+    mod operate;
+}
