@@ -12,6 +12,7 @@ pub mod audit;
     expect(dead_code, reason = "what only databases use")
 )]
 mod call;
+mod chain;
 mod change;
 mod context;
 #[cfg_attr(
@@ -19,6 +20,7 @@ mod context;
     expect(dead_code, reason = "what only databases use")
 )]
 mod database;
+mod decision;
 mod digest;
 mod engine;
 mod error;
@@ -49,13 +51,14 @@ mod undo;
 
 pub use change::BoxError;
 pub use context::Context;
+pub use decision::Cause;
 pub use error::Error;
 pub use flamingock_macros::{change, rollback, verify};
 pub use lock::{Holder, LockOptions, OnLockTimeout};
 pub use memory::MemoryStore;
 pub use operate::{Issue, Resolution, Resolved};
 pub use pipeline::{Problem, Stage};
-pub use plan::{Cause, Note};
+pub use plan::Note;
 pub use report::{ChangeReport, Counts, MissingChange, Outcome, Report, StageReport};
 pub use runner::{Mode, Policy, Rule, Run, Runner};
 #[cfg(feature = "_sqlx")]

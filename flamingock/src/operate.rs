@@ -9,11 +9,12 @@ use crate::audit::{
     StoreErrorKind,
 };
 use crate::change::Definition;
+use crate::decision::{Cause, Decision};
 use crate::engine;
 use crate::error::Error;
 use crate::lock::Holder;
 use crate::pipeline::Problem;
-use crate::plan::{Cause, Decision, Plan, is_applied};
+use crate::plan::{Plan, is_applied};
 use crate::report::Report;
 use crate::runner::{Runner, Settings};
 use crate::storage::Storage;

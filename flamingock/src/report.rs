@@ -6,7 +6,8 @@ use std::time::Duration;
 use serde::{Serialize, Serializer};
 
 use crate::audit::ErrorChain;
-use crate::plan::{Cause, Note};
+use crate::decision::Cause;
+use crate::plan::Note;
 
 /// What became of a change in a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]

@@ -1,7 +1,8 @@
 //! Undo: which changes are taken back, and in which order.
 
+use crate::decision::Decision;
 use crate::pipeline::Problem;
-use crate::plan::{Decision, Step};
+use crate::plan::Step;
 
 /// What to undo. Changes are taken back in the reverse of the order in which they run.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,10 +3,11 @@
 use std::time::{Duration, Instant};
 
 use crate::call::{Signals, Stop};
+use crate::decision::Decision;
 use crate::error::Error;
 use crate::execute::{Executed, Fate};
 use crate::pipeline::Pipeline;
-use crate::plan::{Decision, Plan, Step};
+use crate::plan::{Plan, Step};
 use crate::report::{ChangeReport, MissingChange, Outcome, Report, StageReport};
 use crate::runner::Settings;
 

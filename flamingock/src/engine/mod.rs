@@ -166,9 +166,6 @@ impl Prepared {
         if self.settings.adopt_verified {
             plan.ask_first();
         }
-        if snapshot.is_held() {
-            plan.is_being_worked_at();
-        }
         judge(&self.settings, &mut plan).map_err(Error::Invalid)?;
         Ok(plan)
     }

@@ -9,10 +9,11 @@ use tracing::Instrument;
 use super::Prepared;
 use super::account::{Done, conclude};
 use crate::call::{Signals, Stop};
+use crate::decision::Decision;
 use crate::error::Error;
 use crate::execute::{Executed, Executor, Fate};
 use crate::lock::Lease;
-use crate::plan::{Decision, Note, Step};
+use crate::plan::{Note, Step};
 use crate::report::Report;
 
 struct Ran {

@@ -10,10 +10,11 @@ use super::account::change_report;
 use super::stages::give_back;
 use crate::audit::Snapshot;
 use crate::call::{Signals, Stop};
+use crate::decision::Decision;
 use crate::error::Error;
 use crate::execute::{Executed, Fate};
 use crate::lock::Lease;
-use crate::plan::{Decision, Step};
+use crate::plan::Step;
 use crate::report::{Outcome, Report, StageReport};
 use crate::undo::{UndoTarget, select};
 

@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 use super::Prepared;
 use crate::audit::{Claim, Snapshot, StoreError, StoreErrorKind};
 use crate::call::{Signals, Stop};
+use crate::decision::Decision;
 use crate::error::Error;
 use crate::lock::{Holder, Lease, OnLockTimeout, next_pause};
 use crate::pipeline::Problem;
-use crate::plan::{Decision, Plan};
+use crate::plan::Plan;
 use crate::report::Report;
 use crate::runner::Mode;
 use crate::target::DEFAULT;
@@ -71,7 +72,10 @@ impl Prepared {
                 }
                 Err(error) => return Err(Error::store(error)),
             };
-            let plan = self.plan(&snapshot)?;
+            let mut plan = self.plan(&snapshot)?;
+            if snapshot.is_held() {
+                plan.is_being_worked_at();
+            }
             if let Some(ended) = self.without_the_lock(&snapshot, &plan)? {
                 return Ok(Waited::Ended(Box::new(ended)));
             }
@@ -106,7 +110,6 @@ impl Prepared {
             Mode::Plan => return Ok(Some(report())),
             Mode::Apply | Mode::Off => {}
         }
-        // Under a live lease an attempt that seems to be interrupted may be running.
         if !snapshot.is_held() && !plan.has_work(&self.pipeline) {
             return Err(Error::Issues(Box::new(report())));
         }

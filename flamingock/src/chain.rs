@@ -1,0 +1,108 @@
+//! An error with its causes, as the audit and the report keep it.
+
+use std::fmt;
+
+use serde::Serialize;
+
+/// An error with its causes, as texts: what the audit and the report keep.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct ErrorChain(Vec<String>);
+
+/// The longest text of one cause, in bytes, and the most causes that are kept.
+const CAUSE_LIMIT: usize = 2_000;
+const CAUSES: usize = 16;
+
+impl ErrorChain {
+    /// The texts of an error and of its causes, outermost first. A cause that only repeats what
+    /// stands before it is left out, long ones are cut.
+    pub fn of(error: &(dyn std::error::Error + 'static)) -> ErrorChain {
+        let mut chain = ErrorChain(Vec::new());
+        let mut next = Some(error);
+        while let Some(error) = next {
+            chain.push(&error.to_string());
+            next = error.source();
+        }
+        chain
+    }
+
+    /// A text without causes.
+    pub fn text(text: &str) -> ErrorChain {
+        let mut chain = ErrorChain(Vec::new());
+        chain.push(text);
+        chain
+    }
+
+    /// The texts, outermost first.
+    pub fn causes(&self) -> &[String] {
+        &self.0
+    }
+
+    /// The same with a text behind it.
+    #[must_use]
+    pub fn and(mut self, text: &str) -> ErrorChain {
+        self.push(text);
+        self
+    }
+
+    /// The same with all of another chain behind it.
+    #[must_use]
+    pub fn and_all(mut self, other: &ErrorChain) -> ErrorChain {
+        for cause in &other.0 {
+            self.push(cause);
+        }
+        self
+    }
+
+    fn push(&mut self, text: &str) {
+        let repeated = self.0.last().is_some_and(|last| last.ends_with(text));
+        if repeated || self.0.len() >= CAUSES {
+            return;
+        }
+        let mut end = text.len().min(CAUSE_LIMIT);
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        let cut = if end < text.len() { " [cut]" } else { "" };
+        self.0.push(format!("{}{cut}", &text[..end]));
+    }
+
+    /// As it stands in the audit: a JSON array of texts.
+    pub fn to_json(&self) -> String {
+        serde_json::Value::from(self.0.clone()).to_string()
+    }
+
+    /// What [`to_json`](Self::to_json) wrote; any other text is kept as one cause.
+    pub fn from_json(json: &str) -> ErrorChain {
+        match serde_json::from_str::<Vec<String>>(json) {
+            Ok(causes) => ErrorChain(causes),
+            Err(_) => ErrorChain::text(json),
+        }
+    }
+}
+
+impl fmt::Display for ErrorChain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join(": "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chain_is_bounded_and_drops_repetition() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("outer: inner")]
+        struct Outer(#[source] Inner);
+        #[derive(Debug, thiserror::Error)]
+        #[error("inner")]
+        struct Inner;
+        assert_eq!(ErrorChain::of(&Outer(Inner)).causes(), ["outer: inner"]);
+        let long = ErrorChain::text(&"é".repeat(CAUSE_LIMIT));
+        assert!(long.causes()[0].ends_with(" [cut]"));
+        assert!(long.to_json().len() < CAUSE_LIMIT + 20);
+        assert_eq!(ErrorChain::from_json(&long.to_json()), long);
+    }
+}

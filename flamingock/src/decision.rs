@@ -1,0 +1,381 @@
+//! The decision: what to do with a change, given its newest entry. Pure.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::audit::{Origin, State, TransactionMode};
+use crate::change::Recovery;
+
+/// What to do with a change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Decision {
+    /// Run it.
+    Apply,
+    /// It is applied.
+    Skip,
+    /// Ask its probe: true is applied. False is what the attempt was to be.
+    Verify(WhenAbsent),
+    /// Ask the target's marker whether the attempt was committed, then skip or apply.
+    Resolve,
+    /// A person is needed.
+    Issue(Cause),
+    /// The runner's tags leave it out.
+    Filtered,
+}
+
+/// What the probe's "not there" means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WhenAbsent {
+    /// The attempt to apply it left nothing: apply it.
+    Apply,
+    /// The attempt to undo it is through: it is rolled back.
+    RolledBack,
+}
+
+/// Why a person is needed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Cause {
+    /// An attempt without transaction began and nobody saw it end.
+    Interrupted,
+    /// An attempt without transaction failed, and what it did was not undone.
+    Failed,
+    /// The rollback failed.
+    RollbackFailed,
+    /// An undo began, and it is not known how far it came.
+    UndoInterrupted,
+    /// The probe itself failed.
+    VerifyFailed,
+    /// The transaction of an interrupted attempt is still open at its target.
+    StillOpen,
+    /// The audit says something that this version does not know.
+    UnknownState,
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Cause::Interrupted => {
+                "an attempt outside a transaction began and was not seen to end: it may have left anything behind"
+            }
+            Cause::Failed => {
+                "an attempt outside a transaction failed and what it did was not undone"
+            }
+            Cause::RollbackFailed => "its rollback failed: it may have left anything behind",
+            Cause::UndoInterrupted => "its undo began and was not seen to end",
+            Cause::VerifyFailed => "its verify function failed, so nobody knows whether it is there",
+            Cause::StillOpen => "the transaction of an interrupted attempt is still open",
+            Cause::UnknownState => {
+                "the audit has an entry that this version of flamingock does not know"
+            }
+        })
+    }
+}
+
+/// What the code says of a change, as far as the decision goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Code {
+    pub(crate) recovery: Recovery,
+    pub(crate) has_verify: bool,
+}
+
+/// What the newest entry says of a change, as far as the decision goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Recorded<'a> {
+    pub(crate) state: &'a State,
+    pub(crate) mode: &'a TransactionMode,
+    pub(crate) origin: &'a Origin,
+}
+
+/// What to do with a change. How the recorded attempt ran tells what it may have left behind; what
+/// may be done about it is what the code says now.
+pub(crate) fn decide(recorded: Option<&Recorded<'_>>, code: Code) -> Decision {
+    let Some(recorded) = recorded else {
+        return Decision::Apply;
+    };
+    match recorded.state {
+        State::RolledBack | State::MarkedRolledBack => Decision::Apply,
+        State::Applied | State::MarkedApplied => Decision::Skip,
+        State::Started | State::Failed if *recorded.origin == Origin::Undo => {
+            if code.has_verify {
+                Decision::Verify(WhenAbsent::RolledBack)
+            } else {
+                Decision::Issue(Cause::UndoInterrupted)
+            }
+        }
+        State::Started => match recorded.mode {
+            TransactionMode::Separate => Decision::Resolve,
+            // Such an entry of a shared transaction is only seen when the database has committed
+            // it midway: as if there had been no transaction.
+            TransactionMode::Shared | TransactionMode::None => interrupted(code),
+            TransactionMode::Unknown(_) => Decision::Issue(Cause::UnknownState),
+        },
+        State::Failed => match recorded.mode {
+            TransactionMode::Shared | TransactionMode::Separate => Decision::Apply,
+            TransactionMode::None => unless_retry(code, Cause::Failed),
+            TransactionMode::Unknown(_) => Decision::Issue(Cause::UnknownState),
+        },
+        State::RollbackFailed => match recorded.mode {
+            TransactionMode::Shared | TransactionMode::Separate | TransactionMode::None => {
+                unless_retry(code, Cause::RollbackFailed)
+            }
+            TransactionMode::Unknown(_) => Decision::Issue(Cause::UnknownState),
+        },
+        State::Unknown(_) => Decision::Issue(Cause::UnknownState),
+    }
+}
+
+/// An attempt of which nothing more is known than that it began.
+pub(crate) fn interrupted(code: Code) -> Decision {
+    if code.has_verify {
+        Decision::Verify(WhenAbsent::Apply)
+    } else {
+        unless_retry(code, Cause::Interrupted)
+    }
+}
+
+fn unless_retry(code: Code, cause: Cause) -> Decision {
+    match code.recovery {
+        Recovery::Retry => Decision::Apply,
+        Recovery::Manual => Decision::Issue(cause),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One row of the decision table: state, mode, origin, recovery, verify, decision.
+    type Cell = (
+        &'static str,
+        &'static str,
+        &'static str,
+        Recovery,
+        bool,
+        Decision,
+    );
+
+    fn check(cells: &[Cell]) {
+        for (state, mode, origin, recovery, has_verify, expected) in cells {
+            let (state, mode, origin) = (
+                State::from(*state),
+                TransactionMode::from(*mode),
+                Origin::from(*origin),
+            );
+            let recorded = Recorded {
+                state: &state,
+                mode: &mode,
+                origin: &origin,
+            };
+            let code = Code {
+                recovery: *recovery,
+                has_verify: *has_verify,
+            };
+            assert_eq!(
+                decide(Some(&recorded), code),
+                *expected,
+                "{recorded:?} {code:?}"
+            );
+        }
+    }
+
+    use Recovery::{Manual, Retry};
+
+    #[test]
+    fn nothing_recorded_applies() {
+        for (recovery, has_verify) in [(Manual, false), (Manual, true), (Retry, false)] {
+            assert_eq!(
+                decide(
+                    None,
+                    Code {
+                        recovery,
+                        has_verify
+                    }
+                ),
+                Decision::Apply
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_settled_does_not_depend_on_how_it_ran() {
+        for mode in ["none", "shared", "separate", "odd"] {
+            for recovery in [Manual, Retry] {
+                check(&[
+                    ("ROLLED_BACK", mode, "run", recovery, false, Decision::Apply),
+                    ("ROLLED_BACK", mode, "undo", recovery, true, Decision::Apply),
+                    (
+                        "MANUAL_MARKED_AS_ROLLED_BACK",
+                        mode,
+                        "operator",
+                        recovery,
+                        false,
+                        Decision::Apply,
+                    ),
+                    ("APPLIED", mode, "run", recovery, false, Decision::Skip),
+                    ("APPLIED", mode, "import", recovery, true, Decision::Skip),
+                    (
+                        "MANUAL_MARKED_AS_APPLIED",
+                        mode,
+                        "operator",
+                        recovery,
+                        false,
+                        Decision::Skip,
+                    ),
+                ]);
+            }
+        }
+    }
+
+    #[test]
+    fn started_is_resolved_verified_or_an_issue() {
+        let verify = Decision::Verify(WhenAbsent::Apply);
+        for mode in ["none", "shared"] {
+            check(&[
+                (
+                    "STARTED",
+                    mode,
+                    "run",
+                    Manual,
+                    false,
+                    Decision::Issue(Cause::Interrupted),
+                ),
+                ("STARTED", mode, "run", Manual, true, verify.clone()),
+                ("STARTED", mode, "run", Retry, false, Decision::Apply),
+                ("STARTED", mode, "run", Retry, true, verify.clone()),
+            ]);
+        }
+        for (recovery, has_verify) in [(Manual, false), (Manual, true), (Retry, false)] {
+            check(&[(
+                "STARTED",
+                "separate",
+                "run",
+                recovery,
+                has_verify,
+                Decision::Resolve,
+            )]);
+        }
+    }
+
+    #[test]
+    fn failed_depends_on_the_recorded_mode() {
+        for mode in ["shared", "separate"] {
+            for recovery in [Manual, Retry] {
+                check(&[("FAILED", mode, "run", recovery, false, Decision::Apply)]);
+            }
+        }
+        check(&[
+            (
+                "FAILED",
+                "none",
+                "run",
+                Manual,
+                false,
+                Decision::Issue(Cause::Failed),
+            ),
+            (
+                "FAILED",
+                "none",
+                "run",
+                Manual,
+                true,
+                Decision::Issue(Cause::Failed),
+            ),
+            ("FAILED", "none", "run", Retry, false, Decision::Apply),
+        ]);
+    }
+
+    #[test]
+    fn a_failed_rollback_needs_a_person_unless_retry() {
+        for mode in ["none", "shared", "separate"] {
+            check(&[
+                (
+                    "ROLLBACK_FAILED",
+                    mode,
+                    "run",
+                    Manual,
+                    true,
+                    Decision::Issue(Cause::RollbackFailed),
+                ),
+                (
+                    "ROLLBACK_FAILED",
+                    mode,
+                    "run",
+                    Retry,
+                    false,
+                    Decision::Apply,
+                ),
+            ]);
+        }
+    }
+
+    #[test]
+    fn an_undo_is_settled_and_never_applied() {
+        for mode in ["none", "shared", "separate"] {
+            for state in ["STARTED", "FAILED"] {
+                for recovery in [Manual, Retry] {
+                    check(&[
+                        (
+                            state,
+                            mode,
+                            "undo",
+                            recovery,
+                            true,
+                            Decision::Verify(WhenAbsent::RolledBack),
+                        ),
+                        (
+                            state,
+                            mode,
+                            "undo",
+                            recovery,
+                            false,
+                            Decision::Issue(Cause::UndoInterrupted),
+                        ),
+                    ]);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_not_known_is_an_issue() {
+        for recovery in [Manual, Retry] {
+            check(&[
+                (
+                    "PAUSED",
+                    "none",
+                    "run",
+                    recovery,
+                    true,
+                    Decision::Issue(Cause::UnknownState),
+                ),
+                (
+                    "STARTED",
+                    "odd",
+                    "run",
+                    recovery,
+                    true,
+                    Decision::Issue(Cause::UnknownState),
+                ),
+                (
+                    "FAILED",
+                    "odd",
+                    "run",
+                    recovery,
+                    false,
+                    Decision::Issue(Cause::UnknownState),
+                ),
+                (
+                    "ROLLBACK_FAILED",
+                    "odd",
+                    "run",
+                    recovery,
+                    false,
+                    Decision::Issue(Cause::UnknownState),
+                ),
+            ]);
+        }
+    }
+}
