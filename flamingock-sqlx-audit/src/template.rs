@@ -50,6 +50,10 @@ pub struct Rendered {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Values {
     /// Bound.
+    #[cfg_attr(
+        not(feature = "sqlite"),
+        expect(dead_code, reason = "only SQLite binds")
+    )]
     Bound,
     /// As literals, texts through this function.
     Literal(fn(&str) -> String),
@@ -127,6 +131,11 @@ fn push_value(rendered: &mut Rendered, value: &Value, values: Values) {
         (Values::Literal(_), Value::Int(number)) => rendered.text.push_str(&number.to_string()),
         (Values::Literal(encode), Value::Text(text)) => rendered.text.push_str(&encode(text)),
     }
+}
+
+/// A text as people write it in SQL: only for statements that people read first.
+pub(crate) fn quoted_text(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
 }
 
 /// Lower-case hexadecimal digits of a text: no quoting mode of any server changes their meaning.

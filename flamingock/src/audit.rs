@@ -295,6 +295,10 @@ pub trait AuditStore: fmt::Debug + Send + Sync {
     /// What a start needs to know. Reads only.
     async fn snapshot(&self, service: &str, digest: &str) -> Result<Snapshot, StoreError>;
 
+    /// The statements that create what a service needs, for people who apply them by hand; none
+    /// where nothing is to be created.
+    fn schema(&self, service: &str) -> Option<String>;
+
     /// Creates what is missing; safe for many at once.
     async fn create(&self, service: &str) -> Result<(), StoreError>;
 

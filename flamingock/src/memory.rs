@@ -84,6 +84,10 @@ impl AuditStore for MemoryStore {
         })
     }
 
+    fn schema(&self, _service: &str) -> Option<String> {
+        None
+    }
+
     async fn create(&self, _service: &str) -> Result<(), StoreError> {
         Ok(())
     }

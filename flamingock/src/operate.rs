@@ -146,6 +146,19 @@ impl Runner {
         Ok(recorded)
     }
 
+    /// The statements that create the tables of the audit, for people who apply them by hand; empty
+    /// for a store that has none. Touches no database.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for names that cannot be those of tables.
+    pub fn schema(&self) -> Result<String, Error> {
+        let storage = open(&self.settings)?;
+        Ok(storage
+            .store
+            .schema(&self.settings.service)
+            .unwrap_or_default())
+    }
+
     /// Who has the lock of this service, or had it last; none if nobody ever had. Reads only.
     ///
     /// # Errors

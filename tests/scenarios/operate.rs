@@ -171,3 +171,14 @@ async fn a_forced_release_frees_the_lock_of_a_dead_owner() {
     let lock = runner().lock_state().await.unwrap().unwrap();
     assert!(!lock.held && lock.token == 1, "{lock:?}");
 }
+
+#[tokio::test]
+async fn tables_that_a_person_made_from_the_schema_text_serve_a_run_that_creates_none() {
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 1).await;
+    let runner = || Runner::new(&pool).changes(changes![one]).create_tables(false);
+    let error = runner().run().await.unwrap_err();
+    assert!(error.to_string().contains("flamingock_audit"), "{error}");
+    flamingock_tests::execute(&pool, &runner().schema().unwrap()).await;
+    assert_eq!(runner().run().await.unwrap().counts().newly_applied, 1);
+}

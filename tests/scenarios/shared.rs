@@ -69,7 +69,7 @@ async fn a_failed_change_leaves_nothing_and_is_applied_by_the_next_run() {
     let failed = "SELECT error FROM flamingock_audit WHERE error IS NOT NULL";
     let errors = strings(&pool, failed).await;
     assert!(errors.len() == 1 && errors[0].starts_with("[\"") && errors[0].contains("nowhere"), "{errors:?}");
-    let fences = strings(&pool, "SELECT fence FROM flamingock_audit ORDER BY seq").await;
+    let fences = strings(&pool, "SELECT fence FROM flamingock_audit WHERE state <> 'STARTED' ORDER BY seq").await;
     assert_eq!(fences, ["1", "1", "1", "2", "2"]);
 }
 

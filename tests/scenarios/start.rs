@@ -48,7 +48,7 @@ async fn an_entry_says_who_what_where_and_when() {
     let report = runner.run().await.unwrap();
     let columns = "service, run_id, attempt, stage, change_id, change_order, author, description, target, state,
         transaction_mode, recovery, origin, fence, pid, app_version, metadata, error, reason";
-    let rows = strings(&pool, &format!("SELECT {columns} FROM flamingock_audit")).await;
+    let rows = strings(&pool, &format!("SELECT {columns} FROM flamingock_audit WHERE state = 'APPLIED'")).await;
     let pid = std::process::id();
     let run_id = &report.run_id;
     assert_eq!(

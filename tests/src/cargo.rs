@@ -14,7 +14,11 @@ use std::process::Command;
 pub fn build(manifest: &Path, arguments: &[&str]) -> HashMap<String, PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
-        .args(["build", "--quiet", "--message-format=json-render-diagnostics"])
+        .args([
+            "build",
+            "--quiet",
+            "--message-format=json-render-diagnostics",
+        ])
         .arg("--manifest-path")
         .arg(manifest)
         .arg("--target-dir")
@@ -51,7 +55,10 @@ fn program(message: &str) -> Option<(String, PathBuf)> {
 #[must_use]
 pub fn target_folder() -> PathBuf {
     let test = std::env::current_exe().expect("a test knows where it is");
-    let folder = test.ancestors().nth(3).expect("a test is in <target>/<profile>/deps");
+    let folder = test
+        .ancestors()
+        .nth(3)
+        .expect("a test is in <target>/<profile>/deps");
     folder.to_owned()
 }
 

@@ -8,6 +8,7 @@
 
 mod address;
 pub mod backend;
+pub mod cargo;
 mod gate;
 pub mod on;
 pub mod process;

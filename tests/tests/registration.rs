@@ -37,17 +37,24 @@ fn check(profile: &str, arguments: &[&str]) {
     let (succeeded, text) = run("listed_only");
     assert!(!succeeded, "{text}");
     assert!(text.contains("no change is registered"), "{text}");
-    assert!(text.contains("`flamingock::include_changes!(that_crate);`"), "{text}");
+    assert!(
+        text.contains("`flamingock::include_changes!(that_crate);`"),
+        "{text}"
+    );
 
     let (succeeded, text) = run("included");
     assert!(succeeded, "{text}");
-    assert!(text.contains("0001 first") && text.contains("0002 second"), "{text}");
+    assert!(
+        text.contains("0001 first") && text.contains("0002 second"),
+        "{text}"
+    );
 
     // A crate that is named and has no change: the run fails, and says where it is named.
     let (succeeded, text) = run("contributes_nothing");
     assert!(!succeeded, "{text}");
     assert!(text.contains("1 problem(s) before anything ran"), "{text}");
-    let place = "src/bin/contributes_nothing.rs:3: the crate `registration_nothing` contributed no change";
+    let place =
+        "src/bin/contributes_nothing.rs:3: the crate `registration_nothing` contributed no change";
     assert!(text.contains(place), "{text}");
 
     let (succeeded, text) = run("renamed");
@@ -57,12 +64,21 @@ fn check(profile: &str, arguments: &[&str]) {
     // The changes are there, but under a name that proves nothing: the error shows what to write.
     let (succeeded, text) = run("renamed_unsaid");
     assert!(!succeeded, "{text}");
-    assert!(text.contains("the crate `billing` contributed no change"), "{text}");
-    assert!(text.contains("include_changes!(renamed = \"its_own_name\")"), "{text}");
+    assert!(
+        text.contains("the crate `billing` contributed no change"),
+        "{text}"
+    );
+    assert!(
+        text.contains("include_changes!(renamed = \"its_own_name\")"),
+        "{text}"
+    );
 }
 
 fn run(program: &Path) -> (bool, String) {
-    let output = Command::new(program).env_remove("FLAMINGOCK_MODE").output().unwrap();
+    let output = Command::new(program)
+        .env_remove("FLAMINGOCK_MODE")
+        .output()
+        .unwrap();
     let text = [output.stdout, output.stderr].concat();
     (output.status.success(), String::from_utf8(text).unwrap())
 }
@@ -81,7 +97,10 @@ fn copy_of_the_fixture(profile: &str) -> PathBuf {
     let manifest = fs::read_to_string(copy.join("Cargo.toml")).unwrap();
     let relative = "\"../../../flamingock\"";
     assert!(manifest.contains(relative), "{manifest}");
-    let absolute = format!("{:?}", fs::canonicalize(workspace.join("flamingock")).unwrap());
+    let absolute = format!(
+        "{:?}",
+        fs::canonicalize(workspace.join("flamingock")).unwrap()
+    );
     let main = fs::read_to_string(workspace.join("Cargo.toml")).unwrap();
     let profiles = main.find("[profile.").map_or("", |start| &main[start..]);
     let manifest = format!("{}\n{profiles}", manifest.replace(relative, &absolute));

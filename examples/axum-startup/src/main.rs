@@ -10,15 +10,17 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::get;
 use flamingock::{Runner, change};
-use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
 use sqlx::SqliteConnection;
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Visitors are greeted.
 #[change(id = "create-greetings", order = "0001")]
 async fn create_greetings(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
-    sqlx::query("CREATE TABLE greetings (words TEXT NOT NULL)").execute(db).await?;
+    sqlx::query("CREATE TABLE greetings (words TEXT NOT NULL)")
+        .execute(db)
+        .await?;
     Ok(())
 }
 
@@ -26,30 +28,44 @@ async fn create_greetings(db: &mut SqliteConnection) -> Result<(), sqlx::Error> 
 #[change(id = "first-greeting", order = "0002", timeout = "30s")]
 async fn first_greeting(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     tokio::time::sleep(Duration::from_secs(1)).await;
-    sqlx::query("INSERT INTO greetings VALUES ('Hello!')").execute(db).await?;
+    sqlx::query("INSERT INTO greetings VALUES ('Hello!')")
+        .execute(db)
+        .await?;
     Ok(())
 }
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:0".to_owned());
-    let options = SqliteConnectOptions::new().filename("greetings.db").create_if_missing(true);
+    let address = std::env::args()
+        .nth(1)
+        .unwrap_or_else(|| "127.0.0.1:0".to_owned());
+    let options = SqliteConnectOptions::new()
+        .filename("greetings.db")
+        .create_if_missing(true);
     let pool = SqlitePool::connect_with(options).await?;
 
     // The same future stops a run that is under way and, later, the server.
-    let report = Runner::new(&pool).service("greetings").cancel_on(shutdown()?).run().await?;
+    let report = Runner::new(&pool)
+        .service("greetings")
+        .cancel_on(shutdown()?)
+        .run()
+        .await?;
     println!("{report}");
 
     let listener = TcpListener::bind(address).await?;
     println!("listening on http://{}", listener.local_addr()?);
     let router = Router::new().route("/", get(greet)).with_state(pool);
-    axum::serve(listener, router).with_graceful_shutdown(shutdown()?).await?;
+    axum::serve(listener, router)
+        .with_graceful_shutdown(shutdown()?)
+        .await?;
     println!("stopped");
     Ok(())
 }
 
 async fn greet(State(pool): State<SqlitePool>) -> Result<String, (StatusCode, String)> {
-    let words = sqlx::query_scalar("SELECT words FROM greetings").fetch_one(&pool).await;
+    let words = sqlx::query_scalar("SELECT words FROM greetings")
+        .fetch_one(&pool)
+        .await;
     words.map_err(|error| (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))
 }
 

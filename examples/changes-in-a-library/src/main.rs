@@ -20,7 +20,9 @@ fn runner(pool: &SqlitePool) -> Runner {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let options = SqliteConnectOptions::new().filename("billing.db").create_if_missing(true);
+    let options = SqliteConnectOptions::new()
+        .filename("billing.db")
+        .create_if_missing(true);
     let pool = SqlitePool::connect_with(options).await?;
 
     let report = runner(&pool).run().await?;

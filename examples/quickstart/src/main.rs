@@ -1,8 +1,8 @@
 //! The smallest application: two changes, one of them with a rollback, in a SQLite file.
 
 use flamingock::{change, rollback};
-use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
 use sqlx::SqliteConnection;
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
 
 /// Users can sign in.
 #[change(id = "create-users", order = "0001")]
@@ -22,13 +22,17 @@ async fn drop_users(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
 /// Somebody is there to sign in.
 #[change(id = "first-user", order = "0002")]
 async fn first_user(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
-    sqlx::query("INSERT INTO users (email) VALUES ('ada@example.com')").execute(db).await?;
+    sqlx::query("INSERT INTO users (email) VALUES ('ada@example.com')")
+        .execute(db)
+        .await?;
     Ok(())
 }
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let options = SqliteConnectOptions::new().filename("quickstart.db").create_if_missing(true);
+    let options = SqliteConnectOptions::new()
+        .filename("quickstart.db")
+        .create_if_missing(true);
     let pool = SqlitePool::connect_with(options).await?;
 
     let report = flamingock::run(&pool).await?;

@@ -81,7 +81,10 @@ macro_rules! database {
 
             async fn show(pool: &$pool) {
                 let accounts = "SELECT owner, balance FROM accounts ORDER BY owner";
-                match sqlx::query_as::<_, (String, i64)>(accounts).fetch_all(pool).await {
+                match sqlx::query_as::<_, (String, i64)>(accounts)
+                    .fetch_all(pool)
+                    .await
+                {
                     Ok(rows) => {
                         for (owner, balance) in rows {
                             println!("  account  {owner}  {balance}");
@@ -91,7 +94,9 @@ macro_rules! database {
                 }
                 let audit = "SELECT change_id, state, transaction_mode FROM flamingock_audit
                     ORDER BY seq";
-                let rows = sqlx::query_as::<_, (String, String, String)>(audit).fetch_all(pool).await;
+                let rows = sqlx::query_as::<_, (String, String, String)>(audit)
+                    .fetch_all(pool)
+                    .await;
                 for (id, state, transaction) in rows.unwrap_or_default() {
                     println!("  audit    {id:<17} {state:<12} transaction: {transaction}");
                 }
@@ -108,12 +113,18 @@ database!(mysql, sqlx::MySqlPool, sqlx::MySqlConnection);
 async fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
     let fixed = std::env::args().any(|argument| argument == "fixed");
     let url = std::env::var("DATABASE_URL");
-    let url = url.as_deref().unwrap_or("sqlite://transactions.db?mode=rwc");
+    let url = url
+        .as_deref()
+        .unwrap_or("sqlite://transactions.db?mode=rwc");
     let succeeded = match url.split(':').next() {
         Some("sqlite") => sqlite::run(url, fixed).await?,
         Some("postgres" | "postgresql") => postgres::run(url, fixed).await?,
         Some("mysql" | "mariadb") => mysql::run(url, fixed).await?,
         _ => return Err("DATABASE_URL must begin with sqlite:, postgres: or mysql:".into()),
     };
-    Ok(if succeeded { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if succeeded {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }

@@ -127,8 +127,8 @@ impl Prepared {
             if !self.settings.create_tables {
                 return Err(Error::store(StoreError::new(
                     StoreErrorKind::MissingTable,
-                    "the tables of the audit are not there, and `create_tables(false)` keeps the run from creating them",
-                    "create them by hand, or let one run create them",
+                    "the table `flamingock_audit`, or one of those beside it, is not there, and `create_tables(false)` keeps the run from creating it",
+                    "create the tables with the statements that `Runner::schema()` gives",
                 )));
             }
             self.store.create(service).await.map_err(Error::store)?;

@@ -194,6 +194,10 @@ impl<D: Driver> AuditStore for SqlStore<D> {
         Ok(snapshot)
     }
 
+    fn schema(&self, service: &str) -> Option<String> {
+        Some(self.ledger.schema(service, LANE))
+    }
+
     async fn create(&self, service: &str) -> Result<(), StoreError> {
         tries!(
             self,

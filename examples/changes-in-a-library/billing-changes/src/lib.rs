@@ -25,6 +25,9 @@ async fn drop_invoices(db: &mut SqliteConnection) -> Result<(), BoxError> {
 /// The numbers begin at 1000.
 #[change(id = "first-invoice", order = "0001", stage = "data")]
 async fn first_invoice(db: &mut SqliteConnection, currency: &Currency) -> Result<(), BoxError> {
-    sqlx::query("INSERT INTO invoices VALUES (1000, ?)").bind(&currency.0).execute(db).await?;
+    sqlx::query("INSERT INTO invoices VALUES (1000, ?)")
+        .bind(&currency.0)
+        .execute(db)
+        .await?;
     Ok(())
 }

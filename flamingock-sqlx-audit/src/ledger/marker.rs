@@ -1,0 +1,155 @@
+//! Markers: what a database other than the audit's knows of an attempt.
+
+use super::params::{marker_params, tagged};
+use super::transaction::plain;
+use super::{Ledger, Result};
+use crate::backend::{Backend, Conn};
+use crate::dialect::Isolation;
+use crate::template::Rendered;
+
+/// The key of a marker: which attempt at which change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Marker {
+    /// The service.
+    pub service: String,
+    /// The change.
+    pub change_id: String,
+    /// The number of the attempt's STARTED row, or any number that nobody else uses.
+    pub attempt: i64,
+    /// The run.
+    pub run_id: String,
+}
+
+/// What a marker says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MarkerKind {
+    /// The transaction that inserted it was committed midway.
+    Started,
+    /// The transaction that inserted it was committed at its end.
+    Applied,
+    /// The attempt can no longer commit.
+    Tombstone,
+}
+
+impl MarkerKind {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            MarkerKind::Started => "started",
+            MarkerKind::Applied => "applied",
+            MarkerKind::Tombstone => "tombstone",
+        }
+    }
+}
+
+impl<B: Backend> Ledger<B> {
+    /// Creates the marker table. Safe for many at once.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub async fn create_marker(&self, connection: &mut Conn<B>) -> Result<()> {
+        let statements = B::DIALECT
+            .create_lock
+            .iter()
+            .chain([&B::DIALECT.create_marker]);
+        let statements = statements
+            .map(|template| self.render(template, &[]))
+            .collect();
+        B::write(connection, statements, self.patience)
+            .await
+            .map(drop)
+    }
+
+    /// Marks the attempt as applied inside the transaction that [`begin`](Self::begin) opened with a
+    /// marker as its witness, after the savepoint is released. A plain insert, which an older
+    /// tombstone refuses; where there is a witness, it is what is turned.
+    ///
+    /// # Errors
+    /// [`Failure::NoSavepoint`](crate::Failure) if the transaction has ended in between,
+    /// [`Failure::Duplicate`](crate::Failure) if the attempt was entombed, and the database's own.
+    pub async fn mark_within(
+        &self,
+        connection: &mut Conn<B>,
+        marker: &Marker,
+        tag: &str,
+    ) -> Result<()> {
+        let mut statements = Vec::new();
+        if !B::DIALECT.release_savepoint.is_empty() {
+            statements.push(plain(tagged(B::DIALECT.release_savepoint, tag)));
+        }
+        statements.push(self.applied_mark(marker, tag));
+        self.send_in_order(connection, statements).await
+    }
+
+    /// The same when the savepoint is gone: the database has committed midway.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub async fn mark_midway(
+        &self,
+        connection: &mut Conn<B>,
+        marker: &Marker,
+        tag: &str,
+    ) -> Result<()> {
+        self.send_in_order(connection, vec![self.applied_mark(marker, tag)])
+            .await
+    }
+
+    fn applied_mark(&self, marker: &Marker, tag: &str) -> Rendered {
+        let params = marker_params(marker, MarkerKind::Applied, tag);
+        let template = match B::DIALECT.isolation {
+            Isolation::Whole => B::DIALECT.marker_insert,
+            Isolation::Witnessed => B::DIALECT.marker_promote,
+        };
+        self.render(template, &params)
+    }
+
+    /// Makes sure that the attempt cannot commit any more. Waits some seconds for a transaction
+    /// that is still open.
+    ///
+    /// # Errors
+    /// [`Failure::Duplicate`](crate::Failure) if the attempt has committed or there is a tombstone
+    /// already, [`Failure::LockTimeout`](crate::Failure) or [`Failure::Busy`](crate::Failure) if it
+    /// is still open, and the database's own. The connection must be closed whatever comes.
+    pub async fn entomb(&self, connection: &mut Conn<B>, marker: &Marker) -> Result<()> {
+        let params = marker_params(marker, MarkerKind::Tombstone, "");
+        let rendered = self.render(B::DIALECT.marker_tombstone, &params);
+        B::write(connection, vec![rendered], self.patience)
+            .await
+            .map(drop)
+    }
+
+    /// What the marker of an attempt says.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub async fn marker(
+        &self,
+        connection: &mut Conn<B>,
+        marker: &Marker,
+    ) -> Result<Option<MarkerKind>> {
+        let params = marker_params(marker, MarkerKind::Applied, "");
+        let rows = self
+            .fetch(connection, B::DIALECT.marker_read, &params)
+            .await?;
+        Ok(rows
+            .into_iter()
+            .next()
+            .map(|mut row| match row.text(0).as_str() {
+                "started" => MarkerKind::Started,
+                "applied" => MarkerKind::Applied,
+                _ => MarkerKind::Tombstone,
+            }))
+    }
+
+    /// Removes a marker that has done its work; tombstones stay.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub async fn unmark(&self, connection: &mut Conn<B>, marker: &Marker) -> Result<()> {
+        let params = marker_params(marker, MarkerKind::Applied, "");
+        let rendered = self.render(B::DIALECT.marker_delete, &params);
+        B::write(connection, vec![rendered], self.patience)
+            .await
+            .map(drop)
+    }
+}

@@ -1,0 +1,362 @@
+//! The tables of one database, and what is asked of them.
+
+mod decode;
+mod marker;
+mod params;
+mod transaction;
+
+use std::marker::PhantomData;
+use std::sync::OnceLock;
+use std::time::{Duration, SystemTime};
+
+use self::decode::{audit_row, lock_row, newest_row};
+pub use self::marker::{Marker, MarkerKind};
+use self::params::{clock_params, lease_params, seed_params, timestamp};
+pub use self::transaction::Witness;
+use crate::backend::{Backend, Conn, Row};
+use crate::dialect::Dialect;
+use crate::names::Names;
+use crate::rows::{AuditRow, Filter, NewAuditRow, Possession, Snapshot};
+use crate::template::{Rendered, Value, Values, quoted_text, render};
+
+type Result<T> = std::result::Result<T, sqlx::Error>;
+
+/// The tables of one database.
+#[derive(Debug)]
+pub struct Ledger<B> {
+    names: Names,
+    /// Set once the database has told where the tables are: a change may move the connection to
+    /// another schema.
+    resolved: OnceLock<Names>,
+    /// How long a busy commit is repeated.
+    patience: Duration,
+    backend: PhantomData<B>,
+}
+
+impl<B: Backend> Ledger<B> {
+    /// The tables of those names. `patience` bounds how long a busy commit is repeated (SQLite).
+    pub fn new(names: Names, patience: Duration) -> Ledger<B> {
+        Ledger {
+            names,
+            resolved: OnceLock::new(),
+            patience,
+            backend: PhantomData,
+        }
+    }
+
+    /// The texts of the database.
+    pub fn dialect(&self) -> &'static Dialect {
+        B::DIALECT
+    }
+
+    /// How long a busy commit is repeated.
+    pub fn patience(&self) -> Duration {
+        self.patience
+    }
+
+    fn names(&self) -> &Names {
+        self.resolved.get().unwrap_or(&self.names)
+    }
+
+    fn render(&self, template: &str, params: &[(&str, Value)]) -> Rendered {
+        render(
+            template,
+            self.names(),
+            B::DIALECT.quote,
+            B::DIALECT.values,
+            params,
+        )
+    }
+
+    async fn fetch(
+        &self,
+        connection: &mut Conn<B>,
+        template: &str,
+        params: &[(&str, Value)],
+    ) -> Result<Vec<Row>> {
+        Ok(B::fetch(connection, self.render(template, params))
+            .await?
+            .rows)
+    }
+
+    /// The statements that create the tables and the rows of a service, for people who apply them
+    /// by hand.
+    pub fn schema(&self, service: &str, lane: &str) -> String {
+        let params = seed_params(service, lane);
+        let schema = self.names.schema().and(B::DIALECT.create_schema);
+        let statements = schema
+            .iter()
+            .chain(B::DIALECT.create)
+            .chain(B::DIALECT.seed);
+        statements.fold(String::new(), |text, template| {
+            // What is bound elsewhere must stand in a text that is handed on.
+            let values = Values::Literal(quoted_text);
+            let rendered = render(template, &self.names, B::DIALECT.quote, values, &params);
+            text + &rendered.text + ";\n"
+        })
+    }
+
+    /// Creates the tables that are missing and the rows of a service that has none. Safe for many
+    /// at once.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub async fn create(&self, connection: &mut Conn<B>, service: &str, lane: &str) -> Result<()> {
+        let params = seed_params(service, lane);
+        let schema = self.names.schema().and(B::DIALECT.create_schema);
+        let statements = (B::DIALECT.create_lock.iter().chain(&schema))
+            .chain(B::DIALECT.create)
+            .chain(B::DIALECT.seed);
+        let statements = statements
+            .map(|template| self.render(template, &params))
+            .collect();
+        B::write(connection, statements, self.patience)
+            .await
+            .map(drop)
+    }
+
+    /// Adds the lock and lease rows of a service that has none.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub async fn seed(&self, connection: &mut Conn<B>, service: &str, lane: &str) -> Result<()> {
+        let params = seed_params(service, lane);
+        let seed = B::DIALECT
+            .seed
+            .iter()
+            .map(|template| self.render(template, &params));
+        B::write(connection, seed.collect(), self.patience)
+            .await
+            .map(drop)
+    }
+
+    /// The lock row and, unless its digest is the one given, the newest row of each change, all in
+    /// one statement. Writes nothing.
+    ///
+    /// # Errors
+    /// The database's own; a missing table is [`Failure::MissingTable`](crate::Failure).
+    pub async fn snapshot(
+        &self,
+        connection: &mut Conn<B>,
+        service: &str,
+        lane: &str,
+        digest: &str,
+    ) -> Result<Snapshot> {
+        let mut params = clock_params();
+        params.extend([
+            ("service", service.into()),
+            ("lane", lane.into()),
+            ("digest", digest.into()),
+        ]);
+        let rows = self.fetch(connection, B::DIALECT.snapshot, &params).await?;
+        let mut snapshot = Snapshot::default();
+        for mut row in rows {
+            let own_schema = row.optional(0);
+            // A schema that was named stays: MySQL reports the connection's own one here.
+            if let (Some(schema), None) = (own_schema, self.names.schema()) {
+                self.resolved.get_or_init(|| self.names.resolved(&schema));
+            }
+            snapshot.in_memory |= row.int(1)? == Some(1);
+            if snapshot.lock.is_none() {
+                snapshot.lock = lock_row(&mut row)?;
+            }
+            if let Some(newest) = newest_row(&mut row)? {
+                snapshot.newest.push(newest);
+            }
+        }
+        snapshot.digest_matches = snapshot
+            .lock
+            .as_ref()
+            .is_some_and(|lock| lock.pipeline_digest.as_deref() == Some(digest));
+        Ok(snapshot)
+    }
+
+    /// The rows of a service that match, oldest first.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub async fn history(
+        &self,
+        connection: &mut Conn<B>,
+        service: &str,
+        filter: &Filter,
+    ) -> Result<Vec<AuditRow>> {
+        let params = [
+            ("service", service.into()),
+            ("change_id", filter.change_id.clone().into()),
+            ("state", filter.state.clone().into()),
+            ("run_id", filter.run_id.clone().into()),
+            ("since", filter.since.clone().into()),
+            ("newest_only", i64::from(filter.newest_only).into()),
+        ];
+        let rows = self.fetch(connection, B::DIALECT.history, &params).await?;
+        rows.into_iter().map(audit_row).collect()
+    }
+
+    /// Takes the lock if its lease is over; never waits for anybody. `lease` is none where it ends
+    /// with the process. `force` takes it from a living owner.
+    ///
+    /// # Errors
+    /// The database's own; not being first is no error.
+    pub async fn acquire(
+        &self,
+        connection: &mut Conn<B>,
+        wanted: &Possession,
+        owner: &str,
+        lease: Option<Duration>,
+        force: bool,
+    ) -> Result<Option<Possession>> {
+        let mut params = lease_params(wanted, lease);
+        params.push(("owner", owner.into()));
+        params.push(("force", i64::from(force).into()));
+        let statements = B::DIALECT
+            .acquire
+            .iter()
+            .map(|template| self.render(template, &params))
+            .collect();
+        let answer = B::write(connection, statements, self.patience).await?;
+        let token = match answer.rows.first() {
+            Some(row) => row.int(0)?,
+            None => {
+                (answer.affected > 0 && answer.last_insert_id > 0).then_some(answer.last_insert_id)
+            }
+        };
+        Ok(token.map(|token| Possession {
+            token,
+            ..wanted.clone()
+        }))
+    }
+
+    /// Moves the end of the lease. False: the possession is another's.
+    ///
+    /// # Errors
+    /// The database's own, which is no loss.
+    pub async fn renew(
+        &self,
+        connection: &mut Conn<B>,
+        possession: &Possession,
+        lease: Option<Duration>,
+        activity: Option<&str>,
+    ) -> Result<bool> {
+        let rendered = self.renewal(possession, lease, activity);
+        Ok(B::fetch(connection, rendered).await?.affected > 0)
+    }
+
+    fn renewal(
+        &self,
+        possession: &Possession,
+        lease: Option<Duration>,
+        activity: Option<&str>,
+    ) -> Rendered {
+        let mut params = lease_params(possession, lease);
+        params.push(("activity", activity.into()));
+        self.render(B::DIALECT.renew, &params)
+    }
+
+    /// Gives the lock back, with the digest of the pipeline if all of it is applied.
+    ///
+    /// # Errors
+    /// The database's own; the lease then ends by itself.
+    pub async fn release(
+        &self,
+        connection: &mut Conn<B>,
+        possession: &Possession,
+        digest: Option<&str>,
+    ) -> Result<()> {
+        let mut params = lease_params(possession, None);
+        params.push(("digest", digest.into()));
+        let statements = B::DIALECT
+            .release
+            .iter()
+            .map(|template| self.render(template, &params))
+            .collect();
+        B::write(connection, statements, self.patience)
+            .await
+            .map(drop)
+    }
+
+    /// Appends a row of its own, durably. SQLite renews the lease with it.
+    ///
+    /// # Errors
+    /// [`Failure::Refused`](crate::Failure) if the possession has moved, and the database's own.
+    pub async fn append(
+        &self,
+        connection: &mut Conn<B>,
+        possession: &Possession,
+        lease: Option<Duration>,
+        rows: &[NewAuditRow],
+    ) -> Result<i64> {
+        let mut seq = 0;
+        if B::DIALECT.has_one_writer {
+            let append = rows
+                .iter()
+                .map(|row| self.row(row, possession, B::DIALECT.fence_alone, ""))
+                .chain([self.renewal(possession, lease, None)]);
+            let answer = B::write(connection, append.collect(), self.patience).await?;
+            return seq_of(&answer);
+        }
+        for row in rows {
+            let rendered = self.row(row, possession, B::DIALECT.fence_alone, "");
+            seq = seq_of(&B::fetch(connection, rendered).await?)?;
+        }
+        Ok(seq)
+    }
+
+    fn row(&self, row: &NewAuditRow, possession: &Possession, fence: &str, tag: &str) -> Rendered {
+        self.row_with(row, possession, fence, "$metadata", tag)
+    }
+
+    fn row_with(
+        &self,
+        row: &NewAuditRow,
+        possession: &Possession,
+        fence: &str,
+        metadata: &str,
+        tag: &str,
+    ) -> Rendered {
+        let mut params = lease_params(possession, None);
+        let elapsed = row.duration.unwrap_or_default();
+        let elapsed_us = i64::try_from(elapsed.as_micros()).unwrap_or(i64::MAX);
+        let started = SystemTime::now()
+            .checked_sub(elapsed)
+            .unwrap_or(SystemTime::UNIX_EPOCH);
+        params.extend([
+            ("attempt", row.attempt.into()),
+            ("stage", row.stage.as_str().into()),
+            ("change_id", row.change_id.as_str().into()),
+            ("change_order", row.change_order.as_str().into()),
+            ("author", row.author.as_str().into()),
+            ("description", row.description.as_str().into()),
+            ("target", row.target.as_str().into()),
+            ("state", row.state.as_str().into()),
+            ("transaction_mode", row.transaction_mode.as_str().into()),
+            ("recovery", row.recovery.as_str().into()),
+            ("origin", row.origin.as_str().into()),
+            ("digest", row.digest.as_str().into()),
+            ("elapsed_us", elapsed_us.into()),
+            ("started_text", timestamp(started).into()),
+            ("finished", i64::from(row.duration.is_some()).into()),
+            ("duration_us", row.duration.map(|_| elapsed_us).into()),
+            ("host", row.host.as_str().into()),
+            ("pid", row.pid.into()),
+            ("app_version", row.app_version.clone().into()),
+            ("location", row.location.as_str().into()),
+            ("error", row.error.clone().into()),
+            ("reason", row.reason.clone().into()),
+            ("metadata", row.metadata.clone().into()),
+            ("tag", tag.into()),
+        ]);
+        let template = B::DIALECT
+            .append
+            .replace("{fence}", fence)
+            .replace("{metadata}", metadata);
+        self.render(&template, &params)
+    }
+}
+
+fn seq_of(answer: &crate::backend::Answer) -> Result<i64> {
+    match answer.rows.first() {
+        Some(row) => Ok(row.int(0)?.unwrap_or_default()),
+        None => Ok(answer.last_insert_id),
+    }
+}

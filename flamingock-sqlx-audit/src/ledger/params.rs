@@ -1,0 +1,75 @@
+//! The values of statements.
+
+use std::time::{Duration, SystemTime};
+
+use super::marker::{Marker, MarkerKind};
+use crate::rows::Possession;
+use crate::template::Value;
+
+pub(super) type Params = Vec<(&'static str, Value)>;
+
+pub(super) fn attempt_params(possession: &Possession, change_id: &str, attempt: i64) -> Params {
+    let mut params = lease_params(possession, None);
+    params.push(("change_id", change_id.into()));
+    params.push(("attempt", attempt.into()));
+    params
+}
+
+/// The tag is made by us of letters and digits, and stands where SQL takes no expression.
+pub(super) fn tagged(template: &str, tag: &str) -> String {
+    debug_assert!(tag.bytes().all(|byte| byte.is_ascii_alphanumeric()));
+    template.replace("%tag%", tag)
+}
+
+pub(super) fn timestamp(time: SystemTime) -> String {
+    humantime::format_rfc3339_micros(time).to_string()
+}
+
+/// What only SQLite asks for: it has no clock of its own.
+pub(super) fn clock_params() -> Params {
+    #[cfg(feature = "sqlite")]
+    {
+        let clock = crate::sqlite::Clock::read();
+        vec![
+            ("now_text", timestamp(SystemTime::now()).into()),
+            ("boot", clock.boot.into()),
+            ("now_ms", clock.now_ms.into()),
+        ]
+    }
+    #[cfg(not(feature = "sqlite"))]
+    Vec::new()
+}
+
+pub(super) fn seed_params(service: &str, lane: &str) -> Params {
+    let mut params = clock_params();
+    params.extend([("service", service.into()), ("lane", lane.into())]);
+    params
+}
+
+pub(super) fn lease_params(possession: &Possession, lease: Option<Duration>) -> Params {
+    let mut params = seed_params(&possession.service, &possession.lane);
+    let lease_ms = lease.map_or(-1, |lease| {
+        i64::try_from(lease.as_millis()).unwrap_or(i64::MAX)
+    });
+    let expires = lease.map(|lease| timestamp(SystemTime::now() + lease));
+    params.extend([
+        ("token", possession.token.into()),
+        ("run_id", possession.run_id.as_str().into()),
+        ("lease_ms", lease_ms.into()),
+        ("expires_text", expires.into()),
+    ]);
+    params
+}
+
+pub(super) fn marker_params(marker: &Marker, kind: MarkerKind, tag: &str) -> Params {
+    let mut params = clock_params();
+    params.extend([
+        ("service", marker.service.as_str().into()),
+        ("change_id", marker.change_id.as_str().into()),
+        ("attempt", marker.attempt.into()),
+        ("run_id", marker.run_id.as_str().into()),
+        ("kind", kind.as_str().into()),
+        ("tag", tag.into()),
+    ]);
+    params
+}

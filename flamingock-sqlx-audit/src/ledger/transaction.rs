@@ -1,0 +1,249 @@
+//! What happens inside the transaction of a change, and finding out afterwards what became of it.
+
+use std::time::Duration;
+
+use super::marker::{Marker, MarkerKind};
+use super::params::{attempt_params, lease_params, marker_params, tagged};
+use super::{Ledger, Result};
+use crate::backend::{Backend, Conn};
+use crate::dialect::Isolation;
+use crate::rows::{NewAuditRow, Possession};
+use crate::template::Rendered;
+
+/// What the transaction of a change leaves behind only if the database commits it midway.
+#[derive(Clone, Debug)]
+pub enum Witness<'a> {
+    /// The row of an attempt that has begun.
+    Row(&'a NewAuditRow),
+    /// A marker, where an audit row would say something that is not so.
+    Marker(&'a Marker),
+}
+
+impl<B: Backend> Ledger<B> {
+    /// The text that opens the transaction of a change: the witness, where the database needs one,
+    /// and the savepoint go with it. `tag` is made of letters and digits.
+    pub fn begin(&self, possession: &Possession, witness: &Witness<'_>, tag: &str) -> String {
+        let mut texts = vec![tagged(B::DIALECT.begin, tag)];
+        if B::DIALECT.isolation == Isolation::Witnessed {
+            texts.push(match witness {
+                Witness::Row(row) => {
+                    let metadata = B::DIALECT.witness_metadata.unwrap_or("$metadata");
+                    self.row_with(row, possession, "$token", metadata, tag).text
+                }
+                Witness::Marker(marker) => {
+                    let params = marker_params(marker, MarkerKind::Started, tag);
+                    self.render(B::DIALECT.marker_insert, &params).text
+                }
+            });
+        }
+        if !B::DIALECT.savepoint.is_empty() {
+            texts.push(tagged(B::DIALECT.savepoint, tag));
+        }
+        texts.join("; ")
+    }
+
+    /// Appends a row inside the transaction that [`begin`](Self::begin) opened, so that both are
+    /// committed or neither, after the savepoint is released and the witness marker gone. SQLite
+    /// renews the lease with it.
+    ///
+    /// # Errors
+    /// [`Failure::NoSavepoint`](crate::Failure) if the transaction has ended in between,
+    /// [`Failure::Refused`](crate::Failure) if the possession has moved or the transaction is not
+    /// the one that was begun, and the database's own.
+    pub async fn append_within(
+        &self,
+        connection: &mut Conn<B>,
+        possession: &Possession,
+        lease: Option<Duration>,
+        row: &NewAuditRow,
+        witness: &Witness<'_>,
+        tag: &str,
+    ) -> Result<()> {
+        let mut statements = Vec::new();
+        if !B::DIALECT.release_savepoint.is_empty() {
+            statements.push(plain(tagged(B::DIALECT.release_savepoint, tag)));
+        }
+        statements.extend(self.row_after_savepoint(possession, lease, row, witness, tag));
+        self.send_in_order(connection, statements).await
+    }
+
+    /// The same when the savepoint is gone: the database has committed midway.
+    ///
+    /// # Errors
+    /// [`Failure::Refused`](crate::Failure) if the possession has moved, and the database's own.
+    pub async fn append_midway(
+        &self,
+        connection: &mut Conn<B>,
+        possession: &Possession,
+        row: &NewAuditRow,
+        witness: &Witness<'_>,
+        tag: &str,
+    ) -> Result<()> {
+        let statements = self.row_after_savepoint(possession, None, row, witness, tag);
+        self.send_in_order(connection, statements).await
+    }
+
+    /// Undoes everything since [`begin`](Self::begin) and appends rows in the same transaction:
+    /// nobody else writes in between.
+    ///
+    /// # Errors
+    /// [`Failure::NoSavepoint`](crate::Failure) if the transaction has ended in between,
+    /// [`Failure::Refused`](crate::Failure) if the possession has moved, and the database's own.
+    pub async fn undo_within(
+        &self,
+        connection: &mut Conn<B>,
+        possession: &Possession,
+        lease: Option<Duration>,
+        rows: &[NewAuditRow],
+        tag: &str,
+    ) -> Result<()> {
+        let mut statements = vec![
+            plain(tagged(B::DIALECT.rollback_to_savepoint, tag)),
+            plain(tagged(B::DIALECT.release_savepoint, tag)),
+        ];
+        statements.extend(
+            rows.iter()
+                .map(|row| self.row(row, possession, B::DIALECT.fence_within, tag)),
+        );
+        if B::DIALECT.has_one_writer {
+            statements.push(self.renewal(possession, lease, None));
+        }
+        self.send_in_order(connection, statements).await
+    }
+
+    fn row_after_savepoint(
+        &self,
+        possession: &Possession,
+        lease: Option<Duration>,
+        row: &NewAuditRow,
+        witness: &Witness<'_>,
+        tag: &str,
+    ) -> Vec<Rendered> {
+        let mut statements = Vec::new();
+        if let (Witness::Marker(marker), Isolation::Witnessed) = (witness, B::DIALECT.isolation) {
+            let params = marker_params(marker, MarkerKind::Started, tag);
+            statements.push(self.render(B::DIALECT.marker_delete, &params));
+        }
+        statements.push(self.row(row, possession, B::DIALECT.fence_within, tag));
+        if B::DIALECT.has_one_writer {
+            statements.push(self.renewal(possession, lease, None));
+        }
+        statements
+    }
+
+    /// As one text where values are literals: one round trip, and the server stops at the first
+    /// statement that it refuses.
+    pub(super) async fn send_in_order(
+        &self,
+        connection: &mut Conn<B>,
+        statements: Vec<Rendered>,
+    ) -> Result<()> {
+        if matches!(B::DIALECT.values, crate::template::Values::Literal(_)) {
+            let texts: Vec<String> = statements.into_iter().map(|one| one.text).collect();
+            return B::fetch(connection, plain(texts.join(";\n")))
+                .await
+                .map(drop);
+        }
+        for statement in statements {
+            B::fetch(connection, statement).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether the savepoint of a change is still there. Releases it.
+    ///
+    /// # Errors
+    /// [`Failure::NoSavepoint`](crate::Failure) if the transaction has ended in between.
+    pub async fn release_savepoint(&self, connection: &mut Conn<B>, tag: &str) -> Result<()> {
+        let text = tagged(B::DIALECT.release_savepoint, tag);
+        B::fetch(connection, plain(text)).await.map(drop)
+    }
+
+    /// Whether the possession is the newest one.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub async fn holds(&self, connection: &mut Conn<B>, possession: &Possession) -> Result<bool> {
+        let params = lease_params(possession, None);
+        Ok(!self
+            .fetch(connection, B::DIALECT.holds, &params)
+            .await?
+            .is_empty())
+    }
+
+    /// The server's id of the connection that wrote a witness which is not committed, where the
+    /// database tells.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub async fn connection_of(
+        &self,
+        connection: &mut Conn<B>,
+        possession: &Possession,
+        change_id: &str,
+        attempt: i64,
+    ) -> Result<Option<i64>> {
+        let params = attempt_params(possession, change_id, attempt);
+        let mut found = None;
+        for template in B::DIALECT.connection_of.unwrap_or_default() {
+            let rows = self.fetch(connection, template, &params).await?;
+            found = rows.into_iter().next().map(|mut row| row.text(0));
+        }
+        // The id is the first number of the JSON object that the witness's metadata begins with.
+        let digits = found.unwrap_or_default();
+        let digits = digits.trim_start_matches("{\"connection\":");
+        let end = digits
+            .find(|c: char| !c.is_ascii_digit())
+            .unwrap_or(digits.len());
+        Ok(digits[..end].parse().ok())
+    }
+
+    /// The states of one attempt, oldest first, on a connection that is in no transaction. It first
+    /// waits, a few seconds at most, for any transaction that holds the lock row:
+    /// when it answers, whatever the old session was doing is decided. The connection must be
+    /// closed if this fails.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub async fn settle(
+        &self,
+        connection: &mut Conn<B>,
+        possession: &Possession,
+        change_id: &str,
+        attempt: i64,
+    ) -> Result<Vec<String>> {
+        let params = attempt_params(possession, change_id, attempt);
+        let mut states = Vec::new();
+        for template in B::DIALECT.settle {
+            // Only the last query's rows count: the first one is the lock.
+            let rows = self.fetch(connection, template, &params).await?;
+            if template.contains("{audit}") {
+                states = rows.into_iter().map(|mut row| row.text(0)).collect();
+            }
+        }
+        Ok(states)
+    }
+
+    /// The states of one attempt that are visible on this connection.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub async fn states(
+        &self,
+        connection: &mut Conn<B>,
+        possession: &Possession,
+        change_id: &str,
+        attempt: i64,
+    ) -> Result<Vec<String>> {
+        let params = attempt_params(possession, change_id, attempt);
+        let rows = self.fetch(connection, B::DIALECT.states, &params).await?;
+        Ok(rows.into_iter().map(|mut row| row.text(0)).collect())
+    }
+}
+
+pub(super) fn plain(text: String) -> Rendered {
+    Rendered {
+        text,
+        binds: Vec::new(),
+    }
+}

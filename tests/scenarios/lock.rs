@@ -1,0 +1,229 @@
+//! The lock: waiting for it, keeping it, losing it.
+
+use std::time::Duration;
+
+use flamingock::{Error, LockOptions, OnLockTimeout, Runner, change, changes};
+use flamingock_tests::{Backend as _, Gate, audit, done, query, strings, with_table};
+use sqlx::Pool;
+
+use super::{Backend, Connection, Db};
+
+const LONG: Duration = Duration::from_secs(30);
+
+/// Steals the lock, as a run does that found its lease expired.
+const TAKE_OVER: &str =
+    "UPDATE flamingock_lock SET token = token + 1, run_id = 'thief' WHERE service = 'default'";
+
+const IS_SQLITE: bool =
+    matches!(<Backend as flamingock_tests::Backend>::NAME.as_bytes(), b"SQLite");
+
+fn options(lease: Duration, wait: Duration) -> LockOptions {
+    LockOptions { lease, wait, poll: Duration::from_millis(10) }
+}
+
+#[change(id = "gated", order = "001", detached)]
+async fn gated(gate: &Gate) {
+    gate.pass().await;
+}
+
+#[change(id = "counted", order = "002", detached)]
+async fn counted(db: &mut Connection) -> Result<(), sqlx::Error> {
+    query(db, "INSERT INTO done VALUES ('counted')").await.map(drop)
+}
+
+#[tokio::test]
+async fn who_waits_returns_without_the_lock_once_nothing_is_pending() {
+    let database = Backend::fresh().await;
+    let (pool, other) = (with_table(&database, 2).await, database.pool(1).await);
+    let gate = Gate::default();
+    let runner = |pool: &Pool<Db>| Runner::new(pool).changes(changes![gated, counted]).provide(gate.clone());
+    let owner = tokio::spawn(runner(&pool).run());
+    gate.reached().await;
+    let waiter = tokio::spawn(runner(&other).lock(options(LONG, LONG)).run());
+    // It has read the audit under the live lease when it says that it waits; it cannot have the lock.
+    assert_eq!(gate.visitors(), 1);
+    gate.open();
+    assert_eq!(owner.await.unwrap().unwrap().counts().newly_applied, 2);
+    assert!(waiter.await.unwrap().unwrap().is_up_to_date());
+    assert_eq!(gate.visitors(), 1);
+    assert_eq!(done(&pool).await, ["counted"]);
+    assert_eq!(strings(&pool, "SELECT token FROM flamingock_lock").await, ["1"]);
+}
+
+#[tokio::test]
+async fn who_waits_too_long_is_told_who_has_the_lock() {
+    let database = Backend::fresh().await;
+    let (pool, other) = (with_table(&database, 2).await, database.pool(1).await);
+    let gate = Gate::default();
+    let runner = |pool: &Pool<Db>| Runner::new(pool).changes(changes![gated, counted]).provide(gate.clone());
+    let owner = tokio::spawn(runner(&pool).run());
+    gate.reached().await;
+    let short = options(LONG, Duration::from_millis(100));
+    let error = runner(&other).lock(short).run().await.unwrap_err();
+    let Error::LockTimeout { holder: Some(holder), report } = &error else { panic!("{error}") };
+    let said = holder.to_string();
+    assert!(said.starts_with(&format!("default (process {} on ", std::process::id())), "{said}");
+    assert!(error.to_string().contains(&said), "{error}");
+    assert_eq!(report.counts().not_reached, 2, "{report}");
+
+    let report = runner(&other).lock(short).on_lock_timeout(OnLockTimeout::Continue).run().await;
+    let report = report.unwrap();
+    assert!(!report.is_success());
+    assert!(report.to_string().contains("nothing is guaranteed"), "{report}");
+    gate.open();
+    owner.await.unwrap().unwrap();
+}
+
+#[change(id = "robbed", order = "001", detached)]
+async fn robbed(db: &mut Connection, other: &Other) -> Result<(), sqlx::Error> {
+    query(db, "INSERT INTO done VALUES ('robbed')").await?;
+    flamingock_tests::execute(&other.0, TAKE_OVER).await;
+    Ok(())
+}
+
+#[derive(Debug)]
+struct Other(Pool<Db>);
+
+#[tokio::test]
+async fn after_a_takeover_nothing_of_the_change_is_kept() {
+    // SQLite has one writer: nobody can take over while a change is in its transaction.
+    if IS_SQLITE {
+        return;
+    }
+    let database = Backend::fresh().await;
+    let (pool, other) = (with_table(&database, 1).await, database.pool(1).await);
+    let runner = Runner::new(&pool).changes(changes![robbed, counted]).provide(Other(other));
+    let error = runner.run().await.unwrap_err();
+    assert!(matches!(error, Error::LeaseLost { .. }), "{error}");
+    assert_eq!(done(&pool).await, Vec::<String>::new());
+    assert_eq!(audit(&pool).await, Vec::<String>::new());
+    let thief = strings(&pool, "SELECT token, run_id FROM flamingock_lock").await;
+    assert_eq!(thief, ["2|thief"]);
+}
+
+#[change(id = "robbed-outside", order = "001", transaction = false, detached)]
+async fn robbed_outside(db: &mut Connection) -> Result<(), sqlx::Error> {
+    query(db, TAKE_OVER).await.map(drop)
+}
+
+#[tokio::test]
+async fn after_a_takeover_nothing_is_written_and_nothing_is_started() {
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 1).await;
+    let error =
+        Runner::new(&pool).changes(changes![robbed_outside, counted]).run().await.unwrap_err();
+    assert!(matches!(error, Error::LeaseLost { .. }), "{error}");
+    assert_eq!(audit(&pool).await, ["robbed-outside 1 STARTED none"]);
+    assert_eq!(done(&pool).await, Vec::<String>::new());
+}
+
+#[change(id = "told-of-the-loss", order = "001", detached)]
+async fn told_of_the_loss(pool: &Pool<Db>, cx: &flamingock::Context) {
+    flamingock_tests::execute(pool, TAKE_OVER).await;
+    cx.cancelled().await;
+    std::future::pending::<()>().await;
+}
+
+#[tokio::test]
+async fn the_heartbeat_finds_a_takeover_and_ends_the_run() {
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 2).await;
+    let runner = Runner::new(&pool).changes(changes![told_of_the_loss]);
+    let run = runner.lock(options(Duration::from_secs(3), LONG)).run();
+    let error = tokio::time::timeout(LONG, run).await.unwrap().unwrap_err();
+    assert!(matches!(error, Error::LeaseLost { .. }), "{error}");
+    assert_eq!(audit(&pool).await, ["told-of-the-loss 1 STARTED none"]);
+}
+
+#[change(id = "blocks", order = "001", transaction = false, detached)]
+async fn blocks(db: &mut Connection, blocked: &Duration) -> Result<(), sqlx::Error> {
+    query(db, "INSERT INTO done VALUES ('blocks')").await?;
+    std::thread::sleep(*blocked);
+    Ok(())
+}
+
+#[change(id = "blocks-shared", order = "001", detached)]
+async fn blocks_shared(db: &mut Connection, blocked: &Duration) -> Result<(), sqlx::Error> {
+    query(db, "INSERT INTO done VALUES ('blocks-shared')").await?;
+    std::thread::sleep(*blocked);
+    Ok(())
+}
+
+#[change(id = "long", order = "001", detached)]
+async fn long(db: &mut Connection, lease: &Duration) -> Result<(), sqlx::Error> {
+    query(db, "INSERT INTO done VALUES ('long')").await?;
+    tokio::time::sleep(*lease * 3).await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_change_that_takes_longer_than_the_lease_keeps_the_lock() {
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 2).await;
+    let lease = Duration::from_millis(900);
+    let runner = || Runner::new(&pool).changes(changes![long, counted]).provide(lease).lock(options(lease, LONG));
+    let (one, other) = tokio::join!(runner().run(), runner().run());
+    assert_eq!(one.unwrap().counts().newly_applied + other.unwrap().counts().newly_applied, 2);
+    assert_eq!(done(&pool).await, ["counted", "long"]);
+    assert_eq!(audit(&pool).await, ["long 1 APPLIED shared", "counted 1 APPLIED shared"]);
+}
+
+/// The time is what is tested here: the executor's only thread is blocked for longer than the lease.
+#[test]
+fn a_blocked_executor_keeps_the_lock() {
+    for change in [changes![blocks][0], changes![blocks_shared][0]] {
+        let lease = Duration::from_millis(900);
+        let database = flamingock_tests::run_scenario(Backend::fresh());
+        let pool = flamingock_tests::run_scenario(with_table(&database, 1));
+        let url = database.url.clone();
+        let run = move |url: String| {
+            flamingock_tests::run_scenario(async move {
+                let pool = sqlx::pool::PoolOptions::<Db>::new().max_connections(1).connect(&url).await.unwrap();
+                let runner = Runner::new(&pool).changes([change]).provide(lease * 3);
+                runner.lock(options(lease, LONG)).run().await
+            })
+        };
+        let starts: Vec<_> = (0..3)
+            .map(|_| {
+                let url = url.clone();
+                std::thread::spawn(move || run(url))
+            })
+            .collect();
+        let applied: usize = starts
+            .into_iter()
+            .map(|start| start.join().unwrap().unwrap().counts().newly_applied)
+            .sum();
+        assert_eq!(applied, 1);
+        drop(pool);
+        let (left, tokens) = flamingock_tests::run_scenario(async {
+            let pool = database.pool(1).await;
+            (done(&pool).await, strings(&pool, "SELECT token FROM flamingock_lock").await)
+        });
+        assert_eq!(left, [change.id]);
+        // In a transaction on SQLite nobody can renew, so that the lease looks expired; but nobody can
+        // take it either before the change has renewed it: others get it after it was given back.
+        if !(change.body.transaction && IS_SQLITE) {
+            assert_eq!(tokens, ["1"], "{}", change.id);
+        }
+    }
+}
+
+#[tokio::test]
+async fn starts_at_once_apply_each_change_once() {
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 4).await;
+    let gate = Gate::default();
+    gate.open();
+    let runs: Vec<_> = (0..8)
+        .map(|_| {
+            let runner = Runner::new(&pool).changes(changes![gated, counted]).provide(gate.clone());
+            tokio::spawn(runner.run())
+        })
+        .collect();
+    let mut applied = 0;
+    for run in runs {
+        applied += run.await.unwrap().unwrap().counts().newly_applied;
+    }
+    assert_eq!((applied, gate.visitors()), (2, 1));
+    assert_eq!(audit(&pool).await.len(), 3);
+}

@@ -1,0 +1,81 @@
+//! What is refused before anything is touched.
+
+use flamingock::{Error, Runner, Stage, TargetSystem, change, changes};
+use flamingock_tests::{Backend as _, try_execute};
+
+use super::{Backend, Connection, Db};
+
+#[derive(Debug)]
+struct Mailer;
+
+#[change(id = "mails", order = "001", detached)]
+async fn mails(_mailer: &Mailer, _optional: Option<&String>) {}
+
+#[change(id = "elsewhere", order = "002", target = "events", detached)]
+async fn elsewhere() {}
+
+#[change(id = "connects", order = "003", target = "bare", detached)]
+async fn connects(_db: &mut Connection) {}
+
+#[change(id = "mails", order = "0001", detached)]
+async fn mails_again() {}
+
+#[change(id = "staged", order = "001", stage = "late", detached)]
+async fn staged() {}
+
+#[change(id = "both", order = "004", detached)]
+async fn both(_db: &mut Connection, _pool: &sqlx::Pool<Db>) {}
+
+#[tokio::test]
+async fn everything_wrong_is_reported_together_and_nothing_is_touched() {
+    let database = Backend::fresh().await;
+    let pool = database.pool(1).await;
+    let changes = changes![mails, elsewhere, connects, mails_again, staged, both];
+    let runner = Runner::new(&pool).changes(changes).stage(Stage::new("default"));
+    let runner = runner.target(TargetSystem::new("bare")).target(TargetSystem::new("bare"));
+    let error = runner.service(" ").run().await.unwrap_err();
+    assert!(matches!(error, Error::Invalid(_)));
+    let text = error.to_string();
+    let expected = [
+        "`mails` takes `&Mailer`, which nobody gave",
+        "the target system \"events\" of the change \"elsewhere\" is not known",
+        "has no database: make it with `TargetSystem::sqlx(\"bare\", &pool)`",
+        "id \"mails\" is taken by the change at",
+        "order \"0001\" equals order \"001\"",
+        "stage \"late\" is not declared: add `.stage(Stage::new(\"late\"))`",
+        "the target system \"bare\" is given twice",
+        "service \" \"",
+    ];
+    for part in expected {
+        assert!(text.contains(part), "{part}\nis missing in\n{text}");
+    }
+    let one_writer = <Backend as flamingock_tests::Backend>::NAME == "SQLite";
+    assert_eq!(text.contains("it would wait for itself"), one_writer, "{text}");
+    assert_eq!(error.problems().len(), expected.len() + usize::from(one_writer), "{text}");
+    for problem in error.problems().iter().filter(|problem| problem.location.is_some()) {
+        assert!(problem.to_string().contains("scenarios/refused.rs:"), "{problem}");
+    }
+    let placed = error.problems().iter().filter(|problem| problem.location.is_some()).count();
+    assert_eq!(placed, 6 + usize::from(one_writer), "{text}");
+    for table in ["audit", "lock", "lease"] {
+        let select = format!("SELECT 1 FROM flamingock_{table}");
+        assert!(try_execute(&pool, &select).await.is_err(), "{table}");
+    }
+}
+
+#[change(id = "wrong-kind", order = "001", detached)]
+async fn wrong_kind(_db: &mut sqlx::SqliteConnection) {}
+
+#[change(id = "wrong-kind", order = "001", detached)]
+async fn wrong_kind_too(_db: &mut sqlx::PgConnection) {}
+
+#[tokio::test]
+async fn a_connection_of_another_kind_of_database_is_refused() {
+    let database = Backend::fresh().await;
+    let pool = database.pool(1).await;
+    let name = <Backend as flamingock_tests::Backend>::NAME;
+    let change = if name == "SQLite" { changes![wrong_kind_too] } else { changes![wrong_kind] };
+    let error = Runner::new(&pool).changes(change).run().await.unwrap_err();
+    assert!(matches!(&error, Error::Invalid(problems) if problems.len() == 1), "{error}");
+    assert!(error.to_string().contains("takes a connection to "), "{error}");
+}

@@ -1,0 +1,216 @@
+//! A process is killed at every point of its run, one after the other, and started again.
+
+use std::time::{Duration, Instant};
+
+use futures_util::StreamExt;
+
+use super::ground::{Ground, Kind};
+use super::oracle::{Expected, Promise, Scene};
+use super::start::{Start, end_of};
+use super::toll::{Side, Toll};
+
+const SHARED: Expected = Expected { id: "shared", steps: &["1", "2"], promise: Promise::Once };
+const SEPARATE: Expected = Expected { id: "separate", steps: &["1", "2"], promise: Promise::Once };
+const VERIFIED: Expected = Expected { id: "verified", steps: &["1"], promise: Promise::Once };
+const AGAIN: Expected = Expected { id: "again", steps: &["1", "2"], promise: Promise::Once };
+const LAST: Expected = Expected { id: "last", steps: &["1"], promise: Promise::Afterwards };
+const PLAIN: Expected =
+    Expected { id: "plain", steps: &["1", "2"], promise: Promise::OnceOrAPerson };
+const DDL: Expected = Expected { id: "ddl", steps: &["1", "2"], promise: Promise::OnceOrAPerson };
+const UNDONE: Expected =
+    Expected { id: "undone", steps: &["1"], promise: Promise::UndoneOrAPerson };
+
+/// How many points are tried at once: most of the time is spent waiting for leases.
+const AT_ONCE: usize = 6;
+
+/// The lease of the process that is killed, in milliseconds.
+const LEASE: u32 = 400;
+
+/// What a takeover may take: the rest of the lease, a poll, and the start of a process.
+const TAKEOVER: Duration = Duration::from_secs(10);
+
+/// Where a process is killed.
+#[derive(Clone, Copy, Debug)]
+enum Point {
+    /// At the n-th thing that it tells `tracing`.
+    Told(usize),
+    /// At the n-th message.
+    Message(Side, usize),
+}
+
+/// The databases and changes of one round of crashes.
+#[derive(Debug)]
+struct Round {
+    audit: Kind,
+    target: Option<Kind>,
+    changes: &'static [Expected],
+    /// One database for all points, with a service for each; else each point has its own.
+    common: Option<(Ground, Option<Ground>)>,
+}
+
+impl Round {
+    async fn new(audit: Kind, target: Option<Kind>, changes: &'static [Expected]) -> Round {
+        let mut round = Round { audit, target, changes, common: None };
+        // A file has one writer: services that share one would wait for each other.
+        if audit.is_server() {
+            let (ground, other) = round.grounds().await;
+            round.common = Some((ground, other));
+            let warm = round.start(&round.scene_of("warm").unwrap(), None).await.0;
+            warm.lock(10_000, 20_000).run().await;
+        }
+        round
+    }
+
+    async fn grounds(&self) -> (Ground, Option<Ground>) {
+        let other = match self.target {
+            Some(kind) => Some(Ground::with_table(kind).await),
+            None => None,
+        };
+        (Ground::with_table(self.audit).await, other)
+    }
+
+    fn scene_of(&self, tag: &str) -> Option<Scene> {
+        self.common.as_ref().map(|grounds| scene(grounds, tag))
+    }
+
+    async fn start(&self, scene: &Scene, toll: Option<&Toll>) -> (Start, Option<Toll>) {
+        let changes: Vec<&str> = self.changes.iter().map(|change| change.id).collect();
+        let audit = passing(toll, self.audit, &scene.audit).await;
+        let mut start = Start::of(&changes.join(","), &audit)
+            .with("--service", &scene.service)
+            .with("--tag", &scene.tag);
+        if let Some(kind) = self.target {
+            start = start.with("--target", passing(toll, kind, &scene.target).await);
+        }
+        (start, toll.cloned())
+    }
+
+    /// Kills at the point, starts again, and compares. False: the run ended before.
+    async fn crash(&self, point: Point) -> bool {
+        let tag = match point {
+            Point::Told(nth) => format!("t{nth}"),
+            Point::Message(Side::Client, nth) => format!("c{nth}"),
+            Point::Message(Side::Server, nth) => format!("s{nth}"),
+        };
+        let own;
+        let scene = match self.scene_of(&tag) {
+            Some(scene) => scene,
+            None => {
+                own = self.grounds().await;
+                scene(&own, &tag)
+            }
+        };
+        let what = format!("{:?} -> {:?}, {point:?}", self.audit, self.target);
+        let toll = match point {
+            Point::Told(_) => None,
+            Point::Message(side, nth) => Some(Toll::new(side, nth)),
+        };
+        let (start, toll) = self.start(&scene, toll.as_ref()).await;
+        let start = match point {
+            Point::Told(nth) => start.with("--die-at", nth),
+            Point::Message(..) => start,
+        };
+        let driver = start.lock(LEASE, 10_000).spawn();
+        if let Some(toll) = toll {
+            toll.of(driver.pid());
+        }
+        let first = end_of(driver).await;
+        let was_killed = first.result.is_none();
+
+        let (again, _) = self.start(&scene, None).await;
+        let again = again.lock(5_000, 15_000);
+        let began = Instant::now();
+        let second = again.run().await;
+        assert!(began.elapsed() < TAKEOVER, "{what}: {:?}\n{}", began.elapsed(), second.output);
+        let mut settled = Vec::new();
+        for change in self.changes {
+            let found = change.look(&scene).await;
+            change.judge(&found, &second, &format!("{what}, after\n{}", first.output));
+            settled.push(found);
+        }
+        // What is settled stays so.
+        if matches!(point, Point::Told(nth) if nth % 4 == 0) && self.changes[0].id != "undone" {
+            let third = again.run().await;
+            assert_eq!(third.result, second.result, "{what}: {}", third.output);
+            for (change, found) in self.changes.iter().zip(&settled) {
+                assert_eq!(change.look(&scene).await, *found, "{what}");
+            }
+        }
+        was_killed
+    }
+
+    /// Every point of one kind, until a run comes to its end.
+    async fn every(&self, point: impl Fn(usize) -> Point) -> usize {
+        let crashes = futures_util::stream::iter(1..).map(|nth| self.crash(point(nth)));
+        let killed = crashes.buffered(AT_ONCE).take_while(|killed| std::future::ready(*killed));
+        killed.count().await
+    }
+}
+
+fn scene((audit, other): &(Ground, Option<Ground>), tag: &str) -> Scene {
+    let target = other.as_ref().unwrap_or(audit);
+    Scene {
+        audit: audit.url().to_owned(),
+        target: target.url().to_owned(),
+        service: tag.to_owned(),
+        tag: tag.to_owned(),
+    }
+}
+
+async fn passing(toll: Option<&Toll>, kind: Kind, url: &str) -> String {
+    match toll {
+        Some(toll) if kind.is_server() => toll.url(url).await,
+        _ => url.to_owned(),
+    }
+}
+
+async fn crash_everywhere(audit: Kind, target: Option<Kind>, changes: &'static [Expected]) {
+    let began = Instant::now();
+    let round = Round::new(audit, target, changes).await;
+    let told = round.every(Point::Told).await;
+    let (mut before, mut after) = (0, 0);
+    if audit.is_server() || target.is_some_and(Kind::is_server) {
+        before = round.every(|nth| Point::Message(Side::Client, nth)).await;
+        after = round.every(|nth| Point::Message(Side::Server, nth)).await;
+        assert!(before > 0 && after > 0, "no message was a point");
+    }
+    assert!(told > 0, "no point was tried");
+    let id = changes[0].id;
+    println!(
+        "crash points: {audit:?} -> {target:?} {id}: {told} told, {before} sent, {after} answered, in {:.1?}",
+        began.elapsed()
+    );
+}
+
+macro_rules! crashes {
+    ($($name:ident: $audit:ident $(-> $target:ident)?, [$($change:expr),+];)+) => {$(
+        #[tokio::test]
+        async fn $name() {
+            let target: &[Kind] = &[$(Kind::$target)?];
+            crash_everywhere(Kind::$audit, target.first().copied(), &[$($change),+]).await;
+        }
+    )+};
+}
+
+crashes! {
+    sqlite_shared_change_is_applied_once: Sqlite, [SHARED];
+    sqlite_verified_change_is_applied_once: Sqlite, [VERIFIED];
+    sqlite_retried_change_converges: Sqlite, [AGAIN];
+    sqlite_failed_change_is_undone_or_an_issue: Sqlite, [UNDONE];
+    sqlite_plain_change_is_applied_once_or_an_issue: Sqlite, [PLAIN, LAST];
+    postgres_shared_change_is_applied_once: Postgres, [SHARED];
+    postgres_verified_change_is_applied_once: Postgres, [VERIFIED];
+    postgres_retried_change_converges: Postgres, [AGAIN];
+    postgres_failed_change_is_undone_or_an_issue: Postgres, [UNDONE];
+    postgres_plain_change_is_applied_once_or_an_issue: Postgres, [PLAIN, LAST];
+    mariadb_shared_change_is_applied_once: MariaDb, [SHARED];
+    mariadb_verified_change_is_applied_once: MariaDb, [VERIFIED];
+    mariadb_retried_change_converges: MariaDb, [AGAIN];
+    mariadb_failed_change_is_undone_or_an_issue: MariaDb, [UNDONE];
+    mariadb_plain_change_is_applied_once_or_an_issue: MariaDb, [PLAIN, LAST];
+    mariadb_ddl_change_is_applied_once_or_an_issue: MariaDb, [DDL];
+    postgres_to_mariadb_change_is_applied_once: Postgres -> MariaDb, [SEPARATE];
+    postgres_to_sqlite_change_is_applied_once: Postgres -> Sqlite, [SEPARATE];
+    mariadb_to_postgres_change_is_applied_once: MariaDb -> Postgres, [SEPARATE];
+    sqlite_to_postgres_change_is_applied_once: Sqlite -> Postgres, [SEPARATE];
+}

@@ -1,0 +1,89 @@
+//! What may be found after a crash and a restart, by kind of change.
+
+use super::ground::rows;
+use super::start::Ran;
+
+/// What the product promises of a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Promise {
+    /// All of it or nothing, and in the end all of it, without a person.
+    Once,
+    /// Never twice; settled, or a person is told.
+    OnceOrAPerson,
+    /// It fails: undone, or a person is told.
+    UndoneOrAPerson,
+    /// Not begun as long as a person is needed for one before it.
+    Afterwards,
+}
+
+/// A change, and the steps that it leaves traces of.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Expected {
+    pub(crate) id: &'static str,
+    pub(crate) steps: &'static [&'static str],
+    pub(crate) promise: Promise,
+}
+
+/// Where to look.
+#[derive(Clone, Debug)]
+pub(crate) struct Scene {
+    pub(crate) audit: String,
+    /// The database in which the change runs.
+    pub(crate) target: String,
+    pub(crate) service: String,
+    pub(crate) tag: String,
+}
+
+/// What is found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Found {
+    /// The states in the audit, oldest first.
+    pub(crate) states: Vec<String>,
+    /// How often each step was done.
+    pub(crate) times: Vec<usize>,
+}
+
+impl Expected {
+    pub(crate) async fn look(&self, scene: &Scene) -> Found {
+        let (service, id, tag) = (&scene.service, self.id, &scene.tag);
+        let states = format!(
+            "SELECT state FROM flamingock_audit WHERE service = '{service}' AND change_id = '{id}' ORDER BY seq"
+        );
+        let states = rows(&scene.audit, &states).await;
+        let done = format!("SELECT what FROM done WHERE what LIKE '{tag} {id} %'");
+        let done = rows(&scene.target, &done).await;
+        let times = |step: &&str| {
+            let what = format!("{tag} {id} {step}");
+            done.iter().filter(|found| **found == what).count()
+        };
+        Found { states, times: self.steps.iter().map(times).collect() }
+    }
+
+    /// Compares what is found with how the last start ended.
+    pub(crate) fn judge(&self, found: &Found, ran: &Ran, what: &str) {
+        let result = ran.result.as_deref().unwrap_or("killed");
+        let newest = found.states.last().map_or("nothing", String::as_str);
+        let told = format!("{what}: {result}, {found:?}\n{}", ran.output);
+        assert!(found.times.iter().all(|times| *times <= 1), "it ran twice: {told}");
+        let applied = found.states.iter().filter(|state| *state == "APPLIED").count();
+        assert!(applied <= 1, "it is applied twice: {told}");
+        let complete = found.times.iter().all(|times| *times == 1);
+        let named = ran.output.contains(&format!("\"{}\" waits for a person", self.id));
+        match (self.promise, result) {
+            (Promise::Once | Promise::OnceOrAPerson | Promise::Afterwards, "ok") => {
+                assert!(complete && newest == "APPLIED", "{told}");
+            }
+            (Promise::Afterwards, "Issues") => {
+                assert!(found.times == [0] && newest == "nothing", "{told}");
+            }
+            (Promise::OnceOrAPerson | Promise::UndoneOrAPerson, "Issues") => {
+                assert!(named && matches!(newest, "STARTED" | "FAILED"), "{told}");
+            }
+            (Promise::UndoneOrAPerson, "ChangesFailed") => {
+                let nothing = found.times.iter().all(|times| *times == 0);
+                assert!(nothing && newest == "ROLLED_BACK", "{told}");
+            }
+            _ => panic!("{told}"),
+        }
+    }
+}

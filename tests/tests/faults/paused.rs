@@ -1,0 +1,188 @@
+//! A process that is stopped for longer than its lease, and goes on.
+
+use std::time::{Duration, Instant};
+
+use flamingock_tests::Driver;
+use tempfile::TempDir;
+
+use super::ground::{Ground, Kind, rows};
+use super::start::{DEADLINE, Start, end_of};
+use super::valve::{Valve, Where};
+
+/// The lease of the process that is stopped, in milliseconds.
+const LEASE: u32 = 500;
+
+async fn audit(url: &str) -> Vec<String> {
+    rows(url, "SELECT change_id, state, transaction_mode, origin FROM flamingock_audit ORDER BY seq").await
+}
+
+async fn done(url: &str) -> Vec<String> {
+    rows(url, "SELECT what FROM done ORDER BY what").await
+}
+
+/// A process that stands still in a change.
+struct Paused {
+    driver: Driver,
+    folder: TempDir,
+}
+
+impl Paused {
+    async fn at(point: &str, start: Start) -> Paused {
+        let folder = tempfile::tempdir().unwrap();
+        let start = start.holding(point, &folder.path().join("go"));
+        let mut driver = start.lock(LEASE, 5_000).spawn();
+        driver.line(&format!("at {point}"), DEADLINE).await.unwrap();
+        driver.pause().unwrap();
+        Paused { driver, folder }
+    }
+
+    /// It goes on, and so does its change.
+    async fn goes_on(mut self) -> super::start::Ran {
+        std::fs::write(self.folder.path().join("go"), "").unwrap();
+        self.driver.resume().unwrap();
+        end_of(self.driver).await
+    }
+}
+
+async fn shared_change_is_taken_over(kind: Kind) {
+    let ground = Ground::with_table(kind).await;
+    let start = || Start::of("shared,last", ground.url());
+    let paused = Paused::at("shared 1", start()).await;
+    start().lock(5_000, 20_000).run().await.expect("ok");
+    let settled = (audit(ground.url()).await, done(ground.url()).await);
+    assert_eq!(settled.0, ["shared|APPLIED|shared|run", "last|APPLIED|shared|run"]);
+    assert_eq!(settled.1, ["t last 1", "t shared 1", "t shared 2"]);
+
+    paused.goes_on().await.expect("LeaseLost").says("Start again");
+    assert_eq!((audit(ground.url()).await, done(ground.url()).await), settled);
+}
+
+#[tokio::test]
+async fn postgres_paused_shared_change_is_taken_over_and_cannot_commit() {
+    shared_change_is_taken_over(Kind::Postgres).await;
+}
+
+#[tokio::test]
+async fn mariadb_paused_shared_change_is_taken_over_and_cannot_commit() {
+    shared_change_is_taken_over(Kind::MariaDb).await;
+}
+
+/// Its transaction has the only write lock of the file: it cannot be taken over, and need not be.
+#[tokio::test]
+async fn sqlite_paused_shared_change_keeps_the_file_and_goes_on() {
+    let ground = Ground::with_table(Kind::Sqlite).await;
+    let start = || Start::of("shared,last", ground.url());
+    let paused = Paused::at("shared 1", start()).await;
+    let began = Instant::now();
+    start().lock(5_000, 1_500).run().await.expect("LockTimeout").says("not obtained in time");
+    assert!(began.elapsed() < Duration::from_secs(12), "{:?}", began.elapsed());
+    paused.goes_on().await.expect("ok");
+    assert_eq!(done(ground.url()).await, ["t last 1", "t shared 1", "t shared 2"]);
+}
+
+async fn plain_change_is_an_issue(kind: Kind) {
+    let ground = Ground::with_table(kind).await;
+    let start = || Start::of("plain,last", ground.url());
+    let paused = Paused::at("plain 1", start()).await;
+    let second = start().lock(5_000, 20_000).run().await;
+    second.expect("Issues").says("\"plain\" waits for a person");
+    paused.goes_on().await.expect("LeaseLost");
+    // The issue was found without taking the lock, or with it: either way nothing was written.
+    assert_eq!(audit(ground.url()).await, ["plain|STARTED|none|run"]);
+    assert!(!done(ground.url()).await.contains(&"t last 1".to_owned()));
+    start().lock(5_000, 20_000).run().await.expect("Issues");
+}
+
+async fn verified_change_is_settled(kind: Kind) {
+    let ground = Ground::with_table(kind).await;
+    let start = || Start::of("verified,last", ground.url());
+    let paused = Paused::at("verified 1", start()).await;
+    start().lock(5_000, 20_000).run().await.expect("ok");
+    paused.goes_on().await.expect("LeaseLost");
+    let expected = [
+        "verified|STARTED|none|run",
+        "verified|APPLIED|none|verify",
+        "last|APPLIED|shared|run",
+    ];
+    assert_eq!(audit(ground.url()).await, expected);
+    assert_eq!(done(ground.url()).await, ["t last 1", "t verified 1"]);
+}
+
+macro_rules! on_each {
+    ($($name:ident: $scenario:ident($kind:ident);)+) => {$(
+        #[tokio::test]
+        async fn $name() {
+            $scenario(Kind::$kind).await;
+        }
+    )+};
+}
+
+on_each! {
+    postgres_paused_plain_change_writes_nothing_more: plain_change_is_an_issue(Postgres);
+    mariadb_paused_plain_change_writes_nothing_more: plain_change_is_an_issue(MariaDb);
+    sqlite_paused_plain_change_writes_nothing_more: plain_change_is_an_issue(Sqlite);
+    postgres_paused_verified_change_is_settled_by_its_verify: verified_change_is_settled(Postgres);
+    mariadb_paused_verified_change_is_settled_by_its_verify: verified_change_is_settled(MariaDb);
+    sqlite_paused_verified_change_is_settled_by_its_verify: verified_change_is_settled(Sqlite);
+    postgres_owner_paused_before_its_commit_does_not_block_the_others: paused_before_commit(Postgres);
+    mariadb_owner_paused_before_its_commit_does_not_block_the_others: paused_before_commit(MariaDb);
+    postgres_tombstone_refuses_the_commit_of_a_paused_attempt: entombed(Postgres);
+    sqlite_tombstone_refuses_the_commit_of_a_paused_attempt: still_open(Sqlite);
+    mariadb_tombstone_waits_for_a_paused_attempt: still_open(MariaDb);
+}
+
+/// The entry is in, and its share of the lock's row with it; the commit never comes.
+async fn paused_before_commit(kind: Kind) {
+    let ground = Ground::with_table(kind).await;
+    let valve = Valve::at("COMMIT", Where::BeforeServer);
+    let through = valve.url(ground.url()).await;
+    let mut first = Start::of("shared,last", &through).lock(LEASE, 5_000).spawn();
+    valve.closed().await;
+    first.pause().unwrap();
+    let second = Start::of("shared,last", ground.url()).lock(5_000, 40_000).run().await;
+    second.expect("ok");
+    let settled = (audit(ground.url()).await, done(ground.url()).await);
+    assert_eq!(settled.0, ["shared|APPLIED|shared|run", "last|APPLIED|shared|run"]);
+    valve.open();
+    first.resume().unwrap();
+    let first = end_of(first).await;
+    assert!(matches!(first.result.as_deref(), Some("LeaseLost" | "OutcomeUnknown")), "{first:?}");
+    assert_eq!((audit(ground.url()).await, done(ground.url()).await), settled);
+}
+
+/// The attempt's marker would be the last thing that it inserts: the tombstone is there first.
+async fn entombed(target: Kind) {
+    let (ground, other) = (Ground::with_table(Kind::MariaDb).await, Ground::with_table(target).await);
+    let start = || Start::of("separate,last", ground.url()).with("--target", other.url());
+    let paused = Paused::at("separate 1", start()).await;
+    start().lock(5_000, 20_000).run().await.expect("ok");
+    paused.goes_on().await.expect("LeaseLost");
+    assert_eq!(done(other.url()).await, ["t separate 1", "t separate 2"]);
+    let expected = [
+        "separate|STARTED|separate|run",
+        "separate|STARTED|separate|run",
+        "separate|APPLIED|separate|run",
+        "last|APPLIED|shared|run",
+    ];
+    assert_eq!(audit(ground.url()).await, expected);
+    let markers = "SELECT kind FROM flamingock_marker ORDER BY kind";
+    assert_eq!(rows(other.url(), markers).await, ["tombstone"]);
+}
+
+/// The attempt holds what the tombstone needs from its first statement on: a person is told that
+/// it is still open, and the start after its end applies the change.
+async fn still_open(target: Kind) {
+    let (ground, other) =
+        (Ground::with_table(Kind::Postgres).await, Ground::with_table(target).await);
+    let start = || Start::of("separate,last", ground.url()).with("--target", other.url());
+    let paused = Paused::at("separate 1", start()).await;
+    let began = Instant::now();
+    let second = start().lock(5_000, 2_000).run().await;
+    second.expect("Issues").says("still open");
+    assert!(began.elapsed() < Duration::from_secs(25), "{:?}", began.elapsed());
+    paused.goes_on().await.expect("LeaseLost");
+    assert_eq!(done(other.url()).await, Vec::<String>::new());
+    start().lock(5_000, 20_000).run().await.expect("ok");
+    assert_eq!(done(other.url()).await, ["t separate 1", "t separate 2"]);
+    assert_eq!(done(ground.url()).await, ["t last 1"]);
+}

@@ -1,0 +1,103 @@
+//! Starts of the driver, and how they end.
+
+use std::path::Path;
+use std::time::Duration;
+
+use flamingock_tests::Driver;
+
+/// Longer than any run here may take: what is not over by then hangs.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
+
+/// The arguments of a start.
+#[derive(Clone, Debug)]
+pub(crate) struct Start {
+    arguments: Vec<String>,
+    program: Vec<String>,
+    environment: Vec<(String, String)>,
+}
+
+/// How a start ended.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    /// `ok`, or the name of the error; none of a process that was killed.
+    pub(crate) result: Option<String>,
+    /// Everything that it said.
+    pub(crate) output: String,
+}
+
+impl Start {
+    /// A start of these changes, with the audit at a URL.
+    pub(crate) fn of(changes: &str, audit: &str) -> Start {
+        Start { arguments: Vec::new(), program: Vec::new(), environment: Vec::new() }
+            .with("--audit", audit)
+            .with("--changes", changes)
+    }
+
+    pub(crate) fn with(mut self, name: &str, value: impl ToString) -> Start {
+        self.arguments.extend([name.to_owned(), value.to_string()]);
+        self
+    }
+
+    /// The changes stop at a point until the file is there.
+    pub(crate) fn holding(self, point: &str, file: &Path) -> Start {
+        self.with("--hold", format!("{point}={}", file.display()))
+    }
+
+    /// Both in milliseconds.
+    pub(crate) fn lock(self, lease: u32, wait: u32) -> Start {
+        self.with("--lease", lease).with("--wait", wait)
+    }
+
+    pub(crate) fn environment(mut self, name: &str, value: &str) -> Start {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Through another program, which runs it.
+    pub(crate) fn through(mut self, words: &[&str]) -> Start {
+        self.program = words.iter().map(|word| (*word).to_owned()).collect();
+        self
+    }
+
+    pub(crate) fn spawn(&self) -> Driver {
+        let driver = env!("CARGO_BIN_EXE_fault-driver").to_owned();
+        let words: Vec<String> = self.program.iter().cloned().chain([driver]).collect();
+        let mut command = tokio::process::Command::new(&words[0]);
+        command.args(&words[1..]).args(&self.arguments);
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        Driver::spawn(command).unwrap()
+    }
+
+    /// Starts and waits for the end.
+    pub(crate) async fn run(&self) -> Ran {
+        end_of(self.spawn()).await
+    }
+}
+
+/// Waits for the end of a start.
+pub(crate) async fn end_of(driver: Driver) -> Ran {
+    let finished = driver.finish(DEADLINE).await.unwrap();
+    let result = finished.stdout.lines().find_map(|line| line.strip_prefix("result: "));
+    let ran = Ran {
+        result: result.map(str::to_owned),
+        output: format!("{}{}", finished.stdout, finished.stderr),
+    };
+    let killed = finished.status.code().is_none();
+    assert!(ran.result.is_some() || killed, "it ended without a result:\n{}", ran.output);
+    // What was said before a kill that came too late still counts as a kill.
+    if killed { Ran { result: None, ..ran } } else { ran }
+}
+
+impl Ran {
+    #[track_caller]
+    pub(crate) fn expect(&self, result: &str) -> &Ran {
+        assert_eq!(self.result.as_deref(), Some(result), "{}", self.output);
+        self
+    }
+
+    #[track_caller]
+    pub(crate) fn says(&self, text: &str) -> &Ran {
+        assert!(self.output.contains(text), "{text:?} is not in:\n{}", self.output);
+        self
+    }
+}

@@ -1,0 +1,24 @@
+//! One run at a time: waiting, keeping the lease, losing it, giving it back.
+
+#![allow(clippy::unwrap_used)]
+
+#[path = "../scenarios"]
+mod sqlite {
+    use flamingock_tests::on::sqlite::*;
+    mod cancel;
+    mod lock;
+}
+
+#[path = "../scenarios"]
+mod postgres {
+    use flamingock_tests::on::postgres::*;
+    mod cancel;
+    mod lock;
+}
+
+#[path = "../scenarios"]
+mod mariadb {
+    use flamingock_tests::on::mariadb::*;
+    mod cancel;
+    mod lock;
+}
