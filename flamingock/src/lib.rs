@@ -1,4 +1,176 @@
-//! Work in progress.
+//! Change-as-Code: the async functions that an application runs exactly once per environment, in
+//! order, under a lock, to evolve whatever it depends on, with every attempt in an audit table.
+//!
+//! # A first change
+//!
+//! A change is an async function with an attribute. Its arguments decide what it is given: here, the
+//! connection, in a transaction that also records that the change is applied.
+//!
+//! ```standalone_crate
+//! # #[cfg(feature = "sqlite")]
+//! # mod app {
+//! use flamingock::{change, rollback};
+//! use sqlx::{SqliteConnection, SqlitePool};
+//!
+//! /// Users can sign in.
+//! #[change(id = "create-users", order = "0001")]
+//! async fn create_users(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+//!     sqlx::query("CREATE TABLE users (email TEXT PRIMARY KEY)").execute(db).await?;
+//!     Ok(())
+//! }
+//!
+//! #[rollback(create_users)]
+//! async fn drop_users(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+//!     sqlx::query("DROP TABLE users").execute(db).await?;
+//!     Ok(())
+//! }
+//!
+//! #[tokio::main]
+//! pub async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let pool = SqlitePool::connect("sqlite::memory:").await?;
+//!
+//!     let report = flamingock::run(&pool).await?;
+//!     assert_eq!(report.counts().newly_applied, 1);
+//!
+//!     // The next start finds nothing to do: it takes no lock and writes nothing.
+//!     assert!(flamingock::run(&pool).await?.is_up_to_date());
+//!     Ok(())
+//! }
+//! # }
+//! # fn main() {
+//! #     #[cfg(feature = "sqlite")]
+//! #     app::main().unwrap();
+//! # }
+//! ```
+//!
+//! The report and the errors are made for people, by `Display`, and for machines, by
+//! `serde::Serialize`:
+//!
+//! ```console
+//! default: 1 newly applied in 12 ms
+//!   newly applied   0001 create-users (2 ms)
+//! ```
+//!
+//! # Anything can be a target
+//!
+//! What has no connection of ours is given as a value: [`Runner::provide`] for every change,
+//! [`TargetSystem::provide`] for those of one system. Such a change runs without transaction.
+//! What it has begun is on record before it begins; if it fails, its rollback is called; if the
+//! process dies, its [`verify`](macro@verify) function tells the next start what became of it.
+//!
+//! ```
+//! use flamingock::{BoxError, MemoryStore, Runner, TargetSystem};
+//! use flamingock::{change, changes, rollback, verify};
+//! # use std::sync::{Arc, Mutex};
+//! # #[derive(Clone, Default)]
+//! # struct Broker(Arc<Mutex<Vec<String>>>);
+//! # impl Broker {
+//! #     async fn create(&self, name: &str) -> Result<(), BoxError> {
+//! #         self.0.lock().unwrap().push(name.to_owned());
+//! #         Ok(())
+//! #     }
+//! #     async fn delete(&self, name: &str) -> Result<(), BoxError> {
+//! #         self.0.lock().unwrap().retain(|one| one != name);
+//! #         Ok(())
+//! #     }
+//! #     async fn names(&self) -> Result<Vec<String>, BoxError> { Ok(self.0.lock().unwrap().clone()) }
+//! # }
+//!
+//! #[change(id = "orders-stream", order = "0001", target = "events", timeout = "30s", detached)]
+//! async fn orders_stream(broker: &Broker) -> Result<(), BoxError> {
+//!     broker.create("orders").await
+//! }
+//!
+//! #[rollback(orders_stream)]
+//! async fn no_orders_stream(broker: &Broker) -> Result<(), BoxError> {
+//!     broker.delete("orders").await
+//! }
+//!
+//! #[verify(orders_stream)]
+//! async fn orders_stream_exists(broker: &Broker) -> Result<bool, BoxError> {
+//!     Ok(broker.names().await?.contains(&"orders".to_owned()))
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), BoxError> {
+//! # let broker = Broker::default();
+//! let report = Runner::new(MemoryStore::new())
+//!     .service("shop")
+//!     .changes(changes![orders_stream])
+//!     .target(TargetSystem::new("events").provide(broker.clone()))
+//!     .run()
+//!     .await?;
+//! assert!(report.is_success());
+//! assert_eq!(broker.names().await?, ["orders"]);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! `detached` and [`changes!`] name the changes of a run one by one. Without them the linker collects
+//! every change of the binary; one that is in another crate is only there if the binary names that
+//! crate, with [`include_changes!`].
+//!
+//! # When something fails
+//!
+//! A run ends as an [`Error`] that says what happened and what to do next. What ran stands in its
+//! report. Here the second change fails in its transaction: what it did is undone, that is recorded,
+//! and the next start tries it again.
+//!
+//! ```
+//! # #[cfg(feature = "sqlite")]
+//! # mod app {
+//! use flamingock::{Error, Outcome, Runner, change, changes};
+//! use sqlx::{SqliteConnection, SqlitePool};
+//!
+//! #[change(id = "create-users", order = "0001", detached)]
+//! async fn create_users(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+//!     sqlx::query("CREATE TABLE users (email TEXT PRIMARY KEY)").execute(db).await?;
+//!     Ok(())
+//! }
+//!
+//! #[change(id = "first-users", order = "0002", detached)]
+//! async fn first_users(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+//!     sqlx::query("INSERT INTO users VALUES ('ada@example.com')").execute(&mut *db).await?;
+//!     sqlx::query("INSERT INTO user VALUES ('ben@example.com')").execute(&mut *db).await?;
+//!     Ok(())
+//! }
+//!
+//! #[tokio::main]
+//! pub async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let pool = SqlitePool::connect("sqlite::memory:").await?;
+//!     let error = Runner::new(&pool).changes(changes![create_users, first_users]).run().await;
+//!
+//!     let Err(Error::ChangesFailed(report)) = error else { panic!() };
+//!     let outcomes: Vec<Outcome> = report.changes().map(|change| change.outcome).collect();
+//!     assert_eq!(outcomes, [Outcome::NewlyApplied, Outcome::RolledBack]);
+//!
+//!     let users: i64 = sqlx::query_scalar("SELECT count(*) FROM users").fetch_one(&pool).await?;
+//!     assert_eq!(users, 0);
+//!     Ok(())
+//! }
+//! # }
+//! # fn main() {
+//! #     #[cfg(feature = "sqlite")]
+//! #     app::main().unwrap();
+//! # }
+//! ```
+//!
+//! # Where to go from here
+//!
+//! - [`change`](macro@change): every key and every kind of argument
+//! - [`Runner`]: stages, services, tags, the lock, policies, the manifest, undo, issues
+//! - [`guide::recovery`]: what happens after a failure or a crash, and what a person does
+//! - [`guide::databases`]: rights, poolers, limits, and what was tested
+//! - [`audit`]: the entries, and the traits of a store of your own
+//!
+//! # Features
+//!
+//! | feature | adds |
+//! |---|---|
+//! | `sqlite`, `postgres`, `mysql` | pools and connections of that database, by sqlx; `mysql` is MariaDB, too |
+//! | `testing` | the module `testing`, for the unit tests of an application |
+//!
+//! None is on by default. With none, the store is a [`MemoryStore`] or one of your own.
 
 mod argument;
 #[cfg_attr(
@@ -33,6 +205,7 @@ mod order;
 mod pipeline;
 mod plan;
 mod preflight;
+mod probe;
 mod registry;
 mod report;
 mod runner;
@@ -59,6 +232,7 @@ pub use memory::MemoryStore;
 pub use operate::{Issue, Resolution, Resolved};
 pub use pipeline::{Problem, Stage};
 pub use plan::Note;
+pub use probe::Probe;
 pub use report::{ChangeReport, Counts, MissingChange, Outcome, Report, StageReport};
 pub use runner::{Mode, Policy, Rule, Run, Runner};
 #[cfg(feature = "_sqlx")]
@@ -74,6 +248,20 @@ pub use undo::UndoTarget;
 pub fn run(storage: impl storage::IntoStorage) -> Run {
     Runner::new(storage).run()
 }
+
+/// Longer texts.
+#[cfg(any(doc, all(doctest, feature = "sqlite")))]
+pub mod guide {
+    #[doc = include_str!("../docs/recovery.md")]
+    pub mod recovery {}
+
+    #[doc = include_str!("../docs/databases.md")]
+    pub mod databases {}
+}
+
+#[cfg(all(doctest, feature = "sqlite"))]
+#[doc = include_str!("../../README.md")]
+struct Readme;
 
 /// What the macros' code refers to. Not part of the public interface.
 #[doc(hidden)]

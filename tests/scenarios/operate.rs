@@ -182,3 +182,22 @@ async fn tables_that_a_person_made_from_the_schema_text_serve_a_run_that_creates
     flamingock_tests::execute(&pool, &runner().schema().unwrap()).await;
     assert_eq!(runner().run().await.unwrap().counts().newly_applied, 1);
 }
+
+#[tokio::test]
+async fn verify_asks_the_probes_and_writes_nothing() {
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 2).await;
+    let runner = || Runner::new(&pool).changes(changes![elsewhere]);
+    let before = runner().verify().await.unwrap();
+    assert_eq!((before[0].applied, before[0].there, before[0].agrees()), (false, Some(false), true));
+    runner().run().await.unwrap();
+    assert!(runner().verify().await.unwrap()[0].agrees());
+
+    flamingock_tests::execute(&pool, "DELETE FROM done").await;
+    let after = runner().verify().await.unwrap();
+    assert_eq!((after[0].applied, after[0].there, after[0].agrees()), (true, Some(false), false));
+    flamingock_tests::execute(&pool, "DROP TABLE done").await;
+    let failed = runner().verify().await.unwrap();
+    assert!(failed[0].there.is_none() && failed[0].error.is_some(), "{failed:?}");
+    assert_eq!(audit(&pool).await.len(), 2);
+}

@@ -1,6 +1,7 @@
 //! A run from its beginning to its end: the one place that knows the order of things.
 
 mod account;
+mod probing;
 mod stages;
 mod undoing;
 mod waiting;
@@ -11,6 +12,7 @@ use std::time::Instant;
 use tracing::Instrument;
 
 use self::account::{Done, report};
+pub(crate) use self::probing::verify;
 use self::waiting::Waited;
 use crate::audit::{Facts, Snapshot, Store};
 use crate::call::Signals;
