@@ -16,15 +16,6 @@ use proc_macro::TokenStream;
 
 /// Makes an async function a change: it runs once in each environment, in order, under a lock.
 ///
-/// ```text
-/// /// Users can sign in.
-/// #[change(id = "create-users", order = "0001")]
-/// async fn create_users(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
-///     sqlx::query("CREATE TABLE users (id INTEGER PRIMARY KEY)").execute(db).await?;
-///     Ok(())
-/// }
-/// ```
-///
 /// The function stays as it is and can be called as before. Its doc comment becomes the description
 /// in the audit: the lines without the blank after the slashes, joined by line breaks.
 ///
@@ -98,14 +89,6 @@ pub fn change(attribute: TokenStream, item: TokenStream) -> TokenStream {
 
 /// Makes an async function the rollback of a change, which it names by its path.
 ///
-/// ```text
-/// #[rollback(create_users)]
-/// async fn drop_users(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
-///     sqlx::query("DROP TABLE users").execute(db).await?;
-///     Ok(())
-/// }
-/// ```
-///
 /// The path is that of the change's function, from here: `create_users`, `super::create_users`,
 /// `crate::users::create_users`. A name that is none, a function that is no change and a second
 /// rollback of the same change do not compile. The rollback stands in the crate of its change, and
@@ -123,13 +106,6 @@ pub fn rollback(attribute: TokenStream, item: TokenStream) -> TokenStream {
 }
 
 /// Makes an async function the probe of a change, which it names by its path: is its effect there?
-///
-/// ```text
-/// #[verify(orders_stream)]
-/// async fn orders_stream_exists(nats: &async_nats::Client) -> Result<bool, BoxError> {
-///     Ok(stream_names(nats).await?.contains("orders"))
-/// }
-/// ```
 ///
 /// It settles what became of a change that stopped half-way, without a person. It returns `bool` or
 /// `Result<bool, E>`: true when the change's effect is there. Path, arguments and what is refused

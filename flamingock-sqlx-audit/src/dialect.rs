@@ -46,6 +46,9 @@ pub struct Dialect {
     pub(crate) append: &'static str,
     /// Conditions of the fence for a row inside the change's transaction.
     pub(crate) fence_within: &'static str,
+    /// Limits how long the transaction may be idle once its row is fenced, where the fence itself
+    /// cannot: a paused process would hold the lock row, and so everybody, for as long as it sleeps.
+    pub(crate) limit_idle: Option<&'static str>,
     /// Conditions of the fence for a row of its own.
     pub(crate) fence_alone: &'static str,
     /// What stands in a witness row's metadata.

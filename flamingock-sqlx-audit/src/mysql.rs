@@ -93,8 +93,8 @@ const DIALECT: Dialect = Dialect {
   stage VARCHAR(190) NOT NULL,
   change_id VARCHAR(190) NOT NULL,
   change_order VARCHAR(190) NOT NULL,
-  author VARCHAR(190) NOT NULL,
-  description TEXT NOT NULL,
+  author TEXT NOT NULL,
+  description MEDIUMTEXT NOT NULL,
   target VARCHAR(190) NOT NULL,
   state VARCHAR(64) NOT NULL,
   transaction_mode VARCHAR(32) NOT NULL,
@@ -107,11 +107,11 @@ const DIALECT: Dialect = Dialect {
   duration_us BIGINT NULL,
   host VARCHAR(255) NOT NULL,
   pid BIGINT NOT NULL,
-  app_version VARCHAR(190) NULL,
-  location VARCHAR(500) NOT NULL,
+  app_version TEXT NULL,
+  location TEXT NOT NULL,
   error MEDIUMTEXT NULL,
-  reason TEXT NULL,
-  metadata TEXT NULL,
+  reason MEDIUMTEXT NULL,
+  metadata MEDIUMTEXT NULL,
   INDEX {audit_index_bare} (service, change_id, seq)
 ) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
         "CREATE TABLE IF NOT EXISTS {lock} (
@@ -200,6 +200,11 @@ VALUES ($service, $run_id, $attempt, $stage, $change_id, $change_order, $author,
   IF($finished = 1, UTC_TIMESTAMP(6), NULL), $duration_us, $host, $pid, $app_version,
   $location, $error, $reason, {metadata})",
     fence_within: FENCE,
+    // MySQL has no such limit and reads an assignment that changes nothing.
+    limit_idle: Some(
+        "SET /*M!100300 @flamingock_idle = @@SESSION.idle_write_transaction_timeout, \
+         SESSION idle_write_transaction_timeout = 15, */ autocommit = 0",
+    ),
     fence_alone: FENCE,
     // The connection's id is what another one needs to cancel a statement of it.
     witness_metadata: Some(

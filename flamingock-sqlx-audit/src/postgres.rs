@@ -226,6 +226,7 @@ RETURNING seq",
     fence_within: "(SELECT token FROM {lock} WHERE service = $service AND lane = $lane
   AND token = $token AND run_id = $run_id AND current_setting('flamingock.tx', true) = $tag
   AND set_config('idle_in_transaction_session_timeout', '15000', true) IS NOT NULL FOR SHARE)",
+    limit_idle: None,
     fence_alone: "(SELECT token FROM {lock} WHERE service = $service AND lane = $lane
   AND token = $token AND run_id = $run_id
   AND CASE WHEN current_setting('synchronous_commit') = 'off'

@@ -285,6 +285,7 @@ VALUES ($service, $run_id, $attempt, $stage, $change_id, $change_order, $author,
   $location, $error, $reason, {metadata})
 RETURNING seq",
     fence_within: FENCE,
+    limit_idle: None,
     fence_alone: FENCE,
     witness_metadata: None,
     settle: &[

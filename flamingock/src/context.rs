@@ -5,6 +5,28 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 /// The attempt that a change runs in: take it as `&Context`.
+///
+/// ```
+/// use flamingock::{BoxError, Context, MemoryStore, Runner, change, changes};
+///
+/// /// One page after the other, and none after the run was asked to stop.
+/// #[change(id = "fill-index", order = "0001", recovery = "retry", detached)]
+/// async fn fill_index(context: &Context) -> Result<(), BoxError> {
+///     for page in 1..=3 {
+///         if context.is_cancelled() {
+///             return Err(format!("stopped before page {page}").into());
+///         }
+///     }
+///     assert_eq!((context.change_id(), context.attempt()), ("fill-index", 1));
+///     Ok(())
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), flamingock::Error> {
+/// Runner::new(MemoryStore::new()).changes(changes![fill_index]).run().await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Context {
     facts: Arc<Facts>,

@@ -226,7 +226,65 @@ pub use change::BoxError;
 pub use context::Context;
 pub use decision::Cause;
 pub use error::Error;
-pub use flamingock_macros::{change, rollback, verify};
+/// Makes an async function a change.
+///
+/// ```
+/// use flamingock::{BoxError, change};
+/// # struct Broker;
+/// # impl Broker { async fn create(&self, _: &str) -> Result<(), BoxError> { Ok(()) } }
+///
+/// /// Orders are told to whoever listens.
+/// #[change(id = "orders-stream", order = "0002", stage = "messaging", recovery = "retry", detached)]
+/// async fn orders_stream(broker: &Broker) -> Result<(), BoxError> {
+///     broker.create("orders").await
+/// }
+/// ```
+///
+pub use flamingock_macros::change;
+/// Makes an async function the rollback of a change.
+///
+/// ```
+/// use flamingock::{BoxError, change, rollback};
+/// # struct Broker;
+/// # impl Broker {
+/// #     async fn create(&self, _: &str) -> Result<(), BoxError> { Ok(()) }
+/// #     async fn delete(&self, _: &str) -> Result<(), BoxError> { Ok(()) }
+/// # }
+///
+/// #[change(id = "orders-stream", order = "0002", detached)]
+/// async fn orders_stream(broker: &Broker) -> Result<(), BoxError> {
+///     broker.create("orders").await
+/// }
+///
+/// #[rollback(orders_stream)]
+/// async fn no_orders_stream(broker: &Broker) -> Result<(), BoxError> {
+///     broker.delete("orders").await
+/// }
+/// ```
+///
+pub use flamingock_macros::rollback;
+/// Makes an async function the probe of a change.
+///
+/// ```
+/// use flamingock::{BoxError, change, verify};
+/// # struct Broker;
+/// # impl Broker {
+/// #     async fn create(&self, _: &str) -> Result<(), BoxError> { Ok(()) }
+/// #     async fn names(&self) -> Result<Vec<String>, BoxError> { Ok(Vec::new()) }
+/// # }
+///
+/// #[change(id = "orders-stream", order = "0002", detached)]
+/// async fn orders_stream(broker: &Broker) -> Result<(), BoxError> {
+///     broker.create("orders").await
+/// }
+///
+/// #[verify(orders_stream)]
+/// async fn orders_stream_exists(broker: &Broker) -> Result<bool, BoxError> {
+///     Ok(broker.names().await?.iter().any(|name| name == "orders"))
+/// }
+/// ```
+///
+pub use flamingock_macros::verify;
 pub use lock::{Holder, LockOptions, OnLockTimeout};
 pub use memory::MemoryStore;
 pub use operate::{Issue, Resolution, Resolved};

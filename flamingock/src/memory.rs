@@ -14,6 +14,27 @@ use crate::storage::{IntoStorage, OpenStorage};
 
 /// A store in this process's memory. Clones share it; it excludes concurrent runs as the others do,
 /// and forgets everything with its last clone.
+///
+/// ```
+/// use flamingock::audit::{Filter, State};
+/// use flamingock::{MemoryStore, Runner, change, changes};
+///
+/// #[change(id = "warm-cache", order = "0001", detached)]
+/// async fn warm_cache() {}
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), flamingock::Error> {
+/// let store = MemoryStore::new();
+/// let runner = || Runner::new(&store).changes(changes![warm_cache]);
+/// runner().run().await?;
+/// assert!(runner().run().await?.is_up_to_date());
+///
+/// let entries = runner().audit(&Filter::default()).await?;
+/// let states: Vec<&State> = entries.iter().map(|entry| &entry.entry.state).collect();
+/// assert_eq!(states, [&State::Started, &State::Applied]);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct MemoryStore {
     shared: Arc<Mutex<Shared>>,

@@ -9,6 +9,18 @@ use crate::order;
 use crate::target::DEFAULT;
 
 /// A stage: a part of the pipeline whose changes run in their order.
+///
+/// ```
+/// use flamingock::{MemoryStore, Runner, Stage};
+///
+/// let runner = Runner::new(MemoryStore::new())
+///     .stage(Stage::new("schema"))
+///     .stage(Stage::new("messaging"))
+///     .stage(Stage::new("data").after("schema").after("messaging"));
+/// # drop(runner);
+/// ```
+///
+/// A failure in "schema" keeps "data" from starting, and not "messaging".
 #[derive(Clone, Debug)]
 pub struct Stage {
     pub(crate) name: String,
@@ -82,8 +94,8 @@ pub(crate) struct Pipeline {
     pub(crate) stages: Vec<PlacedStage>,
 }
 
-/// The longest id, in characters: what a MySQL index can hold beside the service.
-const LONGEST_ID: usize = 190;
+/// The longest name, in characters: what a MySQL index can hold beside the service.
+const LONGEST_NAME: usize = 190;
 
 impl Pipeline {
     /// Orders stages and changes. All problems are reported together.
@@ -157,11 +169,19 @@ fn check_ids(definitions: &[&'static Definition], problems: &mut Vec<Problem>) {
                 change.location(),
                 format!("id {id:?}: use visible characters, with no blank at either end"),
             ));
-        } else if id.chars().count() > LONGEST_ID {
-            problems.push(Problem::at(
-                change.location(),
-                format!("id \"{id}\" is longer than {LONGEST_ID} characters"),
-            ));
+        }
+        for (what, name) in [
+            ("id", id),
+            ("order", change.order),
+            ("stage", change.stage),
+            ("target", change.target),
+        ] {
+            if name.chars().count() > LONGEST_NAME {
+                problems.push(Problem::at(
+                    change.location(),
+                    format!("{what} \"{name}\" is longer than {LONGEST_NAME} characters"),
+                ));
+            }
         }
         match seen.get(id) {
             Some(first) => problems.push(Problem::at(

@@ -31,8 +31,18 @@ pub struct Include {
 /// makes the run fail if it contributed nothing. A dependency that Cargo.toml renames is written
 /// with the name that it has itself.
 ///
-/// ```text
-/// flamingock::include_changes!(billing_changes, search = "search_changes");
+/// It stands beside `main`, once: `flamingock::include_changes!(billing_changes, search =
+/// "search_changes");`. The package `changes-in-a-library` among the examples is a whole one.
+/// A crate without a change makes the run fail, and the error says where it is named:
+///
+/// ```standalone_crate
+/// flamingock::include_changes!(tokio);
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let error = flamingock::run(flamingock::MemoryStore::new()).await.unwrap_err();
+/// assert!(error.to_string().contains("the crate `tokio` contributed no change"));
+/// # }
 /// ```
 #[macro_export]
 macro_rules! include_changes {

@@ -143,6 +143,33 @@ impl Settings {
 /// A run of the application's changes, spelled out: `Runner::new(&pool)`, setters, `run().await`.
 ///
 /// Nothing is touched before [`run`](Self::run).
+///
+/// ```
+/// use flamingock::{MemoryStore, Mode, Policy, Rule, Runner, change, changes};
+///
+/// #[change(id = "warm-cache", order = "0001", detached)]
+/// async fn warm_cache() {}
+///
+/// #[change(id = "test-users", order = "0002", tags = ["dev"], detached)]
+/// async fn test_users() {}
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), flamingock::Error> {
+/// let report = Runner::new(MemoryStore::new())
+///     .service("shop")
+///     .changes(changes![warm_cache, test_users])
+///     .tags(["production"])
+///     .policy(Policy { drift: Rule::Deny, ..Policy::default() })
+///     .mode(Mode::Apply)
+///     .app_version(env!("CARGO_PKG_VERSION"))
+///     .metadata("deployment", "2026-03-01.2")
+///     .run()
+///     .await?;
+/// let counts = report.counts();
+/// assert_eq!((counts.newly_applied, counts.filtered), (1, 1));
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "a runner does nothing until `run` is called and awaited"]
 pub struct Runner {
     pub(crate) settings: Settings,
@@ -265,7 +292,21 @@ impl Runner {
         self
     }
 
-    /// What the run is for. Comes before the variable `FLAMINGOCK_MODE`.
+    /// What the run is for. Comes before the variable `FLAMINGOCK_MODE`, which is `apply`, `check`,
+    /// `plan` or `off`.
+    ///
+    /// ```
+    /// # use flamingock::{Error, MemoryStore, Mode, Runner, change, changes};
+    /// # #[change(id = "warm-cache", order = "0001", detached)]
+    /// # async fn warm_cache() {}
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// # let store = MemoryStore::new();
+    /// // A copy that must not apply anything, and does not start before another one has.
+    /// let run = Runner::new(&store).changes(changes![warm_cache]).mode(Mode::Check).run();
+    /// assert!(matches!(run.await, Err(Error::Pending(_))));
+    /// # }
+    /// ```
     pub fn mode(mut self, mode: Mode) -> Runner {
         self.settings.mode = Some(mode);
         self
@@ -317,6 +358,26 @@ impl Runner {
 
     /// Stops the run when this future completes: a change in a transaction is dropped and undone, a
     /// change without one is let finish, the lock is given back.
+    ///
+    /// The engine installs no signal handler: this takes the application's own.
+    ///
+    /// ```
+    /// # use flamingock::{Error, MemoryStore, Runner, change, changes};
+    /// #[change(id = "slow", order = "0001", detached)]
+    /// async fn slow(context: &flamingock::Context) -> Result<(), flamingock::BoxError> {
+    ///     context.cancelled().await;
+    ///     Err("stopped before the end".into())
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let (shut_down, asked) = tokio::sync::oneshot::channel::<()>();
+    /// let runner = Runner::new(MemoryStore::new()).changes(changes![slow]);
+    /// let run = tokio::spawn(runner.cancel_on(async { drop(asked.await) }).run());
+    /// shut_down.send(()).unwrap();
+    /// assert!(matches!(run.await.unwrap(), Err(Error::Cancelled(_))));
+    /// # }
+    /// ```
     pub fn cancel_on(mut self, signal: impl Future<Output = ()> + Send + 'static) -> Runner {
         self.cancel = Some(Box::pin(signal));
         self

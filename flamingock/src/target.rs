@@ -12,6 +12,28 @@ pub(crate) const DEFAULT: &str = "default";
 /// of sqlx the connection.
 ///
 /// The audit's database is a target without being named: "default".
+///
+/// ```
+/// use flamingock::{MemoryStore, Runner, TargetSystem, change, changes};
+///
+/// struct Region(&'static str);
+///
+/// #[change(id = "first-bucket", order = "0001", target = "files", detached)]
+/// async fn first_bucket(region: &Region) {
+///     assert_eq!(region.0, "north");
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), flamingock::Error> {
+/// Runner::new(MemoryStore::new())
+///     .changes(changes![first_bucket])
+///     .target(TargetSystem::new("files").provide(Region("north")))
+///     .provide(Region("south")) // for every target that has none of its own
+///     .run()
+///     .await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct TargetSystem {
     pub(crate) name: String,

@@ -5,6 +5,7 @@ use std::time::Duration;
 use flamingock::{Error, LockOptions, OnLockTimeout, Runner, change, changes};
 use flamingock_tests::{Backend as _, Gate, audit, done, query, strings, with_table};
 use sqlx::Pool;
+use sqlx::pool::PoolOptions;
 
 use super::{Backend, Connection, Db};
 
@@ -17,7 +18,7 @@ const TAKE_OVER: &str =
 const IS_SQLITE: bool =
     matches!(<Backend as flamingock_tests::Backend>::NAME.as_bytes(), b"SQLite");
 
-fn options(lease: Duration, wait: Duration) -> LockOptions {
+fn options_of(lease: Duration, wait: Duration) -> LockOptions {
     LockOptions { lease, wait, poll: Duration::from_millis(10) }
 }
 
@@ -34,13 +35,22 @@ async fn counted(db: &mut Connection) -> Result<(), sqlx::Error> {
 #[tokio::test]
 async fn who_waits_returns_without_the_lock_once_nothing_is_pending() {
     let database = Backend::fresh().await;
-    let (pool, other) = (with_table(&database, 2).await, database.pool(1).await);
+    let pool = with_table(&database, 2).await;
+    let looks = tokio::sync::watch::Sender::new(0);
+    let looked = looks.clone();
+    let options = PoolOptions::new().max_connections(1).after_release(move |_, _| {
+        looked.send_modify(|looks| *looks += 1);
+        Box::pin(async { Ok(true) })
+    });
+    let other = database.pool_with(options).await;
     let gate = Gate::default();
     let runner = |pool: &Pool<Db>| Runner::new(pool).changes(changes![gated, counted]).provide(gate.clone());
     let owner = tokio::spawn(runner(&pool).run());
     gate.reached().await;
-    let waiter = tokio::spawn(runner(&other).lock(options(LONG, LONG)).run());
-    // It has read the audit under the live lease when it says that it waits; it cannot have the lock.
+    let waiter = tokio::spawn(runner(&other).lock(options_of(LONG, LONG)).run());
+    // One is the connection's own, made with the pool; then it has looked under the live lease, twice.
+    looks.subscribe().wait_for(|looks| *looks > 2).await.unwrap();
+    assert!(!waiter.is_finished());
     assert_eq!(gate.visitors(), 1);
     gate.open();
     assert_eq!(owner.await.unwrap().unwrap().counts().newly_applied, 2);
@@ -58,7 +68,7 @@ async fn who_waits_too_long_is_told_who_has_the_lock() {
     let runner = |pool: &Pool<Db>| Runner::new(pool).changes(changes![gated, counted]).provide(gate.clone());
     let owner = tokio::spawn(runner(&pool).run());
     gate.reached().await;
-    let short = options(LONG, Duration::from_millis(100));
+    let short = options_of(LONG, Duration::from_millis(100));
     let error = runner(&other).lock(short).run().await.unwrap_err();
     let Error::LockTimeout { holder: Some(holder), report } = &error else { panic!("{error}") };
     let said = holder.to_string();
@@ -129,7 +139,7 @@ async fn the_heartbeat_finds_a_takeover_and_ends_the_run() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 2).await;
     let runner = Runner::new(&pool).changes(changes![told_of_the_loss]);
-    let run = runner.lock(options(Duration::from_secs(3), LONG)).run();
+    let run = runner.lock(options_of(Duration::from_secs(3), LONG)).run();
     let error = tokio::time::timeout(LONG, run).await.unwrap().unwrap_err();
     assert!(matches!(error, Error::LeaseLost { .. }), "{error}");
     assert_eq!(audit(&pool).await, ["told-of-the-loss 1 STARTED none"]);
@@ -149,6 +159,36 @@ async fn blocks_shared(db: &mut Connection, blocked: &Duration) -> Result<(), sq
     Ok(())
 }
 
+/// Makes the transaction fail if a row that it has read, or could read, is changed by others.
+const STRICT: &str = match <Backend as flamingock_tests::Backend>::NAME.as_bytes() {
+    b"PostgreSQL" => "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE",
+    b"MariaDB" => "SET SESSION innodb_snapshot_isolation = ON",
+    _ => "SELECT 1",
+};
+
+#[change(id = "strict", order = "001", detached)]
+async fn strict(db: &mut Connection, lease: &Duration) -> Result<(), sqlx::Error> {
+    query(db, STRICT).await?;
+    let renewed = "SELECT expires_at FROM flamingock_lease";
+    let before = query(db, renewed).await?;
+    query(db, "INSERT INTO done VALUES ('strict')").await?;
+    // For more than one renewal.
+    tokio::time::sleep(*lease).await;
+    assert_eq!(query(db, renewed).await?, before, "a snapshot");
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_heartbeat_does_not_disturb_a_stricter_transaction() {
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 1).await;
+    let lease = Duration::from_millis(900);
+    let runner = Runner::new(&pool).changes(changes![strict]).provide(lease);
+    let report = runner.lock(options_of(lease, LONG)).run().await.unwrap();
+    assert_eq!(report.changes().next().unwrap().notes, []);
+    assert_eq!(audit(&pool).await, ["strict 1 APPLIED shared"]);
+}
+
 #[change(id = "long", order = "001", detached)]
 async fn long(db: &mut Connection, lease: &Duration) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('long')").await?;
@@ -161,7 +201,7 @@ async fn a_change_that_takes_longer_than_the_lease_keeps_the_lock() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 2).await;
     let lease = Duration::from_millis(900);
-    let runner = || Runner::new(&pool).changes(changes![long, counted]).provide(lease).lock(options(lease, LONG));
+    let runner = || Runner::new(&pool).changes(changes![long, counted]).provide(lease).lock(options_of(lease, LONG));
     let (one, other) = tokio::join!(runner().run(), runner().run());
     assert_eq!(one.unwrap().counts().newly_applied + other.unwrap().counts().newly_applied, 2);
     assert_eq!(done(&pool).await, ["counted", "long"]);
@@ -178,9 +218,9 @@ fn a_blocked_executor_keeps_the_lock() {
         let url = database.url.clone();
         let run = move |url: String| {
             flamingock_tests::run_scenario(async move {
-                let pool = sqlx::pool::PoolOptions::<Db>::new().max_connections(1).connect(&url).await.unwrap();
+                let pool = PoolOptions::<Db>::new().max_connections(1).connect(&url).await.unwrap();
                 let runner = Runner::new(&pool).changes([change]).provide(lease * 3);
-                runner.lock(options(lease, LONG)).run().await
+                runner.lock(options_of(lease, LONG)).run().await
             })
         };
         let starts: Vec<_> = (0..3)

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use flamingock::{BoxError, Cause, Error, Outcome, Runner, change, changes, rollback};
 use flamingock_tests::{Backend as _, audit, done, query, strings, with_table};
-use sqlx::Pool;
+use futures_util::StreamExt as _;
+use sqlx::{Connection as _, Executor as _, Pool};
 
 use super::{Backend, Connection, Db};
 
@@ -175,6 +177,87 @@ async fn a_transaction_that_is_left_open_is_a_failure_and_stays_out_of_the_pool(
     // The next user's statements are committed at once.
     flamingock_tests::execute(&pool, "INSERT INTO done VALUES ('own')").await;
     assert_eq!(done(&database.pool(1).await).await, ["own"]);
+}
+
+#[change(id = "drops", order = "001", transaction = false, detached)]
+async fn drops(db: &mut Connection) -> Result<(), sqlx::Error> {
+    let mut kept = db.begin().await?;
+    query(&mut *kept, "INSERT INTO done VALUES ('kept')").await?;
+    kept.commit().await?;
+    let mut dropped = db.begin().await?;
+    query(&mut *dropped, "INSERT INTO done VALUES ('dropped')").await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_transaction_that_is_dropped_is_not_left_open() {
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 1).await;
+    Runner::new(&pool).changes(changes![drops]).run().await.unwrap();
+    assert_eq!(done(&pool).await, ["kept"]);
+}
+
+#[change(id = "panics", order = "001", transaction = false, detached)]
+async fn panics(db: &mut Connection) {
+    query(db, "INSERT INTO done VALUES ('one'), ('two'), ('three')").await.unwrap();
+    let mut rows = db.fetch(sqlx::raw_sql("SELECT what FROM done ORDER BY what"));
+    rows.next().await.unwrap().unwrap();
+    panic!("in the middle");
+}
+
+#[rollback(panics)]
+async fn undo_panics(db: &mut Connection) -> Result<(), sqlx::Error> {
+    query(db, "DELETE FROM done").await.map(drop)
+}
+
+#[tokio::test]
+async fn a_panic_amid_rows_is_followed_by_the_rollback() {
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 1).await;
+    let error = Runner::new(&pool).changes(changes![panics]).run().await.unwrap_err();
+    assert!(error.to_string().contains("the change panicked: in the middle"), "{error}");
+    let expected = ["panics 1 STARTED none", "panics 1 FAILED none", "panics 1 ROLLED_BACK shared"];
+    assert_eq!(audit(&pool).await, expected);
+    assert_eq!(done(&pool).await, Vec::<String>::new());
+}
+
+/// SQLite has no statement that sleeps, and none that another connection could cancel.
+const SLEEP: &str = match <Backend as flamingock_tests::Backend>::NAME.as_bytes() {
+    b"PostgreSQL" => "SELECT pg_sleep(60)",
+    b"MariaDB" => "SELECT SLEEP(60)",
+    _ => "SELECT 1",
+};
+
+#[change(id = "sleeps", order = "001", timeout = "200ms", transaction = false, detached)]
+async fn sleeps(db: &mut Connection) -> Result<(), sqlx::Error> {
+    query(db, SLEEP).await?;
+    std::future::pending().await
+}
+
+#[rollback(sleeps)]
+async fn undo_sleeps(db: &mut Connection) -> Result<(), sqlx::Error> {
+    query(db, "INSERT INTO done VALUES ('undone')").await.map(drop)
+}
+
+#[change(id = "sleeps-shared", order = "001", timeout = "200ms", detached)]
+async fn sleeps_shared(db: &mut Connection) -> Result<(), sqlx::Error> {
+    query(db, "INSERT INTO done VALUES ('sleeps')").await?;
+    query(db, SLEEP).await?;
+    std::future::pending().await
+}
+
+#[tokio::test]
+async fn a_statement_of_a_change_that_takes_too_long_is_cancelled_at_the_server() {
+    for (change, left) in [(changes![sleeps][0], &["undone"][..]), (changes![sleeps_shared][0], &[])] {
+        let database = Backend::fresh().await;
+        let pool = with_table(&database, 1).await;
+        let began = Instant::now();
+        let error = Runner::new(&pool).changes([change]).run().await.unwrap_err();
+        assert!(error.to_string().contains("its timeout of 200ms"), "{error}");
+        assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
+        assert_eq!(error.report().unwrap().counts().rolled_back, 1, "{error}");
+        assert_eq!(done(&pool).await, left);
+    }
 }
 
 #[change(id = "slow", order = "001", timeout = "50ms", transaction = false, detached)]

@@ -79,3 +79,15 @@ async fn a_connection_of_another_kind_of_database_is_refused() {
     assert!(matches!(&error, Error::Invalid(problems) if problems.len() == 1), "{error}");
     assert!(error.to_string().contains("takes a connection to "), "{error}");
 }
+
+#[change(id = "wide", order = "0000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000001", detached)]
+async fn wide() {}
+
+#[tokio::test]
+async fn a_name_that_no_column_holds_is_refused() {
+    let database = Backend::fresh().await;
+    let pool = database.pool(1).await;
+    let error = Runner::new(&pool).changes(changes![wide]).run().await.unwrap_err();
+    assert!(matches!(error, Error::Invalid(_)), "{error}");
+    assert!(error.to_string().contains("is longer than 190 characters"), "{error}");
+}

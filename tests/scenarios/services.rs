@@ -105,3 +105,22 @@ async fn without_the_right_to_create_tables_the_missing_one_is_named() {
     Runner::new(&pool).service("other").changes(changes![two]).run().await.unwrap();
     assert_eq!(runner().run().await.unwrap().counts().newly_applied, 1);
 }
+
+#[tokio::test]
+async fn services_that_start_at_once_on_an_empty_database_do_not_disturb_each_other() {
+    for _ in 0..3 {
+        let database = Backend::fresh().await;
+        let pool = with_table(&database, 1).await;
+        let mut runs = Vec::new();
+        for service in 0..8 {
+            let own = database.pool(1).await;
+            let runner = Runner::new(&own).service(format!("service {service}"));
+            runs.push(tokio::spawn(runner.changes(changes![one, two]).run()));
+        }
+        for run in runs {
+            assert_eq!(run.await.unwrap().unwrap().counts().newly_applied, 2);
+        }
+        assert_eq!(done(&pool).await.len(), 16);
+        assert_eq!(audit(&pool).await.len(), 16);
+    }
+}

@@ -105,3 +105,18 @@ async fn an_empty_list_is_up_to_date_and_touches_nothing() {
     let touched = flamingock_tests::try_execute(&pool, "SELECT 1 FROM flamingock_lock").await;
     assert!(touched.is_err());
 }
+
+/// Ours are texts of any length, whatever columns the database has for them.
+#[change(id = "wordy", order = "001", author = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", detached)]
+async fn wordy(db: &mut Connection) -> Result<(), sqlx::Error> {
+    query(db, "INSERT INTO done VALUES ('wordy')").await.map(drop)
+}
+
+#[tokio::test]
+async fn long_texts_of_the_application_are_no_obstacle() {
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 1).await;
+    let runner = Runner::new(&pool).changes(changes![wordy]).app_version("1".repeat(1000));
+    runner.metadata("all", "m".repeat(100_000)).run().await.unwrap();
+    assert_eq!(audit(&pool).await, ["wordy 1 APPLIED shared"]);
+}

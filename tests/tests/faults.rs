@@ -7,6 +7,7 @@
 mod faults {
     mod crash;
     mod ground;
+    mod network;
     mod oracle;
     mod paused;
     mod start;

@@ -5,6 +5,7 @@
 #[path = "../scenarios"]
 mod sqlite {
     use flamingock_tests::on::sqlite::*;
+    mod deferred;
     mod ended;
     mod plain;
     mod shared;
@@ -13,6 +14,7 @@ mod sqlite {
 #[path = "../scenarios"]
 mod postgres {
     use flamingock_tests::on::postgres::*;
+    mod deferred;
     mod ended;
     mod plain;
     mod shared;

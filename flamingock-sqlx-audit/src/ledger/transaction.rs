@@ -124,6 +124,7 @@ impl<B: Backend> Ledger<B> {
             let params = marker_params(marker, MarkerKind::Started, tag);
             statements.push(self.render(B::DIALECT.marker_delete, &params));
         }
+        statements.extend(B::DIALECT.limit_idle.map(|text| plain(text.to_owned())));
         statements.push(self.row(row, possession, B::DIALECT.fence_within, tag));
         if B::DIALECT.has_one_writer {
             statements.push(self.renewal(possession, lease, None));

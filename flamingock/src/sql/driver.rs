@@ -230,7 +230,12 @@ impl Driver for flamingock_sqlx_audit::MySql {
         &["SAVEPOINT fl_probe", "RELEASE SAVEPOINT fl_probe"],
         ProbeFails::Closed,
     );
-    const RESTORE: Option<&'static str> = Some("SET autocommit = 1");
+    // The limit of idleness is MariaDB's alone.
+    const RESTORE: Option<&'static str> = Some(
+        "SET autocommit = 1 /*M!100300 , SESSION idle_write_transaction_timeout = \
+         COALESCE(@flamingock_idle, @@SESSION.idle_write_transaction_timeout), \
+         @flamingock_idle = NULL */",
+    );
 
     fn session<'a, 'c>(connection: &'a mut Conn<Self>) -> Session<'a, 'c> {
         Session::MySql(connection)

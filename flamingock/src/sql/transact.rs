@@ -11,7 +11,7 @@ use super::SqlDatabase;
 use super::cancel::cancel_transaction;
 use super::driver::{Driver, begin, depth, is_deeper, rollback, send};
 use super::held::Held;
-use super::marker::{marker_of, resolve};
+use super::marker::{marker_of, remove, resolve};
 use super::rows;
 use super::settle::{Settled, settle};
 use super::store::{LANE, SqlStore, failed};
@@ -106,7 +106,12 @@ impl<D: Driver> Transact<'_, D> {
                 last: retries == RETRIES,
             };
             match self.attempt_once(&one).await {
-                Tried::Ended(ended) => return (ended, retries),
+                Tried::Ended(ended) => {
+                    if matches!(ended, Transacted::LeftBehind { .. }) {
+                        self.forget_witness(key).await;
+                    }
+                    return (ended, retries);
+                }
                 Tried::Conflict(cause) => {
                     retries += 1;
                     tracing::info!(
@@ -119,6 +124,15 @@ impl<D: Driver> Transact<'_, D> {
                     tokio::time::sleep(pause.mul_f64(jitter)).await;
                 }
             }
+        }
+    }
+
+    /// Removes the witness marker of an attempt that was committed midway and is on record as that.
+    async fn forget_witness(&self, key: i64) {
+        let witnessed = self.database.ledger.dialect().isolation == Isolation::Witnessed;
+        let is_marker = matches!(self.purpose, Purpose::Rollback);
+        if witnessed && is_marker && matches!(self.entry, SuccessEntry::Here(_)) {
+            remove(self.database, self.attempt, key).await;
         }
     }
 

@@ -5,20 +5,11 @@ use std::time::{Duration, Instant};
 use futures_util::StreamExt;
 
 use super::ground::{Ground, Kind};
-use super::oracle::{Expected, Promise, Scene};
+use super::oracle::{
+    AGAIN, DDL, Expected, LAST, PLAIN, SEPARATE, SHARED, Scene, UNDONE, VERIFIED,
+};
 use super::start::{Start, end_of};
 use super::toll::{Side, Toll};
-
-const SHARED: Expected = Expected { id: "shared", steps: &["1", "2"], promise: Promise::Once };
-const SEPARATE: Expected = Expected { id: "separate", steps: &["1", "2"], promise: Promise::Once };
-const VERIFIED: Expected = Expected { id: "verified", steps: &["1"], promise: Promise::Once };
-const AGAIN: Expected = Expected { id: "again", steps: &["1", "2"], promise: Promise::Once };
-const LAST: Expected = Expected { id: "last", steps: &["1"], promise: Promise::Afterwards };
-const PLAIN: Expected =
-    Expected { id: "plain", steps: &["1", "2"], promise: Promise::OnceOrAPerson };
-const DDL: Expected = Expected { id: "ddl", steps: &["1", "2"], promise: Promise::OnceOrAPerson };
-const UNDONE: Expected =
-    Expected { id: "undone", steps: &["1"], promise: Promise::UndoneOrAPerson };
 
 /// How many points are tried at once: most of the time is spent waiting for leases.
 const AT_ONCE: usize = 6;

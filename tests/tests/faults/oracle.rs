@@ -24,6 +24,17 @@ pub(crate) struct Expected {
     pub(crate) promise: Promise,
 }
 
+pub(crate) const SHARED: Expected = Expected { id: "shared", steps: &["1", "2"], promise: Promise::Once };
+pub(crate) const SEPARATE: Expected = Expected { id: "separate", steps: &["1", "2"], promise: Promise::Once };
+pub(crate) const VERIFIED: Expected = Expected { id: "verified", steps: &["1"], promise: Promise::Once };
+pub(crate) const AGAIN: Expected = Expected { id: "again", steps: &["1", "2"], promise: Promise::Once };
+pub(crate) const LAST: Expected = Expected { id: "last", steps: &["1"], promise: Promise::Afterwards };
+pub(crate) const PLAIN: Expected =
+    Expected { id: "plain", steps: &["1", "2"], promise: Promise::OnceOrAPerson };
+pub(crate) const DDL: Expected = Expected { id: "ddl", steps: &["1", "2"], promise: Promise::OnceOrAPerson };
+pub(crate) const UNDONE: Expected =
+    Expected { id: "undone", steps: &["1"], promise: Promise::UndoneOrAPerson };
+
 /// Where to look.
 #[derive(Clone, Debug)]
 pub(crate) struct Scene {
@@ -32,6 +43,14 @@ pub(crate) struct Scene {
     pub(crate) target: String,
     pub(crate) service: String,
     pub(crate) tag: String,
+}
+
+impl Scene {
+    /// Where a driver leaves its traces that was told nothing else.
+    pub(crate) fn of(audit: &str, target: &str) -> Scene {
+        let (audit, target) = (audit.to_owned(), target.to_owned());
+        Scene { audit, target, service: "default".to_owned(), tag: "t".to_owned() }
+    }
 }
 
 /// What is found.

@@ -12,8 +12,14 @@ use super::valve::{Valve, Where};
 /// The lease of the process that is stopped, in milliseconds.
 const LEASE: u32 = 500;
 
+/// Without the witnesses that MariaDB has beside the entry of success.
 async fn audit(url: &str) -> Vec<String> {
-    rows(url, "SELECT change_id, state, transaction_mode, origin FROM flamingock_audit ORDER BY seq").await
+    let rows = rows(
+        url,
+        "SELECT change_id, state, transaction_mode, origin FROM flamingock_audit
+         WHERE state <> 'STARTED' OR transaction_mode <> 'shared' ORDER BY seq",
+    );
+    rows.await
 }
 
 async fn done(url: &str) -> Vec<String> {
@@ -80,17 +86,32 @@ async fn sqlite_paused_shared_change_keeps_the_file_and_goes_on() {
     assert_eq!(done(ground.url()).await, ["t last 1", "t shared 1", "t shared 2"]);
 }
 
-async fn plain_change_is_an_issue(kind: Kind) {
+/// A start that finds the attempt tells a person, and takes nothing: there is nothing to run. As
+/// long as nobody decides, the attempt is still its owner's.
+async fn plain_change_goes_on(kind: Kind) {
     let ground = Ground::with_table(kind).await;
     let start = || Start::of("plain,last", ground.url());
     let paused = Paused::at("plain 1", start()).await;
     let second = start().lock(5_000, 20_000).run().await;
     second.expect("Issues").says("\"plain\" waits for a person");
-    paused.goes_on().await.expect("LeaseLost");
-    // The issue was found without taking the lock, or with it: either way nothing was written.
-    assert_eq!(audit(ground.url()).await, ["plain|STARTED|none|run"]);
-    assert!(!done(ground.url()).await.contains(&"t last 1".to_owned()));
+    paused.goes_on().await.expect("ok");
+    start().lock(5_000, 20_000).run().await.expect("ok").says("up to date");
+    assert_eq!(done(ground.url()).await, ["t last 1", "t plain 1", "t plain 2"]);
+}
+
+/// Once a person has decided, the attempt's entries are refused and nothing is begun after it.
+async fn plain_change_is_resolved(kind: Kind) {
+    let ground = Ground::with_table(kind).await;
+    let start = || Start::of("plain,last", ground.url());
+    let paused = Paused::at("plain 1", start()).await;
     start().lock(5_000, 20_000).run().await.expect("Issues");
+    let resolved = start().with("--resolve", "plain").lock(5_000, 20_000).run().await;
+    resolved.expect("ok");
+    paused.goes_on().await.expect("LeaseLost").says("Start again");
+    let expected = ["plain|STARTED|none|run", "plain|MANUAL_MARKED_AS_APPLIED|none|operator"];
+    assert_eq!(audit(ground.url()).await, expected);
+    assert!(!done(ground.url()).await.contains(&"t last 1".to_owned()));
+    start().lock(5_000, 20_000).run().await.expect("ok");
 }
 
 async fn verified_change_is_settled(kind: Kind) {
@@ -118,23 +139,26 @@ macro_rules! on_each {
 }
 
 on_each! {
-    postgres_paused_plain_change_writes_nothing_more: plain_change_is_an_issue(Postgres);
-    mariadb_paused_plain_change_writes_nothing_more: plain_change_is_an_issue(MariaDb);
-    sqlite_paused_plain_change_writes_nothing_more: plain_change_is_an_issue(Sqlite);
+    postgres_paused_plain_change_is_its_owners_until_a_person_decides: plain_change_goes_on(Postgres);
+    mariadb_paused_plain_change_is_its_owners_until_a_person_decides: plain_change_goes_on(MariaDb);
+    sqlite_paused_plain_change_is_its_owners_until_a_person_decides: plain_change_goes_on(Sqlite);
+    postgres_paused_plain_change_records_nothing_over_a_person: plain_change_is_resolved(Postgres);
+    mariadb_paused_plain_change_records_nothing_over_a_person: plain_change_is_resolved(MariaDb);
+    sqlite_paused_plain_change_records_nothing_over_a_person: plain_change_is_resolved(Sqlite);
     postgres_paused_verified_change_is_settled_by_its_verify: verified_change_is_settled(Postgres);
     mariadb_paused_verified_change_is_settled_by_its_verify: verified_change_is_settled(MariaDb);
     sqlite_paused_verified_change_is_settled_by_its_verify: verified_change_is_settled(Sqlite);
     postgres_owner_paused_before_its_commit_does_not_block_the_others: paused_before_commit(Postgres);
     mariadb_owner_paused_before_its_commit_does_not_block_the_others: paused_before_commit(MariaDb);
     postgres_tombstone_refuses_the_commit_of_a_paused_attempt: entombed(Postgres);
-    sqlite_tombstone_refuses_the_commit_of_a_paused_attempt: still_open(Sqlite);
+    sqlite_tombstone_waits_for_a_paused_attempt: still_open(Sqlite);
     mariadb_tombstone_waits_for_a_paused_attempt: still_open(MariaDb);
 }
 
 /// The entry is in, and its share of the lock's row with it; the commit never comes.
 async fn paused_before_commit(kind: Kind) {
     let ground = Ground::with_table(kind).await;
-    let valve = Valve::at("COMMIT", Where::BeforeServer);
+    let valve = Valve::at("=COMMIT", Where::BeforeServer);
     let through = valve.url(ground.url()).await;
     let mut first = Start::of("shared,last", &through).lock(LEASE, 5_000).spawn();
     valve.closed().await;
@@ -170,7 +194,7 @@ async fn entombed(target: Kind) {
 }
 
 /// The attempt holds what the tombstone needs from its first statement on: a person is told that
-/// it is still open, and the start after its end applies the change.
+/// it is still open. It may commit when it goes on, which the next start finds out, or be undone.
 async fn still_open(target: Kind) {
     let (ground, other) =
         (Ground::with_table(Kind::Postgres).await, Ground::with_table(target).await);
@@ -181,7 +205,8 @@ async fn still_open(target: Kind) {
     second.expect("Issues").says("still open");
     assert!(began.elapsed() < Duration::from_secs(25), "{:?}", began.elapsed());
     paused.goes_on().await.expect("LeaseLost");
-    assert_eq!(done(other.url()).await, Vec::<String>::new());
+    let left = done(other.url()).await.len();
+    assert!(left == 0 || left == 2, "half of it is there");
     start().lock(5_000, 20_000).run().await.expect("ok");
     assert_eq!(done(other.url()).await, ["t separate 1", "t separate 2"]);
     assert_eq!(done(ground.url()).await, ["t last 1"]);

@@ -30,6 +30,8 @@ enum State {
     Closed,
     /// Everything passes.
     Open,
+    /// The connection with the text is gone; everything else passes.
+    Cut,
 }
 
 /// Holds the first message with a text, and everything that comes after it on any connection.
@@ -46,15 +48,19 @@ struct Inner {
 }
 
 impl Valve {
+    /// A text stands anywhere in a message; one that begins with `=` is the whole statement.
     pub(crate) fn at(text: &str, held: Where) -> Valve {
-        let (text, state) = (text.to_lowercase(), watch::Sender::new(State::Waiting));
-        Valve(Arc::new(Inner { text, held, all: false, state }))
+        Valve::new(text, held, false)
     }
 
     /// From the moment on nothing passes on any connection.
     pub(crate) fn cable(text: &str, held: Where) -> Valve {
-        let (text, state) = (text.to_lowercase(), watch::Sender::new(State::Waiting));
-        Valve(Arc::new(Inner { text, held, all: true, state }))
+        Valve::new(text, held, true)
+    }
+
+    fn new(text: &str, held: Where, all: bool) -> Valve {
+        let state = watch::Sender::new(State::Waiting);
+        Valve(Arc::new(Inner { text: text.to_lowercase(), held, all, state }))
     }
 
     /// Waits until the text is held.
@@ -62,14 +68,16 @@ impl Valve {
         let mut state = self.0.state.subscribe();
         let closed = state.wait_for(|state| *state == State::Closed);
         timeout(DEADLINE, closed).await.expect("the text comes by").unwrap();
-        // What was on its way to the server before has arrived when its answer is held, or nothing
-        // was.
-        tokio::time::sleep(Duration::from_millis(20)).await;
     }
 
     /// Lets everything pass.
     pub(crate) fn open(&self) {
         self.0.state.send_replace(State::Open);
+    }
+
+    /// Ends the connection on which the text is held.
+    pub(crate) fn cut(&self) {
+        self.0.state.send_replace(State::Cut);
     }
 
     /// The same database, on the way through here.
@@ -103,32 +111,50 @@ impl Valve {
         }
     }
 
-    /// Waits while the valve is closed.
+    /// Waits while the valve is closed for this connection. False: it is to end.
+    async fn goes_on(&self, mine: &watch::Sender<bool>) -> bool {
+        let mine = *mine.borrow();
+        if self.0.all || mine {
+            self.passing().await;
+        }
+        !(mine && *self.0.state.borrow() == State::Cut)
+    }
+
     async fn passing(&self) {
         let mut state = self.0.state.subscribe();
         let _ = state.wait_for(|state| *state != State::Closed).await;
     }
 
-    async fn up(&self, mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mine: &watch::Sender<bool>) {
+    fn is_the_text(&self, chunk: &[u8]) -> bool {
+        let said = String::from_utf8_lossy(chunk).to_lowercase();
+        let Some(statement) = self.0.text.strip_prefix('=') else {
+            return said.contains(&self.0.text);
+        };
+        // Before it stand the bytes of the packet's head.
+        let said = said.trim_end_matches('\0').strip_suffix(statement);
+        said.is_some_and(|head| !head.ends_with(|last: char| last.is_alphabetic() || last == ' '))
+    }
+
+    async fn up(
+        &self,
+        mut from: OwnedReadHalf,
+        mut to: OwnedWriteHalf,
+        mine: &watch::Sender<bool>,
+    ) {
         let mut chunk = vec![0; 64 * 1024];
         loop {
             let length = match from.read(&mut chunk).await {
                 Ok(length) if length > 0 => length,
                 _ => return,
             };
-            if self.0.all || *mine.borrow() {
-                self.passing().await;
-            }
-            let text = String::from_utf8_lossy(&chunk[..length]).to_lowercase();
-            let found = *self.0.state.borrow() == State::Waiting && text.contains(&self.0.text);
-            if found {
+            let waiting = *self.0.state.borrow() == State::Waiting;
+            if waiting && self.is_the_text(&chunk[..length]) {
                 mine.send_replace(true);
-                self.0.state.send_replace(State::Closed);
                 if self.0.held == Where::BeforeServer {
-                    self.passing().await;
+                    self.0.state.send_replace(State::Closed);
                 }
             }
-            if to.write_all(&chunk[..length]).await.is_err() {
+            if !self.goes_on(mine).await || to.write_all(&chunk[..length]).await.is_err() {
                 return;
             }
         }
@@ -142,16 +168,15 @@ impl Valve {
     ) {
         let mut chunk = vec![0; 64 * 1024];
         loop {
-            let length = match from.read(&mut chunk).await {
-                Ok(length) if length > 0 => length,
-                // Nobody learns of the end while the cable is out.
-                _ if self.0.all || *mine.borrow() => return self.passing().await,
-                _ => return,
-            };
-            if self.0.all || *mine.borrow() {
-                self.passing().await;
+            let length = from.read(&mut chunk).await.unwrap_or(0);
+            if length > 0 && *mine.borrow() && *self.0.state.borrow() == State::Waiting {
+                self.0.state.send_replace(State::Closed);
             }
-            if to.write_all(&chunk[..length]).await.is_err() {
+            // Nobody learns of an end while the cable is out.
+            if !self.goes_on(mine).await
+                || length == 0
+                || to.write_all(&chunk[..length]).await.is_err()
+            {
                 return;
             }
         }

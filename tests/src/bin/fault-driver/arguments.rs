@@ -20,6 +20,7 @@ pub(crate) struct Arguments {
     pub(crate) pool: u32,
     pub(crate) hold: Vec<(String, PathBuf)>,
     pub(crate) die_at: Option<usize>,
+    pub(crate) resolve: Option<String>,
 }
 
 impl Arguments {
@@ -35,6 +36,7 @@ impl Arguments {
             pool: 2,
             hold: Vec::new(),
             die_at: None,
+            resolve: None,
         };
         while let Some(name) = words.next() {
             let value = words.next().unwrap_or_else(|| panic!("{name} has no value"));
@@ -52,6 +54,7 @@ impl Arguments {
                     read.hold.push((point.to_owned(), PathBuf::from(file)));
                 }
                 "--die-at" => read.die_at = Some(value.parse().unwrap()),
+                "--resolve" => read.resolve = Some(value),
                 _ => panic!("unknown argument {name}"),
             }
         }

@@ -1,7 +1,7 @@
 //! An application that the fault suite starts, kills, stops and cuts off.
 //!
 //! `fault-driver --audit URL [--target URL] [--changes shared,plain,..] [--service S] [--tag T]`
-//! `[--lease MS] [--wait MS] [--pool N] [--hold POINT=FILE]... [--die-at N]`
+//! `[--lease MS] [--wait MS] [--pool N] [--hold POINT=FILE]... [--die-at N] [--resolve CHANGE]`
 //!
 //! It prints `at POINT` when a change comes to a point, stays there until the point's file is there,
 //! and says at last `result: ok` or `result: NAME OF THE ERROR`.
@@ -33,7 +33,7 @@ mod mariadb {
 use std::process::ExitCode;
 use std::time::Duration;
 
-use flamingock::{Error, LockOptions, Runner, TargetSystem};
+use flamingock::{Error, LockOptions, Resolution, Runner, TargetSystem};
 use sqlx::pool::PoolOptions;
 
 use crate::arguments::Arguments;
@@ -52,9 +52,16 @@ async fn main() -> ExitCode {
         poll: Duration::from_millis(20),
     };
     let runner = runner.lock(options).service(&arguments.service).provide(arguments.script());
-    match runner.run().await {
-        Ok(report) => {
-            println!("{report}\nresult: ok");
+    let ended = match &arguments.resolve {
+        Some(change) => {
+            let resolved = runner.resolve(change, Resolution::Applied, "looked").await;
+            resolved.map(|resolved| format!("{resolved:?}"))
+        }
+        None => runner.run().await.map(|report| report.to_string()),
+    };
+    match ended {
+        Ok(told) => {
+            println!("{told}\nresult: ok");
             ExitCode::SUCCESS
         }
         Err(error) => {

@@ -1,0 +1,70 @@
+//! What a start costs that has nothing to do: one statement, and no right but to read.
+
+use std::time::Duration;
+
+use flamingock::{Error, Runner, change, changes};
+use flamingock_tests::{Backend as _, Proxy, audit, query, strings, with_table};
+
+use super::{Backend, Connection, Db, Reader};
+
+#[change(id = "one", order = "001", detached)]
+async fn one(db: &mut Connection) -> Result<(), sqlx::Error> {
+    query(db, "INSERT INTO done VALUES ('one')").await.map(drop)
+}
+
+#[change(id = "two", order = "002", detached)]
+async fn two(db: &mut Connection) -> Result<(), sqlx::Error> {
+    query(db, "INSERT INTO done VALUES ('two')").await.map(drop)
+}
+
+#[tokio::test]
+async fn a_start_with_nothing_to_do_is_one_statement_whatever_ran_last() {
+    let database = Backend::fresh().await;
+    let direct = with_table(&database, 1).await;
+    let proxy = Proxy::in_front_of(&database.url).unwrap();
+    let options = sqlx::pool::PoolOptions::<Db>::new().max_connections(1);
+    let pool = options.connect(&proxy.url(&database.url)).await.unwrap();
+    Runner::new(&pool).changes(changes![one, two]).run().await.unwrap();
+    let token = strings(&direct, "SELECT token FROM flamingock_lock").await;
+    // First with the digest that is stored, then with another one: the entries are read.
+    for changes in [&changes![one, two][..], &changes![one]] {
+        // The driver looks after a connection that it was given back, and then it is idle.
+        while pool.num_idle() < 1 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        proxy.forget();
+        let report = Runner::new(&pool).changes(changes.iter().copied()).run().await.unwrap();
+        assert!(report.is_up_to_date());
+        let sent = proxy.sent();
+        let statements: Vec<_> = sent.iter().filter(|text| text.contains("flamingock")).collect();
+        assert_eq!(statements.len(), 1, "{sent:#?}");
+        assert!(sent[0].contains("flamingock"), "nothing comes before it: {sent:#?}");
+        for word in ["INSERT", "UPDATE", "CREATE", "BEGIN", "FOR SHARE"] {
+            assert_eq!(proxy.count(word), 0, "{word}: {sent:#?}");
+        }
+    }
+    assert_eq!(audit(&direct).await.len(), 2);
+    assert_eq!(strings(&direct, "SELECT token FROM flamingock_lock").await, token);
+}
+
+#[tokio::test]
+async fn who_may_only_read_can_start_what_is_up_to_date() {
+    let database = Backend::fresh().await;
+    let owner = with_table(&database, 1).await;
+    let reader = Reader::new(&database, &owner).await;
+    // Nothing is there yet, and nothing can be made.
+    let error = Runner::new(&reader.pool).changes(changes![one]).run().await.unwrap_err();
+    assert!(matches!(error, Error::Store { .. }), "{error}");
+
+    Runner::new(&owner).changes(changes![one]).run().await.unwrap();
+    reader.may_read(&owner).await;
+    assert!(Runner::new(&reader.pool).changes(changes![one]).run().await.unwrap().is_up_to_date());
+    let error = Runner::new(&reader.pool).changes(changes![one, two]).run().await.unwrap_err();
+    let Error::Store { source, .. } = &error else { panic!("{error}") };
+    assert_eq!(source.kind, flamingock::audit::StoreErrorKind::Denied, "{error}");
+    assert_eq!(audit(&owner).await.len(), 1);
+    Runner::new(&owner).changes(changes![one, two]).run().await.unwrap();
+    // The digest that is stored is of another list.
+    assert!(Runner::new(&reader.pool).changes(changes![one]).run().await.unwrap().is_up_to_date());
+    reader.leave(&owner).await;
+}

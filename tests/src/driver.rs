@@ -1,0 +1,69 @@
+//! An application with changes of its own, as a process: `driver-sqlite <url> <lease in ms> [where to
+//! stop]`. Mounted by one binary per database.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use flamingock::{LockOptions, Runner, change};
+use flamingock_tests::query;
+
+use super::{Connection, Db};
+
+/// The id of the change that says "holding" and never ends.
+#[derive(Debug)]
+struct HoldAt(String);
+
+impl HoldAt {
+    async fn hold(&self, id: &str) {
+        if self.0 == id {
+            println!("holding");
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+#[change(id = "first", order = "0001")]
+async fn first(db: &mut Connection, at: &HoldAt) -> Result<(), sqlx::Error> {
+    query(db, "INSERT INTO done VALUES ('first')").await?;
+    at.hold("first").await;
+    Ok(())
+}
+
+#[change(id = "plain", order = "0002", transaction = false)]
+async fn plain(db: &mut Connection, at: &HoldAt) -> Result<(), sqlx::Error> {
+    query(db, "INSERT INTO done VALUES ('plain')").await?;
+    at.hold("plain").await;
+    Ok(())
+}
+
+#[change(id = "last", order = "0003")]
+async fn last(db: &mut Connection) -> Result<(), sqlx::Error> {
+    query(db, "INSERT INTO done VALUES ('last')").await.map(drop)
+}
+
+#[tokio::main(flavor = "current_thread")]
+pub(super) async fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1);
+    let url = arguments.next().expect("the first argument is a URL");
+    let lease = arguments.next().and_then(|lease| lease.parse().ok());
+    let lease = lease.map_or(LockOptions::default().lease, Duration::from_millis);
+    let hold_at = HoldAt(arguments.next().unwrap_or_default());
+    let pool = match sqlx::Pool::<Db>::connect(&url).await {
+        Ok(pool) => pool,
+        Err(error) => {
+            eprintln!("{error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let lock = LockOptions { lease, ..LockOptions::default() };
+    match Runner::new(&pool).lock(lock).provide(hold_at).run().await {
+        Ok(report) => {
+            println!("{} newly applied", report.counts().newly_applied);
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}

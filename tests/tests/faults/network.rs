@@ -1,0 +1,194 @@
+//! A network that fails between a run and its database.
+
+use std::time::{Duration, Instant};
+
+use flamingock_tests::{Driver, Proxy};
+
+use super::ground::{Ground, Kind, rows};
+use super::oracle::{Expected, PLAIN, SEPARATE, SHARED, Scene, UNDONE};
+use super::start::{DEADLINE, Ran, Start, end_of};
+use super::valve::{Valve, Where};
+
+/// The states of every change, without MariaDB's witnesses.
+async fn states(url: &str) -> Vec<String> {
+    let rows = rows(
+        url,
+        "SELECT change_id, state FROM flamingock_audit
+         WHERE state <> 'STARTED' OR transaction_mode <> 'shared' ORDER BY seq",
+    );
+    rows.await
+}
+
+/// Starts again, on a network that works, and compares with what is promised.
+async fn recovers(start: Start, change: Expected, scene: &Scene, before: &Ran) {
+    let again = start.lock(5_000, 20_000).run().await;
+    let found = change.look(scene).await;
+    change.judge(&found, &again, &format!("after\n{}", before.output));
+}
+
+macro_rules! on_servers {
+    ($($scenario:ident => $postgres:ident, $mariadb:ident;)+) => {$(
+        #[tokio::test]
+        async fn $postgres() {
+            $scenario(Kind::Postgres).await;
+        }
+
+        #[tokio::test]
+        async fn $mariadb() {
+            $scenario(Kind::MariaDb).await;
+        }
+    )+};
+}
+
+on_servers! {
+    heartbeat_cut => postgres_run_without_heartbeat_ends, mariadb_run_without_heartbeat_ends;
+    cable_pulled => postgres_commit_without_answer_does_not_hang, mariadb_commit_without_answer_does_not_hang;
+    commit_cut => postgres_commit_that_is_cut_is_found_out, mariadb_commit_that_is_cut_is_found_out;
+    separate_commit_cut => postgres_separate_commit_that_is_cut_is_found_out, mariadb_separate_commit_that_is_cut_is_found_out;
+    entry_cut => postgres_entry_that_is_cut_is_written_once, mariadb_entry_that_is_cut_is_written_once;
+    refused => postgres_that_refuses_connections_is_an_error_in_time, mariadb_that_refuses_connections_is_an_error_in_time;
+}
+
+/// A process that stands in a change, behind a proxy.
+async fn behind(proxy: &Proxy, ground: &Ground, changes: &str, point: &str) -> Driver {
+    let start = Start::of(changes, &proxy.url(ground.url()));
+    let nowhere = std::path::Path::new("/nonexistent/flamingock");
+    let mut driver = start.holding(point, nowhere).lock(600, 2_000).spawn();
+    driver.line(&format!("at {point}"), DEADLINE).await.unwrap();
+    driver
+}
+
+/// The change itself asks nothing of the database: only the heartbeat notices.
+async fn heartbeat_cut(kind: Kind) {
+    for change in [SHARED, PLAIN] {
+        for swallows in [true, false] {
+            let ground = Ground::with_table(kind).await;
+            let proxy = Proxy::in_front_of(ground.url()).unwrap();
+            let driver = behind(&proxy, &ground, change.id, &format!("{} 1", change.id)).await;
+            let began = Instant::now();
+            if swallows {
+                proxy.blackhole();
+            } else {
+                proxy.refuse().await;
+                proxy.reset();
+            }
+            let ran = end_of(driver).await;
+            ran.expect("LeaseLost").says("could not be renewed");
+            assert!(began.elapsed() < Duration::from_secs(25), "{:?}", began.elapsed());
+            drop(proxy);
+            let scene = Scene::of(ground.url(), ground.url());
+            recovers(Start::of(change.id, ground.url()), change, &scene, &ran).await;
+        }
+    }
+}
+
+/// The commit is sent and nothing is heard any more, on no connection.
+async fn cable_pulled(kind: Kind) {
+    for held in [Where::BeforeServer, Where::AfterServer] {
+        let ground = Ground::with_table(kind).await;
+        let valve = Valve::cable("=COMMIT", held);
+        let through = valve.url(ground.url()).await;
+        let driver = Start::of("shared", &through).lock(600, 2_000).spawn();
+        valve.closed().await;
+        let began = Instant::now();
+        let ran = end_of(driver).await;
+        let result = ran.result.as_deref();
+        assert!(matches!(result, Some("LeaseLost" | "OutcomeUnknown")), "{}", ran.output);
+        assert!(began.elapsed() < Duration::from_secs(40), "{:?}", began.elapsed());
+        // What the cable still holds arrives late.
+        valve.open();
+        let scene = Scene::of(ground.url(), ground.url());
+        recovers(Start::of("shared", ground.url()), SHARED, &scene, &ran).await;
+    }
+}
+
+/// Runs while the text is cut off, with a database that is there again at once.
+async fn cut_at(text: &str, held: Where, start: impl AsyncFnOnce(&Valve) -> Start) -> Ran {
+    let valve = Valve::at(text, held);
+    let driver = start(&valve).await.lock(5_000, 15_000).spawn();
+    valve.closed().await;
+    valve.cut();
+    end_of(driver).await
+}
+
+async fn commit_cut(kind: Kind) {
+    for (held, result) in [(Where::BeforeServer, "ChangesFailed"), (Where::AfterServer, "ok")] {
+        let ground = Ground::with_table(kind).await;
+        let start = async |valve: &Valve| Start::of("shared", &valve.url(ground.url()).await);
+        let ran = cut_at("=COMMIT", held, start).await;
+        ran.expect(result);
+        let expected: &[&str] = match held {
+            Where::BeforeServer => &["shared|FAILED", "shared|ROLLED_BACK"],
+            Where::AfterServer => &["shared|APPLIED"],
+        };
+        assert_eq!(states(ground.url()).await, expected);
+        let scene = Scene::of(ground.url(), ground.url());
+        recovers(Start::of("shared", ground.url()), SHARED, &scene, &ran).await;
+    }
+}
+
+/// The audit is in the other kind of server, and its connections are left alone.
+async fn separate_commit_cut(target: Kind) {
+    let audit = if target == Kind::Postgres { Kind::MariaDb } else { Kind::Postgres };
+    for (held, result) in [(Where::BeforeServer, "ChangesFailed"), (Where::AfterServer, "ok")] {
+        let (ground, other) = (Ground::with_table(audit).await, Ground::with_table(target).await);
+        let start = Start::of("separate", ground.url());
+        let through = async |valve: &Valve| {
+            start.clone().with("--target", valve.url(other.url()).await)
+        };
+        let ran = cut_at("=COMMIT", held, through).await;
+        ran.expect(result);
+        let scene = Scene::of(ground.url(), other.url());
+        recovers(start.clone().with("--target", other.url()), SEPARATE, &scene, &ran).await;
+    }
+}
+
+/// An entry as it stands in the texts that are sent.
+fn hex(state: &str) -> String {
+    state.bytes().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The entries of a change without transaction, each cut off before and after the server has it.
+async fn entry_cut(kind: Kind) {
+    let cases = [
+        (PLAIN, "STARTED", "ChangesFailed"),
+        (PLAIN, "APPLIED", "ok"),
+        (UNDONE, "FAILED", "ChangesFailed"),
+        (UNDONE, "ROLLED_BACK", "ChangesFailed"),
+    ];
+    for (change, state, result) in cases {
+        for held in [Where::BeforeServer, Where::AfterServer] {
+            let ground = Ground::with_table(kind).await;
+            let start = async |valve: &Valve| Start::of(change.id, &valve.url(ground.url()).await);
+            let ran = cut_at(&hex(state), held, start).await;
+            let told = format!("{state} {held:?}\n{}", ran.output);
+            let written = states(ground.url()).await;
+            let times = |state: &str| {
+                let row = format!("{}|{state}", change.id);
+                written.iter().filter(|written| **written == row).count()
+            };
+            for state in ["STARTED", "APPLIED", "FAILED", "ROLLED_BACK"] {
+                assert!(times(state) <= 1, "{state} is written twice: {written:?} {told}");
+            }
+            // A start that may be on record and was not answered either did not run the change, and
+            // says so, or ran it.
+            let result = if state == "STARTED" && times("APPLIED") == 1 { "ok" } else { result };
+            assert_eq!(ran.result.as_deref(), Some(result), "{told}");
+            let scene = Scene::of(ground.url(), ground.url());
+            recovers(Start::of(change.id, ground.url()), change, &scene, &ran).await;
+        }
+    }
+}
+
+/// Nobody listens: the run ends within its wait, with what the driver has to say.
+async fn refused(kind: Kind) {
+    let ground = Ground::with_table(kind).await;
+    let proxy = Proxy::in_front_of(ground.url()).unwrap();
+    let url = proxy.url(ground.url());
+    proxy.refuse().await;
+    let began = Instant::now();
+    Start::of("shared", &url).lock(5_000, 3_000).run().await.expect("Store");
+    assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
+    proxy.pass().unwrap();
+    Start::of("shared", &url).lock(5_000, 3_000).run().await.expect("ok");
+}

@@ -1,0 +1,144 @@
+//! Stores that live in this process's memory: SQLite's, and the one for tests of changes.
+
+#![allow(clippy::unwrap_used)]
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use flamingock::{BoxError, Error, LockOptions, MemoryStore, Outcome, Runner, change, changes};
+use flamingock_tests::{Gate, audit, done, execute, query};
+use sqlx::SqliteConnection;
+use sqlx::sqlite::{SqlitePool, SqlitePoolOptions};
+
+#[change(id = "gated", order = "001", detached)]
+async fn gated(gate: &Gate) {
+    gate.pass().await;
+}
+
+#[change(id = "kept", order = "002", detached)]
+async fn kept(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    query(db, "INSERT INTO done VALUES ('kept')").await?;
+    // Others look at the audit meanwhile.
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    Ok(())
+}
+
+#[change(id = "fails", order = "003", detached)]
+async fn fails(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    query(db, "INSERT INTO done VALUES ('fails')").await?;
+    query(db, "SELECT * FROM nowhere").await.map(drop)
+}
+
+async fn in_memory(connections: u32) -> SqlitePool {
+    let options = SqlitePoolOptions::new().max_connections(connections);
+    let pool = options.connect("sqlite::memory:").await.unwrap();
+    execute(&pool, "CREATE TABLE done (what TEXT)").await;
+    pool
+}
+
+/// Shorter than the changes take: there is no heartbeat here, and nothing that could expire.
+fn short() -> LockOptions {
+    LockOptions { lease: Duration::from_millis(20), ..LockOptions::default() }
+}
+
+#[tokio::test]
+async fn two_runs_on_one_database_in_memory_exclude_each_other() {
+    for connections in [1, 3] {
+        let pool = in_memory(connections).await;
+        let gate = Gate::default();
+        let start = || {
+            let runner = Runner::new(&pool).changes(changes![gated, kept]).provide(gate.clone());
+            tokio::spawn(runner.lock(short()).run())
+        };
+        let (one, other) = (start(), start());
+        gate.reached().await;
+        gate.open();
+        let limit = Duration::from_secs(30);
+        let (one, other) = tokio::time::timeout(limit, async { (one.await, other.await) }).await.unwrap();
+        let (one, other) = (one.unwrap().unwrap(), other.unwrap().unwrap());
+        assert_eq!(one.counts().newly_applied + other.counts().newly_applied, 2);
+        assert_eq!(gate.visitors(), 1);
+        assert_eq!(done(&pool).await, ["kept"]);
+        assert_eq!(audit(&pool).await.len(), 3);
+    }
+}
+
+#[tokio::test]
+async fn a_failure_in_memory_leaves_nothing_and_the_next_run_does_not_wait() {
+    let pool = in_memory(1).await;
+    for attempt in 1..=2 {
+        let runner = Runner::new(&pool).changes(changes![fails]).lock(short());
+        let error = runner.run().await.unwrap_err();
+        assert!(matches!(error, Error::ChangesFailed(_)), "{error}");
+        assert_eq!(done(&pool).await, Vec::<String>::new());
+        assert_eq!(audit(&pool).await.len(), 2 * attempt);
+    }
+}
+
+#[tokio::test]
+async fn databases_in_memory_are_separate() {
+    let (one, other) = (in_memory(1).await, in_memory(1).await);
+    let gate = Gate::default();
+    let start = |pool: &SqlitePool| {
+        tokio::spawn(Runner::new(pool).changes(changes![gated]).provide(gate.clone()).run())
+    };
+    let runs = (start(&one), start(&other));
+    while gate.visitors() < 2 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    gate.open();
+    assert_eq!(runs.0.await.unwrap().unwrap().counts().newly_applied, 1);
+    assert_eq!(runs.1.await.unwrap().unwrap().counts().newly_applied, 1);
+}
+
+#[change(id = "counted", order = "001", detached)]
+async fn counted(calls: &AtomicUsize, gate: &Gate) -> Result<(), BoxError> {
+    calls.fetch_add(1, Ordering::Relaxed);
+    gate.pass().await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn runs_on_a_memory_store_exclude_each_other() {
+    let store = MemoryStore::new();
+    let (calls, gate) = (std::sync::Arc::new(AtomicUsize::new(0)), Gate::default());
+    let start = || {
+        let runner = Runner::new(&store).changes(changes![counted]).provide_arc(calls.clone());
+        tokio::spawn(runner.provide(gate.clone()).run())
+    };
+    let runs = [start(), start(), start()];
+    gate.reached().await;
+    gate.open();
+    let mut applied = 0;
+    for run in runs {
+        applied += run.await.unwrap().unwrap().counts().newly_applied;
+    }
+    assert_eq!((applied, calls.load(Ordering::Relaxed)), (1, 1));
+    let again = Runner::new(&store).changes(changes![counted]).provide_arc(calls).provide(gate);
+    assert!(again.run().await.unwrap().is_up_to_date());
+}
+
+#[change(id = "connects", order = "002", detached)]
+async fn connects(_db: &mut SqliteConnection) {}
+
+#[tokio::test]
+async fn a_change_that_needs_a_database_is_refused_by_a_memory_store() {
+    let runner = Runner::new(MemoryStore::new()).changes(changes![connects]);
+    let error = runner.run().await.unwrap_err();
+    assert!(matches!(error, Error::Invalid(_)), "{error}");
+    assert!(error.to_string().contains("has no database"), "{error}");
+}
+
+#[change(id = "breaks", order = "001", detached)]
+async fn breaks() -> Result<(), BoxError> {
+    Err("broken".into())
+}
+
+#[tokio::test]
+async fn a_memory_store_keeps_a_failure_as_an_issue() {
+    let store = MemoryStore::new();
+    Runner::new(&store).changes(changes![breaks]).run().await.unwrap_err();
+    let error = Runner::new(&store).changes(changes![breaks]).run().await.unwrap_err();
+    assert!(matches!(error, Error::Issues(_)), "{error}");
+    assert_eq!(error.report().unwrap().changes().next().unwrap().outcome, Outcome::Blocked);
+}

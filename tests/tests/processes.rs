@@ -1,0 +1,24 @@
+//! Applications as processes: many that start at once, and some that are killed.
+
+#![allow(clippy::unwrap_used)]
+
+#[path = "../scenarios"]
+mod sqlite {
+    use flamingock_tests::on::sqlite::*;
+    const DRIVER: &str = env!("CARGO_BIN_EXE_driver-sqlite");
+    mod starts;
+}
+
+#[path = "../scenarios"]
+mod postgres {
+    use flamingock_tests::on::postgres::*;
+    const DRIVER: &str = env!("CARGO_BIN_EXE_driver-postgres");
+    mod starts;
+}
+
+#[path = "../scenarios"]
+mod mariadb {
+    use flamingock_tests::on::mariadb::*;
+    const DRIVER: &str = env!("CARGO_BIN_EXE_driver-mariadb");
+    mod starts;
+}
