@@ -80,6 +80,16 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
         patience: Duration,
     ) -> impl Future<Output = Result<Answer, sqlx::Error>> + Send;
 
+    /// The same, and on disk when it is answered, even where the application lets the database
+    /// commit lazily.
+    fn write_durably(
+        connection: &mut Conn<Self>,
+        statements: Vec<Rendered>,
+        patience: Duration,
+    ) -> impl Future<Output = Result<Answer, sqlx::Error>> + Send {
+        Self::write(connection, statements, patience)
+    }
+
     /// What the database's own error means.
     fn classify_database_error(error: &dyn sqlx::error::DatabaseError) -> Failure;
 
@@ -91,7 +101,6 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
             | sqlx::Error::Protocol(_)
             | sqlx::Error::Tls(_)
             | sqlx::Error::PoolTimedOut
-            | sqlx::Error::PoolClosed
             | sqlx::Error::WorkerCrashed => Failure::Disconnected,
             _ => Failure::Other,
         }

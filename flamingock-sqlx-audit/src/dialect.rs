@@ -13,6 +13,13 @@ pub enum Isolation {
     Witnessed,
 }
 
+/// A mark on the lease's row, for the database with one writer, where nobody waits for it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LeaseWitness {
+    pub(crate) set: &'static str,
+    pub(crate) read: &'static str,
+}
+
 /// The texts of one database. `{table}` and `$value` are filled in; every text of several
 /// statements that must be sent one by one is a slice.
 #[derive(Debug)]
@@ -46,8 +53,8 @@ pub struct Dialect {
     pub(crate) append: &'static str,
     /// Conditions of the fence for a row inside the change's transaction.
     pub(crate) fence_within: &'static str,
-    /// Limits how long the transaction may be idle once its row is fenced, where the fence itself
-    /// cannot: a paused process would hold the lock row, and so everybody, for as long as it sleeps.
+    /// Limits how long the transaction may be idle once its row or its marker is written: a paused
+    /// process would hold the lock row, and so everybody, for as long as it sleeps.
     pub(crate) limit_idle: Option<&'static str>,
     /// Conditions of the fence for a row of its own.
     pub(crate) fence_alone: &'static str,
@@ -62,6 +69,11 @@ pub struct Dialect {
     pub(crate) holds: &'static str,
     /// Reads the metadata of a witness that is not committed.
     pub(crate) connection_of: Option<&'static [&'static str]>,
+    /// Fails unless the possession is the newest one; stands before the transaction, so that it
+    /// holds no lock.
+    pub(crate) before_witness: Option<&'static str>,
+    /// What tells whether a transaction was committed or undone that has ended before its time.
+    pub(crate) lease_witness: Option<LeaseWitness>,
     /// Opens the transaction of a change.
     pub(crate) begin: &'static str,
     /// Sets the savepoint of a change; empty where none is needed.
@@ -70,9 +82,18 @@ pub struct Dialect {
     pub(crate) release_savepoint: &'static str,
     /// Undoes everything since.
     pub(crate) rollback_to_savepoint: &'static str,
+    /// Asks for the schema of the marker table.
+    pub(crate) marker_schema: &'static str,
     pub(crate) marker_insert: &'static str,
     pub(crate) marker_promote: &'static str,
     pub(crate) marker_tombstone: &'static str,
     pub(crate) marker_read: &'static str,
     pub(crate) marker_delete: &'static str,
+}
+
+impl Dialect {
+    /// Whether a marker is inserted when the transaction begins, and turned when it ends.
+    pub(crate) fn has_marker_witness(&self) -> bool {
+        self.isolation == Isolation::Witnessed || self.lease_witness.is_some()
+    }
 }

@@ -56,6 +56,8 @@ impl Backend for MySql {
             // "Column 'fence' cannot be null"; "Record has changed since last read" is decided by
             // reading the lock.
             1048 if error.message().contains("'fence'") => Failure::Refused,
+            // What stands before a witness yields two rows unless the possession is the newest.
+            1242 => Failure::Refused,
             1020 => Failure::Serialization,
             1213 => Failure::Deadlock,
             1205 => Failure::LockTimeout,
@@ -127,6 +129,7 @@ const DIALECT: Dialect = Dialect {
         "CREATE TABLE IF NOT EXISTS {lease} (
   service VARCHAR(190) NOT NULL,
   lane VARCHAR(64) NOT NULL,
+  run_id VARCHAR(64) NOT NULL,
   expires_at DATETIME(6) NOT NULL,
   activity VARCHAR(500) NULL,
   PRIMARY KEY (service, lane)
@@ -137,8 +140,8 @@ const DIALECT: Dialect = Dialect {
     seed: &[
         "INSERT IGNORE INTO {lock} (service, lane, token, run_id, owner, acquired_at)
 VALUES ($service, $lane, 0, '', '', UTC_TIMESTAMP(6))",
-        "INSERT IGNORE INTO {lease} (service, lane, expires_at)
-VALUES ($service, $lane, '1970-01-01')",
+        "INSERT IGNORE INTO {lease} (service, lane, run_id, expires_at)
+VALUES ($service, $lane, '', '1970-01-01')",
     ],
     // Grouped by both columns of the index: without the service in it the server scans all rows.
     snapshot: "SELECT DATABASE(), 0, k.token, k.run_id, k.owner, k.pipeline_digest,
@@ -176,17 +179,19 @@ ORDER BY a.seq",
     acquire: &[
         "SET @flamingock_wait = @@SESSION.innodb_lock_wait_timeout, SESSION innodb_lock_wait_timeout = 1",
         "UPDATE {lease} e JOIN {lock} k ON k.service = e.service AND k.lane = e.lane
-SET e.expires_at = UTC_TIMESTAMP(6) + INTERVAL ($lease_ms * 1000) MICROSECOND, e.activity = NULL,
+SET e.run_id = $run_id, e.activity = NULL,
+  e.expires_at = UTC_TIMESTAMP(6) + INTERVAL ($lease_ms * 1000) MICROSECOND,
   k.token = LAST_INSERT_ID(k.token + 1), k.run_id = $run_id, k.owner = $owner,
   k.acquired_at = UTC_TIMESTAMP(6), k.pipeline_digest = NULL
 WHERE e.service = $service AND e.lane = $lane
-  AND ($force = 1 OR e.expires_at <= UTC_TIMESTAMP(6))",
+  AND ($force = 1 OR k.run_id = $run_id OR e.expires_at <= UTC_TIMESTAMP(6))",
         "SET SESSION innodb_lock_wait_timeout = @flamingock_wait",
     ],
     renew: "UPDATE {lease} e JOIN {lock} k ON k.service = e.service AND k.lane = e.lane
 SET e.expires_at = UTC_TIMESTAMP(6) + INTERVAL ($lease_ms * 1000) MICROSECOND,
   e.activity = COALESCE($activity, e.activity)
-WHERE e.service = $service AND e.lane = $lane AND k.token = $token AND k.run_id = $run_id",
+WHERE e.service = $service AND e.lane = $lane AND e.run_id = $run_id
+  AND k.token = $token AND k.run_id = $run_id",
     release: &["UPDATE {lock} k JOIN {lease} e ON e.service = k.service AND e.lane = k.lane
 SET k.pipeline_digest = $digest, k.run_id = '', e.expires_at = '1970-01-01', e.activity = NULL
 WHERE k.service = $service AND k.lane = $lane AND k.token = $token AND k.run_id = $run_id"],
@@ -228,11 +233,18 @@ VALUES ($service, $run_id, $attempt, $stage, $change_id, $change_order, $author,
         "SELECT metadata FROM {audit} WHERE service = $service AND change_id = $change_id
   AND run_id = $run_id AND attempt = $attempt AND state = 'STARTED'",
     ]),
+    // A late owner's witness would be newer than what the next owner has recorded.
+    before_witness: Some(
+        "DO (SELECT 1 UNION ALL SELECT 2 FROM DUAL WHERE NOT EXISTS (SELECT 1 FROM {lock}
+  WHERE service = $service AND lane = $lane AND token = $token AND run_id = $run_id))",
+    ),
+    lease_witness: None,
     // With autocommit off, nothing that follows a deadlock or DDL is committed one by one.
     begin: "SET autocommit = 0; START TRANSACTION",
     savepoint: "SAVEPOINT fl_%tag%",
     release_savepoint: "RELEASE SAVEPOINT fl_%tag%",
     rollback_to_savepoint: "ROLLBACK TO SAVEPOINT fl_%tag%",
+    marker_schema: "SELECT DATABASE()",
     marker_insert: "INSERT INTO {marker} (service, change_id, attempt, run_id, kind, marked_at)
 VALUES ($service, $change_id, $attempt, $run_id, $kind, UTC_TIMESTAMP(6))",
     marker_promote: "UPDATE {marker} SET kind = 'applied' WHERE service = $service

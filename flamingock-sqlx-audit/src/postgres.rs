@@ -46,10 +46,14 @@ impl Backend for Postgres {
     fn classify_database_error(error: &dyn sqlx::error::DatabaseError) -> Failure {
         match error.code().as_deref() {
             Some("42P01" | "3F000") => Failure::MissingTable,
-            // Ours is the only NOT NULL column that is filled from a subquery.
-            Some("23502") if error.message().contains("\"fence\"") => Failure::Refused,
-            // A marker without kind: the transaction is not the one that was begun.
-            Some("23502") if error.message().contains("\"kind\"") => Failure::NoSavepoint,
+            // By the column that the protocol names: the message's language is the server's.
+            Some("23502") => match column(error) {
+                // Ours is the only NOT NULL column of this name that a subquery fills.
+                Some("fence") => Failure::Refused,
+                // A marker without kind: the transaction is not the one that was begun.
+                Some("kind") => Failure::NoSavepoint,
+                _ => Failure::Other,
+            },
             Some("40001") => Failure::Serialization,
             Some("40P01") => Failure::Deadlock,
             Some("55P03") => Failure::LockTimeout,
@@ -62,6 +66,13 @@ impl Backend for Postgres {
             _ => Failure::Other,
         }
     }
+}
+
+/// The column that a constraint's violation names.
+fn column(error: &dyn sqlx::error::DatabaseError) -> Option<&str> {
+    error
+        .try_downcast_ref::<sqlx::postgres::PgDatabaseError>()?
+        .column()
 }
 
 /// `decode` and `convert_from` keep the text out of reach of `standard_conforming_strings`; the
@@ -130,6 +141,7 @@ const DIALECT: Dialect = Dialect {
         "CREATE TABLE IF NOT EXISTS {lease} (
   service text COLLATE \"C\" NOT NULL,
   lane text COLLATE \"C\" NOT NULL,
+  run_id text NOT NULL,
   expires_at timestamptz NOT NULL,
   activity text,
   PRIMARY KEY (service, lane)
@@ -147,8 +159,8 @@ const DIALECT: Dialect = Dialect {
     seed: &[
         "INSERT INTO {lock} (service, lane, token, run_id, owner, acquired_at)
 VALUES ($service, $lane, 0, '', '', clock_timestamp()) ON CONFLICT DO NOTHING",
-        "INSERT INTO {lease} (service, lane, expires_at)
-VALUES ($service, $lane, to_timestamp(0)) ON CONFLICT DO NOTHING",
+        "INSERT INTO {lease} (service, lane, run_id, expires_at)
+VALUES ($service, $lane, '', to_timestamp(0)) ON CONFLICT DO NOTHING",
     ],
     // The digest is compared where the recursion starts: elsewhere the entries would be read first.
     snapshot: "WITH RECURSIVE l AS MATERIALIZED (
@@ -191,20 +203,26 @@ FROM {audit} a WHERE a.service = $service
   AND ($newest_only = 0 OR a.seq = (SELECT max(b.seq) FROM {audit} b
        WHERE b.service = a.service AND b.change_id = a.change_id))
 ORDER BY a.seq",
-    // SKIP LOCKED: a row that somebody holds is not free, and nobody waits here.
+    // SKIP LOCKED: a row that somebody holds is not free, and nobody waits here. The run's own id
+    // gives it what it took when only the answer was lost.
     acquire: &["WITH c AS (
-  SELECT k.service, k.lane FROM {lock} k JOIN {lease} e ON e.service = k.service AND e.lane = k.lane
-  WHERE k.service = $service AND k.lane = $lane AND ($force = 1 OR e.expires_at <= clock_timestamp())
+  SELECT k.service, k.lane FROM {lock} k
+  JOIN {lease} e ON e.service = k.service AND e.lane = k.lane
+  WHERE k.service = $service AND k.lane = $lane
+    AND ($force = 1 OR k.run_id = $run_id OR e.expires_at <= clock_timestamp())
   FOR UPDATE OF k, e SKIP LOCKED),
 e AS (
-  UPDATE {lease} e SET expires_at = clock_timestamp() + $lease_ms * interval '1 millisecond',
-    activity = NULL FROM c WHERE e.service = c.service AND e.lane = c.lane)
+  UPDATE {lease} e SET run_id = $run_id, activity = NULL,
+    expires_at = clock_timestamp() + $lease_ms * interval '1 millisecond'
+  FROM c WHERE e.service = c.service AND e.lane = c.lane)
 UPDATE {lock} k SET token = k.token + 1, run_id = $run_id, owner = $owner,
   acquired_at = clock_timestamp(), pipeline_digest = NULL
 FROM c WHERE k.service = c.service AND k.lane = c.lane RETURNING k.token"],
+    // The lease's own run: an update that had to wait looks again at this row, and not at the
+    // lock's.
     renew: "UPDATE {lease} e SET expires_at = clock_timestamp() + $lease_ms * interval '1 millisecond',
   activity = coalesce($activity, e.activity)
-FROM {lock} k WHERE e.service = $service AND e.lane = $lane
+FROM {lock} k WHERE e.service = $service AND e.lane = $lane AND e.run_id = $run_id
   AND k.service = e.service AND k.lane = e.lane AND k.token = $token AND k.run_id = $run_id",
     release: &["WITH k AS (
   UPDATE {lock} SET pipeline_digest = $digest, run_id = ''
@@ -221,12 +239,10 @@ VALUES ($service, $run_id, $attempt, $stage, $change_id, $change_order, $author,
   CASE WHEN $finished = 1 THEN clock_timestamp() END, $duration_us, $host, $pid, $app_version,
   $location, $error, $reason, {metadata})
 RETURNING seq",
-    // Idle between this row and the commit is limited: a paused process would hold the lock row,
-    // and so everybody, for as long as it sleeps.
     fence_within: "(SELECT token FROM {lock} WHERE service = $service AND lane = $lane
   AND token = $token AND run_id = $run_id AND current_setting('flamingock.tx', true) = $tag
-  AND set_config('idle_in_transaction_session_timeout', '15000', true) IS NOT NULL FOR SHARE)",
-    limit_idle: None,
+  FOR SHARE)",
+    limit_idle: Some("SET LOCAL idle_in_transaction_session_timeout = '15s'"),
     fence_alone: "(SELECT token FROM {lock} WHERE service = $service AND lane = $lane
   AND token = $token AND run_id = $run_id
   AND CASE WHEN current_setting('synchronous_commit') = 'off'
@@ -244,12 +260,17 @@ RETURNING seq",
     holds: "SELECT 1 FROM {lock} WHERE service = $service AND lane = $lane
   AND token = $token AND run_id = $run_id",
     connection_of: None,
+    before_witness: None,
+    lease_witness: None,
     // SET LOCAL is no query: the change may still choose its isolation level. The application's
     // name lets another connection find the session when its statement must be cancelled.
     begin: "BEGIN; SET LOCAL flamingock.tx = '%tag%'; SET LOCAL application_name = 'flamingock %tag%'",
     savepoint: "",
     release_savepoint: "",
     rollback_to_savepoint: "",
+    marker_schema: "SELECT coalesce((SELECT n.nspname FROM pg_catalog.pg_class c
+  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+  WHERE c.oid = pg_catalog.to_regclass('{marker}')), current_schema())",
     marker_insert: "INSERT INTO {marker} (service, change_id, attempt, run_id, kind, marked_at)
 VALUES ($service, $change_id, $attempt, $run_id,
   CASE WHEN current_setting('flamingock.tx', true) = $tag THEN $kind END, clock_timestamp())",

@@ -6,13 +6,23 @@ use sqlx::{AssertSqlSafe, Connection, Executor};
 use sqlx_core::transaction::TransactionManager;
 
 use crate::backend::{Answer, Backend, Conn, collect_answer};
-use crate::dialect::{Dialect, Isolation};
+use crate::dialect::{Dialect, Isolation, LeaseWitness};
 use crate::failure::Failure;
 use crate::template::{Rendered, Value, Values};
 
 /// SQLite.
 #[derive(Clone, Copy, Debug)]
 pub struct Sqlite;
+
+/// `synchronous = FULL`: a commit is on disk when it is answered.
+const FULL: i64 = 2;
+
+fn pragma(text: &str) -> Rendered {
+    Rendered {
+        text: text.to_owned(),
+        binds: Vec::new(),
+    }
+}
 
 /// How long a busy commit rests before it is repeated.
 const BUSY_PAUSE: Duration = Duration::from_millis(20);
@@ -51,6 +61,30 @@ impl Backend for Sqlite {
         }
         Self::commit(&mut transaction, patience).await?;
         Ok(first.unwrap_or_default())
+    }
+
+    /// With the usual advice for WAL, `synchronous = NORMAL`, a commit may be lost with the power.
+    async fn write_durably(
+        connection: &mut Conn<Self>,
+        statements: Vec<Rendered>,
+        patience: Duration,
+    ) -> Result<Answer, sqlx::Error> {
+        let own = Self::fetch(connection, pragma("PRAGMA synchronous")).await?;
+        let own = own
+            .rows
+            .first()
+            .map_or(Ok(None), |row| row.int(0))?
+            .unwrap_or(FULL);
+        if own >= FULL {
+            return Self::write(connection, statements, patience).await;
+        }
+        Self::fetch(connection, pragma(&format!("PRAGMA synchronous = {FULL}"))).await?;
+        let written = Self::write(connection, statements, patience).await;
+        let restored =
+            Self::fetch(connection, pragma(&format!("PRAGMA synchronous = {own}"))).await;
+        let answer = written?;
+        restored?;
+        Ok(answer)
     }
 
     fn classify_database_error(error: &dyn sqlx::error::DatabaseError) -> Failure {
@@ -255,7 +289,7 @@ ORDER BY a.seq",
         "UPDATE {lock} SET token = token + 1, run_id = $run_id, owner = $owner,
   acquired_at = $now_text, pipeline_digest = NULL
 WHERE service = $service AND lane = $lane AND EXISTS (SELECT 1 FROM {lease} e
-  WHERE e.service = $service AND e.lane = $lane AND ($force = 1 OR ($lease_ms < 0 AND e.expires_ms = {never})
+  WHERE e.service = $service AND e.lane = $lane AND ($force = 1 OR run_id = $run_id OR ($lease_ms < 0 AND e.expires_ms = {never})
     OR (e.expires_ms <> {never} AND (e.boot_id <> $boot OR e.expires_ms <= $now_ms))))
 RETURNING token",
         "UPDATE {lease} SET boot_id = $boot, activity = NULL,
@@ -298,10 +332,17 @@ RETURNING seq",
     holds: "SELECT 1 FROM {lock} WHERE service = $service AND lane = $lane
   AND token = $token AND run_id = $run_id",
     connection_of: None,
+    before_witness: None,
+    lease_witness: Some(LeaseWitness {
+        set: "UPDATE {lease} SET activity = 'fl_%tag%' WHERE service = $service AND lane = $lane",
+        read: "SELECT 1 FROM {lease} WHERE service = $service AND lane = $lane
+  AND activity = 'fl_%tag%'",
+    }),
     begin: "BEGIN IMMEDIATE",
     savepoint: "SAVEPOINT fl_%tag%",
     release_savepoint: "RELEASE SAVEPOINT fl_%tag%",
     rollback_to_savepoint: "ROLLBACK TO SAVEPOINT fl_%tag%",
+    marker_schema: "SELECT 'main'",
     marker_insert: "INSERT INTO {marker} (service, change_id, attempt, run_id, kind, marked_at)
 VALUES ($service, $change_id, $attempt, $run_id, $kind, $now_text)",
     marker_promote: "UPDATE {marker} SET kind = 'applied' WHERE service = $service

@@ -15,6 +15,8 @@ pub(crate) struct Attempt<'a> {
     pub(crate) possession: &'a Possession,
     pub(crate) facts: &'a Arc<Facts>,
     pub(crate) began: Instant,
+    /// The digest of the code that ran: not always the code's of today.
+    pub(crate) digest: String,
     /// The failure that a rollback is to undo.
     pub(crate) undoes: Option<ErrorChain>,
 }
@@ -74,7 +76,7 @@ impl Attempt<'_> {
             transaction_mode,
             recovery: definition.recovery.as_str().to_owned(),
             origin: self.origin.clone(),
-            digest: definition.digest.to_owned(),
+            digest: self.digest.clone(),
             duration,
             location: definition.location().to_string(),
             error,

@@ -364,8 +364,10 @@ pub enum StoreErrorKind {
     Denied,
     /// The database could not be reached, or the connection was lost.
     Disconnected,
-    /// Somebody else writes; it is worth trying again.
+    /// Somebody else writes, and keeps everybody from writing; it is worth trying again.
     Busy,
+    /// It lost against a concurrent transaction; it is worth trying again.
+    Conflict,
     /// Anything else.
     Other,
 }

@@ -11,6 +11,9 @@ use crate::argument::{Inputs, Session, Values};
 use crate::audit::ErrorChain;
 use crate::change::{Body, BoxError, Definition};
 
+/// How long a statement of ours may still take once the lock is lost.
+pub(crate) const GRACE: Duration = Duration::from_secs(10);
+
 /// Why a run should not go on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Stop {
@@ -69,6 +72,24 @@ impl Signals {
         self.cancelled.subscribe()
     }
 
+    /// Waits for work of ours, which is never cut short while the lock is ours; but once it is lost,
+    /// an answer that may never come is not waited for. An error is how the lock was lost.
+    pub(crate) async fn unless_lost<T>(&self, work: impl Future<Output = T>) -> Result<T, String> {
+        let lost = async {
+            let stop = self.wait(|stop| matches!(stop, Stop::Lost(_))).await;
+            tokio::time::sleep(GRACE).await;
+            stop
+        };
+        tokio::select! {
+            biased;
+            done = work => Ok(done),
+            stop = lost => Err(match stop {
+                Stop::Lost(reason) => reason,
+                Stop::No | Stop::Asked => String::new(),
+            }),
+        }
+    }
+
     /// Waits for a reason that `matters`; for ever if none comes.
     pub(crate) async fn wait(&self, matters: impl Fn(&Stop) -> bool) -> Stop {
         let mut stop = self.stop.subscribe();
@@ -98,15 +119,13 @@ impl Limits {
             statement: definition.statement_timeout,
         }
     }
-
-    pub(crate) fn are_set(&self) -> bool {
-        self.lock.is_some() || self.statement.is_some()
-    }
 }
 
 /// How a call ended.
 #[derive(Debug)]
 pub(crate) enum Ended<T> {
+    /// The function was not called: there was no connection for it.
+    NotRun(BoxError),
     /// The function returned.
     Returned(Result<T, BoxError>),
     /// The function panicked.
@@ -128,6 +147,7 @@ impl<T> Ended<T> {
     /// The function's value, or what to record as its error.
     pub(crate) fn into_result(self) -> Result<T, BoxError> {
         match self {
+            Ended::NotRun(cause) => Err(cause),
             Ended::Returned(result) => result,
             Ended::Panicked(message) => Err(format!("the change panicked: {message}").into()),
             Ended::TimedOut(limit) => Err(format!(

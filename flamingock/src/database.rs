@@ -78,6 +78,9 @@ pub(crate) trait Database: fmt::Debug + Send + Sync {
     /// The type of its pool.
     fn pool_type(&self) -> TypeId;
 
+    /// Lets go of the connection that changes have worked on: somebody else may wait for it.
+    fn let_go(&self);
+
     /// Whether a second connection would wait for a change that holds the first one: a change
     /// that asks for both is refused.
     fn is_single_writer(&self) -> bool;

@@ -50,6 +50,8 @@ pub enum Cause {
     VerifyFailed,
     /// The transaction of an interrupted attempt is still open at its target.
     StillOpen,
+    /// An attempt is to be settled that worked at another target system than the code now names.
+    TargetChanged,
     /// The audit says something that this version does not know.
     UnknownState,
 }
@@ -66,6 +68,9 @@ impl fmt::Display for Cause {
             Cause::RollbackFailed => "its rollback failed: it may have left anything behind",
             Cause::UndoInterrupted => "its undo began and was not seen to end",
             Cause::VerifyFailed => "its verify function failed, so nobody knows whether it is there",
+            Cause::TargetChanged => {
+                "an attempt at another target system than its code now names was not seen to end"
+            }
             Cause::StillOpen => "the transaction of an interrupted attempt is still open",
             Cause::UnknownState => {
                 "the audit has an entry that this version of flamingock does not know"

@@ -218,3 +218,20 @@ fn next_steps(f: &mut fmt::Formatter<'_>, report: &Report) -> fmt::Result {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::StoreErrorKind;
+
+    #[test]
+    fn debug_tells_the_causes_and_repeats_nothing() {
+        let action = "could not read the audit";
+        let error = Error::store(StoreError::new(StoreErrorKind::Denied, action, "no rights"));
+        assert_eq!(error.to_string(), action);
+        assert_eq!(
+            format!("{error:?}"),
+            "could not read the audit\ncaused by: no rights"
+        );
+    }
+}

@@ -1,14 +1,14 @@
 //! Running one change: its transaction mode, its rollback, its entries.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::argument::{Session, Values};
 use crate::attempt::{Attempt, Purpose};
 use crate::audit::{
     ErrorChain, Facts, NewEntry, Origin, State, Store, StoreError, StoreErrorKind, TransactionMode,
 };
-use crate::call::{Ended, Invocation, Limits, Signals, Stop, chain};
+use crate::call::{Ended, Invocation, Limits, Signals, chain};
 use crate::change::{Body, BoxError, Definition};
 use crate::context::Context;
 use crate::database::{Books, Called, Resolved, Transacted};
@@ -16,13 +16,12 @@ use crate::decision::{Cause, Decision, WhenAbsent, interrupted};
 use crate::lock::{Lease, LockOptions};
 use crate::plan::{Note, Step, code};
 use crate::preflight::Targets;
+use crate::recording::{Insisting, Unwritten, append};
 use crate::report::Outcome;
 use crate::target::TargetSystem;
 
+const NO_CONNECTION: &str = "the function did not run: there was no connection for it";
 const NOT_RUN: &str = "the change did not run: its transaction could not begin";
-
-/// How long to rest before an entry is tried again that the database could not take.
-const PAUSE: Duration = Duration::from_millis(250);
 
 /// What the changes of a run have in common.
 #[derive(Debug)]
@@ -96,12 +95,6 @@ impl Executed {
     }
 }
 
-/// An entry that was not written.
-enum Unwritten {
-    Lost(String),
-    Failed(StoreError),
-}
-
 impl Executor<'_> {
     /// Does what the plan says.
     pub(crate) async fn execute(&self, step: &Step) -> Executed {
@@ -114,6 +107,10 @@ impl Executor<'_> {
             target,
             number: step.attempt,
         };
+        let asks = matches!(step.decision, Decision::Verify(_) | Decision::Resolve);
+        if asks && moved(step) {
+            return one.blocked(step, Cause::TargetChanged);
+        }
         match &step.decision {
             Decision::Skip => Executed::new(Outcome::AlreadyApplied),
             Decision::Filtered => Executed::new(Outcome::Filtered),
@@ -132,6 +129,10 @@ impl Executor<'_> {
         let Some(body) = step.definition.rollback else {
             return Executed::failed(Outcome::Failed, ErrorChain::text("it has no rollback"));
         };
+        if moved(step) {
+            let text = "it was applied at another target system than its code now names";
+            return Executed::failed(Outcome::Failed, ErrorChain::text(text));
+        }
         let number = step
             .newest
             .as_ref()
@@ -144,6 +145,9 @@ impl Executor<'_> {
         };
         let mut attempt = self.attempt(step, Origin::Undo);
         attempt.number = number;
+        if let Some(newest) = &step.newest {
+            attempt.digest.clone_from(&newest.digest);
+        }
         one.undo(&attempt, body).await
     }
 
@@ -155,37 +159,25 @@ impl Executor<'_> {
             possession: self.lease.possession(),
             facts: self.facts,
             began: Instant::now(),
+            digest: step.definition.digest.to_owned(),
             undoes: None,
         }
     }
 
     /// Answers the place of the first entry.
     async fn append(&self, entries: &[NewEntry]) -> Result<i64, Unwritten> {
-        match self.store.append(self.lease.possession(), entries).await {
-            Ok(place) => Ok(place),
-            Err(error) if error.kind == StoreErrorKind::Refused => Err(Unwritten::Lost(
-                "another possession of the lock is there".to_owned(),
-            )),
-            Err(error) => Err(Unwritten::Failed(error)),
-        }
+        append(self.store, self.lease.possession(), entries, self.signals).await
     }
 
-    /// Writes what has happened already: worth waiting for a database that is away.
+    /// Writes what has happened already.
     async fn append_insisting(&self, entries: &[NewEntry]) -> Result<(), Unwritten> {
-        let deadline = Instant::now() + self.lock.wait;
-        loop {
-            match self.append(entries).await {
-                Err(Unwritten::Failed(error))
-                    if error.kind == StoreErrorKind::Disconnected && Instant::now() < deadline =>
-                {
-                    if let Stop::Lost(reason) = self.signals.now() {
-                        return Err(Unwritten::Lost(reason));
-                    }
-                    tokio::time::sleep(PAUSE).await;
-                }
-                result => return result.map(drop),
-            }
-        }
+        let insisting = Insisting {
+            store: self.store,
+            possession: self.lease.possession(),
+            wait: self.lock.wait,
+            signals: self.signals,
+        };
+        insisting.append(entries).await.map(drop)
     }
 }
 
@@ -229,6 +221,15 @@ impl One<'_> {
             limits: Limits::of(self.definition),
             signals: self.executor.signals,
             droppable,
+        }
+    }
+
+    /// A function that takes no connection may take a pool: it must not wait for ours.
+    fn let_go(&self) {
+        for target in self.executor.targets.values() {
+            if let Some(database) = &target.database {
+                database.let_go();
+            }
         }
     }
 
@@ -383,6 +384,11 @@ impl One<'_> {
         if let Ended::Lost(reason) = called.ended {
             return Executed::lost(reason);
         }
+        if let Ended::NotRun(cause) = called.ended {
+            let error = introduced(NO_CONNECTION, &chain(&cause));
+            let entry = attempt.entry(State::RolledBack, mode, Some(error.clone()));
+            return self.recorded(&[entry], error, Outcome::RolledBack).await;
+        }
         let at_rest = called.at_rest;
         match called.ended.into_result() {
             Ok(()) => self.record_applied(attempt, mode).await,
@@ -442,6 +448,7 @@ impl One<'_> {
         match &self.target.database {
             Some(database) if takes_connection(body) => database.call(body, invocation).await,
             _ => {
+                self.let_go();
                 let ended = invocation.call(body, Session::none()).await;
                 // Nobody can tell what a dropped future of the user's own client left running.
                 let at_rest = !ended.is_interrupted();
@@ -565,10 +572,15 @@ impl One<'_> {
         let takes_connection = body.needs.iter().any(crate::argument::Need::is_connection);
         let ended = match &self.target.database {
             Some(database) if takes_connection => database.ask(body, &invocation).await.ended,
-            _ => invocation.call(body, Session::none()).await,
+            _ => {
+                self.let_go();
+                invocation.call(body, Session::none()).await
+            }
         };
-        if let Ended::Lost(reason) = ended {
-            return Executed::lost(reason);
+        match ended {
+            Ended::Lost(reason) => return Executed::lost(reason),
+            Ended::Cancelled => return Executed::new(Outcome::NotReached),
+            _ => {}
         }
         match (ended.into_result(), when_absent) {
             (Err(cause), _) => issue(Cause::VerifyFailed, chain(&cause)),
@@ -583,11 +595,11 @@ impl One<'_> {
     /// Records what an attempt turned out to have come to.
     async fn found(&self, step: &Step, state: State) -> Executed {
         let mut attempt = self.executor.attempt(step, Origin::Verify);
-        // It is that attempt that this settles, not a new one.
-        attempt.number = step
-            .newest
-            .as_ref()
-            .map_or(step.attempt, |newest| newest.attempt);
+        // It is that attempt that this settles, not a new one, if there was one.
+        if let Some(newest) = &step.newest {
+            attempt.number = newest.attempt;
+            attempt.digest.clone_from(&newest.digest);
+        }
         let applied = state == State::Applied;
         let entry = attempt.entry(state, TransactionMode::None, None);
         match self.executor.append_insisting(&[entry]).await {
@@ -634,6 +646,11 @@ impl One<'_> {
             let called = self.call(body, &invocation).await;
             if let Ended::Lost(reason) = called.ended {
                 return Executed::lost(reason);
+            }
+            if let Ended::NotRun(cause) = called.ended {
+                let error = introduced(NO_CONNECTION, &chain(&cause));
+                let entry = attempt.entry(State::Applied, mode, Some(error.clone()));
+                return self.recorded(&[entry], error, Outcome::Failed).await;
             }
             return match called.ended.into_result() {
                 Ok(()) => self.undone(attempt, mode).await,
@@ -708,6 +725,7 @@ impl One<'_> {
         };
         let mut attempt = self.executor.attempt(step, Origin::Run);
         attempt.number = newest.attempt;
+        attempt.digest.clone_from(&newest.digest);
         match database.resolve(&attempt, newest.seq).await {
             Ok(Resolved::NotApplied) => self.apply(self.executor.attempt(step, Origin::Run)).await,
             Ok(Resolved::Applied) => {
@@ -731,6 +749,13 @@ impl One<'_> {
             Err(error) => Executed::unknown(ErrorChain::of(&error)),
         }
     }
+}
+
+/// Whether the code names another target system now than the attempt that it is about.
+fn moved(step: &Step) -> bool {
+    step.newest
+        .as_ref()
+        .is_some_and(|newest| newest.target != step.definition.target)
 }
 
 /// A change that is applied; the mode is `none` where the database has committed midway.

@@ -168,6 +168,7 @@
 //! | feature | adds |
 //! |---|---|
 //! | `sqlite`, `postgres`, `mysql` | pools and connections of that database, by sqlx; `mysql` is MariaDB, too |
+//! | `cli` | the module `cli`: the application as a command-line program |
 //! | `testing` | the module `testing`, for the unit tests of an application |
 //!
 //! None is on by default. With none, the store is a [`MemoryStore`] or one of your own.
@@ -186,6 +187,8 @@ pub mod audit;
 mod call;
 mod chain;
 mod change;
+#[cfg(feature = "cli")]
+pub mod cli;
 mod context;
 #[cfg_attr(
     not(feature = "_sqlx"),
@@ -206,6 +209,7 @@ mod pipeline;
 mod plan;
 mod preflight;
 mod probe;
+mod recording;
 mod registry;
 mod report;
 mod runner;
@@ -226,7 +230,7 @@ pub use change::BoxError;
 pub use context::Context;
 pub use decision::Cause;
 pub use error::Error;
-/// Makes an async function a change.
+/// The attribute of a change: `#[change(id = "..", order = "..")]`.
 ///
 /// ```
 /// use flamingock::{BoxError, change};
@@ -241,7 +245,7 @@ pub use error::Error;
 /// ```
 ///
 pub use flamingock_macros::change;
-/// Makes an async function the rollback of a change.
+/// The attribute of a rollback: `#[rollback(the_change)]`.
 ///
 /// ```
 /// use flamingock::{BoxError, change, rollback};
@@ -263,7 +267,7 @@ pub use flamingock_macros::change;
 /// ```
 ///
 pub use flamingock_macros::rollback;
-/// Makes an async function the probe of a change.
+/// The attribute of a probe: `#[verify(the_change)]`.
 ///
 /// ```
 /// use flamingock::{BoxError, change, verify};

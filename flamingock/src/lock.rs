@@ -21,6 +21,16 @@ pub struct LockOptions {
     pub poll: Duration,
 }
 
+impl LockOptions {
+    /// A wait that a clock can be asked to add: "for ever" is a year.
+    pub(crate) fn bounded(self) -> LockOptions {
+        LockOptions {
+            wait: self.wait.min(Duration::from_secs(365 * 24 * 60 * 60)),
+            ..self
+        }
+    }
+}
+
 impl Default for LockOptions {
     fn default() -> Self {
         LockOptions {
@@ -92,11 +102,11 @@ impl LastGood {
         LastGood(Arc::new(std::sync::Mutex::new(Instant::now())))
     }
 
-    fn set(&self) {
+    fn set(&self, asked: Instant) {
         *self
             .0
             .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner) = Instant::now();
+            .unwrap_or_else(std::sync::PoisonError::into_inner) = asked;
     }
 
     fn elapsed(&self) -> Duration {
@@ -179,8 +189,9 @@ impl Lease {
         if self.keeper.is_none() || self.last_good.elapsed() < self.lease / 2 {
             return;
         }
+        let asked = Instant::now();
         match self.store.renew(&self.possession, self.lease, None).await {
-            Ok(true) => self.last_good.set(),
+            Ok(true) => self.last_good.set(asked),
             Ok(false) => signals.lose(TAKEN.to_owned()),
             Err(error) => {
                 tracing::warn!(error = %crate::audit::ErrorChain::of(&error), "lease not renewed");
@@ -191,7 +202,15 @@ impl Lease {
     /// Gives the lock back. A failure only means that others wait for the end of the lease.
     pub(crate) async fn release(mut self, digest: Option<&str>) -> Result<(), StoreError> {
         self.stop_keeper().await;
-        self.store.release(&self.possession, digest).await
+        let release = self.store.release(&self.possession, digest);
+        match tokio::time::timeout(crate::call::GRACE, release).await {
+            Ok(released) => released,
+            Err(elapsed) => Err(StoreError::new(
+                StoreErrorKind::Disconnected,
+                "could not give the lock back",
+                elapsed,
+            )),
+        }
     }
 
     /// Ends the renewals of a possession that is lost: there is nothing to give back.
@@ -238,9 +257,10 @@ impl Renewal {
                 _ = &mut stop => return,
                 () = tokio::time::sleep(pause) => {}
             }
+            let asked = Instant::now();
             match self.renew_once().await {
                 Ok(true) => {
-                    self.last_good.set();
+                    self.last_good.set(asked);
                     pause = self.lease / 3;
                     continue;
                 }
@@ -250,12 +270,13 @@ impl Renewal {
                 }
                 // Whoever writes has the file to himself: nobody takes the lock meanwhile, and the
                 // next renewal tells.
-                Err(Some(StoreErrorKind::Busy)) => self.last_good.set(),
+                Err(Some(StoreErrorKind::Busy)) => self.last_good.set(asked),
                 Err(_) => {}
             }
-            pause = self.lease / 10;
             let unrenewed = self.last_good.elapsed();
-            if unrenewed > self.lease {
+            let left = self.lease.saturating_sub(unrenewed);
+            pause = (self.lease / 10).min(left);
+            if left.is_zero() {
                 self.signals.lose(format!(
                     "the lease could not be renewed for {}, longer than it lasts",
                     humantime::format_duration(Duration::from_secs(unrenewed.as_secs()))

@@ -1,6 +1,7 @@
 //! What people do beside running: look, decide, undo.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use serde::Serialize;
 
@@ -191,15 +192,24 @@ impl Runner {
             return Ok(None);
         };
         let forced = self.claim(true);
-        let taken = storage.store.acquire(&forced).await.map_err(Error::store)?;
-        if let Some(possession) = taken {
-            tracing::warn!(reason, "lock taken from {}", Holder(lock.clone()));
-            storage
-                .store
-                .release(&possession, None)
-                .await
-                .map_err(Error::store)?;
-        }
+        let deadline = Instant::now() + self.settings.lock.wait;
+        // Whoever is between its last entry and its commit keeps the row for some seconds.
+        let possession = loop {
+            match storage.store.acquire(&forced).await.map_err(Error::store)? {
+                Some(possession) => break possession,
+                None if Instant::now() >= deadline => {
+                    let report = engine::look(&self.settings).await?;
+                    return Err(Error::lock_timeout(Some(lock), report));
+                }
+                None => tokio::time::sleep(self.settings.lock.poll).await,
+            }
+        };
+        tracing::warn!(reason, "lock taken from {}", Holder(lock.clone()));
+        storage
+            .store
+            .release(&possession, None)
+            .await
+            .map_err(Error::store)?;
         Ok(Some(lock))
     }
 
@@ -334,7 +344,7 @@ enum Found {
     Open(Box<Newest>),
 }
 
-fn issue(newest: &Newest, cause: &Cause, held: bool) -> Issue {
+pub(crate) fn issue(newest: &Newest, cause: &Cause, held: bool) -> Issue {
     debug_assert!(!is_applied(&newest.state));
     Issue {
         change_id: newest.change_id.clone(),

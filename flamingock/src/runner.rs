@@ -83,10 +83,11 @@ const MODE_VARIABLE: &str = "FLAMINGOCK_MODE";
 
 impl Mode {
     fn from_environment() -> Result<Mode, Problem> {
-        let Ok(value) = std::env::var(MODE_VARIABLE) else {
+        let Some(value) = std::env::var_os(MODE_VARIABLE) else {
             return Ok(Mode::Apply);
         };
-        match value.as_str() {
+        let value = value.to_string_lossy();
+        match &*value {
             "apply" => Ok(Mode::Apply),
             "check" => Ok(Mode::Check),
             "plan" => Ok(Mode::Plan),
@@ -256,7 +257,7 @@ impl Runner {
 
     /// How long things about the lock take.
     pub fn lock(mut self, options: LockOptions) -> Runner {
-        self.settings.lock = options;
+        self.settings.lock = options.bounded();
         self
     }
 

@@ -12,7 +12,10 @@ const SOON: Duration = Duration::from_secs(20);
 
 /// A next run must not wait for the lease.
 fn impatient() -> LockOptions {
-    LockOptions { wait: Duration::from_secs(10), ..LockOptions::default() }
+    LockOptions {
+        wait: Duration::from_secs(10),
+        ..LockOptions::default()
+    }
 }
 
 #[change(id = "shared", order = "001", detached)]
@@ -25,12 +28,16 @@ async fn shared(db: &mut Connection, gate: &Gate) -> Result<(), sqlx::Error> {
 #[change(id = "plain", order = "001", transaction = false, detached)]
 async fn plain(db: &mut Connection, gate: &Gate) -> Result<(), sqlx::Error> {
     gate.pass().await;
-    query(db, "INSERT INTO done VALUES ('plain')").await.map(drop)
+    query(db, "INSERT INTO done VALUES ('plain')")
+        .await
+        .map(drop)
 }
 
 #[change(id = "next", order = "002", detached)]
 async fn next(db: &mut Connection) -> Result<(), sqlx::Error> {
-    query(db, "INSERT INTO done VALUES ('next')").await.map(drop)
+    query(db, "INSERT INTO done VALUES ('next')")
+        .await
+        .map(drop)
 }
 
 #[tokio::test]
@@ -38,20 +45,51 @@ async fn a_change_in_a_transaction_is_undone_and_the_lock_given_back() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     let gate = Gate::default();
-    let runner = || Runner::new(&pool).changes(changes![shared, next]).provide(gate.clone());
+    let runner = || {
+        Runner::new(&pool)
+            .changes(changes![shared, next])
+            .provide(gate.clone())
+    };
     let asked = gate.clone();
-    let run = runner().cancel_on(async move { asked.reached().await }).run();
+    let run = runner()
+        .cancel_on(async move { asked.reached().await })
+        .run();
     let error = tokio::time::timeout(SOON, run).await.unwrap().unwrap_err();
-    let Error::Cancelled(report) = &error else { panic!("{error}") };
-    assert_eq!((report.counts().rolled_back, report.counts().newly_applied), (1, 0), "{report}");
+    let Error::Cancelled(report) = &error else {
+        panic!("{error}")
+    };
+    assert_eq!(
+        (report.counts().rolled_back, report.counts().newly_applied),
+        (1, 0),
+        "{report}"
+    );
     assert_eq!(done(&pool).await, Vec::<String>::new());
-    assert_eq!(audit(&pool).await, ["shared 1 FAILED shared", "shared 1 ROLLED_BACK shared"]);
-    let errors = strings(&pool, "SELECT error FROM flamingock_audit ORDER BY seq LIMIT 1").await;
+    assert_eq!(
+        audit(&pool).await,
+        ["shared 1 FAILED shared", "shared 1 ROLLED_BACK shared"]
+    );
+    let errors = strings(
+        &pool,
+        "SELECT error FROM flamingock_audit ORDER BY seq LIMIT 1",
+    )
+    .await;
     assert_eq!(errors, ["[\"the run was asked to stop\"]"]);
 
     gate.open();
-    assert_eq!(runner().lock(impatient()).run().await.unwrap().counts().newly_applied, 2);
-    assert_eq!(audit(&pool).await[2..], ["shared 2 APPLIED shared", "next 1 APPLIED shared"]);
+    assert_eq!(
+        runner()
+            .lock(impatient())
+            .run()
+            .await
+            .unwrap()
+            .counts()
+            .newly_applied,
+        2
+    );
+    assert_eq!(
+        audit(&pool).await[2..],
+        ["shared 2 APPLIED shared", "next 1 APPLIED shared"]
+    );
 }
 
 #[tokio::test]
@@ -59,17 +97,42 @@ async fn a_change_without_a_transaction_is_let_finish() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     let gate = Gate::default();
-    let runner = || Runner::new(&pool).changes(changes![plain, next]).provide(gate.clone());
+    let runner = || {
+        Runner::new(&pool)
+            .changes(changes![plain, next])
+            .provide(gate.clone())
+    };
     let asked = gate.clone();
     let cancel = async move {
         asked.reached().await;
         asked.open();
     };
-    let error = tokio::time::timeout(SOON, runner().cancel_on(cancel).run()).await.unwrap().unwrap_err();
-    let Error::Cancelled(report) = &error else { panic!("{error}") };
-    assert_eq!((report.counts().newly_applied, report.counts().not_reached), (1, 1), "{report}");
-    assert_eq!(audit(&pool).await, ["plain 1 STARTED none", "plain 1 APPLIED none"]);
-    assert_eq!(runner().lock(impatient()).run().await.unwrap().counts().newly_applied, 1);
+    let error = tokio::time::timeout(SOON, runner().cancel_on(cancel).run())
+        .await
+        .unwrap()
+        .unwrap_err();
+    let Error::Cancelled(report) = &error else {
+        panic!("{error}")
+    };
+    assert_eq!(
+        (report.counts().newly_applied, report.counts().not_reached),
+        (1, 1),
+        "{report}"
+    );
+    assert_eq!(
+        audit(&pool).await,
+        ["plain 1 STARTED none", "plain 1 APPLIED none"]
+    );
+    assert_eq!(
+        runner()
+            .lock(impatient())
+            .run()
+            .await
+            .unwrap()
+            .counts()
+            .newly_applied,
+        1
+    );
 }
 
 #[tokio::test]
@@ -77,7 +140,11 @@ async fn a_dropped_run_undoes_its_change_and_gives_the_lock_back() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     let gate = Gate::default();
-    let runner = |gate: &Gate| Runner::new(&pool).changes(changes![shared, next]).provide(gate.clone());
+    let runner = |gate: &Gate| {
+        Runner::new(&pool)
+            .changes(changes![shared, next])
+            .provide(gate.clone())
+    };
     tokio::select! {
         _ = runner(&gate).run() => panic!("it stands at the gate"),
         () = gate.reached() => {}
@@ -102,7 +169,11 @@ async fn a_dropped_run_lets_a_change_without_a_transaction_finish() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 2).await;
     let gate = Gate::default();
-    let runner = || Runner::new(&pool).changes(changes![plain, next]).provide(gate.clone());
+    let runner = || {
+        Runner::new(&pool)
+            .changes(changes![plain, next])
+            .provide(gate.clone())
+    };
     tokio::select! {
         _ = runner().run() => panic!("it stands at the gate"),
         () = gate.reached() => {}
@@ -110,8 +181,19 @@ async fn a_dropped_run_lets_a_change_without_a_transaction_finish() {
     assert_eq!(audit(&pool).await, ["plain 1 STARTED none"]);
     let again = tokio::spawn(runner().lock(impatient()).run());
     gate.open();
-    let report = tokio::time::timeout(SOON, again).await.unwrap().unwrap().unwrap();
-    assert_eq!((report.counts().already_applied, report.counts().newly_applied), (1, 1), "{report}");
+    let report = tokio::time::timeout(SOON, again)
+        .await
+        .unwrap()
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        (
+            report.counts().already_applied,
+            report.counts().newly_applied
+        ),
+        (1, 1),
+        "{report}"
+    );
     assert_eq!(gate.visitors(), 1);
 }
 
@@ -121,10 +203,18 @@ async fn who_waits_for_the_lock_can_be_asked_to_stop() {
     let database = Backend::fresh().await;
     let (pool, other) = (with_table(&database, 2).await, database.pool(1).await);
     let gate = Gate::default();
-    let runner = |pool| Runner::new(pool).changes(changes![plain]).provide(gate.clone());
+    let runner = |pool| {
+        Runner::new(pool)
+            .changes(changes![plain])
+            .provide(gate.clone())
+    };
     let owner = tokio::spawn(runner(&pool).run());
     gate.reached().await;
-    let error = runner(&other).cancel_on(std::future::ready(())).run().await.unwrap_err();
+    let error = runner(&other)
+        .cancel_on(std::future::ready(()))
+        .run()
+        .await
+        .unwrap_err();
     assert!(matches!(error, Error::Cancelled(_)), "{error}");
     gate.open();
     owner.await.unwrap().unwrap();

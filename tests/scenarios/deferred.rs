@@ -19,10 +19,17 @@ async fn a_commit_that_is_refused_is_a_failed_change() {
         CREATE TABLE child (id INT REFERENCES parent (id) DEFERRABLE INITIALLY DEFERRED)";
     execute(&pool, tables).await;
     for attempt in 1..=2 {
-        let error = Runner::new(&pool).changes(changes![dangles]).run().await.unwrap_err();
+        let error = Runner::new(&pool)
+            .changes(changes![dangles])
+            .run()
+            .await
+            .unwrap_err();
         let change = error.report().unwrap().changes().next().unwrap();
         assert_eq!(change.outcome, Outcome::RolledBack, "{error}");
-        assert!(error.to_string().to_lowercase().contains("foreign key"), "{error}");
+        assert!(
+            error.to_string().to_lowercase().contains("foreign key"),
+            "{error}"
+        );
         let rows = audit(&pool).await;
         let expected = [
             format!("dangles {attempt} FAILED shared"),

@@ -9,14 +9,18 @@ use super::{Backend, Connection};
 async fn commits(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('before')").await?;
     query(db, "COMMIT").await?;
-    query(db, "INSERT INTO done VALUES ('after')").await.map(drop)
+    query(db, "INSERT INTO done VALUES ('after')")
+        .await
+        .map(drop)
 }
 
 #[change(id = "commits-and-begins", order = "001", detached)]
 async fn commits_and_begins(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('before')").await?;
     query(db, "COMMIT; BEGIN").await?;
-    query(db, "INSERT INTO done VALUES ('after')").await.map(drop)
+    query(db, "INSERT INTO done VALUES ('after')")
+        .await
+        .map(drop)
 }
 
 #[change(id = "rolls-back", order = "001", detached)]
@@ -42,7 +46,10 @@ async fn undo(db: &mut Connection) -> Result<(), sqlx::Error> {
 const COMMITS_MIDWAY: bool = cfg_is_mariadb();
 
 const fn cfg_is_mariadb() -> bool {
-    matches!(<Backend as flamingock_tests::Backend>::NAME.as_bytes(), b"MariaDB")
+    matches!(
+        <Backend as flamingock_tests::Backend>::NAME.as_bytes(),
+        b"MariaDB"
+    )
 }
 
 #[tokio::test]
@@ -53,14 +60,30 @@ async fn a_commit_in_the_change_is_found_out() {
         let runner = || Runner::new(&pool).changes([change]);
         if COMMITS_MIDWAY {
             let report = runner().run().await.unwrap();
-            assert!(report.to_string().contains("counts as one without transaction"), "{report}");
-            assert_eq!(audit(&pool).await, [format!("{} 1 APPLIED none", change.id)]);
+            assert!(
+                report
+                    .to_string()
+                    .contains("counts as one without transaction"),
+                "{report}"
+            );
+            assert_eq!(
+                audit(&pool).await,
+                [format!("{} 1 APPLIED none", change.id)]
+            );
             assert_eq!(done(&pool).await, ["after", "before"]);
             continue;
         }
         let error = runner().run().await.unwrap_err();
-        assert!(matches!(error, Error::ChangesFailed(_) | Error::Issues(_)), "{error}");
-        assert!(error.to_string().contains("the change ended the transaction"), "{error}");
+        assert!(
+            matches!(error, Error::ChangesFailed(_) | Error::Issues(_)),
+            "{error}"
+        );
+        assert!(
+            error
+                .to_string()
+                .contains("the change ended the transaction"),
+            "{error}"
+        );
         assert_eq!(audit(&pool).await, [format!("{} 1 FAILED none", change.id)]);
         // What stayed needs a person.
         let again = runner().run().await.unwrap_err();
@@ -73,9 +96,16 @@ async fn a_commit_in_the_change_is_found_out() {
 async fn a_rollback_in_the_change_is_found_out() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
-    let error = Runner::new(&pool).changes(changes![rolls_back]).run().await.unwrap_err();
+    let error = Runner::new(&pool)
+        .changes(changes![rolls_back])
+        .run()
+        .await
+        .unwrap_err();
     let report = error.report().unwrap();
-    assert!(matches!(report.changes().next().unwrap().outcome, Outcome::Failed | Outcome::RolledBack));
+    assert!(matches!(
+        report.changes().next().unwrap().outcome,
+        Outcome::Failed | Outcome::RolledBack
+    ));
     assert!(audit(&pool).await[0].starts_with("rolls-back 1 FAILED "));
     assert_eq!(done(&pool).await, Vec::<String>::new());
 }
@@ -84,11 +114,21 @@ async fn a_rollback_in_the_change_is_found_out() {
 async fn a_change_that_committed_and_failed_is_rolled_back_by_its_own_rollback() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
-    let error = Runner::new(&pool).changes(changes![commits_and_fails]).run().await.unwrap_err();
+    let error = Runner::new(&pool)
+        .changes(changes![commits_and_fails])
+        .run()
+        .await
+        .unwrap_err();
     assert!(error.to_string().contains("nowhere"), "{error}");
     assert_eq!(done(&pool).await, Vec::<String>::new());
     let rows = audit(&pool).await;
-    assert_eq!(rows, ["commits-and-fails 1 FAILED none", "commits-and-fails 1 ROLLED_BACK shared"]);
+    assert_eq!(
+        rows,
+        [
+            "commits-and-fails 1 FAILED none",
+            "commits-and-fails 1 ROLLED_BACK shared"
+        ]
+    );
     let report = error.report().unwrap();
     assert_eq!(report.counts().rolled_back, 1, "{report}");
 }

@@ -13,12 +13,18 @@ use super::{Backend, Connection, Db};
 
 #[change(id = "plain", order = "001", transaction = false, detached)]
 async fn plain(db: &mut Connection) -> Result<(), sqlx::Error> {
-    query(db, "INSERT INTO done SELECT state FROM flamingock_audit").await.map(drop)
+    query(db, "INSERT INTO done SELECT state FROM flamingock_audit")
+        .await
+        .map(drop)
 }
 
 #[change(id = "by-pool", order = "002", detached)]
 async fn by_pool(pool: &Pool<Db>) {
-    let states = strings(pool, "SELECT state FROM flamingock_audit WHERE change_id = 'by-pool'").await;
+    let states = strings(
+        pool,
+        "SELECT state FROM flamingock_audit WHERE change_id = 'by-pool'",
+    )
+    .await;
     assert_eq!(states, ["STARTED"]);
 }
 
@@ -26,7 +32,11 @@ async fn by_pool(pool: &Pool<Db>) {
 async fn the_start_is_on_record_before_the_change_runs() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
-    let report = Runner::new(&pool).changes(changes![plain, by_pool]).run().await.unwrap();
+    let report = Runner::new(&pool)
+        .changes(changes![plain, by_pool])
+        .run()
+        .await
+        .unwrap();
     assert_eq!(report.counts().newly_applied, 2);
     assert_eq!(done(&pool).await, ["STARTED"]);
     let expected = [
@@ -36,7 +46,14 @@ async fn the_start_is_on_record_before_the_change_runs() {
         "by-pool 1 APPLIED none",
     ];
     assert_eq!(audit(&pool).await, expected);
-    assert!(Runner::new(&pool).changes(changes![plain, by_pool]).run().await.unwrap().is_up_to_date());
+    assert!(
+        Runner::new(&pool)
+            .changes(changes![plain, by_pool])
+            .run()
+            .await
+            .unwrap()
+            .is_up_to_date()
+    );
 }
 
 #[change(id = "undoable", order = "001", transaction = false, detached)]
@@ -55,7 +72,11 @@ async fn a_failure_is_followed_by_the_rollback_and_then_applied_again() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     for attempt in 1..=2 {
-        let error = Runner::new(&pool).changes(changes![undoable]).run().await.unwrap_err();
+        let error = Runner::new(&pool)
+            .changes(changes![undoable])
+            .run()
+            .await
+            .unwrap_err();
         assert!(matches!(error, Error::ChangesFailed(_)), "{error}");
         assert_eq!(error.report().unwrap().counts().rolled_back, 1);
         assert_eq!(done(&pool).await, Vec::<String>::new());
@@ -102,13 +123,21 @@ async fn a_failed_rollback_is_an_issue_with_both_reasons() {
         assert!(reasons.contains("the change's reason"), "{reasons}");
         let rows = audit(&pool).await;
         assert_eq!(rows.len(), 3, "{rows:?}");
-        assert!(rows[2].starts_with(&format!("{} 1 ROLLBACK_FAILED ", change.id)), "{rows:?}");
+        assert!(
+            rows[2].starts_with(&format!("{} 1 ROLLBACK_FAILED ", change.id)),
+            "{rows:?}"
+        );
         assert_eq!(done(&pool).await, Vec::<String>::new());
 
         let again = runner().run().await.unwrap_err();
-        let Error::Issues(report) = &again else { panic!("{again}") };
+        let Error::Issues(report) = &again else {
+            panic!("{again}")
+        };
         let stuck = report.changes().next().unwrap();
-        assert_eq!((stuck.outcome, &stuck.issue), (Outcome::Blocked, &Some(Cause::RollbackFailed)));
+        assert_eq!(
+            (stuck.outcome, &stuck.issue),
+            (Outcome::Blocked, &Some(Cause::RollbackFailed))
+        );
         assert!(again.to_string().contains("the change's reason"), "{again}");
         assert_eq!(audit(&pool).await.len(), 3);
     }
@@ -126,9 +155,14 @@ async fn a_failure_without_rollback_needs_a_person() {
     let pool = with_table(&database, 1).await;
     let runner = || Runner::new(&pool).changes(changes![abandoned]);
     runner().run().await.unwrap_err();
-    assert_eq!(audit(&pool).await, ["abandoned 1 STARTED none", "abandoned 1 FAILED none"]);
+    assert_eq!(
+        audit(&pool).await,
+        ["abandoned 1 STARTED none", "abandoned 1 FAILED none"]
+    );
     let error = runner().run().await.unwrap_err();
-    let Error::Issues(report) = &error else { panic!("{error}") };
+    let Error::Issues(report) = &error else {
+        panic!("{error}")
+    };
     assert_eq!(report.changes().next().unwrap().issue, Some(Cause::Failed));
     assert!(error.to_string().contains("not today"), "{error}");
     assert_eq!(audit(&pool).await.len(), 2);
@@ -147,7 +181,11 @@ async fn recovery_by_retry_applies_again() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     let calls = Arc::new(AtomicUsize::new(0));
-    let runner = || Runner::new(&pool).changes(changes![retried]).provide_arc(calls.clone());
+    let runner = || {
+        Runner::new(&pool)
+            .changes(changes![retried])
+            .provide_arc(calls.clone())
+    };
     let error = runner().run().await.unwrap_err();
     assert!(matches!(error, Error::ChangesFailed(_)), "{error}");
     assert_eq!(runner().run().await.unwrap().counts().newly_applied, 1);
@@ -163,16 +201,30 @@ async fn recovery_by_retry_applies_again() {
 #[change(id = "left-open", order = "001", transaction = false, detached)]
 async fn left_open(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "BEGIN").await?;
-    query(db, "INSERT INTO done VALUES ('never committed')").await.map(drop)
+    query(db, "INSERT INTO done VALUES ('never committed')")
+        .await
+        .map(drop)
 }
 
 #[tokio::test]
 async fn a_transaction_that_is_left_open_is_a_failure_and_stays_out_of_the_pool() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
-    let error = Runner::new(&pool).changes(changes![left_open]).run().await.unwrap_err();
-    assert!(error.to_string().contains("the change left a transaction open"), "{error}");
-    assert_eq!(audit(&pool).await, ["left-open 1 STARTED none", "left-open 1 FAILED none"]);
+    let error = Runner::new(&pool)
+        .changes(changes![left_open])
+        .run()
+        .await
+        .unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("the change left a transaction open"),
+        "{error}"
+    );
+    assert_eq!(
+        audit(&pool).await,
+        ["left-open 1 STARTED none", "left-open 1 FAILED none"]
+    );
     assert_eq!(done(&pool).await, Vec::<String>::new());
     // The next user's statements are committed at once.
     flamingock_tests::execute(&pool, "INSERT INTO done VALUES ('own')").await;
@@ -193,13 +245,19 @@ async fn drops(db: &mut Connection) -> Result<(), sqlx::Error> {
 async fn a_transaction_that_is_dropped_is_not_left_open() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
-    Runner::new(&pool).changes(changes![drops]).run().await.unwrap();
+    Runner::new(&pool)
+        .changes(changes![drops])
+        .run()
+        .await
+        .unwrap();
     assert_eq!(done(&pool).await, ["kept"]);
 }
 
 #[change(id = "panics", order = "001", transaction = false, detached)]
 async fn panics(db: &mut Connection) {
-    query(db, "INSERT INTO done VALUES ('one'), ('two'), ('three')").await.unwrap();
+    query(db, "INSERT INTO done VALUES ('one'), ('two'), ('three')")
+        .await
+        .unwrap();
     let mut rows = db.fetch(sqlx::raw_sql("SELECT what FROM done ORDER BY what"));
     rows.next().await.unwrap().unwrap();
     panic!("in the middle");
@@ -214,9 +272,22 @@ async fn undo_panics(db: &mut Connection) -> Result<(), sqlx::Error> {
 async fn a_panic_amid_rows_is_followed_by_the_rollback() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
-    let error = Runner::new(&pool).changes(changes![panics]).run().await.unwrap_err();
-    assert!(error.to_string().contains("the change panicked: in the middle"), "{error}");
-    let expected = ["panics 1 STARTED none", "panics 1 FAILED none", "panics 1 ROLLED_BACK shared"];
+    let error = Runner::new(&pool)
+        .changes(changes![panics])
+        .run()
+        .await
+        .unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("the change panicked: in the middle"),
+        "{error}"
+    );
+    let expected = [
+        "panics 1 STARTED none",
+        "panics 1 FAILED none",
+        "panics 1 ROLLED_BACK shared",
+    ];
     assert_eq!(audit(&pool).await, expected);
     assert_eq!(done(&pool).await, Vec::<String>::new());
 }
@@ -228,7 +299,13 @@ const SLEEP: &str = match <Backend as flamingock_tests::Backend>::NAME.as_bytes(
     _ => "SELECT 1",
 };
 
-#[change(id = "sleeps", order = "001", timeout = "200ms", transaction = false, detached)]
+#[change(
+    id = "sleeps",
+    order = "001",
+    timeout = "200ms",
+    transaction = false,
+    detached
+)]
 async fn sleeps(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, SLEEP).await?;
     std::future::pending().await
@@ -236,7 +313,9 @@ async fn sleeps(db: &mut Connection) -> Result<(), sqlx::Error> {
 
 #[rollback(sleeps)]
 async fn undo_sleeps(db: &mut Connection) -> Result<(), sqlx::Error> {
-    query(db, "INSERT INTO done VALUES ('undone')").await.map(drop)
+    query(db, "INSERT INTO done VALUES ('undone')")
+        .await
+        .map(drop)
 }
 
 #[change(id = "sleeps-shared", order = "001", timeout = "200ms", detached)]
@@ -248,19 +327,39 @@ async fn sleeps_shared(db: &mut Connection) -> Result<(), sqlx::Error> {
 
 #[tokio::test]
 async fn a_statement_of_a_change_that_takes_too_long_is_cancelled_at_the_server() {
-    for (change, left) in [(changes![sleeps][0], &["undone"][..]), (changes![sleeps_shared][0], &[])] {
+    for (change, left) in [
+        (changes![sleeps][0], &["undone"][..]),
+        (changes![sleeps_shared][0], &[]),
+    ] {
         let database = Backend::fresh().await;
         let pool = with_table(&database, 1).await;
         let began = Instant::now();
-        let error = Runner::new(&pool).changes([change]).run().await.unwrap_err();
-        assert!(error.to_string().contains("its timeout of 200ms"), "{error}");
-        assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
+        let error = Runner::new(&pool)
+            .changes([change])
+            .run()
+            .await
+            .unwrap_err();
+        assert!(
+            error.to_string().contains("its timeout of 200ms"),
+            "{error}"
+        );
+        assert!(
+            began.elapsed() < Duration::from_secs(8),
+            "{:?}",
+            began.elapsed()
+        );
         assert_eq!(error.report().unwrap().counts().rolled_back, 1, "{error}");
         assert_eq!(done(&pool).await, left);
     }
 }
 
-#[change(id = "slow", order = "001", timeout = "50ms", transaction = false, detached)]
+#[change(
+    id = "slow",
+    order = "001",
+    timeout = "50ms",
+    transaction = false,
+    detached
+)]
 async fn slow(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('half')").await?;
     std::future::pending().await
@@ -275,11 +374,19 @@ async fn undo_slow(db: &mut Connection) -> Result<(), sqlx::Error> {
 async fn a_timeout_is_followed_by_the_rollback() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
-    let error = Runner::new(&pool).changes(changes![slow]).run().await.unwrap_err();
+    let error = Runner::new(&pool)
+        .changes(changes![slow])
+        .run()
+        .await
+        .unwrap_err();
     assert!(error.to_string().contains("its timeout of 50ms"), "{error}");
     assert_eq!(
         audit(&pool).await,
-        ["slow 1 STARTED none", "slow 1 FAILED none", "slow 1 ROLLED_BACK shared"]
+        [
+            "slow 1 STARTED none",
+            "slow 1 FAILED none",
+            "slow 1 ROLLED_BACK shared"
+        ]
     );
     assert_eq!(done(&pool).await, Vec::<String>::new());
 }

@@ -24,7 +24,11 @@ async fn a_start_with_nothing_to_do_is_one_statement_whatever_ran_last() {
     let proxy = Proxy::in_front_of(&database.url).unwrap();
     let options = sqlx::pool::PoolOptions::<Db>::new().max_connections(1);
     let pool = options.connect(&proxy.url(&database.url)).await.unwrap();
-    Runner::new(&pool).changes(changes![one, two]).run().await.unwrap();
+    Runner::new(&pool)
+        .changes(changes![one, two])
+        .run()
+        .await
+        .unwrap();
     let token = strings(&direct, "SELECT token FROM flamingock_lock").await;
     // First with the digest that is stored, then with another one: the entries are read.
     for changes in [&changes![one, two][..], &changes![one]] {
@@ -33,18 +37,31 @@ async fn a_start_with_nothing_to_do_is_one_statement_whatever_ran_last() {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         proxy.forget();
-        let report = Runner::new(&pool).changes(changes.iter().copied()).run().await.unwrap();
+        let report = Runner::new(&pool)
+            .changes(changes.iter().copied())
+            .run()
+            .await
+            .unwrap();
         assert!(report.is_up_to_date());
         let sent = proxy.sent();
-        let statements: Vec<_> = sent.iter().filter(|text| text.contains("flamingock")).collect();
+        let statements: Vec<_> = sent
+            .iter()
+            .filter(|text| text.contains("flamingock"))
+            .collect();
         assert_eq!(statements.len(), 1, "{sent:#?}");
-        assert!(sent[0].contains("flamingock"), "nothing comes before it: {sent:#?}");
+        assert!(
+            sent[0].contains("flamingock"),
+            "nothing comes before it: {sent:#?}"
+        );
         for word in ["INSERT", "UPDATE", "CREATE", "BEGIN", "FOR SHARE"] {
             assert_eq!(proxy.count(word), 0, "{word}: {sent:#?}");
         }
     }
     assert_eq!(audit(&direct).await.len(), 2);
-    assert_eq!(strings(&direct, "SELECT token FROM flamingock_lock").await, token);
+    assert_eq!(
+        strings(&direct, "SELECT token FROM flamingock_lock").await,
+        token
+    );
 }
 
 #[tokio::test]
@@ -53,18 +70,54 @@ async fn who_may_only_read_can_start_what_is_up_to_date() {
     let owner = with_table(&database, 1).await;
     let reader = Reader::new(&database, &owner).await;
     // Nothing is there yet, and nothing can be made.
-    let error = Runner::new(&reader.pool).changes(changes![one]).run().await.unwrap_err();
+    let error = Runner::new(&reader.pool)
+        .changes(changes![one])
+        .run()
+        .await
+        .unwrap_err();
     assert!(matches!(error, Error::Store { .. }), "{error}");
 
-    Runner::new(&owner).changes(changes![one]).run().await.unwrap();
+    Runner::new(&owner)
+        .changes(changes![one])
+        .run()
+        .await
+        .unwrap();
     reader.may_read(&owner).await;
-    assert!(Runner::new(&reader.pool).changes(changes![one]).run().await.unwrap().is_up_to_date());
-    let error = Runner::new(&reader.pool).changes(changes![one, two]).run().await.unwrap_err();
-    let Error::Store { source, .. } = &error else { panic!("{error}") };
-    assert_eq!(source.kind, flamingock::audit::StoreErrorKind::Denied, "{error}");
+    assert!(
+        Runner::new(&reader.pool)
+            .changes(changes![one])
+            .run()
+            .await
+            .unwrap()
+            .is_up_to_date()
+    );
+    let error = Runner::new(&reader.pool)
+        .changes(changes![one, two])
+        .run()
+        .await
+        .unwrap_err();
+    let Error::Store { source, .. } = &error else {
+        panic!("{error}")
+    };
+    assert_eq!(
+        source.kind,
+        flamingock::audit::StoreErrorKind::Denied,
+        "{error}"
+    );
     assert_eq!(audit(&owner).await.len(), 1);
-    Runner::new(&owner).changes(changes![one, two]).run().await.unwrap();
+    Runner::new(&owner)
+        .changes(changes![one, two])
+        .run()
+        .await
+        .unwrap();
     // The digest that is stored is of another list.
-    assert!(Runner::new(&reader.pool).changes(changes![one]).run().await.unwrap().is_up_to_date());
+    assert!(
+        Runner::new(&reader.pool)
+            .changes(changes![one])
+            .run()
+            .await
+            .unwrap()
+            .is_up_to_date()
+    );
     reader.leave(&owner).await;
 }

@@ -31,8 +31,12 @@ async fn everything_wrong_is_reported_together_and_nothing_is_touched() {
     let database = Backend::fresh().await;
     let pool = database.pool(1).await;
     let changes = changes![mails, elsewhere, connects, mails_again, staged, both];
-    let runner = Runner::new(&pool).changes(changes).stage(Stage::new("default"));
-    let runner = runner.target(TargetSystem::new("bare")).target(TargetSystem::new("bare"));
+    let runner = Runner::new(&pool)
+        .changes(changes)
+        .stage(Stage::new("default"));
+    let runner = runner
+        .target(TargetSystem::new("bare"))
+        .target(TargetSystem::new("bare"));
     let error = runner.service(" ").run().await.unwrap_err();
     assert!(matches!(error, Error::Invalid(_)));
     let text = error.to_string();
@@ -50,12 +54,31 @@ async fn everything_wrong_is_reported_together_and_nothing_is_touched() {
         assert!(text.contains(part), "{part}\nis missing in\n{text}");
     }
     let one_writer = <Backend as flamingock_tests::Backend>::NAME == "SQLite";
-    assert_eq!(text.contains("it would wait for itself"), one_writer, "{text}");
-    assert_eq!(error.problems().len(), expected.len() + usize::from(one_writer), "{text}");
-    for problem in error.problems().iter().filter(|problem| problem.location.is_some()) {
-        assert!(problem.to_string().contains("scenarios/refused.rs:"), "{problem}");
+    assert_eq!(
+        text.contains("it would wait for itself"),
+        one_writer,
+        "{text}"
+    );
+    assert_eq!(
+        error.problems().len(),
+        expected.len() + usize::from(one_writer),
+        "{text}"
+    );
+    for problem in error
+        .problems()
+        .iter()
+        .filter(|problem| problem.location.is_some())
+    {
+        assert!(
+            problem.to_string().contains("scenarios/refused.rs:"),
+            "{problem}"
+        );
     }
-    let placed = error.problems().iter().filter(|problem| problem.location.is_some()).count();
+    let placed = error
+        .problems()
+        .iter()
+        .filter(|problem| problem.location.is_some())
+        .count();
     assert_eq!(placed, 6 + usize::from(one_writer), "{text}");
     for table in ["audit", "lock", "lease"] {
         let select = format!("SELECT 1 FROM flamingock_{table}");
@@ -74,20 +97,41 @@ async fn a_connection_of_another_kind_of_database_is_refused() {
     let database = Backend::fresh().await;
     let pool = database.pool(1).await;
     let name = <Backend as flamingock_tests::Backend>::NAME;
-    let change = if name == "SQLite" { changes![wrong_kind_too] } else { changes![wrong_kind] };
+    let change = if name == "SQLite" {
+        changes![wrong_kind_too]
+    } else {
+        changes![wrong_kind]
+    };
     let error = Runner::new(&pool).changes(change).run().await.unwrap_err();
-    assert!(matches!(&error, Error::Invalid(problems) if problems.len() == 1), "{error}");
-    assert!(error.to_string().contains("takes a connection to "), "{error}");
+    assert!(
+        matches!(&error, Error::Invalid(problems) if problems.len() == 1),
+        "{error}"
+    );
+    assert!(
+        error.to_string().contains("takes a connection to "),
+        "{error}"
+    );
 }
 
-#[change(id = "wide", order = "0000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000001", detached)]
+#[change(
+    id = "wide",
+    order = "0000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000001",
+    detached
+)]
 async fn wide() {}
 
 #[tokio::test]
 async fn a_name_that_no_column_holds_is_refused() {
     let database = Backend::fresh().await;
     let pool = database.pool(1).await;
-    let error = Runner::new(&pool).changes(changes![wide]).run().await.unwrap_err();
+    let error = Runner::new(&pool)
+        .changes(changes![wide])
+        .run()
+        .await
+        .unwrap_err();
     assert!(matches!(error, Error::Invalid(_)), "{error}");
-    assert!(error.to_string().contains("is longer than 190 characters"), "{error}");
+    assert!(
+        error.to_string().contains("is longer than 190 characters"),
+        "{error}"
+    );
 }

@@ -21,21 +21,39 @@ async fn services_have_histories_and_locks_of_their_own() {
     let pool = with_table(&database, 2).await;
     for service in ["orders", "billing", "Orders"] {
         let runner = || Runner::new(&pool).service(service).changes(changes![one]);
-        assert_eq!(runner().run().await.unwrap().counts().newly_applied, 1, "{service}");
+        assert_eq!(
+            runner().run().await.unwrap().counts().newly_applied,
+            1,
+            "{service}"
+        );
         assert!(runner().run().await.unwrap().is_up_to_date(), "{service}");
     }
     assert_eq!(done(&pool).await, ["one", "one", "one"]);
     let services = "SELECT DISTINCT service, fence FROM flamingock_audit ORDER BY service";
-    assert_eq!(strings(&pool, services).await, ["Orders|1", "billing|1", "orders|1"]);
-    assert_eq!(count(&pool, "SELECT count(*) FROM flamingock_lock").await, 3);
+    assert_eq!(
+        strings(&pool, services).await,
+        ["Orders|1", "billing|1", "orders|1"]
+    );
+    assert_eq!(
+        count(&pool, "SELECT count(*) FROM flamingock_lock").await,
+        3
+    );
 }
 
 #[tokio::test]
 async fn a_service_that_is_named_later_is_refused_until_it_says_so() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 2).await;
-    Runner::new(&pool).changes(changes![one]).run().await.unwrap();
-    let named = || Runner::new(&pool).service("orders").changes(changes![one, two]);
+    Runner::new(&pool)
+        .changes(changes![one])
+        .run()
+        .await
+        .unwrap();
+    let named = || {
+        Runner::new(&pool)
+            .service("orders")
+            .changes(changes![one, two])
+    };
     let error = named().run().await.unwrap_err();
     assert!(matches!(error, Error::Invalid(_)), "{error}");
     let text = error.to_string();
@@ -44,7 +62,16 @@ async fn a_service_that_is_named_later_is_refused_until_it_says_so() {
     assert!(text.contains(".independent_service()"), "{text}");
     assert_eq!(audit(&pool).await.len(), 1);
 
-    assert_eq!(named().independent_service().run().await.unwrap().counts().newly_applied, 2);
+    assert_eq!(
+        named()
+            .independent_service()
+            .run()
+            .await
+            .unwrap()
+            .counts()
+            .newly_applied,
+        2
+    );
     // It has a history now.
     assert!(named().run().await.unwrap().is_up_to_date());
     // Other changes were never applied by anybody.
@@ -66,17 +93,47 @@ async fn tables_stand_where_they_are_told_to() {
     if let (Some(schema), "MariaDB") = (&schema, name) {
         flamingock_tests::execute(&pool, &format!("CREATE DATABASE {schema}")).await;
     }
-    let tables = || Tables { schema: schema.clone(), prefix: Some("coc_".to_owned()) };
+    let tables = || Tables {
+        schema: schema.clone(),
+        prefix: Some("coc_".to_owned()),
+    };
     let runner = |changes: Vec<_>| Runner::new(&pool).tables(tables()).changes(changes);
     let [first, second] = changes![one, two];
-    assert_eq!(runner(vec![first]).run().await.unwrap().counts().newly_applied, 1);
+    assert_eq!(
+        runner(vec![first])
+            .run()
+            .await
+            .unwrap()
+            .counts()
+            .newly_applied,
+        1
+    );
     assert!(runner(vec![first]).run().await.unwrap().is_up_to_date());
     // Another list than the last one: the entries themselves are read.
     let report = runner(vec![first, second]).run().await.unwrap();
-    assert_eq!((report.counts().already_applied, report.counts().newly_applied), (1, 1));
-    let place = schema.as_ref().map_or(String::new(), |schema| format!("{schema}."));
-    assert_eq!(count(&pool, &format!("SELECT count(*) FROM {place}coc_audit WHERE state = 'APPLIED'")).await, 2);
-    assert!(try_execute(&pool, "SELECT 1 FROM flamingock_audit").await.is_err());
+    assert_eq!(
+        (
+            report.counts().already_applied,
+            report.counts().newly_applied
+        ),
+        (1, 1)
+    );
+    let place = schema
+        .as_ref()
+        .map_or(String::new(), |schema| format!("{schema}."));
+    assert_eq!(
+        count(
+            &pool,
+            &format!("SELECT count(*) FROM {place}coc_audit WHERE state = 'APPLIED'")
+        )
+        .await,
+        2
+    );
+    assert!(
+        try_execute(&pool, "SELECT 1 FROM flamingock_audit")
+            .await
+            .is_err()
+    );
     if let (Some(schema), "MariaDB") = (&schema, name) {
         flamingock_tests::execute(&pool, &format!("DROP DATABASE {schema}")).await;
     }
@@ -86,23 +143,46 @@ async fn tables_stand_where_they_are_told_to() {
 async fn a_name_that_is_no_plain_name_is_refused() {
     let database = Backend::fresh().await;
     let pool = database.pool(1).await;
-    let tables = Tables { prefix: Some("x; DROP".to_owned()), ..Tables::default() };
-    let error = Runner::new(&pool).tables(tables).changes(changes![one]).run().await.unwrap_err();
+    let tables = Tables {
+        prefix: Some("x; DROP".to_owned()),
+        ..Tables::default()
+    };
+    let error = Runner::new(&pool)
+        .tables(tables)
+        .changes(changes![one])
+        .run()
+        .await
+        .unwrap_err();
     assert!(matches!(error, Error::Invalid(_)), "{error}");
-    assert!(error.to_string().contains("`x; DROP` is not a plain name"), "{error}");
+    assert!(
+        error.to_string().contains("`x; DROP` is not a plain name"),
+        "{error}"
+    );
 }
 
 #[tokio::test]
 async fn without_the_right_to_create_tables_the_missing_one_is_named() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
-    let runner = || Runner::new(&pool).create_tables(false).changes(changes![one]);
+    let runner = || {
+        Runner::new(&pool)
+            .create_tables(false)
+            .changes(changes![one])
+    };
     let error = runner().run().await.unwrap_err();
     assert!(matches!(error, Error::Store { .. }), "{error}");
-    assert!(error.to_string().contains("create_tables(false)"), "{error}");
+    assert!(
+        error.to_string().contains("create_tables(false)"),
+        "{error}"
+    );
     Runner::new(&pool).changes(changes![]).run().await.unwrap();
     runner().run().await.unwrap_err();
-    Runner::new(&pool).service("other").changes(changes![two]).run().await.unwrap();
+    Runner::new(&pool)
+        .service("other")
+        .changes(changes![two])
+        .run()
+        .await
+        .unwrap();
     assert_eq!(runner().run().await.unwrap().counts().newly_applied, 1);
 }
 

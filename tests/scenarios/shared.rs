@@ -16,7 +16,9 @@ struct Broken(AtomicBool);
 
 #[change(id = "first", order = "001", detached)]
 async fn first(db: &mut Connection) -> Result<(), sqlx::Error> {
-    query(db, "INSERT INTO done VALUES ('first')").await.map(drop)
+    query(db, "INSERT INTO done VALUES ('first')")
+        .await
+        .map(drop)
 }
 
 #[change(id = "fails", order = "002", detached)]
@@ -30,12 +32,16 @@ async fn fails(db: &mut Connection, broken: &Broken) -> Result<(), BoxError> {
 
 #[rollback(fails)]
 async fn never_called(db: &mut Connection) -> Result<(), sqlx::Error> {
-    query(db, "INSERT INTO done VALUES ('rolled back')").await.map(drop)
+    query(db, "INSERT INTO done VALUES ('rolled back')")
+        .await
+        .map(drop)
 }
 
 #[change(id = "last", order = "003", detached)]
 async fn last(db: &mut Connection) -> Result<(), sqlx::Error> {
-    query(db, "INSERT INTO done VALUES ('last')").await.map(drop)
+    query(db, "INSERT INTO done VALUES ('last')")
+        .await
+        .map(drop)
 }
 
 #[tokio::test]
@@ -48,15 +54,26 @@ async fn a_failed_change_leaves_nothing_and_is_applied_by_the_next_run() {
         runner.provide_arc(broken.clone())
     };
     let error = runner().run().await.unwrap_err();
-    let Error::ChangesFailed(report) = &error else { panic!("{error}") };
+    let Error::ChangesFailed(report) = &error else {
+        panic!("{error}")
+    };
     let outcomes: Vec<_> = report.changes().map(|change| change.outcome).collect();
-    assert_eq!(outcomes, [Outcome::NewlyApplied, Outcome::RolledBack, Outcome::Blocked]);
+    assert_eq!(
+        outcomes,
+        [Outcome::NewlyApplied, Outcome::RolledBack, Outcome::Blocked]
+    );
     assert!(error.to_string().contains("nowhere"), "{error}");
     assert_eq!(done(&pool).await, ["first"]);
 
     broken.0.store(false, Ordering::Relaxed);
     let report = runner().run().await.unwrap();
-    assert_eq!((report.counts().already_applied, report.counts().newly_applied), (1, 2));
+    assert_eq!(
+        (
+            report.counts().already_applied,
+            report.counts().newly_applied
+        ),
+        (1, 2)
+    );
     let expected = [
         "first 1 APPLIED shared",
         "fails 1 FAILED shared",
@@ -68,8 +85,15 @@ async fn a_failed_change_leaves_nothing_and_is_applied_by_the_next_run() {
     assert_eq!(done(&pool).await, ["fails", "first", "last"]);
     let failed = "SELECT error FROM flamingock_audit WHERE error IS NOT NULL";
     let errors = strings(&pool, failed).await;
-    assert!(errors.len() == 1 && errors[0].starts_with("[\"") && errors[0].contains("nowhere"), "{errors:?}");
-    let fences = strings(&pool, "SELECT fence FROM flamingock_audit WHERE state <> 'STARTED' ORDER BY seq").await;
+    assert!(
+        errors.len() == 1 && errors[0].starts_with("[\"") && errors[0].contains("nowhere"),
+        "{errors:?}"
+    );
+    let fences = strings(
+        &pool,
+        "SELECT fence FROM flamingock_audit WHERE state <> 'STARTED' ORDER BY seq",
+    )
+    .await;
     assert_eq!(fences, ["1", "1", "1", "2", "2"]);
 }
 
@@ -83,8 +107,13 @@ async fn fails_twice(
     let pool = with_table(&database, 1).await;
     let mut last = None;
     for attempt in 1..=2 {
-        let error = runner(Runner::new(&pool).changes([change])).run().await.unwrap_err();
-        let Error::ChangesFailed(report) = error else { panic!("{error}") };
+        let error = runner(Runner::new(&pool).changes([change]))
+            .run()
+            .await
+            .unwrap_err();
+        let Error::ChangesFailed(report) = error else {
+            panic!("{error}")
+        };
         assert_eq!(report.counts().rolled_back, 1, "{report}");
         assert_eq!(done(&pool).await, Vec::<String>::new());
         assert_eq!(audit(&pool).await.len(), attempt * 2);
@@ -105,7 +134,9 @@ async fn fails_twice(
 
 #[change(id = "panics", order = "001", detached)]
 async fn panics(db: &mut Connection) {
-    query(db, "INSERT INTO done VALUES ('panics')").await.unwrap();
+    query(db, "INSERT INTO done VALUES ('panics')")
+        .await
+        .unwrap();
     panic!("out of {}", "cheese");
 }
 
@@ -117,7 +148,9 @@ async fn a_panic_is_an_error() {
 
 #[change(id = "half-read", order = "001", detached)]
 async fn half_read(db: &mut Connection) {
-    query(db, "INSERT INTO done VALUES ('one'), ('two'), ('three')").await.unwrap();
+    query(db, "INSERT INTO done VALUES ('one'), ('two'), ('three')")
+        .await
+        .unwrap();
     let mut rows = db.fetch(sqlx::raw_sql("SELECT what FROM done ORDER BY what"));
     rows.next().await.unwrap().unwrap();
     panic!("in the middle");
@@ -152,7 +185,10 @@ async fn leaks(db: &mut Connection) -> Result<(), sqlx::Error> {
 #[tokio::test]
 async fn a_leaked_nested_transaction_is_a_failure() {
     let (error, _) = fails_twice(changes![leaks][0], |runner| runner).await;
-    assert!(error.starts_with("the change left a nested transaction open"), "{error}");
+    assert!(
+        error.starts_with("the change left a nested transaction open"),
+        "{error}"
+    );
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -177,8 +213,16 @@ async fn texts_are_kept_as_they_are() {
 
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
-    Runner::new(&pool).changes(changes![odd_texts]).run().await.unwrap_err();
-    let stored = strings(&pool, "SELECT error FROM flamingock_audit WHERE error IS NOT NULL").await;
+    Runner::new(&pool)
+        .changes(changes![odd_texts])
+        .run()
+        .await
+        .unwrap_err();
+    let stored = strings(
+        &pool,
+        "SELECT error FROM flamingock_audit WHERE error IS NOT NULL",
+    )
+    .await;
     let stored: Vec<String> = serde_json::from_str(&stored[0]).unwrap();
     assert_eq!(stored, causes.causes());
 }
@@ -191,7 +235,11 @@ async fn long_error(_db: &mut Connection) -> Result<(), BoxError> {
 #[tokio::test]
 async fn a_long_error_is_cut() {
     let (error, _) = fails_twice(changes![long_error][0], |runner| runner).await;
-    assert!(error.len() < 5_000 && error.ends_with("[cut]"), "{}", error.len());
+    assert!(
+        error.len() < 5_000 && error.ends_with("[cut]"),
+        "{}",
+        error.len()
+    );
 }
 
 #[change(id = "nested", order = "001", detached)]
@@ -205,14 +253,20 @@ async fn nested(tx: &mut sqlx::Transaction<'_, Db>) -> Result<(), sqlx::Error> {
     let mut undone = tx.begin().await?;
     query(&mut *undone, "INSERT INTO done VALUES ('undone')").await?;
     undone.rollback().await?;
-    query(&mut **tx, "INSERT INTO done VALUES ('outer')").await.map(drop)
+    query(&mut **tx, "INSERT INTO done VALUES ('outer')")
+        .await
+        .map(drop)
 }
 
 #[tokio::test]
 async fn nested_transactions_work_and_a_dropped_one_is_rolled_back() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
-    Runner::new(&pool).changes(changes![nested]).run().await.unwrap();
+    Runner::new(&pool)
+        .changes(changes![nested])
+        .run()
+        .await
+        .unwrap();
     assert_eq!(done(&pool).await, ["kept", "outer"]);
     assert_eq!(audit(&pool).await, ["nested 1 APPLIED shared"]);
 }
@@ -229,14 +283,23 @@ async fn dropped_last(db: &mut Connection) -> Result<(), sqlx::Error> {
 async fn a_nested_transaction_that_is_dropped_last_takes_only_its_own() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
-    Runner::new(&pool).changes(changes![dropped_last]).run().await.unwrap();
+    Runner::new(&pool)
+        .changes(changes![dropped_last])
+        .run()
+        .await
+        .unwrap();
     assert_eq!(done(&pool).await, ["kept"]);
     assert_eq!(audit(&pool).await, ["dropped-last 1 APPLIED shared"]);
 }
 
 #[change(id = "told", order = "001", detached)]
 async fn told(db: &mut Connection, cx: &Context) -> Result<(), BoxError> {
-    let text = format!("INSERT INTO done VALUES ('{} {} {}')", cx.change_id(), cx.attempt(), cx.service());
+    let text = format!(
+        "INSERT INTO done VALUES ('{} {} {}')",
+        cx.change_id(),
+        cx.attempt(),
+        cx.service()
+    );
     query(db, &text).await?;
     assert!(!cx.is_cancelled());
     Ok(())
@@ -246,7 +309,12 @@ async fn told(db: &mut Connection, cx: &Context) -> Result<(), BoxError> {
 async fn a_change_is_told_what_it_is() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
-    Runner::new(&pool).changes(changes![told]).service("orders").run().await.unwrap();
+    Runner::new(&pool)
+        .changes(changes![told])
+        .service("orders")
+        .run()
+        .await
+        .unwrap();
     assert_eq!(done(&pool).await, ["told 1 orders"]);
 }
 
@@ -257,14 +325,24 @@ async fn connections_come_back_without_a_transaction() {
     let pool = with_table(&database, 1).await;
     let broken = std::sync::Arc::new(Broken(true.into()));
     for _ in 0..2 {
-        let runner = Runner::new(&pool).changes(changes![first, fails]).provide_arc(broken.clone());
+        let runner = Runner::new(&pool)
+            .changes(changes![first, fails])
+            .provide_arc(broken.clone());
         runner.run().await.unwrap_err();
         let mut connection = pool.acquire().await.unwrap();
-        query(&mut *connection, "INSERT INTO done VALUES ('own')").await.unwrap();
+        query(&mut *connection, "INSERT INTO done VALUES ('own')")
+            .await
+            .unwrap();
         // Nothing is committed here: what is seen elsewhere was committed at once.
         connection.close_on_drop();
         drop(connection);
-        tokio::time::timeout(Duration::from_secs(20), pool.acquire()).await.unwrap().unwrap();
+        tokio::time::timeout(Duration::from_secs(20), pool.acquire())
+            .await
+            .unwrap()
+            .unwrap();
     }
-    assert_eq!(count(&pool, "SELECT count(*) FROM done WHERE what = 'own'").await, 2);
+    assert_eq!(
+        count(&pool, "SELECT count(*) FROM done WHERE what = 'own'").await,
+        2
+    );
 }

@@ -7,7 +7,9 @@ use super::{Backend, Connection};
 
 #[change(id = "schema", order = "001", stage = "schema", detached)]
 async fn schema(db: &mut Connection) -> Result<(), sqlx::Error> {
-    query(db, "INSERT INTO done VALUES ('schema')").await.map(drop)
+    query(db, "INSERT INTO done VALUES ('schema')")
+        .await
+        .map(drop)
 }
 
 #[change(id = "broken", order = "001", stage = "messaging", detached)]
@@ -29,7 +31,14 @@ async fn unstaged() {}
 
 fn stages(runner: Runner) -> Runner {
     runner
-        .changes(changes![dependent, independent, behind, broken, schema, unstaged])
+        .changes(changes![
+            dependent,
+            independent,
+            behind,
+            broken,
+            schema,
+            unstaged
+        ])
         .stage(Stage::new("consumers").after("messaging"))
         .stage(Stage::new("messaging").after("schema"))
         .stage(Stage::new("schema"))
@@ -42,10 +51,19 @@ async fn a_failure_stops_its_stage_and_those_after_it_and_no_other() {
     let pool = with_table(&database, 1).await;
     let error = stages(Runner::new(&pool)).run().await.unwrap_err();
     let report = error.report().unwrap();
-    let names: Vec<_> = report.stages.iter().map(|stage| stage.name.as_str()).collect();
-    assert_eq!(names, ["default", "schema", "messaging", "consumers", "search"]);
-    let outcomes: Vec<_> =
-        report.changes().map(|change| (change.id.as_str(), change.outcome)).collect();
+    let names: Vec<_> = report
+        .stages
+        .iter()
+        .map(|stage| stage.name.as_str())
+        .collect();
+    assert_eq!(
+        names,
+        ["default", "schema", "messaging", "consumers", "search"]
+    );
+    let outcomes: Vec<_> = report
+        .changes()
+        .map(|change| (change.id.as_str(), change.outcome))
+        .collect();
     let expected = [
         ("unstaged", Outcome::NewlyApplied),
         ("schema", Outcome::NewlyApplied),
@@ -56,8 +74,19 @@ async fn a_failure_stops_its_stage_and_those_after_it_and_no_other() {
     ];
     assert_eq!(outcomes, expected);
     let counts = report.counts();
-    assert_eq!((counts.total, counts.newly_applied, counts.failed, counts.blocked), (6, 3, 1, 2));
-    assert!(error.to_string().contains("messaging/001 broken"), "{error}");
+    assert_eq!(
+        (
+            counts.total,
+            counts.newly_applied,
+            counts.failed,
+            counts.blocked
+        ),
+        (6, 3, 1, 2)
+    );
+    assert!(
+        error.to_string().contains("messaging/001 broken"),
+        "{error}"
+    );
 }
 
 #[tokio::test]
@@ -67,14 +96,22 @@ async fn an_issue_blocks_its_stage_and_the_rest_goes_on() {
     let first = Runner::new(&pool).changes(changes![broken]);
     first.run().await.unwrap_err();
     let error = stages(Runner::new(&pool)).run().await.unwrap_err();
-    let Error::Issues(report) = &error else { panic!("{error}") };
+    let Error::Issues(report) = &error else {
+        panic!("{error}")
+    };
     let counts = report.counts();
     assert_eq!((counts.newly_applied, counts.blocked), (3, 3), "{report}");
-    let issues: Vec<_> =
-        report.changes().filter_map(|change| Some((change.id.as_str(), change.issue.clone()?))).collect();
+    let issues: Vec<_> = report
+        .changes()
+        .filter_map(|change| Some((change.id.as_str(), change.issue.clone()?)))
+        .collect();
     assert_eq!(issues, [("broken", Cause::Failed)]);
     let rows = audit(&pool).await;
-    assert_eq!(rows.iter().filter(|row| row.starts_with("broken")).count(), 2, "{rows:?}");
+    assert_eq!(
+        rows.iter().filter(|row| row.starts_with("broken")).count(),
+        2,
+        "{rows:?}"
+    );
 }
 
 #[change(id = "tagged", order = "002", tags = ["dev"], detached)]
@@ -86,8 +123,17 @@ async fn changes_with_other_tags_are_filtered() {
     let pool = with_table(&database, 1).await;
     let runner = || Runner::new(&pool).changes(changes![unstaged, tagged]);
     let report = runner().run().await.unwrap();
-    assert_eq!((report.counts().newly_applied, report.counts().filtered), (1, 1));
+    assert_eq!(
+        (report.counts().newly_applied, report.counts().filtered),
+        (1, 1)
+    );
     let report = runner().tags(["dev"]).run().await.unwrap();
-    assert_eq!((report.counts().newly_applied, report.counts().already_applied), (1, 1));
+    assert_eq!(
+        (
+            report.counts().newly_applied,
+            report.counts().already_applied
+        ),
+        (1, 1)
+    );
     assert!(runner().run().await.unwrap().is_up_to_date());
 }

@@ -8,17 +8,23 @@ use super::{Backend, Connection};
 /// Users can sign in.
 #[change(id = "hundreds", order = "999", author = "ada", detached)]
 async fn hundreds(db: &mut Connection) -> Result<(), sqlx::Error> {
-    query(db, "INSERT INTO done VALUES ('hundreds')").await.map(drop)
+    query(db, "INSERT INTO done VALUES ('hundreds')")
+        .await
+        .map(drop)
 }
 
 #[change(id = "thousands", order = "1000", detached)]
 async fn thousands(db: &mut Connection) -> Result<(), sqlx::Error> {
-    query(db, "INSERT INTO done SELECT what FROM done").await.map(drop)
+    query(db, "INSERT INTO done SELECT what FROM done")
+        .await
+        .map(drop)
 }
 
 #[change(id = "more", order = "1001", detached)]
 async fn more(db: &mut Connection) -> Result<(), sqlx::Error> {
-    query(db, "INSERT INTO done VALUES ('more')").await.map(drop)
+    query(db, "INSERT INTO done VALUES ('more')")
+        .await
+        .map(drop)
 }
 
 #[tokio::test]
@@ -29,12 +35,18 @@ async fn changes_run_in_natural_order_whatever_the_list_says() {
     let report = runner().run().await.unwrap();
     assert_eq!(report.counts().newly_applied, 2);
     assert!(report.is_success() && !report.is_up_to_date());
-    assert_eq!(audit(&pool).await, ["hundreds 1 APPLIED shared", "thousands 1 APPLIED shared"]);
+    assert_eq!(
+        audit(&pool).await,
+        ["hundreds 1 APPLIED shared", "thousands 1 APPLIED shared"]
+    );
     assert_eq!(done(&pool).await, ["hundreds", "hundreds"]);
 
     let again = runner().run().await.unwrap();
     assert!(again.is_up_to_date());
-    assert_eq!(again.to_string(), "default: up to date, 2 change(s) applied");
+    assert_eq!(
+        again.to_string(),
+        "default: up to date, 2 change(s) applied"
+    );
     assert_eq!(audit(&pool).await.len(), 2);
     assert_ne!(again.run_id, report.run_id);
 }
@@ -43,12 +55,18 @@ async fn changes_run_in_natural_order_whatever_the_list_says() {
 async fn an_entry_says_who_what_where_and_when() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 2).await;
-    let runner = Runner::new(&pool).changes(changes![hundreds]).service("orders");
+    let runner = Runner::new(&pool)
+        .changes(changes![hundreds])
+        .service("orders");
     let runner = runner.app_version("1.2.3").metadata("pod", "it's \"a\\b\"");
     let report = runner.run().await.unwrap();
     let columns = "service, run_id, attempt, stage, change_id, change_order, author, description, target, state,
         transaction_mode, recovery, origin, fence, pid, app_version, metadata, error, reason";
-    let rows = strings(&pool, &format!("SELECT {columns} FROM flamingock_audit WHERE state = 'APPLIED'")).await;
+    let rows = strings(
+        &pool,
+        &format!("SELECT {columns} FROM flamingock_audit WHERE state = 'APPLIED'"),
+    )
+    .await;
     let pid = std::process::id();
     let run_id = &report.run_id;
     assert_eq!(
@@ -59,8 +77,12 @@ async fn an_entry_says_who_what_where_and_when() {
     );
     let place = strings(&pool, "SELECT location, digest, host FROM flamingock_audit").await;
     assert!(place[0].contains("scenarios/start.rs:"), "{place:?}");
-    assert!(place[0].contains("|v1:") && !place[0].ends_with('|'), "{place:?}");
-    let sane = "SELECT count(*) FROM flamingock_audit WHERE duration_us > 0 AND finished_at >= started_at";
+    assert!(
+        place[0].contains("|v1:") && !place[0].ends_with('|'),
+        "{place:?}"
+    );
+    let sane =
+        "SELECT count(*) FROM flamingock_audit WHERE duration_us > 0 AND finished_at >= started_at";
     assert_eq!(count(&pool, sane).await, 1);
 }
 
@@ -68,15 +90,39 @@ async fn an_entry_says_who_what_where_and_when() {
 async fn a_report_adds_up() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 2).await;
-    Runner::new(&pool).changes(changes![hundreds]).run().await.unwrap();
-    let report = Runner::new(&pool).changes(changes![hundreds, thousands, more]).run().await.unwrap();
+    Runner::new(&pool)
+        .changes(changes![hundreds])
+        .run()
+        .await
+        .unwrap();
+    let report = Runner::new(&pool)
+        .changes(changes![hundreds, thousands, more])
+        .run()
+        .await
+        .unwrap();
     let counts = report.counts();
-    assert_eq!((counts.total, counts.already_applied, counts.newly_applied), (3, 1, 2));
+    assert_eq!(
+        (counts.total, counts.already_applied, counts.newly_applied),
+        (3, 1, 2)
+    );
     let outcomes: Vec<_> = report.changes().map(|change| change.outcome).collect();
-    assert_eq!(outcomes, [Outcome::AlreadyApplied, Outcome::NewlyApplied, Outcome::NewlyApplied]);
+    assert_eq!(
+        outcomes,
+        [
+            Outcome::AlreadyApplied,
+            Outcome::NewlyApplied,
+            Outcome::NewlyApplied
+        ]
+    );
     let text = report.to_string();
-    assert!(text.starts_with("default: 2 newly applied, 1 already applied in "), "{text}");
-    assert!(text.contains("\n  newly applied   1000 thousands ("), "{text}");
+    assert!(
+        text.starts_with("default: 2 newly applied, 1 already applied in "),
+        "{text}"
+    );
+    assert!(
+        text.contains("\n  newly applied   1000 thousands ("),
+        "{text}"
+    );
     assert!(!text.contains("999 hundreds"), "{text}");
 }
 
@@ -90,7 +136,11 @@ async fn two_binaries_that_take_turns_apply_nothing_twice() {
     for _ in 0..2 {
         let report = old().run().await.unwrap();
         assert!(report.is_up_to_date());
-        let missing: Vec<_> = report.missing.iter().map(|change| change.id.as_str()).collect();
+        let missing: Vec<_> = report
+            .missing
+            .iter()
+            .map(|change| change.id.as_str())
+            .collect();
         assert_eq!(missing, ["more"]);
         assert!(new().run().await.unwrap().is_up_to_date());
     }
@@ -101,22 +151,42 @@ async fn two_binaries_that_take_turns_apply_nothing_twice() {
 async fn an_empty_list_is_up_to_date_and_touches_nothing() {
     let database = Backend::fresh().await;
     let pool = database.pool(1).await;
-    assert!(Runner::new(&pool).changes(changes![]).run().await.unwrap().is_up_to_date());
+    assert!(
+        Runner::new(&pool)
+            .changes(changes![])
+            .run()
+            .await
+            .unwrap()
+            .is_up_to_date()
+    );
     let touched = flamingock_tests::try_execute(&pool, "SELECT 1 FROM flamingock_lock").await;
     assert!(touched.is_err());
 }
 
 /// Ours are texts of any length, whatever columns the database has for them.
-#[change(id = "wordy", order = "001", author = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", detached)]
+#[change(
+    id = "wordy",
+    order = "001",
+    author = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+    detached
+)]
 async fn wordy(db: &mut Connection) -> Result<(), sqlx::Error> {
-    query(db, "INSERT INTO done VALUES ('wordy')").await.map(drop)
+    query(db, "INSERT INTO done VALUES ('wordy')")
+        .await
+        .map(drop)
 }
 
 #[tokio::test]
 async fn long_texts_of_the_application_are_no_obstacle() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
-    let runner = Runner::new(&pool).changes(changes![wordy]).app_version("1".repeat(1000));
-    runner.metadata("all", "m".repeat(100_000)).run().await.unwrap();
+    let runner = Runner::new(&pool)
+        .changes(changes![wordy])
+        .app_version("1".repeat(1000));
+    runner
+        .metadata("all", "m".repeat(100_000))
+        .run()
+        .await
+        .unwrap();
     assert_eq!(audit(&pool).await, ["wordy 1 APPLIED shared"]);
 }

@@ -22,7 +22,12 @@ async fn start_at_once(processes: usize) {
         let mut applied = 0;
         for driver in drivers {
             let finished = driver.finish(LIMIT).await.unwrap();
-            assert!(finished.status.success(), "{}{}", finished.stdout, finished.stderr);
+            assert!(
+                finished.status.success(),
+                "{}{}",
+                finished.stdout,
+                finished.stderr
+            );
             let number = finished.stdout.split(' ').next().unwrap();
             applied += number.parse::<usize>().unwrap();
         }
@@ -35,7 +40,10 @@ async fn start_at_once(processes: usize) {
             "last 1 APPLIED shared",
         ];
         assert_eq!(audit(&pool).await, expected);
-        assert_eq!(count(&pool, "SELECT count(*) FROM flamingock_lock").await, 1);
+        assert_eq!(
+            count(&pool, "SELECT count(*) FROM flamingock_lock").await,
+            1
+        );
     }
 }
 
@@ -63,12 +71,19 @@ async fn a_process_killed_in_a_transaction_leaves_nothing_and_the_next_one_appli
     killed.line("holding", LIMIT).await.unwrap();
     killed.kill().unwrap();
     killed.finish(LIMIT).await.unwrap();
-    let next = Driver::start(DRIVER, [url]).unwrap().finish(LIMIT).await.unwrap();
+    let next = Driver::start(DRIVER, [url])
+        .unwrap()
+        .finish(LIMIT)
+        .await
+        .unwrap();
     assert!(next.status.success(), "{}", next.stderr);
     assert_eq!(next.stdout, "3 newly applied\n");
     assert_eq!(done(&pool).await, ["first", "last", "plain"]);
     assert_eq!(audit(&pool).await[0], "first 1 APPLIED shared");
-    assert_eq!(strings(&pool, "SELECT token FROM flamingock_lock").await, ["2"]);
+    assert_eq!(
+        strings(&pool, "SELECT token FROM flamingock_lock").await,
+        ["2"]
+    );
 }
 
 #[tokio::test]
@@ -81,10 +96,21 @@ async fn a_process_killed_outside_a_transaction_leaves_an_issue() {
     killed.kill().unwrap();
     killed.finish(LIMIT).await.unwrap();
     for _ in 0..2 {
-        let next = Driver::start(DRIVER, [url]).unwrap().finish(LIMIT).await.unwrap();
+        let next = Driver::start(DRIVER, [url])
+            .unwrap()
+            .finish(LIMIT)
+            .await
+            .unwrap();
         assert!(!next.status.success(), "{}", next.stdout);
-        assert!(next.stderr.contains("a person is needed for \"plain\""), "{}", next.stderr);
+        assert!(
+            next.stderr.contains("a person is needed for \"plain\""),
+            "{}",
+            next.stderr
+        );
     }
-    assert_eq!(audit(&pool).await, ["first 1 APPLIED shared", "plain 1 STARTED none"]);
+    assert_eq!(
+        audit(&pool).await,
+        ["first 1 APPLIED shared", "plain 1 STARTED none"]
+    );
     assert_eq!(done(&pool).await, ["first", "plain"]);
 }

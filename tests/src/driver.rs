@@ -38,7 +38,9 @@ async fn plain(db: &mut Connection, at: &HoldAt) -> Result<(), sqlx::Error> {
 
 #[change(id = "last", order = "0003")]
 async fn last(db: &mut Connection) -> Result<(), sqlx::Error> {
-    query(db, "INSERT INTO done VALUES ('last')").await.map(drop)
+    query(db, "INSERT INTO done VALUES ('last')")
+        .await
+        .map(drop)
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -55,7 +57,10 @@ pub(super) async fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let lock = LockOptions { lease, ..LockOptions::default() };
+    let lock = LockOptions {
+        lease,
+        ..LockOptions::default()
+    };
     match Runner::new(&pool).lock(lock).provide(hold_at).run().await {
         Ok(report) => {
             println!("{} newly applied", report.counts().newly_applied);

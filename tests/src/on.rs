@@ -22,6 +22,24 @@ macro_rules! names {
     };
 }
 
-names!(sqlite, "SQLite.", sqlx::Sqlite, sqlx::SqliteConnection, crate::Sqlite);
-names!(postgres, "PostgreSQL.", sqlx::Postgres, sqlx::PgConnection, crate::Postgres);
-names!(mariadb, "MariaDB.", sqlx::MySql, sqlx::MySqlConnection, crate::MariaDb);
+names!(
+    sqlite,
+    "SQLite.",
+    sqlx::Sqlite,
+    sqlx::SqliteConnection,
+    crate::Sqlite
+);
+names!(
+    postgres,
+    "PostgreSQL.",
+    sqlx::Postgres,
+    sqlx::PgConnection,
+    crate::Postgres
+);
+names!(
+    mariadb,
+    "MariaDB.",
+    sqlx::MySql,
+    sqlx::MySqlConnection,
+    crate::MariaDb
+);

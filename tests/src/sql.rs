@@ -132,10 +132,15 @@ where
 ///
 /// When there is no audit.
 pub async fn audit<D: PlainSql>(pool: &Pool<D>) -> Vec<String> {
-    let rows = "SELECT change_id, attempt, state, transaction_mode FROM flamingock_audit ORDER BY seq";
+    let rows =
+        "SELECT change_id, attempt, state, transaction_mode FROM flamingock_audit ORDER BY seq";
     let lines = strings(pool, rows).await;
     let is_witness = |line: &str| D::NAME == "MySQL" && line.ends_with(" STARTED shared");
-    lines.iter().map(|line| line.replace('|', " ")).filter(|line| !is_witness(line)).collect()
+    lines
+        .iter()
+        .map(|line| line.replace('|', " "))
+        .filter(|line| !is_witness(line))
+        .collect()
 }
 
 /// A pool on a database with a table `done (what)`, where changes leave what they did.

@@ -1,6 +1,7 @@
 //! What an application sees that starts: order, restarts, reports, stages, services, refusals.
 
 #![allow(clippy::unwrap_used)]
+#![allow(clippy::duplicate_mod)] // The same scenarios on every database.
 
 #[path = "../scenarios"]
 mod sqlite {

@@ -5,12 +5,22 @@
 #![allow(clippy::unwrap_used)]
 
 mod faults {
+    mod clocks;
+    mod conflicts;
     mod crash;
+    mod documented;
+    mod files;
+    mod full;
     mod ground;
     mod network;
     mod oracle;
     mod paused;
+    mod pooler;
+    mod servers;
+    mod soak;
     mod start;
+    mod timeouts;
     mod toll;
     mod valve;
+    mod writes;
 }

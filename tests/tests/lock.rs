@@ -1,6 +1,7 @@
 //! One run at a time: waiting, keeping the lease, losing it, giving it back.
 
 #![allow(clippy::unwrap_used)]
+#![allow(clippy::duplicate_mod)] // The same scenarios on every database.
 
 #[path = "../scenarios"]
 mod sqlite {
@@ -14,6 +15,7 @@ mod postgres {
     use flamingock_tests::on::postgres::*;
     mod cancel;
     mod lock;
+    mod takeover;
 }
 
 #[path = "../scenarios"]
@@ -21,4 +23,5 @@ mod mariadb {
     use flamingock_tests::on::mariadb::*;
     mod cancel;
     mod lock;
+    mod takeover;
 }

@@ -14,7 +14,11 @@ use sqlx::{Connection as _, MySqlConnection, MySqlPool};
 
 /// Every entry, witnesses included.
 async fn entries(pool: &MySqlPool) -> Vec<String> {
-    strings(pool, "SELECT state, transaction_mode FROM flamingock_audit ORDER BY seq").await
+    strings(
+        pool,
+        "SELECT state, transaction_mode FROM flamingock_audit ORDER BY seq",
+    )
+    .await
 }
 
 async fn fresh() -> (TestDatabase<MariaDb>, MySqlPool) {
@@ -33,18 +37,34 @@ async fn assert_as_new(pool: &MySqlPool) {
 async fn ddl(db: &mut MySqlConnection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('before')").await?;
     query(db, "CREATE TABLE made (n INT)").await?;
-    query(db, "INSERT INTO done VALUES ('after')").await.map(drop)
+    query(db, "INSERT INTO done VALUES ('after')")
+        .await
+        .map(drop)
 }
 
 #[tokio::test]
 async fn a_change_with_ddl_counts_as_one_without_transaction() {
     let (_database, pool) = fresh().await;
-    let report = Runner::new(&pool).changes(changes![ddl]).run().await.unwrap();
-    assert_eq!(report.changes().next().unwrap().notes, [Note::CommittedMidway]);
+    let report = Runner::new(&pool)
+        .changes(changes![ddl])
+        .run()
+        .await
+        .unwrap();
+    assert_eq!(
+        report.changes().next().unwrap().notes,
+        [Note::CommittedMidway]
+    );
     assert_eq!(entries(&pool).await, ["STARTED|shared", "APPLIED|none"]);
     assert_eq!(done(&pool).await, ["after", "before"]);
     assert_as_new(&pool).await;
-    assert!(Runner::new(&pool).changes(changes![ddl]).run().await.unwrap().is_up_to_date());
+    assert!(
+        Runner::new(&pool)
+            .changes(changes![ddl])
+            .run()
+            .await
+            .unwrap()
+            .is_up_to_date()
+    );
 }
 
 #[change(id = "temporary", order = "001", detached)]
@@ -59,8 +79,15 @@ async fn temporary(db: &mut MySqlConnection) -> Result<(), sqlx::Error> {
 #[tokio::test]
 async fn a_temporary_table_keeps_the_transaction() {
     let (_database, pool) = fresh().await;
-    Runner::new(&pool).changes(changes![temporary]).run().await.unwrap_err();
-    assert_eq!(entries(&pool).await, ["FAILED|shared", "ROLLED_BACK|shared"]);
+    Runner::new(&pool)
+        .changes(changes![temporary])
+        .run()
+        .await
+        .unwrap_err();
+    assert_eq!(
+        entries(&pool).await,
+        ["FAILED|shared", "ROLLED_BACK|shared"]
+    );
     assert_eq!(done(&pool).await, Vec::<String>::new());
     assert_as_new(&pool).await;
 }
@@ -80,14 +107,28 @@ async fn drop_made(db: &mut MySqlConnection) -> Result<(), sqlx::Error> {
 #[tokio::test]
 async fn a_failure_after_ddl_is_rolled_back_by_the_rollback() {
     let (_database, pool) = fresh().await;
-    let error = Runner::new(&pool).changes(changes![fails_after_ddl]).run().await.unwrap_err();
+    let error = Runner::new(&pool)
+        .changes(changes![fails_after_ddl])
+        .run()
+        .await
+        .unwrap_err();
     let report = error.report().unwrap();
-    assert_eq!(report.changes().next().unwrap().outcome, Outcome::RolledBack, "{error}");
-    assert_eq!(entries(&pool).await, ["STARTED|shared", "FAILED|none", "ROLLED_BACK|none"]);
+    assert_eq!(
+        report.changes().next().unwrap().outcome,
+        Outcome::RolledBack,
+        "{error}"
+    );
+    assert_eq!(
+        entries(&pool).await,
+        ["STARTED|shared", "FAILED|none", "ROLLED_BACK|none"]
+    );
     assert_eq!(done(&pool).await, Vec::<String>::new());
     let made = "SELECT count(*) FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = 'made'";
     assert_eq!(count(&pool, made).await, 0);
-    assert_eq!(count(&pool, "SELECT count(*) FROM flamingock_marker").await, 0);
+    assert_eq!(
+        count(&pool, "SELECT count(*) FROM flamingock_marker").await,
+        0
+    );
     assert_as_new(&pool).await;
 }
 
@@ -99,20 +140,33 @@ async fn ddl_fails(db: &mut MySqlConnection) -> Result<(), sqlx::Error> {
 
 #[rollback(ddl_fails)]
 async fn remove_before(db: &mut MySqlConnection) -> Result<(), sqlx::Error> {
-    query(db, "DELETE FROM done WHERE what = 'before'").await.map(drop)
+    query(db, "DELETE FROM done WHERE what = 'before'")
+        .await
+        .map(drop)
 }
 
 #[tokio::test]
 async fn ddl_that_fails_has_committed_all_the_same() {
     let (_database, pool) = fresh().await;
-    Runner::new(&pool).changes(changes![ddl_fails]).run().await.unwrap_err();
-    assert_eq!(entries(&pool).await, ["STARTED|shared", "FAILED|none", "ROLLED_BACK|shared"]);
+    Runner::new(&pool)
+        .changes(changes![ddl_fails])
+        .run()
+        .await
+        .unwrap_err();
+    assert_eq!(
+        entries(&pool).await,
+        ["STARTED|shared", "FAILED|none", "ROLLED_BACK|shared"]
+    );
     assert_eq!(done(&pool).await, Vec::<String>::new());
     assert_as_new(&pool).await;
 }
 
 #[change(id = "deadlocks", order = "001", detached)]
-async fn deadlocks(db: &mut MySqlConnection, gate: &Gate, swallow: &bool) -> Result<(), sqlx::Error> {
+async fn deadlocks(
+    db: &mut MySqlConnection,
+    gate: &Gate,
+    swallow: &bool,
+) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('before')").await?;
     query(db, "UPDATE pair SET v = 1 WHERE id = 2").await?;
     gate.pass().await;
@@ -121,31 +175,57 @@ async fn deadlocks(db: &mut MySqlConnection, gate: &Gate, swallow: &bool) -> Res
         Err(error) => assert!(error.to_string().contains("1213"), "{error}"),
         Ok(_) => {}
     }
-    query(db, "INSERT INTO done VALUES ('after')").await.map(drop)
+    query(db, "INSERT INTO done VALUES ('after')")
+        .await
+        .map(drop)
 }
 
 /// Runs the change against another transaction, which weighs more, so that the change is the victim.
-async fn run_into_a_deadlock(database: &TestDatabase<MariaDb>, pool: &MySqlPool, swallow: bool) -> Result<flamingock::Report, flamingock::Error> {
+async fn run_into_a_deadlock(
+    database: &TestDatabase<MariaDb>,
+    pool: &MySqlPool,
+    swallow: bool,
+) -> Result<flamingock::Report, flamingock::Error> {
     let setup = "CREATE TABLE pair (id INT PRIMARY KEY, v INT); INSERT INTO pair VALUES (1, 0), (2, 0);
         CREATE TABLE weight (n INT); INSERT INTO weight VALUES (1), (2), (3), (4), (5), (6), (7), (8)";
     execute(pool, setup).await;
     let others = database.pool(2).await;
     let mut other = others.acquire().await.unwrap();
-    query(&mut *other, "BEGIN; UPDATE weight SET n = n + 1; UPDATE pair SET v = 2 WHERE id = 1").await.unwrap();
+    query(
+        &mut *other,
+        "BEGIN; UPDATE weight SET n = n + 1; UPDATE pair SET v = 2 WHERE id = 1",
+    )
+    .await
+    .unwrap();
     let gate = Gate::default();
-    let runner = Runner::new(pool).changes(changes![deadlocks]).provide(gate.clone()).provide(swallow);
+    let runner = Runner::new(pool)
+        .changes(changes![deadlocks])
+        .provide(gate.clone())
+        .provide(swallow);
     let run = tokio::spawn(runner.run());
     gate.reached().await;
     let blocked = tokio::spawn(async move {
-        query(&mut *other, "UPDATE pair SET v = 2 WHERE id = 2").await.unwrap();
+        query(&mut *other, "UPDATE pair SET v = 2 WHERE id = 2")
+            .await
+            .unwrap();
         query(&mut *other, "COMMIT").await.unwrap();
     });
-    let waits = "SELECT count(*) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT' AND trx_query LIKE '%UPDATE pair SET v = 2 WHERE id = 2%'";
-    while count(&others, waits).await == 0 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    // The tables about InnoDB's transactions are a copy that frequent readers keep old.
+    let waits = "SELECT count(*) FROM information_schema.processlist WHERE db = DATABASE()
+        AND info = 'UPDATE pair SET v = 2 WHERE id = 2' AND time_ms > 200";
+    let waiting = async {
+        while count(&others, waits).await == 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), waiting)
+        .await
+        .unwrap();
     gate.open();
-    let result = tokio::time::timeout(Duration::from_secs(60), run).await.unwrap().unwrap();
+    let result = tokio::time::timeout(Duration::from_secs(60), run)
+        .await
+        .unwrap()
+        .unwrap();
     blocked.await.unwrap();
     result
 }
@@ -153,9 +233,19 @@ async fn run_into_a_deadlock(database: &TestDatabase<MariaDb>, pool: &MySqlPool,
 #[tokio::test]
 async fn a_change_that_swallows_a_deadlock_is_never_applied() {
     let (database, pool) = fresh().await;
-    let error = run_into_a_deadlock(&database, &pool, true).await.unwrap_err();
-    assert!(error.to_string().contains("the database rolled the transaction back"), "{error}");
-    assert_eq!(entries(&pool).await, ["FAILED|shared", "ROLLED_BACK|shared"]);
+    let error = run_into_a_deadlock(&database, &pool, true)
+        .await
+        .unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("the database rolled the transaction back"),
+        "{error}"
+    );
+    assert_eq!(
+        entries(&pool).await,
+        ["FAILED|shared", "ROLLED_BACK|shared"]
+    );
     assert_eq!(done(&pool).await, Vec::<String>::new());
     assert_as_new(&pool).await;
 }
@@ -164,7 +254,10 @@ async fn a_change_that_swallows_a_deadlock_is_never_applied() {
 async fn a_deadlock_is_tried_again_and_recorded_once() {
     let (database, pool) = fresh().await;
     let report = run_into_a_deadlock(&database, &pool, false).await.unwrap();
-    assert_eq!(report.changes().next().unwrap().notes, [Note::Retried { times: 1 }]);
+    assert_eq!(
+        report.changes().next().unwrap().notes,
+        [Note::Retried { times: 1 }]
+    );
     assert_eq!(entries(&pool).await, ["STARTED|shared", "APPLIED|shared"]);
     assert_eq!(done(&pool).await, ["after", "before"]);
     assert_as_new(&pool).await;
@@ -173,14 +266,23 @@ async fn a_deadlock_is_tried_again_and_recorded_once() {
 #[change(id = "moves", order = "001", detached)]
 async fn moves(db: &mut MySqlConnection, calls: &AtomicUsize) -> Result<(), sqlx::Error> {
     calls.fetch_add(1, Ordering::Relaxed);
-    query(db, "INSERT INTO done VALUES ('moves'); USE information_schema").await.map(drop)
+    query(
+        db,
+        "INSERT INTO done VALUES ('moves'); USE information_schema",
+    )
+    .await
+    .map(drop)
 }
 
 #[tokio::test]
 async fn a_change_that_moves_to_another_database_is_recorded_where_it_belongs() {
     let (database, pool) = fresh().await;
     let calls = std::sync::Arc::new(AtomicUsize::new(0));
-    let runner = |pool: &MySqlPool| Runner::new(pool).changes(changes![moves]).provide_arc(calls.clone());
+    let runner = |pool: &MySqlPool| {
+        Runner::new(pool)
+            .changes(changes![moves])
+            .provide_arc(calls.clone())
+    };
     runner(&pool).run().await.unwrap();
     let other = database.pool(1).await;
     assert_eq!(entries(&other).await, ["STARTED|shared", "APPLIED|shared"]);
@@ -204,7 +306,11 @@ struct Aside(MySqlPool);
 #[change(id = "robbed", order = "001", detached)]
 async fn robbed(db: &mut MySqlConnection, aside: &Aside) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('robbed')").await?;
-    execute(&aside.0, "UPDATE flamingock_lock SET token = token + 1, run_id = 'thief'").await;
+    execute(
+        &aside.0,
+        "UPDATE flamingock_lock SET token = token + 1, run_id = 'thief'",
+    )
+    .await;
     Ok(())
 }
 
@@ -213,9 +319,14 @@ async fn robbed(db: &mut MySqlConnection, aside: &Aside) -> Result<(), sqlx::Err
 async fn a_server_that_is_not_strict_refuses_the_entry_of_a_lost_lease() {
     let (database, other) = fresh().await;
     let pool = in_mode(&database, "SET sql_mode = ''").await;
-    let runner = Runner::new(&pool).changes(changes![robbed]).provide(Aside(other.clone()));
+    let runner = Runner::new(&pool)
+        .changes(changes![robbed])
+        .provide(Aside(other.clone()));
     let error = runner.run().await.unwrap_err();
-    assert!(matches!(error, flamingock::Error::LeaseLost { .. }), "{error}");
+    assert!(
+        matches!(error, flamingock::Error::LeaseLost { .. }),
+        "{error}"
+    );
     assert_eq!(entries(&other).await, Vec::<String>::new());
     assert_eq!(done(&other).await, Vec::<String>::new());
 }
@@ -227,13 +338,24 @@ async fn odd(db: &mut MySqlConnection) -> Result<(), sqlx::Error> {
 
 #[tokio::test]
 async fn quoting_modes_change_no_text() {
-    for mode in ["SET sql_mode = 'ANSI,NO_BACKSLASH_ESCAPES'", "SET sql_mode = ''"] {
+    for mode in [
+        "SET sql_mode = 'ANSI,NO_BACKSLASH_ESCAPES'",
+        "SET sql_mode = ''",
+    ] {
         let (database, other) = fresh().await;
         let pool = in_mode(&database, mode).await;
-        let runner = || Runner::new(&pool).changes(changes![odd]).service("sé'r\\v\"ice");
+        let runner = || {
+            Runner::new(&pool)
+                .changes(changes![odd])
+                .service("sé'r\\v\"ice")
+        };
         runner().run().await.unwrap();
         assert!(runner().run().await.unwrap().is_up_to_date());
-        let texts = strings(&other, "SELECT DISTINCT service, change_id FROM flamingock_audit").await;
+        let texts = strings(
+            &other,
+            "SELECT DISTINCT service, change_id FROM flamingock_audit",
+        )
+        .await;
         assert_eq!(texts, ["sé'r\\v\"ice|it's \"odd\" \\ 🦩"], "{mode}");
     }
 }
@@ -250,7 +372,11 @@ async fn nested_after_ddl(tx: &mut sqlx::Transaction<'_, sqlx::MySql>) -> Result
 #[tokio::test]
 async fn a_nested_transaction_after_ddl_is_a_failure_without_transaction() {
     let (_database, pool) = fresh().await;
-    Runner::new(&pool).changes(changes![nested_after_ddl]).run().await.unwrap_err();
+    Runner::new(&pool)
+        .changes(changes![nested_after_ddl])
+        .run()
+        .await
+        .unwrap_err();
     assert_eq!(entries(&pool).await, ["STARTED|shared", "FAILED|none"]);
     assert_eq!(done(&pool).await, Vec::<String>::new());
     assert_as_new(&pool).await;
@@ -271,10 +397,49 @@ async fn fails_too(db: &mut MySqlConnection) -> Result<(), sqlx::Error> {
 #[tokio::test]
 async fn a_rollback_that_fails_after_ddl_is_an_issue_and_leaves_no_marker() {
     let (_database, pool) = fresh().await;
-    let error = Runner::new(&pool).changes(changes![both_fail]).run().await.unwrap_err();
+    let error = Runner::new(&pool)
+        .changes(changes![both_fail])
+        .run()
+        .await
+        .unwrap_err();
     assert!(error.to_string().contains("nowhere_else"), "{error}");
-    assert_eq!(entries(&pool).await, ["STARTED|shared", "FAILED|none", "ROLLBACK_FAILED|none"]);
-    let error = Runner::new(&pool).changes(changes![both_fail]).run().await.unwrap_err();
+    assert_eq!(
+        entries(&pool).await,
+        ["STARTED|shared", "FAILED|none", "ROLLBACK_FAILED|none"]
+    );
+    let error = Runner::new(&pool)
+        .changes(changes![both_fail])
+        .run()
+        .await
+        .unwrap_err();
     assert!(matches!(error, flamingock::Error::Issues(_)), "{error}");
-    assert_eq!(count(&pool, "SELECT count(*) FROM flamingock_marker").await, 0);
+    assert_eq!(
+        count(&pool, "SELECT count(*) FROM flamingock_marker").await,
+        0
+    );
+}
+
+#[change(id = "waits", order = "001", lock_timeout = "1s", detached)]
+async fn waits(db: &mut MySqlConnection, calls: &AtomicUsize) -> Result<(), sqlx::Error> {
+    calls.fetch_add(1, Ordering::Relaxed);
+    query(db, "DELETE FROM done").await.map(drop)
+}
+
+#[tokio::test]
+async fn a_lock_that_is_not_obtained_in_the_time_given_for_it_fails_the_change() {
+    let (database, pool) = fresh().await;
+    execute(&pool, "INSERT INTO done VALUES ('held')").await;
+    let mut other = database.pool(1).await.acquire().await.unwrap().detach();
+    query(&mut other, "BEGIN; DELETE FROM done").await.unwrap();
+    let calls = std::sync::Arc::new(AtomicUsize::new(0));
+    let runner = Runner::new(&pool)
+        .changes(changes![waits])
+        .provide_arc(calls.clone());
+    let error = runner.run().await.unwrap_err();
+    assert!(error.to_string().contains("Lock wait timeout"), "{error}");
+    assert_eq!(calls.load(Ordering::Relaxed), 1);
+    assert_eq!(
+        entries(&pool).await,
+        ["FAILED|shared", "ROLLED_BACK|shared"]
+    );
 }

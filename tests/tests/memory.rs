@@ -38,7 +38,10 @@ async fn in_memory(connections: u32) -> SqlitePool {
 
 /// Shorter than the changes take: there is no heartbeat here, and nothing that could expire.
 fn short() -> LockOptions {
-    LockOptions { lease: Duration::from_millis(20), ..LockOptions::default() }
+    LockOptions {
+        lease: Duration::from_millis(20),
+        ..LockOptions::default()
+    }
 }
 
 #[tokio::test]
@@ -47,14 +50,18 @@ async fn two_runs_on_one_database_in_memory_exclude_each_other() {
         let pool = in_memory(connections).await;
         let gate = Gate::default();
         let start = || {
-            let runner = Runner::new(&pool).changes(changes![gated, kept]).provide(gate.clone());
+            let runner = Runner::new(&pool)
+                .changes(changes![gated, kept])
+                .provide(gate.clone());
             tokio::spawn(runner.lock(short()).run())
         };
         let (one, other) = (start(), start());
         gate.reached().await;
         gate.open();
         let limit = Duration::from_secs(30);
-        let (one, other) = tokio::time::timeout(limit, async { (one.await, other.await) }).await.unwrap();
+        let (one, other) = tokio::time::timeout(limit, async { (one.await, other.await) })
+            .await
+            .unwrap();
         let (one, other) = (one.unwrap().unwrap(), other.unwrap().unwrap());
         assert_eq!(one.counts().newly_applied + other.counts().newly_applied, 2);
         assert_eq!(gate.visitors(), 1);
@@ -80,7 +87,12 @@ async fn databases_in_memory_are_separate() {
     let (one, other) = (in_memory(1).await, in_memory(1).await);
     let gate = Gate::default();
     let start = |pool: &SqlitePool| {
-        tokio::spawn(Runner::new(pool).changes(changes![gated]).provide(gate.clone()).run())
+        tokio::spawn(
+            Runner::new(pool)
+                .changes(changes![gated])
+                .provide(gate.clone())
+                .run(),
+        )
     };
     let runs = (start(&one), start(&other));
     while gate.visitors() < 2 {
@@ -103,7 +115,9 @@ async fn runs_on_a_memory_store_exclude_each_other() {
     let store = MemoryStore::new();
     let (calls, gate) = (std::sync::Arc::new(AtomicUsize::new(0)), Gate::default());
     let start = || {
-        let runner = Runner::new(&store).changes(changes![counted]).provide_arc(calls.clone());
+        let runner = Runner::new(&store)
+            .changes(changes![counted])
+            .provide_arc(calls.clone());
         tokio::spawn(runner.provide(gate.clone()).run())
     };
     let runs = [start(), start(), start()];
@@ -114,7 +128,10 @@ async fn runs_on_a_memory_store_exclude_each_other() {
         applied += run.await.unwrap().unwrap().counts().newly_applied;
     }
     assert_eq!((applied, calls.load(Ordering::Relaxed)), (1, 1));
-    let again = Runner::new(&store).changes(changes![counted]).provide_arc(calls).provide(gate);
+    let again = Runner::new(&store)
+        .changes(changes![counted])
+        .provide_arc(calls)
+        .provide(gate);
     assert!(again.run().await.unwrap().is_up_to_date());
 }
 
@@ -137,8 +154,19 @@ async fn breaks() -> Result<(), BoxError> {
 #[tokio::test]
 async fn a_memory_store_keeps_a_failure_as_an_issue() {
     let store = MemoryStore::new();
-    Runner::new(&store).changes(changes![breaks]).run().await.unwrap_err();
-    let error = Runner::new(&store).changes(changes![breaks]).run().await.unwrap_err();
+    Runner::new(&store)
+        .changes(changes![breaks])
+        .run()
+        .await
+        .unwrap_err();
+    let error = Runner::new(&store)
+        .changes(changes![breaks])
+        .run()
+        .await
+        .unwrap_err();
     assert!(matches!(error, Error::Issues(_)), "{error}");
-    assert_eq!(error.report().unwrap().changes().next().unwrap().outcome, Outcome::Blocked);
+    assert_eq!(
+        error.report().unwrap().changes().next().unwrap().outcome,
+        Outcome::Blocked
+    );
 }

@@ -1,6 +1,7 @@
 //! How changes end, and what is recorded of it.
 
 #![allow(clippy::unwrap_used)]
+#![allow(clippy::duplicate_mod)] // The same scenarios on every database.
 
 #[path = "../scenarios"]
 mod sqlite {

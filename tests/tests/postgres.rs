@@ -19,9 +19,17 @@ async fn fresh() -> (TestDatabase<Postgres>, PgPool) {
 }
 
 #[change(id = "loses", order = "001", detached)]
-async fn loses(db: &mut PgConnection, left: &AtomicUsize) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+async fn loses(
+    db: &mut PgConnection,
+    left: &AtomicUsize,
+) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     query(db, "INSERT INTO done VALUES ('loses')").await?;
-    if left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok() {
+    if left
+        .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+            left.checked_sub(1)
+        })
+        .is_ok()
+    {
         let raise = "DO $$ BEGIN RAISE EXCEPTION 'lost' USING ERRCODE = '40001'; END $$";
         query(db, raise).await?;
     }
@@ -31,9 +39,14 @@ async fn loses(db: &mut PgConnection, left: &AtomicUsize) -> Result<(), Box<dyn 
 #[tokio::test]
 async fn a_serialization_failure_is_tried_again_and_recorded_once() {
     let (_database, pool) = fresh().await;
-    let runner = Runner::new(&pool).changes(changes![loses]).provide(AtomicUsize::new(3));
+    let runner = Runner::new(&pool)
+        .changes(changes![loses])
+        .provide(AtomicUsize::new(3));
     let report = runner.run().await.unwrap();
-    assert_eq!(report.changes().next().unwrap().notes, [Note::Retried { times: 3 }]);
+    assert_eq!(
+        report.changes().next().unwrap().notes,
+        [Note::Retried { times: 3 }]
+    );
     assert_eq!(audit(&pool).await, ["loses 1 APPLIED shared"]);
     assert_eq!(done(&pool).await, ["loses"]);
 }
@@ -42,28 +55,49 @@ async fn a_serialization_failure_is_tried_again_and_recorded_once() {
 async fn a_serialization_failure_that_stays_is_a_failure_after_the_third_retry() {
     let (_database, pool) = fresh().await;
     let left = Arc::new(AtomicUsize::new(100));
-    let runner = Runner::new(&pool).changes(changes![loses]).provide_arc(left.clone());
+    let runner = Runner::new(&pool)
+        .changes(changes![loses])
+        .provide_arc(left.clone());
     let error = runner.run().await.unwrap_err();
     let change = error.report().unwrap().changes().next().unwrap();
-    assert_eq!((change.outcome, &*change.notes), (Outcome::RolledBack, &[Note::Retried { times: 3 }][..]));
+    assert_eq!(
+        (change.outcome, &*change.notes),
+        (Outcome::RolledBack, &[Note::Retried { times: 3 }][..])
+    );
     assert_eq!(left.load(Ordering::Relaxed), 96);
-    assert_eq!(audit(&pool).await, ["loses 1 FAILED shared", "loses 1 ROLLED_BACK shared"]);
+    assert_eq!(
+        audit(&pool).await,
+        ["loses 1 FAILED shared", "loses 1 ROLLED_BACK shared"]
+    );
 }
 
 #[change(id = "moves", order = "001", detached)]
 async fn moves(db: &mut PgConnection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('moves')").await?;
     query(db, "CREATE SCHEMA elsewhere; SET search_path = elsewhere").await?;
-    query(db, "CREATE TABLE flamingock_audit (trap INT)").await.map(drop)
+    query(db, "CREATE TABLE flamingock_audit (trap INT)")
+        .await
+        .map(drop)
 }
 
 #[tokio::test]
 async fn a_change_that_moves_the_search_path_is_recorded_where_it_belongs() {
     let (database, pool) = fresh().await;
-    Runner::new(&pool).changes(changes![moves]).run().await.unwrap();
+    Runner::new(&pool)
+        .changes(changes![moves])
+        .run()
+        .await
+        .unwrap();
     let other = database.pool(1).await;
     assert_eq!(audit(&other).await, ["moves 1 APPLIED shared"]);
-    assert!(Runner::new(&other).changes(changes![moves]).run().await.unwrap().is_up_to_date());
+    assert!(
+        Runner::new(&other)
+            .changes(changes![moves])
+            .run()
+            .await
+            .unwrap()
+            .is_up_to_date()
+    );
 }
 
 #[change(id = "other-role", order = "001", detached)]
@@ -77,11 +111,19 @@ async fn a_change_that_stays_in_a_role_without_rights_is_undone_and_recorded() {
     let (_database, pool) = fresh().await;
     let role = format!("nobody_{:08x}", rand::random::<u32>());
     execute(&pool, &format!("CREATE ROLE {role}")).await;
-    let runner = Runner::new(&pool).changes(changes![other_role]).provide(role.clone());
+    let runner = Runner::new(&pool)
+        .changes(changes![other_role])
+        .provide(role.clone());
     let error = runner.run().await.unwrap_err();
     execute(&pool, &format!("DROP ROLE {role}")).await;
     assert!(error.to_string().contains("permission denied"), "{error}");
-    assert_eq!(audit(&pool).await, ["other-role 1 FAILED shared", "other-role 1 ROLLED_BACK shared"]);
+    assert_eq!(
+        audit(&pool).await,
+        [
+            "other-role 1 FAILED shared",
+            "other-role 1 ROLLED_BACK shared"
+        ]
+    );
     assert_eq!(done(&pool).await, Vec::<String>::new());
 }
 
@@ -95,22 +137,38 @@ async fn swallows(db: &mut PgConnection) -> Result<(), sqlx::Error> {
 #[tokio::test]
 async fn an_error_that_the_change_swallows_fails_it() {
     let (_database, pool) = fresh().await;
-    let error = Runner::new(&pool).changes(changes![swallows]).run().await.unwrap_err();
-    assert!(error.to_string().contains("current transaction is aborted"), "{error}");
-    assert_eq!(audit(&pool).await, ["swallows 1 FAILED shared", "swallows 1 ROLLED_BACK shared"]);
+    let error = Runner::new(&pool)
+        .changes(changes![swallows])
+        .run()
+        .await
+        .unwrap_err();
+    assert!(
+        error.to_string().contains("current transaction is aborted"),
+        "{error}"
+    );
+    assert_eq!(
+        audit(&pool).await,
+        ["swallows 1 FAILED shared", "swallows 1 ROLLED_BACK shared"]
+    );
 }
 
 #[change(id = "isolated", order = "001", detached)]
 async fn isolated(db: &mut PgConnection) -> Result<(), sqlx::Error> {
     query(db, "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE").await?;
-    query(db, "INSERT INTO done SELECT count(*) FROM flamingock_lease").await.map(drop)
+    query(db, "INSERT INTO done SELECT count(*) FROM flamingock_lease")
+        .await
+        .map(drop)
 }
 
 /// Our BEGIN must not take the snapshot.
 #[tokio::test]
 async fn a_change_may_choose_its_isolation_level() {
     let (_database, pool) = fresh().await;
-    Runner::new(&pool).changes(changes![isolated]).run().await.unwrap();
+    Runner::new(&pool)
+        .changes(changes![isolated])
+        .run()
+        .await
+        .unwrap();
     assert_eq!(audit(&pool).await, ["isolated 1 APPLIED shared"]);
 }
 
@@ -121,17 +179,53 @@ async fn odd(db: &mut PgConnection) -> Result<(), sqlx::Error> {
 
 #[tokio::test]
 async fn quoting_modes_change_no_text() {
-    for mode in ["SET standard_conforming_strings = off", "SET backslash_quote = on"] {
+    for mode in [
+        "SET standard_conforming_strings = off",
+        "SET backslash_quote = on",
+    ] {
         let (database, other) = fresh().await;
         let options = PoolOptions::new().max_connections(1);
         let options = options.after_connect(move |connection, _| {
             Box::pin(async move { query(connection, mode).await.map(drop) })
         });
         let pool = database.pool_with(options).await;
-        let runner = || Runner::new(&pool).changes(changes![odd]).service("sé'r\\v\"ice");
+        let runner = || {
+            Runner::new(&pool)
+                .changes(changes![odd])
+                .service("sé'r\\v\"ice")
+        };
         runner().run().await.unwrap();
         assert!(runner().run().await.unwrap().is_up_to_date());
-        let texts = strings(&other, "SELECT DISTINCT service, change_id FROM flamingock_audit").await;
+        let texts = strings(
+            &other,
+            "SELECT DISTINCT service, change_id FROM flamingock_audit",
+        )
+        .await;
         assert_eq!(texts, ["sé'r\\v\"ice|it's \"odd\" \\ 🦩"], "{mode}");
     }
+}
+
+#[change(
+    id = "waits-for-a-lock",
+    order = "001",
+    lock_timeout = "100ms",
+    detached
+)]
+async fn waits_for_a_lock(db: &mut PgConnection, calls: &AtomicUsize) -> Result<(), sqlx::Error> {
+    calls.fetch_add(1, Ordering::Relaxed);
+    query(db, "LOCK TABLE done").await.map(drop)
+}
+
+#[tokio::test]
+async fn a_lock_that_is_not_obtained_in_the_time_given_for_it_fails_the_change() {
+    let (database, pool) = fresh().await;
+    let mut other = database.pool(1).await.acquire().await.unwrap().detach();
+    query(&mut other, "BEGIN; LOCK TABLE done").await.unwrap();
+    let calls = Arc::new(AtomicUsize::new(0));
+    let runner = Runner::new(&pool)
+        .changes(changes![waits_for_a_lock])
+        .provide_arc(calls.clone());
+    let error = runner.run().await.unwrap_err();
+    assert!(error.to_string().contains("lock timeout"), "{error}");
+    assert_eq!(calls.load(Ordering::Relaxed), 1);
 }

@@ -1,6 +1,7 @@
 //! Applications as processes: many that start at once, and some that are killed.
 
 #![allow(clippy::unwrap_used)]
+#![allow(clippy::duplicate_mod)] // The same scenarios on every database.
 
 #[path = "../scenarios"]
 mod sqlite {

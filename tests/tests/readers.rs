@@ -1,6 +1,7 @@
 //! Starts that have nothing to do.
 
 #![allow(clippy::unwrap_used)]
+#![allow(clippy::duplicate_mod)] // The same scenarios on every database.
 
 /// A database user who may only read.
 macro_rules! reader {
@@ -23,7 +24,11 @@ macro_rules! reader {
                 let options = options.username(&name).password("secret");
                 let pool = sqlx::pool::PoolOptions::new().max_connections(1);
                 let pool = pool.connect_with(options).await.unwrap();
-                Reader { name, database: database_name, pool }
+                Reader {
+                    name,
+                    database: database_name,
+                    pool,
+                }
             }
 
             async fn may_read(&self, owner: &sqlx::Pool<Db>) {
@@ -82,12 +87,39 @@ mod sqlite {
     async fn a_file_that_is_read_only_can_be_started_when_it_is_up_to_date() {
         let database = Sqlite::fresh().await;
         let owner = with_table(&database, 1).await;
-        Runner::new(&owner).changes(changes![one]).run().await.unwrap();
-        let options = (*owner.connect_options()).clone().read_only(true).create_if_missing(false);
-        let reader = SqlitePoolOptions::new().connect_with(options).await.unwrap();
-        assert!(Runner::new(&reader).changes(changes![one]).run().await.unwrap().is_up_to_date());
-        let error = Runner::new(&reader).changes(changes![one, two]).run().await.unwrap_err();
-        let Error::Store { source, .. } = &error else { panic!("{error}") };
-        assert_eq!(source.kind, flamingock::audit::StoreErrorKind::Denied, "{error}");
+        Runner::new(&owner)
+            .changes(changes![one])
+            .run()
+            .await
+            .unwrap();
+        let options = (*owner.connect_options())
+            .clone()
+            .read_only(true)
+            .create_if_missing(false);
+        let reader = SqlitePoolOptions::new()
+            .connect_with(options)
+            .await
+            .unwrap();
+        assert!(
+            Runner::new(&reader)
+                .changes(changes![one])
+                .run()
+                .await
+                .unwrap()
+                .is_up_to_date()
+        );
+        let error = Runner::new(&reader)
+            .changes(changes![one, two])
+            .run()
+            .await
+            .unwrap_err();
+        let Error::Store { source, .. } = &error else {
+            panic!("{error}")
+        };
+        assert_eq!(
+            source.kind,
+            flamingock::audit::StoreErrorKind::Denied,
+            "{error}"
+        );
     }
 }

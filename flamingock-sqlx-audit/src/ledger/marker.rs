@@ -4,7 +4,6 @@ use super::params::{marker_params, tagged};
 use super::transaction::plain;
 use super::{Ledger, Result};
 use crate::backend::{Backend, Conn};
-use crate::dialect::Isolation;
 use crate::template::Rendered;
 
 /// The key of a marker: which attempt at which change.
@@ -42,6 +41,21 @@ impl MarkerKind {
 }
 
 impl<B: Backend> Ledger<B> {
+    /// Asks once where the marker table is, or is to be: a change may move the connection to
+    /// another schema.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub async fn locate_markers(&self, connection: &mut Conn<B>) -> Result<()> {
+        let rows = self
+            .fetch(connection, B::DIALECT.marker_schema, &[])
+            .await?;
+        if let Some(schema) = rows.into_iter().next().and_then(|mut row| row.optional(0)) {
+            self.set_schema(&schema);
+        }
+        Ok(())
+    }
+
     /// Creates the marker table. Safe for many at once.
     ///
     /// # Errors
@@ -76,8 +90,9 @@ impl<B: Backend> Ledger<B> {
         if !B::DIALECT.release_savepoint.is_empty() {
             statements.push(plain(tagged(B::DIALECT.release_savepoint, tag)));
         }
+        statements.extend(B::DIALECT.limit_idle.map(|text| plain(text.to_owned())));
         statements.push(self.applied_mark(marker, tag));
-        self.send_in_order(connection, statements).await
+        self.send_mark(connection, statements).await
     }
 
     /// The same when the savepoint is gone: the database has committed midway.
@@ -90,15 +105,26 @@ impl<B: Backend> Ledger<B> {
         marker: &Marker,
         tag: &str,
     ) -> Result<()> {
-        self.send_in_order(connection, vec![self.applied_mark(marker, tag)])
-            .await
+        let statements = vec![self.applied_mark(marker, tag)];
+        self.send_mark(connection, statements).await
+    }
+
+    async fn send_mark(&self, connection: &mut Conn<B>, statements: Vec<Rendered>) -> Result<()> {
+        match self.send_in_order(connection, statements).await? {
+            // Whoever removed it has decided about this attempt.
+            0 => Err(sqlx::Error::Protocol(
+                "the witness of the transaction is gone".to_owned(),
+            )),
+            _ => Ok(()),
+        }
     }
 
     fn applied_mark(&self, marker: &Marker, tag: &str) -> Rendered {
         let params = marker_params(marker, MarkerKind::Applied, tag);
-        let template = match B::DIALECT.isolation {
-            Isolation::Whole => B::DIALECT.marker_insert,
-            Isolation::Witnessed => B::DIALECT.marker_promote,
+        let template = if B::DIALECT.has_marker_witness() {
+            B::DIALECT.marker_promote
+        } else {
+            B::DIALECT.marker_insert
         };
         self.render(template, &params)
     }

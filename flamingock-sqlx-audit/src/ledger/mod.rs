@@ -58,6 +58,13 @@ impl<B: Backend> Ledger<B> {
         self.resolved.get().unwrap_or(&self.names)
     }
 
+    /// A schema that was named stays: the database reports the connection's own one.
+    fn set_schema(&self, schema: &str) {
+        if self.names.schema().is_none() {
+            self.resolved.get_or_init(|| self.names.resolved(schema));
+        }
+    }
+
     fn render(&self, template: &str, params: &[(&str, Value)]) -> Rendered {
         render(
             template,
@@ -66,6 +73,16 @@ impl<B: Backend> Ledger<B> {
             B::DIALECT.values,
             params,
         )
+    }
+
+    /// With the values as quoted texts: for statements that people read, or that nothing can be
+    /// bound in.
+    fn render_as_text(&self, template: &str, params: &[(&str, Value)]) -> String {
+        let values = match B::DIALECT.values {
+            Values::Bound => Values::Literal(quoted_text),
+            Values::Literal(encode) => Values::Literal(encode),
+        };
+        render(template, self.names(), B::DIALECT.quote, values, params).text
     }
 
     async fn fetch(
@@ -151,10 +168,8 @@ impl<B: Backend> Ledger<B> {
         let rows = self.fetch(connection, B::DIALECT.snapshot, &params).await?;
         let mut snapshot = Snapshot::default();
         for mut row in rows {
-            let own_schema = row.optional(0);
-            // A schema that was named stays: MySQL reports the connection's own one here.
-            if let (Some(schema), None) = (own_schema, self.names.schema()) {
-                self.resolved.get_or_init(|| self.names.resolved(&schema));
+            if let Some(schema) = row.optional(0) {
+                self.set_schema(&schema);
             }
             snapshot.in_memory |= row.int(1)? == Some(1);
             if snapshot.lock.is_none() {
@@ -286,20 +301,20 @@ impl<B: Backend> Ledger<B> {
         lease: Option<Duration>,
         rows: &[NewAuditRow],
     ) -> Result<i64> {
-        let mut seq = 0;
+        let mut statements: Vec<Rendered> = rows
+            .iter()
+            .map(|row| self.row(row, possession, B::DIALECT.fence_alone, ""))
+            .collect();
         if B::DIALECT.has_one_writer {
-            let append = rows
-                .iter()
-                .map(|row| self.row(row, possession, B::DIALECT.fence_alone, ""))
-                .chain([self.renewal(possession, lease, None)]);
-            let answer = B::write(connection, append.collect(), self.patience).await?;
-            return seq_of(&answer);
+            statements.push(self.renewal(possession, lease, None));
         }
-        for row in rows {
-            let rendered = self.row(row, possession, B::DIALECT.fence_alone, "");
-            seq = seq_of(&B::fetch(connection, rendered).await?)?;
-        }
-        Ok(seq)
+        // What an attempt without transaction does must not outlive the record that it began.
+        let answer = if rows.iter().any(|row| row.state == "STARTED") {
+            B::write_durably(connection, statements, self.patience).await?
+        } else {
+            B::write(connection, statements, self.patience).await?
+        };
+        seq_of(&answer)
     }
 
     fn row(&self, row: &NewAuditRow, possession: &Possession, fence: &str, tag: &str) -> Rendered {

@@ -17,29 +17,65 @@ pub enum Witness<'a> {
     Row(&'a NewAuditRow),
     /// A marker, where an audit row would say something that is not so.
     Marker(&'a Marker),
+    /// A mark on the row of the lease.
+    Lease,
 }
 
 impl<B: Backend> Ledger<B> {
     /// The text that opens the transaction of a change: the witness, where the database needs one,
     /// and the savepoint go with it. `tag` is made of letters and digits.
     pub fn begin(&self, possession: &Possession, witness: &Witness<'_>, tag: &str) -> String {
-        let mut texts = vec![tagged(B::DIALECT.begin, tag)];
-        if B::DIALECT.isolation == Isolation::Witnessed {
-            texts.push(match witness {
-                Witness::Row(row) => {
-                    let metadata = B::DIALECT.witness_metadata.unwrap_or("$metadata");
-                    self.row_with(row, possession, "$token", metadata, tag).text
-                }
-                Witness::Marker(marker) => {
-                    let params = marker_params(marker, MarkerKind::Started, tag);
-                    self.render(B::DIALECT.marker_insert, &params).text
-                }
-            });
+        let mut texts = Vec::new();
+        // A marker stands in a database that need not have the lock.
+        if let (Some(check), Witness::Row(_)) = (B::DIALECT.before_witness, witness) {
+            texts.push(self.render(check, &lease_params(possession, None)).text);
         }
+        texts.push(tagged(B::DIALECT.begin, tag));
+        texts.extend(self.witness(possession, witness, tag));
         if !B::DIALECT.savepoint.is_empty() {
             texts.push(tagged(B::DIALECT.savepoint, tag));
         }
         texts.join("; ")
+    }
+
+    fn witness(&self, possession: &Possession, witness: &Witness<'_>, tag: &str) -> Option<String> {
+        let (template, params) = match witness {
+            Witness::Row(row) if B::DIALECT.isolation == Isolation::Witnessed => {
+                let metadata = B::DIALECT.witness_metadata.unwrap_or("$metadata");
+                return Some(self.row_with(row, possession, "$token", metadata, tag).text);
+            }
+            Witness::Marker(marker) if B::DIALECT.has_marker_witness() => (
+                B::DIALECT.marker_insert,
+                marker_params(marker, MarkerKind::Started, tag),
+            ),
+            Witness::Lease => (
+                B::DIALECT.lease_witness?.set,
+                lease_params(possession, None),
+            ),
+            Witness::Row(_) | Witness::Marker(_) => return None,
+        };
+        // Nothing is bound in a text that opens a transaction.
+        Some(tagged(&self.render_as_text(template, &params), tag))
+    }
+
+    /// Whether the mark on the lease's row is there: the transaction that set it was committed.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub async fn lease_witness_is_there(
+        &self,
+        connection: &mut Conn<B>,
+        possession: &Possession,
+        tag: &str,
+    ) -> Result<bool> {
+        let Some(witness) = B::DIALECT.lease_witness else {
+            return Ok(false);
+        };
+        let params = lease_params(possession, None);
+        let rows = self
+            .fetch(connection, &tagged(witness.read, tag), &params)
+            .await?;
+        Ok(!rows.is_empty())
     }
 
     /// Appends a row inside the transaction that [`begin`](Self::begin) opened, so that both are
@@ -64,7 +100,7 @@ impl<B: Backend> Ledger<B> {
             statements.push(plain(tagged(B::DIALECT.release_savepoint, tag)));
         }
         statements.extend(self.row_after_savepoint(possession, lease, row, witness, tag));
-        self.send_in_order(connection, statements).await
+        self.send_in_order(connection, statements).await.map(drop)
     }
 
     /// The same when the savepoint is gone: the database has committed midway.
@@ -80,7 +116,7 @@ impl<B: Backend> Ledger<B> {
         tag: &str,
     ) -> Result<()> {
         let statements = self.row_after_savepoint(possession, None, row, witness, tag);
-        self.send_in_order(connection, statements).await
+        self.send_in_order(connection, statements).await.map(drop)
     }
 
     /// Undoes everything since [`begin`](Self::begin) and appends rows in the same transaction:
@@ -108,7 +144,7 @@ impl<B: Backend> Ledger<B> {
         if B::DIALECT.has_one_writer {
             statements.push(self.renewal(possession, lease, None));
         }
-        self.send_in_order(connection, statements).await
+        self.send_in_order(connection, statements).await.map(drop)
     }
 
     fn row_after_savepoint(
@@ -133,22 +169,23 @@ impl<B: Backend> Ledger<B> {
     }
 
     /// As one text where values are literals: one round trip, and the server stops at the first
-    /// statement that it refuses.
+    /// statement that it refuses. Answers how many rows were written at the end.
     pub(super) async fn send_in_order(
         &self,
         connection: &mut Conn<B>,
         statements: Vec<Rendered>,
-    ) -> Result<()> {
+    ) -> Result<u64> {
         if matches!(B::DIALECT.values, crate::template::Values::Literal(_)) {
             let texts: Vec<String> = statements.into_iter().map(|one| one.text).collect();
             return B::fetch(connection, plain(texts.join(";\n")))
                 .await
-                .map(drop);
+                .map(|one| one.affected);
         }
+        let mut affected = 0;
         for statement in statements {
-            B::fetch(connection, statement).await?;
+            affected = B::fetch(connection, statement).await?.affected;
         }
-        Ok(())
+        Ok(affected)
     }
 
     /// Whether the savepoint of a change is still there. Releases it.

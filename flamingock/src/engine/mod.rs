@@ -7,7 +7,7 @@ mod undoing;
 mod waiting;
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tracing::Instrument;
 
@@ -30,6 +30,9 @@ use crate::undo::UndoTarget;
 
 /// The format of what the pipeline's digest covers.
 const DIGEST_FORMAT: &str = "1";
+
+/// The longest lease: a day.
+const LONGEST_LEASE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The longest name of a service, in characters.
 const LONGEST_SERVICE: usize = 190;
@@ -159,7 +162,7 @@ impl Prepared {
     }
 
     /// What this run would do with what it has read.
-    fn plan(&self, snapshot: &Snapshot) -> Result<Plan, Error> {
+    fn plan(&self, snapshot: &Snapshot, looks: Looks) -> Result<Plan, Error> {
         let selects = |change: &Definition| self.settings.selects(change);
         if snapshot.up_to_date {
             return Ok(Plan::complete(&self.pipeline, selects));
@@ -168,7 +171,7 @@ impl Prepared {
         if self.settings.adopt_verified {
             plan.ask_first();
         }
-        judge(&self.settings, &mut plan).map_err(Error::Invalid)?;
+        judge(&self.settings, &mut plan, looks).map_err(Error::Invalid)?;
         Ok(plan)
     }
 
@@ -184,8 +187,27 @@ impl Prepared {
     }
 }
 
+/// Whether what was read may change under the hands of another run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Looks {
+    /// Nobody is at work, or only this run.
+    Settled,
+    /// Another run has the lock.
+    InMotion,
+}
+
+impl Looks {
+    fn of(snapshot: &Snapshot) -> Looks {
+        if snapshot.is_held() {
+            Looks::InMotion
+        } else {
+            Looks::Settled
+        }
+    }
+}
+
 /// Applies the policy: what is allowed is not noted, what is denied is a problem.
-fn judge(settings: &Settings, plan: &mut Plan) -> Result<(), Vec<Problem>> {
+fn judge(settings: &Settings, plan: &mut Plan, looks: Looks) -> Result<(), Vec<Problem>> {
     let policy = settings.policy;
     let mut problems = Vec::new();
     for step in plan.stages.iter_mut().flatten() {
@@ -213,7 +235,8 @@ fn judge(settings: &Settings, plan: &mut Plan) -> Result<(), Vec<Problem>> {
             ))
         })),
     }
-    if problems.is_empty() {
+    // What another run is at work on may look different in a moment.
+    if problems.is_empty() || looks == Looks::InMotion {
         Ok(())
     } else {
         Err(problems)
@@ -277,7 +300,7 @@ pub(crate) async fn look(settings: &Settings) -> Result<Report, Error> {
         |change| settings.selects(change),
         snapshot.newest,
     );
-    judge(settings, &mut plan).map_err(Error::Invalid)?;
+    judge(settings, &mut plan, Looks::Settled).map_err(Error::Invalid)?;
     Ok(report(
         settings,
         &pipeline,
@@ -309,6 +332,10 @@ fn check_settings(settings: &Settings) -> Vec<Problem> {
     for (name, duration) in [("lease", lock.lease), ("poll", lock.poll)] {
         if duration.is_zero() {
             problems.push(Problem::general(format!("the lock's {name} is zero")));
+        } else if duration > LONGEST_LEASE {
+            problems.push(Problem::general(format!(
+                "the lock's {name} is longer than a day"
+            )));
         }
     }
     problems

@@ -12,16 +12,22 @@ use crate::plan::Step;
 use crate::probe::Probe;
 use crate::runner::Settings;
 
-use super::Prepared;
+use super::{Looks, Prepared};
 
 /// Asks the probe of every selected change that has one.
 pub(crate) async fn verify(settings: Settings) -> Result<Vec<Probe>, Error> {
     let prepared = Prepared::new(settings).map_err(Error::Invalid)?;
-    let snapshot = prepared.store.snapshot(&prepared.settings.service, "").await;
-    let plan = prepared.plan(&snapshot.map_err(Error::store)?)?;
+    let snapshot = prepared
+        .store
+        .snapshot(&prepared.settings.service, "")
+        .await;
+    let plan = prepared.plan(&snapshot.map_err(Error::store)?, Looks::InMotion)?;
     let signals = Signals::new();
     let mut probes = Vec::new();
-    for step in plan.steps().filter(|step| step.decision != Decision::Filtered) {
+    for step in plan
+        .steps()
+        .filter(|step| step.decision != Decision::Filtered)
+    {
         if let Some(answer) = prepared.ask(step, &signals).await {
             probes.push(Probe {
                 change_id: step.definition.id.to_owned(),
@@ -41,7 +47,10 @@ impl Prepared {
     async fn ask(&self, step: &Step, signals: &Signals) -> Option<Result<bool, ErrorChain>> {
         let body = step.definition.verify?;
         let target = self.targets.get(step.definition.target)?;
-        let attempt = step.newest.as_ref().map_or(step.attempt, |newest| newest.attempt);
+        let attempt = step
+            .newest
+            .as_ref()
+            .map_or(step.attempt, |newest| newest.attempt);
         let context = Context::new(
             step.definition.id,
             attempt,

@@ -6,8 +6,8 @@ use std::time::Instant;
 use futures_util::FutureExt;
 use tracing::Instrument;
 
-use super::Prepared;
 use super::account::{Done, conclude};
+use super::{Looks, Prepared};
 use crate::call::{Signals, Stop};
 use crate::decision::Decision;
 use crate::error::Error;
@@ -62,7 +62,7 @@ impl Prepared {
             .snapshot(&self.settings.service, "")
             .await
             .map_err(Error::store)?;
-        let plan = self.plan(&snapshot)?;
+        let plan = self.plan(&snapshot, Looks::Settled)?;
         let executor = self.executor(lease, signals);
         let mut done: Done = Vec::new();
         let mut halted = vec![false; plan.stages.len()];

@@ -5,9 +5,9 @@ use std::time::Instant;
 
 use futures_util::FutureExt;
 
-use super::Prepared;
 use super::account::change_report;
 use super::stages::give_back;
+use super::{Looks, Prepared};
 use crate::audit::Snapshot;
 use crate::call::{Signals, Stop};
 use crate::decision::Decision;
@@ -46,7 +46,7 @@ impl Prepared {
         let mut pause = self.settings.lock.poll;
         loop {
             let snapshot = self.read().await?;
-            let plan = self.plan(&snapshot)?;
+            let plan = self.plan(&snapshot, Looks::of(&snapshot))?;
             let steps: Vec<&Step> = plan.steps().collect();
             if select(&steps, target).map_err(Error::Invalid)?.is_empty() {
                 return Ok(None);
@@ -86,7 +86,7 @@ impl Prepared {
         lease: &Lease,
         signals: &Signals,
     ) -> Result<Report, Error> {
-        let plan = self.plan(&self.read().await?)?;
+        let plan = self.plan(&self.read().await?, Looks::Settled)?;
         let steps: Vec<&Step> = plan.steps().collect();
         let chosen = select(&steps, target).map_err(Error::Invalid)?;
         let executor = self.executor(lease, signals);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::Prepared;
+use super::{Looks, Prepared};
 use crate::audit::{Claim, Snapshot, StoreError, StoreErrorKind};
 use crate::call::{Signals, Stop};
 use crate::decision::Decision;
@@ -72,7 +72,7 @@ impl Prepared {
                 }
                 Err(error) => return Err(Error::store(error)),
             };
-            let mut plan = self.plan(&snapshot)?;
+            let mut plan = self.plan(&snapshot, Looks::of(&snapshot))?;
             if snapshot.is_held() {
                 plan.is_being_worked_at();
             }
@@ -143,6 +143,14 @@ impl Prepared {
             force: false,
         };
         let obtained = self.store.acquire(&claim).await.map_err(Error::store)?;
+        if obtained.is_none() {
+            // A row that somebody has deleted would never be free. Where somebody writes all the
+            // time there is nothing to be had, and the next look tells.
+            match self.store.register(service).await {
+                Err(error) if error.kind == StoreErrorKind::Busy => {}
+                registered => registered.map_err(Error::store)?,
+            }
+        }
         Ok(obtained.map(|possession| {
             tracing::info!(token = possession.token, "lock obtained");
             let store = Arc::clone(&self.store);

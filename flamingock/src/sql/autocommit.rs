@@ -19,7 +19,8 @@ pub(super) async fn call<D: Driver, T: Send + 'static>(
     invocation: &Invocation<'_>,
 ) -> Called<T> {
     let limits = invocation.limits;
-    let taken = match Held::<D>::take(&database.pool).await {
+    database.kept.let_go();
+    let taken = match database.connection().await {
         Ok(mut held) => prepare(&mut held, &limits).await.map(|id| (held, id)),
         Err(error) => Err(error),
     };
@@ -27,7 +28,7 @@ pub(super) async fn call<D: Driver, T: Send + 'static>(
         Ok(taken) => taken,
         Err(error) => {
             return Called {
-                ended: Ended::Returned(Err(error.into())),
+                ended: Ended::NotRun(error.into()),
                 at_rest: true,
             };
         }
@@ -56,10 +57,7 @@ pub(super) async fn call<D: Driver, T: Send + 'static>(
         }
         ended => ended,
     };
-    // Limits stay on the connection, so it is closed.
-    if !limits.are_set() {
-        held.give_back().await;
-    }
+    database.kept.close(held);
     Called {
         ended,
         at_rest: true,

@@ -1,9 +1,10 @@
 //! What the engine needs to know of each database beside its texts.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use flamingock_sqlx_audit::{Answer, Backend, Conn, Rendered};
-use sqlx::{AssertSqlSafe, Connection, Database, Transaction};
+use sqlx::{AssertSqlSafe, Connection, Database, Pool, Transaction};
 use sqlx_core::transaction::TransactionManager;
 
 use crate::argument::{DatabaseKind, Session};
@@ -37,6 +38,12 @@ pub(crate) enum ProbeFails {
 /// A database of sqlx in which changes run.
 pub(crate) trait Driver: Backend {
     const KIND: DatabaseKind;
+
+    /// Names the database if it lives in this process's memory.
+    fn memory(_pool: &Pool<Self::Database>) -> Option<PathBuf> {
+        None
+    }
+
     const CANCELLING: Option<Cancelling>;
 
     /// Tells what became of the transaction of a change that returned an error: empty or another
@@ -133,6 +140,14 @@ pub(super) async fn send<D: Driver>(connection: &mut Conn<D>, text: String) -> R
 #[cfg(feature = "sqlite")]
 impl Driver for flamingock_sqlx_audit::Sqlite {
     const KIND: DatabaseKind = DatabaseKind::Sqlite;
+
+    fn memory(pool: &Pool<sqlx::Sqlite>) -> Option<PathBuf> {
+        let name = pool.connect_options().get_filename().to_path_buf();
+        let text = name.to_string_lossy();
+        let in_memory = text == ":memory:" || text.starts_with("file:sqlx-in-memory-");
+        in_memory.then_some(name)
+    }
+
     const CANCELLING: Option<Cancelling> = None;
     const OWN_TAG: Option<&'static str> = None;
     const OPEN_PROBE: (&'static [&'static str], ProbeFails) =

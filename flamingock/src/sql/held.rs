@@ -1,6 +1,7 @@
 //! A connection that is held for one piece of work.
 
 use std::ops::{Deref, DerefMut};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use flamingock_sqlx_audit::Conn;
@@ -34,21 +35,74 @@ impl<D: Driver> Held<D> {
         })
     }
 
-    /// Gives the connection back to its pool.
-    pub(super) async fn give_back(mut self) {
-        if let Some(text) = D::RESTORE
-            && send::<D>(&mut self.connection, text.to_owned())
+    /// Makes the connection one of the kind that commits each statement by itself again.
+    async fn restore(&mut self) -> Result<(), sqlx::Error> {
+        match D::RESTORE {
+            Some(text) => send::<D>(&mut self.connection, text.to_owned())
                 .await
-                .is_err()
-        {
-            return;
+                .map(drop),
+            None => Ok(()),
         }
-        self.clean = true;
     }
 
-    /// The same for a connection on which nothing of the user ran.
+    /// Gives a connection back to its pool on which nothing of the user ran.
     pub(super) fn return_unchanged(mut self) {
         self.clean = true;
+    }
+}
+
+/// The connection on which the changes of a run have worked, from one to the next. What they have
+/// set on it (a search path, a role, a time-out) must not reach the application, so it is closed when
+/// the run ends, and as soon as anybody else of the run might wait for it.
+#[derive(Debug)]
+pub(super) struct Kept<D: Driver> {
+    held: Mutex<Option<Held<D>>>,
+    /// A database in this process's memory is gone with its last connection.
+    returns: bool,
+}
+
+impl<D: Driver> Kept<D> {
+    pub(super) fn new(in_memory: bool) -> Kept<D> {
+        Kept {
+            held: Mutex::new(None),
+            returns: in_memory,
+        }
+    }
+
+    pub(super) fn take(&self) -> Option<Held<D>> {
+        self.held
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+    }
+
+    pub(super) async fn keep(&self, mut held: Held<D>) {
+        if held.restore().await.is_err() {
+            return;
+        }
+        if self.returns {
+            held.return_unchanged();
+        } else {
+            *self.held.lock().unwrap_or_else(PoisonError::into_inner) = Some(held);
+        }
+    }
+
+    /// Closes a connection on which something of the user ran.
+    pub(super) fn close(&self, held: Held<D>) {
+        if self.returns {
+            held.return_unchanged();
+        }
+    }
+
+    pub(super) fn let_go(&self) {
+        drop(self.take());
+    }
+
+    /// Makes room in a pool of one connection.
+    pub(super) fn make_room(&self, pool: &Pool<D::Database>) {
+        if pool.options().get_max_connections() == 1 {
+            self.let_go();
+        }
     }
 }
 

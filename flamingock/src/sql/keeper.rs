@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use flamingock_sqlx_audit::{Conn, Ledger};
 use sqlx::Pool;
 
-use super::driver::Driver;
+use super::driver::{Driver, send};
 use super::rows;
 use super::store::failed;
 use crate::audit::{LeaseKeeper, Possession, StoreError, StoreErrorKind};
@@ -28,6 +28,17 @@ impl<D: Driver> Keeper<D> {
             ledger,
             connection: tokio::sync::Mutex::new(None),
         }
+    }
+
+    async fn connect(&self, lease: Duration) -> Result<Conn<D>, sqlx::Error> {
+        let mut connection = self.pool.acquire().await?.detach();
+        if self.ledger.dialect().has_one_writer {
+            // A change has the file to itself for as long as it takes. That must be told well
+            // before the renewal is cut short, and not be taken for a database without answer.
+            let limit = (lease / 12).as_millis();
+            send::<D>(&mut connection, format!("PRAGMA busy_timeout = {limit}")).await?;
+        }
+        Ok(connection)
     }
 }
 
@@ -50,12 +61,8 @@ impl<D: Driver> LeaseKeeper for Keeper<D> {
         let mut connection = match kept.take() {
             Some(connection) => connection,
             None => {
-                let pooled = self
-                    .pool
-                    .acquire()
-                    .await
-                    .map_err(|error| failed::<D>(action, error));
-                pooled?.detach()
+                let connected = self.connect(lease).await;
+                connected.map_err(|error| failed::<D>(action, error))?
             }
         };
         let possession = rows::possession(possession);

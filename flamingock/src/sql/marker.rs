@@ -10,7 +10,6 @@ use flamingock_sqlx_audit::{Failure, Marker, MarkerKind};
 
 use super::SqlDatabase;
 use super::driver::Driver;
-use super::held::Held;
 use super::settle::{LOOK, PAUSE, Settled};
 use super::store::failed;
 use crate::attempt::Attempt;
@@ -29,10 +28,18 @@ pub(super) fn marker_of(attempt: &Attempt<'_>, key: i64) -> Marker {
     }
 }
 
-/// Creates the table of markers if it is not there, once.
+/// Creates the table of markers if it is not there.
 pub(super) async fn prepare<D: Driver>(database: &SqlDatabase<D>) -> Result<(), StoreError> {
+    prepared(database)
+        .await
+        .map_err(|error| failed::<D>("could not create the table of markers", error))
+}
+
+/// Finds or creates the table, once.
+async fn prepared<D: Driver>(database: &SqlDatabase<D>) -> Result<(), sqlx::Error> {
     let prepared = database.markers.get_or_try_init(|| async {
-        let mut held = Held::<D>::take(&database.pool).await?;
+        let mut held = database.connection().await?;
+        database.ledger.locate_markers(&mut held).await?;
         let nobody = Marker {
             service: String::new(),
             change_id: String::new(),
@@ -50,10 +57,7 @@ pub(super) async fn prepare<D: Driver>(database: &SqlDatabase<D>) -> Result<(), 
         }
         there
     });
-    prepared
-        .await
-        .map(drop)
-        .map_err(|error| failed::<D>("could not create the table of markers", error))
+    prepared.await.map(drop)
 }
 
 /// What became of an attempt, in the words of the audit.
@@ -98,13 +102,6 @@ pub(super) async fn find_out<D: Driver>(
                 | Failure::Busy
                 | Failure::Deadlock
                 | Failure::Serialization => {}
-                Failure::MissingTable if !late => {
-                    let mut held = Held::<D>::take(&database.pool)
-                        .await
-                        .map_err(|error| failed::<D>(READING, error))?;
-                    let created = database.ledger.create_marker(&mut held).await;
-                    created.map_err(|error| failed::<D>(READING, error))?;
-                }
                 Failure::Disconnected if !late => {}
                 _ => return Err(failed::<D>(READING, error)),
             },
@@ -128,13 +125,14 @@ async fn look<D: Driver>(
     database: &SqlDatabase<D>,
     marker: &Marker,
 ) -> Result<Resolved, sqlx::Error> {
-    let mut held = Held::<D>::take(&database.pool).await?;
+    prepared(database).await?;
+    let mut held = database.connection().await?;
     match database.ledger.entomb(&mut held, marker).await {
         Ok(()) => return Ok(Resolved::NotApplied),
         Err(error) if D::classify(&error) == Failure::Duplicate => drop(held),
         Err(error) => return Err(error),
     }
-    let mut held = Held::<D>::take(&database.pool).await?;
+    let mut held = database.connection().await?;
     let kind = database.ledger.marker(&mut held, marker).await?;
     held.return_unchanged();
     Ok(match kind {
@@ -148,19 +146,19 @@ async fn look<D: Driver>(
 
 /// Removes a marker that has done its work.
 pub(super) async fn remove<D: Driver>(database: &SqlDatabase<D>, attempt: &Attempt<'_>, key: i64) {
-    let removed = match Held::<D>::take(&database.pool).await {
-        Ok(mut held) => {
-            let removed = database
-                .ledger
-                .unmark(&mut held, &marker_of(attempt, key))
-                .await;
-            if removed.is_ok() {
-                held.return_unchanged();
-            }
-            removed
+    let removal = async {
+        let mut held = database.connection().await?;
+        let removed = database
+            .ledger
+            .unmark(&mut held, &marker_of(attempt, key))
+            .await;
+        if removed.is_ok() {
+            held.return_unchanged();
         }
-        Err(error) => Err(error),
+        removed
     };
+    let removed = tokio::time::timeout(LOOK, removal).await;
+    let removed = removed.unwrap_or(Err(sqlx::Error::PoolTimedOut));
     if let Err(error) = removed {
         tracing::warn!(change = attempt.definition.id, %error, "a marker stays; it does no harm");
     }

@@ -1,5 +1,6 @@
 //! Databases of sqlx: as the audit's store, and as target systems.
 
+mod append;
 mod autocommit;
 mod cancel;
 mod driver;
@@ -20,12 +21,13 @@ use flamingock_sqlx_audit::{Ledger, Names};
 use sqlx::Pool;
 
 use self::driver::Driver;
+use self::held::{Held, Kept};
 use self::store::SqlStore;
 use self::transact::{SuccessEntry, Transact};
 use crate::argument::DatabaseKind;
 use crate::attempt::{Attempt, Purpose};
 use crate::audit::StoreError;
-use crate::call::Invocation;
+use crate::call::{Ended, Invocation};
 use crate::change::Body;
 use crate::database::{Books, Called, Database, Resolved, Transacted};
 use crate::pipeline::Problem;
@@ -39,8 +41,29 @@ pub(crate) struct SqlDatabase<D: Driver> {
     ledger: Arc<Ledger<D>>,
     /// The audit, if it is in this database.
     store: Option<Arc<SqlStore<D>>>,
+    /// The connection that the changes of this run work on.
+    kept: Arc<Kept<D>>,
     /// Whether the table of markers is known to be there.
     markers: tokio::sync::OnceCell<()>,
+}
+
+impl<D: Driver> SqlDatabase<D> {
+    fn new(pool: Pool<D::Database>, ledger: Arc<Ledger<D>>) -> SqlDatabase<D> {
+        let kept = Arc::new(Kept::new(D::memory(&pool).is_some()));
+        SqlDatabase {
+            pool,
+            ledger,
+            store: None,
+            kept,
+            markers: tokio::sync::OnceCell::new(),
+        }
+    }
+
+    /// A connection for a statement of ours beside those of changes.
+    async fn connection(&self) -> Result<Held<D>, sqlx::Error> {
+        self.kept.make_room(&self.pool);
+        Held::take(&self.pool).await
+    }
 }
 
 impl<D: Driver> fmt::Debug for SqlDatabase<D> {
@@ -59,6 +82,10 @@ impl<D: Driver> Database for SqlDatabase<D> {
         TypeId::of::<Pool<D::Database>>()
     }
 
+    fn let_go(&self) {
+        self.kept.let_go();
+    }
+
     fn is_single_writer(&self) -> bool {
         self.ledger.dialect().has_one_writer
     }
@@ -67,12 +94,8 @@ impl<D: Driver> Database for SqlDatabase<D> {
         // The schema is one of the audit's database; the prefix was found right there.
         let prefix = settings.tables.prefix.as_deref();
         let names = Names::new(None, prefix).unwrap_or_default();
-        Arc::new(SqlDatabase::<D> {
-            pool: self.pool.clone(),
-            ledger: Arc::new(Ledger::new(names, settings.lock.wait)),
-            store: None,
-            markers: tokio::sync::OnceCell::new(),
-        })
+        let ledger = Arc::new(Ledger::new(names, settings.lock.wait));
+        Arc::new(SqlDatabase::<D>::new(self.pool.clone(), ledger))
     }
 
     async fn transact(
@@ -91,16 +114,22 @@ impl<D: Driver> Database for SqlDatabase<D> {
                 return (Transacted::NotRun { cause }, 0);
             }
         };
-        Transact {
+        let transact = Transact {
             database: self,
             entry,
             attempt,
             body,
             invocation,
             purpose,
+        };
+        match invocation.signals.unless_lost(transact.run()).await {
+            Ok(transacted) => transacted,
+            // What was sent last may have been the commit. The connection is closed.
+            Err(reason) => {
+                let cause = format!("the database did not answer any more; {reason}").into();
+                (Transacted::Unknown { cause }, 0)
+            }
         }
-        .run()
-        .await
     }
 
     async fn prepare_markers(&self) -> Result<(), StoreError> {
@@ -116,20 +145,34 @@ impl<D: Driver> Database for SqlDatabase<D> {
     }
 
     async fn call(&self, body: &'static Body<()>, invocation: &Invocation<'_>) -> Called<()> {
-        autocommit::call(self, body, invocation).await
+        call(self, body, invocation).await
     }
 
     async fn ask(&self, body: &'static Body<bool>, invocation: &Invocation<'_>) -> Called<bool> {
-        autocommit::call(self, body, invocation).await
+        call(self, body, invocation).await
     }
+}
+
+async fn call<D: Driver, T: Send + 'static>(
+    database: &SqlDatabase<D>,
+    body: &'static Body<T>,
+    invocation: &Invocation<'_>,
+) -> Called<T> {
+    let call = autocommit::call(database, body, invocation);
+    invocation
+        .signals
+        .unless_lost(call)
+        .await
+        .unwrap_or_else(|reason| Called {
+            ended: Ended::Lost(reason),
+            at_rest: false,
+        })
 }
 
 /// A pool that is given to [`Runner::new`](crate::Runner::new).
 #[derive(Debug)]
 struct PoolStorage<D: Driver> {
     pool: Pool<D::Database>,
-    /// Names the database if it lives in this process's memory.
-    memory: Option<std::path::PathBuf>,
 }
 
 impl<D: Driver> OpenStorage for PoolStorage<D> {
@@ -138,30 +181,19 @@ impl<D: Driver> OpenStorage for PoolStorage<D> {
         let names = Names::new(tables.schema.as_deref(), tables.prefix.as_deref())
             .map_err(|error| vec![Problem::general(error.to_string())])?;
         let ledger = Arc::new(Ledger::new(names, settings.lock.wait));
-        let store = Arc::new(SqlStore::new(
-            self.pool.clone(),
-            Arc::clone(&ledger),
-            settings.lock.lease,
-            self.memory.clone(),
-        ));
-        let database = SqlDatabase {
-            pool: self.pool.clone(),
-            ledger,
-            store: Some(Arc::clone(&store)),
-            markers: tokio::sync::OnceCell::new(),
-        };
-        let mut target = target::<D>(DEFAULT, self.pool.clone(), database);
+        let mut database = SqlDatabase::<D>::new(self.pool.clone(), Arc::clone(&ledger));
+        let kept = Arc::clone(&database.kept);
+        let store = SqlStore::new(self.pool.clone(), ledger, settings.lock.lease, kept);
+        let store = Arc::new(store);
+        database.store = Some(Arc::clone(&store));
+        let mut target = target(DEFAULT, database);
         target.holds_audit = true;
         Ok(Storage { store, target })
     }
 }
 
-fn target<D: Driver>(
-    name: &str,
-    pool: Pool<D::Database>,
-    database: SqlDatabase<D>,
-) -> TargetSystem {
-    let mut target = TargetSystem::new(name).provide(pool);
+fn target<D: Driver>(name: &str, database: SqlDatabase<D>) -> TargetSystem {
+    let mut target = TargetSystem::new(name).provide(database.pool.clone());
     target.database = Some(Arc::new(database));
     target
 }
@@ -192,56 +224,28 @@ impl TargetSystem {
 }
 
 macro_rules! pools {
-    ($feature:literal, $database:ty, $driver:ty, $memory:expr) => {
+    ($feature:literal, $database:ty, $driver:ty) => {
         #[cfg(feature = $feature)]
         impl sealed::Sealed for &Pool<$database> {}
 
         #[cfg(feature = $feature)]
         impl IntoTarget for &Pool<$database> {
             fn into_target(self, name: &str) -> TargetSystem {
-                let ledger = Arc::new(Ledger::new(
-                    Names::default(),
-                    crate::LockOptions::default().wait,
-                ));
-                let markers = tokio::sync::OnceCell::new();
-                let database = SqlDatabase {
-                    pool: self.clone(),
-                    ledger,
-                    store: None,
-                    markers,
-                };
-                target::<$driver>(name, self.clone(), database)
+                let wait = crate::LockOptions::default().wait;
+                let ledger = Arc::new(Ledger::new(Names::default(), wait));
+                target(name, SqlDatabase::<$driver>::new(self.clone(), ledger))
             }
         }
 
         #[cfg(feature = $feature)]
         impl IntoStorage for &Pool<$database> {
             fn into_storage(self) -> Box<dyn OpenStorage> {
-                let memory: fn(&Pool<$database>) -> Option<std::path::PathBuf> = $memory;
-                Box::new(PoolStorage::<$driver> {
-                    pool: self.clone(),
-                    memory: memory(self),
-                })
+                Box::new(PoolStorage::<$driver> { pool: self.clone() })
             }
         }
     };
 }
 
-pools!(
-    "postgres",
-    sqlx::Postgres,
-    flamingock_sqlx_audit::Postgres,
-    |_| None
-);
-pools!("mysql", sqlx::MySql, flamingock_sqlx_audit::MySql, |_| None);
-pools!(
-    "sqlite",
-    sqlx::Sqlite,
-    flamingock_sqlx_audit::Sqlite,
-    |pool| {
-        let name = pool.connect_options().get_filename().to_path_buf();
-        let text = name.to_string_lossy();
-        let in_memory = text.contains(":memory:") || text.starts_with("file:sqlx-in-memory-");
-        in_memory.then_some(name)
-    }
-);
+pools!("postgres", sqlx::Postgres, flamingock_sqlx_audit::Postgres);
+pools!("mysql", sqlx::MySql, flamingock_sqlx_audit::MySql);
+pools!("sqlite", sqlx::Sqlite, flamingock_sqlx_audit::Sqlite);

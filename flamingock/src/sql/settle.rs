@@ -4,7 +4,6 @@ use std::time::{Duration, Instant};
 
 use super::SqlDatabase;
 use super::driver::Driver;
-use super::held::Held;
 use super::rows;
 use crate::attempt::Attempt;
 use crate::audit::State;
@@ -29,7 +28,7 @@ pub(super) async fn settle<D: Driver>(database: &SqlDatabase<D>, attempt: &Attem
     let deadline = Instant::now() + database.ledger.patience();
     loop {
         let look = async {
-            let mut held = Held::<D>::take(&database.pool).await?;
+            let mut held = database.connection().await?;
             let possession = rows::possession(attempt.possession);
             let (id, number) = (attempt.definition.id, i64::from(attempt.number));
             // The connection is closed whatever comes: its settings are changed.

@@ -11,7 +11,7 @@ use flamingock_sqlx_audit::{Failure, Ledger};
 use sqlx::Pool;
 
 use super::driver::Driver;
-use super::held::{Held, aside};
+use super::held::{Held, Kept, aside};
 use super::keeper::Keeper;
 use super::rows;
 use crate::audit::{
@@ -23,14 +23,15 @@ use crate::audit::{
 pub(super) const LANE: &str = "startup";
 
 /// How long a statement of ours rests before it is repeated because somebody else writes.
-const BUSY_PAUSE: Duration = Duration::from_millis(25);
+pub(super) const BUSY_PAUSE: Duration = Duration::from_millis(25);
 
 /// The audit and the lock in a database of sqlx.
 pub(super) struct SqlStore<D: Driver> {
-    pool: Pool<D::Database>,
-    ledger: Arc<Ledger<D>>,
+    pub(super) pool: Pool<D::Database>,
+    pub(super) ledger: Arc<Ledger<D>>,
     lease: Duration,
     memory: Option<Memory>,
+    pub(super) kept: Arc<Kept<D>>,
 }
 
 impl<D: Driver> fmt::Debug for SqlStore<D> {
@@ -73,18 +74,19 @@ impl Memory {
 }
 
 impl<D: Driver> SqlStore<D> {
-    /// `memory` names the database if it lives in this process's memory.
     pub(super) fn new(
         pool: Pool<D::Database>,
         ledger: Arc<Ledger<D>>,
         lease: Duration,
-        memory: Option<PathBuf>,
+        kept: Arc<Kept<D>>,
     ) -> SqlStore<D> {
+        let memory = D::memory(&pool);
         SqlStore {
             pool,
             ledger,
             lease,
             memory: memory.map(Memory::of),
+            kept,
         }
     }
 
@@ -98,6 +100,7 @@ impl<D: Driver> SqlStore<D> {
 /// connection that turns out to be dead is replaced once: it was taken without asking it.
 struct Tries<'a, D: Driver> {
     pool: &'a Pool<D::Database>,
+    kept: &'a Kept<D>,
     action: &'static str,
     deadline: Instant,
     untested: bool,
@@ -109,6 +112,7 @@ impl<'a, D: Driver> Tries<'a, D> {
         let deadline = Instant::now() + store.ledger.patience();
         Tries {
             pool: &store.pool,
+            kept: &store.kept,
             action,
             deadline,
             untested: false,
@@ -117,6 +121,7 @@ impl<'a, D: Driver> Tries<'a, D> {
     }
 
     async fn connection(&mut self) -> Result<Held<D>, StoreError> {
+        self.kept.make_room(self.pool);
         if !std::mem::replace(&mut self.begun, true)
             && let Some(held) = Held::take_idle(self.pool)
         {
@@ -221,9 +226,7 @@ impl<D: Driver> AuditStore for SqlStore<D> {
     ) -> Result<i64, StoreError> {
         let possession = rows::possession(possession);
         let entries: Vec<_> = entries.iter().map(rows::new_row).collect();
-        tries!(self, "could not write to the audit", |connection| self
-            .ledger
-            .append(connection, &possession, self.lease(), &entries))
+        self.append_once(&possession, &entries).await
     }
 
     async fn history(&self, service: &str, filter: &Filter) -> Result<Vec<Entry>, StoreError> {
@@ -258,7 +261,9 @@ impl<D: Driver> LockStore for SqlStore<D> {
         });
         let acquired = match acquired {
             // Somebody else was taking it.
-            Err(error) if error.kind == StoreErrorKind::Busy => None,
+            Err(error) if matches!(error.kind, StoreErrorKind::Busy | StoreErrorKind::Conflict) => {
+                None
+            }
             acquired => acquired?,
         };
         if let (Some(memory), Some(_)) = (&self.memory, &acquired) {
@@ -314,8 +319,9 @@ pub(super) fn failed<D: Driver>(action: &'static str, error: sqlx::Error) -> Sto
         Failure::MissingTable => StoreErrorKind::MissingTable,
         Failure::Refused => StoreErrorKind::Refused,
         Failure::Denied => StoreErrorKind::Denied,
-        Failure::Busy | Failure::LockTimeout | Failure::Serialization | Failure::Deadlock => {
-            StoreErrorKind::Busy
+        Failure::Busy => StoreErrorKind::Busy,
+        Failure::LockTimeout | Failure::Serialization | Failure::Deadlock => {
+            StoreErrorKind::Conflict
         }
         Failure::Disconnected => StoreErrorKind::Disconnected,
         Failure::Duplicate | Failure::NoSavepoint | Failure::Other => StoreErrorKind::Other,

@@ -15,13 +15,13 @@ use super::marker::{marker_of, remove, resolve};
 use super::rows;
 use super::settle::{Settled, settle};
 use super::store::{LANE, SqlStore, failed};
+use crate::argument::DatabaseKind;
 use crate::attempt::{Attempt, Purpose};
-use crate::audit::{
-    ErrorChain, NewEntry, State, Store, StoreError, StoreErrorKind, TransactionMode,
-};
+use crate::audit::{ErrorChain, NewEntry, State, Store, StoreError, TransactionMode};
 use crate::call::{Ended, Invocation, chain};
 use crate::change::{Body, BoxError};
 use crate::database::Transacted;
+use crate::recording::{Insisting, Unwritten};
 
 /// How often a transaction that lost against another is tried again.
 const RETRIES: u32 = 3;
@@ -96,6 +96,9 @@ impl<D: Driver> Transact<'_, D> {
             let one = Try {
                 tag: format!("{:016x}", rand::rng().random::<u64>()),
                 witness: match (self.purpose, &self.entry) {
+                    (_, SuccessEntry::Here(_)) if self.database.ledger.dialect().has_one_writer => {
+                        Witness::Lease
+                    }
                     (Purpose::Apply | Purpose::Undo, SuccessEntry::Here(_)) => {
                         Witness::Row(&started)
                     }
@@ -191,10 +194,10 @@ impl<D: Driver> Transact<'_, D> {
             text.push_str(&limits);
         }
         let deadline = std::time::Instant::now() + ledger.patience();
-        let mut idle = Held::<D>::take_idle(&self.database.pool);
+        let mut kept = self.database.kept.take();
         loop {
-            let untested = idle.is_some();
-            let mut held = match idle.take() {
+            let untested = kept.is_some();
+            let mut held = match kept.take() {
                 Some(held) => held,
                 None => Held::take(&self.database.pool).await?,
             };
@@ -236,10 +239,13 @@ impl<D: Driver> Transact<'_, D> {
         match D::classify(&error) {
             Failure::NoSavepoint => match self.without_savepoint(&mut held, one).await {
                 Ok(Afterwards::CommittedMidway) => self.succeed_midway(held, one).await,
-                Ok(Afterwards::RolledBackMidway) => {
+                // Where statements then commit one by one, what came later stays.
+                Ok(Afterwards::RolledBackMidway)
+                    if !self.database.ledger.dialect().has_one_writer =>
+                {
                     self.undo(held, ROLLED_BACK_MIDWAY.into()).await
                 }
-                Ok(Afterwards::Whole | Afterwards::Ended) => {
+                Ok(Afterwards::Whole | Afterwards::Ended | Afterwards::RolledBackMidway) => {
                     self.left_behind(held, ENDED.into()).await
                 }
                 Err(_) => self.settle_elsewhere(held, Some(error.into())).await,
@@ -333,7 +339,7 @@ impl<D: Driver> Transact<'_, D> {
 
     /// The function returned an error: finds out what is left of the transaction and undoes it.
     async fn fail(&self, mut held: Held<D>, one: &Try<'_>, cause: BoxError) -> Tried {
-        let conflict = is_conflict::<D>(&cause) && !one.last;
+        let conflict = self.is_conflict(&cause) && !one.last;
         if is_deeper::<D>(&mut held, 1).await && unnest::<D>(&mut held).await.is_err() {
             return self.settle_elsewhere(held, Some(cause)).await;
         }
@@ -400,11 +406,18 @@ impl<D: Driver> Transact<'_, D> {
         one: &Try<'_>,
     ) -> Result<Afterwards, sqlx::Error> {
         let ledger = &self.database.ledger;
-        if ledger.dialect().isolation == Isolation::Whole {
-            return Ok(Afterwards::Ended);
-        }
         let (id, number) = (self.attempt.definition.id, i64::from(self.attempt.number));
+        let whole = ledger.dialect().isolation == Isolation::Whole;
         let visible = match &one.witness {
+            Witness::Lease => {
+                ledger
+                    .lease_witness_is_there(held, &one.possession, &one.tag)
+                    .await?
+            }
+            // The fence and the marker look at the transaction itself.
+            Witness::Row(_) | Witness::Marker(_) if whole && !ledger.dialect().has_one_writer => {
+                true
+            }
             Witness::Row(_) => {
                 let states = ledger.states(held, &one.possession, id, number).await?;
                 states.iter().any(|state| state == State::Started.as_str())
@@ -413,10 +426,10 @@ impl<D: Driver> Transact<'_, D> {
                 ledger.marker(held, marker).await? == Some(MarkerKind::Started)
             }
         };
-        Ok(if visible {
-            Afterwards::CommittedMidway
-        } else {
-            Afterwards::RolledBackMidway
+        Ok(match (visible, whole) {
+            (true, true) => Afterwards::Ended,
+            (true, false) => Afterwards::CommittedMidway,
+            (false, _) => Afterwards::RolledBackMidway,
         })
     }
 
@@ -430,13 +443,14 @@ impl<D: Driver> Transact<'_, D> {
         }
     }
 
-    /// A connection whose limits were set is closed, unless they ended with the transaction.
+    /// The connection is kept for the next change. One whose limits were set is closed, unless they
+    /// ended with the transaction.
     async fn give_back(&self, held: Held<D>) {
         let limits = self.invocation.limits;
         let outlive = D::limits(&limits, true).is_some()
             && D::limits(&limits, true) == D::limits(&limits, false);
         if !outlive {
-            held.give_back().await;
+            self.database.kept.keep(held).await;
         }
     }
 
@@ -474,10 +488,18 @@ impl<D: Driver> Transact<'_, D> {
             Err(error) => error,
         };
         match D::classify(&error) {
-            Failure::NoSavepoint => {
-                let both = format!("{}; and {ENDED}", chain(&cause));
-                self.left_behind(held, both.into()).await
-            }
+            // The error of the statement that made the database undo everything was the last thing
+            // that the change did, if it returned it.
+            Failure::NoSavepoint => match self.without_savepoint(&mut held, one).await {
+                Ok(Afterwards::RolledBackMidway) if is_of_database(&cause) => {
+                    self.undo(held, cause).await
+                }
+                Ok(_) => {
+                    let both = format!("{}; and {ENDED}", chain(&cause));
+                    self.left_behind(held, both.into()).await
+                }
+                Err(_) => self.settle_elsewhere(held, Some(cause)).await,
+            },
             Failure::Refused => lost(),
             _ => {
                 let unrecorded = Some(failed::<D>("could not write to the audit", error));
@@ -579,15 +601,33 @@ impl<D: Driver> Transact<'_, D> {
         states.map(entry).collect()
     }
 
+    /// Whether the error that the function returned is, or was caused by, the database's refusal of a
+    /// transaction for another's sake.
+    fn is_conflict(&self, error: &BoxError) -> bool {
+        // A limit that somebody set on purpose, as it always is on PostgreSQL, is meant to fail.
+        let retries_waits = D::KIND == DatabaseKind::MySql && self.invocation.limits.lock.is_none();
+        database_errors(error).any(|error| {
+            let failure = D::classify(error);
+            failure.is_conflict() || (failure == Failure::LockTimeout && retries_waits)
+        })
+    }
+
     fn reason(&self, cause: &BoxError) -> ErrorChain {
         self.attempt.reason(&chain(cause))
     }
 
+    /// What stays must not go unrecorded because the database is away for a moment.
     async fn record(&self, entries: &[NewEntry]) -> Recorded {
-        match self.store().append(self.attempt.possession, entries).await {
+        let insisting = Insisting {
+            store: self.store(),
+            possession: self.attempt.possession,
+            wait: self.database.ledger.patience(),
+            signals: self.invocation.signals,
+        };
+        match insisting.append(entries).await {
             Ok(_) => Recorded::Yes,
-            Err(error) if error.kind == StoreErrorKind::Refused => Recorded::Lost,
-            Err(error) => Recorded::No(error),
+            Err(Unwritten::Lost(_)) => Recorded::Lost,
+            Err(Unwritten::Failed(error)) => Recorded::No(error),
         }
     }
 }
@@ -622,17 +662,14 @@ pub(super) async fn comes_to_rest<D: Driver>(connection: &mut Conn<D>) -> bool {
     }
 }
 
-/// Whether the error that the function returned is, or was caused by, the database's refusal of a
-/// transaction for another's sake.
-fn is_conflict<D: Driver>(error: &BoxError) -> bool {
-    let mut next: Option<&(dyn std::error::Error + 'static)> = Some(&**error);
-    while let Some(error) = next {
-        if let Some(error) = error.downcast_ref::<sqlx::Error>()
-            && (D::classify(error).is_conflict() || D::classify(error) == Failure::LockTimeout)
-        {
-            return true;
-        }
-        next = error.source();
-    }
-    false
+/// Whether the function returned the refusal of a statement.
+fn is_of_database(error: &BoxError) -> bool {
+    database_errors(error).any(|error| matches!(error, sqlx::Error::Database(_)))
+}
+
+/// The errors of the driver in a chain of causes.
+fn database_errors(error: &BoxError) -> impl Iterator<Item = &sqlx::Error> {
+    let first: &(dyn std::error::Error + 'static) = &**error;
+    std::iter::successors(Some(first), |error| error.source())
+        .filter_map(|error| error.downcast_ref())
 }

@@ -5,9 +5,7 @@ use std::time::{Duration, Instant};
 use futures_util::StreamExt;
 
 use super::ground::{Ground, Kind};
-use super::oracle::{
-    AGAIN, DDL, Expected, LAST, PLAIN, SEPARATE, SHARED, Scene, UNDONE, VERIFIED,
-};
+use super::oracle::{AGAIN, DDL, Expected, LAST, PLAIN, SEPARATE, SHARED, Scene, UNDONE, VERIFIED};
 use super::start::{Start, end_of};
 use super::toll::{Side, Toll};
 
@@ -41,7 +39,7 @@ struct Round {
 
 impl Round {
     async fn new(audit: Kind, target: Option<Kind>, changes: &'static [Expected]) -> Round {
-        let mut round = Round { audit, target, changes, common: None };
+        let mut round = Round::cold(audit, target, changes);
         // A file has one writer: services that share one would wait for each other.
         if audit.is_server() {
             let (ground, other) = round.grounds().await;
@@ -50,6 +48,16 @@ impl Round {
             warm.lock(10_000, 20_000).run().await;
         }
         round
+    }
+
+    /// Each point in an empty database: the tables are made by the run that is killed.
+    fn cold(audit: Kind, target: Option<Kind>, changes: &'static [Expected]) -> Round {
+        Round {
+            audit,
+            target,
+            changes,
+            common: None,
+        }
     }
 
     async fn grounds(&self) -> (Ground, Option<Ground>) {
@@ -112,7 +120,12 @@ impl Round {
         let again = again.lock(5_000, 15_000);
         let began = Instant::now();
         let second = again.run().await;
-        assert!(began.elapsed() < TAKEOVER, "{what}: {:?}\n{}", began.elapsed(), second.output);
+        assert!(
+            began.elapsed() < TAKEOVER,
+            "{what}: {:?}\n{}",
+            began.elapsed(),
+            second.output
+        );
         let mut settled = Vec::new();
         for change in self.changes {
             let found = change.look(&scene).await;
@@ -133,7 +146,9 @@ impl Round {
     /// Every point of one kind, until a run comes to its end.
     async fn every(&self, point: impl Fn(usize) -> Point) -> usize {
         let crashes = futures_util::stream::iter(1..).map(|nth| self.crash(point(nth)));
-        let killed = crashes.buffered(AT_ONCE).take_while(|killed| std::future::ready(*killed));
+        let killed = crashes
+            .buffered(AT_ONCE)
+            .take_while(|killed| std::future::ready(*killed));
         killed.count().await
     }
 }
@@ -171,6 +186,17 @@ async fn crash_everywhere(audit: Kind, target: Option<Kind>, changes: &'static [
         "crash points: {audit:?} -> {target:?} {id}: {told} told, {before} sent, {after} answered, in {:.1?}",
         began.elapsed()
     );
+}
+
+/// On SQLite every point above is in an empty database.
+#[tokio::test]
+async fn first_start_that_dies_while_it_makes_the_tables_is_repeated() {
+    for kind in [Kind::Postgres, Kind::MariaDb] {
+        let round = Round::cold(kind, None, &[SHARED]);
+        let told = round.every(Point::Told).await;
+        assert!(told > 0, "no point was tried");
+        println!("crash points: {kind:?}, first start: {told} told");
+    }
 }
 
 macro_rules! crashes {

@@ -74,7 +74,11 @@ async fn heartbeat_cut(kind: Kind) {
             }
             let ran = end_of(driver).await;
             ran.expect("LeaseLost").says("could not be renewed");
-            assert!(began.elapsed() < Duration::from_secs(25), "{:?}", began.elapsed());
+            assert!(
+                began.elapsed() < Duration::from_secs(25),
+                "{:?}",
+                began.elapsed()
+            );
             drop(proxy);
             let scene = Scene::of(ground.url(), ground.url());
             recovers(Start::of(change.id, ground.url()), change, &scene, &ran).await;
@@ -93,8 +97,16 @@ async fn cable_pulled(kind: Kind) {
         let began = Instant::now();
         let ran = end_of(driver).await;
         let result = ran.result.as_deref();
-        assert!(matches!(result, Some("LeaseLost" | "OutcomeUnknown")), "{}", ran.output);
-        assert!(began.elapsed() < Duration::from_secs(40), "{:?}", began.elapsed());
+        assert!(
+            matches!(result, Some("LeaseLost" | "OutcomeUnknown")),
+            "{}",
+            ran.output
+        );
+        assert!(
+            began.elapsed() < Duration::from_secs(40),
+            "{:?}",
+            began.elapsed()
+        );
         // What the cable still holds arrives late.
         valve.open();
         let scene = Scene::of(ground.url(), ground.url());
@@ -112,7 +124,10 @@ async fn cut_at(text: &str, held: Where, start: impl AsyncFnOnce(&Valve) -> Star
 }
 
 async fn commit_cut(kind: Kind) {
-    for (held, result) in [(Where::BeforeServer, "ChangesFailed"), (Where::AfterServer, "ok")] {
+    for (held, result) in [
+        (Where::BeforeServer, "ChangesFailed"),
+        (Where::AfterServer, "ok"),
+    ] {
         let ground = Ground::with_table(kind).await;
         let start = async |valve: &Valve| Start::of("shared", &valve.url(ground.url()).await);
         let ran = cut_at("=COMMIT", held, start).await;
@@ -129,17 +144,32 @@ async fn commit_cut(kind: Kind) {
 
 /// The audit is in the other kind of server, and its connections are left alone.
 async fn separate_commit_cut(target: Kind) {
-    let audit = if target == Kind::Postgres { Kind::MariaDb } else { Kind::Postgres };
-    for (held, result) in [(Where::BeforeServer, "ChangesFailed"), (Where::AfterServer, "ok")] {
-        let (ground, other) = (Ground::with_table(audit).await, Ground::with_table(target).await);
+    let audit = if target == Kind::Postgres {
+        Kind::MariaDb
+    } else {
+        Kind::Postgres
+    };
+    for (held, result) in [
+        (Where::BeforeServer, "ChangesFailed"),
+        (Where::AfterServer, "ok"),
+    ] {
+        let (ground, other) = (
+            Ground::with_table(audit).await,
+            Ground::with_table(target).await,
+        );
         let start = Start::of("separate", ground.url());
-        let through = async |valve: &Valve| {
-            start.clone().with("--target", valve.url(other.url()).await)
-        };
+        let through =
+            async |valve: &Valve| start.clone().with("--target", valve.url(other.url()).await);
         let ran = cut_at("=COMMIT", held, through).await;
         ran.expect(result);
         let scene = Scene::of(ground.url(), other.url());
-        recovers(start.clone().with("--target", other.url()), SEPARATE, &scene, &ran).await;
+        recovers(
+            start.clone().with("--target", other.url()),
+            SEPARATE,
+            &scene,
+            &ran,
+        )
+        .await;
     }
 }
 
@@ -168,11 +198,18 @@ async fn entry_cut(kind: Kind) {
                 written.iter().filter(|written| **written == row).count()
             };
             for state in ["STARTED", "APPLIED", "FAILED", "ROLLED_BACK"] {
-                assert!(times(state) <= 1, "{state} is written twice: {written:?} {told}");
+                assert!(
+                    times(state) <= 1,
+                    "{state} is written twice: {written:?} {told}"
+                );
             }
             // A start that may be on record and was not answered either did not run the change, and
             // says so, or ran it.
-            let result = if state == "STARTED" && times("APPLIED") == 1 { "ok" } else { result };
+            let result = if state == "STARTED" && times("APPLIED") == 1 {
+                "ok"
+            } else {
+                result
+            };
             assert_eq!(ran.result.as_deref(), Some(result), "{told}");
             let scene = Scene::of(ground.url(), ground.url());
             recovers(Start::of(change.id, ground.url()), change, &scene, &ran).await;
@@ -187,8 +224,20 @@ async fn refused(kind: Kind) {
     let url = proxy.url(ground.url());
     proxy.refuse().await;
     let began = Instant::now();
-    Start::of("shared", &url).lock(5_000, 3_000).run().await.expect("Store");
-    assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
+    Start::of("shared", &url)
+        .lock(5_000, 3_000)
+        .run()
+        .await
+        .expect("Store");
+    assert!(
+        began.elapsed() < Duration::from_secs(8),
+        "{:?}",
+        began.elapsed()
+    );
     proxy.pass().unwrap();
-    Start::of("shared", &url).lock(5_000, 3_000).run().await.expect("ok");
+    Start::of("shared", &url)
+        .lock(5_000, 3_000)
+        .run()
+        .await
+        .expect("ok");
 }

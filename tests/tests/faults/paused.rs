@@ -56,11 +56,21 @@ async fn shared_change_is_taken_over(kind: Kind) {
     let paused = Paused::at("shared 1", start()).await;
     start().lock(5_000, 20_000).run().await.expect("ok");
     let settled = (audit(ground.url()).await, done(ground.url()).await);
-    assert_eq!(settled.0, ["shared|APPLIED|shared|run", "last|APPLIED|shared|run"]);
+    assert_eq!(
+        settled.0,
+        ["shared|APPLIED|shared|run", "last|APPLIED|shared|run"]
+    );
     assert_eq!(settled.1, ["t last 1", "t shared 1", "t shared 2"]);
 
-    paused.goes_on().await.expect("LeaseLost").says("Start again");
-    assert_eq!((audit(ground.url()).await, done(ground.url()).await), settled);
+    paused
+        .goes_on()
+        .await
+        .expect("LeaseLost")
+        .says("Start again");
+    assert_eq!(
+        (audit(ground.url()).await, done(ground.url()).await),
+        settled
+    );
 }
 
 #[tokio::test]
@@ -80,10 +90,22 @@ async fn sqlite_paused_shared_change_keeps_the_file_and_goes_on() {
     let start = || Start::of("shared,last", ground.url());
     let paused = Paused::at("shared 1", start()).await;
     let began = Instant::now();
-    start().lock(5_000, 1_500).run().await.expect("LockTimeout").says("not obtained in time");
-    assert!(began.elapsed() < Duration::from_secs(12), "{:?}", began.elapsed());
+    start()
+        .lock(5_000, 1_500)
+        .run()
+        .await
+        .expect("LockTimeout")
+        .says("not obtained in time");
+    assert!(
+        began.elapsed() < Duration::from_secs(12),
+        "{:?}",
+        began.elapsed()
+    );
     paused.goes_on().await.expect("ok");
-    assert_eq!(done(ground.url()).await, ["t last 1", "t shared 1", "t shared 2"]);
+    assert_eq!(
+        done(ground.url()).await,
+        ["t last 1", "t shared 1", "t shared 2"]
+    );
 }
 
 /// A start that finds the attempt tells a person, and takes nothing: there is nothing to run. As
@@ -95,8 +117,16 @@ async fn plain_change_goes_on(kind: Kind) {
     let second = start().lock(5_000, 20_000).run().await;
     second.expect("Issues").says("\"plain\" waits for a person");
     paused.goes_on().await.expect("ok");
-    start().lock(5_000, 20_000).run().await.expect("ok").says("up to date");
-    assert_eq!(done(ground.url()).await, ["t last 1", "t plain 1", "t plain 2"]);
+    start()
+        .lock(5_000, 20_000)
+        .run()
+        .await
+        .expect("ok")
+        .says("up to date");
+    assert_eq!(
+        done(ground.url()).await,
+        ["t last 1", "t plain 1", "t plain 2"]
+    );
 }
 
 /// Once a person has decided, the attempt's entries are refused and nothing is begun after it.
@@ -105,10 +135,21 @@ async fn plain_change_is_resolved(kind: Kind) {
     let start = || Start::of("plain,last", ground.url());
     let paused = Paused::at("plain 1", start()).await;
     start().lock(5_000, 20_000).run().await.expect("Issues");
-    let resolved = start().with("--resolve", "plain").lock(5_000, 20_000).run().await;
+    let resolved = start()
+        .with("--resolve", "plain")
+        .lock(5_000, 20_000)
+        .run()
+        .await;
     resolved.expect("ok");
-    paused.goes_on().await.expect("LeaseLost").says("Start again");
-    let expected = ["plain|STARTED|none|run", "plain|MANUAL_MARKED_AS_APPLIED|none|operator"];
+    paused
+        .goes_on()
+        .await
+        .expect("LeaseLost")
+        .says("Start again");
+    let expected = [
+        "plain|STARTED|none|run",
+        "plain|MANUAL_MARKED_AS_APPLIED|none|operator",
+    ];
     assert_eq!(audit(ground.url()).await, expected);
     assert!(!done(ground.url()).await.contains(&"t last 1".to_owned()));
     start().lock(5_000, 20_000).run().await.expect("ok");
@@ -150,6 +191,8 @@ on_each! {
     sqlite_paused_verified_change_is_settled_by_its_verify: verified_change_is_settled(Sqlite);
     postgres_owner_paused_before_its_commit_does_not_block_the_others: paused_before_commit(Postgres);
     mariadb_owner_paused_before_its_commit_does_not_block_the_others: paused_before_commit(MariaDb);
+    postgres_session_paused_before_its_separate_commit_is_ended: paused_before_separate_commit(Postgres);
+    mariadb_session_paused_before_its_separate_commit_is_ended: paused_before_separate_commit(MariaDb);
     postgres_tombstone_refuses_the_commit_of_a_paused_attempt: entombed(Postgres);
     sqlite_tombstone_waits_for_a_paused_attempt: still_open(Sqlite);
     mariadb_tombstone_waits_for_a_paused_attempt: still_open(MariaDb);
@@ -160,23 +203,64 @@ async fn paused_before_commit(kind: Kind) {
     let ground = Ground::with_table(kind).await;
     let valve = Valve::at("=COMMIT", Where::BeforeServer);
     let through = valve.url(ground.url()).await;
-    let mut first = Start::of("shared,last", &through).lock(LEASE, 5_000).spawn();
+    let mut first = Start::of("shared,last", &through)
+        .lock(LEASE, 5_000)
+        .spawn();
     valve.closed().await;
     first.pause().unwrap();
-    let second = Start::of("shared,last", ground.url()).lock(5_000, 40_000).run().await;
+    let second = Start::of("shared,last", ground.url())
+        .lock(5_000, 40_000)
+        .run()
+        .await;
     second.expect("ok");
     let settled = (audit(ground.url()).await, done(ground.url()).await);
-    assert_eq!(settled.0, ["shared|APPLIED|shared|run", "last|APPLIED|shared|run"]);
+    assert_eq!(
+        settled.0,
+        ["shared|APPLIED|shared|run", "last|APPLIED|shared|run"]
+    );
     valve.open();
     first.resume().unwrap();
     let first = end_of(first).await;
-    assert!(matches!(first.result.as_deref(), Some("LeaseLost" | "OutcomeUnknown")), "{first:?}");
-    assert_eq!((audit(ground.url()).await, done(ground.url()).await), settled);
+    assert!(
+        matches!(
+            first.result.as_deref(),
+            Some("LeaseLost" | "OutcomeUnknown")
+        ),
+        "{first:?}"
+    );
+    assert_eq!(
+        (audit(ground.url()).await, done(ground.url()).await),
+        settled
+    );
+}
+
+/// The marker is in, and the commit never comes: the server ends the session, and the attempt.
+async fn paused_before_separate_commit(target: Kind) {
+    let (ground, other) = (
+        Ground::with_table(Kind::Sqlite).await,
+        Ground::with_table(target).await,
+    );
+    let valve = Valve::at("=COMMIT", Where::BeforeServer);
+    let through = valve.url(other.url()).await;
+    let start = |target: &str| Start::of("separate,last", ground.url()).with("--target", target);
+    let mut first = start(&through).lock(LEASE, 5_000).spawn();
+    valve.closed().await;
+    first.pause().unwrap();
+    start(other.url()).lock(5_000, 40_000).run().await.expect("ok");
+    valve.open();
+    first.resume().unwrap();
+    end_of(first).await;
+    assert_eq!(done(other.url()).await, ["t separate 1", "t separate 2"]);
+    assert_eq!(done(ground.url()).await, ["t last 1"]);
+    start(other.url()).lock(5_000, 40_000).run().await.expect("ok");
 }
 
 /// The attempt's marker would be the last thing that it inserts: the tombstone is there first.
 async fn entombed(target: Kind) {
-    let (ground, other) = (Ground::with_table(Kind::MariaDb).await, Ground::with_table(target).await);
+    let (ground, other) = (
+        Ground::with_table(Kind::MariaDb).await,
+        Ground::with_table(target).await,
+    );
     let start = || Start::of("separate,last", ground.url()).with("--target", other.url());
     let paused = Paused::at("separate 1", start()).await;
     start().lock(5_000, 20_000).run().await.expect("ok");
@@ -196,14 +280,20 @@ async fn entombed(target: Kind) {
 /// The attempt holds what the tombstone needs from its first statement on: a person is told that
 /// it is still open. It may commit when it goes on, which the next start finds out, or be undone.
 async fn still_open(target: Kind) {
-    let (ground, other) =
-        (Ground::with_table(Kind::Postgres).await, Ground::with_table(target).await);
+    let (ground, other) = (
+        Ground::with_table(Kind::Postgres).await,
+        Ground::with_table(target).await,
+    );
     let start = || Start::of("separate,last", ground.url()).with("--target", other.url());
     let paused = Paused::at("separate 1", start()).await;
     let began = Instant::now();
     let second = start().lock(5_000, 2_000).run().await;
     second.expect("Issues").says("still open");
-    assert!(began.elapsed() < Duration::from_secs(25), "{:?}", began.elapsed());
+    assert!(
+        began.elapsed() < Duration::from_secs(25),
+        "{:?}",
+        began.elapsed()
+    );
     paused.goes_on().await.expect("LeaseLost");
     let left = done(other.url()).await.len();
     assert!(left == 0 || left == 2, "half of it is there");

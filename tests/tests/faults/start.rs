@@ -28,12 +28,16 @@ pub(crate) struct Ran {
 impl Start {
     /// A start of these changes, with the audit at a URL.
     pub(crate) fn of(changes: &str, audit: &str) -> Start {
-        Start { arguments: Vec::new(), program: Vec::new(), environment: Vec::new() }
-            .with("--audit", audit)
-            .with("--changes", changes)
+        Start {
+            arguments: Vec::new(),
+            program: Vec::new(),
+            environment: Vec::new(),
+        }
+        .with("--audit", audit)
+        .with("--changes", changes)
     }
 
-    pub(crate) fn with(mut self, name: &str, value: impl ToString) -> Start {
+    pub(crate) fn with(mut self, name: &str, value: impl std::fmt::Display) -> Start {
         self.arguments.extend([name.to_owned(), value.to_string()]);
         self
     }
@@ -77,15 +81,29 @@ impl Start {
 /// Waits for the end of a start.
 pub(crate) async fn end_of(driver: Driver) -> Ran {
     let finished = driver.finish(DEADLINE).await.unwrap();
-    let result = finished.stdout.lines().find_map(|line| line.strip_prefix("result: "));
+    let result = finished
+        .stdout
+        .lines()
+        .find_map(|line| line.strip_prefix("result: "));
     let ran = Ran {
         result: result.map(str::to_owned),
         output: format!("{}{}", finished.stdout, finished.stderr),
     };
     let killed = finished.status.code().is_none();
-    assert!(ran.result.is_some() || killed, "it ended without a result:\n{}", ran.output);
+    assert!(
+        ran.result.is_some() || killed,
+        "it ended without a result:\n{}",
+        ran.output
+    );
     // What was said before a kill that came too late still counts as a kill.
-    if killed { Ran { result: None, ..ran } } else { ran }
+    if killed {
+        Ran {
+            result: None,
+            ..ran
+        }
+    } else {
+        ran
+    }
 }
 
 impl Ran {
@@ -97,7 +115,11 @@ impl Ran {
 
     #[track_caller]
     pub(crate) fn says(&self, text: &str) -> &Ran {
-        assert!(self.output.contains(text), "{text:?} is not in:\n{}", self.output);
+        assert!(
+            self.output.contains(text),
+            "{text:?} is not in:\n{}",
+            self.output
+        );
         self
     }
 }

@@ -34,7 +34,11 @@ struct Counter {
 impl Toll {
     pub(crate) fn new(side: Side, nth: usize) -> Toll {
         let process = watch::Sender::new(None);
-        Toll(Arc::new(Counter { side, left: AtomicUsize::new(nth), process }))
+        Toll(Arc::new(Counter {
+            side,
+            left: AtomicUsize::new(nth),
+            process,
+        }))
     }
 
     /// Nothing passes before it is known whom to kill.
@@ -59,7 +63,9 @@ impl Toll {
     }
 
     async fn serve(self, client: TcpStream, address: String) {
-        let Ok(server) = TcpStream::connect(address).await else { return };
+        let Ok(server) = TcpStream::connect(address).await else {
+            return;
+        };
         let _ = (client.set_nodelay(true), server.set_nodelay(true));
         let (from_client, to_client) = client.into_split();
         let (from_server, to_server) = server.into_split();
@@ -78,7 +84,11 @@ impl Toll {
                 Ok(length) if length > 0 => length,
                 _ => return,
             };
-            let Ok(process) = process.wait_for(Option::is_some).await.map(|process| *process) else {
+            let Ok(process) = process
+                .wait_for(Option::is_some)
+                .await
+                .map(|process| *process)
+            else {
                 return;
             };
             if side == self.0.side && self.0.left.fetch_sub(1, Ordering::SeqCst) == 1 {

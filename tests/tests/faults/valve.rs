@@ -3,7 +3,6 @@
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -60,14 +59,22 @@ impl Valve {
 
     fn new(text: &str, held: Where, all: bool) -> Valve {
         let state = watch::Sender::new(State::Waiting);
-        Valve(Arc::new(Inner { text: text.to_lowercase(), held, all, state }))
+        Valve(Arc::new(Inner {
+            text: text.to_lowercase(),
+            held,
+            all,
+            state,
+        }))
     }
 
     /// Waits until the text is held.
     pub(crate) async fn closed(&self) {
         let mut state = self.0.state.subscribe();
         let closed = state.wait_for(|state| *state == State::Closed);
-        timeout(DEADLINE, closed).await.expect("the text comes by").unwrap();
+        timeout(DEADLINE, closed)
+            .await
+            .expect("the text comes by")
+            .unwrap();
     }
 
     /// Lets everything pass.
@@ -100,7 +107,9 @@ impl Valve {
         if self.0.all {
             self.passing().await;
         }
-        let Ok(server) = TcpStream::connect(address).await else { return };
+        let Ok(server) = TcpStream::connect(address).await else {
+            return;
+        };
         let _ = (client.set_nodelay(true), server.set_nodelay(true));
         let (from_client, to_client) = client.into_split();
         let (from_server, to_server) = server.into_split();

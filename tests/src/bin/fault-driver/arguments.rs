@@ -39,7 +39,9 @@ impl Arguments {
             resolve: None,
         };
         while let Some(name) = words.next() {
-            let value = words.next().unwrap_or_else(|| panic!("{name} has no value"));
+            let value = words
+                .next()
+                .unwrap_or_else(|| panic!("{name} has no value"));
             match name.as_str() {
                 "--audit" => read.audit = value,
                 "--target" => read.target = Some(value),
@@ -62,7 +64,10 @@ impl Arguments {
     }
 
     pub(crate) fn script(&self) -> Script {
-        Script { tag: self.tag.clone(), hold: self.hold.clone() }
+        Script {
+            tag: self.tag.clone(),
+            hold: self.hold.clone(),
+        }
     }
 
     /// The change on the other database, in that database's words.

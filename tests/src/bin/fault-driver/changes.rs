@@ -47,12 +47,21 @@ async fn verified(db: &mut Connection, script: &Script) -> Result<(), BoxError> 
 
 #[verify(verified)]
 async fn is_verified(db: &mut Connection, script: &Script) -> Result<bool, BoxError> {
-    let text = format!("SELECT what FROM done WHERE what = '{} verified 1'", script.tag);
+    let text = format!(
+        "SELECT what FROM done WHERE what = '{} verified 1'",
+        script.tag
+    );
     Ok(!query(db, &text).await?.is_empty())
 }
 
 /// May run over what an earlier attempt has left.
-#[change(id = "again", order = "005", transaction = false, recovery = "retry", detached)]
+#[change(
+    id = "again",
+    order = "005",
+    transaction = false,
+    recovery = "retry",
+    detached
+)]
 async fn again(db: &mut Connection, script: &Script) -> Result<(), BoxError> {
     for step in [1, 2] {
         script.at("again").await;
@@ -77,6 +86,25 @@ async fn undo(db: &mut Connection, script: &Script) -> Result<(), BoxError> {
     let text = format!("DELETE FROM done WHERE what = '{} undone 1'", script.tag);
     query(db, &text).await?;
     Ok(())
+}
+
+/// Fails, and so does its rollback.
+#[change(id = "stuck", order = "009", transaction = false, detached)]
+async fn stuck(db: &mut Connection, script: &Script) -> Result<(), BoxError> {
+    query(db, &script.effect("stuck 1")).await?;
+    Err("the second step is refused".into())
+}
+
+#[rollback(stuck)]
+async fn stay_stuck(_db: &mut Connection) -> Result<(), BoxError> {
+    Err("there is no way back".into())
+}
+
+/// Fails in its transaction.
+#[change(id = "broken", order = "010", detached)]
+async fn broken(db: &mut Connection, script: &Script) -> Result<(), BoxError> {
+    query(db, &script.effect("broken 1")).await?;
+    Err("the second step is refused".into())
 }
 
 #[change(id = "plain", order = "007", transaction = false, detached)]
@@ -106,10 +134,16 @@ pub(crate) fn chosen(
     names: &[String],
     separate: Option<&'static Definition>,
 ) -> Vec<&'static Definition> {
-    let known = changes![shared, ddl, verified, again, undone, plain, last];
+    let known = changes![
+        shared, ddl, verified, again, undone, plain, last, stuck, broken
+    ];
     let known: Vec<_> = known.into_iter().chain(separate).collect();
     let find = |name: &String| {
-        known.iter().find(|change| change.id == name).copied().unwrap_or_else(|| panic!("no change {name}"))
+        known
+            .iter()
+            .find(|change| change.id == name)
+            .copied()
+            .unwrap_or_else(|| panic!("no change {name}"))
     };
     names.iter().map(find).collect()
 }

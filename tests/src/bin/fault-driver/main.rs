@@ -7,6 +7,7 @@
 //! and says at last `result: ok` or `result: NAME OF THE ERROR`.
 
 #![allow(clippy::unwrap_used)] // Nothing here runs outside a test.
+#![allow(clippy::duplicate_mod)] // The changes are written once and compiled for each database.
 
 mod arguments;
 mod points;
@@ -51,7 +52,10 @@ async fn main() -> ExitCode {
         wait: arguments.wait,
         poll: Duration::from_millis(20),
     };
-    let runner = runner.lock(options).service(&arguments.service).provide(arguments.script());
+    let runner = runner
+        .lock(options)
+        .service(&arguments.service)
+        .provide(arguments.script());
     let ended = match &arguments.resolve {
         Some(change) => {
             let resolved = runner.resolve(change, Resolution::Applied, "looked").await;
@@ -88,7 +92,9 @@ fn name(error: &Error) -> &'static str {
 
 /// A database that is away answers within the wait, not within the pool's 30 seconds.
 fn pool<D: sqlx::Database>(arguments: &Arguments) -> PoolOptions<D> {
-    PoolOptions::new().max_connections(arguments.pool).acquire_timeout(Duration::from_secs(2))
+    PoolOptions::new()
+        .max_connections(arguments.pool)
+        .acquire_timeout(Duration::from_secs(2))
 }
 
 async fn with_audit(arguments: &Arguments) -> Runner {
@@ -106,13 +112,24 @@ async fn with_audit(arguments: &Arguments) -> Runner {
 }
 
 async fn with_target(runner: Runner, arguments: &Arguments) -> Runner {
-    let Some(url) = arguments.target.as_deref() else { return runner };
+    let Some(url) = arguments.target.as_deref() else {
+        return runner;
+    };
     let target = if url.starts_with("sqlite") {
-        TargetSystem::sqlx("other", &pool::<sqlx::Sqlite>(arguments).connect_lazy(url).unwrap())
+        TargetSystem::sqlx(
+            "other",
+            &pool::<sqlx::Sqlite>(arguments).connect_lazy(url).unwrap(),
+        )
     } else if url.starts_with("postgres") {
-        TargetSystem::sqlx("other", &pool::<sqlx::Postgres>(arguments).connect_lazy(url).unwrap())
+        TargetSystem::sqlx(
+            "other",
+            &pool::<sqlx::Postgres>(arguments).connect_lazy(url).unwrap(),
+        )
     } else {
-        TargetSystem::sqlx("other", &pool::<sqlx::MySql>(arguments).connect_lazy(url).unwrap())
+        TargetSystem::sqlx(
+            "other",
+            &pool::<sqlx::MySql>(arguments).connect_lazy(url).unwrap(),
+        )
     };
     runner.target(target)
 }

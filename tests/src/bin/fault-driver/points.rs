@@ -47,6 +47,9 @@ impl Subscriber for Countdown {
 
 /// Kills this process at the `nth` point from now; the first is 1.
 pub(crate) fn die_at(nth: usize) {
-    let countdown = Countdown { left: AtomicUsize::new(nth), spans: AtomicU64::new(1) };
+    let countdown = Countdown {
+        left: AtomicUsize::new(nth),
+        spans: AtomicU64::new(1),
+    };
     tracing::subscriber::set_global_default(countdown).expect("nobody else listens");
 }

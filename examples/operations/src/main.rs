@@ -1,0 +1,111 @@
+//! An application whose binary is the tool that runs and looks after its changes.
+//!
+//! ```console
+//! $ cargo run -p operations -- apply
+//! $ BROKER_DOWN=1 cargo run -p operations -- apply    # the second change fails, and needs a person
+//! $ cargo run -p operations -- issue get orders-topic --guidance
+//! ```
+//!
+//! `DATABASE_URL` names another database than the file `operations.db`: SQLite, PostgreSQL or MySQL.
+
+mod broker;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use flamingock::{Runner, TargetSystem};
+
+use crate::broker::Broker;
+
+/// sqlx has a connection type for each database, so a change is written for one of them. Here the
+/// same text does for all three.
+macro_rules! database {
+    ($name:ident, $database:ty, $connection:ty) => {
+        mod $name {
+            use std::time::Duration;
+
+            use flamingock::{Runner, change, changes, rollback};
+            use sqlx::pool::PoolOptions;
+
+            use crate::broker::Broker;
+
+            /// Orders are kept.
+            #[change(id = "create-orders", order = "0001", detached)]
+            async fn create_orders(db: &mut $connection) -> Result<(), sqlx::Error> {
+                let table =
+                    "CREATE TABLE orders (number INT PRIMARY KEY, item VARCHAR(40) NOT NULL)";
+                sqlx::query(table).execute(db).await?;
+                Ok(())
+            }
+
+            #[rollback(create_orders)]
+            async fn drop_orders(db: &mut $connection) -> Result<(), sqlx::Error> {
+                sqlx::query("DROP TABLE orders").execute(db).await?;
+                Ok(())
+            }
+
+            /// Others hear of orders.
+            #[change(id = "orders-topic", order = "0002", target = "events", detached)]
+            async fn orders_topic(broker: &Broker) -> Result<(), std::io::Error> {
+                broker.create("orders").await
+            }
+
+            #[rollback(orders_topic)]
+            async fn no_orders_topic(broker: &Broker) -> Result<(), std::io::Error> {
+                broker.delete("orders").await
+            }
+
+            /// Somebody has ordered something.
+            #[change(id = "first-order", order = "0003", detached)]
+            async fn first_order(db: &mut $connection) -> Result<(), sqlx::Error> {
+                let row = "INSERT INTO orders (number, item) VALUES (1, 'a flamingo')";
+                sqlx::query(row).execute(db).await?;
+                Ok(())
+            }
+
+            #[rollback(first_order)]
+            async fn no_first_order(db: &mut $connection) -> Result<(), sqlx::Error> {
+                sqlx::query("DELETE FROM orders WHERE number = 1")
+                    .execute(db)
+                    .await?;
+                Ok(())
+            }
+
+            /// Connects when it has to: `--help` needs no database.
+            pub(crate) fn runner(url: &str, patience: Duration) -> Result<Runner, sqlx::Error> {
+                let options = PoolOptions::<$database>::new().acquire_timeout(patience);
+                let pool = options.connect_lazy(url)?;
+                Ok(Runner::new(&pool).changes(changes![create_orders, orders_topic, first_order]))
+            }
+        }
+    };
+}
+
+database!(sqlite, sqlx::Sqlite, sqlx::SqliteConnection);
+database!(postgres, sqlx::Postgres, sqlx::PgConnection);
+database!(mysql, sqlx::MySql, sqlx::MySqlConnection);
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let url = std::env::var("DATABASE_URL");
+    let url = url.as_deref().unwrap_or("sqlite://operations.db?mode=rwc");
+    let patience = Duration::from_secs(5);
+    let runner = match url.split(':').next() {
+        Some("postgres" | "postgresql") => postgres::runner(url, patience),
+        Some("mysql" | "mariadb") => mysql::runner(url, patience),
+        _ => sqlite::runner(url, patience),
+    };
+    match runner {
+        Ok(runner) => flamingock::cli::run(with_broker(runner)).await,
+        Err(error) => {
+            eprintln!("error: DATABASE_URL: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn with_broker(runner: Runner) -> Runner {
+    runner
+        .service("orders")
+        .target(TargetSystem::new("events").provide(Broker::from_environment()))
+}

@@ -1,0 +1,68 @@
+//! The commands that run: apply, check, undo.
+
+use std::fmt::Write;
+
+use serde_json::json;
+
+use super::answer::Answer;
+use super::exit::Exit;
+use super::failure::Failure;
+use super::view::View;
+use super::{report, signal};
+use crate::error::Error;
+use crate::report::Report;
+use crate::runner::{Mode, Run, Runner};
+use crate::undo::UndoTarget;
+
+pub(super) async fn apply(runner: Runner, view: &View) -> Result<Answer, Failure> {
+    let runner = runner.mode(Mode::Apply);
+    until_a_signal(runner, view, Runner::run).await
+}
+
+pub(super) async fn undo(
+    runner: Runner,
+    target: UndoTarget,
+    view: &View,
+) -> Result<Answer, Failure> {
+    let mut answer = until_a_signal(runner, view, |runner| runner.undo(target)).await?;
+    if answer.json["report"]["counts"]["total"] == 0 {
+        "nothing to undo".clone_into(&mut answer.text);
+    } else {
+        let apply = view.program.command(&["apply"]);
+        let _ = write!(answer.text, "\npending again: `{apply}` runs it");
+    }
+    Ok(answer)
+}
+
+pub(super) async fn check(runner: Runner, view: &View) -> Result<Answer, Failure> {
+    let checked = runner.mode(Mode::Check).run().await;
+    let checked = checked.map_err(|error| Failure::of(error, &view.program))?;
+    Ok(answer(&checked, view))
+}
+
+async fn until_a_signal(
+    runner: Runner,
+    view: &View,
+    start: impl FnOnce(Runner) -> Run,
+) -> Result<Answer, Failure> {
+    let (caught, signal) =
+        signal::listen().map_err(|error| Failure::file("could not listen for signals", &error))?;
+    match start(runner.cancel_on(signal)).await {
+        Ok(done) => Ok(answer(&done, view)),
+        Err(error) => {
+            let cancelled = matches!(error, Error::Cancelled(_));
+            let mut failure = Failure::of(error, &view.program);
+            if let (true, Some(number)) = (cancelled, caught.signal()) {
+                failure.exit = Exit::Signal(number);
+            }
+            Err(failure)
+        }
+    }
+}
+
+fn answer(done: &Report, view: &View) -> Answer {
+    Answer::done(
+        json!({ "report": report::to_json(done) }),
+        report::to_text(done, view),
+    )
+}

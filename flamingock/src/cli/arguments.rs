@@ -1,0 +1,217 @@
+//! The commands and what each of them takes.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+
+use super::time;
+use crate::operate::Resolution;
+use crate::undo::UndoTarget;
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(super) enum Action {
+    /// Apply what is pending
+    Apply,
+    /// Show what `apply` would do; write nothing
+    Plan,
+    /// Show where every change stands
+    Status,
+    /// Take applied changes back through their rollbacks, last first; asks nothing
+    Undo(Undo),
+    /// Succeed only if nothing is pending; write nothing
+    Check,
+    /// Read the audit, or record what a person found out
+    #[command(subcommand)]
+    Audit(Audit),
+    /// Show the changes that need a person
+    #[command(subcommand)]
+    Issue(Issue),
+    /// Show the lock, or take it from an owner that is gone
+    #[command(subcommand)]
+    Lock(Lock),
+    /// Print, check or write the manifest: one line a change
+    Manifest(Manifest),
+    /// Print the statements that create the tables of the audit
+    Schema,
+}
+
+impl Action {
+    /// As it is called.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Action::Apply => "apply",
+            Action::Plan => "plan",
+            Action::Status => "status",
+            Action::Undo(_) => "undo",
+            Action::Check => "check",
+            Action::Audit(_) => "audit",
+            Action::Issue(_) => "issue",
+            Action::Lock(_) => "lock",
+            Action::Manifest(_) => "manifest",
+            Action::Schema => "schema",
+        }
+    }
+}
+
+/// How far to go back.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(super) struct Undo {
+    /// The last applied change
+    #[arg(long)]
+    last: bool,
+    /// The last N applied changes
+    #[arg(long, value_name = "N")]
+    count: Option<usize>,
+    /// Everything after this change, which itself stays
+    #[arg(long, value_name = "ID")]
+    to: Option<String>,
+    /// This change alone
+    #[arg(long, value_name = "ID")]
+    change: Option<String>,
+}
+
+impl Undo {
+    pub(super) fn target(self) -> UndoTarget {
+        match self {
+            Undo {
+                count: Some(count), ..
+            } => UndoTarget::Count(count),
+            Undo { to: Some(id), .. } => UndoTarget::To(id),
+            Undo {
+                change: Some(id), ..
+            } => UndoTarget::Change(id),
+            Undo { .. } => UndoTarget::Last,
+        }
+    }
+}
+
+/// What to do with the audit.
+#[derive(Debug, Subcommand)]
+pub(super) enum Audit {
+    /// Show the newest entry of each change
+    List(List),
+    /// Record what a person found out about a change that needs one
+    Fix(Fix),
+}
+
+/// Which entries, and how much of them.
+#[derive(Debug, Args)]
+pub(super) struct List {
+    /// Every entry, oldest first
+    #[arg(long)]
+    pub(super) history: bool,
+    /// Only attempts that began at or after this time
+    #[arg(long, value_name = "RFC3339", value_parser = time::parse)]
+    pub(super) since: Option<String>,
+    /// Only this change
+    #[arg(short, long, value_name = "ID")]
+    pub(super) change: Option<String>,
+    /// Only entries in this state, as the audit spells it
+    #[arg(long, value_name = "STATE", value_parser = state)]
+    pub(super) state: Option<String>,
+    /// Everything that is known of each entry
+    #[arg(long)]
+    pub(super) extended: bool,
+}
+
+/// What a person found out.
+#[derive(Debug, Args)]
+pub(super) struct Fix {
+    /// The change
+    #[arg(short, long, value_name = "ID")]
+    pub(super) change: String,
+    /// APPLIED: its effect is there. ROLLED_BACK: nothing of it is there, and `apply` runs it
+    #[arg(short, long, value_enum, ignore_case = true)]
+    pub(super) resolution: Finding,
+    /// What was found, for the audit
+    #[arg(long, value_name = "TEXT")]
+    pub(super) reason: String,
+}
+
+/// A resolution, as it is written in a command.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+#[value(rename_all = "SCREAMING_SNAKE_CASE")]
+pub(super) enum Finding {
+    /// Its effect is there
+    Applied,
+    /// Nothing of it is there
+    RolledBack,
+}
+
+impl Finding {
+    pub(super) fn resolution(self) -> Resolution {
+        match self {
+            Finding::Applied => Resolution::Applied,
+            Finding::RolledBack => Resolution::RolledBack,
+        }
+    }
+
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Finding::Applied => "APPLIED",
+            Finding::RolledBack => "ROLLED_BACK",
+        }
+    }
+}
+
+/// Which issues.
+#[derive(Debug, Subcommand)]
+pub(super) enum Issue {
+    /// Show the changes that need a person
+    List,
+    /// Show one of them
+    Get {
+        /// The change
+        id: String,
+        /// What failed, what to look at, and the commands that settle it
+        #[arg(long)]
+        guidance: bool,
+    },
+}
+
+/// What to do with the lock.
+#[derive(Debug, Subcommand)]
+pub(super) enum Lock {
+    /// Show who has it, or had it last
+    Show,
+    /// Take it from an owner that is known to be gone, and give it back
+    Release {
+        /// How that is known, for the log
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+    },
+}
+
+/// What to do with the manifest.
+#[derive(Debug, Args)]
+#[group(multiple = false)]
+pub(super) struct Manifest {
+    /// Fail if the changes differ from this file
+    #[arg(long, value_name = "FILE")]
+    pub(super) check: Option<PathBuf>,
+    /// Write it to this file
+    #[arg(long, value_name = "FILE")]
+    pub(super) write: Option<PathBuf>,
+}
+
+const STATES: [&str; 7] = [
+    "STARTED",
+    "APPLIED",
+    "FAILED",
+    "ROLLED_BACK",
+    "ROLLBACK_FAILED",
+    "MANUAL_MARKED_AS_APPLIED",
+    "MANUAL_MARKED_AS_ROLLED_BACK",
+];
+
+/// A state in any case; a word that no version has written is a typing error.
+fn state(text: &str) -> Result<String, String> {
+    let text = text.to_ascii_uppercase();
+    if STATES.contains(&text.as_str()) {
+        Ok(text)
+    } else {
+        Err(format!("use one of {}", STATES.join(", ")))
+    }
+}

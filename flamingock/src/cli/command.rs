@@ -1,0 +1,149 @@
+//! The command: what a clap program nests, and what it does.
+
+use std::process::ExitCode;
+
+use clap::error::ErrorKind;
+use clap::{ArgMatches, FromArgMatches, Subcommand};
+
+use super::answer::{self, Answer};
+use super::arguments::{Action, Audit, Issue, Lock};
+use super::failure::Failure;
+use super::program::Program;
+use super::view::{Flags, View};
+use super::{apply, history, issue, lock, manifest, plan, status};
+use crate::runner::Runner;
+
+/// The commands of [`run`](super::run), but for `completions`, for a program that uses clap already:
+///
+/// ```no_run
+/// use std::process::ExitCode;
+/// use clap::Parser;
+/// use flamingock::{MemoryStore, Runner};
+///
+/// #[derive(Parser)]
+/// enum App {
+///     /// Listen for requests
+///     Serve,
+///     /// Apply, undo and show changes
+///     #[command(subcommand)]
+///     Changes(flamingock::cli::Command),
+/// }
+///
+/// #[tokio::main]
+/// async fn main() -> ExitCode {
+///     let runner = Runner::new(MemoryStore::new());
+///     match App::parse() {
+///         App::Changes(command) => command.execute(runner).await,
+///         App::Serve => ExitCode::SUCCESS,
+///     }
+/// }
+/// ```
+///
+/// The flags `--json`, `--no-color`, `--quiet` (`-q`) and `--verbose` (`-v`) come with it. Where the
+/// program has global flags of its own with these names, make each a `bool` with the same id (`json`,
+/// `no_color`, `quiet`, `verbose`): it counts for these commands, too.
+#[derive(Debug)]
+pub struct Command {
+    flags: Flags,
+    action: Action,
+}
+
+impl Command {
+    /// Does it, prints what there is to say, and gives the code to exit with.
+    ///
+    /// The command comes before the runner's `mode` and the variable `FLAMINGOCK_MODE`. `apply` and
+    /// `undo` listen for SIGINT and SIGTERM, in place of the runner's `cancel_on`, and from then on
+    /// to the end of the process: the first one asks the run to stop, the second one ends the
+    /// process.
+    pub async fn execute(self, runner: Runner) -> ExitCode {
+        let flags = self.flags;
+        let view = View::new(flags, Program::calling(self.action.name()));
+        let result = answer(self.action, runner, &view).await;
+        answer::print(flags, result).into()
+    }
+}
+
+async fn answer(action: Action, runner: Runner, view: &View) -> Result<Answer, Failure> {
+    match action {
+        Action::Apply => apply::apply(runner, view).await,
+        Action::Plan => plan::plan(&runner, view).await,
+        Action::Status => status::status(&runner, view).await,
+        Action::Undo(undo) => apply::undo(runner, undo.target(), view).await,
+        Action::Check => apply::check(runner, view).await,
+        Action::Audit(Audit::List(list)) => history::list(&runner, list, view).await,
+        Action::Audit(Audit::Fix(fix)) => history::fix(&runner, &fix, view).await,
+        Action::Issue(Issue::List) => issue::list(&runner, view).await,
+        Action::Issue(Issue::Get { id, guidance }) => {
+            issue::get(&runner, &id, guidance, view).await
+        }
+        Action::Lock(Lock::Show) => lock::show(&runner, view).await,
+        Action::Lock(Lock::Release { reason }) => lock::release(&runner, &reason, view).await,
+        Action::Manifest(chosen) => manifest::manifest(&runner, &chosen, view),
+        Action::Schema => manifest::schema(&runner, view),
+    }
+}
+
+impl FromArgMatches for Command {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        Ok(Command {
+            flags: Flags::of(matches),
+            action: Action::from_arg_matches(matches)?,
+        })
+    }
+
+    fn update_from_arg_matches(&mut self, _: &ArgMatches) -> Result<(), clap::Error> {
+        let message = "a command cannot be changed: parse it anew";
+        Err(clap::Error::raw(ErrorKind::InvalidSubcommand, message))
+    }
+}
+
+impl Subcommand for Command {
+    fn augment_subcommands(command: clap::Command) -> clap::Command {
+        Flags::augment(Action::augment_subcommands(command))
+    }
+
+    fn augment_subcommands_for_update(command: clap::Command) -> clap::Command {
+        Flags::augment(Action::augment_subcommands_for_update(command))
+    }
+
+    fn has_subcommand(name: &str) -> bool {
+        Action::has_subcommand(name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory, Parser};
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct App {
+        /// The application's own.
+        #[arg(short, long, global = true)]
+        verbose: bool,
+        #[command(subcommand)]
+        chosen: Chosen,
+    }
+
+    #[derive(Debug, Subcommand)]
+    enum Chosen {
+        #[command(subcommand)]
+        Changes(Command),
+    }
+
+    #[test]
+    fn a_program_with_a_flag_of_the_same_name_nests_the_command() {
+        App::command().debug_assert();
+        for arguments in [
+            ["app", "-v", "changes", "--json", "audit", "list"],
+            ["app", "changes", "audit", "list", "--json", "--verbose"],
+        ] {
+            let app = App::parse_from(arguments);
+            let Chosen::Changes(command) = app.chosen;
+            assert!(matches!(command.action, Action::Audit(Audit::List(_))));
+            assert!(command.flags.json && command.flags.verbose && app.verbose);
+            assert!(!command.flags.quiet);
+        }
+    }
+}

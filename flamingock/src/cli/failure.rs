@@ -1,0 +1,206 @@
+//! What went wrong, for people and for machines, with the commands that help.
+
+use std::fmt;
+
+use serde_json::{Value, json};
+
+use super::exit::Exit;
+use super::program::Program;
+use super::report;
+use crate::audit::StoreErrorKind;
+use crate::error::Error;
+use crate::report::Report;
+
+/// A command that did not do what it was asked.
+#[derive(Debug)]
+pub(super) struct Failure {
+    pub(super) exit: Exit,
+    kind: &'static str,
+    message: String,
+    /// What the message comes from, outermost first.
+    causes: Vec<String>,
+    report: Option<Box<Report>>,
+    next: Vec<Next>,
+}
+
+/// A command that helps, and when it does.
+#[derive(Debug)]
+struct Next {
+    command: String,
+    when: String,
+}
+
+impl Failure {
+    /// Something that cannot be done.
+    pub(super) fn refused(kind: &'static str, message: impl Into<String>) -> Failure {
+        Failure {
+            exit: Exit::Refused,
+            kind,
+            message: message.into(),
+            causes: Vec::new(),
+            report: None,
+            next: Vec::new(),
+        }
+    }
+
+    /// A file that could not be read or written.
+    pub(super) fn file(action: &str, error: &std::io::Error) -> Failure {
+        Failure {
+            causes: vec![error.to_string()],
+            ..Failure::refused("file", action)
+        }
+    }
+
+    pub(super) fn next(mut self, command: String, when: &str) -> Failure {
+        self.next.push(Next {
+            command,
+            when: when.to_owned(),
+        });
+        self
+    }
+
+    pub(super) fn of(error: Error, program: &Program) -> Failure {
+        let (kind, exit) = classify(&error);
+        let mut failure = Failure {
+            exit,
+            kind,
+            message: message(&error),
+            causes: causes(&error),
+            report: None,
+            next: Vec::new(),
+        };
+        match error {
+            Error::LockTimeout {
+                holder: Some(_), ..
+            } => {
+                let release = program.command_with_reason(&["lock", "release"]);
+                failure = failure
+                    .next(
+                        program.command(&["lock", "show"]),
+                        "who has it, and until when",
+                    )
+                    .next(release, "only if its owner is known to be gone");
+            }
+            Error::Store { ref source, .. } if source.kind == StoreErrorKind::MissingTable => {
+                failure = failure.next(program.command(&["schema"]), "what creates them");
+            }
+            ref other => {
+                for change in other.report().into_iter().flat_map(Report::changes) {
+                    if change.issue.is_some() {
+                        failure = failure.settling(program, &change.id);
+                    }
+                }
+            }
+        }
+        failure.report = into_report(error);
+        failure
+    }
+
+    /// What to do about a change that needs a person.
+    fn settling(self, program: &Program, id: &str) -> Failure {
+        let guidance = program.command(&["issue", "get", id, "--guidance"]);
+        let [applied, rolled_back] = settling(program, id);
+        self.next(guidance, "what happened, and what to look at")
+            .next(applied, "if its effect is there")
+            .next(
+                rolled_back,
+                "if nothing of it is there, and the next apply is to run it",
+            )
+    }
+
+    pub(super) fn json(&self) -> Value {
+        let next: Vec<&str> = self.next.iter().map(|next| next.command.as_str()).collect();
+        json!({
+            "kind": self.kind,
+            "message": self.message,
+            "causes": self.causes,
+            "report": self.report.as_deref().map(report::to_json),
+            "next": next,
+        })
+    }
+}
+
+/// The commands that settle a change that needs a person: it is applied, or nothing of it is there.
+pub(super) fn settling(program: &Program, id: &str) -> [String; 2] {
+    ["APPLIED", "ROLLED_BACK"]
+        .map(|found| program.command_with_reason(&["audit", "fix", "-c", id, "-r", found]))
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        for cause in &self.causes {
+            write!(f, "\ncaused by: {cause}")?;
+        }
+        if let Some(report) = &self.report {
+            write!(f, "\n{report}")?;
+        }
+        if !self.next.is_empty() {
+            f.write_str("\nnext:")?;
+        }
+        for Next { when, command } in &self.next {
+            write!(f, "\n  {when}:\n    {command}")?;
+        }
+        Ok(())
+    }
+}
+
+/// What a script tells failures apart by.
+fn classify(error: &Error) -> (&'static str, Exit) {
+    match error {
+        Error::Invalid(_) => ("invalid", Exit::Refused),
+        Error::ChangesFailed(_) => ("changes_failed", Exit::Failed),
+        Error::Issues(_) => ("issues", Exit::Person),
+        Error::Pending(report) if report.changes().any(|change| change.issue.is_some()) => {
+            ("issues", Exit::Person)
+        }
+        Error::Pending(_) => ("pending", Exit::Pending),
+        Error::LockTimeout { .. } => ("lock_timeout", Exit::Lock),
+        Error::LeaseLost { .. } => ("lease_lost", Exit::Lock),
+        // It is the database that did not answer, or did not take the entry.
+        Error::OutcomeUnknown(_) => ("outcome_unknown", Exit::Database),
+        // By a signal; which one is known where it is caught.
+        Error::Cancelled(_) => ("cancelled", Exit::Failed),
+        Error::Store { source, .. } if source.kind == StoreErrorKind::Refused => {
+            ("lease_lost", Exit::Lock)
+        }
+        Error::Store { .. } => ("store", Exit::Database),
+    }
+}
+
+/// What the error says, without its report and without the steps in code that follow it.
+fn message(error: &Error) -> String {
+    if let Error::Pending(_) = error {
+        return "changes are pending".to_owned();
+    }
+    let text = error.to_string();
+    let before = error.report().and_then(|report| {
+        let (before, _) = text.split_once(&report.to_string())?;
+        Some(before.trim_end().trim_end_matches(['.', ':']).to_owned())
+    });
+    before.unwrap_or(text)
+}
+
+fn causes(error: &Error) -> Vec<String> {
+    let mut causes = Vec::new();
+    let mut next = std::error::Error::source(error);
+    while let Some(cause) = next {
+        causes.push(cause.to_string());
+        next = cause.source();
+    }
+    causes
+}
+
+fn into_report(error: Error) -> Option<Box<Report>> {
+    match error {
+        Error::Invalid(_) => None,
+        Error::ChangesFailed(report)
+        | Error::Issues(report)
+        | Error::Pending(report)
+        | Error::OutcomeUnknown(report)
+        | Error::Cancelled(report)
+        | Error::LockTimeout { report, .. }
+        | Error::LeaseLost { report, .. } => Some(report),
+        Error::Store { report, .. } => report,
+    }
+}

@@ -1,0 +1,185 @@
+//! `issue get --guidance`: what a person must know to settle an issue, from the audit and the code.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::failure::settling;
+use super::program::Program;
+use super::text::Sections;
+use super::time::to_the_second;
+use crate::audit::{Entry, LockRow, Origin, State};
+use crate::decision::Cause;
+use crate::lock::Holder;
+use crate::operate::Issue;
+use crate::plan::Step;
+
+/// What is known, and what to do.
+#[derive(Debug, Serialize)]
+pub(super) struct Guidance {
+    /// The change: id, order, place in the source.
+    #[serde(skip)]
+    title: String,
+    /// What happened to the attempt.
+    what: String,
+    /// The error and its causes, outermost first.
+    error: Vec<String>,
+    /// How it ran, and so what took back what it did.
+    transaction: &'static str,
+    /// Whether the rollback ran.
+    rollback: &'static str,
+    /// What to look at, and where.
+    look_at: String,
+    /// The entries of that attempt.
+    history: Vec<String>,
+    /// What settles it, or what to do while it is running.
+    commands: Vec<Command>,
+}
+
+#[derive(Debug, Serialize)]
+struct Command {
+    when: &'static str,
+    command: String,
+}
+
+impl Guidance {
+    pub(super) fn new(
+        step: &Step,
+        issue: &Issue,
+        history: &[Entry],
+        lock: Option<LockRow>,
+        program: &Program,
+    ) -> Guidance {
+        let definition = step.definition;
+        let of_attempt: Vec<&Entry> = history
+            .iter()
+            .filter(|entry| entry.entry.attempt == issue.attempt)
+            .collect();
+        let began = to_the_second(&issue.started_at);
+        let attempt = issue.attempt;
+        let holder = lock.filter(|_| issue.may_be_running).map(Holder);
+        let what = match &holder {
+            Some(holder) => format!("Attempt {attempt} is running: the lock is held by {holder}."),
+            None if issue.cause == Cause::UndoInterrupted && issue.state == State::Failed => {
+                format!("Attempt {attempt}, of {began}: its undo failed.")
+            }
+            None => format!("Attempt {attempt}, of {began}: {}.", issue.cause),
+        };
+        let error = issue.error.as_ref().map(|error| error.causes().to_vec());
+        let target = &issue.target;
+        let description = match definition.description {
+            "" => String::new(),
+            description => format!("\nIts description: {description}"),
+        };
+        let look_at = format!(
+            "The target system \"{target}\": is all of \"{}\" there, a part of it, or nothing?{description}",
+            definition.id
+        );
+        Guidance {
+            title: format!(
+                "{} {} at {}",
+                definition.order,
+                definition.id,
+                definition.location()
+            ),
+            what,
+            error: error.unwrap_or_default(),
+            transaction: transaction(&issue.transaction_mode),
+            rollback: rollback(&of_attempt, definition.rollback.is_some(), holder.is_some()),
+            look_at,
+            history: of_attempt.iter().map(|entry| line(entry)).collect(),
+            commands: commands(definition.id, holder.is_some(), program),
+        }
+    }
+}
+
+fn transaction(mode: &str) -> &'static str {
+    match mode {
+        "none" => "None: what it did before it stopped was not undone by a database.",
+        "shared" => {
+            "That of the audit, but the database ended it before the change did: what it did before it stopped may be there."
+        }
+        "separate" => {
+            "One of its own, in the target's database: all of what it did is there, or nothing."
+        }
+        _ => "A word that this version does not know: a newer one wrote it.",
+    }
+}
+
+/// What the audit says of the rollback in this attempt.
+fn rollback(attempt: &[&Entry], declared: bool, running: bool) -> &'static str {
+    let has = |state: &State| attempt.iter().any(|entry| entry.entry.state == *state);
+    let undo = attempt
+        .iter()
+        .rfind(|entry| entry.entry.origin == Origin::Undo);
+    if has(&State::RollbackFailed) {
+        "It ran and failed: what it did before that is done."
+    } else if let Some(undo) = undo {
+        match undo.entry.state {
+            State::Failed => "An undo called it, and it failed: what it did before that is done.",
+            _ if running => "It is running: somebody undoes the change.",
+            _ => "An undo called it, and its end is not on record.",
+        }
+    } else if !declared {
+        "The change has none."
+    } else if !has(&State::Failed) {
+        "It was not called: the attempt was not seen to end."
+    } else if running {
+        "It is running, or is about to."
+    } else {
+        "It has no entry: it was not called, as where nobody knows whether the change still works, or its end was not seen."
+    }
+}
+
+fn line(entry: &Entry) -> String {
+    let new = &entry.entry;
+    let time = to_the_second(&entry.started_at);
+    let mut text = format!("{time} {} by {} {}", new.state, new.origin, entry.run_id);
+    if let Some(reason) = &new.reason {
+        text.push_str(": ");
+        text.push_str(reason);
+    }
+    text
+}
+
+fn commands(id: &str, running: bool, program: &Program) -> Vec<Command> {
+    if running {
+        return vec![Command {
+            when: "Nothing is to be settled while it is running. Look again:",
+            command: program.command(&["issue", "get", id, "--guidance"]),
+        }];
+    }
+    let [applied, rolled_back] = settling(program, id);
+    vec![
+        Command {
+            when: "If all of it is there, or you have completed it:",
+            command: applied,
+        },
+        Command {
+            when: "If nothing of it is there, or you have removed what was; the next apply runs it:",
+            command: rolled_back,
+        },
+    ]
+}
+
+impl fmt::Display for Guidance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut sections = Sections::default();
+        sections.add("What happened", [&self.what]);
+        if self.error.is_empty() {
+            sections.add("Error", ["None on record."]);
+        } else {
+            sections.add("Error", &self.error);
+        }
+        sections.add("Transaction", [self.transaction]);
+        sections.add("Rollback", [self.rollback]);
+        sections.add("Look at", [&self.look_at]);
+        sections.add("On record", &self.history);
+        let commands = self
+            .commands
+            .iter()
+            .flat_map(|one| [one.when.to_owned(), format!("  {}", one.command)]);
+        sections.add("Then", commands);
+        write!(f, "{}\n{sections}", self.title)
+    }
+}

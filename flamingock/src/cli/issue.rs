@@ -1,0 +1,87 @@
+//! `issue list` and `issue get`.
+
+use serde_json::json;
+
+use super::answer::Answer;
+use super::failure::Failure;
+use super::guidance::Guidance;
+use super::standing::Standing;
+use super::table::{Sheet, Tone, plain, stage};
+use super::time::to_the_second;
+use super::view::View;
+use crate::audit::Filter;
+use crate::operate::Issue;
+use crate::runner::Runner;
+
+pub(super) async fn list(runner: &Runner, view: &View) -> Result<Answer, Failure> {
+    let standing = Standing::read(runner)
+        .await
+        .map_err(|error| Failure::of(error, &view.program))?;
+    let issues = standing.issues();
+    let text = if issues.is_empty() {
+        "no issues".to_owned()
+    } else {
+        table(&issues, view)
+    };
+    Ok(Answer::data(json!({ "issues": issues }), text))
+}
+
+pub(super) async fn get(
+    runner: &Runner,
+    id: &str,
+    guidance: bool,
+    view: &View,
+) -> Result<Answer, Failure> {
+    let failed = |error| Failure::of(error, &view.program);
+    let standing = Standing::read(runner).await.map_err(failed)?;
+    let Some(step) = standing.step(id) else {
+        let message = format!("the pipeline has no change \"{id}\"");
+        return Err(Failure::refused("no_issue", message));
+    };
+    let Some(issue) = standing.issue(step) else {
+        let state = match &step.newest {
+            Some(newest) => format!("its newest entry is {}", newest.state),
+            None => "it was never tried".to_owned(),
+        };
+        let message = format!("the change \"{id}\" needs no person: {state}");
+        return Err(Failure::refused("no_issue", message));
+    };
+    let mut document = json!({ "issue": issue });
+    if !guidance {
+        return Ok(Answer::data(
+            document,
+            table(std::slice::from_ref(&issue), view),
+        ));
+    }
+    let filter = Filter {
+        change_id: Some(id.to_owned()),
+        ..Filter::default()
+    };
+    let history = runner.audit(&filter).await.map_err(failed)?;
+    let guidance = Guidance::new(step, &issue, &history, standing.lock.clone(), &view.program);
+    document["guidance"] = json!(guidance);
+    Ok(Answer::data(document, guidance.to_string()))
+}
+
+fn table(issues: &[Issue], view: &View) -> String {
+    let mut sheet = Sheet::new(
+        view,
+        &["STAGE", "CHANGE", "TARGET", "STATE", "BEGAN", "CAUSE"],
+    );
+    for issue in issues {
+        let cause = if issue.may_be_running {
+            ("running".to_owned(), Tone::Working)
+        } else {
+            (issue.cause.to_string(), Tone::Bad)
+        };
+        sheet.row(vec![
+            stage(&issue.stage),
+            plain(&issue.change_id),
+            plain(&issue.target),
+            plain(issue.state.as_str()),
+            plain(to_the_second(&issue.started_at)),
+            cause,
+        ]);
+    }
+    sheet.text()
+}

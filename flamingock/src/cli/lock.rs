@@ -1,0 +1,64 @@
+//! `lock show` and `lock release`.
+
+use serde_json::json;
+
+use super::answer::Answer;
+use super::failure::Failure;
+use super::table::{Sheet, Tone, plain};
+use super::view::View;
+use crate::audit::LockRow;
+use crate::lock::Holder;
+use crate::runner::Runner;
+
+pub(super) async fn show(runner: &Runner, view: &View) -> Result<Answer, Failure> {
+    let lock = runner
+        .lock_state()
+        .await
+        .map_err(|error| Failure::of(error, &view.program))?;
+    let text = match &lock {
+        Some(lock) => table(lock, view),
+        None => "nobody has ever had the lock".to_owned(),
+    };
+    Ok(Answer::data(json!({ "lock": lock }), text))
+}
+
+fn table(lock: &LockRow, view: &View) -> String {
+    let mut sheet = Sheet::new(view, &["", ""]);
+    let state = if lock.held {
+        ("held".to_owned(), Tone::Working)
+    } else {
+        ("free".to_owned(), Tone::Good)
+    };
+    sheet.row(vec![plain("lock"), state]);
+    let mut row = |name: &str, value: &str| sheet.row(vec![plain(name), plain(value)]);
+    if lock.held {
+        row("owner", &lock.owner);
+        row("run", &lock.run_id);
+        row("since", &lock.acquired_at);
+        row(
+            "until",
+            lock.expires_at.as_deref().unwrap_or("its process ends"),
+        );
+        row(
+            "at work at",
+            lock.activity.as_deref().unwrap_or("not known"),
+        );
+    } else {
+        row("last owner", &lock.owner);
+        row("since", &lock.acquired_at);
+    }
+    row("possession", &lock.token.to_string());
+    sheet.text()
+}
+
+pub(super) async fn release(runner: &Runner, reason: &str, view: &View) -> Result<Answer, Failure> {
+    let released = runner
+        .release_lock(reason)
+        .await
+        .map_err(|error| Failure::of(error, &view.program))?;
+    let text = match &released {
+        Some(lock) => format!("taken from {} and given back", Holder(lock.clone())),
+        None => "nothing to release: nobody has the lock".to_owned(),
+    };
+    Ok(Answer::done(json!({ "released": released }), text))
+}

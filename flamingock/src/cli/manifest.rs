@@ -1,0 +1,57 @@
+//! `manifest` and `schema`: texts for files.
+
+use std::path::Path;
+
+use serde_json::json;
+
+use super::answer::Answer;
+use super::arguments::Manifest;
+use super::failure::Failure;
+use super::view::View;
+use crate::manifest::compare;
+use crate::runner::Runner;
+
+pub(super) fn manifest(
+    runner: &Runner,
+    manifest: &Manifest,
+    view: &View,
+) -> Result<Answer, Failure> {
+    let now = runner
+        .manifest()
+        .map_err(|error| Failure::of(error, &view.program))?;
+    match (&manifest.check, &manifest.write) {
+        (Some(file), _) => check(&now, file, view),
+        (None, Some(file)) => {
+            std::fs::write(file, &now).map_err(|error| {
+                Failure::file(&format!("could not write {}", file.display()), &error)
+            })?;
+            let text = format!("written to {}: commit it", file.display());
+            Ok(Answer::done(json!({ "written": file }), text))
+        }
+        (None, None) => Ok(Answer::data(json!({ "manifest": now }), now.clone())),
+    }
+}
+
+fn check(now: &str, file: &Path, view: &View) -> Result<Answer, Failure> {
+    let committed = std::fs::read_to_string(file)
+        .map_err(|error| Failure::file(&format!("could not read {}", file.display()), &error))?;
+    match compare(now, &committed) {
+        Ok(()) => {
+            let text = format!("{} is what this binary has", file.display());
+            Ok(Answer::done(json!({ "checked": file }), text))
+        }
+        Err(difference) => {
+            let name = file.to_string_lossy();
+            let write = view.program.command(&["manifest", "--write", &name]);
+            let failure = Failure::refused("manifest_differs", difference);
+            Err(failure.next(write, "if that is meant; then commit the file"))
+        }
+    }
+}
+
+pub(super) fn schema(runner: &Runner, view: &View) -> Result<Answer, Failure> {
+    let schema = runner
+        .schema()
+        .map_err(|error| Failure::of(error, &view.program))?;
+    Ok(Answer::data(json!({ "schema": schema }), schema.clone()))
+}

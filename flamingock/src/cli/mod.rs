@@ -1,0 +1,30 @@
+//! The application's own binary as the tool: `my-app apply`, `my-app status`, `my-app issue list`.
+//!
+#![doc = include_str!("../../docs/operations.md")]
+
+mod answer;
+mod apply;
+mod arguments;
+mod command;
+mod entry;
+mod exit;
+mod failure;
+mod guidance;
+mod history;
+mod issue;
+mod lock;
+mod manifest;
+mod plan;
+mod program;
+mod report;
+mod signal;
+mod standing;
+mod status;
+mod table;
+mod text;
+mod time;
+mod tool;
+mod view;
+
+pub use command::Command;
+pub use tool::run;

@@ -1,0 +1,86 @@
+//! Reports, as `--json` prints them, and as a table of all their changes.
+
+use serde_json::{Value, json};
+
+use super::table::{Sheet, Tone, plain, stage};
+use super::view::View;
+use crate::report::{ChangeReport, Outcome, Report};
+
+/// The report with its counts.
+pub(super) fn to_json(report: &Report) -> Value {
+    let mut value = json!(report);
+    if let Value::Object(fields) = &mut value {
+        fields.insert("counts".to_owned(), json!(report.counts()));
+    }
+    value
+}
+
+/// The report for people; with `-v` every change.
+pub(super) fn to_text(report: &Report, view: &View) -> String {
+    let text = report.to_string();
+    if !view.verbose {
+        return text;
+    }
+    let summary = text.lines().next().unwrap_or_default();
+    let mut sheet = Sheet::new(
+        view,
+        &[
+            "STAGE", "ORDER", "CHANGE", "TARGET", "OUTCOME", "TIME", "NOTE",
+        ],
+    );
+    for part in &report.stages {
+        for change in &part.changes {
+            let milliseconds = change
+                .duration
+                .map(|time| format!("{} ms", time.as_millis()));
+            sheet.row(vec![
+                stage(&part.name),
+                plain(&change.order),
+                plain(&change.id),
+                plain(&change.target),
+                (change.outcome.to_string(), tone(change.outcome)),
+                plain(milliseconds.unwrap_or_default()),
+                plain(notes(change)),
+            ]);
+        }
+    }
+    let mut parts = vec![summary.to_owned(), sheet.text()];
+    parts.extend(beside(report));
+    parts.join("\n")
+}
+
+/// What the report says of the run as a whole, a line each.
+pub(super) fn beside(report: &Report) -> impl Iterator<Item = String> {
+    let missing = report.missing.iter().map(|missing| {
+        format!(
+            "applied, but not in this binary: {} {}",
+            missing.order, missing.id
+        )
+    });
+    let warnings = report
+        .warnings
+        .iter()
+        .map(|warning| format!("warning: {warning}"));
+    missing.chain(warnings)
+}
+
+/// Everything that somebody should see of a change.
+pub(super) fn notes(change: &ChangeReport) -> String {
+    let issue = change.issue.iter().map(ToString::to_string);
+    let error = change.error.iter().map(ToString::to_string);
+    let notes = change.notes.iter().map(ToString::to_string);
+    issue
+        .chain(error)
+        .chain(notes)
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+fn tone(outcome: Outcome) -> Tone {
+    match outcome {
+        Outcome::NewlyApplied | Outcome::AlreadyApplied => Tone::Good,
+        Outcome::Failed | Outcome::Blocked => Tone::Bad,
+        Outcome::RolledBack | Outcome::NotReached => Tone::Waiting,
+        Outcome::Filtered => Tone::Plain,
+    }
+}

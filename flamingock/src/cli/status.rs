@@ -1,0 +1,151 @@
+//! `status`: the newest entry of every change of the pipeline, and what that means.
+
+use serde::Serialize;
+use serde_json::json;
+
+use super::answer::Answer;
+use super::failure::Failure;
+use super::standing::Standing;
+use super::table::{Sheet, Tone, plain, stage};
+use super::time::to_the_second;
+use super::view::View;
+use crate::audit::{Newest, State};
+use crate::decision::{Cause, Decision};
+use crate::plan::Step;
+use crate::runner::Runner;
+
+pub(super) async fn status(runner: &Runner, view: &View) -> Result<Answer, Failure> {
+    let standing = Standing::read(runner)
+        .await
+        .map_err(|error| Failure::of(error, &view.program))?;
+    let mut rows: Vec<Row<'_>> = standing
+        .plan
+        .steps()
+        .map(|step| Row::of(step, &standing, runner.settings.selects(step.definition)))
+        .collect();
+    rows.extend(standing.plan.missing.iter().map(Row::missing));
+
+    let mut sheet = Sheet::new(
+        view,
+        &["STAGE", "ORDER", "CHANGE", "STATUS", "STATE", "BEGAN"],
+    );
+    for row in &rows {
+        let began = row.started_at.map(to_the_second);
+        sheet.row(vec![
+            stage(row.stage),
+            plain(row.order),
+            plain(row.id),
+            (row.status.words().to_owned(), row.status.tone()),
+            plain(row.state.map(State::as_str).unwrap_or_default()),
+            plain(began.unwrap_or_default()),
+        ]);
+    }
+    let document = json!({
+        "service": runner.settings.service,
+        "lock_held": standing.lock.as_ref().is_some_and(|lock| lock.held),
+        "changes": rows,
+    });
+    Ok(Answer::data(document, sheet.text()))
+}
+
+/// Where a change stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Status {
+    Applied,
+    Pending,
+    Running,
+    Issue,
+    Filtered,
+    Missing,
+}
+
+impl Status {
+    fn words(self) -> &'static str {
+        match self {
+            Status::Applied => "applied",
+            Status::Pending => "pending",
+            Status::Running => "running",
+            Status::Issue => "needs a person",
+            Status::Filtered => "filtered",
+            Status::Missing => "not in this binary",
+        }
+    }
+
+    fn tone(self) -> Tone {
+        match self {
+            Status::Applied => Tone::Good,
+            Status::Pending => Tone::Waiting,
+            Status::Running => Tone::Working,
+            Status::Issue => Tone::Bad,
+            Status::Filtered | Status::Missing => Tone::Plain,
+        }
+    }
+}
+
+/// A change, as `--json` has it.
+#[derive(Debug, Serialize)]
+struct Row<'a> {
+    id: &'a str,
+    stage: &'a str,
+    order: &'a str,
+    target: &'a str,
+    status: Status,
+    issue: Option<&'a Cause>,
+    state: Option<&'a State>,
+    transaction_mode: Option<&'a str>,
+    origin: Option<&'a str>,
+    attempt: Option<u32>,
+    started_at: Option<&'a str>,
+    run_id: Option<&'a str>,
+}
+
+impl<'a> Row<'a> {
+    fn of(step: &'a Step, standing: &Standing, selected: bool) -> Row<'a> {
+        let newest = step.newest.as_ref();
+        let running = newest.is_some_and(|newest| standing.is_running(newest));
+        let (status, issue) = match &step.decision {
+            Decision::Skip => (Status::Applied, None),
+            _ if running => (Status::Running, None),
+            _ if !selected => (Status::Filtered, None),
+            Decision::Issue(cause) => (Status::Issue, Some(cause)),
+            Decision::Apply | Decision::Verify(_) | Decision::Resolve => (Status::Pending, None),
+            Decision::Filtered => (Status::Filtered, None),
+        };
+        Row {
+            id: step.definition.id,
+            stage: step.definition.stage,
+            order: step.definition.order,
+            target: step.definition.target,
+            issue,
+            ..Row::recorded(status, newest)
+        }
+    }
+
+    fn missing(newest: &'a Newest) -> Row<'a> {
+        Row {
+            id: &newest.change_id,
+            stage: &newest.stage,
+            order: &newest.change_order,
+            target: &newest.target,
+            ..Row::recorded(Status::Missing, Some(newest))
+        }
+    }
+
+    fn recorded(status: Status, newest: Option<&'a Newest>) -> Row<'a> {
+        Row {
+            id: "",
+            stage: "",
+            order: "",
+            target: "",
+            status,
+            issue: None,
+            state: newest.map(|newest| &newest.state),
+            transaction_mode: newest.map(|newest| newest.transaction_mode.as_str()),
+            origin: newest.map(|newest| newest.origin.as_str()),
+            attempt: newest.map(|newest| newest.attempt),
+            started_at: newest.map(|newest| newest.started_at.as_str()),
+            run_id: newest.map(|newest| newest.run_id.as_str()),
+        }
+    }
+}

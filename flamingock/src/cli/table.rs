@@ -1,0 +1,139 @@
+//! Tables that fit the terminal; as wide as their text where there is none.
+
+use comfy_table::{Cell, Color, ColumnConstraint, ContentArrangement, Table, presets};
+
+use super::view::View;
+
+/// What the color of a word says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tone {
+    Plain,
+    Good,
+    Waiting,
+    Working,
+    Bad,
+}
+
+impl Tone {
+    fn color(self) -> Option<Color> {
+        match self {
+            Tone::Plain => None,
+            Tone::Good => Some(Color::Green),
+            Tone::Waiting => Some(Color::Yellow),
+            Tone::Working => Some(Color::Cyan),
+            Tone::Bad => Some(Color::Red),
+        }
+    }
+}
+
+/// A table without lines, whose columns are there only if a row has something in them.
+#[derive(Debug)]
+pub(super) struct Sheet {
+    color: bool,
+    header: Vec<&'static str>,
+    rows: Vec<Vec<(String, Tone)>>,
+}
+
+impl Sheet {
+    pub(super) fn new(view: &View, header: &[&'static str]) -> Sheet {
+        Sheet {
+            color: view.color,
+            header: header.to_vec(),
+            rows: Vec::new(),
+        }
+    }
+
+    /// Adds a row, as long as the header.
+    pub(super) fn row(&mut self, cells: Vec<(String, Tone)>) {
+        debug_assert_eq!(cells.len(), self.header.len());
+        self.rows.push(cells);
+    }
+
+    pub(super) fn text(&self) -> String {
+        let used: Vec<bool> = (0..self.header.len())
+            .map(|column| self.rows.iter().any(|row| !row[column].0.is_empty()))
+            .collect();
+        let mut table = Table::new();
+        table
+            .load_style(presets::NOTHING)
+            .set_content_arrangement(ContentArrangement::Dynamic);
+        let shown = |(column, _): &(usize, _)| used[*column];
+        let header = self.header.iter().map(|text| Cell::new(*text));
+        if self.header.iter().any(|text| !text.is_empty()) {
+            table.set_header(
+                header
+                    .enumerate()
+                    .filter(|one| used[one.0])
+                    .map(|(_, cell)| cell),
+            );
+        }
+        for row in &self.rows {
+            let cells = row.iter().enumerate().filter(shown);
+            table.add_row(cells.map(|(_, (text, tone))| self.cell(text, *tone)));
+        }
+        if let Some(first) = table.column_mut(0) {
+            first.set_padding((0, 1));
+        }
+        table.style_text_only();
+        let titles: Vec<&str> = (0..self.header.len())
+            .filter(|column| used[*column])
+            .map(|column| self.header[column])
+            .collect();
+        keep_whole(&mut table, &titles);
+        table.trim_fmt()
+    }
+
+    fn cell(&self, text: &str, tone: Tone) -> Cell {
+        let cell = Cell::new(text);
+        match tone.color() {
+            Some(color) if self.color => cell.fg(color),
+            _ => cell,
+        }
+    }
+}
+
+/// Columns whose words are copied are not broken where the terminal has room for them: all of these,
+/// else the times alone.
+const WHOLE: [&[&str]; 2] = [&["STATE", "BEGAN"], &["BEGAN"]];
+
+/// What every other column needs to be readable, and what stands between two.
+const READABLE: usize = 8;
+const BETWEEN: usize = 2;
+
+fn keep_whole(table: &mut Table, titles: &[&str]) {
+    let Some(width) = table.width() else {
+        return;
+    };
+    let contents = table.column_max_content_widths();
+    let needed = |whole: &[&str]| -> usize {
+        let columns = titles.iter().zip(&contents);
+        let widths = columns.map(|(title, content)| match usize::from(*content) {
+            content if whole.contains(title) => content + BETWEEN,
+            content => content.min(READABLE) + BETWEEN,
+        });
+        widths.sum()
+    };
+    let fits = |whole: &&&[&str]| needed(whole) <= usize::from(width);
+    let whole = WHOLE.iter().find(fits).copied().unwrap_or_default();
+    for (column, title) in titles.iter().enumerate() {
+        if let Some(column) = table.column_mut(column)
+            && whole.contains(title)
+        {
+            column.set_constraint(ColumnConstraint::ContentWidth);
+        }
+    }
+}
+
+/// A cell without color.
+pub(super) fn plain(text: impl Into<String>) -> (String, Tone) {
+    (text.into(), Tone::Plain)
+}
+
+/// The stage of a row; nothing for the one that nobody named.
+pub(super) fn stage(name: &str) -> (String, Tone) {
+    plain(if name == crate::target::DEFAULT {
+        ""
+    } else {
+        name
+    })
+}

@@ -1,0 +1,32 @@
+//! Text under headings.
+
+use std::fmt;
+
+/// Headings with lines under them.
+#[derive(Debug, Default)]
+pub(super) struct Sections(Vec<(&'static str, Vec<String>)>);
+
+impl Sections {
+    pub(super) fn add<T: AsRef<str>>(
+        &mut self,
+        heading: &'static str,
+        lines: impl IntoIterator<Item = T>,
+    ) {
+        let lines = lines.into_iter().map(|line| line.as_ref().to_owned());
+        self.0.push((heading, lines.collect()));
+    }
+}
+
+impl fmt::Display for Sections {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (heading, lines) in &self.0 {
+            write!(f, "\n{heading}")?;
+            // Lines are not wrapped: commands must stay whole when they are copied.
+            for line in lines.iter().flat_map(|line| line.lines()) {
+                write!(f, "\n  {line}")?;
+            }
+            writeln!(f)?;
+        }
+        Ok(())
+    }
+}

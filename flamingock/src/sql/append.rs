@@ -1,0 +1,131 @@
+//! Entries are written once, also where the answer to the statement that wrote them is lost.
+
+use std::time::Instant;
+
+use flamingock_sqlx_audit as leaf;
+use flamingock_sqlx_audit::{Failure, NewAuditRow};
+
+use super::driver::Driver;
+use super::held::Held;
+use super::settle::{LOOK, PAUSE};
+use super::store::{BUSY_PAUSE, SqlStore, failed};
+use crate::audit::{StoreError, StoreErrorKind};
+
+const ACTION: &str = "could not write to the audit";
+
+impl<D: Driver> SqlStore<D> {
+    /// Appends rows of one attempt and answers the place of the last one. A statement whose answer
+    /// is lost may have written its rows: what is on record is not written again.
+    pub(super) async fn append_once(
+        &self,
+        possession: &leaf::Possession,
+        mut rows: &[NewAuditRow],
+    ) -> Result<i64, StoreError> {
+        let deadline = Instant::now() + self.ledger.patience();
+        self.kept.make_room(&self.pool);
+        let mut idle = Held::<D>::take_idle(&self.pool);
+        loop {
+            let taken = match idle.take() {
+                Some(held) => Ok(held),
+                None => Held::take(&self.pool).await,
+            };
+            let mut held = taken.map_err(|error| failed::<D>(ACTION, error))?;
+            let lease = self.lease();
+            let appended = self.ledger.append(&mut held, possession, lease, rows).await;
+            let error = match appended {
+                Ok(place) => {
+                    held.return_unchanged();
+                    return Ok(place);
+                }
+                Err(error) => error,
+            };
+            match D::classify(&error) {
+                Failure::Disconnected => {
+                    drop(held);
+                    let there = self.on_record(possession, rows, deadline, error).await?;
+                    rows = &rows[there.len()..];
+                    if let (Some(place), true) = (there.last(), rows.is_empty()) {
+                        return Ok(*place);
+                    }
+                }
+                Failure::Busy if Instant::now() < deadline => {
+                    held.return_unchanged();
+                    tokio::time::sleep(BUSY_PAUSE).await;
+                }
+                Failure::MissingTable | Failure::Refused | Failure::Denied => {
+                    held.return_unchanged();
+                    return Err(failed::<D>(ACTION, error));
+                }
+                // Who knows what state it is in: it is closed.
+                _ => return Err(failed::<D>(ACTION, error)),
+            }
+        }
+    }
+
+    /// The places of the rows that are on record, of the first ones: they are written in order.
+    async fn on_record(
+        &self,
+        possession: &leaf::Possession,
+        rows: &[NewAuditRow],
+        deadline: Instant,
+        mut error: sqlx::Error,
+    ) -> Result<Vec<i64>, StoreError> {
+        loop {
+            match tokio::time::timeout(LOOK, self.look(possession, rows)).await {
+                Ok(Ok(Some(places))) => return Ok(places),
+                Ok(Ok(None)) => {
+                    let moved = "another possession of the lock is there";
+                    return Err(StoreError::new(StoreErrorKind::Refused, ACTION, moved));
+                }
+                Ok(Err(newest)) => error = newest,
+                Err(_) => {}
+            }
+            if Instant::now() >= deadline {
+                // Whether it is on record is not known, whatever kept us from looking.
+                return Err(StoreError::new(StoreErrorKind::Disconnected, ACTION, error));
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    /// None: the possession has moved. The connection is closed: its settings are changed.
+    async fn look(
+        &self,
+        possession: &leaf::Possession,
+        rows: &[NewAuditRow],
+    ) -> Result<Option<Vec<i64>>, sqlx::Error> {
+        let Some(first) = rows.first() else {
+            return Ok(Some(Vec::new()));
+        };
+        let mut held = Held::<D>::take(&self.pool).await?;
+        // Waits for the old session, which may be at the statement still.
+        let (ledger, id) = (&self.ledger, &first.change_id);
+        ledger
+            .settle(&mut held, possession, id, first.attempt)
+            .await?;
+        if !ledger.holds(&mut held, possession).await? {
+            return Ok(None);
+        }
+        let filter = leaf::Filter {
+            change_id: Some(id.clone()),
+            run_id: Some(possession.run_id.clone()),
+            ..leaf::Filter::default()
+        };
+        let history = ledger
+            .history(&mut held, &possession.service, &filter)
+            .await?;
+        let place_of = |row: &NewAuditRow| {
+            let same = |found: &&leaf::AuditRow| {
+                let found = &found.row;
+                (
+                    found.attempt,
+                    &found.state,
+                    &found.transaction_mode,
+                    &found.origin,
+                ) == (row.attempt, &row.state, &row.transaction_mode, &row.origin)
+            };
+            history.iter().rev().find(same).map(|found| found.seq)
+        };
+        Ok(Some(rows.iter().map_while(place_of).collect()))
+    }
+}

@@ -1,0 +1,83 @@
+//! A takeover while a change is in its transaction. Not on SQLite: it has one writer, so that nobody can
+//! take over before the change has ended.
+
+use std::time::Duration;
+
+use flamingock::{Error, LockOptions, Runner, change, changes};
+use flamingock_tests::{Backend as _, audit, done, query, strings, with_table};
+use sqlx::Pool;
+
+use super::{Backend, Connection, Db};
+
+const LONG: Duration = Duration::from_secs(30);
+
+/// Steals the lock, as a run does that found its lease expired.
+const TAKE_OVER: &str =
+    "UPDATE flamingock_lock SET token = token + 1, run_id = 'thief' WHERE service = 'default'";
+
+#[change(id = "counted", order = "002", detached)]
+async fn counted(db: &mut Connection) -> Result<(), sqlx::Error> {
+    query(db, "INSERT INTO done VALUES ('counted')")
+        .await
+        .map(drop)
+}
+
+#[change(id = "robbed", order = "001", detached)]
+async fn robbed(db: &mut Connection, other: &Other) -> Result<(), sqlx::Error> {
+    query(db, "INSERT INTO done VALUES ('robbed')").await?;
+    flamingock_tests::execute(&other.0, TAKE_OVER).await;
+    Ok(())
+}
+
+#[derive(Debug)]
+struct Other(Pool<Db>);
+
+#[tokio::test]
+async fn after_a_takeover_nothing_of_the_change_is_kept() {
+    let database = Backend::fresh().await;
+    let (pool, other) = (with_table(&database, 1).await, database.pool(1).await);
+    let runner = Runner::new(&pool)
+        .changes(changes![robbed, counted])
+        .provide(Other(other));
+    let error = runner.run().await.unwrap_err();
+    assert!(matches!(error, Error::LeaseLost { .. }), "{error}");
+    assert_eq!(done(&pool).await, Vec::<String>::new());
+    assert_eq!(audit(&pool).await, Vec::<String>::new());
+    let thief = strings(&pool, "SELECT token, run_id FROM flamingock_lock").await;
+    assert_eq!(thief, ["2|thief"]);
+}
+
+const SLEEP: &str = match <Backend as flamingock_tests::Backend>::NAME.as_bytes() {
+    b"PostgreSQL" => "SELECT pg_sleep(60)",
+    _ => "SELECT SLEEP(60)",
+};
+
+#[change(id = "robbed-and-sleeps", order = "001", detached)]
+async fn robbed_and_sleeps(db: &mut Connection, other: &Other) -> Result<(), sqlx::Error> {
+    query(db, "INSERT INTO done VALUES ('robbed')").await?;
+    flamingock_tests::execute(&other.0, TAKE_OVER).await;
+    query(db, SLEEP).await.map(drop)
+}
+
+#[tokio::test]
+async fn the_heartbeat_cuts_a_statement_whose_run_has_lost_the_lock() {
+    let database = Backend::fresh().await;
+    let (pool, other) = (with_table(&database, 1).await, database.pool(1).await);
+    let runner = Runner::new(&pool).changes(changes![robbed_and_sleeps, counted]);
+    let runner = runner.provide(Other(other.clone())).lock(LockOptions {
+        lease: Duration::from_secs(3),
+        ..LockOptions::default()
+    });
+    let error = tokio::time::timeout(LONG, runner.run())
+        .await
+        .unwrap()
+        .unwrap_err();
+    assert!(matches!(error, Error::LeaseLost { .. }), "{error}");
+    assert_eq!(audit(&pool).await, Vec::<String>::new());
+    assert_eq!(done(&pool).await, Vec::<String>::new());
+    // Nothing of it goes on at the server: a lock that it held is free.
+    let exclusive = "CREATE TABLE moved AS SELECT * FROM done; DROP TABLE done";
+    tokio::time::timeout(LONG, flamingock_tests::execute(&other, exclusive))
+        .await
+        .unwrap();
+}

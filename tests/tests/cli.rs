@@ -1,0 +1,18 @@
+//! The command-line program: the binary of the example `operations`, as a person and as a script use it.
+
+#![allow(clippy::unwrap_used)]
+
+#[path = "cli/app.rs"]
+mod app;
+#[path = "cli/docs.rs"]
+mod docs;
+#[path = "cli/issue.rs"]
+mod issue;
+#[path = "cli/lock.rs"]
+mod lock;
+#[path = "cli/terminal.rs"]
+mod terminal;
+#[path = "cli/undo.rs"]
+mod undo;
+#[path = "cli/usage.rs"]
+mod usage;

@@ -1,0 +1,242 @@
+//! The program in a folder of its own, and its output less what is different each time.
+
+use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::LazyLock;
+use std::time::{Duration, Instant};
+
+use flamingock_tests::cargo;
+use serde_json::Value;
+use tempfile::TempDir;
+
+static PROGRAMS: LazyLock<HashMap<String, PathBuf>> = LazyLock::new(|| {
+    let manifest = cargo::workspace().join("Cargo.toml");
+    cargo::build(&manifest, &["-p", "operations"])
+});
+
+/// Where the program is.
+pub(crate) fn program() -> &'static Path {
+    &PROGRAMS["operations"]
+}
+
+/// The application, with a database and a folder of its own.
+pub(crate) struct App {
+    folder: TempDir,
+    url: Option<String>,
+}
+
+impl App {
+    /// On a SQLite file.
+    pub(crate) fn on_a_file() -> App {
+        App {
+            folder: TempDir::new().unwrap(),
+            url: None,
+        }
+    }
+
+    pub(crate) fn on(url: &str) -> App {
+        App {
+            folder: TempDir::new().unwrap(),
+            url: Some(url.to_owned()),
+        }
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The program under the name "operations", where nothing of this test's own surroundings counts.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(program());
+        command.arg0("operations").args(arguments);
+        self.surround(&mut command);
+        command
+    }
+
+    /// A shell that finds the program by its name, as that of a person who pastes a command.
+    pub(crate) fn shell(&self, line: &str) -> Ran {
+        let mut command = Command::new("sh");
+        command.args(["-c", line]);
+        self.surround(&mut command);
+        Ran::of(&command.output().unwrap())
+    }
+
+    pub(crate) fn surround(&self, command: &mut Command) {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let folders = std::iter::once(program().parent().unwrap().to_owned())
+            .chain(std::env::split_paths(&path));
+        command
+            .current_dir(self.folder.path())
+            .env("PATH", std::env::join_paths(folders).unwrap());
+        for name in [
+            "FLAMINGOCK_MODE",
+            "DATABASE_URL",
+            "NO_COLOR",
+            "BROKER",
+            "BROKER_DOWN",
+        ] {
+            command.env_remove(name);
+        }
+        if let Some(url) = &self.url {
+            command.env("DATABASE_URL", url);
+        }
+    }
+
+    pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
+        Ran::of(&self.command(arguments).output().unwrap())
+    }
+
+    pub(crate) fn run_with(
+        &self,
+        name: impl AsRef<OsStr>,
+        value: impl AsRef<OsStr>,
+        arguments: &[&str],
+    ) -> Ran {
+        Ran::of(&self.command(arguments).env(name, value).output().unwrap())
+    }
+
+    /// The answer to a command with `--json`: the exit code and the document.
+    pub(crate) fn json(&self, arguments: &[&str]) -> (i32, Value) {
+        let ran = self.run(&[arguments, &["--json"]].concat());
+        (ran.code, ran.json())
+    }
+
+    /// The answer to a command that succeeds, normalised.
+    pub(crate) fn text(&self, arguments: &[&str]) -> String {
+        let ran = self.run(arguments);
+        assert_eq!(
+            (ran.code, ran.stderr.as_str()),
+            (0, ""),
+            "{arguments:?}: {}",
+            ran.stdout
+        );
+        normalise(&ran.stdout)
+    }
+
+    /// What became of the changes, in their order.
+    pub(crate) fn status(&self) -> Vec<String> {
+        let (code, document) = self.json(&["status"]);
+        assert_eq!(code, 0, "{document}");
+        texts(&document["changes"], "status")
+    }
+}
+
+/// One field of every object of a list.
+pub(crate) fn texts(list: &Value, field: &str) -> Vec<String> {
+    let list = list.as_array().unwrap();
+    list.iter()
+        .map(|one| one[field].as_str().unwrap().to_owned())
+        .collect()
+}
+
+/// How the program ended, and what it said.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Ran {
+    pub(crate) fn of(output: &Output) -> Ran {
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+        Ran {
+            code: output.status.code().unwrap(),
+            stdout: text(&output.stdout),
+            stderr: text(&output.stderr),
+        }
+    }
+
+    /// The one document on standard output.
+    pub(crate) fn json(&self) -> Value {
+        assert_eq!(self.stdout.lines().count(), 1, "{self:?}");
+        serde_json::from_str(&self.stdout).unwrap()
+    }
+}
+
+/// Waits until it is so.
+pub(crate) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !is_so() {
+        assert!(Instant::now() < deadline, "waited for: {what}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// What MariaDB says of a change that creates a table.
+const MIDWAY: &str = "note: the database committed before the change ended";
+
+/// The text without what is different each time and on each database: ids, times, durations, digests,
+/// processes, lines of the source. Columns are two blanks apart.
+pub(crate) fn normalise(text: &str) -> String {
+    let lines = text
+        .lines()
+        .filter(|line| !line.contains(MIDWAY))
+        .map(|line| {
+            let indent = line.len() - line.trim_start().len();
+            let columns: Vec<String> = line
+                .trim()
+                .split("  ")
+                .filter(|column| !column.trim().is_empty())
+                .map(words)
+                .collect();
+            let columns = match columns.as_slice() {
+                [field, _] if ["host", "pid", "duration_ms"].contains(&field.as_str()) => {
+                    format!("{field}  <one>")
+                }
+                columns => columns.join("  "),
+            };
+            format!("{}{columns}\n", " ".repeat(indent))
+        });
+    lines.collect()
+}
+
+fn words(column: &str) -> String {
+    let words: Vec<&str> = column.split_whitespace().collect();
+    let mut out: Vec<String> = Vec::new();
+    for (place, word) in words.iter().enumerate() {
+        let before = place.checked_sub(1).map_or("", |before| words[before]);
+        let after = words.get(place + 1).copied().unwrap_or_default();
+        let core = word.trim_matches(['(', ')', ',', '.', ':']);
+        let with = |name: &str| word.replace(core, name);
+        out.push(
+            if core.len() == 32 && core.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+                with("<id>")
+            } else if core.starts_with("v1:") {
+                with("<digest>")
+            } else if is_time(core) {
+                with("<time>")
+            } else if core.starts_with(|first: char| first.is_ascii_digit())
+                && (after.starts_with("ms") || after.trim_end_matches(')') == "s")
+            {
+                with("<n>")
+            } else if before == "(process" {
+                "<pid>".to_owned()
+            } else if before == "on" && word.ends_with(')') {
+                "<host>)".to_owned()
+            } else if core.contains("main.rs:") {
+                with("<location>")
+            } else {
+                (*word).to_owned()
+            },
+        );
+    }
+    out.join(" ")
+}
+
+fn is_time(word: &str) -> bool {
+    let shape: String = word
+        .chars()
+        .map(|character| {
+            if character.is_ascii_digit() {
+                '0'
+            } else {
+                character
+            }
+        })
+        .collect();
+    shape.starts_with("0000-00-00T00:00:00") && shape.ends_with('Z')
+}

@@ -1,0 +1,47 @@
+//! `docs/operations.md` shows what the program prints.
+
+use std::fs;
+
+use flamingock_tests::cargo;
+use serde_json::Value;
+
+use crate::app::{App, normalise};
+
+/// The keys of a document, at every depth; of what it says, only whether there is anything.
+fn shape(value: &Value) -> Value {
+    match value {
+        Value::Object(fields) => fields
+            .iter()
+            .map(|(key, value)| (key.clone(), shape(value)))
+            .collect(),
+        // The page may leave out what is like the rest.
+        Value::Array(values) => values.iter().take(1).map(shape).collect(),
+        Value::Null | Value::Bool(_) => value.clone(),
+        Value::Number(_) | Value::String(_) => Value::from("<one>"),
+    }
+}
+
+#[test]
+fn the_page_shows_what_the_program_prints() {
+    let page =
+        fs::read_to_string(cargo::workspace().join("flamingock/docs/operations.md")).unwrap();
+    let app = App::on_a_file();
+    let mut printed = String::new();
+    let mut compared = 0;
+    for block in page.split("\n```").filter(|block| !block.trim().is_empty()) {
+        if let Some(console) = block.strip_prefix("console\n$ ") {
+            let (command, expected) = console.split_once('\n').unwrap_or((console, ""));
+            printed = app.shell(&format!("{{ {command}; }} 2>&1")).stdout;
+            if !expected.is_empty() {
+                assert_eq!(normalise(&printed), normalise(expected), "{command}");
+                compared += 1;
+            }
+        } else if let Some(json) = block.strip_prefix("json\n") {
+            let expected: Value = serde_json::from_str(json).unwrap();
+            let actual: Value = serde_json::from_str(&printed).unwrap();
+            assert_eq!(shape(&actual), shape(&expected), "{json}");
+            compared += 1;
+        }
+    }
+    assert!(compared > 20, "{compared}");
+}

@@ -1,0 +1,157 @@
+//! While somebody has the lock, and after somebody has died with it.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+
+use flamingock_tests::{Backend, scenarios};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::json;
+
+use crate::app::{App, Ran, normalise, wait_until};
+
+scenarios!(
+    sqlite, postgres, mariadb;
+    a_change_that_is_running_is_no_issue_and_sigterm_lets_it_finish,
+    an_interrupted_change_is_an_issue_once_its_owner_is_gone,
+);
+
+/// A process whose second change waits: its topic is a pipe that nobody reads.
+struct Waiting<'a> {
+    app: &'a App,
+    process: Option<Child>,
+}
+
+impl Waiting<'_> {
+    fn start(app: &App) -> Waiting<'_> {
+        fs::create_dir(app.folder().join("broker")).unwrap();
+        let made = Command::new("mkfifo")
+            .arg(app.folder().join("broker/orders"))
+            .status();
+        assert!(made.unwrap().success());
+        let mut command = app.command(&["apply"]);
+        let process = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        wait_until("the second change is running", || {
+            app.status()[1] == "running"
+        });
+        Waiting {
+            app,
+            process: Some(process),
+        }
+    }
+
+    fn signal(&self, signal: Signal) {
+        let process = self.process.as_ref().unwrap();
+        kill_process(Pid::from_child(process), signal).unwrap();
+    }
+
+    /// Reads its errors up to this one.
+    fn until_it_says(&mut self, text: &str) {
+        let mut errors = BufReader::new(self.process.as_mut().unwrap().stderr.take().unwrap());
+        let mut said = String::new();
+        while !said.contains(text) {
+            assert_ne!(errors.read_line(&mut said).unwrap(), 0, "{said}");
+        }
+    }
+
+    /// Reads the pipe, so that the change ends.
+    fn let_go(&self) {
+        fs::read_to_string(self.app.folder().join("broker/orders")).unwrap();
+    }
+
+    fn end(mut self) -> Ran {
+        Ran::of(&self.process.take().unwrap().wait_with_output().unwrap())
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        // A test that failed leaves it waiting.
+        if let Some(process) = &mut self.process {
+            let _ = process.kill();
+            let _ = process.wait();
+        }
+    }
+}
+
+async fn a_change_that_is_running_is_no_issue_and_sigterm_lets_it_finish<B: Backend>() {
+    let database = B::fresh().await;
+    let app = App::on(&database.url);
+    let waiting = Waiting::start(&app);
+
+    assert_eq!(app.status(), ["applied", "running", "pending"]);
+    let (code, document) = app.json(&["plan"]);
+    assert_eq!((code, &document["running"]), (10, &json!(["orders-topic"])));
+    let (_, document) = app.json(&["lock", "show"]);
+    assert_eq!(document["lock"]["held"], true);
+    let (_, document) = app.json(&["issue", "list"]);
+    assert_eq!(document["issues"][0]["may_be_running"], true);
+    let guidance = app.text(&["issue", "get", "orders-topic", "--guidance"]);
+    assert!(
+        guidance.contains("Attempt 1 is running: the lock is held by orders"),
+        "{guidance}"
+    );
+    assert!(!guidance.contains("audit fix"), "{guidance}");
+
+    let fix = [
+        "audit",
+        "fix",
+        "-c",
+        "orders-topic",
+        "-r",
+        "APPLIED",
+        "--reason",
+        "impatience",
+    ];
+    let refused = app.run(&fix);
+    assert_eq!(refused.code, 4, "{refused:?}");
+    assert!(
+        refused.stderr.contains("operations lock show\n"),
+        "{refused:?}"
+    );
+    assert_eq!(app.json(&fix).1["error"]["kind"], "lock_timeout");
+
+    waiting.signal(Signal::TERM);
+    waiting.let_go();
+    let ended = waiting.end();
+    assert_eq!(ended.code, 128 + 15, "{ended:?}");
+    assert!(ended.stderr.contains("1 not reached"), "{ended:?}");
+    assert_eq!(app.status(), ["applied", "applied", "pending"]);
+}
+
+async fn an_interrupted_change_is_an_issue_once_its_owner_is_gone<B: Backend>() {
+    let database = B::fresh().await;
+    let app = App::on(&database.url);
+    let mut waiting = Waiting::start(&app);
+    // Impatient: the second signal does not wait for the change.
+    waiting.signal(Signal::TERM);
+    waiting.until_it_says("stopping:");
+    waiting.signal(Signal::TERM);
+    assert_eq!(waiting.end().code, 128 + 15);
+
+    let released = app.text(&["lock", "release", "--reason", "its machine is gone"]);
+    assert!(
+        released.starts_with("taken from orders (process <pid> on <host>) since"),
+        "{released}"
+    );
+    assert_eq!(app.status(), ["applied", "issue", "pending"]);
+    assert_eq!(
+        app.text(&["lock", "release", "--reason", "x"]),
+        "nothing to release: nobody has the lock\n"
+    );
+    let guidance = app
+        .run(&["issue", "get", "orders-topic", "--guidance"])
+        .stdout;
+    let guidance = normalise(&guidance);
+    for line in [
+        "Attempt 1, of <time>: an attempt outside a transaction began and was not seen to end",
+        "Error\n  None on record.\n",
+        "Rollback\n  It was not called: the attempt was not seen to end.\n",
+    ] {
+        assert!(guidance.contains(line), "{guidance}");
+    }
+}

@@ -1,0 +1,101 @@
+//! In a terminal: as wide as it is, and in color only where that is wanted.
+
+use std::process::Command;
+
+use crate::app::{App, Ran};
+
+/// What the program prints in a terminal of 80 columns.
+fn in_a_terminal(app: &App, line: &str, no_color: Option<&str>) -> String {
+    let mut script = Command::new("script");
+    let line = format!("stty cols 80 rows 24; {line}");
+    script.args(["-qec", &line, "/dev/null"]);
+    app.surround(&mut script);
+    if let Some(value) = no_color {
+        script.env("NO_COLOR", value);
+    }
+    let ran = Ran::of(&script.output().unwrap());
+    assert_eq!(ran.code, 0, "{ran:?}");
+    ran.stdout.replace('\r', "")
+}
+
+/// The text as it is seen: without what only colors it.
+fn seen(text: &str) -> String {
+    let mut seen = String::new();
+    for (place, part) in text.split("\u{1b}[").enumerate() {
+        seen.push_str(match part.split_once('m') {
+            Some((_, rest)) if place > 0 => rest,
+            _ => part,
+        });
+    }
+    seen
+}
+
+#[test]
+fn tables_fit_the_terminal() {
+    let app = App::on_a_file();
+    assert_eq!(app.run_with("BROKER_DOWN", "1", &["apply"]).code, 1);
+    for command in [
+        "status",
+        "audit list --history",
+        "audit list --extended",
+        "issue list",
+    ] {
+        let text = in_a_terminal(&app, &format!("operations {command}"), None);
+        assert!(
+            text.contains('\u{1b}') || command.ends_with("extended"),
+            "{command}: {text}"
+        );
+        let seen = seen(&text);
+        assert!(seen.contains("ROLLBACK_FAILED"), "{command}: {seen}");
+        for line in seen.lines() {
+            assert!(line.chars().count() <= 80, "{command}: {line}");
+        }
+        let words: Vec<&str> = command.split(' ').collect();
+        assert!(!app.run(&words).stdout.contains('\u{1b}'), "{command}");
+    }
+    let settled = [
+        "audit",
+        "fix",
+        "-c",
+        "orders-topic",
+        "-r",
+        "ROLLED_BACK",
+        "--reason",
+        "gone",
+    ];
+    assert_eq!(app.run(&settled).code, 0);
+    for command in ["status", "audit list --history"] {
+        let seen = seen(&in_a_terminal(&app, &format!("operations {command}"), None));
+        let whole = seen
+            .lines()
+            .find(|line| line.contains("MANUAL_MARKED_AS_ROLLED_BACK"));
+        assert!(
+            whole.is_some_and(|line| line.contains("Z")),
+            "{command}: {seen}"
+        );
+    }
+}
+
+#[test]
+fn where_nobody_looks_a_row_is_a_line() {
+    let app = App::on_a_file();
+    assert_eq!(app.run_with("BROKER_DOWN", "1", &["apply"]).code, 1);
+    let wide = app.run(&["issue", "list"]).stdout;
+    assert_eq!(wide.lines().count(), 2, "{wide}");
+}
+
+#[test]
+fn colors_are_left_out_where_somebody_says_so() {
+    let app = App::on_a_file();
+    for (line, no_color) in [
+        ("operations status --no-color", None),
+        ("operations --no-color status", None),
+        ("operations status", Some("1")),
+        ("operations --no-color undo 2>&1 || true", None),
+        ("operations --help --no-color", None),
+    ] {
+        let text = in_a_terminal(&app, line, no_color);
+        assert!(!text.contains('\u{1b}'), "{line}: {text:?}");
+    }
+    assert!(in_a_terminal(&app, "operations status", Some("")).contains('\u{1b}'));
+}

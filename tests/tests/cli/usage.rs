@@ -1,0 +1,131 @@
+//! Arguments, files, and a database that is not there.
+
+use std::fs;
+
+use serde_json::json;
+
+use crate::app::App;
+
+#[test]
+fn wrong_arguments_are_refused_with_2_before_anything_is_touched() {
+    let app = App::on_a_file();
+    for arguments in [
+        &["aply"][..],
+        &[],
+        &["undo"],
+        &["undo", "--last", "--count", "2"],
+        &["audit", "fix", "-c", "orders-topic", "-r", "APPLIED"],
+        &[
+            "audit",
+            "fix",
+            "-c",
+            "orders-topic",
+            "-r",
+            "DONE",
+            "--reason",
+            "x",
+        ],
+        &["lock", "release"],
+        &["manifest", "--check", "a", "--write", "b"],
+        &["completions", "cobol"],
+    ] {
+        let ran = app.run(arguments);
+        assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{arguments:?}");
+        let (code, document) = app.json(arguments);
+        assert_eq!(
+            (code, &document["error"]["kind"]),
+            (2, &json!("usage")),
+            "{arguments:?}"
+        );
+    }
+    assert!(!app.folder().join("operations.db").exists());
+    assert_eq!(app.run(&["--help"]).code, 0);
+    assert_eq!(app.run(&["undo", "--help"]).code, 0);
+}
+
+#[test]
+fn a_command_comes_before_the_mode_of_the_environment() {
+    let app = App::on_a_file();
+    assert_eq!(app.run_with("FLAMINGOCK_MODE", "off", &["check"]).code, 10);
+    assert_eq!(app.run_with("FLAMINGOCK_MODE", "off", &["apply"]).code, 0);
+    assert_eq!(app.status(), ["applied"; 3]);
+}
+
+#[test]
+fn quiet_says_nothing_and_verbose_every_change() {
+    let app = App::on_a_file();
+    assert_eq!(app.text(&["apply", "--quiet"]), "");
+    assert_eq!(app.text(&["-q", "check"]), "");
+    assert!(app.text(&["status", "-q"]).contains("create-orders"));
+    assert_eq!(
+        app.text(&["apply"]),
+        "orders: up to date, 3 change(s) applied\n"
+    );
+    assert_eq!(
+        app.text(&["apply", "-v"]),
+        "orders: up to date, 3 change(s) applied
+ORDER  CHANGE  TARGET  OUTCOME
+0001  create-orders  default  already applied
+0002  orders-topic  events  already applied
+0003  first-order  default  already applied
+"
+    );
+}
+
+#[test]
+fn a_database_that_is_not_there_is_5() {
+    let app = App::on("postgres://nobody@127.0.0.1:1/nothing");
+    let (code, document) = app.json(&["apply"]);
+    assert_eq!(
+        (code, &document["error"]["kind"]),
+        (5, &json!("store")),
+        "{document}"
+    );
+    assert_eq!(app.run(&["schema"]).code, 0);
+    assert_eq!(app.run(&["manifest"]).code, 0);
+}
+
+#[test]
+fn a_manifest_that_differs_is_refused_and_can_be_written_anew() {
+    let app = App::on_a_file();
+    assert_eq!(
+        app.text(&["manifest", "--write", "changes.lock"]),
+        "written to changes.lock: commit it\n"
+    );
+    let file = app.folder().join("changes.lock");
+    let written = fs::read_to_string(&file).unwrap();
+    assert_eq!(app.run(&["manifest"]).stdout, written);
+    assert_eq!(app.json(&["manifest", "--check", "changes.lock"]).0, 0);
+
+    fs::write(&file, written.replace("0003", "0004")).unwrap();
+    let (code, document) = app.json(&["manifest", "--check", "changes.lock"]);
+    assert_eq!(
+        (code, &document["error"]["kind"]),
+        (2, &json!("manifest_differs"))
+    );
+    let next = document["error"]["next"][0].as_str().unwrap();
+    assert_eq!(app.shell(next).code, 0);
+    assert_eq!(fs::read_to_string(&file).unwrap(), written);
+    let (code, document) = app.json(&["manifest", "--check", "nowhere"]);
+    assert_eq!((code, &document["error"]["kind"]), (2, &json!("file")));
+}
+
+#[test]
+fn shells_complete_the_commands() {
+    let app = App::on_a_file();
+    for shell in ["bash", "zsh", "fish"] {
+        let script = app.run(&["completions", shell]).stdout;
+        assert!(
+            script.contains("operations") && script.contains("manifest"),
+            "{script}"
+        );
+    }
+    let schema = app.json(&["schema"]).1;
+    assert!(
+        schema["schema"]
+            .as_str()
+            .unwrap()
+            .contains("flamingock_audit"),
+        "{schema}"
+    );
+}

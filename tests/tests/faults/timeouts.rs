@@ -1,0 +1,147 @@
+//! Changes that are dropped while the server works for them.
+
+use std::time::{Duration, Instant};
+
+use flamingock::{BoxError, Cause, Error, Runner, change, changes, rollback};
+use flamingock_tests::{Backend, MariaDb, Postgres, audit, done, query, with_table};
+use sqlx::{MySqlConnection, PgConnection};
+
+/// Far less than the statement would take, far more than cancelling it does.
+const SOON: Duration = Duration::from_secs(12);
+
+const RUNNING_ON_POSTGRES: &str = "INSERT INTO done SELECT 'running ' || count(*)
+    FROM pg_stat_activity WHERE state = 'active' AND query = 'SELECT pg_sleep(60)'
+    AND datname = current_database()";
+
+const RUNNING_ON_MARIADB: &str = "INSERT INTO done SELECT CONCAT('running ', COUNT(*))
+    FROM information_schema.processlist WHERE info = 'DO SLEEP(60)' AND db = DATABASE()";
+
+#[change(
+    id = "sleeps",
+    order = "001",
+    transaction = false,
+    timeout = "300ms",
+    detached
+)]
+async fn postgres_sleeps(db: &mut PgConnection) -> Result<(), BoxError> {
+    query(db, "SELECT pg_sleep(60)").await?;
+    Ok(())
+}
+
+#[rollback(postgres_sleeps)]
+async fn postgres_wakes(db: &mut PgConnection) -> Result<(), BoxError> {
+    query(db, RUNNING_ON_POSTGRES).await?;
+    Ok(())
+}
+
+#[change(
+    id = "sleeps",
+    order = "001",
+    transaction = false,
+    timeout = "300ms",
+    detached
+)]
+async fn mariadb_sleeps(db: &mut MySqlConnection) -> Result<(), BoxError> {
+    query(db, "DO SLEEP(60)").await?;
+    Ok(())
+}
+
+#[rollback(mariadb_sleeps)]
+async fn mariadb_wakes(db: &mut MySqlConnection) -> Result<(), BoxError> {
+    query(db, RUNNING_ON_MARIADB).await?;
+    Ok(())
+}
+
+macro_rules! statement_ends {
+    ($($name:ident: $backend:ident, $change:ident;)+) => {$(
+        #[tokio::test]
+        async fn $name() {
+            let database = $backend::fresh().await;
+            let pool = with_table(&database, 2).await;
+            let began = Instant::now();
+            let error = Runner::new(&pool).changes(changes![$change]).run().await.unwrap_err();
+            assert!(began.elapsed() < SOON, "{:?}", began.elapsed());
+            assert!(matches!(error, Error::ChangesFailed(_)), "{error}");
+            assert!(error.to_string().contains("longer than its timeout"), "{error}");
+            // What the rollback saw when it began.
+            assert_eq!(done(&pool).await, ["running 0"]);
+            // The rollback takes a connection, so it has a transaction of its own.
+            let expected =
+                ["sleeps 1 STARTED none", "sleeps 1 FAILED none", "sleeps 1 ROLLED_BACK shared"];
+            assert_eq!(audit(&pool).await, expected);
+        }
+    )+};
+}
+
+statement_ends! {
+    postgres_statement_has_ended_when_the_rollback_begins: Postgres, postgres_sleeps;
+    mariadb_statement_has_ended_when_the_rollback_begins: MariaDb, mariadb_sleeps;
+}
+
+#[change(id = "loner", order = "001", timeout = "100ms", detached)]
+async fn loner() {
+    std::future::pending::<()>().await;
+}
+
+#[rollback(loner)]
+async fn company() {
+    unreachable!("nobody knows whether the change has ended");
+}
+
+/// Nobody can confirm the end of what runs on a client of the change's own.
+#[tokio::test]
+async fn change_without_connection_that_takes_too_long_is_an_issue() {
+    let database = Postgres::fresh().await;
+    let pool = database.pool(2).await;
+    let runner = || Runner::new(&pool).changes(changes![loner]);
+    let error = runner().run().await.unwrap_err();
+    let change = error.report().unwrap().changes().next().unwrap();
+    assert_eq!(change.issue, Some(Cause::Failed), "{error}");
+    assert!(
+        error
+            .to_string()
+            .contains("a part of it may still be running"),
+        "{error}"
+    );
+    assert_eq!(
+        audit(&pool).await,
+        ["loner 1 STARTED none", "loner 1 FAILED none"]
+    );
+    let error = runner().run().await.unwrap_err();
+    assert!(matches!(error, Error::Issues(_)), "{error}");
+}
+
+#[change(id = "long", order = "001", detached)]
+async fn postgres_long(db: &mut PgConnection) -> Result<(), BoxError> {
+    query(db, "INSERT INTO done VALUES ('long')").await?;
+    query(db, "SELECT pg_sleep(60)").await?;
+    Ok(())
+}
+
+#[change(id = "long", order = "001", detached)]
+async fn mariadb_long(db: &mut MySqlConnection) -> Result<(), BoxError> {
+    query(db, "INSERT INTO done VALUES ('long')").await?;
+    query(db, "DO SLEEP(60)").await?;
+    Ok(())
+}
+
+macro_rules! cancelled_in_time {
+    ($($name:ident: $backend:ident, $change:ident;)+) => {$(
+        #[tokio::test]
+        async fn $name() {
+            let database = $backend::fresh().await;
+            let pool = with_table(&database, 2).await;
+            let began = Instant::now();
+            let runner = Runner::new(&pool).changes(changes![$change]);
+            let error = runner.cancel_on(tokio::time::sleep(Duration::from_millis(300))).run().await;
+            assert!(matches!(error, Err(Error::Cancelled(_))), "{error:?}");
+            assert!(began.elapsed() < SOON, "{:?}", began.elapsed());
+            assert_eq!(done(&pool).await, Vec::<String>::new());
+        }
+    )+};
+}
+
+cancelled_in_time! {
+    postgres_transaction_is_cancelled_with_its_statement: Postgres, postgres_long;
+    mariadb_transaction_is_cancelled_with_its_statement: MariaDb, mariadb_long;
+}
