@@ -226,7 +226,7 @@ mod target;
 pub mod testing;
 mod undo;
 
-pub use change::BoxError;
+pub use change::{BoxError, Definition};
 pub use context::Context;
 pub use decision::Cause;
 pub use error::Error;

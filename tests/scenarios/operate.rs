@@ -18,7 +18,9 @@ async fn one(db: &mut Connection) -> Result<(), sqlx::Error> {
 
 #[rollback(one)]
 async fn no_one(db: &mut Connection) -> Result<(), sqlx::Error> {
-    query(db, "DELETE FROM done WHERE what = 'one'").await.map(drop)
+    query(db, "DELETE FROM done WHERE what = 'one'")
+        .await
+        .map(drop)
 }
 
 #[change(id = "two", order = "002", detached)]
@@ -28,12 +30,16 @@ async fn two(db: &mut Connection) -> Result<(), sqlx::Error> {
 
 #[rollback(two, transaction = false)]
 async fn no_two(db: &mut Connection) -> Result<(), sqlx::Error> {
-    query(db, "DELETE FROM done WHERE what = 'two'").await.map(drop)
+    query(db, "DELETE FROM done WHERE what = 'two'")
+        .await
+        .map(drop)
 }
 
 #[change(id = "three", order = "003", detached)]
 async fn three(db: &mut Connection) -> Result<(), sqlx::Error> {
-    query(db, "INSERT INTO done VALUES ('three')").await.map(drop)
+    query(db, "INSERT INTO done VALUES ('three')")
+        .await
+        .map(drop)
 }
 
 #[rollback(three)]
@@ -44,7 +50,9 @@ async fn no_three(db: &mut Connection) -> Result<(), BoxError> {
 
 #[change(id = "stays", order = "004", detached)]
 async fn stays(db: &mut Connection) -> Result<(), sqlx::Error> {
-    query(db, "INSERT INTO done VALUES ('stays')").await.map(drop)
+    query(db, "INSERT INTO done VALUES ('stays')")
+        .await
+        .map(drop)
 }
 
 #[change(id = "breaks", order = "005", transaction = false, detached)]
@@ -61,16 +69,44 @@ async fn undo_takes_changes_back_last_first_and_they_are_pending_again() {
     runner().run().await.unwrap();
 
     let report = runner().undo(UndoTarget::Count(5)).await.unwrap();
-    let undone: Vec<_> = report.changes().map(|one| (one.id.as_str(), one.outcome)).collect();
-    assert_eq!(undone, [("two", Outcome::RolledBack), ("one", Outcome::RolledBack)]);
+    let undone: Vec<_> = report
+        .changes()
+        .map(|one| (one.id.as_str(), one.outcome))
+        .collect();
+    assert_eq!(
+        undone,
+        [("two", Outcome::RolledBack), ("one", Outcome::RolledBack)]
+    );
     assert!(done(&pool).await.is_empty());
-    let newest = runner().audit(&Filter { newest_only: true, ..Filter::default() }).await.unwrap();
-    assert!(newest.iter().all(|entry| entry.entry.state == State::RolledBack));
-    assert!(newest.iter().all(|entry| entry.entry.origin.as_str() == "undo"));
+    let newest = runner()
+        .audit(&Filter {
+            newest_only: true,
+            ..Filter::default()
+        })
+        .await
+        .unwrap();
+    assert!(
+        newest
+            .iter()
+            .all(|entry| entry.entry.state == State::RolledBack)
+    );
+    assert!(
+        newest
+            .iter()
+            .all(|entry| entry.entry.origin.as_str() == "undo")
+    );
 
     assert_eq!(runner().plan().await.unwrap().counts().not_reached, 2);
     assert_eq!(runner().run().await.unwrap().counts().newly_applied, 2);
-    assert_eq!(runner().undo(UndoTarget::To("one".into())).await.unwrap().changes().count(), 1);
+    assert_eq!(
+        runner()
+            .undo(UndoTarget::To("one".into()))
+            .await
+            .unwrap()
+            .changes()
+            .count(),
+        1
+    );
     assert_eq!(done(&pool).await, ["one"]);
 }
 
@@ -81,11 +117,24 @@ async fn an_undo_is_refused_as_a_whole_if_one_change_has_no_rollback() {
     let runner = || Runner::new(&pool).changes(changes![one, stays]);
     runner().run().await.unwrap();
     let error = runner().undo(UndoTarget::Count(2)).await.unwrap_err();
-    assert!(error.to_string().contains("\"stays\" has no `#[rollback]`"), "{error}");
-    let error = runner().undo(UndoTarget::Change("nobody".into())).await.unwrap_err();
+    assert!(
+        error.to_string().contains("\"stays\" has no `#[rollback]`"),
+        "{error}"
+    );
+    let error = runner()
+        .undo(UndoTarget::Change("nobody".into()))
+        .await
+        .unwrap_err();
     assert!(matches!(error, Error::Invalid(_)), "{error}");
     assert_eq!(done(&pool).await, ["one", "stays"]);
-    assert_eq!(count(&pool, "SELECT count(*) FROM flamingock_audit WHERE origin = 'undo'").await, 0);
+    assert_eq!(
+        count(
+            &pool,
+            "SELECT count(*) FROM flamingock_audit WHERE origin = 'undo'"
+        )
+        .await,
+        0
+    );
 }
 
 #[tokio::test]
@@ -95,10 +144,17 @@ async fn a_failed_undo_that_the_database_took_back_leaves_the_change_applied() {
     let runner = || Runner::new(&pool).changes(changes![three]);
     runner().run().await.unwrap();
     let error = runner().undo(UndoTarget::Last).await.unwrap_err();
-    assert!(error.to_string().contains("somebody still needs it"), "{error}");
+    assert!(
+        error.to_string().contains("somebody still needs it"),
+        "{error}"
+    );
     assert_eq!(done(&pool).await, ["three"]);
     let rows = audit(&pool).await;
-    assert_eq!(rows.last().map(String::as_str), Some("three 1 APPLIED shared"), "{rows:?}");
+    assert_eq!(
+        rows.last().map(String::as_str),
+        Some("three 1 APPLIED shared"),
+        "{rows:?}"
+    );
     assert!(runner().run().await.unwrap().is_up_to_date());
 }
 
@@ -111,20 +167,40 @@ async fn a_person_settles_an_issue_with_a_reason_and_once() {
 
     let issues = runner().issues().await.unwrap();
     assert_eq!(issues.len(), 1);
-    assert_eq!((issues[0].change_id.as_str(), &issues[0].cause), ("breaks", &Cause::Failed));
+    assert_eq!(
+        (issues[0].change_id.as_str(), &issues[0].cause),
+        ("breaks", &Cause::Failed)
+    );
     let error = runner().run().await.unwrap_err();
     assert!(matches!(error, Error::Issues(_)), "{error}");
 
-    let no_reason = runner().resolve("breaks", Resolution::Applied, " ").await.unwrap_err();
-    assert!(no_reason.to_string().contains("needs a reason"), "{no_reason}");
-    let unknown = runner().resolve("nobody", Resolution::Applied, "x").await.unwrap_err();
+    let no_reason = runner()
+        .resolve("breaks", Resolution::Applied, " ")
+        .await
+        .unwrap_err();
+    assert!(
+        no_reason.to_string().contains("needs a reason"),
+        "{no_reason}"
+    );
+    let unknown = runner()
+        .resolve("nobody", Resolution::Applied, "x")
+        .await
+        .unwrap_err();
     assert!(unknown.to_string().contains("knows no change"), "{unknown}");
-    let healthy = runner().resolve("one", Resolution::RolledBack, "x").await.unwrap_err();
+    let healthy = runner()
+        .resolve("one", Resolution::RolledBack, "x")
+        .await
+        .unwrap_err();
     assert!(healthy.to_string().contains("needs no person"), "{healthy}");
 
-    let resolved = runner().resolve("breaks", Resolution::Applied, "seen in the table").await;
+    let resolved = runner()
+        .resolve("breaks", Resolution::Applied, "seen in the table")
+        .await;
     assert_eq!(resolved.unwrap(), Resolved::Recorded);
-    let again = runner().resolve("breaks", Resolution::Applied, "again").await.unwrap();
+    let again = runner()
+        .resolve("breaks", Resolution::Applied, "again")
+        .await
+        .unwrap();
     assert_eq!(again, Resolved::Unchanged);
     assert!(runner().run().await.unwrap().is_up_to_date());
     let reasons = "SELECT count(*) FROM flamingock_audit WHERE reason = 'seen in the table'";
@@ -133,7 +209,12 @@ async fn a_person_settles_an_issue_with_a_reason_and_once() {
 
 /// What the probe answers: whether the change's row is there.
 async fn is_there(pool: &Pool, what: &str) -> Result<bool, sqlx::Error> {
-    Ok(count(pool, &format!("SELECT count(*) FROM done WHERE what = '{what}'")).await > 0)
+    Ok(count(
+        pool,
+        &format!("SELECT count(*) FROM done WHERE what = '{what}'"),
+    )
+    .await
+        > 0)
 }
 
 #[change(id = "elsewhere", order = "001", detached)]
@@ -156,7 +237,8 @@ async fn adopt_verified_records_what_is_there_already() {
     let report = runner().adopt_verified().run().await.unwrap();
     assert_eq!(report.counts().already_applied, 1);
     assert_eq!(count(&pool, "SELECT count(*) FROM done").await, 1);
-    let origins = "SELECT count(*) FROM flamingock_audit WHERE state = 'APPLIED' AND origin = 'verify'";
+    let origins =
+        "SELECT count(*) FROM flamingock_audit WHERE state = 'APPLIED' AND origin = 'verify'";
     assert_eq!(count(&pool, origins).await, 1);
     assert!(runner().run().await.unwrap().is_up_to_date());
 }
@@ -176,7 +258,11 @@ async fn a_forced_release_frees_the_lock_of_a_dead_owner() {
 async fn tables_that_a_person_made_from_the_schema_text_serve_a_run_that_creates_none() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
-    let runner = || Runner::new(&pool).changes(changes![one]).create_tables(false);
+    let runner = || {
+        Runner::new(&pool)
+            .changes(changes![one])
+            .create_tables(false)
+    };
     let error = runner().run().await.unwrap_err();
     assert!(error.to_string().contains("flamingock_audit"), "{error}");
     flamingock_tests::execute(&pool, &runner().schema().unwrap()).await;
@@ -189,15 +275,24 @@ async fn verify_asks_the_probes_and_writes_nothing() {
     let pool = with_table(&database, 2).await;
     let runner = || Runner::new(&pool).changes(changes![elsewhere]);
     let before = runner().verify().await.unwrap();
-    assert_eq!((before[0].applied, before[0].there, before[0].agrees()), (false, Some(false), true));
+    assert_eq!(
+        (before[0].applied, before[0].there, before[0].agrees()),
+        (false, Some(false), true)
+    );
     runner().run().await.unwrap();
     assert!(runner().verify().await.unwrap()[0].agrees());
 
     flamingock_tests::execute(&pool, "DELETE FROM done").await;
     let after = runner().verify().await.unwrap();
-    assert_eq!((after[0].applied, after[0].there, after[0].agrees()), (true, Some(false), false));
+    assert_eq!(
+        (after[0].applied, after[0].there, after[0].agrees()),
+        (true, Some(false), false)
+    );
     flamingock_tests::execute(&pool, "DROP TABLE done").await;
     let failed = runner().verify().await.unwrap();
-    assert!(failed[0].there.is_none() && failed[0].error.is_some(), "{failed:?}");
+    assert!(
+        failed[0].there.is_none() && failed[0].error.is_some(),
+        "{failed:?}"
+    );
     assert_eq!(audit(&pool).await.len(), 2);
 }

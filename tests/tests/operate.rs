@@ -5,17 +5,20 @@
 #[path = "../scenarios"]
 mod sqlite {
     use flamingock_tests::on::sqlite::*;
+    mod attacked;
     mod operate;
 }
 
 #[path = "../scenarios"]
 mod postgres {
     use flamingock_tests::on::postgres::*;
+    mod attacked;
     mod operate;
 }
 
 #[path = "../scenarios"]
 mod mariadb {
     use flamingock_tests::on::mariadb::*;
+    mod attacked;
     mod operate;
 }

@@ -16,13 +16,25 @@ fn page_of_guarantees_names_each_test_and_no_other() {
     let page = include_str!("../../../docs/guarantees.md");
     let names = names_in(page);
     let own = std::env::current_exe().unwrap();
-    let listed = Command::new(own).args(["--list", "--format=terse"]).output().unwrap();
+    let listed = Command::new(own)
+        .args(["--list", "--format=terse"])
+        .output()
+        .unwrap();
     let listed = String::from_utf8(listed.stdout).unwrap();
-    let tests: Vec<&str> = listed.lines().filter_map(|line| line.strip_suffix(": test")).collect();
+    let tests: Vec<&str> = listed
+        .lines()
+        .filter_map(|line| line.strip_suffix(": test"))
+        .collect();
     for name in &names {
-        assert!(tests.iter().any(|test| test.ends_with(name)), "no test {name}");
+        assert!(
+            tests.iter().any(|test| test.ends_with(name)),
+            "no test {name}"
+        );
     }
     for test in tests.iter().filter(|test| !test.contains("::documented::")) {
-        assert!(names.iter().any(|name| test.ends_with(name)), "{test} is not in the page");
+        assert!(
+            names.iter().any(|name| test.ends_with(name)),
+            "{test} is not in the page"
+        );
     }
 }

@@ -246,13 +246,21 @@ async fn paused_before_separate_commit(target: Kind) {
     let mut first = start(&through).lock(LEASE, 5_000).spawn();
     valve.closed().await;
     first.pause().unwrap();
-    start(other.url()).lock(5_000, 40_000).run().await.expect("ok");
+    start(other.url())
+        .lock(5_000, 40_000)
+        .run()
+        .await
+        .expect("ok");
     valve.open();
     first.resume().unwrap();
     end_of(first).await;
     assert_eq!(done(other.url()).await, ["t separate 1", "t separate 2"]);
     assert_eq!(done(ground.url()).await, ["t last 1"]);
-    start(other.url()).lock(5_000, 40_000).run().await.expect("ok");
+    start(other.url())
+        .lock(5_000, 40_000)
+        .run()
+        .await
+        .expect("ok");
 }
 
 /// The attempt's marker would be the last thing that it inserts: the tombstone is there first.

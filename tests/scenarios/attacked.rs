@@ -1,0 +1,167 @@
+//! What an attacker of the promise has tried, and what holds since.
+
+use std::time::Duration;
+
+use flamingock::{
+    BoxError, Cause, Error, LockOptions, Outcome, Runner, TargetSystem, change, changes, rollback,
+};
+use flamingock_tests::{Backend as _, audit, count, done, execute, query, with_table};
+
+use super::{Backend, Connection, Db};
+
+type Pool = sqlx::Pool<Db>;
+
+#[change(id = "one", order = "001", detached)]
+async fn one(db: &mut Connection) -> Result<(), sqlx::Error> {
+    query(db, "INSERT INTO done VALUES ('one')").await.map(drop)
+}
+
+/// A pool that lends one connection only to the engine: whoever takes it keeps it.
+#[change(
+    id = "starved",
+    order = "001",
+    transaction = false,
+    target = "other",
+    detached
+)]
+async fn starved(db: &mut Connection) -> Result<(), sqlx::Error> {
+    query(db, "INSERT INTO done VALUES ('starved')")
+        .await
+        .map(drop)
+}
+
+#[rollback(starved)]
+async fn never_called(pool: &Pool) -> Result<(), BoxError> {
+    execute(pool, "INSERT INTO done VALUES ('rolled back')").await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_change_without_a_connection_did_not_run_and_is_not_rolled_back() {
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 1).await;
+    let short = sqlx::pool::PoolOptions::new().acquire_timeout(Duration::from_millis(200));
+    let other = database.pool_with(short.max_connections(1)).await;
+    let taken = other.acquire().await.unwrap();
+    let runner = || {
+        let target = TargetSystem::sqlx("other", &other);
+        Runner::new(&pool).changes(changes![starved]).target(target)
+    };
+    let error = runner().run().await.unwrap_err();
+    assert!(error.to_string().contains("did not run"), "{error}");
+    assert_eq!(
+        audit(&pool).await,
+        ["starved 1 STARTED none", "starved 1 ROLLED_BACK none"]
+    );
+    assert!(done(&pool).await.is_empty());
+    drop(taken);
+    assert_eq!(runner().run().await.unwrap().counts().newly_applied, 1);
+}
+
+#[change(id = "moves", order = "001", target = "there", detached)]
+async fn moves(db: &mut Connection) -> Result<(), sqlx::Error> {
+    query(db, "INSERT INTO done VALUES ('moves')")
+        .await
+        .map(drop)
+}
+
+#[tokio::test]
+async fn an_attempt_at_another_target_than_the_code_names_needs_a_person() {
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 2).await;
+    let there = Backend::fresh().await;
+    let there = with_table(&there, 2).await;
+    let runner = || {
+        let target = TargetSystem::sqlx("there", &there);
+        Runner::new(&pool).changes(changes![moves]).target(target)
+    };
+    runner().run().await.unwrap();
+    let begun = "UPDATE flamingock_audit SET state = 'STARTED', target = 'elsewhere' WHERE state = 'APPLIED'";
+    execute(&pool, begun).await;
+    execute(&pool, "UPDATE flamingock_lock SET pipeline_digest = NULL").await;
+    let error = runner().run().await.unwrap_err();
+    let change = error.report().unwrap().changes().next().unwrap();
+    assert_eq!(
+        (change.outcome, &change.issue),
+        (Outcome::Blocked, &Some(Cause::TargetChanged))
+    );
+    assert_eq!(done(&there).await, ["moves"]);
+}
+
+#[tokio::test]
+async fn a_deleted_row_of_the_lease_does_not_block_the_service() {
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 1).await;
+    Runner::new(&pool).changes(changes![]).run().await.unwrap();
+    Runner::new(&pool)
+        .changes(changes![one])
+        .run()
+        .await
+        .unwrap();
+    execute(&pool, "DELETE FROM flamingock_lease").await;
+    execute(&pool, "DELETE FROM flamingock_audit").await;
+    execute(&pool, "UPDATE flamingock_lock SET pipeline_digest = NULL").await;
+    let lock = LockOptions {
+        wait: Duration::from_secs(10),
+        ..LockOptions::default()
+    };
+    let report = Runner::new(&pool)
+        .changes(changes![one])
+        .lock(lock)
+        .run()
+        .await
+        .unwrap();
+    assert_eq!(report.counts().newly_applied, 1);
+}
+
+#[tokio::test]
+async fn a_wait_for_ever_is_a_wait() {
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 1).await;
+    let lock = LockOptions {
+        wait: Duration::MAX,
+        ..LockOptions::default()
+    };
+    Runner::new(&pool)
+        .changes(changes![one])
+        .lock(lock)
+        .run()
+        .await
+        .unwrap();
+    let lock = LockOptions {
+        lease: Duration::MAX,
+        ..LockOptions::default()
+    };
+    let error = Runner::new(&pool)
+        .changes(changes![one])
+        .lock(lock)
+        .run()
+        .await
+        .unwrap_err();
+    assert!(matches!(error, Error::Invalid(_)), "{error}");
+}
+
+#[tokio::test]
+async fn a_service_that_is_named_later_takes_its_history_over() {
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 1).await;
+    Runner::new(&pool)
+        .changes(changes![one])
+        .run()
+        .await
+        .unwrap();
+    let named = || Runner::new(&pool).changes(changes![one]).service("orders");
+    let refused = named().run().await.unwrap_err();
+    assert!(
+        refused
+            .to_string()
+            .contains("adopt_from_service(\"default\")"),
+        "{refused}"
+    );
+    assert_eq!(named().adopt_from_service("default").await.unwrap(), 1);
+    assert_eq!(named().adopt_from_service("default").await.unwrap(), 0);
+    assert!(named().run().await.unwrap().is_up_to_date());
+    assert_eq!(done(&pool).await, ["one"]);
+    let imported = "SELECT count(*) FROM flamingock_audit WHERE origin = 'import'";
+    assert_eq!(count(&pool, imported).await, 1);
+}
