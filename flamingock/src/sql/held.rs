@@ -2,13 +2,14 @@
 
 use std::ops::{Deref, DerefMut};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use flamingock_sqlx_audit::Conn;
+use flamingock_sqlx_audit::{Conn, Failure};
 use sqlx::Pool;
 use sqlx::pool::PoolConnection;
 
 use super::driver::{Driver, send};
+use super::store::BUSY_PAUSE;
 
 /// A connection out of a pool that is closed, and not given back, unless it was found clean: an
 /// open transaction or a statement that still runs must not reach the pool's next user.
@@ -19,11 +20,24 @@ pub(super) struct Held<D: Driver> {
 }
 
 impl<D: Driver> Held<D> {
+    /// A new connection to a shared in-memory database is refused while somebody creates tables in
+    /// it: that is worth waiting for.
     pub(super) async fn take(pool: &Pool<D::Database>) -> Result<Held<D>, sqlx::Error> {
-        Ok(Held {
-            connection: pool.acquire().await?,
-            clean: false,
-        })
+        let deadline = Instant::now() + PATIENCE_TO_CONNECT;
+        loop {
+            match pool.acquire().await {
+                Ok(connection) => {
+                    return Ok(Held {
+                        connection,
+                        clean: false,
+                    });
+                }
+                Err(error) if D::classify(&error) == Failure::Busy && Instant::now() < deadline => {
+                    tokio::time::sleep(BUSY_PAUSE).await;
+                }
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     /// Without the round trip that tells whether an idle connection still lives; the first
@@ -116,6 +130,9 @@ pub(super) fn aside<D: Driver>(pool: &Pool<D::Database>) -> Pool<D::Database> {
         .acquire_timeout(PATIENCE_ASIDE);
     options.connect_lazy_with(D::impatient((*pool.connect_options()).clone()))
 }
+
+/// How long a busy database is asked for a connection.
+const PATIENCE_TO_CONNECT: Duration = Duration::from_secs(30);
 
 /// How long a connection aside may take to be made.
 const PATIENCE_ASIDE: Duration = Duration::from_secs(5);

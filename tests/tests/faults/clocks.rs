@@ -43,6 +43,13 @@ async fn clocks_differ(kind: Kind) {
 
 /// A process whose clock is off.
 async fn elsewhere(start: Start, shift: &str) -> Ran {
+    let there = std::process::Command::new("faketime")
+        .arg("--version")
+        .output();
+    assert!(
+        there.is_ok(),
+        "faketime is not installed: `apt-get install faketime`"
+    );
     let start = start.through(&["faketime", "-f", shift]);
     let driver: Driver = start
         .environment("FAKETIME_DONT_FAKE_MONOTONIC", "1")

@@ -5,7 +5,7 @@ use std::process::Command;
 /// The names in the page that are those of tests: `..` stands for the name of a database.
 fn names_in(page: &str) -> Vec<&str> {
     let quoted = page.split('`').skip(1).step_by(2);
-    let names = quoted.filter(|name| name.matches('_').count() > 3);
+    let names = quoted.filter(|name| name.matches('_').count() > 2);
     names
         .map(|name| name.rsplit("::").next().unwrap().trim_start_matches(".."))
         .collect()
