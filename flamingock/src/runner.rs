@@ -3,7 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context as TaskContext, Poll};
 
 use crate::argument::Values;
@@ -174,7 +174,8 @@ impl Settings {
 #[must_use = "a runner does nothing until `run` is called and awaited"]
 pub struct Runner {
     pub(crate) settings: Settings,
-    cancel: Option<BoxFuture<'static, ()>>,
+    /// In a lock only so that a runner can be shared: a future cannot.
+    cancel: Mutex<Option<BoxFuture<'static, ()>>>,
 }
 
 impl fmt::Debug for Runner {
@@ -211,7 +212,7 @@ impl Runner {
                 manifest: None,
                 adopt_verified: false,
             },
-            cancel: None,
+            cancel: Mutex::new(None),
         }
     }
 
@@ -380,7 +381,7 @@ impl Runner {
     /// # }
     /// ```
     pub fn cancel_on(mut self, signal: impl Future<Output = ()> + Send + 'static) -> Runner {
-        self.cancel = Some(Box::pin(signal));
+        self.cancel = Mutex::new(Some(Box::pin(signal)));
         self
     }
 
@@ -404,7 +405,7 @@ impl Runner {
         Run(Box::pin(supervise(
             self.settings,
             Request::Run,
-            self.cancel,
+            taken(self.cancel),
         )))
     }
 
@@ -421,7 +422,7 @@ impl Runner {
         Run(Box::pin(supervise(
             self.settings,
             Request::Undo(target),
-            self.cancel,
+            taken(self.cancel),
         )))
     }
 }
@@ -442,6 +443,10 @@ impl Future for Run {
     fn poll(mut self: Pin<&mut Self>, context: &mut TaskContext<'_>) -> Poll<Self::Output> {
         self.0.as_mut().poll(context)
     }
+}
+
+fn taken(cancel: Mutex<Option<BoxFuture<'static, ()>>>) -> Option<BoxFuture<'static, ()>> {
+    cancel.into_inner().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Asks the run to stop when it is dropped.

@@ -296,3 +296,12 @@ async fn verify_asks_the_probes_and_writes_nothing() {
     );
     assert_eq!(audit(&pool).await.len(), 2);
 }
+
+#[tokio::test]
+async fn a_runner_is_shared_and_its_futures_move_between_threads() {
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 1).await;
+    let runner = std::sync::Arc::new(Runner::new(&pool).changes(changes![one]));
+    let plan = tokio::spawn(async move { runner.plan().await });
+    assert_eq!(plan.await.unwrap().unwrap().counts().not_reached, 1);
+}
