@@ -53,7 +53,8 @@ pub struct Issue {
     pub target: String,
     /// Why a person is needed.
     pub cause: Cause,
-    /// Whether the lock is held: then the attempt may be running, and there may be no issue.
+    /// Whether the run of this attempt has the lock: then it may be running, and there may be no
+    /// issue.
     pub may_be_running: bool,
     /// What the newest entry says.
     pub state: State,
@@ -104,12 +105,18 @@ impl Runner {
             .snapshot(&self.settings.service, "")
             .await
             .map_err(Error::store)?;
-        let held = snapshot.is_held();
+        let at_work = snapshot
+            .lock
+            .filter(|lock| lock.held)
+            .map(|lock| lock.run_id);
         let plan = Plan::make(&pipeline, |_| true, snapshot.newest);
         let issues = plan
             .steps()
             .filter_map(|step| match (&step.decision, &step.newest) {
-                (Decision::Issue(cause), Some(newest)) => Some(issue(newest, cause, held)),
+                (Decision::Issue(cause), Some(newest)) => {
+                    let running = at_work.as_ref() == Some(&newest.run_id);
+                    Some(issue(newest, cause, running))
+                }
                 _ => None,
             });
         Ok(issues.collect())

@@ -155,6 +155,14 @@ impl Plan {
         self.stages.iter().flatten()
     }
 
+    /// Whether anything would run if nothing were in its way.
+    pub(crate) fn has_pending(&self) -> bool {
+        self.steps().any(|step| match step.decision {
+            Decision::Apply | Decision::Verify(_) | Decision::Resolve => true,
+            Decision::Skip | Decision::Issue(_) | Decision::Filtered => false,
+        })
+    }
+
     /// Whether everything selected is applied.
     pub(crate) fn is_settled(&self) -> bool {
         self.steps()

@@ -106,7 +106,8 @@ impl Prepared {
             return Ok(Some(report()));
         }
         match self.mode {
-            Mode::Check => return Err(Error::Pending(Box::new(report()))),
+            Mode::Check if plan.has_pending() => return Err(Error::Pending(Box::new(report()))),
+            Mode::Check => return Err(Error::Issues(Box::new(report()))),
             Mode::Plan => return Ok(Some(report())),
             Mode::Apply | Mode::Off => {}
         }
