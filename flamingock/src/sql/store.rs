@@ -25,6 +25,9 @@ pub(super) const LANE: &str = "startup";
 /// How long a statement of ours rests before it is repeated because somebody else writes.
 pub(super) const BUSY_PAUSE: Duration = Duration::from_millis(25);
 
+/// How long a statement of ours is waited for at least, however short the lock's wait is.
+const SHORTEST_WAIT: Duration = Duration::from_secs(10);
+
 /// The audit and the lock in a database of sqlx.
 pub(super) struct SqlStore<D: Driver> {
     pub(super) pool: Pool<D::Database>,
@@ -134,6 +137,20 @@ impl<'a, D: Driver> Tries<'a, D> {
             .map_err(|error| failed::<D>(self.action, error))
     }
 
+    /// A network that has gone silent answers nothing, for longer than anybody may wait.
+    async fn bounded<T>(
+        &self,
+        work: impl Future<Output = Result<T, sqlx::Error>>,
+    ) -> Result<T, sqlx::Error> {
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        match tokio::time::timeout(left.max(SHORTEST_WAIT), work).await {
+            Ok(result) => result,
+            Err(_) => Err(sqlx::Error::Io(std::io::Error::from(
+                std::io::ErrorKind::TimedOut,
+            ))),
+        }
+    }
+
     /// None: it is to be done again.
     async fn judge<T>(
         &self,
@@ -170,7 +187,7 @@ macro_rules! tries {
             loop {
                 let mut held = tries.connection().await?;
                 let $connection = &mut *held;
-                let result = $work.await;
+                let result = tries.bounded($work).await;
                 if let Some(value) = tries.judge(held, result).await? {
                     break Ok::<_, StoreError>(value);
                 }
@@ -204,11 +221,9 @@ impl<D: Driver> AuditStore for SqlStore<D> {
     }
 
     async fn create(&self, service: &str) -> Result<(), StoreError> {
-        tries!(
-            self,
-            "could not create the tables of the audit",
-            |connection| { self.ledger.create(connection, service, LANE) }
-        )
+        tries!(self, "could not create the audit's tables", |connection| {
+            self.ledger.create(connection, service, LANE)
+        })
     }
 
     async fn register(&self, service: &str) -> Result<(), StoreError> {

@@ -46,6 +46,7 @@ on_servers! {
     commit_cut => postgres_commit_that_is_cut_is_found_out, mariadb_commit_that_is_cut_is_found_out;
     separate_commit_cut => postgres_separate_commit_that_is_cut_is_found_out, mariadb_separate_commit_that_is_cut_is_found_out;
     entry_cut => postgres_entry_that_is_cut_is_written_once, mariadb_entry_that_is_cut_is_written_once;
+    silent => postgres_that_goes_silent_is_an_error_in_time, mariadb_that_goes_silent_is_an_error_in_time;
     refused => postgres_that_refuses_connections_is_an_error_in_time, mariadb_that_refuses_connections_is_an_error_in_time;
 }
 
@@ -231,6 +232,31 @@ async fn refused(kind: Kind) {
         .expect("Store");
     assert!(
         began.elapsed() < Duration::from_secs(8),
+        "{:?}",
+        began.elapsed()
+    );
+    proxy.pass().unwrap();
+    Start::of("shared", &url)
+        .lock(5_000, 3_000)
+        .run()
+        .await
+        .expect("ok");
+}
+
+/// Connections are accepted, and nothing is ever answered.
+async fn silent(kind: Kind) {
+    let ground = Ground::with_table(kind).await;
+    let proxy = Proxy::in_front_of(ground.url()).unwrap();
+    let url = proxy.url(ground.url());
+    proxy.blackhole();
+    let began = Instant::now();
+    Start::of("shared", &url)
+        .lock(5_000, 3_000)
+        .run()
+        .await
+        .expect("Store");
+    assert!(
+        began.elapsed() < Duration::from_secs(45),
         "{:?}",
         began.elapsed()
     );
