@@ -1,6 +1,6 @@
 //! What people do beside running, on every database.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::duplicate_mod, clippy::unwrap_used)]
 
 #[path = "../scenarios"]
 mod sqlite {

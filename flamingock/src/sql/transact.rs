@@ -15,7 +15,6 @@ use super::marker::{marker_of, remove, resolve};
 use super::rows;
 use super::settle::{Settled, settle};
 use super::store::{LANE, SqlStore, failed};
-use crate::argument::DatabaseKind;
 use crate::attempt::{Attempt, Purpose};
 use crate::audit::{ErrorChain, NewEntry, State, Store, StoreError, TransactionMode};
 use crate::call::{Ended, Invocation, chain};
@@ -339,7 +338,7 @@ impl<D: Driver> Transact<'_, D> {
 
     /// The function returned an error: finds out what is left of the transaction and undoes it.
     async fn fail(&self, mut held: Held<D>, one: &Try<'_>, cause: BoxError) -> Tried {
-        let conflict = self.is_conflict(&cause) && !one.last;
+        let conflict = is_conflict::<D>(&cause) && !one.last;
         if is_deeper::<D>(&mut held, 1).await && unnest::<D>(&mut held).await.is_err() {
             return self.settle_elsewhere(held, Some(cause)).await;
         }
@@ -601,17 +600,6 @@ impl<D: Driver> Transact<'_, D> {
         states.map(entry).collect()
     }
 
-    /// Whether the error that the function returned is, or was caused by, the database's refusal of a
-    /// transaction for another's sake.
-    fn is_conflict(&self, error: &BoxError) -> bool {
-        // A limit that somebody set on purpose, as it always is on PostgreSQL, is meant to fail.
-        let retries_waits = D::KIND == DatabaseKind::MySql && self.invocation.limits.lock.is_none();
-        database_errors(error).any(|error| {
-            let failure = D::classify(error);
-            failure.is_conflict() || (failure == Failure::LockTimeout && retries_waits)
-        })
-    }
-
     fn reason(&self, cause: &BoxError) -> ErrorChain {
         self.attempt.reason(&chain(cause))
     }
@@ -660,6 +648,15 @@ pub(super) async fn comes_to_rest<D: Driver>(connection: &mut Conn<D>) -> bool {
         Ok(Err(error)) => D::classify(&error) != Failure::Disconnected,
         Err(_) => false,
     }
+}
+
+/// Whether the error that the function returned is, or was caused by, the database's refusal of a
+/// transaction for another's sake: it conflicts, or has waited too long for another's lock.
+fn is_conflict<D: Driver>(error: &BoxError) -> bool {
+    database_errors(error).any(|error| {
+        let failure = D::classify(error);
+        failure.is_conflict() || failure == Failure::LockTimeout
+    })
 }
 
 /// Whether the function returned the refusal of a statement.

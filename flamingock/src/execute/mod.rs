@@ -1,0 +1,279 @@
+//! Running one change: its transaction mode, its rollback, its entries.
+
+mod applying;
+mod rolling_back;
+mod settling;
+mod undoing;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::argument::Values;
+use crate::attempt::Attempt;
+use crate::audit::{ErrorChain, Facts, NewEntry, Origin, Store, StoreError, TransactionMode};
+use crate::call::{Invocation, Limits, Signals};
+use crate::change::{Body, Definition};
+use crate::context::Context;
+use crate::decision::{Cause, Decision};
+use crate::lock::{Lease, LockOptions};
+use crate::plan::{Note, Step};
+use crate::preflight::Targets;
+use crate::recording::{Insisting, Unwritten, append};
+use crate::report::Outcome;
+use crate::target::TargetSystem;
+
+const NO_CONNECTION: &str = "the function did not run: there was no connection for it";
+const NOT_RUN: &str = "the change did not run: its transaction could not begin";
+
+/// What the changes of a run have in common.
+#[derive(Debug)]
+pub(crate) struct Executor<'a> {
+    pub(crate) store: &'a dyn Store,
+    pub(crate) lease: &'a Lease,
+    pub(crate) lock: LockOptions,
+    pub(crate) signals: &'a Signals,
+    pub(crate) targets: &'a Targets,
+    pub(crate) values: &'a Values,
+    pub(crate) facts: &'a Arc<Facts>,
+}
+
+/// What became of a change.
+#[derive(Debug)]
+pub(crate) struct Executed {
+    pub(crate) outcome: Outcome,
+    pub(crate) error: Option<ErrorChain>,
+    pub(crate) issue: Option<Cause>,
+    pub(crate) notes: Vec<Note>,
+    pub(crate) fate: Fate,
+}
+
+/// What it means for the run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// It goes on, or with the stages that do not depend on this one.
+    GoesOn,
+    /// The lock is, or may be, another's: nothing more is started or written.
+    Lost(String),
+    /// What the audit should say could not be found out, or not be written.
+    Unknown,
+}
+
+impl Executed {
+    fn new(outcome: Outcome) -> Executed {
+        Executed {
+            outcome,
+            error: None,
+            issue: None,
+            notes: Vec::new(),
+            fate: Fate::GoesOn,
+        }
+    }
+
+    fn failed(outcome: Outcome, error: ErrorChain) -> Executed {
+        Executed {
+            error: Some(error),
+            ..Executed::new(outcome)
+        }
+    }
+
+    fn lost(reason: String) -> Executed {
+        let error = ErrorChain::text(&format!("the lease was lost: {reason}"));
+        Executed {
+            fate: Fate::Lost(reason),
+            ..Executed::failed(Outcome::Failed, error)
+        }
+    }
+
+    fn unknown(error: ErrorChain) -> Executed {
+        Executed {
+            fate: Fate::Unknown,
+            ..Executed::failed(Outcome::Failed, error)
+        }
+    }
+
+    fn with(mut self, note: Note) -> Executed {
+        self.notes.push(note);
+        self
+    }
+}
+
+impl Executor<'_> {
+    /// Does what the plan says.
+    pub(crate) async fn execute(&self, step: &Step) -> Executed {
+        let Some(target) = self.targets.get(step.definition.target) else {
+            return Executed::failed(Outcome::Failed, ErrorChain::text("its target is not known"));
+        };
+        let one = One {
+            executor: self,
+            definition: step.definition,
+            target,
+            number: step.attempt,
+        };
+        let asks = matches!(step.decision, Decision::Verify(_) | Decision::Resolve);
+        if asks && moved(step) {
+            return one.blocked(step, Cause::TargetChanged);
+        }
+        match &step.decision {
+            Decision::Skip => Executed::new(Outcome::AlreadyApplied),
+            Decision::Filtered => Executed::new(Outcome::Filtered),
+            Decision::Issue(cause) => one.blocked(step, cause.clone()),
+            Decision::Apply => one.apply(self.attempt(step, Origin::Run)).await,
+            Decision::Verify(when_absent) => one.verify(step, *when_absent).await,
+            Decision::Resolve => one.resolve(step).await,
+        }
+    }
+
+    fn attempt(&self, step: &Step, origin: Origin) -> Attempt<'_> {
+        Attempt {
+            definition: step.definition,
+            number: step.attempt,
+            origin,
+            possession: self.lease.possession(),
+            facts: self.facts,
+            began: Instant::now(),
+            digest: step.definition.digest.to_owned(),
+            undoes: None,
+        }
+    }
+
+    /// Answers the place of the first entry.
+    async fn append(&self, entries: &[NewEntry]) -> Result<i64, Unwritten> {
+        append(self.store, self.lease.possession(), entries, self.signals).await
+    }
+
+    /// Writes what has happened already.
+    async fn append_insisting(&self, entries: &[NewEntry]) -> Result<(), Unwritten> {
+        let insisting = Insisting {
+            store: self.store,
+            possession: self.lease.possession(),
+            wait: self.lock.wait,
+            signals: self.signals,
+        };
+        insisting.append(entries).await.map(drop)
+    }
+}
+
+/// One change with its target.
+struct One<'a> {
+    executor: &'a Executor<'a>,
+    definition: &'static Definition,
+    target: &'a TargetSystem,
+    number: u32,
+}
+
+impl One<'_> {
+    /// How the code says that a function runs.
+    fn mode(&self, body: &Body<()>) -> TransactionMode {
+        match (body.transaction, self.target.holds_audit) {
+            (false, _) => TransactionMode::None,
+            (true, true) => TransactionMode::Shared,
+            (true, false) => TransactionMode::Separate,
+        }
+    }
+
+    /// What only this attempt can give its functions.
+    fn own_values(&self) -> Values {
+        let possession = self.executor.lease.possession();
+        let context = Context::new(
+            self.definition.id,
+            self.number,
+            &possession.run_id,
+            &possession.service,
+            self.executor.signals.cancelled(),
+        );
+        let mut values = Values::default();
+        values.insert(Arc::new(context));
+        values
+    }
+
+    fn invocation<'a>(&'a self, own: &'a Values, droppable: bool) -> Invocation<'a> {
+        Invocation {
+            values: [own, &self.target.values, self.executor.values],
+            timeout: self.definition.timeout,
+            limits: Limits::of(self.definition),
+            signals: self.executor.signals,
+            droppable,
+        }
+    }
+
+    /// A function that takes no connection may take a pool: it must not wait for ours.
+    fn let_go(&self) {
+        for target in self.executor.targets.values() {
+            if let Some(database) = &target.database {
+                database.let_go();
+            }
+        }
+    }
+
+    fn blocked(&self, step: &Step, cause: Cause) -> Executed {
+        let error = step.newest.as_ref().and_then(|newest| newest.error.clone());
+        Executed {
+            error,
+            issue: Some(cause),
+            ..Executed::new(Outcome::Blocked)
+        }
+    }
+
+    /// Records a failure, which is the outcome if that succeeds.
+    async fn recorded(
+        &self,
+        entries: &[NewEntry],
+        error: ErrorChain,
+        outcome: Outcome,
+    ) -> Executed {
+        match self.executor.append_insisting(entries).await {
+            Ok(()) => Executed::failed(outcome, error),
+            Err(Unwritten::Lost(reason)) => Executed::lost(reason),
+            Err(Unwritten::Failed(unwritten)) => {
+                Executed::unknown(with_unrecorded(error, Some(unwritten)))
+            }
+        }
+    }
+}
+
+/// Whether the code names another target system now than the attempt that it is about.
+fn moved(step: &Step) -> bool {
+    step.newest
+        .as_ref()
+        .is_some_and(|newest| newest.target != step.definition.target)
+}
+
+/// A change that is applied; the mode is `none` where the database has committed midway.
+fn applied(mode: &TransactionMode) -> Executed {
+    let executed = Executed::new(Outcome::NewlyApplied);
+    match mode {
+        TransactionMode::None => executed.with(Note::CommittedMidway),
+        _ => executed,
+    }
+}
+
+fn takes_connection(body: &Body<()>) -> bool {
+    body.needs.iter().any(crate::argument::Need::is_connection)
+}
+
+fn issue(cause: Cause, error: ErrorChain) -> Executed {
+    Executed {
+        issue: Some(cause),
+        ..Executed::failed(Outcome::Failed, error)
+    }
+}
+
+fn no_database() -> Executed {
+    Executed::failed(
+        Outcome::Failed,
+        ErrorChain::text("its target system has no database"),
+    )
+}
+
+fn introduced(introduction: &str, cause: &ErrorChain) -> ErrorChain {
+    ErrorChain::text(introduction).and_all(cause)
+}
+
+fn with_unrecorded(error: ErrorChain, unrecorded: Option<StoreError>) -> ErrorChain {
+    match unrecorded {
+        Some(unrecorded) => error
+            .and("and that could not be recorded")
+            .and_all(&ErrorChain::of(&unrecorded)),
+        None => error,
+    }
+}

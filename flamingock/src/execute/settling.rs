@@ -1,0 +1,99 @@
+//! Settling an attempt that nobody saw end.
+
+use crate::argument::Session;
+use crate::audit::{ErrorChain, Origin, State, TransactionMode};
+use crate::call::{Ended, chain};
+use crate::database::Resolved;
+use crate::decision::{Cause, Decision, WhenAbsent, interrupted};
+use crate::plan::{Note, Step, code};
+use crate::recording::Unwritten;
+use crate::report::Outcome;
+
+use super::{Executed, One, issue};
+
+impl One<'_> {
+    /// Asks the probe what an attempt has left that nobody saw end.
+    pub(super) async fn verify(&self, step: &Step, when_absent: WhenAbsent) -> Executed {
+        let Some(body) = self.definition.verify else {
+            return self.blocked(step, Cause::Interrupted);
+        };
+        let own = self.own_values();
+        let invocation = self.invocation(&own, true);
+        let takes_connection = body.needs.iter().any(crate::argument::Need::is_connection);
+        let ended = match &self.target.database {
+            Some(database) if takes_connection => database.ask(body, &invocation).await.ended,
+            _ => {
+                self.let_go();
+                invocation.call(body, Session::none()).await
+            }
+        };
+        match ended {
+            Ended::Lost(reason) => return Executed::lost(reason),
+            Ended::Cancelled => return Executed::new(Outcome::NotReached),
+            _ => {}
+        }
+        match (ended.into_result(), when_absent) {
+            (Err(cause), _) => issue(Cause::VerifyFailed, chain(&cause)),
+            (Ok(true), _) => self.found(step, State::Applied).await,
+            (Ok(false), WhenAbsent::Apply) => {
+                self.apply(self.executor.attempt(step, Origin::Run)).await
+            }
+            (Ok(false), WhenAbsent::RolledBack) => self.found(step, State::RolledBack).await,
+        }
+    }
+
+    /// Records what an attempt turned out to have come to.
+    pub(super) async fn found(&self, step: &Step, state: State) -> Executed {
+        let mut attempt = self.executor.attempt(step, Origin::Verify);
+        // It is that attempt that this settles, not a new one, if there was one.
+        if let Some(newest) = &step.newest {
+            attempt.number = newest.attempt;
+            attempt.digest.clone_from(&newest.digest);
+        }
+        let applied = state == State::Applied;
+        let entry = attempt.entry(state, TransactionMode::None, None);
+        match self.executor.append_insisting(&[entry]).await {
+            Ok(()) if applied => Executed::new(Outcome::AlreadyApplied).with(Note::FoundApplied),
+            Ok(()) => Executed::failed(
+                Outcome::RolledBack,
+                ErrorChain::text(
+                    "its undo was interrupted and turned out to be complete: the next start applies it again",
+                ),
+            ),
+            Err(Unwritten::Lost(reason)) => Executed::lost(reason),
+            Err(Unwritten::Failed(error)) => Executed::unknown(ErrorChain::of(&error)),
+        }
+    }
+
+    /// Asks the target's marker whether an attempt was committed that nobody saw end.
+    pub(super) async fn resolve(&self, step: &Step) -> Executed {
+        let (Some(newest), Some(database)) = (&step.newest, &self.target.database) else {
+            return self.blocked(step, Cause::Interrupted);
+        };
+        let mut attempt = self.executor.attempt(step, Origin::Run);
+        attempt.number = newest.attempt;
+        attempt.digest.clone_from(&newest.digest);
+        match database.resolve(&attempt, newest.seq).await {
+            Ok(Resolved::NotApplied) => self.apply(self.executor.attempt(step, Origin::Run)).await,
+            Ok(Resolved::Applied) => {
+                let entry = attempt.entry(State::Applied, TransactionMode::Separate, None);
+                match self.executor.append_insisting(&[entry]).await {
+                    Ok(()) => {
+                        database.unmark(&attempt, newest.seq).await;
+                        Executed::new(Outcome::AlreadyApplied).with(Note::FoundApplied)
+                    }
+                    Err(Unwritten::Lost(reason)) => Executed::lost(reason),
+                    Err(Unwritten::Failed(error)) => Executed::unknown(ErrorChain::of(&error)),
+                }
+            }
+            // The database has committed a part: as if there had been no transaction.
+            Ok(Resolved::LeftBehind) => match interrupted(code(self.definition)) {
+                Decision::Apply => self.apply(self.executor.attempt(step, Origin::Run)).await,
+                Decision::Verify(when_absent) => self.verify(step, when_absent).await,
+                _ => self.blocked(step, Cause::Interrupted),
+            },
+            Ok(Resolved::StillOpen) => self.blocked(step, Cause::StillOpen),
+            Err(error) => Executed::unknown(ErrorChain::of(&error)),
+        }
+    }
+}

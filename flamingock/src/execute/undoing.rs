@@ -1,0 +1,152 @@
+//! Taking an applied change back.
+
+use crate::attempt::{Attempt, Purpose};
+use crate::audit::{ErrorChain, Origin, State, TransactionMode};
+use crate::call::{Ended, chain};
+use crate::change::Body;
+use crate::database::{Books, Transacted};
+use crate::decision::Cause;
+use crate::plan::Step;
+use crate::recording::Unwritten;
+use crate::report::Outcome;
+
+use super::{
+    Executed, Executor, NO_CONNECTION, NOT_RUN, One, introduced, issue, moved, with_unrecorded,
+};
+
+impl Executor<'_> {
+    /// Takes an applied change back.
+    pub(crate) async fn undo(&self, step: &Step) -> Executed {
+        let Some(target) = self.targets.get(step.definition.target) else {
+            return Executed::failed(Outcome::Failed, ErrorChain::text("its target is not known"));
+        };
+        let Some(body) = step.definition.rollback else {
+            return Executed::failed(Outcome::Failed, ErrorChain::text("it has no rollback"));
+        };
+        if moved(step) {
+            let text = "it was applied at another target system than its code now names";
+            return Executed::failed(Outcome::Failed, ErrorChain::text(text));
+        }
+        let number = step
+            .newest
+            .as_ref()
+            .map_or(step.attempt, |newest| newest.attempt);
+        let one = One {
+            executor: self,
+            definition: step.definition,
+            target,
+            number,
+        };
+        let mut attempt = self.attempt(step, Origin::Undo);
+        attempt.number = number;
+        if let Some(newest) = &step.newest {
+            attempt.digest.clone_from(&newest.digest);
+        }
+        one.undo(&attempt, body).await
+    }
+}
+
+impl One<'_> {
+    /// Runs the rollback of an applied change.
+    async fn undo(&self, attempt: &Attempt<'_>, body: &'static Body<()>) -> Executed {
+        let mode = self.mode(body);
+        let own = self.own_values();
+        if let (Some(database), TransactionMode::Separate) = (&self.target.database, &mode)
+            && let Err(error) = database.prepare_markers().await
+        {
+            let error = introduced(NOT_RUN, &ErrorChain::of(&error));
+            return Executed::failed(Outcome::Failed, error);
+        }
+        let key = match mode {
+            TransactionMode::Shared => 0,
+            _ => match self.executor.append(&[attempt.started(mode.clone())]).await {
+                Ok(key) => key,
+                Err(Unwritten::Lost(reason)) => return Executed::lost(reason),
+                Err(Unwritten::Failed(error)) => {
+                    return Executed::failed(
+                        Outcome::Failed,
+                        introduced(
+                            "the undo did not run: its start could not be recorded",
+                            &ErrorChain::of(&error),
+                        ),
+                    );
+                }
+            },
+        };
+        let invocation = self.invocation(&own, mode != TransactionMode::None);
+        let (Some(database), true) = (&self.target.database, mode != TransactionMode::None) else {
+            let called = self.call(body, &invocation).await;
+            if let Ended::Lost(reason) = called.ended {
+                return Executed::lost(reason);
+            }
+            if let Ended::NotRun(cause) = called.ended {
+                let error = introduced(NO_CONNECTION, &chain(&cause));
+                let entry = attempt.entry(State::Applied, mode, Some(error.clone()));
+                return self.recorded(&[entry], error, Outcome::Failed).await;
+            }
+            return match called.ended.into_result() {
+                Ok(()) => self.undone(attempt, mode).await,
+                Err(cause) => {
+                    let error = chain(&cause);
+                    let entry = attempt.entry(State::Failed, mode, Some(error.clone()));
+                    let failed = self.recorded(&[entry], error, Outcome::Failed).await;
+                    Executed {
+                        issue: Some(Cause::UndoInterrupted),
+                        ..failed
+                    }
+                }
+            };
+        };
+        let books = match mode {
+            TransactionMode::Separate => Books::Elsewhere {
+                store: self.executor.store,
+                key,
+            },
+            _ => Books::Here,
+        };
+        match database
+            .transact(attempt, body, &invocation, Purpose::Undo, books)
+            .await
+            .0
+        {
+            Transacted::Done { mode: done } if mode == TransactionMode::Separate => {
+                let undone = self.undone(attempt, done).await;
+                database.unmark(attempt, key).await;
+                undone
+            }
+            Transacted::Done { .. } => Executed::new(Outcome::RolledBack),
+            Transacted::NotRun { cause } if mode == TransactionMode::Shared => {
+                Executed::failed(Outcome::Failed, introduced(NOT_RUN, &chain(&cause)))
+            }
+            Transacted::NotRun { cause } => {
+                let error = introduced(NOT_RUN, &chain(&cause));
+                let entry = attempt.entry(State::Applied, mode, Some(error.clone()));
+                self.recorded(&[entry], error, Outcome::Failed).await
+            }
+            Transacted::Undone { cause, unrecorded } => {
+                Executed::failed(Outcome::Failed, with_unrecorded(chain(&cause), unrecorded))
+            }
+            Transacted::LeftBehind {
+                cause,
+                unrecorded: None,
+            } => issue(Cause::UndoInterrupted, chain(&cause)),
+            Transacted::LeftBehind { cause, unrecorded } => {
+                Executed::unknown(with_unrecorded(chain(&cause), unrecorded))
+            }
+            Transacted::Lost { reason } => Executed::lost(reason),
+            Transacted::Unknown { cause } => Executed::unknown(chain(&cause)),
+        }
+    }
+
+    async fn undone(&self, attempt: &Attempt<'_>, mode: TransactionMode) -> Executed {
+        let entry = attempt.entry(State::RolledBack, mode, None);
+        match self.executor.append_insisting(&[entry]).await {
+            Ok(()) => Executed::new(Outcome::RolledBack),
+            Err(Unwritten::Lost(reason)) => Executed::lost(reason),
+            Err(Unwritten::Failed(error)) => Executed::unknown(with_unrecorded(
+                ErrorChain::text("the undo succeeded, but that is not on record"),
+                Some(error),
+            )),
+        }
+    }
+}
