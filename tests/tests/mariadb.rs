@@ -443,3 +443,18 @@ async fn a_lock_that_is_not_obtained_in_the_time_given_for_it_is_asked_for_three
         ["FAILED|shared", "ROLLED_BACK|shared"]
     );
 }
+
+#[change(id = "sleeps", order = "001", statement_timeout = "200ms", detached)]
+async fn sleeps(db: &mut MySqlConnection) -> Result<(), sqlx::Error> {
+    query(db, "SELECT SLEEP(60)").await.map(drop)
+}
+
+#[tokio::test]
+async fn a_statement_that_takes_longer_than_its_limit_fails_the_change_alone() {
+    let (_database, pool) = fresh().await;
+    let runner = Runner::new(&pool).changes(changes![sleeps]);
+    let error = runner.run().await.unwrap_err();
+    assert!(error.to_string().contains("max_statement_time"), "{error}");
+    let limit = "SELECT CAST(@@SESSION.max_statement_time AS CHAR)";
+    assert_eq!(strings(&pool, limit).await, ["0.000000"]);
+}

@@ -229,3 +229,59 @@ async fn a_lock_that_is_not_obtained_in_the_time_given_for_it_is_asked_for_three
     assert!(error.to_string().contains("lock timeout"), "{error}");
     assert_eq!(calls.load(Ordering::Relaxed), 4);
 }
+
+#[change(id = "unique-names", order = "001", transaction = false, detached)]
+async fn unique_names(db: &mut PgConnection) -> Result<(), sqlx::Error> {
+    query(
+        db,
+        "CREATE UNIQUE INDEX CONCURRENTLY unique_names ON done (what)",
+    )
+    .await
+    .map(drop)
+}
+
+#[tokio::test]
+async fn a_failed_concurrent_index_is_named_for_the_person_who_must_drop_it() {
+    let (_database, pool) = fresh().await;
+    execute(&pool, "INSERT INTO done VALUES ('twice'), ('twice')").await;
+    let runner = Runner::new(&pool).changes(changes![unique_names]);
+    let error = runner.run().await.unwrap_err();
+    let text = error.to_string();
+    assert!(
+        text.contains("the invalid index unique_names: drop it"),
+        "{text}"
+    );
+    assert!(text.contains("could not create unique index"), "{text}");
+}
+
+#[change(
+    id = "sleeps-in-a-transaction",
+    order = "001",
+    statement_timeout = "100ms",
+    detached
+)]
+async fn sleeps(db: &mut PgConnection) -> Result<(), sqlx::Error> {
+    query(db, "SELECT pg_sleep(60)").await.map(drop)
+}
+
+#[change(
+    id = "sleeps-outside-a-transaction",
+    order = "001",
+    statement_timeout = "100ms",
+    transaction = false,
+    detached
+)]
+async fn sleeps_outside(db: &mut PgConnection) -> Result<(), sqlx::Error> {
+    query(db, "SELECT pg_sleep(60)").await.map(drop)
+}
+
+#[tokio::test]
+async fn a_statement_that_takes_longer_than_its_limit_fails_the_change_alone() {
+    let (_database, pool) = fresh().await;
+    for change in [changes![sleeps], changes![sleeps_outside]] {
+        let error = Runner::new(&pool).changes(change).run().await.unwrap_err();
+        assert!(error.to_string().contains("statement timeout"), "{error}");
+    }
+    let limit = "SELECT current_setting('statement_timeout')";
+    assert_eq!(strings(&pool, limit).await, ["0"]);
+}
