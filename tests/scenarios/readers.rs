@@ -121,3 +121,30 @@ async fn who_may_only_read_can_start_what_is_up_to_date() {
     );
     reader.leave(&owner).await;
 }
+
+#[tokio::test]
+async fn a_shared_change_costs_begin_its_own_statements_one_entry_and_commit() {
+    let mut trips = Vec::new();
+    for changes in [&changes![one][..], &changes![one, two]] {
+        let database = Backend::fresh().await;
+        let direct = with_table(&database, 1).await;
+        let proxy = Proxy::in_front_of(&database.url).unwrap();
+        let options = sqlx::pool::PoolOptions::<Db>::new().max_connections(2);
+        let pool = options.connect(&proxy.url(&database.url)).await.unwrap();
+        proxy.forget();
+        let report = Runner::new(&pool)
+            .changes(changes.iter().copied())
+            .run()
+            .await
+            .unwrap();
+        assert_eq!(report.counts().newly_applied, changes.len());
+        assert_eq!(
+            strings(&direct, "SELECT what FROM done").await.len(),
+            changes.len()
+        );
+        let sent = proxy.sent();
+        // The driver's own pings are shorter than any statement.
+        trips.push(sent.iter().filter(|text| text.len() > 10).count());
+    }
+    assert_eq!(trips[1] - trips[0], 4, "{trips:?}");
+}

@@ -54,7 +54,8 @@ pub(crate) trait Driver: Backend {
     /// statement by itself, and what their failure means.
     const OPEN_PROBE: (&'static [&'static str], ProbeFails);
 
-    /// What gives a connection back as it was, after a change.
+    /// What takes back the settings of one change's transaction before the next one's begins on the
+    /// same connection.
     const RESTORE: Option<&'static str>;
 
     /// Lists what a failed change without transaction may have left unusable.

@@ -8,7 +8,7 @@ use flamingock_sqlx_audit::{Conn, Failure};
 use sqlx::Pool;
 use sqlx::pool::PoolConnection;
 
-use super::driver::{Driver, send};
+use super::driver::Driver;
 use super::store::BUSY_PAUSE;
 
 /// A connection out of a pool that is closed, and not given back, unless it was found clean: an
@@ -49,16 +49,6 @@ impl<D: Driver> Held<D> {
         })
     }
 
-    /// Makes the connection one of the kind that commits each statement by itself again.
-    async fn restore(&mut self) -> Result<(), sqlx::Error> {
-        match D::RESTORE {
-            Some(text) => send::<D>(&mut self.connection, text.to_owned())
-                .await
-                .map(drop),
-            None => Ok(()),
-        }
-    }
-
     /// Gives a connection back to its pool on which nothing of the user ran.
     pub(super) fn return_unchanged(mut self) {
         self.clean = true;
@@ -90,10 +80,7 @@ impl<D: Driver> Kept<D> {
             .take()
     }
 
-    pub(super) async fn keep(&self, mut held: Held<D>) {
-        if held.restore().await.is_err() {
-            return;
-        }
+    pub(super) fn keep(&self, held: Held<D>) {
         if self.returns {
             held.return_unchanged();
         } else {

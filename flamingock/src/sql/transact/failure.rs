@@ -159,7 +159,7 @@ impl<D: Driver> Transact<'_, D> {
         };
         let error = match undone {
             Ok(()) if recorded => {
-                self.give_back(held).await;
+                self.give_back(held);
                 return Tried::Ended(Transacted::Undone {
                     cause,
                     unrecorded: None,
@@ -199,7 +199,7 @@ impl<D: Driver> Transact<'_, D> {
 
     /// Nothing of the attempt is left, and the connection is in no transaction: records that.
     pub(super) async fn undone(&self, held: Held<D>, cause: BoxError) -> Tried {
-        self.give_back(held).await;
+        self.give_back(held);
         match self.record(&self.undone_entries(&cause)).await {
             Recorded::Yes => Tried::Ended(Transacted::Undone {
                 cause,
@@ -217,7 +217,7 @@ impl<D: Driver> Transact<'_, D> {
     /// without transaction.
     pub(super) async fn left_behind(&self, mut held: Held<D>, cause: BoxError) -> Tried {
         match rollback::<D>(&mut held).await {
-            Ok(()) => self.give_back(held).await,
+            Ok(()) => self.give_back(held),
             // A pool of one connection has no other to record on.
             Err(_) => drop(held),
         }

@@ -201,7 +201,11 @@ impl<D: Driver> Transact<'_, D> {
                 Some(held) => held,
                 None => Held::take(&self.database.pool).await?,
             };
-            let error = match self.call_in_transaction(&mut held, text.clone()).await {
+            let begin = match D::RESTORE.filter(|_| untested) {
+                Some(restore) => format!("{restore}; {text}"),
+                None => text.clone(),
+            };
+            let error = match self.call_in_transaction(&mut held, begin).await {
                 Ok(ended) => return Ok((held, ended)),
                 Err(error) => error,
             };
@@ -232,12 +236,12 @@ impl<D: Driver> Transact<'_, D> {
 
     /// The connection is kept for the next change. One whose limits were set is closed, unless they
     /// ended with the transaction.
-    async fn give_back(&self, held: Held<D>) {
+    fn give_back(&self, held: Held<D>) {
         let limits = self.invocation.limits;
         let outlive = D::limits(&limits, true).is_some()
             && D::limits(&limits, true) == D::limits(&limits, false);
         if !outlive {
-            self.database.kept.keep(held).await;
+            self.database.kept.keep(held);
         }
     }
 }

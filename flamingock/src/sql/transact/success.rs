@@ -111,7 +111,7 @@ impl<D: Driver> Transact<'_, D> {
     ) -> Tried {
         let error = match D::commit(&mut held, self.database.ledger.patience()).await {
             Ok(()) => {
-                self.give_back(held).await;
+                self.give_back(held);
                 return Tried::Ended(Transacted::Done { mode });
             }
             Err(error) => error,
