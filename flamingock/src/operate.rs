@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::audit::{
     Claim, Entry, ErrorChain, Filter, LockRow, NewEntry, Newest, Origin, Possession, State,
-    StoreErrorKind,
+    StoreErrorKind, TransactionMode,
 };
 use crate::change::Definition;
 use crate::decision::{Cause, Decision};
@@ -345,6 +345,14 @@ impl Runner {
                 "the audit of the service \"{service}\" knows no change \"{change_id}\": there is nothing to resolve"
             )));
         };
+        let in_doubt =
+            newest.state == State::Started && newest.transaction_mode == TransactionMode::Separate;
+        if in_doubt && resolution == Resolution::RolledBack {
+            return Err(invalid(&format!(
+                "whether \"{change_id}\" was committed is known at its target system \"{}\": the next run asks there, and sees to it that it cannot be any more. If the transaction is still open, end that session and run again",
+                newest.target
+            )));
+        }
         let settled = match newest.state {
             State::Applied | State::MarkedApplied => Some(Resolution::Applied),
             State::RolledBack | State::MarkedRolledBack => Some(Resolution::RolledBack),

@@ -165,3 +165,21 @@ async fn a_service_that_is_named_later_takes_its_history_over() {
     let imported = "SELECT count(*) FROM flamingock_audit WHERE origin = 'import'";
     assert_eq!(count(&pool, imported).await, 1);
 }
+
+#[tokio::test]
+async fn nobody_says_rolled_back_of_what_the_target_may_still_commit() {
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 1).await;
+    let runner = || Runner::new(&pool).changes(changes![one]);
+    runner().run().await.unwrap();
+    let begun = "UPDATE flamingock_audit SET state = 'STARTED', transaction_mode = 'separate' WHERE state = 'APPLIED'";
+    execute(&pool, begun).await;
+    let error = runner()
+        .resolve("one", flamingock::Resolution::RolledBack, "not seen")
+        .await;
+    let error = error.unwrap_err();
+    assert!(
+        error.to_string().contains("is known at its target system"),
+        "{error}"
+    );
+}
