@@ -75,6 +75,9 @@ pub(crate) struct Called<T> {
 pub(crate) trait Database: fmt::Debug + Send + Sync {
     fn kind(&self) -> DatabaseKind;
 
+    /// Tells pools apart: clones of one pool have the same.
+    fn pool_identity(&self) -> usize;
+
     /// The type of its pool.
     fn pool_type(&self) -> TypeId;
 

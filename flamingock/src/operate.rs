@@ -154,8 +154,8 @@ impl Runner {
         Ok(recorded)
     }
 
-    /// Takes over what another service of the same database has applied: appends an entry by the
-    /// origin `import` for each of its applied changes, and leaves the other service's entries as
+    /// Takes over what another service of the same database has applied of this binary's changes:
+    /// appends an entry by the origin `import` for each, and leaves the other service's entries as
     /// they are. For an application that is given a name after it has run without one:
     /// `adopt_from_service("default")`. Answers how many changes were taken over; nothing is
     /// written for those that this service knows already.
@@ -206,6 +206,11 @@ impl Runner {
         });
         applied.sort_by_key(|newest| newest.seq);
         let pipeline = engine::pipeline_of(&self.settings).ok();
+        // The other service may be several applications that nobody has named.
+        if let Some(pipeline) = &pipeline {
+            let has = |id: &str| pipeline.changes().any(|change| change.id == id);
+            applied.retain(|theirs| has(&theirs.change_id));
+        }
         let entries: Vec<NewEntry> = applied
             .iter()
             .map(|newest| {

@@ -9,7 +9,7 @@ use crate::change::{Body, Definition};
 use crate::context::Context;
 use crate::database::Database;
 use crate::pipeline::Problem;
-use crate::target::TargetSystem;
+use crate::target::{DEFAULT, TargetSystem};
 
 /// The target systems by name.
 pub(crate) type Targets = HashMap<String, TargetSystem>;
@@ -29,7 +29,7 @@ pub(crate) fn targets(
             problems.push(Problem::general(format!(
                 "the target system \"{}\" is given twice{}",
                 target.name,
-                if target.name == crate::target::DEFAULT {
+                if target.name == DEFAULT {
                     ": \"default\" is the database of the audit"
                 } else {
                     ""
@@ -55,14 +55,17 @@ pub(crate) fn check(
             None => {
                 let mut known: Vec<&str> = targets.keys().map(String::as_str).collect();
                 known.sort_unstable();
+                let takes_connection = change.body.needs.iter().any(Need::is_connection);
                 problems.push(Problem::at(
                     change.location(),
                     format!(
-                        "the target system \"{}\" of the change \"{}\" is not known ({}): add `.target(TargetSystem::new(\"{}\"))` to the runner",
+                        "the target system \"{}\" of the change \"{}\" is not known ({}): add `.target({}(\"{}\"{}))` to the runner",
                         change.target,
                         change.id,
                         known.join(", "),
-                        change.target
+                        if takes_connection { "TargetSystem::sqlx" } else { "TargetSystem::new" },
+                        change.target,
+                        if takes_connection { ", &pool" } else { "" },
                     ),
                 ));
             }
@@ -127,6 +130,9 @@ fn unmet(name: &str, need: &Need, target: &TargetSystem, values: &Values) -> Opt
                     "`{name}` takes a connection to {kind}, but its target system \"{}\" is {given}",
                     target.name
                 )),
+                None if target.name == DEFAULT => Some(format!(
+                    "`{name}` takes a connection to {kind}, but the audit is kept in no database: give the change a target system of its own, `target = \"..\"` and `TargetSystem::sqlx(\"..\", &pool)`"
+                )),
                 None => Some(format!(
                     "`{name}` takes a connection to {kind}, but its target system \"{0}\" has no database: make it with `TargetSystem::sqlx(\"{0}\", &pool)`",
                     target.name
@@ -138,9 +144,15 @@ fn unmet(name: &str, need: &Need, target: &TargetSystem, values: &Values) -> Opt
             let there = type_id == TypeId::of::<Context>()
                 || target.values.contains(type_id)
                 || values.contains(type_id);
+            // Nothing unsized can be given by value.
+            let how = if type_name.starts_with("dyn ") || type_name == "str" {
+                format!(".provide_arc::<{type_name}>(value)")
+            } else {
+                ".provide(value)".to_owned()
+            };
             (!there).then(|| {
                 format!(
-                    "`{name}` takes `&{type_name}`, which nobody gave: add `.provide(value)` to the runner or to the target system \"{}\" (`provide_arc` for an unsized or shared value), or take `Option<&{type_name}>`",
+                    "`{name}` takes `&{type_name}`, which nobody gave: add `{how}` to the runner or to the target system \"{}\", or take `Option<&{type_name}>`",
                     target.name
                 )
             })

@@ -211,6 +211,9 @@ impl fmt::Display for Report {
                 "up to date, {} change(s) applied",
                 counts.already_applied
             )?;
+            if counts.filtered > 0 {
+                write!(f, ", {} filtered", counts.filtered)?;
+            }
         } else {
             let said: Vec<String> = Outcome::ALL
                 .iter()

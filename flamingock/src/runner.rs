@@ -88,7 +88,8 @@ impl Mode {
         };
         let value = value.to_string_lossy();
         match &*value {
-            "apply" => Ok(Mode::Apply),
+            // A variable that a template has left empty is one that is not set.
+            "" | "apply" => Ok(Mode::Apply),
             "check" => Ok(Mode::Check),
             "plan" => Ok(Mode::Plan),
             "off" => Ok(Mode::Off),

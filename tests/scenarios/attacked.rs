@@ -183,3 +183,27 @@ async fn nobody_says_rolled_back_of_what_the_target_may_still_commit() {
         "{error}"
     );
 }
+
+#[change(id = "renamed", order = "002", target = "same", detached)]
+async fn renamed(db: &mut Connection) -> Result<(), sqlx::Error> {
+    query(db, "INSERT INTO done VALUES ('renamed')")
+        .await
+        .map(drop)
+}
+
+#[tokio::test]
+async fn a_target_of_the_audits_own_pool_is_the_audits_database() {
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 1).await;
+    let target = TargetSystem::sqlx("same", &pool);
+    let runner = Runner::new(&pool)
+        .changes(changes![one, renamed])
+        .target(target);
+    runner.run().await.unwrap();
+    assert_eq!(done(&pool).await, ["one", "renamed"]);
+    let modes = flamingock_tests::strings(
+        &pool,
+        "SELECT transaction_mode FROM flamingock_audit WHERE state = 'APPLIED' ORDER BY seq",
+    );
+    assert_eq!(modes.await, ["shared", "shared"]);
+}

@@ -143,7 +143,12 @@ async fn a_change_that_needs_a_database_is_refused_by_a_memory_store() {
     let runner = Runner::new(MemoryStore::new()).changes(changes![connects]);
     let error = runner.run().await.unwrap_err();
     assert!(matches!(error, Error::Invalid(_)), "{error}");
-    assert!(error.to_string().contains("has no database"), "{error}");
+    assert!(
+        error
+            .to_string()
+            .contains("the audit is kept in no database"),
+        "{error}"
+    );
 }
 
 #[change(id = "breaks", order = "001", detached)]

@@ -26,6 +26,7 @@ use crate::registry;
 use crate::report::Report;
 use crate::runner::{Mode, Rule, Settings};
 use crate::tables::StorageSettings;
+use crate::target::TargetSystem;
 use crate::undo::UndoTarget;
 
 /// The format of what the pipeline's digest covers.
@@ -115,10 +116,7 @@ impl Prepared {
         };
         let mut given = std::mem::take(&mut settings.targets);
         for target in &mut given {
-            target.database = target
-                .database
-                .as_ref()
-                .map(|database| database.configured(&storage_settings));
+            share_or_configure(target, &storage.target, &storage_settings);
         }
         let targets = preflight::targets(storage.target, given, &mut problems);
         let selected: Vec<&'static Definition> = definitions
@@ -152,7 +150,11 @@ impl Prepared {
                 |change| self.settings.selects(change),
                 vec![],
             );
-            return Ok(self.report(&plan, &Vec::new()));
+            let mut report = self.report(&plan, &Vec::new());
+            report
+                .warnings
+                .push("the mode is off: nothing was looked at, nothing ran".to_owned());
+            return Ok(report);
         }
         let lease = match self.wait_for_the_lock(signals).await? {
             Waited::Ended(report) => return Ok(*report),
@@ -219,7 +221,10 @@ fn judge(settings: &Settings, plan: &mut Plan, looks: Looks) -> Result<(), Vec<P
                 Note::Retried { .. } | Note::CommittedMidway | Note::FoundApplied => Rule::Warn,
             };
             if rule == Rule::Deny {
-                let message = format!("the change \"{}\": {note}", definition.id);
+                let message = format!(
+                    "the change \"{}\": {note}; the runner's policy denies that",
+                    definition.id
+                );
                 problems.push(Problem::at(definition.location(), message));
             }
             rule != Rule::Allow
@@ -230,7 +235,7 @@ fn judge(settings: &Settings, plan: &mut Plan, looks: Looks) -> Result<(), Vec<P
         Rule::Warn => {}
         Rule::Deny => problems.extend(plan.missing.iter().map(|entry| {
             Problem::general(format!(
-                "the change \"{}\" is applied, but not in this binary",
+                "the change \"{}\" is applied, but not in this binary; the runner's policy denies that",
                 entry.change_id
             ))
         })),
@@ -276,6 +281,21 @@ pub(crate) fn pipeline_of(settings: &Settings) -> Result<Pipeline, Error> {
 /// The manifest of the changes that a run would have.
 pub(crate) fn manifest(settings: &Settings) -> Result<String, Error> {
     pipeline_of(settings).map(|pipeline| manifest::text(&pipeline))
+}
+
+/// A target of the audit's own pool is the audit's database by another name; any other one is told
+/// the runner's settings.
+fn share_or_configure(target: &mut TargetSystem, own: &TargetSystem, settings: &StorageSettings) {
+    let Some(database) = &target.database else {
+        return;
+    };
+    match &own.database {
+        Some(audit) if audit.pool_identity() == database.pool_identity() => {
+            target.database = Some(Arc::clone(audit));
+            target.holds_audit = true;
+        }
+        _ => target.database = Some(database.configured(settings)),
+    }
 }
 
 /// What a run would find, without doing anything about it.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{Looks, Prepared};
-use crate::audit::{Claim, Snapshot, StoreError, StoreErrorKind};
+use crate::audit::{Claim, LockRow, Snapshot, StoreError, StoreErrorKind};
 use crate::call::{Signals, Stop};
 use crate::decision::Decision;
 use crate::error::Error;
@@ -53,6 +53,7 @@ impl Prepared {
         let deadline = self.began + self.settings.lock.wait;
         let mut pause = self.settings.lock.poll;
         let mut waiting = Waiting::default();
+        let mut overdue = false;
         loop {
             let snapshot = match self
                 .store
@@ -88,7 +89,12 @@ impl Prepared {
                 return Err(Error::Cancelled(Box::new(self.report(&plan, &Vec::new()))));
             }
             if Instant::now() >= deadline {
-                return self.not_obtained(snapshot, &plan);
+                if overdue {
+                    return self.not_obtained(snapshot, &plan);
+                }
+                // Taking the lock may itself have waited: what is so now?
+                overdue = true;
+                continue;
             }
             waiting.tell(&snapshot);
             tokio::select! {
@@ -108,7 +114,13 @@ impl Prepared {
         match self.mode {
             Mode::Check if plan.has_pending() => return Err(Error::Pending(Box::new(report()))),
             Mode::Check => return Err(Error::Issues(Box::new(report()))),
-            Mode::Plan => return Ok(Some(report())),
+            Mode::Plan => {
+                let mut report = report();
+                report
+                    .warnings
+                    .push("the mode is to plan only: nothing ran".to_owned());
+                return Ok(Some(report));
+            }
             Mode::Apply | Mode::Off => {}
         }
         if !snapshot.is_held() && !plan.has_work(&self.pipeline) {
@@ -128,8 +140,8 @@ impl Prepared {
             if !self.settings.create_tables {
                 return Err(Error::store(StoreError::new(
                     StoreErrorKind::MissingTable,
-                    "the table `flamingock_audit`, or one of those beside it, is not there, and `create_tables(false)` keeps the run from creating it",
-                    "create the tables with the statements that `Runner::schema()` gives",
+                    "the table `flamingock_audit`, or one of those beside it, is not there, and `create_tables(false)` keeps the run from creating it: create the tables with the statements that `Runner::schema()` gives",
+                    "no such table",
                 )));
             }
             self.store.create(service).await.map_err(Error::store)?;
@@ -192,7 +204,10 @@ impl Prepared {
     }
 
     fn not_obtained(&self, snapshot: Snapshot, plan: &Plan) -> Result<Waited, Error> {
-        let holder = snapshot.lock.filter(|lock| lock.held);
+        // A run that has not given the lock back is at work, also where its lease is over
+        // because nobody else could write.
+        let at_work = |lock: &LockRow| lock.held || !lock.run_id.is_empty();
+        let holder = snapshot.lock.filter(at_work);
         let mut report = self.report(plan, &Vec::new());
         match self.settings.on_lock_timeout {
             OnLockTimeout::Fail => Err(Error::lock_timeout(holder, report)),

@@ -78,6 +78,11 @@ impl<D: Driver> Database for SqlDatabase<D> {
         D::KIND
     }
 
+    fn pool_identity(&self) -> usize {
+        // Clones of a pool share their options.
+        Arc::as_ptr(&self.pool.connect_options()) as usize
+    }
+
     fn pool_type(&self) -> TypeId {
         TypeId::of::<Pool<D::Database>>()
     }
