@@ -305,3 +305,28 @@ async fn a_runner_is_shared_and_its_futures_move_between_threads() {
     let plan = tokio::spawn(async move { runner.plan().await });
     assert_eq!(plan.await.unwrap().unwrap().counts().not_reached, 1);
 }
+
+#[tokio::test]
+async fn a_probe_that_fails_leaves_an_issue_and_settles_it_once_it_works() {
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 2).await;
+    let runner = || Runner::new(&pool).changes(changes![elsewhere]);
+    runner().run().await.unwrap();
+    let begun = "DELETE FROM flamingock_audit WHERE state = 'APPLIED'";
+    flamingock_tests::execute(&pool, begun).await;
+    let forget = "UPDATE flamingock_lock SET pipeline_digest = NULL";
+    flamingock_tests::execute(&pool, forget).await;
+    flamingock_tests::execute(&pool, "DROP TABLE done").await;
+
+    let error = runner().run().await.unwrap_err();
+    let change = error.report().unwrap().changes().next().unwrap();
+    assert_eq!(change.issue, Some(Cause::VerifyFailed), "{error}");
+    assert_eq!(audit(&pool).await, ["elsewhere 1 STARTED none"]);
+
+    flamingock_tests::execute(&pool, "CREATE TABLE done (what VARCHAR(200))").await;
+    flamingock_tests::execute(&pool, "INSERT INTO done VALUES ('elsewhere')").await;
+    assert_eq!(runner().run().await.unwrap().counts().already_applied, 1);
+    assert_eq!(done(&pool).await, ["elsewhere"]);
+    let expected = ["elsewhere 1 STARTED none", "elsewhere 1 APPLIED none"];
+    assert_eq!(audit(&pool).await, expected);
+}
