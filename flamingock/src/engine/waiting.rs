@@ -80,6 +80,9 @@ impl Prepared {
             if let Some(ended) = self.without_the_lock(&snapshot, &plan)? {
                 return Ok(Waited::Ended(Box::new(ended)));
             }
+            if overdue {
+                return self.not_obtained(snapshot, &plan);
+            }
             if !snapshot.is_held()
                 && let Some(lease) = self.take_the_lock(&snapshot, signals).await?
             {
@@ -89,10 +92,7 @@ impl Prepared {
                 return Err(Error::Cancelled(Box::new(self.report(&plan, &Vec::new()))));
             }
             if Instant::now() >= deadline {
-                if overdue {
-                    return self.not_obtained(snapshot, &plan);
-                }
-                // Taking the lock may itself have waited: what is so now?
+                // Trying to take the lock may itself have waited: what is so now?
                 overdue = true;
                 continue;
             }
@@ -156,7 +156,11 @@ impl Prepared {
             force: false,
         };
         let obtained = self.store.acquire(&claim).await.map_err(Error::store)?;
-        if obtained.is_none() {
+        let without_lease = snapshot
+            .lock
+            .as_ref()
+            .is_some_and(|lock| lock.expires_at.is_none());
+        if obtained.is_none() && without_lease {
             // A row that somebody has deleted would never be free. Where somebody writes all the
             // time there is nothing to be had, and the next look tells.
             match self.store.register(service).await {
