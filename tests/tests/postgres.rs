@@ -285,3 +285,18 @@ async fn a_statement_that_takes_longer_than_its_limit_fails_the_change_alone() {
     let limit = "SELECT current_setting('statement_timeout')";
     assert_eq!(strings(&pool, limit).await, ["0"]);
 }
+
+#[change(id = "like-a-dump", order = "001", detached)]
+async fn like_a_dump(db: &mut PgConnection) -> Result<(), sqlx::Error> {
+    query(db, "SELECT set_config('search_path', '', false)").await?;
+    query(db, "SET statement_timeout = 1234").await.map(drop)
+}
+
+#[tokio::test]
+async fn what_a_change_sets_on_its_session_does_not_reach_the_application() {
+    let (_database, pool) = fresh().await;
+    let runner = Runner::new(&pool).changes(changes![like_a_dump]);
+    assert!(runner.run().await.unwrap().is_success());
+    let settings = "SELECT current_setting('statement_timeout'), current_schema()";
+    assert_eq!(strings(&pool, settings).await, ["0|public"]);
+}

@@ -1,0 +1,62 @@
+//! What only SQLite does.
+
+#![allow(clippy::unwrap_used)]
+
+use flamingock::{Error, Runner, change, changes};
+use flamingock_tests::{Backend as _, Sqlite, audit, done, query, with_table};
+use sqlx::SqliteConnection;
+
+#[change(id = "rolls-back", order = "001", detached)]
+async fn rolls_back(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    query(db, "CREATE TABLE once (what TEXT UNIQUE)").await?;
+    query(db, "INSERT INTO once VALUES ('x')").await?;
+    query(db, "INSERT OR ROLLBACK INTO once VALUES ('x')")
+        .await
+        .map(drop)
+}
+
+#[tokio::test]
+async fn a_transaction_that_the_database_rolled_back_itself_has_left_nothing() {
+    let database = Sqlite::fresh().await;
+    let pool = with_table(&database, 1).await;
+    for _ in 0..2 {
+        let error = Runner::new(&pool)
+            .changes(changes![rolls_back])
+            .run()
+            .await
+            .unwrap_err();
+        assert!(matches!(error, Error::ChangesFailed(_)), "{error}");
+        assert!(error.to_string().contains("UNIQUE"), "{error}");
+    }
+    let expected = [
+        "rolls-back 1 FAILED shared",
+        "rolls-back 1 ROLLED_BACK shared",
+        "rolls-back 2 FAILED shared",
+        "rolls-back 2 ROLLED_BACK shared",
+    ];
+    assert_eq!(audit(&pool).await, expected);
+}
+
+#[change(id = "commits", order = "001", detached)]
+async fn commits(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    query(db, "INSERT INTO done VALUES ('kept')").await?;
+    query(db, "COMMIT").await?;
+    query(db, "SELECT * FROM nowhere").await.map(drop)
+}
+
+#[tokio::test]
+async fn a_transaction_that_the_change_committed_itself_has_left_something() {
+    let database = Sqlite::fresh().await;
+    let pool = with_table(&database, 1).await;
+    let error = Runner::new(&pool)
+        .changes(changes![commits])
+        .run()
+        .await
+        .unwrap_err();
+    assert!(
+        error.to_string().contains("must not send COMMIT"),
+        "{error}"
+    );
+    assert_eq!(audit(&pool).await, ["commits 1 FAILED none"]);
+    assert_eq!(done(&pool).await, ["kept"]);
+}
