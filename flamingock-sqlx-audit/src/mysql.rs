@@ -234,8 +234,9 @@ VALUES ($service, $run_id, $attempt, $stage, $change_id, $change_order, $author,
   AND run_id = $run_id AND attempt = $attempt AND state = 'STARTED'",
     ]),
     // A late owner's witness would be newer than what the next owner has recorded.
+    // SET, and not DO, which turns the error into a warning.
     before_witness: Some(
-        "DO (SELECT 1 UNION ALL SELECT 2 FROM DUAL WHERE NOT EXISTS (SELECT 1 FROM {lock}
+        "SET @flamingock_owner = (SELECT 1 UNION ALL SELECT 2 FROM DUAL WHERE NOT EXISTS (SELECT 1 FROM {lock}
   WHERE service = $service AND lane = $lane AND token = $token AND run_id = $run_id))",
     ),
     lease_witness: None,

@@ -157,6 +157,7 @@ impl<D: Driver> Transact<'_, D> {
     async fn attempt_once(&self, one: &Try<'_>) -> Tried {
         let (mut held, ended) = match self.begin_and_call(one).await {
             Ok(called) => called,
+            Err(error) if D::classify(&error) == Failure::Refused => return lost(),
             Err(error) => {
                 return Tried::Ended(Transacted::NotRun {
                     cause: error.into(),
