@@ -28,6 +28,11 @@ impl Row {
         self.0.get_mut(column)?.take()
     }
 
+    /// All columns; none for those that are NULL.
+    pub fn columns(self) -> Vec<Option<String>> {
+        self.0
+    }
+
     /// The number of a column; none where it is NULL.
     ///
     /// # Errors
@@ -72,13 +77,23 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
         statement: Rendered,
     ) -> impl Future<Output = Result<Answer, sqlx::Error>> + Send;
 
-    /// Runs statements that belong together, all or none, and answers what the first one was
-    /// answered. `patience` bounds how long a busy commit is repeated.
+    /// Runs statements that belong together and answers what the first one was answered. What may
+    /// be there in part only is [`write_together`](Self::write_together)'s. `patience` bounds how
+    /// long a busy commit is repeated.
     fn write(
         connection: &mut Conn<Self>,
         statements: Vec<Rendered>,
         patience: Duration,
     ) -> impl Future<Output = Result<Answer, sqlx::Error>> + Send;
+
+    /// The same, all or none.
+    fn write_together(
+        connection: &mut Conn<Self>,
+        statements: Vec<Rendered>,
+        patience: Duration,
+    ) -> impl Future<Output = Result<Answer, sqlx::Error>> + Send {
+        Self::write(connection, statements, patience)
+    }
 
     /// The same, and on disk when it is answered, even where the application lets the database
     /// commit lazily.

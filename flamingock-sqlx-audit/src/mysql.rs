@@ -47,6 +47,25 @@ impl Backend for MySql {
         .await
     }
 
+    async fn write_together(
+        connection: &mut Conn<Self>,
+        mut statements: Vec<Rendered>,
+        patience: Duration,
+    ) -> Result<Answer, sqlx::Error> {
+        let own = |text: &str| Rendered {
+            text: text.to_owned(),
+            binds: Vec::new(),
+        };
+        statements.insert(0, own("START TRANSACTION"));
+        statements.push(own("COMMIT"));
+        let written = Self::write(connection, statements, patience).await;
+        if written.is_err() {
+            // The server has stopped at the statement that failed and kept the transaction open.
+            let _ = Self::fetch(connection, own("ROLLBACK")).await;
+        }
+        written
+    }
+
     fn classify_database_error(error: &dyn sqlx::error::DatabaseError) -> Failure {
         let Some(error) = error.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>() else {
             return Failure::Other;

@@ -290,7 +290,7 @@ impl<B: Backend> Ledger<B> {
             .map(drop)
     }
 
-    /// Appends a row of its own, durably. SQLite renews the lease with it.
+    /// Appends rows of their own, durably, all or none. SQLite renews the lease with it.
     ///
     /// # Errors
     /// [`Failure::Refused`](crate::Failure) if the possession has moved, and the database's own.
@@ -311,6 +311,8 @@ impl<B: Backend> Ledger<B> {
         // What an attempt without transaction does must not outlive the record that it began.
         let answer = if rows.iter().any(|row| row.state == "STARTED") {
             B::write_durably(connection, statements, self.patience).await?
+        } else if rows.len() > 1 {
+            B::write_together(connection, statements, self.patience).await?
         } else {
             B::write(connection, statements, self.patience).await?
         };

@@ -14,7 +14,7 @@ use crate::audit::{StoreError, StoreErrorKind};
 const ACTION: &str = "could not write to the audit";
 
 impl<D: Driver> SqlStore<D> {
-    /// Appends rows of one attempt and answers the place of the last one. A statement whose answer
+    /// Appends rows, all or none, and answers the place of the last one. A statement whose answer
     /// is lost may have written its rows: what is on record is not written again.
     pub(super) async fn append_once(
         &self,
@@ -106,8 +106,9 @@ impl<D: Driver> SqlStore<D> {
         if !ledger.holds(&mut held, possession).await? {
             return Ok(None);
         }
+        let of_one = rows.iter().all(|row| row.change_id == first.change_id);
         let filter = leaf::Filter {
-            change_id: Some(id.clone()),
+            change_id: of_one.then(|| id.clone()),
             run_id: Some(possession.run_id.clone()),
             ..leaf::Filter::default()
         };
@@ -118,11 +119,18 @@ impl<D: Driver> SqlStore<D> {
             let same = |found: &&leaf::AuditRow| {
                 let found = &found.row;
                 (
+                    &found.change_id,
                     found.attempt,
                     &found.state,
                     &found.transaction_mode,
                     &found.origin,
-                ) == (row.attempt, &row.state, &row.transaction_mode, &row.origin)
+                ) == (
+                    &row.change_id,
+                    row.attempt,
+                    &row.state,
+                    &row.transaction_mode,
+                    &row.origin,
+                )
             };
             history.iter().rev().find(same).map(|found| found.seq)
         };
