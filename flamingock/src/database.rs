@@ -81,6 +81,9 @@ pub(crate) trait Database: fmt::Debug + Send + Sync {
     /// The type of its pool.
     fn pool_type(&self) -> TypeId;
 
+    /// Reads by a statement of ours that has no values: the columns of every row as text.
+    async fn read(&self, statement: String) -> Result<Vec<Vec<Option<String>>>, StoreError>;
+
     /// Lets go of the connection that changes have worked on: somebody else may wait for it.
     fn let_go(&self);
 

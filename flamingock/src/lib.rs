@@ -173,6 +173,7 @@
 //!
 //! None is on by default. With none, the store is a [`MemoryStore`] or one of your own.
 
+pub mod adopt;
 mod argument;
 #[cfg_attr(
     not(feature = "_sqlx"),

@@ -7,14 +7,14 @@ use serde::Serialize;
 
 use crate::audit::{
     Claim, Entry, ErrorChain, Filter, LockRow, NewEntry, Newest, Origin, Possession, State,
-    StoreErrorKind, TransactionMode,
+    StoreError, StoreErrorKind, TransactionMode,
 };
 use crate::change::Definition;
 use crate::decision::{Cause, Decision};
 use crate::engine;
 use crate::error::Error;
 use crate::lock::Holder;
-use crate::pipeline::{Pipeline, Problem};
+use crate::pipeline::Problem;
 use crate::plan::{Plan, is_applied};
 use crate::report::Report;
 use crate::runner::{Runner, Settings};
@@ -154,88 +154,6 @@ impl Runner {
         Ok(recorded)
     }
 
-    /// Takes over what another service of the same database has applied of this binary's changes:
-    /// appends an entry by the origin `import` for each, and leaves the other service's entries as
-    /// they are. For an application that is given a name after it has run without one:
-    /// `adopt_from_service("default")`. Answers how many changes were taken over; nothing is
-    /// written for those that this service knows already.
-    ///
-    /// # Errors
-    /// [`Error::LockTimeout`] at once while a run of this service has the lock; [`Error::Invalid`]
-    /// if the other service has applied nothing; whatever keeps the audit from being read or
-    /// written.
-    pub async fn adopt_from_service(&self, from: &str) -> Result<usize, Error> {
-        let storage = open(&self.settings)?;
-        let store = &storage.store;
-        let theirs = store.snapshot(from, "").await.map_err(Error::store)?;
-        let applied: Vec<Newest> = theirs
-            .newest
-            .into_iter()
-            .filter(|newest| is_applied(&newest.state))
-            .collect();
-        if applied.is_empty() {
-            return Err(invalid(&format!(
-                "the service \"{from}\" has applied nothing in this database: there is nothing to take over"
-            )));
-        }
-        store
-            .register(&self.settings.service)
-            .await
-            .map_err(Error::store)?;
-        let possession = self.possess(&storage).await?;
-        let adopted = self.adopt(&storage, &possession, applied, from).await;
-        let released = store.release(&possession, None).await;
-        let adopted = adopted?;
-        released.map_err(Error::store)?;
-        Ok(adopted)
-    }
-
-    async fn adopt(
-        &self,
-        storage: &Storage,
-        possession: &Possession,
-        mut applied: Vec<Newest>,
-        from: &str,
-    ) -> Result<usize, Error> {
-        let ours = storage.store.snapshot(&self.settings.service, "").await;
-        let ours = ours.map_err(Error::store)?;
-        applied.retain(|theirs| {
-            ours.newest
-                .iter()
-                .all(|own| own.change_id != theirs.change_id)
-        });
-        applied.sort_by_key(|newest| newest.seq);
-        let pipeline = engine::pipeline_of(&self.settings).ok();
-        // The other service may be several applications that nobody has named.
-        if let Some(pipeline) = &pipeline {
-            let has = |id: &str| pipeline.changes().any(|change| change.id == id);
-            applied.retain(|theirs| has(&theirs.change_id));
-        }
-        let entries: Vec<NewEntry> = applied
-            .iter()
-            .map(|newest| {
-                let find = |pipeline: &Pipeline| {
-                    pipeline
-                        .changes()
-                        .find(|change| change.id == newest.change_id)
-                };
-                let definition = pipeline.as_ref().and_then(find);
-                let reason = format!("taken over from the service \"{from}\"");
-                let settled = self.entry(newest, definition, Resolution::Applied, &reason);
-                NewEntry {
-                    state: State::Applied,
-                    origin: Origin::Import,
-                    ..settled
-                }
-            })
-            .collect();
-        if !entries.is_empty() {
-            let appended = storage.store.append(possession, &entries).await;
-            appended.map_err(Error::store)?;
-        }
-        Ok(entries.len())
-    }
-
     /// The statements that create the tables of the audit, for people who apply them by hand; empty
     /// for a store that has none. Touches no database.
     ///
@@ -313,8 +231,25 @@ impl Runner {
         }
     }
 
+    /// Creates the tables and the lock of the service where they are missing.
+    pub(crate) async fn make_ready(&self, storage: &Storage) -> Result<(), Error> {
+        let (store, service) = (&storage.store, &self.settings.service);
+        let snapshot = store.snapshot(service, "").await.map_err(Error::store)?;
+        let made = if !snapshot.tables {
+            if !self.settings.create_tables {
+                return Err(Error::store(missing_tables()));
+            }
+            store.create(service).await
+        } else if snapshot.lock.is_none() {
+            store.register(service).await
+        } else {
+            Ok(())
+        };
+        made.map_err(Error::store)
+    }
+
     /// Takes the lock, and does not wait for it.
-    async fn possess(&self, storage: &Storage) -> Result<Possession, Error> {
+    pub(crate) async fn possess(&self, storage: &Storage) -> Result<Possession, Error> {
         let taken = storage
             .store
             .acquire(&self.claim(false))
@@ -396,7 +331,7 @@ impl Runner {
         Ok(Resolved::Recorded)
     }
 
-    fn entry(
+    pub(crate) fn entry(
         &self,
         newest: &Newest,
         definition: Option<&'static Definition>,
@@ -457,7 +392,7 @@ pub(crate) fn issue(newest: &Newest, cause: &Cause, held: bool) -> Issue {
     }
 }
 
-fn open(settings: &Settings) -> Result<Storage, Error> {
+pub(crate) fn open(settings: &Settings) -> Result<Storage, Error> {
     let storage_settings = StorageSettings {
         tables: settings.tables.clone(),
         lock: settings.lock,
@@ -468,6 +403,14 @@ fn open(settings: &Settings) -> Result<Storage, Error> {
         .map_err(Error::Invalid)
 }
 
-fn invalid(message: &str) -> Error {
+pub(crate) fn missing_tables() -> StoreError {
+    StoreError::new(
+        StoreErrorKind::MissingTable,
+        "the table `flamingock_audit`, or one of those beside it, is not there, and `create_tables(false)` keeps the run from creating it: create the tables with the statements that `Runner::schema()` gives",
+        "no such table",
+    )
+}
+
+pub(crate) fn invalid(message: &str) -> Error {
     Error::Invalid(vec![Problem::general(message)])
 }

@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context as TaskContext, Poll};
 
+use crate::adopt::Adoption;
 use crate::argument::Values;
 use crate::call::Signals;
 use crate::change::{BoxFuture, Definition};
@@ -120,6 +121,7 @@ pub(crate) struct Settings {
     pub(crate) app_version: Option<String>,
     pub(crate) manifest: Option<String>,
     pub(crate) adopt_verified: bool,
+    pub(crate) adoptions: Vec<Adoption>,
 }
 
 impl Settings {
@@ -212,6 +214,7 @@ impl Runner {
                 app_version: None,
                 manifest: None,
                 adopt_verified: false,
+                adoptions: Vec::new(),
             },
             cancel: Mutex::new(None),
         }
@@ -335,6 +338,12 @@ impl Runner {
     pub fn app_version(mut self, version: impl Into<String>) -> Runner {
         self.settings.app_version = Some(version.into());
         self
+    }
+
+    /// The commit that the application was built from, for every entry of the run: the same as
+    /// [`metadata`](Self::metadata) by the key `git_commit`.
+    pub fn git_commit(self, commit: impl Into<String>) -> Runner {
+        self.metadata("git_commit", commit)
     }
 
     /// Runs exactly these changes, and not those that the linker collected:

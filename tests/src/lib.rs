@@ -24,4 +24,4 @@ pub use proxy::Proxy;
 #[doc(hidden)]
 pub use scenarios::run_scenario;
 pub use servers::{Hosted, MariaDb, Postgres, Server};
-pub use sql::{audit, count, done, execute, query, strings, try_execute, with_table};
+pub use sql::{PlainSql, audit, count, done, execute, query, strings, try_execute, with_table};

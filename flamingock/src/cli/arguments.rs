@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
+use super::adopt::Adopt;
+use super::baseline::Baseline;
 use super::time;
 use crate::operate::Resolution;
 use crate::undo::UndoTarget;
@@ -30,6 +32,10 @@ pub(super) enum Action {
     /// Show the lock, or take it from an owner that is gone
     #[command(subcommand)]
     Lock(Lock),
+    /// Take over what another tool, or another service, has applied; run nothing
+    Adopt(Adopt),
+    /// Record changes as applied that people have applied by hand; run nothing
+    Baseline(Baseline),
     /// Print, check or write the manifest: one line a change
     Manifest(Manifest),
     /// Print the statements that create the tables of the audit
@@ -48,6 +54,8 @@ impl Action {
             Action::Audit(_) => "audit",
             Action::Issue(_) => "issue",
             Action::Lock(_) => "lock",
+            Action::Adopt(_) => "adopt",
+            Action::Baseline(_) => "baseline",
             Action::Manifest(_) => "manifest",
             Action::Schema => "schema",
         }

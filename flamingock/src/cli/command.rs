@@ -10,7 +10,7 @@ use super::arguments::{Action, Audit, Issue, Lock};
 use super::failure::Failure;
 use super::program::Program;
 use super::view::{Flags, View};
-use super::{apply, history, issue, lock, manifest, plan, status};
+use super::{adopt, apply, baseline, history, issue, lock, manifest, plan, status};
 use crate::runner::Runner;
 
 /// The commands of [`run`](super::run), but for `completions`, for a program that uses clap already:
@@ -76,6 +76,8 @@ async fn answer(action: Action, runner: Runner, view: &View) -> Result<Answer, F
         Action::Issue(Issue::Get { id, guidance }) => {
             issue::get(&runner, &id, guidance, view).await
         }
+        Action::Adopt(adopt) => adopt::adopt(&runner, &adopt, view).await,
+        Action::Baseline(baseline) => baseline::baseline(&runner, &baseline, view).await,
         Action::Lock(Lock::Show) => lock::show(&runner, view).await,
         Action::Lock(Lock::Release { reason }) => lock::release(&runner, &reason, view).await,
         Action::Manifest(chosen) => manifest::manifest(&runner, &chosen, view),

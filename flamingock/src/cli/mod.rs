@@ -2,9 +2,11 @@
 //!
 #![doc = include_str!("../../docs/operations.md")]
 
+mod adopt;
 mod answer;
 mod apply;
 mod arguments;
+mod baseline;
 mod command;
 mod entry;
 mod exit;

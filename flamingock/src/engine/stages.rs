@@ -8,6 +8,8 @@ use tracing::Instrument;
 
 use super::account::{Done, conclude};
 use super::{Looks, Prepared};
+use crate::adopt::adopt_all;
+use crate::audit::Snapshot;
 use crate::call::{Signals, Stop};
 use crate::decision::Decision;
 use crate::error::Error;
@@ -56,12 +58,34 @@ impl Prepared {
         }
     }
 
+    /// What is so now that nobody else writes, once what others have applied is taken over.
+    async fn look_under_the_lock(&self, lease: &Lease) -> Result<Snapshot, Error> {
+        let service = &self.settings.service;
+        let look = || async {
+            let snapshot = self.store.snapshot(service, "").await;
+            snapshot.map_err(Error::store)
+        };
+        let snapshot = look().await?;
+        if self.settings.adoptions.is_empty() || !snapshot.newest.is_empty() {
+            return Ok(snapshot);
+        }
+        let targets: Vec<_> = self.targets.values().collect();
+        let adopted = adopt_all(
+            &self.settings.adoptions,
+            &targets,
+            &self.pipeline,
+            &*self.store,
+            lease.possession(),
+            &self.facts,
+        );
+        match adopted.await? {
+            0 => Ok(snapshot),
+            _ => look().await,
+        }
+    }
+
     async fn run_stages(&self, lease: &Lease, signals: &Signals) -> Result<Ran, Error> {
-        let snapshot = self
-            .store
-            .snapshot(&self.settings.service, "")
-            .await
-            .map_err(Error::store)?;
+        let snapshot = self.look_under_the_lock(lease).await?;
         let plan = self.plan(&snapshot, Looks::Settled)?;
         let executor = self.executor(lease, signals);
         let mut done: Done = Vec::new();

@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{Looks, Prepared};
-use crate::audit::{Claim, LockRow, Snapshot, StoreError, StoreErrorKind};
+use crate::audit::{Claim, LockRow, Snapshot, StoreErrorKind};
 use crate::call::{Signals, Stop};
 use crate::decision::Decision;
 use crate::error::Error;
 use crate::lock::{Holder, Lease, OnLockTimeout, next_pause};
+use crate::operate::missing_tables;
 use crate::pipeline::Problem;
 use crate::plan::Plan;
 use crate::report::Report;
@@ -138,11 +139,7 @@ impl Prepared {
         self.refuse_a_second_history(snapshot).await?;
         if !snapshot.tables {
             if !self.settings.create_tables {
-                return Err(Error::store(StoreError::new(
-                    StoreErrorKind::MissingTable,
-                    "the table `flamingock_audit`, or one of those beside it, is not there, and `create_tables(false)` keeps the run from creating it: create the tables with the statements that `Runner::schema()` gives",
-                    "no such table",
-                )));
+                return Err(Error::store(missing_tables()));
             }
             self.store.create(service).await.map_err(Error::store)?;
         } else if snapshot.lock.is_none() {

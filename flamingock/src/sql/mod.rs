@@ -17,10 +17,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use flamingock_sqlx_audit::{Ledger, Names};
+use flamingock_sqlx_audit::{Ledger, Names, Row};
 use sqlx::Pool;
 
-use self::driver::Driver;
+use self::driver::{Driver, send};
 use self::held::{Held, Kept};
 use self::store::SqlStore;
 use self::transact::{SuccessEntry, Transact};
@@ -85,6 +85,17 @@ impl<D: Driver> Database for SqlDatabase<D> {
 
     fn pool_type(&self) -> TypeId {
         TypeId::of::<Pool<D::Database>>()
+    }
+
+    async fn read(&self, statement: String) -> Result<Vec<Vec<Option<String>>>, StoreError> {
+        let read = async {
+            let mut held = self.connection().await?;
+            let answer = send::<D>(&mut held, statement).await?;
+            held.return_unchanged();
+            Ok(answer.rows.into_iter().map(Row::columns).collect())
+        };
+        let read: Result<_, sqlx::Error> = read.await;
+        read.map_err(|error| store::failed::<D>("could not read another tool's history", error))
     }
 
     fn let_go(&self) {

@@ -1,0 +1,69 @@
+//! What was taken over.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::past::PastChange;
+use super::tool::Tool;
+
+/// What [`Runner::adopt`](crate::Runner::adopt) has done.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct Adopted {
+    /// Whose history it was.
+    pub tool: Tool,
+    /// The changes that are on record as applied now.
+    pub adopted: Vec<AdoptedChange>,
+    /// The changes that the history has, too, but that this service had entries of already: nothing
+    /// was written for them.
+    pub known: Vec<AdoptedChange>,
+    /// What the history has applied and what maps to no change here.
+    pub unmapped: Vec<PastChange>,
+    /// What the mapping leaves out.
+    pub left_out: Vec<PastChange>,
+    /// The changes here that the history does not have: a run applies them, unless this service has
+    /// applied them before.
+    pub not_in_history: Vec<String>,
+}
+
+/// A change here and the one of the other tool that it is.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct AdoptedChange {
+    /// The change's id here.
+    pub change_id: String,
+    /// What it is in the other tool's history.
+    pub past: PastChange,
+}
+
+/// For people: counts, and the name of everything that maps to nothing.
+impl fmt::Display for Adopted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Adopted { tool, .. } = self;
+        write!(f, "{} change(s) taken over from {tool}", self.adopted.len())?;
+        if !self.known.is_empty() {
+            write!(f, ", {} known already", self.known.len())?;
+        }
+        for past in &self.unmapped {
+            write!(f, "\n  of {tool} only   {}", past.name)?;
+        }
+        for past in &self.left_out {
+            write!(f, "\n  left out   {}", past.name)?;
+        }
+        for id in &self.not_in_history {
+            write!(f, "\n  here only   {id}")?;
+        }
+        Ok(())
+    }
+}
+
+/// What [`Runner::baseline`](crate::Runner::baseline) has done.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct Baseline {
+    /// The changes that are on record as applied now, in order.
+    pub recorded: Vec<String>,
+    /// The changes up to the same place that had entries before: nothing was written for them.
+    pub known: Vec<String>,
+}

@@ -1,0 +1,128 @@
+//! `Runner::adopt` and `Runner::adopt_first`.
+
+use std::sync::Arc;
+
+use super::taking::{self, prepare};
+use super::{Adopted, Adoption};
+use crate::audit::{Facts, NewEntry, Possession, Store};
+use crate::database::Database;
+use crate::engine;
+use crate::error::Error;
+use crate::operate::open;
+use crate::pipeline::{Pipeline, Problem};
+use crate::runner::Runner;
+use crate::target::TargetSystem;
+
+impl Runner {
+    /// Takes over the history of another tool: appends an entry, by the origin `import`, for every
+    /// change that the tool has applied and this service has no entry of. Reads the tool's tables
+    /// and writes to none of them. All or nothing, under the lock; a second time changes nothing.
+    ///
+    /// # Errors
+    /// [`Error::LockTimeout`] at once while a run of this service has the lock; [`Error::Invalid`],
+    /// and nothing is written, if the history is empty, has attempts that failed or did not end, if
+    /// the tool is at work, or if it is not clear which change is which; whatever keeps the history
+    /// from being read or the audit from being written.
+    pub async fn adopt(&self, adoption: &Adoption) -> Result<Adopted, Error> {
+        let storage = open(&self.settings)?;
+        let pipeline = engine::pipeline_of(&self.settings)?;
+        let targets = self.settings.targets.iter().chain([&storage.target]);
+        let database = database(targets, &adoption.target)?;
+        let facts = Arc::new(engine::facts(&self.settings));
+        let service = &self.settings.service;
+        // What is wrong with the history is said before anything is created.
+        prepare(adoption, database, &pipeline, &[], &facts).await?;
+        self.make_ready(&storage).await?;
+        let possession = self.possess(&storage).await?;
+        let store = &*storage.store;
+        let adopted = async {
+            let own = store.snapshot(service, "").await.map_err(Error::store)?;
+            let prepared = prepare(adoption, database, &pipeline, &own.newest, &facts).await?;
+            append(store, &possession, &prepared.entries).await?;
+            Ok(prepared.adopted)
+        };
+        let adopted = adopted.await;
+        let released = store.release(&possession, None).await;
+        let adopted = adopted?;
+        released.map_err(Error::store)?;
+        Ok(adopted)
+    }
+
+    /// Takes over the history of another tool inside [`run`](Self::run), under the lock and before the
+    /// first change: for fleets that switch tools in one deployment. It does so only as long as this
+    /// service has no entry at all, so it may stay in the code; several are taken over together.
+    ///
+    /// What the history has and what maps to no change here keeps the run from starting, unless the
+    /// adoption [allows it](Adoption::allow_unmapped).
+    ///
+    /// ```no_run
+    /// # async fn main_of(pool: flamingock::sqlx::SqlitePool) -> Result<(), flamingock::Error> {
+    /// use flamingock::Runner;
+    /// use flamingock::adopt::{Adoption, Tool};
+    ///
+    /// Runner::new(&pool)
+    ///     .adopt_first(Adoption::of(Tool::Sqlx).allow_empty())
+    ///     .run()
+    ///     .await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn adopt_first(mut self, adoption: Adoption) -> Runner {
+        self.settings.adoptions.push(adoption);
+        self
+    }
+}
+
+/// Takes over what a run was told to, and answers how many changes that were.
+pub(crate) async fn adopt_all(
+    adoptions: &[Adoption],
+    targets: &[&TargetSystem],
+    pipeline: &Pipeline,
+    store: &dyn Store,
+    possession: &Possession,
+    facts: &Arc<Facts>,
+) -> Result<usize, Error> {
+    let mut entries: Vec<NewEntry> = Vec::new();
+    for adoption in adoptions {
+        let database = database(targets.iter().copied(), &adoption.target)?;
+        let prepared = prepare(adoption, database, pipeline, &[], facts).await?;
+        taking::refuse_unmapped(adoption, &prepared.adopted)?;
+        tracing::info!("{}", prepared.adopted);
+        for entry in prepared.entries {
+            // The other one says the same.
+            if entries
+                .iter()
+                .all(|other| other.change_id != entry.change_id)
+            {
+                entries.push(entry);
+            }
+        }
+    }
+    append(store, possession, &entries).await?;
+    Ok(entries.len())
+}
+
+async fn append(
+    store: &dyn Store,
+    possession: &Possession,
+    entries: &[NewEntry],
+) -> Result<(), Error> {
+    if !entries.is_empty() {
+        let appended = store.append(possession, entries).await;
+        appended.map_err(Error::store)?;
+    }
+    Ok(())
+}
+
+/// The database of a target; none for a target that is none.
+fn database<'a>(
+    mut targets: impl Iterator<Item = &'a TargetSystem>,
+    name: &str,
+) -> Result<Option<&'a dyn Database>, Error> {
+    match targets.find(|target| target.name == name) {
+        Some(target) => Ok(target.database.as_deref()),
+        None => Err(Error::Invalid(vec![Problem::general(format!(
+            "the history is said to be in the target \"{name}\", and the runner has no such target"
+        ))])),
+    }
+}

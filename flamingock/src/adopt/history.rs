@@ -1,0 +1,299 @@
+//! What the table of another tool says, read row by row. Pure: the rows are read elsewhere.
+
+use super::past::PastChange;
+use super::tool::Tool;
+
+/// A row: every column as text.
+pub(super) type Columns = Vec<Option<String>>;
+
+/// The history of a tool: what it has applied, and what keeps it from being taken over.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct History {
+    pub(super) applied: Vec<PastChange>,
+    /// Attempts that failed or did not end.
+    pub(super) unsettled: Vec<String>,
+}
+
+/// The queries that read a tool's table: the first one that the database understands counts.
+/// `{table}` stands for the table.
+pub(super) fn queries(tool: Tool) -> &'static [&'static str] {
+    match tool {
+        Tool::Sqlx => {
+            &["SELECT version, description, success, installed_on FROM {table} ORDER BY version"]
+        }
+        Tool::Refinery => &["SELECT version, name, applied_on FROM {table} ORDER BY version"],
+        Tool::SeaOrm => &["SELECT version, applied_at FROM {table} ORDER BY version"],
+        Tool::Diesel => &["SELECT version, run_on FROM {table} ORDER BY version"],
+        Tool::Goose => &["SELECT version_id, is_applied, tstamp FROM {table} ORDER BY id"],
+        Tool::Flyway => &[
+            "SELECT version, type, script, success, installed_on FROM {table} \
+               ORDER BY installed_rank",
+        ],
+        Tool::Liquibase => &[
+            "SELECT ID, AUTHOR, FILENAME, EXECTYPE, DATEEXECUTED FROM {table} \
+               ORDER BY ORDEREXECUTED",
+        ],
+        // The column was renamed with Flamingock for Java 1.0.
+        Tool::FlamingockJava => &[
+            "SELECT change_id, state, system_change, created_at FROM {table} ORDER BY id",
+            "SELECT task_id, state, system_change, created_at FROM {table} ORDER BY id",
+        ],
+        Tool::Mongock => &[],
+    }
+}
+
+/// What the rows say.
+pub(super) fn history(tool: Tool, rows: Vec<Columns>) -> History {
+    let mut history = History::default();
+    for mut row in rows {
+        let mut take = |column: usize| row.get_mut(column).and_then(Option::take);
+        match tool {
+            Tool::Sqlx => {
+                let (version, description) = (text(take(0)), text(take(1)));
+                let name = format!("{version} {description}");
+                if is_true(take(2).as_deref()) {
+                    history.add(version, name, take(3));
+                } else {
+                    history.unsettled.push(name);
+                }
+            }
+            Tool::Refinery => {
+                let version = text(take(0));
+                let name = format!("V{version}__{}", text(take(1)));
+                history.add(version, name, take(2));
+            }
+            Tool::SeaOrm | Tool::Diesel => {
+                let version = text(take(0));
+                history.add(version.clone(), version, take(1));
+            }
+            Tool::Goose => goose(&mut history, text(take(0)), take(1).as_deref(), take(2)),
+            Tool::Flyway => {
+                let (version, kind, script) = (take(0), text(take(1)), text(take(2)));
+                let success = take(3);
+                flyway(
+                    &mut history,
+                    version,
+                    &kind,
+                    &script,
+                    success.as_deref(),
+                    take(4),
+                );
+            }
+            Tool::Liquibase => {
+                let id = text(take(0));
+                let author = text(take(1));
+                let name = format!("{}::{id}::{author}", text(take(2)));
+                match text(take(3)).as_str() {
+                    "EXECUTED" | "RERAN" | "MARK_RAN" => history.add(id, name, take(4)),
+                    "SKIPPED" => {}
+                    state => history.unsettled.push(format!("{name} ({state})")),
+                }
+            }
+            Tool::FlamingockJava => {
+                let (id, state) = (text(take(0)), text(take(1)));
+                // What the framework itself did is no change of the application.
+                if !is_true(take(2).as_deref()) {
+                    history.state(&id, &state, take(3));
+                }
+            }
+            Tool::Mongock => {}
+        }
+    }
+    history
+}
+
+impl History {
+    fn add(&mut self, id: String, name: String, applied_at: Option<String>) {
+        self.applied.push(PastChange {
+            id,
+            name,
+            applied_at,
+        });
+    }
+
+    fn forget(&mut self, id: &str) {
+        self.applied.retain(|past| past.id != id);
+        self.unsettled.retain(|name| {
+            let named = name.split(" (").next().unwrap_or(name);
+            named != id
+        });
+    }
+
+    /// What a later entry of the same change says counts.
+    pub(super) fn state(&mut self, id: &str, state: &str, at: Option<String>) {
+        match state {
+            "APPLIED" | "EXECUTED" | "MANUAL_MARKED_AS_APPLIED" | "MANUAL_MARKED_AS_EXECUTED" => {
+                self.forget(id);
+                self.add(id.to_owned(), id.to_owned(), at);
+            }
+            "ROLLED_BACK" | "MANUAL_MARKED_AS_ROLLED_BACK" => self.forget(id),
+            // It was met again and left alone.
+            "IGNORED" => {}
+            state => {
+                self.forget(id);
+                self.unsettled.push(format!("{id} ({state})"));
+            }
+        }
+    }
+}
+
+/// The newest row of a version counts: older versions of goose add one that says "not applied" where
+/// newer ones delete. Version 0 is the table's own beginning.
+fn goose(history: &mut History, version: String, applied: Option<&str>, at: Option<String>) {
+    if version == "0" {
+        return;
+    }
+    history.forget(&version);
+    if is_true(applied) {
+        history.add(version.clone(), version, at);
+    }
+}
+
+/// Rows of Flyway: changes, undone ones, deleted ones and the marks that it makes for itself.
+fn flyway(
+    history: &mut History,
+    version: Option<String>,
+    kind: &str,
+    script: &str,
+    success: Option<&str>,
+    at: Option<String>,
+) {
+    let name = script_name(kind, script);
+    if !is_true(success) {
+        history.unsettled.push(name.to_owned());
+        return;
+    }
+    match (kind, version) {
+        ("SCHEMA" | "BASELINE", _) => {}
+        ("DELETE", Some(version)) => history.forget(&version),
+        (kind, Some(version)) if kind.starts_with("UNDO") => history.forget(&version),
+        (_, Some(version)) => history.add(version, name.to_owned(), at),
+        // A repeatable one has a row for each time that it ran.
+        (_, None) => {
+            history.forget(name);
+            history.add(name.to_owned(), name.to_owned(), at);
+        }
+    }
+}
+
+/// `sub/V1__users.sql` and the class `db.migration.V1__users` are both called `V1__users`.
+fn script_name<'a>(kind: &str, script: &'a str) -> &'a str {
+    let file = script.rsplit(['/', '\\']).next().unwrap_or(script);
+    let (before, after) = file.rsplit_once('.').unwrap_or((file, file));
+    if kind == "SQL" { before } else { after }
+}
+
+fn text(column: Option<String>) -> String {
+    column.unwrap_or_default()
+}
+
+/// PostgreSQL says "t", MariaDB 1 or, for a BIT, the byte 1.
+pub(super) fn is_true(column: Option<&str>) -> bool {
+    matches!(column, Some("1" | "t" | "true" | "TRUE" | "\u{1}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(tool: Tool, rows: &[&[&str]]) -> (Vec<String>, Vec<String>) {
+        let rows = rows
+            .iter()
+            .map(|row| {
+                row.iter()
+                    .map(|column| (*column != "NULL").then(|| (*column).to_owned()))
+                    .collect()
+            })
+            .collect();
+        let history = history(tool, rows);
+        let names = history.applied.into_iter().map(|past| past.name).collect();
+        (names, history.unsettled)
+    }
+
+    type Case = (
+        Tool,
+        &'static [&'static [&'static str]],
+        &'static [&'static str],
+        &'static [&'static str],
+    );
+
+    #[test]
+    fn each_tools_rows_say_what_is_applied_and_what_is_not_settled() {
+        let cases: &[Case] = &[
+            (
+                Tool::Sqlx,
+                &[&["1", "create users", "t", ""], &["2", "orders", "f", ""]],
+                &["1 create users"],
+                &["2 orders"],
+            ),
+            (
+                Tool::Refinery,
+                &[&["3", "initial", ""]],
+                &["V3__initial"],
+                &[],
+            ),
+            (Tool::SeaOrm, &[&["m1_a", "0"]], &["m1_a"], &[]),
+            (Tool::Diesel, &[&["20240131", ""]], &["20240131"], &[]),
+            (
+                Tool::Goose,
+                &[
+                    &["0", "1", ""],
+                    &["1", "1", ""],
+                    &["2", "1", ""],
+                    &["2", "0", ""],
+                ],
+                &["1"],
+                &[],
+            ),
+            (
+                Tool::Flyway,
+                &[
+                    &["NULL", "SCHEMA", "\"app\"", "1", ""],
+                    &["1", "SQL", "V1__a.sql", "1", ""],
+                    &["2", "SQL", "sub/V2__b.sql", "1", ""],
+                    &["2", "UNDO_SQL", "U2__b.sql", "1", ""],
+                    &["3", "JDBC", "db.migration.V3__c", "1", ""],
+                    &["4", "SQL", "V4__d.sql", "1", ""],
+                    &["4", "DELETE", "V4__d.sql", "1", ""],
+                    &["NULL", "SQL", "R__view.sql", "1", ""],
+                    &["NULL", "SQL", "R__view.sql", "1", ""],
+                    &["5", "SQL", "V5__e.sql", "0", ""],
+                ],
+                &["V1__a", "V3__c", "R__view"],
+                &["V5__e"],
+            ),
+            (
+                Tool::Liquibase,
+                &[
+                    &["1", "ada", "a.xml", "EXECUTED", ""],
+                    &["2", "ada", "a.xml", "SKIPPED", ""],
+                    &["3", "ada", "a.xml", "MARK_RAN", ""],
+                    &["4", "ada", "a.xml", "FAILED", ""],
+                ],
+                &["a.xml::1::ada", "a.xml::3::ada"],
+                &["a.xml::4::ada (FAILED)"],
+            ),
+            (
+                Tool::FlamingockJava,
+                &[
+                    &["system", "APPLIED", "t", ""],
+                    &["a", "STARTED", "f", ""],
+                    &["a", "APPLIED", "f", ""],
+                    &["b", "STARTED", "f", ""],
+                    &["b", "FAILED", "f", ""],
+                    &["b", "ROLLED_BACK", "f", ""],
+                    &["c", "STARTED", "f", ""],
+                    &["c", "FAILED", "NULL", ""],
+                    &["d", "PAUSED", "f", ""],
+                ],
+                &["a"],
+                &["c (FAILED)", "d (PAUSED)"],
+            ),
+        ];
+        for (tool, rows, applied, unsettled) in cases {
+            let (found, not_settled) = read(*tool, rows);
+            assert_eq!(found, *applied, "{tool}");
+            assert_eq!(not_settled, *unsettled, "{tool}");
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! Taking over what others have applied: another tool, another service, or people by hand.
+//!
+#![doc = include_str!("../../docs/adopt.md")]
+
+mod adopted;
+mod baseline;
+mod first;
+mod history;
+mod mapping;
+mod matching;
+mod mongock;
+mod past;
+mod reading;
+mod service;
+mod taking;
+mod tool;
+
+use std::sync::Arc;
+
+pub use self::adopted::{Adopted, AdoptedChange, Baseline};
+pub(crate) use self::first::adopt_all;
+use self::mapping::Mapping;
+pub use self::past::PastChange;
+pub use self::tool::{Tool, UnknownTool};
+use crate::error::Error;
+use crate::target::DEFAULT;
+
+/// Another tool's history, and how its changes are found among those here.
+///
+/// ```
+/// use flamingock::adopt::{Adoption, Tool};
+///
+/// let of_sqlx = Adoption::of(Tool::Sqlx);
+/// let of_flyway = Adoption::of(Tool::Flyway)
+///     .table("app.schema_history")
+///     .target("billing")
+///     .map(|past| past.id.strip_prefix("2024.").map(str::to_owned))
+///     .allow_empty();
+/// # drop((of_sqlx, of_flyway));
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "an adoption does nothing until it is given to a runner"]
+pub struct Adoption {
+    tool: Tool,
+    export: Option<String>,
+    table: Option<String>,
+    target: String,
+    mapping: Mapping,
+    allow_empty: bool,
+    allow_unmapped: bool,
+}
+
+impl Adoption {
+    /// The history that this tool keeps in the audit's database, in its usual table. Its changes
+    /// are found by their names: see [the rules](self#which-change-is-which).
+    pub fn of(tool: Tool) -> Adoption {
+        Adoption {
+            tool,
+            export: None,
+            table: None,
+            target: DEFAULT.to_owned(),
+            mapping: Mapping::default(),
+            allow_empty: false,
+            allow_unmapped: false,
+        }
+    }
+
+    /// The history that Mongock keeps in MongoDB, as `mongoexport --collection=mongockChangeLog`
+    /// writes it: JSON, one document a line or all in one array.
+    pub fn mongock(export: impl Into<String>) -> Adoption {
+        Adoption {
+            export: Some(export.into()),
+            ..Adoption::of(Tool::Mongock)
+        }
+    }
+
+    /// The table, where the tool was told to use another than its usual one: `table` or
+    /// `schema.table`.
+    pub fn table(mut self, name: impl Into<String>) -> Adoption {
+        self.table = Some(name.into());
+        self
+    }
+
+    /// The target system whose database has the table; "default", the audit's database, if it is not
+    /// set.
+    pub fn target(mut self, name: impl Into<String>) -> Adoption {
+        self.target = name.into();
+        self
+    }
+
+    /// Says which change here is which of theirs. None: it maps to nothing.
+    pub fn map(
+        mut self,
+        function: impl Fn(&PastChange) -> Option<String> + Send + Sync + 'static,
+    ) -> Adoption {
+        self.mapping = Mapping::Function(Arc::new(function));
+        self
+    }
+
+    /// The same as lines of a text, for example of a file: `their-id = our-id`, `their-id = -` for what
+    /// has no change here, `#` for comments. What no line names is found by its name.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] with every line that is none of these.
+    pub fn mapping(mut self, lines: &str) -> Result<Adoption, Error> {
+        self.mapping = Mapping::parse(lines).map_err(reading::invalid)?;
+        Ok(self)
+    }
+
+    /// A history without a single change, or without its table, is fine: a new environment has none.
+    /// It is an error otherwise, since it mostly is the wrong database.
+    pub fn allow_empty(mut self) -> Adoption {
+        self.allow_empty = true;
+        self
+    }
+
+    /// With [`Runner::adopt_first`](crate::Runner::adopt_first): what the history has applied may have
+    /// no change here. It keeps the run from starting otherwise, since a name that is not found is
+    /// a change that would run again.
+    pub fn allow_unmapped(mut self) -> Adoption {
+        self.allow_unmapped = true;
+        self
+    }
+
+    fn table_name(&self) -> Option<&str> {
+        self.table.as_deref().or(self.tool.table())
+    }
+}

@@ -1,0 +1,167 @@
+//! Writing down what was taken over: all of it, or nothing.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::adopted::{Adopted, AdoptedChange};
+use super::matching::{Matched, matched};
+use super::reading::{self, invalid};
+use super::{Adoption, PastChange};
+use crate::audit::{Facts, NewEntry, Newest, Origin, State, TransactionMode};
+use crate::change::Definition;
+use crate::database::Database;
+use crate::error::Error;
+use crate::pipeline::Pipeline;
+
+/// What is to be written of a history, and what is to be said of it.
+pub(super) struct Prepared {
+    pub(super) entries: Vec<NewEntry>,
+    pub(super) adopted: Adopted,
+}
+
+/// Reads a history and finds its changes here. Writes nothing.
+pub(super) async fn prepare(
+    adoption: &Adoption,
+    database: Option<&dyn Database>,
+    pipeline: &Pipeline,
+    own: &[Newest],
+    facts: &Arc<Facts>,
+) -> Result<Prepared, Error> {
+    let tool = adoption.tool;
+    let history = reading::read(adoption, database).await?;
+    if history.is_none() && !adoption.allow_empty {
+        return Err(invalid(vec![format!(
+            "there is no table `{}` in the target \"{}\": {tool} has applied nothing there. Name the table or the target if it is another one, or allow an empty history for new environments",
+            adoption.table_name().unwrap_or_default(),
+            adoption.target
+        )]));
+    }
+    let history = history.unwrap_or_default();
+    if !history.unsettled.is_empty() {
+        return Err(invalid(vec![format!(
+            "the history of {tool} has what did not end well: {}. Nothing was taken over. Settle it with {tool}'s own means first",
+            history.unsettled.join(", ")
+        )]));
+    }
+    if history.applied.is_empty() && !adoption.allow_empty {
+        return Err(invalid(vec![format!(
+            "the history of {tool} in the target \"{}\" is empty: allow that for new environments, or look whether this is the right database",
+            adoption.target
+        )]));
+    }
+    let any = !history.applied.is_empty();
+    let found = matched(tool, &adoption.mapping, history.applied, pipeline);
+    let found = found.map_err(Error::Invalid)?;
+    if any && found.found.is_empty() && found.left_out.is_empty() {
+        return Err(invalid(vec![format!(
+            "not one change of {tool}'s history is here: {}. Say with a mapping which change is which",
+            names(&found.unmapped)
+        )]));
+    }
+    Ok(sort_out(adoption, found, own, facts))
+}
+
+/// For a run that would go on: a name that is not found is a change that would run again.
+pub(super) fn refuse_unmapped(adoption: &Adoption, adopted: &Adopted) -> Result<(), Error> {
+    if adopted.unmapped.is_empty() || adoption.allow_unmapped {
+        return Ok(());
+    }
+    Err(invalid(vec![format!(
+        "the history of {} has what maps to no change here: {}. Nothing was taken over and nothing ran, since it could run again under another name. Say with a mapping which change is which (`-` for none), or say `.allow_unmapped()`",
+        adoption.tool,
+        names(&adopted.unmapped)
+    )]))
+}
+
+fn sort_out(adoption: &Adoption, found: Matched, own: &[Newest], facts: &Arc<Facts>) -> Prepared {
+    let tool = adoption.tool;
+    let known: HashSet<&str> = own.iter().map(|newest| newest.change_id.as_str()).collect();
+    let mut prepared = Prepared {
+        entries: Vec::new(),
+        adopted: Adopted {
+            tool,
+            adopted: Vec::new(),
+            known: Vec::new(),
+            unmapped: found.unmapped,
+            left_out: found.left_out,
+            not_in_history: ids(&found.pending),
+        },
+    };
+    for (definition, past) in found.found {
+        let change = AdoptedChange {
+            change_id: definition.id.to_owned(),
+            past,
+        };
+        if known.contains(definition.id) {
+            prepared.adopted.known.push(change);
+            continue;
+        }
+        let at = change
+            .past
+            .applied_at
+            .as_ref()
+            .map_or_else(String::new, |at| format!(", applied at {at}"));
+        let reason = format!("taken over from {tool}: {}{at}", change.past.name);
+        prepared.entries.push(entry(
+            definition,
+            State::Applied,
+            Origin::Import,
+            reason,
+            Arc::clone(facts),
+        ));
+        prepared.adopted.adopted.push(change);
+    }
+    prepared
+}
+
+/// An entry of a change that nobody tried here.
+pub(super) fn entry(
+    definition: &Definition,
+    state: State,
+    origin: Origin,
+    reason: String,
+    facts: Arc<Facts>,
+) -> NewEntry {
+    NewEntry {
+        attempt: 1,
+        stage: definition.stage.to_owned(),
+        change_id: definition.id.to_owned(),
+        change_order: definition.order.to_owned(),
+        author: definition.author.to_owned(),
+        description: definition.description.to_owned(),
+        target: definition.target.to_owned(),
+        state,
+        // It is not known how it ran; nothing is left behind of what is applied.
+        transaction_mode: TransactionMode::None,
+        recovery: definition.recovery.as_str().to_owned(),
+        origin,
+        digest: definition.digest.to_owned(),
+        duration: Some(Duration::ZERO),
+        location: definition.location().to_string(),
+        error: None,
+        reason: Some(reason),
+        origin_facts: facts,
+    }
+}
+
+fn ids(definitions: &[&'static Definition]) -> Vec<String> {
+    definitions
+        .iter()
+        .map(|definition| definition.id.to_owned())
+        .collect()
+}
+
+/// The names that fit a line.
+fn names(past: &[PastChange]) -> String {
+    const SHOWN: usize = 10;
+    let mut names: Vec<String> = past
+        .iter()
+        .take(SHOWN)
+        .map(|past| format!("\"{}\"", past.name))
+        .collect();
+    if past.len() > SHOWN {
+        names.push(format!("and {} more", past.len() - SHOWN));
+    }
+    names.join(", ")
+}

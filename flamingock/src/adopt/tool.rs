@@ -1,0 +1,99 @@
+//! The tools whose history can be taken over, and the tables that they keep it in.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::Serialize;
+
+/// A tool that has applied changes before Flamingock did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Tool {
+    /// `sqlx migrate`: the table `_sqlx_migrations`.
+    Sqlx,
+    /// refinery: the table `refinery_schema_history`.
+    Refinery,
+    /// sea-orm-migration: the table `seaql_migrations`.
+    SeaOrm,
+    /// diesel: the table `__diesel_schema_migrations`.
+    Diesel,
+    /// goose: the table `goose_db_version`.
+    Goose,
+    /// Flyway: the table `flyway_schema_history`.
+    Flyway,
+    /// Liquibase: the table `DATABASECHANGELOG`.
+    Liquibase,
+    /// Flamingock for Java: the table `flamingockAuditLog`.
+    FlamingockJava,
+    /// Mongock: an export of its collection as JSON.
+    Mongock,
+}
+
+impl Tool {
+    /// All of them.
+    pub const ALL: [Tool; 9] = [
+        Tool::Sqlx,
+        Tool::Refinery,
+        Tool::SeaOrm,
+        Tool::Diesel,
+        Tool::Goose,
+        Tool::Flyway,
+        Tool::Liquibase,
+        Tool::FlamingockJava,
+        Tool::Mongock,
+    ];
+
+    /// As it is written in a command: "sqlx", "sea-orm", "flamingock-java".
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Tool::Sqlx => "sqlx",
+            Tool::Refinery => "refinery",
+            Tool::SeaOrm => "sea-orm",
+            Tool::Diesel => "diesel",
+            Tool::Goose => "goose",
+            Tool::Flyway => "flyway",
+            Tool::Liquibase => "liquibase",
+            Tool::FlamingockJava => "flamingock-java",
+            Tool::Mongock => "mongock",
+        }
+    }
+
+    /// The table that the tool keeps its history in unless it is told otherwise; none for Mongock,
+    /// whose store is no SQL database.
+    pub fn table(self) -> Option<&'static str> {
+        match self {
+            Tool::Sqlx => Some("_sqlx_migrations"),
+            Tool::Refinery => Some("refinery_schema_history"),
+            Tool::SeaOrm => Some("seaql_migrations"),
+            Tool::Diesel => Some("__diesel_schema_migrations"),
+            Tool::Goose => Some("goose_db_version"),
+            Tool::Flyway => Some("flyway_schema_history"),
+            Tool::Liquibase => Some("DATABASECHANGELOG"),
+            Tool::FlamingockJava => Some("flamingockAuditLog"),
+            Tool::Mongock => None,
+        }
+    }
+}
+
+impl fmt::Display for Tool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A name that is no tool's.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no tool is called {0:?}: use one of {tools}", tools = Tool::ALL.map(Tool::as_str).join(", "))]
+pub struct UnknownTool(String);
+
+impl FromStr for Tool {
+    type Err = UnknownTool;
+
+    fn from_str(text: &str) -> Result<Tool, UnknownTool> {
+        Tool::ALL
+            .into_iter()
+            .find(|tool| tool.as_str() == text)
+            .ok_or_else(|| UnknownTool(text.to_owned()))
+    }
+}

@@ -1,0 +1,140 @@
+//! `adopt`: taking over what another tool, or another service, has applied.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde_json::json;
+
+use super::answer::Answer;
+use super::failure::Failure;
+use super::table::{Sheet, Tone, plain};
+use super::view::View;
+use crate::adopt::{Adopted, AdoptedChange, Adoption, PastChange, Tool};
+use crate::runner::Runner;
+
+/// Whose history, and how its changes are found here.
+#[derive(Debug, Args)]
+pub(super) struct Adopt {
+    /// The tool: sqlx, refinery, sea-orm, diesel, goose, flyway, liquibase, flamingock-java or mongock
+    #[arg(
+        value_name = "TOOL",
+        required_unless_present = "from_service",
+        conflicts_with = "from_service"
+    )]
+    tool: Option<Tool>,
+    /// Another service of the same database, instead of a tool
+    #[arg(long, value_name = "NAME")]
+    from_service: Option<String>,
+    /// The tool's table, if it is not its usual one
+    #[arg(long, value_name = "TABLE", requires = "tool")]
+    table: Option<String>,
+    /// The target system that has the table, if it is not the audit's database
+    #[arg(long, value_name = "TARGET", requires = "tool")]
+    target: Option<String>,
+    /// A file with lines `their-id = our-id`, or `their-id = -` for what has no change here
+    #[arg(long, value_name = "FILE", requires = "tool")]
+    map: Option<PathBuf>,
+    /// What `mongoexport` has written of Mongock's collection
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "tool",
+        required_if_eq("tool", "mongock")
+    )]
+    export: Option<PathBuf>,
+    /// A history without a single change is fine
+    #[arg(long, requires = "tool")]
+    allow_empty: bool,
+}
+
+pub(super) async fn adopt(runner: &Runner, adopt: &Adopt, view: &View) -> Result<Answer, Failure> {
+    let failed = |error| Failure::of(error, &view.program);
+    if let Some(service) = &adopt.from_service {
+        let count = runner.adopt_from_service(service).await.map_err(failed)?;
+        let text = format!("{count} change(s) taken over from the service \"{service}\"");
+        return Ok(Answer::done(
+            json!({ "from_service": service, "adopted": count }),
+            text,
+        ));
+    }
+    let adoption = adopt.adoption()?;
+    let adopted = runner.adopt(&adoption).await.map_err(failed)?;
+    let text = text(&adopted, view);
+    Ok(Answer::done(json!({ "adoption": adopted }), text))
+}
+
+impl Adopt {
+    fn adoption(&self) -> Result<Adoption, Failure> {
+        let tool = self.tool.unwrap_or(Tool::Sqlx);
+        let mut adoption = match (tool, &self.export) {
+            (Tool::Mongock, Some(file)) => Adoption::mongock(read(file)?),
+            (tool, Some(_)) => {
+                let message = format!("--export is for mongock: the history of {tool} is a table");
+                return Err(Failure::refused("usage", message));
+            }
+            (tool, None) => Adoption::of(tool),
+        };
+        if let Some(table) = &self.table {
+            adoption = adoption.table(table);
+        }
+        if let Some(target) = &self.target {
+            adoption = adoption.target(target);
+        }
+        if let Some(file) = &self.map {
+            let of_file = |error: crate::Error| {
+                let problems: Vec<String> =
+                    error.problems().iter().map(ToString::to_string).collect();
+                let message = format!("{}: {}", file.display(), problems.join("\n"));
+                Failure::refused("invalid", message)
+            };
+            adoption = adoption.mapping(&read(file)?).map_err(of_file)?;
+        }
+        if self.allow_empty {
+            adoption = adoption.allow_empty();
+        }
+        Ok(adoption)
+    }
+}
+
+fn read(file: &Path) -> Result<String, Failure> {
+    std::fs::read_to_string(file)
+        .map_err(|error| Failure::file(&format!("could not read {}", file.display()), &error))
+}
+
+fn text(adopted: &Adopted, view: &View) -> String {
+    let mut sheet = Sheet::new(view, &["", "CHANGE", "OF THE OTHER TOOL"]);
+    let mut here = |what: &str, tone: Tone, change: &AdoptedChange| {
+        sheet.row(vec![
+            (what.to_owned(), tone),
+            plain(&change.change_id),
+            plain(&change.past.name),
+        ]);
+    };
+    for change in &adopted.adopted {
+        here("taken over", Tone::Good, change);
+    }
+    for change in &adopted.known {
+        here("known already", Tone::Plain, change);
+    }
+    let mut theirs = |what: &str, tone: Tone, past: &PastChange| {
+        sheet.row(vec![(what.to_owned(), tone), plain(""), plain(&past.name)]);
+    };
+    for past in &adopted.unmapped {
+        theirs("not here", Tone::Waiting, past);
+    }
+    for past in &adopted.left_out {
+        theirs("left out", Tone::Plain, past);
+    }
+    for id in &adopted.not_in_history {
+        let what = ("not in the history".to_owned(), Tone::Waiting);
+        sheet.row(vec![what, plain(id), plain("")]);
+    }
+    let summary = format!(
+        "{} change(s) taken over from {}",
+        adopted.adopted.len(),
+        adopted.tool
+    );
+    format!("{}\n{summary}", sheet.text().trim_end())
+        .trim_start()
+        .to_owned()
+}

@@ -1,0 +1,45 @@
+//! `baseline`: recording what people have applied by hand.
+
+use clap::Args;
+use serde_json::json;
+
+use super::answer::Answer;
+use super::failure::Failure;
+use super::table::{Sheet, Tone, plain};
+use super::view::View;
+use crate::runner::Runner;
+
+/// Up to where, and how that is known.
+#[derive(Debug, Args)]
+pub(super) struct Baseline {
+    /// The last change that is applied: those before it in its stage, and those of the stages before,
+    /// are, too
+    #[arg(long, value_name = "ID")]
+    up_to: String,
+    /// How that is known, for the audit
+    #[arg(long, value_name = "TEXT")]
+    reason: String,
+}
+
+pub(super) async fn baseline(
+    runner: &Runner,
+    baseline: &Baseline,
+    view: &View,
+) -> Result<Answer, Failure> {
+    let recorded = runner
+        .baseline(&baseline.up_to, &baseline.reason)
+        .await
+        .map_err(|error| Failure::of(error, &view.program))?;
+    let mut sheet = Sheet::new(view, &["", "CHANGE"]);
+    for id in &recorded.recorded {
+        sheet.row(vec![
+            ("marked as applied".to_owned(), Tone::Good),
+            plain(id),
+        ]);
+    }
+    for id in &recorded.known {
+        sheet.row(vec![("known already".to_owned(), Tone::Plain), plain(id)]);
+    }
+    let text = sheet.text();
+    Ok(Answer::done(json!({ "baseline": recorded }), text))
+}

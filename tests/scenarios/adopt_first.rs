@@ -1,0 +1,133 @@
+//! Switching tools in one deployment: the first run takes the history over.
+
+use flamingock::adopt::{Adoption, Tool};
+use flamingock::{Error, Runner, UndoTarget, change, changes, rollback};
+use flamingock_tests::{Backend as _, count, done, execute, query, strings, with_table};
+use sqlx::Pool;
+
+use super::{Backend, Connection, Db};
+
+#[change(id = "0001_create_users", order = "001", detached)]
+async fn users(db: &mut Connection) -> Result<(), sqlx::Error> {
+    query(db, "INSERT INTO done VALUES ('users')")
+        .await
+        .map(drop)
+}
+
+#[change(id = "0002_create_orders", order = "002", detached)]
+async fn orders(db: &mut Connection) -> Result<(), sqlx::Error> {
+    query(db, "INSERT INTO done VALUES ('orders')")
+        .await
+        .map(drop)
+}
+
+#[rollback(orders)]
+async fn no_orders(db: &mut Connection) -> Result<(), sqlx::Error> {
+    query(db, "DROP TABLE orders").await.map(drop)
+}
+
+#[change(id = "third", order = "003", detached)]
+async fn third(db: &mut Connection) -> Result<(), sqlx::Error> {
+    query(db, "INSERT INTO done VALUES ('third')")
+        .await
+        .map(drop)
+}
+
+fn runner(pool: &Pool<Db>) -> Runner {
+    Runner::new(pool)
+        .changes(changes![users, orders, third])
+        .adopt_first(Adoption::of(Tool::Sqlx).allow_empty())
+}
+
+const ENTRIES: &str =
+    "SELECT change_id, state, origin FROM flamingock_audit WHERE state <> 'STARTED' ORDER BY seq";
+
+const TAKEN_OVER: [&str; 3] = [
+    "0001_create_users|APPLIED|import",
+    "0002_create_orders|APPLIED|import",
+    "third|APPLIED|run",
+];
+
+#[tokio::test]
+async fn the_first_run_takes_the_history_over_and_goes_on() {
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 2).await;
+    crate::peers::sqlx(&pool).await;
+    let counts = runner(&pool).run().await.unwrap().counts();
+    assert_eq!((counts.already_applied, counts.newly_applied), (2, 1));
+    assert_eq!(done(&pool).await, ["third"]);
+    assert_eq!(strings(&pool, ENTRIES).await, TAKEN_OVER);
+    execute(&pool, "DROP TABLE _sqlx_migrations").await;
+    assert!(runner(&pool).run().await.unwrap().is_up_to_date());
+}
+
+#[tokio::test]
+async fn it_is_never_repeated() {
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 2).await;
+    crate::peers::sqlx(&pool).await;
+    runner(&pool).run().await.unwrap();
+    let undo = runner(&pool).undo(UndoTarget::Change("0002_create_orders".to_owned()));
+    undo.await.unwrap();
+    // sqlx still says that it is there.
+    let report = runner(&pool).run().await.unwrap();
+    assert_eq!(report.counts().newly_applied, 1);
+    assert_eq!(done(&pool).await, ["orders", "third"]);
+}
+
+#[tokio::test]
+async fn a_new_environment_has_nothing_to_take_over() {
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 2).await;
+    let counts = runner(&pool).run().await.unwrap().counts();
+    assert_eq!(counts.newly_applied, 3);
+    assert_eq!(done(&pool).await, ["orders", "third", "users"]);
+}
+
+#[tokio::test]
+async fn a_fleet_takes_it_over_once() {
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 8).await;
+    crate::peers::sqlx(&pool).await;
+    let runs: Vec<_> = (0..4).map(|_| tokio::spawn(runner(&pool).run())).collect();
+    for run in runs {
+        run.await.unwrap().unwrap();
+    }
+    assert_eq!(strings(&pool, ENTRIES).await, TAKEN_OVER);
+    assert_eq!(done(&pool).await, ["third"]);
+}
+
+#[tokio::test]
+async fn what_maps_to_nothing_keeps_the_run_from_starting_unless_that_is_allowed() {
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 2).await;
+    crate::peers::sqlx(&pool).await;
+    let run = |adoption| {
+        let changes = changes![users, third];
+        Runner::new(&pool).changes(changes).adopt_first(adoption)
+    };
+    let error = run(Adoption::of(Tool::Sqlx)).run().await.unwrap_err();
+    assert!(matches!(error, Error::Invalid(_)), "{error}");
+    assert!(error.to_string().contains("\"2 create orders\""), "{error}");
+    assert_eq!(
+        count(&pool, "SELECT count(*) FROM flamingock_audit").await,
+        0
+    );
+    assert!(done(&pool).await.is_empty());
+    // The lock was given back.
+    let allowed = run(Adoption::of(Tool::Sqlx).allow_unmapped());
+    assert_eq!(allowed.run().await.unwrap().counts().newly_applied, 1);
+    assert_eq!(done(&pool).await, ["third"]);
+}
+
+#[tokio::test]
+async fn an_empty_history_keeps_the_run_from_starting_unless_that_is_allowed() {
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 2).await;
+    let runner = Runner::new(&pool)
+        .changes(changes![users])
+        .adopt_first(Adoption::of(Tool::Sqlx));
+    let error = runner.run().await.unwrap_err();
+    assert!(matches!(error, Error::Invalid(_)), "{error}");
+    assert!(done(&pool).await.is_empty());
+}

@@ -1,0 +1,41 @@
+//! Taking over what others have applied: the histories are made by the tools themselves where they are Rust
+//! crates, and have the rows that their documentation shows where they are not.
+
+#![allow(clippy::duplicate_mod, clippy::unwrap_used)]
+
+#[path = "adopt/mongock.rs"]
+mod mongock;
+#[path = "adopt/peers.rs"]
+mod peers;
+#[path = "adopt/rows.rs"]
+mod rows;
+
+#[path = "../scenarios"]
+mod sqlite {
+    use crate::peers::sqlite as peers;
+    use flamingock_tests::on::sqlite::*;
+    mod adopt;
+    mod adopt_first;
+    mod adopt_refused;
+    mod baseline;
+}
+
+#[path = "../scenarios"]
+mod postgres {
+    use crate::peers::postgres as peers;
+    use flamingock_tests::on::postgres::*;
+    mod adopt;
+    mod adopt_first;
+    mod adopt_refused;
+    mod baseline;
+}
+
+#[path = "../scenarios"]
+mod mariadb {
+    use crate::peers::mariadb as peers;
+    use flamingock_tests::on::mariadb::*;
+    mod adopt;
+    mod adopt_first;
+    mod adopt_refused;
+    mod baseline;
+}
