@@ -59,6 +59,7 @@ async fn a_service_that_is_named_later_is_refused_until_it_says_so() {
     let text = error.to_string();
     assert!(text.contains("has applied 1 of these changes"), "{text}");
     assert!(text.contains("adopt_from_service(\"default\")"), "{text}");
+    assert!(text.contains("`adopt --from-service default`"), "{text}");
     assert!(text.contains(".independent_service()"), "{text}");
     assert_eq!(audit(&pool).await.len(), 1);
 

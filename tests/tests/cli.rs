@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "cli/adopt.rs"]
+mod adopt;
 #[path = "cli/app.rs"]
 mod app;
 #[path = "cli/docs.rs"]

@@ -102,12 +102,12 @@ fn read(file: &Path) -> Result<String, Failure> {
 }
 
 fn text(adopted: &Adopted, view: &View) -> String {
-    let mut sheet = Sheet::new(view, &["", "CHANGE", "OF THE OTHER TOOL"]);
+    let mut sheet = Sheet::new(view, &["CHANGE", "OF THE OTHER TOOL", "OUTCOME"]);
     let mut here = |what: &str, tone: Tone, change: &AdoptedChange| {
         sheet.row(vec![
-            (what.to_owned(), tone),
             plain(&change.change_id),
             plain(&change.past.name),
+            (what.to_owned(), tone),
         ]);
     };
     for change in &adopted.adopted {
@@ -117,7 +117,7 @@ fn text(adopted: &Adopted, view: &View) -> String {
         here("known already", Tone::Plain, change);
     }
     let mut theirs = |what: &str, tone: Tone, past: &PastChange| {
-        sheet.row(vec![(what.to_owned(), tone), plain(""), plain(&past.name)]);
+        sheet.row(vec![plain(""), plain(&past.name), (what.to_owned(), tone)]);
     };
     for past in &adopted.unmapped {
         theirs("not here", Tone::Waiting, past);
@@ -127,14 +127,16 @@ fn text(adopted: &Adopted, view: &View) -> String {
     }
     for id in &adopted.not_in_history {
         let what = ("not in the history".to_owned(), Tone::Waiting);
-        sheet.row(vec![what, plain(id), plain("")]);
+        sheet.row(vec![plain(id), plain(""), what]);
     }
     let summary = format!(
         "{} change(s) taken over from {}",
         adopted.adopted.len(),
         adopted.tool
     );
-    format!("{}\n{summary}", sheet.text().trim_end())
-        .trim_start()
-        .to_owned()
+    let table = sheet.text();
+    if table.is_empty() {
+        return summary;
+    }
+    format!("{}\n{summary}", table.trim_end())
 }

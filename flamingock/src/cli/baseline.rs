@@ -30,15 +30,15 @@ pub(super) async fn baseline(
         .baseline(&baseline.up_to, &baseline.reason)
         .await
         .map_err(|error| Failure::of(error, &view.program))?;
-    let mut sheet = Sheet::new(view, &["", "CHANGE"]);
+    let mut sheet = Sheet::new(view, &["CHANGE", "OUTCOME"]);
+    let mut row = |id: &str, outcome: &str, tone: Tone| {
+        sheet.row(vec![plain(id), (outcome.to_owned(), tone)]);
+    };
     for id in &recorded.recorded {
-        sheet.row(vec![
-            ("marked as applied".to_owned(), Tone::Good),
-            plain(id),
-        ]);
+        row(id, "marked as applied", Tone::Good);
     }
     for id in &recorded.known {
-        sheet.row(vec![("known already".to_owned(), Tone::Plain), plain(id)]);
+        row(id, "known already", Tone::Plain);
     }
     let text = sheet.text();
     Ok(Answer::done(json!({ "baseline": recorded }), text))

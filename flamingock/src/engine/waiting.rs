@@ -193,7 +193,7 @@ impl Prepared {
             return Ok(());
         }
         Err(Error::Invalid(vec![Problem::general(format!(
-            "the service \"{service}\" has no history, but the service \"{DEFAULT}\" has applied {applied} of these changes in this database: they would run again. If this is the application that had no name until now, take its history over once with `Runner::adopt_from_service(\"{DEFAULT}\")`; if \"{service}\" is meant to have a history of its own, say `.independent_service()`"
+            "the service \"{service}\" has no history, but the service \"{DEFAULT}\" has applied {applied} of these changes in this database: they would run again. If this is the application that had no name until now, take its history over once with `adopt --from-service {DEFAULT}` on the command line, or with `Runner::adopt_from_service(\"{DEFAULT}\")`; if \"{service}\" is meant to have a history of its own, say `.independent_service()`"
         ))]))
     }
 

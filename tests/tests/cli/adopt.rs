@@ -1,0 +1,151 @@
+//! Taking over what others have applied.
+
+use std::fs;
+
+use flamingock_tests::{Backend, execute, scenarios};
+use serde_json::json;
+
+use crate::app::{App, texts};
+
+const HISTORY: &str = "CREATE TABLE refinery_schema_history (version INTEGER PRIMARY KEY, name VARCHAR(255), applied_on VARCHAR(255), checksum VARCHAR(255))";
+
+const ROWS: &str = "INSERT INTO refinery_schema_history VALUES (1, 'orders', '2024-01-31', '1'), (2, 'topic', '2024-01-31', '2')";
+
+scenarios!(sqlite, postgres, mariadb; another_tools_history_is_taken_over, a_baseline_is_recorded, another_services_history_is_taken_over);
+
+async fn another_tools_history_is_taken_over<B: Backend>() {
+    let database = B::fresh().await;
+    let pool = database.pool(1).await;
+    let app = App::on(&database.url);
+
+    let ran = app.run(&["adopt", "refinery"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{ran:?}");
+    assert!(
+        ran.stderr.contains("no table `refinery_schema_history`"),
+        "{ran:?}"
+    );
+    execute(&pool, HISTORY).await;
+    let empty = app.run(&["adopt", "refinery", "--allow-empty"]);
+    assert_eq!(empty.code, 0, "{empty:?}");
+
+    execute(&pool, ROWS).await;
+    let ran = app.run(&["adopt", "refinery"]);
+    assert_eq!(ran.code, 2, "{ran:?}");
+    assert!(
+        ran.stderr.contains(
+            "not one change of refinery's history is here: \"V1__orders\", \"V2__topic\""
+        ),
+        "{ran:?}"
+    );
+    fs::write(app.folder().join("map"), "1 = create-order\n").unwrap();
+    let ran = app.run(&["adopt", "refinery", "--map", "map"]);
+    assert_eq!(ran.code, 2, "{ran:?}");
+    assert!(ran.stderr.contains("mapping, line 1: "), "{ran:?}");
+
+    fs::write(app.folder().join("map"), "1 = create-orders\n").unwrap();
+    assert_eq!(
+        app.text(&["adopt", "refinery", "--map", "map"]),
+        "CHANGE  OF THE OTHER TOOL  OUTCOME
+create-orders  V1__orders  taken over
+               V2__topic  not here
+orders-topic  not in the history
+first-order  not in the history
+1 change(s) taken over from refinery
+"
+    );
+    assert_eq!(app.status(), ["applied", "pending", "pending"]);
+    let (code, document) = app.json(&["adopt", "refinery", "--map", "map"]);
+    let adoption = &document["adoption"];
+    assert_eq!((code, &adoption["tool"]), (0, &json!("refinery")));
+    assert_eq!(adoption["adopted"], json!([]));
+    assert_eq!(
+        adoption["known"],
+        json!([{ "change_id": "create-orders", "past": { "id": "1", "name": "V1__orders", "applied_at": "2024-01-31" } }])
+    );
+    assert_eq!(texts(&adoption["unmapped"], "name"), ["V2__topic"]);
+    assert_eq!(
+        adoption["not_in_history"],
+        json!(["orders-topic", "first-order"])
+    );
+    assert_eq!(adoption["left_out"], json!([]));
+}
+
+async fn a_baseline_is_recorded<B: Backend>() {
+    let database = B::fresh().await;
+    let app = App::on(&database.url);
+    let baseline = |id: &str| {
+        [
+            "baseline",
+            "--up-to",
+            id,
+            "--reason",
+            "restored from a dump",
+        ]
+        .map(str::to_owned)
+        .to_vec()
+    };
+    let run = |id: &str| {
+        let arguments = baseline(id);
+        app.run(&arguments.iter().map(String::as_str).collect::<Vec<_>>())
+    };
+    let unknown = run("orders-topics");
+    assert_eq!(unknown.code, 2, "{unknown:?}");
+    assert!(unknown.stderr.contains("no change \"orders-topics\""));
+    let ran = run("create-orders");
+    assert_eq!(
+        crate::app::normalise(&ran.stdout),
+        "CHANGE  OUTCOME\ncreate-orders  marked as applied\n",
+        "{ran:?}"
+    );
+    let ran = run("orders-topic");
+    assert_eq!(
+        crate::app::normalise(&ran.stdout),
+        "CHANGE  OUTCOME\norders-topic  marked as applied\ncreate-orders  known already\n",
+        "{ran:?}"
+    );
+    assert_eq!(app.status(), ["applied", "applied", "pending"]);
+    assert!(!app.folder().join("broker").exists());
+}
+
+async fn another_services_history_is_taken_over<B: Backend>() {
+    let database = B::fresh().await;
+    let app = App::on(&database.url);
+    assert_eq!(app.run(&["apply"]).code, 0);
+    let pool = database.pool(1).await;
+    for table in ["audit", "lock", "lease"] {
+        let rename = format!("UPDATE flamingock_{table} SET service = 'before'");
+        execute(&pool, &rename).await;
+    }
+    assert_eq!(app.status(), ["pending"; 3]);
+    let (code, document) = app.json(&["adopt", "--from-service", "before"]);
+    assert_eq!(
+        (code, document),
+        (0, json!({ "from_service": "before", "adopted": 3 }))
+    );
+    assert_eq!(app.status(), ["applied"; 3]);
+    assert_eq!(app.run(&["adopt", "--from-service", "nobody"]).code, 2);
+}
+
+#[test]
+fn what_is_taken_over_must_be_said() {
+    let app = App::on_a_file();
+    for (arguments, expected) in [
+        (&["adopt"][..], "<TOOL>"),
+        (&["adopt", "sqlxx"], "no tool is called \"sqlxx\""),
+        (
+            &["adopt", "sqlx", "--from-service", "x"],
+            "cannot be used with",
+        ),
+        (&["adopt", "mongock"], "--export"),
+        (
+            &["adopt", "sqlx", "--export", "x"],
+            "--export is for mongock",
+        ),
+        (&["adopt", "sqlx", "--map", "none"], "could not read none"),
+        (&["baseline", "--up-to", "create-orders"], "--reason"),
+    ] {
+        let ran = app.run(arguments);
+        assert_eq!(ran.code, 2, "{ran:?}");
+        assert!(ran.stderr.contains(expected), "{ran:?}");
+    }
+}
