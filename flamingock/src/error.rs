@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::audit::{LockRow, StoreError};
+use crate::audit::{LockRow, StoreError, StoreErrorKind};
 use crate::lock::Holder;
 use crate::pipeline::Problem;
 use crate::report::{Outcome, Report};
@@ -63,6 +63,40 @@ impl Error {
             | Error::LockTimeout { report, .. }
             | Error::LeaseLost { report, .. } => Some(report),
             Error::Store { report, .. } => report.as_deref(),
+        }
+    }
+
+    pub(crate) fn report_mut(&mut self) -> Option<&mut Report> {
+        match self {
+            Error::Invalid(_) => None,
+            Error::ChangesFailed(report)
+            | Error::Issues(report)
+            | Error::Pending(report)
+            | Error::OutcomeUnknown(report)
+            | Error::Cancelled(report)
+            | Error::LockTimeout { report, .. }
+            | Error::LeaseLost { report, .. } => Some(report),
+            Error::Store { report, .. } => report.as_deref_mut(),
+        }
+    }
+
+    /// What programs tell failures apart by, in the JSON of the command line and of listeners:
+    /// "invalid", "changes_failed", "issues", "pending", "lock_timeout", "lease_lost",
+    /// "outcome_unknown", "cancelled" or "store". Pending changes of which one needs a person are
+    /// "issues"; a store that refused a row because the lock is another's is "lease_lost".
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Error::Invalid(_) => "invalid",
+            Error::ChangesFailed(_) => "changes_failed",
+            Error::Issues(_) => "issues",
+            Error::Pending(report) if report.changes().any(is_issue) => "issues",
+            Error::Pending(_) => "pending",
+            Error::LockTimeout { .. } => "lock_timeout",
+            Error::LeaseLost { .. } => "lease_lost",
+            Error::OutcomeUnknown(_) => "outcome_unknown",
+            Error::Cancelled(_) => "cancelled",
+            Error::Store { source, .. } if source.kind == StoreErrorKind::Refused => "lease_lost",
+            Error::Store { .. } => "store",
         }
     }
 
@@ -222,7 +256,6 @@ fn next_steps(f: &mut fmt::Formatter<'_>, report: &Report) -> fmt::Result {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::audit::StoreErrorKind;
 
     #[test]
     fn debug_tells_the_causes_and_repeats_nothing() {

@@ -200,6 +200,7 @@ mod digest;
 mod engine;
 mod error;
 mod execute;
+pub mod listener;
 mod lock;
 mod manifest;
 mod memory;
@@ -289,6 +290,7 @@ pub use flamingock_macros::rollback;
 /// ```
 ///
 pub use flamingock_macros::verify;
+pub use listener::{Event, Listener};
 pub use lock::{Holder, LockOptions, OnLockTimeout};
 pub use memory::MemoryStore;
 pub use operate::{Issue, Resolution, Resolved};

@@ -3,6 +3,7 @@
 mod account;
 mod probing;
 mod stages;
+mod telling;
 mod undoing;
 mod waiting;
 
@@ -15,9 +16,10 @@ use self::account::{Done, report};
 pub(crate) use self::probing::verify;
 use self::waiting::Waited;
 use crate::audit::{Facts, Snapshot, Store};
-use crate::call::Signals;
+use crate::call::{Signals, Stop};
 use crate::change::Definition;
 use crate::error::Error;
+use crate::listener::{Events, Happened, Work};
 use crate::manifest;
 use crate::pipeline::{Pipeline, Problem};
 use crate::plan::{Note, Plan};
@@ -49,6 +51,7 @@ struct Prepared {
     facts: Arc<Facts>,
     run_id: String,
     began: Instant,
+    events: Events,
 }
 
 /// What the engine is asked for.
@@ -60,27 +63,48 @@ pub(crate) enum Request {
     Undo(UndoTarget),
 }
 
+impl Request {
+    fn work(&self) -> Work {
+        match self {
+            Request::Run => Work::Run,
+            Request::Undo(_) => Work::Undo,
+        }
+    }
+}
+
 /// Does what is asked.
 pub(crate) async fn serve(
     settings: Settings,
     request: Request,
     signals: Signals,
 ) -> Result<Report, Error> {
-    let prepared = Prepared::new(settings).map_err(Error::Invalid)?;
-    let span = tracing::info_span!(
-        "flamingock",
-        service = prepared.settings.service,
-        run_id = prepared.run_id
-    );
+    let run_id = new_run_id();
+    let span = tracing::info_span!("flamingock", service = settings.service, run_id);
+    let timeout = settings.listener_timeout;
     async {
-        let result = match &request {
-            Request::Run => prepared.run(&signals).await,
-            Request::Undo(target) => prepared.undo(target, &signals).await,
+        let events = events_of(&settings, &run_id, request.work());
+        events.tell(Happened::RunStarted);
+        let mut result = match Prepared::new(settings, &run_id, &events) {
+            Ok(prepared) => prepared.serve(&request, &signals).await,
+            Err(problems) => Err(Error::Invalid(problems)),
         };
         match &result {
             Ok(report) if report.is_up_to_date() => tracing::debug!("{report}"),
             Ok(report) => tracing::info!("{report}"),
             Err(error) => tracing::error!("{error}"),
+        }
+        events.run_ended(
+            result.as_ref().map_or_else(Error::report, Some),
+            result.as_ref().err(),
+        );
+        let unheard = events.close(timeout).await;
+        match &mut result {
+            Ok(report) => report.warnings.extend(unheard),
+            Err(error) => {
+                if let Some(report) = error.report_mut() {
+                    report.warnings.extend(unheard);
+                }
+            }
         }
         result
     }
@@ -90,7 +114,11 @@ pub(crate) async fn serve(
 
 impl Prepared {
     /// Finds everything that is wrong before anything is touched.
-    fn new(mut settings: Settings) -> Result<Prepared, Vec<Problem>> {
+    fn new(
+        mut settings: Settings,
+        run_id: &str,
+        events: &Events,
+    ) -> Result<Prepared, Vec<Problem>> {
         let mut problems = check_settings(&settings);
         let mode = settings.mode().unwrap_or_else(|problem| {
             problems.push(problem);
@@ -137,10 +165,38 @@ impl Prepared {
             store: storage.store,
             digest,
             facts: Arc::new(facts(&settings)),
-            run_id: new_run_id(),
+            run_id: run_id.to_owned(),
             began: Instant::now(),
+            events: events.clone(),
             settings,
         })
+    }
+
+    /// Does what is asked, and lets go of every connection before it answers: a listener may wait
+    /// for one.
+    async fn serve(self, request: &Request, signals: &Signals) -> Result<Report, Error> {
+        let work = async {
+            match request {
+                Request::Run => self.run(signals).await,
+                Request::Undo(target) => self.undo(target, signals).await,
+            }
+        };
+        let loss = async {
+            if let Stop::Lost(reason) = signals.wait(|stop| matches!(stop, Stop::Lost(_))).await {
+                self.events.lock_lost(reason);
+            }
+            std::future::pending().await
+        };
+        let result = tokio::select! {
+            biased;
+            result = work => result,
+            result = loss => result,
+        };
+        // A row that the store refused tells as well.
+        if let Err(Error::LeaseLost { reason, .. }) = &result {
+            self.events.lock_lost(reason.clone());
+        }
+        result
     }
 
     async fn run(&self, signals: &Signals) -> Result<Report, Error> {
@@ -329,6 +385,11 @@ pub(crate) async fn look(settings: &Settings) -> Result<Report, Error> {
         &new_run_id(),
         began,
     ))
+}
+
+/// Who is told of a run.
+fn events_of(settings: &Settings, run_id: &str, work: Work) -> Events {
+    Events::new(settings.listeners.clone(), run_id, &settings.service, work)
 }
 
 /// A name that no other run has.

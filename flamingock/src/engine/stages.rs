@@ -12,6 +12,7 @@ use crate::call::{Signals, Stop};
 use crate::decision::Decision;
 use crate::error::Error;
 use crate::execute::{Executed, Executor, Fate};
+use crate::listener::Happened;
 use crate::lock::Lease;
 use crate::plan::{Note, Step};
 use crate::report::Report;
@@ -40,7 +41,7 @@ impl Prepared {
             Err(panic) => (Err(panic), None),
         };
         let lost = matches!(result, Ok(Err(Error::LeaseLost { .. })));
-        give_back(lease, lost, digest).await;
+        self.give_back(lease, lost, digest).await;
         result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     }
 
@@ -56,6 +57,21 @@ impl Prepared {
         }
     }
 
+    /// Gives the lock back, unless it is another's.
+    pub(super) async fn give_back(&self, lease: Lease, lost: bool, digest: Option<&str>) {
+        if lost {
+            lease.forget().await;
+            return;
+        }
+        match lease.release(digest).await {
+            Ok(()) => self.events.tell(Happened::LockReleased),
+            Err(error) => {
+                let error = crate::audit::ErrorChain::of(&error);
+                tracing::warn!(%error, "the lock was not given back: it is free when its lease ends");
+            }
+        }
+    }
+
     async fn run_stages(&self, lease: &Lease, signals: &Signals) -> Result<Ran, Error> {
         let snapshot = self
             .store
@@ -63,6 +79,7 @@ impl Prepared {
             .await
             .map_err(Error::store)?;
         let plan = self.plan(&snapshot, Looks::Settled)?;
+        self.tell_plan(&plan);
         let executor = self.executor(lease, signals);
         let mut done: Done = Vec::new();
         let mut halted = vec![false; plan.stages.len()];
@@ -74,6 +91,7 @@ impl Prepared {
                 .any(|step| matches!(step.decision, Decision::Issue(_)));
             halted[index] = has_issue || stage.after.iter().any(|before| halted[*before]);
             let mut executed = Vec::new();
+            let mut started = None;
             let span = tracing::info_span!("stage", name = stage.name);
             for step in steps {
                 let works = !matches!(step.decision, Decision::Skip | Decision::Filtered);
@@ -96,12 +114,27 @@ impl Prepared {
                 }
                 lease.set_activity(&format!("{} {}", step.definition.order, step.definition.id));
                 let began = Instant::now();
+                started.get_or_insert_with(|| {
+                    let stage = stage.name.clone();
+                    self.events.tell(Happened::StageStarted { stage });
+                    began
+                });
+                self.tell_start(step, step.attempt);
                 let ended = execute(&executor, step).instrument(span.clone()).await;
                 halted[index] = !ended.outcome.is_applied();
                 if ended.fate != Fate::GoesOn {
                     fate = ended.fate.clone();
                 }
-                executed.push(Some((ended, began.elapsed())));
+                let ended = (ended, began.elapsed());
+                self.tell_end(step, step.attempt, &ended);
+                executed.push(Some(ended));
+            }
+            if let Some(began) = started {
+                self.events.tell(Happened::StageEnded {
+                    stage: stage.name.clone(),
+                    halted: halted[index],
+                    duration: began.elapsed(),
+                });
             }
             done.push(executed);
         }
@@ -121,16 +154,6 @@ impl Prepared {
             result: conclude(report, fate, signals),
             leaves_nothing_to_note,
         })
-    }
-}
-
-/// Gives the lock back, unless it is another's.
-pub(super) async fn give_back(lease: Lease, lost: bool, digest: Option<&str>) {
-    if lost {
-        lease.forget().await;
-    } else if let Err(error) = lease.release(digest).await {
-        let error = crate::audit::ErrorChain::of(&error);
-        tracing::warn!(%error, "the lock was not given back: it is free when its lease ends");
     }
 }
 
