@@ -16,7 +16,8 @@ pub enum Error {
     /// The registry, the pipeline or the arguments of changes are wrong. Nothing ran, nothing was
     /// locked, and all problems are here.
     Invalid(Vec<Problem>),
-    /// A change failed. What else ran stands in the report.
+    /// A change failed, or was not started since its target system was not ready. What else ran
+    /// stands in the report.
     ChangesFailed(Box<Report>),
     /// A change needs a person. What does not depend on it ran.
     Issues(Box<Report>),
@@ -157,7 +158,7 @@ impl fmt::Display for Error {
                 Ok(())
             }
             Error::ChangesFailed(report) => {
-                write!(f, "{} failed. {report}", names(report, is_failed))?;
+                write!(f, "{} failed. {report}", names(report, has_failed))?;
                 next_steps(f, report)
             }
             Error::Issues(report) => {
@@ -221,6 +222,10 @@ impl fmt::Display for Error {
 
 fn is_failed(change: &crate::report::ChangeReport) -> bool {
     matches!(change.outcome, Outcome::Failed | Outcome::RolledBack)
+}
+
+fn has_failed(change: &crate::report::ChangeReport) -> bool {
+    change.has_failed()
 }
 
 fn is_issue(change: &crate::report::ChangeReport) -> bool {

@@ -210,6 +210,7 @@ mod pipeline;
 mod plan;
 mod preflight;
 mod probe;
+mod readiness;
 mod recording;
 mod registry;
 mod report;
@@ -297,7 +298,7 @@ pub use operate::{Issue, Resolution, Resolved};
 pub use pipeline::{Problem, Stage};
 pub use plan::Note;
 pub use probe::Probe;
-pub use report::{ChangeReport, Counts, MissingChange, Outcome, Report, StageReport};
+pub use report::{ChangeReport, Counts, MissingChange, Outcome, Report, StageReport, TargetReport};
 pub use runner::{Mode, Policy, Rule, Run, Runner};
 #[cfg(feature = "_sqlx")]
 pub use sqlx;

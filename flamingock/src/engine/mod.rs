@@ -2,6 +2,7 @@
 
 mod account;
 mod probing;
+mod ready;
 mod stages;
 mod telling;
 mod undoing;
@@ -24,6 +25,7 @@ use crate::manifest;
 use crate::pipeline::{Pipeline, Problem};
 use crate::plan::{Note, Plan};
 use crate::preflight::{self, Targets};
+use crate::readiness::Readiness;
 use crate::registry;
 use crate::report::Report;
 use crate::runner::{Mode, Rule, Settings};
@@ -52,6 +54,7 @@ struct Prepared {
     run_id: String,
     began: Instant,
     events: Events,
+    readiness: Readiness,
 }
 
 /// What the engine is asked for.
@@ -114,11 +117,7 @@ pub(crate) async fn serve(
 
 impl Prepared {
     /// Finds everything that is wrong before anything is touched.
-    fn new(
-        mut settings: Settings,
-        run_id: &str,
-        events: &Events,
-    ) -> Result<Prepared, Vec<Problem>> {
+    fn new(settings: Settings, run_id: &str, events: &Events) -> Result<Prepared, Vec<Problem>> {
         let mut problems = check_settings(&settings);
         let mode = settings.mode().unwrap_or_else(|problem| {
             problems.push(problem);
@@ -142,11 +141,11 @@ impl Prepared {
                 return Err(problems);
             }
         };
-        let mut given = std::mem::take(&mut settings.targets);
+        let mut given = settings.targets.clone();
         for target in &mut given {
             share_or_configure(target, &storage.target, &storage_settings);
         }
-        let targets = preflight::targets(storage.target, given, &mut problems);
+        let mut targets = preflight::targets(storage.target, given, &mut problems);
         let selected: Vec<&'static Definition> = definitions
             .into_iter()
             .filter(|change| settings.selects(change))
@@ -154,6 +153,13 @@ impl Prepared {
         problems.extend(preflight::check(&selected, &targets, &settings.values));
         if !problems.is_empty() {
             return Err(problems);
+        }
+        for unused in account::unused_targets(&settings, &pipeline) {
+            tracing::warn!("{unused}");
+        }
+        let facts = facts(&settings);
+        for target in targets.values_mut() {
+            target.facts = described(target, &settings, &facts).map(Arc::new);
         }
         let policy = settings.policy.text();
         let salt = [DIGEST_FORMAT, settings.service.as_str(), policy.as_str()];
@@ -164,10 +170,11 @@ impl Prepared {
             targets,
             store: storage.store,
             digest,
-            facts: Arc::new(facts(&settings)),
+            facts: Arc::new(facts),
             run_id: run_id.to_owned(),
             began: Instant::now(),
             events: events.clone(),
+            readiness: Readiness::default(),
             settings,
         })
     }
@@ -431,4 +438,17 @@ pub(crate) fn facts(settings: &Settings) -> Facts {
         metadata: (!metadata.is_empty())
             .then(|| serde_json::Value::Object(metadata.clone()).to_string()),
     }
+}
+
+/// What the entries of a target say that has a description: the runner's own words come first.
+fn described(target: &TargetSystem, settings: &Settings, facts: &Facts) -> Option<Facts> {
+    let description = target.description.clone()?;
+    let mut metadata = settings.metadata.clone();
+    metadata
+        .entry("target_description")
+        .or_insert(serde_json::Value::String(description));
+    Some(Facts {
+        metadata: Some(serde_json::Value::Object(metadata).to_string()),
+        ..facts.clone()
+    })
 }

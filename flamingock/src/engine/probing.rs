@@ -42,9 +42,6 @@ impl Prepared {
             .steps()
             .filter(|step| step.decision != Decision::Filtered)
         {
-            if step.definition.verify.is_some() {
-                self.tell_start(step, applied_by(step));
-            }
             if let Some(answer) = self.ask(step, &signals).await {
                 let probe = Probe {
                     change_id: step.definition.id.to_owned(),
@@ -65,7 +62,11 @@ impl Prepared {
     async fn ask(&self, step: &Step, signals: &Signals) -> Option<Result<bool, ErrorChain>> {
         let body = step.definition.verify?;
         let target = self.targets.get(step.definition.target)?;
+        if let Some(error) = self.unready(step, None, signals).await {
+            return Some(Err(error));
+        }
         let attempt = applied_by(step);
+        self.tell_start(step, attempt);
         let context = Context::new(
             step.definition.id,
             attempt,

@@ -100,6 +100,7 @@ impl Prepared {
                     continue;
                 }
                 lease.refresh(signals).await;
+                let unready = self.unready(step, Some(lease), signals).await;
                 match signals.now() {
                     Stop::No => {}
                     Stop::Asked => {
@@ -111,6 +112,11 @@ impl Prepared {
                         executed.push(None);
                         continue;
                     }
+                }
+                if let Some(error) = unready {
+                    halted[index] = true;
+                    executed.push(Some(self.not_started(step, step.attempt, error)));
+                    continue;
                 }
                 lease.set_activity(&format!("{} {}", step.definition.order, step.definition.id));
                 let began = Instant::now();

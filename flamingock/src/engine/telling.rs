@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use super::Prepared;
 use super::account::change_report;
+use crate::audit::ErrorChain;
 use crate::decision::Decision;
 use crate::execute::Executed;
 use crate::listener::Happened;
 use crate::plan::{Plan, Step};
+use crate::report::Outcome;
 
 impl Prepared {
     /// How much there is to do, and who waits for a person before anything runs.
@@ -37,6 +39,18 @@ impl Prepared {
             target: definition.target.to_owned(),
             attempt,
         });
+    }
+
+    /// What became of a change whose target system is not ready.
+    pub(super) fn not_started(
+        &self,
+        step: &Step,
+        attempt: u32,
+        error: ErrorChain,
+    ) -> (Executed, Duration) {
+        let ended = (Executed::failed(Outcome::NotReached, error), Duration::ZERO);
+        self.tell_end(step, attempt, &ended);
+        ended
     }
 
     pub(super) fn tell_end(&self, step: &Step, attempt: u32, ended: &(Executed, Duration)) {

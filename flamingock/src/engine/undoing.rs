@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use futures_util::FutureExt;
 
-use super::account::change_report;
+use super::account::{change_report, target_reports};
 use super::telling::applied_by;
 use super::waiting::Waiting;
 use super::{Looks, Prepared};
@@ -100,7 +100,12 @@ impl Prepared {
         let mut done = Vec::new();
         for step in &chosen {
             lease.refresh(signals).await;
+            let unready = self.unready(step, Some(lease), signals).await;
             if signals.now() != Stop::No {
+                break;
+            }
+            if let Some(error) = unready {
+                done.push(self.not_started(step, applied_by(step), error));
                 break;
             }
             lease.set_activity(&format!("undoing {}", step.definition.id));
@@ -160,6 +165,7 @@ impl Prepared {
             run_id: self.run_id.clone(),
             service: self.settings.service.clone(),
             stages,
+            targets: target_reports(&self.settings, &self.pipeline),
             missing: Vec::new(),
             warnings: Vec::new(),
             duration: self.began.elapsed(),
