@@ -3,6 +3,7 @@
 mod account;
 mod probing;
 mod ready;
+mod serving;
 mod stages;
 mod telling;
 mod undoing;
@@ -11,16 +12,15 @@ mod waiting;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tracing::Instrument;
-
 use self::account::{Done, report};
 pub(crate) use self::probing::verify;
+pub(crate) use self::serving::{Request, serve};
 use self::waiting::Waited;
 use crate::audit::{Facts, Snapshot, Store};
-use crate::call::{Signals, Stop};
+use crate::call::Signals;
 use crate::change::Definition;
 use crate::error::Error;
-use crate::listener::{Events, Happened, Work};
+use crate::listener::Events;
 use crate::manifest;
 use crate::pipeline::{Pipeline, Problem};
 use crate::plan::{Note, Plan};
@@ -31,7 +31,6 @@ use crate::report::Report;
 use crate::runner::{Mode, Rule, Settings};
 use crate::tables::StorageSettings;
 use crate::target::TargetSystem;
-use crate::undo::UndoTarget;
 
 /// The format of what the pipeline's digest covers.
 const DIGEST_FORMAT: &str = "1";
@@ -55,64 +54,6 @@ struct Prepared {
     began: Instant,
     events: Events,
     readiness: Readiness,
-}
-
-/// What the engine is asked for.
-#[derive(Clone, Debug)]
-pub(crate) enum Request {
-    /// To run what is pending.
-    Run,
-    /// To undo.
-    Undo(UndoTarget),
-}
-
-impl Request {
-    fn work(&self) -> Work {
-        match self {
-            Request::Run => Work::Run,
-            Request::Undo(_) => Work::Undo,
-        }
-    }
-}
-
-/// Does what is asked.
-pub(crate) async fn serve(
-    settings: Settings,
-    request: Request,
-    signals: Signals,
-) -> Result<Report, Error> {
-    let run_id = new_run_id();
-    let span = tracing::info_span!("flamingock", service = settings.service, run_id);
-    let timeout = settings.listener_timeout;
-    async {
-        let events = events_of(&settings, &run_id, request.work());
-        events.tell(Happened::RunStarted);
-        let mut result = match Prepared::new(settings, &run_id, &events) {
-            Ok(prepared) => prepared.serve(&request, &signals).await,
-            Err(problems) => Err(Error::Invalid(problems)),
-        };
-        match &result {
-            Ok(report) if report.is_up_to_date() => tracing::debug!("{report}"),
-            Ok(report) => tracing::info!("{report}"),
-            Err(error) => tracing::error!("{error}"),
-        }
-        events.run_ended(
-            result.as_ref().map_or_else(Error::report, Some),
-            result.as_ref().err(),
-        );
-        let unheard = events.close(timeout).await;
-        match &mut result {
-            Ok(report) => report.warnings.extend(unheard),
-            Err(error) => {
-                if let Some(report) = error.report_mut() {
-                    report.warnings.extend(unheard);
-                }
-            }
-        }
-        result
-    }
-    .instrument(span)
-    .await
 }
 
 impl Prepared {
@@ -177,33 +118,6 @@ impl Prepared {
             readiness: Readiness::default(),
             settings,
         })
-    }
-
-    /// Does what is asked, and lets go of every connection before it answers: a listener may wait
-    /// for one.
-    async fn serve(self, request: &Request, signals: &Signals) -> Result<Report, Error> {
-        let work = async {
-            match request {
-                Request::Run => self.run(signals).await,
-                Request::Undo(target) => self.undo(target, signals).await,
-            }
-        };
-        let loss = async {
-            if let Stop::Lost(reason) = signals.wait(|stop| matches!(stop, Stop::Lost(_))).await {
-                self.events.lock_lost(reason);
-            }
-            std::future::pending().await
-        };
-        let result = tokio::select! {
-            biased;
-            result = work => result,
-            result = loss => result,
-        };
-        // A row that the store refused tells as well.
-        if let Err(Error::LeaseLost { reason, .. }) = &result {
-            self.events.lock_lost(reason.clone());
-        }
-        result
     }
 
     async fn run(&self, signals: &Signals) -> Result<Report, Error> {
@@ -392,11 +306,6 @@ pub(crate) async fn look(settings: &Settings) -> Result<Report, Error> {
         &new_run_id(),
         began,
     ))
-}
-
-/// Who is told of a run.
-fn events_of(settings: &Settings, run_id: &str, work: Work) -> Events {
-    Events::new(settings.listeners.clone(), run_id, &settings.service, work)
 }
 
 /// A name that no other run has.

@@ -13,8 +13,9 @@ use crate::plan::Step;
 use crate::probe::Probe;
 use crate::runner::Settings;
 
+use super::serving::events_of;
 use super::telling::applied_by;
-use super::{Looks, Prepared, events_of, new_run_id};
+use super::{Looks, Prepared, new_run_id};
 
 /// Asks the probe of every selected change that has one.
 pub(crate) async fn verify(settings: Settings) -> Result<Vec<Probe>, Error> {

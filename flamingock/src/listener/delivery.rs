@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use futures_util::FutureExt;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+use tracing::Instrument;
 
 use super::{Event, Failure, Happened, Listener, Work};
 use crate::call::panic_text;
@@ -218,7 +219,8 @@ impl Queue {
             failed: 0,
             first_error: None,
         }));
-        let task = tokio::spawn(hear_all(listener, events, Arc::clone(&progress)));
+        let hearing = hear_all(listener, events, Arc::clone(&progress));
+        let task = tokio::spawn(hearing.in_current_span());
         Queue {
             sender,
             progress,

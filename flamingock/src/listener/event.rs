@@ -3,14 +3,14 @@
 use std::fmt;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::audit::{ErrorChain, LockRow};
 use crate::decision::Cause;
 use crate::error::Error;
 use crate::lock::Holder;
 use crate::probe::Probe;
-use crate::report::{ChangeReport, Report, milliseconds};
+use crate::report::{ChangeReport, Report};
 
 /// Something that happened in a run.
 ///
@@ -210,6 +210,10 @@ impl Failure {
             causes,
         }
     }
+}
+
+fn milliseconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(duration.as_secs_f64() * 1000.0)
 }
 
 impl fmt::Display for Event {
