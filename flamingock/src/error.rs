@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::audit::{LockRow, StoreError};
+use crate::audit::{LockRow, StoreError, StoreErrorKind};
 use crate::lock::Holder;
 use crate::pipeline::Problem;
 use crate::report::{Outcome, Report};
@@ -16,7 +16,8 @@ pub enum Error {
     /// The registry, the pipeline or the arguments of changes are wrong. Nothing ran, nothing was
     /// locked, and all problems are here.
     Invalid(Vec<Problem>),
-    /// A change failed. What else ran stands in the report.
+    /// A change failed, or was not started since its target system was not ready. What else ran
+    /// stands in the report.
     ChangesFailed(Box<Report>),
     /// A change needs a person. What does not depend on it ran.
     Issues(Box<Report>),
@@ -63,6 +64,40 @@ impl Error {
             | Error::LockTimeout { report, .. }
             | Error::LeaseLost { report, .. } => Some(report),
             Error::Store { report, .. } => report.as_deref(),
+        }
+    }
+
+    pub(crate) fn report_mut(&mut self) -> Option<&mut Report> {
+        match self {
+            Error::Invalid(_) => None,
+            Error::ChangesFailed(report)
+            | Error::Issues(report)
+            | Error::Pending(report)
+            | Error::OutcomeUnknown(report)
+            | Error::Cancelled(report)
+            | Error::LockTimeout { report, .. }
+            | Error::LeaseLost { report, .. } => Some(report),
+            Error::Store { report, .. } => report.as_deref_mut(),
+        }
+    }
+
+    /// What programs tell failures apart by, in the JSON of the command line and of listeners:
+    /// "invalid", "changes_failed", "issues", "pending", "lock_timeout", "lease_lost",
+    /// "outcome_unknown", "cancelled" or "store". Pending changes of which one needs a person are
+    /// "issues"; a store that refused a row because the lock is another's is "lease_lost".
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Error::Invalid(_) => "invalid",
+            Error::ChangesFailed(_) => "changes_failed",
+            Error::Issues(_) => "issues",
+            Error::Pending(report) if report.changes().any(is_issue) => "issues",
+            Error::Pending(_) => "pending",
+            Error::LockTimeout { .. } => "lock_timeout",
+            Error::LeaseLost { .. } => "lease_lost",
+            Error::OutcomeUnknown(_) => "outcome_unknown",
+            Error::Cancelled(_) => "cancelled",
+            Error::Store { source, .. } if source.kind == StoreErrorKind::Refused => "lease_lost",
+            Error::Store { .. } => "store",
         }
     }
 
@@ -123,7 +158,7 @@ impl fmt::Display for Error {
                 Ok(())
             }
             Error::ChangesFailed(report) => {
-                write!(f, "{} failed. {report}", names(report, is_failed))?;
+                write!(f, "{} failed. {report}", names(report, has_failed))?;
                 next_steps(f, report)
             }
             Error::Issues(report) => {
@@ -189,6 +224,10 @@ fn is_failed(change: &crate::report::ChangeReport) -> bool {
     matches!(change.outcome, Outcome::Failed | Outcome::RolledBack)
 }
 
+fn has_failed(change: &crate::report::ChangeReport) -> bool {
+    change.has_failed()
+}
+
 fn is_issue(change: &crate::report::ChangeReport) -> bool {
     change.issue.is_some()
 }
@@ -222,7 +261,6 @@ fn next_steps(f: &mut fmt::Formatter<'_>, report: &Report) -> fmt::Result {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::audit::StoreErrorKind;
 
     #[test]
     fn debug_tells_the_causes_and_repeats_nothing() {

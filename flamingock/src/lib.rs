@@ -201,6 +201,7 @@ mod digest;
 mod engine;
 mod error;
 mod execute;
+pub mod listener;
 mod lock;
 mod manifest;
 mod memory;
@@ -210,6 +211,7 @@ mod pipeline;
 mod plan;
 mod preflight;
 mod probe;
+mod readiness;
 mod recording;
 mod registry;
 mod report;
@@ -290,13 +292,14 @@ pub use flamingock_macros::rollback;
 /// ```
 ///
 pub use flamingock_macros::verify;
+pub use listener::{Event, Listener};
 pub use lock::{Holder, LockOptions, OnLockTimeout};
 pub use memory::MemoryStore;
 pub use operate::{Issue, Resolution, Resolved};
 pub use pipeline::{Problem, Stage};
 pub use plan::Note;
 pub use probe::Probe;
-pub use report::{ChangeReport, Counts, MissingChange, Outcome, Report, StageReport};
+pub use report::{ChangeReport, Counts, MissingChange, Outcome, Report, StageReport, TargetReport};
 pub use runner::{Mode, Policy, Rule, Run, Runner};
 #[cfg(feature = "_sqlx")]
 pub use sqlx;

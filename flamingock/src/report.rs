@@ -24,7 +24,7 @@ pub enum Outcome {
     RolledBack,
     /// It needs a person, or stands behind one that does, or behind one that failed.
     Blocked,
-    /// The run did not come to it.
+    /// The run did not come to it, or did not start it since its target system was not ready.
     NotReached,
     /// The runner's tags leave it out.
     Filtered,
@@ -90,6 +90,26 @@ pub struct ChangeReport {
     pub notes: Vec<Note>,
 }
 
+impl ChangeReport {
+    /// Whether there is nothing to say of it.
+    fn is_silent(&self) -> bool {
+        let done = matches!(self.outcome, Outcome::AlreadyApplied | Outcome::Filtered);
+        done && self.notes.is_empty()
+    }
+
+    /// Whether it failed, or could not be started, in a run that applies.
+    pub(crate) fn has_failed(&self) -> bool {
+        match self.outcome {
+            Outcome::Failed | Outcome::RolledBack => true,
+            Outcome::NotReached => self.error.is_some(),
+            Outcome::NewlyApplied
+            | Outcome::AlreadyApplied
+            | Outcome::Blocked
+            | Outcome::Filtered => false,
+        }
+    }
+}
+
 /// A stage in the report.
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
@@ -112,6 +132,16 @@ pub struct MissingChange {
     pub order: String,
 }
 
+/// A target system that a change of the pipeline names.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct TargetReport {
+    /// Its name.
+    pub name: String,
+    /// What it is, as the application says.
+    pub description: Option<String>,
+}
+
 /// What a run found and did. The counts add up to the number of changes.
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
@@ -122,6 +152,8 @@ pub struct Report {
     pub service: String,
     /// The stages in the order in which they run.
     pub stages: Vec<StageReport>,
+    /// The target systems that changes of the pipeline name, by name.
+    pub targets: Vec<TargetReport>,
     /// Applied changes that this binary does not have.
     pub missing: Vec<MissingChange>,
     /// What somebody should know about the run as a whole.
@@ -189,6 +221,16 @@ impl Report {
             .all(|change| matches!(change.outcome, Outcome::AlreadyApplied | Outcome::Filtered))
     }
 
+    /// The targets with a description at which something was, or is, to be done.
+    pub(crate) fn described(&self) -> impl Iterator<Item = (&str, &str)> {
+        let at_work = |target: &&TargetReport| {
+            self.changes()
+                .any(|change| change.target == target.name && !change.is_silent())
+        };
+        let targets = self.targets.iter().filter(at_work);
+        targets.filter_map(|target| Some((target.name.as_str(), target.description.as_deref()?)))
+    }
+
     /// How many changes ended in which way.
     pub fn counts(&self) -> Counts {
         let mut counts = Counts::default();
@@ -230,6 +272,9 @@ impl fmt::Display for Report {
                 write_change(f, stage, change)?;
             }
         }
+        for (name, description) in self.described() {
+            write!(f, "\n  target {name}: {description}")?;
+        }
         for missing in &self.missing {
             write!(
                 f,
@@ -249,8 +294,7 @@ fn write_change(
     stage: &StageReport,
     change: &ChangeReport,
 ) -> fmt::Result {
-    let silent = matches!(change.outcome, Outcome::AlreadyApplied | Outcome::Filtered);
-    if silent && change.notes.is_empty() {
+    if change.is_silent() {
         return Ok(());
     }
     write!(f, "\n  {:<15} ", change.outcome)?;

@@ -5,6 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context as TaskContext, Poll};
+use std::time::Duration;
 
 use crate::adopt::Adoption;
 use crate::argument::Values;
@@ -12,6 +13,7 @@ use crate::call::Signals;
 use crate::change::{BoxFuture, Definition};
 use crate::engine::{self, Request};
 use crate::error::Error;
+use crate::listener::{LISTENER_TIMEOUT, Listener};
 use crate::lock::{LockOptions, OnLockTimeout};
 use crate::pipeline::{Problem, Stage};
 use crate::report::Report;
@@ -121,7 +123,12 @@ pub(crate) struct Settings {
     pub(crate) app_version: Option<String>,
     pub(crate) manifest: Option<String>,
     pub(crate) adopt_verified: bool,
+<<<<<<< HEAD
     pub(crate) adoptions: Vec<Adoption>,
+=======
+    pub(crate) listeners: Vec<Arc<dyn Listener>>,
+    pub(crate) listener_timeout: Duration,
+>>>>>>> h-lis
 }
 
 impl Settings {
@@ -214,7 +221,12 @@ impl Runner {
                 app_version: None,
                 manifest: None,
                 adopt_verified: false,
+<<<<<<< HEAD
                 adoptions: Vec::new(),
+=======
+                listeners: Vec::new(),
+                listener_timeout: LISTENER_TIMEOUT,
+>>>>>>> h-lis
             },
             cancel: Mutex::new(None),
         }
@@ -392,6 +404,20 @@ impl Runner {
     /// ```
     pub fn cancel_on(mut self, signal: impl Future<Output = ()> + Send + 'static) -> Runner {
         self.cancel = Mutex::new(Some(Box::pin(signal)));
+        self
+    }
+
+    /// Tells a listener what the run does: see [`listener`](crate::listener). Any number of them;
+    /// none of them ever changes what the run does or how it ends.
+    pub fn listener(mut self, listener: impl Listener + 'static) -> Runner {
+        self.settings.listeners.push(Arc::new(listener));
+        self
+    }
+
+    /// How long the run waits at its end, without the lock, for listeners that have not heard
+    /// everything yet. What they miss is a warning in log and report. 10 seconds by default.
+    pub fn listener_timeout(mut self, timeout: Duration) -> Runner {
+        self.settings.listener_timeout = timeout;
         self
     }
 

@@ -13,6 +13,7 @@ mod gate;
 pub mod on;
 pub mod process;
 pub mod proxy;
+mod recorder;
 mod scenarios;
 pub mod servers;
 pub mod sql;
@@ -21,6 +22,7 @@ pub use backend::{Backend, Sqlite, TestDatabase};
 pub use gate::Gate;
 pub use process::Driver;
 pub use proxy::Proxy;
+pub use recorder::Recorder;
 #[doc(hidden)]
 pub use scenarios::run_scenario;
 pub use servers::{Hosted, MariaDb, Postgres, Server};

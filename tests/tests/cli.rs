@@ -12,6 +12,8 @@ mod docs;
 mod issue;
 #[path = "cli/lock.rs"]
 mod lock;
+#[path = "cli/progress.rs"]
+mod progress;
 #[path = "cli/terminal.rs"]
 mod terminal;
 #[path = "cli/undo.rs"]

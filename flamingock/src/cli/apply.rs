@@ -7,6 +7,7 @@ use serde_json::json;
 use super::answer::Answer;
 use super::exit::Exit;
 use super::failure::Failure;
+use super::progress::Progress;
 use super::view::View;
 use super::{report, signal};
 use crate::error::Error;
@@ -45,9 +46,16 @@ async fn until_a_signal(
     view: &View,
     start: impl FnOnce(Runner) -> Run,
 ) -> Result<Answer, Failure> {
-    let (caught, signal) =
-        signal::listen().map_err(|error| Failure::file("could not listen for signals", &error))?;
-    match start(runner.cancel_on(signal)).await {
+    let progress = Progress::new(view);
+    let (caught, signal) = signal::listen(progress.teller())
+        .map_err(|error| Failure::file("could not listen for signals", &error))?;
+    let runner = match progress.listener() {
+        Some(listener) => runner.listener(listener),
+        None => runner,
+    };
+    let ended = start(runner.cancel_on(signal)).await;
+    progress.end();
+    match ended {
         Ok(done) => Ok(answer(&done, view)),
         Err(error) => {
             let cancelled = matches!(error, Error::Cancelled(_));

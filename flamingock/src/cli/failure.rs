@@ -60,10 +60,9 @@ impl Failure {
     }
 
     pub(super) fn of(error: Error, program: &Program) -> Failure {
-        let (kind, exit) = classify(&error);
         let mut failure = Failure {
-            exit,
-            kind,
+            exit: exit(&error),
+            kind: error.kind(),
             message: message(&error),
             causes: causes(&error),
             report: None,
@@ -145,26 +144,23 @@ impl fmt::Display for Failure {
     }
 }
 
-/// What a script tells failures apart by.
-fn classify(error: &Error) -> (&'static str, Exit) {
+/// How the program ends.
+fn exit(error: &Error) -> Exit {
     match error {
-        Error::Invalid(_) => ("invalid", Exit::Refused),
-        Error::ChangesFailed(_) => ("changes_failed", Exit::Failed),
-        Error::Issues(_) => ("issues", Exit::Person),
+        Error::Invalid(_) => Exit::Refused,
+        Error::ChangesFailed(_) => Exit::Failed,
+        Error::Issues(_) => Exit::Person,
         Error::Pending(report) if report.changes().any(|change| change.issue.is_some()) => {
-            ("issues", Exit::Person)
+            Exit::Person
         }
-        Error::Pending(_) => ("pending", Exit::Pending),
-        Error::LockTimeout { .. } => ("lock_timeout", Exit::Lock),
-        Error::LeaseLost { .. } => ("lease_lost", Exit::Lock),
+        Error::Pending(_) => Exit::Pending,
+        Error::LockTimeout { .. } | Error::LeaseLost { .. } => Exit::Lock,
         // It is the database that did not answer, or did not take the entry.
-        Error::OutcomeUnknown(_) => ("outcome_unknown", Exit::Database),
+        Error::OutcomeUnknown(_) => Exit::Database,
         // By a signal; which one is known where it is caught.
-        Error::Cancelled(_) => ("cancelled", Exit::Failed),
-        Error::Store { source, .. } if source.kind == StoreErrorKind::Refused => {
-            ("lease_lost", Exit::Lock)
-        }
-        Error::Store { .. } => ("store", Exit::Database),
+        Error::Cancelled(_) => Exit::Failed,
+        Error::Store { source, .. } if source.kind == StoreErrorKind::Refused => Exit::Lock,
+        Error::Store { .. } => Exit::Database,
     }
 }
 

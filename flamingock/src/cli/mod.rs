@@ -18,6 +18,7 @@ mod lock;
 mod manifest;
 mod plan;
 mod program;
+mod progress;
 mod report;
 mod signal;
 mod standing;

@@ -51,6 +51,9 @@ pub(super) fn to_text(report: &Report, view: &View) -> String {
 
 /// What the report says of the run as a whole, a line each.
 pub(super) fn beside(report: &Report) -> impl Iterator<Item = String> {
+    let targets = report
+        .described()
+        .map(|(name, description)| format!("target {name}: {description}"));
     let missing = report.missing.iter().map(|missing| {
         format!(
             "applied, but not in this binary: {} {}",
@@ -61,7 +64,7 @@ pub(super) fn beside(report: &Report) -> impl Iterator<Item = String> {
         .warnings
         .iter()
         .map(|warning| format!("warning: {warning}"));
-    missing.chain(warnings)
+    targets.chain(missing).chain(warnings)
 }
 
 /// Everything that somebody should see of a change.

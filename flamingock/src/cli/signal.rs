@@ -17,16 +17,19 @@ impl Caught {
     }
 }
 
-/// Listens from now on, to the end of the process. The future completes at the first signal.
-pub(super) fn listen() -> io::Result<(Caught, impl Future<Output = ()> + Send + 'static)> {
+/// Listens from now on, to the end of the process. The future completes at the first signal, of
+/// which `say` tells the person.
+pub(super) fn listen(
+    say: impl Fn(&str) + Send + 'static,
+) -> io::Result<(Caught, impl Future<Output = ()> + Send + 'static)> {
     let mut signals = Signals::new()?;
     let caught = Caught::default();
     let (first, asked) = oneshot::channel();
     let told = caught.clone();
     tokio::spawn(async move {
         told.0.store(signals.next().await, Ordering::Relaxed);
-        eprintln!(
-            "stopping: a change outside a transaction is let finish; a second signal ends the process at once"
+        say(
+            "stopping: a change outside a transaction is let finish; a second signal ends the process at once",
         );
         let _ = first.send(());
         let number = signals.next().await;

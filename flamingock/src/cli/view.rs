@@ -65,6 +65,8 @@ pub(super) struct View {
     pub(super) program: Program,
     pub(super) color: bool,
     pub(super) verbose: bool,
+    /// Whether somebody looks on while it works.
+    pub(super) progress: bool,
 }
 
 impl View {
@@ -74,6 +76,12 @@ impl View {
             program,
             color: !flags.no_color && !refused && std::io::stdout().is_terminal(),
             verbose: flags.verbose,
+            progress: !flags.json && !flags.quiet && std::io::stderr().is_terminal() && can_move(),
         }
     }
+}
+
+/// Whether the terminal can write over what it has written.
+fn can_move() -> bool {
+    std::env::var_os("TERM").is_some_and(|terminal| terminal != "dumb")
 }

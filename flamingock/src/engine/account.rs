@@ -1,5 +1,6 @@
 //! The account of a run: its report, from the plan and from what was done of it.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use crate::call::{Signals, Stop};
@@ -8,7 +9,7 @@ use crate::error::Error;
 use crate::execute::{Executed, Fate};
 use crate::pipeline::Pipeline;
 use crate::plan::{Plan, Step};
-use crate::report::{ChangeReport, MissingChange, Outcome, Report, StageReport};
+use crate::report::{ChangeReport, MissingChange, Outcome, Report, StageReport, TargetReport};
 use crate::runner::Settings;
 
 /// What was done of a plan, by stage and place: none where nothing was.
@@ -52,10 +53,41 @@ pub(super) fn report(
         run_id: run_id.to_owned(),
         service: settings.service.clone(),
         stages,
+        targets: target_reports(settings, pipeline),
         missing: missing.collect(),
-        warnings: Vec::new(),
+        warnings: unused_targets(settings, pipeline).collect(),
         duration: began.elapsed(),
     }
+}
+
+/// The targets that the changes name, with what the application says of them.
+pub(super) fn target_reports(settings: &Settings, pipeline: &Pipeline) -> Vec<TargetReport> {
+    let names: BTreeSet<&str> = pipeline.changes().map(|change| change.target).collect();
+    let describe = |name: &str| {
+        let given = settings.targets.iter().find(|target| target.name == name);
+        given.and_then(|target| target.description.clone())
+    };
+    let report = |name: &str| TargetReport {
+        name: name.to_owned(),
+        description: describe(name),
+    };
+    names.into_iter().map(report).collect()
+}
+
+/// What somebody should see of targets that were given for nothing.
+pub(super) fn unused_targets<'a>(
+    settings: &'a Settings,
+    pipeline: &'a Pipeline,
+) -> impl Iterator<Item = String> {
+    let is_used = |name: &str| pipeline.changes().any(|change| change.target == name);
+    let unused = settings
+        .targets
+        .iter()
+        .map(|target| target.name.as_str())
+        .filter(move |name| !is_used(name));
+    unused.map(|name| {
+        format!("the target system \"{name}\" is given to the runner, but no change names it")
+    })
 }
 
 pub(super) fn change_report(
@@ -78,7 +110,8 @@ pub(super) fn change_report(
     match (executed, &step.decision) {
         (Some((executed, duration)), _) => {
             report.outcome = executed.outcome;
-            report.duration = Some(*duration);
+            // One that was not started has none.
+            report.duration = (executed.outcome != Outcome::NotReached).then_some(*duration);
             report.error.clone_from(&executed.error);
             report.issue.clone_from(&executed.issue);
             report.notes.extend(executed.notes.iter().cloned());
@@ -100,7 +133,6 @@ pub(super) fn change_report(
 
 /// What the report means for the run as a whole.
 pub(super) fn conclude(report: Report, fate: Fate, signals: &Signals) -> Result<Report, Error> {
-    let counts = report.counts();
     match fate {
         Fate::Lost(reason) => Err(Error::LeaseLost {
             reason,
@@ -109,7 +141,7 @@ pub(super) fn conclude(report: Report, fate: Fate, signals: &Signals) -> Result<
         Fate::Unknown => Err(Error::OutcomeUnknown(Box::new(report))),
         Fate::GoesOn if report.is_success() => Ok(report),
         Fate::GoesOn if signals.now() == Stop::Asked => Err(Error::Cancelled(Box::new(report))),
-        Fate::GoesOn if counts.failed + counts.rolled_back > 0 => {
+        Fate::GoesOn if report.changes().any(ChangeReport::has_failed) => {
             Err(Error::ChangesFailed(Box::new(report)))
         }
         Fate::GoesOn => Err(Error::Issues(Box::new(report))),

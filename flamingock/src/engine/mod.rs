@@ -2,32 +2,35 @@
 
 mod account;
 mod probing;
+mod ready;
+mod serving;
 mod stages;
+mod telling;
 mod undoing;
 mod waiting;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tracing::Instrument;
-
 use self::account::{Done, report};
 pub(crate) use self::probing::verify;
+pub(crate) use self::serving::{Request, serve};
 use self::waiting::Waited;
 use crate::audit::{Facts, Snapshot, Store};
 use crate::call::Signals;
 use crate::change::Definition;
 use crate::error::Error;
+use crate::listener::Events;
 use crate::manifest;
 use crate::pipeline::{Pipeline, Problem};
 use crate::plan::{Note, Plan};
 use crate::preflight::{self, Targets};
+use crate::readiness::Readiness;
 use crate::registry;
 use crate::report::Report;
 use crate::runner::{Mode, Rule, Settings};
 use crate::tables::StorageSettings;
 use crate::target::TargetSystem;
-use crate::undo::UndoTarget;
 
 /// The format of what the pipeline's digest covers.
 const DIGEST_FORMAT: &str = "1";
@@ -49,48 +52,13 @@ struct Prepared {
     facts: Arc<Facts>,
     run_id: String,
     began: Instant,
-}
-
-/// What the engine is asked for.
-#[derive(Clone, Debug)]
-pub(crate) enum Request {
-    /// To run what is pending.
-    Run,
-    /// To undo.
-    Undo(UndoTarget),
-}
-
-/// Does what is asked.
-pub(crate) async fn serve(
-    settings: Settings,
-    request: Request,
-    signals: Signals,
-) -> Result<Report, Error> {
-    let prepared = Prepared::new(settings).map_err(Error::Invalid)?;
-    let span = tracing::info_span!(
-        "flamingock",
-        service = prepared.settings.service,
-        run_id = prepared.run_id
-    );
-    async {
-        let result = match &request {
-            Request::Run => prepared.run(&signals).await,
-            Request::Undo(target) => prepared.undo(target, &signals).await,
-        };
-        match &result {
-            Ok(report) if report.is_up_to_date() => tracing::debug!("{report}"),
-            Ok(report) => tracing::info!("{report}"),
-            Err(error) => tracing::error!("{error}"),
-        }
-        result
-    }
-    .instrument(span)
-    .await
+    events: Events,
+    readiness: Readiness,
 }
 
 impl Prepared {
     /// Finds everything that is wrong before anything is touched.
-    fn new(mut settings: Settings) -> Result<Prepared, Vec<Problem>> {
+    fn new(settings: Settings, run_id: &str, events: &Events) -> Result<Prepared, Vec<Problem>> {
         let mut problems = check_settings(&settings);
         let mode = settings.mode().unwrap_or_else(|problem| {
             problems.push(problem);
@@ -114,11 +82,11 @@ impl Prepared {
                 return Err(problems);
             }
         };
-        let mut given = std::mem::take(&mut settings.targets);
+        let mut given = settings.targets.clone();
         for target in &mut given {
             share_or_configure(target, &storage.target, &storage_settings);
         }
-        let targets = preflight::targets(storage.target, given, &mut problems);
+        let mut targets = preflight::targets(storage.target, given, &mut problems);
         let selected: Vec<&'static Definition> = definitions
             .into_iter()
             .filter(|change| settings.selects(change))
@@ -126,6 +94,13 @@ impl Prepared {
         problems.extend(preflight::check(&selected, &targets, &settings.values));
         if !problems.is_empty() {
             return Err(problems);
+        }
+        for unused in account::unused_targets(&settings, &pipeline) {
+            tracing::warn!("{unused}");
+        }
+        let facts = facts(&settings);
+        for target in targets.values_mut() {
+            target.facts = described(target, &settings, &facts).map(Arc::new);
         }
         let policy = settings.policy.text();
         let salt = [DIGEST_FORMAT, settings.service.as_str(), policy.as_str()];
@@ -136,9 +111,11 @@ impl Prepared {
             targets,
             store: storage.store,
             digest,
-            facts: Arc::new(facts(&settings)),
-            run_id: new_run_id(),
+            facts: Arc::new(facts),
+            run_id: run_id.to_owned(),
             began: Instant::now(),
+            events: events.clone(),
+            readiness: Readiness::default(),
             settings,
         })
     }
@@ -370,4 +347,17 @@ pub(crate) fn facts(settings: &Settings) -> Facts {
         metadata: (!metadata.is_empty())
             .then(|| serde_json::Value::Object(metadata.clone()).to_string()),
     }
+}
+
+/// What the entries of a target say that has a description: the runner's own words come first.
+fn described(target: &TargetSystem, settings: &Settings, facts: &Facts) -> Option<Facts> {
+    let description = target.description.clone()?;
+    let mut metadata = settings.metadata.clone();
+    metadata
+        .entry("target_description")
+        .or_insert(serde_json::Value::String(description));
+    Some(Facts {
+        metadata: Some(serde_json::Value::Object(metadata).to_string()),
+        ..facts.clone()
+    })
 }

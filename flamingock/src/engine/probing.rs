@@ -8,49 +8,66 @@ use crate::call::{Ended, Invocation, Limits, Signals, chain};
 use crate::context::Context;
 use crate::decision::Decision;
 use crate::error::Error;
+use crate::listener::{Happened, Work};
 use crate::plan::Step;
 use crate::probe::Probe;
 use crate::runner::Settings;
 
-use super::{Looks, Prepared};
+use super::serving::events_of;
+use super::telling::applied_by;
+use super::{Looks, Prepared, new_run_id};
 
 /// Asks the probe of every selected change that has one.
 pub(crate) async fn verify(settings: Settings) -> Result<Vec<Probe>, Error> {
-    let prepared = Prepared::new(settings).map_err(Error::Invalid)?;
-    let snapshot = prepared
-        .store
-        .snapshot(&prepared.settings.service, "")
-        .await;
-    let plan = prepared.plan(&snapshot.map_err(Error::store)?, Looks::InMotion)?;
-    let signals = Signals::new();
-    let mut probes = Vec::new();
-    for step in plan
-        .steps()
-        .filter(|step| step.decision != Decision::Filtered)
-    {
-        if let Some(answer) = prepared.ask(step, &signals).await {
-            probes.push(Probe {
-                change_id: step.definition.id.to_owned(),
-                stage: step.definition.stage.to_owned(),
-                target: step.definition.target.to_owned(),
-                applied: step.decision == Decision::Skip,
-                there: answer.as_ref().ok().copied(),
-                error: answer.err(),
-            });
-        }
-    }
-    Ok(probes)
+    let run_id = new_run_id();
+    let timeout = settings.listener_timeout;
+    let events = events_of(&settings, &run_id, Work::Verify);
+    events.tell(Happened::RunStarted);
+    let probed = match Prepared::new(settings, &run_id, &events) {
+        Ok(prepared) => prepared.probe_all().await,
+        Err(problems) => Err(Error::Invalid(problems)),
+    };
+    events.run_ended(None, probed.as_ref().err());
+    // What was not heard is logged: there is no report that could say it.
+    events.close(timeout).await;
+    probed
 }
 
 impl Prepared {
+    async fn probe_all(self) -> Result<Vec<Probe>, Error> {
+        let snapshot = self.store.snapshot(&self.settings.service, "").await;
+        let plan = self.plan(&snapshot.map_err(Error::store)?, Looks::InMotion)?;
+        let signals = Signals::new();
+        let mut probes = Vec::new();
+        for step in plan
+            .steps()
+            .filter(|step| step.decision != Decision::Filtered)
+        {
+            if let Some(answer) = self.ask(step, &signals).await {
+                let probe = Probe {
+                    change_id: step.definition.id.to_owned(),
+                    stage: step.definition.stage.to_owned(),
+                    target: step.definition.target.to_owned(),
+                    applied: step.decision == Decision::Skip,
+                    there: answer.as_ref().ok().copied(),
+                    error: answer.err(),
+                };
+                self.events.tell(Happened::Probed(Box::new(probe.clone())));
+                probes.push(probe);
+            }
+        }
+        Ok(probes)
+    }
+
     /// None: the change has no probe.
     async fn ask(&self, step: &Step, signals: &Signals) -> Option<Result<bool, ErrorChain>> {
         let body = step.definition.verify?;
         let target = self.targets.get(step.definition.target)?;
-        let attempt = step
-            .newest
-            .as_ref()
-            .map_or(step.attempt, |newest| newest.attempt);
+        if let Some(error) = self.unready(step, None, signals).await {
+            return Some(Err(error));
+        }
+        let attempt = applied_by(step);
+        self.tell_start(step, attempt);
         let context = Context::new(
             step.definition.id,
             attempt,

@@ -14,6 +14,7 @@ use crate::call::{Signals, Stop};
 use crate::decision::Decision;
 use crate::error::Error;
 use crate::execute::{Executed, Executor, Fate};
+use crate::listener::Happened;
 use crate::lock::Lease;
 use crate::plan::{Note, Step};
 use crate::report::Report;
@@ -42,7 +43,7 @@ impl Prepared {
             Err(panic) => (Err(panic), None),
         };
         let lost = matches!(result, Ok(Err(Error::LeaseLost { .. })));
-        give_back(lease, lost, digest).await;
+        self.give_back(lease, lost, digest).await;
         result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     }
 
@@ -84,9 +85,25 @@ impl Prepared {
         }
     }
 
+    /// Gives the lock back, unless it is another's.
+    pub(super) async fn give_back(&self, lease: Lease, lost: bool, digest: Option<&str>) {
+        if lost {
+            lease.forget().await;
+            return;
+        }
+        match lease.release(digest).await {
+            Ok(()) => self.events.tell(Happened::LockReleased),
+            Err(error) => {
+                let error = crate::audit::ErrorChain::of(&error);
+                tracing::warn!(%error, "the lock was not given back: it is free when its lease ends");
+            }
+        }
+    }
+
     async fn run_stages(&self, lease: &Lease, signals: &Signals) -> Result<Ran, Error> {
         let snapshot = self.look_under_the_lock(lease).await?;
         let plan = self.plan(&snapshot, Looks::Settled)?;
+        self.tell_plan(&plan);
         let executor = self.executor(lease, signals);
         let mut done: Done = Vec::new();
         let mut halted = vec![false; plan.stages.len()];
@@ -98,6 +115,7 @@ impl Prepared {
                 .any(|step| matches!(step.decision, Decision::Issue(_)));
             halted[index] = has_issue || stage.after.iter().any(|before| halted[*before]);
             let mut executed = Vec::new();
+            let mut started = None;
             let span = tracing::info_span!("stage", name = stage.name);
             for step in steps {
                 let works = !matches!(step.decision, Decision::Skip | Decision::Filtered);
@@ -106,6 +124,7 @@ impl Prepared {
                     continue;
                 }
                 lease.refresh(signals).await;
+                let unready = self.unready(step, Some(lease), signals).await;
                 match signals.now() {
                     Stop::No => {}
                     Stop::Asked => {
@@ -118,14 +137,34 @@ impl Prepared {
                         continue;
                     }
                 }
+                if let Some(error) = unready {
+                    halted[index] = true;
+                    executed.push(Some(self.not_started(step, step.attempt, error)));
+                    continue;
+                }
                 lease.set_activity(&format!("{} {}", step.definition.order, step.definition.id));
                 let began = Instant::now();
+                started.get_or_insert_with(|| {
+                    let stage = stage.name.clone();
+                    self.events.tell(Happened::StageStarted { stage });
+                    began
+                });
+                self.tell_start(step, step.attempt);
                 let ended = execute(&executor, step).instrument(span.clone()).await;
                 halted[index] = !ended.outcome.is_applied();
                 if ended.fate != Fate::GoesOn {
                     fate = ended.fate.clone();
                 }
-                executed.push(Some((ended, began.elapsed())));
+                let ended = (ended, began.elapsed());
+                self.tell_end(step, step.attempt, &ended);
+                executed.push(Some(ended));
+            }
+            if let Some(began) = started {
+                self.events.tell(Happened::StageEnded {
+                    stage: stage.name.clone(),
+                    halted: halted[index],
+                    duration: began.elapsed(),
+                });
             }
             done.push(executed);
         }
@@ -145,16 +184,6 @@ impl Prepared {
             result: conclude(report, fate, signals),
             leaves_nothing_to_note,
         })
-    }
-}
-
-/// Gives the lock back, unless it is another's.
-pub(super) async fn give_back(lease: Lease, lost: bool, digest: Option<&str>) {
-    if lost {
-        lease.forget().await;
-    } else if let Err(error) = lease.release(digest).await {
-        let error = crate::audit::ErrorChain::of(&error);
-        tracing::warn!(%error, "the lock was not given back: it is free when its lease ends");
     }
 }
 

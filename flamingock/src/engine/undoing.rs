@@ -5,14 +5,16 @@ use std::time::Instant;
 
 use futures_util::FutureExt;
 
-use super::account::change_report;
-use super::stages::give_back;
+use super::account::{change_report, target_reports};
+use super::telling::applied_by;
+use super::waiting::Waiting;
 use super::{Looks, Prepared};
 use crate::audit::Snapshot;
 use crate::call::{Signals, Stop};
 use crate::decision::Decision;
 use crate::error::Error;
 use crate::execute::{Executed, Fate};
+use crate::listener::Happened;
 use crate::lock::Lease;
 use crate::plan::Step;
 use crate::report::{Outcome, Report, StageReport};
@@ -32,7 +34,7 @@ impl Prepared {
         let undone = AssertUnwindSafe(self.undo_locked(target, &lease, signals));
         let undone = undone.catch_unwind().await;
         let lost = matches!(undone, Ok(Err(Error::LeaseLost { .. })));
-        give_back(lease, lost, None).await;
+        self.give_back(lease, lost, None).await;
         undone.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     }
 
@@ -44,6 +46,7 @@ impl Prepared {
     ) -> Result<Option<Lease>, Error> {
         let deadline = self.began + self.settings.lock.wait;
         let mut pause = self.settings.lock.poll;
+        let mut waiting = Waiting::default();
         loop {
             let snapshot = self.read().await?;
             let plan = self.plan(&snapshot, Looks::of(&snapshot))?;
@@ -68,6 +71,7 @@ impl Prepared {
                     self.undo_report(&[], Vec::new()),
                 ));
             }
+            waiting.tell(&snapshot, &self.events);
             tokio::time::sleep(pause).await;
             pause = crate::lock::next_pause(pause);
         }
@@ -89,18 +93,30 @@ impl Prepared {
         let plan = self.plan(&self.read().await?, Looks::Settled)?;
         let steps: Vec<&Step> = plan.steps().collect();
         let chosen = select(&steps, target).map_err(Error::Invalid)?;
+        self.events.tell(Happened::Planned {
+            changes: chosen.len(),
+        });
         let executor = self.executor(lease, signals);
         let mut done = Vec::new();
         for step in &chosen {
             lease.refresh(signals).await;
+            let unready = self.unready(step, Some(lease), signals).await;
             if signals.now() != Stop::No {
+                break;
+            }
+            if let Some(error) = unready {
+                done.push(self.not_started(step, applied_by(step), error));
                 break;
             }
             lease.set_activity(&format!("undoing {}", step.definition.id));
             let began = Instant::now();
+            let attempt = applied_by(step);
+            self.tell_start(step, attempt);
             let executed = executor.undo(step).await;
             let goes_on = executed.outcome == Outcome::RolledBack && executed.error.is_none();
-            done.push((executed, began.elapsed()));
+            let ended = (executed, began.elapsed());
+            self.tell_end(step, attempt, &ended);
+            done.push(ended);
             if !goes_on {
                 break;
             }
@@ -149,6 +165,7 @@ impl Prepared {
             run_id: self.run_id.clone(),
             service: self.settings.service.clone(),
             stages,
+            targets: target_reports(&self.settings, &self.pipeline),
             missing: Vec::new(),
             warnings: Vec::new(),
             duration: self.began.elapsed(),

@@ -8,6 +8,7 @@ use crate::audit::{Claim, LockRow, Snapshot, StoreErrorKind};
 use crate::call::{Signals, Stop};
 use crate::decision::Decision;
 use crate::error::Error;
+use crate::listener::{Events, Happened};
 use crate::lock::{Holder, Lease, OnLockTimeout, next_pause};
 use crate::operate::missing_tables;
 use crate::pipeline::Problem;
@@ -27,13 +28,13 @@ pub(super) enum Waited {
 
 /// Whom a run waits for, and when it said so.
 #[derive(Default)]
-struct Waiting {
+pub(super) struct Waiting {
     since: Option<Instant>,
     told: Option<(i64, Instant)>,
 }
 
 impl Waiting {
-    fn tell(&mut self, snapshot: &Snapshot) {
+    pub(super) fn tell(&mut self, snapshot: &Snapshot, events: &Events) {
         self.since.get_or_insert_with(Instant::now);
         let Some(lock) = snapshot.lock.as_ref().filter(|lock| lock.held) else {
             return;
@@ -44,6 +45,8 @@ impl Waiting {
         if !told {
             self.told = Some((lock.token, Instant::now()));
             tracing::info!("waiting for the lock, held by {}", Holder(lock.clone()));
+            let holder = lock.clone();
+            events.tell(Happened::LockWaited { holder });
         }
     }
 }
@@ -97,7 +100,7 @@ impl Prepared {
                 overdue = true;
                 continue;
             }
-            waiting.tell(&snapshot);
+            waiting.tell(&snapshot, &self.events);
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
                 _ = signals.wait(|stop| *stop != Stop::No) => {}
@@ -167,6 +170,8 @@ impl Prepared {
         }
         Ok(obtained.map(|possession| {
             tracing::info!(token = possession.token, "lock obtained");
+            let waited = self.began.elapsed();
+            self.events.tell(Happened::LockObtained { waited });
             let store = Arc::clone(&self.store);
             Lease::keep(possession, store, self.settings.lock.lease, signals)
         }))

@@ -69,7 +69,7 @@ impl Executed {
         }
     }
 
-    fn failed(outcome: Outcome, error: ErrorChain) -> Executed {
+    pub(crate) fn failed(outcome: Outcome, error: ErrorChain) -> Executed {
         Executed {
             error: Some(error),
             ..Executed::new(outcome)
@@ -124,12 +124,14 @@ impl Executor<'_> {
     }
 
     fn attempt(&self, step: &Step, origin: Origin) -> Attempt<'_> {
+        let target = self.targets.get(step.definition.target);
+        let facts = target.and_then(|target| target.facts.as_ref());
         Attempt {
             definition: step.definition,
             number: step.attempt,
             origin,
             possession: self.lease.possession(),
-            facts: self.facts,
+            facts: facts.unwrap_or(self.facts),
             began: Instant::now(),
             digest: step.definition.digest.to_owned(),
             undoes: None,

@@ -1,0 +1,103 @@
+//! From what is asked to its answer, with whoever listens.
+
+use tracing::Instrument;
+
+use super::{Prepared, new_run_id};
+use crate::call::{Signals, Stop};
+use crate::error::Error;
+use crate::listener::{Events, Happened, Work};
+use crate::report::Report;
+use crate::runner::Settings;
+use crate::undo::UndoTarget;
+
+/// What the engine is asked for.
+#[derive(Clone, Debug)]
+pub(crate) enum Request {
+    /// To run what is pending.
+    Run,
+    /// To undo.
+    Undo(UndoTarget),
+}
+
+impl Request {
+    fn work(&self) -> Work {
+        match self {
+            Request::Run => Work::Run,
+            Request::Undo(_) => Work::Undo,
+        }
+    }
+}
+
+/// Does what is asked.
+pub(crate) async fn serve(
+    settings: Settings,
+    request: Request,
+    signals: Signals,
+) -> Result<Report, Error> {
+    let run_id = new_run_id();
+    let span = tracing::info_span!("flamingock", service = settings.service, run_id);
+    let timeout = settings.listener_timeout;
+    async {
+        let events = events_of(&settings, &run_id, request.work());
+        events.tell(Happened::RunStarted);
+        let mut result = match Prepared::new(settings, &run_id, &events) {
+            Ok(prepared) => prepared.serve(&request, &signals).await,
+            Err(problems) => Err(Error::Invalid(problems)),
+        };
+        match &result {
+            Ok(report) if report.is_up_to_date() => tracing::debug!("{report}"),
+            Ok(report) => tracing::info!("{report}"),
+            Err(error) => tracing::error!("{error}"),
+        }
+        events.run_ended(
+            result.as_ref().map_or_else(Error::report, Some),
+            result.as_ref().err(),
+        );
+        let unheard = events.close(timeout).await;
+        match &mut result {
+            Ok(report) => report.warnings.extend(unheard),
+            Err(error) => {
+                if let Some(report) = error.report_mut() {
+                    report.warnings.extend(unheard);
+                }
+            }
+        }
+        result
+    }
+    .instrument(span)
+    .await
+}
+
+impl Prepared {
+    /// Does what is asked, and lets go of every connection before it answers: a listener may wait
+    /// for one.
+    async fn serve(self, request: &Request, signals: &Signals) -> Result<Report, Error> {
+        let work = async {
+            match request {
+                Request::Run => self.run(signals).await,
+                Request::Undo(target) => self.undo(target, signals).await,
+            }
+        };
+        let loss = async {
+            if let Stop::Lost(reason) = signals.wait(|stop| matches!(stop, Stop::Lost(_))).await {
+                self.events.lock_lost(reason);
+            }
+            std::future::pending().await
+        };
+        let result = tokio::select! {
+            biased;
+            result = work => result,
+            result = loss => result,
+        };
+        // A row that the store refused tells as well.
+        if let Err(Error::LeaseLost { reason, .. }) = &result {
+            self.events.lock_lost(reason.clone());
+        }
+        result
+    }
+}
+
+/// Who is told of a run.
+pub(super) fn events_of(settings: &Settings, run_id: &str, work: Work) -> Events {
+    Events::new(settings.listeners.clone(), run_id, &settings.service, work)
+}

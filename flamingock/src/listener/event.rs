@@ -1,0 +1,273 @@
+//! What a listener is told.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Serialize, Serializer};
+
+use crate::audit::{ErrorChain, LockRow};
+use crate::decision::Cause;
+use crate::error::Error;
+use crate::lock::Holder;
+use crate::probe::Probe;
+use crate::report::{ChangeReport, Report};
+
+/// Something that happened in a run.
+///
+/// As JSON it is one flat object: the fields of this struct, `event` with the name of what happened
+/// (`"change_ended"`), and the fields of that. Durations are milliseconds, in fields that end in `_ms`.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct Event {
+    /// Counts the events of the run, from 1.
+    pub number: u64,
+    /// The run's random id, as it stands in the audit.
+    pub run_id: String,
+    /// The service.
+    pub service: String,
+    /// What the run is for.
+    pub work: Work,
+    /// How long after the run's beginning it happened.
+    #[serde(rename = "elapsed_ms", serialize_with = "milliseconds")]
+    pub elapsed: Duration,
+    /// What happened.
+    #[serde(flatten)]
+    pub what: Happened,
+}
+
+/// What a run is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Work {
+    /// [`Runner::run`](crate::Runner::run), in any mode.
+    Run,
+    /// [`Runner::undo`](crate::Runner::undo).
+    Undo,
+    /// [`Runner::verify`](crate::Runner::verify).
+    Verify,
+}
+
+impl Work {
+    /// The word, as JSON has it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Work::Run => "run",
+            Work::Undo => "undo",
+            Work::Verify => "verify",
+        }
+    }
+}
+
+/// What happened.
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Happened {
+    /// The run began. The first event of every run, also of one that is refused.
+    RunStarted,
+    /// It was read, under the lock, what is to be done.
+    #[non_exhaustive]
+    Planned {
+        /// How many changes are to run, or to be undone, if nothing gets in the way.
+        changes: usize,
+    },
+    /// Another run has the lock, and this one waits. Told again every half a minute, and when the lock
+    /// goes to another owner.
+    #[non_exhaustive]
+    LockWaited {
+        /// Who has it.
+        holder: LockRow,
+    },
+    /// The lock is this run's.
+    #[non_exhaustive]
+    LockObtained {
+        /// How long that took since the run's beginning.
+        #[serde(rename = "waited_ms", serialize_with = "milliseconds")]
+        waited: Duration,
+    },
+    /// The lock is, or may be, another's: nothing more is started or written.
+    #[non_exhaustive]
+    LockLost {
+        /// How that is known.
+        reason: String,
+    },
+    /// The lock was given back.
+    LockReleased,
+    /// The first change of a stage is about to start. A stage in which nothing runs is not told of, and
+    /// neither are the stages of an undo or a verify.
+    #[non_exhaustive]
+    StageStarted {
+        /// The stage.
+        stage: String,
+    },
+    /// No more changes of a stage run.
+    #[non_exhaustive]
+    StageEnded {
+        /// The stage.
+        stage: String,
+        /// Whether a change of it kept the rest from running.
+        halted: bool,
+        /// How long it took.
+        #[serde(rename = "duration_ms", serialize_with = "milliseconds")]
+        duration: Duration,
+    },
+    /// A target system is not ready yet, and its first change waits for it. Told once.
+    #[non_exhaustive]
+    TargetWaited {
+        /// The target system.
+        target: String,
+        /// What its probe says.
+        error: ErrorChain,
+    },
+    /// A target system that is to be asked is ready.
+    #[non_exhaustive]
+    TargetReady {
+        /// The target system.
+        target: String,
+        /// How long that took.
+        #[serde(rename = "waited_ms", serialize_with = "milliseconds")]
+        waited: Duration,
+    },
+    /// A change starts: it, its rollback in an undo, or its probe in a verify.
+    #[non_exhaustive]
+    ChangeStarted {
+        /// The change's id.
+        id: String,
+        /// Its order.
+        order: String,
+        /// Its stage.
+        stage: String,
+        /// Its target system.
+        target: String,
+        /// Counts the runs that started this change, from 1.
+        attempt: u32,
+    },
+    /// A change ended. It comes without its start for a change that could not start, since its target
+    /// system was not ready.
+    #[non_exhaustive]
+    ChangeEnded {
+        /// The change's stage.
+        stage: String,
+        /// Counts the runs that started this change, from 1.
+        attempt: u32,
+        /// What became of it, as in the run's report.
+        #[serde(flatten)]
+        change: Box<ChangeReport>,
+    },
+    /// The probe of a change answered, or failed, in a verify.
+    Probed(Box<Probe>),
+    /// A change needs a person. Told once in a run.
+    #[non_exhaustive]
+    IssueFound {
+        /// The change's id.
+        id: String,
+        /// Its stage.
+        stage: String,
+        /// Its target system.
+        target: String,
+        /// Why a person is needed.
+        cause: Cause,
+        /// Why the change failed, if it was seen to.
+        error: Option<ErrorChain>,
+    },
+    /// The run is over and the lock is given back. The last event of every run.
+    #[non_exhaustive]
+    RunEnded {
+        /// How long it took.
+        #[serde(rename = "duration_ms", serialize_with = "milliseconds")]
+        duration: Duration,
+        /// What it found and did; none for a verify and for a run that could not even look.
+        report: Option<Box<Report>>,
+        /// Why it did not succeed; none if it did.
+        error: Option<Failure>,
+    },
+}
+
+/// Why a run did not succeed, as texts.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct Failure {
+    /// What programs tell failures apart by: the name of the variant of [`Error`], as in `"changes_failed"`.
+    pub kind: &'static str,
+    /// What happened and what to do next, for people.
+    pub message: String,
+    /// What it comes from, outermost first.
+    pub causes: Vec<String>,
+}
+
+impl Failure {
+    pub(crate) fn of(error: &Error) -> Failure {
+        let mut causes = Vec::new();
+        let mut next = std::error::Error::source(error);
+        while let Some(cause) = next {
+            causes.push(cause.to_string());
+            next = cause.source();
+        }
+        Failure {
+            kind: error.kind(),
+            message: error.to_string(),
+            causes,
+        }
+    }
+}
+
+fn milliseconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(duration.as_secs_f64() * 1000.0)
+}
+
+impl fmt::Display for Event {
+    /// One line, but for a run's end with all its report.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let work = self.work.as_str();
+        match &self.what {
+            Happened::RunStarted => write!(f, "{work} of \"{}\" started", self.service),
+            Happened::Planned { changes } => write!(f, "{changes} change(s) to {work}"),
+            Happened::LockWaited { holder } => {
+                write!(
+                    f,
+                    "waiting for the lock, held by {}",
+                    Holder(holder.clone())
+                )
+            }
+            Happened::LockObtained { .. } => f.write_str("lock obtained"),
+            Happened::LockLost { reason } => write!(f, "lock lost: {reason}"),
+            Happened::LockReleased => f.write_str("lock given back"),
+            Happened::StageStarted { stage } => write!(f, "stage \"{stage}\" started"),
+            Happened::StageEnded { stage, halted, .. } => {
+                let how = if *halted { "was halted" } else { "ended" };
+                write!(f, "stage \"{stage}\" {how}")
+            }
+            Happened::TargetWaited { target, error } => {
+                write!(f, "waiting for the target system \"{target}\": {error}")
+            }
+            Happened::TargetReady { target, .. } => {
+                write!(f, "the target system \"{target}\" is ready")
+            }
+            Happened::ChangeStarted { id, .. } => write!(f, "\"{id}\" started ({work})"),
+            Happened::ChangeEnded { change, .. } => {
+                write!(f, "\"{}\" {}", change.id, change.outcome)?;
+                match &change.error {
+                    Some(error) => write!(f, ": {error} [target {}]", change.target),
+                    None => Ok(()),
+                }
+            }
+            Happened::Probed(probe) => {
+                write!(f, "\"{}\" ", probe.change_id)?;
+                match (&probe.error, probe.there) {
+                    (Some(error), _) => write!(f, "could not be verified: {error}"),
+                    (None, Some(true)) => f.write_str("is there"),
+                    (None, _) => f.write_str("is not there"),
+                }
+            }
+            Happened::IssueFound { id, cause, .. } => {
+                write!(f, "\"{id}\" needs a person: {cause}")
+            }
+            Happened::RunEnded { report, error, .. } => match (error, report) {
+                (Some(error), _) => f.write_str(&error.message),
+                (None, Some(report)) => write!(f, "{report}"),
+                (None, None) => write!(f, "{work} of \"{}\" ended", self.service),
+            },
+        }
+    }
+}

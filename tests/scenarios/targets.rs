@@ -1,0 +1,457 @@
+//! Target systems: whether they are ready, and what is said of them.
+
+use std::future::pending;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use flamingock::audit::Filter;
+use flamingock::{
+    BoxError, Error, LockOptions, Outcome, Runner, Stage, TargetSystem, UndoTarget, change,
+    changes, rollback, verify,
+};
+use flamingock_tests::{
+    Backend as _, Gate, Recorder, audit, done, execute, query, strings, with_table,
+};
+use sqlx::Pool;
+
+use super::{Backend, Connection, Db};
+
+const LONG: Duration = Duration::from_secs(30);
+
+/// Longer than a probe pauses at first, so that it is asked more than once.
+const SHORT: Duration = Duration::from_millis(250);
+
+/// Steals the lock, as a run does that found its lease expired.
+const TAKE_OVER: &str =
+    "UPDATE flamingock_lock SET token = token + 1, run_id = 'thief' WHERE service = 'default'";
+
+#[change(id = "table", order = "001", detached)]
+async fn table(db: &mut Connection) -> Result<(), sqlx::Error> {
+    query(db, "INSERT INTO done VALUES ('table')")
+        .await
+        .map(drop)
+}
+
+#[change(id = "stream", order = "002", target = "events", detached)]
+async fn stream() {}
+
+#[rollback(stream)]
+async fn no_stream() {}
+
+#[verify(stream)]
+async fn is_stream() -> bool {
+    true
+}
+
+#[change(id = "after", order = "003", detached)]
+async fn after() {}
+
+/// A system that is down for the first so many times that it is asked.
+#[derive(Clone, Debug, Default)]
+struct System {
+    down_for: usize,
+    asked: Arc<AtomicUsize>,
+}
+
+impl System {
+    fn down_for(down_for: usize) -> System {
+        System {
+            down_for,
+            ..System::default()
+        }
+    }
+
+    async fn ping(self) -> Result<(), BoxError> {
+        let before = self.asked.fetch_add(1, Ordering::Relaxed);
+        if before < self.down_for {
+            return Err("connection refused".into());
+        }
+        Ok(())
+    }
+
+    fn asked(&self) -> usize {
+        self.asked.load(Ordering::Relaxed)
+    }
+
+    fn target(&self, timeout: Duration) -> TargetSystem {
+        let system = self.clone();
+        TargetSystem::new("events").ready(move || system.clone().ping(), timeout)
+    }
+}
+
+fn runner(pool: &Pool<Db>) -> Runner {
+    Runner::new(pool).changes(changes![table, stream, after])
+}
+
+#[tokio::test]
+async fn a_system_that_is_late_is_waited_for() {
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 1).await;
+    let (system, recorder) = (System::down_for(2), Recorder::default());
+    let report = runner(&pool)
+        .target(system.target(LONG))
+        .listener(recorder.listener())
+        .run()
+        .await
+        .unwrap();
+    assert_eq!(report.counts().newly_applied, 3);
+    assert_eq!(system.asked(), 3);
+    let expected = [
+        "run started",
+        "lock obtained",
+        "planned 3",
+        "stage default started",
+        "table 1 started",
+        "table 1 newly applied",
+        "target events waited: connection refused",
+        "target events ready",
+        "stream 1 started",
+        "stream 1 newly applied",
+        "after 1 started",
+        "after 1 newly applied",
+        "stage default ended",
+        "lock released",
+        "run ended: well",
+    ];
+    assert_eq!(recorder.lines(), expected);
+}
+
+#[tokio::test]
+async fn a_system_is_asked_once_and_only_if_something_of_it_is_to_run() {
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 1).await;
+    let system = System::default();
+    let runner = |changes: Vec<_>, tags: &str| {
+        let runner = Runner::new(&pool).changes(changes).tags([tags]);
+        runner.target(system.target(LONG)).run()
+    };
+    let some = || changes![table, after, first_consumer].to_vec();
+    let report = runner(some(), "!events").await.unwrap();
+    assert_eq!((report.counts().newly_applied, system.asked()), (2, 0));
+    let all = || changes![table, after, first_consumer, stream].to_vec();
+    for newly_applied in [2, 0] {
+        let report = runner(all(), "events").await.unwrap();
+        assert_eq!(report.counts().newly_applied, newly_applied);
+        assert_eq!(system.asked(), 1);
+    }
+}
+
+#[change(id = "first-consumer", order = "004", target = "events", tags = ["events"], detached)]
+async fn first_consumer() {}
+
+#[change(
+    id = "consumer",
+    order = "001",
+    stage = "consumers",
+    target = "events",
+    detached
+)]
+async fn consumer() {}
+
+#[change(id = "index", order = "001", stage = "search", detached)]
+async fn index() {}
+
+#[change(id = "report", order = "001", stage = "reports", detached)]
+async fn dependent() {}
+
+#[tokio::test]
+async fn nothing_is_started_at_a_system_that_is_not_ready_in_time() {
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 1).await;
+    let (system, recorder) = (System::down_for(usize::MAX), Recorder::default());
+    let runner = || {
+        Runner::new(&pool)
+            .changes(changes![table, stream, after, consumer, index, dependent])
+            .stage(Stage::new("consumers"))
+            .stage(Stage::new("search"))
+            .stage(Stage::new("reports").after("consumers"))
+    };
+    let error = runner()
+        .target(system.target(SHORT))
+        .listener(recorder.listener())
+        .run()
+        .await
+        .unwrap_err();
+    let Error::ChangesFailed(report) = &error else {
+        panic!("{error}")
+    };
+    let outcomes: Vec<_> = report
+        .changes()
+        .map(|change| (change.id.as_str(), change.outcome))
+        .collect();
+    let expected = [
+        ("table", Outcome::NewlyApplied),
+        ("stream", Outcome::NotReached),
+        ("after", Outcome::Blocked),
+        ("consumer", Outcome::NotReached),
+        ("index", Outcome::NewlyApplied),
+        ("report", Outcome::Blocked),
+    ];
+    assert_eq!(outcomes, expected);
+    let stream = report.changes().nth(1).unwrap();
+    let causes = [
+        "the target system \"events\" was not ready in 250ms, and nothing was started at it",
+        "connection refused",
+    ];
+    assert_eq!(stream.error.as_ref().unwrap().causes(), causes);
+    assert_eq!(stream.duration, None);
+    let text = error.to_string();
+    assert!(
+        text.starts_with("\"stream\", \"consumer\" failed. "),
+        "{text}"
+    );
+    assert!(text.contains(&causes.join(": ")), "{text}");
+    // Nothing is on record of what was not started, and it is pending.
+    let recorded = audit(&pool).await.join("\n");
+    assert!(!recorded.contains("stream") && !recorded.contains("consumer"));
+    let lines = recorder.lines();
+    let of_stream: Vec<_> = lines
+        .iter()
+        .filter(|line| line.starts_with("stream") || line.starts_with("target"))
+        .collect();
+    let ended = format!("stream 1 not reached: {}", causes[0]);
+    assert_eq!(
+        of_stream,
+        ["target events waited: connection refused", ended.as_str()]
+    );
+    // The second change of the target did not wait again.
+    let asked = system.asked();
+    assert!((2..=5).contains(&asked), "{asked}");
+    let report = runner().target(System::default().target(SHORT)).run().await;
+    assert_eq!(report.unwrap().counts().newly_applied, 4);
+}
+
+#[tokio::test]
+async fn a_probe_may_panic_or_hang() {
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 1).await;
+    let panics = TargetSystem::new("events").ready(
+        || async {
+            if pool_is_there() {
+                panic!("no address");
+            }
+            Ok::<(), BoxError>(())
+        },
+        SHORT,
+    );
+    let hangs = TargetSystem::new("events").ready(pending::<Result<(), BoxError>>, SHORT);
+    for (target, said) in [
+        (panics, "its readiness probe panicked: no address"),
+        (hangs, "its readiness probe did not answer"),
+    ] {
+        let error = runner(&pool).target(target).run().await.unwrap_err();
+        assert!(matches!(error, Error::ChangesFailed(_)), "{error}");
+        assert!(error.to_string().contains(said), "{error}");
+    }
+}
+
+fn pool_is_there() -> bool {
+    true
+}
+
+#[tokio::test]
+async fn a_probe_may_take_the_only_connection() {
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 1).await;
+    let its_own = pool.clone();
+    let probe = move || {
+        let pool = its_own.clone();
+        async move {
+            let rows = strings(&pool, "SELECT what FROM done").await;
+            // What came before it is committed.
+            assert_eq!(rows, ["table"]);
+            Ok::<(), BoxError>(())
+        }
+    };
+    let runner = runner(&pool).target(TargetSystem::new("events").ready(probe, LONG));
+    let report = tokio::time::timeout(LONG, runner.run()).await;
+    assert_eq!(report.unwrap().unwrap().counts().newly_applied, 3);
+}
+
+/// A system that answers when its gate is open.
+fn gated(gate: &Gate) -> TargetSystem {
+    let gate = gate.clone();
+    let probe = move || {
+        let gate = gate.clone();
+        async move {
+            gate.pass().await;
+            Ok::<(), BoxError>(())
+        }
+    };
+    TargetSystem::new("events").ready(probe, LONG)
+}
+
+fn short_lease() -> LockOptions {
+    LockOptions {
+        lease: Duration::from_secs(2),
+        ..LockOptions::default()
+    }
+}
+
+#[tokio::test]
+async fn the_lock_is_kept_while_a_system_is_waited_for() {
+    let database = Backend::fresh().await;
+    let (pool, other) = (with_table(&database, 2).await, database.pool(1).await);
+    let gate = Gate::default();
+    let run = runner(&pool).target(gated(&gate)).lock(short_lease());
+    let run = tokio::spawn(run.run());
+    gate.reached().await;
+    let until = || strings(&other, "SELECT expires_at FROM flamingock_lease");
+    let first = until().await;
+    let renewed = async {
+        while until().await == first {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(LONG, renewed).await.unwrap();
+    let lock = runner(&other)
+        .target(gated(&gate))
+        .lock_state()
+        .await
+        .unwrap();
+    let activity = lock.unwrap().activity.unwrap();
+    assert_eq!(activity, "waiting for the target system events");
+    gate.open();
+    assert_eq!(run.await.unwrap().unwrap().counts().newly_applied, 3);
+}
+
+#[tokio::test]
+async fn a_run_that_is_asked_to_stop_waits_for_no_system() {
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 1).await;
+    let gate = Gate::default();
+    let at_the_gate = gate.clone();
+    let run = runner(&pool)
+        .target(gated(&gate))
+        .cancel_on(async move { at_the_gate.reached().await });
+    let error = tokio::time::timeout(LONG, run.run()).await.unwrap();
+    let error = error.unwrap_err();
+    let Error::Cancelled(report) = &error else {
+        panic!("{error}")
+    };
+    let counts = report.counts();
+    assert_eq!((counts.newly_applied, counts.not_reached), (1, 2));
+    assert_eq!(done(&pool).await, ["table"]);
+    assert!(!audit(&pool).await.join("\n").contains("stream"));
+}
+
+#[tokio::test]
+async fn a_run_that_has_lost_its_lock_waits_for_no_system() {
+    let database = Backend::fresh().await;
+    let (pool, other) = (with_table(&database, 1).await, database.pool(1).await);
+    let probe = move || {
+        let other = other.clone();
+        async move {
+            execute(&other, TAKE_OVER).await;
+            pending::<Result<(), BoxError>>().await
+        }
+    };
+    let run = runner(&pool)
+        .target(TargetSystem::new("events").ready(probe, LONG * 10))
+        .lock(short_lease());
+    let error = tokio::time::timeout(LONG, run.run()).await.unwrap();
+    let error = error.unwrap_err();
+    assert!(matches!(error, Error::LeaseLost { .. }), "{error}");
+    assert!(!audit(&pool).await.join("\n").contains("stream"));
+}
+
+#[tokio::test]
+async fn undo_and_verify_wait_for_a_system_too() {
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 1).await;
+    let runner = || Runner::new(&pool).changes(changes![stream]);
+    let ready = System::default();
+    runner().target(ready.target(LONG)).run().await.unwrap();
+    let before = audit(&pool).await;
+
+    let down = System::down_for(usize::MAX);
+    let undo = runner().target(down.target(SHORT)).undo(UndoTarget::Last);
+    let error = undo.await.unwrap_err();
+    let Error::ChangesFailed(report) = &error else {
+        panic!("{error}")
+    };
+    let stream = report.changes().next().unwrap();
+    assert_eq!(stream.outcome, Outcome::NotReached, "{error}");
+    assert!(error.to_string().contains("was not ready in"), "{error}");
+    assert_eq!(audit(&pool).await, before);
+
+    let probes = runner().target(down.target(SHORT)).verify().await.unwrap();
+    let said = probes[0].error.as_ref().unwrap().to_string();
+    assert!(said.ends_with(": connection refused"), "{said}");
+
+    let late = System::down_for(1);
+    let probes = runner().target(late.target(LONG)).verify().await.unwrap();
+    assert_eq!((probes[0].there, late.asked()), (Some(true), 2));
+    let late = System::down_for(1);
+    let undo = runner().target(late.target(LONG)).undo(UndoTarget::Last);
+    assert_eq!(undo.await.unwrap().counts().rolled_back, 1);
+    assert_eq!(late.asked(), 2);
+}
+
+#[tokio::test]
+async fn a_description_is_in_plan_report_and_audit() {
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 1).await;
+    let described = || {
+        let events = TargetSystem::new("events").description("the broker of the shop");
+        runner(&pool).metadata("deployment", "7").target(events)
+    };
+    let line = "\n  target events: the broker of the shop";
+    let plan = described().plan().await.unwrap();
+    assert!(plan.to_string().contains(line), "{plan}");
+    let names: Vec<_> = plan.targets.iter().map(|target| &*target.name).collect();
+    assert_eq!(names, ["default", "events"]);
+    assert_eq!(plan.targets[0].description, None);
+    let report = described().run().await.unwrap();
+    assert!(report.to_string().contains(line), "{report}");
+    let report = described().run().await.unwrap();
+    assert!(!report.to_string().contains("broker"), "{report}");
+
+    let entries = described().audit(&Filter::default()).await.unwrap();
+    for entry in entries {
+        let metadata = entry.entry.origin_facts.metadata.clone().unwrap();
+        let metadata: serde_json::Value = serde_json::from_str(&metadata).unwrap();
+        let described = entry.entry.target == "events";
+        let expected = described.then_some("the broker of the shop");
+        assert_eq!(metadata["target_description"].as_str(), expected);
+        assert_eq!(metadata["deployment"], "7");
+    }
+}
+
+#[tokio::test]
+async fn a_target_that_no_change_names_is_a_warning() {
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 1).await;
+    let warning = "the target system \"cache\" is given to the runner, but no change names it";
+    let runner = || {
+        runner(&pool)
+            .target(TargetSystem::new("events"))
+            .target(TargetSystem::new("cache"))
+    };
+    assert_eq!(runner().plan().await.unwrap().warnings, [warning]);
+    for _ in 0..2 {
+        let report = runner().run().await.unwrap();
+        assert_eq!(report.warnings, [warning]);
+        assert!(report.to_string().contains(warning), "{report}");
+    }
+}
+
+#[change(id = "fails", order = "001", target = "events", detached)]
+async fn fails() -> Result<(), BoxError> {
+    Err("no such stream".into())
+}
+
+#[tokio::test]
+async fn the_error_of_a_change_names_its_target() {
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 1).await;
+    let runner = Runner::new(&pool).changes(changes![fails]);
+    let error = runner
+        .target(TargetSystem::new("events"))
+        .run()
+        .await
+        .unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains("no such stream [target events]"), "{text}");
+}

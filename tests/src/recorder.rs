@@ -1,0 +1,81 @@
+//! A listener that keeps what it hears, a line an event.
+
+use std::sync::{Arc, Mutex};
+
+use flamingock::Event;
+use flamingock::listener::Happened;
+use tokio::sync::watch;
+
+/// Clones keep the same lines.
+#[derive(Clone, Debug, Default)]
+pub struct Recorder {
+    lines: Arc<Mutex<Vec<String>>>,
+    heard: watch::Sender<usize>,
+}
+
+impl Recorder {
+    /// What to give the runner.
+    pub fn listener(&self) -> impl Fn(&Event) + Send + Sync + 'static {
+        let recorder = self.clone();
+        move |event: &Event| {
+            recorder.lines.lock().unwrap().push(line(event));
+            recorder.heard.send_modify(|heard| *heard += 1);
+        }
+    }
+
+    /// Everything that was heard so far.
+    #[must_use]
+    pub fn lines(&self) -> Vec<String> {
+        self.lines.lock().unwrap().clone()
+    }
+
+    /// Waits until a line begins so.
+    pub async fn hears(&self, beginning: &str) {
+        let mut heard = self.heard.subscribe();
+        let there = |_: &usize| {
+            self.lines
+                .lock()
+                .unwrap()
+                .iter()
+                .any(|line| line.starts_with(beginning))
+        };
+        // The sender is ours, so this only ends when it is there.
+        let _ = heard.wait_for(there).await;
+    }
+}
+
+/// The event without what is different each time.
+fn line(event: &Event) -> String {
+    match &event.what {
+        Happened::RunStarted => format!("{} started", event.work.as_str()),
+        Happened::Planned { changes, .. } => format!("planned {changes}"),
+        Happened::LockWaited { .. } => "lock waited".to_owned(),
+        Happened::LockObtained { .. } => "lock obtained".to_owned(),
+        Happened::LockLost { reason, .. } => format!("lock lost: {reason}"),
+        Happened::LockReleased => "lock released".to_owned(),
+        Happened::StageStarted { stage, .. } => format!("stage {stage} started"),
+        Happened::StageEnded { stage, halted, .. } => {
+            format!("stage {stage} {}", if *halted { "halted" } else { "ended" })
+        }
+        Happened::TargetWaited { target, error, .. } => format!("target {target} waited: {error}"),
+        Happened::TargetReady { target, .. } => format!("target {target} ready"),
+        Happened::ChangeStarted { id, attempt, .. } => format!("{id} {attempt} started"),
+        Happened::ChangeEnded {
+            attempt, change, ..
+        } => {
+            let error = change
+                .error
+                .as_ref()
+                .map(|error| format!(": {}", error.causes()[0]))
+                .unwrap_or_default();
+            format!("{} {attempt} {}{error}", change.id, change.outcome)
+        }
+        Happened::Probed(probe) => format!("{} there: {:?}", probe.change_id, probe.there),
+        Happened::IssueFound { id, cause, .. } => format!("{id} issue: {cause:?}"),
+        Happened::RunEnded { error, .. } => {
+            let kind = error.as_ref().map_or("well", |error| error.kind);
+            format!("{} ended: {kind}", event.work.as_str())
+        }
+        other => format!("{other:?}"),
+    }
+}

@@ -1,0 +1,28 @@
+//! Listeners and target systems: what is heard of a run, and what it waits for.
+
+#![allow(clippy::unwrap_used)]
+#![allow(clippy::duplicate_mod)] // The same scenarios on every database.
+
+#[path = "listeners/unreliable.rs"]
+mod unreliable;
+
+#[path = "../scenarios"]
+mod sqlite {
+    use flamingock_tests::on::sqlite::*;
+    mod listeners;
+    mod targets;
+}
+
+#[path = "../scenarios"]
+mod postgres {
+    use flamingock_tests::on::postgres::*;
+    mod listeners;
+    mod targets;
+}
+
+#[path = "../scenarios"]
+mod mariadb {
+    use flamingock_tests::on::mariadb::*;
+    mod listeners;
+    mod targets;
+}

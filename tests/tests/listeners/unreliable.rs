@@ -1,0 +1,238 @@
+//! Listeners that fail, panic and hang, and the shape of what they are told.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use flamingock::listener::Happened;
+use flamingock::{
+    BoxError, Error, Event, Listener, MemoryStore, Mode, Report, Runner, change, changes, verify,
+};
+use flamingock_tests::Recorder;
+use serde_json::Value;
+
+#[change(id = "warm-cache", order = "001", detached)]
+async fn warm_cache() {}
+
+#[verify(warm_cache)]
+async fn is_warm() -> bool {
+    true
+}
+
+#[change(id = "breaks", order = "002", detached)]
+async fn breaks() -> Result<(), BoxError> {
+    Err("broken".into())
+}
+
+/// How to hear.
+enum Manner {
+    Fails,
+    Panics,
+    Hangs,
+}
+
+struct Unreliable(Manner);
+
+#[async_trait]
+impl Listener for Unreliable {
+    async fn hear(&self, event: &Event) -> Result<(), BoxError> {
+        match self.0 {
+            Manner::Fails => Err(format!("event {} is too much", event.number).into()),
+            Manner::Panics => panic!("event {} is too much", event.number),
+            Manner::Hangs => std::future::pending().await,
+        }
+    }
+
+    fn name(&self) -> &str {
+        "unreliable"
+    }
+}
+
+async fn with(manner: Manner) -> (Report, Vec<String>) {
+    let recorder = Recorder::default();
+    let report = Runner::new(MemoryStore::new())
+        .changes(changes![warm_cache])
+        .listener(Unreliable(manner))
+        .listener(recorder.listener())
+        .listener_timeout(Duration::from_millis(200))
+        .run()
+        .await
+        .unwrap();
+    (report, recorder.lines())
+}
+
+#[tokio::test]
+async fn a_listener_that_fails_panics_or_hangs_changes_nothing_but_a_warning() {
+    let cases = [
+        (
+            Manner::Fails,
+            "failed at 9 of 9 event(s), first with: event 1 is too much",
+        ),
+        (
+            Manner::Panics,
+            "failed at 9 of 9 event(s), first with: it panicked: event 1 is too much",
+        ),
+        (
+            Manner::Hangs,
+            "did not hear 9 of 9 event(s): it had not heard them 200ms after the end of the run",
+        ),
+    ];
+    for (manner, warning) in cases {
+        let (report, heard) = with(manner).await;
+        assert!(report.is_success());
+        assert_eq!(
+            report.warnings,
+            [format!("the listener unreliable {warning}")]
+        );
+        let shown = format!("warning: the listener unreliable {warning}");
+        assert!(report.to_string().contains(&shown), "{report}");
+        let expected = [
+            "run started",
+            "lock obtained",
+            "planned 1",
+            "stage default started",
+            "warm-cache 1 started",
+            "warm-cache 1 newly applied",
+            "stage default ended",
+            "lock released",
+            "run ended: well",
+        ];
+        assert_eq!(heard, expected);
+    }
+}
+
+#[tokio::test]
+async fn the_report_of_a_failed_run_has_the_warning_too() {
+    let error = Runner::new(MemoryStore::new())
+        .changes(changes![breaks])
+        .listener(Unreliable(Manner::Fails))
+        .run()
+        .await
+        .unwrap_err();
+    assert!(matches!(error, Error::ChangesFailed(_)), "{error}");
+    assert_eq!(error.report().unwrap().warnings.len(), 1, "{error}");
+}
+
+#[tokio::test]
+async fn a_run_that_is_refused_tells_why() {
+    let recorder = Recorder::default();
+    let runner = Runner::new(MemoryStore::new()).changes(changes![warm_cache, warm_cache]);
+    let error = runner.listener(recorder.listener()).run().await;
+    assert!(matches!(error, Err(Error::Invalid(_))));
+    assert_eq!(recorder.lines(), ["run started", "run ended: invalid"]);
+}
+
+#[tokio::test]
+async fn a_verify_tells_what_every_probe_answered() {
+    let store = MemoryStore::new();
+    let recorder = Recorder::default();
+    let runner = || Runner::new(&store).changes(changes![warm_cache]);
+    runner().run().await.unwrap();
+    let probes = runner().listener(recorder.listener()).verify().await;
+    assert_eq!(probes.unwrap().len(), 1);
+    let expected = [
+        "verify started",
+        "warm-cache 1 started",
+        "warm-cache there: Some(true)",
+        "verify ended: well",
+    ];
+    assert_eq!(recorder.lines(), expected);
+}
+
+#[tokio::test]
+async fn a_run_that_only_looks_tells_of_issues_too() {
+    let store = MemoryStore::new();
+    let runner = || Runner::new(&store).changes(changes![breaks]);
+    runner().run().await.unwrap_err();
+    for mode in [Mode::Check, Mode::Plan, Mode::Apply] {
+        let recorder = Recorder::default();
+        let runner = runner().mode(mode).listener(recorder.listener());
+        let _ = runner.run().await;
+        let lines = recorder.lines();
+        assert_eq!(lines[1], "breaks issue: Failed", "{mode:?}: {lines:?}");
+        assert_eq!(lines.len(), 3, "{mode:?}: {lines:?}");
+    }
+}
+
+#[tokio::test]
+async fn events_are_flat_json_objects() {
+    let events = Arc::new(Mutex::new(Vec::new()));
+    let heard = events.clone();
+    let listener = move |event: &Event| {
+        heard
+            .lock()
+            .unwrap()
+            .push(serde_json::to_value(event).unwrap());
+    };
+    let runner = Runner::new(MemoryStore::new()).service("shop");
+    let error = runner
+        .changes(changes![warm_cache, breaks])
+        .listener(listener)
+        .run()
+        .await
+        .unwrap_err();
+    let events: Vec<Value> = events.lock().unwrap().clone();
+    for (place, event) in events.iter().enumerate() {
+        assert_eq!(event["number"], place + 1);
+        assert_eq!(
+            (&event["service"], &event["work"]),
+            (&"shop".into(), &"run".into())
+        );
+        assert_eq!(event["run_id"], error.report().unwrap().run_id);
+        assert!(event["elapsed_ms"].is_f64(), "{event}");
+    }
+    let find = |name: &str| events.iter().find(|event| event["event"] == name).unwrap();
+    let started = find("change_started");
+    assert_eq!(
+        (&started["id"], &started["attempt"]),
+        (&"warm-cache".into(), &1.into())
+    );
+    let ended = find("change_ended");
+    assert_eq!(
+        (&ended["outcome"], &ended["stage"], &ended["target"]),
+        (
+            &"newly_applied".into(),
+            &"default".into(),
+            &"default".into()
+        )
+    );
+    assert!(ended["duration_ms"].is_f64(), "{ended}");
+    let issue = find("issue_found");
+    assert_eq!(
+        (&issue["cause"], &issue["error"]),
+        (&"failed".into(), &serde_json::json!(["broken"]))
+    );
+    let end = events.last().unwrap();
+    assert_eq!(end["event"], "run_ended");
+    assert_eq!(end["error"]["kind"], "changes_failed");
+    let message = end["error"]["message"].as_str().unwrap();
+    assert!(message.starts_with("\"breaks\" failed."), "{message}");
+    assert_eq!(end["report"]["stages"][0]["changes"][1]["id"], "breaks");
+}
+
+#[tokio::test]
+async fn the_text_of_an_event_says_it_in_a_line() {
+    let lines = Arc::new(Mutex::new(Vec::new()));
+    let heard = lines.clone();
+    let runner = Runner::new(MemoryStore::new()).changes(changes![warm_cache, breaks]);
+    let listener = move |event: &Event| {
+        if !matches!(event.what, Happened::RunEnded { .. }) {
+            heard.lock().unwrap().push(event.to_string());
+        }
+    };
+    runner.listener(listener).run().await.unwrap_err();
+    let expected = [
+        "run of \"default\" started",
+        "lock obtained",
+        "2 change(s) to run",
+        "stage \"default\" started",
+        "\"warm-cache\" started (run)",
+        "\"warm-cache\" newly applied",
+        "\"breaks\" started (run)",
+        "\"breaks\" failed: broken [target default]",
+        "\"breaks\" needs a person: an attempt outside a transaction failed and what it did was not undone",
+        "stage \"default\" was halted",
+        "lock given back",
+    ];
+    assert_eq!(*lines.lock().unwrap(), expected);
+}
