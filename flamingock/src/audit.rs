@@ -257,6 +257,14 @@ impl Snapshot {
     pub fn is_held(&self) -> bool {
         self.lock.as_ref().is_some_and(|lock| lock.held)
     }
+
+    /// Whether the run that has the lock is at work at the change of this entry. Entries of other
+    /// runs are no concern of that run's lease: what they left is theirs.
+    pub fn is_running(&self, newest: &Newest) -> bool {
+        let unfinished = matches!(newest.state, State::Started | State::Failed);
+        let lock = self.lock.as_ref().filter(|lock| lock.held);
+        unfinished && lock.is_some_and(|lock| lock.run_id == newest.run_id)
+    }
 }
 
 /// What is asked of the lock.

@@ -294,7 +294,7 @@ pub use memory::MemoryStore;
 pub use operate::{Issue, Resolution, Resolved};
 pub use pipeline::{Problem, Stage};
 pub use plan::Note;
-pub use probe::Probe;
+pub use probe::{Probe, Verdict};
 pub use report::{ChangeReport, Counts, MissingChange, Outcome, Report, StageReport};
 pub use runner::{Mode, Policy, Rule, Run, Runner};
 #[cfg(feature = "_sqlx")]

@@ -16,3 +16,5 @@ mod terminal;
 mod undo;
 #[path = "cli/usage.rs"]
 mod usage;
+#[path = "cli/verify.rs"]
+mod verify;

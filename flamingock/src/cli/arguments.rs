@@ -21,6 +21,8 @@ pub(super) enum Action {
     Undo(Undo),
     /// Succeed only if nothing is pending; write nothing
     Check,
+    /// Ask the probes whether what the audit says is so; write nothing
+    Verify,
     /// Read the audit, or record what a person found out
     #[command(subcommand)]
     Audit(Audit),
@@ -45,6 +47,7 @@ impl Action {
             Action::Status => "status",
             Action::Undo(_) => "undo",
             Action::Check => "check",
+            Action::Verify => "verify",
             Action::Audit(_) => "audit",
             Action::Issue(_) => "issue",
             Action::Lock(_) => "lock",

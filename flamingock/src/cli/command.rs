@@ -10,7 +10,7 @@ use super::arguments::{Action, Audit, Issue, Lock};
 use super::failure::Failure;
 use super::program::Program;
 use super::view::{Flags, View};
-use super::{apply, history, issue, lock, manifest, plan, status};
+use super::{apply, history, issue, lock, manifest, plan, status, verify};
 use crate::runner::Runner;
 
 /// The commands of [`run`](super::run), but for `completions`, for a program that uses clap already:
@@ -70,6 +70,7 @@ async fn answer(action: Action, runner: Runner, view: &View) -> Result<Answer, F
         Action::Status => status::status(&runner, view).await,
         Action::Undo(undo) => apply::undo(runner, undo.target(), view).await,
         Action::Check => apply::check(runner, view).await,
+        Action::Verify => verify::verify(runner, view).await,
         Action::Audit(Audit::List(list)) => history::list(&runner, list, view).await,
         Action::Audit(Audit::Fix(fix)) => history::fix(&runner, &fix, view).await,
         Action::Issue(Issue::List) => issue::list(&runner, view).await,

@@ -24,6 +24,7 @@ mod table;
 mod text;
 mod time;
 mod tool;
+mod verify;
 mod view;
 
 pub use command::Command;

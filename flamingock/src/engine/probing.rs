@@ -9,7 +9,7 @@ use crate::context::Context;
 use crate::decision::Decision;
 use crate::error::Error;
 use crate::plan::Step;
-use crate::probe::Probe;
+use crate::probe::{Probe, Verdict};
 use crate::runner::Settings;
 
 use super::{Looks, Prepared};
@@ -21,7 +21,8 @@ pub(crate) async fn verify(settings: Settings) -> Result<Vec<Probe>, Error> {
         .store
         .snapshot(&prepared.settings.service, "")
         .await;
-    let plan = prepared.plan(&snapshot.map_err(Error::store)?, Looks::InMotion)?;
+    let snapshot = snapshot.map_err(Error::store)?;
+    let plan = prepared.plan(&snapshot, Looks::InMotion)?;
     let signals = Signals::new();
     let mut probes = Vec::new();
     for step in plan
@@ -29,12 +30,19 @@ pub(crate) async fn verify(settings: Settings) -> Result<Vec<Probe>, Error> {
         .filter(|step| step.decision != Decision::Filtered)
     {
         if let Some(answer) = prepared.ask(step, &signals).await {
+            let there = answer.as_ref().ok().copied();
+            let running = step
+                .newest
+                .as_ref()
+                .is_some_and(|newest| snapshot.is_running(newest));
             probes.push(Probe {
                 change_id: step.definition.id.to_owned(),
                 stage: step.definition.stage.to_owned(),
                 target: step.definition.target.to_owned(),
+                state: step.newest.as_ref().map(|newest| newest.state.clone()),
                 applied: step.decision == Decision::Skip,
-                there: answer.as_ref().ok().copied(),
+                there,
+                verdict: Verdict::of(&step.decision, there, running),
                 error: answer.err(),
             });
         }
