@@ -198,6 +198,7 @@ mod database;
 mod decision;
 mod digest;
 mod engine;
+mod entry;
 mod error;
 mod execute;
 mod lock;
@@ -211,8 +212,10 @@ mod preflight;
 mod probe;
 mod recording;
 mod registry;
+mod release;
 mod report;
 mod runner;
+mod services;
 #[cfg(feature = "_sqlx")]
 mod sql;
 mod storage;
@@ -297,6 +300,7 @@ pub use plan::Note;
 pub use probe::{Probe, Verdict};
 pub use report::{ChangeReport, Counts, MissingChange, Outcome, Report, StageReport};
 pub use runner::{Mode, Policy, Rule, Run, Runner};
+pub use services::{LastRun, ServiceStatus};
 #[cfg(feature = "_sqlx")]
 pub use sqlx;
 pub use tables::Tables;

@@ -16,7 +16,7 @@ pub(super) enum Action {
     /// Show what `apply` would do; write nothing
     Plan,
     /// Show where every change stands
-    Status,
+    Status(Status),
     /// Take applied changes back through their rollbacks, last first; asks nothing
     Undo(Undo),
     /// Succeed only if nothing is pending; write nothing
@@ -44,7 +44,7 @@ impl Action {
         match self {
             Action::Apply => "apply",
             Action::Plan => "plan",
-            Action::Status => "status",
+            Action::Status(_) => "status",
             Action::Undo(_) => "undo",
             Action::Check => "check",
             Action::Verify => "verify",
@@ -55,6 +55,14 @@ impl Action {
             Action::Schema => "schema",
         }
     }
+}
+
+/// Of what.
+#[derive(Debug, Args)]
+pub(super) struct Status {
+    /// Show all services of the database instead, a line each, from the audit alone
+    #[arg(long)]
+    pub(super) all_services: bool,
 }
 
 /// How far to go back.
@@ -181,7 +189,7 @@ pub(super) enum Lock {
     Show,
     /// Take it from an owner that is known to be gone, and give it back
     Release {
-        /// How that is known, for the log
+        /// How that is known, for the audit
         #[arg(long, value_name = "TEXT")]
         reason: String,
     },
@@ -199,7 +207,7 @@ pub(super) struct Manifest {
     pub(super) write: Option<PathBuf>,
 }
 
-const STATES: [&str; 7] = [
+const STATES: [&str; 8] = [
     "STARTED",
     "APPLIED",
     "FAILED",
@@ -207,6 +215,7 @@ const STATES: [&str; 7] = [
     "ROLLBACK_FAILED",
     "MANUAL_MARKED_AS_APPLIED",
     "MANUAL_MARKED_AS_ROLLED_BACK",
+    "MANUAL_LOCK_RELEASED",
 ];
 
 /// A state in any case; a word that no version has written is a typing error.

@@ -10,7 +10,7 @@ use super::arguments::{Action, Audit, Issue, Lock};
 use super::failure::Failure;
 use super::program::Program;
 use super::view::{Flags, View};
-use super::{apply, history, issue, lock, manifest, plan, status, verify};
+use super::{apply, history, issue, lock, manifest, plan, services, status, verify};
 use crate::runner::Runner;
 
 /// The commands of [`run`](super::run), but for `completions`, for a program that uses clap already:
@@ -67,7 +67,8 @@ async fn answer(action: Action, runner: Runner, view: &View) -> Result<Answer, F
     match action {
         Action::Apply => apply::apply(runner, view).await,
         Action::Plan => plan::plan(&runner, view).await,
-        Action::Status => status::status(&runner, view).await,
+        Action::Status(of) if of.all_services => services::services(&runner, view).await,
+        Action::Status(_) => status::status(&runner, view).await,
         Action::Undo(undo) => apply::undo(runner, undo.target(), view).await,
         Action::Check => apply::check(runner, view).await,
         Action::Verify => verify::verify(runner, view).await,

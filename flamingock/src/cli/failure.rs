@@ -6,7 +6,6 @@ use serde_json::{Value, json};
 
 use super::exit::Exit;
 use super::program::Program;
-use super::report;
 use crate::audit::StoreErrorKind;
 use crate::error::Error;
 use crate::report::Report;
@@ -114,7 +113,7 @@ impl Failure {
             "kind": self.kind,
             "message": self.message,
             "causes": self.causes,
-            "report": self.report.as_deref().map(report::to_json),
+            "report": self.report,
             "next": next,
         })
     }

@@ -17,6 +17,7 @@ mod manifest;
 mod plan;
 mod program;
 mod report;
+mod services;
 mod signal;
 mod standing;
 mod status;
