@@ -211,13 +211,8 @@ pub(crate) fn code(definition: &Definition) -> Code {
 /// What the code said of a change when the newest entry was written; whether it has a probe is not
 /// on record.
 pub(crate) fn recorded_code(newest: &Newest) -> Code {
-    let recovery = if newest.recovery == Recovery::Retry.as_str() {
-        Recovery::Retry
-    } else {
-        Recovery::Manual
-    };
     Code {
-        recovery,
+        recovery: Recovery::recorded(&newest.recovery),
         has_verify: false,
     }
 }

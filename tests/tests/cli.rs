@@ -4,6 +4,8 @@
 
 #[path = "cli/app.rs"]
 mod app;
+#[path = "cli/central.rs"]
+mod central;
 #[path = "cli/docs.rs"]
 mod docs;
 #[path = "cli/issue.rs"]

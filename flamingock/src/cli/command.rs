@@ -63,7 +63,7 @@ impl Command {
     }
 }
 
-async fn answer(action: Action, runner: Runner, view: &View) -> Result<Answer, Failure> {
+pub(super) async fn answer(action: Action, runner: Runner, view: &View) -> Result<Answer, Failure> {
     match action {
         Action::Apply => apply::apply(runner, view).await,
         Action::Plan => plan::plan(&runner, view).await,

@@ -42,6 +42,22 @@ impl Failure {
         }
     }
 
+    /// A database that is not there, or has no audit.
+    #[cfg(feature = "standalone")]
+    pub(super) fn database(message: impl Into<String>) -> Failure {
+        Failure {
+            exit: Exit::Database,
+            ..Failure::refused("store", message)
+        }
+    }
+
+    /// What it comes from.
+    #[cfg(feature = "standalone")]
+    pub(super) fn caused_by(self, error: &(dyn std::error::Error + 'static)) -> Failure {
+        let causes = crate::audit::ErrorChain::of(error).causes().to_vec();
+        Failure { causes, ..self }
+    }
+
     /// A file that could not be read or written.
     pub(super) fn file(action: &str, error: &std::io::Error) -> Failure {
         Failure {
@@ -131,7 +147,10 @@ impl fmt::Display for Failure {
         for cause in &self.causes {
             write!(f, "\ncaused by: {cause}")?;
         }
-        if let Some(report) = &self.report {
+        // Without the code there are no changes to tell of.
+        if let Some(report) = &self.report
+            && report.changes().next().is_some()
+        {
             write!(f, "\n{report}")?;
         }
         if !self.next.is_empty() {

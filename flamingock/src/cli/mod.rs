@@ -19,6 +19,9 @@ mod program;
 mod report;
 mod services;
 mod signal;
+mod source;
+#[cfg(feature = "standalone")]
+mod standalone;
 mod standing;
 mod status;
 mod table;
@@ -29,4 +32,6 @@ mod verify;
 mod view;
 
 pub use command::Command;
+#[cfg(feature = "standalone")]
+pub use standalone::standalone;
 pub use tool::run;

@@ -1,10 +1,12 @@
 //! How to print: the flags that every command takes.
 
 use std::io::IsTerminal;
+use std::sync::Arc;
 
 use clap::{Arg, ArgAction, ArgMatches};
 
 use super::program::Program;
+use super::source::{Code, Source};
 
 /// The flags.
 #[derive(Clone, Copy, Debug, Default)]
@@ -65,6 +67,7 @@ pub(super) struct View {
     pub(super) program: Program,
     pub(super) color: bool,
     pub(super) verbose: bool,
+    pub(super) source: Arc<dyn Source>,
 }
 
 impl View {
@@ -74,6 +77,7 @@ impl View {
             program,
             color: !flags.no_color && !refused && std::io::stdout().is_terminal(),
             verbose: flags.verbose,
+            source: Arc::new(Code),
         }
     }
 }

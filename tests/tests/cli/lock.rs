@@ -18,13 +18,13 @@ scenarios!(
 );
 
 /// A process whose second change waits: its topic is a pipe that nobody reads.
-struct Waiting<'a> {
+pub(crate) struct Waiting<'a> {
     app: &'a App,
     process: Option<Child>,
 }
 
 impl Waiting<'_> {
-    fn start(app: &App) -> Waiting<'_> {
+    pub(crate) fn start(app: &App) -> Waiting<'_> {
         fs::create_dir(app.folder().join("broker")).unwrap();
         let made = Command::new("mkfifo")
             .arg(app.folder().join("broker/orders"))
@@ -60,11 +60,11 @@ impl Waiting<'_> {
     }
 
     /// Reads the pipe, so that the change ends.
-    fn let_go(&self) {
+    pub(crate) fn let_go(&self) {
         fs::read_to_string(self.app.folder().join("broker/orders")).unwrap();
     }
 
-    fn end(mut self) -> Ran {
+    pub(crate) fn end(mut self) -> Ran {
         Ran::of(&self.process.take().unwrap().wait_with_output().unwrap())
     }
 }
