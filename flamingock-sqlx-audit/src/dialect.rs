@@ -46,6 +46,8 @@ pub struct Dialect {
     pub(crate) seed: &'static [&'static str],
     pub(crate) snapshot: &'static str,
     pub(crate) history: &'static str,
+    /// The services that have a lock or an entry, by name.
+    pub(crate) services: &'static str,
     pub(crate) acquire: &'static [&'static str],
     pub(crate) renew: &'static str,
     /// Also forgets the run, so that a renewal that comes late finds nothing.

@@ -169,7 +169,8 @@ VALUES ($service, $lane, '', '1970-01-01')",
   e.activity, COALESCE(e.expires_at > UTC_TIMESTAMP(6), 0),
   b.change_id, b.seq, b.state, b.transaction_mode, b.origin, b.digest, b.attempt, b.run_id, b.stage,
   b.change_order, b.target, DATE_FORMAT(b.started_at, '%Y-%m-%dT%H:%i:%s.%fZ'),
-  CASE WHEN b.state IN ('APPLIED', 'MANUAL_MARKED_AS_APPLIED') THEN NULL ELSE b.error END
+  CASE WHEN b.state IN ('APPLIED', 'MANUAL_MARKED_AS_APPLIED') THEN NULL ELSE b.error END,
+  b.recovery
 FROM (SELECT 1) AS one
 LEFT JOIN {lock} k ON k.service = $service AND k.lane = $lane
 LEFT JOIN {lease} e ON e.service = k.service AND e.lane = k.lane
@@ -192,6 +193,9 @@ FROM {audit} a WHERE a.service = $service
   AND ($newest_only = 0 OR a.seq IN (SELECT MAX(b.seq) FROM {audit} b WHERE b.service = $service
        GROUP BY b.service, b.change_id))
 ORDER BY a.seq",
+    // A row of the lock that somebody has deleted leaves a service that only the audit knows.
+    services: "SELECT service FROM {lock} WHERE lane = $lane
+UNION SELECT service FROM {audit} ORDER BY service",
     // By affected rows alone two would believe that they own it: the token that comes back does not
     // lie.
     // Nobody waits here for a row that somebody holds; the session is given back as it was.

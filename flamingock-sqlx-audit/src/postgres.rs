@@ -185,7 +185,8 @@ SELECT l.schema_name, 0, l.token, l.run_id, l.owner, l.pipeline_digest,
   x.change_id, x.seq, x.state, x.transaction_mode, x.origin, x.digest, x.attempt, x.run_id, x.stage,
   x.change_order, x.target,
   to_char(x.started_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'),
-  CASE WHEN x.state IN ('APPLIED', 'MANUAL_MARKED_AS_APPLIED') THEN NULL ELSE x.error END
+  CASE WHEN x.state IN ('APPLIED', 'MANUAL_MARKED_AS_APPLIED') THEN NULL ELSE x.error END,
+  x.recovery
 FROM (SELECT 1) AS one LEFT JOIN l ON true LEFT JOIN (k CROSS JOIN LATERAL (
   SELECT * FROM {audit} a WHERE a.service = $service AND a.change_id = k.change_id
   ORDER BY a.seq DESC LIMIT 1) x) ON true",
@@ -203,6 +204,9 @@ FROM {audit} a WHERE a.service = $service
   AND ($newest_only = 0 OR a.seq = (SELECT max(b.seq) FROM {audit} b
        WHERE b.service = a.service AND b.change_id = a.change_id))
 ORDER BY a.seq",
+    // A row of the lock that somebody has deleted leaves a service that only the audit knows.
+    services: "SELECT service FROM {lock} WHERE lane = $lane
+UNION SELECT service FROM {audit} ORDER BY service",
     // SKIP LOCKED: a row that somebody holds is not free, and nobody waits here. The run's own id
     // gives it what it took when only the answer was lost.
     acquire: &["WITH c AS (

@@ -109,6 +109,8 @@ pub struct NewestRow {
     pub started_at: String,
     /// The chain of causes as JSON, if the attempt failed.
     pub error: Option<String>,
+    /// What the code said about recovery then.
+    pub recovery: String,
 }
 
 /// The lock row with its lease.

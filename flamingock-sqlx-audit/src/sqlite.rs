@@ -268,7 +268,8 @@ SELECT 'main', (SELECT file = '' FROM pragma_database_list WHERE name = 'main'),
   coalesce(e.expires_ms = {never} OR (e.boot_id = $boot AND e.expires_ms > $now_ms), 0),
   b.change_id, b.seq, b.state, b.transaction_mode, b.origin, b.digest, b.attempt, b.run_id, b.stage,
   b.change_order, b.target, b.started_at,
-  CASE WHEN b.state IN ('APPLIED', 'MANUAL_MARKED_AS_APPLIED') THEN NULL ELSE b.error END
+  CASE WHEN b.state IN ('APPLIED', 'MANUAL_MARKED_AS_APPLIED') THEN NULL ELSE b.error END,
+  b.recovery
 FROM (SELECT 1) AS one
 LEFT JOIN {lock} c ON c.service = $service AND c.lane = $lane
 LEFT JOIN {lease} e ON e.service = c.service AND e.lane = c.lane
@@ -285,6 +286,9 @@ FROM {audit} a WHERE a.service = $service
   AND ($newest_only = 0 OR a.seq = (SELECT max(b.seq) FROM {audit} b
        WHERE b.service = a.service AND b.change_id = a.change_id))
 ORDER BY a.seq",
+    // A row of the lock that somebody has deleted leaves a service that only the audit knows.
+    services: "SELECT service FROM {lock} WHERE lane = $lane
+UNION SELECT service FROM {audit} ORDER BY service",
     acquire: &[
         "UPDATE {lock} SET token = token + 1, run_id = $run_id, owner = $owner,
   acquired_at = $now_text, pipeline_digest = NULL

@@ -72,6 +72,9 @@ words! {
         MarkedApplied = "MANUAL_MARKED_AS_APPLIED",
         /// A person says that it is not applied.
         MarkedRolledBack = "MANUAL_MARKED_AS_ROLLED_BACK",
+        /// A person took the lock from its owner. Such an entry is about no change: its id is
+        /// empty, which that of a change cannot be.
+        LockReleased = "MANUAL_LOCK_RELEASED",
     }
 }
 
@@ -111,7 +114,7 @@ pub struct NewEntry {
     pub attempt: u32,
     /// The change's stage.
     pub stage: String,
-    /// The change's id.
+    /// The change's id; empty for an entry that is about no change.
     pub change_id: String,
     /// The change's order.
     pub change_order: String,
@@ -177,6 +180,13 @@ pub struct Entry {
     pub entry: NewEntry,
 }
 
+impl Entry {
+    /// Whether it is about a change, and not about the lock.
+    pub fn is_of_a_change(&self) -> bool {
+        !self.entry.change_id.is_empty()
+    }
+}
+
 /// The newest entry of a change.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -207,6 +217,8 @@ pub struct Newest {
     pub started_at: String,
     /// The chain of causes, if the attempt failed.
     pub error: Option<ErrorChain>,
+    /// What the code said about recovery then: "manual" or "retry".
+    pub recovery: String,
 }
 
 /// One possession of a service's lock.
@@ -246,7 +258,8 @@ pub struct Snapshot {
     pub lock: Option<LockRow>,
     /// Whether the last run ended with exactly the asked pipeline applied: nothing else was read.
     pub up_to_date: bool,
-    /// The newest entry of each change, unless up to date.
+    /// The newest entry of each change, unless up to date. Entries about no change, whose id is
+    /// empty, are not among them.
     pub newest: Vec<Newest>,
     /// Whether the tables are there.
     pub tables: bool,
@@ -256,6 +269,14 @@ impl Snapshot {
     /// Whether some possession is live.
     pub fn is_held(&self) -> bool {
         self.lock.as_ref().is_some_and(|lock| lock.held)
+    }
+
+    /// Whether the run that has the lock is at work at the change of this entry. Entries of other
+    /// runs are no concern of that run's lease: what they left is theirs.
+    pub fn is_running(&self, newest: &Newest) -> bool {
+        let unfinished = matches!(newest.state, State::Started | State::Failed);
+        let lock = self.lock.as_ref().filter(|lock| lock.held);
+        unfinished && lock.is_some_and(|lock| lock.run_id == newest.run_id)
     }
 }
 
@@ -285,7 +306,7 @@ pub struct Filter {
     pub run_id: Option<String>,
     /// Only entries whose attempt began at or after this time: RFC 3339 in UTC.
     pub since: Option<String>,
-    /// Only the newest entry of each change.
+    /// Only the newest entry of each change, and the newest of those about no change.
     pub newest_only: bool,
 }
 
@@ -315,6 +336,9 @@ pub trait AuditStore: fmt::Debug + Send + Sync {
 
     /// The entries that match, oldest first.
     async fn history(&self, service: &str, filter: &Filter) -> Result<Vec<Entry>, StoreError>;
+
+    /// The services that have an entry or have had a lock, by name. Reads only.
+    async fn services(&self) -> Result<Vec<String>, StoreError>;
 }
 
 /// What keeps a possession alive.

@@ -51,6 +51,14 @@ impl Recovery {
             Recovery::Retry => "retry",
         }
     }
+
+    /// From the audit; whatever else stands there is no leave to run again.
+    pub(crate) fn recorded(text: &str) -> Recovery {
+        match text {
+            "retry" => Recovery::Retry,
+            _ => Recovery::Manual,
+        }
+    }
 }
 
 /// One function of the user: a change, a rollback (`T = ()`) or a verify (`T = bool`).

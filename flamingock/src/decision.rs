@@ -128,7 +128,7 @@ pub(crate) fn decide(recorded: Option<&Recorded<'_>>, code: Code) -> Decision {
             }
             TransactionMode::Unknown(_) => Decision::Issue(Cause::UnknownState),
         },
-        State::Unknown(_) => Decision::Issue(Cause::UnknownState),
+        State::LockReleased | State::Unknown(_) => Decision::Issue(Cause::UnknownState),
     }
 }
 

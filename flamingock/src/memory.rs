@@ -1,6 +1,6 @@
 //! A store in this process's memory, for unit tests of changes and for examples.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -89,7 +89,7 @@ impl AuditStore for MemoryStore {
             for entry in shared
                 .entries
                 .iter()
-                .filter(|entry| entry.service == service)
+                .filter(|entry| entry.service == service && entry.is_of_a_change())
             {
                 newest.insert(&entry.entry.change_id, newest_of(entry));
             }
@@ -181,6 +181,13 @@ impl AuditStore for MemoryStore {
         };
         Ok(of_service().filter(matches).cloned().collect())
     }
+
+    async fn services(&self) -> Result<Vec<String>, StoreError> {
+        let shared = self.shared();
+        let seen = shared.entries.iter().map(|entry| &entry.service);
+        let services: BTreeSet<&String> = shared.locks.keys().chain(seen).collect();
+        Ok(services.into_iter().cloned().collect())
+    }
 }
 
 fn newest_of(entry: &Entry) -> Newest {
@@ -198,6 +205,7 @@ fn newest_of(entry: &Entry) -> Newest {
         target: entry.entry.target.clone(),
         started_at: entry.started_at.clone(),
         error: entry.entry.error.clone(),
+        recovery: entry.entry.recovery.clone(),
     }
 }
 

@@ -1,7 +1,6 @@
 //! What people do beside running: look, decide, undo.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use serde::Serialize;
 
@@ -13,7 +12,6 @@ use crate::change::Definition;
 use crate::decision::{Cause, Decision};
 use crate::engine;
 use crate::error::Error;
-use crate::lock::Holder;
 use crate::pipeline::Problem;
 use crate::plan::{Plan, is_applied};
 use crate::report::Report;
@@ -71,7 +69,8 @@ pub struct Issue {
 impl Runner {
     /// What a run would do now, and why, without doing it: every pending change is
     /// [`NotReached`](crate::Outcome::NotReached), one that needs a person
-    /// [`Blocked`](crate::Outcome::Blocked). Reads only, and takes no lock.
+    /// [`Blocked`](crate::Outcome::Blocked), one that the run with the lock is working at pending,
+    /// too, with the note [`Running`](crate::Note::Running). Reads only, and takes no lock.
     ///
     /// # Errors
     /// What is wrong with the registry or the pipeline, and whatever keeps the audit from being
@@ -100,22 +99,18 @@ impl Runner {
     pub async fn issues(&self) -> Result<Vec<Issue>, Error> {
         let storage = open(&self.settings)?;
         let pipeline = engine::pipeline_of(&self.settings)?;
-        let snapshot = storage
+        let mut snapshot = storage
             .store
             .snapshot(&self.settings.service, "")
             .await
             .map_err(Error::store)?;
-        let at_work = snapshot
-            .lock
-            .filter(|lock| lock.held)
-            .map(|lock| lock.run_id);
-        let plan = Plan::make(&pipeline, |_| true, snapshot.newest);
+        let newest = std::mem::take(&mut snapshot.newest);
+        let plan = Plan::make(&pipeline, |_| true, newest);
         let issues = plan
             .steps()
             .filter_map(|step| match (&step.decision, &step.newest) {
                 (Decision::Issue(cause), Some(newest)) => {
-                    let running = at_work.as_ref() == Some(&newest.run_id);
-                    Some(issue(newest, cause, running))
+                    Some(issue(newest, cause, snapshot.is_running(newest)))
                 }
                 _ => None,
             });
@@ -177,50 +172,7 @@ impl Runner {
         Ok(snapshot.map_err(Error::store)?.lock)
     }
 
-    /// Takes the lock from whoever has it, and gives it back: for an owner that is known to be dead
-    /// when its lease is too long to wait for. A living owner can commit nothing any more; what it
-    /// had begun is an issue, or is resolved, at the next start. Answers who had it.
-    ///
-    /// # Errors
-    /// Whatever keeps the lock from being taken.
-    pub async fn release_lock(&self, reason: &str) -> Result<Option<LockRow>, Error> {
-        if reason.trim().is_empty() {
-            return Err(invalid(
-                "a forced release needs a reason: say why the owner is known to be dead",
-            ));
-        }
-        let storage = open(&self.settings)?;
-        let snapshot = storage.store.snapshot(&self.settings.service, "").await;
-        let Some(lock) = snapshot
-            .map_err(Error::store)?
-            .lock
-            .filter(|lock| lock.held)
-        else {
-            return Ok(None);
-        };
-        let forced = self.claim(true);
-        let deadline = Instant::now() + self.settings.lock.wait;
-        // Whoever is between its last entry and its commit keeps the row for some seconds.
-        let possession = loop {
-            match storage.store.acquire(&forced).await.map_err(Error::store)? {
-                Some(possession) => break possession,
-                None if Instant::now() >= deadline => {
-                    let report = engine::look(&self.settings).await?;
-                    return Err(Error::lock_timeout(Some(lock), report));
-                }
-                None => tokio::time::sleep(self.settings.lock.poll).await,
-            }
-        };
-        tracing::warn!(reason, "lock taken from {}", Holder(lock.clone()));
-        storage
-            .store
-            .release(&possession, None)
-            .await
-            .map_err(Error::store)?;
-        Ok(Some(lock))
-    }
-
-    fn claim(&self, force: bool) -> Claim {
+    pub(crate) fn claim(&self, force: bool) -> Claim {
         let facts = engine::facts(&self.settings);
         Claim {
             service: self.settings.service.clone(),
@@ -296,7 +248,11 @@ impl Runner {
         let settled = match newest.state {
             State::Applied | State::MarkedApplied => Some(Resolution::Applied),
             State::RolledBack | State::MarkedRolledBack => Some(Resolution::RolledBack),
-            State::Started | State::Failed | State::RollbackFailed | State::Unknown(_) => None,
+            State::Started
+            | State::Failed
+            | State::RollbackFailed
+            | State::LockReleased
+            | State::Unknown(_) => None,
         };
         match settled {
             Some(settled) if settled == resolution => Ok(Found::Settled),
@@ -325,10 +281,35 @@ impl Runner {
         let definition = definitions
             .as_ref()
             .and_then(|pipeline| pipeline.changes().find(|change| change.id == change_id));
-        let entry = self.entry(&newest, definition, resolution, reason);
+        let mut entry = self.entry(&newest, definition, resolution, reason);
+        if definition.is_none()
+            && let Some(recorded) = self.recorded(storage, change_id).await?
+        {
+            entry.author = recorded.author;
+            entry.description = recorded.description;
+            entry.location = recorded.location;
+            entry.recovery = recorded.recovery;
+        }
         let appended = storage.store.append(possession, &[entry]).await;
         appended.map_err(Error::store)?;
         Ok(Resolved::Recorded)
+    }
+
+    /// What the newest entry says of a change that this binary does not have.
+    async fn recorded(
+        &self,
+        storage: &Storage,
+        change_id: &str,
+    ) -> Result<Option<NewEntry>, Error> {
+        let filter = Filter {
+            change_id: Some(change_id.to_owned()),
+            newest_only: true,
+            ..Filter::default()
+        };
+        let service = &self.settings.service;
+        let entries = storage.store.history(service, &filter).await;
+        let newest = entries.map_err(Error::store)?.pop();
+        Ok(newest.map(|entry| entry.entry))
     }
 
     pub(crate) fn entry(

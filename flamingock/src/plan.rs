@@ -6,7 +6,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::audit::{Newest, State};
-use crate::change::Definition;
+use crate::change::{Definition, Recovery};
 use crate::decision::{Code, Decision, Recorded, WhenAbsent, decide};
 use crate::order;
 use crate::pipeline::Pipeline;
@@ -35,6 +35,11 @@ pub enum Note {
     CommittedMidway,
     /// An attempt that nobody saw end turned out to be applied.
     FoundApplied,
+    /// The run that has the lock is working at it. Only [`Runner::plan`](crate::Runner::plan) says
+    /// so.
+    Running,
+    /// It was applied and taken back. Only [`Runner::plan`](crate::Runner::plan) says so.
+    Undone,
 }
 
 impl fmt::Display for Note {
@@ -55,6 +60,8 @@ impl fmt::Display for Note {
             Note::FoundApplied => {
                 f.write_str("found applied, by an attempt that was not seen to end or by another hand")
             }
+            Note::Running => f.write_str("the run that has the lock is working at it"),
+            Note::Undone => f.write_str("it was undone"),
         }
     }
 }
@@ -201,12 +208,26 @@ pub(crate) fn code(definition: &Definition) -> Code {
     }
 }
 
-fn step(definition: &'static Definition, newest: Option<Newest>, selected: bool) -> Step {
-    let recorded = newest.as_ref().map(|newest| Recorded {
+/// What the code said of a change when the newest entry was written; whether it has a probe is not
+/// on record.
+pub(crate) fn recorded_code(newest: &Newest) -> Code {
+    Code {
+        recovery: Recovery::recorded(&newest.recovery),
+        has_verify: false,
+    }
+}
+
+/// What the newest entry says, as far as the decision goes.
+pub(crate) fn recorded(newest: &Newest) -> Recorded<'_> {
+    Recorded {
         state: &newest.state,
         mode: &newest.transaction_mode,
         origin: &newest.origin,
-    });
+    }
+}
+
+fn step(definition: &'static Definition, newest: Option<Newest>, selected: bool) -> Step {
+    let recorded = newest.as_ref().map(recorded);
     let decision = if selected {
         decide(recorded.as_ref(), code(definition))
     } else {

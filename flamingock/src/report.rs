@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
 use crate::audit::ErrorChain;
@@ -143,7 +144,7 @@ pub struct TargetReport {
 }
 
 /// What a run found and did. The counts add up to the number of changes.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Report {
     /// The run's random id, as it stands in the audit.
@@ -159,8 +160,22 @@ pub struct Report {
     /// What somebody should know about the run as a whole.
     pub warnings: Vec<String>,
     /// How long the run took, with waiting.
-    #[serde(rename = "duration_ms", serialize_with = "milliseconds")]
     pub duration: Duration,
+}
+
+/// The fields, the duration as `duration_ms`, and the counts.
+impl Serialize for Report {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = serializer.serialize_struct("Report", 7)?;
+        fields.serialize_field("run_id", &self.run_id)?;
+        fields.serialize_field("service", &self.service)?;
+        fields.serialize_field("counts", &self.counts())?;
+        fields.serialize_field("stages", &self.stages)?;
+        fields.serialize_field("missing", &self.missing)?;
+        fields.serialize_field("warnings", &self.warnings)?;
+        fields.serialize_field("duration_ms", &in_milliseconds(self.duration))?;
+        fields.end()
+    }
 }
 
 /// How many changes ended in which way.
@@ -247,7 +262,9 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut counts = self.counts();
         write!(f, "{}: ", self.service)?;
-        if self.is_up_to_date() {
+        if counts.total == 0 {
+            f.write_str("nothing to do")?;
+        } else if self.is_up_to_date() {
             write!(
                 f,
                 "up to date, {} change(s) applied",
@@ -333,8 +350,8 @@ fn short(duration: Duration) -> String {
     }
 }
 
-fn milliseconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_f64(duration.as_secs_f64() * 1000.0)
+fn in_milliseconds(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1000.0
 }
 
 #[expect(clippy::ref_option, reason = "serde's signature")]
@@ -343,7 +360,7 @@ fn milliseconds_if_any<S: Serializer>(
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
     match duration {
-        Some(duration) => milliseconds(duration, serializer),
+        Some(duration) => serializer.serialize_f64(in_milliseconds(*duration)),
         None => serializer.serialize_none(),
     }
 }

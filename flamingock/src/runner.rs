@@ -123,12 +123,9 @@ pub(crate) struct Settings {
     pub(crate) app_version: Option<String>,
     pub(crate) manifest: Option<String>,
     pub(crate) adopt_verified: bool,
-<<<<<<< HEAD
     pub(crate) adoptions: Vec<Adoption>,
-=======
     pub(crate) listeners: Vec<Arc<dyn Listener>>,
     pub(crate) listener_timeout: Duration,
->>>>>>> h-lis
 }
 
 impl Settings {
@@ -221,12 +218,9 @@ impl Runner {
                 app_version: None,
                 manifest: None,
                 adopt_verified: false,
-<<<<<<< HEAD
                 adoptions: Vec::new(),
-=======
                 listeners: Vec::new(),
                 listener_timeout: LISTENER_TIMEOUT,
->>>>>>> h-lis
             },
             cancel: Mutex::new(None),
         }

@@ -244,17 +244,6 @@ async fn adopt_verified_records_what_is_there_already() {
 }
 
 #[tokio::test]
-async fn a_forced_release_frees_the_lock_of_a_dead_owner() {
-    let database = Backend::fresh().await;
-    let pool = with_table(&database, 2).await;
-    let runner = || Runner::new(&pool).changes(changes![one]);
-    assert_eq!(runner().release_lock("nobody has it").await.unwrap(), None);
-    runner().run().await.unwrap();
-    let lock = runner().lock_state().await.unwrap().unwrap();
-    assert!(!lock.held && lock.token == 1, "{lock:?}");
-}
-
-#[tokio::test]
 async fn tables_that_a_person_made_from_the_schema_text_serve_a_run_that_creates_none() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;

@@ -6,6 +6,8 @@
 mod adopt;
 #[path = "cli/app.rs"]
 mod app;
+#[path = "cli/central.rs"]
+mod central;
 #[path = "cli/docs.rs"]
 mod docs;
 #[path = "cli/issue.rs"]
@@ -20,3 +22,5 @@ mod terminal;
 mod undo;
 #[path = "cli/usage.rs"]
 mod usage;
+#[path = "cli/verify.rs"]
+mod verify;

@@ -5,6 +5,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use flamingock::audit::Filter;
 use flamingock::{BoxError, Error, LockOptions, MemoryStore, Outcome, Runner, change, changes};
 use flamingock_tests::{Gate, audit, done, execute, query};
 use sqlx::SqliteConnection;
@@ -174,4 +175,33 @@ async fn a_memory_store_keeps_a_failure_as_an_issue() {
         error.report().unwrap().changes().next().unwrap().outcome,
         Outcome::Blocked
     );
+}
+
+#[tokio::test]
+async fn a_lock_in_memory_is_taken_on_record_and_its_services_are_listed() {
+    let store = MemoryStore::new();
+    let gate = Gate::default();
+    let runner = || {
+        Runner::new(&store)
+            .changes(changes![gated])
+            .provide(gate.clone())
+    };
+    let owner = tokio::spawn(runner().run());
+    gate.reached().await;
+    let taken_from = runner().release_lock("gone").await.unwrap();
+    assert!(taken_from.is_some_and(|lock| lock.token == 1));
+    gate.open();
+    let lost = owner.await.unwrap();
+    assert!(matches!(lost, Err(Error::LeaseLost { .. })), "{lost:?}");
+
+    let entries = runner().audit(&Filter::default()).await.unwrap();
+    let last = entries.last().unwrap();
+    assert_eq!((last.fence, last.is_of_a_change()), (2, false));
+    assert_eq!(runner().issues().await.unwrap().len(), 1);
+    let services = runner().services().await.unwrap();
+    let found: Vec<_> = services
+        .iter()
+        .map(|one| (one.service.as_str(), one.issues, one.applied))
+        .collect();
+    assert_eq!(found, [("default", 1, 0)]);
 }

@@ -6,6 +6,7 @@
 mod sqlite {
     use flamingock_tests::on::sqlite::*;
     mod attacked;
+    mod central;
     mod operate;
 }
 
@@ -13,6 +14,7 @@ mod sqlite {
 mod postgres {
     use flamingock_tests::on::postgres::*;
     mod attacked;
+    mod central;
     mod operate;
 }
 
@@ -20,5 +22,6 @@ mod postgres {
 mod mariadb {
     use flamingock_tests::on::mariadb::*;
     mod attacked;
+    mod central;
     mod operate;
 }

@@ -24,7 +24,7 @@ macro_rules! database {
         mod $name {
             use std::time::Duration;
 
-            use flamingock::{Runner, change, changes, rollback};
+            use flamingock::{Runner, change, changes, rollback, verify};
             use sqlx::pool::PoolOptions;
 
             use crate::broker::Broker;
@@ -69,6 +69,13 @@ macro_rules! database {
                     .execute(db)
                     .await?;
                 Ok(())
+            }
+
+            #[verify(first_order)]
+            async fn first_order_is_there(db: &mut $connection) -> Result<bool, sqlx::Error> {
+                let orders = "SELECT count(*) FROM orders WHERE number = 1";
+                let orders: i64 = sqlx::query_scalar(orders).fetch_one(db).await?;
+                Ok(orders == 1)
             }
 
             /// Connects when it has to: `--help` needs no database.

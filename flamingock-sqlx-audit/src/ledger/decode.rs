@@ -40,6 +40,7 @@ pub(super) fn newest_row(row: &mut Row) -> Result<Option<NewestRow>> {
         target: row.text(20),
         started_at: row.text(21),
         error: row.optional(22),
+        recovery: row.text(23),
     }))
 }
 

@@ -208,6 +208,16 @@ impl<B: Backend> Ledger<B> {
         rows.into_iter().map(audit_row).collect()
     }
 
+    /// The services that were ever seen, by name.
+    ///
+    /// # Errors
+    /// The database's own; a missing table is [`Failure::MissingTable`](crate::Failure).
+    pub async fn services(&self, connection: &mut Conn<B>, lane: &str) -> Result<Vec<String>> {
+        let params = [("lane", lane.into())];
+        let rows = self.fetch(connection, B::DIALECT.services, &params).await?;
+        Ok(rows.into_iter().map(|mut row| row.text(0)).collect())
+    }
+
     /// Takes the lock if its lease is over; never waits for anybody. `lease` is none where it ends
     /// with the process. `force` takes it from a living owner.
     ///

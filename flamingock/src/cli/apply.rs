@@ -69,8 +69,5 @@ async fn until_a_signal(
 }
 
 fn answer(done: &Report, view: &View) -> Answer {
-    Answer::done(
-        json!({ "report": report::to_json(done) }),
-        report::to_text(done, view),
-    )
+    Answer::done(json!({ "report": done }), report::to_text(done, view))
 }

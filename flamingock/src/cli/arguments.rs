@@ -18,11 +18,13 @@ pub(super) enum Action {
     /// Show what `apply` would do; write nothing
     Plan,
     /// Show where every change stands
-    Status,
+    Status(Status),
     /// Take applied changes back through their rollbacks, last first; asks nothing
     Undo(Undo),
     /// Succeed only if nothing is pending; write nothing
     Check,
+    /// Ask the probes whether what the audit says is so; write nothing
+    Verify,
     /// Read the audit, or record what a person found out
     #[command(subcommand)]
     Audit(Audit),
@@ -48,9 +50,10 @@ impl Action {
         match self {
             Action::Apply => "apply",
             Action::Plan => "plan",
-            Action::Status => "status",
+            Action::Status(_) => "status",
             Action::Undo(_) => "undo",
             Action::Check => "check",
+            Action::Verify => "verify",
             Action::Audit(_) => "audit",
             Action::Issue(_) => "issue",
             Action::Lock(_) => "lock",
@@ -60,6 +63,14 @@ impl Action {
             Action::Schema => "schema",
         }
     }
+}
+
+/// Of what.
+#[derive(Debug, Args)]
+pub(super) struct Status {
+    /// Show all services of the database instead, a line each, from the audit alone
+    #[arg(long)]
+    pub(super) all_services: bool,
 }
 
 /// How far to go back.
@@ -186,7 +197,7 @@ pub(super) enum Lock {
     Show,
     /// Take it from an owner that is known to be gone, and give it back
     Release {
-        /// How that is known, for the log
+        /// How that is known, for the audit
         #[arg(long, value_name = "TEXT")]
         reason: String,
     },
@@ -204,7 +215,7 @@ pub(super) struct Manifest {
     pub(super) write: Option<PathBuf>,
 }
 
-const STATES: [&str; 7] = [
+const STATES: [&str; 8] = [
     "STARTED",
     "APPLIED",
     "FAILED",
@@ -212,6 +223,7 @@ const STATES: [&str; 7] = [
     "ROLLBACK_FAILED",
     "MANUAL_MARKED_AS_APPLIED",
     "MANUAL_MARKED_AS_ROLLED_BACK",
+    "MANUAL_LOCK_RELEASED",
 ];
 
 /// A state in any case; a word that no version has written is a typing error.

@@ -10,7 +10,9 @@ use super::arguments::{Action, Audit, Issue, Lock};
 use super::failure::Failure;
 use super::program::Program;
 use super::view::{Flags, View};
-use super::{adopt, apply, baseline, history, issue, lock, manifest, plan, status};
+use super::{
+    adopt, apply, baseline, history, issue, lock, manifest, plan, services, status, verify,
+};
 use crate::runner::Runner;
 
 /// The commands of [`run`](super::run), but for `completions`, for a program that uses clap already:
@@ -63,13 +65,15 @@ impl Command {
     }
 }
 
-async fn answer(action: Action, runner: Runner, view: &View) -> Result<Answer, Failure> {
+pub(super) async fn answer(action: Action, runner: Runner, view: &View) -> Result<Answer, Failure> {
     match action {
         Action::Apply => apply::apply(runner, view).await,
         Action::Plan => plan::plan(&runner, view).await,
-        Action::Status => status::status(&runner, view).await,
+        Action::Status(of) if of.all_services => services::services(&runner, view).await,
+        Action::Status(_) => status::status(&runner, view).await,
         Action::Undo(undo) => apply::undo(runner, undo.target(), view).await,
         Action::Check => apply::check(runner, view).await,
+        Action::Verify => verify::verify(runner, view).await,
         Action::Audit(Audit::List(list)) => history::list(&runner, list, view).await,
         Action::Audit(Audit::Fix(fix)) => history::fix(&runner, &fix, view).await,
         Action::Issue(Issue::List) => issue::list(&runner, view).await,

@@ -6,7 +6,6 @@ use serde_json::{Value, json};
 
 use super::exit::Exit;
 use super::program::Program;
-use super::report;
 use crate::audit::StoreErrorKind;
 use crate::error::Error;
 use crate::report::Report;
@@ -41,6 +40,22 @@ impl Failure {
             report: None,
             next: Vec::new(),
         }
+    }
+
+    /// A database that is not there, or has no audit.
+    #[cfg(feature = "standalone")]
+    pub(super) fn database(message: impl Into<String>) -> Failure {
+        Failure {
+            exit: Exit::Database,
+            ..Failure::refused("store", message)
+        }
+    }
+
+    /// What it comes from.
+    #[cfg(feature = "standalone")]
+    pub(super) fn caused_by(self, error: &(dyn std::error::Error + 'static)) -> Failure {
+        let causes = crate::audit::ErrorChain::of(error).causes().to_vec();
+        Failure { causes, ..self }
     }
 
     /// A file that could not be read or written.
@@ -113,7 +128,7 @@ impl Failure {
             "kind": self.kind,
             "message": self.message,
             "causes": self.causes,
-            "report": self.report.as_deref().map(report::to_json),
+            "report": self.report,
             "next": next,
         })
     }
@@ -131,7 +146,10 @@ impl fmt::Display for Failure {
         for cause in &self.causes {
             write!(f, "\ncaused by: {cause}")?;
         }
-        if let Some(report) = &self.report {
+        // Without the code there are no changes to tell of.
+        if let Some(report) = &self.report
+            && report.changes().next().is_some()
+        {
             write!(f, "\n{report}")?;
         }
         if !self.next.is_empty() {

@@ -6,8 +6,10 @@ use serde::Serialize;
 
 use super::failure::settling;
 use super::program::Program;
+use super::source::Source;
 use super::text::Sections;
 use super::time::to_the_second;
+use super::view::View;
 use crate::audit::{Entry, LockRow, Origin, State};
 use crate::decision::Cause;
 use crate::lock::Holder;
@@ -28,6 +30,8 @@ pub(super) struct Guidance {
     transaction: &'static str,
     /// Whether the rollback ran.
     rollback: &'static str,
+    /// What only the application knows, and what it does then by itself.
+    not_known: Vec<&'static str>,
     /// What to look at, and where.
     look_at: String,
     /// The entries of that attempt.
@@ -48,7 +52,7 @@ impl Guidance {
         issue: &Issue,
         history: &[Entry],
         lock: Option<LockRow>,
-        program: &Program,
+        view: &View,
     ) -> Guidance {
         let definition = step.definition;
         let of_attempt: Vec<&Entry> = history
@@ -65,6 +69,10 @@ impl Guidance {
             }
             None => format!("Attempt {attempt}, of {began}: {}.", issue.cause),
         };
+        let declared = view
+            .source
+            .has_code()
+            .then_some(definition.rollback.is_some());
         let error = issue.error.as_ref().map(|error| error.causes().to_vec());
         let target = &issue.target;
         let description = match definition.description {
@@ -85,10 +93,11 @@ impl Guidance {
             what,
             error: error.unwrap_or_default(),
             transaction: transaction(&issue.transaction_mode),
-            rollback: rollback(&of_attempt, definition.rollback.is_some(), holder.is_some()),
+            rollback: rollback(&of_attempt, declared, holder.is_some()),
+            not_known: not_known(&*view.source, &issue.cause, holder.is_some()),
             look_at,
             history: of_attempt.iter().map(|entry| line(entry)).collect(),
-            commands: commands(definition.id, holder.is_some(), program),
+            commands: commands(definition.id, holder.is_some(), &view.program),
         }
     }
 }
@@ -106,8 +115,24 @@ fn transaction(mode: &str) -> &'static str {
     }
 }
 
-/// What the audit says of the rollback in this attempt.
-fn rollback(attempt: &[&Entry], declared: bool, running: bool) -> &'static str {
+/// What must be left to the application, where its code is not known.
+fn not_known(source: &dyn Source, cause: &Cause, running: bool) -> Vec<&'static str> {
+    if source.has_code() || running {
+        return Vec::new();
+    }
+    const PROBE: &str = "Whether the application has a `#[verify]` function for it: its next start asks that first, and settles this itself if it answers.";
+    const RETRY: &str =
+        "Whether its code now says `recovery = \"retry\"`: its next start then runs it again.";
+    match cause {
+        Cause::Interrupted => vec![PROBE, RETRY],
+        Cause::UndoInterrupted | Cause::TargetChanged => vec![PROBE],
+        Cause::Failed | Cause::RollbackFailed => vec![RETRY],
+        Cause::VerifyFailed | Cause::StillOpen | Cause::UnknownState => Vec::new(),
+    }
+}
+
+/// What the audit says of the rollback in this attempt. Whether there is one is known by the code.
+fn rollback(attempt: &[&Entry], declared: Option<bool>, running: bool) -> &'static str {
     let has = |state: &State| attempt.iter().any(|entry| entry.entry.state == *state);
     let undo = attempt
         .iter()
@@ -120,12 +145,14 @@ fn rollback(attempt: &[&Entry], declared: bool, running: bool) -> &'static str {
             _ if running => "It is running: somebody undoes the change.",
             _ => "An undo called it, and its end is not on record.",
         }
-    } else if !declared {
+    } else if declared == Some(false) {
         "The change has none."
     } else if !has(&State::Failed) {
         "It was not called: the attempt was not seen to end."
     } else if running {
         "It is running, or is about to."
+    } else if declared.is_none() {
+        "It has no entry: the change has none, or it was not called, or its end was not seen."
     } else {
         "It has no entry: it was not called, as where nobody knows whether the change still works, or its end was not seen."
     }
@@ -173,6 +200,9 @@ impl fmt::Display for Guidance {
         }
         sections.add("Transaction", [self.transaction]);
         sections.add("Rollback", [self.rollback]);
+        if !self.not_known.is_empty() {
+            sections.add("Not known here", &self.not_known);
+        }
         sections.add("Look at", [&self.look_at]);
         sections.add("On record", &self.history);
         let commands = self

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::answer::Answer;
 use super::arguments::{Fix, List};
-use super::entry::{Shape, extended};
+use super::entry::extended;
 use super::failure::Failure;
 use super::table::{Sheet, Tone, plain, stage};
 use super::time::to_the_second;
@@ -25,7 +25,6 @@ pub(super) async fn list(runner: &Runner, list: List, view: &View) -> Result<Ans
         .audit(&filter)
         .await
         .map_err(|error| Failure::of(error, &view.program))?;
-    let shapes: Vec<Shape<'_>> = entries.iter().map(Shape::of).collect();
     let text = if entries.is_empty() {
         "no entries".to_owned()
     } else if list.extended {
@@ -34,7 +33,7 @@ pub(super) async fn list(runner: &Runner, list: List, view: &View) -> Result<Ans
     } else {
         table(&entries, view)
     };
-    Ok(Answer::data(json!({ "entries": shapes }), text))
+    Ok(Answer::data(json!({ "entries": entries }), text))
 }
 
 fn table(entries: &[Entry], view: &View) -> String {
@@ -48,7 +47,11 @@ fn table(entries: &[Entry], view: &View) -> String {
             plain(entry.seq.to_string()),
             plain(to_the_second(&entry.started_at)),
             stage(&new.stage),
-            plain(&new.change_id),
+            plain(if entry.is_of_a_change() {
+                &new.change_id
+            } else {
+                "(the lock)"
+            }),
             (new.state.to_string(), tone(&new.state)),
             plain(new.origin.as_str()),
         ]);
@@ -60,6 +63,7 @@ fn tone(state: &State) -> Tone {
     match state {
         State::Applied | State::MarkedApplied => Tone::Good,
         State::RolledBack | State::MarkedRolledBack => Tone::Waiting,
+        State::LockReleased => Tone::Plain,
         State::Started => Tone::Working,
         State::Failed | State::RollbackFailed | State::Unknown(_) => Tone::Bad,
     }

@@ -14,7 +14,7 @@ use crate::operate::Issue;
 use crate::runner::Runner;
 
 pub(super) async fn list(runner: &Runner, view: &View) -> Result<Answer, Failure> {
-    let standing = Standing::read(runner)
+    let standing = Standing::read(runner, &*view.source)
         .await
         .map_err(|error| Failure::of(error, &view.program))?;
     let issues = standing.issues();
@@ -33,10 +33,11 @@ pub(super) async fn get(
     view: &View,
 ) -> Result<Answer, Failure> {
     let failed = |error| Failure::of(error, &view.program);
-    let standing = Standing::read(runner).await.map_err(failed)?;
+    let standing = Standing::read(runner, &*view.source)
+        .await
+        .map_err(failed)?;
     let Some(step) = standing.step(id) else {
-        let message = format!("the pipeline has no change \"{id}\"");
-        return Err(Failure::refused("no_issue", message));
+        return Err(Failure::refused("no_issue", view.source.has_no(id)));
     };
     let Some(issue) = standing.issue(step) else {
         let state = match &step.newest {
@@ -58,7 +59,8 @@ pub(super) async fn get(
         ..Filter::default()
     };
     let history = runner.audit(&filter).await.map_err(failed)?;
-    let guidance = Guidance::new(step, &issue, &history, standing.lock.clone(), &view.program);
+    let lock = standing.snapshot.lock.clone();
+    let guidance = Guidance::new(step, &issue, &history, lock, view);
     document["guidance"] = json!(guidance);
     Ok(Answer::data(document, guidance.to_string()))
 }

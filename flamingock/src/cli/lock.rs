@@ -39,10 +39,9 @@ fn table(lock: &LockRow, view: &View) -> String {
             "until",
             lock.expires_at.as_deref().unwrap_or("its process ends"),
         );
-        row(
-            "at work at",
-            lock.activity.as_deref().unwrap_or("not known"),
-        );
+        if let Some(activity) = &lock.activity {
+            row("at work at", activity);
+        }
     } else {
         row("last owner", &lock.owner);
         row("since", &lock.acquired_at);

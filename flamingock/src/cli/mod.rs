@@ -20,14 +20,21 @@ mod plan;
 mod program;
 mod progress;
 mod report;
+mod services;
 mod signal;
+mod source;
+#[cfg(feature = "standalone")]
+mod standalone;
 mod standing;
 mod status;
 mod table;
 mod text;
 mod time;
 mod tool;
+mod verify;
 mod view;
 
 pub use command::Command;
+#[cfg(feature = "standalone")]
+pub use standalone::standalone;
 pub use tool::run;

@@ -1,66 +1,38 @@
 //! `plan`: what `apply` would do.
 
-use std::collections::HashSet;
-
 use serde_json::json;
 
 use super::answer::Answer;
 use super::exit::Exit;
 use super::failure::Failure;
-use super::report::{self, beside, notes};
-use super::standing::Standing;
+use super::report::{beside, notes};
 use super::table::{Sheet, Tone, plain, stage};
 use super::view::View;
-use crate::audit::{Newest, Origin, State};
+use crate::plan::Note;
 use crate::report::{ChangeReport, Outcome, Report};
 use crate::runner::Runner;
 
 pub(super) async fn plan(runner: &Runner, view: &View) -> Result<Answer, Failure> {
-    let failed = |error| Failure::of(error, &view.program);
-    let report = runner.plan().await.map_err(failed)?;
-    let standing = Standing::read(runner).await.map_err(failed)?;
-    let issues = standing.issues();
-    let running: HashSet<&str> = issues
-        .iter()
-        .filter(|issue| issue.may_be_running)
-        .map(|issue| issue.change_id.as_str())
-        .collect();
-
-    let undone: HashSet<&str> = standing
-        .plan
-        .steps()
-        .filter(|step| step.newest.as_ref().is_some_and(is_undone))
-        .map(|step| step.definition.id)
-        .collect();
-
-    let step = |change: &ChangeReport| Intended::of(change, &running);
-    let exit = if report
-        .changes()
-        .any(|change| step(change) == Intended::Person)
-    {
+    let report = runner
+        .plan()
+        .await
+        .map_err(|error| Failure::of(error, &view.program))?;
+    let intended =
+        |wanted: fn(Intended) -> bool| report.changes().any(|change| wanted(Intended::of(change)));
+    let exit = if intended(|one| one == Intended::Person) {
         Exit::Person
-    } else if report.changes().any(|change| step(change).is_pending()) {
+    } else if intended(Intended::is_pending) {
         Exit::Pending
     } else {
         Exit::Done
     };
-    let mut document = json!({ "report": report::to_json(&report) });
-    document["running"] = json!(running);
-    let note = |change: &ChangeReport| match step(change) {
-        Intended::Running => String::new(),
-        Intended::Apply if undone.contains(change.id.as_str()) => {
-            ["it was undone".to_owned(), notes(change)]
-                .join("\n")
-                .trim_end()
-                .to_owned()
-        }
-        _ => notes(change),
-    };
-    Ok(Answer::data(document, text(&report, view, step, note)).ending(exit))
-}
-
-fn is_undone(newest: &Newest) -> bool {
-    newest.state == State::RolledBack && newest.origin == Origin::Undo
+    let running: Vec<&str> = report
+        .changes()
+        .filter(|change| Intended::of(change) == Intended::Running)
+        .map(|change| change.id.as_str())
+        .collect();
+    let document = json!({ "report": report, "running": running });
+    Ok(Answer::data(document, text(&report, view)).ending(exit))
 }
 
 /// What is to become of a change.
@@ -75,14 +47,13 @@ enum Intended {
 }
 
 impl Intended {
-    fn of(change: &ChangeReport, running: &HashSet<&str>) -> Intended {
+    fn of(change: &ChangeReport) -> Intended {
         match change.outcome {
+            _ if change.notes.contains(&Note::Running) => Intended::Running,
             Outcome::AlreadyApplied | Outcome::NewlyApplied => Intended::Skip,
             Outcome::Filtered => Intended::Filtered,
             Outcome::Blocked | Outcome::Failed | Outcome::RolledBack => {
-                if running.contains(change.id.as_str()) {
-                    Intended::Running
-                } else if change.issue.is_some() {
+                if change.issue.is_some() {
                     Intended::Person
                 } else {
                     Intended::Blocked
@@ -112,20 +83,15 @@ impl Intended {
     }
 }
 
-fn text(
-    report: &Report,
-    view: &View,
-    step: impl Fn(&ChangeReport) -> Intended,
-    note: impl Fn(&ChangeReport) -> String,
-) -> String {
-    let pending = report
-        .changes()
-        .filter(|change| step(change).is_pending())
-        .count();
-    let applied = report
-        .changes()
-        .filter(|change| step(change) == Intended::Skip)
-        .count();
+fn text(report: &Report, view: &View) -> String {
+    let count = |wanted: fn(Intended) -> bool| {
+        let changes = report.changes();
+        changes
+            .filter(|change| wanted(Intended::of(change)))
+            .count()
+    };
+    let pending = count(Intended::is_pending);
+    let applied = count(|one| one == Intended::Skip);
     let mut parts = vec![format!(
         "{}: {pending} pending, {applied} applied",
         report.service
@@ -137,7 +103,7 @@ fn text(
     let mut shown = false;
     for part in &report.stages {
         for change in &part.changes {
-            let intended = step(change);
+            let intended = Intended::of(change);
             if !view.verbose && !intended.is_pending() && change.notes.is_empty() {
                 continue;
             }
@@ -148,7 +114,7 @@ fn text(
                 plain(&change.id),
                 plain(&change.target),
                 intended.words(),
-                plain(note(change)),
+                plain(notes(change)),
             ]);
         }
     }

@@ -10,6 +10,12 @@ pub(super) struct Program(String);
 const OURS: [&str; 6] = ["--json", "--no-color", "-q", "--quiet", "-v", "--verbose"];
 
 impl Program {
+    /// These words, as a shell takes them.
+    #[cfg(feature = "standalone")]
+    pub(super) fn named(text: String) -> Program {
+        Program(text)
+    }
+
     /// The program of this process, whose arguments call the command of that name.
     pub(super) fn calling(command: &str) -> Program {
         let arguments = std::env::args_os().map(|one| one.to_string_lossy().into_owned());
@@ -43,7 +49,7 @@ impl Program {
 }
 
 /// A word as a POSIX shell takes it for one.
-fn quote(word: &str) -> String {
+pub(super) fn quote(word: &str) -> String {
     let plain = |character: char| character.is_alphanumeric() || "-_./:=@%+,".contains(character);
     if !word.is_empty() && word.chars().all(plain) {
         word.to_owned()

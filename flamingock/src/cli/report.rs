@@ -1,19 +1,8 @@
 //! Reports, as `--json` prints them, and as a table of all their changes.
 
-use serde_json::{Value, json};
-
 use super::table::{Sheet, Tone, plain, stage};
 use super::view::View;
 use crate::report::{ChangeReport, Outcome, Report};
-
-/// The report with its counts.
-pub(super) fn to_json(report: &Report) -> Value {
-    let mut value = json!(report);
-    if let Value::Object(fields) = &mut value {
-        fields.insert("counts".to_owned(), json!(report.counts()));
-    }
-    value
-}
 
 /// The report for people; with `-v` every change.
 pub(super) fn to_text(report: &Report, view: &View) -> String {

@@ -1,52 +1,51 @@
 //! Where the changes stand: the audit, the lock and the code, read at once.
 
-use crate::audit::{LockRow, Newest, State};
+use super::source::Source;
+use crate::audit::{Entry, Filter, Newest, Snapshot};
 use crate::decision::Decision;
-use crate::engine;
 use crate::error::Error;
-use crate::operate::{Issue, issue};
+use crate::operate::{Issue, issue, open};
 use crate::plan::{Plan, Step};
 use crate::runner::Runner;
-use crate::tables::StorageSettings;
 
 /// What one look at the database found.
 #[derive(Debug)]
 pub(super) struct Standing {
-    /// Who has the lock, or had it last.
-    pub(super) lock: Option<LockRow>,
+    /// Who has the lock, and since when; the newest entries are in the plan.
+    pub(super) snapshot: Snapshot,
     /// Every change, whatever the tags select.
     pub(super) plan: Plan,
 }
 
 impl Standing {
-    pub(super) async fn read(runner: &Runner) -> Result<Standing, Error> {
+    pub(super) async fn read(runner: &Runner, source: &dyn Source) -> Result<Standing, Error> {
         let settings = &runner.settings;
-        let pipeline = engine::pipeline_of(settings)?;
-        let storage_settings = StorageSettings {
-            tables: settings.tables.clone(),
-            lock: settings.lock,
+        let store = open(settings)?.store;
+        // Before the snapshot: an entry that comes between the two is then one of a change that is
+        // known, or is missing.
+        let entries = if source.has_code() {
+            Vec::new()
+        } else {
+            let newest = Filter {
+                newest_only: true,
+                ..Filter::default()
+            };
+            let mut entries = runner.audit(&newest).await?;
+            entries.retain(Entry::is_of_a_change);
+            entries
         };
-        let storage = settings
-            .storage
-            .open(&storage_settings)
-            .map_err(Error::Invalid)?;
-        let snapshot = storage
-            .store
-            .snapshot(&settings.service, "")
-            .await
-            .map_err(Error::store)?;
+        let pipeline = source.pipeline(settings, &entries)?;
+        let snapshot = store.snapshot(&settings.service, "").await;
+        let mut snapshot = snapshot.map_err(Error::store)?;
+        let newest = std::mem::take(&mut snapshot.newest);
         Ok(Standing {
-            lock: snapshot.lock,
-            plan: Plan::make(&pipeline, |_| true, snapshot.newest),
+            snapshot,
+            plan: Plan::make(&pipeline, |_| true, newest),
         })
     }
 
-    /// Whether the run that has the lock is at work at this change. Entries of other runs are no
-    /// concern of that run's lease: what they left is theirs.
     pub(super) fn is_running(&self, newest: &Newest) -> bool {
-        let unfinished = matches!(newest.state, State::Started | State::Failed);
-        let lock = self.lock.as_ref().filter(|lock| lock.held);
-        unfinished && lock.is_some_and(|lock| lock.run_id == newest.run_id)
+        self.snapshot.is_running(newest)
     }
 
     pub(super) fn step(&self, id: &str) -> Option<&Step> {

@@ -5,17 +5,18 @@ use serde_json::json;
 
 use super::answer::Answer;
 use super::failure::Failure;
+use super::source::Source;
 use super::standing::Standing;
 use super::table::{Sheet, Tone, plain, stage};
 use super::time::to_the_second;
 use super::view::View;
 use crate::audit::{Newest, State};
 use crate::decision::{Cause, Decision};
-use crate::plan::Step;
+use crate::plan::{Note, Step};
 use crate::runner::Runner;
 
 pub(super) async fn status(runner: &Runner, view: &View) -> Result<Answer, Failure> {
-    let standing = Standing::read(runner)
+    let standing = Standing::read(runner, &*view.source)
         .await
         .map_err(|error| Failure::of(error, &view.program))?;
     let mut rows: Vec<Row<'_>> = standing
@@ -27,7 +28,9 @@ pub(super) async fn status(runner: &Runner, view: &View) -> Result<Answer, Failu
 
     let mut sheet = Sheet::new(
         view,
-        &["STAGE", "ORDER", "CHANGE", "STATUS", "STATE", "BEGAN"],
+        &[
+            "STAGE", "ORDER", "CHANGE", "STATUS", "STATE", "BEGAN", "NOTE",
+        ],
     );
     for row in &rows {
         let began = row.started_at.map(to_the_second);
@@ -35,17 +38,30 @@ pub(super) async fn status(runner: &Runner, view: &View) -> Result<Answer, Failu
             stage(row.stage),
             plain(row.order),
             plain(row.id),
-            (row.status.words().to_owned(), row.status.tone()),
+            (
+                row.status.words(&*view.source).to_owned(),
+                row.status.tone(),
+            ),
             plain(row.state.map(State::as_str).unwrap_or_default()),
             plain(began.unwrap_or_default()),
+            plain(row.note()),
         ]);
     }
     let document = json!({
         "service": runner.settings.service,
-        "lock_held": standing.lock.as_ref().is_some_and(|lock| lock.held),
+        "known_from": view.source.name(),
+        "lock_held": standing.snapshot.is_held(),
         "changes": rows,
     });
-    Ok(Answer::data(document, sheet.text()))
+    let mut text = sheet.text();
+    if rows.is_empty() {
+        "no change was ever tried".clone_into(&mut text);
+    }
+    if let Some(limit) = view.source.limit_of_status() {
+        text.push('\n');
+        text.push_str(limit);
+    }
+    Ok(Answer::data(document, text))
 }
 
 /// Where a change stands.
@@ -61,14 +77,14 @@ enum Status {
 }
 
 impl Status {
-    fn words(self) -> &'static str {
+    fn words(self, source: &dyn Source) -> &'static str {
         match self {
             Status::Applied => "applied",
             Status::Pending => "pending",
             Status::Running => "running",
             Status::Issue => "needs a person",
             Status::Filtered => "filtered",
-            Status::Missing => "not in this binary",
+            Status::Missing => source.without(),
         }
     }
 
@@ -98,6 +114,7 @@ struct Row<'a> {
     attempt: Option<u32>,
     started_at: Option<&'a str>,
     run_id: Option<&'a str>,
+    notes: &'a [Note],
 }
 
 impl<'a> Row<'a> {
@@ -118,6 +135,7 @@ impl<'a> Row<'a> {
             order: step.definition.order,
             target: step.definition.target,
             issue,
+            notes: &step.notes,
             ..Row::recorded(status, newest)
         }
     }
@@ -146,6 +164,12 @@ impl<'a> Row<'a> {
             attempt: newest.map(|newest| newest.attempt),
             started_at: newest.map(|newest| newest.started_at.as_str()),
             run_id: newest.map(|newest| newest.run_id.as_str()),
+            notes: &[],
         }
+    }
+
+    fn note(&self) -> String {
+        let notes: Vec<String> = self.notes.iter().map(ToString::to_string).collect();
+        notes.join("\n")
     }
 }

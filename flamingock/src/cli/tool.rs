@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
 
-use clap::{ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{ArgMatches, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand};
 use clap_complete::Shell;
 use serde_json::json;
 
@@ -37,40 +37,39 @@ enum Chosen {
 /// with. Must be awaited in a tokio runtime. See [`Command::execute`].
 pub async fn run(runner: Runner) -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
-    match parse(&arguments) {
+    let json = has(&arguments, "--json");
+    let tool =
+        parsed(Tool::command(), &arguments).and_then(|matches| Tool::from_arg_matches(&matches));
+    match tool.map(|tool| tool.chosen) {
         Ok(Chosen::Command(command)) => command.execute(runner).await,
         Ok(Chosen::Completions { shell }) => {
-            let script = completions(shell, &arguments);
-            let answer = Answer::data(json!({ "completions": script }), script.clone());
-            let json = has(&arguments, "--json");
-            answer::print(
-                Flags {
-                    json,
-                    ..Flags::default()
-                },
-                Ok(answer),
-            )
-            .into()
+            print_completions(completions(shell, Tool::command(), &arguments), json)
         }
-        Err(error) => refuse(&error, has(&arguments, "--json")),
+        Err(error) => refuse(&error, json, str::to_owned),
     }
 }
 
-fn parse(arguments: &[OsString]) -> Result<Chosen, clap::Error> {
-    let mut command = Tool::command();
+pub(super) fn parsed(
+    mut command: clap::Command,
+    arguments: &[OsString],
+) -> Result<ArgMatches, clap::Error> {
     if has(arguments, "--no-color") {
         // Its own messages are printed before the flag is parsed.
         command = command.color(ColorChoice::Never);
     }
-    let matches = command.try_get_matches_from(arguments)?;
-    Tool::from_arg_matches(&matches).map(|tool| tool.chosen)
+    command.try_get_matches_from(arguments)
 }
 
-/// A request for help is no mistake.
-fn refuse(error: &clap::Error, json: bool) -> ExitCode {
-    if json && error.use_stderr() {
-        let text = error.render().to_string();
-        let message = text.trim().trim_start_matches("error: ");
+/// A request for help is no mistake. `hide` takes out of a mistake what nobody may see.
+pub(super) fn refuse(error: &clap::Error, json: bool, hide: impl Fn(&str) -> String) -> ExitCode {
+    if !error.use_stderr() {
+        let _ = error.print();
+        return ExitCode::SUCCESS;
+    }
+    let text = error.render().to_string();
+    let shown = hide(&text);
+    if json {
+        let message = shown.trim().trim_start_matches("error: ");
         let failure = Failure::refused("usage", message);
         let flags = Flags {
             json,
@@ -78,22 +77,35 @@ fn refuse(error: &clap::Error, json: bool) -> ExitCode {
         };
         return answer::print(flags, Err(failure)).into();
     }
-    let _ = error.print();
-    if error.use_stderr() {
-        Exit::Refused.into()
+    if shown == text {
+        let _ = error.print();
     } else {
-        ExitCode::SUCCESS
+        eprint!("{shown}");
     }
+    Exit::Refused.into()
 }
 
-fn has(arguments: &[OsString], flag: &str) -> bool {
+pub(super) fn has(arguments: &[OsString], flag: &str) -> bool {
     arguments.iter().skip(1).any(|argument| argument == flag)
 }
 
-fn completions(shell: Shell, arguments: &[OsString]) -> String {
+pub(super) fn completions(
+    shell: Shell,
+    mut command: clap::Command,
+    arguments: &[OsString],
+) -> String {
     let program = arguments.first().map(Path::new).and_then(Path::file_name);
     let name = program.map_or_else(|| "flamingock".into(), |name| name.to_string_lossy());
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Tool::command(), name, &mut script);
+    clap_complete::generate(shell, &mut command, name, &mut script);
     String::from_utf8_lossy(&script).into_owned()
+}
+
+pub(super) fn print_completions(script: String, json: bool) -> ExitCode {
+    let answer = Answer::data(json!({ "completions": script }), script);
+    let flags = Flags {
+        json,
+        ..Flags::default()
+    };
+    answer::print(flags, Ok(answer)).into()
 }

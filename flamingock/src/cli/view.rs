@@ -1,10 +1,12 @@
 //! How to print: the flags that every command takes.
 
 use std::io::IsTerminal;
+use std::sync::Arc;
 
 use clap::{Arg, ArgAction, ArgMatches};
 
 use super::program::Program;
+use super::source::{Code, Source};
 
 /// The flags.
 #[derive(Clone, Copy, Debug, Default)]
@@ -67,6 +69,7 @@ pub(super) struct View {
     pub(super) verbose: bool,
     /// Whether somebody looks on while it works.
     pub(super) progress: bool,
+    pub(super) source: Arc<dyn Source>,
 }
 
 impl View {
@@ -77,6 +80,7 @@ impl View {
             color: !flags.no_color && !refused && std::io::stdout().is_terminal(),
             verbose: flags.verbose,
             progress: !flags.json && !flags.quiet && std::io::stderr().is_terminal() && can_move(),
+            source: Arc::new(Code),
         }
     }
 }

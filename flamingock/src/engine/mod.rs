@@ -16,9 +16,10 @@ use self::account::{Done, report};
 pub(crate) use self::probing::verify;
 pub(crate) use self::serving::{Request, serve};
 use self::waiting::Waited;
-use crate::audit::{Facts, Snapshot, Store};
+use crate::audit::{Facts, Origin, Snapshot, State, Store};
 use crate::call::Signals;
 use crate::change::Definition;
+use crate::decision::Decision;
 use crate::error::Error;
 use crate::listener::Events;
 use crate::manifest;
@@ -195,7 +196,11 @@ fn judge(settings: &Settings, plan: &mut Plan, looks: Looks) -> Result<(), Vec<P
             let rule = match note {
                 Note::Drifted { .. } => policy.drift,
                 Note::OutOfOrder { .. } => policy.out_of_order,
-                Note::Retried { .. } | Note::CommittedMidway | Note::FoundApplied => Rule::Warn,
+                Note::Retried { .. }
+                | Note::CommittedMidway
+                | Note::FoundApplied
+                | Note::Running
+                | Note::Undone => Rule::Warn,
             };
             if rule == Rule::Deny {
                 let message = format!(
@@ -287,16 +292,14 @@ pub(crate) async fn look(settings: &Settings) -> Result<Report, Error> {
         .storage
         .open(&storage_settings)
         .map_err(Error::Invalid)?;
-    let snapshot = storage
+    let mut snapshot = storage
         .store
         .snapshot(&settings.service, "")
         .await
         .map_err(Error::store)?;
-    let mut plan = Plan::make(
-        &pipeline,
-        |change| settings.selects(change),
-        snapshot.newest,
-    );
+    let newest = std::mem::take(&mut snapshot.newest);
+    let mut plan = Plan::make(&pipeline, |change| settings.selects(change), newest);
+    note_what_only_a_look_says(&mut plan, &snapshot);
     judge(settings, &mut plan, Looks::Settled).map_err(Error::Invalid)?;
     Ok(report(
         settings,
@@ -306,6 +309,23 @@ pub(crate) async fn look(settings: &Settings) -> Result<Report, Error> {
         &new_run_id(),
         began,
     ))
+}
+
+/// What the run with the lock is working at is pending and no issue yet.
+fn note_what_only_a_look_says(plan: &mut Plan, snapshot: &Snapshot) {
+    for step in plan.stages.iter_mut().flatten() {
+        let (Some(newest), false) = (&step.newest, step.decision == Decision::Filtered) else {
+            continue;
+        };
+        if snapshot.is_running(newest) {
+            if matches!(step.decision, Decision::Issue(_)) {
+                step.decision = Decision::Apply;
+            }
+            step.notes.push(Note::Running);
+        } else if newest.state == State::RolledBack && newest.origin == Origin::Undo {
+            step.notes.push(Note::Undone);
+        }
+    }
 }
 
 /// A name that no other run has.

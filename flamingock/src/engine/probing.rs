@@ -10,7 +10,7 @@ use crate::decision::Decision;
 use crate::error::Error;
 use crate::listener::{Happened, Work};
 use crate::plan::Step;
-use crate::probe::Probe;
+use crate::probe::{Probe, Verdict};
 use crate::runner::Settings;
 
 use super::serving::events_of;
@@ -36,7 +36,8 @@ pub(crate) async fn verify(settings: Settings) -> Result<Vec<Probe>, Error> {
 impl Prepared {
     async fn probe_all(self) -> Result<Vec<Probe>, Error> {
         let snapshot = self.store.snapshot(&self.settings.service, "").await;
-        let plan = self.plan(&snapshot.map_err(Error::store)?, Looks::InMotion)?;
+        let snapshot = snapshot.map_err(Error::store)?;
+        let plan = self.plan(&snapshot, Looks::InMotion)?;
         let signals = Signals::new();
         let mut probes = Vec::new();
         for step in plan
@@ -44,12 +45,19 @@ impl Prepared {
             .filter(|step| step.decision != Decision::Filtered)
         {
             if let Some(answer) = self.ask(step, &signals).await {
+                let there = answer.as_ref().ok().copied();
+                let running = step
+                    .newest
+                    .as_ref()
+                    .is_some_and(|newest| snapshot.is_running(newest));
                 let probe = Probe {
                     change_id: step.definition.id.to_owned(),
                     stage: step.definition.stage.to_owned(),
                     target: step.definition.target.to_owned(),
+                    state: step.newest.as_ref().map(|newest| newest.state.clone()),
                     applied: step.decision == Decision::Skip,
-                    there: answer.as_ref().ok().copied(),
+                    there,
+                    verdict: Verdict::of(&step.decision, there, running),
                     error: answer.err(),
                 };
                 self.events.tell(Happened::Probed(Box::new(probe.clone())));

@@ -178,7 +178,9 @@ impl Prepared {
                     Note::OutOfOrder { .. }
                     | Note::Retried { .. }
                     | Note::CommittedMidway
-                    | Note::FoundApplied => true,
+                    | Note::FoundApplied
+                    | Note::Running
+                    | Note::Undone => true,
                 });
         Ok(Ran {
             result: conclude(report, fate, signals),

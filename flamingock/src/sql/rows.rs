@@ -66,7 +66,12 @@ pub(super) fn snapshot(read: leaf::Snapshot) -> Snapshot {
     Snapshot {
         lock: read.lock.map(lock_row),
         up_to_date: read.digest_matches,
-        newest: read.newest.into_iter().map(newest).collect(),
+        newest: read
+            .newest
+            .into_iter()
+            .filter(|row| !row.change_id.is_empty())
+            .map(newest)
+            .collect(),
         tables: true,
     }
 }
@@ -98,6 +103,7 @@ fn newest(row: leaf::NewestRow) -> Newest {
         target: row.target,
         started_at: row.started_at,
         error: row.error.as_deref().map(ErrorChain::from_json),
+        recovery: row.recovery,
     }
 }
 

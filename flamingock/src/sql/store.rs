@@ -251,6 +251,12 @@ impl<D: Driver> AuditStore for SqlStore<D> {
         });
         Ok(read?.into_iter().map(rows::entry).collect())
     }
+
+    async fn services(&self) -> Result<Vec<String>, StoreError> {
+        tries!(self, "could not read the services", |connection| {
+            self.ledger.services(connection, LANE)
+        })
+    }
 }
 
 #[async_trait]

@@ -14,7 +14,17 @@ use tempfile::TempDir;
 
 static PROGRAMS: LazyLock<HashMap<String, PathBuf>> = LazyLock::new(|| {
     let manifest = cargo::workspace().join("Cargo.toml");
-    cargo::build(&manifest, &["-p", "operations"])
+    let mut programs = cargo::build(&manifest, &["-p", "operations"]);
+    let standalone = [
+        "-p",
+        "flamingock",
+        "--features",
+        "standalone",
+        "--bin",
+        "flamingock",
+    ];
+    programs.extend(cargo::build(&manifest, &standalone));
+    programs
 });
 
 /// Where the program is.
@@ -54,6 +64,34 @@ impl App {
         command.arg0("operations").args(arguments);
         self.surround(&mut command);
         command
+    }
+
+    /// The stand-alone program, at the application's database and service.
+    pub(crate) fn central(&self, arguments: &[&str]) -> Ran {
+        let mut command = Command::new(&PROGRAMS["flamingock"]);
+        command.arg0("flamingock");
+        self.surround(&mut command);
+        if self.url.is_none() {
+            command.env("DATABASE_URL", "sqlite:operations.db");
+        }
+        if !arguments.contains(&"--service") {
+            command.args(["--service", "orders"]);
+        }
+        command.args(arguments);
+        Ran::of(&command.output().unwrap())
+    }
+
+    /// A shell as [`shell`](Self::shell), with the application's database in its environment.
+    pub(crate) fn central_shell(&self, line: &str) -> Ran {
+        self.shell(&format!(
+            ": ${{DATABASE_URL:=sqlite:operations.db}}; export DATABASE_URL; {line}"
+        ))
+    }
+
+    /// The same with `--json`: the exit code and the document.
+    pub(crate) fn central_json(&self, arguments: &[&str]) -> (i32, Value) {
+        let ran = self.central(&[arguments, &["--json"]].concat());
+        (ran.code, ran.json())
     }
 
     /// A shell that finds the program by its name, as that of a person who pastes a command.

@@ -14,16 +14,17 @@ scenarios!(
     sqlite, postgres, mariadb;
     a_change_that_is_running_is_no_issue_and_sigterm_lets_it_finish,
     an_interrupted_change_is_an_issue_once_its_owner_is_gone,
+    all_services_are_shown_with_who_has_their_locks,
 );
 
 /// A process whose second change waits: its topic is a pipe that nobody reads.
-struct Waiting<'a> {
+pub(crate) struct Waiting<'a> {
     app: &'a App,
     process: Option<Child>,
 }
 
 impl Waiting<'_> {
-    fn start(app: &App) -> Waiting<'_> {
+    pub(crate) fn start(app: &App) -> Waiting<'_> {
         fs::create_dir(app.folder().join("broker")).unwrap();
         let made = Command::new("mkfifo")
             .arg(app.folder().join("broker/orders"))
@@ -59,11 +60,11 @@ impl Waiting<'_> {
     }
 
     /// Reads the pipe, so that the change ends.
-    fn let_go(&self) {
+    pub(crate) fn let_go(&self) {
         fs::read_to_string(self.app.folder().join("broker/orders")).unwrap();
     }
 
-    fn end(mut self) -> Ran {
+    pub(crate) fn end(mut self) -> Ran {
         Ran::of(&self.process.take().unwrap().wait_with_output().unwrap())
     }
 }
@@ -154,4 +155,58 @@ async fn an_interrupted_change_is_an_issue_once_its_owner_is_gone<B: Backend>() 
     ] {
         assert!(guidance.contains(line), "{guidance}");
     }
+}
+
+async fn all_services_are_shown_with_who_has_their_locks<B: Backend>() {
+    let database = B::fresh().await;
+    let app = App::on(&database.url);
+    assert_eq!(
+        app.text(&["status", "--all-services"]),
+        "no service was ever seen in this database\n"
+    );
+    let waiting = Waiting::start(&app);
+    let (code, document) = app.json(&["status", "--all-services"]);
+    let service = &document["services"][0];
+    assert_eq!((code, &service["service"]), (0, &json!("orders")));
+    assert_eq!(
+        (&service["running"], &service["lock"]["held"]),
+        (&json!(1), &json!(true)),
+        "{document}"
+    );
+    let text = app.text(&["status", "--all-services"]);
+    assert!(text.contains("orders (process <pid> on <host>)"), "{text}");
+
+    let reason = "its machine is gone";
+    assert_eq!(app.run(&["lock", "release", "--reason", reason]).code, 0);
+    let ended = {
+        waiting.let_go();
+        waiting.end()
+    };
+    assert_eq!(ended.code, 4, "{ended:?}");
+    let (_, document) = app.json(&[
+        "audit",
+        "list",
+        "--history",
+        "--state",
+        "manual_lock_released",
+    ]);
+    let entry = &document["entries"][0];
+    assert_eq!(
+        (&entry["change_id"], &entry["reason"]),
+        (&json!(""), &json!(reason))
+    );
+    assert_eq!(entry["metadata"]["taken_from"]["token"], 1, "{entry}");
+    let list = app.text(&["audit", "list"]);
+    assert!(
+        list.contains("(the lock)  MANUAL_LOCK_RELEASED  operator"),
+        "{list}"
+    );
+    let extended = app.text(&["audit", "list", "--extended"]);
+    assert!(
+        extended.contains("The lock was taken from orders"),
+        "{extended}"
+    );
+    let (_, document) = app.json(&["status", "--all-services"]);
+    assert_eq!(document["services"][0]["issues"], 1, "{document}");
+    assert_eq!(app.status(), ["applied", "issue", "pending"]);
 }

@@ -1,0 +1,161 @@
+//! What the stand-alone program takes.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+
+use super::url::is_secret;
+use crate::cli::arguments::{Action, Audit, Issue, Lock, Status};
+use crate::cli::program::{Program, quote};
+
+/// Looks after the services whose audit is in a database, without the code of their changes
+#[derive(Debug, Parser)]
+#[command(name = "flamingock", version, subcommand_required = true)]
+pub(super) struct Tool {
+    #[command(flatten)]
+    pub(super) place: Place,
+    #[command(subcommand)]
+    pub(super) chosen: Chosen,
+}
+
+/// Where to look.
+#[derive(Debug, Args)]
+pub(super) struct Place {
+    /// sqlite:FILE, postgres://.. or mysql://..; the variable `DATABASE_URL` if it is not given
+    #[arg(long, value_name = "URL", global = true)]
+    pub(super) database_url: Option<String>,
+    /// The service whose changes they are
+    #[arg(long, value_name = "NAME", global = true)]
+    service: Option<String>,
+    /// Where the tables stand: a schema, on MySQL a database
+    #[arg(
+        long = "schema",
+        value_name = "NAME",
+        global = true,
+        id = "place_schema"
+    )]
+    pub(super) schema: Option<String>,
+    /// What the names of the tables begin with, if not with `flamingock_`
+    #[arg(long, value_name = "TEXT", global = true)]
+    pub(super) prefix: Option<String>,
+    /// The manifest that the application has committed: what is pending is known by it
+    #[arg(long, value_name = "FILE", global = true)]
+    pub(super) manifest: Option<PathBuf>,
+}
+
+impl Place {
+    pub(super) fn service(&self) -> &str {
+        self.service.as_deref().unwrap_or(crate::target::DEFAULT)
+    }
+
+    /// What a command begins with that looks at the same place, without the password.
+    pub(super) fn program(&self, name: &str) -> Program {
+        let mut text = quote(name);
+        let manifest = self.manifest.as_ref().map(|file| file.to_string_lossy());
+        let options = [
+            ("--database-url", self.database_url.as_deref()),
+            ("--service", self.service.as_deref()),
+            ("--schema", self.schema.as_deref()),
+            ("--prefix", self.prefix.as_deref()),
+            ("--manifest", manifest.as_deref()),
+        ];
+        for (option, value) in options {
+            let Some(value) = value else { continue };
+            text.push(' ');
+            text.push_str(option);
+            text.push(' ');
+            if is_secret(value) {
+                // The person fills it in, as a reason.
+                text.push_str("\"...\"");
+            } else {
+                text.push_str(&quote(value));
+            }
+        }
+        Program::named(text)
+    }
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(super) enum Chosen {
+    /// Show where every change stands that was ever tried
+    Status(Status),
+    /// Read the audit, or record what a person found out
+    #[command(subcommand)]
+    Audit(Audit),
+    /// Show the changes that need a person, as far as the audit tells
+    #[command(subcommand)]
+    Issue(Issue),
+    /// Show the lock, or take it from an owner that is gone
+    #[command(subcommand)]
+    Lock(Lock),
+    /// Print the statements that create the tables of the audit; connects to nothing
+    Schema,
+    /// Print what a shell needs to complete these commands
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+}
+
+/// How much must be there for a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Needs {
+    /// No connection.
+    Nothing,
+    /// The tables.
+    Tables,
+    /// The service.
+    Service,
+}
+
+impl Chosen {
+    /// The command of the application's own program that does the same.
+    pub(super) fn action(self) -> Result<Action, Shell> {
+        match self {
+            Chosen::Status(of) => Ok(Action::Status(of)),
+            Chosen::Audit(audit) => Ok(Action::Audit(audit)),
+            Chosen::Issue(issue) => Ok(Action::Issue(issue)),
+            Chosen::Lock(lock) => Ok(Action::Lock(lock)),
+            Chosen::Schema => Ok(Action::Schema),
+            Chosen::Completions { shell } => Err(shell),
+        }
+    }
+
+    pub(super) fn needs(&self) -> Needs {
+        match self {
+            Chosen::Completions { .. } | Chosen::Schema => Needs::Nothing,
+            Chosen::Status(of) if of.all_services => Needs::Tables,
+            Chosen::Status(_) | Chosen::Audit(_) | Chosen::Issue(_) | Chosen::Lock(_) => {
+                Needs::Service
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn suggested_commands_look_at_the_same_place_without_its_password() {
+        Tool::command().debug_assert();
+        let program = |arguments: &[&str]| {
+            let all = [&["flamingock"], arguments, &["status"]].concat();
+            let place = Tool::parse_from(all).place;
+            place.program("flamingock").command(&["issue", "list"])
+        };
+        assert_eq!(program(&[]), "flamingock issue list");
+        assert_eq!(
+            program(&["--database-url", "sqlite:a b.db", "--service", "orders"]),
+            "flamingock --database-url 'sqlite:a b.db' --service orders issue list"
+        );
+        assert_eq!(
+            program(&["--database-url=mysql://ada:sesame@db/x", "--prefix", "ops_"]),
+            "flamingock --database-url \"...\" --prefix ops_ issue list"
+        );
+    }
+}

@@ -1,0 +1,235 @@
+//! A manifest that an application has committed, read again.
+
+use std::collections::HashMap;
+
+use super::known::{Known, place};
+use crate::audit::Entry;
+use crate::change::{Definition, Recovery};
+use crate::cli::source::Source;
+use crate::error::Error;
+use crate::pipeline::{Pipeline, Problem, Stage};
+use crate::runner::Settings;
+
+/// The lines of a manifest.
+#[derive(Clone, Debug)]
+pub(super) struct Committed {
+    file: String,
+    lines: Vec<Line>,
+}
+
+/// A change, as the manifest has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Line {
+    number: u32,
+    stage: String,
+    order: String,
+    id: String,
+    target: String,
+    transaction: bool,
+    digest: String,
+}
+
+impl Committed {
+    /// Reads the text of a manifest.
+    ///
+    /// # Errors
+    /// Every line that is none, with its place.
+    pub(super) fn parse(file: &str, text: &str) -> Result<Committed, String> {
+        let mut lines = Vec::new();
+        let mut problems = Vec::new();
+        for (number, line) in (1..).zip(text.lines().map(str::trim)) {
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            match parse(number, line) {
+                Some(line) => lines.push(line),
+                None => problems.push(format!(
+                    "{file}:{number}: no line of a manifest: as in `default 0001 \"create-users\" target=default transaction v1:..`, as the application's `manifest` command writes it"
+                )),
+            }
+        }
+        if problems.is_empty() {
+            let file = file.to_owned();
+            Ok(Committed { file, lines })
+        } else {
+            Err(problems.join("\n"))
+        }
+    }
+
+    /// The changes in the manifest's order; of those that were tried, what the audit adds.
+    fn changes(&self, newest: &[Entry]) -> Result<Pipeline, Vec<Problem>> {
+        let newest: HashMap<&str, &Entry> = newest
+            .iter()
+            .map(|entry| (entry.entry.change_id.as_str(), entry))
+            .collect();
+        let mut stages: Vec<&str> = Vec::new();
+        for line in &self.lines {
+            if !stages.contains(&line.stage.as_str()) {
+                stages.push(&line.stage);
+            }
+        }
+        let stages: Vec<Stage> = stages.into_iter().map(Stage::new).collect();
+        let changes: Vec<&'static Definition> = self
+            .lines
+            .iter()
+            .map(|line| self.definition(line, newest.get(line.id.as_str()).copied()))
+            .collect();
+        Pipeline::build(&stages, &changes)
+    }
+
+    fn definition(&self, line: &Line, newest: Option<&Entry>) -> &'static Definition {
+        let recorded = newest.map(Known::of);
+        let known = Known {
+            id: &line.id,
+            stage: &line.stage,
+            order: &line.order,
+            target: &line.target,
+            digest: &line.digest,
+            transaction: line.transaction,
+            author: recorded.as_ref().map_or("", |one| one.author),
+            description: recorded.as_ref().map_or("", |one| one.description),
+            recovery: recorded
+                .as_ref()
+                .map_or(Recovery::Manual, |one| one.recovery),
+            location: place(&self.file, line.number),
+        };
+        known.definition()
+    }
+}
+
+impl Source for Committed {
+    fn has_code(&self) -> bool {
+        false
+    }
+
+    fn name(&self) -> &'static str {
+        "manifest"
+    }
+
+    fn without(&self) -> &'static str {
+        "not in the manifest"
+    }
+
+    fn has_no(&self, id: &str) -> String {
+        format!("the manifest has no change \"{id}\"")
+    }
+
+    fn limit_of_status(&self) -> Option<&'static str> {
+        None
+    }
+
+    fn pipeline(&self, _settings: &Settings, newest: &[Entry]) -> Result<Pipeline, Error> {
+        self.changes(newest).map_err(Error::Invalid)
+    }
+}
+
+/// `stage order "id" target=name transaction digest`: stages, ids and targets may have blanks.
+fn parse(number: u32, line: &str) -> Option<Line> {
+    let (before, rest) = line.split_once(" \"")?;
+    let (stage, order) = before.rsplit_once(' ')?;
+    let (id, rest) = quoted(rest)?;
+    let (rest, digest) = rest.rsplit_once(' ')?;
+    let (rest, transaction) = rest.rsplit_once(' ')?;
+    let target = rest.strip_prefix(" target=")?;
+    let transaction = match transaction {
+        "transaction" => true,
+        "no-transaction" => false,
+        _ => return None,
+    };
+    Some(Line {
+        number,
+        stage: stage.to_owned(),
+        order: order.to_owned(),
+        id,
+        target: target.to_owned(),
+        transaction,
+        digest: digest.to_owned(),
+    })
+}
+
+/// The text of a literal whose opening quote is gone, as Rust writes it, and what follows it.
+fn quoted(text: &str) -> Option<(String, &str)> {
+    let mut id = String::new();
+    let mut rest = text.chars();
+    loop {
+        match rest.next()? {
+            '"' => return Some((id, rest.as_str())),
+            '\\' => id.push(escaped(&mut rest)?),
+            plain => id.push(plain),
+        }
+    }
+}
+
+fn escaped(rest: &mut std::str::Chars<'_>) -> Option<char> {
+    match rest.next()? {
+        'n' => Some('\n'),
+        'r' => Some('\r'),
+        't' => Some('\t'),
+        '0' => Some('\0'),
+        'u' => {
+            let (digits, after) = rest.as_str().strip_prefix('{')?.split_once('}')?;
+            let character = char::from_u32(u32::from_str_radix(digits, 16).ok()?)?;
+            *rest = after.chars();
+            Some(character)
+        }
+        itself @ ('"' | '\\' | '\'') => Some(itself),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::manifest;
+
+    #[test]
+    fn what_a_manifest_says_is_what_is_read_again() {
+        let known = |id, stage, order, target, transaction| {
+            let known = Known {
+                id,
+                stage,
+                order,
+                target,
+                author: "",
+                description: "",
+                recovery: Recovery::Manual,
+                digest: "v1:ab",
+                transaction,
+                location: place("a.rs", 1),
+            };
+            known.definition()
+        };
+        let changes = [
+            known("plain", "default", "0001", "default", true),
+            known(
+                "a \"b\" \\ target=x transaction",
+                "default",
+                "0002",
+                "the bus",
+                false,
+            ),
+            known("é\u{200b}", "the last stage", "0001", "default", true),
+        ];
+        let stages = [Stage::new("default"), Stage::new("the last stage")];
+        let written = manifest::text(&Pipeline::build(&stages, &changes).unwrap());
+        let read = Committed::parse("changes.lock", &written).unwrap();
+        assert_eq!(read.lines.len(), 3);
+        assert_eq!(manifest::text(&read.changes(&[]).unwrap()), written);
+    }
+
+    #[test]
+    fn a_line_that_is_none_is_named_with_its_place() {
+        let good = "default 0001 \"a\" target=default transaction v1:ab";
+        for bad in [
+            "default 0001 a target=default transaction v1:ab",
+            "default 0001 \"a\" target=default sometimes v1:ab",
+            "default 0001 \"a",
+            "0001 \"a\" target=default transaction v1:ab",
+            "default 0001 \"a\\q\" target=default transaction v1:ab",
+        ] {
+            let text = format!("# changes\n\n{good}\n{bad}\n");
+            let refused = Committed::parse("changes.lock", &text).unwrap_err();
+            assert!(refused.starts_with("changes.lock:4: "), "{refused}");
+        }
+    }
+}

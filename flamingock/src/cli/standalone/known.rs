@@ -1,0 +1,147 @@
+//! What is known of a change without its code: to be looked at, and never to be run.
+
+use crate::audit::{Entry, TransactionMode};
+use crate::change::{Body, Definition, Location, REFUSED, Recovery};
+use crate::cli::source::Source;
+use crate::error::Error;
+use crate::order;
+use crate::pipeline::{Pipeline, PlacedStage};
+use crate::runner::Settings;
+use crate::target::DEFAULT;
+
+/// A change without its code.
+pub(super) struct Known<'a> {
+    pub(super) id: &'a str,
+    pub(super) stage: &'a str,
+    pub(super) order: &'a str,
+    pub(super) target: &'a str,
+    pub(super) author: &'a str,
+    pub(super) description: &'a str,
+    pub(super) recovery: Recovery,
+    pub(super) digest: &'a str,
+    pub(super) transaction: bool,
+    pub(super) location: Location,
+}
+
+impl<'a> Known<'a> {
+    /// What its newest entry says.
+    pub(super) fn of(entry: &'a Entry) -> Known<'a> {
+        let new = &entry.entry;
+        Known {
+            id: &new.change_id,
+            stage: &new.stage,
+            order: &new.change_order,
+            target: &new.target,
+            author: &new.author,
+            description: &new.description,
+            recovery: Recovery::recorded(&new.recovery),
+            digest: &new.digest,
+            transaction: new.transaction_mode != TransactionMode::None,
+            location: location(&new.location),
+        }
+    }
+
+    /// In the form in which a plan has changes. It stays for the rest of the process, which looks
+    /// once and ends.
+    pub(super) fn definition(&self) -> &'static Definition {
+        let body = Body::new("", self.location, &[], false, |_, _| {
+            Box::pin(async { Err("this program does not have the code of changes".into()) })
+        });
+        let body = Body {
+            transaction: self.transaction,
+            ..body
+        };
+        Box::leak(Box::new(Definition {
+            id: kept(self.id),
+            order: kept(self.order),
+            author: kept(self.author),
+            description: kept(self.description),
+            stage: kept(self.stage),
+            target: kept(self.target),
+            recovery: self.recovery,
+            digest: kept(self.digest),
+            body,
+            ..*REFUSED
+        }))
+    }
+}
+
+fn kept(text: &str) -> &'static str {
+    Box::leak(Box::from(text))
+}
+
+/// A place as an entry has it: `file:line`.
+fn location(text: &str) -> Location {
+    let parts = text
+        .rsplit_once(':')
+        .and_then(|(file, line)| Some((file, line.parse().ok()?)));
+    let (file, line) = parts.unwrap_or((text, 0));
+    place(file, line)
+}
+
+/// A place in a file.
+pub(super) fn place(file: &str, line: u32) -> Location {
+    Location {
+        file: kept(file),
+        line,
+    }
+}
+
+/// The audit: what was never tried is not known.
+#[derive(Debug)]
+pub(super) struct Audit;
+
+impl Source for Audit {
+    fn has_code(&self) -> bool {
+        false
+    }
+
+    fn name(&self) -> &'static str {
+        "audit"
+    }
+
+    fn without(&self) -> &'static str {
+        "not known"
+    }
+
+    fn has_no(&self, id: &str) -> String {
+        format!("the audit of this service has no change \"{id}\"")
+    }
+
+    fn limit_of_status(&self) -> Option<&'static str> {
+        Some(
+            "What was never tried is not in the audit: the application's manifest knows it (--manifest FILE).",
+        )
+    }
+
+    fn pipeline(&self, _settings: &Settings, newest: &[Entry]) -> Result<Pipeline, Error> {
+        Ok(of_the_audit(newest))
+    }
+}
+
+/// Everything that was ever tried, stages by name and changes by order. Nothing is refused: what
+/// several versions of an application have left behind need not make one pipeline.
+fn of_the_audit(newest: &[Entry]) -> Pipeline {
+    let mut pipeline = Pipeline::default();
+    let mut entries: Vec<&Entry> = newest.iter().collect();
+    entries.sort_by(|left, right| {
+        let stage = |entry: &Entry| (entry.entry.stage != DEFAULT, entry.entry.stage.clone());
+        let (one, other) = (&left.entry, &right.entry);
+        stage(left)
+            .cmp(&stage(right))
+            .then_with(|| order::compare(&one.change_order, &other.change_order))
+            .then(left.seq.cmp(&right.seq))
+    });
+    for entry in entries {
+        let change = Known::of(entry).definition();
+        match pipeline.stages.last_mut() {
+            Some(stage) if stage.name == change.stage => stage.changes.push(change),
+            _ => pipeline.stages.push(PlacedStage {
+                name: change.stage.to_owned(),
+                after: Vec::new(),
+                changes: vec![change],
+            }),
+        }
+    }
+    pipeline
+}

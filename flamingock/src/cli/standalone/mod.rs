@@ -1,0 +1,137 @@
+//! The program `flamingock`: the commands that need no code of changes, on any database.
+
+mod arguments;
+mod committed;
+mod database;
+mod known;
+mod url;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::{CommandFactory, FromArgMatches};
+
+use self::arguments::{Needs, Place, Tool};
+use self::committed::Committed;
+use self::known::Audit;
+use super::answer;
+use super::command;
+use super::failure::Failure;
+use super::source::Source;
+use super::tool::{completions, has, parsed, print_completions, refuse};
+use super::view::{Flags, View};
+use crate::operate::open;
+use crate::runner::{Policy, Rule, Runner};
+use crate::tables::Tables;
+
+/// Does what the arguments of this process ask for, and gives the code to exit with: all of the
+/// program `flamingock`. Must be awaited in a tokio runtime.
+pub async fn standalone() -> ExitCode {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let json = has(&arguments, "--json");
+    let matches = match parsed(Flags::augment(Tool::command()), &arguments) {
+        Ok(matches) => matches,
+        Err(error) => return refuse(&error, json, |text| hidden(text, &arguments)),
+    };
+    let flags = Flags::of(&matches);
+    let Tool { place, chosen } = match Tool::from_arg_matches(&matches) {
+        Ok(tool) => tool,
+        Err(error) => return refuse(&error, json, |text| hidden(text, &arguments)),
+    };
+    let needs = chosen.needs();
+    let action = match chosen.action() {
+        Ok(action) => action,
+        Err(shell) => {
+            let tool = Flags::augment(Tool::command());
+            return print_completions(completions(shell, tool, &arguments), json);
+        }
+    };
+    let name = arguments
+        .first()
+        .map_or("flamingock".into(), |name| name.to_string_lossy());
+    let result = async {
+        let view = View {
+            source: source(&place)?,
+            ..View::new(flags, place.program(&name))
+        };
+        let runner = runner(&place, needs, &view).await?;
+        command::answer(action, runner, &view).await
+    };
+    answer::print(flags, result.await).into()
+}
+
+/// The text without what a person typed that nobody may see.
+fn hidden(text: &str, arguments: &[OsString]) -> String {
+    let arguments: Vec<_> = arguments.iter().map(|one| one.to_string_lossy()).collect();
+    url::without_secrets(text, arguments.iter().map(AsRef::as_ref))
+}
+
+fn source(place: &Place) -> Result<Arc<dyn Source>, Failure> {
+    let Some(file) = &place.manifest else {
+        return Ok(Arc::new(Audit));
+    };
+    let shown = file.to_string_lossy();
+    let text = std::fs::read_to_string(file)
+        .map_err(|error| Failure::file(&format!("could not read {shown}"), &error))?;
+    match Committed::parse(&shown, &text) {
+        Ok(committed) => Ok(Arc::new(committed)),
+        Err(problems) => Err(Failure::refused("invalid", problems)),
+    }
+}
+
+async fn runner(place: &Place, needs: Needs, view: &View) -> Result<Runner, Failure> {
+    let variable = std::env::var("DATABASE_URL").ok();
+    let given = place.database_url.as_ref().or(variable.as_ref());
+    let Some(url) = given.filter(|url| !url.is_empty()) else {
+        let message = "no database is named: use --database-url URL, or set the variable DATABASE_URL, where a password is safer";
+        return Err(Failure::refused("usage", message));
+    };
+    let runner = database::runner(url, needs != Needs::Nothing).await?;
+    let runner = runner
+        .service(place.service())
+        .tables(Tables {
+            schema: place.schema.clone(),
+            prefix: place.prefix.clone(),
+        })
+        // Without code every change of the audit would be one that is not in the binary.
+        .changes([])
+        .policy(Policy {
+            missing: Rule::Allow,
+            ..Policy::default()
+        });
+    look(&runner, place, needs, view).await?;
+    Ok(runner)
+}
+
+/// A service of another name, or a database that has no audit, looks like one where nothing ever
+/// happened.
+async fn look(runner: &Runner, place: &Place, needs: Needs, view: &View) -> Result<(), Failure> {
+    // The manifest tells of a service that was never seen here.
+    if needs == Needs::Nothing || (place.manifest.is_some() && needs == Needs::Service) {
+        return Ok(());
+    }
+    let failed = |error| Failure::of(error, &view.program);
+    let store = open(&runner.settings).map_err(failed)?.store;
+    let services = match store.services().await {
+        Err(error) if error.kind == crate::audit::StoreErrorKind::MissingTable => {
+            return Err(Failure::database(
+                "this database has no audit: its tables are not there. If they stand in a schema or have a prefix of their own, name it with --schema or --prefix",
+            ));
+        }
+        services => services.map_err(|error| failed(crate::error::Error::store(error)))?,
+    };
+    let service = place.service();
+    if needs == Needs::Tables || services.iter().any(|one| one == service) {
+        return Ok(());
+    }
+    let known = if services.is_empty() {
+        "no service was ever seen here".to_owned()
+    } else {
+        format!("name one of these with --service: {}", services.join(", "))
+    };
+    Err(Failure::refused(
+        "no_service",
+        format!("this database has no service \"{service}\": {known}"),
+    ))
+}

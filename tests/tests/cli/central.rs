@@ -1,0 +1,311 @@
+//! The stand-alone program: looking after a service without its code.
+
+use std::fs;
+
+use flamingock::sqlx::{PgPool, SqlitePool};
+use flamingock::{Runner, Tables, change, changes};
+use flamingock_tests::{Backend, Postgres, Sqlite, scenarios};
+use serde_json::json;
+
+use crate::app::{App, Ran, normalise, texts};
+use crate::lock::Waiting;
+
+scenarios!(
+    sqlite, postgres, mariadb;
+    an_issue_is_found_and_settled_without_the_application,
+    a_lock_is_looked_at_and_taken_without_the_application,
+    what_is_pending_is_known_by_the_manifest,
+    a_place_where_nothing_is_is_refused,
+);
+
+fn fails(app: &App) {
+    assert_eq!(app.run_with("BROKER_DOWN", "1", &["apply"]).code, 1);
+}
+
+fn statuses(app: &App, arguments: &[&str]) -> Vec<String> {
+    let (code, document) = app.central_json(&[&["status"], arguments].concat());
+    assert_eq!(code, 0, "{document}");
+    texts(&document["changes"], "status")
+}
+
+async fn an_issue_is_found_and_settled_without_the_application<B: Backend>() {
+    let database = B::fresh().await;
+    let app = App::on(&database.url);
+    fails(&app);
+
+    assert_eq!(statuses(&app, &[]), ["applied", "issue"]);
+    let (_, document) = app.central_json(&["status"]);
+    assert_eq!(document["known_from"], "audit", "{document}");
+    let (code, document) = app.central_json(&["issue", "list"]);
+    assert_eq!(code, 0, "{document}");
+    assert_eq!(texts(&document["issues"], "cause"), ["rollback_failed"]);
+    assert_eq!(
+        document,
+        app.json(&["issue", "list"]).1,
+        "the application's own says the same"
+    );
+    let own = app.json(&["audit", "list", "--history"]);
+    assert_eq!(app.central_json(&["audit", "list", "--history"]), own);
+
+    let guidance = app.central(&["issue", "get", "orders-topic", "--guidance"]);
+    assert_eq!(guidance.code, 0, "{guidance:?}");
+    let text = normalise(&guidance.stdout);
+    for line in [
+        "0002 orders-topic at <location>\n",
+        "  It ran and failed: what it did before that is done.\n",
+        "Not known here\n  Whether its code now says `recovery = \"retry\"`",
+        "  Its description: Others hear of orders.\n",
+        "    flamingock --service orders audit fix -c orders-topic -r APPLIED --reason \"...\"\n",
+    ] {
+        assert!(text.contains(line), "{line} in {text}");
+    }
+    let command = guidance
+        .stdout
+        .lines()
+        .find(|line| line.contains("-r ROLLED_BACK"));
+    let pasted = app.central_shell(command.unwrap());
+    assert_eq!((pasted.code, pasted.stderr.as_str()), (0, ""), "{pasted:?}");
+    assert_eq!(statuses(&app, &[]), ["applied", "pending"]);
+    assert_eq!(app.central_json(&["issue", "list"]).1["issues"], json!([]));
+    let (_, document) = app.central_json(&["audit", "list", "--change", "orders-topic"]);
+    let entry = &document["entries"][0];
+    assert_eq!(entry["state"], "MANUAL_MARKED_AS_ROLLED_BACK");
+    // Who has no code keeps what was on record.
+    assert_eq!(entry["description"], "Others hear of orders.");
+    assert_eq!(entry["recovery"], "manual");
+    assert_eq!(app.run(&["apply"]).code, 0);
+    assert_eq!(statuses(&app, &[]), ["applied"; 3]);
+
+    let refused = app.central(&["issue", "get", "nobody"]);
+    assert_eq!(refused.code, 2, "{refused:?}");
+    let healthy = [
+        "audit",
+        "fix",
+        "-c",
+        "first-order",
+        "-r",
+        "ROLLED_BACK",
+        "--reason",
+        "x",
+    ];
+    assert_eq!(app.central_json(&healthy).0, 2);
+    let (code, document) = app.central_json(&["status", "--all-services"]);
+    assert_eq!((code, &document["services"][0]["applied"]), (0, &json!(3)));
+}
+
+async fn a_lock_is_looked_at_and_taken_without_the_application<B: Backend>() {
+    let database = B::fresh().await;
+    let app = App::on(&database.url);
+    let waiting = Waiting::start(&app);
+
+    assert_eq!(statuses(&app, &[]), ["applied", "running"]);
+    let (_, document) = app.central_json(&["issue", "get", "orders-topic", "--guidance"]);
+    assert_eq!(document["issue"]["may_be_running"], true, "{document}");
+    assert_eq!(document["guidance"]["not_known"], json!([]));
+    let impatient = [
+        "audit",
+        "fix",
+        "-c",
+        "orders-topic",
+        "-r",
+        "APPLIED",
+        "--reason",
+        "x",
+    ];
+    let refused = app.central(&impatient);
+    assert_eq!(refused.code, 4, "{refused:?}");
+    let next = "    flamingock --service orders lock release --reason \"...\"\n";
+    assert!(refused.stderr.contains(next), "{refused:?}");
+    assert!(
+        !refused.stderr.contains("not in this binary"),
+        "{refused:?}"
+    );
+    let (_, document) = app.central_json(&["lock", "show"]);
+    assert_eq!(document["lock"]["held"], true, "{document}");
+
+    let released = app.central(&["lock", "release", "--reason", "the machine is gone"]);
+    assert_eq!(released.code, 0, "{released:?}");
+    waiting.let_go();
+    assert_eq!(waiting.end().code, 4);
+    let (_, document) = app.central_json(&["audit", "list", "--history"]);
+    let states = texts(&document["entries"], "state");
+    assert_eq!(states.last().unwrap(), "MANUAL_LOCK_RELEASED");
+    // The entry about the lock is no change.
+    assert_eq!(statuses(&app, &[]), ["applied", "issue"]);
+    let guidance = app.central(&["issue", "get", "orders-topic", "--guidance"]);
+    for line in [
+        "  Whether the application has a `#[verify]` function for it",
+        "  It was not called: the attempt was not seen to end.\n",
+    ] {
+        assert!(guidance.stdout.contains(line), "{guidance:?}");
+    }
+}
+
+async fn what_is_pending_is_known_by_the_manifest<B: Backend>() {
+    let database = B::fresh().await;
+    // It is there, and empty.
+    drop(database.pool(1).await);
+    let app = App::on(&database.url);
+    assert_eq!(app.run(&["manifest", "--write", "changes.lock"]).code, 0);
+    let with = ["--manifest", "changes.lock"];
+    assert_eq!(statuses(&app, &with), ["pending"; 3]);
+    fails(&app);
+    assert_eq!(statuses(&app, &with), ["applied", "issue", "pending"]);
+    let (_, document) = app.central_json(&["status", "--manifest", "changes.lock"]);
+    assert_eq!(document["known_from"], "manifest");
+    assert_eq!(
+        texts(&document["changes"], "target"),
+        ["default", "events", "default"]
+    );
+
+    let file = app.folder().join("changes.lock");
+    let written = fs::read_to_string(&file).unwrap();
+    let line = written.lines().find(|line| line.contains("create-orders"));
+    let digest = line.unwrap().rsplit(' ').next().unwrap();
+    fs::write(&file, written.replace(digest, "v1:edited")).unwrap();
+    let (_, document) = app.central_json(&["status", "--manifest", "changes.lock"]);
+    let notes = &document["changes"][0]["notes"];
+    assert_eq!(notes, &json!([{ "note": "drifted", "applied": digest }]));
+
+    fs::write(&file, written.replace(line.unwrap(), "")).unwrap();
+    assert_eq!(statuses(&app, &with), ["issue", "pending", "missing"]);
+    let text = app
+        .central(&["status", "--manifest", "changes.lock"])
+        .stdout;
+    assert!(text.contains("not in the manifest"), "{text}");
+
+    fs::write(&file, written.replace("0003", "3")).unwrap();
+    let refused = app.central(&["status", "--manifest", "changes.lock"]);
+    assert_eq!(refused.code, 2, "{refused:?}");
+    assert!(
+        refused.stderr.contains("changes.lock:5: order \"3\""),
+        "{refused:?}"
+    );
+    fs::write(&file, "create-orders\n").unwrap();
+    let (code, document) = app.central_json(&["status", "--manifest", "changes.lock"]);
+    assert_eq!((code, &document["error"]["kind"]), (2, &json!("invalid")));
+    let (code, document) = app.central_json(&["status", "--manifest", "nowhere"]);
+    assert_eq!((code, &document["error"]["kind"]), (2, &json!("file")));
+}
+
+async fn a_place_where_nothing_is_is_refused<B: Backend>() {
+    let database = B::fresh().await;
+    // It is there, and empty.
+    drop(database.pool(1).await);
+    let app = App::on(&database.url);
+    let kind = |ran: Ran| (ran.code, ran.json()["error"]["kind"].clone());
+    for command in [
+        &["status"][..],
+        &["status", "--all-services"],
+        &["lock", "show"],
+    ] {
+        let (code, document) = app.central_json(command);
+        assert_eq!(
+            (code, &document["error"]["kind"]),
+            (5, &json!("store")),
+            "{document}"
+        );
+        let message = document["error"]["message"].as_str().unwrap();
+        assert!(message.contains("has no audit"), "{message}");
+    }
+    assert_eq!(app.run(&["apply"]).code, 0);
+    let typo = app.central(&["--service", "odrers", "status"]);
+    assert_eq!(typo.code, 2, "{typo:?}");
+    assert!(
+        typo.stderr
+            .contains("no service \"odrers\": name one of these with --service: orders"),
+        "{typo:?}"
+    );
+    let prefixed = app.central(&["--prefix", "other_", "status", "--json"]);
+    assert_eq!(kind(prefixed), (5, json!("store")));
+    let hostile = app.central(&["--prefix", "x-", "status", "--json"]);
+    assert_eq!(kind(hostile), (2, json!("invalid")));
+    // SQLite's rows of the lock have the time in them.
+    let creates = |ran: Ran| ran.stdout.split("INSERT").next().unwrap().to_owned();
+    let schema = creates(app.central(&["schema"]));
+    assert_eq!(schema, creates(app.run(&["schema"])));
+    assert!(schema.contains("flamingock_audit"), "{schema}");
+}
+
+#[test]
+fn a_file_that_is_not_there_is_5_and_is_not_made() {
+    let app = App::on_a_file();
+    for url in ["sqlite:nothing.db", "sqlite://nothing.db?mode=rwc"] {
+        let (code, document) = app.central_json(&["--database-url", url, "status"]);
+        assert_eq!((code, &document["error"]["kind"]), (5, &json!("store")));
+        let message = document["error"]["message"].as_str().unwrap();
+        assert_eq!(message, "there is no database file nothing.db");
+    }
+    assert_eq!(fs::read_dir(app.folder()).unwrap().count(), 0);
+    assert_eq!(app.central(&["schema"]).code, 0);
+    for url in ["oracle://x", "nonsense", "sqlite::memory:", ""] {
+        let ran = app.central(&["--database-url", url, "status"]);
+        assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{url}: {ran:?}");
+    }
+    let script = app.central(&["completions", "bash"]).stdout;
+    assert!(script.contains("--database-url"), "{script}");
+}
+
+#[test]
+fn a_password_is_not_shown_wherever_it_was_typed() {
+    let app = App::on_a_file();
+    let url = "postgres://ada:sesame@127.0.0.1:1/nothing";
+    let option = format!("--database-url={url}");
+    for (arguments, code) in [
+        (&["--database-url", url, "status"][..], 5),
+        (&[&option, "lock", "release", "--reason", "x"], 5),
+        (&["status", url], 2),
+        (&[url], 2),
+        (&["--database-ur", url, "status"], 2),
+        (
+            &[
+                "--database-url",
+                "postgres://ada:sesame@127.0.0.1:99999/x",
+                "status",
+            ],
+            2,
+        ),
+        (
+            &[
+                "--database-url",
+                "mysql://ada:sesame@127.0.0.1:1/x",
+                "status",
+            ],
+            5,
+        ),
+    ] {
+        for json in [&[][..], &["--json"]] {
+            let ran = app.central(&[arguments, json].concat());
+            assert_eq!(ran.code, code, "{arguments:?}: {ran:?}");
+            let said = format!("{}{}", ran.stdout, ran.stderr);
+            assert!(!said.contains("sesame"), "{said}");
+        }
+    }
+}
+
+#[change(id = "one", order = "0001", detached)]
+async fn one() {}
+
+#[tokio::test]
+async fn tables_of_another_name_are_found() {
+    let (file, server) = (Sqlite::fresh().await, Postgres::fresh().await);
+    let tables = |schema: Option<&str>, prefix: Option<&str>| Tables {
+        schema: schema.map(str::to_owned),
+        prefix: prefix.map(str::to_owned),
+    };
+    let pool: SqlitePool = file.pool(1).await;
+    let prefixed = tables(None, Some("ops_"));
+    let runner = Runner::new(&pool).service("orders").changes(changes![one]);
+    runner.tables(prefixed).run().await.unwrap();
+    let app = App::on(&file.url);
+    assert_eq!(statuses(&app, &["--prefix", "ops_"]), ["applied"]);
+
+    let pool: PgPool = server.pool(1).await;
+    let elsewhere = tables(Some("ops"), None);
+    let runner = Runner::new(&pool).service("orders").changes(changes![one]);
+    runner.tables(elsewhere).run().await.unwrap();
+    let app = App::on(&server.url);
+    assert_eq!(statuses(&app, &["--schema", "ops"]), ["applied"]);
+    let wrong = app.central(&["status", "--schema", "nowhere"]);
+    assert_eq!(wrong.code, 5, "{wrong:?}");
+}

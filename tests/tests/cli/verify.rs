@@ -1,0 +1,56 @@
+//! Whether what the audit says is so.
+
+use flamingock_tests::{Backend, execute, scenarios};
+use serde_json::json;
+
+use crate::app::{App, normalise, texts};
+
+scenarios!(sqlite, postgres, mariadb; verify_ends_with_3_where_audit_and_world_differ);
+
+async fn verify_ends_with_3_where_audit_and_world_differ<B: Backend>() {
+    let database = B::fresh().await;
+    let app = App::on(&database.url);
+    let verdicts = || {
+        let (code, document) = app.json(&["verify"]);
+        (code, texts(&document["probes"], "verdict").concat())
+    };
+    let is = |code: i32, verdict: &str| (code, verdict.to_owned());
+
+    // There is no table to look into, and no audit.
+    let (code, document) = app.json(&["verify"]);
+    let probe = &document["probes"][0];
+    assert_eq!((code, &probe["verdict"]), (3, &json!("not_known")));
+    assert_eq!(
+        (&probe["state"], &probe["there"]),
+        (&json!(null), &json!(null))
+    );
+    assert!(probe["error"][0].is_string(), "{probe}");
+
+    assert_eq!(app.run(&["apply"]).code, 0);
+    assert_eq!(verdicts(), is(0, "agrees"));
+    let pool = database.pool(1).await;
+    execute(&pool, "DELETE FROM orders").await;
+    assert_eq!(verdicts(), is(3, "gone"));
+    let table = app.run(&["verify"]);
+    assert_eq!(table.code, 3);
+    assert_eq!(
+        normalise(&table.stdout),
+        "CHANGE  TARGET  STATE  PROBE  NOTE
+first-order  default  APPLIED  not there  applied, and its effect is gone
+"
+    );
+
+    assert_eq!(app.run(&["undo", "--last"]).code, 0);
+    assert_eq!(verdicts(), is(0, "agrees"));
+    execute(&pool, "INSERT INTO orders VALUES (1, 'by hand')").await;
+    assert_eq!(verdicts(), is(3, "there_already"));
+    let off = app.run_with("FLAMINGOCK_MODE", "nonsense", &["verify"]);
+    assert_eq!(off.code, 3, "{off:?}");
+    let (_, document) = app.json(&["audit", "list", "--history"]);
+    assert!(
+        texts(&document["entries"], "origin")
+            .iter()
+            .all(|origin| origin != "verify"),
+        "{document}"
+    );
+}
