@@ -170,6 +170,8 @@
 //! | `sqlite`, `postgres`, `mysql` | pools and connections of that database, by sqlx; `mysql` is MariaDB, too |
 //! | `cli` | the module `cli`: the application as a command-line program |
 //! | `testing` | the module `testing`, for the unit tests of an application |
+//! | `webhook` | the module `webhook`: a listener that posts what a run does |
+//! | `otel` | the module `otel`: a listener that keeps OpenTelemetry metrics |
 //!
 //! None is on by default. With none, the store is a [`MemoryStore`] or one of your own.
 
@@ -208,6 +210,8 @@ mod manifest;
 mod memory;
 mod operate;
 mod order;
+#[cfg(feature = "otel")]
+pub mod otel;
 mod pipeline;
 mod plan;
 mod preflight;
@@ -231,6 +235,8 @@ mod target;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod undo;
+#[cfg(feature = "webhook")]
+pub mod webhook;
 
 pub use change::{BoxError, Definition};
 pub use context::Context;

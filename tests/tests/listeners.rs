@@ -3,8 +3,12 @@
 #![allow(clippy::unwrap_used)]
 #![allow(clippy::duplicate_mod)] // The same scenarios on every database.
 
+#[path = "listeners/otel.rs"]
+mod otel;
 #[path = "listeners/unreliable.rs"]
 mod unreliable;
+#[path = "listeners/webhook.rs"]
+mod webhook;
 
 #[path = "../scenarios"]
 mod sqlite {
