@@ -161,6 +161,8 @@
 //! - [`Runner`]: stages, services, tags, the lock, policies, the manifest, undo, issues
 //! - [`guide::recovery`]: what happens after a failure or a crash, and what a person does
 //! - [`guide::databases`]: rights, poolers, limits, and what was tested
+//! - [`guide::targets`]: what changes change: values, readiness, what is said of a target
+//! - [`guide::listeners`]: who is told what a run does: events, webhook, metrics
 //! - [`audit`]: the entries, and the traits of a store of your own
 //!
 //! # Features
@@ -333,6 +335,12 @@ pub mod guide {
 
     #[doc = include_str!("../docs/databases.md")]
     pub mod databases {}
+
+    #[doc = include_str!("../docs/targets.md")]
+    pub mod targets {}
+
+    #[doc = include_str!("../docs/listeners.md")]
+    pub mod listeners {}
 }
 
 #[cfg(all(doctest, feature = "sqlite"))]
