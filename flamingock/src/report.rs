@@ -166,11 +166,12 @@ pub struct Report {
 /// The fields, the duration as `duration_ms`, and the counts.
 impl Serialize for Report {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut fields = serializer.serialize_struct("Report", 7)?;
+        let mut fields = serializer.serialize_struct("Report", 8)?;
         fields.serialize_field("run_id", &self.run_id)?;
         fields.serialize_field("service", &self.service)?;
         fields.serialize_field("counts", &self.counts())?;
         fields.serialize_field("stages", &self.stages)?;
+        fields.serialize_field("targets", &self.targets)?;
         fields.serialize_field("missing", &self.missing)?;
         fields.serialize_field("warnings", &self.warnings)?;
         fields.serialize_field("duration_ms", &in_milliseconds(self.duration))?;

@@ -28,10 +28,10 @@ pub(super) fn listen(
     let told = caught.clone();
     tokio::spawn(async move {
         told.0.store(signals.next().await, Ordering::Relaxed);
+        let _ = first.send(());
         say(
             "stopping: a change outside a transaction is let finish; a second signal ends the process at once",
         );
-        let _ = first.send(());
         let number = signals.next().await;
         std::process::exit(128 + i32::from(number));
     });

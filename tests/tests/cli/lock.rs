@@ -1,8 +1,8 @@
 //! While somebody has the lock, and after somebody has died with it.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, ChildStderr, Command, Stdio};
 
 use flamingock_tests::{Backend, scenarios};
 use rustix::process::{Pid, Signal, kill_process};
@@ -21,6 +21,8 @@ scenarios!(
 pub(crate) struct Waiting<'a> {
     app: &'a App,
     process: Option<Child>,
+    errors: BufReader<ChildStderr>,
+    said: String,
 }
 
 impl Waiting<'_> {
@@ -31,7 +33,7 @@ impl Waiting<'_> {
             .status();
         assert!(made.unwrap().success());
         let mut command = app.command(&["apply"]);
-        let process = command
+        let mut process = command
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -39,9 +41,12 @@ impl Waiting<'_> {
         wait_until("the second change is running", || {
             app.status()[1] == "running"
         });
+        let errors = BufReader::new(process.stderr.take().unwrap());
         Waiting {
             app,
             process: Some(process),
+            errors,
+            said: String::new(),
         }
     }
 
@@ -52,10 +57,9 @@ impl Waiting<'_> {
 
     /// Reads its errors up to this one.
     fn until_it_says(&mut self, text: &str) {
-        let mut errors = BufReader::new(self.process.as_mut().unwrap().stderr.take().unwrap());
-        let mut said = String::new();
-        while !said.contains(text) {
-            assert_ne!(errors.read_line(&mut said).unwrap(), 0, "{said}");
+        while !self.said.contains(text) {
+            let read = self.errors.read_line(&mut self.said).unwrap();
+            assert_ne!(read, 0, "{}", self.said);
         }
     }
 
@@ -65,7 +69,10 @@ impl Waiting<'_> {
     }
 
     pub(crate) fn end(mut self) -> Ran {
-        Ran::of(&self.process.take().unwrap().wait_with_output().unwrap())
+        self.errors.read_to_string(&mut self.said).unwrap();
+        let mut output = self.process.take().unwrap().wait_with_output().unwrap();
+        output.stderr = std::mem::take(&mut self.said).into_bytes();
+        Ran::of(&output)
     }
 }
 
@@ -82,7 +89,7 @@ impl Drop for Waiting<'_> {
 async fn a_change_that_is_running_is_no_issue_and_sigterm_lets_it_finish<B: Backend>() {
     let database = B::fresh().await;
     let app = App::on(&database.url);
-    let waiting = Waiting::start(&app);
+    let mut waiting = Waiting::start(&app);
 
     assert_eq!(app.status(), ["applied", "running", "pending"]);
     let (code, document) = app.json(&["plan"]);
@@ -117,6 +124,7 @@ async fn a_change_that_is_running_is_no_issue_and_sigterm_lets_it_finish<B: Back
     assert_eq!(app.json(&fix).1["error"]["kind"], "lock_timeout");
 
     waiting.signal(Signal::TERM);
+    waiting.until_it_says("stopping:");
     waiting.let_go();
     let ended = waiting.end();
     assert_eq!(ended.code, 128 + 15, "{ended:?}");
