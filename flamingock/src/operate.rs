@@ -344,7 +344,7 @@ impl Runner {
                 .unwrap_or_default(),
             error: None,
             reason: Some(reason.to_owned()),
-            origin_facts: Arc::new(engine::facts(&self.settings)),
+            origin_facts: Arc::new(engine::facts_at(&self.settings, &newest.target)),
         }
     }
 }

@@ -98,6 +98,11 @@ impl ChangeReport {
         done && self.notes.is_empty()
     }
 
+    /// Whether it is neither applied nor left out.
+    fn is_open(&self) -> bool {
+        !self.outcome.is_applied() && self.outcome != Outcome::Filtered
+    }
+
     /// Whether it failed, or could not be started, in a run that applies.
     pub(crate) fn has_failed(&self) -> bool {
         match self.outcome {
@@ -237,11 +242,11 @@ impl Report {
             .all(|change| matches!(change.outcome, Outcome::AlreadyApplied | Outcome::Filtered))
     }
 
-    /// The targets with a description at which something was, or is, to be done.
+    /// The targets with a description at which something is still to be done, or was undone.
     pub(crate) fn described(&self) -> impl Iterator<Item = (&str, &str)> {
         let at_work = |target: &&TargetReport| {
             self.changes()
-                .any(|change| change.target == target.name && !change.is_silent())
+                .any(|change| change.target == target.name && change.is_open())
         };
         let targets = self.targets.iter().filter(at_work);
         targets.filter_map(|target| Some((target.name.as_str(), target.description.as_deref()?)))

@@ -80,8 +80,9 @@ impl TargetSystem {
         self
     }
 
-    /// What the system is, for people: plans and reports show it, and the entries of its changes have
-    /// it in their metadata, as `target_description`, unless the runner's own metadata has that key.
+    /// What the system is, for people: plans show it, and reports where something is still to be done
+    /// at it; the entries of its changes have it in their metadata, as `target_description`, unless
+    /// the runner's own metadata has that key.
     #[must_use]
     pub fn description(mut self, text: impl Into<String>) -> TargetSystem {
         self.description = Some(text.into());

@@ -27,7 +27,7 @@
 //!   "elapsed_ms": 41.7,
 //!   "event": "run_ended",
 //!   "duration_ms": 41.7,
-//!   "report": { "run_id": "..", "service": "shop", "stages": [], "targets": [], "missing": [], "warnings": [], "duration_ms": 41.2 },
+//!   "report": { "run_id": "..", "service": "shop", "counts": {}, "stages": [], "targets": [], "missing": [], "warnings": [], "duration_ms": 41.2 },
 //!   "error": { "kind": "changes_failed", "message": "..", "causes": [] }
 //! }
 //! ```

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use flamingock::audit::Filter;
 use flamingock::{
-    BoxError, Error, LockOptions, Outcome, Runner, Stage, TargetSystem, UndoTarget, change,
-    changes, rollback, verify,
+    BoxError, Error, LockOptions, Outcome, Resolution, Runner, Stage, TargetSystem, UndoTarget,
+    change, changes, rollback, verify,
 };
 use flamingock_tests::{
     Backend as _, Gate, Recorder, audit, done, execute, query, strings, with_table,
@@ -403,10 +403,10 @@ async fn a_description_is_in_plan_report_and_audit() {
     let names: Vec<_> = plan.targets.iter().map(|target| &*target.name).collect();
     assert_eq!(names, ["default", "events"]);
     assert_eq!(plan.targets[0].description, None);
-    let report = described().run().await.unwrap();
-    assert!(report.to_string().contains(line), "{report}");
+    // Once all is applied, nobody needs to be told.
     let report = described().run().await.unwrap();
     assert!(!report.to_string().contains("broker"), "{report}");
+    assert_eq!(report.targets, plan.targets);
 
     let entries = described().audit(&Filter::default()).await.unwrap();
     for entry in entries {
@@ -417,6 +417,30 @@ async fn a_description_is_in_plan_report_and_audit() {
         assert_eq!(metadata["target_description"].as_str(), expected);
         assert_eq!(metadata["deployment"], "7");
     }
+}
+
+#[change(id = "breaks", order = "001", target = "events", detached)]
+async fn breaks() -> Result<(), BoxError> {
+    Err("no such stream".into())
+}
+
+#[tokio::test]
+async fn what_a_person_records_has_the_description_too() {
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 1).await;
+    let runner = || {
+        let events = TargetSystem::new("events").description("the broker of the shop");
+        Runner::new(&pool).changes(changes![breaks]).target(events)
+    };
+    runner().run().await.unwrap_err();
+    let resolver = runner();
+    let resolved = resolver.resolve("breaks", Resolution::Applied, "seen");
+    resolved.await.unwrap();
+    let entries = runner().audit(&Filter::default()).await.unwrap();
+    let newest = entries.last().unwrap();
+    let metadata = newest.entry.origin_facts.metadata.as_deref();
+    let expected = r#"{"target_description":"the broker of the shop"}"#;
+    assert_eq!(metadata, Some(expected));
 }
 
 #[tokio::test]
@@ -437,16 +461,11 @@ async fn a_target_that_no_change_names_is_a_warning() {
     }
 }
 
-#[change(id = "fails", order = "001", target = "events", detached)]
-async fn fails() -> Result<(), BoxError> {
-    Err("no such stream".into())
-}
-
 #[tokio::test]
 async fn the_error_of_a_change_names_its_target() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
-    let runner = Runner::new(&pool).changes(changes![fails]);
+    let runner = Runner::new(&pool).changes(changes![breaks]);
     let error = runner
         .target(TargetSystem::new("events"))
         .run()

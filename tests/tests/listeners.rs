@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used)]
 #![allow(clippy::duplicate_mod)] // The same scenarios on every database.
 
+#[path = "listeners/late.rs"]
+mod late;
 #[path = "listeners/otel.rs"]
 mod otel;
 #[path = "listeners/unreliable.rs"]

@@ -112,7 +112,8 @@ async fn main() -> ExitCode {
 }
 
 fn with_broker(runner: Runner) -> Runner {
-    runner
-        .service("orders")
-        .target(TargetSystem::new("events").provide(Broker::from_environment()))
+    let events = TargetSystem::new("events")
+        .description("the topics that other services read")
+        .provide(Broker::from_environment());
+    runner.service("orders").target(events)
 }

@@ -369,6 +369,15 @@ pub(crate) fn facts(settings: &Settings) -> Facts {
     }
 }
 
+/// The same for an entry of a change of this target.
+pub(crate) fn facts_at(settings: &Settings, target: &str) -> Facts {
+    let facts = facts(settings);
+    let target = settings.targets.iter().find(|given| given.name == target);
+    target
+        .and_then(|target| described(target, settings, &facts))
+        .unwrap_or(facts)
+}
+
 /// What the entries of a target say that has a description: the runner's own words come first.
 fn described(target: &TargetSystem, settings: &Settings, facts: &Facts) -> Option<Facts> {
     let description = target.description.clone()?;

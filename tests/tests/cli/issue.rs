@@ -110,6 +110,7 @@ orders: 1 newly applied, 1 failed, 1 blocked in <n> ms
                   the rollback failed: the broker did not answer: it was to undo this failure: the broker did not answer [target events]
                   at <location>
   blocked  0003 first-order
+  target events: the topics that other services read
 next:
   what happened, and what to look at:
     operations issue get orders-topic --guidance
