@@ -49,11 +49,7 @@ async fn until_a_signal(
     let progress = Progress::new(view);
     let (caught, signal) = signal::listen(progress.teller())
         .map_err(|error| Failure::file("could not listen for signals", &error))?;
-    let runner = match progress.listener() {
-        Some(listener) => runner.listener(listener),
-        None => runner,
-    };
-    let ended = start(runner.cancel_on(signal)).await;
+    let ended = start(progress.follow(runner).cancel_on(signal)).await;
     progress.end();
     match ended {
         Ok(done) => Ok(answer(&done, view)),

@@ -12,6 +12,7 @@ use super::view::View;
 use crate::change::BoxError;
 use crate::listener::{Event, Happened, Listener, Work};
 use crate::lock::Holder;
+use crate::runner::Runner;
 use crate::target::DEFAULT;
 
 /// How often the line moves: somebody who looks at it sees that the program lives.
@@ -59,13 +60,15 @@ impl Progress {
         Progress { drawing }
     }
 
-    /// What tells the line what happens; none where there is no line.
-    pub(super) fn listener(&self) -> Option<impl Listener + 'static> {
-        let drawing = self.drawing.as_ref()?;
-        Some(Teller {
-            orders: drawing.orders.clone(),
-            count: Mutex::default(),
-        })
+    /// The same runner, of which the line tells what it does.
+    pub(super) fn follow(&self, runner: Runner) -> Runner {
+        match &self.drawing {
+            Some(drawing) => runner.listener(Teller {
+                orders: drawing.orders.clone(),
+                count: Mutex::default(),
+            }),
+            None => runner,
+        }
     }
 
     /// What prints a message above the line.

@@ -5,6 +5,7 @@ use serde_json::json;
 use super::answer::Answer;
 use super::exit::Exit;
 use super::failure::Failure;
+use super::progress::Progress;
 use super::table::{Sheet, Tone, plain, stage};
 use super::view::View;
 use crate::audit::State;
@@ -13,11 +14,10 @@ use crate::runner::{Mode, Runner};
 
 pub(super) async fn verify(runner: Runner, view: &View) -> Result<Answer, Failure> {
     // The command comes before the mode, which is not even read.
-    let probes = runner
-        .mode(Mode::Plan)
-        .verify()
-        .await
-        .map_err(|error| Failure::of(error, &view.program))?;
+    let progress = Progress::new(view);
+    let probes = progress.follow(runner).mode(Mode::Plan).verify().await;
+    progress.end();
+    let probes = probes.map_err(|error| Failure::of(error, &view.program))?;
     let needs_a_person = |probe: &Probe| match probe.verdict {
         Verdict::Gone | Verdict::ThereAlready | Verdict::NotKnown => true,
         Verdict::Agrees | Verdict::SettledByTheNextRun | Verdict::Running => false,

@@ -40,10 +40,15 @@ impl Prepared {
         let plan = self.plan(&snapshot, Looks::InMotion)?;
         let signals = Signals::new();
         let mut probes = Vec::new();
-        for step in plan
+        let steps: Vec<&Step> = plan
             .steps()
             .filter(|step| step.decision != Decision::Filtered)
-        {
+            .filter(|step| step.definition.verify.is_some())
+            .collect();
+        self.events.tell(Happened::Planned {
+            changes: steps.len(),
+        });
+        for step in steps {
             if let Some(answer) = self.ask(step, &signals).await {
                 let there = answer.as_ref().ok().copied();
                 let running = step

@@ -66,10 +66,10 @@ impl Work {
 pub enum Happened {
     /// The run began. The first event of every run, also of one that is refused.
     RunStarted,
-    /// It was read, under the lock, what is to be done.
+    /// It was read what is to be done: under the lock, or without it by a verify.
     #[non_exhaustive]
     Planned {
-        /// How many changes are to run, or to be undone, if nothing gets in the way.
+        /// How many changes are to run, be undone or be verified, if nothing gets in the way.
         changes: usize,
     },
     /// Another run has the lock, and this one waits. Told again every half a minute, and when the lock

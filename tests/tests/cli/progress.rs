@@ -105,6 +105,17 @@ fn a_terminal_shows_the_change_that_runs_and_keeps_only_the_report() {
 }
 
 #[test]
+fn a_verify_shows_whose_probe_it_asks() {
+    let app = App::on_a_file();
+    assert_eq!(app.run(&["apply"]).code, 0);
+    let written = Terminal::open(&app, "operations verify").ended();
+    assert!(
+        written.contains("[1/1] verifying 0003 first-order"),
+        "{written:?}"
+    );
+}
+
+#[test]
 fn an_undo_shows_what_it_takes_back() {
     let app = App::on_a_file();
     assert_eq!(app.run(&["apply"]).code, 0);

@@ -1,7 +1,7 @@
 //! Listeners that fail, panic and hang, and the shape of what they are told.
 
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use flamingock::listener::Happened;
@@ -102,6 +102,20 @@ async fn a_listener_that_fails_panics_or_hangs_changes_nothing_but_a_warning() {
 }
 
 #[tokio::test]
+async fn several_listeners_that_hang_cost_one_timeout() {
+    let timeout = Duration::from_secs(1);
+    let began = Instant::now();
+    let mut runner = Runner::new(MemoryStore::new()).changes(changes![warm_cache]);
+    for _ in 0..10 {
+        runner = runner.listener(Unreliable(Manner::Hangs));
+    }
+    let report = runner.listener_timeout(timeout).run().await.unwrap();
+    assert_eq!(report.warnings.len(), 10);
+    let took = began.elapsed();
+    assert!(took >= timeout && took < timeout * 5, "{took:?}");
+}
+
+#[tokio::test]
 async fn the_report_of_a_failed_run_has_the_warning_too() {
     let error = Runner::new(MemoryStore::new())
         .changes(changes![breaks])
@@ -132,6 +146,7 @@ async fn a_verify_tells_what_every_probe_answered() {
     assert_eq!(probes.unwrap().len(), 1);
     let expected = [
         "verify started",
+        "planned 1",
         "warm-cache 1 started",
         "warm-cache there: Some(true)",
         "verify ended: well",
