@@ -7,6 +7,8 @@
 mod late;
 #[path = "listeners/otel.rs"]
 mod otel;
+#[path = "listeners/tls.rs"]
+mod tls;
 #[path = "listeners/unreliable.rs"]
 mod unreliable;
 #[path = "listeners/webhook.rs"]

@@ -39,25 +39,26 @@
 //! # What it is made of
 //!
 //! The client is ureq, on a thread of tokio's pool for what blocks: a third of the crates of an async client, for a
-//! few posts a run. TLS is rustls with the certificate authorities that Mozilla trusts. Redirects are not followed,
+//! few posts a run. TLS is rustls with the certificate authorities that Mozilla trusts, or [those that the
+//! application names](Webhook::certificate_authorities). Redirects are not followed,
 //! since a post does not survive them; `HTTPS_PROXY` and its like count.
 
+mod post;
+
 use std::fmt;
-use std::io::Read;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::Value;
 use ureq::http::{HeaderName, HeaderValue, Uri};
+use ureq::tls::RootCerts;
 
+use self::post::Post;
 use crate::change::BoxError;
 use crate::listener::{Event, Happened, Listener};
 
 /// How long a post may take, unless the application says otherwise.
 const TIMEOUT: Duration = Duration::from_secs(5);
-
-/// How much of an answer that is no success is told, in bytes.
-const ANSWER: u64 = 200;
 
 type Chooses = Box<dyn Fn(&Event) -> bool + Send + Sync>;
 type Shapes = Box<dyn Fn(&Event) -> Value + Send + Sync>;
@@ -72,19 +73,12 @@ pub struct Webhook {
     shapes: Option<Shapes>,
 }
 
-/// Where to, and with what beside the body.
-#[derive(Clone)]
-struct Post {
-    uri: Uri,
-    headers: Vec<(HeaderName, HeaderValue)>,
-}
-
 impl Webhook {
     /// Posts to this URL, `https` or `http`. It is never printed, since many such URLs are secrets:
     /// only its host is.
     ///
-    /// A URL or header that is none is found at the first post, and is a warning as every failure of a
-    /// listener.
+    /// A URL, header or certificate that is none is found at the first post, and is a warning as every
+    /// failure of a listener.
     pub fn new(url: impl AsRef<str>) -> Webhook {
         let uri = url.as_ref().parse::<Uri>().ok();
         let known = |uri: &Uri| matches!(uri.scheme_str(), Some("http" | "https"));
@@ -96,6 +90,7 @@ impl Webhook {
         let post = uri.map(|uri| Post {
             uri,
             headers: Vec::new(),
+            authorities: RootCerts::WebPki,
         });
         Webhook {
             post: post.ok_or_else(|| "its URL is none: write `https://host/path`".to_owned()),
@@ -114,7 +109,7 @@ impl Webhook {
 
     /// Sends a header with every post. Its value is never printed.
     #[must_use]
-    pub fn header(mut self, name: &str, value: impl AsRef<str>) -> Webhook {
+    pub fn header(self, name: &str, value: impl AsRef<str>) -> Webhook {
         let header = match (
             name.parse::<HeaderName>(),
             HeaderValue::from_str(value.as_ref()),
@@ -128,12 +123,28 @@ impl Webhook {
                 "the value of its header \"{name}\" has a character that no header can have"
             )),
         };
-        match (&mut self.post, header) {
-            (Ok(post), Ok(header)) => post.headers.push(header),
-            (Ok(_), Err(problem)) => self.post = Err(problem),
-            // What was wrong first is told first.
-            (Err(_), _) => {}
-        }
+        self.improve(header.map(|header| |post: &mut Post| post.headers.push(header)))
+    }
+
+    /// Trusts the certificate authorities in this PEM, as of a company's own, in place of those that
+    /// Mozilla trusts.
+    #[must_use]
+    pub fn certificate_authorities(self, pem: impl AsRef<[u8]>) -> Webhook {
+        let authorities = post::authorities(pem.as_ref());
+        self.improve(
+            authorities.map(|authorities| |post: &mut Post| post.authorities = authorities),
+        )
+    }
+
+    /// What is wrong first is told first, and not mended by what comes after it.
+    fn improve<F: FnOnce(&mut Post)>(mut self, improvement: Result<F, String>) -> Webhook {
+        self.post = match (self.post, improvement) {
+            (Ok(mut post), Ok(improvement)) => {
+                improvement(&mut post);
+                Ok(post)
+            }
+            (Ok(_), Err(problem)) | (Err(problem), _) => Err(problem),
+        };
         self
     }
 
@@ -197,40 +208,6 @@ impl Listener for Webhook {
 
     fn name(&self) -> &str {
         &self.name
-    }
-}
-
-impl Post {
-    fn send(self, body: &str, timeout: Duration) -> Result<(), BoxError> {
-        let config = ureq::Agent::config_builder()
-            .timeout_global(Some(timeout))
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .user_agent(concat!("flamingock/", env!("CARGO_PKG_VERSION")));
-        let mut request = config
-            .build()
-            .new_agent()
-            .post(self.uri)
-            .header("content-type", "application/json");
-        for (name, value) in self.headers {
-            request = request.header(name, value);
-        }
-        let mut answer = request.send(body)?;
-        let status = answer.status();
-        if status.is_success() {
-            return Ok(());
-        }
-        let mut said = String::new();
-        // The status tells enough where the rest cannot be read.
-        let _ = answer
-            .body_mut()
-            .as_reader()
-            .take(ANSWER)
-            .read_to_string(&mut said);
-        let said = said.trim();
-        let colon = if said.is_empty() { "" } else { ": " };
-        Err(format!("the answer was {status}{colon}{said}").into())
     }
 }
 
