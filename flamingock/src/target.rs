@@ -12,6 +12,9 @@ use crate::readiness::Ready;
 /// The name of the target, the stage and the service that nobody named.
 pub(crate) const DEFAULT: &str = "default";
 
+/// The key of a target's description in the metadata of its entries.
+pub(crate) const TARGET_DESCRIPTION: &str = "target_description";
+
 /// A system that changes change: a name, the values that its changes may take, and for a database
 /// of sqlx the connection.
 ///

@@ -15,6 +15,7 @@ use crate::decision::Cause;
 use crate::lock::Holder;
 use crate::operate::Issue;
 use crate::plan::Step;
+use crate::target::TARGET_DESCRIPTION;
 
 /// What is known, and what to do.
 #[derive(Debug, Serialize)]
@@ -79,8 +80,9 @@ impl Guidance {
             "" => String::new(),
             description => format!("\nIts description: {description}"),
         };
+        let of_target = of_target(&of_attempt);
         let look_at = format!(
-            "The target system \"{target}\": is all of \"{}\" there, a part of it, or nothing?{description}",
+            "The target system \"{target}\"{of_target}: is all of \"{}\" there, a part of it, or nothing?{description}",
             definition.id
         );
         Guidance {
@@ -187,6 +189,16 @@ fn commands(id: &str, running: bool, program: &Program) -> Vec<Command> {
             command: rolled_back,
         },
     ]
+}
+
+/// What the attempt's entries say of the target, in brackets. They know it without the code, too.
+fn of_target(entries: &[&Entry]) -> String {
+    let described = entries.iter().rev().find_map(|entry| {
+        let metadata = entry.entry.origin_facts.metadata.as_deref()?;
+        let metadata: serde_json::Value = serde_json::from_str(metadata).ok()?;
+        metadata[TARGET_DESCRIPTION].as_str().map(str::to_owned)
+    });
+    described.map_or_else(String::new, |description| format!(" ({description})"))
 }
 
 impl fmt::Display for Guidance {

@@ -31,7 +31,7 @@ use crate::registry;
 use crate::report::Report;
 use crate::runner::{Mode, Rule, Settings};
 use crate::tables::StorageSettings;
-use crate::target::TargetSystem;
+use crate::target::{TARGET_DESCRIPTION, TargetSystem};
 
 /// The format of what the pipeline's digest covers.
 const DIGEST_FORMAT: &str = "1";
@@ -383,7 +383,7 @@ fn described(target: &TargetSystem, settings: &Settings, facts: &Facts) -> Optio
     let description = target.description.clone()?;
     let mut metadata = settings.metadata.clone();
     metadata
-        .entry("target_description")
+        .entry(TARGET_DESCRIPTION)
         .or_insert(serde_json::Value::String(description));
     Some(Facts {
         metadata: Some(serde_json::Value::Object(metadata).to_string()),

@@ -149,7 +149,7 @@ Rollback
   It ran and failed: what it did before that is done.
 
 Look at
-  The target system "events": is all of "orders-topic" there, a part of it, or nothing?
+  The target system "events" (the topics that other services read): is all of "orders-topic" there, a part of it, or nothing?
   Its description: Others hear of orders.
 
 On record
