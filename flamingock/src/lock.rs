@@ -260,6 +260,7 @@ impl Renewal {
             let asked = Instant::now();
             match self.renew_once().await {
                 Ok(true) => {
+                    tracing::debug!("lease renewed");
                     self.last_good.set(asked);
                     pause = self.lease / 3;
                     continue;

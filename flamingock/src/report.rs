@@ -171,15 +171,25 @@ pub struct Report {
 /// The fields, the duration as `duration_ms`, and the counts.
 impl Serialize for Report {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        // A new field that is forgotten here does not compile.
+        let Report {
+            run_id,
+            service,
+            stages,
+            targets,
+            missing,
+            warnings,
+            duration,
+        } = self;
         let mut fields = serializer.serialize_struct("Report", 8)?;
-        fields.serialize_field("run_id", &self.run_id)?;
-        fields.serialize_field("service", &self.service)?;
+        fields.serialize_field("run_id", run_id)?;
+        fields.serialize_field("service", service)?;
         fields.serialize_field("counts", &self.counts())?;
-        fields.serialize_field("stages", &self.stages)?;
-        fields.serialize_field("targets", &self.targets)?;
-        fields.serialize_field("missing", &self.missing)?;
-        fields.serialize_field("warnings", &self.warnings)?;
-        fields.serialize_field("duration_ms", &in_milliseconds(self.duration))?;
+        fields.serialize_field("stages", stages)?;
+        fields.serialize_field("targets", targets)?;
+        fields.serialize_field("missing", missing)?;
+        fields.serialize_field("warnings", warnings)?;
+        fields.serialize_field("duration_ms", &in_milliseconds(*duration))?;
         fields.end()
     }
 }

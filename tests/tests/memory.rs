@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use flamingock::audit::Filter;
-use flamingock::{BoxError, Error, LockOptions, MemoryStore, Outcome, Runner, change, changes};
+use flamingock::{
+    BoxError, Error, LockOptions, MemoryStore, Outcome, Runner, UndoTarget, change, changes,
+};
 use flamingock_tests::{Gate, audit, done, execute, query};
 use sqlx::SqliteConnection;
 use sqlx::sqlite::{SqlitePool, SqlitePoolOptions};
@@ -204,4 +206,15 @@ async fn a_lock_in_memory_is_taken_on_record_and_its_services_are_listed() {
         .map(|one| (one.service.as_str(), one.issues, one.applied))
         .collect();
     assert_eq!(found, [("default", 1, 0)]);
+}
+
+#[tokio::test]
+async fn an_undo_without_anything_to_undo_says_so() {
+    let runner = Runner::new(MemoryStore::new())
+        .changes(changes![gated])
+        .provide(Gate::default());
+    let report = runner.undo(UndoTarget::Last).await.unwrap();
+    assert_eq!(report.to_string(), "default: nothing to do");
+    let json = serde_json::to_value(&report).unwrap();
+    assert_eq!(json["counts"]["total"], 0, "{json}");
 }

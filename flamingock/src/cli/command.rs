@@ -11,7 +11,7 @@ use super::failure::Failure;
 use super::program::Program;
 use super::view::{Flags, View};
 use super::{
-    adopt, apply, baseline, history, issue, lock, manifest, plan, services, status, verify,
+    adopt, apply, baseline, history, issue, lock, log, manifest, plan, services, status, verify,
 };
 use crate::runner::Runner;
 
@@ -59,6 +59,7 @@ impl Command {
     /// process.
     pub async fn execute(self, runner: Runner) -> ExitCode {
         let flags = self.flags;
+        log::show(flags);
         let view = View::new(flags, Program::calling(self.action.name()));
         let result = answer(self.action, runner, &view).await;
         answer::print(flags, result).into()
@@ -148,8 +149,28 @@ mod tests {
             let app = App::parse_from(arguments);
             let Chosen::Changes(command) = app.chosen;
             assert!(matches!(command.action, Action::Audit(Audit::List(_))));
-            assert!(command.flags.json && command.flags.verbose && app.verbose);
+            assert!(command.flags.json && command.flags.verbose > 0 && app.verbose);
             assert!(!command.flags.quiet);
         }
+    }
+
+    #[test]
+    fn verbose_may_be_said_again() {
+        #[derive(Debug, Parser)]
+        struct Plain {
+            #[command(subcommand)]
+            chosen: Command,
+        }
+        Plain::command().debug_assert();
+        for arguments in [
+            ["app", "-vv", "status", "-q"],
+            ["app", "-v", "status", "-qv"],
+            ["app", "status", "--verbose", "-v"],
+        ] {
+            let command = Plain::parse_from(arguments).chosen;
+            assert!(command.flags.verbose > 0, "{arguments:?}");
+        }
+        let silent = Plain::parse_from(["app", "status"]).chosen;
+        assert_eq!(silent.flags.verbose, 0);
     }
 }

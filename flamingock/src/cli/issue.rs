@@ -21,7 +21,13 @@ pub(super) async fn list(runner: &Runner, view: &View) -> Result<Answer, Failure
     let text = if issues.is_empty() {
         "no issues".to_owned()
     } else {
-        table(&issues, view)
+        let mut text = table(&issues, view);
+        if !view.source.has_code() {
+            text.push_str(
+                "\nThe application may settle some by itself: `issue get ID --guidance` says what is not known here.",
+            );
+        }
+        text
     };
     Ok(Answer::data(json!({ "issues": issues }), text))
 }

@@ -15,6 +15,7 @@ mod guidance;
 mod history;
 mod issue;
 mod lock;
+mod log;
 mod manifest;
 mod plan;
 mod program;

@@ -7,7 +7,15 @@ use std::fmt::Write;
 pub(super) struct Program(String);
 
 /// Flags that say how to print, and not what to do it with.
-const OURS: [&str; 6] = ["--json", "--no-color", "-q", "--quiet", "-v", "--verbose"];
+const OURS: [&str; 7] = [
+    "--json",
+    "--no-color",
+    "-q",
+    "--quiet",
+    "-v",
+    "-vv",
+    "--verbose",
+];
 
 impl Program {
     /// These words, as a shell takes them.

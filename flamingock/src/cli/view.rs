@@ -1,5 +1,6 @@
 //! How to print: the flags that every command takes.
 
+use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::sync::Arc;
 
@@ -14,7 +15,8 @@ pub(super) struct Flags {
     pub(super) json: bool,
     pub(super) no_color: bool,
     pub(super) quiet: bool,
-    pub(super) verbose: bool,
+    /// How often it was said.
+    pub(super) verbose: usize,
 }
 
 const JSON: &str = "json";
@@ -23,7 +25,8 @@ const QUIET: &str = "quiet";
 const VERBOSE: &str = "verbose";
 
 impl Flags {
-    /// Adds them to the program, or to the command that ours are nested in.
+    /// Adds them to the program, or to the command that ours are nested in. Each is a `bool`, as a
+    /// program's own of the same name is; `verbose` may be said again.
     pub(super) fn augment(command: clap::Command) -> clap::Command {
         let flag = |id: &'static str| Arg::new(id).action(ArgAction::SetTrue).global(true);
         command
@@ -47,7 +50,8 @@ impl Flags {
                 flag(VERBOSE)
                     .short('v')
                     .long("verbose")
-                    .help("Print every change, also those that need nothing"),
+                    .overrides_with(VERBOSE)
+                    .help("Print every change, and what is done to standard error; -vv: all of it"),
             )
     }
 
@@ -56,9 +60,32 @@ impl Flags {
             json: matches.get_flag(JSON),
             no_color: matches.get_flag(NO_COLOR),
             quiet: matches.get_flag(QUIET),
-            verbose: matches.get_flag(VERBOSE),
+            verbose: if matches.get_flag(VERBOSE) {
+                times(std::env::args_os().skip(1)).max(1)
+            } else {
+                0
+            },
         }
     }
+}
+
+/// How often a person said `-v`: a flag that a program may have, too, cannot count itself.
+fn times(arguments: impl Iterator<Item = OsString>) -> usize {
+    let said = |argument: OsString| match argument.to_str()? {
+        "--verbose" => Some(1),
+        other => {
+            let letters = other.strip_prefix('-')?;
+            let ours = letters.chars().all(|letter| "qv".contains(letter));
+            ours.then(|| letters.matches('v').count())
+        }
+    };
+    arguments.filter_map(said).sum()
+}
+
+/// Whether nobody has said that colors are to be left out.
+pub(super) fn wants_color(flags: Flags) -> bool {
+    let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    !flags.no_color && !refused
 }
 
 /// What the texts depend on.
@@ -74,12 +101,16 @@ pub(super) struct View {
 
 impl View {
     pub(super) fn new(flags: Flags, program: Program) -> View {
-        let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         View {
             program,
-            color: !flags.no_color && !refused && std::io::stdout().is_terminal(),
-            verbose: flags.verbose,
-            progress: !flags.json && !flags.quiet && std::io::stderr().is_terminal() && can_move(),
+            color: wants_color(flags) && std::io::stdout().is_terminal(),
+            verbose: flags.verbose > 0,
+            // Lines of the log would stand in its way.
+            progress: !flags.json
+                && !flags.quiet
+                && flags.verbose == 0
+                && std::io::stderr().is_terminal()
+                && can_move(),
             source: Arc::new(Code),
         }
     }
@@ -88,4 +119,24 @@ impl View {
 /// Whether the terminal can write over what it has written.
 fn can_move() -> bool {
     std::env::var_os("TERM").is_some_and(|terminal| terminal != "dumb")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn verbose_counts_how_often_it_is_said() {
+        for (arguments, said) in [
+            (&["status"][..], 0),
+            (&["-v", "status"], 1),
+            (&["-vv", "status"], 2),
+            (&["status", "-qvv"], 2),
+            (&["status", "--verbose", "-v", "--json"], 2),
+            (&["audit", "list", "-cvv"], 0),
+        ] {
+            let arguments = arguments.iter().map(OsString::from);
+            assert_eq!(times(arguments), said);
+        }
+    }
 }

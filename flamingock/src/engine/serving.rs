@@ -10,6 +10,10 @@ use crate::report::Report;
 use crate::runner::Settings;
 use crate::undo::UndoTarget;
 
+/// The target of the events that say how a run ended: a program that prints the report itself leaves
+/// them out.
+const REPORT: &str = "flamingock::report";
+
 /// What the engine is asked for.
 #[derive(Clone, Debug)]
 pub(crate) enum Request {
@@ -45,9 +49,9 @@ pub(crate) async fn serve(
             Err(problems) => Err(Error::Invalid(problems)),
         };
         match &result {
-            Ok(report) if report.is_up_to_date() => tracing::debug!("{report}"),
-            Ok(report) => tracing::info!("{report}"),
-            Err(error) => tracing::error!("{error}"),
+            Ok(report) if report.is_up_to_date() => tracing::debug!(target: REPORT, "{report}"),
+            Ok(report) => tracing::info!(target: REPORT, "{report}"),
+            Err(error) => tracing::error!(target: REPORT, "{error}"),
         }
         events.run_ended(
             result.as_ref().map_or_else(Error::report, Some),

@@ -16,7 +16,7 @@ use crate::error::Error;
 use crate::execute::{Executed, Executor, Fate};
 use crate::listener::Happened;
 use crate::lock::Lease;
-use crate::plan::{Note, Step};
+use crate::plan::Note;
 use crate::report::Report;
 
 struct Ran {
@@ -92,7 +92,10 @@ impl Prepared {
             return;
         }
         match lease.release(digest).await {
-            Ok(()) => self.events.tell(Happened::LockReleased),
+            Ok(()) => {
+                tracing::debug!("lock given back");
+                self.events.tell(Happened::LockReleased);
+            }
             Err(error) => {
                 let error = crate::audit::ErrorChain::of(&error);
                 tracing::warn!(%error, "the lock was not given back: it is free when its lease ends");
@@ -150,7 +153,9 @@ impl Prepared {
                     began
                 });
                 self.tell_start(step, step.attempt);
-                let ended = execute(&executor, step).instrument(span.clone()).await;
+                let ended = logged(step.definition.id, step.attempt, executor.execute(step))
+                    .instrument(span.clone())
+                    .await;
                 halted[index] = !ended.outcome.is_applied();
                 if ended.fate != Fate::GoesOn {
                     fate = ended.fate.clone();
@@ -189,10 +194,15 @@ impl Prepared {
     }
 }
 
-async fn execute(executor: &Executor<'_>, step: &Step) -> Executed {
-    let id = step.definition.id;
-    let span = tracing::info_span!("change", id, attempt = step.attempt);
-    let executed = executor.execute(step).instrument(span.clone()).await;
+/// What is done with one change, in a span of its own.
+pub(super) async fn logged(
+    id: &str,
+    attempt: u32,
+    work: impl Future<Output = Executed>,
+) -> Executed {
+    let span = tracing::info_span!("change", id, attempt);
+    span.in_scope(|| tracing::debug!("begins"));
+    let executed = work.instrument(span.clone()).await;
     let _entered = span.enter();
     match &executed.error {
         None => tracing::info!("{}", executed.outcome),

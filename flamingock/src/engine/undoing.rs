@@ -6,6 +6,7 @@ use std::time::Instant;
 use futures_util::FutureExt;
 
 use super::account::{change_report, target_reports};
+use super::stages::logged;
 use super::telling::applied_by;
 use super::waiting::Waiting;
 use super::{Looks, Prepared};
@@ -112,7 +113,7 @@ impl Prepared {
             let began = Instant::now();
             let attempt = applied_by(step);
             self.tell_start(step, attempt);
-            let executed = executor.undo(step).await;
+            let executed = logged(step.definition.id, attempt, executor.undo(step)).await;
             let goes_on = executed.outcome == Outcome::RolledBack && executed.error.is_none();
             let ended = (executed, began.elapsed());
             self.tell_end(step, attempt, &ended);

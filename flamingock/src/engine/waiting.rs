@@ -81,6 +81,12 @@ impl Prepared {
             if snapshot.is_held() {
                 plan.is_being_worked_at();
             }
+            tracing::debug!(
+                up_to_date = snapshot.up_to_date,
+                pending = plan.has_pending(),
+                lock_held = snapshot.is_held(),
+                "looked at the audit"
+            );
             if let Some(ended) = self.without_the_lock(&snapshot, &plan)? {
                 return Ok(Waited::Ended(Box::new(ended)));
             }

@@ -44,6 +44,10 @@ async fn an_issue_is_found_and_settled_without_the_application<B: Backend>() {
         app.json(&["issue", "list"]).1,
         "the application's own says the same"
     );
+    let list = app.central(&["issue", "list"]).stdout;
+    assert!(list.contains("may settle some by itself"), "{list}");
+    let list = app.run(&["issue", "list"]).stdout;
+    assert!(!list.contains("may settle"), "{list}");
     let own = app.json(&["audit", "list", "--history"]);
     assert_eq!(app.central_json(&["audit", "list", "--history"]), own);
 

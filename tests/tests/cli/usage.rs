@@ -73,6 +73,39 @@ ORDER  CHANGE  TARGET  OUTCOME
 }
 
 #[test]
+fn what_is_done_is_logged_to_standard_error_where_somebody_asks() {
+    let app = App::on_a_file();
+    let silent = app.run(&["apply"]);
+    assert_eq!((silent.code, silent.stderr.as_str()), (0, ""));
+    let undo = ["undo", "--last", "-v", "--json"];
+    let said = app.run(&undo);
+    assert_eq!(said.json()["report"]["counts"]["rolled_back"], 1);
+    assert!(said.stderr.contains(" INFO "), "{said:?}");
+    assert!(said.stderr.contains("first-order"), "{said:?}");
+    assert!(!said.stderr.contains('\u{1b}'), "{said:?}");
+    // What is on standard output is not said again.
+    assert!(!said.stderr.contains("1 rolled back in"), "{said:?}");
+    assert!(!said.stderr.contains("DEBUG"), "{said:?}");
+
+    let all = app.run(&["apply", "-vv"]);
+    assert_eq!(all.code, 0);
+    for line in [
+        "lock obtained",
+        "looked at the audit",
+        "lock given back",
+        "begins",
+    ] {
+        assert!(all.stderr.contains(line), "{line} in {all:?}");
+    }
+    let quiet = app.run(&["apply", "-qvv"]);
+    assert_eq!(
+        (quiet.code, quiet.stdout.as_str(), quiet.stderr.as_str()),
+        (0, "", "")
+    );
+    assert_eq!(app.central(&["status", "-vv"]).stderr, "");
+}
+
+#[test]
 fn a_database_that_is_not_there_is_5() {
     let app = App::on("postgres://nobody@127.0.0.1:1/nothing");
     let (code, document) = app.json(&["apply"]);

@@ -18,6 +18,7 @@ use self::known::Audit;
 use super::answer;
 use super::command;
 use super::failure::Failure;
+use super::log;
 use super::source::Source;
 use super::tool::{completions, has, parsed, print_completions, refuse};
 use super::view::{Flags, View};
@@ -35,6 +36,7 @@ pub async fn standalone() -> ExitCode {
         Err(error) => return refuse(&error, json, |text| hidden(text, &arguments)),
     };
     let flags = Flags::of(&matches);
+    log::show(flags);
     let Tool { place, chosen } = match Tool::from_arg_matches(&matches) {
         Ok(tool) => tool,
         Err(error) => return refuse(&error, json, |text| hidden(text, &arguments)),

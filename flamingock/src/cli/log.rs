@@ -1,0 +1,35 @@
+//! The library's events, for a person who asked for them.
+
+use std::io::IsTerminal;
+
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
+use super::view::Flags;
+
+/// The target of what the commands print themselves.
+const PRINTED: &str = "flamingock::report";
+
+/// With `-v` prints what is done to standard error, with `-vv` all of it, from now on to the end of
+/// the process. A program that has a subscriber of its own has its say already.
+pub(super) fn show(flags: Flags) {
+    let level = match flags.verbose {
+        _ if flags.quiet => return,
+        0 => return,
+        1 => LevelFilter::INFO,
+        _ => LevelFilter::DEBUG,
+    };
+    let events = Targets::new()
+        .with_target("flamingock", level)
+        .with_target(PRINTED, LevelFilter::OFF);
+    let lines = tracing_subscriber::fmt::layer()
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal() && super::view::wants_color(flags))
+        .with_target(false);
+    // An error says that there is a subscriber.
+    let _ = tracing_subscriber::registry()
+        .with(events)
+        .with(lines)
+        .try_init();
+}
