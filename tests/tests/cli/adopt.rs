@@ -11,7 +11,7 @@ const HISTORY: &str = "CREATE TABLE refinery_schema_history (version INTEGER PRI
 
 const ROWS: &str = "INSERT INTO refinery_schema_history VALUES (1, 'orders', '2024-01-31', '1'), (2, 'topic', '2024-01-31', '2')";
 
-scenarios!(sqlite, postgres, mariadb; another_tools_history_is_taken_over, a_baseline_is_recorded, another_services_history_is_taken_over);
+scenarios!(sqlite, postgres, mariadb; another_tools_history_is_taken_over, a_baseline_is_recorded, a_history_is_taken_over_without_the_application, another_services_history_is_taken_over);
 
 async fn another_tools_history_is_taken_over<B: Backend>() {
     let database = B::fresh().await;
@@ -105,6 +105,42 @@ async fn a_baseline_is_recorded<B: Backend>() {
     );
     assert_eq!(app.status(), ["applied", "applied", "pending"]);
     assert!(!app.folder().join("broker").exists());
+}
+
+async fn a_history_is_taken_over_without_the_application<B: Backend>() {
+    let database = B::fresh().await;
+    let pool = database.pool(1).await;
+    let app = App::on(&database.url);
+    assert_eq!(app.run(&["manifest", "--write", "changes.lock"]).code, 0);
+    execute(&pool, HISTORY).await;
+    execute(&pool, ROWS).await;
+    fs::write(app.folder().join("map"), "1 = create-orders\n2 = -\n").unwrap();
+
+    let unknown = app.central(&["adopt", "refinery"]);
+    assert_eq!(unknown.code, 2, "{unknown:?}");
+    assert!(unknown.stderr.contains("--manifest FILE"), "{unknown:?}");
+    let with = |arguments: &[&str]| {
+        let all = [&["--manifest", "changes.lock"], arguments].concat();
+        app.central_json(&all)
+    };
+    let (code, document) = with(&["adopt", "refinery", "--map", "map"]);
+    assert_eq!(code, 0, "{document}");
+    assert_eq!(
+        texts(&document["adoption"]["adopted"], "change_id"),
+        ["create-orders"]
+    );
+    let (code, document) = with(&["baseline", "--up-to", "orders-topic", "--reason", "by hand"]);
+    assert_eq!(
+        (code, &document["baseline"]["recorded"]),
+        (0, &json!(["orders-topic"]))
+    );
+
+    assert_eq!(app.status(), ["applied", "applied", "pending"]);
+    // What was recorded by the manifest is what the code has.
+    let (code, document) = app.json(&["plan"]);
+    assert_eq!(code, 10);
+    let changes = document["report"]["stages"][0]["changes"].as_array().unwrap();
+    assert!(changes.iter().all(|change| change["notes"] == json!([])));
 }
 
 async fn another_services_history_is_taken_over<B: Backend>() {

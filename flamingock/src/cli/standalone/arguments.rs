@@ -6,7 +6,9 @@ use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
 use super::url::is_secret;
+use crate::cli::adopt::Adopt;
 use crate::cli::arguments::{Action, Audit, Issue, Lock, Status};
+use crate::cli::baseline::Baseline;
 use crate::cli::program::{Program, quote};
 
 /// Looks after the services whose audit is in a database, without the code of their changes
@@ -90,6 +92,10 @@ pub(super) enum Chosen {
     /// Show the lock, or take it from an owner that is gone
     #[command(subcommand)]
     Lock(Lock),
+    /// Take over what another tool, or another service, has applied; needs --manifest
+    Adopt(Adopt),
+    /// Record changes as applied that people have applied by hand; needs --manifest
+    Baseline(Baseline),
     /// Print the statements that create the tables of the audit; connects to nothing
     Schema,
     /// Print what a shell needs to complete these commands
@@ -108,6 +114,8 @@ pub(super) enum Needs {
     Tables,
     /// The service.
     Service,
+    /// The changes: a manifest names them. What else is missing is made.
+    Changes,
 }
 
 impl Chosen {
@@ -118,6 +126,8 @@ impl Chosen {
             Chosen::Audit(audit) => Ok(Action::Audit(audit)),
             Chosen::Issue(issue) => Ok(Action::Issue(issue)),
             Chosen::Lock(lock) => Ok(Action::Lock(lock)),
+            Chosen::Adopt(adopt) => Ok(Action::Adopt(adopt)),
+            Chosen::Baseline(baseline) => Ok(Action::Baseline(baseline)),
             Chosen::Schema => Ok(Action::Schema),
             Chosen::Completions { shell } => Err(shell),
         }
@@ -126,6 +136,7 @@ impl Chosen {
     pub(super) fn needs(&self) -> Needs {
         match self {
             Chosen::Completions { .. } | Chosen::Schema => Needs::Nothing,
+            Chosen::Adopt(_) | Chosen::Baseline(_) => Needs::Changes,
             Chosen::Status(of) if of.all_services => Needs::Tables,
             Chosen::Status(_) | Chosen::Audit(_) | Chosen::Issue(_) | Chosen::Lock(_) => {
                 Needs::Service

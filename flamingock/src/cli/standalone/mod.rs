@@ -23,6 +23,7 @@ use super::source::Source;
 use super::tool::{completions, has, parsed, print_completions, refuse};
 use super::view::{Flags, View};
 use crate::operate::open;
+use crate::pipeline::Stage;
 use crate::runner::{Policy, Rule, Runner};
 use crate::tables::Tables;
 
@@ -96,14 +97,34 @@ async fn runner(place: &Place, needs: Needs, view: &View) -> Result<Runner, Fail
             schema: place.schema.clone(),
             prefix: place.prefix.clone(),
         })
-        // Without code every change of the audit would be one that is not in the binary.
-        .changes([])
         .policy(Policy {
             missing: Rule::Allow,
             ..Policy::default()
         });
+    if needs == Needs::Changes {
+        return committed(runner, place, view);
+    }
+    // Without code every change of the audit would be one that is not in the binary.
+    let runner = runner.changes([]);
     look(&runner, place, needs, view).await?;
     Ok(runner)
+}
+
+/// With the changes of the manifest, in its order.
+fn committed(mut runner: Runner, place: &Place, view: &View) -> Result<Runner, Failure> {
+    if place.manifest.is_none() {
+        let message = "which changes there are must be known: name the manifest that the application has committed with --manifest FILE";
+        return Err(Failure::refused("usage", message));
+    }
+    let pipeline = view
+        .source
+        .pipeline(&runner.settings, &[])
+        .map_err(|error| Failure::of(error, &view.program))?;
+    for stage in &pipeline.stages {
+        runner = runner.stage(Stage::new(&stage.name));
+    }
+    let changes: Vec<_> = pipeline.changes().collect();
+    Ok(runner.changes(changes))
 }
 
 /// A service of another name, or a database that has no audit, looks like one where nothing ever
