@@ -58,7 +58,10 @@ async fn an_entry_says_who_what_where_and_when() {
     let runner = Runner::new(&pool)
         .changes(changes![hundreds])
         .service("orders");
-    let runner = runner.app_version("1.2.3").metadata("pod", "it's \"a\\b\"");
+    let runner = runner
+        .app_version("1.2.3")
+        .git_commit("0a1b2c")
+        .metadata("pod", "it's \"a\\b\"");
     let report = runner.run().await.unwrap();
     let columns = "service, run_id, attempt, stage, change_id, change_order, author, description, target, state,
         transaction_mode, recovery, origin, fence, pid, app_version, metadata, error, reason";
@@ -72,7 +75,7 @@ async fn an_entry_says_who_what_where_and_when() {
     assert_eq!(
         rows,
         [format!(
-            "orders|{run_id}|1|default|hundreds|999|ada|Users can sign in.|default|APPLIED|shared|manual|run|1|{pid}|1.2.3|{{\"pod\":\"it's \\\"a\\\\b\\\"\"}}|NULL|NULL"
+            "orders|{run_id}|1|default|hundreds|999|ada|Users can sign in.|default|APPLIED|shared|manual|run|1|{pid}|1.2.3|{{\"git_commit\":\"0a1b2c\",\"pod\":\"it's \\\"a\\\\b\\\"\"}}|NULL|NULL"
         )]
     );
     let place = strings(&pool, "SELECT location, digest, host FROM flamingock_audit").await;

@@ -139,7 +139,9 @@ async fn a_history_is_taken_over_without_the_application<B: Backend>() {
     // What was recorded by the manifest is what the code has.
     let (code, document) = app.json(&["plan"]);
     assert_eq!(code, 10);
-    let changes = document["report"]["stages"][0]["changes"].as_array().unwrap();
+    let changes = document["report"]["stages"][0]["changes"]
+        .as_array()
+        .unwrap();
     assert!(changes.iter().all(|change| change["notes"] == json!([])));
 }
 
