@@ -1,8 +1,10 @@
 //! Switching tools in one deployment: the first run takes the history over.
 
 use flamingock::adopt::{Adoption, Tool};
-use flamingock::{Error, Runner, UndoTarget, change, changes, rollback};
-use flamingock_tests::{Backend as _, count, done, execute, query, strings, with_table};
+use flamingock::{Error, Mode, Runner, UndoTarget, change, changes, rollback};
+use flamingock_tests::{
+    Backend as _, count, done, execute, query, strings, try_execute, with_table,
+};
 use sqlx::Pool;
 
 use super::{Backend, Connection, Db};
@@ -59,6 +61,21 @@ async fn the_first_run_takes_the_history_over_and_goes_on() {
     assert_eq!(strings(&pool, ENTRIES).await, TAKEN_OVER);
     execute(&pool, "DROP TABLE _sqlx_migrations").await;
     assert!(runner(&pool).run().await.unwrap().is_up_to_date());
+}
+
+#[tokio::test]
+async fn who_only_looks_sees_what_would_be_taken_over_as_applied() {
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 2).await;
+    crate::peers::sqlx(&pool).await;
+    let plan = runner(&pool).plan().await.unwrap().counts();
+    assert_eq!((plan.already_applied, plan.not_reached), (2, 1));
+    let plan = runner(&pool).mode(Mode::Plan).run().await.unwrap().counts();
+    assert_eq!((plan.already_applied, plan.not_reached), (2, 1));
+    let check = runner(&pool).mode(Mode::Check).run().await.unwrap_err();
+    assert_eq!(check.report().unwrap().counts().not_reached, 1);
+    let tables = try_execute(&pool, "SELECT * FROM flamingock_audit").await;
+    assert!(tables.is_err(), "a look creates nothing");
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::taking::{self, prepare};
 use super::{Adopted, Adoption};
-use crate::audit::{Facts, NewEntry, Possession, Store};
+use crate::audit::{Facts, NewEntry, Newest, Possession, Store};
 use crate::database::Database;
 use crate::engine;
 use crate::error::Error;
@@ -53,7 +53,8 @@ impl Runner {
     /// service has no entry at all, so it may stay in the code; several are taken over together.
     ///
     /// What the history has and what maps to no change here keeps the run from starting, unless the
-    /// adoption [allows it](Adoption::allow_unmapped).
+    /// adoption [allows it](Adoption::allow_unmapped). A [`plan`](Self::plan), and a run that only
+    /// checks or plans, reads the history and shows what would be taken over as applied.
     ///
     /// ```no_run
     /// # async fn main_of(pool: flamingock::sqlx::SqlitePool) -> Result<(), flamingock::Error> {
@@ -73,33 +74,71 @@ impl Runner {
     }
 }
 
-/// Takes over what a run was told to, and answers how many changes that were.
-pub(crate) async fn adopt_all(
-    adoptions: &[Adoption],
-    targets: &[&TargetSystem],
-    pipeline: &Pipeline,
-    store: &dyn Store,
-    possession: &Possession,
-    facts: &Arc<Facts>,
-) -> Result<usize, Error> {
-    let mut entries: Vec<NewEntry> = Vec::new();
-    for adoption in adoptions {
-        let database = database(targets.iter().copied(), &adoption.target)?;
-        let prepared = prepare(adoption, database, pipeline, &[], facts).await?;
-        taking::refuse_unmapped(adoption, &prepared.adopted)?;
-        tracing::info!("{}", prepared.adopted);
-        for entry in prepared.entries {
-            // The other one says the same.
-            if entries
-                .iter()
-                .all(|other| other.change_id != entry.change_id)
-            {
-                entries.push(entry);
+/// Where a run's histories stand, and which changes it has.
+#[derive(Clone, Copy)]
+pub(crate) struct Places<'a> {
+    pub(crate) adoptions: &'a [Adoption],
+    pub(crate) targets: &'a [&'a TargetSystem],
+    pub(crate) pipeline: &'a Pipeline,
+    pub(crate) facts: &'a Arc<Facts>,
+}
+
+impl Places<'_> {
+    /// Takes over what the run was told to, and answers how many changes that were.
+    pub(crate) async fn adopt(
+        self,
+        store: &dyn Store,
+        possession: &Possession,
+    ) -> Result<usize, Error> {
+        let entries = self.entries().await?;
+        append(store, possession, &entries).await?;
+        Ok(entries.len())
+    }
+
+    /// What that would be, as if it were on record.
+    pub(crate) async fn foresee(self) -> Result<Vec<Newest>, Error> {
+        let entries = self.entries().await?;
+        Ok(entries.into_iter().map(as_if_written).collect())
+    }
+
+    async fn entries(self) -> Result<Vec<NewEntry>, Error> {
+        let mut entries: Vec<NewEntry> = Vec::new();
+        for adoption in self.adoptions {
+            let database = database(self.targets.iter().copied(), &adoption.target)?;
+            let prepared = prepare(adoption, database, self.pipeline, &[], self.facts).await?;
+            taking::refuse_unmapped(adoption, &prepared.adopted)?;
+            tracing::info!("{}", prepared.adopted);
+            for entry in prepared.entries {
+                // The other one says the same.
+                if entries
+                    .iter()
+                    .all(|other| other.change_id != entry.change_id)
+                {
+                    entries.push(entry);
+                }
             }
         }
+        Ok(entries)
     }
-    append(store, possession, &entries).await?;
-    Ok(entries.len())
+}
+
+fn as_if_written(entry: NewEntry) -> Newest {
+    Newest {
+        change_id: entry.change_id,
+        seq: 0,
+        state: entry.state,
+        transaction_mode: entry.transaction_mode,
+        origin: entry.origin,
+        digest: entry.digest,
+        attempt: entry.attempt,
+        run_id: String::new(),
+        stage: entry.stage,
+        change_order: entry.change_order,
+        target: entry.target,
+        started_at: String::new(),
+        error: None,
+        recovery: entry.recovery,
+    }
 }
 
 async fn append(

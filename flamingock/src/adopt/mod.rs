@@ -18,7 +18,7 @@ mod tool;
 use std::sync::Arc;
 
 pub use self::adopted::{Adopted, AdoptedChange, Baseline};
-pub(crate) use self::first::adopt_all;
+pub(crate) use self::first::Places;
 use self::mapping::Mapping;
 pub use self::past::PastChange;
 pub use self::tool::{Tool, UnknownTool};

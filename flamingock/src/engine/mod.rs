@@ -16,6 +16,7 @@ use self::account::{Done, report};
 pub(crate) use self::probing::verify;
 pub(crate) use self::serving::{Request, serve};
 use self::waiting::Waited;
+use crate::adopt::Places;
 use crate::audit::{Facts, Origin, Snapshot, State, Store};
 use crate::call::Signals;
 use crate::change::Definition;
@@ -297,6 +298,16 @@ pub(crate) async fn look(settings: &Settings) -> Result<Report, Error> {
         .snapshot(&settings.service, "")
         .await
         .map_err(Error::store)?;
+    if !settings.adoptions.is_empty() && snapshot.newest.is_empty() {
+        let targets: Vec<_> = settings.targets.iter().chain([&storage.target]).collect();
+        let places = Places {
+            adoptions: &settings.adoptions,
+            targets: &targets,
+            pipeline: &pipeline,
+            facts: &Arc::new(facts(settings)),
+        };
+        snapshot.newest = places.foresee().await?;
+    }
     let newest = std::mem::take(&mut snapshot.newest);
     let mut plan = Plan::make(&pipeline, |change| settings.selects(change), newest);
     note_what_only_a_look_says(&mut plan, &snapshot);

@@ -8,7 +8,7 @@ use tracing::Instrument;
 
 use super::account::{Done, conclude};
 use super::{Looks, Prepared};
-use crate::adopt::adopt_all;
+use crate::adopt::Places;
 use crate::audit::Snapshot;
 use crate::call::{Signals, Stop};
 use crate::decision::Decision;
@@ -18,6 +18,8 @@ use crate::listener::Happened;
 use crate::lock::Lease;
 use crate::plan::Note;
 use crate::report::Report;
+use crate::runner::Mode;
+use crate::target::TargetSystem;
 
 struct Ran {
     result: Result<Report, Error>,
@@ -59,6 +61,25 @@ impl Prepared {
         }
     }
 
+    fn places<'a>(&'a self, targets: &'a [&'a TargetSystem]) -> Places<'a> {
+        Places {
+            adoptions: &self.settings.adoptions,
+            targets,
+            pipeline: &self.pipeline,
+            facts: &self.facts,
+        }
+    }
+
+    /// A run that only looks shows what a run would take over as applied.
+    pub(super) async fn foresee(&self, snapshot: &mut Snapshot) -> Result<(), Error> {
+        let looks = matches!(self.mode, Mode::Check | Mode::Plan);
+        if looks && !self.settings.adoptions.is_empty() && snapshot.newest.is_empty() {
+            let targets: Vec<_> = self.targets.values().collect();
+            snapshot.newest = self.places(&targets).foresee().await?;
+        }
+        Ok(())
+    }
+
     /// What is so now that nobody else writes, once what others have applied is taken over.
     async fn look_under_the_lock(&self, lease: &Lease) -> Result<Snapshot, Error> {
         let service = &self.settings.service;
@@ -71,15 +92,8 @@ impl Prepared {
             return Ok(snapshot);
         }
         let targets: Vec<_> = self.targets.values().collect();
-        let adopted = adopt_all(
-            &self.settings.adoptions,
-            &targets,
-            &self.pipeline,
-            &*self.store,
-            lease.possession(),
-            &self.facts,
-        );
-        match adopted.await? {
+        let places = self.places(&targets);
+        match places.adopt(&*self.store, lease.possession()).await? {
             0 => Ok(snapshot),
             _ => look().await,
         }

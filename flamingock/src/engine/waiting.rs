@@ -59,7 +59,7 @@ impl Prepared {
         let mut waiting = Waiting::default();
         let mut overdue = false;
         loop {
-            let snapshot = match self
+            let mut snapshot = match self
                 .store
                 .snapshot(&self.settings.service, &self.digest)
                 .await
@@ -77,6 +77,9 @@ impl Prepared {
                 }
                 Err(error) => return Err(Error::store(error)),
             };
+            if !snapshot.up_to_date {
+                self.foresee(&mut snapshot).await?;
+            }
             let mut plan = self.plan(&snapshot, Looks::of(&snapshot))?;
             if snapshot.is_held() {
                 plan.is_being_worked_at();
