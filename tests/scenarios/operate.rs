@@ -319,3 +319,31 @@ async fn a_probe_that_fails_leaves_an_issue_and_settles_it_once_it_works() {
     let expected = ["elsewhere 1 STARTED none", "elsewhere 1 APPLIED none"];
     assert_eq!(audit(&pool).await, expected);
 }
+
+#[change(id = "probed", order = "001", detached)]
+async fn probed() {}
+
+#[rollback(probed)]
+async fn not_probed() -> Result<(), BoxError> {
+    Err("the broker did not answer".into())
+}
+
+#[verify(probed)]
+async fn probed_is_there() -> bool {
+    true
+}
+
+#[tokio::test]
+async fn a_failed_undo_of_what_a_probe_can_settle_calls_nobody() {
+    let database = Backend::fresh().await;
+    let pool = database.pool(2).await;
+    let runner = || Runner::new(&pool).changes(changes![probed]);
+    runner().run().await.unwrap();
+    let error = runner().undo(UndoTarget::Last).await.unwrap_err();
+    assert!(matches!(error, Error::ChangesFailed(_)), "{error}");
+    let report = error.report().unwrap();
+    assert!(report.changes().all(|change| change.issue.is_none()));
+    assert!(runner().issues().await.unwrap().is_empty());
+    assert!(runner().run().await.is_ok());
+    assert_eq!(audit(&pool).await.last().unwrap(), "probed 1 APPLIED none");
+}

@@ -42,7 +42,15 @@ impl Executor<'_> {
         if let Some(newest) = &step.newest {
             attempt.digest.clone_from(&newest.digest);
         }
-        one.undo(&attempt, body).await
+        let undone = one.undo(&attempt, body).await;
+        match undone.issue {
+            // The next start asks the probe, and a person is needed only if it cannot tell.
+            Some(Cause::UndoInterrupted) if step.definition.verify.is_some() => Executed {
+                issue: None,
+                ..undone
+            },
+            _ => undone,
+        }
     }
 }
 
