@@ -7,6 +7,8 @@
 
 #[path = "systems/api_gateway.rs"]
 mod api_gateway;
+#[path = "systems/message_broker.rs"]
+mod message_broker;
 #[path = "systems/persistent_storage.rs"]
 mod persistent_storage;
 #[path = "systems/program.rs"]

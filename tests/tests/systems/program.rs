@@ -7,6 +7,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use flamingock_tests::{Driver, Page, Proxy, cargo};
+use serde_json::Value;
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -54,9 +55,10 @@ pub(crate) async fn kill_while_held(
 
 /// What is on record of a change, in its order.
 pub(crate) fn states(page: &Page, program: &str, change: &str) -> Vec<String> {
-    let listed = page.shell(&format!("{program} audit list --history --change {change}"));
-    assert_eq!(listed.code, Some(0), "{listed:?}");
-    let rows = listed.text.lines().skip(1);
-    let state = |row: &str| row.split_whitespace().nth(3).map(str::to_owned);
-    rows.filter_map(state).collect()
+    let list = format!("{program} audit list --history --change {change} --json");
+    let listed = page.shell(&list);
+    let entries: Value = serde_json::from_str(&listed.text).unwrap();
+    let entries = entries["entries"].as_array().unwrap();
+    let state = |entry: &Value| entry["state"].as_str().unwrap().to_owned();
+    entries.iter().map(state).collect()
 }
