@@ -1,12 +1,17 @@
 //! The `README.md` of an example, which is a script: what it shows is what happens.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::time::Duration;
+use std::{fs, io};
 
+use serde_json::Value;
 use tempfile::TempDir;
+use tokio::time::timeout;
 
-use crate::{cargo, normalise};
+use crate::{Driver, Proxy, cargo, normalise};
+
+const SOON: Duration = Duration::from_secs(20);
 
 /// Set: what the pages show is replaced by what happens, instead of being compared with it.
 const UPDATE: &str = "FLAMINGOCK_UPDATE_PAGES";
@@ -15,8 +20,7 @@ const UPDATE: &str = "FLAMINGOCK_UPDATE_PAGES";
 #[derive(Debug)]
 pub struct Page {
     file: PathBuf,
-    /// Where the program is.
-    programs: PathBuf,
+    program: PathBuf,
     folder: TempDir,
     variables: Vec<Variable>,
 }
@@ -48,7 +52,7 @@ impl Page {
     pub fn of(example: &str, program: &Path) -> Page {
         Page {
             file: cargo::workspace().join(example).join("README.md"),
-            programs: program.parent().expect("a program has a folder").to_owned(),
+            program: program.to_owned(),
             folder: TempDir::new().expect("a temporary folder"),
             variables: Vec::new(),
         }
@@ -87,7 +91,8 @@ impl Page {
     pub fn command(&self, line: &str) -> Command {
         let mut command = Command::new("sh");
         let path = std::env::var_os("PATH").unwrap_or_default();
-        let folders = std::iter::once(self.programs.clone()).chain(std::env::split_paths(&path));
+        let ours = self.program.parent().map(Path::to_owned);
+        let folders = ours.into_iter().chain(std::env::split_paths(&path));
         let path = std::env::join_paths(folders).expect("folders without colons");
         command
             .args(["-c", line])
@@ -100,6 +105,56 @@ impl Page {
             command.env(&variable.name, &variable.actual);
         }
         command
+    }
+
+    /// What is on record of a change, in its order.
+    ///
+    /// # Panics
+    ///
+    /// When the program cannot say.
+    #[must_use]
+    pub fn states(&self, change: &str) -> Vec<String> {
+        let name = self.name();
+        let list = format!("{name} audit list --history --change {change} --json");
+        let listed = self.shell(&list);
+        let document: Value = serde_json::from_str(&listed.text).expect("a document");
+        let entries = document["entries"].as_array().expect("entries");
+        let state = |entry: &Value| entry["state"].as_str().expect("a state").to_owned();
+        entries.iter().map(state).collect()
+    }
+
+    /// Applies until the proxy keeps an answer back, kills the program there, and releases its lock: nobody but us
+    /// knows that it is dead, and the next start would wait for the end of its lease.
+    ///
+    /// The program finds the proxy in this variable, at this address.
+    ///
+    /// # Errors
+    ///
+    /// When the program ends, or the proxy has nothing to keep back.
+    ///
+    /// # Panics
+    ///
+    /// When the lock can't be released.
+    pub async fn kill_while_held(
+        &self,
+        proxy: &Proxy,
+        variable: &str,
+        address: &str,
+    ) -> io::Result<()> {
+        let mut command = self.command(&format!("exec {} apply", self.name()));
+        command.env(variable, address);
+        let mut dying = Driver::spawn(command.into())?;
+        timeout(SOON, proxy.held()).await?;
+        dying.kill()?;
+        dying.finish(SOON).await?;
+        let released = self.shell(&format!("{} lock release --reason killed", self.name()));
+        assert_eq!(released.code, Some(0), "{released:?}");
+        Ok(())
+    }
+
+    fn name(&self) -> String {
+        let name = self.program.file_name().unwrap_or_default();
+        name.to_string_lossy().into_owned()
     }
 
     /// Runs every command of the page, one after the other, and compares what each says with what the page

@@ -6,7 +6,7 @@ use flamingock_tests::systems::{Nats, RabbitMq};
 use flamingock_tests::{Page, Proxy, System};
 use serde_json::json;
 
-use crate::program::{kill_while_held, page, states};
+use crate::program::page;
 
 struct Brokers {
     nats: System<Nats>,
@@ -80,7 +80,7 @@ async fn a_start_that_dies_is_settled_by_the_next() -> io::Result<()> {
     let proxy = Proxy::start(rabbit.port(0))?;
     proxy.hold_after("invoices.print", 1);
     let behind = format!("amqp://guest:guest@127.0.0.1:{}/%2f", proxy.port());
-    kill_while_held(&page, "message-broker", "AMQP_URL", &behind, &proxy).await?;
+    page.kill_while_held(&proxy, "AMQP_URL", &behind).await?;
     assert_eq!(
         rabbit.manage("GET", "queues/%2F/invoices.print", "").status,
         200
@@ -92,7 +92,7 @@ async fn a_start_that_dies_is_settled_by_the_next() -> io::Result<()> {
     apply(&page);
     let bound = "bindings/%2F/e/invoices/q/invoices.print";
     assert_eq!(rabbit.read(bound)[0]["routing_key"], "invoices.made");
-    let on_record = states(&page, "message-broker", "print-queue");
+    let on_record = page.states("print-queue");
     assert_eq!(on_record, ["STARTED", "STARTED", "APPLIED"]);
 
     // The stream is there and nobody was told: the next start asks, and does not make it again.
@@ -101,10 +101,10 @@ async fn a_start_that_dies_is_settled_by_the_next() -> io::Result<()> {
     let proxy = Proxy::start(nats.port(0))?;
     proxy.hold_after("STREAM.CREATE.ORDERS", 1);
     let behind = format!("nats://127.0.0.1:{}", proxy.port());
-    kill_while_held(&page, "message-broker", "NATS_URL", &behind, &proxy).await?;
+    page.kill_while_held(&proxy, "NATS_URL", &behind).await?;
     assert_eq!(nats.streams()[0]["config"]["subjects"], json!(["orders.>"]));
     apply(&page);
-    let on_record = states(&page, "message-broker", "orders-stream");
+    let on_record = page.states("orders-stream");
     assert!(on_record.ends_with(&["STARTED".to_owned(), "APPLIED".to_owned()]));
     assert_eq!(
         on_record.iter().filter(|state| *state == "STARTED").count(),

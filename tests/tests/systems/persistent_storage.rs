@@ -5,7 +5,7 @@ use std::io;
 use flamingock_tests::systems::Redis;
 use flamingock_tests::{Backend, Page, Proxy, System, count, scenarios};
 
-use crate::program::{kill_while_held, page, states};
+use crate::program::page;
 
 async fn carts() -> io::Result<(System<Redis>, Page)> {
     let redis = System::start(Redis).await?;
@@ -45,14 +45,14 @@ async fn a_start_that_dies_between_two_keys_is_completed_by_the_next() -> io::Re
     let proxy = Proxy::start(redis.port(0))?;
     proxy.hold_after("EXEC", 1);
     let behind = format!("redis://127.0.0.1:{}", proxy.port());
-    kill_while_held(&page, "persistent-storage", "REDIS_URL", &behind, &proxy).await?;
+    page.kill_while_held(&proxy, "REDIS_URL", &behind).await?;
     assert_eq!(redis.ask("EXISTS cart:7 basket:7 cart:8"), ":2");
 
     let next = page.shell("persistent-storage apply --verbose");
     assert_eq!(next.code, Some(0), "{next:?}");
     assert_eq!(redis.ask("EXISTS basket:7 basket:8"), ":2");
     assert_eq!(redis.ask("EXISTS cart:7 cart:8"), ":0");
-    let history = states(&page, "persistent-storage", "baskets-for-carts");
+    let history = page.states("baskets-for-carts");
     assert_eq!(history, ["STARTED", "STARTED", "APPLIED"]);
     Ok(())
 }
