@@ -7,9 +7,15 @@
 
 #[path = "systems/api_gateway.rs"]
 mod api_gateway;
+#[path = "systems/deployment_dependencies.rs"]
+mod deployment_dependencies;
 #[path = "systems/message_broker.rs"]
 mod message_broker;
+#[path = "systems/operational_work.rs"]
+mod operational_work;
 #[path = "systems/persistent_storage.rs"]
 mod persistent_storage;
 #[path = "systems/program.rs"]
 mod program;
+#[path = "systems/shop.rs"]
+mod shop;
