@@ -50,6 +50,7 @@ async fn run(
         network,
         has_client_spoken: AtomicBool::new(false),
         is_swallowing: AtomicBool::new(false),
+        is_holding: AtomicBool::new(false),
     };
     let ((from_client, to_client), (from_server, to_server)) = (client.split(), server.split());
     let (send_up, up) = unbounded_channel();
@@ -69,6 +70,8 @@ struct Connection<'a> {
     has_client_spoken: AtomicBool,
     /// The server's next answer is the one that the client must not get.
     is_swallowing: AtomicBool,
+    /// The client gets nothing more.
+    is_holding: AtomicBool,
 }
 
 impl Connection<'_> {
@@ -84,6 +87,7 @@ impl Connection<'_> {
             match self.due(&tail, &chunk) {
                 Some(Moment::Before) => return Err(Cut),
                 Some(Moment::After) => self.is_swallowing.store(true, Ordering::Relaxed),
+                Some(Moment::Hold) => self.is_holding.store(true, Ordering::Relaxed),
                 None => {}
             }
             tail.push(&chunk);
@@ -102,7 +106,9 @@ impl Connection<'_> {
         while let Some(chunk) = read(&mut server).await? {
             let protocol = *protocol.get_or_insert_with(|| self.protocol());
             lock(&self.network.traffic).server_sent(self.number);
-            if self.is_swallowing.load(Ordering::Relaxed) {
+            if self.is_holding.load(Ordering::Relaxed) {
+                self.network.has_held.send_replace(true);
+            } else if self.is_swallowing.load(Ordering::Relaxed) {
                 swallowed.extend(chunk);
                 if wire::is_complete(protocol, &swallowed) {
                     return Err(Cut);

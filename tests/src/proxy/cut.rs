@@ -9,6 +9,8 @@ pub(super) enum Moment {
     Before,
     /// When the server has answered it.
     After,
+    /// When the server has answered it, without the client's being told: the connection stays.
+    Hold,
 }
 
 /// A cut that waits for its text.

@@ -38,6 +38,8 @@ struct Network {
     weather: watch::Sender<Weather>,
     /// Counts the resets; a connection ends when it changes.
     resets: watch::Sender<u64>,
+    /// Whether an answer was held back.
+    has_held: watch::Sender<bool>,
     rule: Mutex<Option<Rule>>,
     traffic: Mutex<Traffic>,
 }
@@ -76,6 +78,7 @@ impl Proxy {
             port,
             weather: watch::Sender::default(),
             resets: watch::Sender::default(),
+            has_held: watch::Sender::default(),
             rule: Mutex::default(),
             traffic: Mutex::default(),
         });
@@ -158,6 +161,24 @@ impl Proxy {
     /// answer from the client.
     pub fn cut_after(&self, text: &str, nth: usize) {
         *lock(&self.network.rule) = Some(Rule::new(Moment::After, text, nth));
+    }
+
+    /// As [`cut_after`](Self::cut_after), but the connection stays open and the client waits for ever: the
+    /// moment to kill it. [`held`](Self::held) tells when it has come.
+    pub fn hold_after(&self, text: &str, nth: usize) {
+        self.network.has_held.send_replace(false);
+        *lock(&self.network.rule) = Some(Rule::new(Moment::Hold, text, nth));
+    }
+
+    /// Returns once the server has answered the text of [`hold_after`](Self::hold_after).
+    pub async fn held(&self) {
+        // The sender is ours, so the channel does not close.
+        let _ = self
+            .network
+            .has_held
+            .subscribe()
+            .wait_for(|held| *held)
+            .await;
     }
 
     /// Whether a cut waits for its text.

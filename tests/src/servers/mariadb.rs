@@ -76,13 +76,5 @@ impl Hosted for MariaDb {
 }
 
 fn program(name: &str) -> io::Result<PathBuf> {
-    let folders = ["/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin"];
-    programs::find(&[name], &folders)
-        .map(|folder| folder.join(name))
-        .ok_or_else(|| {
-            io::Error::new(
-                io::ErrorKind::NotFound,
-                format!("MariaDB ({name}) is not installed: `apt-get install mariadb-server`"),
-            )
-        })
+    programs::program(name, "mariadb-server")
 }

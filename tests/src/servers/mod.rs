@@ -6,6 +6,7 @@
 mod access;
 mod hosted;
 mod keeper;
+mod kept;
 mod mariadb;
 mod ports;
 mod postgres;
@@ -15,8 +16,10 @@ mod shared;
 
 pub use access::Access;
 pub use hosted::Hosted;
+pub(crate) use kept::Kept;
 pub use mariadb::MariaDb;
 pub use ports::free_port;
 pub use postgres::Postgres;
+pub(crate) use programs::{program, program_in};
 pub use server::Server;
 pub use shared::{Shared, mariadb, postgres};

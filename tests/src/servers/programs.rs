@@ -39,6 +39,29 @@ fn expand(pattern: &str) -> Vec<PathBuf> {
         .collect()
 }
 
+/// A program of a Debian package, on PATH or in one of the usual folders.
+pub(crate) fn program(name: &str, package: &str) -> io::Result<PathBuf> {
+    let folders = ["/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin"];
+    let folder = find(&[name], &folders).ok_or_else(|| missing(name, package))?;
+    Ok(folder.join(name))
+}
+
+/// A program of a Debian package, in this folder and nowhere else.
+pub(crate) fn program_in(folder: &str, name: &str, package: &str) -> io::Result<PathBuf> {
+    let program = Path::new(folder).join(name);
+    match program.is_file() {
+        true => Ok(program),
+        false => Err(missing(name, package)),
+    }
+}
+
+fn missing(name: &str, package: &str) -> io::Error {
+    io::Error::new(
+        io::ErrorKind::NotFound,
+        format!("{name} is not installed: `apt-get install {package}`"),
+    )
+}
+
 /// The user that a server runs as where we are root, since servers refuse to run as root.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Account {
@@ -47,9 +70,10 @@ pub(crate) struct Account {
 }
 
 impl Account {
-    /// The first of these users that exists, or none where we are not root.
+    /// The first of these users that exists. None where we are not root, or where the server may run as root:
+    /// then there are no names.
     pub(crate) fn unprivileged(names: &[&str]) -> io::Result<Option<Self>> {
-        if !rustix::process::geteuid().is_root() {
+        if names.is_empty() || !rustix::process::geteuid().is_root() {
             return Ok(None);
         }
         let users = fs::read_to_string("/etc/passwd")?;

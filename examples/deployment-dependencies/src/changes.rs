@@ -1,0 +1,35 @@
+//! What must be there first, and what is built on it.
+
+use flamingock::{BoxError, change, rollback};
+use sqlx::SqliteConnection;
+
+use crate::catalogue::Catalogue;
+
+/// Order lines refer to the articles of the catalogue by the numbers that came with its schema 4.
+///
+/// It changes nothing, so there is nothing to roll back or to look for after a crash: it may simply run again.
+#[change(
+    id = "catalogue-schema-4",
+    order = "0001",
+    stage = "dependencies",
+    target = "catalogue",
+    recovery = "retry"
+)]
+async fn catalogue_schema_4(catalogue: &Catalogue) -> Result<(), BoxError> {
+    catalogue.wait_for(4).await
+}
+
+/// What was ordered.
+#[change(id = "create-order-lines", order = "0001", stage = "schema")]
+async fn create_order_lines(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    let table = "CREATE TABLE order_lines (
+        id INTEGER PRIMARY KEY, article INTEGER NOT NULL, quantity INTEGER NOT NULL)";
+    sqlx::query(table).execute(db).await?;
+    Ok(())
+}
+
+#[rollback(create_order_lines)]
+async fn drop_order_lines(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    sqlx::query("DROP TABLE order_lines").execute(db).await?;
+    Ok(())
+}

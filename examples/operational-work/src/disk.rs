@@ -1,0 +1,74 @@
+//! Files that are there as a whole or not at all, whenever the process or the machine dies.
+
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+
+use tokio::fs::{self, File};
+use tokio::io::AsyncWriteExt as _;
+
+/// Writes a file, in place of the one that is there.
+pub(crate) async fn replace(path: &Path, text: &str) -> io::Result<()> {
+    let draft = beside(path, "draft");
+    write(&draft, text).await?;
+    fs::rename(&draft, path).await?;
+    keep_names(path).await
+}
+
+/// Writes a file unless there is one. No other process can come in between.
+pub(crate) async fn create(path: &Path, text: &str) -> io::Result<()> {
+    let draft = beside(path, "draft");
+    write(&draft, text).await?;
+    unless_there(fs::hard_link(&draft, path).await)?;
+    fs::remove_file(&draft).await?;
+    keep_names(path).await
+}
+
+/// Keeps what is there under another name, too, unless something is kept already.
+pub(crate) async fn keep(path: &Path) -> io::Result<()> {
+    unless_there(fs::hard_link(path, beside(path, "before")).await)?;
+    keep_names(path).await
+}
+
+/// Puts back what was kept, if something was.
+pub(crate) async fn restore(path: &Path) -> io::Result<()> {
+    let kept = beside(path, "before");
+    if !fs::try_exists(&kept).await? {
+        return Ok(());
+    }
+    fs::rename(&kept, path).await?;
+    // Two names of one file, which nobody had replaced yet, are both left by a rename.
+    match fs::remove_file(&kept).await {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        Ok(()) | Err(_) => {}
+    }
+    keep_names(path).await
+}
+
+async fn write(path: &Path, text: &str) -> io::Result<()> {
+    let mut file = File::create(path).await?;
+    file.write_all(text.as_bytes()).await?;
+    file.sync_all().await
+}
+
+/// A name is in its folder, which is written by itself.
+async fn keep_names(path: &Path) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| folder != &Path::new(""));
+    File::open(folder.unwrap_or(Path::new(".")))
+        .await?
+        .sync_all()
+        .await
+}
+
+fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".");
+    name.push(ending);
+    name.into()
+}
+
+fn unless_there(result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+        result => result,
+    }
+}

@@ -1,0 +1,33 @@
+//! What cannot be taken back.
+
+use flamingock::{BoxError, change, verify};
+
+use crate::Trouble;
+use crate::nats::Nats;
+
+/// Everybody who listens hears that the shop has opened.
+///
+/// What was heard can't be unheard, so there is no rollback: if this fails, a person looks and decides.
+#[change(
+    id = "announce-opening",
+    order = "0001",
+    stage = "announcement",
+    target = "nats"
+)]
+async fn announce_opening(nats: &Nats, trouble: &Trouble) -> Result<(), BoxError> {
+    let broker = nats.jetstream().await?;
+    let sent = broker.publish("shop.opened", "welcome".into()).await?;
+    sent.await?;
+    if trouble.0 {
+        // The broker has it: only its answer is lost, as when a connection breaks.
+        return Err("the broker did not acknowledge shop.opened".into());
+    }
+    Ok(())
+}
+
+/// Settles a crash: nothing else is in the stream before the shop has opened.
+#[verify(announce_opening)]
+async fn is_announced(nats: &Nats) -> Result<bool, BoxError> {
+    let info = nats.stream().await?;
+    Ok(info.is_some_and(|info| info.state.messages > 0))
+}

@@ -1,0 +1,99 @@
+//! A whole system in one pipeline: a database, a stream, a gateway's route and a feature flag.
+//!
+//! ```console
+//! $ cargo run -p shop -- apply
+//! $ cargo run -p shop -- apply --fail    # the upstream is wrong, and the broker's answer is lost
+//! ```
+//!
+//! `NATS_URL`, `CADDY`, `GATEWAY`, `UPSTREAM` and `REDIS_URL` are the systems. The database, which has the audit, too,
+//! is the file `shop.db`.
+
+mod announcement;
+mod flag;
+mod nats;
+mod route;
+mod schema;
+mod stream;
+
+use std::env;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser as _;
+use flamingock::{BoxError, Runner, Stage, TargetSystem};
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
+
+use crate::nats::Nats;
+use crate::route::Gateway;
+
+/// How long a system that is just being started may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The changes of the shop.
+#[derive(Debug, clap::Parser)]
+struct Arguments {
+    /// Fail in the middle, to see what happens then
+    #[arg(long, global = true)]
+    fail: bool,
+    #[command(subcommand)]
+    command: flamingock::cli::Command,
+}
+
+/// Whether changes are to fail in the middle.
+#[derive(Debug)]
+pub(crate) struct Trouble(pub(crate) bool);
+
+#[tokio::main]
+async fn main() -> Result<ExitCode, BoxError> {
+    let arguments = Arguments::parse();
+    let options = SqliteConnectOptions::new()
+        .filename("shop.db")
+        .create_if_missing(true);
+    let runner = Runner::new(&SqlitePool::connect_lazy_with(options))
+        .service("shop")
+        .stage(Stage::new("schema"))
+        .stage(Stage::new("events").after("schema"))
+        .stage(Stage::new("announcement").after("events"))
+        .stage(Stage::new("traffic").after("events"))
+        .stage(Stage::new("release").after("announcement").after("traffic"))
+        .provide(Trouble(arguments.fail))
+        .target(broker())
+        .target(gateway()?)
+        .target(flags()?);
+    Ok(arguments.command.execute(runner).await)
+}
+
+fn broker() -> TargetSystem {
+    let nats = Nats::at(variable("NATS_URL", "nats://127.0.0.1:4222"));
+    let probe = nats.clone();
+    TargetSystem::new("nats")
+        .description("the broker that orders go through")
+        .provide(nats)
+        .ready(move || probe.clone().answers(), PATIENCE)
+}
+
+fn gateway() -> Result<TargetSystem, BoxError> {
+    let gateway = Gateway::new(
+        variable("CADDY", "http://127.0.0.1:2019"),
+        variable("GATEWAY", "http://127.0.0.1:8080"),
+        variable("UPSTREAM", "127.0.0.1:8081"),
+    )?;
+    let probe = gateway.clone();
+    Ok(TargetSystem::new("gateway")
+        .description("Caddy, which customers reach us through")
+        .provide(gateway)
+        .ready(move || probe.clone().answers(), PATIENCE))
+}
+
+fn flags() -> Result<TargetSystem, BoxError> {
+    let redis = redis::Client::open(variable("REDIS_URL", "redis://127.0.0.1:6379"))?;
+    let probe = redis.clone();
+    Ok(TargetSystem::new("flags")
+        .description("the Redis that every copy of the shop reads its flags from")
+        .provide(redis)
+        .ready(move || flag::answers(probe.clone()), PATIENCE))
+}
+
+fn variable(name: &str, otherwise: &str) -> String {
+    env::var(name).unwrap_or_else(|_| otherwise.to_owned())
+}

@@ -1,0 +1,96 @@
+//! The gateway's route to the service of products, through the admin interface of Caddy.
+
+use std::time::Duration;
+
+use flamingock::{BoxError, change, rollback, verify};
+use reqwest::{Client, Response, StatusCode};
+use serde_json::json;
+
+use crate::Trouble;
+
+const ROUTE: &str = "products-route";
+
+#[derive(Debug, Clone)]
+pub(crate) struct Gateway {
+    http: Client,
+    admin: String,
+    public: String,
+    upstream: String,
+}
+
+impl Gateway {
+    pub(crate) fn new(
+        admin: String,
+        public: String,
+        upstream: String,
+    ) -> Result<Gateway, BoxError> {
+        Ok(Gateway {
+            http: Client::builder().timeout(Duration::from_secs(10)).build()?,
+            admin,
+            public,
+            upstream,
+        })
+    }
+
+    pub(crate) async fn answers(self) -> Result<(), BoxError> {
+        let asked = self.http.get(format!("{}/config/", self.admin)).send();
+        accepted(asked.await?).map(drop)
+    }
+
+    fn route(&self) -> String {
+        format!("{}/id/{ROUTE}", self.admin)
+    }
+}
+
+/// Customers reach the products, and that is tried.
+#[change(
+    id = "products-route",
+    order = "0001",
+    stage = "traffic",
+    target = "gateway"
+)]
+async fn products_route(gateway: &Gateway, trouble: &Trouble) -> Result<(), BoxError> {
+    // Caddy accepts the same route twice: look first.
+    if !has_products_route(gateway).await? {
+        let upstream = match trouble.0 {
+            true => "127.0.0.1:1", // where nobody listens
+            false => &gateway.upstream,
+        };
+        let route = json!({
+            "@id": ROUTE,
+            "match": [{ "path": ["/products"] }],
+            "handle": [{ "handler": "reverse_proxy", "upstreams": [{ "dial": upstream }] }],
+        });
+        let routes = "config/apps/http/servers/gateway/routes";
+        let url = format!("{}/{routes}", gateway.admin);
+        accepted(gateway.http.post(url).json(&route).send().await?)?;
+    }
+    let products = format!("{}/products", gateway.public);
+    accepted(gateway.http.get(products).send().await?)?;
+    Ok(())
+}
+
+#[rollback(products_route)]
+async fn no_products_route(gateway: &Gateway) -> Result<(), BoxError> {
+    let answer = gateway.http.delete(gateway.route()).send().await?;
+    if answer.status() == StatusCode::NOT_FOUND {
+        return Ok(());
+    }
+    accepted(answer).map(drop)
+}
+
+#[verify(products_route)]
+async fn has_products_route(gateway: &Gateway) -> Result<bool, BoxError> {
+    let answer = gateway.http.get(gateway.route()).send().await?;
+    if answer.status() == StatusCode::NOT_FOUND {
+        return Ok(false);
+    }
+    accepted(answer).map(|_| true)
+}
+
+fn accepted(answer: Response) -> Result<Response, BoxError> {
+    if answer.status().is_success() {
+        return Ok(answer);
+    }
+    Err(format!("{} answered {}", answer.url(), answer.status()).into())
+}

@@ -1,0 +1,77 @@
+//! What a program prints, so that it can be compared with what a page says that it prints.
+
+/// What MariaDB says of a change that creates a table.
+const MIDWAY: &str = "note: the database committed before the change ended";
+
+/// The text without what is different each time and on each database: ids, times, durations, digests,
+/// processes, lines of the source. Columns are two blanks apart.
+#[must_use]
+pub fn normalise(text: &str) -> String {
+    let lines = text
+        .lines()
+        .filter(|line| !line.contains(MIDWAY))
+        .map(|line| {
+            let indent = line.len() - line.trim_start().len();
+            let columns: Vec<String> = line
+                .trim()
+                .split("  ")
+                .filter(|column| !column.trim().is_empty())
+                .map(words)
+                .collect();
+            let columns = match columns.as_slice() {
+                [field, _] if ["host", "pid", "duration_ms"].contains(&field.as_str()) => {
+                    format!("{field}  <one>")
+                }
+                columns => columns.join("  "),
+            };
+            format!("{}{columns}\n", " ".repeat(indent))
+        });
+    lines.collect()
+}
+
+fn words(column: &str) -> String {
+    let words: Vec<&str> = column.split_whitespace().collect();
+    let mut out: Vec<String> = Vec::new();
+    for (place, word) in words.iter().enumerate() {
+        let before = place.checked_sub(1).map_or("", |before| words[before]);
+        let after = words.get(place + 1).copied().unwrap_or_default();
+        let core = word.trim_matches(['(', ')', ',', '.', ':']);
+        let with = |name: &str| word.replace(core, name);
+        out.push(
+            if core.len() == 32 && core.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+                with("<id>")
+            } else if core.starts_with("v1:") {
+                with("<digest>")
+            } else if is_time(core) {
+                with("<time>")
+            } else if core.starts_with(|first: char| first.is_ascii_digit())
+                && (after.starts_with("ms") || after.trim_end_matches(')') == "s")
+            {
+                with("<n>")
+            } else if before == "(process" {
+                "<pid>".to_owned()
+            } else if before == "on" && word.ends_with(')') {
+                "<host>)".to_owned()
+            } else if core.contains("main.rs:") {
+                with("<location>")
+            } else {
+                (*word).to_owned()
+            },
+        );
+    }
+    out.join(" ")
+}
+
+fn is_time(word: &str) -> bool {
+    let shape: String = word
+        .chars()
+        .map(|character| {
+            if character.is_ascii_digit() {
+                '0'
+            } else {
+                character
+            }
+        })
+        .collect();
+    shape.starts_with("0000-00-00T00:00:00") && shape.ends_with('Z')
+}

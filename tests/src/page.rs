@@ -1,0 +1,225 @@
+//! The `README.md` of an example, which is a script: what it shows is what happens.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::Duration;
+use std::{fs, io};
+
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::time::timeout;
+
+use crate::{Driver, Proxy, cargo, normalise};
+
+const SOON: Duration = Duration::from_secs(20);
+
+/// Set: what the pages show is replaced by what happens, instead of being compared with it.
+const UPDATE: &str = "FLAMINGOCK_UPDATE_PAGES";
+
+/// An example in a folder of its own, with the servers of one test in place of those that its page names.
+#[derive(Debug)]
+pub struct Page {
+    file: PathBuf,
+    program: PathBuf,
+    folder: TempDir,
+    variables: Vec<Variable>,
+}
+
+/// What the page says that a variable is, and what it is here.
+#[derive(Debug)]
+struct Variable {
+    name: String,
+    documented: String,
+    actual: String,
+}
+
+/// How a command ended, and what it said, with the addresses of the page.
+#[derive(Debug)]
+pub struct Said {
+    /// The exit code, or none after a signal.
+    pub code: Option<i32>,
+    /// Standard output and standard error, as they came.
+    pub text: String,
+}
+
+impl Page {
+    /// The page `README.md` in this folder, and the program that it is about.
+    ///
+    /// # Panics
+    ///
+    /// When there can be no temporary folder.
+    #[must_use]
+    pub fn of(example: &str, program: &Path) -> Page {
+        Page {
+            file: cargo::workspace().join(example).join("README.md"),
+            program: program.to_owned(),
+            folder: TempDir::new().expect("a temporary folder"),
+            variables: Vec::new(),
+        }
+    }
+
+    /// The page shows `documented` for what is `actual` here; the commands find it in the variable `name`.
+    #[must_use]
+    pub fn with(mut self, name: &str, documented: &str, actual: impl Into<String>) -> Page {
+        self.variables.push(Variable {
+            name: name.to_owned(),
+            documented: documented.to_owned(),
+            actual: actual.into(),
+        });
+        self
+    }
+
+    /// The folder that commands run in.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// A command, as a person types it.
+    ///
+    /// # Panics
+    ///
+    /// When there is no shell.
+    #[must_use]
+    pub fn shell(&self, line: &str) -> Said {
+        let output = self.command(&format!("{{ {line}\n}} 2>&1")).output();
+        self.said(&output.expect("a shell"))
+    }
+
+    /// The same, which a test may watch and kill: the line should begin with `exec`.
+    #[must_use]
+    pub fn command(&self, line: &str) -> Command {
+        let mut command = Command::new("sh");
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let ours = self.program.parent().map(Path::to_owned);
+        let folders = ours.into_iter().chain(std::env::split_paths(&path));
+        let path = std::env::join_paths(folders).expect("folders without colons");
+        command
+            .args(["-c", line])
+            .current_dir(self.folder.path())
+            .env("PATH", path);
+        for name in ["FLAMINGOCK_MODE", "NO_COLOR", "DATABASE_URL"] {
+            command.env_remove(name);
+        }
+        for variable in &self.variables {
+            command.env(&variable.name, &variable.actual);
+        }
+        command
+    }
+
+    /// What is on record of a change, in its order.
+    ///
+    /// # Panics
+    ///
+    /// When the program cannot say.
+    #[must_use]
+    pub fn states(&self, change: &str) -> Vec<String> {
+        let name = self.name();
+        let list = format!("{name} audit list --history --change {change} --json");
+        let listed = self.shell(&list);
+        let document: Value = serde_json::from_str(&listed.text).expect("a document");
+        let entries = document["entries"].as_array().expect("entries");
+        let state = |entry: &Value| entry["state"].as_str().expect("a state").to_owned();
+        entries.iter().map(state).collect()
+    }
+
+    /// Applies until the proxy keeps an answer back, kills the program there, and releases its lock: nobody but us
+    /// knows that it is dead, and the next start would wait for the end of its lease.
+    ///
+    /// The program finds the proxy in this variable, at this address.
+    ///
+    /// # Errors
+    ///
+    /// When the program ends, or the proxy has nothing to keep back.
+    ///
+    /// # Panics
+    ///
+    /// When the lock can't be released.
+    pub async fn kill_while_held(
+        &self,
+        proxy: &Proxy,
+        variable: &str,
+        address: &str,
+    ) -> io::Result<()> {
+        let mut command = self.command(&format!("exec {} apply", self.name()));
+        command.env(variable, address);
+        let mut dying = Driver::spawn(command.into())?;
+        timeout(SOON, proxy.held()).await?;
+        dying.kill()?;
+        dying.finish(SOON).await?;
+        let released = self.shell(&format!("{} lock release --reason killed", self.name()));
+        assert_eq!(released.code, Some(0), "{released:?}");
+        Ok(())
+    }
+
+    fn name(&self) -> String {
+        let name = self.program.file_name().unwrap_or_default();
+        name.to_string_lossy().into_owned()
+    }
+
+    /// Runs every command of the page, one after the other, and compares what each says with what the page
+    /// shows, less what is different each time.
+    ///
+    /// Commands are the lines of its blocks of `console` that begin with `$ `; other blocks are for the reader.
+    ///
+    /// # Panics
+    ///
+    /// When a command says something else, or the page has none.
+    pub fn check(&self) {
+        let page = fs::read_to_string(&self.file).expect("a page");
+        let (mut checked, mut count, mut is_console) = (String::new(), 0, false);
+        let mut lines = page.lines().peekable();
+        while let Some(line) = lines.next() {
+            checked.push_str(&format!("{line}\n"));
+            if line.starts_with("```") {
+                is_console = line == "```console";
+            }
+            let Some(command) = line.strip_prefix("$ ").filter(|_| is_console) else {
+                continue;
+            };
+            let mut shown = String::new();
+            while let Some(line) = lines.next_if(|line| !is_end(line)) {
+                shown.push_str(&format!("{line}\n"));
+            }
+            let said = self.shell(command).text;
+            checked.push_str(&self.compare(command, shown, &said));
+            count += 1;
+        }
+        assert!(count > 0, "{} has no command", self.file.display());
+        if checked != page {
+            fs::write(&self.file, checked).expect("a page that can be written");
+        }
+    }
+
+    /// What the page is to show.
+    fn compare(&self, command: &str, shown: String, said: &str) -> String {
+        if normalise(said) == normalise(&shown) {
+            return shown;
+        }
+        assert!(
+            std::env::var_os(UPDATE).is_some(),
+            "{}: `{command}` says:\n{said}\nand the page shows:\n{shown}\n({UPDATE}=1 writes it)",
+            self.file.display()
+        );
+        match said.is_empty() || said.ends_with('\n') {
+            true => said.to_owned(),
+            false => format!("{said}\n"),
+        }
+    }
+
+    fn said(&self, output: &Output) -> Said {
+        let mut text = String::from_utf8_lossy(&output.stdout).into_owned();
+        for variable in &self.variables {
+            text = text.replace(&variable.actual, &variable.documented);
+        }
+        Said {
+            code: output.status.code(),
+            text,
+        }
+    }
+}
+
+/// Whether an output ends before this line.
+fn is_end(line: &str) -> bool {
+    line.starts_with("$ ") || line.starts_with("```")
+}

@@ -1,0 +1,21 @@
+//! The examples that change other systems than databases, each against the real one.
+//!
+//! The pages of the examples are checked, and then what a page does not show: what is there already is left
+//! alone, a failure in the middle is undone, and a process that dies is settled by the next start.
+
+#![allow(clippy::unwrap_used)]
+
+#[path = "systems/api_gateway.rs"]
+mod api_gateway;
+#[path = "systems/deployment_dependencies.rs"]
+mod deployment_dependencies;
+#[path = "systems/message_broker.rs"]
+mod message_broker;
+#[path = "systems/operational_work.rs"]
+mod operational_work;
+#[path = "systems/persistent_storage.rs"]
+mod persistent_storage;
+#[path = "systems/program.rs"]
+mod program;
+#[path = "systems/shop.rs"]
+mod shop;
