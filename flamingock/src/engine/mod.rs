@@ -236,12 +236,16 @@ fn pipeline(
     settings: &Settings,
     problems: &mut Vec<Problem>,
 ) -> (Vec<&'static Definition>, Pipeline) {
-    let definitions = match &settings.changes {
-        Some(changes) => changes.clone(),
-        None => registry::collect().unwrap_or_else(|found| {
+    let definitions = if settings.changes.is_none() && settings.folders.is_empty() {
+        registry::collect().unwrap_or_else(|found| {
             problems.extend(found);
             Vec::new()
-        }),
+        })
+    } else {
+        let (of_files, found) = registry::of_folders(&settings.folders);
+        problems.extend(found);
+        let listed = settings.changes.iter().flatten().copied();
+        listed.chain(of_files).collect()
     };
     let pipeline = Pipeline::build(&settings.stages, &definitions).unwrap_or_else(|found| {
         problems.extend(found);
