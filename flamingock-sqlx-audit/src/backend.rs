@@ -68,8 +68,8 @@ pub struct Answer {
 pub struct Progress {
     /// How many statements were answered without an error.
     pub answered: usize,
-    /// Whether a row with one column of the mark's name was among the answers.
-    pub marked: bool,
+    /// How many rows with one column of the mark's name were among the answers.
+    pub marks: usize,
     /// What ended it before its end: what followed was not run.
     pub error: Option<sqlx::Error>,
 }
@@ -89,7 +89,7 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
     ) -> impl Future<Output = Result<Answer, sqlx::Error>> + Send;
 
     /// Sends a text of the user's, and reads the answers to their end. Rows are let go, unlooked at;
-    /// only whether one has a single column of the name `mark` is told.
+    /// only those with a single column of the name `mark` are counted.
     fn run(
         connection: &mut Conn<Self>,
         text: String,
@@ -158,7 +158,9 @@ macro_rules! run_to_its_end {
                 Ok(sqlx::Either::Left(_)) => progress.answered += 1,
                 Ok(sqlx::Either::Right(row)) => {
                     let columns = row.columns();
-                    progress.marked |= columns.len() == 1 && columns[0].name() == $mark;
+                    if columns.len() == 1 && columns[0].name() == $mark {
+                        progress.marks += 1;
+                    }
                 }
                 Err(error) => {
                     progress.error = Some(error);

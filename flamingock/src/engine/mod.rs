@@ -197,7 +197,8 @@ fn judge(settings: &Settings, plan: &mut Plan, looks: Looks) -> Result<(), Vec<P
             let rule = match note {
                 Note::Drifted { .. } => policy.drift,
                 Note::OutOfOrder { .. } => policy.out_of_order,
-                Note::Retried { .. }
+                Note::Again { .. }
+                | Note::Retried { .. }
                 | Note::CommittedMidway
                 | Note::FoundApplied
                 | Note::Running

@@ -194,7 +194,8 @@ impl Prepared {
                 .flat_map(|change| &change.notes)
                 .all(|note| match note {
                     Note::Drifted { .. } => false,
-                    Note::OutOfOrder { .. }
+                    Note::Again { .. }
+                    | Note::OutOfOrder { .. }
                     | Note::Retried { .. }
                     | Note::CommittedMidway
                     | Note::FoundApplied

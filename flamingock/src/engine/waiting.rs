@@ -201,7 +201,7 @@ impl Prepared {
         let plan = Plan::make(&self.pipeline, |_| true, of_default.newest);
         let applied = plan
             .steps()
-            .filter(|step| step.decision == Decision::Skip)
+            .filter(|step| matches!(step.decision, Decision::Skip | Decision::Again))
             .count();
         if applied == 0 {
             return Ok(());
