@@ -377,4 +377,13 @@ pub mod __private {
     };
     pub use crate::script::Script;
     pub use linkme;
+
+    /// What splits scripts, for the tests and the fuzz target.
+    #[cfg(feature = "_sqlx")]
+    pub mod statements {
+        pub use crate::statements::{
+            Blocks, Flaw, Script, SplitError, Statement, TransactionControl, read, shorten, split,
+            transaction_control,
+        };
+    }
 }
