@@ -229,6 +229,8 @@ mod script;
 mod services;
 #[cfg(feature = "_sqlx")]
 mod sql;
+#[cfg(feature = "_sqlx")]
+mod statements;
 mod storage;
 mod suggest;
 #[cfg_attr(
@@ -353,6 +355,9 @@ pub mod guide {
 
     #[doc = include_str!("../docs/listeners.md")]
     pub mod listeners {}
+
+    #[doc = include_str!("../docs/files.md")]
+    pub mod files {}
 }
 
 #[cfg(all(doctest, feature = "sqlite"))]

@@ -174,7 +174,8 @@ impl<B: Backend> Ledger<B> {
             rows.iter()
                 .map(|row| self.row(row, possession, B::DIALECT.fence_within, tag)),
         );
-        if B::DIALECT.has_one_writer {
+        // Without rows the audit, and its lease, are in another database.
+        if B::DIALECT.has_one_writer && !rows.is_empty() {
             statements.push(self.renewal(possession, lease, None));
         }
         self.send_in_order(connection, statements).await.map(drop)

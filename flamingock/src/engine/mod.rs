@@ -3,6 +3,7 @@
 mod account;
 mod probing;
 mod ready;
+mod scripts;
 mod serving;
 mod stages;
 mod telling;
@@ -154,6 +155,18 @@ impl Prepared {
         }
         judge(&self.settings, &mut plan, looks).map_err(Error::Invalid)?;
         Ok(plan)
+    }
+
+    /// The same, where it is going to be run.
+    fn plan_to_run(&self, snapshot: &Snapshot, looks: Looks) -> Result<Plan, Error> {
+        let plan = self.plan(snapshot, looks)?;
+        let problems = scripts::check(&plan, &self.targets);
+        // What another run is at work on may not be ours to run.
+        if problems.is_empty() || looks == Looks::InMotion {
+            Ok(plan)
+        } else {
+            Err(Error::Invalid(problems))
+        }
     }
 
     fn report(&self, plan: &Plan, done: &Done) -> Report {

@@ -80,7 +80,7 @@ impl Prepared {
             if !snapshot.up_to_date {
                 self.foresee(&mut snapshot).await?;
             }
-            let mut plan = self.plan(&snapshot, Looks::of(&snapshot))?;
+            let mut plan = self.plan_to_run(&snapshot, Looks::of(&snapshot))?;
             if snapshot.is_held() {
                 plan.is_being_worked_at();
             }

@@ -159,7 +159,7 @@ impl Reader<'_> {
         let rollback = match (&files.rollback, down) {
             (Some(rollback), _) => self.rollback(rollback, transaction, problems),
             (None, Some(part)) if !is_empty(part.text) => {
-                Some(body(file.path, part, part.line, transaction))
+                Some(body(self.format, file.path, part, part.line, transaction))
             }
             (None, _) => None,
         };
@@ -196,7 +196,7 @@ impl Reader<'_> {
             statement_timeout: header.statement_timeout.or(defaults.statement_timeout),
             digest: leak(digest::of(up.text)),
             module_path: self.folder.module_path,
-            body: body(file.path, up, header.line, transaction),
+            body: body(self.format, file.path, up, header.line, transaction),
             rollback: rollback.map(|body| &*Box::leak(Box::new(body))),
             verify: None,
         })))
@@ -266,7 +266,13 @@ impl Reader<'_> {
             _ => None,
         };
         let transaction = header.transaction.or(marked).unwrap_or(transaction);
-        Some(body(file.path, whole(file.text), header.line, transaction))
+        Some(body(
+            self.format,
+            file.path,
+            whole(file.text),
+            header.line,
+            transaction,
+        ))
     }
 
     /// Flyway puts values in the place of `${..}`, and would refuse a name that it does not know.
@@ -318,12 +324,19 @@ fn is_empty(text: &str) -> bool {
         .all(|line| line.is_empty() || line.starts_with("--"))
 }
 
-fn body(path: &'static str, part: Part<'static>, line: u32, transaction: bool) -> Body<()> {
+fn body(
+    format: Format,
+    path: &'static str,
+    part: Part<'static>,
+    line: u32,
+    transaction: bool,
+) -> Body<()> {
     let file = SqlFile {
         script: Script {
             file: path,
             line: part.line,
             text: part.text,
+            has_blocks: format == Format::Goose,
         },
         transaction,
     };
