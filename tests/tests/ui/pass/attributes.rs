@@ -1,6 +1,6 @@
 //! Other attributes stay on the function, before and after ours.
 
-use flamingock::__private::{Code, Change, Inputs, Session, Values};
+use flamingock::__private::{Change, Code, Inputs, Session, Values};
 use flamingock::change;
 use tokio::sync::Mutex;
 
@@ -36,9 +36,7 @@ fn main() {
     let Code::Function(call) = counted::DEFINITION.body.code else {
         panic!()
     };
-    let error = runtime
-        .block_on(call(inputs(), []))
-        .unwrap_err();
+    let error = runtime.block_on(call(inputs(), [])).unwrap_err();
     assert_eq!(error.to_string(), "as asked");
     assert_eq!(*CALLS.blocking_lock(), ["given"]);
     let probe = counted::DEFINITION.verify.unwrap();
