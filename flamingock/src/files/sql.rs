@@ -6,6 +6,10 @@ use crate::script::Script;
 
 /// A file's SQL, or a part of it.
 #[derive(Debug)]
+#[cfg_attr(
+    not(feature = "_sqlx"),
+    expect(dead_code, reason = "what only databases use")
+)]
 pub(super) struct SqlFile {
     pub(super) script: Script,
     pub(super) transaction: bool,
@@ -22,7 +26,7 @@ impl Callable<()> for SqlFile {
         // Preflight asks for a database, and there is none without a feature.
         #[cfg(not(feature = "_sqlx"))]
         {
-            drop(inputs);
+            let Inputs { .. } = inputs;
             let name = self.script.file;
             Box::pin(
                 async move { Err(format!("`{name}` is SQL, and no database is there").into()) },
