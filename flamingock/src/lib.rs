@@ -227,6 +227,8 @@ mod runner;
 mod services;
 #[cfg(feature = "_sqlx")]
 mod sql;
+#[cfg(feature = "_sqlx")]
+mod statements;
 mod storage;
 #[cfg_attr(
     not(feature = "_sqlx"),
@@ -361,4 +363,13 @@ pub mod __private {
     };
     pub use crate::registry::{FLAMINGOCK_CHANGES_0_1, FLAMINGOCK_INCLUDES_0_1, Include};
     pub use linkme;
+
+    /// What splits scripts, for the tests and the fuzz target.
+    #[cfg(feature = "_sqlx")]
+    pub mod statements {
+        pub use crate::statements::{
+            Blocks, Flaw, Script, SplitError, Statement, TransactionControl, read, shorten, split,
+            transaction_control,
+        };
+    }
 }
