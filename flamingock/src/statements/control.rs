@@ -4,6 +4,7 @@ use crate::argument::DatabaseKind;
 
 use super::Statement;
 use super::lexer::{Kind, Lexer};
+use super::mysql_blocks::STATEMENT_FOLLOWS;
 use super::shape::{Seen, is_one_of};
 
 /// A statement of a script that begins or ends a transaction of its own.
@@ -60,14 +61,61 @@ fn of_sqlite(head: &[&str]) -> Option<&'static str> {
 }
 
 fn of_mysql(head: &[&str], statement: &Statement<'_>) -> Option<&'static str> {
-    let word = keyword(head, &["BEGIN", "START", "COMMIT", "ROLLBACK", "XA", "SET"])?;
+    if begins_nameless_block(head) {
+        return of_mysql_block(statement);
+    }
+    if let Some(word) = keyword(head, &["BEGIN", "XA"]) {
+        return Some(word);
+    }
+    match keyword(head, &["SET"]) {
+        Some(_) => sets_autocommit(statement).then_some("SET autocommit"),
+        None => of_mysql_anywhere(head),
+    }
+}
+
+/// What can stand in a block, too.
+fn of_mysql_anywhere(head: &[&str]) -> Option<&'static str> {
+    let word = keyword(head, &["START", "COMMIT", "ROLLBACK"])?;
     match word {
-        "BEGIN" => (!second_is(head, "NOT")).then_some(word),
         "START" => second_is(head, "TRANSACTION").then_some("START TRANSACTION"),
         "ROLLBACK" => ends_whole(head).then_some(word),
-        "SET" => sets_autocommit(statement).then_some("SET autocommit"),
         _ => Some(word),
     }
+}
+
+/// A block that is no routine's: MariaDB runs it at once.
+fn begins_nameless_block(head: &[&str]) -> bool {
+    let begin = keyword(head, &["BEGIN"]).is_some() && second_is(head, "NOT");
+    begin || keyword(head, &["IF", "CASE", "LOOP", "WHILE", "REPEAT", "FOR"]).is_some()
+}
+
+/// The first statement within a block that begins or ends a transaction.
+fn of_mysql_block(statement: &Statement<'_>) -> Option<&'static str> {
+    let mut head = Vec::with_capacity(HEAD);
+    let mut is_in_head = false;
+    for seen in Tokens(Lexer::new(DatabaseKind::MySql, statement.text)) {
+        match seen {
+            Seen::Word(word) if is_in_head && head.len() < HEAD => head.push(word),
+            Seen::Word(_) | Seen::Value | Seen::Symbol(_) => is_in_head = false,
+        }
+        let begins = match seen {
+            Seen::Symbol(symbol) => symbol == b';',
+            Seen::Word(word) => is_one_of(word, STATEMENT_FOLLOWS),
+            Seen::Value => false,
+        };
+        if (begins || !is_in_head)
+            && let Some(what) = of_mysql_anywhere(&head)
+        {
+            return Some(what);
+        }
+        if begins {
+            is_in_head = true;
+        }
+        if begins || !is_in_head {
+            head.clear();
+        }
+    }
+    of_mysql_anywhere(&head)
 }
 
 /// The statement's first word, if it is one of these.

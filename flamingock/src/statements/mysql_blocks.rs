@@ -19,7 +19,8 @@ const OTHERS: &[&str] = &[
 ];
 
 /// Words after which a statement of a list begins.
-const STATEMENT_FOLLOWS: &[&str] = &["THEN", "ELSE", "DO", "LOOP", "REPEAT", "BEGIN"];
+pub(super) const STATEMENT_FOLLOWS: &[&str] =
+    &["THEN", "ELSE", "DO", "LOOP", "REPEAT", "BEGIN", "ATOMIC"];
 
 /// Words after which an expression or a name goes on, so that neither a block begins nor an
 /// expression ends.
@@ -70,6 +71,10 @@ pub(super) struct Shape<'a> {
     open: Vec<Frame>,
     /// An `END` after a semicolon: the next token tells what it closes.
     end_is_undecided: bool,
+    /// A `REPEAT`: the statement, unless a parenthesis follows, which makes it the function.
+    repeat_is_undecided: bool,
+    /// A `FOR` that may have a `DO`: not that of `FOR EACH ROW`.
+    for_is_open: bool,
 }
 
 /// How far the statement's first words tell what it is.
@@ -100,6 +105,9 @@ enum Frame {
 
 impl<'a> Shape<'a> {
     pub(super) fn see(&mut self, seen: Seen<'a>) {
+        if std::mem::take(&mut self.repeat_is_undecided) && seen != Seen::Symbol(b'(') {
+            self.open.push(Frame::Loops { count: 1 });
+        }
         let taken = std::mem::take(&mut self.end_is_undecided) && self.decide_end(seen);
         if !taken {
             match seen {
@@ -215,7 +223,10 @@ impl<'a> Shape<'a> {
                     self.open.pop();
                 }
             }
-            Some(Frame::Loops { .. }) => self.end_is_undecided = after_statement,
+            // `UNTIL a END REPEAT`: a condition stands before it.
+            Some(Frame::Loops { .. }) => {
+                self.end_is_undecided = after_statement || self.expression_can_end();
+            }
         }
     }
 
@@ -254,10 +265,7 @@ impl<'a> Shape<'a> {
     /// `IF`, `LOOP` and their like, where they are a routine's whole body.
     fn compound_word(&mut self, word: &str) {
         match self.open.last_mut() {
-            // An `IF` that is a statement has a `THEN`; the function of that name has none.
-            None if self.parentheses == 0 && is_one_of(word, &["THEN", "LOOP", "WHILE"]) => {
-                self.open.push(Frame::Loops { count: 1 });
-            }
+            None if self.parentheses == 0 => self.body_begins(word),
             Some(Frame::Loops { count }) if is_one_of(word, LOOPS) => {
                 let begins = self.before.is_symbol(b';')
                     || self.before.is_symbol(b':')
@@ -266,5 +274,18 @@ impl<'a> Shape<'a> {
             }
             Some(Frame::Loops { .. } | Frame::Block | Frame::Case { .. }) | None => {}
         }
+    }
+
+    /// Whether a routine's whole body is a compound statement other than a block.
+    fn body_begins(&mut self, word: &str) {
+        // An `IF` that is a statement has a `THEN`; the function of that name has none.
+        let begins = is_one_of(word, &["THEN", "LOOP", "WHILE"])
+            || (self.for_is_open && is_one_of(word, &["DO"]));
+        if begins {
+            self.open.push(Frame::Loops { count: 1 });
+        }
+        self.repeat_is_undecided = is_one_of(word, &["REPEAT"]);
+        self.for_is_open = is_one_of(word, &["FOR"])
+            || (self.for_is_open && !begins && !is_one_of(word, &["EACH"]));
     }
 }

@@ -81,14 +81,7 @@ impl<'a> Splitter<'a> {
         match token.kind {
             Kind::Blank => Ok(()),
             Kind::Comment => self.comment(token),
-            Kind::Hint => {
-                // Inside a statement the next token takes it in; behind the last one it says nothing.
-                if self.pending.is_none() {
-                    self.extend(token, false);
-                }
-                Ok(())
-            }
-            Kind::ExecutableOpen | Kind::ExecutableClose => {
+            Kind::Hint | Kind::ExecutableOpen | Kind::ExecutableClose => {
                 self.extend(token, false);
                 Ok(())
             }

@@ -46,6 +46,23 @@ fn transactions_of_a_scripts_own_are_found_with_their_line() {
             "SET autocommit",
         ),
         (MySql, "DELIMITER //\nSELECT 1; COMMIT; //", "COMMIT"),
+        // A block without a name runs at once.
+        (MySql, "BEGIN NOT ATOMIC COMMIT; END", "COMMIT"),
+        (
+            MySql,
+            "BEGIN NOT ATOMIC SELECT 1; ROLLBACK; END",
+            "ROLLBACK",
+        ),
+        (
+            MySql,
+            "IF 1 THEN START TRANSACTION; END IF",
+            "START TRANSACTION",
+        ),
+        (
+            MySql,
+            "DELIMITER //\nCASE WHEN 1 THEN BEGIN COMMIT; END; END CASE //",
+            "COMMIT",
+        ),
     ];
     for (kind, script, what) in cases {
         assert_eq!(
@@ -88,6 +105,10 @@ fn savepoints_bodies_and_names_are_no_transactions() {
             "DELIMITER //\nCREATE PROCEDURE p() BEGIN START TRANSACTION; COMMIT; END //",
         ),
         (MySql, "BEGIN NOT ATOMIC SELECT 1; END"),
+        (
+            MySql,
+            "BEGIN NOT ATOMIC SAVEPOINT a; ROLLBACK TO a; SELECT commit; END",
+        ),
         (MySql, "SET @autocommit = 1"),
         (MySql, "SET GLOBAL autocommit = 1"),
         (MySql, "SET @@global.autocommit = 1"),

@@ -132,6 +132,11 @@ fn a_hint_stays_with_its_statement() {
                 "SELECT /*+ a; */ 1; SELECT 2",
                 &["SELECT /*+ a; */ 1", "SELECT 2"],
             ),
+            // Extensions look for a hint behind the statement's first words, too.
+            (
+                "SELECT 1 FROM a /*+ SeqScan(a) */ -- b\n; SELECT 2",
+                &["SELECT 1 FROM a /*+ SeqScan(a) */", "SELECT 2"],
+            ),
             ("SELECT 1; /*+ nothing follows */", &["SELECT 1"]),
         ],
     );
