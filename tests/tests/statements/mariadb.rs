@@ -193,7 +193,7 @@ fn routine(script: &mut Script) -> (Vec<String>, Vec<String>) {
                 ";",
                 &case,
                 ";",
-                &loops,
+                loops,
                 ";",
                 &branch,
                 ";",
