@@ -8,6 +8,8 @@ use flamingock_tests::{
     Backend as _, Proxy, audit, count, done, execute, folder, query, script, strings, with_table,
 };
 
+use sqlx::Pool;
+
 use super::{Backend, Db};
 
 const POSTGRES: bool = matches!(
@@ -24,6 +26,17 @@ fn sleep(seconds: u32) -> String {
     } else {
         format!("SELECT SLEEP({seconds})")
     }
+}
+
+/// Waits until this counts something.
+async fn until(pool: &Pool<Db>, counts: &str) {
+    let comes = async {
+        while count(pool, counts).await == 0 {
+            // MariaDB makes what it shows of InnoDB anew only for who has not asked for a tenth of a second.
+            tokio::time::sleep(Duration::from_millis(150)).await;
+        }
+    };
+    tokio::time::timeout(LONG, comes).await.expect(counts);
 }
 
 /// What a client sent: the driver's own pings are shorter than any statement.
@@ -220,9 +233,7 @@ async fn a_server_that_goes_on_alone_is_stopped_before_anything_is_recorded() {
         } else {
             "SELECT count(*) FROM information_schema.PROCESSLIST WHERE STATE = 'User sleep' AND DB = DATABASE()"
         };
-        while count(&direct, sleeping).await == 0 {
-            tokio::task::yield_now().await;
-        }
+        until(&direct, sleeping).await;
         proxy.reset();
     };
     let (ended, ()) = tokio::join!(tokio::time::timeout(LONG, runner.run()), cut);
@@ -259,9 +270,7 @@ async fn after_a_takeover_nothing_of_the_file_is_kept() {
         "SELECT count(*) FROM information_schema.INNODB_TRX \
          WHERE trx_state = 'LOCK WAIT' AND trx_query LIKE '%UPDATE gate SET n = 3%'"
     };
-    while count(&watch, waits).await == 0 {
-        tokio::task::yield_now().await;
-    }
+    until(&watch, waits).await;
     let steal = "UPDATE flamingock_lock SET token = token + 1, run_id = 'thief' WHERE service = 'default'; COMMIT";
     query(&mut *thief, steal).await.unwrap();
     let error = tokio::time::timeout(LONG, run)
@@ -295,9 +304,12 @@ async fn a_lock_that_is_waited_for_too_long_is_tried_again() {
     let text = "-- flamingock: lock_timeout=1s\nINSERT INTO done VALUES ('unique one');\nUPDATE gate SET n = n + 1;\n";
     let run = tokio::spawn(Runner::new(&pool).files(script(text)).run());
     // The second try is on its way.
-    while proxy.count("unique one") < 2 {
-        tokio::task::yield_now().await;
-    }
+    let tried_again = async {
+        while proxy.count("unique one") < 2 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(LONG, tried_again).await.unwrap();
     query(&mut *owner, "COMMIT").await.unwrap();
     drop(owner);
     let report = tokio::time::timeout(LONG, run)
@@ -370,9 +382,7 @@ async fn a_run_that_is_asked_to_stop_undoes_the_file_that_is_running() {
     } else {
         "SELECT count(*) FROM information_schema.PROCESSLIST WHERE STATE = 'User sleep' AND DB = DATABASE()"
     };
-    while count(&watch, sleeping).await == 0 {
-        tokio::task::yield_now().await;
-    }
+    until(&watch, sleeping).await;
     stop.send(()).unwrap();
     let error = tokio::time::timeout(LONG, run)
         .await
