@@ -12,6 +12,7 @@ mod sqlite {
     use flamingock_tests::on::sqlite::*;
     mod files;
     mod peer_diesel;
+    mod peer_documented;
     mod peer_folders;
     mod repeat;
     mod scripts;
@@ -23,6 +24,7 @@ mod postgres {
     use flamingock_tests::on::postgres::*;
     mod files;
     mod one_text;
+    mod peer_documented;
     mod peer_folders;
     mod repeat;
     mod scripts;
@@ -34,6 +36,7 @@ mod mariadb {
     use flamingock_tests::on::mariadb::*;
     mod files;
     mod one_text;
+    mod peer_documented;
     mod peer_folders;
     mod repeat;
     mod scripts;
