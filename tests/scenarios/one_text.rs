@@ -1,5 +1,5 @@
-//! A file in a transaction goes in one text with everything around it: what that costs, and what is
-//! kept when the text comes to no end. On the databases that are servers.
+//! A file in a transaction goes in one text with everything around it: what is kept when the text comes to no
+//! end. On the databases that are servers.
 
 use std::time::Duration;
 
@@ -37,83 +37,6 @@ async fn until(pool: &Pool<Db>, counts: &str) {
         }
     };
     tokio::time::timeout(LONG, comes).await.expect(counts);
-}
-
-/// What a client sent: the driver's own pings are shorter than any statement.
-fn statements(proxy: &Proxy) -> usize {
-    proxy.sent().iter().filter(|text| text.len() > 10).count()
-}
-
-#[tokio::test]
-async fn a_file_costs_one_round_trip() {
-    let insert = "INSERT INTO done VALUES ('one');\nINSERT INTO done VALUES ('two');\nSELECT 1;\n";
-    let files = [
-        ("0001__one.sql", insert),
-        ("0002__two.sql", insert),
-        ("0003__three.sql", insert),
-    ];
-    let mut trips = Vec::new();
-    for files in [&files[..1], &files] {
-        let database = Backend::fresh().await;
-        let direct = with_table(&database, 1).await;
-        let proxy = Proxy::in_front_of(&database.url).unwrap();
-        let options = sqlx::pool::PoolOptions::<Db>::new().max_connections(2);
-        let pool = options.connect(&proxy.url(&database.url)).await.unwrap();
-        proxy.forget();
-        Runner::new(&pool).files(folder(files)).run().await.unwrap();
-        assert_eq!(done(&direct).await.len(), files.len() * 2);
-        trips.push(statements(&proxy));
-        let texts = proxy.sent();
-        let whole = texts.iter().filter(|text| text.contains("'two'"));
-        for text in whole {
-            assert!(
-                text.contains("BEGIN") || text.contains("START TRANSACTION"),
-                "{text}"
-            );
-            assert!(
-                text.contains("flamingock_audit") && text.contains("COMMIT"),
-                "{text}"
-            );
-        }
-        // And a start that has nothing to do is one statement, as it is with code.
-        while pool.num_idle() < 1 {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-        proxy.forget();
-        let again = Runner::new(&pool).files(folder(files)).run().await.unwrap();
-        assert!(again.is_up_to_date());
-        let texts = proxy.sent();
-        let count = texts
-            .iter()
-            .filter(|text| text.contains("flamingock"))
-            .count();
-        assert_eq!(count, 1, "{texts:#?}");
-    }
-    assert_eq!(trips[1] - trips[0], 2, "{trips:?}");
-}
-
-#[tokio::test]
-async fn what_repeats_keeps_the_start_at_one_statement() {
-    let text = "-- flamingock: repeat=on-change\nINSERT INTO done VALUES ('one')";
-    let database = Backend::fresh().await;
-    let direct = with_table(&database, 1).await;
-    Runner::new(&direct)
-        .files(script(text))
-        .run()
-        .await
-        .unwrap();
-    let proxy = Proxy::in_front_of(&database.url).unwrap();
-    let options = sqlx::pool::PoolOptions::<Db>::new().max_connections(1);
-    let pool = options.connect(&proxy.url(&database.url)).await.unwrap();
-    proxy.forget();
-    let report = Runner::new(&pool).files(script(text)).run().await.unwrap();
-    assert!(report.is_up_to_date());
-    let texts = proxy.sent();
-    let count = texts
-        .iter()
-        .filter(|text| text.contains("flamingock"))
-        .count();
-    assert_eq!(count, 1, "{texts:#?}");
 }
 
 /// A commit in a text of its own, as it is on MariaDB's wire.

@@ -22,6 +22,7 @@ mod sqlite {
 mod postgres {
     use crate::peers::postgres as peers;
     use flamingock_tests::on::postgres::*;
+    mod file_costs;
     mod files;
     mod one_text;
     mod peer_documented;
@@ -34,6 +35,7 @@ mod postgres {
 mod mariadb {
     use crate::peers::mariadb as peers;
     use flamingock_tests::on::mariadb::*;
+    mod file_costs;
     mod files;
     mod one_text;
     mod peer_documented;
