@@ -19,8 +19,7 @@ pub(crate) struct Fresh {
 }
 
 impl Database {
-    pub(crate) const ALL: [Database; 3] =
-        [Database::Sqlite, Database::Postgres, Database::MariaDb];
+    pub(crate) const ALL: [Database; 3] = [Database::Sqlite, Database::Postgres, Database::MariaDb];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -75,7 +74,11 @@ impl Database {
             Database::Postgres => "SHOW server_version",
             Database::MariaDb => "SELECT version()",
         };
-        format!("{} {}", self.name(), self.rows(&fresh.url, question).await.join(" "))
+        format!(
+            "{} {}",
+            self.name(),
+            self.rows(&fresh.url, question).await.join(" ")
+        )
     }
 
     /// Lets the server commit lazily: for preparing what is only read afterwards.

@@ -76,9 +76,7 @@ macro_rules! start {
         impl Starter for Start<$connection> {
             async fn start(&mut self) -> std::result::Result<(), BoxError> {
                 let Start { connection, steps } = self;
-                block_in_place(|| {
-                    connection.run_pending_migrations(Steps(steps)).map(drop)
-                })
+                block_in_place(|| connection.run_pending_migrations(Steps(steps)).map(drop))
             }
         }
     };

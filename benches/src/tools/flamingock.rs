@@ -26,7 +26,7 @@ insert!(on_mariadb, sqlx::MySqlConnection);
 async fn nothing() {}
 
 /// Changes of a program that has that many: each is what the attribute makes, under a name of its own.
-pub(crate) fn definitions(database: Database, count: usize) -> Vec<&'static Definition> {
+fn definitions(database: Database, count: usize) -> Vec<&'static Definition> {
     let base = match database {
         Database::Sqlite => changes![on_sqlite],
         Database::Postgres => changes![on_postgres],

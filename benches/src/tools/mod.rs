@@ -9,7 +9,7 @@ mod sqlx;
 
 use async_trait::async_trait;
 
-pub(crate) use self::flamingock::{definitions, run_on_memory};
+pub(crate) use self::flamingock::run_on_memory;
 use crate::database::Database;
 
 /// Whatever went wrong.
@@ -52,7 +52,9 @@ impl Tool {
     }
 
     pub(crate) fn named(name: &str) -> Option<Tool> {
-        let all = [Tool::OneRow, Tool::ByHand].into_iter().chain(Self::RECORDING);
+        let all = [Tool::OneRow, Tool::ByHand]
+            .into_iter()
+            .chain(Self::RECORDING);
         all.into_iter().find(|tool| tool.name() == name)
     }
 

@@ -15,7 +15,11 @@ struct Start<C> {
 #[async_trait]
 impl Starter for Start<tokio_postgres::Client> {
     async fn start(&mut self) -> Result<(), BoxError> {
-        Ok(self.runner.run_async(&mut self.connection).await.map(drop)?)
+        Ok(self
+            .runner
+            .run_async(&mut self.connection)
+            .await
+            .map(drop)?)
     }
 }
 

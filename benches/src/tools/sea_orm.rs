@@ -35,7 +35,10 @@ impl MigrationName for Step {
 impl MigrationTrait for Step {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let connection = manager.get_connection();
-        connection.execute_unprepared(&step_sql(&self.0)).await.map(drop)
+        connection
+            .execute_unprepared(&step_sql(&self.0))
+            .await
+            .map(drop)
     }
 }
 

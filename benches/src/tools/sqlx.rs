@@ -36,7 +36,13 @@ pub(super) async fn open(
         let name = step_name(number);
         let sql = AssertSqlSafe(step_sql(&name)).into_sql_str();
         let version = i64::try_from(number)? + 1;
-        Ok(Migration::new(version, name.into(), MigrationType::Simple, sql, false))
+        Ok(Migration::new(
+            version,
+            name.into(),
+            MigrationType::Simple,
+            sql,
+            false,
+        ))
     };
     let steps: Result<Vec<Migration>, BoxError> = (0..count).map(step).collect();
     let migrator = Migrator::with_migrations(steps?);
