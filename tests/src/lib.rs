@@ -11,6 +11,7 @@ pub mod backend;
 pub mod cargo;
 mod gate;
 pub mod http;
+mod many;
 mod normalise;
 pub mod on;
 mod page;
@@ -24,6 +25,7 @@ pub mod systems;
 
 pub use backend::{Backend, Sqlite, TestDatabase};
 pub use gate::Gate;
+pub use many::many;
 pub use normalise::normalise;
 pub use page::{Page, Said};
 pub use process::Driver;

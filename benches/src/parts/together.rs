@@ -115,7 +115,11 @@ async fn start(
     std::fs::write(&gate, "")?;
     let mut failed = 0;
     for child in &mut children {
-        failed += usize::from(child.line("ended", LIMIT).await?.contains("error"));
+        let line = child.line("ended", LIMIT).await?;
+        if line.contains("error") {
+            println!("    {} on {}: {line}", tool.name(), database.name());
+            failed += 1;
+        }
     }
     let time = began.elapsed();
     for child in children {

@@ -1,11 +1,12 @@
 //! Flamingock, with as many changes as are asked for.
 
 use async_trait::async_trait;
-use flamingock::__private::{Body, Definition};
+use flamingock::__private::Definition;
 use flamingock::{Context, MemoryStore, Runner, change, changes};
+use flamingock_tests::many;
 use sqlx::{AssertSqlSafe, MySqlPool, PgPool, SqlitePool};
 
-use super::{BoxError, Starter, step_name, step_sql};
+use super::{BoxError, Starter, step_sql};
 use crate::database::Database;
 
 macro_rules! insert {
@@ -32,21 +33,7 @@ fn definitions(database: Database, count: usize) -> Vec<&'static Definition> {
         Database::Postgres => changes![on_postgres],
         Database::MariaDb => changes![on_mariadb],
     };
-    copies(base[0], count)
-}
-
-fn copies(base: &'static Definition, count: usize) -> Vec<&'static Definition> {
-    let mut changes = Vec::with_capacity(count);
-    for number in 0..count {
-        let definition: &'static Definition = Box::leak(Box::new(Definition {
-            id: step_name(number).leak(),
-            order: format!("{number:05}").leak(),
-            body: Body { ..base.body },
-            ..*base
-        }));
-        changes.push(definition);
-    }
-    changes
+    many(base[0], count)
 }
 
 /// Starts with that many changes, all of them applied, on a store in memory: the engine's own work.
@@ -54,7 +41,7 @@ pub(crate) async fn run_on_memory(
     store: &MemoryStore,
     count: usize,
 ) -> Result<impl Fn() -> Runner, BoxError> {
-    let changes = copies(changes![nothing][0], count);
+    let changes = many(changes![nothing][0], count);
     let store = store.clone();
     let runner = move || Runner::new(&store).changes(changes.iter().copied());
     runner().run().await?;
