@@ -1,8 +1,11 @@
 //! The three databases, and an empty one of each for every measurement.
 
 use std::any::Any;
+use std::path::Path;
 
 use flamingock_tests::{Backend as _, MariaDb, Postgres, Sqlite, sql};
+
+use crate::tools::BoxError;
 
 /// Where to measure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,69 +37,87 @@ impl Database {
     }
 
     /// An empty database with the tables that the changes write to.
-    pub(crate) async fn fresh(self) -> Fresh {
+    pub(crate) async fn fresh(self) -> Result<Fresh, BoxError> {
         let fresh = match self {
             Database::Sqlite => keep(Sqlite::fresh().await),
             Database::Postgres => keep(Postgres::fresh().await),
             Database::MariaDb => keep(MariaDb::fresh().await),
         };
-        let one = "CREATE TABLE one (id INTEGER PRIMARY KEY, what VARCHAR(200))";
+        self.prepare(fresh).await
+    }
+
+    /// The same, for what is written once and then only read: nothing waits for the disk.
+    /// [`write_eagerly`](Self::write_eagerly) ends that.
+    pub(crate) async fn fresh_to_read(self) -> Result<Fresh, BoxError> {
+        match self {
+            Database::Sqlite => {
+                let memory = Path::new("/dev/shm");
+                let folder = match memory.is_dir() {
+                    true => tempfile::tempdir_in(memory)?,
+                    false => tempfile::tempdir()?,
+                };
+                let file = folder.path().join("bench.db");
+                let url = format!("sqlite://{}?mode=rwc", file.display());
+                let guard = Box::new(folder);
+                self.prepare(Fresh { url, _guard: guard }).await
+            }
+            Database::Postgres => {
+                let fresh = self.fresh().await?;
+                let name = fresh.url.rsplit('/').next().unwrap_or_default();
+                let sql = format!("ALTER DATABASE {name} SET synchronous_commit = off");
+                self.rows(&fresh.url, &sql).await?;
+                Ok(fresh)
+            }
+            Database::MariaDb => {
+                let fresh = self.fresh().await?;
+                let sql = "SET GLOBAL innodb_flush_log_at_trx_commit = 0";
+                self.rows(&fresh.url, sql).await?;
+                Ok(fresh)
+            }
+        }
+    }
+
+    /// Every commit is on disk again when it is answered.
+    pub(crate) async fn write_eagerly(self, one: &Fresh) -> Result<(), BoxError> {
+        if self == Database::MariaDb {
+            let sql = "SET GLOBAL innodb_flush_log_at_trx_commit = 1";
+            self.rows(&one.url, sql).await?;
+        }
+        Ok(())
+    }
+
+    async fn prepare(self, fresh: Fresh) -> Result<Fresh, BoxError> {
         for sql in [
             "CREATE TABLE work (what VARCHAR(200))",
             "CREATE TABLE by_hand (id VARCHAR(200) PRIMARY KEY, state VARCHAR(20) NOT NULL)",
-            one,
+            "CREATE TABLE one (id INTEGER PRIMARY KEY, what VARCHAR(200))",
             "INSERT INTO one VALUES (1, 'row')",
         ] {
-            self.rows(&fresh.url, sql).await;
+            self.rows(&fresh.url, sql).await?;
         }
-        fresh
+        Ok(fresh)
     }
 
     /// Runs SQL on a connection of its own.
-    ///
-    /// # Panics
-    ///
-    /// When the database refuses it: nothing can be measured then.
-    pub(crate) async fn rows(self, url: &str, text: &str) -> Vec<String> {
+    pub(crate) async fn rows(self, url: &str, text: &str) -> Result<Vec<String>, BoxError> {
         let rows = match self {
             Database::Sqlite => sql::once::<sqlx::Sqlite>(url, text).await,
             Database::Postgres => sql::once::<sqlx::Postgres>(url, text).await,
             Database::MariaDb => sql::once::<sqlx::MySql>(url, text).await,
         };
-        rows.unwrap_or_else(|error| panic!("{}: {text}\n{error}", self.name()))
+        Ok(rows.map_err(|error| format!("{}: {text}\n{error}", self.name()))?)
     }
 
     /// What the server says it is.
-    pub(crate) async fn version(self) -> String {
-        let fresh = self.fresh().await;
+    pub(crate) async fn version(self) -> Result<String, BoxError> {
+        let fresh = self.fresh().await?;
         let question = match self {
             Database::Sqlite => "SELECT sqlite_version()",
             Database::Postgres => "SHOW server_version",
             Database::MariaDb => "SELECT version()",
         };
-        format!(
-            "{} {}",
-            self.name(),
-            self.rows(&fresh.url, question).await.join(" ")
-        )
-    }
-
-    /// Lets the server commit lazily: for preparing what is only read afterwards.
-    pub(crate) async fn commit_lazily(self, url: &str, lazily: bool) {
-        match self {
-            Database::Sqlite => {}
-            Database::Postgres => {
-                let name = url.rsplit('/').next().unwrap_or_default();
-                let word = if lazily { "off" } else { "on" };
-                let sql = format!("ALTER DATABASE {name} SET synchronous_commit = {word}");
-                self.rows(url, &sql).await;
-            }
-            Database::MariaDb => {
-                let number = if lazily { 0 } else { 1 };
-                let sql = format!("SET GLOBAL innodb_flush_log_at_trx_commit = {number}");
-                self.rows(url, &sql).await;
-            }
-        }
+        let answer = self.rows(&fresh.url, question).await?;
+        Ok(format!("{} {}", self.name(), answer.join(" ")))
     }
 }
 

@@ -54,7 +54,7 @@ async fn machine() -> Result<String, BoxError> {
     let cores = std::thread::available_parallelism()?;
     let mut versions = Vec::new();
     for database in Database::ALL {
-        versions.push(database.version().await);
+        versions.push(database.version().await?);
     }
     let lock = fs::read_to_string(root().join("Cargo.lock"))?;
     for name in ["sqlx", "diesel_migrations", "refinery", "sea-orm-migration"] {

@@ -29,7 +29,10 @@ pub(crate) async fn measure(extent: Extent) -> Result<Findings, BoxError> {
     ];
     let mut table = Table::new("An audit of 500,000 rows", NOTE, &head);
     for database in Database::ALL {
-        let (few, many) = (database.fresh().await, database.fresh().await);
+        let (few, many) = (
+            database.fresh_to_read().await?,
+            database.fresh_to_read().await?,
+        );
         for home in [&few, &many] {
             Tool::Flamingock
                 .open(database, &home.url, changes)
@@ -37,16 +40,16 @@ pub(crate) async fn measure(extent: Extent) -> Result<Findings, BoxError> {
                 .start()
                 .await?;
         }
-        database.rows(&many.url, &grow(database, copies)).await;
+        database.rows(&many.url, &grow(database, copies)).await?;
         let settle = match database {
             Database::Sqlite => "SELECT 1",
             Database::Postgres => "VACUUM ANALYZE flamingock_audit",
             Database::MariaDb => "ANALYZE TABLE flamingock_audit",
         };
-        database.rows(&many.url, settle).await;
+        database.rows(&many.url, settle).await?;
         let rows = database
             .rows(&many.url, "SELECT count(*) FROM flamingock_audit")
-            .await;
+            .await?;
         println!("  {}: {} rows", database.name(), rows.join(""));
         let mut starters = Vec::new();
         for (home, count) in [
@@ -62,6 +65,7 @@ pub(crate) async fn measure(extent: Extent) -> Result<Findings, BoxError> {
         row.extend(samples.iter().map(ToString::to_string));
         row.push(times(samples[3].ratio(&samples[2])));
         table.row(row);
+        database.write_eagerly(&few).await?;
     }
     Ok(Findings {
         tables: vec![table],

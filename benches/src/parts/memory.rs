@@ -28,8 +28,7 @@ pub(crate) async fn measure(extent: Extent) -> Result<Findings, BoxError> {
     ];
     let mut table = Table::new(&title, NOTE, &head);
     for database in Database::ALL {
-        let home = database.fresh().await;
-        database.commit_lazily(&home.url, true).await;
+        let home = database.fresh_to_read().await?;
         Tool::Flamingock
             .open(database, &home.url, count)
             .await?
@@ -41,7 +40,7 @@ pub(crate) async fn measure(extent: Extent) -> Result<Findings, BoxError> {
                 peaks.push(peak(database, &home.url, changes).await?);
             }
         }
-        database.commit_lazily(&home.url, false).await;
+        database.write_eagerly(&home).await?;
         let medians = peaks.map(|mut peaks| {
             peaks.sort_unstable();
             peaks[peaks.len() / 2]

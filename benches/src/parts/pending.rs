@@ -34,14 +34,16 @@ pub(crate) async fn measure(extent: Extent) -> Result<Findings, BoxError> {
                 if !tool.knows(database) {
                     continue;
                 }
-                let home = database.fresh().await;
+                let home = database.fresh().await?;
                 let mut starter = tool.open(database, &home.url, count).await?;
                 let began = Instant::now();
                 starter.start().await?;
                 if round > 0 {
                     samples[index].push(began.elapsed());
                 }
-                let done = database.rows(&home.url, "SELECT count(*) FROM work").await;
+                let done = database
+                    .rows(&home.url, "SELECT count(*) FROM work")
+                    .await?;
                 assert_eq!(done, [count.to_string()], "{}", tool.name());
             }
         }

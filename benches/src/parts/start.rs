@@ -46,9 +46,7 @@ pub(crate) async fn measure(extent: Extent) -> Result<Findings, BoxError> {
             let mut homes = Vec::new();
             let mut starters = Vec::new();
             for tool in &tools {
-                let home = database.fresh().await;
-                database.commit_lazily(&home.url, true).await;
-                // That connection commits lazily.
+                let home = database.fresh_to_read().await?;
                 tool.open(database, &home.url, count).await?.start().await?;
                 starters.push(tool.open(database, &home.url, count).await?);
                 homes.push(home);
@@ -61,7 +59,7 @@ pub(crate) async fn measure(extent: Extent) -> Result<Findings, BoxError> {
                 points[index].push((count as f64, own.median()));
             }
             for home in &homes {
-                database.commit_lazily(&home.url, false).await;
+                database.write_eagerly(home).await?;
             }
         }
         for ((tool, cells), points) in tools.iter().zip(cells).zip(points) {
@@ -94,7 +92,7 @@ async fn trips() -> Result<Table, BoxError> {
                 row.push("-".to_owned());
                 continue;
             }
-            let home = database.fresh().await;
+            let home = database.fresh().await?;
             let proxy = Proxy::in_front_of(&home.url)?;
             let mut starter = tool.open(database, &proxy.url(&home.url), 100).await?;
             starter.start().await?;

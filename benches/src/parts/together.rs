@@ -76,12 +76,12 @@ struct Times {
 }
 
 async fn round_of(tool: Tool, database: Database, times: &mut Times) -> Result<(), BoxError> {
-    let alone = database.fresh().await;
+    let alone = database.fresh().await?;
     let (time, _) = start(tool, database, &alone.url, 1).await?;
     times.one_cold.push(time);
     let (time, _) = start(tool, database, &alone.url, 1).await?;
     times.one_warm.push(time);
-    let shared = database.fresh().await;
+    let shared = database.fresh().await?;
     let (time, failed) = start(tool, database, &shared.url, PROCESSES).await?;
     times.cold.push(time);
     times.failed += failed;
