@@ -6,19 +6,19 @@ use proc_macro2::{Span, TokenStream, TokenTree};
 use syn::Path;
 use syn::parse::Parser;
 
-use crate::keys::{Key, Spanned, entries, meant, split};
+use crate::keys::{Key, Owner, Spanned, entries, meant, split};
 use crate::problems::Problems;
 
 /// An id must fit the index of the audit table in every database.
 const MAX_ID: usize = 190;
 
-const TRANSACTION: Key = Key {
+pub(crate) const TRANSACTION: Key = Key {
     name: "transaction",
     shape: "is `true` or `false`, without quotes",
     example: "transaction = false",
 };
 
-const fn text(name: &'static str, example: &'static str) -> Key {
+pub(crate) const fn text(name: &'static str, example: &'static str) -> Key {
     Key {
         name,
         shape: "is a string",
@@ -26,7 +26,7 @@ const fn text(name: &'static str, example: &'static str) -> Key {
     }
 }
 
-const fn time(name: &'static str, example: &'static str) -> Key {
+pub(crate) const fn time(name: &'static str, example: &'static str) -> Key {
     Key {
         name,
         shape: "is a string with a number and a unit",
@@ -34,31 +34,48 @@ const fn time(name: &'static str, example: &'static str) -> Key {
     }
 }
 
+pub(crate) const AUTHOR: Key = text("author", r#"author = "ada""#);
+pub(crate) const STAGE: Key = text("stage", r#"stage = "schema""#);
+pub(crate) const TARGET: Key = text("target", r#"target = "billing""#);
+pub(crate) const RECOVERY: Key = Key {
+    name: "recovery",
+    shape: r#"is "manual" or "retry""#,
+    example: r#"recovery = "retry""#,
+};
+pub(crate) const REPEAT: Key = Key {
+    name: "repeat",
+    shape: r#"is "on-change""#,
+    example: r#"repeat = "on-change""#,
+};
+pub(crate) const TAGS: Key = Key {
+    name: "tags",
+    shape: "is a list of strings",
+    example: r#"tags = ["dev", "demo"]"#,
+};
+pub(crate) const TIMEOUT: Key = time("timeout", r#"timeout = "30s""#);
+pub(crate) const LOCK_TIMEOUT: Key = time("lock_timeout", r#"lock_timeout = "3s""#);
+pub(crate) const STATEMENT_TIMEOUT: Key =
+    time("statement_timeout", r#"statement_timeout = "1m 30s""#);
+pub(crate) const DETACHED: Key = Key {
+    name: "detached",
+    shape: "stands alone, without a value",
+    example: "detached",
+};
+
 const CHANGE_KEYS: &[Key] = &[
     text("id", r#"id = "create-users""#),
     text("order", r#"order = "0001""#),
-    text("author", r#"author = "ada""#),
-    text("stage", r#"stage = "schema""#),
-    text("target", r#"target = "billing""#),
+    AUTHOR,
+    STAGE,
+    TARGET,
     TRANSACTION,
-    Key {
-        name: "recovery",
-        shape: r#"is "manual" or "retry""#,
-        example: r#"recovery = "retry""#,
-    },
-    Key {
-        name: "tags",
-        shape: "is a list of strings",
-        example: r#"tags = ["dev", "demo"]"#,
-    },
-    time("timeout", r#"timeout = "30s""#),
-    time("lock_timeout", r#"lock_timeout = "3s""#),
-    time("statement_timeout", r#"statement_timeout = "1m 30s""#),
-    Key {
-        name: "detached",
-        shape: "stands alone, without a value",
-        example: "detached",
-    },
+    RECOVERY,
+    REPEAT,
+    TAGS,
+    TIMEOUT,
+    LOCK_TIMEOUT,
+    STATEMENT_TIMEOUT,
+    DETACHED,
 ];
 
 const ROLLBACK_KEYS: &[Key] = &[TRANSACTION];
@@ -73,6 +90,7 @@ pub(crate) struct ChangeAttr {
     pub(crate) target: Option<Spanned<String>>,
     pub(crate) transaction: Option<Spanned<bool>>,
     pub(crate) retry: bool,
+    pub(crate) repeats: bool,
     pub(crate) tags: Vec<String>,
     pub(crate) timeout: Option<Spanned<Duration>>,
     pub(crate) lock_timeout: Option<Spanned<Duration>>,
@@ -86,7 +104,7 @@ impl ChangeAttr {
         let mut attr = ChangeAttr::default();
         let mut given = Vec::new();
         let parts = split(tokens);
-        for entry in entries(&parts, CHANGE_KEYS, "change", problems) {
+        for entry in entries(&parts, CHANGE_KEYS, Owner::Attribute("change"), problems) {
             given.push(entry.key.name);
             match entry.key.name {
                 "id" => attr.id = entry.text(problems),
@@ -98,6 +116,7 @@ impl ChangeAttr {
                 "recovery" => {
                     attr.retry = entry.choice(&["manual", "retry"], problems) == Some("retry");
                 }
+                "repeat" => attr.repeats = entry.choice(&["on-change"], problems).is_some(),
                 "tags" => attr.tags = entry.texts(problems),
                 "timeout" => attr.timeout = entry.duration(problems),
                 "lock_timeout" => attr.lock_timeout = entry.duration(problems),
@@ -180,7 +199,7 @@ impl LinkAttr {
     fn parse(
         tokens: TokenStream,
         keys: &'static [Key],
-        attribute: &str,
+        attribute: &'static str,
         problems: &mut Problems,
     ) -> LinkAttr {
         let parts = split(tokens);
@@ -195,7 +214,7 @@ impl LinkAttr {
             }
         };
         let mut transaction = None;
-        for entry in entries(rest, keys, attribute, problems) {
+        for entry in entries(rest, keys, Owner::Attribute(attribute), problems) {
             transaction = entry.switch(problems);
         }
         LinkAttr {

@@ -173,6 +173,11 @@ fn change_definition(attr: &ChangeAttr, function: &Function, name: &Ident) -> To
     } else {
         quote!(Manual)
     };
+    let repeat = if attr.repeats {
+        quote!(OnChange)
+    } else {
+        quote!(Once)
+    };
     let tags = &attr.tags;
     let timeout = duration(attr.timeout.as_ref());
     let lock_timeout = duration(attr.lock_timeout.as_ref());
@@ -202,6 +207,7 @@ fn change_definition(attr: &ChangeAttr, function: &Function, name: &Ident) -> To
                 stage: #stage,
                 target: #target,
                 recovery: ::flamingock::__private::Recovery::#recovery,
+                repeat: ::flamingock::__private::Repeat::#repeat,
                 tags: &[#(#tags),*],
                 timeout: #timeout,
                 lock_timeout: #lock_timeout,
@@ -216,7 +222,7 @@ fn change_definition(attr: &ChangeAttr, function: &Function, name: &Ident) -> To
     }
 }
 
-fn duration(value: Option<&Spanned<Duration>>) -> TokenStream {
+pub(crate) fn duration(value: Option<&Spanned<Duration>>) -> TokenStream {
     match value {
         None => quote!(::core::option::Option::None),
         Some(duration) => {

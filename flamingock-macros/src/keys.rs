@@ -33,6 +33,37 @@ impl Key {
     }
 }
 
+/// What the keys belong to, as it is written.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Owner {
+    /// `#[name(..)]`
+    Attribute(&'static str),
+    /// `name!(first, ..)`
+    Macro {
+        name: &'static str,
+        /// What stands before the keys, in an example.
+        first: &'static str,
+    },
+}
+
+impl Owner {
+    /// Its name.
+    fn name(self) -> String {
+        match self {
+            Owner::Attribute(name) => format!("#[{name}]"),
+            Owner::Macro { name, .. } => format!("{name}!"),
+        }
+    }
+
+    /// How it is written with these keys.
+    pub(crate) fn with(self, keys: &str) -> String {
+        match self {
+            Owner::Attribute(name) => format!("#[{name}({keys})]"),
+            Owner::Macro { name, first } => format!("{name}!({first}, {keys})"),
+        }
+    }
+}
+
 /// One `key`, or `key = value`, as it stands in the attribute.
 #[derive(Debug)]
 pub(crate) struct Entry {
@@ -59,7 +90,7 @@ pub(crate) fn split(attribute: TokenStream) -> Vec<Vec<TokenTree>> {
 pub(crate) fn entries(
     parts: &[Vec<TokenTree>],
     keys: &'static [Key],
-    attribute: &str,
+    owner: Owner,
     problems: &mut Problems,
 ) -> Vec<Entry> {
     let mut entries: Vec<Entry> = Vec::new();
@@ -69,20 +100,20 @@ pub(crate) fn entries(
             Some(_) => {
                 problems.at(
                     part.iter().cloned().collect::<TokenStream>(),
-                    format!("expected a key: `#[{attribute}(key = value)]`"),
+                    format!("expected a key: `{}`", owner.with("key = value")),
                 );
                 continue;
             }
             None => {
                 problems.push(syn::Error::new(
                     Span::call_site(),
-                    format!("two commas in a row in `#[{attribute}]`"),
+                    format!("two commas in a row in `{}`", owner.name()),
                 ));
                 continue;
             }
         };
         let Some(key) = keys.iter().find(|key| name == key.name) else {
-            problems.at(name, unknown(&name.to_string(), keys, attribute));
+            problems.at(name, unknown(&name.to_string(), keys, owner));
             continue;
         };
         if entries.iter().any(|entry| entry.key.name == key.name) {
@@ -115,16 +146,17 @@ pub(crate) fn meant(part: &[TokenTree], keys: &[Key]) -> Option<&'static str> {
     near_miss(&name.to_string(), &names)
 }
 
-fn unknown(name: &str, keys: &[Key], attribute: &str) -> String {
+fn unknown(name: &str, keys: &[Key], owner: Owner) -> String {
+    let owner = owner.name();
     let names: Vec<&str> = keys.iter().map(|key| key.name).collect();
     match (near_miss(name, &names), names.as_slice()) {
         (Some(meant), _) => format!("unknown key `{name}`, did you mean `{meant}`?"),
         (None, []) => {
-            format!("unknown key `{name}`: `#[{attribute}]` takes the change and nothing else")
+            format!("unknown key `{name}`: `{owner}` takes the change and nothing else")
         }
         (None, _) => {
             format!(
-                "unknown key `{name}`: `#[{attribute}]` knows `{}`",
+                "unknown key `{name}`: `{owner}` knows `{}`",
                 names.join("`, `")
             )
         }
@@ -278,7 +310,7 @@ fn single(tokens: impl IntoIterator<Item = TokenTree>) -> Option<TokenTree> {
     }
 }
 
-fn string(token: &TokenTree) -> Option<String> {
+pub(crate) fn string(token: &TokenTree) -> Option<String> {
     let TokenTree::Literal(literal) = token else {
         return None;
     };

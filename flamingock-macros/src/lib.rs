@@ -1,9 +1,12 @@
-//! The attribute macros of Flamingock. Use them as `flamingock::change`, `flamingock::rollback` and
-//! `flamingock::verify`; the code that they generate needs that crate.
+//! The macros of Flamingock. Use them as `flamingock::change`, `flamingock::rollback`,
+//! `flamingock::verify` and `flamingock::include_files`; the code that they generate needs that crate.
 
 mod attr;
+mod build_script;
 mod digest;
 mod expand;
+mod files;
+mod folder;
 mod function;
 mod keys;
 mod problems;
@@ -30,6 +33,7 @@ use proc_macro::TokenStream;
 /// | `target` | the name of a target system | `"default"` |
 /// | `transaction` | `true` or `false` | a transaction if and only if there is a connection argument |
 /// | `recovery` | `"manual"`: a person decides what becomes of a change that stopped half-way. `"retry"`: it is safe to run again | `"manual"` |
+/// | `repeat` | `"on-change"`: applied again, after the ordered changes of its stage, whenever its digest is not the one that was applied last | it is applied once |
 /// | `tags` | `["dev", ..]`, names that the runner selects by | none |
 /// | `timeout` | how long the function may take | no limit |
 /// | `lock_timeout` | how long a statement of the change may wait for a lock of the database; a change in a transaction that waits longer is tried again, three times at most | the database's own limit |
@@ -113,6 +117,42 @@ pub fn rollback(attribute: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn verify(attribute: TokenStream, item: TokenStream) -> TokenStream {
     beside(item, |item| expand::verify(attribute.into(), item))
+}
+
+/// Makes changes of the files of a folder.
+///
+/// The folder is named from the package, with `/`: `include_files!("changes")`. Its files are found
+/// and embedded when the crate is compiled, subfolders included: `.sql`, `.yaml`, `.yml`, `.toml`
+/// and `.conf`. Hidden ones, and files of other kinds, are left alone. What the files say is read
+/// when the application starts.
+///
+/// # Keys
+///
+/// They stand behind the folder and hold for every file that does not say otherwise.
+///
+/// | key | shape | without it |
+/// |---|---|---|
+/// | `author`, `stage`, `target`, `recovery`, `repeat`, `tags`, `timeout`, `lock_timeout`, `statement_timeout` | as in [`change`](macro@change) | as in [`change`](macro@change) |
+/// | `transaction` | `true` or `false` | `true` |
+/// | `format` | `"flamingock"`, `"sqlx"`, `"refinery"`, `"diesel"`, `"goose"` or `"flyway"`: how the names are read | found by the names |
+/// | `static` | the word alone: the package needs no build script | it needs one, below |
+/// | `detached` | the word alone: the macro is an expression, for `Runner::files`, and the changes are in no registry | it is an item, and they are registered |
+///
+/// # The build script
+///
+/// Cargo compiles anew when an embedded file is edited or removed, and not when a file is added. So
+/// the package needs a build script, `build.rs`, that names the folder:
+///
+/// ```no_run
+/// // In `build.rs`, in its `main`:
+/// println!("cargo::rerun-if-changed=changes");
+/// ```
+///
+/// Without one, the macro does not compile and shows that line. A debug build also compares what was
+/// embedded with the folder at each start, if the folder is there.
+#[proc_macro]
+pub fn include_files(input: TokenStream) -> TokenStream {
+    files::include_files(input.into()).into()
 }
 
 /// The item exactly as it was written, and what goes with it.

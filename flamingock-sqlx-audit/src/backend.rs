@@ -63,6 +63,17 @@ pub struct Answer {
     pub last_insert_id: i64,
 }
 
+/// How far a text of the user's came.
+#[derive(Debug, Default)]
+pub struct Progress {
+    /// How many statements were answered without an error.
+    pub answered: usize,
+    /// How many rows with one column of the mark's name were among the answers.
+    pub marks: usize,
+    /// What ended it before its end: what followed was not run.
+    pub error: Option<sqlx::Error>,
+}
+
 /// A database that the tables can live in.
 pub trait Backend: fmt::Debug + Send + Sync + 'static {
     /// The driver.
@@ -76,6 +87,19 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
         connection: &mut Conn<Self>,
         statement: Rendered,
     ) -> impl Future<Output = Result<Answer, sqlx::Error>> + Send;
+
+    /// Sends a text of the user's, and reads the answers to their end. Rows are let go, unlooked at;
+    /// only those with a single column of the name `mark` are counted.
+    fn run(
+        connection: &mut Conn<Self>,
+        text: String,
+        mark: &str,
+    ) -> impl Future<Output = Progress> + Send;
+
+    /// Where in a text its error is, in characters counted from 1, where the database tells.
+    fn position(_error: &sqlx::Error) -> Option<usize> {
+        None
+    }
 
     /// Runs statements that belong together and answers what the first one was answered. What may
     /// be there in part only is [`write_together`](Self::write_together)'s. `patience` bounds how
@@ -121,6 +145,33 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
         }
     }
 }
+
+/// Reads a whole answer and keeps nothing of it, whatever the driver.
+macro_rules! run_to_its_end {
+    ($stream:expr, $mark:expr) => {{
+        use futures_util::StreamExt;
+        use sqlx::{Column as _, Row as _};
+        let mut progress = $crate::backend::Progress::default();
+        let mut stream = $stream;
+        while let Some(item) = stream.next().await {
+            match item {
+                Ok(sqlx::Either::Left(_)) => progress.answered += 1,
+                Ok(sqlx::Either::Right(row)) => {
+                    let columns = row.columns();
+                    if columns.len() == 1 && columns[0].name() == $mark {
+                        progress.marks += 1;
+                    }
+                }
+                Err(error) => {
+                    progress.error = Some(error);
+                    break;
+                }
+            }
+        }
+        progress
+    }};
+}
+pub(crate) use run_to_its_end;
 
 /// Reads every row and count of an answer, whatever the driver.
 macro_rules! collect_answer {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sqlx::{AssertSqlSafe, Executor};
 
-use crate::backend::{Answer, Backend, Conn, collect_answer};
+use crate::backend::{Answer, Backend, Conn, Progress, collect_answer, run_to_its_end};
 use crate::dialect::{Dialect, Isolation};
 use crate::failure::Failure;
 use crate::template::{Rendered, Values, hex};
@@ -27,6 +27,11 @@ impl Backend for MySql {
             connection.fetch_many(query),
             result => i64::try_from(result.last_insert_id()).unwrap_or_default()
         )
+    }
+
+    async fn run(connection: &mut Conn<Self>, text: String, mark: &str) -> Progress {
+        let query = sqlx::raw_sql(AssertSqlSafe(text));
+        run_to_its_end!(connection.fetch_many(query), mark)
     }
 
     /// Sent as one text. What has more than one statement here is idempotent: the server may stop

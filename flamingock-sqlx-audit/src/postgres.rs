@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sqlx::{AssertSqlSafe, Executor};
 
-use crate::backend::{Answer, Backend, Conn, collect_answer};
+use crate::backend::{Answer, Backend, Conn, Progress, collect_answer, run_to_its_end};
 use crate::dialect::{Dialect, Isolation};
 use crate::failure::Failure;
 use crate::template::{Rendered, Values, hex};
@@ -24,6 +24,23 @@ impl Backend for Postgres {
     ) -> Result<Answer, sqlx::Error> {
         let query = sqlx::raw_sql(AssertSqlSafe(statement.text));
         collect_answer!(connection.fetch_many(query), result => 0)
+    }
+
+    async fn run(connection: &mut Conn<Self>, text: String, mark: &str) -> Progress {
+        let query = sqlx::raw_sql(AssertSqlSafe(text));
+        run_to_its_end!(connection.fetch_many(query), mark)
+    }
+
+    fn position(error: &sqlx::Error) -> Option<usize> {
+        let error = error.as_database_error()?;
+        match error
+            .try_downcast_ref::<sqlx::postgres::PgDatabaseError>()?
+            .position()?
+        {
+            sqlx::postgres::PgErrorPosition::Original(position) => Some(position),
+            // In a text of the server's own, such as a function's body.
+            sqlx::postgres::PgErrorPosition::Internal { .. } => None,
+        }
     }
 
     /// One text is one implicit transaction.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use sqlx::{AssertSqlSafe, Connection, Executor};
 use sqlx_core::transaction::TransactionManager;
 
-use crate::backend::{Answer, Backend, Conn, collect_answer};
+use crate::backend::{Answer, Backend, Conn, Progress, collect_answer, run_to_its_end};
 use crate::dialect::{Dialect, Isolation, LeaseWitness};
 use crate::failure::Failure;
 use crate::template::{Rendered, Value, Values};
@@ -45,6 +45,11 @@ impl Backend for Sqlite {
             };
         }
         collect_answer!(connection.fetch_many(query), result => 0)
+    }
+
+    async fn run(connection: &mut Conn<Self>, text: String, mark: &str) -> Progress {
+        let query = sqlx::raw_sql(AssertSqlSafe(text));
+        run_to_its_end!(connection.fetch_many(query), mark)
     }
 
     /// A transaction that takes the write lock at once: a later upgrade is refused without waiting.

@@ -50,6 +50,8 @@ pub enum NeedKind {
     Connection(DatabaseKind),
     /// The engine's transaction on it.
     Transaction(DatabaseKind),
+    /// A connection of the change's target system, whatever its database: what SQL in a file takes.
+    AnyConnection,
     /// A value that somebody must have provided.
     Value,
     /// A value that may be missing.
@@ -85,11 +87,14 @@ impl Need {
         }
     }
 
+    /// What SQL in a file asks for.
+    pub const ANY_CONNECTION: Need = Need::of::<str>(NeedKind::AnyConnection);
+
     /// Whether it is a connection or a transaction.
     pub const fn is_connection(&self) -> bool {
         matches!(
             self.kind,
-            NeedKind::Connection(_) | NeedKind::Transaction(_)
+            NeedKind::Connection(_) | NeedKind::Transaction(_) | NeedKind::AnyConnection
         )
     }
 

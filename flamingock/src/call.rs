@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use crate::argument::{Inputs, Session, Values};
 use crate::audit::ErrorChain;
-use crate::change::{Body, BoxError, Definition};
+use crate::change::{Body, BoxError, Code, Definition};
 
 /// How long a statement of ours may still take once the lock is lost.
 pub(crate) const GRACE: Duration = Duration::from_secs(10);
@@ -185,7 +185,21 @@ impl Invocation<'_> {
             values: self.values,
         };
         // Taking the arguments is the function's code too, as far as panics go.
-        let call = AssertUnwindSafe(async { (body.call)(inputs, []).await }).catch_unwind();
+        let call = async {
+            match body.code {
+                Code::Function(call) => call(inputs, []).await,
+                Code::Read(read) => read.call(inputs, []).await,
+            }
+        };
+        self.watch(call).await
+    }
+
+    /// Waits for the user's work, for as long as it may take.
+    pub(crate) async fn watch<T>(
+        &self,
+        work: impl Future<Output = Result<T, BoxError>>,
+    ) -> Ended<T> {
+        let call = AssertUnwindSafe(work).catch_unwind();
         let limit = async {
             match self.timeout {
                 Some(timeout) => {

@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use crate::argument::{Inputs, Need, Outlives, connections};
+use crate::script::Script;
 
 /// Any error that a change may return, as the engine keeps it.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync + 'static>;
@@ -61,9 +62,60 @@ impl Recovery {
     }
 }
 
-/// One function of the user: a change, a rollback (`T = ()`) or a verify (`T = bool`).
+/// Whether a change that is applied is applied again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Repeat {
+    /// Never.
+    Once,
+    /// Whenever its digest is not the one that was applied last.
+    OnChange,
+}
+
+/// What a body runs.
+pub enum Code<T: 'static> {
+    /// A function, called by what a macro wrote for it.
+    Function(Call<T>),
+    /// Something that was read from a file.
+    Read(&'static dyn Callable<T>),
+}
+
+impl<T> fmt::Debug for Code<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Code::Function(_) => "Function",
+            Code::Read(_) => "Read",
+        })
+    }
+}
+
+impl<T> Clone for Code<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Code<T> {}
+
+/// What was read from a file, and can be called as a function is.
+pub trait Callable<T>: fmt::Debug + Send + Sync {
+    /// Calls it.
+    fn call<'a, 'c>(
+        &'static self,
+        inputs: Inputs<'a, 'c>,
+        outlives: Outlives<'a, 'c>,
+    ) -> Answer<'a, T>;
+
+    /// The SQL, if that is all there is: in a transaction it can be sent in one text with everything
+    /// around it.
+    fn script(&self) -> Option<&Script> {
+        None
+    }
+}
+
+/// One function of the user: a change, a rollback (`T = ()`) or a verify (`T = bool`); or what stands
+/// for one in a file.
 pub struct Body<T: 'static> {
-    /// The function's name.
+    /// The function's name, or the file's.
     pub name: &'static str,
     /// Where the function stands.
     pub location: Location,
@@ -72,7 +124,7 @@ pub struct Body<T: 'static> {
     /// Whether it runs in a transaction: it takes a connection, and `transaction` is not false.
     pub transaction: bool,
     /// The function itself, with its types erased.
-    pub call: Call<T>,
+    pub code: Code<T>,
 }
 
 impl<T> Body<T> {
@@ -91,7 +143,15 @@ impl<T> Body<T> {
             location,
             needs,
             transaction,
-            call,
+            code: Code::Function(call),
+        }
+    }
+
+    /// The SQL, if that is all there is.
+    pub(crate) fn script(&self) -> Option<&'static Script> {
+        match self.code {
+            Code::Function(_) => None,
+            Code::Read(read) => read.script(),
         }
     }
 }
@@ -105,7 +165,7 @@ impl<T> fmt::Debug for Body<T> {
     }
 }
 
-/// Everything that is known of a change at compile time.
+/// Everything that is known of a change before it runs.
 #[derive(Debug)]
 pub struct Definition {
     /// Unique in the service.
@@ -114,7 +174,8 @@ pub struct Definition {
     pub order: &'static str,
     /// Who wrote it; the crate's name where the attribute does not say.
     pub author: &'static str,
-    /// The function's doc comment, empty where there is none.
+    /// The function's doc comment, or what the comments at the head of a file say; empty where there
+    /// is none.
     pub description: &'static str,
     /// The stage; "default" where the attribute does not say.
     pub stage: &'static str,
@@ -122,6 +183,8 @@ pub struct Definition {
     pub target: &'static str,
     /// What may be done with it when it stopped half-way.
     pub recovery: Recovery,
+    /// Whether it is applied again.
+    pub repeat: Repeat,
     /// Names that the runner selects by.
     pub tags: &'static [&'static str],
     /// The longest time that the function may take.
@@ -130,7 +193,7 @@ pub struct Definition {
     pub lock_timeout: Option<Duration>,
     /// The longest time that a statement in the change may take.
     pub statement_timeout: Option<Duration>,
-    /// `v1:` and the hash of the function's parameters, return type and body.
+    /// `v1:` and the hash of the function's parameters, return type and body, or of the file's text.
     pub digest: &'static str,
     /// Where the function stands; its first segment is the crate.
     pub module_path: &'static str,
@@ -284,6 +347,7 @@ pub const REFUSED: &Definition = &Definition {
     stage: "",
     target: "",
     recovery: Recovery::Manual,
+    repeat: Repeat::Once,
     tags: &[],
     timeout: None,
     lock_timeout: None,

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::audit::{Origin, State, TransactionMode};
-use crate::change::Recovery;
+use crate::change::{Recovery, Repeat};
 
 /// What to do with a change.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +14,8 @@ pub(crate) enum Decision {
     Apply,
     /// It is applied.
     Skip,
+    /// It is applied, but not as it is now, and is one that is then run again.
+    Again,
     /// Ask its probe: true is applied. False is what the attempt was to be.
     Verify(WhenAbsent),
     /// Ask the target's marker whether the attempt was committed, then skip or apply.
@@ -84,6 +86,7 @@ impl fmt::Display for Cause {
 pub(crate) struct Code {
     pub(crate) recovery: Recovery,
     pub(crate) has_verify: bool,
+    pub(crate) repeat: Repeat,
 }
 
 /// What the newest entry says of a change, as far as the decision goes.
@@ -92,6 +95,8 @@ pub(crate) struct Recorded<'a> {
     pub(crate) state: &'a State,
     pub(crate) mode: &'a TransactionMode,
     pub(crate) origin: &'a Origin,
+    /// Whether the code is another one since.
+    pub(crate) changed: bool,
 }
 
 /// What to do with a change. How the recorded attempt ran tells what it may have left behind; what
@@ -102,7 +107,10 @@ pub(crate) fn decide(recorded: Option<&Recorded<'_>>, code: Code) -> Decision {
     };
     match recorded.state {
         State::RolledBack | State::MarkedRolledBack => Decision::Apply,
-        State::Applied | State::MarkedApplied => Decision::Skip,
+        State::Applied | State::MarkedApplied => match code.repeat {
+            Repeat::OnChange if recorded.changed => Decision::Again,
+            Repeat::OnChange | Repeat::Once => Decision::Skip,
+        },
         State::Started | State::Failed if *recorded.origin == Origin::Undo => {
             if code.has_verify {
                 Decision::Verify(WhenAbsent::RolledBack)
@@ -173,10 +181,12 @@ mod tests {
                 state: &state,
                 mode: &mode,
                 origin: &origin,
+                changed: true,
             };
             let code = Code {
                 recovery: *recovery,
                 has_verify: *has_verify,
+                repeat: Repeat::Once,
             };
             assert_eq!(
                 decide(Some(&recorded), code),
@@ -196,10 +206,45 @@ mod tests {
                     None,
                     Code {
                         recovery,
-                        has_verify
+                        has_verify,
+                        repeat: Repeat::OnChange,
                     }
                 ),
                 Decision::Apply
+            );
+        }
+    }
+
+    #[test]
+    fn what_repeats_is_applied_again_only_when_it_has_changed() {
+        for (state, repeat, changed, expected) in [
+            (State::Applied, Repeat::OnChange, true, Decision::Again),
+            (
+                State::MarkedApplied,
+                Repeat::OnChange,
+                true,
+                Decision::Again,
+            ),
+            (State::Applied, Repeat::OnChange, false, Decision::Skip),
+            (State::Applied, Repeat::Once, true, Decision::Skip),
+            (State::RolledBack, Repeat::OnChange, false, Decision::Apply),
+            (State::Failed, Repeat::OnChange, true, Decision::Apply),
+        ] {
+            let recorded = Recorded {
+                state: &state,
+                mode: &TransactionMode::Shared,
+                origin: &Origin::Run,
+                changed,
+            };
+            let code = Code {
+                recovery: Manual,
+                has_verify: false,
+                repeat,
+            };
+            assert_eq!(
+                decide(Some(&recorded), code),
+                expected,
+                "{recorded:?} {code:?}"
             );
         }
     }

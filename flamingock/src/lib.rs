@@ -206,6 +206,7 @@ mod engine;
 mod entry;
 mod error;
 mod execute;
+mod files;
 pub mod listener;
 mod lock;
 mod manifest;
@@ -224,10 +225,14 @@ mod registry;
 mod release;
 mod report;
 mod runner;
+mod script;
 mod services;
 #[cfg(feature = "_sqlx")]
 mod sql;
+#[cfg(feature = "_sqlx")]
+mod statements;
 mod storage;
+mod suggest;
 #[cfg_attr(
     not(feature = "_sqlx"),
     expect(dead_code, reason = "what only databases use")
@@ -259,6 +264,15 @@ pub use error::Error;
 /// ```
 ///
 pub use flamingock_macros::change;
+/// Changes as files: `include_files!("changes")` embeds the files of a folder, which run in one order
+/// with code. [`guide::files`] says how they are named and what they can say.
+///
+/// ```text
+/// flamingock::include_files!("changes");
+/// flamingock::include_files!("migrations", format = "sqlx", stage = "schema");
+/// ```
+///
+pub use flamingock_macros::include_files;
 /// The attribute of a rollback: `#[rollback(the_change)]`.
 ///
 /// ```
@@ -341,6 +355,9 @@ pub mod guide {
 
     #[doc = include_str!("../docs/listeners.md")]
     pub mod listeners {}
+
+    #[doc = include_str!("../docs/files.md")]
+    pub mod files {}
 }
 
 #[cfg(all(doctest, feature = "sqlite"))]
@@ -355,10 +372,23 @@ pub mod __private {
         connection_is_first, connections, ensure,
     };
     pub use crate::change::{
-        Answer, Body, BoxFuture, Call, Change, ChangeOutput, Definition, HasRollback, HasVerify,
-        Link, Location, REFUSED, Recovery, Unlinked, VerifyOutput, default_author, erase_change,
-        erase_verify,
+        Answer, Body, BoxFuture, Call, Callable, Change, ChangeOutput, Code, Definition,
+        HasRollback, HasVerify, Link, Location, REFUSED, Recovery, Repeat, Unlinked, VerifyOutput,
+        default_author, erase_change, erase_verify,
     };
-    pub use crate::registry::{FLAMINGOCK_CHANGES_0_1, FLAMINGOCK_INCLUDES_0_1, Include};
+    pub use crate::files::{Defaults, EmbeddedFolder};
+    pub use crate::registry::{
+        FLAMINGOCK_CHANGES_0_1, FLAMINGOCK_FOLDERS_0_1, FLAMINGOCK_INCLUDES_0_1, Include,
+    };
+    pub use crate::script::Script;
     pub use linkme;
+
+    /// What splits scripts, for the tests and the fuzz target.
+    #[cfg(feature = "_sqlx")]
+    pub mod statements {
+        pub use crate::statements::{
+            Blocks, Flaw, Script, SplitError, Statement, TransactionControl, read, shorten, split,
+            transaction_control,
+        };
+    }
 }

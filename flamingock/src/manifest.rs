@@ -3,6 +3,7 @@
 
 use std::fmt::Write;
 
+use crate::change::Repeat;
 use crate::pipeline::{Pipeline, Problem};
 
 const HEADER: &str = "# The changes of this application, one a line. Review every difference: an\n# applied change must not be edited, renamed, reordered or dropped.\n";
@@ -16,9 +17,13 @@ pub(crate) fn text(pipeline: &Pipeline) -> String {
         } else {
             "no-transaction"
         };
+        let repeat = match change.repeat {
+            Repeat::Once => "",
+            Repeat::OnChange => " repeat=on-change",
+        };
         let _ = writeln!(
             text,
-            "{} {} {:?} target={} {transaction} {}",
+            "{} {} {:?} target={} {transaction}{repeat} {}",
             change.stage, change.order, change.id, change.target, change.digest
         );
     }

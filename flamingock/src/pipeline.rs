@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 
-use crate::change::{Definition, Location};
+use crate::change::{Definition, Location, Repeat};
 use crate::digest::Digest;
 use crate::order;
 use crate::target::DEFAULT;
@@ -115,9 +115,13 @@ impl Pipeline {
         let mut stages = place_stages(declared, &by_stage, &mut problems);
         for stage in &mut stages {
             stage.changes = by_stage.remove(stage.name.as_str()).unwrap_or_default();
-            stage
-                .changes
-                .sort_by(|a, b| order::compare(a.order, b.order));
+            // What is applied again comes after what is applied once.
+            stage.changes.sort_by(|a, b| {
+                let repeats = |change: &Definition| change.repeat == Repeat::OnChange;
+                repeats(a)
+                    .cmp(&repeats(b))
+                    .then_with(|| order::compare(a.order, b.order))
+            });
             check_orders(&stage.changes, &mut problems);
         }
         for (name, changes) in by_stage {

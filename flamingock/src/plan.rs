@@ -6,7 +6,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::audit::{Newest, State};
-use crate::change::{Definition, Recovery};
+use crate::change::{Definition, Recovery, Repeat};
 use crate::decision::{Code, Decision, Recorded, WhenAbsent, decide};
 use crate::order;
 use crate::pipeline::Pipeline;
@@ -18,6 +18,11 @@ use crate::pipeline::Pipeline;
 pub enum Note {
     /// The code of an applied change is not the code that was applied.
     Drifted {
+        /// The digest that was applied.
+        applied: String,
+    },
+    /// It is applied again: it is not what was applied last.
+    Again {
         /// The digest that was applied.
         applied: String,
     },
@@ -47,6 +52,9 @@ impl fmt::Display for Note {
         match self {
             Note::Drifted { applied } => {
                 write!(f, "edited after it was applied (applied as {applied})")
+            }
+            Note::Again { applied } => {
+                write!(f, "again: it was edited after it was applied (applied as {applied})")
             }
             Note::OutOfOrder { behind } => {
                 write!(f, "out of order: \"{behind}\" is applied already")
@@ -165,7 +173,7 @@ impl Plan {
     /// Whether anything would run if nothing were in its way.
     pub(crate) fn has_pending(&self) -> bool {
         self.steps().any(|step| match step.decision {
-            Decision::Apply | Decision::Verify(_) | Decision::Resolve => true,
+            Decision::Apply | Decision::Again | Decision::Verify(_) | Decision::Resolve => true,
             Decision::Skip | Decision::Issue(_) | Decision::Filtered => false,
         })
     }
@@ -189,7 +197,7 @@ impl Plan {
                     .iter()
                     .any(|step| matches!(step.decision, Decision::Issue(_)));
             let works = |step: &Step| match step.decision {
-                Decision::Apply | Decision::Verify(_) | Decision::Resolve => true,
+                Decision::Apply | Decision::Again | Decision::Verify(_) | Decision::Resolve => true,
                 Decision::Skip | Decision::Issue(_) | Decision::Filtered => false,
             };
             if !blocked[index] && steps.iter().any(works) {
@@ -205,6 +213,7 @@ pub(crate) fn code(definition: &Definition) -> Code {
     Code {
         recovery: definition.recovery,
         has_verify: definition.verify.is_some(),
+        repeat: definition.repeat,
     }
 }
 
@@ -214,20 +223,24 @@ pub(crate) fn recorded_code(newest: &Newest) -> Code {
     Code {
         recovery: Recovery::recorded(&newest.recovery),
         has_verify: false,
+        repeat: Repeat::Once,
     }
 }
 
-/// What the newest entry says, as far as the decision goes.
-pub(crate) fn recorded(newest: &Newest) -> Recorded<'_> {
+/// What the newest entry says, as far as the decision goes; the digest is the code's.
+pub(crate) fn recorded<'a>(newest: &'a Newest, digest: &str) -> Recorded<'a> {
     Recorded {
         state: &newest.state,
         mode: &newest.transaction_mode,
         origin: &newest.origin,
+        changed: newest.digest != digest,
     }
 }
 
 fn step(definition: &'static Definition, newest: Option<Newest>, selected: bool) -> Step {
-    let recorded = newest.as_ref().map(recorded);
+    let recorded = newest
+        .as_ref()
+        .map(|newest| recorded(newest, definition.digest));
     let decision = if selected {
         decide(recorded.as_ref(), code(definition))
     } else {
@@ -238,8 +251,10 @@ fn step(definition: &'static Definition, newest: Option<Newest>, selected: bool)
         && is_applied(&newest.state)
         && newest.digest != definition.digest
     {
-        notes.push(Note::Drifted {
-            applied: newest.digest.clone(),
+        let applied = newest.digest.clone();
+        notes.push(match definition.repeat {
+            Repeat::Once => Note::Drifted { applied },
+            Repeat::OnChange => Note::Again { applied },
         });
     }
     let attempt = newest
@@ -256,10 +271,13 @@ fn step(definition: &'static Definition, newest: Option<Newest>, selected: bool)
 
 /// Notes every change that was never tried although a later one of its stage is applied.
 fn note_out_of_order(steps: &mut [Step]) {
+    // What repeats runs after all the others, whatever its order.
     let applied = |step: &Step| {
-        step.newest
-            .as_ref()
-            .is_some_and(|entry| is_applied(&entry.state))
+        step.definition.repeat == Repeat::Once
+            && step
+                .newest
+                .as_ref()
+                .is_some_and(|entry| is_applied(&entry.state))
     };
     let Some(last) = steps.iter().rposition(applied) else {
         return;
@@ -267,6 +285,7 @@ fn note_out_of_order(steps: &mut [Step]) {
     let (behind, highest) = (steps[last].definition.id, steps[last].definition.order);
     for step in &mut steps[..last] {
         if step.newest.is_none()
+            && step.definition.repeat == Repeat::Once
             && step.decision == Decision::Apply
             && order::compare(step.definition.order, highest).is_lt()
         {

@@ -138,6 +138,14 @@ fn unmet(name: &str, need: &Need, target: &TargetSystem, values: &Values) -> Opt
                 )),
             }
         }
+        NeedKind::AnyConnection if target.database.is_some() => None,
+        NeedKind::AnyConnection if target.name == DEFAULT => Some(format!(
+            "`{name}` is SQL, but the audit is kept in no database: give the change a target system of its own, `target = \"..\"` and `TargetSystem::sqlx(\"..\", &pool)`"
+        )),
+        NeedKind::AnyConnection => Some(format!(
+            "`{name}` is SQL, but its target system \"{0}\" has no database: make it with `TargetSystem::sqlx(\"{0}\", &pool)`",
+            target.name
+        )),
         NeedKind::Value => {
             let type_id = (need.type_id)();
             let there = type_id == TypeId::of::<Context>()

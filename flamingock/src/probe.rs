@@ -57,13 +57,15 @@ impl Verdict {
         match decision {
             _ if running => Verdict::Running,
             Decision::Verify(_) | Decision::Resolve => Verdict::SettledByTheNextRun,
-            Decision::Skip if !there => Verdict::Gone,
+            Decision::Skip | Decision::Again if !there => Verdict::Gone,
             Decision::Apply | Decision::Issue(_) | Decision::Filtered if there => {
                 Verdict::ThereAlready
             }
-            Decision::Skip | Decision::Apply | Decision::Issue(_) | Decision::Filtered => {
-                Verdict::Agrees
-            }
+            Decision::Skip
+            | Decision::Again
+            | Decision::Apply
+            | Decision::Issue(_)
+            | Decision::Filtered => Verdict::Agrees,
         }
     }
 }

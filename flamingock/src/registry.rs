@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use linkme::distributed_slice;
 
 use crate::change::{Definition, Location};
+use crate::files::EmbeddedFolder;
 use crate::pipeline::Problem;
 
 /// Every `#[change]` of the binary. Linker sections are keyed by this name alone, so it carries the
@@ -15,6 +16,10 @@ pub static FLAMINGOCK_CHANGES_0_1: [&'static Definition];
 /// Every crate that `include_changes!` names.
 #[distributed_slice]
 pub static FLAMINGOCK_INCLUDES_0_1: [Include];
+
+/// Every folder that `include_files!` has embedded.
+#[distributed_slice]
+pub static FLAMINGOCK_FOLDERS_0_1: [&'static EmbeddedFolder];
 
 /// A crate that must contribute changes.
 #[derive(Clone, Copy, Debug)]
@@ -102,9 +107,31 @@ macro_rules! changes {
     };
 }
 
-/// Every registered change, after the proof that each included crate contributed some.
+/// Every registered change, of code and of files, after the proof that each included crate
+/// contributed some.
 pub(crate) fn collect() -> Result<Vec<&'static Definition>, Vec<Problem>> {
-    check(&FLAMINGOCK_CHANGES_0_1, &FLAMINGOCK_INCLUDES_0_1)
+    let (mut changes, mut problems) = of_folders(&FLAMINGOCK_FOLDERS_0_1);
+    changes.splice(0..0, FLAMINGOCK_CHANGES_0_1.iter().copied());
+    // What a folder would have contributed is not known where it could not be read.
+    if problems.is_empty() {
+        return check(&changes, &FLAMINGOCK_INCLUDES_0_1);
+    }
+    problems.sort_by_key(|problem| problem.location);
+    Err(problems)
+}
+
+/// The changes of folders, and what is wrong with those that could not be read.
+pub(crate) fn of_folders(
+    folders: &[&'static EmbeddedFolder],
+) -> (Vec<&'static Definition>, Vec<Problem>) {
+    let (mut changes, mut problems) = (Vec::new(), Vec::new());
+    for folder in folders {
+        match folder.definitions() {
+            Ok(definitions) => changes.extend(definitions),
+            Err(found) => problems.extend(found),
+        }
+    }
+    (changes, problems)
 }
 
 fn check(

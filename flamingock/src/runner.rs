@@ -13,6 +13,7 @@ use crate::call::Signals;
 use crate::change::{BoxFuture, Definition};
 use crate::engine::{self, Request};
 use crate::error::Error;
+use crate::files::EmbeddedFolder;
 use crate::listener::{LISTENER_TIMEOUT, Listener};
 use crate::lock::{LockOptions, OnLockTimeout};
 use crate::pipeline::{Problem, Stage};
@@ -112,6 +113,7 @@ pub(crate) struct Settings {
     pub(crate) values: Values,
     pub(crate) stages: Vec<Stage>,
     pub(crate) changes: Option<Vec<&'static Definition>>,
+    pub(crate) folders: Vec<&'static EmbeddedFolder>,
     pub(crate) lock: LockOptions,
     pub(crate) on_lock_timeout: OnLockTimeout,
     pub(crate) tables: Tables,
@@ -207,6 +209,7 @@ impl Runner {
                 values: Values::default(),
                 stages: Vec::new(),
                 changes: None,
+                folders: Vec::new(),
                 lock: LockOptions::default(),
                 on_lock_timeout: OnLockTimeout::default(),
                 tables: Tables::default(),
@@ -356,6 +359,14 @@ impl Runner {
     /// `changes(flamingock::changes![create_users, other::orders_stream])`.
     pub fn changes(mut self, changes: impl IntoIterator<Item = &'static Definition>) -> Runner {
         self.settings.changes = Some(changes.into_iter().collect());
+        self
+    }
+
+    /// Runs the changes of this folder, and not those that the linker collected:
+    /// `files(flamingock::include_files!("changes", detached))`. Those of every folder that is given
+    /// run together, and with what is given to [`changes`](Self::changes).
+    pub fn files(mut self, folder: &'static EmbeddedFolder) -> Runner {
+        self.settings.folders.push(folder);
         self
     }
 

@@ -74,9 +74,12 @@ impl ServiceStatus {
 
     fn count_of(&mut self, newest: &Newest, running: bool) -> &mut usize {
         let undone = matches!(newest.state, State::RolledBack | State::MarkedRolledBack);
-        match decide(Some(&recorded(newest)), recorded_code(newest)) {
+        match decide(
+            Some(&recorded(newest, &newest.digest)),
+            recorded_code(newest),
+        ) {
             _ if running => &mut self.running,
-            Decision::Skip => &mut self.applied,
+            Decision::Skip | Decision::Again => &mut self.applied,
             Decision::Apply if undone => &mut self.rolled_back,
             Decision::Issue(_) => &mut self.issues,
             Decision::Apply | Decision::Verify(_) | Decision::Resolve | Decision::Filtered => {

@@ -30,7 +30,8 @@ pub(crate) fn select<'a>(
     };
     let place = |id: &str| steps.iter().position(|step| step.definition.id == id);
     let applied = |steps: &[&'a Step]| -> Vec<&'a Step> {
-        let is_applied = |step: &&&'a Step| step.decision == Decision::Skip;
+        let is_applied =
+            |step: &&&'a Step| matches!(step.decision, Decision::Skip | Decision::Again);
         steps.iter().rev().filter(is_applied).copied().collect()
     };
     let chosen: Vec<&Step> = match target {
@@ -50,9 +51,13 @@ pub(crate) fn select<'a>(
         .filter(|step| step.definition.rollback.is_none())
         .map(|step| {
             let id = step.definition.id;
+            let missing = match step.definition.body.script() {
+                None => "`#[rollback]`",
+                Some(_) => "rollback beside its file",
+            };
             Problem::at(
                 step.definition.location(),
-                format!("the change \"{id}\" has no `#[rollback]`: nothing was undone"),
+                format!("the change \"{id}\" has no {missing}: nothing was undone"),
             )
         })
         .collect();

@@ -74,6 +74,14 @@ impl<B: Backend> TestDatabase<B> {
         }
     }
 
+    /// The same database as one of another kind, whose driver understands its URL.
+    #[must_use]
+    pub fn of<A: Backend>(mut other: TestDatabase<A>) -> Self {
+        let nothing = Cleanup::Folder(TempDir::new().expect("a temporary folder can be made"));
+        let cleanup = std::mem::replace(&mut other.cleanup, nothing);
+        Self::new(std::mem::take(&mut other.url), cleanup)
+    }
+
     /// A new pool of at most `max_connections`, with one connection open.
     ///
     /// # Panics

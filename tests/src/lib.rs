@@ -9,6 +9,7 @@
 mod address;
 pub mod backend;
 pub mod cargo;
+pub mod files;
 mod gate;
 pub mod http;
 mod many;
@@ -24,6 +25,7 @@ pub mod sql;
 pub mod systems;
 
 pub use backend::{Backend, Sqlite, TestDatabase};
+pub use files::{folder, script};
 pub use gate::Gate;
 pub use many::many;
 pub use normalise::normalise;

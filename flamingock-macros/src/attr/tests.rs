@@ -12,7 +12,7 @@ fn change(source: &str) -> (ChangeAttr, Vec<String>) {
 fn every_key_is_read() {
     let (attr, problems) = change(
         r##"id = "a", order = r#"0_.-01"#, author = "ada", stage = "schema", target = "t",
-        transaction = false, recovery = "retry", tags = ["dev", "x",], timeout = "1m 30s",
+        transaction = false, recovery = "retry", repeat = "on-change", tags = ["dev", "x",], timeout = "1m 30s",
         lock_timeout = "500ms", statement_timeout = "2h", detached,"##,
     );
     assert_eq!(problems, [""; 0]);
@@ -23,7 +23,7 @@ fn every_key_is_read() {
     assert_eq!(text(&attr.stage), "schema");
     assert_eq!(text(&attr.target), "t");
     assert!(!attr.transaction.unwrap().value);
-    assert!(attr.retry && attr.detached);
+    assert!(attr.retry && attr.repeats && attr.detached);
     assert_eq!(attr.tags, ["dev", "x"]);
     assert_eq!(attr.timeout.unwrap().value, Duration::from_secs(90));
     assert_eq!(attr.lock_timeout.unwrap().value, Duration::from_millis(500));

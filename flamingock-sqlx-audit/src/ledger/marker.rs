@@ -1,7 +1,7 @@
 //! Markers: what a database other than the audit's knows of an attempt.
 
 use super::params::{marker_params, tagged};
-use super::transaction::plain;
+use super::transaction::{joined, plain};
 use super::{Ledger, Result};
 use crate::backend::{Backend, Conn};
 use crate::template::Rendered;
@@ -86,13 +86,24 @@ impl<B: Backend> Ledger<B> {
         marker: &Marker,
         tag: &str,
     ) -> Result<()> {
+        self.send_mark(connection, self.mark(marker, tag)).await
+    }
+
+    /// What [`mark_within`](Self::mark_within) sends, as one text. Where the mark is a witness that is
+    /// turned, only the count of rows tells whether it was there: none.
+    pub fn mark_text_within(&self, marker: &Marker, tag: &str) -> Option<String> {
+        let turns = B::DIALECT.has_marker_witness();
+        (!turns).then(|| joined(self.mark(marker, tag)))
+    }
+
+    fn mark(&self, marker: &Marker, tag: &str) -> Vec<Rendered> {
         let mut statements = Vec::new();
         if !B::DIALECT.release_savepoint.is_empty() {
             statements.push(plain(tagged(B::DIALECT.release_savepoint, tag)));
         }
         statements.extend(B::DIALECT.limit_idle.map(|text| plain(text.to_owned())));
         statements.push(self.applied_mark(marker, tag));
-        self.send_mark(connection, statements).await
+        statements
     }
 
     /// The same when the savepoint is gone: the database has committed midway.

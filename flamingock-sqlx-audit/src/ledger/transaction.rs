@@ -25,17 +25,27 @@ impl<B: Backend> Ledger<B> {
     /// The text that opens the transaction of a change: the witness, where the database needs one,
     /// and the savepoint go with it. `tag` is made of letters and digits.
     pub fn begin(&self, possession: &Possession, witness: &Witness<'_>, tag: &str) -> String {
+        self.begin_in_parts(possession, witness, tag).join("; ")
+    }
+
+    /// The same, statement by statement.
+    pub fn begin_in_parts(
+        &self,
+        possession: &Possession,
+        witness: &Witness<'_>,
+        tag: &str,
+    ) -> Vec<String> {
         let mut texts = Vec::new();
         // A marker stands in a database that need not have the lock.
         if let (Some(check), Witness::Row(_)) = (B::DIALECT.before_witness, witness) {
             texts.push(self.render(check, &lease_params(possession, None)).text);
         }
-        texts.push(tagged(B::DIALECT.begin, tag));
+        texts.extend(tagged(B::DIALECT.begin, tag).split("; ").map(str::to_owned));
         texts.extend(self.witness(possession, witness, tag));
         if !B::DIALECT.savepoint.is_empty() {
             texts.push(tagged(B::DIALECT.savepoint, tag));
         }
-        texts.join("; ")
+        texts
     }
 
     fn witness(&self, possession: &Possession, witness: &Witness<'_>, tag: &str) -> Option<String> {
@@ -95,12 +105,35 @@ impl<B: Backend> Ledger<B> {
         witness: &Witness<'_>,
         tag: &str,
     ) -> Result<()> {
+        let statements = self.within(possession, lease, row, witness, tag);
+        self.send_in_order(connection, statements).await.map(drop)
+    }
+
+    /// What [`append_within`](Self::append_within) sends, as one text, where values are literals.
+    pub fn text_within(
+        &self,
+        possession: &Possession,
+        row: &NewAuditRow,
+        witness: &Witness<'_>,
+        tag: &str,
+    ) -> String {
+        joined(self.within(possession, None, row, witness, tag))
+    }
+
+    fn within(
+        &self,
+        possession: &Possession,
+        lease: Option<Duration>,
+        row: &NewAuditRow,
+        witness: &Witness<'_>,
+        tag: &str,
+    ) -> Vec<Rendered> {
         let mut statements = Vec::new();
         if !B::DIALECT.release_savepoint.is_empty() {
             statements.push(plain(tagged(B::DIALECT.release_savepoint, tag)));
         }
         statements.extend(self.row_after_savepoint(possession, lease, row, witness, tag));
-        self.send_in_order(connection, statements).await.map(drop)
+        statements
     }
 
     /// The same when the savepoint is gone: the database has committed midway.
@@ -141,7 +174,8 @@ impl<B: Backend> Ledger<B> {
             rows.iter()
                 .map(|row| self.row(row, possession, B::DIALECT.fence_within, tag)),
         );
-        if B::DIALECT.has_one_writer {
+        // Without rows the audit, and its lease, are in another database.
+        if B::DIALECT.has_one_writer && !rows.is_empty() {
             statements.push(self.renewal(possession, lease, None));
         }
         self.send_in_order(connection, statements).await.map(drop)
@@ -176,8 +210,7 @@ impl<B: Backend> Ledger<B> {
         statements: Vec<Rendered>,
     ) -> Result<u64> {
         if matches!(B::DIALECT.values, crate::template::Values::Literal(_)) {
-            let texts: Vec<String> = statements.into_iter().map(|one| one.text).collect();
-            return B::fetch(connection, plain(texts.join(";\n")))
+            return B::fetch(connection, plain(joined(statements)))
                 .await
                 .map(|one| one.affected);
         }
@@ -277,6 +310,11 @@ impl<B: Backend> Ledger<B> {
         let rows = self.fetch(connection, B::DIALECT.states, &params).await?;
         Ok(rows.into_iter().map(|mut row| row.text(0)).collect())
     }
+}
+
+pub(super) fn joined(statements: Vec<Rendered>) -> String {
+    let texts: Vec<String> = statements.into_iter().map(|one| one.text).collect();
+    texts.join(";\n")
 }
 
 pub(super) fn plain(text: String) -> Rendered {

@@ -40,6 +40,7 @@ pub(super) async fn plan(runner: &Runner, view: &View) -> Result<Answer, Failure
 enum Intended {
     Skip,
     Apply,
+    Again,
     Running,
     Person,
     Blocked,
@@ -59,13 +60,24 @@ impl Intended {
                     Intended::Blocked
                 }
             }
-            Outcome::NotReached => Intended::Apply,
+            Outcome::NotReached => {
+                let again = |note: &Note| matches!(note, Note::Again { .. });
+                if change.notes.iter().any(again) {
+                    Intended::Again
+                } else {
+                    Intended::Apply
+                }
+            }
         }
     }
 
     fn is_pending(self) -> bool {
         match self {
-            Intended::Apply | Intended::Running | Intended::Person | Intended::Blocked => true,
+            Intended::Apply
+            | Intended::Again
+            | Intended::Running
+            | Intended::Person
+            | Intended::Blocked => true,
             Intended::Skip | Intended::Filtered => false,
         }
     }
@@ -74,6 +86,7 @@ impl Intended {
         let (words, tone) = match self {
             Intended::Skip => ("applied", Tone::Good),
             Intended::Apply => ("apply", Tone::Waiting),
+            Intended::Again => ("again", Tone::Waiting),
             Intended::Running => ("running", Tone::Working),
             Intended::Person => ("needs a person", Tone::Bad),
             Intended::Blocked => ("blocked", Tone::Bad),

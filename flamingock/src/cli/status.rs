@@ -126,7 +126,9 @@ impl<'a> Row<'a> {
             _ if running => (Status::Running, None),
             _ if !selected => (Status::Filtered, None),
             Decision::Issue(cause) => (Status::Issue, Some(cause)),
-            Decision::Apply | Decision::Verify(_) | Decision::Resolve => (Status::Pending, None),
+            Decision::Apply | Decision::Again | Decision::Verify(_) | Decision::Resolve => {
+                (Status::Pending, None)
+            }
             Decision::Filtered => (Status::Filtered, None),
         };
         Row {

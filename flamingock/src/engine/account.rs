@@ -123,10 +123,12 @@ pub(super) fn change_report(
             report.issue = Some(cause.clone());
             report.error = step.newest.as_ref().and_then(|newest| newest.error.clone());
         }
-        (None, Decision::Apply | Decision::Verify(_) | Decision::Resolve) if halted => {
+        (None, Decision::Apply | Decision::Again | Decision::Verify(_) | Decision::Resolve)
+            if halted =>
+        {
             report.outcome = Outcome::Blocked;
         }
-        (None, Decision::Apply | Decision::Verify(_) | Decision::Resolve) => {}
+        (None, Decision::Apply | Decision::Again | Decision::Verify(_) | Decision::Resolve) => {}
     }
     report
 }

@@ -3,6 +3,7 @@
 mod account;
 mod probing;
 mod ready;
+mod scripts;
 mod serving;
 mod stages;
 mod telling;
@@ -156,6 +157,18 @@ impl Prepared {
         Ok(plan)
     }
 
+    /// The same, where it is going to be run.
+    fn plan_to_run(&self, snapshot: &Snapshot, looks: Looks) -> Result<Plan, Error> {
+        let plan = self.plan(snapshot, looks)?;
+        let problems = scripts::check(&plan, &self.targets);
+        // What another run is at work on may not be ours to run.
+        if problems.is_empty() || looks == Looks::InMotion {
+            Ok(plan)
+        } else {
+            Err(Error::Invalid(problems))
+        }
+    }
+
     fn report(&self, plan: &Plan, done: &Done) -> Report {
         report(
             &self.settings,
@@ -197,7 +210,8 @@ fn judge(settings: &Settings, plan: &mut Plan, looks: Looks) -> Result<(), Vec<P
             let rule = match note {
                 Note::Drifted { .. } => policy.drift,
                 Note::OutOfOrder { .. } => policy.out_of_order,
-                Note::Retried { .. }
+                Note::Again { .. }
+                | Note::Retried { .. }
                 | Note::CommittedMidway
                 | Note::FoundApplied
                 | Note::Running
@@ -236,12 +250,16 @@ fn pipeline(
     settings: &Settings,
     problems: &mut Vec<Problem>,
 ) -> (Vec<&'static Definition>, Pipeline) {
-    let definitions = match &settings.changes {
-        Some(changes) => changes.clone(),
-        None => registry::collect().unwrap_or_else(|found| {
+    let definitions = if settings.changes.is_none() && settings.folders.is_empty() {
+        registry::collect().unwrap_or_else(|found| {
             problems.extend(found);
             Vec::new()
-        }),
+        })
+    } else {
+        let (of_files, found) = registry::of_folders(&settings.folders);
+        problems.extend(found);
+        let listed = settings.changes.iter().flatten().copied();
+        listed.chain(of_files).collect()
     };
     let pipeline = Pipeline::build(&settings.stages, &definitions).unwrap_or_else(|found| {
         problems.extend(found);

@@ -60,7 +60,7 @@ impl Prepared {
                     stage: step.definition.stage.to_owned(),
                     target: step.definition.target.to_owned(),
                     state: step.newest.as_ref().map(|newest| newest.state.clone()),
-                    applied: step.decision == Decision::Skip,
+                    applied: matches!(step.decision, Decision::Skip | Decision::Again),
                     there,
                     verdict: Verdict::of(&step.decision, there, running),
                     error: answer.err(),

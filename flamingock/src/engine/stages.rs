@@ -119,7 +119,7 @@ impl Prepared {
 
     async fn run_stages(&self, lease: &Lease, signals: &Signals) -> Result<Ran, Error> {
         let snapshot = self.look_under_the_lock(lease).await?;
-        let plan = self.plan(&snapshot, Looks::Settled)?;
+        let plan = self.plan_to_run(&snapshot, Looks::Settled)?;
         self.tell_plan(&plan);
         let executor = self.executor(lease, signals);
         let mut done: Done = Vec::new();
@@ -194,7 +194,8 @@ impl Prepared {
                 .flat_map(|change| &change.notes)
                 .all(|note| match note {
                     Note::Drifted { .. } => false,
-                    Note::OutOfOrder { .. }
+                    Note::Again { .. }
+                    | Note::OutOfOrder { .. }
                     | Note::Retried { .. }
                     | Note::CommittedMidway
                     | Note::FoundApplied

@@ -18,7 +18,7 @@ impl Prepared {
             return;
         }
         let is_work = |step: &&Step| match step.decision {
-            Decision::Apply | Decision::Verify(_) | Decision::Resolve => true,
+            Decision::Apply | Decision::Again | Decision::Verify(_) | Decision::Resolve => true,
             Decision::Skip | Decision::Issue(_) | Decision::Filtered => false,
         };
         self.events.tell(Happened::Planned {

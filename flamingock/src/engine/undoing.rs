@@ -9,7 +9,7 @@ use super::account::{change_report, target_reports};
 use super::stages::logged;
 use super::telling::applied_by;
 use super::waiting::Waiting;
-use super::{Looks, Prepared};
+use super::{Looks, Prepared, scripts};
 use crate::audit::Snapshot;
 use crate::call::{Signals, Stop};
 use crate::decision::Decision;
@@ -52,7 +52,7 @@ impl Prepared {
             let snapshot = self.read().await?;
             let plan = self.plan(&snapshot, Looks::of(&snapshot))?;
             let steps: Vec<&Step> = plan.steps().collect();
-            if select(&steps, target).map_err(Error::Invalid)?.is_empty() {
+            if self.chosen(&steps, target)?.is_empty() {
                 return Ok(None);
             }
             if !snapshot.is_held()
@@ -78,6 +78,17 @@ impl Prepared {
         }
     }
 
+    /// What is to be undone, all of which can be.
+    fn chosen<'a>(&self, steps: &[&'a Step], target: &UndoTarget) -> Result<Vec<&'a Step>, Error> {
+        let chosen = select(steps, target).map_err(Error::Invalid)?;
+        let problems = scripts::check_rollbacks(&chosen, &self.targets);
+        if problems.is_empty() {
+            Ok(chosen)
+        } else {
+            Err(Error::Invalid(problems))
+        }
+    }
+
     async fn read(&self) -> Result<Snapshot, Error> {
         self.store
             .snapshot(&self.settings.service, "")
@@ -93,7 +104,7 @@ impl Prepared {
     ) -> Result<Report, Error> {
         let plan = self.plan(&self.read().await?, Looks::Settled)?;
         let steps: Vec<&Step> = plan.steps().collect();
-        let chosen = select(&steps, target).map_err(Error::Invalid)?;
+        let chosen = self.chosen(&steps, target)?;
         self.events.tell(Happened::Planned {
             changes: chosen.len(),
         });

@@ -80,7 +80,7 @@ impl Prepared {
             if !snapshot.up_to_date {
                 self.foresee(&mut snapshot).await?;
             }
-            let mut plan = self.plan(&snapshot, Looks::of(&snapshot))?;
+            let mut plan = self.plan_to_run(&snapshot, Looks::of(&snapshot))?;
             if snapshot.is_held() {
                 plan.is_being_worked_at();
             }
@@ -201,7 +201,7 @@ impl Prepared {
         let plan = Plan::make(&self.pipeline, |_| true, of_default.newest);
         let applied = plan
             .steps()
-            .filter(|step| step.decision == Decision::Skip)
+            .filter(|step| matches!(step.decision, Decision::Skip | Decision::Again))
             .count();
         if applied == 0 {
             return Ok(());

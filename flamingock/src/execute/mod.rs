@@ -117,7 +117,7 @@ impl Executor<'_> {
             Decision::Skip => Executed::new(Outcome::AlreadyApplied),
             Decision::Filtered => Executed::new(Outcome::Filtered),
             Decision::Issue(cause) => one.blocked(step, cause.clone()),
-            Decision::Apply => one.apply(self.attempt(step, Origin::Run)).await,
+            Decision::Apply | Decision::Again => one.apply(self.attempt(step, Origin::Run)).await,
             Decision::Verify(when_absent) => one.verify(step, *when_absent).await,
             Decision::Resolve => one.resolve(step).await,
         }

@@ -1,12 +1,13 @@
 //! Stopping what a dropped function left running at the server, from another connection.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use flamingock_sqlx_audit as leaf;
 
 use super::SqlDatabase;
 use super::driver::{Driver, send};
 use super::held::aside;
+use super::settle::PAUSE;
 use crate::attempt::Attempt;
 
 /// How long the attempt to cancel may take; what cannot be cancelled ends by itself.
@@ -58,6 +59,60 @@ pub(super) async fn cancel_connection<D: Driver>(database: &SqlDatabase<D>, id: 
         send::<D>(&mut connection, text).await.map(drop)
     };
     tell(tokio::time::timeout(LIMIT, work).await);
+}
+
+/// Ends the session of an attempt's transaction whose connection was lost: the server may not know
+/// that nobody listens any more. Answers whether it is known to be gone.
+pub(super) async fn end_transaction<D: Driver>(
+    database: &SqlDatabase<D>,
+    possession: &leaf::Possession,
+    attempt: &Attempt<'_>,
+    tag: &str,
+) -> bool {
+    let Some(cancelling) = D::CANCELLING else {
+        return true;
+    };
+    let deadline = Instant::now() + database.ledger.patience();
+    let mut known = None;
+    loop {
+        let work = async {
+            let pool = aside::<D>(&database.pool);
+            let mut connection = pool.acquire().await?.detach();
+            if let (Some(by_tag), Some(is_there)) = (cancelling.by_tag, cancelling.is_there_by_tag)
+            {
+                send::<D>(&mut connection, by_tag.replace("%tag%", tag)).await?;
+                let there = send::<D>(&mut connection, is_there.replace("%tag%", tag)).await?;
+                return Ok(there.rows.is_empty());
+            }
+            if known.is_none() {
+                let (id, number) = (attempt.definition.id, i64::from(attempt.number));
+                known = database
+                    .ledger
+                    .connection_of(&mut connection, possession, id, number)
+                    .await?;
+            }
+            // Its witness is there from the beginning of the transaction to its end.
+            let Some(id) = known else {
+                return Ok(true);
+            };
+            let id = id.to_string();
+            let there = cancelling.is_there_by_id.replace("%id%", &id);
+            if send::<D>(&mut connection, there).await?.rows.is_empty() {
+                return Ok(true);
+            }
+            let end = cancelling.end_by_id.replace("%id%", &id);
+            send::<D>(&mut connection, end).await.map(|_| false)
+        };
+        match tokio::time::timeout(LIMIT, work).await {
+            Ok(Ok(true)) => return true,
+            Ok(Ok(false)) => {}
+            other => tell(other.map(|done: Result<bool, sqlx::Error>| done.map(drop))),
+        }
+        if Instant::now() >= deadline {
+            return false;
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
 }
 
 fn tell(cancelled: Result<Result<(), sqlx::Error>, tokio::time::error::Elapsed>) {

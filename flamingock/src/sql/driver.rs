@@ -9,6 +9,7 @@ use sqlx_core::transaction::TransactionManager;
 
 use crate::argument::{DatabaseKind, Session};
 use crate::call::Limits;
+use crate::statements::Script;
 
 type Result<T> = std::result::Result<T, sqlx::Error>;
 
@@ -22,6 +23,12 @@ pub(crate) struct Cancelling {
     pub(super) own_id: &'static str,
     /// Stops what the connection of an id is doing: `%id%`.
     pub(super) by_id: &'static str,
+    /// Ends the connection of an id: `%id%`.
+    pub(super) end_by_id: &'static str,
+    /// Answers a row while the connection of an id is there: `%id%`.
+    pub(super) is_there_by_id: &'static str,
+    /// Answers a row while the transaction with a tag is there: `%tag%`.
+    pub(super) is_there_by_tag: Option<&'static str>,
     /// Stops what the transaction with a tag is doing, where the server can find it: `%tag%`.
     pub(super) by_tag: Option<&'static str>,
 }
@@ -45,6 +52,16 @@ pub(crate) trait Driver: Backend {
     }
 
     const CANCELLING: Option<Cancelling>;
+
+    /// Whether a script is sent in one text with everything around it. Where the database is in this
+    /// process, there is nothing to save.
+    const ONE_TEXT: bool;
+
+    /// A script as one text that ends with no terminator that the server would not read over.
+    fn as_one_text(read: &Script<'_>, text: &str) -> String {
+        let _ = read;
+        text.to_owned()
+    }
 
     /// Tells what became of the transaction of a change that returned an error: empty or another
     /// tag says that it has ended. None: the savepoint tells.
@@ -150,6 +167,7 @@ impl Driver for flamingock_sqlx_audit::Sqlite {
     }
 
     const CANCELLING: Option<Cancelling> = None;
+    const ONE_TEXT: bool = false;
     const OWN_TAG: Option<&'static str> = None;
     const OPEN_PROBE: (&'static [&'static str], ProbeFails) =
         (&["BEGIN", "ROLLBACK"], ProbeFails::Open);
@@ -185,11 +203,18 @@ impl Driver for flamingock_sqlx_audit::Postgres {
     const CANCELLING: Option<Cancelling> = Some(Cancelling {
         own_id: "SELECT pg_backend_pid()",
         by_id: "SELECT pg_cancel_backend(%id%)",
+        end_by_id: "SELECT pg_terminate_backend(%id%)",
+        is_there_by_id: "SELECT 1 FROM pg_stat_activity WHERE pid = %id%",
+        is_there_by_tag: Some(
+            "SELECT 1 FROM pg_stat_activity \
+             WHERE application_name = 'flamingock %tag%' AND pid <> pg_backend_pid()",
+        ),
         by_tag: Some(
             "SELECT pg_cancel_backend(pid) FROM pg_stat_activity \
              WHERE application_name = 'flamingock %tag%' AND pid <> pg_backend_pid()",
         ),
     });
+    const ONE_TEXT: bool = true;
     const OWN_TAG: Option<&'static str> = Some("SELECT current_setting('flamingock.tx', true)");
     // In a transaction its start is before the statement's.
     const OPEN_PROBE: (&'static [&'static str], ProbeFails) = (
@@ -238,9 +263,20 @@ impl Driver for flamingock_sqlx_audit::MySql {
     const CANCELLING: Option<Cancelling> = Some(Cancelling {
         own_id: "SELECT CONNECTION_ID()",
         by_id: "KILL QUERY %id%",
+        end_by_id: "KILL CONNECTION %id%",
+        is_there_by_id: "SELECT 1 FROM information_schema.PROCESSLIST WHERE ID = %id%",
+        is_there_by_tag: None,
         by_tag: None,
     });
+    const ONE_TEXT: bool = true;
     const OWN_TAG: Option<&'static str> = None;
+
+    /// Without the commands of a client, and without an empty statement, which is an error there.
+    fn as_one_text(read: &Script<'_>, _text: &str) -> String {
+        let texts: Vec<&str> = read.statements.iter().map(|one| one.text).collect();
+        texts.join("\n;\n")
+    }
+
     // Outside a transaction a savepoint is gone when its statement ends.
     const OPEN_PROBE: (&'static [&'static str], ProbeFails) = (
         &["SAVEPOINT fl_probe", "RELEASE SAVEPOINT fl_probe"],

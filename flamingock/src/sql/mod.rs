@@ -8,6 +8,7 @@ mod held;
 mod keeper;
 mod marker;
 mod rows;
+pub(crate) mod script;
 mod settle;
 mod store;
 mod transact;

@@ -11,7 +11,7 @@ async fn cloud() -> io::Result<(System<Moto>, Page)> {
     let moto = System::start(Moto).await?;
     let page = page("cloud-resources")
         .with("AWS_ENDPOINT_URL", "http://127.0.0.1:5000", moto.endpoint())
-        .with("AWS_REGION", "eu-west-1", "eu-west-1")
+        .with("AWS_REGION", "us-east-1", "us-east-1")
         .with("AWS_ACCESS_KEY_ID", "any", "any")
         .with("AWS_SECRET_ACCESS_KEY", "any", "any")
         .with("BUCKET", "orders-exports", "orders-exports");

@@ -8,7 +8,7 @@ use crate::call::chain;
 use crate::change::BoxError;
 use crate::database::Transacted;
 use crate::recording::{Insisting, Unwritten};
-use crate::sql::driver::{Driver, depth, is_deeper, rollback, send};
+use crate::sql::driver::{Driver, depth, is_deeper, send};
 use crate::sql::held::Held;
 use crate::sql::marker::resolve;
 use crate::sql::rows;
@@ -122,7 +122,7 @@ impl<D: Driver> Transact<'_, D> {
         held: &mut Held<D>,
         one: &Try<'_>,
     ) -> Result<bool, sqlx::Error> {
-        rollback::<D>(held).await?;
+        self.roll_back(held).await?;
         match self.entry {
             SuccessEntry::Here(_) => self.database.ledger.holds(held, &one.possession).await,
             // The audit is elsewhere: its next entry tells.
@@ -191,7 +191,7 @@ impl<D: Driver> Transact<'_, D> {
 
     /// Rolls back what there is and records that nothing of the attempt is left.
     pub(super) async fn undo(&self, mut held: Held<D>, cause: BoxError) -> Tried {
-        match rollback::<D>(&mut held).await {
+        match self.roll_back(&mut held).await {
             Ok(()) => self.undone(held, cause).await,
             Err(_) => self.settle_elsewhere(held, Some(cause)).await,
         }
@@ -216,7 +216,7 @@ impl<D: Driver> Transact<'_, D> {
     /// Something of the attempt stays: rolls back what can be, and records that it failed as one
     /// without transaction.
     pub(super) async fn left_behind(&self, mut held: Held<D>, cause: BoxError) -> Tried {
-        match rollback::<D>(&mut held).await {
+        match self.roll_back(&mut held).await {
             Ok(()) => self.give_back(held),
             // A pool of one connection has no other to record on.
             Err(_) => drop(held),
@@ -247,6 +247,11 @@ impl<D: Driver> Transact<'_, D> {
         // A pool of one connection has no other.
         drop(held);
         let cause = cause.unwrap_or_else(|| "the connection was lost".into());
+        self.settle_now(cause).await
+    }
+
+    /// The session of the transaction is over: reads what became of it.
+    pub(super) async fn settle_now(&self, cause: BoxError) -> Tried {
         let settled = match self.entry {
             SuccessEntry::Here(_) => settle::<D>(self.database, self.attempt).await,
             SuccessEntry::Elsewhere { key, .. } => {

@@ -2,6 +2,7 @@
 //! a marker. Both are committed or neither.
 
 mod failure;
+mod one_text;
 mod success;
 
 use std::time::Duration;
@@ -155,6 +156,9 @@ impl<D: Driver> Transact<'_, D> {
     }
 
     async fn attempt_once(&self, one: &Try<'_>) -> Tried {
+        if let (true, Some(script)) = (D::ONE_TEXT, self.body.script()) {
+            return self.attempt_in_one_text(script, one).await;
+        }
         let (mut held, ended) = match self.begin_and_call(one).await {
             Ok(called) => called,
             Err(error) if D::classify(&error) == Failure::Refused => return lost(),

@@ -5,7 +5,7 @@ use flamingock_sqlx_audit::Failure;
 use super::{Afterwards, ENDED, ROLLED_BACK_MIDWAY, SuccessEntry, Transact, Tried, Try, lost};
 use crate::audit::TransactionMode;
 use crate::database::Transacted;
-use crate::sql::driver::{Driver, rollback};
+use crate::sql::driver::Driver;
 use crate::sql::held::Held;
 use crate::sql::rows;
 use crate::sql::store::failed;
@@ -13,10 +13,19 @@ use crate::sql::store::failed;
 impl<D: Driver> Transact<'_, D> {
     /// Appends the entry of success and commits.
     pub(super) async fn succeed(&self, mut held: Held<D>, one: &Try<'_>) -> Tried {
-        let error = match self.enter_success(&mut held, one).await {
-            Ok(()) => return self.commit(held, one, self.mode()).await,
-            Err(error) => error,
-        };
+        match self.enter_success(&mut held, one).await {
+            Ok(()) => self.commit(held, one, self.mode()).await,
+            Err(error) => self.not_entered(held, one, error).await,
+        }
+    }
+
+    /// The database refused the entry of success.
+    pub(super) async fn not_entered(
+        &self,
+        mut held: Held<D>,
+        one: &Try<'_>,
+        error: sqlx::Error,
+    ) -> Tried {
         match D::classify(&error) {
             Failure::NoSavepoint => match self.without_savepoint(&mut held, one).await {
                 Ok(Afterwards::CommittedMidway) => self.succeed_midway(held, one).await,
@@ -109,20 +118,32 @@ impl<D: Driver> Transact<'_, D> {
         one: &Try<'_>,
         mode: TransactionMode,
     ) -> Tried {
-        let error = match D::commit(&mut held, self.database.ledger.patience()).await {
+        match self.commit_open(&mut held).await {
             Ok(()) => {
                 self.give_back(held);
-                return Tried::Ended(Transacted::Done { mode });
+                Tried::Ended(Transacted::Done { mode })
             }
-            Err(error) => error,
-        };
+            Err(error) => self.not_committed(held, one, mode, error).await,
+        }
+    }
+
+    /// The database refused the commit, or its answer was lost.
+    pub(super) async fn not_committed(
+        &self,
+        mut held: Held<D>,
+        one: &Try<'_>,
+        mode: TransactionMode,
+        error: sqlx::Error,
+    ) -> Tried {
         match D::classify(&error) {
             Failure::Disconnected => self.settle_elsewhere(held, Some(error.into())).await,
             _ if mode == TransactionMode::None => self.left_behind(held, error.into()).await,
-            failure if failure.is_conflict() && !one.last => match rollback::<D>(&mut held).await {
-                Ok(()) => Tried::Conflict(error.into()),
-                Err(_) => self.settle_elsewhere(held, Some(error.into())).await,
-            },
+            failure if failure.is_conflict() && !one.last => {
+                match self.roll_back(&mut held).await {
+                    Ok(()) => Tried::Conflict(error.into()),
+                    Err(_) => self.settle_elsewhere(held, Some(error.into())).await,
+                }
+            }
             _ => self.undo(held, error.into()).await,
         }
     }

@@ -1,6 +1,6 @@
 //! Other attributes stay on the function, before and after ours.
 
-use flamingock::__private::{Change, Inputs, Session, Values};
+use flamingock::__private::{Change, Code, Inputs, Session, Values};
 use flamingock::change;
 use tokio::sync::Mutex;
 
@@ -33,11 +33,15 @@ fn main() {
         .build()
         .unwrap();
 
-    let error = runtime
-        .block_on((counted::DEFINITION.body.call)(inputs(), []))
-        .unwrap_err();
+    let Code::Function(call) = counted::DEFINITION.body.code else {
+        panic!()
+    };
+    let error = runtime.block_on(call(inputs(), [])).unwrap_err();
     assert_eq!(error.to_string(), "as asked");
     assert_eq!(*CALLS.blocking_lock(), ["given"]);
     let probe = counted::DEFINITION.verify.unwrap();
-    assert!(runtime.block_on((probe.call)(inputs(), [])).unwrap());
+    let Code::Function(call) = probe.code else {
+        panic!()
+    };
+    assert!(runtime.block_on(call(inputs(), [])).unwrap());
 }

@@ -1,0 +1,94 @@
+//! The build script that a package with embedded files needs: cargo does not notice a new file by
+//! itself.
+
+use std::path::{Path, PathBuf};
+
+const RERUN: &str = "rerun-if-changed=";
+
+/// Whether the package's build script makes cargo look at the folder: by its text, or by what it
+/// printed, where cargo has kept that.
+pub(crate) fn watches(package: &Path, folder: &str) -> bool {
+    let source = std::fs::read_to_string(script(package));
+    let printed = std::env::var_os("OUT_DIR")
+        .map(|out| Path::new(&out).join("../output"))
+        .map(std::fs::read_to_string);
+    let texts = [source.ok(), printed.and_then(Result::ok)];
+    texts.iter().flatten().any(|text| names(text, folder))
+}
+
+/// Where the build script is: `build.rs`, unless Cargo.toml names another.
+fn script(package: &Path) -> PathBuf {
+    let manifest = std::fs::read_to_string(package.join("Cargo.toml")).unwrap_or_default();
+    let named = manifest.lines().find_map(|line| {
+        let value = line.trim().strip_prefix("build")?.trim_start();
+        let value = value.strip_prefix('=')?.trim().trim_matches(['"', '\'']);
+        Some(value.to_owned())
+    });
+    package.join(named.as_deref().unwrap_or("build.rs"))
+}
+
+/// Whether a text tells cargo to look at the folder, or at one that it is in.
+fn names(text: &str, folder: &str) -> bool {
+    text.match_indices(RERUN).any(|(at, _)| {
+        let rest = &text[at + RERUN.len()..];
+        let end = rest.find(['"', '\n', '\r', '\\']).unwrap_or(rest.len());
+        let watched = rest[..end].trim().trim_start_matches("./");
+        let watched = watched.trim_end_matches('/');
+        watched == "."
+            || folder == watched
+            || folder
+                .strip_prefix(watched)
+                .is_some_and(|inner| !watched.is_empty() && inner.starts_with('/'))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_folder_or_one_around_it_is_named() {
+        for (text, folder, expected) in [
+            (
+                "println!(\"cargo::rerun-if-changed=changes\");",
+                "changes",
+                true,
+            ),
+            (
+                "println!(\"cargo:rerun-if-changed=changes/\");",
+                "changes",
+                true,
+            ),
+            (
+                "println!(\"cargo::rerun-if-changed=./db\");",
+                "db/changes",
+                true,
+            ),
+            (
+                "cargo::rerun-if-changed=a\ncargo:rerun-if-changed=changes\n",
+                "changes",
+                true,
+            ),
+            ("cargo::rerun-if-changed=.", "changes", true),
+            (
+                "println!(\"cargo::rerun-if-changed=changes2\");",
+                "changes",
+                false,
+            ),
+            (
+                "println!(\"cargo::rerun-if-changed=changes\");",
+                "changes2",
+                false,
+            ),
+            ("println!(\"cargo::rerun-if-changed=\");", "changes", false),
+            (
+                "println!(\"cargo::rerun-if-env-changed=changes\");",
+                "changes",
+                false,
+            ),
+            ("", "changes", false),
+        ] {
+            assert_eq!(names(text, folder), expected, "{text:?} {folder}");
+        }
+    }
+}

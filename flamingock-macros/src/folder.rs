@@ -1,0 +1,116 @@
+//! The files of a folder that `include_files!` embeds.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+/// What may say what a change does: the endings of the files that are embedded.
+const EXTENSIONS: [&str; 5] = ["sql", "yaml", "yml", "toml", "conf"];
+
+/// The paths of a folder's files from that folder, with `/`, in order.
+pub(crate) fn files(folder: &Path) -> Result<Vec<String>, String> {
+    let mut found = Vec::new();
+    collect(folder, "", &mut found)?;
+    found.sort();
+    Ok(found)
+}
+
+fn collect(folder: &Path, prefix: &str, found: &mut Vec<String>) -> Result<(), String> {
+    let entries = std::fs::read_dir(folder)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|error| format!("`{}` cannot be read: {error}", shown(prefix)))?;
+    for entry in entries {
+        let name = entry.file_name();
+        let Some(text) = name.to_str() else {
+            // Only what would be embedded must be nameable.
+            if is_embedded(&name) {
+                let name = name.to_string_lossy();
+                return Err(format!("the name of `{prefix}{name}` is not UTF-8"));
+            }
+            continue;
+        };
+        if text.starts_with('.') {
+            continue;
+        }
+        let path = entry.path();
+        if path.is_dir() {
+            collect(&path, &format!("{prefix}{text}/"), found)?;
+        } else if is_embedded(&name) {
+            found.push(format!("{prefix}{text}"));
+        }
+    }
+    Ok(())
+}
+
+fn is_embedded(name: &OsStr) -> bool {
+    let extension = Path::new(name).extension().and_then(OsStr::to_str);
+    extension.is_some_and(|extension| EXTENSIONS.contains(&extension))
+}
+
+fn shown(prefix: &str) -> &str {
+    if prefix.is_empty() {
+        "the folder"
+    } else {
+        prefix.trim_end_matches('/')
+    }
+}
+
+/// The folder of the package that is compiled.
+pub(crate) fn package() -> Option<PathBuf> {
+    std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from)
+}
+
+/// What is wrong with how a folder is named, if anything.
+pub(crate) fn fault(path: &str) -> Option<&'static str> {
+    let parts = || path.split('/');
+    if path.starts_with('/') || path.contains(':') {
+        Some("is named from the package, and not from the root")
+    } else if path.contains('\\') {
+        Some("is named with `/`, on every system")
+    } else if parts().any(|part| part.is_empty() || part == ".") {
+        Some("is named without empty parts, and without `.`")
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_are_named_from_the_package() {
+        for path in ["changes", "db/changes", "../shared/changes"] {
+            assert_eq!(fault(path), None, "{path}");
+        }
+        for path in [
+            "",
+            "/changes",
+            "c:/changes",
+            "db\\changes",
+            "./changes",
+            "changes/",
+        ] {
+            assert!(fault(path).is_some(), "{path}");
+        }
+    }
+
+    #[test]
+    fn files_are_found_in_order_and_hidden_ones_left_alone() {
+        let folder = std::env::temp_dir().join(format!("flamingock-folder-{}", std::process::id()));
+        for file in [
+            "b.sql",
+            "a/up.sql",
+            "a/metadata.toml",
+            ".git/x.sql",
+            ".x.sql",
+            "README.md",
+        ] {
+            let path = folder.join(file);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, "").unwrap();
+        }
+        let found = files(&folder);
+        std::fs::remove_dir_all(&folder).unwrap();
+        assert_eq!(found.unwrap(), ["a/metadata.toml", "a/up.sql", "b.sql"]);
+    }
+}

@@ -1,0 +1,111 @@
+//! A folder as `include_files!` embeds it.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use super::{compare, load};
+use crate::change::{Definition, Location, Recovery, Repeat};
+use crate::pipeline::Problem;
+
+/// What holds for every file of a folder that does not say otherwise.
+#[derive(Clone, Copy, Debug)]
+pub struct Defaults {
+    /// Who wrote the changes.
+    pub author: Option<&'static str>,
+    /// Their stage.
+    pub stage: Option<&'static str>,
+    /// Their target system.
+    pub target: Option<&'static str>,
+    /// Whether they run in a transaction.
+    pub transaction: Option<bool>,
+    /// What may be done with one that stopped half-way.
+    pub recovery: Option<Recovery>,
+    /// Whether they are applied again.
+    pub repeat: Repeat,
+    /// Names that the runner selects by.
+    pub tags: &'static [&'static str],
+    /// The longest time that a change may take.
+    pub timeout: Option<Duration>,
+    /// The longest time that a statement waits for a lock.
+    pub lock_timeout: Option<Duration>,
+    /// The longest time that a statement may take.
+    pub statement_timeout: Option<Duration>,
+    /// Whose names the files have; found out where it is not said.
+    pub format: Option<&'static str>,
+}
+
+impl Defaults {
+    /// Nothing is said.
+    pub const NONE: Defaults = Defaults {
+        author: None,
+        stage: None,
+        target: None,
+        transaction: None,
+        recovery: None,
+        repeat: Repeat::Once,
+        tags: &[],
+        timeout: None,
+        lock_timeout: None,
+        statement_timeout: None,
+        format: None,
+    };
+}
+
+/// The files of a folder, as they were when the crate was compiled.
+#[derive(Debug)]
+pub struct EmbeddedFolder {
+    pub(super) path: &'static str,
+    pub(super) location: Location,
+    pub(super) module_path: &'static str,
+    pub(super) author: &'static str,
+    pub(super) defaults: Defaults,
+    pub(super) files: &'static [(&'static str, &'static str)],
+    on_disk: Option<&'static str>,
+    read: OnceLock<Result<Vec<&'static Definition>, Vec<Problem>>>,
+}
+
+impl EmbeddedFolder {
+    /// A folder, as the macro writes it down: its path from the package, where the macro stands, who
+    /// wrote what names nobody, the files by their paths from the folder, and, in a debug build,
+    /// where the folder was.
+    pub const fn new(
+        path: &'static str,
+        location: Location,
+        module_path: &'static str,
+        author: &'static str,
+        defaults: Defaults,
+        files: &'static [(&'static str, &'static str)],
+        on_disk: Option<&'static str>,
+    ) -> EmbeddedFolder {
+        EmbeddedFolder {
+            path,
+            location,
+            module_path,
+            author,
+            defaults,
+            files,
+            on_disk,
+            read: OnceLock::new(),
+        }
+    }
+
+    /// The changes of the folder. They are made once, and stay for the life of the process, as those
+    /// of code do.
+    pub(crate) fn definitions(&self) -> Result<&[&'static Definition], Vec<Problem>> {
+        let read = self.read.get_or_init(|| load::definitions(self));
+        let mut problems = match read {
+            Ok(definitions) => match self.on_disk {
+                None => return Ok(definitions),
+                Some(_) => Vec::new(),
+            },
+            Err(problems) => problems.clone(),
+        };
+        if let Some(on_disk) = self.on_disk {
+            problems.extend(compare::with_disk(self, on_disk.as_ref()));
+        }
+        match read {
+            Ok(definitions) if problems.is_empty() => Ok(definitions),
+            _ => Err(problems),
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! Whose names the files of a folder have: one tool's, or our own.
+
+use super::goose;
+
+/// How the files of a folder are named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Format {
+    /// `0003__create_orders.sql`, `0003__create_orders.rollback.sql`
+    Own,
+    /// `0003_create_orders.sql`, or `.up.sql` and `.down.sql`
+    Sqlx,
+    /// `V3__create_orders.sql`, `U4__create_index.sql`
+    Refinery,
+    /// `2024-01-01-000000_create_orders/up.sql`, `down.sql`, `metadata.toml`
+    Diesel,
+    /// `00003_create_orders.sql`, with `-- +goose Up` and `-- +goose Down`
+    Goose,
+    /// `V3__create_orders.sql`, `U3__create_orders.sql`, `R__orders_view.sql`, `V3__x.sql.conf`
+    Flyway,
+}
+
+/// What a file's name alone tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shape {
+    Own,
+    /// sqlx or goose.
+    Numbered,
+    /// refinery or Flyway.
+    Lettered,
+    Diesel,
+}
+
+impl Format {
+    pub(super) fn named(name: &str) -> Option<Format> {
+        Some(match name {
+            "flamingock" => Format::Own,
+            "sqlx" => Format::Sqlx,
+            "refinery" => Format::Refinery,
+            "diesel" => Format::Diesel,
+            "goose" => Format::Goose,
+            "flyway" => Format::Flyway,
+            _ => return None,
+        })
+    }
+
+    /// The tool, or ourselves, in an error.
+    pub(super) fn words(self) -> &'static str {
+        match self {
+            Format::Own => "Flamingock's own names",
+            Format::Sqlx => "the names of sqlx",
+            Format::Refinery => "the names of refinery",
+            Format::Diesel => "the names of diesel",
+            Format::Goose => "the names of goose",
+            Format::Flyway => "the names of Flyway",
+        }
+    }
+
+    /// How its files are named.
+    pub(super) fn example(self) -> &'static str {
+        match self {
+            Format::Own => {
+                "`0003__create_orders.sql` and, beside it, `0003__create_orders.rollback.sql`"
+            }
+            Format::Sqlx => {
+                "`0003_create_orders.sql`, or `0003_create_orders.up.sql` and `0003_create_orders.down.sql`"
+            }
+            Format::Refinery => "`V3__create_orders.sql` or `U3__create_orders.sql`",
+            Format::Diesel => {
+                "`2024-01-01-000000_create_orders/up.sql`, beside it `down.sql` and `metadata.toml`"
+            }
+            Format::Goose => "`00003_create_orders.sql`",
+            Format::Flyway => {
+                "`V3__create_orders.sql`, `U3__create_orders.sql` or `R__orders_view.sql`"
+            }
+        }
+    }
+
+    /// Finds the format that all files have. The mistake names a file.
+    pub(super) fn find(files: &[(&'static str, &'static str)]) -> Result<Format, (usize, String)> {
+        let mut first: Option<(usize, Shape)> = None;
+        for (index, (path, _)) in files.iter().enumerate() {
+            let Some(shape) = shape(path) else {
+                continue;
+            };
+            match first {
+                None => first = Some((index, shape)),
+                Some((before, other)) if other != shape => {
+                    return Err((
+                        index,
+                        format!(
+                            "it has {}, and `{}` has {}: a folder is named in one way. Move the files of one kind to a folder of their own, or say the format: `include_files!(\"..\", format = \"sqlx\")`",
+                            words(shape),
+                            files[before].0,
+                            words(other)
+                        ),
+                    ));
+                }
+                Some(_) => {}
+            }
+        }
+        Ok(match first {
+            None | Some((_, Shape::Own)) => Format::Own,
+            Some((_, Shape::Diesel)) => Format::Diesel,
+            Some((_, Shape::Numbered)) => {
+                if files.iter().any(|(_, text)| goose::is_annotated(text)) {
+                    Format::Goose
+                } else {
+                    Format::Sqlx
+                }
+            }
+            Some((_, Shape::Lettered)) => {
+                if files.iter().any(|(path, _)| only_flyway(path, files)) {
+                    Format::Flyway
+                } else {
+                    Format::Refinery
+                }
+            }
+        })
+    }
+}
+
+fn words(shape: Shape) -> &'static str {
+    match shape {
+        Shape::Own => Format::Own.words(),
+        Shape::Numbered => "the names of sqlx and goose",
+        Shape::Lettered => "the names of refinery and Flyway",
+        Shape::Diesel => Format::Diesel.words(),
+    }
+}
+
+/// None: it has no shape of its own.
+fn shape(path: &str) -> Option<Shape> {
+    let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+    if matches!(name, "up.sql" | "down.sql" | "metadata.toml") && !folder.is_empty() {
+        return Some(Shape::Diesel);
+    }
+    let stem = name
+        .strip_suffix(".conf")
+        .unwrap_or(name)
+        .strip_suffix(".sql")?;
+    if lettered(stem) {
+        return Some(Shape::Lettered);
+    }
+    let digits = stem.trim_start_matches(|c: char| c.is_ascii_digit());
+    let is_numbered =
+        digits.len() < stem.len() && digits.starts_with('_') && !digits.starts_with("__");
+    if is_numbered {
+        Some(Shape::Numbered)
+    } else if stem.contains("__") {
+        Some(Shape::Own)
+    } else {
+        None
+    }
+}
+
+/// `V1__x`, `V1.2__x`, `U1__x`, `R__x`
+fn lettered(stem: &str) -> bool {
+    let Some((prefix, _)) = stem.split_once("__") else {
+        return false;
+    };
+    let version = prefix.strip_prefix(['V', 'U']);
+    prefix == "R"
+        || version.is_some_and(|version| {
+            version.starts_with(|c: char| c.is_ascii_digit())
+                && version
+                    .chars()
+                    .all(|c| c.is_ascii_digit() || c == '.' || c == '_')
+        })
+}
+
+/// What refinery does not have: repeatable files, settings of a file, versions of several numbers,
+/// and a `U` that takes the `V` of the same version back.
+fn only_flyway(path: &str, files: &[(&'static str, &'static str)]) -> bool {
+    let name = file_name(path);
+    let Some((prefix, _)) = name.split_once("__") else {
+        return false;
+    };
+    if prefix == "R" || name.ends_with(".conf") || prefix.contains(['.', '_']) {
+        return true;
+    }
+    let Some(version) = prefix.strip_prefix('U') else {
+        return false;
+    };
+    files.iter().any(|(other, _)| {
+        let prefix = file_name(other).split_once("__").map(|(prefix, _)| prefix);
+        prefix.and_then(|prefix| prefix.strip_prefix('V')) == Some(version)
+    })
+}
+
+fn file_name(path: &str) -> &str {
+    path.rsplit_once('/').map_or(path, |(_, name)| name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_format_is_found_by_the_names() {
+        let goose = "-- +goose Up\nSELECT 1;\n";
+        let cases: [(&[(&str, &str)], Format); 12] = [
+            (
+                &[("0001__a.sql", ""), ("0001__a.rollback.sql", "")],
+                Format::Own,
+            ),
+            (&[("V100a__a.sql", "")], Format::Own),
+            (&[], Format::Own),
+            (&[("1_a.sql", ""), ("0002_b.up.sql", "")], Format::Sqlx),
+            (&[("00001_a.sql", goose)], Format::Goose),
+            (&[("V1__a.sql", ""), ("V2__b.sql", "")], Format::Refinery),
+            (&[("V1__a.sql", ""), ("U2__b.sql", "")], Format::Refinery),
+            (&[("V1__a.sql", ""), ("U1__a.sql", "")], Format::Flyway),
+            (&[("V1.1__a.sql", "")], Format::Flyway),
+            (&[("V1_1__a.sql", "")], Format::Flyway),
+            (&[("V1__a.sql", ""), ("R__b.sql", "")], Format::Flyway),
+            (&[("2024-01-01-000000_a/up.sql", "")], Format::Diesel),
+        ];
+        for (files, expected) in cases {
+            let files: Vec<(&'static str, &'static str)> = files.to_vec();
+            assert_eq!(Format::find(&files), Ok(expected), "{files:?}");
+        }
+    }
+
+    #[test]
+    fn a_mixture_names_two_files() {
+        let (index, message) =
+            Format::find(&[("0001__a.sql", ""), ("x.sql", ""), ("0002_b.sql", "")]).unwrap_err();
+        assert_eq!(index, 2);
+        assert!(message.contains("`0001__a.sql`"), "{message}");
+    }
+}

@@ -1,0 +1,358 @@
+//! From files to definitions. All mistakes of a folder are reported together.
+
+use std::collections::BTreeMap;
+
+use super::folder::EmbeddedFolder;
+use super::format::Format;
+use super::goose::Part;
+use super::header::{Header, Mistake};
+use super::name::{self, Name, Role};
+use super::sql::SqlFile;
+use super::{digest, goose, metadata};
+use crate::argument::Need;
+use crate::change::{Body, Code, Definition, Location, Recovery, Repeat};
+use crate::pipeline::Problem;
+use crate::script::Script;
+use crate::target::DEFAULT;
+
+/// The files of one change.
+#[derive(Default)]
+struct Files {
+    apply: Option<File>,
+    rollback: Option<File>,
+    settings: Option<File>,
+}
+
+/// A file with what its name says.
+struct File {
+    name: Name,
+    /// From the package.
+    path: &'static str,
+    text: &'static str,
+}
+
+/// What is wrong so far.
+#[derive(Default)]
+struct Problems(Vec<Problem>);
+
+impl Problems {
+    fn at(&mut self, path: &'static str, line: u32, message: impl Into<String>) {
+        self.0
+            .push(Problem::at(Location { file: path, line }, message));
+    }
+
+    /// What was read, unless there is a mistake.
+    fn take<T>(&mut self, path: &'static str, read: Result<T, Mistake>) -> Option<T> {
+        read.map_err(|(line, message)| self.at(path, line, message))
+            .ok()
+    }
+}
+
+/// The changes of a folder, in the order of their files.
+pub(super) fn definitions(
+    folder: &EmbeddedFolder,
+) -> Result<Vec<&'static Definition>, Vec<Problem>> {
+    let mut problems = Problems::default();
+    let path = |file: &str| leak(format!("{}/{file}", folder.path));
+    let said = folder.defaults.format;
+    let format = match said
+        .and_then(Format::named)
+        .map_or_else(|| Format::find(folder.files), Ok)
+    {
+        Ok(format) => format,
+        Err((index, message)) => {
+            problems.at(path(folder.files[index].0), 1, message);
+            return Err(problems.0);
+        }
+    };
+    let mut changes: BTreeMap<String, Files> = BTreeMap::new();
+    for (file, text) in folder.files {
+        let path = path(file);
+        let Some(name) = name::read(format, file) else {
+            problems.at(path, 1, misnamed(format, said.is_some()));
+            continue;
+        };
+        let files = changes.entry(name.key.clone()).or_default();
+        let place = match name.role {
+            Role::Apply | Role::Both => &mut files.apply,
+            Role::Rollback => &mut files.rollback,
+            Role::Settings => &mut files.settings,
+        };
+        match place {
+            Some(other) => {
+                let message = format!(
+                    "it is for the same change as {}: keep one of them",
+                    other.path
+                );
+                problems.at(path, 1, message);
+            }
+            None => *place = Some(File { name, path, text }),
+        }
+    }
+    let reader = Reader {
+        folder,
+        format,
+        said: said.is_some(),
+    };
+    let mut definitions = Vec::new();
+    for files in changes.into_values() {
+        definitions.extend(reader.definition(&files, &mut problems));
+    }
+    if problems.0.is_empty() {
+        Ok(definitions)
+    } else {
+        Err(problems.0)
+    }
+}
+
+fn misnamed(format: Format, said: bool) -> String {
+    let example = format.example();
+    let why = if said {
+        "as the format says"
+    } else {
+        "as the other files are"
+    };
+    match format {
+        Format::Own => format!(
+            "it is not named as a change is, {example}: rename it, or move it out of the folder"
+        ),
+        _ => format!(
+            "it is not named {why}, {example}: rename it, or move it out of the folder; a subfolder is not looked into by every tool"
+        ),
+    }
+}
+
+/// Reads the files of one folder.
+struct Reader<'a> {
+    folder: &'a EmbeddedFolder,
+    format: Format,
+    /// Whether the format was said, and not found out.
+    said: bool,
+}
+
+impl Reader<'_> {
+    fn definition(&self, files: &Files, problems: &mut Problems) -> Option<&'static Definition> {
+        let Some(file) = &files.apply else {
+            for other in [&files.rollback, &files.settings].into_iter().flatten() {
+                let missing = "there is no change that it belongs to: its own file is not there";
+                problems.at(other.path, 1, missing);
+            }
+            return None;
+        };
+        let before = problems.0.len();
+        let (header, mistakes) = Header::read(file.text);
+        for (line, message) in mistakes {
+            problems.at(file.path, line, message);
+        }
+        let marked = self.transaction(file, files.settings.as_ref(), problems);
+        let (up, down) = self.parts(file, problems)?;
+        if is_empty(up.text) {
+            problems.at(file.path, up.line, "it has no statement");
+        }
+        self.check_placeholders(file, problems);
+        let defaults = &self.folder.defaults;
+        let transaction = header
+            .transaction
+            .or(marked)
+            .or(defaults.transaction)
+            .unwrap_or(true);
+        let rollback = match (&files.rollback, down) {
+            (Some(rollback), _) => self.rollback(rollback, transaction, problems),
+            (None, Some(part)) if !is_empty(part.text) => {
+                Some(body(self.format, file.path, part, part.line, transaction))
+            }
+            (None, _) => None,
+        };
+        if problems.0.len() > before {
+            return None;
+        }
+        let tags = header.tags.map_or(defaults.tags, |tags| {
+            let tags: Vec<&'static str> = tags.into_iter().map(leak).collect();
+            Box::leak(tags.into_boxed_slice())
+        });
+        let text = |own: Option<String>, folder: Option<&'static str>, default| {
+            own.map(leak).or(folder).unwrap_or(default)
+        };
+        let named = if file.name.repeats {
+            Repeat::OnChange
+        } else {
+            defaults.repeat
+        };
+        Some(Box::leak(Box::new(Definition {
+            id: leak(header.id.unwrap_or_else(|| file.name.id.clone())),
+            order: leak(header.order.unwrap_or_else(|| file.name.order.clone())),
+            author: text(header.author, defaults.author, self.folder.author),
+            description: leak(header.description),
+            stage: text(header.stage, defaults.stage, DEFAULT),
+            target: text(header.target, defaults.target, DEFAULT),
+            recovery: header
+                .recovery
+                .or(defaults.recovery)
+                .unwrap_or(Recovery::Manual),
+            repeat: header.repeat.unwrap_or(named),
+            tags,
+            timeout: header.timeout.or(defaults.timeout),
+            lock_timeout: header.lock_timeout.or(defaults.lock_timeout),
+            statement_timeout: header.statement_timeout.or(defaults.statement_timeout),
+            digest: leak(digest::of(up.text)),
+            module_path: self.folder.module_path,
+            body: body(self.format, file.path, up, header.line, transaction),
+            rollback: rollback.map(|body| &*Box::leak(Box::new(body))),
+            verify: None,
+        })))
+    }
+
+    /// What the tool's own marks say about the transaction.
+    fn transaction(
+        &self,
+        file: &File,
+        settings: Option<&File>,
+        problems: &mut Problems,
+    ) -> Option<bool> {
+        match self.format {
+            Format::Sqlx => without_transaction(file.text),
+            Format::Goose => {
+                let parts = goose::parts(file.text).ok()?;
+                (!parts.transaction).then_some(false)
+            }
+            Format::Diesel | Format::Flyway => {
+                let settings = settings?;
+                problems.take(
+                    settings.path,
+                    metadata::transaction(self.format, settings.text),
+                )?
+            }
+            Format::Own | Format::Refinery => None,
+        }
+    }
+
+    /// What is run, and what takes it back if that stands in the same file.
+    fn parts(
+        &self,
+        file: &File,
+        problems: &mut Problems,
+    ) -> Option<(Part<'static>, Option<Part<'static>>)> {
+        if self.format != Format::Goose {
+            return Some((whole(file.text), None));
+        }
+        let parts = problems.take(file.path, goose::parts(file.text))?;
+        Some((parts.up, parts.down))
+    }
+
+    fn rollback(
+        &self,
+        file: &File,
+        transaction: bool,
+        problems: &mut Problems,
+    ) -> Option<Body<()>> {
+        let (header, mistakes) = Header::read(file.text);
+        for (line, message) in mistakes {
+            problems.at(file.path, line, message);
+        }
+        if !header.only_transaction() {
+            let rule = "a rollback knows the key `transaction` alone: the others stand in the change's own file";
+            problems.at(file.path, header.line, rule);
+        }
+        self.check_placeholders(file, problems);
+        if is_empty(file.text) {
+            // The tools make such files, and nobody has filled them in.
+            if self.format == Format::Own {
+                problems.at(file.path, 1, "it has no statement");
+            }
+            return None;
+        }
+        let marked = match self.format {
+            Format::Sqlx => without_transaction(file.text),
+            _ => None,
+        };
+        let transaction = header.transaction.or(marked).unwrap_or(transaction);
+        Some(body(
+            self.format,
+            file.path,
+            whole(file.text),
+            header.line,
+            transaction,
+        ))
+    }
+
+    /// Flyway puts values in the place of `${..}`, and would refuse a name that it does not know.
+    fn check_placeholders(&self, file: &File, problems: &mut Problems) {
+        let may_be_flyway = match self.format {
+            Format::Flyway => true,
+            Format::Refinery => !self.said,
+            Format::Own | Format::Sqlx | Format::Diesel | Format::Goose => false,
+        };
+        if !may_be_flyway {
+            return;
+        }
+        let found = (1..)
+            .zip(file.text.lines())
+            .find(|(_, line)| line.contains("${"));
+        if let Some((line, _)) = found {
+            let (message, refinery) = (
+                "`${..}` is a placeholder of Flyway: nothing is put in its place here, and the text would be run as it is. Write the value",
+                "; or, if this is no placeholder, say `include_files!(\"..\", format = \"refinery\")`",
+            );
+            let more = if self.format == Format::Refinery {
+                refinery
+            } else {
+                ""
+            };
+            problems.at(file.path, line, format!("{message}{more}"));
+        }
+    }
+}
+
+/// The mark of sqlx: the file begins with it.
+fn without_transaction(text: &str) -> Option<bool> {
+    text.starts_with("-- no-transaction").then_some(false)
+}
+
+/// Databases do not know what a byte-order mark is.
+fn whole(text: &'static str) -> Part<'static> {
+    Part {
+        line: 1,
+        text: text.strip_prefix('\u{feff}').unwrap_or(text),
+    }
+}
+
+/// Whether there is nothing but blanks and comments of one line. What a database's own comments
+/// hide is found out before it is run.
+fn is_empty(text: &str) -> bool {
+    text.lines()
+        .map(str::trim)
+        .all(|line| line.is_empty() || line.starts_with("--"))
+}
+
+fn body(
+    format: Format,
+    path: &'static str,
+    part: Part<'static>,
+    line: u32,
+    transaction: bool,
+) -> Body<()> {
+    let file = SqlFile {
+        script: Script {
+            file: path,
+            line: part.line,
+            text: part.text,
+            has_blocks: format == Format::Goose,
+        },
+        transaction,
+    };
+    Body {
+        name: path,
+        location: Location { file: path, line },
+        needs: &[Need::ANY_CONNECTION],
+        transaction,
+        code: Code::Read(Box::leak(Box::new(file))),
+    }
+}
+
+/// Definitions live as long as the process, as those of code do.
+fn leak(text: String) -> &'static str {
+    text.leak()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,297 @@
+//! What folders of each format become, and each mistake with its place.
+
+use std::time::Duration;
+
+use super::*;
+use crate::files::Defaults;
+
+fn folder(defaults: Defaults, files: &[(&'static str, &'static str)]) -> EmbeddedFolder {
+    EmbeddedFolder::new(
+        "changes",
+        Location {
+            file: "src/main.rs",
+            line: 3,
+        },
+        "app::changes",
+        "app",
+        defaults,
+        files.to_vec().leak(),
+        None,
+    )
+}
+
+/// One line a change.
+fn read(files: &[(&'static str, &'static str)]) -> Vec<String> {
+    let folder = folder(Defaults::NONE, files);
+    let definitions = folder.definitions().unwrap();
+    definitions
+        .iter()
+        .map(|change| {
+            let mode = |body: &Body<()>| if body.transaction { "tx" } else { "no-tx" };
+            let rollback = change.rollback.map_or("-".to_owned(), |rollback| {
+                format!(
+                    "{}:{}",
+                    mode(rollback),
+                    rollback.script().unwrap().text.trim()
+                )
+            });
+            format!(
+                "{} {} {} {:?} {} / {rollback}",
+                change.order,
+                change.id,
+                mode(&change.body),
+                change.repeat,
+                change.body.script().unwrap().text.trim(),
+            )
+        })
+        .collect()
+}
+
+fn problems(files: &[(&'static str, &'static str)]) -> Vec<String> {
+    let problems = folder(Defaults::NONE, files).definitions().unwrap_err();
+    problems.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn own_names() {
+    let files = [
+        ("0001__create_users.sql", "\u{feff}a;"),
+        ("0002__index.sql", "-- flamingock: transaction=false\nb;"),
+        ("0002__index.rollback.sql", "c;"),
+        (
+            "0003__view.rollback.sql",
+            "-- flamingock: transaction=false\nd;",
+        ),
+        (
+            "0003__view.sql",
+            "-- flamingock: repeat=on-change, id=the-view\ne;",
+        ),
+    ];
+    assert_eq!(
+        read(&files),
+        [
+            "0001 create_users tx Once a; / -",
+            "0002 index no-tx Once -- flamingock: transaction=false\nb; / no-tx:c;",
+            "0003 the-view tx OnChange -- flamingock: repeat=on-change, id=the-view\ne; / no-tx:-- flamingock: transaction=false\nd;",
+        ]
+    );
+}
+
+#[test]
+fn names_of_sqlx() {
+    let files = [
+        ("1_users.sql", "-- no-transaction\na;"),
+        ("20240101_orders.down.sql", "-- to do\n"),
+        ("20240101_orders.up.sql", "b;"),
+        ("20240102_view.down.sql", "-- no-transaction\nc;"),
+        ("20240102_view.up.sql", "d;"),
+    ];
+    assert_eq!(
+        read(&files),
+        [
+            "001 1_users no-tx Once -- no-transaction\na; / -",
+            "20240101 20240101_orders tx Once b; / -",
+            "20240102 20240102_view tx Once d; / no-tx:-- no-transaction\nc;",
+        ]
+    );
+}
+
+#[test]
+fn names_of_diesel() {
+    let files = [
+        ("2024-01-01-000000_users/down.sql", "a;"),
+        (
+            "2024-01-01-000000_users/metadata.toml",
+            "run_in_transaction = false",
+        ),
+        ("2024-01-01-000000_users/up.sql", "b;"),
+    ];
+    assert_eq!(
+        read(&files),
+        ["20240101000000 2024-01-01-000000_users no-tx Once b; / no-tx:a;"]
+    );
+}
+
+#[test]
+fn names_of_goose() {
+    let files = [
+        ("00001_users.sql", "-- +goose Up\na;\n-- +goose Down\nb;\n"),
+        (
+            "00002_index.sql",
+            "-- +goose NO TRANSACTION\n-- +goose Up\nc;\n-- +goose Down\n",
+        ),
+    ];
+    assert_eq!(
+        read(&files),
+        [
+            "00001 00001_users tx Once a; / tx:b;",
+            "00002 00002_index no-tx Once c; / -",
+        ]
+    );
+}
+
+#[test]
+fn names_of_refinery_and_flyway() {
+    let files = [("V1__users.sql", "a;"), ("U2__orders.sql", "b;")];
+    assert_eq!(
+        read(&files),
+        [
+            "002 U2__orders tx Once b; / -",
+            "001 V1__users tx Once a; / -"
+        ]
+    );
+    let files = [
+        ("R__view.sql", "a;"),
+        ("U1.0__undo.sql", "b;"),
+        ("V1.0__users.sql", "c;"),
+        ("V1.0__users.sql.conf", "executeInTransaction=false"),
+    ];
+    assert_eq!(
+        read(&files),
+        [
+            "001 V1.0__users no-tx Once c; / no-tx:b;",
+            "R__view R__view tx OnChange a; / -",
+        ]
+    );
+}
+
+#[test]
+fn what_a_file_says_comes_before_what_the_folder_says() {
+    let defaults = Defaults {
+        author: Some("ada"),
+        stage: Some("schema"),
+        target: Some("billing"),
+        transaction: Some(false),
+        recovery: Some(Recovery::Retry),
+        tags: &["dev"],
+        timeout: Some(Duration::from_secs(1)),
+        ..Defaults::NONE
+    };
+    let files = [
+        ("0001__a.sql", "-- Kept for years.\na;"),
+        (
+            "0002__b.sql",
+            "\n-- flamingock: author=ben, stage=data, target=default, transaction=true, recovery=manual, tags=[x], timeout=2s\nb;",
+        ),
+    ];
+    let folder = folder(defaults, &files);
+    let [first, second] = folder.definitions().unwrap() else {
+        panic!()
+    };
+    assert_eq!(
+        (first.author, first.stage, first.target, first.description),
+        ("ada", "schema", "billing", "Kept for years.")
+    );
+    assert_eq!(
+        (
+            first.recovery,
+            first.tags,
+            first.timeout,
+            first.body.transaction
+        ),
+        (
+            Recovery::Retry,
+            &["dev"][..],
+            Some(Duration::from_secs(1)),
+            false
+        )
+    );
+    assert_eq!(
+        (second.author, second.stage, second.target),
+        ("ben", "data", "default")
+    );
+    assert_eq!(
+        (
+            second.recovery,
+            second.tags,
+            second.timeout,
+            second.body.transaction
+        ),
+        (
+            Recovery::Manual,
+            &["x"][..],
+            Some(Duration::from_secs(2)),
+            true
+        )
+    );
+    assert_eq!(first.location().to_string(), "changes/0001__a.sql:2");
+    assert_eq!(second.location().to_string(), "changes/0002__b.sql:2");
+    assert_eq!(first.crate_name(), "app");
+    // Read once: they are the same ones.
+    assert!(std::ptr::eq(*first, folder.definitions().unwrap()[0]));
+}
+
+#[test]
+fn each_mistake_is_reported_with_its_place() {
+    type Case = (&'static [(&'static str, &'static str)], &'static str);
+    let cases: [Case; 11] = [
+        (
+            &[("0001__a.sql", "a;"), ("create.sql", "b;")],
+            "changes/create.sql:1: it is not named as a change is, `0003__create_orders.sql`",
+        ),
+        (
+            &[("0001_a.sql", "a;"), ("old/0002_b.sql", "b;")],
+            "changes/old/0002_b.sql:1: it is not named as the other files are",
+        ),
+        (
+            &[("0001__a.sql", "a;"), ("0002_b.sql", "b;")],
+            "changes/0002_b.sql:1: it has the names of sqlx and goose, and `0001__a.sql` has Flamingock's own names",
+        ),
+        (
+            &[("0001__a.sql", "a;"), ("0001__b.rollback.sql", "b;")],
+            "changes/0001__b.rollback.sql:1: there is no change that it belongs to",
+        ),
+        (
+            &[("0001__a.sql", "\n-- flamingock: idd=a\na;")],
+            "changes/0001__a.sql:2: unknown key `idd`, did you mean `id`?",
+        ),
+        (
+            &[("0001__a.sql", "-- nothing\n\n")],
+            "changes/0001__a.sql:1: it has no statement",
+        ),
+        (
+            &[
+                ("0001__a.sql", "a;"),
+                ("0001__a.rollback.sql", "-- to do\n"),
+            ],
+            "changes/0001__a.rollback.sql:1: it has no statement",
+        ),
+        (
+            &[
+                ("0001__a.sql", "a;"),
+                ("0001__a.rollback.sql", "-- flamingock: id=b\nb;"),
+            ],
+            "changes/0001__a.rollback.sql:1: a rollback knows the key `transaction` alone",
+        ),
+        (
+            &[("1_a.sql", "a;"), ("1_a.up.sql", "b;")],
+            "changes/1_a.up.sql:1: it is for the same change as changes/1_a.sql",
+        ),
+        (
+            &[("V1__a.sql", "a;\nINSERT '${name}';")],
+            "changes/V1__a.sql:2: `${..}` is a placeholder of Flyway",
+        ),
+        (
+            &[("1_a.sql", "-- +goose Up\na;"), ("2_b.sql", "-- nothing\n")],
+            "changes/2_b.sql:1: it has no `-- +goose Up`",
+        ),
+    ];
+    for (files, expected) in cases {
+        let problems = problems(files);
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert!(
+            problems[0].starts_with(expected),
+            "{problems:?}\n{expected}"
+        );
+    }
+}
+
+#[test]
+fn all_mistakes_are_reported_together() {
+    let files = [
+        ("0001__a.sql", "-- flamingock: idd=a, stage=\na;"),
+        ("0002__b.sql", ""),
+        ("c.sql", ""),
+    ];
+    assert_eq!(problems(&files).len(), 4);
+}

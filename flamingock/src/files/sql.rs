@@ -1,0 +1,40 @@
+//! SQL of a file, called as a function is.
+
+use crate::argument::{Inputs, Outlives};
+use crate::change::{Answer, Callable};
+use crate::script::Script;
+
+/// A file's SQL, or a part of it.
+#[derive(Debug)]
+#[cfg_attr(
+    not(feature = "_sqlx"),
+    expect(dead_code, reason = "what only databases use")
+)]
+pub(super) struct SqlFile {
+    pub(super) script: Script,
+    pub(super) transaction: bool,
+}
+
+impl Callable<()> for SqlFile {
+    fn call<'a, 'c>(
+        &'static self,
+        inputs: Inputs<'a, 'c>,
+        _outlives: Outlives<'a, 'c>,
+    ) -> Answer<'a, ()> {
+        #[cfg(feature = "_sqlx")]
+        return crate::sql::script::call(&self.script, self.transaction, inputs.session);
+        // Preflight asks for a database, and there is none without a feature.
+        #[cfg(not(feature = "_sqlx"))]
+        {
+            let Inputs { .. } = inputs;
+            let name = self.script.file;
+            Box::pin(
+                async move { Err(format!("`{name}` is SQL, and no database is there").into()) },
+            )
+        }
+    }
+
+    fn script(&self) -> Option<&Script> {
+        Some(&self.script)
+    }
+}

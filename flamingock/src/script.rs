@@ -1,0 +1,70 @@
+//! SQL as it stands in a file.
+
+#[cfg(feature = "_sqlx")]
+use crate::argument::DatabaseKind;
+#[cfg(feature = "_sqlx")]
+use crate::change::Location;
+#[cfg(feature = "_sqlx")]
+use crate::pipeline::Problem;
+#[cfg(feature = "_sqlx")]
+use crate::statements::{self, Blocks, SplitError};
+
+/// The statements of a file, or of a part of it.
+#[derive(Clone, Copy, Debug)]
+#[cfg_attr(
+    not(feature = "_sqlx"),
+    expect(dead_code, reason = "what only databases use")
+)]
+pub struct Script {
+    /// The file, from the package.
+    pub(crate) file: &'static str,
+    /// The line of the file that the text begins on, counted from 1.
+    pub(crate) line: u32,
+    /// The SQL, as it was written.
+    pub(crate) text: &'static str,
+    /// Whether the comments of goose say where a statement ends.
+    pub(crate) has_blocks: bool,
+}
+
+#[cfg(feature = "_sqlx")]
+impl Script {
+    /// Takes it apart by the rules of a database.
+    pub(crate) fn read(
+        &self,
+        kind: DatabaseKind,
+    ) -> Result<statements::Script<'static>, SplitError> {
+        let blocks = if self.has_blocks {
+            Blocks::Goose
+        } else {
+            Blocks::None
+        };
+        let first = usize::try_from(self.line).unwrap_or(1);
+        statements::read(kind, self.text, blocks)
+            .map_err(|error| error.in_file(self.file).from_line(first))
+    }
+
+    /// The place of a line of the text, counted from 1.
+    pub(crate) fn location(&self, line: usize) -> Location {
+        let further = u32::try_from(line.saturating_sub(1)).unwrap_or(u32::MAX);
+        Location {
+            file: self.file,
+            line: self.line.saturating_add(further),
+        }
+    }
+
+    /// What keeps it from being run on a database.
+    pub(crate) fn problem(&self, kind: DatabaseKind, transaction: bool) -> Option<Problem> {
+        let read = match self.read(kind) {
+            Ok(read) => read,
+            Err(error) => return Some(Problem::general(error.to_string())),
+        };
+        let control = read.control.filter(|_| transaction)?;
+        Some(Problem::at(
+            self.location(control.line),
+            format!(
+                "{} has no place in a file that runs in a transaction: the transaction is begun before it, and committed behind it together with its entry. Leave it out; or, for a file that is to have transactions of its own, write `-- flamingock: transaction=false` at its head",
+                control.what
+            ),
+        ))
+    }
+}

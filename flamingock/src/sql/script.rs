@@ -1,0 +1,156 @@
+//! SQL of a file on a connection of its target system.
+
+use flamingock_sqlx_audit::{Conn, Progress};
+
+use super::driver::Driver;
+use crate::argument::{DatabaseKind, Session};
+use crate::change::{Answer, BoxError};
+use crate::script::Script;
+use crate::statements::{self, shorten};
+
+/// Runs a script on the connection that a change is given.
+pub(crate) fn call<'a>(
+    script: &'static Script,
+    transaction: bool,
+    session: Session<'a, '_>,
+) -> Answer<'a, ()> {
+    macro_rules! on {
+        ($driver:ident, $connection:expr) => {{
+            let connection = $connection;
+            Box::pin(async move {
+                if transaction {
+                    whole::<flamingock_sqlx_audit::$driver>(connection, script).await
+                } else {
+                    one_by_one::<flamingock_sqlx_audit::$driver>(connection, script).await
+                }
+            })
+        }};
+    }
+    match session {
+        Session::None(_) => Box::pin(async { Err("there is no connection for it".into()) }),
+        #[cfg(feature = "sqlite")]
+        Session::Sqlite(connection) => on!(Sqlite, connection),
+        #[cfg(feature = "sqlite")]
+        Session::SqliteTransaction(open) => on!(Sqlite, &mut **open),
+        #[cfg(feature = "postgres")]
+        Session::Postgres(connection) => on!(Postgres, connection),
+        #[cfg(feature = "postgres")]
+        Session::PostgresTransaction(open) => on!(Postgres, &mut **open),
+        #[cfg(feature = "mysql")]
+        Session::MySql(connection) => on!(MySql, connection),
+        #[cfg(feature = "mysql")]
+        Session::MySqlTransaction(open) => on!(MySql, &mut **open),
+    }
+}
+
+/// In one text, inside a transaction that is open.
+async fn whole<D: Driver>(
+    connection: &mut Conn<D>,
+    script: &'static Script,
+) -> Result<(), BoxError> {
+    let read = script.read(D::KIND)?;
+    let progress = D::run(connection, D::as_one_text(&read, script.text), "").await;
+    match progress.error {
+        None => Ok(()),
+        Some(_) => Err(failed::<D>(script, &read, progress, 0, 0)),
+    }
+}
+
+/// Each statement by itself: what it did stays when a later one fails.
+async fn one_by_one<D: Driver>(
+    connection: &mut Conn<D>,
+    script: &'static Script,
+) -> Result<(), BoxError> {
+    let read = script.read(D::KIND)?;
+    for statement in &read.statements {
+        let progress = D::run(connection, statement.text.to_owned(), "").await;
+        if let Some(source) = progress.error {
+            let place = D::position(&source)
+                .and_then(|position| byte_of(statement.text, position))
+                .map_or(statement.range.start, |byte| statement.range.start + byte);
+            return Err(Box::new(ScriptError {
+                place: script.location(line_of(script.text, place)).to_string(),
+                statement: format!(": `{}` failed", shorten(statement.text)),
+                source,
+            }));
+        }
+    }
+    Ok(())
+}
+
+/// A statement of a file that the database refused.
+#[derive(Debug, thiserror::Error)]
+#[error("{place}{statement}")]
+struct ScriptError {
+    /// The file, and the line where that is known.
+    place: String,
+    /// The beginning of the statement, where that is known.
+    statement: String,
+    #[source]
+    source: sqlx::Error,
+}
+
+/// What to say of a text that came this far. In front of the script's statements there are so many
+/// others, and so many characters.
+pub(super) fn failed<D: Driver>(
+    script: &Script,
+    read: &statements::Script<'_>,
+    progress: Progress,
+    statements_before: usize,
+    characters_before: usize,
+) -> BoxError {
+    let Some(source) = progress.error else {
+        return "the database stopped without an error".into();
+    };
+    let byte = D::position(&source)
+        .and_then(|position| position.checked_sub(characters_before))
+        .and_then(|position| byte_of(script.text, position));
+    let by_place = byte.and_then(|byte| {
+        let mut all = read.statements.iter();
+        all.find(|statement| statement.range.contains(&byte) || statement.range.end == byte)
+    });
+    let answered = progress.answered.saturating_sub(statements_before);
+    let by_count = read
+        .statements
+        .get(answered)
+        .filter(|_| answers_are_statements(D::KIND, &read.statements[..=answered]));
+    let statement = by_place.or(by_count);
+    let byte = byte.or_else(|| statement.map(|statement| statement.range.start));
+    let place = match byte {
+        Some(byte) => script.location(line_of(script.text, byte)).to_string(),
+        None => script.file.to_owned(),
+    };
+    Box::new(ScriptError {
+        place,
+        statement: match statement {
+            Some(statement) => format!(": `{}` failed", shorten(statement.text)),
+            None => ": it failed".to_owned(),
+        },
+        source,
+    })
+}
+
+/// Whether there was one answer a statement. A routine of MySQL answers as often as it likes.
+fn answers_are_statements(kind: DatabaseKind, statements: &[statements::Statement<'_>]) -> bool {
+    const ANSWER_OFTEN: [&str; 9] = [
+        "CALL", "EXECUTE", "BEGIN", "IF", "CASE", "LOOP", "WHILE", "REPEAT", "FOR",
+    ];
+    let answers_often = |text: &str| {
+        let word = text.split(|c: char| !c.is_ascii_alphabetic()).next();
+        let word = word.unwrap_or_default().to_ascii_uppercase();
+        ANSWER_OFTEN.contains(&word.as_str())
+    };
+    kind != DatabaseKind::MySql || !statements.iter().any(|one| answers_often(one.text))
+}
+
+/// The byte of a character, counted from 1.
+fn byte_of(text: &str, character: usize) -> Option<usize> {
+    let (byte, _) = text.char_indices().nth(character.checked_sub(1)?)?;
+    Some(byte)
+}
+
+/// The line of a byte, counted from 1.
+fn line_of(text: &str, byte: usize) -> usize {
+    let before = text.as_bytes().iter().take(byte);
+    1 + before.filter(|byte| **byte == b'\n').count()
+}

@@ -1,0 +1,246 @@
+//! A script in one text with everything around it: begin, the statements, their entry, commit.
+//!
+//! A server runs the statements of a text one after the other and stops at the first one that it
+//! refuses, so the guarantees are those of the same statements sent one by one. Two marks among the
+//! answers tell how far it came. What is new is that the server goes on when the connection is lost:
+//! what became of the transaction is only asked once its session is gone.
+
+use flamingock_sqlx_audit::{Failure, Progress};
+
+use super::{SuccessEntry, Transact, Tried, Try, comes_to_rest, lost};
+use crate::call::Ended;
+use crate::change::BoxError;
+use crate::database::Transacted;
+use crate::script::Script;
+use crate::sql::cancel::{cancel_transaction, end_transaction};
+use crate::sql::driver::{Driver, rollback, send};
+use crate::sql::held::Held;
+use crate::sql::rows;
+use crate::sql::script::failed;
+use crate::statements;
+
+/// How far a server came with a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reached {
+    /// Not to the end of what begins.
+    Begin,
+    /// To the script.
+    Script,
+    /// To the entry behind it.
+    Entry,
+    /// To the commit.
+    Commit,
+}
+
+/// A text, and what is known of its parts.
+struct Whole {
+    text: String,
+    /// The name of the column that the marks have.
+    mark: String,
+    /// How many statements begin.
+    beginning: usize,
+    /// How many characters stand before the script.
+    offset: usize,
+    /// Whether the entry and the commit are in it.
+    is_complete: bool,
+}
+
+impl<D: Driver> Transact<'_, D> {
+    pub(super) async fn attempt_in_one_text(
+        &self,
+        script: &'static Script,
+        one: &Try<'_>,
+    ) -> Tried {
+        // The plan has looked at it: nothing is refused here that could be.
+        if let Some(problem) = script.problem(D::KIND, true) {
+            let cause = problem.to_string().into();
+            return Tried::Ended(Transacted::NotRun { cause });
+        }
+        let read = match script.read(D::KIND) {
+            Ok(read) => read,
+            Err(error) => {
+                let cause = error.into();
+                return Tried::Ended(Transacted::NotRun { cause });
+            }
+        };
+        let kept = self.database.kept.take();
+        let restore = D::RESTORE.filter(|_| kept.is_some());
+        let taken = match kept {
+            Some(held) => Ok(held),
+            None => Held::take(&self.database.pool).await,
+        };
+        let mut held = match taken {
+            Ok(held) => held,
+            Err(error) => {
+                let cause = error.into();
+                return Tried::Ended(Transacted::NotRun { cause });
+            }
+        };
+        let whole = self.whole(&read, script, one, restore);
+        let work = async {
+            let progress = D::run(&mut held, whole.text.clone(), &whole.mark).await;
+            Ok::<Progress, BoxError>(progress)
+        };
+        match self.invocation.watch(work).await {
+            Ended::Returned(Ok(progress)) => {
+                self.came_to(held, one, script, &read, &whole, progress)
+                    .await
+            }
+            ended => self.interrupted(held, one, ended).await,
+        }
+    }
+
+    fn whole(
+        &self,
+        read: &statements::Script<'_>,
+        script: &Script,
+        one: &Try<'_>,
+        restore: Option<&str>,
+    ) -> Whole {
+        let ledger = &self.database.ledger;
+        let mut beginning: Vec<String> = restore.map(str::to_owned).into_iter().collect();
+        beginning.extend(ledger.begin_in_parts(&one.possession, &one.witness, &one.tag));
+        let limits = D::limits(&self.invocation.limits, true);
+        beginning.extend(
+            limits
+                .iter()
+                .flat_map(|limits| limits.split("; "))
+                .map(str::to_owned),
+        );
+        let mark = format!("flamingock_{}", one.tag);
+        let entry = match self.entry {
+            SuccessEntry::Here(_) => {
+                let success = self.purpose.success();
+                let row = rows::new_row(&self.attempt.entry(success, self.mode(), None));
+                Some(ledger.text_within(&one.possession, &row, &one.witness, &one.tag))
+            }
+            SuccessEntry::Elsewhere { .. } => ledger.mark_text_within(one.marker, &one.tag),
+        };
+        let before = format!("{};\n", beginning.join("; "));
+        let is_complete = entry.is_some();
+        let behind = entry.map_or_else(String::new, |entry| {
+            format!(";\n{entry};\nSELECT 1 AS {mark};\nCOMMIT")
+        });
+        let sql = D::as_one_text(read, script.text);
+        Whole {
+            text: format!("{before}{sql}\n;\nSELECT 1 AS {mark}{behind}"),
+            mark,
+            beginning: beginning.len(),
+            offset: before.chars().count(),
+            is_complete,
+        }
+    }
+
+    /// The server has answered: all of it is done, or a statement was refused.
+    async fn came_to(
+        &self,
+        held: Held<D>,
+        one: &Try<'_>,
+        script: &'static Script,
+        read: &statements::Script<'_>,
+        whole: &Whole,
+        progress: Progress,
+    ) -> Tried {
+        let reached = match progress.marks {
+            0 if progress.answered < whole.beginning => Reached::Begin,
+            0 => Reached::Script,
+            1 => Reached::Entry,
+            _ => Reached::Commit,
+        };
+        let Some(error) = &progress.error else {
+            return match reached {
+                Reached::Entry if !whole.is_complete => self.succeed(held, one).await,
+                Reached::Commit => {
+                    self.give_back(held);
+                    Tried::Ended(Transacted::Done { mode: self.mode() })
+                }
+                // A server that answers less than it was asked is not believed.
+                Reached::Begin | Reached::Script | Reached::Entry => {
+                    self.settle_once_gone(held, one, None).await
+                }
+            };
+        };
+        let failure = D::classify(error);
+        if failure == Failure::Disconnected {
+            let cause = progress.error.map(Into::into);
+            return self.settle_once_gone(held, one, cause).await;
+        }
+        match reached {
+            // It was read to its end before its first statement, and refused: nothing has begun.
+            Reached::Begin if D::position(error).is_some_and(|at| at > whole.offset) => {
+                let cause = failed::<D>(script, read, progress, whole.beginning, whole.offset);
+                self.undone(held, cause).await
+            }
+            Reached::Begin if failure == Failure::Refused => lost(),
+            Reached::Begin => {
+                let cause = progress
+                    .error
+                    .map_or_else(|| "it did not begin".into(), Into::into);
+                Tried::Ended(Transacted::NotRun { cause })
+            }
+            Reached::Script => {
+                let cause = failed::<D>(script, read, progress, whole.beginning, whole.offset);
+                self.fail(held, one, cause).await
+            }
+            Reached::Entry | Reached::Commit => match (progress.error, reached) {
+                (Some(error), Reached::Entry) => self.not_entered(held, one, error).await,
+                (Some(error), _) => self.not_committed(held, one, self.mode(), error).await,
+                (None, _) => self.settle_once_gone(held, one, None).await,
+            },
+        }
+    }
+
+    /// The run did not wait for the server's answer.
+    async fn interrupted(&self, mut held: Held<D>, one: &Try<'_>, ended: Ended<Progress>) -> Tried {
+        cancel_transaction::<D>(self.database, &one.possession, self.attempt, &one.tag).await;
+        if let Ended::Lost(reason) = ended {
+            // The fence lets nothing in once the possession has moved.
+            return Tried::Ended(Transacted::Lost { reason });
+        }
+        // Whatever it comes to, the commit may have been before it.
+        comes_to_rest::<D>(&mut held).await;
+        let cause = ended.into_result().err();
+        self.settle_once_gone(held, one, cause).await
+    }
+
+    /// Finds out on another connection what became of the transaction, once its session is gone:
+    /// until then the server may still come to the commit.
+    async fn settle_once_gone(
+        &self,
+        held: Held<D>,
+        one: &Try<'_>,
+        cause: Option<BoxError>,
+    ) -> Tried {
+        drop(held);
+        let cause = cause.unwrap_or_else(|| "the connection was lost".into());
+        // A tombstone in the target system keeps a late commit out.
+        let is_here = matches!(self.entry, SuccessEntry::Here(_));
+        if is_here
+            && !end_transaction::<D>(self.database, &one.possession, self.attempt, &one.tag).await
+        {
+            return Tried::Ended(Transacted::Unknown { cause });
+        }
+        self.settle_now(cause).await
+    }
+
+    /// Whether the transaction was opened in a text of ours, so that the driver does not know of it.
+    fn is_unknown_to_the_driver(&self) -> bool {
+        D::ONE_TEXT && self.body.script().is_some()
+    }
+
+    /// Rolls back what is open, whoever has begun it.
+    pub(super) async fn roll_back(&self, held: &mut Held<D>) -> Result<(), sqlx::Error> {
+        if self.is_unknown_to_the_driver() {
+            return send::<D>(held, "ROLLBACK".to_owned()).await.map(drop);
+        }
+        rollback::<D>(held).await
+    }
+
+    /// Commits what is open, whoever has begun it.
+    pub(super) async fn commit_open(&self, held: &mut Held<D>) -> Result<(), sqlx::Error> {
+        if self.is_unknown_to_the_driver() {
+            return send::<D>(held, "COMMIT".to_owned()).await.map(drop);
+        }
+        D::commit(held, self.database.ledger.patience()).await
+    }
+}

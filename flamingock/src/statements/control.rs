@@ -1,0 +1,192 @@
+//! Statements that begin or end a transaction.
+
+use crate::argument::DatabaseKind;
+
+use super::Statement;
+use super::lexer::{Kind, Lexer};
+use super::mysql_blocks::STATEMENT_FOLLOWS;
+use super::shape::{Seen, is_one_of};
+
+/// A statement of a script that begins or ends a transaction of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TransactionControl {
+    /// The line of the script, from 1.
+    pub line: usize,
+    /// The statement's word, in capitals: `COMMIT`.
+    pub what: &'static str,
+}
+
+/// More words than any of these statements needs before what they mean is clear.
+const HEAD: usize = 4;
+
+/// What a statement does to the transaction it runs in, if anything.
+pub(super) fn of(kind: DatabaseKind, statement: &Statement<'_>) -> Option<TransactionControl> {
+    let mut tokens = Tokens(Lexer::new(kind, statement.text));
+    let mut head = Vec::with_capacity(HEAD);
+    while head.len() < HEAD
+        && let Some(Seen::Word(word)) = tokens.next()
+    {
+        head.push(word);
+    }
+    let what = match kind {
+        DatabaseKind::Postgres => of_postgres(&head),
+        DatabaseKind::MySql => of_mysql(&head, statement),
+        DatabaseKind::Sqlite => of_sqlite(&head),
+    }?;
+    Some(TransactionControl {
+        line: statement.line,
+        what,
+    })
+}
+
+fn of_postgres(head: &[&str]) -> Option<&'static str> {
+    let word = keyword(
+        head,
+        &[
+            "BEGIN", "START", "COMMIT", "END", "ROLLBACK", "ABORT", "PREPARE",
+        ],
+    )?;
+    match word {
+        "START" => second_is(head, "TRANSACTION").then_some("START TRANSACTION"),
+        "PREPARE" => second_is(head, "TRANSACTION").then_some("PREPARE TRANSACTION"),
+        "ROLLBACK" => ends_whole(head).then_some(word),
+        _ => Some(word),
+    }
+}
+
+fn of_sqlite(head: &[&str]) -> Option<&'static str> {
+    let word = keyword(head, &["BEGIN", "COMMIT", "END", "ROLLBACK"])?;
+    (word != "ROLLBACK" || ends_whole(head)).then_some(word)
+}
+
+fn of_mysql(head: &[&str], statement: &Statement<'_>) -> Option<&'static str> {
+    if begins_nameless_block(head) {
+        return of_mysql_block(statement);
+    }
+    if let Some(word) = keyword(head, &["BEGIN", "XA"]) {
+        return Some(word);
+    }
+    match keyword(head, &["SET"]) {
+        Some(_) => sets_autocommit(statement).then_some("SET autocommit"),
+        None => of_mysql_anywhere(head),
+    }
+}
+
+/// What can stand in a block, too.
+fn of_mysql_anywhere(head: &[&str]) -> Option<&'static str> {
+    let word = keyword(head, &["START", "COMMIT", "ROLLBACK"])?;
+    match word {
+        "START" => second_is(head, "TRANSACTION").then_some("START TRANSACTION"),
+        "ROLLBACK" => ends_whole(head).then_some(word),
+        _ => Some(word),
+    }
+}
+
+/// A block that is no routine's: MariaDB runs it at once.
+fn begins_nameless_block(head: &[&str]) -> bool {
+    let begin = keyword(head, &["BEGIN"]).is_some() && second_is(head, "NOT");
+    begin || keyword(head, &["IF", "CASE", "LOOP", "WHILE", "REPEAT", "FOR"]).is_some()
+}
+
+/// The first statement within a block that begins or ends a transaction.
+fn of_mysql_block(statement: &Statement<'_>) -> Option<&'static str> {
+    let mut head = Vec::with_capacity(HEAD);
+    let mut is_in_head = false;
+    for seen in Tokens(Lexer::new(DatabaseKind::MySql, statement.text)) {
+        match seen {
+            Seen::Word(word) if is_in_head && head.len() < HEAD => head.push(word),
+            Seen::Word(_) | Seen::Value | Seen::Symbol(_) => is_in_head = false,
+        }
+        let begins = match seen {
+            Seen::Symbol(symbol) => symbol == b';',
+            Seen::Word(word) => is_one_of(word, STATEMENT_FOLLOWS),
+            Seen::Value => false,
+        };
+        if (begins || !is_in_head)
+            && let Some(what) = of_mysql_anywhere(&head)
+        {
+            return Some(what);
+        }
+        if begins {
+            is_in_head = true;
+        }
+        if begins || !is_in_head {
+            head.clear();
+        }
+    }
+    of_mysql_anywhere(&head)
+}
+
+/// The statement's first word, if it is one of these.
+fn keyword(head: &[&str], words: &[&'static str]) -> Option<&'static str> {
+    let first = head.first()?;
+    words
+        .iter()
+        .copied()
+        .find(|word| first.eq_ignore_ascii_case(word))
+}
+
+fn second_is(head: &[&str], word: &str) -> bool {
+    head.get(1).is_some_and(|second| is_one_of(second, &[word]))
+}
+
+/// A `ROLLBACK` that does not only go back to a savepoint.
+fn ends_whole(head: &[&str]) -> bool {
+    !head.iter().any(|word| is_one_of(word, &["TO"]))
+}
+
+/// `SET autocommit = ..`, in all its forms for the session. A user's variable of that name, the
+/// server's default, and what only reads it do not count.
+fn sets_autocommit(statement: &Statement<'_>) -> bool {
+    let mut before = [None, None];
+    let mut candidate = false;
+    for seen in Tokens(Lexer::new(DatabaseKind::MySql, statement.text)) {
+        if candidate && matches!(seen, Seen::Symbol(b'=' | b':')) {
+            return true;
+        }
+        candidate = matches!(seen, Seen::Word(word) if is_one_of(word, &["autocommit"]))
+            && is_assigned_in_session(before);
+        before = [before[1], Some(seen)];
+    }
+    false
+}
+
+/// What stands before the name in `SET autocommit`, `SET SESSION autocommit`,
+/// `SET @@session.autocommit`, `SET @@autocommit` and after a comma.
+fn is_assigned_in_session(before: [Option<Seen<'_>>; 2]) -> bool {
+    match before {
+        [_, Some(Seen::Word(word))] => is_one_of(word, &["SET", "SESSION", "LOCAL"]),
+        [_, Some(Seen::Symbol(b','))] => true,
+        [Some(Seen::Symbol(b'@')), Some(Seen::Symbol(b'@'))] => true,
+        [Some(Seen::Word(word)), Some(Seen::Symbol(b'.'))] => {
+            is_one_of(word, &["SESSION", "LOCAL"])
+        }
+        [_, Some(Seen::Symbol(_) | Seen::Value) | None] => false,
+    }
+}
+
+/// What counts of a statement that was read before.
+struct Tokens<'a>(Lexer<'a>);
+
+impl<'a> Iterator for Tokens<'a> {
+    type Item = Seen<'a>;
+
+    fn next(&mut self) -> Option<Seen<'a>> {
+        // A flaw was found when the script was split, or is inside a block that is sent as it is.
+        while let Ok(Some(token)) = self.0.next() {
+            match token.kind {
+                Kind::Word => return Some(Seen::Word(self.0.text_of(token))),
+                Kind::Symbol(symbol) => return Some(Seen::Symbol(symbol)),
+                Kind::Value => return Some(Seen::Value),
+                Kind::Blank
+                | Kind::Comment
+                | Kind::Hint
+                | Kind::ExecutableOpen
+                | Kind::ExecutableClose
+                | Kind::Delimiter => {}
+            }
+        }
+        None
+    }
+}

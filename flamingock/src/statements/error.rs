@@ -1,0 +1,158 @@
+//! What is wrong with a script.
+
+use std::fmt;
+
+use super::shorten::shorten;
+
+/// A script that cannot be split, or that its database's server would not understand.
+///
+/// Its text names the file where one is known, the line, the rule and the beginning of what breaks it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SplitError {
+    file: Option<String>,
+    line: usize,
+    flaw: Flaw,
+    excerpt: String,
+}
+
+/// The rule that a script breaks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Flaw {
+    /// A quoted string without its last quote.
+    OpenString {
+        /// The quote that is missing.
+        close: char,
+    },
+    /// A quoted name without its last quote.
+    OpenName {
+        /// The quote that is missing.
+        close: char,
+    },
+    /// A comment without its `*/`.
+    OpenComment,
+    /// A dollar-quoted string whose tag does not come again.
+    OpenDollarQuote {
+        /// The tag with its dollar signs.
+        tag: String,
+    },
+    /// A byte 0.
+    Nul,
+    /// A command that a client of the database carries out, and the server does not know.
+    ClientCommand {
+        /// The name of the client.
+        client: &'static str,
+        /// The command.
+        command: String,
+    },
+    /// `COPY` from or to the client.
+    CopyOfClient,
+    /// A `DELIMITER` that cannot be one.
+    Delimiter {
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// A `StatementBegin` without its `StatementEnd`.
+    OpenBlock,
+    /// A `StatementBegin` or `StatementEnd` where none can be.
+    StrayBlock {
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// Nothing but blanks and comments.
+    Empty,
+}
+
+impl SplitError {
+    /// A flaw at a byte of a script.
+    pub(super) fn at(text: &str, at: usize, flaw: Flaw) -> SplitError {
+        let before = text.as_bytes().iter().take(at);
+        SplitError {
+            file: None,
+            line: 1 + before.filter(|&&byte| byte == b'\n').count(),
+            flaw,
+            excerpt: shorten(text.get(at..).unwrap_or_default()),
+        }
+    }
+
+    /// The same with the name of the script's file, which the text then begins with.
+    #[must_use]
+    pub fn in_file(mut self, file: impl Into<String>) -> SplitError {
+        self.file = Some(file.into());
+        self
+    }
+
+    /// The same, for a script that begins on this line (from 1) of its file.
+    #[must_use]
+    pub fn from_line(mut self, first: usize) -> SplitError {
+        self.line += first.saturating_sub(1);
+        self
+    }
+
+    /// The line, from 1: where what does not end begins.
+    pub fn line(&self) -> usize {
+        self.line
+    }
+
+    /// The rule that is broken.
+    pub fn flaw(&self) -> &Flaw {
+        &self.flaw
+    }
+}
+
+impl fmt::Display for SplitError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.file {
+            Some(file) => write!(f, "{file}:{}: {}", self.line, self.flaw)?,
+            None => write!(f, "line {}: {}", self.line, self.flaw)?,
+        }
+        if !self.excerpt.is_empty() && self.flaw != Flaw::Empty {
+            write!(f, ": {}", self.excerpt)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for SplitError {}
+
+impl fmt::Display for Flaw {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Flaw::OpenString { close } => {
+                write!(f, "the string that begins here has no closing {close}")
+            }
+            Flaw::OpenName { close } => {
+                write!(f, "the quoted name that begins here has no closing {close}")
+            }
+            Flaw::OpenComment => write!(f, "the comment that begins here has no closing */"),
+            Flaw::OpenDollarQuote { tag } => {
+                write!(f, "the string that begins here has no closing {tag}")
+            }
+            Flaw::Nul => write!(
+                f,
+                "a NUL byte: a database would stop reading there; remove it"
+            ),
+            Flaw::ClientCommand { client, command } => write!(
+                f,
+                "{command} is a command of the program {client}, not of the database: remove it, or say it in SQL"
+            ),
+            Flaw::CopyOfClient => write!(
+                f,
+                "COPY from STDIN or to STDOUT needs a client that sends or takes the rows: write the rows as INSERT, or let a code change copy them"
+            ),
+            Flaw::Delimiter { reason } => write!(
+                f,
+                "{reason}: write a delimiter of at most 16 bytes without quotes and backslashes, as in DELIMITER //"
+            ),
+            Flaw::OpenBlock => write!(
+                f,
+                "the statement that begins here has no line `-- +goose StatementEnd`"
+            ),
+            Flaw::StrayBlock { reason } => f.write_str(reason),
+            Flaw::Empty => write!(
+                f,
+                "no statement, only blanks and comments: write one, or remove the file"
+            ),
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! A text as tokens, without a gap: only as fine as finding the ends of statements needs.
+
+use crate::argument::DatabaseKind;
+
+use super::delimiter::Delimiter;
+use super::error::Flaw;
+use super::scanner::Scanner;
+use super::{mysql, postgres, sqlite};
+
+/// What a token is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Blank,
+    Comment,
+    /// A comment that speaks to the planner: `/*+ .. */`. It stays with its statement.
+    Hint,
+    /// The `/*!` or `/*!50003` of a comment that MySQL or MariaDB executes, and its `*/`.
+    ExecutableOpen,
+    ExecutableClose,
+    /// A key word or a name without quotes.
+    Word,
+    /// A string, a number, a quoted name.
+    Value,
+    /// Any other byte, `;` among them.
+    Symbol(u8),
+    /// The delimiter that a `DELIMITER` command has set.
+    Delimiter,
+}
+
+/// A part of the text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Token {
+    pub(super) kind: Kind,
+    pub(super) start: usize,
+    pub(super) end: usize,
+}
+
+/// A flaw and the byte where it begins.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) flaw: Flaw,
+    pub(super) at: usize,
+}
+
+/// Reads tokens by the rules of one database.
+#[derive(Clone, Debug)]
+pub(super) struct Lexer<'a> {
+    kind: DatabaseKind,
+    scanner: Scanner<'a>,
+    delimiter: Option<Delimiter<'a>>,
+    /// Where the executable comment begins that the lexer is in.
+    executable: Option<usize>,
+}
+
+impl<'a> Lexer<'a> {
+    pub(super) fn new(kind: DatabaseKind, text: &'a str) -> Lexer<'a> {
+        Lexer {
+            kind,
+            scanner: Scanner::new(text),
+            delimiter: None,
+            executable: None,
+        }
+    }
+
+    pub(super) fn is_in_executable_comment(&self) -> bool {
+        self.executable.is_some()
+    }
+
+    pub(super) fn has_delimiter(&self) -> bool {
+        self.delimiter.is_some()
+    }
+
+    /// From here on this ends statements; `None` is the semicolon.
+    pub(super) fn set_delimiter(&mut self, delimiter: Option<Delimiter<'a>>) {
+        self.delimiter = delimiter;
+    }
+
+    /// Goes on at another place.
+    pub(super) fn go_to(&mut self, at: usize) {
+        self.scanner.go_to(at);
+    }
+
+    pub(super) fn text_of(&self, token: Token) -> &'a str {
+        self.scanner
+            .text()
+            .get(token.start..token.end)
+            .unwrap_or_default()
+    }
+
+    /// The next token; none at the end of the text.
+    pub(super) fn next(&mut self) -> Result<Option<Token>, Found> {
+        let start = self.scanner.at();
+        if self.scanner.rest().is_empty() {
+            return match self.executable {
+                Some(at) => Err(Found {
+                    flaw: Flaw::OpenComment,
+                    at,
+                }),
+                None => Ok(None),
+            };
+        }
+        let kind = self.kind_here().map_err(|flaw| Found { flaw, at: start })?;
+        match kind {
+            Kind::ExecutableOpen => self.executable = Some(start),
+            Kind::ExecutableClose => self.executable = None,
+            Kind::Blank
+            | Kind::Comment
+            | Kind::Hint
+            | Kind::Word
+            | Kind::Value
+            | Kind::Symbol(_)
+            | Kind::Delimiter => {}
+        }
+        let end = self.scanner.at();
+        Ok(Some(Token { kind, start, end }))
+    }
+
+    fn kind_here(&mut self) -> Result<Kind, Flaw> {
+        let scanner = &mut self.scanner;
+        if scanner.at() == 0 && scanner.starts_with("\u{feff}") {
+            scanner.step('\u{feff}'.len_utf8());
+            return Ok(Kind::Blank);
+        }
+        match self.kind {
+            DatabaseKind::Postgres => postgres::token(scanner),
+            DatabaseKind::MySql => {
+                mysql::token(scanner, self.executable.is_some(), self.delimiter.as_ref())
+            }
+            DatabaseKind::Sqlite => sqlite::token(scanner),
+        }
+    }
+}

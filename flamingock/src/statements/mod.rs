@@ -1,0 +1,110 @@
+//! A script's statements: where each begins and ends, by the rules of its database.
+//!
+//! A script is split only where it has to be: outside a transaction, where each statement is sent by
+//! itself, and where it has commands for a client, such as `DELIMITER`. Nothing is parsed and nothing
+//! is rewritten: a statement is a part of the script's own text, with its hints and executable
+//! comments, and what lies between two of them is blanks, comments and terminators.
+//!
+//! Three tokenizers, or one for all of them, would have been there already. None keeps executable
+//! comments, reads `DELIMITER`, and knows where a trigger of SQLite or a `BEGIN ATOMIC` body ends;
+//! and a tokenizer that refuses what it does not know stands between a user and a new release of
+//! the database. Here only what begins or ends a statement matters: quotes, comments, and blocks.
+//!
+//! The settings of the server are taken to be its defaults: on PostgreSQL
+//! `standard_conforming_strings = on`, on MySQL and MariaDB neither `NO_BACKSLASH_ESCAPES` nor
+//! `ANSI_QUOTES`.
+
+mod control;
+mod delimiter;
+mod error;
+mod goose;
+mod lexer;
+mod mysql;
+mod mysql_blocks;
+mod postgres;
+mod scanner;
+mod shape;
+mod shorten;
+mod splitter;
+mod sqlite;
+#[cfg(test)]
+mod tests;
+
+use std::ops::Range;
+
+pub use control::TransactionControl;
+pub use error::{Flaw, SplitError};
+pub use shorten::shorten;
+
+use crate::argument::DatabaseKind;
+
+/// One statement of a script.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Statement<'a> {
+    /// The text to send, without its terminator.
+    pub text: &'a str,
+    /// The line of the script on which the text begins, from 1.
+    pub line: usize,
+    /// The bytes of the script that are the text.
+    pub range: Range<usize>,
+}
+
+/// What a script consists of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Script<'a> {
+    /// The statements in order: at least one.
+    pub statements: Vec<Statement<'a>>,
+    /// Whether it has commands for a client (`DELIMITER`), so that the server cannot run the text as
+    /// it is.
+    pub has_client_commands: bool,
+    /// The first statement that begins or ends a transaction.
+    pub control: Option<TransactionControl>,
+}
+
+/// Comments that say where a statement begins and ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Blocks {
+    /// There are none: they are comments like any other.
+    #[default]
+    None,
+    /// What stands between the lines `-- +goose StatementBegin` and `-- +goose StatementEnd` is one
+    /// statement.
+    Goose,
+}
+
+/// Reads a script. The time grows with the length of the text, whatever is in it.
+///
+/// # Errors
+/// A string, a quoted name, a comment or a block that does not end; a command that only a client
+/// knows; a NUL byte; a script without a statement.
+pub fn read(kind: DatabaseKind, text: &str, blocks: Blocks) -> Result<Script<'_>, SplitError> {
+    splitter::Splitter::new(kind, text, blocks).run()
+}
+
+/// The statements of a script.
+///
+/// # Errors
+/// As [`read`].
+pub fn split(
+    kind: DatabaseKind,
+    text: &str,
+    blocks: Blocks,
+) -> Result<Vec<Statement<'_>>, SplitError> {
+    Ok(read(kind, text, blocks)?.statements)
+}
+
+/// The first statement of a script that begins or ends a transaction: inside a transaction of the
+/// engine there must be none. What stands in the bodies of functions and triggers does not count,
+/// nor do savepoints.
+///
+/// # Errors
+/// As [`read`].
+pub fn transaction_control(
+    kind: DatabaseKind,
+    text: &str,
+    blocks: Blocks,
+) -> Result<Option<TransactionControl>, SplitError> {
+    Ok(read(kind, text, blocks)?.control)
+}

@@ -1,0 +1,264 @@
+//! The way through a script, statement by statement.
+
+use crate::argument::DatabaseKind;
+
+use super::delimiter::Command;
+use super::error::{Flaw, SplitError};
+use super::goose::{self, Marker};
+use super::lexer::{Found, Kind, Lexer, Token};
+use super::shape::{Seen, Shape, is_one_of};
+use super::{Blocks, Script, Statement, control};
+
+/// A script on its way.
+pub(super) struct Splitter<'a> {
+    kind: DatabaseKind,
+    text: &'a str,
+    blocks: Blocks,
+    /// Whether the text is a piece of a script that is only looked into: commands of a client have
+    /// no meaning there.
+    is_piece: bool,
+    lexer: Lexer<'a>,
+    shape: Shape<'a>,
+    /// The statement that has begun.
+    pending: Option<Pending>,
+    lines: Lines<'a>,
+    script: Script<'a>,
+}
+
+/// The bytes of a statement that has begun.
+#[derive(Clone, Copy)]
+struct Pending {
+    start: usize,
+    end: usize,
+    /// Whether there is more in it than hints and empty executable comments.
+    has_content: bool,
+}
+
+impl<'a> Splitter<'a> {
+    pub(super) fn new(kind: DatabaseKind, text: &'a str, blocks: Blocks) -> Splitter<'a> {
+        Splitter {
+            kind,
+            text,
+            blocks,
+            is_piece: false,
+            lexer: Lexer::new(kind, text),
+            shape: Shape::new(kind),
+            pending: None,
+            lines: Lines::new(text),
+            script: Script {
+                statements: Vec::new(),
+                has_client_commands: false,
+                control: None,
+            },
+        }
+    }
+
+    pub(super) fn run(mut self) -> Result<Script<'a>, SplitError> {
+        match self.go_through() {
+            Ok(()) => Ok(self.script),
+            Err(found) => Err(SplitError::at(self.text, found.at, found.flaw)),
+        }
+    }
+
+    fn go_through(&mut self) -> Result<(), Found> {
+        // A database that reads to the first NUL would run a part of the script and say nothing.
+        if let Some(at) = self.text.bytes().position(|byte| byte == 0) {
+            let flaw = Flaw::Nul;
+            return Err(Found { flaw, at });
+        }
+        while let Some(token) = self.lexer.next()? {
+            self.token(token)?;
+        }
+        self.end()?;
+        if self.script.statements.is_empty() {
+            let flaw = Flaw::Empty;
+            return Err(Found { flaw, at: 0 });
+        }
+        Ok(())
+    }
+
+    fn token(&mut self, token: Token) -> Result<(), Found> {
+        match token.kind {
+            Kind::Blank => Ok(()),
+            Kind::Comment => self.comment(token),
+            Kind::Hint | Kind::ExecutableOpen | Kind::ExecutableClose => {
+                self.extend(token, false);
+                Ok(())
+            }
+            Kind::Delimiter => self.end(),
+            Kind::Symbol(b';') if self.semicolon_ends() => self.end(),
+            // Before a statement that something else will end.
+            Kind::Symbol(b';') if !self.has_content() => Ok(()),
+            Kind::Word if self.is_delimiter_command(token) => self.delimiter_command(token),
+            Kind::Word => self.content(token, Seen::Word(self.lexer.text_of(token))),
+            Kind::Symbol(symbol) => self.content(token, Seen::Symbol(symbol)),
+            Kind::Value => self.content(token, Seen::Value),
+        }
+    }
+
+    fn semicolon_ends(&self) -> bool {
+        !self.lexer.is_in_executable_comment()
+            && !self.lexer.has_delimiter()
+            && self.shape.can_end()
+    }
+
+    /// Whether a statement has begun, with more than hints and empty executable comments.
+    fn has_content(&self) -> bool {
+        self.pending.is_some_and(|pending| pending.has_content)
+    }
+
+    fn content(&mut self, token: Token, seen: Seen<'a>) -> Result<(), Found> {
+        if !self.has_content() {
+            let rest = self.text.get(token.start..).unwrap_or_default();
+            self.shape.begins(seen, rest);
+        }
+        self.shape.see(seen);
+        self.extend(token, true);
+        // What follows is not SQL: rows, or the arguments of a command.
+        match self.shape.flaw() {
+            Some(flaw) => Err(Found {
+                flaw,
+                at: self.pending.map_or(token.start, |pending| pending.start),
+            }),
+            None => Ok(()),
+        }
+    }
+
+    fn extend(&mut self, token: Token, is_content: bool) {
+        let pending = self.pending.get_or_insert(Pending {
+            start: token.start,
+            end: token.end,
+            has_content: false,
+        });
+        pending.end = token.end;
+        pending.has_content |= is_content;
+    }
+
+    /// The statement that has begun, if one has, is complete.
+    fn end(&mut self) -> Result<(), Found> {
+        let shape = std::mem::replace(&mut self.shape, Shape::new(self.kind));
+        let Some(pending) = self.pending.take().filter(|pending| pending.has_content) else {
+            return Ok(());
+        };
+        self.push(pending.start, pending.end);
+        if self.lexer.has_delimiter() && !shape.is_routine() {
+            self.look_into(pending.start, pending.end);
+        }
+        Ok(())
+    }
+
+    fn push(&mut self, start: usize, end: usize) {
+        let statement = Statement {
+            text: self.text.get(start..end).unwrap_or_default(),
+            line: self.lines.line_of(start),
+            range: start..end,
+        };
+        if self.script.control.is_none() {
+            self.script.control = control::of(self.kind, &statement);
+        }
+        self.script.statements.push(statement);
+    }
+
+    /// Looks for transaction control in a piece that may be several statements, since something
+    /// other than a semicolon ended it. What cannot be read there is sent as it is.
+    fn look_into(&mut self, start: usize, end: usize) {
+        if self.is_piece || self.script.control.is_some() {
+            return;
+        }
+        let piece = self.text.get(start..end).unwrap_or_default();
+        let mut inner = Splitter::new(self.kind, piece, Blocks::None);
+        inner.is_piece = true;
+        let control = inner.run().ok().and_then(|script| script.control);
+        self.script.control = control.map(|mut control| {
+            control.line += self.lines.line_of(start) - 1;
+            control
+        });
+    }
+
+    fn is_delimiter_command(&self, token: Token) -> bool {
+        self.kind == DatabaseKind::MySql
+            && !self.is_piece
+            && !self.has_content()
+            && !self.lexer.is_in_executable_comment()
+            && is_one_of(self.lexer.text_of(token), &["DELIMITER"])
+    }
+
+    fn delimiter_command(&mut self, token: Token) -> Result<(), Found> {
+        let command = Command::read(self.text, token.end).map_err(|flaw| Found {
+            flaw,
+            at: token.start,
+        })?;
+        self.pending = None;
+        self.lexer.set_delimiter(command.delimiter);
+        self.lexer.go_to(command.end);
+        self.script.has_client_commands = true;
+        Ok(())
+    }
+
+    fn comment(&mut self, token: Token) -> Result<(), Found> {
+        if self.blocks == Blocks::None {
+            return Ok(());
+        }
+        let stray = |reason| {
+            let flaw = Flaw::StrayBlock { reason };
+            Err(Found {
+                flaw,
+                at: token.start,
+            })
+        };
+        match goose::marker(self.lexer.text_of(token)) {
+            None => Ok(()),
+            Some(Marker::Begin) if !self.has_content() => self.block(token),
+            Some(Marker::Begin) => stray(
+                "a statement begins before this `-- +goose StatementBegin` and has not ended: end it with a semicolon",
+            ),
+            Some(Marker::End) => {
+                stray("no `-- +goose StatementBegin` stands before this `-- +goose StatementEnd`")
+            }
+        }
+    }
+
+    /// A statement in explicit bounds.
+    fn block(&mut self, begin: Token) -> Result<(), Found> {
+        let at = begin.start;
+        let (end, next) = goose::block(self.text, begin.end).ok_or(Found {
+            flaw: Flaw::OpenBlock,
+            at,
+        })?;
+        let content = self.text.get(begin.end..end).unwrap_or_default();
+        let start = begin.end + content.len() - content.trim_start().len();
+        let end = begin.end + content.trim_end().len();
+        self.pending = None;
+        if start < end {
+            self.push(start, end);
+            self.look_into(start, end);
+        }
+        self.lexer.go_to(next);
+        Ok(())
+    }
+}
+
+/// Counts lines on the way, since places only ever come later.
+struct Lines<'a> {
+    text: &'a str,
+    at: usize,
+    line: usize,
+}
+
+impl<'a> Lines<'a> {
+    fn new(text: &'a str) -> Lines<'a> {
+        Lines {
+            text,
+            at: 0,
+            line: 1,
+        }
+    }
+
+    /// The line of a byte, from 1: never one before the byte that was asked for last.
+    fn line_of(&mut self, at: usize) -> usize {
+        let passed = self.text.as_bytes().get(self.at..at).unwrap_or_default();
+        self.line += passed.iter().filter(|&&byte| byte == b'\n').count();
+        self.at = self.at.max(at);
+        self.line
+    }
+}

@@ -1,0 +1,131 @@
+//! SQLite: its tokens, and the triggers with semicolons in them.
+//!
+//! After its tokenizer and the rules of `sqlite3_complete`.
+
+use super::error::Flaw;
+use super::lexer::Kind;
+use super::postgres;
+use super::scanner::{Escapes, Scanner};
+use super::shape::{Before, Seen, is_one_of};
+
+fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | b'\x0c')
+}
+
+fn is_in_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$') || !byte.is_ascii()
+}
+
+/// The token that begins here.
+pub(super) fn token(scanner: &mut Scanner<'_>) -> Result<Kind, Flaw> {
+    match (scanner.peek(0), scanner.peek(1)) {
+        (Some(byte), _) if is_blank(byte) => {
+            scanner.skip_while(is_blank);
+            Ok(Kind::Blank)
+        }
+        (Some(b'-'), Some(b'-')) => {
+            scanner.line_comment(|byte| byte == b'\n');
+            Ok(Kind::Comment)
+        }
+        (Some(b'/'), Some(b'*')) => {
+            scanner.block_comment(false)?;
+            Ok(Kind::Comment)
+        }
+        (Some(b'\''), _) => {
+            scanner.string(b'\'', Escapes::Doubled)?;
+            Ok(Kind::Value)
+        }
+        (Some(quote @ (b'"' | b'`')), _) => {
+            scanner.name(quote, Escapes::Doubled)?;
+            Ok(Kind::Value)
+        }
+        (Some(b'['), _) => {
+            scanner.name(b']', Escapes::Nothing)?;
+            Ok(Kind::Value)
+        }
+        (Some(byte), _) if byte.is_ascii_digit() => {
+            scanner.skip_while(is_in_word);
+            Ok(Kind::Value)
+        }
+        (Some(byte), _) if is_in_word(byte) => {
+            scanner.skip_while(is_in_word);
+            Ok(Kind::Word)
+        }
+        (Some(byte), _) => {
+            scanner.step(1);
+            Ok(Kind::Symbol(byte))
+        }
+        (None, _) => Ok(Kind::Blank),
+    }
+}
+
+/// What of a statement tells whether a semicolon ends it.
+///
+/// A trigger's body is statements that each end with one, and then `END`: it ends at the semicolon
+/// after an `END` that follows a semicolon, which the `END` of a `CASE` never does.
+#[derive(Debug, Default)]
+pub(super) struct Shape<'a> {
+    before: Before<'a>,
+    head: Head,
+    /// The trigger's own `END` was the last token.
+    trigger_ended: bool,
+    dot_command: Option<String>,
+}
+
+/// How far the statement's first words tell what it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Head {
+    #[default]
+    Start,
+    Explain,
+    Create,
+    Trigger,
+    Other,
+}
+
+impl<'a> Shape<'a> {
+    pub(super) fn see(&mut self, seen: Seen<'a>) {
+        self.trigger_ended = false;
+        match seen {
+            Seen::Word(word) => self.word(word),
+            Seen::Symbol(_) | Seen::Value if self.head != Head::Trigger => self.head = Head::Other,
+            Seen::Symbol(_) | Seen::Value => {}
+        }
+        self.before = Before::from(seen);
+    }
+
+    pub(super) fn can_end(&self) -> bool {
+        self.head != Head::Trigger || self.trigger_ended
+    }
+
+    /// A statement that begins with a dot is none.
+    pub(super) fn begins(&mut self, seen: Seen<'_>, rest: &str) {
+        if matches!(seen, Seen::Symbol(b'.')) {
+            self.dot_command = Some(postgres::command(&Scanner::new(rest)));
+        }
+    }
+
+    pub(super) fn flaw(&self) -> Option<Flaw> {
+        self.dot_command
+            .as_ref()
+            .map(|command| Flaw::ClientCommand {
+                client: "sqlite3",
+                command: command.clone(),
+            })
+    }
+
+    fn word(&mut self, word: &str) {
+        self.head = match self.head {
+            Head::Start if is_one_of(word, &["EXPLAIN"]) => Head::Explain,
+            Head::Explain if is_one_of(word, &["QUERY", "PLAN"]) => Head::Explain,
+            Head::Start | Head::Explain if is_one_of(word, &["CREATE"]) => Head::Create,
+            Head::Create if is_one_of(word, &["TEMP", "TEMPORARY"]) => Head::Create,
+            Head::Create if is_one_of(word, &["TRIGGER"]) => Head::Trigger,
+            Head::Trigger => {
+                self.trigger_ended = is_one_of(word, &["END"]) && self.before.is_symbol(b';');
+                Head::Trigger
+            }
+            Head::Start | Head::Explain | Head::Create | Head::Other => Head::Other,
+        };
+    }
+}

@@ -1,0 +1,145 @@
+//! The rules of each database, as tables of cases: a script, and the statements in it.
+
+mod control;
+mod flaws;
+mod linear;
+mod mysql;
+mod postgres;
+mod properties;
+mod sqlite;
+
+use super::{Blocks, read, split};
+use crate::argument::DatabaseKind;
+
+const ALL: [DatabaseKind; 3] = [
+    DatabaseKind::Postgres,
+    DatabaseKind::MySql,
+    DatabaseKind::Sqlite,
+];
+
+/// Checks scripts against the texts of their statements.
+fn check(kind: DatabaseKind, cases: &[(&str, &[&str])]) {
+    for (script, expected) in cases {
+        let found = split(kind, script, Blocks::None)
+            .unwrap_or_else(|error| panic!("{kind}: {script}\n{error}"));
+        let texts: Vec<&str> = found.iter().map(|statement| statement.text).collect();
+        assert_eq!(texts, *expected, "{kind}: {script}");
+    }
+}
+
+#[test]
+fn semicolons_end_statements_everywhere() {
+    let cases: &[(&str, &[&str])] = &[
+        ("SELECT 1", &["SELECT 1"]),
+        ("SELECT 1;", &["SELECT 1"]),
+        ("SELECT 1;SELECT 2", &["SELECT 1", "SELECT 2"]),
+        (
+            "\n;; SELECT 1 ;;\r\n ;SELECT 2;\n",
+            &["SELECT 1", "SELECT 2"],
+        ),
+        ("\u{feff}SELECT 1;", &["SELECT 1"]),
+        (
+            "SELECT 'a;b', \"c;d\"; SELECT 2",
+            &["SELECT 'a;b', \"c;d\"", "SELECT 2"],
+        ),
+        (
+            "SELECT 'it''s; '; SELECT 2",
+            &["SELECT 'it''s; '", "SELECT 2"],
+        ),
+        (
+            "SELECT 'ä;ö' -- ü;\n; SELECT 'é'",
+            &["SELECT 'ä;ö'", "SELECT 'é'"],
+        ),
+        (
+            "SELECT 1 -- not; here\n, 2; SELECT 3",
+            &["SELECT 1 -- not; here\n, 2", "SELECT 3"],
+        ),
+        (
+            "SELECT 1 /* not; here */, 2; SELECT 3",
+            &["SELECT 1 /* not; here */, 2", "SELECT 3"],
+        ),
+        (
+            "-- first\nSELECT 1; -- second\n/* third */ SELECT 2; -- last",
+            &["SELECT 1", "SELECT 2"],
+        ),
+        (
+            "SELECT 1-1, 6/2*3; SELECT 2",
+            &["SELECT 1-1, 6/2*3", "SELECT 2"],
+        ),
+    ];
+    for kind in ALL {
+        check(kind, cases);
+    }
+}
+
+#[test]
+fn names_that_only_begin_like_key_words_do_not_matter() {
+    let cases: &[(&str, &[&str])] = &[
+        (
+            "CREATE TABLE a (begin_date DATE, case_id INT, weekend INT, endless INT); SELECT begin_date, case_id, weekend FROM a; SELECT 2",
+            &[
+                "CREATE TABLE a (begin_date DATE, case_id INT, weekend INT, endless INT)",
+                "SELECT begin_date, case_id, weekend FROM a",
+                "SELECT 2",
+            ],
+        ),
+        (
+            "UPDATE a SET weekend = 1; DELETE FROM trigger_log; SELECT 1",
+            &[
+                "UPDATE a SET weekend = 1",
+                "DELETE FROM trigger_log",
+                "SELECT 1",
+            ],
+        ),
+        (
+            "SELECT CASE WHEN case_id = 1 THEN 2 END FROM a; SELECT 2",
+            &["SELECT CASE WHEN case_id = 1 THEN 2 END FROM a", "SELECT 2"],
+        ),
+    ];
+    for kind in ALL {
+        check(kind, cases);
+    }
+}
+
+#[test]
+fn a_statement_knows_its_line_and_its_bytes() {
+    let script =
+        "-- a note\nSELECT 1;\r\n\r\n  SELECT\n 2;\n/* two\nlines */ SELECT 'ä\n'; SELECT 4";
+    for kind in ALL {
+        let found = split(kind, script, Blocks::None).unwrap();
+        let lines: Vec<usize> = found.iter().map(|statement| statement.line).collect();
+        assert_eq!(lines, [2, 4, 7, 8], "{kind}");
+        for statement in found {
+            assert_eq!(&script[statement.range], statement.text);
+        }
+    }
+}
+
+#[test]
+fn explicit_blocks_are_one_statement_each() {
+    let script = "-- +goose Up\nSELECT 1;\n-- +goose StatementBegin\nCREATE x AS\nBEGIN it's; END;\n--  +goose  statementend\nSELECT 2;";
+    for kind in ALL {
+        let found = split(kind, script, Blocks::Goose).unwrap();
+        let found: Vec<(usize, &str)> = found.iter().map(|one| (one.line, one.text)).collect();
+        let expected = [
+            (2, "SELECT 1"),
+            (4, "CREATE x AS\nBEGIN it's; END;"),
+            (7, "SELECT 2"),
+        ];
+        assert_eq!(found, expected, "{kind}");
+    }
+}
+
+#[test]
+fn only_a_script_with_commands_for_the_client_has_them() {
+    let delimiter = "DELIMITER //\nSELECT 1 //";
+    assert!(
+        read(DatabaseKind::MySql, delimiter, Blocks::None)
+            .unwrap()
+            .has_client_commands
+    );
+    for kind in ALL {
+        let plain = read(kind, "SELECT 1; -- DELIMITER //", Blocks::None).unwrap();
+        assert!(!plain.has_client_commands);
+    }
+}

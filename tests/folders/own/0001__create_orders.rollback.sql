@@ -1,0 +1,3 @@
+DROP TABLE orders;
+DROP TABLE parts;
+INSERT INTO done VALUES ('0001 undone');

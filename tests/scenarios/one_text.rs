@@ -1,0 +1,428 @@
+//! A file in a transaction goes in one text with everything around it: what that costs, and what is
+//! kept when the text comes to no end. On the databases that are servers.
+
+use std::time::Duration;
+
+use flamingock::{Error, Note, Outcome, Runner, TargetSystem};
+use flamingock_tests::{
+    Backend as _, Proxy, audit, count, done, execute, folder, query, script, strings, with_table,
+};
+
+use super::{Backend, Db};
+
+const POSTGRES: bool = matches!(
+    <Backend as flamingock_tests::Backend>::NAME.as_bytes(),
+    b"PostgreSQL"
+);
+
+const LONG: Duration = Duration::from_secs(60);
+
+/// What the server is told to do for so many seconds.
+fn sleep(seconds: u32) -> String {
+    if POSTGRES {
+        format!("SELECT pg_sleep({seconds})")
+    } else {
+        format!("SELECT SLEEP({seconds})")
+    }
+}
+
+/// What a client sent: the driver's own pings are shorter than any statement.
+fn statements(proxy: &Proxy) -> usize {
+    proxy.sent().iter().filter(|text| text.len() > 10).count()
+}
+
+#[tokio::test]
+async fn a_file_costs_one_round_trip() {
+    let insert = "INSERT INTO done VALUES ('one');\nINSERT INTO done VALUES ('two');\nSELECT 1;\n";
+    let files = [
+        ("0001__one.sql", insert),
+        ("0002__two.sql", insert),
+        ("0003__three.sql", insert),
+    ];
+    let mut trips = Vec::new();
+    for files in [&files[..1], &files] {
+        let database = Backend::fresh().await;
+        let direct = with_table(&database, 1).await;
+        let proxy = Proxy::in_front_of(&database.url).unwrap();
+        let options = sqlx::pool::PoolOptions::<Db>::new().max_connections(2);
+        let pool = options.connect(&proxy.url(&database.url)).await.unwrap();
+        proxy.forget();
+        Runner::new(&pool).files(folder(files)).run().await.unwrap();
+        assert_eq!(done(&direct).await.len(), files.len() * 2);
+        trips.push(statements(&proxy));
+        let texts = proxy.sent();
+        let whole = texts.iter().filter(|text| text.contains("'two'"));
+        for text in whole {
+            assert!(
+                text.contains("BEGIN") || text.contains("START TRANSACTION"),
+                "{text}"
+            );
+            assert!(
+                text.contains("flamingock_audit") && text.contains("COMMIT"),
+                "{text}"
+            );
+        }
+        // And a start that has nothing to do is one statement, as it is with code.
+        while pool.num_idle() < 1 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        proxy.forget();
+        let again = Runner::new(&pool).files(folder(files)).run().await.unwrap();
+        assert!(again.is_up_to_date());
+        let texts = proxy.sent();
+        let count = texts
+            .iter()
+            .filter(|text| text.contains("flamingock"))
+            .count();
+        assert_eq!(count, 1, "{texts:#?}");
+    }
+    assert_eq!(trips[1] - trips[0], 2, "{trips:?}");
+}
+
+#[tokio::test]
+async fn what_repeats_keeps_the_start_at_one_statement() {
+    let text = "-- flamingock: repeat=on-change\nINSERT INTO done VALUES ('one')";
+    let database = Backend::fresh().await;
+    let direct = with_table(&database, 1).await;
+    Runner::new(&direct)
+        .files(script(text))
+        .run()
+        .await
+        .unwrap();
+    let proxy = Proxy::in_front_of(&database.url).unwrap();
+    let options = sqlx::pool::PoolOptions::<Db>::new().max_connections(1);
+    let pool = options.connect(&proxy.url(&database.url)).await.unwrap();
+    proxy.forget();
+    let report = Runner::new(&pool).files(script(text)).run().await.unwrap();
+    assert!(report.is_up_to_date());
+    let texts = proxy.sent();
+    let count = texts
+        .iter()
+        .filter(|text| text.contains("flamingock"))
+        .count();
+    assert_eq!(count, 1, "{texts:#?}");
+}
+
+/// A commit in a text of its own, as it is on MariaDB's wire.
+const COMMIT_ALONE: &str = "\u{3}COMMIT";
+
+#[tokio::test]
+async fn a_text_that_never_arrived_is_undone_and_applied_by_the_next_run() {
+    for target in ["default", "other"] {
+        let (audited, target_database) = (Backend::fresh().await, Backend::fresh().await);
+        let (direct, other) = (
+            with_table(&audited, 1).await,
+            with_table(&target_database, 1).await,
+        );
+        let database = if target == "default" {
+            &audited
+        } else {
+            &target_database
+        };
+        let proxy = Proxy::in_front_of(&database.url).unwrap();
+        let options = sqlx::pool::PoolOptions::<Db>::new().max_connections(2);
+        let through = options.connect(&proxy.url(&database.url)).await.unwrap();
+        let text =
+            format!("-- flamingock: target={target}\nINSERT INTO done VALUES ('unique one')");
+        let runner = || {
+            let pool = if target == "default" {
+                &through
+            } else {
+                &direct
+            };
+            let other = if target == "default" {
+                &other
+            } else {
+                &through
+            };
+            Runner::new(pool)
+                .target(TargetSystem::sqlx("other", other))
+                .files(script(&text))
+        };
+        proxy.cut_before("unique one", 1);
+        let error = tokio::time::timeout(LONG, runner().run()).await.unwrap();
+        let error = error.unwrap_err();
+        assert!(matches!(error, Error::ChangesFailed(_)), "{error}");
+        let place = if target == "default" { &direct } else { &other };
+        assert_eq!(done(place).await, Vec::<String>::new());
+        tokio::time::timeout(LONG, runner().run())
+            .await
+            .unwrap()
+            .unwrap();
+        assert_eq!(done(place).await, ["unique one"]);
+        let rows = audit(&direct).await;
+        assert!(
+            rows.last().unwrap().starts_with("script 2 APPLIED"),
+            "{rows:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_commit_whose_answer_is_lost_is_found_out() {
+    for target in ["default", "other"] {
+        let (audited, target_database) = (Backend::fresh().await, Backend::fresh().await);
+        let (direct, other) = (
+            with_table(&audited, 1).await,
+            with_table(&target_database, 1).await,
+        );
+        let database = if target == "default" {
+            &audited
+        } else {
+            &target_database
+        };
+        let proxy = Proxy::in_front_of(&database.url).unwrap();
+        let options = sqlx::pool::PoolOptions::<Db>::new().max_connections(2);
+        let through = options.connect(&proxy.url(&database.url)).await.unwrap();
+        let text =
+            format!("-- flamingock: target={target}\nINSERT INTO done VALUES ('unique one')");
+        let pool = if target == "default" {
+            &through
+        } else {
+            &direct
+        };
+        let other_pool = if target == "default" {
+            &other
+        } else {
+            &through
+        };
+        let runner = Runner::new(pool)
+            .target(TargetSystem::sqlx("other", other_pool))
+            .files(script(&text));
+        // The text has the insert and, where all of it goes in one, the commit.
+        let whole = POSTGRES || target == "default";
+        proxy.cut_after(if whole { "unique one" } else { COMMIT_ALONE }, 1);
+        let report = tokio::time::timeout(LONG, runner.run()).await.unwrap();
+        assert_eq!(report.unwrap().counts().newly_applied, 1);
+        let place = if target == "default" { &direct } else { &other };
+        assert_eq!(done(place).await, ["unique one"]);
+        let rows = audit(&direct).await;
+        assert!(
+            rows.last().unwrap().starts_with("script 1 APPLIED"),
+            "{rows:?}"
+        );
+    }
+}
+
+/// The server goes on with a text whose client is gone, and would come to the commit.
+#[tokio::test]
+async fn a_server_that_goes_on_alone_is_stopped_before_anything_is_recorded() {
+    let database = Backend::fresh().await;
+    let direct = with_table(&database, 2).await;
+    let proxy = Proxy::in_front_of(&database.url).unwrap();
+    let options = sqlx::pool::PoolOptions::<Db>::new().max_connections(2);
+    let pool = options.connect(&proxy.url(&database.url)).await.unwrap();
+    let text = format!("INSERT INTO done VALUES ('one');\n{};\n", sleep(20));
+    let runner = Runner::new(&pool).files(script(&text));
+    let cut = async {
+        let sleeping = if POSTGRES {
+            "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()"
+        } else {
+            "SELECT count(*) FROM information_schema.PROCESSLIST WHERE STATE = 'User sleep' AND DB = DATABASE()"
+        };
+        while count(&direct, sleeping).await == 0 {
+            tokio::task::yield_now().await;
+        }
+        proxy.reset();
+    };
+    let (ended, ()) = tokio::join!(tokio::time::timeout(LONG, runner.run()), cut);
+    let error = ended.unwrap().unwrap_err();
+    assert!(matches!(error, Error::ChangesFailed(_)), "{error}");
+    let expected = ["script 1 FAILED shared", "script 1 ROLLED_BACK shared"];
+    assert_eq!(audit(&direct).await, expected);
+    assert_eq!(done(&direct).await, Vec::<String>::new());
+    // Nobody is at work any more: what the transaction had locked is free.
+    execute(&direct, "DROP TABLE done").await;
+    assert_eq!(audit(&direct).await, expected);
+}
+
+#[tokio::test]
+async fn after_a_takeover_nothing_of_the_file_is_kept() {
+    let database = Backend::fresh().await;
+    let (pool, other) = (with_table(&database, 1).await, database.pool(1).await);
+    // The file itself waits for the thief, who comes from outside.
+    execute(
+        &other,
+        "CREATE TABLE gate (n INT); INSERT INTO gate VALUES (1)",
+    )
+    .await;
+    let mut thief = other.acquire().await.unwrap();
+    query(&mut *thief, "BEGIN; UPDATE gate SET n = 2")
+        .await
+        .unwrap();
+    let text = "INSERT INTO done VALUES ('robbed');\nUPDATE gate SET n = 3;\n";
+    let run = tokio::spawn(Runner::new(&pool).files(script(text)).run());
+    let watch = database.pool(1).await;
+    let waits = if POSTGRES {
+        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    } else {
+        "SELECT count(*) FROM information_schema.INNODB_TRX \
+         WHERE trx_state = 'LOCK WAIT' AND trx_query LIKE '%UPDATE gate SET n = 3%'"
+    };
+    while count(&watch, waits).await == 0 {
+        tokio::task::yield_now().await;
+    }
+    let steal = "UPDATE flamingock_lock SET token = token + 1, run_id = 'thief' WHERE service = 'default'; COMMIT";
+    query(&mut *thief, steal).await.unwrap();
+    let error = tokio::time::timeout(LONG, run)
+        .await
+        .unwrap()
+        .unwrap()
+        .unwrap_err();
+    assert!(matches!(error, Error::LeaseLost { .. }), "{error}");
+    assert_eq!(done(&watch).await, Vec::<String>::new());
+    assert_eq!(audit(&watch).await, Vec::<String>::new());
+    assert_eq!(strings(&watch, "SELECT n FROM gate").await, ["2"]);
+}
+
+#[tokio::test]
+async fn a_lock_that_is_waited_for_too_long_is_tried_again() {
+    let database = Backend::fresh().await;
+    let (pool, other) = (with_table(&database, 1).await, database.pool(1).await);
+    execute(
+        &other,
+        "CREATE TABLE gate (n INT); INSERT INTO gate VALUES (1)",
+    )
+    .await;
+    let mut owner = other.acquire().await.unwrap();
+    query(&mut *owner, "BEGIN; UPDATE gate SET n = 2")
+        .await
+        .unwrap();
+    let proxy = Proxy::in_front_of(&database.url).unwrap();
+    drop(pool);
+    let options = sqlx::pool::PoolOptions::<Db>::new().max_connections(1);
+    let pool = options.connect(&proxy.url(&database.url)).await.unwrap();
+    let text = "-- flamingock: lock_timeout=1s\nINSERT INTO done VALUES ('unique one');\nUPDATE gate SET n = n + 1;\n";
+    let run = tokio::spawn(Runner::new(&pool).files(script(text)).run());
+    // The second try is on its way.
+    while proxy.count("unique one") < 2 {
+        tokio::task::yield_now().await;
+    }
+    query(&mut *owner, "COMMIT").await.unwrap();
+    drop(owner);
+    let report = tokio::time::timeout(LONG, run)
+        .await
+        .unwrap()
+        .unwrap()
+        .unwrap();
+    let change = report.changes().next().unwrap();
+    assert_eq!(change.outcome, Outcome::NewlyApplied);
+    assert!(
+        matches!(change.notes[..], [Note::Retried { .. }]),
+        "{:?}",
+        change.notes
+    );
+    assert_eq!(done(&other).await, ["unique one"]);
+    assert_eq!(strings(&other, "SELECT n FROM gate").await, ["3"]);
+    assert_eq!(audit(&other).await, ["script 1 APPLIED shared"]);
+}
+
+#[tokio::test]
+async fn a_statement_of_a_file_may_take_no_longer_than_it_says() {
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 1).await;
+    let quick = format!(
+        "{};\n",
+        if POSTGRES {
+            "SELECT pg_sleep(0.2)"
+        } else {
+            "SELECT SLEEP(0.2)"
+        }
+    );
+    // Each statement by itself, and not all of them together.
+    let text = format!(
+        "-- flamingock: statement_timeout=500ms\n{}INSERT INTO done VALUES ('one');",
+        quick.repeat(4)
+    );
+    Runner::new(&pool).files(script(&text)).run().await.unwrap();
+    let slow = if POSTGRES {
+        "SELECT pg_sleep(30)"
+    } else {
+        "INSERT INTO done SELECT SLEEP(30)"
+    };
+    let slow = format!(
+        "-- flamingock: statement_timeout=500ms\nINSERT INTO done VALUES ('two');\n{slow};"
+    );
+    let files = folder(&[("0001__script.sql", &text), ("0002__slow.sql", &slow)]);
+    let error = Runner::new(&pool).files(files).run().await.unwrap_err();
+    assert!(
+        error.to_string().contains("changes/0002__slow.sql:3: `"),
+        "{error}"
+    );
+    assert_eq!(done(&pool).await, ["one"]);
+    let rows = audit(&pool).await;
+    assert_eq!(
+        rows[1..],
+        ["slow 1 FAILED shared", "slow 1 ROLLED_BACK shared"]
+    );
+}
+
+#[tokio::test]
+async fn a_run_that_is_asked_to_stop_undoes_the_file_that_is_running() {
+    let database = Backend::fresh().await;
+    let (pool, watch) = (with_table(&database, 1).await, database.pool(1).await);
+    let text = format!("INSERT INTO done VALUES ('one');\n{};\n", sleep(30));
+    let (stop, asked) = tokio::sync::oneshot::channel::<()>();
+    let runner = Runner::new(&pool).files(script(&text));
+    let run = tokio::spawn(runner.cancel_on(async { drop(asked.await) }).run());
+    let sleeping = if POSTGRES {
+        "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()"
+    } else {
+        "SELECT count(*) FROM information_schema.PROCESSLIST WHERE STATE = 'User sleep' AND DB = DATABASE()"
+    };
+    while count(&watch, sleeping).await == 0 {
+        tokio::task::yield_now().await;
+    }
+    stop.send(()).unwrap();
+    let error = tokio::time::timeout(LONG, run)
+        .await
+        .unwrap()
+        .unwrap()
+        .unwrap_err();
+    assert!(matches!(error, Error::Cancelled(_)), "{error}");
+    assert_eq!(done(&watch).await, Vec::<String>::new());
+    assert_eq!(count(&watch, sleeping).await, 0);
+    Runner::new(&pool)
+        .files(script("INSERT INTO done VALUES ('one')"))
+        .run()
+        .await
+        .unwrap();
+    assert_eq!(done(&watch).await, ["one"]);
+}
+
+#[tokio::test]
+async fn a_routine_that_commits_is_found_out() {
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 1).await;
+    let create = if POSTGRES {
+        "CREATE PROCEDURE sneaky() LANGUAGE plpgsql AS $$ BEGIN COMMIT; END $$"
+    } else {
+        "CREATE PROCEDURE sneaky() COMMIT"
+    };
+    execute(&pool, create).await;
+    let text =
+        "INSERT INTO done VALUES ('one');\nCALL sneaky();\nINSERT INTO nowhere VALUES ('two');";
+    let error = Runner::new(&pool)
+        .files(script(text))
+        .run()
+        .await
+        .unwrap_err();
+    let change = error.report().unwrap().changes().next().unwrap().clone();
+    if POSTGRES {
+        // A procedure may not, in a transaction that was begun outside it.
+        assert_eq!(change.outcome, Outcome::RolledBack, "{error}");
+        assert_eq!(done(&pool).await, Vec::<String>::new());
+    } else {
+        assert_eq!(change.outcome, Outcome::Failed, "{error}");
+        assert_eq!(change.notes, [Note::CommittedMidway]);
+        assert_eq!(done(&pool).await, ["one"]);
+        assert_eq!(audit(&pool).await, ["script 1 FAILED none"]);
+        // Its answers are more than its statements: no line is made up.
+        assert!(
+            error
+                .to_string()
+                .contains("changes/0001__script.sql: it failed"),
+            "{error}"
+        );
+    }
+}

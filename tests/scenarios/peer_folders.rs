@@ -1,0 +1,86 @@
+//! Folders of other tools: read here, they make what the tool itself makes of them; and what the tool
+//! has applied is taken over and does not run again.
+
+use flamingock::__private::EmbeddedFolder;
+use flamingock::adopt::{Adoption, Tool};
+use flamingock::{Runner, UndoTarget, include_files};
+use flamingock_tests::{Backend as _, strings};
+use sqlx::Pool;
+
+use super::{Backend, Db, peers};
+
+/// Every column of the two tables, in order.
+async fn schema(pool: &Pool<Db>) -> Vec<String> {
+    let columns = match <Backend as flamingock_tests::Backend>::NAME {
+        "SQLite" => {
+            "SELECT m.name, c.name, c.type, c.\"notnull\" FROM sqlite_master m \
+             JOIN pragma_table_info(m.name) c WHERE m.name IN ('users', 'orders') ORDER BY m.name, c.cid"
+        }
+        "PostgreSQL" => {
+            "SELECT table_name, column_name, data_type, is_nullable FROM information_schema.columns \
+             WHERE table_schema = current_schema() AND table_name IN ('users', 'orders') \
+             ORDER BY table_name, ordinal_position"
+        }
+        _ => {
+            "SELECT table_name, column_name, data_type, is_nullable FROM information_schema.columns \
+             WHERE table_schema = DATABASE() AND table_name IN ('users', 'orders') \
+             ORDER BY table_name, ordinal_position"
+        }
+    };
+    let columns = strings(pool, columns).await;
+    assert!(columns.len() == 5 || columns.is_empty(), "{columns:?}");
+    columns
+}
+
+/// The pool is that of a database where the tool has run.
+pub(super) async fn are_read_and_taken_over(
+    theirs: &Pool<Db>,
+    tool: Tool,
+    files: &'static EmbeddedFolder,
+    ids: [&str; 2],
+    undone: UndoTarget,
+) {
+    let database = Backend::fresh().await;
+    let ours = database.pool(1).await;
+    let report = Runner::new(&ours).files(files).run().await.unwrap();
+    let applied: Vec<&str> = report.changes().map(|change| change.id.as_str()).collect();
+    assert_eq!(applied, ids);
+    assert_eq!(report.counts().newly_applied, 2);
+    let made = schema(&ours).await;
+    assert_eq!(made.len(), 5);
+    assert_eq!(made, schema(theirs).await);
+
+    let runner = || Runner::new(theirs).files(files);
+    let adopted = runner().adopt(&Adoption::of(tool)).await.unwrap();
+    assert_eq!(adopted.adopted.len(), 2);
+    assert!(adopted.unmapped.is_empty() && adopted.not_in_history.is_empty());
+    assert!(runner().run().await.unwrap().is_up_to_date());
+    assert_eq!(schema(theirs).await, made);
+
+    if tool != Tool::Refinery {
+        // Their files that take back do so here as well.
+        let report = Runner::new(&ours).files(files).undo(undone).await;
+        report.unwrap();
+        assert_eq!(schema(&ours).await, Vec::<String>::new());
+    }
+}
+
+#[tokio::test]
+async fn a_folder_of_sqlx_is_read_as_it_is() {
+    let database = Backend::fresh().await;
+    let pool = database.pool(1).await;
+    crate::peers::sqlx(&pool).await;
+    let files = include_files!("folders/peer_sqlx", static, detached);
+    let ids = ["0001_create_users", "0002_create_orders"];
+    are_read_and_taken_over(&pool, Tool::Sqlx, files, ids, UndoTarget::Count(2)).await;
+}
+
+#[tokio::test]
+async fn a_folder_of_refinery_is_read_as_it_is() {
+    let database = Backend::fresh().await;
+    let pool = database.pool(1).await;
+    peers::refinery(&database.url).await;
+    let files = include_files!("folders/peer_refinery", static, detached);
+    let ids = ["V1__create_users", "V2__create_orders"];
+    are_read_and_taken_over(&pool, Tool::Refinery, files, ids, UndoTarget::Count(2)).await;
+}

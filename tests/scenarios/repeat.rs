@@ -1,0 +1,150 @@
+//! What is applied again when it has changed.
+
+use flamingock::{
+    Error, Note, Outcome, Policy, Rule, Runner, UndoTarget, change, changes, include_files,
+};
+use flamingock_tests::{Backend as _, audit, done, execute, query, strings, with_table};
+
+use super::{Backend, Connection};
+
+const FIRST: [&str; 3] = ["orders", "view", "view of the first"];
+
+/// What became of each change, in the order of the report.
+fn outcomes(report: &flamingock::Report) -> Vec<(String, Outcome)> {
+    let changes = report.changes();
+    changes
+        .map(|change| (change.id.clone(), change.outcome))
+        .collect()
+}
+
+#[tokio::test]
+async fn what_repeats_runs_last_and_again_only_when_it_has_changed() {
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 1).await;
+    // An edit of what repeats is no drift.
+    let policy = Policy {
+        drift: Rule::Deny,
+        ..Policy::default()
+    };
+    let runner = || Runner::new(&pool).policy(policy);
+    let first = || runner().files(include_files!("folders/repeat/first", static, detached));
+    let second = || runner().files(include_files!("folders/repeat/second", static, detached));
+
+    let report = first().run().await.unwrap();
+    // Its order is below the other's, and it came after it all the same.
+    let expected = [
+        ("orders".to_owned(), Outcome::NewlyApplied),
+        ("orders_view".to_owned(), Outcome::NewlyApplied),
+    ];
+    assert_eq!(outcomes(&report), expected);
+    assert_eq!(done(&pool).await, FIRST);
+    assert!(first().run().await.unwrap().is_up_to_date());
+
+    let Error::Pending(planned) = second()
+        .mode(flamingock::Mode::Check)
+        .run()
+        .await
+        .unwrap_err()
+    else {
+        panic!()
+    };
+    let notes: Vec<&Note> = planned.changes().flat_map(|change| &change.notes).collect();
+    assert!(matches!(notes[..], [Note::Again { .. }]), "{notes:?}");
+    assert!(planned.to_string().contains("again: "), "{planned}");
+
+    let report = second().run().await.unwrap();
+    assert_eq!(report.counts().newly_applied, 1);
+    assert_eq!(
+        done(&pool).await,
+        ["orders", "view", "view of the first", "view of the second"]
+    );
+    assert!(second().run().await.unwrap().is_up_to_date());
+    let expected = [
+        "orders 1 APPLIED shared",
+        "orders_view 1 APPLIED shared",
+        "orders_view 2 APPLIED shared",
+    ];
+    assert_eq!(audit(&pool).await, expected);
+    let digests = "SELECT count(DISTINCT digest) FROM flamingock_audit \
+                   WHERE change_id = 'orders_view' AND state = 'APPLIED'";
+    assert_eq!(strings(&pool, digests).await, ["2"]);
+}
+
+#[tokio::test]
+async fn what_repeats_waits_for_the_ordered_changes_of_its_stage() {
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 1).await;
+    let first = Runner::new(&pool).files(include_files!("folders/repeat/first", static, detached));
+    first.run().await.unwrap();
+    let third = Runner::new(&pool).files(include_files!("folders/repeat/third", static, detached));
+    let Error::ChangesFailed(report) = third.run().await.unwrap_err() else {
+        panic!()
+    };
+    let expected = [
+        ("orders".to_owned(), Outcome::AlreadyApplied),
+        ("broken".to_owned(), Outcome::RolledBack),
+        ("orders_view".to_owned(), Outcome::Blocked),
+    ];
+    assert_eq!(outcomes(&report), expected);
+    assert_eq!(done(&pool).await, FIRST);
+}
+
+#[tokio::test]
+async fn what_repeats_is_undone_by_its_rollback_also_when_it_has_changed() {
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 1).await;
+    let first =
+        || Runner::new(&pool).files(include_files!("folders/repeat/first", static, detached));
+    first().run().await.unwrap();
+    let second =
+        || Runner::new(&pool).files(include_files!("folders/repeat/second", static, detached));
+    second().undo(UndoTarget::Last).await.unwrap();
+    assert_eq!(done(&pool).await, ["orders", "view of the first"]);
+    let last = audit(&pool).await.pop().unwrap();
+    assert!(last.starts_with("orders_view 1 ROLLED_BACK"), "{last}");
+    // It is pending again.
+    let report = first().run().await.unwrap();
+    assert_eq!(report.counts().newly_applied, 1);
+}
+
+mod before {
+    use super::*;
+
+    #[change(id = "grants", order = "0009", repeat = "on-change", detached)]
+    pub(super) async fn grants(db: &mut Connection) -> Result<(), sqlx::Error> {
+        query(db, "INSERT INTO done VALUES ('before')")
+            .await
+            .map(drop)
+    }
+}
+
+mod after {
+    use super::*;
+
+    #[change(id = "grants", order = "0009", repeat = "on-change", detached)]
+    pub(super) async fn grants(db: &mut Connection) -> Result<(), sqlx::Error> {
+        query(db, "INSERT INTO done VALUES ('after')")
+            .await
+            .map(drop)
+    }
+}
+
+#[tokio::test]
+async fn code_repeats_as_files_do() {
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 1).await;
+    for _ in 0..2 {
+        let runner = Runner::new(&pool).changes(changes![before::grants]);
+        runner.run().await.unwrap();
+    }
+    let runner = Runner::new(&pool).changes(changes![after::grants]);
+    runner.run().await.unwrap();
+    assert_eq!(done(&pool).await, ["after", "before"]);
+    let expected = ["grants 1 APPLIED shared", "grants 2 APPLIED shared"];
+    assert_eq!(audit(&pool).await, expected);
+    execute(&pool, "DELETE FROM done").await;
+    // Back to the older text is a change as well.
+    let runner = Runner::new(&pool).changes(changes![before::grants]);
+    runner.run().await.unwrap();
+    assert_eq!(done(&pool).await, ["before"]);
+}

@@ -1,0 +1,40 @@
+//! Changes as files.
+
+#![allow(clippy::unwrap_used)]
+#![allow(clippy::duplicate_mod)] // The same scenarios on every database.
+
+#[path = "files/peers.rs"]
+mod peers;
+
+#[path = "../scenarios"]
+mod sqlite {
+    use crate::peers::sqlite as peers;
+    use flamingock_tests::on::sqlite::*;
+    mod files;
+    mod peer_diesel;
+    mod peer_folders;
+    mod repeat;
+    mod scripts;
+}
+
+#[path = "../scenarios"]
+mod postgres {
+    use crate::peers::postgres as peers;
+    use flamingock_tests::on::postgres::*;
+    mod files;
+    mod one_text;
+    mod peer_folders;
+    mod repeat;
+    mod scripts;
+}
+
+#[path = "../scenarios"]
+mod mariadb {
+    use crate::peers::mariadb as peers;
+    use flamingock_tests::on::mariadb::*;
+    mod files;
+    mod one_text;
+    mod peer_folders;
+    mod repeat;
+    mod scripts;
+}

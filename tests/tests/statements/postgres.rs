@@ -1,0 +1,192 @@
+//! PostgreSQL's grammar.
+
+use super::grammar::{Grammar, Script, tokens};
+
+/// Psql reads line by line: it takes the second part of a string that goes on in the next line for a
+/// string of its own, in which a backslash escapes nothing.
+pub(crate) struct ForPsql;
+
+pub(crate) struct ForServer;
+
+impl Grammar for ForPsql {
+    const GAPS: &'static [&'static str] = GAPS;
+
+    fn text(script: &mut Script) -> String {
+        text(script, &["b", ";", "\\n", "''"])
+    }
+
+    fn statement(script: &mut Script) -> Vec<String> {
+        statement::<Self>(script)
+    }
+}
+
+impl Grammar for ForServer {
+    const GAPS: &'static [&'static str] = GAPS;
+
+    fn text(script: &mut Script) -> String {
+        text(script, &["b", ";", "\\'", "\\\\", "''"])
+    }
+
+    fn statement(script: &mut Script) -> Vec<String> {
+        // The statements before a BEGIN are in the whole text's own transaction, up to here.
+        let commit = |token: String| token.replace("ROLLBACK", "COMMIT");
+        statement::<Self>(script).into_iter().map(commit).collect()
+    }
+}
+
+const GAPS: &[&str] = &[
+    " ",
+    " ",
+    " ",
+    "\n",
+    "\r\n",
+    "\t",
+    "/* ; */",
+    "/* /* ; ' */ \" ; */",
+    " -- it's; $$ \"\n",
+    "/*+ hint; */",
+    "/*/**/*/",
+];
+
+fn text(script: &mut Script, continued: &[&str]) -> String {
+    match script.below(9) {
+        0..3 => plain(script),
+        3 => {
+            let first = script.pieces(&["a", ";", "\\'", "\\\\", "''", "\\n", "--", "$$", "\n"]);
+            let prefix = script.one_of(&["E", "e"]);
+            if script.chance(2) {
+                return format!("{prefix}'{first}'");
+            }
+            let between = script.one_of(&["\n", " \n ", " -- ';\n\t"]);
+            let second = script.pieces(continued);
+            format!("{prefix}'{first}'{between}'{second}'")
+        }
+        4 => dollar(script),
+        5 => "U&'\\0061;\\\\'".to_owned(),
+        6 => {
+            let name = script.one_of(&[
+                "\"a;\"\"b\"",
+                "\"'\"",
+                "\"$$\"",
+                "a$b$",
+                "begin_date",
+                "\"END;\"",
+            ]);
+            let inner = plain(script);
+            format!("(SELECT {name} FROM (SELECT {inner}::text AS {name}) AS q)")
+        }
+        7 => {
+            let (one, two) = (plain(script), plain(script));
+            format!("CASE WHEN {one} = 'x' THEN {two} ELSE 'y;' END")
+        }
+        _ => "(5*/* ; */2 - -1)::text".to_owned(),
+    }
+}
+
+fn statement<G: Grammar>(script: &mut Script) -> Vec<String> {
+    let id = script.id().to_string();
+    let text = G::text(script);
+    match script.below(14) {
+        0 => {
+            let tag = script.one_of(&["$$", "$body$", "$ä_1$"]);
+            let body = format!(
+                "{tag} DECLARE it text := 'it''s;'; BEGIN INSERT INTO log (id, note) VALUES ({id}, it); IF true THEN NULL; END IF; END {tag}"
+            );
+            tokens(&["DO", &body, ";"])
+        }
+        1 => {
+            let name = script.name();
+            tokens(&[
+                "create", "FUNCTION", &name, "(", "a", "text", ")", "RETURNS", "text", "LANGUAGE",
+                "sql", "begin", "Atomic", "SELECT", "1", "AS", "\"end\"", ";", "SELECT", "CASE",
+                "WHEN", "a", "=", "'x;'", "THEN", "a", "ELSE", "CASE", "a", "WHEN", "''", "THEN",
+                "a", "ELSE", "a", "||", "';'", "END", "END", ";", "End", ";", "INSERT", "INTO",
+                "log", "(", "id", ",", "note", ")", "SELECT", &id, ",", &name, "(", &text, ")",
+                ";",
+            ])
+        }
+        2 => {
+            let name = script.name();
+            tokens(&[
+                "CREATE",
+                "OR",
+                "REPLACE",
+                "PROCEDURE",
+                &name,
+                "(",
+                ")",
+                "BEGIN",
+                "ATOMIC",
+                "INSERT",
+                "INTO",
+                "log",
+                "(",
+                "id",
+                ",",
+                "note",
+                ")",
+                "VALUES",
+                "(",
+                &id,
+                ",",
+                &text,
+                ")",
+                ";",
+                "UPDATE",
+                "log",
+                "SET",
+                "note",
+                "=",
+                "note",
+                "||",
+                "';'",
+                "WHERE",
+                "id",
+                "=",
+                &id,
+                ";",
+                "END",
+                ";",
+                "CALL",
+                &name,
+                "(",
+                ")",
+                ";",
+            ])
+        }
+        3 => {
+            let (table, rule) = (script.name(), script.name());
+            tokens(&[
+                "CREATE", "TABLE", &table, "(", "n", "int", ")", ";", "CREATE", "RULE", &rule,
+                "AS", "ON", "INSERT", "TO", &table, "DO", "ALSO", "(", "UPDATE", "log", "SET",
+                "note", "=", "'ruled;'", "WHERE", "id", "=", "1", ";", "INSERT", "INTO", "log",
+                "(", "id", ",", "note", ")", "VALUES", "(", &id, ",", &text, ")", ")", ";",
+                "INSERT", "INTO", &table, "VALUES", "(", "1", ")", ";",
+            ])
+        }
+        _ => script.common::<G>(),
+    }
+}
+
+fn plain(script: &mut Script) -> String {
+    let text = script.pieces(&[
+        "a", ";", "''", "\\", "--", "/*", "*/", "$$", "$a$", "\"", "\n", "é", "E", "BEGIN",
+    ]);
+    format!("'{text}'")
+}
+
+fn dollar(script: &mut Script) -> String {
+    let (tag, pieces): (_, &[&str]) = script.one_of(&[
+        (
+            "$$",
+            &["a", ";", "'", "\\", "/*", "--", "\"", "\n"] as &[&str],
+        ),
+        ("$a$", &["a", ";", "'", "$$", "$b$", "$A$", "$", "\n", "/*"]),
+        ("$end_1$", &["$end$", ";", "$end_1", "'", "end_1$"]),
+    ]);
+    let mut text = script.pieces(pieces);
+    while text.contains(tag) || format!("{text}{tag}").find(tag) != Some(text.len()) {
+        text = script.pieces(pieces);
+    }
+    format!("{tag}{text}{tag}")
+}
