@@ -187,14 +187,14 @@ VALUES ($service, $lane, '', to_timestamp(0)) ON CONFLICT DO NOTHING",
          e.expires_at > clock_timestamp() AS held
   FROM {lock} k LEFT JOIN {lease} e ON e.service = k.service AND e.lane = k.lane
   WHERE k.service = $service AND k.lane = $lane),
-k(change_id) AS (
-  (SELECT a.change_id FROM {audit} a
+k(change_id, seq) AS (
+  (SELECT a.change_id, a.seq FROM {audit} a
    WHERE a.service = $service AND (SELECT pipeline_digest FROM l) IS DISTINCT FROM $digest
-   ORDER BY a.change_id LIMIT 1)
+   ORDER BY a.change_id DESC, a.seq DESC LIMIT 1)
   UNION ALL
-  SELECT (SELECT a.change_id FROM {audit} a
-          WHERE a.service = $service AND a.change_id > k.change_id ORDER BY a.change_id LIMIT 1)
-  FROM k WHERE k.change_id IS NOT NULL)
+  SELECT a.change_id, a.seq FROM k CROSS JOIN LATERAL (
+    SELECT a.change_id, a.seq FROM {audit} a WHERE a.service = $service AND a.change_id < k.change_id
+    ORDER BY a.change_id DESC, a.seq DESC LIMIT 1) a)
 SELECT l.schema_name, 0, l.token, l.run_id, l.owner, l.pipeline_digest,
   to_char(l.acquired_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'),
   to_char(l.expires_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'),
@@ -205,8 +205,7 @@ SELECT l.schema_name, 0, l.token, l.run_id, l.owner, l.pipeline_digest,
   CASE WHEN x.state IN ('APPLIED', 'MANUAL_MARKED_AS_APPLIED') THEN NULL ELSE x.error END,
   x.recovery
 FROM (SELECT 1) AS one LEFT JOIN l ON true LEFT JOIN (k CROSS JOIN LATERAL (
-  SELECT * FROM {audit} a WHERE a.service = $service AND a.change_id = k.change_id
-  ORDER BY a.seq DESC LIMIT 1) x) ON true",
+  SELECT * FROM {audit} a WHERE a.seq = k.seq LIMIT 1) x) ON true",
     history: "SELECT a.seq, a.service, a.run_id, a.fence,
   to_char(a.started_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'),
   to_char(a.finished_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'),
