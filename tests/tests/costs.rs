@@ -7,10 +7,19 @@
 #[path = "../scenarios"]
 mod postgres {
     use flamingock_tests::on::postgres::*;
+    use flamingock_tests::strings;
+    use sqlx::PgPool;
+
     mod costs;
 
-    /// How to ask for a statement's plan, and how that statement begins.
-    const PLAN: (&str, &str) = ("EXPLAIN", "WITH RECURSIVE");
+    /// How the server reads the newest entries: the text in the statement of a start.
+    async fn plan(pool: &PgPool, sent: &str) -> String {
+        let text = &sent[sent.find("E'WITH RECURSIVE").unwrap()..];
+        let end = text[2..].find('\'').unwrap() + 3;
+        let text = strings(pool, &format!("SELECT {}", &text[..end])).await;
+        let explain = format!("EXPLAIN {}", text.concat());
+        strings(pool, &explain).await.join("\n")
+    }
 
     /// More rows of each change, and what the server knows of them.
     fn grow(copies: usize) -> String {
@@ -33,10 +42,16 @@ mod postgres {
 #[path = "../scenarios"]
 mod mariadb {
     use flamingock_tests::on::mariadb::*;
+    use flamingock_tests::strings;
+    use sqlx::MySqlPool;
+
     mod costs;
 
-    /// How to ask for a statement's plan, and how that statement begins.
-    const PLAN: (&str, &str) = ("EXPLAIN", "SELECT DATABASE()");
+    /// How the server reads the newest entries.
+    async fn plan(pool: &MySqlPool, sent: &str) -> String {
+        let text = &sent[sent.find("SELECT DATABASE()").unwrap()..];
+        strings(pool, &format!("EXPLAIN {text}")).await.join("\n")
+    }
 
     /// More rows of each change, and what the server knows of them.
     fn grow(copies: usize) -> String {

@@ -78,7 +78,15 @@ fn rust_version_is_the_newest_that_a_dependency_needs() {
 /// The crates that a build with these features has, without ours.
 fn crates(features: &str) -> Vec<String> {
     let output = Command::new(env!("CARGO"))
-        .args(["tree", "-p", "flamingock", "-e", "normal", "--prefix", "none"])
+        .args([
+            "tree",
+            "-p",
+            "flamingock",
+            "-e",
+            "normal",
+            "--prefix",
+            "none",
+        ])
         .args(["--target", "x86_64-unknown-linux-gnu", "-f", "{p}"])
         .args(["--features", features])
         .output()
