@@ -10,9 +10,12 @@ mod table;
 mod tools;
 
 use std::process::ExitCode;
+use std::time::Instant;
 
+use crate::database::Database;
 use crate::parts::Extent;
-use crate::tools::BoxError;
+use crate::stats::Samples;
+use crate::tools::{BoxError, Tool};
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -30,11 +33,12 @@ async fn run() -> Result<(), BoxError> {
     match arguments.split_first() {
         Some((word, rest)) if word == "child" => parts::together::child(rest).await,
         Some((word, rest)) if word == "memory-of" => parts::memory::child(rest).await,
+        Some((word, rest)) if word == "once" => once(rest).await,
         Some((word, rest)) if word == "quick" => measure(rest, Extent::Quick).await,
         Some((word, [])) if word == "write" => document::write().await,
         Some((word, rest)) if word == "part" => measure(rest, Extent::Full).await,
         Some((word, _)) => Err(format!(
-            "\"{word}\" is nothing that can be measured; usage: benches/run [quick [part..] | part <part>.. | write]"
+            "\"{word}\" is nothing that can be measured; usage: benches/run [quick [part..] | part <part>.. | write | once <tool> <database> <steps> <starts>]"
         )
         .into()),
         None => {
@@ -54,5 +58,27 @@ async fn measure(parts: &[String], extent: Extent) -> Result<(), BoxError> {
             findings.save(part)?;
         }
     }
+    Ok(())
+}
+
+/// One tool alone, for a profiler: everything pending, and then starts with nothing pending.
+async fn once(arguments: &[String]) -> Result<(), BoxError> {
+    let [tool, database, steps, starts] = arguments else {
+        return Err("once <tool> <database> <steps> <starts>".into());
+    };
+    let tool = Tool::named(tool).ok_or("no such tool")?;
+    let database = Database::named(database).ok_or("no such database")?;
+    let home = database.fresh().await?;
+    let mut starter = tool.open(database, &home.url, steps.parse()?).await?;
+    let (mut pending, mut nothing) = (Samples::default(), Samples::default());
+    let began = Instant::now();
+    starter.start().await?;
+    pending.push(began.elapsed());
+    for _ in 0..starts.parse()? {
+        let began = Instant::now();
+        starter.start().await?;
+        nothing.push(began.elapsed());
+    }
+    println!("everything pending: {pending}; nothing pending: {nothing}");
     Ok(())
 }

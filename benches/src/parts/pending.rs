@@ -10,7 +10,7 @@ use crate::tools::{BoxError, Tool};
 
 const NOTE: &str = "From an empty database, connected already: N steps of one `INSERT` each. Medians (quarter..three \
 quarters); `x` is the median of the rounds' ratios to the hand-written loop `begin; change; insert; commit` \
-in the same round. Flamingock and the loop prepare the change's statement, as code does; the other tools send it as text.";
+in the same round. Everybody sends the step as a text; the loop prepares its own `INSERT` once.";
 
 pub(crate) async fn measure(extent: Extent) -> Result<Findings, BoxError> {
     let (count, rounds) = match extent {

@@ -30,7 +30,7 @@ macro_rules! by_hand {
                 for number in 0..self.count {
                     let name = step_name(number);
                     let mut transaction = self.connection.begin().await?;
-                    let change = sqlx::query(AssertSqlSafe(step_sql(&name)));
+                    let change = sqlx::raw_sql(AssertSqlSafe(step_sql(&name)));
                     change.execute(&mut *transaction).await?;
                     let record = concat!("INSERT INTO by_hand VALUES (", $mark, ", 'APPLIED')");
                     let record = sqlx::query(record).bind(name);

@@ -14,7 +14,10 @@ macro_rules! insert {
         #[change(id = "insert", order = "000", detached)]
         async fn $name(db: &mut $connection, context: &Context) -> Result<(), sqlx::Error> {
             let sql = step_sql(context.change_id());
-            sqlx::query(AssertSqlSafe(sql)).execute(db).await.map(drop)
+            sqlx::raw_sql(AssertSqlSafe(sql))
+                .execute(db)
+                .await
+                .map(drop)
         }
     };
 }
