@@ -44,7 +44,11 @@ pub struct Dialect {
     pub(crate) create_marker: &'static str,
     /// Adds the lock and lease rows of a service that has none.
     pub(crate) seed: &'static [&'static str],
+    /// Reads the lock row and, unless the stored digest is the one asked for, the newest entries.
     pub(crate) snapshot: &'static str,
+    /// The text of its own, `$newest`, that reads the newest entries, where there is one: it answers
+    /// JSON, the schema and then a list of what the other databases answer as rows.
+    pub(crate) newest: Option<&'static str>,
     pub(crate) history: &'static str,
     /// The services that have a lock or an entry, by name.
     pub(crate) services: &'static str,

@@ -7,7 +7,7 @@
 //! transaction). What differs between databases is text: one [`Dialect`] each.
 //!
 //! On PostgreSQL and MySQL every statement goes by the simple protocol with its values encoded as
-//! hex literals, since prepared statements fail, or return other clients' answers, behind a pooler
+//! literals that mean the same in every quoting mode, since prepared statements fail, or return other clients' answers, behind a pooler
 //! in transaction mode. SQLite binds its values.
 
 mod backend;

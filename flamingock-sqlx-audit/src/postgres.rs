@@ -7,7 +7,7 @@ use sqlx::{AssertSqlSafe, Executor};
 use crate::backend::{Answer, Backend, Conn, Progress, collect_answer, run_to_its_end};
 use crate::dialect::{Dialect, Isolation};
 use crate::failure::Failure;
-use crate::template::{Rendered, Values, hex};
+use crate::template::{Rendered, Values};
 
 /// PostgreSQL.
 #[derive(Clone, Copy, Debug)]
@@ -92,13 +92,21 @@ fn column(error: &dyn sqlx::error::DatabaseError) -> Option<&str> {
         .column()
 }
 
-/// `decode` and `convert_from` keep the text out of reach of `standard_conforming_strings`; the
-/// type `text` cannot hold a NUL.
+/// A text with escapes means the same whatever `standard_conforming_strings` and `backslash_quote`
+/// are, and costs the server no function call. The type `text` cannot hold a NUL.
 fn literal(text: &str) -> String {
-    format!(
-        "convert_from(decode('{}','hex'),'UTF8')",
-        hex(&text.replace('\0', ""))
-    )
+    let mut literal = String::with_capacity(text.len() + 8);
+    literal.push_str("E'");
+    for character in text.chars().filter(|character| *character != '\0') {
+        let stands_for_itself = matches!(character, ' '..='~') && !matches!(character, '\'' | '\\');
+        match character {
+            _ if stands_for_itself => literal.push(character),
+            '\u{10000}'.. => literal.push_str(&format!("\\U{:08x}", u32::from(character))),
+            _ => literal.push_str(&format!("\\u{:04x}", u32::from(character))),
+        }
+    }
+    literal.push('\'');
+    literal
 }
 
 /// How many microseconds ago a text, or a part of it, began.
@@ -184,34 +192,36 @@ VALUES ($service, $lane, 0, '', '', clock_timestamp()) ON CONFLICT DO NOTHING",
         "INSERT INTO {lease} (service, lane, run_id, expires_at)
 VALUES ($service, $lane, '', to_timestamp(0)) ON CONFLICT DO NOTHING",
     ],
-    // The digest is compared where the recursion starts: elsewhere the entries would be read first.
-    snapshot: "WITH RECURSIVE l AS MATERIALIZED (
-  SELECT (SELECT n.nspname FROM pg_catalog.pg_class c
-          JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = k.tableoid) AS schema_name,
-         k.token, k.run_id, k.owner, k.pipeline_digest, k.acquired_at, e.expires_at, e.activity,
-         e.expires_at > clock_timestamp() AS held
-  FROM {lock} k LEFT JOIN {lease} e ON e.service = k.service AND e.lane = k.lane
-  WHERE k.service = $service AND k.lane = $lane),
-k(change_id) AS (
-  (SELECT a.change_id FROM {audit} a
-   WHERE a.service = $service AND (SELECT pipeline_digest FROM l) IS DISTINCT FROM $digest
-   ORDER BY a.change_id LIMIT 1)
+    // What is read only where the digest differs is a text of its own: to plan it takes the server
+    // longer than everything else. It sees what the statement around it sees.
+    snapshot: "SELECT NULL, 0, k.token, k.run_id, k.owner, k.pipeline_digest,
+  to_char(k.acquired_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'),
+  to_char(e.expires_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'),
+  e.activity, coalesce(e.expires_at > clock_timestamp(), false)::int,
+  CASE WHEN k.pipeline_digest IS DISTINCT FROM $digest
+    THEN pg_catalog.query_to_xml($newest, false, true, '')::text END
+FROM (SELECT 1) AS one
+LEFT JOIN {lock} k ON k.service = $service AND k.lane = $lane
+LEFT JOIN {lease} e ON e.service = $service AND e.lane = $lane",
+    newest: Some(
+        "WITH RECURSIVE k(change_id, seq) AS (
+  (SELECT a.change_id, a.seq FROM {audit} a WHERE a.service = $service
+   ORDER BY a.change_id DESC, a.seq DESC LIMIT 1)
   UNION ALL
-  SELECT (SELECT a.change_id FROM {audit} a
-          WHERE a.service = $service AND a.change_id > k.change_id ORDER BY a.change_id LIMIT 1)
-  FROM k WHERE k.change_id IS NOT NULL)
-SELECT l.schema_name, 0, l.token, l.run_id, l.owner, l.pipeline_digest,
-  to_char(l.acquired_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'),
-  to_char(l.expires_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'),
-  l.activity, coalesce(l.held, false)::int,
-  x.change_id, x.seq, x.state, x.transaction_mode, x.origin, x.digest, x.attempt, x.run_id, x.stage,
-  x.change_order, x.target,
-  to_char(x.started_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'),
-  CASE WHEN x.state IN ('APPLIED', 'MANUAL_MARKED_AS_APPLIED') THEN NULL ELSE x.error END,
-  x.recovery
-FROM (SELECT 1) AS one LEFT JOIN l ON true LEFT JOIN (k CROSS JOIN LATERAL (
-  SELECT * FROM {audit} a WHERE a.service = $service AND a.change_id = k.change_id
-  ORDER BY a.seq DESC LIMIT 1) x) ON true",
+  SELECT a.change_id, a.seq FROM k CROSS JOIN LATERAL (
+    SELECT a.change_id, a.seq FROM {audit} a WHERE a.service = $service AND a.change_id < k.change_id
+    ORDER BY a.change_id DESC, a.seq DESC LIMIT 1) a)
+SELECT replace(replace(replace(json_build_array(
+  (SELECT n.nspname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+   WHERE c.oid = pg_catalog.to_regclass('{lock}')),
+  json_agg(json_build_array(x.change_id, x.seq::text, x.state, x.transaction_mode, x.origin, x.digest,
+    x.attempt::text, x.run_id, x.stage, x.change_order, x.target,
+    to_char(x.started_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'),
+    CASE WHEN x.state IN ('APPLIED', 'MANUAL_MARKED_AS_APPLIED') THEN NULL ELSE x.error END,
+    x.recovery)))::text,
+  '&', E'\\\\u0026'), '<', E'\\\\u003c'), '>', E'\\\\u003e') AS newest
+FROM k CROSS JOIN LATERAL (SELECT * FROM {audit} a WHERE a.seq = k.seq LIMIT 1) x",
+    ),
     history: "SELECT a.seq, a.service, a.run_id, a.fence,
   to_char(a.started_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'),
   to_char(a.finished_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'),
@@ -319,3 +329,23 @@ COMMIT",
     marker_delete: "DELETE FROM {marker} WHERE service = $service AND change_id = $change_id
   AND attempt = $attempt AND kind <> 'tombstone'",
 };
+
+#[cfg(test)]
+mod tests {
+    use super::literal;
+
+    #[test]
+    fn a_literal_needs_no_quoting_mode() {
+        for (text, expected) in [
+            ("", "E''"),
+            ("create-users 1%$", "E'create-users 1%$'"),
+            ("it's", r"E'it\u0027s'"),
+            (r"a\b", r"E'a\u005cb'"),
+            ("line\nnext\ttab", r"E'line\u000anext\u0009tab'"),
+            ("gr\u{fc}n \u{1f9a9}", r"E'gr\u00fcn \U0001f9a9'"),
+            ("nothing\0here", "E'nothinghere'"),
+        ] {
+            assert_eq!(literal(text), expected);
+        }
+    }
+}

@@ -36,7 +36,9 @@ impl Backend for Sqlite {
         connection: &mut Conn<Self>,
         statement: Rendered,
     ) -> Result<Answer, sqlx::Error> {
-        let mut query = sqlx::query(AssertSqlSafe(statement.text));
+        // What has no values is a savepoint's name or a pragma: nobody sends it again.
+        let is_kept = !statement.binds.is_empty();
+        let mut query = sqlx::query(AssertSqlSafe(statement.text)).persistent(is_kept);
         for value in statement.binds {
             query = match value {
                 Value::Null => query.bind(None::<String>),
@@ -279,6 +281,7 @@ FROM (SELECT 1) AS one
 LEFT JOIN {lock} c ON c.service = $service AND c.lane = $lane
 LEFT JOIN {lease} e ON e.service = c.service AND e.lane = c.lane
 LEFT JOIN (k CROSS JOIN {audit} b ON b.seq = k.seq)",
+    newest: None,
     history: "SELECT a.seq, a.service, a.run_id, a.fence, a.started_at, a.finished_at,
   a.attempt, a.stage, a.change_id, a.change_order, a.author, a.description, a.target, a.state,
   a.transaction_mode, a.recovery, a.origin, a.digest, a.duration_us, a.host, a.pid, a.app_version,

@@ -139,7 +139,7 @@ pub(crate) fn quoted_text(text: &str) -> String {
 }
 
 /// Lower-case hexadecimal digits of a text: no quoting mode of any server changes their meaning.
-#[cfg(any(feature = "postgres", feature = "mysql"))]
+#[cfg(feature = "mysql")]
 pub(crate) fn hex(text: &str) -> String {
     use std::fmt::Write;
     text.bytes()

@@ -165,7 +165,6 @@ fn check_body<T>(
 
 /// What is wrong with one argument, if anything.
 fn unmet(name: &str, need: &Need, target: &TargetSystem, values: &Values) -> Option<String> {
-    let type_name = short((need.type_name)());
     match need.kind {
         NeedKind::Connection(kind) | NeedKind::Transaction(kind) => {
             match target.database.as_ref().map(|database| database.kind()) {
@@ -196,21 +195,24 @@ fn unmet(name: &str, need: &Need, target: &TargetSystem, values: &Values) -> Opt
             let there = type_id == TypeId::of::<Context>()
                 || target.values.contains(type_id)
                 || values.contains(type_id);
-            // Nothing unsized can be given by value.
-            let how = if type_name.starts_with("dyn ") || type_name == "str" {
-                format!(".provide_arc::<{type_name}>(value)")
-            } else {
-                ".provide(value)".to_owned()
-            };
-            (!there).then(|| {
-                format!(
-                    "`{name}` takes `&{type_name}`, which nobody gave: add `{how}` to the runner or to the target system \"{}\", or take `Option<&{type_name}>`",
-                    target.name
-                )
-            })
+            (!there).then(|| not_given(name, need, target))
         }
         NeedKind::OptionalValue => None,
     }
+}
+
+fn not_given(name: &str, need: &Need, target: &TargetSystem) -> String {
+    let type_name = short((need.type_name)());
+    // Nothing unsized can be given by value.
+    let how = if type_name.starts_with("dyn ") || type_name == "str" {
+        format!(".provide_arc::<{type_name}>(value)")
+    } else {
+        ".provide(value)".to_owned()
+    };
+    format!(
+        "`{name}` takes `&{type_name}`, which nobody gave: add `{how}` to the runner or to the target system \"{}\", or take `Option<&{type_name}>`",
+        target.name
+    )
 }
 
 /// The pool that a change asks for although its own transaction keeps every other writer out.

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::process::Command;
 
 use serde_json::Value;
@@ -73,4 +73,43 @@ fn rust_version_is_the_newest_that_a_dependency_needs() {
         .max_by(|left, right| left.0.cmp(&right.0))
         .unwrap();
     assert_eq!(stated, newest, "{of} decides");
+}
+
+/// The crates that a build with these features has, without ours.
+fn crates(features: &str) -> Vec<String> {
+    let output = Command::new(env!("CARGO"))
+        .args([
+            "tree",
+            "-p",
+            "flamingock",
+            "-e",
+            "normal",
+            "--prefix",
+            "none",
+        ])
+        .args(["--target", "x86_64-unknown-linux-gnu", "-f", "{p}"])
+        .args(["--features", features])
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let names = text.lines().filter_map(|line| line.split(' ').next());
+    let names = names.filter(|name| !name.is_empty() && !name.starts_with("flamingock"));
+    let names: BTreeSet<String> = names.map(str::to_owned).collect();
+    names.into_iter().collect()
+}
+
+#[test]
+fn what_comes_with_the_default_build_is_what_the_page_lists() {
+    let page = include_str!("../../docs/performance.md");
+    let (_, rest) = page.split_once("```text\n").unwrap();
+    let (listed, _) = rest.split_once("```").unwrap();
+    let listed: Vec<&str> = listed.split_whitespace().collect();
+    let crates = crates("");
+    assert_eq!(crates, listed, "write this: {}", crates.join(" "));
+    assert!(!crates.iter().any(|name| name.starts_with("sqlx")));
 }

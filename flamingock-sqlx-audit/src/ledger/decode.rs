@@ -22,26 +22,54 @@ pub(super) fn lock_row(row: &mut Row) -> Result<Option<LockRow>> {
     }))
 }
 
-pub(super) fn newest_row(row: &mut Row) -> Result<Option<NewestRow>> {
-    let Some(change_id) = row.optional(10) else {
+/// The column of a snapshot at which the newest entry begins.
+pub(super) const NEWEST: usize = 10;
+
+/// What begins at this column; none where there is no entry.
+pub(super) fn newest_row(row: &mut Row, at: usize) -> Result<Option<NewestRow>> {
+    let Some(change_id) = row.optional(at) else {
         return Ok(None);
     };
     Ok(Some(NewestRow {
         change_id,
-        seq: row.int(11)?.unwrap_or_default(),
-        state: row.text(12),
-        transaction_mode: row.text(13),
-        origin: row.text(14),
-        digest: row.text(15),
-        attempt: row.int(16)?.unwrap_or_default(),
-        run_id: row.text(17),
-        stage: row.text(18),
-        change_order: row.text(19),
-        target: row.text(20),
-        started_at: row.text(21),
-        error: row.optional(22),
-        recovery: row.text(23),
+        seq: row.int(at + 1)?.unwrap_or_default(),
+        state: row.text(at + 2),
+        transaction_mode: row.text(at + 3),
+        origin: row.text(at + 4),
+        digest: row.text(at + 5),
+        attempt: row.int(at + 6)?.unwrap_or_default(),
+        run_id: row.text(at + 7),
+        stage: row.text(at + 8),
+        change_order: row.text(at + 9),
+        target: row.text(at + 10),
+        started_at: row.text(at + 11),
+        error: row.optional(at + 12),
+        recovery: row.text(at + 13),
     }))
+}
+
+#[cfg(feature = "postgres")]
+type Columns = Vec<Option<String>>;
+
+/// The schema and the newest entries, in the one element of an XML text; nothing where the digest
+/// is the stored one.
+#[cfg(feature = "postgres")]
+pub(super) fn newest_in_json(xml: Option<&str>) -> Result<(Option<String>, Vec<NewestRow>)> {
+    let inside = xml.and_then(|xml| {
+        let (_, rest) = xml.split_once("<newest>")?;
+        rest.split_once("</newest>")
+    });
+    let Some((json, _)) = inside else {
+        return Ok((None, Vec::new()));
+    };
+    let (schema, rows): (Option<String>, Option<Vec<Columns>>) = serde_json::from_str(json)
+        .map_err(|source| sqlx::Error::ColumnDecode {
+            index: NEWEST.to_string(),
+            source: source.into(),
+        })?;
+    let rows = rows.unwrap_or_default().into_iter();
+    let rows = rows.filter_map(|columns| newest_row(&mut Row(columns), 0).transpose());
+    Ok((schema, rows.collect::<Result<_>>()?))
 }
 
 pub(super) fn audit_row(mut row: Row) -> Result<AuditRow> {

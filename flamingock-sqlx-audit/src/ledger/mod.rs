@@ -10,7 +10,9 @@ use std::marker::PhantomData;
 use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};
 
-use self::decode::{audit_row, lock_row, newest_row};
+#[cfg(feature = "postgres")]
+use self::decode::newest_in_json;
+use self::decode::{NEWEST, audit_row, lock_row, newest_row};
 pub use self::marker::{Marker, MarkerKind};
 use self::params::{clock_params, lease_params, seed_params, timestamp};
 pub use self::together::OneOfSeveral;
@@ -167,6 +169,10 @@ impl<B: Backend> Ledger<B> {
             ("lane", lane.into()),
             ("digest", digest.into()),
         ]);
+        let newest = B::DIALECT
+            .newest
+            .map(|template| self.render(template, &params).text);
+        params.push(("newest", newest.into()));
         let rows = self.fetch(connection, B::DIALECT.snapshot, &params).await?;
         let mut snapshot = Snapshot::default();
         for mut row in rows {
@@ -177,9 +183,16 @@ impl<B: Backend> Ledger<B> {
             if snapshot.lock.is_none() {
                 snapshot.lock = lock_row(&mut row)?;
             }
-            if let Some(newest) = newest_row(&mut row)? {
-                snapshot.newest.push(newest);
+            #[cfg(feature = "postgres")]
+            if B::DIALECT.newest.is_some() {
+                let (schema, newest) = newest_in_json(row.optional(NEWEST).as_deref())?;
+                if let Some(schema) = schema {
+                    self.set_schema(&schema);
+                }
+                snapshot.newest = newest;
+                continue;
             }
+            snapshot.newest.extend(newest_row(&mut row, NEWEST)?);
         }
         snapshot.digest_matches = snapshot
             .lock

@@ -199,6 +199,13 @@ impl Proxy {
         lock(&self.network.traffic).bursts().len()
     }
 
+    /// How often clients had their server execute something: a text, of one statement or of several, or
+    /// a prepared statement. Preparing one does not count.
+    #[must_use]
+    pub fn statements(&self) -> usize {
+        lock(&self.network.traffic).statements()
+    }
+
     /// What clients sent, one entry a round trip, with what is no text in it made readable.
     #[must_use]
     pub fn sent(&self) -> Vec<String> {

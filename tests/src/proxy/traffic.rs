@@ -3,26 +3,43 @@
 use std::collections::HashMap;
 
 use super::cut::occurrences;
+use super::wire::{Protocol, statements};
 
 /// The bursts of all connections: what a client sent between two answers.
 #[derive(Debug, Default)]
 pub(super) struct Traffic {
     bursts: Vec<Vec<u8>>,
+    /// What each burst is written in.
+    protocols: Vec<Protocol>,
     /// The burst that a connection is in the middle of.
     open: HashMap<u64, usize>,
+    /// Of each connection: who speaks first tells.
+    speaks: HashMap<u64, Protocol>,
 }
 
 impl Traffic {
     pub(super) fn client_sent(&mut self, connection: u64, chunk: &[u8]) {
+        let speaks = self.speaks.entry(connection);
+        let protocol = *speaks.or_insert(Protocol::PostgreSql);
         let burst = *self.open.entry(connection).or_insert_with(|| {
             self.bursts.push(Vec::new());
+            self.protocols.push(protocol);
             self.bursts.len() - 1
         });
         self.bursts[burst].extend_from_slice(chunk);
     }
 
     pub(super) fn server_sent(&mut self, connection: u64) {
+        self.speaks.entry(connection).or_insert(Protocol::MySql);
         self.open.remove(&connection);
+    }
+
+    /// How often a client had the server execute something.
+    pub(super) fn statements(&self) -> usize {
+        let bursts = self.bursts.iter().zip(&self.protocols);
+        bursts
+            .map(|(burst, protocol)| statements(*protocol, burst))
+            .sum()
     }
 
     pub(super) fn bursts(&self) -> &[Vec<u8>] {
@@ -39,6 +56,8 @@ impl Traffic {
     }
 
     pub(super) fn forget(&mut self) {
-        *self = Self::default();
+        self.bursts.clear();
+        self.protocols.clear();
+        self.open.clear();
     }
 }

@@ -56,9 +56,60 @@ fn skip_number(bytes: &[u8]) -> Option<&[u8]> {
     bytes.get(length..)
 }
 
+/// How often these bytes of a client have the server execute something: a text, which may be of
+/// several statements, or what was prepared. What is not understood counts nothing.
+pub(super) fn statements(protocol: Protocol, mut sent: &[u8]) -> usize {
+    let mut count = 0;
+    while let Some((executes, rest)) = match protocol {
+        Protocol::PostgreSql => postgres_message(sent),
+        Protocol::MySql => mysql_command(sent),
+    } {
+        count += usize::from(executes);
+        sent = rest;
+    }
+    count
+}
+
+/// Simple query and Execute. What a connection begins with has no letter in front.
+fn postgres_message(sent: &[u8]) -> Option<(bool, &[u8])> {
+    let (kind, rest) = sent.split_first().filter(|(kind, _)| **kind != 0)?;
+    let length = usize::try_from(u32::from_be_bytes(*rest.first_chunk()?)).ok()?;
+    Some((matches!(kind, b'Q' | b'E'), rest.get(length..)?))
+}
+
+/// `COM_QUERY` and `COM_STMT_EXECUTE`, which are the first packet of an exchange.
+fn mysql_command(sent: &[u8]) -> Option<(bool, &[u8])> {
+    let [low, middle, high, sequence, rest @ ..] = sent else {
+        return None;
+    };
+    let length = usize::from(*low) | usize::from(*middle) << 8 | usize::from(*high) << 16;
+    let (payload, rest) = rest.split_at_checked(length)?;
+    Some((*sequence == 0 && matches!(payload, [0x03 | 0x17, ..]), rest))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Protocol, is_complete};
+    use super::{Protocol, is_complete, statements};
+
+    #[test]
+    fn what_is_executed_counts_and_what_is_prepared_does_not() {
+        let sent = [
+            &b"P\0\0\0\x05x"[..],
+            b"E\0\0\0\x05x",
+            b"S\0\0\0\x04",
+            b"Q\0\0\0\x06y\0",
+        ];
+        assert_eq!(statements(Protocol::PostgreSql, &sent.concat()), 2);
+        let hello = b"\0\0\0\x08\x04\xd2\x16\x2f";
+        assert_eq!(statements(Protocol::PostgreSql, hello), 0);
+
+        let prepare = [2, 0, 0, 0, 0x16, b'x'];
+        let execute = [2, 0, 0, 0, 0x17, 1];
+        let query = [2, 0, 0, 0, 0x03, b'x'];
+        let login = [2, 0, 0, 1, 0x03, b'x'];
+        let sent = [prepare, execute, query, login].concat();
+        assert_eq!(statements(Protocol::MySql, &sent), 2);
+    }
 
     #[test]
     fn an_answer_ends_with_its_last_statement() {

@@ -201,9 +201,12 @@ async fn separate_commit_cut(target: Kind) {
     }
 }
 
-/// An entry as it stands in the texts that are sent.
-fn hex(state: &str) -> String {
-    state.bytes().map(|byte| format!("{byte:02x}")).collect()
+/// An entry's state as it stands in the texts that are sent.
+fn as_sent(kind: Kind, state: &str) -> String {
+    match kind {
+        Kind::MariaDb => state.bytes().map(|byte| format!("{byte:02x}")).collect(),
+        Kind::Postgres | Kind::Sqlite => format!("'{state}'"),
+    }
 }
 
 /// The entries of a change without transaction, each cut off before and after the server has it.
@@ -218,7 +221,7 @@ async fn entry_cut(kind: Kind) {
         for held in [Where::BeforeServer, Where::AfterServer] {
             let ground = Ground::with_table(kind).await;
             let start = async |valve: &Valve| Start::of(change.id, &valve.url(ground.url()).await);
-            let ran = cut_at(&hex(state), held, start).await;
+            let ran = cut_at(&as_sent(kind, state), held, start).await;
             let told = format!("{state} {held:?}\n{}", ran.output);
             let written = states(ground.url()).await;
             let times = |state: &str| {

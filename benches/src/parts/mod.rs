@@ -1,0 +1,36 @@
+//! What is measured, a file each.
+
+pub(crate) mod build;
+pub(crate) mod history;
+pub(crate) mod memory;
+pub(crate) mod pending;
+pub(crate) mod start;
+pub(crate) mod together;
+
+use crate::table::Findings;
+use crate::tools::BoxError;
+
+/// How much of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// Enough to see that it works.
+    Quick,
+    /// What the documentation shows.
+    Full,
+}
+
+/// The names of the parts, in the order of the documentation.
+pub(crate) const ALL: [&str; 6] = ["start", "pending", "together", "history", "memory", "build"];
+
+/// Measures one part.
+pub(crate) async fn measure(part: &str, extent: Extent) -> Result<Findings, BoxError> {
+    match part {
+        "start" => start::measure(extent).await,
+        "pending" => pending::measure(extent).await,
+        "together" => together::measure(extent).await,
+        "history" => history::measure(extent).await,
+        "memory" => memory::measure(extent).await,
+        "build" => build::measure(extent),
+        other => Err(format!("no part is called \"{other}\": {}", ALL.join(", ")).into()),
+    }
+}

@@ -1,0 +1,26 @@
+//! Taking turns: what disturbs the machine disturbs everybody.
+
+use std::time::Instant;
+
+use crate::stats::Samples;
+use crate::tools::{BoxError, Starter};
+
+/// Starts each one once a round, in another order each round. The first round does not count: it fills
+/// caches.
+pub(crate) async fn starts(
+    starters: &mut [Box<dyn Starter>],
+    rounds: usize,
+) -> Result<Vec<Samples>, BoxError> {
+    let mut samples = vec![Samples::default(); starters.len()];
+    for round in 0..=rounds {
+        for turn in 0..starters.len() {
+            let index = (turn + round) % starters.len();
+            let began = Instant::now();
+            starters[index].start().await?;
+            if round > 0 {
+                samples[index].push(began.elapsed());
+            }
+        }
+    }
+    Ok(samples)
+}

@@ -1,0 +1,70 @@
+//! What people write who use no tool.
+
+use async_trait::async_trait;
+use sqlx::{AssertSqlSafe, Connection as _};
+
+use super::{BoxError, Starter, Tool, step_name, step_sql};
+use crate::database::Database;
+
+struct OneRow<C>(C);
+
+struct Loop<C> {
+    connection: C,
+    count: usize,
+}
+
+macro_rules! by_hand {
+    ($connection:ty, $mark:literal) => {
+        #[async_trait]
+        impl Starter for OneRow<$connection> {
+            async fn start(&mut self) -> Result<(), BoxError> {
+                let sql = concat!("SELECT what FROM one WHERE id = ", $mark);
+                sqlx::query(sql).bind(1).fetch_one(&mut self.0).await?;
+                Ok(())
+            }
+        }
+
+        #[async_trait]
+        impl Starter for Loop<$connection> {
+            async fn start(&mut self) -> Result<(), BoxError> {
+                for number in 0..self.count {
+                    let name = step_name(number);
+                    let mut transaction = self.connection.begin().await?;
+                    let change = sqlx::raw_sql(AssertSqlSafe(step_sql(&name)));
+                    change.execute(&mut *transaction).await?;
+                    let record = concat!("INSERT INTO by_hand VALUES (", $mark, ", 'APPLIED')");
+                    let record = sqlx::query(record).bind(name);
+                    record.execute(&mut *transaction).await?;
+                    transaction.commit().await?;
+                }
+                Ok(())
+            }
+        }
+    };
+}
+
+by_hand!(sqlx::SqliteConnection, "?");
+by_hand!(sqlx::PgConnection, "$1");
+by_hand!(sqlx::MySqlConnection, "?");
+
+pub(super) async fn open(
+    tool: Tool,
+    database: Database,
+    url: &str,
+    count: usize,
+) -> Result<Box<dyn Starter>, BoxError> {
+    macro_rules! open {
+        ($connection:ty) => {{
+            let connection = <$connection>::connect(url).await?;
+            match tool {
+                Tool::OneRow => Box::new(OneRow(connection)),
+                _ => Box::new(Loop { connection, count }),
+            }
+        }};
+    }
+    Ok(match database {
+        Database::Sqlite => open!(sqlx::SqliteConnection),
+        Database::Postgres => open!(sqlx::PgConnection),
+        Database::MariaDb => open!(sqlx::MySqlConnection),
+    })
+}

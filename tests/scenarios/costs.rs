@@ -1,0 +1,138 @@
+//! What a start sends, counted: the same for ten changes and for ten thousand.
+
+use std::time::{Duration, Instant};
+
+use flamingock::{LockOptions, Runner, change, changes};
+use flamingock_tests::{Backend as _, Gate, Proxy, execute, many, query, with_table};
+use sqlx::Pool;
+
+use super::{Backend, Connection, Db, assert_index, grow, plan};
+
+#[change(id = "base", order = "000", detached)]
+async fn base(db: &mut Connection) -> Result<(), sqlx::Error> {
+    query(db, "INSERT INTO done VALUES ('base')")
+        .await
+        .map(drop)
+}
+
+#[change(id = "slow", order = "99999", detached)]
+async fn slow(gate: &Gate) {
+    gate.pass().await;
+}
+
+/// What one start sends that has nothing to do, on a connection that is open.
+async fn sent(pool: &Pool<Db>, proxy: &Proxy, runner: Runner) -> Vec<String> {
+    // The driver looks after a connection that it was given back, and then it is idle.
+    while pool.num_idle() < 1 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    proxy.forget();
+    assert!(runner.run().await.unwrap().is_up_to_date());
+    assert_eq!(proxy.statements(), 1, "{:#?}", proxy.sent());
+    assert_eq!(proxy.round_trips(), 1, "{:#?}", proxy.sent());
+    proxy.sent()
+}
+
+async fn behind_proxy(proxy: &Proxy, url: &str) -> Pool<Db> {
+    let options = sqlx::pool::PoolOptions::<Db>::new().max_connections(1);
+    let options = options.test_before_acquire(false);
+    options.connect(&proxy.url(url)).await.unwrap()
+}
+
+#[tokio::test]
+async fn one_statement_finds_nothing_to_do_among_many_changes_and_many_rows_by_the_index() {
+    for (count, copies) in [(10, 499), (10_000, 9)] {
+        let database = Backend::fresh().await;
+        let direct = with_table(&database, 2).await;
+        let changes = many(changes![base][0], count);
+        let (last, all_but_one) = (changes[count - 1].id, &changes[..count - 1]);
+        let runner = |pool: &Pool<Db>, changes: &[_]| Runner::new(pool).changes(changes.to_vec());
+        let known = runner(&direct, all_but_one);
+        known
+            .baseline(changes[count - 2].id, "for the test")
+            .await
+            .unwrap();
+        let report = runner(&direct, &changes).run().await.unwrap();
+        assert_eq!(report.counts().newly_applied, 1, "{last}");
+        for rows_of_each in [1, 1 + copies] {
+            let proxy = Proxy::in_front_of(&database.url).unwrap();
+            let pool = behind_proxy(&proxy, &database.url).await;
+            sent(&pool, &proxy, runner(&pool, &changes)).await;
+            // Another digest: the newest entry of each change is read.
+            let text = sent(&pool, &proxy, runner(&pool, all_but_one))
+                .await
+                .concat();
+            // Ten rows are read in one piece, whatever there is.
+            if count * rows_of_each > 1_000 {
+                let plan = plan(&direct, text.trim_end_matches('\0')).await;
+                assert_index(&plan, rows_of_each);
+            }
+            execute(&direct, &grow(copies)).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_has_nothing_to_do_does_not_wait_for_a_run_of_other_changes() {
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 4).await;
+    Runner::new(&pool)
+        .changes(changes![base])
+        .run()
+        .await
+        .unwrap();
+    let gate = Gate::default();
+    let newer = Runner::new(&pool)
+        .changes(changes![base, slow])
+        .provide(gate.clone());
+    let newer = tokio::spawn(async move { newer.run().await });
+    gate.reached().await;
+
+    let proxy = Proxy::in_front_of(&database.url).unwrap();
+    let own = behind_proxy(&proxy, &database.url).await;
+    sent(&own, &proxy, Runner::new(&own).changes(changes![base])).await;
+    assert!(!newer.is_finished());
+    gate.open();
+    newer.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn fifty_waiters_ask_the_database_a_few_times_a_second_each() {
+    const WAITERS: usize = 50;
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 2).await;
+    let gate = Gate::default();
+    let first = Runner::new(&pool)
+        .changes(changes![base, slow])
+        .provide(gate.clone());
+    let first = tokio::spawn(async move { first.run().await });
+    gate.reached().await;
+
+    let proxy = Proxy::in_front_of(&database.url).unwrap();
+    let shared = behind_proxy(&proxy, &database.url).await;
+    let began = Instant::now();
+    let waiters: Vec<_> = (0..WAITERS)
+        .map(|_| {
+            let waiter = Runner::new(&shared).changes(changes![base, slow]);
+            let waiter = waiter.provide(gate.clone()).lock(LockOptions {
+                wait: Duration::from_secs(100),
+                ..LockOptions::default()
+            });
+            tokio::spawn(async move { waiter.run().await })
+        })
+        .collect();
+    // Long enough for the pauses to have grown to their longest.
+    while began.elapsed() < Duration::from_secs(6) {
+        assert!(waiters.iter().all(|waiter| !waiter.is_finished()));
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let statements = proxy.statements();
+    gate.open();
+    first.await.unwrap().unwrap();
+    for waiter in waiters {
+        assert!(waiter.await.unwrap().unwrap().is_up_to_date());
+    }
+    // At most five looks while the pauses grow, and then one in three quarters of a second.
+    assert!(statements >= WAITERS, "{statements}");
+    assert!(statements <= WAITERS * (5 + 8), "{statements}");
+}

@@ -1,0 +1,74 @@
+//! Counts that must not grow: a start with nothing to do, waiters, and the plan of the one statement.
+//! SQLite has a process of its own, `costs_sqlite`.
+
+#![allow(clippy::unwrap_used)]
+#![allow(clippy::duplicate_mod)] // The same scenarios on every database.
+
+#[path = "../scenarios"]
+mod postgres {
+    use flamingock_tests::on::postgres::*;
+    use flamingock_tests::strings;
+    use sqlx::PgPool;
+
+    mod costs;
+
+    /// How the server reads the newest entries: the text in the statement of a start.
+    async fn plan(pool: &PgPool, sent: &str) -> String {
+        let text = &sent[sent.find("E'WITH RECURSIVE").unwrap()..];
+        let end = text[2..].find('\'').unwrap() + 3;
+        let text = strings(pool, &format!("SELECT {}", &text[..end])).await;
+        let explain = format!("EXPLAIN {}", text.concat());
+        strings(pool, &explain).await.join("\n")
+    }
+
+    /// More rows of each change, and what the server knows of them.
+    fn grow(copies: usize) -> String {
+        format!(
+            "INSERT INTO flamingock_audit (service, run_id, attempt, stage, change_id, \
+        change_order, author, description, target, state, transaction_mode, recovery, origin, digest, \
+        fence, started_at, host, pid, location) SELECT service, run_id, attempt, stage, change_id, \
+        change_order, author, description, target, state, transaction_mode, recovery, origin, digest, \
+        fence, started_at, host, pid, location FROM flamingock_audit, generate_series(1, {copies}); \
+        ANALYZE flamingock_audit"
+        )
+    }
+
+    fn assert_index(plan: &str, _rows_of_each: usize) {
+        assert!(plan.contains("flamingock_audit_index"), "{plan}");
+        assert!(!plan.contains("Seq Scan on flamingock_audit"), "{plan}");
+    }
+}
+
+#[path = "../scenarios"]
+mod mariadb {
+    use flamingock_tests::on::mariadb::*;
+    use flamingock_tests::strings;
+    use sqlx::MySqlPool;
+
+    mod costs;
+
+    /// How the server reads the newest entries.
+    async fn plan(pool: &MySqlPool, sent: &str) -> String {
+        let text = &sent[sent.find("SELECT DATABASE()").unwrap()..];
+        strings(pool, &format!("EXPLAIN {text}")).await.join("\n")
+    }
+
+    /// More rows of each change, and what the server knows of them.
+    fn grow(copies: usize) -> String {
+        format!(
+            "INSERT INTO flamingock_audit (service, run_id, attempt, stage, change_id, \
+        change_order, author, description, target, state, transaction_mode, recovery, origin, digest, \
+        fence, started_at, host, pid, location) SELECT service, run_id, attempt, stage, change_id, \
+        change_order, author, description, target, state, transaction_mode, recovery, origin, digest, \
+        fence, started_at, host, pid, location FROM flamingock_audit, seq_1_to_{copies}; \
+        ANALYZE TABLE flamingock_audit"
+        )
+    }
+
+    fn assert_index(plan: &str, rows_of_each: usize) {
+        assert!(plan.contains("flamingock_audit_index"), "{plan}");
+        // With few rows of each change the server reads the index from end to end.
+        let skips = plan.contains("Using index for group-by");
+        assert!(skips || rows_of_each < 100, "{plan}");
+    }
+}
