@@ -218,7 +218,8 @@ SELECT replace(replace(replace(json_build_array(
     x.attempt::text, x.run_id, x.stage, x.change_order, x.target,
     to_char(x.started_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'),
     CASE WHEN x.state IN ('APPLIED', 'MANUAL_MARKED_AS_APPLIED') THEN NULL ELSE x.error END,
-    x.recovery)))::text,
+    x.recovery,
+    CASE WHEN x.state IN ('APPLIED', 'MANUAL_MARKED_AS_APPLIED') THEN NULL ELSE x.reason END)))::text,
   '&', E'\\\\u0026'), '<', E'\\\\u003c'), '>', E'\\\\u003e') AS newest
 FROM k CROSS JOIN LATERAL (SELECT * FROM {audit} a WHERE a.seq = k.seq LIMIT 1) x",
     ),

@@ -24,6 +24,7 @@ use crate::call::Signals;
 use crate::change::Definition;
 use crate::decision::Decision;
 use crate::error::Error;
+use crate::files::Templates;
 use crate::listener::Events;
 use crate::manifest;
 use crate::pipeline::{Pipeline, Problem};
@@ -217,6 +218,7 @@ fn judge(settings: &Settings, plan: &mut Plan, looks: Looks) -> Result<(), Vec<P
                 | Note::Retried { .. }
                 | Note::CommittedMidway
                 | Note::FoundApplied
+                | Note::Reached { .. }
                 | Note::Running
                 | Note::Undone => Rule::Warn,
             };
@@ -253,13 +255,17 @@ fn pipeline(
     settings: &Settings,
     problems: &mut Vec<Problem>,
 ) -> (Vec<&'static Definition>, Pipeline) {
+    let templates = templates(settings).unwrap_or_else(|found| {
+        problems.extend(found);
+        Templates::default()
+    });
     let definitions = if settings.changes.is_none() && settings.folders.is_empty() {
-        registry::collect().unwrap_or_else(|found| {
+        registry::collect(&templates).unwrap_or_else(|found| {
             problems.extend(found);
             Vec::new()
         })
     } else {
-        let (of_files, found) = registry::of_folders(&settings.folders);
+        let (of_files, found) = registry::of_folders(&settings.folders, &templates);
         problems.extend(found);
         let listed = settings.changes.iter().flatten().copied();
         listed.chain(of_files).collect()
@@ -269,6 +275,20 @@ fn pipeline(
         Pipeline::default()
     });
     (definitions, pipeline)
+}
+
+/// What files can name: the built-in templates, those that the linker collected, and those given.
+#[cfg(feature = "templates")]
+fn templates(settings: &Settings) -> Result<Templates, Vec<Problem>> {
+    let collected = registry::FLAMINGOCK_TEMPLATES_0_1.iter();
+    Templates::new(collected.chain(&settings.templates).copied())
+}
+
+/// Without the feature there are none.
+#[cfg(not(feature = "templates"))]
+#[expect(clippy::unnecessary_wraps, reason = "the feature's signature")]
+fn templates(_settings: &Settings) -> Result<Templates, Vec<Problem>> {
+    Ok(Templates::default())
 }
 
 /// The pipeline that a run would have.
