@@ -186,6 +186,7 @@ LEFT JOIN (SELECT service, change_id, MAX(seq) AS seq FROM {audit} WHERE service
     GROUP BY service, change_id) m ON TRUE
 LEFT JOIN {audit} b ON b.seq = m.seq",
     newest: None,
+    run_newest: "",
     history: "SELECT a.seq, a.service, a.run_id, a.fence,
   DATE_FORMAT(a.started_at, '%Y-%m-%dT%H:%i:%s.%fZ'),
   DATE_FORMAT(a.finished_at, '%Y-%m-%dT%H:%i:%s.%fZ'),

@@ -203,6 +203,7 @@ VALUES ($service, $lane, '', to_timestamp(0)) ON CONFLICT DO NOTHING",
 FROM (SELECT 1) AS one
 LEFT JOIN {lock} k ON k.service = $service AND k.lane = $lane
 LEFT JOIN {lease} e ON e.service = $service AND e.lane = $lane",
+    run_newest: "pg_catalog.query_to_xml($newest, false, true, '')::text",
     newest: Some(
         "WITH RECURSIVE k(change_id, seq) AS (
   (SELECT a.change_id, a.seq FROM {audit} a WHERE a.service = $service
