@@ -68,8 +68,10 @@ pub struct Answer {
 pub struct Progress {
     /// How many statements were answered without an error.
     pub answered: usize,
-    /// How many rows with one column of the mark's name were among the answers.
-    pub marks: usize,
+    /// How many statements were answered since the last mark.
+    pub since_mark: usize,
+    /// The number in each row with one column of the mark's name that was among the answers.
+    pub marks: Vec<i64>,
     /// What ended it before its end: what followed was not run.
     pub error: Option<sqlx::Error>,
 }
@@ -153,13 +155,20 @@ macro_rules! run_to_its_end {
         use sqlx::{Column as _, Row as _};
         let mut progress = $crate::backend::Progress::default();
         let mut stream = $stream;
+        let mut is_mark = false;
         while let Some(item) = stream.next().await {
             match item {
-                Ok(sqlx::Either::Left(_)) => progress.answered += 1,
+                Ok(sqlx::Either::Left(_)) => {
+                    progress.answered += 1;
+                    progress.since_mark = if is_mark { 0 } else { progress.since_mark + 1 };
+                    is_mark = false;
+                }
                 Ok(sqlx::Either::Right(row)) => {
                     let columns = row.columns();
                     if columns.len() == 1 && columns[0].name() == $mark {
-                        progress.marks += 1;
+                        let number = row.try_get_unchecked::<i64, _>(0);
+                        progress.marks.push(number.unwrap_or_default());
+                        is_mark = true;
                     }
                 }
                 Err(error) => {

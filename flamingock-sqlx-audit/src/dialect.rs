@@ -59,6 +59,9 @@ pub struct Dialect {
     pub(crate) append: &'static str,
     /// Conditions of the fence for a row inside the change's transaction.
     pub(crate) fence_within: &'static str,
+    /// The same for a row that is not the last one before the commit, where that can do without a lock
+    /// that is held until then.
+    pub(crate) fence_between: &'static str,
     /// Limits how long the transaction may be idle once its row or its marker is written: a paused
     /// process would hold the lock row, and so everybody, for as long as it sleeps.
     pub(crate) limit_idle: Option<&'static str>,
@@ -80,6 +83,12 @@ pub struct Dialect {
     pub(crate) before_witness: Option<&'static str>,
     /// What tells whether a transaction was committed or undone that has ended before its time.
     pub(crate) lease_witness: Option<LeaseWitness>,
+    /// Notes when a text begins, where the database does not know by itself, and when a later part of
+    /// it does.
+    pub(crate) note_time: Option<&'static str>,
+    pub(crate) note_time_again: Option<&'static str>,
+    /// How many microseconds that was ago: what one text does is measured by the server.
+    pub(crate) elapsed_in_text: &'static str,
     /// Opens the transaction of a change.
     pub(crate) begin: &'static str,
     /// Sets the savepoint of a change; empty where none is needed.

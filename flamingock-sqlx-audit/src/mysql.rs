@@ -234,6 +234,8 @@ VALUES ($service, $run_id, $attempt, $stage, $change_id, $change_order, $author,
   IF($finished = 1, UTC_TIMESTAMP(6), NULL), $duration_us, $host, $pid, $app_version,
   $location, $error, $reason, {metadata})",
     fence_within: FENCE,
+    // DDL of a later change commits the row: the possession must not move before that.
+    fence_between: FENCE,
     // MySQL has no such limit and reads an assignment that changes nothing.
     limit_idle: Some(
         "SET /*M!100300 @flamingock_idle = @@SESSION.idle_write_transaction_timeout, \
@@ -269,6 +271,9 @@ VALUES ($service, $run_id, $attempt, $stage, $change_id, $change_order, $author,
   WHERE service = $service AND lane = $lane AND token = $token AND run_id = $run_id))",
     ),
     lease_witness: None,
+    note_time: Some(NOTE_TIME),
+    note_time_again: Some(NOTE_TIME),
+    elapsed_in_text: ELAPSED,
     // With autocommit off, nothing that follows a deadlock or DDL is committed one by one.
     begin: "SET autocommit = 0; START TRANSACTION",
     savepoint: "SAVEPOINT fl_%tag%",
@@ -287,6 +292,11 @@ VALUES ($service, $change_id, $attempt, $run_id, 'tombstone', UTC_TIMESTAMP(6))"
     marker_delete: "DELETE FROM {marker} WHERE service = $service AND change_id = $change_id
   AND attempt = $attempt AND kind <> 'tombstone'",
 };
+
+const NOTE_TIME: &str = "SET @flamingock_began = UTC_TIMESTAMP(6)";
+
+/// How many microseconds ago a text, or a part of it, began.
+const ELAPSED: &str = "TIMESTAMPDIFF(MICROSECOND, @flamingock_began, UTC_TIMESTAMP(6))";
 
 const FENCE: &str = "(SELECT token FROM {lock} WHERE service = $service AND lane = $lane
   AND token = $token AND run_id = $run_id LOCK IN SHARE MODE)";

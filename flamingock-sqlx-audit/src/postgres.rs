@@ -109,6 +109,11 @@ fn literal(text: &str) -> String {
     literal
 }
 
+/// How many microseconds ago a text, or a part of it, began.
+const ELAPSED: &str = "(EXTRACT(EPOCH FROM clock_timestamp() -
+  COALESCE(NULLIF(current_setting('flamingock.at', true), '')::timestamptz, statement_timestamp())
+  ) * 1000000)::bigint";
+
 const DIALECT: Dialect = Dialect {
     name: "PostgreSQL",
     isolation: Isolation::Whole,
@@ -273,6 +278,9 @@ RETURNING seq",
     fence_within: "(SELECT token FROM {lock} WHERE service = $service AND lane = $lane
   AND token = $token AND run_id = $run_id AND current_setting('flamingock.tx', true) = $tag
   FOR SHARE)",
+    // The last row's lock guards the commit of all.
+    fence_between: "(SELECT token FROM {lock} WHERE service = $service AND lane = $lane
+  AND token = $token AND run_id = $run_id AND current_setting('flamingock.tx', true) = $tag)",
     limit_idle: Some("SET LOCAL idle_in_transaction_session_timeout = '15s'"),
     fence_alone: "(SELECT token FROM {lock} WHERE service = $service AND lane = $lane
   AND token = $token AND run_id = $run_id
@@ -293,6 +301,11 @@ RETURNING seq",
     connection_of: None,
     before_witness: None,
     lease_witness: None,
+    // The time of the statement is that at which the whole text arrived. What notes another one is a
+    // query, behind which a transaction cannot choose its isolation level.
+    note_time: None,
+    note_time_again: Some("SELECT set_config('flamingock.at', clock_timestamp()::text, true)"),
+    elapsed_in_text: ELAPSED,
     // SET LOCAL is no query: the change may still choose its isolation level. The application's
     // name lets another connection find the session when its statement must be cancelled.
     begin: "BEGIN; SET LOCAL flamingock.tx = '%tag%'; SET LOCAL application_name = 'flamingock %tag%'",

@@ -15,6 +15,8 @@ pub(crate) struct Attempt<'a> {
     pub(crate) possession: &'a Possession,
     pub(crate) facts: &'a Arc<Facts>,
     pub(crate) began: Instant,
+    /// How long it took, where it ended before its entry is made.
+    pub(crate) took: Option<Duration>,
     /// The digest of the code that ran: not always the code's of today.
     pub(crate) digest: String,
     /// The failure that a rollback is to undo.
@@ -48,7 +50,8 @@ impl Attempt<'_> {
         mode: TransactionMode,
         error: Option<ErrorChain>,
     ) -> NewEntry {
-        self.new_entry(state, mode, error, Some(self.began.elapsed()))
+        let took = self.took.unwrap_or_else(|| self.began.elapsed());
+        self.new_entry(state, mode, error, Some(took))
     }
 
     /// The entry that stands while the attempt is running.

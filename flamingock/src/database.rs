@@ -3,6 +3,7 @@
 use std::any::TypeId;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -70,6 +71,17 @@ pub(crate) struct Called<T> {
     pub(crate) at_rest: bool,
 }
 
+/// One of several changes that share a transaction.
+#[derive(Debug)]
+pub(crate) struct Part<'a> {
+    pub(crate) attempt: Attempt<'a>,
+    pub(crate) body: &'static Body<()>,
+    pub(crate) invocation: Invocation<'a>,
+}
+
+/// How one of several changes ended, and how long it took; none where it was not reached.
+pub(crate) type Ending = Option<(Transacted, Duration)>;
+
 /// A database in which changes run. Implemented for pools of sqlx.
 #[async_trait]
 pub(crate) trait Database: fmt::Debug + Send + Sync {
@@ -87,6 +99,9 @@ pub(crate) trait Database: fmt::Debug + Send + Sync {
     /// Lets go of the connection that changes have worked on: somebody else may wait for it.
     fn let_go(&self);
 
+    /// How many connections its pool may have.
+    fn connections(&self) -> usize;
+
     /// Whether a second connection would wait for a change that holds the first one: a change
     /// that asks for both is refused.
     fn is_single_writer(&self) -> bool;
@@ -103,6 +118,15 @@ pub(crate) trait Database: fmt::Debug + Send + Sync {
         purpose: Purpose,
         books: Books<'_>,
     ) -> (Transacted, u32);
+
+    /// Runs functions in one transaction, with their entries in it: the audit is in this database.
+    /// `begins` is told which one begins. Answers how each ended, and how many tries lost against
+    /// another transaction.
+    async fn transact_together(
+        &self,
+        parts: &[Part<'_>],
+        begins: &(dyn Fn(usize) + Sync),
+    ) -> (Vec<Ending>, u32);
 
     /// Sees to it that markers can be written.
     async fn prepare_markers(&self) -> Result<(), StoreError>;

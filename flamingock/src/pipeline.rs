@@ -25,6 +25,7 @@ use crate::target::DEFAULT;
 pub struct Stage {
     pub(crate) name: String,
     pub(crate) after: Vec<String>,
+    pub(crate) atomic: bool,
 }
 
 impl Stage {
@@ -33,6 +34,7 @@ impl Stage {
         Stage {
             name: name.into(),
             after: Vec::new(),
+            atomic: false,
         }
     }
 
@@ -40,6 +42,20 @@ impl Stage {
     #[must_use]
     pub fn after(mut self, stage: impl Into<String>) -> Stage {
         self.after.push(stage.into());
+        self
+    }
+
+    /// What is pending in this stage runs in one transaction with all its entries: all of it is
+    /// applied, or nothing.
+    ///
+    /// A change that cannot take part is refused before anything runs: one without transaction, one of
+    /// a target system that does not hold the audit, one with a `lock_timeout` or
+    /// `statement_timeout` of its own, and on MySQL and MariaDB a file with a statement that commits
+    /// (DDL). Code with such a statement is found out when it runs: what came before is then
+    /// committed with its entries, as the report notes, and the rest goes on.
+    #[must_use]
+    pub fn atomic(mut self) -> Stage {
+        self.atomic = true;
         self
     }
 }
@@ -85,6 +101,8 @@ pub(crate) struct PlacedStage {
     pub(crate) name: String,
     /// Positions in the pipeline of the stages that must have succeeded.
     pub(crate) after: Vec<usize>,
+    /// Whether its changes share a transaction.
+    pub(crate) atomic: bool,
     pub(crate) changes: Vec<&'static Definition>,
 }
 
@@ -227,7 +245,9 @@ fn place_stages(
 ) -> Vec<PlacedStage> {
     if declared.is_empty() {
         let names = by_stage.keys();
-        return names.map(|name| placed(name, Vec::new())).collect();
+        return names
+            .map(|name| placed(&Stage::new(*name), Vec::new()))
+            .collect();
     }
     let mut stages: Vec<&Stage> = Vec::new();
     let default = Stage::new(DEFAULT);
@@ -289,7 +309,7 @@ fn sort_stages(
                 "the stages {} wait for each other: break the circle of `after`",
                 names.join(", ")
             )));
-            sorted.extend(waiting.iter().map(|stage| placed(&stage.name, Vec::new())));
+            sorted.extend(waiting.iter().map(|stage| placed(stage, Vec::new())));
             break;
         };
         let stage = waiting.remove(ready);
@@ -299,15 +319,16 @@ fn sort_stages(
             .filter_map(|name| position.get(name.as_str()).copied());
         let after = after.collect();
         position.insert(&stage.name, sorted.len());
-        sorted.push(placed(&stage.name, after));
+        sorted.push(placed(stage, after));
     }
     sorted
 }
 
-fn placed(name: &str, after: Vec<usize>) -> PlacedStage {
+fn placed(stage: &Stage, after: Vec<usize>) -> PlacedStage {
     PlacedStage {
-        name: name.to_owned(),
+        name: stage.name.clone(),
         after,
+        atomic: stage.atomic,
         changes: Vec::new(),
     }
 }

@@ -1,14 +1,14 @@
 //! What every change asks for, held against what there is, before anything runs or is locked.
 
 use std::any::TypeId;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::argument::{DatabaseKind, Need, NeedKind, Values};
 use crate::change::{Body, Definition};
 use crate::context::Context;
 use crate::database::Database;
-use crate::pipeline::Problem;
+use crate::pipeline::{Pipeline, Problem};
 use crate::target::{DEFAULT, TargetSystem};
 
 /// The target systems by name.
@@ -70,6 +70,50 @@ pub(crate) fn check(
                 ));
             }
         }
+    }
+    problems
+}
+
+/// Checks that every change of an atomic stage can share a transaction with the others.
+pub(crate) fn check_atomic(
+    changes: &[&'static Definition],
+    targets: &Targets,
+    pipeline: &Pipeline,
+) -> Vec<Problem> {
+    let atomic: HashSet<&str> = pipeline
+        .stages
+        .iter()
+        .filter(|stage| stage.atomic)
+        .map(|stage| stage.name.as_str())
+        .collect();
+    let mut problems = Vec::new();
+    for change in changes
+        .iter()
+        .filter(|change| atomic.contains(change.stage))
+    {
+        let Some(target) = targets.get(change.target) else {
+            continue;
+        };
+        let rule = if !change.body.transaction {
+            "it runs in no transaction: give it a connection, without `transaction = false`"
+                .to_owned()
+        } else if !target.holds_audit {
+            format!(
+                "its target system \"{}\" is not the database of the audit",
+                target.name
+            )
+        } else if change.lock_timeout.is_some() || change.statement_timeout.is_some() {
+            "its `lock_timeout` or `statement_timeout` would hold for the others, too: use `timeout`".to_owned()
+        } else {
+            continue;
+        };
+        problems.push(Problem::at(
+            change.location(),
+            format!(
+                "the change \"{}\" cannot take part in the stage \"{}\", which is atomic: {rule}; or put it in another stage",
+                change.id, change.stage
+            ),
+        ));
     }
     problems
 }

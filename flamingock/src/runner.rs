@@ -112,6 +112,7 @@ pub(crate) struct Settings {
     pub(crate) targets: Vec<TargetSystem>,
     pub(crate) values: Values,
     pub(crate) stages: Vec<Stage>,
+    pub(crate) parallel_stages: usize,
     pub(crate) changes: Option<Vec<&'static Definition>>,
     pub(crate) folders: Vec<&'static EmbeddedFolder>,
     pub(crate) lock: LockOptions,
@@ -208,6 +209,7 @@ impl Runner {
                 targets: Vec::new(),
                 values: Values::default(),
                 stages: Vec::new(),
+                parallel_stages: 1,
                 changes: None,
                 folders: Vec::new(),
                 lock: LockOptions::default(),
@@ -266,6 +268,19 @@ impl Runner {
     /// allows; without any, those that the changes name run by name.
     pub fn stage(mut self, stage: Stage) -> Runner {
         self.settings.stages.push(stage);
+        self
+    }
+
+    /// How many stages with no `after` between them run side by side, under the one lock; 1 unless set.
+    /// The order inside a stage holds, and a failure stops its stage and those after it, and no
+    /// other.
+    ///
+    /// There are never more than the pool of the audit has connections, less one for what is recorded
+    /// meanwhile. On SQLite, which has one writer, changes with a connection wait for each other. On
+    /// PostgreSQL a change on a connection without transaction runs while no other change with a
+    /// connection does: `CREATE INDEX CONCURRENTLY` waits for everybody's transactions.
+    pub fn parallel_stages(mut self, stages: usize) -> Runner {
+        self.settings.parallel_stages = stages.max(1);
         self
     }
 

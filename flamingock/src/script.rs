@@ -67,4 +67,20 @@ impl Script {
             ),
         ))
     }
+
+    /// What keeps it from sharing a transaction with other changes on a database.
+    pub(crate) fn commits(&self, kind: DatabaseKind) -> Option<Problem> {
+        // What cannot be read is told elsewhere.
+        let read = self.read(kind).ok()?;
+        let (line, what) = read
+            .statements
+            .iter()
+            .find_map(|one| Some((one.line, statements::commits_by_itself(kind, one)?)))?;
+        Some(Problem::at(
+            self.location(line),
+            format!(
+                "{what} has no place in an atomic stage: MySQL and MariaDB commit the transaction before such a statement. Put the file in another stage"
+            ),
+        ))
+    }
 }

@@ -4,18 +4,23 @@ use flamingock::adopt::Tool;
 use flamingock::{UndoTarget, include_files};
 use flamingock_tests::Backend as _;
 
-use super::peer_folders::are_read_and_taken_over;
+use super::peer_folders::{are_gone_on_with, are_read_and_taken_over};
 use super::{Backend, peers};
 
 #[tokio::test]
 async fn a_folder_of_diesel_is_read_as_it_is() {
+    let files = include_files!("folders/peer_diesel", static, detached);
     let database = Backend::fresh().await;
     let pool = database.pool(1).await;
-    peers::diesel(&database.url);
-    let files = include_files!("folders/peer_diesel", static, detached);
+    peers::diesel(&database.url, 2);
     let ids = [
         "2024-01-31-120000_create_users",
         "2024-01-31-120001_create_orders",
     ];
     are_read_and_taken_over(&pool, Tool::Diesel, files, ids, UndoTarget::Count(2)).await;
+
+    let database = Backend::fresh().await;
+    let pool = database.pool(1).await;
+    peers::diesel(&database.url, 1);
+    are_gone_on_with(&pool, Tool::Diesel, files).await;
 }

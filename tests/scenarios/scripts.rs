@@ -178,7 +178,7 @@ fn routine() -> &'static str {
     if POSTGRES {
         "CREATE FUNCTION noted(what text) RETURNS void LANGUAGE plpgsql AS $body$\nBEGIN\n  INSERT INTO done VALUES (what); -- it's noted;\nEND;\n$body$;\nSELECT noted('by the routine');\n"
     } else if MARIADB {
-        "DELIMITER //\nCREATE PROCEDURE noted(word VARCHAR(200))\nBEGIN\n  INSERT INTO done VALUES (word); -- it's noted;\n  SELECT 1;\nEND//\nDELIMITER ;\nCALL noted('by the routine');\n"
+        "DELIMITER //\nCREATE PROCEDURE noted(word VARCHAR(200))\nBEGIN\n  INSERT INTO done VALUES (word); -- it's noted;\n  SELECT 1;\nEND; //\nCREATE PROCEDURE other() SELECT 1//\nDELIMITER ;\nCALL noted('by the routine');\n"
     } else {
         "CREATE TABLE noted (what TEXT);\nCREATE TRIGGER noting AFTER INSERT ON noted BEGIN\n  INSERT INTO done VALUES (new.what); -- it's noted;\n  SELECT 1;\nEND;\nINSERT INTO noted VALUES ('by the routine');\n"
     }

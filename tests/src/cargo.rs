@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::{fs, io};
 
 /// Builds with the cargo that runs the test, into the target folder that the test itself is in, and says
 /// where each program is.
@@ -12,6 +13,25 @@ use std::process::Command;
 /// When the build fails, with what cargo says.
 #[must_use]
 pub fn build(manifest: &Path, arguments: &[&str]) -> HashMap<String, PathBuf> {
+    match try_build(manifest, arguments) {
+        Ok(programs) => programs,
+        Err(text) => panic!(
+            "cargo build {arguments:?} of {}:\n{text}",
+            manifest.display()
+        ),
+    }
+}
+
+/// The same, where a build may fail.
+///
+/// # Errors
+///
+/// When it does: what cargo and the compiler say.
+///
+/// # Panics
+///
+/// When there is no cargo.
+pub fn try_build(manifest: &Path, arguments: &[&str]) -> Result<HashMap<String, PathBuf>, String> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
         .args([
@@ -29,14 +49,54 @@ pub fn build(manifest: &Path, arguments: &[&str]) -> HashMap<String, PathBuf> {
         .env_remove("CARGO_MANIFEST_PATH")
         .output()
         .expect("cargo can be run");
-    assert!(
-        output.status.success(),
-        "cargo build {arguments:?} of {}:\n{}",
-        manifest.display(),
-        String::from_utf8_lossy(&output.stderr)
-    );
+    if !output.status.success() {
+        return Err(String::from_utf8_lossy(&output.stderr).into_owned());
+    }
     let messages = String::from_utf8_lossy(&output.stdout);
-    messages.lines().filter_map(program).collect()
+    Ok(messages.lines().filter_map(program).collect())
+}
+
+/// Copies a folder of `tests/fixtures`, so that no build writes among the sources, with the lock file and the
+/// profiles of the main workspace, so that its crates are shared and not compiled again. What was there goes.
+///
+/// # Panics
+///
+/// When a file can't be read or written.
+#[must_use]
+pub fn copy_of_fixture(name: &str, copy: &Path) -> PathBuf {
+    let written = copy_fixture(&workspace().join("tests/fixtures").join(name), copy);
+    written.unwrap_or_else(|error| panic!("{} as {}: {error}", name, copy.display()));
+    copy.to_owned()
+}
+
+fn copy_fixture(fixture: &Path, copy: &Path) -> io::Result<()> {
+    if copy.exists() {
+        fs::remove_dir_all(copy)?;
+    }
+    copy_folder(fixture, copy)?;
+    fs::copy(workspace().join("Cargo.lock"), copy.join("Cargo.lock"))?;
+    let manifest = fs::read_to_string(copy.join("Cargo.toml"))?;
+    let relative = "\"../../../flamingock\"";
+    assert!(manifest.contains(relative), "{manifest}");
+    let absolute = format!("{:?}", fs::canonicalize(workspace().join("flamingock"))?);
+    let main = fs::read_to_string(workspace().join("Cargo.toml"))?;
+    let profiles = main.find("[profile.").map_or("", |start| &main[start..]);
+    let manifest = format!("{}\n{profiles}", manifest.replace(relative, &absolute));
+    fs::write(copy.join("Cargo.toml"), manifest)
+}
+
+fn copy_folder(from: &Path, to: &Path) -> io::Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let (from, to) = (entry.path(), to.join(entry.file_name()));
+        if entry.file_type()?.is_dir() {
+            copy_folder(&from, &to)?;
+        } else {
+            fs::copy(from, to)?;
+        }
+    }
+    Ok(())
 }
 
 /// The program that a message of cargo announces, if it is about one.

@@ -12,6 +12,7 @@ mod sqlite {
     use flamingock_tests::on::sqlite::*;
     mod files;
     mod peer_diesel;
+    mod peer_documented;
     mod peer_folders;
     mod repeat;
     mod scripts;
@@ -21,8 +22,10 @@ mod sqlite {
 mod postgres {
     use crate::peers::postgres as peers;
     use flamingock_tests::on::postgres::*;
+    mod file_costs;
     mod files;
     mod one_text;
+    mod peer_documented;
     mod peer_folders;
     mod repeat;
     mod scripts;
@@ -32,8 +35,10 @@ mod postgres {
 mod mariadb {
     use crate::peers::mariadb as peers;
     use flamingock_tests::on::mariadb::*;
+    mod file_costs;
     mod files;
     mod one_text;
+    mod peer_documented;
     mod peer_folders;
     mod repeat;
     mod scripts;

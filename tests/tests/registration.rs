@@ -3,8 +3,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use flamingock_tests::cargo;
@@ -20,7 +19,8 @@ fn release_builds_prove_what_was_linked() {
 }
 
 fn check(profile: &str, arguments: &[&str]) {
-    let folder = copy_of_the_fixture(profile);
+    let copy = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("registration-{profile}"));
+    let folder = cargo::copy_of_fixture("registration", &copy);
     let mut options = vec!["--offline"];
     options.extend(arguments);
     let programs = cargo::build(&folder.join("Cargo.toml"), &options);
@@ -81,42 +81,4 @@ fn run(program: &Path) -> (bool, String) {
         .unwrap();
     let text = [output.stdout, output.stderr].concat();
     (output.status.success(), String::from_utf8(text).unwrap())
-}
-
-/// A copy in the target folder, so that no build writes among the sources, with the lock file and the
-/// profiles of the main workspace, so that its crates are shared and not compiled again.
-fn copy_of_the_fixture(profile: &str) -> PathBuf {
-    let workspace = cargo::workspace();
-    let copy = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("registration-{profile}"));
-    if copy.exists() {
-        fs::remove_dir_all(&copy).unwrap();
-    }
-    copy_folder(&workspace.join("tests/fixtures/registration"), &copy);
-    fs::copy(workspace.join("Cargo.lock"), copy.join("Cargo.lock")).unwrap();
-
-    let manifest = fs::read_to_string(copy.join("Cargo.toml")).unwrap();
-    let relative = "\"../../../flamingock\"";
-    assert!(manifest.contains(relative), "{manifest}");
-    let absolute = format!(
-        "{:?}",
-        fs::canonicalize(workspace.join("flamingock")).unwrap()
-    );
-    let main = fs::read_to_string(workspace.join("Cargo.toml")).unwrap();
-    let profiles = main.find("[profile.").map_or("", |start| &main[start..]);
-    let manifest = format!("{}\n{profiles}", manifest.replace(relative, &absolute));
-    fs::write(copy.join("Cargo.toml"), manifest).unwrap();
-    copy
-}
-
-fn copy_folder(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let (from, to) = (entry.path(), to.join(entry.file_name()));
-        if entry.file_type().unwrap().is_dir() {
-            copy_folder(&from, &to);
-        } else {
-            fs::copy(from, to).unwrap();
-        }
-    }
 }

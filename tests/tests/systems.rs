@@ -9,6 +9,8 @@
 mod api_gateway;
 #[path = "systems/deployment_dependencies.rs"]
 mod deployment_dependencies;
+#[path = "systems/from_sqlx.rs"]
+mod from_sqlx;
 #[path = "systems/message_broker.rs"]
 mod message_broker;
 #[path = "systems/operational_work.rs"]

@@ -1,7 +1,7 @@
 //! Markers: what a database other than the audit's knows of an attempt.
 
-use super::params::{marker_params, tagged};
-use super::transaction::{joined, plain};
+use super::params::marker_params;
+use super::transaction::{joined, limit_idle, released};
 use super::{Ledger, Result};
 use crate::backend::{Backend, Conn};
 use crate::template::Rendered;
@@ -97,11 +97,7 @@ impl<B: Backend> Ledger<B> {
     }
 
     fn mark(&self, marker: &Marker, tag: &str) -> Vec<Rendered> {
-        let mut statements = Vec::new();
-        if !B::DIALECT.release_savepoint.is_empty() {
-            statements.push(plain(tagged(B::DIALECT.release_savepoint, tag)));
-        }
-        statements.extend(B::DIALECT.limit_idle.map(|text| plain(text.to_owned())));
+        let mut statements: Vec<Rendered> = released::<B>(tag).chain(limit_idle::<B>()).collect();
         statements.push(self.applied_mark(marker, tag));
         statements
     }

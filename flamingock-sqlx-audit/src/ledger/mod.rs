@@ -3,6 +3,7 @@
 mod decode;
 mod marker;
 mod params;
+mod together;
 mod transaction;
 
 use std::marker::PhantomData;
@@ -14,6 +15,7 @@ use self::decode::newest_in_json;
 use self::decode::{NEWEST, audit_row, lock_row, newest_row};
 pub use self::marker::{Marker, MarkerKind};
 use self::params::{clock_params, lease_params, seed_params, timestamp};
+pub use self::together::OneOfSeveral;
 pub use self::transaction::Witness;
 use crate::backend::{Backend, Conn, Row};
 use crate::dialect::Dialect;
@@ -343,15 +345,15 @@ impl<B: Backend> Ledger<B> {
     }
 
     fn row(&self, row: &NewAuditRow, possession: &Possession, fence: &str, tag: &str) -> Rendered {
-        self.row_with(row, possession, fence, "$metadata", tag)
+        let template = row_template::<B>(fence, "$metadata");
+        self.row_with(&template, row, possession, tag)
     }
 
     fn row_with(
         &self,
+        template: &str,
         row: &NewAuditRow,
         possession: &Possession,
-        fence: &str,
-        metadata: &str,
         tag: &str,
     ) -> Rendered {
         let mut params = lease_params(possession, None);
@@ -386,12 +388,16 @@ impl<B: Backend> Ledger<B> {
             ("metadata", row.metadata.clone().into()),
             ("tag", tag.into()),
         ]);
-        let template = B::DIALECT
-            .append
-            .replace("{fence}", fence)
-            .replace("{metadata}", metadata);
-        self.render(&template, &params)
+        self.render(template, &params)
     }
+}
+
+/// What appends a row, once its fence and its metadata are known.
+fn row_template<B: Backend>(fence: &str, metadata: &str) -> String {
+    let append = B::DIALECT.append;
+    append
+        .replace("{fence}", fence)
+        .replace("{metadata}", metadata)
 }
 
 fn seq_of(answer: &crate::backend::Answer) -> Result<i64> {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::marker::{Marker, MarkerKind};
 use super::params::{attempt_params, lease_params, marker_params, tagged};
-use super::{Ledger, Result};
+use super::{Ledger, Result, row_template};
 use crate::backend::{Backend, Conn};
 use crate::dialect::Isolation;
 use crate::rows::{NewAuditRow, Possession};
@@ -48,11 +48,17 @@ impl<B: Backend> Ledger<B> {
         texts
     }
 
-    fn witness(&self, possession: &Possession, witness: &Witness<'_>, tag: &str) -> Option<String> {
+    pub(super) fn witness(
+        &self,
+        possession: &Possession,
+        witness: &Witness<'_>,
+        tag: &str,
+    ) -> Option<String> {
         let (template, params) = match witness {
             Witness::Row(row) if B::DIALECT.isolation == Isolation::Witnessed => {
                 let metadata = B::DIALECT.witness_metadata.unwrap_or("$metadata");
-                return Some(self.row_with(row, possession, "$token", metadata, tag).text);
+                let template = row_template::<B>("$token", metadata);
+                return Some(self.row_with(&template, row, possession, tag).text);
             }
             Witness::Marker(marker) if B::DIALECT.has_marker_witness() => (
                 B::DIALECT.marker_insert,
@@ -105,11 +111,14 @@ impl<B: Backend> Ledger<B> {
         witness: &Witness<'_>,
         tag: &str,
     ) -> Result<()> {
-        let statements = self.within(possession, lease, row, witness, tag);
+        let mut statements: Vec<Rendered> = released::<B>(tag).collect();
+        statements.extend(self.row_after_savepoint(possession, lease, row, witness, tag));
         self.send_in_order(connection, statements).await.map(drop)
     }
 
-    /// What [`append_within`](Self::append_within) sends, as one text, where values are literals.
+    /// What [`append_within`](Self::append_within) sends, as one text that stands behind the change
+    /// in the text that [`begin_in_parts`](Self::begin_in_parts) begins, and after
+    /// [`note_time`](Self::note_time): the server measures how long the change took.
     pub fn text_within(
         &self,
         possession: &Possession,
@@ -117,23 +126,40 @@ impl<B: Backend> Ledger<B> {
         witness: &Witness<'_>,
         tag: &str,
     ) -> String {
-        joined(self.within(possession, None, row, witness, tag))
+        let mut statements: Vec<Rendered> = released::<B>(tag).collect();
+        statements.extend(self.without_witness(witness, tag));
+        statements.push(self.measured_row(row, possession, B::DIALECT.fence_within, tag));
+        joined(statements)
     }
 
-    fn within(
+    /// A row inside a text, whose duration is the time since the text, or a part of it, began.
+    pub(super) fn measured_row(
         &self,
-        possession: &Possession,
-        lease: Option<Duration>,
         row: &NewAuditRow,
-        witness: &Witness<'_>,
+        possession: &Possession,
+        fence: &str,
         tag: &str,
-    ) -> Vec<Rendered> {
-        let mut statements = Vec::new();
-        if !B::DIALECT.release_savepoint.is_empty() {
-            statements.push(plain(tagged(B::DIALECT.release_savepoint, tag)));
+    ) -> Rendered {
+        let elapsed = B::DIALECT.elapsed_in_text;
+        let template = row_template::<B>(fence, "$metadata")
+            .replace("$elapsed_us", elapsed)
+            .replace("$duration_us", elapsed);
+        self.row_with(&template, row, possession, tag)
+    }
+
+    /// What stands before a script that is to be measured, if anything does: one that a text begins
+    /// with its transaction, or a later one.
+    pub fn note_time(&self, is_later: bool) -> Option<&'static str> {
+        if is_later {
+            B::DIALECT.note_time_again
+        } else {
+            B::DIALECT.note_time
         }
-        statements.extend(self.row_after_savepoint(possession, lease, row, witness, tag));
-        statements
+    }
+
+    /// What answers how many microseconds it was since then.
+    pub fn elapsed_in_text(&self) -> &'static str {
+        B::DIALECT.elapsed_in_text
     }
 
     /// The same when the savepoint is gone: the database has committed midway.
@@ -166,10 +192,8 @@ impl<B: Backend> Ledger<B> {
         rows: &[NewAuditRow],
         tag: &str,
     ) -> Result<()> {
-        let mut statements = vec![
-            plain(tagged(B::DIALECT.rollback_to_savepoint, tag)),
-            plain(tagged(B::DIALECT.release_savepoint, tag)),
-        ];
+        let mut statements = vec![plain(tagged(B::DIALECT.rollback_to_savepoint, tag))];
+        statements.extend(released::<B>(tag));
         statements.extend(
             rows.iter()
                 .map(|row| self.row(row, possession, B::DIALECT.fence_within, tag)),
@@ -189,17 +213,28 @@ impl<B: Backend> Ledger<B> {
         witness: &Witness<'_>,
         tag: &str,
     ) -> Vec<Rendered> {
-        let mut statements = Vec::new();
-        if let (Witness::Marker(marker), Isolation::Witnessed) = (witness, B::DIALECT.isolation) {
-            let params = marker_params(marker, MarkerKind::Started, tag);
-            statements.push(self.render(B::DIALECT.marker_delete, &params));
-        }
-        statements.extend(B::DIALECT.limit_idle.map(|text| plain(text.to_owned())));
+        let mut statements: Vec<Rendered> = self.without_witness(witness, tag).collect();
         statements.push(self.row(row, possession, B::DIALECT.fence_within, tag));
         if B::DIALECT.has_one_writer {
             statements.push(self.renewal(possession, lease, None));
         }
         statements
+    }
+
+    /// What comes between the savepoint and the row.
+    fn without_witness(
+        &self,
+        witness: &Witness<'_>,
+        tag: &str,
+    ) -> impl Iterator<Item = Rendered> + use<B> {
+        let marker = match (witness, B::DIALECT.isolation) {
+            (Witness::Marker(marker), Isolation::Witnessed) => {
+                let params = marker_params(marker, MarkerKind::Started, tag);
+                Some(self.render(B::DIALECT.marker_delete, &params))
+            }
+            _ => None,
+        };
+        marker.into_iter().chain(limit_idle::<B>())
     }
 
     /// As one text where values are literals: one round trip, and the server stops at the first
@@ -310,6 +345,22 @@ impl<B: Backend> Ledger<B> {
         let rows = self.fetch(connection, B::DIALECT.states, &params).await?;
         Ok(rows.into_iter().map(|mut row| row.text(0)).collect())
     }
+}
+
+/// Releases the savepoint, where there is one.
+pub(super) fn released<B: Backend>(tag: &str) -> impl Iterator<Item = Rendered> + use<B> {
+    let text = B::DIALECT.release_savepoint;
+    (!text.is_empty())
+        .then(|| plain(tagged(text, tag)))
+        .into_iter()
+}
+
+/// Limits how long the transaction may be idle from here on.
+pub(super) fn limit_idle<B: Backend>() -> impl Iterator<Item = Rendered> + use<B> {
+    B::DIALECT
+        .limit_idle
+        .map(|text| plain(text.to_owned()))
+        .into_iter()
 }
 
 pub(super) fn joined(statements: Vec<Rendered>) -> String {

@@ -5,6 +5,7 @@ mod probing;
 mod ready;
 mod scripts;
 mod serving;
+mod stage;
 mod stages;
 mod telling;
 mod undoing;
@@ -95,6 +96,7 @@ impl Prepared {
             .filter(|change| settings.selects(change))
             .collect();
         problems.extend(preflight::check(&selected, &targets, &settings.values));
+        problems.extend(preflight::check_atomic(&selected, &targets, &pipeline));
         if !problems.is_empty() {
             return Err(problems);
         }
@@ -160,7 +162,8 @@ impl Prepared {
     /// The same, where it is going to be run.
     fn plan_to_run(&self, snapshot: &Snapshot, looks: Looks) -> Result<Plan, Error> {
         let plan = self.plan(snapshot, looks)?;
-        let problems = scripts::check(&plan, &self.targets);
+        let mut problems = scripts::check(&plan, &self.targets);
+        problems.extend(scripts::check_atomic(&plan, &self.pipeline, &self.targets));
         // What another run is at work on may not be ours to run.
         if problems.is_empty() || looks == Looks::InMotion {
             Ok(plan)

@@ -1,21 +1,17 @@
 //! What keeps SQL of files from being run, found before anything runs.
 
-use crate::change::Body;
+use crate::change::{Body, Definition};
 #[cfg(feature = "_sqlx")]
 use crate::database::Database;
 use crate::decision::Decision;
-use crate::pipeline::Problem;
+use crate::pipeline::{Pipeline, Problem};
 use crate::plan::{Plan, Step};
 use crate::preflight::Targets;
 
 /// Looks at everything that the plan may run. What is applied is left alone: it may be older than
 /// the rules.
 pub(super) fn check(plan: &Plan, targets: &Targets) -> Vec<Problem> {
-    let works = |step: &&Step| match step.decision {
-        Decision::Apply | Decision::Again | Decision::Verify(_) | Decision::Resolve => true,
-        Decision::Skip | Decision::Issue(_) | Decision::Filtered => false,
-    };
-    let bodies = plan.steps().filter(works).flat_map(|step| {
+    let bodies = plan.steps().filter(|step| works(step)).flat_map(|step| {
         let definition = step.definition;
         let bodies = [Some(&definition.body), definition.rollback];
         let target = definition.target;
@@ -24,6 +20,25 @@ pub(super) fn check(plan: &Plan, targets: &Targets) -> Vec<Problem> {
     bodies
         .filter_map(|(target, body)| problem(targets, target, body))
         .collect()
+}
+
+/// Looks for what would commit the transaction of an atomic stage.
+pub(super) fn check_atomic(plan: &Plan, pipeline: &Pipeline, targets: &Targets) -> Vec<Problem> {
+    let stages = pipeline.stages.iter().zip(&plan.stages);
+    let steps = stages
+        .filter(|(stage, _)| stage.atomic)
+        .flat_map(|(_, steps)| steps)
+        .filter(|step| works(step));
+    steps
+        .filter_map(|step| atomic_problem(targets, step.definition))
+        .collect()
+}
+
+fn works(step: &Step) -> bool {
+    match step.decision {
+        Decision::Apply | Decision::Again | Decision::Verify(_) | Decision::Resolve => true,
+        Decision::Skip | Decision::Issue(_) | Decision::Filtered => false,
+    }
 }
 
 /// Looks at the rollbacks of what is to be undone.
@@ -44,5 +59,16 @@ fn problem(targets: &Targets, target: &str, body: &Body<()>) -> Option<Problem> 
 /// Without a database there is none that could run it, which preflight says.
 #[cfg(not(feature = "_sqlx"))]
 fn problem(_targets: &Targets, _target: &str, _body: &Body<()>) -> Option<Problem> {
+    None
+}
+
+#[cfg(feature = "_sqlx")]
+fn atomic_problem(targets: &Targets, change: &Definition) -> Option<Problem> {
+    let database: &dyn Database = targets.get(change.target)?.database.as_deref()?;
+    change.body.script()?.commits(database.kind())
+}
+
+#[cfg(not(feature = "_sqlx"))]
+fn atomic_problem(_targets: &Targets, _change: &Definition) -> Option<Problem> {
     None
 }

@@ -1,22 +1,21 @@
 //! Running the stages under the lock.
 
 use std::panic::AssertUnwindSafe;
-use std::time::Instant;
 
-use futures_util::FutureExt;
-use tracing::Instrument;
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, StreamExt};
 
 use super::account::{Done, conclude};
+use super::stage::{Course, OneStage};
 use super::{Looks, Prepared};
 use crate::adopt::Places;
 use crate::audit::Snapshot;
-use crate::call::{Signals, Stop};
-use crate::decision::Decision;
+use crate::call::Signals;
 use crate::error::Error;
-use crate::execute::{Executed, Executor, Fate};
+use crate::execute::{Executor, Turns};
 use crate::listener::Happened;
 use crate::lock::Lease;
-use crate::plan::Note;
+use crate::plan::{Note, Plan};
 use crate::report::Report;
 use crate::runner::Mode;
 use crate::target::TargetSystem;
@@ -49,8 +48,14 @@ impl Prepared {
         result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     }
 
-    pub(super) fn executor<'a>(&'a self, lease: &'a Lease, signals: &'a Signals) -> Executor<'a> {
+    pub(super) fn executor<'a>(
+        &'a self,
+        lease: &'a Lease,
+        signals: &'a Signals,
+        turns: &'a Turns,
+    ) -> Executor<'a> {
         Executor {
+            turns,
             store: &*self.store,
             lease,
             lock: self.settings.lock,
@@ -121,72 +126,10 @@ impl Prepared {
         let snapshot = self.look_under_the_lock(lease).await?;
         let plan = self.plan_to_run(&snapshot, Looks::Settled)?;
         self.tell_plan(&plan);
-        let executor = self.executor(lease, signals);
-        let mut done: Done = Vec::new();
-        let mut halted = vec![false; plan.stages.len()];
-        let mut fate = Fate::GoesOn;
-        for (index, steps) in plan.stages.iter().enumerate() {
-            let stage = &self.pipeline.stages[index];
-            let has_issue = steps
-                .iter()
-                .any(|step| matches!(step.decision, Decision::Issue(_)));
-            halted[index] = has_issue || stage.after.iter().any(|before| halted[*before]);
-            let mut executed = Vec::new();
-            let mut started = None;
-            let span = tracing::info_span!("stage", name = stage.name);
-            for step in steps {
-                let works = !matches!(step.decision, Decision::Skip | Decision::Filtered);
-                if !works || halted[index] || fate != Fate::GoesOn {
-                    executed.push(None);
-                    continue;
-                }
-                lease.refresh(signals).await;
-                let unready = self.unready(step, Some(lease), signals).await;
-                match signals.now() {
-                    Stop::No => {}
-                    Stop::Asked => {
-                        executed.push(None);
-                        continue;
-                    }
-                    Stop::Lost(reason) => {
-                        fate = Fate::Lost(reason);
-                        executed.push(None);
-                        continue;
-                    }
-                }
-                if let Some(error) = unready {
-                    halted[index] = true;
-                    executed.push(Some(self.not_started(step, step.attempt, error)));
-                    continue;
-                }
-                lease.set_activity(&format!("{} {}", step.definition.order, step.definition.id));
-                let began = Instant::now();
-                started.get_or_insert_with(|| {
-                    let stage = stage.name.clone();
-                    self.events.tell(Happened::StageStarted { stage });
-                    began
-                });
-                self.tell_start(step, step.attempt);
-                let ended = logged(step.definition.id, step.attempt, executor.execute(step))
-                    .instrument(span.clone())
-                    .await;
-                halted[index] = !ended.outcome.is_applied();
-                if ended.fate != Fate::GoesOn {
-                    fate = ended.fate.clone();
-                }
-                let ended = (ended, began.elapsed());
-                self.tell_end(step, step.attempt, &ended);
-                executed.push(Some(ended));
-            }
-            if let Some(began) = started {
-                self.events.tell(Happened::StageEnded {
-                    stage: stage.name.clone(),
-                    halted: halted[index],
-                    duration: began.elapsed(),
-                });
-            }
-            done.push(executed);
-        }
+        let turns = Turns::new(self.targets.values().any(keeps_audit_with_one_writer));
+        let course = Course::new(lease, signals, self.executor(lease, signals, &turns));
+        let done = self.run_in_their_order(&course, &plan).await;
+        let fate = course.fate();
         let report = self.report(&plan, &done);
         let leaves_nothing_to_note = report.missing.is_empty()
             && report
@@ -207,21 +150,55 @@ impl Prepared {
             leaves_nothing_to_note,
         })
     }
+
+    /// Runs every stage once those that it is after have ended, as many side by side as may be.
+    async fn run_in_their_order(&self, course: &Course<'_>, plan: &Plan) -> Done {
+        let side_by_side = self.side_by_side();
+        let stages = &self.pipeline.stages;
+        let mut done: Done = plan.stages.iter().map(|_| Vec::new()).collect();
+        let mut halted: Vec<Option<bool>> = vec![None; stages.len()];
+        let mut waiting: Vec<usize> = (0..stages.len()).collect();
+        let mut running = FuturesUnordered::new();
+        loop {
+            while running.len() < side_by_side {
+                let has_ended = |before: &usize| halted[*before].is_some();
+                let ready = waiting
+                    .iter()
+                    .position(|stage| stages[*stage].after.iter().all(has_ended));
+                let Some(ready) = ready else {
+                    break;
+                };
+                let index = waiting.remove(ready);
+                let mut before = stages[index].after.iter();
+                let is_blocked = before.any(|before| halted[*before] == Some(true));
+                let stage = OneStage {
+                    prepared: self,
+                    course,
+                    stage: &stages[index],
+                    steps: &plan.stages[index],
+                    is_blocked,
+                };
+                running.push(async move { (index, stage.run().await) });
+            }
+            let Some((index, ended)) = running.next().await else {
+                return done;
+            };
+            halted[index] = Some(ended.halted);
+            done[index] = ended.executed;
+        }
+    }
+
+    /// How many stages may run side by side: each needs a connection, and what is recorded meanwhile
+    /// another one.
+    fn side_by_side(&self) -> usize {
+        let databases = self.targets.values().flat_map(|target| &target.database);
+        let connections = databases.map(|database| database.connections().saturating_sub(1).max(1));
+        let most = connections.min().unwrap_or(usize::MAX);
+        self.settings.parallel_stages.min(most)
+    }
 }
 
-/// What is done with one change, in a span of its own.
-pub(super) async fn logged(
-    id: &str,
-    attempt: u32,
-    work: impl Future<Output = Executed>,
-) -> Executed {
-    let span = tracing::info_span!("change", id, attempt);
-    span.in_scope(|| tracing::debug!("begins"));
-    let executed = work.instrument(span.clone()).await;
-    let _entered = span.enter();
-    match &executed.error {
-        None => tracing::info!("{}", executed.outcome),
-        Some(error) => tracing::error!(%error, "{}", executed.outcome),
-    }
-    executed
+fn keeps_audit_with_one_writer(target: &TargetSystem) -> bool {
+    let database = target.database.as_ref().filter(|_| target.holds_audit);
+    database.is_some_and(|database| database.is_single_writer())
 }

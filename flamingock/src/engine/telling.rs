@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tracing::Instrument;
+
 use super::Prepared;
 use super::account::change_report;
 use crate::audit::ErrorChain;
@@ -69,4 +71,21 @@ pub(super) fn applied_by(step: &Step) -> u32 {
     step.newest
         .as_ref()
         .map_or(step.attempt, |newest| newest.attempt)
+}
+
+/// What is done with one change, in a span of its own.
+pub(super) async fn logged(
+    id: &str,
+    attempt: u32,
+    work: impl Future<Output = Executed>,
+) -> Executed {
+    let span = tracing::info_span!("change", id, attempt);
+    span.in_scope(|| tracing::debug!("begins"));
+    let executed = work.instrument(span.clone()).await;
+    let _entered = span.enter();
+    match &executed.error {
+        None => tracing::info!("{}", executed.outcome),
+        Some(error) => tracing::error!(%error, "{}", executed.outcome),
+    }
+    executed
 }

@@ -6,15 +6,14 @@ use std::time::Instant;
 use futures_util::FutureExt;
 
 use super::account::{change_report, target_reports};
-use super::stages::logged;
-use super::telling::applied_by;
+use super::telling::{applied_by, logged};
 use super::waiting::Waiting;
 use super::{Looks, Prepared, scripts};
 use crate::audit::Snapshot;
 use crate::call::{Signals, Stop};
 use crate::decision::Decision;
 use crate::error::Error;
-use crate::execute::{Executed, Fate};
+use crate::execute::{Executed, Fate, Turns};
 use crate::listener::Happened;
 use crate::lock::Lease;
 use crate::plan::Step;
@@ -108,7 +107,8 @@ impl Prepared {
         self.events.tell(Happened::Planned {
             changes: chosen.len(),
         });
-        let executor = self.executor(lease, signals);
+        let turns = Turns::default();
+        let executor = self.executor(lease, signals, &turns);
         let mut done = Vec::new();
         for step in &chosen {
             lease.refresh(signals).await;

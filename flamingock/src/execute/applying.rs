@@ -26,13 +26,10 @@ impl One<'_> {
     }
 
     pub(super) async fn apply_shared(&self, attempt: &Attempt<'_>) -> Executed {
-        let Some(database) = &self.target.database else {
-            return no_database();
-        };
         let own = self.own_values();
         let body = &self.definition.body;
         let invocation = self.invocation(&own, true);
-        let (transacted, retries) = database
+        let (transacted, retries) = self
             .transact(attempt, body, &invocation, Purpose::Apply, Books::Here)
             .await;
         let executed = match transacted {
@@ -70,7 +67,7 @@ impl One<'_> {
             store: self.executor.store,
             key,
         };
-        let (transacted, retries) = database
+        let (transacted, retries) = self
             .transact(attempt, body, &invocation, Purpose::Apply, books)
             .await;
         let executed = match transacted {
@@ -217,7 +214,10 @@ impl One<'_> {
         invocation: &Invocation<'_>,
     ) -> Called<()> {
         match &self.target.database {
-            Some(database) if takes_connection(body) => database.call(body, invocation).await,
+            Some(database) if takes_connection(body) => {
+                let _turn = self.executor.turns.of_connection(&**database).await;
+                database.call(body, invocation).await
+            }
             _ => {
                 self.let_go();
                 let ended = invocation.call(body, Session::none()).await;

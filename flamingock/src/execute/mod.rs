@@ -3,17 +3,20 @@
 mod applying;
 mod rolling_back;
 mod settling;
+mod together;
+mod turns;
 mod undoing;
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use crate::argument::Values;
-use crate::attempt::Attempt;
+use crate::attempt::{Attempt, Purpose};
 use crate::audit::{ErrorChain, Facts, NewEntry, Origin, Store, StoreError, TransactionMode};
 use crate::call::{Invocation, Limits, Signals};
 use crate::change::{Body, Definition};
 use crate::context::Context;
+use crate::database::{Books, Transacted};
 use crate::decision::{Cause, Decision};
 use crate::lock::{Lease, LockOptions};
 use crate::plan::{Note, Step};
@@ -22,7 +25,10 @@ use crate::recording::{Insisting, Unwritten, append};
 use crate::report::Outcome;
 use crate::target::TargetSystem;
 
+pub(crate) use self::turns::Turns;
+
 const NO_CONNECTION: &str = "the function did not run: there was no connection for it";
+const NO_DATABASE: &str = "its target system has no database";
 const NOT_RUN: &str = "the change did not run: its transaction could not begin";
 
 /// What the changes of a run have in common.
@@ -35,6 +41,7 @@ pub(crate) struct Executor<'a> {
     pub(crate) targets: &'a Targets,
     pub(crate) values: &'a Values,
     pub(crate) facts: &'a Arc<Facts>,
+    pub(crate) turns: &'a Turns,
 }
 
 /// What became of a change.
@@ -100,27 +107,26 @@ impl Executed {
 impl Executor<'_> {
     /// Does what the plan says.
     pub(crate) async fn execute(&self, step: &Step) -> Executed {
-        let Some(target) = self.targets.get(step.definition.target) else {
-            return Executed::failed(Outcome::Failed, ErrorChain::text("its target is not known"));
+        let one = match self.one(step) {
+            Ok(one) => one,
+            Err(executed) => return executed,
         };
-        let one = One {
+        match one.settled(step).await {
+            Some(executed) => executed,
+            None => one.apply(self.attempt(step, Origin::Run)).await,
+        }
+    }
+
+    fn one(&self, step: &Step) -> Result<One<'_>, Executed> {
+        let target = self.targets.get(step.definition.target).ok_or_else(|| {
+            Executed::failed(Outcome::Failed, ErrorChain::text("its target is not known"))
+        })?;
+        Ok(One {
             executor: self,
             definition: step.definition,
             target,
             number: step.attempt,
-        };
-        let asks = matches!(step.decision, Decision::Verify(_) | Decision::Resolve);
-        if asks && moved(step) {
-            return one.blocked(step, Cause::TargetChanged);
-        }
-        match &step.decision {
-            Decision::Skip => Executed::new(Outcome::AlreadyApplied),
-            Decision::Filtered => Executed::new(Outcome::Filtered),
-            Decision::Issue(cause) => one.blocked(step, cause.clone()),
-            Decision::Apply | Decision::Again => one.apply(self.attempt(step, Origin::Run)).await,
-            Decision::Verify(when_absent) => one.verify(step, *when_absent).await,
-            Decision::Resolve => one.resolve(step).await,
-        }
+        })
     }
 
     fn attempt(&self, step: &Step, origin: Origin) -> Attempt<'_> {
@@ -133,6 +139,7 @@ impl Executor<'_> {
             possession: self.lease.possession(),
             facts: facts.unwrap_or(self.facts),
             began: Instant::now(),
+            took: None,
             digest: step.definition.digest.to_owned(),
             undoes: None,
         }
@@ -140,11 +147,13 @@ impl Executor<'_> {
 
     /// Answers the place of the first entry.
     async fn append(&self, entries: &[NewEntry]) -> Result<i64, Unwritten> {
+        let _turn = self.turns.of_entry().await;
         append(self.store, self.lease.possession(), entries, self.signals).await
     }
 
     /// Writes what has happened already.
     async fn append_insisting(&self, entries: &[NewEntry]) -> Result<(), Unwritten> {
+        let _turn = self.turns.of_entry().await;
         let insisting = Insisting {
             store: self.store,
             possession: self.lease.possession(),
@@ -164,6 +173,22 @@ struct One<'a> {
 }
 
 impl One<'_> {
+    /// What the plan's decision comes to. None: the change is to be applied.
+    async fn settled(&self, step: &Step) -> Option<Executed> {
+        let asks = matches!(step.decision, Decision::Verify(_) | Decision::Resolve);
+        if asks && moved(step) {
+            return Some(self.blocked(step, Cause::TargetChanged));
+        }
+        match &step.decision {
+            Decision::Skip => Some(Executed::new(Outcome::AlreadyApplied)),
+            Decision::Filtered => Some(Executed::new(Outcome::Filtered)),
+            Decision::Issue(cause) => Some(self.blocked(step, cause.clone())),
+            Decision::Apply | Decision::Again => None,
+            Decision::Verify(when_absent) => self.verify(step, *when_absent).await,
+            Decision::Resolve => self.resolve(step).await,
+        }
+    }
+
     /// How the code says that a function runs.
     fn mode(&self, body: &Body<()>) -> TransactionMode {
         match (body.transaction, self.target.holds_audit) {
@@ -196,6 +221,25 @@ impl One<'_> {
             signals: self.executor.signals,
             droppable,
         }
+    }
+
+    /// Runs a function in one transaction of its target, in its turn.
+    async fn transact(
+        &self,
+        attempt: &Attempt<'_>,
+        body: &'static Body<()>,
+        invocation: &Invocation<'_>,
+        purpose: Purpose,
+        books: Books<'_>,
+    ) -> (Transacted, u32) {
+        let Some(database) = &self.target.database else {
+            let cause = NO_DATABASE.into();
+            return (Transacted::NotRun { cause }, 0);
+        };
+        let _turn = self.executor.turns.of_transaction(&**database).await;
+        database
+            .transact(attempt, body, invocation, purpose, books)
+            .await
     }
 
     /// A function that takes no connection may take a pool: it must not wait for ours.
@@ -261,10 +305,7 @@ fn issue(cause: Cause, error: ErrorChain) -> Executed {
 }
 
 fn no_database() -> Executed {
-    Executed::failed(
-        Outcome::Failed,
-        ErrorChain::text("its target system has no database"),
-    )
+    Executed::failed(Outcome::Failed, ErrorChain::text(NO_DATABASE))
 }
 
 fn introduced(introduction: &str, cause: &ErrorChain) -> ErrorChain {

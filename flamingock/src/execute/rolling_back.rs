@@ -31,7 +31,7 @@ impl One<'_> {
                     },
                     _ => Books::Here,
                 };
-                let transacted = database
+                let transacted = self
                     .transact(attempt, body, &invocation, Purpose::Rollback, books)
                     .await
                     .0;

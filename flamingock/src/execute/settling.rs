@@ -12,34 +12,36 @@ use crate::report::Outcome;
 use super::{Executed, One, issue};
 
 impl One<'_> {
-    /// Asks the probe what an attempt has left that nobody saw end.
-    pub(super) async fn verify(&self, step: &Step, when_absent: WhenAbsent) -> Executed {
+    /// Asks the probe what an attempt has left that nobody saw end. None: nothing, so that the change
+    /// is to be applied.
+    pub(super) async fn verify(&self, step: &Step, when_absent: WhenAbsent) -> Option<Executed> {
         let Some(body) = self.definition.verify else {
-            return self.blocked(step, Cause::Interrupted);
+            return Some(self.blocked(step, Cause::Interrupted));
         };
         let own = self.own_values();
         let invocation = self.invocation(&own, true);
         let takes_connection = body.needs.iter().any(crate::argument::Need::is_connection);
         let ended = match &self.target.database {
-            Some(database) if takes_connection => database.ask(body, &invocation).await.ended,
+            Some(database) if takes_connection => {
+                let _turn = self.executor.turns.of_connection(&**database).await;
+                database.ask(body, &invocation).await.ended
+            }
             _ => {
                 self.let_go();
                 invocation.call(body, Session::none()).await
             }
         };
         match ended {
-            Ended::Lost(reason) => return Executed::lost(reason),
-            Ended::Cancelled => return Executed::new(Outcome::NotReached),
+            Ended::Lost(reason) => return Some(Executed::lost(reason)),
+            Ended::Cancelled => return Some(Executed::new(Outcome::NotReached)),
             _ => {}
         }
-        match (ended.into_result(), when_absent) {
+        Some(match (ended.into_result(), when_absent) {
             (Err(cause), _) => issue(Cause::VerifyFailed, chain(&cause)),
             (Ok(true), _) => self.found(step, State::Applied).await,
-            (Ok(false), WhenAbsent::Apply) => {
-                self.apply(self.executor.attempt(step, Origin::Run)).await
-            }
+            (Ok(false), WhenAbsent::Apply) => return None,
             (Ok(false), WhenAbsent::RolledBack) => self.found(step, State::RolledBack).await,
-        }
+        })
     }
 
     /// Records what an attempt turned out to have come to.
@@ -65,16 +67,17 @@ impl One<'_> {
         }
     }
 
-    /// Asks the target's marker whether an attempt was committed that nobody saw end.
-    pub(super) async fn resolve(&self, step: &Step) -> Executed {
+    /// Asks the target's marker whether an attempt was committed that nobody saw end. None: it was
+    /// not, so that the change is to be applied.
+    pub(super) async fn resolve(&self, step: &Step) -> Option<Executed> {
         let (Some(newest), Some(database)) = (&step.newest, &self.target.database) else {
-            return self.blocked(step, Cause::Interrupted);
+            return Some(self.blocked(step, Cause::Interrupted));
         };
         let mut attempt = self.executor.attempt(step, Origin::Run);
         attempt.number = newest.attempt;
         attempt.digest.clone_from(&newest.digest);
-        match database.resolve(&attempt, newest.seq).await {
-            Ok(Resolved::NotApplied) => self.apply(self.executor.attempt(step, Origin::Run)).await,
+        Some(match database.resolve(&attempt, newest.seq).await {
+            Ok(Resolved::NotApplied) => return None,
             Ok(Resolved::Applied) => {
                 let entry = attempt.entry(State::Applied, TransactionMode::Separate, None);
                 match self.executor.append_insisting(&[entry]).await {
@@ -88,12 +91,12 @@ impl One<'_> {
             }
             // The database has committed a part: as if there had been no transaction.
             Ok(Resolved::LeftBehind) => match interrupted(code(self.definition)) {
-                Decision::Apply => self.apply(self.executor.attempt(step, Origin::Run)).await,
-                Decision::Verify(when_absent) => self.verify(step, when_absent).await,
+                Decision::Apply => return None,
+                Decision::Verify(when_absent) => return self.verify(step, when_absent).await,
                 _ => self.blocked(step, Cause::Interrupted),
             },
             Ok(Resolved::StillOpen) => self.blocked(step, Cause::StillOpen),
             Err(error) => Executed::unknown(ErrorChain::of(&error)),
-        }
+        })
     }
 }

@@ -112,7 +112,7 @@ impl One<'_> {
             },
             _ => Books::Here,
         };
-        match database
+        match self
             .transact(attempt, body, &invocation, Purpose::Undo, books)
             .await
             .0

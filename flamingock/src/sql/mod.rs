@@ -16,6 +16,7 @@ mod transact;
 use std::any::TypeId;
 use std::fmt;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use flamingock_sqlx_audit::{Ledger, Names, Row};
@@ -24,13 +25,13 @@ use sqlx::Pool;
 use self::driver::{Driver, send};
 use self::held::{Held, Kept};
 use self::store::SqlStore;
-use self::transact::{SuccessEntry, Transact};
+use self::transact::{SuccessEntry, Together, Transact};
 use crate::argument::DatabaseKind;
 use crate::attempt::{Attempt, Purpose};
 use crate::audit::StoreError;
 use crate::call::{Ended, Invocation};
 use crate::change::Body;
-use crate::database::{Books, Called, Database, Resolved, Transacted};
+use crate::database::{Books, Called, Database, Ending, Part, Resolved, Transacted};
 use crate::pipeline::Problem;
 use crate::storage::{IntoStorage, OpenStorage, Storage};
 use crate::tables::StorageSettings;
@@ -103,6 +104,10 @@ impl<D: Driver> Database for SqlDatabase<D> {
         self.kept.let_go();
     }
 
+    fn connections(&self) -> usize {
+        usize::try_from(self.pool.options().get_max_connections()).unwrap_or(usize::MAX)
+    }
+
     fn is_single_writer(&self) -> bool {
         self.ledger.dialect().has_one_writer
     }
@@ -145,6 +150,39 @@ impl<D: Driver> Database for SqlDatabase<D> {
             Err(reason) => {
                 let cause = format!("the database did not answer any more; {reason}").into();
                 (Transacted::Unknown { cause }, 0)
+            }
+        }
+    }
+
+    async fn transact_together(
+        &self,
+        parts: &[Part<'_>],
+        begins: &(dyn Fn(usize) + Sync),
+    ) -> (Vec<Ending>, u32) {
+        let first_is = |only: Transacted| {
+            let rest = parts.iter().skip(1).map(|_| None);
+            std::iter::once(Some((only, Duration::ZERO)))
+                .chain(rest)
+                .collect()
+        };
+        let (Some(store), Some(first)) = (&self.store, parts.first()) else {
+            let cause = "this database does not hold the audit".into();
+            return (first_is(Transacted::NotRun { cause }), 0);
+        };
+        let together = Together {
+            database: self,
+            store,
+            parts,
+            begins,
+        };
+        let (signals, began) = (first.invocation.signals, Instant::now());
+        match signals.unless_lost(together.run()).await {
+            Ok(transacted) => transacted,
+            // What was sent last may have been the commit. The connection is closed.
+            Err(reason) => {
+                let cause = || format!("the database did not answer any more; {reason}").into();
+                let unknown = |_| Some((Transacted::Unknown { cause: cause() }, began.elapsed()));
+                (parts.iter().map(unknown).collect(), 0)
             }
         }
     }

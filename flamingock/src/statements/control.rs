@@ -40,6 +40,45 @@ pub(super) fn of(kind: DatabaseKind, statement: &Statement<'_>) -> Option<Transa
     })
 }
 
+/// The word of a statement before which the database commits whatever transaction is open: of MySQL
+/// and MariaDB, whose DDL is no part of one.
+pub(crate) fn commits_by_itself(
+    kind: DatabaseKind,
+    statement: &Statement<'_>,
+) -> Option<&'static str> {
+    if kind != DatabaseKind::MySql {
+        return None;
+    }
+    let mut head = Vec::with_capacity(HEAD);
+    for seen in Tokens(Lexer::new(kind, statement.text)) {
+        match seen {
+            Seen::Word(word) if head.len() < HEAD => head.push(word),
+            Seen::Word(_) | Seen::Value | Seen::Symbol(_) => break,
+        }
+    }
+    let word = keyword(
+        &head,
+        &[
+            "ALTER",
+            "ANALYZE",
+            "CREATE",
+            "DROP",
+            "FLUSH",
+            "GRANT",
+            "INSTALL",
+            "OPTIMIZE",
+            "RENAME",
+            "REPAIR",
+            "REVOKE",
+            "TRUNCATE",
+            "UNINSTALL",
+        ],
+    )?;
+    // Temporary tables are no part of the schema.
+    let is_temporary = head.iter().any(|word| is_one_of(word, &["TEMPORARY"]));
+    (!is_temporary).then_some(word)
+}
+
 fn of_postgres(head: &[&str]) -> Option<&'static str> {
     let word = keyword(
         head,

@@ -33,6 +33,7 @@ mod tests;
 use std::ops::Range;
 
 pub use control::TransactionControl;
+pub(crate) use control::commits_by_itself;
 pub use error::{Flaw, SplitError};
 pub use shorten::shorten;
 

@@ -1,5 +1,7 @@
 //! The way through a script, statement by statement.
 
+use std::ops::Range;
+
 use crate::argument::DatabaseKind;
 
 use super::delimiter::Command;
@@ -130,7 +132,11 @@ impl<'a> Splitter<'a> {
             end: token.end,
             has_content: false,
         });
-        pending.end = token.end;
+        // A semicolon is a part of the statement only if more of it follows: sent with an end of its own and
+        // another one behind it, there would be an empty statement between the two, which MySQL refuses.
+        if token.kind != Kind::Symbol(b';') {
+            pending.end = token.end;
+        }
         pending.has_content |= is_content;
     }
 
@@ -226,15 +232,38 @@ impl<'a> Splitter<'a> {
             at,
         })?;
         let content = self.text.get(begin.end..end).unwrap_or_default();
-        let start = begin.end + content.len() - content.trim_start().len();
-        let end = begin.end + content.trim_end().len();
         self.pending = None;
-        if start < end {
+        if let Some(found) = bounds(self.kind, content) {
+            let (start, end) = (begin.end + found.start, begin.end + found.end);
             self.push(start, end);
             self.look_into(start, end);
         }
         self.lexer.go_to(next);
         Ok(())
+    }
+}
+
+/// Where a statement begins and ends in a text, without the comments, blanks and semicolons around it. What
+/// cannot be read is taken as it is: the database will say what is wrong.
+fn bounds(kind: DatabaseKind, text: &str) -> Option<Range<usize>> {
+    let mut lexer = Lexer::new(kind, text);
+    let (mut found, mut has_content): (Option<Range<usize>>, bool) = (None, false);
+    loop {
+        let token = match lexer.next() {
+            Ok(Some(token)) => token,
+            Ok(None) => return found.filter(|_| has_content),
+            Err(_) => {
+                let start = found.map_or(text.len() - text.trim_start().len(), |found| found.start);
+                return Some(start..text.trim_end().len());
+            }
+        };
+        match token.kind {
+            Kind::Blank | Kind::Comment | Kind::Symbol(b';') => continue,
+            Kind::Hint | Kind::ExecutableOpen | Kind::ExecutableClose => {}
+            Kind::Word | Kind::Value | Kind::Symbol(_) | Kind::Delimiter => has_content = true,
+        }
+        let start = found.map_or(token.start, |found| found.start);
+        found = Some(start..token.end);
     }
 }
 

@@ -4,8 +4,10 @@ use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 
-use super::ground::{Ground, Kind};
-use super::oracle::{AGAIN, DDL, Expected, LAST, PLAIN, SEPARATE, SHARED, Scene, UNDONE, VERIFIED};
+use super::ground::{Ground, Kind, rows};
+use super::oracle::{
+    AGAIN, BESIDE, DDL, Expected, LAST, PLAIN, SEPARATE, SHARED, Scene, TOGETHER, UNDONE, VERIFIED,
+};
 use super::start::{Start, end_of};
 use super::toll::{Side, Toll};
 
@@ -115,6 +117,9 @@ impl Round {
         }
         let first = end_of(driver).await;
         let was_killed = first.result.is_none();
+        if self.changes[0].id == "together" {
+            all_or_none(self.changes, &scene, &what).await;
+        }
 
         let (again, _) = self.start(&scene, None).await;
         let again = again.lock(5_000, 15_000);
@@ -151,6 +156,17 @@ impl Round {
             .take_while(|killed| std::future::ready(*killed));
         killed.count().await
     }
+}
+
+/// What a killed process leaves of an atomic stage, in one look: the server may be just committing.
+async fn all_or_none(changes: &[Expected], scene: &Scene, what: &str) {
+    let all: usize = changes.iter().map(|change| change.steps.len()).sum();
+    let sql = format!("SELECT what FROM done WHERE what LIKE '{} %'", scene.tag);
+    let done = rows(&scene.target, &sql).await;
+    assert!(
+        done.is_empty() || done.len() == all,
+        "{what}: a part of an atomic stage is there: {done:?}"
+    );
 }
 
 fn scene((audit, other): &(Ground, Option<Ground>), tag: &str) -> Scene {
@@ -211,16 +227,19 @@ macro_rules! crashes {
 
 crashes! {
     sqlite_shared_change_is_applied_once: Sqlite, [SHARED];
+    sqlite_atomic_stage_is_applied_once: Sqlite, [TOGETHER, BESIDE];
     sqlite_verified_change_is_applied_once: Sqlite, [VERIFIED];
     sqlite_retried_change_converges: Sqlite, [AGAIN];
     sqlite_failed_change_is_undone_or_an_issue: Sqlite, [UNDONE];
     sqlite_plain_change_is_applied_once_or_an_issue: Sqlite, [PLAIN, LAST];
     postgres_shared_change_is_applied_once: Postgres, [SHARED];
+    postgres_atomic_stage_is_applied_once: Postgres, [TOGETHER, BESIDE];
     postgres_verified_change_is_applied_once: Postgres, [VERIFIED];
     postgres_retried_change_converges: Postgres, [AGAIN];
     postgres_failed_change_is_undone_or_an_issue: Postgres, [UNDONE];
     postgres_plain_change_is_applied_once_or_an_issue: Postgres, [PLAIN, LAST];
     mariadb_shared_change_is_applied_once: MariaDb, [SHARED];
+    mariadb_atomic_stage_is_applied_once: MariaDb, [TOGETHER, BESIDE];
     mariadb_verified_change_is_applied_once: MariaDb, [VERIFIED];
     mariadb_retried_change_converges: MariaDb, [AGAIN];
     mariadb_failed_change_is_undone_or_an_issue: MariaDb, [UNDONE];

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use flamingock_tests::{Driver, Proxy};
 
 use super::ground::{Ground, Kind, rows};
-use super::oracle::{Expected, PLAIN, SEPARATE, SHARED, Scene, UNDONE};
+use super::oracle::{BESIDE, Expected, PLAIN, SEPARATE, SHARED, Scene, TOGETHER, UNDONE};
 use super::start::{DEADLINE, Ran, Start, end_of};
 use super::valve::{Valve, Where};
 
@@ -44,6 +44,7 @@ on_servers! {
     heartbeat_cut => postgres_run_without_heartbeat_ends, mariadb_run_without_heartbeat_ends;
     cable_pulled => postgres_commit_without_answer_does_not_hang, mariadb_commit_without_answer_does_not_hang;
     commit_cut => postgres_commit_that_is_cut_is_found_out, mariadb_commit_that_is_cut_is_found_out;
+    atomic_commit_cut => postgres_atomic_commit_that_is_cut_is_found_out, mariadb_atomic_commit_that_is_cut_is_found_out;
     separate_commit_cut => postgres_separate_commit_that_is_cut_is_found_out, mariadb_separate_commit_that_is_cut_is_found_out;
     entry_cut => postgres_entry_that_is_cut_is_written_once, mariadb_entry_that_is_cut_is_written_once;
     silent => postgres_that_goes_silent_is_an_error_in_time, mariadb_that_goes_silent_is_an_error_in_time;
@@ -140,6 +141,32 @@ async fn commit_cut(kind: Kind) {
         assert_eq!(states(ground.url()).await, expected);
         let scene = Scene::of(ground.url(), ground.url());
         recovers(Start::of("shared", ground.url()), SHARED, &scene, &ran).await;
+    }
+}
+
+async fn atomic_commit_cut(kind: Kind) {
+    const CHANGES: &str = "together,beside";
+    for (held, result) in [
+        (Where::BeforeServer, "ChangesFailed"),
+        (Where::AfterServer, "ok"),
+    ] {
+        let ground = Ground::with_table(kind).await;
+        let start = async |valve: &Valve| Start::of(CHANGES, &valve.url(ground.url()).await);
+        let ran = cut_at("=COMMIT", held, start).await;
+        ran.expect(result);
+        let expected: &[&str] = match held {
+            Where::BeforeServer => &[
+                "together|ROLLED_BACK",
+                "beside|FAILED",
+                "beside|ROLLED_BACK",
+            ],
+            Where::AfterServer => &["together|APPLIED", "beside|APPLIED"],
+        };
+        assert_eq!(states(ground.url()).await, expected);
+        let scene = Scene::of(ground.url(), ground.url());
+        for change in [TOGETHER, BESIDE] {
+            recovers(Start::of(CHANGES, ground.url()), change, &scene, &ran).await;
+        }
     }
 }
 

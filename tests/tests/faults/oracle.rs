@@ -65,6 +65,17 @@ pub(crate) const UNDONE: Expected = Expected {
     promise: Promise::UndoneOrAPerson,
 };
 
+pub(crate) const TOGETHER: Expected = Expected {
+    id: "together",
+    steps: &["1", "2"],
+    promise: Promise::Once,
+};
+pub(crate) const BESIDE: Expected = Expected {
+    id: "beside",
+    steps: &["1"],
+    promise: Promise::Once,
+};
+
 /// Where to look.
 #[derive(Clone, Debug)]
 pub(crate) struct Scene {

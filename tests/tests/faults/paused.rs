@@ -83,6 +83,44 @@ async fn mariadb_paused_shared_change_is_taken_over_and_cannot_commit() {
     shared_change_is_taken_over(Kind::MariaDb).await;
 }
 
+/// Between its two changes: the entry of the first one is written and not committed.
+#[tokio::test]
+async fn postgres_paused_atomic_stage_is_taken_over_and_cannot_commit() {
+    let ground = Ground::with_table(Kind::Postgres).await;
+    let start = || Start::of("together,beside", ground.url());
+    let paused = Paused::at("beside 0", start()).await;
+    start().lock(5_000, 20_000).run().await.expect("ok");
+    let settled = (audit(ground.url()).await, done(ground.url()).await);
+    assert_eq!(
+        settled.0,
+        ["together|APPLIED|shared|run", "beside|APPLIED|shared|run"]
+    );
+    paused.goes_on().await.expect("LeaseLost");
+    assert_eq!(
+        (audit(ground.url()).await, done(ground.url()).await),
+        settled
+    );
+}
+
+/// DDL of its second change would commit the first one: nobody may take over before that.
+#[tokio::test]
+async fn mariadb_paused_atomic_stage_keeps_the_lock_and_goes_on() {
+    let ground = Ground::with_table(Kind::MariaDb).await;
+    let start = || Start::of("together,beside", ground.url());
+    let paused = Paused::at("beside 0", start()).await;
+    let second = start().lock(5_000, 2_000).run().await;
+    second.expect("LockTimeout");
+    paused.goes_on().await.expect("ok");
+    assert_eq!(
+        audit(ground.url()).await,
+        ["together|APPLIED|shared|run", "beside|APPLIED|shared|run"]
+    );
+    assert_eq!(
+        done(ground.url()).await,
+        ["t beside 1", "t together 1", "t together 2"]
+    );
+}
+
 /// Its transaction has the only write lock of the file: it cannot be taken over, and need not be.
 #[tokio::test]
 async fn sqlite_paused_shared_change_keeps_the_file_and_goes_on() {

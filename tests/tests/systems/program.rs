@@ -7,9 +7,10 @@ use std::sync::LazyLock;
 use flamingock_tests::{Page, cargo};
 
 /// Those that need nothing but packages of Debian.
-const EXAMPLES: [&str; 6] = [
+const EXAMPLES: [&str; 7] = [
     "api-gateway",
     "deployment-dependencies",
+    "from-sqlx",
     "message-broker",
     "operational-work",
     "persistent-storage",

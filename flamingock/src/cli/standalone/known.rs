@@ -139,6 +139,7 @@ fn of_the_audit(newest: &[Entry]) -> Pipeline {
             _ => pipeline.stages.push(PlacedStage {
                 name: change.stage.to_owned(),
                 after: Vec::new(),
+                atomic: false,
                 changes: vec![change],
             }),
         }

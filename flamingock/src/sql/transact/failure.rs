@@ -292,7 +292,7 @@ impl<D: Driver> Transact<'_, D> {
     }
 
     /// What stays must not go unrecorded because the database is away for a moment.
-    async fn record(&self, entries: &[NewEntry]) -> Recorded {
+    pub(super) async fn record(&self, entries: &[NewEntry]) -> Recorded {
         let insisting = Insisting {
             store: self.store(),
             possession: self.attempt.possession,
@@ -307,14 +307,14 @@ impl<D: Driver> Transact<'_, D> {
     }
 }
 
-enum Recorded {
+pub(super) enum Recorded {
     Yes,
     No(StoreError),
     Lost,
 }
 
 /// Leaves the nested transactions that the function left open.
-async fn unnest<D: Driver>(connection: &mut Conn<D>) -> Result<(), sqlx::Error> {
+pub(super) async fn unnest<D: Driver>(connection: &mut Conn<D>) -> Result<(), sqlx::Error> {
     use sqlx_core::transaction::TransactionManager;
     while depth::<D>(connection) > 1 {
         <D::Database as sqlx::Database>::TransactionManager::rollback(connection).await?;
@@ -324,7 +324,7 @@ async fn unnest<D: Driver>(connection: &mut Conn<D>) -> Result<(), sqlx::Error> 
 
 /// Whether the error that the function returned is, or was caused by, the database's refusal of a
 /// transaction for another's sake: it conflicts, or has waited too long for another's lock.
-fn is_conflict<D: Driver>(error: &BoxError) -> bool {
+pub(super) fn is_conflict<D: Driver>(error: &BoxError) -> bool {
     database_errors(error).any(|error| {
         let failure = D::classify(error);
         failure.is_conflict() || failure == Failure::LockTimeout
@@ -332,7 +332,7 @@ fn is_conflict<D: Driver>(error: &BoxError) -> bool {
 }
 
 /// Whether the function returned the refusal of a statement.
-fn is_of_database(error: &BoxError) -> bool {
+pub(super) fn is_of_database(error: &BoxError) -> bool {
     database_errors(error).any(|error| matches!(error, sqlx::Error::Database(_)))
 }
 

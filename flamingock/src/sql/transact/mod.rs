@@ -1,19 +1,24 @@
 //! A change in one transaction: with its audit entry where that is in the same database, else with
 //! a marker. Both are committed or neither.
 
+mod beginning;
 mod failure;
 mod one_text;
 mod success;
+mod together;
 
 use std::time::Duration;
 
 use flamingock_sqlx_audit as leaf;
 use flamingock_sqlx_audit::{Conn, Failure, Isolation, Marker, Witness};
 use rand::RngExt;
+use sqlx::Transaction;
 
+use self::beginning::{Inside, begin_and_do};
+pub(super) use self::together::Together;
 use super::SqlDatabase;
 use super::cancel::cancel_transaction;
-use super::driver::{Driver, begin, is_deeper, send};
+use super::driver::{Driver, is_deeper, send};
 use super::held::Held;
 use super::marker::{marker_of, remove};
 use super::rows;
@@ -95,7 +100,7 @@ impl<D: Driver> Transact<'_, D> {
         let mut retries = 0;
         loop {
             let one = Try {
-                tag: format!("{:016x}", rand::rng().random::<u64>()),
+                tag: new_tag(),
                 witness: match (self.purpose, &self.entry) {
                     (_, SuccessEntry::Here(_)) if self.database.ledger.dialect().has_one_writer => {
                         Witness::Lease
@@ -123,9 +128,7 @@ impl<D: Driver> Transact<'_, D> {
                         cause = %chain(&cause),
                         "the transaction lost against another one and is tried again"
                     );
-                    let pause = Duration::from_millis(20) * 2_u32.pow(retries);
-                    let jitter = rand::rng().random_range(0.5..1.5);
-                    tokio::time::sleep(pause.mul_f64(jitter)).await;
+                    rest_before_retry(retries).await;
                 }
             }
         }
@@ -198,45 +201,7 @@ impl<D: Driver> Transact<'_, D> {
             text.push_str("; ");
             text.push_str(&limits);
         }
-        let deadline = std::time::Instant::now() + ledger.patience();
-        let mut kept = self.database.kept.take();
-        loop {
-            let untested = kept.is_some();
-            let mut held = match kept.take() {
-                Some(held) => held,
-                None => Held::take(&self.database.pool).await?,
-            };
-            let begin = match D::RESTORE.filter(|_| untested) {
-                Some(restore) => format!("{restore}; {text}"),
-                None => text.clone(),
-            };
-            let error = match self.call_in_transaction(&mut held, begin).await {
-                Ok(ended) => return Ok((held, ended)),
-                Err(error) => error,
-            };
-            match D::classify(&error) {
-                Failure::Disconnected if untested => {}
-                Failure::Busy if std::time::Instant::now() < deadline => {
-                    drop(held);
-                    tokio::time::sleep(Duration::from_millis(25)).await;
-                }
-                _ => return Err(error),
-            }
-        }
-    }
-
-    /// From here on the connection itself is used, and not the driver's transaction: the guard of
-    /// the connection closes it on every path that does not find it clean.
-    async fn call_in_transaction(
-        &self,
-        held: &mut Held<D>,
-        text: String,
-    ) -> Result<Ended<()>, sqlx::Error> {
-        let mut transaction = begin::<D>(held, text).await?;
-        let session = D::transaction_session(&mut transaction);
-        let ended = self.invocation.call(self.body, session).await;
-        std::mem::forget(transaction);
-        Ok(ended)
+        begin_and_do(self.database, text, &mut Calling(self)).await
     }
 
     /// The connection is kept for the next change. One whose limits were set is closed, unless they
@@ -251,10 +216,40 @@ impl<D: Driver> Transact<'_, D> {
     }
 }
 
+/// The one call of a transaction that has one.
+struct Calling<'a, D: Driver>(&'a Transact<'a, D>);
+
+impl<D: Driver> Inside<D> for Calling<'_, D> {
+    type Output = Ended<()>;
+
+    async fn run(&mut self, transaction: &mut Transaction<'_, D::Database>) -> Ended<()> {
+        let Transact {
+            invocation, body, ..
+        } = self.0;
+        let session = D::transaction_session(transaction);
+        invocation.call(body, session).await
+    }
+}
+
 fn lost() -> Tried {
-    let reason =
-        format!("another possession of the lock ({LANE}) is there: the database refused the entry");
-    Tried::Ended(Transacted::Lost { reason })
+    Tried::Ended(Transacted::Lost {
+        reason: lost_reason(),
+    })
+}
+
+fn lost_reason() -> String {
+    format!("another possession of the lock ({LANE}) is there: the database refused the entry")
+}
+
+/// How long to rest before a transaction is tried again that lost for the so-manieth time.
+async fn rest_before_retry(retries: u32) {
+    let pause = Duration::from_millis(20) * 2_u32.pow(retries);
+    let jitter = rand::rng().random_range(0.5..1.5);
+    tokio::time::sleep(pause.mul_f64(jitter)).await;
+}
+
+fn new_tag() -> String {
+    format!("{:016x}", rand::rng().random::<u64>())
 }
 
 /// Whether what the function left running at the server has ended.

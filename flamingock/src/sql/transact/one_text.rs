@@ -107,6 +107,7 @@ impl<D: Driver> Transact<'_, D> {
                 .flat_map(|limits| limits.split("; "))
                 .map(str::to_owned),
         );
+        beginning.extend(ledger.note_time(false).map(str::to_owned));
         let mark = format!("flamingock_{}", one.tag);
         let entry = match self.entry {
             SuccessEntry::Here(_) => {
@@ -141,7 +142,7 @@ impl<D: Driver> Transact<'_, D> {
         whole: &Whole,
         progress: Progress,
     ) -> Tried {
-        let reached = match progress.marks {
+        let reached = match progress.marks.len() {
             0 if progress.answered < whole.beginning => Reached::Begin,
             0 => Reached::Script,
             1 => Reached::Entry,

@@ -64,11 +64,7 @@ impl<D: Driver> Transact<'_, D> {
         }
     }
 
-    pub(super) async fn enter_success(
-        &self,
-        held: &mut Held<D>,
-        one: &Try<'_>,
-    ) -> Result<(), sqlx::Error> {
+    async fn enter_success(&self, held: &mut Held<D>, one: &Try<'_>) -> Result<(), sqlx::Error> {
         let ledger = &self.database.ledger;
         match self.entry {
             SuccessEntry::Here(store) => {

@@ -102,9 +102,13 @@ fn a_delimiter_ends_statements_from_its_line_on() {
             ),
             (
                 "DELIMITER '|' and the rest of the line\nSELECT 1; | SELECT 2; |",
-                &["SELECT 1;", "SELECT 2;"],
+                &["SELECT 1", "SELECT 2"],
             ),
-            ("DELIMITER //\n; SELECT 1; //\n;//", &["SELECT 1;"]),
+            ("DELIMITER //\n; SELECT 1; //\n;//", &["SELECT 1"]),
+            (
+                "DELIMITER //\nCREATE PROCEDURE p() BEGIN a; END; -- so;\n//",
+                &["CREATE PROCEDURE p() BEGIN a; END"],
+            ),
             (
                 "SELECT delimiter FROM a; SELECT 1",
                 &["SELECT delimiter FROM a", "SELECT 1"],

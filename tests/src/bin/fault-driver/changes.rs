@@ -126,6 +126,24 @@ async fn last(db: &mut Connection, script: &Script) -> Result<(), BoxError> {
     Ok(())
 }
 
+/// The two changes of an atomic stage.
+#[change(id = "together", order = "001", stage = "seed", detached)]
+async fn together(db: &mut Connection, script: &Script) -> Result<(), BoxError> {
+    script.at("together 0").await;
+    query(db, &script.effect("together 1")).await?;
+    script.at("together 1").await;
+    query(db, &script.effect("together 2")).await?;
+    Ok(())
+}
+
+#[change(id = "beside", order = "002", stage = "seed", detached)]
+async fn beside(db: &mut Connection, script: &Script) -> Result<(), BoxError> {
+    script.at("beside 0").await;
+    query(db, &script.effect("beside 1")).await?;
+    script.at("beside 1").await;
+    Ok(())
+}
+
 /// The change that runs in another database than the audit's.
 pub(crate) fn separate() -> &'static Definition {
     changes![separate_change][0]
@@ -137,7 +155,7 @@ pub(crate) fn chosen(
     separate: Option<&'static Definition>,
 ) -> Vec<&'static Definition> {
     let known = changes![
-        shared, ddl, verified, again, undone, plain, last, stuck, broken
+        shared, ddl, verified, again, undone, plain, last, stuck, broken, together, beside
     ];
     let known: Vec<_> = known.into_iter().chain(separate).collect();
     let find = |name: &String| {

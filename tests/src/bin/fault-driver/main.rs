@@ -34,7 +34,7 @@ mod mariadb {
 use std::process::ExitCode;
 use std::time::Duration;
 
-use flamingock::{Error, LockOptions, Resolution, Runner, TargetSystem};
+use flamingock::{Error, LockOptions, Resolution, Runner, Stage, TargetSystem};
 use sqlx::pool::PoolOptions;
 
 use crate::arguments::Arguments;
@@ -55,6 +55,7 @@ async fn main() -> ExitCode {
     let runner = runner
         .lock(options)
         .service(&arguments.service)
+        .stage(Stage::new("seed").atomic())
         .provide(arguments.script());
     let ended = match &arguments.resolve {
         Some(change) => {

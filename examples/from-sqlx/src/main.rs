@@ -1,0 +1,58 @@
+//! An application that comes from sqlx's migrator: the folder is read as it is, the history is taken over, and the
+//! first change in code comes on top.
+//!
+//! ```console
+//! $ cargo run -p from-sqlx --bin from-sqlx-before    # as it was
+//! $ cargo run -p from-sqlx -- apply
+//! ```
+//!
+//! `DATABASE_URL` names another database than the file `shop.db`.
+
+use std::env;
+use std::process::ExitCode;
+
+use flamingock::adopt::{Adoption, Tool};
+use flamingock::{BoxError, Runner, change, rollback};
+use sqlx::{SqliteConnection, SqlitePool};
+
+flamingock::include_files!("migrations");
+
+/// Customers are found by their name, whichever way it is written.
+///
+/// SQLite's own `lower` knows the letters from A to Z alone, so this is no change for a file.
+#[change(id = "names-to-search", order = "0004")]
+async fn names_to_search(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    sqlx::query("ALTER TABLE customers ADD COLUMN search TEXT NOT NULL DEFAULT ''")
+        .execute(&mut *db)
+        .await?;
+    let customers: Vec<(i64, String)> = sqlx::query_as("SELECT id, name FROM customers")
+        .fetch_all(&mut *db)
+        .await?;
+    for (id, name) in customers {
+        sqlx::query("UPDATE customers SET search = ? WHERE id = ?")
+            .bind(name.to_lowercase())
+            .bind(id)
+            .execute(&mut *db)
+            .await?;
+    }
+    Ok(())
+}
+
+#[rollback(names_to_search)]
+async fn no_names_to_search(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    sqlx::query("ALTER TABLE customers DROP COLUMN search")
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+#[tokio::main]
+async fn main() -> Result<ExitCode, BoxError> {
+    let url = env::var("DATABASE_URL");
+    let url = url.as_deref().unwrap_or("sqlite://shop.db?mode=rwc");
+    let runner = Runner::new(&SqlitePool::connect_lazy(url)?)
+        .service("shop")
+        // A new environment has nothing to take over: there, the files are applied from here.
+        .adopt_first(Adoption::of(Tool::Sqlx).allow_empty());
+    Ok(flamingock::cli::run(runner).await)
+}

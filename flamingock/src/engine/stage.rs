@@ -1,0 +1,250 @@
+//! Running one stage: its changes one after the other, or all of them together.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tracing::{Instrument, Span};
+
+use super::Prepared;
+use super::telling::logged;
+use crate::call::{Signals, Stop};
+use crate::decision::Decision;
+use crate::execute::{Executed, Executor, Fate};
+use crate::listener::Happened;
+use crate::lock::Lease;
+use crate::pipeline::PlacedStage;
+use crate::plan::Step;
+
+/// What the stages of a run have in common.
+pub(super) struct Course<'a> {
+    lease: &'a Lease,
+    signals: &'a Signals,
+    executor: Executor<'a>,
+    fate: Mutex<Fate>,
+    /// What runs now, in the order in which it began.
+    works: Mutex<Vec<String>>,
+}
+
+impl<'a> Course<'a> {
+    pub(super) fn new(lease: &'a Lease, signals: &'a Signals, executor: Executor<'a>) -> Self {
+        Course {
+            lease,
+            signals,
+            executor,
+            fate: Mutex::new(Fate::GoesOn),
+            works: Mutex::default(),
+        }
+    }
+
+    pub(super) fn fate(&self) -> Fate {
+        let fate = self.fate.lock().unwrap_or_else(PoisonError::into_inner);
+        fate.clone()
+    }
+
+    /// A lock that is lost is the worst that a change can say of the run.
+    fn learn(&self, fate: &Fate) {
+        let mut known = self.fate.lock().unwrap_or_else(PoisonError::into_inner);
+        match fate {
+            Fate::GoesOn => {}
+            Fate::Lost(_) => known.clone_from(fate),
+            Fate::Unknown if *known == Fate::GoesOn => *known = Fate::Unknown,
+            Fate::Unknown => {}
+        }
+    }
+
+    /// Whether another change may be started.
+    fn goes_on(&self) -> bool {
+        self.fate() == Fate::GoesOn
+    }
+
+    /// Tells the waiters what the run is at work on, from the next renewal on.
+    fn begins(&self, what: String) {
+        let mut works = self.works.lock().unwrap_or_else(PoisonError::into_inner);
+        works.push(what);
+        self.lease.set_activity(&works.join(", "));
+    }
+
+    fn ends(&self, what: &str) {
+        let mut works = self.works.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(place) = works.iter().position(|one| one == what) {
+            works.remove(place);
+        }
+        if !works.is_empty() {
+            self.lease.set_activity(&works.join(", "));
+        }
+    }
+}
+
+/// A stage of a run.
+pub(super) struct OneStage<'a> {
+    pub(super) prepared: &'a Prepared,
+    pub(super) course: &'a Course<'a>,
+    pub(super) stage: &'a PlacedStage,
+    pub(super) steps: &'a [Step],
+    /// Whether a stage that it is after has not succeeded.
+    pub(super) is_blocked: bool,
+}
+
+/// What was done of a stage.
+pub(super) struct StageEnded {
+    /// By the place of the change: none where nothing was.
+    pub(super) executed: Vec<Option<(Executed, Duration)>>,
+    /// Whether it has not succeeded.
+    pub(super) halted: bool,
+    /// When its first change was started.
+    began: Option<Instant>,
+}
+
+impl OneStage<'_> {
+    pub(super) async fn run(&self) -> StageEnded {
+        let has_issue = self
+            .steps
+            .iter()
+            .any(|step| matches!(step.decision, Decision::Issue(_)));
+        let mut ended = StageEnded {
+            executed: self.steps.iter().map(|_| None).collect(),
+            halted: self.is_blocked || has_issue,
+            began: None,
+        };
+        let places: Vec<usize> = (0..self.steps.len())
+            .filter(|place| is_work(&self.steps[*place]))
+            .collect();
+        if ended.halted || places.is_empty() {
+            return ended;
+        }
+        let span = tracing::info_span!("stage", name = self.stage.name);
+        if self.stage.atomic {
+            self.run_together(&places, &mut ended)
+                .instrument(span)
+                .await;
+        } else {
+            self.run_in_order(&places, &span, &mut ended).await;
+        }
+        if let Some(began) = ended.began {
+            self.prepared.events.tell(Happened::StageEnded {
+                stage: self.stage.name.clone(),
+                halted: ended.halted,
+                duration: began.elapsed(),
+            });
+        }
+        ended
+    }
+
+    async fn run_in_order(&self, places: &[usize], span: &Span, ended: &mut StageEnded) {
+        let prepared = self.prepared;
+        for place in places {
+            let step = &self.steps[*place];
+            match self.ready(step, ended, *place).await {
+                Ready::Yes => {}
+                Ready::No => return,
+            }
+            self.tell_start(ended);
+            let what = activity(step);
+            self.course.begins(what.clone());
+            let began = Instant::now();
+            prepared.tell_start(step, step.attempt);
+            let work = self.course.executor.execute(step);
+            let executed = logged(step.definition.id, step.attempt, work)
+                .instrument(span.clone())
+                .await;
+            self.course.ends(&what);
+            let executed = (executed, began.elapsed());
+            if self.note(step, executed, ended, *place) {
+                return;
+            }
+        }
+    }
+
+    /// All that is pending, in one transaction.
+    async fn run_together(&self, places: &[usize], ended: &mut StageEnded) {
+        let prepared = self.prepared;
+        for place in places {
+            // One answer a target system is enough.
+            match self.ready(&self.steps[*place], ended, *place).await {
+                Ready::Yes => {}
+                Ready::No => return,
+            }
+        }
+        self.tell_start(ended);
+        let steps: Vec<&Step> = places.iter().map(|place| &self.steps[*place]).collect();
+        let what = format!("the atomic stage {}", self.stage.name);
+        self.course.begins(what.clone());
+        let told: Vec<std::sync::Once> = steps.iter().map(|_| std::sync::Once::new()).collect();
+        let begins = |index: usize| {
+            // What is tried again is told once.
+            told[index].call_once(|| prepared.tell_start(steps[index], steps[index].attempt));
+        };
+        let all = self.course.executor.execute_together(&steps, &begins).await;
+        self.course.ends(&what);
+        for ((step, place), executed) in steps.into_iter().zip(places).zip(all) {
+            if let Some((executed, took)) = executed {
+                let (id, attempt) = (step.definition.id, step.attempt);
+                let executed = logged(id, attempt, std::future::ready(executed)).await;
+                self.note(step, (executed, took), ended, *place);
+            }
+        }
+    }
+
+    /// Whether a change may be started now; why not is noted.
+    async fn ready(&self, step: &Step, ended: &mut StageEnded, place: usize) -> Ready {
+        let Course { lease, signals, .. } = *self.course;
+        if !self.course.goes_on() {
+            return Ready::No;
+        }
+        lease.refresh(signals).await;
+        let unready = self.prepared.unready(step, Some(lease), signals).await;
+        match signals.now() {
+            Stop::No => {}
+            Stop::Asked => return Ready::No,
+            Stop::Lost(reason) => {
+                self.course.learn(&Fate::Lost(reason));
+                return Ready::No;
+            }
+        }
+        let Some(error) = unready else {
+            return Ready::Yes;
+        };
+        ended.halted = true;
+        ended.executed[place] = Some(self.prepared.not_started(step, step.attempt, error));
+        Ready::No
+    }
+
+    /// Notes what became of a change. Whether the stage stops there.
+    fn note(
+        &self,
+        step: &Step,
+        executed: (Executed, Duration),
+        ended: &mut StageEnded,
+        place: usize,
+    ) -> bool {
+        ended.halted |= !executed.0.outcome.is_applied();
+        self.course.learn(&executed.0.fate);
+        self.prepared.tell_end(step, step.attempt, &executed);
+        ended.executed[place] = Some(executed);
+        ended.halted || !self.course.goes_on()
+    }
+
+    /// Tells once that the stage has started.
+    fn tell_start(&self, ended: &mut StageEnded) {
+        ended.began.get_or_insert_with(|| {
+            let stage = self.stage.name.clone();
+            self.prepared.events.tell(Happened::StageStarted { stage });
+            Instant::now()
+        });
+    }
+}
+
+/// Whether a change can be started.
+enum Ready {
+    Yes,
+    No,
+}
+
+/// Whether there is something to do.
+fn is_work(step: &Step) -> bool {
+    !matches!(step.decision, Decision::Skip | Decision::Filtered)
+}
+
+fn activity(step: &Step) -> String {
+    format!("{} {}", step.definition.order, step.definition.id)
+}

@@ -1,0 +1,102 @@
+//! The changes of an atomic stage: all of them, or none.
+
+use std::time::{Duration, Instant};
+
+use super::{Executed, Executor, One, no_database};
+use crate::argument::Values;
+use crate::audit::Origin;
+use crate::database::Part;
+use crate::decision::Decision;
+use crate::plan::{Note, Step};
+
+/// What was done of changes that belong together, in their order: none where nothing was.
+type Several = Vec<Option<(Executed, Duration)>>;
+
+impl Executor<'_> {
+    /// Does what the plan says of changes that have something to do, in one transaction of the
+    /// database that holds the audit. `begins` is told which one begins.
+    pub(crate) async fn execute_together(
+        &self,
+        steps: &[&Step],
+        begins: &(dyn Fn(usize) + Sync),
+    ) -> Vec<Option<(Executed, Duration)>> {
+        let mut all: Several = steps.iter().map(|_| None).collect();
+        let mut ones = Vec::with_capacity(steps.len());
+        for (index, step) in steps.iter().enumerate() {
+            let one = match self.one(step) {
+                Ok(one) => one,
+                Err(executed) => {
+                    all[index] = Some((executed, Duration::ZERO));
+                    return all;
+                }
+            };
+            let began = Instant::now();
+            let settled = match &step.decision {
+                Decision::Apply | Decision::Again => None,
+                Decision::Skip
+                | Decision::Filtered
+                | Decision::Issue(_)
+                | Decision::Verify(_)
+                | Decision::Resolve => {
+                    begins(index);
+                    one.settled(step).await
+                }
+            };
+            match settled {
+                None => ones.push((index, one)),
+                Some(executed) => {
+                    let goes_on = executed.outcome.is_applied();
+                    all[index] = Some((executed, began.elapsed()));
+                    if !goes_on {
+                        return all;
+                    }
+                }
+            }
+        }
+        self.apply_together(steps, &ones, begins, &mut all).await;
+        all
+    }
+
+    async fn apply_together(
+        &self,
+        steps: &[&Step],
+        ones: &[(usize, One<'_>)],
+        begins: &(dyn Fn(usize) + Sync),
+        all: &mut Several,
+    ) {
+        let Some((index, first)) = ones.first() else {
+            return;
+        };
+        let Some(database) = &first.target.database else {
+            all[*index] = Some((no_database(), Duration::ZERO));
+            return;
+        };
+        let values: Vec<Values> = ones.iter().map(|(_, one)| one.own_values()).collect();
+        let parts: Vec<Part<'_>> = ones
+            .iter()
+            .zip(&values)
+            .map(|((index, one), own)| Part {
+                attempt: self.attempt(steps[*index], Origin::Run),
+                body: &one.definition.body,
+                invocation: one.invocation(own, true),
+            })
+            .collect();
+        let begins = |part: usize| begins(ones[part].0);
+        let (endings, retries) = {
+            let _turn = self.turns.of_transaction(&**database).await;
+            database.transact_together(&parts, &begins).await
+        };
+        for (((index, one), part), ending) in ones.iter().zip(&parts).zip(endings) {
+            let Some((transacted, took)) = ending else {
+                continue;
+            };
+            let executed = one.not_applied(&part.attempt, transacted).await;
+            let executed = if retries > 0 {
+                executed.with(Note::Retried { times: retries })
+            } else {
+                executed
+            };
+            all[*index] = Some((executed, took));
+        }
+    }
+}

@@ -1,0 +1,2 @@
+CREATE TABLE orders (id INTEGER NOT NULL, owner INTEGER);
+INSERT INTO orders VALUES (1, 1), (2, 1);

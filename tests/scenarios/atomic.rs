@@ -1,0 +1,363 @@
+//! Atomic stages: what is pending in them is applied in one transaction, or not at all.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use flamingock::{BoxError, Error, Outcome, Report, Runner, Stage, change, changes};
+use flamingock_tests::{
+    Backend as _, audit, done, folder, query, strings, try_execute, with_table,
+};
+
+use super::{Backend, Connection};
+
+/// Whether the change should fail: what the test repairs between two runs.
+#[derive(Debug, Default)]
+struct Broken(AtomicBool);
+
+#[change(id = "first", order = "001", stage = "seed", detached)]
+async fn first(db: &mut Connection) -> Result<(), sqlx::Error> {
+    query(db, "INSERT INTO done VALUES ('first')")
+        .await
+        .map(drop)
+}
+
+#[change(id = "second", order = "002", stage = "seed", detached)]
+async fn second(db: &mut Connection, broken: &Broken) -> Result<(), BoxError> {
+    query(db, "INSERT INTO done VALUES ('second')").await?;
+    if broken.0.load(Ordering::Relaxed) {
+        query(db, "SELECT * FROM nowhere").await?;
+    }
+    Ok(())
+}
+
+#[change(id = "third", order = "003", stage = "seed", detached)]
+async fn third(db: &mut Connection) -> Result<(), sqlx::Error> {
+    query(db, "INSERT INTO done VALUES ('third')")
+        .await
+        .map(drop)
+}
+
+#[change(id = "behind", order = "001", stage = "behind", detached)]
+async fn behind() {}
+
+fn seed(runner: Runner) -> Runner {
+    runner
+        .stage(Stage::new("seed").atomic())
+        .stage(Stage::new("behind").after("seed"))
+}
+
+fn outcomes(report: &Report) -> Vec<Outcome> {
+    report.changes().map(|change| change.outcome).collect()
+}
+
+#[tokio::test]
+async fn a_failure_takes_the_whole_stage_back_and_the_next_run_applies_it() {
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 2).await;
+    let broken = std::sync::Arc::new(Broken(true.into()));
+    let runner = || {
+        seed(Runner::new(&pool))
+            .changes(changes![first, second, third, behind])
+            .provide_arc(broken.clone())
+    };
+    let error = runner().run().await.unwrap_err();
+    let Error::ChangesFailed(report) = &error else {
+        panic!("{error}")
+    };
+    let expected = [
+        Outcome::RolledBack,
+        Outcome::RolledBack,
+        Outcome::Blocked,
+        Outcome::Blocked,
+    ];
+    assert_eq!(outcomes(report), expected, "{report}");
+    let errors: Vec<String> = report
+        .changes()
+        .filter_map(|change| Some(change.error.as_ref()?.to_string()))
+        .collect();
+    assert!(
+        errors[0].contains("stage \"seed\", which is atomic: the change \"second\" failed"),
+        "{errors:?}"
+    );
+    assert!(errors[1].contains("nowhere"), "{errors:?}");
+    assert_eq!(done(&pool).await, Vec::<String>::new());
+    let mut expected = vec![
+        "first 1 ROLLED_BACK shared",
+        "second 1 FAILED shared",
+        "second 1 ROLLED_BACK shared",
+    ];
+    assert_eq!(audit(&pool).await, expected);
+
+    broken.0.store(false, Ordering::Relaxed);
+    let report = runner().run().await.unwrap();
+    assert_eq!(report.counts().newly_applied, 4, "{report}");
+    expected.extend([
+        "first 2 APPLIED shared",
+        "second 2 APPLIED shared",
+        "third 1 APPLIED shared",
+        "behind 1 STARTED none",
+        "behind 1 APPLIED none",
+    ]);
+    assert_eq!(audit(&pool).await, expected);
+    assert_eq!(done(&pool).await, ["first", "second", "third"]);
+    assert!(runner().run().await.unwrap().is_up_to_date());
+}
+
+#[tokio::test]
+async fn what_is_applied_stays_when_what_is_pending_fails() {
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 1).await;
+    let runner = |broken: bool| seed(Runner::new(&pool)).provide(Broken(broken.into()));
+    runner(false).changes(changes![first]).run().await.unwrap();
+    let all = changes![first, second, third];
+    let error = runner(true).changes(all).run().await.unwrap_err();
+    let expected = [
+        Outcome::AlreadyApplied,
+        Outcome::RolledBack,
+        Outcome::Blocked,
+    ];
+    assert_eq!(outcomes(error.report().unwrap()), expected);
+    assert_eq!(done(&pool).await, ["first"]);
+    let report = runner(false).changes(all).run().await.unwrap();
+    assert_eq!(report.counts().newly_applied, 2);
+    assert_eq!(done(&pool).await, ["first", "second", "third"]);
+}
+
+#[change(id = "ends", order = "002", stage = "seed", detached)]
+async fn ends(db: &mut Connection) -> Result<(), sqlx::Error> {
+    query(db, "INSERT INTO done VALUES ('ends')").await?;
+    query(db, "COMMIT").await.map(drop)
+}
+
+#[tokio::test]
+async fn what_a_change_commits_by_itself_is_on_record_as_it_is() {
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 1).await;
+    let changes = changes![first, ends, third];
+    let result = seed(Runner::new(&pool)).changes(changes).run().await;
+    let states = audit(&pool).await;
+    let there = done(&pool).await;
+    for id in ["first", "ends", "third"] {
+        let applied = format!("{id} 1 APPLIED");
+        let is_applied = states.iter().any(|state| state.starts_with(&applied));
+        let has_failed = states
+            .iter()
+            .any(|state| state.starts_with(&format!("{id} 1 FAILED none")));
+        let is_there = there.iter().any(|row| row == id);
+        assert_eq!(
+            is_there,
+            is_applied || has_failed,
+            "{id}: {states:?} {there:?}"
+        );
+    }
+    let Err(error) = result else {
+        // MariaDB tells such a COMMIT from its own ones by nothing.
+        assert!(
+            states.contains(&"ends 1 APPLIED none".to_owned()),
+            "{states:?}"
+        );
+        assert_eq!(there, ["ends", "first", "third"]);
+        return;
+    };
+    assert!(
+        error.to_string().contains("ended the transaction"),
+        "{error}"
+    );
+    assert_eq!(there, ["ends", "first"], "{states:?}");
+}
+
+#[change(id = "panics", order = "002", stage = "seed", detached)]
+async fn panics(db: &mut Connection) {
+    query(db, "INSERT INTO done VALUES ('panics')")
+        .await
+        .unwrap();
+    panic!("no further");
+}
+
+#[tokio::test]
+async fn a_panic_and_a_timeout_take_the_stage_back() {
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 1).await;
+    for (changes, expected) in [
+        (changes![first, panics, third], "no further"),
+        (changes![first, hangs, third], "timeout of 200ms"),
+    ] {
+        let error = seed(Runner::new(&pool)).changes(changes).run().await;
+        let error = error.unwrap_err();
+        assert!(error.to_string().contains(expected), "{error}");
+        assert_eq!(done(&pool).await, Vec::<String>::new());
+    }
+    let report = seed(Runner::new(&pool))
+        .changes(changes![first, third])
+        .run()
+        .await;
+    assert_eq!(report.unwrap().counts().newly_applied, 2);
+}
+
+#[change(
+    id = "hangs",
+    order = "002",
+    stage = "seed",
+    timeout = "200ms",
+    detached
+)]
+async fn hangs(db: &mut Connection) -> Result<(), sqlx::Error> {
+    query(db, "INSERT INTO done VALUES ('hangs')").await?;
+    std::future::pending().await
+}
+
+#[tokio::test]
+async fn files_and_code_share_the_transaction() {
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 1).await;
+    let header = "-- flamingock: stage=seed\n";
+    let good = format!(
+        "{header}INSERT INTO done VALUES ('file');\nINSERT INTO done VALUES ('file again');\n"
+    );
+    let bad =
+        format!("{header}INSERT INTO done VALUES ('bad');\n\nINSERT INTO nowhere VALUES (1);\n");
+    let more = format!("{header}INSERT INTO done VALUES ('more');\n");
+    let runner = |bad: &str| {
+        let files = folder(&[
+            ("0000__zero.sql", more.as_str()),
+            ("0002__good.sql", good.as_str()),
+            ("0004__bad.sql", bad),
+            ("0005__more.sql", more.as_str()),
+        ]);
+        seed(Runner::new(&pool))
+            .changes(changes![first, third])
+            .files(files)
+    };
+    let error = runner(&bad).run().await.unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("changes/0004__bad.sql:4: `INSERT INTO nowhere"),
+        "{error}"
+    );
+    let report = error.report().unwrap();
+    let back = Outcome::RolledBack;
+    assert_eq!(
+        outcomes(report),
+        [back, back, back, back, back, Outcome::Blocked],
+        "{report}"
+    );
+    assert_eq!(done(&pool).await, Vec::<String>::new());
+    let report = runner(&good).run().await.unwrap();
+    assert_eq!(report.counts().newly_applied, 6, "{report}");
+    let expected = [
+        "file",
+        "file",
+        "file again",
+        "file again",
+        "first",
+        "more",
+        "more",
+        "third",
+    ];
+    assert_eq!(done(&pool).await, expected);
+    let states = audit(&pool).await;
+    let applied = states
+        .iter()
+        .filter(|state| state.ends_with("APPLIED shared"));
+    assert_eq!(applied.count(), 6, "{states:?}");
+}
+
+#[tokio::test]
+async fn a_mistake_that_is_read_before_anything_runs_names_its_file() {
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 1).await;
+    let header = "-- flamingock: stage=seed\n";
+    let good = format!("{header}INSERT INTO done VALUES ('file')");
+    let bad = format!("{header}INSERT INTO done VALUES ('bad');\nINSERTS INTO done VALUES (1);\n");
+    let files = folder(&[
+        ("0001__one.sql", good.as_str()),
+        ("0002__two.sql", good.as_str()),
+        ("0003__bad.sql", bad.as_str()),
+    ]);
+    let error = seed(Runner::new(&pool))
+        .files(files)
+        .run()
+        .await
+        .unwrap_err();
+    assert!(
+        error.to_string().contains("changes/0003__bad.sql:3"),
+        "{error}"
+    );
+    assert_eq!(done(&pool).await, Vec::<String>::new());
+    let back = Outcome::RolledBack;
+    assert_eq!(outcomes(error.report().unwrap()), [back, back, back]);
+}
+
+#[change(id = "alone", order = "001", stage = "seed", detached)]
+async fn alone() {}
+
+#[change(
+    id = "limited",
+    order = "002",
+    stage = "seed",
+    statement_timeout = "1s",
+    detached
+)]
+async fn limited(_db: &mut Connection) {}
+
+#[change(
+    id = "elsewhere",
+    order = "003",
+    stage = "seed",
+    target = "other",
+    detached
+)]
+async fn elsewhere(_db: &mut Connection) {}
+
+#[tokio::test]
+async fn what_cannot_take_part_is_refused_before_anything_runs() {
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 1).await;
+    let other = Backend::fresh().await;
+    let target = flamingock::TargetSystem::sqlx("other", &with_table(&other, 1).await);
+    let error = seed(Runner::new(&pool))
+        .changes(changes![alone, limited, elsewhere])
+        .target(target)
+        .run()
+        .await
+        .unwrap_err();
+    let Error::Invalid(problems) = &error else {
+        panic!("{error}")
+    };
+    let text = error.to_string();
+    for expected in [
+        "the change \"alone\" cannot take part in the stage \"seed\", which is atomic: it runs in no transaction",
+        "its target system \"other\" is not the database of the audit",
+    ] {
+        assert!(text.contains(expected), "{text}");
+    }
+    assert!(text.contains("timeout"), "{text}");
+    assert!(
+        problems.iter().all(|problem| problem.location.is_some()),
+        "{text}"
+    );
+    let asked = try_execute(&pool, "SELECT 1 FROM flamingock_audit").await;
+    assert!(asked.is_err());
+}
+
+#[tokio::test]
+async fn each_change_has_the_time_that_it_took() {
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 1).await;
+    seed(Runner::new(&pool))
+        .changes(changes![first, slow, third])
+        .run()
+        .await
+        .unwrap();
+    let longer =
+        "SELECT change_id FROM flamingock_audit WHERE state = 'APPLIED' AND duration_us >= 300000";
+    assert_eq!(strings(&pool, longer).await, ["slow"]);
+}
+
+#[change(id = "slow", order = "002", stage = "seed", detached)]
+async fn slow(db: &mut Connection) -> Result<(), sqlx::Error> {
+    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    query(db, "INSERT INTO done VALUES ('slow')")
+        .await
+        .map(drop)
+}

@@ -1,0 +1,83 @@
+//! DDL in an atomic stage of MariaDB, which commits there.
+
+use flamingock::{BoxError, Note, Outcome, Runner, Stage, change, changes};
+use flamingock_tests::{Backend as _, audit, done, folder, query, with_table};
+
+use super::{Backend, Connection};
+
+#[change(id = "first", order = "001", stage = "seed", detached)]
+async fn first(db: &mut Connection) -> Result<(), sqlx::Error> {
+    query(db, "INSERT INTO done VALUES ('first')")
+        .await
+        .map(drop)
+}
+
+#[change(id = "table", order = "002", stage = "seed", detached)]
+async fn table(db: &mut Connection) -> Result<(), sqlx::Error> {
+    query(db, "CREATE TABLE made (id INT)").await?;
+    query(db, "INSERT INTO done VALUES ('table')")
+        .await
+        .map(drop)
+}
+
+#[change(id = "third", order = "003", stage = "seed", detached)]
+async fn third(db: &mut Connection) -> Result<(), sqlx::Error> {
+    query(db, "INSERT INTO done VALUES ('third')")
+        .await
+        .map(drop)
+}
+
+#[change(id = "fails", order = "004", stage = "seed", detached)]
+async fn fails(db: &mut Connection) -> Result<(), BoxError> {
+    query(db, "INSERT INTO done VALUES ('fails')").await?;
+    Err("no further".into())
+}
+
+#[tokio::test]
+async fn what_ddl_commits_is_on_record_and_the_rest_is_taken_back() {
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 1).await;
+    let runner = Runner::new(&pool).stage(Stage::new("seed").atomic());
+    let runner = runner.changes(changes![first, table, third, fails]);
+    let error = runner.run().await.unwrap_err();
+    let report = error.report().unwrap();
+    let outcomes: Vec<_> = report.changes().map(|change| change.outcome).collect();
+    let (applied, back) = (Outcome::NewlyApplied, Outcome::RolledBack);
+    assert_eq!(outcomes, [applied, applied, back, back], "{report}");
+    let notes: Vec<_> = report.changes().flat_map(|change| &change.notes).collect();
+    assert_eq!(notes, [&Note::CommittedMidway]);
+    assert_eq!(done(&pool).await, ["first", "table"]);
+    let expected = [
+        "first 1 APPLIED shared",
+        "table 1 APPLIED none",
+        "third 1 ROLLED_BACK shared",
+        "fails 1 FAILED shared",
+        "fails 1 ROLLED_BACK shared",
+    ];
+    let states = audit(&pool).await;
+    let states: Vec<_> = states
+        .iter()
+        .filter(|state| !state.contains("STARTED"))
+        .collect();
+    assert_eq!(states, expected);
+}
+
+#[tokio::test]
+async fn a_file_with_ddl_is_refused_before_anything_runs() {
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 1).await;
+    let text = "-- flamingock: stage=seed\nINSERT INTO done VALUES ('one');\n/* a table */ create table made (id int);\n";
+    let temporary = "-- flamingock: stage=seed\nCREATE TEMPORARY TABLE made (id INT);\nDROP TEMPORARY TABLE made;\n";
+    let runner = || Runner::new(&pool).stage(Stage::new("seed").atomic());
+    let files = folder(&[("0001__temporary.sql", temporary), ("0002__ddl.sql", text)]);
+    let error = runner().files(files).run().await.unwrap_err();
+    let text = error.to_string();
+    assert!(
+        text.contains("changes/0002__ddl.sql:3: CREATE has no place in an atomic stage"),
+        "{text}"
+    );
+    assert!(!text.contains("0001__temporary"), "{text}");
+    assert_eq!(done(&pool).await, Vec::<String>::new());
+    let files = folder(&[("0001__temporary.sql", temporary)]);
+    runner().files(files).run().await.unwrap();
+}

@@ -1,0 +1,143 @@
+//! What a file costs, counted: on the databases that are servers.
+
+use std::time::Duration;
+
+use flamingock::{Runner, TargetSystem};
+use flamingock_tests::{Backend as _, Proxy, done, folder, script, with_table};
+
+use super::{Backend, Db};
+
+const POSTGRES: bool = matches!(
+    <Backend as flamingock_tests::Backend>::NAME.as_bytes(),
+    b"PostgreSQL"
+);
+
+/// What a client sent: the driver's own pings are shorter than any statement.
+fn statements(proxy: &Proxy) -> usize {
+    proxy.sent().iter().filter(|text| text.len() > 10).count()
+}
+
+#[tokio::test]
+async fn a_file_costs_one_round_trip() {
+    let insert = "INSERT INTO done VALUES ('one');\nINSERT INTO done VALUES ('two');\nSELECT 1;\n";
+    let files = [
+        ("0001__one.sql", insert),
+        ("0002__two.sql", insert),
+        ("0003__three.sql", insert),
+    ];
+    let mut trips = Vec::new();
+    for files in [&files[..1], &files] {
+        let database = Backend::fresh().await;
+        let direct = with_table(&database, 1).await;
+        let proxy = Proxy::in_front_of(&database.url).unwrap();
+        let options = sqlx::pool::PoolOptions::<Db>::new().max_connections(2);
+        let pool = options.connect(&proxy.url(&database.url)).await.unwrap();
+        proxy.forget();
+        Runner::new(&pool).files(folder(files)).run().await.unwrap();
+        assert_eq!(done(&direct).await.len(), files.len() * 2);
+        trips.push(statements(&proxy));
+        let texts = proxy.sent();
+        let whole = texts.iter().filter(|text| text.contains("'two'"));
+        for text in whole {
+            assert!(
+                text.contains("BEGIN") || text.contains("START TRANSACTION"),
+                "{text}"
+            );
+            assert!(
+                text.contains("flamingock_audit") && text.contains("COMMIT"),
+                "{text}"
+            );
+        }
+        // And a start that has nothing to do is one statement, as it is with code.
+        while pool.num_idle() < 1 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        proxy.forget();
+        let again = Runner::new(&pool).files(folder(files)).run().await.unwrap();
+        assert!(again.is_up_to_date());
+        let texts = proxy.sent();
+        let count = texts
+            .iter()
+            .filter(|text| text.contains("flamingock"))
+            .count();
+        assert_eq!(count, 1, "{texts:#?}");
+    }
+    assert_eq!(trips[1] - trips[0], 2, "{trips:?}");
+}
+
+/// What each of three files costs in the audit's database and in its target's: three statements, of which nothing
+/// but the files tell apart how they are sent.
+async fn costs(head: &str) -> [usize; 2] {
+    let text = format!(
+        "-- flamingock: {head}\nINSERT INTO done VALUES ('one');\nINSERT INTO done VALUES ('two');\nINSERT INTO done VALUES ('three');\n"
+    );
+    let files = [
+        ("0001__one.sql", text.as_str()),
+        ("0002__two.sql", &text),
+        ("0003__three.sql", &text),
+        ("0004__four.sql", &text),
+    ];
+    let mut counts = Vec::new();
+    for files in [&files[..1], &files] {
+        let databases = [Backend::fresh().await, Backend::fresh().await];
+        let mut pools = Vec::new();
+        let mut proxies = Vec::new();
+        for database in &databases {
+            drop(with_table(database, 1).await);
+            let proxy = Proxy::in_front_of(&database.url).unwrap();
+            let options = sqlx::pool::PoolOptions::<Db>::new().max_connections(2);
+            pools.push(options.connect(&proxy.url(&database.url)).await.unwrap());
+            proxy.forget();
+            proxies.push(proxy);
+        }
+        let target = TargetSystem::sqlx("other", &pools[1]);
+        let runner = Runner::new(&pools[0]).target(target).files(folder(files));
+        let report = runner.run().await.unwrap();
+        assert_eq!(report.counts().newly_applied, files.len());
+        counts.push([statements(&proxies[0]), statements(&proxies[1])]);
+    }
+    let each = |database: usize| {
+        let more = counts[1][database] - counts[0][database];
+        assert_eq!(more % 3, 0, "{counts:?}");
+        more / 3
+    };
+    [each(0), each(1)]
+}
+
+#[tokio::test]
+async fn a_file_costs_no_more_round_trips_than_is_said() {
+    assert_eq!(costs("transaction=true").await, [1, 0]);
+    // In the audit: the attempt begins and ends. In the target: the text, on MariaDB the witness before it and the
+    // commit behind it, and the marker goes.
+    let other = costs("target=other").await;
+    assert_eq!(other, [2, if POSTGRES { 2 } else { 4 }]);
+    // Three statements by themselves, and whether the session is left as it was.
+    let other = costs("target=other, transaction=false").await;
+    assert_eq!(other, [2, if POSTGRES { 6 } else { 8 }]);
+    let own = costs("transaction=false").await;
+    assert_eq!(own, [if POSTGRES { 8 } else { 10 }, 0]);
+}
+
+#[tokio::test]
+async fn what_repeats_keeps_the_start_at_one_statement() {
+    let text = "-- flamingock: repeat=on-change\nINSERT INTO done VALUES ('one')";
+    let database = Backend::fresh().await;
+    let direct = with_table(&database, 1).await;
+    Runner::new(&direct)
+        .files(script(text))
+        .run()
+        .await
+        .unwrap();
+    let proxy = Proxy::in_front_of(&database.url).unwrap();
+    let options = sqlx::pool::PoolOptions::<Db>::new().max_connections(1);
+    let pool = options.connect(&proxy.url(&database.url)).await.unwrap();
+    proxy.forget();
+    let report = Runner::new(&pool).files(script(text)).run().await.unwrap();
+    assert!(report.is_up_to_date());
+    let texts = proxy.sent();
+    let count = texts
+        .iter()
+        .filter(|text| text.contains("flamingock"))
+        .count();
+    assert_eq!(count, 1, "{texts:#?}");
+}

@@ -1,0 +1,28 @@
+//! Changes that run together: atomic stages, and stages side by side.
+
+#![allow(clippy::unwrap_used)]
+#![allow(clippy::duplicate_mod)] // The same scenarios on every database.
+
+#[path = "../scenarios"]
+mod sqlite {
+    use flamingock_tests::on::sqlite::*;
+    mod atomic;
+    mod parallel;
+}
+
+#[path = "../scenarios"]
+mod postgres {
+    use flamingock_tests::on::postgres::*;
+    mod atomic;
+    mod atomic_text;
+    mod parallel;
+}
+
+#[path = "../scenarios"]
+mod mariadb {
+    use flamingock_tests::on::mariadb::*;
+    mod atomic;
+    mod atomic_midway;
+    mod atomic_text;
+    mod parallel;
+}
