@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use flamingock::__private::{Defaults, Definition, EmbeddedFolder, Location};
-use flamingock::{Context, MemoryStore, Runner, change, changes};
+use flamingock::{Context, MemoryStore, Runner, Stage, change, changes};
 use flamingock_tests::many;
 use sqlx::{AssertSqlSafe, MySqlPool, PgPool, SqlitePool};
 
@@ -80,6 +80,7 @@ pub(crate) async fn run_on_memory(
 enum Steps {
     Code(Vec<&'static Definition>),
     Files(&'static EmbeddedFolder),
+    Together(&'static EmbeddedFolder),
 }
 
 struct Start<P> {
@@ -96,6 +97,9 @@ macro_rules! start {
                 let runner = match &self.steps {
                     Steps::Code(changes) => runner.changes(changes.iter().copied()),
                     Steps::Files(folder) => runner.files(folder),
+                    Steps::Together(folder) => {
+                        runner.files(folder).stage(Stage::new("default").atomic())
+                    }
                 };
                 Ok(runner.run().await.map(drop)?)
             }
@@ -115,6 +119,7 @@ pub(super) async fn open(
 ) -> Result<Box<dyn Starter>, BoxError> {
     let steps = match tool {
         Tool::FlamingockFiles => Steps::Files(folder(count)),
+        Tool::FlamingockAtomic => Steps::Together(folder(count)),
         _ => Steps::Code(definitions(database, count)),
     };
     Ok(match database {

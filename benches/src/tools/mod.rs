@@ -28,6 +28,8 @@ pub(crate) enum Tool {
     Flamingock,
     /// The same steps as files of SQL.
     FlamingockFiles,
+    /// Those files in one atomic stage.
+    FlamingockAtomic,
     Diesel,
     Sqlx,
     Refinery,
@@ -51,6 +53,7 @@ impl Tool {
             Tool::ByHand => "loop by hand",
             Tool::Flamingock => "Flamingock",
             Tool::FlamingockFiles => "Flamingock, SQL files",
+            Tool::FlamingockAtomic => "Flamingock, SQL files in an atomic stage",
             Tool::Diesel => "diesel_migrations",
             Tool::Sqlx => "sqlx migrate",
             Tool::Refinery => "refinery",
@@ -64,6 +67,7 @@ impl Tool {
             Tool::OneRowOfPool,
             Tool::ByHand,
             Tool::FlamingockFiles,
+            Tool::FlamingockAtomic,
         ];
         let all = others.into_iter().chain(Self::RECORDING);
         all.into_iter().find(|tool| tool.name() == name)
@@ -85,7 +89,7 @@ impl Tool {
             Tool::OneRow | Tool::OneRowOfPool | Tool::ByHand => {
                 by_hand::open(self, database, url, count).await
             }
-            Tool::Flamingock | Tool::FlamingockFiles => {
+            Tool::Flamingock | Tool::FlamingockFiles | Tool::FlamingockAtomic => {
                 self::flamingock::open(self, database, url, count).await
             }
             Tool::Diesel => self::diesel::open(database, url, count),
