@@ -9,7 +9,8 @@ use crate::tools::BoxError;
 
 const SIZE: (u32, u32) = (1200, 420);
 
-const COLOURS: [RGBColor; 6] = [
+const COLOURS: [RGBColor; 7] = [
+    RGBColor(170, 170, 170),
     RGBColor(120, 120, 120),
     RGBColor(214, 39, 110),
     RGBColor(44, 120, 60),

@@ -19,7 +19,8 @@ pub(crate) async fn measure(extent: Extent) -> Result<Findings, BoxError> {
     };
     let title = format!("Everything pending: N = {count}");
     let mut table = Table::new(&title, NOTE, &["tool", "SQLite", "PostgreSQL", "MariaDB"]);
-    let tools: Vec<Tool> = [Tool::ByHand].into_iter().chain(Tool::RECORDING).collect();
+    let own = [Tool::ByHand, Tool::FlamingockFiles, Tool::FlamingockAtomic];
+    let tools: Vec<Tool> = own.into_iter().chain(Tool::RECORDING).collect();
     let mut rows: Vec<Vec<String>> = tools
         .iter()
         .map(|tool| vec![tool.name().to_owned()])

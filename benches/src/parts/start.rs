@@ -13,8 +13,8 @@ use crate::table::{Findings, Line, Table};
 use crate::tools::{BoxError, Tool};
 
 const NOTE: &str = "N steps, all applied, on connections that are open and warm. Medians (quarter..three \
-quarters); `x` is the median of the rounds' ratios to one row that is read by its key with a prepared statement \
-on a connection of its own.";
+quarters); `x` is the median of the rounds' ratios to one row that an application reads by its key, with a \
+statement that is prepared already and a connection of its pool.";
 
 pub(crate) async fn measure(extent: Extent) -> Result<Findings, BoxError> {
     let (counts, rounds): (&[usize], _) = match extent {
@@ -28,7 +28,7 @@ pub(crate) async fn measure(extent: Extent) -> Result<Findings, BoxError> {
         let title = format!("Nothing pending: {}", database.name());
         let mut table = Table::new(&title, NOTE, &[]);
         table.head = head;
-        let tools: Vec<Tool> = [Tool::OneRow]
+        let tools: Vec<Tool> = [Tool::OneRowOfPool, Tool::OneRow]
             .into_iter()
             .chain(Tool::RECORDING)
             .filter(|tool| tool.knows(database))
@@ -85,7 +85,8 @@ async fn trips() -> Result<Table, BoxError> {
         that the server executed, and round trips, among them those of preparing and of the pool's ping.";
     let head = ["tool", "PostgreSQL", "MariaDB"];
     let mut table = Table::new("Nothing pending: statements and round trips", note, &head);
-    for tool in [Tool::OneRow].into_iter().chain(Tool::RECORDING) {
+    let rows = [Tool::OneRowOfPool, Tool::OneRow];
+    for tool in rows.into_iter().chain(Tool::RECORDING) {
         let mut row = vec![tool.name().to_owned()];
         for database in [Database::Postgres, Database::MariaDb] {
             if !tool.knows(database) {

@@ -8,18 +8,29 @@ use crate::database::Database;
 
 struct OneRow<C>(C);
 
+struct OneRowOfPool<P>(P);
+
 struct Loop<C> {
     connection: C,
     count: usize,
 }
 
 macro_rules! by_hand {
-    ($connection:ty, $mark:literal) => {
+    ($connection:ty, $pool:ty, $mark:literal) => {
         #[async_trait]
         impl Starter for OneRow<$connection> {
             async fn start(&mut self) -> Result<(), BoxError> {
                 let sql = concat!("SELECT what FROM one WHERE id = ", $mark);
                 sqlx::query(sql).bind(1).fetch_one(&mut self.0).await?;
+                Ok(())
+            }
+        }
+
+        #[async_trait]
+        impl Starter for OneRowOfPool<$pool> {
+            async fn start(&mut self) -> Result<(), BoxError> {
+                let sql = concat!("SELECT what FROM one WHERE id = ", $mark);
+                sqlx::query(sql).bind(1).fetch_one(&self.0).await?;
                 Ok(())
             }
         }
@@ -43,9 +54,9 @@ macro_rules! by_hand {
     };
 }
 
-by_hand!(sqlx::SqliteConnection, "?");
-by_hand!(sqlx::PgConnection, "$1");
-by_hand!(sqlx::MySqlConnection, "?");
+by_hand!(sqlx::SqliteConnection, sqlx::SqlitePool, "?");
+by_hand!(sqlx::PgConnection, sqlx::PgPool, "$1");
+by_hand!(sqlx::MySqlConnection, sqlx::MySqlPool, "?");
 
 pub(super) async fn open(
     tool: Tool,
@@ -54,17 +65,20 @@ pub(super) async fn open(
     count: usize,
 ) -> Result<Box<dyn Starter>, BoxError> {
     macro_rules! open {
-        ($connection:ty) => {{
-            let connection = <$connection>::connect(url).await?;
+        ($connection:ty, $pool:ty) => {
             match tool {
-                Tool::OneRow => Box::new(OneRow(connection)),
-                _ => Box::new(Loop { connection, count }),
+                Tool::OneRow => Box::new(OneRow(<$connection>::connect(url).await?)),
+                Tool::OneRowOfPool => Box::new(OneRowOfPool(<$pool>::connect(url).await?)),
+                _ => Box::new(Loop {
+                    connection: <$connection>::connect(url).await?,
+                    count,
+                }),
             }
-        }};
+        };
     }
     Ok(match database {
-        Database::Sqlite => open!(sqlx::SqliteConnection),
-        Database::Postgres => open!(sqlx::PgConnection),
-        Database::MariaDb => open!(sqlx::MySqlConnection),
+        Database::Sqlite => open!(sqlx::SqliteConnection, sqlx::SqlitePool),
+        Database::Postgres => open!(sqlx::PgConnection, sqlx::PgPool),
+        Database::MariaDb => open!(sqlx::MySqlConnection, sqlx::MySqlPool),
     })
 }

@@ -1,12 +1,12 @@
-//! Flamingock, with as many changes as are asked for.
+//! Flamingock, with as many changes as are asked for: in code, and as files of SQL.
 
 use async_trait::async_trait;
-use flamingock::__private::Definition;
-use flamingock::{Context, MemoryStore, Runner, change, changes};
+use flamingock::__private::{Defaults, Definition, EmbeddedFolder, Location};
+use flamingock::{Context, MemoryStore, Runner, Stage, change, changes};
 use flamingock_tests::many;
 use sqlx::{AssertSqlSafe, MySqlPool, PgPool, SqlitePool};
 
-use super::{BoxError, Starter, step_sql};
+use super::{BoxError, Starter, Tool, step_name, step_sql};
 use crate::database::Database;
 
 macro_rules! insert {
@@ -39,6 +39,31 @@ fn definitions(database: Database, count: usize) -> Vec<&'static Definition> {
     many(base[0], count)
 }
 
+/// A folder with that many files, as `include_files!` embeds it.
+fn folder(count: usize) -> &'static EmbeddedFolder {
+    let file = |number: usize| -> (&'static str, &'static str) {
+        let name = step_name(number);
+        let sql = step_sql(&name);
+        (format!("{number:05}__{name}.sql").leak(), sql.leak())
+    };
+    let files: Vec<_> = (0..count).map(file).collect();
+    let here = Location {
+        file: file!(),
+        line: line!(),
+    };
+    let (module, author) = (module_path!(), env!("CARGO_PKG_NAME"));
+    let folder = EmbeddedFolder::new(
+        "steps",
+        here,
+        module,
+        author,
+        Defaults::NONE,
+        files.leak(),
+        None,
+    );
+    Box::leak(Box::new(folder))
+}
+
 /// Starts with that many changes, all of them applied, on a store in memory: the engine's own work.
 pub(crate) async fn run_on_memory(
     store: &MemoryStore,
@@ -51,9 +76,16 @@ pub(crate) async fn run_on_memory(
     Ok(runner)
 }
 
+/// What a program has.
+enum Steps {
+    Code(Vec<&'static Definition>),
+    Files(&'static EmbeddedFolder),
+    Together(&'static EmbeddedFolder),
+}
+
 struct Start<P> {
     pool: P,
-    changes: Vec<&'static Definition>,
+    steps: Steps,
 }
 
 macro_rules! start {
@@ -61,7 +93,14 @@ macro_rules! start {
         #[async_trait]
         impl Starter for Start<$pool> {
             async fn start(&mut self) -> Result<(), BoxError> {
-                let runner = Runner::new(&self.pool).changes(self.changes.iter().copied());
+                let runner = Runner::new(&self.pool);
+                let runner = match &self.steps {
+                    Steps::Code(changes) => runner.changes(changes.iter().copied()),
+                    Steps::Files(folder) => runner.files(folder),
+                    Steps::Together(folder) => {
+                        runner.files(folder).stage(Stage::new("default").atomic())
+                    }
+                };
                 Ok(runner.run().await.map(drop)?)
             }
         }
@@ -73,23 +112,28 @@ start!(PgPool);
 start!(MySqlPool);
 
 pub(super) async fn open(
+    tool: Tool,
     database: Database,
     url: &str,
     count: usize,
 ) -> Result<Box<dyn Starter>, BoxError> {
-    let changes = definitions(database, count);
+    let steps = match tool {
+        Tool::FlamingockFiles => Steps::Files(folder(count)),
+        Tool::FlamingockAtomic => Steps::Together(folder(count)),
+        _ => Steps::Code(definitions(database, count)),
+    };
     Ok(match database {
         Database::Sqlite => Box::new(Start {
             pool: SqlitePool::connect(url).await?,
-            changes,
+            steps,
         }),
         Database::Postgres => Box::new(Start {
             pool: PgPool::connect(url).await?,
-            changes,
+            steps,
         }),
         Database::MariaDb => Box::new(Start {
             pool: MySqlPool::connect(url).await?,
-            changes,
+            steps,
         }),
     })
 }

@@ -18,11 +18,18 @@ pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// What is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Tool {
-    /// One row, read by its key: the least that a start can ask a database.
+    /// One row, read by its key on a connection of its own: the least that can be asked of a
+    /// database.
     OneRow,
+    /// The same as an application does it, from its pool.
+    OneRowOfPool,
     /// `begin; change; insert; commit` for each change, on one connection.
     ByHand,
     Flamingock,
+    /// The same steps as files of SQL.
+    FlamingockFiles,
+    /// Those files in one atomic stage.
+    FlamingockAtomic,
     Diesel,
     Sqlx,
     Refinery,
@@ -41,9 +48,12 @@ impl Tool {
 
     pub(crate) fn name(self) -> &'static str {
         match self {
-            Tool::OneRow => "one row by key",
+            Tool::OneRow => "one row by key, bare connection",
+            Tool::OneRowOfPool => "one row by key, from the pool",
             Tool::ByHand => "loop by hand",
             Tool::Flamingock => "Flamingock",
+            Tool::FlamingockFiles => "Flamingock, SQL files",
+            Tool::FlamingockAtomic => "Flamingock, SQL files in an atomic stage",
             Tool::Diesel => "diesel_migrations",
             Tool::Sqlx => "sqlx migrate",
             Tool::Refinery => "refinery",
@@ -52,9 +62,14 @@ impl Tool {
     }
 
     pub(crate) fn named(name: &str) -> Option<Tool> {
-        let all = [Tool::OneRow, Tool::ByHand]
-            .into_iter()
-            .chain(Self::RECORDING);
+        let others = [
+            Tool::OneRow,
+            Tool::OneRowOfPool,
+            Tool::ByHand,
+            Tool::FlamingockFiles,
+            Tool::FlamingockAtomic,
+        ];
+        let all = others.into_iter().chain(Self::RECORDING);
         all.into_iter().find(|tool| tool.name() == name)
     }
 
@@ -71,8 +86,12 @@ impl Tool {
         count: usize,
     ) -> Result<Box<dyn Starter>, BoxError> {
         match self {
-            Tool::OneRow | Tool::ByHand => by_hand::open(self, database, url, count).await,
-            Tool::Flamingock => self::flamingock::open(database, url, count).await,
+            Tool::OneRow | Tool::OneRowOfPool | Tool::ByHand => {
+                by_hand::open(self, database, url, count).await
+            }
+            Tool::Flamingock | Tool::FlamingockFiles | Tool::FlamingockAtomic => {
+                self::flamingock::open(self, database, url, count).await
+            }
             Tool::Diesel => self::diesel::open(database, url, count),
             Tool::Sqlx => self::sqlx::open(database, url, count).await,
             Tool::Refinery => self::refinery::open(database, url, count).await,
