@@ -1,0 +1,73 @@
+//! What a run would find, for those who only look.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::account::report;
+use super::{Looks, facts, judge, new_run_id, pipeline_of};
+use crate::adopt::Places;
+use crate::audit::{Origin, Snapshot, State};
+use crate::decision::Decision;
+use crate::error::Error;
+use crate::plan::{Note, Plan};
+use crate::report::Report;
+use crate::runner::Settings;
+use crate::tables::StorageSettings;
+
+/// What a run would find, without doing anything about it.
+pub(crate) async fn look(settings: &Settings) -> Result<Report, Error> {
+    let began = Instant::now();
+    let pipeline = pipeline_of(settings)?;
+    let storage_settings = StorageSettings {
+        tables: settings.tables.clone(),
+        lock: settings.lock,
+    };
+    let storage = settings
+        .storage
+        .open(&storage_settings)
+        .map_err(Error::Invalid)?;
+    let mut snapshot = storage
+        .store
+        .snapshot(&settings.service, "")
+        .await
+        .map_err(Error::store)?;
+    if !settings.adoptions.is_empty() && snapshot.newest.is_empty() {
+        let targets: Vec<_> = settings.targets.iter().chain([&storage.target]).collect();
+        let places = Places {
+            adoptions: &settings.adoptions,
+            targets: &targets,
+            pipeline: &pipeline,
+            facts: &Arc::new(facts(settings)),
+        };
+        snapshot.newest = places.foresee().await?;
+    }
+    let newest = std::mem::take(&mut snapshot.newest);
+    let mut plan = Plan::make(&pipeline, |change| settings.selects(change), newest);
+    note_what_only_a_look_says(&mut plan, &snapshot);
+    judge(settings, &mut plan, Looks::Settled).map_err(Error::Invalid)?;
+    Ok(report(
+        settings,
+        &pipeline,
+        &plan,
+        &Vec::new(),
+        &new_run_id(),
+        began,
+    ))
+}
+
+/// What the run with the lock is working at is pending and no issue yet.
+fn note_what_only_a_look_says(plan: &mut Plan, snapshot: &Snapshot) {
+    for step in plan.stages.iter_mut().flatten() {
+        let (Some(newest), false) = (&step.newest, step.decision == Decision::Filtered) else {
+            continue;
+        };
+        if snapshot.is_running(newest) {
+            if matches!(step.decision, Decision::Issue(_)) {
+                step.decision = Decision::Apply;
+            }
+            step.notes.push(Note::Running);
+        } else if newest.state == State::RolledBack && newest.origin == Origin::Undo {
+            step.notes.push(Note::Undone);
+        }
+    }
+}
