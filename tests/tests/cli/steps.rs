@@ -37,7 +37,7 @@ async fn status_and_guidance_say_which_step_was_reached() {
         .await
         .unwrap_err();
     let app = App::on(&database.url);
-    let reached = "the attempt before came to: rolling back step 1 of 2";
+    let reached = "the last attempt came to: rolling back step 1 of 2";
     let status = app.central(&["status"]);
     assert!(status.stdout.contains(reached), "{status:?}");
     let guidance = app.central(&["issue", "get", "steps", "--guidance"]);

@@ -37,7 +37,7 @@ async fn a_crash_between_steps_is_an_issue_that_says_which_one_was_reached() {
         );
         let ran = start.run().await;
         ran.expect("Issues")
-            .says("the attempt before came to: step 2 of 3");
+            .says("the last attempt came to: step 2 of 3");
         let done = rows(ground.url(), "SELECT what FROM done ORDER BY what").await;
         assert_eq!(done, ["t steps 1", "t steps 2"], "{kind:?}");
     }
@@ -51,7 +51,7 @@ async fn a_crash_between_steps_that_may_run_again_begins_with_the_first() {
         killed_at("again 2", &start).await;
         let ran = start.run().await;
         ran.expect("ok")
-            .says("the attempt before came to: step 2 of 2");
+            .says("the last attempt came to: step 2 of 2");
         assert_eq!(
             told(&ground, 2).await,
             ["STARTED|step 1 of 2", "STARTED|step 2 of 2", "APPLIED|-"],
@@ -79,7 +79,7 @@ async fn a_crash_between_rollbacks_is_an_issue_that_says_which_one_was_reached()
         );
         let ran = start.run().await;
         ran.expect("Issues")
-            .says("the attempt before came to: rolling back step 2 of 3")
+            .says("the last attempt came to: rolling back step 2 of 3")
             .says("the step is refused");
         let done = rows(ground.url(), "SELECT what FROM done ORDER BY what").await;
         assert_eq!(done, ["t back 1", "t back 2"], "{kind:?}");
