@@ -77,6 +77,7 @@ fn definition(
             #parts
             &::flamingock::__private::Template {
                 name: #called,
+                module_path: ::core::module_path!(),
                 work: ::flamingock::__private::Work::Function(#body),
                 verify: ::flamingock::__private::TemplateLink::<#name>::VERIFY,
             }

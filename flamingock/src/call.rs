@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use crate::argument::{Inputs, Session, Values};
 use crate::audit::ErrorChain;
 use crate::change::{Body, BoxError, Definition};
+use crate::secrets::Revealed;
 
 /// How long a statement of ours may still take once the lock is lost.
 pub(crate) const GRACE: Duration = Duration::from_secs(10);
@@ -187,6 +188,18 @@ impl Invocation<'_> {
         // Taking the arguments is the function's code too, as far as panics go.
         let call = async { body.invoke(inputs).await };
         self.watch(call).await
+    }
+
+    /// An error that the database had of the function's work, without the secrets of its change.
+    #[cfg_attr(
+        not(feature = "_sqlx"),
+        expect(dead_code, reason = "what only databases use")
+    )]
+    pub(crate) fn scrubbed(&self, error: BoxError) -> BoxError {
+        match self.values[0].get::<Revealed>() {
+            Some(revealed) => revealed.scrubbed(error),
+            None => error,
+        }
     }
 
     /// Waits for the user's work, for as long as it may take.

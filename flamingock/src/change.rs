@@ -409,7 +409,7 @@ pub const REFUSED: &Definition = &Definition {
 };
 
 /// The first segment of a module's path.
-const fn crate_name(module: &'static str) -> &'static str {
+pub(crate) const fn crate_name(module: &'static str) -> &'static str {
     let bytes = module.as_bytes();
     let mut end = 0;
     while end < bytes.len() && bytes[end] != b':' {

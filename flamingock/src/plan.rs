@@ -40,7 +40,7 @@ pub enum Note {
     CommittedMidway,
     /// An attempt that nobody saw end turned out to be applied.
     FoundApplied,
-    /// The attempt before, which did not come to its end, came to this step.
+    /// The last attempt, which has not come to its end, came to this step.
     Reached {
         /// Which one, and what was done with it: `step 2 of 5`, `rolling back step 1 of 5`.
         step: String,
@@ -73,7 +73,7 @@ impl fmt::Display for Note {
             Note::FoundApplied => {
                 f.write_str("found applied, by an attempt that was not seen to end or by another hand")
             }
-            Note::Reached { step } => write!(f, "the attempt before came to: {step}"),
+            Note::Reached { step } => write!(f, "the last attempt came to: {step}"),
             Note::Running => f.write_str("the run that has the lock is working at it"),
             Note::Undone => f.write_str("it was undone"),
         }

@@ -146,7 +146,8 @@ fn check(
     changes: &[&'static Definition],
     includes: &[Include],
 ) -> Result<Vec<&'static Definition>, Vec<Problem>> {
-    let contributed: HashSet<&str> = changes.iter().map(|change| change.crate_name()).collect();
+    let mut contributed: HashSet<&str> = changes.iter().map(|change| change.crate_name()).collect();
+    contributed.extend(crates_of_templates());
     let mut problems: Vec<Problem> = includes
         .iter()
         .filter(|include| !contributed.contains(include.crate_name))
@@ -168,6 +169,19 @@ fn check(
     } else {
         Err(problems)
     }
+}
+
+/// A crate may be there for its templates alone.
+#[cfg(feature = "templates")]
+fn crates_of_templates() -> impl Iterator<Item = &'static str> {
+    FLAMINGOCK_TEMPLATES_0_1
+        .iter()
+        .map(|template| template.crate_name())
+}
+
+#[cfg(not(feature = "templates"))]
+fn crates_of_templates() -> impl Iterator<Item = &'static str> {
+    std::iter::empty()
 }
 
 const EMPTY: &str = "no change is registered. Changes of another crate are only linked if the binary names it: write `flamingock::include_changes!(that_crate);` beside main. A pipeline that is meant to be empty is `Runner::changes([])`";

@@ -69,10 +69,15 @@ impl Script {
             Err(error) => return Some(Problem::general(error.to_string())),
         };
         let control = read.control.filter(|_| transaction)?;
+        let key = if self.file.ends_with(".sql") {
+            "write `-- flamingock: transaction=false` at its head"
+        } else {
+            "write `transaction: false`"
+        };
         Some(Problem::at(
             self.location(control.line),
             format!(
-                "{} has no place in a file that runs in a transaction: the transaction is begun before it, and committed behind it together with its entry. Leave it out; or, for a file that is to have transactions of its own, write `-- flamingock: transaction=false` at its head",
+                "{} has no place in a file that runs in a transaction: the transaction is begun before it, and committed behind it together with its entry. Leave it out; or, for a file that is to have transactions of its own, {key}",
                 control.what
             ),
         ))

@@ -118,10 +118,18 @@ impl Revealed {
         Box::new(self.scrub(&panic_text(payload)))
     }
 
-    fn scrubbed(&self, error: BoxError) -> BoxError {
+    /// The error, with references in the places of secrets. Without secrets it stays what it is.
+    pub(crate) fn scrubbed(&self, error: BoxError) -> BoxError {
+        if self.values.is_empty() {
+            return error;
+        }
         let mut texts = Vec::new();
         let mut next: Option<&(dyn std::error::Error + 'static)> = Some(&*error);
         while let Some(error) = next {
+            if let Some(scrubbed) = error.downcast_ref::<Scrubbed>() {
+                texts.extend(scrubbed.texts.iter().map(|text| self.scrub(text)));
+                break;
+            }
             texts.push(self.scrub(&error.to_string()));
             next = error.source();
         }

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used)]
 #![allow(clippy::duplicate_mod)] // The same scenarios on every database.
 
+#[path = "templates/deferred.rs"]
+mod deferred;
 #[path = "templates/logged.rs"]
 mod logged;
 #[path = "templates/midway.rs"]

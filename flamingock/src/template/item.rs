@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use super::mistake::Mistake;
 use super::payload::Payload;
 use crate::argument::{Inputs, Need, Outlives};
-use crate::change::{Answer, BoxError, Location};
+use crate::change::{Answer, BoxError, Location, crate_name};
 
 /// How a template's function is called: with its payload and what it takes besides.
 pub type TemplateCall<T> =
@@ -44,6 +44,8 @@ pub struct Template {
     #[doc(hidden)]
     pub name: &'static str,
     #[doc(hidden)]
+    pub module_path: &'static str,
+    #[doc(hidden)]
     pub work: Work,
     #[doc(hidden)]
     pub verify: Option<&'static TemplateBody<bool>>,
@@ -63,6 +65,11 @@ impl Template {
     /// The name that files call it by.
     pub fn name(&self) -> &'static str {
         self.name
+    }
+
+    /// The crate that it was written in.
+    pub(crate) fn crate_name(&self) -> &'static str {
+        crate_name(self.module_path)
     }
 
     /// Where it stands; the built-in ones stand nowhere that matters.
@@ -144,6 +151,7 @@ pub fn refuse_payload<'a, T: Send + 'a>(mistake: Mistake) -> Answer<'a, T> {
 /// No program gets to see it.
 pub const REFUSED_TEMPLATE: &Template = &Template {
     name: "",
+    module_path: "",
     work: Work::Sql,
     verify: None,
 };

@@ -7,6 +7,7 @@ use super::tree::{Node, Text, Value};
 /// `apply: "INSERT .."`, or `apply: { sql: ".." }`.
 pub(crate) static SQL: Template = Template {
     name: "sql",
+    module_path: module_path!(),
     work: Work::Sql,
     verify: None,
 };

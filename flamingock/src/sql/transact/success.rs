@@ -131,16 +131,19 @@ impl<D: Driver> Transact<'_, D> {
         mode: TransactionMode,
         error: sqlx::Error,
     ) -> Tried {
-        match D::classify(&error) {
-            Failure::Disconnected => self.settle_elsewhere(held, Some(error.into())).await,
-            _ if mode == TransactionMode::None => self.left_behind(held, error.into()).await,
+        let failure = D::classify(&error);
+        // A deferred constraint tells the values that it refuses.
+        let cause = self.invocation.scrubbed(error.into());
+        match failure {
+            Failure::Disconnected => self.settle_elsewhere(held, Some(cause)).await,
+            _ if mode == TransactionMode::None => self.left_behind(held, cause).await,
             failure if failure.is_conflict() && !one.last => {
                 match self.roll_back(&mut held).await {
-                    Ok(()) => Tried::Conflict(error.into()),
-                    Err(_) => self.settle_elsewhere(held, Some(error.into())).await,
+                    Ok(()) => Tried::Conflict(cause),
+                    Err(_) => self.settle_elsewhere(held, Some(cause)).await,
                 }
             }
-            _ => self.undo(held, error.into()).await,
+            _ => self.undo(held, cause).await,
         }
     }
 }

@@ -31,16 +31,20 @@ impl<D: Driver> Together<'_, D> {
             }
             Err(error) => error,
         };
-        match D::classify(&error) {
-            Failure::Disconnected => self.settle(held, round, at, error.into()).await,
+        let failure = D::classify(&error);
+        // A deferred constraint tells the values that it refuses, whichever change they are of.
+        let parts = self.parts.iter();
+        let cause = parts.fold(error.into(), |cause, part| part.invocation.scrubbed(cause));
+        match failure {
+            Failure::Disconnected => self.settle(held, round, at, cause).await,
             failure if failure.is_conflict() && !round.last => {
                 match rollback::<D>(&mut held).await {
-                    Ok(()) => Rounded::Conflict(error.into()),
-                    Err(_) => self.settle(held, round, at, error.into()).await,
+                    Ok(()) => Rounded::Conflict(cause),
+                    Err(_) => self.settle(held, round, at, cause).await,
                 }
             }
             _ => {
-                let cause = format!("{NOT_COMMITTED}: {}", chain(&error.into()));
+                let cause = format!("{NOT_COMMITTED}: {}", chain(&cause));
                 self.undo(held, round, at, cause.into()).await
             }
         }

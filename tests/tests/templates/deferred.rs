@@ -1,0 +1,29 @@
+//! What the database says at the commit is no error of the template's function.
+
+use flamingock_tests::{Backend as _, Postgres, execute, strings, with_table};
+
+use crate::postgres::note::{Vault, runner};
+
+const TRIGGER: &str = "
+CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
+  $$ BEGIN RAISE EXCEPTION 'nobody keeps %', NEW.what; END $$;
+CREATE CONSTRAINT TRIGGER late AFTER INSERT ON done DEFERRABLE INITIALLY DEFERRED
+  FOR EACH ROW EXECUTE FUNCTION refuse()";
+
+#[tokio::test]
+async fn a_secret_in_the_refusal_of_a_commit_is_put_out() {
+    let database = Postgres::fresh().await;
+    let pool = with_table(&database, 1).await;
+    execute(&pool, TRIGGER).await;
+    let yaml = "template: note\napply: { keep: \"${secret:TOKEN}\" }\n";
+    let error = runner(&pool, &[("0001__a.yaml", yaml)])
+        .secrets(Vault(Some("hunter2")))
+        .run()
+        .await
+        .unwrap_err();
+    let recorded = strings(&pool, "SELECT coalesce(error, '') FROM flamingock_audit").await;
+    for text in [error.to_string(), format!("{error:?}"), recorded.concat()] {
+        assert!(text.contains("nobody keeps ${secret:TOKEN}"), "{text}");
+        assert!(!text.contains("hunter2"), "{text}");
+    }
+}
