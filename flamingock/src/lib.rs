@@ -162,6 +162,7 @@
 //! - [`guide::recovery`]: what happens after a failure or a crash, and what a person does
 //! - [`guide::databases`]: rights, poolers, limits, and what was tested
 //! - [`guide::targets`]: what changes change: values, readiness, what is said of a target
+//! - `guide::templates`, with the feature `templates`: changes that files of YAML and TOML declare
 //! - [`guide::listeners`]: who is told what a run does: events, webhook, metrics
 //! - [`audit`]: the entries, and the traits of a store of your own
 //!
@@ -171,6 +172,7 @@
 //! |---|---|
 //! | `sqlite`, `postgres`, `mysql` | pools and connections of that database, by sqlx; `mysql` is MariaDB, too |
 //! | `cli` | the module `cli`: the application as a command-line program |
+//! | `templates` | changes that files of YAML and TOML declare: the module `template` and the attribute `template` |
 //! | `testing` | the module `testing`, for the unit tests of an application |
 //! | `webhook` | the module `webhook`: a listener that posts what a run does |
 //! | `otel` | the module `otel`: a listener that keeps OpenTelemetry metrics |
@@ -398,6 +400,10 @@ pub mod guide {
 
     #[doc = include_str!("../docs/files.md")]
     pub mod files {}
+
+    #[cfg(feature = "templates")]
+    #[doc = include_str!("../docs/templates.md")]
+    pub mod templates {}
 }
 
 #[cfg(all(doctest, feature = "sqlite"))]

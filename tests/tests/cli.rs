@@ -16,6 +16,8 @@ mod issue;
 mod lock;
 #[path = "cli/progress.rs"]
 mod progress;
+#[path = "cli/steps.rs"]
+mod steps;
 #[path = "cli/terminal.rs"]
 mod terminal;
 #[path = "cli/undo.rs"]

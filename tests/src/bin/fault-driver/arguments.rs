@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use flamingock::__private::Definition;
 
+use crate::files::{self, File};
 use crate::script::Script;
 
 /// What the command line says.
@@ -21,6 +22,7 @@ pub(crate) struct Arguments {
     pub(crate) hold: Vec<(String, PathBuf)>,
     pub(crate) die_at: Option<usize>,
     pub(crate) resolve: Option<String>,
+    pub(crate) files: Vec<&'static File>,
 }
 
 impl Arguments {
@@ -37,6 +39,7 @@ impl Arguments {
             hold: Vec::new(),
             die_at: None,
             resolve: None,
+            files: Vec::new(),
         };
         while let Some(name) = words.next() {
             let value = words
@@ -45,7 +48,10 @@ impl Arguments {
             match name.as_str() {
                 "--audit" => read.audit = value,
                 "--target" => read.target = Some(value),
-                "--changes" => read.changes = value.split(',').map(str::to_owned).collect(),
+                "--changes" => {
+                    let names = value.split(',').map(str::to_owned);
+                    (read.files, read.changes) = files::apart(names.collect());
+                }
                 "--service" => read.service = value,
                 "--tag" => read.tag = value,
                 "--lease" => read.lease = millis(&value),

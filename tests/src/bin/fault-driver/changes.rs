@@ -1,8 +1,10 @@
 //! What can be chosen to run. Each leaves a trace of each step in `done`.
 
 use flamingock::__private::Definition;
-use flamingock::{BoxError, change, changes, rollback, verify};
+use flamingock::template::Template;
+use flamingock::{BoxError, change, changes, rollback, template, templates, verify};
 use flamingock_tests::query;
+use serde::Deserialize;
 
 use super::Connection;
 use crate::script::Script;
@@ -142,6 +144,38 @@ async fn beside(db: &mut Connection, script: &Script) -> Result<(), BoxError> {
     query(db, &script.effect("beside 1")).await?;
     script.at("beside 1").await;
     Ok(())
+}
+
+/// A step of a change that a file declares.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Trace {
+    add: Option<String>,
+    remove: Option<String>,
+    #[serde(default)]
+    fail: bool,
+}
+
+#[template("trace", detached)]
+async fn trace(trace: Trace, db: &mut Connection, script: &Script) -> Result<(), BoxError> {
+    if let Some(step) = &trace.remove {
+        script.at(&format!("no {step}")).await;
+        let text = format!("DELETE FROM done WHERE what = '{} {step}'", script.tag);
+        query(db, &text).await?;
+    }
+    if let Some(step) = &trace.add {
+        query(db, &script.effect(step)).await?;
+        script.at(step).await;
+    }
+    if trace.fail {
+        return Err("the step is refused".into());
+    }
+    Ok(())
+}
+
+/// What files can name.
+pub(crate) fn known() -> [&'static Template; 1] {
+    templates![trace]
 }
 
 /// The change that runs in another database than the audit's.

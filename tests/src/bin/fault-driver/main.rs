@@ -10,6 +10,7 @@
 #![allow(clippy::duplicate_mod)] // The changes are written once and compiled for each database.
 
 mod arguments;
+mod files;
 mod points;
 mod script;
 
@@ -47,6 +48,9 @@ async fn main() -> ExitCode {
     }
     let runner = with_audit(&arguments).await;
     let runner = with_target(runner, &arguments).await;
+    let runner = arguments.files.iter().fold(runner, |runner, file| {
+        runner.files(flamingock_tests::folder(&[(file.name, file.text)]))
+    });
     let options = LockOptions {
         lease: arguments.lease,
         wait: arguments.wait,
@@ -102,13 +106,16 @@ async fn with_audit(arguments: &Arguments) -> Runner {
     let (url, chosen) = (arguments.audit.as_str(), arguments.changes.as_slice());
     if url.starts_with("sqlite") {
         let pool = pool::<sqlx::Sqlite>(arguments).connect_lazy(url).unwrap();
-        Runner::new(&pool).changes(sqlite::changes::chosen(chosen, arguments.others()))
+        let runner = Runner::new(&pool).templates(sqlite::changes::known());
+        runner.changes(sqlite::changes::chosen(chosen, arguments.others()))
     } else if url.starts_with("postgres") {
         let pool = pool::<sqlx::Postgres>(arguments).connect_lazy(url).unwrap();
-        Runner::new(&pool).changes(postgres::changes::chosen(chosen, arguments.others()))
+        let runner = Runner::new(&pool).templates(postgres::changes::known());
+        runner.changes(postgres::changes::chosen(chosen, arguments.others()))
     } else {
         let pool = pool::<sqlx::MySql>(arguments).connect_lazy(url).unwrap();
-        Runner::new(&pool).changes(mariadb::changes::chosen(chosen, arguments.others()))
+        let runner = Runner::new(&pool).templates(mariadb::changes::known());
+        runner.changes(mariadb::changes::chosen(chosen, arguments.others()))
     }
 }
 
