@@ -191,6 +191,8 @@ mod argument;
 )]
 mod attempt;
 pub mod audit;
+#[cfg(any(feature = "webhook", feature = "http"))]
+mod authorities;
 #[cfg_attr(
     not(feature = "_sqlx"),
     expect(dead_code, reason = "what only databases use")

@@ -3,6 +3,8 @@
 //! [`guide::templates`](crate::guide::templates) says how they are written.
 
 mod de;
+#[cfg(feature = "http")]
+mod http;
 mod item;
 mod mistake;
 mod payload;
@@ -31,7 +33,11 @@ pub(crate) use self::sql::text as sql_text;
 pub use crate::secrets::SecretResolver;
 
 /// The templates that are there without being written.
-pub(crate) const BUILT_IN: &[&Template] = &[&sql::SQL];
+pub(crate) const BUILT_IN: &[&Template] = &[
+    &sql::SQL,
+    #[cfg(feature = "http")]
+    &http::HTTP,
+];
 
 /// An explicit list of templates, by their functions' paths, for
 /// [`Runner::templates`](crate::Runner::templates).

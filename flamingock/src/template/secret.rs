@@ -96,6 +96,14 @@ impl Text {
         Text(Inner::Plain(text.into()))
     }
 
+    /// The one that was come across under this number.
+    pub(super) fn numbered(number: u64) -> Option<Text> {
+        let (pieces, value) = reading::take(number)?;
+        let shown = shown(&pieces);
+        let value = value.unwrap_or_else(|| shown.clone());
+        Some(Text(Inner::Secret(Secret { shown, value })))
+    }
+
     /// The text with the values in it.
     pub fn reveal(&self) -> &str {
         match &self.0 {
@@ -162,10 +170,7 @@ impl<'de> Visitor<'de> for TextVisitor {
         if key.as_deref() != Some(reading::KEY) {
             return Err(not_one());
         }
-        let (pieces, value) = reading::take(map.next_value()?).ok_or_else(not_one)?;
-        let shown = shown(&pieces);
-        let value = value.unwrap_or_else(|| shown.clone());
-        Ok(Text(Inner::Secret(Secret { shown, value })))
+        Text::numbered(map.next_value()?).ok_or_else(not_one)
     }
 }
 
