@@ -100,7 +100,7 @@ async fn status(
     let told = format!(
         "{uri}\n{:?}\n  {body} {}",
         headers.get("authorization"),
-        "x".repeat(500)
+        "x".repeat(1_000)
     );
     service.note(&method, &uri, headers, &body);
     (StatusCode::from_u16(status).unwrap(), told).into_response()
