@@ -9,6 +9,8 @@ mod late;
 mod otel;
 #[path = "listeners/tls.rs"]
 mod tls;
+#[path = "listeners/tls_server.rs"]
+mod tls_server;
 #[path = "listeners/unreliable.rs"]
 mod unreliable;
 #[path = "listeners/webhook.rs"]

@@ -7,6 +7,8 @@
 
 #[path = "systems/api_gateway.rs"]
 mod api_gateway;
+#[path = "systems/declarative.rs"]
+mod declarative;
 #[path = "systems/deployment_dependencies.rs"]
 mod deployment_dependencies;
 #[path = "systems/from_sqlx.rs"]

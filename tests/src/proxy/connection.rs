@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{ReadHalf, WriteHalf};
+use tokio::sync::Notify;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::{Instant, sleep_until};
 
@@ -51,6 +52,7 @@ async fn run(
         has_client_spoken: AtomicBool::new(false),
         is_swallowing: AtomicBool::new(false),
         is_holding: AtomicBool::new(false),
+        client_is_gone: Notify::new(),
     };
     let ((from_client, to_client), (from_server, to_server)) = (client.split(), server.split());
     let (send_up, up) = unbounded_channel();
@@ -72,6 +74,7 @@ struct Connection<'a> {
     is_swallowing: AtomicBool,
     /// The client gets nothing more.
     is_holding: AtomicBool,
+    client_is_gone: Notify,
 }
 
 impl Connection<'_> {
@@ -93,6 +96,7 @@ impl Connection<'_> {
             tail.push(&chunk);
             let _ = to_server.send(self.parcel(chunk));
         }
+        self.client_is_gone.notify_one();
         Ok(())
     }
 
@@ -116,6 +120,10 @@ impl Connection<'_> {
             } else {
                 let _ = to_client.send(self.parcel(chunk));
             }
+        }
+        // A client from which an answer is held back does not hear either that the server is gone.
+        if self.is_holding.load(Ordering::Relaxed) {
+            self.client_is_gone.notified().await;
         }
         Ok(())
     }

@@ -59,7 +59,16 @@ impl Proxy {
     ///
     /// When no port can be had.
     pub fn start(upstream_port: u16) -> io::Result<Self> {
-        Self::to("127.0.0.1", upstream_port)
+        Self::to("127.0.0.1", upstream_port, free_port()?)
+    }
+
+    /// The same on a port that the server has been told of.
+    ///
+    /// # Errors
+    ///
+    /// When somebody else has it.
+    pub fn on(port: u16, upstream_port: u16) -> io::Result<Self> {
+        Self::to("127.0.0.1", upstream_port, port)
     }
 
     /// A proxy to the server of a database URL, which passes everything on.
@@ -69,10 +78,10 @@ impl Proxy {
     /// When no port can be had.
     pub fn in_front_of(url: &str) -> io::Result<Self> {
         let address = Address::parse(url);
-        Self::to(&address.host, address.port)
+        Self::to(&address.host, address.port, free_port()?)
     }
 
-    fn to(host: &str, port: u16) -> io::Result<Self> {
+    fn to(host: &str, port: u16, own: u16) -> io::Result<Self> {
         let network = Arc::new(Network {
             host: host.to_owned(),
             port,
@@ -82,7 +91,7 @@ impl Proxy {
             rule: Mutex::default(),
             traffic: Mutex::default(),
         });
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, free_port()?))?;
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, own))?;
         let port = listener.local_addr()?.port();
         let listening = Mutex::new(Some(Listening::start(listener, Arc::clone(&network))?));
         Ok(Self {

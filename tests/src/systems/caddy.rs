@@ -16,7 +16,7 @@ pub struct Caddy(pub &'static str);
 impl Service for Caddy {
     const NAME: &'static str = "Caddy";
     const ACCOUNTS: &'static [&'static str] = &["caddy", "nobody"];
-    const PORTS: usize = 4;
+    const PORTS: usize = 5;
 
     fn serve(&self, folder: &Path, ports: &[u16]) -> io::Result<Command> {
         let mut command = Command::new(program("caddy", "caddy")?);

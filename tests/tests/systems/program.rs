@@ -7,8 +7,9 @@ use std::sync::LazyLock;
 use flamingock_tests::{Page, cargo};
 
 /// Those that need nothing but packages of Debian.
-const EXAMPLES: [&str; 7] = [
+const EXAMPLES: [&str; 8] = [
     "api-gateway",
+    "declarative",
     "deployment-dependencies",
     "from-sqlx",
     "message-broker",

@@ -17,7 +17,7 @@ use crate::change::BoxError;
 /// How much of an answer is read, in bytes.
 const READ: u64 = 1 << 20;
 /// How much of it is told, in characters.
-const TOLD: usize = 300;
+const TOLD: usize = 500;
 
 /// An answer.
 #[derive(Debug)]

@@ -3,8 +3,10 @@
 
 mod contains;
 mod exchange;
+mod fields;
 mod json;
 mod payload;
+mod statuses;
 
 use self::contains::contains;
 use self::exchange::exchange;

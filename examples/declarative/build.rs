@@ -1,0 +1,5 @@
+//! Cargo notices a new file in the folder.
+
+fn main() {
+    println!("cargo::rerun-if-changed=changes");
+}

@@ -1,0 +1,45 @@
+//! Services that take their time.
+
+use std::time::{Duration, Instant};
+
+use flamingock::MemoryStore;
+
+use crate::service::{Service, fails, runner_on};
+
+#[tokio::test]
+async fn a_request_takes_no_longer_than_it_may() {
+    let service = Service::start().await;
+    let url = service.url("/slow");
+    let began = Instant::now();
+    let text = format!("template: http\napply: {{ method: POST, url: '{url}', timeout: 300ms }}\n");
+    let error = fails(&text).await;
+    assert!(
+        error.contains(&format!("POST {url} was not answered: timeout")),
+        "{error}"
+    );
+    assert!(began.elapsed() < Duration::from_secs(20));
+}
+
+/// The change is over before its request is: what comes after it must not overtake it.
+#[tokio::test]
+async fn the_next_request_waits_for_one_that_was_given_up() {
+    let service = Service::start().await;
+    let store = MemoryStore::new();
+    let text = |path: &str| {
+        let url = service.url(path);
+        format!(
+            "template: http\ntimeout: 200ms\nrecovery: retry\napply: {{ method: POST, url: '{url}', timeout: 1s }}\n"
+        )
+    };
+    let began = Instant::now();
+    let first = runner_on(&store, &text("/slow")).run().await;
+    let error = first.unwrap_err().to_string();
+    assert!(
+        error.contains("longer than its timeout of 200ms"),
+        "{error}"
+    );
+    let text = text("/things/a").replace("200ms", "20s");
+    runner_on(&store, &text).run().await.unwrap();
+    assert!(began.elapsed() >= Duration::from_secs(1));
+    assert_eq!(service.asked(), ["POST /slow", "POST /things/a"]);
+}
