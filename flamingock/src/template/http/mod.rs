@@ -19,6 +19,7 @@ use crate::change::{Answer, BoxError, Location};
 /// `apply: { method: POST, url: "https://..", body: {..} }`, `verify: { url: "https://.." }`
 pub(crate) static HTTP: Template = Template {
     name: "http",
+    module_path: module_path!(),
     work: Work::Function(TemplateBody {
         name: "http",
         location: HERE,
