@@ -173,6 +173,7 @@
 //! | `sqlite`, `postgres`, `mysql` | pools and connections of that database, by sqlx; `mysql` is MariaDB, too |
 //! | `cli` | the module `cli`: the application as a command-line program |
 //! | `templates` | changes that files of YAML and TOML declare: the module `template` and the attribute `template` |
+//! | `http` | the template `http`, for settings that are a request away |
 //! | `testing` | the module `testing`, for the unit tests of an application |
 //! | `webhook` | the module `webhook`: a listener that posts what a run does |
 //! | `otel` | the module `otel`: a listener that keeps OpenTelemetry metrics |

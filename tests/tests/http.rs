@@ -4,6 +4,8 @@
 
 #[path = "http/checks.rs"]
 mod checks;
+#[path = "http/documented.rs"]
+mod documented;
 #[path = "http/mistakes.rs"]
 mod mistakes;
 #[path = "http/requests.rs"]
