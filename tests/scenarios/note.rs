@@ -76,7 +76,7 @@ async fn is_noted(what: String, db: &mut Connection) -> Result<bool, sqlx::Error
 
 /// The secrets of these tests.
 #[derive(Debug)]
-pub(crate) struct Vault(pub(super) Option<&'static str>);
+pub(crate) struct Vault(pub(crate) Option<&'static str>);
 
 #[async_trait::async_trait]
 impl SecretResolver for Vault {
