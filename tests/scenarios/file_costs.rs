@@ -113,9 +113,9 @@ async fn a_file_costs_no_more_round_trips_than_is_said() {
     assert_eq!(other, [2, if POSTGRES { 2 } else { 4 }]);
     // Three statements by themselves, and whether the session is left as it was.
     let other = costs("target=other, transaction=false").await;
-    assert_eq!(other, [2, if POSTGRES { 6 } else { 8 }]);
+    assert_eq!(other, [2, if POSTGRES { 6 } else { 7 }]);
     let own = costs("transaction=false").await;
-    assert_eq!(own, [if POSTGRES { 8 } else { 10 }, 0]);
+    assert_eq!(own, [if POSTGRES { 8 } else { 9 }, 0]);
 }
 
 #[tokio::test]

@@ -479,3 +479,76 @@ async fn a_file_of_more_than_the_server_takes_leaves_nothing() {
     let failed = ["script 1 FAILED shared", "script 1 ROLLED_BACK shared"];
     assert!(entries.is_empty() || entries == failed, "{entries:?}");
 }
+
+/// As dumps do.
+#[tokio::test]
+async fn a_file_that_commits_with_autocommit_off_is_applied() {
+    for (end, kept) in [("COMMIT;", vec!["one"]), ("", Vec::new())] {
+        let (_database, pool) = fresh().await;
+        let text = format!(
+            "-- flamingock: transaction=false\nSET autocommit = 0;\nINSERT INTO done VALUES ('one');\n{end}"
+        );
+        let ended = Runner::new(&pool).files(script(&text)).run().await;
+        assert_eq!(ended.is_ok(), !end.is_empty(), "{ended:?}");
+        if let Err(error) = ended {
+            assert!(
+                error.to_string().contains("left a transaction open"),
+                "{error}"
+            );
+        }
+        assert_eq!(done(&pool).await, kept);
+    }
+}
+
+#[change(id = "halves", order = "001", stage = "first", detached)]
+async fn halves(db: &mut MySqlConnection) -> Result<(), sqlx::Error> {
+    query(db, "CREATE TABLE made (n INT)").await?;
+    query(db, "INSERT INTO nowhere VALUES (1)").await.map(drop)
+}
+
+#[rollback(halves)]
+async fn drop_half(db: &mut MySqlConnection) -> Result<(), sqlx::Error> {
+    query(db, "DROP TABLE made").await?;
+    query(db, "INSERT INTO done VALUES ('dropped')")
+        .await
+        .map(drop)
+}
+
+#[change(id = "breaks", order = "001", stage = "second", detached)]
+async fn breaks(db: &mut MySqlConnection) -> Result<(), sqlx::Error> {
+    query(db, "INSERT INTO nowhere VALUES (1)").await.map(drop)
+}
+
+#[change(id = "works", order = "001", stage = "third", detached)]
+async fn works(db: &mut MySqlConnection) -> Result<(), sqlx::Error> {
+    query(db, "INSERT INTO done VALUES ('works')")
+        .await
+        .map(drop)
+}
+
+/// A pool of one connection has none to keep while a failure is recorded.
+#[tokio::test]
+async fn a_connection_on_which_a_change_failed_serves_the_next_one() {
+    for connections in [1, 2] {
+        let database = MariaDb::fresh().await;
+        let pool = with_table(&database, connections).await;
+        let error = Runner::new(&pool)
+            .changes(changes![halves, breaks, works])
+            .run()
+            .await
+            .unwrap_err();
+        let outcomes: Vec<_> = error
+            .report()
+            .unwrap()
+            .changes()
+            .map(|change| change.outcome)
+            .collect();
+        let expected = [
+            Outcome::RolledBack,
+            Outcome::RolledBack,
+            Outcome::NewlyApplied,
+        ];
+        assert_eq!(outcomes, expected, "{error}");
+        assert_eq!(done(&pool).await, ["dropped", "works"]);
+    }
+}

@@ -33,15 +33,6 @@ pub(crate) struct Cancelling {
     pub(super) by_tag: Option<&'static str>,
 }
 
-/// When a probe for an open transaction fails.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ProbeFails {
-    /// When a transaction is open.
-    Open,
-    /// When none is.
-    Closed,
-}
-
 /// A database of sqlx in which changes run.
 pub(crate) trait Driver: Backend {
     const KIND: DatabaseKind;
@@ -67,9 +58,9 @@ pub(crate) trait Driver: Backend {
     /// tag says that it has ended. None: the savepoint tells.
     const OWN_TAG: Option<&'static str>;
 
-    /// Statements that tell whether a transaction is open on a connection that should commit each
-    /// statement by itself, and what their failure means.
-    const OPEN_PROBE: (&'static [&'static str], ProbeFails);
+    /// Statements of which one fails if a transaction is open on a connection that should commit each
+    /// statement by itself.
+    const OPEN_PROBE: &'static [&'static str];
 
     /// What takes back the settings of one change's transaction before the next one's begins on the
     /// same connection.
@@ -131,16 +122,15 @@ pub(super) async fn rollback<D: Driver>(connection: &mut Conn<D>) -> Result<()> 
 
 /// Whether a transaction is open on a connection that should commit each statement by itself.
 pub(super) async fn has_open_transaction<D: Driver>(connection: &mut Conn<D>) -> bool {
-    let (texts, fails) = D::OPEN_PROBE;
     if is_deeper::<D>(connection, 0).await {
         return true;
     }
-    for text in texts {
+    for text in D::OPEN_PROBE {
         if send::<D>(connection, (*text).to_owned()).await.is_err() {
-            return fails == ProbeFails::Open;
+            return true;
         }
     }
-    fails == ProbeFails::Closed
+    false
 }
 
 /// Sends a text of ours that has no values.
@@ -169,8 +159,7 @@ impl Driver for flamingock_sqlx_audit::Sqlite {
     const CANCELLING: Option<Cancelling> = None;
     const ONE_TEXT: bool = false;
     const OWN_TAG: Option<&'static str> = None;
-    const OPEN_PROBE: (&'static [&'static str], ProbeFails) =
-        (&["BEGIN", "ROLLBACK"], ProbeFails::Open);
+    const OPEN_PROBE: &'static [&'static str] = &["BEGIN", "ROLLBACK"];
     const RESTORE: Option<&'static str> = None;
 
     fn session<'a, 'c>(connection: &'a mut Conn<Self>) -> Session<'a, 'c> {
@@ -217,10 +206,8 @@ impl Driver for flamingock_sqlx_audit::Postgres {
     const ONE_TEXT: bool = true;
     const OWN_TAG: Option<&'static str> = Some("SELECT current_setting('flamingock.tx', true)");
     // In a transaction its start is before the statement's.
-    const OPEN_PROBE: (&'static [&'static str], ProbeFails) = (
-        &["SELECT 1 / (CASE WHEN now() = statement_timestamp() THEN 1 ELSE 0 END)"],
-        ProbeFails::Open,
-    );
+    const OPEN_PROBE: &'static [&'static str] =
+        &["SELECT 1 / (CASE WHEN now() = statement_timestamp() THEN 1 ELSE 0 END)"];
     const RESTORE: Option<&'static str> = None;
 
     fn session<'a, 'c>(connection: &'a mut Conn<Self>) -> Session<'a, 'c> {
@@ -277,15 +264,14 @@ impl Driver for flamingock_sqlx_audit::MySql {
         texts.join("\n;\n")
     }
 
-    // Outside a transaction a savepoint is gone when its statement ends.
-    const OPEN_PROBE: (&'static [&'static str], ProbeFails) = (
-        &["SAVEPOINT fl_probe", "RELEASE SAVEPOINT fl_probe"],
-        ProbeFails::Closed,
-    );
-    // The limit of idleness is MariaDB's alone.
+    // The next transaction's character cannot be chosen in one. A savepoint would tell nothing where
+    // autocommit is off: there it begins a transaction itself.
+    const OPEN_PROBE: &'static [&'static str] = &["SET TRANSACTION READ WRITE"];
+    // The limit of idleness is MariaDB's alone. A variable without a value has a text's type, which the
+    // limit does not take: that of a change that failed before its limit was set.
     const RESTORE: Option<&'static str> = Some(
         "SET autocommit = 1 /*M!100300 , SESSION idle_write_transaction_timeout = \
-         COALESCE(@flamingock_idle, @@SESSION.idle_write_transaction_timeout), \
+         CAST(COALESCE(@flamingock_idle, @@SESSION.idle_write_transaction_timeout) AS SIGNED), \
          @flamingock_idle = NULL */",
     );
 
