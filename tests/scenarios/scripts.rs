@@ -93,6 +93,30 @@ async fn what_cannot_be_parsed_leaves_nothing() {
 }
 
 #[tokio::test]
+async fn what_is_not_finished_is_named_where_it_begins() {
+    for unfinished in [
+        "INSERT INTO done VALUES ('3'",
+        "INSERT INTO done VALUES ('3'\n;\n",
+    ] {
+        let database = Backend::fresh().await;
+        let pool = with_table(&database, 1).await;
+        let text =
+            format!("INSERT INTO done VALUES ('1');\nINSERT INTO done VALUES ('2');\n{unfinished}");
+        let (_, text) = fails(Runner::new(&pool).files(script(&text))).await;
+        assert!(
+            text.contains(": `INSERT INTO done VALUES ('3'` failed: "),
+            "{text}"
+        );
+        let lines = [
+            "changes/0001__script.sql:3: ",
+            "changes/0001__script.sql:4: ",
+        ];
+        assert!(lines.iter().any(|line| text.starts_with(line)), "{text}");
+        assert_eq!(done(&pool).await, Vec::<String>::new());
+    }
+}
+
+#[tokio::test]
 async fn transactions_of_its_own_are_refused_before_anything_runs() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;

@@ -105,12 +105,15 @@ pub(super) fn failed<D: Driver>(
     let Some(source) = progress.error else {
         return "the database stopped without an error".into();
     };
+    // What is not finished is found out behind it, if need be behind the whole script.
+    let end = read.statements.last().map_or(0, |last| last.range.end);
     let byte = D::position(&source)
         .and_then(|position| position.checked_sub(characters_before))
-        .and_then(|position| byte_of(script.text, position));
+        .filter(|position| *position > 0)
+        .map(|position| byte_of(script.text, position).unwrap_or(end));
     let by_place = byte.and_then(|byte| {
         let mut all = read.statements.iter();
-        all.find(|statement| statement.range.contains(&byte) || statement.range.end == byte)
+        all.rfind(|statement| statement.range.start <= byte)
     });
     let answered = progress.answered.saturating_sub(statements_before);
     let by_count = read

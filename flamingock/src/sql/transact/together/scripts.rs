@@ -47,7 +47,11 @@ impl<D: Driver> Together<'_, D> {
         }
         let parts = self.parts.iter().skip(at);
         parts
-            .take_while(|part| part.body.script().is_some() && part.invocation.timeout.is_none())
+            .take_while(|part| {
+                let script = part.body.script();
+                script.is_some_and(|script| script.is_one_text(D::KIND))
+                    && part.invocation.timeout.is_none()
+            })
             .count()
     }
 
@@ -158,7 +162,8 @@ fn came_to<D: Driver>(
     if progress.error.is_none() && progress.marks.len() == all {
         return Ok(texts.placed.last().map_or(round.first, behind));
     }
-    // A server that reads the whole text first refuses it before anything of it has run.
+    // A server that reads the whole text first refuses it before anything of it has run. What is not
+    // finished is only found out behind its file.
     let by_position = progress
         .error
         .as_ref()
@@ -166,7 +171,7 @@ fn came_to<D: Driver>(
         .and_then(D::position)
         .and_then(|position| {
             let mut placed = texts.placed.iter();
-            placed.position(|one| one.characters.contains(&(position - 1)))
+            placed.rposition(|one| one.characters.start < position)
         });
     let by_marks = progress.marks.len() / MARKS_EACH;
     let index = by_position.unwrap_or(by_marks).min(texts.placed.len() - 1);
