@@ -288,6 +288,55 @@ async fn a_mistake_that_is_read_before_anything_runs_names_its_file() {
     assert_eq!(outcomes(error.report().unwrap()), [back, back, back]);
 }
 
+#[tokio::test]
+async fn what_is_not_finished_is_the_mistake_of_its_own_file() {
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 1).await;
+    let header = "-- flamingock: stage=seed\n";
+    let good = format!("{header}INSERT INTO done VALUES ('file')");
+    let bad = format!("{header}INSERT INTO done VALUES ('1');\nINSERT INTO done VALUES ('2'");
+    let files = folder(&[
+        ("0001__one.sql", good.as_str()),
+        ("0002__bad.sql", bad.as_str()),
+        ("0003__three.sql", good.as_str()),
+    ]);
+    let error = seed(Runner::new(&pool))
+        .files(files)
+        .run()
+        .await
+        .unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("changes/0002__bad.sql:3: `INSERT INTO done VALUES ('2'` failed"),
+        "{error}"
+    );
+    let expected = [
+        "one 1 ROLLED_BACK shared",
+        "bad 1 FAILED shared",
+        "bad 1 ROLLED_BACK shared",
+    ];
+    assert_eq!(audit(&pool).await, expected);
+}
+
+#[tokio::test]
+async fn what_a_file_sets_on_its_connection_ends_with_its_stage() {
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 1).await;
+    let files = folder(&[
+        (
+            "0001__temporary.sql",
+            "-- flamingock: stage=seed\nCREATE TEMPORARY TABLE done (what VARCHAR(200))",
+        ),
+        (
+            "0001__next.sql",
+            "-- flamingock: stage=behind\nINSERT INTO done VALUES ('next')",
+        ),
+    ]);
+    seed(Runner::new(&pool)).files(files).run().await.unwrap();
+    assert_eq!(done(&pool).await, ["next"]);
+}
+
 #[change(id = "alone", order = "001", stage = "seed", detached)]
 async fn alone() {}
 

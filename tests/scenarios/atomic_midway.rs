@@ -1,7 +1,7 @@
 //! DDL in an atomic stage of MariaDB, which commits there.
 
 use flamingock::{BoxError, Note, Outcome, Runner, Stage, change, changes};
-use flamingock_tests::{Backend as _, audit, done, folder, query, with_table};
+use flamingock_tests::{Backend as _, audit, count, done, execute, folder, query, with_table};
 
 use super::{Backend, Connection};
 
@@ -80,4 +80,67 @@ async fn a_file_with_ddl_is_refused_before_anything_runs() {
     assert_eq!(done(&pool).await, Vec::<String>::new());
     let files = folder(&[("0001__temporary.sql", temporary)]);
     runner().files(files).run().await.unwrap();
+}
+
+/// A dump has statements for servers of other versions alone.
+#[tokio::test]
+async fn executable_comments_that_the_server_reads_over_are_no_error() {
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 1).await;
+    let dumped = "-- flamingock: stage=seed\n/*!999999 x */;\nINSERT INTO done VALUES ('dumped');\n/*!999999 x */;\n";
+    let plain = "-- flamingock: stage=seed\nINSERT INTO done VALUES ('plain')";
+    let files = folder(&[
+        ("0001__plain.sql", plain),
+        ("0002__dumped.sql", dumped),
+        ("0003__again.sql", plain),
+    ]);
+    let runner = Runner::new(&pool).stage(Stage::new("seed").atomic());
+    runner.files(files).run().await.unwrap();
+    assert_eq!(done(&pool).await, ["dumped", "plain", "plain"]);
+}
+
+/// How far a text came of which nobody waits for the end is only known from what was committed midway.
+#[tokio::test]
+async fn what_was_committed_midway_before_the_run_was_stopped_stays_as_it_is() {
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 2).await;
+    let watch = database.pool(1).await;
+    execute(&pool, "CREATE PROCEDURE sneaky() CREATE TABLE made (n INT)").await;
+    let header = "-- flamingock: stage=seed\n";
+    let first = format!("{header}INSERT INTO done VALUES ('first')");
+    let second = format!(
+        "{header}INSERT INTO done VALUES ('second');\nCALL sneaky();\nINSERT INTO done SELECT SLEEP(60);"
+    );
+    let files = folder(&[
+        ("0001__first.sql", &first),
+        ("0001__first.rollback.sql", "DELETE FROM done"),
+        ("0002__second.sql", &second),
+        ("0003__third.sql", &first),
+    ]);
+    let (stop, asked) = tokio::sync::oneshot::channel::<()>();
+    let runner = Runner::new(&pool).stage(Stage::new("seed").atomic());
+    let runner = runner.files(files).cancel_on(async { drop(asked.await) });
+    let run = tokio::spawn(runner.run());
+    let sleeping = "SELECT count(*) FROM information_schema.PROCESSLIST WHERE STATE = 'User sleep' AND DB = DATABASE()";
+    let sleeps = async {
+        while count(&watch, sleeping).await == 0 {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(30), sleeps)
+        .await
+        .unwrap();
+    stop.send(()).unwrap();
+    let error = run.await.unwrap().unwrap_err();
+    let report = error.report().unwrap();
+    let outcomes: Vec<_> = report.changes().map(|change| change.outcome).collect();
+    let expected = [Outcome::NewlyApplied, Outcome::Failed, Outcome::Blocked];
+    assert_eq!(outcomes, expected, "{report}");
+    assert_eq!(done(&watch).await, ["first", "second"]);
+    let states = audit(&watch).await;
+    let states: Vec<_> = states
+        .iter()
+        .filter(|state| !state.contains("STARTED"))
+        .collect();
+    assert_eq!(states, ["first 1 APPLIED shared", "second 1 FAILED none"]);
 }

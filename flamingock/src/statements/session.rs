@@ -15,7 +15,9 @@ pub(super) fn is_set_by(kind: DatabaseKind, text: &str) -> bool {
     let (first, second) = (words.next().unwrap_or_default(), words.next());
     let second_is = |names: &[&str]| second.is_some_and(|word| is_one_of(word, names));
     if is_one_of(first, &["CREATE"]) {
-        return second_is(&["TEMP", "TEMPORARY"]);
+        // `CREATE OR REPLACE TEMP VIEW`, `CREATE LOCAL TEMPORARY TABLE`.
+        let mut before_the_name = second.into_iter().chain(words).take(3);
+        return before_the_name.any(|word| is_one_of(word, &["TEMP", "TEMPORARY"]));
     }
     match kind {
         DatabaseKind::Postgres => match is_one_of(first, &["SET"]) {

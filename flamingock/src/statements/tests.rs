@@ -167,6 +167,8 @@ fn what_outlives_a_script_on_its_connection_is_known_by_its_words() {
             false,
         ),
         (Postgres, "CREATE TEMP TABLE a (b int)", true),
+        (Postgres, "CREATE OR REPLACE TEMP VIEW a AS SELECT 1", true),
+        (Postgres, "CREATE TABLE a (temp int)", false),
         (Postgres, "ALTER TABLE a SET SCHEMA b", false),
         (MySql, "/*!40101 SET NAMES utf8 */", true),
         (MySql, "USE a", true),

@@ -14,6 +14,7 @@ use crate::sql::cancel::cancel_transaction;
 use crate::sql::driver::{Driver, rollback};
 use crate::sql::held::Held;
 use crate::sql::rows;
+use crate::sql::settle::{Settled, settle};
 use crate::sql::store::failed;
 
 const NOT_COMMITTED: &str = "the database refused to commit the changes of an atomic stage";
@@ -281,9 +282,23 @@ impl<D: Driver> Together<'_, D> {
             // A pool of one connection has no other to record on.
             Err(_) => drop(held),
         }
+        let at = self.not_applied_from(round, at).await;
         let mut ended = self.settle_each(round, round.first..at, at, &cause).await;
         ended.push(self.left_behind(round, at, cause).await);
         Rounded::Ended(ended)
+    }
+
+    /// The first change from this one on that is not on record as applied. Of a text whose end nobody
+    /// waited for, it is not known at which file it was stopped.
+    async fn not_applied_from(&self, round: &Round<'_>, at: usize) -> usize {
+        let last = self.parts.len() - 1;
+        for index in at..last {
+            match settle::<D>(self.database, &round.attempts[index]).await {
+                Settled::Visible(states) if states.contains(&State::Applied) => {}
+                Settled::Visible(_) | Settled::Unreachable => return index,
+            }
+        }
+        last
     }
 
     /// The connection is gone, or hangs: finds out on another one what became of the transaction.
@@ -299,8 +314,14 @@ impl<D: Driver> Together<'_, D> {
         Rounded::Ended(self.settle_each(round, range, at, &cause).await)
     }
 
+    /// The connection is kept for the next change, unless a file has set something on it.
     fn give_back(&self, held: Held<D>) {
-        self.database.kept.keep(held);
+        let mut scripts = self.parts.iter().filter_map(|part| part.body.script());
+        if scripts.any(|script| script.sets_session(D::KIND)) {
+            self.database.kept.close(held);
+        } else {
+            self.database.kept.keep(held);
+        }
     }
 
     pub(super) fn lost(&self, round: &Round<'_>, at: usize) -> Rounded {
