@@ -142,7 +142,8 @@ pub(crate) fn decide(recorded: Option<&Recorded<'_>>, code: Code) -> Decision {
 
 /// An attempt of which nothing more is known than that it began.
 pub(crate) fn interrupted(code: Code) -> Decision {
-    if code.has_verify {
+    // Of what is applied again, a probe does not tell whether it sees this attempt or the one before.
+    if code.has_verify && code.repeat == Repeat::Once {
         Decision::Verify(WhenAbsent::Apply)
     } else {
         unless_retry(code, Cause::Interrupted)
@@ -246,6 +247,27 @@ mod tests {
                 expected,
                 "{recorded:?} {code:?}"
             );
+        }
+    }
+
+    #[test]
+    fn a_probe_does_not_settle_what_repeats() {
+        for (recovery, expected) in [
+            (Manual, Decision::Issue(Cause::Interrupted)),
+            (Retry, Decision::Apply),
+        ] {
+            let recorded = Recorded {
+                state: &State::Started,
+                mode: &TransactionMode::None,
+                origin: &Origin::Run,
+                changed: false,
+            };
+            let code = Code {
+                recovery,
+                has_verify: true,
+                repeat: Repeat::OnChange,
+            };
+            assert_eq!(decide(Some(&recorded), code), expected);
         }
     }
 
