@@ -43,7 +43,12 @@ fn collect(folder: &Path, prefix: &str, found: &mut Vec<String>) -> Result<(), S
 
 fn is_embedded(name: &OsStr) -> bool {
     let extension = Path::new(name).extension().and_then(OsStr::to_str);
-    extension.is_some_and(|extension| EXTENSIONS.contains(&extension))
+    // In whatever case: what is not named as a change is an error, and not left alone.
+    extension.is_some_and(|extension| {
+        EXTENSIONS
+            .iter()
+            .any(|known| known.eq_ignore_ascii_case(extension))
+    })
 }
 
 fn shown(prefix: &str) -> &str {
@@ -104,6 +109,7 @@ mod tests {
             ".git/x.sql",
             ".x.sql",
             "README.md",
+            "c.SQL",
         ] {
             let path = folder.join(file);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -111,6 +117,9 @@ mod tests {
         }
         let found = files(&folder);
         std::fs::remove_dir_all(&folder).unwrap();
-        assert_eq!(found.unwrap(), ["a/metadata.toml", "a/up.sql", "b.sql"]);
+        assert_eq!(
+            found.unwrap(),
+            ["a/metadata.toml", "a/up.sql", "b.sql", "c.SQL"]
+        );
     }
 }

@@ -43,6 +43,9 @@ pub(super) const KEYS: [&str; 12] = [
     "statement_timeout",
 ];
 
+/// Of keys that would else be lost without a word.
+const BEHIND: &str = "`-- flamingock:` counts at the head of the file only: move it above everything that is no `--` comment";
+
 impl Header {
     /// Reads the comment lines that a file begins with.
     pub(super) fn read(text: &str) -> (Header, Vec<Mistake>) {
@@ -53,15 +56,20 @@ impl Header {
         let mut first_other = None;
         for (number, line) in (1..).zip(text.lines()) {
             let line = line.trim_start_matches('\u{feff}').trim();
-            let Some(comment) = line.strip_prefix("--") else {
-                if line.is_empty() {
-                    continue;
+            let Some(comment) = line.strip_prefix("--").map(str::trim) else {
+                if !line.is_empty() {
+                    first_other.get_or_insert(number);
                 }
-                first_other = Some(number);
-                break;
+                continue;
             };
-            let comment = comment.trim();
-            if let Some(pairs) = comment.strip_prefix("flamingock:") {
+            let keys = comment.strip_prefix("flamingock:");
+            if first_other.is_some() {
+                if keys.is_some() {
+                    mistakes.push((number, BEHIND.to_owned()));
+                }
+                continue;
+            }
+            if let Some(pairs) = keys {
                 if header.line == 0 {
                     header.line = number;
                 }
@@ -284,6 +292,8 @@ mod tests {
                 1,
                 "`timeout` is not \"0s\": `timeout=30s`",
             ),
+            ("/* a licence */\n-- flamingock: target=billing", 2, BEHIND),
+            ("SELECT 1;\n\n  --flamingock: stage=schema", 3, BEHIND),
             (
                 "-- flamingock: repeat=always",
                 1,
