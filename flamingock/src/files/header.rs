@@ -237,7 +237,7 @@ mod tests {
 
     #[test]
     fn every_key_is_read() {
-        let text = "\u{feff}-- Orders are kept.\r\n\n-- flamingock: id=create-orders, order=\"0003\", author=ada\n-- for years\n-- flamingock: stage = schema, target=billing, transaction=false, recovery=retry,\n--flamingock: repeat=on-change, tags=[dev, \"a,b\"], timeout=1m 30s, lock_timeout=3s, statement_timeout=10s\nCREATE TABLE a (b int); -- flamingock: id=no\n-- flamingock: id=neither\n";
+        let text = "\u{feff}-- Orders are kept.\r\n\n-- flamingock: id=create-orders, order=\"0003\", author=ada\n-- for years\n-- flamingock: stage = schema, target=billing, transaction=false, recovery=retry,\n--flamingock: repeat=on-change, tags=[dev, \"a,b\"], timeout=1m 30s, lock_timeout=3s, statement_timeout=10s\nCREATE TABLE a (b int); -- flamingock: id=no\n";
         let (header, mistakes) = Header::read(text);
         assert_eq!(mistakes, []);
         let expected = Header {
