@@ -18,6 +18,8 @@ pub(crate) struct Note {
     run: Option<String>,
     /// The error that it ends with.
     fail: Option<String>,
+    /// How long it takes, in milliseconds.
+    take: Option<u64>,
     /// A secret that it adds.
     keep: Option<Secret>,
     /// A secret that stands in its error.
@@ -50,6 +52,9 @@ pub(crate) async fn note(note: Note, db: &mut Connection) -> Result<(), BoxError
     }
     if let Some(statement) = note.run {
         query(db, &statement).await?;
+    }
+    if let Some(milliseconds) = note.take {
+        tokio::time::sleep(std::time::Duration::from_millis(milliseconds)).await;
     }
     if let Some(secret) = &note.keep {
         query(

@@ -343,14 +343,24 @@ steps:
 async fn the_time_of_a_change_is_that_of_all_its_steps() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
-    let yaml = with("transaction: false\ntimeout: 1ms", THREE);
+    let yaml = with(
+        "transaction: false\ntimeout: 600ms",
+        "
+steps:
+  - apply: { add: a, take: 350 }
+    rollback: { remove: a }
+  - apply: { add: b, take: 350 }
+    rollback: { remove: b }
+",
+    );
     let error = runner(&pool, &[("0001__steps.yaml", &yaml)])
         .run()
         .await
         .unwrap_err();
     let text = error.to_string();
     assert!(
-        text.contains("the change took longer than its timeout of 1ms"),
+        text.contains("the change took longer than its timeout of 600ms"),
         "{text}"
     );
+    assert_eq!(done(&pool).await, [""; 0]);
 }

@@ -38,6 +38,15 @@ impl Deadline {
         }
     }
 
+    /// Why nothing more is begun, once the time is over.
+    pub(super) fn is_over(self) -> Option<ErrorChain> {
+        let timeout = self
+            .timeout
+            .filter(|timeout| self.began.elapsed() >= *timeout)?;
+        let ended: Ended<()> = Ended::TimedOut(timeout);
+        ended.into_result().err().as_ref().map(chain)
+    }
+
     /// How a call ended, which has had the time of all the steps.
     pub(super) fn told(self, ended: Ended<()>) -> Ended<()> {
         match (ended, self.timeout) {
@@ -65,6 +74,18 @@ struct Stopped {
     at_rest: bool,
 }
 
+impl Stopped {
+    /// It did not run: those before it did.
+    fn before(index: usize, introduction: &str, error: &ErrorChain) -> Stopped {
+        Stopped {
+            index,
+            reached: index,
+            error: introduced(introduction, error),
+            at_rest: true,
+        }
+    }
+}
+
 impl One<'_> {
     pub(super) async fn apply_steps(
         &self,
@@ -77,6 +98,10 @@ impl One<'_> {
         let mode = TransactionMode::None;
         for (index, step) in steps.iter().enumerate() {
             let place = place(index, steps.len());
+            if let Some(error) = deadline.is_over() {
+                let stopped = Stopped::before(index, &format!("{place} did not run"), &error);
+                return self.step_failed(attempt, steps, stopped).await;
+            }
             self.tell_activity(&place);
             let entry = at(&place, attempt.started(mode.clone()));
             if let Err(unwritten) = self.step_recorded(index, entry).await {
@@ -86,12 +111,8 @@ impl One<'_> {
                     (_, Unwritten::Failed(error)) => {
                         let introduction =
                             format!("{place} did not run: its start could not be recorded");
-                        let stopped = Stopped {
-                            index,
-                            reached: index,
-                            error: introduced(&introduction, &ErrorChain::of(&error)),
-                            at_rest: true,
-                        };
+                        let error = ErrorChain::of(&error);
+                        let stopped = Stopped::before(index, &introduction, &error);
                         self.step_failed(attempt, steps, stopped).await
                     }
                 };

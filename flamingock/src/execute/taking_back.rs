@@ -131,6 +131,11 @@ impl One<'_> {
                 continue;
             };
             let place = place(index, count);
+            if let Some(error) = deadline.is_over() {
+                let introduction = format!("the rollback of {place} did not run");
+                let error = introduced(&introduction, &error);
+                return Walked::Failed { place, error };
+            }
             self.tell_activity(&format!("{ROLLING_BACK} {place}"));
             let recorded = self.executor.append_insisting(&[entry(&place)]).await;
             if let Err(unwritten) = recorded {

@@ -1,0 +1,36 @@
+//! Templates and the files that name them, as an application has them: all of it in the registry.
+
+#![allow(clippy::unwrap_used)]
+
+use flamingock::template;
+use flamingock_tests::{Backend as _, Sqlite, done, query, with_table};
+use sqlx::SqliteConnection;
+
+flamingock::include_files!("folders/declared", static);
+
+#[template("registered-note")]
+async fn note(what: String, db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    query(db, &format!("INSERT INTO done VALUES ('{what}')"))
+        .await
+        .map(drop)
+}
+
+#[tokio::test]
+async fn a_registered_template_is_found_by_the_files_of_a_registered_folder() {
+    let database = Sqlite::fresh().await;
+    let pool = with_table(&database, 1).await;
+    let report = flamingock::run(&pool).await.unwrap();
+    let places: Vec<&str> = report
+        .changes()
+        .map(|change| change.location.as_str())
+        .collect();
+    assert_eq!(
+        places,
+        [
+            "folders/declared/0001__first.yaml:2",
+            "folders/declared/0002__second.toml:1"
+        ]
+    );
+    assert_eq!(done(&pool).await, ["first", "second", "third"]);
+    assert!(flamingock::run(&pool).await.unwrap().is_up_to_date());
+}
