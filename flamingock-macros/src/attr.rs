@@ -6,7 +6,8 @@ use proc_macro2::{Span, TokenStream, TokenTree};
 use syn::Path;
 use syn::parse::Parser;
 
-use crate::keys::{Key, Owner, Spanned, entries, meant, split};
+use crate::function::is_word;
+use crate::keys::{Key, Owner, Spanned, entries, literal, meant, split};
 use crate::problems::Problems;
 
 /// An id must fit the index of the audit table in every database.
@@ -79,6 +80,8 @@ const CHANGE_KEYS: &[Key] = &[
 ];
 
 const ROLLBACK_KEYS: &[Key] = &[TRANSACTION];
+
+const TEMPLATE_KEYS: &[Key] = &[DETACHED];
 
 /// The arguments of `#[change]`; what was wrong is in the problems, and `None` here.
 #[derive(Debug, Default)]
@@ -179,6 +182,58 @@ impl ChangeAttr {
     }
 }
 
+/// The arguments of `#[template]`.
+#[derive(Debug, Default)]
+pub(crate) struct TemplateAttr {
+    pub(crate) name: Option<Spanned<String>>,
+    pub(crate) detached: bool,
+}
+
+impl TemplateAttr {
+    pub(crate) fn parse(tokens: TokenStream, problems: &mut Problems) -> TemplateAttr {
+        const RULE: &str =
+            "the name that files call it by comes first, as text: `#[template(\"nats-stream\")]`";
+        let parts = split(tokens);
+        let Some((first, rest)) = parts.split_first() else {
+            problems.push(syn::Error::new(Span::call_site(), RULE));
+            return TemplateAttr::default();
+        };
+        let written: TokenStream = first.iter().cloned().collect();
+        let name = match first.as_slice() {
+            [token] => literal(token),
+            _ => None,
+        };
+        let name = match name {
+            None => {
+                problems.at(&written, RULE);
+                None
+            }
+            Some(value) if !is_template_name(&value) => {
+                problems.at(
+                    &written,
+                    "the name of a template consists of letters, digits, `-`, `_` and `.`: `#[template(\"nats-stream\")]`",
+                );
+                None
+            }
+            Some(value) => Some(Spanned {
+                value,
+                tokens: written,
+            }),
+        };
+        let mut detached = false;
+        for entry in entries(rest, TEMPLATE_KEYS, Owner::Attribute("template"), problems) {
+            detached = entry.bare(problems);
+        }
+        TemplateAttr { name, detached }
+    }
+}
+
+/// What needs no quotes in YAML.
+fn is_template_name(name: &str) -> bool {
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    name.starts_with(|c: char| c.is_ascii_alphabetic()) && name.chars().all(fits)
+}
+
 /// The arguments of `#[rollback]` and `#[verify]`.
 #[derive(Debug, Default)]
 pub(crate) struct LinkAttr {
@@ -194,6 +249,31 @@ impl LinkAttr {
 
     pub(crate) fn verify(tokens: TokenStream, problems: &mut Problems) -> LinkAttr {
         LinkAttr::parse(tokens, &[], "verify", problems)
+    }
+
+    /// What stands in `#[verify(template = ..)]`; none for the probe of a change.
+    pub(crate) fn of_template(
+        tokens: &TokenStream,
+        problems: &mut Problems,
+    ) -> Option<Option<Path>> {
+        let mut tokens = tokens.clone().into_iter();
+        let is_key = tokens
+            .next()
+            .is_some_and(|token| is_word(&token, "template"));
+        let is_set =
+            matches!(tokens.next(), Some(TokenTree::Punct(punct)) if punct.as_char() == '=');
+        if !is_key || !is_set {
+            return None;
+        }
+        let path: TokenStream = tokens.collect();
+        let parsed = Path::parse_mod_style.parse2(path.clone()).ok();
+        if parsed.is_none() {
+            problems.at(
+                path,
+                "name the function of the template, by its path: `#[verify(template = nats_stream)]`",
+            );
+        }
+        Some(parsed)
     }
 
     fn parse(

@@ -16,6 +16,7 @@ use crate::keys::Spanned;
 use crate::problems::Problems;
 use crate::rules::{connection_rule, rules};
 use crate::spans::{ends, ours, respan, respan_to};
+use crate::template;
 use crate::valid::validate;
 
 /// `#[change(..)]`: what stands behind the function.
@@ -75,6 +76,9 @@ pub(crate) fn rollback(attribute: TokenStream, item: &TokenStream) -> TokenStrea
 /// `#[verify(..)]`
 pub(crate) fn verify(attribute: TokenStream, item: &TokenStream) -> TokenStream {
     let mut problems = Problems::default();
+    if let Some(template) = LinkAttr::of_template(&attribute, &mut problems) {
+        return template::verify(template.as_ref(), item, problems);
+    }
     let attr = LinkAttr::verify(attribute, &mut problems);
     let kind = Kind {
         attribute: "verify",
@@ -285,7 +289,7 @@ fn call(function: &Function, answer: &TokenStream, erase: &TokenStream) -> Token
 /// `<T as Argument>::what`. A type that is no argument is an error at each place that names the
 /// trait; the compiler shows it once if all of them have the same span, that of the whole type. It
 /// also must not take the type for the user's, or it proposes to borrow what is borrowed already.
-fn argument(ty: &Type, what: &TokenStream) -> TokenStream {
+pub(crate) fn argument(ty: &Type, what: &TokenStream) -> TokenStream {
     let ty = respan(ty.to_token_stream());
     let (first, last) = ends(&ty);
     let open = quote_spanned!(first=> <);

@@ -13,7 +13,7 @@ use crate::attr::{
 use crate::build_script;
 use crate::expand::duration;
 use crate::folder;
-use crate::keys::{Entry, Key, Owner, Spanned, entries, split, string};
+use crate::keys::{Entry, Key, Owner, Spanned, entries, literal, split};
 use crate::problems::Problems;
 
 const OWNER: Owner = Owner::Macro {
@@ -205,18 +205,6 @@ fn path(part: &[TokenTree], problems: &mut Problems) -> Option<Spanned<String>> 
         return None;
     }
     Some(Spanned { value, tokens })
-}
-
-/// The text of a token; a fragment of another macro counts as what it wraps.
-fn literal(token: &TokenTree) -> Option<String> {
-    match token {
-        TokenTree::Group(group) if group.delimiter() == proc_macro2::Delimiter::None => {
-            let mut tokens = group.stream().into_iter();
-            let token = tokens.next()?;
-            tokens.next().is_none().then(|| literal(&token))?
-        }
-        token => string(token),
-    }
 }
 
 fn expand(arguments: &Arguments, path: &str, files: &[String]) -> TokenStream {

@@ -6,7 +6,7 @@ use syn::parse::{ParseStream, Parser};
 use syn::{Attribute, Expr, ExprLit, FnArg, Lit, Meta, Signature, Type, Visibility};
 
 /// What the attributes must know of the function below them.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Function {
     /// The attributes that decide whether the function exists: they go on everything emitted.
     pub(crate) cfgs: Vec<TokenStream>,

@@ -310,7 +310,12 @@ fn single(tokens: impl IntoIterator<Item = TokenTree>) -> Option<TokenTree> {
     }
 }
 
-pub(crate) fn string(token: &TokenTree) -> Option<String> {
+/// The text of a token; a fragment of another macro counts as what it wraps.
+pub(crate) fn literal(token: &TokenTree) -> Option<String> {
+    string(&single([token.clone()])?)
+}
+
+fn string(token: &TokenTree) -> Option<String> {
     let TokenTree::Literal(literal) = token else {
         return None;
     };

@@ -1,5 +1,6 @@
 //! The macros of Flamingock. Use them as `flamingock::change`, `flamingock::rollback`,
-//! `flamingock::verify` and `flamingock::include_files`; the code that they generate needs that crate.
+//! `flamingock::verify`, `flamingock::template` and `flamingock::include_files`; the code that they
+//! generate needs that crate.
 
 mod attr;
 mod build_script;
@@ -13,6 +14,7 @@ mod problems;
 mod rules;
 mod spans;
 mod suggest;
+mod template;
 mod valid;
 
 use proc_macro::TokenStream;
@@ -113,10 +115,36 @@ pub fn rollback(attribute: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// It settles what became of a change that stopped half-way, without a person. It returns `bool` or
 /// `Result<bool, E>`: true when the change's effect is there. Path, arguments and what is refused
-/// are as for [`rollback`](macro@rollback); it has no keys.
+/// are as for [`rollback`](macro@rollback); it has no keys. The probe of a template names that as
+/// `#[verify(template = nats_stream)]`: see [`template`](macro@template).
 #[proc_macro_attribute]
 pub fn verify(attribute: TokenStream, item: TokenStream) -> TokenStream {
     beside(item, |item| expand::verify(attribute.into(), item))
+}
+
+/// Makes an async function a template: what files of YAML and TOML can name, with a payload.
+///
+/// Its first argument is the payload, by value: any type that serde reads from a file,
+/// `T: DeserializeOwned + Send`. Payloads are read when the application starts, before anything runs,
+/// and again for each call. The other arguments, the return type and what is refused are as for
+/// [`change`](macro@change): with a connection among them, a file that names the template runs in a
+/// transaction.
+///
+/// # Keys
+///
+/// | key | shape | without it |
+/// |---|---|---|
+/// | the name, which comes first | text of letters, digits, `-`, `_` and `.`; unique in the binary | required |
+/// | `detached` | the word alone: the template is in no registry and is known only where a list names it, `flamingock::templates![nats_stream]` | it is registered |
+///
+/// # Its probe
+///
+/// `#[verify(template = nats_stream)]` on another function tells whether the effect of a payload is
+/// there: the payload of `verify` in the file comes first, of a type of its own, and the answer is
+/// `bool` or `Result<bool, E>`.
+#[proc_macro_attribute]
+pub fn template(attribute: TokenStream, item: TokenStream) -> TokenStream {
+    beside(item, |item| template::template(attribute.into(), item))
 }
 
 /// Makes changes of the files of a folder.

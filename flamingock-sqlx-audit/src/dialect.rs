@@ -49,6 +49,8 @@ pub struct Dialect {
     /// The text of its own, `$newest`, that reads the newest entries, where there is one: it answers
     /// JSON, the schema and then a list of what the other databases answer as rows.
     pub(crate) newest: Option<&'static str>,
+    /// What runs it within `snapshot`; empty where there is none.
+    pub(crate) run_newest: &'static str,
     pub(crate) history: &'static str,
     /// The services that have a lock or an entry, by name.
     pub(crate) services: &'static str,

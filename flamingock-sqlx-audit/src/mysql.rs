@@ -175,7 +175,8 @@ VALUES ($service, $lane, '', '1970-01-01')",
   b.change_id, b.seq, b.state, b.transaction_mode, b.origin, b.digest, b.attempt, b.run_id, b.stage,
   b.change_order, b.target, DATE_FORMAT(b.started_at, '%Y-%m-%dT%H:%i:%s.%fZ'),
   CASE WHEN b.state IN ('APPLIED', 'MANUAL_MARKED_AS_APPLIED') THEN NULL ELSE b.error END,
-  b.recovery
+  b.recovery,
+  CASE WHEN b.state IN ('APPLIED', 'MANUAL_MARKED_AS_APPLIED') THEN NULL ELSE b.reason END
 FROM (SELECT 1) AS one
 LEFT JOIN {lock} k ON k.service = $service AND k.lane = $lane
 LEFT JOIN {lease} e ON e.service = k.service AND e.lane = k.lane
@@ -185,6 +186,7 @@ LEFT JOIN (SELECT service, change_id, MAX(seq) AS seq FROM {audit} WHERE service
     GROUP BY service, change_id) m ON TRUE
 LEFT JOIN {audit} b ON b.seq = m.seq",
     newest: None,
+    run_newest: "",
     history: "SELECT a.seq, a.service, a.run_id, a.fence,
   DATE_FORMAT(a.started_at, '%Y-%m-%dT%H:%i:%s.%fZ'),
   DATE_FORMAT(a.finished_at, '%Y-%m-%dT%H:%i:%s.%fZ'),

@@ -203,6 +203,7 @@ VALUES ($service, $lane, '', to_timestamp(0)) ON CONFLICT DO NOTHING",
 FROM (SELECT 1) AS one
 LEFT JOIN {lock} k ON k.service = $service AND k.lane = $lane
 LEFT JOIN {lease} e ON e.service = $service AND e.lane = $lane",
+    run_newest: "pg_catalog.query_to_xml($newest, false, true, '')::text",
     newest: Some(
         "WITH RECURSIVE k(change_id, seq) AS (
   (SELECT a.change_id, a.seq FROM {audit} a WHERE a.service = $service
@@ -218,7 +219,8 @@ SELECT replace(replace(replace(json_build_array(
     x.attempt::text, x.run_id, x.stage, x.change_order, x.target,
     to_char(x.started_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'),
     CASE WHEN x.state IN ('APPLIED', 'MANUAL_MARKED_AS_APPLIED') THEN NULL ELSE x.error END,
-    x.recovery)))::text,
+    x.recovery,
+    CASE WHEN x.state IN ('APPLIED', 'MANUAL_MARKED_AS_APPLIED') THEN NULL ELSE x.reason END)))::text,
   '&', E'\\\\u0026'), '<', E'\\\\u003c'), '>', E'\\\\u003e') AS newest
 FROM k CROSS JOIN LATERAL (SELECT * FROM {audit} a WHERE a.seq = k.seq LIMIT 1) x",
     ),

@@ -111,6 +111,8 @@ pub struct NewestRow {
     pub error: Option<String>,
     /// What the code said about recovery then.
     pub recovery: String,
+    /// A person's words, or how far the attempt came; none for one that is applied.
+    pub reason: Option<String>,
 }
 
 /// The lock row with its lease.

@@ -276,12 +276,14 @@ SELECT 'main', (SELECT file = '' FROM pragma_database_list WHERE name = 'main'),
   b.change_id, b.seq, b.state, b.transaction_mode, b.origin, b.digest, b.attempt, b.run_id, b.stage,
   b.change_order, b.target, b.started_at,
   CASE WHEN b.state IN ('APPLIED', 'MANUAL_MARKED_AS_APPLIED') THEN NULL ELSE b.error END,
-  b.recovery
+  b.recovery,
+  CASE WHEN b.state IN ('APPLIED', 'MANUAL_MARKED_AS_APPLIED') THEN NULL ELSE b.reason END
 FROM (SELECT 1) AS one
 LEFT JOIN {lock} c ON c.service = $service AND c.lane = $lane
 LEFT JOIN {lease} e ON e.service = c.service AND e.lane = c.lane
 LEFT JOIN (k CROSS JOIN {audit} b ON b.seq = k.seq)",
     newest: None,
+    run_newest: "",
     history: "SELECT a.seq, a.service, a.run_id, a.fence, a.started_at, a.finished_at,
   a.attempt, a.stage, a.change_id, a.change_order, a.author, a.description, a.target, a.state,
   a.transaction_mode, a.recovery, a.origin, a.digest, a.duration_us, a.host, a.pid, a.app_version,

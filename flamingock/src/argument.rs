@@ -157,10 +157,30 @@ pub enum Session<'a, 'c> {
     MySqlTransaction(&'a mut Transaction<'c, MySql>),
 }
 
-impl Session<'_, '_> {
+impl<'c> Session<'_, 'c> {
     /// No connection.
     pub fn none() -> Self {
         Session::None(PhantomData)
+    }
+
+    /// The same for a shorter time: a change of several steps gives it to each of them.
+    #[cfg(feature = "templates")]
+    pub(crate) fn reborrow(&mut self) -> Session<'_, 'c> {
+        match self {
+            Session::None(_) => Session::None(PhantomData),
+            #[cfg(feature = "sqlite")]
+            Session::Sqlite(connection) => Session::Sqlite(connection),
+            #[cfg(feature = "sqlite")]
+            Session::SqliteTransaction(open) => Session::SqliteTransaction(open),
+            #[cfg(feature = "postgres")]
+            Session::Postgres(connection) => Session::Postgres(connection),
+            #[cfg(feature = "postgres")]
+            Session::PostgresTransaction(open) => Session::PostgresTransaction(open),
+            #[cfg(feature = "mysql")]
+            Session::MySql(connection) => Session::MySql(connection),
+            #[cfg(feature = "mysql")]
+            Session::MySqlTransaction(open) => Session::MySqlTransaction(open),
+        }
     }
 }
 
@@ -202,7 +222,7 @@ pub struct Inputs<'a, 'c> {
 }
 
 impl<'a> Inputs<'a, '_> {
-    fn value<T: ?Sized + Send + Sync + 'static>(&self) -> Option<&'a T> {
+    pub(crate) fn value<T: ?Sized + Send + Sync + 'static>(&self) -> Option<&'a T> {
         self.values.iter().find_map(|values| values.get::<T>())
     }
 

@@ -140,7 +140,7 @@ pub struct NewEntry {
     pub location: String,
     /// The chain of causes, outermost first.
     pub error: Option<ErrorChain>,
-    /// A person's words.
+    /// A person's words; in a run, the step that the attempt came to: `step 2 of 5`.
     pub reason: Option<String>,
     /// The machine, the process and the run's metadata.
     pub origin_facts: Arc<Facts>,
@@ -219,6 +219,8 @@ pub struct Newest {
     pub error: Option<ErrorChain>,
     /// What the code said about recovery then: "manual" or "retry".
     pub recovery: String,
+    /// A person's words, or how far the attempt came: `step 2 of 5`. None for one that is applied.
+    pub reason: Option<String>,
 }
 
 /// One possession of a service's lock.

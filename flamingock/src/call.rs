@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use crate::argument::{Inputs, Session, Values};
 use crate::audit::ErrorChain;
-use crate::change::{Body, BoxError, Code, Definition};
+use crate::change::{Body, BoxError, Definition};
 
 /// How long a statement of ours may still take once the lock is lost.
 pub(crate) const GRACE: Duration = Duration::from_secs(10);
@@ -185,12 +185,7 @@ impl Invocation<'_> {
             values: self.values,
         };
         // Taking the arguments is the function's code too, as far as panics go.
-        let call = async {
-            match body.code {
-                Code::Function(call) => call(inputs, []).await,
-                Code::Read(read) => read.call(inputs, []).await,
-            }
-        };
+        let call = async { body.invoke(inputs).await };
         self.watch(call).await
     }
 

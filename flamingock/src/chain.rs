@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::secrets::Scrubbed;
+
 /// An error with its causes, as texts: what the audit and the report keep.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
@@ -20,6 +22,12 @@ impl ErrorChain {
         let mut chain = ErrorChain(Vec::new());
         let mut next = Some(error);
         while let Some(error) = next {
+            if let Some(scrubbed) = error.downcast_ref::<Scrubbed>() {
+                for text in scrubbed.texts() {
+                    chain.push(text);
+                }
+                break;
+            }
             chain.push(&error.to_string());
             next = error.source();
         }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::argument::{Inputs, Need, Outlives, connections};
 use crate::script::Script;
+use crate::steps::Step;
 
 /// Any error that a change may return, as the engine keeps it.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync + 'static>;
@@ -110,6 +111,16 @@ pub trait Callable<T>: fmt::Debug + Send + Sync {
     fn script(&self) -> Option<&Script> {
         None
     }
+
+    /// Its steps, if it has any.
+    fn steps(&self) -> Option<&'static [Step]> {
+        None
+    }
+
+    /// The secrets that it takes, by name.
+    fn secrets(&self) -> Vec<&'static str> {
+        Vec::new()
+    }
 }
 
 /// One function of the user: a change, a rollback (`T = ()`) or a verify (`T = bool`); or what stands
@@ -148,10 +159,38 @@ impl<T> Body<T> {
     }
 
     /// The SQL, if that is all there is.
+    #[cfg_attr(
+        not(feature = "_sqlx"),
+        expect(dead_code, reason = "what only databases use")
+    )]
     pub(crate) fn script(&self) -> Option<&'static Script> {
         match self.code {
             Code::Function(_) => None,
             Code::Read(read) => read.script(),
+        }
+    }
+
+    /// Its steps, if it has any.
+    pub(crate) fn steps(&self) -> Option<&'static [Step]> {
+        match self.code {
+            Code::Function(_) => None,
+            Code::Read(read) => read.steps(),
+        }
+    }
+
+    /// The secrets that it takes, by name.
+    pub(crate) fn secrets(&self) -> Vec<&'static str> {
+        match self.code {
+            Code::Function(_) => Vec::new(),
+            Code::Read(read) => read.secrets(),
+        }
+    }
+
+    /// Calls the function. Taking its arguments may panic as well as the function itself.
+    pub(crate) fn invoke<'a, 'c: 'a>(&self, inputs: Inputs<'a, 'c>) -> Answer<'a, T> {
+        match self.code {
+            Code::Function(call) => call(inputs, []),
+            Code::Read(read) => read.call(inputs, []),
         }
     }
 }
@@ -214,6 +253,14 @@ impl Definition {
     /// Where the change stands in the source.
     pub fn location(&self) -> Location {
         self.body.location
+    }
+
+    /// The secrets that its functions take, by name.
+    pub(crate) fn secrets(&self) -> Vec<&'static str> {
+        let mut names = self.body.secrets();
+        names.extend(self.rollback.map(Body::secrets).unwrap_or_default());
+        names.extend(self.verify.map(Body::secrets).unwrap_or_default());
+        names
     }
 }
 

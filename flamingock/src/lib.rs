@@ -177,6 +177,10 @@
 //!
 //! None is on by default. With none, the store is a [`MemoryStore`] or one of your own.
 
+// What the macros write names the crate as its users do.
+#[cfg(all(test, feature = "templates"))]
+extern crate self as flamingock;
+
 pub mod adopt;
 mod argument;
 #[cfg_attr(
@@ -185,6 +189,8 @@ mod argument;
 )]
 mod attempt;
 pub mod audit;
+#[cfg(any(feature = "webhook", feature = "http"))]
+mod authorities;
 #[cfg_attr(
     not(feature = "_sqlx"),
     expect(dead_code, reason = "what only databases use")
@@ -226,11 +232,17 @@ mod release;
 mod report;
 mod runner;
 mod script;
+#[cfg_attr(
+    not(feature = "templates"),
+    expect(dead_code, reason = "what only templates use")
+)]
+mod secrets;
 mod services;
 #[cfg(feature = "_sqlx")]
 mod sql;
 #[cfg(feature = "_sqlx")]
 mod statements;
+mod steps;
 mod storage;
 mod suggest;
 #[cfg_attr(
@@ -239,9 +251,12 @@ mod suggest;
 )]
 mod tables;
 mod target;
+#[cfg(feature = "templates")]
+pub mod template;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod undo;
+mod walk;
 #[cfg(feature = "webhook")]
 pub mod webhook;
 
@@ -295,6 +310,30 @@ pub use flamingock_macros::include_files;
 /// ```
 ///
 pub use flamingock_macros::rollback;
+/// The attribute of a template: `#[template("nats-stream")]`, on a function that takes what a file
+/// says, and besides that what a change may take.
+///
+/// ```
+/// use flamingock::{BoxError, template};
+/// # struct Broker;
+/// # impl Broker { async fn create(&self, _: &str) -> Result<(), BoxError> { Ok(()) } }
+///
+/// #[derive(serde::Deserialize)]
+/// #[serde(deny_unknown_fields)]
+/// struct Stream {
+///     name: String,
+/// }
+///
+/// #[template("nats-stream", detached)]
+/// async fn nats_stream(stream: Stream, broker: &Broker) -> Result<(), BoxError> {
+///     broker.create(&stream.name).await
+/// }
+///
+/// assert_eq!(flamingock::templates![nats_stream][0].name(), "nats-stream");
+/// ```
+///
+#[cfg(feature = "templates")]
+pub use flamingock_macros::template;
 /// The attribute of a probe: `#[verify(the_change)]`.
 ///
 /// ```
@@ -324,7 +363,10 @@ pub use operate::{Issue, Resolution, Resolved};
 pub use pipeline::{Problem, Stage};
 pub use plan::Note;
 pub use probe::{Probe, Verdict};
-pub use report::{ChangeReport, Counts, MissingChange, Outcome, Report, StageReport, TargetReport};
+pub use report::{
+    ChangeReport, Counts, MissingChange, Outcome, Report, StageReport, StepOutcome, StepReport,
+    TargetReport,
+};
 pub use runner::{Mode, Policy, Rule, Run, Runner};
 pub use services::{LastRun, ServiceStatus};
 #[cfg(feature = "_sqlx")]
@@ -377,10 +419,19 @@ pub mod __private {
         default_author, erase_change, erase_verify,
     };
     pub use crate::files::{Defaults, EmbeddedFolder};
+    #[cfg(feature = "templates")]
+    pub use crate::registry::FLAMINGOCK_TEMPLATES_0_1;
     pub use crate::registry::{
         FLAMINGOCK_CHANGES_0_1, FLAMINGOCK_FOLDERS_0_1, FLAMINGOCK_INCLUDES_0_1, Include,
     };
     pub use crate::script::Script;
+    pub use crate::secrets::SecretResolver;
+    pub use crate::steps::Step;
+    #[cfg(feature = "templates")]
+    pub use crate::template::{
+        HasTemplateVerify, IsPayload, IsTemplate, Mistake, Payload, REFUSED_TEMPLATE, Template,
+        TemplateBody, TemplateCall, TemplateLink, TemplateUnlinked, Work, refuse_payload,
+    };
     pub use linkme;
 
     /// What splits scripts, for the tests and the fuzz target.

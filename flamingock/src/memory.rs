@@ -206,6 +206,7 @@ fn newest_of(entry: &Entry) -> Newest {
         started_at: entry.started_at.clone(),
         error: entry.entry.error.clone(),
         recovery: entry.entry.recovery.clone(),
+        reason: entry.entry.reason.clone(),
     }
 }
 

@@ -154,6 +154,8 @@ impl Listener for Metrics {
             | Happened::TargetWaited { .. }
             | Happened::TargetReady { .. }
             | Happened::ChangeStarted { .. }
+            | Happened::StepStarted { .. }
+            | Happened::StepEnded { .. }
             | Happened::Probed(_) => {}
         }
         Ok(())

@@ -40,6 +40,11 @@ pub enum Note {
     CommittedMidway,
     /// An attempt that nobody saw end turned out to be applied.
     FoundApplied,
+    /// The attempt before, which did not come to its end, came to this step.
+    Reached {
+        /// Which one, and what was done with it: `step 2 of 5`, `rolling back step 1 of 5`.
+        step: String,
+    },
     /// The run that has the lock is working at it. Only [`Runner::plan`](crate::Runner::plan) says
     /// so.
     Running,
@@ -68,6 +73,7 @@ impl fmt::Display for Note {
             Note::FoundApplied => {
                 f.write_str("found applied, by an attempt that was not seen to end or by another hand")
             }
+            Note::Reached { step } => write!(f, "the attempt before came to: {step}"),
             Note::Running => f.write_str("the run that has the lock is working at it"),
             Note::Undone => f.write_str("it was undone"),
         }
@@ -257,6 +263,11 @@ fn step(definition: &'static Definition, newest: Option<Newest>, selected: bool)
             Repeat::OnChange => Note::Again { applied },
         });
     }
+    if selected && let Some(step) = newest.as_ref().and_then(reached) {
+        notes.push(Note::Reached {
+            step: step.to_owned(),
+        });
+    }
     let attempt = newest
         .as_ref()
         .map_or(1, |newest| newest.attempt.saturating_add(1));
@@ -267,6 +278,15 @@ fn step(definition: &'static Definition, newest: Option<Newest>, selected: bool)
         newest,
         notes,
     }
+}
+
+/// The step that an attempt came to which did not come to its end.
+pub(crate) fn reached(newest: &Newest) -> Option<&str> {
+    let unfinished = matches!(
+        newest.state,
+        State::Started | State::Failed | State::RollbackFailed
+    );
+    newest.reason.as_deref().filter(|_| unfinished)
 }
 
 /// Notes every change that was never tried although a later one of its stage is applied.

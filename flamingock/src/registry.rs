@@ -5,8 +5,10 @@ use std::collections::HashSet;
 use linkme::distributed_slice;
 
 use crate::change::{Definition, Location};
-use crate::files::EmbeddedFolder;
+use crate::files::{EmbeddedFolder, Templates};
 use crate::pipeline::Problem;
+#[cfg(feature = "templates")]
+use crate::template::Template;
 
 /// Every `#[change]` of the binary. Linker sections are keyed by this name alone, so it carries the
 /// version whose layout the entries have.
@@ -20,6 +22,11 @@ pub static FLAMINGOCK_INCLUDES_0_1: [Include];
 /// Every folder that `include_files!` has embedded.
 #[distributed_slice]
 pub static FLAMINGOCK_FOLDERS_0_1: [&'static EmbeddedFolder];
+
+/// Every `#[template]` of the binary.
+#[cfg(feature = "templates")]
+#[distributed_slice]
+pub static FLAMINGOCK_TEMPLATES_0_1: [&'static Template];
 
 /// A crate that must contribute changes.
 #[derive(Clone, Copy, Debug)]
@@ -109,8 +116,8 @@ macro_rules! changes {
 
 /// Every registered change, of code and of files, after the proof that each included crate
 /// contributed some.
-pub(crate) fn collect() -> Result<Vec<&'static Definition>, Vec<Problem>> {
-    let (mut changes, mut problems) = of_folders(&FLAMINGOCK_FOLDERS_0_1);
+pub(crate) fn collect(templates: &Templates) -> Result<Vec<&'static Definition>, Vec<Problem>> {
+    let (mut changes, mut problems) = of_folders(&FLAMINGOCK_FOLDERS_0_1, templates);
     changes.splice(0..0, FLAMINGOCK_CHANGES_0_1.iter().copied());
     // What a folder would have contributed is not known where it could not be read.
     if problems.is_empty() {
@@ -123,10 +130,11 @@ pub(crate) fn collect() -> Result<Vec<&'static Definition>, Vec<Problem>> {
 /// The changes of folders, and what is wrong with those that could not be read.
 pub(crate) fn of_folders(
     folders: &[&'static EmbeddedFolder],
+    templates: &Templates,
 ) -> (Vec<&'static Definition>, Vec<Problem>) {
     let (mut changes, mut problems) = (Vec::new(), Vec::new());
     for folder in folders {
-        match folder.definitions() {
+        match folder.definitions(templates) {
             Ok(definitions) => changes.extend(definitions),
             Err(found) => problems.extend(found),
         }

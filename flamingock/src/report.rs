@@ -25,7 +25,8 @@ pub enum Outcome {
     RolledBack,
     /// It needs a person, or stands behind one that does, or behind one that failed.
     Blocked,
-    /// The run did not come to it, or did not start it since its target system was not ready.
+    /// The run did not come to it, or did not start it since its target system was not ready or a
+    /// secret that it takes was not known.
     NotReached,
     /// The runner's tags leave it out.
     Filtered,
@@ -89,6 +90,36 @@ pub struct ChangeReport {
     pub issue: Option<Cause>,
     /// What else somebody should see.
     pub notes: Vec<Note>,
+    /// The steps that this run came to, in a change that has steps.
+    pub steps: Vec<StepReport>,
+}
+
+/// A step of a change in the report.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct StepReport {
+    /// Its number in the change, from 1.
+    pub number: usize,
+    /// What became of it.
+    pub outcome: StepOutcome,
+    /// How long it took, without its rollback; none while it runs.
+    #[serde(rename = "duration_ms", serialize_with = "milliseconds_if_any")]
+    pub duration: Option<Duration>,
+}
+
+/// What became of a step in a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum StepOutcome {
+    /// It succeeded.
+    Applied,
+    /// It failed, or was not seen to end, and what it did was not undone.
+    Failed,
+    /// What it did is undone.
+    RolledBack,
+    /// Its rollback failed.
+    RollbackFailed,
 }
 
 impl ChangeReport {

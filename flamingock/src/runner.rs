@@ -18,9 +18,12 @@ use crate::listener::{LISTENER_TIMEOUT, Listener};
 use crate::lock::{LockOptions, OnLockTimeout};
 use crate::pipeline::{Problem, Stage};
 use crate::report::Report;
+use crate::secrets::{Environment, SecretResolver};
 use crate::storage::{IntoStorage, OpenStorage};
 use crate::tables::Tables;
 use crate::target::{DEFAULT, TargetSystem};
+#[cfg(feature = "templates")]
+use crate::template::Template;
 use crate::undo::UndoTarget;
 
 /// What to do about something that does not stop a run by itself.
@@ -115,6 +118,9 @@ pub(crate) struct Settings {
     pub(crate) parallel_stages: usize,
     pub(crate) changes: Option<Vec<&'static Definition>>,
     pub(crate) folders: Vec<&'static EmbeddedFolder>,
+    #[cfg(feature = "templates")]
+    pub(crate) templates: Vec<&'static Template>,
+    pub(crate) secrets: Arc<dyn SecretResolver>,
     pub(crate) lock: LockOptions,
     pub(crate) on_lock_timeout: OnLockTimeout,
     pub(crate) tables: Tables,
@@ -212,6 +218,9 @@ impl Runner {
                 parallel_stages: 1,
                 changes: None,
                 folders: Vec::new(),
+                #[cfg(feature = "templates")]
+                templates: Vec::new(),
+                secrets: Arc::new(Environment),
                 lock: LockOptions::default(),
                 on_lock_timeout: OnLockTimeout::default(),
                 tables: Tables::default(),
@@ -382,6 +391,23 @@ impl Runner {
     /// run together, and with what is given to [`changes`](Self::changes).
     pub fn files(mut self, folder: &'static EmbeddedFolder) -> Runner {
         self.settings.folders.push(folder);
+        self
+    }
+
+    /// Adds templates that files can name, beside the built-in ones and those that the linker
+    /// collected: `templates(flamingock::templates![nats_stream])`. A `detached` template is only
+    /// known by such a list.
+    #[cfg(feature = "templates")]
+    pub fn templates(mut self, templates: impl IntoIterator<Item = &'static Template>) -> Runner {
+        self.settings.templates.extend(templates);
+        self
+    }
+
+    /// Where the values of secrets are looked up that files name, `${secret:NAME}`, when their change
+    /// is about to run. The environment, if it is not set.
+    #[cfg(feature = "templates")]
+    pub fn secrets(mut self, resolver: impl SecretResolver + 'static) -> Runner {
+        self.settings.secrets = Arc::new(resolver);
         self
     }
 

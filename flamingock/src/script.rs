@@ -43,6 +43,16 @@ impl Script {
             .map_err(|error| error.in_file(self.file).from_line(first))
     }
 
+    /// Whether the server can be given all of it at once, with something behind it.
+    pub(crate) fn is_one_text(&self, kind: DatabaseKind) -> bool {
+        !self.text.contains("/*!") || !self.read(kind).is_ok_and(|read| read.may_be_empty)
+    }
+
+    /// Whether it leaves settings behind on its connection.
+    pub(crate) fn sets_session(&self, kind: DatabaseKind) -> bool {
+        self.read(kind).is_ok_and(|read| read.sets_session)
+    }
+
     /// The place of a line of the text, counted from 1.
     pub(crate) fn location(&self, line: usize) -> Location {
         let further = u32::try_from(line.saturating_sub(1)).unwrap_or(u32::MAX);

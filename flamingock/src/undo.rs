@@ -1,5 +1,6 @@
 //! Undo: which changes are taken back, and in which order.
 
+use crate::change::Code;
 use crate::decision::Decision;
 use crate::pipeline::Problem;
 use crate::plan::Step;
@@ -51,9 +52,18 @@ pub(crate) fn select<'a>(
         .filter(|step| step.definition.rollback.is_none())
         .map(|step| {
             let id = step.definition.id;
-            let missing = match step.definition.body.script() {
-                None => "`#[rollback]`",
-                Some(_) => "rollback beside its file",
+            let body = &step.definition.body;
+            let lacking = body.steps().and_then(|steps| {
+                let index = steps.iter().position(|step| step.rollback.is_none())?;
+                Some(crate::steps::place(index, steps.len()))
+            });
+            let missing = match (lacking, body.code) {
+                (Some(place), _) => format!("rollback: {place} has none"),
+                (None, Code::Function(_)) => "`#[rollback]`".to_owned(),
+                (None, Code::Read(_)) if body.location.file.ends_with(".sql") => {
+                    "rollback beside its file".to_owned()
+                }
+                (None, Code::Read(_)) => "`rollback` in its file".to_owned(),
             };
             Problem::at(
                 step.definition.location(),

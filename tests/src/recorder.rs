@@ -70,6 +70,30 @@ fn line(event: &Event) -> String {
                 .unwrap_or_default();
             format!("{} {attempt} {}{error}", change.id, change.outcome)
         }
+        Happened::StepStarted {
+            id,
+            step,
+            steps,
+            rollback,
+            ..
+        } => format!("{id} {}step {step} of {steps} started", back(*rollback)),
+        Happened::StepEnded {
+            id,
+            step,
+            steps,
+            rollback,
+            error,
+            ..
+        } => {
+            let error = error
+                .as_ref()
+                .map(|error| format!(": {}", error.causes()[0]))
+                .unwrap_or_default();
+            format!(
+                "{id} {}step {step} of {steps} ended{error}",
+                back(*rollback)
+            )
+        }
         Happened::Probed(probe) => format!("{} there: {:?}", probe.change_id, probe.there),
         Happened::IssueFound { id, cause, .. } => format!("{id} issue: {cause:?}"),
         Happened::RunEnded { error, .. } => {
@@ -78,4 +102,8 @@ fn line(event: &Event) -> String {
         }
         other => format!("{other:?}"),
     }
+}
+
+fn back(rollback: bool) -> &'static str {
+    if rollback { "rollback of " } else { "" }
 }

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use flamingock::{Note, Outcome, Runner, change, changes, rollback};
 use flamingock_tests::{
-    Backend as _, Gate, MariaDb, TestDatabase, count, done, execute, query, strings, with_table,
+    Backend as _, Gate, MariaDb, TestDatabase, audit, count, done, execute, query, script, strings,
+    with_table,
 };
 use sqlx::pool::PoolOptions;
 use sqlx::{Connection as _, MySqlConnection, MySqlPool};
@@ -457,4 +458,24 @@ async fn a_statement_that_takes_longer_than_its_limit_fails_the_change_alone() {
     assert!(error.to_string().contains("max_statement_time"), "{error}");
     let limit = "SELECT CAST(@@SESSION.max_statement_time AS CHAR)";
     assert_eq!(strings(&pool, limit).await, ["0.000000"]);
+}
+
+#[tokio::test]
+async fn a_file_of_more_than_the_server_takes_leaves_nothing() {
+    let (_database, pool) = fresh().await;
+    // Its default is 16 MiB.
+    let long = "x".repeat(17 << 20);
+    let text = format!("INSERT INTO done VALUES ('1');\nSELECT '{long}';");
+    let error = Runner::new(&pool)
+        .files(script(&text))
+        .run()
+        .await
+        .unwrap_err();
+    let change = error.report().unwrap().changes().next().unwrap().clone();
+    assert_eq!(change.outcome, Outcome::RolledBack, "{error}");
+    assert_eq!(done(&pool).await, Vec::<String>::new());
+    // It says so, or it hangs up: then the attempt is on record.
+    let entries = audit(&pool).await;
+    let failed = ["script 1 FAILED shared", "script 1 ROLLED_BACK shared"];
+    assert!(entries.is_empty() || entries == failed, "{entries:?}");
 }

@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use flamingock::{Note, Outcome, Runner, change, changes};
 use flamingock_tests::{
-    Backend as _, Postgres, TestDatabase, audit, done, execute, query, strings, with_table,
+    Backend as _, Postgres, TestDatabase, audit, done, execute, query, strings, try_execute,
+    with_table,
 };
 use sqlx::pool::PoolOptions;
 use sqlx::{PgConnection, PgPool};
@@ -299,4 +300,51 @@ async fn what_a_change_sets_on_its_session_does_not_reach_the_application() {
     assert!(runner.run().await.unwrap().is_success());
     let settings = "SELECT current_setting('statement_timeout'), current_schema()";
     assert_eq!(strings(&pool, settings).await, ["0|public"]);
+}
+
+#[change(id = "one", order = "001", detached)]
+async fn one(db: &mut PgConnection) -> Result<(), sqlx::Error> {
+    query(db, "INSERT INTO done VALUES ('one')").await.map(drop)
+}
+
+#[change(id = "two", order = "002", detached)]
+async fn two(db: &mut PgConnection) -> Result<(), sqlx::Error> {
+    query(db, "INSERT INTO done VALUES ('two')").await.map(drop)
+}
+
+/// As it is where the server was built without XML.
+#[tokio::test]
+async fn a_server_that_cannot_run_a_text_within_a_statement_is_asked_twice() {
+    let (database, pool) = fresh().await;
+    let role = format!("plain_{:08x}", rand::random::<u32>());
+    let deny = "REVOKE EXECUTE ON FUNCTION pg_catalog.query_to_xml(text, boolean, boolean, text) FROM PUBLIC";
+    execute(&pool, deny).await;
+    let allow = format!(
+        "CREATE ROLE {role}; GRANT ALL ON SCHEMA public TO {role}; GRANT ALL ON ALL TABLES IN SCHEMA public TO {role}"
+    );
+    execute(&pool, &allow).await;
+    let set_role = format!("SET ROLE {role}");
+    let options = PoolOptions::<sqlx::Postgres>::new().after_connect(move |connection, _| {
+        let set_role = set_role.clone();
+        Box::pin(async move { query(connection, &set_role).await.map(drop) })
+    });
+    let plain = options.connect(&database.url).await.unwrap();
+    let refused = try_execute(&plain, "SELECT query_to_xml('SELECT 1', true, true, '')").await;
+    assert!(refused.is_err());
+
+    let run = async |changes: &[&'static flamingock::__private::Definition]| {
+        let runner = Runner::new(&plain).changes(changes.iter().copied());
+        runner.run().await.unwrap().counts()
+    };
+    assert_eq!(run(&changes![one]).await.newly_applied, 1);
+    assert_eq!(run(&changes![one]).await.already_applied, 1);
+    let counts = run(&changes![one, two]).await;
+    assert_eq!((counts.already_applied, counts.newly_applied), (1, 1));
+    assert_eq!(run(&changes![one]).await.already_applied, 1);
+    assert_eq!(
+        audit(&pool).await,
+        ["one 1 APPLIED shared", "two 1 APPLIED shared"]
+    );
+    plain.close().await;
+    execute(&pool, &format!("DROP OWNED BY {role}; DROP ROLE {role}")).await;
 }

@@ -3,8 +3,9 @@
 #![allow(clippy::unwrap_used)]
 
 use flamingock::{Error, Runner, change, changes};
-use flamingock_tests::{Backend as _, Sqlite, audit, done, query, with_table};
+use flamingock_tests::{Backend as _, Sqlite, audit, done, execute, folder, query, with_table};
 use sqlx::SqliteConnection;
+use sqlx::sqlite::SqlitePoolOptions;
 
 #[change(id = "rolls-back", order = "001", detached)]
 async fn rolls_back(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
@@ -59,4 +60,20 @@ async fn a_transaction_that_the_change_committed_itself_has_left_something() {
     );
     assert_eq!(audit(&pool).await, ["commits 1 FAILED none"]);
     assert_eq!(done(&pool).await, ["kept"]);
+}
+
+#[tokio::test]
+async fn a_database_in_memory_outlives_what_a_file_sets() {
+    let pool = SqlitePoolOptions::new().max_connections(1);
+    let pool = pool.connect("sqlite::memory:").await.unwrap();
+    execute(&pool, "CREATE TABLE done (what TEXT)").await;
+    let files = folder(&[
+        (
+            "0001__set.sql",
+            "PRAGMA foreign_keys = 1; INSERT INTO done VALUES ('1');",
+        ),
+        ("0002__next.sql", "INSERT INTO done VALUES ('2');"),
+    ]);
+    Runner::new(&pool).files(files).run().await.unwrap();
+    assert_eq!(done(&pool).await, ["1", "2"]);
 }

@@ -45,6 +45,7 @@ pub(super) fn newest_row(row: &mut Row, at: usize) -> Result<Option<NewestRow>> 
         started_at: row.text(at + 11),
         error: row.optional(at + 12),
         recovery: row.text(at + 13),
+        reason: row.optional(at + 14),
     }))
 }
 

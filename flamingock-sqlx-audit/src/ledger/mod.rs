@@ -3,24 +3,24 @@
 mod decode;
 mod marker;
 mod params;
+mod snapshot;
 mod together;
 mod transaction;
 
 use std::marker::PhantomData;
 use std::sync::OnceLock;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, SystemTime};
 
-#[cfg(feature = "postgres")]
-use self::decode::newest_in_json;
-use self::decode::{NEWEST, audit_row, lock_row, newest_row};
+use self::decode::audit_row;
 pub use self::marker::{Marker, MarkerKind};
-use self::params::{clock_params, lease_params, seed_params, timestamp};
+use self::params::{lease_params, seed_params, timestamp};
 pub use self::together::OneOfSeveral;
 pub use self::transaction::Witness;
 use crate::backend::{Backend, Conn, Row};
 use crate::dialect::Dialect;
 use crate::names::Names;
-use crate::rows::{AuditRow, Filter, NewAuditRow, Possession, Snapshot};
+use crate::rows::{AuditRow, Filter, NewAuditRow, Possession};
 use crate::template::{Rendered, Value, Values, quoted_text, render};
 
 type Result<T> = std::result::Result<T, sqlx::Error>;
@@ -34,6 +34,8 @@ pub struct Ledger<B> {
     resolved: OnceLock<Names>,
     /// How long a busy commit is repeated.
     patience: Duration,
+    /// Whether the newest entries take a statement of their own.
+    reads_in_two: AtomicBool,
     backend: PhantomData<B>,
 }
 
@@ -44,6 +46,7 @@ impl<B: Backend> Ledger<B> {
             names,
             resolved: OnceLock::new(),
             patience,
+            reads_in_two: AtomicBool::new(false),
             backend: PhantomData,
         }
     }
@@ -149,56 +152,6 @@ impl<B: Backend> Ledger<B> {
         B::write(connection, seed.collect(), self.patience)
             .await
             .map(drop)
-    }
-
-    /// The lock row and, unless its digest is the one given, the newest row of each change, all in
-    /// one statement. Writes nothing.
-    ///
-    /// # Errors
-    /// The database's own; a missing table is [`Failure::MissingTable`](crate::Failure).
-    pub async fn snapshot(
-        &self,
-        connection: &mut Conn<B>,
-        service: &str,
-        lane: &str,
-        digest: &str,
-    ) -> Result<Snapshot> {
-        let mut params = clock_params();
-        params.extend([
-            ("service", service.into()),
-            ("lane", lane.into()),
-            ("digest", digest.into()),
-        ]);
-        let newest = B::DIALECT
-            .newest
-            .map(|template| self.render(template, &params).text);
-        params.push(("newest", newest.into()));
-        let rows = self.fetch(connection, B::DIALECT.snapshot, &params).await?;
-        let mut snapshot = Snapshot::default();
-        for mut row in rows {
-            if let Some(schema) = row.optional(0) {
-                self.set_schema(&schema);
-            }
-            snapshot.in_memory |= row.int(1)? == Some(1);
-            if snapshot.lock.is_none() {
-                snapshot.lock = lock_row(&mut row)?;
-            }
-            #[cfg(feature = "postgres")]
-            if B::DIALECT.newest.is_some() {
-                let (schema, newest) = newest_in_json(row.optional(NEWEST).as_deref())?;
-                if let Some(schema) = schema {
-                    self.set_schema(&schema);
-                }
-                snapshot.newest = newest;
-                continue;
-            }
-            snapshot.newest.extend(newest_row(&mut row, NEWEST)?);
-        }
-        snapshot.digest_matches = snapshot
-            .lock
-            .as_ref()
-            .is_some_and(|lock| lock.pipeline_digest.as_deref() == Some(digest));
-        Ok(snapshot)
     }
 
     /// The rows of a service that match, oldest first.

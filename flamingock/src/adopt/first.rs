@@ -138,6 +138,7 @@ fn as_if_written(entry: NewEntry) -> Newest {
         started_at: String::new(),
         error: None,
         recovery: entry.recovery,
+        reason: entry.reason,
     }
 }
 

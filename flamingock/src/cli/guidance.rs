@@ -14,7 +14,8 @@ use crate::audit::{Entry, LockRow, Origin, State};
 use crate::decision::Cause;
 use crate::lock::Holder;
 use crate::operate::Issue;
-use crate::plan::Step;
+use crate::plan::{Step, reached};
+use crate::steps::ROLLING_BACK;
 use crate::target::TARGET_DESCRIPTION;
 
 /// What is known, and what to do.
@@ -69,6 +70,10 @@ impl Guidance {
                 format!("Attempt {attempt}, of {began}: its undo failed.")
             }
             None => format!("Attempt {attempt}, of {began}: {}.", issue.cause),
+        };
+        let what = match step.newest.as_ref().and_then(reached) {
+            Some(place) => format!("{what} It came to: {place}."),
+            None => what,
         };
         let declared = view
             .source
@@ -153,11 +158,20 @@ fn rollback(attempt: &[&Entry], declared: Option<bool>, running: bool) -> &'stat
         "It was not called: the attempt was not seen to end."
     } else if running {
         "It is running, or is about to."
+    } else if attempt.iter().any(|entry| is_of_a_step(entry)) {
+        "It began with the steps, last first, and its end is not on record: which step it came to is."
     } else if declared.is_none() {
         "It has no entry: the change has none, or it was not called, or its end was not seen."
     } else {
         "It has no entry: it was not called, as where nobody knows whether the change still works, or its end was not seen."
     }
+}
+
+/// Whether it says that the rollback of a step begins.
+fn is_of_a_step(entry: &Entry) -> bool {
+    let reason = entry.entry.reason.as_deref();
+    let takes_back = reason.is_some_and(|reason| reason.starts_with(ROLLING_BACK));
+    takes_back && entry.entry.state == State::Failed
 }
 
 fn line(entry: &Entry) -> String {

@@ -185,6 +185,20 @@ impl Count {
                     self.started
                 ))
             }
+            Happened::StepStarted {
+                id,
+                step,
+                steps,
+                rollback,
+                ..
+            } => {
+                let of = self.planned.max(self.started);
+                let doing = if *rollback { "rolling back " } else { "" };
+                Some(format!(
+                    "[{}/{of}] {id}: {doing}step {step} of {steps}",
+                    self.started
+                ))
+            }
             Happened::RunStarted
             | Happened::LockObtained { .. }
             | Happened::LockLost { .. }
@@ -192,6 +206,7 @@ impl Count {
             | Happened::StageStarted { .. }
             | Happened::StageEnded { .. }
             | Happened::TargetReady { .. }
+            | Happened::StepEnded { .. }
             | Happened::ChangeEnded { .. }
             | Happened::Probed(_)
             | Happened::IssueFound { .. }

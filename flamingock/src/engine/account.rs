@@ -106,6 +106,7 @@ pub(super) fn change_report(
         error: None,
         issue: None,
         notes: step.notes.clone(),
+        steps: Vec::new(),
     };
     match (executed, &step.decision) {
         (Some((executed, duration)), _) => {
@@ -115,6 +116,7 @@ pub(super) fn change_report(
             report.error.clone_from(&executed.error);
             report.issue.clone_from(&executed.issue);
             report.notes.extend(executed.notes.iter().cloned());
+            report.steps.clone_from(&executed.steps);
         }
         (None, Decision::Skip) => report.outcome = Outcome::AlreadyApplied,
         (None, Decision::Filtered) => report.outcome = Outcome::Filtered,

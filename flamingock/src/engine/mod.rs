@@ -1,6 +1,8 @@
 //! A run from its beginning to its end: the one place that knows the order of things.
 
 mod account;
+mod facts;
+mod looking;
 mod probing;
 mod ready;
 mod scripts;
@@ -15,15 +17,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use self::account::{Done, report};
+use self::facts::described;
+pub(crate) use self::facts::{facts, facts_at};
+pub(crate) use self::looking::look;
 pub(crate) use self::probing::verify;
 pub(crate) use self::serving::{Request, serve};
 use self::waiting::Waited;
-use crate::adopt::Places;
-use crate::audit::{Facts, Origin, Snapshot, State, Store};
+use crate::audit::{Facts, Snapshot, Store};
 use crate::call::Signals;
 use crate::change::Definition;
-use crate::decision::Decision;
 use crate::error::Error;
+use crate::files::Templates;
 use crate::listener::Events;
 use crate::manifest;
 use crate::pipeline::{Pipeline, Problem};
@@ -34,7 +38,7 @@ use crate::registry;
 use crate::report::Report;
 use crate::runner::{Mode, Rule, Settings};
 use crate::tables::StorageSettings;
-use crate::target::{TARGET_DESCRIPTION, TargetSystem};
+use crate::target::TargetSystem;
 
 /// The format of what the pipeline's digest covers.
 const DIGEST_FORMAT: &str = "1";
@@ -217,6 +221,7 @@ fn judge(settings: &Settings, plan: &mut Plan, looks: Looks) -> Result<(), Vec<P
                 | Note::Retried { .. }
                 | Note::CommittedMidway
                 | Note::FoundApplied
+                | Note::Reached { .. }
                 | Note::Running
                 | Note::Undone => Rule::Warn,
             };
@@ -253,13 +258,17 @@ fn pipeline(
     settings: &Settings,
     problems: &mut Vec<Problem>,
 ) -> (Vec<&'static Definition>, Pipeline) {
+    let templates = templates(settings).unwrap_or_else(|found| {
+        problems.extend(found);
+        Templates::default()
+    });
     let definitions = if settings.changes.is_none() && settings.folders.is_empty() {
-        registry::collect().unwrap_or_else(|found| {
+        registry::collect(&templates).unwrap_or_else(|found| {
             problems.extend(found);
             Vec::new()
         })
     } else {
-        let (of_files, found) = registry::of_folders(&settings.folders);
+        let (of_files, found) = registry::of_folders(&settings.folders, &templates);
         problems.extend(found);
         let listed = settings.changes.iter().flatten().copied();
         listed.chain(of_files).collect()
@@ -269,6 +278,20 @@ fn pipeline(
         Pipeline::default()
     });
     (definitions, pipeline)
+}
+
+/// What files can name: the built-in templates, those that the linker collected, and those given.
+#[cfg(feature = "templates")]
+fn templates(settings: &Settings) -> Result<Templates, Vec<Problem>> {
+    let collected = registry::FLAMINGOCK_TEMPLATES_0_1.iter();
+    Templates::new(collected.chain(&settings.templates).copied())
+}
+
+/// Without the feature there are none.
+#[cfg(not(feature = "templates"))]
+#[expect(clippy::unnecessary_wraps, reason = "the feature's signature")]
+fn templates(_settings: &Settings) -> Result<Templates, Vec<Problem>> {
+    Ok(Templates::default())
 }
 
 /// The pipeline that a run would have.
@@ -302,64 +325,6 @@ fn share_or_configure(target: &mut TargetSystem, own: &TargetSystem, settings: &
     }
 }
 
-/// What a run would find, without doing anything about it.
-pub(crate) async fn look(settings: &Settings) -> Result<Report, Error> {
-    let began = Instant::now();
-    let pipeline = pipeline_of(settings)?;
-    let storage_settings = StorageSettings {
-        tables: settings.tables.clone(),
-        lock: settings.lock,
-    };
-    let storage = settings
-        .storage
-        .open(&storage_settings)
-        .map_err(Error::Invalid)?;
-    let mut snapshot = storage
-        .store
-        .snapshot(&settings.service, "")
-        .await
-        .map_err(Error::store)?;
-    if !settings.adoptions.is_empty() && snapshot.newest.is_empty() {
-        let targets: Vec<_> = settings.targets.iter().chain([&storage.target]).collect();
-        let places = Places {
-            adoptions: &settings.adoptions,
-            targets: &targets,
-            pipeline: &pipeline,
-            facts: &Arc::new(facts(settings)),
-        };
-        snapshot.newest = places.foresee().await?;
-    }
-    let newest = std::mem::take(&mut snapshot.newest);
-    let mut plan = Plan::make(&pipeline, |change| settings.selects(change), newest);
-    note_what_only_a_look_says(&mut plan, &snapshot);
-    judge(settings, &mut plan, Looks::Settled).map_err(Error::Invalid)?;
-    Ok(report(
-        settings,
-        &pipeline,
-        &plan,
-        &Vec::new(),
-        &new_run_id(),
-        began,
-    ))
-}
-
-/// What the run with the lock is working at is pending and no issue yet.
-fn note_what_only_a_look_says(plan: &mut Plan, snapshot: &Snapshot) {
-    for step in plan.stages.iter_mut().flatten() {
-        let (Some(newest), false) = (&step.newest, step.decision == Decision::Filtered) else {
-            continue;
-        };
-        if snapshot.is_running(newest) {
-            if matches!(step.decision, Decision::Issue(_)) {
-                step.decision = Decision::Apply;
-            }
-            step.notes.push(Note::Running);
-        } else if newest.state == State::RolledBack && newest.origin == Origin::Undo {
-            step.notes.push(Note::Undone);
-        }
-    }
-}
-
 /// A name that no other run has.
 pub(crate) fn new_run_id() -> String {
     format!("{:032x}", rand::random::<u128>())
@@ -388,37 +353,4 @@ fn check_settings(settings: &Settings) -> Vec<Problem> {
         }
     }
     problems
-}
-
-pub(crate) fn facts(settings: &Settings) -> Facts {
-    let metadata = &settings.metadata;
-    Facts {
-        host: gethostname::gethostname().to_string_lossy().into_owned(),
-        pid: std::process::id(),
-        app_version: settings.app_version.clone(),
-        metadata: (!metadata.is_empty())
-            .then(|| serde_json::Value::Object(metadata.clone()).to_string()),
-    }
-}
-
-/// The same for an entry of a change of this target.
-pub(crate) fn facts_at(settings: &Settings, target: &str) -> Facts {
-    let facts = facts(settings);
-    let target = settings.targets.iter().find(|given| given.name == target);
-    target
-        .and_then(|target| described(target, settings, &facts))
-        .unwrap_or(facts)
-}
-
-/// What the entries of a target say that has a description: the runner's own words come first.
-fn described(target: &TargetSystem, settings: &Settings, facts: &Facts) -> Option<Facts> {
-    let description = target.description.clone()?;
-    let mut metadata = settings.metadata.clone();
-    metadata
-        .entry(TARGET_DESCRIPTION)
-        .or_insert(serde_json::Value::String(description));
-    Some(Facts {
-        metadata: Some(serde_json::Value::Object(metadata).to_string()),
-        ..facts.clone()
-    })
 }

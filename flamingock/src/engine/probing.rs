@@ -12,6 +12,7 @@ use crate::listener::{Happened, Work};
 use crate::plan::Step;
 use crate::probe::{Probe, Verdict};
 use crate::runner::Settings;
+use crate::secrets::Revealed;
 
 use super::serving::events_of;
 use super::telling::applied_by;
@@ -90,6 +91,13 @@ impl Prepared {
         );
         let mut own = Values::default();
         own.insert(Arc::new(context));
+        let names = body.secrets();
+        if !names.is_empty() {
+            match Revealed::look_up(names, &self.settings.secrets).await {
+                Ok(revealed) => own.insert(Arc::new(revealed)),
+                Err(cause) => return Some(Err(chain(&cause))),
+            }
+        }
         let invocation = Invocation {
             values: [&own, &target.values, &self.settings.values],
             timeout: step.definition.timeout,

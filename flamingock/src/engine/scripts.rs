@@ -15,7 +15,8 @@ pub(super) fn check(plan: &Plan, targets: &Targets) -> Vec<Problem> {
         let definition = step.definition;
         let bodies = [Some(&definition.body), definition.rollback];
         let target = definition.target;
-        bodies.into_iter().flatten().map(move |body| (target, body))
+        let bodies = bodies.into_iter().flatten().flat_map(parts);
+        bodies.map(move |body| (target, body))
     });
     bodies
         .filter_map(|(target, body)| problem(targets, target, body))
@@ -44,10 +45,22 @@ fn works(step: &Step) -> bool {
 /// Looks at the rollbacks of what is to be undone.
 pub(super) fn check_rollbacks(chosen: &[&Step], targets: &Targets) -> Vec<Problem> {
     let rollbacks = chosen.iter().filter_map(|step| {
-        let body = step.definition.rollback?;
-        problem(targets, step.definition.target, body)
+        let target = step.definition.target;
+        Some((target, step.definition.rollback?))
     });
-    rollbacks.collect()
+    rollbacks
+        .flat_map(|(target, body)| parts(body).map(move |body| (target, body)))
+        .filter_map(|(target, body)| problem(targets, target, body))
+        .collect()
+}
+
+/// The body itself, or those of its steps: what runs, and what takes that back.
+fn parts(body: &'static Body<()>) -> impl Iterator<Item = &'static Body<()>> {
+    let steps = body.steps();
+    let whole = steps.is_none().then_some(body);
+    let steps = steps.into_iter().flatten();
+    let of_steps = steps.flat_map(|step| [Some(&step.apply), step.rollback.as_ref()]);
+    whole.into_iter().chain(of_steps.flatten())
 }
 
 #[cfg(feature = "_sqlx")]

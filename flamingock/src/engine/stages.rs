@@ -62,7 +62,9 @@ impl Prepared {
             signals,
             targets: &self.targets,
             values: &self.settings.values,
+            secrets: &self.settings.secrets,
             facts: &self.facts,
+            events: &self.events,
         }
     }
 
@@ -142,6 +144,7 @@ impl Prepared {
                     | Note::Retried { .. }
                     | Note::CommittedMidway
                     | Note::FoundApplied
+                    | Note::Reached { .. }
                     | Note::Running
                     | Note::Undone => true,
                 });

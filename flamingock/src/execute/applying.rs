@@ -134,6 +134,9 @@ impl One<'_> {
 
     /// Without transaction: what has begun is on record before it begins.
     pub(super) async fn apply_plain(&self, attempt: &Attempt<'_>) -> Executed {
+        if let Some(steps) = self.definition.body.steps() {
+            return self.apply_steps(attempt, steps).await;
+        }
         let mode = TransactionMode::None;
         if let Err(unwritten) = self.executor.append(&[attempt.started(mode.clone())]).await {
             return self.not_started(attempt, mode, unwritten).await;

@@ -1,8 +1,11 @@
 //! Running one change: its transaction mode, its rollback, its entries.
 
 mod applying;
+mod one;
 mod rolling_back;
 mod settling;
+mod stepping;
+mod taking_back;
 mod together;
 mod turns;
 mod undoing;
@@ -11,20 +14,20 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::argument::Values;
-use crate::attempt::{Attempt, Purpose};
+use crate::attempt::Attempt;
 use crate::audit::{ErrorChain, Facts, NewEntry, Origin, Store, StoreError, TransactionMode};
-use crate::call::{Invocation, Limits, Signals};
-use crate::change::{Body, Definition};
-use crate::context::Context;
-use crate::database::{Books, Transacted};
-use crate::decision::{Cause, Decision};
+use crate::call::Signals;
+use crate::change::Body;
+use crate::decision::Cause;
+use crate::listener::Events;
 use crate::lock::{Lease, LockOptions};
 use crate::plan::{Note, Step};
 use crate::preflight::Targets;
 use crate::recording::{Insisting, Unwritten, append};
-use crate::report::Outcome;
-use crate::target::TargetSystem;
+use crate::report::{Outcome, StepReport};
+use crate::secrets::SecretResolver;
 
+use self::one::One;
 pub(crate) use self::turns::Turns;
 
 const NO_CONNECTION: &str = "the function did not run: there was no connection for it";
@@ -42,6 +45,8 @@ pub(crate) struct Executor<'a> {
     pub(crate) values: &'a Values,
     pub(crate) facts: &'a Arc<Facts>,
     pub(crate) turns: &'a Turns,
+    pub(crate) secrets: &'a Arc<dyn SecretResolver>,
+    pub(crate) events: &'a Events,
 }
 
 /// What became of a change.
@@ -51,6 +56,7 @@ pub(crate) struct Executed {
     pub(crate) error: Option<ErrorChain>,
     pub(crate) issue: Option<Cause>,
     pub(crate) notes: Vec<Note>,
+    pub(crate) steps: Vec<StepReport>,
     pub(crate) fate: Fate,
 }
 
@@ -72,6 +78,7 @@ impl Executed {
             error: None,
             issue: None,
             notes: Vec::new(),
+            steps: Vec::new(),
             fate: Fate::GoesOn,
         }
     }
@@ -107,26 +114,15 @@ impl Executed {
 impl Executor<'_> {
     /// Does what the plan says.
     pub(crate) async fn execute(&self, step: &Step) -> Executed {
-        let one = match self.one(step) {
+        let one = match self.one(step, step.attempt).await {
             Ok(one) => one,
-            Err(executed) => return executed,
+            Err(not_started) => return *not_started,
         };
-        match one.settled(step).await {
+        let executed = match one.settled(step).await {
             Some(executed) => executed,
             None => one.apply(self.attempt(step, Origin::Run)).await,
-        }
-    }
-
-    fn one(&self, step: &Step) -> Result<One<'_>, Executed> {
-        let target = self.targets.get(step.definition.target).ok_or_else(|| {
-            Executed::failed(Outcome::Failed, ErrorChain::text("its target is not known"))
-        })?;
-        Ok(One {
-            executor: self,
-            definition: step.definition,
-            target,
-            number: step.attempt,
-        })
+        };
+        one.with_steps(executed)
     }
 
     fn attempt(&self, step: &Step, origin: Origin) -> Attempt<'_> {
@@ -164,119 +160,6 @@ impl Executor<'_> {
     }
 }
 
-/// One change with its target.
-struct One<'a> {
-    executor: &'a Executor<'a>,
-    definition: &'static Definition,
-    target: &'a TargetSystem,
-    number: u32,
-}
-
-impl One<'_> {
-    /// What the plan's decision comes to. None: the change is to be applied.
-    async fn settled(&self, step: &Step) -> Option<Executed> {
-        let asks = matches!(step.decision, Decision::Verify(_) | Decision::Resolve);
-        if asks && moved(step) {
-            return Some(self.blocked(step, Cause::TargetChanged));
-        }
-        match &step.decision {
-            Decision::Skip => Some(Executed::new(Outcome::AlreadyApplied)),
-            Decision::Filtered => Some(Executed::new(Outcome::Filtered)),
-            Decision::Issue(cause) => Some(self.blocked(step, cause.clone())),
-            Decision::Apply | Decision::Again => None,
-            Decision::Verify(when_absent) => self.verify(step, *when_absent).await,
-            Decision::Resolve => self.resolve(step).await,
-        }
-    }
-
-    /// How the code says that a function runs.
-    fn mode(&self, body: &Body<()>) -> TransactionMode {
-        match (body.transaction, self.target.holds_audit) {
-            (false, _) => TransactionMode::None,
-            (true, true) => TransactionMode::Shared,
-            (true, false) => TransactionMode::Separate,
-        }
-    }
-
-    /// What only this attempt can give its functions.
-    fn own_values(&self) -> Values {
-        let possession = self.executor.lease.possession();
-        let context = Context::new(
-            self.definition.id,
-            self.number,
-            &possession.run_id,
-            &possession.service,
-            self.executor.signals.cancelled(),
-        );
-        let mut values = Values::default();
-        values.insert(Arc::new(context));
-        values
-    }
-
-    fn invocation<'a>(&'a self, own: &'a Values, droppable: bool) -> Invocation<'a> {
-        Invocation {
-            values: [own, &self.target.values, self.executor.values],
-            timeout: self.definition.timeout,
-            limits: Limits::of(self.definition),
-            signals: self.executor.signals,
-            droppable,
-        }
-    }
-
-    /// Runs a function in one transaction of its target, in its turn.
-    async fn transact(
-        &self,
-        attempt: &Attempt<'_>,
-        body: &'static Body<()>,
-        invocation: &Invocation<'_>,
-        purpose: Purpose,
-        books: Books<'_>,
-    ) -> (Transacted, u32) {
-        let Some(database) = &self.target.database else {
-            let cause = NO_DATABASE.into();
-            return (Transacted::NotRun { cause }, 0);
-        };
-        let _turn = self.executor.turns.of_transaction(&**database).await;
-        database
-            .transact(attempt, body, invocation, purpose, books)
-            .await
-    }
-
-    /// A function that takes no connection may take a pool: it must not wait for ours.
-    fn let_go(&self) {
-        for target in self.executor.targets.values() {
-            if let Some(database) = &target.database {
-                database.let_go();
-            }
-        }
-    }
-
-    fn blocked(&self, step: &Step, cause: Cause) -> Executed {
-        let error = step.newest.as_ref().and_then(|newest| newest.error.clone());
-        Executed {
-            error,
-            issue: Some(cause),
-            ..Executed::new(Outcome::Blocked)
-        }
-    }
-
-    /// Records a failure, which is the outcome if that succeeds.
-    async fn recorded(
-        &self,
-        entries: &[NewEntry],
-        error: ErrorChain,
-        outcome: Outcome,
-    ) -> Executed {
-        match self.executor.append_insisting(entries).await {
-            Ok(()) => Executed::failed(outcome, error),
-            Err(Unwritten::Lost(reason)) => Executed::lost(reason),
-            Err(Unwritten::Failed(unwritten)) => {
-                Executed::unknown(with_unrecorded(error, Some(unwritten)))
-            }
-        }
-    }
-}
-
 /// Whether the code names another target system now than the attempt that it is about.
 fn moved(step: &Step) -> bool {
     step.newest
@@ -290,6 +173,15 @@ fn applied(mode: &TransactionMode) -> Executed {
     match mode {
         TransactionMode::None => executed.with(Note::CommittedMidway),
         _ => executed,
+    }
+}
+
+fn blocked(step: &Step, cause: Cause) -> Executed {
+    let error = step.newest.as_ref().and_then(|newest| newest.error.clone());
+    Executed {
+        error,
+        issue: Some(cause),
+        ..Executed::new(Outcome::Blocked)
     }
 }
 

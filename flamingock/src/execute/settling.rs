@@ -9,14 +9,14 @@ use crate::plan::{Note, Step, code};
 use crate::recording::Unwritten;
 use crate::report::Outcome;
 
-use super::{Executed, One, issue};
+use super::{Executed, One, blocked, issue};
 
 impl One<'_> {
     /// Asks the probe what an attempt has left that nobody saw end. None: nothing, so that the change
     /// is to be applied.
     pub(super) async fn verify(&self, step: &Step, when_absent: WhenAbsent) -> Option<Executed> {
         let Some(body) = self.definition.verify else {
-            return Some(self.blocked(step, Cause::Interrupted));
+            return Some(blocked(step, Cause::Interrupted));
         };
         let own = self.own_values();
         let invocation = self.invocation(&own, true);
@@ -71,7 +71,7 @@ impl One<'_> {
     /// not, so that the change is to be applied.
     pub(super) async fn resolve(&self, step: &Step) -> Option<Executed> {
         let (Some(newest), Some(database)) = (&step.newest, &self.target.database) else {
-            return Some(self.blocked(step, Cause::Interrupted));
+            return Some(blocked(step, Cause::Interrupted));
         };
         let mut attempt = self.executor.attempt(step, Origin::Run);
         attempt.number = newest.attempt;
@@ -93,9 +93,9 @@ impl One<'_> {
             Ok(Resolved::LeftBehind) => match interrupted(code(self.definition)) {
                 Decision::Apply => return None,
                 Decision::Verify(when_absent) => return self.verify(step, when_absent).await,
-                _ => self.blocked(step, Cause::Interrupted),
+                _ => blocked(step, Cause::Interrupted),
             },
-            Ok(Resolved::StillOpen) => self.blocked(step, Cause::StillOpen),
+            Ok(Resolved::StillOpen) => blocked(step, Cause::StillOpen),
             Err(error) => Executed::unknown(ErrorChain::of(&error)),
         })
     }

@@ -23,10 +23,10 @@ impl Executor<'_> {
         let mut all: Several = steps.iter().map(|_| None).collect();
         let mut ones = Vec::with_capacity(steps.len());
         for (index, step) in steps.iter().enumerate() {
-            let one = match self.one(step) {
+            let one = match self.one(step, step.attempt).await {
                 Ok(one) => one,
-                Err(executed) => {
-                    all[index] = Some((executed, Duration::ZERO));
+                Err(not_started) => {
+                    all[index] = Some((*not_started, Duration::ZERO));
                     return all;
                 }
             };
@@ -96,7 +96,7 @@ impl Executor<'_> {
             } else {
                 executed
             };
-            all[*index] = Some((executed, took));
+            all[*index] = Some((one.with_steps(executed), took));
         }
     }
 }

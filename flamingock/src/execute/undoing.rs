@@ -17,9 +17,6 @@ use super::{
 impl Executor<'_> {
     /// Takes an applied change back.
     pub(crate) async fn undo(&self, step: &Step) -> Executed {
-        let Some(target) = self.targets.get(step.definition.target) else {
-            return Executed::failed(Outcome::Failed, ErrorChain::text("its target is not known"));
-        };
         let Some(body) = step.definition.rollback else {
             return Executed::failed(Outcome::Failed, ErrorChain::text("it has no rollback"));
         };
@@ -31,11 +28,9 @@ impl Executor<'_> {
             .newest
             .as_ref()
             .map_or(step.attempt, |newest| newest.attempt);
-        let one = One {
-            executor: self,
-            definition: step.definition,
-            target,
-            number,
+        let one = match self.one(step, number).await {
+            Ok(one) => one,
+            Err(not_started) => return *not_started,
         };
         let mut attempt = self.attempt(step, Origin::Undo);
         attempt.number = number;
@@ -43,6 +38,7 @@ impl Executor<'_> {
             attempt.digest.clone_from(&newest.digest);
         }
         let undone = one.undo(&attempt, body).await;
+        let undone = one.with_steps(undone);
         match undone.issue {
             // The next start asks the probe, and a person is needed only if it cannot tell.
             Some(Cause::UndoInterrupted) if step.definition.verify.is_some() => Executed {
@@ -58,6 +54,12 @@ impl One<'_> {
     /// Runs the rollback of an applied change.
     async fn undo(&self, attempt: &Attempt<'_>, body: &'static Body<()>) -> Executed {
         let mode = self.mode(body);
+        if let Some(steps) = body.steps() {
+            if mode == TransactionMode::None {
+                return self.undo_steps(attempt, steps).await;
+            }
+            self.walk.assume_applied(steps.len());
+        }
         let own = self.own_values();
         if let (Some(database), TransactionMode::Separate) = (&self.target.database, &mode)
             && let Err(error) = database.prepare_markers().await
@@ -132,6 +134,8 @@ impl One<'_> {
                 self.recorded(&[entry], error, Outcome::Failed).await
             }
             Transacted::Undone { cause, unrecorded } => {
+                // What was taken back is there again.
+                self.walk.assume_applied(body.steps().map_or(0, <[_]>::len));
                 Executed::failed(Outcome::Failed, with_unrecorded(chain(&cause), unrecorded))
             }
             Transacted::LeftBehind {
@@ -146,7 +150,7 @@ impl One<'_> {
         }
     }
 
-    async fn undone(&self, attempt: &Attempt<'_>, mode: TransactionMode) -> Executed {
+    pub(super) async fn undone(&self, attempt: &Attempt<'_>, mode: TransactionMode) -> Executed {
         let entry = attempt.entry(State::RolledBack, mode, None);
         match self.executor.append_insisting(&[entry]).await {
             Ok(()) => Executed::new(Outcome::RolledBack),

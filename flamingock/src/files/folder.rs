@@ -1,8 +1,9 @@
 //! A folder as `include_files!` embeds it.
 
-use std::sync::OnceLock;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use super::templates::Templates;
 use super::{compare, load};
 use crate::change::{Definition, Location, Recovery, Repeat};
 use crate::pipeline::Problem;
@@ -61,8 +62,12 @@ pub struct EmbeddedFolder {
     pub(super) defaults: Defaults,
     pub(super) files: &'static [(&'static str, &'static str)],
     on_disk: Option<&'static str>,
-    read: OnceLock<Result<Vec<&'static Definition>, Vec<Problem>>>,
+    /// What was made of it, for each set of templates.
+    read: Mutex<Vec<(Templates, Made)>>,
 }
+
+/// The changes of a folder, or what is wrong with it.
+type Made = Result<Vec<&'static Definition>, Vec<Problem>>;
 
 impl EmbeddedFolder {
     /// A folder, as the macro writes it down: its path from the package, where the macro stands, who
@@ -85,27 +90,32 @@ impl EmbeddedFolder {
             defaults,
             files,
             on_disk,
-            read: OnceLock::new(),
+            read: Mutex::new(Vec::new()),
         }
     }
 
     /// The changes of the folder. They are made once, and stay for the life of the process, as those
     /// of code do.
-    pub(crate) fn definitions(&self) -> Result<&[&'static Definition], Vec<Problem>> {
-        let read = self.read.get_or_init(|| load::definitions(self));
-        let mut problems = match read {
-            Ok(definitions) => match self.on_disk {
-                None => return Ok(definitions),
-                Some(_) => Vec::new(),
-            },
-            Err(problems) => problems.clone(),
-        };
+    pub(crate) fn definitions(&self, templates: &Templates) -> Made {
+        let mut made = self.made(templates);
         if let Some(on_disk) = self.on_disk {
-            problems.extend(compare::with_disk(self, on_disk.as_ref()));
+            let found = compare::with_disk(self, on_disk.as_ref());
+            match &mut made {
+                Err(problems) => problems.extend(found),
+                Ok(_) if found.is_empty() => {}
+                Ok(_) => made = Err(found),
+            }
         }
-        match read {
-            Ok(definitions) if problems.is_empty() => Ok(definitions),
-            _ => Err(problems),
+        made
+    }
+
+    fn made(&self, templates: &Templates) -> Made {
+        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, made)) = read.iter().find(|(with, _)| with == templates) {
+            return made.clone();
         }
+        let made = load::definitions(self, templates);
+        read.push((templates.clone(), made.clone()));
+        made
     }
 }

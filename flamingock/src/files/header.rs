@@ -28,7 +28,7 @@ pub(super) struct Header {
 /// A mistake and its line.
 pub(super) type Mistake = (u32, String);
 
-const KEYS: [&str; 12] = [
+pub(super) const KEYS: [&str; 12] = [
     "id",
     "order",
     "author",
@@ -106,10 +106,20 @@ impl Header {
             return Err(format!("`{key}` is given twice: keep one of them"));
         }
         given.push(key);
+        self.put(key, value, example(key))
+    }
+
+    /// Sets a known key. The right form is shown where the value is wrong.
+    pub(super) fn put(
+        &mut self,
+        key: &'static str,
+        value: &str,
+        example: &str,
+    ) -> Result<(), String> {
         if value.is_empty() {
-            return Err(format!("`{key}` cannot be empty: `{}`", example(key)));
+            return Err(format!("`{key}` cannot be empty: `{example}`"));
         }
-        let wrong = || format!("`{key}` is not {value:?}: `{}`", example(key));
+        let wrong = || format!("`{key}` is not {value:?}: `{example}`");
         match key {
             "id" => self.id = Some(value.to_owned()),
             "order" => self.order = Some(value.to_owned()),
@@ -196,7 +206,7 @@ fn unknown(key: &str) -> String {
 }
 
 /// The right form of a key.
-fn example(key: &str) -> &'static str {
+pub(super) fn example(key: &str) -> &'static str {
     match key {
         "id" => "id=create-users",
         "order" => "order=0001",

@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 
+#[cfg(feature = "templates")]
+use super::declared;
 use super::folder::EmbeddedFolder;
 use super::format::Format;
 use super::goose::Part;
 use super::header::{Header, Mistake};
-use super::name::{self, Name, Role};
+use super::name::{self, Kind, Name, Role};
 use super::sql::SqlFile;
+use super::templates::Templates;
 use super::{digest, goose, metadata};
 use crate::argument::Need;
 use crate::change::{Body, Code, Definition, Location, Recovery, Repeat};
@@ -51,6 +54,7 @@ impl Problems {
 /// The changes of a folder, in the order of their files.
 pub(super) fn definitions(
     folder: &EmbeddedFolder,
+    templates: &Templates,
 ) -> Result<Vec<&'static Definition>, Vec<Problem>> {
     let mut problems = Problems::default();
     let path = |file: &str| leak(format!("{}/{file}", folder.path));
@@ -69,7 +73,7 @@ pub(super) fn definitions(
     for (file, text) in folder.files {
         let path = path(file);
         let Some(name) = name::read(format, file) else {
-            problems.at(path, 1, misnamed(format, said.is_some()));
+            problems.at(path, 1, misnamed(format, file, said.is_some()));
             continue;
         };
         let files = changes.entry(name.key.clone()).or_default();
@@ -93,6 +97,7 @@ pub(super) fn definitions(
         folder,
         format,
         said: said.is_some(),
+        templates,
     };
     let mut definitions = Vec::new();
     for files in changes.into_values() {
@@ -105,7 +110,14 @@ pub(super) fn definitions(
     }
 }
 
-fn misnamed(format: Format, said: bool) -> String {
+fn misnamed(format: Format, file: &str, said: bool) -> String {
+    if format != Format::Own && matches!(Kind::of(file), Some((Kind::Yaml | Kind::Toml, _))) {
+        return format!(
+            "it declares a change, and the other files have {}: move it to a folder of its own, named as {}",
+            format.words(),
+            Format::Own.example()
+        );
+    }
     let example = format.example();
     let why = if said {
         "as the format says"
@@ -128,6 +140,18 @@ struct Reader<'a> {
     format: Format,
     /// Whether the format was said, and not found out.
     said: bool,
+    /// What a declared change can name.
+    templates: &'a Templates,
+}
+
+/// What the files of a change come to.
+#[derive(Debug)]
+pub(super) struct Read {
+    pub(super) header: Header,
+    pub(super) digest: String,
+    pub(super) body: Body<()>,
+    pub(super) rollback: Option<Body<()>>,
+    pub(super) verify: Option<Body<bool>>,
 }
 
 impl Reader<'_> {
@@ -140,32 +164,18 @@ impl Reader<'_> {
             return None;
         };
         let before = problems.0.len();
-        let (header, mistakes) = Header::read(file.text);
-        for (line, message) in mistakes {
-            problems.at(file.path, line, message);
-        }
-        let marked = self.transaction(file, files.settings.as_ref(), problems);
-        let (up, down) = self.parts(file, problems)?;
-        if is_empty(up.text) {
-            problems.at(file.path, up.line, "it has no statement");
-        }
-        self.check_placeholders(file, problems);
-        let defaults = &self.folder.defaults;
-        let transaction = header
-            .transaction
-            .or(marked)
-            .or(defaults.transaction)
-            .unwrap_or(true);
-        let rollback = match (&files.rollback, down) {
-            (Some(rollback), _) => self.rollback(rollback, transaction, problems),
-            (None, Some(part)) if !is_empty(part.text) => {
-                Some(body(self.format, file.path, part, part.line, transaction))
-            }
-            (None, _) => None,
+        let read = match file.name.kind {
+            Kind::Sql => self.sql(file, files, problems),
+            Kind::Yaml | Kind::Toml => self.declared(file, files.rollback.as_ref(), problems),
         };
-        if problems.0.len() > before {
-            return None;
-        }
+        let read = read.filter(|_| problems.0.len() == before)?;
+        Some(Box::leak(Box::new(self.defined(&file.name, read))))
+    }
+
+    /// A change with everything that its files and the folder say.
+    fn defined(&self, name: &Name, read: Read) -> Definition {
+        let Read { header, .. } = read;
+        let defaults = &self.folder.defaults;
         let tags = header.tags.map_or(defaults.tags, |tags| {
             let tags: Vec<&'static str> = tags.into_iter().map(leak).collect();
             Box::leak(tags.into_boxed_slice())
@@ -173,14 +183,14 @@ impl Reader<'_> {
         let text = |own: Option<String>, folder: Option<&'static str>, default| {
             own.map(leak).or(folder).unwrap_or(default)
         };
-        let named = if file.name.repeats {
+        let named = if name.repeats {
             Repeat::OnChange
         } else {
             defaults.repeat
         };
-        Some(Box::leak(Box::new(Definition {
-            id: leak(header.id.unwrap_or_else(|| file.name.id.clone())),
-            order: leak(header.order.unwrap_or_else(|| file.name.order.clone())),
+        Definition {
+            id: leak(header.id.unwrap_or_else(|| name.id.clone())),
+            order: leak(header.order.unwrap_or_else(|| name.order.clone())),
             author: text(header.author, defaults.author, self.folder.author),
             description: leak(header.description),
             stage: text(header.stage, defaults.stage, DEFAULT),
@@ -194,12 +204,87 @@ impl Reader<'_> {
             timeout: header.timeout.or(defaults.timeout),
             lock_timeout: header.lock_timeout.or(defaults.lock_timeout),
             statement_timeout: header.statement_timeout.or(defaults.statement_timeout),
-            digest: leak(digest::of(up.text)),
+            digest: leak(read.digest),
             module_path: self.folder.module_path,
+            body: read.body,
+            rollback: read.rollback.map(|body| &*Box::leak(Box::new(body))),
+            verify: read.verify.map(|body| &*Box::leak(Box::new(body))),
+        }
+    }
+
+    fn sql(&self, file: &File, files: &Files, problems: &mut Problems) -> Option<Read> {
+        let (header, mistakes) = Header::read(file.text);
+        for (line, message) in mistakes {
+            problems.at(file.path, line, message);
+        }
+        let marked = self.transaction(file, files.settings.as_ref(), problems);
+        let (up, down) = self.parts(file, problems)?;
+        if is_empty(up.text) {
+            problems.at(file.path, up.line, "it has no statement");
+        }
+        self.check_placeholders(file, problems);
+        let transaction = header
+            .transaction
+            .or(marked)
+            .or(self.folder.defaults.transaction)
+            .unwrap_or(true);
+        let rollback = match (&files.rollback, down) {
+            (Some(rollback), _) => self.rollback(rollback, transaction, problems),
+            (None, Some(part)) if !is_empty(part.text) => {
+                Some(body(self.format, file.path, part, part.line, transaction))
+            }
+            (None, _) => None,
+        };
+        Some(Read {
+            digest: digest::of(up.text),
             body: body(self.format, file.path, up, header.line, transaction),
-            rollback: rollback.map(|body| &*Box::leak(Box::new(body))),
+            rollback,
             verify: None,
-        })))
+            header,
+        })
+    }
+
+    /// A change that names a template.
+    fn declared(
+        &self,
+        file: &File,
+        rollback: Option<&File>,
+        problems: &mut Problems,
+    ) -> Option<Read> {
+        if let Some(rollback) = rollback {
+            let rule = format!(
+                "it belongs to {}, which says itself what takes it back: write it there, as `rollback`",
+                file.path
+            );
+            problems.at(rollback.path, 1, rule);
+        }
+        #[cfg(feature = "templates")]
+        {
+            let transaction = self.folder.defaults.transaction;
+            let read = declared::read(
+                file.path,
+                file.name.kind,
+                file.text,
+                transaction,
+                self.templates,
+            );
+            match read {
+                Ok(read) => Some(read),
+                Err(mistakes) => {
+                    for (line, message) in mistakes {
+                        problems.at(file.path, line, message);
+                    }
+                    None
+                }
+            }
+        }
+        #[cfg(not(feature = "templates"))]
+        {
+            let Templates {} = self.templates;
+            let rule = "a file of YAML or TOML needs the feature `templates` of flamingock: `cargo add flamingock --features templates`";
+            problems.at(file.path, 1, rule);
+            None
+        }
     }
 
     /// What the tool's own marks say about the transaction.
@@ -245,6 +330,11 @@ impl Reader<'_> {
         transaction: bool,
         problems: &mut Problems,
     ) -> Option<Body<()>> {
+        if file.name.kind != Kind::Sql {
+            let rule = "the rollback of a file of SQL is SQL as well: name it `.rollback.sql`";
+            problems.at(file.path, 1, rule);
+            return None;
+        }
         let (header, mistakes) = Header::read(file.text);
         for (line, message) in mistakes {
             problems.at(file.path, line, message);

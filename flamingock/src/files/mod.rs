@@ -5,6 +5,8 @@
 //! ```
 
 mod compare;
+#[cfg(feature = "templates")]
+mod declared;
 mod digest;
 mod folder;
 mod format;
@@ -14,5 +16,7 @@ mod load;
 mod metadata;
 mod name;
 mod sql;
+mod templates;
 
 pub use folder::{Defaults, EmbeddedFolder};
+pub(crate) use templates::Templates;

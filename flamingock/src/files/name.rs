@@ -15,6 +15,28 @@ pub(super) enum Role {
     Settings,
 }
 
+/// What a file is written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Sql,
+    Yaml,
+    Toml,
+}
+
+impl Kind {
+    /// By the ending. None: it holds no change.
+    pub(super) fn of(file: &str) -> Option<(Kind, &str)> {
+        let (stem, ending) = file.rsplit_once('.')?;
+        let kind = match ending {
+            "sql" => Kind::Sql,
+            "yaml" | "yml" => Kind::Yaml,
+            "toml" => Kind::Toml,
+            _ => return None,
+        };
+        Some((kind, stem))
+    }
+}
+
 /// What a name says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Name {
@@ -23,6 +45,7 @@ pub(super) struct Name {
     pub(super) id: String,
     pub(super) order: String,
     pub(super) role: Role,
+    pub(super) kind: Kind,
     /// Whether the change is applied again when its text changes.
     pub(super) repeats: bool,
 }
@@ -43,7 +66,7 @@ pub(super) fn read(format: Format, path: &str) -> Option<Name> {
 }
 
 fn own(file: &str) -> Option<Name> {
-    let stem = file.strip_suffix(".sql")?;
+    let (kind, stem) = Kind::of(file)?;
     let (stem, role) = match stem.strip_suffix(".rollback") {
         Some(stem) => (stem, Role::Rollback),
         None => (stem, Role::Apply),
@@ -55,6 +78,7 @@ fn own(file: &str) -> Option<Name> {
         id: id.to_owned(),
         order: order.to_owned(),
         role,
+        kind,
         repeats: false,
     })
 }
@@ -81,6 +105,7 @@ fn numbered(stem: &str, role: Role) -> Option<Name> {
         id: stem.to_owned(),
         order: order(version)?,
         role,
+        kind: Kind::Sql,
         repeats: false,
     })
 }
@@ -95,6 +120,7 @@ fn refinery(file: &str) -> Option<Name> {
         id: stem.to_owned(),
         order: order(version)?,
         role: Role::Apply,
+        kind: Kind::Sql,
         repeats: false,
     })
 }
@@ -114,6 +140,7 @@ fn diesel(folder: &str, file: &str) -> Option<Name> {
         id: folder.to_owned(),
         order: order(&version.replace('-', ""))?,
         role,
+        kind: Kind::Sql,
         repeats: false,
     })
 }
@@ -133,6 +160,7 @@ fn flyway(file: &str) -> Option<Name> {
         id: stem.to_owned(),
         order,
         role: if is_settings { Role::Settings } else { role },
+        kind: Kind::Sql,
         repeats,
     };
     if prefix == "R" {

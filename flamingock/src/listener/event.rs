@@ -143,6 +143,39 @@ pub enum Happened {
         /// Counts the runs that started this change, from 1.
         attempt: u32,
     },
+    /// A step of a change starts, or its rollback does.
+    #[non_exhaustive]
+    StepStarted {
+        /// The change's id.
+        id: String,
+        /// Its stage.
+        stage: String,
+        /// The number of the step in the change, from 1.
+        step: usize,
+        /// How many steps the change has.
+        steps: usize,
+        /// Whether it is the step's rollback.
+        rollback: bool,
+    },
+    /// A step of a change ended, or its rollback did. One that was not seen to end has no such event.
+    #[non_exhaustive]
+    StepEnded {
+        /// The change's id.
+        id: String,
+        /// Its stage.
+        stage: String,
+        /// The number of the step in the change, from 1.
+        step: usize,
+        /// How many steps the change has.
+        steps: usize,
+        /// Whether it is the step's rollback.
+        rollback: bool,
+        /// How long it took.
+        #[serde(rename = "duration_ms", serialize_with = "milliseconds")]
+        duration: Duration,
+        /// Why it failed; none if it did not.
+        error: Option<ErrorChain>,
+    },
     /// A change ended. It comes without its start for a change that could not start, since its target
     /// system was not ready.
     #[non_exhaustive]
@@ -245,6 +278,40 @@ impl fmt::Display for Event {
                 write!(f, "the target system \"{target}\" is ready")
             }
             Happened::ChangeStarted { id, .. } => write!(f, "\"{id}\" started ({work})"),
+            Happened::StepStarted {
+                id,
+                step,
+                steps,
+                rollback,
+                ..
+            } => {
+                let what = if *rollback {
+                    "rolling back step"
+                } else {
+                    "step"
+                };
+                write!(f, "\"{id}\" {what} {step} of {steps}")
+            }
+            Happened::StepEnded {
+                id,
+                step,
+                steps,
+                rollback,
+                error,
+                ..
+            } => {
+                let what = if *rollback {
+                    "rollback of step"
+                } else {
+                    "step"
+                };
+                let how = if error.is_some() { "failed" } else { "done" };
+                write!(f, "\"{id}\" {what} {step} of {steps} {how}")?;
+                match error {
+                    Some(error) => write!(f, ": {error}"),
+                    None => Ok(()),
+                }
+            }
             Happened::ChangeEnded { change, .. } => {
                 write!(f, "\"{}\" {}", change.id, change.outcome)?;
                 match &change.error {

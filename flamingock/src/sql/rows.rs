@@ -104,6 +104,7 @@ fn newest(row: leaf::NewestRow) -> Newest {
         started_at: row.started_at,
         error: row.error.as_deref().map(ErrorChain::from_json),
         recovery: row.recovery,
+        reason: row.reason,
     }
 }
 

@@ -43,12 +43,15 @@ pub(crate) fn call<'a>(
     }
 }
 
-/// In one text, inside a transaction that is open.
+/// In one text where that can be, inside a transaction that is open.
 async fn whole<D: Driver>(
     connection: &mut Conn<D>,
     script: &'static Script,
 ) -> Result<(), BoxError> {
     let read = script.read(D::KIND)?;
+    if read.may_be_empty {
+        return one_by_one::<D>(connection, script).await;
+    }
     let progress = D::run(connection, D::as_one_text(&read, script.text), "").await;
     match progress.error {
         None => Ok(()),
@@ -56,7 +59,7 @@ async fn whole<D: Driver>(
     }
 }
 
-/// Each statement by itself: what it did stays when a later one fails.
+/// Each statement by itself. Without a transaction, what it did stays when a later one fails.
 async fn one_by_one<D: Driver>(
     connection: &mut Conn<D>,
     script: &'static Script,

@@ -206,7 +206,7 @@ fn is_assigned_in_session(before: [Option<Seen<'_>>; 2]) -> bool {
 }
 
 /// What counts of a statement that was read before.
-struct Tokens<'a>(Lexer<'a>);
+pub(super) struct Tokens<'a>(pub(super) Lexer<'a>);
 
 impl<'a> Iterator for Tokens<'a> {
     type Item = Seen<'a>;

@@ -23,6 +23,7 @@ mod mysql;
 mod mysql_blocks;
 mod postgres;
 mod scanner;
+mod session;
 mod shape;
 mod shorten;
 mod splitter;
@@ -62,6 +63,12 @@ pub struct Script<'a> {
     pub has_client_commands: bool,
     /// The first statement that begins or ends a transaction.
     pub control: Option<TransactionControl>,
+    /// Whether a statement sets something of the session, which stays set behind the script: a search
+    /// path, a default database.
+    pub sets_session: bool,
+    /// Whether a statement is nothing but executable comments. A server of another version or make
+    /// reads over it, and then refuses the semicolon behind it.
+    pub may_be_empty: bool,
 }
 
 /// Comments that say where a statement begins and ends.

@@ -9,7 +9,7 @@ use super::error::{Flaw, SplitError};
 use super::goose::{self, Marker};
 use super::lexer::{Found, Kind, Lexer, Token};
 use super::shape::{Seen, Shape, is_one_of};
-use super::{Blocks, Script, Statement, control};
+use super::{Blocks, Script, Statement, control, session};
 
 /// A script on its way.
 pub(super) struct Splitter<'a> {
@@ -34,6 +34,8 @@ struct Pending {
     end: usize,
     /// Whether there is more in it than hints and empty executable comments.
     has_content: bool,
+    /// Whether something of it stands in no executable comment.
+    is_certain: bool,
 }
 
 impl<'a> Splitter<'a> {
@@ -51,6 +53,8 @@ impl<'a> Splitter<'a> {
                 statements: Vec::new(),
                 has_client_commands: false,
                 control: None,
+                sets_session: false,
+                may_be_empty: false,
             },
         }
     }
@@ -131,6 +135,7 @@ impl<'a> Splitter<'a> {
             start: token.start,
             end: token.end,
             has_content: false,
+            is_certain: false,
         });
         // A semicolon is a part of the statement only if more of it follows: sent with an end of its own and
         // another one behind it, there would be an empty statement between the two, which MySQL refuses.
@@ -138,6 +143,7 @@ impl<'a> Splitter<'a> {
             pending.end = token.end;
         }
         pending.has_content |= is_content;
+        pending.is_certain |= is_content && !self.lexer.is_in_executable_comment();
     }
 
     /// The statement that has begun, if one has, is complete.
@@ -146,6 +152,7 @@ impl<'a> Splitter<'a> {
         let Some(pending) = self.pending.take().filter(|pending| pending.has_content) else {
             return Ok(());
         };
+        self.script.may_be_empty |= !pending.is_certain;
         self.push(pending.start, pending.end);
         if self.lexer.has_delimiter() && !shape.is_routine() {
             self.look_into(pending.start, pending.end);
@@ -162,6 +169,7 @@ impl<'a> Splitter<'a> {
         if self.script.control.is_none() {
             self.script.control = control::of(self.kind, &statement);
         }
+        self.script.sets_session |= session::is_set_by(self.kind, statement.text);
         self.script.statements.push(statement);
     }
 

@@ -54,6 +54,7 @@ use ureq::http::{HeaderName, HeaderValue, Uri};
 use ureq::tls::RootCerts;
 
 use self::post::Post;
+use crate::authorities;
 use crate::change::BoxError;
 use crate::listener::{Event, Happened, Listener};
 
@@ -130,7 +131,7 @@ impl Webhook {
     /// Mozilla trusts.
     #[must_use]
     pub fn certificate_authorities(self, pem: impl AsRef<[u8]>) -> Webhook {
-        let authorities = post::authorities(pem.as_ref());
+        let authorities = authorities::authorities(pem.as_ref());
         self.improve(
             authorities.map(|authorities| |post: &mut Post| post.authorities = authorities),
         )

@@ -4,7 +4,7 @@ use std::io::Read;
 use std::time::Duration;
 
 use ureq::http::{HeaderName, HeaderValue, Uri};
-use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
+use ureq::tls::{RootCerts, TlsConfig};
 
 use crate::change::BoxError;
 
@@ -53,22 +53,4 @@ impl Post {
         let colon = if said.is_empty() { "" } else { ": " };
         Err(format!("the answer was {status}{colon}{said}").into())
     }
-}
-
-/// The certificates of a PEM, which must have one at least.
-pub(super) fn authorities(pem: &[u8]) -> Result<RootCerts, String> {
-    let none = || "its certificate authorities are no PEM with certificates".to_owned();
-    let mut certificates: Vec<Certificate<'static>> = Vec::new();
-    for item in parse_pem(pem) {
-        match item {
-            Ok(PemItem::Certificate(certificate)) => certificates.push(certificate),
-            // A private key may stand beside it, and is not needed.
-            Ok(_) => {}
-            Err(_) => return Err(none()),
-        }
-    }
-    if certificates.is_empty() {
-        return Err(none());
-    }
-    Ok(RootCerts::new_with_certs(&certificates))
 }

@@ -50,6 +50,8 @@ impl Hosted for MariaDb {
     fn serve(data: &Path, port: u16) -> io::Result<Command> {
         let mut command = Command::new(program("mariadbd")?);
         command.arg("--no-defaults").arg("--datadir").arg(data);
+        // A server that starts removes what others have in a folder for temporary tables that they share.
+        command.arg("--tmpdir").arg(data);
         command.args(["--bind-address=127.0.0.1", &format!("--port={port}")]);
         // Names without a folder are in the data folder: a socket's path must be short, TMPDIR need not be.
         command.args(["--socket=server.sock", "--pid-file=server.pid"]);

@@ -23,7 +23,7 @@ fn folder(defaults: Defaults, files: &[(&'static str, &'static str)]) -> Embedde
 /// One line a change.
 fn read(files: &[(&'static str, &'static str)]) -> Vec<String> {
     let folder = folder(Defaults::NONE, files);
-    let definitions = folder.definitions().unwrap();
+    let definitions = folder.definitions(&Templates::default()).unwrap();
     definitions
         .iter()
         .map(|change| {
@@ -48,7 +48,9 @@ fn read(files: &[(&'static str, &'static str)]) -> Vec<String> {
 }
 
 fn problems(files: &[(&'static str, &'static str)]) -> Vec<String> {
-    let problems = folder(Defaults::NONE, files).definitions().unwrap_err();
+    let problems = folder(Defaults::NONE, files)
+        .definitions(&Templates::default())
+        .unwrap_err();
     problems.iter().map(ToString::to_string).collect()
 }
 
@@ -175,7 +177,8 @@ fn what_a_file_says_comes_before_what_the_folder_says() {
         ),
     ];
     let folder = folder(defaults, &files);
-    let [first, second] = folder.definitions().unwrap() else {
+    let definitions = folder.definitions(&Templates::default()).unwrap();
+    let [first, second] = definitions.as_slice() else {
         panic!()
     };
     assert_eq!(
@@ -218,7 +221,10 @@ fn what_a_file_says_comes_before_what_the_folder_says() {
     assert_eq!(second.location().to_string(), "changes/0002__b.sql:2");
     assert_eq!(first.crate_name(), "app");
     // Read once: they are the same ones.
-    assert!(std::ptr::eq(*first, folder.definitions().unwrap()[0]));
+    assert!(std::ptr::eq(
+        *first,
+        folder.definitions(&Templates::default()).unwrap()[0]
+    ));
 }
 
 #[test]

@@ -8,6 +8,7 @@ use crate::call::chain;
 use crate::change::BoxError;
 use crate::database::Transacted;
 use crate::recording::{Insisting, Unwritten};
+use crate::secrets::Scrubbed;
 use crate::sql::driver::{Driver, depth, is_deeper, send};
 use crate::sql::held::Held;
 use crate::sql::marker::resolve;
@@ -339,6 +340,11 @@ pub(super) fn is_of_database(error: &BoxError) -> bool {
 /// The errors of the driver in a chain of causes.
 fn database_errors(error: &BoxError) -> impl Iterator<Item = &sqlx::Error> {
     let first: &(dyn std::error::Error + 'static) = &**error;
-    std::iter::successors(Some(first), |error| error.source())
-        .filter_map(|error| error.downcast_ref())
+    std::iter::successors(Some(first), |error| {
+        match error.downcast_ref::<Scrubbed>() {
+            Some(scrubbed) => Some(scrubbed.inner()),
+            None => error.source(),
+        }
+    })
+    .filter_map(|error| error.downcast_ref())
 }

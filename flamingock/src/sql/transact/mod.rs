@@ -28,6 +28,7 @@ use crate::audit::{Store, TransactionMode};
 use crate::call::{Ended, Invocation, chain};
 use crate::change::{Body, BoxError};
 use crate::database::Transacted;
+use crate::script::Script;
 
 /// How often a transaction that lost against another is tried again.
 const RETRIES: u32 = 3;
@@ -159,7 +160,7 @@ impl<D: Driver> Transact<'_, D> {
     }
 
     async fn attempt_once(&self, one: &Try<'_>) -> Tried {
-        if let (true, Some(script)) = (D::ONE_TEXT, self.body.script()) {
+        if let Some(script) = self.one_text() {
             return self.attempt_in_one_text(script, one).await;
         }
         let (mut held, ended) = match self.begin_and_call(one).await {
@@ -204,13 +205,23 @@ impl<D: Driver> Transact<'_, D> {
         begin_and_do(self.database, text, &mut Calling(self)).await
     }
 
+    /// The script, if it goes in one text with everything around it.
+    fn one_text(&self) -> Option<&'static Script> {
+        let script = self.body.script().filter(|_| D::ONE_TEXT);
+        script.filter(|script| script.is_one_text(D::KIND))
+    }
+
     /// The connection is kept for the next change. One whose limits were set is closed, unless they
-    /// ended with the transaction.
+    /// ended with the transaction; so is one on which a file has set something, which another file would
+    /// find or not find, depending on how many of them one run applies.
     fn give_back(&self, held: Held<D>) {
         let limits = self.invocation.limits;
         let outlive = D::limits(&limits, true).is_some()
             && D::limits(&limits, true) == D::limits(&limits, false);
-        if !outlive {
+        let script = self.body.script();
+        if outlive || script.is_some_and(|script| script.sets_session(D::KIND)) {
+            self.database.kept.close(held);
+        } else {
             self.database.kept.keep(held);
         }
     }

@@ -226,7 +226,7 @@ impl<D: Driver> Transact<'_, D> {
 
     /// Whether the transaction was opened in a text of ours, so that the driver does not know of it.
     fn is_unknown_to_the_driver(&self) -> bool {
-        D::ONE_TEXT && self.body.script().is_some()
+        self.one_text().is_some()
     }
 
     /// Rolls back what is open, whoever has begun it.

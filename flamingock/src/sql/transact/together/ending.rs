@@ -4,8 +4,9 @@ use flamingock_sqlx_audit::Failure;
 
 use super::super::failure::{Recorded, is_conflict, is_of_database, unnest};
 use super::super::{Afterwards, ROLLED_BACK_MIDWAY, comes_to_rest};
+use super::undone::{all_lost, all_undone};
 use super::{Broke, ENDED, Round, Rounded, Together, is_deeper, lost_reason};
-use crate::audit::{NewEntry, State, StoreError, TransactionMode};
+use crate::audit::{State, TransactionMode};
 use crate::call::{Ended, chain};
 use crate::change::BoxError;
 use crate::database::Transacted;
@@ -13,7 +14,6 @@ use crate::sql::cancel::cancel_transaction;
 use crate::sql::driver::{Driver, rollback};
 use crate::sql::held::Held;
 use crate::sql::rows;
-use crate::sql::settle::{Settled, settle};
 use crate::sql::store::failed;
 
 const NOT_COMMITTED: &str = "the database refused to commit the changes of an atomic stage";
@@ -295,88 +295,6 @@ impl<D: Driver> Together<'_, D> {
         Rounded::Ended(self.settle_each(round, range, at, &cause).await)
     }
 
-    /// Reads of each change what became of it, and records what was undone.
-    async fn settle_each(
-        &self,
-        round: &Round<'_>,
-        range: std::ops::Range<usize>,
-        at: usize,
-        cause: &BoxError,
-    ) -> Vec<Transacted> {
-        let mut all = Vec::with_capacity(range.len());
-        for index in range {
-            let own: BoxError = if index == at {
-                chain(cause).to_string().into()
-            } else {
-                self.with_its_stage(round, at).into()
-            };
-            let settled = settle::<D>(self.database, &round.attempts[index]).await;
-            all.push(match settled {
-                Settled::Visible(states) if states.contains(&State::Applied) => Transacted::Done {
-                    mode: TransactionMode::Shared,
-                },
-                Settled::Visible(states) if states.contains(&State::Started) => {
-                    self.left_behind(round, index, own).await
-                }
-                Settled::Visible(_) => {
-                    let entries = self.entries_of_undone(round, index, at, cause);
-                    match self.alone(round, index).record(&entries).await {
-                        Recorded::Yes => undone(own, None),
-                        Recorded::No(error) => undone(own, Some(error)),
-                        Recorded::Lost => Transacted::Lost {
-                            reason: lost_reason(),
-                        },
-                    }
-                }
-                Settled::Unreachable => Transacted::Unknown { cause: own },
-            });
-        }
-        all
-    }
-
-    async fn left_behind(&self, round: &Round<'_>, at: usize, cause: BoxError) -> Transacted {
-        let alone = self.alone(round, at);
-        let reason = Some(chain(&cause));
-        let entry = round.attempts[at].entry(State::Failed, TransactionMode::None, reason);
-        let unrecorded = match alone.record(&[entry]).await {
-            Recorded::Yes => None,
-            Recorded::No(error) => Some(error),
-            Recorded::Lost => {
-                return Transacted::Lost {
-                    reason: lost_reason(),
-                };
-            }
-        };
-        Transacted::LeftBehind { cause, unrecorded }
-    }
-
-    /// What is recorded when everything up to the change that failed is undone.
-    fn undone_entries(&self, round: &Round<'_>, at: usize, cause: &BoxError) -> Vec<NewEntry> {
-        let all = round.first..=at;
-        all.flat_map(|index| self.entries_of_undone(round, index, at, cause))
-            .collect()
-    }
-
-    fn entries_of_undone(
-        &self,
-        round: &Round<'_>,
-        index: usize,
-        at: usize,
-        cause: &BoxError,
-    ) -> Vec<NewEntry> {
-        if index == at {
-            return self.alone(round, at).undone_entries(cause);
-        }
-        let reason = crate::audit::ErrorChain::text(&self.with_its_stage(round, at));
-        let mode = TransactionMode::Shared;
-        vec![round.attempts[index].entry(State::RolledBack, mode, Some(reason))]
-    }
-
-    /// Why a change is undone that did not fail.
-    fn with_its_stage(&self, round: &Round<'_>, at: usize) -> String {
-        with_its_stage(round, at)
-    }
-
     fn give_back(&self, held: Held<D>) {
         self.database.kept.keep(held);
     }
@@ -384,36 +302,4 @@ impl<D: Driver> Together<'_, D> {
     pub(super) fn lost(&self, round: &Round<'_>, at: usize) -> Rounded {
         all_lost(round, at, &lost_reason())
     }
-}
-
-fn with_its_stage(round: &Round<'_>, at: usize) -> String {
-    let definition = round.attempts[at].definition;
-    format!(
-        "it was taken back with its stage \"{}\", which is atomic: the change \"{}\" failed",
-        definition.stage, definition.id
-    )
-}
-
-fn all_lost(round: &Round<'_>, at: usize, reason: &str) -> Rounded {
-    let lost = |_| Transacted::Lost {
-        reason: reason.to_owned(),
-    };
-    Rounded::Ended((round.first..=at).map(lost).collect())
-}
-
-/// Everything up to the change that failed is undone.
-fn all_undone(
-    round: &Round<'_>,
-    at: usize,
-    cause: BoxError,
-    unrecorded: Option<StoreError>,
-) -> Rounded {
-    let earlier = (round.first..at).map(|_| undone(with_its_stage(round, at).into(), None));
-    let mut all: Vec<Transacted> = earlier.collect();
-    all.push(undone(cause, unrecorded));
-    Rounded::Ended(all)
-}
-
-fn undone(cause: BoxError, unrecorded: Option<StoreError>) -> Transacted {
-    Transacted::Undone { cause, unrecorded }
 }

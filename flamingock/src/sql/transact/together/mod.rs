@@ -8,6 +8,7 @@
 
 mod ending;
 mod scripts;
+mod undone;
 
 use std::time::Instant;
 

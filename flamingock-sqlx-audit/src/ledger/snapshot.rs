@@ -1,0 +1,131 @@
+//! Everything that a start wants to know, in one statement.
+
+use std::sync::atomic::Ordering;
+
+use super::decode::{NEWEST, lock_row, newest_row};
+use super::params::clock_params;
+use super::{Ledger, Result};
+use crate::backend::{Backend, Conn};
+use crate::failure::Failure;
+use crate::rows::Snapshot;
+use crate::template::Value;
+
+impl<B: Backend> Ledger<B> {
+    /// The lock row and, unless its digest is the one given, the newest row of each change, all in
+    /// one statement. Writes nothing. A PostgreSQL that was built without XML needs a second one
+    /// where the digest differs.
+    ///
+    /// # Errors
+    /// The database's own; a missing table is [`Failure::MissingTable`](crate::Failure).
+    pub async fn snapshot(
+        &self,
+        connection: &mut Conn<B>,
+        service: &str,
+        lane: &str,
+        digest: &str,
+    ) -> Result<Snapshot> {
+        let mut params = clock_params();
+        params.extend([
+            ("service", service.into()),
+            ("lane", lane.into()),
+            ("digest", digest.into()),
+        ]);
+        let mut snapshot = match B::DIALECT.newest {
+            None => self.read_at_once(connection, &params).await?,
+            Some(newest) => self.read_newest_by(newest, connection, params).await?,
+        };
+        snapshot.digest_matches = snapshot
+            .lock
+            .as_ref()
+            .is_some_and(|lock| lock.pipeline_digest.as_deref() == Some(digest));
+        Ok(snapshot)
+    }
+
+    async fn read_at_once(
+        &self,
+        connection: &mut Conn<B>,
+        params: &[(&str, Value)],
+    ) -> Result<Snapshot> {
+        let rows = self.fetch(connection, B::DIALECT.snapshot, params).await?;
+        let mut snapshot = Snapshot::default();
+        for mut row in rows {
+            self.note(&mut snapshot, &mut row)?;
+            snapshot.newest.extend(newest_row(&mut row, NEWEST)?);
+        }
+        Ok(snapshot)
+    }
+
+    /// The newest entries by a text of their own, which the snapshot's statement runs.
+    async fn read_newest_by(
+        &self,
+        newest: &str,
+        connection: &mut Conn<B>,
+        mut params: Vec<(&'static str, Value)>,
+    ) -> Result<Snapshot> {
+        let text = self.render(newest, &params).text;
+        params.push(("newest", text.into()));
+        if !self.reads_in_two.load(Ordering::Relaxed) {
+            match self.fetch(connection, B::DIALECT.snapshot, &params).await {
+                Ok(rows) => return self.with_newest(rows),
+                // Whatever keeps a server from running a text within a statement.
+                Err(error) => match B::classify(&error) {
+                    Failure::Other | Failure::Denied => {}
+                    _ => return Err(error),
+                },
+            }
+        }
+        let alone = B::DIALECT
+            .snapshot
+            .replace(B::DIALECT.run_newest, "'differs'");
+        let mut rows = self.fetch(connection, &alone, &params).await?;
+        if rows
+            .iter()
+            .any(|row| row.0.get(NEWEST).is_some_and(Option::is_some))
+        {
+            let answer = self.fetch(connection, newest, &params).await?;
+            let json = answer
+                .into_iter()
+                .next()
+                .and_then(|mut row| row.optional(0));
+            let last = rows.iter_mut().flat_map(|row| row.0.get_mut(NEWEST));
+            for column in last {
+                *column = json.as_ref().map(|json| format!("<newest>{json}</newest>"));
+            }
+        }
+        self.reads_in_two.store(true, Ordering::Relaxed);
+        self.with_newest(rows)
+    }
+
+    #[cfg(feature = "postgres")]
+    fn with_newest(&self, rows: Vec<crate::backend::Row>) -> Result<Snapshot> {
+        let mut snapshot = Snapshot::default();
+        for mut row in rows {
+            self.note(&mut snapshot, &mut row)?;
+            let column = row.optional(NEWEST);
+            let (schema, newest) = super::decode::newest_in_json(column.as_deref())?;
+            if let Some(schema) = schema {
+                self.set_schema(&schema);
+            }
+            snapshot.newest = newest;
+        }
+        Ok(snapshot)
+    }
+
+    /// What no other database has.
+    #[cfg(not(feature = "postgres"))]
+    fn with_newest(&self, _rows: Vec<crate::backend::Row>) -> Result<Snapshot> {
+        Ok(Snapshot::default())
+    }
+
+    /// What every row says that is no entry.
+    fn note(&self, snapshot: &mut Snapshot, row: &mut crate::backend::Row) -> Result<()> {
+        if let Some(schema) = row.optional(0) {
+            self.set_schema(&schema);
+        }
+        snapshot.in_memory |= row.int(1)? == Some(1);
+        if snapshot.lock.is_none() {
+            snapshot.lock = lock_row(row)?;
+        }
+        Ok(())
+    }
+}

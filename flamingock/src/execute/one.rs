@@ -1,0 +1,178 @@
+//! One change at its target: what it is called with.
+
+use std::sync::Arc;
+
+use crate::argument::Values;
+use crate::attempt::{Attempt, Purpose};
+use crate::audit::{ErrorChain, NewEntry, TransactionMode};
+use crate::call::{Ended, Invocation, Limits, chain};
+use crate::change::{Body, Definition};
+use crate::context::Context;
+use crate::database::{Books, Transacted};
+use crate::decision::{Cause, Decision};
+use crate::plan::Step;
+use crate::recording::Unwritten;
+use crate::report::Outcome;
+use crate::secrets::Revealed;
+use crate::target::TargetSystem;
+use crate::walk::Walk;
+
+use super::{Executed, Executor, NO_DATABASE, blocked, introduced, moved, with_unrecorded};
+
+const NO_SECRET: &str = "the change did not run: a secret that it takes is not known";
+
+/// One change with its target.
+pub(super) struct One<'a> {
+    pub(super) executor: &'a Executor<'a>,
+    pub(super) definition: &'static Definition,
+    pub(super) target: &'a TargetSystem,
+    pub(super) number: u32,
+    pub(super) revealed: Arc<Revealed>,
+    pub(super) walk: Arc<Walk>,
+}
+
+impl Executor<'_> {
+    /// A change with everything that it needs; or what became of it, since it could not start.
+    pub(super) async fn one(&self, step: &Step, number: u32) -> Result<One<'_>, Box<Executed>> {
+        let definition = step.definition;
+        let target = self.targets.get(definition.target).ok_or_else(|| {
+            let error = ErrorChain::text("its target is not known");
+            Box::new(Executed::failed(Outcome::Failed, error))
+        })?;
+        let mut one = One {
+            executor: self,
+            definition,
+            target,
+            number,
+            revealed: Arc::default(),
+            walk: Arc::new(Walk::new(definition, self.events)),
+        };
+        let names = definition.secrets();
+        if !names.is_empty() {
+            one.revealed = Arc::new(one.reveal(names).await?);
+        }
+        Ok(one)
+    }
+}
+
+impl One<'_> {
+    /// What the plan's decision comes to. None: the change is to be applied.
+    pub(super) async fn settled(&self, step: &Step) -> Option<Executed> {
+        let asks = matches!(step.decision, Decision::Verify(_) | Decision::Resolve);
+        if asks && moved(step) {
+            return Some(blocked(step, Cause::TargetChanged));
+        }
+        match &step.decision {
+            Decision::Skip => Some(Executed::new(Outcome::AlreadyApplied)),
+            Decision::Filtered => Some(Executed::new(Outcome::Filtered)),
+            Decision::Issue(cause) => Some(blocked(step, cause.clone())),
+            Decision::Apply | Decision::Again => None,
+            Decision::Verify(when_absent) => self.verify(step, *when_absent).await,
+            Decision::Resolve => self.resolve(step).await,
+        }
+    }
+
+    /// How the code says that a function runs.
+    pub(super) fn mode(&self, body: &Body<()>) -> TransactionMode {
+        match (body.transaction, self.target.holds_audit) {
+            (false, _) => TransactionMode::None,
+            (true, true) => TransactionMode::Shared,
+            (true, false) => TransactionMode::Separate,
+        }
+    }
+
+    /// Looks up the secrets before anything of the change has begun.
+    async fn reveal(&self, names: Vec<&'static str>) -> Result<Revealed, Box<Executed>> {
+        let own = Values::default();
+        let looking_up = Revealed::look_up(names, self.executor.secrets);
+        let ended = self.invocation(&own, true).watch(looking_up).await;
+        match ended {
+            Ended::Lost(reason) => Err(Box::new(Executed::lost(reason))),
+            Ended::Cancelled => Err(Box::new(Executed::new(Outcome::NotReached))),
+            ended => ended.into_result().map_err(|cause| {
+                let error = introduced(NO_SECRET, &chain(&cause));
+                Box::new(Executed::failed(Outcome::NotReached, error))
+            }),
+        }
+    }
+
+    /// What only this attempt can give its functions.
+    pub(super) fn own_values(&self) -> Values {
+        let possession = self.executor.lease.possession();
+        let context = Context::new(
+            self.definition.id,
+            self.number,
+            &possession.run_id,
+            &possession.service,
+            self.executor.signals.cancelled(),
+        );
+        let mut values = Values::default();
+        values.insert(Arc::new(context));
+        values.insert(Arc::clone(&self.revealed));
+        values.insert(Arc::clone(&self.walk));
+        values
+    }
+
+    pub(super) fn invocation<'a>(&'a self, own: &'a Values, droppable: bool) -> Invocation<'a> {
+        Invocation {
+            values: [own, &self.target.values, self.executor.values],
+            timeout: self.definition.timeout,
+            limits: Limits::of(self.definition),
+            signals: self.executor.signals,
+            droppable,
+        }
+    }
+
+    /// Runs a function in one transaction of its target, in its turn.
+    pub(super) async fn transact(
+        &self,
+        attempt: &Attempt<'_>,
+        body: &'static Body<()>,
+        invocation: &Invocation<'_>,
+        purpose: Purpose,
+        books: Books<'_>,
+    ) -> (Transacted, u32) {
+        let Some(database) = &self.target.database else {
+            let cause = NO_DATABASE.into();
+            return (Transacted::NotRun { cause }, 0);
+        };
+        let _turn = self.executor.turns.of_transaction(&**database).await;
+        database
+            .transact(attempt, body, invocation, purpose, books)
+            .await
+    }
+
+    /// A function that takes no connection may take a pool: it must not wait for ours.
+    pub(super) fn let_go(&self) {
+        for target in self.executor.targets.values() {
+            if let Some(database) = &target.database {
+                database.let_go();
+            }
+        }
+    }
+
+    /// What became of a change, with what became of its steps.
+    pub(super) fn with_steps(&self, executed: Executed) -> Executed {
+        let undone = executed.outcome == Outcome::RolledBack;
+        Executed {
+            steps: self.walk.report(undone),
+            ..executed
+        }
+    }
+
+    /// Records a failure, which is the outcome if that succeeds.
+    pub(super) async fn recorded(
+        &self,
+        entries: &[NewEntry],
+        error: ErrorChain,
+        outcome: Outcome,
+    ) -> Executed {
+        match self.executor.append_insisting(entries).await {
+            Ok(()) => Executed::failed(outcome, error),
+            Err(Unwritten::Lost(reason)) => Executed::lost(reason),
+            Err(Unwritten::Failed(unwritten)) => {
+                Executed::unknown(with_unrecorded(error, Some(unwritten)))
+            }
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! The templates that files can name.
+
+#[cfg(feature = "templates")]
+use crate::pipeline::Problem;
+#[cfg(feature = "templates")]
+use crate::template::{BUILT_IN, Template};
+
+/// What is known by name. Without the feature `templates` it is nothing.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Templates {
+    #[cfg(feature = "templates")]
+    known: Vec<&'static Template>,
+}
+
+impl PartialEq for Templates {
+    fn eq(&self, other: &Templates) -> bool {
+        #[cfg(feature = "templates")]
+        return self.known.len() == other.known.len()
+            && std::iter::zip(&self.known, &other.known).all(|(one, other)| is_same(one, other));
+        #[cfg(not(feature = "templates"))]
+        {
+            let Templates {} = self;
+            let Templates {} = other;
+            true
+        }
+    }
+}
+
+#[cfg(feature = "templates")]
+impl Templates {
+    /// The built-in ones and these, of which no two have one name.
+    pub(crate) fn new(
+        given: impl IntoIterator<Item = &'static Template>,
+    ) -> Result<Templates, Vec<Problem>> {
+        let mut known: Vec<&'static Template> = BUILT_IN.to_vec();
+        let mut problems = Vec::new();
+        for template in given {
+            // One may be both registered and listed.
+            if known.iter().any(|other| is_same(other, template)) {
+                continue;
+            }
+            let same = known.iter().find(|other| other.name == template.name);
+            let Some(other) = same else {
+                known.push(template);
+                continue;
+            };
+            let whose = match other.location() {
+                Some(location) => format!("the one at {location}"),
+                None => "a built-in one".to_owned(),
+            };
+            let rule = format!(
+                "the name \"{}\" of the template is taken by {whose}: give this one its own",
+                template.name
+            );
+            problems.push(match template.location() {
+                Some(location) => Problem::at(location, rule),
+                None => Problem::general(rule),
+            });
+        }
+        if problems.is_empty() {
+            Ok(Templates { known })
+        } else {
+            Err(problems)
+        }
+    }
+
+    pub(super) fn named(&self, name: &str) -> Result<&'static Template, String> {
+        if let Some(template) = self.known.iter().find(|known| known.name == name) {
+            return Ok(template);
+        }
+        let mut names: Vec<&str> = self.known.iter().map(|known| known.name).collect();
+        names.sort_unstable();
+        let known = crate::template::unknown("template", name, &names);
+        Err(format!(
+            "{known}. One of your own is an async function with `#[template(\"{name}\")]`, in a crate that the binary names"
+        ))
+    }
+}
+
+/// Constants have no address of their own: a name and a place tell.
+#[cfg(feature = "templates")]
+fn is_same(one: &Template, other: &Template) -> bool {
+    one.name == other.name && one.location() == other.location()
+}

@@ -1,0 +1,37 @@
+//! A change of several steps, each with what takes it back.
+
+#[cfg(feature = "templates")]
+mod in_order;
+
+use crate::change::Body;
+#[cfg(feature = "templates")]
+pub(crate) use crate::steps::in_order::{Backward, Forward};
+use crate::walk::Direction;
+
+/// One step.
+#[derive(Debug)]
+pub struct Step {
+    /// What it does.
+    pub apply: Body<()>,
+    /// What takes that back.
+    pub rollback: Option<Body<()>>,
+}
+
+/// What stands before a step whose rollback begins.
+pub(crate) const ROLLING_BACK: &str = "rolling back";
+
+/// `step 2 of 5`
+pub(crate) fn place(index: usize, count: usize) -> String {
+    format!("step {} of {count}", index + 1)
+}
+
+impl Direction {
+    /// What a failure of this step is called.
+    pub(crate) fn failed(self, index: usize, count: usize) -> String {
+        let place = place(index, count);
+        match self {
+            Direction::Forward => format!("{place} failed"),
+            Direction::Backward => format!("the rollback of {place} failed"),
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! One request and its answer. The client blocks, so it has a thread of its own, for as long as the
+//! request may take.
+
+use std::sync::{Mutex, PoisonError};
+
+use serde_json::Value;
+use tokio::task::JoinHandle;
+use ureq::Agent;
+use ureq::http::{self, HeaderValue, StatusCode, header};
+use ureq::tls::{RootCerts, TlsConfig};
+
+use super::json::Json;
+use super::payload::Call;
+use crate::authorities::authorities;
+use crate::change::BoxError;
+
+/// How much of an answer is read, in bytes.
+const READ: u64 = 1 << 20;
+/// How much of it is told, in characters.
+const TOLD: usize = 300;
+
+/// An answer.
+#[derive(Debug)]
+pub(super) struct Answered {
+    /// The method and the URL, without secrets.
+    what: String,
+    pub(super) status: StatusCode,
+    /// The text, or why it could not be read.
+    body: Result<String, String>,
+}
+
+impl Answered {
+    /// What to say where another answer was expected.
+    pub(super) fn instead_of(&self, expected: &str) -> String {
+        let Answered { what, status, .. } = self;
+        format!(
+            "{what} was answered with {status}, and not with {expected}{}",
+            self.told()
+        )
+    }
+
+    /// What to say where the answer tells nothing.
+    pub(super) fn neither(&self, words: &str) -> String {
+        let Answered { what, status, .. } = self;
+        format!(
+            "{what} was answered with {status}, which is neither {words}{}",
+            self.told()
+        )
+    }
+
+    /// The text as JSON.
+    pub(super) fn json(&self) -> Result<Value, String> {
+        let Answered { what, status, .. } = self;
+        let body = self.body.as_ref().map_err(|error| {
+            format!("the answer to {what}, {status}, could not be read to its end: {error}")
+        })?;
+        serde_json::from_str(body).map_err(|error| {
+            format!(
+                "the answer to {what}, {status}, is no JSON, {error}{}",
+                self.told()
+            )
+        })
+    }
+
+    /// The beginning of the text, in one line.
+    fn told(&self) -> String {
+        let Ok(body) = &self.body else {
+            return String::new();
+        };
+        let words: Vec<&str> = body.split_whitespace().collect();
+        let line = words.join(" ");
+        let told: String = line.chars().take(TOLD).collect();
+        let more = if told.len() < line.len() { ".." } else { "" };
+        match told.is_empty() {
+            true => String::new(),
+            false => format!(": {told}{more}"),
+        }
+    }
+}
+
+type Exchanged = Result<Answered, String>;
+
+/// Requests that nobody waits for any more, since their change was cancelled or took too long. They are
+/// still on their way until their own timeout, and what takes them back must not overtake them.
+static LEFT: Mutex<Vec<JoinHandle<Exchanged>>> = Mutex::new(Vec::new());
+
+/// A request on its way.
+struct OnItsWay(Option<JoinHandle<Exchanged>>);
+
+impl OnItsWay {
+    async fn end(mut self) -> Result<Answered, BoxError> {
+        let Some(request) = &mut self.0 else {
+            return Err("there is no request".into());
+        };
+        let ended = request.await;
+        self.0 = None;
+        Ok(ended??)
+    }
+}
+
+impl Drop for OnItsWay {
+    fn drop(&mut self) {
+        if let Some(request) = self.0.take() {
+            let mut left = LEFT.lock().unwrap_or_else(PoisonError::into_inner);
+            left.push(request);
+        }
+    }
+}
+
+/// Sends a request, and waits for its answer. Any status is an answer.
+pub(super) async fn exchange(call: Call) -> Result<Answered, BoxError> {
+    while let Some(request) = one_left() {
+        // What became of it is of no interest: it is over.
+        let _ = OnItsWay(Some(request)).end().await;
+    }
+    let request = tokio::task::spawn_blocking(move || send(&call));
+    OnItsWay(Some(request)).end().await
+}
+
+fn one_left() -> Option<JoinHandle<Exchanged>> {
+    LEFT.lock().unwrap_or_else(PoisonError::into_inner).pop()
+}
+
+fn send(call: &Call) -> Exchanged {
+    let what = format!("{} {}", call.method, call.url);
+    let not_sent = |why: &str| format!("{what} was not sent: {why}");
+    let uri = call.url.reveal().map_err(not_sent)?;
+    let mut request = http::Request::builder()
+        .method(call.method.clone())
+        .uri(uri);
+    for (name, value) in &call.headers {
+        let value = HeaderValue::from_str(value.reveal()).map_err(|_| {
+            not_sent(&format!(
+                "the value of its header `{name}` has a character that no header can have"
+            ))
+        })?;
+        request = request.header(name, value);
+    }
+    let agent = agent(call).map_err(|why| not_sent(&why))?;
+    let answered = match &call.body {
+        None => match request.body(()) {
+            Ok(request) => agent.run(request),
+            Err(error) => return Err(not_sent(&error.to_string())),
+        },
+        Some(body) => {
+            let (text, is_json) = text_of(body, call);
+            if is_json {
+                request = request.header(header::CONTENT_TYPE, "application/json");
+            }
+            match request.body(text) {
+                Ok(request) => agent.run(request),
+                Err(error) => return Err(not_sent(&error.to_string())),
+            }
+        }
+    };
+    let mut answer = answered.map_err(|error| format!("{what} was not answered: {error}"))?;
+    let status = answer.status();
+    let body = answer.body_mut().with_config().limit(READ).lossy_utf8(true);
+    Ok(Answered {
+        what,
+        status,
+        body: body.read_to_string().map_err(|error| error.to_string()),
+    })
+}
+
+/// The body, and whether it has to be called JSON. Text under a header that calls it something else is
+/// sent as it is.
+fn text_of(body: &Json, call: &Call) -> (String, bool) {
+    let mut headers = call.headers.iter();
+    let called = headers.find(|(name, _)| *name == header::CONTENT_TYPE);
+    match (body, called) {
+        (Json::Text(text), Some((_, called))) if !called.reveal().contains("json") => {
+            (text.reveal().to_owned(), false)
+        }
+        (body, called) => (body.reveal().to_string(), called.is_none()),
+    }
+}
+
+/// A client for one request: a connection that is kept has nothing to win here, and could be closed by
+/// the other side just when it is used.
+fn agent(call: &Call) -> Result<Agent, String> {
+    let authorities = match &call.ca_file {
+        None => RootCerts::WebPki,
+        Some(file) => {
+            let pem = std::fs::read(file).map_err(|error| format!("`{file}`: {error}"))?;
+            authorities(&pem)?
+        }
+    };
+    let config = Agent::config_builder()
+        .tls_config(TlsConfig::builder().root_certs(authorities).build())
+        .timeout_global(Some(call.timeout))
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .max_redirects_will_error(false)
+        .user_agent(concat!("flamingock/", env!("CARGO_PKG_VERSION")));
+    Ok(config.build().new_agent())
+}

@@ -1,0 +1,251 @@
+//! Files that nobody should write, and that somebody writes: what the audit says of them is what happened.
+
+use flamingock::__private::EmbeddedFolder;
+use flamingock::{Error, Runner};
+use flamingock_tests::{
+    Backend as _, TestDatabase, audit, count, done, folder, script, try_execute, with_table,
+};
+use sqlx::Pool;
+
+use super::{Backend, Db};
+
+const NAME: &str = <Backend as flamingock_tests::Backend>::NAME;
+
+/// The cases of this database.
+fn pick<T>(postgres: T, mariadb: T, sqlite: T) -> T {
+    match NAME {
+        "PostgreSQL" => postgres,
+        "MariaDB" => mariadb,
+        _ => sqlite,
+    }
+}
+
+async fn fresh() -> (TestDatabase<Backend>, Pool<Db>) {
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 1).await;
+    (database, pool)
+}
+
+/// The one problem for which nothing has run.
+async fn refused(files: &'static EmbeddedFolder) -> String {
+    let (_database, pool) = fresh().await;
+    let error = Runner::new(&pool).files(files).run().await.unwrap_err();
+    let Error::Invalid(problems) = &error else {
+        panic!("{error}")
+    };
+    assert_eq!(problems.len(), 1, "{error}");
+    assert_eq!(done(&pool).await, Vec::<String>::new());
+    let tables = try_execute(&pool, "SELECT * FROM flamingock_audit").await;
+    assert!(tables.is_err(), "nothing is created either");
+    problems[0].to_string()
+}
+
+#[tokio::test]
+async fn a_file_without_a_statement_is_refused() {
+    for text in ["", "\u{feff}", "-- a\n\n-- b", "/* a */\n", ";;\n;"] {
+        let problem = refused(script(text)).await;
+        assert!(
+            problem.starts_with("changes/0001__script.sql:1: "),
+            "{problem}"
+        );
+        assert!(problem.contains("no statement"), "{problem}");
+    }
+}
+
+#[tokio::test]
+async fn what_only_a_client_knows_is_refused_with_its_line() {
+    let of_clients = pick(
+        [
+            "\\copy done from 'x.csv'",
+            "\\connect template1",
+            "COPY done FROM STDIN;\n1\n\\.",
+        ],
+        ["\\. other.sql", "\\u mysql", "DELIMITER"],
+        [".mode csv", ".read other.sql", ".import x.csv done"],
+    );
+    for command in of_clients.into_iter().chain(["SELECT 1;\0 COMMIT;"]) {
+        let text = format!("INSERT INTO done VALUES ('1');\n{command}\n");
+        let problem = refused(script(&text)).await;
+        assert!(
+            problem.starts_with("changes/0001__script.sql:2: "),
+            "{command}: {problem}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn two_files_of_one_id_are_named_with_both_places() {
+    let text = "-- flamingock: id=same\nINSERT INTO done VALUES ('1')";
+    let problem = refused(folder(&[("0001__a.sql", text), ("0002__b.sql", text)])).await;
+    assert!(problem.contains("changes/0001__a.sql:1"), "{problem}");
+    assert!(problem.contains("changes/0002__b.sql:1"), "{problem}");
+}
+
+#[tokio::test]
+async fn line_ends_and_what_looks_like_a_command_are_kept_in_strings() {
+    let (_database, pool) = fresh().await;
+    let text = "INSERT INTO done VALUES ('a\r\nb');\r\nINSERT INTO done VALUES ('\nDELIMITER //\n;');\r\nINSERT INTO done VALUES ('c') /* end; */ -- \\";
+    Runner::new(&pool).files(script(text)).run().await.unwrap();
+    assert_eq!(done(&pool).await, ["\nDELIMITER //\n;", "a\r\nb", "c"]);
+}
+
+/// What a file sets would else reach the next one, or not, depending on how many a run applies.
+#[tokio::test]
+async fn what_a_file_sets_on_its_connection_ends_with_it() {
+    let temporary = "CREATE TEMPORARY TABLE done (what VARCHAR(200))";
+    let settings = pick(
+        [
+            temporary,
+            "CREATE SCHEMA other; CREATE TABLE other.done (what TEXT); SET search_path TO other",
+            "SELECT pg_catalog.set_config('search_path', '', false)",
+            "SET default_transaction_read_only = on",
+        ],
+        [
+            temporary,
+            "USE information_schema",
+            "/*!40101 SET SESSION TRANSACTION READ ONLY */",
+            "SET SESSION sql_mode = 'ANSI_QUOTES'; SET NAMES latin1",
+        ],
+        [
+            temporary,
+            "PRAGMA query_only = 0",
+            "ATTACH ':memory:' AS other",
+            "PRAGMA foreign_keys = 0",
+        ],
+    );
+    for set in settings {
+        let (_database, pool) = fresh().await;
+        let next = "INSERT INTO done VALUES ('next')";
+        let files = folder(&[("0001__script.sql", set), ("0002__next.sql", next)]);
+        let report = Runner::new(&pool).files(files).run().await;
+        assert_eq!(report.unwrap().counts().newly_applied, 2, "{set}");
+        assert_eq!(done(&pool).await, ["next"], "{set}");
+    }
+}
+
+/// A file that ends its transaction where its text does not show it: what was kept, and what is on record.
+type Ending = (
+    &'static str,
+    &'static [&'static str],
+    &'static [&'static str],
+);
+
+const ROLLED_BACK: &[&str] = &["script 1 FAILED shared", "script 1 ROLLED_BACK shared"];
+const COMMITTED: &[&str] = &["script 1 FAILED none"];
+
+#[tokio::test]
+async fn a_transaction_that_is_ended_by_a_back_door_is_found_out() {
+    let first = "INSERT INTO done VALUES ('1');";
+    let cases: Vec<Ending> = pick(
+        vec![
+            ("DO $$ BEGIN COMMIT; END $$;", &[], ROLLED_BACK),
+            (
+                "SELECT pg_terminate_backend(pg_backend_pid());",
+                &[],
+                ROLLED_BACK,
+            ),
+            // That the transaction is the one that was begun can't be told any more.
+            ("RESET ALL;", &[], COMMITTED),
+        ],
+        vec![
+            (
+                "CREATE TABLE t (id INT); INSERT INTO nowhere VALUES (1);",
+                &["1"],
+                COMMITTED,
+            ),
+            (
+                "PREPARE s FROM 'COMMIT'; EXECUTE s; INSERT INTO nowhere VALUES (1);",
+                &["1"],
+                COMMITTED,
+            ),
+            (
+                "EXECUTE IMMEDIATE 'SET autocommit = 1'; INSERT INTO nowhere VALUES (1);",
+                &["1"],
+                COMMITTED,
+            ),
+            (
+                "SET STATEMENT max_statement_time = 9 FOR COMMIT; INSERT INTO nowhere VALUES (1);",
+                &["1"],
+                COMMITTED,
+            ),
+            (
+                "EXECUTE IMMEDIATE 'COMMIT';",
+                &["1"],
+                &["script 1 APPLIED none"],
+            ),
+            ("EXECUTE IMMEDIATE 'ROLLBACK';", &[], ROLLED_BACK),
+            ("KILL CONNECTION_ID();", &[], ROLLED_BACK),
+        ],
+        vec![
+            (
+                "CREATE TABLE u (id INT PRIMARY KEY); INSERT INTO u VALUES (1); INSERT OR ROLLBACK INTO u VALUES (1);",
+                &[],
+                ROLLED_BACK,
+            ),
+            (
+                "CREATE TRIGGER r BEFORE UPDATE ON done BEGIN SELECT RAISE(ROLLBACK, 'no'); END; UPDATE done SET what = '2';",
+                &[],
+                ROLLED_BACK,
+            ),
+        ],
+    );
+    for (text, kept, recorded) in cases {
+        let (database, pool) = fresh().await;
+        let files = script(&format!("{first}\n{text}"));
+        let ended = Runner::new(&pool).files(files).run().await;
+        assert_eq!(
+            ended.is_ok(),
+            recorded[0].contains("APPLIED"),
+            "{text}: {ended:?}"
+        );
+        let watch = database.pool(1).await;
+        assert_eq!(done(&watch).await, kept, "{text}");
+        assert_eq!(audit(&watch).await, recorded, "{text}");
+    }
+}
+
+/// A dump of MySQL has statements for servers of other versions alone.
+#[tokio::test]
+async fn executable_comments_that_the_server_reads_over_are_no_error() {
+    if NAME != "MariaDB" {
+        // Elsewhere, they are comments like any other.
+        let problem = refused(script("/*!999999 SELECT 1 */;")).await;
+        assert!(problem.contains("no statement"), "{problem}");
+        return;
+    }
+    let (_database, pool) = fresh().await;
+    let text = "/*!999999 SELECT nothing */;\nINSERT INTO done VALUES ('1');\n/*!40101 INSERT INTO done VALUES ('2') */;\n/*!999999 x */;";
+    Runner::new(&pool).files(script(text)).run().await.unwrap();
+    assert_eq!(done(&pool).await, ["1", "2"]);
+    assert_eq!(audit(&pool).await, ["script 1 APPLIED shared"]);
+    let failing = format!("{text}\nINSERT INTO nowhere VALUES ('3');");
+    let files = folder(&[("0001__script.sql", text), ("0002__next.sql", &failing)]);
+    let error = Runner::new(&pool).files(files).run().await.unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("changes/0002__next.sql:5: `INSERT INTO nowhere"),
+        "{error}"
+    );
+    assert_eq!(done(&pool).await, ["1", "2"]);
+}
+
+#[tokio::test]
+async fn a_large_file_is_applied_whole_or_not_at_all() {
+    let row = format!("INSERT INTO done VALUES ('x{}x');\n", " ".repeat(100));
+    let row = row.replace("VALUES", &format!("/* {} */ VALUES", "y".repeat(2_000)));
+    let rows = 5 * 1024 * 1024 / row.len();
+    let (_database, pool) = fresh().await;
+    let runner = |text: &str| Runner::new(&pool).files(script(text));
+    let broken = format!("{}INSERT INTO nowhere VALUES (1);", row.repeat(rows));
+    let error = runner(&broken).run().await.unwrap_err();
+    let place = format!(
+        "changes/0001__script.sql:{}: `INSERT INTO nowhere",
+        rows + 1
+    );
+    assert!(error.to_string().contains(&place), "{error}");
+    assert_eq!(count(&pool, "SELECT count(*) FROM done").await, 0);
+    runner(&row.repeat(rows)).run().await.unwrap();
+    let there = usize::try_from(count(&pool, "SELECT count(*) FROM done").await);
+    assert_eq!(there.unwrap(), rows);
+}
