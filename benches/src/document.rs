@@ -1,5 +1,6 @@
 //! The tables, written into the documentation between two marks.
 
+use std::fmt::Write as _;
 use std::fs;
 
 use crate::database::Database;
@@ -18,16 +19,22 @@ pub(crate) async fn write() -> Result<(), BoxError> {
         machine().await?
     );
     let mut lines = Vec::new();
+    let mut loads = Vec::new();
     for part in parts::ALL {
         let findings = Findings::load(part)
             .map_err(|error| format!("the part {part} has not been measured: {error}"))?;
+        loads.push(format!("{part} {}", findings.load));
         for table in &findings.tables {
             text.push('\n');
             text.push_str(&table.text());
         }
         lines.extend(findings.lines);
     }
-    text.push('\n');
+    let loads = loads.join("; ");
+    let _ = write!(
+        text,
+        "\nLoad of the machine (processes that want to run) before and after each part: {loads}.\n\n"
+    );
     let page = root().join("docs/performance.md");
     let old = fs::read_to_string(&page)?;
     let (before, rest) = old
@@ -49,8 +56,6 @@ async fn machine() -> Result<String, BoxError> {
     let model = model.map_or("unknown processor", |name| {
         name.trim_start_matches([' ', '\t', ':'])
     });
-    let load = fs::read_to_string("/proc/loadavg")?;
-    let load = load.split(' ').next().unwrap_or_default().to_owned();
     let cores = std::thread::available_parallelism()?;
     let mut versions = Vec::new();
     for database in Database::ALL {
@@ -67,7 +72,7 @@ async fn machine() -> Result<String, BoxError> {
         .output()?;
     versions.push(String::from_utf8(rustc.stdout)?.trim().to_owned());
     Ok(format!(
-        "Measured with `benches/run` on {cores} cores ({model}); load of the machine after the run: {load}. \
+        "Measured with `benches/run` on {cores} cores ({model}). \
          The servers are private ones with their own settings, on the same machine. {}.",
         versions.join(", ")
     ))

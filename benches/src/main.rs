@@ -11,6 +11,7 @@ mod tools;
 
 use std::process::ExitCode;
 use std::time::Instant;
+use std::{fs, io};
 
 use crate::database::Database;
 use crate::parts::Extent;
@@ -52,13 +53,21 @@ async fn measure(parts: &[String], extent: Extent) -> Result<(), BoxError> {
     let all: Vec<String> = parts::ALL.iter().map(ToString::to_string).collect();
     for part in if parts.is_empty() { &all } else { parts } {
         println!("{part}");
-        let findings = parts::measure(part, extent).await?;
+        let before = load()?;
+        let mut findings = parts::measure(part, extent).await?;
+        findings.load = format!("{before}, then {}", load()?);
         // What is measured quickly is only shown.
         if extent == Extent::Full {
             findings.save(part)?;
         }
     }
     Ok(())
+}
+
+/// How many processes wanted to run in the last minute.
+fn load() -> io::Result<String> {
+    let load = fs::read_to_string("/proc/loadavg")?;
+    Ok(load.split(' ').next().unwrap_or_default().to_owned())
 }
 
 /// One tool alone, for a profiler: everything pending, and then starts with nothing pending.

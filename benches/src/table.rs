@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Findings {
     pub(crate) tables: Vec<Table>,
+    /// How busy the machine was: the load before and after.
+    pub(crate) load: String,
     /// What the plot shows.
     pub(crate) lines: Vec<Line>,
 }

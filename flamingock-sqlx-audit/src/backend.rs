@@ -76,6 +76,9 @@ pub struct Progress {
     pub error: Option<sqlx::Error>,
 }
 
+/// What is done with each row of an answer.
+pub type EachRow<'a> = dyn FnMut(Row) -> Result<(), sqlx::Error> + Send + 'a;
+
 /// A database that the tables can live in.
 pub trait Backend: fmt::Debug + Send + Sync + 'static {
     /// The driver.
@@ -88,6 +91,23 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
     fn fetch(
         connection: &mut Conn<Self>,
         statement: Rendered,
+    ) -> impl Future<Output = Result<Answer, sqlx::Error>> + Send {
+        async move {
+            let mut rows = Vec::new();
+            let mut keep = |row| {
+                rows.push(row);
+                Ok(())
+            };
+            let answer = Self::fetch_each(connection, statement, &mut keep).await?;
+            Ok(Answer { rows, ..answer })
+        }
+    }
+
+    /// The same, row by row: an answer of many rows is never there as a whole.
+    fn fetch_each(
+        connection: &mut Conn<Self>,
+        statement: Rendered,
+        each: &mut EachRow<'_>,
     ) -> impl Future<Output = Result<Answer, sqlx::Error>> + Send;
 
     /// Sends a text of the user's, and reads the answers to their end. Rows are let go, unlooked at;
@@ -184,7 +204,7 @@ pub(crate) use run_to_its_end;
 
 /// Reads every row and count of an answer, whatever the driver.
 macro_rules! collect_answer {
-    ($stream:expr, $result:ident => $last_insert_id:expr) => {{
+    ($stream:expr, $each:expr, $result:ident => $last_insert_id:expr) => {{
         use futures_util::TryStreamExt;
         use sqlx::Row as _;
         let mut answer = $crate::backend::Answer::default();
@@ -202,7 +222,7 @@ macro_rules! collect_answer {
                     let columns = (0..row.len())
                         .map(|column| row.try_get_unchecked::<Option<String>, _>(column))
                         .collect::<Result<Vec<_>, _>>()?;
-                    answer.rows.push($crate::backend::Row(columns));
+                    $each($crate::backend::Row(columns))?;
                 }
             }
         }

@@ -24,7 +24,7 @@ mod rows;
 mod sqlite;
 mod template;
 
-pub use backend::{Answer, Backend, Conn, Progress, Row};
+pub use backend::{Answer, Backend, Conn, EachRow, Progress, Row};
 pub use dialect::{Dialect, Isolation};
 pub use failure::Failure;
 pub use ledger::{Ledger, Marker, MarkerKind, OneOfSeveral, Witness};

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sqlx::{AssertSqlSafe, Executor};
 
-use crate::backend::{Answer, Backend, Conn, Progress, collect_answer, run_to_its_end};
+use crate::backend::{Answer, Backend, Conn, EachRow, Progress, collect_answer, run_to_its_end};
 use crate::dialect::{Dialect, Isolation};
 use crate::failure::Failure;
 use crate::template::{Rendered, Values, hex};
@@ -18,13 +18,15 @@ impl Backend for MySql {
 
     const DIALECT: &'static Dialect = &DIALECT;
 
-    async fn fetch(
+    async fn fetch_each(
         connection: &mut Conn<Self>,
         statement: Rendered,
+        each: &mut EachRow<'_>,
     ) -> Result<Answer, sqlx::Error> {
         let query = sqlx::raw_sql(AssertSqlSafe(statement.text));
         collect_answer!(
             connection.fetch_many(query),
+            each,
             result => i64::try_from(result.last_insert_id()).unwrap_or_default()
         )
     }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use sqlx::{AssertSqlSafe, Connection, Executor};
 use sqlx_core::transaction::TransactionManager;
 
-use crate::backend::{Answer, Backend, Conn, Progress, collect_answer, run_to_its_end};
+use crate::backend::{Answer, Backend, Conn, EachRow, Progress, collect_answer, run_to_its_end};
 use crate::dialect::{Dialect, Isolation, LeaseWitness};
 use crate::failure::Failure;
 use crate::template::{Rendered, Value, Values};
@@ -32,9 +32,10 @@ impl Backend for Sqlite {
 
     const DIALECT: &'static Dialect = &DIALECT;
 
-    async fn fetch(
+    async fn fetch_each(
         connection: &mut Conn<Self>,
         statement: Rendered,
+        each: &mut EachRow<'_>,
     ) -> Result<Answer, sqlx::Error> {
         // What has no values is a savepoint's name or a pragma: nobody sends it again.
         let is_kept = !statement.binds.is_empty();
@@ -46,7 +47,7 @@ impl Backend for Sqlite {
                 Value::Text(text) => query.bind(text),
             };
         }
-        collect_answer!(connection.fetch_many(query), result => 0)
+        collect_answer!(connection.fetch_many(query), each, result => 0)
     }
 
     async fn run(connection: &mut Conn<Self>, text: String, mark: &str) -> Progress {

@@ -97,6 +97,8 @@ pub(crate) struct Plan {
     pub(crate) stages: Vec<Vec<Step>>,
     /// Entries of changes that the pipeline does not have.
     pub(crate) missing: Vec<Newest>,
+    /// Nothing was ever recorded of the service.
+    pub(crate) has_no_history: bool,
 }
 
 impl Plan {
@@ -105,27 +107,25 @@ impl Plan {
         selected: impl Fn(&Definition) -> bool,
         newest: Vec<Newest>,
     ) -> Plan {
-        let mut newest: HashMap<String, Newest> = newest
-            .into_iter()
-            .map(|entry| (entry.change_id.clone(), entry))
-            .collect();
-        let mut plan = Plan::default();
+        let mut plan = Plan {
+            has_no_history: newest.is_empty(),
+            ..Plan::default()
+        };
+        let (mut newest, missing) = placed(pipeline, newest);
         for stage in &pipeline.stages {
             let mut steps = Vec::with_capacity(stage.changes.len());
             for definition in &stage.changes {
                 steps.push(step(
                     definition,
-                    newest.remove(definition.id),
+                    newest.next().flatten(),
                     selected(definition),
                 ));
             }
             note_out_of_order(&mut steps);
             plan.stages.push(steps);
         }
-        plan.missing = newest
-            .into_values()
-            .filter(|entry| is_applied(&entry.state))
-            .collect();
+        plan.missing = missing;
+        plan.missing.retain(|entry| is_applied(&entry.state));
         plan.missing.sort_by_key(|entry| entry.seq);
         plan
     }
@@ -159,6 +159,7 @@ impl Plan {
         Plan {
             stages: stages.collect(),
             missing: Vec::new(),
+            has_no_history: false,
         }
     }
 
@@ -212,6 +213,25 @@ impl Plan {
         }
         false
     }
+}
+
+/// The entry of each change of the pipeline, in its order, and the entries that are of none.
+fn placed(
+    pipeline: &Pipeline,
+    newest: Vec<Newest>,
+) -> (impl Iterator<Item = Option<Newest>>, Vec<Newest>) {
+    let changes = pipeline.changes().enumerate();
+    let places: HashMap<&str, usize> = changes.map(|(place, change)| (change.id, place)).collect();
+    let mut entries: Vec<Option<Newest>> = Vec::new();
+    entries.resize_with(places.len(), || None);
+    let mut others = Vec::new();
+    for entry in newest {
+        match places.get(entry.change_id.as_str()) {
+            Some(place) => entries[*place] = Some(entry),
+            None => others.push(entry),
+        }
+    }
+    (entries.into_iter(), others)
 }
 
 /// What the code says of a change.

@@ -67,7 +67,7 @@ pub(crate) fn measure(extent: Extent) -> Result<Findings, BoxError> {
     }
     Ok(Findings {
         tables: vec![table],
-        lines: Vec::new(),
+        ..Findings::default()
     })
 }
 

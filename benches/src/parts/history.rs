@@ -69,7 +69,7 @@ pub(crate) async fn measure(extent: Extent) -> Result<Findings, BoxError> {
     }
     Ok(Findings {
         tables: vec![table],
-        lines: Vec::new(),
+        ..Findings::default()
     })
 }
 

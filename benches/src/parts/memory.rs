@@ -53,7 +53,7 @@ pub(crate) async fn measure(extent: Extent) -> Result<Findings, BoxError> {
     }
     Ok(Findings {
         tables: vec![table],
-        lines: Vec::new(),
+        ..Findings::default()
     })
 }
 

@@ -3,6 +3,7 @@
 pub(crate) mod build;
 pub(crate) mod history;
 pub(crate) mod memory;
+pub(crate) mod network;
 pub(crate) mod pending;
 pub(crate) mod start;
 pub(crate) mod together;
@@ -20,13 +21,16 @@ pub(crate) enum Extent {
 }
 
 /// The names of the parts, in the order of the documentation.
-pub(crate) const ALL: [&str; 6] = ["start", "pending", "together", "history", "memory", "build"];
+pub(crate) const ALL: [&str; 7] = [
+    "start", "pending", "network", "together", "history", "memory", "build",
+];
 
 /// Measures one part.
 pub(crate) async fn measure(part: &str, extent: Extent) -> Result<Findings, BoxError> {
     match part {
         "start" => start::measure(extent).await,
         "pending" => pending::measure(extent).await,
+        "network" => network::measure(extent).await,
         "together" => together::measure(extent).await,
         "history" => history::measure(extent).await,
         "memory" => memory::measure(extent).await,

@@ -49,9 +49,6 @@ pub(super) fn newest_row(row: &mut Row, at: usize) -> Result<Option<NewestRow>> 
     }))
 }
 
-#[cfg(feature = "postgres")]
-type Columns = Vec<Option<String>>;
-
 /// The schema and the newest entries, in the one element of an XML text; nothing where the digest
 /// is the stored one.
 #[cfg(feature = "postgres")]
@@ -63,14 +60,47 @@ pub(super) fn newest_in_json(xml: Option<&str>) -> Result<(Option<String>, Vec<N
     let Some((json, _)) = inside else {
         return Ok((None, Vec::new()));
     };
-    let (schema, rows): (Option<String>, Option<Vec<Columns>>) = serde_json::from_str(json)
-        .map_err(|source| sqlx::Error::ColumnDecode {
+    let (schema, rows): (Option<String>, Option<NewestRows>) =
+        serde_json::from_str(json).map_err(|source| sqlx::Error::ColumnDecode {
             index: NEWEST.to_string(),
             source: source.into(),
         })?;
-    let rows = rows.unwrap_or_default().into_iter();
-    let rows = rows.filter_map(|columns| newest_row(&mut Row(columns), 0).transpose());
-    Ok((schema, rows.collect::<Result<_>>()?))
+    Ok((schema, rows.map(|rows| rows.0).unwrap_or_default()))
+}
+
+/// A list of lists of columns, of which one at a time is there.
+#[cfg(feature = "postgres")]
+struct NewestRows(Vec<NewestRow>);
+
+#[cfg(feature = "postgres")]
+impl<'de> serde::Deserialize<'de> for NewestRows {
+    fn deserialize<D: serde::Deserializer<'de>>(json: D) -> std::result::Result<Self, D::Error> {
+        json.deserialize_seq(Collecting)
+    }
+}
+
+#[cfg(feature = "postgres")]
+struct Collecting;
+
+#[cfg(feature = "postgres")]
+impl<'de> serde::de::Visitor<'de> for Collecting {
+    type Value = NewestRows;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a list of entries")
+    }
+
+    fn visit_seq<A: serde::de::SeqAccess<'de>>(
+        self,
+        mut list: A,
+    ) -> std::result::Result<NewestRows, A::Error> {
+        let mut rows = Vec::new();
+        while let Some(columns) = list.next_element()? {
+            let row = newest_row(&mut Row(columns), 0);
+            rows.extend(row.map_err(serde::de::Error::custom)?);
+        }
+        Ok(NewestRows(rows))
+    }
 }
 
 pub(super) fn audit_row(mut row: Row) -> Result<AuditRow> {

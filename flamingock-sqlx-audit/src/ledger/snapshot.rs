@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use super::decode::{NEWEST, lock_row, newest_row};
 use super::params::clock_params;
 use super::{Ledger, Result};
-use crate::backend::{Backend, Conn};
+use crate::backend::{Backend, Conn, Row};
 use crate::failure::Failure;
 use crate::rows::Snapshot;
 use crate::template::Value;
@@ -46,12 +46,14 @@ impl<B: Backend> Ledger<B> {
         connection: &mut Conn<B>,
         params: &[(&str, Value)],
     ) -> Result<Snapshot> {
-        let rows = self.fetch(connection, B::DIALECT.snapshot, params).await?;
+        let statement = self.render(B::DIALECT.snapshot, params);
         let mut snapshot = Snapshot::default();
-        for mut row in rows {
+        let mut each = |mut row: Row| {
             self.note(&mut snapshot, &mut row)?;
             snapshot.newest.extend(newest_row(&mut row, NEWEST)?);
-        }
+            Ok(())
+        };
+        B::fetch_each(connection, statement, &mut each).await?;
         Ok(snapshot)
     }
 
@@ -97,7 +99,7 @@ impl<B: Backend> Ledger<B> {
     }
 
     #[cfg(feature = "postgres")]
-    fn with_newest(&self, rows: Vec<crate::backend::Row>) -> Result<Snapshot> {
+    fn with_newest(&self, rows: Vec<Row>) -> Result<Snapshot> {
         let mut snapshot = Snapshot::default();
         for mut row in rows {
             self.note(&mut snapshot, &mut row)?;
@@ -113,12 +115,12 @@ impl<B: Backend> Ledger<B> {
 
     /// What no other database has.
     #[cfg(not(feature = "postgres"))]
-    fn with_newest(&self, _rows: Vec<crate::backend::Row>) -> Result<Snapshot> {
+    fn with_newest(&self, _rows: Vec<Row>) -> Result<Snapshot> {
         Ok(Snapshot::default())
     }
 
     /// What every row says that is no entry.
-    fn note(&self, snapshot: &mut Snapshot, row: &mut crate::backend::Row) -> Result<()> {
+    fn note(&self, snapshot: &mut Snapshot, row: &mut Row) -> Result<()> {
         if let Some(schema) = row.optional(0) {
             self.set_schema(&schema);
         }

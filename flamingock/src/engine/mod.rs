@@ -149,13 +149,14 @@ impl Prepared {
         self.run_locked(lease, signals).await
     }
 
-    /// What this run would do with what it has read.
-    fn plan(&self, snapshot: &Snapshot, looks: Looks) -> Result<Plan, Error> {
+    /// What this run would do with what it has read. The entries are in the plan afterwards.
+    fn plan(&self, snapshot: &mut Snapshot, looks: Looks) -> Result<Plan, Error> {
         let selects = |change: &Definition| self.settings.selects(change);
         if snapshot.up_to_date {
             return Ok(Plan::complete(&self.pipeline, selects));
         }
-        let mut plan = Plan::make(&self.pipeline, selects, snapshot.newest.clone());
+        let newest = std::mem::take(&mut snapshot.newest);
+        let mut plan = Plan::make(&self.pipeline, selects, newest);
         if self.settings.adopt_verified {
             plan.ask_first();
         }
@@ -164,7 +165,7 @@ impl Prepared {
     }
 
     /// The same, where it is going to be run.
-    fn plan_to_run(&self, snapshot: &Snapshot, looks: Looks) -> Result<Plan, Error> {
+    fn plan_to_run(&self, snapshot: &mut Snapshot, looks: Looks) -> Result<Plan, Error> {
         let plan = self.plan(snapshot, looks)?;
         let mut problems = scripts::check(&plan, &self.targets);
         problems.extend(scripts::check_atomic(&plan, &self.pipeline, &self.targets));

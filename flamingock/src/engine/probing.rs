@@ -37,8 +37,8 @@ pub(crate) async fn verify(settings: Settings) -> Result<Vec<Probe>, Error> {
 impl Prepared {
     async fn probe_all(self) -> Result<Vec<Probe>, Error> {
         let snapshot = self.store.snapshot(&self.settings.service, "").await;
-        let snapshot = snapshot.map_err(Error::store)?;
-        let plan = self.plan(&snapshot, Looks::InMotion)?;
+        let mut snapshot = snapshot.map_err(Error::store)?;
+        let plan = self.plan(&mut snapshot, Looks::InMotion)?;
         let signals = Signals::new();
         let mut probes = Vec::new();
         let steps: Vec<&Step> = plan

@@ -48,14 +48,15 @@ impl Prepared {
         let mut pause = self.settings.lock.poll;
         let mut waiting = Waiting::default();
         loop {
-            let snapshot = self.read().await?;
-            let plan = self.plan(&snapshot, Looks::of(&snapshot))?;
+            let mut snapshot = self.read().await?;
+            let looks = Looks::of(&snapshot);
+            let plan = self.plan(&mut snapshot, looks)?;
             let steps: Vec<&Step> = plan.steps().collect();
             if self.chosen(&steps, target)?.is_empty() {
                 return Ok(None);
             }
             if !snapshot.is_held()
-                && let Some(lease) = self.take_the_lock(&snapshot, signals).await?
+                && let Some(lease) = self.take_the_lock(&snapshot, &plan, signals).await?
             {
                 return Ok(Some(lease));
             }
@@ -101,7 +102,7 @@ impl Prepared {
         lease: &Lease,
         signals: &Signals,
     ) -> Result<Report, Error> {
-        let plan = self.plan(&self.read().await?, Looks::Settled)?;
+        let plan = self.plan(&mut self.read().await?, Looks::Settled)?;
         let steps: Vec<&Step> = plan.steps().collect();
         let chosen = self.chosen(&steps, target)?;
         self.events.tell(Happened::Planned {

@@ -80,7 +80,8 @@ impl Prepared {
             if !snapshot.up_to_date {
                 self.foresee(&mut snapshot).await?;
             }
-            let mut plan = self.plan_to_run(&snapshot, Looks::of(&snapshot))?;
+            let looks = Looks::of(&snapshot);
+            let mut plan = self.plan_to_run(&mut snapshot, looks)?;
             if snapshot.is_held() {
                 plan.is_being_worked_at();
             }
@@ -97,7 +98,7 @@ impl Prepared {
                 return self.not_obtained(snapshot, &plan);
             }
             if !snapshot.is_held()
-                && let Some(lease) = self.take_the_lock(&snapshot, signals).await?
+                && let Some(lease) = self.take_the_lock(&snapshot, &plan, signals).await?
             {
                 return Ok(Waited::Obtained(lease));
             }
@@ -145,10 +146,13 @@ impl Prepared {
     pub(super) async fn take_the_lock(
         &self,
         snapshot: &Snapshot,
+        plan: &Plan,
         signals: &Signals,
     ) -> Result<Option<Lease>, Error> {
         let service = &self.settings.service;
-        self.refuse_a_second_history(snapshot).await?;
+        if snapshot.tables && plan.has_no_history {
+            self.refuse_a_second_history().await?;
+        }
         if !snapshot.tables {
             if !self.settings.create_tables {
                 return Err(Error::store(missing_tables()));
@@ -187,10 +191,9 @@ impl Prepared {
     }
 
     /// A service that is named later must not run everything again.
-    async fn refuse_a_second_history(&self, snapshot: &Snapshot) -> Result<(), Error> {
+    async fn refuse_a_second_history(&self) -> Result<(), Error> {
         let service = &self.settings.service;
-        let is_new = snapshot.tables && snapshot.newest.is_empty();
-        if !is_new || service == DEFAULT || self.settings.independent {
+        if service == DEFAULT || self.settings.independent {
             return Ok(());
         }
         let of_default = self
