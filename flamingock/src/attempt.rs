@@ -19,6 +19,9 @@ pub(crate) struct Attempt<'a> {
     pub(crate) took: Option<Duration>,
     /// The digest of the code that ran: not always the code's of today.
     pub(crate) digest: String,
+    /// The digest of what is applied already, of a change that is applied again: it stays so when
+    /// nothing is left of this attempt.
+    pub(crate) before: Option<String>,
     /// The failure that a rollback is to undo.
     pub(crate) undoes: Option<ErrorChain>,
 }
@@ -52,6 +55,25 @@ impl Attempt<'_> {
     ) -> NewEntry {
         let took = self.took.unwrap_or_else(|| self.began.elapsed());
         self.new_entry(state, mode, error, Some(took))
+    }
+
+    /// What is so when the attempt did not run, or nothing is left of it.
+    pub(crate) fn nothing_left(
+        &self,
+        mode: &TransactionMode,
+        error: Option<ErrorChain>,
+    ) -> Vec<NewEntry> {
+        let Some(before) = &self.before else {
+            return vec![self.entry(State::RolledBack, mode.clone(), error)];
+        };
+        let still_applied = NewEntry {
+            digest: before.clone(),
+            ..self.entry(State::Applied, mode.clone(), None)
+        };
+        vec![
+            self.entry(State::Failed, mode.clone(), error),
+            still_applied,
+        ]
     }
 
     /// The entry that stands while the attempt is running.
@@ -106,6 +128,12 @@ impl Purpose {
             Purpose::Apply => State::Applied,
             Purpose::Rollback | Purpose::Undo => State::RolledBack,
         }
+    }
+
+    /// Whether these are the entries of an attempt that succeeded: one that failed may have left what
+    /// was so before, after its failure.
+    pub(crate) fn has_succeeded(self, entries: &[State]) -> bool {
+        entries.contains(&self.success()) && !entries.contains(&State::Failed)
     }
 
     /// What is so once the database has undone everything that the attempt did.

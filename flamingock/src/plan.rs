@@ -91,6 +91,21 @@ pub(crate) struct Step {
     pub(crate) notes: Vec<Note>,
 }
 
+impl Step {
+    /// The digest of what is applied, of a change that is to be applied again.
+    pub(crate) fn applied_before(&self) -> Option<&str> {
+        match self.decision {
+            Decision::Again => self.newest.as_ref().map(|newest| newest.digest.as_str()),
+            Decision::Apply
+            | Decision::Skip
+            | Decision::Verify(_)
+            | Decision::Resolve
+            | Decision::Issue(_)
+            | Decision::Filtered => None,
+        }
+    }
+}
+
 /// What to do with every change of the pipeline, stage by stage.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Plan {

@@ -220,13 +220,16 @@ async fn what_flyway_has_applied_is_taken_over_and_the_next_file_runs() {
         "V2__create_orders|import|none",
         "R__orders_of_users|import|none",
         "V10__total_of_an_order|run|none",
+        // DDL commits on MariaDB.
+        match <Backend as flamingock_tests::Backend>::NAME {
+            "MariaDB" => "R__orders_of_users|run|none",
+            _ => "R__orders_of_users|run|shared",
+        },
     ];
     let (_database, pool) = goes_on(&history, Tool::Flyway, flyway(), &expected).await;
-    // The view is as it was.
-    assert_eq!(
-        strings(&pool, "SELECT origin FROM orders_of_users").await,
-        ["of Flyway"]
-    );
+    // Nobody knows which text of the view Flyway had applied: it is the folder's now.
+    let orders = strings(&pool, "SELECT orders FROM orders_of_users").await;
+    assert_eq!(orders, Vec::<String>::new());
 }
 
 #[tokio::test]

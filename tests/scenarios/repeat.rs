@@ -3,7 +3,7 @@
 use flamingock::{
     Error, Note, Outcome, Policy, Rule, Runner, UndoTarget, change, changes, include_files,
 };
-use flamingock_tests::{Backend as _, audit, done, execute, query, strings, with_table};
+use flamingock_tests::{Backend as _, audit, done, execute, folder, query, strings, with_table};
 
 use super::{Backend, Connection};
 
@@ -87,6 +87,50 @@ async fn what_repeats_waits_for_the_ordered_changes_of_its_stage() {
     ];
     assert_eq!(outcomes(&report), expected);
     assert_eq!(done(&pool).await, FIRST);
+}
+
+/// The version before is still there, and it is the newest thing that is applied.
+#[tokio::test]
+async fn a_new_version_that_fails_leaves_the_one_before_applied() {
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 1).await;
+    let header = "-- flamingock: repeat=on-change\n";
+    let view = |text: &str| format!("{header}{text}");
+    let (good, bad) = (
+        view("INSERT INTO done VALUES ('view')"),
+        view("INSERT INTO nowhere VALUES (1)"),
+    );
+    let runner = |text: &str| {
+        Runner::new(&pool).files(folder(&[
+            ("0001__orders.sql", "INSERT INTO done VALUES ('orders')"),
+            (
+                "0001__orders.rollback.sql",
+                "DELETE FROM done WHERE what = 'orders'",
+            ),
+            ("0002__view.sql", text),
+            (
+                "0002__view.rollback.sql",
+                "DELETE FROM done WHERE what = 'view'",
+            ),
+        ]))
+    };
+    runner(&good).run().await.unwrap();
+    for _ in 0..2 {
+        let error = runner(&bad).run().await.unwrap_err();
+        assert_eq!(error.report().unwrap().counts().rolled_back, 1, "{error}");
+    }
+    let expected = [
+        "orders 1 APPLIED shared",
+        "view 1 APPLIED shared",
+        "view 2 FAILED shared",
+        "view 2 APPLIED shared",
+        "view 3 FAILED shared",
+        "view 3 APPLIED shared",
+    ];
+    assert_eq!(audit(&pool).await, expected);
+    assert!(runner(&good).run().await.unwrap().is_up_to_date());
+    runner(&bad).undo(UndoTarget::Last).await.unwrap();
+    assert_eq!(done(&pool).await, ["orders"]);
 }
 
 #[tokio::test]

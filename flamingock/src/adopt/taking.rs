@@ -9,10 +9,13 @@ use super::matching::{Matched, matched};
 use super::reading::{self, invalid};
 use super::{Adoption, PastChange};
 use crate::audit::{Facts, NewEntry, Newest, Origin, State, TransactionMode};
-use crate::change::Definition;
+use crate::change::{Definition, Repeat};
 use crate::database::Database;
 use crate::error::Error;
 use crate::pipeline::Pipeline;
+
+/// The digest of what was applied from a text that nobody knows.
+const UNKNOWN_DIGEST: &str = "unknown";
 
 /// What is to be written of a history, and what is to be said of it.
 pub(super) struct Prepared {
@@ -103,13 +106,21 @@ fn sort_out(adoption: &Adoption, found: Matched, own: &[Newest], facts: &Arc<Fac
             .as_ref()
             .map_or_else(String::new, |at| format!(", applied at {at}"));
         let reason = format!("taken over from {tool}: {}{at}", change.past.name);
-        prepared.entries.push(entry(
+        let taken = entry(
             definition,
             State::Applied,
             Origin::Import,
             reason,
             Arc::clone(facts),
-        ));
+        );
+        prepared.entries.push(match definition.repeat {
+            Repeat::Once => taken,
+            // Nobody knows which text of it the tool has applied: it is applied again once.
+            Repeat::OnChange => NewEntry {
+                digest: UNKNOWN_DIGEST.to_owned(),
+                ..taken
+            },
+        });
         prepared.adopted.adopted.push(change);
     }
     prepared

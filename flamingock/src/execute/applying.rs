@@ -86,8 +86,8 @@ impl One<'_> {
             Transacted::NotRun { cause } => {
                 // It is on record as started, and is known not to have run.
                 let error = introduced(NOT_RUN, &chain(&cause));
-                let entry = attempt.entry(State::RolledBack, mode, Some(error.clone()));
-                self.recorded(&[entry], error, Outcome::RolledBack).await
+                let entries = attempt.nothing_left(&mode, Some(error.clone()));
+                self.recorded(&entries, error, Outcome::RolledBack).await
             }
             failed => self.not_applied(attempt, failed).await,
         };
@@ -149,8 +149,8 @@ impl One<'_> {
         }
         if let Ended::NotRun(cause) = called.ended {
             let error = introduced(NO_CONNECTION, &chain(&cause));
-            let entry = attempt.entry(State::RolledBack, mode, Some(error.clone()));
-            return self.recorded(&[entry], error, Outcome::RolledBack).await;
+            let entries = attempt.nothing_left(&mode, Some(error.clone()));
+            return self.recorded(&entries, error, Outcome::RolledBack).await;
         }
         let at_rest = called.at_rest;
         match called.ended.into_result() {
@@ -205,8 +205,8 @@ impl One<'_> {
             &ErrorChain::of(&error),
         );
         if error.kind == StoreErrorKind::Disconnected {
-            let entry = attempt.entry(State::RolledBack, mode, Some(text.clone()));
-            return self.recorded(&[entry], text, Outcome::RolledBack).await;
+            let entries = attempt.nothing_left(&mode, Some(text.clone()));
+            return self.recorded(&entries, text, Outcome::RolledBack).await;
         }
         Executed::failed(Outcome::RolledBack, text)
     }

@@ -137,6 +137,7 @@ impl Executor<'_> {
             began: Instant::now(),
             took: None,
             digest: step.definition.digest.to_owned(),
+            before: step.applied_before().map(str::to_owned),
             undoes: None,
         }
     }

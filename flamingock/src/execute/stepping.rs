@@ -126,8 +126,8 @@ impl One<'_> {
                 Ended::NotRun(cause) if index == 0 => {
                     self.walk.take_back(index);
                     let error = introduced(NO_CONNECTION, &chain(&cause));
-                    let entry = attempt.entry(State::RolledBack, mode, Some(error.clone()));
-                    return self.recorded(&[entry], error, Outcome::RolledBack).await;
+                    let entries = attempt.nothing_left(&mode, Some(error.clone()));
+                    return self.recorded(&entries, error, Outcome::RolledBack).await;
                 }
                 Ended::NotRun(cause) => (Some(cause), index),
                 ended => (ended.into_result().err(), index + 1),

@@ -3,6 +3,7 @@
 use flamingock_sqlx_audit::{Conn, Failure, Isolation, MarkerKind, Witness};
 
 use super::{Afterwards, ENDED, SuccessEntry, Transact, Tried, Try, lost};
+use crate::attempt::Purpose;
 use crate::audit::{ErrorChain, NewEntry, State, StoreError, TransactionMode};
 use crate::call::chain;
 use crate::change::BoxError;
@@ -260,7 +261,7 @@ impl<D: Driver> Transact<'_, D> {
             }
         };
         match settled {
-            Settled::Visible(states) if states.contains(&self.purpose.success()) => {
+            Settled::Visible(states) if self.purpose.has_succeeded(&states) => {
                 Tried::Ended(Transacted::Done { mode: self.mode() })
             }
             Settled::Visible(states) if states.contains(&State::Started) => {
@@ -282,8 +283,11 @@ impl<D: Driver> Transact<'_, D> {
     }
 
     pub(super) fn undone_entries(&self, cause: &BoxError) -> Vec<NewEntry> {
-        let states = self.purpose.undone().iter();
         let mut error = Some(self.reason(cause));
+        if self.purpose == Purpose::Apply && self.attempt.before.is_some() {
+            return self.attempt.nothing_left(&self.mode(), error);
+        }
+        let states = self.purpose.undone().iter();
         let entry = |state: &State| self.attempt.entry(state.clone(), self.mode(), error.take());
         states.map(entry).collect()
     }

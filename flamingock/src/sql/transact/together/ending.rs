@@ -6,6 +6,7 @@ use super::super::failure::{Recorded, is_conflict, is_of_database, unnest};
 use super::super::{Afterwards, ROLLED_BACK_MIDWAY, comes_to_rest};
 use super::undone::{all_lost, all_undone};
 use super::{Broke, ENDED, Round, Rounded, Together, is_deeper, lost_reason};
+use crate::attempt::Purpose;
 use crate::audit::{State, TransactionMode};
 use crate::call::{Ended, chain};
 use crate::change::BoxError;
@@ -294,7 +295,7 @@ impl<D: Driver> Together<'_, D> {
         let last = self.parts.len() - 1;
         for index in at..last {
             match settle::<D>(self.database, &round.attempts[index]).await {
-                Settled::Visible(states) if states.contains(&State::Applied) => {}
+                Settled::Visible(states) if Purpose::Apply.has_succeeded(&states) => {}
                 Settled::Visible(_) | Settled::Unreachable => return index,
             }
         }

@@ -5,6 +5,7 @@ use std::ops::Range;
 use super::super::failure::Recorded;
 use super::super::lost_reason;
 use super::{Round, Rounded, Together};
+use crate::attempt::Purpose;
 use crate::audit::{ErrorChain, NewEntry, State, StoreError, TransactionMode};
 use crate::call::chain;
 use crate::change::BoxError;
@@ -30,9 +31,11 @@ impl<D: Driver> Together<'_, D> {
             };
             let settled = settle::<D>(self.database, &round.attempts[index]).await;
             all.push(match settled {
-                Settled::Visible(states) if states.contains(&State::Applied) => Transacted::Done {
-                    mode: TransactionMode::Shared,
-                },
+                Settled::Visible(states) if Purpose::Apply.has_succeeded(&states) => {
+                    Transacted::Done {
+                        mode: TransactionMode::Shared,
+                    }
+                }
                 Settled::Visible(states) if states.contains(&State::Started) => {
                     self.left_behind(round, index, own).await
                 }
@@ -97,7 +100,7 @@ impl<D: Driver> Together<'_, D> {
         }
         let reason = ErrorChain::text(&with_its_stage(round, at));
         let mode = TransactionMode::Shared;
-        vec![round.attempts[index].entry(State::RolledBack, mode, Some(reason))]
+        round.attempts[index].nothing_left(&mode, Some(reason))
     }
 }
 
