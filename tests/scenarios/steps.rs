@@ -1,6 +1,6 @@
 //! Changes of several steps.
 
-use flamingock::{Cause, Error, Note, Outcome, Report, StepOutcome, UndoTarget};
+use flamingock::{Cause, Error, Note, Outcome, Report, Stage, StepOutcome, UndoTarget};
 use flamingock_tests::{Backend as _, Recorder, audit, done, strings, with_table};
 use sqlx::Pool;
 
@@ -362,5 +362,25 @@ steps:
         text.contains("the change took longer than its timeout of 600ms"),
         "{text}"
     );
+    assert_eq!(done(&pool).await, [""; 0]);
+}
+
+#[tokio::test]
+async fn steps_of_an_atomic_stage_are_taken_back_with_the_stage() {
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 1).await;
+    let (first, second) = (with("", THREE), with("", THIRD_FAILS));
+    let files = [
+        ("0001__first.yaml", &*first),
+        ("0002__second.yaml", &*second),
+    ];
+    let error = runner(&pool, &files)
+        .stage(Stage::new("default").atomic())
+        .run()
+        .await
+        .unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains("step 3 of 3 failed: no room"), "{text}");
+    assert_eq!(outcomes(report(&error)), [StepOutcome::RolledBack; 6]);
     assert_eq!(done(&pool).await, [""; 0]);
 }

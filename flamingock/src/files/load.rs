@@ -1,9 +1,11 @@
 //! From files to definitions. All mistakes of a folder are reported together.
 
+mod declared;
+mod definition;
+
 use std::collections::BTreeMap;
 
-#[cfg(feature = "templates")]
-use super::declared;
+pub(super) use self::definition::Read;
 use super::folder::EmbeddedFolder;
 use super::format::Format;
 use super::goose::Part;
@@ -13,10 +15,9 @@ use super::sql::SqlFile;
 use super::templates::Templates;
 use super::{digest, goose, metadata};
 use crate::argument::Need;
-use crate::change::{Body, Code, Definition, Location, Recovery, Repeat};
+use crate::change::{Body, Code, Definition, Location};
 use crate::pipeline::Problem;
 use crate::script::Script;
-use crate::target::DEFAULT;
 
 /// The files of one change.
 #[derive(Default)]
@@ -144,16 +145,6 @@ struct Reader<'a> {
     templates: &'a Templates,
 }
 
-/// What the files of a change come to.
-#[derive(Debug)]
-pub(super) struct Read {
-    pub(super) header: Header,
-    pub(super) digest: String,
-    pub(super) body: Body<()>,
-    pub(super) rollback: Option<Body<()>>,
-    pub(super) verify: Option<Body<bool>>,
-}
-
 impl Reader<'_> {
     fn definition(&self, files: &Files, problems: &mut Problems) -> Option<&'static Definition> {
         let Some(file) = &files.apply else {
@@ -170,46 +161,6 @@ impl Reader<'_> {
         };
         let read = read.filter(|_| problems.0.len() == before)?;
         Some(Box::leak(Box::new(self.defined(&file.name, read))))
-    }
-
-    /// A change with everything that its files and the folder say.
-    fn defined(&self, name: &Name, read: Read) -> Definition {
-        let Read { header, .. } = read;
-        let defaults = &self.folder.defaults;
-        let tags = header.tags.map_or(defaults.tags, |tags| {
-            let tags: Vec<&'static str> = tags.into_iter().map(leak).collect();
-            Box::leak(tags.into_boxed_slice())
-        });
-        let text = |own: Option<String>, folder: Option<&'static str>, default| {
-            own.map(leak).or(folder).unwrap_or(default)
-        };
-        let named = if name.repeats {
-            Repeat::OnChange
-        } else {
-            defaults.repeat
-        };
-        Definition {
-            id: leak(header.id.unwrap_or_else(|| name.id.clone())),
-            order: leak(header.order.unwrap_or_else(|| name.order.clone())),
-            author: text(header.author, defaults.author, self.folder.author),
-            description: leak(header.description),
-            stage: text(header.stage, defaults.stage, DEFAULT),
-            target: text(header.target, defaults.target, DEFAULT),
-            recovery: header
-                .recovery
-                .or(defaults.recovery)
-                .unwrap_or(Recovery::Manual),
-            repeat: header.repeat.unwrap_or(named),
-            tags,
-            timeout: header.timeout.or(defaults.timeout),
-            lock_timeout: header.lock_timeout.or(defaults.lock_timeout),
-            statement_timeout: header.statement_timeout.or(defaults.statement_timeout),
-            digest: leak(read.digest),
-            module_path: self.folder.module_path,
-            body: read.body,
-            rollback: read.rollback.map(|body| &*Box::leak(Box::new(body))),
-            verify: read.verify.map(|body| &*Box::leak(Box::new(body))),
-        }
     }
 
     fn sql(&self, file: &File, files: &Files, problems: &mut Problems) -> Option<Read> {
@@ -242,49 +193,6 @@ impl Reader<'_> {
             verify: None,
             header,
         })
-    }
-
-    /// A change that names a template.
-    fn declared(
-        &self,
-        file: &File,
-        rollback: Option<&File>,
-        problems: &mut Problems,
-    ) -> Option<Read> {
-        if let Some(rollback) = rollback {
-            let rule = format!(
-                "it belongs to {}, which says itself what takes it back: write it there, as `rollback`",
-                file.path
-            );
-            problems.at(rollback.path, 1, rule);
-        }
-        #[cfg(feature = "templates")]
-        {
-            let transaction = self.folder.defaults.transaction;
-            let read = declared::read(
-                file.path,
-                file.name.kind,
-                file.text,
-                transaction,
-                self.templates,
-            );
-            match read {
-                Ok(read) => Some(read),
-                Err(mistakes) => {
-                    for (line, message) in mistakes {
-                        problems.at(file.path, line, message);
-                    }
-                    None
-                }
-            }
-        }
-        #[cfg(not(feature = "templates"))]
-        {
-            let Templates {} = self.templates;
-            let rule = "a file of YAML or TOML needs the feature `templates` of flamingock: `cargo add flamingock --features templates`";
-            problems.at(file.path, 1, rule);
-            None
-        }
     }
 
     /// What the tool's own marks say about the transaction.

@@ -1,11 +1,11 @@
 //! A payload as serde reads it.
 
-use serde::de::value::StrDeserializer;
-use serde::de::{
-    self, DeserializeSeed, Deserializer, EnumAccess, IntoDeserializer, MapAccess, SeqAccess,
-    Unexpected, VariantAccess, Visitor,
-};
+mod parts;
 
+use serde::de::value::StrDeserializer;
+use serde::de::{self, Deserializer, Unexpected, Visitor};
+
+use self::parts::{Elements, Entries, Variant};
 use super::mistake::Mistake;
 use super::reading::{self, Found};
 use super::secret::shown;
@@ -71,12 +71,9 @@ impl<'a> Source<'a> {
     where
         'a: 'de,
     {
-        let mut elements = Elements {
-            source: self,
-            nodes: nodes.iter(),
-        };
+        let mut elements = Elements::new(self, nodes);
         let value = visitor.visit_seq(&mut elements)?;
-        match elements.nodes.len() {
+        match elements.left() {
             0 => Ok(value),
             more => Err(Mistake::new(
                 self.node.line,
@@ -93,11 +90,7 @@ impl<'a> Source<'a> {
     where
         'a: 'de,
     {
-        visitor.visit_map(Entries {
-            source: self,
-            entries: entries.iter(),
-            value: None,
-        })
+        visitor.visit_map(Entries::new(self, entries))
     }
 }
 
@@ -292,10 +285,7 @@ impl<'de, 'a: 'de> Deserializer<'de> for Source<'a> {
         let read = match &self.node.value {
             Value::Text(text) => visitor.visit_enum(StrDeserializer::<Mistake>::new(&text.text)),
             Value::Map(entries) => match entries.as_slice() {
-                [entry] => visitor.visit_enum(Variant {
-                    source: self,
-                    entry,
-                }),
+                [entry] => visitor.visit_enum(Variant::new(self, entry)),
                 _ => Err(self.wrong(&"one key, which says what it is")),
             },
             Value::Null
@@ -337,115 +327,5 @@ impl<'de, 'a: 'de> Deserializer<'de> for Source<'a> {
 
     serde::forward_to_deserialize_any! {
         bytes byte_buf unit unit_struct seq tuple tuple_struct identifier
-    }
-}
-
-struct Elements<'a> {
-    source: Source<'a>,
-    nodes: std::slice::Iter<'a, Node>,
-}
-
-impl<'de, 'a: 'de> SeqAccess<'de> for Elements<'a> {
-    type Error = Mistake;
-
-    fn next_element_seed<T: DeserializeSeed<'de>>(
-        &mut self,
-        seed: T,
-    ) -> Result<Option<T::Value>, Mistake> {
-        let Some(node) = self.nodes.next() else {
-            return Ok(None);
-        };
-        let read = seed.deserialize(self.source.of(node));
-        read.map(Some).map_err(|mistake| mistake.at(node.line))
-    }
-}
-
-struct Entries<'a> {
-    source: Source<'a>,
-    entries: std::slice::Iter<'a, Entry>,
-    value: Option<&'a Entry>,
-}
-
-impl<'de, 'a: 'de> MapAccess<'de> for Entries<'a> {
-    type Error = Mistake;
-
-    fn next_key_seed<K: DeserializeSeed<'de>>(
-        &mut self,
-        seed: K,
-    ) -> Result<Option<K::Value>, Mistake> {
-        let Some(entry) = self.entries.next() else {
-            return Ok(None);
-        };
-        self.value = Some(entry);
-        let key: StrDeserializer<'_, Mistake> = entry.key.as_str().into_deserializer();
-        let read = seed.deserialize(key);
-        read.map(Some).map_err(|mistake| mistake.at(entry.line))
-    }
-
-    fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, Mistake> {
-        let Some(entry) = self.value.take() else {
-            return Err(<Mistake as de::Error>::custom(
-                "a value was asked for before its key",
-            ));
-        };
-        let read = seed.deserialize(self.source.of(&entry.node));
-        read.map_err(|mistake| mistake.of(&entry.key).at(entry.node.line))
-    }
-}
-
-struct Variant<'a> {
-    source: Source<'a>,
-    entry: &'a Entry,
-}
-
-impl<'de, 'a: 'de> EnumAccess<'de> for Variant<'a> {
-    type Error = Mistake;
-    type Variant = Self;
-
-    fn variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<(T::Value, Self), Mistake> {
-        let key: StrDeserializer<'_, Mistake> = self.entry.key.as_str().into_deserializer();
-        let read = seed.deserialize(key);
-        let value = read.map_err(|mistake| mistake.at(self.entry.line))?;
-        Ok((value, self))
-    }
-}
-
-impl<'a> Variant<'a> {
-    fn inner(&self) -> Source<'a> {
-        self.source.of(&self.entry.node)
-    }
-}
-
-impl<'de, 'a: 'de> VariantAccess<'de> for Variant<'a> {
-    type Error = Mistake;
-
-    fn unit_variant(self) -> Result<(), Mistake> {
-        match &self.entry.node.value {
-            Value::Null => Ok(()),
-            value => Err(Mistake::new(
-                self.entry.line,
-                format!(
-                    "`{}` stands alone, without {}",
-                    self.entry.key,
-                    value.words()
-                ),
-            )),
-        }
-    }
-
-    fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, Mistake> {
-        seed.deserialize(self.inner())
-    }
-
-    fn tuple_variant<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, Mistake> {
-        self.inner().deserialize_seq(visitor)
-    }
-
-    fn struct_variant<V: Visitor<'de>>(
-        self,
-        _: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Mistake> {
-        self.inner().deserialize_map(visitor)
     }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::change::Recovery;
 use crate::files::Defaults;
 
 fn folder(defaults: Defaults, files: &[(&'static str, &'static str)]) -> EmbeddedFolder {
