@@ -152,12 +152,13 @@ fn send(call: &Call) -> Brought {
         .method(call.method.clone())
         .uri(uri);
     for (name, value) in &call.headers {
-        let value = HeaderValue::from_str(value.reveal()).map_err(|_| {
+        let mut shown = HeaderValue::from_str(value.reveal()).map_err(|_| {
             not_sent(&format!(
                 "the value of its header `{name}` has a character that no header can have"
             ))
         })?;
-        request = request.header(name, value);
+        shown.set_sensitive(value.is_secret());
+        request = request.header(name, shown);
     }
     let agent = agent(call).map_err(|why| not_sent(&why))?;
     let answered = match &call.body {
