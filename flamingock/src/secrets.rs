@@ -137,7 +137,7 @@ impl Revealed {
     }
 
     /// A text without the values: their references stand in their places.
-    fn scrub(&self, text: &str) -> String {
+    pub(crate) fn scrub(&self, text: &str) -> String {
         let mut places: Vec<(String, &str)> = Vec::new();
         for (name, value) in &self.values {
             for spelling in spellings(value) {

@@ -28,6 +28,12 @@ impl<'a> Payload<'a> {
         Payload { node, revealed }
     }
 
+    /// The values of its secrets, once they are known.
+    #[cfg(feature = "http")]
+    pub(super) fn revealed(self) -> Option<&'a Revealed> {
+        self.revealed
+    }
+
     /// As the type that the template takes. A secret that the type does not keep is a mistake.
     pub(super) fn read<P: DeserializeOwned>(self) -> Result<P, Mistake> {
         let Payload { node, revealed } = self;

@@ -105,3 +105,19 @@ async fn a_secret_that_no_header_can_have_is_not_sent() {
     );
     assert_eq!(service.asked(), [""; 0]);
 }
+
+/// What an answer says is shortened in an error. The half of a secret would be no secret that is known.
+#[tokio::test]
+async fn no_part_of_a_secret_is_left_where_an_answer_is_shortened() {
+    let service = Service::start().await;
+    for before in 400..500 {
+        let text = file(&service.url("/status/400?"), "")
+            .replace("deep:", &format!("aa: '{}', deep:", "y".repeat(before)));
+        let files = folder(&[("0001__thing.yaml", &text)]);
+        let runner = Runner::new(flamingock::MemoryStore::new()).secrets(Vault);
+        let error = runner.files(files).run().await.unwrap_err().to_string();
+        for part in ["hun", "hid"] {
+            assert!(!error.contains(part), "{before}: {error}");
+        }
+    }
+}

@@ -13,26 +13,38 @@ use super::json::Json;
 use super::payload::Call;
 use crate::authorities::authorities;
 use crate::change::BoxError;
+use crate::secrets::Revealed;
 
 /// How much of an answer is read, in bytes.
 const READ: u64 = 1 << 20;
 /// How much of it is told, in characters.
 const TOLD: usize = 500;
 
-/// An answer.
+/// An answer, and the secrets that it must not be told with.
 #[derive(Debug)]
-pub(super) struct Answered {
+pub(super) struct Answered<'a> {
+    exchanged: Exchanged,
+    revealed: Option<&'a Revealed>,
+}
+
+/// What the thread has brought.
+#[derive(Debug)]
+struct Exchanged {
     /// The method and the URL, without secrets.
     what: String,
-    pub(super) status: StatusCode,
+    status: StatusCode,
     /// The text, or why it could not be read.
     body: Result<String, String>,
 }
 
-impl Answered {
+impl Answered<'_> {
+    pub(super) fn status(&self) -> StatusCode {
+        self.exchanged.status
+    }
+
     /// What to say where another answer was expected.
     pub(super) fn instead_of(&self, expected: &str) -> String {
-        let Answered { what, status, .. } = self;
+        let Exchanged { what, status, .. } = &self.exchanged;
         format!(
             "{what} was answered with {status}, and not with {expected}{}",
             self.told()
@@ -41,7 +53,7 @@ impl Answered {
 
     /// What to say where the answer tells nothing.
     pub(super) fn neither(&self, words: &str) -> String {
-        let Answered { what, status, .. } = self;
+        let Exchanged { what, status, .. } = &self.exchanged;
         format!(
             "{what} was answered with {status}, which is neither {words}{}",
             self.told()
@@ -50,8 +62,8 @@ impl Answered {
 
     /// The text as JSON.
     pub(super) fn json(&self) -> Result<Value, String> {
-        let Answered { what, status, .. } = self;
-        let body = self.body.as_ref().map_err(|error| {
+        let Exchanged { what, status, .. } = &self.exchanged;
+        let body = self.exchanged.body.as_ref().map_err(|error| {
             format!("the answer to {what}, {status}, could not be read to its end: {error}")
         })?;
         serde_json::from_str(body).map_err(|error| {
@@ -62,11 +74,15 @@ impl Answered {
         })
     }
 
-    /// The beginning of the text, in one line.
+    /// The beginning of the text, in one line. Its secrets go before it is shortened: the half of one
+    /// would not be known for what it is.
     fn told(&self) -> String {
-        let Ok(body) = &self.body else {
+        let Ok(body) = &self.exchanged.body else {
             return String::new();
         };
+        let body = self
+            .revealed
+            .map_or_else(|| body.clone(), |revealed| revealed.scrub(body));
         let words: Vec<&str> = body.split_whitespace().collect();
         let line = words.join(" ");
         let told: String = line.chars().take(TOLD).collect();
@@ -78,17 +94,17 @@ impl Answered {
     }
 }
 
-type Exchanged = Result<Answered, String>;
+type Brought = Result<Exchanged, String>;
 
 /// Requests that nobody waits for any more, since their change was cancelled or took too long. They are
 /// still on their way until their own timeout, and what takes them back must not overtake them.
-static LEFT: Mutex<Vec<JoinHandle<Exchanged>>> = Mutex::new(Vec::new());
+static LEFT: Mutex<Vec<JoinHandle<Brought>>> = Mutex::new(Vec::new());
 
 /// A request on its way.
-struct OnItsWay(Option<JoinHandle<Exchanged>>);
+struct OnItsWay(Option<JoinHandle<Brought>>);
 
 impl OnItsWay {
-    async fn end(mut self) -> Result<Answered, BoxError> {
+    async fn end(mut self) -> Result<Exchanged, BoxError> {
         let Some(request) = &mut self.0 else {
             return Err("there is no request".into());
         };
@@ -108,20 +124,27 @@ impl Drop for OnItsWay {
 }
 
 /// Sends a request, and waits for its answer. Any status is an answer.
-pub(super) async fn exchange(call: Call) -> Result<Answered, BoxError> {
+pub(super) async fn exchange(
+    call: Call,
+    revealed: Option<&Revealed>,
+) -> Result<Answered<'_>, BoxError> {
     while let Some(request) = one_left() {
         // What became of it is of no interest: it is over.
         let _ = OnItsWay(Some(request)).end().await;
     }
     let request = tokio::task::spawn_blocking(move || send(&call));
-    OnItsWay(Some(request)).end().await
+    let exchanged = OnItsWay(Some(request)).end().await?;
+    Ok(Answered {
+        exchanged,
+        revealed,
+    })
 }
 
-fn one_left() -> Option<JoinHandle<Exchanged>> {
+fn one_left() -> Option<JoinHandle<Brought>> {
     LEFT.lock().unwrap_or_else(PoisonError::into_inner).pop()
 }
 
-fn send(call: &Call) -> Exchanged {
+fn send(call: &Call) -> Brought {
     let what = format!("{} {}", call.method, call.url);
     let not_sent = |why: &str| format!("{what} was not sent: {why}");
     let uri = call.url.reveal().map_err(not_sent)?;
@@ -129,12 +152,13 @@ fn send(call: &Call) -> Exchanged {
         .method(call.method.clone())
         .uri(uri);
     for (name, value) in &call.headers {
-        let value = HeaderValue::from_str(value.reveal()).map_err(|_| {
+        let mut shown = HeaderValue::from_str(value.reveal()).map_err(|_| {
             not_sent(&format!(
                 "the value of its header `{name}` has a character that no header can have"
             ))
         })?;
-        request = request.header(name, value);
+        shown.set_sensitive(value.is_secret());
+        request = request.header(name, shown);
     }
     let agent = agent(call).map_err(|why| not_sent(&why))?;
     let answered = match &call.body {
@@ -156,7 +180,7 @@ fn send(call: &Call) -> Exchanged {
     let mut answer = answered.map_err(|error| format!("{what} was not answered: {error}"))?;
     let status = answer.status();
     let body = answer.body_mut().with_config().limit(READ).lossy_utf8(true);
-    Ok(Answered {
+    Ok(Exchanged {
         what,
         status,
         body: body.read_to_string().map_err(|error| error.to_string()),

@@ -15,6 +15,7 @@ use super::item::{IsPayload, Template, TemplateBody, Work, refuse_payload};
 use super::payload::Payload;
 use crate::argument::{Inputs, Outlives};
 use crate::change::{Answer, BoxError, Location};
+use crate::secrets::Revealed;
 
 /// `apply: { method: POST, url: "https://..", body: {..} }`, `verify: { url: "https://.." }`
 pub(crate) static HTTP: Template = Template {
@@ -43,39 +44,39 @@ const HERE: Location = Location {
 
 fn apply<'a>(payload: Payload<'a>, _: Inputs<'a, '_>, _: Outlives<'a, '_>) -> Answer<'a, ()> {
     match <Request as IsPayload>::read(payload) {
-        Ok(request) => Box::pin(send(request)),
+        Ok(request) => Box::pin(send(request, payload.revealed())),
         Err(mistake) => refuse_payload(mistake),
     }
 }
 
 fn verify<'a>(payload: Payload<'a>, _: Inputs<'a, '_>, _: Outlives<'a, '_>) -> Answer<'a, bool> {
     match <Check as IsPayload>::read(payload) {
-        Ok(check) => Box::pin(holds(check)),
+        Ok(check) => Box::pin(holds(check, payload.revealed())),
         Err(mistake) => refuse_payload(mistake),
     }
 }
 
 /// Sends the request, unless what it is to do is there already.
-async fn send(request: Request) -> Result<(), BoxError> {
+async fn send(request: Request, revealed: Option<&Revealed>) -> Result<(), BoxError> {
     if let Some(check) = request.unless
-        && holds(check).await?
+        && holds(check, revealed).await?
     {
         return Ok(());
     }
-    let answered = exchange(request.call).await?;
-    match request.expect.has(answered.status) {
+    let answered = exchange(request.call, revealed).await?;
+    match request.expect.has(answered.status()) {
         true => Ok(()),
         false => Err(answered.instead_of(&request.expect.to_string()).into()),
     }
 }
 
 /// Whether it is there. Any answer that says neither is an error: nobody knows.
-async fn holds(check: Check) -> Result<bool, BoxError> {
-    let answered = exchange(check.call).await?;
-    if check.absent.has(answered.status) {
+async fn holds(check: Check, revealed: Option<&Revealed>) -> Result<bool, BoxError> {
+    let answered = exchange(check.call, revealed).await?;
+    if check.absent.has(answered.status()) {
         return Ok(false);
     }
-    if !check.expect.has(answered.status) {
+    if !check.expect.has(answered.status()) {
         let words = format!(
             "{}, if it is there, nor {}, if it is not",
             check.expect, check.absent
