@@ -91,6 +91,8 @@ impl Workspace {
             let package = workspace.folder.join(name);
             fs::create_dir_all(package.join("src"))?;
             fs::write(package.join("Cargo.toml"), manifest(name))?;
+            // Both belong to the workspace before either is built.
+            fs::write(package.join("src/lib.rs"), "")?;
         }
         Ok(workspace)
     }

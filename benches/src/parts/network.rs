@@ -63,6 +63,7 @@ pub(crate) async fn measure(extent: Extent) -> Result<Findings, BoxError> {
 /// An empty database, and the slow way to it.
 async fn far(database: Database) -> Result<(Fresh, Proxy, String), BoxError> {
     let home = database.fresh().await?;
+    database.write_eagerly(&home).await?;
     let proxy = Proxy::in_front_of(&home.url)?;
     proxy.delay(ONE_WAY);
     let url = proxy.url(&home.url);

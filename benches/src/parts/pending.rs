@@ -36,6 +36,7 @@ pub(crate) async fn measure(extent: Extent) -> Result<Findings, BoxError> {
                     continue;
                 }
                 let home = database.fresh().await?;
+                database.write_eagerly(&home).await?;
                 let mut starter = tool.open(database, &home.url, count).await?;
                 let began = Instant::now();
                 starter.start().await?;

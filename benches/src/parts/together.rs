@@ -77,6 +77,7 @@ struct Times {
 
 async fn round_of(tool: Tool, database: Database, times: &mut Times) -> Result<(), BoxError> {
     let alone = database.fresh().await?;
+    database.write_eagerly(&alone).await?;
     let (time, _) = start(tool, database, &alone.url, 1).await?;
     times.one_cold.push(time);
     let (time, _) = start(tool, database, &alone.url, 1).await?;
