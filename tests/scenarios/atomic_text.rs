@@ -1,7 +1,7 @@
 //! Files of an atomic stage go in one text. On the databases that are servers.
 
 use flamingock::{Outcome, Runner, Stage};
-use flamingock_tests::{Backend as _, Proxy, done, folder, strings, with_table};
+use flamingock_tests::{Backend as _, Proxy, Recorder, done, folder, strings, with_table};
 
 use super::{Backend, Db};
 
@@ -108,4 +108,29 @@ async fn texts_are_no_longer_than_a_server_takes() {
             .all(|change| change.outcome == Outcome::NewlyApplied)
     );
     assert_eq!(done(&pool).await.len(), 10);
+}
+
+#[tokio::test]
+async fn a_listener_hears_the_end_of_every_file_that_was_sent() {
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 1).await;
+    let header = "-- flamingock: stage=seed\n";
+    let good = format!("{header}INSERT INTO done VALUES ('one')");
+    let bad = format!("{header}INSERT INTO nowhere VALUES (1)");
+    let files = folder(&[
+        ("0001__one.sql", good.as_str()),
+        ("0002__bad.sql", bad.as_str()),
+        ("0003__three.sql", good.as_str()),
+    ]);
+    let recorder = Recorder::default();
+    let runner = Runner::new(&pool).stage(Stage::new("seed").atomic());
+    let runner = runner.files(files).listener(recorder.listener());
+    runner.run().await.unwrap_err();
+    let told = recorder.lines();
+    for id in ["one", "bad", "three"] {
+        let about = told
+            .iter()
+            .filter(|line| line.starts_with(&format!("{id} 1 ")));
+        assert_eq!(about.count(), 2, "{id}: {told:#?}");
+    }
 }

@@ -176,11 +176,14 @@ impl OneStage<'_> {
         };
         let all = self.course.executor.execute_together(&steps, &begins).await;
         self.course.ends(&what);
-        for ((step, place), executed) in steps.into_iter().zip(places).zip(all) {
+        for (((step, place), executed), told) in steps.into_iter().zip(places).zip(all).zip(told) {
             if let Some((executed, took)) = executed {
                 let (id, attempt) = (step.definition.id, step.attempt);
                 let executed = logged(id, attempt, std::future::ready(executed)).await;
                 self.note(step, (executed, took), ended, *place);
+            } else if told.is_completed() {
+                // Files are sent together: it stood behind the one that failed.
+                prepared.tell_not_reached(step);
             }
         }
     }

@@ -55,6 +55,15 @@ impl Prepared {
         ended
     }
 
+    /// The end of a change that was told to start, and that nothing came to.
+    pub(super) fn tell_not_reached(&self, step: &Step) {
+        if self.events.are_heard() {
+            let report = change_report(step, None, true);
+            let stage = step.definition.stage;
+            self.events.change_ended(stage, step.attempt, report);
+        }
+    }
+
     pub(super) fn tell_end(&self, step: &Step, attempt: u32, ended: &(Executed, Duration)) {
         if !self.events.are_heard() {
             return;
