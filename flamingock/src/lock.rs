@@ -76,11 +76,12 @@ impl fmt::Display for Holder {
     }
 }
 
-/// The pause before the next look: it doubles, with jitter, so that waiters do not march in step.
+/// The pause before the next look. It grows by about a quarter, so that who waits is late by no more
+/// than a quarter of what it waited for; with jitter, so that waiters do not march in step.
 pub(crate) fn next_pause(pause: Duration) -> Duration {
     use rand::RngExt;
-    let doubled = (pause * 2).min(LONGEST_POLL);
-    doubled.mul_f64(rand::rng().random_range(0.75..1.0))
+    let grown = pause.mul_f64(rand::rng().random_range(1.1..1.4));
+    grown.min(LONGEST_POLL)
 }
 
 /// A possession that is kept alive, until it is given back.
