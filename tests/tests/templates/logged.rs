@@ -1,12 +1,14 @@
 //! Everything that is told to `tracing` on this thread.
 
 use std::fmt::{Debug, Write};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Once};
 
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::DefaultGuard;
 use tracing::{Event, Metadata, Subscriber};
+
+static EVERYBODY: Once = Once::new();
 
 /// What was logged since it was made, as one text.
 #[derive(Clone, Default)]
@@ -15,6 +17,10 @@ pub(crate) struct Logged(Arc<Mutex<String>>);
 impl Logged {
     /// Listens until the guard is dropped.
     pub(crate) fn listen(&self) -> DefaultGuard {
+        // With nobody to hear it on its own thread, another test could mark a place as heard by nobody.
+        EVERYBODY.call_once(|| {
+            let _ = tracing::subscriber::set_global_default(Logged::default());
+        });
         tracing::subscriber::set_default(self.clone())
     }
 
