@@ -1,6 +1,6 @@
 //! What must be there first, and what is built on it.
 
-use flamingock::{BoxError, change, rollback};
+use flamingock::{BoxError, change, rollback, verify};
 use sqlx::SqliteConnection;
 
 use crate::catalogue::Catalogue;
@@ -32,4 +32,11 @@ async fn create_order_lines(db: &mut SqliteConnection) -> Result<(), sqlx::Error
 async fn drop_order_lines(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     sqlx::query("DROP TABLE order_lines").execute(db).await?;
     Ok(())
+}
+
+#[verify(create_order_lines)]
+async fn order_lines_are_there(db: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    let table = "SELECT count(*) FROM sqlite_master WHERE name = 'order_lines'";
+    let tables: i64 = sqlx::query_scalar(table).fetch_one(db).await?;
+    Ok(tables == 1)
 }

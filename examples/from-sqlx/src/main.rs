@@ -12,7 +12,7 @@ use std::env;
 use std::process::ExitCode;
 
 use flamingock::adopt::{Adoption, Tool};
-use flamingock::{BoxError, Runner, change, rollback};
+use flamingock::{BoxError, Runner, change, rollback, verify};
 use sqlx::{SqliteConnection, SqlitePool};
 
 flamingock::include_files!("migrations");
@@ -44,6 +44,13 @@ async fn no_names_to_search(db: &mut SqliteConnection) -> Result<(), sqlx::Error
         .execute(db)
         .await?;
     Ok(())
+}
+
+#[verify(names_to_search)]
+async fn names_are_there(db: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    let column = "SELECT count(*) FROM pragma_table_info('customers') WHERE name = 'search'";
+    let columns: i64 = sqlx::query_scalar(column).fetch_one(db).await?;
+    Ok(columns == 1)
 }
 
 #[tokio::main]
