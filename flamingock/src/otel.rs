@@ -81,7 +81,7 @@ impl Metrics {
             work(event),
             KeyValue::new("outcome", word(&change.outcome)),
             KeyValue::new("stage", stage.to_owned()),
-            KeyValue::new("target", change.target.clone()),
+            KeyValue::new("target", change.target),
         ];
         self.changes.add(1, &attributes);
         if let Some(duration) = change.duration {

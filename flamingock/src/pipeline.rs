@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 
 use crate::change::{Definition, Location, Repeat};
-use crate::digest::Digest;
+use crate::digest::Summary;
 use crate::order;
 use crate::target::DEFAULT;
 
@@ -169,7 +169,7 @@ impl Pipeline {
     /// What must be equal for a run to have nothing to do: the selected changes with their order
     /// and code. `salt` is everything else that decides.
     pub(crate) fn digest(&self, salt: &[&str], selected: impl Fn(&Definition) -> bool) -> String {
-        let mut digest = Digest::new();
+        let mut digest = Summary::new();
         for text in salt {
             digest.text(text);
         }

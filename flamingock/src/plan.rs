@@ -87,7 +87,8 @@ pub(crate) struct Step {
     pub(crate) decision: Decision,
     /// The number of the attempt that would start now.
     pub(crate) attempt: u32,
-    pub(crate) newest: Option<Newest>,
+    /// Boxed, since most starts have none of any change.
+    pub(crate) newest: Option<Box<Newest>>,
     pub(crate) notes: Vec<Note>,
 }
 
@@ -310,7 +311,7 @@ fn step(definition: &'static Definition, newest: Option<Newest>, selected: bool)
         definition,
         decision,
         attempt,
-        newest,
+        newest: newest.map(Box::new),
         notes,
     }
 }

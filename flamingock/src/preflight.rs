@@ -1,7 +1,7 @@
 //! What every change asks for, held against what there is, before anything runs or is locked.
 
 use std::any::TypeId;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use crate::argument::{DatabaseKind, Need, NeedKind, Values};
@@ -12,7 +12,7 @@ use crate::pipeline::{Pipeline, Problem};
 use crate::target::{DEFAULT, TargetSystem};
 
 /// The target systems by name.
-pub(crate) type Targets = HashMap<String, TargetSystem>;
+pub(crate) type Targets = BTreeMap<String, TargetSystem>;
 
 /// Puts the targets under their names.
 pub(crate) fn targets(

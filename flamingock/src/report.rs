@@ -7,6 +7,7 @@ use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
 use crate::audit::ErrorChain;
+use crate::change::Location;
 use crate::decision::Cause;
 use crate::plan::Note;
 
@@ -74,11 +75,12 @@ pub struct ChangeReport {
     /// The change's id.
     pub id: String,
     /// Its order.
-    pub order: String,
+    pub order: &'static str,
     /// Its target system.
-    pub target: String,
-    /// Where it stands in the source: `file:line`.
-    pub location: String,
+    pub target: &'static str,
+    /// Where it stands in the source.
+    #[serde(serialize_with = "as_text")]
+    pub location: Location,
     /// What became of it.
     pub outcome: Outcome,
     /// How long this run worked at it; none if it did not.
@@ -402,6 +404,10 @@ fn in_milliseconds(duration: Duration) -> f64 {
 }
 
 #[expect(clippy::ref_option, reason = "serde's signature")]
+fn as_text<S: Serializer>(location: &Location, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(location)
+}
+
 fn milliseconds_if_any<S: Serializer>(
     duration: &Option<Duration>,
     serializer: S,

@@ -20,9 +20,9 @@ async fn a_registered_template_is_found_by_the_files_of_a_registered_folder() {
     let database = Sqlite::fresh().await;
     let pool = with_table(&database, 1).await;
     let report = flamingock::run(&pool).await.unwrap();
-    let places: Vec<&str> = report
+    let places: Vec<String> = report
         .changes()
-        .map(|change| change.location.as_str())
+        .map(|change| change.location.to_string())
         .collect();
     assert_eq!(
         places,

@@ -71,7 +71,7 @@ impl Guidance {
             }
             None => format!("Attempt {attempt}, of {began}: {}.", issue.cause),
         };
-        let what = match step.newest.as_ref().and_then(reached) {
+        let what = match step.newest.as_deref().and_then(reached) {
             Some(place) => format!("{what} It came to: {place}."),
             None => what,
         };

@@ -123,9 +123,9 @@ fn text(report: &Report, view: &View) -> String {
             shown = true;
             sheet.row(vec![
                 stage(&part.name),
-                plain(&change.order),
+                plain(change.order),
                 plain(&change.id),
-                plain(&change.target),
+                plain(change.target),
                 intended.words(),
                 plain(notes(change)),
             ]);

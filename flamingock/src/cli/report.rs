@@ -24,9 +24,9 @@ pub(super) fn to_text(report: &Report, view: &View) -> String {
                 .map(|time| format!("{} ms", time.as_millis()));
             sheet.row(vec![
                 stage(&part.name),
-                plain(&change.order),
+                plain(change.order),
                 plain(&change.id),
-                plain(&change.target),
+                plain(change.target),
                 (change.outcome.to_string(), tone(change.outcome)),
                 plain(milliseconds.unwrap_or_default()),
                 plain(notes(change)),

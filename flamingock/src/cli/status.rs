@@ -119,7 +119,7 @@ struct Row<'a> {
 
 impl<'a> Row<'a> {
     fn of(step: &'a Step, standing: &Standing, selected: bool) -> Row<'a> {
-        let newest = step.newest.as_ref();
+        let newest = step.newest.as_deref();
         let running = newest.is_some_and(|newest| standing.is_running(newest));
         let (status, issue) = match &step.decision {
             Decision::Skip => (Status::Applied, None),

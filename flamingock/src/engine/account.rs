@@ -98,9 +98,9 @@ pub(super) fn change_report(
     let definition = step.definition;
     let mut report = ChangeReport {
         id: definition.id.to_owned(),
-        order: definition.order.to_owned(),
-        target: definition.target.to_owned(),
-        location: definition.location().to_string(),
+        order: definition.order,
+        target: definition.target,
+        location: definition.location(),
         outcome: Outcome::NotReached,
         duration: None,
         error: None,

@@ -41,7 +41,7 @@ use crate::tables::StorageSettings;
 use crate::target::TargetSystem;
 
 /// The format of what the pipeline's digest covers.
-const DIGEST_FORMAT: &str = "1";
+const DIGEST_FORMAT: &str = "2";
 
 /// The longest lease: a day.
 const LONGEST_LEASE: Duration = Duration::from_secs(24 * 60 * 60);

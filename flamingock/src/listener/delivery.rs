@@ -193,7 +193,7 @@ fn issue(stage: &str, change: &ChangeReport) -> Option<(String, Happened)> {
     let issue = Happened::IssueFound {
         id: change.id.clone(),
         stage: stage.to_owned(),
-        target: change.target.clone(),
+        target: change.target.to_owned(),
         cause,
         error: change.error.clone(),
     };
