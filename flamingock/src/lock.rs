@@ -17,7 +17,8 @@ pub struct LockOptions {
     pub lease: Duration,
     /// How long to wait for another owner. 3 minutes by default.
     pub wait: Duration,
-    /// How often a waiter looks at first; it grows to one second. 50 milliseconds by default.
+    /// How long a waiter pauses at first between two looks; it grows to one second, and is cut short
+    /// where the other run's progress tells when it will end. 50 milliseconds by default.
     pub poll: Duration,
 }
 
@@ -43,9 +44,6 @@ impl Default for LockOptions {
 
 /// Why a possession is lost when its row says so.
 const TAKEN: &str = "another possession of the lock is there";
-
-/// The longest pause between two looks at the lock.
-pub(crate) const LONGEST_POLL: Duration = Duration::from_secs(1);
 
 /// What to do when the lock was not obtained in time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -74,14 +72,6 @@ impl fmt::Display for Holder {
             None => Ok(()),
         }
     }
-}
-
-/// The pause before the next look. It grows by about a quarter, so that who waits is late by no more
-/// than a quarter of what it waited for; with jitter, so that waiters do not march in step.
-pub(crate) fn next_pause(pause: Duration) -> Duration {
-    use rand::RngExt;
-    let grown = pause.mul_f64(rand::rng().random_range(1.1..1.4));
-    grown.min(LONGEST_POLL)
 }
 
 /// A possession that is kept alive, until it is given back.

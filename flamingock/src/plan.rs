@@ -93,6 +93,14 @@ pub(crate) struct Step {
 }
 
 impl Step {
+    /// Whether there is something to run, if nothing is in its way.
+    pub(crate) fn is_pending(&self) -> bool {
+        match self.decision {
+            Decision::Apply | Decision::Again | Decision::Verify(_) | Decision::Resolve => true,
+            Decision::Skip | Decision::Issue(_) | Decision::Filtered => false,
+        }
+    }
+
     /// The digest of what is applied, of a change that is to be applied again.
     pub(crate) fn applied_before(&self) -> Option<&str> {
         match self.decision {
@@ -193,12 +201,9 @@ impl Plan {
         self.stages.iter().flatten()
     }
 
-    /// Whether anything would run if nothing were in its way.
-    pub(crate) fn has_pending(&self) -> bool {
-        self.steps().any(|step| match step.decision {
-            Decision::Apply | Decision::Again | Decision::Verify(_) | Decision::Resolve => true,
-            Decision::Skip | Decision::Issue(_) | Decision::Filtered => false,
-        })
+    /// How many changes would run if nothing were in their way.
+    pub(crate) fn pending(&self) -> usize {
+        self.steps().filter(|step| step.is_pending()).count()
     }
 
     /// Whether everything selected is applied.
@@ -219,11 +224,7 @@ impl Plan {
                 || steps
                     .iter()
                     .any(|step| matches!(step.decision, Decision::Issue(_)));
-            let works = |step: &Step| match step.decision {
-                Decision::Apply | Decision::Again | Decision::Verify(_) | Decision::Resolve => true,
-                Decision::Skip | Decision::Issue(_) | Decision::Filtered => false,
-            };
-            if !blocked[index] && steps.iter().any(works) {
+            if !blocked[index] && steps.iter().any(Step::is_pending) {
                 return true;
             }
         }

@@ -404,10 +404,6 @@ fn in_milliseconds(duration: Duration) -> f64 {
 }
 
 #[expect(clippy::ref_option, reason = "serde's signature")]
-fn as_text<S: Serializer>(location: &Location, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(location)
-}
-
 fn milliseconds_if_any<S: Serializer>(
     duration: &Option<Duration>,
     serializer: S,
@@ -416,4 +412,8 @@ fn milliseconds_if_any<S: Serializer>(
         Some(duration) => serializer.serialize_f64(in_milliseconds(*duration)),
         None => serializer.serialize_none(),
     }
+}
+
+fn as_text<S: Serializer>(location: &Location, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(location)
 }

@@ -3,6 +3,7 @@
 mod account;
 mod facts;
 mod looking;
+mod pace;
 mod probing;
 mod ready;
 mod scripts;

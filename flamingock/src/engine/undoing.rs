@@ -6,6 +6,7 @@ use std::time::Instant;
 use futures_util::FutureExt;
 
 use super::account::{change_report, target_reports};
+use super::pace::Pace;
 use super::telling::{applied_by, logged};
 use super::waiting::Waiting;
 use super::{Looks, Prepared, scripts};
@@ -45,7 +46,7 @@ impl Prepared {
         signals: &Signals,
     ) -> Result<Option<Lease>, Error> {
         let deadline = self.began + self.settings.lock.wait;
-        let mut pause = self.settings.lock.poll;
+        let mut pace = Pace::new(self.settings.lock.poll);
         let mut waiting = Waiting::default();
         loop {
             let mut snapshot = self.read().await?;
@@ -73,8 +74,7 @@ impl Prepared {
                 ));
             }
             waiting.tell(&snapshot, &self.events);
-            tokio::time::sleep(pause).await;
-            pause = crate::lock::next_pause(pause);
+            tokio::time::sleep(pace.grow()).await;
         }
     }
 

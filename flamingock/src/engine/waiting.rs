@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::pace::Pace;
 use super::{Looks, Prepared};
 use crate::audit::{Claim, LockRow, Snapshot, StoreErrorKind};
 use crate::call::{Signals, Stop};
 use crate::decision::Decision;
 use crate::error::Error;
 use crate::listener::{Events, Happened};
-use crate::lock::{Holder, Lease, OnLockTimeout, next_pause};
+use crate::lock::{Holder, Lease, OnLockTimeout};
 use crate::operate::missing_tables;
 use crate::pipeline::Problem;
 use crate::plan::Plan;
@@ -55,7 +56,7 @@ impl Prepared {
     /// Looks, and takes the lock as soon as there is something to do and nobody has it.
     pub(super) async fn wait_for_the_lock(&self, signals: &Signals) -> Result<Waited, Error> {
         let deadline = self.began + self.settings.lock.wait;
-        let mut pause = self.settings.lock.poll;
+        let mut pace = Pace::new(self.settings.lock.poll);
         let mut waiting = Waiting::default();
         let mut overdue = false;
         loop {
@@ -71,8 +72,7 @@ impl Prepared {
                         && error.kind == StoreErrorKind::Disconnected
                         && Instant::now() < deadline =>
                 {
-                    tokio::time::sleep(pause).await;
-                    pause = next_pause(pause);
+                    tokio::time::sleep(pace.grow()).await;
                     continue;
                 }
                 Err(error) => return Err(Error::store(error)),
@@ -87,7 +87,7 @@ impl Prepared {
             }
             tracing::debug!(
                 up_to_date = snapshot.up_to_date,
-                pending = plan.has_pending(),
+                pending = plan.pending(),
                 lock_held = snapshot.is_held(),
                 "looked at the audit"
             );
@@ -111,11 +111,11 @@ impl Prepared {
                 continue;
             }
             waiting.tell(&snapshot, &self.events);
+            let pause = pace.after(plan.pending(), self.began.elapsed());
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
                 _ = signals.wait(|stop| *stop != Stop::No) => {}
             }
-            pause = next_pause(pause);
         }
     }
 
@@ -126,7 +126,7 @@ impl Prepared {
             return Ok(Some(report()));
         }
         match self.mode {
-            Mode::Check if plan.has_pending() => return Err(Error::Pending(Box::new(report()))),
+            Mode::Check if plan.pending() > 0 => return Err(Error::Pending(Box::new(report()))),
             Mode::Check => return Err(Error::Issues(Box::new(report()))),
             Mode::Plan => {
                 let mut report = report();

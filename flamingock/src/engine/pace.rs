@@ -1,0 +1,133 @@
+//! How long a waiter pauses before it looks again.
+
+use std::time::Duration;
+
+use rand::RngExt;
+
+/// The longest pause between two looks.
+const LONGEST: Duration = Duration::from_secs(1);
+
+/// The shortest pause of a waiter that expects the other run to end.
+const SHORTEST: Duration = Duration::from_millis(10);
+
+/// Pauses that grow by about a quarter, so that who waits is late by no more than a quarter of what
+/// it waited for, and that are cut short where the progress of the other run tells when it will end.
+#[derive(Debug)]
+pub(super) struct Pace {
+    pause: Duration,
+    seen: Option<Seen>,
+}
+
+/// How much was pending: when it was looked at first, and last.
+#[derive(Clone, Copy, Debug)]
+struct Seen {
+    first: u32,
+    since: Duration,
+    last: u32,
+}
+
+impl Pace {
+    pub(super) fn new(poll: Duration) -> Pace {
+        Pace {
+            pause: poll,
+            seen: None,
+        }
+    }
+
+    /// The pause after a look, `now` from the beginning, that found so many changes pending.
+    pub(super) fn after(&mut self, pending: usize, now: Duration) -> Duration {
+        let pending = u32::try_from(pending).unwrap_or(u32::MAX);
+        let pause = self.grow();
+        let seen = self.seen.get_or_insert(Seen {
+            first: pending,
+            since: now,
+            last: pending,
+        });
+        // Who is stuck tells nothing of the end.
+        let moves = pending < seen.last;
+        seen.last = pending;
+        if !moves {
+            return pause;
+        }
+        let each = now.saturating_sub(seen.since) / (seen.first - pending);
+        pause.min(each.saturating_mul(pending).max(SHORTEST))
+    }
+
+    /// The pause after a look that found out nothing.
+    pub(super) fn grow(&mut self) -> Duration {
+        let pause = self.pause;
+        // With jitter, so that waiters do not march in step.
+        let grown = pause.mul_f64(rand::rng().random_range(1.1..1.4));
+        self.pause = grown.min(LONGEST);
+        pause
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn ms(milliseconds: u64) -> Duration {
+        Duration::from_millis(milliseconds)
+    }
+
+    #[test]
+    fn pauses_grow_by_a_quarter_up_to_a_second() {
+        let mut pace = Pace::new(ms(50));
+        let mut before = pace.grow();
+        assert_eq!(before, ms(50));
+        for _ in 0..60 {
+            let next = pace.grow();
+            assert!(
+                next >= before.mul_f64(1.1).min(LONGEST),
+                "{before:?} {next:?}"
+            );
+            assert!(
+                next <= before.mul_f64(1.4).min(LONGEST),
+                "{before:?} {next:?}"
+            );
+            before = next;
+        }
+        assert_eq!(before, LONGEST);
+    }
+
+    #[test]
+    fn a_waiter_looks_again_when_the_other_run_should_be_at_its_end() {
+        // Looks at (pending, time), and what the pause after the last is then.
+        let cases: [(&[(usize, u64)], Duration); 4] = [
+            // 60 changes in 60 ms: the 40 that are left take 40.
+            (&[(100, 0), (40, 60)], ms(40)),
+            // Not less than 10 ms.
+            (&[(100, 0), (1, 99)], ms(10)),
+            // All of the time counts.
+            (&[(100, 10), (90, 20), (50, 60)], ms(50)),
+            // None is left, and yet the lock is held.
+            (&[(100, 0), (0, 60)], ms(10)),
+        ];
+        for (looks, expected) in cases {
+            // Wide enough not to be the limit.
+            let mut pace = Pace::new(ms(400));
+            let pauses = looks
+                .iter()
+                .map(|(pending, at)| pace.after(*pending, ms(*at)));
+            assert_eq!(pauses.last(), Some(expected), "{looks:?}");
+        }
+    }
+
+    #[test]
+    fn without_progress_pauses_only_grow() {
+        let mut pace = Pace::new(ms(50));
+        let mut least = ms(50);
+        for (pending, at) in [(100, 0), (100, 50), (100, 120), (101, 200)] {
+            assert!(pace.after(pending, ms(at)) >= least);
+            least = least.mul_f64(1.1);
+        }
+    }
+
+    #[test]
+    fn a_far_end_makes_no_pause_longer() {
+        let mut pace = Pace::new(ms(50));
+        assert_eq!(pace.after(10_000, ms(0)), ms(50));
+        assert!(pace.after(9_999, ms(50)) <= ms(70));
+    }
+}
