@@ -132,6 +132,15 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
         patience: Duration,
     ) -> impl Future<Output = Result<Answer, sqlx::Error>> + Send;
 
+    /// The same, at a time when many may want to write: everybody who starts.
+    fn write_among_others(
+        connection: &mut Conn<Self>,
+        statements: Vec<Rendered>,
+        patience: Duration,
+    ) -> impl Future<Output = Result<Answer, sqlx::Error>> + Send {
+        Self::write(connection, statements, patience)
+    }
+
     /// The same, all or none.
     fn write_together(
         connection: &mut Conn<Self>,

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use sqlx::{AssertSqlSafe, Connection, Executor};
+use sqlx::{AssertSqlSafe, Connection, Executor, Transaction};
 use sqlx_core::transaction::TransactionManager;
 
 use crate::backend::{Answer, Backend, Conn, EachRow, Progress, collect_answer, run_to_its_end};
@@ -24,8 +24,32 @@ fn pragma(text: &str) -> Rendered {
     }
 }
 
+/// The number that a pragma answers.
+async fn number(connection: &mut Conn<Sqlite>, text: &str) -> Result<Option<i64>, sqlx::Error> {
+    let answer = Sqlite::fetch(connection, pragma(text)).await?;
+    answer.rows.first().map_or(Ok(None), |row| row.int(0))
+}
+
+/// Sends statements, and commits.
+async fn write_in(
+    mut transaction: Transaction<'_, sqlx::Sqlite>,
+    statements: Vec<Rendered>,
+    patience: Duration,
+) -> Result<Answer, sqlx::Error> {
+    let mut first = None;
+    for statement in statements {
+        let answer = Sqlite::fetch(&mut transaction, statement).await?;
+        first.get_or_insert(answer);
+    }
+    Sqlite::commit(&mut transaction, patience).await?;
+    Ok(first.unwrap_or_default())
+}
+
 /// How long a busy commit rests before it is repeated.
 const BUSY_PAUSE: Duration = Duration::from_millis(20);
+
+/// How long who wants the write lock among many rests before the next try.
+const TURN_PAUSE: Duration = Duration::from_millis(5);
 
 impl Backend for Sqlite {
     type Database = sqlx::Sqlite;
@@ -61,14 +85,37 @@ impl Backend for Sqlite {
         statements: Vec<Rendered>,
         patience: Duration,
     ) -> Result<Answer, sqlx::Error> {
-        let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
-        let mut first = None;
-        for statement in statements {
-            let answer = Self::fetch(&mut transaction, statement).await?;
-            first.get_or_insert(answer);
+        let transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+        write_in(transaction, statements, patience).await
+    }
+
+    /// SQLite itself waits for the write lock in steps that grow to a tenth of a second, while a run
+    /// that applies its changes leaves it free for a moment after each.
+    async fn write_among_others(
+        connection: &mut Conn<Self>,
+        statements: Vec<Rendered>,
+        patience: Duration,
+    ) -> Result<Answer, sqlx::Error> {
+        let own = number(connection, "PRAGMA busy_timeout")
+            .await?
+            .unwrap_or(0);
+        let restored = pragma(&format!("PRAGMA busy_timeout = {own}"));
+        let deadline = Instant::now() + Duration::from_millis(own.try_into().unwrap_or(0));
+        Self::fetch(connection, pragma("PRAGMA busy_timeout = 0")).await?;
+        loop {
+            let refused = match connection.begin_with("BEGIN IMMEDIATE").await {
+                Ok(mut transaction) => {
+                    Self::fetch(&mut transaction, restored).await?;
+                    return write_in(transaction, statements, patience).await;
+                }
+                Err(error) => error,
+            };
+            if Self::classify(&refused) != Failure::Busy || Instant::now() >= deadline {
+                Self::fetch(connection, restored).await?;
+                return Err(refused);
+            }
+            tokio::time::sleep(TURN_PAUSE).await;
         }
-        Self::commit(&mut transaction, patience).await?;
-        Ok(first.unwrap_or_default())
     }
 
     /// With the usual advice for WAL, `synchronous = NORMAL`, a commit may be lost with the power.
@@ -77,11 +124,8 @@ impl Backend for Sqlite {
         statements: Vec<Rendered>,
         patience: Duration,
     ) -> Result<Answer, sqlx::Error> {
-        let own = Self::fetch(connection, pragma("PRAGMA synchronous")).await?;
-        let own = own
-            .rows
-            .first()
-            .map_or(Ok(None), |row| row.int(0))?
+        let own = number(connection, "PRAGMA synchronous")
+            .await?
             .unwrap_or(FULL);
         if own >= FULL {
             return Self::write(connection, statements, patience).await;

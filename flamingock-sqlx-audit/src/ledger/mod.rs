@@ -134,7 +134,7 @@ impl<B: Backend> Ledger<B> {
         let statements = statements
             .map(|template| self.render(template, &params))
             .collect();
-        B::write(connection, statements, self.patience)
+        B::write_among_others(connection, statements, self.patience)
             .await
             .map(drop)
     }
@@ -149,7 +149,7 @@ impl<B: Backend> Ledger<B> {
             .seed
             .iter()
             .map(|template| self.render(template, &params));
-        B::write(connection, seed.collect(), self.patience)
+        B::write_among_others(connection, seed.collect(), self.patience)
             .await
             .map(drop)
     }
@@ -207,7 +207,7 @@ impl<B: Backend> Ledger<B> {
             .iter()
             .map(|template| self.render(template, &params))
             .collect();
-        let answer = B::write(connection, statements, self.patience).await?;
+        let answer = B::write_among_others(connection, statements, self.patience).await?;
         let token = match answer.rows.first() {
             Some(row) => row.int(0)?,
             None => {
