@@ -366,12 +366,14 @@ impl<E: Into<BoxError>> VerifyOutput for Result<bool, E> {
 /// Erases what a change or a rollback returns.
 ///
 /// It is given a box, and so compiled once for each type that changes return: compiled once for each
-/// change, it would cost as much as the change itself.
+/// change, it would cost as much as the change itself. The optimizer would copy it there.
+#[inline(never)]
 pub fn erase_change<'a, T: ChangeOutput + 'a>(future: BoxFuture<'a, T>) -> Answer<'a, ()> {
     Box::pin(async move { future.await.into_outcome() })
 }
 
 /// Erases what a probe returns.
+#[inline(never)]
 pub fn erase_verify<'a, T: VerifyOutput + 'a>(future: BoxFuture<'a, T>) -> Answer<'a, bool> {
     Box::pin(async move { future.await.into_answer() })
 }
