@@ -85,12 +85,13 @@ pub struct Dialect {
     pub(crate) before_witness: Option<&'static str>,
     /// What tells whether a transaction was committed or undone that has ended before its time.
     pub(crate) lease_witness: Option<LeaseWitness>,
-    /// Notes when a text begins, where the database does not know by itself, and when a later part of
-    /// it does.
+    /// Notes when a text begins, or a part of it, where the database does not know by itself.
     pub(crate) note_time: Option<&'static str>,
-    pub(crate) note_time_again: Option<&'static str>,
     /// How many microseconds that was ago: what one text does is measured by the server.
     pub(crate) elapsed_in_text: &'static str,
+    /// The time in microseconds, for a text of several changes whose rows are appended behind it; none
+    /// where each row must stand behind its change, since the database may commit midway.
+    pub(crate) clock: Option<&'static str>,
     /// Opens the transaction of a change.
     pub(crate) begin: &'static str,
     /// Sets the savepoint of a change; empty where none is needed.

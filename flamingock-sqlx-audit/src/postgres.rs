@@ -110,11 +110,6 @@ fn literal(text: &str) -> String {
     literal
 }
 
-/// How many microseconds ago a text, or a part of it, began.
-const ELAPSED: &str = "(EXTRACT(EPOCH FROM clock_timestamp() -
-  COALESCE(NULLIF(current_setting('flamingock.at', true), '')::timestamptz, statement_timestamp())
-  ) * 1000000)::bigint";
-
 const DIALECT: Dialect = Dialect {
     name: "PostgreSQL",
     isolation: Isolation::Whole,
@@ -274,8 +269,8 @@ FROM k WHERE e.service = k.service AND e.lane = k.lane"],
   finished_at, duration_us, host, pid, app_version, location, error, reason, metadata)
 VALUES ($service, $run_id, $attempt, $stage, $change_id, $change_order, $author, $description,
   $target, $state, $transaction_mode, $recovery, $origin, $digest, {fence},
-  clock_timestamp() - $elapsed_us * interval '1 microsecond',
-  CASE WHEN $finished = 1 THEN clock_timestamp() END, $duration_us, $host, $pid, $app_version,
+  clock_timestamp() - ($elapsed_us + $ended_us) * interval '1 microsecond',
+  CASE WHEN $finished = 1 THEN clock_timestamp() - $ended_us * interval '1 microsecond' END, $duration_us, $host, $pid, $app_version,
   $location, $error, $reason, {metadata})
 RETURNING seq",
     fence_within: "(SELECT token FROM {lock} WHERE service = $service AND lane = $lane
@@ -307,8 +302,8 @@ RETURNING seq",
     // The time of the statement is that at which the whole text arrived. What notes another one is a
     // query, behind which a transaction cannot choose its isolation level.
     note_time: None,
-    note_time_again: Some("SELECT set_config('flamingock.at', clock_timestamp()::text, true)"),
-    elapsed_in_text: ELAPSED,
+    elapsed_in_text: "(EXTRACT(EPOCH FROM clock_timestamp() - statement_timestamp()) * 1000000)::bigint",
+    clock: Some("(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000)::bigint"),
     // SET LOCAL is no query: the change may still choose its isolation level. The application's
     // name lets another connection find the session when its statement must be cancelled.
     begin: "BEGIN; SET LOCAL flamingock.tx = '%tag%'; SET LOCAL application_name = 'flamingock %tag%'",

@@ -45,6 +45,8 @@ pub struct NewAuditRow {
     pub digest: String,
     /// How long the attempt took; none while it is running. The row's start is that long ago.
     pub duration: Option<Duration>,
+    /// How long ago it ended: where rows of several attempts are appended together.
+    pub ended_ago: Duration,
     /// The machine.
     pub host: String,
     /// The process.

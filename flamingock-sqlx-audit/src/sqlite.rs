@@ -374,7 +374,7 @@ WHERE service = $service AND lane = $lane AND token = $token AND run_id = $run_i
   finished_at, duration_us, host, pid, app_version, location, error, reason, metadata)
 VALUES ($service, $run_id, $attempt, $stage, $change_id, $change_order, $author, $description,
   $target, $state, $transaction_mode, $recovery, $origin, $digest, {fence}, $started_text,
-  CASE WHEN $finished = 1 THEN $now_text END, $duration_us, $host, $pid, $app_version,
+  CASE WHEN $finished = 1 THEN $ended_text END, $duration_us, $host, $pid, $app_version,
   $location, $error, $reason, {metadata})
 RETURNING seq",
     fence_within: FENCE,
@@ -399,8 +399,8 @@ RETURNING seq",
   AND activity = 'fl_%tag%'",
     }),
     note_time: None,
-    note_time_again: None,
     elapsed_in_text: "",
+    clock: Some("CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER)"),
     begin: "BEGIN IMMEDIATE",
     savepoint: "SAVEPOINT fl_%tag%",
     release_savepoint: "RELEASE SAVEPOINT fl_%tag%",

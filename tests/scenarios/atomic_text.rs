@@ -1,53 +1,37 @@
-//! Files of an atomic stage go in one text. On the databases that are servers.
+//! Files of an atomic stage go in one text, and each has an entry of its own.
 
-use flamingock::{Outcome, Runner, Stage};
-use flamingock_tests::{Backend as _, Proxy, Recorder, done, folder, strings, with_table};
+use std::time::{Duration, SystemTime};
 
-use super::{Backend, Db};
+use flamingock::audit::{Filter, State};
+use flamingock::{Outcome, Runner, Stage, change, changes};
+use flamingock_tests::{Backend as _, Recorder, done, folder, query, strings, with_table};
 
-const POSTGRES: bool = matches!(
-    <Backend as flamingock_tests::Backend>::NAME.as_bytes(),
-    b"PostgreSQL"
-);
+use super::{Backend, Connection};
+
+/// What takes the database a third of a second at least.
+const SLOW: &str = match <Backend as flamingock_tests::Backend>::NAME.as_bytes() {
+    b"PostgreSQL" => "SELECT pg_sleep(0.4)",
+    b"SQLite" => {
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000000) \
+         SELECT count(*) FROM n"
+    }
+    _ => "SELECT SLEEP(0.4)",
+};
+
+/// Less than that, and more than what is quick.
+const QUITE_LONG: Duration = Duration::from_millis(200);
 
 /// Files of an atomic stage, as many as are asked for.
-fn files(count: usize) -> &'static flamingock::__private::EmbeddedFolder {
+pub(super) fn files(count: usize) -> &'static flamingock::__private::EmbeddedFolder {
     let text = "-- flamingock: stage=seed\nINSERT INTO done VALUES ('one');\nSELECT 1;\n";
     let names = (1..=count).map(|index| (&*format!("{index:04}__file_{index}.sql").leak(), text));
     folder(&names.collect::<Vec<_>>())
 }
 
 #[tokio::test]
-async fn thirty_files_cost_as_many_round_trips_as_three() {
-    let mut trips = Vec::new();
-    for count in [3, 30] {
-        let database = Backend::fresh().await;
-        let direct = with_table(&database, 1).await;
-        let proxy = Proxy::in_front_of(&database.url).unwrap();
-        let options = sqlx::pool::PoolOptions::<Db>::new().max_connections(2);
-        let pool = options.connect(&proxy.url(&database.url)).await.unwrap();
-        proxy.forget();
-        let runner = Runner::new(&pool).stage(Stage::new("seed").atomic());
-        let report = runner.files(files(count)).run().await.unwrap();
-        assert_eq!(report.counts().newly_applied, count);
-        assert_eq!(done(&direct).await.len(), count);
-        let sent = proxy.sent();
-        trips.push(sent.iter().filter(|text| text.len() > 10).count());
-        let with_files = sent.iter().filter(|text| text.contains("INTO done"));
-        assert_eq!(with_files.count(), 1, "{sent:#?}");
-    }
-    assert_eq!(trips[0], trips[1]);
-}
-
-#[tokio::test]
-async fn the_server_measures_each_file() {
+async fn the_database_measures_each_file() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
-    let sleep = if POSTGRES {
-        "SELECT pg_sleep(0.3)"
-    } else {
-        "SELECT SLEEP(0.3)"
-    };
     for stage in [Stage::new("seed").atomic(), Stage::new("again")] {
         let header = format!(
             "-- flamingock: stage={}",
@@ -58,7 +42,7 @@ async fn the_server_measures_each_file() {
             }
         );
         let quick = format!("{header}\nSELECT 1");
-        let slow = format!("{header}\n{sleep}");
+        let slow = format!("{header}\n{SLOW}");
         let name = if stage_is_seed(&stage) {
             "seed"
         } else {
@@ -79,8 +63,40 @@ async fn the_server_measures_each_file() {
             .await
             .unwrap();
     }
-    let longer = "SELECT change_id FROM flamingock_audit WHERE state = 'APPLIED' AND duration_us >= 300000 ORDER BY seq";
-    assert_eq!(strings(&pool, longer).await, ["slow_seed", "slow_again"]);
+    let applied = Filter {
+        state: Some(State::Applied),
+        ..Filter::default()
+    };
+    let entries = Runner::new(&pool).audit(&applied).await.unwrap();
+    let time = |text: &str| humantime::parse_rfc3339(text).unwrap();
+    let times: Vec<(&str, SystemTime, SystemTime)> = entries
+        .iter()
+        .map(|entry| {
+            let ended = entry.finished_at.as_deref().unwrap();
+            (
+                &*entry.entry.change_id,
+                time(&entry.started_at),
+                time(ended),
+            )
+        })
+        .collect();
+    let long = |(_, began, ended): &&(_, SystemTime, SystemTime)| {
+        ended.duration_since(*began).unwrap() > QUITE_LONG
+    };
+    let slow: Vec<_> = times.iter().filter(long).map(|(id, ..)| *id).collect();
+    assert_eq!(slow, ["slow_seed", "slow_again"], "{times:?}");
+    for entry in &entries {
+        let took = entry.entry.duration.unwrap();
+        assert_eq!(took > QUITE_LONG, slow.contains(&&*entry.entry.change_id));
+    }
+    // The one before has ended when the slow one begins, and the one behind begins when it has ended.
+    for three in times.chunks(3) {
+        let [(_, _, before), (_, began, ended), (_, behind, _)] = three else {
+            panic!("{times:?}");
+        };
+        let middle = *began + ended.duration_since(*began).unwrap() / 2;
+        assert!(*before < middle && middle < *behind, "{three:?}");
+    }
 }
 
 fn stage_is_seed(stage: &Stage) -> bool {
@@ -133,4 +149,29 @@ async fn a_listener_hears_the_end_of_every_file_that_was_sent() {
             .filter(|line| line.starts_with(&format!("{id} 1 ")));
         assert_eq!(about.count(), 2, "{id}: {told:#?}");
     }
+}
+
+#[change(id = "in-between", order = "0239.5", stage = "seed", detached)]
+async fn in_between(db: &mut Connection) -> Result<(), sqlx::Error> {
+    query(db, "INSERT INTO done VALUES ('code')")
+        .await
+        .map(drop)
+}
+
+#[tokio::test]
+async fn every_one_of_many_files_has_its_entry_in_order_around_a_change_in_code() {
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 1).await;
+    let runner = || {
+        let runner = Runner::new(&pool).stage(Stage::new("seed").atomic());
+        runner.changes(changes![in_between]).files(files(260))
+    };
+    let report = runner().run().await.unwrap();
+    assert_eq!(report.counts().newly_applied, 261);
+    let expected: Vec<String> = report.changes().map(|change| change.id.clone()).collect();
+    assert_eq!(expected[238..241], ["file_239", "in-between", "file_240"]);
+    let recorded = "SELECT change_id FROM flamingock_audit WHERE state = 'APPLIED' ORDER BY seq";
+    assert_eq!(strings(&pool, recorded).await, expected);
+    assert_eq!(done(&pool).await.len(), 261);
+    assert!(runner().run().await.unwrap().is_up_to_date());
 }

@@ -7,6 +7,7 @@
 mod sqlite {
     use flamingock_tests::on::sqlite::*;
     mod atomic;
+    mod atomic_text;
     mod parallel;
 }
 
@@ -15,6 +16,7 @@ mod postgres {
     use flamingock_tests::on::postgres::*;
     mod atomic;
     mod atomic_text;
+    mod atomic_trips;
     mod parallel;
 }
 
@@ -24,5 +26,6 @@ mod mariadb {
     mod atomic;
     mod atomic_midway;
     mod atomic_text;
+    mod atomic_trips;
     mod parallel;
 }

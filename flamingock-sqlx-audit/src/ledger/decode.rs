@@ -127,6 +127,7 @@ pub(super) fn audit_row(mut row: Row) -> Result<AuditRow> {
             digest: row.text(17),
             duration: duration_us
                 .map(|micros| Duration::from_micros(u64::try_from(micros).unwrap_or_default())),
+            ended_ago: Duration::ZERO,
             host: row.text(19),
             pid: row.int(20)?.unwrap_or_default(),
             app_version: row.optional(21),

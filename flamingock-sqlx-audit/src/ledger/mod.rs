@@ -15,7 +15,7 @@ use std::time::{Duration, SystemTime};
 use self::decode::audit_row;
 pub use self::marker::{Marker, MarkerKind};
 use self::params::{lease_params, seed_params, timestamp};
-pub use self::together::OneOfSeveral;
+pub use self::together::Several;
 pub use self::transaction::Witness;
 use crate::backend::{Backend, Conn, Row};
 use crate::dialect::Dialect;
@@ -302,6 +302,33 @@ impl<B: Backend> Ledger<B> {
         self.row_with(&template, row, possession, tag)
     }
 
+    /// Rows in one statement. Only the last one asks for the possession: if it is another's, none is
+    /// written.
+    fn rows(
+        &self,
+        rows: &[NewAuditRow],
+        possession: &Possession,
+        fence: &str,
+        tag: &str,
+    ) -> Rendered {
+        let last = row_template::<B>(fence, "$metadata");
+        let other = row_template::<B>("$token", "$metadata");
+        let mut all = Rendered {
+            text: String::new(),
+            binds: Vec::new(),
+        };
+        for (index, row) in rows.iter().enumerate() {
+            let is_last = index + 1 == rows.len();
+            let (insert, values, answer) = parts_of(if is_last { &last } else { &other });
+            let before = if index == 0 { insert } else { ", " };
+            let behind = if is_last { answer } else { "" };
+            let rendered = self.row_with(&[before, values, behind].concat(), row, possession, tag);
+            all.text.push_str(&rendered.text);
+            all.binds.extend(rendered.binds);
+        }
+        all
+    }
+
     fn row_with(
         &self,
         template: &str,
@@ -312,9 +339,11 @@ impl<B: Backend> Ledger<B> {
         let mut params = lease_params(possession, None);
         let elapsed = row.duration.unwrap_or_default();
         let elapsed_us = i64::try_from(elapsed.as_micros()).unwrap_or(i64::MAX);
-        let started = SystemTime::now()
-            .checked_sub(elapsed)
-            .unwrap_or(SystemTime::UNIX_EPOCH);
+        let ended_us = i64::try_from(row.ended_ago.as_micros()).unwrap_or(i64::MAX);
+        let ago = |ago| {
+            let time = SystemTime::now().checked_sub(ago);
+            timestamp(time.unwrap_or(SystemTime::UNIX_EPOCH))
+        };
         params.extend([
             ("attempt", row.attempt.into()),
             ("stage", row.stage.as_str().into()),
@@ -329,7 +358,9 @@ impl<B: Backend> Ledger<B> {
             ("origin", row.origin.as_str().into()),
             ("digest", row.digest.as_str().into()),
             ("elapsed_us", elapsed_us.into()),
-            ("started_text", timestamp(started).into()),
+            ("ended_us", ended_us.into()),
+            ("started_text", ago(row.ended_ago + elapsed).into()),
+            ("ended_text", ago(row.ended_ago).into()),
             ("finished", i64::from(row.duration.is_some()).into()),
             ("duration_us", row.duration.map(|_| elapsed_us).into()),
             ("host", row.host.as_str().into()),
@@ -351,6 +382,18 @@ fn row_template<B: Backend>(fence: &str, metadata: &str) -> String {
     append
         .replace("{fence}", fence)
         .replace("{metadata}", metadata)
+}
+
+/// What stands before the values of a row, the values in their parentheses, and what follows.
+fn parts_of(template: &str) -> (&str, &str, &str) {
+    const VALUES: &str = "VALUES ";
+    let values = template.find(VALUES).map_or(0, |at| at + VALUES.len());
+    let end = template.rfind(')').map_or(template.len(), |at| at + 1);
+    (
+        &template[..values],
+        &template[values..end],
+        &template[end..],
+    )
 }
 
 fn seq_of(answer: &crate::backend::Answer) -> Result<i64> {

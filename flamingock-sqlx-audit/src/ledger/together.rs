@@ -9,14 +9,17 @@ use crate::backend::{Backend, Conn};
 use crate::rows::{NewAuditRow, Possession};
 use crate::template::Rendered;
 
-/// A change of a transaction that has several.
+/// Some of the changes of a transaction that has several.
 #[derive(Clone, Copy, Debug)]
-pub struct OneOfSeveral<'a> {
-    /// Its row.
-    pub row: &'a NewAuditRow,
-    /// Whether the commit comes behind it.
+pub struct Several<'a> {
+    /// Their rows.
+    pub rows: &'a [NewAuditRow],
+    /// Whether the commit comes behind them.
     pub is_last: bool,
 }
+
+/// How many rows one statement writes at most: servers and SQLite limit what it may hold.
+const MOST_ROWS: usize = 100;
 
 impl<B: Backend> Ledger<B> {
     /// [`begin`](Self::begin) for several changes: with a savepoint more that all of them are undone
@@ -53,23 +56,27 @@ impl<B: Backend> Ledger<B> {
         texts
     }
 
-    /// [`append_within`](Self::append_within) for one of several changes, and what stands before the
-    /// next one.
+    /// [`append_within`](Self::append_within) for changes of a transaction that stand one behind the
+    /// other, and what stands before the next one.
     ///
     /// # Errors
     /// Those of [`append_within`](Self::append_within).
-    pub async fn append_one_together(
+    pub async fn append_together(
         &self,
         connection: &mut Conn<B>,
         possession: &Possession,
         lease: Option<Duration>,
-        one: OneOfSeveral<'_>,
+        several: Several<'_>,
         next: Vec<String>,
         tag: &str,
     ) -> Result<()> {
-        let mut statements = before_row::<B>(one, tag);
-        statements.push(self.row(one.row, possession, fence::<B>(one), tag));
-        if B::DIALECT.has_one_writer {
+        let Several { rows, is_last } = several;
+        let mut statements = before_row::<B>(is_last, tag);
+        for rows in rows.chunks(MOST_ROWS) {
+            statements.push(self.rows(rows, possession, fence::<B>(is_last), tag));
+        }
+        // Nobody sees the lease before the commit.
+        if B::DIALECT.has_one_writer && is_last {
             statements.push(self.renewal(possession, lease, None));
         }
         statements.extend(next.into_iter().map(plain));
@@ -81,11 +88,12 @@ impl<B: Backend> Ledger<B> {
     pub fn text_together(
         &self,
         possession: &Possession,
-        one: OneOfSeveral<'_>,
+        row: &NewAuditRow,
+        is_last: bool,
         tag: &str,
     ) -> String {
-        let mut statements = before_row::<B>(one, tag);
-        statements.push(self.measured_row(one.row, possession, fence::<B>(one), tag));
+        let mut statements = before_row::<B>(is_last, tag);
+        statements.push(self.measured_row(row, possession, fence::<B>(is_last), tag));
         joined(statements)
     }
 
@@ -106,13 +114,13 @@ impl<B: Backend> Ledger<B> {
     }
 }
 
-fn before_row<B: Backend>(one: OneOfSeveral<'_>, tag: &str) -> Vec<Rendered> {
-    let limit = limit_idle::<B>().filter(|_| one.is_last);
+fn before_row<B: Backend>(is_last: bool, tag: &str) -> Vec<Rendered> {
+    let limit = limit_idle::<B>().filter(|_| is_last);
     released::<B>(tag).chain(limit).collect()
 }
 
-fn fence<B: Backend>(one: OneOfSeveral<'_>) -> &'static str {
-    if one.is_last {
+fn fence<B: Backend>(is_last: bool) -> &'static str {
+    if is_last {
         B::DIALECT.fence_within
     } else {
         B::DIALECT.fence_between

@@ -147,19 +147,20 @@ impl<B: Backend> Ledger<B> {
         self.row_with(&template, row, possession, tag)
     }
 
-    /// What stands before a script that is to be measured, if anything does: one that a text begins
-    /// with its transaction, or a later one.
-    pub fn note_time(&self, is_later: bool) -> Option<&'static str> {
-        if is_later {
-            B::DIALECT.note_time_again
-        } else {
-            B::DIALECT.note_time
-        }
+    /// What stands before a script that is to be measured, if anything does.
+    pub fn note_time(&self) -> Option<&'static str> {
+        B::DIALECT.note_time
     }
 
     /// What answers how many microseconds it was since then.
     pub fn elapsed_in_text(&self) -> &'static str {
         B::DIALECT.elapsed_in_text
+    }
+
+    /// What answers the time in microseconds, for a text of several scripts whose rows are appended
+    /// behind it; none where each row must stand behind its script.
+    pub fn clock_in_text(&self) -> Option<&'static str> {
+        B::DIALECT.clock
     }
 
     /// The same when the savepoint is gone: the database has committed midway.
@@ -237,8 +238,8 @@ impl<B: Backend> Ledger<B> {
         marker.into_iter().chain(limit_idle::<B>())
     }
 
-    /// As one text where values are literals: one round trip, and the server stops at the first
-    /// statement that it refuses. Answers how many rows were written at the end.
+    /// In as few texts as can be: one round trip where values are literals, and the server stops at
+    /// the first statement that it refuses. Answers how many rows were written at the end.
     pub(super) async fn send_in_order(
         &self,
         connection: &mut Conn<B>,
@@ -250,8 +251,8 @@ impl<B: Backend> Ledger<B> {
                 .map(|one| one.affected);
         }
         let mut affected = 0;
-        for statement in statements {
-            affected = B::fetch(connection, statement).await?.affected;
+        for text in kept_and_not(statements) {
+            affected = B::fetch(connection, text).await?.affected;
         }
         Ok(affected)
     }
@@ -366,6 +367,23 @@ pub(super) fn limit_idle<B: Backend>() -> impl Iterator<Item = Rendered> + use<B
 pub(super) fn joined(statements: Vec<Rendered>) -> String {
     let texts: Vec<String> = statements.into_iter().map(|one| one.text).collect();
     texts.join(";\n")
+}
+
+/// Where values are bound: neighbours as one text, but those that are kept prepared apart from those
+/// that hold a transaction's tag and are never sent again.
+fn kept_and_not(statements: Vec<Rendered>) -> Vec<Rendered> {
+    let mut texts: Vec<Rendered> = Vec::new();
+    for statement in statements {
+        match texts.last_mut() {
+            Some(last) if last.binds.is_empty() == statement.binds.is_empty() => {
+                last.text.push_str(";\n");
+                last.text.push_str(&statement.text);
+                last.binds.extend(statement.binds);
+            }
+            _ => texts.push(statement),
+        }
+    }
+    texts
 }
 
 pub(super) fn plain(text: String) -> Rendered {

@@ -48,6 +48,10 @@ pub(crate) trait Driver: Backend {
     /// process, there is nothing to save.
     const ONE_TEXT: bool;
 
+    /// The longest text of several scripts, in bytes, unless one script is longer: servers limit what
+    /// one message may hold.
+    const LONGEST_TEXT: usize = 1024 * 1024;
+
     /// A script as one text that ends with no terminator that the server would not read over.
     fn as_one_text(read: &Script<'_>, text: &str) -> String {
         let _ = read;
@@ -158,6 +162,8 @@ impl Driver for flamingock_sqlx_audit::Sqlite {
 
     const CANCELLING: Option<Cancelling> = None;
     const ONE_TEXT: bool = false;
+    // The driver keeps every statement of a text until its end.
+    const LONGEST_TEXT: usize = 64 * 1024;
     const OWN_TAG: Option<&'static str> = None;
     const OPEN_PROBE: &'static [&'static str] = &["BEGIN", "ROLLBACK"];
     const RESTORE: Option<&'static str> = None;

@@ -1,6 +1,7 @@
 //! Between the engine's entries and the rows of the leaf.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use flamingock_sqlx_audit as leaf;
 
@@ -42,6 +43,7 @@ pub(super) fn new_row(entry: &NewEntry) -> leaf::NewAuditRow {
         origin: entry.origin.as_str().to_owned(),
         digest: entry.digest.clone(),
         duration: entry.duration,
+        ended_ago: Duration::ZERO,
         host: entry.origin_facts.host.clone(),
         pid: i64::from(entry.origin_facts.pid),
         app_version: entry.origin_facts.app_version.clone(),

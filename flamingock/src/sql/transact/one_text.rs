@@ -107,7 +107,7 @@ impl<D: Driver> Transact<'_, D> {
                 .flat_map(|limits| limits.split("; "))
                 .map(str::to_owned),
         );
-        beginning.extend(ledger.note_time(false).map(str::to_owned));
+        beginning.extend(ledger.note_time().map(str::to_owned));
         let mark = format!("flamingock_{}", one.tag);
         let entry = match self.entry {
             SuccessEntry::Here(_) => {

@@ -4,16 +4,19 @@
 //! begin, change 1, entry 1, change 2, entry 2, .., commit
 //! ```
 //!
-//! Each entry stands behind its change: what a database commits midway is on record as it is.
+//! Each entry stands behind its change: what a database commits midway is on record as it is. Files of
+//! SQL cannot do that on PostgreSQL and SQLite, so that their entries stand behind all of those that
+//! follow each other.
 
 mod ending;
 mod scripts;
 mod undone;
 
+use std::ops::Range;
 use std::time::Instant;
 
 use flamingock_sqlx_audit as leaf;
-use flamingock_sqlx_audit::{Failure, Marker, NewAuditRow, OneOfSeveral, Witness};
+use flamingock_sqlx_audit::{Failure, Marker, NewAuditRow, Several, Witness};
 use sqlx::Transaction;
 
 use super::beginning::{Inside, begin_and_do};
@@ -189,39 +192,49 @@ impl<D: Driver> Together<'_, D> {
     /// The row of a change's success.
     fn row(&self, round: &Round<'_>, at: usize) -> NewAuditRow {
         let success = Purpose::Apply.success();
-        rows::new_row(&round.attempts[at].entry(success, TransactionMode::Shared, None))
+        let attempt = &round.attempts[at];
+        let mut row = rows::new_row(&attempt.entry(success, TransactionMode::Shared, None));
+        let since = |took| attempt.began.elapsed().saturating_sub(took);
+        row.ended_ago = attempt.took.map(since).unwrap_or_default();
+        row
     }
 
-    /// Appends the entry of a change, and what stands before the next one.
+    /// Appends the entries of changes that have ended, and what stands before the next one.
     async fn enter(
         &self,
         transaction: &mut Transaction<'_, D::Database>,
-        round: &mut Round<'_>,
-        at: usize,
+        round: &Round<'_>,
+        range: Range<usize>,
     ) -> Result<(), Broke> {
         let ledger = &self.database.ledger;
-        round.attempts[at].took = Some(round.attempts[at].began.elapsed());
-        let next = at + 1;
+        let next = range.end;
         let is_last = next == self.parts.len();
-        let before_next = if is_last || self.scripts_from(next) > 0 {
+        let is_in_text = || ledger.clock_in_text().is_none() && self.scripts_from(next) > 0;
+        let before_next = if is_last || is_in_text() {
             Vec::new()
         } else {
             let witness = self.witness(round, next);
             ledger.next_together(&round.possession, &witness, &round.tag)
         };
-        let (row, lease) = (&self.row(round, at), self.store.lease());
-        let one = OneOfSeveral { row, is_last };
+        let rows: Vec<_> = range.map(|at| self.row(round, at)).collect();
+        let several = Several {
+            rows: &rows,
+            is_last,
+        };
         ledger
-            .append_one_together(
+            .append_together(
                 transaction,
                 &round.possession,
-                lease,
-                one,
+                self.store.lease(),
+                several,
                 before_next,
                 &round.tag,
             )
             .await
-            .map_err(|error| Broke::Entry { at, error })
+            .map_err(|error| Broke::Entry {
+                at: next - 1,
+                error,
+            })
     }
 }
 
@@ -263,7 +276,10 @@ impl<D: Driver> Going<'_, '_, '_, D> {
                 let ended = Ended::Returned(Err(NESTED.into()));
                 return Err(Broke::Change { at, ended });
             }
-            self.together.enter(transaction, self.round, at).await?;
+            let attempt = &mut self.round.attempts[at];
+            attempt.took = Some(attempt.began.elapsed());
+            let entered = self.together.enter(transaction, self.round, at..at + 1);
+            entered.await?;
             at += 1;
         }
         Ok(())

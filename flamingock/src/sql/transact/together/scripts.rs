@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
-use flamingock_sqlx_audit::{Failure, OneOfSeveral, Progress};
+use flamingock_sqlx_audit::{Failure, Progress};
 use sqlx::Transaction;
 
 use super::{Broke, Round, Together};
@@ -14,37 +14,53 @@ use crate::sql::driver::Driver;
 use crate::sql::script::failed;
 use crate::statements;
 
-/// The longest text, in bytes, unless one file is longer: servers limit what one message may hold.
-const LONGEST_TEXT: usize = 1024 * 1024;
-
 /// A file inside a text.
 struct Placed {
     at: usize,
     script: &'static Script,
     read: statements::Script<'static>,
-    /// How many statements of ours stand in front of it, since the mark behind the file before.
+    /// How many statements of ours stand in front of it, since the mark before.
     statements_before: usize,
     /// Its characters in the text.
     characters: Range<usize>,
 }
 
 /// A text of files.
-#[derive(Default)]
 struct Texts {
     text: String,
     placed: Vec<Placed>,
+    marks: Marks,
 }
 
-/// Behind each file, and behind its entry.
-const MARKS_EACH: usize = 2;
+/// Where the marks of a text are.
+#[derive(Clone, Copy)]
+enum Marks {
+    /// The time, in front of the first file and behind each: the entries are appended afterwards.
+    Times,
+    /// What it took, behind each file, and again behind the entry that follows it.
+    Elapsed,
+}
+
+impl Marks {
+    fn before(self) -> usize {
+        match self {
+            Marks::Times => 1,
+            Marks::Elapsed => 0,
+        }
+    }
+
+    fn each(self) -> usize {
+        match self {
+            Marks::Times => 1,
+            Marks::Elapsed => 2,
+        }
+    }
+}
 
 impl<D: Driver> Together<'_, D> {
     /// How many changes from this one on can be sent in one text: files whose time is not limited
     /// one by one.
     pub(super) fn scripts_from(&self, at: usize) -> usize {
-        if !D::ONE_TEXT {
-            return 0;
-        }
         let parts = self.parts.iter().skip(at);
         parts
             .take_while(|part| {
@@ -80,32 +96,41 @@ impl<D: Driver> Together<'_, D> {
                 return Err(Broke::Change { at: first, ended });
             }
         };
-        came_to::<D>(round, &texts, progress)
+        note_times(round, &texts, &progress);
+        let behind = came_to::<D>(&texts, progress)?;
+        if let Marks::Times = texts.marks {
+            self.enter(transaction, round, first..behind).await?;
+        }
+        Ok(behind)
     }
 
     fn texts(&self, round: &Round<'_>, range: Range<usize>) -> Result<Texts, Broke> {
         let ledger = &self.database.ledger;
-        let elapsed = ledger.elapsed_in_text();
-        let mark = format!("SELECT {elapsed} AS {}", mark_of(round));
-        let mut texts = Texts::default();
+        let (marks, marked) = match ledger.clock_in_text() {
+            Some(clock) => (Marks::Times, clock),
+            None => (Marks::Elapsed, ledger.elapsed_in_text()),
+        };
+        let mark = format!("SELECT {marked} AS {};\n", mark_of(round));
+        let mut texts = Texts {
+            text: mark.repeat(marks.before()),
+            placed: Vec::new(),
+            marks,
+        };
         for at in range {
             let Some(script) = self.parts[at].body.script() else {
                 break;
             };
-            if !texts.placed.is_empty() && texts.text.len() + script.text.len() > LONGEST_TEXT {
+            if !texts.placed.is_empty() && texts.text.len() + script.text.len() > D::LONGEST_TEXT {
                 break;
             }
             let read = script.read(D::KIND).map_err(|error| Broke::Change {
                 at,
                 ended: Ended::Returned(Err(error.into())),
             })?;
-            let witness = self.witness(round, at);
-            let mut before = Vec::new();
-            if at > round.first {
-                let next = ledger.next_together(&round.possession, &witness, &round.tag);
-                before.extend(next);
-            }
-            before.extend(ledger.note_time(at > round.first).map(str::to_owned));
+            let before = match marks {
+                Marks::Times => Vec::new(),
+                Marks::Elapsed => self.before_script(round, at),
+            };
             for statement in &before {
                 texts.text.push_str(statement);
                 texts.text.push_str(";\n");
@@ -113,14 +138,13 @@ impl<D: Driver> Together<'_, D> {
             let start = texts.text.chars().count();
             texts.text.push_str(&D::as_one_text(&read, script.text));
             let end = texts.text.chars().count();
-            let one = OneOfSeveral {
-                row: &self.row(round, at),
-                is_last: at + 1 == self.parts.len(),
-            };
-            let entry = ledger.text_together(&round.possession, one, &round.tag);
-            texts
-                .text
-                .push_str(&format!("\n;\n{mark};\n{entry};\n{mark};\n"));
+            texts.text.push_str("\n;\n");
+            texts.text.push_str(&mark);
+            if let Marks::Elapsed = marks {
+                let (row, is_last) = (self.row(round, at), at + 1 == self.parts.len());
+                let entry = ledger.text_together(&round.possession, &row, is_last, &round.tag);
+                texts.text.push_str(&format!("{entry};\n{mark}"));
+            }
             texts.placed.push(Placed {
                 at,
                 script,
@@ -133,7 +157,8 @@ impl<D: Driver> Together<'_, D> {
             .placed
             .last()
             .map_or(self.parts.len(), |one| one.at + 1);
-        if behind < self.parts.len() && self.scripts_from(behind) == 0 {
+        let is_followed = behind < self.parts.len() && self.scripts_from(behind) == 0;
+        if let (Marks::Elapsed, true) = (marks, is_followed) {
             let witness = self.witness(round, behind);
             let next = ledger.next_together(&round.possession, &witness, &round.tag);
             texts.text.push_str(&next.join(";\n"));
@@ -144,23 +169,33 @@ impl<D: Driver> Together<'_, D> {
             .truncate(texts.text.trim_end_matches(";\n").len());
         Ok(texts)
     }
+
+    /// What stands before a file in a text that holds the entries, too.
+    fn before_script(&self, round: &Round<'_>, at: usize) -> Vec<String> {
+        let ledger = &self.database.ledger;
+        let mut before = Vec::new();
+        if at > round.first {
+            let witness = self.witness(round, at);
+            before = ledger.next_together(&round.possession, &witness, &round.tag);
+        }
+        before.extend(ledger.note_time().map(str::to_owned));
+        before
+    }
 }
 
 fn mark_of(round: &Round<'_>) -> String {
     format!("flamingock_{}", round.tag)
 }
 
-/// The server has answered: all of it is done, or a statement was refused.
-fn came_to<D: Driver>(
-    round: &mut Round<'_>,
-    texts: &Texts,
-    progress: Progress,
-) -> Result<usize, Broke> {
-    note_durations(round, texts, &progress);
-    let behind = |placed: &Placed| placed.at + 1;
-    let all = texts.placed.len() * MARKS_EACH;
-    if progress.error.is_none() && progress.marks.len() == all {
-        return Ok(texts.placed.last().map_or(round.first, behind));
+/// The server has answered: all of it is done, or a statement was refused. Answers the change behind.
+fn came_to<D: Driver>(texts: &Texts, progress: Progress) -> Result<usize, Broke> {
+    let (before, each) = (texts.marks.before(), texts.marks.each());
+    let all = before + texts.placed.len() * each;
+    if progress.error.is_none()
+        && progress.marks.len() == all
+        && let Some(last) = texts.placed.last()
+    {
+        return Ok(last.at + 1);
     }
     // A server that reads the whole text first refuses it before anything of it has run. What is not
     // finished is only found out behind its file.
@@ -173,13 +208,15 @@ fn came_to<D: Driver>(
             let mut placed = texts.placed.iter();
             placed.rposition(|one| one.characters.start < position)
         });
-    let by_marks = progress.marks.len() / MARKS_EACH;
-    let index = by_position.unwrap_or(by_marks).min(texts.placed.len() - 1);
+    let by_marks = progress.marks.len().checked_sub(before);
+    let index = by_position.or(by_marks.map(|marks| marks / each));
+    let index = index.unwrap_or(0).min(texts.placed.len() - 1);
     let placed = &texts.placed[index];
     let at = placed.at;
+    let is_behind_mark = by_marks.is_some_and(|marks| marks.is_multiple_of(each));
     let is_in_script = progress.marks.len() < all
-        && progress.marks.len().is_multiple_of(MARKS_EACH)
-        && (by_position.is_some() || progress.since_mark >= placed.statements_before);
+        && (by_position.is_some()
+            || is_behind_mark && progress.since_mark >= placed.statements_before);
     match progress.error {
         // A server that answers less than it was asked is not believed.
         None => Err(Broke::Entry {
@@ -207,12 +244,26 @@ fn came_to<D: Driver>(
     }
 }
 
-/// How long each file took, where the marks tell.
-fn note_durations(round: &mut Round<'_>, texts: &Texts, progress: &Progress) {
-    let behind_scripts = progress.marks.iter().step_by(MARKS_EACH);
-    for (placed, mark) in texts.placed.iter().zip(behind_scripts) {
-        let took = u64::try_from(*mark).unwrap_or_default();
-        round.attempts[placed.at].took = Some(Duration::from_micros(took));
+/// When each file began and how long it took, where the marks tell.
+fn note_times(round: &mut Round<'_>, texts: &Texts, progress: &Progress) {
+    let micros = |number: i64| Duration::from_micros(u64::try_from(number).unwrap_or_default());
+    match texts.marks {
+        Marks::Times => {
+            let now = Instant::now();
+            let last = progress.marks.last().copied().unwrap_or_default();
+            for (placed, times) in texts.placed.iter().zip(progress.marks.windows(2)) {
+                let attempt = &mut round.attempts[placed.at];
+                let began = now.checked_sub(micros(last - times[0]));
+                attempt.began = began.unwrap_or(attempt.began);
+                attempt.took = Some(micros(times[1] - times[0]));
+            }
+        }
+        Marks::Elapsed => {
+            let behind_scripts = progress.marks.iter().step_by(texts.marks.each());
+            for (placed, took) in texts.placed.iter().zip(behind_scripts) {
+                round.attempts[placed.at].took = Some(micros(*took));
+            }
+        }
     }
 }
 
