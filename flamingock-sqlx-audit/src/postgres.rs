@@ -189,16 +189,13 @@ VALUES ($service, $lane, 0, '', '', clock_timestamp()) ON CONFLICT DO NOTHING",
 VALUES ($service, $lane, '', to_timestamp(0)) ON CONFLICT DO NOTHING",
     ],
     // What is read only where the digest differs is a text of its own: to plan it takes the server
-    // longer than everything else. It sees what the statement around it sees.
+    // longer than everything else. It sees what the statement around it sees. Nobody has the lock while
+    // there is a digest, so that the lease is among what is read then.
     snapshot: "SELECT NULL, 0, k.token, k.run_id, k.owner, k.pipeline_digest,
-  to_char(k.acquired_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'),
-  to_char(e.expires_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'),
-  e.activity, coalesce(e.expires_at > clock_timestamp(), false)::int,
   CASE WHEN k.pipeline_digest IS DISTINCT FROM $digest
     THEN pg_catalog.query_to_xml($newest, false, true, '')::text END
 FROM (SELECT 1) AS one
-LEFT JOIN {lock} k ON k.service = $service AND k.lane = $lane
-LEFT JOIN {lease} e ON e.service = $service AND e.lane = $lane",
+LEFT JOIN {lock} k ON k.service = $service AND k.lane = $lane",
     run_newest: "pg_catalog.query_to_xml($newest, false, true, '')::text",
     newest: Some(
         "WITH RECURSIVE k(change_id, seq) AS (
@@ -216,7 +213,13 @@ SELECT replace(replace(replace(json_build_array(
     to_char(x.started_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'),
     CASE WHEN x.state IN ('APPLIED', 'MANUAL_MARKED_AS_APPLIED') THEN NULL ELSE x.error END,
     x.recovery,
-    CASE WHEN x.state IN ('APPLIED', 'MANUAL_MARKED_AS_APPLIED') THEN NULL ELSE x.reason END)))::text,
+    CASE WHEN x.state IN ('APPLIED', 'MANUAL_MARKED_AS_APPLIED') THEN NULL ELSE x.reason END)),
+  (SELECT json_build_array(
+    to_char(l.acquired_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'),
+    to_char(e.expires_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'),
+    e.activity, coalesce(e.expires_at > clock_timestamp(), false)::int::text)
+  FROM {lock} l LEFT JOIN {lease} e ON e.service = l.service AND e.lane = l.lane
+  WHERE l.service = $service AND l.lane = $lane))::text,
   '&', E'\\\\u0026'), '<', E'\\\\u003c'), '>', E'\\\\u003e') AS newest
 FROM k CROSS JOIN LATERAL (SELECT * FROM {audit} a WHERE a.seq = k.seq LIMIT 1) x",
     ),

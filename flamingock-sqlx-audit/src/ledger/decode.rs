@@ -25,6 +25,10 @@ pub(super) fn lock_row(row: &mut Row) -> Result<Option<LockRow>> {
 /// The column of a snapshot at which the newest entry begins.
 pub(super) const NEWEST: usize = 10;
 
+/// The column of a snapshot at which what follows stands in one text, where the database is given a text
+/// to run in the statement.
+pub(super) const TEXT: usize = 6;
+
 /// What begins at this column; none where there is no entry.
 pub(super) fn newest_row(row: &mut Row, at: usize) -> Result<Option<NewestRow>> {
     let Some(change_id) = row.optional(at) else {
@@ -49,23 +53,37 @@ pub(super) fn newest_row(row: &mut Row, at: usize) -> Result<Option<NewestRow>> 
     }))
 }
 
-/// The schema and the newest entries, in the one element of an XML text; nothing where the digest
-/// is the stored one.
+/// What a snapshot's text says.
 #[cfg(feature = "postgres")]
-pub(super) fn newest_in_json(xml: Option<&str>) -> Result<(Option<String>, Vec<NewestRow>)> {
+#[derive(Default)]
+pub(super) struct InText {
+    pub(super) schema: Option<String>,
+    pub(super) newest: Vec<NewestRow>,
+    /// The last columns of the lock's row.
+    pub(super) lease: Vec<Option<String>>,
+}
+
+/// The schema, the newest entries and the lease, in the one element of an XML text; nothing where the
+/// digest is the stored one.
+#[cfg(feature = "postgres")]
+pub(super) fn in_text(xml: Option<&str>) -> Result<InText> {
     let inside = xml.and_then(|xml| {
         let (_, rest) = xml.split_once("<newest>")?;
         rest.split_once("</newest>")
     });
     let Some((json, _)) = inside else {
-        return Ok((None, Vec::new()));
+        return Ok(InText::default());
     };
-    let (schema, rows): (Option<String>, Option<NewestRows>) =
-        serde_json::from_str(json).map_err(|source| sqlx::Error::ColumnDecode {
-            index: NEWEST.to_string(),
+    let (schema, rows, lease): (_, Option<NewestRows>, Option<_>) = serde_json::from_str(json)
+        .map_err(|source| sqlx::Error::ColumnDecode {
+            index: TEXT.to_string(),
             source: source.into(),
         })?;
-    Ok((schema, rows.map(|rows| rows.0).unwrap_or_default()))
+    Ok(InText {
+        schema,
+        newest: rows.map(|rows| rows.0).unwrap_or_default(),
+        lease: lease.unwrap_or_default(),
+    })
 }
 
 /// A list of lists of columns, of which one at a time is there.

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use super::decode::{NEWEST, lock_row, newest_row};
+use super::decode::{NEWEST, TEXT, lock_row, newest_row};
 use super::params::clock_params;
 use super::{Ledger, Result};
 use crate::backend::{Backend, Conn, Row};
@@ -82,14 +82,14 @@ impl<B: Backend> Ledger<B> {
         let mut rows = self.fetch(connection, &alone, &params).await?;
         if rows
             .iter()
-            .any(|row| row.0.get(NEWEST).is_some_and(Option::is_some))
+            .any(|row| row.0.get(TEXT).is_some_and(Option::is_some))
         {
             let answer = self.fetch(connection, newest, &params).await?;
             let json = answer
                 .into_iter()
                 .next()
                 .and_then(|mut row| row.optional(0));
-            let last = rows.iter_mut().flat_map(|row| row.0.get_mut(NEWEST));
+            let last = rows.iter_mut().flat_map(|row| row.0.get_mut(TEXT));
             for column in last {
                 *column = json.as_ref().map(|json| format!("<newest>{json}</newest>"));
             }
@@ -102,13 +102,15 @@ impl<B: Backend> Ledger<B> {
     fn with_newest(&self, rows: Vec<Row>) -> Result<Snapshot> {
         let mut snapshot = Snapshot::default();
         for mut row in rows {
-            self.note(&mut snapshot, &mut row)?;
-            let column = row.optional(NEWEST);
-            let (schema, newest) = super::decode::newest_in_json(column.as_deref())?;
-            if let Some(schema) = schema {
+            let text = super::decode::in_text(row.optional(TEXT).as_deref())?;
+            if let Some(schema) = text.schema {
                 self.set_schema(&schema);
             }
-            snapshot.newest = newest;
+            snapshot.newest = text.newest;
+            row.0.truncate(TEXT);
+            row.0.extend(text.lease);
+            row.0.resize(NEWEST, None);
+            self.note(&mut snapshot, &mut row)?;
         }
         Ok(snapshot)
     }
