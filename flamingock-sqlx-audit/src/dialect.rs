@@ -59,6 +59,9 @@ pub struct Dialect {
     /// Also forgets the run, so that a renewal that comes late finds nothing.
     pub(crate) release: &'static [&'static str],
     pub(crate) append: &'static str,
+    /// When the attempt of a row began; and that of a row inside a text that the server measures.
+    pub(crate) began: &'static str,
+    pub(crate) began_in_text: &'static str,
     /// Conditions of the fence for a row inside the change's transaction.
     pub(crate) fence_within: &'static str,
     /// The same for a row that is not the last one before the commit, where that can do without a lock

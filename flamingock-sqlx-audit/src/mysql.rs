@@ -234,9 +234,11 @@ WHERE k.service = $service AND k.lane = $lane AND k.token = $token AND k.run_id 
   finished_at, duration_us, host, pid, app_version, location, error, reason, metadata)
 VALUES ($service, $run_id, $attempt, $stage, $change_id, $change_order, $author, $description,
   $target, $state, $transaction_mode, $recovery, $origin, $digest, {fence},
-  UTC_TIMESTAMP(6) - INTERVAL $elapsed_us MICROSECOND,
+  {began},
   IF($finished = 1, UTC_TIMESTAMP(6), NULL), $duration_us, $host, $pid, $app_version,
   $location, $error, $reason, {metadata})",
+    began: "UTC_TIMESTAMP(6) - INTERVAL $elapsed_us MICROSECOND",
+    began_in_text: "@flamingock_began",
     fence_within: FENCE,
     // DDL of a later change commits the row: the possession must not move before that.
     fence_between: FENCE,

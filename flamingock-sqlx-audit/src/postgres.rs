@@ -272,10 +272,12 @@ FROM k WHERE e.service = k.service AND e.lane = k.lane"],
   finished_at, duration_us, host, pid, app_version, location, error, reason, metadata)
 VALUES ($service, $run_id, $attempt, $stage, $change_id, $change_order, $author, $description,
   $target, $state, $transaction_mode, $recovery, $origin, $digest, {fence},
-  clock_timestamp() - ($elapsed_us + $ended_us) * interval '1 microsecond',
+  {began},
   CASE WHEN $finished = 1 THEN clock_timestamp() - $ended_us * interval '1 microsecond' END, $duration_us, $host, $pid, $app_version,
   $location, $error, $reason, {metadata})
 RETURNING seq",
+    began: "clock_timestamp() - ($elapsed_us + $ended_us) * interval '1 microsecond'",
+    began_in_text: "statement_timestamp()",
     fence_within: "(SELECT token FROM {lock} WHERE service = $service AND lane = $lane
   AND token = $token AND run_id = $run_id AND current_setting('flamingock.tx', true) = $tag
   FOR SHARE)",
@@ -305,8 +307,8 @@ RETURNING seq",
     // The time of the statement is that at which the whole text arrived. What notes another one is a
     // query, behind which a transaction cannot choose its isolation level.
     note_time: None,
-    elapsed_in_text: "(EXTRACT(EPOCH FROM clock_timestamp() - statement_timestamp()) * 1000000)::bigint",
-    clock: Some("(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000)::bigint"),
+    elapsed_in_text: "(date_part('epoch', clock_timestamp() - statement_timestamp()) * 1000000)::bigint",
+    clock: Some("(date_part('epoch', clock_timestamp()) * 1000000)::bigint"),
     // SET LOCAL is no query: the change may still choose its isolation level. The application's
     // name lets another connection find the session when its statement must be cancelled.
     begin: "BEGIN; SET LOCAL flamingock.tx = '%tag%'; SET LOCAL application_name = 'flamingock %tag%'",

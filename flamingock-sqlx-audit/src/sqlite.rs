@@ -373,10 +373,12 @@ WHERE service = $service AND lane = $lane AND token = $token AND run_id = $run_i
   description, target, state, transaction_mode, recovery, origin, digest, fence, started_at,
   finished_at, duration_us, host, pid, app_version, location, error, reason, metadata)
 VALUES ($service, $run_id, $attempt, $stage, $change_id, $change_order, $author, $description,
-  $target, $state, $transaction_mode, $recovery, $origin, $digest, {fence}, $started_text,
+  $target, $state, $transaction_mode, $recovery, $origin, $digest, {fence}, {began},
   CASE WHEN $finished = 1 THEN $ended_text END, $duration_us, $host, $pid, $app_version,
   $location, $error, $reason, {metadata})
 RETURNING seq",
+    began: "$started_text",
+    began_in_text: "",
     fence_within: FENCE,
     fence_between: FENCE,
     limit_idle: None,

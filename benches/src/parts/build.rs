@@ -12,8 +12,8 @@ use crate::table::{Findings, Table, folder, root};
 use crate::tools::BoxError;
 
 const NOTE: &str = "A library of async functions with one statement each: with `#[change]`, and the same functions boxed \
-in a table by hand. Compile time of that library alone (`cargo build`, its dependencies built before); size of the \
-machine code and constants in it. Medians (quarter..three quarters); `x` is the median of the rounds' ratios.";
+in a table by hand. Compile time of that library alone (`cargo build`, its dependencies built before); bytes of \
+machine code with its constants, and of tables with pointers, which are the registry's rows here. Medians (quarter..three quarters); `x` is the median of the rounds' ratios.";
 
 const NAMES: [&str; 2] = ["by-hand", "changes"];
 
@@ -50,19 +50,22 @@ pub(crate) fn measure(extent: Extent) -> Result<Findings, BoxError> {
         ]);
         if !incremental {
             let profile = if release { "release" } else { "debug" };
-            let sizes = [
-                workspace.size(NAMES[0], profile)?,
-                workspace.size(NAMES[1], profile)?,
+            let [by_hand, changes] = [
+                workspace.sizes(NAMES[0], profile)?,
+                workspace.sizes(NAMES[1], profile)?,
             ];
-            #[expect(clippy::cast_precision_loss, reason = "a ratio")]
-            let ratio = times(sizes[1] as f64 / sizes[0] as f64);
-            let kib = |bytes: u64| format!("{} KiB", bytes / 1024);
-            table.row(vec![
-                format!("size, {profile}"),
-                kib(sizes[0]),
-                kib(sizes[1]),
-                ratio,
-            ]);
+            let kib = |bytes: u32| format!("{} KiB", bytes / 1024);
+            for (what, by_hand, changes) in [
+                ("code", by_hand.code, changes.code),
+                ("tables", by_hand.tables, changes.tables),
+            ] {
+                table.row(vec![
+                    format!("{what}, {profile}"),
+                    kib(by_hand),
+                    kib(changes),
+                    times(f64::from(changes) / f64::from(by_hand)),
+                ]);
+            }
         }
     }
     Ok(Findings {
@@ -128,8 +131,8 @@ impl Workspace {
         Ok(time)
     }
 
-    /// Bytes of code and constants in a library, as `size` counts them.
-    fn size(&self, name: &str, profile: &str) -> Result<u64, BoxError> {
+    /// Bytes in a library, as `size` counts them.
+    fn sizes(&self, name: &str, profile: &str) -> Result<Sizes, BoxError> {
         let file = format!("lib{}.rlib", name.replace('-', "_"));
         let library = self.folder.join("target").join(profile).join(file);
         let output = Command::new("size")
@@ -137,13 +140,22 @@ impl Workspace {
             .arg(Path::new(&library))
             .output()?;
         let text = String::from_utf8(output.stdout)?;
-        let total = text
-            .lines()
-            .last()
-            .and_then(|line| line.split_whitespace().next());
-        let total = total.ok_or("`size`, of the package binutils, says nothing")?;
-        Ok(total.parse()?)
+        let total = text.lines().last().unwrap_or_default();
+        let mut columns = total.split_whitespace();
+        let (Some(code), Some(tables)) = (columns.next(), columns.next()) else {
+            return Err("`size`, of the package binutils, says nothing".into());
+        };
+        Ok(Sizes {
+            code: code.parse()?,
+            tables: tables.parse()?,
+        })
     }
+}
+
+/// Bytes in a library.
+struct Sizes {
+    code: u32,
+    tables: u32,
 }
 
 fn manifest(name: &str) -> String {

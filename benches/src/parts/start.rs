@@ -82,7 +82,8 @@ pub(crate) async fn measure(extent: Extent) -> Result<Findings, BoxError> {
 /// What a start with nothing pending sends.
 async fn trips() -> Result<Table, BoxError> {
     let note = "What a proxy saw of a start with 100 steps applied, on an open connection: statements \
-        that the server executed, and round trips, among them those of preparing and of the pool's ping.";
+        that the server executed, and round trips, among them those of preparing and of the pool's ping: \
+        before a statement, or when the connection has been given back.";
     let head = ["tool", "PostgreSQL", "MariaDB"];
     let mut table = Table::new("Nothing pending: statements and round trips", note, &head);
     let rows = [Tool::OneRowOfPool, Tool::OneRow];

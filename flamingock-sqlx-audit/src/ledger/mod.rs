@@ -298,7 +298,7 @@ impl<B: Backend> Ledger<B> {
     }
 
     fn row(&self, row: &NewAuditRow, possession: &Possession, fence: &str, tag: &str) -> Rendered {
-        let template = row_template::<B>(fence, "$metadata");
+        let template = row_template::<B>(B::DIALECT.began, fence, "$metadata");
         self.row_with(&template, row, possession, tag)
     }
 
@@ -311,8 +311,8 @@ impl<B: Backend> Ledger<B> {
         fence: &str,
         tag: &str,
     ) -> Rendered {
-        let last = row_template::<B>(fence, "$metadata");
-        let other = row_template::<B>("$token", "$metadata");
+        let last = row_template::<B>(B::DIALECT.began, fence, "$metadata");
+        let other = row_template::<B>(B::DIALECT.began, "$token", "$metadata");
         let mut all = Rendered {
             text: String::new(),
             binds: Vec::new(),
@@ -377,9 +377,10 @@ impl<B: Backend> Ledger<B> {
 }
 
 /// What appends a row, once its fence and its metadata are known.
-fn row_template<B: Backend>(fence: &str, metadata: &str) -> String {
+fn row_template<B: Backend>(began: &str, fence: &str, metadata: &str) -> String {
     let append = B::DIALECT.append;
     append
+        .replace("{began}", began)
         .replace("{fence}", fence)
         .replace("{metadata}", metadata)
 }

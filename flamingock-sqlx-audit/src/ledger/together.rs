@@ -6,6 +6,7 @@ use super::params::tagged;
 use super::transaction::{Witness, joined, limit_idle, plain, released};
 use super::{Ledger, Result};
 use crate::backend::{Backend, Conn};
+use crate::dialect::Isolation;
 use crate::rows::{NewAuditRow, Possession};
 use crate::template::Rendered;
 
@@ -18,8 +19,14 @@ pub struct Several<'a> {
     pub is_last: bool,
 }
 
-/// How many rows one statement writes at most: servers and SQLite limit what it may hold.
-const MOST_ROWS: usize = 100;
+/// How many rows one statement writes at most: servers and SQLite limit what it may hold. With an empty
+/// `sql_mode`, MySQL and MariaDB store 0 where NULL is refused, unless the row is the only one.
+fn most_rows<B: Backend>() -> usize {
+    match B::DIALECT.isolation {
+        Isolation::Whole => 100,
+        Isolation::Witnessed => 1,
+    }
+}
 
 impl<B: Backend> Ledger<B> {
     /// [`begin`](Self::begin) for several changes: with a savepoint more that all of them are undone
@@ -72,7 +79,7 @@ impl<B: Backend> Ledger<B> {
     ) -> Result<()> {
         let Several { rows, is_last } = several;
         let mut statements = before_row::<B>(is_last, tag);
-        for rows in rows.chunks(MOST_ROWS) {
+        for rows in rows.chunks(most_rows::<B>()) {
             statements.push(self.rows(rows, possession, fence::<B>(is_last), tag));
         }
         // Nobody sees the lease before the commit.

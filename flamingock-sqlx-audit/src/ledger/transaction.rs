@@ -57,7 +57,7 @@ impl<B: Backend> Ledger<B> {
         let (template, params) = match witness {
             Witness::Row(row) if B::DIALECT.isolation == Isolation::Witnessed => {
                 let metadata = B::DIALECT.witness_metadata.unwrap_or("$metadata");
-                let template = row_template::<B>("$token", metadata);
+                let template = row_template::<B>(B::DIALECT.began, "$token", metadata);
                 return Some(self.row_with(&template, row, possession, tag).text);
             }
             Witness::Marker(marker) if B::DIALECT.has_marker_witness() => (
@@ -141,8 +141,7 @@ impl<B: Backend> Ledger<B> {
         tag: &str,
     ) -> Rendered {
         let elapsed = B::DIALECT.elapsed_in_text;
-        let template = row_template::<B>(fence, "$metadata")
-            .replace("$elapsed_us", elapsed)
+        let template = row_template::<B>(B::DIALECT.began_in_text, fence, "$metadata")
             .replace("$duration_us", elapsed);
         self.row_with(&template, row, possession, tag)
     }
