@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::audit::{LockRow, StoreError, StoreErrorKind};
+use crate::audit::{ErrorChain, LockRow, StoreError, StoreErrorKind};
 use crate::lock::Holder;
 use crate::pipeline::Problem;
 use crate::report::{Outcome, Report};
@@ -109,6 +109,12 @@ impl Error {
         }
     }
 
+    /// What it comes from, outermost first, and nothing twice.
+    pub(crate) fn causes(&self) -> Vec<String> {
+        let chain = std::error::Error::source(self).map(ErrorChain::of);
+        chain.map_or_else(Vec::new, |chain| chain.causes().to_vec())
+    }
+
     pub(crate) fn store(source: StoreError) -> Error {
         Error::Store {
             source,
@@ -138,10 +144,8 @@ impl std::error::Error for Error {
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{self}")?;
-        let mut cause = std::error::Error::source(self);
-        while let Some(error) = cause {
-            write!(f, "\ncaused by: {error}")?;
-            cause = error.source();
+        for cause in self.causes() {
+            write!(f, "\ncaused by: {cause}")?;
         }
         Ok(())
     }
@@ -251,7 +255,7 @@ fn next_steps(f: &mut fmt::Formatter<'_>, report: &Report) -> fmt::Result {
         let id = &change.id;
         write!(
             f,
-            "\n\"{id}\" waits for a person: look at its target system \"{}\". If its effect is there, record that with `runner.resolve(\"{id}\", Resolution::Applied, \"why\")`; if nothing of it is there, with `Resolution::RolledBack`, and the next start runs it",
+            "\n\"{id}\" waits for a person: look at its target system \"{}\". If its effect is there, record that with `runner.resolve(\"{id}\", Resolution::Applied, \"why\").await?`; if nothing of it is there, with `Resolution::RolledBack`, and the next start runs it",
             change.target
         )?;
     }
@@ -265,11 +269,16 @@ mod tests {
     #[test]
     fn debug_tells_the_causes_and_repeats_nothing() {
         let action = "could not read the audit";
-        let error = Error::store(StoreError::new(StoreErrorKind::Denied, action, "no rights"));
+        // As sqlx has it: its own error repeats the words of the database.
+        #[derive(Debug, thiserror::Error)]
+        #[error("error returned from database: {0}")]
+        struct Outer(#[source] Box<dyn std::error::Error + Send + Sync>);
+        let outer = Outer("no rights".into());
+        let error = Error::store(StoreError::new(StoreErrorKind::Denied, action, outer));
         assert_eq!(error.to_string(), action);
         assert_eq!(
             format!("{error:?}"),
-            "could not read the audit\ncaused by: no rights"
+            "could not read the audit\ncaused by: error returned from database: no rights"
         );
     }
 }

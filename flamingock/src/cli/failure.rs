@@ -79,7 +79,7 @@ impl Failure {
             exit: exit(&error),
             kind: error.kind(),
             message: message(&error),
-            causes: causes(&error),
+            causes: error.causes(),
             report: None,
             next: Vec::new(),
         };
@@ -193,16 +193,6 @@ fn message(error: &Error) -> String {
         Some(before.trim_end().trim_end_matches(['.', ':']).to_owned())
     });
     before.unwrap_or(text)
-}
-
-fn causes(error: &Error) -> Vec<String> {
-    let mut causes = Vec::new();
-    let mut next = std::error::Error::source(error);
-    while let Some(cause) = next {
-        causes.push(cause.to_string());
-        next = cause.source();
-    }
-    causes
 }
 
 fn into_report(error: Error) -> Option<Box<Report>> {
