@@ -9,6 +9,7 @@ use super::driver::Driver;
 use super::held::Held;
 use super::settle::{LOOK, PAUSE};
 use super::store::{BUSY_PAUSE, SqlStore, failed};
+use super::unreachable::unreachable;
 use crate::audit::{StoreError, StoreErrorKind};
 
 const ACTION: &str = "could not write to the audit";
@@ -29,7 +30,7 @@ impl<D: Driver> SqlStore<D> {
                 Some(held) => Ok(held),
                 None => Held::take(&self.pool).await,
             };
-            let mut held = taken.map_err(|error| failed::<D>(ACTION, error))?;
+            let mut held = taken.map_err(|error| unreachable::<D>(ACTION, &self.pool, error))?;
             let lease = self.lease();
             let appended = self.ledger.append(&mut held, possession, lease, rows).await;
             let error = match appended {

@@ -42,6 +42,9 @@ pub(crate) trait Driver: Backend {
         None
     }
 
+    /// Where a pool's connections lead, for messages: without the user and the password.
+    fn place(pool: &Pool<Self::Database>) -> String;
+
     const CANCELLING: Option<Cancelling>;
 
     /// Whether a script is sent in one text with everything around it. Where the database is in this
@@ -93,6 +96,22 @@ pub(crate) trait Driver: Backend {
         connection: &mut Conn<Self>,
         patience: Duration,
     ) -> impl Future<Output = Result<()>> + Send;
+}
+
+/// Where a database of a server is.
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+fn of_server(
+    kind: DatabaseKind,
+    (host, port): (&str, u16),
+    socket: Option<&std::path::Path>,
+    database: Option<&str>,
+) -> String {
+    let server = match socket {
+        Some(socket) => socket.display().to_string(),
+        None => format!("{host}:{port}"),
+    };
+    let database = database.map_or_else(String::new, |name| format!(", database \"{name}\""));
+    format!("{kind} at {server}{database}")
 }
 
 pub(super) async fn begin<D: Driver>(
@@ -160,6 +179,17 @@ impl Driver for flamingock_sqlx_audit::Sqlite {
         in_memory.then_some(name)
     }
 
+    fn place(pool: &Pool<sqlx::Sqlite>) -> String {
+        let options = pool.connect_options();
+        let file = options.get_filename();
+        let missing = if file.exists() {
+            ""
+        } else {
+            ", which is not there: `?mode=rwc` behind its name makes it"
+        };
+        format!("the SQLite file {}{missing}", file.display())
+    }
+
     const CANCELLING: Option<Cancelling> = None;
     const ONE_TEXT: bool = false;
     // The driver keeps every statement of a text until its end.
@@ -195,6 +225,14 @@ impl Driver for flamingock_sqlx_audit::Sqlite {
 #[cfg(feature = "postgres")]
 impl Driver for flamingock_sqlx_audit::Postgres {
     const KIND: DatabaseKind = DatabaseKind::Postgres;
+
+    fn place(pool: &Pool<sqlx::Postgres>) -> String {
+        let options = pool.connect_options();
+        let socket = options.get_socket().map(PathBuf::as_path);
+        let at = (options.get_host(), options.get_port());
+        of_server(Self::KIND, at, socket, options.get_database())
+    }
+
     const CANCELLING: Option<Cancelling> = Some(Cancelling {
         own_id: "SELECT pg_backend_pid()",
         by_id: "SELECT pg_cancel_backend(%id%)",
@@ -253,6 +291,14 @@ impl Driver for flamingock_sqlx_audit::Postgres {
 #[cfg(feature = "mysql")]
 impl Driver for flamingock_sqlx_audit::MySql {
     const KIND: DatabaseKind = DatabaseKind::MySql;
+
+    fn place(pool: &Pool<sqlx::MySql>) -> String {
+        let options = pool.connect_options();
+        let socket = options.get_socket().map(PathBuf::as_path);
+        let at = (options.get_host(), options.get_port());
+        of_server(Self::KIND, at, socket, options.get_database())
+    }
+
     const CANCELLING: Option<Cancelling> = Some(Cancelling {
         own_id: "SELECT CONNECTION_ID()",
         by_id: "KILL QUERY %id%",

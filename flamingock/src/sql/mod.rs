@@ -12,6 +12,7 @@ pub(crate) mod script;
 mod settle;
 mod store;
 mod transact;
+mod unreachable;
 
 use std::any::TypeId;
 use std::fmt;
@@ -26,6 +27,7 @@ use self::driver::{Driver, send};
 use self::held::{Held, Kept};
 use self::store::SqlStore;
 use self::transact::{SuccessEntry, Together, Transact};
+use self::unreachable::unreachable;
 use crate::argument::DatabaseKind;
 use crate::attempt::{Attempt, Purpose};
 use crate::audit::StoreError;
@@ -90,14 +92,13 @@ impl<D: Driver> Database for SqlDatabase<D> {
     }
 
     async fn read(&self, statement: String) -> Result<Vec<Vec<Option<String>>>, StoreError> {
-        let read = async {
-            let mut held = self.connection().await?;
-            let answer = send::<D>(&mut held, statement).await?;
-            held.return_unchanged();
-            Ok(answer.rows.into_iter().map(Row::columns).collect())
-        };
-        let read: Result<_, sqlx::Error> = read.await;
-        read.map_err(|error| store::failed::<D>("could not read another tool's history", error))
+        const ACTION: &str = "could not read another tool's history";
+        let taken = self.connection().await;
+        let mut held = taken.map_err(|error| unreachable::<D>(ACTION, &self.pool, error))?;
+        let answer = send::<D>(&mut held, statement).await;
+        let answer = answer.map_err(|error| store::failed::<D>(ACTION, error))?;
+        held.return_unchanged();
+        Ok(answer.rows.into_iter().map(Row::columns).collect())
     }
 
     fn let_go(&self) {

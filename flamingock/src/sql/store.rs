@@ -14,6 +14,7 @@ use super::driver::Driver;
 use super::held::{Held, Kept, aside};
 use super::keeper::Keeper;
 use super::rows;
+use super::unreachable::unreachable;
 use crate::audit::{
     AuditStore, Claim, Entry, Filter, LeaseKeeper, LockStore, NewEntry, Possession, Snapshot,
     StoreError, StoreErrorKind,
@@ -134,7 +135,7 @@ impl<'a, D: Driver> Tries<'a, D> {
         self.untested = false;
         Held::take(self.pool)
             .await
-            .map_err(|error| failed::<D>(self.action, error))
+            .map_err(|error| unreachable::<D>(self.action, self.pool, error))
     }
 
     /// A network that has gone silent answers nothing, for longer than anybody may wait.
@@ -336,7 +337,12 @@ impl<D: Driver> LeaseKeeper for SqlStore<D> {
 
 /// What a failure means, with what was being done.
 pub(super) fn failed<D: Driver>(action: &'static str, error: sqlx::Error) -> StoreError {
-    let kind = match D::classify(&error) {
+    StoreError::new(kind::<D>(&error), action, error)
+}
+
+/// What a failure means.
+pub(super) fn kind<D: Driver>(error: &sqlx::Error) -> StoreErrorKind {
+    match D::classify(error) {
         Failure::MissingTable => StoreErrorKind::MissingTable,
         Failure::Refused => StoreErrorKind::Refused,
         Failure::Denied => StoreErrorKind::Denied,
@@ -346,6 +352,5 @@ pub(super) fn failed<D: Driver>(action: &'static str, error: sqlx::Error) -> Sto
         }
         Failure::Disconnected => StoreErrorKind::Disconnected,
         Failure::Duplicate | Failure::NoSavepoint | Failure::Other => StoreErrorKind::Other,
-    };
-    StoreError::new(kind, action, error)
+    }
 }
