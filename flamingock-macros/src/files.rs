@@ -151,7 +151,15 @@ impl Arguments {
         };
         let place = package.join(value);
         if !place.is_dir() {
-            problems.at(tokens, format!("the package has no folder `{value}`"));
+            let meant = folder::near_miss(&package, value);
+            let meant = meant.map(|meant| format!(", did you mean `{meant}`?"));
+            problems.at(
+                tokens,
+                format!(
+                    "the package has no folder `{value}`{}",
+                    meant.unwrap_or_default()
+                ),
+            );
             return Vec::new();
         }
         if !self.is_static && !build_script::watches(&package, value) {

@@ -3,6 +3,8 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
+use crate::suggest;
+
 /// What may say what a change does: the endings of the files that are embedded.
 const EXTENSIONS: [&str; 5] = ["sql", "yaml", "yml", "toml", "conf"];
 
@@ -64,6 +66,24 @@ pub(crate) fn package() -> Option<PathBuf> {
     std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from)
 }
 
+/// The folder beside the place where none is that was probably meant, as it would be written.
+pub(crate) fn near_miss(package: &Path, path: &str) -> Option<String> {
+    let (above, name) = path.rsplit_once('/').unwrap_or(("", path));
+    let beside = std::fs::read_dir(package.join(above)).ok()?;
+    let folders: Vec<String> = beside
+        .filter_map(|entry| {
+            let entry = entry.ok().filter(|entry| entry.path().is_dir())?;
+            entry.file_name().into_string().ok()
+        })
+        .collect();
+    let folders: Vec<&str> = folders.iter().map(String::as_str).collect();
+    let meant = suggest::near_miss(name, &folders)?;
+    Some(match above {
+        "" => meant.to_owned(),
+        above => format!("{above}/{meant}"),
+    })
+}
+
 /// What is wrong with how a folder is named, if anything.
 pub(crate) fn fault(path: &str) -> Option<&'static str> {
     let parts = || path.split('/');
@@ -96,6 +116,20 @@ mod tests {
             "changes/",
         ] {
             assert!(fault(path).is_some(), "{path}");
+        }
+    }
+
+    #[test]
+    fn the_folder_that_was_meant_is_beside_the_one_that_is_not_there() {
+        let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+        for (path, expected) in [
+            ("scr", Some("src")),
+            ("src/atr", Some("src/attr")),
+            ("src/ded", None),
+            ("crs/attr", None),
+            ("nowhere", None),
+        ] {
+            assert_eq!(near_miss(package, path).as_deref(), expected, "{path}");
         }
     }
 

@@ -126,6 +126,14 @@ pub(crate) fn entries(
         let value = match rest.split_first() {
             None => None,
             Some((equals, value)) if is_punct(equals, '=') => Some(value.to_vec()),
+            // As in the literal of a struct.
+            Some((colon, [_])) if is_punct(colon, ':') && key.example.contains('=') => {
+                problems.at(
+                    colon,
+                    format!("a key has its value behind `=`: `{}`", key.example),
+                );
+                continue;
+            }
             Some(_) => Some(rest.to_vec()),
         };
         entries.push(Entry {

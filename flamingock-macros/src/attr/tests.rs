@@ -148,6 +148,13 @@ fn missing_keys_are_one_mistake() {
         ["unknown key `oder`, did you mean `order`?"]
     );
     assert_eq!(change("id = \"a\", run = \"always\"").1.len(), 2);
+    assert_eq!(
+        change("id: \"a\", order = \"0001\", detached: true").1,
+        [
+            "a key has its value behind `=`: `id = \"create-users\"`",
+            "`detached` stands alone, without a value: `detached`"
+        ]
+    );
 }
 
 #[test]
