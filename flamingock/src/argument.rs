@@ -104,6 +104,26 @@ impl Need {
     }
 }
 
+/// Whether this is a connection, or a transaction, of a database whose feature is on: what is taken
+/// with `&mut`.
+pub(crate) fn is_taken_exclusively(type_id: TypeId) -> bool {
+    let types: &[TypeId] = &[
+        #[cfg(feature = "sqlite")]
+        TypeId::of::<SqliteConnection>(),
+        #[cfg(feature = "sqlite")]
+        TypeId::of::<Transaction<'static, Sqlite>>(),
+        #[cfg(feature = "postgres")]
+        TypeId::of::<PgConnection>(),
+        #[cfg(feature = "postgres")]
+        TypeId::of::<Transaction<'static, Postgres>>(),
+        #[cfg(feature = "mysql")]
+        TypeId::of::<MySqlConnection>(),
+        #[cfg(feature = "mysql")]
+        TypeId::of::<Transaction<'static, MySql>>(),
+    ];
+    types.contains(&type_id)
+}
+
 /// How many of the needs are connections: for the checks that the macros make at compile time.
 pub const fn connections(needs: &[Need]) -> usize {
     let mut count = 0;

@@ -17,6 +17,7 @@ use crate::plan::{Plan, is_applied};
 use crate::report::Report;
 use crate::runner::{Runner, Settings};
 use crate::storage::Storage;
+use crate::suggest::did_you_mean;
 use crate::tables::StorageSettings;
 
 /// What a person found out about a change.
@@ -230,11 +231,13 @@ impl Runner {
             .map_err(Error::store)?;
         let newest = snapshot
             .newest
-            .into_iter()
+            .iter()
             .find(|newest| newest.change_id == change_id);
-        let Some(newest) = newest else {
+        let Some(newest) = newest.cloned() else {
+            let known = snapshot.newest.iter().map(|newest| &*newest.change_id);
             return Err(invalid(&format!(
-                "the audit of the service \"{service}\" knows no change \"{change_id}\": there is nothing to resolve"
+                "the audit of the service \"{service}\" knows no change \"{change_id}\": there is nothing to resolve{}",
+                did_you_mean(change_id, known)
             )));
         };
         let in_doubt =

@@ -4,11 +4,12 @@ use std::any::TypeId;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use crate::argument::{DatabaseKind, Need, NeedKind, Values};
+use crate::argument::{DatabaseKind, Need, NeedKind, Values, is_taken_exclusively};
 use crate::change::{Body, Definition};
 use crate::context::Context;
 use crate::database::Database;
 use crate::pipeline::{Pipeline, Problem};
+use crate::suggest::did_you_mean;
 use crate::target::{DEFAULT, TargetSystem};
 
 /// The target systems by name.
@@ -59,13 +60,14 @@ pub(crate) fn check(
                 problems.push(Problem::at(
                     change.location(),
                     format!(
-                        "the target system \"{}\" of the change \"{}\" is not known ({}): add `.target({}(\"{}\"{}))` to the runner",
+                        "the target system \"{}\" of the change \"{}\" is not known ({}): add `.target({}(\"{}\"{}))` to the runner{}",
                         change.target,
                         change.id,
                         known.join(", "),
                         if takes_connection { "TargetSystem::sqlx" } else { "TargetSystem::new" },
                         change.target,
                         if takes_connection { ", &pool" } else { "" },
+                        did_you_mean(change.target, known.iter().copied()),
                     ),
                 ));
             }
@@ -203,6 +205,9 @@ fn unmet(name: &str, need: &Need, target: &TargetSystem, values: &Values) -> Opt
 
 fn not_given(name: &str, need: &Need, target: &TargetSystem) -> String {
     let type_name = short((need.type_name)());
+    if is_taken_exclusively((need.type_id)()) {
+        return format!("`{name}` takes `&{type_name}`: write `&mut {type_name}`");
+    }
     // Nothing unsized can be given by value.
     let how = if type_name.starts_with("dyn ") || type_name == "str" {
         format!(".provide_arc::<{type_name}>(value)")

@@ -1,4 +1,4 @@
-//! The near miss: what somebody probably meant by a key of a file.
+//! The near miss: what somebody probably meant by a key, an id or a name.
 
 /// The candidate closest to `word`, if it is close enough to be a slip of the finger.
 pub(crate) fn near_miss<'a>(word: &str, candidates: &[&'a str]) -> Option<&'a str> {
@@ -8,6 +8,17 @@ pub(crate) fn near_miss<'a>(word: &str, candidates: &[&'a str]) -> Option<&'a st
         .min()?;
     // A third of the letters may be wrong, or one of a very short word.
     (distance <= (word.chars().count() / 3).max(1)).then_some(best)
+}
+
+/// The question behind a sentence that says what is not there: `. Did you mean "create-users"?`, or
+/// nothing.
+pub(crate) fn did_you_mean<'a>(
+    word: &str,
+    candidates: impl IntoIterator<Item = &'a str>,
+) -> String {
+    let candidates: Vec<&str> = candidates.into_iter().collect();
+    near_miss(word, &candidates)
+        .map_or_else(String::new, |meant| format!(". Did you mean \"{meant}\"?"))
 }
 
 /// How many letters must be inserted, deleted, replaced or swapped with their neighbour.
@@ -48,5 +59,7 @@ mod tests {
             assert_eq!(near_miss(word, &keys), expected, "{word}");
         }
         assert_eq!(near_miss("id", &[]), None);
+        assert_eq!(did_you_mean("auther", keys), ". Did you mean \"author\"?");
+        assert_eq!(did_you_mean("run_always", keys), "");
     }
 }

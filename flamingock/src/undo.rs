@@ -4,6 +4,7 @@ use crate::change::Code;
 use crate::decision::Decision;
 use crate::pipeline::Problem;
 use crate::plan::Step;
+use crate::suggest::did_you_mean;
 
 /// What to undo. Changes are taken back in the reverse of the order in which they run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,7 +27,8 @@ pub(crate) fn select<'a>(
 ) -> Result<Vec<&'a Step>, Vec<Problem>> {
     let unknown = |id: &str| {
         vec![Problem::general(format!(
-            "the pipeline has no change \"{id}\": nothing was undone"
+            "the pipeline has no change \"{id}\": nothing was undone{}",
+            did_you_mean(id, steps.iter().map(|step| step.definition.id))
         ))]
     };
     let place = |id: &str| steps.iter().position(|step| step.definition.id == id);

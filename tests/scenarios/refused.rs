@@ -26,11 +26,26 @@ async fn staged() {}
 #[change(id = "both", order = "004", detached)]
 async fn both(_db: &mut Connection, _pool: &sqlx::Pool<Db>) {}
 
+#[change(id = "shares", order = "005", detached)]
+async fn shares(_db: &Connection) {}
+
+#[change(id = "misspells", order = "006", target = "baer", detached)]
+async fn misspells() {}
+
 #[tokio::test]
 async fn everything_wrong_is_reported_together_and_nothing_is_touched() {
     let database = Backend::fresh().await;
     let pool = database.pool(1).await;
-    let changes = changes![mails, elsewhere, connects, mails_again, staged, both];
+    let changes = changes![
+        mails,
+        elsewhere,
+        connects,
+        mails_again,
+        staged,
+        both,
+        shares,
+        misspells
+    ];
     let runner = Runner::new(&pool)
         .changes(changes)
         .stage(Stage::new("default"));
@@ -42,6 +57,8 @@ async fn everything_wrong_is_reported_together_and_nothing_is_touched() {
     let text = error.to_string();
     let expected = [
         "`mails` takes `&Mailer`, which nobody gave",
+        "Connection`: write `&mut ",
+        "add `.target(TargetSystem::new(\"baer\"))` to the runner. Did you mean \"bare\"?",
         "the target system \"events\" of the change \"elsewhere\" is not known",
         "has no database: make it with `TargetSystem::sqlx(\"bare\", &pool)`",
         "id \"mails\" is taken by the change at",
@@ -79,7 +96,7 @@ async fn everything_wrong_is_reported_together_and_nothing_is_touched() {
         .iter()
         .filter(|problem| problem.location.is_some())
         .count();
-    assert_eq!(placed, 6 + usize::from(one_writer), "{text}");
+    assert_eq!(placed, 8 + usize::from(one_writer), "{text}");
     for table in ["audit", "lock", "lease"] {
         let select = format!("SELECT 1 FROM flamingock_{table}");
         assert!(try_execute(&pool, &select).await.is_err(), "{table}");

@@ -12,6 +12,7 @@ use crate::error::Error;
 use crate::operate::{invalid, open};
 use crate::pipeline::Pipeline;
 use crate::runner::Runner;
+use crate::suggest::did_you_mean;
 
 impl Runner {
     /// Marks changes as applied that were applied without any tool's history: this one, those before it
@@ -34,7 +35,8 @@ impl Runner {
         let pipeline = engine::pipeline_of(&self.settings)?;
         let changes = changes_up_to(&pipeline, up_to).ok_or_else(|| {
             invalid(&format!(
-                "the pipeline has no change \"{up_to}\": nothing was recorded"
+                "the pipeline has no change \"{up_to}\": nothing was recorded{}",
+                did_you_mean(up_to, pipeline.changes().map(|change| change.id))
             ))
         })?;
         self.make_ready(&storage).await?;

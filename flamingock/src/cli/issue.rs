@@ -12,6 +12,7 @@ use super::view::View;
 use crate::audit::Filter;
 use crate::operate::Issue;
 use crate::runner::Runner;
+use crate::suggest::did_you_mean;
 
 pub(super) async fn list(runner: &Runner, view: &View) -> Result<Answer, Failure> {
     let standing = Standing::read(runner, &*view.source)
@@ -43,7 +44,9 @@ pub(super) async fn get(
         .await
         .map_err(failed)?;
     let Some(step) = standing.step(id) else {
-        return Err(Failure::refused("no_issue", view.source.has_no(id)));
+        let known = standing.plan.steps().map(|step| step.definition.id);
+        let message = view.source.has_no(id) + &did_you_mean(id, known);
+        return Err(Failure::refused("no_issue", message));
     };
     let Some(issue) = standing.issue(step) else {
         let state = match &step.newest {

@@ -71,8 +71,9 @@ impl Templates {
         let mut names: Vec<&str> = self.known.iter().map(|known| known.name).collect();
         names.sort_unstable();
         let known = crate::template::unknown("template", name, &names);
+        let end = if known.ends_with('?') { "" } else { "." };
         Err(format!(
-            "{known}. One of your own is an async function with `#[template(\"{name}\")]`, in a crate that the binary names"
+            "{known}{end} One of your own is an async function with `#[template(\"{name}\")]`, in a crate that the binary names"
         ))
     }
 }

@@ -2,9 +2,12 @@
 
 use std::fs;
 
+use flamingock_tests::{Backend, scenarios};
 use serde_json::json;
 
 use crate::app::App;
+
+scenarios!(sqlite, postgres, mariadb; a_name_of_no_database_is_not_taken_for_an_empty_one);
 
 #[test]
 fn wrong_arguments_are_refused_with_2_before_anything_is_touched() {
@@ -114,8 +117,61 @@ fn a_database_that_is_not_there_is_5() {
         (5, &json!("store")),
         "{document}"
     );
+    assert_eq!(
+        document["error"]["causes"][0],
+        json!(
+            "no connection to PostgreSQL at 127.0.0.1:1, database \"nothing\" within 5s: nothing \
+             answers there, or others use all that the pool may have (10)"
+        )
+    );
     assert_eq!(app.run(&["schema"]).code, 0);
     assert_eq!(app.run(&["manifest"]).code, 0);
+}
+
+async fn a_name_of_no_database_is_not_taken_for_an_empty_one<B: Backend>() {
+    let database = B::fresh().await;
+    let (server, _) = database.url.rsplit_once('/').unwrap();
+    let app = App::on(&format!("{server}/misspelled"));
+    for command in ["plan", "apply", "status"] {
+        let (code, document) = app.json(&[command]);
+        assert_eq!(code, 5, "{command}: {document}");
+        let causes = &document["error"]["causes"];
+        let place = causes[0].as_str().unwrap();
+        assert!(
+            place.starts_with("no connection to ") && place.contains("misspelled"),
+            "{causes}"
+        );
+        assert_eq!(causes.as_array().unwrap().len(), 2, "once: {causes}");
+    }
+}
+
+#[test]
+fn who_misspells_an_id_is_asked_about_the_right_one() {
+    let app = App::on_a_file();
+    assert_eq!(app.run(&["apply"]).code, 0);
+    for arguments in [
+        &["undo", "--change", "orders-topc"][..],
+        &["undo", "--to", "order-topic"],
+        &["issue", "get", "orderstopic"],
+        &["baseline", "--up-to", "orders-tpoic", "--reason", "x"],
+        &[
+            "audit",
+            "fix",
+            "-c",
+            "orders_topic",
+            "-r",
+            "APPLIED",
+            "--reason",
+            "x",
+        ],
+    ] {
+        let ran = app.run(arguments);
+        assert_eq!(ran.code, 2, "{arguments:?}");
+        assert!(
+            ran.stderr.ends_with(". Did you mean \"orders-topic\"?\n"),
+            "{arguments:?}: {ran:?}"
+        );
+    }
 }
 
 #[test]
