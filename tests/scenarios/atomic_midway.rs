@@ -1,7 +1,9 @@
 //! DDL in an atomic stage of MariaDB, which commits there.
 
 use flamingock::{BoxError, Note, Outcome, Runner, Stage, change, changes};
-use flamingock_tests::{Backend as _, audit, count, done, execute, folder, query, with_table};
+use flamingock_tests::{
+    Backend as _, audit, count, done, execute, folder, query, until, with_table,
+};
 
 use super::{Backend, Connection};
 
@@ -122,14 +124,10 @@ async fn what_was_committed_midway_before_the_run_was_stopped_stays_as_it_is() {
     let runner = runner.files(files).cancel_on(async { drop(asked.await) });
     let run = tokio::spawn(runner.run());
     let sleeping = "SELECT count(*) FROM information_schema.PROCESSLIST WHERE STATE = 'User sleep' AND DB = DATABASE()";
-    let sleeps = async {
-        while count(&watch, sleeping).await == 0 {
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(std::time::Duration::from_secs(30), sleeps)
-        .await
-        .unwrap();
+    until("the second file sleeps", async || {
+        count(&watch, sleeping).await > 0
+    })
+    .await;
     stop.send(()).unwrap();
     let error = run.await.unwrap().unwrap_err();
     let report = error.report().unwrap();

@@ -1,9 +1,7 @@
 //! What a file costs, counted: on the databases that are servers.
 
-use std::time::Duration;
-
 use flamingock::{Runner, TargetSystem};
-use flamingock_tests::{Backend as _, Proxy, done, folder, script, with_table};
+use flamingock_tests::{Backend as _, Proxy, done, folder, script, until_idle, with_table};
 
 use super::{Backend, Db};
 
@@ -49,9 +47,7 @@ async fn a_file_costs_one_round_trip() {
             );
         }
         // And a start that has nothing to do is one statement, as it is with code.
-        while pool.num_idle() < 1 {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
+        until_idle(&pool).await;
         proxy.forget();
         let again = Runner::new(&pool).files(folder(files)).run().await.unwrap();
         assert!(again.is_up_to_date());

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use flamingock::{Error, Note, Outcome, Runner, TargetSystem};
 use flamingock_tests::{
-    Backend as _, Proxy, audit, count, done, execute, folder, query, script, strings, with_table,
+    Backend as _, Proxy, audit, count, done, execute, folder, query, script, strings, until,
+    until_every, with_table,
 };
 
 use sqlx::Pool;
@@ -29,14 +30,11 @@ fn sleep(seconds: u32) -> String {
 }
 
 /// Waits until this counts something.
-async fn until(pool: &Pool<Db>, counts: &str) {
-    let comes = async {
-        while count(pool, counts).await == 0 {
-            // MariaDB makes what it shows of InnoDB anew only for who has not asked for a tenth of a second.
-            tokio::time::sleep(Duration::from_millis(150)).await;
-        }
-    };
-    tokio::time::timeout(LONG, comes).await.expect(counts);
+async fn until_counted(pool: &Pool<Db>, counts: &str) {
+    // MariaDB makes what it shows of InnoDB anew only for who has not asked for a tenth of a second.
+    let pause = Duration::from_millis(150);
+    let counted = async || count(pool, counts).await > 0;
+    until_every(pause, &format!("this is not zero: {counts}"), counted).await;
 }
 
 /// A commit in a text of its own, as it is on MariaDB's wire.
@@ -156,7 +154,7 @@ async fn a_server_that_goes_on_alone_is_stopped_before_anything_is_recorded() {
         } else {
             "SELECT count(*) FROM information_schema.PROCESSLIST WHERE STATE = 'User sleep' AND DB = DATABASE()"
         };
-        until(&direct, sleeping).await;
+        until_counted(&direct, sleeping).await;
         proxy.reset();
     };
     let (ended, ()) = tokio::join!(tokio::time::timeout(LONG, runner.run()), cut);
@@ -193,7 +191,7 @@ async fn after_a_takeover_nothing_of_the_file_is_kept() {
         "SELECT count(*) FROM information_schema.INNODB_TRX \
          WHERE trx_state = 'LOCK WAIT' AND trx_query LIKE '%UPDATE gate SET n = 3%'"
     };
-    until(&watch, waits).await;
+    until_counted(&watch, waits).await;
     let steal = "UPDATE flamingock_lock SET token = token + 1, run_id = 'thief' WHERE service = 'default'; COMMIT";
     query(&mut *thief, steal).await.unwrap();
     let error = tokio::time::timeout(LONG, run)
@@ -227,12 +225,10 @@ async fn a_lock_that_is_waited_for_too_long_is_tried_again() {
     let text = "-- flamingock: lock_timeout=1s\nINSERT INTO done VALUES ('unique one');\nUPDATE gate SET n = n + 1;\n";
     let run = tokio::spawn(Runner::new(&pool).files(script(text)).run());
     // The second try is on its way.
-    let tried_again = async {
-        while proxy.count("unique one") < 2 {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    };
-    tokio::time::timeout(LONG, tried_again).await.unwrap();
+    until("the file is tried again", async || {
+        proxy.count("unique one") > 1
+    })
+    .await;
     query(&mut *owner, "COMMIT").await.unwrap();
     drop(owner);
     let report = tokio::time::timeout(LONG, run)
@@ -305,7 +301,7 @@ async fn a_run_that_is_asked_to_stop_undoes_the_file_that_is_running() {
     } else {
         "SELECT count(*) FROM information_schema.PROCESSLIST WHERE STATE = 'User sleep' AND DB = DATABASE()"
     };
-    until(&watch, sleeping).await;
+    until_counted(&watch, sleeping).await;
     stop.send(()).unwrap();
     let error = tokio::time::timeout(LONG, run)
         .await

@@ -118,6 +118,7 @@ macro_rules! shared {
         #[change(id = $id, order = "001", stage = $stage, detached)]
         async fn $name(db: &mut Connection) -> Result<(), sqlx::Error> {
             query(db, concat!("INSERT INTO done VALUES ('", $id, "')")).await?;
+            // It has its connection for some time, in which others ask for one.
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
             Ok(())
         }

@@ -1,9 +1,7 @@
 //! What a start costs that has nothing to do: one statement, and no right but to read.
 
-use std::time::Duration;
-
 use flamingock::{Error, Runner, change, changes};
-use flamingock_tests::{Backend as _, Proxy, audit, query, strings, with_table};
+use flamingock_tests::{Backend as _, Proxy, audit, query, strings, until_idle, with_table};
 
 use super::{Backend, Connection, Db, Reader};
 
@@ -32,10 +30,7 @@ async fn a_start_with_nothing_to_do_is_one_statement_whatever_ran_last() {
     let token = strings(&direct, "SELECT token FROM flamingock_lock").await;
     // First with the digest that is stored, then with another one: the entries are read.
     for changes in [&changes![one, two][..], &changes![one]] {
-        // The driver looks after a connection that it was given back, and then it is idle.
-        while pool.num_idle() < 1 {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
+        until_idle(&pool).await;
         proxy.forget();
         let report = Runner::new(&pool)
             .changes(changes.iter().copied())

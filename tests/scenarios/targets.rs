@@ -11,7 +11,7 @@ use flamingock::{
     change, changes, rollback, verify,
 };
 use flamingock_tests::{
-    Backend as _, Gate, Recorder, audit, done, execute, query, strings, with_table,
+    Backend as _, Gate, Recorder, audit, done, execute, query, strings, until, with_table,
 };
 use sqlx::Pool;
 
@@ -297,14 +297,9 @@ async fn the_lock_is_kept_while_a_system_is_waited_for() {
     let run = runner(&pool).target(gated(&gate)).lock(short_lease());
     let run = tokio::spawn(run.run());
     gate.reached().await;
-    let until = || strings(&other, "SELECT expires_at FROM flamingock_lease");
-    let first = until().await;
-    let renewed = async {
-        while until().await == first {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(LONG, renewed).await.unwrap();
+    let end = || strings(&other, "SELECT expires_at FROM flamingock_lease");
+    let first = end().await;
+    until("the lease is renewed", async || end().await != first).await;
     let lock = runner(&other)
         .target(gated(&gate))
         .lock_state()

@@ -23,6 +23,7 @@ mod scenarios;
 pub mod servers;
 pub mod sql;
 pub mod systems;
+mod until;
 
 pub use backend::{Backend, Sqlite, TestDatabase};
 pub use files::{folder, script};
@@ -38,3 +39,4 @@ pub use scenarios::run_scenario;
 pub use servers::{Hosted, MariaDb, Postgres, Server};
 pub use sql::{PlainSql, audit, count, done, execute, query, strings, try_execute, with_table};
 pub use systems::System;
+pub use until::{block_until, until, until_every, until_idle};

@@ -4,12 +4,12 @@
 
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use std::{fs, io};
 
 use flamingock_tests::servers::{Access, Hosted};
 use flamingock_tests::sql::once;
-use flamingock_tests::{Backend, Driver, count, execute, scenarios, strings, try_execute};
+use flamingock_tests::{Backend, Driver, count, execute, scenarios, strings, try_execute, until};
 use sqlx::pool::PoolOptions;
 
 const SOON: Duration = Duration::from_secs(20);
@@ -153,16 +153,12 @@ async fn no_server_outlives_a_process_that_was_killed() -> io::Result<()> {
     );
 
     driver.kill()?;
-    let start = Instant::now();
     for folder in &folders {
-        while !processes_in(folder).is_empty() || folder.exists() {
-            assert!(
-                start.elapsed() < SOON,
-                "{folder:?}: {:?}",
-                processes_in(folder)
-            );
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        until(
+            &format!("no process and nothing else of {folder:?} is left"),
+            async || processes_in(folder).is_empty() && !folder.exists(),
+        )
+        .await;
     }
     Command::new("kill")
         .arg(child)

@@ -8,7 +8,7 @@ use std::time::Duration;
 use flamingock::{Note, Outcome, Runner, change, changes, rollback};
 use flamingock_tests::{
     Backend as _, Gate, MariaDb, TestDatabase, audit, count, done, execute, query, script, strings,
-    with_table,
+    until, with_table,
 };
 use sqlx::pool::PoolOptions;
 use sqlx::{Connection as _, MySqlConnection, MySqlPool};
@@ -214,14 +214,10 @@ async fn run_into_a_deadlock(
     // The tables about InnoDB's transactions are a copy that frequent readers keep old.
     let waits = "SELECT count(*) FROM information_schema.processlist WHERE db = DATABASE()
         AND info = 'UPDATE pair SET v = 2 WHERE id = 2' AND time_ms > 200";
-    let waiting = async {
-        while count(&others, waits).await == 0 {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(20), waiting)
-        .await
-        .unwrap();
+    until("the other one waits for the row", async || {
+        count(&others, waits).await > 0
+    })
+    .await;
     gate.open();
     let result = tokio::time::timeout(Duration::from_secs(60), run)
         .await

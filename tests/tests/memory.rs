@@ -9,7 +9,7 @@ use flamingock::audit::Filter;
 use flamingock::{
     BoxError, Error, LockOptions, MemoryStore, Outcome, Runner, UndoTarget, change, changes,
 };
-use flamingock_tests::{Gate, audit, done, execute, query};
+use flamingock_tests::{Gate, audit, done, execute, query, until};
 use sqlx::SqliteConnection;
 use sqlx::sqlite::{SqlitePool, SqlitePoolOptions};
 
@@ -21,7 +21,7 @@ async fn gated(gate: &Gate) {
 #[change(id = "kept", order = "002", detached)]
 async fn kept(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('kept')").await?;
-    // Others look at the audit meanwhile.
+    // Ten leases, if there were any; others look at the audit meanwhile.
     tokio::time::sleep(Duration::from_millis(200)).await;
     Ok(())
 }
@@ -98,9 +98,7 @@ async fn databases_in_memory_are_separate() {
         )
     };
     let runs = (start(&one), start(&other));
-    while gate.visitors() < 2 {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    until("both stand at the gate", async || gate.visitors() == 2).await;
     gate.open();
     assert_eq!(runs.0.await.unwrap().unwrap().counts().newly_applied, 1);
     assert_eq!(runs.1.await.unwrap().unwrap().counts().newly_applied, 1);

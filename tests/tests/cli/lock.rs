@@ -4,11 +4,11 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, ChildStderr, Command, Stdio};
 
-use flamingock_tests::{Backend, scenarios};
+use flamingock_tests::{Backend, block_until, scenarios};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
-use crate::app::{App, Ran, normalise, wait_until};
+use crate::app::{App, Ran, normalise};
 
 scenarios!(
     sqlite, postgres, mariadb;
@@ -38,7 +38,7 @@ impl Waiting<'_> {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        wait_until("the second change is running", || {
+        block_until("the second change is running", || {
             app.status()[1] == "running"
         });
         let errors = BufReader::new(process.stderr.take().unwrap());

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 
-use crate::app::{App, wait_until};
+use flamingock_tests::block_until;
+
+use crate::app::App;
 
 /// A topic whose file is a pipe: the change that writes it goes on when somebody reads.
 fn slow_topic(app: &App) -> PathBuf {
@@ -89,7 +91,7 @@ fn a_terminal_shows_the_change_that_runs_and_keeps_only_the_report() {
     let app = App::on_a_file();
     let topic = slow_topic(&app);
     let terminal = Terminal::open(&app, "operations apply");
-    wait_until("the second change is shown", || {
+    block_until("the second change is shown", || {
         terminal
             .seen()
             .contains("[2/3] 0002 orders-topic at events")
@@ -132,11 +134,11 @@ fn a_signal_is_answered_above_the_line() {
     let topic = slow_topic(&app);
     let line = "operations apply & echo $! > pid; wait $!; echo exit $?";
     let terminal = Terminal::open(&app, line);
-    wait_until("the second change is shown", || {
+    block_until("the second change is shown", || {
         terminal.seen().contains("[2/3]")
     });
     assert_eq!(app.shell("kill -TERM $(cat pid)").code, 0);
-    wait_until("the signal is answered", || {
+    block_until("the signal is answered", || {
         terminal.seen().contains("stopping: ")
     });
     let_go(&topic);

@@ -3,12 +3,11 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
 
 use flamingock::__private::Definition;
 use flamingock::{BoxError, Error, Note, Outcome, Runner, change, changes};
 use flamingock_tests::sql::{PlainSql, once};
-use flamingock_tests::{Backend, MariaDb, Postgres, audit, count, execute, query};
+use flamingock_tests::{Backend, MariaDb, Postgres, audit, count, execute, query, until};
 use sqlx::{Connection, MySqlConnection, PgConnection, Pool};
 use tokio::sync::oneshot;
 
@@ -22,7 +21,7 @@ struct Rival {
     /// How often it still does.
     strikes: AtomicU32,
     /// How often the change was called.
-    calls: AtomicU32,
+    calls: Arc<AtomicU32>,
 }
 
 impl Rival {
@@ -102,8 +101,12 @@ async fn waits_for_a_row(db: &mut MySqlConnection, rival: &Rival) -> Result<(), 
             "BEGIN; UPDATE counter SET n = n + 10 WHERE id = 1",
         )
         .await?;
+        let calls = Arc::clone(&rival.calls);
         tokio::spawn(async move {
-            tokio::time::sleep(Duration::from_millis(1_300)).await;
+            until("the change is called again", || async {
+                calls.load(Ordering::SeqCst) > 1
+            })
+            .await;
             sqlx::MySql::rows(&mut other, "COMMIT").await.unwrap();
         });
     }
@@ -123,7 +126,7 @@ async fn against<B: Backend>(
     let rival = Arc::new(Rival {
         url: database.url.clone(),
         strikes: AtomicU32::new(strikes),
-        calls: AtomicU32::new(0),
+        calls: Arc::default(),
     });
     let runner = runner(&pool)
         .changes([change])

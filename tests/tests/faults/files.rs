@@ -27,7 +27,7 @@ async fn many_processes(journal: &str) {
     let mut first = start.clone().holding("shared 2", &go).spawn();
     first.line("at shared 2", DEADLINE).await.unwrap();
     let others: Vec<_> = (0..6).map(|_| start.spawn()).collect();
-    // It reads while the first one commits, and some time longer.
+    // It reads while the first one commits, and some time longer, which is what makes it slow.
     let reading = reader(ground.url()).await;
     std::fs::write(&go, "").unwrap();
     tokio::time::sleep(Duration::from_millis(1_500)).await;

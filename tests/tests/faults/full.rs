@@ -120,6 +120,7 @@ async fn change_in_memory_outlasts_its_lease_beside_a_waiter() {
     let owner = tokio::spawn(runner().run());
     gate.reached().await;
     let waiter = tokio::spawn(runner().run());
+    // Its lease, if it had one, is over by now.
     tokio::time::sleep(lease * 5).await;
     assert!(!waiter.is_finished());
     gate.open();

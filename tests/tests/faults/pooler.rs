@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 
 use flamingock::{BoxError, LockOptions, Runner, change, changes};
 use flamingock_tests::servers::{free_port, postgres};
-use flamingock_tests::{Backend, Driver, Postgres, audit, execute, query, strings};
+use flamingock_tests::{Backend, Driver, Postgres, audit, execute, query, strings, until};
 use sqlx::PgConnection;
 
 use super::ground::{Ground, Kind, try_rows};
 use super::oracle::{AGAIN, LAST, PLAIN, SHARED, Scene, VERIFIED};
-use super::start::{DEADLINE, Start, end_of};
+use super::start::{Start, end_of};
 
 #[change(id = "index", order = "001", transaction = false, detached)]
 async fn index(db: &mut PgConnection) -> Result<(), BoxError> {
@@ -86,11 +86,10 @@ impl Pooler {
             _folder: folder,
             port,
         };
-        let began = Instant::now();
-        while try_rows(&pooler.url("postgres"), "SELECT 1").await.is_err() {
-            assert!(began.elapsed() < DEADLINE, "the pooler does not answer");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        until("the pooler answers", async || {
+            try_rows(&pooler.url("postgres"), "SELECT 1").await.is_ok()
+        })
+        .await;
         pooler
     }
 

@@ -3,8 +3,10 @@
 use std::time::{Duration, Instant};
 
 use flamingock::{BoxError, Cause, Error, Runner, change, changes, rollback};
-use flamingock_tests::{Backend, MariaDb, Postgres, audit, done, query, with_table};
-use sqlx::{MySqlConnection, PgConnection};
+use flamingock_tests::{
+    Backend, MariaDb, PlainSql, Postgres, audit, count, done, query, until, with_table,
+};
+use sqlx::{MySqlConnection, PgConnection, Pool};
 
 /// Far less than the statement would take, far more than cancelling it does.
 const SOON: Duration = Duration::from_secs(12);
@@ -125,15 +127,30 @@ async fn mariadb_long(db: &mut MySqlConnection) -> Result<(), BoxError> {
     Ok(())
 }
 
+const WORKING_ON_POSTGRES: &str = "SELECT count(*) FROM pg_stat_activity
+    WHERE state = 'active' AND query = 'SELECT pg_sleep(60)' AND datname = current_database()";
+
+const WORKING_ON_MARIADB: &str = "SELECT COUNT(*) FROM information_schema.processlist
+    WHERE info = 'DO SLEEP(60)' AND db = DATABASE()";
+
+/// Returns once the server works for the change.
+async fn works<D: PlainSql>(watch: Pool<D>, working: &str) {
+    until("the server works for the change", || async {
+        count(&watch, working).await > 0
+    })
+    .await;
+}
+
 macro_rules! cancelled_in_time {
-    ($($name:ident: $backend:ident, $change:ident;)+) => {$(
+    ($($name:ident: $backend:ident, $change:ident, $working:ident;)+) => {$(
         #[tokio::test]
         async fn $name() {
             let database = $backend::fresh().await;
             let pool = with_table(&database, 2).await;
             let began = Instant::now();
             let runner = Runner::new(&pool).changes(changes![$change]);
-            let error = runner.cancel_on(tokio::time::sleep(Duration::from_millis(300))).run().await;
+            let watch = database.pool(1).await;
+            let error = runner.cancel_on(works(watch, $working)).run().await;
             assert!(matches!(error, Err(Error::Cancelled(_))), "{error:?}");
             assert!(began.elapsed() < SOON, "{:?}", began.elapsed());
             assert_eq!(done(&pool).await, Vec::<String>::new());
@@ -142,6 +159,6 @@ macro_rules! cancelled_in_time {
 }
 
 cancelled_in_time! {
-    postgres_transaction_is_cancelled_with_its_statement: Postgres, postgres_long;
-    mariadb_transaction_is_cancelled_with_its_statement: MariaDb, mariadb_long;
+    postgres_transaction_is_cancelled_with_its_statement: Postgres, postgres_long, WORKING_ON_POSTGRES;
+    mariadb_transaction_is_cancelled_with_its_statement: MariaDb, mariadb_long, WORKING_ON_MARIADB;
 }

@@ -3,8 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use flamingock_tests::{Backend as _, Driver, Page, Postgres, TestDatabase, execute};
-use tokio::time::{sleep, timeout};
+use flamingock_tests::{Backend as _, Driver, Page, Postgres, TestDatabase, execute, until};
 
 use crate::program::page;
 
@@ -35,12 +34,10 @@ async fn a_version_that_comes_while_it_waits_is_enough() -> io::Result<()> {
     execute(&pool, old).await;
     let command = page.command("WAIT=20 exec deployment-dependencies apply");
     let waiting = Driver::spawn(command.into())?;
-    let waits = async {
-        while page.states("catalogue-schema-4") != ["STARTED"] {
-            sleep(Duration::from_millis(50)).await;
-        }
-    };
-    timeout(SOON, waits).await?;
+    until("it waits", async || {
+        page.states("catalogue-schema-4") == ["STARTED"]
+    })
+    .await;
     execute(&pool, "UPDATE schema_version SET version = 4").await;
     let done = waiting.finish(SOON).await?;
     assert!(done.status.success(), "{done:?}");

@@ -4,8 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use flamingock_tests::systems::{Caddy, Nats, Redis};
-use flamingock_tests::{Driver, Page, Proxy, System};
-use tokio::time::{sleep, timeout};
+use flamingock_tests::{Driver, Page, Proxy, System, until};
 
 use crate::program::page;
 
@@ -112,12 +111,10 @@ async fn a_broker_that_starts_late_is_waited_for() -> io::Result<()> {
     } = shop().await?;
     nats.kill()?;
     let mut starting = Driver::spawn(page.command("exec shop apply").into())?;
-    let tables_are_there = async {
-        while page.states("first-products") != ["APPLIED"] {
-            sleep(Duration::from_millis(50)).await;
-        }
-    };
-    timeout(SOON, tables_are_there).await?;
+    until("the tables are there", async || {
+        page.states("first-products") == ["APPLIED"]
+    })
+    .await;
     assert_eq!(page.states("shop-stream"), [""; 0]);
     nats.restart().await?;
     starting.line("6 newly applied", SOON).await?;

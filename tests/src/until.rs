@@ -1,0 +1,91 @@
+//! Waiting for a condition, with an end.
+
+use std::time::{Duration, Instant};
+
+use sqlx::{Database, Pool};
+
+/// Far longer than anything takes that is waited for.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How long a condition rests before it is asked for again.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// Returns once it is so. `what` is the condition, for whoever reads that it did not come true.
+///
+/// # Panics
+/// If it is not so within a minute.
+pub async fn until<A: Future<Output = bool>>(what: &str, is_so: impl FnMut() -> A) {
+    until_every(PAUSE, what, is_so).await;
+}
+
+/// The same for what must not be asked for all the time.
+///
+/// # Panics
+/// If it is not so within a minute.
+pub async fn until_every<A: Future<Output = bool>>(
+    pause: Duration,
+    what: &str,
+    mut is_so: impl FnMut() -> A,
+) {
+    let began = Instant::now();
+    while !is_so().await {
+        check(began, PATIENCE, what);
+        tokio::time::sleep(pause).await;
+    }
+}
+
+/// The same for a test that is not async.
+///
+/// # Panics
+/// If it is not so within a minute.
+pub fn block_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !is_so() {
+        check(began, PATIENCE, what);
+        std::thread::sleep(PAUSE);
+    }
+}
+
+fn check(began: Instant, patience: Duration, what: &str) {
+    assert!(began.elapsed() < patience, "waited in vain until {what}");
+}
+
+/// Returns once the pool has a connection that nobody uses: the driver looks after one that it was given
+/// back, and then it is idle.
+///
+/// # Panics
+/// If there is none within a minute.
+pub async fn until_idle<D: Database>(pool: &Pool<D>) {
+    until("a connection of the pool is idle", async || {
+        pool.num_idle() > 0
+    })
+    .await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn it_is_asked_again_until_it_is_so() {
+        let mut asked = 0;
+        block_until("it was asked three times", || {
+            asked += 1;
+            asked == 3
+        });
+        assert_eq!(asked, 3);
+        let asked = std::cell::Cell::new(0);
+        until("it was asked three times", async || {
+            asked.set(asked.get() + 1);
+            asked.get() == 3
+        })
+        .await;
+        assert_eq!(asked.get(), 3);
+    }
+
+    #[test]
+    #[should_panic = "waited in vain until it is so"]
+    fn what_did_not_come_true_is_said() {
+        check(Instant::now(), Duration::ZERO, "it is so");
+    }
+}
