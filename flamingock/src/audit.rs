@@ -1,14 +1,17 @@
-//! The audit: what is recorded of every attempt, and the traits of the stores that record it.
+//! The audit: what is recorded of every attempt, and the [traits](AuditStore) of the stores that record it.
+
+mod store;
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use serde::{Serialize, Serializer};
 
+pub use self::store::{
+    AuditStore, Claim, Filter, LeaseKeeper, LockStore, Store, StoreError, StoreErrorKind,
+};
 pub use crate::chain::ErrorChain;
-use crate::change::BoxError;
 
 /// A word that is written to the audit; what a newer version wrote is kept as it is.
 macro_rules! words {
@@ -279,148 +282,6 @@ impl Snapshot {
         let unfinished = matches!(newest.state, State::Started | State::Failed);
         let lock = self.lock.as_ref().filter(|lock| lock.held);
         unfinished && lock.is_some_and(|lock| lock.run_id == newest.run_id)
-    }
-}
-
-/// What is asked of the lock.
-#[derive(Clone, Debug)]
-pub struct Claim {
-    /// The service.
-    pub service: String,
-    /// The random id of the run.
-    pub run_id: String,
-    /// Who asks, for people.
-    pub owner: String,
-    /// How long the possession lasts unless it is renewed.
-    pub lease: Duration,
-    /// Take it from a living owner.
-    pub force: bool,
-}
-
-/// Which entries to read.
-#[derive(Clone, Debug, Default)]
-pub struct Filter {
-    /// Only this change.
-    pub change_id: Option<String>,
-    /// Only this state.
-    pub state: Option<State>,
-    /// Only this run.
-    pub run_id: Option<String>,
-    /// Only entries whose attempt began at or after this time: RFC 3339 in UTC.
-    pub since: Option<String>,
-    /// Only the newest entry of each change, and the newest of those about no change.
-    pub newest_only: bool,
-}
-
-/// Where entries are kept.
-#[async_trait]
-pub trait AuditStore: fmt::Debug + Send + Sync {
-    /// What a start needs to know. Reads only.
-    async fn snapshot(&self, service: &str, digest: &str) -> Result<Snapshot, StoreError>;
-
-    /// The statements that create what a service needs, for people who apply them by hand; none
-    /// where nothing is to be created.
-    fn schema(&self, service: &str) -> Option<String>;
-
-    /// Creates what is missing; safe for many at once.
-    async fn create(&self, service: &str) -> Result<(), StoreError>;
-
-    /// Makes the lock of a service known that was never seen, in tables that are there.
-    async fn register(&self, service: &str) -> Result<(), StoreError>;
-
-    /// Appends entries, durably, only while the possession is the newest one
-    /// ([`StoreErrorKind::Refused`] otherwise). Answers the place of the first.
-    async fn append(
-        &self,
-        possession: &Possession,
-        entries: &[NewEntry],
-    ) -> Result<i64, StoreError>;
-
-    /// The entries that match, oldest first.
-    async fn history(&self, service: &str, filter: &Filter) -> Result<Vec<Entry>, StoreError>;
-
-    /// The services that have an entry or have had a lock, by name. Reads only.
-    async fn services(&self) -> Result<Vec<String>, StoreError>;
-}
-
-/// What keeps a possession alive.
-#[async_trait]
-pub trait LeaseKeeper: fmt::Debug + Send + Sync {
-    /// Moves the end of the lease. False: the possession is another's.
-    async fn renew(
-        &self,
-        possession: &Possession,
-        lease: Duration,
-        activity: Option<&str>,
-    ) -> Result<bool, StoreError>;
-}
-
-/// Where possession is kept.
-#[async_trait]
-pub trait LockStore: LeaseKeeper {
-    /// Takes the lock if its lease is over. Never waits for another owner.
-    async fn acquire(&self, claim: &Claim) -> Result<Option<Possession>, StoreError>;
-
-    /// Gives the lock back, with the pipeline's digest if all of it is applied.
-    async fn release(
-        &self,
-        possession: &Possession,
-        digest: Option<&str>,
-    ) -> Result<(), StoreError>;
-
-    /// What the thread that renews the lease uses, with a connection of its own. None: the lease
-    /// ends with the process.
-    fn keeper(&self) -> Option<Box<dyn LeaseKeeper>>;
-}
-
-/// A store for both.
-pub trait Store: AuditStore + LockStore {}
-
-impl<T: AuditStore + LockStore> Store for T {}
-
-/// What a failure of a store means for the run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum StoreErrorKind {
-    /// The tables are not there.
-    MissingTable,
-    /// The possession has moved: the database refused the row.
-    Refused,
-    /// The user of the database may not do this.
-    Denied,
-    /// The database could not be reached, or the connection was lost.
-    Disconnected,
-    /// Somebody else writes, and keeps everybody from writing; it is worth trying again.
-    Busy,
-    /// It lost against a concurrent transaction; it is worth trying again.
-    Conflict,
-    /// Anything else.
-    Other,
-}
-
-/// A store that could not do what it was asked.
-#[derive(Debug, thiserror::Error)]
-#[error("{action}")]
-pub struct StoreError {
-    /// What it means for the run.
-    pub kind: StoreErrorKind,
-    action: &'static str,
-    #[source]
-    source: BoxError,
-}
-
-impl StoreError {
-    /// `action` says what could not be done, as in "could not read the audit".
-    pub fn new(
-        kind: StoreErrorKind,
-        action: &'static str,
-        source: impl Into<BoxError>,
-    ) -> StoreError {
-        StoreError {
-            kind,
-            action,
-            source: source.into(),
-        }
     }
 }
 

@@ -1,10 +1,15 @@
 //! A change: what the macros make of an annotated function.
 
+mod link;
+mod output;
+
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
+pub use self::link::{Change, HasRollback, HasVerify, Link, Unlinked};
+pub use self::output::{ChangeOutput, VerifyOutput, erase_change, erase_verify};
 use crate::argument::{Inputs, Need, Outlives, connections};
 use crate::script::Script;
 use crate::steps::Step;
@@ -262,120 +267,6 @@ impl Definition {
         names.extend(self.verify.map(Body::secrets).unwrap_or_default());
         names
     }
-}
-
-/// Implemented by `#[change]` for a hidden type of the function's name.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` is not a change",
-    label = "not a function with `#[change(..)]`",
-    note = "name the function that carries `#[change(id = \"..\", order = \"..\")]`"
-)]
-pub trait Change {
-    /// What the attribute and the function say.
-    const DEFINITION: &'static Definition;
-}
-
-/// Implemented by `#[rollback(change)]` for the change's hidden type.
-pub trait HasRollback: Change {
-    /// The rollback's function.
-    const BODY: &'static Body<()>;
-}
-
-/// Implemented by `#[verify(change)]` for the change's hidden type.
-pub trait HasVerify: Change {
-    /// The probe's function.
-    const BODY: &'static Body<bool>;
-}
-
-/// Finds a change's companions at compile time: an inherent constant, which exists only where there
-/// is a companion, wins over the trait's.
-#[derive(Debug)]
-pub struct Link<T>(std::marker::PhantomData<T>);
-
-impl<T: HasRollback> Link<T> {
-    /// The rollback of a change that has one.
-    pub const ROLLBACK: Option<&'static Body<()>> = Some(<T as HasRollback>::BODY);
-}
-
-impl<T: HasVerify> Link<T> {
-    /// The probe of a change that has one.
-    pub const VERIFY: Option<&'static Body<bool>> = Some(<T as HasVerify>::BODY);
-}
-
-/// What [`Link`] says of a change without the companion.
-pub trait Unlinked {
-    /// No rollback.
-    const ROLLBACK: Option<&'static Body<()>> = None;
-    /// No probe.
-    const VERIFY: Option<&'static Body<bool>> = None;
-}
-
-impl<T> Unlinked for Link<T> {}
-
-/// What a change or a rollback may return.
-#[diagnostic::on_unimplemented(
-    message = "a change cannot return `{Self}`",
-    label = "not `()` and not a `Result<(), E>`",
-    note = "return `()` or `Result<(), E>`, where `E` is an error that is `Send + Sync + 'static`, for example `Result<(), sqlx::Error>` or `Result<(), flamingock::BoxError>`"
-)]
-pub trait ChangeOutput {
-    /// The outcome, with its error boxed.
-    #[expect(clippy::missing_errors_doc, reason = "the function's own error")]
-    fn into_outcome(self) -> Result<(), BoxError>;
-}
-
-impl ChangeOutput for () {
-    fn into_outcome(self) -> Result<(), BoxError> {
-        Ok(())
-    }
-}
-
-// Without this the compiler would explain what `BoxError` can be made from, at length.
-#[diagnostic::do_not_recommend]
-impl<E: Into<BoxError>> ChangeOutput for Result<(), E> {
-    fn into_outcome(self) -> Result<(), BoxError> {
-        self.map_err(Into::into)
-    }
-}
-
-/// What a probe may return.
-#[diagnostic::on_unimplemented(
-    message = "a verify function cannot return `{Self}`",
-    label = "not `bool` and not a `Result<bool, E>`",
-    note = "return `bool` or `Result<bool, E>`: true when the change's effect is there"
-)]
-pub trait VerifyOutput {
-    /// The answer, with its error boxed.
-    #[expect(clippy::missing_errors_doc, reason = "the function's own error")]
-    fn into_answer(self) -> Result<bool, BoxError>;
-}
-
-impl VerifyOutput for bool {
-    fn into_answer(self) -> Result<bool, BoxError> {
-        Ok(self)
-    }
-}
-
-#[diagnostic::do_not_recommend]
-impl<E: Into<BoxError>> VerifyOutput for Result<bool, E> {
-    fn into_answer(self) -> Result<bool, BoxError> {
-        self.map_err(Into::into)
-    }
-}
-
-/// Erases what a change or a rollback returns.
-///
-/// It is given a box, and so compiled once for each type that changes return: compiled once for each
-/// change, it would cost as much as the change itself. The optimizer would copy it there.
-#[inline(never)]
-pub fn erase_change<'a, T: ChangeOutput + 'a>(future: BoxFuture<'a, T>) -> Answer<'a, ()> {
-    Box::pin(async move { future.await.into_outcome() })
-}
-
-/// Erases what a probe returns.
-#[inline(never)]
-pub fn erase_verify<'a, T: VerifyOutput + 'a>(future: BoxFuture<'a, T>) -> Answer<'a, bool> {
-    Box::pin(async move { future.await.into_answer() })
 }
 
 /// The author of a change that names none: the package, or the crate where no package is known.

@@ -220,12 +220,14 @@ pub mod listener;
 mod lock;
 mod manifest;
 mod memory;
+mod mode;
 mod operate;
 mod order;
 #[cfg(feature = "otel")]
 pub mod otel;
 mod pipeline;
 mod plan;
+mod policy;
 mod preflight;
 mod probe;
 mod readiness;
@@ -233,6 +235,7 @@ mod recording;
 mod registry;
 mod release;
 mod report;
+mod run;
 mod runner;
 mod script;
 #[cfg_attr(
@@ -241,6 +244,7 @@ mod script;
 )]
 mod secrets;
 mod services;
+mod settings;
 #[cfg(feature = "_sqlx")]
 mod sql;
 #[cfg(feature = "_sqlx")]

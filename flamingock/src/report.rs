@@ -1,5 +1,7 @@
 //! The report: what a run found and did, change by change.
 
+mod text;
+
 use std::fmt;
 use std::time::Duration;
 
@@ -303,99 +305,6 @@ impl Report {
             *counts.of(change.outcome) += 1;
         }
         counts
-    }
-}
-
-impl fmt::Display for Report {
-    /// One line for a run that had nothing to do; else a line a change that is worth one.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut counts = self.counts();
-        write!(f, "{}: ", self.service)?;
-        if counts.total == 0 {
-            f.write_str("nothing to do")?;
-        } else if self.is_up_to_date() {
-            write!(
-                f,
-                "up to date, {} change(s) applied",
-                counts.already_applied
-            )?;
-            if counts.filtered > 0 {
-                write!(f, ", {} filtered", counts.filtered)?;
-            }
-        } else {
-            let said: Vec<String> = Outcome::ALL
-                .iter()
-                .filter_map(|outcome| match *counts.of(*outcome) {
-                    0 => None,
-                    count => Some(format!("{count} {outcome}")),
-                })
-                .collect();
-            write!(f, "{}", said.join(", "))?;
-            write!(f, " in {}", short(self.duration))?;
-        }
-        for stage in &self.stages {
-            for change in &stage.changes {
-                write_change(f, stage, change)?;
-            }
-        }
-        for (name, description) in self.described() {
-            write!(f, "\n  target {name}: {description}")?;
-        }
-        for missing in &self.missing {
-            write!(
-                f,
-                "\n  applied, but not in this binary: {} {}",
-                missing.order, missing.id
-            )?;
-        }
-        for warning in &self.warnings {
-            write!(f, "\n  warning: {warning}")?;
-        }
-        Ok(())
-    }
-}
-
-fn write_change(
-    f: &mut fmt::Formatter<'_>,
-    stage: &StageReport,
-    change: &ChangeReport,
-) -> fmt::Result {
-    if change.is_silent() {
-        return Ok(());
-    }
-    write!(f, "\n  {:<15} ", change.outcome)?;
-    if stage.name != crate::target::DEFAULT {
-        write!(f, "{}/", stage.name)?;
-    }
-    write!(f, "{} {}", change.order, change.id)?;
-    if let Some(duration) = change.duration {
-        write!(f, " ({})", short(duration))?;
-    }
-    if let Some(issue) = &change.issue {
-        write!(f, "\n{:18}{issue}", "")?;
-    }
-    if let Some(error) = &change.error {
-        write!(f, "\n{:18}{error}", "")?;
-        if change.target != crate::target::DEFAULT {
-            write!(f, " [target {}]", change.target)?;
-        }
-        write!(f, "\n{:18}at {}", "", change.location)?;
-    }
-    for note in &change.notes {
-        write!(f, "\n{:18}note: {note}", "")?;
-    }
-    Ok(())
-}
-
-/// A duration with as many digits as people read.
-fn short(duration: Duration) -> String {
-    let seconds = duration.as_secs_f64();
-    if seconds >= 10.0 {
-        format!("{seconds:.0} s")
-    } else if seconds >= 1.0 {
-        format!("{seconds:.1} s")
-    } else {
-        format!("{:.0} ms", seconds * 1000.0)
     }
 }
 

@@ -2,160 +2,28 @@
 
 use std::fmt;
 use std::future::Future;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
-use crate::adopt::Adoption;
-use crate::argument::Values;
-use crate::call::Signals;
 use crate::change::{BoxFuture, Definition};
 use crate::engine::{self, Request};
 use crate::error::Error;
 use crate::files::EmbeddedFolder;
-use crate::listener::{LISTENER_TIMEOUT, Listener};
+use crate::listener::Listener;
 use crate::lock::{LockOptions, OnLockTimeout};
-use crate::pipeline::{Problem, Stage};
-use crate::report::Report;
-use crate::secrets::{Environment, SecretResolver};
-use crate::storage::{IntoStorage, OpenStorage};
+pub use crate::mode::Mode;
+use crate::pipeline::Stage;
+pub use crate::policy::{Policy, Rule};
+pub use crate::run::Run;
+#[cfg(feature = "templates")]
+use crate::secrets::SecretResolver;
+pub(crate) use crate::settings::Settings;
+use crate::storage::IntoStorage;
 use crate::tables::Tables;
-use crate::target::{DEFAULT, TargetSystem};
+use crate::target::TargetSystem;
 #[cfg(feature = "templates")]
 use crate::template::Template;
 use crate::undo::UndoTarget;
-
-/// What to do about something that does not stop a run by itself.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Rule {
-    /// Nothing: it is not even noted.
-    Allow,
-    /// Note it in plan, report and log.
-    #[default]
-    Warn,
-    /// Refuse to run.
-    Deny,
-}
-
-impl Rule {
-    fn as_str(self) -> &'static str {
-        match self {
-            Rule::Allow => "allow",
-            Rule::Warn => "warn",
-            Rule::Deny => "deny",
-        }
-    }
-}
-
-/// What to do about changes that do not fit the audit.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Policy {
-    /// A change was edited after it was applied.
-    pub drift: Rule,
-    /// A change is applied, but not in this binary.
-    pub missing: Rule,
-    /// A new change has an order below one that is applied.
-    pub out_of_order: Rule,
-}
-
-impl Policy {
-    pub(crate) fn text(self) -> String {
-        format!(
-            "{} {} {}",
-            self.drift.as_str(),
-            self.missing.as_str(),
-            self.out_of_order.as_str()
-        )
-    }
-}
-
-/// What a run is for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Mode {
-    /// Apply what is pending.
-    #[default]
-    Apply,
-    /// Succeed only if nothing is pending; write nothing.
-    Check,
-    /// Report what would run; write nothing.
-    Plan,
-    /// Touch nothing, not even the database.
-    Off,
-}
-
-/// The variable that sets the mode where the code does not.
-const MODE_VARIABLE: &str = "FLAMINGOCK_MODE";
-
-impl Mode {
-    fn from_environment() -> Result<Mode, Problem> {
-        let Some(value) = std::env::var_os(MODE_VARIABLE) else {
-            return Ok(Mode::Apply);
-        };
-        let value = value.to_string_lossy();
-        match &*value {
-            // A variable that a template has left empty is one that is not set.
-            "" | "apply" => Ok(Mode::Apply),
-            "check" => Ok(Mode::Check),
-            "plan" => Ok(Mode::Plan),
-            "off" => Ok(Mode::Off),
-            _ => Err(Problem::general(format!(
-                "{MODE_VARIABLE}={value}: use apply, check, plan or off"
-            ))),
-        }
-    }
-}
-
-/// Everything that was said of a run.
-pub(crate) struct Settings {
-    pub(crate) storage: Box<dyn OpenStorage>,
-    pub(crate) service: String,
-    pub(crate) independent: bool,
-    pub(crate) targets: Vec<TargetSystem>,
-    pub(crate) values: Values,
-    pub(crate) stages: Vec<Stage>,
-    pub(crate) parallel_stages: usize,
-    pub(crate) changes: Option<Vec<&'static Definition>>,
-    pub(crate) folders: Vec<&'static EmbeddedFolder>,
-    #[cfg(feature = "templates")]
-    pub(crate) templates: Vec<&'static Template>,
-    pub(crate) secrets: Arc<dyn SecretResolver>,
-    pub(crate) lock: LockOptions,
-    pub(crate) on_lock_timeout: OnLockTimeout,
-    pub(crate) tables: Tables,
-    pub(crate) create_tables: bool,
-    pub(crate) tags: Vec<String>,
-    pub(crate) policy: Policy,
-    pub(crate) mode: Option<Mode>,
-    pub(crate) metadata: serde_json::Map<String, serde_json::Value>,
-    pub(crate) app_version: Option<String>,
-    pub(crate) manifest: Option<String>,
-    pub(crate) adopt_verified: bool,
-    pub(crate) adoptions: Vec<Adoption>,
-    pub(crate) listeners: Vec<Arc<dyn Listener>>,
-    pub(crate) listener_timeout: Duration,
-}
-
-impl Settings {
-    /// What the run is for: the code, else the environment.
-    pub(crate) fn mode(&self) -> Result<Mode, Problem> {
-        self.mode.map_or_else(Mode::from_environment, Ok)
-    }
-
-    /// Whether the runner's tags select a change. A change without tags always runs; one with tags
-    /// runs if the runner has one of them and none that is excluded.
-    pub(crate) fn selects(&self, change: &Definition) -> bool {
-        let has = |tag: &str| change.tags.contains(&tag);
-        let excluded = self
-            .tags
-            .iter()
-            .filter_map(|tag| tag.strip_prefix('!'))
-            .any(has);
-        let mut wanted = self.tags.iter().filter(|tag| !tag.starts_with('!'));
-        !excluded && (change.tags.is_empty() || wanted.any(|tag| has(tag)))
-    }
-}
 
 /// A run of the application's changes, spelled out: `Runner::new(&pool)`, setters, `run().await`.
 ///
@@ -208,34 +76,7 @@ impl Runner {
     /// "default".
     pub fn new(storage: impl IntoStorage) -> Runner {
         Runner {
-            settings: Settings {
-                storage: storage.into_storage(),
-                service: DEFAULT.to_owned(),
-                independent: false,
-                targets: Vec::new(),
-                values: Values::default(),
-                stages: Vec::new(),
-                parallel_stages: 1,
-                changes: None,
-                folders: Vec::new(),
-                #[cfg(feature = "templates")]
-                templates: Vec::new(),
-                secrets: Arc::new(Environment),
-                lock: LockOptions::default(),
-                on_lock_timeout: OnLockTimeout::default(),
-                tables: Tables::default(),
-                create_tables: true,
-                tags: Vec::new(),
-                policy: Policy::default(),
-                mode: None,
-                metadata: serde_json::Map::new(),
-                app_version: None,
-                manifest: None,
-                adopt_verified: false,
-                adoptions: Vec::new(),
-                listeners: Vec::new(),
-                listener_timeout: LISTENER_TIMEOUT,
-            },
+            settings: Settings::new(storage.into_storage()),
             cancel: Mutex::new(None),
         }
     }
@@ -484,11 +325,7 @@ impl Runner {
     /// # Errors
     /// See [`Error`]: each variant says what was left behind.
     pub fn run(self) -> Run {
-        Run(Box::pin(supervise(
-            self.settings,
-            Request::Run,
-            taken(self.cancel),
-        )))
+        self.request(Request::Run)
     }
 
     /// Takes applied changes back through their `#[rollback]` functions, last first, under the lock
@@ -501,74 +338,12 @@ impl Runner {
     /// not in the pipeline. [`Error::ChangesFailed`] if a rollback failed: what was undone before it
     /// stays so; one whose failure the database undid is still applied, any other is an issue.
     pub fn undo(self, target: UndoTarget) -> Run {
-        Run(Box::pin(supervise(
-            self.settings,
-            Request::Undo(target),
-            taken(self.cancel),
-        )))
+        self.request(Request::Undo(target))
     }
-}
 
-/// A run: await it.
-#[must_use = "a run does nothing until it is awaited"]
-pub struct Run(BoxFuture<'static, Result<Report, Error>>);
-
-impl fmt::Debug for Run {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Run")
-    }
-}
-
-impl Future for Run {
-    type Output = Result<Report, Error>;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut TaskContext<'_>) -> Poll<Self::Output> {
-        self.0.as_mut().poll(context)
-    }
-}
-
-fn taken(cancel: Mutex<Option<BoxFuture<'static, ()>>>) -> Option<BoxFuture<'static, ()>> {
-    cancel.into_inner().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Asks the run to stop when it is dropped.
-struct AskOnDrop(Signals);
-
-impl Drop for AskOnDrop {
-    fn drop(&mut self) {
-        self.0.ask();
-    }
-}
-
-/// The engine works in a task of its own: whoever drops the run must not drop a statement of ours
-/// that is on its way.
-async fn supervise(
-    settings: Settings,
-    request: Request,
-    cancel: Option<BoxFuture<'static, ()>>,
-) -> Result<Report, Error> {
-    let signals = Signals::new();
-    let _asks = AskOnDrop(signals.clone());
-    let mut engine = tokio::spawn(engine::serve(settings, request, signals.clone()));
-    let asked = async {
-        match cancel {
-            Some(cancel) => cancel.await,
-            None => std::future::pending().await,
-        }
-    };
-    let joined = tokio::select! {
-        joined = &mut engine => joined,
-        () = asked => {
-            signals.ask();
-            engine.await
-        }
-    };
-    match joined {
-        Ok(result) => result,
-        Err(error) => match error.try_into_panic() {
-            Ok(payload) => std::panic::resume_unwind(payload),
-            // The runtime shuts down and polls nobody any more.
-            Err(_) => std::future::pending().await,
-        },
+    fn request(self, request: Request) -> Run {
+        let cancel = self.cancel.into_inner();
+        let cancel = cancel.unwrap_or_else(PoisonError::into_inner);
+        Run::of(self.settings, request, cancel)
     }
 }

@@ -1,0 +1,293 @@
+//! The table of decisions, row by row.
+
+use super::*;
+
+/// One row of the decision table: state, mode, origin, recovery, verify, decision.
+type Cell = (
+    &'static str,
+    &'static str,
+    &'static str,
+    Recovery,
+    bool,
+    Decision,
+);
+
+fn check(cells: &[Cell]) {
+    for (state, mode, origin, recovery, has_verify, expected) in cells {
+        let (state, mode, origin) = (
+            State::from(*state),
+            TransactionMode::from(*mode),
+            Origin::from(*origin),
+        );
+        let recorded = Recorded {
+            state: &state,
+            mode: &mode,
+            origin: &origin,
+            changed: true,
+        };
+        let code = Code {
+            recovery: *recovery,
+            has_verify: *has_verify,
+            repeat: Repeat::Once,
+        };
+        assert_eq!(
+            decide(Some(&recorded), code),
+            *expected,
+            "{recorded:?} {code:?}"
+        );
+    }
+}
+
+use Recovery::{Manual, Retry};
+
+#[test]
+fn nothing_recorded_applies() {
+    for (recovery, has_verify) in [(Manual, false), (Manual, true), (Retry, false)] {
+        assert_eq!(
+            decide(
+                None,
+                Code {
+                    recovery,
+                    has_verify,
+                    repeat: Repeat::OnChange,
+                }
+            ),
+            Decision::Apply
+        );
+    }
+}
+
+#[test]
+fn what_repeats_is_applied_again_only_when_it_has_changed() {
+    for (state, repeat, changed, expected) in [
+        (State::Applied, Repeat::OnChange, true, Decision::Again),
+        (
+            State::MarkedApplied,
+            Repeat::OnChange,
+            true,
+            Decision::Again,
+        ),
+        (State::Applied, Repeat::OnChange, false, Decision::Skip),
+        (State::Applied, Repeat::Once, true, Decision::Skip),
+        (State::RolledBack, Repeat::OnChange, false, Decision::Apply),
+        (State::Failed, Repeat::OnChange, true, Decision::Apply),
+    ] {
+        let recorded = Recorded {
+            state: &state,
+            mode: &TransactionMode::Shared,
+            origin: &Origin::Run,
+            changed,
+        };
+        let code = Code {
+            recovery: Manual,
+            has_verify: false,
+            repeat,
+        };
+        assert_eq!(
+            decide(Some(&recorded), code),
+            expected,
+            "{recorded:?} {code:?}"
+        );
+    }
+}
+
+#[test]
+fn a_probe_does_not_settle_what_repeats() {
+    for (recovery, expected) in [
+        (Manual, Decision::Issue(Cause::Interrupted)),
+        (Retry, Decision::Apply),
+    ] {
+        let recorded = Recorded {
+            state: &State::Started,
+            mode: &TransactionMode::None,
+            origin: &Origin::Run,
+            changed: false,
+        };
+        let code = Code {
+            recovery,
+            has_verify: true,
+            repeat: Repeat::OnChange,
+        };
+        assert_eq!(decide(Some(&recorded), code), expected);
+    }
+}
+
+#[test]
+fn what_is_settled_does_not_depend_on_how_it_ran() {
+    for mode in ["none", "shared", "separate", "odd"] {
+        for recovery in [Manual, Retry] {
+            check(&[
+                ("ROLLED_BACK", mode, "run", recovery, false, Decision::Apply),
+                ("ROLLED_BACK", mode, "undo", recovery, true, Decision::Apply),
+                (
+                    "MANUAL_MARKED_AS_ROLLED_BACK",
+                    mode,
+                    "operator",
+                    recovery,
+                    false,
+                    Decision::Apply,
+                ),
+                ("APPLIED", mode, "run", recovery, false, Decision::Skip),
+                ("APPLIED", mode, "import", recovery, true, Decision::Skip),
+                (
+                    "MANUAL_MARKED_AS_APPLIED",
+                    mode,
+                    "operator",
+                    recovery,
+                    false,
+                    Decision::Skip,
+                ),
+            ]);
+        }
+    }
+}
+
+#[test]
+fn started_is_resolved_verified_or_an_issue() {
+    let verify = Decision::Verify(WhenAbsent::Apply);
+    for mode in ["none", "shared"] {
+        check(&[
+            (
+                "STARTED",
+                mode,
+                "run",
+                Manual,
+                false,
+                Decision::Issue(Cause::Interrupted),
+            ),
+            ("STARTED", mode, "run", Manual, true, verify.clone()),
+            ("STARTED", mode, "run", Retry, false, Decision::Apply),
+            ("STARTED", mode, "run", Retry, true, verify.clone()),
+        ]);
+    }
+    for (recovery, has_verify) in [(Manual, false), (Manual, true), (Retry, false)] {
+        check(&[(
+            "STARTED",
+            "separate",
+            "run",
+            recovery,
+            has_verify,
+            Decision::Resolve,
+        )]);
+    }
+}
+
+#[test]
+fn failed_depends_on_the_recorded_mode() {
+    for mode in ["shared", "separate"] {
+        for recovery in [Manual, Retry] {
+            check(&[("FAILED", mode, "run", recovery, false, Decision::Apply)]);
+        }
+    }
+    check(&[
+        (
+            "FAILED",
+            "none",
+            "run",
+            Manual,
+            false,
+            Decision::Issue(Cause::Failed),
+        ),
+        (
+            "FAILED",
+            "none",
+            "run",
+            Manual,
+            true,
+            Decision::Issue(Cause::Failed),
+        ),
+        ("FAILED", "none", "run", Retry, false, Decision::Apply),
+    ]);
+}
+
+#[test]
+fn a_failed_rollback_needs_a_person_unless_retry() {
+    for mode in ["none", "shared", "separate"] {
+        check(&[
+            (
+                "ROLLBACK_FAILED",
+                mode,
+                "run",
+                Manual,
+                true,
+                Decision::Issue(Cause::RollbackFailed),
+            ),
+            (
+                "ROLLBACK_FAILED",
+                mode,
+                "run",
+                Retry,
+                false,
+                Decision::Apply,
+            ),
+        ]);
+    }
+}
+
+#[test]
+fn an_undo_is_settled_and_never_applied() {
+    for mode in ["none", "shared", "separate"] {
+        for state in ["STARTED", "FAILED"] {
+            for recovery in [Manual, Retry] {
+                check(&[
+                    (
+                        state,
+                        mode,
+                        "undo",
+                        recovery,
+                        true,
+                        Decision::Verify(WhenAbsent::RolledBack),
+                    ),
+                    (
+                        state,
+                        mode,
+                        "undo",
+                        recovery,
+                        false,
+                        Decision::Issue(Cause::UndoInterrupted),
+                    ),
+                ]);
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_not_known_is_an_issue() {
+    for recovery in [Manual, Retry] {
+        check(&[
+            (
+                "PAUSED",
+                "none",
+                "run",
+                recovery,
+                true,
+                Decision::Issue(Cause::UnknownState),
+            ),
+            (
+                "STARTED",
+                "odd",
+                "run",
+                recovery,
+                true,
+                Decision::Issue(Cause::UnknownState),
+            ),
+            (
+                "FAILED",
+                "odd",
+                "run",
+                recovery,
+                false,
+                Decision::Issue(Cause::UnknownState),
+            ),
+            (
+                "ROLLBACK_FAILED",
+                "odd",
+                "run",
+                recovery,
+                false,
+                Decision::Issue(Cause::UnknownState),
+            ),
+        ]);
+    }
+}

@@ -1,0 +1,102 @@
+//! Everything that was said of a run.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::adopt::Adoption;
+use crate::argument::Values;
+use crate::change::Definition;
+use crate::files::EmbeddedFolder;
+use crate::listener::{LISTENER_TIMEOUT, Listener};
+use crate::lock::{LockOptions, OnLockTimeout};
+use crate::mode::Mode;
+use crate::pipeline::{Problem, Stage};
+use crate::policy::Policy;
+use crate::secrets::{Environment, SecretResolver};
+use crate::storage::OpenStorage;
+use crate::tables::Tables;
+use crate::target::{DEFAULT, TargetSystem};
+#[cfg(feature = "templates")]
+use crate::template::Template;
+
+/// Everything that was said of a run.
+pub(crate) struct Settings {
+    pub(crate) storage: Box<dyn OpenStorage>,
+    pub(crate) service: String,
+    pub(crate) independent: bool,
+    pub(crate) targets: Vec<TargetSystem>,
+    pub(crate) values: Values,
+    pub(crate) stages: Vec<Stage>,
+    pub(crate) parallel_stages: usize,
+    pub(crate) changes: Option<Vec<&'static Definition>>,
+    pub(crate) folders: Vec<&'static EmbeddedFolder>,
+    #[cfg(feature = "templates")]
+    pub(crate) templates: Vec<&'static Template>,
+    pub(crate) secrets: Arc<dyn SecretResolver>,
+    pub(crate) lock: LockOptions,
+    pub(crate) on_lock_timeout: OnLockTimeout,
+    pub(crate) tables: Tables,
+    pub(crate) create_tables: bool,
+    pub(crate) tags: Vec<String>,
+    pub(crate) policy: Policy,
+    pub(crate) mode: Option<Mode>,
+    pub(crate) metadata: serde_json::Map<String, serde_json::Value>,
+    pub(crate) app_version: Option<String>,
+    pub(crate) manifest: Option<String>,
+    pub(crate) adopt_verified: bool,
+    pub(crate) adoptions: Vec<Adoption>,
+    pub(crate) listeners: Vec<Arc<dyn Listener>>,
+    pub(crate) listener_timeout: Duration,
+}
+
+impl Settings {
+    /// Nothing was said but where the audit is kept.
+    pub(crate) fn new(storage: Box<dyn OpenStorage>) -> Settings {
+        Settings {
+            storage,
+            service: DEFAULT.to_owned(),
+            independent: false,
+            targets: Vec::new(),
+            values: Values::default(),
+            stages: Vec::new(),
+            parallel_stages: 1,
+            changes: None,
+            folders: Vec::new(),
+            #[cfg(feature = "templates")]
+            templates: Vec::new(),
+            secrets: Arc::new(Environment),
+            lock: LockOptions::default(),
+            on_lock_timeout: OnLockTimeout::default(),
+            tables: Tables::default(),
+            create_tables: true,
+            tags: Vec::new(),
+            policy: Policy::default(),
+            mode: None,
+            metadata: serde_json::Map::new(),
+            app_version: None,
+            manifest: None,
+            adopt_verified: false,
+            adoptions: Vec::new(),
+            listeners: Vec::new(),
+            listener_timeout: LISTENER_TIMEOUT,
+        }
+    }
+
+    /// What the run is for: the code, else the environment.
+    pub(crate) fn mode(&self) -> Result<Mode, Problem> {
+        self.mode.map_or_else(Mode::from_environment, Ok)
+    }
+
+    /// Whether the runner's tags select a change. A change without tags always runs; one with tags
+    /// runs if the runner has one of them and none that is excluded.
+    pub(crate) fn selects(&self, change: &Definition) -> bool {
+        let has = |tag: &str| change.tags.contains(&tag);
+        let excluded = self
+            .tags
+            .iter()
+            .filter_map(|tag| tag.strip_prefix('!'))
+            .any(has);
+        let mut wanted = self.tags.iter().filter(|tag| !tag.starts_with('!'));
+        !excluded && (change.tags.is_empty() || wanted.any(|tag| has(tag)))
+    }
+}
