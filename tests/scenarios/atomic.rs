@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use flamingock::{BoxError, Error, Outcome, Report, Runner, Stage, change, changes};
-use flamingock_tests::{Backend as _, audit, count, done, folder, query, try_execute, with_table};
+use flamingock_tests::{Backend as _, audit, count, done, query, try_execute, with_table};
 
 use super::{Backend, Connection};
 
@@ -13,7 +13,7 @@ use super::{Backend, Connection};
 struct Broken(AtomicBool);
 
 #[change(id = "first", order = "001", stage = "seed", detached)]
-async fn first(db: &mut Connection) -> Result<(), sqlx::Error> {
+pub(super) async fn first(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('first')")
         .await
         .map(drop)
@@ -29,7 +29,7 @@ async fn second(db: &mut Connection, broken: &Broken) -> Result<(), BoxError> {
 }
 
 #[change(id = "third", order = "003", stage = "seed", detached)]
-async fn third(db: &mut Connection) -> Result<(), sqlx::Error> {
+pub(super) async fn third(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('third')")
         .await
         .map(drop)
@@ -38,13 +38,13 @@ async fn third(db: &mut Connection) -> Result<(), sqlx::Error> {
 #[change(id = "behind", order = "001", stage = "behind", detached)]
 async fn behind() {}
 
-fn seed(runner: Runner) -> Runner {
+pub(super) fn seed(runner: Runner) -> Runner {
     runner
         .stage(Stage::new("seed").atomic())
         .stage(Stage::new("behind").after("seed"))
 }
 
-fn outcomes(report: &Report) -> Vec<Outcome> {
+pub(super) fn outcomes(report: &Report) -> Vec<Outcome> {
     report.changes().map(|change| change.outcome).collect()
 }
 
@@ -202,138 +202,6 @@ async fn a_panic_and_a_timeout_take_the_stage_back() {
 async fn hangs(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('hangs')").await?;
     std::future::pending().await
-}
-
-#[tokio::test]
-async fn files_and_code_share_the_transaction() {
-    let database = Backend::fresh().await;
-    let pool = with_table(&database, 1).await;
-    let header = "-- flamingock: stage=seed\n";
-    let good = format!(
-        "{header}INSERT INTO done VALUES ('file');\nINSERT INTO done VALUES ('file again');\n"
-    );
-    let bad =
-        format!("{header}INSERT INTO done VALUES ('bad');\n\nINSERT INTO nowhere VALUES (1);\n");
-    let more = format!("{header}INSERT INTO done VALUES ('more');\n");
-    let runner = |bad: &str| {
-        let files = folder(&[
-            ("0000__zero.sql", more.as_str()),
-            ("0002__good.sql", good.as_str()),
-            ("0004__bad.sql", bad),
-            ("0005__more.sql", more.as_str()),
-        ]);
-        seed(Runner::new(&pool))
-            .changes(changes![first, third])
-            .files(files)
-    };
-    let error = runner(&bad).run().await.unwrap_err();
-    assert!(
-        error
-            .to_string()
-            .contains("changes/0004__bad.sql:4: `INSERT INTO nowhere"),
-        "{error}"
-    );
-    let report = error.report().unwrap();
-    let back = Outcome::RolledBack;
-    assert_eq!(
-        outcomes(report),
-        [back, back, back, back, back, Outcome::Blocked],
-        "{report}"
-    );
-    assert_eq!(done(&pool).await, Vec::<String>::new());
-    let report = runner(&good).run().await.unwrap();
-    assert_eq!(report.counts().newly_applied, 6, "{report}");
-    let expected = [
-        "file",
-        "file",
-        "file again",
-        "file again",
-        "first",
-        "more",
-        "more",
-        "third",
-    ];
-    assert_eq!(done(&pool).await, expected);
-    let states = audit(&pool).await;
-    let applied = states
-        .iter()
-        .filter(|state| state.ends_with("APPLIED shared"));
-    assert_eq!(applied.count(), 6, "{states:?}");
-}
-
-#[tokio::test]
-async fn a_mistake_that_is_read_before_anything_runs_names_its_file() {
-    let database = Backend::fresh().await;
-    let pool = with_table(&database, 1).await;
-    let header = "-- flamingock: stage=seed\n";
-    let good = format!("{header}INSERT INTO done VALUES ('file')");
-    let bad = format!("{header}INSERT INTO done VALUES ('bad');\nINSERTS INTO done VALUES (1);\n");
-    let files = folder(&[
-        ("0001__one.sql", good.as_str()),
-        ("0002__two.sql", good.as_str()),
-        ("0003__bad.sql", bad.as_str()),
-    ]);
-    let error = seed(Runner::new(&pool))
-        .files(files)
-        .run()
-        .await
-        .unwrap_err();
-    assert!(
-        error.to_string().contains("changes/0003__bad.sql:3"),
-        "{error}"
-    );
-    assert_eq!(done(&pool).await, Vec::<String>::new());
-    let back = Outcome::RolledBack;
-    assert_eq!(outcomes(error.report().unwrap()), [back, back, back]);
-}
-
-#[tokio::test]
-async fn what_is_not_finished_is_the_mistake_of_its_own_file() {
-    let database = Backend::fresh().await;
-    let pool = with_table(&database, 1).await;
-    let header = "-- flamingock: stage=seed\n";
-    let good = format!("{header}INSERT INTO done VALUES ('file')");
-    let bad = format!("{header}INSERT INTO done VALUES ('1');\nINSERT INTO done VALUES ('2'");
-    let files = folder(&[
-        ("0001__one.sql", good.as_str()),
-        ("0002__bad.sql", bad.as_str()),
-        ("0003__three.sql", good.as_str()),
-    ]);
-    let error = seed(Runner::new(&pool))
-        .files(files)
-        .run()
-        .await
-        .unwrap_err();
-    assert!(
-        error
-            .to_string()
-            .contains("changes/0002__bad.sql:3: `INSERT INTO done VALUES ('2'` failed"),
-        "{error}"
-    );
-    let expected = [
-        "one 1 ROLLED_BACK shared",
-        "bad 1 FAILED shared",
-        "bad 1 ROLLED_BACK shared",
-    ];
-    assert_eq!(audit(&pool).await, expected);
-}
-
-#[tokio::test]
-async fn what_a_file_sets_on_its_connection_ends_with_its_stage() {
-    let database = Backend::fresh().await;
-    let pool = with_table(&database, 1).await;
-    let files = folder(&[
-        (
-            "0001__temporary.sql",
-            "-- flamingock: stage=seed\nCREATE TEMPORARY TABLE done (what VARCHAR(200))",
-        ),
-        (
-            "0001__next.sql",
-            "-- flamingock: stage=behind\nINSERT INTO done VALUES ('next')",
-        ),
-    ]);
-    seed(Runner::new(&pool)).files(files).run().await.unwrap();
-    assert_eq!(done(&pool).await, ["next"]);
 }
 
 #[change(id = "alone", order = "001", stage = "seed", detached)]

@@ -1,14 +1,13 @@
-//! Target systems: whether they are ready, and what is said of them.
+//! Target systems are waited for until they are ready.
 
 use std::future::pending;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use flamingock::audit::Filter;
 use flamingock::{
-    BoxError, Error, LockOptions, Outcome, Resolution, Runner, Stage, TargetSystem, UndoTarget,
-    change, changes, rollback, verify,
+    BoxError, Error, LockOptions, Outcome, Runner, Stage, TargetSystem, UndoTarget, change,
+    changes, rollback, verify,
 };
 use flamingock_tests::{
     Backend as _, Gate, Recorder, audit, done, execute, query, strings, until, with_table,
@@ -80,7 +79,7 @@ impl System {
     }
 }
 
-fn runner(pool: &Pool<Db>) -> Runner {
+pub(super) fn runner(pool: &Pool<Db>) -> Runner {
     Runner::new(pool).changes(changes![table, stream, after])
 }
 
@@ -382,90 +381,4 @@ async fn undo_and_verify_wait_for_a_system_too() {
     let undo = runner().target(late.target(LONG)).undo(UndoTarget::Last);
     assert_eq!(undo.await.unwrap().counts().rolled_back, 1);
     assert_eq!(late.asked(), 2);
-}
-
-#[tokio::test]
-async fn a_description_is_in_plan_report_and_audit() {
-    let database = Backend::fresh().await;
-    let pool = with_table(&database, 1).await;
-    let described = || {
-        let events = TargetSystem::new("events").description("the broker of the shop");
-        runner(&pool).metadata("deployment", "7").target(events)
-    };
-    let line = "\n  target events: the broker of the shop";
-    let plan = described().plan().await.unwrap();
-    assert!(plan.to_string().contains(line), "{plan}");
-    let names: Vec<_> = plan.targets.iter().map(|target| &*target.name).collect();
-    assert_eq!(names, ["default", "events"]);
-    assert_eq!(plan.targets[0].description, None);
-    // Once all is applied, nobody needs to be told.
-    let report = described().run().await.unwrap();
-    assert!(!report.to_string().contains("broker"), "{report}");
-    assert_eq!(report.targets, plan.targets);
-
-    let entries = described().audit(&Filter::default()).await.unwrap();
-    for entry in entries {
-        let metadata = entry.entry.origin_facts.metadata.clone().unwrap();
-        let metadata: serde_json::Value = serde_json::from_str(&metadata).unwrap();
-        let described = entry.entry.target == "events";
-        let expected = described.then_some("the broker of the shop");
-        assert_eq!(metadata["target_description"].as_str(), expected);
-        assert_eq!(metadata["deployment"], "7");
-    }
-}
-
-#[change(id = "breaks", order = "001", target = "events", detached)]
-async fn breaks() -> Result<(), BoxError> {
-    Err("no such stream".into())
-}
-
-#[tokio::test]
-async fn what_a_person_records_has_the_description_too() {
-    let database = Backend::fresh().await;
-    let pool = with_table(&database, 1).await;
-    let runner = || {
-        let events = TargetSystem::new("events").description("the broker of the shop");
-        Runner::new(&pool).changes(changes![breaks]).target(events)
-    };
-    runner().run().await.unwrap_err();
-    let resolver = runner();
-    let resolved = resolver.resolve("breaks", Resolution::Applied, "seen");
-    resolved.await.unwrap();
-    let entries = runner().audit(&Filter::default()).await.unwrap();
-    let newest = entries.last().unwrap();
-    let metadata = newest.entry.origin_facts.metadata.as_deref();
-    let expected = r#"{"target_description":"the broker of the shop"}"#;
-    assert_eq!(metadata, Some(expected));
-}
-
-#[tokio::test]
-async fn a_target_that_no_change_names_is_a_warning() {
-    let database = Backend::fresh().await;
-    let pool = with_table(&database, 1).await;
-    let warning = "the target system \"cache\" is given to the runner, but no change names it";
-    let runner = || {
-        runner(&pool)
-            .target(TargetSystem::new("events"))
-            .target(TargetSystem::new("cache"))
-    };
-    assert_eq!(runner().plan().await.unwrap().warnings, [warning]);
-    for _ in 0..2 {
-        let report = runner().run().await.unwrap();
-        assert_eq!(report.warnings, [warning]);
-        assert!(report.to_string().contains(warning), "{report}");
-    }
-}
-
-#[tokio::test]
-async fn the_error_of_a_change_names_its_target() {
-    let database = Backend::fresh().await;
-    let pool = with_table(&database, 1).await;
-    let runner = Runner::new(&pool).changes(changes![breaks]);
-    let error = runner
-        .target(TargetSystem::new("events"))
-        .run()
-        .await
-        .unwrap_err();
-    let text = error.to_string();
-    assert!(text.contains("no such stream [target events]"), "{text}");
 }

@@ -21,6 +21,7 @@ mod sqlite {
     use flamingock_tests::on::sqlite::*;
     mod listeners;
     mod targets;
+    mod targets_named;
 }
 
 #[path = "../scenarios"]
@@ -28,6 +29,7 @@ mod postgres {
     use flamingock_tests::on::postgres::*;
     mod listeners;
     mod targets;
+    mod targets_named;
 }
 
 #[path = "../scenarios"]
@@ -35,4 +37,5 @@ mod mariadb {
     use flamingock_tests::on::mariadb::*;
     mod listeners;
     mod targets;
+    mod targets_named;
 }

@@ -7,6 +7,7 @@
 mod sqlite {
     use flamingock_tests::on::sqlite::*;
     mod atomic;
+    mod atomic_files;
     mod atomic_text;
     mod parallel;
 }
@@ -15,6 +16,7 @@ mod sqlite {
 mod postgres {
     use flamingock_tests::on::postgres::*;
     mod atomic;
+    mod atomic_files;
     mod atomic_text;
     mod atomic_trips;
     mod parallel;
@@ -24,6 +26,7 @@ mod postgres {
 mod mariadb {
     use flamingock_tests::on::mariadb::*;
     mod atomic;
+    mod atomic_files;
     mod atomic_midway;
     mod atomic_text;
     mod atomic_trips;

@@ -1,0 +1,140 @@
+//! What the server and its modes make of texts.
+
+use super::*;
+
+#[change(id = "moves", order = "001", detached)]
+async fn moves(db: &mut MySqlConnection, calls: &AtomicUsize) -> Result<(), sqlx::Error> {
+    calls.fetch_add(1, Ordering::Relaxed);
+    query(
+        db,
+        "INSERT INTO done VALUES ('moves'); USE information_schema",
+    )
+    .await
+    .map(drop)
+}
+
+#[tokio::test]
+async fn a_change_that_moves_to_another_database_is_recorded_where_it_belongs() {
+    let (database, pool) = fresh().await;
+    let calls = std::sync::Arc::new(AtomicUsize::new(0));
+    let runner = |pool: &MySqlPool| {
+        Runner::new(pool)
+            .changes(changes![moves])
+            .provide_arc(calls.clone())
+    };
+    runner(&pool).run().await.unwrap();
+    let other = database.pool(1).await;
+    assert_eq!(entries(&other).await, ["STARTED|shared", "APPLIED|shared"]);
+    assert!(runner(&other).run().await.unwrap().is_up_to_date());
+    assert_eq!(calls.load(Ordering::Relaxed), 1);
+}
+
+/// A pool whose connections are in these modes.
+async fn in_mode(database: &TestDatabase<MariaDb>, mode: &'static str) -> MySqlPool {
+    let options = PoolOptions::new().max_connections(1);
+    let options = options.after_connect(move |connection, _| {
+        Box::pin(async move { query(connection, mode).await.map(drop) })
+    });
+    database.pool_with(options).await
+}
+
+/// Another way into the database of the change.
+#[derive(Debug)]
+struct Aside(MySqlPool);
+
+#[change(id = "robbed", order = "001", detached)]
+async fn robbed(db: &mut MySqlConnection, aside: &Aside) -> Result<(), sqlx::Error> {
+    query(db, "INSERT INTO done VALUES ('robbed')").await?;
+    execute(
+        &aside.0,
+        "UPDATE flamingock_lock SET token = token + 1, run_id = 'thief'",
+    )
+    .await;
+    Ok(())
+}
+
+/// Where nothing is strict, the server stores 0 for a NULL that it cannot store, if it is let.
+#[tokio::test]
+async fn a_server_that_is_not_strict_refuses_the_entry_of_a_lost_lease() {
+    let (database, other) = fresh().await;
+    let pool = in_mode(&database, "SET sql_mode = ''").await;
+    let runner = Runner::new(&pool)
+        .changes(changes![robbed])
+        .provide(Aside(other.clone()));
+    let error = runner.run().await.unwrap_err();
+    assert!(
+        matches!(error, flamingock::Error::LeaseLost { .. }),
+        "{error}"
+    );
+    assert_eq!(entries(&other).await, Vec::<String>::new());
+    assert_eq!(done(&other).await, Vec::<String>::new());
+}
+
+#[change(id = "it's \"odd\" \\ 🦩", order = "001", detached)]
+async fn odd(db: &mut MySqlConnection) -> Result<(), sqlx::Error> {
+    query(db, "INSERT INTO done VALUES ('odd')").await.map(drop)
+}
+
+#[tokio::test]
+async fn quoting_modes_change_no_text() {
+    for mode in [
+        "SET sql_mode = 'ANSI,NO_BACKSLASH_ESCAPES'",
+        "SET sql_mode = ''",
+    ] {
+        let (database, other) = fresh().await;
+        let pool = in_mode(&database, mode).await;
+        let runner = || {
+            Runner::new(&pool)
+                .changes(changes![odd])
+                .service("sé'r\\v\"ice")
+        };
+        runner().run().await.unwrap();
+        assert!(runner().run().await.unwrap().is_up_to_date());
+        let texts = strings(
+            &other,
+            "SELECT DISTINCT service, change_id FROM flamingock_audit",
+        )
+        .await;
+        assert_eq!(texts, ["sé'r\\v\"ice|it's \"odd\" \\ 🦩"], "{mode}");
+    }
+}
+
+#[tokio::test]
+async fn a_file_of_more_than_the_server_takes_leaves_nothing() {
+    let (_database, pool) = fresh().await;
+    // Its default is 16 MiB.
+    let long = "x".repeat(17 << 20);
+    let text = format!("INSERT INTO done VALUES ('1');\nSELECT '{long}';");
+    let error = Runner::new(&pool)
+        .files(script(&text))
+        .run()
+        .await
+        .unwrap_err();
+    let change = error.report().unwrap().changes().next().unwrap().clone();
+    assert_eq!(change.outcome, Outcome::RolledBack, "{error}");
+    assert_eq!(done(&pool).await, Vec::<String>::new());
+    // It says so, or it hangs up: then the attempt is on record.
+    let entries = audit(&pool).await;
+    let failed = ["script 1 FAILED shared", "script 1 ROLLED_BACK shared"];
+    assert!(entries.is_empty() || entries == failed, "{entries:?}");
+}
+
+/// As dumps do.
+#[tokio::test]
+async fn a_file_that_commits_with_autocommit_off_is_applied() {
+    for (end, kept) in [("COMMIT;", vec!["one"]), ("", Vec::new())] {
+        let (_database, pool) = fresh().await;
+        let text = format!(
+            "-- flamingock: transaction=false\nSET autocommit = 0;\nINSERT INTO done VALUES ('one');\n{end}"
+        );
+        let ended = Runner::new(&pool).files(script(&text)).run().await;
+        assert_eq!(ended.is_ok(), !end.is_empty(), "{ended:?}");
+        if let Err(error) = ended {
+            assert!(
+                error.to_string().contains("left a transaction open"),
+                "{error}"
+            );
+        }
+        assert_eq!(done(&pool).await, kept);
+    }
+}
