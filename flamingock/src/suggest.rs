@@ -1,4 +1,8 @@
 //! The near miss: what somebody probably meant by a key, an id or a name.
+//!
+//! `flamingock-macros` has the same two functions. A crate of macros can neither lend what it
+//! has nor borrow from the crate that needs it, and a published package has its own files only. A
+//! test holds them equal.
 
 /// The candidate closest to `word`, if it is close enough to be a slip of the finger.
 pub(crate) fn near_miss<'a>(word: &str, candidates: &[&'a str]) -> Option<&'a str> {
@@ -8,17 +12,6 @@ pub(crate) fn near_miss<'a>(word: &str, candidates: &[&'a str]) -> Option<&'a st
         .min()?;
     // A third of the letters may be wrong, or one of a very short word.
     (distance <= (word.chars().count() / 3).max(1)).then_some(best)
-}
-
-/// The question behind a sentence that says what is not there: `. Did you mean "create-users"?`, or
-/// nothing.
-pub(crate) fn did_you_mean<'a>(
-    word: &str,
-    candidates: impl IntoIterator<Item = &'a str>,
-) -> String {
-    let candidates: Vec<&str> = candidates.into_iter().collect();
-    near_miss(word, &candidates)
-        .map_or_else(String::new, |meant| format!(". Did you mean \"{meant}\"?"))
 }
 
 /// How many letters must be inserted, deleted, replaced or swapped with their neighbour.
@@ -41,6 +34,17 @@ fn distance(left: &str, right: &str) -> usize {
         before = std::mem::replace(&mut last, row);
     }
     last.last().copied().unwrap_or(left.len())
+}
+
+/// The question behind a sentence that says what is not there: `. Did you mean "create-users"?`, or
+/// nothing.
+pub(crate) fn did_you_mean<'a>(
+    word: &str,
+    candidates: impl IntoIterator<Item = &'a str>,
+) -> String {
+    let candidates: Vec<&str> = candidates.into_iter().collect();
+    near_miss(word, &candidates)
+        .map_or_else(String::new, |meant| format!(". Did you mean \"{meant}\"?"))
 }
 
 #[cfg(test)]

@@ -113,3 +113,19 @@ fn what_comes_with_the_default_build_is_what_the_page_lists() {
     assert_eq!(crates, listed, "write this: {}", crates.join(" "));
     assert!(!crates.iter().any(|name| name.starts_with("sqlx")));
 }
+
+/// Neither of the two crates can have them from the other.
+#[test]
+fn near_misses_are_the_same_for_attributes_and_for_files() {
+    let functions = |file: &str| -> String {
+        let (_, behind) = file.split_once("/// The candidate closest").unwrap();
+        let (functions, _) = behind.split_once("\n}\n\n/// How many").unwrap();
+        let (_, distance) = behind.split_once("/// How many").unwrap();
+        let (distance, _) = distance.split_once("\n}\n").unwrap();
+        format!("{functions}{distance}")
+    };
+    let of_files = functions(include_str!("../../flamingock/src/suggest.rs"));
+    let of_attributes = functions(include_str!("../../flamingock-macros/src/suggest.rs"));
+    assert_eq!(of_files, of_attributes);
+    assert!(of_files.contains("fn near_miss") && of_files.contains("fn distance"));
+}
