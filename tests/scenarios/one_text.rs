@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
-use flamingock::{Error, Note, Outcome, Runner, TargetSystem};
+use flamingock::{Error, Note, Outcome, Report, Runner, TargetSystem};
 use flamingock_tests::{
-    Backend as _, Proxy, audit, count, done, execute, folder, query, script, strings, until,
-    until_every, with_table,
+    Backend as _, Proxy, TestDatabase, audit, count, done, execute, folder, query, script, strings,
+    until, until_every, with_table,
 };
 
 use sqlx::Pool;
@@ -40,101 +40,91 @@ async fn until_counted(pool: &Pool<Db>, counts: &str) {
 /// A commit in a text of its own, as it is on MariaDB's wire.
 const COMMIT_ALONE: &str = "\u{3}COMMIT";
 
+/// A file for one of two databases, which reaches that one through a proxy. The audit is in "default".
+struct OnItsWay {
+    _databases: [TestDatabase<Backend>; 2],
+    proxy: Proxy,
+    /// Through the proxy, where the file goes.
+    through: Pool<Db>,
+    /// Directly.
+    audited: Pool<Db>,
+    other: Pool<Db>,
+    to_the_audit: bool,
+    text: String,
+}
+
+impl OnItsWay {
+    async fn to(target: &str) -> OnItsWay {
+        let databases = [Backend::fresh().await, Backend::fresh().await];
+        let [audited, other] = &databases;
+        let to_the_audit = target == "default";
+        let url = &if to_the_audit { audited } else { other }.url;
+        let proxy = Proxy::in_front_of(url).unwrap();
+        let options = sqlx::pool::PoolOptions::<Db>::new().max_connections(2);
+        let through = options.connect(&proxy.url(url)).await.unwrap();
+        OnItsWay {
+            proxy,
+            through,
+            audited: with_table(audited, 1).await,
+            other: with_table(other, 1).await,
+            to_the_audit,
+            text: format!("-- flamingock: target={target}\nINSERT INTO done VALUES ('unique one')"),
+            _databases: databases,
+        }
+    }
+
+    async fn run(&self) -> Result<Report, Error> {
+        let (audited, other) = match self.to_the_audit {
+            true => (&self.through, &self.other),
+            false => (&self.audited, &self.through),
+        };
+        let runner = Runner::new(audited).target(TargetSystem::sqlx("other", other));
+        let run = runner.files(script(&self.text)).run();
+        tokio::time::timeout(LONG, run).await.unwrap()
+    }
+
+    /// What the file has done.
+    async fn done(&self) -> Vec<String> {
+        done(match self.to_the_audit {
+            true => &self.audited,
+            false => &self.other,
+        })
+        .await
+    }
+
+    async fn newest_entry(&self) -> String {
+        audit(&self.audited).await.pop().unwrap()
+    }
+}
+
 #[tokio::test]
 async fn a_text_that_never_arrived_is_undone_and_applied_by_the_next_run() {
     for target in ["default", "other"] {
-        let (audited, target_database) = (Backend::fresh().await, Backend::fresh().await);
-        let (direct, other) = (
-            with_table(&audited, 1).await,
-            with_table(&target_database, 1).await,
-        );
-        let database = if target == "default" {
-            &audited
-        } else {
-            &target_database
-        };
-        let proxy = Proxy::in_front_of(&database.url).unwrap();
-        let options = sqlx::pool::PoolOptions::<Db>::new().max_connections(2);
-        let through = options.connect(&proxy.url(&database.url)).await.unwrap();
-        let text =
-            format!("-- flamingock: target={target}\nINSERT INTO done VALUES ('unique one')");
-        let runner = || {
-            let pool = if target == "default" {
-                &through
-            } else {
-                &direct
-            };
-            let other = if target == "default" {
-                &other
-            } else {
-                &through
-            };
-            Runner::new(pool)
-                .target(TargetSystem::sqlx("other", other))
-                .files(script(&text))
-        };
-        proxy.cut_before("unique one", 1);
-        let error = tokio::time::timeout(LONG, runner().run()).await.unwrap();
-        let error = error.unwrap_err();
+        let file = OnItsWay::to(target).await;
+        file.proxy.cut_before("unique one", 1);
+        let error = file.run().await.unwrap_err();
         assert!(matches!(error, Error::ChangesFailed(_)), "{error}");
-        let place = if target == "default" { &direct } else { &other };
-        assert_eq!(done(place).await, Vec::<String>::new());
-        tokio::time::timeout(LONG, runner().run())
-            .await
-            .unwrap()
-            .unwrap();
-        assert_eq!(done(place).await, ["unique one"]);
-        let rows = audit(&direct).await;
-        assert!(
-            rows.last().unwrap().starts_with("script 2 APPLIED"),
-            "{rows:?}"
-        );
+        assert_eq!(file.done().await, Vec::<String>::new());
+        file.run().await.unwrap();
+        assert_eq!(file.done().await, ["unique one"]);
+        let entry = file.newest_entry().await;
+        assert!(entry.starts_with("script 2 APPLIED"), "{entry}");
     }
 }
 
 #[tokio::test]
 async fn a_commit_whose_answer_is_lost_is_found_out() {
     for target in ["default", "other"] {
-        let (audited, target_database) = (Backend::fresh().await, Backend::fresh().await);
-        let (direct, other) = (
-            with_table(&audited, 1).await,
-            with_table(&target_database, 1).await,
-        );
-        let database = if target == "default" {
-            &audited
-        } else {
-            &target_database
-        };
-        let proxy = Proxy::in_front_of(&database.url).unwrap();
-        let options = sqlx::pool::PoolOptions::<Db>::new().max_connections(2);
-        let through = options.connect(&proxy.url(&database.url)).await.unwrap();
-        let text =
-            format!("-- flamingock: target={target}\nINSERT INTO done VALUES ('unique one')");
-        let pool = if target == "default" {
-            &through
-        } else {
-            &direct
-        };
-        let other_pool = if target == "default" {
-            &other
-        } else {
-            &through
-        };
-        let runner = Runner::new(pool)
-            .target(TargetSystem::sqlx("other", other_pool))
-            .files(script(&text));
+        let file = OnItsWay::to(target).await;
         // The text has the insert and, where all of it goes in one, the commit.
         let whole = POSTGRES || target == "default";
-        proxy.cut_after(if whole { "unique one" } else { COMMIT_ALONE }, 1);
-        let report = tokio::time::timeout(LONG, runner.run()).await.unwrap();
-        assert_eq!(report.unwrap().counts().newly_applied, 1);
-        let place = if target == "default" { &direct } else { &other };
-        assert_eq!(done(place).await, ["unique one"]);
-        let rows = audit(&direct).await;
-        assert!(
-            rows.last().unwrap().starts_with("script 1 APPLIED"),
-            "{rows:?}"
-        );
+        let last = if whole { "unique one" } else { COMMIT_ALONE };
+        file.proxy.cut_after(last, 1);
+        let report = file.run().await.unwrap();
+        assert_eq!(report.counts().newly_applied, 1);
+        assert_eq!(file.done().await, ["unique one"]);
+        let entry = file.newest_entry().await;
+        assert!(entry.starts_with("script 1 APPLIED"), "{entry}");
     }
 }
 

@@ -77,18 +77,26 @@ struct CheckKeys {
     contains: Option<Json>,
 }
 
+/// The call that a request and a check both have. A struct of these keys, flattened into both, would
+/// let unknown keys pass.
+macro_rules! call {
+    ($keys:ident) => {
+        Call {
+            method: $keys.method.0,
+            url: $keys.url,
+            headers: $keys.headers.0,
+            body: $keys.body,
+            timeout: $keys.timeout.0,
+            ca_file: $keys.ca_file,
+        }
+    };
+}
+
 impl<'de> Deserialize<'de> for Request {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Request, D::Error> {
         let keys = RequestKeys::deserialize(deserializer)?;
         Ok(Request {
-            call: Call {
-                method: keys.method.0,
-                url: keys.url,
-                headers: keys.headers.0,
-                body: keys.body,
-                timeout: keys.timeout.0,
-                ca_file: keys.ca_file,
-            },
+            call: call!(keys),
             expect: keys.expect,
             unless: keys.unless,
         })
@@ -99,14 +107,7 @@ impl<'de> Deserialize<'de> for Check {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Check, D::Error> {
         let keys = CheckKeys::deserialize(deserializer)?;
         Ok(Check {
-            call: Call {
-                method: keys.method.0,
-                url: keys.url,
-                headers: keys.headers.0,
-                body: keys.body,
-                timeout: keys.timeout.0,
-                ca_file: keys.ca_file,
-            },
+            call: call!(keys),
             expect: keys.expect,
             absent: keys.absent,
             contains: keys.contains,
