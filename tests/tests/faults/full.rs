@@ -3,8 +3,9 @@
 use std::str::FromStr;
 use std::time::Duration;
 
+use flamingock::__private::Definition;
 use flamingock::{BoxError, Error, LockOptions, Outcome, Runner, change, changes};
-use flamingock_tests::{Backend, Gate, Sqlite, audit, count, execute, query};
+use flamingock_tests::{Backend, Gate, Sqlite, TestDatabase, audit, count, execute, query};
 use sqlx::SqliteConnection;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
 
@@ -36,20 +37,21 @@ async fn big_steps(db: &mut SqliteConnection) -> Result<(), BoxError> {
     fill(db).await
 }
 
-#[tokio::test]
-async fn full_disk_undoes_a_shared_change_and_the_next_start_applies_it() {
+/// Runs a change for which there is no room.
+async fn run_out_of_room(change: &'static Definition) -> (TestDatabase<Sqlite>, SqlitePool, Error) {
     let database = Sqlite::fresh().await;
     execute(&database.pool(1).await, "CREATE TABLE done (what TEXT)").await;
     let pool = limited(&database.url, 100).await;
-    let error = Runner::new(&pool)
-        .changes(changes![big])
-        .run()
-        .await
-        .unwrap_err();
-    assert!(
-        error.to_string().contains("database or disk is full"),
-        "{error}"
-    );
+    let error = Runner::new(&pool).changes([change]).run().await;
+    let error = error.unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains("database or disk is full"), "{text}");
+    (database, pool, error)
+}
+
+#[tokio::test]
+async fn full_disk_undoes_a_shared_change_and_the_next_start_applies_it() {
+    let (database, pool, error) = run_out_of_room(changes![big][0]).await;
     let outcome = error.report().unwrap().changes().next().unwrap().outcome;
     assert_eq!(outcome, Outcome::RolledBack, "{error}");
     assert_eq!(count(&pool, "SELECT count(*) FROM done").await, 0);
@@ -70,18 +72,7 @@ async fn full_disk_undoes_a_shared_change_and_the_next_start_applies_it() {
 
 #[tokio::test]
 async fn full_disk_makes_a_plain_change_an_issue() {
-    let database = Sqlite::fresh().await;
-    execute(&database.pool(1).await, "CREATE TABLE done (what TEXT)").await;
-    let pool = limited(&database.url, 100).await;
-    let error = Runner::new(&pool)
-        .changes(changes![big_steps])
-        .run()
-        .await
-        .unwrap_err();
-    assert!(
-        error.to_string().contains("database or disk is full"),
-        "{error}"
-    );
+    let (database, pool, _) = run_out_of_room(changes![big_steps][0]).await;
     pool.close().await;
     let pool = limited(&database.url, 10_000).await;
     let error = Runner::new(&pool)

@@ -248,52 +248,26 @@ async fn entry_cut(kind: Kind) {
     }
 }
 
-/// Nobody listens: the run ends within its wait, with what the driver has to say.
-async fn refused(kind: Kind) {
+/// The run ends in time with what the driver has to say, and applies once it is answered again.
+async fn unanswered(kind: Kind, limit: Duration, cut: impl AsyncFnOnce(&Proxy)) {
     let ground = Ground::with_table(kind).await;
     let proxy = Proxy::in_front_of(ground.url()).unwrap();
-    let url = proxy.url(ground.url());
-    proxy.refuse().await;
+    let start = Start::of("shared", &proxy.url(ground.url())).lock(5_000, 3_000);
+    cut(&proxy).await;
     let began = Instant::now();
-    Start::of("shared", &url)
-        .lock(5_000, 3_000)
-        .run()
-        .await
-        .expect("Store");
-    assert!(
-        began.elapsed() < Duration::from_secs(8),
-        "{:?}",
-        began.elapsed()
-    );
+    start.run().await.expect("Store");
+    assert!(began.elapsed() < limit, "{:?}", began.elapsed());
     proxy.pass().unwrap();
-    Start::of("shared", &url)
-        .lock(5_000, 3_000)
-        .run()
-        .await
-        .expect("ok");
+    start.run().await.expect("ok");
+}
+
+/// Nobody listens: the run ends within its wait.
+async fn refused(kind: Kind) {
+    unanswered(kind, Duration::from_secs(8), Proxy::refuse).await;
 }
 
 /// Connections are accepted, and nothing is ever answered.
 async fn silent(kind: Kind) {
-    let ground = Ground::with_table(kind).await;
-    let proxy = Proxy::in_front_of(ground.url()).unwrap();
-    let url = proxy.url(ground.url());
-    proxy.blackhole();
-    let began = Instant::now();
-    Start::of("shared", &url)
-        .lock(5_000, 3_000)
-        .run()
-        .await
-        .expect("Store");
-    assert!(
-        began.elapsed() < Duration::from_secs(45),
-        "{:?}",
-        began.elapsed()
-    );
-    proxy.pass().unwrap();
-    Start::of("shared", &url)
-        .lock(5_000, 3_000)
-        .run()
-        .await
-        .expect("ok");
+    let limit = Duration::from_secs(45);
+    unanswered(kind, limit, async |proxy: &Proxy| proxy.blackhole()).await;
 }
