@@ -6,6 +6,7 @@
 #[path = "../scenarios"]
 mod sqlite {
     use flamingock_tests::on::sqlite::*;
+    mod quoting;
     mod refused;
     mod services;
     mod stages;
@@ -15,6 +16,7 @@ mod sqlite {
 #[path = "../scenarios"]
 mod postgres {
     use flamingock_tests::on::postgres::*;
+    mod quoting;
     mod refused;
     mod services;
     mod stages;
@@ -24,6 +26,7 @@ mod postgres {
 #[path = "../scenarios"]
 mod mariadb {
     use flamingock_tests::on::mariadb::*;
+    mod quoting;
     mod refused;
     mod services;
     mod stages;

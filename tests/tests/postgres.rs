@@ -173,39 +173,6 @@ async fn a_change_may_choose_its_isolation_level() {
     assert_eq!(audit(&pool).await, ["isolated 1 APPLIED shared"]);
 }
 
-#[change(id = "it's \"odd\" \\ 🦩", order = "001", detached)]
-async fn odd(db: &mut PgConnection) -> Result<(), sqlx::Error> {
-    query(db, "INSERT INTO done VALUES ('odd')").await.map(drop)
-}
-
-#[tokio::test]
-async fn quoting_modes_change_no_text() {
-    for mode in [
-        "SET standard_conforming_strings = off",
-        "SET backslash_quote = on",
-    ] {
-        let (database, other) = fresh().await;
-        let options = PoolOptions::new().max_connections(1);
-        let options = options.after_connect(move |connection, _| {
-            Box::pin(async move { query(connection, mode).await.map(drop) })
-        });
-        let pool = database.pool_with(options).await;
-        let runner = || {
-            Runner::new(&pool)
-                .changes(changes![odd])
-                .service("sé'r\\v\"ice")
-        };
-        runner().run().await.unwrap();
-        assert!(runner().run().await.unwrap().is_up_to_date());
-        let texts = strings(
-            &other,
-            "SELECT DISTINCT service, change_id FROM flamingock_audit",
-        )
-        .await;
-        assert_eq!(texts, ["sé'r\\v\"ice|it's \"odd\" \\ 🦩"], "{mode}");
-    }
-}
-
 #[change(
     id = "waits-for-a-lock",
     order = "001",

@@ -70,35 +70,6 @@ async fn a_server_that_is_not_strict_refuses_the_entry_of_a_lost_lease() {
     assert_eq!(done(&other).await, Vec::<String>::new());
 }
 
-#[change(id = "it's \"odd\" \\ 🦩", order = "001", detached)]
-async fn odd(db: &mut MySqlConnection) -> Result<(), sqlx::Error> {
-    query(db, "INSERT INTO done VALUES ('odd')").await.map(drop)
-}
-
-#[tokio::test]
-async fn quoting_modes_change_no_text() {
-    for mode in [
-        "SET sql_mode = 'ANSI,NO_BACKSLASH_ESCAPES'",
-        "SET sql_mode = ''",
-    ] {
-        let (database, other) = fresh().await;
-        let pool = in_mode(&database, mode).await;
-        let runner = || {
-            Runner::new(&pool)
-                .changes(changes![odd])
-                .service("sé'r\\v\"ice")
-        };
-        runner().run().await.unwrap();
-        assert!(runner().run().await.unwrap().is_up_to_date());
-        let texts = strings(
-            &other,
-            "SELECT DISTINCT service, change_id FROM flamingock_audit",
-        )
-        .await;
-        assert_eq!(texts, ["sé'r\\v\"ice|it's \"odd\" \\ 🦩"], "{mode}");
-    }
-}
-
 #[tokio::test]
 async fn a_file_of_more_than_the_server_takes_leaves_nothing() {
     let (_database, pool) = fresh().await;

@@ -1,0 +1,51 @@
+//! Texts with quotes, backslashes and more in them are what they were, however the server quotes.
+
+use flamingock::{Runner, change, changes};
+use flamingock_tests::{Backend as _, query, strings, with_table};
+use sqlx::pool::PoolOptions;
+
+use super::{Backend, Connection};
+
+/// What a connection is told before it is used.
+const MODES: &[&str] = match <Backend as flamingock_tests::Backend>::NAME.as_bytes() {
+    b"PostgreSQL" => &[
+        "SET standard_conforming_strings = off",
+        "SET backslash_quote = on",
+    ],
+    b"MariaDB" => &[
+        "SET sql_mode = 'ANSI,NO_BACKSLASH_ESCAPES'",
+        "SET sql_mode = ''",
+    ],
+    _ => &["SELECT 1"],
+};
+
+#[change(id = "it's \"odd\" \\ 🦩", order = "001", detached)]
+async fn odd(db: &mut Connection) -> Result<(), sqlx::Error> {
+    query(db, "INSERT INTO done VALUES ('odd')").await.map(drop)
+}
+
+#[tokio::test]
+async fn quoting_modes_change_no_text() {
+    for mode in MODES {
+        let database = Backend::fresh().await;
+        let other = with_table(&database, 1).await;
+        let options = PoolOptions::new().max_connections(1);
+        let options = options.after_connect(move |connection, _| {
+            Box::pin(async move { query(connection, mode).await.map(drop) })
+        });
+        let pool = database.pool_with(options).await;
+        let runner = || {
+            Runner::new(&pool)
+                .changes(changes![odd])
+                .service("sé'r\\v\"ice")
+        };
+        runner().run().await.unwrap();
+        assert!(runner().run().await.unwrap().is_up_to_date());
+        let texts = strings(
+            &other,
+            "SELECT DISTINCT service, change_id FROM flamingock_audit",
+        )
+        .await;
+        assert_eq!(texts, ["sé'r\\v\"ice|it's \"odd\" \\ 🦩"], "{mode}");
+    }
+}
