@@ -6,6 +6,7 @@ use std::fmt;
 use crate::change::{Definition, Location, Repeat};
 use crate::digest::Summary;
 use crate::order;
+use crate::suggest::did_you_mean;
 use crate::target::DEFAULT;
 
 /// A stage: a part of the pipeline whose changes run in their order.
@@ -147,7 +148,8 @@ impl Pipeline {
                 problems.push(Problem::at(
                     change.location(),
                     format!(
-                        "stage \"{name}\" is not declared: add `.stage(Stage::new(\"{name}\"))` to the runner"
+                        "stage \"{name}\" is not declared: add `.stage(Stage::new(\"{name}\"))` to the runner{}",
+                        did_you_mean(name, stages.iter().map(|stage| stage.name.as_str()))
                     ),
                 ));
             }
@@ -275,8 +277,9 @@ fn place_stages(
             .filter(|before| !known.contains(before.as_str()))
         {
             problems.push(Problem::general(format!(
-                "stage \"{}\" is after \"{before}\", which is not declared",
-                stage.name
+                "stage \"{}\" is after \"{before}\", which is not declared{}",
+                stage.name,
+                did_you_mean(before, known.iter().copied())
             )));
         }
     }

@@ -48,7 +48,8 @@ async fn everything_wrong_is_reported_together_and_nothing_is_touched() {
     ];
     let runner = Runner::new(&pool)
         .changes(changes)
-        .stage(Stage::new("default"));
+        .stage(Stage::new("default"))
+        .stage(Stage::new("later").after("defualt"));
     let runner = runner
         .target(TargetSystem::new("bare"))
         .target(TargetSystem::new("bare"));
@@ -63,7 +64,8 @@ async fn everything_wrong_is_reported_together_and_nothing_is_touched() {
         "has no database: make it with `TargetSystem::sqlx(\"bare\", &pool)`",
         "id \"mails\" is taken by the change at",
         "order \"0001\" equals order \"001\"",
-        "stage \"late\" is not declared: add `.stage(Stage::new(\"late\"))`",
+        "stage \"late\" is not declared: add `.stage(Stage::new(\"late\"))` to the runner. Did you mean \"later\"?",
+        "stage \"later\" is after \"defualt\", which is not declared. Did you mean \"default\"?",
         "the target system \"bare\" is given twice",
         "service \" \"",
     ];
