@@ -19,6 +19,7 @@ mod faults {
     mod servers;
     mod soak;
     mod start;
+    mod step_entries;
     mod steps;
     mod timeouts;
     mod toll;

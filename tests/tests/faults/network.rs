@@ -117,7 +117,11 @@ async fn cable_pulled(kind: Kind) {
 }
 
 /// Runs while the text is cut off, with a database that is there again at once.
-async fn cut_at(text: &str, held: Where, start: impl AsyncFnOnce(&Valve) -> Start) -> Ran {
+pub(crate) async fn cut_at(
+    text: &str,
+    held: Where,
+    start: impl AsyncFnOnce(&Valve) -> Start,
+) -> Ran {
     let valve = Valve::at(text, held);
     let driver = start(&valve).await.lock(5_000, 15_000).spawn();
     valve.closed().await;
@@ -202,7 +206,7 @@ async fn separate_commit_cut(target: Kind) {
 }
 
 /// An entry's state as it stands in the texts that are sent.
-fn as_sent(kind: Kind, state: &str) -> String {
+pub(crate) fn as_sent(kind: Kind, state: &str) -> String {
     match kind {
         Kind::MariaDb => state.bytes().map(|byte| format!("{byte:02x}")).collect(),
         Kind::Postgres | Kind::Sqlite => format!("'{state}'"),
