@@ -83,6 +83,9 @@ pub struct Dialect {
     pub(crate) holds: &'static str,
     /// Reads the metadata of a witness that is not committed.
     pub(crate) connection_of: Option<&'static [&'static str]>,
+    /// Reads the newest witnesses, `{whose}`, with the ids of their connections: those that the reader's
+    /// isolation level shows.
+    pub(crate) witnesses: Option<&'static str>,
     /// Fails unless the possession is the newest one; stands before the transaction, so that it
     /// holds no lock.
     pub(crate) before_witness: Option<&'static str>,

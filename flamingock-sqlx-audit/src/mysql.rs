@@ -270,6 +270,11 @@ VALUES ($service, $run_id, $attempt, $stage, $change_id, $change_order, $author,
         "SELECT metadata FROM {audit} WHERE service = $service AND change_id = $change_id
   AND run_id = $run_id AND attempt = $attempt AND state = 'STARTED'",
     ]),
+    // The newest are enough: those of one transaction name one connection, and an open one's are young.
+    witnesses: Some(
+        "SELECT seq, metadata FROM {audit} WHERE service = $service AND state = 'STARTED' AND {whose}
+  AND transaction_mode = 'shared' AND metadata LIKE '{\"connection\":%' ORDER BY seq DESC LIMIT 1000",
+    ),
     // A late owner's witness would be newer than what the next owner has recorded.
     // SET, and not DO, which turns the error into a warning.
     before_witness: Some(

@@ -302,6 +302,7 @@ RETURNING seq",
     holds: "SELECT 1 FROM {lock} WHERE service = $service AND lane = $lane
   AND token = $token AND run_id = $run_id",
     connection_of: None,
+    witnesses: None,
     before_witness: None,
     lease_witness: None,
     // The time of the statement is that at which the whole text arrived. What notes another one is a

@@ -394,6 +394,7 @@ RETURNING seq",
     holds: "SELECT 1 FROM {lock} WHERE service = $service AND lane = $lane
   AND token = $token AND run_id = $run_id",
     connection_of: None,
+    witnesses: None,
     before_witness: None,
     lease_witness: Some(LeaseWitness {
         set: "UPDATE {lease} SET activity = 'fl_%tag%' WHERE service = $service AND lane = $lane",

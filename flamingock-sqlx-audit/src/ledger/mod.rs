@@ -3,6 +3,7 @@
 mod decode;
 mod marker;
 mod params;
+mod sessions;
 mod snapshot;
 mod together;
 mod transaction;
@@ -15,6 +16,7 @@ use std::time::{Duration, SystemTime};
 use self::decode::audit_row;
 pub use self::marker::{Marker, MarkerKind};
 use self::params::{lease_params, seed_params, timestamp};
+pub use self::sessions::Whose;
 pub use self::together::Several;
 pub use self::transaction::Witness;
 use crate::backend::{Backend, Conn, Row};

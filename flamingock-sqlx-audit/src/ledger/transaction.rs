@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::marker::{Marker, MarkerKind};
 use super::params::{attempt_params, lease_params, marker_params, tagged};
+use super::sessions::connection_in;
 use super::{Ledger, Result, row_template};
 use crate::backend::{Backend, Conn};
 use crate::dialect::Isolation;
@@ -295,13 +296,7 @@ impl<B: Backend> Ledger<B> {
             let rows = self.fetch(connection, template, &params).await?;
             found = rows.into_iter().next().map(|mut row| row.text(0));
         }
-        // The id is the first number of the JSON object that the witness's metadata begins with.
-        let digits = found.unwrap_or_default();
-        let digits = digits.trim_start_matches("{\"connection\":");
-        let end = digits
-            .find(|c: char| !c.is_ascii_digit())
-            .unwrap_or(digits.len());
-        Ok(digits[..end].parse().ok())
+        Ok(found.as_deref().and_then(connection_in))
     }
 
     /// The states of one attempt, oldest first, on a connection that is in no transaction. It first

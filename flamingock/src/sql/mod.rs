@@ -9,6 +9,7 @@ mod keeper;
 mod marker;
 mod rows;
 pub(crate) mod script;
+mod sessions;
 mod settle;
 mod store;
 mod transact;

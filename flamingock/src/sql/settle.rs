@@ -2,9 +2,12 @@
 
 use std::time::{Duration, Instant};
 
+use flamingock_sqlx_audit::Whose;
+
 use super::SqlDatabase;
 use super::driver::Driver;
 use super::rows;
+use super::sessions::end_open;
 use crate::attempt::Attempt;
 use crate::audit::State;
 
@@ -27,21 +30,12 @@ pub(super) enum Settled {
 pub(super) async fn settle<D: Driver>(database: &SqlDatabase<D>, attempt: &Attempt<'_>) -> Settled {
     let deadline = Instant::now() + database.ledger.patience();
     loop {
-        let look = async {
-            let mut held = database.connection().await?;
-            let possession = rows::possession(attempt.possession);
-            let (id, number) = (attempt.definition.id, i64::from(attempt.number));
-            // The connection is closed whatever comes: its settings are changed.
-            database
-                .ledger
-                .settle(&mut held, &possession, id, number)
-                .await
-        };
-        match tokio::time::timeout(LOOK, look).await {
-            Ok(Ok(states)) => {
+        match tokio::time::timeout(LOOK, look(database, attempt)).await {
+            Ok(Ok(Some(states))) => {
                 let states = states.iter().map(|state| State::from(state.as_str()));
                 return Settled::Visible(states.collect());
             }
+            Ok(Ok(None)) => {}
             Ok(Err(error)) => tracing::warn!(
                 change = attempt.definition.id,
                 %error,
@@ -57,4 +51,30 @@ pub(super) async fn settle<D: Driver>(database: &SqlDatabase<D>, attempt: &Attem
         }
         tokio::time::sleep(PAUSE).await;
     }
+}
+
+/// None: the old session was open still, and is being ended.
+async fn look<D: Driver>(
+    database: &SqlDatabase<D>,
+    attempt: &Attempt<'_>,
+) -> Result<Option<Vec<String>>, sqlx::Error> {
+    let mut held = database.connection().await?;
+    let ledger = &database.ledger;
+    let possession = rows::possession(attempt.possession);
+    let (change_id, number) = (attempt.definition.id, i64::from(attempt.number));
+    let own = Whose::Attempt {
+        change_id,
+        attempt: number,
+    };
+    if !end_open::<D>(&mut held, ledger, &possession, own)
+        .await?
+        .is_empty()
+    {
+        return Ok(None);
+    }
+    // The connection is closed whatever comes: its settings are changed.
+    ledger
+        .settle(&mut held, &possession, change_id, number)
+        .await
+        .map(Some)
 }

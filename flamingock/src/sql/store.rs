@@ -7,13 +7,14 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use flamingock_sqlx_audit as leaf;
-use flamingock_sqlx_audit::{Failure, Ledger};
+use flamingock_sqlx_audit::{Failure, Ledger, Whose};
 use sqlx::Pool;
 
 use super::driver::Driver;
 use super::held::{Held, Kept, aside};
 use super::keeper::Keeper;
 use super::rows;
+use super::sessions::{Seen, end_open};
 use super::unreachable::unreachable;
 use crate::audit::{
     AuditStore, Claim, Entry, Filter, LeaseKeeper, LockStore, NewEntry, Possession, Snapshot,
@@ -36,6 +37,7 @@ pub(super) struct SqlStore<D: Driver> {
     lease: Duration,
     memory: Option<Memory>,
     pub(super) kept: Arc<Kept<D>>,
+    seen: Mutex<Option<Seen>>,
 }
 
 impl<D: Driver> fmt::Debug for SqlStore<D> {
@@ -91,7 +93,12 @@ impl<D: Driver> SqlStore<D> {
             lease,
             memory: memory.map(Memory::of),
             kept,
+            seen: Mutex::new(None),
         }
+    }
+
+    fn seen(&self) -> std::sync::MutexGuard<'_, Option<Seen>> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How long a possession lasts; none where it ends with the process.
@@ -198,6 +205,18 @@ macro_rules! tries {
     };
 }
 
+impl<D: Driver> SqlStore<D> {
+    /// Ends the sessions of everybody but this possession.
+    pub(super) async fn end_others(
+        &self,
+        possession: &leaf::Possession,
+    ) -> Result<Vec<i64>, StoreError> {
+        tries!(self, "could not take the lock over", |connection| {
+            end_open(connection, &self.ledger, possession, Whose::Others)
+        })
+    }
+}
+
 #[async_trait]
 impl<D: Driver> AuditStore for SqlStore<D> {
     async fn snapshot(&self, service: &str, digest: &str) -> Result<Snapshot, StoreError> {
@@ -210,6 +229,9 @@ impl<D: Driver> AuditStore for SqlStore<D> {
             }
             read => rows::snapshot(read?),
         };
+        if let Some(lock) = &snapshot.lock {
+            *self.seen() = Some(Seen::of(lock));
+        }
         // The row outlives an owner whose task was dropped; the process's own lock does not.
         if let (Some(memory), Some(lock)) = (&self.memory, &mut snapshot.lock) {
             lock.held &= memory.lock.try_lock().is_err();
@@ -291,7 +313,12 @@ impl<D: Driver> LockStore for SqlStore<D> {
         if let (Some(memory), Some(_)) = (&self.memory, &acquired) {
             memory.set_held(guard);
         }
-        Ok(acquired.map(rows::engine_possession))
+        let acquired = acquired.map(rows::engine_possession);
+        if let Some(possession) = &acquired {
+            let seen = *self.seen();
+            self.end_those_before(possession, seen, claim.lease).await?;
+        }
+        Ok(acquired)
     }
 
     async fn release(

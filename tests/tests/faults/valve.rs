@@ -27,6 +27,8 @@ enum State {
     Waiting,
     /// The text is held.
     Closed,
+    /// The text is held still; its client believes that the connection is gone.
+    Severed,
     /// Everything passes.
     Open,
     /// The connection with the text is gone; everything else passes.
@@ -82,6 +84,12 @@ impl Valve {
         self.0.state.send_replace(State::Open);
     }
 
+    /// Ends the connection on which the text is held for its client alone: the server hears nothing of
+    /// that, and gets the text when everything passes.
+    pub(crate) fn sever(&self) {
+        self.0.state.send_replace(State::Severed);
+    }
+
     /// Ends the connection on which the text is held.
     pub(crate) fn cut(&self) {
         self.0.state.send_replace(State::Cut);
@@ -114,9 +122,12 @@ impl Valve {
         let (from_client, to_client) = client.into_split();
         let (from_server, to_server) = server.into_split();
         let mine = watch::Sender::new(false);
+        let up = self.up(from_client, to_server, &mine);
+        tokio::pin!(up);
         tokio::select! {
-            () = self.up(from_client, to_server, &mine) => {}
+            () = &mut up => {}
             () = self.down(from_server, to_client, &mine) => {}
+            () = self.severed(&mine) => up.await,
         }
     }
 
@@ -131,7 +142,16 @@ impl Valve {
 
     async fn passing(&self) {
         let mut state = self.0.state.subscribe();
-        let _ = state.wait_for(|state| *state != State::Closed).await;
+        let passes = |state: &State| !matches!(state, State::Closed | State::Severed);
+        let _ = state.wait_for(passes).await;
+    }
+
+    async fn severed(&self, mine: &watch::Sender<bool>) {
+        let mut state = self.0.state.subscribe();
+        let _ = state.wait_for(|state| *state == State::Severed).await;
+        if !*mine.borrow() {
+            std::future::pending::<()>().await;
+        }
     }
 
     fn is_the_text(&self, chunk: &[u8]) -> bool {

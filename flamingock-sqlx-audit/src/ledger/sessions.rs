@@ -1,0 +1,95 @@
+//! Sessions at the server whose transactions are open: where DDL commits midway, one that nobody waits
+//! for any more could still commit what its change has done so far.
+
+use super::params::lease_params;
+use super::{Ledger, Result};
+use crate::backend::{Backend, Conn};
+use crate::rows::Possession;
+
+/// Whose sessions are asked for.
+#[derive(Clone, Copy, Debug)]
+pub enum Whose<'a> {
+    /// Those of every other possession of the service.
+    Others,
+    /// The one of an attempt of this possession.
+    Attempt {
+        /// The change.
+        change_id: &'a str,
+        /// The number of the attempt.
+        attempt: i64,
+    },
+}
+
+impl<B: Backend> Ledger<B> {
+    /// The server's ids of the sessions that have written a witness which is not committed: each is in
+    /// the transaction of a change. None where nothing commits midway.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub async fn open_sessions(
+        &self,
+        connection: &mut Conn<B>,
+        possession: &Possession,
+        whose: Whose<'_>,
+    ) -> Result<Vec<i64>> {
+        let Some(witnesses) = B::DIALECT.witnesses else {
+            return Ok(Vec::new());
+        };
+        let mut params = lease_params(possession, None);
+        let filter = match whose {
+            Whose::Others => "run_id <> $run_id",
+            Whose::Attempt { change_id, attempt } => {
+                params.push(("change_id", change_id.into()));
+                params.push(("attempt", attempt.into()));
+                "run_id = $run_id AND change_id = $change_id AND attempt = $attempt"
+            }
+        };
+        let select = witnesses.replace("{whose}", filter);
+        let mut written = Vec::new();
+        for level in ["UNCOMMITTED", "COMMITTED"] {
+            let text = format!("SET TRANSACTION ISOLATION LEVEL READ {level}; {select}");
+            written.push(self.fetch(connection, &text, &params).await?);
+        }
+        let committed = written.pop().unwrap_or_default();
+        let committed: Vec<_> = committed
+            .iter()
+            .map(|row| row.int(0))
+            .collect::<Result<_>>()?;
+        let mut open = Vec::new();
+        for mut row in written.pop().unwrap_or_default() {
+            if !committed.contains(&row.int(0)?) {
+                open.extend(connection_in(&row.text(1)));
+            }
+        }
+        open.sort_unstable();
+        open.dedup();
+        Ok(open)
+    }
+}
+
+/// The id is the first number of the JSON object that a witness's metadata begins with.
+pub(super) fn connection_in(metadata: &str) -> Option<i64> {
+    let digits = metadata.strip_prefix("{\"connection\":")?;
+    let end = digits
+        .find(|character: char| !character.is_ascii_digit())
+        .unwrap_or(digits.len());
+    digits[..end].parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::connection_in;
+
+    #[test]
+    fn connection_of_a_witness_is_the_first_number_of_its_metadata() {
+        for (metadata, expected) in [
+            ("{\"connection\":17}", Some(17)),
+            ("{\"connection\":17,\"app\":\"shop\"}", Some(17)),
+            ("{\"app\":\"shop\",\"connection\":17}", None),
+            ("{\"connection\":\"17\"}", None),
+            ("", None),
+        ] {
+            assert_eq!(connection_in(metadata), expected, "{metadata}");
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! Ending sessions at the server that nobody waits for any more. Where DDL commits midway, the fence
+//! keeps out their entries and not what they have done before it: a statement that is still on its way
+//! would commit that, and whoever has taken over has done the same again.
+
+use std::time::{Duration, Instant};
+
+use flamingock_sqlx_audit as leaf;
+use flamingock_sqlx_audit::{Conn, Isolation, Ledger, Whose};
+
+use super::driver::{Driver, send};
+use super::settle::PAUSE;
+use super::store::SqlStore;
+use crate::audit::{LockRow, Possession, StoreError, StoreErrorKind};
+
+const ACTION: &str = "could not take the lock over";
+
+/// Ends what is open, and answers the ids of those sessions: none once nothing is left to be committed.
+pub(super) async fn end_open<D: Driver>(
+    connection: &mut Conn<D>,
+    ledger: &Ledger<D>,
+    possession: &leaf::Possession,
+    whose: Whose<'_>,
+) -> Result<Vec<i64>, sqlx::Error> {
+    let open = ledger.open_sessions(connection, possession, whose).await?;
+    for id in &open {
+        let Some(cancelling) = D::CANCELLING else {
+            break;
+        };
+        tracing::info!(
+            connection = id,
+            "ending a session whose change nobody waits for any more"
+        );
+        let end = cancelling.end_by_id.replace("%id%", &id.to_string());
+        if let Err(error) = send::<D>(connection, end).await {
+            tracing::warn!(connection = id, %error, "the session could not be ended");
+        }
+    }
+    Ok(open)
+}
+
+/// Who had the lock when it was last looked at.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Seen {
+    token: i64,
+    given_back: bool,
+}
+
+impl Seen {
+    pub(super) fn of(lock: &LockRow) -> Seen {
+        Seen {
+            token: lock.token,
+            given_back: lock.run_id.is_empty(),
+        }
+    }
+
+    /// Whether the possession behind this one was given back, or never there: nothing of it is open.
+    fn is_over_before(seen: Option<Seen>, token: i64) -> bool {
+        token == 1 || seen.is_some_and(|seen| seen.given_back && seen.token + 1 == token)
+    }
+}
+
+impl<D: Driver> SqlStore<D> {
+    /// Sees to it that nothing is committed any more of those who had the lock before. The lock is ours
+    /// already, so that they begin nothing new; if they cannot be ended it is kept until its lease is
+    /// over, so that the next one looks too.
+    pub(super) async fn end_those_before(
+        &self,
+        possession: &Possession,
+        seen: Option<Seen>,
+        lease: Duration,
+    ) -> Result<(), StoreError> {
+        let witnessed = self.ledger.dialect().isolation == Isolation::Witnessed;
+        if !witnessed || Seen::is_over_before(seen, possession.token) {
+            return Ok(());
+        }
+        let deadline = Instant::now() + lease;
+        let possession = super::rows::possession(possession);
+        loop {
+            let open = self.end_others(&possession).await?;
+            let Some(id) = open.first() else {
+                return Ok(());
+            };
+            if Instant::now() >= deadline {
+                let text = format!(
+                    "a session of the run that had it before is still open, and what it has done so far could still be committed. End it (`KILL {id}`), or start again once it has ended"
+                );
+                return Err(StoreError::new(StoreErrorKind::Other, ACTION, text));
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Seen;
+
+    #[test]
+    fn only_a_lock_that_was_given_back_leaves_nothing_open() {
+        let seen = |token, given_back| Some(Seen { token, given_back });
+        for (seen, token, expected) in [
+            (None, 1, true),
+            (seen(0, true), 1, true),
+            (seen(4, true), 5, true),
+            (seen(4, false), 5, false),
+            // Somebody else had it in between.
+            (seen(4, true), 6, false),
+            (None, 5, false),
+        ] {
+            assert_eq!(
+                Seen::is_over_before(seen, token),
+                expected,
+                "{seen:?} {token}"
+            );
+        }
+    }
+}
