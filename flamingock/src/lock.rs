@@ -45,6 +45,9 @@ impl Default for LockOptions {
 /// Why a possession is lost when its row says so.
 const TAKEN: &str = "another possession of the lock is there";
 
+/// How many characters of what an owner is doing every database keeps.
+const LONGEST_ACTIVITY: usize = 500;
+
 /// What to do when the lock was not obtained in time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -166,12 +169,13 @@ impl Lease {
         &self.possession
     }
 
-    /// What waiters are told that the owner is doing, from the next renewal on.
+    /// What waiters are told that the owner is doing, from the next renewal on. It is cut where it is too
+    /// long to be kept: a renewal that is refused for that would cost the lease.
     pub(crate) fn set_activity(&self, activity: &str) {
         if let Some(keeper) = &self.keeper
             && let Ok(mut now) = keeper.activity.lock()
         {
-            *now = Some(activity.to_owned());
+            *now = Some(activity.chars().take(LONGEST_ACTIVITY).collect());
         }
     }
 

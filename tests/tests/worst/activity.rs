@@ -1,0 +1,61 @@
+//! What waiters are told must never cost the lease: MariaDB keeps so and so many characters of it.
+
+use std::time::Duration;
+
+use flamingock::__private::{Body, Definition};
+use flamingock::{LockOptions, Runner, Stage, change, changes};
+use flamingock_tests::{Backend, Gate, MariaDb, strings, with_table};
+
+#[change(id = "long", order = "001", stage = "s", detached)]
+async fn long(gate: &Gate) {
+    gate.pass().await;
+}
+
+#[tokio::test]
+async fn long_names_side_by_side_do_not_keep_the_lease_from_being_renewed() {
+    let database = MariaDb::fresh().await;
+    let pool = with_table(&database, 6).await;
+    let base = changes![long][0];
+    let stages = ["one", "two", "three", "four"];
+    let changes = stages.map(|stage| -> &'static Definition {
+        let id = format!("{stage} {}", "é".repeat(180));
+        Box::leak(Box::new(Definition {
+            id: id.leak(),
+            stage,
+            body: Body { ..base.body },
+            ..*base
+        }))
+    });
+    let gate = Gate::default();
+    let runner = Runner::new(&pool).changes(changes).provide(gate.clone());
+    let runner = stages
+        .iter()
+        .fold(runner, |runner, stage| runner.stage(Stage::new(*stage)));
+    let lock = LockOptions {
+        lease: Duration::from_millis(900),
+        ..LockOptions::default()
+    };
+    let mut run = tokio::spawn(runner.parallel_stages(4).lock(lock).run());
+    // It is told by a renewal, which is all that keeps the lease.
+    let told = async {
+        loop {
+            let activity = "SELECT activity FROM flamingock_lease WHERE activity LIKE '%, %'";
+            let tables = "SELECT 1 FROM information_schema.TABLES
+                WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = 'flamingock_lease'";
+            if !strings(&pool, tables).await.is_empty()
+                && let [told] = strings(&pool, activity).await.as_slice()
+            {
+                return told.clone();
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let told = tokio::select! {
+        ended = &mut run => panic!("it ended before anybody was told anything: {ended:?}"),
+        told = told => told,
+    };
+    assert!(told.starts_with("001 one é"), "{told}");
+    gate.open();
+    let report = run.await.unwrap().unwrap();
+    assert_eq!(report.counts().newly_applied, 4);
+}
