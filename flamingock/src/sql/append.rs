@@ -49,7 +49,9 @@ impl<D: Driver> SqlStore<D> {
                         return Ok(*place);
                     }
                 }
-                Failure::Busy if Instant::now() < deadline => {
+                Failure::Busy | Failure::Serialization | Failure::Deadlock
+                    if Instant::now() < deadline =>
+                {
                     held.return_unchanged();
                     tokio::time::sleep(BUSY_PAUSE).await;
                 }

@@ -107,7 +107,8 @@ impl<D: Driver> SqlStore<D> {
     }
 }
 
-/// Something that is done on a connection of the pool, again while somebody else writes. A
+/// Something that is done on a connection of the pool, again while somebody else writes, or where it
+/// lost against somebody else. A
 /// connection that turns out to be dead is replaced once: it was taken without asking it.
 struct Tries<'a, D: Driver> {
     pool: &'a Pool<D::Database>,
@@ -174,7 +175,11 @@ impl<'a, D: Driver> Tries<'a, D> {
         };
         match D::classify(&error) {
             Failure::Disconnected if self.untested => return Ok(None),
-            Failure::Busy if Instant::now() < self.deadline => {
+            // Nothing of it is there. Where the database isolates strictly, two that create the tables
+            // at once conflict.
+            Failure::Busy | Failure::Serialization | Failure::Deadlock
+                if Instant::now() < self.deadline =>
+            {
                 held.return_unchanged();
                 tokio::time::sleep(BUSY_PAUSE).await;
                 return Ok(None);
