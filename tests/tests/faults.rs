@@ -22,6 +22,7 @@ mod faults {
     mod start;
     mod step_entries;
     mod steps;
+    mod stopped;
     mod timeouts;
     mod toll;
     mod valve;

@@ -80,6 +80,9 @@ impl Round {
         let mut start = Start::of(&changes.join(","), &audit)
             .with("--service", &scene.service)
             .with("--tag", &scene.tag);
+        if self.changes.contains(&SHARED) && self.changes.contains(&TOGETHER) {
+            start = start.with("--pool", 3).with("--parallel", 2);
+        }
         if let Some(kind) = self.target {
             start = start.with("--target", passing(toll, kind, &scene.target).await);
         }
@@ -117,8 +120,8 @@ impl Round {
         }
         let first = end_of(driver).await;
         let was_killed = first.result.is_none();
-        if self.changes[0].id == "together" {
-            all_or_none(self.changes, &scene, &what).await;
+        if self.changes.contains(&TOGETHER) {
+            all_or_none(&scene, &what).await;
         }
 
         let (again, _) = self.start(&scene, None).await;
@@ -159,9 +162,12 @@ impl Round {
 }
 
 /// What a killed process leaves of an atomic stage, in one look: the server may be just committing.
-async fn all_or_none(changes: &[Expected], scene: &Scene, what: &str) {
-    let all: usize = changes.iter().map(|change| change.steps.len()).sum();
-    let sql = format!("SELECT what FROM done WHERE what LIKE '{} %'", scene.tag);
+async fn all_or_none(scene: &Scene, what: &str) {
+    let all = TOGETHER.steps.len() + BESIDE.steps.len();
+    let tag = &scene.tag;
+    let sql = format!(
+        "SELECT what FROM done WHERE what LIKE '{tag} together %' OR what LIKE '{tag} beside %'"
+    );
     let done = rows(&scene.target, &sql).await;
     assert!(
         done.is_empty() || done.len() == all,
@@ -228,18 +234,21 @@ macro_rules! crashes {
 crashes! {
     sqlite_shared_change_is_applied_once: Sqlite, [SHARED];
     sqlite_atomic_stage_is_applied_once: Sqlite, [TOGETHER, BESIDE];
+    sqlite_stages_side_by_side_are_applied_once: Sqlite, [SHARED, TOGETHER, BESIDE, LAST];
     sqlite_verified_change_is_applied_once: Sqlite, [VERIFIED];
     sqlite_retried_change_converges: Sqlite, [AGAIN];
     sqlite_failed_change_is_undone_or_an_issue: Sqlite, [UNDONE];
     sqlite_plain_change_is_applied_once_or_an_issue: Sqlite, [PLAIN, LAST];
     postgres_shared_change_is_applied_once: Postgres, [SHARED];
     postgres_atomic_stage_is_applied_once: Postgres, [TOGETHER, BESIDE];
+    postgres_stages_side_by_side_are_applied_once: Postgres, [SHARED, TOGETHER, BESIDE, LAST];
     postgres_verified_change_is_applied_once: Postgres, [VERIFIED];
     postgres_retried_change_converges: Postgres, [AGAIN];
     postgres_failed_change_is_undone_or_an_issue: Postgres, [UNDONE];
     postgres_plain_change_is_applied_once_or_an_issue: Postgres, [PLAIN, LAST];
     mariadb_shared_change_is_applied_once: MariaDb, [SHARED];
     mariadb_atomic_stage_is_applied_once: MariaDb, [TOGETHER, BESIDE];
+    mariadb_stages_side_by_side_are_applied_once: MariaDb, [SHARED, TOGETHER, BESIDE, LAST];
     mariadb_verified_change_is_applied_once: MariaDb, [VERIFIED];
     mariadb_retried_change_converges: MariaDb, [AGAIN];
     mariadb_failed_change_is_undone_or_an_issue: MariaDb, [UNDONE];

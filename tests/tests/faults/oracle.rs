@@ -17,7 +17,7 @@ pub(crate) enum Promise {
 }
 
 /// A change, and the steps that it leaves traces of.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Expected {
     pub(crate) id: &'static str,
     pub(crate) steps: &'static [&'static str],

@@ -91,7 +91,7 @@ pub(crate) async fn end_of(driver: Driver) -> Ran {
     };
     let killed = finished.status.code().is_none();
     assert!(
-        ran.result.is_some() || killed,
+        ran.result.is_some() || killed || ran.output.contains("dropped"),
         "it ended without a result:\n{}",
         ran.output
     );
@@ -110,6 +110,18 @@ impl Ran {
     #[track_caller]
     pub(crate) fn expect(&self, result: &str) -> &Ran {
         assert_eq!(self.result.as_deref(), Some(result), "{}", self.output);
+        self
+    }
+
+    /// The same, with what happened before it.
+    #[track_caller]
+    pub(crate) fn expect_after(&self, result: &str, what: &str) -> &Ran {
+        assert_eq!(
+            self.result.as_deref(),
+            Some(result),
+            "{what}\n{}",
+            self.output
+        );
         self
     }
 

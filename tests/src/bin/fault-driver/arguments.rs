@@ -8,6 +8,17 @@ use flamingock::__private::Definition;
 use crate::files::{self, File};
 use crate::script::Script;
 
+/// How a run is stopped before its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stopping {
+    /// It is asked to stop.
+    Ask,
+    /// Its future is dropped, and another run begins in the same process, with the same pool.
+    Drop,
+    /// Its future is dropped, and so is everything else at once: the process comes to its end.
+    Leave,
+}
+
 /// What the command line says.
 #[derive(Debug)]
 pub(crate) struct Arguments {
@@ -21,6 +32,8 @@ pub(crate) struct Arguments {
     pub(crate) pool: u32,
     pub(crate) hold: Vec<(String, PathBuf)>,
     pub(crate) die_at: Option<usize>,
+    pub(crate) stop_at: Option<(Stopping, usize)>,
+    pub(crate) parallel: usize,
     pub(crate) resolve: Option<String>,
     pub(crate) files: Vec<&'static File>,
 }
@@ -38,6 +51,8 @@ impl Arguments {
             pool: 2,
             hold: Vec::new(),
             die_at: None,
+            stop_at: None,
+            parallel: 1,
             resolve: None,
             files: Vec::new(),
         };
@@ -62,6 +77,10 @@ impl Arguments {
                     read.hold.push((point.to_owned(), PathBuf::from(file)));
                 }
                 "--die-at" => read.die_at = Some(value.parse().unwrap()),
+                "--ask-at" => read.stop_at = Some((Stopping::Ask, value.parse().unwrap())),
+                "--drop-at" => read.stop_at = Some((Stopping::Drop, value.parse().unwrap())),
+                "--leave-at" => read.stop_at = Some((Stopping::Leave, value.parse().unwrap())),
+                "--parallel" => read.parallel = value.parse().unwrap(),
                 "--resolve" => read.resolve = Some(value),
                 _ => panic!("unknown argument {name}"),
             }

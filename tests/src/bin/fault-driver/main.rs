@@ -2,6 +2,7 @@
 //!
 //! `fault-driver --audit URL [--target URL] [--changes shared,plain,..] [--service S] [--tag T]`
 //! `[--lease MS] [--wait MS] [--pool N] [--hold POINT=FILE]... [--die-at N] [--resolve CHANGE]`
+//! `[--ask-at N | --drop-at N | --leave-at N] [--parallel N]`
 //!
 //! It prints `at POINT` when a change comes to a point, stays there until the point's file is there,
 //! and says at last `result: ok` or `result: NAME OF THE ERROR`.
@@ -12,6 +13,7 @@
 mod arguments;
 mod files;
 mod points;
+mod pools;
 mod script;
 
 #[path = "."]
@@ -35,10 +37,9 @@ mod mariadb {
 use std::process::ExitCode;
 use std::time::Duration;
 
-use flamingock::{Error, LockOptions, Resolution, Runner, Stage, TargetSystem};
-use sqlx::pool::PoolOptions;
+use flamingock::{Error, LockOptions, Report, Resolution, Runner, Stage};
 
-use crate::arguments::Arguments;
+use crate::arguments::{Arguments, Stopping};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -46,27 +47,30 @@ async fn main() -> ExitCode {
     if let Some(point) = arguments.die_at {
         points::die_at(point);
     }
-    let runner = with_audit(&arguments).await;
-    let runner = with_target(runner, &arguments).await;
-    let runner = arguments.files.iter().fold(runner, |runner, file| {
-        runner.files(flamingock_tests::folder(&[(file.name, file.text)]))
-    });
-    let options = LockOptions {
-        lease: arguments.lease,
-        wait: arguments.wait,
-        poll: Duration::from_millis(20),
-    };
-    let runner = runner
-        .lock(options)
-        .service(&arguments.service)
-        .stage(Stage::new("seed").atomic())
-        .provide(arguments.script());
-    let ended = match &arguments.resolve {
-        Some(change) => {
-            let resolved = runner.resolve(change, Resolution::Applied, "looked").await;
+    let pool = pools::AnyPool::of(&arguments.audit, arguments.pool);
+    let runner = || runner(&arguments, &pool);
+    let ended = match (&arguments.resolve, arguments.stop_at) {
+        (Some(change), _) => {
+            let resolved = runner()
+                .resolve(change, Resolution::Applied, "looked")
+                .await;
             resolved.map(|resolved| format!("{resolved:?}"))
         }
-        None => runner.run().await.map(|report| report.to_string()),
+        (None, None) => told(runner().run().await),
+        (None, Some((Stopping::Ask, nth))) => {
+            let asked = runner().cancel_on(points::point(nth));
+            told(asked.run().await)
+        }
+        (None, Some((stopping, nth))) => tokio::select! {
+            ended = runner().run() => told(ended),
+            () = points::point(nth) => {
+                println!("dropped");
+                match stopping {
+                    Stopping::Leave => return ExitCode::FAILURE,
+                    Stopping::Drop | Stopping::Ask => told(runner().run().await),
+                }
+            }
+        },
     };
     match ended {
         Ok(told) => {
@@ -78,6 +82,32 @@ async fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn runner(arguments: &Arguments, pool: &pools::AnyPool) -> Runner {
+    let runner = pool.runner(&arguments.changes, arguments.others());
+    let runner = match &arguments.target {
+        Some(url) => runner.target(pools::AnyPool::of(url, arguments.pool).target("other")),
+        None => runner,
+    };
+    let runner = arguments.files.iter().fold(runner, |runner, file| {
+        runner.files(flamingock_tests::folder(&[(file.name, file.text)]))
+    });
+    let options = LockOptions {
+        lease: arguments.lease,
+        wait: arguments.wait,
+        poll: Duration::from_millis(20),
+    };
+    runner
+        .lock(options)
+        .service(&arguments.service)
+        .stage(Stage::new("seed").atomic())
+        .parallel_stages(arguments.parallel)
+        .provide(arguments.script())
+}
+
+fn told(ended: Result<Report, Error>) -> Result<String, Error> {
+    ended.map(|report| report.to_string())
 }
 
 fn name(error: &Error) -> &'static str {
@@ -93,51 +123,4 @@ fn name(error: &Error) -> &'static str {
         Error::Store { .. } => "Store",
         _ => "another",
     }
-}
-
-/// A database that is away answers within the wait, not within the pool's 30 seconds.
-fn pool<D: sqlx::Database>(arguments: &Arguments) -> PoolOptions<D> {
-    PoolOptions::new()
-        .max_connections(arguments.pool)
-        .acquire_timeout(Duration::from_secs(2))
-}
-
-async fn with_audit(arguments: &Arguments) -> Runner {
-    let (url, chosen) = (arguments.audit.as_str(), arguments.changes.as_slice());
-    if url.starts_with("sqlite") {
-        let pool = pool::<sqlx::Sqlite>(arguments).connect_lazy(url).unwrap();
-        let runner = Runner::new(&pool).templates(sqlite::changes::known());
-        runner.changes(sqlite::changes::chosen(chosen, arguments.others()))
-    } else if url.starts_with("postgres") {
-        let pool = pool::<sqlx::Postgres>(arguments).connect_lazy(url).unwrap();
-        let runner = Runner::new(&pool).templates(postgres::changes::known());
-        runner.changes(postgres::changes::chosen(chosen, arguments.others()))
-    } else {
-        let pool = pool::<sqlx::MySql>(arguments).connect_lazy(url).unwrap();
-        let runner = Runner::new(&pool).templates(mariadb::changes::known());
-        runner.changes(mariadb::changes::chosen(chosen, arguments.others()))
-    }
-}
-
-async fn with_target(runner: Runner, arguments: &Arguments) -> Runner {
-    let Some(url) = arguments.target.as_deref() else {
-        return runner;
-    };
-    let target = if url.starts_with("sqlite") {
-        TargetSystem::sqlx(
-            "other",
-            &pool::<sqlx::Sqlite>(arguments).connect_lazy(url).unwrap(),
-        )
-    } else if url.starts_with("postgres") {
-        TargetSystem::sqlx(
-            "other",
-            &pool::<sqlx::Postgres>(arguments).connect_lazy(url).unwrap(),
-        )
-    } else {
-        TargetSystem::sqlx(
-            "other",
-            &pool::<sqlx::MySql>(arguments).connect_lazy(url).unwrap(),
-        )
-    };
-    runner.target(target)
 }

@@ -1,23 +1,24 @@
-//! Dies at the n-th thing that is told to `tracing`: sqlx tells each statement that has ended, the
-//! engine what it decides.
+//! Does something at the n-th thing that is told to `tracing`: sqlx tells each statement that has ended,
+//! the engine what it decides.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use rustix::process::{Signal, getpid, kill_process};
+use tokio::sync::watch;
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
 
-/// Counts down to the end of the process.
+/// Counts down to a point.
 struct Countdown {
     left: AtomicUsize,
     spans: AtomicU64,
+    reached: Box<dyn Fn() + Send + Sync>,
 }
 
 impl Countdown {
     fn tick(&self) {
         if self.left.fetch_sub(1, Ordering::SeqCst) == 1 {
-            // No destructor, no goodbye to the server: what a power cut is to a process.
-            let _ = kill_process(getpid(), Signal::KILL);
+            (self.reached)();
         }
     }
 }
@@ -45,11 +46,34 @@ impl Subscriber for Countdown {
     fn exit(&self, _: &Id) {}
 }
 
-/// Kills this process at the `nth` point from now; the first is 1.
-pub(crate) fn die_at(nth: usize) {
+/// Does this at the `nth` point from now; the first is 1.
+fn at(nth: usize, reached: impl Fn() + Send + Sync + 'static) {
     let countdown = Countdown {
         left: AtomicUsize::new(nth),
         spans: AtomicU64::new(1),
+        reached: Box::new(reached),
     };
     tracing::subscriber::set_global_default(countdown).expect("nobody else listens");
+}
+
+/// Kills this process at the `nth` point.
+pub(crate) fn die_at(nth: usize) {
+    at(nth, || {
+        // No destructor, no goodbye to the server: what a power cut is to a process.
+        let _ = kill_process(getpid(), Signal::KILL);
+    });
+}
+
+/// Ends at the `nth` point, and never before.
+pub(crate) fn point(nth: usize) -> impl Future<Output = ()> + Send + 'static {
+    let reached = watch::Sender::new(false);
+    let mut heard = reached.subscribe();
+    at(nth, move || {
+        reached.send_replace(true);
+    });
+    async move {
+        if heard.wait_for(|reached| *reached).await.is_err() {
+            std::future::pending().await
+        }
+    }
 }

@@ -1,0 +1,59 @@
+//! A pool of the kind of database that a URL names.
+
+use std::time::Duration;
+
+use flamingock::__private::Definition;
+use flamingock::{Runner, TargetSystem};
+use sqlx::pool::PoolOptions;
+use sqlx::{MySqlPool, PgPool, SqlitePool};
+
+use crate::{mariadb, postgres, sqlite};
+
+#[derive(Debug)]
+pub(crate) enum AnyPool {
+    Sqlite(SqlitePool),
+    Postgres(PgPool),
+    MariaDb(MySqlPool),
+}
+
+impl AnyPool {
+    pub(crate) fn of(url: &str, connections: u32) -> AnyPool {
+        if url.starts_with("sqlite") {
+            AnyPool::Sqlite(options(connections).connect_lazy(url).unwrap())
+        } else if url.starts_with("postgres") {
+            AnyPool::Postgres(options(connections).connect_lazy(url).unwrap())
+        } else {
+            AnyPool::MariaDb(options(connections).connect_lazy(url).unwrap())
+        }
+    }
+
+    /// A runner with its audit here, and the changes in this database's words.
+    pub(crate) fn runner(&self, names: &[String], other: Option<&'static Definition>) -> Runner {
+        match self {
+            AnyPool::Sqlite(pool) => Runner::new(pool)
+                .templates(sqlite::changes::known())
+                .changes(sqlite::changes::chosen(names, other)),
+            AnyPool::Postgres(pool) => Runner::new(pool)
+                .templates(postgres::changes::known())
+                .changes(postgres::changes::chosen(names, other)),
+            AnyPool::MariaDb(pool) => Runner::new(pool)
+                .templates(mariadb::changes::known())
+                .changes(mariadb::changes::chosen(names, other)),
+        }
+    }
+
+    pub(crate) fn target(&self, name: &str) -> TargetSystem {
+        match self {
+            AnyPool::Sqlite(pool) => TargetSystem::sqlx(name, pool),
+            AnyPool::Postgres(pool) => TargetSystem::sqlx(name, pool),
+            AnyPool::MariaDb(pool) => TargetSystem::sqlx(name, pool),
+        }
+    }
+}
+
+/// A database that is away answers within the wait, not within the pool's 30 seconds.
+fn options<D: sqlx::Database>(connections: u32) -> PoolOptions<D> {
+    PoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(Duration::from_secs(2))
+}

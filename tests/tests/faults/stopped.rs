@@ -1,0 +1,80 @@
+//! A run is asked to stop, is dropped, or is left with its runtime, at every point one after the other:
+//! with an atomic stage, and with two stages side by side.
+
+use futures_util::StreamExt;
+
+use super::ground::{Ground, Kind};
+use super::oracle::{BESIDE, Expected, LAST, SHARED, Scene, TOGETHER};
+use super::start::{Ran, Start};
+
+/// How many points are tried at once.
+const AT_ONCE: usize = 6;
+
+const ATOMIC: &[Expected] = &[TOGETHER, BESIDE];
+
+/// The default stage beside an atomic one.
+const SIDE_BY_SIDE: &[Expected] = &[SHARED, TOGETHER, BESIDE, LAST];
+
+/// Stops at the point and starts again. False: the run ended before.
+async fn stopped(kind: Kind, how: &str, nth: usize, changes: &[Expected]) -> bool {
+    let ground = Ground::with_table(kind).await;
+    let names: Vec<&str> = changes.iter().map(|change| change.id).collect();
+    let start = || {
+        Start::of(&names.join(","), ground.url())
+            .with("--pool", 3)
+            .with("--parallel", 2)
+    };
+    // A process that is left gives nothing back; of the others nobody may wait for the lease.
+    let lease = if how == "--leave-at" { 400 } else { 60_000 };
+    let first = start().with(how, nth).lock(lease, 8_000).run().await;
+    let second = start().lock(5_000, 8_000).run().await;
+    let what = format!("{kind:?} {how} {nth}, after\n{}", first.output);
+    second.expect_after("ok", &what);
+    for change in changes {
+        let scene = Scene::of(ground.url(), ground.url());
+        let found = change.look(&scene).await;
+        change.judge(&found, &second, &what);
+    }
+    assert!(!first.output.contains("panicked"), "{what}");
+    was_stopped(&first, how)
+}
+
+fn was_stopped(first: &Ran, how: &str) -> bool {
+    match (how, first.result.as_deref()) {
+        ("--ask-at", Some("Cancelled" | "ChangesFailed")) => true,
+        ("--drop-at", Some("ok")) | ("--leave-at", None) => first.output.contains("dropped"),
+        (_, Some("ok")) => false,
+        _ => panic!("{how}: {}", first.output),
+    }
+}
+
+async fn at_every_point(kind: Kind, changes: &'static [Expected]) {
+    for how in ["--ask-at", "--drop-at", "--leave-at"] {
+        let points = futures_util::stream::iter(1..)
+            .map(|nth| stopped(kind, how, nth, changes))
+            .buffered(AT_ONCE)
+            .take_while(|stopped| std::future::ready(*stopped))
+            .count()
+            .await;
+        assert!(points > 0, "no point was tried");
+        println!("points: {kind:?} {how}: {points}");
+    }
+}
+
+macro_rules! on_each {
+    ($($name:ident: $kind:ident, $changes:ident;)+) => {$(
+        #[tokio::test]
+        async fn $name() {
+            at_every_point(Kind::$kind, $changes).await;
+        }
+    )+};
+}
+
+on_each! {
+    sqlite_atomic_stage_that_is_stopped_is_applied_once: Sqlite, ATOMIC;
+    postgres_atomic_stage_that_is_stopped_is_applied_once: Postgres, ATOMIC;
+    mariadb_atomic_stage_that_is_stopped_is_applied_once: MariaDb, ATOMIC;
+    sqlite_stages_side_by_side_that_are_stopped_are_applied_once: Sqlite, SIDE_BY_SIDE;
+    postgres_stages_side_by_side_that_are_stopped_are_applied_once: Postgres, SIDE_BY_SIDE;
+    mariadb_stages_side_by_side_that_are_stopped_are_applied_once: MariaDb, SIDE_BY_SIDE;
+}
