@@ -4,6 +4,9 @@
 #![allow(clippy::unwrap_used)]
 #![allow(clippy::duplicate_mod)] // The same scenarios on every database.
 
+#[path = "worst/wal.rs"]
+mod wal;
+
 #[path = "worst/activity.rs"]
 mod activity;
 
@@ -13,7 +16,20 @@ mod postgres {
     use flamingock_tests::query;
     use sqlx::pool::PoolOptions;
 
+    mod conflicts;
     mod isolation;
+
+    /// What the server says of a conflict.
+    const CONFLICT: &str = "could not serialize access";
+    /// How many sessions wait for somebody.
+    const WAITING: &str = "SELECT count(*) FROM pg_stat_activity
+        WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    /// Who asks after a deadlock first is ended.
+    const PATIENT: &str = "SET deadlock_timeout = '60s'; ";
+
+    fn strict(options: PoolOptions<Db>) -> PoolOptions<Db> {
+        isolated(options, "serializable")
+    }
 
     const LEVELS: [&str; 2] = ["repeatable read", "serializable"];
 
@@ -32,7 +48,22 @@ mod mariadb {
     use flamingock_tests::query;
     use sqlx::pool::PoolOptions;
 
+    mod conflicts;
     mod isolation;
+
+    /// What the server says of a conflict.
+    const CONFLICT: &str = "Record has changed since last read";
+    /// How many sessions wait for somebody.
+    const WAITING: &str = "SELECT count(*) FROM information_schema.PROCESSLIST
+        WHERE STATE = 'Updating' AND INFO LIKE '%counter%id = 2%' AND DB = DATABASE()";
+    const PATIENT: &str = "";
+
+    fn strict(options: PoolOptions<Db>) -> PoolOptions<Db> {
+        options.after_connect(|connection, _| {
+            let text = "SET SESSION innodb_snapshot_isolation = ON";
+            Box::pin(async move { query(connection, text).await.map(drop) })
+        })
+    }
 
     const LEVELS: [&str; 3] = ["read uncommitted", "read committed", "serializable"];
 
