@@ -18,11 +18,13 @@ mod faults {
     mod paused;
     mod pooler;
     mod servers;
+    mod side_by_side;
     mod soak;
     mod start;
     mod step_entries;
     mod steps;
     mod stopped;
+    mod texts;
     mod timeouts;
     mod toll;
     mod valve;

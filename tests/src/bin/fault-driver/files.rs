@@ -1,4 +1,4 @@
-//! The changes that are files, of three steps each.
+//! The changes that are files: of steps, and of SQL, which goes to a server in one text.
 
 /// A file by the name of its change.
 #[derive(Debug)]
@@ -8,7 +8,7 @@ pub(crate) struct File {
     pub(crate) text: &'static str,
 }
 
-const FILES: [File; 3] = [
+const FILES: [File; 6] = [
     File {
         change: "steps",
         name: "020__steps.yaml",
@@ -49,6 +49,31 @@ steps:
     rollback: { remove: back 2 }
   - apply: { add: back 3, fail: true }
     rollback: { remove: back 3 }
+",
+    },
+    File {
+        change: "text",
+        name: "030__text.sql",
+        text: "
+INSERT INTO done VALUES ('t text 1');
+UPDATE gate SET n = n + 1;
+INSERT INTO done VALUES ('t text 2');
+",
+    },
+    File {
+        change: "text-one",
+        name: "031__text-one.sql",
+        text: "-- flamingock: stage=seed
+INSERT INTO done VALUES ('t text-one 1');
+",
+    },
+    File {
+        change: "text-two",
+        name: "032__text-two.sql",
+        text: "-- flamingock: stage=seed
+INSERT INTO done VALUES ('t text-two 1');
+UPDATE gate SET n = n + 1;
+INSERT INTO done VALUES ('t text-two 2');
 ",
     },
 ];

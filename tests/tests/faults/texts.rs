@@ -1,0 +1,167 @@
+//! A process is stopped, or killed, while its server works at the one text that it was sent: of a file with
+//! its begin, entry and commit, or of the files of an atomic stage.
+
+use flamingock_tests::sql::PlainSql;
+use flamingock_tests::{Driver, query};
+use sqlx::{Connection, MySqlConnection, PgConnection};
+use tokio::time::{Duration, timeout};
+
+use super::ground::{Ground, Kind, rows};
+use super::oracle::{Expected, Promise, Scene};
+use super::start::{DEADLINE, Start, end_of};
+
+const TEXT: Expected = Expected {
+    id: "text",
+    steps: &["1", "2"],
+    promise: Promise::Once,
+};
+const ONE: Expected = Expected {
+    id: "text-one",
+    steps: &["1"],
+    promise: Promise::Once,
+};
+const TWO: Expected = Expected {
+    id: "text-two",
+    steps: &["1", "2"],
+    promise: Promise::Once,
+};
+
+/// Somebody who has the row that the files want.
+#[derive(Debug)]
+enum Gate {
+    Postgres(PgConnection),
+    MariaDb(MySqlConnection),
+}
+
+impl Gate {
+    async fn shut(kind: Kind, url: &str) -> Gate {
+        rows(
+            url,
+            "CREATE TABLE gate (n INT); INSERT INTO gate VALUES (0)",
+        )
+        .await;
+        if kind == Kind::Postgres {
+            Gate::Postgres(shut(url).await)
+        } else {
+            Gate::MariaDb(shut(url).await)
+        }
+    }
+
+    async fn open(self) {
+        match self {
+            Gate::Postgres(mut connection) => query(&mut connection, "COMMIT").await.unwrap(),
+            Gate::MariaDb(mut connection) => query(&mut connection, "COMMIT").await.unwrap(),
+        };
+    }
+}
+
+async fn shut<C>(url: &str) -> C
+where
+    C: Connection,
+    C::Database: PlainSql<Connection = C>,
+{
+    let mut connection = C::connect(url).await.unwrap();
+    let text = "BEGIN; UPDATE gate SET n = n + 1";
+    query(&mut connection, text).await.unwrap();
+    connection
+}
+
+/// How many stand at the gate.
+async fn waiting(kind: Kind, url: &str) -> usize {
+    let text = if kind == Kind::Postgres {
+        "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    } else {
+        "SELECT 1 FROM information_schema.PROCESSLIST WHERE DB = DATABASE()
+         AND STATE = 'Updating' AND INFO LIKE 'UPDATE gate%'"
+    };
+    rows(url, text).await.len()
+}
+
+async fn at_the_gate(kind: Kind, url: &str) {
+    let there = async {
+        while waiting(kind, url).await == 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(DEADLINE, there)
+        .await
+        .expect("it comes to the gate");
+}
+
+/// What happens to the process while the server is at its text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    Stopped,
+    Killed,
+}
+
+/// The second start waits at the gate behind the first one's text, or for the lock; then the gate is
+/// opened, and the first goes on.
+async fn once(kind: Kind, fate: Fate, changes: &[Expected]) {
+    let ground = Ground::with_table(kind).await;
+    let gate = Gate::shut(kind, ground.url()).await;
+    let names: Vec<&str> = changes.iter().map(|change| change.id).collect();
+    let start = || Start::of(&names.join(","), ground.url());
+    let mut first: Driver = start().lock(500, 5_000).spawn();
+    at_the_gate(kind, ground.url()).await;
+    match fate {
+        Fate::Stopped => first.pause().unwrap(),
+        Fate::Killed => first.kill().unwrap(),
+    }
+    let second = start().lock(5_000, 40_000).spawn();
+    // It has the lock, or has found that it cannot have it: whoever is killed there has let go of it.
+    let owner = "SELECT 1 FROM flamingock_lock WHERE token > 1";
+    let tried = async {
+        while rows(ground.url(), owner).await.is_empty() && !is_kept(kind, changes) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(DEADLINE, tried).await.expect("it takes over");
+    gate.open().await;
+    let second = end_of(second).await;
+    second.expect("ok");
+    let scene = Scene::of(ground.url(), ground.url());
+    let judge = async |what: &str| {
+        for change in changes {
+            let found = change.look(&scene).await;
+            change.judge(&found, &second, &format!("{kind:?} {fate:?} {what}"));
+        }
+    };
+    judge("before it goes on").await;
+    if fate == Fate::Stopped {
+        first.resume().unwrap();
+        let ran = end_of(first).await;
+        let result = ran.result.as_deref();
+        assert!(
+            matches!(result, Some("LeaseLost" | "OutcomeUnknown")),
+            "{}",
+            ran.output
+        );
+        judge("after it has gone on").await;
+    }
+}
+
+/// MariaDB's first entry of an atomic stage keeps the lock until the end: DDL behind it would commit it.
+fn is_kept(kind: Kind, changes: &[Expected]) -> bool {
+    kind == Kind::MariaDb && changes.len() == 2
+}
+
+macro_rules! on_servers {
+    ($($name:ident: $kind:ident, $fate:ident, [$($change:ident),+];)+) => {$(
+        #[tokio::test]
+        async fn $name() {
+            once(Kind::$kind, Fate::$fate, &[$($change),+]).await;
+        }
+    )+};
+}
+
+on_servers! {
+    postgres_text_of_a_paused_process_is_taken_over: Postgres, Stopped, [TEXT];
+    mariadb_text_of_a_paused_process_is_taken_over: MariaDb, Stopped, [TEXT];
+    postgres_text_of_a_killed_process_is_taken_over: Postgres, Killed, [TEXT];
+    mariadb_text_of_a_killed_process_is_taken_over: MariaDb, Killed, [TEXT];
+    postgres_text_of_a_paused_atomic_stage_is_taken_over: Postgres, Stopped, [ONE, TWO];
+    mariadb_text_of_a_paused_atomic_stage_is_taken_over_once_it_is_idle: MariaDb, Stopped, [ONE, TWO];
+    postgres_text_of_a_killed_atomic_stage_is_taken_over: Postgres, Killed, [ONE, TWO];
+    mariadb_text_of_a_killed_atomic_stage_is_taken_over: MariaDb, Killed, [ONE, TWO];
+}
