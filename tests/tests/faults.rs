@@ -27,6 +27,7 @@ mod faults {
     mod texts;
     mod timeouts;
     mod toll;
+    mod undoing;
     mod valve;
     mod writes;
 }

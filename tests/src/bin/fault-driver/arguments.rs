@@ -34,6 +34,7 @@ pub(crate) struct Arguments {
     pub(crate) die_at: Option<usize>,
     pub(crate) stop_at: Option<(Stopping, usize)>,
     pub(crate) parallel: usize,
+    pub(crate) undo: Option<usize>,
     pub(crate) resolve: Option<String>,
     pub(crate) files: Vec<&'static File>,
 }
@@ -53,6 +54,7 @@ impl Arguments {
             die_at: None,
             stop_at: None,
             parallel: 1,
+            undo: None,
             resolve: None,
             files: Vec::new(),
         };
@@ -81,6 +83,7 @@ impl Arguments {
                 "--drop-at" => read.stop_at = Some((Stopping::Drop, value.parse().unwrap())),
                 "--leave-at" => read.stop_at = Some((Stopping::Leave, value.parse().unwrap())),
                 "--parallel" => read.parallel = value.parse().unwrap(),
+                "--undo" => read.undo = Some(value.parse().unwrap()),
                 "--resolve" => read.resolve = Some(value),
                 _ => panic!("unknown argument {name}"),
             }

@@ -111,6 +111,24 @@ async fn broken(db: &mut Connection, script: &Script) -> Result<(), BoxError> {
     Err("the second step is refused".into())
 }
 
+/// Can be taken back, together with its entry.
+#[change(id = "kept", order = "011", detached)]
+async fn kept(db: &mut Connection, script: &Script) -> Result<(), BoxError> {
+    query(db, &script.effect("kept 1")).await?;
+    query(db, &script.effect("kept 2")).await?;
+    Ok(())
+}
+
+#[rollback(kept)]
+async fn take_back(db: &mut Connection, script: &Script) -> Result<(), BoxError> {
+    for step in [2, 1] {
+        let text = format!("DELETE FROM done WHERE what = '{} kept {step}'", script.tag);
+        query(db, &text).await?;
+        script.at(&format!("no kept {step}")).await;
+    }
+    Ok(())
+}
+
 #[change(id = "plain", order = "007", transaction = false, detached)]
 async fn plain(db: &mut Connection, script: &Script) -> Result<(), BoxError> {
     script.at("plain 0").await;
@@ -189,7 +207,7 @@ pub(crate) fn chosen(
     separate: Option<&'static Definition>,
 ) -> Vec<&'static Definition> {
     let known = changes![
-        shared, ddl, verified, again, undone, plain, last, stuck, broken, together, beside
+        shared, ddl, verified, again, undone, plain, last, stuck, broken, together, beside, kept
     ];
     let known: Vec<_> = known.into_iter().chain(separate).collect();
     let find = |name: &String| {

@@ -2,7 +2,7 @@
 //!
 //! `fault-driver --audit URL [--target URL] [--changes shared,plain,..] [--service S] [--tag T]`
 //! `[--lease MS] [--wait MS] [--pool N] [--hold POINT=FILE]... [--die-at N] [--resolve CHANGE]`
-//! `[--ask-at N | --drop-at N | --leave-at N] [--parallel N]`
+//! `[--ask-at N | --drop-at N | --leave-at N] [--parallel N] [--undo N]`
 //!
 //! It prints `at POINT` when a change comes to a point, stays there until the point's file is there,
 //! and says at last `result: ok` or `result: NAME OF THE ERROR`.
@@ -37,7 +37,7 @@ mod mariadb {
 use std::process::ExitCode;
 use std::time::Duration;
 
-use flamingock::{Error, LockOptions, Report, Resolution, Runner, Stage};
+use flamingock::{Error, LockOptions, Report, Resolution, Runner, Stage, UndoTarget};
 
 use crate::arguments::{Arguments, Stopping};
 
@@ -56,7 +56,10 @@ async fn main() -> ExitCode {
                 .await;
             resolved.map(|resolved| format!("{resolved:?}"))
         }
-        (None, None) => told(runner().run().await),
+        (None, None) => told(match arguments.undo {
+            Some(count) => runner().undo(UndoTarget::Count(count)).await,
+            None => runner().run().await,
+        }),
         (None, Some((Stopping::Ask, nth))) => {
             let asked = runner().cancel_on(points::point(nth));
             told(asked.run().await)
