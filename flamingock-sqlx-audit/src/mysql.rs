@@ -169,16 +169,18 @@ VALUES ($service, $lane, 0, '', '', UTC_TIMESTAMP(6))",
         "INSERT IGNORE INTO {lease} (service, lane, run_id, expires_at)
 VALUES ($service, $lane, '', '1970-01-01')",
     ],
-    // Grouped by both columns of the index: without the service in it the server scans all rows.
-    snapshot: "SELECT DATABASE(), 0, k.token, k.run_id, k.owner, k.pipeline_digest,
+    // Bytes are not converted to what the connection's character set can say: another id than was written
+    // would be a change that never ran. Grouped by both columns of the index: without the service in it the server scans all rows.
+    snapshot: "SELECT CAST(DATABASE() AS BINARY), 0, k.token, k.run_id, CAST(k.owner AS BINARY), k.pipeline_digest,
   DATE_FORMAT(k.acquired_at, '%Y-%m-%dT%H:%i:%s.%fZ'),
   DATE_FORMAT(e.expires_at, '%Y-%m-%dT%H:%i:%s.%fZ'),
-  e.activity, COALESCE(e.expires_at > UTC_TIMESTAMP(6), 0),
-  b.change_id, b.seq, b.state, b.transaction_mode, b.origin, b.digest, b.attempt, b.run_id, b.stage,
-  b.change_order, b.target, DATE_FORMAT(b.started_at, '%Y-%m-%dT%H:%i:%s.%fZ'),
-  CASE WHEN b.state IN ('APPLIED', 'MANUAL_MARKED_AS_APPLIED') THEN NULL ELSE b.error END,
+  CAST(e.activity AS BINARY), COALESCE(e.expires_at > UTC_TIMESTAMP(6), 0),
+  CAST(b.change_id AS BINARY), b.seq, b.state, b.transaction_mode, b.origin, b.digest, b.attempt, b.run_id,
+  CAST(b.stage AS BINARY), b.change_order, CAST(b.target AS BINARY),
+  DATE_FORMAT(b.started_at, '%Y-%m-%dT%H:%i:%s.%fZ'),
+  CASE WHEN b.state IN ('APPLIED', 'MANUAL_MARKED_AS_APPLIED') THEN NULL ELSE CAST(b.error AS BINARY) END,
   b.recovery,
-  CASE WHEN b.state IN ('APPLIED', 'MANUAL_MARKED_AS_APPLIED') THEN NULL ELSE b.reason END
+  CASE WHEN b.state IN ('APPLIED', 'MANUAL_MARKED_AS_APPLIED') THEN NULL ELSE CAST(b.reason AS BINARY) END
 FROM (SELECT 1) AS one
 LEFT JOIN {lock} k ON k.service = $service AND k.lane = $lane
 LEFT JOIN {lease} e ON e.service = k.service AND e.lane = k.lane
@@ -189,12 +191,14 @@ LEFT JOIN (SELECT service, change_id, MAX(seq) AS seq FROM {audit} WHERE service
 LEFT JOIN {audit} b ON b.seq = m.seq",
     newest: None,
     run_newest: "",
-    history: "SELECT a.seq, a.service, a.run_id, a.fence,
+    history: "SELECT a.seq, CAST(a.service AS BINARY), a.run_id, a.fence,
   DATE_FORMAT(a.started_at, '%Y-%m-%dT%H:%i:%s.%fZ'),
   DATE_FORMAT(a.finished_at, '%Y-%m-%dT%H:%i:%s.%fZ'),
-  a.attempt, a.stage, a.change_id, a.change_order, a.author, a.description, a.target, a.state,
-  a.transaction_mode, a.recovery, a.origin, a.digest, a.duration_us, a.host, a.pid, a.app_version,
-  a.location, a.error, a.reason, a.metadata
+  a.attempt, CAST(a.stage AS BINARY), CAST(a.change_id AS BINARY), a.change_order,
+  CAST(a.author AS BINARY), CAST(a.description AS BINARY), CAST(a.target AS BINARY), a.state,
+  a.transaction_mode, a.recovery, a.origin, a.digest, a.duration_us, CAST(a.host AS BINARY), a.pid,
+  CAST(a.app_version AS BINARY), CAST(a.location AS BINARY), CAST(a.error AS BINARY),
+  CAST(a.reason AS BINARY), CAST(a.metadata AS BINARY)
 FROM {audit} a WHERE a.service = $service
   AND ($change_id IS NULL OR a.change_id = $change_id)
   AND ($state IS NULL OR a.state = $state)
@@ -204,8 +208,8 @@ FROM {audit} a WHERE a.service = $service
        GROUP BY b.service, b.change_id))
 ORDER BY a.seq",
     // A row of the lock that somebody has deleted leaves a service that only the audit knows.
-    services: "SELECT service FROM {lock} WHERE lane = $lane
-UNION SELECT service FROM {audit} ORDER BY service",
+    services: "SELECT CAST(service AS BINARY) AS service FROM {lock} WHERE lane = $lane
+UNION SELECT CAST(service AS BINARY) FROM {audit} ORDER BY service",
     // By affected rows alone two would believe that they own it: the token that comes back does not
     // lie.
     // Nobody waits here for a row that somebody holds; the session is given back as it was.
@@ -290,7 +294,7 @@ VALUES ($service, $run_id, $attempt, $stage, $change_id, $change_order, $author,
     savepoint: "SAVEPOINT fl_%tag%",
     release_savepoint: "RELEASE SAVEPOINT fl_%tag%",
     rollback_to_savepoint: "ROLLBACK TO SAVEPOINT fl_%tag%",
-    marker_schema: "SELECT DATABASE()",
+    marker_schema: "SELECT CAST(DATABASE() AS BINARY)",
     marker_insert: "INSERT INTO {marker} (service, change_id, attempt, run_id, kind, marked_at)
 VALUES ($service, $change_id, $attempt, $run_id, $kind, UTC_TIMESTAMP(6))",
     marker_promote: "UPDATE {marker} SET kind = 'applied' WHERE service = $service

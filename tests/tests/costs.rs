@@ -49,7 +49,7 @@ mod mariadb {
 
     /// How the server reads the newest entries.
     async fn plan(pool: &MySqlPool, sent: &str) -> String {
-        let text = &sent[sent.find("SELECT DATABASE()").unwrap()..];
+        let text = &sent[sent.find("SELECT CAST(DATABASE()").unwrap()..];
         strings(pool, &format!("EXPLAIN {text}")).await.join("\n")
     }
 

@@ -4,6 +4,9 @@
 #![allow(clippy::unwrap_used)]
 #![allow(clippy::duplicate_mod)] // The same scenarios on every database.
 
+#[path = "worst/encodings.rs"]
+mod encodings;
+
 #[path = "worst/wal.rs"]
 mod wal;
 
