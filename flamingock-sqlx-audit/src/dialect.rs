@@ -70,8 +70,11 @@ pub struct Dialect {
     /// Limits how long the transaction may be idle once its row or its marker is written: a paused
     /// process would hold the lock row, and so everybody, for as long as it sleeps.
     pub(crate) limit_idle: Option<&'static str>,
-    /// Conditions of the fence for a row of its own.
+    /// Conditions of the fence for a row of its own. `{unless_ended}` stands where `unless_ended` does.
     pub(crate) fence_alone: &'static str,
+    /// What refuses a row that comes when its attempt has ended: one whose sender has lost the
+    /// connection, and has written it again. Empty where nothing comes late.
+    pub(crate) unless_ended: &'static str,
     /// What stands in a witness row's metadata.
     pub(crate) witness_metadata: Option<&'static str>,
     /// Opens a transaction that waits for whoever still holds the lock row, and reads the states

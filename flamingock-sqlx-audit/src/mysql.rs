@@ -251,7 +251,11 @@ VALUES ($service, $run_id, $attempt, $stage, $change_id, $change_order, $author,
         "SET /*M!100300 @flamingock_idle = @@SESSION.idle_write_transaction_timeout, \
          SESSION idle_write_transaction_timeout = 15, */ autocommit = 0",
     ),
-    fence_alone: FENCE,
+    fence_alone: FENCE_ALONE,
+    // The table that is written to can be read in a derived one only, which the limit keeps apart.
+    unless_ended: "AND NOT EXISTS (SELECT 1 FROM (SELECT 1 FROM {audit}
+    WHERE service = $service AND change_id = $change_id AND run_id = $run_id AND attempt = $attempt
+    AND state IN ('APPLIED', 'ROLLED_BACK', 'ROLLBACK_FAILED') LIMIT 1) AS ended)",
     // The connection's id is what another one needs to cancel a statement of it.
     witness_metadata: Some(
         "CONCAT('{\"connection\":', CONNECTION_ID(), IF($metadata IS NULL, '}', CONCAT(',', SUBSTRING($metadata, 2))))",
@@ -315,6 +319,9 @@ const ELAPSED: &str = "TIMESTAMPDIFF(MICROSECOND, @flamingock_began, UTC_TIMESTA
 
 const FENCE: &str = "(SELECT token FROM {lock} WHERE service = $service AND lane = $lane
   AND token = $token AND run_id = $run_id LOCK IN SHARE MODE)";
+
+const FENCE_ALONE: &str = "(SELECT token FROM {lock} WHERE service = $service AND lane = $lane
+  AND token = $token AND run_id = $run_id {unless_ended} LOCK IN SHARE MODE)";
 
 /// Also stands beside the audit: the rollback of a change needs a witness that is no audit row.
 const MARKER: &str = "CREATE TABLE IF NOT EXISTS {marker} (

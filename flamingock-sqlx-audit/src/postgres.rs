@@ -288,7 +288,11 @@ RETURNING seq",
     fence_alone: "(SELECT token FROM {lock} WHERE service = $service AND lane = $lane
   AND token = $token AND run_id = $run_id
   AND CASE WHEN current_setting('synchronous_commit') = 'off'
-      THEN set_config('synchronous_commit', 'on', true) ELSE '' END IS NOT NULL FOR SHARE)",
+      THEN set_config('synchronous_commit', 'on', true) ELSE '' END IS NOT NULL
+  {unless_ended} FOR SHARE)",
+    unless_ended: "AND NOT EXISTS (SELECT 1 FROM {audit}
+    WHERE service = $service AND change_id = $change_id AND run_id = $run_id AND attempt = $attempt
+    AND state IN ('APPLIED', 'ROLLED_BACK', 'ROLLBACK_FAILED'))",
     witness_metadata: None,
     settle: &[
         "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = '5s'",

@@ -383,6 +383,7 @@ RETURNING seq",
     fence_between: FENCE,
     limit_idle: None,
     fence_alone: FENCE,
+    unless_ended: "",
     witness_metadata: None,
     settle: &[
         "SELECT token FROM {lock} WHERE service = $service AND lane = $lane",

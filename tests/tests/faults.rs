@@ -12,6 +12,7 @@ mod faults {
     mod files;
     mod full;
     mod ground;
+    mod late;
     mod midway;
     mod network;
     mod oracle;

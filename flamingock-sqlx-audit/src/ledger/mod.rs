@@ -273,7 +273,9 @@ impl<B: Backend> Ledger<B> {
     /// Appends rows of their own, durably, all or none. SQLite renews the lease with it.
     ///
     /// # Errors
-    /// [`Failure::Refused`](crate::Failure) if the possession has moved, and the database's own.
+    /// [`Failure::Refused`](crate::Failure) if the possession has moved, or, on databases behind a
+    /// network, if a row says that an attempt has begun or failed that has ended; and the database's
+    /// own.
     pub async fn append(
         &self,
         connection: &mut Conn<B>,
@@ -283,7 +285,7 @@ impl<B: Backend> Ledger<B> {
     ) -> Result<i64> {
         let mut statements: Vec<Rendered> = rows
             .iter()
-            .map(|row| self.row(row, possession, B::DIALECT.fence_alone, ""))
+            .map(|row| self.row(row, possession, &fence_alone::<B>(row), ""))
             .collect();
         if B::DIALECT.has_one_writer {
             statements.push(self.renewal(possession, lease, None));
@@ -397,6 +399,15 @@ fn parts_of(template: &str) -> (&str, &str, &str) {
         &template[values..end],
         &template[end..],
     )
+}
+
+/// What says that an attempt has begun, or has failed, must not stand behind what says how it ended.
+fn fence_alone<B: Backend>(row: &NewAuditRow) -> String {
+    let opens = matches!(row.state.as_str(), "STARTED" | "FAILED");
+    let unless_ended = if opens { B::DIALECT.unless_ended } else { "" };
+    B::DIALECT
+        .fence_alone
+        .replace("{unless_ended}", unless_ended)
 }
 
 fn seq_of(answer: &crate::backend::Answer) -> Result<i64> {

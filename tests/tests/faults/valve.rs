@@ -3,6 +3,7 @@
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -46,6 +47,10 @@ struct Inner {
     /// Whether the other connections are held too, as where a cable is pulled.
     all: bool,
     state: watch::Sender<State>,
+    /// Whether the connection was ended for its client alone.
+    severed: AtomicBool,
+    /// Whether the server has answered what its client waits for no more.
+    answered: watch::Sender<bool>,
 }
 
 impl Valve {
@@ -66,6 +71,8 @@ impl Valve {
             held,
             all,
             state,
+            severed: AtomicBool::new(false),
+            answered: watch::Sender::new(false),
         }))
     }
 
@@ -87,7 +94,23 @@ impl Valve {
     /// Ends the connection on which the text is held for its client alone: the server hears nothing of
     /// that, and gets the text when everything passes.
     pub(crate) fn sever(&self) {
+        self.0.severed.store(true, Ordering::SeqCst);
         self.0.state.send_replace(State::Severed);
+    }
+
+    fn is_severed(&self) -> bool {
+        self.0.severed.load(Ordering::SeqCst)
+    }
+
+    /// Lets everything pass, and waits until the server has done what was severed from its client.
+    pub(crate) async fn deliver(&self) {
+        self.open();
+        let mut answered = self.0.answered.subscribe();
+        let answered = answered.wait_for(|answered| *answered);
+        timeout(DEADLINE, answered)
+            .await
+            .expect("the server answers")
+            .unwrap();
     }
 
     /// Ends the connection on which the text is held.
@@ -122,12 +145,9 @@ impl Valve {
         let (from_client, to_client) = client.into_split();
         let (from_server, to_server) = server.into_split();
         let mine = watch::Sender::new(false);
-        let up = self.up(from_client, to_server, &mine);
-        tokio::pin!(up);
         tokio::select! {
-            () = &mut up => {}
+            () = self.up(from_client, to_server, &mine) => {}
             () = self.down(from_server, to_client, &mine) => {}
-            () = self.severed(&mine) => up.await,
         }
     }
 
@@ -146,12 +166,20 @@ impl Valve {
         let _ = state.wait_for(passes).await;
     }
 
+    /// Waits until the connection of a client's text is severed.
     async fn severed(&self, mine: &watch::Sender<bool>) {
         let mut state = self.0.state.subscribe();
         let _ = state.wait_for(|state| *state == State::Severed).await;
         if !*mine.borrow() {
             std::future::pending::<()>().await;
         }
+    }
+
+    /// Reads the answer to a text that arrived late, which nobody hears.
+    async fn answer(&self, mut from: OwnedReadHalf) {
+        let mut chunk = vec![0; 64 * 1024];
+        let _ = from.read(&mut chunk).await;
+        self.0.answered.send_replace(true);
     }
 
     fn is_the_text(&self, chunk: &[u8]) -> bool {
@@ -174,6 +202,10 @@ impl Valve {
         loop {
             let length = match from.read(&mut chunk).await {
                 Ok(length) if length > 0 => length,
+                // The answer to what was severed is yet to come.
+                _ if *mine.borrow() && !*self.0.answered.borrow() && self.is_severed() => {
+                    return std::future::pending().await;
+                }
                 _ => return,
             };
             let waiting = *self.0.state.borrow() == State::Waiting;
@@ -197,7 +229,13 @@ impl Valve {
     ) {
         let mut chunk = vec![0; 64 * 1024];
         loop {
-            let length = from.read(&mut chunk).await.unwrap_or(0);
+            let length = tokio::select! {
+                length = from.read(&mut chunk) => length.unwrap_or(0),
+                () = self.severed(mine) => {
+                    drop(to);
+                    return self.answer(from).await;
+                }
+            };
             if length > 0 && *mine.borrow() && *self.0.state.borrow() == State::Waiting {
                 self.0.state.send_replace(State::Closed);
             }
