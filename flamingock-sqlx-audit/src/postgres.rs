@@ -323,9 +323,13 @@ RETURNING seq",
     marker_schema: "SELECT coalesce((SELECT n.nspname FROM pg_catalog.pg_class c
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
   WHERE c.oid = pg_catalog.to_regclass('{marker}')), current_schema())",
+    // What the audit is about to say, in another database, must not be lost with this server.
     marker_insert: "INSERT INTO {marker} (service, change_id, attempt, run_id, kind, marked_at)
 VALUES ($service, $change_id, $attempt, $run_id,
-  CASE WHEN current_setting('flamingock.tx', true) = $tag THEN $kind END, clock_timestamp())",
+  CASE WHEN current_setting('flamingock.tx', true) = $tag
+    AND CASE WHEN current_setting('synchronous_commit') = 'off'
+      THEN set_config('synchronous_commit', 'on', true) ELSE '' END IS NOT NULL
+    THEN $kind END, clock_timestamp())",
     marker_promote: "UPDATE {marker} SET kind = 'applied' WHERE service = $service
   AND change_id = $change_id AND attempt = $attempt AND kind = 'started'",
     marker_tombstone: "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = '5s';

@@ -13,6 +13,7 @@ mod faults {
     mod full;
     mod ground;
     mod late;
+    mod lazily;
     mod midway;
     mod network;
     mod oracle;
