@@ -73,7 +73,7 @@ pub(crate) fn point(nth: usize) -> impl Future<Output = ()> + Send + 'static {
     });
     async move {
         if heard.wait_for(|reached| *reached).await.is_err() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }
