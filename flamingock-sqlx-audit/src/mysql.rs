@@ -303,9 +303,12 @@ VALUES ($service, $run_id, $attempt, $stage, $change_id, $change_order, $author,
 VALUES ($service, $change_id, $attempt, $run_id, $kind, UTC_TIMESTAMP(6))",
     marker_promote: "UPDATE {marker} SET kind = 'applied' WHERE service = $service
   AND change_id = $change_id AND attempt = $attempt AND kind = 'started'",
+    // Committed by ourselves: sessions of the application may commit nothing without being told.
     marker_tombstone: "SET SESSION innodb_lock_wait_timeout = 5;
+START TRANSACTION;
 INSERT INTO {marker} (service, change_id, attempt, run_id, kind, marked_at)
-VALUES ($service, $change_id, $attempt, $run_id, 'tombstone', UTC_TIMESTAMP(6))",
+VALUES ($service, $change_id, $attempt, $run_id, 'tombstone', UTC_TIMESTAMP(6));
+COMMIT",
     marker_read: "SELECT kind FROM {marker} WHERE service = $service AND change_id = $change_id
   AND attempt = $attempt",
     marker_delete: "DELETE FROM {marker} WHERE service = $service AND change_id = $change_id

@@ -7,6 +7,9 @@
 #[path = "worst/encodings.rs"]
 mod encodings;
 
+#[path = "worst/moods.rs"]
+mod moods;
+
 #[path = "worst/wal.rs"]
 mod wal;
 

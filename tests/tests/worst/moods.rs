@@ -1,0 +1,139 @@
+//! Sessions of MariaDB in moods that an application may have chosen for all its connections.
+
+use flamingock::{BoxError, Error, Runner, Stage, TargetSystem, change, changes, rollback};
+use flamingock_tests::{Backend, MariaDb, Sqlite, audit, done, query, with_table};
+use sqlx::pool::PoolOptions;
+use sqlx::{MySqlConnection, MySqlPool};
+
+/// What `after_connect` says on each connection.
+const MOODS: [&str; 2] = [
+    "SET completion_type = 'CHAIN'",
+    "SET completion_type = 'RELEASE'",
+];
+
+async fn in_mood(url: &str, mood: &'static str) -> MySqlPool {
+    let options = PoolOptions::new().max_connections(3);
+    let options = options.after_connect(move |connection, _| {
+        Box::pin(async move { query(connection, mood).await.map(drop) })
+    });
+    options.connect(url).await.unwrap()
+}
+
+#[change(id = "shared", order = "001", detached)]
+async fn shared(db: &mut MySqlConnection) -> Result<(), sqlx::Error> {
+    query(db, "INSERT INTO done VALUES ('shared')")
+        .await
+        .map(drop)
+}
+
+#[change(id = "plain", order = "002", transaction = false, detached)]
+async fn plain(db: &mut MySqlConnection) -> Result<(), sqlx::Error> {
+    query(db, "INSERT INTO done VALUES ('plain')")
+        .await
+        .map(drop)
+}
+
+#[change(id = "undone", order = "003", transaction = false, detached)]
+async fn undone(db: &mut MySqlConnection) -> Result<(), BoxError> {
+    query(db, "INSERT INTO done VALUES ('undone')").await?;
+    Err("no further".into())
+}
+
+#[rollback(undone)]
+async fn undo(db: &mut MySqlConnection) -> Result<(), sqlx::Error> {
+    query(db, "DELETE FROM done WHERE what = 'undone'")
+        .await
+        .map(drop)
+}
+
+#[change(id = "seed", order = "001", stage = "seed", detached)]
+async fn seed(db: &mut MySqlConnection) -> Result<(), sqlx::Error> {
+    query(db, "INSERT INTO done VALUES ('seed')")
+        .await
+        .map(drop)
+}
+
+/// What a run says is so for everybody, and stays so when its connections are gone.
+#[tokio::test]
+async fn what_a_run_says_is_committed_whatever_the_sessions_mood() {
+    for mood in MOODS {
+        let database = MariaDb::fresh().await;
+        let watch = with_table(&database, 1).await;
+        let pool = in_mood(&database.url, mood).await;
+        let runner = Runner::new(&pool)
+            .stage(Stage::new("seed").atomic())
+            .changes(changes![shared, plain, undone, seed]);
+        let error = runner.run().await.unwrap_err();
+        assert!(matches!(error, Error::ChangesFailed(_)), "{mood}: {error}");
+        let counts = error.report().unwrap().counts();
+        assert_eq!(
+            (counts.newly_applied, counts.rolled_back),
+            (3, 1),
+            "{mood}: {error}"
+        );
+        pool.close().await;
+        assert_eq!(done(&watch).await, ["plain", "seed", "shared"], "{mood}");
+        let mut expected = [
+            "shared 1 APPLIED shared",
+            "plain 1 STARTED none",
+            "plain 1 APPLIED none",
+            "undone 1 STARTED none",
+            "undone 1 FAILED none",
+            "undone 1 ROLLED_BACK shared",
+            "seed 1 APPLIED shared",
+        ];
+        let mut entries = audit(&watch).await;
+        (expected.sort_unstable(), entries.sort_unstable());
+        assert_eq!(entries, expected, "{mood}");
+        let pool = in_mood(&database.url, mood).await;
+        let runner = Runner::new(&pool)
+            .stage(Stage::new("seed").atomic())
+            .changes(changes![shared, plain, seed]);
+        assert!(runner.run().await.unwrap().is_up_to_date(), "{mood}");
+    }
+}
+
+#[change(
+    id = "elsewhere",
+    order = "001",
+    transaction = false,
+    target = "other",
+    detached
+)]
+async fn elsewhere(db: &mut MySqlConnection) -> Result<(), sqlx::Error> {
+    query(db, "INSERT INTO done VALUES ('elsewhere')")
+        .await
+        .map(drop)
+}
+
+#[change(id = "marked", order = "002", target = "other", detached)]
+async fn marked(db: &mut MySqlConnection) -> Result<(), sqlx::Error> {
+    query(db, "INSERT INTO done VALUES ('marked')")
+        .await
+        .map(drop)
+}
+
+/// What nobody commits is no success; what ends with a marker is committed by us.
+#[tokio::test]
+async fn a_target_whose_sessions_commit_nothing_by_themselves_is_not_believed() {
+    let own = Sqlite::fresh().await;
+    let pool = own.pool(2).await;
+    let database = MariaDb::fresh().await;
+    let watch = with_table(&database, 1).await;
+    let other = in_mood(&database.url, "SET autocommit = 0").await;
+    let runner = || Runner::new(&pool).target(TargetSystem::sqlx("other", &other));
+    let error = runner().changes(changes![elsewhere]).run().await;
+    let error = error.unwrap_err().to_string();
+    assert!(error.contains("left a transaction open"), "{error}");
+    let report = runner().changes(changes![marked]).run().await.unwrap();
+    assert_eq!(report.counts().newly_applied, 1);
+    other.close().await;
+    assert_eq!(done(&watch).await, ["marked"]);
+    let expected = [
+        "elsewhere 1 STARTED none",
+        "elsewhere 1 FAILED none",
+        "marked 1 STARTED separate",
+        "marked 1 APPLIED separate",
+    ];
+    assert_eq!(audit(&pool).await, expected);
+}
