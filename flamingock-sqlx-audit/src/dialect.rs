@@ -20,6 +20,13 @@ pub(crate) struct LeaseWitness {
     pub(crate) read: &'static str,
 }
 
+/// A limit of idleness that is set, and that gives way to the one before.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct IdleLimit {
+    pub(crate) set: &'static str,
+    pub(crate) lift: &'static str,
+}
+
 /// The texts of one database. `{table}` and `$value` are filled in; every text of several
 /// statements that must be sent one by one is a slice.
 #[derive(Debug)]
@@ -98,6 +105,8 @@ pub struct Dialect {
     pub(crate) note_time: Option<&'static str>,
     /// How many microseconds that was ago: what one text does is measured by the server.
     pub(crate) elapsed_in_text: &'static str,
+    /// Limits how long a transaction is idle behind a text of changes whose rows follow, and lifts that.
+    pub(crate) limit_behind_text: Option<IdleLimit>,
     /// The time in microseconds, for a text of several changes whose rows are appended behind it; none
     /// where each row must stand behind its change, since the database may commit midway.
     pub(crate) clock: Option<&'static str>,

@@ -292,6 +292,7 @@ VALUES ($service, $run_id, $attempt, $stage, $change_id, $change_order, $author,
     lease_witness: None,
     note_time: Some(NOTE_TIME),
     elapsed_in_text: ELAPSED,
+    limit_behind_text: None,
     clock: None,
     // With autocommit off, nothing that follows a deadlock or DDL is committed one by one.
     begin: "SET autocommit = 0; START TRANSACTION",

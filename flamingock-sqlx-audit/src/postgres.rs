@@ -5,7 +5,7 @@ use std::time::Duration;
 use sqlx::{AssertSqlSafe, Executor};
 
 use crate::backend::{Answer, Backend, Conn, EachRow, Progress, collect_answer, run_to_its_end};
-use crate::dialect::{Dialect, Isolation};
+use crate::dialect::{Dialect, IdleLimit, Isolation};
 use crate::failure::Failure;
 use crate::template::{Rendered, Values};
 
@@ -313,6 +313,11 @@ RETURNING seq",
     // query, behind which a transaction cannot choose its isolation level.
     note_time: None,
     elapsed_in_text: "(date_part('epoch', clock_timestamp() - statement_timestamp()) * 1000000)::bigint",
+    limit_behind_text: Some(IdleLimit {
+        set: "SELECT set_config('flamingock.idle', current_setting('idle_in_transaction_session_timeout'), true);
+SET LOCAL idle_in_transaction_session_timeout = '15s'",
+        lift: "SELECT set_config('idle_in_transaction_session_timeout', current_setting('flamingock.idle'), true)",
+    }),
     clock: Some("(date_part('epoch', clock_timestamp()) * 1000000)::bigint"),
     // SET LOCAL is no query: the change may still choose its isolation level. The application's
     // name lets another connection find the session when its statement must be cancelled.

@@ -157,6 +157,17 @@ impl<B: Backend> Ledger<B> {
         B::DIALECT.elapsed_in_text
     }
 
+    /// What stands at the end of a text of scripts whose rows follow, so that a process that is stopped
+    /// in between does not keep its locks.
+    pub fn limit_behind_text(&self) -> Option<&'static str> {
+        B::DIALECT.limit_behind_text.map(|limit| limit.set)
+    }
+
+    /// What lifts that limit again.
+    pub fn lift_limit_behind_text(&self) -> Option<&'static str> {
+        B::DIALECT.limit_behind_text.map(|limit| limit.lift)
+    }
+
     /// What answers the time in microseconds, for a text of several scripts whose rows are appended
     /// behind it; none where each row must stand behind its script.
     pub fn clock_in_text(&self) -> Option<&'static str> {

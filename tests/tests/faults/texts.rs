@@ -160,6 +160,7 @@ on_servers! {
     mariadb_text_of_a_paused_process_is_taken_over: MariaDb, Stopped, [TEXT];
     postgres_text_of_a_killed_process_is_taken_over: Postgres, Killed, [TEXT];
     mariadb_text_of_a_killed_process_is_taken_over: MariaDb, Killed, [TEXT];
+    postgres_text_of_a_paused_atomic_stage_is_taken_over: Postgres, Stopped, [ONE, TWO];
     mariadb_text_of_a_paused_atomic_stage_is_taken_over_once_it_is_idle: MariaDb, Stopped, [ONE, TWO];
     postgres_text_of_a_killed_atomic_stage_is_taken_over: Postgres, Killed, [ONE, TWO];
     mariadb_text_of_a_killed_atomic_stage_is_taken_over: MariaDb, Killed, [ONE, TWO];

@@ -83,7 +83,8 @@ async fn what_a_run_says_is_committed_whatever_the_sessions_mood() {
             "seed 1 APPLIED shared",
         ];
         let mut entries = audit(&watch).await;
-        (expected.sort_unstable(), entries.sort_unstable());
+        expected.sort_unstable();
+        entries.sort_unstable();
         assert_eq!(entries, expected, "{mood}");
         let pool = in_mood(&database.url, mood).await;
         let runner = Runner::new(&pool)

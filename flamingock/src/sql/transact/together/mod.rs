@@ -199,23 +199,25 @@ impl<D: Driver> Together<'_, D> {
         row
     }
 
-    /// Appends the entries of changes that have ended, and what stands before the next one.
+    /// Appends the entries of changes that have ended, and what stands before the next one: it also lifts
+    /// the limit behind a text.
     async fn enter(
         &self,
         transaction: &mut Transaction<'_, D::Database>,
         round: &Round<'_>,
         range: Range<usize>,
+        lift: Option<&str>,
     ) -> Result<(), Broke> {
         let ledger = &self.database.ledger;
         let next = range.end;
         let is_last = next == self.parts.len();
         let is_in_text = || ledger.clock_in_text().is_none() && self.scripts_from(next) > 0;
-        let before_next = if is_last || is_in_text() {
-            Vec::new()
-        } else {
+        let mut before_next = Vec::new();
+        if !is_last && !is_in_text() {
             let witness = self.witness(round, next);
-            ledger.next_together(&round.possession, &witness, &round.tag)
-        };
+            before_next = ledger.next_together(&round.possession, &witness, &round.tag);
+            before_next.extend(lift.map(str::to_owned));
+        }
         let rows: Vec<_> = range.map(|at| self.row(round, at)).collect();
         let several = Several {
             rows: &rows,
@@ -278,7 +280,9 @@ impl<D: Driver> Going<'_, '_, '_, D> {
             }
             let attempt = &mut self.round.attempts[at];
             attempt.took = Some(attempt.began.elapsed());
-            let entered = self.together.enter(transaction, self.round, at..at + 1);
+            let entered = self
+                .together
+                .enter(transaction, self.round, at..at + 1, None);
             entered.await?;
             at += 1;
         }

@@ -99,7 +99,8 @@ impl<D: Driver> Together<'_, D> {
         note_times(round, &texts, &progress);
         let behind = came_to::<D>(&texts, progress)?;
         if let Marks::Times = texts.marks {
-            self.enter(transaction, round, first..behind).await?;
+            let lift = self.database.ledger.lift_limit_behind_text();
+            self.enter(transaction, round, first..behind, lift).await?;
         }
         Ok(behind)
     }
@@ -162,6 +163,9 @@ impl<D: Driver> Together<'_, D> {
             let witness = self.witness(round, behind);
             let next = ledger.next_together(&round.possession, &witness, &round.tag);
             texts.text.push_str(&next.join(";\n"));
+        }
+        if let (Marks::Times, Some(limit)) = (marks, ledger.limit_behind_text()) {
+            texts.text.push_str(limit);
         }
         // MariaDB takes what follows the last terminator for a statement.
         texts
