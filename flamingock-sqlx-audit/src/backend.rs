@@ -132,12 +132,16 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
         patience: Duration,
     ) -> impl Future<Output = Result<Answer, sqlx::Error>> + Send;
 
-    /// The same, at a time when many may want to write: everybody who starts.
+    /// The same, at a time when many may want to write: everybody who starts. Where the write lock is
+    /// waited for, a row of `moot` says meanwhile that there is nothing to write any more, and the answer
+    /// is empty.
     fn write_among_others(
         connection: &mut Conn<Self>,
         statements: Vec<Rendered>,
+        moot: Option<Rendered>,
         patience: Duration,
     ) -> impl Future<Output = Result<Answer, sqlx::Error>> + Send {
+        let _ = moot;
         Self::write(connection, statements, patience)
     }
 

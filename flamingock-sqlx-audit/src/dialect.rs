@@ -62,6 +62,10 @@ pub struct Dialect {
     /// The services that have a lock or an entry, by name.
     pub(crate) services: &'static str,
     pub(crate) acquire: &'static [&'static str],
+    /// Answers a row where the tables and the service's rows are there, or where another run has the
+    /// lock: for whoever waits to write that.
+    pub(crate) is_made: Option<&'static str>,
+    pub(crate) is_held: Option<&'static str>,
     pub(crate) renew: &'static str,
     /// Also forgets the run, so that a renewal that comes late finds nothing.
     pub(crate) release: &'static [&'static str],

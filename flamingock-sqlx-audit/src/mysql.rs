@@ -163,6 +163,8 @@ const DIALECT: Dialect = Dialect {
         MARKER,
     ],
     create_marker: MARKER,
+    is_made: None,
+    is_held: None,
     seed: &[
         "INSERT IGNORE INTO {lock} (service, lane, token, run_id, owner, acquired_at)
 VALUES ($service, $lane, 0, '', '', UTC_TIMESTAMP(6))",

@@ -182,6 +182,8 @@ const DIALECT: Dialect = Dialect {
   marked_at timestamptz NOT NULL,
   PRIMARY KEY (service, change_id, attempt)
 )",
+    is_made: None,
+    is_held: None,
     seed: &[
         "INSERT INTO {lock} (service, lane, token, run_id, owner, acquired_at)
 VALUES ($service, $lane, 0, '', '', clock_timestamp()) ON CONFLICT DO NOTHING",

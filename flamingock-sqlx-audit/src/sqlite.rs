@@ -94,6 +94,7 @@ impl Backend for Sqlite {
     async fn write_among_others(
         connection: &mut Conn<Self>,
         statements: Vec<Rendered>,
+        moot: Option<Rendered>,
         patience: Duration,
     ) -> Result<Answer, sqlx::Error> {
         let own = number(connection, "PRAGMA busy_timeout")
@@ -113,6 +114,14 @@ impl Backend for Sqlite {
             if Self::classify(&refused) != Failure::Busy || Instant::now() >= deadline {
                 Self::fetch(connection, restored).await?;
                 return Err(refused);
+            }
+            if let Some(moot) = &moot {
+                // What it cannot read now, or where there is no table yet, it finds out later.
+                let found = Self::fetch(connection, moot.clone()).await;
+                if found.is_ok_and(|answer| !answer.rows.is_empty()) {
+                    Self::fetch(connection, restored).await?;
+                    return Ok(Answer::default());
+                }
             }
             tokio::time::sleep(TURN_PAUSE).await;
         }
@@ -304,6 +313,10 @@ VALUES ($service, $lane, 0, '', '', $now_text)",
         "INSERT OR IGNORE INTO {lease} (service, lane, boot_id, expires_ms)
 VALUES ($service, $lane, '', 0)",
     ],
+    is_made: Some(
+        "SELECT 1 FROM {lock} k JOIN {lease} e ON e.service = k.service AND e.lane = k.lane
+WHERE k.service = $service AND k.lane = $lane",
+    ),
     // CROSS JOIN fixes the order, so that an equal digest reads no entry.
     snapshot: "WITH RECURSIVE l(stored) AS (
   SELECT (SELECT pipeline_digest FROM {lock} WHERE service = $service AND lane = $lane)),
@@ -344,6 +357,11 @@ ORDER BY a.seq",
     // A row of the lock that somebody has deleted leaves a service that only the audit knows.
     services: "SELECT service FROM {lock} WHERE lane = $lane
 UNION SELECT service FROM {audit} ORDER BY service",
+    is_held: Some(
+        "SELECT 1 FROM {lock} k JOIN {lease} e ON e.service = k.service AND e.lane = k.lane
+WHERE k.service = $service AND k.lane = $lane AND k.run_id <> $run_id AND $force = 0
+  AND (e.expires_ms = {never} OR (e.boot_id = $boot AND e.expires_ms > $now_ms))",
+    ),
     acquire: &[
         "UPDATE {lock} SET token = token + 1, run_id = $run_id, owner = $owner,
   acquired_at = $now_text, pipeline_digest = NULL

@@ -165,7 +165,7 @@ impl<T> Body<T> {
 
     /// The SQL, if that is all there is.
     #[cfg_attr(
-        not(feature = "_sqlx"),
+        not(any(feature = "_sqlx", test)),
         expect(dead_code, reason = "what only databases use")
     )]
     pub(crate) fn script(&self) -> Option<&'static Script> {

@@ -136,7 +136,8 @@ impl<B: Backend> Ledger<B> {
         let statements = statements
             .map(|template| self.render(template, &params))
             .collect();
-        B::write_among_others(connection, statements, self.patience)
+        let moot = B::DIALECT.is_made.map(|text| self.render(text, &params));
+        B::write_among_others(connection, statements, moot, self.patience)
             .await
             .map(drop)
     }
@@ -151,7 +152,7 @@ impl<B: Backend> Ledger<B> {
             .seed
             .iter()
             .map(|template| self.render(template, &params));
-        B::write_among_others(connection, seed.collect(), self.patience)
+        B::write_among_others(connection, seed.collect(), None, self.patience)
             .await
             .map(drop)
     }
@@ -209,7 +210,9 @@ impl<B: Backend> Ledger<B> {
             .iter()
             .map(|template| self.render(template, &params))
             .collect();
-        let answer = B::write_among_others(connection, statements, self.patience).await?;
+        let moot = B::DIALECT.is_held.map(|text| self.render(text, &params));
+        let written = B::write_among_others(connection, statements, moot, self.patience);
+        let answer = written.await?;
         let token = match answer.rows.first() {
             Some(row) => row.int(0)?,
             None => {
