@@ -3,6 +3,7 @@
 mod decode;
 mod marker;
 mod params;
+mod row;
 mod sessions;
 mod snapshot;
 mod together;
@@ -11,11 +12,12 @@ mod transaction;
 use std::marker::PhantomData;
 use std::sync::OnceLock;
 use std::sync::atomic::AtomicBool;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use self::decode::audit_row;
 pub use self::marker::{Marker, MarkerKind};
-use self::params::{lease_params, seed_params, timestamp};
+use self::params::{lease_params, seed_params};
+use self::row::fence_alone;
 pub use self::sessions::Whose;
 pub use self::together::Several;
 pub use self::transaction::Witness;
@@ -303,114 +305,6 @@ impl<B: Backend> Ledger<B> {
         };
         seq_of(&answer)
     }
-
-    fn row(&self, row: &NewAuditRow, possession: &Possession, fence: &str, tag: &str) -> Rendered {
-        let template = row_template::<B>(B::DIALECT.began, fence, "$metadata");
-        self.row_with(&template, row, possession, tag)
-    }
-
-    /// Rows in one statement. Only the last one asks for the possession: if it is another's, none is
-    /// written.
-    fn rows(
-        &self,
-        rows: &[NewAuditRow],
-        possession: &Possession,
-        fence: &str,
-        tag: &str,
-    ) -> Rendered {
-        let last = row_template::<B>(B::DIALECT.began, fence, "$metadata");
-        let other = row_template::<B>(B::DIALECT.began, "$token", "$metadata");
-        let mut all = Rendered {
-            text: String::new(),
-            binds: Vec::new(),
-        };
-        for (index, row) in rows.iter().enumerate() {
-            let is_last = index + 1 == rows.len();
-            let (insert, values, answer) = parts_of(if is_last { &last } else { &other });
-            let before = if index == 0 { insert } else { ", " };
-            let behind = if is_last { answer } else { "" };
-            let rendered = self.row_with(&[before, values, behind].concat(), row, possession, tag);
-            all.text.push_str(&rendered.text);
-            all.binds.extend(rendered.binds);
-        }
-        all
-    }
-
-    fn row_with(
-        &self,
-        template: &str,
-        row: &NewAuditRow,
-        possession: &Possession,
-        tag: &str,
-    ) -> Rendered {
-        let mut params = lease_params(possession, None);
-        let elapsed = row.duration.unwrap_or_default();
-        let elapsed_us = i64::try_from(elapsed.as_micros()).unwrap_or(i64::MAX);
-        let ended_us = i64::try_from(row.ended_ago.as_micros()).unwrap_or(i64::MAX);
-        let ago = |ago| {
-            let time = SystemTime::now().checked_sub(ago);
-            timestamp(time.unwrap_or(SystemTime::UNIX_EPOCH))
-        };
-        params.extend([
-            ("attempt", row.attempt.into()),
-            ("stage", row.stage.as_str().into()),
-            ("change_id", row.change_id.as_str().into()),
-            ("change_order", row.change_order.as_str().into()),
-            ("author", row.author.as_str().into()),
-            ("description", row.description.as_str().into()),
-            ("target", row.target.as_str().into()),
-            ("state", row.state.as_str().into()),
-            ("transaction_mode", row.transaction_mode.as_str().into()),
-            ("recovery", row.recovery.as_str().into()),
-            ("origin", row.origin.as_str().into()),
-            ("digest", row.digest.as_str().into()),
-            ("elapsed_us", elapsed_us.into()),
-            ("ended_us", ended_us.into()),
-            ("started_text", ago(row.ended_ago + elapsed).into()),
-            ("ended_text", ago(row.ended_ago).into()),
-            ("finished", i64::from(row.duration.is_some()).into()),
-            ("duration_us", row.duration.map(|_| elapsed_us).into()),
-            ("host", row.host.as_str().into()),
-            ("pid", row.pid.into()),
-            ("app_version", row.app_version.clone().into()),
-            ("location", row.location.as_str().into()),
-            ("error", row.error.clone().into()),
-            ("reason", row.reason.clone().into()),
-            ("metadata", row.metadata.clone().into()),
-            ("tag", tag.into()),
-        ]);
-        self.render(template, &params)
-    }
-}
-
-/// What appends a row, once its fence and its metadata are known.
-fn row_template<B: Backend>(began: &str, fence: &str, metadata: &str) -> String {
-    let append = B::DIALECT.append;
-    append
-        .replace("{began}", began)
-        .replace("{fence}", fence)
-        .replace("{metadata}", metadata)
-}
-
-/// What stands before the values of a row, the values in their parentheses, and what follows.
-fn parts_of(template: &str) -> (&str, &str, &str) {
-    const VALUES: &str = "VALUES ";
-    let values = template.find(VALUES).map_or(0, |at| at + VALUES.len());
-    let end = template.rfind(')').map_or(template.len(), |at| at + 1);
-    (
-        &template[..values],
-        &template[values..end],
-        &template[end..],
-    )
-}
-
-/// What says that an attempt has begun, or has failed, must not stand behind what says how it ended.
-fn fence_alone<B: Backend>(row: &NewAuditRow) -> String {
-    let opens = matches!(row.state.as_str(), "STARTED" | "FAILED");
-    let unless_ended = if opens { B::DIALECT.unless_ended } else { "" };
-    B::DIALECT
-        .fence_alone
-        .replace("{unless_ended}", unless_ended)
 }
 
 fn seq_of(answer: &crate::backend::Answer) -> Result<i64> {

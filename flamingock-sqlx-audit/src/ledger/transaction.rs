@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use super::marker::{Marker, MarkerKind};
 use super::params::{attempt_params, lease_params, marker_params, tagged};
+use super::row::row_template;
 use super::sessions::connection_in;
-use super::{Ledger, Result, row_template};
+use super::{Ledger, Result};
 use crate::backend::{Backend, Conn};
 use crate::dialect::Isolation;
 use crate::rows::{NewAuditRow, Possession};
@@ -131,20 +132,6 @@ impl<B: Backend> Ledger<B> {
         statements.extend(self.without_witness(witness, tag));
         statements.push(self.measured_row(row, possession, B::DIALECT.fence_within, tag));
         joined(statements)
-    }
-
-    /// A row inside a text, whose duration is the time since the text, or a part of it, began.
-    pub(super) fn measured_row(
-        &self,
-        row: &NewAuditRow,
-        possession: &Possession,
-        fence: &str,
-        tag: &str,
-    ) -> Rendered {
-        let elapsed = B::DIALECT.elapsed_in_text;
-        let template = row_template::<B>(B::DIALECT.began_in_text, fence, "$metadata")
-            .replace("$duration_us", elapsed);
-        self.row_with(&template, row, possession, tag)
     }
 
     /// What stands before a script that is to be measured, if anything does.
