@@ -51,7 +51,7 @@ pub struct Rendered {
 pub(crate) enum Values {
     /// Bound.
     #[cfg_attr(
-        not(feature = "sqlite"),
+        not(any(feature = "sqlite", test)),
         expect(dead_code, reason = "only SQLite binds")
     )]
     Bound,
