@@ -18,10 +18,11 @@ pub(super) struct Pace {
     seen: Option<Seen>,
 }
 
-/// How much was pending: when it was looked at first, and last.
+/// How much was pending: at most, and when it was looked at last.
 #[derive(Clone, Copy, Debug)]
 struct Seen {
-    first: u32,
+    most: u32,
+    /// When that most was seen.
     since: Duration,
     last: u32,
 }
@@ -38,18 +39,23 @@ impl Pace {
     pub(super) fn after(&mut self, pending: usize, now: Duration) -> Duration {
         let pending = u32::try_from(pending).unwrap_or(u32::MAX);
         let pause = self.grow();
-        let seen = self.seen.get_or_insert(Seen {
-            first: pending,
+        let start = Seen {
+            most: pending,
             since: now,
             last: pending,
-        });
+        };
+        let seen = self.seen.get_or_insert(start);
+        if pending > seen.last {
+            // Somebody undoes: what was counted before tells nothing.
+            *seen = start;
+        }
         // Who is stuck tells nothing of the end.
         let moves = pending < seen.last;
         seen.last = pending;
         if !moves {
             return pause;
         }
-        let each = now.saturating_sub(seen.since) / (seen.first - pending);
+        let each = now.saturating_sub(seen.since) / (seen.most - pending);
         // Looking costs the other run more than being late by a tenth costs this one.
         let rest = each.saturating_mul(pending);
         pause.min(rest.saturating_add(rest / 10).max(SHORTEST))
@@ -96,13 +102,15 @@ mod tests {
     #[test]
     fn a_waiter_looks_again_when_the_other_run_should_be_at_its_end() {
         // Looks at (pending, time), and what the pause after the last is then.
-        let cases: [(&[(usize, u64)], Duration); 4] = [
+        let cases: [(&[(usize, u64)], Duration); 5] = [
             // 60 changes in 60 ms: the 40 that are left take 40, and a tenth for safety.
             (&[(100, 0), (40, 60)], ms(44)),
             // Not less than 10 ms.
             (&[(100, 0), (1, 99)], ms(10)),
             // All of the time counts.
             (&[(100, 10), (90, 20), (50, 60)], ms(55)),
+            // Somebody undoes, and then somebody applies again: counted from the most that was pending.
+            (&[(100, 0), (120, 50), (110, 60)], ms(121)),
             // None is left, and yet the lock is held.
             (&[(100, 0), (0, 60)], ms(10)),
         ];
