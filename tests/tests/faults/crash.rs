@@ -6,7 +6,8 @@ use futures_util::StreamExt;
 
 use super::ground::{Ground, Kind, rows};
 use super::oracle::{
-    AGAIN, BESIDE, DDL, Expected, LAST, PLAIN, SEPARATE, SHARED, Scene, TOGETHER, UNDONE, VERIFIED,
+    AGAIN, ATOMIC, BESIDE, DDL, Expected, FILE_ONE, FILE_TWO, LAST, PLAIN, SEPARATE, SHARED, Scene,
+    TOGETHER, UNDONE, VERIFIED,
 };
 use super::start::{Start, end_of};
 use super::toll::{Side, Toll};
@@ -120,9 +121,7 @@ impl Round {
         }
         let first = end_of(driver).await;
         let was_killed = first.result.is_none();
-        if self.changes.contains(&TOGETHER) {
-            all_or_none(&scene, &what).await;
-        }
+        all_or_none(&scene, self.changes, &what).await;
 
         let (again, _) = self.start(&scene, None).await;
         let again = again.lock(5_000, 15_000);
@@ -162,12 +161,18 @@ impl Round {
 }
 
 /// What a killed process leaves of an atomic stage, in one look: the server may be just committing.
-async fn all_or_none(scene: &Scene, what: &str) {
-    let all = TOGETHER.steps.len() + BESIDE.steps.len();
+async fn all_or_none(scene: &Scene, changes: &[Expected], what: &str) {
+    let stage: Vec<_> = changes.iter().filter(|one| ATOMIC.contains(one)).collect();
+    if stage.is_empty() {
+        return;
+    }
+    let all: usize = stage.iter().map(|change| change.steps.len()).sum();
     let tag = &scene.tag;
-    let sql = format!(
-        "SELECT what FROM done WHERE what LIKE '{tag} together %' OR what LIKE '{tag} beside %'"
-    );
+    let names = stage
+        .iter()
+        .map(|change| format!("what LIKE '{tag} {} %'", change.id));
+    let names = names.collect::<Vec<_>>().join(" OR ");
+    let sql = format!("SELECT what FROM done WHERE {names}");
     let done = rows(&scene.target, &sql).await;
     assert!(
         done.is_empty() || done.len() == all,
@@ -234,6 +239,7 @@ macro_rules! crashes {
 crashes! {
     sqlite_shared_change_is_applied_once: Sqlite, [SHARED];
     sqlite_atomic_stage_is_applied_once: Sqlite, [TOGETHER, BESIDE];
+    sqlite_files_of_an_atomic_stage_are_applied_once: Sqlite, [TOGETHER, FILE_ONE, FILE_TWO];
     sqlite_stages_side_by_side_are_applied_once: Sqlite, [SHARED, TOGETHER, BESIDE, LAST];
     sqlite_verified_change_is_applied_once: Sqlite, [VERIFIED];
     sqlite_retried_change_converges: Sqlite, [AGAIN];
@@ -241,6 +247,7 @@ crashes! {
     sqlite_plain_change_is_applied_once_or_an_issue: Sqlite, [PLAIN, LAST];
     postgres_shared_change_is_applied_once: Postgres, [SHARED];
     postgres_atomic_stage_is_applied_once: Postgres, [TOGETHER, BESIDE];
+    postgres_files_of_an_atomic_stage_are_applied_once: Postgres, [TOGETHER, FILE_ONE, FILE_TWO];
     postgres_stages_side_by_side_are_applied_once: Postgres, [SHARED, TOGETHER, BESIDE, LAST];
     postgres_verified_change_is_applied_once: Postgres, [VERIFIED];
     postgres_retried_change_converges: Postgres, [AGAIN];
@@ -248,6 +255,7 @@ crashes! {
     postgres_plain_change_is_applied_once_or_an_issue: Postgres, [PLAIN, LAST];
     mariadb_shared_change_is_applied_once: MariaDb, [SHARED];
     mariadb_atomic_stage_is_applied_once: MariaDb, [TOGETHER, BESIDE];
+    mariadb_files_of_an_atomic_stage_are_applied_once: MariaDb, [TOGETHER, FILE_ONE, FILE_TWO];
     mariadb_stages_side_by_side_are_applied_once: MariaDb, [SHARED, TOGETHER, BESIDE, LAST];
     mariadb_verified_change_is_applied_once: MariaDb, [VERIFIED];
     mariadb_retried_change_converges: MariaDb, [AGAIN];

@@ -75,6 +75,19 @@ pub(crate) const BESIDE: Expected = Expected {
     steps: &["1"],
     promise: Promise::Once,
 };
+pub(crate) const FILE_ONE: Expected = Expected {
+    id: "file-one",
+    steps: &["1"],
+    promise: Promise::Once,
+};
+pub(crate) const FILE_TWO: Expected = Expected {
+    id: "file-two",
+    steps: &["1", "2"],
+    promise: Promise::Once,
+};
+
+/// The changes of the stage that is atomic.
+pub(crate) const ATOMIC: [&Expected; 4] = [&TOGETHER, &BESIDE, &FILE_ONE, &FILE_TWO];
 
 /// Where to look.
 #[derive(Clone, Debug)]

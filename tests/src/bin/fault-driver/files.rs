@@ -8,7 +8,7 @@ pub(crate) struct File {
     pub(crate) text: &'static str,
 }
 
-const FILES: [File; 6] = [
+const FILES: [File; 8] = [
     File {
         change: "steps",
         name: "020__steps.yaml",
@@ -76,7 +76,30 @@ UPDATE gate SET n = n + 1;
 INSERT INTO done VALUES ('t text-two 2');
 ",
     },
+    File {
+        change: "file-one",
+        name: "033__file-one.sql",
+        text: "-- flamingock: stage=seed
+INSERT INTO done VALUES ('t file-one 1');
+",
+    },
+    File {
+        change: "file-two",
+        name: "034__file-two.sql",
+        text: "-- flamingock: stage=seed
+INSERT INTO done VALUES ('t file-two 1');
+INSERT INTO done VALUES ('t file-two 2');
+",
+    },
 ];
+
+impl File {
+    /// The text, whose traces have this tag.
+    pub(crate) fn tagged(&self, tag: &str) -> String {
+        self.text
+            .replace("VALUES ('t ", &format!("VALUES ('{tag} "))
+    }
+}
 
 /// The files among the names, and the names that are none.
 pub(crate) fn apart(names: Vec<String>) -> (Vec<&'static File>, Vec<String>) {

@@ -94,7 +94,8 @@ fn runner(arguments: &Arguments, pool: &pools::AnyPool) -> Runner {
         None => runner,
     };
     let runner = arguments.files.iter().fold(runner, |runner, file| {
-        runner.files(flamingock_tests::folder(&[(file.name, file.text)]))
+        let text = file.tagged(&arguments.tag);
+        runner.files(flamingock_tests::folder(&[(file.name, &text)]))
     });
     let options = LockOptions {
         lease: arguments.lease,
