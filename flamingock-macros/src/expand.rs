@@ -11,6 +11,7 @@ use syn::{ReturnType, Type};
 
 use crate::attr::{ChangeAttr, LinkAttr};
 use crate::digest::digest;
+use crate::entry::entry;
 use crate::function::Function;
 use crate::keys::Spanned;
 use crate::problems::Problems;
@@ -187,16 +188,7 @@ fn change_definition(attr: &ChangeAttr, function: &Function, name: &Ident) -> To
     let lock_timeout = duration(attr.lock_timeout.as_ref());
     let statement_timeout = duration(attr.statement_timeout.as_ref());
     let digest = digest(function);
-    let entry = (!attr.detached).then(|| {
-        quote! {
-            #[::flamingock::__private::linkme::distributed_slice(
-                ::flamingock::__private::FLAMINGOCK_CHANGES_0_1
-            )]
-            #[linkme(crate = ::flamingock::__private::linkme)]
-            static __ENTRY: &'static ::flamingock::__private::Definition =
-                <#name as ::flamingock::__private::Change>::DEFINITION;
-        }
-    });
+    let entry = (!attr.detached).then(|| entry(name));
     quote! {
         {
             use ::flamingock::__private::Unlinked as _;

@@ -5,6 +5,7 @@
 mod attr;
 mod build_script;
 mod digest;
+mod entry;
 mod expand;
 mod files;
 mod folder;
@@ -181,6 +182,13 @@ pub fn template(attribute: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro]
 pub fn include_files(input: TokenStream) -> TokenStream {
     files::include_files(input.into()).into()
+}
+
+/// On the entry of a change: no part of the interface.
+#[doc(hidden)]
+#[proc_macro_attribute]
+pub fn unchecked_entry(_: TokenStream, item: TokenStream) -> TokenStream {
+    entry::unchecked(item.into()).into()
 }
 
 /// The item exactly as it was written, and what goes with it.

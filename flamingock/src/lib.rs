@@ -443,6 +443,7 @@ pub mod __private {
         HasTemplateVerify, IsPayload, IsTemplate, Mistake, Payload, REFUSED_TEMPLATE, Template,
         TemplateBody, TemplateCall, TemplateLink, TemplateUnlinked, Work, refuse_payload,
     };
+    pub use flamingock_macros::unchecked_entry;
     pub use linkme;
 
     /// What splits scripts, for the tests and the fuzz target.
