@@ -58,6 +58,8 @@ pub struct Dialect {
     pub(crate) newest: Option<&'static str>,
     /// What runs it within `snapshot`; empty where there is none.
     pub(crate) run_newest: &'static str,
+    /// Reads the place of the newest entry of anybody, and the lock row, in the snapshot's columns.
+    pub(crate) glance: &'static str,
     pub(crate) history: &'static str,
     /// The services that have a lock or an entry, by name.
     pub(crate) services: &'static str,

@@ -33,7 +33,7 @@ pub use mysql::MySql;
 pub use names::{InvalidName, Names};
 #[cfg(feature = "postgres")]
 pub use postgres::Postgres;
-pub use rows::{AuditRow, Filter, LockRow, NewAuditRow, NewestRow, Possession, Snapshot};
+pub use rows::{AuditRow, Filter, Glance, LockRow, NewAuditRow, NewestRow, Possession, Snapshot};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{Clock, Sqlite};
 pub use template::{Rendered, Value};

@@ -193,6 +193,12 @@ LEFT JOIN (SELECT service, change_id, MAX(seq) AS seq FROM {audit} WHERE service
 LEFT JOIN {audit} b ON b.seq = m.seq",
     newest: None,
     run_newest: "",
+    glance: "SELECT CAST(DATABASE() AS BINARY), (SELECT MAX(seq) FROM {audit}), k.token, k.run_id,
+  CAST(k.owner AS BINARY), k.pipeline_digest, DATE_FORMAT(k.acquired_at, '%Y-%m-%dT%H:%i:%s.%fZ'),
+  DATE_FORMAT(e.expires_at, '%Y-%m-%dT%H:%i:%s.%fZ'), CAST(e.activity AS BINARY),
+  e.expires_at > UTC_TIMESTAMP(6)
+FROM {lock} k JOIN {lease} e ON e.service = k.service AND e.lane = k.lane
+WHERE k.service = $service AND k.lane = $lane",
     history: "SELECT a.seq, CAST(a.service AS BINARY), a.run_id, a.fence,
   DATE_FORMAT(a.started_at, '%Y-%m-%dT%H:%i:%s.%fZ'),
   DATE_FORMAT(a.finished_at, '%Y-%m-%dT%H:%i:%s.%fZ'),

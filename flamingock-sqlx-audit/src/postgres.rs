@@ -225,6 +225,12 @@ SELECT replace(replace(replace(json_build_array(
   '&', E'\\\\u0026'), '<', E'\\\\u003c'), '>', E'\\\\u003e') AS newest
 FROM k CROSS JOIN LATERAL (SELECT * FROM {audit} a WHERE a.seq = k.seq LIMIT 1) x",
     ),
+    glance: "SELECT NULL, (SELECT max(seq) FROM {audit}), k.token, k.run_id, k.owner, k.pipeline_digest,
+  to_char(k.acquired_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'),
+  to_char(e.expires_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'),
+  e.activity, (e.expires_at > clock_timestamp())::int
+FROM {lock} k JOIN {lease} e ON e.service = k.service AND e.lane = k.lane
+WHERE k.service = $service AND k.lane = $lane",
     history: "SELECT a.seq, a.service, a.run_id, a.fence,
   to_char(a.started_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'),
   to_char(a.finished_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'),

@@ -151,6 +151,15 @@ pub struct Snapshot {
     pub in_memory: bool,
 }
 
+/// What one statement tells a waiter.
+#[derive(Clone, Debug)]
+pub struct Glance {
+    /// The lock row.
+    pub lock: LockRow,
+    /// The place of the newest row of all services.
+    pub newest: i64,
+}
+
 /// Which rows of the audit to read.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {

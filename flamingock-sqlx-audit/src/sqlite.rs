@@ -342,6 +342,11 @@ LEFT JOIN {lease} e ON e.service = c.service AND e.lane = c.lane
 LEFT JOIN (k CROSS JOIN {audit} b ON b.seq = k.seq)",
     newest: None,
     run_newest: "",
+    glance: "SELECT 'main', (SELECT max(seq) FROM {audit}), k.token, k.run_id, k.owner,
+  k.pipeline_digest, k.acquired_at, e.expires_at, e.activity,
+  e.expires_ms = {never} OR (e.boot_id = $boot AND e.expires_ms > $now_ms)
+FROM {lock} k JOIN {lease} e ON e.service = k.service AND e.lane = k.lane
+WHERE k.service = $service AND k.lane = $lane",
     history: "SELECT a.seq, a.service, a.run_id, a.fence, a.started_at, a.finished_at,
   a.attempt, a.stage, a.change_id, a.change_order, a.author, a.description, a.target, a.state,
   a.transaction_mode, a.recovery, a.origin, a.digest, a.duration_us, a.host, a.pid, a.app_version,

@@ -270,6 +270,15 @@ pub struct Snapshot {
     pub tables: bool,
 }
 
+/// What a waiter looks at while somebody else is at work.
+#[derive(Clone, Debug)]
+pub struct Glance {
+    /// The lock.
+    pub lock: LockRow,
+    /// The place of the newest entry of all services: it grows as somebody works.
+    pub newest: i64,
+}
+
 impl Snapshot {
     /// Whether some possession is live.
     pub fn is_held(&self) -> bool {

@@ -7,7 +7,7 @@ use super::params::clock_params;
 use super::{Ledger, Result};
 use crate::backend::{Backend, Conn, Row};
 use crate::failure::Failure;
-use crate::rows::Snapshot;
+use crate::rows::{Glance, Snapshot};
 use crate::template::Value;
 
 impl<B: Backend> Ledger<B> {
@@ -39,6 +39,27 @@ impl<B: Backend> Ledger<B> {
             .as_ref()
             .is_some_and(|lock| lock.pipeline_digest.as_deref() == Some(digest));
         Ok(snapshot)
+    }
+
+    /// The lock row, and how far the audit has come: what a waiter looks at, since to read all newest
+    /// entries costs whoever is at work more.
+    ///
+    /// # Errors
+    /// The database's own; a missing table is [`Failure::MissingTable`](crate::Failure).
+    pub async fn glance(
+        &self,
+        connection: &mut Conn<B>,
+        service: &str,
+        lane: &str,
+    ) -> Result<Option<Glance>> {
+        let mut params = clock_params();
+        params.extend([("service", service.into()), ("lane", lane.into())]);
+        let rows = self.fetch(connection, B::DIALECT.glance, &params).await?;
+        let Some(mut row) = rows.into_iter().next() else {
+            return Ok(None);
+        };
+        let newest = row.int(1)?.unwrap_or_default();
+        Ok(lock_row(&mut row)?.map(|lock| Glance { lock, newest }))
     }
 
     async fn read_at_once(

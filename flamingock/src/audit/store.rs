@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::{Entry, NewEntry, Possession, Snapshot, State};
+use super::{Entry, Glance, NewEntry, Possession, Snapshot, State};
 use crate::change::BoxError;
 
 /// What is asked of the lock.
@@ -43,6 +43,12 @@ pub struct Filter {
 pub trait AuditStore: fmt::Debug + Send + Sync {
     /// What a start needs to know. Reads only.
     async fn snapshot(&self, service: &str, digest: &str) -> Result<Snapshot, StoreError>;
+
+    /// The little that a waiter looks at. Reads only. None where the service is not known, and where a
+    /// whole snapshot costs no more.
+    async fn glance(&self, _service: &str) -> Result<Option<Glance>, StoreError> {
+        Ok(None)
+    }
 
     /// The statements that create what a service needs, for people who apply them by hand; none
     /// where nothing is to be created.

@@ -73,7 +73,7 @@ impl Prepared {
                     self.undo_report(&[], Vec::new()),
                 ));
             }
-            waiting.tell(&snapshot, &self.events);
+            waiting.tell(snapshot.lock.as_ref(), &self.events);
             tokio::time::sleep(pace.grow()).await;
         }
     }

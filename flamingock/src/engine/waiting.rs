@@ -35,9 +35,9 @@ pub(super) struct Waiting {
 }
 
 impl Waiting {
-    pub(super) fn tell(&mut self, snapshot: &Snapshot, events: &Events) {
+    pub(super) fn tell(&mut self, lock: Option<&LockRow>, events: &Events) {
         self.since.get_or_insert_with(Instant::now);
-        let Some(lock) = snapshot.lock.as_ref().filter(|lock| lock.held) else {
+        let Some(lock) = lock.filter(|lock| lock.held) else {
             return;
         };
         let told = self
@@ -110,13 +110,54 @@ impl Prepared {
                 overdue = true;
                 continue;
             }
-            waiting.tell(&snapshot, &self.events);
-            let pause = pace.after(plan.pending(), self.began.elapsed());
+            waiting.tell(snapshot.lock.as_ref(), &self.events);
+            self.pause(plan.pending(), &mut pace, &mut waiting, signals)
+                .await;
+        }
+    }
+
+    /// Pauses at least once, and until there may be something new: whoever is at work has applied as much
+    /// as is pending here, or has ended. Until then a waiter only glances, since what it asks of the
+    /// database is what the other one needs.
+    async fn pause(
+        &self,
+        pending: usize,
+        pace: &mut Pace,
+        waiting: &mut Waiting,
+        signals: &Signals,
+    ) {
+        let deadline = self.began + self.settings.lock.wait;
+        let first = self.glance(waiting).await;
+        let mut left = pending;
+        loop {
+            let pause = pace.after(left, self.began.elapsed());
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
                 _ = signals.wait(|stop| *stop != Stop::No) => {}
             }
+            let Some(first) = first else {
+                return;
+            };
+            if signals.now() != Stop::No || Instant::now() >= deadline {
+                return;
+            }
+            let Some(newest) = self.glance(waiting).await else {
+                return;
+            };
+            let entries = usize::try_from(newest - first).unwrap_or_default();
+            left = pending.saturating_sub(entries);
+            if left == 0 {
+                return;
+            }
         }
+    }
+
+    /// The place of the newest entry while somebody is at work. Whatever goes wrong here, the whole look
+    /// finds out.
+    async fn glance(&self, waiting: &mut Waiting) -> Option<i64> {
+        let glance = self.store.glance(&self.settings.service).await.ok()??;
+        waiting.tell(Some(&glance.lock), &self.events);
+        glance.lock.held.then_some(glance.newest)
     }
 
     /// What ends without the lock: nothing to do, nothing that may be done, or only a look.

@@ -7,8 +7,8 @@ use flamingock_sqlx_audit as leaf;
 
 use super::store::LANE;
 use crate::audit::{
-    Entry, ErrorChain, Facts, Filter, LockRow, NewEntry, Newest, Origin, Possession, Snapshot,
-    State, TransactionMode,
+    Entry, ErrorChain, Facts, Filter, Glance, LockRow, NewEntry, Newest, Origin, Possession,
+    Snapshot, State, TransactionMode,
 };
 
 pub(super) fn possession(possession: &Possession) -> leaf::Possession {
@@ -61,6 +61,13 @@ pub(super) fn filter(filter: &Filter) -> leaf::Filter {
         run_id: filter.run_id.clone(),
         since: filter.since.clone(),
         newest_only: filter.newest_only,
+    }
+}
+
+pub(super) fn glance(read: leaf::Glance) -> Glance {
+    Glance {
+        lock: lock_row(read.lock),
+        newest: read.newest,
     }
 }
 

@@ -17,8 +17,8 @@ use super::rows;
 use super::sessions::{Seen, end_open};
 use super::unreachable::unreachable;
 use crate::audit::{
-    AuditStore, Claim, Entry, Filter, LeaseKeeper, LockStore, NewEntry, Possession, Snapshot,
-    StoreError, StoreErrorKind,
+    AuditStore, Claim, Entry, Filter, Glance, LeaseKeeper, LockRow, LockStore, NewEntry,
+    Possession, Snapshot, StoreError, StoreErrorKind,
 };
 
 /// The lane of what runs before an application serves.
@@ -99,6 +99,15 @@ impl<D: Driver> SqlStore<D> {
 
     fn seen(&self) -> std::sync::MutexGuard<'_, Option<Seen>> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Remembers whose the lock was. The row of a database in memory outlives an owner whose task was
+    /// dropped; the process's own lock does not.
+    fn note(&self, lock: &mut LockRow) {
+        *self.seen() = Some(Seen::of(lock));
+        if let Some(memory) = &self.memory {
+            lock.held &= memory.lock.try_lock().is_err();
+        }
     }
 
     /// How long a possession lasts; none where it ends with the process.
@@ -234,14 +243,21 @@ impl<D: Driver> AuditStore for SqlStore<D> {
             }
             read => rows::snapshot(read?),
         };
-        if let Some(lock) = &snapshot.lock {
-            *self.seen() = Some(Seen::of(lock));
-        }
-        // The row outlives an owner whose task was dropped; the process's own lock does not.
-        if let (Some(memory), Some(lock)) = (&self.memory, &mut snapshot.lock) {
-            lock.held &= memory.lock.try_lock().is_err();
+        if let Some(lock) = &mut snapshot.lock {
+            self.note(lock);
         }
         Ok(snapshot)
+    }
+
+    async fn glance(&self, service: &str) -> Result<Option<Glance>, StoreError> {
+        let read = tries!(self, "could not look at the lock", |connection| {
+            self.ledger.glance(connection, service, LANE)
+        })?;
+        let mut glance = read.map(rows::glance);
+        if let Some(glance) = &mut glance {
+            self.note(&mut glance.lock);
+        }
+        Ok(glance)
     }
 
     fn schema(&self, service: &str) -> Option<String> {
