@@ -138,6 +138,13 @@ pub struct LockRow {
     pub held: bool,
 }
 
+impl LockRow {
+    /// Whether the lock was given back with this pipeline complete.
+    pub(crate) fn ended_with(&self, digest: &str) -> bool {
+        self.pipeline_digest.as_deref() == Some(digest)
+    }
+}
+
 /// What one statement tells a start.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
@@ -156,6 +163,8 @@ pub struct Snapshot {
 pub struct Glance {
     /// The lock row.
     pub lock: LockRow,
+    /// Whether the stored pipeline digest is the one asked for.
+    pub digest_matches: bool,
     /// The place of the newest row of all services.
     pub newest: i64,
 }

@@ -275,8 +275,22 @@ pub struct Snapshot {
 pub struct Glance {
     /// The lock.
     pub lock: LockRow,
+    /// Whether the last run ended with exactly the asked pipeline applied.
+    pub up_to_date: bool,
     /// The place of the newest entry of all services: it grows as somebody works.
     pub newest: i64,
+}
+
+impl Glance {
+    /// The snapshot, if a glance tells all of it.
+    pub(crate) fn whole(self) -> Option<Snapshot> {
+        self.up_to_date.then_some(Snapshot {
+            lock: Some(self.lock),
+            up_to_date: true,
+            newest: Vec::new(),
+            tables: true,
+        })
+    }
 }
 
 impl Snapshot {

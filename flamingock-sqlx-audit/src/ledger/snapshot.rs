@@ -37,7 +37,7 @@ impl<B: Backend> Ledger<B> {
         snapshot.digest_matches = snapshot
             .lock
             .as_ref()
-            .is_some_and(|lock| lock.pipeline_digest.as_deref() == Some(digest));
+            .is_some_and(|lock| lock.ended_with(digest));
         Ok(snapshot)
     }
 
@@ -51,6 +51,7 @@ impl<B: Backend> Ledger<B> {
         connection: &mut Conn<B>,
         service: &str,
         lane: &str,
+        digest: &str,
     ) -> Result<Option<Glance>> {
         let mut params = clock_params();
         params.extend([("service", service.into()), ("lane", lane.into())]);
@@ -59,7 +60,11 @@ impl<B: Backend> Ledger<B> {
             return Ok(None);
         };
         let newest = row.int(1)?.unwrap_or_default();
-        Ok(lock_row(&mut row)?.map(|lock| Glance { lock, newest }))
+        Ok(lock_row(&mut row)?.map(|lock| Glance {
+            digest_matches: lock.ended_with(digest),
+            lock,
+            newest,
+        }))
     }
 
     async fn read_at_once(

@@ -46,7 +46,7 @@ pub trait AuditStore: fmt::Debug + Send + Sync {
 
     /// The little that a waiter looks at. Reads only. None where the service is not known, and where a
     /// whole snapshot costs no more.
-    async fn glance(&self, _service: &str) -> Result<Option<Glance>, StoreError> {
+    async fn glance(&self, _service: &str, _digest: &str) -> Result<Option<Glance>, StoreError> {
         Ok(None)
     }
 

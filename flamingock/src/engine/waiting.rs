@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::pace::Pace;
 use super::{Looks, Prepared};
-use crate::audit::{Claim, LockRow, Snapshot, StoreErrorKind};
+use crate::audit::{Claim, Glance, LockRow, Snapshot, StoreError, StoreErrorKind};
 use crate::call::{Signals, Stop};
 use crate::decision::Decision;
 use crate::error::Error;
@@ -59,12 +59,13 @@ impl Prepared {
         let mut pace = Pace::new(self.settings.lock.poll);
         let mut waiting = Waiting::default();
         let mut overdue = false;
+        let mut known = None;
         loop {
-            let mut snapshot = match self
-                .store
-                .snapshot(&self.settings.service, &self.digest)
-                .await
-            {
+            let looked = match known.take() {
+                Some(snapshot) => Ok(snapshot),
+                None => self.look().await,
+            };
+            let mut snapshot = match looked {
                 Ok(snapshot) => snapshot,
                 // A waiter bears with a database that restarts.
                 Err(error)
@@ -111,23 +112,29 @@ impl Prepared {
                 continue;
             }
             waiting.tell(snapshot.lock.as_ref(), &self.events);
-            self.pause(plan.pending(), &mut pace, &mut waiting, signals)
+            known = self
+                .pause(plan.pending(), &mut pace, &mut waiting, signals)
                 .await;
         }
     }
 
+    async fn look(&self) -> Result<Snapshot, StoreError> {
+        let service = &self.settings.service;
+        self.store.snapshot(service, &self.digest).await
+    }
+
     /// Pauses at least once, and until there may be something new: whoever is at work has applied as much
     /// as is pending here, or has ended. Until then a waiter only glances, since what it asks of the
-    /// database is what the other one needs.
+    /// database is what the other one needs. The snapshot, if a glance tells all of it.
     async fn pause(
         &self,
         pending: usize,
         pace: &mut Pace,
         waiting: &mut Waiting,
         signals: &Signals,
-    ) {
+    ) -> Option<Snapshot> {
         let deadline = self.began + self.settings.lock.wait;
-        let first = self.glance(waiting).await;
+        let first = self.glance(waiting).await.filter(|glance| glance.lock.held);
         let mut left = pending;
         loop {
             let pause = pace.after(left, self.began.elapsed());
@@ -135,29 +142,28 @@ impl Prepared {
                 () = tokio::time::sleep(pause) => {}
                 _ = signals.wait(|stop| *stop != Stop::No) => {}
             }
-            let Some(first) = first else {
-                return;
-            };
             if signals.now() != Stop::No || Instant::now() >= deadline {
-                return;
+                return None;
             }
-            let Some(newest) = self.glance(waiting).await else {
-                return;
-            };
-            let entries = usize::try_from(newest - first).unwrap_or_default();
+            let first = first.as_ref()?;
+            let glance = self.glance(waiting).await?;
+            if !glance.lock.held {
+                return glance.whole();
+            }
+            let entries = usize::try_from(glance.newest - first.newest).unwrap_or_default();
             left = pending.saturating_sub(entries);
             if left == 0 {
-                return;
+                return None;
             }
         }
     }
 
-    /// The place of the newest entry while somebody is at work. Whatever goes wrong here, the whole look
-    /// finds out.
-    async fn glance(&self, waiting: &mut Waiting) -> Option<i64> {
-        let glance = self.store.glance(&self.settings.service).await.ok()??;
+    /// Whatever goes wrong here, the whole look finds out.
+    async fn glance(&self, waiting: &mut Waiting) -> Option<Glance> {
+        let service = &self.settings.service;
+        let glance = self.store.glance(service, &self.digest).await.ok()??;
         waiting.tell(Some(&glance.lock), &self.events);
-        glance.lock.held.then_some(glance.newest)
+        Some(glance)
     }
 
     /// What ends without the lock: nothing to do, nothing that may be done, or only a look.
@@ -199,6 +205,12 @@ impl Prepared {
                 return Err(Error::store(missing_tables()));
             }
             self.store.create(service).await.map_err(Error::store)?;
+            // Who else started at the same time has made them as well, and may be at work by now.
+            let glance = self.store.glance(service, &self.digest).await;
+            let glance = glance.map_err(Error::store)?;
+            if glance.is_some_and(|glance| glance.lock.held) {
+                return Ok(None);
+            }
         } else if snapshot.lock.is_none() {
             self.store.register(service).await.map_err(Error::store)?;
         }

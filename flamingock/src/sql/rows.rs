@@ -67,6 +67,7 @@ pub(super) fn filter(filter: &Filter) -> leaf::Filter {
 pub(super) fn glance(read: leaf::Glance) -> Glance {
     Glance {
         lock: lock_row(read.lock),
+        up_to_date: read.digest_matches,
         newest: read.newest,
     }
 }
