@@ -47,6 +47,8 @@ pub struct Dialect {
     pub(crate) create: &'static [&'static str],
     /// What must be held while a table is made, where the database is not safe by itself.
     pub(crate) create_lock: Option<&'static str>,
+    /// Answers `f` while somebody holds that, where that can be told.
+    pub(crate) create_lock_is_free: Option<&'static str>,
     /// Creates the marker table.
     pub(crate) create_marker: &'static str,
     /// Adds the lock and lease rows of a service that has none.

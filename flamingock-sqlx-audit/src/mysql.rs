@@ -112,6 +112,7 @@ const DIALECT: Dialect = Dialect {
     values: Values::Literal(literal),
     create_schema: None,
     create_lock: None,
+    create_lock_is_free: None,
     create: &[
         "CREATE TABLE IF NOT EXISTS {audit} (
   seq BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,

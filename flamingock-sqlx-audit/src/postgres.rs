@@ -124,6 +124,8 @@ const DIALECT: Dialect = Dialect {
     // CREATE .. IF NOT EXISTS fails when two do it at once; the advisory lock ends with the
     // transaction, so that it is safe behind a pooler. The number is arbitrary.
     create_lock: Some("SELECT pg_catalog.pg_advisory_xact_lock(5208117391)"),
+    // Alone, and so given back at once.
+    create_lock_is_free: Some("SELECT pg_catalog.pg_try_advisory_xact_lock(5208117391)"),
     create: &[
         "CREATE TABLE IF NOT EXISTS {audit} (
   seq bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

@@ -248,6 +248,7 @@ const DIALECT: Dialect = Dialect {
     values: Values::Bound,
     create_schema: None,
     create_lock: None,
+    create_lock_is_free: None,
     create: &[
         "CREATE TABLE IF NOT EXISTS {audit} (
   seq INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -282,6 +282,11 @@ pub struct Glance {
 }
 
 impl Glance {
+    /// The place of the newest entry, if some possession is live.
+    pub(crate) fn at_work(self) -> Option<i64> {
+        self.lock.held.then_some(self.newest)
+    }
+
     /// The snapshot, if a glance tells all of it.
     pub(crate) fn whole(self) -> Option<Snapshot> {
         self.up_to_date.then_some(Snapshot {

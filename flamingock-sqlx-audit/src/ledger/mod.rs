@@ -144,6 +144,18 @@ impl<B: Backend> Ledger<B> {
             .map(drop)
     }
 
+    /// Whether somebody is making tables right now, where the database can tell.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub async fn is_being_made(&self, connection: &mut Conn<B>) -> Result<bool> {
+        let Some(ask) = B::DIALECT.create_lock_is_free else {
+            return Ok(false);
+        };
+        let rows = self.fetch(connection, ask, &[]).await?;
+        Ok(rows.into_iter().any(|mut row| row.text(0) == "f"))
+    }
+
     /// Adds the lock and lease rows of a service that has none.
     ///
     /// # Errors

@@ -57,6 +57,11 @@ pub trait AuditStore: fmt::Debug + Send + Sync {
     /// Creates what is missing; safe for many at once.
     async fn create(&self, service: &str) -> Result<(), StoreError>;
 
+    /// Whether somebody is creating it right now, if that can be told.
+    async fn is_being_made(&self) -> Result<bool, StoreError> {
+        Ok(false)
+    }
+
     /// Makes the lock of a service known that was never seen, in tables that are there.
     async fn register(&self, service: &str) -> Result<(), StoreError>;
 

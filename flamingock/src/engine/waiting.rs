@@ -112,8 +112,12 @@ impl Prepared {
                 continue;
             }
             waiting.tell(snapshot.lock.as_ref(), &self.events);
+            let newest = match snapshot.tables {
+                true => self.glance(&mut waiting).await.and_then(Glance::at_work),
+                false => Some(0),
+            };
             known = self
-                .pause(plan.pending(), &mut pace, &mut waiting, signals)
+                .pause(plan.pending(), newest, &mut pace, &mut waiting, signals)
                 .await;
         }
     }
@@ -125,16 +129,17 @@ impl Prepared {
 
     /// Pauses at least once, and until there may be something new: whoever is at work has applied as much
     /// as is pending here, or has ended. Until then a waiter only glances, since what it asks of the
-    /// database is what the other one needs. The snapshot, if a glance tells all of it.
+    /// database is what the other one needs. `newest` is the place of the newest entry now, if somebody
+    /// is at work. The snapshot, if a glance tells all of it.
     async fn pause(
         &self,
         pending: usize,
+        newest: Option<i64>,
         pace: &mut Pace,
         waiting: &mut Waiting,
         signals: &Signals,
     ) -> Option<Snapshot> {
         let deadline = self.began + self.settings.lock.wait;
-        let first = self.glance(waiting).await.filter(|glance| glance.lock.held);
         let mut left = pending;
         loop {
             let pause = pace.after(left, self.began.elapsed());
@@ -145,12 +150,12 @@ impl Prepared {
             if signals.now() != Stop::No || Instant::now() >= deadline {
                 return None;
             }
-            let first = first.as_ref()?;
+            let before = newest?;
             let glance = self.glance(waiting).await?;
             if !glance.lock.held {
                 return glance.whole();
             }
-            let entries = usize::try_from(glance.newest - first.newest).unwrap_or_default();
+            let entries = usize::try_from(glance.newest - before).unwrap_or_default();
             left = pending.saturating_sub(entries);
             if left == 0 {
                 return None;
@@ -204,13 +209,11 @@ impl Prepared {
             if !self.settings.create_tables {
                 return Err(Error::store(missing_tables()));
             }
-            self.store.create(service).await.map_err(Error::store)?;
-            // Who else started at the same time has made them as well, and may be at work by now.
-            let glance = self.store.glance(service, &self.digest).await;
-            let glance = glance.map_err(Error::store)?;
-            if glance.is_some_and(|glance| glance.lock.held) {
+            // Who comes second could only disturb the first.
+            if self.store.is_being_made().await.map_err(Error::store)? {
                 return Ok(None);
             }
+            self.store.create(service).await.map_err(Error::store)?;
         } else if snapshot.lock.is_none() {
             self.store.register(service).await.map_err(Error::store)?;
         }

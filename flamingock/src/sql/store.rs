@@ -270,6 +270,12 @@ impl<D: Driver> AuditStore for SqlStore<D> {
         })
     }
 
+    async fn is_being_made(&self) -> Result<bool, StoreError> {
+        tries!(self, "could not create the audit's tables", |connection| {
+            self.ledger.is_being_made(connection)
+        })
+    }
+
     async fn register(&self, service: &str) -> Result<(), StoreError> {
         tries!(
             self,
