@@ -60,7 +60,8 @@ pub struct Dialect {
     pub(crate) newest: Option<&'static str>,
     /// What runs it within `snapshot`; empty where there is none.
     pub(crate) run_newest: &'static str,
-    /// Reads the place of the newest entry of anybody, and the lock row, in the snapshot's columns.
+    /// Reads the place of the newest entry of anybody, how many were applied since, and the lock row as
+    /// in the snapshot.
     pub(crate) glance: &'static str,
     pub(crate) history: &'static str,
     /// The services that have a lock or an entry, by name.

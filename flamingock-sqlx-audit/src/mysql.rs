@@ -194,7 +194,9 @@ LEFT JOIN (SELECT service, change_id, MAX(seq) AS seq FROM {audit} WHERE service
 LEFT JOIN {audit} b ON b.seq = m.seq",
     newest: None,
     run_newest: "",
-    glance: "SELECT CAST(DATABASE() AS BINARY), (SELECT MAX(seq) FROM {audit}), k.token, k.run_id,
+    glance: "SELECT (SELECT MAX(seq) FROM {audit}),
+  (SELECT COUNT(*) FROM {audit} a WHERE a.seq > $since AND a.service = $service AND a.state = 'APPLIED'),
+  k.token, k.run_id,
   CAST(k.owner AS BINARY), k.pipeline_digest, DATE_FORMAT(k.acquired_at, '%Y-%m-%dT%H:%i:%s.%fZ'),
   DATE_FORMAT(e.expires_at, '%Y-%m-%dT%H:%i:%s.%fZ'), CAST(e.activity AS BINARY),
   e.expires_at > UTC_TIMESTAMP(6)

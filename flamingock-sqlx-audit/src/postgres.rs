@@ -227,7 +227,9 @@ SELECT replace(replace(replace(json_build_array(
   '&', E'\\\\u0026'), '<', E'\\\\u003c'), '>', E'\\\\u003e') AS newest
 FROM k CROSS JOIN LATERAL (SELECT * FROM {audit} a WHERE a.seq = k.seq LIMIT 1) x",
     ),
-    glance: "SELECT NULL, (SELECT max(seq) FROM {audit}), k.token, k.run_id, k.owner, k.pipeline_digest,
+    glance: "SELECT (SELECT max(seq) FROM {audit}),
+  (SELECT count(*) FROM {audit} a WHERE a.seq > $since AND a.service = $service AND a.state = 'APPLIED'),
+  k.token, k.run_id, k.owner, k.pipeline_digest,
   to_char(k.acquired_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'),
   to_char(e.expires_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'),
   e.activity, (e.expires_at > clock_timestamp())::int

@@ -167,6 +167,8 @@ pub struct Glance {
     pub digest_matches: bool,
     /// The place of the newest row of all services.
     pub newest: i64,
+    /// How many rows of this service behind the given place say that a change is applied.
+    pub applied: i64,
 }
 
 /// Which rows of the audit to read.

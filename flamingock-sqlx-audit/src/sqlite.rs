@@ -343,7 +343,10 @@ LEFT JOIN {lease} e ON e.service = c.service AND e.lane = c.lane
 LEFT JOIN (k CROSS JOIN {audit} b ON b.seq = k.seq)",
     newest: None,
     run_newest: "",
-    glance: "SELECT 'main', (SELECT max(seq) FROM {audit}), k.token, k.run_id, k.owner,
+    // The plus keeps the index of the service out of it, which knows all its entries.
+    glance: "SELECT (SELECT max(seq) FROM {audit}),
+  (SELECT count(*) FROM {audit} a WHERE a.seq > $since AND +a.service = $service AND a.state = 'APPLIED'),
+  k.token, k.run_id, k.owner,
   k.pipeline_digest, k.acquired_at, e.expires_at, e.activity,
   e.expires_ms = {never} OR (e.boot_id = $boot AND e.expires_ms > $now_ms)
 FROM {lock} k JOIN {lease} e ON e.service = k.service AND e.lane = k.lane

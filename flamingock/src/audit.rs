@@ -277,8 +277,10 @@ pub struct Glance {
     pub lock: LockRow,
     /// Whether the last run ended with exactly the asked pipeline applied.
     pub up_to_date: bool,
-    /// The place of the newest entry of all services: it grows as somebody works.
+    /// The place of the newest entry of all services.
     pub newest: i64,
+    /// How many entries behind the given place say that a change is applied.
+    pub applied: usize,
 }
 
 impl Glance {

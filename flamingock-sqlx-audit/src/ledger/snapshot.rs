@@ -41,8 +41,8 @@ impl<B: Backend> Ledger<B> {
         Ok(snapshot)
     }
 
-    /// The lock row, and how far the audit has come: what a waiter looks at, since to read all newest
-    /// entries costs whoever is at work more.
+    /// The lock row, and how much was applied behind the entry at `since`: what a waiter looks at, since
+    /// to read all newest entries costs whoever is at work more.
     ///
     /// # Errors
     /// The database's own; a missing table is [`Failure::MissingTable`](crate::Failure).
@@ -52,18 +52,25 @@ impl<B: Backend> Ledger<B> {
         service: &str,
         lane: &str,
         digest: &str,
+        since: i64,
     ) -> Result<Option<Glance>> {
         let mut params = clock_params();
-        params.extend([("service", service.into()), ("lane", lane.into())]);
+        params.extend([
+            ("service", service.into()),
+            ("lane", lane.into()),
+            ("since", since.into()),
+        ]);
         let rows = self.fetch(connection, B::DIALECT.glance, &params).await?;
         let Some(mut row) = rows.into_iter().next() else {
             return Ok(None);
         };
-        let newest = row.int(1)?.unwrap_or_default();
+        let newest = row.int(0)?.unwrap_or_default();
+        let applied = row.int(1)?.unwrap_or_default();
         Ok(lock_row(&mut row)?.map(|lock| Glance {
             digest_matches: lock.ended_with(digest),
             lock,
             newest,
+            applied,
         }))
     }
 

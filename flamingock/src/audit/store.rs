@@ -44,9 +44,15 @@ pub trait AuditStore: fmt::Debug + Send + Sync {
     /// What a start needs to know. Reads only.
     async fn snapshot(&self, service: &str, digest: &str) -> Result<Snapshot, StoreError>;
 
-    /// The little that a waiter looks at. Reads only. None where the service is not known, and where a
-    /// whole snapshot costs no more.
-    async fn glance(&self, _service: &str, _digest: &str) -> Result<Option<Glance>, StoreError> {
+    /// The little that a waiter looks at: the lock, and how much was applied behind the entry at
+    /// `_since`. Reads only. None where the service is not known, and where a whole snapshot costs no
+    /// more.
+    async fn glance(
+        &self,
+        _service: &str,
+        _digest: &str,
+        _since: i64,
+    ) -> Result<Option<Glance>, StoreError> {
         Ok(None)
     }
 

@@ -113,7 +113,10 @@ impl Prepared {
             }
             waiting.tell(snapshot.lock.as_ref(), &self.events);
             let newest = match snapshot.tables {
-                true => self.glance(&mut waiting).await.and_then(Glance::at_work),
+                true => self
+                    .glance(i64::MAX, &mut waiting)
+                    .await
+                    .and_then(Glance::at_work),
                 false => Some(0),
             };
             known = self
@@ -150,13 +153,11 @@ impl Prepared {
             if signals.now() != Stop::No || Instant::now() >= deadline {
                 return None;
             }
-            let before = newest?;
-            let glance = self.glance(waiting).await?;
+            let glance = self.glance(newest?, waiting).await?;
             if !glance.lock.held {
                 return glance.whole();
             }
-            let entries = usize::try_from(glance.newest - before).unwrap_or_default();
-            left = pending.saturating_sub(entries);
+            left = pending.saturating_sub(glance.applied);
             if left == 0 {
                 return None;
             }
@@ -164,9 +165,9 @@ impl Prepared {
     }
 
     /// Whatever goes wrong here, the whole look finds out.
-    async fn glance(&self, waiting: &mut Waiting) -> Option<Glance> {
-        let service = &self.settings.service;
-        let glance = self.store.glance(service, &self.digest).await.ok()??;
+    async fn glance(&self, since: i64, waiting: &mut Waiting) -> Option<Glance> {
+        let (service, digest) = (&self.settings.service, &self.digest);
+        let glance = self.store.glance(service, digest, since).await.ok()??;
         waiting.tell(Some(&glance.lock), &self.events);
         Some(glance)
     }

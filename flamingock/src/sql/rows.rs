@@ -69,6 +69,7 @@ pub(super) fn glance(read: leaf::Glance) -> Glance {
         lock: lock_row(read.lock),
         up_to_date: read.digest_matches,
         newest: read.newest,
+        applied: usize::try_from(read.applied).unwrap_or_default(),
     }
 }
 

@@ -249,9 +249,14 @@ impl<D: Driver> AuditStore for SqlStore<D> {
         Ok(snapshot)
     }
 
-    async fn glance(&self, service: &str, digest: &str) -> Result<Option<Glance>, StoreError> {
+    async fn glance(
+        &self,
+        service: &str,
+        digest: &str,
+        since: i64,
+    ) -> Result<Option<Glance>, StoreError> {
         let read = tries!(self, "could not look at the lock", |connection| {
-            self.ledger.glance(connection, service, LANE, digest)
+            self.ledger.glance(connection, service, LANE, digest, since)
         })?;
         let mut glance = read.map(rows::glance);
         if let Some(glance) = &mut glance {
