@@ -13,8 +13,7 @@ async fn thirty_files_cost_as_many_round_trips_as_three() {
         let database = Backend::fresh().await;
         let direct = with_table(&database, 1).await;
         let proxy = Proxy::in_front_of(&database.url).unwrap();
-        let options = sqlx::pool::PoolOptions::<Db>::new().max_connections(2);
-        let pool = options.connect(&proxy.url(&database.url)).await.unwrap();
+        let pool = proxy.pool::<Db>(&database.url, 2).await;
         proxy.forget();
         let runner = Runner::new(&pool).stage(Stage::new("seed").atomic());
         let report = runner.files(files(count)).run().await.unwrap();

@@ -28,8 +28,7 @@ async fn a_file_costs_one_round_trip() {
         let database = Backend::fresh().await;
         let direct = with_table(&database, 1).await;
         let proxy = Proxy::in_front_of(&database.url).unwrap();
-        let options = sqlx::pool::PoolOptions::<Db>::new().max_connections(2);
-        let pool = options.connect(&proxy.url(&database.url)).await.unwrap();
+        let pool = proxy.pool::<Db>(&database.url, 2).await;
         proxy.forget();
         Runner::new(&pool).files(folder(files)).run().await.unwrap();
         assert_eq!(done(&direct).await.len(), files.len() * 2);

@@ -20,8 +20,7 @@ async fn a_start_with_nothing_to_do_is_one_statement_whatever_ran_last() {
     let database = Backend::fresh().await;
     let direct = with_table(&database, 1).await;
     let proxy = Proxy::in_front_of(&database.url).unwrap();
-    let options = sqlx::pool::PoolOptions::<Db>::new().max_connections(1);
-    let pool = options.connect(&proxy.url(&database.url)).await.unwrap();
+    let pool = proxy.pool::<Db>(&database.url, 1).await;
     Runner::new(&pool)
         .changes(changes![one, two])
         .run()
@@ -124,8 +123,7 @@ async fn a_shared_change_costs_begin_its_own_statements_one_entry_and_commit() {
         let database = Backend::fresh().await;
         let direct = with_table(&database, 1).await;
         let proxy = Proxy::in_front_of(&database.url).unwrap();
-        let options = sqlx::pool::PoolOptions::<Db>::new().max_connections(2);
-        let pool = options.connect(&proxy.url(&database.url)).await.unwrap();
+        let pool = proxy.pool::<Db>(&database.url, 2).await;
         proxy.forget();
         let report = Runner::new(&pool)
             .changes(changes.iter().copied())

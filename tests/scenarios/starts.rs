@@ -8,7 +8,7 @@ use super::{Backend, DRIVER};
 
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// As many as the issue asks for, with `FLAMINGOCK_TEST_ROUNDS=30`.
+/// More of them, for rarer meetings, with `FLAMINGOCK_TEST_ROUNDS=30`.
 fn rounds() -> usize {
     std::env::var("FLAMINGOCK_TEST_ROUNDS").map_or(2, |rounds| rounds.parse().expect("a number"))
 }

@@ -11,6 +11,7 @@ mod postgres {
     use sqlx::PgPool;
 
     mod costs;
+    mod waiters;
 
     /// How the server reads the newest entries: the text in the statement of a start.
     async fn plan(pool: &PgPool, sent: &str) -> String {
@@ -37,6 +38,13 @@ mod postgres {
         assert!(plan.contains("flamingock_audit_index"), "{plan}");
         assert!(!plan.contains("Seq Scan on flamingock_audit"), "{plan}");
     }
+
+    async fn assert_reads_what_is_new(pool: &PgPool, glance: &str) {
+        let plan = strings(pool, &format!("EXPLAIN {glance}")).await.join("\n");
+        assert!(plan.contains("flamingock_audit_pkey on"), "{plan}");
+        assert!(!plan.contains("flamingock_audit_index"), "{plan}");
+        assert!(!plan.contains("Seq Scan on flamingock_audit"), "{plan}");
+    }
 }
 
 #[path = "../scenarios"]
@@ -46,6 +54,7 @@ mod mariadb {
     use sqlx::MySqlPool;
 
     mod costs;
+    mod waiters;
 
     /// How the server reads the newest entries.
     async fn plan(pool: &MySqlPool, sent: &str) -> String {
@@ -70,5 +79,12 @@ mod mariadb {
         // With few rows of each change the server reads the index from end to end.
         let skips = plan.contains("Using index for group-by");
         assert!(skips || rows_of_each < 100, "{plan}");
+    }
+
+    async fn assert_reads_what_is_new(pool: &MySqlPool, glance: &str) {
+        let plan = strings(pool, &format!("EXPLAIN {glance}")).await.join("\n");
+        assert!(plan.contains("Select tables optimized away"), "{plan}");
+        let counted = plan.lines().find(|line| line.contains("|a|range|"));
+        assert!(counted.unwrap().contains("|PRIMARY|8|"), "{plan}");
     }
 }

@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use flamingock::{Runner, change, changes};
-use flamingock_tests::{Backend as _, Sqlite, execute, many, query, strings, with_table};
+use flamingock_tests::{
+    Backend as _, Gate, Sqlite, execute, many, query, strings, until, with_table,
+};
 use sqlx::sqlite::SqlitePoolOptions;
 use sqlx::{SqliteConnection, SqlitePool};
 use tracing::field::{Field, Visit};
@@ -72,6 +74,11 @@ async fn base(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('base')")
         .await
         .map(drop)
+}
+
+#[change(id = "slow", order = "99999", detached)]
+async fn slow(gate: &Gate) {
+    gate.pass().await;
 }
 
 /// A pool of one connection that counts its commits.
@@ -150,4 +157,28 @@ async fn a_start_is_one_statement_and_a_change_is_four_and_one_commit() {
     // The change's own, the proof that the transaction is whole, and the entry with the lease.
     let one_more: [usize; 3] = std::array::from_fn(|index| costs[1][index] - costs[0][index]);
     assert_eq!(one_more, [3, 4, 1], "{costs:?}");
+
+    // What a waiter looks at while somebody is at work.
+    let database = Sqlite::fresh().await;
+    let direct = with_table(&database, 2).await;
+    let gate = Gate::default();
+    let run = || Runner::new(&direct).changes(changes![base, slow]);
+    let first = tokio::spawn(run().provide(gate.clone()).run());
+    gate.reached().await;
+    let waiter = tokio::spawn(run().provide(gate.clone()).run());
+    let mut glance = None;
+    until("a waiter that glances", || {
+        let sent = statements.take();
+        let found = sent.into_iter().find(|text| text.contains("a.seq > "));
+        glance = found.or(glance.take());
+        std::future::ready(glance.is_some())
+    })
+    .await;
+    let plan = format!("EXPLAIN QUERY PLAN {}", glance.unwrap());
+    let plan = strings(&direct, &plan).await.join("\n");
+    let by_place = "SEARCH a USING INTEGER PRIMARY KEY (rowid>?)";
+    assert!(plan.contains(by_place), "{plan}");
+    gate.open();
+    first.await.unwrap().unwrap();
+    assert!(waiter.await.unwrap().unwrap().is_up_to_date());
 }

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use flamingock::{Note, Outcome, Runner, change, changes};
 use flamingock_tests::{
-    Backend as _, Postgres, TestDatabase, audit, done, execute, query, strings, try_execute,
-    with_table,
+    Backend as _, Postgres, Proxy, TestDatabase, audit, done, execute, query, strings, try_execute,
+    until, with_table,
 };
 use sqlx::pool::PoolOptions;
 use sqlx::{PgConnection, PgPool};
@@ -314,4 +314,28 @@ async fn a_server_that_cannot_run_a_text_within_a_statement_is_asked_twice() {
     );
     plain.close().await;
     execute(&pool, &format!("DROP OWNED BY {role}; DROP ROLE {role}")).await;
+}
+
+#[tokio::test]
+async fn who_comes_second_leaves_the_making_of_the_tables_to_the_first() {
+    let (database, pool) = fresh().await;
+    // As the first does, in the transaction that makes them.
+    let mut first = pool.begin().await.unwrap();
+    query(&mut *first, "SELECT pg_advisory_xact_lock(5208117391)")
+        .await
+        .unwrap();
+    let proxy = Proxy::in_front_of(&database.url).unwrap();
+    let own = proxy.pool::<sqlx::Postgres>(&database.url, 1).await;
+    let second = Runner::new(&own).changes(changes![loses]);
+    let second = tokio::spawn(second.provide(AtomicUsize::new(0)).run());
+    until("a second look", async || {
+        proxy.count("pg_try_advisory_xact_lock") > 1
+    })
+    .await;
+    assert_eq!(proxy.count("CREATE TABLE"), 0, "{:#?}", proxy.sent());
+    // Whoever was first has gone without making any.
+    first.rollback().await.unwrap();
+    let report = second.await.unwrap().unwrap();
+    assert_eq!(report.counts().newly_applied, 1);
+    assert!(proxy.count("CREATE TABLE") > 0);
 }

@@ -11,6 +11,8 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use sqlx::pool::PoolOptions;
+use sqlx::{Database, Pool};
 use tokio::sync::watch;
 
 use self::accept::Listening;
@@ -113,6 +115,17 @@ impl Proxy {
         Address::parse(database_url)
             .with_local_port(self.port)
             .url()
+    }
+
+    /// A pool of the same database, through the proxy.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot be reached.
+    pub async fn pool<D: Database>(&self, database_url: &str, connections: u32) -> Pool<D> {
+        let options = PoolOptions::new().max_connections(connections);
+        let pool = options.connect(&self.url(database_url)).await;
+        pool.expect("a database behind the proxy")
     }
 
     /// Fair weather: everything is passed on at once, what was held back first; connections are accepted, and
