@@ -8,7 +8,7 @@ use rand::RngExt;
 const LONGEST: Duration = Duration::from_secs(1);
 
 /// The shortest pause of a waiter that expects the other run to end.
-const SHORTEST: Duration = Duration::from_millis(10);
+const SHORTEST: Duration = Duration::from_millis(7);
 
 /// Pauses that grow by about a quarter, so that who waits is late by no more than a quarter of what
 /// it waited for, and that are cut short where the progress of the other run tells when it will end.
@@ -58,7 +58,7 @@ impl Pace {
         let each = now.saturating_sub(seen.since) / (seen.most - pending);
         // The other run began before it was seen: it is faster than it looks.
         let rest = each.saturating_mul(pending);
-        pause.min((rest - rest / 4).max(SHORTEST))
+        pause.min((rest - rest / 10).max(SHORTEST))
     }
 
     /// The pause after a look that found out nothing.
@@ -104,21 +104,15 @@ mod tests {
         // Looks at (pending, time), and what the pause after the last is then.
         let cases: [(&[(usize, u64)], Duration); 5] = [
             // 60 changes in 60 ms: the 40 that are left take at most 40.
-            (&[(100, 0), (40, 60)], ms(30)),
-            // Not less than 10 ms.
-            (&[(100, 0), (1, 99)], ms(10)),
+            (&[(100, 0), (40, 60)], ms(36)),
+            // Not less than 7 ms.
+            (&[(100, 0), (1, 99)], ms(7)),
             // All of the time counts.
-            (
-                &[(100, 10), (90, 20), (50, 60)],
-                ms(37) + Duration::from_micros(500),
-            ),
+            (&[(100, 10), (90, 20), (50, 60)], ms(45)),
             // Somebody undoes, and then somebody applies again: counted from the most that was pending.
-            (
-                &[(100, 0), (120, 50), (110, 60)],
-                ms(82) + Duration::from_micros(500),
-            ),
+            (&[(100, 0), (120, 50), (110, 60)], ms(99)),
             // None is left, and yet the lock is held.
-            (&[(100, 0), (0, 60)], ms(10)),
+            (&[(100, 0), (0, 60)], ms(7)),
         ];
         for (looks, expected) in cases {
             // Wide enough not to be the limit.
