@@ -11,6 +11,8 @@
 //! in transaction mode. SQLite binds its values.
 
 mod backend;
+#[cfg(feature = "sqlite")]
+mod clock;
 mod dialect;
 mod failure;
 mod ledger;
@@ -35,5 +37,5 @@ pub use names::{InvalidName, Names};
 pub use postgres::Postgres;
 pub use rows::{AuditRow, Filter, Glance, LockRow, NewAuditRow, NewestRow, Possession, Snapshot};
 #[cfg(feature = "sqlite")]
-pub use sqlite::{Clock, Sqlite};
+pub use sqlite::Sqlite;
 pub use template::{Rendered, Value};

@@ -29,7 +29,7 @@ pub(super) fn timestamp(time: SystemTime) -> String {
 pub(super) fn clock_params() -> Params {
     #[cfg(feature = "sqlite")]
     {
-        let clock = crate::sqlite::Clock::read();
+        let clock = crate::clock::Clock::read();
         vec![
             ("now_text", timestamp(SystemTime::now()).into()),
             ("boot", clock.boot.into()),

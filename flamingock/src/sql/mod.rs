@@ -13,6 +13,7 @@ mod sessions;
 mod settle;
 mod store;
 mod transact;
+mod tries;
 mod unreachable;
 
 use std::any::TypeId;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use flamingock_sqlx_audit as leaf;
@@ -11,11 +11,11 @@ use flamingock_sqlx_audit::{Failure, Ledger, Whose};
 use sqlx::Pool;
 
 use super::driver::Driver;
-use super::held::{Held, Kept, aside};
+use super::held::{Kept, aside};
 use super::keeper::Keeper;
 use super::rows;
 use super::sessions::{Seen, end_open};
-use super::unreachable::unreachable;
+use super::tries::{Tries, tries};
 use crate::audit::{
     AuditStore, Claim, Entry, Filter, Glance, LeaseKeeper, LockRow, LockStore, NewEntry,
     Possession, Snapshot, StoreError, StoreErrorKind,
@@ -26,9 +26,6 @@ pub(super) const LANE: &str = "startup";
 
 /// How long a statement of ours rests before it is repeated because somebody else writes.
 pub(super) const BUSY_PAUSE: Duration = Duration::from_millis(25);
-
-/// How long a statement of ours is waited for at least, however short the lock's wait is.
-const SHORTEST_WAIT: Duration = Duration::from_secs(10);
 
 /// The audit and the lock in a database of sqlx.
 pub(super) struct SqlStore<D: Driver> {
@@ -114,109 +111,6 @@ impl<D: Driver> SqlStore<D> {
     pub(super) fn lease(&self) -> Option<Duration> {
         self.memory.is_none().then_some(self.lease)
     }
-}
-
-/// Something that is done on a connection of the pool, again while somebody else writes, or where it
-/// lost against somebody else. A
-/// connection that turns out to be dead is replaced once: it was taken without asking it.
-struct Tries<'a, D: Driver> {
-    pool: &'a Pool<D::Database>,
-    kept: &'a Kept<D>,
-    action: &'static str,
-    deadline: Instant,
-    untested: bool,
-    begun: bool,
-}
-
-impl<'a, D: Driver> Tries<'a, D> {
-    fn of(store: &'a SqlStore<D>, action: &'static str) -> Tries<'a, D> {
-        let deadline = Instant::now() + store.ledger.patience();
-        Tries {
-            pool: &store.pool,
-            kept: &store.kept,
-            action,
-            deadline,
-            untested: false,
-            begun: false,
-        }
-    }
-
-    async fn connection(&mut self) -> Result<Held<D>, StoreError> {
-        self.kept.make_room(self.pool);
-        if !std::mem::replace(&mut self.begun, true)
-            && let Some(held) = Held::take_idle(self.pool)
-        {
-            self.untested = true;
-            return Ok(held);
-        }
-        self.untested = false;
-        Held::take(self.pool)
-            .await
-            .map_err(|error| unreachable::<D>(self.action, self.pool, error))
-    }
-
-    /// A network that has gone silent answers nothing, for longer than anybody may wait.
-    async fn bounded<T>(
-        &self,
-        work: impl Future<Output = Result<T, sqlx::Error>>,
-    ) -> Result<T, sqlx::Error> {
-        let left = self.deadline.saturating_duration_since(Instant::now());
-        match tokio::time::timeout(left.max(SHORTEST_WAIT), work).await {
-            Ok(result) => result,
-            Err(_) => Err(sqlx::Error::Io(std::io::Error::from(
-                std::io::ErrorKind::TimedOut,
-            ))),
-        }
-    }
-
-    /// None: it is to be done again.
-    async fn judge<T>(
-        &self,
-        held: Held<D>,
-        result: Result<T, sqlx::Error>,
-    ) -> Result<Option<T>, StoreError> {
-        let error = match result {
-            Ok(value) => {
-                held.return_unchanged();
-                return Ok(Some(value));
-            }
-            Err(error) => error,
-        };
-        match D::classify(&error) {
-            Failure::Disconnected if self.untested => return Ok(None),
-            // Nothing of it is there. Where the database isolates strictly, two that create the tables
-            // at once conflict.
-            Failure::Busy | Failure::Serialization | Failure::Deadlock
-                if Instant::now() < self.deadline =>
-            {
-                held.return_unchanged();
-                tokio::time::sleep(BUSY_PAUSE).await;
-                return Ok(None);
-            }
-            Failure::MissingTable | Failure::Refused | Failure::Denied => held.return_unchanged(),
-            // Who knows what state it is in: it is closed.
-            _ => {}
-        }
-        Err(failed::<D>(self.action, error))
-    }
-}
-
-/// Does something on a connection of the store's pool: `tries!(store, "action", |connection| ..)`.
-macro_rules! tries {
-    ($store:expr, $action:literal, |$connection:ident| $work:expr) => {
-        async {
-            let mut tries = Tries::of($store, $action);
-            loop {
-                let mut held = tries.connection().await?;
-                let $connection = &mut *held;
-                let result = tries.bounded($work).await;
-                if let Some(value) = tries.judge(held, result).await? {
-                    break Ok::<_, StoreError>(value);
-                }
-            }
-        }
-        .await
-    };
 }
 
 impl<D: Driver> SqlStore<D> {
