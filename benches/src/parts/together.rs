@@ -19,7 +19,7 @@ const NOTE: &str = "Processes that are connected and then let go at once, until 
 processes, of all rounds, whose start ended with an error.";
 
 pub(crate) async fn measure(extent: Extent) -> Result<Findings, BoxError> {
-    let rounds = if extent == Extent::Full { 9 } else { 2 };
+    let rounds = if extent == Extent::Full { 25 } else { 2 };
     let mut findings = Findings::default();
     for database in Database::ALL {
         println!("  {}", database.name());
