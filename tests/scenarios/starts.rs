@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use flamingock_tests::{Backend as _, Driver, audit, count, done, strings, with_table};
+use flamingock_tests::{Backend as _, Driver, Finished, audit, count, done, strings, with_table};
 
 use super::{Backend, DRIVER};
 
@@ -108,6 +108,49 @@ async fn a_process_killed_outside_a_transaction_leaves_an_issue() {
             next.stderr
         );
     }
+    assert_eq!(
+        audit(&pool).await,
+        ["first 1 APPLIED shared", "plain 1 STARTED none"]
+    );
+    assert_eq!(done(&pool).await, ["first", "plain"]);
+}
+
+/// Kills a process in that change while another one waits for it, and tells how that one ends.
+async fn killed_beside_a_waiter(url: &str, change: &str) -> Finished {
+    let mut killed = Driver::start(DRIVER, [url, "2000", change]).unwrap();
+    killed.line("holding", LIMIT).await.unwrap();
+    let mut waiter = Driver::start(DRIVER, [url, "2000", "waits"]).unwrap();
+    waiter.line("waiting", LIMIT).await.unwrap();
+    killed.kill().unwrap();
+    killed.finish(LIMIT).await.unwrap();
+    waiter.finish(LIMIT).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_waiter_applies_what_the_process_had_in_its_transaction_that_was_killed() {
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 1).await;
+    let waiter = killed_beside_a_waiter(&database.url, "first").await;
+    assert!(waiter.status.success(), "{}", waiter.stderr);
+    assert_eq!(waiter.stdout, "waiting\n3 newly applied\n");
+    assert_eq!(done(&pool).await, ["first", "last", "plain"]);
+    let expected = [
+        "first 1 APPLIED shared",
+        "plain 1 STARTED none",
+        "plain 1 APPLIED none",
+        "last 1 APPLIED shared",
+    ];
+    assert_eq!(audit(&pool).await, expected);
+}
+
+#[tokio::test]
+async fn a_waiter_asks_for_a_person_where_the_process_was_killed_outside_a_transaction() {
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 1).await;
+    let waiter = killed_beside_a_waiter(&database.url, "plain").await;
+    assert!(!waiter.status.success(), "{}", waiter.stdout);
+    let asks = "a person is needed for \"plain\"";
+    assert!(waiter.stderr.contains(asks), "{}", waiter.stderr);
     assert_eq!(
         audit(&pool).await,
         ["first 1 APPLIED shared", "plain 1 STARTED none"]

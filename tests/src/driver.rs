@@ -4,12 +4,13 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use flamingock::{LockOptions, Runner, change};
+use flamingock::listener::Happened;
+use flamingock::{Event, LockOptions, Runner, change};
 use flamingock_tests::query;
 
 use super::{Connection, Db};
 
-/// The id of the change that says "holding" and never ends.
+/// The id of the change that says "holding" and never ends; with "waits", a waiter says "waiting".
 #[derive(Debug)]
 struct HoldAt(String);
 
@@ -61,7 +62,14 @@ pub(super) async fn main() -> ExitCode {
         lease,
         ..LockOptions::default()
     };
-    match Runner::new(&pool).lock(lock).provide(hold_at).run().await {
+    let says_so = hold_at.0 == "waits";
+    let runner = Runner::new(&pool).lock(lock).provide(hold_at);
+    let runner = runner.listener(move |event: &Event| {
+        if says_so && matches!(event.what, Happened::LockWaited { .. }) {
+            println!("waiting");
+        }
+    });
+    match runner.run().await {
         Ok(report) => {
             println!("{} newly applied", report.counts().newly_applied);
             ExitCode::SUCCESS

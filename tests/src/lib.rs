@@ -31,7 +31,7 @@ pub use gate::Gate;
 pub use many::many;
 pub use normalise::normalise;
 pub use page::{Page, Said};
-pub use process::Driver;
+pub use process::{Driver, Finished};
 pub use proxy::Proxy;
 pub use recorder::Recorder;
 #[doc(hidden)]
