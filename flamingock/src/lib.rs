@@ -438,6 +438,8 @@ pub mod __private {
     pub use crate::script::Script;
     pub use crate::secrets::SecretResolver;
     pub use crate::steps::Step;
+    pub use crate::storage::{IntoStorage, OpenStorage, Storage};
+    pub use crate::tables::StorageSettings;
     #[cfg(feature = "templates")]
     pub use crate::template::{
         HasTemplateVerify, IsPayload, IsTemplate, Mistake, Payload, REFUSED_TEMPLATE, Template,

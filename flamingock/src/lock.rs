@@ -1,13 +1,16 @@
 //! The lock: one possession per service, kept alive by a thread of its own.
 
 use std::fmt;
+use std::io;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use crate::audit::{LeaseKeeper, LockRow, Possession, Store, StoreError, StoreErrorKind};
 use crate::call::Signals;
+use crate::change::BoxFuture;
 
 /// How long things about the lock take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -139,13 +142,12 @@ impl Lease {
                 signals: signals.clone(),
                 activity: Arc::clone(&activity),
             };
-            let thread = std::thread::Builder::new().name("flamingock-lease".to_owned());
-            let spawned = thread.spawn(move || {
-                renewal.run(stop_asked);
+            let renewals = Box::pin(async move {
+                renewal.renew_until(stop_asked).await;
                 let _ = ended.send(());
             });
-            match spawned {
-                Ok(_) => Some(Keeper {
+            match store.renew_beside(renewals) {
+                Ok(()) => Some(Keeper {
                     stop,
                     stopped,
                     activity,
@@ -221,6 +223,24 @@ impl Lease {
     }
 }
 
+/// Runs renewals on a thread with a runtime of its own: a change that blocks the executor of the
+/// application must not cost the lease.
+pub(crate) fn on_a_thread(renewals: BoxFuture<'static, ()>) -> io::Result<()> {
+    let thread = std::thread::Builder::new().name("flamingock-lease".to_owned());
+    let spawned = thread.spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
+        match runtime {
+            Ok(runtime) => runtime.block_on(renewals),
+            Err(error) => {
+                tracing::warn!(%error, "no runtime to renew the lease: it ends by itself");
+            }
+        }
+    });
+    spawned.map(drop)
+}
+
 struct Renewal {
     keeper: Box<dyn LeaseKeeper>,
     possession: Possession,
@@ -231,24 +251,11 @@ struct Renewal {
 }
 
 impl Renewal {
-    /// A runtime of its own: a change that blocks the executor of the application must not cost
-    /// the lease.
-    fn run(self, stop: oneshot::Receiver<()>) {
-        match tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-        {
-            Ok(runtime) => runtime.block_on(self.renew_until(stop)),
-            Err(error) => {
-                tracing::warn!(%error, "no runtime to renew the lease: it ends by itself");
-            }
-        }
-    }
-
     async fn renew_until(self, mut stop: oneshot::Receiver<()>) {
         let mut pause = self.lease / 3;
         loop {
             tokio::select! {
+                biased;
                 _ = &mut stop => return,
                 () = tokio::time::sleep(pause) => {}
             }

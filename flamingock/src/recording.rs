@@ -1,6 +1,8 @@
 //! Writing what has happened already: worth waiting for a database that is away.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::audit::{NewEntry, Possession, Store, StoreError, StoreErrorKind};
 use crate::call::{Signals, Stop};

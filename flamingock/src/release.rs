@@ -1,9 +1,10 @@
 //! A lock that is taken from its owner by force, on record.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::json;
+use tokio::time::Instant;
 
 use crate::audit::{
     Facts, LockRow, NewEntry, Origin, Possession, State, Store, StoreError, TransactionMode,

@@ -59,7 +59,12 @@ async fn supervise(
 ) -> Result<Report, Error> {
     let signals = Signals::new();
     let _asks = AskOnDrop(signals.clone());
-    let mut engine = tokio::spawn(engine::serve(settings, request, signals.clone()));
+    let mut engine = tokio::spawn(engine::serve(
+        settings,
+        request,
+        signals.clone(),
+        engine::new_run_id(),
+    ));
     let asked = async {
         match cancel {
             Some(cancel) => cancel.await,

@@ -5,6 +5,7 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use crate::call::Signals;
 use crate::change::{BoxFuture, Definition};
 use crate::engine::{self, Request};
 use crate::error::Error;
@@ -14,6 +15,7 @@ use crate::lock::{LockOptions, OnLockTimeout};
 pub use crate::mode::Mode;
 use crate::pipeline::Stage;
 pub use crate::policy::{Policy, Rule};
+use crate::report::Report;
 pub use crate::run::Run;
 #[cfg(feature = "templates")]
 use crate::secrets::SecretResolver;
@@ -339,6 +341,17 @@ impl Runner {
     /// stays so; one whose failure the database undid is still applied, any other is an issue.
     pub fn undo(self, target: UndoTarget) -> Run {
         self.request(Request::Undo(target))
+    }
+
+    /// Runs with this id in the future that it returns, and not in a task of its own: a simulation can
+    /// stop that from being polled, which is a process that stands still, or drop it, which is one
+    /// that is killed.
+    #[doc(hidden)]
+    pub fn run_in_place(
+        self,
+        run_id: impl Into<String>,
+    ) -> impl Future<Output = Result<Report, Error>> + Send {
+        engine::serve(self.settings, Request::Run, Signals::new(), run_id.into())
     }
 
     fn request(self, request: Request) -> Run {

@@ -15,6 +15,18 @@ pub struct Storage {
     pub(crate) target: TargetSystem,
 }
 
+impl Storage {
+    /// The same with another store in front of its own, for what goes through the interfaces of
+    /// stores. Transactions of shared changes do not.
+    #[doc(hidden)]
+    pub fn with_store(self, wrap: impl FnOnce(Arc<dyn Store>) -> Arc<dyn Store>) -> Storage {
+        Storage {
+            store: wrap(self.store),
+            target: self.target,
+        }
+    }
+}
+
 /// Makes the store once the runner's settings are known.
 pub trait OpenStorage: fmt::Debug + Send + Sync {
     #[doc(hidden)]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::{Entry, Glance, NewEntry, Possession, Snapshot, State};
-use crate::change::BoxError;
+use crate::change::{BoxError, BoxFuture};
 
 /// What is asked of the lock.
 #[derive(Clone, Debug)]
@@ -115,6 +115,16 @@ pub trait LockStore: LeaseKeeper {
     /// What the thread that renews the lease uses, with a connection of its own. None: the lease
     /// ends with the process.
     fn keeper(&self) -> Option<Box<dyn LeaseKeeper>>;
+
+    /// Runs the renewals of a lease beside the run, until they end by themselves: on a thread with a
+    /// runtime of its own. A store in simulated time runs them where that time passes.
+    ///
+    /// # Errors
+    /// If they cannot be started.
+    #[doc(hidden)]
+    fn renew_beside(&self, renewals: BoxFuture<'static, ()>) -> std::io::Result<()> {
+        crate::lock::on_a_thread(renewals)
+    }
 }
 
 /// A store for both.

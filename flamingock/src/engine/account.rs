@@ -1,7 +1,9 @@
 //! The account of a run: its report, from the plan and from what was done of it.
 
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::call::{Signals, Stop};
 use crate::decision::Decision;

@@ -1,7 +1,7 @@
 //! What a run would find, for those who only look.
 
 use std::sync::Arc;
-use std::time::Instant;
+use tokio::time::Instant;
 
 use super::account::report;
 use super::{Looks, facts, judge, new_run_id, pipeline_of};

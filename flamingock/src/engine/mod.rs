@@ -15,7 +15,9 @@ mod undoing;
 mod waiting;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use self::account::{Done, report};
 use self::facts::described;

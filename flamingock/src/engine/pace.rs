@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use rand::RngExt;
-
 /// The longest pause between two looks.
 const LONGEST: Duration = Duration::from_secs(1);
 
@@ -16,6 +14,7 @@ const SHORTEST: Duration = Duration::from_millis(7);
 pub(super) struct Pace {
     pause: Duration,
     seen: Option<Seen>,
+    jitter: u32,
 }
 
 /// How much was pending: at most, and when it was looked at last.
@@ -28,10 +27,13 @@ struct Seen {
 }
 
 impl Pace {
-    pub(super) fn new(poll: Duration) -> Pace {
+    /// Every run has pauses of its own, which follow from its id: a simulation that gives the ids sees
+    /// the same pauses again.
+    pub(super) fn new(poll: Duration, run_id: &str) -> Pace {
         Pace {
             pause: poll,
             seen: None,
+            jitter: crc32fast::hash(run_id.as_bytes()),
         }
     }
 
@@ -64,8 +66,13 @@ impl Pace {
     /// The pause after a look that found out nothing.
     pub(super) fn grow(&mut self) -> Duration {
         let pause = self.pause;
-        // With jitter, so that waiters do not march in step.
-        let grown = pause.mul_f64(rand::rng().random_range(1.1..1.4));
+        // With jitter, so that waiters do not march in step. The constants are those of "Numerical
+        // Recipes"; the upper bits are the random ones.
+        self.jitter = self
+            .jitter
+            .wrapping_mul(1_664_525)
+            .wrapping_add(1_013_904_223);
+        let grown = pause.mul_f64(1.1 + 0.3 * f64::from(self.jitter) / f64::from(u32::MAX));
         self.pause = grown.min(LONGEST);
         pause
     }
@@ -81,7 +88,7 @@ mod tests {
 
     #[test]
     fn pauses_grow_by_a_quarter_up_to_a_second() {
-        let mut pace = Pace::new(ms(50));
+        let mut pace = Pace::new(ms(50), "a run");
         let mut before = pace.grow();
         assert_eq!(before, ms(50));
         for _ in 0..60 {
@@ -116,7 +123,7 @@ mod tests {
         ];
         for (looks, expected) in cases {
             // Wide enough not to be the limit.
-            let mut pace = Pace::new(ms(400));
+            let mut pace = Pace::new(ms(400), "a run");
             let pauses = looks
                 .iter()
                 .map(|(pending, at)| pace.after(*pending, ms(*at)));
@@ -126,7 +133,7 @@ mod tests {
 
     #[test]
     fn without_progress_pauses_only_grow() {
-        let mut pace = Pace::new(ms(50));
+        let mut pace = Pace::new(ms(50), "a run");
         let mut least = ms(50);
         for (pending, at) in [(100, 0), (100, 50), (100, 120), (101, 200)] {
             assert!(pace.after(pending, ms(at)) >= least);
@@ -136,7 +143,7 @@ mod tests {
 
     #[test]
     fn a_far_end_makes_no_pause_longer() {
-        let mut pace = Pace::new(ms(50));
+        let mut pace = Pace::new(ms(50), "a run");
         assert_eq!(pace.after(10_000, ms(0)), ms(50));
         assert!(pace.after(9_999, ms(50)) <= ms(70));
     }

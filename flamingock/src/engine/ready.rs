@@ -1,6 +1,6 @@
 //! Waiting for the target system of a change, before anything is started at it.
 
-use std::time::Instant;
+use tokio::time::Instant;
 
 use super::Prepared;
 use crate::audit::ErrorChain;

@@ -2,7 +2,7 @@
 
 use tracing::Instrument;
 
-use super::{Prepared, new_run_id};
+use super::Prepared;
 use crate::call::{Signals, Stop};
 use crate::error::Error;
 use crate::listener::{Events, Happened, Work};
@@ -37,8 +37,8 @@ pub(crate) async fn serve(
     settings: Settings,
     request: Request,
     signals: Signals,
+    run_id: String,
 ) -> Result<Report, Error> {
-    let run_id = new_run_id();
     let span = tracing::info_span!("flamingock", service = settings.service, run_id);
     let timeout = settings.listener_timeout;
     async {

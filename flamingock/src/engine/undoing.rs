@@ -1,7 +1,7 @@
 //! Undoing under the lock.
 
 use std::panic::AssertUnwindSafe;
-use std::time::Instant;
+use tokio::time::Instant;
 
 use futures_util::FutureExt;
 
@@ -46,7 +46,7 @@ impl Prepared {
         signals: &Signals,
     ) -> Result<Option<Lease>, Error> {
         let deadline = self.began + self.settings.lock.wait;
-        let mut pace = Pace::new(self.settings.lock.poll);
+        let mut pace = Pace::new(self.settings.lock.poll, &self.run_id);
         let mut waiting = Waiting::default();
         loop {
             let mut snapshot = self.read().await?;

@@ -1,7 +1,9 @@
 //! Waiting for the lock: looking, and taking it once there is something to do and nobody has it.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::pace::Pace;
 use super::{Looks, Prepared};
@@ -56,7 +58,7 @@ impl Prepared {
     /// Looks, and takes the lock as soon as there is something to do and nobody has it.
     pub(super) async fn wait_for_the_lock(&self, signals: &Signals) -> Result<Waited, Error> {
         let deadline = self.began + self.settings.lock.wait;
-        let mut pace = Pace::new(self.settings.lock.poll);
+        let mut pace = Pace::new(self.settings.lock.poll, &self.run_id);
         let mut waiting = Waiting::default();
         let mut overdue = false;
         let mut known = None;
@@ -147,6 +149,7 @@ impl Prepared {
         loop {
             let pause = pace.after(left, self.began.elapsed());
             tokio::select! {
+                biased;
                 () = tokio::time::sleep(pause) => {}
                 _ = signals.wait(|stop| *stop != Stop::No) => {}
             }
