@@ -29,7 +29,7 @@ mod template;
 pub use backend::{Answer, Backend, Conn, EachRow, Progress, Row};
 pub use dialect::{Dialect, Isolation};
 pub use failure::Failure;
-pub use ledger::{Ledger, Marker, MarkerKind, Several, Whose, Witness};
+pub use ledger::{Behind, Ledger, Marker, MarkerKind, Whose, Witness};
 #[cfg(feature = "mysql")]
 pub use mysql::MySql;
 pub use names::{InvalidName, Names};

@@ -71,7 +71,7 @@ pub(crate) struct Called<T> {
     pub(crate) at_rest: bool,
 }
 
-/// One of several changes that share a transaction.
+/// One of the changes that share a transaction.
 #[derive(Debug)]
 pub(crate) struct Part<'a> {
     pub(crate) attempt: Attempt<'a>,
@@ -79,7 +79,7 @@ pub(crate) struct Part<'a> {
     pub(crate) invocation: Invocation<'a>,
 }
 
-/// How one of several changes ended, and how long it took; none where it was not reached.
+/// How one of them ended, and how long it took; none where it was not reached.
 pub(crate) type Ending = Option<(Transacted, Duration)>;
 
 /// A database in which changes run. Implemented for pools of sqlx.
@@ -109,22 +109,14 @@ pub(crate) trait Database: fmt::Debug + Send + Sync {
     /// The same with the runner's settings, for a target that was made before they were known.
     fn configured(&self, settings: &StorageSettings) -> Arc<dyn Database>;
 
-    /// Runs a function in one transaction. Answers also how many tries lost against another one.
+    /// Runs functions in one transaction, with their entries in it where the audit is in this database;
+    /// else with a marker, and then there is one of them. `begins` is told which one begins. Answers how
+    /// each ended, and how many tries lost against another transaction.
     async fn transact(
         &self,
-        attempt: &Attempt<'_>,
-        body: &'static Body<()>,
-        invocation: &Invocation<'_>,
+        parts: &[Part<'_>],
         purpose: Purpose,
         books: Books<'_>,
-    ) -> (Transacted, u32);
-
-    /// Runs functions in one transaction, with their entries in it: the audit is in this database.
-    /// `begins` is told which one begins. Answers how each ended, and how many tries lost against
-    /// another transaction.
-    async fn transact_together(
-        &self,
-        parts: &[Part<'_>],
         begins: &(dyn Fn(usize) + Sync),
     ) -> (Vec<Ending>, u32);
 

@@ -80,7 +80,7 @@ async fn a_witness_of_a_possession_that_is_over_is_refused() {
         change_id: "c".into(),
         ..NewAuditRow::default()
     };
-    let late = ledger.begin(&first, &Witness::Row(&row), "aaaa");
+    let late = ledger.begin(&first, &Witness::Row(&row), "aaaa").join("; ");
     let error = connection
         .execute(sqlx::raw_sql(AssertSqlSafe(late)))
         .await
@@ -92,7 +92,9 @@ async fn a_witness_of_a_possession_that_is_over_is_refused() {
         0
     );
 
-    let own = ledger.begin(&second, &Witness::Row(&row), "bbbb");
+    let own = ledger
+        .begin(&second, &Witness::Row(&row), "bbbb")
+        .join("; ");
     connection
         .execute(sqlx::raw_sql(AssertSqlSafe(own)))
         .await

@@ -19,7 +19,7 @@ pub use self::marker::{Marker, MarkerKind};
 use self::params::{lease_params, seed_params};
 use self::row::fence_alone;
 pub use self::sessions::Whose;
-pub use self::together::Several;
+pub use self::together::Behind;
 pub use self::transaction::Witness;
 use crate::backend::{Backend, Conn, Row};
 use crate::dialect::Dialect;

@@ -1,4 +1,4 @@
-//! Several changes in one transaction, each with a witness, a savepoint and a row of its own.
+//! The changes of one transaction, each with a witness, a savepoint and a row of its own.
 
 use std::time::Duration;
 
@@ -10,11 +10,13 @@ use crate::dialect::Isolation;
 use crate::rows::{NewAuditRow, Possession};
 use crate::template::Rendered;
 
-/// Some of the changes of a transaction that has several.
+/// What is written behind changes of a transaction.
 #[derive(Clone, Copy, Debug)]
-pub struct Several<'a> {
+pub struct Behind<'a> {
     /// Their rows.
     pub rows: &'a [NewAuditRow],
+    /// The witness of the last of them.
+    pub witness: &'a Witness<'a>,
     /// Whether the commit comes behind them.
     pub is_last: bool,
 }
@@ -36,13 +38,13 @@ impl<B: Backend> Ledger<B> {
         possession: &Possession,
         witness: &Witness<'_>,
         tag: &str,
-    ) -> String {
-        let mut texts = self.begin_in_parts(possession, witness, tag);
+    ) -> Vec<String> {
+        let mut texts = self.begin(possession, witness, tag);
         if B::DIALECT.has_one_writer {
             let own = texts.len().saturating_sub(1);
             texts.insert(own, tagged(B::DIALECT.savepoint, &all(tag)));
         }
-        texts.join("; ")
+        texts
     }
 
     /// What stands before each change but the first: its witness and its savepoint, where the
@@ -63,45 +65,53 @@ impl<B: Backend> Ledger<B> {
         texts
     }
 
-    /// [`append_within`](Self::append_within) for changes of a transaction that stand one behind the
-    /// other, and what stands before the next one.
+    /// Appends the rows of changes that stand one behind the other, inside the transaction that
+    /// [`begin`](Self::begin) opened, so that both are committed or neither, after the savepoint is
+    /// released and the witness marker gone; and what stands before the `next` change. SQLite renews the
+    /// lease with the last rows.
     ///
     /// # Errors
-    /// Those of [`append_within`](Self::append_within).
-    pub async fn append_together(
+    /// [`Failure::NoSavepoint`](crate::Failure) if the transaction has ended in between,
+    /// [`Failure::Refused`](crate::Failure) if the possession has moved or the transaction is not
+    /// the one that was begun, and the database's own.
+    pub async fn append_within(
         &self,
         connection: &mut Conn<B>,
         possession: &Possession,
         lease: Option<Duration>,
-        several: Several<'_>,
+        behind: Behind<'_>,
         next: Vec<String>,
         tag: &str,
     ) -> Result<()> {
-        let Several { rows, is_last } = several;
-        let mut statements = before_row::<B>(is_last, tag);
-        for rows in rows.chunks(most_rows::<B>()) {
-            statements.push(self.rows(rows, possession, fence::<B>(is_last), tag));
+        let mut statements = self.before_row(behind, tag);
+        for rows in behind.rows.chunks(most_rows::<B>()) {
+            statements.push(self.rows(rows, possession, fence::<B>(behind.is_last), tag));
         }
         // Nobody sees the lease before the commit.
-        if B::DIALECT.has_one_writer && is_last {
+        if B::DIALECT.has_one_writer && behind.is_last {
             statements.push(self.renewal(possession, lease, None));
         }
         statements.extend(next.into_iter().map(plain));
         self.send_in_order(connection, statements).await.map(drop)
     }
 
-    /// The row of one of several changes in a text of scripts, behind its script and after
-    /// [`note_time`](Self::note_time).
-    pub fn text_together(
-        &self,
-        possession: &Possession,
-        row: &NewAuditRow,
-        is_last: bool,
-        tag: &str,
-    ) -> String {
-        let mut statements = before_row::<B>(is_last, tag);
-        statements.push(self.measured_row(row, possession, fence::<B>(is_last), tag));
+    /// What [`append_within`](Self::append_within) sends, as a text that stands behind the change, which is
+    /// itself a text and stands after [`note_time`](Self::note_time): the server measures how long the
+    /// change took.
+    pub fn text_within(&self, possession: &Possession, behind: Behind<'_>, tag: &str) -> String {
+        let mut statements = self.before_row(behind, tag);
+        let fence = fence::<B>(behind.is_last);
+        let rows = behind.rows.iter();
+        statements.extend(rows.map(|row| self.measured_row(row, possession, fence, tag)));
         joined(statements)
+    }
+
+    fn before_row(&self, behind: Behind<'_>, tag: &str) -> Vec<Rendered> {
+        let limit = limit_idle::<B>().filter(|_| behind.is_last);
+        released::<B>(tag)
+            .chain(self.without_witness(behind.witness, tag))
+            .chain(limit)
+            .collect()
     }
 
     /// [`undo_within`](Self::undo_within) for all changes.
@@ -119,11 +129,6 @@ impl<B: Backend> Ledger<B> {
         self.undo_within(connection, possession, lease, rows, &all(tag))
             .await
     }
-}
-
-fn before_row<B: Backend>(is_last: bool, tag: &str) -> Vec<Rendered> {
-    let limit = limit_idle::<B>().filter(|_| is_last);
-    released::<B>(tag).chain(limit).collect()
 }
 
 fn fence<B: Backend>(is_last: bool) -> &'static str {

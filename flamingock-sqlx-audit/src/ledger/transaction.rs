@@ -24,19 +24,9 @@ pub enum Witness<'a> {
 }
 
 impl<B: Backend> Ledger<B> {
-    /// The text that opens the transaction of a change: the witness, where the database needs one,
-    /// and the savepoint go with it. `tag` is made of letters and digits.
-    pub fn begin(&self, possession: &Possession, witness: &Witness<'_>, tag: &str) -> String {
-        self.begin_in_parts(possession, witness, tag).join("; ")
-    }
-
-    /// The same, statement by statement.
-    pub fn begin_in_parts(
-        &self,
-        possession: &Possession,
-        witness: &Witness<'_>,
-        tag: &str,
-    ) -> Vec<String> {
+    /// The statements that open the transaction of a change: the witness, where the database needs one,
+    /// and the savepoint go with them. `tag` is made of letters and digits.
+    pub fn begin(&self, possession: &Possession, witness: &Witness<'_>, tag: &str) -> Vec<String> {
         let mut texts = Vec::new();
         // A marker stands in a database that need not have the lock.
         if let (Some(check), Witness::Row(_)) = (B::DIALECT.before_witness, witness) {
@@ -96,44 +86,6 @@ impl<B: Backend> Ledger<B> {
         Ok(!rows.is_empty())
     }
 
-    /// Appends a row inside the transaction that [`begin`](Self::begin) opened, so that both are
-    /// committed or neither, after the savepoint is released and the witness marker gone. SQLite
-    /// renews the lease with it.
-    ///
-    /// # Errors
-    /// [`Failure::NoSavepoint`](crate::Failure) if the transaction has ended in between,
-    /// [`Failure::Refused`](crate::Failure) if the possession has moved or the transaction is not
-    /// the one that was begun, and the database's own.
-    pub async fn append_within(
-        &self,
-        connection: &mut Conn<B>,
-        possession: &Possession,
-        lease: Option<Duration>,
-        row: &NewAuditRow,
-        witness: &Witness<'_>,
-        tag: &str,
-    ) -> Result<()> {
-        let mut statements: Vec<Rendered> = released::<B>(tag).collect();
-        statements.extend(self.row_after_savepoint(possession, lease, row, witness, tag));
-        self.send_in_order(connection, statements).await.map(drop)
-    }
-
-    /// What [`append_within`](Self::append_within) sends, as one text that stands behind the change
-    /// in the text that [`begin_in_parts`](Self::begin_in_parts) begins, and after
-    /// [`note_time`](Self::note_time): the server measures how long the change took.
-    pub fn text_within(
-        &self,
-        possession: &Possession,
-        row: &NewAuditRow,
-        witness: &Witness<'_>,
-        tag: &str,
-    ) -> String {
-        let mut statements: Vec<Rendered> = released::<B>(tag).collect();
-        statements.extend(self.without_witness(witness, tag));
-        statements.push(self.measured_row(row, possession, B::DIALECT.fence_within, tag));
-        joined(statements)
-    }
-
     /// What stands before a script that is to be measured, if anything does.
     pub fn note_time(&self) -> Option<&'static str> {
         B::DIALECT.note_time
@@ -161,7 +113,7 @@ impl<B: Backend> Ledger<B> {
         B::DIALECT.clock
     }
 
-    /// The same when the savepoint is gone: the database has committed midway.
+    /// Appends a row when the savepoint is gone: the database has committed midway.
     ///
     /// # Errors
     /// [`Failure::Refused`](crate::Failure) if the possession has moved, and the database's own.
@@ -173,7 +125,9 @@ impl<B: Backend> Ledger<B> {
         witness: &Witness<'_>,
         tag: &str,
     ) -> Result<()> {
-        let statements = self.row_after_savepoint(possession, None, row, witness, tag);
+        let mut statements: Vec<Rendered> = self.without_witness(witness, tag).collect();
+        statements.extend(limit_idle::<B>());
+        statements.push(self.row(row, possession, B::DIALECT.fence_within, tag));
         self.send_in_order(connection, statements).await.map(drop)
     }
 
@@ -204,24 +158,8 @@ impl<B: Backend> Ledger<B> {
         self.send_in_order(connection, statements).await.map(drop)
     }
 
-    fn row_after_savepoint(
-        &self,
-        possession: &Possession,
-        lease: Option<Duration>,
-        row: &NewAuditRow,
-        witness: &Witness<'_>,
-        tag: &str,
-    ) -> Vec<Rendered> {
-        let mut statements: Vec<Rendered> = self.without_witness(witness, tag).collect();
-        statements.push(self.row(row, possession, B::DIALECT.fence_within, tag));
-        if B::DIALECT.has_one_writer {
-            statements.push(self.renewal(possession, lease, None));
-        }
-        statements
-    }
-
-    /// What comes between the savepoint and the row.
-    fn without_witness(
+    /// Removes the marker that was a witness.
+    pub(super) fn without_witness(
         &self,
         witness: &Witness<'_>,
         tag: &str,
@@ -233,7 +171,7 @@ impl<B: Backend> Ledger<B> {
             }
             _ => None,
         };
-        marker.into_iter().chain(limit_idle::<B>())
+        marker.into_iter()
     }
 
     /// In as few texts as can be: one round trip where values are literals, and the server stops at

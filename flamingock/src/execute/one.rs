@@ -8,7 +8,7 @@ use crate::audit::{ErrorChain, NewEntry, TransactionMode};
 use crate::call::{Ended, Invocation, Limits, chain};
 use crate::change::{Body, Definition};
 use crate::context::Context;
-use crate::database::{Books, Transacted};
+use crate::database::{Books, Part, Transacted};
 use crate::decision::{Cause, Decision};
 use crate::plan::Step;
 use crate::recording::Unwritten;
@@ -136,10 +136,18 @@ impl One<'_> {
             let cause = NO_DATABASE.into();
             return (Transacted::NotRun { cause }, 0);
         };
+        let only = Part {
+            attempt: attempt.clone(),
+            body,
+            invocation: invocation.clone(),
+        };
         let _turn = self.executor.turns.of_transaction(&**database).await;
-        database
-            .transact(attempt, body, invocation, purpose, books)
-            .await
+        let (endings, retries) = database.transact(&[only], purpose, books, &|_| ()).await;
+        let ending = endings.into_iter().next().flatten();
+        let not_reached = || Transacted::NotRun {
+            cause: "it was not reached".into(),
+        };
+        (ending.map_or_else(not_reached, |(ended, _)| ended), retries)
     }
 
     /// A function that takes no connection may take a pool: it must not wait for ours.

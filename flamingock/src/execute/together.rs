@@ -4,8 +4,9 @@ use std::time::{Duration, Instant};
 
 use super::{Executed, Executor, One, no_database};
 use crate::argument::Values;
+use crate::attempt::Purpose;
 use crate::audit::Origin;
-use crate::database::Part;
+use crate::database::{Books, Part};
 use crate::decision::Decision;
 use crate::plan::{Note, Step};
 
@@ -84,7 +85,9 @@ impl Executor<'_> {
         let begins = |part: usize| begins(ones[part].0);
         let (endings, retries) = {
             let _turn = self.turns.of_transaction(&**database).await;
-            database.transact_together(&parts, &begins).await
+            database
+                .transact(&parts, Purpose::Apply, Books::Here, &begins)
+                .await
         };
         for (((index, one), part), ending) in ones.iter().zip(&parts).zip(endings) {
             let Some((transacted, took)) = ending else {

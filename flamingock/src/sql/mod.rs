@@ -28,7 +28,7 @@ use sqlx::Pool;
 use self::driver::{Driver, send};
 use self::held::{Held, Kept};
 use self::store::SqlStore;
-use self::transact::{SuccessEntry, Together, Transact};
+use self::transact::{SuccessEntry, Transact};
 use self::unreachable::unreachable;
 use crate::argument::DatabaseKind;
 use crate::attempt::{Attempt, Purpose};
@@ -125,61 +125,32 @@ impl<D: Driver> Database for SqlDatabase<D> {
 
     async fn transact(
         &self,
-        attempt: &Attempt<'_>,
-        body: &'static Body<()>,
-        invocation: &Invocation<'_>,
+        parts: &[Part<'_>],
         purpose: Purpose,
         books: Books<'_>,
-    ) -> (Transacted, u32) {
+        begins: &(dyn Fn(usize) + Sync),
+    ) -> (Vec<Ending>, u32) {
+        let Some(first) = parts.first() else {
+            return (Vec::new(), 0);
+        };
         let entry = match (books, &self.store) {
             (Books::Here, Some(store)) => SuccessEntry::Here(&**store),
             (Books::Elsewhere { store, key }, _) => SuccessEntry::Elsewhere { store, key },
             (Books::Here, None) => {
                 let cause = "this database does not hold the audit".into();
-                return (Transacted::NotRun { cause }, 0);
+                let not_run = Some((Transacted::NotRun { cause }, Duration::ZERO));
+                return (vec![not_run], 0);
             }
         };
         let transact = Transact {
             database: self,
             entry,
-            attempt,
-            body,
-            invocation,
-            purpose,
-        };
-        match invocation.signals.unless_lost(transact.run()).await {
-            Ok(transacted) => transacted,
-            // What was sent last may have been the commit. The connection is closed.
-            Err(reason) => {
-                let cause = format!("the database did not answer any more; {reason}").into();
-                (Transacted::Unknown { cause }, 0)
-            }
-        }
-    }
-
-    async fn transact_together(
-        &self,
-        parts: &[Part<'_>],
-        begins: &(dyn Fn(usize) + Sync),
-    ) -> (Vec<Ending>, u32) {
-        let first_is = |only: Transacted| {
-            let rest = parts.iter().skip(1).map(|_| None);
-            std::iter::once(Some((only, Duration::ZERO)))
-                .chain(rest)
-                .collect()
-        };
-        let (Some(store), Some(first)) = (&self.store, parts.first()) else {
-            let cause = "this database does not hold the audit".into();
-            return (first_is(Transacted::NotRun { cause }), 0);
-        };
-        let together = Together {
-            database: self,
-            store,
             parts,
+            purpose,
             begins,
         };
         let (signals, began) = (first.invocation.signals, Instant::now());
-        match signals.unless_lost(together.run()).await {
+        match signals.unless_lost(transact.run()).await {
             Ok(transacted) => transacted,
             // What was sent last may have been the commit. The connection is closed.
             Err(reason) => {

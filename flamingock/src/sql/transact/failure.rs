@@ -1,58 +1,89 @@
-//! The function failed, or the commit did: what is left, and what is recorded of it.
+//! A function failed, or the commit did: what is left of the transaction, and what becomes of it.
 
 use flamingock_sqlx_audit::{Conn, Failure, Isolation, MarkerKind, Witness};
 
-use super::{Afterwards, ENDED, SuccessEntry, Transact, Tried, Try, lost};
-use crate::attempt::Purpose;
-use crate::audit::{ErrorChain, NewEntry, State, StoreError, TransactionMode};
-use crate::call::chain;
+use super::{Afterwards, SuccessEntry, Transact, Tried, Try, all_lost, comes_to_rest, lost};
+use crate::audit::State;
+use crate::call::{Ended, chain};
 use crate::change::BoxError;
-use crate::database::Transacted;
-use crate::recording::{Insisting, Unwritten};
 use crate::secrets::Scrubbed;
+use crate::sql::cancel::cancel_transaction;
 use crate::sql::driver::{Driver, depth, is_deeper, send};
 use crate::sql::held::Held;
-use crate::sql::marker::resolve;
 use crate::sql::rows;
-use crate::sql::settle::{Settled, settle};
 use crate::sql::store::failed;
 
+pub(super) const ENDED: &str = "the change ended the transaction that it runs in: what it did before that stays. A change must not send COMMIT or ROLLBACK; `transaction = false` gives it a connection without transaction";
+
 impl<D: Driver> Transact<'_, D> {
-    /// The function returned an error: finds out what is left of the transaction and undoes it.
-    pub(super) async fn fail(&self, mut held: Held<D>, one: &Try<'_>, cause: BoxError) -> Tried {
+    /// A function did not return what it should, or was not waited for.
+    pub(super) async fn broke(
+        &self,
+        mut held: Held<D>,
+        one: &Try<'_>,
+        at: usize,
+        ended: Ended<()>,
+    ) -> Tried {
+        let interrupted = ended.is_interrupted();
+        if interrupted {
+            let attempt = &one.attempts[at];
+            cancel_transaction::<D>(self.database, &one.possession, attempt, &one.tag).await;
+        }
+        if let Ended::Lost(reason) = ended {
+            // The connection is closed with what it carries: nothing of it can be committed.
+            return all_lost(one, at, &reason);
+        }
+        let cause = match ended.into_result() {
+            Ok(()) => "the change ended as it should not".into(),
+            Err(cause) => cause,
+        };
+        if interrupted && !comes_to_rest::<D>(&mut held).await {
+            return self.settle(held, one, at, cause).await;
+        }
+        self.fail(held, one, at, cause).await
+    }
+
+    /// A function returned an error: finds out what is left of the transaction and undoes it.
+    pub(super) async fn fail(
+        &self,
+        mut held: Held<D>,
+        one: &Try<'_>,
+        at: usize,
+        cause: BoxError,
+    ) -> Tried {
         let conflict = is_conflict::<D>(&cause) && !one.last;
         if is_deeper::<D>(&mut held, 1).await && unnest::<D>(&mut held).await.is_err() {
-            return self.settle_elsewhere(held, Some(cause)).await;
+            return self.settle(held, one, at, cause).await;
         }
-        let Ok(afterwards) = self.inspect(&mut held, one).await else {
-            return self.settle_elsewhere(held, Some(cause)).await;
+        let Ok(afterwards) = self.inspect(&mut held, one, at).await else {
+            return self.settle(held, one, at, cause).await;
         };
         match afterwards {
             Afterwards::Whole | Afterwards::RolledBackMidway if conflict => {
                 match self.refused(&mut held, one).await {
                     Ok(true) => Tried::Conflict(cause),
-                    Ok(false) => lost(),
-                    Err(_) => self.settle_elsewhere(held, Some(cause)).await,
+                    Ok(false) => lost(one, at),
+                    Err(_) => self.settle(held, one, at, cause).await,
                 }
             }
             Afterwards::Whole if self.database.ledger.dialect().has_one_writer => {
-                self.undo_savepoint(held, one, cause).await
+                self.undo_savepoint(held, one, at, cause).await
             }
-            Afterwards::Whole | Afterwards::RolledBackMidway => self.undo(held, cause).await,
-            Afterwards::CommittedMidway => self.left_behind(held, cause).await,
-            Afterwards::Ended => {
-                let both = format!("{}; and {ENDED}", chain(&cause));
-                self.left_behind(held, both.into()).await
+            Afterwards::Whole | Afterwards::RolledBackMidway => {
+                self.undo(held, one, at, cause).await
             }
+            Afterwards::CommittedMidway => self.left_behind(held, one, at, cause).await,
+            Afterwards::Ended => self.left_behind(held, one, at, and_ended(&cause)).await,
         }
     }
 
     /// What became of the transaction of a function that returned an error. A savepoint is left as
     /// it is where it is needed to undo.
-    pub(super) async fn inspect(
+    async fn inspect(
         &self,
         held: &mut Held<D>,
         one: &Try<'_>,
+        at: usize,
     ) -> Result<Afterwards, sqlx::Error> {
         let ledger = &self.database.ledger;
         if let Some(own_tag) = D::OWN_TAG {
@@ -78,7 +109,7 @@ impl<D: Driver> Transact<'_, D> {
         match ledger.release_savepoint(held, &one.tag).await {
             Ok(()) => Ok(Afterwards::Whole),
             Err(error) if D::classify(&error) == Failure::NoSavepoint => {
-                self.without_savepoint(held, one).await
+                self.without_savepoint(held, one, at).await
             }
             Err(error) => Err(error),
         }
@@ -89,11 +120,13 @@ impl<D: Driver> Transact<'_, D> {
         &self,
         held: &mut Held<D>,
         one: &Try<'_>,
+        at: usize,
     ) -> Result<Afterwards, sqlx::Error> {
         let ledger = &self.database.ledger;
-        let (id, number) = (self.attempt.definition.id, i64::from(self.attempt.number));
+        let attempt = &one.attempts[at];
+        let (id, number) = (attempt.definition.id, i64::from(attempt.number));
         let whole = ledger.dialect().isolation == Isolation::Whole;
-        let visible = match &one.witness {
+        let visible = match self.witness(one, at) {
             Witness::Lease => {
                 ledger
                     .lease_witness_is_there(held, &one.possession, &one.tag)
@@ -132,194 +165,138 @@ impl<D: Driver> Transact<'_, D> {
         }
     }
 
-    /// Undoes and, where the audit is here, records in one transaction, so that nobody writes in
-    /// between.
-    pub(super) async fn undo_savepoint(
+    /// SQLite: undoes everything and, where the audit is here, records that in the same transaction, so
+    /// that nobody writes in between.
+    async fn undo_savepoint(
         &self,
         mut held: Held<D>,
         one: &Try<'_>,
+        at: usize,
         cause: BoxError,
     ) -> Tried {
         let ledger = &self.database.ledger;
-        let (rows, lease): (Vec<_>, _) = match self.entry {
-            SuccessEntry::Here(store) => (
-                self.undone_entries(&cause)
-                    .iter()
-                    .map(rows::new_row)
-                    .collect(),
-                store.lease(),
-            ),
+        let (entries, lease) = match self.entry {
+            SuccessEntry::Here(store) => (self.undone_entries(one, at, &cause), store.lease()),
             SuccessEntry::Elsewhere { .. } => (Vec::new(), None),
         };
-        let recorded = !rows.is_empty();
-        let undone = match ledger
-            .undo_within(&mut held, &one.possession, lease, &rows, &one.tag)
-            .await
-        {
+        let rows: Vec<_> = entries.iter().map(rows::new_row).collect();
+        let (connection, possession) = (&mut held, &one.possession);
+        let undone = if self.parts.len() > 1 {
+            ledger
+                .undo_together(connection, possession, lease, &rows, &one.tag)
+                .await
+        } else {
+            ledger
+                .undo_within(connection, possession, lease, &rows, &one.tag)
+                .await
+        };
+        let committed = match undone {
             Ok(()) => D::commit(&mut held, ledger.patience()).await,
             Err(error) => Err(error),
         };
-        let error = match undone {
-            Ok(()) if recorded => {
+        let error = match committed {
+            Ok(()) if rows.is_empty() => return self.undone(held, one, at, cause).await,
+            Ok(()) => {
                 self.give_back(held);
-                return Tried::Ended(Transacted::Undone {
-                    cause,
-                    unrecorded: None,
-                });
+                return self.all_undone(one, at, cause, None);
             }
-            Ok(()) => return self.undone(held, cause).await,
             Err(error) => error,
         };
         match D::classify(&error) {
             // The error of the statement that made the database undo everything was the last thing
             // that the change did, if it returned it.
-            Failure::NoSavepoint => match self.without_savepoint(&mut held, one).await {
+            Failure::NoSavepoint => match self.without_savepoint(&mut held, one, at).await {
                 Ok(Afterwards::RolledBackMidway) if is_of_database(&cause) => {
-                    self.undo(held, cause).await
+                    self.undo(held, one, at, cause).await
                 }
-                Ok(_) => {
-                    let both = format!("{}; and {ENDED}", chain(&cause));
-                    self.left_behind(held, both.into()).await
-                }
-                Err(_) => self.settle_elsewhere(held, Some(cause)).await,
+                Ok(_) => self.left_behind(held, one, at, and_ended(&cause)).await,
+                Err(_) => self.settle(held, one, at, cause).await,
             },
-            Failure::Refused => lost(),
+            Failure::Refused => lost(one, at),
             _ => {
                 let unrecorded = Some(failed::<D>("could not write to the audit", error));
-                Tried::Ended(Transacted::Undone { cause, unrecorded })
+                self.all_undone(one, at, cause, unrecorded)
             }
         }
     }
 
-    /// Rolls back what there is and records that nothing of the attempt is left.
-    pub(super) async fn undo(&self, mut held: Held<D>, cause: BoxError) -> Tried {
+    /// Rolls back what there is and records that nothing of any of them is left.
+    pub(super) async fn undo(
+        &self,
+        mut held: Held<D>,
+        one: &Try<'_>,
+        at: usize,
+        cause: BoxError,
+    ) -> Tried {
         match self.roll_back(&mut held).await {
-            Ok(()) => self.undone(held, cause).await,
-            Err(_) => self.settle_elsewhere(held, Some(cause)).await,
+            Ok(()) => self.undone(held, one, at, cause).await,
+            Err(_) => self.settle(held, one, at, cause).await,
         }
     }
 
-    /// Nothing of the attempt is left, and the connection is in no transaction: records that.
-    pub(super) async fn undone(&self, held: Held<D>, cause: BoxError) -> Tried {
+    /// Nothing of the attempts is left, and the connection is in no transaction: records that.
+    pub(super) async fn undone(
+        &self,
+        held: Held<D>,
+        one: &Try<'_>,
+        at: usize,
+        cause: BoxError,
+    ) -> Tried {
         self.give_back(held);
-        match self.record(&self.undone_entries(&cause)).await {
-            Recorded::Yes => Tried::Ended(Transacted::Undone {
-                cause,
-                unrecorded: None,
-            }),
-            Recorded::No(error) => Tried::Ended(Transacted::Undone {
-                cause,
-                unrecorded: Some(error),
-            }),
-            Recorded::Lost => lost(),
+        let entries = self.undone_entries(one, at, &cause);
+        match self.record(one, at, &entries).await {
+            Ok(unrecorded) => self.all_undone(one, at, cause, unrecorded),
+            Err(_) => lost(one, at),
         }
     }
 
-    /// Something of the attempt stays: rolls back what can be, and records that it failed as one
-    /// without transaction.
-    pub(super) async fn left_behind(&self, mut held: Held<D>, cause: BoxError) -> Tried {
+    /// A change has ended the transaction, or the database has: what it did stays, and what the
+    /// changes before it did was committed or undone with it, which the audit tells.
+    pub(super) async fn left_behind(
+        &self,
+        mut held: Held<D>,
+        one: &Try<'_>,
+        at: usize,
+        cause: BoxError,
+    ) -> Tried {
         match self.roll_back(&mut held).await {
             Ok(()) => self.give_back(held),
             // A pool of one connection has no other to record on.
             Err(_) => drop(held),
         }
-        self.record_left_behind(cause).await
-    }
-
-    pub(super) async fn record_left_behind(&self, cause: BoxError) -> Tried {
-        let state = self.purpose.left_behind();
-        let entry = self
-            .attempt
-            .entry(state, TransactionMode::None, Some(self.reason(&cause)));
-        match self.record(&[entry]).await {
-            Recorded::Yes => Tried::Ended(Transacted::LeftBehind {
-                cause,
-                unrecorded: None,
-            }),
-            Recorded::No(error) => Tried::Ended(Transacted::LeftBehind {
-                cause,
-                unrecorded: Some(error),
-            }),
-            Recorded::Lost => lost(),
-        }
+        let at = self.not_applied_from(one, at).await;
+        let mut ended = self.settle_each(one, one.first..at, at, None).await;
+        ended.push(self.record_left_behind(one, at, cause).await);
+        Tried::Ended(ended)
     }
 
     /// The connection is gone, or hangs: finds out on another one what became of the transaction.
-    pub(super) async fn settle_elsewhere(&self, held: Held<D>, cause: Option<BoxError>) -> Tried {
+    pub(super) async fn settle(
+        &self,
+        held: Held<D>,
+        one: &Try<'_>,
+        at: usize,
+        cause: BoxError,
+    ) -> Tried {
         // A pool of one connection has no other.
         drop(held);
-        let cause = cause.unwrap_or_else(|| "the connection was lost".into());
-        self.settle_now(cause).await
+        self.settle_now(one, at, cause).await
     }
 
     /// The session of the transaction is over: reads what became of it.
-    pub(super) async fn settle_now(&self, cause: BoxError) -> Tried {
-        let settled = match self.entry {
-            SuccessEntry::Here(_) => settle::<D>(self.database, self.attempt).await,
-            SuccessEntry::Elsewhere { key, .. } => {
-                resolve::<D>(self.database, self.attempt, key).await
-            }
-        };
-        match settled {
-            Settled::Visible(states) if self.purpose.has_succeeded(&states) => {
-                Tried::Ended(Transacted::Done { mode: self.mode() })
-            }
-            Settled::Visible(states) if states.contains(&State::Started) => {
-                self.record_left_behind(cause).await
-            }
-            Settled::Visible(_) => match self.record(&self.undone_entries(&cause)).await {
-                Recorded::Yes => Tried::Ended(Transacted::Undone {
-                    cause,
-                    unrecorded: None,
-                }),
-                Recorded::No(error) => Tried::Ended(Transacted::Undone {
-                    cause,
-                    unrecorded: Some(error),
-                }),
-                Recorded::Lost => lost(),
-            },
-            Settled::Unreachable => Tried::Ended(Transacted::Unknown { cause }),
-        }
-    }
-
-    pub(super) fn undone_entries(&self, cause: &BoxError) -> Vec<NewEntry> {
-        let mut error = Some(self.reason(cause));
-        if self.purpose == Purpose::Apply && self.attempt.before.is_some() {
-            return self.attempt.nothing_left(&self.mode(), error);
-        }
-        let states = self.purpose.undone().iter();
-        let entry = |state: &State| self.attempt.entry(state.clone(), self.mode(), error.take());
-        states.map(entry).collect()
-    }
-
-    pub(super) fn reason(&self, cause: &BoxError) -> ErrorChain {
-        self.attempt.reason(&chain(cause))
-    }
-
-    /// What stays must not go unrecorded because the database is away for a moment.
-    pub(super) async fn record(&self, entries: &[NewEntry]) -> Recorded {
-        let insisting = Insisting {
-            store: self.store(),
-            possession: self.attempt.possession,
-            wait: self.database.ledger.patience(),
-            signals: self.invocation.signals,
-        };
-        match insisting.append(entries).await {
-            Ok(_) => Recorded::Yes,
-            Err(Unwritten::Lost(_)) => Recorded::Lost,
-            Err(Unwritten::Failed(error)) => Recorded::No(error),
-        }
+    pub(super) async fn settle_now(&self, one: &Try<'_>, at: usize, cause: BoxError) -> Tried {
+        let range = one.first..at + 1;
+        Tried::Ended(self.settle_each(one, range, at, Some(cause)).await)
     }
 }
 
-pub(super) enum Recorded {
-    Yes,
-    No(StoreError),
-    Lost,
+/// What the function returned, and that it ended the transaction.
+fn and_ended(cause: &BoxError) -> BoxError {
+    format!("{}; and {ENDED}", chain(cause)).into()
 }
 
 /// Leaves the nested transactions that the function left open.
-pub(super) async fn unnest<D: Driver>(connection: &mut Conn<D>) -> Result<(), sqlx::Error> {
+async fn unnest<D: Driver>(connection: &mut Conn<D>) -> Result<(), sqlx::Error> {
     use sqlx_core::transaction::TransactionManager;
     while depth::<D>(connection) > 1 {
         <D::Database as sqlx::Database>::TransactionManager::rollback(connection).await?;
@@ -329,7 +306,7 @@ pub(super) async fn unnest<D: Driver>(connection: &mut Conn<D>) -> Result<(), sq
 
 /// Whether the error that the function returned is, or was caused by, the database's refusal of a
 /// transaction for another's sake: it conflicts, or has waited too long for another's lock.
-pub(super) fn is_conflict<D: Driver>(error: &BoxError) -> bool {
+fn is_conflict<D: Driver>(error: &BoxError) -> bool {
     database_errors(error).any(|error| {
         let failure = D::classify(error);
         failure.is_conflict() || failure == Failure::LockTimeout
@@ -337,7 +314,7 @@ pub(super) fn is_conflict<D: Driver>(error: &BoxError) -> bool {
 }
 
 /// Whether the function returned the refusal of a statement.
-pub(super) fn is_of_database(error: &BoxError) -> bool {
+fn is_of_database(error: &BoxError) -> bool {
     database_errors(error).any(|error| matches!(error, sqlx::Error::Database(_)))
 }
 

@@ -1,33 +1,39 @@
-//! A change in one transaction: with its audit entry where that is in the same database, else with
-//! a marker. Both are committed or neither.
+//! Changes in one transaction: with their audit entries where those are in the same database, else with
+//! a marker. All of it is committed, or nothing. A single change is a batch of one.
+//!
+//! ```text
+//! begin, change 1, entry 1, change 2, entry 2, .., commit
+//! ```
+//!
+//! Each entry stands behind its change: what a database commits midway is on record as it is. Files of
+//! SQL cannot do that on PostgreSQL and SQLite, so that their entries stand behind all of those that
+//! follow each other.
 
-mod beginning;
+mod calling;
 mod failure;
 mod one_text;
+mod recording;
+mod scripts;
 mod success;
-mod together;
 
 use std::time::Duration;
 
 use flamingock_sqlx_audit as leaf;
-use flamingock_sqlx_audit::{Conn, Failure, Isolation, Marker, Witness};
+use flamingock_sqlx_audit::{Conn, Failure, Isolation, Marker, NewAuditRow, Witness};
 use rand::RngExt;
-use sqlx::Transaction;
 
-use self::beginning::{Inside, begin_and_do};
-pub(super) use self::together::Together;
+use self::calling::Broke;
 use super::SqlDatabase;
-use super::cancel::cancel_transaction;
-use super::driver::{Driver, is_deeper, send};
+use super::driver::{Driver, send};
 use super::held::Held;
 use super::marker::{marker_of, remove};
 use super::rows;
-use super::store::{LANE, SqlStore};
+use super::store::SqlStore;
 use crate::attempt::{Attempt, Purpose};
 use crate::audit::{Store, TransactionMode};
-use crate::call::{Ended, Invocation, chain};
-use crate::change::{Body, BoxError};
-use crate::database::Transacted;
+use crate::call::chain;
+use crate::change::BoxError;
+use crate::database::{Ending, Part, Transacted};
 use crate::script::Script;
 
 /// How often a transaction that lost against another is tried again.
@@ -36,32 +42,51 @@ const RETRIES: u32 = 3;
 /// How long the connection of a dropped function may take to come to rest.
 pub(super) const REST: Duration = Duration::from_secs(10);
 
-/// An attempt in a transaction: everything that is the same for each of its tries.
+/// Changes that share a transaction: everything that is the same for each of its tries.
 pub(super) struct Transact<'a, D: Driver> {
     pub(super) database: &'a SqlDatabase<D>,
     pub(super) entry: SuccessEntry<'a, D>,
-    pub(super) attempt: &'a Attempt<'a>,
-    pub(super) body: &'static Body<()>,
-    pub(super) invocation: &'a Invocation<'a>,
+    pub(super) parts: &'a [Part<'a>],
     pub(super) purpose: Purpose,
+    /// Is told which change begins.
+    pub(super) begins: &'a (dyn Fn(usize) + Sync),
 }
 
 /// Where the entry of success is written.
 pub(super) enum SuccessEntry<'a, D: Driver> {
     /// In the transaction itself.
     Here(&'a SqlStore<D>),
-    /// In another database, by the caller; a marker with this key stands for it here.
+    /// In another database, by the caller; a marker with this key stands for it here. The change is the
+    /// only one of its transaction.
     Elsewhere { store: &'a dyn Store, key: i64 },
+}
+
+/// One try at those that are not committed yet.
+struct Try<'a> {
+    /// The first of them.
+    first: usize,
+    tag: String,
+    possession: leaf::Possession,
+    last: bool,
+    /// Of all changes, with the times of this try.
+    attempts: Vec<Attempt<'a>>,
+    /// What the witnesses of the changes say, where they are entries.
+    started: Vec<NewAuditRow>,
+    marker: Marker,
 }
 
 /// How one try ended.
 enum Tried {
-    Ended(Transacted),
+    /// The outcomes from its first change on; the changes behind these were not reached.
+    Ended(Vec<Transacted>),
+    /// The database committed in the middle of this change, which went on to its end: it and all
+    /// before it are applied.
+    CommittedMidway(usize),
     /// The transaction lost against another one, and nothing of it is left.
     Conflict(BoxError),
 }
 
-/// What became of the transaction while the function ran.
+/// What became of the transaction while a function ran.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Afterwards {
     /// It is the one that was begun.
@@ -74,63 +99,119 @@ enum Afterwards {
     Ended,
 }
 
-/// The facts of one try.
-struct Try<'a> {
-    tag: String,
-    witness: Witness<'a>,
-    marker: &'a Marker,
-    possession: leaf::Possession,
-    last: bool,
-}
-
-const ENDED: &str = "the change ended the transaction that it runs in: what it did before that stays. A change must not send COMMIT or ROLLBACK; `transaction = false` gives it a connection without transaction";
-const ROLLED_BACK_MIDWAY: &str = "the database rolled the transaction back before the change ended, and the change went on: it must return the error of a deadlock or of a lock that was not obtained";
-const NESTED: &str =
-    "the change left a nested transaction open: commit it, or let it go out of scope";
-
 impl<D: Driver> Transact<'_, D> {
-    /// Tries again what lost against another transaction; only the last try is recorded. Answers
-    /// also how many tries were lost.
-    pub(super) async fn run(&self) -> (Transacted, u32) {
-        let started = rows::new_row(&self.attempt.started(self.mode()));
+    /// Tries again what lost against another transaction; only the last try is recorded. Answers how
+    /// each change ended, and how many tries were lost.
+    pub(super) async fn run(&self) -> (Vec<Ending>, u32) {
+        let mut all: Vec<Ending> = self.parts.iter().map(|_| None).collect();
         let key = match self.entry {
             SuccessEntry::Here(_) => rand::rng().random_range(1..i64::MAX),
             SuccessEntry::Elsewhere { key, .. } => key,
         };
-        let marker = marker_of(self.attempt, key);
-        let mut retries = 0;
-        loop {
-            let one = Try {
-                tag: new_tag(),
-                witness: match (self.purpose, &self.entry) {
-                    (_, SuccessEntry::Here(_)) if self.database.ledger.dialect().has_one_writer => {
-                        Witness::Lease
-                    }
-                    (Purpose::Apply | Purpose::Undo, SuccessEntry::Here(_)) => {
-                        Witness::Row(&started)
-                    }
-                    _ => Witness::Marker(&marker),
-                },
-                marker: &marker,
-                possession: rows::possession(self.attempt.possession),
-                last: retries == RETRIES,
+        let (mut first, mut retries) = (0, 0);
+        while first < self.parts.len() {
+            let mut one = self.try_from(first, key, retries == RETRIES);
+            let tried = self.attempt(&mut one).await;
+            let took = |index: usize| {
+                let attempt: &Attempt<'_> = &one.attempts[index];
+                attempt.took.unwrap_or_else(|| attempt.began.elapsed())
             };
-            match self.attempt_once(&one).await {
+            match tried {
                 Tried::Ended(ended) => {
-                    if matches!(ended, Transacted::LeftBehind { .. }) {
-                        self.forget_witness(key).await;
+                    for (index, ended) in (first..).zip(ended) {
+                        if matches!(ended, Transacted::LeftBehind { .. }) {
+                            self.forget_witness(key).await;
+                        }
+                        all[index] = Some((ended, took(index)));
                     }
-                    return (ended, retries);
+                    break;
+                }
+                Tried::CommittedMidway(at) => {
+                    for (index, place) in all.iter_mut().enumerate().take(at + 1).skip(first) {
+                        let mode = if index == at {
+                            TransactionMode::None
+                        } else {
+                            self.mode()
+                        };
+                        *place = Some((Transacted::Done { mode }, took(index)));
+                    }
+                    first = at + 1;
                 }
                 Tried::Conflict(cause) => {
                     retries += 1;
                     tracing::info!(
-                        change = self.attempt.definition.id,
+                        change = one.attempts[first].definition.id,
+                        changes = self.parts.len() - first,
                         cause = %chain(&cause),
                         "the transaction lost against another one and is tried again"
                     );
                     rest_before_retry(retries).await;
                 }
+            }
+        }
+        (all, retries)
+    }
+
+    fn try_from(&self, first: usize, key: i64, last: bool) -> Try<'_> {
+        let attempts: Vec<Attempt<'_>> =
+            self.parts.iter().map(|part| part.attempt.clone()).collect();
+        let started = attempts.iter();
+        let started = started.map(|attempt| rows::new_row(&attempt.started(self.mode())));
+        Try {
+            first,
+            tag: format!("{:016x}", rand::rng().random::<u64>()),
+            possession: rows::possession(attempts[first].possession),
+            last,
+            started: started.collect(),
+            marker: marker_of(&attempts[first], key),
+            attempts,
+        }
+    }
+
+    /// Begins, does everything, and commits.
+    async fn attempt(&self, one: &mut Try<'_>) -> Tried {
+        if let Some(script) = self.one_text() {
+            return self.attempt_in_one_text(script, one).await;
+        }
+        match self.begin_and_call(one).await {
+            Ok((held, None)) => {
+                let last = self.parts.len() - 1;
+                self.commit(held, one, last, self.mode()).await
+            }
+            Ok((held, Some(Broke::Change { at, ended }))) => self.broke(held, one, at, ended).await,
+            Ok((held, Some(Broke::Entry { at, error }))) => {
+                self.not_entered(held, one, at, error).await
+            }
+            Err(error) if D::classify(&error) == Failure::Refused => lost(one, one.first),
+            Err(error) => not_run(error.into()),
+        }
+    }
+
+    /// What opens the transaction.
+    fn beginning(&self, one: &Try<'_>) -> Vec<String> {
+        let ledger = &self.database.ledger;
+        let (possession, witness) = (&one.possession, self.witness(one, one.first));
+        let mut texts = if self.parts.len() > 1 {
+            ledger.begin_together(possession, &witness, &one.tag)
+        } else {
+            ledger.begin(possession, &witness, &one.tag)
+        };
+        if let Some(limits) = D::limits(&self.parts[one.first].invocation.limits, true) {
+            texts.extend(limits.split("; ").map(str::to_owned));
+        }
+        texts
+    }
+
+    fn witness<'b>(&self, one: &'b Try<'_>, at: usize) -> Witness<'b> {
+        match (self.purpose, &self.entry) {
+            (_, SuccessEntry::Here(_)) if self.database.ledger.dialect().has_one_writer => {
+                Witness::Lease
+            }
+            (Purpose::Apply | Purpose::Undo, SuccessEntry::Here(_)) => {
+                Witness::Row(&one.started[at])
+            }
+            (Purpose::Rollback, SuccessEntry::Here(_)) | (_, SuccessEntry::Elsewhere { .. }) => {
+                Witness::Marker(&one.marker)
             }
         }
     }
@@ -140,7 +221,7 @@ impl<D: Driver> Transact<'_, D> {
         let witnessed = self.database.ledger.dialect().isolation == Isolation::Witnessed;
         let is_marker = matches!(self.purpose, Purpose::Rollback);
         if witnessed && is_marker && matches!(self.entry, SuccessEntry::Here(_)) {
-            remove(self.database, self.attempt, key).await;
+            remove(self.database, &self.parts[0].attempt, key).await;
         }
     }
 
@@ -151,63 +232,12 @@ impl<D: Driver> Transact<'_, D> {
         }
     }
 
-    /// Where everything but success is recorded.
-    fn store(&self) -> &dyn Store {
-        match self.entry {
-            SuccessEntry::Here(store) => store,
-            SuccessEntry::Elsewhere { store, .. } => store,
-        }
-    }
-
-    async fn attempt_once(&self, one: &Try<'_>) -> Tried {
-        if let Some(script) = self.one_text() {
-            return self.attempt_in_one_text(script, one).await;
-        }
-        let (mut held, ended) = match self.begin_and_call(one).await {
-            Ok(called) => called,
-            Err(error) if D::classify(&error) == Failure::Refused => return lost(),
-            Err(error) => {
-                return Tried::Ended(Transacted::NotRun {
-                    cause: error.into(),
-                });
-            }
-        };
-        let interrupted = ended.is_interrupted();
-        if interrupted {
-            cancel_transaction::<D>(self.database, &one.possession, self.attempt, &one.tag).await;
-        }
-        if let Ended::Lost(reason) = ended {
-            // The connection is closed with what it carries: nothing of it can be committed.
-            return Tried::Ended(Transacted::Lost { reason });
-        }
-        let result = match ended.into_result() {
-            Ok(()) if is_deeper::<D>(&mut held, 1).await => Err(NESTED.into()),
-            result => result,
-        };
-        if interrupted && !comes_to_rest::<D>(&mut held).await {
-            return self.settle_elsewhere(held, result.err()).await;
-        }
-        match result {
-            Ok(()) => self.succeed(held, one).await,
-            Err(cause) => self.fail(held, one, cause).await,
-        }
-    }
-
-    /// Begins and calls the function. The transaction is open on the connection afterwards, as far
-    /// as the driver knows.
-    async fn begin_and_call(&self, one: &Try<'_>) -> Result<(Held<D>, Ended<()>), sqlx::Error> {
-        let ledger = &self.database.ledger;
-        let mut text = ledger.begin(&one.possession, &one.witness, &one.tag);
-        if let Some(limits) = D::limits(&self.invocation.limits, true) {
-            text.push_str("; ");
-            text.push_str(&limits);
-        }
-        begin_and_do(self.database, text, &mut Calling(self)).await
-    }
-
-    /// The script, if it goes in one text with everything around it.
+    /// The only change, if it is a script that goes in one text with everything around it.
     fn one_text(&self) -> Option<&'static Script> {
-        let script = self.body.script().filter(|_| D::ONE_TEXT);
+        let [only] = self.parts else {
+            return None;
+        };
+        let script = only.body.script().filter(|_| D::ONE_TEXT);
         script.filter(|script| script.is_one_text(D::KIND))
     }
 
@@ -215,11 +245,14 @@ impl<D: Driver> Transact<'_, D> {
     /// ended with the transaction; so is one on which a file has set something, which another file would
     /// find or not find, depending on how many of them one run applies.
     fn give_back(&self, held: Held<D>) {
-        let limits = self.invocation.limits;
-        let outlive = D::limits(&limits, true).is_some()
-            && D::limits(&limits, true) == D::limits(&limits, false);
-        let script = self.body.script();
-        if outlive || script.is_some_and(|script| script.sets_session(D::KIND)) {
+        let is_changed = self.parts.iter().any(|part| {
+            let limits = &part.invocation.limits;
+            let outlive = D::limits(limits, true).is_some()
+                && D::limits(limits, true) == D::limits(limits, false);
+            let script = part.body.script();
+            outlive || script.is_some_and(|script| script.sets_session(D::KIND))
+        });
+        if is_changed {
             self.database.kept.close(held);
         } else {
             self.database.kept.keep(held);
@@ -227,29 +260,21 @@ impl<D: Driver> Transact<'_, D> {
     }
 }
 
-/// The one call of a transaction that has one.
-struct Calling<'a, D: Driver>(&'a Transact<'a, D>);
-
-impl<D: Driver> Inside<D> for Calling<'_, D> {
-    type Output = Ended<()>;
-
-    async fn run(&mut self, transaction: &mut Transaction<'_, D::Database>) -> Ended<()> {
-        let Transact {
-            invocation, body, ..
-        } = self.0;
-        let session = D::transaction_session(transaction);
-        invocation.call(body, session).await
-    }
+/// The first of them could not begin.
+fn not_run(cause: BoxError) -> Tried {
+    Tried::Ended(vec![Transacted::NotRun { cause }])
 }
 
-fn lost() -> Tried {
-    Tried::Ended(Transacted::Lost {
-        reason: lost_reason(),
-    })
+/// The possession has moved while this change ran.
+fn lost(one: &Try<'_>, at: usize) -> Tried {
+    all_lost(one, at, &recording::moved())
 }
 
-fn lost_reason() -> String {
-    format!("another possession of the lock ({LANE}) is there: the database refused the entry")
+fn all_lost(one: &Try<'_>, at: usize, reason: &str) -> Tried {
+    let lost = |_| Transacted::Lost {
+        reason: reason.to_owned(),
+    };
+    Tried::Ended((one.first..=at).map(lost).collect())
 }
 
 /// How long to rest before a transaction is tried again that lost for the so-manieth time.
@@ -257,10 +282,6 @@ async fn rest_before_retry(retries: u32) {
     let pause = Duration::from_millis(20) * 2_u32.pow(retries);
     let jitter = rand::rng().random_range(0.5..1.5);
     tokio::time::sleep(pause.mul_f64(jitter)).await;
-}
-
-fn new_tag() -> String {
-    format!("{:016x}", rand::rng().random::<u64>())
 }
 
 /// Whether what the function left running at the server has ended.

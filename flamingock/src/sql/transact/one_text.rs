@@ -5,9 +5,11 @@
 //! answers tell how far it came. What is new is that the server goes on when the connection is lost:
 //! what became of the transaction is only asked once its session is gone.
 
-use flamingock_sqlx_audit::{Failure, Progress};
+use std::time::Instant;
 
-use super::{SuccessEntry, Transact, Tried, Try, comes_to_rest, lost};
+use flamingock_sqlx_audit::{Behind, Failure, Progress};
+
+use super::{SuccessEntry, Transact, Tried, Try, all_lost, comes_to_rest, lost, not_run};
 use crate::call::Ended;
 use crate::change::BoxError;
 use crate::database::Transacted;
@@ -15,7 +17,6 @@ use crate::script::Script;
 use crate::sql::cancel::{cancel_transaction, end_transaction};
 use crate::sql::driver::{Driver, rollback, send};
 use crate::sql::held::Held;
-use crate::sql::rows;
 use crate::sql::script::failed;
 use crate::statements;
 
@@ -49,19 +50,15 @@ impl<D: Driver> Transact<'_, D> {
     pub(super) async fn attempt_in_one_text(
         &self,
         script: &'static Script,
-        one: &Try<'_>,
+        one: &mut Try<'_>,
     ) -> Tried {
         // The plan has looked at it: nothing is refused here that could be.
         if let Some(problem) = script.problem(D::KIND, true) {
-            let cause = problem.to_string().into();
-            return Tried::Ended(Transacted::NotRun { cause });
+            return not_run(problem.to_string().into());
         }
         let read = match script.read(D::KIND) {
             Ok(read) => read,
-            Err(error) => {
-                let cause = error.into();
-                return Tried::Ended(Transacted::NotRun { cause });
-            }
+            Err(error) => return not_run(error.into()),
         };
         let kept = self.database.kept.take();
         let restore = D::RESTORE.filter(|_| kept.is_some());
@@ -71,17 +68,16 @@ impl<D: Driver> Transact<'_, D> {
         };
         let mut held = match taken {
             Ok(held) => held,
-            Err(error) => {
-                let cause = error.into();
-                return Tried::Ended(Transacted::NotRun { cause });
-            }
+            Err(error) => return not_run(error.into()),
         };
+        (self.begins)(0);
+        one.attempts[0].began = Instant::now();
         let whole = self.whole(&read, script, one, restore);
         let work = async {
             let progress = D::run(&mut held, whole.text.clone(), &whole.mark).await;
             Ok::<Progress, BoxError>(progress)
         };
-        match self.invocation.watch(work).await {
+        match self.parts[0].invocation.watch(work).await {
             Ended::Returned(Ok(progress)) => {
                 self.came_to(held, one, script, &read, &whole, progress)
                     .await
@@ -99,23 +95,19 @@ impl<D: Driver> Transact<'_, D> {
     ) -> Whole {
         let ledger = &self.database.ledger;
         let mut beginning: Vec<String> = restore.map(str::to_owned).into_iter().collect();
-        beginning.extend(ledger.begin_in_parts(&one.possession, &one.witness, &one.tag));
-        let limits = D::limits(&self.invocation.limits, true);
-        beginning.extend(
-            limits
-                .iter()
-                .flat_map(|limits| limits.split("; "))
-                .map(str::to_owned),
-        );
+        beginning.extend(self.beginning(one));
         beginning.extend(ledger.note_time().map(str::to_owned));
         let mark = format!("flamingock_{}", one.tag);
         let entry = match self.entry {
             SuccessEntry::Here(_) => {
-                let success = self.purpose.success();
-                let row = rows::new_row(&self.attempt.entry(success, self.mode(), None));
-                Some(ledger.text_within(&one.possession, &row, &one.witness, &one.tag))
+                let behind = Behind {
+                    rows: &[self.row(one, 0)],
+                    witness: &self.witness(one, 0),
+                    is_last: true,
+                };
+                Some(ledger.text_within(&one.possession, behind, &one.tag))
             }
-            SuccessEntry::Elsewhere { .. } => ledger.mark_text_within(one.marker, &one.tag),
+            SuccessEntry::Elsewhere { .. } => ledger.mark_text_within(&one.marker, &one.tag),
         };
         let before = format!("{};\n", beginning.join("; "));
         let is_complete = entry.is_some();
@@ -151,10 +143,7 @@ impl<D: Driver> Transact<'_, D> {
         let Some(error) = &progress.error else {
             return match reached {
                 Reached::Entry if !whole.is_complete => self.succeed(held, one).await,
-                Reached::Commit => {
-                    self.give_back(held);
-                    Tried::Ended(Transacted::Done { mode: self.mode() })
-                }
+                Reached::Commit => self.committed(held, one, 0, &self.mode()),
                 // A server that answers less than it was asked is not believed.
                 Reached::Begin | Reached::Script | Reached::Entry => {
                     self.settle_once_gone(held, one, None).await
@@ -170,22 +159,20 @@ impl<D: Driver> Transact<'_, D> {
             // It was read to its end before its first statement, and refused: nothing has begun.
             Reached::Begin if D::position(error).is_some_and(|at| at > whole.offset) => {
                 let cause = failed::<D>(script, read, progress, whole.beginning, whole.offset);
-                self.undone(held, cause).await
+                self.undone(held, one, 0, cause).await
             }
-            Reached::Begin if failure == Failure::Refused => lost(),
+            Reached::Begin if failure == Failure::Refused => lost(one, 0),
             Reached::Begin => {
-                let cause = progress
-                    .error
-                    .map_or_else(|| "it did not begin".into(), Into::into);
-                Tried::Ended(Transacted::NotRun { cause })
+                let error = progress.error;
+                not_run(error.map_or_else(|| "it did not begin".into(), Into::into))
             }
             Reached::Script => {
                 let cause = failed::<D>(script, read, progress, whole.beginning, whole.offset);
-                self.fail(held, one, cause).await
+                self.fail(held, one, 0, cause).await
             }
             Reached::Entry | Reached::Commit => match (progress.error, reached) {
-                (Some(error), Reached::Entry) => self.not_entered(held, one, error).await,
-                (Some(error), _) => self.not_committed(held, one, self.mode(), error).await,
+                (Some(error), Reached::Entry) => self.not_entered(held, one, 0, error).await,
+                (Some(error), _) => self.not_committed(held, one, 0, self.mode(), error).await,
                 (None, _) => self.settle_once_gone(held, one, None).await,
             },
         }
@@ -193,10 +180,11 @@ impl<D: Driver> Transact<'_, D> {
 
     /// The run did not wait for the server's answer.
     async fn interrupted(&self, mut held: Held<D>, one: &Try<'_>, ended: Ended<Progress>) -> Tried {
-        cancel_transaction::<D>(self.database, &one.possession, self.attempt, &one.tag).await;
+        let attempt = &one.attempts[0];
+        cancel_transaction::<D>(self.database, &one.possession, attempt, &one.tag).await;
         if let Ended::Lost(reason) = ended {
             // The fence lets nothing in once the possession has moved.
-            return Tried::Ended(Transacted::Lost { reason });
+            return all_lost(one, 0, &reason);
         }
         // Whatever it comes to, the commit may have been before it.
         comes_to_rest::<D>(&mut held).await;
@@ -215,13 +203,13 @@ impl<D: Driver> Transact<'_, D> {
         drop(held);
         let cause = cause.unwrap_or_else(|| "the connection was lost".into());
         // A tombstone in the target system keeps a late commit out.
-        let is_here = matches!(self.entry, SuccessEntry::Here(_));
-        if is_here
-            && !end_transaction::<D>(self.database, &one.possession, self.attempt, &one.tag).await
-        {
-            return Tried::Ended(Transacted::Unknown { cause });
+        if matches!(self.entry, SuccessEntry::Here(_)) {
+            let (attempt, possession) = (&one.attempts[0], &one.possession);
+            if !end_transaction::<D>(self.database, possession, attempt, &one.tag).await {
+                return Tried::Ended(vec![Transacted::Unknown { cause }]);
+            }
         }
-        self.settle_now(cause).await
+        self.settle_now(one, 0, cause).await
     }
 
     /// Whether the transaction was opened in a text of ours, so that the driver does not know of it.

@@ -1,21 +1,29 @@
-//! The function returned: its entry, and the commit.
+//! The functions returned: the last entry, and the commit.
 
 use flamingock_sqlx_audit::Failure;
 
-use super::{Afterwards, ENDED, ROLLED_BACK_MIDWAY, SuccessEntry, Transact, Tried, Try, lost};
+use super::calling::Broke;
+use super::failure::ENDED;
+use super::{Afterwards, SuccessEntry, Transact, Tried, Try, lost};
 use crate::audit::TransactionMode;
+use crate::call::chain;
 use crate::database::Transacted;
 use crate::sql::driver::Driver;
 use crate::sql::held::Held;
 use crate::sql::rows;
 use crate::sql::store::failed;
 
+const ROLLED_BACK_MIDWAY: &str = "the database rolled the transaction back before the change ended, and the change went on: it must return the error of a deadlock or of a lock that was not obtained";
+const NOT_COMMITTED: &str = "the database refused to commit the changes of an atomic stage";
+const NOT_WRITTEN: &str = "could not write to the audit";
+
 impl<D: Driver> Transact<'_, D> {
-    /// Appends the entry of success and commits.
+    /// The only change has run to its end: appends its entry and commits.
     pub(super) async fn succeed(&self, mut held: Held<D>, one: &Try<'_>) -> Tried {
-        match self.enter_success(&mut held, one).await {
-            Ok(()) => self.commit(held, one, self.mode()).await,
-            Err(error) => self.not_entered(held, one, error).await,
+        match self.enter(&mut held, one, 0..1, None).await {
+            Err(Broke::Entry { at, error }) => self.not_entered(held, one, at, error).await,
+            Err(Broke::Change { at, ended }) => self.broke(held, one, at, ended).await,
+            Ok(()) => self.commit(held, one, 0, self.mode()).await,
         }
     }
 
@@ -24,103 +32,112 @@ impl<D: Driver> Transact<'_, D> {
         &self,
         mut held: Held<D>,
         one: &Try<'_>,
+        at: usize,
         error: sqlx::Error,
     ) -> Tried {
         match D::classify(&error) {
-            Failure::NoSavepoint => match self.without_savepoint(&mut held, one).await {
-                Ok(Afterwards::CommittedMidway) => self.succeed_midway(held, one).await,
+            Failure::NoSavepoint => match self.without_savepoint(&mut held, one, at).await {
+                Ok(Afterwards::CommittedMidway) => self.succeed_midway(held, one, at).await,
                 // Where statements then commit one by one, what came later stays.
                 Ok(Afterwards::RolledBackMidway)
                     if !self.database.ledger.dialect().has_one_writer =>
                 {
-                    self.undo(held, ROLLED_BACK_MIDWAY.into()).await
+                    self.undo(held, one, at, ROLLED_BACK_MIDWAY.into()).await
                 }
                 Ok(Afterwards::Whole | Afterwards::Ended | Afterwards::RolledBackMidway) => {
-                    self.left_behind(held, ENDED.into()).await
+                    self.left_behind(held, one, at, ENDED.into()).await
                 }
-                Err(_) => self.settle_elsewhere(held, Some(error.into())).await,
+                Err(_) => self.settle(held, one, at, error.into()).await,
             },
             Failure::Refused => match self.refused(&mut held, one).await {
                 // The possession is ours, so it is the transaction that is not: it was ended.
-                Ok(true) => self.left_behind(held, ENDED.into()).await,
-                Ok(false) => lost(),
-                Err(_) => self.settle_elsewhere(held, Some(error.into())).await,
+                Ok(true) => self.left_behind(held, one, at, ENDED.into()).await,
+                Ok(false) => lost(one, at),
+                Err(_) => self.settle(held, one, at, error.into()).await,
             },
             Failure::Serialization | Failure::Deadlock => {
                 match self.refused(&mut held, one).await {
                     Ok(true) if !one.last => Tried::Conflict(error.into()),
-                    Ok(true) => self.undone(held, error.into()).await,
-                    Ok(false) => lost(),
-                    Err(_) => self.settle_elsewhere(held, Some(error.into())).await,
+                    Ok(true) => self.undone(held, one, at, error.into()).await,
+                    Ok(false) => lost(one, at),
+                    Err(_) => self.settle(held, one, at, error.into()).await,
                 }
             }
             // Only a tombstone has the key of this attempt.
-            Failure::Duplicate => lost(),
-            Failure::Disconnected => self.settle_elsewhere(held, Some(error.into())).await,
-            _ => {
-                let cause = failed::<D>("could not write to the audit", error);
-                self.undo(held, cause.into()).await
+            Failure::Duplicate if matches!(self.entry, SuccessEntry::Elsewhere { .. }) => {
+                lost(one, at)
+            }
+            Failure::Disconnected => self.settle(held, one, at, error.into()).await,
+            Failure::MissingTable
+            | Failure::LockTimeout
+            | Failure::Busy
+            | Failure::Duplicate
+            | Failure::Denied
+            | Failure::Other => {
+                let cause = failed::<D>(NOT_WRITTEN, error);
+                self.undo(held, one, at, cause.into()).await
             }
         }
     }
 
-    async fn enter_success(&self, held: &mut Held<D>, one: &Try<'_>) -> Result<(), sqlx::Error> {
-        let ledger = &self.database.ledger;
-        match self.entry {
-            SuccessEntry::Here(store) => {
-                let entry = self
-                    .attempt
-                    .entry(self.purpose.success(), self.mode(), None);
-                let (row, lease) = (rows::new_row(&entry), store.lease());
-                ledger
-                    .append_within(held, &one.possession, lease, &row, &one.witness, &one.tag)
-                    .await
-            }
-            SuccessEntry::Elsewhere { .. } => ledger.mark_within(held, one.marker, &one.tag).await,
-        }
-    }
-
-    /// The database has committed what the change did so far; the rest is committed with its entry.
-    pub(super) async fn succeed_midway(&self, mut held: Held<D>, one: &Try<'_>) -> Tried {
+    /// The database has committed in the middle of a change that went on to its end: the rest of it
+    /// is committed with its entry.
+    async fn succeed_midway(&self, mut held: Held<D>, one: &Try<'_>, at: usize) -> Tried {
         let ledger = &self.database.ledger;
         let appended = match self.entry {
             SuccessEntry::Here(_) => {
                 let success = self.purpose.success();
-                let row = rows::new_row(&self.attempt.entry(success, TransactionMode::None, None));
+                let entry = one.attempts[at].entry(success, TransactionMode::None, None);
+                let (row, witness) = (rows::new_row(&entry), self.witness(one, at));
                 ledger
-                    .append_midway(&mut held, &one.possession, &row, &one.witness, &one.tag)
+                    .append_midway(&mut held, &one.possession, &row, &witness, &one.tag)
                     .await
             }
             SuccessEntry::Elsewhere { .. } => {
-                ledger.mark_midway(&mut held, one.marker, &one.tag).await
+                ledger.mark_midway(&mut held, &one.marker, &one.tag).await
             }
         };
-        match appended {
-            Ok(()) => self.commit(held, one, TransactionMode::None).await,
-            Err(error) => match D::classify(&error) {
-                Failure::Refused => lost(),
-                Failure::Disconnected => self.settle_elsewhere(held, Some(error.into())).await,
-                _ => {
-                    let cause = failed::<D>("could not write to the audit", error);
-                    self.left_behind(held, cause.into()).await
-                }
-            },
+        let Err(error) = appended else {
+            return self.commit(held, one, at, TransactionMode::None).await;
+        };
+        match D::classify(&error) {
+            Failure::Refused => lost(one, at),
+            Failure::Disconnected => self.settle(held, one, at, error.into()).await,
+            _ => {
+                let cause = failed::<D>(NOT_WRITTEN, error);
+                self.left_behind(held, one, at, cause.into()).await
+            }
         }
     }
 
+    /// Commits what is done up to this change. The mode is `none` where a part of it is committed
+    /// already.
     pub(super) async fn commit(
         &self,
         mut held: Held<D>,
         one: &Try<'_>,
+        at: usize,
         mode: TransactionMode,
     ) -> Tried {
         match self.commit_open(&mut held).await {
-            Ok(()) => {
-                self.give_back(held);
-                Tried::Ended(Transacted::Done { mode })
-            }
-            Err(error) => self.not_committed(held, one, mode, error).await,
+            Ok(()) => self.committed(held, one, at, &mode),
+            Err(error) => self.not_committed(held, one, at, mode, error).await,
         }
+    }
+
+    pub(super) fn committed(
+        &self,
+        held: Held<D>,
+        one: &Try<'_>,
+        at: usize,
+        mode: &TransactionMode,
+    ) -> Tried {
+        self.give_back(held);
+        if *mode == TransactionMode::None {
+            return Tried::CommittedMidway(at);
+        }
+        let done = |_| Transacted::Done { mode: mode.clone() };
+        Tried::Ended((one.first..=at).map(done).collect())
     }
 
     /// The database refused the commit, or its answer was lost.
@@ -128,22 +145,28 @@ impl<D: Driver> Transact<'_, D> {
         &self,
         mut held: Held<D>,
         one: &Try<'_>,
+        at: usize,
         mode: TransactionMode,
         error: sqlx::Error,
     ) -> Tried {
         let failure = D::classify(&error);
-        // A deferred constraint tells the values that it refuses.
-        let cause = self.invocation.scrubbed(error.into());
+        // A deferred constraint tells the values that it refuses, whichever change they are of.
+        let parts = self.parts.iter();
+        let cause = parts.fold(error.into(), |cause, part| part.invocation.scrubbed(cause));
         match failure {
-            Failure::Disconnected => self.settle_elsewhere(held, Some(cause)).await,
-            _ if mode == TransactionMode::None => self.left_behind(held, cause).await,
+            Failure::Disconnected => self.settle(held, one, at, cause).await,
+            _ if mode == TransactionMode::None => self.left_behind(held, one, at, cause).await,
             failure if failure.is_conflict() && !one.last => {
                 match self.roll_back(&mut held).await {
                     Ok(()) => Tried::Conflict(cause),
-                    Err(_) => self.settle_elsewhere(held, Some(cause)).await,
+                    Err(_) => self.settle(held, one, at, cause).await,
                 }
             }
-            _ => self.undo(held, cause).await,
+            _ if self.parts.len() > 1 => {
+                let cause = format!("{NOT_COMMITTED}: {}", chain(&cause));
+                self.undo(held, one, at, cause.into()).await
+            }
+            _ => self.undo(held, one, at, cause).await,
         }
     }
 }

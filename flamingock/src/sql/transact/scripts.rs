@@ -3,10 +3,11 @@
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
-use flamingock_sqlx_audit::{Failure, Progress};
+use flamingock_sqlx_audit::{Behind, Failure, Progress};
 use sqlx::Transaction;
 
-use super::{Broke, Round, Together};
+use super::calling::Broke;
+use super::{Transact, Try};
 use crate::call::Ended;
 use crate::change::BoxError;
 use crate::script::Script;
@@ -57,10 +58,13 @@ impl Marks {
     }
 }
 
-impl<D: Driver> Together<'_, D> {
+impl<D: Driver> Transact<'_, D> {
     /// How many changes from this one on can be sent in one text: files whose time is not limited
-    /// one by one.
+    /// one by one. One that is alone is a text of its own.
     pub(super) fn scripts_from(&self, at: usize) -> usize {
+        if self.parts.len() == 1 {
+            return 0;
+        }
         let parts = self.parts.iter().skip(at);
         parts
             .take_while(|part| {
@@ -75,16 +79,16 @@ impl<D: Driver> Together<'_, D> {
     pub(super) async fn run_scripts(
         &self,
         transaction: &mut Transaction<'_, D::Database>,
-        round: &mut Round<'_>,
+        one: &mut Try<'_>,
         range: Range<usize>,
     ) -> Result<usize, Broke> {
         let first = range.start;
-        let texts = self.texts(round, range)?;
+        let texts = self.texts(one, range)?;
         for placed in &texts.placed {
             (self.begins)(placed.at);
-            round.attempts[placed.at].began = Instant::now();
+            one.attempts[placed.at].began = Instant::now();
         }
-        let mark = mark_of(round);
+        let mark = mark_of(one);
         let work = async {
             let progress = D::run(transaction, texts.text.clone(), &mark).await;
             Ok::<Progress, BoxError>(progress)
@@ -96,22 +100,22 @@ impl<D: Driver> Together<'_, D> {
                 return Err(Broke::Change { at: first, ended });
             }
         };
-        note_times(round, &texts, &progress);
+        note_times(one, &texts, &progress);
         let behind = came_to::<D>(&texts, progress)?;
         if let Marks::Times = texts.marks {
             let lift = self.database.ledger.lift_limit_behind_text();
-            self.enter(transaction, round, first..behind, lift).await?;
+            self.enter(transaction, one, first..behind, lift).await?;
         }
         Ok(behind)
     }
 
-    fn texts(&self, round: &Round<'_>, range: Range<usize>) -> Result<Texts, Broke> {
+    fn texts(&self, one: &Try<'_>, range: Range<usize>) -> Result<Texts, Broke> {
         let ledger = &self.database.ledger;
         let (marks, marked) = match ledger.clock_in_text() {
             Some(clock) => (Marks::Times, clock),
             None => (Marks::Elapsed, ledger.elapsed_in_text()),
         };
-        let mark = format!("SELECT {marked} AS {};\n", mark_of(round));
+        let mark = format!("SELECT {marked} AS {};\n", mark_of(one));
         let mut texts = Texts {
             text: mark.repeat(marks.before()),
             placed: Vec::new(),
@@ -130,7 +134,7 @@ impl<D: Driver> Together<'_, D> {
             })?;
             let before = match marks {
                 Marks::Times => Vec::new(),
-                Marks::Elapsed => self.before_script(round, at),
+                Marks::Elapsed => self.before_script(one, at),
             };
             for statement in &before {
                 texts.text.push_str(statement);
@@ -142,8 +146,12 @@ impl<D: Driver> Together<'_, D> {
             texts.text.push_str("\n;\n");
             texts.text.push_str(&mark);
             if let Marks::Elapsed = marks {
-                let (row, is_last) = (self.row(round, at), at + 1 == self.parts.len());
-                let entry = ledger.text_together(&round.possession, &row, is_last, &round.tag);
+                let behind = Behind {
+                    rows: &[self.row(one, at)],
+                    witness: &self.witness(one, at),
+                    is_last: at + 1 == self.parts.len(),
+                };
+                let entry = ledger.text_within(&one.possession, behind, &one.tag);
                 texts.text.push_str(&format!("{entry};\n{mark}"));
             }
             texts.placed.push(Placed {
@@ -160,8 +168,8 @@ impl<D: Driver> Together<'_, D> {
             .map_or(self.parts.len(), |one| one.at + 1);
         let is_followed = behind < self.parts.len() && self.scripts_from(behind) == 0;
         if let (Marks::Elapsed, true) = (marks, is_followed) {
-            let witness = self.witness(round, behind);
-            let next = ledger.next_together(&round.possession, &witness, &round.tag);
+            let witness = self.witness(one, behind);
+            let next = ledger.next_together(&one.possession, &witness, &one.tag);
             texts.text.push_str(&next.join(";\n"));
         }
         if let (Marks::Times, Some(limit)) = (marks, ledger.limit_behind_text()) {
@@ -175,20 +183,20 @@ impl<D: Driver> Together<'_, D> {
     }
 
     /// What stands before a file in a text that holds the entries, too.
-    fn before_script(&self, round: &Round<'_>, at: usize) -> Vec<String> {
+    fn before_script(&self, one: &Try<'_>, at: usize) -> Vec<String> {
         let ledger = &self.database.ledger;
         let mut before = Vec::new();
-        if at > round.first {
-            let witness = self.witness(round, at);
-            before = ledger.next_together(&round.possession, &witness, &round.tag);
+        if at > one.first {
+            let witness = self.witness(one, at);
+            before = ledger.next_together(&one.possession, &witness, &one.tag);
         }
         before.extend(ledger.note_time().map(str::to_owned));
         before
     }
 }
 
-fn mark_of(round: &Round<'_>) -> String {
-    format!("flamingock_{}", round.tag)
+fn mark_of(one: &Try<'_>) -> String {
+    format!("flamingock_{}", one.tag)
 }
 
 /// The server has answered: all of it is done, or a statement was refused. Answers the change behind.
@@ -249,14 +257,14 @@ fn came_to<D: Driver>(texts: &Texts, progress: Progress) -> Result<usize, Broke>
 }
 
 /// When each file began and how long it took, where the marks tell.
-fn note_times(round: &mut Round<'_>, texts: &Texts, progress: &Progress) {
+fn note_times(one: &mut Try<'_>, texts: &Texts, progress: &Progress) {
     let micros = |number: i64| Duration::from_micros(u64::try_from(number).unwrap_or_default());
     match texts.marks {
         Marks::Times => {
             let now = Instant::now();
             let last = progress.marks.last().copied().unwrap_or_default();
             for (placed, times) in texts.placed.iter().zip(progress.marks.windows(2)) {
-                let attempt = &mut round.attempts[placed.at];
+                let attempt = &mut one.attempts[placed.at];
                 let began = now.checked_sub(micros(last - times[0]));
                 attempt.began = began.unwrap_or(attempt.began);
                 attempt.took = Some(micros(times[1] - times[0]));
@@ -265,7 +273,7 @@ fn note_times(round: &mut Round<'_>, texts: &Texts, progress: &Progress) {
         Marks::Elapsed => {
             let behind_scripts = progress.marks.iter().step_by(texts.marks.each());
             for (placed, took) in texts.placed.iter().zip(behind_scripts) {
-                round.attempts[placed.at].took = Some(micros(*took));
+                one.attempts[placed.at].took = Some(micros(*took));
             }
         }
     }
