@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::audit::{NewEntry, Possession, Store, StoreError, StoreErrorKind};
+use crate::audit::{Entry, Filter, NewEntry, Possession, Store, StoreError, StoreErrorKind};
 use crate::call::{Signals, Stop};
 
 /// How long to rest before an entry is tried again that the database could not take.
@@ -39,8 +39,8 @@ pub(crate) async fn append(
     }
 }
 
-/// Appends entries, again while the database is away or busy. An entry whose answer was lost may be
-/// there twice then, and says the same.
+/// Appends entries, again while the database is away or busy. Where only the answer may have been lost,
+/// it first reads which of them are on record, so that each is there once.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Insisting<'a> {
     pub(crate) store: &'a dyn Store,
@@ -52,11 +52,30 @@ pub(crate) struct Insisting<'a> {
 impl Insisting<'_> {
     pub(crate) async fn append(&self, entries: &[NewEntry]) -> Result<i64, Unwritten> {
         let deadline = Instant::now() + self.wait;
+        let mut first = None;
+        let mut missing = entries;
+        let mut is_unsure = false;
         loop {
-            let error = match append(self.store, self.possession, entries, self.signals).await {
-                Err(Unwritten::Failed(error)) => error,
-                result => return result,
+            let done = if is_unsure {
+                self.on_record(missing).await
+            } else {
+                let appended = append(self.store, self.possession, missing, self.signals).await;
+                appended.map(|place| (vec![place], missing.len()))
             };
+            let error = match done {
+                Ok((places, written)) => {
+                    first = first.or(places.first().copied());
+                    missing = &missing[written..];
+                    is_unsure = false;
+                    match first {
+                        Some(place) if missing.is_empty() => return Ok(place),
+                        Some(_) | None => continue,
+                    }
+                }
+                Err(Unwritten::Failed(error)) => error,
+                Err(lost) => return Err(lost),
+            };
+            is_unsure |= error.kind == StoreErrorKind::Disconnected;
             let worthwhile = matches!(
                 error.kind,
                 StoreErrorKind::Disconnected | StoreErrorKind::Busy | StoreErrorKind::Conflict
@@ -70,4 +89,44 @@ impl Insisting<'_> {
             tokio::time::sleep(PAUSE).await;
         }
     }
+
+    /// The places of those that are on record, and how many they are: entries are written in order.
+    async fn on_record(&self, entries: &[NewEntry]) -> Result<(Vec<i64>, usize), Unwritten> {
+        let filter = Filter {
+            change_id: entries.first().map(|entry| entry.change_id.clone()),
+            run_id: Some(self.possession.run_id.clone()),
+            ..Filter::default()
+        };
+        let history = self.store.history(&self.possession.service, &filter);
+        let history = match self.signals.unless_lost(history).await {
+            Ok(history) => history.map_err(Unwritten::Failed)?,
+            Err(reason) => return Err(Unwritten::Lost(reason)),
+        };
+        let place_of = |entry: &NewEntry| {
+            let is_it = |found: &&Entry| {
+                found.fence == self.possession.token && says_the_same(&found.entry, entry)
+            };
+            history.iter().rev().find(is_it).map(|found| found.seq)
+        };
+        let places: Vec<i64> = entries.iter().map_while(place_of).collect();
+        let written = places.len();
+        Ok((places, written))
+    }
+}
+
+/// Whether an entry on record is the one that was sent. Nothing but the reason tells the entries of two
+/// steps apart.
+fn says_the_same(found: &NewEntry, sent: &NewEntry) -> bool {
+    let said = |entry: &NewEntry| {
+        (
+            entry.change_id.clone(),
+            entry.attempt,
+            entry.state.clone(),
+            entry.transaction_mode.clone(),
+            entry.origin.clone(),
+            // No database keeps it otherwise, but one that cannot hold a NUL.
+            entry.reason.as_ref().map(|reason| reason.replace('\0', "")),
+        )
+    };
+    said(found) == said(sent)
 }

@@ -1,0 +1,251 @@
+//! The changes of a schedule, and what they have done.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use flamingock::{BoxError, Context, change, rollback, verify};
+
+use crate::fates::{Call, Mishap};
+use crate::process::Process;
+use crate::trace::Trace;
+
+/// How often a change may be begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Once, unless it was rolled back.
+    Once,
+    /// Again, unless it is there: its verify function is asked.
+    Verified,
+    /// Again.
+    Retried,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stand {
+    Live,
+    Done,
+    /// The function was dropped, or its process killed.
+    Cut,
+    RolledBack,
+}
+
+#[derive(Debug)]
+struct Effect {
+    change: &'static str,
+    process: Arc<Process>,
+    stand: Stand,
+    /// How often its process had stood still when it began, and whether it has meanwhile: nobody can
+    /// tell what it is about to do.
+    stands: u32,
+    stood_still: bool,
+}
+
+impl Effect {
+    fn is_blind(&self) -> bool {
+        self.stood_still || (self.stand == Stand::Live && self.process.stands() > self.stands)
+    }
+
+    fn ends(&mut self, stand: Stand) {
+        self.stood_still = self.is_blind();
+        self.stand = stand;
+    }
+}
+
+/// What the changes of a schedule have done.
+#[derive(Debug)]
+pub(crate) struct Effects {
+    all: Mutex<Vec<Effect>>,
+    trace: Arc<Trace>,
+}
+
+impl Effects {
+    pub(crate) fn new(trace: &Arc<Trace>) -> Arc<Effects> {
+        Arc::new(Effects {
+            all: Mutex::default(),
+            trace: Arc::clone(trace),
+        })
+    }
+
+    fn all(&self) -> std::sync::MutexGuard<'_, Vec<Effect>> {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How often it is there, and whether it may be there more than once.
+    pub(crate) fn count(&self, change: &str) -> (usize, bool) {
+        let all = self.all();
+        let of_change = all.iter().filter(|effect| effect.change == change);
+        let done = of_change
+            .clone()
+            .filter(|effect| effect.stand == Stand::Done);
+        let stood_still = of_change.clone().any(|effect| effect.stood_still);
+        (done.count(), stood_still)
+    }
+
+    fn begin(self: &Arc<Self>, change: &'static str, kind: Kind, process: &Arc<Process>) -> Live {
+        process.note(|| format!("begins {change}"));
+        let mut all = self.all();
+        for other in all.iter().filter(|other| other.change == change) {
+            let blind = other.is_blind();
+            let stand = match other.stand {
+                Stand::Live if other.process.is_killed() => Stand::Cut,
+                stand => stand,
+            };
+            let wrong = match (stand, kind) {
+                (Stand::RolledBack, _) => false,
+                (Stand::Live, Kind::Verified | Kind::Retried) => !blind,
+                (Stand::Done, Kind::Verified) => !blind,
+                (Stand::Cut, Kind::Verified) | (Stand::Done | Stand::Cut, Kind::Retried) => false,
+                (_, Kind::Once) => true,
+            };
+            if wrong {
+                self.trace.wrong(format!(
+                    "run {} begins \"{change}\", which is {:?} by run {}",
+                    process.name, stand, other.process.name
+                ));
+            }
+        }
+        all.push(Effect {
+            change,
+            process: Arc::clone(process),
+            stand: Stand::Live,
+            stands: process.stands(),
+            stood_still: false,
+        });
+        Live {
+            effects: Arc::clone(self),
+            place: all.len() - 1,
+        }
+    }
+
+    fn is_there(&self, change: &str) -> bool {
+        self.count(change).0 > 0
+    }
+
+    fn roll_back(&self, change: &str, process: &Arc<Process>) {
+        process.note(|| format!("rolls back {change}"));
+        let own = |effect: &&mut Effect| {
+            effect.change == change
+                && Arc::ptr_eq(&effect.process, process)
+                && effect.stand == Stand::Done
+        };
+        if let Some(effect) = self.all().iter_mut().find(own) {
+            effect.stand = Stand::RolledBack;
+        }
+    }
+}
+
+/// A change at work.
+struct Live {
+    effects: Arc<Effects>,
+    place: usize,
+}
+
+impl Live {
+    fn done(&self) {
+        self.effects.all()[self.place].ends(Stand::Done);
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        let mut all = self.effects.all();
+        let effect = &mut all[self.place];
+        if effect.stand == Stand::Live {
+            effect.ends(Stand::Cut);
+            effect.process.note(|| format!("cut in {}", effect.change));
+        }
+    }
+}
+
+/// Where the changes of a process do something.
+#[derive(Clone, Debug)]
+pub struct Site {
+    pub(crate) process: Arc<Process>,
+    pub(crate) effects: Arc<Effects>,
+}
+
+impl Site {
+    /// Does what a change does.
+    pub async fn apply(&self, change: &'static str, kind: Kind) {
+        let live = self.effects.begin(change, kind, &self.process);
+        self.pass().await;
+        live.done();
+        self.process.note(|| format!("has done {change}"));
+    }
+
+    /// Takes the time of a change, in which its process may stand still or be killed.
+    pub async fn pass(&self) {
+        let fate = self.process.fate(Call::Effect);
+        tokio::time::sleep(fate.before).await;
+        match fate.mishap {
+            Mishap::StandsStill(pause) => self.process.stand_still(pause).await,
+            Mishap::KilledBefore | Mishap::KilledAfter => {
+                self.process.kill();
+                std::future::pending::<()>().await;
+            }
+            _ => {}
+        }
+        tokio::time::sleep(fate.after).await;
+    }
+}
+
+#[change(id = "manual", order = "001", stage = "a", detached)]
+async fn manual(site: &Site) {
+    site.apply("manual", Kind::Once).await;
+}
+
+#[change(id = "verified", order = "002", stage = "b", detached)]
+async fn verified(site: &Site) {
+    site.apply("verified", Kind::Verified).await;
+}
+
+#[verify(verified)]
+async fn is_verified(site: &Site) -> Result<bool, BoxError> {
+    let fate = site.process.fate(Call::Verify);
+    tokio::time::sleep(fate.before).await;
+    Ok(site.effects.is_there("verified"))
+}
+
+#[change(
+    id = "retried",
+    order = "003",
+    stage = "c",
+    recovery = "retry",
+    detached
+)]
+async fn retried(site: &Site) {
+    site.apply("retried", Kind::Retried).await;
+}
+
+/// Fails at its first attempt.
+#[change(id = "fails", order = "004", stage = "d", detached)]
+async fn fails(site: &Site, context: &Context) -> Result<(), BoxError> {
+    site.apply("fails", Kind::Once).await;
+    match context.attempt() {
+        1 => Err("it is the first attempt".into()),
+        _ => Ok(()),
+    }
+}
+
+#[rollback(fails)]
+async fn take_back(site: &Site) {
+    let fate = site.process.fate(Call::Rollback);
+    if fate.mishap == Mishap::KilledBefore {
+        site.process.kill();
+        std::future::pending::<()>().await;
+    }
+    tokio::time::sleep(fate.before).await;
+    site.effects.roll_back("fails", &site.process);
+}
+
+/// What every schedule applies, whatever its store.
+#[must_use]
+pub fn common() -> Vec<&'static flamingock::Definition> {
+    flamingock::changes![manual, verified, retried, fails]
+        .into_iter()
+        .collect()
+}
+
+/// Whether a change of these can need an operator.
+pub(crate) fn can_be_an_issue(change: &str) -> bool {
+    matches!(change, "manual" | "fails")
+}

@@ -1,0 +1,166 @@
+//! What becomes of each call, decided by the seed.
+
+use std::time::Duration;
+
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+
+/// What a process does that can be disturbed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Call {
+    Snapshot,
+    Glance,
+    Prepare,
+    Acquire,
+    Append,
+    History,
+    Renew,
+    Release,
+    Effect,
+    Rollback,
+    Verify,
+}
+
+impl Call {
+    pub(crate) const ALL: [Call; 11] = [
+        Call::Snapshot,
+        Call::Glance,
+        Call::Prepare,
+        Call::Acquire,
+        Call::Append,
+        Call::History,
+        Call::Renew,
+        Call::Release,
+        Call::Effect,
+        Call::Rollback,
+        Call::Verify,
+    ];
+
+    /// Whether the request can be carried out although nobody waits for its answer any more. An entry
+    /// cannot: a store answers `Disconnected` only once its session is over.
+    fn may_come_late(self) -> bool {
+        matches!(self, Call::Acquire | Call::Renew | Call::Release)
+    }
+
+    /// Whether a process can be told that there was no answer.
+    fn is_of_store(self) -> bool {
+        !matches!(self, Call::Effect | Call::Rollback | Call::Verify)
+    }
+}
+
+/// What becomes of a call.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Fate {
+    /// Until it is carried out.
+    pub(crate) before: Duration,
+    /// From then until the answer.
+    pub(crate) after: Duration,
+    pub(crate) mishap: Mishap,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mishap {
+    None,
+    /// The request is lost.
+    LosesRequest,
+    /// It is carried out, and the answer is lost.
+    LosesAnswer,
+    /// It is carried out so long after nobody waits for the answer any more.
+    ComesLate(Duration),
+    /// It is carried out once more, so long afterwards.
+    Repeats(Duration),
+    /// The process stands still before it hears the answer.
+    StandsStill(Duration),
+    /// The process is killed before the request, or before it hears the answer.
+    KilledBefore,
+    KilledAfter,
+}
+
+impl Fate {
+    /// How much longer than a sound call it takes.
+    pub(crate) fn holds_up(&self) -> Duration {
+        self.before + self.after
+    }
+}
+
+/// The fates of one schedule.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Fates {
+    seed: u64,
+    lease: Duration,
+    /// Of a thousand calls, as many are late, and as many have a mishap.
+    late: u32,
+    mishaps: u32,
+    /// Whether this process may be killed or stand still.
+    fragile: bool,
+}
+
+impl Fates {
+    pub(crate) fn new(seed: u64, lease: Duration, fragile: bool) -> Fates {
+        let mut random = StdRng::seed_from_u64(seed);
+        let odds = [0, 50, 150, 400];
+        Fates {
+            seed,
+            lease,
+            late: odds[random.random_range(0..odds.len())],
+            mishaps: odds[random.random_range(0..odds.len())] / 2,
+            fragile,
+        }
+    }
+
+    /// Nothing happens.
+    pub(crate) fn none(lease: Duration) -> Fates {
+        Fates {
+            seed: 0,
+            lease,
+            late: 0,
+            mishaps: 0,
+            fragile: false,
+        }
+    }
+
+    pub(crate) fn are_quiet(&self) -> bool {
+        self.late == 0 && self.mishaps == 0
+    }
+
+    pub(crate) fn of(&self, process: usize, call: Call, nth: u32) -> Fate {
+        let place = (process as u64) << 48 | (call as u64) << 32 | u64::from(nth);
+        let mut random =
+            StdRng::seed_from_u64(self.seed ^ place.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let mut of_lease = |from: f64, to: f64| {
+            // Whole milliseconds: timers have no finer ones.
+            let part = self.lease.mul_f64(random.random_range(from..to));
+            Duration::from_millis(u64::try_from(part.as_millis()).unwrap_or(0))
+        };
+        let (short, long, other) = (of_lease(0.0, 0.02), of_lease(0.1, 2.0), of_lease(0.1, 2.0));
+        let pause = of_lease(0.2, 3.0);
+        let is_late = random.random_range(0..1000) < self.late;
+        let has_mishap = random.random_range(0..1000) < self.mishaps;
+        let late_first = random.random_bool(0.5);
+        let is_effect = !call.is_of_store();
+        let (before, after) = match (is_late, late_first) {
+            // What a change does takes its time.
+            (false, _) if is_effect => (short * 5, short),
+            (false, _) if self.are_quiet() => (Duration::ZERO, Duration::ZERO),
+            (false, _) => (short, short / 2),
+            (true, true) => (long, short),
+            (true, false) => (short, long),
+        };
+        let mishap = match random.random_range(0..10) {
+            _ if !has_mishap => Mishap::None,
+            0 | 1 if self.fragile => Mishap::StandsStill(pause),
+            2 if self.fragile => Mishap::KilledBefore,
+            3 if self.fragile => Mishap::KilledAfter,
+            _ if is_effect => Mishap::None,
+            4 | 5 => Mishap::LosesRequest,
+            6 if call.may_come_late() => Mishap::ComesLate(other),
+            7 if call.may_come_late() => Mishap::Repeats(other),
+            _ => Mishap::LosesAnswer,
+        };
+        Fate {
+            before,
+            after,
+            mishap,
+        }
+    }
+}

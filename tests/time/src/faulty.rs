@@ -1,0 +1,351 @@
+//! A store in front of another one, whose every answer can be late, lost or repeated.
+
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use flamingock::__private::{BoxFuture, IntoStorage, OpenStorage, Storage, StorageSettings};
+use flamingock::Problem;
+use flamingock::audit::{
+    AuditStore, Claim, Entry, Filter, Glance, LeaseKeeper, LockStore, NewEntry, Possession,
+    Snapshot, Store, StoreError, StoreErrorKind,
+};
+use tokio::task::JoinHandle;
+
+use crate::fates::{Call, Fate, Mishap};
+use crate::process::Process;
+use crate::trace::Told;
+
+/// Requests that are on their way although nobody waits for their answers any more.
+#[derive(Debug, Default)]
+pub(crate) struct Late(Mutex<Vec<JoinHandle<()>>>);
+
+impl Late {
+    fn send(
+        &self,
+        delay: Duration,
+        work: impl Future<Output = String> + Send + 'static,
+        process: &Arc<Process>,
+    ) {
+        let process = Arc::clone(process);
+        let sent = tokio::spawn(async move {
+            tokio::time::sleep(delay).await;
+            let answer = work.await;
+            process.note(|| format!("late or again: {answer}"));
+        });
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(sent);
+    }
+
+    pub(crate) async fn arrived(&self) {
+        loop {
+            let next = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            match next {
+                Some(sent) => sent.await.unwrap(),
+                None => return,
+            }
+        }
+    }
+}
+
+/// A rule that is broken on purpose, in what stands in for the store: a proof that could not fail
+/// proves nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flaw {
+    /// A lease ends earlier than its owner believes, by as much as the answer was late: as if the owner
+    /// counted from the answer.
+    LeaseFromAnswer,
+    /// An entry whose answer was lost is not found when it is looked for: as if nobody looked.
+    NoLookAtTheAudit,
+}
+
+/// What a process and the stores have between them.
+#[derive(Clone, Debug)]
+pub(crate) struct Network {
+    pub(crate) flaw: Option<Flaw>,
+    pub(crate) process: Arc<Process>,
+    pub(crate) late: Arc<Late>,
+}
+
+impl Network {
+    /// How long a lease is at the store.
+    fn lease(&self, lease: Duration, fate: Fate) -> Duration {
+        match self.flaw {
+            Some(Flaw::LeaseFromAnswer) => lease.saturating_sub(fate.after),
+            Some(Flaw::NoLookAtTheAudit) | None => lease,
+        }
+    }
+
+    /// Carries a request out, or does not, or twice.
+    async fn call<T, F>(&self, call: Call, work: impl Fn() -> F + Send) -> Result<T, StoreError>
+    where
+        T: Told + Send,
+        F: Future<Output = Result<T, StoreError>> + Send + 'static,
+    {
+        self.fated(call, self.process.fate(call), work).await
+    }
+
+    async fn fated<T, F>(
+        &self,
+        call: Call,
+        fate: Fate,
+        work: impl Fn() -> F + Send,
+    ) -> Result<T, StoreError>
+    where
+        T: Told + Send,
+        F: Future<Output = Result<T, StoreError>> + Send + 'static,
+    {
+        let lost = || {
+            let what = "the answer was lost";
+            StoreError::new(
+                StoreErrorKind::Disconnected,
+                "could not reach the store",
+                what,
+            )
+        };
+        if fate.mishap == Mishap::KilledBefore {
+            self.process.kill();
+            std::future::pending::<()>().await;
+        }
+        tokio::time::sleep(fate.before).await;
+        match fate.mishap {
+            Mishap::LosesRequest => {
+                tokio::time::sleep(fate.after).await;
+                return Err(lost());
+            }
+            Mishap::ComesLate(delay) => {
+                let work = work();
+                let work = async move { short(call, &work.await) };
+                self.late.send(delay, work, &self.process);
+                tokio::time::sleep(fate.after).await;
+                return Err(lost());
+            }
+            _ => {}
+        }
+        let answer = work().await;
+        self.process.note(|| short(call, &answer));
+        match fate.mishap {
+            Mishap::Repeats(delay) => {
+                let work = work();
+                let work = async move { short(call, &work.await) };
+                self.late.send(delay, work, &self.process);
+            }
+            Mishap::StandsStill(pause) => self.process.stand_still(pause).await,
+            Mishap::KilledAfter => {
+                self.process.kill();
+                std::future::pending::<()>().await;
+            }
+            _ => {}
+        }
+        tokio::time::sleep(fate.after).await;
+        match fate.mishap {
+            Mishap::LosesAnswer => Err(lost()),
+            _ => answer,
+        }
+    }
+}
+
+fn short<T: Told>(call: Call, answer: &Result<T, StoreError>) -> String {
+    match answer {
+        Ok(answer) => format!("{call:?} -> {}", answer.told()),
+        Err(error) => format!("{call:?} -> {:?}", error.kind),
+    }
+}
+
+/// A store behind a network.
+#[derive(Debug)]
+struct Faulty {
+    store: Arc<dyn Store>,
+    network: Network,
+}
+
+#[async_trait]
+impl AuditStore for Faulty {
+    async fn snapshot(&self, service: &str, digest: &str) -> Result<Snapshot, StoreError> {
+        let work = || {
+            let (store, service, digest) =
+                (self.store.clone(), service.to_owned(), digest.to_owned());
+            async move { store.snapshot(&service, &digest).await }
+        };
+        self.network.call(Call::Snapshot, work).await
+    }
+
+    async fn glance(
+        &self,
+        service: &str,
+        digest: &str,
+        since: i64,
+    ) -> Result<Option<Glance>, StoreError> {
+        let work = || {
+            let (store, service, digest) =
+                (self.store.clone(), service.to_owned(), digest.to_owned());
+            async move { store.glance(&service, &digest, since).await }
+        };
+        self.network.call(Call::Glance, work).await
+    }
+
+    fn schema(&self, service: &str) -> Option<String> {
+        self.store.schema(service)
+    }
+
+    async fn create(&self, service: &str) -> Result<(), StoreError> {
+        let work = || {
+            let (store, service) = (self.store.clone(), service.to_owned());
+            async move { store.create(&service).await }
+        };
+        self.network.call(Call::Prepare, work).await
+    }
+
+    async fn is_being_made(&self) -> Result<bool, StoreError> {
+        self.store.is_being_made().await
+    }
+
+    async fn register(&self, service: &str) -> Result<(), StoreError> {
+        let work = || {
+            let (store, service) = (self.store.clone(), service.to_owned());
+            async move { store.register(&service).await }
+        };
+        self.network.call(Call::Prepare, work).await
+    }
+
+    async fn append(
+        &self,
+        possession: &Possession,
+        entries: &[NewEntry],
+    ) -> Result<i64, StoreError> {
+        self.network.process.note(|| {
+            let said = |entry: &NewEntry| format!("{} {}", entry.change_id, entry.state);
+            format!(
+                "appends {}",
+                entries.iter().map(said).collect::<Vec<_>>().join(", ")
+            )
+        });
+        let work = || {
+            let (store, possession) = (self.store.clone(), possession.clone());
+            let entries = entries.to_owned();
+            async move { store.append(&possession, &entries).await }
+        };
+        self.network.call(Call::Append, work).await
+    }
+
+    async fn history(&self, service: &str, filter: &Filter) -> Result<Vec<Entry>, StoreError> {
+        if self.network.flaw == Some(Flaw::NoLookAtTheAudit) && filter.run_id.is_some() {
+            return Ok(Vec::new());
+        }
+        let work = || {
+            let (store, service, filter) = (self.store.clone(), service.to_owned(), filter.clone());
+            async move { store.history(&service, &filter).await }
+        };
+        self.network.call(Call::History, work).await
+    }
+
+    async fn services(&self) -> Result<Vec<String>, StoreError> {
+        self.store.services().await
+    }
+}
+
+#[async_trait]
+impl LockStore for Faulty {
+    async fn acquire(&self, claim: &Claim) -> Result<Option<Possession>, StoreError> {
+        let fate = self.network.process.fate(Call::Acquire);
+        let work = || {
+            let (store, mut claim) = (self.store.clone(), claim.clone());
+            claim.lease = self.network.lease(claim.lease, fate);
+            async move { store.acquire(&claim).await }
+        };
+        self.network.fated(Call::Acquire, fate, work).await
+    }
+
+    async fn release(
+        &self,
+        possession: &Possession,
+        digest: Option<&str>,
+    ) -> Result<(), StoreError> {
+        let work = || {
+            let (store, possession) = (self.store.clone(), possession.clone());
+            let digest = digest.map(str::to_owned);
+            async move { store.release(&possession, digest.as_deref()).await }
+        };
+        self.network.call(Call::Release, work).await
+    }
+
+    fn keeper(&self) -> Option<Box<dyn LeaseKeeper>> {
+        let keeper = Arc::from(self.store.keeper()?);
+        let network = self.network.clone();
+        Some(Box::new(FaultyKeeper { keeper, network }))
+    }
+
+    fn renew_beside(&self, renewals: BoxFuture<'static, ()>) -> std::io::Result<()> {
+        tokio::spawn(self.network.process.run(renewals));
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl LeaseKeeper for Faulty {
+    async fn renew(
+        &self,
+        possession: &Possession,
+        lease: Duration,
+        activity: Option<&str>,
+    ) -> Result<bool, StoreError> {
+        let fate = self.network.process.fate(Call::Renew);
+        let lease = self.network.lease(lease, fate);
+        let work = || {
+            let (store, possession) = (self.store.clone(), possession.clone());
+            let activity = activity.map(str::to_owned);
+            async move { store.renew(&possession, lease, activity.as_deref()).await }
+        };
+        self.network.fated(Call::Renew, fate, work).await
+    }
+}
+
+/// What renews leases, behind the same network.
+#[derive(Debug)]
+struct FaultyKeeper {
+    keeper: Arc<dyn LeaseKeeper>,
+    network: Network,
+}
+
+#[async_trait]
+impl LeaseKeeper for FaultyKeeper {
+    async fn renew(
+        &self,
+        possession: &Possession,
+        lease: Duration,
+        activity: Option<&str>,
+    ) -> Result<bool, StoreError> {
+        let fate = self.network.process.fate(Call::Renew);
+        let lease = self.network.lease(lease, fate);
+        let work = || {
+            let (keeper, possession) = (self.keeper.clone(), possession.clone());
+            let activity = activity.map(str::to_owned);
+            async move { keeper.renew(&possession, lease, activity.as_deref()).await }
+        };
+        self.network.fated(Call::Renew, fate, work).await
+    }
+}
+
+/// What a runner is given: its own store behind a network.
+#[derive(Debug)]
+pub(crate) struct Behind {
+    pub(crate) storage: Box<dyn OpenStorage>,
+    pub(crate) network: Network,
+}
+
+impl OpenStorage for Behind {
+    fn open(&self, settings: &StorageSettings) -> Result<Storage, Vec<Problem>> {
+        let network = self.network.clone();
+        let storage = self.storage.open(settings)?;
+        Ok(storage.with_store(|store| Arc::new(Faulty { store, network })))
+    }
+}
+
+impl IntoStorage for Behind {
+    fn into_storage(self) -> Box<dyn OpenStorage> {
+        Box::new(self)
+    }
+}

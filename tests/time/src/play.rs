@@ -1,0 +1,305 @@
+//! One schedule: runs side by side, and a last one that finds everything right.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use flamingock::__private::OpenStorage;
+use flamingock::audit::{Entry, Filter, State};
+use flamingock::{ChangeReport, Definition, Error, LockOptions, Outcome, Report, Runner};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use tokio::time::Instant;
+
+use crate::effects::{Effects, Site, can_be_an_issue};
+use crate::fates::Fates;
+use crate::faulty::{Behind, Flaw, Late, Network};
+use crate::process::Process;
+use crate::trace::Trace;
+
+/// The longest pause of a waiter between two looks.
+const LONGEST_POLL: Duration = Duration::from_secs(1);
+
+/// The number of the run that comes last, with no network of its own.
+const LAST: usize = 9;
+
+/// What is played.
+#[expect(missing_debug_implementations, reason = "it has a function")]
+pub struct Schedule<'a> {
+    /// What decides everything.
+    pub seed: u64,
+    /// The service of its runs.
+    pub service: String,
+    /// How long things about the lock take.
+    pub lock: LockOptions,
+    /// What is broken on purpose.
+    pub flaw: Option<Flaw>,
+    /// How much longer than that a machine may take.
+    pub slack: Duration,
+    /// What is applied.
+    pub changes: Vec<&'static Definition>,
+    /// What a process opens when it starts, by its number.
+    pub open: &'a (dyn Fn(usize) -> Box<dyn OpenStorage> + Sync),
+}
+
+/// How a run ended: none was killed.
+type End = Option<Result<Report, Error>>;
+
+impl Schedule<'_> {
+    /// Plays it, and answers what is in the audit. The trace knows afterwards what was wrong.
+    ///
+    /// # Panics
+    ///
+    /// When the audit cannot be read at the end.
+    pub async fn play(&self, trace: &Arc<Trace>) -> Vec<Entry> {
+        let mut random = StdRng::seed_from_u64(self.seed.rotate_left(32));
+        let late = Arc::new(Late::default());
+        let effects = Effects::new(trace);
+        let processes = random.random_range(2..=3);
+        let mut runs = Vec::new();
+        for name in 0..processes {
+            let offset = self.lock.lease.mul_f64(random.random_range(0.0..1.5));
+            let fates = Fates::new(
+                self.seed,
+                self.lock.lease,
+                name != 0 || random.random_bool(0.5),
+            );
+            let process = Process::new(name, fates, trace);
+            let run = self.run(&process, &late, &effects);
+            runs.push((
+                name,
+                process,
+                tokio::spawn(async move {
+                    tokio::time::sleep(offset).await;
+                    run.await
+                }),
+            ));
+        }
+        let mut ends = Vec::new();
+        for (name, process, run) in runs {
+            let (end, took) = run.await.unwrap();
+            process.note(|| format!("ended after {took:?}: {}", text_of(&end)));
+            let longest =
+                process.held_up() + self.lock.wait + self.lock.lease + LONGEST_POLL + self.slack;
+            if took > longest {
+                trace.wrong(format!("run {name} took {took:?}, longer than {longest:?}"));
+            }
+            ends.push((name, end));
+        }
+        late.arrived().await;
+
+        let last = Process::new(LAST, Fates::none(self.lock.lease), trace);
+        let (end, took) = self.run(&last, &late, &effects).await;
+        last.note(|| format!("the last run ended after {took:?}: {}", text_of(&end)));
+        let longest = last.held_up() + self.lock.lease + LONGEST_POLL + self.slack;
+        if took > longest {
+            trace.wrong(format!(
+                "the last run took {took:?}, longer than {longest:?}"
+            ));
+        }
+        // Nobody else is there, and an attempt that fails does not end it for good.
+        let end = match end {
+            Some(Err(Error::ChangesFailed(_))) => self.run(&last, &late, &effects).await.0,
+            end => end,
+        };
+        ends.push((LAST, end));
+        let runner = Runner::new(Behind {
+            storage: (self.open)(LAST),
+            network: Network {
+                flaw: None,
+                process: Arc::clone(&last),
+                late: Arc::clone(&late),
+            },
+        });
+        let entries = runner
+            .service(&self.service)
+            .audit(&Filter::default())
+            .await;
+        let entries = entries.unwrap();
+        self.check(&entries, &ends, &effects, trace);
+        entries
+    }
+
+    fn run(
+        &self,
+        process: &Arc<Process>,
+        late: &Arc<Late>,
+        effects: &Arc<Effects>,
+    ) -> impl Future<Output = (End, Duration)> + Send + 'static {
+        let network = Network {
+            flaw: self.flaw,
+            process: Arc::clone(process),
+            late: Arc::clone(late),
+        };
+        let storage = (self.open)(process.name);
+        let site = Site {
+            process: Arc::clone(process),
+            effects: Arc::clone(effects),
+        };
+        let run = Runner::new(Behind { storage, network })
+            .service(&self.service)
+            .changes(self.changes.iter().copied())
+            .provide(site)
+            .lock(self.lock)
+            .run_in_place(format!("{:016x}{:016x}", self.seed, process.name));
+        let process = Arc::clone(process);
+        async move {
+            let began = Instant::now();
+            let end = process.run(run).await;
+            (end, began.elapsed())
+        }
+    }
+
+    /// What must hold, whatever has happened.
+    fn check(&self, entries: &[Entry], ends: &[(usize, End)], effects: &Effects, trace: &Trace) {
+        for entry in entries {
+            trace.note(|| {
+                let (of, said) = (&entry.entry.change_id, &entry.entry.state);
+                format!(
+                    "{} token {} run {} {of} {said}",
+                    entry.seq, entry.fence, entry.run_id
+                )
+            });
+        }
+        for pair in entries.windows(2) {
+            let (one, next) = (&pair[0], &pair[1]);
+            let is_ordered =
+                one.fence < next.fence || (one.fence == next.fence && one.run_id == next.run_id);
+            if !is_ordered {
+                let (token, seq) = (next.fence, next.seq);
+                trace.wrong(format!(
+                    "entry {seq}, token {token}, follows one of token {}",
+                    one.fence
+                ));
+            }
+        }
+        let (_, last) = &ends[ends.len() - 1];
+        let report = match last {
+            Some(Ok(report)) => Some(report),
+            Some(Err(Error::Issues(report))) => Some(&**report),
+            _ => None,
+        };
+        let Some(report) = report else {
+            trace.wrong(format!("the last run did not end well: {}", text_of(last)));
+            return;
+        };
+        for change in &self.changes {
+            let of_change = || {
+                entries
+                    .iter()
+                    .filter(|entry| entry.entry.change_id == change.id)
+            };
+            let applied = of_change()
+                .filter(|entry| entry.entry.state == State::Applied)
+                .count();
+            if applied > 1 {
+                trace.wrong(format!("\"{}\" is APPLIED {applied} times", change.id));
+            }
+            let (there, may_be_more) = effects.count(change.id);
+            let reported = report.changes().find(|one| one.id == change.id);
+            let is_issue = reported.is_some_and(|one| one.issue.is_some());
+            let is_behind_an_issue = reported
+                .is_some_and(|one| matches!(one.outcome, Outcome::NotReached | Outcome::Blocked));
+            match applied {
+                0 if is_issue => {
+                    self.check_issue(change.id, &of_change().collect::<Vec<_>>(), ends, trace)
+                }
+                0 if is_behind_an_issue => {}
+                0 => trace.wrong(format!("\"{}\" is neither applied nor an issue", change.id)),
+                _ if is_issue => trace.wrong(format!("\"{}\" is applied, and an issue", change.id)),
+                // Its effect is in a database.
+                _ if change.body.transaction => {}
+                _ => {
+                    let once = there == 1 || (there > 1 && (may_be_more || change.id == "retried"));
+                    if !once {
+                        trace.wrong(format!(
+                            "\"{}\" is applied, and there {there} times",
+                            change.id
+                        ));
+                    }
+                }
+            }
+        }
+        for (name, end) in ends {
+            self.check_end(*name, end, entries, trace);
+        }
+    }
+
+    /// There is an issue only where the run did not find out what became of its attempt, or said so.
+    fn check_issue(
+        &self,
+        change: &str,
+        of_change: &[&Entry],
+        ends: &[(usize, End)],
+        trace: &Trace,
+    ) {
+        let Some(newest) = of_change.last() else {
+            trace.wrong(format!("\"{change}\" is an issue and was never begun"));
+            return;
+        };
+        let of_run = ends
+            .iter()
+            .find(|(name, _)| newest.run_id.ends_with(&format!("{name:016x}")));
+        let knows = match of_run {
+            Some((_, Some(Ok(_)))) => true,
+            Some((_, Some(Err(Error::ChangesFailed(report))))) => !report
+                .changes()
+                .any(|one| one.id == change && one.issue.is_some()),
+            _ => false,
+        };
+        if knows || !can_be_an_issue(change) {
+            trace.wrong(format!(
+                "\"{change}\" is an issue, and nothing may be half done"
+            ));
+        }
+    }
+
+    /// Who says that a change is applied is right.
+    fn check_end(&self, name: usize, end: &End, entries: &[Entry], trace: &Trace) {
+        let report = match end {
+            Some(Ok(report)) => Some(report),
+            Some(Err(error)) => error.report(),
+            None => None,
+        };
+        let applied = |id: &str| {
+            let is_it =
+                |entry: &&Entry| entry.entry.change_id == id && entry.entry.state == State::Applied;
+            entries.iter().any(|entry| is_it(&entry))
+        };
+        for change in report.into_iter().flat_map(Report::changes) {
+            let says = matches!(
+                change.outcome,
+                Outcome::NewlyApplied | Outcome::AlreadyApplied
+            );
+            if says && !applied(&change.id) {
+                trace.wrong(format!("run {name} says that \"{}\" is applied", change.id));
+            }
+        }
+        if matches!(end, Some(Ok(_))) && !self.changes.iter().all(|change| applied(change.id)) {
+            trace.wrong(format!(
+                "run {name} has succeeded, and not everything is applied"
+            ));
+        }
+    }
+}
+
+/// Without times that another play of the same seed has otherwise.
+fn text_of(end: &End) -> String {
+    let (how, report) = match end {
+        None => return "killed".to_owned(),
+        Some(Ok(report)) => ("ok".to_owned(), Some(report)),
+        Some(Err(error)) => {
+            let source = std::error::Error::source(error);
+            let source = source
+                .map(|source| format!(" ({source})"))
+                .unwrap_or_default();
+            (format!("{}{source}", error.kind()), error.report())
+        }
+    };
+    let change = |one: &ChangeReport| format!("{} {:?}", one.id, one.outcome);
+    let changes: Vec<String> = report
+        .into_iter()
+        .flat_map(Report::changes)
+        .map(change)
+        .collect();
+    format!("{how}: {}", changes.join(", "))
+}

@@ -1,0 +1,164 @@
+//! A process in the test's own: it can stand still, and it can be killed.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use crate::fates::{Call, Fate, Fates};
+use crate::trace::Trace;
+
+/// What the futures of a run have in common.
+#[derive(Debug)]
+pub(crate) struct Process {
+    pub(crate) name: usize,
+    fates: Fates,
+    trace: Arc<Trace>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    condition: Condition,
+    /// How often each call was made.
+    calls: [u32; Call::ALL.len()],
+    /// How often it has stood still.
+    stands: u32,
+    /// How long it has stood still, and how long its calls were held up, in all.
+    held_up: Duration,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Condition {
+    #[default]
+    Runs,
+    StandsStill(Instant),
+    Killed,
+}
+
+impl Process {
+    pub(crate) fn new(name: usize, fates: Fates, trace: &Arc<Trace>) -> Arc<Process> {
+        Arc::new(Process {
+            name,
+            fates,
+            trace: Arc::clone(trace),
+            state: Mutex::default(),
+        })
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What becomes of its next call of this kind. The same seed has the same answers, whatever else
+    /// happens in between.
+    pub(crate) fn fate(&self, call: Call) -> Fate {
+        let mut state = self.state();
+        let nth = &mut state.calls[call as usize];
+        *nth += 1;
+        let fate = self.fates.of(self.name, call, *nth);
+        state.held_up += fate.holds_up();
+        drop(state);
+        self.note(|| format!("{call:?}: {fate:?}"));
+        fate
+    }
+
+    pub(crate) fn note(&self, what: impl FnOnce() -> String) {
+        self.trace.note(|| format!("run {}: {}", self.name, what()));
+    }
+
+    pub(crate) fn kill(&self) {
+        self.note(|| "killed".to_owned());
+        self.state().condition = Condition::Killed;
+    }
+
+    /// Nothing of it goes on for so long, nor does it notice.
+    pub(crate) async fn stand_still(&self, pause: Duration) {
+        self.note(|| format!("stands still for {pause:?}"));
+        {
+            let mut state = self.state();
+            state.condition = Condition::StandsStill(Instant::now() + pause);
+            state.held_up += pause;
+            state.stands += 1;
+        }
+        tokio::task::yield_now().await;
+    }
+
+    /// How often it has stood still, this time included.
+    pub(crate) fn stands(&self) -> u32 {
+        self.state().stands
+    }
+
+    pub(crate) fn is_killed(&self) -> bool {
+        self.state().condition == Condition::Killed
+    }
+
+    pub(crate) fn held_up(&self) -> Duration {
+        self.state().held_up
+    }
+
+    /// The future of a process: none once it is killed.
+    pub(crate) fn run<F: Future>(self: &Arc<Self>, work: F) -> Gated<F> {
+        Gated {
+            process: Arc::clone(self),
+            work: Some(Box::pin(work)),
+            sleep: None,
+        }
+    }
+
+    /// The process goes on, if its time has come.
+    fn resume(&self, until: Instant) {
+        let mut state = self.state();
+        if state.condition == Condition::StandsStill(until) {
+            state.condition = Condition::Runs;
+            drop(state);
+            self.note(|| "goes on".to_owned());
+        }
+    }
+}
+
+/// A future that is not polled while its process stands still, and dropped when it is killed.
+pub(crate) struct Gated<F> {
+    process: Arc<Process>,
+    work: Option<Pin<Box<F>>>,
+    sleep: Option<Pin<Box<Sleep>>>,
+}
+
+impl<F: Future> Future for Gated<F> {
+    type Output = Option<F::Output>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        loop {
+            let condition = self.process.state().condition;
+            match condition {
+                Condition::Killed => {
+                    self.work = None;
+                    return Poll::Ready(None);
+                }
+                Condition::StandsStill(until) => {
+                    let sleep = self
+                        .sleep
+                        .get_or_insert_with(|| Box::pin(sleep_until(until)));
+                    ready!(sleep.as_mut().poll(context));
+                    self.sleep = None;
+                    self.process.resume(until);
+                }
+                Condition::Runs => {
+                    let Some(work) = &mut self.work else {
+                        return Poll::Ready(None);
+                    };
+                    if let Poll::Ready(done) = work.as_mut().poll(context) {
+                        self.work = None;
+                        return Poll::Ready(Some(done));
+                    }
+                    if self.process.state().condition == Condition::Runs {
+                        return Poll::Pending;
+                    }
+                }
+            }
+        }
+    }
+}

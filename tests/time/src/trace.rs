@@ -1,0 +1,132 @@
+//! What happened in a schedule, and when.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use flamingock::audit::{Entry, Glance, LockRow, Possession, Snapshot};
+use tokio::time::Instant;
+
+/// What happened, and what was wrong.
+#[derive(Debug)]
+pub struct Trace {
+    began: Instant,
+    /// None: nobody wants to know.
+    notes: Option<Mutex<Vec<(Duration, String)>>>,
+    wrong: Mutex<Vec<String>>,
+}
+
+impl Trace {
+    /// A trace that begins now. One that is not kept only has what was wrong.
+    #[must_use]
+    pub fn new(is_kept: bool) -> Trace {
+        Trace {
+            began: Instant::now(),
+            notes: is_kept.then(Mutex::default),
+            wrong: Mutex::default(),
+        }
+    }
+
+    /// Notes something from outside.
+    pub fn say(&self, what: String) {
+        self.note(|| what);
+    }
+
+    pub(crate) fn note(&self, what: impl FnOnce() -> String) {
+        if let Some(notes) = &self.notes {
+            let mut notes = notes.lock().unwrap_or_else(PoisonError::into_inner);
+            notes.push((self.began.elapsed(), what()));
+        }
+    }
+
+    /// Notes that something that must hold does not.
+    pub fn wrong(&self, what: String) {
+        self.note(|| format!("WRONG: {what}"));
+        self.wrong
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(what);
+    }
+
+    pub(crate) fn what_is_wrong(&self) -> Vec<String> {
+        self.wrong
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    pub(crate) fn text(&self) -> String {
+        let Some(notes) = &self.notes else {
+            return String::new();
+        };
+        let notes = notes.lock().unwrap_or_else(PoisonError::into_inner);
+        let lines = notes
+            .iter()
+            .map(|(at, what)| format!("{:>9.3} s  {what}\n", at.as_secs_f64()));
+        lines.collect()
+    }
+}
+
+/// What a trace says of an answer: nothing that another play of the same seed has otherwise.
+pub(crate) trait Told {
+    fn told(&self) -> String;
+}
+
+fn owner(lock: &LockRow) -> String {
+    let run = lock.run_id.trim_start_matches(|digit: char| digit != '0');
+    let held = if lock.held { "held" } else { "free" };
+    format!("token {} {held} by run {run:?}", lock.token)
+}
+
+impl Told for Snapshot {
+    fn told(&self) -> String {
+        let newest = self
+            .newest
+            .iter()
+            .map(|one| format!("{} {}", one.change_id, one.state));
+        let mut newest: Vec<String> = newest.collect();
+        newest.sort();
+        let lock = self.lock.as_ref().map(owner);
+        format!("{}, {}", lock.unwrap_or_default(), newest.join(", "))
+    }
+}
+
+impl Told for Option<Glance> {
+    fn told(&self) -> String {
+        self.as_ref()
+            .map(|glance| owner(&glance.lock))
+            .unwrap_or_default()
+    }
+}
+
+impl Told for Option<Possession> {
+    fn told(&self) -> String {
+        match self {
+            Some(possession) => format!("token {}", possession.token),
+            None => "not obtained".to_owned(),
+        }
+    }
+}
+
+impl Told for Vec<Entry> {
+    fn told(&self) -> String {
+        format!("{} entries", self.len())
+    }
+}
+
+impl Told for i64 {
+    fn told(&self) -> String {
+        format!("place {self}")
+    }
+}
+
+impl Told for bool {
+    fn told(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Told for () {
+    fn told(&self) -> String {
+        "done".to_owned()
+    }
+}

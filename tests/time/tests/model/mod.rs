@@ -1,0 +1,207 @@
+//! A model of lock, lease and fence: every order in which few runs and few faults can meet.
+//!
+//! `rules` names the rules of the engine and of its stores. With all of them nothing that must hold is
+//! broken in any state; each of them is needed, which the model shows by breaking without it.
+
+mod explore;
+mod rules;
+mod world;
+
+use self::explore::{Explored, explore};
+use self::rules::{Lock, Rule};
+use self::world::{Disturbs, Kind};
+use flamingock_time::is_extra;
+
+/// More states than this are not explored.
+const MOST: usize = 20_000_000;
+
+const KINDS: [Kind; 4] = [Kind::Manual, Kind::Verified, Kind::Shared, Kind::Midway];
+
+const QUIET: Disturbs = Disturbs {
+    losses: 0,
+    repeats: 0,
+    kills: 0,
+    pauses: 0,
+    restores: 0,
+};
+
+const LOSS: Disturbs = Disturbs { losses: 1, ..QUIET };
+const REPEAT: Disturbs = Disturbs {
+    repeats: 1,
+    ..QUIET
+};
+const KILL: Disturbs = Disturbs { kills: 1, ..QUIET };
+const PAUSE: Disturbs = Disturbs { pauses: 1, ..QUIET };
+const RESTORE: Disturbs = Disturbs {
+    restores: 1,
+    ..QUIET
+};
+
+const fn runs(runs: u8, kind: Kind, disturbs: Disturbs) -> Lock {
+    Lock {
+        kind,
+        runs,
+        operators: 0,
+        disturbs,
+        without: None,
+    }
+}
+
+fn explored(lock: &Lock) -> Explored {
+    let explored = explore(lock, MOST);
+    let Lock {
+        kind,
+        runs,
+        operators,
+        disturbs,
+        without,
+    } = lock;
+    println!(
+        "{kind:?}, {runs} runs, {operators} operators, {disturbs:?}, without {without:?}: {} states",
+        explored.states
+    );
+    explored
+}
+
+fn nothing_breaks(lock: Lock) {
+    let explored = explored(&lock);
+    if let Some((rule, way)) = explored.broken {
+        panic!("{lock:?}: broken is: {rule}\n{}", way.join("\n"));
+    }
+}
+
+fn nothing_breaks_with(disturbs: Disturbs, kinds: &[Kind]) {
+    for kind in if is_extra() { &KINDS } else { kinds } {
+        nothing_breaks(runs(2, *kind, disturbs));
+    }
+}
+
+/// Late messages are everywhere: any message may take any time.
+#[test]
+fn two_runs_and_late_messages_break_nothing() {
+    nothing_breaks_with(QUIET, &KINDS);
+}
+
+#[test]
+fn a_process_that_is_killed_breaks_nothing() {
+    nothing_breaks_with(KILL, &KINDS);
+}
+
+#[test]
+fn a_process_that_stands_still_breaks_nothing() {
+    nothing_breaks_with(PAUSE, &[Kind::Midway]);
+}
+
+#[test]
+fn a_lost_message_breaks_nothing() {
+    nothing_breaks_with(LOSS, &[Kind::Shared]);
+}
+
+#[test]
+fn a_repeated_request_breaks_nothing() {
+    nothing_breaks_with(REPEAT, &[Kind::Shared]);
+}
+
+#[test]
+fn a_lock_that_is_taken_by_force_breaks_nothing() {
+    let (kinds, number) = match is_extra() {
+        true => (&KINDS[..], 2),
+        false => (&[Kind::Manual, Kind::Midway][..], 1),
+    };
+    for kind in kinds {
+        nothing_breaks(Lock {
+            operators: 1,
+            ..runs(number, *kind, QUIET)
+        });
+    }
+}
+
+/// But for DDL that commits midway: its witness is no entry that a fence keeps out, and the sessions of
+/// a server that was restored are gone.
+#[test]
+fn a_restored_database_breaks_no_fence() {
+    let kinds: &[Kind] = match is_extra() {
+        true => &[Kind::Manual, Kind::Verified, Kind::Shared],
+        false => &[Kind::Shared],
+    };
+    for kind in kinds {
+        nothing_breaks(runs(2, *kind, RESTORE));
+    }
+}
+
+/// The rules one by one: where a rule is left out, something is broken, and which.
+#[test]
+fn each_rule_is_needed() {
+    let plain = runs(2, Kind::Manual, QUIET);
+    let verified = runs(2, Kind::Verified, QUIET);
+    let midway = runs(2, Kind::Midway, LOSS);
+    let with = |disturbs: Disturbs, lock: Lock| Lock { disturbs, ..lock };
+    let forced = |lock: Lock| Lock {
+        operators: 1,
+        ..lock
+    };
+    let cases = [
+        (
+            Rule::LeaseFromRequest,
+            verified,
+            "one living process at work at a change",
+        ),
+        (Rule::EndsWithItsLease, verified, "one effect"),
+        (Rule::LooksAtTheLeaseFirst, verified, "one effect"),
+        (
+            Rule::Fence,
+            plain,
+            "entries between two acquisitions belong to one owner",
+        ),
+        (
+            Rule::FenceByRun,
+            with(RESTORE, plain),
+            "entries between two acquisitions belong to one owner",
+        ),
+        (Rule::StartsFirst, plain, "one effect"),
+        (Rule::ReadsUnderTheLock, plain, "one effect"),
+        (Rule::KeepsTheLockInDoubt, midway, "one effect"),
+        (Rule::EndsSessions, midway, "one effect"),
+        (
+            Rule::ForcesWhatWasSeen,
+            forced(plain),
+            "a forced release takes from the owner that was seen",
+        ),
+        (
+            Rule::RenewsItsOwn,
+            plain,
+            "nobody waits longer than one lease after an owner has died",
+        ),
+        (
+            Rule::AcquiresOnce,
+            with(REPEAT, plain),
+            "an owner is not refused while nobody else has had the lock",
+        ),
+        (
+            Rule::RefusesLateStarts,
+            with(LOSS, plain),
+            "an issue only where something may be half done",
+        ),
+        (Rule::LooksBeforeRepeating, with(LOSS, plain), "one APPLIED"),
+    ];
+    for (rule, lock, expected) in cases {
+        let without = Some(rule);
+        let found = explored(&Lock { without, ..lock });
+        let (broken, way) = found.broken.unwrap_or(("nothing", Vec::new()));
+        println!("  {broken}:\n    {}", way.join("\n    "));
+        assert_eq!(broken, expected, "without {rule:?}");
+    }
+}
+
+/// Two faults at once, and three runs.
+#[test]
+fn more_runs_and_more_faults_break_nothing() {
+    if !is_extra() {
+        return;
+    }
+    for kind in KINDS {
+        let killed_and_paused = Disturbs { kills: 1, ..PAUSE };
+        nothing_breaks(runs(2, kind, killed_and_paused));
+    }
+    nothing_breaks(runs(3, Kind::Shared, QUIET));
+}

@@ -1,0 +1,74 @@
+//! Schedules on a store in memory, in simulated time.
+
+#![allow(clippy::unwrap_used)]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use flamingock::__private::IntoStorage;
+use flamingock::{LockOptions, MemoryStore};
+
+use flamingock_time::{Flaw, Played, Schedule, Trace, common};
+
+const TEST: &str = "flamingock-time --test simulated runs_in_simulated_time_keep_what_is_promised";
+
+fn play(seed: u64, flaw: Option<Flaw>, is_kept: bool) -> Played {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let store = MemoryStore::new();
+        let trace = Arc::new(Trace::new(is_kept));
+        let schedule = Schedule {
+            seed,
+            service: "simulated".to_owned(),
+            lock: LockOptions {
+                lease: Duration::from_secs(3),
+                wait: Duration::from_secs(12),
+                ..LockOptions::default()
+            },
+            flaw,
+            slack: Duration::from_secs(2),
+            changes: common(),
+            open: &|_| (&store).into_storage(),
+        };
+        schedule.play(&trace).await;
+        Played::of(&trace)
+    })
+}
+
+#[test]
+fn a_seed_has_one_schedule() {
+    for seed in 0..20 {
+        let [one, again] = [(); 2].map(|()| play(seed, None, true).trace);
+        assert_eq!(one, again, "seed {seed}");
+    }
+}
+
+/// An answer to `append` is lost in this schedule.
+#[test]
+fn an_entry_whose_answer_was_lost_is_on_record_once() {
+    let played = play(4, None, true);
+    let lost = "mishap: LosesAnswer";
+    let is_it = |line: &str| line.contains("Append:") && line.contains(lost);
+    assert!(played.trace.lines().any(is_it), "{}", played.trace);
+    assert!(played.is_right(), "{}", played.text(TEST, 4));
+}
+
+/// The first schedule that shows that something is broken.
+fn shows(flaw: Flaw, expected: &str) {
+    let is_shown = |seed: &u64| {
+        let wrong = play(*seed, Some(flaw), false).wrong;
+        wrong.iter().any(|wrong| wrong.contains(expected))
+    };
+    let seed = (0..20_000).find(is_shown);
+    assert!(seed.is_some(), "no schedule shows {flaw:?}");
+    println!("seed {seed:?} shows {flaw:?}");
+}
+
+#[test]
+fn an_entry_that_is_not_looked_for_is_found() {
+    shows(Flaw::NoLookAtTheAudit, "times");
+}
