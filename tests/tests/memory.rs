@@ -2,6 +2,10 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod memory {
+    mod answers;
+}
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 

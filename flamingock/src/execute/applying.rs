@@ -2,18 +2,17 @@
 
 use crate::argument::Session;
 use crate::attempt::{Attempt, Purpose};
-use crate::audit::{ErrorChain, State, StoreErrorKind, TransactionMode};
+use crate::audit::{ErrorChain, State, TransactionMode};
 use crate::call::{Ended, Invocation, chain};
 use crate::change::Body;
 use crate::database::{Books, Called, Transacted};
-use crate::decision::Cause;
 use crate::plan::Note;
 use crate::recording::Unwritten;
 use crate::report::Outcome;
 
 use super::{
-    Executed, NO_CONNECTION, NOT_RUN, One, applied, introduced, issue, no_database,
-    takes_connection, with_unrecorded,
+    Executed, NO_CONNECTION, NOT_RUN, One, applied, introduced, no_database, takes_connection,
+    with_unrecorded,
 };
 
 impl One<'_> {
@@ -104,7 +103,8 @@ impl One<'_> {
         attempt: &Attempt<'_>,
         transacted: Transacted,
     ) -> Executed {
-        match transacted {
+        let stopped = transacted.was_stopped();
+        let executed = match transacted {
             Transacted::Done { mode } => applied(&mode),
             Transacted::NotRun { cause } => {
                 Executed::failed(Outcome::RolledBack, introduced(NOT_RUN, &chain(&cause)))
@@ -129,11 +129,18 @@ impl One<'_> {
                 "the connection was lost, and it could not be found out whether the change was committed: the next start finds out",
                 &chain(&cause),
             )),
+        };
+        Executed {
+            stopped,
+            ..executed
         }
     }
 
     /// Without transaction: what has begun is on record before it begins.
     pub(super) async fn apply_plain(&self, attempt: &Attempt<'_>) -> Executed {
+        if let Some(refused) = self.refused(&self.definition.body).await {
+            return refused;
+        }
         if let Some(steps) = self.definition.body.steps() {
             return self.apply_steps(attempt, steps).await;
         }
@@ -163,7 +170,7 @@ impl One<'_> {
                 let entry = attempt.entry(State::Failed, mode, Some(error.clone()));
                 match self.executor.append_insisting(&[entry]).await {
                     Ok(()) if at_rest => self.roll_back(attempt, error).await,
-                    Ok(()) => issue(Cause::Failed, error),
+                    Ok(()) => self.without_rollback(error),
                     Err(Unwritten::Lost(reason)) => Executed::lost(reason),
                     Err(Unwritten::Failed(unrecorded)) => {
                         Executed::unknown(with_unrecorded(error, Some(unrecorded)))
@@ -204,7 +211,7 @@ impl One<'_> {
             "the change did not run: its start could not be recorded",
             &ErrorChain::of(&error),
         );
-        if error.kind == StoreErrorKind::Disconnected {
+        if self.start_may_be_on_record(attempt, &error).await {
             let entries = attempt.nothing_left(&mode, Some(text.clone()));
             return self.recorded(&entries, text, Outcome::RolledBack).await;
         }

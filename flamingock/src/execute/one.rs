@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use crate::argument::Values;
 use crate::attempt::{Attempt, Purpose};
-use crate::audit::{ErrorChain, NewEntry, TransactionMode};
+use crate::audit::{
+    ErrorChain, Filter, NewEntry, State, StoreError, StoreErrorKind, TransactionMode,
+};
 use crate::call::{Ended, Invocation, Limits, chain};
 use crate::change::{Body, Definition};
 use crate::context::Context;
 use crate::database::{Books, Part, Transacted};
-use crate::decision::{Cause, Decision};
+use crate::decision::Decision;
 use crate::plan::Step;
 use crate::recording::Unwritten;
 use crate::report::Outcome;
@@ -17,7 +19,9 @@ use crate::secrets::Revealed;
 use crate::target::TargetSystem;
 use crate::walk::Walk;
 
-use super::{Executed, Executor, NO_DATABASE, blocked, introduced, moved, with_unrecorded};
+use super::{
+    Executed, Executor, NO_DATABASE, blocked, introduced, takes_connection, with_unrecorded,
+};
 
 const NO_SECRET: &str = "the change did not run: a secret that it takes is not known";
 
@@ -29,6 +33,8 @@ pub(super) struct One<'a> {
     pub(super) number: u32,
     pub(super) revealed: Arc<Revealed>,
     pub(super) walk: Arc<Walk>,
+    /// Whether an undo follows at once where the change is found to be still applied.
+    pub(super) is_undone_next: bool,
 }
 
 impl Executor<'_> {
@@ -46,6 +52,7 @@ impl Executor<'_> {
             number,
             revealed: Arc::default(),
             walk: Arc::new(Walk::new(definition, self.events)),
+            is_undone_next: false,
         };
         let names = definition.secrets();
         if !names.is_empty() {
@@ -58,10 +65,6 @@ impl Executor<'_> {
 impl One<'_> {
     /// What the plan's decision comes to. None: the change is to be applied.
     pub(super) async fn settled(&self, step: &Step) -> Option<Executed> {
-        let asks = matches!(step.decision, Decision::Verify(_) | Decision::Resolve);
-        if asks && moved(step) {
-            return Some(blocked(step, Cause::TargetChanged));
-        }
         match &step.decision {
             Decision::Skip => Some(Executed::new(Outcome::AlreadyApplied)),
             Decision::Filtered => Some(Executed::new(Outcome::Filtered)),
@@ -150,6 +153,28 @@ impl One<'_> {
         (ending.map_or_else(not_reached, |(ended, _)| ended), retries)
     }
 
+    /// Why a change, or its undo, can't run outside a transaction as its code says: time limits that would
+    /// hit other clients. Asked before anything of it has begun.
+    pub(super) async fn refused(&self, body: &Body<()>) -> Option<Executed> {
+        let (own, database) = (Values::default(), self.target.database.as_ref()?);
+        let rollback = self.definition.rollback;
+        let mut outside = std::iter::once(body)
+            .chain(rollback)
+            .filter(|body| takes_connection(body) && self.mode(body) == TransactionMode::None);
+        let is_limited = self.invocation(&own, false).is_limited();
+        if !is_limited || outside.next().is_none() || !database.hands_on_sessions().await {
+            return None;
+        }
+        let target = &self.target.name;
+        let text = format!(
+            "the change did not run: it has a time limit (`timeout`, `lock_timeout` or `statement_timeout`) and no transaction, and its target system \"{target}\" is reached through a transaction pooler, where such a limit would hit statements of other clients. Connect to the server itself, or to a pool of sessions, or take the limit away"
+        );
+        Some(Executed::failed(
+            Outcome::NotReached,
+            ErrorChain::text(&text),
+        ))
+    }
+
     /// A function that takes no connection may take a pool: it must not wait for ours.
     pub(super) fn let_go(&self) {
         for target in self.executor.targets.values() {
@@ -165,6 +190,33 @@ impl One<'_> {
         Executed {
             steps: self.walk.report(undone),
             ..executed
+        }
+    }
+
+    /// Whether the entry that says that an attempt began may be there, or come, although the store says
+    /// that it could not write it.
+    pub(super) async fn start_may_be_on_record(
+        &self,
+        attempt: &Attempt<'_>,
+        error: &StoreError,
+    ) -> bool {
+        if error.kind == StoreErrorKind::Disconnected {
+            // A statement on its way is refused behind the entry that says how the attempt ended.
+            return true;
+        }
+        let possession = attempt.possession;
+        let filter = Filter {
+            change_id: Some(self.definition.id.to_owned()),
+            run_id: Some(possession.run_id.clone()),
+            state: Some(State::Started),
+            ..Filter::default()
+        };
+        let (store, service) = (self.executor.store, &possession.service);
+        match store.history(service, &filter).await {
+            Ok(entries) => entries
+                .iter()
+                .any(|found| found.entry.origin == attempt.origin),
+            Err(_) => true,
         }
     }
 

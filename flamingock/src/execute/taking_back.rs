@@ -103,15 +103,13 @@ impl One<'_> {
             Walked::Lost(reason) | Walked::Unwritten(Unwritten::Lost(reason)) => {
                 Executed::lost(reason)
             }
+            Walked::Unwritten(unwritten) if self.walk.is_untouched() => {
+                self.undo_not_started(attempt, mode, unwritten).await
+            }
             Walked::Unwritten(Unwritten::Failed(error)) => {
                 let text = "a step of the undo did not run: its start could not be recorded";
                 let error = introduced(text, &ErrorChain::of(&error));
-                let nothing_ran = self.walk.is_untouched();
-                if nothing_ran {
-                    Executed::failed(Outcome::Failed, error)
-                } else {
-                    issue(Cause::UndoInterrupted, error)
-                }
+                issue(Cause::UndoInterrupted, error)
             }
         }
     }

@@ -1,0 +1,129 @@
+//! The answer to the entry that says that an attempt begins is lost, and the database stays away for longer
+//! than a run waits for it: nothing ran, and nothing is an issue.
+
+use std::time::Duration;
+
+use flamingock_tests::Proxy;
+
+use super::ground::{Ground, Kind, rows};
+use super::network::as_sent;
+use super::start::{Start, end_of};
+
+/// How long the run waits for its database, in milliseconds.
+const WAIT: u32 = 4_000;
+
+/// Longer than that, and shorter than the wait that what has happened is recorded after it.
+const AWAY: Duration = Duration::from_millis(6_000);
+
+/// An attempt whose start is not confirmed.
+struct Case {
+    change: &'static str,
+    undoes: bool,
+    /// What only this entry says.
+    says: &'static str,
+}
+
+const CASES: [Case; 4] = [
+    Case {
+        change: "plain",
+        undoes: false,
+        says: "STARTED",
+    },
+    Case {
+        change: "steps",
+        undoes: true,
+        says: "undoing step 3 of 3",
+    },
+    Case {
+        change: "kept-there",
+        undoes: false,
+        says: "STARTED",
+    },
+    Case {
+        change: "kept-there",
+        undoes: true,
+        says: "STARTED",
+    },
+];
+
+async fn newest(ground: &Ground, id: &str) -> Option<String> {
+    let text = format!("SELECT state FROM flamingock_audit WHERE change_id = '{id}' ORDER BY seq");
+    rows(ground.url(), &text).await.pop()
+}
+
+async fn left(ground: &Ground, id: &str) -> usize {
+    let text = format!("SELECT what FROM done WHERE what LIKE 't {id} %'");
+    rows(ground.url(), &text).await.len()
+}
+
+async fn lost(kind: Kind, case: &Case) {
+    let Case { change, undoes, .. } = *case;
+    let what = format!("{kind:?}, {change}, undo: {undoes}");
+    let ground = Ground::with_table(kind).await;
+    // The other database is not the one that is away.
+    let other = Ground::with_table(Kind::Sqlite).await;
+    let elsewhere = if change == "kept-there" {
+        &other
+    } else {
+        &ground
+    };
+    let start = |url: &str| {
+        let start = Start::of(change, url).with("--target", other.url());
+        start.lock(30_000, WAIT)
+    };
+    // The tables are there, and with an undo what it undoes.
+    let first = if undoes { change } else { "last" };
+    let made = Start::of(first, ground.url()).with("--target", other.url());
+    made.lock(5_000, 10_000).run().await.expect("ok");
+    let before = left(elsewhere, change).await;
+
+    let proxy = Proxy::in_front_of(ground.url()).unwrap();
+    proxy.hold_after(&as_sent(kind, case.says), 1);
+    let start = start(&proxy.url(ground.url()));
+    let driver = match undoes {
+        true => start.clone().with("--undo", 1).spawn(),
+        false => start.spawn(),
+    };
+    proxy.held().await;
+    proxy.refuse().await;
+    proxy.reset();
+    // What is awaited is the end of the run's patience.
+    tokio::time::sleep(AWAY).await;
+    proxy.pass().unwrap();
+    let ran = end_of(driver).await;
+    ran.expect_after("ChangesFailed", &what);
+    ran.says("did not run: its start could not be recorded");
+    assert_eq!(left(elsewhere, change).await, before, "{what}");
+    let stands = if undoes { "APPLIED" } else { "ROLLED_BACK" };
+    assert_eq!(
+        newest(&ground, change).await.as_deref(),
+        Some(stands),
+        "{what}"
+    );
+
+    // The run after it has nothing to decide, and the change is applied once.
+    let next = Start::of(change, ground.url()).with("--target", other.url());
+    let next = next.lock(5_000, 10_000);
+    next.run().await.expect_after("ok", &what);
+    assert!(left(elsewhere, change).await > 0, "{what}");
+    if undoes {
+        let undo = next.with("--undo", 1).run().await;
+        undo.expect_after("ok", &what);
+        assert_eq!(left(elsewhere, change).await, 0, "{what}");
+    }
+}
+
+async fn never_ran(kind: Kind) {
+    let cases = CASES.iter().map(|case| lost(kind, case));
+    futures_util::future::join_all(cases).await;
+}
+
+#[tokio::test]
+async fn postgres_start_that_is_not_confirmed_never_ran() {
+    never_ran(Kind::Postgres).await;
+}
+
+#[tokio::test]
+async fn mariadb_start_that_is_not_confirmed_never_ran() {
+    never_ran(Kind::MariaDb).await;
+}

@@ -1,0 +1,240 @@
+//! A store that writes an entry, or does not, and does not say so: what never ran is no issue.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use flamingock::audit::{
+    AuditStore, Claim, Entry, Filter, Glance, LeaseKeeper, LockStore, NewEntry, Origin, Possession,
+    Snapshot, State, StoreError, StoreErrorKind,
+};
+use flamingock::{Error, LockOptions, MemoryStore, Runner, UndoTarget, change, changes, rollback};
+
+/// Loses the answer to one entry.
+#[derive(Clone, Debug)]
+struct Forgetful {
+    store: MemoryStore,
+    loses: Arc<Mutex<Option<Loses>>>,
+}
+
+/// Which entry's answer is lost, and how.
+#[derive(Clone, Debug)]
+struct Loses {
+    state: State,
+    origin: Origin,
+    is_written: bool,
+    kind: StoreErrorKind,
+}
+
+#[async_trait]
+impl AuditStore for Forgetful {
+    async fn snapshot(&self, service: &str, digest: &str) -> Result<Snapshot, StoreError> {
+        self.store.snapshot(service, digest).await
+    }
+
+    async fn glance(
+        &self,
+        service: &str,
+        digest: &str,
+        since: i64,
+    ) -> Result<Option<Glance>, StoreError> {
+        self.store.glance(service, digest, since).await
+    }
+
+    fn schema(&self, service: &str) -> Option<String> {
+        self.store.schema(service)
+    }
+
+    async fn create(&self, service: &str) -> Result<(), StoreError> {
+        self.store.create(service).await
+    }
+
+    async fn register(&self, service: &str) -> Result<(), StoreError> {
+        self.store.register(service).await
+    }
+
+    async fn append(
+        &self,
+        possession: &Possession,
+        entries: &[NewEntry],
+    ) -> Result<i64, StoreError> {
+        let loses = {
+            let mut loses = self.loses.lock().unwrap();
+            let is_meant = |loses: &mut Loses| {
+                let mut states = entries.iter().map(|entry| (&entry.state, &entry.origin));
+                states.any(|entry| entry == (&loses.state, &loses.origin))
+            };
+            loses.take_if(is_meant)
+        };
+        match loses {
+            None => self.store.append(possession, entries).await,
+            Some(loses) => {
+                if loses.is_written {
+                    self.store.append(possession, entries).await?;
+                }
+                let action = "could not write to the audit";
+                Err(StoreError::new(loses.kind, action, "no answer"))
+            }
+        }
+    }
+
+    async fn history(&self, service: &str, filter: &Filter) -> Result<Vec<Entry>, StoreError> {
+        self.store.history(service, filter).await
+    }
+
+    async fn services(&self) -> Result<Vec<String>, StoreError> {
+        self.store.services().await
+    }
+}
+
+#[async_trait]
+impl LeaseKeeper for Forgetful {
+    async fn renew(
+        &self,
+        possession: &Possession,
+        lease: Duration,
+        activity: Option<&str>,
+    ) -> Result<bool, StoreError> {
+        self.store.renew(possession, lease, activity).await
+    }
+}
+
+#[async_trait]
+impl LockStore for Forgetful {
+    async fn acquire(&self, claim: &Claim) -> Result<Option<Possession>, StoreError> {
+        self.store.acquire(claim).await
+    }
+
+    async fn release(
+        &self,
+        possession: &Possession,
+        digest: Option<&str>,
+    ) -> Result<(), StoreError> {
+        self.store.release(possession, digest).await
+    }
+
+    fn keeper(&self) -> Option<Box<dyn LeaseKeeper>> {
+        self.store.keeper()
+    }
+}
+
+/// How often the change, and its rollback, ran.
+#[derive(Debug, Default)]
+struct Calls {
+    applied: AtomicUsize,
+    undone: AtomicUsize,
+}
+
+#[change(id = "topic", order = "001", detached)]
+async fn topic(calls: &Calls) {
+    calls.applied.fetch_add(1, Ordering::Relaxed);
+}
+
+#[rollback(topic)]
+async fn delete_topic(calls: &Calls) {
+    calls.undone.fetch_add(1, Ordering::Relaxed);
+}
+
+const KINDS: [StoreErrorKind; 4] = [
+    StoreErrorKind::Disconnected,
+    StoreErrorKind::Busy,
+    StoreErrorKind::Conflict,
+    StoreErrorKind::Other,
+];
+
+fn losing(state: State, origin: Origin) -> impl Iterator<Item = Loses> {
+    let each = move |is_written| {
+        let (state, origin) = (state.clone(), origin.clone());
+        KINDS.into_iter().map(move |kind| Loses {
+            state: state.clone(),
+            origin: origin.clone(),
+            is_written,
+            kind,
+        })
+    };
+    [true, false].into_iter().flat_map(each)
+}
+
+struct Scene {
+    store: Arc<Forgetful>,
+    calls: Arc<Calls>,
+}
+
+impl Scene {
+    fn new() -> Scene {
+        Scene {
+            store: Arc::new(Forgetful {
+                store: MemoryStore::new(),
+                loses: Arc::default(),
+            }),
+            calls: Arc::default(),
+        }
+    }
+
+    fn runner(&self) -> Runner {
+        let lock = LockOptions {
+            wait: Duration::from_secs(5),
+            ..LockOptions::default()
+        };
+        Runner::new(Arc::clone(&self.store))
+            .changes(changes![topic])
+            .lock(lock)
+            .provide_arc(Arc::clone(&self.calls))
+    }
+
+    fn lose(&self, loses: &Loses) {
+        *self.store.loses.lock().unwrap() = Some(loses.clone());
+    }
+
+    fn calls(&self) -> (usize, usize) {
+        let count = |calls: &AtomicUsize| calls.load(Ordering::Relaxed);
+        (count(&self.calls.applied), count(&self.calls.undone))
+    }
+}
+
+#[tokio::test]
+async fn an_undo_whose_start_was_not_confirmed_never_ran_and_is_no_issue() {
+    for loses in losing(State::Started, Origin::Undo) {
+        let scene = Scene::new();
+        scene.runner().run().await.unwrap();
+        scene.lose(&loses);
+        let error = scene.runner().undo(UndoTarget::Last).await.unwrap_err();
+        let Error::ChangesFailed(report) = &error else {
+            panic!("{loses:?}: {error}")
+        };
+        assert!(report.changes().all(|change| change.issue.is_none()));
+        assert!(
+            error.to_string().contains("the undo did not run"),
+            "{error}"
+        );
+        assert_eq!(scene.calls(), (1, 0), "{loses:?}");
+        // It is applied, as it was, for the list and for the next run.
+        let issues = scene.runner().issues().await.unwrap();
+        assert!(issues.is_empty(), "{loses:?}: {issues:?}");
+        let next = scene.runner().run().await.unwrap();
+        assert!(next.is_up_to_date(), "{loses:?}: {next}");
+        let undone = scene.runner().undo(UndoTarget::Last).await.unwrap();
+        assert_eq!(undone.counts().rolled_back, 1, "{loses:?}: {undone}");
+        assert_eq!(scene.calls(), (1, 1), "{loses:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_change_whose_start_was_not_confirmed_never_ran_and_is_no_issue() {
+    for loses in losing(State::Started, Origin::Run) {
+        let scene = Scene::new();
+        scene.lose(&loses);
+        let error = scene.runner().run().await.unwrap_err();
+        let Error::ChangesFailed(report) = &error else {
+            panic!("{loses:?}: {error}")
+        };
+        assert!(report.changes().all(|change| change.issue.is_none()));
+        assert_eq!(scene.calls(), (0, 0), "{loses:?}");
+        let issues = scene.runner().issues().await.unwrap();
+        assert!(issues.is_empty(), "{loses:?}: {issues:?}");
+        let next = scene.runner().run().await.unwrap();
+        assert_eq!(next.counts().newly_applied, 1, "{loses:?}: {next}");
+        assert_eq!(scene.calls(), (1, 0), "{loses:?}");
+    }
+}
