@@ -107,7 +107,7 @@ impl Signals {
 }
 
 /// How long statements of a change may wait and take.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Limits {
     pub(crate) lock: Option<Duration>,
     pub(crate) statement: Option<Duration>,
@@ -139,6 +139,16 @@ pub(crate) enum Ended<T> {
     Lost(String),
 }
 
+/// The error of a function that was dropped because the run was asked to stop.
+#[derive(Debug, thiserror::Error)]
+#[error("the run was asked to stop")]
+struct AskedToStop;
+
+/// Whether a function has this error because it was dropped when the run was asked to stop.
+pub(crate) fn was_stopped(cause: &BoxError) -> bool {
+    cause.is::<AskedToStop>()
+}
+
 impl<T> Ended<T> {
     /// Whether the function was dropped, so that a statement of it may still be running.
     pub(crate) fn is_interrupted(&self) -> bool {
@@ -156,7 +166,7 @@ impl<T> Ended<T> {
                 humantime::format_duration(limit)
             )
             .into()),
-            Ended::Cancelled => Err("the run was asked to stop".into()),
+            Ended::Cancelled => Err(AskedToStop.into()),
             Ended::Lost(reason) => Err(reason.into()),
         }
     }
@@ -175,6 +185,11 @@ pub(crate) struct Invocation<'a> {
 }
 
 impl Invocation<'_> {
+    /// Whether the function, or its statements, may take only so long.
+    pub(crate) fn is_limited(&self) -> bool {
+        self.timeout.is_some() || self.limits != Limits::default()
+    }
+
     /// Calls a function of the user. Only its own future is ever dropped.
     pub(crate) async fn call<'a, 'c, T>(
         &'a self,

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use crate::argument::DatabaseKind;
 use crate::attempt::{Attempt, Purpose};
 use crate::audit::{Store, StoreError, TransactionMode};
-use crate::call::{Ended, Invocation};
+use crate::call::{Ended, Invocation, was_stopped};
 use crate::change::{Body, BoxError};
 use crate::tables::StorageSettings;
 
@@ -61,6 +61,19 @@ pub(crate) enum Transacted {
     /// The connection was lost while the transaction was committed, and it could not be found out
     /// in time whether it was.
     Unknown { cause: BoxError },
+}
+
+impl Transacted {
+    /// Whether it ended because the run was asked to stop.
+    pub(crate) fn was_stopped(&self) -> bool {
+        match self {
+            Transacted::Undone { cause, .. }
+            | Transacted::LeftBehind { cause, .. }
+            | Transacted::NotRun { cause }
+            | Transacted::Unknown { cause } => was_stopped(cause),
+            Transacted::Done { .. } | Transacted::Lost { .. } => false,
+        }
+    }
 }
 
 /// How a call on a connection without transaction ended.
@@ -134,4 +147,8 @@ pub(crate) trait Database: fmt::Debug + Send + Sync {
 
     /// Asks a probe, on a connection that commits each statement by itself.
     async fn ask(&self, body: &'static Body<bool>, invocation: &Invocation<'_>) -> Called<bool>;
+
+    /// Whether a pooler answers the statements of one connection by different sessions of the server.
+    /// Asks the database the first time.
+    async fn hands_on_sessions(&self) -> bool;
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use crate::audit::{ErrorChain, LockRow, StoreError, StoreErrorKind};
 use crate::lock::Holder;
 use crate::pipeline::Problem;
-use crate::report::{Outcome, Report};
+use crate::report::Report;
 
 /// Why a run did not succeed. Where anything ran, the report says what.
 ///
@@ -17,7 +17,7 @@ pub enum Error {
     /// locked, and all problems are here.
     Invalid(Vec<Problem>),
     /// A change failed, or was not started since its target system was not ready. What else ran
-    /// stands in the report.
+    /// stands in the report, and so does a request to stop.
     ChangesFailed(Box<Report>),
     /// A change needs a person. What does not depend on it ran.
     Issues(Box<Report>),
@@ -40,7 +40,7 @@ pub enum Error {
     /// It could not be found out, or not be recorded, what became of a change. The next start
     /// finds out, or makes it an issue.
     OutcomeUnknown(Box<Report>),
-    /// The run was asked to stop before its end.
+    /// The run was asked to stop before its end, and no change failed.
     Cancelled(Box<Report>),
     /// The audit or the lock could not be read or written. Nothing ran, or the report says what.
     Store {
@@ -196,21 +196,28 @@ impl fmt::Display for Error {
             Error::LeaseLost { reason, report } => {
                 write!(
                     f,
-                    "the lease was lost ({reason}): nothing was recorded after that, and another run may go on. Start again. {report}"
-                )
+                    "the lease was lost ({reason}): nothing was recorded after that, and another run may go on. Start again. "
+                )?;
+                failed_for_certain(f, report)?;
+                write!(f, "{report}")?;
+                next_steps(f, report)
             }
             Error::OutcomeUnknown(report) => {
                 write!(
                     f,
-                    "what became of {} is not known, or not on record. Start again when the database is there: the start finds out, or says what a person must decide. {report}",
-                    names(report, is_failed)
-                )
+                    "what became of {} is not known, or not on record. Start again when the database is there: the start finds out, or says what a person must decide. ",
+                    names(report, |change| change.in_doubt)
+                )?;
+                failed_for_certain(f, report)?;
+                write!(f, "{report}")?;
+                next_steps(f, report)
             }
             Error::Cancelled(report) => {
                 write!(
                     f,
                     "the run was asked to stop before its end; what did not run is still pending. {report}"
-                )
+                )?;
+                next_steps(f, report)
             }
             // What failed stands in `source()`.
             Error::Store { source, report } => {
@@ -224,10 +231,6 @@ impl fmt::Display for Error {
     }
 }
 
-fn is_failed(change: &crate::report::ChangeReport) -> bool {
-    matches!(change.outcome, Outcome::Failed | Outcome::RolledBack)
-}
-
 fn has_failed(change: &crate::report::ChangeReport) -> bool {
     change.has_failed()
 }
@@ -236,7 +239,7 @@ fn is_issue(change: &crate::report::ChangeReport) -> bool {
     change.issue.is_some()
 }
 
-fn names(report: &Report, chosen: fn(&crate::report::ChangeReport) -> bool) -> String {
+fn names(report: &Report, chosen: impl Fn(&crate::report::ChangeReport) -> bool) -> String {
     let names: Vec<String> = report
         .changes()
         .filter(|change| chosen(change))
@@ -247,6 +250,15 @@ fn names(report: &Report, chosen: fn(&crate::report::ChangeReport) -> bool) -> S
     } else {
         names.join(", ")
     }
+}
+
+/// Names the changes that failed in a run that ended for another reason.
+fn failed_for_certain(f: &mut fmt::Formatter<'_>, report: &Report) -> fmt::Result {
+    let failed = |change: &crate::report::ChangeReport| change.has_failed() && !change.in_doubt;
+    if report.changes().any(failed) {
+        write!(f, "{} failed. ", names(report, failed))?;
+    }
+    Ok(())
 }
 
 /// What a person must do, change by change.

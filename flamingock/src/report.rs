@@ -96,6 +96,12 @@ pub struct ChangeReport {
     pub notes: Vec<Note>,
     /// The steps that this run came to, in a change that has steps.
     pub steps: Vec<StepReport>,
+    /// Whether its function was dropped because the run was asked to stop.
+    #[serde(skip)]
+    pub(crate) stopped: bool,
+    /// Whether its outcome is not known, or not on record.
+    #[serde(skip)]
+    pub(crate) in_doubt: bool,
 }
 
 /// A step of a change in the report.
@@ -138,11 +144,15 @@ impl ChangeReport {
         !self.outcome.is_applied() && self.outcome != Outcome::Filtered
     }
 
-    /// Whether it failed, or could not be started, in a run that applies.
+    /// Whether it failed, or could not be started. A change that was only asked to stop has not failed,
+    /// unless something of it is left; one that an undo rolled back has no error.
     pub(crate) fn has_failed(&self) -> bool {
+        if self.stopped && self.issue.is_none() {
+            return false;
+        }
         match self.outcome {
-            Outcome::Failed | Outcome::RolledBack => true,
-            Outcome::NotReached => self.error.is_some(),
+            Outcome::Failed => true,
+            Outcome::RolledBack | Outcome::NotReached => self.error.is_some(),
             Outcome::NewlyApplied
             | Outcome::AlreadyApplied
             | Outcome::Blocked

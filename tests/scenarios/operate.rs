@@ -61,6 +61,34 @@ async fn breaks(db: &mut Connection) -> Result<(), BoxError> {
     Err("half-way".into())
 }
 
+/// Cannot be undone.
+#[change(id = "zero", order = "000", detached)]
+async fn zero(db: &mut Connection) -> Result<(), sqlx::Error> {
+    query(db, "INSERT INTO done VALUES ('zero')")
+        .await
+        .map(drop)
+}
+
+#[rollback(zero)]
+async fn no_zero(_db: &mut Connection) -> Result<(), BoxError> {
+    Err("somebody still needs it".into())
+}
+
+#[tokio::test]
+async fn an_undo_that_fails_names_the_change_that_failed_and_no_other() {
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 1).await;
+    let runner = || Runner::new(&pool).changes(changes![zero, one, two]);
+    runner().run().await.unwrap();
+    let error = runner().undo(UndoTarget::Count(3)).await.unwrap_err();
+    assert!(matches!(error, Error::ChangesFailed(_)), "{error}");
+    let text = error.to_string();
+    assert!(text.starts_with("\"zero\" failed. "), "{text}");
+    let counts = error.report().unwrap().counts();
+    assert_eq!((counts.failed, counts.rolled_back), (1, 2), "{text}");
+    assert_eq!(done(&pool).await, ["zero"]);
+}
+
 #[tokio::test]
 async fn undo_takes_changes_back_last_first_and_they_are_pending_again() {
     let database = Backend::fresh().await;
@@ -344,6 +372,11 @@ async fn a_failed_undo_of_what_a_probe_can_settle_calls_nobody() {
     let report = error.report().unwrap();
     assert!(report.changes().all(|change| change.issue.is_none()));
     assert!(runner().issues().await.unwrap().is_empty());
+    // The next undo asks it, too, and takes back what is still there.
+    let again = runner().undo(UndoTarget::Last).await.unwrap_err();
+    assert!(matches!(again, Error::ChangesFailed(_)), "{again}");
+    let text = again.to_string();
+    assert!(text.contains("the broker did not answer"), "{text}");
     assert!(runner().run().await.is_ok());
     assert_eq!(audit(&pool).await.last().unwrap(), "probed 1 APPLIED none");
 }

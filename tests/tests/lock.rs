@@ -7,6 +7,7 @@
 mod sqlite {
     use flamingock_tests::on::sqlite::*;
     mod cancel;
+    mod cancel_failed;
     mod lock;
 }
 
@@ -14,6 +15,7 @@ mod sqlite {
 mod postgres {
     use flamingock_tests::on::postgres::*;
     mod cancel;
+    mod cancel_failed;
     mod lock;
     mod takeover;
 }
@@ -22,6 +24,7 @@ mod postgres {
 mod mariadb {
     use flamingock_tests::on::mariadb::*;
     mod cancel;
+    mod cancel_failed;
     mod lock;
     mod takeover;
 }

@@ -109,6 +109,8 @@ pub(super) fn change_report(
         issue: None,
         notes: step.notes.clone(),
         steps: Vec::new(),
+        stopped: false,
+        in_doubt: false,
     };
     match (executed, &step.decision) {
         (Some((executed, duration)), _) => {
@@ -119,6 +121,8 @@ pub(super) fn change_report(
             report.issue.clone_from(&executed.issue);
             report.notes.extend(executed.notes.iter().cloned());
             report.steps.clone_from(&executed.steps);
+            report.stopped = executed.stopped;
+            report.in_doubt = executed.fate != Fate::GoesOn;
         }
         (None, Decision::Skip) => report.outcome = Outcome::AlreadyApplied,
         (None, Decision::Filtered) => report.outcome = Outcome::Filtered,
@@ -139,17 +143,36 @@ pub(super) fn change_report(
 
 /// What the report means for the run as a whole.
 pub(super) fn conclude(report: Report, fate: Fate, signals: &Signals) -> Result<Report, Error> {
+    if fate == Fate::GoesOn && report.is_success() {
+        return Ok(report);
+    }
+    Err(failure(report, fate, signals).unwrap_or_else(Error::Issues))
+}
+
+/// Why a run or an undo did not come to its end. A change that failed is never hidden behind the
+/// request to stop: whoever stops an application must see it, too. Without such a reason, the report.
+pub(super) fn failure(
+    mut report: Report,
+    fate: Fate,
+    signals: &Signals,
+) -> Result<Error, Box<Report>> {
+    let is_cut_short =
+        |change: &ChangeReport| change.stopped || change.outcome == Outcome::NotReached;
+    let asked = signals.now() == Stop::Asked;
+    let cut_short = asked && report.changes().any(is_cut_short);
+    let has_failed = report.changes().any(ChangeReport::has_failed);
+    let is_cancelled = fate == Fate::GoesOn && cut_short && !has_failed;
+    if asked && !is_cancelled && !report.is_success() {
+        report.warnings.push(STOPPED.to_owned());
+    }
+    let report = Box::new(report);
     match fate {
-        Fate::Lost(reason) => Err(Error::LeaseLost {
-            reason,
-            report: Box::new(report),
-        }),
-        Fate::Unknown => Err(Error::OutcomeUnknown(Box::new(report))),
-        Fate::GoesOn if report.is_success() => Ok(report),
-        Fate::GoesOn if signals.now() == Stop::Asked => Err(Error::Cancelled(Box::new(report))),
-        Fate::GoesOn if report.changes().any(ChangeReport::has_failed) => {
-            Err(Error::ChangesFailed(Box::new(report)))
-        }
-        Fate::GoesOn => Err(Error::Issues(Box::new(report))),
+        Fate::Lost(reason) => Ok(Error::LeaseLost { reason, report }),
+        Fate::Unknown => Ok(Error::OutcomeUnknown(report)),
+        Fate::GoesOn if has_failed => Ok(Error::ChangesFailed(report)),
+        Fate::GoesOn if cut_short => Ok(Error::Cancelled(report)),
+        Fate::GoesOn => Err(report),
     }
 }
+
+const STOPPED: &str = "the run was also asked to stop: what did not run is still pending";

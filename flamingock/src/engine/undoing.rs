@@ -5,7 +5,7 @@ use tokio::time::Instant;
 
 use futures_util::FutureExt;
 
-use super::account::{change_report, target_reports};
+use super::account::{change_report, failure, target_reports};
 use super::pace::Pace;
 use super::telling::{applied_by, logged};
 use super::waiting::Waiting;
@@ -139,17 +139,12 @@ impl Prepared {
             (_, Stop::Lost(reason)) => Fate::Lost(reason),
             (_, Stop::No | Stop::Asked) => Fate::GoesOn,
         };
-        let failed = done
-            .last()
-            .is_some_and(|(executed, _)| executed.error.is_some());
-        let complete = done.len() == chosen.len();
-        let report = Box::new(self.undo_report(&chosen, done));
-        match fate {
-            Fate::Lost(reason) => Err(Error::LeaseLost { reason, report }),
-            Fate::Unknown => Err(Error::OutcomeUnknown(report)),
-            Fate::GoesOn if failed => Err(Error::ChangesFailed(report)),
-            Fate::GoesOn if !complete => Err(Error::Cancelled(report)),
-            Fate::GoesOn => Ok(*report),
+        match failure(self.undo_report(&chosen, done), fate, signals) {
+            Ok(error) => Err(error),
+            Err(report) if report.changes().any(|change| change.issue.is_some()) => {
+                Err(Error::Issues(report))
+            }
+            Err(report) => Ok(*report),
         }
     }
 

@@ -58,6 +58,8 @@ pub(crate) struct Executed {
     pub(crate) notes: Vec<Note>,
     pub(crate) steps: Vec<StepReport>,
     pub(crate) fate: Fate,
+    /// Whether its function was dropped because the run was asked to stop.
+    pub(crate) stopped: bool,
 }
 
 /// What it means for the run.
@@ -80,6 +82,7 @@ impl Executed {
             notes: Vec::new(),
             steps: Vec::new(),
             fate: Fate::GoesOn,
+            stopped: false,
         }
     }
 

@@ -1,0 +1,201 @@
+//! A change that failed is seen, whatever else ends the run.
+
+use std::time::Duration;
+
+use flamingock::{
+    BoxError, Error, LockOptions, Outcome, Runner, Stage, UndoTarget, change, changes, rollback,
+};
+use flamingock_tests::{Backend as _, Gate, audit, execute, query, with_table};
+use sqlx::Pool;
+
+use super::{Backend, Connection, Db};
+
+const SOON: Duration = Duration::from_secs(30);
+
+/// Steals the lock, as a run does that found its lease expired.
+const TAKE_OVER: &str =
+    "UPDATE flamingock_lock SET token = token + 1, run_id = 'thief' WHERE service = 'default'";
+
+/// Is let finish when the run is asked to stop, and fails then.
+#[change(id = "fails", order = "001", stage = "left", detached)]
+async fn fails(gate: &Gate) -> Result<(), BoxError> {
+    gate.pass().await;
+    Err("the broker did not answer".into())
+}
+
+#[change(id = "behind", order = "002", stage = "left", detached)]
+async fn behind() {}
+
+#[change(id = "panics", order = "001", stage = "left", detached)]
+async fn panics(gate: &Gate) {
+    gate.pass().await;
+    panic!("the broker did not answer");
+}
+
+/// What another stage waits at until `fails` has failed.
+#[derive(Debug)]
+struct Elsewhere(Gate);
+
+/// Is dropped when the run is asked to stop.
+#[change(id = "stops", order = "001", stage = "right", detached)]
+async fn stops(db: &mut Connection, gate: &Elsewhere) -> Result<(), sqlx::Error> {
+    query(db, "INSERT INTO done VALUES ('stops')").await?;
+    gate.0.pass().await;
+    Ok(())
+}
+
+/// Waits until the other stage's change has failed, and loses the lock.
+#[change(id = "loses", order = "001", stage = "right", detached)]
+async fn loses(pool: &Pool<Db>, gate: &Gate) {
+    gate.reached().await;
+    gate.open();
+    flamingock_tests::until("the other change has failed", async || {
+        audit(pool).await.iter().any(|row| row.contains("FAILED"))
+    })
+    .await;
+    execute(pool, TAKE_OVER).await;
+    std::future::pending::<()>().await;
+}
+
+/// What a failure that is not hidden says.
+fn check_failed(error: &Error, id: &str) {
+    let text = error.to_string();
+    assert!(text.contains(&format!("\"{id}\" failed")), "{text}");
+    assert!(text.contains("the broker did not answer"), "{text}");
+    let needs = format!("\"{id}\" waits for a person");
+    assert!(text.contains(&needs), "{text}");
+}
+
+#[tokio::test]
+async fn a_change_that_fails_while_the_run_is_asked_to_stop_is_a_failure() {
+    for change in [changes![fails][0], changes![panics][0]] {
+        let database = Backend::fresh().await;
+        let pool = with_table(&database, 1).await;
+        let gate = Gate::default();
+        let asked = gate.clone();
+        let cancel = async move {
+            asked.reached().await;
+            asked.open();
+        };
+        let runner = Runner::new(&pool)
+            .changes([change, changes![behind][0]])
+            .provide(gate.clone());
+        let run = runner.cancel_on(cancel).run();
+        let error = tokio::time::timeout(SOON, run).await.unwrap().unwrap_err();
+        assert!(matches!(error, Error::ChangesFailed(_)), "{error}");
+        assert_eq!(error.kind(), "changes_failed");
+        check_failed(&error, change.id);
+        // The request to stop is not hidden, either.
+        assert!(error.to_string().contains("asked to stop"), "{error}");
+        let counts = error.report().unwrap().counts();
+        assert_eq!((counts.failed, counts.blocked), (1, 1), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_change_that_is_dropped_beside_one_that_failed_has_not_failed() {
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 4).await;
+    let (gate, elsewhere) = (Gate::default(), Gate::default());
+    let (left, right) = (gate.clone(), elsewhere.clone());
+    let cancel = async move {
+        left.reached().await;
+        right.reached().await;
+        left.open();
+    };
+    let runner = || {
+        Runner::new(&pool)
+            .changes(changes![fails, stops])
+            .stage(Stage::new("left"))
+            .stage(Stage::new("right"))
+            .parallel_stages(2)
+            .provide(gate.clone())
+            .provide(Elsewhere(elsewhere.clone()))
+    };
+    let run = runner().cancel_on(cancel).run();
+    let error = tokio::time::timeout(SOON, run).await.unwrap().unwrap_err();
+    assert!(matches!(error, Error::ChangesFailed(_)), "{error}");
+    check_failed(&error, "fails");
+    let text = error.to_string();
+    assert!(text.starts_with("\"fails\" failed"), "{text}");
+    let stopped = error.report().unwrap().changes().nth(1).unwrap();
+    assert_eq!(stopped.outcome, Outcome::RolledBack, "{text}");
+}
+
+/// Where nothing but what was asked for has happened, the run was cancelled.
+#[tokio::test]
+async fn a_run_whose_changes_were_only_dropped_is_cancelled() {
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 2).await;
+    let gate = Gate::default();
+    let at = gate.clone();
+    let runner = Runner::new(&pool)
+        .changes(changes![stops])
+        .provide(Elsewhere(gate.clone()));
+    let run = runner.cancel_on(async move { at.reached().await }).run();
+    let error = tokio::time::timeout(SOON, run).await.unwrap().unwrap_err();
+    assert!(matches!(error, Error::Cancelled(_)), "{error}");
+    assert_eq!(error.report().unwrap().counts().rolled_back, 1, "{error}");
+}
+
+#[tokio::test]
+async fn a_change_that_failed_is_named_where_the_lock_was_lost() {
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 5).await;
+    let lock = LockOptions {
+        lease: Duration::from_secs(2),
+        ..LockOptions::default()
+    };
+    let run = Runner::new(&pool)
+        .changes(changes![fails, loses])
+        .stage(Stage::new("left"))
+        .stage(Stage::new("right"))
+        .parallel_stages(2)
+        .lock(lock)
+        .provide(Gate::default())
+        .run();
+    let error = tokio::time::timeout(SOON, run).await.unwrap().unwrap_err();
+    assert!(matches!(error, Error::LeaseLost { .. }), "{error}");
+    check_failed(&error, "fails");
+    assert!(!error.to_string().contains("\"loses\" failed"), "{error}");
+}
+
+#[change(id = "kept", order = "001", detached)]
+async fn kept(db: &mut Connection) -> Result<(), sqlx::Error> {
+    query(db, "INSERT INTO done VALUES ('kept')")
+        .await
+        .map(drop)
+}
+
+#[rollback(kept)]
+async fn undo_kept(db: &mut Connection, gate: &Gate) -> Result<(), sqlx::Error> {
+    query(db, "DELETE FROM done").await?;
+    gate.pass().await;
+    Ok(())
+}
+
+/// It is still applied, and the next undo takes it back.
+#[tokio::test]
+async fn an_undo_that_is_asked_to_stop_is_cancelled_and_has_not_failed() {
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 2).await;
+    let gate = Gate::default();
+    let runner = || {
+        Runner::new(&pool)
+            .changes(changes![kept])
+            .provide(gate.clone())
+    };
+    runner().run().await.unwrap();
+    let at = gate.clone();
+    let undo = runner()
+        .cancel_on(async move { at.reached().await })
+        .undo(UndoTarget::Last);
+    let error = tokio::time::timeout(SOON, undo).await.unwrap().unwrap_err();
+    assert!(matches!(error, Error::Cancelled(_)), "{error}");
+    assert_eq!(flamingock_tests::done(&pool).await, ["kept"]);
+    assert!(runner().issues().await.unwrap().is_empty());
+    gate.open();
+    let undone = runner().undo(UndoTarget::Last).await.unwrap();
+    assert_eq!(undone.counts().rolled_back, 1, "{undone}");
+    assert!(flamingock_tests::done(&pool).await.is_empty());
+}
