@@ -18,7 +18,8 @@ pub(crate) enum Decision {
     Again,
     /// Ask its probe: true is applied. False is what the attempt was to be.
     Verify(WhenAbsent),
-    /// Ask the target's marker whether the attempt was committed, then skip or apply.
+    /// Ask the target's marker whether the attempt was committed: one that applies is skipped then, or
+    /// applied; one that undoes is rolled back, or still applied.
     Resolve,
     /// A person is needed.
     Issue(Cause),
@@ -111,12 +112,10 @@ pub(crate) fn decide(recorded: Option<&Recorded<'_>>, code: Code) -> Decision {
             Repeat::OnChange if recorded.changed => Decision::Again,
             Repeat::OnChange | Repeat::Once => Decision::Skip,
         },
+        // The marker tells of an undo, too, whether it was committed.
+        State::Started if *recorded.mode == TransactionMode::Separate => Decision::Resolve,
         State::Started | State::Failed if *recorded.origin == Origin::Undo => {
-            if code.has_verify {
-                Decision::Verify(WhenAbsent::RolledBack)
-            } else {
-                Decision::Issue(Cause::UndoInterrupted)
-            }
+            interrupted_undo(code)
         }
         State::Started => match recorded.mode {
             TransactionMode::Separate => Decision::Resolve,
@@ -150,7 +149,17 @@ pub(crate) fn interrupted(code: Code) -> Decision {
     }
 }
 
-fn unless_retry(code: Code, cause: Cause) -> Decision {
+/// An undo of which nothing more is known than that it began. It never leads to apply.
+pub(crate) fn interrupted_undo(code: Code) -> Decision {
+    if code.has_verify {
+        Decision::Verify(WhenAbsent::RolledBack)
+    } else {
+        Decision::Issue(Cause::UndoInterrupted)
+    }
+}
+
+/// What an attempt comes to that is on record as failed.
+pub(crate) fn unless_retry(code: Code, cause: Cause) -> Decision {
     match code.recovery {
         Recovery::Retry => Decision::Apply,
         Recovery::Manual => Decision::Issue(cause),

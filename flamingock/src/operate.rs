@@ -242,7 +242,16 @@ impl Runner {
         };
         let in_doubt =
             newest.state == State::Started && newest.transaction_mode == TransactionMode::Separate;
-        if in_doubt && resolution == Resolution::RolledBack {
+        // What is not so any more once its transaction is committed after all.
+        let outdated = match newest.origin {
+            Origin::Undo => Resolution::Applied,
+            Origin::Run
+            | Origin::Operator
+            | Origin::Import
+            | Origin::Verify
+            | Origin::Unknown(_) => Resolution::RolledBack,
+        };
+        if in_doubt && resolution == outdated {
             return Err(invalid(&format!(
                 "whether \"{change_id}\" was committed is known at its target system \"{}\": the next run asks there, and sees to it that it cannot be any more. If the transaction is still open, end that session and run again",
                 newest.target

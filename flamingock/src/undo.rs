@@ -33,8 +33,10 @@ pub(crate) fn select<'a>(
     };
     let place = |id: &str| steps.iter().position(|step| step.definition.id == id);
     let applied = |steps: &[&'a Step]| -> Vec<&'a Step> {
-        let is_applied =
-            |step: &&&'a Step| matches!(step.decision, Decision::Skip | Decision::Again);
+        // An undo that was interrupted is finished by the next one.
+        let is_applied = |step: &&&'a Step| {
+            matches!(step.decision, Decision::Skip | Decision::Again) || step.is_half_undone()
+        };
         steps.iter().rev().filter(is_applied).copied().collect()
     };
     let chosen: Vec<&Step> = match target {

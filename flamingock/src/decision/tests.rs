@@ -226,8 +226,17 @@ fn a_failed_rollback_needs_a_person_unless_retry() {
 
 #[test]
 fn an_undo_is_settled_and_never_applied() {
+    for recovery in [Manual, Retry] {
+        for has_verify in [false, true] {
+            let marker = Decision::Resolve;
+            check(&[("STARTED", "separate", "undo", recovery, has_verify, marker)]);
+        }
+    }
     for mode in ["none", "shared", "separate"] {
         for state in ["STARTED", "FAILED"] {
+            if (state, mode) == ("STARTED", "separate") {
+                continue;
+            }
             for recovery in [Manual, Retry] {
                 check(&[
                     (

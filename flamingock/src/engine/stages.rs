@@ -138,12 +138,12 @@ impl Prepared {
                 .changes()
                 .flat_map(|change| &change.notes)
                 .all(|note| match note {
-                    Note::Drifted { .. } => false,
+                    // What was found may be older than the code: the next run compares.
+                    Note::Drifted { .. } | Note::FoundApplied => false,
                     Note::Again { .. }
                     | Note::OutOfOrder { .. }
                     | Note::Retried { .. }
                     | Note::CommittedMidway
-                    | Note::FoundApplied
                     | Note::Reached { .. }
                     | Note::Running
                     | Note::Undone => true,

@@ -1,15 +1,16 @@
 //! Settling an attempt that nobody saw end.
 
 use crate::argument::Session;
+use crate::attempt::Attempt;
 use crate::audit::{ErrorChain, Origin, State, TransactionMode};
 use crate::call::{Ended, chain};
 use crate::database::Resolved;
-use crate::decision::{Cause, Decision, WhenAbsent, interrupted};
+use crate::decision::{Cause, Decision, WhenAbsent, interrupted, interrupted_undo};
 use crate::plan::{Note, Step, code};
 use crate::recording::Unwritten;
 use crate::report::Outcome;
 
-use super::{Executed, One, blocked, issue};
+use super::{Executed, Fate, One, blocked, issue};
 
 impl One<'_> {
     /// Asks the probe what an attempt has left that nobody saw end. None: nothing, so that the change
@@ -52,8 +53,17 @@ impl One<'_> {
             attempt.number = newest.attempt;
             attempt.digest.clone_from(&newest.digest);
         }
+        self.settle(&attempt, state, TransactionMode::None).await
+    }
+
+    /// Records how an interrupted attempt ended: applied, or rolled back by an undo.
+    async fn settle(&self, attempt: &Attempt<'_>, state: State, mode: TransactionMode) -> Executed {
         let applied = state == State::Applied;
-        let entry = attempt.entry(state, TransactionMode::None, None);
+        if applied && self.is_undone_next {
+            // Behind an entry that ends an attempt, its run could not record that it begins again.
+            return Executed::new(Outcome::AlreadyApplied);
+        }
+        let entry = attempt.entry(state, mode, None);
         match self.executor.append_insisting(&[entry]).await {
             Ok(()) if applied => Executed::new(Outcome::AlreadyApplied).with(Note::FoundApplied),
             Ok(()) => Executed::failed(
@@ -73,30 +83,46 @@ impl One<'_> {
         let (Some(newest), Some(database)) = (&step.newest, &self.target.database) else {
             return Some(blocked(step, Cause::Interrupted));
         };
-        let mut attempt = self.executor.attempt(step, Origin::Run);
+        let undoes = newest.origin == Origin::Undo;
+        let origin = if undoes { Origin::Undo } else { Origin::Run };
+        let mut attempt = self.executor.attempt(step, origin);
         attempt.number = newest.attempt;
         attempt.digest.clone_from(&newest.digest);
-        Some(match database.resolve(&attempt, newest.seq).await {
+        let resolved = database.resolve(&attempt, newest.seq).await;
+        let state = match resolved {
+            Ok(Resolved::NotApplied) if undoes => State::Applied,
             Ok(Resolved::NotApplied) => return None,
-            Ok(Resolved::Applied) => {
-                let entry = attempt.entry(State::Applied, TransactionMode::Separate, None);
-                match self.executor.append_insisting(&[entry]).await {
-                    Ok(()) => {
-                        database.unmark(&attempt, newest.seq).await;
-                        Executed::new(Outcome::AlreadyApplied).with(Note::FoundApplied)
-                    }
-                    Err(Unwritten::Lost(reason)) => Executed::lost(reason),
-                    Err(Unwritten::Failed(error)) => Executed::unknown(ErrorChain::of(&error)),
-                }
-            }
+            Ok(Resolved::Applied) if undoes => State::RolledBack,
+            Ok(Resolved::Applied) => State::Applied,
             // The database has committed a part: as if there had been no transaction.
-            Ok(Resolved::LeftBehind) => match interrupted(code(self.definition)) {
-                Decision::Apply => return None,
-                Decision::Verify(when_absent) => return self.verify(step, when_absent).await,
-                _ => blocked(step, Cause::Interrupted),
-            },
-            Ok(Resolved::StillOpen) => blocked(step, Cause::StillOpen),
-            Err(error) => Executed::unknown(ErrorChain::of(&error)),
-        })
+            Ok(Resolved::LeftBehind) => return self.without_marker(step, undoes).await,
+            Ok(Resolved::StillOpen) => return Some(blocked(step, Cause::StillOpen)),
+            Err(error) => return Some(Executed::unknown(ErrorChain::of(&error))),
+        };
+        let mode = TransactionMode::Separate;
+        let executed = self.settle(&attempt, state, mode).await;
+        // A tombstone stays: a transaction that comes late must meet it.
+        if executed.fate == Fate::GoesOn && matches!(resolved, Ok(Resolved::Applied)) {
+            database.unmark(&attempt, newest.seq).await;
+        }
+        Some(executed)
+    }
+
+    /// What an attempt comes to that its database has committed in part.
+    async fn without_marker(&self, step: &Step, undoes: bool) -> Option<Executed> {
+        let code = code(self.definition);
+        let decision = if undoes {
+            interrupted_undo(code)
+        } else {
+            interrupted(code)
+        };
+        match decision {
+            Decision::Apply => None,
+            Decision::Verify(when_absent) => self.verify(step, when_absent).await,
+            Decision::Issue(cause) => Some(blocked(step, cause)),
+            Decision::Skip | Decision::Again | Decision::Resolve | Decision::Filtered => {
+                Some(blocked(step, Cause::Interrupted))
+            }
+        }
     }
 }

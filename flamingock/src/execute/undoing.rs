@@ -11,7 +11,8 @@ use crate::recording::Unwritten;
 use crate::report::Outcome;
 
 use super::{
-    Executed, Executor, NO_CONNECTION, NOT_RUN, One, introduced, issue, moved, with_unrecorded,
+    Executed, Executor, Fate, NO_CONNECTION, NOT_RUN, One, introduced, issue, moved,
+    with_unrecorded,
 };
 
 impl Executor<'_> {
@@ -28,10 +29,17 @@ impl Executor<'_> {
             .newest
             .as_ref()
             .map_or(step.attempt, |newest| newest.attempt);
-        let one = match self.one(step, number).await {
+        let mut one = match self.one(step, number).await {
             Ok(one) => one,
             Err(not_started) => return *not_started,
         };
+        if step.is_half_undone() {
+            one.is_undone_next = true;
+            match one.finish_undo(step).await {
+                Some(ended) => return ended,
+                None => tracing::info!("an interrupted undo left it applied"),
+            }
+        }
         let mut attempt = self.attempt(step, Origin::Undo);
         attempt.number = number;
         if let Some(newest) = &step.newest {
@@ -51,9 +59,32 @@ impl Executor<'_> {
 }
 
 impl One<'_> {
+    /// Finds out how far an interrupted undo came. None: the change is still applied.
+    async fn finish_undo(&self, step: &Step) -> Option<Executed> {
+        let settled = self.settled(step).await?;
+        match settled.outcome {
+            Outcome::AlreadyApplied => None,
+            Outcome::RolledBack if settled.fate == Fate::GoesOn => Some(Executed {
+                error: None,
+                ..settled
+            }),
+            Outcome::RolledBack
+            | Outcome::NewlyApplied
+            | Outcome::Failed
+            | Outcome::Blocked
+            | Outcome::NotReached
+            | Outcome::Filtered => Some(settled),
+        }
+    }
+
     /// Runs the rollback of an applied change.
     async fn undo(&self, attempt: &Attempt<'_>, body: &'static Body<()>) -> Executed {
         let mode = self.mode(body);
+        if mode == TransactionMode::None
+            && let Some(refused) = self.refused(body).await
+        {
+            return refused;
+        }
         if let Some(steps) = body.steps() {
             if mode == TransactionMode::None {
                 return self.undo_steps(attempt, steps).await;
@@ -71,16 +102,7 @@ impl One<'_> {
             TransactionMode::Shared => 0,
             _ => match self.executor.append(&[attempt.started(mode.clone())]).await {
                 Ok(key) => key,
-                Err(Unwritten::Lost(reason)) => return Executed::lost(reason),
-                Err(Unwritten::Failed(error)) => {
-                    return Executed::failed(
-                        Outcome::Failed,
-                        introduced(
-                            "the undo did not run: its start could not be recorded",
-                            &ErrorChain::of(&error),
-                        ),
-                    );
-                }
+                Err(unwritten) => return self.undo_not_started(attempt, mode, unwritten).await,
             },
         };
         let invocation = self.invocation(&own, mode != TransactionMode::None);
@@ -114,14 +136,18 @@ impl One<'_> {
             },
             _ => Books::Here,
         };
-        match self
+        let transacted = self
             .transact(attempt, body, &invocation, Purpose::Undo, books)
             .await
-            .0
-        {
+            .0;
+        let stopped = transacted.was_stopped();
+        let executed = match transacted {
             Transacted::Done { mode: done } if mode == TransactionMode::Separate => {
                 let undone = self.undone(attempt, done).await;
-                database.unmark(attempt, key).await;
+                // Until that is on record, the marker is all that tells of it.
+                if undone.fate == Fate::GoesOn {
+                    database.unmark(attempt, key).await;
+                }
                 undone
             }
             Transacted::Done { .. } => Executed::new(Outcome::RolledBack),
@@ -147,7 +173,32 @@ impl One<'_> {
             }
             Transacted::Lost { reason } => Executed::lost(reason),
             Transacted::Unknown { cause } => Executed::unknown(chain(&cause)),
+        };
+        Executed {
+            stopped,
+            ..executed
         }
+    }
+
+    /// The undo did not run, so that the change is still applied. Its start may be on record all the
+    /// same, and would be an issue about something that never ran.
+    pub(super) async fn undo_not_started(
+        &self,
+        attempt: &Attempt<'_>,
+        mode: TransactionMode,
+        unwritten: Unwritten,
+    ) -> Executed {
+        let error = match unwritten {
+            Unwritten::Lost(reason) => return Executed::lost(reason),
+            Unwritten::Failed(error) => error,
+        };
+        let text = "the undo did not run: its start could not be recorded";
+        let text = introduced(text, &ErrorChain::of(&error));
+        if self.start_may_be_on_record(attempt, &error).await {
+            let entry = attempt.entry(State::Applied, mode, Some(text.clone()));
+            return self.recorded(&[entry], text, Outcome::Failed).await;
+        }
+        Executed::failed(Outcome::Failed, text)
     }
 
     pub(super) async fn undone(&self, attempt: &Attempt<'_>, mode: TransactionMode) -> Executed {

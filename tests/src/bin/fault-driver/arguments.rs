@@ -98,16 +98,18 @@ impl Arguments {
         }
     }
 
-    /// The change on the other database, in that database's words.
-    pub(crate) fn others(&self) -> Option<&'static Definition> {
-        let url = self.target.as_deref()?;
-        Some(if url.starts_with("sqlite") {
+    /// The changes on the other database, in that database's words.
+    pub(crate) fn others(&self) -> Vec<&'static Definition> {
+        let Some(url) = self.target.as_deref() else {
+            return Vec::new();
+        };
+        if url.starts_with("sqlite") {
             crate::sqlite::changes::separate()
         } else if url.starts_with("postgres") {
             crate::postgres::changes::separate()
         } else {
             crate::mariadb::changes::separate()
-        })
+        }
     }
 }
 

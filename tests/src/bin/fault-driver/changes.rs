@@ -196,15 +196,34 @@ pub(crate) fn known() -> [&'static Template; 1] {
     templates![trace]
 }
 
-/// The change that runs in another database than the audit's.
-pub(crate) fn separate() -> &'static Definition {
-    changes![separate_change][0]
+/// The same in another database than the audit's.
+#[change(id = "kept-there", order = "012", target = "other", detached)]
+async fn kept_there(db: &mut Connection, script: &Script) -> Result<(), BoxError> {
+    query(db, &script.effect("kept-there 1")).await?;
+    query(db, &script.effect("kept-there 2")).await?;
+    Ok(())
+}
+
+#[rollback(kept_there)]
+async fn take_back_there(db: &mut Connection, script: &Script) -> Result<(), BoxError> {
+    for step in [2, 1] {
+        let tag = &script.tag;
+        let text = format!("DELETE FROM done WHERE what = '{tag} kept-there {step}'");
+        query(db, &text).await?;
+        script.at(&format!("no kept-there {step}")).await;
+    }
+    Ok(())
+}
+
+/// The changes that run in another database than the audit's.
+pub(crate) fn separate() -> Vec<&'static Definition> {
+    changes![separate_change, kept_there].to_vec()
 }
 
 /// The definitions of the changes with these names.
 pub(crate) fn chosen(
     names: &[String],
-    separate: Option<&'static Definition>,
+    separate: Vec<&'static Definition>,
 ) -> Vec<&'static Definition> {
     let known = changes![
         shared, ddl, verified, again, undone, plain, last, stuck, broken, together, beside, kept

@@ -28,7 +28,7 @@ impl AnyPool {
     }
 
     /// A runner with its audit here, and the changes in this database's words.
-    pub(crate) fn runner(&self, names: &[String], other: Option<&'static Definition>) -> Runner {
+    pub(crate) fn runner(&self, names: &[String], other: Vec<&'static Definition>) -> Runner {
         match self {
             AnyPool::Sqlite(pool) => Runner::new(pool)
                 .templates(sqlite::changes::known())

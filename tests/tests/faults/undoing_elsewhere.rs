@@ -1,0 +1,173 @@
+//! A process is killed at every point of an undo in a separate transaction: the marker in its target tells
+//! the next undo, and the next run, whether it was committed. No person is needed.
+
+use futures_util::StreamExt;
+
+use super::ground::{Ground, Kind};
+use super::oracle::{Expected, Found, Promise, Scene};
+use super::start::{Ran, Start, end_of};
+use super::toll::{Side, Toll};
+
+const AT_ONCE: usize = 6;
+
+/// The lease of the process that is killed, in milliseconds.
+const LEASE: u32 = 1_500;
+
+const KEPT_THERE: Expected = Expected {
+    id: "kept-there",
+    steps: &["1", "2"],
+    promise: Promise::Once,
+};
+
+/// Where a process is killed.
+#[derive(Clone, Copy, Debug)]
+enum Point {
+    Told(usize),
+    Message(Side, usize),
+}
+
+impl Point {
+    /// The undo and the run take turns in coming next.
+    fn is_followed_by_a_run(self) -> bool {
+        match self {
+            Point::Told(nth) | Point::Message(_, nth) => nth % 2 == 0,
+        }
+    }
+}
+
+/// The database of the audit, and that of the change.
+struct Place {
+    audit: Kind,
+    target: Kind,
+}
+
+impl Place {
+    /// Kills an undo at the point, and looks what the next ones make of it. False: it came to its end.
+    async fn killed(&self, point: Point) -> bool {
+        let (audit, target) = (
+            Ground::with_table(self.audit).await,
+            Ground::with_table(self.target).await,
+        );
+        let scene = Scene::of(audit.url(), target.url());
+        let start = |audit: &str, target: &str| {
+            let start = Start::of("kept-there", audit).with("--target", target);
+            start.lock(5_000, 15_000)
+        };
+        let again = || start(audit.url(), target.url());
+        again().run().await.expect("ok");
+
+        let toll = match point {
+            Point::Told(_) => None,
+            Point::Message(side, nth) => Some(Toll::new(side, nth)),
+        };
+        let (through, there) = (
+            passing(toll.as_ref(), self.audit, audit.url()).await,
+            passing(toll.as_ref(), self.target, target.url()).await,
+        );
+        let undo = start(&through, &there)
+            .lock(LEASE, 10_000)
+            .with("--undo", 1);
+        let driver = match point {
+            Point::Told(nth) => undo.with("--die-at", nth).spawn(),
+            Point::Message(..) => undo.spawn(),
+        };
+        if let Some(toll) = toll {
+            toll.of(driver.pid());
+        }
+        let first = end_of(driver).await;
+        let second = if point.is_followed_by_a_run() {
+            again().run().await
+        } else {
+            again().with("--undo", 1).run().await
+        };
+        let found = KEPT_THERE.look(&scene).await;
+        let what = format!("{:?} -> {:?}, {point:?}", self.audit, self.target);
+        let what = format!(
+            "{what}: {found:?}, after\n{}\n{}",
+            first.output, second.output
+        );
+        judge(point, &found, &second, &what);
+        // Whatever it came to, the next undo and the next run find their way.
+        if matches!(point, Point::Told(nth) if nth % 4 < 2) {
+            let undo = again().with("--undo", 1).run().await;
+            undo.expect_after("ok", &what);
+            let undone = KEPT_THERE.look(&scene).await;
+            assert_eq!(undone.times, [0, 0], "{undone:?}, {what}");
+            again().run().await.expect_after("ok", &what);
+            let applied = KEPT_THERE.look(&scene).await;
+            assert_eq!(applied.times, [1, 1], "{applied:?}, {what}");
+        }
+        // On a machine that is busy it may have lost its lease, too.
+        first.result.as_deref() != Some("ok")
+    }
+
+    async fn every(&self, point: impl Fn(usize) -> Point) -> usize {
+        futures_util::stream::iter(1..)
+            .map(|nth| self.killed(point(nth)))
+            .buffered(AT_ONCE)
+            .take_while(|killed| std::future::ready(*killed))
+            .count()
+            .await
+    }
+}
+
+/// All of it is there and it is applied, or none of it and it is rolled back.
+fn judge(point: Point, found: &Found, second: &Ran, what: &str) {
+    let newest = found.states.last().map(String::as_str);
+    if !point.is_followed_by_a_run() {
+        second.expect_after("ok", what);
+        assert_eq!(
+            (newest, &*found.times),
+            (Some("ROLLED_BACK"), &[0, 0][..]),
+            "{what}"
+        );
+        return;
+    }
+    match newest {
+        // The undo was not committed, or it was on record and the change is applied again.
+        Some("APPLIED") => {
+            second.expect_after("ok", what);
+            assert_eq!(found.times, [1, 1], "{what}");
+        }
+        Some("ROLLED_BACK") => {
+            second.expect_after("ChangesFailed", what);
+            assert_eq!(found.times, [0, 0], "{what}");
+            second.says("turned out to be complete");
+        }
+        _ => panic!("{what}"),
+    }
+}
+
+async fn passing(toll: Option<&Toll>, kind: Kind, url: &str) -> String {
+    match toll {
+        Some(toll) if kind.is_server() => toll.url(url).await,
+        _ => url.to_owned(),
+    }
+}
+
+async fn at_every_point(audit: Kind, target: Kind) {
+    let place = Place { audit, target };
+    let told = place.every(Point::Told).await;
+    let sent = place.every(|nth| Point::Message(Side::Client, nth)).await;
+    let answered = place.every(|nth| Point::Message(Side::Server, nth)).await;
+    assert!(told > 0 && sent > 0 && answered > 0, "no point was tried");
+    println!(
+        "undo elsewhere: {audit:?} -> {target:?}: {told} told, {sent} sent, {answered} answered"
+    );
+}
+
+macro_rules! on_each {
+    ($($name:ident: $audit:ident -> $target:ident;)+) => {$(
+        #[tokio::test]
+        async fn $name() {
+            at_every_point(Kind::$audit, Kind::$target).await;
+        }
+    )+};
+}
+
+on_each! {
+    postgres_to_mariadb_undo_is_done_once: Postgres -> MariaDb;
+    postgres_to_sqlite_undo_is_done_once: Postgres -> Sqlite;
+    mariadb_to_postgres_undo_is_done_once: MariaDb -> Postgres;
+    sqlite_to_postgres_undo_is_done_once: Sqlite -> Postgres;
+}
