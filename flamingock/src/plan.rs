@@ -5,9 +5,9 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::audit::{Newest, State};
+use crate::audit::{Newest, Origin, State};
 use crate::change::{Definition, Recovery, Repeat};
-use crate::decision::{Code, Decision, Recorded, WhenAbsent, decide};
+use crate::decision::{Cause, Code, Decision, Recorded, WhenAbsent, decide};
 use crate::order;
 use crate::pipeline::Pipeline;
 
@@ -93,6 +93,20 @@ pub(crate) struct Step {
 }
 
 impl Step {
+    /// Whether an undo of it was interrupted, and can be finished: its marker or its verify function
+    /// tells how far it came.
+    pub(crate) fn is_half_undone(&self) -> bool {
+        let of_undo = self
+            .newest
+            .as_ref()
+            .is_some_and(|newest| newest.origin == Origin::Undo);
+        let can_be_told = matches!(
+            self.decision,
+            Decision::Resolve | Decision::Verify(WhenAbsent::RolledBack)
+        );
+        of_undo && can_be_told
+    }
+
     /// Whether there is something to run, if nothing is in its way.
     pub(crate) fn is_pending(&self) -> bool {
         match self.decision {
@@ -284,10 +298,15 @@ fn step(definition: &'static Definition, newest: Option<Newest>, selected: bool)
     let recorded = newest
         .as_ref()
         .map(|newest| recorded(newest, definition.digest));
-    let decision = if selected {
-        decide(recorded.as_ref(), code(definition))
-    } else {
-        Decision::Filtered
+    let decided = decide(recorded.as_ref(), code(definition));
+    let moved = newest
+        .as_ref()
+        .is_some_and(|newest| newest.target != definition.target);
+    let decision = match decided {
+        _ if !selected => Decision::Filtered,
+        // Neither the marker nor the verify function of the new target tells of the old one.
+        Decision::Verify(_) | Decision::Resolve if moved => Decision::Issue(Cause::TargetChanged),
+        decided => decided,
     };
     let mut notes = Vec::new();
     if let Some(newest) = &newest

@@ -6,6 +6,7 @@
 #[path = "../scenarios"]
 mod sqlite {
     use flamingock_tests::on::sqlite::*;
+    mod agreement;
     mod deferred;
     mod ended;
     mod plain;
@@ -15,6 +16,7 @@ mod sqlite {
 #[path = "../scenarios"]
 mod postgres {
     use flamingock_tests::on::postgres::*;
+    mod agreement;
     mod deferred;
     mod ended;
     mod plain;
@@ -24,6 +26,7 @@ mod postgres {
 #[path = "../scenarios"]
 mod mariadb {
     use flamingock_tests::on::mariadb::*;
+    mod agreement;
     mod ended;
     mod plain;
     mod shared;

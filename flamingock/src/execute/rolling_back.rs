@@ -5,11 +5,12 @@ use crate::audit::{ErrorChain, State, TransactionMode};
 use crate::call::{Ended, chain};
 use crate::change::BoxError;
 use crate::database::{Books, Transacted};
-use crate::decision::Cause;
+use crate::decision::{Cause, Decision, unless_retry};
+use crate::plan::code;
 use crate::recording::Unwritten;
 use crate::report::Outcome;
 
-use super::{Executed, One, issue, with_unrecorded};
+use super::{Executed, Fate, One, issue, with_unrecorded};
 
 impl One<'_> {
     /// Runs the rollback of a failed attempt that left something behind; FAILED is on record.
@@ -22,6 +23,12 @@ impl One<'_> {
         let mode = self.mode(body);
         let (failure, unrecorded) = match (&self.target.database, &mode) {
             (Some(database), TransactionMode::Shared | TransactionMode::Separate) => {
+                // The change itself may have left no marker there yet.
+                if mode == TransactionMode::Separate
+                    && let Err(error) = database.prepare_markers().await
+                {
+                    return self.record_unrolled(attempt, &error.into()).await;
+                }
                 let invocation = self.invocation(&own, false);
                 let key = rand::random::<u32>().into();
                 let books = match mode {
@@ -42,7 +49,9 @@ impl One<'_> {
                     Transacted::Done { mode } => {
                         let entry = attempt.entry(State::RolledBack, mode, None);
                         let recorded = self.recorded(&[entry], error, Outcome::RolledBack).await;
-                        database.unmark(attempt, key).await;
+                        if recorded.fate == Fate::GoesOn {
+                            database.unmark(attempt, key).await;
+                        }
                         return recorded;
                     }
                     Transacted::NotRun { cause } => {
@@ -107,17 +116,27 @@ impl One<'_> {
         }
     }
 
+    /// FAILED stands: the change has no rollback, or a part of it may still be running. What the run
+    /// says of it is what the next one reads out of that.
     pub(super) fn without_rollback(&self, error: ErrorChain) -> Executed {
-        match self.definition.recovery {
-            crate::change::Recovery::Retry => Executed::failed(Outcome::Failed, error),
-            crate::change::Recovery::Manual => issue(Cause::Failed, error),
-        }
+        self.stands(Cause::Failed, error)
     }
 
     pub(super) fn rollback_failed(&self, error: ErrorChain) -> Executed {
-        match self.definition.recovery {
-            crate::change::Recovery::Retry => Executed::failed(Outcome::Failed, error),
-            crate::change::Recovery::Manual => issue(Cause::RollbackFailed, error),
+        self.stands(Cause::RollbackFailed, error)
+    }
+
+    /// With `recovery = "retry"` the author says that running again is safe, also beside an earlier
+    /// attempt whose end could not be confirmed.
+    fn stands(&self, cause: Cause, error: ErrorChain) -> Executed {
+        match unless_retry(code(self.definition), cause) {
+            Decision::Issue(cause) => issue(cause, error),
+            Decision::Apply
+            | Decision::Skip
+            | Decision::Again
+            | Decision::Verify(_)
+            | Decision::Resolve
+            | Decision::Filtered => Executed::failed(Outcome::Failed, error),
         }
     }
 }

@@ -6,13 +6,12 @@ use std::time::{Duration, Instant};
 use crate::attempt::Attempt;
 use crate::audit::{ErrorChain, NewEntry, State, TransactionMode};
 use crate::call::{Ended, Invocation, chain};
-use crate::decision::Cause;
 use crate::recording::Unwritten;
 use crate::report::Outcome;
 use crate::steps::{Step, place};
 use crate::walk::Direction;
 
-use super::{Executed, NO_CONNECTION, One, introduced, issue, with_unrecorded};
+use super::{Executed, NO_CONNECTION, One, introduced, with_unrecorded};
 
 /// When the steps of a change must be through, all together.
 #[derive(Clone, Copy, Debug)]
@@ -179,8 +178,7 @@ impl One<'_> {
         let entry = attempt.entry(State::Failed, TransactionMode::None, Some(error.clone()));
         let entry = at(&place_of(stopped.index), entry);
         match self.executor.append_insisting(&[entry]).await {
-            Ok(()) if !stopped.at_rest => issue(Cause::Failed, error),
-            Ok(()) if lacking.is_some() => self.without_rollback(error),
+            Ok(()) if !stopped.at_rest || lacking.is_some() => self.without_rollback(error),
             Ok(()) => {
                 self.roll_back_steps(attempt, steps, stopped.reached, error)
                     .await

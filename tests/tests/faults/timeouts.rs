@@ -1,5 +1,7 @@
 //! Changes that are dropped while the server works for them.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use flamingock::{BoxError, Cause, Error, Runner, change, changes, rollback};
@@ -111,6 +113,47 @@ async fn change_without_connection_that_takes_too_long_is_an_issue() {
     );
     let error = runner().run().await.unwrap_err();
     assert!(matches!(error, Error::Issues(_)), "{error}");
+}
+
+/// Begins, and is never seen to end when it is called for the first time.
+#[change(
+    id = "retried",
+    order = "001",
+    timeout = "100ms",
+    recovery = "retry",
+    detached
+)]
+async fn retried(calls: &AtomicUsize) {
+    if calls.fetch_add(1, Ordering::Relaxed) == 0 {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// Its author says that running again is safe, also beside what may still be running: the run, the list
+/// and the next run agree on that.
+#[tokio::test]
+async fn change_that_may_run_again_and_takes_too_long_is_a_failure() {
+    let database = Postgres::fresh().await;
+    let pool = database.pool(2).await;
+    let calls = Arc::new(AtomicUsize::new(0));
+    let runner = || {
+        Runner::new(&pool)
+            .changes(changes![retried])
+            .provide_arc(Arc::clone(&calls))
+    };
+    let error = runner().run().await.unwrap_err();
+    assert!(matches!(error, Error::ChangesFailed(_)), "{error}");
+    let change = error.report().unwrap().changes().next().unwrap();
+    assert_eq!(change.issue, None, "{error}");
+    assert!(runner().issues().await.unwrap().is_empty());
+    assert_eq!(runner().run().await.unwrap().counts().newly_applied, 1);
+    let expected = [
+        "retried 1 STARTED none",
+        "retried 1 FAILED none",
+        "retried 2 STARTED none",
+        "retried 2 APPLIED none",
+    ];
+    assert_eq!(audit(&pool).await, expected);
 }
 
 #[change(id = "long", order = "001", detached)]

@@ -1,0 +1,232 @@
+//! What a run says of a change that failed, what the list of issues says after it, and what the next run
+//! plans and does: always the same.
+
+use std::future::pending;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use flamingock::{__private::Definition, rollback};
+use flamingock::{BoxError, Cause, Error, Outcome, Report, Runner, TargetSystem, change, changes};
+use flamingock_tests::{Backend as _, audit, done, execute, query, with_table};
+
+use super::{Backend, Connection};
+
+/// How an attempt ends, and how often it began.
+#[derive(Clone, Debug)]
+struct Way {
+    name: &'static str,
+    begun: Arc<AtomicUsize>,
+}
+
+impl Way {
+    const ALL: [&'static str; 3] = ["error", "panic", "timeout"];
+
+    async fn end(&self) -> Result<(), BoxError> {
+        self.begun.fetch_add(1, Ordering::Relaxed);
+        match self.name {
+            "error" => Err("refused".into()),
+            "panic" => panic!("refused"),
+            "timeout" => pending().await,
+            _ => Ok(()),
+        }
+    }
+}
+
+macro_rules! ends {
+    ($($name:ident $id:tt ($($keys:tt)*) ($($arguments:tt)*);)+) => {$(
+        #[change(id = $id, order = "001", timeout = "150ms", detached $($keys)*)]
+        async fn $name($($arguments)* way: &Way) -> Result<(), BoxError> {
+            way.end().await
+        }
+    )+};
+}
+
+ends! {
+    shared "shared" () (_db: &mut Connection,);
+    shared_again "shared-again" (, recovery = "retry") (_db: &mut Connection,);
+    separate "separate" (, target = "there") (_db: &mut Connection,);
+    separate_again "separate-again" (, target = "there", recovery = "retry") (_db: &mut Connection,);
+    plain "plain" (, transaction = false) (_db: &mut Connection,);
+    plain_again "plain-again" (, transaction = false, recovery = "retry") (_db: &mut Connection,);
+    alone "alone" () ();
+    alone_again "alone-again" (, recovery = "retry") ();
+    stuck "stuck" (, transaction = false) (_db: &mut Connection,);
+    stuck_again "stuck-again" (, transaction = false, recovery = "retry") (_db: &mut Connection,);
+    undoable "undoable" (, transaction = false) (_db: &mut Connection,);
+}
+
+#[rollback(stuck)]
+async fn stays() -> Result<(), BoxError> {
+    Err("there is no way back".into())
+}
+
+#[rollback(stuck_again)]
+async fn stays_again(_db: &mut Connection) -> Result<(), BoxError> {
+    Err("there is no way back".into())
+}
+
+#[rollback(undoable)]
+async fn undo(_db: &mut Connection) {}
+
+/// The ids of the changes with an issue, and why.
+fn issues_of(report: &Report) -> Vec<(String, Cause)> {
+    let issues = report
+        .changes()
+        .filter_map(|change| Some((change.id.clone(), change.issue.clone()?)));
+    issues.collect()
+}
+
+/// Compares what the run has said with the list, the plan and the next run. Whether there is an issue.
+async fn agree(runner: &dyn Fn() -> Runner, error: &Error, what: &str) -> bool {
+    let told = issues_of(error.report().unwrap());
+    let listed = runner().issues().await.unwrap();
+    let listed: Vec<_> = listed
+        .into_iter()
+        .map(|issue| (issue.change_id, issue.cause))
+        .collect();
+    assert_eq!(told, listed, "{what}: the list\n{error}");
+    let plan = runner().plan().await.unwrap();
+    assert_eq!(told, issues_of(&plan), "{what}: the plan\n{error}");
+    let waits = error.to_string().contains("waits for a person");
+    assert_eq!(waits, !told.is_empty(), "{what}: {error}");
+    !told.is_empty()
+}
+
+#[tokio::test]
+async fn a_run_says_of_a_failure_what_the_list_and_the_next_run_say() {
+    let database = Backend::fresh().await;
+    let (pool, there) = (with_table(&database, 3).await, Backend::fresh().await);
+    let there = with_table(&there, 3).await;
+    // Why the change is an issue after it returned an error or panicked, and after its timeout.
+    let cases: [(&'static Definition, Option<Cause>, Option<Cause>); 11] = [
+        (changes![shared][0], None, None),
+        (changes![shared_again][0], None, None),
+        (changes![separate][0], None, None),
+        (changes![separate_again][0], None, None),
+        (changes![plain][0], Some(Cause::Failed), Some(Cause::Failed)),
+        (changes![plain_again][0], None, None),
+        (changes![alone][0], Some(Cause::Failed), Some(Cause::Failed)),
+        (changes![alone_again][0], None, None),
+        (
+            changes![stuck][0],
+            Some(Cause::RollbackFailed),
+            Some(Cause::RollbackFailed),
+        ),
+        (changes![stuck_again][0], None, None),
+        (changes![undoable][0], None, None),
+    ];
+    for (change, failed, timed_out) in &cases {
+        for name in Way::ALL {
+            let what = format!("{} by {name}", change.id);
+            let way = |name| Way {
+                name,
+                begun: Arc::default(),
+            };
+            let (first, next) = (way(name), way("success"));
+            let runner = |way: &Way| {
+                Runner::new(&pool)
+                    .service(format!("{}-{name}", change.id))
+                    .independent_service()
+                    .changes([*change])
+                    .target(TargetSystem::sqlx("there", &there))
+                    .provide(way.clone())
+            };
+            let error = runner(&first).run().await.unwrap_err();
+            assert!(matches!(error, Error::ChangesFailed(_)), "{what}: {error}");
+            let expected = match name {
+                "timeout" => timed_out,
+                _ => failed,
+            };
+            let told: Vec<Cause> = issues_of(error.report().unwrap())
+                .into_iter()
+                .map(|(_, cause)| cause)
+                .collect();
+            let expected: Vec<Cause> = expected.iter().cloned().collect();
+            assert_eq!(told, expected, "{what}: {error}");
+            let is_issue = agree(&|| runner(&next), &error, &what).await;
+            let again = runner(&next).run().await;
+            match again {
+                Ok(report) => {
+                    assert!(!is_issue, "{what}: it ran in spite of the issue");
+                    assert_eq!(report.counts().newly_applied, 1, "{what}: {report}");
+                }
+                Err(error) => {
+                    assert!(
+                        is_issue && matches!(error, Error::Issues(_)),
+                        "{what}: {error}"
+                    );
+                    agree(&|| runner(&next), &error, &what).await;
+                }
+            }
+            let begun = next.begun.load(Ordering::Relaxed);
+            assert_eq!(begun, usize::from(!is_issue), "{what}");
+        }
+    }
+}
+
+#[change(
+    id = "half-way",
+    order = "001",
+    target = "there",
+    transaction = false,
+    detached
+)]
+async fn half_way(db: &mut Connection) -> Result<(), BoxError> {
+    query(db, "INSERT INTO done VALUES ('half')").await?;
+    Err("refused".into())
+}
+
+#[rollback(half_way)]
+async fn no_half(db: &mut Connection) -> Result<(), sqlx::Error> {
+    query(db, "DELETE FROM done").await.map(drop)
+}
+
+/// The first transaction at that database is the rollback's: its marker has a table all the same.
+#[tokio::test]
+async fn a_rollback_at_another_database_is_the_first_to_leave_a_marker_there() {
+    let database = Backend::fresh().await;
+    let (pool, there) = (with_table(&database, 2).await, Backend::fresh().await);
+    let there = with_table(&there, 2).await;
+    let runner = || {
+        let target = TargetSystem::sqlx("there", &there);
+        let changes = changes![half_way];
+        Runner::new(&pool).changes(changes).target(target)
+    };
+    let error = runner().run().await.unwrap_err();
+    assert_eq!(error.report().unwrap().counts().rolled_back, 1, "{error}");
+    assert!(!agree(&runner, &error, "rolled back").await);
+    assert_eq!(done(&there).await, [""; 0]);
+}
+
+#[change(id = "moves", order = "001", target = "there", detached)]
+async fn moves(db: &mut Connection) -> Result<(), sqlx::Error> {
+    query(db, "INSERT INTO done VALUES ('moves')")
+        .await
+        .map(drop)
+}
+
+/// An interrupted attempt at another target system than the code now names.
+#[tokio::test]
+async fn an_attempt_at_another_target_is_an_issue_for_the_list_and_the_plan_too() {
+    let database = Backend::fresh().await;
+    let (pool, there) = (with_table(&database, 2).await, Backend::fresh().await);
+    let there = with_table(&there, 2).await;
+    let runner = || {
+        let target = TargetSystem::sqlx("there", &there);
+        Runner::new(&pool).changes(changes![moves]).target(target)
+    };
+    runner().run().await.unwrap();
+    let begun = "UPDATE flamingock_audit SET state = 'STARTED', target = 'elsewhere' WHERE state = 'APPLIED'";
+    execute(&pool, begun).await;
+    execute(&pool, "UPDATE flamingock_lock SET pipeline_digest = NULL").await;
+    let plan = runner().plan().await.unwrap();
+    let change = plan.changes().next().unwrap();
+    assert_eq!(change.outcome, Outcome::Blocked, "{plan}");
+    let error = runner().run().await.unwrap_err();
+    assert!(matches!(error, Error::Issues(_)), "{error}");
+    assert!(agree(&runner, &error, "another target").await);
+    assert_eq!(
+        audit(&pool).await.last().unwrap(),
+        "moves 1 STARTED separate"
+    );
+}
