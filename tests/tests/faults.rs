@@ -23,6 +23,7 @@ mod faults {
     mod side_by_side;
     mod soak;
     mod start;
+    mod starts_lost;
     mod step_entries;
     mod steps;
     mod stopped;
@@ -30,6 +31,7 @@ mod faults {
     mod timeouts;
     mod toll;
     mod undoing;
+    mod undoing_elsewhere;
     mod valve;
     mod writes;
 }

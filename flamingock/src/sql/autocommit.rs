@@ -1,7 +1,9 @@
 //! A change on a connection that commits each statement by itself.
 
+use flamingock_sqlx_audit::Failure;
+
 use super::SqlDatabase;
-use super::cancel::cancel_connection;
+use super::cancel::cancel_marked;
 use super::driver::{Driver, has_open_transaction, send};
 use super::held::Held;
 use super::transact::comes_to_rest;
@@ -21,10 +23,10 @@ pub(super) async fn call<D: Driver, T: Send + 'static>(
     let limits = invocation.limits;
     database.kept.let_go();
     let taken = match database.connection().await {
-        Ok(mut held) => prepare(&mut held, &limits).await.map(|id| (held, id)),
+        Ok(mut held) => prepare(&mut held, &limits).await.map(|mark| (held, mark)),
         Err(error) => Err(error),
     };
-    let (mut held, server_id) = match taken {
+    let (mut held, mark) = match taken {
         Ok(taken) => taken,
         Err(error) => {
             return Called {
@@ -35,8 +37,8 @@ pub(super) async fn call<D: Driver, T: Send + 'static>(
     };
     let ended = invocation.call(body, D::session(&mut held)).await;
     if ended.is_interrupted() {
-        if let Some(id) = server_id {
-            cancel_connection(database, id).await;
+        if let Some(mark) = mark {
+            cancel_marked(database, &mark).await;
         }
         let at_rest = comes_to_rest::<D>(&mut held).await;
         return Called { ended, at_rest };
@@ -94,15 +96,22 @@ struct Remains {
 async fn prepare<D: Driver>(
     held: &mut Held<D>,
     limits: &Limits,
-) -> Result<Option<i64>, sqlx::Error> {
+) -> Result<Option<String>, sqlx::Error> {
     if let Some(text) = D::limits(limits, false) {
         send::<D>(held, text).await?;
     }
-    match D::CANCELLING {
-        Some(cancelling) => {
-            let answer = send::<D>(held, cancelling.own_id.to_owned()).await?;
-            answer.rows.first().map_or(Ok(None), |row| row.int(0))
+    let Some(cancelling) = D::CANCELLING else {
+        return Ok(None);
+    };
+    let tag = format!("{:016x}", rand::random::<u64>());
+    let mark = cancelling.mark.replace("%tag%", &tag);
+    match send::<D>(held, mark).await {
+        Ok(mut answer) => Ok(answer.rows.first_mut().and_then(|row| row.optional(0))),
+        // A server that can't mark a session can't cancel one.
+        Err(error) if D::classify(&error) != Failure::Disconnected => {
+            tracing::warn!(%error, "statements of this change could not be cancelled");
+            Ok(None)
         }
-        None => Ok(None),
+        Err(error) => Err(error),
     }
 }

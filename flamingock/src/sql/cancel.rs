@@ -7,6 +7,7 @@ use flamingock_sqlx_audit as leaf;
 use super::SqlDatabase;
 use super::driver::{Driver, send};
 use super::held::aside;
+use super::pooler::hands_on_sessions;
 use super::settle::PAUSE;
 use crate::attempt::Attempt;
 
@@ -47,15 +48,21 @@ pub(super) async fn cancel_transaction<D: Driver>(
     tell(tokio::time::timeout(LIMIT, work).await);
 }
 
-/// Cancels what a connection of a known id is doing.
-pub(super) async fn cancel_connection<D: Driver>(database: &SqlDatabase<D>, id: i64) {
+/// Cancels what the session with this mark is doing, unless it may be working for somebody else.
+pub(super) async fn cancel_marked<D: Driver>(database: &SqlDatabase<D>, mark: &str) {
     let Some(cancelling) = D::CANCELLING else {
         return;
     };
+    if hands_on_sessions(database).await {
+        tracing::warn!(
+            "the running statement was not cancelled: behind a transaction pooler, that of another client could be hit"
+        );
+        return;
+    }
     let work = async {
         let pool = aside::<D>(&database.pool);
         let mut connection = pool.acquire().await?.detach();
-        let text = cancelling.by_id.replace("%id%", &id.to_string());
+        let text = cancelling.by_mark.replace("%mark%", mark);
         send::<D>(&mut connection, text).await.map(drop)
     };
     tell(tokio::time::timeout(LIMIT, work).await);

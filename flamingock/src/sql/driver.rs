@@ -19,8 +19,14 @@ pub(crate) type Options<D> = <Conn<D> as Connection>::Options;
 /// How a statement that runs on one connection is stopped from another.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cancelling {
-    /// Asks a connection for its id at the server.
-    pub(super) own_id: &'static str,
+    /// Names the session of a connection, as no other session of the server ever was or will be named.
+    /// None: no pooler is known that would hand it on.
+    pub(super) own_session: Option<&'static str>,
+    /// Marks the session of a connection, and answers what the marks of all sessions say of this one:
+    /// `%tag%`.
+    pub(super) mark: &'static str,
+    /// Stops what the session with a mark is doing, in one statement with the look for it: `%mark%`.
+    pub(super) by_mark: &'static str,
     /// Stops what the connection of an id is doing: `%id%`.
     pub(super) by_id: &'static str,
     /// Ends the connection of an id: `%id%`.
@@ -222,6 +228,11 @@ impl Driver for flamingock_sqlx_audit::Sqlite {
     }
 }
 
+/// The process that answers, and when it began.
+#[cfg(feature = "postgres")]
+const SESSION_OF_POSTGRES: &str = "SELECT concat(pid, ' ', extract(epoch FROM backend_start)) \
+     FROM pg_stat_activity WHERE pid = pg_backend_pid()";
+
 #[cfg(feature = "postgres")]
 impl Driver for flamingock_sqlx_audit::Postgres {
     const KIND: DatabaseKind = DatabaseKind::Postgres;
@@ -234,7 +245,12 @@ impl Driver for flamingock_sqlx_audit::Postgres {
     }
 
     const CANCELLING: Option<Cancelling> = Some(Cancelling {
-        own_id: "SELECT pg_backend_pid()",
+        own_session: Some(SESSION_OF_POSTGRES),
+        // A process id may come again; a process that began then is no other.
+        mark: SESSION_OF_POSTGRES,
+        by_mark: "SELECT pg_cancel_backend(pid) FROM pg_stat_activity \
+                  WHERE concat(pid, ' ', extract(epoch FROM backend_start)) = '%mark%' \
+                  AND pid <> pg_backend_pid()",
         by_id: "SELECT pg_cancel_backend(%id%)",
         end_by_id: "SELECT pg_terminate_backend(%id%)",
         is_there_by_id: "SELECT 1 FROM pg_stat_activity WHERE pid = %id%",
@@ -300,7 +316,10 @@ impl Driver for flamingock_sqlx_audit::MySql {
     }
 
     const CANCELLING: Option<Cancelling> = Some(Cancelling {
-        own_id: "SELECT CONNECTION_ID()",
+        own_session: None,
+        // Connection ids come again when the server was restarted; such a lock is gone with its session.
+        mark: "SELECT CASE GET_LOCK('flamingock %tag%', 0) WHEN 1 THEN 'flamingock %tag%' END",
+        by_mark: "KILL QUERY IS_USED_LOCK('%mark%')",
         by_id: "KILL QUERY %id%",
         end_by_id: "KILL CONNECTION %id%",
         is_there_by_id: "SELECT 1 FROM information_schema.PROCESSLIST WHERE ID = %id%",

@@ -7,6 +7,7 @@ mod driver;
 mod held;
 mod keeper;
 mod marker;
+mod pooler;
 mod rows;
 pub(crate) mod script;
 mod sessions;
@@ -33,7 +34,7 @@ use self::unreachable::unreachable;
 use crate::argument::DatabaseKind;
 use crate::attempt::{Attempt, Purpose};
 use crate::audit::StoreError;
-use crate::call::{Ended, Invocation};
+use crate::call::{Ended, Invocation, Limits};
 use crate::change::Body;
 use crate::database::{Books, Called, Database, Ending, Part, Resolved, Transacted};
 use crate::pipeline::Problem;
@@ -51,6 +52,8 @@ pub(crate) struct SqlDatabase<D: Driver> {
     kept: Arc<Kept<D>>,
     /// Whether the table of markers is known to be there.
     markers: tokio::sync::OnceCell<()>,
+    /// Whether a pooler hands on the server's sessions, once that was asked.
+    is_pooled: tokio::sync::OnceCell<bool>,
 }
 
 impl<D: Driver> SqlDatabase<D> {
@@ -62,6 +65,7 @@ impl<D: Driver> SqlDatabase<D> {
             store: None,
             kept,
             markers: tokio::sync::OnceCell::new(),
+            is_pooled: tokio::sync::OnceCell::new(),
         }
     }
 
@@ -178,7 +182,19 @@ impl<D: Driver> Database for SqlDatabase<D> {
     }
 
     async fn ask(&self, body: &'static Body<bool>, invocation: &Invocation<'_>) -> Called<bool> {
+        if invocation.is_limited() && self.hands_on_sessions().await {
+            // It only reads: where its limits would stay on a session of others, it does without.
+            let without = Invocation {
+                limits: Limits::default(),
+                ..invocation.clone()
+            };
+            return call(self, body, &without).await;
+        }
         call(self, body, invocation).await
+    }
+
+    async fn hands_on_sessions(&self) -> bool {
+        pooler::hands_on_sessions(self).await
     }
 }
 

@@ -5,10 +5,10 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use flamingock::{BoxError, LockOptions, Runner, change, changes};
+use flamingock::{BoxError, Error, LockOptions, Outcome, Runner, change, changes, verify};
 use flamingock_tests::servers::{free_port, postgres};
-use flamingock_tests::{Backend, Driver, Postgres, audit, execute, query, strings, until};
-use sqlx::PgConnection;
+use flamingock_tests::{Backend, Driver, Gate, Postgres, audit, execute, query, strings, until};
+use sqlx::{Connection, PgConnection};
 
 use super::ground::{Ground, Kind, try_rows};
 use super::oracle::{AGAIN, LAST, PLAIN, SHARED, Scene, VERIFIED};
@@ -64,6 +64,11 @@ const SHARED_CONNECTIONS: usize = 8;
 
 impl Pooler {
     async fn start() -> Pooler {
+        Pooler::with("transaction", SHARED_CONNECTIONS).await
+    }
+
+    /// Hands on so many of the server's connections after each transaction, or each session.
+    async fn with(mode: &str, connections: usize) -> Pooler {
         let program = ["/usr/sbin/pgbouncer", "/usr/bin/pgbouncer"].map(PathBuf::from);
         let program = program.into_iter().find(|program| program.exists());
         let program = program.expect("pgbouncer is not installed: `apt-get install pgbouncer`");
@@ -73,7 +78,7 @@ impl Pooler {
         let settings = format!(
             "[databases]\n* = host=127.0.0.1 port={server} user=postgres\n\
              [pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n\
-             auth_type = any\npool_mode = transaction\ndefault_pool_size = {SHARED_CONNECTIONS}\n\
+             auth_type = any\npool_mode = {mode}\ndefault_pool_size = {connections}\n\
              max_client_conn = 200\nignore_startup_parameters = extra_float_digits\n"
         );
         std::fs::write(&file, settings).unwrap();
@@ -150,4 +155,179 @@ async fn runs_behind_a_pooler_in_transaction_mode_prepare_nothing() {
         let prepared = try_rows(&through, "SELECT count(*) FROM pg_prepared_statements").await;
         assert_eq!(prepared.unwrap(), ["0"]);
     }
+}
+
+macro_rules! limited {
+    ($($name:ident $id:tt ($($key:tt)*);)+) => {$(
+        #[change(id = $id, order = "001", transaction = false, detached $($key)*)]
+        async fn $name(db: &mut PgConnection) -> Result<(), sqlx::Error> {
+            query(db, "INSERT INTO done VALUES ('ran')").await.map(drop)
+        }
+    )+};
+}
+
+limited! {
+    by_timeout "by-timeout" (, timeout = "30s");
+    by_statement_timeout "by-statement-timeout" (, statement_timeout = "30s");
+    by_lock_timeout "by-lock-timeout" (, lock_timeout = "30s");
+    unlimited "unlimited" ();
+}
+
+/// A change in a transaction has its limits for that transaction only.
+#[change(
+    id = "in-a-transaction",
+    order = "001",
+    timeout = "30s",
+    lock_timeout = "30s",
+    statement_timeout = "30s",
+    detached
+)]
+async fn in_a_transaction(db: &mut PgConnection) -> Result<(), sqlx::Error> {
+    query(db, "INSERT INTO done VALUES ('ran')").await.map(drop)
+}
+
+#[verify(in_a_transaction)]
+async fn is_there(_db: &mut PgConnection) -> bool {
+    true
+}
+
+/// The limits of every session of the server that the pooler's clients share.
+async fn limits(through: &str, connections: usize) -> Vec<String> {
+    let mut clients = Vec::new();
+    let mut found = Vec::new();
+    for _ in 0..connections {
+        let mut client = PgConnection::connect(through).await.unwrap();
+        // Each keeps its session, so that the next one gets another.
+        let text = "BEGIN; SELECT current_setting('lock_timeout') || ' ' || current_setting('statement_timeout')";
+        found.extend(query(&mut client, text).await.unwrap());
+        clients.push(client);
+    }
+    found.sort();
+    found.dedup();
+    found
+}
+
+#[tokio::test]
+async fn time_limits_without_a_transaction_are_refused_behind_a_transaction_pooler() {
+    const CONNECTIONS: usize = 3;
+    let database = Postgres::fresh().await;
+    let direct = flamingock_tests::with_table(&database, 2).await;
+    let name = database.url.rsplit('/').next().unwrap().to_owned();
+    let transaction = Pooler::with("transaction", CONNECTIONS).await;
+    let session = Pooler::with("session", 20).await;
+    let through = sqlx::PgPool::connect(&transaction.url(&name))
+        .await
+        .unwrap();
+    let by_session = sqlx::PgPool::connect(&session.url(&name)).await.unwrap();
+    let changes = changes![by_timeout, by_statement_timeout, by_lock_timeout];
+    for change in changes {
+        let runner = |pool| {
+            Runner::new(pool)
+                .service(change.id)
+                .independent_service()
+                .changes([change])
+        };
+        let error = runner(&through).run().await.unwrap_err();
+        let text = error.to_string();
+        assert!(text.contains("transaction pooler"), "{text}");
+        let outcome = error.report().unwrap().changes().next().unwrap().outcome;
+        assert_eq!(outcome, Outcome::NotReached, "{text}");
+        assert_eq!(strings(&direct, "SELECT what FROM done").await, [""; 0]);
+        assert_eq!(audit(&direct).await, [""; 0], "{text}");
+        assert!(runner(&through).issues().await.unwrap().is_empty());
+        assert_eq!(limits(&transaction.url(&name), CONNECTIONS).await, ["0 0"]);
+        // On the server itself, and where a session stays with its client, they are right.
+        for pool in [&direct, &by_session] {
+            let report = runner(pool).run().await.unwrap();
+            assert!(report.is_success(), "{report}");
+            let forget = "TRUNCATE flamingock_audit; TRUNCATE done;
+                          UPDATE flamingock_lock SET pipeline_digest = NULL";
+            execute(&direct, forget).await;
+        }
+    }
+    // What can be right is not refused.
+    for change in changes![unlimited, in_a_transaction] {
+        let runner = Runner::new(&through)
+            .service(change.id)
+            .independent_service()
+            .changes([change]);
+        assert_eq!(runner.run().await.unwrap().counts().newly_applied, 1);
+        let probes = runner_of(&through, change).verify().await.unwrap();
+        assert!(
+            probes.iter().all(|probe| probe.there == Some(true)),
+            "{probes:?}"
+        );
+        assert_eq!(limits(&transaction.url(&name), CONNECTIONS).await, ["0 0"]);
+    }
+}
+
+fn runner_of(pool: &sqlx::PgPool, change: &'static flamingock::Definition) -> Runner {
+    Runner::new(pool)
+        .service(change.id)
+        .independent_service()
+        .changes([change])
+}
+
+/// Asks which session of the server answers, and stands at the gate without it.
+#[change(id = "stands", order = "001", transaction = false, detached)]
+async fn stands(db: &mut PgConnection, session: &Session, gate: &Gate) -> Result<(), sqlx::Error> {
+    let answer = query(db, "SELECT pg_backend_pid()::text").await?;
+    session.0.lock().unwrap().clone_from(&answer[0]);
+    gate.pass().await;
+    Ok(())
+}
+
+#[derive(Clone, Debug, Default)]
+struct Session(std::sync::Arc<std::sync::Mutex<String>>);
+
+/// Another client works on the session that answered the change's statement when the lock is lost.
+#[tokio::test]
+async fn a_lost_lock_cancels_no_statement_of_another_client_of_a_pooler() {
+    let database = Postgres::fresh().await;
+    let direct = flamingock_tests::with_table(&database, 2).await;
+    let name = database.url.rsplit('/').next().unwrap().to_owned();
+    let pooler = Pooler::with("transaction", 4).await;
+    let through = sqlx::PgPool::connect(&pooler.url(&name)).await.unwrap();
+    let (session, gate) = (Session::default(), Gate::default());
+    let lock = LockOptions {
+        lease: Duration::from_secs(2),
+        ..LockOptions::default()
+    };
+    let run = Runner::new(&through)
+        .changes(changes![stands])
+        .lock(lock)
+        .provide(session.clone())
+        .provide(gate.clone())
+        .run();
+    let run = tokio::spawn(run);
+    gate.reached().await;
+    let wanted = session.0.lock().unwrap().clone();
+    // The other client has that very session for as long as its transaction lasts.
+    let mut others = Vec::new();
+    let mut other = loop {
+        let mut other = PgConnection::connect(&pooler.url(&name)).await.unwrap();
+        let text = "BEGIN; SELECT pg_backend_pid()::text";
+        let got = query(&mut other, text).await.unwrap();
+        if got[0] == wanted {
+            break other;
+        }
+        others.push(other);
+        assert!(others.len() < 3, "{wanted} is not to be had");
+    };
+    drop(others);
+    let works =
+        tokio::spawn(async move { query(&mut other, "SELECT 'done' FROM pg_sleep(8)").await });
+    let working = "SELECT count(*) FROM pg_stat_activity
+                   WHERE state = 'active' AND query LIKE '%pg_sleep(8)%' AND pid <> pg_backend_pid()
+                   AND datname = current_database()";
+    until("the other client works", async || {
+        flamingock_tests::count(&direct, working).await == 1
+    })
+    .await;
+    let steal = "UPDATE flamingock_lock SET token = token + 1, run_id = 'thief'";
+    execute(&direct, steal).await;
+    let error = run.await.unwrap().unwrap_err();
+    assert!(matches!(error, Error::LeaseLost { .. }), "{error}");
+    assert!(!works.is_finished(), "the lock was lost too late to tell");
+    assert_eq!(works.await.unwrap().unwrap(), ["done"]);
 }
