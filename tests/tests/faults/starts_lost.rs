@@ -10,10 +10,10 @@ use super::network::as_sent;
 use super::start::{Start, end_of};
 
 /// How long the run waits for its database, in milliseconds.
-const WAIT: u32 = 4_000;
+const WAIT: u32 = 8_000;
 
 /// Longer than that, and shorter than the wait that what has happened is recorded after it.
-const AWAY: Duration = Duration::from_millis(6_000);
+const AWAY: Duration = Duration::from_secs(11);
 
 /// An attempt whose start is not confirmed.
 struct Case {
