@@ -138,6 +138,30 @@ async fn a_run_whose_changes_were_only_dropped_is_cancelled() {
     assert_eq!(error.report().unwrap().counts().rolled_back, 1, "{error}");
 }
 
+#[change(id = "before", order = "000", stage = "right", detached)]
+async fn before(db: &mut Connection) -> Result<(), sqlx::Error> {
+    query(db, "INSERT INTO done VALUES ('before')")
+        .await
+        .map(drop)
+}
+
+#[tokio::test]
+async fn an_atomic_stage_that_is_asked_to_stop_is_cancelled_as_a_whole() {
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 2).await;
+    let gate = Gate::default();
+    let at = gate.clone();
+    let runner = Runner::new(&pool)
+        .changes(changes![before, stops])
+        .stage(Stage::new("right").atomic())
+        .provide(Elsewhere(gate.clone()));
+    let run = runner.cancel_on(async move { at.reached().await }).run();
+    let error = tokio::time::timeout(SOON, run).await.unwrap().unwrap_err();
+    assert!(matches!(error, Error::Cancelled(_)), "{error}");
+    assert_eq!(error.report().unwrap().counts().rolled_back, 2, "{error}");
+    assert_eq!(flamingock_tests::done(&pool).await, [""; 0]);
+}
+
 #[tokio::test]
 async fn a_change_that_failed_is_named_where_the_lock_was_lost() {
     let database = Backend::fresh().await;

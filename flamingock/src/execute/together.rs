@@ -9,6 +9,7 @@ use crate::audit::Origin;
 use crate::database::{Books, Part};
 use crate::decision::Decision;
 use crate::plan::{Note, Step};
+use crate::report::Outcome;
 
 /// What was done of changes that belong together, in their order: none where nothing was.
 type Several = Vec<Option<(Executed, Duration)>>;
@@ -89,11 +90,14 @@ impl Executor<'_> {
                 .transact(&parts, Purpose::Apply, Books::Here, &begins)
                 .await
         };
+        let is_stopped = endings.iter().flatten().any(|(one, _)| one.was_stopped());
         for (((index, one), part), ending) in ones.iter().zip(&parts).zip(endings) {
             let Some((transacted, took)) = ending else {
                 continue;
             };
-            let executed = one.not_applied(&part.attempt, transacted).await;
+            let mut executed = one.not_applied(&part.attempt, transacted).await;
+            // What was undone with the change that was stopped has not failed, either.
+            executed.stopped |= is_stopped && executed.outcome == Outcome::RolledBack;
             let executed = if retries > 0 {
                 executed.with(Note::Retried { times: retries })
             } else {
