@@ -164,6 +164,11 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
         Self::write(connection, statements, patience)
     }
 
+    /// Whether a statement that failed so may have undone the whole transaction with it.
+    fn may_undo_all(_error: &sqlx::Error) -> bool {
+        false
+    }
+
     /// What the database's own error means.
     fn classify_database_error(error: &dyn sqlx::error::DatabaseError) -> Failure;
 

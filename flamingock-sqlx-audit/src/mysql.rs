@@ -73,6 +73,20 @@ impl Backend for MySql {
         written
     }
 
+    /// Deadlocks and records that have changed; a lock that was waited for too long where the server is
+    /// set so; a full table of locks; a transaction that another one has cut.
+    fn may_undo_all(error: &sqlx::Error) -> bool {
+        let error = error.as_database_error();
+        let error =
+            error.and_then(|error| error.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>());
+        error.is_some_and(|error| {
+            matches!(
+                error.number(),
+                1020 | 1180 | 1205 | 1206 | 1213 | 1614 | 1637
+            )
+        })
+    }
+
     fn classify_database_error(error: &dyn sqlx::error::DatabaseError) -> Failure {
         let Some(error) = error.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>() else {
             return Failure::Other;
@@ -305,8 +319,9 @@ VALUES ($service, $run_id, $attempt, $stage, $change_id, $change_order, $author,
     elapsed_in_text: ELAPSED,
     limit_behind_text: None,
     clock: None,
-    // With autocommit off, nothing that follows a deadlock or DDL is committed one by one.
-    begin: "SET autocommit = 0; START TRANSACTION",
+    // With autocommit off, nothing that follows a deadlock or DDL is committed one by one. What is
+    // completed is not to begin another transaction or end the session.
+    begin: "SET autocommit = 0, completion_type = 0; START TRANSACTION",
     savepoint: "SAVEPOINT fl_%tag%",
     release_savepoint: "RELEASE SAVEPOINT fl_%tag%",
     rollback_to_savepoint: "ROLLBACK TO SAVEPOINT fl_%tag%",

@@ -62,6 +62,13 @@ impl Backend for Postgres {
     }
 
     fn classify_database_error(error: &dyn sqlx::error::DatabaseError) -> Failure {
+        // A change may return another database's.
+        if error
+            .try_downcast_ref::<sqlx::postgres::PgDatabaseError>()
+            .is_none()
+        {
+            return Failure::Other;
+        }
         match error.code().as_deref() {
             Some("42P01" | "3F000") => Failure::MissingTable,
             // By the column that the protocol names: the message's language is the server's.
@@ -197,7 +204,8 @@ VALUES ($service, $lane, '', to_timestamp(0)) ON CONFLICT DO NOTHING",
     // there is a digest, so that the lease is among what is read then.
     snapshot: "SELECT NULL, 0, k.token, k.run_id, k.owner, k.pipeline_digest,
   CASE WHEN k.pipeline_digest IS DISTINCT FROM $digest
-    THEN pg_catalog.query_to_xml($newest, false, true, '')::text END
+    THEN pg_catalog.query_to_xml($newest, false, true, '')::text END,
+  current_setting('lock_timeout')
 FROM (SELECT 1) AS one
 LEFT JOIN {lock} k ON k.service = $service AND k.lane = $lane",
     run_newest: "pg_catalog.query_to_xml($newest, false, true, '')::text",
@@ -331,15 +339,16 @@ SET LOCAL idle_in_transaction_session_timeout = '15s'",
         lift: "SELECT set_config('idle_in_transaction_session_timeout', current_setting('flamingock.idle'), true)",
     }),
     clock: Some("(date_part('epoch', clock_timestamp()) * 1000000)::bigint"),
-    // SET LOCAL is no query: the change may still choose its isolation level. The application's
-    // name lets another connection find the session when its statement must be cancelled.
-    begin: "BEGIN; SET LOCAL flamingock.tx = '%tag%'; SET LOCAL application_name = 'flamingock %tag%'",
+    // SET is no query: the change may still choose its isolation level. The application's
+    // name lets another connection find the session when its statement must be cancelled. What
+    // is set for the session is there behind the transaction only if that was committed.
+    begin: "BEGIN; SET flamingock.begun = '%tag%'; SET LOCAL flamingock.tx = '%tag%'; SET LOCAL application_name = 'flamingock %tag%'",
     savepoint: "",
     release_savepoint: "",
     rollback_to_savepoint: "",
     marker_schema: "SELECT coalesce((SELECT n.nspname FROM pg_catalog.pg_class c
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-  WHERE c.oid = pg_catalog.to_regclass('{marker}')), current_schema())",
+  WHERE c.oid = pg_catalog.to_regclass('{marker}')), current_schema()), current_setting('lock_timeout')",
     // What the audit is about to say, in another database, must not be lost with this server.
     marker_insert: "INSERT INTO {marker} (service, change_id, attempt, run_id, kind, marked_at)
 VALUES ($service, $change_id, $attempt, $run_id,

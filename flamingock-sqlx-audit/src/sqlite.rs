@@ -148,7 +148,25 @@ impl Backend for Sqlite {
         Ok(answer)
     }
 
+    /// Those that SQLite documents, and a constraint whose conflicts are resolved by ROLLBACK.
+    fn may_undo_all(error: &sqlx::Error) -> bool {
+        let error = error.as_database_error();
+        let own = error.filter(|error| {
+            let error = error.try_downcast_ref::<sqlx::sqlite::SqliteError>();
+            error.is_some()
+        });
+        let code = own.and_then(|error| error.code()?.parse::<u32>().ok());
+        code.is_some_and(|code| matches!(code & 0xff, 5 | 7 | 9 | 10 | 13 | 19))
+    }
+
     fn classify_database_error(error: &dyn sqlx::error::DatabaseError) -> Failure {
+        // A change may return another database's.
+        if error
+            .try_downcast_ref::<sqlx::sqlite::SqliteError>()
+            .is_none()
+        {
+            return Failure::Other;
+        }
         let message = error.message();
         let code = error
             .code()

@@ -389,6 +389,7 @@ pub(crate) fn open(settings: &Settings) -> Result<Storage, Error> {
     let storage_settings = StorageSettings {
         tables: settings.tables.clone(),
         lock: settings.lock,
+        lock_timeout: settings.lock_timeout,
     };
     settings
         .storage

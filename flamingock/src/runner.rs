@@ -149,6 +149,19 @@ impl Runner {
         self
     }
 
+    /// How long a statement of a change in a transaction may wait for a lock of its database, on
+    /// PostgreSQL: 5 seconds unless it is set, and `None` turns it off.
+    ///
+    /// There, everybody who wants a table queues behind the change that waits for it, readers included.
+    /// A change that has waited in vain is rolled back and tried again, three times; then it fails, and its
+    /// error names the session that it waited for. A change's own `lock_timeout` comes before this one. A
+    /// shorter `lock_timeout` of the role or the session holds. Changes without a transaction wait as long
+    /// as their session says.
+    pub fn lock_timeout(mut self, limit: impl Into<Option<Duration>>) -> Runner {
+        self.settings.lock_timeout = limit.into().filter(|limit| !limit.is_zero());
+        self
+    }
+
     /// Where the tables of the audit stand and how their names begin.
     pub fn tables(mut self, tables: Tables) -> Runner {
         self.settings.tables = tables;

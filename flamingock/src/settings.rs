@@ -19,6 +19,9 @@ use crate::target::{DEFAULT, TargetSystem};
 #[cfg(feature = "templates")]
 use crate::template::Template;
 
+/// How long a change waits for a lock of its database, unless something else is said.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// Everything that was said of a run.
 pub(crate) struct Settings {
     pub(crate) storage: Box<dyn OpenStorage>,
@@ -35,6 +38,7 @@ pub(crate) struct Settings {
     pub(crate) secrets: Arc<dyn SecretResolver>,
     pub(crate) lock: LockOptions,
     pub(crate) on_lock_timeout: OnLockTimeout,
+    pub(crate) lock_timeout: Option<Duration>,
     pub(crate) tables: Tables,
     pub(crate) create_tables: bool,
     pub(crate) tags: Vec<String>,
@@ -67,6 +71,7 @@ impl Settings {
             secrets: Arc::new(Environment),
             lock: LockOptions::default(),
             on_lock_timeout: OnLockTimeout::default(),
+            lock_timeout: Some(LOCK_TIMEOUT),
             tables: Tables::default(),
             create_tables: true,
             tags: Vec::new(),

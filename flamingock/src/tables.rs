@@ -1,5 +1,7 @@
 //! The tables of the audit and the lock.
 
+use std::time::Duration;
+
 use crate::lock::LockOptions;
 
 /// Where the tables stand and how their names begin.
@@ -17,4 +19,6 @@ pub struct Tables {
 pub struct StorageSettings {
     pub(crate) tables: Tables,
     pub(crate) lock: LockOptions,
+    /// How long a change in a transaction waits for a lock where others queue behind it.
+    pub(crate) lock_timeout: Option<Duration>,
 }

@@ -50,8 +50,11 @@ impl<B: Backend> Ledger<B> {
         let rows = self
             .fetch(connection, B::DIALECT.marker_schema, &[])
             .await?;
-        if let Some(schema) = rows.into_iter().next().and_then(|mut row| row.optional(0)) {
-            self.set_schema(&schema);
+        for mut row in rows {
+            if let Some(schema) = row.optional(0) {
+                self.set_schema(&schema);
+            }
+            self.set_lock_timeout(row.optional(1).as_deref());
         }
         Ok(())
     }

@@ -38,9 +38,26 @@ pub struct Ledger<B> {
     resolved: OnceLock<Names>,
     /// How long a busy commit is repeated.
     patience: Duration,
+    /// How long the database's sessions wait for a lock; none once it is known that they do not limit it.
+    lock_timeout: OnceLock<Option<Duration>>,
     /// Whether the newest entries take a statement of their own.
     reads_in_two: AtomicBool,
     backend: PhantomData<B>,
+}
+
+/// A duration as PostgreSQL spells it, `0` or a number and its unit; none where it stands for no limit.
+fn duration_in(setting: &str) -> Option<Duration> {
+    let unit = setting.trim_start_matches(|character: char| character.is_ascii_digit());
+    let number: u64 = setting[..setting.len() - unit.len()].parse().ok()?;
+    let millis = match unit.trim() {
+        "" | "ms" => 1,
+        "s" => 1_000,
+        "min" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        _ => return None,
+    };
+    (number > 0).then(|| Duration::from_millis(number.saturating_mul(millis)))
 }
 
 impl<B: Backend> Ledger<B> {
@@ -50,6 +67,7 @@ impl<B: Backend> Ledger<B> {
             names,
             resolved: OnceLock::new(),
             patience,
+            lock_timeout: OnceLock::new(),
             reads_in_two: AtomicBool::new(false),
             backend: PhantomData,
         }
@@ -63,6 +81,18 @@ impl<B: Backend> Ledger<B> {
     /// How long a busy commit is repeated.
     pub fn patience(&self) -> Duration {
         self.patience
+    }
+
+    /// How long a statement waits for a lock by the settings of its session, where the database tells;
+    /// none where that is not limited, or not known yet.
+    pub fn lock_timeout(&self) -> Option<Duration> {
+        self.lock_timeout.get().copied().flatten()
+    }
+
+    fn set_lock_timeout(&self, setting: Option<&str>) {
+        if let Some(setting) = setting {
+            self.lock_timeout.get_or_init(|| duration_in(setting));
+        }
     }
 
     fn names(&self) -> &Names {
@@ -323,5 +353,28 @@ fn seq_of(answer: &crate::backend::Answer) -> Result<i64> {
     match answer.rows.first() {
         Some(row) => Ok(row.int(0)?.unwrap_or_default()),
         None => Ok(answer.last_insert_id),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::duration_in;
+
+    #[test]
+    fn a_setting_without_limit_is_none() {
+        for (setting, expected) in [
+            ("0", None),
+            ("70ms", Some(70)),
+            ("5s", Some(5_000)),
+            ("2min", Some(120_000)),
+            ("1h", Some(3_600_000)),
+            ("1d", Some(86_400_000)),
+            ("soon", None),
+        ] {
+            let expected = expected.map(Duration::from_millis);
+            assert_eq!(duration_in(setting), expected, "{setting}");
+        }
     }
 }

@@ -135,6 +135,7 @@ impl<B: Backend> Ledger<B> {
     fn with_newest(&self, rows: Vec<Row>) -> Result<Snapshot> {
         let mut snapshot = Snapshot::default();
         for mut row in rows {
+            self.set_lock_timeout(row.optional(TEXT + 1).as_deref());
             let text = super::decode::in_text(row.optional(TEXT).as_deref())?;
             if let Some(schema) = text.schema {
                 self.set_schema(&schema);

@@ -38,7 +38,10 @@ pub(super) fn report(
         for (place, step) in steps.iter().enumerate() {
             let executed = done.get(index).and_then(|stage| stage.get(place)?.as_ref());
             changes.push(change_report(step, executed, is_halted));
-            is_halted |= executed.is_some_and(|(executed, _)| !executed.outcome.is_applied());
+            // Behind the end of the whole run nothing is blocked: it was not reached.
+            is_halted |= executed.is_some_and(|(executed, _)| {
+                !executed.outcome.is_applied() && executed.fate == Fate::GoesOn
+            });
         }
         halted[index] = is_halted;
         stages.push(StageReport {

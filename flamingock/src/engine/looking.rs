@@ -21,6 +21,7 @@ pub(crate) async fn look(settings: &Settings) -> Result<Report, Error> {
     let storage_settings = StorageSettings {
         tables: settings.tables.clone(),
         lock: settings.lock,
+        lock_timeout: settings.lock_timeout,
     };
     let storage = settings
         .storage

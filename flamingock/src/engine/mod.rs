@@ -84,6 +84,7 @@ impl Prepared {
         let storage_settings = StorageSettings {
             tables: settings.tables.clone(),
             lock: settings.lock,
+            lock_timeout: settings.lock_timeout,
         };
         let opened = settings.storage.open(&storage_settings);
         let storage = match opened {

@@ -23,7 +23,9 @@ pub(super) async fn call<D: Driver, T: Send + 'static>(
     let limits = invocation.limits;
     database.kept.let_go();
     let taken = match database.connection().await {
-        Ok(mut held) => prepare(&mut held, &limits).await.map(|mark| (held, mark)),
+        Ok(mut held) => prepare::<D>(&mut held, &limits)
+            .await
+            .map(|mark| (held, mark)),
         Err(error) => Err(error),
     };
     let (mut held, mark) = match taken {
@@ -97,6 +99,7 @@ async fn prepare<D: Driver>(
     held: &mut Held<D>,
     limits: &Limits,
 ) -> Result<Option<String>, sqlx::Error> {
+    held.prepare().await?;
     if let Some(text) = D::limits(limits, false) {
         send::<D>(held, text).await?;
     }

@@ -7,6 +7,7 @@ use flamingock_sqlx_audit::{Answer, Backend, Conn, Rendered};
 use sqlx::{AssertSqlSafe, Connection, Database, Pool, Transaction};
 use sqlx_core::transaction::TransactionManager;
 
+use super::brake::Brake;
 use crate::argument::{DatabaseKind, Session};
 use crate::call::Limits;
 use crate::statements::Script;
@@ -71,6 +72,21 @@ pub(crate) trait Driver: Backend {
     /// tag says that it has ended. None: the savepoint tells.
     const OWN_TAG: Option<&'static str>;
 
+    /// Tells the same of a transaction that the database has aborted, which it ends: the tag, if it was
+    /// the one with this `%tag%`.
+    const ABORTED_TAG: Option<&'static str> = None;
+
+    /// Asks what the database has to say of the statement before: how many remarks there are, and then
+    /// each of them, its code second.
+    const REMARKS: Option<&'static str> = None;
+
+    /// Tells whom the transaction with a tag is waiting for: `%tag%`.
+    const BLOCKER: Option<&'static str> = None;
+
+    /// Whether a statement that waits for a lock keeps everybody waiting who comes after it, so that
+    /// changes wait a short time only.
+    const QUEUES: bool = false;
+
     /// Statements of which one fails if a transaction is open on a connection that should commit each
     /// statement by itself.
     const OPEN_PROBE: &'static [&'static str];
@@ -91,6 +107,19 @@ pub(crate) trait Driver: Backend {
     fn transaction_session<'a, 'c>(
         transaction: &'a mut Transaction<'c, Self::Database>,
     ) -> Session<'a, 'c>;
+
+    /// What stops the statements of a connection from within the process, where no other connection
+    /// can.
+    fn brake(_connection: &mut Conn<Self>) -> impl Future<Output = Result<Option<Brake>>> + Send {
+        async { Ok(None) }
+    }
+
+    /// Why ROLLBACK would not undo what was done on a connection, as far as that can be asked.
+    fn without_rollback(
+        _connection: &mut Conn<Self>,
+    ) -> impl Future<Output = Result<Option<String>>> + Send {
+        async { Ok(None) }
+    }
 
     /// Options of a connection that gives up soon where another one writes.
     fn impatient(options: Options<Self>) -> Options<Self> {
@@ -174,6 +203,10 @@ pub(super) async fn send<D: Driver>(connection: &mut Conn<D>, text: String) -> R
     .await
 }
 
+/// How many steps a statement of SQLite does before it looks whether it is to stop: about a millisecond.
+#[cfg(feature = "sqlite")]
+const STEPS: i32 = 10_000;
+
 #[cfg(feature = "sqlite")]
 impl Driver for flamingock_sqlx_audit::Sqlite {
     const KIND: DatabaseKind = DatabaseKind::Sqlite;
@@ -216,6 +249,35 @@ impl Driver for flamingock_sqlx_audit::Sqlite {
 
     fn limits(_limits: &Limits, _within: bool) -> Option<String> {
         None
+    }
+
+    async fn brake(connection: &mut Conn<Self>) -> Result<Option<Brake>> {
+        let brake = Brake::default();
+        let watched = brake.clone();
+        let mut handle = connection.lock_handle().await?;
+        handle.set_progress_handler(STEPS, move || !watched.is_pulled());
+        Ok(Some(brake))
+    }
+
+    /// SQLite says of ROLLBACK without a journal that its behaviour is undefined.
+    async fn without_rollback(connection: &mut Conn<Self>) -> Result<Option<String>> {
+        let list = "SELECT name FROM pragma_database_list".to_owned();
+        for mut row in send::<Self>(connection, list).await?.rows {
+            let name = row.text(0);
+            let quoted = name.replace('"', "\"\"");
+            let ask = format!("PRAGMA \"{quoted}\".journal_mode");
+            let mut mode = send::<Self>(connection, ask).await?;
+            if mode
+                .rows
+                .first_mut()
+                .is_some_and(|row| row.text(0) == "off")
+            {
+                return Ok(Some(format!(
+                    "`PRAGMA journal_mode` of the database \"{name}\" is OFF, and without a journal SQLite cannot undo a transaction: use DELETE or WAL"
+                )));
+            }
+        }
+        Ok(None)
     }
 
     // A renewal that waits for a long change is cut, and is then no sign that the file is only busy.
@@ -265,6 +327,19 @@ impl Driver for flamingock_sqlx_audit::Postgres {
     });
     const ONE_TEXT: bool = true;
     const OWN_TAG: Option<&'static str> = Some("SELECT current_setting('flamingock.tx', true)");
+    // What was set for the session is there again only if the transaction in which it was set was
+    // committed. In the chained one nothing was done.
+    const ABORTED_TAG: Option<&'static str> = Some(
+        "ROLLBACK AND CHAIN; SELECT CASE WHEN current_setting('flamingock.begun', true) \
+         IS DISTINCT FROM '%tag%' THEN '%tag%' END",
+    );
+    const BLOCKER: Option<&'static str> = Some(
+        "SELECT b.pid, coalesce(b.application_name, ''), coalesce(left(b.query, 200), '') \
+         FROM pg_stat_activity w CROSS JOIN LATERAL unnest(pg_blocking_pids(w.pid)) AS by(pid) \
+         JOIN pg_stat_activity b ON b.pid = by.pid \
+         WHERE w.application_name = 'flamingock %tag%' AND w.pid <> pg_backend_pid() LIMIT 1",
+    );
+    const QUEUES: bool = true;
     // In a transaction its start is before the statement's.
     const OPEN_PROBE: &'static [&'static str] =
         &["SELECT 1 / (CASE WHEN now() = statement_timestamp() THEN 1 ELSE 0 END)"];
@@ -289,7 +364,10 @@ impl Driver for flamingock_sqlx_audit::Postgres {
     fn limits(limits: &Limits, within: bool) -> Option<String> {
         let set = if within { "SET LOCAL" } else { "SET" };
         let one = |name: &str, limit: Option<Duration>| {
-            limit.map(|limit| format!("{set} {name} = {}", limit.as_millis().max(1)))
+            limit.map(|limit| {
+                let most = u128::from(i32::MAX.unsigned_abs());
+                format!("{set} {name} = {}", limit.as_millis().clamp(1, most))
+            })
         };
         let texts = [
             one("lock_timeout", limits.lock),
@@ -334,6 +412,8 @@ impl Driver for flamingock_sqlx_audit::MySql {
         let texts: Vec<&str> = read.statements.iter().map(|one| one.text).collect();
         texts.join("\n;\n")
     }
+
+    const REMARKS: Option<&'static str> = Some("SELECT @@warning_count; SHOW WARNINGS");
 
     // The next transaction's character cannot be chosen in one. A savepoint would tell nothing where
     // autocommit is off: there it begins a transaction itself.

@@ -8,6 +8,7 @@ use flamingock_sqlx_audit::{Conn, Failure};
 use sqlx::Pool;
 use sqlx::pool::PoolConnection;
 
+use super::brake::Brake;
 use super::driver::Driver;
 use super::store::BUSY_PAUSE;
 
@@ -16,6 +17,8 @@ use super::store::BUSY_PAUSE;
 #[derive(Debug)]
 pub(super) struct Held<D: Driver> {
     connection: PoolConnection<D::Database>,
+    /// Stops its statements, where that can be done from within the process.
+    brake: Option<Brake>,
     clean: bool,
 }
 
@@ -29,6 +32,7 @@ impl<D: Driver> Held<D> {
                 Ok(connection) => {
                     return Ok(Held {
                         connection,
+                        brake: None,
                         clean: false,
                     });
                 }
@@ -45,8 +49,31 @@ impl<D: Driver> Held<D> {
     pub(super) fn take_idle(pool: &Pool<D::Database>) -> Option<Held<D>> {
         Some(Held {
             connection: pool.try_acquire()?,
+            brake: None,
             clean: false,
         })
+    }
+
+    /// Makes it ready for what the user runs on it: that can be stopped, and undone.
+    pub(super) async fn prepare(&mut self) -> Result<(), sqlx::Error> {
+        if self.brake.is_none() {
+            self.brake = D::brake(&mut self.connection).await?;
+        }
+        Ok(())
+    }
+
+    /// Stops what it is doing, where that can be done from within the process.
+    pub(super) fn stop(&self) {
+        if let Some(brake) = &self.brake {
+            brake.pull();
+        }
+    }
+
+    /// Lets it go on with other statements.
+    pub(super) fn go_on(&self) {
+        if let Some(brake) = &self.brake {
+            brake.release();
+        }
     }
 
     /// Gives a connection back to its pool on which nothing of the user ran.
@@ -141,6 +168,8 @@ impl<D: Driver> DerefMut for Held<D> {
 impl<D: Driver> Drop for Held<D> {
     fn drop(&mut self) {
         if !self.clean {
+            // A statement that nobody waits for would keep its thread, and what it has locked.
+            self.stop();
             self.connection.close_on_drop();
         }
     }

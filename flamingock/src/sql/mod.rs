@@ -2,6 +2,7 @@
 
 mod append;
 mod autocommit;
+mod brake;
 mod cancel;
 mod driver;
 mod held;
@@ -20,6 +21,7 @@ mod unreachable;
 use std::any::TypeId;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -50,6 +52,8 @@ pub(crate) struct SqlDatabase<D: Driver> {
     store: Option<Arc<SqlStore<D>>>,
     /// The connection that the changes of this run work on.
     kept: Arc<Kept<D>>,
+    /// How long a change in a transaction waits for a lock where others queue behind it.
+    lock_timeout: Option<Duration>,
     /// Whether the table of markers is known to be there.
     markers: tokio::sync::OnceCell<()>,
     /// Whether a pooler hands on the server's sessions, once that was asked.
@@ -64,6 +68,7 @@ impl<D: Driver> SqlDatabase<D> {
             ledger,
             store: None,
             kept,
+            lock_timeout: None,
             markers: tokio::sync::OnceCell::new(),
             is_pooled: tokio::sync::OnceCell::new(),
         }
@@ -124,7 +129,9 @@ impl<D: Driver> Database for SqlDatabase<D> {
         let prefix = settings.tables.prefix.as_deref();
         let names = Names::new(None, prefix).unwrap_or_default();
         let ledger = Arc::new(Ledger::new(names, settings.lock.wait));
-        Arc::new(SqlDatabase::<D>::new(self.pool.clone(), ledger))
+        let mut database = SqlDatabase::<D>::new(self.pool.clone(), ledger);
+        database.lock_timeout = settings.lock_timeout;
+        Arc::new(database)
     }
 
     async fn transact(
@@ -146,12 +153,16 @@ impl<D: Driver> Database for SqlDatabase<D> {
                 return (vec![not_run], 0);
             }
         };
+        let reached = AtomicUsize::new(0);
         let transact = Transact {
             database: self,
             entry,
             parts,
             purpose,
-            begins,
+            begins: &|part| {
+                reached.fetch_max(part + 1, Ordering::Relaxed);
+                begins(part);
+            },
         };
         let (signals, began) = (first.invocation.signals, Instant::now());
         match signals.unless_lost(transact.run()).await {
@@ -160,7 +171,13 @@ impl<D: Driver> Database for SqlDatabase<D> {
             Err(reason) => {
                 let cause = || format!("the database did not answer any more; {reason}").into();
                 let unknown = |_| Some((Transacted::Unknown { cause: cause() }, began.elapsed()));
-                (parts.iter().map(unknown).collect(), 0)
+                let reached = reached.into_inner();
+                let mut all: Vec<Ending> = (0..reached).map(unknown).collect();
+                if reached == 0 {
+                    all.push(Some((Transacted::Lost { reason }, began.elapsed())));
+                }
+                all.resize_with(parts.len(), || None);
+                (all, 0)
             }
         }
     }
@@ -231,6 +248,7 @@ impl<D: Driver> OpenStorage for PoolStorage<D> {
         let store = SqlStore::new(self.pool.clone(), ledger, settings.lock.lease, kept);
         let store = Arc::new(store);
         database.store = Some(Arc::clone(&store));
+        database.lock_timeout = settings.lock_timeout;
         let mut target = target(DEFAULT, database);
         target.holds_audit = true;
         Ok(Storage { store, target })

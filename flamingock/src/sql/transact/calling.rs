@@ -41,7 +41,7 @@ impl<D: Driver> Transact<'_, D> {
             let untested = kept.is_some();
             let mut held = match kept.take() {
                 Some(held) => held,
-                None => Held::take(&self.database.pool).await?,
+                None => self.connection().await?,
             };
             let text = match D::RESTORE.filter(|_| untested) {
                 Some(restore) => format!("{restore}; {text}"),
@@ -67,6 +67,16 @@ impl<D: Driver> Transact<'_, D> {
                 }
                 _ => return Err(error),
             }
+        }
+    }
+
+    /// A connection on which changes can be stopped, and undone.
+    async fn connection(&self) -> Result<Held<D>, sqlx::Error> {
+        let mut held: Held<D> = Held::take(&self.database.pool).await?;
+        held.prepare().await?;
+        match D::without_rollback(&mut held).await? {
+            Some(reason) => Err(sqlx::Error::Configuration(reason.into())),
+            None => Ok(held),
         }
     }
 

@@ -1,14 +1,15 @@
 //! A function failed, or the commit did: what is left of the transaction, and what becomes of it.
 
-use flamingock_sqlx_audit::{Conn, Failure, Isolation, MarkerKind, Witness};
+use flamingock_sqlx_audit::{Failure, Isolation, MarkerKind, Witness};
 
+use super::conflict::{Remarks, Whence, is_own_conflict, may_undo_all};
+use super::rolling_back::unnest;
 use super::{Afterwards, SuccessEntry, Transact, Tried, Try, all_lost, comes_to_rest, lost};
 use crate::audit::State;
 use crate::call::{Ended, chain};
 use crate::change::BoxError;
-use crate::secrets::Scrubbed;
 use crate::sql::cancel::cancel_transaction;
-use crate::sql::driver::{Driver, depth, is_deeper, send};
+use crate::sql::driver::{Driver, is_deeper, send};
 use crate::sql::held::Held;
 use crate::sql::rows;
 use crate::sql::store::failed;
@@ -40,18 +41,27 @@ impl<D: Driver> Transact<'_, D> {
         if interrupted && !comes_to_rest::<D>(&mut held).await {
             return self.settle(held, one, at, cause).await;
         }
-        self.fail(held, one, at, cause).await
+        let whence = match self.parts[at].body.script() {
+            _ if interrupted => Whence::Stopped,
+            Some(_) => Whence::Text,
+            None => Whence::Function,
+        };
+        self.fail(held, one, at, whence, cause).await
     }
 
-    /// A function returned an error: finds out what is left of the transaction and undoes it.
+    /// A change has failed: finds out what is left of the transaction and undoes it.
     pub(super) async fn fail(
         &self,
         mut held: Held<D>,
         one: &Try<'_>,
         at: usize,
+        whence: Whence,
         cause: BoxError,
     ) -> Tried {
-        let conflict = is_conflict::<D>(&cause) && !one.last;
+        // Any other statement would make the database forget.
+        let Ok(remarks) = Remarks::of::<D>(&mut held).await else {
+            return self.settle(held, one, at, cause).await;
+        };
         if is_deeper::<D>(&mut held, 1).await && unnest::<D>(&mut held).await.is_err() {
             return self.settle(held, one, at, cause).await;
         }
@@ -59,17 +69,22 @@ impl<D: Driver> Transact<'_, D> {
             return self.settle(held, one, at, cause).await;
         };
         match afterwards {
-            Afterwards::Whole | Afterwards::RolledBackMidway if conflict => {
-                match self.refused(&mut held, one).await {
-                    Ok(true) => Tried::Conflict(cause),
-                    Ok(false) => lost(one, at),
-                    Err(_) => self.settle(held, one, at, cause).await,
+            _ if is_own_conflict::<D>(whence, afterwards, &remarks, &cause) => {
+                if remarks.tell_of_remains() {
+                    return self.partly_undone(held, one, at, &cause).await;
                 }
+                self.conflict(held, one, at, cause).await
             }
             Afterwards::Whole if self.database.ledger.dialect().has_one_writer => {
-                self.undo_savepoint(held, one, at, cause).await
+                self.undo_savepoint(held, one, at, whence, cause).await
             }
-            Afterwards::Whole | Afterwards::RolledBackMidway => {
+            Afterwards::RolledBackMidway if remarks.tell_of_remains() => {
+                self.partly_undone(held, one, at, &cause).await
+            }
+            Afterwards::RolledBackMidway if !may_undo_all::<D>(whence, &cause) => {
+                self.left_behind(held, one, at, and_ended(&cause)).await
+            }
+            Afterwards::Whole | Afterwards::Aborted | Afterwards::RolledBackMidway => {
                 self.undo(held, one, at, cause).await
             }
             Afterwards::CommittedMidway => self.left_behind(held, one, at, cause).await,
@@ -97,9 +112,8 @@ impl<D: Driver> Transact<'_, D> {
                         Afterwards::Ended
                     })
                 }
-                // An aborted transaction answers nothing until it is rolled back: it is open still.
                 Err(error) if D::classify(&error) == Failure::Disconnected => Err(error),
-                Err(_) => Ok(Afterwards::Whole),
+                Err(_) => self.inspect_aborted(held, one).await,
             };
         }
         if ledger.dialect().isolation == Isolation::Whole {
@@ -112,6 +126,31 @@ impl<D: Driver> Transact<'_, D> {
                 self.without_savepoint(held, one, at).await
             }
             Err(error) => Err(error),
+        }
+    }
+
+    /// An aborted transaction answers nothing until it is rolled back.
+    pub(super) async fn inspect_aborted(
+        &self,
+        held: &mut Held<D>,
+        one: &Try<'_>,
+    ) -> Result<Afterwards, sqlx::Error> {
+        let Some(own_tag) = D::ABORTED_TAG else {
+            return Ok(Afterwards::Aborted);
+        };
+        match send::<D>(held, own_tag.replace("%tag%", &one.tag)).await {
+            Ok(mut answer) => {
+                let tag = answer.rows.first_mut().map(|row| row.text(0));
+                let ours = tag.as_deref() == Some(one.tag.as_str());
+                Ok(if ours {
+                    Afterwards::Aborted
+                } else {
+                    Afterwards::Ended
+                })
+            }
+            Err(error) if D::classify(&error) == Failure::Disconnected => Err(error),
+            // There is no transaction at all.
+            Err(_) => Ok(Afterwards::Ended),
         }
     }
 
@@ -151,20 +190,6 @@ impl<D: Driver> Transact<'_, D> {
         })
     }
 
-    /// Rolls back and tells whether the possession is still ours.
-    pub(super) async fn refused(
-        &self,
-        held: &mut Held<D>,
-        one: &Try<'_>,
-    ) -> Result<bool, sqlx::Error> {
-        self.roll_back(held).await?;
-        match self.entry {
-            SuccessEntry::Here(_) => self.database.ledger.holds(held, &one.possession).await,
-            // The audit is elsewhere: its next entry tells.
-            SuccessEntry::Elsewhere { .. } => Ok(true),
-        }
-    }
-
     /// SQLite: undoes everything and, where the audit is here, records that in the same transaction, so
     /// that nobody writes in between.
     async fn undo_savepoint(
@@ -172,9 +197,18 @@ impl<D: Driver> Transact<'_, D> {
         mut held: Held<D>,
         one: &Try<'_>,
         at: usize,
+        whence: Whence,
         cause: BoxError,
     ) -> Tried {
         let ledger = &self.database.ledger;
+        match D::without_rollback(&mut held).await {
+            Ok(None) => {}
+            Ok(Some(reason)) => {
+                let both = format!("{}; and it cannot be undone: {reason}", chain(&cause));
+                return self.left_behind(held, one, at, both.into()).await;
+            }
+            Err(_) => return self.settle(held, one, at, cause).await,
+        }
         let (entries, lease) = match self.entry {
             SuccessEntry::Here(store) => (self.undone_entries(one, at, &cause), store.lease()),
             SuccessEntry::Elsewhere { .. } => (Vec::new(), None),
@@ -206,7 +240,10 @@ impl<D: Driver> Transact<'_, D> {
             // The error of the statement that made the database undo everything was the last thing
             // that the change did, if it returned it.
             Failure::NoSavepoint => match self.without_savepoint(&mut held, one, at).await {
-                Ok(Afterwards::RolledBackMidway) if is_of_database(&cause) => {
+                Ok(Afterwards::RolledBackMidway)
+                    if may_undo_all::<D>(whence, &cause)
+                        && !is_in_another::<D>(&mut held).await =>
+                {
                     self.undo(held, one, at, cause).await
                 }
                 Ok(_) => self.left_behind(held, one, at, and_ended(&cause)).await,
@@ -217,20 +254,6 @@ impl<D: Driver> Transact<'_, D> {
                 let unrecorded = Some(failed::<D>("could not write to the audit", error));
                 self.all_undone(one, at, cause, unrecorded)
             }
-        }
-    }
-
-    /// Rolls back what there is and records that nothing of any of them is left.
-    pub(super) async fn undo(
-        &self,
-        mut held: Held<D>,
-        one: &Try<'_>,
-        at: usize,
-        cause: BoxError,
-    ) -> Tried {
-        match self.roll_back(&mut held).await {
-            Ok(()) => self.undone(held, one, at, cause).await,
-            Err(_) => self.settle(held, one, at, cause).await,
         }
     }
 
@@ -260,7 +283,7 @@ impl<D: Driver> Transact<'_, D> {
         cause: BoxError,
     ) -> Tried {
         match self.roll_back(&mut held).await {
-            Ok(()) => self.give_back(held),
+            Ok(_) => self.give_back(held),
             // A pool of one connection has no other to record on.
             Err(_) => drop(held),
         }
@@ -295,37 +318,8 @@ fn and_ended(cause: &BoxError) -> BoxError {
     format!("{}; and {ENDED}", chain(cause)).into()
 }
 
-/// Leaves the nested transactions that the function left open.
-async fn unnest<D: Driver>(connection: &mut Conn<D>) -> Result<(), sqlx::Error> {
-    use sqlx_core::transaction::TransactionManager;
-    while depth::<D>(connection) > 1 {
-        <D::Database as sqlx::Database>::TransactionManager::rollback(connection).await?;
-    }
-    Ok(())
-}
-
-/// Whether the error that the function returned is, or was caused by, the database's refusal of a
-/// transaction for another's sake: it conflicts, or has waited too long for another's lock.
-fn is_conflict<D: Driver>(error: &BoxError) -> bool {
-    database_errors(error).any(|error| {
-        let failure = D::classify(error);
-        failure.is_conflict() || failure == Failure::LockTimeout
-    })
-}
-
-/// Whether the function returned the refusal of a statement.
-fn is_of_database(error: &BoxError) -> bool {
-    database_errors(error).any(|error| matches!(error, sqlx::Error::Database(_)))
-}
-
-/// The errors of the driver in a chain of causes.
-fn database_errors(error: &BoxError) -> impl Iterator<Item = &sqlx::Error> {
-    let first: &(dyn std::error::Error + 'static) = &**error;
-    std::iter::successors(Some(first), |error| {
-        match error.downcast_ref::<Scrubbed>() {
-            Some(scrubbed) => Some(scrubbed.inner()),
-            None => error.source(),
-        }
-    })
-    .filter_map(|error| error.downcast_ref())
+/// Whether a transaction is open on a connection whose own one has ended.
+async fn is_in_another<D: Driver>(held: &mut Held<D>) -> bool {
+    let began = send::<D>(held, "BEGIN".to_owned()).await.is_ok();
+    !(began && send::<D>(held, "ROLLBACK".to_owned()).await.is_ok())
 }

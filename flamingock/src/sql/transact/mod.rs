@@ -9,19 +9,23 @@
 //! SQL cannot do that on PostgreSQL and SQLite, so that their entries stand behind all of those that
 //! follow each other.
 
+mod blocker;
 mod calling;
+mod conflict;
 mod failure;
 mod one_text;
 mod recording;
+mod rolling_back;
 mod scripts;
 mod success;
 
 use std::time::Duration;
 
 use flamingock_sqlx_audit as leaf;
-use flamingock_sqlx_audit::{Conn, Failure, Isolation, Marker, NewAuditRow, Witness};
+use flamingock_sqlx_audit::{Failure, Isolation, Marker, NewAuditRow, Witness};
 use rand::RngExt;
 
+use self::blocker::Blocker;
 use self::calling::Broke;
 use super::SqlDatabase;
 use super::driver::{Driver, send};
@@ -31,7 +35,7 @@ use super::rows;
 use super::store::SqlStore;
 use crate::attempt::{Attempt, Purpose};
 use crate::audit::{Store, TransactionMode};
-use crate::call::chain;
+use crate::call::{Limits, chain};
 use crate::change::BoxError;
 use crate::database::{Ending, Part, Transacted};
 use crate::script::Script;
@@ -68,6 +72,8 @@ struct Try<'a> {
     tag: String,
     possession: leaf::Possession,
     last: bool,
+    /// Whom it was seen waiting for.
+    blocker: Blocker,
     /// Of all changes, with the times of this try.
     attempts: Vec<Attempt<'a>>,
     /// What the witnesses of the changes say, where they are entries.
@@ -84,6 +90,8 @@ enum Tried {
     CommittedMidway(usize),
     /// The transaction lost against another one, and nothing of it is left.
     Conflict(BoxError),
+    /// Nothing has begun: the connection was dead already.
+    NotBegun,
 }
 
 /// What became of the transaction while a function ran.
@@ -91,6 +99,8 @@ enum Tried {
 enum Afterwards {
     /// It is the one that was begun.
     Whole,
+    /// It is the one that was begun, and the database refuses everything in it.
+    Aborted,
     /// The database has committed it.
     CommittedMidway,
     /// The database has rolled it back.
@@ -111,7 +121,12 @@ impl<D: Driver> Transact<'_, D> {
         let (mut first, mut retries) = (0, 0);
         while first < self.parts.len() {
             let mut one = self.try_from(first, key, retries == RETRIES);
-            let tried = self.attempt(&mut one).await;
+            let looking = self.looking(&one);
+            let tried = tokio::select! {
+                biased;
+                tried = self.attempt(&mut one) => tried,
+                never = self.look_for_blocker(looking) => match never {},
+            };
             let took = |index: usize| {
                 let attempt: &Attempt<'_> = &one.attempts[index];
                 attempt.took.unwrap_or_else(|| attempt.began.elapsed())
@@ -137,6 +152,7 @@ impl<D: Driver> Transact<'_, D> {
                     }
                     first = at + 1;
                 }
+                Tried::NotBegun => {}
                 Tried::Conflict(cause) => {
                     retries += 1;
                     tracing::info!(
@@ -162,6 +178,7 @@ impl<D: Driver> Transact<'_, D> {
             tag: format!("{:016x}", rand::rng().random::<u64>()),
             possession: rows::possession(attempts[first].possession),
             last,
+            blocker: Blocker::default(),
             started: started.collect(),
             marker: marker_of(&attempts[first], key),
             attempts,
@@ -196,10 +213,24 @@ impl<D: Driver> Transact<'_, D> {
         } else {
             ledger.begin(possession, &witness, &one.tag)
         };
-        if let Some(limits) = D::limits(&self.parts[one.first].invocation.limits, true) {
+        if let Some(limits) = D::limits(&self.limits(one.first), true) {
             texts.extend(limits.split("; ").map(str::to_owned));
         }
         texts
+    }
+
+    /// How long the statements of a change may wait and take: unless it says so itself, they wait no
+    /// longer for a lock than the runner or the session says, where others queue behind them.
+    fn limits(&self, at: usize) -> Limits {
+        let own = self.parts[at].invocation.limits;
+        let default = self.database.lock_timeout.filter(|limit| {
+            let session = self.database.ledger.lock_timeout();
+            D::QUEUES && session.is_none_or(|session| session > *limit)
+        });
+        Limits {
+            lock: own.lock.or(default),
+            ..own
+        }
     }
 
     fn witness<'b>(&self, one: &'b Try<'_>, at: usize) -> Witness<'b> {
@@ -285,10 +316,16 @@ async fn rest_before_retry(retries: u32) {
 }
 
 /// Whether what the function left running at the server has ended.
-pub(super) async fn comes_to_rest<D: Driver>(connection: &mut Conn<D>) -> bool {
-    match tokio::time::timeout(REST, send::<D>(connection, "SELECT 1".to_owned())).await {
+pub(super) async fn comes_to_rest<D: Driver>(held: &mut Held<D>) -> bool {
+    held.stop();
+    let answer = tokio::time::timeout(REST, send::<D>(held, "SELECT 1".to_owned())).await;
+    let at_rest = match answer {
         Ok(Ok(_)) => true,
         Ok(Err(error)) => D::classify(&error) != Failure::Disconnected,
         Err(_) => false,
+    };
+    if at_rest {
+        held.go_on();
     }
+    at_rest
 }

@@ -8,16 +8,19 @@
 use std::time::Instant;
 
 use flamingock_sqlx_audit::{Behind, Failure, Progress};
+use sqlx::Connection as _;
 
+use super::conflict::Whence;
 use super::{SuccessEntry, Transact, Tried, Try, all_lost, comes_to_rest, lost, not_run};
-use crate::call::Ended;
+use crate::call::{Ended, chain};
 use crate::change::BoxError;
 use crate::database::Transacted;
 use crate::script::Script;
 use crate::sql::cancel::{cancel_transaction, end_transaction};
-use crate::sql::driver::{Driver, rollback, send};
+use crate::sql::driver::Driver;
 use crate::sql::held::Held;
 use crate::sql::script::failed;
+use crate::sql::settle::{PAUSE, Settled};
 use crate::statements;
 
 /// How far a server came with a text.
@@ -44,6 +47,8 @@ struct Whole {
     offset: usize,
     /// Whether the entry and the commit are in it.
     is_complete: bool,
+    /// Whether its connection may have been dead already.
+    was_kept: bool,
 }
 
 impl<D: Driver> Transact<'_, D> {
@@ -60,8 +65,8 @@ impl<D: Driver> Transact<'_, D> {
             Ok(read) => read,
             Err(error) => return not_run(error.into()),
         };
-        let kept = self.database.kept.take();
-        let restore = D::RESTORE.filter(|_| kept.is_some());
+        let kept = self.living(self.database.kept.take()).await;
+        let was_kept = kept.is_some();
         let taken = match kept {
             Some(held) => Ok(held),
             None => Held::take(&self.database.pool).await,
@@ -72,7 +77,7 @@ impl<D: Driver> Transact<'_, D> {
         };
         (self.begins)(0);
         one.attempts[0].began = Instant::now();
-        let whole = self.whole(&read, script, one, restore);
+        let whole = self.whole(&read, script, one, was_kept);
         let work = async {
             let progress = D::run(&mut held, whole.text.clone(), &whole.mark).await;
             Ok::<Progress, BoxError>(progress)
@@ -91,10 +96,11 @@ impl<D: Driver> Transact<'_, D> {
         read: &statements::Script<'_>,
         script: &Script,
         one: &Try<'_>,
-        restore: Option<&str>,
+        was_kept: bool,
     ) -> Whole {
         let ledger = &self.database.ledger;
-        let mut beginning: Vec<String> = restore.map(str::to_owned).into_iter().collect();
+        let restore = D::RESTORE.filter(|_| was_kept).map(str::to_owned);
+        let mut beginning: Vec<String> = restore.into_iter().collect();
         beginning.extend(self.beginning(one));
         beginning.extend(ledger.note_time().map(str::to_owned));
         let mark = format!("flamingock_{}", one.tag);
@@ -121,6 +127,7 @@ impl<D: Driver> Transact<'_, D> {
             beginning: beginning.len(),
             offset: before.chars().count(),
             is_complete,
+            was_kept,
         }
     }
 
@@ -151,6 +158,11 @@ impl<D: Driver> Transact<'_, D> {
             };
         };
         let failure = D::classify(error);
+        if failure == Failure::Disconnected && whole.was_kept && progress.answered == 0 {
+            let error = progress.error;
+            let cause = error.map_or_else(|| "it did not begin".into(), Into::into);
+            return self.may_not_have_begun(held, one, cause).await;
+        }
         if failure == Failure::Disconnected {
             let cause = progress.error.map(Into::into);
             return self.settle_once_gone(held, one, cause).await;
@@ -168,7 +180,7 @@ impl<D: Driver> Transact<'_, D> {
             }
             Reached::Script => {
                 let cause = failed::<D>(script, read, progress, whole.beginning, whole.offset);
-                self.fail(held, one, 0, cause).await
+                self.fail(held, one, 0, Whence::Text, cause).await
             }
             Reached::Entry | Reached::Commit => match (progress.error, reached) {
                 (Some(error), Reached::Entry) => self.not_entered(held, one, 0, error).await,
@@ -192,6 +204,40 @@ impl<D: Driver> Transact<'_, D> {
         self.settle_once_gone(held, one, cause).await
     }
 
+    /// The connection that was kept. Where the entry is elsewhere, an attempt that nobody saw begin is
+    /// entombed: then it is asked whether it lives.
+    async fn living(&self, kept: Option<Held<D>>) -> Option<Held<D>> {
+        let mut held = kept?;
+        let is_here = matches!(self.entry, SuccessEntry::Here(_));
+        (is_here || held.ping().await.is_ok()).then_some(held)
+    }
+
+    /// A connection that was not asked whether it lives answered nothing: if nothing has begun on it, the
+    /// next one does. What was on its way still is looked for a second time.
+    async fn may_not_have_begun(&self, held: Held<D>, one: &Try<'_>, cause: BoxError) -> Tried {
+        drop(held);
+        for _ in 0..2 {
+            if !self.is_gone(one).await {
+                return Tried::Ended(vec![Transacted::Unknown { cause }]);
+            }
+            match self.settled(one, 0).await {
+                Settled::Visible(states) if states.is_empty() => {}
+                Settled::Visible(_) | Settled::Unreachable => {
+                    return self.settle_now(one, 0, cause).await;
+                }
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+        tracing::debug!(error = %chain(&cause), "the connection was dead: the change begins on another one");
+        Tried::NotBegun
+    }
+
+    /// Whether the session of the transaction is gone.
+    async fn is_gone(&self, one: &Try<'_>) -> bool {
+        let (attempt, possession) = (&one.attempts[0], &one.possession);
+        end_transaction::<D>(self.database, possession, attempt, &one.tag).await
+    }
+
     /// Finds out on another connection what became of the transaction, once its session is gone:
     /// until then the server may still come to the commit.
     async fn settle_once_gone(
@@ -203,33 +249,9 @@ impl<D: Driver> Transact<'_, D> {
         drop(held);
         let cause = cause.unwrap_or_else(|| "the connection was lost".into());
         // A tombstone in the target system keeps a late commit out.
-        if matches!(self.entry, SuccessEntry::Here(_)) {
-            let (attempt, possession) = (&one.attempts[0], &one.possession);
-            if !end_transaction::<D>(self.database, possession, attempt, &one.tag).await {
-                return Tried::Ended(vec![Transacted::Unknown { cause }]);
-            }
+        if matches!(self.entry, SuccessEntry::Here(_)) && !self.is_gone(one).await {
+            return Tried::Ended(vec![Transacted::Unknown { cause }]);
         }
         self.settle_now(one, 0, cause).await
-    }
-
-    /// Whether the transaction was opened in a text of ours, so that the driver does not know of it.
-    fn is_unknown_to_the_driver(&self) -> bool {
-        self.one_text().is_some()
-    }
-
-    /// Rolls back what is open, whoever has begun it.
-    pub(super) async fn roll_back(&self, held: &mut Held<D>) -> Result<(), sqlx::Error> {
-        if self.is_unknown_to_the_driver() {
-            return send::<D>(held, "ROLLBACK".to_owned()).await.map(drop);
-        }
-        rollback::<D>(held).await
-    }
-
-    /// Commits what is open, whoever has begun it.
-    pub(super) async fn commit_open(&self, held: &mut Held<D>) -> Result<(), sqlx::Error> {
-        if self.is_unknown_to_the_driver() {
-            return send::<D>(held, "COMMIT".to_owned()).await.map(drop);
-        }
-        D::commit(held, self.database.ledger.patience()).await
     }
 }

@@ -62,7 +62,7 @@ impl<D: Driver> Transact<'_, D> {
         }
     }
 
-    async fn settled(&self, one: &Try<'_>, at: usize) -> Settled {
+    pub(super) async fn settled(&self, one: &Try<'_>, at: usize) -> Settled {
         let attempt = &one.attempts[at];
         match self.entry {
             SuccessEntry::Here(_) => settle::<D>(self.database, attempt).await,

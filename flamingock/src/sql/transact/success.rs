@@ -44,36 +44,47 @@ impl<D: Driver> Transact<'_, D> {
                 {
                     self.undo(held, one, at, ROLLED_BACK_MIDWAY.into()).await
                 }
-                Ok(Afterwards::Whole | Afterwards::Ended | Afterwards::RolledBackMidway) => {
-                    self.left_behind(held, one, at, ENDED.into()).await
-                }
+                Ok(
+                    Afterwards::Whole
+                    | Afterwards::Aborted
+                    | Afterwards::Ended
+                    | Afterwards::RolledBackMidway,
+                ) => self.left_behind(held, one, at, ENDED.into()).await,
                 Err(_) => self.settle(held, one, at, error.into()).await,
             },
-            Failure::Refused => match self.refused(&mut held, one).await {
-                // The possession is ours, so it is the transaction that is not: it was ended.
-                Ok(true) => self.left_behind(held, one, at, ENDED.into()).await,
-                Ok(false) => lost(one, at),
-                Err(_) => self.settle(held, one, at, error.into()).await,
-            },
-            Failure::Serialization | Failure::Deadlock => {
-                match self.refused(&mut held, one).await {
-                    Ok(true) if !one.last => Tried::Conflict(error.into()),
-                    Ok(true) => self.undone(held, one, at, error.into()).await,
+            Failure::Refused => match self.roll_back(&mut held).await {
+                Ok(_) => match self.holds(&mut held, one).await {
+                    // The possession is ours, so it is the transaction that is not: it was ended.
+                    Ok(true) => self.left_behind(held, one, at, ENDED.into()).await,
                     Ok(false) => lost(one, at),
                     Err(_) => self.settle(held, one, at, error.into()).await,
-                }
-            }
+                },
+                Err(_) => self.settle(held, one, at, error.into()).await,
+            },
             // Only a tombstone has the key of this attempt.
             Failure::Duplicate if matches!(self.entry, SuccessEntry::Elsewhere { .. }) => {
                 lost(one, at)
             }
             Failure::Disconnected => self.settle(held, one, at, error.into()).await,
-            Failure::MissingTable
+            failure @ (Failure::Serialization
+            | Failure::Deadlock
             | Failure::LockTimeout
+            | Failure::MissingTable
             | Failure::Busy
             | Failure::Duplicate
             | Failure::Denied
-            | Failure::Other => {
+            | Failure::Other) => {
+                // The change may have gone on in a transaction of its own, or ignored an error.
+                match self.inspect_aborted(&mut held, one).await {
+                    Ok(Afterwards::Ended) => {
+                        return self.left_behind(held, one, at, ENDED.into()).await;
+                    }
+                    Ok(_) => {}
+                    Err(_) => return self.settle(held, one, at, error.into()).await,
+                }
+                if failure.is_conflict() || failure == Failure::LockTimeout {
+                    return self.conflict(held, one, at, error.into()).await;
+                }
                 let cause = failed::<D>(NOT_WRITTEN, error);
                 self.undo(held, one, at, cause.into()).await
             }
@@ -143,7 +154,7 @@ impl<D: Driver> Transact<'_, D> {
     /// The database refused the commit, or its answer was lost.
     pub(super) async fn not_committed(
         &self,
-        mut held: Held<D>,
+        held: Held<D>,
         one: &Try<'_>,
         at: usize,
         mode: TransactionMode,
@@ -156,11 +167,8 @@ impl<D: Driver> Transact<'_, D> {
         match failure {
             Failure::Disconnected => self.settle(held, one, at, cause).await,
             _ if mode == TransactionMode::None => self.left_behind(held, one, at, cause).await,
-            failure if failure.is_conflict() && !one.last => {
-                match self.roll_back(&mut held).await {
-                    Ok(()) => Tried::Conflict(cause),
-                    Err(_) => self.settle(held, one, at, cause).await,
-                }
+            failure if failure.is_conflict() || failure == Failure::LockTimeout => {
+                self.conflict(held, one, at, cause).await
             }
             _ if self.parts.len() > 1 => {
                 let cause = format!("{NOT_COMMITTED}: {}", chain(&cause));

@@ -1,0 +1,65 @@
+//! An atomic stage loses its lock while its database has gone silent: what it had not come to has not been
+//! reached. On the databases that are servers.
+
+use std::time::Duration;
+
+use flamingock::{Error, LockOptions, Outcome, Runner, Stage, change, changes};
+use flamingock_tests::{Backend as _, Gate, Proxy, query, with_table};
+
+use super::{Backend, Connection, Db};
+
+#[change(id = "first", order = "001", detached)]
+async fn first(db: &mut Connection) -> Result<(), sqlx::Error> {
+    query(db, "INSERT INTO done VALUES ('first')")
+        .await
+        .map(drop)
+}
+
+#[change(id = "second", order = "002", detached)]
+async fn second(db: &mut Connection, gate: &Gate) -> Result<(), sqlx::Error> {
+    query(db, "INSERT INTO done VALUES ('second')").await?;
+    gate.pass().await;
+    Ok(())
+}
+
+#[change(id = "third", order = "003", detached)]
+async fn third(db: &mut Connection) -> Result<(), sqlx::Error> {
+    query(db, "INSERT INTO done VALUES ('third')")
+        .await
+        .map(drop)
+}
+
+#[tokio::test]
+async fn what_an_atomic_stage_had_not_come_to_when_it_lost_its_lock_is_not_reached() {
+    let database = Backend::fresh().await;
+    with_table(&database, 1).await;
+    let proxy = Proxy::in_front_of(&database.url).unwrap();
+    let pool = proxy.pool::<Db>(&database.url, 1).await;
+    let gate = Gate::default();
+    let lock = LockOptions {
+        lease: Duration::from_secs(3),
+        ..LockOptions::default()
+    };
+    let run = Runner::new(&pool)
+        .changes(changes![first, second, third])
+        .stage(Stage::new("default").atomic())
+        .provide(gate.clone())
+        .lock(lock)
+        .run();
+    let run = tokio::spawn(run);
+    gate.reached().await;
+    // The entry of the second change is sent into nowhere.
+    proxy.blackhole();
+    gate.open();
+    let error = run.await.unwrap().unwrap_err();
+    assert!(matches!(error, Error::OutcomeUnknown(_)), "{error}");
+    let report = error.report().unwrap();
+    let outcomes: Vec<_> = report.changes().map(|change| change.outcome).collect();
+    assert_eq!(
+        outcomes,
+        [Outcome::Failed, Outcome::Failed, Outcome::NotReached],
+        "{report}"
+    );
+    let third = report.changes().last().unwrap();
+    assert!(third.error.is_none(), "{report}");
+}

@@ -1,0 +1,36 @@
+//! How a transaction ends that did not come to its end, and what is recorded of it.
+
+#![allow(clippy::unwrap_used)]
+#![allow(clippy::duplicate_mod)] // The same scenarios on every database.
+
+#[path = "../scenarios"]
+mod sqlite {
+    use flamingock_tests::on::sqlite::*;
+    mod conflict_elsewhere;
+    mod ended_twice;
+}
+
+#[path = "../scenarios"]
+mod postgres {
+    use flamingock_tests::on::postgres::*;
+    mod cached_connection;
+    mod conflict_elsewhere;
+    mod ended_twice;
+    mod unreached;
+}
+
+#[path = "../scenarios"]
+mod mariadb {
+    use flamingock_tests::on::mariadb::*;
+    mod cached_connection;
+    mod conflict_elsewhere;
+    mod ended_twice;
+    mod unreached;
+}
+
+#[path = "transactions/endless.rs"]
+mod endless;
+#[path = "transactions/ineffective.rs"]
+mod ineffective;
+#[path = "transactions/lock_timeout.rs"]
+mod lock_timeout;

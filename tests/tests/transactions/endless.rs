@@ -1,0 +1,289 @@
+//! SQLite: a statement that runs for ever is stopped by whatever stops its change.
+
+use std::time::Duration;
+
+use flamingock::{
+    Error, LockOptions, Runner, Stage, TargetSystem, change, changes, rollback, verify,
+};
+use flamingock_tests::{
+    Backend as _, Gate, Sqlite, TestDatabase, audit, done, execute, folder, query, script,
+    with_table,
+};
+use sqlx::{SqliteConnection, SqlitePool};
+
+const ENDLESS: &str =
+    "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n";
+
+/// An INSERT that is interrupted makes SQLite roll the whole transaction back.
+const ENDLESS_INSERT: &str = "INSERT INTO done \
+    WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n";
+
+/// Far less than anything of ours waits.
+const SOON: Duration = Duration::from_secs(8);
+
+async fn fresh() -> (TestDatabase<Sqlite>, SqlitePool) {
+    let database = Sqlite::fresh().await;
+    let pool = with_table(&database, 2).await;
+    (database, pool)
+}
+
+async fn fails_soon(runner: Runner) -> Error {
+    let run = tokio::time::timeout(SOON, runner.run()).await;
+    run.expect("the statement is stopped").unwrap_err()
+}
+
+/// Nothing runs on, and nothing is locked.
+async fn assert_at_rest(database: &TestDatabase<Sqlite>) {
+    let pool = database.pool(1).await;
+    execute(&pool, "PRAGMA busy_timeout = 2000").await;
+    execute(&pool, "BEGIN EXCLUSIVE; COMMIT").await;
+}
+
+#[change(id = "endless", order = "001", timeout = "300ms", detached)]
+async fn endless(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    query(db, "INSERT INTO done VALUES ('undone')").await?;
+    query(db, ENDLESS).await.map(drop)
+}
+
+#[change(id = "endless", order = "001", timeout = "300ms", detached)]
+async fn endless_insert(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    query(db, ENDLESS_INSERT).await.map(drop)
+}
+
+#[change(
+    id = "endless",
+    order = "001",
+    timeout = "300ms",
+    target = "other",
+    detached
+)]
+async fn endless_there(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    query(db, ENDLESS_INSERT).await.map(drop)
+}
+
+#[tokio::test]
+async fn a_timeout_stops_a_statement_in_a_transaction() {
+    let file = |text: &str| script(&format!("-- flamingock: timeout=300ms\n{text};\n"));
+    for insert in [false, true] {
+        for atomic in [false, true] {
+            for is_file in [false, true] {
+                let (database, pool) = fresh().await;
+                let mut runner = Runner::new(&pool);
+                runner = match (is_file, insert) {
+                    (true, true) => runner.files(file(ENDLESS_INSERT)),
+                    (true, false) => runner.files(file(ENDLESS)),
+                    (false, true) => runner.changes(changes![endless_insert]),
+                    (false, false) => runner.changes(changes![endless]),
+                };
+                if atomic {
+                    runner = runner.stage(Stage::new("default").atomic());
+                }
+                let error = fails_soon(runner).await;
+                assert!(matches!(error, Error::ChangesFailed(_)), "{error}");
+                assert!(error.to_string().contains("timeout of 300ms"), "{error}");
+                let id = if is_file { "script" } else { "endless" };
+                let expected = [
+                    format!("{id} 1 FAILED shared"),
+                    format!("{id} 1 ROLLED_BACK shared"),
+                ];
+                assert_eq!(audit(&pool).await, expected);
+                assert_eq!(done(&pool).await, Vec::<String>::new());
+                assert_at_rest(&database).await;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_timeout_stops_a_statement_at_another_target() {
+    let (_audited, pool) = fresh().await;
+    let (database, other) = fresh().await;
+    let runner = Runner::new(&pool)
+        .target(TargetSystem::sqlx("other", &other))
+        .changes(changes![endless_there]);
+    let error = fails_soon(runner).await;
+    assert!(matches!(error, Error::ChangesFailed(_)), "{error}");
+    let expected = [
+        "endless 1 STARTED separate",
+        "endless 1 FAILED separate",
+        "endless 1 ROLLED_BACK separate",
+    ];
+    assert_eq!(audit(&pool).await, expected);
+    assert_at_rest(&database).await;
+}
+
+#[change(
+    id = "plain",
+    order = "001",
+    transaction = false,
+    timeout = "300ms",
+    detached
+)]
+async fn plain(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    query(db, ENDLESS_INSERT).await.map(drop)
+}
+
+#[rollback(plain)]
+async fn not_plain(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    query(db, "INSERT INTO done VALUES ('rolled back')")
+        .await
+        .map(drop)
+}
+
+#[tokio::test]
+async fn a_timeout_stops_a_statement_without_a_transaction_and_the_rollback_runs() {
+    let (database, pool) = fresh().await;
+    let error = fails_soon(Runner::new(&pool).changes(changes![plain])).await;
+    assert!(matches!(error, Error::ChangesFailed(_)), "{error}");
+    let entries = audit(&pool).await;
+    assert_eq!(
+        entries[..2],
+        ["plain 1 STARTED none", "plain 1 FAILED none"]
+    );
+    assert!(entries[2].starts_with("plain 1 ROLLED_BACK"), "{entries:?}");
+    assert_eq!(done(&pool).await, ["rolled back"]);
+    assert_at_rest(&database).await;
+
+    let (database, pool) = fresh().await;
+    let text = format!("-- flamingock: transaction=false, timeout=300ms\n{ENDLESS};\n");
+    let error = fails_soon(Runner::new(&pool).files(script(&text))).await;
+    assert!(error.to_string().contains("timeout of 300ms"), "{error}");
+    assert_eq!(
+        audit(&pool).await,
+        ["script 1 STARTED none", "script 1 FAILED none"]
+    );
+    assert_at_rest(&database).await;
+}
+
+#[change(
+    id = "reverts",
+    order = "001",
+    transaction = false,
+    timeout = "300ms",
+    detached
+)]
+async fn reverts(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    query(db, "SELECT * FROM nowhere").await.map(drop)
+}
+
+#[rollback(reverts)]
+async fn endless_rollback(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    query(db, ENDLESS_INSERT).await.map(drop)
+}
+
+#[tokio::test]
+async fn a_timeout_stops_a_rollback() {
+    let (database, pool) = fresh().await;
+    let error = fails_soon(Runner::new(&pool).changes(changes![reverts])).await;
+    assert!(error.to_string().contains("timeout of 300ms"), "{error}");
+    let entries = audit(&pool).await;
+    assert_eq!(
+        entries[..2],
+        ["reverts 1 STARTED none", "reverts 1 FAILED none"]
+    );
+    assert!(
+        entries[2].starts_with("reverts 1 ROLLBACK_FAILED"),
+        "{entries:?}"
+    );
+    assert_at_rest(&database).await;
+}
+
+#[change(
+    id = "asked",
+    order = "001",
+    transaction = false,
+    timeout = "300ms",
+    detached
+)]
+async fn asked(_db: &mut SqliteConnection) {}
+
+#[verify(asked)]
+async fn endless_answer(db: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    query(db, ENDLESS).await.map(|_| true)
+}
+
+#[tokio::test]
+async fn a_timeout_stops_a_verify_function() {
+    let (database, pool) = fresh().await;
+    let runner = || Runner::new(&pool).changes(changes![asked]);
+    runner().run().await.unwrap();
+    execute(
+        &pool,
+        "DELETE FROM flamingock_audit WHERE state = 'APPLIED'",
+    )
+    .await;
+    execute(&pool, "UPDATE flamingock_lock SET pipeline_digest = NULL").await;
+    let error = fails_soon(runner()).await;
+    assert!(error.to_string().contains("timeout of 300ms"), "{error}");
+    assert_at_rest(&database).await;
+}
+
+#[change(id = "stopped", order = "001", detached)]
+async fn stopped(db: &mut SqliteConnection, gate: &Gate) -> Result<(), sqlx::Error> {
+    gate.pass().await;
+    query(db, ENDLESS_INSERT).await.map(drop)
+}
+
+#[tokio::test]
+async fn a_run_that_is_asked_to_stop_stops_a_statement() {
+    let (database, pool) = fresh().await;
+    let gate = Gate::default();
+    gate.open();
+    let asked = gate.clone();
+    let runner = Runner::new(&pool)
+        .changes(changes![stopped])
+        .provide(gate)
+        .cancel_on(async move {
+            asked.reached().await;
+            tokio::task::yield_now().await;
+        });
+    let error = fails_soon(runner).await;
+    assert!(matches!(error, Error::Cancelled(_)), "{error}");
+    assert_eq!(
+        audit(&pool).await,
+        ["stopped 1 FAILED shared", "stopped 1 ROLLED_BACK shared"]
+    );
+    assert_at_rest(&database).await;
+}
+
+#[change(id = "reads", order = "001", transaction = false, detached)]
+async fn reads(db: &mut SqliteConnection, gate: &Gate) -> Result<(), sqlx::Error> {
+    gate.pass().await;
+    query(db, ENDLESS).await.map(drop)
+}
+
+#[tokio::test]
+async fn a_run_that_loses_its_lock_stops_a_statement() {
+    let (database, pool) = fresh().await;
+    let gate = Gate::default();
+    gate.open();
+    let lock = LockOptions {
+        lease: Duration::from_secs(3),
+        ..LockOptions::default()
+    };
+    let runner = Runner::new(&pool)
+        .changes(changes![reads])
+        .provide(gate.clone())
+        .lock(lock);
+    let run = tokio::spawn(runner.run());
+    gate.reached().await;
+    let steal = "UPDATE flamingock_lock SET token = token + 1, run_id = 'thief'";
+    execute(&pool, steal).await;
+    let ended = tokio::time::timeout(Duration::from_secs(20), run).await;
+    let error = ended.expect("it ends").unwrap().unwrap_err();
+    assert!(matches!(error, Error::LeaseLost { .. }), "{error}");
+    assert_at_rest(&database).await;
+}
+
+/// What comes behind works on a connection as good as new.
+#[tokio::test]
+async fn a_change_that_is_stopped_does_not_stop_the_next_one() {
+    let (_database, pool) = fresh().await;
+    let error = fails_soon(Runner::new(&pool).changes(changes![endless])).await;
+    assert!(matches!(error, Error::ChangesFailed(_)), "{error}");
+    let many = "INSERT INTO done WITH RECURSIVE n(i) AS \
+        (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000) SELECT i FROM n;\n";
+    let files = folder(&[("0001__many.sql", many), ("0002__more.sql", many)]);
+    Runner::new(&pool).files(files).run().await.unwrap();
+    assert_eq!(done(&pool).await.len(), 200_000);
+}
