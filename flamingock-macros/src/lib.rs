@@ -39,7 +39,7 @@ use proc_macro::TokenStream;
 /// | `repeat` | `"on-change"`: applied again, after the ordered changes of its stage, whenever its digest is not the one that was applied last | it is applied once |
 /// | `tags` | `["dev", ..]`, names that the runner selects by | none |
 /// | `timeout` | how long the function may take | no limit |
-/// | `lock_timeout` | how long a statement of the change may wait for a lock of the database; a change in a transaction that waits longer is tried again, three times at most | the database's own limit |
+/// | `lock_timeout` | how long a statement of the change may wait for a lock of the database; a change in a transaction that waits longer is tried again, three times at most | 5 seconds in a transaction of PostgreSQL, unless the runner says otherwise (`Runner::lock_timeout`); else the database's own limit |
 /// | `statement_timeout` | how long a statement of the change may take | the database's own limit |
 /// | `detached` | the word alone: the change is in no registry and runs only where a list names it, `flamingock::changes![create_users]` | it is registered |
 ///
