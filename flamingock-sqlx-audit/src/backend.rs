@@ -169,6 +169,11 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
         false
     }
 
+    /// What repairs a counter that hands out numbers of rows that are taken, if that is what an error says.
+    fn repair(_error: &sqlx::Error) -> Option<String> {
+        None
+    }
+
     /// What the database's own error means.
     fn classify_database_error(error: &dyn sqlx::error::DatabaseError) -> Failure;
 

@@ -27,6 +27,15 @@ pub(crate) struct IdleLimit {
     pub(crate) lift: &'static str,
 }
 
+/// A setting of a session.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Setting {
+    /// Its name at the database, and what is wrong with it.
+    pub(crate) what: &'static str,
+    /// What to do: `{audit}` and the like are filled in.
+    pub(crate) remedy: &'static str,
+}
+
 /// The texts of one database. `{table}` and `$value` are filled in; every text of several
 /// statements that must be sent one by one is a slice.
 #[derive(Debug)]
@@ -49,6 +58,16 @@ pub struct Dialect {
     pub(crate) create_lock: Option<&'static str>,
     /// Answers `f` while somebody holds that, where that can be told.
     pub(crate) create_lock_is_free: Option<&'static str>,
+    /// Where the tables are if nothing else was said, where the session cannot change that.
+    pub(crate) home: Option<&'static str>,
+    /// Lists what could be our tables, wherever they are: the schema, the name, the schema in which they
+    /// would be created, and whether the user may use that schema.
+    pub(crate) places: &'static str,
+    /// Settings of a session under which entries are not written as they should be.
+    pub(crate) settings: &'static [Setting],
+    /// Answers one row with a column for each of these: 1 where it is so. The first text that the
+    /// database understands counts.
+    pub(crate) inspect: &'static [&'static str],
     /// Creates the marker table.
     pub(crate) create_marker: &'static str,
     /// Adds the lock and lease rows of a service that has none.

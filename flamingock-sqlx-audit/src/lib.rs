@@ -29,7 +29,9 @@ mod template;
 pub use backend::{Answer, Backend, Conn, EachRow, Progress, Row};
 pub use dialect::{Dialect, Isolation};
 pub use failure::Failure;
-pub use ledger::{Behind, Ledger, Marker, MarkerKind, Whose, Witness};
+pub use ledger::{
+    Behind, FoundMarker, Ledger, Marker, MarkerKind, Misplaced, Unfit, Whose, Witness,
+};
 #[cfg(feature = "mysql")]
 pub use mysql::MySql;
 pub use names::{InvalidName, Names};

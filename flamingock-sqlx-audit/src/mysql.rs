@@ -5,7 +5,7 @@ use std::time::Duration;
 use sqlx::{AssertSqlSafe, Executor};
 
 use crate::backend::{Answer, Backend, Conn, EachRow, Progress, collect_answer, run_to_its_end};
-use crate::dialect::{Dialect, Isolation};
+use crate::dialect::{Dialect, Isolation, Setting};
 use crate::failure::Failure;
 use crate::template::{Rendered, Values, hex};
 
@@ -64,11 +64,11 @@ impl Backend for MySql {
             binds: Vec::new(),
         };
         statements.insert(0, own("START TRANSACTION"));
-        statements.push(own("COMMIT"));
+        statements.push(own(COMMIT));
         let written = Self::write(connection, statements, patience).await;
         if written.is_err() {
             // The server has stopped at the statement that failed and kept the transaction open.
-            let _ = Self::fetch(connection, own("ROLLBACK")).await;
+            let _ = Self::fetch(connection, own("ROLLBACK AND NO CHAIN NO RELEASE")).await;
         }
         written
     }
@@ -178,17 +178,60 @@ const DIALECT: Dialect = Dialect {
         MARKER,
     ],
     create_marker: MARKER,
+    home: None,
+    // Other databases of the server belong to other applications. That of the URL is the application's
+    // own, wherever its session has moved.
+    places: "SELECT CAST(TABLE_SCHEMA AS BINARY), CAST(TABLE_NAME AS BINARY),
+  CAST(COALESCE($schema, DATABASE()) AS BINARY), 1
+FROM information_schema.TABLES
+WHERE TABLE_SCHEMA IN (COALESCE($schema, DATABASE()), COALESCE($home, DATABASE()))
+  AND TABLE_NAME REGEXP '(audit|lock|lease)$' ORDER BY 1, 2 LIMIT 18446744073709551615",
+    settings: &[
+        Setting {
+            what: "autocommit is off: what is written is not committed",
+            remedy: "switch it on for the connections of this pool",
+        },
+        Setting {
+            what: "timestamp is set: the clock of the session stands still, and no lease would end when it should",
+            remedy: "leave it at its default",
+        },
+        Setting {
+            what: "insert_id is set: the next entry would get a number that is not its own",
+            remedy: "leave it at 0",
+        },
+        Setting {
+            what: "tx_read_only (transaction_read_only) is on: nothing can be written",
+            remedy: "switch it off for the connections of this pool",
+        },
+        Setting {
+            what: "character_set_results is one whose texts cannot be read here",
+            remedy: "leave it as sqlx sets it",
+        },
+    ],
+    inspect: &[
+        // Bytes, since numbers are converted too.
+        "SELECT CAST(@@autocommit = 0 AS BINARY),
+  CAST(ABS(TIMESTAMPDIFF(SECOND, NOW(), SYSDATE())) > 5 AS BINARY), CAST(@@insert_id <> 0 AS BINARY),
+  CAST(/*M! @@tx_read_only */ /*!50720 @@transaction_read_only */ = 1 AS BINARY),
+  CAST(COALESCE(@@character_set_results IN ('ucs2', 'utf16', 'utf16le', 'utf32'), 0) AS BINARY)
+LIMIT 1",
+    ],
     is_made: None,
     is_held: None,
+    // A text without characters is NULL in some modes, the same as digits is not.
     seed: &[
         "INSERT IGNORE INTO {lock} (service, lane, token, run_id, owner, acquired_at)
-VALUES ($service, $lane, 0, '', '', UTC_TIMESTAMP(6))",
+VALUES ($service, $lane, 0, X'', X'', UTC_TIMESTAMP(6))",
         "INSERT IGNORE INTO {lease} (service, lane, run_id, expires_at)
-VALUES ($service, $lane, '', '1970-01-01')",
+VALUES ($service, $lane, X'', '1970-01-01')",
     ],
     // Bytes are not converted to what the connection's character set can say: another id than was written
     // would be a change that never ran. Grouped by both columns of the index: without the service in it the server scans all rows.
-    snapshot: "SELECT CAST(DATABASE() AS BINARY), 0, k.token, k.run_id, CAST(k.owner AS BINARY), k.pipeline_digest,
+    // Each query that may have more than one row has a limit of its own: that of the session would hide
+    // entries, whose changes would run again.
+    snapshot: "SELECT CAST(DATABASE() AS BINARY),
+  CAST(COALESCE(@@character_set_results IN ('ucs2', 'utf16', 'utf16le', 'utf32'), 0) * 2
+    + (/*M! @@tx_isolation */ /*!50720 @@transaction_isolation */ = 'READ-UNCOMMITTED') * 4 AS BINARY), k.token, k.run_id, CAST(k.owner AS BINARY), k.pipeline_digest,
   DATE_FORMAT(k.acquired_at, '%Y-%m-%dT%H:%i:%s.%fZ'),
   DATE_FORMAT(e.expires_at, '%Y-%m-%dT%H:%i:%s.%fZ'),
   CAST(e.activity AS BINARY), COALESCE(e.expires_at > UTC_TIMESTAMP(6), 0),
@@ -205,7 +248,8 @@ LEFT JOIN (SELECT service, change_id, MAX(seq) AS seq FROM {audit} WHERE service
     AND COALESCE((SELECT NOT (pipeline_digest <=> $digest) FROM {lock}
                   WHERE service = $service AND lane = $lane), 1)
     GROUP BY service, change_id) m ON TRUE
-LEFT JOIN {audit} b ON b.seq = m.seq",
+LEFT JOIN {audit} b ON b.seq = m.seq
+LIMIT 18446744073709551615",
     newest: None,
     run_newest: "",
     glance: "SELECT (SELECT MAX(seq) FROM {audit}),
@@ -215,7 +259,7 @@ LEFT JOIN {audit} b ON b.seq = m.seq",
   DATE_FORMAT(e.expires_at, '%Y-%m-%dT%H:%i:%s.%fZ'), CAST(e.activity AS BINARY),
   e.expires_at > UTC_TIMESTAMP(6)
 FROM {lock} k JOIN {lease} e ON e.service = k.service AND e.lane = k.lane
-WHERE k.service = $service AND k.lane = $lane",
+WHERE k.service = $service AND k.lane = $lane LIMIT 1",
     history: "SELECT a.seq, CAST(a.service AS BINARY), a.run_id, a.fence,
   DATE_FORMAT(a.started_at, '%Y-%m-%dT%H:%i:%s.%fZ'),
   DATE_FORMAT(a.finished_at, '%Y-%m-%dT%H:%i:%s.%fZ'),
@@ -228,13 +272,13 @@ FROM {audit} a WHERE a.service = $service
   AND ($change_id IS NULL OR a.change_id = $change_id)
   AND ($state IS NULL OR a.state = $state)
   AND ($run_id IS NULL OR a.run_id = $run_id)
-  AND ($since IS NULL OR a.started_at >= CAST(REPLACE(REPLACE($since, 'T', ' '), 'Z', '') AS DATETIME(6)))
+  AND ($since IS NULL OR a.started_at >= CAST(REPLACE(REPLACE($since, 'T', ' '), 'Z', X'') AS DATETIME(6)))
   AND ($newest_only = 0 OR a.seq IN (SELECT MAX(b.seq) FROM {audit} b WHERE b.service = $service
        GROUP BY b.service, b.change_id))
-ORDER BY a.seq",
+ORDER BY a.seq LIMIT 18446744073709551615",
     // A row of the lock that somebody has deleted leaves a service that only the audit knows.
     services: "SELECT CAST(service AS BINARY) AS service FROM {lock} WHERE lane = $lane
-UNION SELECT CAST(service AS BINARY) FROM {audit} ORDER BY service",
+UNION SELECT CAST(service AS BINARY) FROM {audit} ORDER BY service LIMIT 18446744073709551615",
     // By affected rows alone two would believe that they own it: the token that comes back does not
     // lie.
     // Nobody waits here for a row that somebody holds; the session is given back as it was.
@@ -255,7 +299,7 @@ SET e.expires_at = UTC_TIMESTAMP(6) + INTERVAL ($lease_ms * 1000) MICROSECOND,
 WHERE e.service = $service AND e.lane = $lane AND e.run_id = $run_id
   AND k.token = $token AND k.run_id = $run_id",
     release: &["UPDATE {lock} k JOIN {lease} e ON e.service = k.service AND e.lane = k.lane
-SET k.pipeline_digest = $digest, k.run_id = '', e.expires_at = '1970-01-01', e.activity = NULL
+SET k.pipeline_digest = $digest, k.run_id = X'', e.expires_at = '1970-01-01', e.activity = NULL
 WHERE k.service = $service AND k.lane = $lane AND k.token = $token AND k.run_id = $run_id"],
     // Single-row VALUES: with an empty sql_mode every other form stores 0 where NULL is refused.
     append: "INSERT INTO {audit} (service, run_id, attempt, stage, change_id, change_order, author,
@@ -289,19 +333,19 @@ VALUES ($service, $run_id, $attempt, $stage, $change_id, $change_order, $author,
         "SET SESSION innodb_lock_wait_timeout = 5",
         "SET TRANSACTION ISOLATION LEVEL READ COMMITTED",
         "START TRANSACTION",
-        "SELECT token FROM {lock} WHERE service = $service AND lane = $lane FOR UPDATE",
+        "SELECT token FROM {lock} WHERE service = $service AND lane = $lane LIMIT 1 FOR UPDATE",
         "SELECT state FROM {audit} WHERE service = $service AND change_id = $change_id
-  AND run_id = $run_id AND attempt = $attempt ORDER BY seq LOCK IN SHARE MODE",
-        "COMMIT",
+  AND run_id = $run_id AND attempt = $attempt ORDER BY seq LIMIT 18446744073709551615 LOCK IN SHARE MODE",
+        COMMIT,
     ],
     states: "SELECT state FROM {audit} WHERE service = $service AND change_id = $change_id
-  AND run_id = $run_id AND attempt = $attempt ORDER BY seq",
+  AND run_id = $run_id AND attempt = $attempt ORDER BY seq LIMIT 18446744073709551615",
     holds: "SELECT 1 FROM {lock} WHERE service = $service AND lane = $lane
-  AND token = $token AND run_id = $run_id",
+  AND token = $token AND run_id = $run_id LIMIT 1",
     connection_of: Some(&[
         "SET TRANSACTION ISOLATION LEVEL READ UNCOMMITTED",
         "SELECT metadata FROM {audit} WHERE service = $service AND change_id = $change_id
-  AND run_id = $run_id AND attempt = $attempt AND state = 'STARTED'",
+  AND run_id = $run_id AND attempt = $attempt AND state = 'STARTED' LIMIT 1",
     ]),
     // The newest are enough: those of one transaction name one connection, and an open one's are young.
     witnesses: Some(
@@ -325,22 +369,25 @@ VALUES ($service, $run_id, $attempt, $stage, $change_id, $change_order, $author,
     savepoint: "SAVEPOINT fl_%tag%",
     release_savepoint: "RELEASE SAVEPOINT fl_%tag%",
     rollback_to_savepoint: "ROLLBACK TO SAVEPOINT fl_%tag%",
-    marker_schema: "SELECT CAST(DATABASE() AS BINARY)",
+    marker_schema: "SELECT CAST(DATABASE() AS BINARY) LIMIT 1",
     marker_insert: "INSERT INTO {marker} (service, change_id, attempt, run_id, kind, marked_at)
 VALUES ($service, $change_id, $attempt, $run_id, $kind, UTC_TIMESTAMP(6))",
     marker_promote: "UPDATE {marker} SET kind = 'applied' WHERE service = $service
-  AND change_id = $change_id AND attempt = $attempt AND kind = 'started'",
+  AND change_id = $change_id AND attempt = $attempt AND run_id = $run_id AND kind = 'started'",
     // Committed by ourselves: sessions of the application may commit nothing without being told.
     marker_tombstone: "SET SESSION innodb_lock_wait_timeout = 5;
 START TRANSACTION;
 INSERT INTO {marker} (service, change_id, attempt, run_id, kind, marked_at)
 VALUES ($service, $change_id, $attempt, $run_id, 'tombstone', UTC_TIMESTAMP(6));
-COMMIT",
-    marker_read: "SELECT kind FROM {marker} WHERE service = $service AND change_id = $change_id
-  AND attempt = $attempt",
+COMMIT AND NO CHAIN NO RELEASE",
+    marker_read: "SELECT kind, run_id FROM {marker} WHERE service = $service AND change_id = $change_id
+  AND attempt = $attempt LIMIT 1",
     marker_delete: "DELETE FROM {marker} WHERE service = $service AND change_id = $change_id
   AND attempt = $attempt AND kind <> 'tombstone'",
 };
+
+/// Whatever the session makes of a commit that says no more.
+const COMMIT: &str = "COMMIT AND NO CHAIN NO RELEASE";
 
 const NOTE_TIME: &str = "SET @flamingock_began = UTC_TIMESTAMP(6)";
 

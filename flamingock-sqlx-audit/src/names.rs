@@ -5,6 +5,8 @@
 pub struct Names {
     schema: Option<String>,
     prefix: String,
+    /// Whether the prefix was set, be it to the usual one.
+    prefix_is_set: bool,
 }
 
 /// A schema or a prefix that cannot be part of a table's name.
@@ -28,6 +30,7 @@ impl Default for Names {
         Names {
             schema: None,
             prefix: String::from("flamingock_"),
+            prefix_is_set: false,
         }
     }
 }
@@ -45,10 +48,12 @@ impl Names {
         if let Some(prefix) = prefix {
             check("prefix", prefix, PREFIX_LIMIT, "flamingock_")?;
         }
+        let prefix_is_set = prefix.is_some();
         let prefix = prefix.map_or_else(|| Names::default().prefix, str::to_owned);
         Ok(Names {
             schema: schema.map(str::to_owned),
             prefix,
+            prefix_is_set,
         })
     }
 
@@ -57,11 +62,21 @@ impl Names {
         self.schema.as_deref()
     }
 
+    /// What the names begin with.
+    pub(crate) fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    /// Whether the prefix was set: then these tables are meant, and no others.
+    pub(crate) fn prefix_is_set(&self) -> bool {
+        self.prefix_is_set
+    }
+
     /// The same tables, in the schema in which the database found them.
     pub(crate) fn resolved(&self, schema: &str) -> Names {
         Names {
             schema: Some(schema.to_owned()),
-            prefix: self.prefix.clone(),
+            ..self.clone()
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use sqlx::{AssertSqlSafe, Executor};
 
 use crate::backend::{Answer, Backend, Conn, EachRow, Progress, collect_answer, run_to_its_end};
-use crate::dialect::{Dialect, IdleLimit, Isolation};
+use crate::dialect::{Dialect, IdleLimit, Isolation, Setting};
 use crate::failure::Failure;
 use crate::template::{Rendered, Values};
 
@@ -42,6 +42,25 @@ impl Backend for Postgres {
             // In a text of the server's own, such as a function's body.
             sqlx::postgres::PgErrorPosition::Internal { .. } => None,
         }
+    }
+
+    /// As after a restore of data alone.
+    fn repair(error: &sqlx::Error) -> Option<String> {
+        let error = error.as_database_error()?;
+        let error = error.try_downcast_ref::<sqlx::postgres::PgDatabaseError>()?;
+        let is_key = error.code() == "23505" && error.constraint()?.ends_with("_pkey");
+        let table = error
+            .table()
+            .filter(|name| is_key && name.ends_with("audit"))?;
+        let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
+        let schema = error
+            .schema()
+            .map_or_else(String::new, |schema| quoted(schema) + ".");
+        let sequence = format!("{schema}{}", quoted(&format!("{table}_seq_seq")));
+        let (sequence_text, table) = (literal(&sequence), format!("{schema}{}", quoted(table)));
+        Some(format!(
+            "the sequence {sequence} is behind the entries, as after a restore of data alone: repair it with `SELECT pg_catalog.setval({sequence_text}, (SELECT max(seq) FROM {table}))`"
+        ))
     }
 
     /// One text is one implicit transaction.
@@ -191,6 +210,37 @@ const DIALECT: Dialect = Dialect {
   marked_at timestamptz NOT NULL,
   PRIMARY KEY (service, change_id, attempt)
 )",
+    home: None,
+    // Tables for the time of a session are somebody else's, unless they are this session's.
+    places: "SELECT n.nspname, c.relname, pg_catalog.current_schema(),
+  pg_catalog.has_schema_privilege(n.oid, 'USAGE')::int
+FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND c.relname ~ '(audit|lock|lease)$'
+  AND (c.relpersistence <> 't' OR n.oid = pg_catalog.pg_my_temp_schema())
+ORDER BY n.nspname, c.relname",
+    settings: &[
+        Setting {
+            what: "default_transaction_read_only is on: nothing can be written",
+            remedy: "switch it off for the role, the database or the session",
+        },
+        Setting {
+            what: "client_encoding is not UTF8: names and texts would be changed on their way",
+            remedy: "leave it as sqlx sets it",
+        },
+        Setting {
+            what: "the sequence {audit_seq_seq} is behind the entries, as after a restore of data alone: it would hand out numbers that are taken",
+            remedy: "repair it with `SELECT pg_catalog.setval({audit_seq_seq_text}, (SELECT max(seq) FROM {audit}))`",
+        },
+    ],
+    inspect: &[
+        "SELECT (pg_catalog.current_setting('default_transaction_read_only') = 'on')::int,
+  (pg_catalog.current_setting('client_encoding') NOT IN ('UTF8', 'SQL_ASCII'))::int,
+  (CASE WHEN s.is_called THEN s.last_value < m.seq ELSE s.last_value <= m.seq END)::int
+FROM {audit_seq_seq} s, (SELECT coalesce(max(seq), 0) AS seq FROM {audit}) m",
+        // Who may not look at the sequence.
+        "SELECT (pg_catalog.current_setting('default_transaction_read_only') = 'on')::int,
+  (pg_catalog.current_setting('client_encoding') NOT IN ('UTF8', 'SQL_ASCII'))::int, 0",
+    ],
     is_made: None,
     is_held: None,
     seed: &[
@@ -202,7 +252,9 @@ VALUES ($service, $lane, '', to_timestamp(0)) ON CONFLICT DO NOTHING",
     // What is read only where the digest differs is a text of its own: to plan it takes the server
     // longer than everything else. It sees what the statement around it sees. Nobody has the lock while
     // there is a digest, so that the lease is among what is read then.
-    snapshot: "SELECT NULL, 0, k.token, k.run_id, k.owner, k.pipeline_digest,
+    // A table that is gone is missed also where nothing of it is read.
+    snapshot: "SELECT NULL, ({audit_text}::pg_catalog.regclass IS NULL
+    OR {lease_text}::pg_catalog.regclass IS NULL)::int, k.token, k.run_id, k.owner, k.pipeline_digest,
   CASE WHEN k.pipeline_digest IS DISTINCT FROM $digest
     THEN pg_catalog.query_to_xml($newest, false, true, '')::text END,
   current_setting('lock_timeout')
@@ -219,7 +271,7 @@ LEFT JOIN {lock} k ON k.service = $service AND k.lane = $lane",
     ORDER BY a.change_id DESC, a.seq DESC LIMIT 1) a)
 SELECT replace(replace(replace(json_build_array(
   (SELECT n.nspname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-   WHERE c.oid = pg_catalog.to_regclass('{lock}')),
+   WHERE c.oid = pg_catalog.to_regclass({lock_text})),
   json_agg(json_build_array(x.change_id, x.seq::text, x.state, x.transaction_mode, x.origin, x.digest,
     x.attempt::text, x.run_id, x.stage, x.change_order, x.target,
     to_char(x.started_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'),
@@ -231,7 +283,13 @@ SELECT replace(replace(replace(json_build_array(
     to_char(e.expires_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'),
     e.activity, coalesce(e.expires_at > clock_timestamp(), false)::int::text)
   FROM {lock} l LEFT JOIN {lease} e ON e.service = l.service AND e.lane = l.lane
-  WHERE l.service = $service AND l.lane = $lane))::text,
+  WHERE l.service = $service AND l.lane = $lane),
+  (SELECT json_agg(hidden.name) FROM (VALUES
+      ({audit_text}, pg_catalog.to_regclass({audit_text})), ({lock_text}, pg_catalog.to_regclass({lock_text})),
+      ({lease_text}, pg_catalog.to_regclass({lease_text}))) AS hidden(name, id)
+   WHERE pg_catalog.row_security_active(hidden.id::oid)),
+  (SELECT e.name FROM pg_catalog.current_setting('client_encoding') AS e(name)
+   WHERE e.name NOT IN ('UTF8', 'SQL_ASCII')))::text,
   '&', E'\\\\u0026'), '<', E'\\\\u003c'), '>', E'\\\\u003e') AS newest
 FROM k CROSS JOIN LATERAL (SELECT * FROM {audit} a WHERE a.seq = k.seq LIMIT 1) x",
     ),
@@ -348,7 +406,7 @@ SET LOCAL idle_in_transaction_session_timeout = '15s'",
     rollback_to_savepoint: "",
     marker_schema: "SELECT coalesce((SELECT n.nspname FROM pg_catalog.pg_class c
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-  WHERE c.oid = pg_catalog.to_regclass('{marker}')), current_schema()), current_setting('lock_timeout')",
+  WHERE c.oid = pg_catalog.to_regclass({marker_text})), current_schema()), current_setting('lock_timeout')",
     // What the audit is about to say, in another database, must not be lost with this server.
     marker_insert: "INSERT INTO {marker} (service, change_id, attempt, run_id, kind, marked_at)
 VALUES ($service, $change_id, $attempt, $run_id,
@@ -357,12 +415,12 @@ VALUES ($service, $change_id, $attempt, $run_id,
       THEN set_config('synchronous_commit', 'on', true) ELSE '' END IS NOT NULL
     THEN $kind END, clock_timestamp())",
     marker_promote: "UPDATE {marker} SET kind = 'applied' WHERE service = $service
-  AND change_id = $change_id AND attempt = $attempt AND kind = 'started'",
+  AND change_id = $change_id AND attempt = $attempt AND run_id = $run_id AND kind = 'started'",
     marker_tombstone: "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = '5s';
 INSERT INTO {marker} (service, change_id, attempt, run_id, kind, marked_at)
 VALUES ($service, $change_id, $attempt, $run_id, 'tombstone', clock_timestamp());
 COMMIT",
-    marker_read: "SELECT kind FROM {marker} WHERE service = $service AND change_id = $change_id
+    marker_read: "SELECT kind, run_id FROM {marker} WHERE service = $service AND change_id = $change_id
   AND attempt = $attempt",
     marker_delete: "DELETE FROM {marker} WHERE service = $service AND change_id = $change_id
   AND attempt = $attempt AND kind <> 'tombstone'",

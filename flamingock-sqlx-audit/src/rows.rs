@@ -156,6 +156,11 @@ pub struct Snapshot {
     pub newest: Vec<NewestRow>,
     /// Whether the database lives in this process's memory.
     pub in_memory: bool,
+    /// Why the rows are not what is in the tables, if they are not: row security hides some, or the
+    /// session changes texts on their way.
+    pub unreadable: Option<String>,
+    /// Whether the session reads what is not committed.
+    pub(crate) dirty: bool,
 }
 
 /// What one statement tells a waiter.

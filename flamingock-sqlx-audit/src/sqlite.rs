@@ -6,7 +6,7 @@ use sqlx::{AssertSqlSafe, Connection, Executor, Transaction};
 use sqlx_core::transaction::TransactionManager;
 
 use crate::backend::{Answer, Backend, Conn, EachRow, Progress, collect_answer, run_to_its_end};
-use crate::dialect::{Dialect, Isolation, LeaseWitness};
+use crate::dialect::{Dialect, Isolation, LeaseWitness, Setting};
 use crate::failure::Failure;
 use crate::template::{Rendered, Value, Values};
 
@@ -277,6 +277,31 @@ const DIALECT: Dialect = Dialect {
   marked_at TEXT NOT NULL,
   PRIMARY KEY (service, change_id, attempt)
 )",
+    // A temporary table of the same name would come first.
+    home: Some("main"),
+    places: "SELECT schema, name, coalesce($schema, 'main'), 1 FROM pragma_table_list
+WHERE schema <> 'temp' AND (name LIKE '%audit' OR name LIKE '%lock' OR name LIKE '%lease')
+ORDER BY schema, name",
+    settings: &[
+        Setting {
+            what: "query_only is on: nothing can be written",
+            remedy: "switch it off for the connections of this pool",
+        },
+        Setting {
+            what: "journal_mode is off: a rollback would undo nothing",
+            remedy: "use another one: wal, delete, truncate, persist or memory",
+        },
+        Setting {
+            what: "read_uncommitted is on in a database that connections share: what is not committed yet would count",
+            remedy: "switch it off for the connections of this pool",
+        },
+    ],
+    inspect: &[
+        "SELECT (SELECT query_only FROM pragma_query_only),
+  (SELECT journal_mode = 'off' FROM pragma_journal_mode),
+  (SELECT file = '' FROM pragma_database_list WHERE name = 'main')
+    AND (SELECT read_uncommitted FROM pragma_read_uncommitted)",
+    ],
     seed: &[
         "INSERT OR IGNORE INTO {lock} (service, lane, token, run_id, owner, acquired_at)
 VALUES ($service, $lane, 0, '', '', $now_text)",
@@ -410,10 +435,10 @@ RETURNING seq",
     marker_insert: "INSERT INTO {marker} (service, change_id, attempt, run_id, kind, marked_at)
 VALUES ($service, $change_id, $attempt, $run_id, $kind, $now_text)",
     marker_promote: "UPDATE {marker} SET kind = 'applied' WHERE service = $service
-  AND change_id = $change_id AND attempt = $attempt AND kind = 'started'",
+  AND change_id = $change_id AND attempt = $attempt AND run_id = $run_id AND kind = 'started'",
     marker_tombstone: "INSERT INTO {marker} (service, change_id, attempt, run_id, kind, marked_at)
 VALUES ($service, $change_id, $attempt, $run_id, 'tombstone', $now_text)",
-    marker_read: "SELECT kind FROM {marker} WHERE service = $service AND change_id = $change_id
+    marker_read: "SELECT kind, run_id FROM {marker} WHERE service = $service AND change_id = $change_id
   AND attempt = $attempt",
     marker_delete: "DELETE FROM {marker} WHERE service = $service AND change_id = $change_id
   AND attempt = $attempt AND kind <> 'tombstone'",

@@ -76,7 +76,7 @@ pub(crate) fn render(
         rendered.text.push_str(&rest[..at]);
         let hole = &rest[at..];
         if let Some((table, after)) = table_name(hole) {
-            push_name(&mut rendered.text, table, names, quote);
+            push_name(&mut rendered.text, table, names, quote, values);
             rest = after;
         } else if let Some((name, after)) = value_name(hole) {
             match params.iter().find(|(given, _)| *given == name) {
@@ -93,8 +93,17 @@ pub(crate) fn render(
     rendered
 }
 
-/// `{audit}` is a table, `{audit_bare}` the same without its schema.
-fn push_name(text: &mut String, name: &str, names: &Names, quote: char) {
+/// `{audit}` is a table, `{audit_bare}` the same without its schema, `{audit_text}` its name as a text.
+fn push_name(text: &mut String, name: &str, names: &Names, quote: char, values: Values) {
+    if let Some(table) = name.strip_suffix("_text") {
+        let name = names.quoted(table, quote);
+        let encode = match values {
+            Values::Literal(encode) => encode,
+            Values::Bound => quoted_text,
+        };
+        text.push_str(&encode(&name));
+        return;
+    }
     match (name, name.strip_suffix("_bare")) {
         ("bare_schema", _) => text.push_str(names.schema().unwrap_or_default()),
         // The end of a lease that ends with the process.

@@ -25,7 +25,7 @@ pub(crate) enum Books<'a> {
 }
 
 /// What a marker says of an attempt that nobody saw end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) enum Resolved {
     /// It was committed.
     Applied,
@@ -35,6 +35,29 @@ pub(crate) enum Resolved {
     LeftBehind,
     /// Its transaction is still open.
     StillOpen,
+    /// The markers there are not this audit's.
+    Foreign(ForeignMarkers),
+}
+
+/// A target system whose markers are not this audit's: nothing that they say can be believed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ForeignMarkers {
+    /// A marker with the key of an attempt is another run's.
+    #[error(
+        "the target system has a marker of the run \"{run_id}\" in the place of this attempt's: another application without a name of its own works there, or one of the databases is a copy. Name the services apart, or look at what is applied there"
+    )]
+    OfAnotherRun {
+        /// Whose marker it is.
+        run_id: String,
+    },
+    /// There is no table of markers, although the attempt began after it was created.
+    #[error(
+        "the target system has no table `{table}` any more, although the attempt began when it was there: it is another database, or another state of it. Look at what is applied there"
+    )]
+    NoTable {
+        /// Its name.
+        table: String,
+    },
 }
 
 /// How an attempt in a transaction ended.
@@ -137,7 +160,13 @@ pub(crate) trait Database: fmt::Debug + Send + Sync {
     async fn prepare_markers(&self) -> Result<(), StoreError>;
 
     /// Finds out what became of an attempt that nobody saw end, and sees to it that it stays so.
-    async fn resolve(&self, attempt: &Attempt<'_>, key: i64) -> Result<Resolved, StoreError>;
+    /// `run_id` is that of the run whose attempt it was.
+    async fn resolve(
+        &self,
+        attempt: &Attempt<'_>,
+        key: i64,
+        run_id: &str,
+    ) -> Result<Resolved, StoreError>;
 
     /// Removes a marker that has done its work. One that stays does no harm.
     async fn unmark(&self, attempt: &Attempt<'_>, key: i64);

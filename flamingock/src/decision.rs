@@ -53,6 +53,8 @@ pub enum Cause {
     VerifyFailed,
     /// The transaction of an interrupted attempt is still open at its target.
     StillOpen,
+    /// The markers at its target system are not those of this audit.
+    ForeignMarkers,
     /// An attempt is to be settled that worked at another target system than the code now names.
     TargetChanged,
     /// The audit says something that this version does not know.
@@ -73,6 +75,9 @@ impl fmt::Display for Cause {
             Cause::VerifyFailed => "its verify function failed, so nobody knows whether it is there",
             Cause::TargetChanged => {
                 "an attempt at another target system than its code now names was not seen to end"
+            }
+            Cause::ForeignMarkers => {
+                "the markers at its target system are not this audit's, so nothing there tells whether it is applied"
             }
             Cause::StillOpen => "the transaction of an interrupted attempt is still open",
             Cause::UnknownState => {

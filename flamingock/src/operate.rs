@@ -188,6 +188,10 @@ impl Runner {
     pub(crate) async fn make_ready(&self, storage: &Storage) -> Result<(), Error> {
         let (store, service) = (&storage.store, &self.settings.service);
         let snapshot = store.snapshot(service, "").await.map_err(Error::store)?;
+        if snapshot.tables && snapshot.newest.is_empty() {
+            let pipeline = engine::pipeline_of(&self.settings)?;
+            engine::refuse_a_second_history(&**store, &self.settings, &pipeline).await?;
+        }
         let made = if !snapshot.tables {
             if !self.settings.create_tables {
                 return Err(Error::store(missing_tables()));

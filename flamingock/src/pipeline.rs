@@ -175,9 +175,16 @@ impl Pipeline {
         for text in salt {
             digest.text(text);
         }
-        for change in self.changes().filter(|change| selected(change)) {
-            for text in [change.stage, change.order, change.id, change.digest] {
-                digest.text(text);
+        for change in self.changes() {
+            if selected(change) {
+                for text in [change.stage, change.order, change.id, change.digest] {
+                    digest.text(text);
+                }
+            } else {
+                // That it is there, and is left out: if it were not there, it could be missing.
+                for text in ["", change.id] {
+                    digest.text(text);
+                }
             }
         }
         digest.finish()

@@ -61,6 +61,8 @@ pub(super) struct InText {
     pub(super) newest: Vec<NewestRow>,
     /// The last columns of the lock's row.
     pub(super) lease: Vec<Option<String>>,
+    /// Why the entries are not what is in the tables.
+    pub(super) unreadable: Option<String>,
 }
 
 /// The schema, the newest entries and the lease, in the one element of an XML text; nothing where the
@@ -74,15 +76,33 @@ pub(super) fn in_text(xml: Option<&str>) -> Result<InText> {
     let Some((json, _)) = inside else {
         return Ok(InText::default());
     };
-    let (schema, rows, lease): (_, Option<NewestRows>, Option<_>) = serde_json::from_str(json)
-        .map_err(|source| sqlx::Error::ColumnDecode {
+    type Text = (
+        Option<String>,
+        Option<NewestRows>,
+        Option<Vec<Option<String>>>,
+        Option<Vec<String>>,
+        Option<String>,
+    );
+    let (schema, rows, lease, hidden, encoding): Text =
+        serde_json::from_str(json).map_err(|source| sqlx::Error::ColumnDecode {
             index: TEXT.to_string(),
             source: source.into(),
         })?;
+    let unreadable = match (hidden, encoding) {
+        (Some(tables), _) => Some(format!(
+            "row security hides rows of {} from this user: exempt it (BYPASSRLS, or the owner of the tables), or disable row security there",
+            tables.join(", ")
+        )),
+        (None, Some(encoding)) => Some(format!(
+            "client_encoding is {encoding}: names and texts would be changed on their way; leave it at UTF8, as sqlx sets it"
+        )),
+        (None, None) => None,
+    };
     Ok(InText {
         schema,
         newest: rows.map(|rows| rows.0).unwrap_or_default(),
         lease: lease.unwrap_or_default(),
+        unreadable,
     })
 }
 

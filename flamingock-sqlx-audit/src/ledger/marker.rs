@@ -15,7 +15,16 @@ pub struct Marker {
     pub change_id: String,
     /// The number of the attempt's STARTED row, or any number that nobody else uses.
     pub attempt: i64,
-    /// The run.
+    /// The run of the attempt: another run's marker with the same key says nothing of this one.
+    pub run_id: String,
+}
+
+/// A marker that is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoundMarker {
+    /// What it says.
+    pub kind: MarkerKind,
+    /// The run of the attempt that it is about.
     pub run_id: String,
 }
 
@@ -57,6 +66,11 @@ impl<B: Backend> Ledger<B> {
             self.set_lock_timeout(row.optional(1).as_deref());
         }
         Ok(())
+    }
+
+    /// The name of the table of markers.
+    pub fn marker_table(&self) -> String {
+        self.names.plain("marker")
     }
 
     /// Creates the marker table. Safe for many at once.
@@ -154,7 +168,7 @@ impl<B: Backend> Ledger<B> {
             .map(drop)
     }
 
-    /// What the marker of an attempt says.
+    /// The marker with the key of an attempt, whoever has left it.
     ///
     /// # Errors
     /// The database's own.
@@ -162,19 +176,19 @@ impl<B: Backend> Ledger<B> {
         &self,
         connection: &mut Conn<B>,
         marker: &Marker,
-    ) -> Result<Option<MarkerKind>> {
+    ) -> Result<Option<FoundMarker>> {
         let params = marker_params(marker, MarkerKind::Applied, "");
         let rows = self
             .fetch(connection, B::DIALECT.marker_read, &params)
             .await?;
-        Ok(rows
-            .into_iter()
-            .next()
-            .map(|mut row| match row.text(0).as_str() {
+        Ok(rows.into_iter().next().map(|mut row| FoundMarker {
+            kind: match row.text(0).as_str() {
                 "started" => MarkerKind::Started,
                 "applied" => MarkerKind::Applied,
                 _ => MarkerKind::Tombstone,
-            }))
+            },
+            run_id: row.text(1),
+        }))
     }
 
     /// Removes a marker that has done its work; tombstones stay.

@@ -3,7 +3,9 @@
 mod decode;
 mod marker;
 mod params;
+mod places;
 mod row;
+mod session;
 mod sessions;
 mod snapshot;
 mod together;
@@ -15,9 +17,11 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use self::decode::audit_row;
-pub use self::marker::{Marker, MarkerKind};
+pub use self::marker::{FoundMarker, Marker, MarkerKind};
 use self::params::{lease_params, seed_params};
+pub use self::places::Misplaced;
 use self::row::fence_alone;
+pub use self::session::Unfit;
 pub use self::sessions::Whose;
 pub use self::together::Behind;
 pub use self::transaction::Witness;
@@ -63,9 +67,13 @@ fn duration_in(setting: &str) -> Option<Duration> {
 impl<B: Backend> Ledger<B> {
     /// The tables of those names. `patience` bounds how long a busy commit is repeated (SQLite).
     pub fn new(names: Names, patience: Duration) -> Ledger<B> {
+        let resolved = OnceLock::new();
+        if let (None, Some(home)) = (names.schema(), B::DIALECT.home) {
+            resolved.get_or_init(|| names.resolved(home));
+        }
         Ledger {
             names,
-            resolved: OnceLock::new(),
+            resolved,
             patience,
             lock_timeout: OnceLock::new(),
             reads_in_two: AtomicBool::new(false),

@@ -10,6 +10,11 @@ use crate::failure::Failure;
 use crate::rows::{Glance, Snapshot};
 use crate::template::Value;
 
+/// What the second column of a snapshot says of the session, added up.
+const IN_MEMORY: i64 = 1;
+const UNREADABLE: i64 = 2;
+const READS_UNCOMMITTED: i64 = 4;
+
 impl<B: Backend> Ledger<B> {
     /// The lock row and, unless its digest is the one given, the newest row of each change, all in
     /// one statement. Writes nothing. A PostgreSQL that was built without XML needs a second one
@@ -31,7 +36,7 @@ impl<B: Backend> Ledger<B> {
             ("digest", digest.into()),
         ]);
         let mut snapshot = match B::DIALECT.newest {
-            None => self.read_at_once(connection, &params).await?,
+            None => self.read_committed(connection, &params).await?,
             Some(newest) => self.read_newest_by(newest, connection, params).await?,
         };
         snapshot.digest_matches = snapshot
@@ -74,16 +79,38 @@ impl<B: Backend> Ledger<B> {
         }))
     }
 
-    async fn read_at_once(
+    /// What somebody writes meanwhile does not count before it is committed, whatever the session's level.
+    async fn read_committed(
         &self,
         connection: &mut Conn<B>,
         params: &[(&str, Value)],
     ) -> Result<Snapshot> {
-        let statement = self.render(B::DIALECT.snapshot, params);
+        let read = self.read_at_once(connection, B::DIALECT.snapshot, params);
+        let snapshot = read.await?;
+        let written = snapshot.lock.as_ref().is_some_and(|lock| lock.held);
+        if !(snapshot.dirty && written) {
+            return Ok(snapshot);
+        }
+        let committed = format!(
+            "SET TRANSACTION ISOLATION LEVEL READ COMMITTED;\n{}",
+            B::DIALECT.snapshot
+        );
+        self.read_at_once(connection, &committed, params).await
+    }
+
+    async fn read_at_once(
+        &self,
+        connection: &mut Conn<B>,
+        template: &str,
+        params: &[(&str, Value)],
+    ) -> Result<Snapshot> {
+        let statement = self.render(template, params);
         let mut snapshot = Snapshot::default();
         let mut each = |mut row: Row| {
             self.note(&mut snapshot, &mut row)?;
-            snapshot.newest.extend(newest_row(&mut row, NEWEST)?);
+            if snapshot.unreadable.is_none() {
+                snapshot.newest.extend(newest_row(&mut row, NEWEST)?);
+            }
             Ok(())
         };
         B::fetch_each(connection, statement, &mut each).await?;
@@ -141,6 +168,7 @@ impl<B: Backend> Ledger<B> {
                 self.set_schema(&schema);
             }
             snapshot.newest = text.newest;
+            snapshot.unreadable = text.unreadable;
             row.0.truncate(TEXT);
             row.0.extend(text.lease);
             row.0.resize(NEWEST, None);
@@ -160,7 +188,14 @@ impl<B: Backend> Ledger<B> {
         if let Some(schema) = row.optional(0) {
             self.set_schema(&schema);
         }
-        snapshot.in_memory |= row.int(1)? == Some(1);
+        let session = row.int(1)?.unwrap_or_default();
+        snapshot.in_memory |= session & IN_MEMORY != 0;
+        snapshot.dirty |= session & READS_UNCOMMITTED != 0;
+        if session & UNREADABLE != 0 {
+            let what = "character_set_results is one whose texts cannot be read here: leave it as sqlx sets it";
+            snapshot.unreadable = Some(what.to_owned());
+            return Ok(());
+        }
         if snapshot.lock.is_none() {
             snapshot.lock = lock_row(row)?;
         }

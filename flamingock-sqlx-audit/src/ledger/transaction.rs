@@ -62,8 +62,9 @@ impl<B: Backend> Ledger<B> {
             ),
             Witness::Row(_) | Witness::Marker(_) => return None,
         };
-        // Nothing is bound in a text that opens a transaction.
-        Some(tagged(&self.render_as_text(template, &params), tag))
+        // Nothing is bound in a text that opens a transaction. The tag goes in first: what users name
+        // may look like its place.
+        Some(self.render_as_text(&tagged(template, tag), &params))
     }
 
     /// Whether the mark on the lease's row is there: the transaction that set it was committed.

@@ -1,5 +1,6 @@
 //! What a store of the audit and of the lock must do.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
@@ -80,6 +81,13 @@ pub trait AuditStore: fmt::Debug + Send + Sync {
         entries: &[NewEntry],
     ) -> Result<i64, StoreError>;
 
+    /// Fails if a service that has no entry here has a history in another place, where that can be told.
+    /// Reads only.
+    async fn refuse_hidden(&self, service: &str) -> Result<(), StoreError> {
+        let _ = service;
+        Ok(())
+    }
+
     /// The entries that match, oldest first.
     async fn history(&self, service: &str, filter: &Filter) -> Result<Vec<Entry>, StoreError>;
 
@@ -158,7 +166,7 @@ pub enum StoreErrorKind {
 pub struct StoreError {
     /// What it means for the run.
     pub kind: StoreErrorKind,
-    action: &'static str,
+    action: Cow<'static, str>,
     #[source]
     source: BoxError,
 }
@@ -167,12 +175,12 @@ impl StoreError {
     /// `action` says what could not be done, as in "could not read the audit".
     pub fn new(
         kind: StoreErrorKind,
-        action: &'static str,
+        action: impl Into<Cow<'static, str>>,
         source: impl Into<BoxError>,
     ) -> StoreError {
         StoreError {
             kind,
-            action,
+            action: action.into(),
             source: source.into(),
         }
     }

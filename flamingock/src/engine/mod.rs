@@ -7,6 +7,7 @@ mod pace;
 mod probing;
 mod ready;
 mod scripts;
+mod second_history;
 mod serving;
 mod stage;
 mod stages;
@@ -24,6 +25,7 @@ use self::facts::described;
 pub(crate) use self::facts::{facts, facts_at};
 pub(crate) use self::looking::look;
 pub(crate) use self::probing::verify;
+pub(crate) use self::second_history::{at_work, open, refuse as refuse_a_second_history};
 pub(crate) use self::serving::{Request, serve};
 use self::waiting::Waited;
 use crate::audit::{Facts, Snapshot, Store};
@@ -44,7 +46,7 @@ use crate::tables::StorageSettings;
 use crate::target::TargetSystem;
 
 /// The format of what the pipeline's digest covers.
-const DIGEST_FORMAT: &str = "2";
+const DIGEST_FORMAT: &str = "3";
 
 /// The longest lease: a day.
 const LONGEST_LEASE: Duration = Duration::from_secs(24 * 60 * 60);
@@ -335,18 +337,23 @@ pub(crate) fn new_run_id() -> String {
     format!("{:032x}", rand::random::<u128>())
 }
 
-fn check_settings(settings: &Settings) -> Vec<Problem> {
-    let mut problems = Vec::new();
-    let service = &settings.service;
+/// What is wrong with the name of a service. Some databases take a name with a blank behind it for the same
+/// one without.
+pub(crate) fn service_problem(service: &str) -> Option<Problem> {
     let visible = !service.is_empty()
         && service.trim() == service
         && !service.chars().any(char::is_control)
         && service.chars().count() <= LONGEST_SERVICE;
-    if !visible {
-        problems.push(Problem::general(format!(
+    (!visible).then(|| {
+        Problem::general(format!(
             "service {service:?}: use 1 to {LONGEST_SERVICE} visible characters, with no blank at either end"
-        )));
-    }
+        ))
+    })
+}
+
+fn check_settings(settings: &Settings) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    problems.extend(service_problem(&settings.service));
     let lock = settings.lock;
     for (name, duration) in [("lease", lock.lease), ("poll", lock.poll)] {
         if duration.is_zero() {

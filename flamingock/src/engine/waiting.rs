@@ -6,19 +6,17 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::pace::Pace;
+use super::refuse_a_second_history;
 use super::{Looks, Prepared};
 use crate::audit::{Claim, Glance, LockRow, Snapshot, StoreError, StoreErrorKind};
 use crate::call::{Signals, Stop};
-use crate::decision::Decision;
 use crate::error::Error;
 use crate::listener::{Events, Happened};
 use crate::lock::{Holder, Lease, OnLockTimeout};
 use crate::operate::missing_tables;
-use crate::pipeline::Problem;
 use crate::plan::Plan;
 use crate::report::Report;
 use crate::runner::Mode;
-use crate::target::DEFAULT;
 
 /// How often a waiter says whom it waits for.
 const TELL_AGAIN: Duration = Duration::from_secs(30);
@@ -207,7 +205,7 @@ impl Prepared {
     ) -> Result<Option<Lease>, Error> {
         let service = &self.settings.service;
         if snapshot.tables && plan.has_no_history {
-            self.refuse_a_second_history().await?;
+            refuse_a_second_history(&*self.store, &self.settings, &self.pipeline).await?;
         }
         if !snapshot.tables {
             if !self.settings.create_tables {
@@ -248,30 +246,6 @@ impl Prepared {
             let store = Arc::clone(&self.store);
             Lease::keep(possession, store, self.settings.lock.lease, signals)
         }))
-    }
-
-    /// A service that is named later must not run everything again.
-    async fn refuse_a_second_history(&self) -> Result<(), Error> {
-        let service = &self.settings.service;
-        if service == DEFAULT || self.settings.independent {
-            return Ok(());
-        }
-        let of_default = self
-            .store
-            .snapshot(DEFAULT, "")
-            .await
-            .map_err(Error::store)?;
-        let plan = Plan::make(&self.pipeline, |_| true, of_default.newest);
-        let applied = plan
-            .steps()
-            .filter(|step| matches!(step.decision, Decision::Skip | Decision::Again))
-            .count();
-        if applied == 0 {
-            return Ok(());
-        }
-        Err(Error::Invalid(vec![Problem::general(format!(
-            "the service \"{service}\" has no history, but the service \"{DEFAULT}\" has applied {applied} of these changes in this database: they would run again. If this is the application that had no name until now, take its history over once with `adopt --from-service {DEFAULT}` on the command line, or with `Runner::adopt_from_service(\"{DEFAULT}\")`; if \"{service}\" is meant to have a history of its own, say `.independent_service()`"
-        ))]))
     }
 
     fn owner(&self) -> String {

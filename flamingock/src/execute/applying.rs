@@ -5,7 +5,7 @@ use crate::attempt::{Attempt, Purpose};
 use crate::audit::{ErrorChain, State, TransactionMode};
 use crate::call::{Ended, Invocation, chain};
 use crate::change::Body;
-use crate::database::{Books, Called, Transacted};
+use crate::database::{Books, Called, ForeignMarkers, Transacted};
 use crate::plan::Note;
 use crate::recording::Unwritten;
 use crate::report::Outcome;
@@ -80,6 +80,12 @@ impl One<'_> {
                     recorded.with(Note::CommittedMidway)
                 } else {
                     recorded
+                }
+            }
+            Transacted::NotRun { cause } if cause.is::<ForeignMarkers>() => {
+                match cause.downcast::<ForeignMarkers>() {
+                    Ok(markers) => self.foreign_markers(attempt, *markers).await,
+                    Err(cause) => Executed::unknown(chain(&cause)),
                 }
             }
             Transacted::NotRun { cause } => {

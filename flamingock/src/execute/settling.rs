@@ -4,7 +4,8 @@ use crate::argument::Session;
 use crate::attempt::Attempt;
 use crate::audit::{ErrorChain, Origin, State, TransactionMode};
 use crate::call::{Ended, chain};
-use crate::database::Resolved;
+use crate::change::BoxError;
+use crate::database::{ForeignMarkers, Resolved};
 use crate::decision::{Cause, Decision, WhenAbsent, interrupted, interrupted_undo};
 use crate::plan::{Note, Step, code};
 use crate::recording::Unwritten;
@@ -43,6 +44,28 @@ impl One<'_> {
             (Ok(false), WhenAbsent::Apply) => return None,
             (Ok(false), WhenAbsent::RolledBack) => self.found(step, State::RolledBack).await,
         })
+    }
+
+    /// Nothing at the target tells what became of an attempt: from here on it is one that an operator
+    /// decides on.
+    pub(super) async fn foreign_markers(
+        &self,
+        attempt: &Attempt<'_>,
+        markers: ForeignMarkers,
+    ) -> Executed {
+        let error = chain(&BoxError::from(markers));
+        let entry = attempt.entry(State::Failed, TransactionMode::None, Some(error.clone()));
+        match self.executor.append_insisting(&[entry]).await {
+            Ok(()) => Executed {
+                error: Some(error),
+                issue: Some(Cause::ForeignMarkers),
+                ..Executed::new(Outcome::Blocked)
+            },
+            Err(Unwritten::Lost(reason)) => Executed::lost(reason),
+            Err(Unwritten::Failed(unrecorded)) => {
+                Executed::unknown(error.and_all(&ErrorChain::of(&unrecorded)))
+            }
+        }
     }
 
     /// Records what an attempt turned out to have come to.
@@ -88,7 +111,8 @@ impl One<'_> {
         let mut attempt = self.executor.attempt(step, origin);
         attempt.number = newest.attempt;
         attempt.digest.clone_from(&newest.digest);
-        let resolved = database.resolve(&attempt, newest.seq).await;
+        let resolved = database.resolve(&attempt, newest.seq, &newest.run_id).await;
+        let is_committed = matches!(resolved, Ok(Resolved::Applied));
         let state = match resolved {
             Ok(Resolved::NotApplied) if undoes => State::Applied,
             Ok(Resolved::NotApplied) => return None,
@@ -97,12 +121,15 @@ impl One<'_> {
             // The database has committed a part: as if there had been no transaction.
             Ok(Resolved::LeftBehind) => return self.without_marker(step, undoes).await,
             Ok(Resolved::StillOpen) => return Some(blocked(step, Cause::StillOpen)),
+            Ok(Resolved::Foreign(markers)) => {
+                return Some(self.foreign_markers(&attempt, markers).await);
+            }
             Err(error) => return Some(Executed::unknown(ErrorChain::of(&error))),
         };
         let mode = TransactionMode::Separate;
         let executed = self.settle(&attempt, state, mode).await;
         // A tombstone stays: a transaction that comes late must meet it.
-        if executed.fate == Fate::GoesOn && matches!(resolved, Ok(Resolved::Applied)) {
+        if executed.fate == Fate::GoesOn && is_committed {
             database.unmark(&attempt, newest.seq).await;
         }
         Some(executed)

@@ -49,6 +49,14 @@ pub(crate) trait Driver: Backend {
         None
     }
 
+    /// The database that the application has named, where a session can move to another one.
+    fn named_database(_pool: &Pool<Self::Database>) -> Option<String> {
+        None
+    }
+
+    /// What stands behind a query so that the session does not limit how many rows it answers.
+    const WHOLE: &'static str = "";
+
     /// Where a pool's connections lead, for messages: without the user and the password.
     fn place(pool: &Pool<Self::Database>) -> String;
 
@@ -385,6 +393,12 @@ impl Driver for flamingock_sqlx_audit::Postgres {
 #[cfg(feature = "mysql")]
 impl Driver for flamingock_sqlx_audit::MySql {
     const KIND: DatabaseKind = DatabaseKind::MySql;
+
+    const WHOLE: &'static str = " LIMIT 18446744073709551615";
+
+    fn named_database(pool: &Pool<sqlx::MySql>) -> Option<String> {
+        pool.connect_options().get_database().map(str::to_owned)
+    }
 
     fn place(pool: &Pool<sqlx::MySql>) -> String {
         let options = pool.connect_options();

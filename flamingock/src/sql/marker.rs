@@ -6,7 +6,7 @@
 
 use std::time::Instant;
 
-use flamingock_sqlx_audit::{Failure, Marker, MarkerKind};
+use flamingock_sqlx_audit::{Failure, FoundMarker, Marker, MarkerKind};
 
 use super::SqlDatabase;
 use super::driver::Driver;
@@ -14,7 +14,7 @@ use super::settle::{LOOK, PAUSE, Settled};
 use super::store::failed;
 use crate::attempt::Attempt;
 use crate::audit::{State, StoreError, StoreErrorKind};
-use crate::database::Resolved;
+use crate::database::{ForeignMarkers, Resolved};
 
 const READING: &str = "could not find out at the target system whether the change was committed";
 
@@ -66,12 +66,13 @@ pub(super) async fn resolve<D: Driver>(
     attempt: &Attempt<'_>,
     key: i64,
 ) -> Settled {
-    match find_out(database, attempt, key).await {
+    let own = &attempt.possession.run_id;
+    match find_out(database, attempt, key, own).await {
         // The marker of a rollback is an applied one, too.
         Ok(Resolved::Applied) => Settled::Visible(vec![State::Applied, State::RolledBack]),
         Ok(Resolved::NotApplied) => Settled::Visible(Vec::new()),
         Ok(Resolved::LeftBehind) => Settled::Visible(vec![State::Started]),
-        Ok(Resolved::StillOpen) | Err(_) => Settled::Unreachable,
+        Ok(Resolved::StillOpen | Resolved::Foreign(_)) | Err(_) => Settled::Unreachable,
     }
 }
 
@@ -81,9 +82,13 @@ pub(super) async fn find_out<D: Driver>(
     database: &SqlDatabase<D>,
     attempt: &Attempt<'_>,
     key: i64,
+    run_id: &str,
 ) -> Result<Resolved, StoreError> {
     let deadline = Instant::now() + database.ledger.patience();
-    let marker = marker_of(attempt, key);
+    let marker = Marker {
+        run_id: run_id.to_owned(),
+        ..marker_of(attempt, key)
+    };
     loop {
         let look = tokio::time::timeout(LOOK, look(database, &marker)).await;
         let late = Instant::now() >= deadline;
@@ -125,23 +130,55 @@ async fn look<D: Driver>(
     database: &SqlDatabase<D>,
     marker: &Marker,
 ) -> Result<Resolved, sqlx::Error> {
-    prepared(database).await?;
     let mut held = database.connection().await?;
+    database.ledger.locate_markers(&mut held).await?;
     match database.ledger.entomb(&mut held, marker).await {
         Ok(()) => return Ok(Resolved::NotApplied),
         Err(error) if D::classify(&error) == Failure::Duplicate => drop(held),
+        // It was created before the attempt began.
+        Err(error) if D::classify(&error) == Failure::MissingTable => {
+            let table = database.ledger.marker_table();
+            return Ok(Resolved::Foreign(ForeignMarkers::NoTable { table }));
+        }
         Err(error) => return Err(error),
     }
-    let mut held = database.connection().await?;
-    let kind = database.ledger.marker(&mut held, marker).await?;
-    held.return_unchanged();
-    Ok(match kind {
-        Some(MarkerKind::Applied) => Resolved::Applied,
-        Some(MarkerKind::Started) => Resolved::LeftBehind,
-        // One that another run has made; or one that was removed in between, which is only done
-        // once the audit says what became of the attempt.
-        Some(MarkerKind::Tombstone) | None => Resolved::NotApplied,
+    Ok(match found(database, marker).await? {
+        Some(found) if found.run_id != marker.run_id => {
+            let run_id = found.run_id;
+            Resolved::Foreign(ForeignMarkers::OfAnotherRun { run_id })
+        }
+        Some(found) => match found.kind {
+            MarkerKind::Applied => Resolved::Applied,
+            MarkerKind::Started => Resolved::LeftBehind,
+            MarkerKind::Tombstone => Resolved::NotApplied,
+        },
+        // One that was removed in between, which is only done once the audit says what became of the
+        // attempt.
+        None => Resolved::NotApplied,
     })
+}
+
+async fn found<D: Driver>(
+    database: &SqlDatabase<D>,
+    marker: &Marker,
+) -> Result<Option<FoundMarker>, sqlx::Error> {
+    let mut held = database.connection().await?;
+    let found = database.ledger.marker(&mut held, marker).await?;
+    held.return_unchanged();
+    Ok(found)
+}
+
+/// Whose marker it is that keeps an attempt from leaving its own; none if that is about the attempt itself,
+/// which another owner of the lock has decided then.
+pub(super) async fn in_the_way<D: Driver>(
+    database: &SqlDatabase<D>,
+    marker: &Marker,
+) -> Result<Option<ForeignMarkers>, sqlx::Error> {
+    let found = found(database, marker).await?;
+    let other = found.filter(|found| found.run_id != marker.run_id);
+    Ok(other.map(|found| ForeignMarkers::OfAnotherRun {
+        run_id: found.run_id,
+    }))
 }
 
 /// Removes a marker that has done its work.

@@ -8,6 +8,7 @@ mod driver;
 mod held;
 mod keeper;
 mod marker;
+mod places;
 mod pooler;
 mod rows;
 pub(crate) mod script;
@@ -106,7 +107,8 @@ impl<D: Driver> Database for SqlDatabase<D> {
         const ACTION: &str = "could not read another tool's history";
         let taken = self.connection().await;
         let mut held = taken.map_err(|error| unreachable::<D>(ACTION, &self.pool, error))?;
-        let answer = send::<D>(&mut held, statement).await;
+        let whole = format!("{statement}{}", D::WHOLE);
+        let answer = send::<D>(&mut held, whole).await;
         let answer = answer.map_err(|error| store::failed::<D>(ACTION, error))?;
         held.return_unchanged();
         Ok(answer.rows.into_iter().map(Row::columns).collect())
@@ -186,8 +188,13 @@ impl<D: Driver> Database for SqlDatabase<D> {
         marker::prepare(self).await
     }
 
-    async fn resolve(&self, attempt: &Attempt<'_>, key: i64) -> Result<Resolved, StoreError> {
-        marker::find_out(self, attempt, key).await
+    async fn resolve(
+        &self,
+        attempt: &Attempt<'_>,
+        key: i64,
+        run_id: &str,
+    ) -> Result<Resolved, StoreError> {
+        marker::find_out(self, attempt, key, run_id).await
     }
 
     async fn unmark(&self, attempt: &Attempt<'_>, key: i64) {

@@ -133,9 +133,10 @@ impl<D: Driver> AuditStore for SqlStore<D> {
         });
         let mut snapshot = match read {
             Err(error) if error.kind == StoreErrorKind::MissingTable => {
+                self.refuse_misplaced().await?;
                 return Ok(Snapshot::default());
             }
-            read => rows::snapshot(read?),
+            read => rows::snapshot(readable(read?)?),
         };
         if let Some(lock) = &mut snapshot.lock {
             self.note(lock);
@@ -164,6 +165,7 @@ impl<D: Driver> AuditStore for SqlStore<D> {
     }
 
     async fn create(&self, service: &str) -> Result<(), StoreError> {
+        self.refuse_unfit().await?;
         tries!(self, "could not create the audit's tables", |connection| {
             self.ledger.create(connection, service, LANE)
         })
@@ -175,7 +177,12 @@ impl<D: Driver> AuditStore for SqlStore<D> {
         })
     }
 
+    async fn refuse_hidden(&self, service: &str) -> Result<(), StoreError> {
+        self.refuse_hidden_history(service).await
+    }
+
     async fn register(&self, service: &str) -> Result<(), StoreError> {
+        self.refuse_unfit().await?;
         tries!(
             self,
             "could not make the lock of the service",
@@ -194,6 +201,7 @@ impl<D: Driver> AuditStore for SqlStore<D> {
     }
 
     async fn history(&self, service: &str, filter: &Filter) -> Result<Vec<Entry>, StoreError> {
+        self.refuse_unreadable().await?;
         let filter = rows::filter(filter);
         let read = tries!(self, "could not read the audit", |connection| {
             self.ledger.history(connection, service, &filter)
@@ -202,6 +210,7 @@ impl<D: Driver> AuditStore for SqlStore<D> {
     }
 
     async fn services(&self) -> Result<Vec<String>, StoreError> {
+        self.refuse_unreadable().await?;
         tries!(self, "could not read the services", |connection| {
             self.ledger.services(connection, LANE)
         })
@@ -211,6 +220,7 @@ impl<D: Driver> AuditStore for SqlStore<D> {
 #[async_trait]
 impl<D: Driver> LockStore for SqlStore<D> {
     async fn acquire(&self, claim: &Claim) -> Result<Option<Possession>, StoreError> {
+        self.refuse_unfit().await?;
         let guard = match &self.memory {
             Some(memory) => match Arc::clone(&memory.lock).try_lock_owned() {
                 Ok(guard) => Some(guard),
@@ -288,9 +298,25 @@ impl<D: Driver> LeaseKeeper for SqlStore<D> {
     }
 }
 
+/// Rows that are not what is in the tables are none.
+fn readable(read: leaf::Snapshot) -> Result<leaf::Snapshot, StoreError> {
+    match read.unreadable {
+        None => Ok(read),
+        Some(text) => {
+            let text = format!("the audit cannot be read as it is: {text}");
+            let source = "a part of the history would say that changes were never applied";
+            Err(StoreError::new(StoreErrorKind::Other, text, source))
+        }
+    }
+}
+
 /// What a failure means, with what was being done.
 pub(super) fn failed<D: Driver>(action: &'static str, error: sqlx::Error) -> StoreError {
-    StoreError::new(kind::<D>(&error), action, error)
+    let kind = kind::<D>(&error);
+    match D::repair(&error) {
+        Some(repair) => StoreError::new(kind, format!("{action}: {repair}"), error),
+        None => StoreError::new(kind, action, error),
+    }
 }
 
 /// What a failure means.

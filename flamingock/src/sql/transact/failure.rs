@@ -180,7 +180,8 @@ impl<D: Driver> Transact<'_, D> {
                 states.iter().any(|state| state == State::Started.as_str())
             }
             Witness::Marker(marker) => {
-                ledger.marker(held, marker).await? == Some(MarkerKind::Started)
+                let found = ledger.marker(held, marker).await?;
+                found.is_some_and(|found| found.kind == MarkerKind::Started)
             }
         };
         Ok(match (visible, whole) {

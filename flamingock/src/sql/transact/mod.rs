@@ -200,6 +200,9 @@ impl<D: Driver> Transact<'_, D> {
                 self.not_entered(held, one, at, error).await
             }
             Err(error) if D::classify(&error) == Failure::Refused => lost(one, one.first),
+            Err(error) if self.is_key_taken(D::classify(&error)) => {
+                self.key_is_taken(one, one.first, error).await
+            }
             Err(error) => not_run(error.into()),
         }
     }

@@ -174,10 +174,13 @@ impl<D: Driver> Transact<'_, D> {
                 self.undone(held, one, 0, cause).await
             }
             Reached::Begin if failure == Failure::Refused => lost(one, 0),
-            Reached::Begin => {
-                let error = progress.error;
-                not_run(error.map_or_else(|| "it did not begin".into(), Into::into))
-            }
+            Reached::Begin => match progress.error {
+                Some(error) if self.is_key_taken(failure) => {
+                    drop(held);
+                    self.key_is_taken(one, 0, error).await
+                }
+                error => not_run(error.map_or_else(|| "it did not begin".into(), Into::into)),
+            },
             Reached::Script => {
                 let cause = failed::<D>(script, read, progress, whole.beginning, whole.offset);
                 self.fail(held, one, 0, Whence::Text, cause).await

@@ -4,12 +4,13 @@ use flamingock_sqlx_audit::Failure;
 
 use super::calling::Broke;
 use super::failure::ENDED;
-use super::{Afterwards, SuccessEntry, Transact, Tried, Try, lost};
+use super::{Afterwards, SuccessEntry, Transact, Tried, Try, lost, not_run};
 use crate::audit::TransactionMode;
 use crate::call::chain;
 use crate::database::Transacted;
 use crate::sql::driver::Driver;
 use crate::sql::held::Held;
+use crate::sql::marker::in_the_way;
 use crate::sql::rows;
 use crate::sql::store::failed;
 
@@ -61,9 +62,9 @@ impl<D: Driver> Transact<'_, D> {
                 },
                 Err(_) => self.settle(held, one, at, error.into()).await,
             },
-            // Only a tombstone has the key of this attempt.
-            Failure::Duplicate if matches!(self.entry, SuccessEntry::Elsewhere { .. }) => {
-                lost(one, at)
+            failure @ Failure::Duplicate if self.is_key_taken(failure) => {
+                drop(held);
+                self.key_is_taken(one, at, error).await
             }
             Failure::Disconnected => self.settle(held, one, at, error.into()).await,
             failure @ (Failure::Serialization
@@ -88,6 +89,23 @@ impl<D: Driver> Transact<'_, D> {
                 let cause = failed::<D>(NOT_WRITTEN, error);
                 self.undo(held, one, at, cause.into()).await
             }
+        }
+    }
+
+    /// Whether a failure says that there is a marker with the key of this attempt.
+    pub(super) fn is_key_taken(&self, failure: Failure) -> bool {
+        failure == Failure::Duplicate && matches!(self.entry, SuccessEntry::Elsewhere { .. })
+    }
+
+    /// There is a marker with the key of this attempt: a tombstone of whoever has taken over, or the marker
+    /// of somebody else.
+    pub(super) async fn key_is_taken(&self, one: &Try<'_>, at: usize, error: sqlx::Error) -> Tried {
+        match in_the_way(self.database, &one.marker).await {
+            Ok(Some(foreign)) => not_run(foreign.into()),
+            Ok(None) => lost(one, at),
+            Err(_) => Tried::Ended(vec![Transacted::Unknown {
+                cause: error.into(),
+            }]),
         }
     }
 

@@ -1,0 +1,118 @@
+//! A service without history: it must not begin one beside that of the application without a name.
+
+use std::time::{Duration, Instant};
+
+use crate::audit::{Newest, Snapshot, State, Store};
+use crate::error::Error;
+use crate::lock::Holder;
+use crate::pipeline::{Pipeline, Problem};
+use crate::plan::is_applied;
+use crate::settings::Settings;
+use crate::target::DEFAULT;
+
+/// How long the other service's run is waited for: where applications that have nothing to do with each
+/// other start at once, it ends soon.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Refuses to begin a history for the service: one that is named later would run everything again, or what
+/// is in doubt. Only for a service that has no entry.
+pub(crate) async fn refuse(
+    store: &dyn Store,
+    settings: &Settings,
+    pipeline: &Pipeline,
+) -> Result<(), Error> {
+    let service = &settings.service;
+    store.refuse_hidden(service).await.map_err(Error::store)?;
+    if service == DEFAULT || settings.independent {
+        return Ok(());
+    }
+    let deadline = Instant::now() + PATIENCE.min(settings.lock.wait);
+    let mut theirs;
+    loop {
+        theirs = store.snapshot(DEFAULT, "").await.map_err(Error::store)?;
+        if !theirs.is_held() || Instant::now() >= deadline {
+            break;
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    match reason(&theirs, pipeline) {
+        None => Ok(()),
+        Some(reason) => Err(invalid(format!(
+            "the service \"{service}\" has no history, and {reason}. If \"{service}\" is meant to have a history of its own, say `.independent_service()`"
+        ))),
+    }
+}
+
+fn reason(theirs: &Snapshot, pipeline: &Pipeline) -> Option<String> {
+    let take_over = format!(
+        "take its history over once with `adopt --from-service {DEFAULT}` on the command line, or with `Runner::adopt_from_service(\"{DEFAULT}\")`"
+    );
+    if let Some(reason) = at_work(theirs, DEFAULT) {
+        return Some(format!(
+            "{reason}: what it is applying would run a second time. Wait until it has ended; if it is the application that had no name until now, {take_over} then"
+        ));
+    }
+    let ours = ours(theirs, pipeline);
+    if let Some(open) = open(&ours) {
+        return Some(format!(
+            "the service \"{DEFAULT}\" has what is neither applied nor rolled back: {open}. It would run again on top of what the last attempt has left. Resolve it in \"{DEFAULT}\" first; if that is the application that had no name until now, {take_over} then"
+        ));
+    }
+    let applied = ours.iter().filter(|newest| is_applied(&newest.state));
+    let applied = applied.count();
+    (applied > 0).then(|| {
+        format!(
+            "the service \"{DEFAULT}\" has applied {applied} of these changes in this database: they would run again. If this is the application that had no name until now, {take_over}"
+        )
+    })
+}
+
+/// Says that a service's lock is live.
+pub(crate) fn at_work(theirs: &Snapshot, service: &str) -> Option<String> {
+    let lock = theirs.lock.clone().filter(|lock| lock.held)?;
+    Some(format!(
+        "the lock of the service \"{service}\" is live, owned by {}",
+        Holder(lock)
+    ))
+}
+
+/// The entries that are about changes of this binary: the other service may be several applications that
+/// nobody has named.
+fn ours<'a>(theirs: &'a Snapshot, pipeline: &Pipeline) -> Vec<&'a Newest> {
+    let has = |newest: &&Newest| {
+        pipeline
+            .changes()
+            .any(|change| change.id == newest.change_id)
+    };
+    theirs.newest.iter().filter(has).collect()
+}
+
+/// Names the changes that are neither applied nor rolled back, with what their newest entries say.
+pub(crate) fn open(entries: &[&Newest]) -> Option<String> {
+    const SHOWN: usize = 10;
+    let open = entries.iter().filter(|newest| match &newest.state {
+        State::Applied | State::MarkedApplied | State::RolledBack | State::MarkedRolledBack => {
+            false
+        }
+        State::Started
+        | State::Failed
+        | State::RollbackFailed
+        | State::LockReleased
+        | State::Unknown(_) => true,
+    });
+    let mut names: Vec<String> = open
+        .map(|newest| format!("\"{}\" ({})", newest.change_id, newest.state))
+        .collect();
+    if names.len() > SHOWN {
+        let more = names.len() - SHOWN;
+        names.truncate(SHOWN);
+        names.push(format!("and {more} more"));
+    }
+    (!names.is_empty()).then(|| names.join(", "))
+}
+
+fn invalid(message: String) -> Error {
+    Error::Invalid(vec![Problem::general(message)])
+}

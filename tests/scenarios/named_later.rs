@@ -1,0 +1,216 @@
+//! A service that is named later never runs again what the application without a name has begun.
+
+use flamingock::adopt::{Adoption, Tool};
+use flamingock::{Error, Resolution, Runner, change, changes};
+use flamingock_tests::{Backend as _, Gate, audit, done, execute, query, with_table};
+use sqlx::Pool;
+
+use super::{Backend, Connection, Db};
+
+#[change(id = "one", order = "001", detached)]
+async fn one(db: &mut Connection) -> Result<(), sqlx::Error> {
+    query(db, "INSERT INTO done VALUES ('one')").await.map(drop)
+}
+
+#[change(id = "two", order = "002", transaction = false, detached)]
+async fn two(db: &mut Connection) -> Result<(), sqlx::Error> {
+    query(db, "INSERT INTO done VALUES ('two')").await?;
+    query(db, "SELECT * FROM nowhere").await.map(drop)
+}
+
+#[change(id = "unrelated", order = "000", detached)]
+async fn unrelated(db: &mut Connection) -> Result<(), sqlx::Error> {
+    query(db, "INSERT INTO done VALUES ('unrelated')")
+        .await
+        .map(drop)
+}
+
+#[change(id = "waits", order = "001", detached)]
+async fn waits(db: &mut Connection, gate: &Gate) -> Result<(), sqlx::Error> {
+    gate.pass().await;
+    query(db, "INSERT INTO done VALUES ('waits')")
+        .await
+        .map(drop)
+}
+
+fn named(pool: &Pool<Db>) -> Runner {
+    Runner::new(pool)
+        .service("orders")
+        .changes(changes![one, two])
+}
+
+/// What the newest entry of "two" may say that is neither applied nor rolled back.
+const OPEN: [&str; 4] = ["STARTED", "FAILED", "ROLLBACK_FAILED", "PAUSED"];
+
+/// The application without a name has tried "two", and "two" is in this state.
+async fn tried(pool: &Pool<Db>, state: &str) {
+    let first = Runner::new(pool).changes(changes![two]).run().await;
+    first.unwrap_err();
+    let text = format!(
+        "UPDATE flamingock_audit SET state = '{state}' WHERE change_id = 'two' AND state = 'FAILED'"
+    );
+    execute(pool, &text).await;
+}
+
+#[tokio::test]
+async fn named_service_is_refused_while_the_other_one_has_what_is_neither_applied_nor_rolled_back()
+{
+    for state in OPEN {
+        let database = Backend::fresh().await;
+        let pool = with_table(&database, 2).await;
+        tried(&pool, state).await;
+        let before = audit(&pool).await;
+        let error = named(&pool).run().await.unwrap_err();
+        assert!(matches!(error, Error::Invalid(_)), "{state}: {error}");
+        let text = error.to_string();
+        for word in [
+            "\"two\"",
+            state,
+            "\"default\"",
+            "\"orders\"",
+            "independent_service",
+        ] {
+            assert!(text.contains(word), "{state}: {word}: {text}");
+        }
+        assert_eq!(done(&pool).await, ["two"], "{state}");
+        assert_eq!(audit(&pool).await, before, "{state}");
+        // Taking over says the same, and loses nothing.
+        let error = named(&pool)
+            .adopt_from_service("default")
+            .await
+            .unwrap_err();
+        assert!(error.to_string().contains("\"two\""), "{state}: {error}");
+        // Neither does another way to begin a history.
+        let error = named(&pool)
+            .baseline("one", "for the test")
+            .await
+            .unwrap_err();
+        assert!(error.to_string().contains("\"two\""), "{state}: {error}");
+        assert_eq!(audit(&pool).await, before, "{state}");
+        // What it means to have its own runs.
+        let error = named(&pool).independent_service().run().await.unwrap_err();
+        assert_eq!(error.kind(), "changes_failed", "{state}: {error}");
+        assert_eq!(done(&pool).await, ["one", "two", "two"], "{state}");
+    }
+}
+
+#[tokio::test]
+async fn resolved_change_of_the_other_service_is_taken_over_as_it_was_resolved() {
+    for (resolution, runs) in [(Resolution::Applied, false), (Resolution::RolledBack, true)] {
+        let database = Backend::fresh().await;
+        let pool = with_table(&database, 2).await;
+        let first = Runner::new(&pool).changes(changes![one, two]).run().await;
+        first.unwrap_err();
+        named(&pool)
+            .adopt_from_service("default")
+            .await
+            .unwrap_err();
+        let unnamed = Runner::new(&pool).changes(changes![one, two]);
+        unnamed.resolve("two", resolution, "looked").await.unwrap();
+        let adopted = named(&pool).adopt_from_service("default").await.unwrap();
+        assert_eq!(adopted, if runs { 1 } else { 2 });
+        assert_eq!(named(&pool).run().await.is_err(), runs);
+        let twos = done(&pool)
+            .await
+            .iter()
+            .filter(|what| *what == "two")
+            .count();
+        assert_eq!(twos, if runs { 2 } else { 1 });
+    }
+}
+
+#[tokio::test]
+async fn named_service_is_refused_while_the_other_one_is_at_work() {
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 4).await;
+    let gate = Gate::default();
+    let unnamed = Runner::new(&pool)
+        .changes(changes![waits])
+        .provide(gate.clone());
+    let unnamed = tokio::spawn(unnamed.run());
+    gate.reached().await;
+    let runner = || {
+        Runner::new(&pool)
+            .service("orders")
+            .changes(changes![waits])
+            .provide(gate.clone())
+    };
+    // On SQLite the file is its owner's until then, and who wants to write waits.
+    let read_only = <Backend as flamingock_tests::Backend>::NAME == "SQLite";
+    if !read_only {
+        let error = runner().run().await.unwrap_err();
+        assert!(matches!(error, Error::Invalid(_)), "{error}");
+        for word in ["\"default\"", "lock", "independent_service"] {
+            assert!(error.to_string().contains(word), "{error}");
+        }
+        let error = runner().adopt_from_service("default").await.unwrap_err();
+        assert!(error.to_string().contains("\"default\""), "{error}");
+    }
+    gate.open();
+    unnamed.await.unwrap().unwrap();
+    assert_eq!(done(&pool).await, ["waits"]);
+    let error = runner().run().await.unwrap_err();
+    assert!(error.to_string().contains("has applied 1"), "{error}");
+    assert_eq!(runner().adopt_from_service("default").await.unwrap(), 1);
+    assert!(runner().run().await.unwrap().is_up_to_date());
+    assert_eq!(done(&pool).await, ["waits"]);
+}
+
+#[tokio::test]
+async fn changes_of_another_application_without_a_name_are_no_reason_to_refuse() {
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 2).await;
+    tried(&pool, "STARTED").await;
+    let other = Runner::new(&pool)
+        .service("billing")
+        .changes(changes![unrelated]);
+    assert_eq!(other.run().await.unwrap().counts().newly_applied, 1);
+}
+
+#[tokio::test]
+async fn history_of_another_tool_is_no_way_around_the_other_service() {
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 2).await;
+    execute(
+        &pool,
+        "CREATE TABLE seaql_migrations (version VARCHAR(255) PRIMARY KEY, applied_at BIGINT NOT NULL)",
+    )
+    .await;
+    execute(
+        &pool,
+        "INSERT INTO seaql_migrations VALUES ('unrelated', 1)",
+    )
+    .await;
+    let changes = || changes![unrelated, one].to_vec();
+    let unnamed = Runner::new(&pool).changes(changes![one]);
+    unnamed.run().await.unwrap();
+    let named = || Runner::new(&pool).service("orders").changes(changes());
+    let adoption = Adoption::of(Tool::SeaOrm);
+    let error = named().adopt(&adoption).await.unwrap_err();
+    assert!(error.to_string().contains("\"default\""), "{error}");
+    let error = named().adopt_first(adoption).run().await.unwrap_err();
+    assert!(error.to_string().contains("\"default\""), "{error}");
+    assert_eq!(done(&pool).await, ["one"]);
+}
+
+#[tokio::test]
+async fn name_that_only_looks_like_the_other_service_is_refused() {
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 2).await;
+    Runner::new(&pool)
+        .changes(changes![one])
+        .run()
+        .await
+        .unwrap();
+    for name in ["default ", " default", "", "orders"] {
+        let error = named(&pool).adopt_from_service(name).await.unwrap_err();
+        assert!(matches!(error, Error::Invalid(_)), "{name:?}: {error}");
+    }
+    // Another case is another service.
+    let error = named(&pool)
+        .adopt_from_service("Default")
+        .await
+        .unwrap_err();
+    assert!(error.to_string().contains("applied nothing"), "{error}");
+    assert_eq!(audit(&pool).await.len(), 1);
+}
