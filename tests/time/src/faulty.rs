@@ -231,6 +231,10 @@ impl AuditStore for Faulty {
         self.network.call(Call::Append, work).await
     }
 
+    async fn refuse_hidden(&self, service: &str) -> Result<(), StoreError> {
+        self.store.refuse_hidden(service).await
+    }
+
     async fn history(&self, service: &str, filter: &Filter) -> Result<Vec<Entry>, StoreError> {
         if self.network.flaw == Some(Flaw::NoLookAtTheAudit) && filter.run_id.is_some() {
             return Ok(Vec::new());
@@ -256,7 +260,11 @@ impl LockStore for Faulty {
             claim.lease = self.network.lease(claim.lease, fate);
             async move { store.acquire(&claim).await }
         };
-        self.network.fated(Call::Acquire, fate, work).await
+        let acquired = self.network.fated(Call::Acquire, fate, work).await;
+        if let Ok(Some(_)) = &acquired {
+            self.network.process.obtains();
+        }
+        acquired
     }
 
     async fn release(

@@ -25,6 +25,8 @@ struct State {
     condition: Condition,
     /// How often each call was made.
     calls: [u32; Call::ALL.len()],
+    /// When it was given the lock.
+    obtained: Option<Instant>,
     /// How often it has stood still.
     stands: u32,
     /// How long it has stood still, and how long its calls were held up, in all.
@@ -90,6 +92,16 @@ impl Process {
     /// How often it has stood still, this time included.
     pub(crate) fn stands(&self) -> u32 {
         self.state().stands
+    }
+
+    /// It was given the lock, now.
+    pub(crate) fn obtains(&self) {
+        self.state().obtained.get_or_insert_with(Instant::now);
+    }
+
+    /// When it was given the lock first.
+    pub(crate) fn obtained(&self) -> Option<Instant> {
+        self.state().obtained
     }
 
     pub(crate) fn is_killed(&self) -> bool {

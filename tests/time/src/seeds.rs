@@ -110,6 +110,7 @@ pub async fn try_side_by_side<F>(
 {
     let mut waiting = seeds.clone();
     let mut playing = JoinSet::new();
+    let mut number = 0_u64;
     loop {
         while playing.len() < side_by_side {
             let Some(seed) = waiting.next() else {
@@ -123,6 +124,10 @@ pub async fn try_side_by_side<F>(
         };
         let (seed, played) = played.unwrap();
         assert!(played.is_right(), "{}", played.text(test, seed));
+        number += 1;
+        if number % 500 == 0 {
+            println!("{test}: {number} schedules so far");
+        }
     }
     println!("{test}: {} schedules", seeds.end - seeds.start);
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use flamingock::__private::IntoStorage;
 use flamingock::{LockOptions, MemoryStore};
 
-use flamingock_time::{Flaw, Played, Schedule, Trace, common};
+use flamingock_time::{Flaw, Played, Schedule, Trace, common, seeds, try_all};
 
 const TEST: &str = "flamingock-time --test simulated runs_in_simulated_time_keep_what_is_promised";
 
@@ -40,6 +40,19 @@ fn play(seed: u64, flaw: Option<Flaw>, is_kept: bool) -> Played {
 }
 
 #[test]
+#[ignore = "fails until a lease counts from before its request, and is looked at before a change is called"]
+fn runs_in_simulated_time_keep_what_is_promised() {
+    try_all(TEST, seeds(2_000, 100_000), |seed| {
+        let played = play(seed, None, false);
+        match played.is_right() {
+            true => played,
+            // The same seed has the same schedule.
+            false => play(seed, None, true),
+        }
+    });
+}
+
+#[test]
 fn a_seed_has_one_schedule() {
     for seed in 0..20 {
         let [one, again] = [(); 2].map(|()| play(seed, None, true).trace);
@@ -66,6 +79,11 @@ fn shows(flaw: Flaw, expected: &str) {
     let seed = (0..20_000).find(is_shown);
     assert!(seed.is_some(), "no schedule shows {flaw:?}");
     println!("seed {seed:?} shows {flaw:?}");
+}
+
+#[test]
+fn a_lease_that_counts_from_the_answer_is_found() {
+    shows(Flaw::LeaseFromAnswer, "is Live by run");
 }
 
 #[test]

@@ -1,0 +1,15 @@
+//! What must hold whenever answers come, on the databases: schedules of two and three runs side by
+//! side, each on a store whose answers are late, lost or repeated, behind a network that is cut, and in
+//! processes that stand still or are killed. `flamingock-time` plays the same in simulated time.
+//!
+//! `FLAMINGOCK_TEST_EXTRA=1` plays 10,000 of them, and `FLAMINGOCK_TEST_SEED=7` the one with this seed.
+
+#![allow(clippy::unwrap_used)]
+
+mod time {
+    mod mariadb;
+    mod play;
+    mod postgres;
+    mod sqlite;
+    mod weather;
+}

@@ -1,0 +1,23 @@
+//! On PostgreSQL.
+
+use flamingock::{Context, change, changes};
+use flamingock_tests::{Postgres, query};
+use flamingock_time::Site;
+use sqlx::PgConnection;
+
+use super::play::play_all;
+
+#[change(id = "shared", order = "005", stage = "e", detached)]
+async fn shared(db: &mut PgConnection, site: &Site, context: &Context) -> Result<(), sqlx::Error> {
+    let service = context.service();
+    query(db, &format!("INSERT INTO effects VALUES ('{service}')")).await?;
+    site.pass().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "fails until a lease counts from before its request, and is looked at before a change is called"]
+async fn postgres_runs_keep_what_is_promised_whenever_answers_come() {
+    let test = "flamingock-tests --test time postgres_runs";
+    play_all::<Postgres>(test, changes![shared]).await;
+}
