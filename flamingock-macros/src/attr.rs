@@ -8,10 +8,8 @@ use syn::parse::Parser;
 
 use crate::function::is_word;
 use crate::keys::{Key, Owner, Spanned, entries, literal, meant, split};
+use crate::names::LONGEST_NAME;
 use crate::problems::Problems;
-
-/// An id must fit the index of the audit table in every database.
-const MAX_ID: usize = 190;
 
 pub(crate) const TRANSACTION: Key = Key {
     name: "transaction",
@@ -147,12 +145,17 @@ impl ChangeAttr {
     }
 
     fn validate(&self, problems: &mut Problems) {
-        if let Some(id) = &self.id {
-            let length = id.value.chars().count();
-            if length > MAX_ID {
+        for (key, name) in [
+            ("id", &self.id),
+            ("stage", &self.stage),
+            ("target", &self.target),
+        ] {
+            let Some(name) = name else { continue };
+            let length = name.value.chars().count();
+            if length > LONGEST_NAME {
                 problems.at(
-                    &id.tokens,
-                    format!("`id` has at most {MAX_ID} characters, this one has {length}"),
+                    &name.tokens,
+                    format!("`{key}` has at most {LONGEST_NAME} characters, this one has {length}"),
                 );
             }
         }

@@ -6,6 +6,7 @@ use proc_macro2::{Delimiter, Ident, Span, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::Lit;
 
+use crate::names::fault;
 use crate::problems::Problems;
 use crate::suggest::near_miss;
 
@@ -221,7 +222,7 @@ impl Entry {
             problems.at(self.place(), self.key.rule());
             return None;
         };
-        if let Some(fault) = fault(&value) {
+        if let Some(fault) = fault(self.key.name, &value) {
             problems.at(
                 self.place(),
                 format!("`{}` {fault}: `{}`", self.key.name, self.key.example),
@@ -257,7 +258,7 @@ impl Entry {
         let mut texts = Vec::new();
         for part in split(list.stream()) {
             match single(part.iter().cloned()).as_ref().and_then(string) {
-                Some(text) => match fault(&text) {
+                Some(text) => match fault(self.key.name, &text) {
                     None => texts.push(text),
                     Some(fault) => problems.at(
                         part.into_iter().collect::<TokenStream>(),
@@ -330,18 +331,5 @@ fn string(token: &TokenTree) -> Option<String> {
     match Lit::new(literal.clone()) {
         Lit::Str(text) if text.suffix().is_empty() => Some(text.value()),
         _ => None,
-    }
-}
-
-/// What is wrong with a name, if anything: names stand in tables, in logs and in commands.
-fn fault(text: &str) -> Option<&'static str> {
-    if text.is_empty() {
-        Some("cannot be empty")
-    } else if text.trim() != text {
-        Some("cannot begin or end with a blank")
-    } else if text.chars().any(char::is_control) {
-        Some("cannot contain control characters such as a line break")
-    } else {
-        None
     }
 }

@@ -11,6 +11,7 @@ mod files;
 mod folder;
 mod function;
 mod keys;
+mod names;
 mod problems;
 mod rules;
 mod spans;
@@ -29,11 +30,11 @@ use proc_macro::TokenStream;
 ///
 /// | key | shape | without it |
 /// |---|---|---|
-/// | `id` | text of 1 to 190 characters, none of them a control character, no blank at either end; unique in the service | required |
+/// | `id` | text of 1 to 190 visible characters, no blank at either end; unique in the service | required |
 /// | `order` | ASCII letters, digits, `_`, `.` and `-`, at least three of them letters or digits; unique in the stage | required |
-/// | `author` | text | the package's name; the crate's, where the build system gives no `CARGO_PKG_NAME` |
-/// | `stage` | the name of a stage | `"default"` |
-/// | `target` | the name of a target system | `"default"` |
+/// | `author` | text of visible characters, no blank at either end | the package's name; the crate's, where the build system gives no `CARGO_PKG_NAME` |
+/// | `stage` | the name of a stage, by the rule for `id`, without `"` and not beginning with `#` | `"default"` |
+/// | `target` | the name of a target system, as that of a stage | `"default"` |
 /// | `transaction` | `true` or `false` | a transaction if and only if there is a connection argument |
 /// | `recovery` | `"manual"`: a person decides what becomes of a change that stopped half-way. `"retry"`: it is safe to run again | `"manual"` |
 /// | `repeat` | `"on-change"`: applied again, after the ordered changes of its stage, whenever its digest is not the one that was applied last | it is applied once |

@@ -37,7 +37,9 @@ pub use mysql::MySql;
 pub use names::{InvalidName, Names};
 #[cfg(feature = "postgres")]
 pub use postgres::Postgres;
-pub use rows::{AuditRow, Filter, Glance, LockRow, NewAuditRow, NewestRow, Possession, Snapshot};
+pub use rows::{
+    AuditRow, Filter, Glance, LockRow, NewAuditRow, NewestRow, Page, Possession, Snapshot,
+};
 #[cfg(feature = "sqlite")]
 pub use sqlite::Sqlite;
 pub use template::{Rendered, Value};

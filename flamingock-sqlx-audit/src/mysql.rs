@@ -268,14 +268,16 @@ WHERE k.service = $service AND k.lane = $lane LIMIT 1",
   a.transaction_mode, a.recovery, a.origin, a.digest, a.duration_us, CAST(a.host AS BINARY), a.pid,
   CAST(a.app_version AS BINARY), CAST(a.location AS BINARY), CAST(a.error AS BINARY),
   CAST(a.reason AS BINARY), CAST(a.metadata AS BINARY)
-FROM {audit} a WHERE a.service = $service
-  AND ($change_id IS NULL OR a.change_id = $change_id)
+FROM {audit} a WHERE a.service = $service AND a.seq > $after
+  AND ($change_id IS NULL OR (a.change_id = $change_id
+       AND CHAR_LENGTH(a.change_id) = CHAR_LENGTH($change_id)))
   AND ($state IS NULL OR a.state = $state)
+  AND ($attempt IS NULL OR a.attempt = $attempt)
   AND ($run_id IS NULL OR a.run_id = $run_id)
   AND ($since IS NULL OR a.started_at >= CAST(REPLACE(REPLACE($since, 'T', ' '), 'Z', X'') AS DATETIME(6)))
   AND ($newest_only = 0 OR a.seq IN (SELECT MAX(b.seq) FROM {audit} b WHERE b.service = $service
        GROUP BY b.service, b.change_id))
-ORDER BY a.seq LIMIT 18446744073709551615",
+ORDER BY a.seq LIMIT $limit",
     // A row of the lock that somebody has deleted leaves a service that only the audit knows.
     services: "SELECT CAST(service AS BINARY) AS service FROM {lock} WHERE lane = $lane
 UNION SELECT CAST(service AS BINARY) FROM {audit} ORDER BY service LIMIT 18446744073709551615",

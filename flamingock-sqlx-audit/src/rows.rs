@@ -183,10 +183,30 @@ pub struct Filter {
     pub change_id: Option<String>,
     /// Only this state.
     pub state: Option<String>,
+    /// Only this attempt.
+    pub attempt: Option<i64>,
     /// Only this run.
     pub run_id: Option<String>,
     /// Only rows that began at or after this time (RFC 3339, UTC).
     pub since: Option<String>,
     /// Only the newest row of each change.
     pub newest_only: bool,
+}
+
+/// How much of a history to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// Only rows behind this place in the order of appending.
+    pub after: i64,
+    /// At most so many of them.
+    pub limit: i64,
+}
+
+impl Page {
+    /// All of it.
+    pub const ALL: Page = Page {
+        // Its absolute value is a number, too, which is how some databases read it.
+        after: -i64::MAX,
+        limit: i64::MAX,
+    };
 }

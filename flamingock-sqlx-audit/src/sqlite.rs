@@ -349,14 +349,15 @@ WHERE k.service = $service AND k.lane = $lane",
   a.attempt, a.stage, a.change_id, a.change_order, a.author, a.description, a.target, a.state,
   a.transaction_mode, a.recovery, a.origin, a.digest, a.duration_us, a.host, a.pid, a.app_version,
   a.location, a.error, a.reason, a.metadata
-FROM {audit} a WHERE a.service = $service
+FROM {audit} a WHERE a.service = $service AND a.seq > $after
   AND ($change_id IS NULL OR a.change_id = $change_id)
   AND ($state IS NULL OR a.state = $state)
+  AND ($attempt IS NULL OR a.attempt = $attempt)
   AND ($run_id IS NULL OR a.run_id = $run_id)
   AND ($since IS NULL OR a.started_at >= $since)
   AND ($newest_only = 0 OR a.seq = (SELECT max(b.seq) FROM {audit} b
        WHERE b.service = a.service AND b.change_id = a.change_id))
-ORDER BY a.seq",
+ORDER BY a.seq LIMIT $limit",
     // A row of the lock that somebody has deleted leaves a service that only the audit knows.
     services: "SELECT service FROM {lock} WHERE lane = $lane
 UNION SELECT service FROM {audit} ORDER BY service",

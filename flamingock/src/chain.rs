@@ -5,6 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::secrets::Scrubbed;
+use crate::visible::Visible;
 
 /// An error with its causes, as texts: what the audit and the report keep.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -89,9 +90,10 @@ impl ErrorChain {
     }
 }
 
+/// In one line, with everything escaped that a terminal would act on: the texts are those of others.
 impl fmt::Display for ErrorChain {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.join(": "))
+        write!(f, "{}", Visible(self.0.join(": ")))
     }
 }
 

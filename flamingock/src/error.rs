@@ -6,11 +6,13 @@ use crate::audit::{ErrorChain, LockRow, StoreError, StoreErrorKind};
 use crate::lock::Holder;
 use crate::pipeline::Problem;
 use crate::report::Report;
+use crate::visible::Visible;
 
 /// Why a run did not succeed. Where anything ran, the report says what.
 ///
 /// `Display` says what happened and what to do next; `Debug` says the same and adds the causes, so
-/// that a `main` which returns the error tells all of it.
+/// that a `main` which returns the error tells all of it. Both escape whatever a terminal would act
+/// on in names and in the texts of others.
 #[non_exhaustive]
 pub enum Error {
     /// The registry, the pipeline or the arguments of changes are wrong. Nothing ran, nothing was
@@ -145,7 +147,7 @@ impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{self}")?;
         for cause in self.causes() {
-            write!(f, "\ncaused by: {cause}")?;
+            write!(f, "\ncaused by: {}", Visible(cause))?;
         }
         Ok(())
     }
@@ -182,7 +184,7 @@ impl fmt::Display for Error {
             Error::LockTimeout { holder, report } => {
                 write!(
                     f,
-                    "the lock of the service \"{}\" was not obtained in time",
+                    "the lock of the service {:?} was not obtained in time",
                     report.service
                 )?;
                 match holder {
@@ -196,7 +198,8 @@ impl fmt::Display for Error {
             Error::LeaseLost { reason, report } => {
                 write!(
                     f,
-                    "the lease was lost ({reason}): nothing was recorded after that, and another run may go on. Start again. "
+                    "the lease was lost ({}): nothing was recorded after that, and another run may go on. Start again. ",
+                    Visible(reason)
                 )?;
                 failed_for_certain(f, report)?;
                 write!(f, "{report}")?;
@@ -243,7 +246,7 @@ fn names(report: &Report, chosen: impl Fn(&crate::report::ChangeReport) -> bool)
     let names: Vec<String> = report
         .changes()
         .filter(|change| chosen(change))
-        .map(|change| format!("\"{}\"", change.id))
+        .map(|change| format!("{:?}", change.id))
         .collect();
     if names.is_empty() {
         "a change".to_owned()
@@ -267,7 +270,7 @@ fn next_steps(f: &mut fmt::Formatter<'_>, report: &Report) -> fmt::Result {
         let id = &change.id;
         write!(
             f,
-            "\n\"{id}\" waits for a person: look at its target system \"{}\". If its effect is there, record that with `runner.resolve(\"{id}\", Resolution::Applied, \"why\").await?`; if nothing of it is there, with `Resolution::RolledBack`, and the next start runs it",
+            "\n{id:?} waits for a person: look at its target system {:?}. If its effect is there, record that with `runner.resolve({id:?}, Resolution::Applied, \"why\").await?`; if nothing of it is there, with `Resolution::RolledBack`, and the next start runs it",
             change.target
         )?;
     }

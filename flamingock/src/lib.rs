@@ -216,11 +216,13 @@ mod entry;
 mod error;
 mod execute;
 mod files;
+mod history;
 pub mod listener;
 mod lock;
 mod manifest;
 mod memory;
 mod mode;
+mod names;
 mod operate;
 mod order;
 #[cfg(feature = "otel")]
@@ -262,7 +264,9 @@ mod target;
 pub mod template;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod time;
 mod undo;
+mod visible;
 mod walk;
 #[cfg(feature = "webhook")]
 pub mod webhook;

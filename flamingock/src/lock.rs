@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use crate::audit::{LeaseKeeper, LockRow, Possession, Store, StoreError, StoreErrorKind};
 use crate::call::Signals;
 use crate::change::BoxFuture;
+use crate::visible::Visible;
 
 /// How long things about the lock take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,13 +69,14 @@ pub struct Holder(pub(crate) LockRow);
 
 impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} since {}", self.0.owner, self.0.acquired_at)?;
+        let (owner, acquired_at) = (Visible(&self.0.owner), Visible(&self.0.acquired_at));
+        write!(f, "{owner} since {acquired_at}")?;
         match &self.0.expires_at {
-            Some(expires) => write!(f, ", until {expires} unless renewed")?,
+            Some(expires) => write!(f, ", until {} unless renewed", Visible(expires))?,
             None => f.write_str(", as long as its process lives")?,
         }
         match &self.0.activity {
-            Some(activity) => write!(f, ", now at {activity}"),
+            Some(activity) => write!(f, ", now at {}", Visible(activity)),
             None => Ok(()),
         }
     }

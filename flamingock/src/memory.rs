@@ -170,6 +170,9 @@ impl AuditStore for MemoryStore {
                     .as_ref()
                     .is_none_or(|state| *state == entry.entry.state)
                 && filter
+                    .attempt
+                    .is_none_or(|attempt| attempt == entry.entry.attempt)
+                && filter
                     .run_id
                     .as_ref()
                     .is_none_or(|run_id| *run_id == entry.run_id)

@@ -5,20 +5,20 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::audit::{
-    Claim, Entry, ErrorChain, Filter, LockRow, NewEntry, Newest, Origin, Possession, State,
-    StoreError, StoreErrorKind, TransactionMode,
+    Claim, ErrorChain, Filter, LockRow, NewEntry, Newest, Origin, Possession, State, StoreError,
+    StoreErrorKind, TransactionMode,
 };
 use crate::change::Definition;
 use crate::decision::{Cause, Decision};
 use crate::engine;
+pub(crate) use crate::engine::open_storage as open;
 use crate::error::Error;
 use crate::pipeline::Problem;
 use crate::plan::{Plan, is_applied};
 use crate::report::Report;
-use crate::runner::{Runner, Settings};
+use crate::runner::Runner;
 use crate::storage::Storage;
 use crate::suggest::did_you_mean;
-use crate::tables::StorageSettings;
 
 /// What a person found out about a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -80,26 +80,13 @@ impl Runner {
         engine::look(&self.settings).await
     }
 
-    /// The entries of this service that match, oldest first. Reads only.
-    ///
-    /// # Errors
-    /// Whatever keeps the audit from being read; without tables there are no entries.
-    pub async fn audit(&self, filter: &Filter) -> Result<Vec<Entry>, Error> {
-        let storage = open(&self.settings)?;
-        match storage.store.history(&self.settings.service, filter).await {
-            Err(error) if error.kind == StoreErrorKind::MissingTable => Ok(Vec::new()),
-            entries => entries.map_err(Error::store),
-        }
-    }
-
     /// The changes that need a person. Reads only.
     ///
     /// # Errors
     /// What is wrong with the registry or the pipeline, and whatever keeps the audit from being
     /// read.
     pub async fn issues(&self) -> Result<Vec<Issue>, Error> {
-        let storage = open(&self.settings)?;
-        let pipeline = engine::pipeline_of(&self.settings)?;
+        let (storage, pipeline) = engine::open_with_pipeline(&self.settings)?;
         let mut snapshot = storage
             .store
             .snapshot(&self.settings.service, "")
@@ -131,12 +118,11 @@ impl Runner {
         resolution: Resolution,
         reason: &str,
     ) -> Result<Resolved, Error> {
-        if reason.trim().is_empty() {
-            return Err(invalid(
-                "a resolution needs a reason: say what was found, for the audit",
-            ));
-        }
         let storage = open(&self.settings)?;
+        check_reason(
+            reason,
+            "a resolution needs a reason: say what was found, for the audit",
+        )?;
         if let Found::Settled = self.find(&storage, change_id, resolution).await? {
             return Ok(Resolved::Unchanged);
         }
@@ -240,7 +226,7 @@ impl Runner {
         let Some(newest) = newest.cloned() else {
             let known = snapshot.newest.iter().map(|newest| &*newest.change_id);
             return Err(invalid(&format!(
-                "the audit of the service \"{service}\" knows no change \"{change_id}\": there is nothing to resolve{}",
+                "the audit of the service {service:?} knows no change {change_id:?}: there is nothing to resolve{}",
                 did_you_mean(change_id, known)
             )));
         };
@@ -257,7 +243,7 @@ impl Runner {
         };
         if in_doubt && resolution == outdated {
             return Err(invalid(&format!(
-                "whether \"{change_id}\" was committed is known at its target system \"{}\": the next run asks there, and sees to it that it cannot be any more. If the transaction is still open, end that session and run again",
+                "whether {change_id:?} was committed is known at its target system {:?}: the next run asks there, and sees to it that it cannot be any more. If the transaction is still open, end that session and run again",
                 newest.target
             )));
         }
@@ -273,7 +259,7 @@ impl Runner {
         match settled {
             Some(settled) if settled == resolution => Ok(Found::Settled),
             Some(_) => Err(invalid(&format!(
-                "the change \"{change_id}\" needs no person: it is {}. To take an applied change back, undo it",
+                "the change {change_id:?} needs no person: it is {}. To take an applied change back, undo it",
                 newest.state
             ))),
             None => Ok(Found::Open(Box::new(newest))),
@@ -389,24 +375,28 @@ pub(crate) fn issue(newest: &Newest, cause: &Cause, held: bool) -> Issue {
     }
 }
 
-pub(crate) fn open(settings: &Settings) -> Result<Storage, Error> {
-    let storage_settings = StorageSettings {
-        tables: settings.tables.clone(),
-        lock: settings.lock,
-        lock_timeout: settings.lock_timeout,
-    };
-    settings
-        .storage
-        .open(&storage_settings)
-        .map_err(Error::Invalid)
-}
-
 pub(crate) fn missing_tables() -> StoreError {
     StoreError::new(
         StoreErrorKind::MissingTable,
         "the table `flamingock_audit`, or one of those beside it, is not there, and `create_tables(false)` keeps the run from creating it: create the tables with the statements that `Runner::schema()` gives",
         "no such table",
     )
+}
+
+/// Whether somebody who decides says why.
+///
+/// # Errors
+/// It says nothing, or has a character that not every database keeps.
+pub(crate) fn check_reason(reason: &str, missing: &str) -> Result<(), Error> {
+    if reason.trim().is_empty() {
+        return Err(invalid(missing));
+    }
+    if reason.contains('\0') {
+        return Err(invalid(
+            "the reason has a NUL, which PostgreSQL does not keep: leave it out",
+        ));
+    }
+    Ok(())
 }
 
 pub(crate) fn invalid(message: &str) -> Error {

@@ -10,13 +10,13 @@ pub(crate) fn problem(order: &str) -> Option<String> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
     if let Some(other) = order.chars().find(|&c| !allowed(c)) {
         return Some(format!(
-            "order \"{order}\" has {other:?}: use letters, digits, `_`, `.` and `-`, as in \"0001\""
+            "order {order:?} has {other:?}: use letters, digits, `_`, `.` and `-`, as in \"0001\""
         ));
     }
     let counted = order.chars().filter(char::is_ascii_alphanumeric).count();
     (counted < SHORTEST).then(|| {
         format!(
-            "order \"{order}\" is too short: use at least three letters or digits, as in \"0001\""
+            "order {order:?} is too short: use at least three letters or digits, as in \"0001\""
         )
     })
 }

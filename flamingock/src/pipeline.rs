@@ -5,9 +5,11 @@ use std::fmt;
 
 use crate::change::{Definition, Location, Repeat};
 use crate::digest::Summary;
+use crate::names;
 use crate::order;
 use crate::suggest::did_you_mean;
 use crate::target::DEFAULT;
+use crate::visible::{Visible, visible_lines};
 
 /// A stage: a part of the pipeline whose changes run in their order.
 ///
@@ -89,9 +91,10 @@ impl Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let message = visible_lines(&self.message);
         match self.location {
-            Some(location) => write!(f, "{location}: {}", self.message),
-            None => f.write_str(&self.message),
+            Some(location) => write!(f, "{}: {message}", Visible(location)),
+            None => f.write_str(&message),
         }
     }
 }
@@ -112,9 +115,6 @@ pub(crate) struct PlacedStage {
 pub(crate) struct Pipeline {
     pub(crate) stages: Vec<PlacedStage>,
 }
-
-/// The longest name, in characters: what a MySQL index can hold beside the service.
-const LONGEST_NAME: usize = 190;
 
 impl Pipeline {
     /// Orders stages and changes. All problems are reported together.
@@ -148,7 +148,7 @@ impl Pipeline {
                 problems.push(Problem::at(
                     change.location(),
                     format!(
-                        "stage \"{name}\" is not declared: add `.stage(Stage::new(\"{name}\"))` to the runner{}",
+                        "stage {name:?} is not declared: add `.stage(Stage::new({name:?}))` to the runner{}",
                         did_you_mean(name, stages.iter().map(|stage| stage.name.as_str()))
                     ),
                 ));
@@ -195,30 +195,19 @@ fn check_ids(definitions: &[&'static Definition], problems: &mut Vec<Problem>) {
     let mut seen: HashMap<&str, Location> = HashMap::with_capacity(definitions.len());
     for change in definitions {
         let id = change.id;
-        if id.is_empty() || id.trim() != id || id.chars().any(char::is_control) {
-            problems.push(Problem::at(
-                change.location(),
-                format!("id {id:?}: use visible characters, with no blank at either end"),
-            ));
-        }
-        for (what, name) in [
-            ("id", id),
-            ("order", change.order),
-            ("stage", change.stage),
-            ("target", change.target),
-        ] {
-            // Most names have fewer bytes than that.
-            if name.len() > LONGEST_NAME && name.chars().count() > LONGEST_NAME {
-                problems.push(Problem::at(
-                    change.location(),
-                    format!("{what} \"{name}\" is longer than {LONGEST_NAME} characters"),
-                ));
-            }
-        }
+        // Without an author a change is its crate's.
+        let author = Some(change.author).filter(|author| !author.is_empty());
+        let found = names::problem("id", id)
+            .into_iter()
+            .chain(author.and_then(names::problem_of_author))
+            .chain(names::problem_in_manifest("stage", change.stage))
+            .chain(names::problem_in_manifest("target", change.target))
+            .chain(order::problem(change.order).or_else(|| names::problem("order", change.order)));
+        problems.extend(found.map(|problem| Problem::at(change.location(), problem)));
         match seen.get(id) {
             Some(first) => problems.push(Problem::at(
                 change.location(),
-                format!("id \"{id}\" is taken by the change at {first}: give this one its own id"),
+                format!("id {id:?} is taken by the change at {first}: give this one its own id"),
             )),
             None => {
                 seen.insert(id, change.location());
@@ -228,17 +217,12 @@ fn check_ids(definitions: &[&'static Definition], problems: &mut Vec<Problem>) {
 }
 
 fn check_orders(changes: &[&'static Definition], problems: &mut Vec<Problem>) {
-    for change in changes {
-        if let Some(problem) = order::problem(change.order) {
-            problems.push(Problem::at(change.location(), problem));
-        }
-    }
     for pair in changes.windows(2) {
         if order::compare(pair[0].order, pair[1].order).is_eq() {
             problems.push(Problem::at(
                 pair[1].location(),
                 format!(
-                    "order \"{}\" equals order \"{}\" of the change \"{}\" at {}: orders are unique in a stage, and digits compare as numbers",
+                    "order {:?} equals order {:?} of the change {:?} at {}: orders are unique in a stage, and digits compare as numbers",
                     pair[1].order, pair[0].order, pair[0].id, pair[0].location()
                 ),
             ));
@@ -265,13 +249,11 @@ fn place_stages(
     }
     let mut names = HashSet::new();
     for stage in declared {
-        if stage.name.is_empty() {
-            problems.push(Problem::general("a stage has an empty name"));
-        } else if names.insert(stage.name.as_str()) {
+        if names.insert(stage.name.as_str()) {
             stages.push(stage);
         } else {
             problems.push(Problem::general(format!(
-                "stage \"{}\" is declared twice",
+                "stage {:?} is declared twice",
                 stage.name
             )));
         }
@@ -284,7 +266,7 @@ fn place_stages(
             .filter(|before| !known.contains(before.as_str()))
         {
             problems.push(Problem::general(format!(
-                "stage \"{}\" is after \"{before}\", which is not declared{}",
+                "stage {:?} is after {before:?}, which is not declared{}",
                 stage.name,
                 did_you_mean(before, known.iter().copied())
             )));
@@ -313,7 +295,7 @@ fn sort_stages(
         let Some(ready) = ready else {
             let names: Vec<String> = waiting
                 .iter()
-                .map(|stage| format!("\"{}\"", stage.name))
+                .map(|stage| format!("{:?}", stage.name))
                 .collect();
             problems.push(Problem::general(format!(
                 "the stages {} wait for each other: break the circle of `after`",

@@ -10,6 +10,7 @@ use crate::change::{Definition, Recovery, Repeat};
 use crate::decision::{Cause, Code, Decision, Recorded, WhenAbsent, decide};
 use crate::order;
 use crate::pipeline::Pipeline;
+use crate::visible::Visible;
 
 /// Something about a change that does not stop it, but that somebody should see.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -56,13 +57,13 @@ impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Note::Drifted { applied } => {
-                write!(f, "edited after it was applied (applied as {applied})")
+                write!(f, "edited after it was applied (applied as {})", Visible(applied))
             }
             Note::Again { applied } => {
-                write!(f, "again: it was edited after it was applied (applied as {applied})")
+                write!(f, "again: it was edited after it was applied (applied as {})", Visible(applied))
             }
             Note::OutOfOrder { behind } => {
-                write!(f, "out of order: \"{behind}\" is applied already")
+                write!(f, "out of order: {behind:?} is applied already")
             }
             Note::Retried { times } => {
                 write!(f, "the database refused {times} conflicting transaction(s) before")
@@ -73,7 +74,7 @@ impl fmt::Display for Note {
             Note::FoundApplied => {
                 f.write_str("found applied, by an attempt that was not seen to end or by another hand")
             }
-            Note::Reached { step } => write!(f, "the last attempt came to: {step}"),
+            Note::Reached { step } => write!(f, "the last attempt came to: {}", Visible(step)),
             Note::Running => f.write_str("the run that has the lock is working at it"),
             Note::Undone => f.write_str("it was undone"),
         }

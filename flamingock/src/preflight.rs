@@ -15,30 +15,11 @@ use crate::target::{DEFAULT, TargetSystem};
 /// The target systems by name.
 pub(crate) type Targets = BTreeMap<String, TargetSystem>;
 
-/// Puts the targets under their names.
-pub(crate) fn targets(
-    own: TargetSystem,
-    given: Vec<TargetSystem>,
-    problems: &mut Vec<Problem>,
-) -> Targets {
+/// Puts the targets under their names, of which the settings know that there is one of each.
+pub(crate) fn targets(own: TargetSystem, given: Vec<TargetSystem>) -> Targets {
     let mut targets = Targets::new();
-    targets.insert(own.name.clone(), own);
-    for target in given {
-        if target.name.is_empty() {
-            problems.push(Problem::general("a target system has an empty name"));
-        } else if targets.contains_key(&target.name) {
-            problems.push(Problem::general(format!(
-                "the target system \"{}\" is given twice{}",
-                target.name,
-                if target.name == DEFAULT {
-                    ": \"default\" is the database of the audit"
-                } else {
-                    ""
-                }
-            )));
-        } else {
-            targets.insert(target.name.clone(), target);
-        }
+    for target in given.into_iter().chain([own]) {
+        targets.insert(target.name.clone(), target);
     }
     targets
 }
@@ -60,7 +41,7 @@ pub(crate) fn check(
                 problems.push(Problem::at(
                     change.location(),
                     format!(
-                        "the target system \"{}\" of the change \"{}\" is not known ({}): add `.target({}(\"{}\"{}))` to the runner{}",
+                        "the target system {:?} of the change {:?} is not known ({}): add `.target({}({:?}{}))` to the runner{}",
                         change.target,
                         change.id,
                         known.join(", "),
@@ -101,7 +82,7 @@ pub(crate) fn check_atomic(
                 .to_owned()
         } else if !target.holds_audit {
             format!(
-                "its target system \"{}\" is not the database of the audit",
+                "its target system {:?} is not the database of the audit",
                 target.name
             )
         } else if change.lock_timeout.is_some() || change.statement_timeout.is_some() {
@@ -112,7 +93,7 @@ pub(crate) fn check_atomic(
         problems.push(Problem::at(
             change.location(),
             format!(
-                "the change \"{}\" cannot take part in the stage \"{}\", which is atomic: {rule}; or put it in another stage",
+                "the change {:?} cannot take part in the stage {:?}, which is atomic: {rule}; or put it in another stage",
                 change.id, change.stage
             ),
         ));
@@ -172,14 +153,14 @@ fn unmet(name: &str, need: &Need, target: &TargetSystem, values: &Values) -> Opt
             match target.database.as_ref().map(|database| database.kind()) {
                 Some(given) if given == kind => None,
                 Some(given) => Some(format!(
-                    "`{name}` takes a connection to {kind}, but its target system \"{}\" is {given}",
+                    "`{name}` takes a connection to {kind}, but its target system {:?} is {given}",
                     target.name
                 )),
                 None if target.name == DEFAULT => Some(format!(
                     "`{name}` takes a connection to {kind}, but the audit is kept in no database: give the change a target system of its own, `target = \"..\"` and `TargetSystem::sqlx(\"..\", &pool)`"
                 )),
                 None => Some(format!(
-                    "`{name}` takes a connection to {kind}, but its target system \"{0}\" has no database: make it with `TargetSystem::sqlx(\"{0}\", &pool)`",
+                    "`{name}` takes a connection to {kind}, but its target system {0:?} has no database: make it with `TargetSystem::sqlx({0:?}, &pool)`",
                     target.name
                 )),
             }
@@ -189,7 +170,7 @@ fn unmet(name: &str, need: &Need, target: &TargetSystem, values: &Values) -> Opt
             "`{name}` is SQL, but the audit is kept in no database: give the change a target system of its own, `target = \"..\"` and `TargetSystem::sqlx(\"..\", &pool)`"
         )),
         NeedKind::AnyConnection => Some(format!(
-            "`{name}` is SQL, but its target system \"{0}\" has no database: make it with `TargetSystem::sqlx(\"{0}\", &pool)`",
+            "`{name}` is SQL, but its target system {0:?} has no database: make it with `TargetSystem::sqlx({0:?}, &pool)`",
             target.name
         )),
         NeedKind::Value => {
@@ -215,7 +196,7 @@ fn not_given(name: &str, need: &Need, target: &TargetSystem) -> String {
         ".provide(value)".to_owned()
     };
     format!(
-        "`{name}` takes `&{type_name}`, which nobody gave: add `{how}` to the runner or to the target system \"{}\", or take `Option<&{type_name}>`",
+        "`{name}` takes `&{type_name}`, which nobody gave: add `{how}` to the runner or to the target system {:?}, or take `Option<&{type_name}>`",
         target.name
     )
 }

@@ -59,7 +59,7 @@ impl Ready {
     /// Why nothing is started at a target that was not ready in time.
     pub(crate) fn not_ready(&self, target: &str, last: Option<&ErrorChain>) -> ErrorChain {
         let text = ErrorChain::text(&format!(
-            "the target system \"{target}\" was not ready in {}, and nothing was started at it",
+            "the target system {target:?} was not ready in {}, and nothing was started at it",
             humantime::format_duration(self.timeout)
         ));
         match last {

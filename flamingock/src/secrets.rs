@@ -1,5 +1,7 @@
 //! Secrets: named in a file, looked up when their change is about to run, put out of its errors.
 
+mod spellings;
+
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,6 +12,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures_util::FutureExt;
 
+use self::spellings::Pattern;
 use crate::call::panic_text;
 use crate::change::BoxError;
 
@@ -136,48 +139,38 @@ impl Revealed {
         Box::new(Scrubbed { texts, error })
     }
 
-    /// A text without the values: their references stand in their places.
+    /// A text without the values, in whatever spelling: their references stand in their places.
     pub(crate) fn scrub(&self, text: &str) -> String {
-        let mut places: Vec<(String, &str)> = Vec::new();
-        for (name, value) in &self.values {
-            for spelling in spellings(value) {
-                if !places.iter().any(|(known, _)| *known == spelling) {
-                    places.push((spelling, name));
+        let patterns: Vec<(Pattern, &str)> = self
+            .values
+            .iter()
+            .flat_map(|(name, value)| {
+                let all = Pattern::all_of(value).into_iter();
+                all.map(move |pattern| (pattern, *name))
+            })
+            .collect();
+        let mut shown = String::with_capacity(text.len());
+        let (mut from, mut at) = (0, 0);
+        while at < text.len() {
+            // A value that has another one in it is the longer one.
+            let longest = patterns
+                .iter()
+                .filter_map(|(pattern, name)| Some((pattern.place(text, at, from)?, *name)))
+                .reduce(|one, other| if other.0.end > one.0.end { other } else { one });
+            let length = text[at..].chars().next().map_or(1, char::len_utf8);
+            match longest {
+                Some((place, name)) => {
+                    shown.push_str(&text[from..place.start]);
+                    shown.push_str(&format!("${{secret:{name}}}"));
+                    from = place.end.max(at + length);
+                    at = from;
                 }
+                None => at += length,
             }
         }
-        // A value that has another one in it comes first.
-        places.sort_by_key(|(spelling, _)| std::cmp::Reverse(spelling.len()));
-        let mut text = text.to_owned();
-        for (spelling, name) in places {
-            text = text.replace(&spelling, &format!("${{secret:{name}}}"));
-        }
-        text
+        shown.push_str(&text[from..]);
+        shown
     }
-}
-
-/// How a value may be written in an error: as it is, in quotes, in JSON, in a URL.
-fn spellings(value: &str) -> [String; 4] {
-    let json = serde_json::Value::from(value).to_string();
-    let url = value.bytes().fold(String::new(), |mut url, byte| {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
-                url.push(char::from(byte));
-            }
-            _ => {
-                use fmt::Write;
-                // Writing to a string cannot fail.
-                let _ = write!(url, "%{byte:02X}");
-            }
-        }
-        url
-    });
-    [
-        value.to_owned(),
-        value.escape_debug().to_string(),
-        json.trim_matches('"').to_owned(),
-        url,
-    ]
 }
 
 /// A secret that could not be looked up.
@@ -249,9 +242,120 @@ mod tests {
             ("Bearer a\"b cd!", "Bearer ${secret:LONG}!"),
             ("{\"x\":\"a\\\"b c\"}", "{\"x\":\"${secret:TOKEN}\"}"),
             ("/?x=a%22b%20c", "/?x=${secret:TOKEN}"),
+            ("/?x=a%22b+c", "/?x=${secret:TOKEN}"),
         ] {
             assert_eq!(revealed.scrub(text), expected);
         }
+    }
+
+    #[test]
+    fn usual_spellings_are_known() {
+        let value = "p/ä?'q\"<&> #%\\k🦩z";
+        let revealed = revealed(&[("TOKEN", value)]);
+        for spelling in [
+            value,
+            // JSON, as PHP, Python and Java write it, and JSON in JSON.
+            r#"p\/ä?'q\"<&> #%\\k🦩z"#,
+            r#"p/\u00e4?'q\"<&> #%\\k\ud83e\udda9z"#,
+            r#"p\u002f\u00E4?\u0027q\u0022\u003c\u0026\u003E #%\u005Ck\uD83E\uDDA9z"#,
+            r#"p\\/ä?'q\\\"<&> #%\\\\k🦩z"#,
+            // Rust, and bytes in C and shells.
+            r#"p/ä?'q\"<&> #%\\k🦩z"#,
+            r#"p/\u{e4}?\'q\"<&> #%\\k\u{1f9a9}z"#,
+            r#"p/\xc3\xa4?'q\x22<&> #%\\k\xf0\x9f\xa6\xa9z"#,
+            r#"p/\303\244?'q\042<&> #%\\k\360\237\246\251z"#,
+            // URLs and forms, also encoded twice.
+            "p%2F%C3%A4%3F%27q%22%3C%26%3E%20%23%25%5Ck%F0%9F%A6%A9z",
+            "p%2f%c3%a4%3f'q%22%3c%26%3e+%23%25%5ck%f0%9f%a6%a9z",
+            "p%252F%25C3%25A4%253F%2527q%2522%253C%2526%253E%2520%2523%2525%255Ck%25F0%259F%25A6%25A9z",
+            // HTML and XML.
+            "p/ä?&#39;q&quot;&lt;&amp;&gt; #%\\k🦩z",
+            "p&#47;&auml;?".replace("&auml;", "&#xe4;").as_str(),
+            "p&#x2F;&#228;?&apos;q&#34;&lt;&amp;&gt; #%\\k&#x1f9a9;z",
+            // Shells, SQL and CSV.
+            r#"p/ä?'\''q"<&> #%\k🦩z"#,
+            r#"p/ä?'"'"'q"<&> #%\k🦩z"#,
+            r"p/ä\?\'q\<\&\>".replace("q", "q\\\"").as_str(),
+            r#"p/ä?''q"<&> #%\k🦩z"#,
+            r#"p/ä?'q""<&> #%\k🦩z"#,
+            // Split over lines.
+            "p/ä?'q\"<&> \n    #%\\k🦩z",
+            "p/ä?'q\"<&> #%\\k\r\n\t🦩z",
+            r#"p/ä?'q\"<&> #%\n\\k🦩z"#,
+        ] {
+            if spelling.chars().count() < value.chars().count() {
+                // A shorter one is only a part that was cut.
+                continue;
+            }
+            let text = format!("before {spelling} behind");
+            let shown = revealed.scrub(&text);
+            assert!(
+                shown.starts_with("before ${secret:TOKEN}") && shown.ends_with(" behind"),
+                "{text}: {shown}"
+            );
+            assert!(
+                !shown.contains('q') && !shown.contains("k🦩"),
+                "{text}: {shown}"
+            );
+        }
+    }
+
+    #[test]
+    fn encodings_are_known_wherever_the_value_begins_in_them() {
+        let revealed = revealed(&[("TOKEN", "hunter2!")]);
+        for text in [
+            "Basic aHVudGVyMiE=",
+            "Basic YTpodW50ZXIyIQ==",
+            "Basic YWRhOmh1bnRlcjIh",
+            "Basic YWRhOmh1\n bnRlcjIh",
+            "x=aHVudGVyMiE%3D",
+            "68756e7465723221",
+            "68756E7465723221",
+            "68:75:6e:74:65:72:32:21",
+            "[104, 117, 110, 116, 101, 114, 50, 33]",
+            "b\"\\x68\\x75\\x6e\\x74\\x65\\x72\\x32\\x21\"",
+        ] {
+            let shown = revealed.scrub(text);
+            assert!(shown.contains("${secret:TOKEN}"), "{text}: {shown}");
+            for rest in [
+                "aHVu", "dW50", "bnRl", "6e74", "6E74", "74:65", "116", "x74",
+            ] {
+                assert!(!shown.contains(rest), "{text}: {shown}");
+            }
+        }
+    }
+
+    #[test]
+    fn parts_that_show_a_value_are_known() {
+        let key = "-----BEGIN KEY-----\nMIIEvQIBADANBgkq\nhkiG9w0BAQEFAASC\n-----END KEY-----\n";
+        let revealed = revealed(&[
+            ("FILE", "hunter2 and more\n"),
+            ("KEY", key),
+            ("URL", "postgres://ada:ses%2Fame@db/x"),
+        ]);
+        for (text, shown) in [
+            ("token hunter2 and more.", "token ${secret:FILE}."),
+            ("line hkiG9w0BAQEFAASC of it", "line ${secret:KEY} of it"),
+            (
+                "near 'hunter2 and mo' at line 1",
+                "near '${secret:FILE}' at line 1",
+            ),
+            ("to postgres://ada:ses%2Fame@db/x", "to ${secret:URL}"),
+            ("with ses/ame", "with ${secret:URL}"),
+            ("hunter3", "hunter3"),
+        ] {
+            assert_eq!(revealed.scrub(text), shown);
+        }
+    }
+
+    #[test]
+    fn a_long_text_takes_no_long_time() {
+        let revealed = revealed(&[("TOKEN", r"\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\x")]);
+        let began = std::time::Instant::now();
+        let text = "\\".repeat(10_000);
+        // A text of these alone is most of the value.
+        assert!(revealed.scrub(&text).contains("${secret:TOKEN}"));
+        assert!(began.elapsed() < std::time::Duration::from_secs(20));
     }
 
     #[tokio::test]

@@ -1,5 +1,6 @@
 //! Everything that was said of a run.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use crate::files::EmbeddedFolder;
 use crate::listener::{LISTENER_TIMEOUT, Listener};
 use crate::lock::{LockOptions, OnLockTimeout};
 use crate::mode::Mode;
+use crate::names;
 use crate::pipeline::{Problem, Stage};
 use crate::policy::Policy;
 use crate::secrets::{Environment, SecretResolver};
@@ -21,6 +23,9 @@ use crate::template::Template;
 
 /// How long a change waits for a lock of its database, unless something else is said.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The longest lease: a day.
+const LONGEST_LEASE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Everything that was said of a run.
 pub(crate) struct Settings {
@@ -85,6 +90,49 @@ impl Settings {
             listeners: Vec::new(),
             listener_timeout: LISTENER_TIMEOUT,
         }
+    }
+
+    /// What is wrong with the names and the durations. Whoever looks or decides is subject to the same rules as
+    /// whoever runs: under a name that a run would refuse, MySQL finds the rows of another service.
+    pub(crate) fn problems(&self) -> Vec<Problem> {
+        let mut problems: Vec<Problem> = names::problem("service", &self.service)
+            .into_iter()
+            .chain(
+                self.targets
+                    .iter()
+                    .filter_map(|target| names::problem_in_manifest("target system", &target.name)),
+            )
+            .chain(
+                self.stages
+                    .iter()
+                    .filter_map(|stage| names::problem_in_manifest("stage", &stage.name)),
+            )
+            .map(Problem::general)
+            .collect();
+        let mut given = HashSet::from([DEFAULT]);
+        for target in &self.targets {
+            if !given.insert(&target.name) {
+                problems.push(Problem::general(format!(
+                    "the target system {:?} is given twice{}",
+                    target.name,
+                    if target.name == DEFAULT {
+                        ": \"default\" is the database of the audit"
+                    } else {
+                        ""
+                    }
+                )));
+            }
+        }
+        for (name, duration) in [("lease", self.lock.lease), ("poll", self.lock.poll)] {
+            if duration.is_zero() {
+                problems.push(Problem::general(format!("the lock's {name} is zero")));
+            } else if duration > LONGEST_LEASE {
+                problems.push(Problem::general(format!(
+                    "the lock's {name} is longer than a day"
+                )));
+            }
+        }
+        problems
     }
 
     /// What the run is for: the code, else the environment.

@@ -44,7 +44,7 @@ pub(crate) fn did_you_mean<'a>(
 ) -> String {
     let candidates: Vec<&str> = candidates.into_iter().collect();
     near_miss(word, &candidates)
-        .map_or_else(String::new, |meant| format!(". Did you mean \"{meant}\"?"))
+        .map_or_else(String::new, |meant| format!(". Did you mean {meant:?}?"))
 }
 
 #[cfg(test)]

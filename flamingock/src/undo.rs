@@ -27,7 +27,7 @@ pub(crate) fn select<'a>(
 ) -> Result<Vec<&'a Step>, Vec<Problem>> {
     let unknown = |id: &str| {
         vec![Problem::general(format!(
-            "the pipeline has no change \"{id}\": nothing was undone{}",
+            "the pipeline has no change {id:?}: nothing was undone{}",
             did_you_mean(id, steps.iter().map(|step| step.definition.id))
         ))]
     };
@@ -71,7 +71,7 @@ pub(crate) fn select<'a>(
             };
             Problem::at(
                 step.definition.location(),
-                format!("the change \"{id}\" has no {missing}: nothing was undone"),
+                format!("the change {id:?} has no {missing}: nothing was undone"),
             )
         })
         .collect();

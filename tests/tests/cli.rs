@@ -8,12 +8,20 @@ mod adopt;
 mod app;
 #[path = "cli/central.rs"]
 mod central;
+#[path = "cli/commands.rs"]
+mod commands;
 #[path = "cli/docs.rs"]
 mod docs;
+#[path = "cli/hostile.rs"]
+mod hostile;
 #[path = "cli/issue.rs"]
 mod issue;
 #[path = "cli/lock.rs"]
 mod lock;
+#[path = "cli/long.rs"]
+mod long;
+#[path = "cli/pipes.rs"]
+mod pipes;
 #[path = "cli/progress.rs"]
 mod progress;
 #[path = "cli/steps.rs"]

@@ -114,6 +114,23 @@ fn what_comes_with_the_default_build_is_what_the_page_lists() {
     assert!(!crates.iter().any(|name| name.starts_with("sqlx")));
 }
 
+/// Neither of the two crates can have it from the other.
+#[test]
+fn names_are_visible_by_the_same_rule_for_attributes_and_for_files() {
+    let function = |file: &str| -> String {
+        let (_, behind) = file.split_once("pub(crate) fn is_invisible").unwrap();
+        let (function, _) = behind.split_once("\n}\n").unwrap();
+        function.to_owned()
+    };
+    let of_engine = function(include_str!("../../flamingock/src/visible.rs"));
+    let of_attributes = function(include_str!("../../flamingock-macros/src/names.rs"));
+    assert_eq!(of_engine, of_attributes);
+    assert!(of_engine.contains("is_control"));
+    let longest = "const LONGEST_NAME: usize = 190;";
+    assert!(include_str!("../../flamingock/src/names.rs").contains(longest));
+    assert!(include_str!("../../flamingock-macros/src/names.rs").contains(longest));
+}
+
 /// Neither of the two crates can have them from the other.
 #[test]
 fn near_misses_are_the_same_for_attributes_and_for_files() {

@@ -7,6 +7,7 @@ mod sqlite {
     use flamingock_tests::on::sqlite::*;
     mod attacked;
     mod central;
+    mod checked;
     mod operate;
 }
 
@@ -15,6 +16,7 @@ mod postgres {
     use flamingock_tests::on::postgres::*;
     mod attacked;
     mod central;
+    mod checked;
     mod operate;
 }
 
@@ -23,5 +25,6 @@ mod mariadb {
     use flamingock_tests::on::mariadb::*;
     mod attacked;
     mod central;
+    mod checked;
     mod operate;
 }

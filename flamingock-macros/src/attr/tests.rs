@@ -34,6 +34,46 @@ fn every_key_is_read() {
 }
 
 #[test]
+fn names_are_visible_bounded_and_fit_the_manifest() {
+    let long = "x".repeat(191);
+    for key in ["id", "author", "stage", "target"] {
+        let rest = match key {
+            "id" => r#", order = "0001""#,
+            _ => r#", id = "a", order = "0001""#,
+        };
+        let problems_of = |name: &str| change(&format!("{key} = {name:?}{rest}")).1;
+        let bare = matches!(key, "stage" | "target");
+        for (name, fault) in [
+            ("a b", None),
+            ("a\nb", Some("cannot contain control characters")),
+            ("a\u{9b}2K", Some("cannot contain control characters")),
+            (
+                "a\u{202e}b",
+                Some("cannot contain characters that nobody sees"),
+            ),
+            (
+                "a\u{200b}",
+                Some("cannot contain characters that nobody sees"),
+            ),
+            ("a ", Some("cannot begin or end with a blank")),
+            ("#..", bare.then_some("cannot begin with `#`")),
+            ("a \"b\"", bare.then_some("cannot contain `\"`")),
+            (
+                &long,
+                (key != "author").then_some("has at most 190 characters, this one has 191"),
+            ),
+        ] {
+            let problems = problems_of(name);
+            match (fault, problems.as_slice()) {
+                (None, []) => {}
+                (Some(fault), [problem]) if problem.contains(fault) => {}
+                _ => panic!("{key} {name:?}: {problems:?}"),
+            }
+        }
+    }
+}
+
+#[test]
 fn each_mistake_is_reported_once() {
     let required = r#"id = "a", order = "0001", "#;
     for (rest, expected) in [

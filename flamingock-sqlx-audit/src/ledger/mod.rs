@@ -28,7 +28,7 @@ pub use self::transaction::Witness;
 use crate::backend::{Backend, Conn, Row};
 use crate::dialect::Dialect;
 use crate::names::Names;
-use crate::rows::{AuditRow, Filter, NewAuditRow, Possession};
+use crate::rows::{AuditRow, Filter, NewAuditRow, Page, Possession};
 use crate::template::{Rendered, Value, Values, quoted_text, render};
 
 type Result<T> = std::result::Result<T, sqlx::Error>;
@@ -209,7 +209,7 @@ impl<B: Backend> Ledger<B> {
             .map(drop)
     }
 
-    /// The rows of a service that match, oldest first.
+    /// Returns a page of the rows of a service that match, oldest first.
     ///
     /// # Errors
     /// The database's own.
@@ -218,14 +218,18 @@ impl<B: Backend> Ledger<B> {
         connection: &mut Conn<B>,
         service: &str,
         filter: &Filter,
+        page: Page,
     ) -> Result<Vec<AuditRow>> {
         let params = [
             ("service", service.into()),
             ("change_id", filter.change_id.clone().into()),
             ("state", filter.state.clone().into()),
+            ("attempt", filter.attempt.into()),
             ("run_id", filter.run_id.clone().into()),
             ("since", filter.since.clone().into()),
             ("newest_only", i64::from(filter.newest_only).into()),
+            ("after", page.after.into()),
+            ("limit", page.limit.into()),
         ];
         let rows = self.fetch(connection, B::DIALECT.history, &params).await?;
         rows.into_iter().map(audit_row).collect()

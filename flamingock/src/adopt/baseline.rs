@@ -35,7 +35,7 @@ impl Runner {
         let pipeline = engine::pipeline_of(&self.settings)?;
         let changes = changes_up_to(&pipeline, up_to).ok_or_else(|| {
             invalid(&format!(
-                "the pipeline has no change \"{up_to}\": nothing was recorded{}",
+                "the pipeline has no change {up_to:?}: nothing was recorded{}",
                 did_you_mean(up_to, pipeline.changes().map(|change| change.id))
             ))
         })?;

@@ -162,7 +162,7 @@ fn database<'a>(
     match targets.find(|target| target.name == name) {
         Some(target) => Ok(target.database.as_deref()),
         None => Err(Error::Invalid(vec![Problem::general(format!(
-            "the history is said to be in the target \"{name}\", and the runner has no such target"
+            "the history is said to be in the target {name:?}, and the runner has no such target"
         ))])),
     }
 }

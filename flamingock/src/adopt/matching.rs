@@ -48,7 +48,7 @@ pub(super) fn matched(
         };
         if let Some(other) = found.get(definition.id) {
             let message = format!(
-                "{tool}'s \"{}\" and \"{}\" both map to the change \"{}\": say which one it is with a mapping",
+                "{tool}'s {:?} and {:?} both map to the change {:?}: say which one it is with a mapping",
                 other.name, past.name, definition.id
             );
             problems.push(Problem::at(definition.location(), message));
@@ -82,7 +82,7 @@ fn find(
     let by_id = |id: &str| pipeline.changes().find(|change| change.id == id);
     let unknown = |id: &str, place: &str| {
         Refused::Problem(Problem::general(format!(
-            "{place}{tool}'s \"{}\" is mapped to \"{id}\", and there is no such change here",
+            "{place}{tool}'s {:?} is mapped to {id:?}, and there is no such change here",
             past.name
         )))
     };
@@ -113,7 +113,7 @@ fn find(
         [first, second, ..] => Err(Refused::Problem(Problem::at(
             first.location(),
             format!(
-                "{tool}'s \"{}\" could be the change \"{}\" or \"{}\": say which one it is with a mapping",
+                "{tool}'s {:?} could be the change {:?} or {:?}: say which one it is with a mapping",
                 past.name, first.id, second.id
             ),
         ))),

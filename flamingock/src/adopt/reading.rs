@@ -27,7 +27,7 @@ pub(super) async fn read(
     }
     let (Some(database), Some(table)) = (database, adoption.table_name()) else {
         let message = format!(
-            "the target \"{}\" is no database of sqlx: name the target that has the history with `Adoption::target`",
+            "the target {:?} is no database of sqlx: name the target that has the history with `Adoption::target`",
             adoption.target
         );
         return Err(invalid(vec![message]));

@@ -3,6 +3,7 @@
 use crate::audit::{NewEntry, Newest, Origin, Possession, Snapshot, State};
 use crate::engine;
 use crate::error::Error;
+use crate::names;
 use crate::operate::{Resolution, invalid, open};
 use crate::pipeline::Pipeline;
 use crate::plan::is_applied;
@@ -23,16 +24,16 @@ impl Runner {
     /// other service first. [`Error::LockTimeout`] at once while a run of this service has the lock;
     /// whatever keeps the audit from being read or written.
     pub async fn adopt_from_service(&self, from: &str) -> Result<usize, Error> {
+        let storage = open(&self.settings)?;
         let own = &self.settings.service;
-        if let Some(problem) = engine::service_problem(from) {
-            return Err(Error::Invalid(vec![problem]));
+        if let Some(problem) = names::problem("service", from) {
+            return Err(invalid(&problem));
         }
         if from == own {
             return Err(invalid(&format!(
                 "the service \"{from}\" is this application's own: there is nothing to adopt"
             )));
         }
-        let storage = open(&self.settings)?;
         let store = &storage.store;
         let theirs = store.snapshot(from, "").await.map_err(Error::store)?;
         if let Some(reason) = engine::at_work(&theirs, from) {

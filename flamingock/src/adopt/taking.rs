@@ -35,7 +35,7 @@ pub(super) async fn prepare(
     let history = reading::read(adoption, database).await?;
     if history.is_none() && !adoption.allow_empty {
         return Err(invalid(vec![format!(
-            "there is no table `{}` in the target \"{}\": {tool} has applied nothing there. Name the table or the target if it is another one, or allow an empty history for new environments",
+            "there is no table {:?} in the target {:?}: {tool} has applied nothing there. Name the table or the target if it is another one, or allow an empty history for new environments",
             adoption.table_name().unwrap_or_default(),
             adoption.target
         )]));
@@ -49,7 +49,7 @@ pub(super) async fn prepare(
     }
     if history.applied.is_empty() && !adoption.allow_empty {
         return Err(invalid(vec![format!(
-            "the history of {tool} in the target \"{}\" is empty: allow that for new environments, or look whether this is the right database",
+            "the history of {tool} in the target {:?} is empty: allow that for new environments, or look whether this is the right database",
             adoption.target
         )]));
     }
@@ -169,7 +169,7 @@ fn names(past: &[PastChange]) -> String {
     let mut names: Vec<String> = past
         .iter()
         .take(SHOWN)
-        .map(|past| format!("\"{}\"", past.name))
+        .map(|past| format!("{:?}", past.name))
         .collect();
     if past.len() > SHOWN {
         names.push(format!("and {} more", past.len() - SHOWN));

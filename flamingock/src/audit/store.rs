@@ -31,6 +31,8 @@ pub struct Filter {
     pub change_id: Option<String>,
     /// Only this state.
     pub state: Option<State>,
+    /// Only this attempt.
+    pub attempt: Option<u32>,
     /// Only this run.
     pub run_id: Option<String>,
     /// Only entries whose attempt began at or after this time: RFC 3339 in UTC.
@@ -90,6 +92,23 @@ pub trait AuditStore: fmt::Debug + Send + Sync {
 
     /// The entries that match, oldest first.
     async fn history(&self, service: &str, filter: &Filter) -> Result<Vec<Entry>, StoreError>;
+
+    /// Returns the entries that match, oldest first, at most `limit` of them, from behind the place
+    /// `after`. Reads only.
+    ///
+    /// A store whose history can be long overrides it: without that, all of it is read for each page.
+    async fn page(
+        &self,
+        service: &str,
+        filter: &Filter,
+        after: i64,
+        limit: usize,
+    ) -> Result<Vec<Entry>, StoreError> {
+        let mut entries = self.history(service, filter).await?;
+        entries.retain(|entry| entry.seq > after);
+        entries.truncate(limit);
+        Ok(entries)
+    }
 
     /// The services that have an entry or have had a lock, by name. Reads only.
     async fn services(&self) -> Result<Vec<String>, StoreError>;

@@ -11,6 +11,7 @@ use super::table::{Sheet, Tone, plain};
 use super::view::View;
 use crate::adopt::{Adopted, AdoptedChange, Adoption, PastChange, Tool};
 use crate::runner::Runner;
+use crate::visible::Visible;
 
 /// Whose history, and how its changes are found here.
 #[derive(Debug, Args)]
@@ -51,7 +52,7 @@ pub(super) async fn adopt(runner: &Runner, adopt: &Adopt, view: &View) -> Result
     let failed = |error| Failure::of(error, &view.program);
     if let Some(service) = &adopt.from_service {
         let count = runner.adopt_from_service(service).await.map_err(failed)?;
-        let text = format!("{count} change(s) taken over from the service \"{service}\"");
+        let text = format!("{count} change(s) taken over from the service {service:?}");
         return Ok(Answer::done(
             json!({ "from_service": service, "adopted": count }),
             text,
@@ -84,7 +85,7 @@ impl Adopt {
             let of_file = |error: crate::Error| {
                 let problems: Vec<String> =
                     error.problems().iter().map(ToString::to_string).collect();
-                let message = format!("{}: {}", file.display(), problems.join("\n"));
+                let message = format!("{}: {}", Visible(file.display()), problems.join("\n"));
                 Failure::refused("invalid", message)
             };
             adoption = adoption.mapping(&read(file)?).map_err(of_file)?;
@@ -97,8 +98,12 @@ impl Adopt {
 }
 
 fn read(file: &Path) -> Result<String, Failure> {
-    std::fs::read_to_string(file)
-        .map_err(|error| Failure::file(&format!("could not read {}", file.display()), &error))
+    std::fs::read_to_string(file).map_err(|error| {
+        Failure::file(
+            &format!("could not read {}", Visible(file.display())),
+            &error,
+        )
+    })
 }
 
 fn text(adopted: &Adopted, view: &View) -> String {

@@ -6,8 +6,8 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use super::adopt::Adopt;
 use super::baseline::Baseline;
-use super::time;
 use crate::operate::Resolution;
+use crate::time;
 use crate::undo::UndoTarget;
 
 /// What to do.

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::table::{Sheet, plain};
+use super::table::{Sheet, lines, plain};
 use super::view::View;
 use crate::audit::Entry;
 
@@ -48,8 +48,11 @@ pub(super) fn extended(entry: &Entry, view: &View) -> String {
             Value::String(text) if text.is_empty() => continue,
             Value::String(text) => text,
             Value::Array(causes) => {
-                let causes: Vec<&str> = causes.iter().filter_map(Value::as_str).collect();
-                causes.join("\n")
+                sheet.row(vec![
+                    plain(name),
+                    lines(causes.iter().filter_map(Value::as_str)),
+                ]);
+                continue;
             }
             other @ (Value::Bool(_) | Value::Number(_) | Value::Object(_)) => other.to_string(),
         };

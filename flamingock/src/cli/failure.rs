@@ -9,6 +9,7 @@ use super::program::Program;
 use crate::audit::StoreErrorKind;
 use crate::error::Error;
 use crate::report::Report;
+use crate::visible::Visible;
 
 /// A command that did not do what it was asked.
 #[derive(Debug)]
@@ -144,7 +145,7 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)?;
         for cause in &self.causes {
-            write!(f, "\ncaused by: {cause}")?;
+            write!(f, "\ncaused by: {}", Visible(cause))?;
         }
         // Without the code there are no changes to tell of.
         if let Some(report) = &self.report

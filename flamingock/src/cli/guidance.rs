@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::attempt::Attempt;
 use super::failure::settling;
 use super::program::Program;
 use super::source::Source;
@@ -17,6 +18,7 @@ use crate::operate::Issue;
 use crate::plan::{Step, reached};
 use crate::steps::ROLLING_BACK;
 use crate::target::TARGET_DESCRIPTION;
+use crate::visible::Visible;
 
 /// What is known, and what to do.
 #[derive(Debug, Serialize)]
@@ -34,8 +36,13 @@ pub(super) struct Guidance {
     rollback: &'static str,
     /// What only the application knows, and what it does then by itself.
     not_known: Vec<&'static str>,
-    /// What to look at, and where.
+    /// What to look at, and where, with the description of the change.
     look_at: String,
+    /// The same without the description, and the description in one line.
+    #[serde(skip)]
+    question: String,
+    #[serde(skip)]
+    description: Option<String>,
     /// The entries of that attempt.
     history: Vec<String>,
     /// What settles it, or what to do while it is running.
@@ -52,24 +59,21 @@ impl Guidance {
     pub(super) fn new(
         step: &Step,
         issue: &Issue,
-        history: &[Entry],
+        attempt: &Attempt,
         lock: Option<LockRow>,
         view: &View,
     ) -> Guidance {
         let definition = step.definition;
-        let of_attempt: Vec<&Entry> = history
-            .iter()
-            .filter(|entry| entry.entry.attempt == issue.attempt)
-            .collect();
+        let of_attempt: Vec<&Entry> = attempt.entries().collect();
         let began = to_the_second(&issue.started_at);
-        let attempt = issue.attempt;
+        let number = issue.attempt;
         let holder = lock.filter(|_| issue.may_be_running).map(Holder);
         let what = match &holder {
-            Some(holder) => format!("Attempt {attempt} is running: the lock is held by {holder}."),
+            Some(holder) => format!("Attempt {number} is running: the lock is held by {holder}."),
             None if issue.cause == Cause::UndoInterrupted && issue.state == State::Failed => {
-                format!("Attempt {attempt}, of {began}: its undo failed.")
+                format!("Attempt {number}, of {began}: its undo failed.")
             }
-            None => format!("Attempt {attempt}, of {began}: {}.", issue.cause),
+            None => format!("Attempt {number}, of {began}: {}.", issue.cause),
         };
         let what = match step.newest.as_deref().and_then(reached) {
             Some(place) => format!("{what} It came to: {place}."),
@@ -81,15 +85,16 @@ impl Guidance {
             .then_some(definition.rollback.is_some());
         let error = issue.error.as_ref().map(|error| error.causes().to_vec());
         let target = &issue.target;
-        let description = match definition.description {
-            "" => String::new(),
-            description => format!("\nIts description: {description}"),
-        };
         let of_target = of_target(&of_attempt);
-        let look_at = format!(
-            "The target system \"{target}\"{of_target}: is all of \"{}\" there, a part of it, or nothing?{description}",
+        let question = format!(
+            "The target system {target:?}{of_target}: is all of {:?} there, a part of it, or nothing?",
             definition.id
         );
+        let description = Some(definition.description).filter(|text| !text.is_empty());
+        let look_at = match description {
+            Some(description) => format!("{question}\nIts description: {description}"),
+            None => question.clone(),
+        };
         Guidance {
             title: format!(
                 "{} {} at {}",
@@ -103,10 +108,18 @@ impl Guidance {
             rollback: rollback(&of_attempt, declared, holder.is_some()),
             not_known: not_known(&*view.source, &issue.cause, holder.is_some()),
             look_at,
-            history: of_attempt.iter().map(|entry| line(entry)).collect(),
+            question,
+            description: description.map(|text| format!("Its description: {}", joined(text))),
+            history: attempt.lines(line),
             commands: commands(definition.id, holder.is_some(), &view.program),
         }
     }
+}
+
+/// A text of several lines in one.
+fn joined(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().map(str::trim).collect();
+    lines.join(" ").trim().to_owned()
 }
 
 fn transaction(mode: &str) -> &'static str {
@@ -231,13 +244,14 @@ impl fmt::Display for Guidance {
         if !self.not_known.is_empty() {
             sections.add("Not known here", &self.not_known);
         }
-        sections.add("Look at", [&self.look_at]);
+        let look_at = std::iter::once(&self.question).chain(&self.description);
+        sections.add("Look at", look_at);
         sections.add("On record", &self.history);
         let commands = self
             .commands
             .iter()
             .flat_map(|one| [one.when.to_owned(), format!("  {}", one.command)]);
         sections.add("Then", commands);
-        write!(f, "{}\n{sections}", self.title)
+        write!(f, "{}\n{sections}", Visible(&self.title))
     }
 }

@@ -1,39 +1,107 @@
 //! `audit list` and `audit fix`.
 
+use std::io;
+
 use serde_json::json;
 
 use super::answer::Answer;
 use super::arguments::{Fix, List};
 use super::entry::extended;
 use super::failure::Failure;
-use super::table::{Sheet, Tone, plain, stage};
+use super::table::{Sheet, Tone, colored, plain, stage};
+use super::terminal;
 use super::time::to_the_second;
 use super::view::View;
 use crate::audit::{Entry, Filter, State};
 use crate::operate::Resolved;
 use crate::runner::Runner;
 
+/// How many entries are read, and kept in memory, at once.
+const PAGE: usize = 500;
+
+/// Prints page by page: an audit grows for years.
 pub(super) async fn list(runner: &Runner, list: List, view: &View) -> Result<Answer, Failure> {
     let filter = Filter {
         change_id: list.change,
         state: list.state.as_deref().map(State::from),
-        run_id: None,
         since: list.since,
         newest_only: !list.history,
+        ..Filter::default()
     };
-    let entries = runner
-        .audit(&filter)
-        .await
-        .map_err(|error| Failure::of(error, &view.program))?;
-    let text = if entries.is_empty() {
-        "no entries".to_owned()
-    } else if list.extended {
-        let texts: Vec<String> = entries.iter().map(|entry| extended(entry, view)).collect();
-        texts.join("\n\n")
-    } else {
-        table(&entries, view)
-    };
-    Ok(Answer::data(json!({ "entries": entries }), text))
+    let failed = |error| Failure::of(error, &view.program);
+    // Until the first page is there, nothing is printed, and whatever fails is all that there is to say.
+    let mut page = runner.audit_page(&filter, 0, PAGE).await.map_err(failed)?;
+    let mut printing = Printing::new(list.extended, view);
+    loop {
+        // A reader that has seen enough is no failure, and nobody to read on for.
+        let Some(last) = page.last().map(|entry| entry.seq) else {
+            return Ok(printing.end(None));
+        };
+        if printing.page(&page).is_err() {
+            return Ok(Answer::printed());
+        }
+        match runner.audit_page(&filter, last, PAGE).await {
+            Ok(next) => page = next,
+            Err(error) => return printing.broken(failed(error)),
+        }
+    }
+}
+
+/// What is printed of a history, while it is read.
+struct Printing<'a> {
+    extended: bool,
+    view: &'a View,
+    has_begun: bool,
+}
+
+impl Printing<'_> {
+    fn new(extended: bool, view: &View) -> Printing<'_> {
+        Printing {
+            extended,
+            view,
+            has_begun: false,
+        }
+    }
+
+    fn page(&mut self, entries: &[Entry]) -> io::Result<()> {
+        let is_first = !std::mem::replace(&mut self.has_begun, true);
+        if self.view.json {
+            let texts: Result<Vec<String>, _> = entries.iter().map(serde_json::to_string).collect();
+            let before = if is_first { "{\"entries\":[" } else { "," };
+            return terminal::print_json_part(&format!("{before}{}", texts?.join(",")));
+        }
+        if !self.extended {
+            return terminal::print(&table(entries, self.view));
+        }
+        let texts: Vec<String> = entries
+            .iter()
+            .map(|entry| extended(entry, self.view))
+            .collect();
+        let before = if is_first { "" } else { "\n" };
+        terminal::print(&format!("{before}{}", texts.join("\n\n")))
+    }
+
+    /// The end of the document, with what kept it from being whole.
+    fn end(&self, failure: Option<&Failure>) -> Answer {
+        match (self.has_begun, self.view.json) {
+            (false, _) => Answer::data(json!({ "entries": [] }), "no entries"),
+            (true, false) => Answer::printed(),
+            (true, true) => {
+                let error = failure.map(|failure| format!(",\"error\":{}", failure.json()));
+                let _ = terminal::print_json(&format!("]{}}}", error.unwrap_or_default()));
+                Answer::printed()
+            }
+        }
+    }
+
+    /// The database has failed in between.
+    fn broken(&self, failure: Failure) -> Result<Answer, Failure> {
+        if self.view.json {
+            Ok(self.end(Some(&failure)).ending(failure.exit))
+        } else {
+            Err(failure)
+        }
+    }
 }
 
 fn table(entries: &[Entry], view: &View) -> String {
@@ -52,7 +120,7 @@ fn table(entries: &[Entry], view: &View) -> String {
             } else {
                 "(the lock)"
             }),
-            (new.state.to_string(), tone(&new.state)),
+            colored(new.state.as_str(), tone(&new.state)),
             plain(new.origin.as_str()),
         ]);
     }
@@ -76,9 +144,9 @@ pub(super) async fn fix(runner: &Runner, fix: &Fix, view: &View) -> Result<Answe
         .map_err(|error| Failure::of(error, &view.program))?;
     let (id, found) = (&fix.change, fix.resolution.as_str());
     let text = match resolved {
-        Resolved::Recorded => format!("recorded: \"{id}\" is {found}"),
+        Resolved::Recorded => format!("recorded: {id:?} is {found}"),
         Resolved::Unchanged => {
-            format!("nothing to record: the audit says that \"{id}\" is {found}")
+            format!("nothing to record: the audit says that {id:?} is {found}")
         }
     };
     let document = json!({

@@ -3,16 +3,17 @@
 use serde_json::json;
 
 use super::answer::Answer;
+use super::attempt::Attempt;
 use super::failure::Failure;
 use super::guidance::Guidance;
 use super::standing::Standing;
 use super::table::{Sheet, Tone, plain, stage};
 use super::time::to_the_second;
 use super::view::View;
-use crate::audit::Filter;
 use crate::operate::Issue;
 use crate::runner::Runner;
 use crate::suggest::did_you_mean;
+use crate::visible::Visible;
 
 pub(super) async fn list(runner: &Runner, view: &View) -> Result<Answer, Failure> {
     let standing = Standing::read(runner, &*view.source)
@@ -50,10 +51,10 @@ pub(super) async fn get(
     };
     let Some(issue) = standing.issue(step) else {
         let state = match &step.newest {
-            Some(newest) => format!("its newest entry is {}", newest.state),
+            Some(newest) => format!("its newest entry is {}", Visible(&newest.state)),
             None => "it was never tried".to_owned(),
         };
-        let message = format!("the change \"{id}\" needs no person: {state}");
+        let message = format!("the change {id:?} needs no person: {state}");
         return Err(Failure::refused("no_issue", message));
     };
     let mut document = json!({ "issue": issue });
@@ -63,11 +64,9 @@ pub(super) async fn get(
             table(std::slice::from_ref(&issue), view),
         ));
     }
-    let filter = Filter {
-        change_id: Some(id.to_owned()),
-        ..Filter::default()
-    };
-    let history = runner.audit(&filter).await.map_err(failed)?;
+    let history = Attempt::read(runner, id, issue.attempt)
+        .await
+        .map_err(failed)?;
     let lock = standing.snapshot.lock.clone();
     let guidance = Guidance::new(step, &issue, &history, lock, view);
     document["guidance"] = json!(guidance);

@@ -2,11 +2,15 @@
 
 use std::io::IsTerminal;
 
+use tracing_subscriber::field::MakeExt;
 use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::fmt::format::debug_fn;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
+use super::terminal::LogLines;
 use super::view::Flags;
+use crate::visible::Visible;
 
 /// The target of what the commands print themselves.
 const PRINTED: &str = "flamingock::report";
@@ -23,8 +27,17 @@ pub(super) fn show(flags: Flags) {
     let events = Targets::new()
         .with_target("flamingock", level)
         .with_target(PRINTED, LevelFilter::OFF);
+    // Values are those of others: errors of databases, names, reasons.
+    let fields = debug_fn(|writer, field, value| {
+        let value = format!("{value:?}");
+        match field.name() {
+            "message" => write!(writer, "{}", Visible(value)),
+            name => write!(writer, "{name}={}", Visible(value)),
+        }
+    });
     let lines = tracing_subscriber::fmt::layer()
-        .with_writer(std::io::stderr)
+        .fmt_fields(fields.delimited(" "))
+        .with_writer(|| LogLines)
         .with_ansi(std::io::stderr().is_terminal() && super::view::wants_color(flags))
         .with_target(false);
     // An error says that there is a subscriber.

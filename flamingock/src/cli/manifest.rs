@@ -10,6 +10,7 @@ use super::failure::Failure;
 use super::view::View;
 use crate::manifest::compare;
 use crate::runner::Runner;
+use crate::visible::Visible;
 
 pub(super) fn manifest(
     runner: &Runner,
@@ -23,21 +24,28 @@ pub(super) fn manifest(
         (Some(file), _) => check(&now, file, view),
         (None, Some(file)) => {
             std::fs::write(file, &now).map_err(|error| {
-                Failure::file(&format!("could not write {}", file.display()), &error)
+                Failure::file(
+                    &format!("could not write {}", Visible(file.display())),
+                    &error,
+                )
             })?;
-            let text = format!("written to {}: commit it", file.display());
+            let text = format!("written to {}: commit it", Visible(file.display()));
             Ok(Answer::done(json!({ "written": file }), text))
         }
-        (None, None) => Ok(Answer::data(json!({ "manifest": now }), now.clone())),
+        (None, None) => Ok(Answer::file(json!({ "manifest": now }), now.clone())),
     }
 }
 
 fn check(now: &str, file: &Path, view: &View) -> Result<Answer, Failure> {
-    let committed = std::fs::read_to_string(file)
-        .map_err(|error| Failure::file(&format!("could not read {}", file.display()), &error))?;
+    let committed = std::fs::read_to_string(file).map_err(|error| {
+        Failure::file(
+            &format!("could not read {}", Visible(file.display())),
+            &error,
+        )
+    })?;
     match compare(now, &committed) {
         Ok(()) => {
-            let text = format!("{} is what this binary has", file.display());
+            let text = format!("{} is what this binary has", Visible(file.display()));
             Ok(Answer::done(json!({ "checked": file }), text))
         }
         Err(difference) => {
@@ -53,5 +61,5 @@ pub(super) fn schema(runner: &Runner, view: &View) -> Result<Answer, Failure> {
     let schema = runner
         .schema()
         .map_err(|error| Failure::of(error, &view.program))?;
-    Ok(Answer::data(json!({ "schema": schema }), schema.clone()))
+    Ok(Answer::file(json!({ "schema": schema }), schema.clone()))
 }

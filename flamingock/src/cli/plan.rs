@@ -6,11 +6,12 @@ use super::answer::Answer;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::report::{beside, notes};
-use super::table::{Sheet, Tone, plain, stage};
+use super::table::{Sheet, Tone, lines, plain, stage};
 use super::view::View;
 use crate::plan::Note;
 use crate::report::{ChangeReport, Outcome, Report};
 use crate::runner::Runner;
+use crate::visible::Visible;
 
 pub(super) async fn plan(runner: &Runner, view: &View) -> Result<Answer, Failure> {
     let report = runner
@@ -107,7 +108,7 @@ fn text(report: &Report, view: &View) -> String {
     let applied = count(|one| one == Intended::Skip);
     let mut parts = vec![format!(
         "{}: {pending} pending, {applied} applied",
-        report.service
+        Visible(&report.service)
     )];
     let mut sheet = Sheet::new(
         view,
@@ -127,7 +128,7 @@ fn text(report: &Report, view: &View) -> String {
                 plain(&change.id),
                 plain(change.target),
                 intended.words(),
-                plain(notes(change)),
+                lines(notes(change)),
             ]);
         }
     }

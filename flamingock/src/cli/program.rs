@@ -2,6 +2,9 @@
 
 use std::fmt::Write;
 
+use super::masked::{self, Word, masked};
+use crate::visible::is_invisible;
+
 /// The words before the command's own.
 #[derive(Clone, Debug)]
 pub(super) struct Program(String);
@@ -18,27 +21,27 @@ const OURS: [&str; 7] = [
 ];
 
 impl Program {
-    /// These words, as a shell takes them.
-    #[cfg(feature = "standalone")]
-    pub(super) fn named(text: String) -> Program {
+    /// The program of that name, with these arguments.
+    pub(super) fn with(name: &str, arguments: &[String]) -> Program {
+        let mut text = quote(name);
+        for word in masked(arguments) {
+            let _ = write!(text, " {}", quoted(&word));
+        }
         Program(text)
     }
 
     /// The program of this process, whose arguments call the command of that name.
     pub(super) fn calling(command: &str) -> Program {
-        let arguments = std::env::args_os().map(|one| one.to_string_lossy().into_owned());
-        Program::of(arguments, command)
+        Program::of(masked::arguments(), command)
     }
 
     /// What stands before the command is kept, since it may be where the application nests it.
     fn of(arguments: impl IntoIterator<Item = String>, command: &str) -> Program {
         let mut arguments = arguments.into_iter();
-        let mut text = quote(&arguments.next().unwrap_or_default());
+        let name = arguments.next().unwrap_or_default();
         let before = arguments.take_while(|argument| argument != command);
-        for argument in before.filter(|argument| !OURS.contains(&argument.as_str())) {
-            let _ = write!(text, " {}", quote(&argument));
-        }
-        Program(text)
+        let before = before.filter(|argument| !OURS.contains(&argument.as_str()));
+        Program::with(&name, &before.collect::<Vec<_>>())
     }
 
     /// A command of the program: these words, each as one.
@@ -56,14 +59,42 @@ impl Program {
     }
 }
 
-/// A word as a POSIX shell takes it for one.
-pub(super) fn quote(word: &str) -> String {
+/// A word as a POSIX shell takes it for one. What a terminal must not print stands there as `$'\033'`.
+fn quote(word: &str) -> String {
     let plain = |character: char| character.is_alphanumeric() || "-_./:=@%+,".contains(character);
     if !word.is_empty() && word.chars().all(plain) {
         word.to_owned()
+    } else if word.chars().any(is_invisible) {
+        escaped(word)
     } else {
         format!("'{}'", word.replace('\'', r"'\''"))
     }
+}
+
+fn quoted(word: &Word) -> String {
+    match word {
+        Word::Text(text) if text == "..." => "\"...\"".to_owned(),
+        Word::Text(text) => quote(text),
+        Word::Variable(before, name) if before.is_empty() => format!("\"${name}\""),
+        Word::Variable(before, name) => format!("{}\"${name}\"", quote(before)),
+    }
+}
+
+/// Bytes in octal, which every shell that knows `$'..'` reads in the same way.
+fn escaped(word: &str) -> String {
+    let mut text = "$'".to_owned();
+    for character in word.chars() {
+        match character {
+            '\'' | '\\' => text.extend(['\\', character]),
+            hidden if is_invisible(hidden) => {
+                for byte in hidden.encode_utf8(&mut [0; 4]).bytes() {
+                    let _ = write!(text, "\\{byte:03o}");
+                }
+            }
+            other => text.push(other),
+        }
+    }
+    text + "'"
 }
 
 #[cfg(test)]
@@ -87,11 +118,36 @@ mod tests {
     }
 
     #[test]
+    fn passwords_before_the_command_are_not_repeated() {
+        assert_eq!(
+            begins(
+                &[
+                    "my-app",
+                    "--db",
+                    "postgres://ada:sesame@db/x",
+                    "--token",
+                    "sesame",
+                    "db",
+                    "issue"
+                ],
+                "issue"
+            ),
+            "my-app --db postgres://ada:...@db/x --token \"...\" db"
+        );
+        let variable = Word::Variable("--db=".to_owned(), "DATABASE_URL".to_owned());
+        assert_eq!(quoted(&variable), "--db=\"$DATABASE_URL\"");
+    }
+
+    #[test]
     fn a_shell_takes_every_id_for_one_word() {
         let program = Program("my-app".to_owned());
         assert_eq!(
             program.command(&["issue", "get", "ada's change; $HOME"]),
             r"my-app issue get 'ada'\''s change; $HOME'"
+        );
+        assert_eq!(
+            program.command(&["issue", "get", "a\u{1b}1'\\\n\u{202e}"]),
+            r"my-app issue get $'a\0331\'\\\012\342\200\256'"
         );
     }
 }

@@ -8,12 +8,14 @@ use std::time::Duration;
 use async_trait::async_trait;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::terminal;
 use super::view::View;
 use crate::change::BoxError;
 use crate::listener::{Event, Happened, Listener, Work};
 use crate::lock::Holder;
 use crate::runner::Runner;
 use crate::target::DEFAULT;
+use crate::visible::visible;
 
 /// How often the line moves: somebody who looks at it sees that the program lives.
 const TICK: Duration = Duration::from_millis(100);
@@ -80,7 +82,7 @@ impl Progress {
                 .as_ref()
                 .is_some_and(|orders| orders.send(order).is_ok());
             if !said {
-                eprintln!("{message}");
+                terminal::tell(message);
             }
         }
     }
@@ -110,7 +112,7 @@ fn draw(orders: &mpsc::Receiver<Order>) {
                 line.reset_elapsed();
                 line.set_message(text);
             }
-            Ok(Order::Say(text)) => line.suspend(|| eprintln!("{text}")),
+            Ok(Order::Say(text)) => line.suspend(|| terminal::tell(&text)),
             Ok(Order::End) | Err(RecvTimeoutError::Disconnected) => break,
             Err(RecvTimeoutError::Timeout) if shown => line.tick(),
             Err(RecvTimeoutError::Timeout) => {}
@@ -140,7 +142,7 @@ impl Listener for Teller {
             count.text(event)
         };
         if let Some(text) = text {
-            self.orders.send(Order::Show(text))?;
+            self.orders.send(Order::Show(visible(&text).into_owned()))?;
         }
         Ok(())
     }

@@ -1,8 +1,9 @@
 //! Reports, as `--json` prints them, and as a table of all their changes.
 
-use super::table::{Sheet, Tone, plain, stage};
+use super::table::{Sheet, Tone, lines, plain, stage};
 use super::view::View;
 use crate::report::{ChangeReport, Outcome, Report};
+use crate::visible::Visible;
 
 /// The report for people; with `-v` every change.
 pub(super) fn to_text(report: &Report, view: &View) -> String {
@@ -29,7 +30,7 @@ pub(super) fn to_text(report: &Report, view: &View) -> String {
                 plain(change.target),
                 (change.outcome.to_string(), tone(change.outcome)),
                 plain(milliseconds.unwrap_or_default()),
-                plain(notes(change)),
+                lines(notes(change)),
             ]);
         }
     }
@@ -42,30 +43,27 @@ pub(super) fn to_text(report: &Report, view: &View) -> String {
 pub(super) fn beside(report: &Report) -> impl Iterator<Item = String> {
     let targets = report
         .described()
-        .map(|(name, description)| format!("target {name}: {description}"));
+        .map(|(name, description)| format!("target {}: {}", Visible(name), Visible(description)));
     let missing = report.missing.iter().map(|missing| {
         format!(
             "applied, but not in this binary: {} {}",
-            missing.order, missing.id
+            Visible(&missing.order),
+            Visible(&missing.id)
         )
     });
     let warnings = report
         .warnings
         .iter()
-        .map(|warning| format!("warning: {warning}"));
+        .map(|warning| format!("warning: {}", Visible(warning)));
     targets.chain(missing).chain(warnings)
 }
 
 /// Everything that somebody should see of a change.
-pub(super) fn notes(change: &ChangeReport) -> String {
+pub(super) fn notes(change: &ChangeReport) -> Vec<String> {
     let issue = change.issue.iter().map(ToString::to_string);
     let error = change.error.iter().map(ToString::to_string);
     let notes = change.notes.iter().map(ToString::to_string);
-    issue
-        .chain(error)
-        .chain(notes)
-        .collect::<Vec<_>>()
-        .join("\n")
+    issue.chain(error).chain(notes).collect()
 }
 
 fn tone(outcome: Outcome) -> Tone {

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::answer::Answer;
 use super::failure::Failure;
-use super::table::{Sheet, Tone, plain};
+use super::table::{Sheet, Tone, colored, plain};
 use super::time::to_the_second;
 use super::view::View;
 use crate::audit::LockRow;
@@ -64,7 +64,7 @@ fn number(count: usize, tone: Tone) -> (String, Tone) {
 
 fn lock(lock: Option<&LockRow>) -> (String, Tone) {
     match lock {
-        Some(lock) if lock.held => (lock.owner.clone(), Tone::Working),
+        Some(lock) if lock.held => colored(&lock.owner, Tone::Working),
         Some(_) => plain("free"),
         None => plain("never taken"),
     }

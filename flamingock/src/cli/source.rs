@@ -47,7 +47,7 @@ impl Source for Code {
     }
 
     fn has_no(&self, id: &str) -> String {
-        format!("the pipeline has no change \"{id}\"")
+        format!("the pipeline has no change {id:?}")
     }
 
     fn limit_of_status(&self) -> Option<&'static str> {

@@ -7,7 +7,7 @@ use super::answer::Answer;
 use super::failure::Failure;
 use super::source::Source;
 use super::standing::Standing;
-use super::table::{Sheet, Tone, plain, stage};
+use super::table::{Sheet, Tone, lines, plain, stage};
 use super::time::to_the_second;
 use super::view::View;
 use crate::audit::{Newest, State};
@@ -44,7 +44,7 @@ pub(super) async fn status(runner: &Runner, view: &View) -> Result<Answer, Failu
             ),
             plain(row.state.map(State::as_str).unwrap_or_default()),
             plain(began.unwrap_or_default()),
-            plain(row.note()),
+            lines(row.notes.iter().map(ToString::to_string)),
         ]);
     }
     let document = json!({
@@ -168,10 +168,5 @@ impl<'a> Row<'a> {
             run_id: newest.map(|newest| newest.run_id.as_str()),
             notes: &[],
         }
-    }
-
-    fn note(&self) -> String {
-        let notes: Vec<String> = self.notes.iter().map(ToString::to_string).collect();
-        notes.join("\n")
     }
 }

@@ -3,6 +3,7 @@
 use comfy_table::{Cell, Color, ColumnConstraint, ContentArrangement, Table, presets};
 
 use super::view::View;
+use crate::visible::visible;
 
 /// What the color of a word says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,9 +125,23 @@ fn keep_whole(table: &mut Table, titles: &[&str]) {
     }
 }
 
-/// A cell without color.
-pub(super) fn plain(text: impl Into<String>) -> (String, Tone) {
-    (text.into(), Tone::Plain)
+/// A cell without color, in one line.
+pub(super) fn plain(text: impl AsRef<str>) -> (String, Tone) {
+    colored(text, Tone::Plain)
+}
+
+/// A cell in one line: what somebody has written, whom nobody need trust.
+pub(super) fn colored(text: impl AsRef<str>, tone: Tone) -> (String, Tone) {
+    (visible(text.as_ref()).into_owned(), tone)
+}
+
+/// A cell of several lines.
+pub(super) fn lines<T: AsRef<str>>(lines: impl IntoIterator<Item = T>) -> (String, Tone) {
+    let lines = lines.into_iter();
+    let lines: Vec<String> = lines
+        .map(|line| visible(line.as_ref()).into_owned())
+        .collect();
+    (lines.join("\n"), Tone::Plain)
 }
 
 /// The stage of a row; nothing for the one that nobody named.

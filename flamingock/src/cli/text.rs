@@ -2,17 +2,21 @@
 
 use std::fmt;
 
+use crate::visible::visible;
+
 /// Headings with lines under them.
 #[derive(Debug, Default)]
 pub(super) struct Sections(Vec<(&'static str, Vec<String>)>);
 
 impl Sections {
+    /// Adds a heading. What a line holds that a terminal would act on is escaped.
     pub(super) fn add<T: AsRef<str>>(
         &mut self,
         heading: &'static str,
         lines: impl IntoIterator<Item = T>,
     ) {
-        let lines = lines.into_iter().map(|line| line.as_ref().to_owned());
+        let lines = lines.into_iter();
+        let lines = lines.map(|line| visible(line.as_ref()).into_owned());
         self.0.push((heading, lines.collect()));
     }
 }
@@ -22,7 +26,7 @@ impl fmt::Display for Sections {
         for (heading, lines) in &self.0 {
             write!(f, "\n{heading}")?;
             // Lines are not wrapped: commands must stay whole when they are copied.
-            for line in lines.iter().flat_map(|line| line.lines()) {
+            for line in lines {
                 write!(f, "\n  {line}")?;
             }
             writeln!(f)?;

@@ -12,8 +12,10 @@ use super::answer::{self, Answer};
 use super::command::Command;
 use super::exit::Exit;
 use super::failure::Failure;
+use super::masked::{self, masked};
 use super::view::Flags;
 use crate::runner::Runner;
+use crate::visible::visible;
 
 /// Applies, undoes and shows the changes of this application, and what is on record of them
 #[derive(Debug, Parser)]
@@ -38,38 +40,60 @@ enum Chosen {
 pub async fn run(runner: Runner) -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let json = has(&arguments, "--json");
-    let tool =
-        parsed(Tool::command(), &arguments).and_then(|matches| Tool::from_arg_matches(&matches));
-    match tool.map(|tool| tool.chosen) {
+    let tool = parsed::<Tool>(Tool::command, &arguments);
+    match tool.map(|(tool, _)| tool.chosen) {
         Ok(Chosen::Command(command)) => command.execute(runner).await,
         Ok(Chosen::Completions { shell }) => {
             print_completions(completions(shell, Tool::command(), &arguments), json)
         }
-        Err(error) => refuse(&error, json, str::to_owned),
+        Err(error) => refuse(&error, json),
     }
 }
 
-pub(super) fn parsed(
-    mut command: clap::Command,
+/// What the arguments say. A mistake repeats them: without their secrets, and without what a terminal acts on.
+pub(super) fn parsed<T: FromArgMatches>(
+    command: fn() -> clap::Command,
     arguments: &[OsString],
-) -> Result<ArgMatches, clap::Error> {
-    if has(arguments, "--no-color") {
-        // Its own messages are printed before the flag is parsed.
-        command = command.color(ColorChoice::Never);
-    }
-    command.try_get_matches_from(arguments)
+) -> Result<(T, ArgMatches), clap::Error> {
+    let parse = |arguments: &[OsString]| {
+        let mut command = command();
+        if has(arguments, "--no-color") {
+            // Its own messages are printed before the flag is parsed.
+            command = command.color(ColorChoice::Never);
+        }
+        let matches = command.try_get_matches_from_mut(arguments)?;
+        let tool = T::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
+        Ok((tool, matches))
+    };
+    parse(arguments).map_err(|error: clap::Error| {
+        if !error.use_stderr() {
+            return error;
+        }
+        let texts = masked::texts(arguments);
+        let shown: Vec<OsString> = masked(&texts)
+            .iter()
+            .map(|word| visible(&word.text()).into_owned().into())
+            .collect();
+        if shown == arguments {
+            return error;
+        }
+        match parse(&shown) {
+            Err(shown) => shown,
+            Ok(_) => clap::Error::raw(error.kind(), "an argument is not valid\n"),
+        }
+    })
 }
 
-/// A request for help is no mistake. `hide` takes out of a mistake what nobody may see.
-pub(super) fn refuse(error: &clap::Error, json: bool, hide: impl Fn(&str) -> String) -> ExitCode {
+/// A request for help is no mistake.
+pub(super) fn refuse(error: &clap::Error, json: bool) -> ExitCode {
+    let text = error.render();
     if !error.use_stderr() {
         let _ = error.print();
         return ExitCode::SUCCESS;
     }
-    let text = error.render().to_string();
-    let shown = hide(&text);
     if json {
-        let message = shown.trim().trim_start_matches("error: ");
+        let text = text.to_string();
+        let message = text.trim().trim_start_matches("error: ");
         let failure = Failure::refused("usage", message);
         let flags = Flags {
             json,
@@ -77,11 +101,8 @@ pub(super) fn refuse(error: &clap::Error, json: bool, hide: impl Fn(&str) -> Str
         };
         return answer::print(flags, Err(failure)).into();
     }
-    if shown == text {
-        let _ = error.print();
-    } else {
-        eprint!("{shown}");
-    }
+    // Colors where clap itself would have them.
+    let _ = error.print();
     Exit::Refused.into()
 }
 
@@ -96,13 +117,14 @@ pub(super) fn completions(
 ) -> String {
     let program = arguments.first().map(Path::new).and_then(Path::file_name);
     let name = program.map_or_else(|| "flamingock".into(), |name| name.to_string_lossy());
+    let name = visible(&name).into_owned();
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut command, name, &mut script);
     String::from_utf8_lossy(&script).into_owned()
 }
 
 pub(super) fn print_completions(script: String, json: bool) -> ExitCode {
-    let answer = Answer::data(json!({ "completions": script }), script);
+    let answer = Answer::file(json!({ "completions": script }), script);
     let flags = Flags {
         json,
         ..Flags::default()

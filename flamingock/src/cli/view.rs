@@ -93,6 +93,7 @@ pub(super) fn wants_color(flags: Flags) -> bool {
 pub(super) struct View {
     pub(super) program: Program,
     pub(super) color: bool,
+    pub(super) json: bool,
     pub(super) verbose: bool,
     /// Whether somebody looks on while it works.
     pub(super) progress: bool,
@@ -104,6 +105,7 @@ impl View {
         View {
             program,
             color: wants_color(flags) && std::io::stdout().is_terminal(),
+            json: flags.json,
             verbose: flags.verbose > 0,
             // Lines of the log would stand in its way.
             progress: !flags.json

@@ -91,7 +91,7 @@ pub(super) fn unused_targets<'a>(
         .map(|target| target.name.as_str())
         .filter(move |name| !is_used(name));
     unused.map(|name| {
-        format!("the target system \"{name}\" is given to the runner, but no change names it")
+        format!("the target system {name:?} is given to the runner, but no change names it")
     })
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::account::report;
-use super::{Looks, facts, judge, new_run_id, pipeline_of};
+use super::{Looks, facts, judge, new_run_id, open_with_pipeline};
 use crate::adopt::Places;
 use crate::audit::{Origin, Snapshot, State};
 use crate::decision::Decision;
@@ -12,21 +12,11 @@ use crate::error::Error;
 use crate::plan::{Note, Plan};
 use crate::report::Report;
 use crate::runner::Settings;
-use crate::tables::StorageSettings;
 
 /// What a run would find, without doing anything about it.
 pub(crate) async fn look(settings: &Settings) -> Result<Report, Error> {
     let began = Instant::now();
-    let pipeline = pipeline_of(settings)?;
-    let storage_settings = StorageSettings {
-        tables: settings.tables.clone(),
-        lock: settings.lock,
-        lock_timeout: settings.lock_timeout,
-    };
-    let storage = settings
-        .storage
-        .open(&storage_settings)
-        .map_err(Error::Invalid)?;
+    let (storage, pipeline) = open_with_pipeline(settings)?;
     let mut snapshot = storage
         .store
         .snapshot(&settings.service, "")

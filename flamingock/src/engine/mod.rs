@@ -16,7 +16,6 @@ mod undoing;
 mod waiting;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -42,17 +41,12 @@ use crate::readiness::Readiness;
 use crate::registry;
 use crate::report::Report;
 use crate::runner::{Mode, Rule, Settings};
+use crate::storage::Storage;
 use crate::tables::StorageSettings;
 use crate::target::TargetSystem;
 
 /// The format of what the pipeline's digest covers.
 const DIGEST_FORMAT: &str = "3";
-
-/// The longest lease: a day.
-const LONGEST_LEASE: Duration = Duration::from_secs(24 * 60 * 60);
-
-/// The longest name of a service, in characters.
-const LONGEST_SERVICE: usize = 190;
 
 /// A run whose settings are found right.
 struct Prepared {
@@ -72,7 +66,7 @@ struct Prepared {
 impl Prepared {
     /// Finds everything that is wrong before anything is touched.
     fn new(settings: Settings, run_id: &str, events: &Events) -> Result<Prepared, Vec<Problem>> {
-        let mut problems = check_settings(&settings);
+        let mut problems = settings.problems();
         let mode = settings.mode().unwrap_or_else(|problem| {
             problems.push(problem);
             Mode::Off
@@ -83,11 +77,7 @@ impl Prepared {
         {
             problems.extend(found);
         }
-        let storage_settings = StorageSettings {
-            tables: settings.tables.clone(),
-            lock: settings.lock,
-            lock_timeout: settings.lock_timeout,
-        };
+        let storage_settings = storage_settings(&settings);
         let opened = settings.storage.open(&storage_settings);
         let storage = match opened {
             Ok(storage) => storage,
@@ -100,7 +90,7 @@ impl Prepared {
         for target in &mut given {
             share_or_configure(target, &storage.target, &storage_settings);
         }
-        let mut targets = preflight::targets(storage.target, given, &mut problems);
+        let mut targets = preflight::targets(storage.target, given);
         let selected: Vec<&'static Definition> = definitions
             .into_iter()
             .filter(|change| settings.selects(change))
@@ -234,7 +224,7 @@ fn judge(settings: &Settings, plan: &mut Plan, looks: Looks) -> Result<(), Vec<P
             };
             if rule == Rule::Deny {
                 let message = format!(
-                    "the change \"{}\": {note}; the runner's policy denies that",
+                    "the change {:?}: {note}; the runner's policy denies that",
                     definition.id
                 );
                 problems.push(Problem::at(definition.location(), message));
@@ -247,7 +237,7 @@ fn judge(settings: &Settings, plan: &mut Plan, looks: Looks) -> Result<(), Vec<P
         Rule::Warn => {}
         Rule::Deny => problems.extend(plan.missing.iter().map(|entry| {
             Problem::general(format!(
-                "the change \"{}\" is applied, but not in this binary; the runner's policy denies that",
+                "the change {:?} is applied, but not in this binary; the runner's policy denies that",
                 entry.change_id
             ))
         })),
@@ -301,6 +291,43 @@ fn templates(_settings: &Settings) -> Result<Templates, Vec<Problem>> {
     Ok(Templates::default())
 }
 
+/// The store, for whoever looks or decides: once every name and setting is found right, as before a run.
+pub(crate) fn open_storage(settings: &Settings) -> Result<Storage, Error> {
+    let mut problems = settings.problems();
+    let storage = settings.storage.open(&storage_settings(settings));
+    match storage {
+        Ok(storage) if problems.is_empty() => return Ok(storage),
+        Ok(_) => {}
+        Err(found) => problems.extend(found),
+    }
+    Err(Error::Invalid(problems))
+}
+
+/// The same, with the pipeline that a run would have.
+pub(crate) fn open_with_pipeline(settings: &Settings) -> Result<(Storage, Pipeline), Error> {
+    let mut problems = Vec::new();
+    let storage = match open_storage(settings) {
+        Err(Error::Invalid(found)) => {
+            problems.extend(found);
+            None
+        }
+        storage => Some(storage?),
+    };
+    let (_, pipeline) = pipeline(settings, &mut problems);
+    match storage {
+        Some(storage) if problems.is_empty() => Ok((storage, pipeline)),
+        _ => Err(Error::Invalid(problems)),
+    }
+}
+
+fn storage_settings(settings: &Settings) -> StorageSettings {
+    StorageSettings {
+        tables: settings.tables.clone(),
+        lock: settings.lock,
+        lock_timeout: settings.lock_timeout,
+    }
+}
+
 /// The pipeline that a run would have.
 pub(crate) fn pipeline_of(settings: &Settings) -> Result<Pipeline, Error> {
     let mut problems = Vec::new();
@@ -314,7 +341,7 @@ pub(crate) fn pipeline_of(settings: &Settings) -> Result<Pipeline, Error> {
 
 /// The manifest of the changes that a run would have.
 pub(crate) fn manifest(settings: &Settings) -> Result<String, Error> {
-    pipeline_of(settings).map(|pipeline| manifest::text(&pipeline))
+    open_with_pipeline(settings).map(|(_, pipeline)| manifest::text(&pipeline))
 }
 
 /// A target of the audit's own pool is the audit's database by another name; any other one is told
@@ -335,34 +362,4 @@ fn share_or_configure(target: &mut TargetSystem, own: &TargetSystem, settings: &
 /// A name that no other run has.
 pub(crate) fn new_run_id() -> String {
     format!("{:032x}", rand::random::<u128>())
-}
-
-/// What is wrong with the name of a service. Some databases take a name with a blank behind it for the same
-/// one without.
-pub(crate) fn service_problem(service: &str) -> Option<Problem> {
-    let visible = !service.is_empty()
-        && service.trim() == service
-        && !service.chars().any(char::is_control)
-        && service.chars().count() <= LONGEST_SERVICE;
-    (!visible).then(|| {
-        Problem::general(format!(
-            "service {service:?}: use 1 to {LONGEST_SERVICE} visible characters, with no blank at either end"
-        ))
-    })
-}
-
-fn check_settings(settings: &Settings) -> Vec<Problem> {
-    let mut problems = Vec::new();
-    problems.extend(service_problem(&settings.service));
-    let lock = settings.lock;
-    for (name, duration) in [("lease", lock.lease), ("poll", lock.poll)] {
-        if duration.is_zero() {
-            problems.push(Problem::general(format!("the lock's {name} is zero")));
-        } else if duration > LONGEST_LEASE {
-            problems.push(Problem::general(format!(
-                "the lock's {name} is longer than a day"
-            )));
-        }
-    }
-    problems
 }

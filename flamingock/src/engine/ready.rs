@@ -65,7 +65,7 @@ impl Prepared {
             // One that does not answer any more says less than what it said before.
             if let Ok(Err(error)) = answer {
                 if last.is_none() {
-                    tracing::info!(%error, "waiting for the target system \"{name}\"");
+                    tracing::info!(%error, "waiting for the target system {name:?}");
                     self.events.tell(Happened::TargetWaited {
                         target: name.to_owned(),
                         error: error.clone(),

@@ -11,6 +11,7 @@ use crate::error::Error;
 use crate::lock::Holder;
 use crate::probe::Probe;
 use crate::report::{ChangeReport, Report};
+use crate::visible::Visible;
 
 /// Something that happened in a run.
 ///
@@ -254,7 +255,7 @@ impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let work = self.work.as_str();
         match &self.what {
-            Happened::RunStarted => write!(f, "{work} of \"{}\" started", self.service),
+            Happened::RunStarted => write!(f, "{work} of {:?} started", self.service),
             Happened::Planned { changes } => write!(f, "{changes} change(s) to {work}"),
             Happened::LockWaited { holder } => {
                 write!(
@@ -264,20 +265,20 @@ impl fmt::Display for Event {
                 )
             }
             Happened::LockObtained { .. } => f.write_str("lock obtained"),
-            Happened::LockLost { reason } => write!(f, "lock lost: {reason}"),
+            Happened::LockLost { reason } => write!(f, "lock lost: {}", Visible(reason)),
             Happened::LockReleased => f.write_str("lock given back"),
-            Happened::StageStarted { stage } => write!(f, "stage \"{stage}\" started"),
+            Happened::StageStarted { stage } => write!(f, "stage {stage:?} started"),
             Happened::StageEnded { stage, halted, .. } => {
                 let how = if *halted { "was halted" } else { "ended" };
-                write!(f, "stage \"{stage}\" {how}")
+                write!(f, "stage {stage:?} {how}")
             }
             Happened::TargetWaited { target, error } => {
-                write!(f, "waiting for the target system \"{target}\": {error}")
+                write!(f, "waiting for the target system {target:?}: {error}")
             }
             Happened::TargetReady { target, .. } => {
-                write!(f, "the target system \"{target}\" is ready")
+                write!(f, "the target system {target:?} is ready")
             }
-            Happened::ChangeStarted { id, .. } => write!(f, "\"{id}\" started ({work})"),
+            Happened::ChangeStarted { id, .. } => write!(f, "{id:?} started ({work})"),
             Happened::StepStarted {
                 id,
                 step,
@@ -290,7 +291,7 @@ impl fmt::Display for Event {
                 } else {
                     "step"
                 };
-                write!(f, "\"{id}\" {what} {step} of {steps}")
+                write!(f, "{id:?} {what} {step} of {steps}")
             }
             Happened::StepEnded {
                 id,
@@ -306,21 +307,21 @@ impl fmt::Display for Event {
                     "step"
                 };
                 let how = if error.is_some() { "failed" } else { "done" };
-                write!(f, "\"{id}\" {what} {step} of {steps} {how}")?;
+                write!(f, "{id:?} {what} {step} of {steps} {how}")?;
                 match error {
                     Some(error) => write!(f, ": {error}"),
                     None => Ok(()),
                 }
             }
             Happened::ChangeEnded { change, .. } => {
-                write!(f, "\"{}\" {}", change.id, change.outcome)?;
+                write!(f, "{:?} {}", change.id, change.outcome)?;
                 match &change.error {
                     Some(error) => write!(f, ": {error} [target {}]", change.target),
                     None => Ok(()),
                 }
             }
             Happened::Probed(probe) => {
-                write!(f, "\"{}\" ", probe.change_id)?;
+                write!(f, "{:?} ", probe.change_id)?;
                 match (&probe.error, probe.there) {
                     (Some(error), _) => write!(f, "could not be verified: {error}"),
                     (None, Some(true)) => f.write_str("is there"),
@@ -328,12 +329,12 @@ impl fmt::Display for Event {
                 }
             }
             Happened::IssueFound { id, cause, .. } => {
-                write!(f, "\"{id}\" needs a person: {cause}")
+                write!(f, "{id:?} needs a person: {cause}")
             }
             Happened::RunEnded { report, error, .. } => match (error, report) {
                 (Some(error), _) => f.write_str(&error.message),
                 (None, Some(report)) => write!(f, "{report}"),
-                (None, None) => write!(f, "{work} of \"{}\" ended", self.service),
+                (None, None) => write!(f, "{work} of {:?} ended", self.service),
             },
         }
     }

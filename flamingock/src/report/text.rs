@@ -4,12 +4,13 @@ use std::fmt;
 use std::time::Duration;
 
 use super::{ChangeReport, Outcome, Report, StageReport};
+use crate::visible::Visible;
 
 impl fmt::Display for Report {
     /// One line for a run that had nothing to do; else a line a change that is worth one.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut counts = self.counts();
-        write!(f, "{}: ", self.service)?;
+        write!(f, "{}: ", Visible(&self.service))?;
         if counts.total == 0 {
             f.write_str("nothing to do")?;
         } else if self.is_up_to_date() {
@@ -38,17 +39,18 @@ impl fmt::Display for Report {
             }
         }
         for (name, description) in self.described() {
-            write!(f, "\n  target {name}: {description}")?;
+            write!(f, "\n  target {}: {}", Visible(name), Visible(description))?;
         }
         for missing in &self.missing {
             write!(
                 f,
                 "\n  applied, but not in this binary: {} {}",
-                missing.order, missing.id
+                Visible(&missing.order),
+                Visible(&missing.id)
             )?;
         }
         for warning in &self.warnings {
-            write!(f, "\n  warning: {warning}")?;
+            write!(f, "\n  warning: {}", Visible(warning))?;
         }
         Ok(())
     }
@@ -64,9 +66,9 @@ fn write_change(
     }
     write!(f, "\n  {:<15} ", change.outcome)?;
     if stage.name != crate::target::DEFAULT {
-        write!(f, "{}/", stage.name)?;
+        write!(f, "{}/", Visible(&stage.name))?;
     }
-    write!(f, "{} {}", change.order, change.id)?;
+    write!(f, "{} {}", Visible(change.order), Visible(&change.id))?;
     if let Some(duration) = change.duration {
         write!(f, " ({})", short(duration))?;
     }
@@ -76,9 +78,9 @@ fn write_change(
     if let Some(error) = &change.error {
         write!(f, "\n{:18}{error}", "")?;
         if change.target != crate::target::DEFAULT {
-            write!(f, " [target {}]", change.target)?;
+            write!(f, " [target {}]", Visible(change.target))?;
         }
-        write!(f, "\n{:18}at {}", "", change.location)?;
+        write!(f, "\n{:18}at {}", "", Visible(change.location))?;
     }
     for note in &change.notes {
         write!(f, "\n{:18}note: {note}", "")?;

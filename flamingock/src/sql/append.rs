@@ -116,7 +116,7 @@ impl<D: Driver> SqlStore<D> {
             ..leaf::Filter::default()
         };
         let history = ledger
-            .history(&mut held, &possession.service, &filter)
+            .history(&mut held, &possession.service, &filter, leaf::Page::ALL)
             .await?;
         let place_of = |row: &NewAuditRow| {
             let same = |found: &&leaf::AuditRow| says_the_same(&found.row, row);

@@ -153,7 +153,16 @@ fn of_server(
         Some(socket) => socket.display().to_string(),
         None => format!("{host}:{port}"),
     };
-    let database = database.map_or_else(String::new, |name| format!(", database \"{name}\""));
+    let database = match database {
+        // A `/` in the password has ended the host too early, and what is left of it stands here.
+        Some(name) if name.contains('@') => {
+            return format!(
+                "{kind}: the user name or the password in its URL has a `/`, which is written percent-encoded, as `%2F`"
+            );
+        }
+        Some(name) => format!(", database {name:?}"),
+        None => String::new(),
+    };
     format!("{kind} at {server}{database}")
 }
 

@@ -44,6 +44,7 @@ use crate::pipeline::Problem;
 use crate::storage::{IntoStorage, OpenStorage, Storage};
 use crate::tables::StorageSettings;
 use crate::target::{DEFAULT, TargetSystem};
+use crate::visible::visible;
 
 /// A database of sqlx in which changes run.
 pub(crate) struct SqlDatabase<D: Driver> {
@@ -248,7 +249,7 @@ impl<D: Driver> OpenStorage for PoolStorage<D> {
     fn open(&self, settings: &StorageSettings) -> Result<Storage, Vec<Problem>> {
         let tables = &settings.tables;
         let names = Names::new(tables.schema.as_deref(), tables.prefix.as_deref())
-            .map_err(|error| vec![Problem::general(error.to_string())])?;
+            .map_err(|error| vec![Problem::general(visible(&error.to_string()))])?;
         let ledger = Arc::new(Ledger::new(names, settings.lock.wait));
         let mut database = SqlDatabase::<D>::new(self.pool.clone(), Arc::clone(&ledger));
         let kept = Arc::clone(&database.kept);

@@ -58,6 +58,7 @@ pub(super) fn filter(filter: &Filter) -> leaf::Filter {
     leaf::Filter {
         change_id: filter.change_id.clone(),
         state: filter.state.as_ref().map(|state| state.as_str().to_owned()),
+        attempt: filter.attempt.map(i64::from),
         run_id: filter.run_id.clone(),
         since: filter.since.clone(),
         newest_only: filter.newest_only,

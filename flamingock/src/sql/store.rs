@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use flamingock_sqlx_audit as leaf;
-use flamingock_sqlx_audit::{Failure, Ledger, Whose};
+use flamingock_sqlx_audit::{Failure, Ledger, Page, Whose};
 use sqlx::Pool;
 
 use super::driver::Driver;
@@ -201,10 +201,23 @@ impl<D: Driver> AuditStore for SqlStore<D> {
     }
 
     async fn history(&self, service: &str, filter: &Filter) -> Result<Vec<Entry>, StoreError> {
+        self.page(service, filter, Page::ALL.after, usize::MAX)
+            .await
+    }
+
+    async fn page(
+        &self,
+        service: &str,
+        filter: &Filter,
+        after: i64,
+        limit: usize,
+    ) -> Result<Vec<Entry>, StoreError> {
         self.refuse_unreadable().await?;
         let filter = rows::filter(filter);
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let page = Page { after, limit };
         let read = tries!(self, "could not read the audit", |connection| {
-            self.ledger.history(connection, service, &filter)
+            self.ledger.history(connection, service, &filter, page)
         });
         Ok(read?.into_iter().map(rows::entry).collect())
     }

@@ -68,6 +68,11 @@ impl App {
 
     /// The stand-alone program, at the application's database and service.
     pub(crate) fn central(&self, arguments: &[&str]) -> Ran {
+        Ran::of(&self.central_command(arguments).output().unwrap())
+    }
+
+    /// The same, to be started.
+    pub(crate) fn central_command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&PROGRAMS["flamingock"]);
         command.arg0("flamingock");
         self.surround(&mut command);
@@ -78,7 +83,7 @@ impl App {
             command.args(["--service", "orders"]);
         }
         command.args(arguments);
-        Ran::of(&command.output().unwrap())
+        command
     }
 
     /// A shell as [`shell`](Self::shell), with the application's database in its environment.

@@ -10,7 +10,7 @@ use flamingock_tests::block_until;
 use crate::app::App;
 
 /// A topic whose file is a pipe: the change that writes it goes on when somebody reads.
-fn slow_topic(app: &App) -> PathBuf {
+pub(crate) fn slow_topic(app: &App) -> PathBuf {
     let folder = app.folder().join("broker");
     std::fs::create_dir(&folder).unwrap();
     let topic = folder.join("orders");
@@ -19,7 +19,7 @@ fn slow_topic(app: &App) -> PathBuf {
     topic
 }
 
-fn let_go(topic: &Path) {
+pub(crate) fn let_go(topic: &Path) {
     std::fs::read(topic).unwrap();
 }
 

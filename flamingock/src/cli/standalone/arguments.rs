@@ -5,11 +5,10 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
-use super::url::is_secret;
 use crate::cli::adopt::Adopt;
 use crate::cli::arguments::{Action, Audit, Issue, Lock, Status};
 use crate::cli::baseline::Baseline;
-use crate::cli::program::{Program, quote};
+use crate::cli::program::Program;
 
 /// Looks after the services whose audit is in a database, without the code of their changes
 #[derive(Debug, Parser)]
@@ -53,7 +52,6 @@ impl Place {
 
     /// What a command begins with that looks at the same place, without the password.
     pub(super) fn program(&self, name: &str) -> Program {
-        let mut text = quote(name);
         let manifest = self.manifest.as_ref().map(|file| file.to_string_lossy());
         let options = [
             ("--database-url", self.database_url.as_deref()),
@@ -62,19 +60,11 @@ impl Place {
             ("--prefix", self.prefix.as_deref()),
             ("--manifest", manifest.as_deref()),
         ];
-        for (option, value) in options {
-            let Some(value) = value else { continue };
-            text.push(' ');
-            text.push_str(option);
-            text.push(' ');
-            if is_secret(value) {
-                // The person fills it in, as a reason.
-                text.push_str("\"...\"");
-            } else {
-                text.push_str(&quote(value));
-            }
-        }
-        Program::named(text)
+        let given = options
+            .into_iter()
+            .filter_map(|(option, value)| Some([option, value?]));
+        let words: Vec<String> = given.flatten().map(str::to_owned).collect();
+        Program::with(name, &words)
     }
 }
 
@@ -166,7 +156,7 @@ mod tests {
         );
         assert_eq!(
             program(&["--database-url=mysql://ada:sesame@db/x", "--prefix", "ops_"]),
-            "flamingock --database-url \"...\" --prefix ops_ issue list"
+            "flamingock --database-url mysql://ada:...@db/x --prefix ops_ issue list"
         );
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::known::{Known, place};
 use crate::audit::Entry;
-use crate::change::{Definition, Recovery};
+use crate::change::{Definition, Recovery, Repeat};
 use crate::cli::source::Source;
 use crate::error::Error;
 use crate::pipeline::{Pipeline, Problem, Stage};
@@ -26,6 +26,7 @@ struct Line {
     id: String,
     target: String,
     transaction: bool,
+    repeat: Repeat,
     digest: String,
 }
 
@@ -86,6 +87,7 @@ impl Committed {
             target: &line.target,
             digest: &line.digest,
             transaction: line.transaction,
+            repeat: line.repeat,
             author: recorded.as_ref().map_or("", |one| one.author),
             description: recorded.as_ref().map_or("", |one| one.description),
             recovery: recorded
@@ -111,7 +113,7 @@ impl Source for Committed {
     }
 
     fn has_no(&self, id: &str) -> String {
-        format!("the manifest has no change \"{id}\"")
+        format!("the manifest has no change {id:?}")
     }
 
     fn limit_of_status(&self) -> Option<&'static str> {
@@ -123,12 +125,16 @@ impl Source for Committed {
     }
 }
 
-/// `stage order "id" target=name transaction digest`: stages, ids and targets may have blanks.
+/// `stage order "id" target=name transaction [repeat=on-change] digest`: stages, ids and targets may have blanks.
 fn parse(number: u32, line: &str) -> Option<Line> {
     let (before, rest) = line.split_once(" \"")?;
     let (stage, order) = before.rsplit_once(' ')?;
     let (id, rest) = quoted(rest)?;
     let (rest, digest) = rest.rsplit_once(' ')?;
+    let (rest, repeat) = match rest.strip_suffix(" repeat=on-change") {
+        Some(rest) => (rest, Repeat::OnChange),
+        None => (rest, Repeat::Once),
+    };
     let (rest, transaction) = rest.rsplit_once(' ')?;
     let target = rest.strip_prefix(" target=")?;
     let transaction = match transaction {
@@ -143,6 +149,7 @@ fn parse(number: u32, line: &str) -> Option<Line> {
         id,
         target: target.to_owned(),
         transaction,
+        repeat,
         digest: digest.to_owned(),
     })
 }
@@ -185,7 +192,13 @@ mod tests {
     #[test]
     fn what_a_manifest_says_is_what_is_read_again() {
         let known = |id, stage, order, target, transaction| {
+            let repeats = order == "0003";
             let known = Known {
+                repeat: if repeats {
+                    Repeat::OnChange
+                } else {
+                    Repeat::Once
+                },
                 id,
                 stage,
                 order,
@@ -208,12 +221,13 @@ mod tests {
                 "the bus",
                 false,
             ),
-            known("é\u{200b}", "the last stage", "0001", "default", true),
+            known("é\u{301}", "the last stage", "0001", "default", true),
+            known("view", "the last stage", "0003", "default", true),
         ];
         let stages = [Stage::new("default"), Stage::new("the last stage")];
         let written = manifest::text(&Pipeline::build(&stages, &changes).unwrap());
         let read = Committed::parse("changes.lock", &written).unwrap();
-        assert_eq!(read.lines.len(), 3);
+        assert_eq!(read.lines.len(), 4);
         assert_eq!(manifest::text(&read.changes(&[]).unwrap()), written);
     }
 

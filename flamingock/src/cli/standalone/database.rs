@@ -9,11 +9,13 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, Database, Pool};
 
-use super::url::{Product, is_there, product, without_secrets};
+use super::url::{Product, hint, is_there, product};
 use crate::audit::ErrorChain;
 use crate::cli::failure::Failure;
+use crate::cli::masked;
 use crate::runner::Runner;
 use crate::storage::IntoStorage;
+use crate::visible::Visible;
 
 /// How long a connection may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -21,11 +23,11 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// A runner that is connected where the command reads or writes.
 pub(super) async fn runner(url: &str, connects: bool) -> Result<Runner, Failure> {
     let refused = |error: sqlx::Error| {
-        let cause = ErrorChain::of(&error).to_string();
-        let cause = without_secrets(&cause, [url]);
+        // It may repeat the URL, or what it takes for its parts.
+        let cause = without(&ErrorChain::of(&error).to_string(), url);
         Failure::refused(
             "usage",
-            format!("the URL of the database is wrong: {cause}"),
+            hinted(format!("the URL of the database is wrong: {cause}"), url),
         )
     };
     match product(url) {
@@ -35,15 +37,15 @@ pub(super) async fn runner(url: &str, connects: bool) -> Result<Runner, Failure>
                 in_a_file(&options)?;
             }
             // Whatever the URL says: who looks for an audit makes no empty database.
-            open::<sqlx::Sqlite>(options.create_if_missing(false), connects).await
+            open::<sqlx::Sqlite>(options.create_if_missing(false), connects, url).await
         }
         Some(Product::Postgres) => {
             let options = PgConnectOptions::from_str(url).map_err(refused)?;
-            open::<sqlx::Postgres>(options, connects).await
+            open::<sqlx::Postgres>(options, connects, url).await
         }
         Some(Product::MySql) => {
             let options = MySqlConnectOptions::from_str(url).map_err(refused)?;
-            open::<sqlx::MySql>(options, connects).await
+            open::<sqlx::MySql>(options, connects, url).await
         }
         None => Err(Failure::refused(
             "usage",
@@ -52,10 +54,29 @@ pub(super) async fn runner(url: &str, connects: bool) -> Result<Runner, Failure>
     }
 }
 
+/// The message, with what to look at in the URL.
+fn hinted(message: String, url: &str) -> String {
+    match hint(url) {
+        Some(hint) => format!("{message}; {hint}"),
+        None => message,
+    }
+}
+
+/// The text without the URL, and without the parts of it that may be one of its password.
+fn without(text: &str, url: &str) -> String {
+    let shown = masked::without_secrets(url);
+    let text = text.replace(url, &shown);
+    let parts = url
+        .split(['/', '?', '#', '@', ':'])
+        .filter(|part| part.len() > 3);
+    let secret = parts.filter(|part| !shown.contains(*part));
+    secret.fold(text, |text, part| text.replace(part, "..."))
+}
+
 fn in_a_file(options: &SqliteConnectOptions) -> Result<(), Failure> {
     let file = options.get_filename();
-    let shown = file.display();
-    if shown.to_string().starts_with("file:sqlx-in-memory") {
+    let shown = Visible(file.display());
+    if file.to_string_lossy().starts_with("file:sqlx-in-memory") {
         return Err(Failure::refused(
             "usage",
             "a database in memory is gone with its process: name a file, as in sqlite:app.db",
@@ -73,6 +94,7 @@ fn in_a_file(options: &SqliteConnectOptions) -> Result<(), Failure> {
 async fn open<D: Database>(
     options: <D::Connection as Connection>::Options,
     connects: bool,
+    url: &str,
 ) -> Result<Runner, Failure>
 where
     for<'a> &'a Pool<D>: IntoStorage,
@@ -88,7 +110,8 @@ where
             Err(error) => Err(error),
         };
         closed.map_err(|error| {
-            Failure::database("could not connect to the database").caused_by(&error)
+            let message = "could not connect to the database".to_owned();
+            Failure::database(hinted(message, url)).caused_by(&error)
         })?;
     }
     let pool = PoolOptions::<D>::new()

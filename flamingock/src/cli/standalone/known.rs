@@ -1,7 +1,7 @@
 //! What is known of a change without its code: to be looked at, and never to be run.
 
 use crate::audit::{Entry, TransactionMode};
-use crate::change::{Body, Definition, Location, REFUSED, Recovery};
+use crate::change::{Body, Definition, Location, REFUSED, Recovery, Repeat};
 use crate::cli::source::Source;
 use crate::error::Error;
 use crate::order;
@@ -20,6 +20,7 @@ pub(super) struct Known<'a> {
     pub(super) recovery: Recovery,
     pub(super) digest: &'a str,
     pub(super) transaction: bool,
+    pub(super) repeat: Repeat,
     pub(super) location: Location,
 }
 
@@ -36,6 +37,8 @@ impl<'a> Known<'a> {
             description: &new.description,
             recovery: Recovery::recorded(&new.recovery),
             digest: &new.digest,
+            // The audit does not say it, and without the code nothing is run again.
+            repeat: Repeat::Once,
             transaction: new.transaction_mode != TransactionMode::None,
             location: location(&new.location),
         }
@@ -59,6 +62,7 @@ impl<'a> Known<'a> {
             stage: kept(self.stage),
             target: kept(self.target),
             recovery: self.recovery,
+            repeat: self.repeat,
             digest: kept(self.digest),
             body,
             ..*REFUSED
@@ -105,7 +109,7 @@ impl Source for Audit {
     }
 
     fn has_no(&self, id: &str) -> String {
-        format!("the audit of this service has no change \"{id}\"")
+        format!("the audit of this service has no change {id:?}")
     }
 
     fn limit_of_status(&self) -> Option<&'static str> {

@@ -10,7 +10,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::{CommandFactory, FromArgMatches};
+use clap::CommandFactory;
 
 use self::arguments::{Needs, Place, Tool};
 use self::committed::Committed;
@@ -26,22 +26,19 @@ use crate::operate::open;
 use crate::pipeline::Stage;
 use crate::runner::{Policy, Rule, Runner};
 use crate::tables::Tables;
+use crate::visible::visible;
 
 /// Does what the arguments of this process ask for, and gives the code to exit with: all of the
 /// program `flamingock`. Must be awaited in a tokio runtime.
 pub async fn standalone() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let json = has(&arguments, "--json");
-    let matches = match parsed(Flags::augment(Tool::command()), &arguments) {
-        Ok(matches) => matches,
-        Err(error) => return refuse(&error, json, |text| hidden(text, &arguments)),
+    let parsed = parsed::<Tool>(|| Flags::augment(Tool::command()), &arguments);
+    let (Tool { place, chosen }, flags) = match parsed {
+        Ok((tool, matches)) => (tool, Flags::of(&matches)),
+        Err(error) => return refuse(&error, json),
     };
-    let flags = Flags::of(&matches);
     log::show(flags);
-    let Tool { place, chosen } = match Tool::from_arg_matches(&matches) {
-        Ok(tool) => tool,
-        Err(error) => return refuse(&error, json, |text| hidden(text, &arguments)),
-    };
     let needs = chosen.needs();
     let action = match chosen.action() {
         Ok(action) => action,
@@ -64,17 +61,11 @@ pub async fn standalone() -> ExitCode {
     answer::print(flags, result.await).into()
 }
 
-/// The text without what a person typed that nobody may see.
-fn hidden(text: &str, arguments: &[OsString]) -> String {
-    let arguments: Vec<_> = arguments.iter().map(|one| one.to_string_lossy()).collect();
-    url::without_secrets(text, arguments.iter().map(AsRef::as_ref))
-}
-
 fn source(place: &Place) -> Result<Arc<dyn Source>, Failure> {
     let Some(file) = &place.manifest else {
         return Ok(Arc::new(Audit));
     };
-    let shown = file.to_string_lossy();
+    let shown = visible(&file.to_string_lossy()).into_owned();
     let text = std::fs::read_to_string(file)
         .map_err(|error| Failure::file(&format!("could not read {shown}"), &error))?;
     match Committed::parse(&shown, &text) {
@@ -151,10 +142,11 @@ async fn look(runner: &Runner, place: &Place, needs: Needs, view: &View) -> Resu
     let known = if services.is_empty() {
         "no service was ever seen here".to_owned()
     } else {
+        let services: Vec<_> = services.iter().map(|one| visible(one)).collect();
         format!("name one of these with --service: {}", services.join(", "))
     };
     Err(Failure::refused(
         "no_service",
-        format!("this database has no service \"{service}\": {known}"),
+        format!("this database has no service {service:?}: {known}"),
     ))
 }

@@ -1,0 +1,150 @@
+//! The one place that prints.
+//!
+//! Whatever is printed as text is escaped here once more, but for the ends of lines and our own colors: what stands
+//! in a line is escaped where the line is made. A reader that is gone is no failure, on standard error neither,
+//! where `eprintln!` panics.
+
+use std::io::{self, Write};
+
+use crate::visible::{is_invisible, visible_lines};
+
+/// Prints a text to standard output, with a line end behind it.
+///
+/// # Errors
+/// Nobody reads it any more.
+pub(super) fn print(text: &str) -> io::Result<()> {
+    write(&mut io::stdout().lock(), &escaped(text))
+}
+
+/// Prints a file, whose names are checked before, to standard output.
+///
+/// # Errors
+/// Nobody reads it any more.
+pub(super) fn print_file(text: &str) -> io::Result<()> {
+    write(&mut io::stdout().lock(), text)
+}
+
+/// Prints a document of JSON, or the last part of one, to standard output.
+///
+/// # Errors
+/// Nobody reads it any more.
+pub(super) fn print_json(text: &str) -> io::Result<()> {
+    write(&mut io::stdout().lock(), &json(text))
+}
+
+/// Prints a part of a document of JSON to standard output.
+///
+/// # Errors
+/// Nobody reads it any more.
+pub(super) fn print_json_part(text: &str) -> io::Result<()> {
+    io::stdout().lock().write_all(json(text).as_bytes())
+}
+
+/// The same document. serde escapes what JSON asks for; a terminal acts on more, and all of it stands in strings.
+fn json(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        if is_invisible(character) {
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                shown.push_str(&format!("\\u{unit:04x}"));
+            }
+        } else {
+            shown.push(character);
+        }
+    }
+    shown
+}
+
+/// Prints a text to standard error. Where nobody reads it, there is nobody to tell.
+pub(super) fn tell(text: &str) {
+    let _ = write(&mut io::stderr().lock(), &escaped(text));
+}
+
+fn write(out: &mut impl Write, text: &str) -> io::Result<()> {
+    let end = if text.ends_with('\n') { "" } else { "\n" };
+    write!(out, "{text}{end}").and_then(|()| out.flush())
+}
+
+/// The text with everything escaped that is neither a line end nor one of our colors.
+pub(super) fn escaped(text: &str) -> String {
+    let mut parts = text.split('\u{1b}');
+    let mut shown = visible_lines(parts.next().unwrap_or_default()).into_owned();
+    for part in parts {
+        match color(part) {
+            Some((code, rest)) => {
+                shown.push('\u{1b}');
+                shown.push_str(code);
+                shown.push_str(&visible_lines(rest));
+            }
+            None => {
+                shown.extend('\u{1b}'.escape_unicode());
+                shown.push_str(&visible_lines(part));
+            }
+        }
+    }
+    shown
+}
+
+/// What sets a color or the weight of the letters, behind the escape, and the rest. Texts of others have none: their
+/// escapes are gone before they get into a line.
+fn color(part: &str) -> Option<(&str, &str)> {
+    let end = part.find('m')? + 1;
+    let (code, rest) = part.split_at(end);
+    let digits = code.strip_prefix('[')?.strip_suffix('m')?;
+    let is_color = digits.len() <= 16
+        && digits
+            .bytes()
+            .all(|one| one.is_ascii_digit() || one == b';');
+    is_color.then_some((code, rest))
+}
+
+/// Standard error for the lines of a log, each of which is written at once: a line end inside it is not ours.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct LogLines;
+
+impl Write for LogLines {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(line);
+        let one = text.trim_end_matches('\n').replace('\n', "\\n");
+        // An error would make the subscriber use `eprintln!`.
+        tell(&one);
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_document_says_the_same_in_characters_that_are_seen() {
+        let value =
+            serde_json::json!({ "a\u{9b}": "\u{1b}]52;\n\u{7f}\u{85}\u{202e}\u{e0041}é🦩\\" });
+        let shown = json(&value.to_string());
+        assert!(!shown.chars().any(is_invisible), "{shown}");
+        let read: serde_json::Value = serde_json::from_str(&shown).unwrap();
+        assert_eq!(read, value);
+    }
+
+    #[test]
+    fn only_line_ends_and_colors_are_left() {
+        for (text, shown) in [
+            ("a\nb", "a\nb"),
+            (
+                "\u{1b}[38;5;10mgood\u{1b}[39m",
+                "\u{1b}[38;5;10mgood\u{1b}[39m",
+            ),
+            ("\u{1b}[2Kgone", "\\u{1b}[2Kgone"),
+            ("\u{1b}]52;c;eA==\u{7}m", "\\u{1b}]52;c;eA==\\u{7}m"),
+            ("\u{1b}", "\\u{1b}"),
+            ("a\u{1b}[31\u{1b}[0m", "a\\u{1b}[31\u{1b}[0m"),
+            ("\u{9b}31m\u{202e}", "\\u{9b}31m\\u{202e}"),
+        ] {
+            assert_eq!(escaped(text), shown);
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! Every command of a program, from its own help, so that a new one can't be forgotten.
+
+use std::process::Command;
+
+use crate::app::{App, Ran};
+
+/// The program at the application's database.
+pub(crate) fn command(app: &App, program: &str, arguments: &[&str]) -> Command {
+    match program {
+        "operations" => app.command(arguments),
+        _ => app.central_command(arguments),
+    }
+}
+
+/// The words of every command that has no commands of its own.
+pub(crate) fn all(app: &App, program: &str) -> Vec<Vec<String>> {
+    let mut found = Vec::new();
+    let mut open = vec![Vec::<String>::new()];
+    while let Some(words) = open.pop() {
+        let mut arguments: Vec<&str> = words.iter().map(String::as_str).collect();
+        arguments.push("--help");
+        let help = Ran::of(&command(app, program, &arguments).output().unwrap());
+        assert_eq!(help.code, 0, "{arguments:?}: {help:?}");
+        let commands = help.stdout.split_once("Commands:\n");
+        let Some((_, commands)) = commands else {
+            found.push(words);
+            continue;
+        };
+        let (commands, _) = commands.split_once("\n\n").unwrap_or((commands, ""));
+        let names = commands
+            .lines()
+            .filter_map(|line| line.strip_prefix("  ")?.split_whitespace().next())
+            .filter(|name| *name != "help");
+        open.extend(names.map(|name| [words.clone(), vec![name.to_owned()]].concat()));
+    }
+    assert!(found.len() > 8, "{found:?}");
+    found.sort();
+    found
+}
+
+/// What a command is called with: every way that reads, and writes that are refused or do no harm.
+///
+/// # Panics
+///
+/// For a command that nobody has said this of.
+pub(crate) fn arguments(program: &str, words: &[String]) -> Vec<Vec<&'static str>> {
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let manifest = ["--manifest", "nowhere"];
+    let all: &[&[&str]] = match words.as_slice() {
+        ["apply"] => &[&["apply"]],
+        ["plan"] => &[&["plan"]],
+        ["status"] => &[&["status"], &["status", "--all-services"]],
+        ["undo"] => &[
+            &["undo", "--last"],
+            &["undo", "--count", "18446744073709551615"],
+            &["undo", "--to", "unknown"],
+            &["undo", "--change", "create-orders"],
+        ],
+        ["check"] => &[&["check"]],
+        ["verify"] => &[&["verify"]],
+        ["audit", "list"] => &[
+            &["audit", "list"],
+            &["audit", "list", "--history"],
+            &["audit", "list", "--extended"],
+            &["audit", "list", "--history", "--extended"],
+            &["audit", "list", "--change", "orders-topic"],
+            &["audit", "list", "--state", "failed"],
+            &["audit", "list", "--since", "1900-01-01T00:00:00Z"],
+        ],
+        ["audit", "fix"] => &[
+            &[
+                "audit", "fix", "-c", "unknown", "-r", "APPLIED", "--reason", "x",
+            ],
+            &[
+                "audit",
+                "fix",
+                "-c",
+                "create-orders",
+                "-r",
+                "ROLLED_BACK",
+                "--reason",
+                "x",
+            ],
+        ],
+        ["issue", "list"] => &[&["issue", "list"]],
+        ["issue", "get"] => &[
+            &["issue", "get", "orders-topic"],
+            &["issue", "get", "orders-topic", "--guidance"],
+            &["issue", "get", "unknown", "--guidance"],
+            &["issue", "get", "create-orders"],
+        ],
+        ["lock", "show"] => &[&["lock", "show"]],
+        ["lock", "release"] => &[&["lock", "release", "--reason", "x"]],
+        ["adopt"] => &[
+            &["adopt", "sqlx"],
+            &["adopt", "flyway", "--allow-empty"],
+            &["adopt", "--from-service", "default"],
+        ],
+        ["baseline"] => &[&["baseline", "--up-to", "orders-topic", "--reason", "x"]],
+        ["manifest"] => &[&["manifest"], &["manifest", "--check", "nowhere"]],
+        ["schema"] => &[&["schema"]],
+        ["completions"] => &[&["completions", "bash"]],
+        new => panic!("say what `{}` is called with", new.join(" ")),
+    };
+    let needs_manifest = program == "flamingock" && ["adopt", "baseline"].contains(&words[0]);
+    let mut calls: Vec<Vec<&str>> = all.iter().map(|call| call.to_vec()).collect();
+    if needs_manifest {
+        let with = calls
+            .iter()
+            .map(|call| [call.as_slice(), &manifest].concat());
+        calls = with.collect();
+    }
+    calls
+}
