@@ -123,7 +123,7 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
         None
     }
 
-    /// Runs statements that belong together and answers what the first one was answered. What may
+    /// Runs statements that belong together and answers the rows of all of them. What may
     /// be there in part only is [`write_together`](Self::write_together)'s. `patience` bounds how
     /// long a busy commit is repeated.
     fn write(

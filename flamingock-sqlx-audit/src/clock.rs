@@ -1,7 +1,31 @@
 //! The time that leases in a file are measured by: SQLite has no clock of its own.
 
-/// The clock by which leases on this machine are measured. A wall clock may jump; the time since
-/// boot does not, and another boot's leases are over.
+use std::time::{Duration, SystemTime};
+
+/// How much longer a lease lasts by the wall clock: those of two hosts that share a file differ, and
+/// are set while they run.
+const MARGIN: Duration = Duration::from_secs(5);
+
+/// Milliseconds since 1970.
+pub(crate) fn wall_ms() -> i64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    since.map_or(0, milliseconds)
+}
+
+/// The end of a lease that begins now by the wall clock, with the margin.
+pub(crate) fn wall_end_ms(lease: Option<Duration>) -> i64 {
+    let lease = lease.map_or(0, milliseconds);
+    wall_ms()
+        .saturating_add(lease)
+        .saturating_add(milliseconds(MARGIN))
+}
+
+fn milliseconds(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// The clock by which leases of one boot are measured. A wall clock may jump; the time since boot does
+/// not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Clock {
     /// Names the boot; empty where the system does not tell.
@@ -38,13 +62,9 @@ impl Clock {
     }
 
     fn wall() -> Clock {
-        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-        let now_ms = since.map_or(0, |since| {
-            i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
-        });
         Clock {
             boot: String::new(),
-            now_ms,
+            now_ms: wall_ms(),
         }
     }
 }

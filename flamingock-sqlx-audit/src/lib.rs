@@ -38,7 +38,7 @@ pub use names::{InvalidName, Names};
 #[cfg(feature = "postgres")]
 pub use postgres::Postgres;
 pub use rows::{
-    AuditRow, Filter, Glance, LockRow, NewAuditRow, NewestRow, Page, Possession, Snapshot,
+    Acquired, AuditRow, Filter, Glance, LockRow, NewAuditRow, NewestRow, Page, Possession, Snapshot,
 };
 #[cfg(feature = "sqlite")]
 pub use sqlite::Sqlite;

@@ -100,7 +100,8 @@ impl Backend for MySql {
             1242 => Failure::Refused,
             1020 => Failure::Serialization,
             1213 => Failure::Deadlock,
-            1205 => Failure::LockTimeout,
+            // MySQL has a number of its own for NOWAIT.
+            1205 | 3572 => Failure::LockTimeout,
             1062 => Failure::Duplicate,
             1305 => Failure::NoSavepoint,
             1044 | 1045 | 1142 | 1143 | 1227 | 1290 | 1792 => Failure::Denied,
@@ -281,27 +282,35 @@ ORDER BY a.seq LIMIT $limit",
     // A row of the lock that somebody has deleted leaves a service that only the audit knows.
     services: "SELECT CAST(service AS BINARY) AS service FROM {lock} WHERE lane = $lane
 UNION SELECT CAST(service AS BINARY) FROM {audit} ORDER BY service LIMIT 18446744073709551615",
-    // By affected rows alone two would believe that they own it: the token that comes back does not
-    // lie.
-    // Nobody waits here for a row that somebody holds; the session is given back as it was.
+    // The rows are locked in one order, here and in every statement below: two that locked them in
+    // opposite orders would be each other's deadlock. Nobody waits for a row that somebody holds. A run
+    // whose answer was lost asks again, and gets the fencing token that it has.
     acquire: &[
-        "SET @flamingock_wait = @@SESSION.innodb_lock_wait_timeout, SESSION innodb_lock_wait_timeout = 1",
-        "UPDATE {lease} e JOIN {lock} k ON k.service = e.service AND k.lane = e.lane
-SET e.run_id = $run_id, e.activity = NULL,
-  e.expires_at = UTC_TIMESTAMP(6) + INTERVAL ($lease_ms * 1000) MICROSECOND,
-  k.token = LAST_INSERT_ID(k.token + 1), k.run_id = $run_id, k.owner = $owner,
-  k.acquired_at = UTC_TIMESTAMP(6), k.pipeline_digest = NULL
-WHERE e.service = $service AND e.lane = $lane
-  AND ($force = 1 OR k.run_id = $run_id OR e.expires_at <= UTC_TIMESTAMP(6))",
-        "SET SESSION innodb_lock_wait_timeout = @flamingock_wait",
+        "START TRANSACTION",
+        "SELECT k.run_id, NULL FROM {lock} k
+STRAIGHT_JOIN {lease} e ON e.service = k.service AND e.lane = k.lane
+WHERE k.service = $service AND k.lane = $lane FOR UPDATE NOWAIT",
+        "UPDATE {lock} SET token = IF(run_id = $run_id, token, token + 1), run_id = $run_id,
+  owner = $owner, acquired_at = UTC_TIMESTAMP(6), pipeline_digest = NULL
+WHERE service = $service AND lane = $lane AND (run_id = $run_id OR (token = $force AND run_id <> X'')
+  OR ($force IS NULL AND EXISTS (SELECT 1 FROM {lease} e
+    WHERE e.service = $service AND e.lane = $lane AND e.expires_at <= UTC_TIMESTAMP(6))))",
+        "UPDATE {lease} SET run_id = $run_id, activity = NULL,
+  expires_at = UTC_TIMESTAMP(6) + INTERVAL ($lease_ms * 1000) MICROSECOND
+WHERE service = $service AND lane = $lane AND EXISTS (SELECT 1 FROM {lock} k
+  WHERE k.service = $service AND k.lane = $lane AND k.run_id = $run_id)",
+        "COMMIT",
+        "SELECT NULL, token FROM {lock}
+WHERE service = $service AND lane = $lane AND run_id = $run_id",
     ],
-    renew: "UPDATE {lease} e JOIN {lock} k ON k.service = e.service AND k.lane = e.lane
+    renew: "UPDATE {lock} k STRAIGHT_JOIN {lease} e ON e.service = k.service AND e.lane = k.lane
 SET e.expires_at = UTC_TIMESTAMP(6) + INTERVAL ($lease_ms * 1000) MICROSECOND,
   e.activity = COALESCE($activity, e.activity)
-WHERE e.service = $service AND e.lane = $lane AND e.run_id = $run_id
+WHERE k.service = $service AND k.lane = $lane AND e.run_id = $run_id
   AND k.token = $token AND k.run_id = $run_id",
-    release: &["UPDATE {lock} k JOIN {lease} e ON e.service = k.service AND e.lane = k.lane
-SET k.pipeline_digest = $digest, k.run_id = X'', e.expires_at = '1970-01-01', e.activity = NULL
+    release: &["UPDATE {lock} k STRAIGHT_JOIN {lease} e ON e.service = k.service AND e.lane = k.lane
+SET k.pipeline_digest = $digest, k.run_id = X'', e.run_id = X'', e.expires_at = '1970-01-01',
+  e.activity = NULL
 WHERE k.service = $service AND k.lane = $lane AND k.token = $token AND k.run_id = $run_id"],
     // Single-row VALUES: with an empty sql_mode every other form stores 0 where NULL is refused.
     append: "INSERT INTO {audit} (service, run_id, attempt, stage, change_id, change_order, author,

@@ -319,21 +319,22 @@ ORDER BY a.seq LIMIT $limit",
     // A row of the lock that somebody has deleted leaves a service that only the audit knows.
     services: "SELECT service FROM {lock} WHERE lane = $lane
 UNION SELECT service FROM {audit} ORDER BY service",
-    // SKIP LOCKED: a row that somebody holds is not free, and nobody waits here. The run's own id
-    // gives it what it took when only the answer was lost.
+    // SKIP LOCKED: a row that somebody holds is not free, and nobody waits here. A run whose answer
+    // was lost asks again, and gets the fencing token that it has.
     acquire: &["WITH c AS (
-  SELECT k.service, k.lane FROM {lock} k
+  SELECT k.service, k.lane, k.run_id FROM {lock} k
   JOIN {lease} e ON e.service = k.service AND e.lane = k.lane
   WHERE k.service = $service AND k.lane = $lane
-    AND ($force = 1 OR k.run_id = $run_id OR e.expires_at <= clock_timestamp())
+    AND (k.run_id = $run_id OR (k.token = $force AND k.run_id <> '')
+      OR ($force IS NULL AND e.expires_at <= clock_timestamp()))
   FOR UPDATE OF k, e SKIP LOCKED),
 e AS (
   UPDATE {lease} e SET run_id = $run_id, activity = NULL,
     expires_at = clock_timestamp() + $lease_ms * interval '1 millisecond'
   FROM c WHERE e.service = c.service AND e.lane = c.lane)
-UPDATE {lock} k SET token = k.token + 1, run_id = $run_id, owner = $owner,
-  acquired_at = clock_timestamp(), pipeline_digest = NULL
-FROM c WHERE k.service = c.service AND k.lane = c.lane RETURNING k.token"],
+UPDATE {lock} k SET token = CASE WHEN c.run_id = $run_id THEN k.token ELSE k.token + 1 END,
+  run_id = $run_id, owner = $owner, acquired_at = clock_timestamp(), pipeline_digest = NULL
+FROM c WHERE k.service = c.service AND k.lane = c.lane RETURNING c.run_id, k.token"],
     // The lease's own run: an update that had to wait looks again at this row, and not at the
     // lock's.
     renew: "UPDATE {lease} e SET expires_at = clock_timestamp() + $lease_ms * interval '1 millisecond',
@@ -344,7 +345,7 @@ FROM {lock} k WHERE e.service = $service AND e.lane = $lane AND e.run_id = $run_
   UPDATE {lock} SET pipeline_digest = $digest, run_id = ''
   WHERE service = $service AND lane = $lane AND token = $token AND run_id = $run_id
   RETURNING service, lane)
-UPDATE {lease} e SET expires_at = to_timestamp(0), activity = NULL
+UPDATE {lease} e SET run_id = '', expires_at = to_timestamp(0), activity = NULL
 FROM k WHERE e.service = k.service AND e.lane = k.lane"],
     append: "INSERT INTO {audit} (service, run_id, attempt, stage, change_id, change_order, author,
   description, target, state, transaction_mode, recovery, origin, digest, fence, started_at,

@@ -16,6 +16,15 @@ pub struct Possession {
     pub run_id: String,
 }
 
+/// The lock, as it was taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Acquired {
+    /// What its owner shows from now on.
+    pub possession: Possession,
+    /// The run that had the lock before and did not give it back; the run itself where it asked again.
+    pub previous_run: Option<String>,
+}
+
 /// A row to append.
 #[derive(Clone, Debug, Default)]
 pub struct NewAuditRow {

@@ -36,13 +36,13 @@ async fn write_in(
     statements: Vec<Rendered>,
     patience: Duration,
 ) -> Result<Answer, sqlx::Error> {
-    let mut first = None;
+    let mut all = Answer::default();
     for statement in statements {
         let answer = Sqlite::fetch(&mut transaction, statement).await?;
-        first.get_or_insert(answer);
+        all.rows.extend(answer.rows);
     }
     Sqlite::commit(&mut transaction, patience).await?;
-    Ok(first.unwrap_or_default())
+    Ok(all)
 }
 
 /// How long a busy commit rests before it is repeated.
@@ -209,6 +209,16 @@ impl Sqlite {
     }
 }
 
+/// Whether the lease `e` is live. The clock of another boot tells nothing here, and its owner may live:
+/// containers with boot ids of their own, or a virtual machine and its host, can share a file. Its end
+/// by the wall clock counts then, which has a margin for clocks that differ.
+macro_rules! live {
+    () => {
+        "(e.expires_ms = {never} OR (e.boot_id = $boot AND e.expires_ms > $now_ms)
+    OR (e.boot_id <> $boot AND e.expires_wall_ms > $wall_ms))"
+    };
+}
+
 const DIALECT: Dialect = Dialect {
     name: "SQLite",
     isolation: Isolation::Whole,
@@ -263,6 +273,7 @@ const DIALECT: Dialect = Dialect {
   lane TEXT NOT NULL,
   boot_id TEXT NOT NULL,
   expires_ms INTEGER NOT NULL,
+  expires_wall_ms INTEGER NOT NULL,
   expires_at TEXT,
   activity TEXT,
   PRIMARY KEY (service, lane)
@@ -305,15 +316,16 @@ ORDER BY schema, name",
     seed: &[
         "INSERT OR IGNORE INTO {lock} (service, lane, token, run_id, owner, acquired_at)
 VALUES ($service, $lane, 0, '', '', $now_text)",
-        "INSERT OR IGNORE INTO {lease} (service, lane, boot_id, expires_ms)
-VALUES ($service, $lane, '', 0)",
+        "INSERT OR IGNORE INTO {lease} (service, lane, boot_id, expires_ms, expires_wall_ms)
+VALUES ($service, $lane, '', 0, 0)",
     ],
     is_made: Some(
         "SELECT 1 FROM {lock} k JOIN {lease} e ON e.service = k.service AND e.lane = k.lane
 WHERE k.service = $service AND k.lane = $lane",
     ),
     // CROSS JOIN fixes the order, so that an equal digest reads no entry.
-    snapshot: "WITH RECURSIVE l(stored) AS (
+    snapshot: concat!(
+        "WITH RECURSIVE l(stored) AS (
   SELECT (SELECT pipeline_digest FROM {lock} WHERE service = $service AND lane = $lane)),
 k(change_id, seq) AS (
   SELECT * FROM (SELECT a.change_id, a.seq FROM l CROSS JOIN {audit} a
@@ -325,7 +337,9 @@ k(change_id, seq) AS (
     ORDER BY x.change_id DESC, x.seq DESC LIMIT 1))
 SELECT 'main', (SELECT file = '' FROM pragma_database_list WHERE name = 'main'),
   c.token, c.run_id, c.owner, c.pipeline_digest, c.acquired_at, e.expires_at, e.activity,
-  coalesce(e.expires_ms = {never} OR (e.boot_id = $boot AND e.expires_ms > $now_ms), 0),
+  coalesce(",
+        live!(),
+        ", 0),
   b.change_id, b.seq, b.state, b.transaction_mode, b.origin, b.digest, b.attempt, b.run_id, b.stage,
   b.change_order, b.target, b.started_at,
   CASE WHEN b.state IN ('APPLIED', 'MANUAL_MARKED_AS_APPLIED') THEN NULL ELSE b.error END,
@@ -334,17 +348,22 @@ SELECT 'main', (SELECT file = '' FROM pragma_database_list WHERE name = 'main'),
 FROM (SELECT 1) AS one
 LEFT JOIN {lock} c ON c.service = $service AND c.lane = $lane
 LEFT JOIN {lease} e ON e.service = c.service AND e.lane = c.lane
-LEFT JOIN (k CROSS JOIN {audit} b ON b.seq = k.seq)",
+LEFT JOIN (k CROSS JOIN {audit} b ON b.seq = k.seq)"
+    ),
     newest: None,
     run_newest: "",
     // The plus keeps the index of the service out of it, which knows all its entries.
-    glance: "SELECT (SELECT max(seq) FROM {audit}),
+    glance: concat!(
+        "SELECT (SELECT max(seq) FROM {audit}),
   (SELECT count(*) FROM {audit} a WHERE a.seq > $since AND +a.service = $service AND a.state = 'APPLIED'),
   k.token, k.run_id, k.owner,
   k.pipeline_digest, k.acquired_at, e.expires_at, e.activity,
-  e.expires_ms = {never} OR (e.boot_id = $boot AND e.expires_ms > $now_ms)
+  ",
+        live!(),
+        "
 FROM {lock} k JOIN {lease} e ON e.service = k.service AND e.lane = k.lane
-WHERE k.service = $service AND k.lane = $lane",
+WHERE k.service = $service AND k.lane = $lane"
+    ),
     history: "SELECT a.seq, a.service, a.run_id, a.fence, a.started_at, a.finished_at,
   a.attempt, a.stage, a.change_id, a.change_order, a.author, a.description, a.target, a.state,
   a.transaction_mode, a.recovery, a.origin, a.digest, a.duration_us, a.host, a.pid, a.app_version,
@@ -361,31 +380,39 @@ ORDER BY a.seq LIMIT $limit",
     // A row of the lock that somebody has deleted leaves a service that only the audit knows.
     services: "SELECT service FROM {lock} WHERE lane = $lane
 UNION SELECT service FROM {audit} ORDER BY service",
-    is_held: Some(
+    is_held: Some(concat!(
         "SELECT 1 FROM {lock} k JOIN {lease} e ON e.service = k.service AND e.lane = k.lane
-WHERE k.service = $service AND k.lane = $lane AND k.run_id <> $run_id AND $force = 0
-  AND (e.expires_ms = {never} OR (e.boot_id = $boot AND e.expires_ms > $now_ms))",
-    ),
+WHERE k.service = $service AND k.lane = $lane AND k.run_id <> $run_id AND $force IS NULL AND ",
+        live!()
+    )),
+    // A run whose answer was lost asks again, and gets the fencing token that it has.
     acquire: &[
-        "UPDATE {lock} SET token = token + 1, run_id = $run_id, owner = $owner,
+        "SELECT run_id, NULL FROM {lock} WHERE service = $service AND lane = $lane",
+        concat!(
+            "UPDATE {lock} SET token = token + (run_id <> $run_id), run_id = $run_id, owner = $owner,
   acquired_at = $now_text, pipeline_digest = NULL
 WHERE service = $service AND lane = $lane AND EXISTS (SELECT 1 FROM {lease} e
-  WHERE e.service = $service AND e.lane = $lane AND ($force = 1 OR run_id = $run_id OR ($lease_ms < 0 AND e.expires_ms = {never})
-    OR (e.expires_ms <> {never} AND (e.boot_id <> $boot OR e.expires_ms <= $now_ms))))
-RETURNING token",
+  WHERE e.service = $service AND e.lane = $lane AND (run_id = $run_id OR (token = $force AND run_id <> '')
+    OR ($force IS NULL AND (($lease_ms < 0 AND e.expires_ms = {never}) OR NOT ",
+            live!(),
+            "))))"
+        ),
         "UPDATE {lease} SET boot_id = $boot, activity = NULL,
   expires_ms = CASE WHEN $lease_ms < 0 THEN {never} ELSE $now_ms + $lease_ms END,
-  expires_at = $expires_text
+  expires_wall_ms = $wall_end_ms, expires_at = $expires_text
 WHERE service = $service AND lane = $lane
   AND EXISTS (SELECT 1 FROM {lock} WHERE service = $service AND lane = $lane AND run_id = $run_id)",
+        "SELECT NULL, token FROM {lock}
+WHERE service = $service AND lane = $lane AND run_id = $run_id",
     ],
     renew: "UPDATE {lease} SET boot_id = $boot, activity = coalesce($activity, activity),
   expires_ms = CASE WHEN expires_ms = {never} THEN {never} ELSE $now_ms + $lease_ms END,
-  expires_at = $expires_text
+  expires_wall_ms = $wall_end_ms, expires_at = $expires_text
 WHERE service = $service AND lane = $lane AND EXISTS (SELECT 1 FROM {lock}
   WHERE service = $service AND lane = $lane AND token = $token AND run_id = $run_id)",
     release: &[
-        "UPDATE {lease} SET boot_id = '', expires_ms = 0, expires_at = NULL, activity = NULL
+        "UPDATE {lease} SET boot_id = '', expires_ms = 0, expires_wall_ms = 0, expires_at = NULL,
+  activity = NULL
 WHERE service = $service AND lane = $lane AND EXISTS (SELECT 1 FROM {lock}
   WHERE service = $service AND lane = $lane AND token = $token AND run_id = $run_id)",
         "UPDATE {lock} SET pipeline_digest = $digest, run_id = ''

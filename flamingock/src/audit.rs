@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::{Serialize, Serializer};
 
 pub use self::store::{
-    AuditStore, Claim, Filter, LeaseKeeper, LockStore, Store, StoreError, StoreErrorKind,
+    Acquired, AuditStore, Claim, Filter, LeaseKeeper, LockStore, Store, StoreError, StoreErrorKind,
 };
 pub use crate::chain::ErrorChain;
 

@@ -11,6 +11,7 @@ use crate::argument::{Inputs, Session, Values};
 use crate::audit::ErrorChain;
 use crate::change::{Body, BoxError, Definition};
 use crate::secrets::Revealed;
+use crate::silence::{self, Unanswered};
 
 /// How long a statement of ours may still take once the lock is lost.
 pub(crate) const GRACE: Duration = Duration::from_secs(10);
@@ -32,13 +33,28 @@ pub(crate) enum Stop {
 pub(crate) struct Signals {
     stop: watch::Sender<Stop>,
     cancelled: watch::Sender<bool>,
+    /// How long an answer to a statement of ours may take.
+    limit: Duration,
+}
+
+/// Why an answer to a statement of ours was waited for no longer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Cut {
+    /// The lock is lost, and no answer came soon.
+    #[error("{0}")]
+    Lost(String),
+    /// The lock is ours, but nobody answers.
+    #[error(transparent)]
+    Unanswered(#[from] Unanswered),
 }
 
 impl Signals {
-    pub(crate) fn new() -> Signals {
+    /// For a run that waits for its lock for so long: an answer may take a little longer.
+    pub(crate) fn new(wait: Duration) -> Signals {
         Signals {
             stop: watch::Sender::new(Stop::No),
             cancelled: watch::Sender::new(false),
+            limit: silence::limit(wait),
         }
     }
 
@@ -73,9 +89,10 @@ impl Signals {
         self.cancelled.subscribe()
     }
 
-    /// Waits for work of ours, which is never cut short while the lock is ours; but once it is lost,
-    /// an answer that may never come is not waited for. An error is how the lock was lost.
-    pub(crate) async fn unless_lost<T>(&self, work: impl Future<Output = T>) -> Result<T, String> {
+    /// Waits for work of ours, which is not cut short while the lock is ours and there are answers; but an
+    /// answer that may never come is not waited for, nor the lease renewed for it. Functions of the user
+    /// in the work take the time that they take.
+    pub(crate) async fn unless_lost<T>(&self, work: impl Future<Output = T>) -> Result<T, Cut> {
         let lost = async {
             let stop = self.wait(|stop| matches!(stop, Stop::Lost(_))).await;
             tokio::time::sleep(GRACE).await;
@@ -83,11 +100,11 @@ impl Signals {
         };
         tokio::select! {
             biased;
-            done = work => Ok(done),
-            stop = lost => Err(match stop {
+            done = silence::answered(self.limit, work) => Ok(done?),
+            stop = lost => Err(Cut::Lost(match stop {
                 Stop::Lost(reason) => reason,
                 Stop::No | Stop::Asked => String::new(),
-            }),
+            })),
         }
     }
 
@@ -222,6 +239,7 @@ impl Invocation<'_> {
         &self,
         work: impl Future<Output = Result<T, BoxError>>,
     ) -> Ended<T> {
+        let _takes_its_time = silence::accounted();
         let call = AssertUnwindSafe(work).catch_unwind();
         let limit = async {
             match self.timeout {

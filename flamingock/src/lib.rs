@@ -247,6 +247,7 @@ mod script;
 mod secrets;
 mod services;
 mod settings;
+mod silence;
 #[cfg(feature = "_sqlx")]
 mod sql;
 #[cfg(feature = "_sqlx")]

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use tokio::time::Instant;
 
 use crate::audit::{
-    AuditStore, Claim, Entry, Filter, LeaseKeeper, LockRow, LockStore, NewEntry, Newest,
+    Acquired, AuditStore, Claim, Entry, Filter, LeaseKeeper, LockRow, LockStore, NewEntry, Newest,
     Possession, Snapshot, StoreError, StoreErrorKind,
 };
 use crate::storage::{IntoStorage, OpenStorage};
@@ -238,13 +238,20 @@ impl LeaseKeeper for MemoryStore {
 
 #[async_trait]
 impl LockStore for MemoryStore {
-    async fn acquire(&self, claim: &Claim) -> Result<Option<Possession>, StoreError> {
+    async fn acquire(&self, claim: &Claim) -> Result<Option<Acquired>, StoreError> {
         let mut shared = self.shared();
         let lock = shared.locks.get(&claim.service);
-        if lock.is_some_and(Lock::is_held) && !claim.force {
+        let before = lock.map_or("", |lock| lock.row.run_id.as_str());
+        let is_own = before == claim.run_id;
+        let obtained = match claim.force {
+            Some(token) => !before.is_empty() && lock.is_some_and(|lock| lock.row.token == token),
+            None => !lock.is_some_and(Lock::is_held),
+        };
+        if !obtained && !is_own {
             return Ok(None);
         }
-        let token = lock.map_or(0, |lock| lock.row.token) + 1;
+        let token = lock.map_or(0, |lock| lock.row.token) + i64::from(!is_own);
+        let previous_run = (!before.is_empty()).then(|| before.to_owned());
         let now = SystemTime::now();
         let row = LockRow {
             token,
@@ -262,10 +269,14 @@ impl LockStore for MemoryStore {
         };
         shared.locks.insert(claim.service.clone(), lock);
         let (service, run_id) = (claim.service.clone(), claim.run_id.clone());
-        Ok(Some(Possession {
+        let possession = Possession {
             service,
             token,
             run_id,
+        };
+        Ok(Some(Acquired {
+            possession,
+            previous_run,
         }))
     }
 

@@ -3,16 +3,19 @@
 use std::sync::Arc;
 
 use serde::Serialize;
+use tokio::time::Instant;
 
 use crate::audit::{
     Claim, ErrorChain, Filter, LockRow, NewEntry, Newest, Origin, Possession, State, StoreError,
     StoreErrorKind, TransactionMode,
 };
+use crate::call::Signals;
 use crate::change::Definition;
 use crate::decision::{Cause, Decision};
 use crate::engine;
 pub(crate) use crate::engine::open_storage as open;
 use crate::error::Error;
+use crate::lock::Lease;
 use crate::pipeline::Problem;
 use crate::plan::{Plan, is_applied};
 use crate::report::Report;
@@ -126,11 +129,11 @@ impl Runner {
         if let Found::Settled = self.find(&storage, change_id, resolution).await? {
             return Ok(Resolved::Unchanged);
         }
-        let possession = self.possess(&storage).await?;
+        let lease = self.possess(&storage).await?;
         let recorded = self
-            .record(&storage, &possession, change_id, resolution, reason)
+            .record(&storage, lease.possession(), change_id, resolution, reason)
             .await;
-        let released = storage.store.release(&possession, None).await;
+        let released = lease.release(None).await;
         let recorded = recorded?;
         released.map_err(Error::store)?;
         Ok(recorded)
@@ -159,7 +162,8 @@ impl Runner {
         Ok(snapshot.map_err(Error::store)?.lock)
     }
 
-    pub(crate) fn claim(&self, force: bool) -> Claim {
+    /// What an operator asks of the lock; `force` names the owner that it is taken from.
+    pub(crate) fn claim(&self, force: Option<i64>) -> Claim {
         let facts = engine::facts(&self.settings);
         Claim {
             service: self.settings.service.clone(),
@@ -192,19 +196,27 @@ impl Runner {
     }
 
     /// Takes the lock, and does not wait for it.
-    pub(crate) async fn possess(&self, storage: &Storage) -> Result<Possession, Error> {
-        let taken = storage
-            .store
-            .acquire(&self.claim(false))
-            .await
-            .map_err(Error::store)?;
-        match taken {
-            Some(possession) => Ok(possession),
+    pub(crate) async fn possess(&self, storage: &Storage) -> Result<Lease, Error> {
+        match self.take(storage, &self.claim(None)).await? {
+            Some(lease) => Ok(lease),
             None => {
                 let report = engine::look(&self.settings).await?;
                 Err(Error::lock_timeout(self.lock_state().await?, report))
             }
         }
+    }
+
+    /// Takes the lock, which is renewed from then on. None: another run has it.
+    pub(crate) async fn take(
+        &self,
+        storage: &Storage,
+        claim: &Claim,
+    ) -> Result<Option<Lease>, Error> {
+        let lock = self.settings.lock.bounded();
+        let signals = Signals::new(lock.wait);
+        let deadline = Instant::now() + lock.wait;
+        let taken = Lease::take(&storage.store, claim, deadline, &signals).await;
+        taken.map_err(Error::store)
     }
 
     async fn find(

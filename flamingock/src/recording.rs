@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::audit::{Entry, Filter, NewEntry, Possession, Store, StoreError, StoreErrorKind};
-use crate::call::{Signals, Stop};
+use crate::call::{Cut, Signals, Stop};
 
 /// How long to rest before an entry is tried again that the database could not take.
 const PAUSE: Duration = Duration::from_millis(250);
@@ -19,6 +19,19 @@ pub(crate) enum Unwritten {
     Failed(StoreError),
 }
 
+impl From<Cut> for Unwritten {
+    fn from(cut: Cut) -> Unwritten {
+        match cut {
+            Cut::Lost(reason) => Unwritten::Lost(reason),
+            Cut::Unanswered(unanswered) => Unwritten::Failed(StoreError::new(
+                StoreErrorKind::Disconnected,
+                "could not write to the audit",
+                unanswered,
+            )),
+        }
+    }
+}
+
 /// Appends an entry, once. Answers the place of the first one.
 pub(crate) async fn append(
     store: &dyn Store,
@@ -28,7 +41,7 @@ pub(crate) async fn append(
 ) -> Result<i64, Unwritten> {
     let appended = match signals.unless_lost(store.append(possession, entries)).await {
         Ok(appended) => appended,
-        Err(reason) => return Err(Unwritten::Lost(reason)),
+        Err(cut) => return Err(cut.into()),
     };
     match appended {
         Ok(place) => Ok(place),
@@ -100,7 +113,7 @@ impl Insisting<'_> {
         let history = self.store.history(&self.possession.service, &filter);
         let history = match self.signals.unless_lost(history).await {
             Ok(history) => history.map_err(Unwritten::Failed)?,
-            Err(reason) => return Err(Unwritten::Lost(reason)),
+            Err(cut) => return Err(cut.into()),
         };
         let place_of = |entry: &NewEntry| {
             let is_it = |found: &&Entry| {

@@ -7,13 +7,14 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use crate::audit::{
-    Facts, LockRow, NewEntry, Origin, Possession, State, Store, StoreError, TransactionMode,
+    Facts, LockRow, NewEntry, Origin, State, StoreError, StoreErrorKind, TransactionMode,
 };
 use crate::engine;
 use crate::error::Error;
-use crate::lock::Holder;
+use crate::lock::{Holder, Lease};
 use crate::operate::{invalid, open};
 use crate::runner::Runner;
+use crate::storage::Storage;
 
 impl Runner {
     /// Takes the lock from whoever has it, and gives it back: for an owner that is known to be dead
@@ -27,7 +28,8 @@ impl Runner {
     ///
     /// # Errors
     /// [`Error::Invalid`] without a reason; [`Error::LockTimeout`] if the owner's last transaction
-    /// keeps the lock for longer than the runner waits; whatever keeps the lock from being taken,
+    /// keeps the lock for longer than the runner waits; [`Error::Store`] if the owner that was seen has
+    /// ended meanwhile and another one has the lock, from which nothing is taken; whatever keeps the lock from being taken,
     /// the entry from being written or the lock from being given back: the message says which of
     /// them was done.
     pub async fn release_lock(&self, reason: &str) -> Result<Option<LockRow>, Error> {
@@ -37,20 +39,17 @@ impl Runner {
             ));
         }
         let storage = open(&self.settings)?;
-        let store = &*storage.store;
-        let snapshot = store.snapshot(&self.settings.service, "").await;
-        let Some(lock) = snapshot
-            .map_err(Error::store)?
-            .lock
-            .filter(|lock| lock.held)
-        else {
+        let Some(lock) = self.owner(&storage).await? else {
             return Ok(None);
         };
-        let possession = self.take(store, &lock).await?;
+        let Some(lease) = self.take_from(&storage, &lock).await? else {
+            return Ok(None);
+        };
         tracing::warn!(reason, "lock taken from {}", Holder(lock.clone()));
         let entry = self.entry_of_release(&lock, reason);
-        let recorded = store.append(&possession, &[entry]).await;
-        let released = store.release(&possession, None).await;
+        let store = &*storage.store;
+        let recorded = store.append(lease.possession(), &[entry]).await;
+        let released = lease.release(None).await;
         match (recorded, released) {
             (Ok(_), Ok(())) => Ok(Some(lock)),
             (Err(error), Ok(())) => Err(half(
@@ -68,19 +67,35 @@ impl Runner {
         }
     }
 
-    /// Whoever is between its last entry and its commit keeps the row for some seconds.
-    async fn take(&self, store: &dyn Store, from: &LockRow) -> Result<Possession, Error> {
-        let forced = self.claim(true);
-        let deadline = Instant::now() + self.settings.lock.wait;
+    /// Who has the lock now.
+    async fn owner(&self, storage: &Storage) -> Result<Option<LockRow>, Error> {
+        let snapshot = storage.store.snapshot(&self.settings.service, "").await;
+        let lock = snapshot.map_err(Error::store)?.lock;
+        Ok(lock.filter(|lock| lock.held))
+    }
+
+    /// Takes the lock from this owner and from nobody else: one that has come after it is not known to be
+    /// dead. None: the lock is free. Whoever is between its last entry and its commit keeps the row for
+    /// some seconds.
+    async fn take_from(&self, storage: &Storage, seen: &LockRow) -> Result<Option<Lease>, Error> {
+        let deadline = Instant::now() + self.settings.lock.bounded().wait;
+        let forced = self.claim(Some(seen.token));
         loop {
-            match store.acquire(&forced).await.map_err(Error::store)? {
-                Some(possession) => return Ok(possession),
-                None if Instant::now() >= deadline => {
-                    let report = engine::look(&self.settings).await?;
-                    return Err(Error::lock_timeout(Some(from.clone()), report));
-                }
-                None => tokio::time::sleep(self.settings.lock.poll).await,
+            if let Some(lease) = self.take(storage, &forced).await? {
+                return Ok(Some(lease));
             }
+            let now = match self.owner(storage).await? {
+                None => return Ok(None),
+                Some(now) => now,
+            };
+            if now.token != seen.token {
+                return Err(another(seen, now));
+            }
+            if Instant::now() >= deadline {
+                let report = engine::look(&self.settings).await?;
+                return Err(Error::lock_timeout(Some(now), report));
+            }
+            tokio::time::sleep(self.settings.lock.poll).await;
         }
     }
 
@@ -111,6 +126,20 @@ impl Runner {
             origin_facts: Arc::new(facts),
         }
     }
+}
+
+/// The owner that was seen has ended, and nothing is known of the one that came after it.
+fn another(seen: &LockRow, now: LockRow) -> Error {
+    let text = format!(
+        "it was seen with {}, and has a new owner now: {}. If that one is known to be dead too, release again",
+        Holder(seen.clone()),
+        Holder(now),
+    );
+    Error::store(StoreError::new(
+        StoreErrorKind::Refused,
+        "the lock was not taken: another owner has it than the one that was seen",
+        text,
+    ))
 }
 
 fn half(what: &'static str, error: StoreError) -> Error {

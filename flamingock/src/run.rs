@@ -57,7 +57,7 @@ async fn supervise(
     request: Request,
     cancel: Option<BoxFuture<'static, ()>>,
 ) -> Result<Report, Error> {
-    let signals = Signals::new();
+    let signals = Signals::new(settings.lock.bounded().wait);
     let _asks = AskOnDrop(signals.clone());
     let mut engine = tokio::spawn(engine::serve(
         settings,

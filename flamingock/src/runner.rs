@@ -364,7 +364,8 @@ impl Runner {
         self,
         run_id: impl Into<String>,
     ) -> impl Future<Output = Result<Report, Error>> + Send {
-        engine::serve(self.settings, Request::Run, Signals::new(), run_id.into())
+        let signals = Signals::new(self.settings.lock.bounded().wait);
+        engine::serve(self.settings, Request::Run, signals, run_id.into())
     }
 
     fn request(self, request: Request) -> Run {

@@ -9,6 +9,7 @@ mod faults {
     mod conflicts;
     mod crash;
     mod documented;
+    mod doubt;
     mod files;
     mod full;
     mod ground;

@@ -5,9 +5,10 @@
 use std::time::Duration;
 
 use flamingock_sqlx_audit::{
-    Backend as _, Failure, Ledger, MySql, Names, NewAuditRow, Possession, Postgres, Witness,
+    self as leaf, Backend as _, Conn, Failure, Ledger, MySql, Names, NewAuditRow, Possession,
+    Postgres, Sqlite, Witness,
 };
-use flamingock_tests::{Backend as _, MariaDb, count, execute};
+use flamingock_tests::{Backend as _, MariaDb, count, execute, query, until};
 use sqlx::{AssertSqlSafe, Executor as _};
 
 const LEASE: Option<Duration> = Some(Duration::from_secs(30));
@@ -34,13 +35,13 @@ async fn a_renewal_that_waited_for_a_takeover_finds_the_lock_gone() {
         .await
         .unwrap();
     let first = ledger
-        .acquire(&mut late, &wanted("a"), "a", LEASE, false)
+        .acquire(&mut late, &wanted("a"), "a", LEASE, None)
         .await;
-    let first = first.unwrap().unwrap();
+    let first = first.unwrap().unwrap().possession;
 
     next.execute("BEGIN").await.unwrap();
     let taken = ledger
-        .acquire(&mut next, &wanted("b"), "b", LEASE, true)
+        .acquire(&mut next, &wanted("b"), "b", LEASE, Some(1))
         .await;
     assert!(taken.unwrap().is_some());
     let renewal = async { ledger.renew(&mut late, &first, LEASE, None).await.unwrap() };
@@ -67,13 +68,13 @@ async fn a_witness_of_a_possession_that_is_over_is_refused() {
         .await
         .unwrap();
     let first = ledger
-        .acquire(&mut connection, &wanted("a"), "a", LEASE, false)
+        .acquire(&mut connection, &wanted("a"), "a", LEASE, None)
         .await;
-    let first = first.unwrap().unwrap();
+    let first = first.unwrap().unwrap().possession;
     let second = ledger
-        .acquire(&mut connection, &wanted("b"), "b", LEASE, true)
+        .acquire(&mut connection, &wanted("b"), "b", LEASE, Some(1))
         .await;
-    let second = second.unwrap().unwrap();
+    let second = second.unwrap().unwrap().possession;
 
     let row = NewAuditRow {
         attempt: 1,
@@ -104,4 +105,133 @@ async fn a_witness_of_a_possession_that_is_over_is_refused() {
         count(&pool, "SELECT count(*) FROM flamingock_audit").await,
         1
     );
+}
+
+/// The lock tells whose it was, its own run gets it again, and it is taken by force from one owner only.
+async fn lock_answers<B: leaf::Backend>(connection: &mut Conn<B>) {
+    let ledger = Ledger::<B>::new(Names::default(), Duration::from_secs(5));
+    ledger
+        .create(connection, "default", "startup")
+        .await
+        .unwrap();
+    let short = Some(Duration::from_millis(1));
+    let mut acquire = async |run_id: &str, lease, force| {
+        let taken = ledger
+            .acquire(connection, &wanted(run_id), run_id, lease, force)
+            .await;
+        let taken = taken.unwrap()?;
+        assert_eq!(taken.possession.run_id, run_id);
+        Some((taken.possession.token, taken.previous_run))
+    };
+    let from = |run_id: &str| Some(run_id.to_owned());
+    assert_eq!(acquire("a", LEASE, None).await, Some((1, None)));
+    assert_eq!(acquire("b", LEASE, None).await, None);
+    // The answer may have been lost.
+    assert_eq!(acquire("a", LEASE, None).await, Some((1, from("a"))));
+    assert_eq!(acquire("b", LEASE, Some(2)).await, None);
+    assert_eq!(acquire("b", LEASE, Some(1)).await, Some((2, from("a"))));
+    assert_eq!(acquire("b", LEASE, Some(1)).await, Some((2, from("b"))));
+    assert_eq!(acquire("a", LEASE, None).await, None);
+    // Over, and not given back. Force names an owner, also then.
+    assert_eq!(acquire("b", short, None).await, Some((2, from("b"))));
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    assert_eq!(acquire("c", LEASE, Some(1)).await, None);
+    assert_eq!(acquire("c", LEASE, None).await, Some((3, from("b"))));
+    let possession = Possession {
+        token: 3,
+        ..wanted("c")
+    };
+    for _ in 0..2 {
+        // As where the answer was lost; and a renewal that comes late changes nothing.
+        let released = ledger.release(connection, &possession, Some("digest"));
+        released.await.unwrap();
+        let renewed = ledger.renew(connection, &possession, LEASE, None);
+        assert!(!renewed.await.unwrap());
+    }
+    let mut acquire = async |run_id: &str, force| {
+        let taken = ledger
+            .acquire(connection, &wanted(run_id), run_id, LEASE, force)
+            .await;
+        let taken = taken.unwrap()?;
+        Some((taken.possession.token, taken.previous_run))
+    };
+    assert_eq!(acquire("d", Some(3)).await, None);
+    assert_eq!(acquire("d", None).await, Some((4, None)));
+    assert_eq!(acquire("e", None).await, None);
+    let late = ledger.release(connection, &possession, Some("digest"));
+    late.await.unwrap();
+    let (wanted, asked) = (wanted("e"), LEASE);
+    let taken = ledger.acquire(connection, &wanted, "e", asked, None);
+    assert_eq!(taken.await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn postgres_lock_says_whose_it_was_and_is_given_to_its_run_again() {
+    let database = flamingock_tests::Postgres::fresh().await;
+    let mut connection = database.pool(1).await.acquire().await.unwrap().detach();
+    lock_answers::<Postgres>(&mut connection).await;
+}
+
+#[tokio::test]
+async fn mariadb_lock_says_whose_it_was_and_is_given_to_its_run_again() {
+    let database = MariaDb::fresh().await;
+    let mut connection = database.pool(1).await.acquire().await.unwrap().detach();
+    lock_answers::<MySql>(&mut connection).await;
+}
+
+#[tokio::test]
+async fn sqlite_lock_says_whose_it_was_and_is_given_to_its_run_again() {
+    let database = flamingock_tests::Sqlite::fresh().await;
+    let mut connection = database.pool(1).await.acquire().await.unwrap().detach();
+    lock_answers::<Sqlite>(&mut connection).await;
+}
+
+/// Two statements that lock the rows in opposite orders are each other's deadlock.
+#[tokio::test]
+async fn mariadb_statements_lock_the_lock_before_the_lease() {
+    let database = MariaDb::fresh().await;
+    let pool = database.pool(4).await;
+    let ledger = Ledger::<MySql>::new(Names::default(), Duration::from_secs(5));
+    let mut connection = pool.acquire().await.unwrap();
+    ledger
+        .create(&mut connection, "default", "startup")
+        .await
+        .unwrap();
+    let owner = ledger
+        .acquire(&mut connection, &wanted("a"), "a", LEASE, None)
+        .await;
+    let owner = owner.unwrap().unwrap().possession;
+    let held = async |table: &str| {
+        let mut other = pool.acquire().await.unwrap().detach();
+        let text = format!("BEGIN; SELECT 1 FROM {table} FOR UPDATE NOWAIT");
+        query(&mut other, &text).await.is_err()
+    };
+    for releases in [false, true] {
+        let mut reader = pool.acquire().await.unwrap().detach();
+        query(
+            &mut reader,
+            "BEGIN; SELECT 1 FROM flamingock_lease FOR UPDATE",
+        )
+        .await
+        .unwrap();
+        let work = async {
+            if releases {
+                ledger.release(&mut connection, &owner, None).await.unwrap();
+            } else {
+                let renewed = ledger.renew(&mut connection, &owner, LEASE, None).await;
+                assert!(renewed.unwrap());
+            }
+        };
+        let look = async {
+            let waits = "SELECT count(*) FROM information_schema.processlist
+                WHERE db = DATABASE() AND info LIKE 'UPDATE%' AND time_ms > 100";
+            until("it waits for the lease", async || {
+                count(&pool, waits).await == 1
+            })
+            .await;
+            assert!(held("flamingock_lock").await, "releases: {releases}");
+            query(&mut reader, "ROLLBACK").await.unwrap();
+        };
+        tokio::join!(work, look);
+    }
 }

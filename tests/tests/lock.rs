@@ -3,6 +3,13 @@
 #![allow(clippy::unwrap_used)]
 #![allow(clippy::duplicate_mod)] // The same scenarios on every database.
 
+mod lock {
+    mod faulty;
+    mod one_connection;
+    mod sqlite_files;
+    mod stores;
+}
+
 #[path = "../scenarios"]
 mod sqlite {
     use flamingock_tests::on::sqlite::*;

@@ -28,7 +28,7 @@ pub use self::transaction::Witness;
 use crate::backend::{Backend, Conn, Row};
 use crate::dialect::Dialect;
 use crate::names::Names;
-use crate::rows::{AuditRow, Filter, NewAuditRow, Page, Possession};
+use crate::rows::{Acquired, AuditRow, Filter, NewAuditRow, Page, Possession};
 use crate::template::{Rendered, Value, Values, quoted_text, render};
 
 type Result<T> = std::result::Result<T, sqlx::Error>;
@@ -84,6 +84,11 @@ impl<B: Backend> Ledger<B> {
     /// The texts of the database.
     pub fn dialect(&self) -> &'static Dialect {
         B::DIALECT
+    }
+
+    /// The name of the table of leases, as it stands in statements.
+    pub fn lease_table(&self) -> String {
+        self.names().quoted("lease", B::DIALECT.quote)
     }
 
     /// How long a busy commit is repeated.
@@ -246,21 +251,22 @@ impl<B: Backend> Ledger<B> {
     }
 
     /// Takes the lock if its lease is over; never waits for anybody. `lease` is none where it ends
-    /// with the process. `force` takes it from a living owner.
+    /// with the process. `force` takes it from the living owner with this fencing token, and from no
+    /// other. The run that has the lock gets it again, with the fencing token that it has.
     ///
     /// # Errors
-    /// The database's own; not being first is no error.
+    /// The database's own; not being first is no error. The connection must be closed then.
     pub async fn acquire(
         &self,
         connection: &mut Conn<B>,
         wanted: &Possession,
         owner: &str,
         lease: Option<Duration>,
-        force: bool,
-    ) -> Result<Option<Possession>> {
+        force: Option<i64>,
+    ) -> Result<Option<Acquired>> {
         let mut params = lease_params(wanted, lease);
         params.push(("owner", owner.into()));
-        params.push(("force", i64::from(force).into()));
+        params.push(("force", force.into()));
         let statements = B::DIALECT
             .acquire
             .iter()
@@ -268,17 +274,7 @@ impl<B: Backend> Ledger<B> {
             .collect();
         let moot = B::DIALECT.is_held.map(|text| self.render(text, &params));
         let written = B::write_among_others(connection, statements, moot, self.patience);
-        let answer = written.await?;
-        let token = match answer.rows.first() {
-            Some(row) => row.int(0)?,
-            None => {
-                (answer.affected > 0 && answer.last_insert_id > 0).then_some(answer.last_insert_id)
-            }
-        };
-        Ok(token.map(|token| Possession {
-            token,
-            ..wanted.clone()
-        }))
+        acquired(written.await?.rows, wanted)
     }
 
     /// Moves the end of the lease. False: the possession is another's.
@@ -359,6 +355,23 @@ impl<B: Backend> Ledger<B> {
         };
         seq_of(&answer)
     }
+}
+
+/// What the statements that take the lock answer: the run that had it, and the fencing token if it was
+/// obtained, each in its column, in one row or in two.
+fn acquired(rows: Vec<Row>, wanted: &Possession) -> Result<Option<Acquired>> {
+    let (mut previous_run, mut obtained) = (None, None);
+    for mut row in rows {
+        obtained = row.int(1)?.or(obtained);
+        previous_run = row.optional(0).or(previous_run);
+    }
+    Ok(obtained.map(|token| Acquired {
+        possession: Possession {
+            token,
+            ..wanted.clone()
+        },
+        previous_run: previous_run.filter(|run| !run.is_empty()),
+    }))
 }
 
 fn seq_of(answer: &crate::backend::Answer) -> Result<i64> {

@@ -34,6 +34,7 @@ pub(super) fn clock_params() -> Params {
             ("now_text", timestamp(SystemTime::now()).into()),
             ("boot", clock.boot.into()),
             ("now_ms", clock.now_ms.into()),
+            ("wall_ms", crate::clock::wall_ms().into()),
         ]
     }
     #[cfg(not(feature = "sqlite"))]
@@ -52,6 +53,8 @@ pub(super) fn lease_params(possession: &Possession, lease: Option<Duration>) -> 
         i64::try_from(lease.as_millis()).unwrap_or(i64::MAX)
     });
     let expires = lease.map(|lease| timestamp(SystemTime::now() + lease));
+    #[cfg(feature = "sqlite")]
+    params.push(("wall_end_ms", crate::clock::wall_end_ms(lease).into()));
     params.extend([
         ("token", possession.token.into()),
         ("run_id", possession.run_id.as_str().into()),

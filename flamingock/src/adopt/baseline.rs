@@ -40,7 +40,7 @@ impl Runner {
             ))
         })?;
         self.make_ready(&storage).await?;
-        let possession = self.possess(&storage).await?;
+        let lease = self.possess(&storage).await?;
         let store = &*storage.store;
         let recorded = async {
             let own = store.snapshot(&self.settings.service, "").await;
@@ -57,7 +57,7 @@ impl Runner {
                 selected.partition(|change| known.contains(change.id));
             let entries = self.entries_of(&new, reason);
             if !entries.is_empty() {
-                let appended = store.append(&possession, &entries).await;
+                let appended = store.append(lease.possession(), &entries).await;
                 appended.map_err(Error::store)?;
             }
             let ids = |changes: Vec<&Definition>| {
@@ -69,7 +69,7 @@ impl Runner {
             })
         };
         let recorded = recorded.await;
-        let released = store.release(&possession, None).await;
+        let released = lease.release(None).await;
         let recorded = recorded?;
         released.map_err(Error::store)?;
         Ok(recorded)

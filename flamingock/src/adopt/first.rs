@@ -33,16 +33,16 @@ impl Runner {
         // What is wrong with the history is said before anything is created.
         prepare(adoption, database, &pipeline, &[], &facts).await?;
         self.make_ready(&storage).await?;
-        let possession = self.possess(&storage).await?;
+        let lease = self.possess(&storage).await?;
         let store = &*storage.store;
         let adopted = async {
             let own = store.snapshot(service, "").await.map_err(Error::store)?;
             let prepared = prepare(adoption, database, &pipeline, &own.newest, &facts).await?;
-            append(store, &possession, &prepared.entries).await?;
+            append(store, lease.possession(), &prepared.entries).await?;
             Ok(prepared.adopted)
         };
         let adopted = adopted.await;
-        let released = store.release(&possession, None).await;
+        let released = lease.release(None).await;
         let adopted = adopted?;
         released.map_err(Error::store)?;
         Ok(adopted)

@@ -3,6 +3,7 @@
 use crate::audit::{NewEntry, Newest, Origin, Possession, Snapshot, State};
 use crate::engine;
 use crate::error::Error;
+use crate::lock::Lease;
 use crate::names;
 use crate::operate::{Resolution, invalid, open};
 use crate::pipeline::Pipeline;
@@ -57,7 +58,7 @@ impl Runner {
             )));
         };
         let adopted = self.adopt_under_both(&storage, from).await;
-        let released = store.release(&other, None).await;
+        let released = other.release(None).await;
         let adopted = adopted?;
         released.map_err(Error::store)?;
         Ok(adopted)
@@ -68,25 +69,21 @@ impl Runner {
         let store = &storage.store;
         let theirs = store.snapshot(from, "").await.map_err(Error::store)?;
         self.refuse_open(&theirs, from)?;
-        let possession = self.possess(storage).await?;
+        let lease = self.possess(storage).await?;
         let adopted = self
-            .append_theirs(storage, &possession, theirs.newest, from)
+            .append_theirs(storage, lease.possession(), theirs.newest, from)
             .await;
-        let released = store.release(&possession, None).await;
+        let released = lease.release(None).await;
         let adopted = adopted?;
         released.map_err(Error::store)?;
         Ok(adopted)
     }
 
     /// None: another run has it.
-    async fn possess_of(
-        &self,
-        storage: &Storage,
-        service: &str,
-    ) -> Result<Option<Possession>, Error> {
-        let mut claim = self.claim(false);
+    async fn possess_of(&self, storage: &Storage, service: &str) -> Result<Option<Lease>, Error> {
+        let mut claim = self.claim(None);
         service.clone_into(&mut claim.service);
-        storage.store.acquire(&claim).await.map_err(Error::store)
+        self.take(storage, &claim).await
     }
 
     /// Whether this binary has a change; if it cannot be told, it may.

@@ -18,10 +18,22 @@ pub struct Claim {
     pub run_id: String,
     /// Who asks, for people.
     pub owner: String,
-    /// How long the possession lasts unless it is renewed.
+    /// How long the possession lasts unless it is renewed, counted by the store.
     pub lease: Duration,
-    /// Take it from a living owner.
-    pub force: bool,
+    /// Takes the lock from the living owner with this fencing token, and from nobody else: neither from
+    /// an owner that came after it, nor when the lock is free. None: takes the lock if its lease is over.
+    pub force: Option<i64>,
+}
+
+/// The lock, as it was taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Acquired {
+    /// What the new owner shows from now on.
+    pub possession: Possession,
+    /// The run that had the lock before and did not give it back, as the row said that was updated: it
+    /// may be dead, or go on. The claim's own run where it had the lock already. None if the lock was
+    /// given back, or nobody ever had it: then nothing of an earlier owner is open.
+    pub previous_run: Option<String>,
 }
 
 /// Which entries to read.
@@ -115,9 +127,15 @@ pub trait AuditStore: fmt::Debug + Send + Sync {
 }
 
 /// What keeps a possession alive.
+///
+/// A renewal may be asked for again, and its answer may come late: the run counts the lease from before
+/// it asked.
 #[async_trait]
 pub trait LeaseKeeper: fmt::Debug + Send + Sync {
-    /// Moves the end of the lease. False: the possession is another's.
+    /// Moves the end of the lease, which may be over already. False: the possession is another's, or was
+    /// given back, and nothing was changed.
+    ///
+    /// The future may be dropped.
     async fn renew(
         &self,
         possession: &Possession,
@@ -127,12 +145,35 @@ pub trait LeaseKeeper: fmt::Debug + Send + Sync {
 }
 
 /// Where possession is kept.
+///
+/// Every answer may be late or lost: each of these can be asked again.
 #[async_trait]
 pub trait LockStore: LeaseKeeper {
-    /// Takes the lock if its lease is over. Never waits for another owner.
-    async fn acquire(&self, claim: &Claim) -> Result<Option<Possession>, StoreError>;
+    /// Takes the lock if its lease is over, with a fencing token that is larger than every one before.
+    /// Never waits for another owner: none says that somebody else has the lock, or was faster.
+    ///
+    /// A run that has the lock gets it again, with the fencing token that it has, and a lease that begins
+    /// anew: the answer to its first claim may have been lost.
+    async fn acquire(&self, claim: &Claim) -> Result<Option<Acquired>, StoreError>;
 
-    /// Gives the lock back, with the pipeline's digest if all of it is applied.
+    /// Sees to it that nothing is committed any more of the owners before this one that did not give the
+    /// lock back; asked once the lock is taken, and while the lease is being renewed. Stores whose
+    /// entries can't be written by an earlier owner have nothing to do.
+    ///
+    /// # Errors
+    /// What could not be ended within a lease: the lock is not given back then, so that the next owner
+    /// looks too.
+    async fn end_previous(
+        &self,
+        possession: &Possession,
+        lease: Duration,
+    ) -> Result<(), StoreError> {
+        let _ = (possession, lease);
+        Ok(())
+    }
+
+    /// Gives the lock back, with the pipeline's digest if all of it is applied. Changes nothing if the
+    /// possession is another's, or was given back already.
     async fn release(
         &self,
         possession: &Possession,

@@ -39,7 +39,7 @@ impl Prepared {
         let snapshot = self.store.snapshot(&self.settings.service, "").await;
         let mut snapshot = snapshot.map_err(Error::store)?;
         let plan = self.plan(&mut snapshot, Looks::InMotion)?;
-        let signals = Signals::new();
+        let signals = Signals::new(self.settings.lock.bounded().wait);
         let mut probes = Vec::new();
         let steps: Vec<&Step> = plan
             .steps()

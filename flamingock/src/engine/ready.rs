@@ -83,7 +83,7 @@ impl Prepared {
             }
             pause = (pause * 2).min(LONGEST_PAUSE);
             if let Some(lease) = lease {
-                lease.refresh(signals).await;
+                lease.refresh().await;
             }
         }
     }

@@ -7,7 +7,9 @@ use tracing::{Instrument, Span};
 
 use super::Prepared;
 use super::telling::logged;
+use crate::audit::ErrorChain;
 use crate::call::{Signals, Stop};
+use crate::change::Body;
 use crate::decision::Decision;
 use crate::execute::{Executed, Executor, Fate};
 use crate::listener::Happened;
@@ -194,8 +196,12 @@ impl OneStage<'_> {
         if !self.course.goes_on() {
             return Ready::No;
         }
-        lease.refresh(signals).await;
-        let unready = self.prepared.unready(step, Some(lease), signals).await;
+        lease.refresh().await;
+        let definition = step.definition;
+        let unready = match refusal(lease, Some(&definition.body), definition.timeout) {
+            Some(refused) => Some(refused),
+            None => self.prepared.unready(step, Some(lease), signals).await,
+        };
         match signals.now() {
             Stop::No => {}
             Stop::Asked => return Ready::No,
@@ -235,6 +241,17 @@ impl OneStage<'_> {
             Instant::now()
         });
     }
+}
+
+/// Why a function is not called that nothing could take back, if the lease would not be renewed for as
+/// long as it may take.
+pub(super) fn refusal(
+    lease: &Lease,
+    body: Option<&Body<()>>,
+    timeout: Option<Duration>,
+) -> Option<ErrorChain> {
+    body.filter(|body| !body.transaction)?;
+    lease.refuses(timeout)
 }
 
 /// Whether a change can be started.

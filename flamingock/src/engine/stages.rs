@@ -20,6 +20,9 @@ use crate::report::Report;
 use crate::runner::Mode;
 use crate::target::TargetSystem;
 
+/// What somebody should know of a run that had one connection.
+const ALONE: &str = "the database gave no second connection: the lease was renewed between changes only, so that a change that takes longer than it can be taken over";
+
 struct Ran {
     result: Result<Report, Error>,
     leaves_nothing_to_note: bool,
@@ -43,8 +46,8 @@ impl Prepared {
             Ok(Err(error)) => (Ok(Err(error)), None),
             Err(panic) => (Err(panic), None),
         };
-        let lost = matches!(result, Ok(Err(Error::LeaseLost { .. })));
-        self.give_back(lease, lost, digest).await;
+        let kept = result.as_ref().map_or(Some(PANICKED), why_kept);
+        self.give_back(lease, kept, digest).await;
         result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     }
 
@@ -91,7 +94,7 @@ impl Prepared {
     async fn look_under_the_lock(&self, lease: &Lease) -> Result<Snapshot, Error> {
         let service = &self.settings.service;
         let look = || async {
-            let snapshot = self.store.snapshot(service, "").await;
+            let snapshot = self.answered(self.store.snapshot(service, "")).await;
             snapshot.map_err(Error::store)
         };
         let snapshot = look().await?;
@@ -106,9 +109,18 @@ impl Prepared {
         }
     }
 
-    /// Gives the lock back, unless it is another's.
-    pub(super) async fn give_back(&self, lease: Lease, lost: bool, digest: Option<&str>) {
-        if lost {
+    /// Gives the lock back, unless it must be kept until its lease is over.
+    pub(super) async fn give_back(
+        &self,
+        lease: Lease,
+        kept: Option<&'static str>,
+        digest: Option<&str>,
+    ) {
+        if let Some(reason) = kept {
+            tracing::warn!(
+                reason,
+                "lock not given back: it is free when its lease ends"
+            );
             lease.forget().await;
             return;
         }
@@ -132,7 +144,10 @@ impl Prepared {
         let course = Course::new(lease, signals, self.executor(lease, signals, &turns));
         let done = self.run_in_their_order(&course, &plan).await;
         let fate = course.fate();
-        let report = self.report(&plan, &done);
+        let mut report = self.report(&plan, &done);
+        if lease.is_alone() {
+            report.warnings.push(ALONE.to_owned());
+        }
         let leaves_nothing_to_note = report.missing.is_empty()
             && report
                 .changes()
@@ -198,6 +213,19 @@ impl Prepared {
         let connections = databases.map(|database| database.connections().saturating_sub(1).max(1));
         let most = connections.min().unwrap_or(usize::MAX);
         self.settings.parallel_stages.min(most)
+    }
+}
+
+/// Why the lock is not given back after a panic of the engine: what it was doing may still go on.
+pub(super) const PANICKED: &str = "the run panicked";
+
+/// Why a run that has ended so does not give the lock back. The next owner takes a lock that was given
+/// back for a sign that nothing of this run is open, and would do again what may still be committed.
+pub(super) fn why_kept(result: &Result<Report, Error>) -> Option<&'static str> {
+    match result {
+        Err(Error::LeaseLost { .. }) => Some("it is, or may be, another's"),
+        Err(Error::OutcomeUnknown(_)) => Some("what became of a change is in doubt"),
+        Ok(_) | Err(_) => None,
     }
 }
 

@@ -7,6 +7,8 @@ use futures_util::FutureExt;
 
 use super::account::{change_report, failure, target_reports};
 use super::pace::Pace;
+use super::stage::refusal;
+use super::stages::{PANICKED, why_kept};
 use super::telling::{applied_by, logged};
 use super::waiting::Waiting;
 use super::{Looks, Prepared, scripts};
@@ -34,8 +36,8 @@ impl Prepared {
         };
         let undone = AssertUnwindSafe(self.undo_locked(target, &lease, signals));
         let undone = undone.catch_unwind().await;
-        let lost = matches!(undone, Ok(Err(Error::LeaseLost { .. })));
-        self.give_back(lease, lost, None).await;
+        let kept = undone.as_ref().map_or(Some(PANICKED), why_kept);
+        self.give_back(lease, kept, None).await;
         undone.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     }
 
@@ -90,10 +92,8 @@ impl Prepared {
     }
 
     async fn read(&self) -> Result<Snapshot, Error> {
-        self.store
-            .snapshot(&self.settings.service, "")
-            .await
-            .map_err(Error::store)
+        let snapshot = self.store.snapshot(&self.settings.service, "");
+        self.answered(snapshot).await.map_err(Error::store)
     }
 
     async fn undo_locked(
@@ -112,8 +112,11 @@ impl Prepared {
         let executor = self.executor(lease, signals, &turns);
         let mut done = Vec::new();
         for step in &chosen {
-            lease.refresh(signals).await;
-            let unready = self.unready(step, Some(lease), signals).await;
+            lease.refresh().await;
+            let unready = match refusal(lease, step.definition.rollback, step.definition.timeout) {
+                Some(refused) => Some(refused),
+                None => self.unready(step, Some(lease), signals).await,
+            };
             if signals.now() != Stop::No {
                 break;
             }

@@ -1,6 +1,5 @@
 //! Waiting for the lock: looking, and taking it once there is something to do and nobody has it.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -17,6 +16,7 @@ use crate::operate::missing_tables;
 use crate::plan::Plan;
 use crate::report::Report;
 use crate::runner::Mode;
+use crate::silence;
 
 /// How often a waiter says whom it waits for.
 const TELL_AGAIN: Duration = Duration::from_secs(30);
@@ -127,7 +127,31 @@ impl Prepared {
 
     async fn look(&self) -> Result<Snapshot, StoreError> {
         let service = &self.settings.service;
-        self.store.snapshot(service, &self.digest).await
+        let looked = self.answered(self.store.snapshot(service, &self.digest));
+        let mut snapshot = looked.await?;
+        if let Some(lock) = &mut snapshot.lock {
+            // The answer to a claim of this run was lost: it is given the lock if it asks again.
+            lock.held &= lock.run_id != self.run_id;
+        }
+        Ok(snapshot)
+    }
+
+    /// What the store answers, unless it does not.
+    pub(super) async fn answered<T>(
+        &self,
+        work: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let limit = silence::limit(self.settings.lock.wait);
+        silence::answered(limit, work)
+            .await
+            .unwrap_or_else(|unanswered| {
+                let action = "could not read the audit";
+                Err(StoreError::new(
+                    StoreErrorKind::Disconnected,
+                    action,
+                    unanswered,
+                ))
+            })
     }
 
     /// Pauses at least once, and until there may be something new: whoever is at work has applied as much
@@ -224,9 +248,11 @@ impl Prepared {
             run_id: self.run_id.clone(),
             owner: self.owner(),
             lease: self.settings.lock.lease,
-            force: false,
+            force: None,
         };
-        let obtained = self.store.acquire(&claim).await.map_err(Error::store)?;
+        let deadline = self.began + self.settings.lock.wait;
+        let obtained = Lease::take(&self.store, &claim, deadline, signals).await;
+        let obtained = obtained.map_err(Error::store)?;
         let without_lease = snapshot
             .lock
             .as_ref()
@@ -239,13 +265,12 @@ impl Prepared {
                 registered => registered.map_err(Error::store)?,
             }
         }
-        Ok(obtained.map(|possession| {
-            tracing::info!(token = possession.token, "lock obtained");
+        if let Some(lease) = &obtained {
+            tracing::info!(token = lease.possession().token, "lock obtained");
             let waited = self.began.elapsed();
             self.events.tell(Happened::LockObtained { waited });
-            let store = Arc::clone(&self.store);
-            Lease::keep(possession, store, self.settings.lock.lease, signals)
-        }))
+        }
+        Ok(obtained)
     }
 
     fn owner(&self) -> String {

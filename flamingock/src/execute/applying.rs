@@ -232,15 +232,29 @@ impl One<'_> {
         match &self.target.database {
             Some(database) if takes_connection(body) => {
                 let _turn = self.executor.turns.of_connection(&**database).await;
-                database.call(body, invocation).await
+                match self.executor.lease.confirm().await {
+                    Ok(()) => database.call(body, invocation).await,
+                    Err(reason) => not_called(reason),
+                }
             }
             _ => {
                 self.let_go();
+                if let Err(reason) = self.executor.lease.confirm().await {
+                    return not_called(reason);
+                }
                 let ended = invocation.call(body, Session::none()).await;
                 // Nobody can tell what a dropped future of the user's own client left running.
                 let at_rest = !ended.is_interrupted();
                 Called { ended, at_rest }
             }
         }
+    }
+}
+
+/// The lock is another's: nothing is started.
+fn not_called(reason: String) -> Called<()> {
+    Called {
+        ended: Ended::Lost(reason),
+        at_rest: true,
     }
 }

@@ -26,10 +26,16 @@ impl One<'_> {
         let ended = match &self.target.database {
             Some(database) if takes_connection => {
                 let _turn = self.executor.turns.of_connection(&**database).await;
+                if let Err(reason) = self.executor.lease.confirm().await {
+                    return Some(Executed::lost(reason));
+                }
                 database.ask(body, &invocation).await.ended
             }
             _ => {
                 self.let_go();
+                if let Err(reason) = self.executor.lease.confirm().await {
+                    return Some(Executed::lost(reason));
+                }
                 invocation.call(body, Session::none()).await
             }
         };

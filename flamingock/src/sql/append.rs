@@ -11,6 +11,7 @@ use super::settle::{LOOK, PAUSE};
 use super::store::{BUSY_PAUSE, SqlStore, failed};
 use super::unreachable::unreachable;
 use crate::audit::{StoreError, StoreErrorKind};
+use crate::silence;
 
 const ACTION: &str = "could not write to the audit";
 
@@ -52,16 +53,26 @@ impl<D: Driver> SqlStore<D> {
                 Failure::Busy | Failure::Serialization | Failure::Deadlock
                     if Instant::now() < deadline =>
                 {
-                    held.return_unchanged();
+                    self.let_go(held, rows);
                     tokio::time::sleep(BUSY_PAUSE).await;
                 }
                 Failure::MissingTable | Failure::Refused | Failure::Denied => {
-                    held.return_unchanged();
+                    self.let_go(held, rows);
                     return Err(failed::<D>(ACTION, error));
                 }
                 // Who knows what state it is in: it is closed.
                 _ => return Err(failed::<D>(ACTION, error)),
             }
+        }
+    }
+
+    /// Gives a connection back on which an entry was refused. One on which several were is closed: the
+    /// server may have kept their transaction open.
+    fn let_go(&self, held: Held<D>, rows: &[NewAuditRow]) {
+        if rows.len() == 1 || self.ledger.dialect().has_one_writer {
+            held.return_unchanged();
+        } else {
+            self.kept.close(held);
         }
     }
 
@@ -74,6 +85,8 @@ impl<D: Driver> SqlStore<D> {
         mut error: sqlx::Error,
     ) -> Result<Vec<i64>, StoreError> {
         loop {
+            // Each look has an end of its own.
+            silence::progress();
             match tokio::time::timeout(LOOK, self.look(possession, rows)).await {
                 Ok(Ok(Some(places))) => return Ok(places),
                 Ok(Ok(None)) => {

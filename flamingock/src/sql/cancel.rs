@@ -10,6 +10,7 @@ use super::held::aside;
 use super::pooler::hands_on_sessions;
 use super::settle::PAUSE;
 use crate::attempt::Attempt;
+use crate::silence;
 
 /// How long the attempt to cancel may take; what cannot be cancelled ends by itself.
 const LIMIT: Duration = Duration::from_secs(5);
@@ -82,6 +83,7 @@ pub(super) async fn end_transaction<D: Driver>(
     let deadline = Instant::now() + database.ledger.patience();
     let mut known = None;
     loop {
+        silence::progress();
         let work = async {
             let pool = aside::<D>(&database.pool);
             let mut connection = pool.acquire().await?.detach();

@@ -11,6 +11,7 @@ use sqlx::pool::PoolConnection;
 use super::brake::Brake;
 use super::driver::Driver;
 use super::store::BUSY_PAUSE;
+use crate::silence;
 
 /// A connection out of a pool that is closed, and not given back, unless it was found clean: an
 /// open transaction or a statement that still runs must not reach the pool's next user.
@@ -27,6 +28,8 @@ impl<D: Driver> Held<D> {
     /// it: that is worth waiting for.
     pub(super) async fn take(pool: &Pool<D::Database>) -> Result<Held<D>, sqlx::Error> {
         let deadline = Instant::now() + PATIENCE_TO_CONNECT;
+        // The pool has a limit of its own.
+        let _takes_its_time = silence::accounted();
         loop {
             match pool.acquire().await {
                 Ok(connection) => {

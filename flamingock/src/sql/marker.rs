@@ -15,6 +15,7 @@ use super::store::failed;
 use crate::attempt::Attempt;
 use crate::audit::{State, StoreError, StoreErrorKind};
 use crate::database::{ForeignMarkers, Resolved};
+use crate::silence;
 
 const READING: &str = "could not find out at the target system whether the change was committed";
 
@@ -90,6 +91,7 @@ pub(super) async fn find_out<D: Driver>(
         ..marker_of(attempt, key)
     };
     loop {
+        silence::progress();
         let look = tokio::time::timeout(LOOK, look(database, &marker)).await;
         let late = Instant::now() >= deadline;
         match look {

@@ -37,7 +37,7 @@ use self::unreachable::unreachable;
 use crate::argument::DatabaseKind;
 use crate::attempt::{Attempt, Purpose};
 use crate::audit::StoreError;
-use crate::call::{Ended, Invocation, Limits};
+use crate::call::{Cut, Ended, Invocation, Limits};
 use crate::change::Body;
 use crate::database::{Books, Called, Database, Ending, Part, Resolved, Transacted};
 use crate::pipeline::Problem;
@@ -171,13 +171,19 @@ impl<D: Driver> Database for SqlDatabase<D> {
         match signals.unless_lost(transact.run()).await {
             Ok(transacted) => transacted,
             // What was sent last may have been the commit. The connection is closed.
-            Err(reason) => {
-                let cause = || format!("the database did not answer any more; {reason}").into();
+            Err(cut) => {
+                let cause = || format!("the database did not answer any more; {cut}").into();
                 let unknown = |_| Some((Transacted::Unknown { cause: cause() }, began.elapsed()));
                 let reached = reached.into_inner();
                 let mut all: Vec<Ending> = (0..reached).map(unknown).collect();
                 if reached == 0 {
-                    all.push(Some((Transacted::Lost { reason }, began.elapsed())));
+                    let ended = match &cut {
+                        Cut::Lost(reason) => Transacted::Lost {
+                            reason: reason.clone(),
+                        },
+                        Cut::Unanswered(_) => Transacted::Unknown { cause: cause() },
+                    };
+                    all.push(Some((ended, began.elapsed())));
                 }
                 all.resize_with(parts.len(), || None);
                 (all, 0)
@@ -233,8 +239,11 @@ async fn call<D: Driver, T: Send + 'static>(
         .signals
         .unless_lost(call)
         .await
-        .unwrap_or_else(|reason| Called {
-            ended: Ended::Lost(reason),
+        .unwrap_or_else(|cut| Called {
+            ended: match cut {
+                Cut::Lost(reason) => Ended::Lost(reason),
+                Cut::Unanswered(unanswered) => Ended::Returned(Err(unanswered.into())),
+            },
             at_rest: false,
         })
 }

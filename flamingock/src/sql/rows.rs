@@ -7,8 +7,8 @@ use flamingock_sqlx_audit as leaf;
 
 use super::store::LANE;
 use crate::audit::{
-    Entry, ErrorChain, Facts, Filter, Glance, LockRow, NewEntry, Newest, Origin, Possession,
-    Snapshot, State, TransactionMode,
+    Acquired, Entry, ErrorChain, Facts, Filter, Glance, LockRow, NewEntry, Newest, Origin,
+    Possession, Snapshot, State, TransactionMode,
 };
 
 pub(super) fn possession(possession: &Possession) -> leaf::Possession {
@@ -20,11 +20,15 @@ pub(super) fn possession(possession: &Possession) -> leaf::Possession {
     }
 }
 
-pub(super) fn engine_possession(row: leaf::Possession) -> Possession {
-    Possession {
-        service: row.service,
-        token: row.token,
-        run_id: row.run_id,
+pub(super) fn acquired(acquired: leaf::Acquired) -> Acquired {
+    let row = acquired.possession;
+    Acquired {
+        possession: Possession {
+            service: row.service,
+            token: row.token,
+            run_id: row.run_id,
+        },
+        previous_run: acquired.previous_run,
     }
 }
 

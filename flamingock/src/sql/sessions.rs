@@ -10,7 +10,7 @@ use flamingock_sqlx_audit::{Conn, Isolation, Ledger, Whose};
 use super::driver::{Driver, send};
 use super::settle::PAUSE;
 use super::store::SqlStore;
-use crate::audit::{LockRow, Possession, StoreError, StoreErrorKind};
+use crate::audit::{Possession, StoreError, StoreErrorKind};
 
 const ACTION: &str = "could not take the lock over";
 
@@ -38,27 +38,6 @@ pub(super) async fn end_open<D: Driver>(
     Ok(open)
 }
 
-/// Who had the lock when it was last looked at.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Seen {
-    token: i64,
-    given_back: bool,
-}
-
-impl Seen {
-    pub(super) fn of(lock: &LockRow) -> Seen {
-        Seen {
-            token: lock.token,
-            given_back: lock.run_id.is_empty(),
-        }
-    }
-
-    /// Whether the possession behind this one was given back, or never there: nothing of it is open.
-    fn is_over_before(seen: Option<Seen>, token: i64) -> bool {
-        token == 1 || seen.is_some_and(|seen| seen.given_back && seen.token + 1 == token)
-    }
-}
-
 impl<D: Driver> SqlStore<D> {
     /// Sees to it that nothing is committed any more of those who had the lock before. The lock is ours
     /// already, so that they begin nothing new; if they cannot be ended it is kept until its lease is
@@ -66,11 +45,9 @@ impl<D: Driver> SqlStore<D> {
     pub(super) async fn end_those_before(
         &self,
         possession: &Possession,
-        seen: Option<Seen>,
         lease: Duration,
     ) -> Result<(), StoreError> {
-        let witnessed = self.ledger.dialect().isolation == Isolation::Witnessed;
-        if !witnessed || Seen::is_over_before(seen, possession.token) {
+        if self.ledger.dialect().isolation != Isolation::Witnessed {
             return Ok(());
         }
         let deadline = Instant::now() + lease;
@@ -87,31 +64,6 @@ impl<D: Driver> SqlStore<D> {
                 return Err(StoreError::new(StoreErrorKind::Other, ACTION, text));
             }
             tokio::time::sleep(PAUSE).await;
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::Seen;
-
-    #[test]
-    fn only_a_lock_that_was_given_back_leaves_nothing_open() {
-        let seen = |token, given_back| Some(Seen { token, given_back });
-        for (seen, token, expected) in [
-            (None, 1, true),
-            (seen(0, true), 1, true),
-            (seen(4, true), 5, true),
-            (seen(4, false), 5, false),
-            // Somebody else had it in between.
-            (seen(4, true), 6, false),
-            (None, 5, false),
-        ] {
-            assert_eq!(
-                Seen::is_over_before(seen, token),
-                expected,
-                "{seen:?} {token}"
-            );
         }
     }
 }

@@ -10,6 +10,7 @@ use super::rows;
 use super::sessions::end_open;
 use crate::attempt::Attempt;
 use crate::audit::State;
+use crate::silence;
 
 /// The longest that one look may take: it waits some seconds for the old session by itself.
 pub(super) const LOOK: Duration = Duration::from_secs(15);
@@ -30,6 +31,7 @@ pub(super) enum Settled {
 pub(super) async fn settle<D: Driver>(database: &SqlDatabase<D>, attempt: &Attempt<'_>) -> Settled {
     let deadline = Instant::now() + database.ledger.patience();
     loop {
+        silence::progress();
         match tokio::time::timeout(LOOK, look(database, attempt)).await {
             Ok(Ok(Some(states))) => {
                 let states = states.iter().map(|state| State::from(state.as_str()));

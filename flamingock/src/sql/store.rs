@@ -14,15 +14,18 @@ use super::driver::Driver;
 use super::held::{Kept, aside};
 use super::keeper::Keeper;
 use super::rows;
-use super::sessions::{Seen, end_open};
-use super::tries::{Tries, tries};
+use super::sessions::end_open;
+use super::tries::{Tries, reads, tries};
 use crate::audit::{
-    AuditStore, Claim, Entry, Filter, Glance, LeaseKeeper, LockRow, LockStore, NewEntry,
-    Possession, Snapshot, StoreError, StoreErrorKind,
+    Acquired, AuditStore, Claim, Entry, ErrorChain, Filter, Glance, LeaseKeeper, LockRow,
+    LockStore, NewEntry, Possession, Snapshot, StoreError, StoreErrorKind,
 };
 
 /// The lane of what runs before an application serves.
 pub(super) const LANE: &str = "startup";
+
+/// The column of the table of leases that SQLite's first tables did not have.
+const WALL_END: &str = "expires_wall_ms";
 
 /// How long a statement of ours rests before it is repeated because somebody else writes.
 pub(super) const BUSY_PAUSE: Duration = Duration::from_millis(25);
@@ -34,7 +37,6 @@ pub(super) struct SqlStore<D: Driver> {
     lease: Duration,
     memory: Option<Memory>,
     pub(super) kept: Arc<Kept<D>>,
-    seen: Mutex<Option<Seen>>,
 }
 
 impl<D: Driver> fmt::Debug for SqlStore<D> {
@@ -90,18 +92,12 @@ impl<D: Driver> SqlStore<D> {
             lease,
             memory: memory.map(Memory::of),
             kept,
-            seen: Mutex::new(None),
         }
     }
 
-    fn seen(&self) -> std::sync::MutexGuard<'_, Option<Seen>> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Remembers whose the lock was. The row of a database in memory outlives an owner whose task was
-    /// dropped; the process's own lock does not.
+    /// The row of a database in memory outlives an owner whose task was dropped; the process's own lock
+    /// does not.
     fn note(&self, lock: &mut LockRow) {
-        *self.seen() = Some(Seen::of(lock));
         if let Some(memory) = &self.memory {
             lock.held &= memory.lock.try_lock().is_err();
         }
@@ -113,7 +109,23 @@ impl<D: Driver> SqlStore<D> {
     }
 }
 
+/// Whether the table of leases was made by a version that did not have all of its columns.
+fn lacks_column(error: &StoreError) -> bool {
+    let causes = ErrorChain::of(error);
+    let mut causes = causes.causes().iter();
+    causes.any(|cause| cause.contains("no such column") && cause.contains(WALL_END))
+}
+
 impl<D: Driver> SqlStore<D> {
+    /// What to do about such a table.
+    fn older(&self, error: StoreError) -> StoreError {
+        let table = self.ledger.lease_table();
+        let text = format!(
+            "it was made by an older version. While nothing of that version runs, add the column: `ALTER TABLE {table} ADD COLUMN {WALL_END} INTEGER NOT NULL DEFAULT 0`"
+        );
+        StoreError::new(error.kind, "the table of leases lacks a column", text)
+    }
+
     /// Ends the sessions of everybody but this possession.
     pub(super) async fn end_others(
         &self,
@@ -128,7 +140,7 @@ impl<D: Driver> SqlStore<D> {
 #[async_trait]
 impl<D: Driver> AuditStore for SqlStore<D> {
     async fn snapshot(&self, service: &str, digest: &str) -> Result<Snapshot, StoreError> {
-        let read = tries!(self, "could not read the audit", |connection| {
+        let read = reads!(self, "could not read the audit", |connection| {
             self.ledger.snapshot(connection, service, LANE, digest)
         });
         let mut snapshot = match read {
@@ -136,6 +148,7 @@ impl<D: Driver> AuditStore for SqlStore<D> {
                 self.refuse_misplaced().await?;
                 return Ok(Snapshot::default());
             }
+            Err(error) if lacks_column(&error) => return Err(self.older(error)),
             read => rows::snapshot(readable(read?)?),
         };
         if let Some(lock) = &mut snapshot.lock {
@@ -150,7 +163,7 @@ impl<D: Driver> AuditStore for SqlStore<D> {
         digest: &str,
         since: i64,
     ) -> Result<Option<Glance>, StoreError> {
-        let read = tries!(self, "could not look at the lock", |connection| {
+        let read = reads!(self, "could not look at the lock", |connection| {
             self.ledger.glance(connection, service, LANE, digest, since)
         })?;
         let mut glance = read.map(rows::glance);
@@ -172,7 +185,7 @@ impl<D: Driver> AuditStore for SqlStore<D> {
     }
 
     async fn is_being_made(&self) -> Result<bool, StoreError> {
-        tries!(self, "could not create the audit's tables", |connection| {
+        reads!(self, "could not create the audit's tables", |connection| {
             self.ledger.is_being_made(connection)
         })
     }
@@ -216,7 +229,7 @@ impl<D: Driver> AuditStore for SqlStore<D> {
         let filter = rows::filter(filter);
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let page = Page { after, limit };
-        let read = tries!(self, "could not read the audit", |connection| {
+        let read = reads!(self, "could not read the audit", |connection| {
             self.ledger.history(connection, service, &filter, page)
         });
         Ok(read?.into_iter().map(rows::entry).collect())
@@ -224,7 +237,7 @@ impl<D: Driver> AuditStore for SqlStore<D> {
 
     async fn services(&self) -> Result<Vec<String>, StoreError> {
         self.refuse_unreadable().await?;
-        tries!(self, "could not read the services", |connection| {
+        reads!(self, "could not read the services", |connection| {
             self.ledger.services(connection, LANE)
         })
     }
@@ -232,7 +245,7 @@ impl<D: Driver> AuditStore for SqlStore<D> {
 
 #[async_trait]
 impl<D: Driver> LockStore for SqlStore<D> {
-    async fn acquire(&self, claim: &Claim) -> Result<Option<Possession>, StoreError> {
+    async fn acquire(&self, claim: &Claim) -> Result<Option<Acquired>, StoreError> {
         self.refuse_unfit().await?;
         let guard = match &self.memory {
             Some(memory) => match Arc::clone(&memory.lock).try_lock_owned() {
@@ -262,12 +275,15 @@ impl<D: Driver> LockStore for SqlStore<D> {
         if let (Some(memory), Some(_)) = (&self.memory, &acquired) {
             memory.set_held(guard);
         }
-        let acquired = acquired.map(rows::engine_possession);
-        if let Some(possession) = &acquired {
-            let seen = *self.seen();
-            self.end_those_before(possession, seen, claim.lease).await?;
-        }
-        Ok(acquired)
+        Ok(acquired.map(rows::acquired))
+    }
+
+    async fn end_previous(
+        &self,
+        possession: &Possession,
+        lease: Duration,
+    ) -> Result<(), StoreError> {
+        self.end_those_before(possession, lease).await
     }
 
     async fn release(

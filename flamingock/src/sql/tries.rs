@@ -22,18 +22,21 @@ pub(super) struct Tries<'a, D: Driver> {
     kept: &'a Kept<D>,
     action: &'static str,
     deadline: Instant,
+    /// Whether what is done changes nothing, neither in the database nor on its connection.
+    reads: bool,
     untested: bool,
     begun: bool,
 }
 
 impl<'a, D: Driver> Tries<'a, D> {
-    pub(super) fn of(store: &'a SqlStore<D>, action: &'static str) -> Tries<'a, D> {
+    pub(super) fn of(store: &'a SqlStore<D>, action: &'static str, reads: bool) -> Tries<'a, D> {
         let deadline = Instant::now() + store.ledger.patience();
         Tries {
             pool: &store.pool,
             kept: &store.kept,
             action,
             deadline,
+            reads,
             untested: false,
             begun: false,
         }
@@ -67,6 +70,15 @@ impl<'a, D: Driver> Tries<'a, D> {
         }
     }
 
+    /// Gives a connection back on which nothing but one statement has failed; closes another.
+    fn let_go(&self, held: Held<D>, alone: bool) {
+        if alone {
+            held.return_unchanged();
+        } else {
+            self.kept.close(held);
+        }
+    }
+
     /// None: it is to be done again.
     pub(super) async fn judge<T>(
         &self,
@@ -80,18 +92,22 @@ impl<'a, D: Driver> Tries<'a, D> {
             }
             Err(error) => error,
         };
-        match D::classify(&error) {
+        let kind = D::classify(&error);
+        // The server stops at the statement of a text that fails: what came before it, and what was to
+        // come behind it, decide about the connection. SQLite's statements see to that themselves.
+        let alone = self.reads || D::DIALECT.has_one_writer;
+        match kind {
             Failure::Disconnected if self.untested => return Ok(None),
             // Nothing of it is there. Where the database isolates strictly, two that create the tables
             // at once conflict.
             Failure::Busy | Failure::Serialization | Failure::Deadlock
                 if Instant::now() < self.deadline =>
             {
-                held.return_unchanged();
+                self.let_go(held, alone);
                 tokio::time::sleep(BUSY_PAUSE).await;
                 return Ok(None);
             }
-            Failure::MissingTable | Failure::Refused | Failure::Denied => held.return_unchanged(),
+            Failure::MissingTable | Failure::Refused | Failure::Denied => self.let_go(held, alone),
             // Who knows what state it is in: it is closed.
             _ => {}
         }
@@ -99,11 +115,15 @@ impl<'a, D: Driver> Tries<'a, D> {
     }
 }
 
-/// Does something on a connection of the store's pool: `tries!(store, "action", |connection| ..)`.
+/// Does something on a connection of the store's pool: `tries!(store, "action", |connection| ..)`. The
+/// connection is closed if that fails: a text may have set something on it.
 macro_rules! tries {
     ($store:expr, $action:literal, |$connection:ident| $work:expr) => {
+        tries!($store, $action, false, |$connection| $work)
+    };
+    ($store:expr, $action:literal, $reads:literal, |$connection:ident| $work:expr) => {
         async {
-            let mut tries = Tries::of($store, $action);
+            let mut tries = Tries::of($store, $action, $reads);
             loop {
                 let mut held = tries.connection().await?;
                 let $connection = &mut *held;
@@ -117,3 +137,11 @@ macro_rules! tries {
     };
 }
 pub(super) use tries;
+
+/// The same for statements that only read, and set nothing.
+macro_rules! reads {
+    ($store:expr, $action:literal, |$connection:ident| $work:expr) => {
+        tries!($store, $action, true, |$connection| $work)
+    };
+}
+pub(super) use reads;

@@ -1,0 +1,175 @@
+//! A store whose answers come late, are lost, or never come.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use flamingock::MemoryStore;
+use flamingock::audit::{
+    Acquired, AuditStore, Claim, Entry, Filter, LeaseKeeper, LockStore, NewEntry, Possession,
+    Snapshot, StoreError, StoreErrorKind,
+};
+use flamingock_tests::Gate;
+
+/// What a store is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Call {
+    Snapshot,
+    Acquire,
+    Renew,
+    Append,
+    Release,
+}
+
+/// What becomes of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// It is done, and the answer comes later.
+    Late(Duration),
+    /// It is done, and the connection is lost.
+    Lost,
+    /// It is not done, and no answer ever comes.
+    Never,
+    /// The store has a mistake.
+    Panics,
+}
+
+type Rule = dyn Fn(Call, usize) -> Option<Fault> + Send + Sync;
+
+/// A store in memory with a rule for its calls, which are counted from 1.
+#[derive(Clone)]
+pub(crate) struct Faulty {
+    pub(crate) inner: MemoryStore,
+    calls: Arc<Mutex<Vec<Call>>>,
+    rule: Arc<Rule>,
+    forced: Option<Gate>,
+}
+
+impl std::fmt::Debug for Faulty {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Faulty")
+    }
+}
+
+impl Faulty {
+    /// The rule is told the call, and the how-manieth of its kind it is.
+    pub(crate) fn new(
+        inner: &MemoryStore,
+        rule: impl Fn(Call, usize) -> Option<Fault> + Send + Sync + 'static,
+    ) -> Faulty {
+        Faulty {
+            inner: inner.clone(),
+            calls: Arc::default(),
+            rule: Arc::new(rule),
+            forced: None,
+        }
+    }
+
+    /// A forced acquisition stops at the gate, once the lock was looked at.
+    pub(crate) fn holding_forced(mut self, gate: &Gate) -> Self {
+        self.forced = Some(gate.clone());
+        self
+    }
+
+    pub(crate) fn count(&self, call: Call) -> usize {
+        let calls = self.calls.lock().unwrap();
+        calls.iter().filter(|one| **one == call).count()
+    }
+
+    async fn with<T>(
+        &self,
+        call: Call,
+        work: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        self.calls.lock().unwrap().push(call);
+        let nth = self.count(call);
+        match (self.rule)(call, nth) {
+            None => work.await,
+            Some(Fault::Late(by)) => {
+                let answer = work.await;
+                tokio::time::sleep(by).await;
+                answer
+            }
+            Some(Fault::Lost) => {
+                work.await?;
+                let kind = StoreErrorKind::Disconnected;
+                Err(StoreError::new(kind, "could not hear the answer", "cut"))
+            }
+            Some(Fault::Never) => std::future::pending().await,
+            Some(Fault::Panics) => panic!("a mistake in the store"),
+        }
+    }
+}
+
+#[async_trait]
+impl AuditStore for Faulty {
+    async fn snapshot(&self, service: &str, digest: &str) -> Result<Snapshot, StoreError> {
+        let work = self.inner.snapshot(service, digest);
+        self.with(Call::Snapshot, work).await
+    }
+
+    fn schema(&self, service: &str) -> Option<String> {
+        self.inner.schema(service)
+    }
+
+    async fn create(&self, service: &str) -> Result<(), StoreError> {
+        self.inner.create(service).await
+    }
+
+    async fn register(&self, service: &str) -> Result<(), StoreError> {
+        self.inner.register(service).await
+    }
+
+    async fn append(
+        &self,
+        possession: &Possession,
+        entries: &[NewEntry],
+    ) -> Result<i64, StoreError> {
+        let work = self.inner.append(possession, entries);
+        self.with(Call::Append, work).await
+    }
+
+    async fn history(&self, service: &str, filter: &Filter) -> Result<Vec<Entry>, StoreError> {
+        self.inner.history(service, filter).await
+    }
+
+    async fn services(&self) -> Result<Vec<String>, StoreError> {
+        self.inner.services().await
+    }
+}
+
+#[async_trait]
+impl LeaseKeeper for Faulty {
+    async fn renew(
+        &self,
+        possession: &Possession,
+        lease: Duration,
+        activity: Option<&str>,
+    ) -> Result<bool, StoreError> {
+        let work = self.inner.renew(possession, lease, activity);
+        self.with(Call::Renew, work).await
+    }
+}
+
+#[async_trait]
+impl LockStore for Faulty {
+    async fn acquire(&self, claim: &Claim) -> Result<Option<Acquired>, StoreError> {
+        if let (Some(gate), Some(_)) = (&self.forced, claim.force) {
+            gate.pass().await;
+        }
+        self.with(Call::Acquire, self.inner.acquire(claim)).await
+    }
+
+    async fn release(
+        &self,
+        possession: &Possession,
+        digest: Option<&str>,
+    ) -> Result<(), StoreError> {
+        let work = self.inner.release(possession, digest);
+        self.with(Call::Release, work).await
+    }
+
+    fn keeper(&self) -> Option<Box<dyn LeaseKeeper>> {
+        Some(Box::new(self.clone()))
+    }
+}
