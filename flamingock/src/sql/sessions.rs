@@ -53,11 +53,13 @@ impl<D: Driver> SqlStore<D> {
         let deadline = Instant::now() + lease;
         let possession = super::rows::possession(possession);
         loop {
+            // What is ended late gets a look of its own.
+            let is_late = Instant::now() >= deadline;
             let open = self.end_others(&possession).await?;
             let Some(id) = open.first() else {
                 return Ok(());
             };
-            if Instant::now() >= deadline {
+            if is_late {
                 let text = format!(
                     "a session of the run that had it before is still open, and what it has done so far could still be committed. End it (`KILL {id}`), or start again once it has ended"
                 );
