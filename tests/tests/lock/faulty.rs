@@ -28,6 +28,8 @@ pub(crate) enum Fault {
     Late(Duration),
     /// It is done, and the connection is lost.
     Lost,
+    /// It is not done, and the connection is lost.
+    Fails,
     /// It is not done, and no answer ever comes.
     Never,
     /// The store has a mistake.
@@ -92,13 +94,18 @@ impl Faulty {
             }
             Some(Fault::Lost) => {
                 work.await?;
-                let kind = StoreErrorKind::Disconnected;
-                Err(StoreError::new(kind, "could not hear the answer", "cut"))
+                Err(cut())
             }
+            Some(Fault::Fails) => Err(cut()),
             Some(Fault::Never) => std::future::pending().await,
             Some(Fault::Panics) => panic!("a mistake in the store"),
         }
     }
+}
+
+fn cut() -> StoreError {
+    let kind = StoreErrorKind::Disconnected;
+    StoreError::new(kind, "could not hear the answer", "cut")
 }
 
 #[async_trait]

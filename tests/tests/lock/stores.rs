@@ -223,7 +223,7 @@ async fn undoes() {}
 
 #[tokio::test]
 async fn undo_that_panics_or_is_in_doubt_does_not_give_the_lock_back() {
-    for fault in [Fault::Panics, Fault::Lost] {
+    for fault in [Fault::Panics, Fault::Fails] {
         let store = MemoryStore::new();
         let calls = Arc::new(Calls::default());
         let runner = |store: &Faulty| {
@@ -269,9 +269,9 @@ async fn run_with_an_outcome_in_doubt_does_not_give_the_lock_back() {
     for side_by_side in [1, 2] {
         let store = MemoryStore::new();
         let calls = Arc::new(Calls::default());
-        // STARTED and APPLIED of each, the second APPLIED and what follows is not heard.
+        // STARTED and APPLIED of each, the second APPLIED and what follows is lost.
         let cut = Faulty::new(&store, |call, nth| {
-            (call == Call::Append && nth >= 4).then_some(Fault::Lost)
+            (call == Call::Append && nth >= 4).then_some(Fault::Fails)
         });
         let runner = Runner::new(Arc::new(cut))
             .changes(changes![beside, doubtful])

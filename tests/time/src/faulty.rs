@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use flamingock::__private::{BoxFuture, IntoStorage, OpenStorage, Storage, StorageSettings};
 use flamingock::Problem;
 use flamingock::audit::{
-    AuditStore, Claim, Entry, Filter, Glance, LeaseKeeper, LockStore, NewEntry, Possession,
-    Snapshot, Store, StoreError, StoreErrorKind,
+    Acquired, AuditStore, Claim, Entry, Filter, Glance, LeaseKeeper, LockStore, NewEntry,
+    Possession, Snapshot, Store, StoreError, StoreErrorKind,
 };
 use tokio::task::JoinHandle;
 
@@ -253,7 +253,7 @@ impl AuditStore for Faulty {
 
 #[async_trait]
 impl LockStore for Faulty {
-    async fn acquire(&self, claim: &Claim) -> Result<Option<Possession>, StoreError> {
+    async fn acquire(&self, claim: &Claim) -> Result<Option<Acquired>, StoreError> {
         let fate = self.network.process.fate(Call::Acquire);
         let work = || {
             let (store, mut claim) = (self.store.clone(), claim.clone());
@@ -265,6 +265,14 @@ impl LockStore for Faulty {
             self.network.process.obtains();
         }
         acquired
+    }
+
+    async fn end_previous(
+        &self,
+        possession: &Possession,
+        lease: Duration,
+    ) -> Result<(), StoreError> {
+        self.store.end_previous(possession, lease).await
     }
 
     async fn release(

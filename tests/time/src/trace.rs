@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use flamingock::audit::{Entry, Glance, LockRow, Possession, Snapshot};
+use flamingock::audit::{Acquired, Entry, Glance, LockRow, Snapshot};
 use tokio::time::Instant;
 
 /// What happened, and what was wrong.
@@ -98,10 +98,10 @@ impl Told for Option<Glance> {
     }
 }
 
-impl Told for Option<Possession> {
+impl Told for Option<Acquired> {
     fn told(&self) -> String {
         match self {
-            Some(possession) => format!("token {}", possession.token),
+            Some(acquired) => format!("token {}", acquired.possession.token),
             None => "not obtained".to_owned(),
         }
     }
