@@ -29,7 +29,8 @@ impl Runner {
     /// # Errors
     /// [`Error::Invalid`] without a reason; [`Error::LockTimeout`] if the owner's last transaction
     /// keeps the lock for longer than the runner waits; [`Error::Store`] if the owner that was seen has
-    /// ended meanwhile and another one has the lock, from which nothing is taken; whatever keeps the lock from being taken,
+    /// ended meanwhile and another one has the lock, from which nothing is taken; whatever keeps the lock
+    /// from being taken,
     /// the entry from being written or the lock from being given back: the message says which of
     /// them was done.
     pub async fn release_lock(&self, reason: &str) -> Result<Option<LockRow>, Error> {
