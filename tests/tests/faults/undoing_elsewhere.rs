@@ -11,7 +11,7 @@ use super::toll::{Side, Toll};
 const AT_ONCE: usize = 6;
 
 /// The lease of the process that is killed, in milliseconds.
-const LEASE: u32 = 1_500;
+const LEASE: u32 = 600;
 
 const KEPT_THERE: Expected = Expected {
     id: "kept-there",
