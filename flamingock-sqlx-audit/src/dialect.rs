@@ -107,6 +107,9 @@ pub struct Dialect {
     pub(crate) limit_idle: Option<&'static str>,
     /// Conditions of the fence for a row of its own. `{unless_ended}` stands where `unless_ended` does.
     pub(crate) fence_alone: &'static str,
+    /// Writes the lock row, so that what another node of a cluster writes to it conflicts; none where
+    /// there is one node that writes. Changes a value each time, or nothing would be written.
+    pub(crate) write_lock: Option<&'static str>,
     /// What refuses a row that comes when its attempt has ended: one whose sender has lost the
     /// connection, and has written it again. Empty where nothing comes late.
     pub(crate) unless_ended: &'static str,

@@ -21,6 +21,9 @@ pub enum Failure {
     NoSavepoint,
     /// The user of the database may not do this.
     Denied,
+    /// The server takes no writes from anybody: it is a standby, or no longer the writer. Another server
+    /// may be behind the same address by now.
+    ReadOnly,
     /// The connection is gone, so the answer to what was sent is not known.
     Disconnected,
     /// Anything else that the database or the driver refused.

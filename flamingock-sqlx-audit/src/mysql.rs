@@ -104,6 +104,10 @@ impl Backend for MySql {
             1205 | 3572 => Failure::LockTimeout,
             1062 => Failure::Duplicate,
             1305 => Failure::NoSavepoint,
+            // Also the refusal of many other options of the server, which the message names in any
+            // language: `--read-only`, `--super-read-only`.
+            1290 if error.message().contains("read-only") => Failure::ReadOnly,
+            1836 => Failure::ReadOnly,
             1044 | 1045 | 1142 | 1143 | 1227 | 1290 | 1792 => Failure::Denied,
             // A server that shuts down, a killed connection, a node that lost its cluster.
             1047 | 1053 | 1077 | 1080 | 1152 | 1158..=1161 | 1184 | 1927 | 4031 => {
@@ -332,6 +336,12 @@ VALUES ($service, $run_id, $attempt, $stage, $change_id, $change_order, $author,
          SESSION idle_write_transaction_timeout = 15, */ autocommit = 0",
     ),
     fence_alone: FENCE_ALONE,
+    // The digest is of nobody's pipeline: nobody takes it for one that is up to date, and whoever gives
+    // the lock back or takes it over sets it.
+    write_lock: Some(
+        "UPDATE {lock} SET pipeline_digest = CONCAT('entry ', UUID()) WHERE service = $service
+  AND lane = $lane AND token = $token AND run_id = $run_id",
+    ),
     // The table that is written to can be read in a derived one only, which the limit keeps apart.
     unless_ended: "AND NOT EXISTS (SELECT 1 FROM (SELECT 1 FROM {audit}
     WHERE service = $service AND change_id = $change_id AND run_id = $run_id AND attempt = $attempt

@@ -103,7 +103,8 @@ impl Backend for Postgres {
             Some("55P03") => Failure::LockTimeout,
             Some("23505") => Failure::Duplicate,
             Some("3B001") => Failure::NoSavepoint,
-            Some("42501" | "25006") => Failure::Denied,
+            Some("42501") => Failure::Denied,
+            Some("25006") => Failure::ReadOnly,
             // A server that shuts down, or a session that it ended.
             Some("57P01" | "57P02" | "57P03" | "25P03" | "57P05") => Failure::Disconnected,
             Some(code) if code.starts_with("08") => Failure::Disconnected,
@@ -370,6 +371,7 @@ RETURNING seq",
   AND CASE WHEN current_setting('synchronous_commit') = 'off'
       THEN set_config('synchronous_commit', 'on', true) ELSE '' END IS NOT NULL
   {unless_ended} FOR SHARE)",
+    write_lock: None,
     unless_ended: "AND NOT EXISTS (SELECT 1 FROM {audit}
     WHERE service = $service AND change_id = $change_id AND run_id = $run_id AND attempt = $attempt
     AND state IN ('APPLIED', 'ROLLED_BACK', 'ROLLBACK_FAILED'))",

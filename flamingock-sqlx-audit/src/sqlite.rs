@@ -432,6 +432,7 @@ RETURNING seq",
     fence_between: FENCE,
     limit_idle: None,
     fence_alone: FENCE,
+    write_lock: None,
     unless_ended: "",
     witness_metadata: None,
     settle: &[

@@ -117,6 +117,11 @@ impl Error {
         chain.map_or_else(Vec::new, |chain| chain.causes().to_vec())
     }
 
+    /// Whether the server takes no writes, and another one may soon.
+    pub(crate) fn is_read_only(&self) -> bool {
+        matches!(self, Error::Store { source, .. } if source.kind == StoreErrorKind::ReadOnly)
+    }
+
     pub(crate) fn store(source: StoreError) -> Error {
         Error::Store {
             source,

@@ -1,6 +1,7 @@
 //! What people do beside running: look, decide, undo.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Serialize;
 use tokio::time::Instant;
@@ -22,6 +23,9 @@ use crate::report::Report;
 use crate::runner::Runner;
 use crate::storage::Storage;
 use crate::suggest::did_you_mean;
+
+/// How long a server that takes no writes is left alone at least.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
 
 /// What a person found out about a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -186,13 +190,33 @@ impl Runner {
             if !self.settings.create_tables {
                 return Err(Error::store(missing_tables()));
             }
-            store.create(service).await
+            self.once_writable(|| store.create(service)).await
         } else if snapshot.lock.is_none() {
-            store.register(service).await
+            self.once_writable(|| store.register(service)).await
         } else {
             Ok(())
         };
         made.map_err(Error::store)
+    }
+
+    /// Does something again while the server takes no writes, for as long as the lock is waited for:
+    /// during a fail-over the address leads to the next writer sooner or later.
+    async fn once_writable<T, F>(&self, work: impl Fn() -> F) -> Result<T, StoreError>
+    where
+        F: Future<Output = Result<T, StoreError>>,
+    {
+        let deadline = Instant::now() + self.settings.lock.wait;
+        loop {
+            match work().await {
+                Err(error)
+                    if error.kind == StoreErrorKind::ReadOnly && Instant::now() < deadline =>
+                {
+                    tracing::info!("the server takes no writes: waiting for the next writer");
+                    tokio::time::sleep(self.settings.lock.poll.max(SHORTEST_PAUSE)).await;
+                }
+                done => return done,
+            }
+        }
     }
 
     /// Takes the lock, and does not wait for it.
@@ -215,8 +239,8 @@ impl Runner {
         let lock = self.settings.lock.bounded();
         let signals = Signals::new(lock.wait);
         let deadline = Instant::now() + lock.wait;
-        let taken = Lease::take(&storage.store, claim, deadline, &signals).await;
-        taken.map_err(Error::store)
+        let take = || Lease::take(&storage.store, claim, deadline, &signals);
+        self.once_writable(take).await.map_err(Error::store)
     }
 
     async fn find(

@@ -91,7 +91,10 @@ impl Insisting<'_> {
             is_unsure |= error.kind == StoreErrorKind::Disconnected;
             let worthwhile = matches!(
                 error.kind,
-                StoreErrorKind::Disconnected | StoreErrorKind::Busy | StoreErrorKind::Conflict
+                StoreErrorKind::Disconnected
+                    | StoreErrorKind::ReadOnly
+                    | StoreErrorKind::Busy
+                    | StoreErrorKind::Conflict
             );
             if !worthwhile || Instant::now() >= deadline {
                 return Err(Unwritten::Failed(error));

@@ -175,6 +175,24 @@ impl Runner {
         self
     }
 
+    /// Takes the lock also in a database on which no test proves what Flamingock relies on: Galera and
+    /// other clusters with several writing nodes, CockroachDB, YugabyteDB, TiDB, Vitess, and other
+    /// products that speak a protocol of PostgreSQL or MySQL. Without it, a run that has something to
+    /// do is refused there before it writes anything, and so is every operator command that takes the
+    /// lock; the same holds for a target system of another database whose changes run in transactions.
+    /// A run with nothing to do does not ask what answers.
+    ///
+    /// On Galera, each entry then writes the lock row, so that a takeover on another node and the
+    /// entry of a late owner conflict when they are committed. Sessions on other nodes still cannot
+    /// be ended. It also lets a user who may do so write to a MySQL or MariaDB server whose
+    /// `read_only` is on.
+    ///
+    /// MySQL 8 is not tested either, and needs no permission: it shares its statements with MariaDB.
+    pub fn allow_untested_database(mut self) -> Runner {
+        self.settings.allow_untested = true;
+        self
+    }
+
     /// Selects changes: one with tags runs only if the runner has one of them; `!tag` excludes.
     pub fn tags<T: Into<String>>(mut self, tags: impl IntoIterator<Item = T>) -> Runner {
         self.settings.tags = tags.into_iter().map(Into::into).collect();

@@ -16,7 +16,7 @@ use crate::pipeline::{Problem, Stage};
 use crate::policy::Policy;
 use crate::secrets::{Environment, SecretResolver};
 use crate::storage::OpenStorage;
-use crate::tables::Tables;
+use crate::tables::{StorageSettings, Tables};
 use crate::target::{DEFAULT, TargetSystem};
 #[cfg(feature = "templates")]
 use crate::template::Template;
@@ -46,6 +46,7 @@ pub(crate) struct Settings {
     pub(crate) lock_timeout: Option<Duration>,
     pub(crate) tables: Tables,
     pub(crate) create_tables: bool,
+    pub(crate) allow_untested: bool,
     pub(crate) tags: Vec<String>,
     pub(crate) policy: Policy,
     pub(crate) mode: Option<Mode>,
@@ -79,6 +80,7 @@ impl Settings {
             lock_timeout: Some(LOCK_TIMEOUT),
             tables: Tables::default(),
             create_tables: true,
+            allow_untested: false,
             tags: Vec::new(),
             policy: Policy::default(),
             mode: None,
@@ -133,6 +135,16 @@ impl Settings {
             }
         }
         problems
+    }
+
+    /// What a store and the targets must know of them.
+    pub(crate) fn for_storage(&self) -> StorageSettings {
+        StorageSettings {
+            tables: self.tables.clone(),
+            lock: self.lock,
+            lock_timeout: self.lock_timeout,
+            allow_untested: self.allow_untested,
+        }
     }
 
     /// What the run is for: the code, else the environment.

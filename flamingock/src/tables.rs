@@ -21,4 +21,5 @@ pub struct StorageSettings {
     pub(crate) lock: LockOptions,
     /// How long a change in a transaction waits for a lock where others queue behind it.
     pub(crate) lock_timeout: Option<Duration>,
+    pub(crate) allow_untested: bool,
 }

@@ -13,7 +13,7 @@ mod transaction;
 
 use std::marker::PhantomData;
 use std::sync::OnceLock;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use self::decode::audit_row;
@@ -46,6 +46,8 @@ pub struct Ledger<B> {
     lock_timeout: OnceLock<Option<Duration>>,
     /// Whether the newest entries take a statement of their own.
     reads_in_two: AtomicBool,
+    /// Whether each entry also writes the lock row.
+    writes_lock: AtomicBool,
     backend: PhantomData<B>,
 }
 
@@ -77,6 +79,7 @@ impl<B: Backend> Ledger<B> {
             patience,
             lock_timeout: OnceLock::new(),
             reads_in_two: AtomicBool::new(false),
+            writes_lock: AtomicBool::new(false),
             backend: PhantomData,
         }
     }
@@ -106,6 +109,20 @@ impl<B: Backend> Ledger<B> {
         if let Some(setting) = setting {
             self.lock_timeout.get_or_init(|| duration_in(setting));
         }
+    }
+
+    /// From now on each entry also writes the lock row, where the database has a statement for that. The
+    /// nodes of a cluster do not see each other's share locks, but what two of them write conflicts
+    /// when it is committed.
+    pub fn write_lock_with_entries(&self) {
+        self.writes_lock.store(true, Ordering::Relaxed);
+    }
+
+    /// What writes the lock row of an entry.
+    fn lock_write(&self, possession: &Possession) -> Option<Rendered> {
+        let template = B::DIALECT.write_lock?;
+        let wanted = self.writes_lock.load(Ordering::Relaxed);
+        wanted.then(|| self.render(template, &lease_params(possession, None)))
     }
 
     fn names(&self) -> &Names {
@@ -346,7 +363,9 @@ impl<B: Backend> Ledger<B> {
             statements.push(self.renewal(possession, lease, None));
         }
         // What an attempt without transaction does must not outlive the record that it began.
-        let answer = if rows.iter().any(|row| row.state == "STARTED") {
+        let answer = if self.lock_write(possession).is_some() {
+            B::write_together(connection, statements, self.patience).await?
+        } else if rows.iter().any(|row| row.state == "STARTED") {
             B::write_durably(connection, statements, self.patience).await?
         } else if rows.len() > 1 {
             B::write_together(connection, statements, self.patience).await?

@@ -17,7 +17,20 @@ impl<B: Backend> Ledger<B> {
         tag: &str,
     ) -> Rendered {
         let template = row_template::<B>(B::DIALECT.began, fence, "$metadata");
-        self.row_with(&template, row, possession, tag)
+        let row = self.row_with(&template, row, possession, tag);
+        self.behind_lock_write(possession, row)
+    }
+
+    /// What writes the lock row stands before the entry, in the same transaction: a share lock that
+    /// became an exclusive one would deadlock with another stage's.
+    fn behind_lock_write(&self, possession: &Possession, entry: Rendered) -> Rendered {
+        match self.lock_write(possession) {
+            Some(write) => Rendered {
+                text: [write.text, entry.text].join(";\n"),
+                binds: entry.binds,
+            },
+            None => entry,
+        }
     }
 
     /// Rows in one statement. Only the last one asks for the possession: if it is another's, none is
@@ -44,7 +57,7 @@ impl<B: Backend> Ledger<B> {
             all.text.push_str(&rendered.text);
             all.binds.extend(rendered.binds);
         }
-        all
+        self.behind_lock_write(possession, all)
     }
 
     pub(super) fn row_with(
@@ -104,7 +117,8 @@ impl<B: Backend> Ledger<B> {
         let elapsed = B::DIALECT.elapsed_in_text;
         let template = row_template::<B>(B::DIALECT.began_in_text, fence, "$metadata")
             .replace("$duration_us", elapsed);
-        self.row_with(&template, row, possession, tag)
+        let row = self.row_with(&template, row, possession, tag);
+        self.behind_lock_write(possession, row)
     }
 }
 

@@ -210,6 +210,12 @@ pub enum StoreErrorKind {
     Refused,
     /// The user of the database may not do this.
     Denied,
+    /// The server takes no writes: it is a standby, or was demoted. Another one may be behind the
+    /// same address by now, so it is worth trying again on a new connection.
+    ReadOnly,
+    /// No test proves that what runs behind the address keeps what Flamingock relies on:
+    /// [`Runner::allow_untested_database`](crate::Runner::allow_untested_database).
+    Untested,
     /// The database could not be reached, or the connection was lost.
     Disconnected,
     /// Somebody else writes, and keeps everybody from writing; it is worth trying again.

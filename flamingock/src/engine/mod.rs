@@ -77,7 +77,7 @@ impl Prepared {
         {
             problems.extend(found);
         }
-        let storage_settings = storage_settings(&settings);
+        let storage_settings = settings.for_storage();
         let opened = settings.storage.open(&storage_settings);
         let storage = match opened {
             Ok(storage) => storage,
@@ -294,7 +294,7 @@ fn templates(_settings: &Settings) -> Result<Templates, Vec<Problem>> {
 /// The store, for whoever looks or decides: once every name and setting is found right, as before a run.
 pub(crate) fn open_storage(settings: &Settings) -> Result<Storage, Error> {
     let mut problems = settings.problems();
-    let storage = settings.storage.open(&storage_settings(settings));
+    let storage = settings.storage.open(&settings.for_storage());
     match storage {
         Ok(storage) if problems.is_empty() => return Ok(storage),
         Ok(_) => {}
@@ -317,14 +317,6 @@ pub(crate) fn open_with_pipeline(settings: &Settings) -> Result<(Storage, Pipeli
     match storage {
         Some(storage) if problems.is_empty() => Ok((storage, pipeline)),
         _ => Err(Error::Invalid(problems)),
-    }
-}
-
-fn storage_settings(settings: &Settings) -> StorageSettings {
-    StorageSettings {
-        tables: settings.tables.clone(),
-        lock: settings.lock,
-        lock_timeout: settings.lock_timeout,
     }
 }
 

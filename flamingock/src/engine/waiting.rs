@@ -98,10 +98,17 @@ impl Prepared {
             if overdue {
                 return self.not_obtained(snapshot, &plan);
             }
-            if !snapshot.is_held()
-                && let Some(lease) = self.take_the_lock(&snapshot, &plan, signals).await?
-            {
-                return Ok(Waited::Obtained(lease));
+            if !snapshot.is_held() {
+                match self.take_the_lock(&snapshot, &plan, signals).await {
+                    Ok(Some(lease)) => return Ok(Waited::Obtained(lease)),
+                    Ok(None) => {}
+                    // A fail-over is under way: the connection is closed, and the address of the pool
+                    // leads to the next writer sooner or later.
+                    Err(error) if error.is_read_only() && Instant::now() < deadline => {
+                        tracing::info!("the server takes no writes: waiting for the next writer");
+                    }
+                    Err(error) => return Err(error),
+                }
             }
             if signals.now() != Stop::No {
                 return Err(Error::Cancelled(Box::new(self.report(&plan, &Vec::new()))));

@@ -56,6 +56,11 @@ impl<D: Driver> SqlStore<D> {
                     self.let_go(held, rows);
                     tokio::time::sleep(BUSY_PAUSE).await;
                 }
+                // Nothing of it is written. The connection is closed: the next one may lead to the writer.
+                Failure::ReadOnly if Instant::now() < deadline => {
+                    drop(held);
+                    tokio::time::sleep(PAUSE).await;
+                }
                 Failure::MissingTable | Failure::Refused | Failure::Denied => {
                     self.let_go(held, rows);
                     return Err(failed::<D>(ACTION, error));

@@ -60,6 +60,10 @@ pub(crate) trait Driver: Backend {
     /// Where a pool's connections lead, for messages: without the user and the password.
     fn place(pool: &Pool<Self::Database>) -> String;
 
+    /// Answers what the server is and whether it takes writes: rows of a name and a value. None where
+    /// the database is in this process.
+    const WHAT_ANSWERS: Option<&'static str> = None;
+
     const CANCELLING: Option<Cancelling>;
 
     /// Whether a script is sent in one text with everything around it. Where the database is in this
@@ -323,6 +327,17 @@ impl Driver for flamingock_sqlx_audit::Postgres {
         of_server(Self::KIND, at, socket, options.get_database())
     }
 
+    // The source is looked up only where it is asked for: to list the settings takes the server longer
+    // than everything else.
+    const WHAT_ANSWERS: Option<&'static str> = Some(
+        "SELECT 'version', pg_catalog.version()
+UNION ALL SELECT 'crdb_version', pg_catalog.current_setting('crdb_version', true)
+UNION ALL SELECT 'in_recovery', pg_catalog.pg_is_in_recovery()::text
+UNION ALL SELECT 'read_only_by', CASE WHEN pg_catalog.current_setting('transaction_read_only') = 'on'
+  THEN (SELECT source FROM pg_catalog.pg_settings WHERE name = 'default_transaction_read_only') END
+UNION ALL SELECT 'extension', extname::text FROM pg_catalog.pg_extension WHERE extname IN ('bdr', 'spock')",
+    );
+
     const CANCELLING: Option<Cancelling> = Some(Cancelling {
         own_session: Some(SESSION_OF_POSTGRES),
         // A process id may come again; a process that began then is no other.
@@ -415,6 +430,13 @@ impl Driver for flamingock_sqlx_audit::MySql {
         let at = (options.get_host(), options.get_port());
         of_server(Self::KIND, at, socket, options.get_database())
     }
+
+    // Variables that a product does not have are left out, and nobody needs a right for the others.
+    const WHAT_ANSWERS: Option<&'static str> = Some(
+        "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('version', 'version_comment', 'wsrep_on', \
+         'read_only', 'super_read_only', 'innodb_read_only', 'group_replication_group_name', \
+         'group_replication_single_primary_mode')",
+    );
 
     const CANCELLING: Option<Cancelling> = Some(Cancelling {
         own_session: None,

@@ -31,6 +31,7 @@ pub(super) fn marker_of(attempt: &Attempt<'_>, key: i64) -> Marker {
 
 /// Creates the table of markers if it is not there.
 pub(super) async fn prepare<D: Driver>(database: &SqlDatabase<D>) -> Result<(), StoreError> {
+    database.know_the_server().await?;
     prepared(database)
         .await
         .map_err(|error| failed::<D>("could not create the table of markers", error))
@@ -109,7 +110,7 @@ pub(super) async fn find_out<D: Driver>(
                 | Failure::Busy
                 | Failure::Deadlock
                 | Failure::Serialization => {}
-                Failure::Disconnected if !late => {}
+                Failure::Disconnected | Failure::ReadOnly if !late => {}
                 _ => return Err(failed::<D>(READING, error)),
             },
             Err(_) if late => {

@@ -12,6 +12,7 @@ mod places;
 mod pooler;
 mod rows;
 pub(crate) mod script;
+mod server;
 mod sessions;
 mod settle;
 mod store;
@@ -31,12 +32,13 @@ use sqlx::Pool;
 
 use self::driver::{Driver, send};
 use self::held::{Held, Kept};
+use self::server::Server;
 use self::store::SqlStore;
 use self::transact::{SuccessEntry, Transact};
 use self::unreachable::unreachable;
 use crate::argument::DatabaseKind;
 use crate::attempt::{Attempt, Purpose};
-use crate::audit::StoreError;
+use crate::audit::{StoreError, StoreErrorKind};
 use crate::call::{Cut, Ended, Invocation, Limits};
 use crate::change::Body;
 use crate::database::{Books, Called, Database, Ending, Part, Resolved, Transacted};
@@ -56,6 +58,8 @@ pub(crate) struct SqlDatabase<D: Driver> {
     kept: Arc<Kept<D>>,
     /// How long a change in a transaction waits for a lock where others queue behind it.
     lock_timeout: Option<Duration>,
+    /// What answers there, where a target system is asked.
+    server: Server,
     /// Whether the table of markers is known to be there.
     markers: tokio::sync::OnceCell<()>,
     /// Whether a pooler hands on the server's sessions, once that was asked.
@@ -63,7 +67,7 @@ pub(crate) struct SqlDatabase<D: Driver> {
 }
 
 impl<D: Driver> SqlDatabase<D> {
-    fn new(pool: Pool<D::Database>, ledger: Arc<Ledger<D>>) -> SqlDatabase<D> {
+    fn new(pool: Pool<D::Database>, ledger: Arc<Ledger<D>>, server: Server) -> SqlDatabase<D> {
         let kept = Arc::new(Kept::new(D::memory(&pool).is_some()));
         SqlDatabase {
             pool,
@@ -71,9 +75,39 @@ impl<D: Driver> SqlDatabase<D> {
             store: None,
             kept,
             lock_timeout: None,
+            server,
             markers: tokio::sync::OnceCell::new(),
             is_pooled: tokio::sync::OnceCell::new(),
         }
+    }
+
+    /// Refuses a target system of which no test proves that its markers tell the truth. Waits while it
+    /// takes no writes: during a fail-over the address leads to the next writer sooner or later.
+    async fn know_the_server(&self) -> Result<(), StoreError> {
+        let deadline = Instant::now() + self.ledger.patience();
+        while !self.server.is_known() {
+            match self.ask_the_server().await {
+                Err(error)
+                    if error.kind == StoreErrorKind::ReadOnly && Instant::now() < deadline =>
+                {
+                    tokio::time::sleep(settle::PAUSE).await;
+                }
+                asked => return asked,
+            }
+        }
+        Ok(())
+    }
+
+    /// The connection is closed unless it leads to a server that takes writes.
+    async fn ask_the_server(&self) -> Result<(), StoreError> {
+        const ACTION: &str = "could not use the target system";
+        let taken = self.connection().await;
+        let mut held = taken.map_err(|error| unreachable::<D>(ACTION, &self.pool, error))?;
+        let facts = server::ask::<D>(&mut held, D::place(&self.pool)).await;
+        let facts = facts.map_err(|error| store::failed::<D>(ACTION, error))?;
+        self.server.judge::<D>(ACTION, &self.pool, &facts)?;
+        held.return_unchanged();
+        Ok(())
     }
 
     /// A connection for a statement of ours beside those of changes.
@@ -132,7 +166,8 @@ impl<D: Driver> Database for SqlDatabase<D> {
         let prefix = settings.tables.prefix.as_deref();
         let names = Names::new(None, prefix).unwrap_or_default();
         let ledger = Arc::new(Ledger::new(names, settings.lock.wait));
-        let mut database = SqlDatabase::<D>::new(self.pool.clone(), ledger);
+        let server = Server::new(settings.allow_untested);
+        let mut database = SqlDatabase::<D>::new(self.pool.clone(), ledger, server);
         database.lock_timeout = settings.lock_timeout;
         Arc::new(database)
     }
@@ -260,9 +295,16 @@ impl<D: Driver> OpenStorage for PoolStorage<D> {
         let names = Names::new(tables.schema.as_deref(), tables.prefix.as_deref())
             .map_err(|error| vec![Problem::general(visible(&error.to_string()))])?;
         let ledger = Arc::new(Ledger::new(names, settings.lock.wait));
-        let mut database = SqlDatabase::<D>::new(self.pool.clone(), Arc::clone(&ledger));
+        let server = || Server::new(settings.allow_untested);
+        let mut database = SqlDatabase::<D>::new(self.pool.clone(), Arc::clone(&ledger), server());
         let kept = Arc::clone(&database.kept);
-        let store = SqlStore::new(self.pool.clone(), ledger, settings.lock.lease, kept);
+        let store = SqlStore::new(
+            self.pool.clone(),
+            ledger,
+            settings.lock.lease,
+            kept,
+            server(),
+        );
         let store = Arc::new(store);
         database.store = Some(Arc::clone(&store));
         database.lock_timeout = settings.lock_timeout;
@@ -313,7 +355,11 @@ macro_rules! pools {
             fn into_target(self, name: &str) -> TargetSystem {
                 let wait = crate::LockOptions::default().wait;
                 let ledger = Arc::new(Ledger::new(Names::default(), wait));
-                target(name, SqlDatabase::<$driver>::new(self.clone(), ledger))
+                let server = Server::new(false);
+                target(
+                    name,
+                    SqlDatabase::<$driver>::new(self.clone(), ledger, server),
+                )
             }
         }
 

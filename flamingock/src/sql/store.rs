@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use flamingock_sqlx_audit as leaf;
@@ -14,7 +14,9 @@ use super::driver::Driver;
 use super::held::{Kept, aside};
 use super::keeper::Keeper;
 use super::rows;
+use super::server::{Server, ask};
 use super::sessions::end_open;
+use super::settle::PAUSE;
 use super::tries::{Tries, reads, tries};
 use crate::audit::{
     Acquired, AuditStore, Claim, Entry, ErrorChain, Filter, Glance, LeaseKeeper, LockRow,
@@ -37,6 +39,7 @@ pub(super) struct SqlStore<D: Driver> {
     lease: Duration,
     memory: Option<Memory>,
     pub(super) kept: Arc<Kept<D>>,
+    server: Server,
 }
 
 impl<D: Driver> fmt::Debug for SqlStore<D> {
@@ -84,6 +87,7 @@ impl<D: Driver> SqlStore<D> {
         ledger: Arc<Ledger<D>>,
         lease: Duration,
         kept: Arc<Kept<D>>,
+        server: Server,
     ) -> SqlStore<D> {
         let memory = D::memory(&pool);
         SqlStore {
@@ -92,6 +96,7 @@ impl<D: Driver> SqlStore<D> {
             lease,
             memory: memory.map(Memory::of),
             kept,
+            server,
         }
     }
 
@@ -124,6 +129,37 @@ impl<D: Driver> SqlStore<D> {
             "it was made by an older version. While nothing of that version runs, add the column: `ALTER TABLE {table} ADD COLUMN {WALL_END} INTEGER NOT NULL DEFAULT 0`"
         );
         StoreError::new(error.kind, "the table of leases lacks a column", text)
+    }
+
+    /// Refuses what no test proves, and a server that takes no writes, before anything is written there:
+    /// one statement a run.
+    async fn know_the_server(&self) -> Result<(), StoreError> {
+        const ACTION: &str = "could not take the lock";
+        if self.server.is_known() {
+            return Ok(());
+        }
+        let mut tries = Tries::of(self, ACTION, true);
+        loop {
+            let mut held = tries.connection().await?;
+            let asked = tries
+                .bounded(ask::<D>(&mut held, D::place(&self.pool)))
+                .await;
+            let judged = asked
+                .as_ref()
+                .ok()
+                .map(|facts| self.server.judge::<D>(ACTION, &self.pool, facts));
+            // A connection to a server that takes no writes is closed: the next one may lead elsewhere.
+            if let Some(Err(error)) = judged {
+                return Err(error);
+            }
+            if tries.judge(held, asked).await?.is_none() {
+                continue;
+            }
+            if let Some(Ok(true)) = judged {
+                self.ledger.write_lock_with_entries();
+            }
+            return Ok(());
+        }
     }
 
     /// Ends the sessions of everybody but this possession.
@@ -178,6 +214,7 @@ impl<D: Driver> AuditStore for SqlStore<D> {
     }
 
     async fn create(&self, service: &str) -> Result<(), StoreError> {
+        self.know_the_server().await?;
         self.refuse_unfit().await?;
         tries!(self, "could not create the audit's tables", |connection| {
             self.ledger.create(connection, service, LANE)
@@ -185,6 +222,7 @@ impl<D: Driver> AuditStore for SqlStore<D> {
     }
 
     async fn is_being_made(&self) -> Result<bool, StoreError> {
+        self.know_the_server().await?;
         reads!(self, "could not create the audit's tables", |connection| {
             self.ledger.is_being_made(connection)
         })
@@ -195,6 +233,7 @@ impl<D: Driver> AuditStore for SqlStore<D> {
     }
 
     async fn register(&self, service: &str) -> Result<(), StoreError> {
+        self.know_the_server().await?;
         self.refuse_unfit().await?;
         tries!(
             self,
@@ -246,6 +285,7 @@ impl<D: Driver> AuditStore for SqlStore<D> {
 #[async_trait]
 impl<D: Driver> LockStore for SqlStore<D> {
     async fn acquire(&self, claim: &Claim) -> Result<Option<Acquired>, StoreError> {
+        self.know_the_server().await?;
         self.refuse_unfit().await?;
         let guard = match &self.memory {
             Some(memory) => match Arc::clone(&memory.lock).try_lock_owned() {
@@ -292,9 +332,21 @@ impl<D: Driver> LockStore for SqlStore<D> {
         digest: Option<&str>,
     ) -> Result<(), StoreError> {
         let possession = rows::possession(possession);
-        let released = tries!(self, "could not give the lock back", |connection| {
-            self.ledger.release(connection, &possession, digest)
-        });
+        let deadline = Instant::now() + self.ledger.patience();
+        let released = loop {
+            let released = tries!(self, "could not give the lock back", |connection| {
+                self.ledger.release(connection, &possession, digest)
+            });
+            match released {
+                // The connection is closed: the next one may lead to the writer.
+                Err(error)
+                    if error.kind == StoreErrorKind::ReadOnly && Instant::now() < deadline =>
+                {
+                    tokio::time::sleep(PAUSE).await;
+                }
+                released => break released,
+            }
+        };
         if let Some(memory) = &self.memory {
             memory.set_held(None);
         }
@@ -354,6 +406,7 @@ pub(super) fn kind<D: Driver>(error: &sqlx::Error) -> StoreErrorKind {
         Failure::MissingTable => StoreErrorKind::MissingTable,
         Failure::Refused => StoreErrorKind::Refused,
         Failure::Denied => StoreErrorKind::Denied,
+        Failure::ReadOnly => StoreErrorKind::ReadOnly,
         Failure::Busy => StoreErrorKind::Busy,
         Failure::LockTimeout | Failure::Serialization | Failure::Deadlock => {
             StoreErrorKind::Conflict

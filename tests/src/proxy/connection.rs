@@ -41,7 +41,8 @@ async fn run(
     network: &Network,
 ) -> Result<(), Cut> {
     network.fair_weather().await;
-    let connected = TcpStream::connect((network.host.as_str(), network.port)).await;
+    let port = network.port.load(Ordering::Relaxed);
+    let connected = TcpStream::connect((network.host.as_str(), port)).await;
     let server = server.insert(connected.map_err(|_| Cut)?);
     client.set_nodelay(true).map_err(|_| Cut)?;
     server.set_nodelay(true).map_err(|_| Cut)?;

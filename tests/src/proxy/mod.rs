@@ -8,6 +8,7 @@ mod wire;
 
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -36,7 +37,8 @@ pub struct Proxy {
 #[derive(Debug)]
 struct Network {
     host: String,
-    port: u16,
+    /// Of the server that new connections lead to.
+    port: AtomicU16,
     weather: watch::Sender<Weather>,
     /// Counts the resets; a connection ends when it changes.
     resets: watch::Sender<u64>,
@@ -86,7 +88,7 @@ impl Proxy {
     fn to(host: &str, port: u16, own: u16) -> io::Result<Self> {
         let network = Arc::new(Network {
             host: host.to_owned(),
-            port,
+            port: AtomicU16::new(port),
             weather: watch::Sender::default(),
             resets: watch::Sender::default(),
             has_held: watch::Sender::default(),
@@ -126,6 +128,12 @@ impl Proxy {
         let options = PoolOptions::new().max_connections(connections);
         let pool = options.connect(&self.url(database_url)).await;
         pool.expect("a database behind the proxy")
+    }
+
+    /// Leads new connections to another server on the same host, as an address does after a fail-over.
+    /// Open ones stay where they are.
+    pub fn lead_to(&self, port: u16) {
+        self.network.port.store(port, Ordering::Relaxed);
     }
 
     /// Fair weather: everything is passed on at once, what was held back first; connections are accepted, and

@@ -149,7 +149,7 @@ impl Kept {
             false => io::ErrorKind::Other,
         };
         let lines: Vec<&str> = log.lines().collect();
-        let end = lines[lines.len().saturating_sub(20)..].join("\n");
+        let end = lines[lines.len().saturating_sub(60)..].join("\n");
         io::Error::new(kind, format!("{} {what}:\n{end}", self.name))
     }
 

@@ -39,6 +39,10 @@ impl Hosted for MariaDb {
         command
             .arg("--no-defaults")
             .arg(format!("--datadir={}", data.display()));
+        // As below: others are preparing theirs at the same time.
+        if let Some(folder) = data.parent() {
+            command.arg(format!("--tmpdir={}", folder.display()));
+        }
         command.args(["--auth-root-authentication-method=normal", "--skip-test-db"]);
         // Without a name, the server asks the network for this machine's; and a folder that is still being
         // prepared has nothing to lose in a crash.

@@ -4,6 +4,7 @@
 //! [`postgres`] and [`mariadb`] give are shared by the whole process and offer databases only.
 
 mod access;
+mod galera;
 mod hosted;
 mod keeper;
 mod kept;
@@ -15,6 +16,7 @@ mod server;
 mod shared;
 
 pub use access::Access;
+pub use galera::Galera;
 pub use hosted::Hosted;
 pub(crate) use kept::Kept;
 pub use mariadb::MariaDb;

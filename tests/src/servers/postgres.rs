@@ -1,8 +1,8 @@
 //! PostgreSQL as a private server.
 
-use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::{env, io};
 
 use tokio::sync::OnceCell;
 
@@ -34,7 +34,7 @@ impl Hosted for Postgres {
     }
 
     fn install(data: &Path) -> io::Result<Command> {
-        let mut command = Command::new(programs()?.join("initdb"));
+        let mut command = program("initdb")?;
         command.arg("--pgdata").arg(data);
         command.args([
             "--username=postgres",
@@ -49,7 +49,7 @@ impl Hosted for Postgres {
     }
 
     fn serve(data: &Path, port: u16) -> io::Result<Command> {
-        let mut command = Command::new(programs()?.join("postgres"));
+        let mut command = program("postgres")?;
         command.arg("-D").arg(data).args(["-p", &port.to_string()]);
         for setting in [
             "listen_addresses=127.0.0.1",
@@ -81,7 +81,20 @@ impl Hosted for Postgres {
     }
 }
 
-fn programs() -> io::Result<PathBuf> {
+/// The folder of another version's programs, with its libraries beside it.
+const PROGRAMS_VARIABLE: &str = "FLAMINGOCK_TEST_POSTGRES_BIN";
+
+fn program(name: &str) -> io::Result<Command> {
+    let Some(folder) = env::var_os(PROGRAMS_VARIABLE).filter(|folder| !folder.is_empty()) else {
+        return Ok(Command::new(installed()?.join(name)));
+    };
+    let folder = PathBuf::from(folder);
+    let mut command = Command::new(folder.join(name));
+    command.env("LD_LIBRARY_PATH", folder.join("../lib"));
+    Ok(command)
+}
+
+fn installed() -> io::Result<PathBuf> {
     programs::find(&["initdb", "postgres"], &["/usr/lib/postgresql/*/bin"]).ok_or_else(|| {
         io::Error::new(
             io::ErrorKind::NotFound,

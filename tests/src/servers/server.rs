@@ -1,13 +1,14 @@
 //! One private database server: its folder, its processes, its life.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 use std::{io, ops};
 
 use tokio::time::timeout;
 
 use super::kept::Kept;
-use super::{Access, Hosted, free_port};
+use super::{Access, Galera, Hosted, Postgres, free_port};
 use crate::sql;
 
 /// A server that one test has to itself, with the server's own durable settings.
@@ -18,6 +19,8 @@ use crate::sql;
 pub struct Server<H: Hosted> {
     kept: Kept,
     access: Access<H>,
+    /// What the server is told beside what it needs.
+    arguments: Vec<String>,
 }
 
 impl<H: Hosted> Server<H> {
@@ -28,14 +31,38 @@ impl<H: Hosted> Server<H> {
     /// When the server is not installed (the text says what to install) or does not start (the text has the end
     /// of its log).
     pub async fn start() -> io::Result<Self> {
-        let mut server = Self {
+        Self::start_with(&[]).await
+    }
+
+    /// The same for a server that is told more.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start).
+    pub async fn start_with(arguments: &[&str]) -> io::Result<Self> {
+        let mut server = Self::new(arguments)?;
+        server.prepare(H::install(&server.data())?).await?;
+        server.serve_on_a_free_port().await
+    }
+
+    fn new(arguments: &[&str]) -> io::Result<Self> {
+        Ok(Self {
             kept: Kept::new(H::NAME, H::ACCOUNTS)?,
             access: Access::new(H::admin_url(free_port()?)),
-        };
-        server.kept.spawn(H::install(&server.data())?)?;
-        if !server.kept.ended().await?.success() {
-            return Err(server.kept.failure("can't prepare a folder"));
+            arguments: arguments.iter().map(ToString::to_string).collect(),
+        })
+    }
+
+    async fn prepare(&mut self, by: Command) -> io::Result<()> {
+        self.kept.spawn(by)?;
+        match self.kept.ended().await?.success() {
+            true => Ok(()),
+            false => Err(self.kept.failure("can't prepare a folder")),
         }
+    }
+
+    async fn serve_on_a_free_port(self) -> io::Result<Self> {
+        let mut server = self;
         for _ in 0..10 {
             match server.serve().await {
                 Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
@@ -112,7 +139,8 @@ impl<H: Hosted> Server<H> {
 
     async fn serve(&mut self) -> io::Result<()> {
         let (access, data) = (&self.access, self.data());
-        let command = H::serve(&data, access.port())?;
+        let mut command = H::serve(&data, access.port())?;
+        command.args(&self.arguments);
         self.kept.serve(command, || is_ours(access, &data)).await
     }
 }
@@ -123,6 +151,48 @@ async fn is_ours<H: Hosted>(access: &Access<H>, folder: &Path) -> bool {
     match timeout(Duration::from_secs(5), answer).await {
         Ok(Ok(rows)) => rows.first().is_some_and(|data| Path::new(data) == folder),
         Ok(Err(_)) | Err(_) => false,
+    }
+}
+
+impl Server<Postgres> {
+    /// A standby that streams from this server, which is restarted for it. It begins as a copy of this
+    /// one's folder, so that no program of another version is needed.
+    ///
+    /// # Errors
+    ///
+    /// When the folder can't be copied, or one of the two does not start.
+    pub async fn standby(&mut self) -> io::Result<Self> {
+        self.stop().await?;
+        let mut standby = Self::new(&[])?;
+        let mut copy = Command::new("sh");
+        let script = "cp -a \"$1\" \"$2\" && touch \"$2/standby.signal\" && \
+            echo \"primary_conninfo = 'host=127.0.0.1 port=$3 user=postgres'\" >> \"$2/postgresql.auto.conf\"";
+        copy.args(["-c", script, "sh"]).arg(self.data());
+        copy.arg(standby.data()).arg(self.port().to_string());
+        standby.prepare(copy).await?;
+        self.serve().await?;
+        standby.serve_on_a_free_port().await
+    }
+}
+
+impl Server<Galera> {
+    /// Another node of this one's cluster, once it has everything.
+    ///
+    /// # Errors
+    ///
+    /// When it does not start.
+    pub async fn join(&self) -> io::Result<Self> {
+        let asked = sql::once::<sqlx::MySql>(self.admin_url(), "SELECT @@wsrep_provider_options");
+        let options = asked.await.map_err(io::Error::other)?.join("");
+        let listens = options
+            .split(';')
+            .find_map(|option| option.trim().strip_prefix("gmcast.listen_addr = tcp://"))
+            .ok_or_else(|| io::Error::other("a node that does not say where it listens"))?;
+        Self::start_with(&[
+            &format!("--wsrep-cluster-address=gcomm://{listens}"),
+            &format!("--wsrep-sst-receive-address=127.0.0.1:{}", free_port()?),
+        ])
+        .await
     }
 }
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use flamingock::audit::{
-    AuditStore, Claim, Entry, Filter, Glance, LeaseKeeper, LockStore, NewEntry, Origin, Possession,
-    Snapshot, State, StoreError, StoreErrorKind,
+    Acquired, AuditStore, Claim, Entry, Filter, Glance, LeaseKeeper, LockStore, NewEntry, Origin,
+    Possession, Snapshot, State, StoreError, StoreErrorKind,
 };
 use flamingock::{Error, LockOptions, MemoryStore, Runner, UndoTarget, change, changes, rollback};
 
@@ -102,7 +102,7 @@ impl LeaseKeeper for Forgetful {
 
 #[async_trait]
 impl LockStore for Forgetful {
-    async fn acquire(&self, claim: &Claim) -> Result<Option<Possession>, StoreError> {
+    async fn acquire(&self, claim: &Claim) -> Result<Option<Acquired>, StoreError> {
         self.store.acquire(claim).await
     }
 

@@ -20,7 +20,6 @@ async fn shared(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "fails until a lease counts from before its request, and is looked at before a change is called"]
 async fn mariadb_runs_keep_what_is_promised_whenever_answers_come() {
     let test = "flamingock-tests --test time mariadb_runs";
     play_all::<MariaDb>(test, changes![shared]).await;

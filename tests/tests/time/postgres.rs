@@ -16,7 +16,6 @@ async fn shared(db: &mut PgConnection, site: &Site, context: &Context) -> Result
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "fails until a lease counts from before its request, and is looked at before a change is called"]
 async fn postgres_runs_keep_what_is_promised_whenever_answers_come() {
     let test = "flamingock-tests --test time postgres_runs";
     play_all::<Postgres>(test, changes![shared]).await;

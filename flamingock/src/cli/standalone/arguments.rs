@@ -40,6 +40,9 @@ pub(super) struct Place {
     /// What the names of the tables begin with, if not with `flamingock_`
     #[arg(long, value_name = "TEXT", global = true)]
     pub(super) prefix: Option<String>,
+    /// Take the lock also in a database that is not tested, such as Galera or `CockroachDB`
+    #[arg(long, global = true)]
+    pub(super) allow_untested_database: bool,
     /// The manifest that the application has committed: what is pending is known by it
     #[arg(long, value_name = "FILE", global = true)]
     pub(super) manifest: Option<PathBuf>,
@@ -63,7 +66,10 @@ impl Place {
         let given = options
             .into_iter()
             .filter_map(|(option, value)| Some([option, value?]));
-        let words: Vec<String> = given.flatten().map(str::to_owned).collect();
+        let mut words: Vec<String> = given.flatten().map(str::to_owned).collect();
+        if self.allow_untested_database {
+            words.push("--allow-untested-database".to_owned());
+        }
         Program::with(name, &words)
     }
 }
@@ -157,6 +163,10 @@ mod tests {
         assert_eq!(
             program(&["--database-url=mysql://ada:sesame@db/x", "--prefix", "ops_"]),
             "flamingock --database-url mysql://ada:...@db/x --prefix ops_ issue list"
+        );
+        assert_eq!(
+            program(&["--allow-untested-database"]),
+            "flamingock --allow-untested-database issue list"
         );
     }
 }

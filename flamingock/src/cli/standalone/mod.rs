@@ -92,6 +92,10 @@ async fn runner(place: &Place, needs: Needs, view: &View) -> Result<Runner, Fail
             missing: Rule::Allow,
             ..Policy::default()
         });
+    let runner = match place.allow_untested_database {
+        true => runner.allow_untested_database(),
+        false => runner,
+    };
     if needs == Needs::Changes {
         return committed(runner, place, view);
     }

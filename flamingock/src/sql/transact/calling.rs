@@ -12,6 +12,7 @@ use crate::call::Ended;
 use crate::sql::driver::{Driver, begin, is_deeper};
 use crate::sql::held::Held;
 use crate::sql::rows;
+use crate::sql::settle::PAUSE;
 use crate::sql::store::BUSY_PAUSE;
 
 const NESTED: &str =
@@ -61,6 +62,11 @@ impl<D: Driver> Transact<'_, D> {
             };
             match D::classify(&error) {
                 Failure::Disconnected if untested => {}
+                // The address leads to the next writer sooner or later.
+                Failure::ReadOnly if Instant::now() < deadline => {
+                    drop(held);
+                    tokio::time::sleep(PAUSE).await;
+                }
                 Failure::Busy if Instant::now() < deadline => {
                     drop(held);
                     tokio::time::sleep(BUSY_PAUSE).await;

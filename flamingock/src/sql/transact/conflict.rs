@@ -93,6 +93,11 @@ pub(super) fn may_undo_all<D: Driver>(whence: Whence, error: &BoxError) -> bool 
     whence == Whence::Stopped || database_errors(error).any(|error| D::may_undo_all(error))
 }
 
+/// Whether the error that the function returned is, or was caused by, a server that takes no writes.
+pub(super) fn is_read_only<D: Driver>(error: &BoxError) -> bool {
+    database_errors(error).any(|error| D::classify(error) == Failure::ReadOnly)
+}
+
 /// The errors of the driver in a chain of causes.
 fn database_errors(error: &BoxError) -> impl Iterator<Item = &sqlx::Error> {
     let first: &(dyn std::error::Error + 'static) = &**error;

@@ -2,8 +2,9 @@
 
 use flamingock_sqlx_audit::{Failure, Isolation, MarkerKind, Witness};
 
-use super::conflict::{Remarks, Whence, is_own_conflict, may_undo_all};
+use super::conflict::{Remarks, Whence, is_own_conflict, is_read_only, may_undo_all};
 use super::rolling_back::unnest;
+use super::writer::Writer;
 use super::{Afterwards, SuccessEntry, Transact, Tried, Try, all_lost, comes_to_rest, lost};
 use crate::audit::State;
 use crate::call::{Ended, chain};
@@ -68,6 +69,14 @@ impl<D: Driver> Transact<'_, D> {
         let Ok(afterwards) = self.inspect(&mut held, one, at).await else {
             return self.settle(held, one, at, cause).await;
         };
+        let is_open = !matches!(afterwards, Afterwards::CommittedMidway | Afterwards::Ended);
+        if is_open && is_read_only::<D>(&cause) {
+            match self.look_for_writer(&mut held, one).await {
+                Writer::Elsewhere => return Tried::NoWriter(cause),
+                Writer::Left => return self.partly_undone(held, one, at, &cause).await,
+                Writer::Here => {}
+            }
+        }
         match afterwards {
             _ if is_own_conflict::<D>(whence, afterwards, &remarks, &cause) => {
                 if remarks.tell_of_remains() {

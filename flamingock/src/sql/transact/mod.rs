@@ -18,8 +18,9 @@ mod recording;
 mod rolling_back;
 mod scripts;
 mod success;
+mod writer;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use flamingock_sqlx_audit as leaf;
 use flamingock_sqlx_audit::{Failure, Isolation, Marker, NewAuditRow, Witness};
@@ -32,10 +33,11 @@ use super::driver::{Driver, send};
 use super::held::Held;
 use super::marker::{marker_of, remove};
 use super::rows;
+use super::settle::PAUSE;
 use super::store::SqlStore;
 use crate::attempt::{Attempt, Purpose};
 use crate::audit::{Store, TransactionMode};
-use crate::call::{Limits, chain};
+use crate::call::{Limits, Stop, chain};
 use crate::change::BoxError;
 use crate::database::{Ending, Part, Transacted};
 use crate::script::Script;
@@ -74,6 +76,8 @@ struct Try<'a> {
     last: bool,
     /// Whom it was seen waiting for.
     blocker: Blocker,
+    /// Whether the next writer is waited for where the server takes no writes.
+    waits: bool,
     /// Of all changes, with the times of this try.
     attempts: Vec<Attempt<'a>>,
     /// What the witnesses of the changes say, where they are entries.
@@ -92,6 +96,8 @@ enum Tried {
     Conflict(BoxError),
     /// Nothing has begun: the connection was dead already.
     NotBegun,
+    /// The server takes no writes, and nothing of the transaction is left.
+    NoWriter(BoxError),
 }
 
 /// What became of the transaction while a function ran.
@@ -119,8 +125,9 @@ impl<D: Driver> Transact<'_, D> {
             SuccessEntry::Elsewhere { key, .. } => key,
         };
         let (mut first, mut retries) = (0, 0);
+        let deadline = Instant::now() + self.database.ledger.patience();
         while first < self.parts.len() {
-            let mut one = self.try_from(first, key, retries == RETRIES);
+            let mut one = self.try_from(first, key, retries == RETRIES, deadline);
             let looking = self.looking(&one);
             let tried = tokio::select! {
                 biased;
@@ -163,12 +170,21 @@ impl<D: Driver> Transact<'_, D> {
                     );
                     rest_before_retry(retries).await;
                 }
+                Tried::NoWriter(cause) => {
+                    tracing::info!(
+                        change = one.attempts[first].definition.id,
+                        cause = %chain(&cause),
+                        "the server takes no writes: the change is tried again at the next writer"
+                    );
+                    tokio::time::sleep(PAUSE).await;
+                }
             }
         }
         (all, retries)
     }
 
-    fn try_from(&self, first: usize, key: i64, last: bool) -> Try<'_> {
+    fn try_from(&self, first: usize, key: i64, last: bool, deadline: Instant) -> Try<'_> {
+        let is_wanted = self.parts[first].invocation.signals.now() == Stop::No;
         let attempts: Vec<Attempt<'_>> =
             self.parts.iter().map(|part| part.attempt.clone()).collect();
         let started = attempts.iter();
@@ -179,6 +195,7 @@ impl<D: Driver> Transact<'_, D> {
             possession: rows::possession(attempts[first].possession),
             last,
             blocker: Blocker::default(),
+            waits: is_wanted && Instant::now() < deadline,
             started: started.collect(),
             marker: marker_of(&attempts[first], key),
             attempts,

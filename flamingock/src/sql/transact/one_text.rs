@@ -179,6 +179,9 @@ impl<D: Driver> Transact<'_, D> {
                     drop(held);
                     self.key_is_taken(one, 0, error).await
                 }
+                Some(error) if failure == Failure::ReadOnly && one.waits => {
+                    Tried::NoWriter(error.into())
+                }
                 error => not_run(error.map_or_else(|| "it did not begin".into(), Into::into)),
             },
             Reached::Script => {

@@ -4,6 +4,7 @@ use flamingock_sqlx_audit::Failure;
 
 use super::calling::Broke;
 use super::failure::ENDED;
+use super::writer::Writer;
 use super::{Afterwards, SuccessEntry, Transact, Tried, Try, lost, not_run};
 use crate::audit::TransactionMode;
 use crate::call::chain;
@@ -67,6 +68,14 @@ impl<D: Driver> Transact<'_, D> {
                 self.key_is_taken(one, at, error).await
             }
             Failure::Disconnected => self.settle(held, one, at, error.into()).await,
+            Failure::ReadOnly => match self.look_for_writer(&mut held, one).await {
+                Writer::Elsewhere => Tried::NoWriter(error.into()),
+                Writer::Left => self.partly_undone(held, one, at, &error.into()).await,
+                Writer::Here => {
+                    let cause = failed::<D>(NOT_WRITTEN, error);
+                    self.undo(held, one, at, cause.into()).await
+                }
+            },
             failure @ (Failure::Serialization
             | Failure::Deadlock
             | Failure::LockTimeout
@@ -172,7 +181,7 @@ impl<D: Driver> Transact<'_, D> {
     /// The database refused the commit, or its answer was lost.
     pub(super) async fn not_committed(
         &self,
-        held: Held<D>,
+        mut held: Held<D>,
         one: &Try<'_>,
         at: usize,
         mode: TransactionMode,
@@ -185,6 +194,12 @@ impl<D: Driver> Transact<'_, D> {
         match failure {
             Failure::Disconnected => self.settle(held, one, at, cause).await,
             _ if mode == TransactionMode::None => self.left_behind(held, one, at, cause).await,
+            // The server has rolled it back.
+            Failure::ReadOnly => match self.look_for_writer(&mut held, one).await {
+                Writer::Elsewhere => Tried::NoWriter(cause),
+                Writer::Left => self.partly_undone(held, one, at, &cause).await,
+                Writer::Here => self.undo(held, one, at, cause).await,
+            },
             failure if failure.is_conflict() || failure == Failure::LockTimeout => {
                 self.conflict(held, one, at, cause).await
             }

@@ -1,0 +1,267 @@
+//! The writer moves to another server, which has everything that was committed: nothing is lost, nothing
+//! runs twice, and nobody must start again who may still wait.
+
+use std::time::Duration;
+
+use flamingock::{BoxError, LockOptions, Report, Runner, change, changes};
+use flamingock_tests::{Gate, query, until};
+
+use super::{APPLIED, Backend, Connection, Db, FIRST_WRITE, SOON};
+use crate::engines::pair::Pair;
+use crate::valve::{Valve, Where};
+
+const DONE: &str = "SELECT what FROM done ORDER BY what";
+
+const AUDIT: &str = "SELECT change_id, state FROM flamingock_audit \
+     WHERE NOT (state = 'STARTED' AND transaction_mode = 'shared') ORDER BY seq";
+
+#[change(id = "before", order = "001", detached)]
+async fn before(db: &mut Connection) -> Result<(), sqlx::Error> {
+    query(db, "INSERT INTO done VALUES ('before')")
+        .await
+        .map(drop)
+}
+
+#[change(id = "shared", order = "002", detached)]
+async fn shared(db: &mut Connection, gate: &Gate) -> Result<(), sqlx::Error> {
+    query(db, "INSERT INTO done VALUES ('shared 1')").await?;
+    gate.pass().await;
+    query(db, "INSERT INTO done VALUES ('shared 2')")
+        .await
+        .map(drop)
+}
+
+#[change(id = "outside", order = "002", detached)]
+async fn outside(gate: &Gate) {
+    gate.pass().await;
+}
+
+#[change(id = "plain", order = "002", transaction = false, detached)]
+async fn plain(db: &mut Connection, gate: &Gate) -> Result<(), BoxError> {
+    query(db, "INSERT INTO done VALUES ('plain 1')").await?;
+    gate.pass().await;
+    query(db, "INSERT INTO done VALUES ('plain 2')").await?;
+    Ok(())
+}
+
+#[change(id = "behind", order = "003", detached)]
+async fn behind(db: &mut Connection) -> Result<(), sqlx::Error> {
+    query(db, "INSERT INTO done VALUES ('behind')")
+        .await
+        .map(drop)
+}
+
+fn lock() -> LockOptions {
+    LockOptions {
+        wait: Duration::from_secs(40),
+        ..LockOptions::default()
+    }
+}
+
+fn applied(report: &Report) -> usize {
+    report.counts().newly_applied
+}
+
+/// What tells that a run has asked the server whether it takes writes.
+fn asked(pair: &Pair<Backend>) -> usize {
+    pair.proxy.count("pg_is_in_recovery") + pair.proxy.count("SHOW GLOBAL VARIABLES")
+}
+
+#[tokio::test]
+async fn run_that_begins_during_a_failover_waits_for_the_next_writer() {
+    let mut pair = Pair::<Backend>::start().await;
+    let direct = pair.tell_old("SELECT 1");
+    assert_eq!(direct.await, ["1"]);
+    pair.demote().await;
+    let pool = pair.pool(3).await;
+    let run = Runner::new(&pool).changes(changes![before]).lock(lock());
+    let run = tokio::spawn(run.run());
+    until("the run has found a server without writes", async || {
+        asked(&pair) >= 2
+    })
+    .await;
+    assert!(!run.is_finished());
+    pair.promote().await;
+    assert_eq!(applied(&run.await.unwrap().unwrap()), 1);
+    assert_eq!(pair.tell_new(AUDIT).await, ["before|APPLIED"]);
+    assert_eq!(pair.tell_new(DONE).await, ["before"]);
+}
+
+#[tokio::test]
+async fn run_whose_wait_ends_during_a_failover_says_so() {
+    let mut pair = Pair::<Backend>::start().await;
+    pair.demote().await;
+    let pool = pair.pool(3).await;
+    let wait = Duration::from_millis(500);
+    let run = Runner::new(&pool)
+        .changes(changes![before])
+        .lock(LockOptions { wait, ..lock() });
+    let error = run.run().await.unwrap_err();
+    let text = format!("{error:?}");
+    assert!(text.contains("takes no writes"), "{text}");
+}
+
+#[tokio::test]
+async fn waiter_goes_on_at_the_next_writer() {
+    let mut pair = Pair::<Backend>::start().await;
+    let pool = pair.pool(3).await;
+    let runner = || Runner::new(&pool).lock(lock());
+    runner().changes(changes![before]).run().await.unwrap();
+    pair.tell_old("UPDATE flamingock_lock SET run_id = 'somebody'")
+        .await;
+    let lease = format!("UPDATE flamingock_lease SET run_id = 'somebody', expires_at = {SOON}");
+    pair.tell_old(&lease).await;
+    let waiter = tokio::spawn(runner().changes(changes![before, behind]).run());
+    until("the waiter has looked", async || {
+        pair.proxy.count("flamingock_lease") >= 3
+    })
+    .await;
+    // Where the old server lives, nobody renews the lease there.
+    pair.move_over().await;
+    pair.tell_new("UPDATE flamingock_lease SET expires_at = '2099-01-01'")
+        .await;
+    pair.proxy.forget();
+    until("the waiter has looked at the next writer", async || {
+        pair.proxy.count("flamingock_lease") >= 3
+    })
+    .await;
+    assert!(!waiter.is_finished());
+    pair.tell_new("UPDATE flamingock_lease SET expires_at = '2000-01-01'")
+        .await;
+    assert_eq!(applied(&waiter.await.unwrap().unwrap()), 1);
+    assert_eq!(pair.tell_new(DONE).await, ["before", "behind"]);
+}
+
+/// The change has been called on the old server, and ends on the new one or not at all.
+#[tokio::test]
+async fn shared_change_under_way_is_applied_once() {
+    let mut pair = Pair::<Backend>::start().await;
+    let pool = pair.pool(3).await;
+    let gate = Gate::default();
+    let runner = || {
+        Runner::new(&pool)
+            .changes(changes![before, shared, behind])
+            .provide(gate.clone())
+            .lock(lock())
+    };
+    let run = tokio::spawn(runner().run());
+    gate.reached().await;
+    pair.move_over().await;
+    gate.open();
+    // A connection that is lost fails the change; a refused write is tried again.
+    let _ = run.await.unwrap();
+    runner().run().await.unwrap();
+    assert_eq!(
+        pair.tell_new(DONE).await,
+        ["before", "behind", "shared 1", "shared 2"]
+    );
+}
+
+/// The old server is there still, with the connection of the run, and the commit is on its way.
+#[tokio::test]
+async fn shared_change_at_its_commit_is_applied_once() {
+    let mut pair = Pair::<Backend>::start().await;
+    let pool = pair.pool(3).await;
+    Runner::new(&pool)
+        .changes(changes![before])
+        .run()
+        .await
+        .unwrap();
+    let valve = Valve::at("=COMMIT", Where::BeforeServer);
+    let slow = valve.url(&pair.url).await;
+    let slow = sqlx::Pool::<Db>::connect(&slow).await.unwrap();
+    let runner = |pool| {
+        Runner::new(pool)
+            .changes(changes![before, behind])
+            .lock(lock())
+    };
+    let run = tokio::spawn(runner(&slow).run());
+    valve.closed().await;
+    pair.move_over().await;
+    valve.open();
+    let _ = run.await.unwrap();
+    runner(&slow).run().await.unwrap();
+    assert_eq!(pair.tell_new(DONE).await, ["before", "behind"]);
+    let applied =
+        "SELECT count(*) FROM flamingock_audit WHERE change_id = 'behind' AND state = 'APPLIED'";
+    assert_eq!(pair.tell_new(applied).await, ["1"]);
+}
+
+#[tokio::test]
+async fn change_without_connection_is_recorded_at_the_next_writer() {
+    let mut pair = Pair::<Backend>::start().await;
+    let pool = pair.pool(3).await;
+    let gate = Gate::default();
+    let runner = Runner::new(&pool)
+        .changes(changes![before, outside, behind])
+        .provide(gate.clone())
+        .lock(lock());
+    let run = tokio::spawn(runner.run());
+    gate.reached().await;
+    pair.demote().await;
+    gate.open();
+    pair.promote().await;
+    assert_eq!(applied(&run.await.unwrap().unwrap()), 3);
+    let expected = [
+        "before|APPLIED",
+        "outside|STARTED",
+        "outside|APPLIED",
+        "behind|APPLIED",
+    ];
+    assert_eq!(pair.tell_new(AUDIT).await, expected);
+}
+
+/// What it has done stays, so an operator decides.
+#[tokio::test]
+async fn failed_change_without_transaction_is_recorded_at_the_next_writer() {
+    let mut pair = Pair::<Backend>::start().await;
+    let pool = pair.pool(3).await;
+    let gate = Gate::default();
+    let runner = Runner::new(&pool)
+        .changes(changes![before, plain, behind])
+        .provide(gate.clone())
+        .lock(lock());
+    let run = tokio::spawn(runner.run());
+    gate.reached().await;
+    pair.move_over().await;
+    gate.open();
+    let error = run.await.unwrap().unwrap_err();
+    assert!(
+        matches!(error, flamingock::Error::ChangesFailed(_)),
+        "{error:?}"
+    );
+    let expected = ["before|APPLIED", "plain|STARTED", "plain|FAILED"];
+    assert_eq!(pair.tell_new(AUDIT).await, expected);
+    assert_eq!(pair.tell_new(DONE).await, ["before", "plain 1"]);
+}
+
+/// The lock was taken at the writer, and the connection of a change leads to a server that follows.
+#[tokio::test]
+async fn shared_change_that_meets_a_server_without_writes_is_tried_again() {
+    let pair = Pair::<Backend>::start().await;
+    // The entry of the first change is written, and its connection is gone before the second begins.
+    let valve = Valve::at(APPLIED, Where::AfterServer);
+    let slow = valve.url(&pair.url).await;
+    let slow = sqlx::Pool::<Db>::connect(&slow).await.unwrap();
+    let gate = Gate::default();
+    gate.open();
+    let runner = Runner::new(&slow)
+        .changes(changes![outside, behind])
+        .provide(gate)
+        .lock(lock());
+    let run = tokio::spawn(runner.run());
+    valve.closed().await;
+    pair.lead_astray();
+    pair.proxy.reset();
+    pair.proxy.forget();
+    valve.open();
+    until("a write was refused", async || {
+        pair.proxy.count(FIRST_WRITE) > 0
+    })
+    .await;
+    pair.lead_back();
+    assert_eq!(applied(&run.await.unwrap().unwrap()), 2);
+    assert_eq!(pair.tell_old(DONE).await, ["behind"]);
+    let expected = ["outside|STARTED", "outside|APPLIED", "behind|APPLIED"];
+    assert_eq!(pair.tell_old(AUDIT).await, expected);
+}
