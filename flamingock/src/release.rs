@@ -85,9 +85,8 @@ impl Runner {
             if let Some(lease) = self.take(storage, &forced).await? {
                 return Ok(Some(lease));
             }
-            let now = match self.owner(storage).await? {
-                None => return Ok(None),
-                Some(now) => now,
+            let Some(now) = self.owner(storage).await? else {
+                return Ok(None);
             };
             if now.token != seen.token {
                 return Err(another(seen, now));

@@ -137,7 +137,7 @@ async fn an_empty_history_unless_that_is_allowed() {
     let pool = database.pool(2).await;
     let adoption = Adoption::of(Tool::Sqlx);
     let error = refused(&pool, &adoption).await;
-    assert!(error.contains("no table `_sqlx_migrations`"), "{error}");
+    assert!(error.contains("no table \"_sqlx_migrations\""), "{error}");
     crate::peers::sqlx(&pool).await;
     execute(&pool, "DELETE FROM _sqlx_migrations").await;
     let error = refused(&pool, &adoption).await;

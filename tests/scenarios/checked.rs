@@ -96,9 +96,12 @@ async fn answers(runner: impl Fn() -> Runner) -> Vec<(&'static str, Result<(), E
     ]
 }
 
+/// Sets something on a runner.
+type Setting = Box<dyn Fn(Runner) -> Runner>;
+
 /// Names and settings that a run refuses.
-fn refused() -> Vec<(String, Box<dyn Fn(Runner) -> Runner>)> {
-    let mut all: Vec<(String, Box<dyn Fn(Runner) -> Runner>)> = Vec::new();
+fn refused() -> Vec<(String, Setting)> {
+    let mut all: Vec<(String, Setting)> = Vec::new();
     let names = [
         "".to_owned(),
         " ".to_owned(),

@@ -191,14 +191,17 @@ impl Lease {
     /// Sees to it that enough of the lease is left for a function that no database can take back: what
     /// was done before it may have taken the time. An error is how the lock was lost.
     pub(crate) async fn confirm(&self) -> Result<(), String> {
+        if !self.ends {
+            return Ok(());
+        }
         let length = self.clock.length();
-        while self.ends {
+        loop {
             match self.signals.now() {
                 Stop::Lost(reason) => return Err(reason),
                 Stop::No | Stop::Asked => {}
             }
             if self.clock.left() >= length / 2 {
-                break;
+                return Ok(());
             }
             match self.renew().await {
                 Some(Ok(true)) if self.clock.left() < length / 2 => {
@@ -214,7 +217,6 @@ impl Lease {
                 Some(Err(_)) | None => tokio::time::sleep(length / 10).await,
             }
         }
-        Ok(())
     }
 
     /// Whether nothing renews the lease while a change has the only connection.

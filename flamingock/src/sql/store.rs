@@ -123,12 +123,12 @@ fn lacks_column(error: &StoreError) -> bool {
 
 impl<D: Driver> SqlStore<D> {
     /// What to do about such a table.
-    fn older(&self, error: StoreError) -> StoreError {
+    fn older(&self, kind: StoreErrorKind) -> StoreError {
         let table = self.ledger.lease_table();
         let text = format!(
             "it was made by an older version. While nothing of that version runs, add the column: `ALTER TABLE {table} ADD COLUMN {WALL_END} INTEGER NOT NULL DEFAULT 0`"
         );
-        StoreError::new(error.kind, "the table of leases lacks a column", text)
+        StoreError::new(kind, "the table of leases lacks a column", text)
     }
 
     /// Refuses what no test proves, and a server that takes no writes, before anything is written there:
@@ -184,7 +184,7 @@ impl<D: Driver> AuditStore for SqlStore<D> {
                 self.refuse_misplaced().await?;
                 return Ok(Snapshot::default());
             }
-            Err(error) if lacks_column(&error) => return Err(self.older(error)),
+            Err(error) if lacks_column(&error) => return Err(self.older(error.kind)),
             read => rows::snapshot(readable(read?)?),
         };
         if let Some(lock) = &mut snapshot.lock {

@@ -21,7 +21,7 @@ async fn another_tools_history_is_taken_over<B: Backend>() {
     let ran = app.run(&["adopt", "refinery"]);
     assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{ran:?}");
     assert!(
-        ran.stderr.contains("no table `refinery_schema_history`"),
+        ran.stderr.contains("no table \"refinery_schema_history\""),
         "{ran:?}"
     );
     execute(&pool, HISTORY).await;

@@ -235,7 +235,7 @@ impl Schedule<'_> {
                 .is_some_and(|one| matches!(one.outcome, Outcome::NotReached | Outcome::Blocked));
             match applied {
                 0 if is_issue => {
-                    self.check_issue(change.id, &of_change().collect::<Vec<_>>(), ends, trace)
+                    self.check_issue(change.id, &of_change().collect::<Vec<_>>(), ends, trace);
                 }
                 0 if is_behind_an_issue => {}
                 0 => trace.wrong(format!("\"{}\" is neither applied nor an issue", change.id)),

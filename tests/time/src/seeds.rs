@@ -125,7 +125,7 @@ pub async fn try_side_by_side<F>(
         let (seed, played) = played.unwrap();
         assert!(played.is_right(), "{}", played.text(test, seed));
         number += 1;
-        if number % 500 == 0 {
+        if number.is_multiple_of(500) {
             println!("{test}: {number} schedules so far");
         }
     }

@@ -118,7 +118,7 @@ impl Model for Lock {
         if world.disturbs.restores > 0 {
             match &world.backup {
                 None => to(Action::BackUp, &|next| {
-                    next.backup = Some(next.store.clone())
+                    next.backup = Some(next.store.clone());
                 }),
                 Some(_) => to(Action::Restore, &World::restore),
             }
@@ -249,7 +249,7 @@ impl Lock {
         }
         if run.stands_still {
             to(Action::Resume(index), &|next| {
-                next.runs[at].stands_still = false
+                next.runs[at].stands_still = false;
             });
             return;
         }
@@ -284,7 +284,7 @@ impl Lock {
         let unrecorded = run.phase == Phase::Recording && !world.expects(index, Asks::Apply);
         if unrecorded && !run.is_operator && world.disturbs != self.disturbs {
             to(Action::EndInDoubt(index), &|next| {
-                self.end_in_doubt(next, index)
+                self.end_in_doubt(next, index);
             });
         }
         if run.holds() && !run.believes() && self.has(Rule::EndsWithItsLease) {
