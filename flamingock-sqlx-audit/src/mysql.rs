@@ -303,7 +303,7 @@ WHERE service = $service AND lane = $lane AND (run_id = $run_id OR (token = $for
   expires_at = UTC_TIMESTAMP(6) + INTERVAL ($lease_ms * 1000) MICROSECOND
 WHERE service = $service AND lane = $lane AND EXISTS (SELECT 1 FROM {lock} k
   WHERE k.service = $service AND k.lane = $lane AND k.run_id = $run_id)",
-        "COMMIT",
+        COMMIT,
         "SELECT NULL, token FROM {lock}
 WHERE service = $service AND lane = $lane AND run_id = $run_id",
     ],

@@ -53,6 +53,7 @@ fn page_of_guarantees_names_each_test_and_no_other() {
     for folder in [
         "tests",
         "scenarios",
+        "time",
         "../flamingock/src",
         "../flamingock-sqlx-audit/src",
     ] {
