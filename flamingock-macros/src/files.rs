@@ -219,6 +219,9 @@ fn expand(arguments: &Arguments, path: &str, files: &[String]) -> TokenStream {
     let defaults = &arguments.defaults;
     let on_disk = format!("/{path}");
     let texts = files.iter().map(|file| {
+        if !folder::is_embedded(file) {
+            return quote!((#file, ""));
+        }
         let place = format!("/{path}/{file}");
         quote! {
             (#file, ::core::include_str!(::core::concat!(::core::env!("CARGO_MANIFEST_DIR"), #place)))

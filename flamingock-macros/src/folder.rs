@@ -8,6 +8,13 @@ use crate::suggest;
 /// What may say what a change does: the endings of the files that are embedded.
 const EXTENSIONS: [&str; 5] = ["sql", "yaml", "yml", "toml", "conf"];
 
+/// The endings of programs. They are not embedded, but named: a migration in another language that stands
+/// between the files of SQL must not be passed over in silence.
+const PROGRAMS: [&str; 16] = [
+    "go", "java", "kt", "scala", "groovy", "rs", "py", "rb", "php", "js", "mjs", "ts", "cs", "sh",
+    "ps1", "pl",
+];
+
 /// The paths of a folder's files from that folder, with `/`, in order.
 pub(crate) fn files(folder: &Path) -> Result<Vec<String>, String> {
     let mut found = Vec::new();
@@ -24,7 +31,7 @@ fn collect(folder: &Path, prefix: &str, found: &mut Vec<String>) -> Result<(), S
         let name = entry.file_name();
         let Some(text) = name.to_str() else {
             // Only what would be embedded must be nameable.
-            if is_embedded(&name) {
+            if is_listed(&name) {
                 let name = name.to_string_lossy();
                 return Err(format!("the name of `{prefix}{name}` is not UTF-8"));
             }
@@ -36,18 +43,36 @@ fn collect(folder: &Path, prefix: &str, found: &mut Vec<String>) -> Result<(), S
         let path = entry.path();
         if path.is_dir() {
             collect(&path, &format!("{prefix}{text}/"), found)?;
-        } else if is_embedded(&name) {
+        } else if is_listed(&name) {
             found.push(format!("{prefix}{text}"));
         }
     }
     Ok(())
 }
 
-fn is_embedded(name: &OsStr) -> bool {
+fn is_listed(name: &OsStr) -> bool {
+    has_extension(name, &EXTENSIONS) || is_program(name)
+}
+
+/// Whether the text of a listed file is embedded.
+pub(crate) fn is_embedded(file: &str) -> bool {
+    has_extension(OsStr::new(file), &EXTENSIONS)
+}
+
+/// Whether it is a program whose name begins as that of a migration: a version, or `V` and a version.
+fn is_program(name: &OsStr) -> bool {
+    let text = name.to_string_lossy();
+    let version = text.strip_prefix(['V', 'U', 'R', 'B']).unwrap_or(&text);
+    let is_named = version.starts_with(|c: char| c.is_ascii_digit()) || text.starts_with("R__");
+    // The tests of a Go migration stand beside it.
+    is_named && has_extension(name, &PROGRAMS) && !text.ends_with("_test.go")
+}
+
+/// In whatever case: what is not named as a change is an error, and not left alone.
+fn has_extension(name: &OsStr, extensions: &[&str]) -> bool {
     let extension = Path::new(name).extension().and_then(OsStr::to_str);
-    // In whatever case: what is not named as a change is an error, and not left alone.
     extension.is_some_and(|extension| {
-        EXTENSIONS
+        extensions
             .iter()
             .any(|known| known.eq_ignore_ascii_case(extension))
     })
@@ -144,6 +169,10 @@ mod tests {
             ".x.sql",
             "README.md",
             "c.SQL",
+            "mod.rs",
+            "00002_fill.go",
+            "00002_fill_test.go",
+            "V3__fill.java",
         ] {
             let path = folder.join(file);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -153,7 +182,14 @@ mod tests {
         std::fs::remove_dir_all(&folder).unwrap();
         assert_eq!(
             found.unwrap(),
-            ["a/metadata.toml", "a/up.sql", "b.sql", "c.SQL"]
+            [
+                "00002_fill.go",
+                "V3__fill.java",
+                "a/metadata.toml",
+                "a/up.sql",
+                "b.sql",
+                "c.SQL"
+            ]
         );
     }
 }

@@ -117,6 +117,12 @@ pub trait Callable<T>: fmt::Debug + Send + Sync {
         None
     }
 
+    /// Whether it belongs to the undo of an applied change alone: the tool that the file comes from never
+    /// runs it after a failure, where it would drop what was there before.
+    fn is_for_undo_only(&self) -> bool {
+        false
+    }
+
     /// Its steps, if it has any.
     fn steps(&self) -> Option<&'static [Step]> {
         None
@@ -172,6 +178,14 @@ impl<T> Body<T> {
         match self.code {
             Code::Function(_) => None,
             Code::Read(read) => read.script(),
+        }
+    }
+
+    /// Whether it belongs to the undo of an applied change alone.
+    pub(crate) fn is_for_undo_only(&self) -> bool {
+        match self.code {
+            Code::Function(_) => false,
+            Code::Read(read) => read.is_for_undo_only(),
         }
     }
 

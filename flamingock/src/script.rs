@@ -45,7 +45,16 @@ impl Script {
 
     /// Whether the server can be given all of it at once, with something behind it.
     pub(crate) fn is_one_text(&self, kind: DatabaseKind) -> bool {
-        !self.text.contains("/*!") || !self.read(kind).is_ok_and(|read| read.may_be_empty)
+        let is_sure = self.begins_with_a_statement() && !self.text.contains("/*!");
+        is_sure || !self.read(kind).is_ok_and(|read| read.may_be_empty)
+    }
+
+    /// Whether the first thing behind blanks and `--` comments is a letter. It saves reading most scripts
+    /// to the end.
+    fn begins_with_a_statement(&self) -> bool {
+        let mut lines = self.text.lines().map(str::trim_start);
+        let first = lines.find(|line| !line.is_empty() && !line.starts_with("--"));
+        first.is_some_and(|line| line.starts_with(|c: char| c.is_ascii_alphabetic()))
     }
 
     /// Whether it leaves settings behind on its connection.
@@ -68,6 +77,15 @@ impl Script {
             Ok(read) => read,
             Err(error) => return Some(Problem::general(error.to_string())),
         };
+        if let Some(parameter) = read.parameter {
+            return Some(Problem::at(
+                self.location(parameter.line),
+                format!(
+                    "`{}` is a parameter, and no value is bound to it: SQLite would take NULL. Write the value; text stands in quotes",
+                    parameter.text
+                ),
+            ));
+        }
         let control = read.control.filter(|_| transaction)?;
         let key = if self.file.ends_with(".sql") {
             "write `-- flamingock: transaction=false` at its head"

@@ -1,7 +1,7 @@
 //! Files that nobody should write, and that somebody writes: what the audit says of them is what happened.
 
 use flamingock::__private::EmbeddedFolder;
-use flamingock::{Error, Runner};
+use flamingock::{Error, Runner, Stage, UndoTarget};
 use flamingock_tests::{
     Backend as _, TestDatabase, audit, count, done, folder, script, try_execute, with_table,
 };
@@ -40,15 +40,173 @@ async fn refused(files: &'static EmbeddedFolder) -> String {
     problems[0].to_string()
 }
 
+/// Of such files: nothing is done, and the entry says that they are applied.
+const EMPTY: [&str; 6] = [
+    "",
+    "\u{feff}",
+    "-- a\n\n-- b",
+    "/* a */\n",
+    ";;\n;",
+    "-- flamingock: transaction=false\n",
+];
+
 #[tokio::test]
-async fn a_file_without_a_statement_is_refused() {
-    for text in ["", "\u{feff}", "-- a\n\n-- b", "/* a */\n", ";;\n;"] {
-        let problem = refused(script(text)).await;
+async fn a_file_of_comments_alone_is_applied_as_nothing() {
+    for text in EMPTY {
+        let (_database, pool) = fresh().await;
+        let next = "INSERT INTO done VALUES ('next')";
+        let files = || {
+            folder(&[
+                ("0001__script.sql", text),
+                ("0001__script.rollback.sql", "-- nothing to revert\n"),
+                ("0002__next.sql", next),
+                ("0002__next.rollback.sql", "DELETE FROM done"),
+            ])
+        };
+        let runner = || Runner::new(&pool).files(files());
+        runner().run().await.unwrap();
+        let mode = if text.contains("false") {
+            "none"
+        } else {
+            "shared"
+        };
+        let applied = audit(&pool).await;
+        let applied: Vec<&str> = applied
+            .iter()
+            .map(String::as_str)
+            .filter(|entry| !entry.contains("STARTED"))
+            .collect();
+        let expected = [
+            format!("script 1 APPLIED {mode}"),
+            "next 1 APPLIED shared".to_owned(),
+        ];
+        assert_eq!(applied, expected, "{text:?}");
+        assert!(runner().run().await.unwrap().is_up_to_date(), "{text:?}");
+        runner().undo(UndoTarget::Count(2)).await.unwrap();
+        assert_eq!(done(&pool).await, [""; 0], "{text:?}");
+        let undone = audit(&pool).await;
         assert!(
-            problem.starts_with("changes/0001__script.sql:1: "),
+            undone.last().unwrap().starts_with("script 1 ROLLED_BACK"),
+            "{undone:?}"
+        );
+        assert_eq!(runner().run().await.unwrap().counts().newly_applied, 2);
+    }
+}
+
+#[tokio::test]
+async fn a_file_of_comments_alone_is_applied_as_nothing_in_an_atomic_stage() {
+    for text in EMPTY.iter().filter(|text| !text.contains("false")) {
+        let (_database, pool) = fresh().await;
+        let insert = "INSERT INTO done VALUES ('x')";
+        let files = folder(&[
+            ("0001__first.sql", insert),
+            ("0002__script.sql", text),
+            ("0003__next.sql", insert),
+            ("0004__last.sql", text),
+        ]);
+        let stage = Stage::new("default").atomic();
+        let runner = || Runner::new(&pool).files(files).stage(stage.clone());
+        assert_eq!(
+            runner().run().await.unwrap().counts().newly_applied,
+            4,
+            "{text:?}"
+        );
+        assert_eq!(done(&pool).await, ["x", "x"], "{text:?}");
+        assert!(runner().run().await.unwrap().is_up_to_date());
+    }
+}
+
+/// A file with both halves of another tool would do and revert, and be recorded as applied.
+#[tokio::test]
+async fn a_file_with_the_marks_of_another_tool_is_refused_with_the_line() {
+    for (mark, tool) in [
+        ("-- migrate:down", "dbmate"),
+        ("--migrate:down transaction:false", "dbmate"),
+        ("-- +migrate Down", "sql-migrate"),
+        ("  -- +goose Down", "goose"),
+        ("--+goose Down", "goose"),
+        ("---- create above / drop below ----", "tern"),
+        ("-- Down Migration", "node-pg-migrate"),
+        ("-- //@UNDO", "MyBatis"),
+        ("-- rambler down", "rambler"),
+        ("-- !Downs", "reverts"),
+        ("-- Down", "reverts"),
+    ] {
+        let text = format!("INSERT INTO done VALUES ('1');\n{mark}\nDELETE FROM done;\n");
+        let problem = refused(script(&text)).await;
+        assert!(
+            problem.starts_with("changes/0001__script.sql:2: "),
             "{problem}"
         );
-        assert!(problem.contains("no statement"), "{problem}");
+        assert!(problem.contains(tool), "{mark}: {problem}");
+    }
+}
+
+/// The down file of another tool would drop what was there before its own up file failed.
+#[tokio::test]
+async fn a_down_file_of_another_tool_does_not_run_after_a_failure() {
+    let table = "CREATE TABLE kept (id INT)";
+    let (_database, pool) = fresh().await;
+    try_execute(&pool, table).await.unwrap();
+    // Outside a transaction, and on MariaDB also inside of one, where DDL commits.
+    let up = "CREATE TABLE before_failure (id INT);\nCREATE TABLE kept (id INT);";
+    let marked = format!("-- no-transaction\n{up}");
+    for (index, text) in [up, marked.as_str()].into_iter().enumerate() {
+        let files = folder(&[
+            ("1_script.up.sql", text),
+            ("1_script.down.sql", "DROP TABLE kept;"),
+        ]);
+        let service = format!("service-{index}");
+        let runner = || Runner::new(&pool).service(&service).files(files);
+        runner().run().await.unwrap_err();
+        try_execute(&pool, "SELECT * FROM kept").await.unwrap();
+        let _ = try_execute(&pool, "DROP TABLE before_failure").await;
+    }
+    // One that is Flamingock's own reverts what the failure left behind.
+    let files = folder(&[
+        (
+            "0001__script.sql",
+            "-- flamingock: transaction=false\nCREATE TABLE made (id INT);\nCREATE TABLE kept (id INT);",
+        ),
+        ("0001__script.rollback.sql", "DROP TABLE made;"),
+    ]);
+    Runner::new(&pool)
+        .service("own")
+        .files(files)
+        .run()
+        .await
+        .unwrap_err();
+    try_execute(&pool, "SELECT * FROM made").await.unwrap_err();
+}
+
+#[tokio::test]
+async fn a_parameter_that_nobody_binds_is_refused() {
+    for (text, sign) in pick(
+        // PostgreSQL and MariaDB refuse it themselves.
+        [("INSERT INTO done VALUES ($1)", ""); 3],
+        [("INSERT INTO done VALUES (?)", ""); 3],
+        [
+            ("INSERT INTO done VALUES (?)", "`?`"),
+            ("INSERT INTO done VALUES ('a?' || :url)", "`:url`"),
+            ("INSERT INTO done VALUES (@a)", "`@a`"),
+        ],
+    ) {
+        if !sign.is_empty() {
+            let problem = refused(script(text)).await;
+            assert!(
+                problem.starts_with("changes/0001__script.sql:1: "),
+                "{problem}"
+            );
+            assert!(problem.contains(sign), "{problem}");
+            continue;
+        }
+        let (_database, pool) = fresh().await;
+        Runner::new(&pool)
+            .files(script(text))
+            .run()
+            .await
+            .unwrap_err();
+        assert_eq!(done(&pool).await, [""; 0], "{text}");
     }
 }
 
@@ -209,8 +367,10 @@ async fn a_transaction_that_is_ended_by_a_back_door_is_found_out() {
 async fn executable_comments_that_the_server_reads_over_are_no_error() {
     if NAME != "MariaDB" {
         // Elsewhere, they are comments like any other.
-        let problem = refused(script("/*!999999 SELECT 1 */;")).await;
-        assert!(problem.contains("no statement"), "{problem}");
+        let (_database, pool) = fresh().await;
+        let files = script("/*!999999 INSERT INTO done VALUES ('1') */;");
+        Runner::new(&pool).files(files).run().await.unwrap();
+        assert_eq!(done(&pool).await, [""; 0]);
         return;
     }
     let (_database, pool) = fresh().await;

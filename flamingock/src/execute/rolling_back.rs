@@ -15,7 +15,8 @@ use super::{Executed, Fate, One, issue, with_unrecorded};
 impl One<'_> {
     /// Runs the rollback of a failed attempt that left something behind; FAILED is on record.
     pub(super) async fn roll_back(&self, attempt: &Attempt<'_>, error: ErrorChain) -> Executed {
-        let Some(body) = self.definition.rollback else {
+        let body = self.definition.rollback;
+        let Some(body) = body.filter(|body| !body.is_for_undo_only()) else {
             return self.without_rollback(error);
         };
         let attempt = &attempt.undoing(&error);

@@ -10,6 +10,13 @@ use crate::pipeline::Problem;
 /// The endings of the files that are embedded.
 const EXTENSIONS: [&str; 5] = ["sql", "yaml", "yml", "toml", "conf"];
 
+/// The endings of programs. The macro lists them without their text: a migration in another language that stands
+/// between the files of SQL must not be passed over in silence.
+const PROGRAMS: [&str; 16] = [
+    "go", "java", "kt", "scala", "groovy", "rs", "py", "rb", "php", "js", "mjs", "ts", "cs", "sh",
+    "ps1", "pl",
+];
+
 /// What is there and not embedded, and the other way round. Nothing is wrong where the folder is not
 /// to be had: the program runs on another machine than it was made on.
 pub(super) fn with_disk(folder: &EmbeddedFolder, on_disk: &Path) -> Vec<Problem> {
@@ -44,19 +51,38 @@ fn collect(folder: &Path, prefix: &str, found: &mut BTreeSet<String>) -> std::io
         let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
             continue;
         };
-        let is_embedded = path
-            .extension()
-            .and_then(|extension| extension.to_str())
-            .is_some_and(|extension| EXTENSIONS.contains(&extension));
         if name.starts_with('.') {
             continue;
         } else if path.is_dir() {
             collect(&path, &format!("{prefix}{name}/"), found)?;
-        } else if is_embedded {
+        } else if is_listed(name) {
             found.insert(format!("{prefix}{name}"));
         }
     }
     Ok(())
+}
+
+/// Whether the macro lists a file of this name.
+fn is_listed(name: &str) -> bool {
+    let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
+    let is_one_of = |known: &[&str]| {
+        known
+            .iter()
+            .any(|known| known.eq_ignore_ascii_case(extension))
+    };
+    is_one_of(&EXTENSIONS) || is_program(name)
+}
+
+/// Whether it is a program whose name begins as that of a migration.
+pub(super) fn is_program(file: &str) -> bool {
+    let name = file.rsplit_once('/').map_or(file, |(_, name)| name);
+    let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
+    let version = name.strip_prefix(['V', 'U', 'R', 'B']).unwrap_or(name);
+    let is_named = version.starts_with(|c: char| c.is_ascii_digit()) || name.starts_with("R__");
+    let is_code = PROGRAMS
+        .iter()
+        .any(|known| known.eq_ignore_ascii_case(extension));
+    is_named && is_code && !name.ends_with("_test.go")
 }
 
 #[cfg(test)]
@@ -81,7 +107,7 @@ mod tests {
         );
         let folder = std::env::temp_dir().join(format!("flamingock-disk-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
-        for file in ["0001__a.sql", "0003__c.sql", "README.md"] {
+        for file in ["0001__a.sql", "0003__c.SQL", "README.md", "mod.rs"] {
             std::fs::write(folder.join(file), "").unwrap();
         }
         let problems = with_disk(&FOLDER, &folder);
@@ -89,7 +115,7 @@ mod tests {
         let texts: Vec<String> = problems.iter().map(ToString::to_string).collect();
         assert_eq!(texts.len(), 2, "{texts:?}");
         assert!(texts[0].starts_with(
-            "src/main.rs:3: `changes/0003__c.sql` was added since this program was built"
+            "src/main.rs:3: `changes/0003__c.SQL` was added since this program was built"
         ));
         assert!(texts[1].contains("`changes/0002__b.sql` was removed"));
         assert!(with_disk(&FOLDER, &folder).is_empty());

@@ -205,6 +205,7 @@ impl File {
             Work::Sql => {
                 let script = self.script(&node)?;
                 let file = SqlFile {
+                    undo_only: false,
                     script,
                     transaction: usage.transaction,
                 };

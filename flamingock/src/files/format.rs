@@ -1,6 +1,7 @@
 //! Whose names the files of a folder have: one tool's, or our own.
 
 use super::goose;
+use super::name::without_sql;
 
 /// How the files of a folder are named.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +32,15 @@ enum Shape {
 }
 
 impl Format {
+    pub(super) const ALL: [Format; 6] = [
+        Format::Own,
+        Format::Sqlx,
+        Format::Refinery,
+        Format::Diesel,
+        Format::Goose,
+        Format::Flyway,
+    ];
+
     pub(super) fn named(name: &str) -> Option<Format> {
         Some(match name {
             "flamingock" => Format::Own,
@@ -134,10 +144,7 @@ fn shape(path: &str) -> Option<Shape> {
     if matches!(name, "up.sql" | "down.sql" | "metadata.toml") && !folder.is_empty() {
         return Some(Shape::Diesel);
     }
-    let stem = name
-        .strip_suffix(".conf")
-        .unwrap_or(name)
-        .strip_suffix(".sql")?;
+    let stem = without_sql(name.strip_suffix(".conf").unwrap_or(name))?;
     if lettered(stem) {
         return Some(Shape::Lettered);
     }
@@ -153,13 +160,11 @@ fn shape(path: &str) -> Option<Shape> {
     }
 }
 
-/// `V1__x`, `V1.2__x`, `U1__x`, `R__x`
+/// `V1__x`, `V1.2__x`, `V1`, `U1__x`, `R__x`
 fn lettered(stem: &str) -> bool {
-    let Some((prefix, _)) = stem.split_once("__") else {
-        return false;
-    };
+    let prefix = stem.split_once("__").map_or(stem, |(prefix, _)| prefix);
     let version = prefix.strip_prefix(['V', 'U']);
-    prefix == "R"
+    prefix == "R" && prefix != stem
         || version.is_some_and(|version| {
             version.starts_with(|c: char| c.is_ascii_digit())
                 && version
@@ -168,13 +173,16 @@ fn lettered(stem: &str) -> bool {
         })
 }
 
-/// What refinery does not have: repeatable files, settings of a file, versions of several numbers,
-/// and a `U` that takes the `V` of the same version back.
+/// What refinery does not have: repeatable files, settings of a file, versions of several numbers, files
+/// without a description, `.SQL`, and a `U` that reverts the `V` of the same version.
 fn only_flyway(path: &str, files: &[(&'static str, &'static str)]) -> bool {
     let name = file_name(path);
-    let Some((prefix, _)) = name.split_once("__") else {
-        return false;
+    let Some((prefix, description)) = name.split_once("__") else {
+        return without_sql(name).is_some_and(lettered);
     };
+    if !name.ends_with(".sql") || description.starts_with('.') {
+        return true;
+    }
     if prefix == "R" || name.ends_with(".conf") || prefix.contains(['.', '_']) {
         return true;
     }
@@ -198,7 +206,7 @@ mod tests {
     #[test]
     fn the_format_is_found_by_the_names() {
         let goose = "-- +goose Up\nSELECT 1;\n";
-        let cases: [(&[(&str, &str)], Format); 12] = [
+        let cases: [(&[(&str, &str)], Format); 16] = [
             (
                 &[("0001__a.sql", ""), ("0001__a.rollback.sql", "")],
                 Format::Own,
@@ -212,6 +220,10 @@ mod tests {
             (&[("V1__a.sql", ""), ("U1__a.sql", "")], Format::Flyway),
             (&[("V1.1__a.sql", "")], Format::Flyway),
             (&[("V1_1__a.sql", "")], Format::Flyway),
+            (&[("V1.sql", "")], Format::Flyway),
+            (&[("V1__a.SQL", "")], Format::Flyway),
+            (&[("1_a.sql", "\u{feff}-- +goose Up\n")], Format::Goose),
+            (&[("1_a.sql", "--+goose Down\n")], Format::Goose),
             (&[("V1__a.sql", ""), ("R__b.sql", "")], Format::Flyway),
             (&[("2024-01-01-000000_a/up.sql", "")], Format::Diesel),
         ];

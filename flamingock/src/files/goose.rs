@@ -18,27 +18,35 @@ pub(super) struct Parts<'a> {
     pub(super) transaction: bool,
 }
 
-/// The words behind `-- +goose`, which stand on a line of their own, in any case.
-fn annotation(line: &str) -> Option<String> {
-    let comment = line.strip_prefix("--")?;
-    let rest = comment.trim_start();
-    // A blank stands between the two.
-    let words = rest
-        .strip_prefix("+goose")
-        .filter(|_| rest.len() < comment.len())?;
-    words.starts_with(|c: char| c.is_whitespace()).then(|| {
-        words
-            .split_whitespace()
-            .collect::<Vec<_>>()
-            .join(" ")
-            .to_lowercase()
-    })
+/// What a line says to goose, by the rules of its parser: a `--` comment that contains `+goose` is an
+/// annotation, in any case of letters, and is refused where it is not one that goose knows.
+fn annotation(line: &str) -> Option<Result<String, &'static str>> {
+    let line = line.trim_end_matches(['\n', '\r']);
+    if !line.trim_start().starts_with("--") || !line.contains("+goose") {
+        return None;
+    }
+    if line.starts_with([' ', '\t']) {
+        return Some(Err(
+            "goose refuses an annotation behind blanks: move it to the beginning of the line",
+        ));
+    }
+    let words = line.replace("--", "").replacen("+goose", "", 1);
+    if words.contains("+goose") {
+        return Some(Err("goose reads one annotation a line"));
+    }
+    Some(Ok(words.trim().to_lowercase()))
 }
 
-/// Whether the file has the annotation that every file of goose has.
+/// The text without the byte-order mark that some editors write in front of it.
+fn without_mark(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
+}
+
+/// Whether the file speaks to goose.
 pub(super) fn is_annotated(text: &str) -> bool {
-    text.lines()
-        .any(|line| annotation(line).is_some_and(|words| words == "up"))
+    without_mark(text)
+        .lines()
+        .any(|line| annotation(line).is_some())
 }
 
 /// Takes a file apart.
@@ -46,12 +54,13 @@ pub(super) fn parts(text: &str) -> Result<Parts<'_>, Mistake> {
     let mut up: Option<(u32, usize)> = None;
     let mut down: Option<(u32, usize, usize)> = None;
     let mut transaction = true;
+    let text = without_mark(text);
     let mut at = 0;
     for (number, line) in (1..).zip(text.split_inclusive('\n')) {
         let start = at;
         at += line.len();
-        let Some(words) = annotation(line) else {
-            let content = line.trim_start_matches('\u{feff}').trim();
+        let Some(read) = annotation(line) else {
+            let content = line.trim();
             if up.is_none() && !content.is_empty() && !content.starts_with("--") {
                 return Err((
                     number,
@@ -61,6 +70,10 @@ pub(super) fn parts(text: &str) -> Result<Parts<'_>, Mistake> {
             continue;
         };
         let mistake = |message: &str| Err((number, message.to_owned()));
+        let words = match read {
+            Ok(words) => words,
+            Err(message) => return mistake(message),
+        };
         match words.as_str() {
             "up" if up.is_some() => return mistake("a file has one `-- +goose Up`"),
             "up" => up = Some((number + 1, at)),

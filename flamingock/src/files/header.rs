@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::marks;
 use crate::change::{Recovery, Repeat};
 
 /// The keys of `#[change]` that a file can set. `Option` is what it does not say.
@@ -43,6 +44,9 @@ pub(super) const KEYS: [&str; 12] = [
     "statement_timeout",
 ];
 
+/// A comment that names the key and is not read.
+const MISSPELT: &str = "a comment that names `flamingock:` and is not read as one: write `-- flamingock: key=value`, in small letters, with a colon and nothing before it";
+
 /// Of keys that would else be lost without a word.
 const BEHIND: &str = "`-- flamingock:` counts at the head of the file only: move it above everything that is no `--` comment";
 
@@ -57,12 +61,19 @@ impl Header {
         for (number, line) in (1..).zip(text.lines()) {
             let line = line.trim_start_matches('\u{feff}').trim();
             let Some(comment) = line.strip_prefix("--").map(str::trim) else {
+                if marks::comment(line).is_some_and(names_us) {
+                    mistakes.push((number, MISSPELT.to_owned()));
+                }
                 if !line.is_empty() {
                     first_other.get_or_insert(number);
                 }
                 continue;
             };
             let keys = comment.strip_prefix("flamingock:");
+            if keys.is_none() && names_us(comment) {
+                mistakes.push((number, MISSPELT.to_owned()));
+                continue;
+            }
             if first_other.is_some() {
                 if keys.is_some() {
                     mistakes.push((number, BEHIND.to_owned()));
@@ -155,6 +166,17 @@ impl Header {
         }
         Ok(())
     }
+}
+
+/// Whether a comment begins with our name and a colon, in whatever spelling.
+fn names_us(comment: &str) -> bool {
+    let comment = comment.trim_start_matches(|c: char| !c.is_alphanumeric());
+    let name = "flamingock";
+    comment
+        .split_at_checked(name.len())
+        .is_some_and(|(begin, rest)| {
+            begin.eq_ignore_ascii_case(name) && rest.trim_start().starts_with([':', '='])
+        })
 }
 
 /// What stands between the commas that are in no quotes and no brackets.
@@ -294,6 +316,11 @@ mod tests {
             ),
             ("/* a licence */\n-- flamingock: target=billing", 2, BEHIND),
             ("SELECT 1;\n\n  --flamingock: stage=schema", 3, BEHIND),
+            ("-- Flamingock: transaction=false", 1, MISSPELT),
+            ("-- x\n--- flamingock : transaction=false", 2, MISSPELT),
+            ("# flamingock: transaction=false", 1, MISSPELT),
+            ("/* flamingock: transaction=false */", 1, MISSPELT),
+            ("SELECT 1;\n-- FLAMINGOCK: id=a", 2, MISSPELT),
             (
                 "-- flamingock: repeat=always",
                 1,

@@ -13,7 +13,7 @@ use super::header::{Header, Mistake};
 use super::name::{self, Kind, Name, Role};
 use super::sql::SqlFile;
 use super::templates::Templates;
-use super::{digest, goose, metadata};
+use super::{compare, digest, goose, marks, metadata};
 use crate::argument::Need;
 use crate::change::{Body, Code, Definition, Location};
 use crate::pipeline::Problem;
@@ -71,12 +71,25 @@ pub(super) fn definitions(
         }
     };
     let mut changes: BTreeMap<String, Files> = BTreeMap::new();
+    let shortest = shortest_version(format, folder.files);
+    let mut is_first_misnamed = true;
     for (file, text) in folder.files {
         let path = path(file);
-        let Some(name) = name::read(format, file) else {
-            problems.at(path, 1, misnamed(format, file, said.is_some()));
+        if compare::is_program(file) {
+            problems.at(path, 1, IN_ANOTHER_LANGUAGE);
+            continue;
+        }
+        let Some(mut name) = name::read(format, file) else {
+            // A folder of a naming that is not known is one mistake, and not one a file.
+            if let Some(message) = misnamed(folder, format, file, is_first_misnamed) {
+                problems.at(path, 1, message);
+            }
+            is_first_misnamed = false;
             continue;
         };
+        if format == Format::Diesel {
+            name.order = name::diesel_order(&name.order, shortest);
+        }
         let files = changes.entry(name.key.clone()).or_default();
         let place = match name.role {
             Role::Apply | Role::Both => &mut files.apply,
@@ -111,7 +124,55 @@ pub(super) fn definitions(
     }
 }
 
-fn misnamed(format: Format, file: &str, said: bool) -> String {
+const IN_ANOTHER_LANGUAGE: &str = "it is a migration in another language, which would be passed over: write it as a `#[change]` function with the same place in the order, and move the file out of the folder";
+
+/// The length of the shortest version, where versions are compared as texts.
+fn shortest_version(format: Format, files: &[(&'static str, &'static str)]) -> usize {
+    let names = files.iter().filter_map(|(file, _)| match format {
+        Format::Diesel => name::read(format, file),
+        Format::Own | Format::Sqlx | Format::Refinery | Format::Goose | Format::Flyway => None,
+    });
+    names.map(|name| name.order.len()).min().unwrap_or_default()
+}
+
+/// What is wrong with the name of a file. None: it was said of another file of the folder.
+fn misnamed(folder: &EmbeddedFolder, format: Format, file: &str, is_first: bool) -> Option<String> {
+    let said = folder.defaults.format.is_some();
+    let all = || {
+        let files = folder.files.iter();
+        files.filter(|(file, _)| !compare::is_program(file))
+    };
+    let fits = all().any(|(file, _)| name::read(format, file).is_some());
+    match (fits, is_first) {
+        (true, _) => Some(misnamed_one(format, file, said)),
+        (false, true) => Some(misnamed_all(format, all().count(), said)),
+        (false, false) => None,
+    }
+}
+
+/// No file of the folder is named as the format says.
+fn misnamed_all(format: Format, count: usize, said: bool) -> String {
+    let files = match count {
+        1 => "this file, the only one of its folder, is".to_owned(),
+        count => format!("this file and the other files of its folder, {count} in all, are"),
+    };
+    if said {
+        return format!(
+            "{files} not named as the format says: expected {}",
+            format.example()
+        );
+    }
+    let examples: Vec<String> = Format::ALL
+        .iter()
+        .map(|format| format!("{} ({})", format.example(), format.words()))
+        .collect();
+    format!(
+        "{files} not named as changes are: expected one of {}",
+        examples.join("; ")
+    )
+}
+
+fn misnamed_one(format: Format, file: &str, said: bool) -> String {
     if format != Format::Own && matches!(Kind::of(file), Some((Kind::Yaml | Kind::Toml, _))) {
         return format!(
             "it declares a change, and the other files have {}: move it to a folder of its own, named as {}",
@@ -170,9 +231,10 @@ impl Reader<'_> {
         }
         let marked = self.transaction(file, files.settings.as_ref(), problems);
         let (up, down) = self.parts(file, problems)?;
-        if is_empty(up.text) {
-            problems.at(file.path, up.line, "it has no statement");
+        if self.format == Format::Diesel && up.text.is_empty() {
+            problems.at(file.path, 1, "it is empty, which diesel refuses as well");
         }
+        self.check_marks(file, problems);
         self.check_placeholders(file, problems);
         let transaction = header
             .transaction
@@ -181,10 +243,8 @@ impl Reader<'_> {
             .unwrap_or(true);
         let rollback = match (&files.rollback, down) {
             (Some(rollback), _) => self.rollback(rollback, transaction, problems),
-            (None, Some(part)) if !is_empty(part.text) => {
-                Some(body(self.format, file.path, part, part.line, transaction))
-            }
-            (None, _) => None,
+            (None, Some(part)) => Some(body(self.format, file.path, part, part.line, transaction)),
+            (None, None) => None,
         };
         Some(Read {
             digest: digest::of(up.text),
@@ -251,12 +311,10 @@ impl Reader<'_> {
             let rule = "a rollback knows the key `transaction` alone: the others stand in the change's own file";
             problems.at(file.path, header.line, rule);
         }
+        self.check_marks(file, problems);
         self.check_placeholders(file, problems);
-        if is_empty(file.text) {
-            // The tools make such files, and nobody has filled them in.
-            if self.format == Format::Own {
-                problems.at(file.path, 1, "it has no statement");
-            }
+        if self.format == Format::Diesel && file.text.is_empty() {
+            // diesel refuses to revert by an empty file.
             return None;
         }
         let marked = match self.format {
@@ -271,6 +329,13 @@ impl Reader<'_> {
             header.line,
             transaction,
         ))
+    }
+
+    /// A mark of another tool would make both halves of the file run.
+    fn check_marks(&self, file: &File, problems: &mut Problems) {
+        if let Some((line, message)) = marks::find_foreign(self.format, file.text) {
+            problems.at(file.path, line, message);
+        }
     }
 
     /// Flyway puts values in the place of `${..}`, and would refuse a name that it does not know.
@@ -314,14 +379,6 @@ fn whole(text: &'static str) -> Part<'static> {
     }
 }
 
-/// Whether there is nothing but blanks and comments of one line. What a database's own comments
-/// hide is found out before it is run.
-fn is_empty(text: &str) -> bool {
-    text.lines()
-        .map(str::trim)
-        .all(|line| line.is_empty() || line.starts_with("--"))
-}
-
 fn body(
     format: Format,
     path: &'static str,
@@ -337,6 +394,7 @@ fn body(
             has_blocks: format == Format::Goose,
         },
         transaction,
+        undo_only: format != Format::Own,
     };
     Body {
         name: path,

@@ -4,7 +4,8 @@ use super::format::Format;
 use super::header::Mistake;
 
 /// Whether the change runs in a transaction, if the settings say so: `metadata.toml` of diesel,
-/// `V1__x.sql.conf` of Flyway. Any other setting is a mistake: it would be ignored.
+/// `V1__x.sql.conf` of Flyway. A `metadata.toml` without the key means no transaction, as it does in
+/// diesel. Any other setting is a mistake: it would be ignored.
 pub(super) fn transaction(format: Format, text: &str) -> Result<Option<bool>, Mistake> {
     let known = match format {
         Format::Diesel => "run_in_transaction",
@@ -33,7 +34,12 @@ pub(super) fn transaction(format: Format, text: &str) -> Result<Option<bool>, Mi
             }
         }
     }
-    Ok(transaction)
+    Ok(match format {
+        Format::Diesel => Some(transaction.unwrap_or(false)),
+        Format::Own | Format::Sqlx | Format::Refinery | Format::Goose | Format::Flyway => {
+            transaction
+        }
+    })
 }
 
 #[cfg(test)]
@@ -44,7 +50,9 @@ mod tests {
     fn the_one_setting_is_read_and_no_other() {
         for (format, text, expected) in [
             (Format::Diesel, "# why\nrun_in_transaction = false # so\n", Ok(Some(false))),
-            (Format::Diesel, "", Ok(None)),
+            (Format::Diesel, "", Ok(Some(false))),
+            (Format::Diesel, "# run_in_transaction = true\n", Ok(Some(false))),
+            (Format::Flyway, "", Ok(None)),
             (Format::Flyway, "executeInTransaction=true", Ok(Some(true))),
             (
                 Format::Flyway,

@@ -13,6 +13,7 @@ mod format;
 mod goose;
 mod header;
 mod load;
+mod marks;
 mod metadata;
 mod name;
 mod sql;

@@ -90,7 +90,12 @@ fn sqlx(file: &str) -> Option<Name> {
         (None, Some(stem)) => (stem, Role::Rollback),
         (None, None) => (stem, Role::Apply),
     };
-    numbered(stem, role)
+    // Up and down belong together by their version, whatever their descriptions say.
+    let (version, _) = stem.split_once('_')?;
+    Some(Name {
+        key: version.trim_start_matches('0').to_owned(),
+        ..numbered(stem, role)?
+    })
 }
 
 fn goose(file: &str) -> Option<Name> {
@@ -134,15 +139,24 @@ fn diesel(folder: &str, file: &str) -> Option<Name> {
     };
     // Its version is what stands before the first `_`, without dashes.
     let (version, _) = folder.split_once('_').unwrap_or((folder, ""));
-    (!folder.contains('/')).then_some(())?;
+    let version = version.replace('-', "");
+    let is_version =
+        !version.is_empty() && version.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    (is_version && !folder.contains('/')).then_some(())?;
     Some(Name {
         key: folder.to_owned(),
         id: folder.to_owned(),
-        order: order(&version.replace('-', ""))?,
+        order: version,
         role,
         kind: Kind::Sql,
         repeats: false,
     })
+}
+
+/// The name without `.sql`, in any case of letters.
+pub(super) fn without_sql(file: &str) -> Option<&str> {
+    let (stem, ending) = file.rsplit_once('.')?;
+    ending.eq_ignore_ascii_case("sql").then_some(stem)
 }
 
 fn flyway(file: &str) -> Option<Name> {
@@ -150,11 +164,8 @@ fn flyway(file: &str) -> Option<Name> {
         Some(file) => (file, true),
         None => (file, false),
     };
-    let stem = file.strip_suffix(".sql")?;
-    let (prefix, name) = stem.split_once("__")?;
-    if name.is_empty() {
-        return None;
-    }
+    let stem = without_sql(file)?;
+    let (prefix, description) = stem.split_once("__").unwrap_or((stem, ""));
     let name = |key: String, order: String, role, repeats| Name {
         key,
         id: stem.to_owned(),
@@ -164,6 +175,7 @@ fn flyway(file: &str) -> Option<Name> {
         repeats,
     };
     if prefix == "R" {
+        (!description.is_empty()).then_some(())?;
         // Such files run by their names.
         let order: String = stem
             .chars()
@@ -182,6 +194,24 @@ fn flyway(file: &str) -> Option<Name> {
         "U" => Some(name(order.clone(), order, Role::Rollback, false)),
         _ => None,
     }
+}
+
+/// The orders of diesel's versions, which diesel compares as texts: `20240103000000` stands before
+/// `202401030000000001`, and both before `20240201000000`. Orders are compared naturally, so that what goes
+/// beyond the shortest version of the folder is compared character by character.
+pub(super) fn diesel_order(version: &str, shortest: usize) -> String {
+    let (head, rest) = version.split_at(shortest.min(version.len()));
+    let is_number = head.bytes().all(|byte| byte.is_ascii_digit());
+    let (head, rest) = if is_number {
+        (format!("{head:0>3}"), rest)
+    } else {
+        ("text".to_owned(), version)
+    };
+    rest.chars().fold(head, |mut order, character| {
+        order.push('.');
+        order.push(character);
+        order
+    })
 }
 
 /// The order of a version: its numbers with dots between, without zeros at its end, which do not
@@ -268,8 +298,8 @@ mod tests {
             ),
             (
                 Format::Diesel,
-                "2024-01-01-000000_a/down.sql",
-                "2024-01-01-000000_a",
+                "2024-01-01-000000/down.sql",
+                "2024-01-01-000000",
                 "20240101000000",
                 Rollback,
             ),
@@ -289,7 +319,9 @@ mod tests {
                 "1.10",
                 Apply,
             ),
-            (Format::Flyway, "V1_1__a.sql", "V1_1__a", "01.1", Apply),
+            (Format::Flyway, "V1_1__a.SQL", "V1_1__a", "01.1", Apply),
+            (Format::Flyway, "V2.sql", "V2", "002", Apply),
+            (Format::Flyway, "V2__.sql", "V2__", "002", Apply),
             (Format::Flyway, "U1__b.sql", "U1__b", "001", Rollback),
             (
                 Format::Flyway,
@@ -327,6 +359,9 @@ mod tests {
             (Format::Diesel, "2024_a/other.sql"),
             (Format::Goose, "a.sql"),
             (Format::Flyway, "B1__a.sql"),
+            (Format::Flyway, "R__.sql"),
+            (Format::Flyway, "Vx.sql"),
+            (Format::Diesel, "a b_c/up.sql"),
             (Format::Flyway, "beforeMigrate.sql"),
         ] {
             assert_eq!(read(format, path), None, "{path}");
@@ -334,10 +369,39 @@ mod tests {
     }
 
     #[test]
+    fn diesel_versions_run_in_the_order_of_their_texts() {
+        let folders: [&[&str]; 4] = [
+            &[
+                "20240102000000",
+                "202401030000000000",
+                "202401030000000001",
+                "20240201000000",
+            ],
+            &["1", "10", "101", "2", "20", "3"],
+            &["001", "002", "010"],
+            &["2024a", "2024b", "a", "a1", "a10", "a2"],
+        ];
+        for versions in folders {
+            let shortest = versions.iter().map(|version| version.len()).min().unwrap();
+            let orders: Vec<String> = versions
+                .iter()
+                .map(|version| diesel_order(version, shortest))
+                .collect();
+            for order in &orders {
+                assert_eq!(crate::order::problem(order), None, "{order}");
+            }
+            for pair in orders.windows(2) {
+                let ordering = crate::order::compare(&pair[0], &pair[1]);
+                assert_eq!(ordering, std::cmp::Ordering::Less, "{pair:?}");
+            }
+        }
+    }
+
+    #[test]
     fn what_belongs_together_has_one_key() {
         for (format, one, other) in [
             (Format::Own, "0003__a.sql", "0003__a.rollback.sql"),
-            (Format::Sqlx, "1_a.up.sql", "1_a.down.sql"),
+            (Format::Sqlx, "1_a.up.sql", "0001_drop_a.down.sql"),
             (Format::Diesel, "1_a/up.sql", "1_a/down.sql"),
             (Format::Flyway, "V1.0__a.sql", "U1__undo_a.sql"),
             (Format::Flyway, "V1__a.sql", "V1__a.sql.conf"),

@@ -13,6 +13,8 @@ use crate::script::Script;
 pub(super) struct SqlFile {
     pub(super) script: Script,
     pub(super) transaction: bool,
+    /// Whether it is the down file of another tool, which runs it on demand alone.
+    pub(super) undo_only: bool,
 }
 
 impl Callable<()> for SqlFile {
@@ -36,5 +38,9 @@ impl Callable<()> for SqlFile {
 
     fn script(&self) -> Option<&Script> {
         Some(&self.script)
+    }
+
+    fn is_for_undo_only(&self) -> bool {
+        self.undo_only
     }
 }

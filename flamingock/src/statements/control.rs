@@ -217,7 +217,7 @@ impl<'a> Iterator for Tokens<'a> {
             match token.kind {
                 Kind::Word => return Some(Seen::Word(self.0.text_of(token))),
                 Kind::Symbol(symbol) => return Some(Seen::Symbol(symbol)),
-                Kind::Value => return Some(Seen::Value),
+                Kind::Value | Kind::Parameter => return Some(Seen::Value),
                 Kind::Blank
                 | Kind::Comment
                 | Kind::Hint

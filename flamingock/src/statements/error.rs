@@ -59,8 +59,6 @@ pub enum Flaw {
         /// What is wrong with it.
         reason: &'static str,
     },
-    /// Nothing but blanks and comments.
-    Empty,
 }
 
 impl SplitError {
@@ -106,7 +104,7 @@ impl fmt::Display for SplitError {
             Some(file) => write!(f, "{file}:{}: {}", self.line, self.flaw)?,
             None => write!(f, "line {}: {}", self.line, self.flaw)?,
         }
-        if !self.excerpt.is_empty() && self.flaw != Flaw::Empty {
+        if !self.excerpt.is_empty() {
             write!(f, ": {}", self.excerpt)?;
         }
         Ok(())
@@ -149,10 +147,6 @@ impl fmt::Display for Flaw {
                 "the statement that begins here has no line `-- +goose StatementEnd`"
             ),
             Flaw::StrayBlock { reason } => f.write_str(reason),
-            Flaw::Empty => write!(
-                f,
-                "no statement, only blanks and comments: write one, or remove the file"
-            ),
         }
     }
 }

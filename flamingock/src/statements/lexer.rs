@@ -21,6 +21,8 @@ pub(super) enum Kind {
     Word,
     /// A string, a number, a quoted name.
     Value,
+    /// A place for a value that a program binds (SQLite): `?`, `:name`.
+    Parameter,
     /// Any other byte, `;` among them.
     Symbol(u8),
     /// The delimiter that a `DELIMITER` command has set.
@@ -108,6 +110,7 @@ impl<'a> Lexer<'a> {
             | Kind::Hint
             | Kind::Word
             | Kind::Value
+            | Kind::Parameter
             | Kind::Symbol(_)
             | Kind::Delimiter => {}
         }

@@ -56,7 +56,7 @@ pub struct Statement<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Script<'a> {
-    /// The statements in order: at least one.
+    /// The statements in order: none in a script of comments alone.
     pub statements: Vec<Statement<'a>>,
     /// Whether it has commands for a client (`DELIMITER`), so that the server cannot run the text as
     /// it is.
@@ -66,9 +66,22 @@ pub struct Script<'a> {
     /// Whether a statement sets something of the session, which stays set behind the script: a search
     /// path, a default database.
     pub sets_session: bool,
-    /// Whether a statement is nothing but executable comments. A server of another version or make
-    /// reads over it, and then refuses the semicolon behind it.
+    /// Whether there is no statement, or one that is nothing but executable comments. A server of another
+    /// version or make reads over it, and then refuses the semicolon behind it.
     pub may_be_empty: bool,
+    /// The first place for a value that a program would have to bind. SQLite takes NULL where nothing is
+    /// bound; the other databases refuse it by themselves.
+    pub parameter: Option<Parameter<'a>>,
+}
+
+/// A place for a value that a program binds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Parameter<'a> {
+    /// As it is written: `?`, `:name`.
+    pub text: &'a str,
+    /// The line of the script on which it stands, from 1.
+    pub line: usize,
 }
 
 /// Comments that say where a statement begins and ends.
@@ -86,7 +99,7 @@ pub enum Blocks {
 ///
 /// # Errors
 /// A string, a quoted name, a comment or a block that does not end; a command that only a client
-/// knows; a NUL byte; a script without a statement.
+/// knows; a NUL byte.
 pub fn read(kind: DatabaseKind, text: &str, blocks: Blocks) -> Result<Script<'_>, SplitError> {
     splitter::Splitter::new(kind, text, blocks).run()
 }

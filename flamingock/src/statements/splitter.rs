@@ -9,7 +9,7 @@ use super::error::{Flaw, SplitError};
 use super::goose::{self, Marker};
 use super::lexer::{Found, Kind, Lexer, Token};
 use super::shape::{Seen, Shape, is_one_of};
-use super::{Blocks, Script, Statement, control, session};
+use super::{Blocks, Parameter, Script, Statement, control, session};
 
 /// A script on its way.
 pub(super) struct Splitter<'a> {
@@ -55,6 +55,7 @@ impl<'a> Splitter<'a> {
                 control: None,
                 sets_session: false,
                 may_be_empty: false,
+                parameter: None,
             },
         }
     }
@@ -76,10 +77,7 @@ impl<'a> Splitter<'a> {
             self.token(token)?;
         }
         self.end()?;
-        if self.script.statements.is_empty() {
-            let flaw = Flaw::Empty;
-            return Err(Found { flaw, at: 0 });
-        }
+        self.script.may_be_empty |= self.script.statements.is_empty();
         Ok(())
     }
 
@@ -99,6 +97,20 @@ impl<'a> Splitter<'a> {
             Kind::Word => self.content(token, Seen::Word(self.lexer.text_of(token))),
             Kind::Symbol(symbol) => self.content(token, Seen::Symbol(symbol)),
             Kind::Value => self.content(token, Seen::Value),
+            Kind::Parameter => {
+                self.note_parameter(token);
+                self.content(token, Seen::Value)
+            }
+        }
+    }
+
+    fn note_parameter(&mut self, token: Token) {
+        if self.script.parameter.is_none() {
+            let before = self.text.as_bytes().iter().take(token.start);
+            self.script.parameter = Some(Parameter {
+                text: self.lexer.text_of(token),
+                line: 1 + before.filter(|&&byte| byte == b'\n').count(),
+            });
         }
     }
 
@@ -268,7 +280,9 @@ fn bounds(kind: DatabaseKind, text: &str) -> Option<Range<usize>> {
         match token.kind {
             Kind::Blank | Kind::Comment | Kind::Symbol(b';') => continue,
             Kind::Hint | Kind::ExecutableOpen | Kind::ExecutableClose => {}
-            Kind::Word | Kind::Value | Kind::Symbol(_) | Kind::Delimiter => has_content = true,
+            Kind::Word | Kind::Value | Kind::Parameter | Kind::Symbol(_) | Kind::Delimiter => {
+                has_content = true;
+            }
         }
         let start = found.map_or(token.start, |found| found.start);
         found = Some(start..token.end);

@@ -47,6 +47,16 @@ pub(super) fn token(scanner: &mut Scanner<'_>) -> Result<Kind, Flaw> {
             scanner.skip_while(is_in_word);
             Ok(Kind::Value)
         }
+        (Some(b'?'), _) => {
+            scanner.step(1);
+            scanner.skip_while(|byte| byte.is_ascii_digit());
+            Ok(Kind::Parameter)
+        }
+        (Some(b':' | b'@' | b'$' | b'#'), Some(next)) if is_in_word(next) => {
+            scanner.step(1);
+            scanner.skip_while(is_in_word);
+            Ok(Kind::Parameter)
+        }
         (Some(byte), _) if is_in_word(byte) => {
             scanner.skip_while(is_in_word);
             Ok(Kind::Word)

@@ -93,7 +93,7 @@ fn names_of_sqlx() {
         read(&files),
         [
             "001 1_users no-tx Once -- no-transaction\na; / -",
-            "20240101 20240101_orders tx Once b; / -",
+            "20240101 20240101_orders tx Once b; / tx:-- to do",
             "20240102 20240102_view tx Once d; / no-tx:-- no-transaction\nc;",
         ]
     );
@@ -116,6 +116,58 @@ fn names_of_diesel() {
 }
 
 #[test]
+fn diesel_versions_run_in_diesels_order() {
+    let files = [
+        ("2024-01-02-000000_first/up.sql", "a;"),
+        ("2024-01-03-000000-0000_second/up.sql", "b;"),
+        ("2024-01-03-000000-0000_second/metadata.toml", "# nothing\n"),
+        ("2024-02-01-000000/up.sql", "c;"),
+    ];
+    let mut read = read(&files);
+    read.sort_by(|left, right| {
+        let order = |line: &str| line.split_once(' ').unwrap().0.to_owned();
+        crate::order::compare(&order(left), &order(right))
+    });
+    assert_eq!(
+        read,
+        [
+            "20240102000000 2024-01-02-000000_first tx Once a; / -",
+            "20240103000000.0.0.0.0 2024-01-03-000000-0000_second no-tx Once b; / -",
+            "20240201000000 2024-02-01-000000 tx Once c; / -",
+        ]
+    );
+}
+
+#[test]
+fn sqlx_pairs_up_and_down_by_version() {
+    let files = [
+        ("0001_create_users.up.sql", "a;"),
+        ("1_drop_users.down.sql", "b;"),
+    ];
+    assert_eq!(read(&files), ["0001 0001_create_users tx Once a; / tx:b;"]);
+}
+
+#[test]
+fn down_files_of_other_tools_are_for_undo_only() {
+    let only_undo = |files: &[(&'static str, &'static str)]| {
+        let folder = folder(Defaults::NONE, files);
+        let definitions = folder.definitions(&Templates::default()).unwrap();
+        definitions[0].rollback.unwrap().is_for_undo_only()
+    };
+    assert!(!only_undo(&[
+        ("0001__a.sql", "a;"),
+        ("0001__a.rollback.sql", "b;")
+    ]));
+    assert!(only_undo(&[("1_a.up.sql", "a;"), ("1_a.down.sql", "b;")]));
+    assert!(only_undo(&[("1_a/up.sql", "a;"), ("1_a/down.sql", "b;")]));
+    assert!(only_undo(&[(
+        "1_a.sql",
+        "-- +goose Up\na;\n-- +goose Down\nb;"
+    )]));
+    assert!(only_undo(&[("V1__a.sql", "a;"), ("U1__a.sql", "b;")]));
+}
+
+#[test]
 fn names_of_goose() {
     let files = [
         ("00001_users.sql", "-- +goose Up\na;\n-- +goose Down\nb;\n"),
@@ -128,7 +180,7 @@ fn names_of_goose() {
         read(&files),
         [
             "00001 00001_users tx Once a; / tx:b;",
-            "00002 00002_index no-tx Once c; / -",
+            "00002 00002_index no-tx Once c; / no-tx:",
         ]
     );
 }
@@ -231,7 +283,7 @@ fn what_a_file_says_comes_before_what_the_folder_says() {
 #[test]
 fn each_mistake_is_reported_with_its_place() {
     type Case = (&'static [(&'static str, &'static str)], &'static str);
-    let cases: [Case; 11] = [
+    let cases: [Case; 17] = [
         (
             &[("0001__a.sql", "a;"), ("create.sql", "b;")],
             "changes/create.sql:1: it is not named as a change is, `0003__create_orders.sql`",
@@ -253,15 +305,39 @@ fn each_mistake_is_reported_with_its_place() {
             "changes/0001__a.sql:2: unknown key `idd`, did you mean `id`?",
         ),
         (
-            &[("0001__a.sql", "-- nothing\n\n")],
-            "changes/0001__a.sql:1: it has no statement",
+            &[("1_a/up.sql", "")],
+            "changes/1_a/up.sql:1: it is empty, which diesel refuses as well",
+        ),
+        (
+            &[("0001__a.sql", "a;\n-- migrate:down\nb;")],
+            "changes/0001__a.sql:2: `-- migrate:down` is a mark of dbmate",
         ),
         (
             &[
-                ("0001__a.sql", "a;"),
-                ("0001__a.rollback.sql", "-- to do\n"),
+                ("1_a.sql", "a;"),
+                ("1_a.down.sql", "c;\n-- +migrate Down\nb;"),
             ],
-            "changes/0001__a.rollback.sql:1: it has no statement",
+            "changes/1_a.down.sql:2: `-- +migrate Down` is a mark of sql-migrate",
+        ),
+        (
+            &[("1_a.sql", "-- +goose Up\na;\n  -- +goose Down\nb;")],
+            "changes/1_a.sql:3: goose refuses an annotation behind blanks",
+        ),
+        (
+            &[("1_a.sql", "-- +goose Up\na;\n-- as in +goose Down\nb;")],
+            "changes/1_a.sql:3: `-- +goose as in",
+        ),
+        (
+            &[("1_a.sql", "-- +goose Up\na;"), ("2_b.go", "")],
+            "changes/2_b.go:1: it is a migration in another language",
+        ),
+        (
+            &[("a.sql", ""), ("b.sql", ""), ("c.sql", "")],
+            "changes/a.sql:1: this file and the other files of its folder, 3 in all, are not named as changes are: expected one of `0003__create_orders.sql`",
+        ),
+        (
+            &[("0001__a.sql", "-- Flamingock: transaction=false\na;")],
+            "changes/0001__a.sql:1: a comment that names `flamingock:` and is not read as one",
         ),
         (
             &[
@@ -300,5 +376,5 @@ fn all_mistakes_are_reported_together() {
         ("0002__b.sql", ""),
         ("c.sql", ""),
     ];
-    assert_eq!(problems(&files).len(), 4);
+    assert_eq!(problems(&files).len(), 3);
 }

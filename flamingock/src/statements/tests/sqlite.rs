@@ -76,3 +76,31 @@ fn comments_do_not_nest() {
         ],
     );
 }
+
+#[test]
+fn parameters_are_found_outside_of_quotes_and_comments() {
+    let parameter = |script: &str| {
+        let read =
+            crate::statements::read(Sqlite, script, crate::statements::Blocks::None).unwrap();
+        read.parameter
+            .map(|found| (found.text.to_owned(), found.line))
+    };
+    for (script, text, line) in [
+        ("INSERT INTO a VALUES (?)", "?", 1),
+        ("SELECT 1;\nINSERT INTO a VALUES (?12)", "?12", 2),
+        ("SELECT 1,\n\n:url", ":url", 3),
+        ("SELECT @name", "@name", 1),
+        ("SELECT $name, ?", "$name", 1),
+    ] {
+        assert_eq!(parameter(script), Some((text.to_owned(), line)), "{script}");
+    }
+    for script in [
+        "SELECT '?', ':url', \"?\", `:a`, [?]",
+        "SELECT 1 -- :url ?\n/* @name $name */",
+        "SELECT '{\"a\": 1}' ->> '$.a'",
+        "SELECT a$b",
+        "SELECT 1 AS \"a:b\"",
+    ] {
+        assert_eq!(parameter(script), None, "{script}");
+    }
+}

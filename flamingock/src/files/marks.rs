@@ -1,0 +1,179 @@
+//! Comments by which other tools split one file into a part to apply and a part to revert.
+//!
+//! A file with such marks, read as plain SQL, would run both parts: it would create a table, drop it
+//! again, and be recorded as applied.
+
+use super::format::Format;
+use super::header::Mistake;
+
+/// The comments of one tool.
+struct Marks {
+    tool: &'static str,
+    /// Whether a comment, in lower case and without its first characters, is one of the tool's marks.
+    matches: fn(&str) -> bool,
+}
+
+const MARKS: [Marks; 9] = [
+    Marks {
+        tool: "goose",
+        matches: |comment| comment.contains("+goose"),
+    },
+    Marks {
+        tool: "dbmate",
+        matches: |comment| comment.contains("migrate:up") || comment.contains("migrate:down"),
+    },
+    Marks {
+        tool: "sql-migrate",
+        matches: |comment| comment.contains("+migrate"),
+    },
+    Marks {
+        tool: "micrate",
+        matches: |comment| comment.contains("+micrate"),
+    },
+    Marks {
+        tool: "tern",
+        matches: |comment| comment.contains("create above / drop below"),
+    },
+    Marks {
+        tool: "node-pg-migrate",
+        matches: |comment| matches!(words(comment).as_str(), "up migration" | "down migration"),
+    },
+    Marks {
+        tool: "MyBatis Migrations",
+        matches: |comment| comment.contains("@undo"),
+    },
+    Marks {
+        tool: "rambler",
+        matches: |comment| matches!(words(comment).as_str(), "rambler up" | "rambler down"),
+    },
+    Marks {
+        tool: "Liquibase",
+        matches: |comment| {
+            let words = words(comment);
+            words.starts_with("liquibase formatted sql")
+                || comment.starts_with("changeset ") && comment.contains(':')
+        },
+    },
+];
+
+/// Finds the first mark of another tool than the one whose format the folder has.
+pub(super) fn find_foreign(format: Format, text: &str) -> Option<Mistake> {
+    let mut has_statement = false;
+    for (number, line) in (1..).zip(text.lines()) {
+        let line = line.trim_start_matches('\u{feff}').trim();
+        let Some(comment) = comment(line) else {
+            has_statement |= !line.is_empty();
+            continue;
+        };
+        let comment = comment.to_lowercase();
+        let found = MARKS.iter().find(|marks| (marks.matches)(&comment));
+        if let Some(marks) = found {
+            if format == Format::Goose && marks.tool == "goose" {
+                continue;
+            }
+            return Some((number, of_tool(marks.tool, line)));
+        }
+        if has_statement && is_bare_down(&comment) {
+            return Some((number, bare(line)));
+        }
+    }
+    None
+}
+
+fn of_tool(tool: &str, line: &str) -> String {
+    let remedy = if tool == "goose" {
+        "If this is a folder of goose, write `include_files!(\"..\", format = \"goose\")`; otherwise reword the comment"
+    } else {
+        "Split the file into one that is applied and one that reverts it, for example `0003__create_orders.sql` and `0003__create_orders.rollback.sql`, and remove the mark; if it is only a comment, reword it"
+    };
+    format!(
+        "`{line}` is a mark of {tool}, which this folder's format does not have: both parts of the file would run. {remedy}"
+    )
+}
+
+fn bare(line: &str) -> String {
+    format!(
+        "`{line}` looks like the mark before the part that reverts the change: both parts of the file would run. Move that part to a file of its own, for example `0003__create_orders.rollback.sql`; if it is only a comment, reword it"
+    )
+}
+
+/// The text of a line that is a comment.
+pub(super) fn comment(line: &str) -> Option<&str> {
+    let rest = ["--", "#", "/*", "//"]
+        .iter()
+        .find_map(|begin| line.strip_prefix(begin))?;
+    Some(rest.trim_start_matches(['-', '#', '*', '/', ' ', '\t']))
+}
+
+/// `-- down`, `-- !Downs`, `-- @undo`, and the like, with nothing else in the comment.
+fn is_bare_down(comment: &str) -> bool {
+    matches!(words(comment).as_str(), "down" | "downs" | "undo")
+}
+
+/// The words of a comment without the signs around them.
+fn words(comment: &str) -> String {
+    let is_sign = |c: char| !c.is_alphanumeric();
+    let words = comment
+        .split_whitespace()
+        .map(|word| word.trim_matches(is_sign))
+        .filter(|word| !word.is_empty());
+    words.collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn marks_of_other_tools_are_found_in_every_spelling() {
+        let cases = [
+            ("-- +goose Up\n", "goose"),
+            ("\u{feff}-- +goose Up\n", "goose"),
+            ("SELECT 1;\n  -- +goose Down\n", "goose"),
+            ("SELECT 1;\n--+goose Down\n", "goose"),
+            ("SELECT 1;\n-- see +goose Down below\n", "goose"),
+            ("-- migrate:up\nSELECT 1;\n", "dbmate"),
+            ("SELECT 1;\n--   migrate:down transaction:false\n", "dbmate"),
+            ("-- +migrate Up\n", "sql-migrate"),
+            ("-- +micrate Down\n", "micrate"),
+            ("---- create above / drop below ----\n", "tern"),
+            ("-- Up Migration\n", "node-pg-migrate"),
+            ("-- //@UNDO\n", "MyBatis Migrations"),
+            ("--//@UNDO\n", "MyBatis Migrations"),
+            ("-- rambler up\n", "rambler"),
+            ("--liquibase formatted sql\n", "Liquibase"),
+            ("--changeset ada:1\n", "Liquibase"),
+            ("SELECT 1;\n# --- !Downs\n", "reverts the change"),
+            ("SELECT 1;\n-- Down\n", "reverts the change"),
+            ("SELECT 1;\n/* undo */\n", "reverts the change"),
+        ];
+        for (text, expected) in cases {
+            let found = find_foreign(Format::Own, text);
+            let (_, message) = found.unwrap_or_else(|| panic!("nothing found in {text:?}"));
+            assert!(message.contains(expected), "{text:?}: {message}");
+        }
+    }
+
+    #[test]
+    fn other_comments_are_no_marks() {
+        for text in [
+            "-- Down\nSELECT 1;\n",
+            "SELECT 1;\n-- slow down here\n",
+            "SELECT 1; -- down\n",
+            "-- migrated upwards\n",
+            "-- changeset of ada\n",
+            "SELECT '+goose Down';\n",
+        ] {
+            assert_eq!(find_foreign(Format::Sqlx, text), None, "{text:?}");
+        }
+        let goose = "-- +goose Up\nSELECT 1;\n-- +goose Down\nSELECT 2;\n";
+        assert_eq!(find_foreign(Format::Goose, goose), None);
+        assert!(find_foreign(Format::Sqlx, goose).is_some());
+    }
+
+    #[test]
+    fn the_line_of_the_mark_is_named() {
+        let (line, _) = find_foreign(Format::Sqlx, "-- a\n\nSELECT 1;\n-- migrate:down\n").unwrap();
+        assert_eq!(line, 4);
+    }
+}
