@@ -293,7 +293,7 @@ UNION SELECT CAST(service AS BINARY) FROM {audit} ORDER BY service LIMIT 1844674
         "START TRANSACTION",
         "SELECT k.run_id, NULL FROM {lock} k
 STRAIGHT_JOIN {lease} e ON e.service = k.service AND e.lane = k.lane
-WHERE k.service = $service AND k.lane = $lane FOR UPDATE NOWAIT",
+WHERE k.service = $service AND k.lane = $lane LIMIT 1 FOR UPDATE NOWAIT",
         "UPDATE {lock} SET token = IF(run_id = $run_id, token, token + 1), run_id = $run_id,
   owner = $owner, acquired_at = UTC_TIMESTAMP(6), pipeline_digest = NULL
 WHERE service = $service AND lane = $lane AND (run_id = $run_id OR (token = $force AND run_id <> X'')
@@ -305,7 +305,7 @@ WHERE service = $service AND lane = $lane AND EXISTS (SELECT 1 FROM {lock} k
   WHERE k.service = $service AND k.lane = $lane AND k.run_id = $run_id)",
         COMMIT,
         "SELECT NULL, token FROM {lock}
-WHERE service = $service AND lane = $lane AND run_id = $run_id",
+WHERE service = $service AND lane = $lane AND run_id = $run_id LIMIT 1",
     ],
     renew: "UPDATE {lock} k STRAIGHT_JOIN {lease} e ON e.service = k.service AND e.lane = k.lane
 SET e.expires_at = UTC_TIMESTAMP(6) + INTERVAL ($lease_ms * 1000) MICROSECOND,

@@ -64,7 +64,7 @@ fn applied(report: &Report) -> usize {
 
 /// What tells that a run has asked the server whether it takes writes.
 fn asked(pair: &Pair<Backend>) -> usize {
-    pair.proxy.count("pg_is_in_recovery") + pair.proxy.count("SHOW GLOBAL VARIABLES")
+    pair.proxy.count("pg_is_in_recovery") + pair.proxy.count("GLOBAL_VARIABLES")
 }
 
 #[tokio::test]

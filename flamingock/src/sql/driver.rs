@@ -433,19 +433,21 @@ impl Driver for flamingock_sqlx_audit::MySql {
 
     // Variables that a product does not have are left out, and nobody needs a right for the others.
     const WHAT_ANSWERS: Option<&'static str> = Some(
-        "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('version', 'version_comment', 'wsrep_on', \
+        "SELECT CAST(VARIABLE_NAME AS BINARY), CAST(VARIABLE_VALUE AS BINARY) FROM \
+         /*M! information_schema.GLOBAL_VARIABLES */ /*!50720 performance_schema.global_variables */ \
+         WHERE VARIABLE_NAME IN ('version', 'version_comment', 'wsrep_on', \
          'read_only', 'super_read_only', 'innodb_read_only', 'group_replication_group_name', \
-         'group_replication_single_primary_mode')",
+         'group_replication_single_primary_mode') LIMIT 100",
     );
 
     const CANCELLING: Option<Cancelling> = Some(Cancelling {
         own_session: None,
         // Connection ids come again when the server was restarted; such a lock is gone with its session.
-        mark: "SELECT CASE GET_LOCK('flamingock %tag%', 0) WHEN 1 THEN 'flamingock %tag%' END",
+        mark: "SELECT CASE GET_LOCK('flamingock %tag%', 0) WHEN 1 THEN 'flamingock %tag%' END LIMIT 1",
         by_mark: "KILL QUERY IS_USED_LOCK('%mark%')",
         by_id: "KILL QUERY %id%",
         end_by_id: "KILL CONNECTION %id%",
-        is_there_by_id: "SELECT 1 FROM information_schema.PROCESSLIST WHERE ID = %id%",
+        is_there_by_id: "SELECT 1 FROM information_schema.PROCESSLIST WHERE ID = %id% LIMIT 1",
         is_there_by_tag: None,
         by_tag: None,
     });
@@ -458,7 +460,8 @@ impl Driver for flamingock_sqlx_audit::MySql {
         texts.join("\n;\n")
     }
 
-    const REMARKS: Option<&'static str> = Some("SELECT @@warning_count; SHOW WARNINGS");
+    const REMARKS: Option<&'static str> =
+        Some("SELECT @@warning_count LIMIT 1; SHOW WARNINGS LIMIT 65535");
 
     // The next transaction's character cannot be chosen in one. A savepoint would tell nothing where
     // autocommit is off: there it begins a transaction itself.

@@ -214,15 +214,14 @@ impl<D: Driver> AuditStore for SqlStore<D> {
     }
 
     async fn create(&self, service: &str) -> Result<(), StoreError> {
-        self.know_the_server().await?;
         self.refuse_unfit().await?;
+        self.know_the_server().await?;
         tries!(self, "could not create the audit's tables", |connection| {
             self.ledger.create(connection, service, LANE)
         })
     }
 
     async fn is_being_made(&self) -> Result<bool, StoreError> {
-        self.know_the_server().await?;
         reads!(self, "could not create the audit's tables", |connection| {
             self.ledger.is_being_made(connection)
         })
@@ -233,8 +232,8 @@ impl<D: Driver> AuditStore for SqlStore<D> {
     }
 
     async fn register(&self, service: &str) -> Result<(), StoreError> {
-        self.know_the_server().await?;
         self.refuse_unfit().await?;
+        self.know_the_server().await?;
         tries!(
             self,
             "could not make the lock of the service",
@@ -285,8 +284,8 @@ impl<D: Driver> AuditStore for SqlStore<D> {
 #[async_trait]
 impl<D: Driver> LockStore for SqlStore<D> {
     async fn acquire(&self, claim: &Claim) -> Result<Option<Acquired>, StoreError> {
-        self.know_the_server().await?;
         self.refuse_unfit().await?;
+        self.know_the_server().await?;
         let guard = match &self.memory {
             Some(memory) => match Arc::clone(&memory.lock).try_lock_owned() {
                 Ok(guard) => Some(guard),

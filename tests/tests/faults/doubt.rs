@@ -138,7 +138,13 @@ async fn each_swallowed(kind: Kind) {
         Kind::Postgres | Kind::Sqlite => postgres.to_owned(),
     };
     // A claim is repeated on another connection.
-    let ends: &[&str] = &["OutcomeUnknown", "Store", "ChangesFailed", "ok"];
+    let ends: &[&str] = &[
+        "OutcomeUnknown",
+        "Store",
+        "ChangesFailed",
+        "LeaseLost",
+        "ok",
+    ];
     let cases = [
         (SHARED, by_kind("is distinct from", "cast(database()"), ends),
         (SHARED, by_kind("skip locked", "for update nowait"), ends),

@@ -118,11 +118,11 @@ impl<D: Driver> Transact<'_, D> {
         let before = format!("{};\n", beginning.join("; "));
         let is_complete = entry.is_some();
         let behind = entry.map_or_else(String::new, |entry| {
-            format!(";\n{entry};\nSELECT 1 AS {mark};\nCOMMIT")
+            format!(";\n{entry};\nSELECT 1 AS {mark} LIMIT 1;\nCOMMIT")
         });
         let sql = D::as_one_text(read, script.text);
         Whole {
-            text: format!("{before}{sql}\n;\nSELECT 1 AS {mark}{behind}"),
+            text: format!("{before}{sql}\n;\nSELECT 1 AS {mark} LIMIT 1{behind}"),
             mark,
             beginning: beginning.len(),
             offset: before.chars().count(),

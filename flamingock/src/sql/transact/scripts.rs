@@ -115,7 +115,7 @@ impl<D: Driver> Transact<'_, D> {
             Some(clock) => (Marks::Times, clock),
             None => (Marks::Elapsed, ledger.elapsed_in_text()),
         };
-        let mark = format!("SELECT {marked} AS {};\n", mark_of(one));
+        let mark = format!("SELECT {marked} AS {} LIMIT 1;\n", mark_of(one));
         let mut texts = Texts {
             text: mark.repeat(marks.before()),
             placed: Vec::new(),
