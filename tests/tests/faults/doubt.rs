@@ -150,7 +150,10 @@ async fn each_swallowed(kind: Kind) {
         (SHARED, by_kind("skip locked", "for update nowait"), ends),
         (
             SHARED,
-            by_kind("begin; set local", "set autocommit = 0, completion_type"),
+            by_kind(
+                "begin; set flamingock",
+                "set autocommit = 0, completion_type",
+            ),
             ends,
         ),
         (SHARED, as_sent(kind, "APPLIED"), &["OutcomeUnknown", "ok"]),
