@@ -43,3 +43,27 @@ async fn the_next_request_waits_for_one_that_was_given_up() {
     assert!(began.elapsed() >= Duration::from_secs(1));
     assert_eq!(service.asked(), ["POST /slow", "POST /things/a"]);
 }
+
+/// Every request that comes after it waits, also where others wait for it already.
+#[tokio::test]
+async fn all_the_next_requests_wait_for_one_that_was_given_up() {
+    let service = Service::start().await;
+    let text = |path: &str, timeout: &str| {
+        let url = service.url(path);
+        format!(
+            "template: http\ntimeout: {timeout}\nrecovery: retry\napply: {{ method: POST, url: '{url}', timeout: 2s }}\n"
+        )
+    };
+    let began = Instant::now();
+    let given_up = runner_on(&MemoryStore::new(), &text("/slow", "200ms")).run();
+    given_up.await.unwrap_err();
+    let others = ["/things/a", "/things/b", "/things/c"].map(|path| {
+        let runner = runner_on(&MemoryStore::new(), &text(path, "20s"));
+        async move {
+            runner.run().await.unwrap();
+            assert!(began.elapsed() >= Duration::from_secs(2));
+        }
+    });
+    futures_util::future::join_all(others).await;
+    assert_eq!(service.asked().len(), 4, "{:?}", service.asked());
+}

@@ -4,6 +4,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use serde_json::Value;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use ureq::Agent;
 use ureq::http::{self, HeaderValue, StatusCode, header};
@@ -96,31 +97,39 @@ impl Answered<'_> {
 
 type Brought = Result<Exchanged, String>;
 
-/// Requests that nobody waits for any more, since their change was cancelled or took too long. They are
-/// still on their way until their own timeout, and what takes them back must not overtake them.
-static LEFT: Mutex<Vec<JoinHandle<Brought>>> = Mutex::new(Vec::new());
+/// The ends of the requests that no change waits for any more, since it was cancelled or took too long. They are
+/// on their way until their own timeout, and what takes them back must not overtake them. One stays here until it
+/// is over: several exchanges can wait for it at once.
+static LEFT: Mutex<Vec<watch::Receiver<()>>> = Mutex::new(Vec::new());
 
-/// A request on its way.
-struct OnItsWay(Option<JoinHandle<Brought>>);
+/// A request on its way. Its thread drops the sender of `over` when it is done.
+struct OnItsWay {
+    request: JoinHandle<Brought>,
+    over: watch::Receiver<()>,
+}
 
 impl OnItsWay {
-    async fn end(mut self) -> Result<Exchanged, BoxError> {
-        let Some(request) = &mut self.0 else {
-            return Err("there is no request".into());
-        };
-        let ended = request.await;
-        self.0 = None;
-        Ok(ended??)
+    fn send(call: Call) -> OnItsWay {
+        let (sending, over) = watch::channel(());
+        let request = tokio::task::spawn_blocking(move || {
+            let _sending = sending;
+            send(&call)
+        });
+        OnItsWay { request, over }
     }
 }
 
 impl Drop for OnItsWay {
     fn drop(&mut self) {
-        if let Some(request) = self.0.take() {
+        if !is_over(&self.over) {
             let mut left = LEFT.lock().unwrap_or_else(PoisonError::into_inner);
-            left.push(request);
+            left.push(self.over.clone());
         }
     }
+}
+
+fn is_over(request: &watch::Receiver<()>) -> bool {
+    request.has_changed().is_err()
 }
 
 /// Sends a request, and waits for its answer. Any status is an answer.
@@ -128,20 +137,22 @@ pub(super) async fn exchange(
     call: Call,
     revealed: Option<&Revealed>,
 ) -> Result<Answered<'_>, BoxError> {
-    while let Some(request) = one_left() {
-        // What became of it is of no interest: it is over.
-        let _ = OnItsWay(Some(request)).end().await;
+    for mut over in left() {
+        // Nothing is ever sent: this ends when the sender is dropped.
+        let _ = over.changed().await;
     }
-    let request = tokio::task::spawn_blocking(move || send(&call));
-    let exchanged = OnItsWay(Some(request)).end().await?;
+    let mut request = OnItsWay::send(call);
+    let exchanged = (&mut request.request).await??;
     Ok(Answered {
         exchanged,
         revealed,
     })
 }
 
-fn one_left() -> Option<JoinHandle<Brought>> {
-    LEFT.lock().unwrap_or_else(PoisonError::into_inner).pop()
+fn left() -> Vec<watch::Receiver<()>> {
+    let mut left = LEFT.lock().unwrap_or_else(PoisonError::into_inner);
+    left.retain(|request| !is_over(request));
+    left.clone()
 }
 
 fn send(call: &Call) -> Brought {
