@@ -34,6 +34,8 @@ pub(crate) struct Setting {
     pub(crate) what: &'static str,
     /// What to do: `{audit}` and the like are filled in.
     pub(crate) remedy: &'static str,
+    /// It does no harm where the session is the only one.
+    pub(crate) keeps_others_out: bool,
 }
 
 /// The texts of one database. `{table}` and `$value` are filled in; every text of several

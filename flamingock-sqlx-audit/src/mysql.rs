@@ -13,6 +13,9 @@ use crate::template::{Rendered, Values, hex};
 #[derive(Clone, Copy, Debug)]
 pub struct MySql;
 
+/// The server says to whom it happened, and not by which setting.
+const NO_MEMORY: &str = "a larger sort_buffer_size is needed than this session has";
+
 impl Backend for MySql {
     type Database = sqlx::MySql;
 
@@ -85,6 +88,12 @@ impl Backend for MySql {
                 1020 | 1180 | 1205 | 1206 | 1213 | 1614 | 1637
             )
         })
+    }
+
+    fn repair(error: &sqlx::Error) -> Option<String> {
+        let error = error.as_database_error()?;
+        let error = error.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>()?;
+        (error.number() == 1038).then(|| NO_MEMORY.to_owned())
     }
 
     fn classify_database_error(error: &dyn sqlx::error::DatabaseError) -> Failure {
@@ -195,22 +204,37 @@ WHERE TABLE_SCHEMA IN (COALESCE($schema, DATABASE()), COALESCE($home, DATABASE()
         Setting {
             what: "autocommit is off: what is written is not committed",
             remedy: "switch it on for the connections of this pool",
+            keeps_others_out: false,
         },
         Setting {
             what: "timestamp is set: the clock of the session stands still, and no lease would end when it should",
             remedy: "leave it at its default",
+            keeps_others_out: false,
         },
         Setting {
             what: "insert_id is set: the next entry would get a number that is not its own",
             remedy: "leave it at 0",
+            keeps_others_out: false,
         },
         Setting {
             what: "tx_read_only (transaction_read_only) is on: nothing can be written",
             remedy: "switch it off for the connections of this pool",
+            keeps_others_out: false,
         },
         Setting {
             what: "character_set_results is one whose texts cannot be read here",
             remedy: "leave it as sqlx sets it",
+            keeps_others_out: false,
+        },
+        Setting {
+            what: "enforce_storage_engine is not InnoDB: a rollback would undo nothing",
+            remedy: "leave it empty for the connections of this pool",
+            keeps_others_out: false,
+        },
+        Setting {
+            what: "max_error_count is 0: what a rollback does not undo would not be told",
+            remedy: "leave it at its default, or at 1 at least",
+            keeps_others_out: false,
         },
     ],
     inspect: &[
@@ -218,7 +242,9 @@ WHERE TABLE_SCHEMA IN (COALESCE($schema, DATABASE()), COALESCE($home, DATABASE()
         "SELECT CAST(@@autocommit = 0 AS BINARY),
   CAST(ABS(TIMESTAMPDIFF(SECOND, NOW(), SYSDATE())) > 5 AS BINARY), CAST(@@insert_id <> 0 AS BINARY),
   CAST(/*M! @@tx_read_only */ /*!50720 @@transaction_read_only */ = 1 AS BINARY),
-  CAST(COALESCE(@@character_set_results IN ('ucs2', 'utf16', 'utf16le', 'utf32'), 0) AS BINARY)
+  CAST(COALESCE(@@character_set_results IN ('ucs2', 'utf16', 'utf16le', 'utf32'), 0) AS BINARY),
+  CAST(/*M! COALESCE(@@enforce_storage_engine <> 'InnoDB', 0) */ /*!50720 0 */ AS BINARY),
+  CAST(@@max_error_count = 0 AS BINARY)
 LIMIT 1",
     ],
     is_made: None,

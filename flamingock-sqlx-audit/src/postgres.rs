@@ -48,6 +48,9 @@ impl Backend for Postgres {
     fn repair(error: &sqlx::Error) -> Option<String> {
         let error = error.as_database_error()?;
         let error = error.try_downcast_ref::<sqlx::postgres::PgDatabaseError>()?;
+        if error.code() == "3F000" {
+            return Some(NO_SCHEMA.to_owned());
+        }
         let is_key = error.code() == "23505" && error.constraint()?.ends_with("_pkey");
         let table = error
             .table()
@@ -119,6 +122,9 @@ fn column(error: &dyn sqlx::error::DatabaseError) -> Option<&str> {
         .try_downcast_ref::<sqlx::postgres::PgDatabaseError>()?
         .column()
 }
+
+/// Without a name of its own, the server's message doesn't say where to look.
+const NO_SCHEMA: &str = "no schema of the session's search_path is there: set search_path for this role, this database or this pool, or name the schema with `schema` in the settings";
 
 /// A text with escapes means the same whatever `standard_conforming_strings` and `backslash_quote`
 /// are, and costs the server no function call. The type `text` cannot hold a NUL.
@@ -223,14 +229,17 @@ ORDER BY n.nspname, c.relname",
         Setting {
             what: "default_transaction_read_only is on: nothing can be written",
             remedy: "switch it off for the role, the database or the session",
+            keeps_others_out: false,
         },
         Setting {
             what: "client_encoding is not UTF8: names and texts would be changed on their way",
             remedy: "leave it as sqlx sets it",
+            keeps_others_out: false,
         },
         Setting {
             what: "the sequence {audit_seq_seq} is behind the entries, as after a restore of data alone: it would hand out numbers that are taken",
             remedy: "repair it with `SELECT pg_catalog.setval({audit_seq_seq_text}, (SELECT max(seq) FROM {audit}))`",
+            keeps_others_out: false,
         },
     ],
     inspect: &[

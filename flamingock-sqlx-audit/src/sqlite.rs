@@ -51,6 +51,9 @@ const BUSY_PAUSE: Duration = Duration::from_millis(20);
 /// How long who wants the write lock among many rests before the next try.
 const TURN_PAUSE: Duration = Duration::from_millis(5);
 
+/// SQLite has one error for both.
+const NO_SPACE: &str = "the disk is full, or the file has as many pages as max_page_count allows";
+
 impl Backend for Sqlite {
     type Database = sqlx::Sqlite;
 
@@ -72,6 +75,11 @@ impl Backend for Sqlite {
             };
         }
         collect_answer!(connection.fetch_many(query), each, result => 0)
+    }
+
+    fn repair(error: &sqlx::Error) -> Option<String> {
+        let is_full = error.as_database_error()?.code()? == "13";
+        is_full.then(|| NO_SPACE.to_owned())
     }
 
     async fn run(connection: &mut Conn<Self>, text: String, mark: &str) -> Progress {
@@ -297,21 +305,30 @@ ORDER BY schema, name",
         Setting {
             what: "query_only is on: nothing can be written",
             remedy: "switch it off for the connections of this pool",
+            keeps_others_out: false,
         },
         Setting {
             what: "journal_mode is off: a rollback would undo nothing",
             remedy: "use another one: wal, delete, truncate, persist or memory",
+            keeps_others_out: false,
         },
         Setting {
             what: "read_uncommitted is on in a database that connections share: what is not committed yet would count",
             remedy: "switch it off for the connections of this pool",
+            keeps_others_out: false,
+        },
+        Setting {
+            what: "locking_mode is exclusive: the first connection keeps the pool's others out",
+            remedy: "set it to normal, or the pool's max_connections to 1",
+            keeps_others_out: true,
         },
     ],
     inspect: &[
         "SELECT (SELECT query_only FROM pragma_query_only),
   (SELECT journal_mode = 'off' FROM pragma_journal_mode),
   (SELECT file = '' FROM pragma_database_list WHERE name = 'main')
-    AND (SELECT read_uncommitted FROM pragma_read_uncommitted)",
+    AND (SELECT read_uncommitted FROM pragma_read_uncommitted),
+  (SELECT locking_mode = 'exclusive' FROM pragma_locking_mode)",
     ],
     seed: &[
         "INSERT OR IGNORE INTO {lock} (service, lane, token, run_id, owner, acquired_at)

@@ -19,6 +19,7 @@ mod sqlite {
     const REFUSED: &[(&str, &str)] = &[
         ("PRAGMA query_only = 1", "query_only"),
         ("PRAGMA journal_mode = OFF", "journal_mode"),
+        ("PRAGMA locking_mode = EXCLUSIVE", "locking_mode"),
     ];
     /// Settings under which everything is right.
     const HARMLESS: &[&str] = &[
@@ -76,6 +77,11 @@ mod mariadb {
             "SET character_set_results = 'utf16'",
             "character_set_results",
         ),
+        (
+            "SET sql_mode = ''; SET enforce_storage_engine = 'MyISAM'",
+            "enforce_storage_engine",
+        ),
+        ("SET max_error_count = 0", "max_error_count"),
     ];
     const HARMLESS: &[&str] = &[
         "SET sql_select_limit = 1",

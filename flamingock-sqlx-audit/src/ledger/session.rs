@@ -14,11 +14,11 @@ pub struct Unfit {
 
 impl<B: Backend> Ledger<B> {
     /// The first setting of the session under which entries are not written as they should be, where the
-    /// tables are there.
+    /// tables are there. A session that is the only one is fit under settings that keep others out.
     ///
     /// # Errors
     /// The database's own.
-    pub async fn unfit(&self, connection: &mut Conn<B>) -> Result<Option<Unfit>> {
+    pub async fn unfit(&self, connection: &mut Conn<B>, is_only: bool) -> Result<Option<Unfit>> {
         let mut texts = B::DIALECT.inspect.iter().peekable();
         while let Some(text) = texts.next() {
             let rows = match self.fetch(connection, text, &[]).await {
@@ -37,7 +37,7 @@ impl<B: Backend> Ledger<B> {
                 return Ok(None);
             };
             for (column, setting) in B::DIALECT.settings.iter().enumerate() {
-                if row.int(column)? == Some(1) {
+                if row.int(column)? == Some(1) && !(is_only && setting.keeps_others_out) {
                     let text = |text: &str| self.render_as_text(text, &[]);
                     return Ok(Some(Unfit {
                         what: text(setting.what),

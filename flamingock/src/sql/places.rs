@@ -49,8 +49,9 @@ impl<D: Driver> SqlStore<D> {
 
     /// A session whose settings change what is written.
     pub(super) async fn refuse_unfit(&self) -> Result<(), StoreError> {
+        let is_only = self.pool.options().get_max_connections() == 1;
         let unfit = tries!(self, "could not look at the session", |connection| {
-            self.ledger.unfit(connection)
+            self.ledger.unfit(connection, is_only)
         })?;
         unfit.map_or(Ok(()), |unfit| {
             let text = format!("nothing can be recorded by this session: {unfit}");

@@ -1,0 +1,39 @@
+//! Every setting of a session that the servers list, set to its default, to both ends of its range or to each of
+//! its values, and to the empty string, by a hook of the pool, by the URL, and by the database's own settings: a
+//! full cycle (run, run again, fail, undo, run) is right, or refused by the setting's name.
+//!
+//! The plain run tries a share of them, always the same. `FLAMINGOCK_TEST_EXTRA=1` tries them all, and
+//! `FLAMINGOCK_TEST_SETTING=sql_mode` those of this name.
+
+#![allow(clippy::unwrap_used)]
+#![allow(clippy::duplicate_mod)] // The same on every database.
+
+#[path = "settings/cases.rs"]
+mod cases;
+
+#[path = "../scenarios"]
+mod sqlite {
+    use flamingock_tests::on::sqlite::*;
+
+    #[path = "../tests/settings/sqlite.rs"]
+    mod listed;
+    mod settings_cycle;
+}
+
+#[path = "../scenarios"]
+mod postgres {
+    use flamingock_tests::on::postgres::*;
+
+    #[path = "../tests/settings/postgres.rs"]
+    mod listed;
+    mod settings_cycle;
+}
+
+#[path = "../scenarios"]
+mod mariadb {
+    use flamingock_tests::on::mariadb::*;
+
+    #[path = "../tests/settings/mariadb.rs"]
+    mod listed;
+    mod settings_cycle;
+}

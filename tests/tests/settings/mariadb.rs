@@ -1,0 +1,80 @@
+//! What MariaDB lists.
+
+use flamingock_tests::TestDatabase;
+use sqlx::MySqlPool;
+
+use super::Backend;
+use crate::cases::{Setting, Way, quoted};
+
+pub(super) const WAYS: &[Way] = &[Way::Hook];
+/// How many cases the plain run tries.
+pub(super) const PLAIN: usize = 60;
+
+pub(super) const LIST: &str = "SELECT lower(variable_name), variable_type, \
+     coalesce(numeric_min_value, ''), coalesce(numeric_max_value, ''), \
+     replace(coalesce(enum_value_list, ''), '|', ' '), replace(coalesce(default_value, ''), '|', ' ') \
+     FROM information_schema.system_variables \
+     WHERE variable_scope IN ('SESSION', 'SESSION ONLY') AND read_only = 'NO' ORDER BY 1";
+
+/// What a text is set to where the server doesn't say what it may be: one of them is taken, or none.
+const TEXTS: &[&str] = &[
+    "latin1",
+    "latin1_german1_ci",
+    "utf16",
+    "MyISAM",
+    "de_DE",
+    "+03:00",
+    "0-1-1",
+    "Aria",
+    "x",
+];
+
+/// A setting of a line of the list.
+pub(super) fn setting(line: &str) -> Setting {
+    let [name, kind, least, most, values, default] = line
+        .split('|')
+        .map(str::to_owned)
+        .collect::<Vec<_>>()
+        .try_into()
+        .unwrap();
+    let each = || values.split(',').map(quoted);
+    let values = match kind.as_str() {
+        "BOOLEAN" => vec!["1".to_owned(), "0".to_owned()],
+        "ENUM" if !values.is_empty() => each().collect(),
+        "SET" => each().chain([quoted(&default), "''".to_owned()]).collect(),
+        "FLAGSET" => {
+            let flags = values.split(',').filter(|flag| *flag != "default");
+            flags
+                .flat_map(|flag| ["on", "off"].map(|side| quoted(&format!("{flag}={side}"))))
+                .collect()
+        }
+        _ if !least.is_empty() => vec!["DEFAULT".to_owned(), least, most],
+        _ => {
+            let known = ["DEFAULT".to_owned(), "''".to_owned(), "NULL".to_owned()].into_iter();
+            let numbers = ["1".to_owned(), "0".to_owned()];
+            known
+                .chain(TEXTS.iter().map(|text| quoted(text)))
+                .chain(numbers)
+                .collect()
+        }
+    };
+    Setting { name, values }
+}
+
+pub(super) fn read(name: &str) -> String {
+    format!("SELECT CAST(@@SESSION.{name} AS CHAR)")
+}
+
+pub(super) fn set(name: &str, value: &str) -> String {
+    format!("SET SESSION {name} = {value}")
+}
+
+/// There is no other way that is the test's own.
+pub(super) async fn pool_by(
+    way: Way,
+    _: &TestDatabase<Backend>,
+    _: &str,
+    _: &str,
+) -> Result<MySqlPool, sqlx::Error> {
+    panic!("{way:?}")
+}
