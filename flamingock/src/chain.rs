@@ -21,16 +21,8 @@ impl ErrorChain {
     /// stands before it is left out, long ones are cut.
     pub fn of(error: &(dyn std::error::Error + 'static)) -> ErrorChain {
         let mut chain = ErrorChain(Vec::new());
-        let mut next = Some(error);
-        while let Some(error) = next {
-            if let Some(scrubbed) = error.downcast_ref::<Scrubbed>() {
-                for text in scrubbed.texts() {
-                    chain.push(text);
-                }
-                break;
-            }
-            chain.push(&error.to_string());
-            next = error.source();
+        for text in texts(error) {
+            chain.push(&text);
         }
         chain
     }
@@ -88,6 +80,51 @@ impl ErrorChain {
             Err(_) => ErrorChain::text(json),
         }
     }
+}
+
+/// What an error and its causes say, outermost first.
+pub(crate) fn texts(error: &(dyn std::error::Error + 'static)) -> Vec<String> {
+    let mut texts: Vec<String> = Vec::new();
+    let mut lines = Vec::new();
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(scrubbed) = error.downcast_ref::<Scrubbed>() {
+            texts.extend(scrubbed.texts().iter().cloned());
+            break;
+        }
+        texts.push(error.to_string());
+        lines.extend(line_of_the_server(error));
+        next = error.source();
+    }
+    for line in lines {
+        for text in &mut texts {
+            *text = text.replace(&line.with, &line.without);
+        }
+    }
+    texts
+}
+
+/// A text with something in it that says nothing to its reader, and without.
+struct Replaced {
+    with: String,
+    without: String,
+}
+
+/// The driver of PostgreSQL tells the line of the server's own source, in C. It reads like one of the file
+/// that was sent.
+#[cfg(feature = "postgres")]
+fn line_of_the_server(error: &(dyn std::error::Error + 'static)) -> Option<Replaced> {
+    let error = error.downcast_ref::<sqlx::Error>()?.as_database_error()?;
+    let error = error.try_downcast_ref::<sqlx::postgres::PgDatabaseError>()?;
+    Some(Replaced {
+        with: error.to_string(),
+        without: error.message().to_owned(),
+    })
+}
+
+#[cfg(not(feature = "postgres"))]
+fn line_of_the_server(_: &(dyn std::error::Error + 'static)) -> Option<Replaced> {
+    None
 }
 
 /// In one line, with everything escaped that a terminal would act on: the texts are those of others.

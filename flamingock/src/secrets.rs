@@ -14,6 +14,7 @@ use futures_util::FutureExt;
 
 use self::spellings::Pattern;
 use crate::call::panic_text;
+use crate::chain::texts;
 use crate::change::BoxError;
 
 /// Where the values of secrets are looked up: given to
@@ -126,16 +127,7 @@ impl Revealed {
         if self.values.is_empty() {
             return error;
         }
-        let mut texts = Vec::new();
-        let mut next: Option<&(dyn std::error::Error + 'static)> = Some(&*error);
-        while let Some(error) = next {
-            if let Some(scrubbed) = error.downcast_ref::<Scrubbed>() {
-                texts.extend(scrubbed.texts.iter().map(|text| self.scrub(text)));
-                break;
-            }
-            texts.push(self.scrub(&error.to_string()));
-            next = error.source();
-        }
+        let texts = texts(&*error).iter().map(|text| self.scrub(text)).collect();
         Box::new(Scrubbed { texts, error })
     }
 

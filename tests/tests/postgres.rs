@@ -339,3 +339,52 @@ async fn who_comes_second_leaves_the_making_of_the_tables_to_the_first() {
     assert_eq!(report.counts().newly_applied, 1);
     assert!(proxy.count("CREATE TABLE") > 0);
 }
+
+/// An error of the application's own, as many have one: it repeats the words of its cause.
+#[derive(Debug)]
+struct Wrapped(sqlx::Error);
+
+impl std::fmt::Display for Wrapped {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "the copy failed: {}", self.0)
+    }
+}
+
+impl std::error::Error for Wrapped {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.0)
+    }
+}
+
+#[change(id = "plainly", order = "001", transaction = false, detached)]
+async fn plainly(db: &mut PgConnection) -> Result<(), sqlx::Error> {
+    query(db, "SELECT * FROM nowhere").await.map(drop)
+}
+
+#[change(id = "wrapped", order = "001", detached)]
+async fn wrapped(db: &mut PgConnection) -> Result<(), Wrapped> {
+    let asked = query(db, "SELECT * FROM nowhere").await;
+    asked.map(drop).map_err(Wrapped)
+}
+
+/// The line of the server's own source is none of the file's.
+#[tokio::test]
+async fn the_line_of_the_server_s_source_is_not_told() {
+    let missing = "relation \"nowhere\" does not exist";
+    for changes in [changes![plainly], changes![wrapped]] {
+        let (_database, pool) = fresh().await;
+        let error = Runner::new(&pool).changes(changes).run().await.unwrap_err();
+        assert!(error.to_string().contains(missing), "{error}");
+        assert!(!format!("{error:?} {error}").contains("at line"), "{error}");
+        let recorded = "SELECT error FROM flamingock_audit WHERE error IS NOT NULL";
+        let recorded = strings(&pool, recorded).await;
+        assert!(recorded[0].contains("does not exist"), "{recorded:?}");
+        assert!(!recorded[0].contains("at line"), "{recorded:?}");
+    }
+    let (_database, pool) = fresh().await;
+    let folder =
+        flamingock_tests::folder(&[("0001__a.sql", "SELECT 1;\nSELECT * FROM nowhere;\n")]);
+    let error = Runner::new(&pool).files(folder).run().await.unwrap_err();
+    assert!(error.to_string().contains(missing), "{error}");
+    assert!(!format!("{error:?} {error}").contains("at line"), "{error}");
+}

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Serialize, Serializer};
 
 use crate::audit::{ErrorChain, LockRow};
+use crate::chain::texts;
 use crate::decision::Cause;
 use crate::error::Error;
 use crate::lock::Holder;
@@ -232,12 +233,7 @@ pub struct Failure {
 
 impl Failure {
     pub(crate) fn of(error: &Error) -> Failure {
-        let mut causes = Vec::new();
-        let mut next = std::error::Error::source(error);
-        while let Some(cause) = next {
-            causes.push(cause.to_string());
-            next = cause.source();
-        }
+        let causes = std::error::Error::source(error).map_or_else(Vec::new, texts);
         Failure {
             kind: error.kind(),
             message: error.to_string(),
