@@ -77,6 +77,9 @@ fn line_comment(scanner: &mut Scanner<'_>) -> Kind {
     Kind::Comment
 }
 
+/// No server is of this version or a later one, so that the comment is one. Dumps begin with `/*M!999999\- ..*/`.
+const NO_VERSION: usize = 99_999;
+
 /// A comment ends at the first `*/`. What stands in an executable one is read as any other text.
 fn comment(scanner: &mut Scanner<'_>) -> Result<Kind, Flaw> {
     let prefix = match (scanner.peek(2), scanner.peek(3)) {
@@ -91,6 +94,16 @@ fn comment(scanner: &mut Scanner<'_>) -> Result<Kind, Flaw> {
             return Ok(Kind::Comment);
         }
     };
+    let digits = scanner.rest().iter().skip(prefix);
+    let version = digits
+        .take_while(|byte| byte.is_ascii_digit())
+        .fold(0, |version: usize, digit| {
+            version.saturating_mul(10) + usize::from(digit - b'0')
+        });
+    if version >= NO_VERSION {
+        scanner.block_comment(true)?;
+        return Ok(Kind::Comment);
+    }
     scanner.step(prefix);
     // The version from which on it is executed.
     scanner.skip_while(|byte| byte.is_ascii_digit());

@@ -187,6 +187,8 @@ fn what_outlives_a_script_on_its_connection_is_known_by_its_words() {
 fn only_what_is_all_executable_comment_may_be_empty() {
     for (text, expected) in [
         ("/*!99999 SELECT 1 */", true),
+        ("/*M!999999\\- it's the sandbox; mode */ SELECT 1", false),
+        ("/*M!999999\\- it's /* a; */ the sandbox; mode */", true),
         ("SELECT 1; /*!99999 a */ /*!50000 b */;", true),
         ("/*!99999 SELECT 1 */ + 2", false),
         ("SELECT /*!99999 1 */", false),

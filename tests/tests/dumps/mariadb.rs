@@ -1,0 +1,86 @@
+//! `mariadb-dump`.
+
+use flamingock_tests::{Backend as _, MariaDb, TestDatabase, execute};
+use sqlx::ConnectOptions as _;
+
+use super::programs::{applied, lines, output};
+
+const SCHEMA: &[&str] = &[
+    r#"CREATE TABLE people (
+  id INT AUTO_INCREMENT PRIMARY KEY,
+  name VARCHAR(100) NOT NULL DEFAULT 'a;b-- c /* d */' COMMENT 'it''s; # fine',
+  `mood; of` ENUM('sad', 'it''s', 'happy'),
+  flags SET('a', 'b;c'),
+  body BLOB,
+  id2 INT,
+  UNIQUE KEY `by;name` (name)
+) ENGINE=InnoDB COMMENT='of; all -- times'"#,
+    "CREATE TABLE visits (id INT PRIMARY KEY, person INT, at TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP, \
+     FOREIGN KEY (person) REFERENCES people (id) ON DELETE CASCADE)",
+    "CREATE VIEW happy AS SELECT name, CASE WHEN id > 1 THEN 'x;' ELSE '\\\\;' END AS c FROM people",
+    "CREATE TRIGGER touched BEFORE INSERT ON people FOR EACH ROW BEGIN \
+     IF NEW.name = ';' THEN SET NEW.name = 'semi'; END IF; /* c; */ SET NEW.flags = 'a'; END",
+    "CREATE PROCEDURE tidy(IN n INT) BEGIN DECLARE i INT DEFAULT 0; -- a comment; \n \
+     WHILE i < n DO SET i = i + 1; END WHILE; DELETE FROM visits WHERE id < 0; END",
+    "CREATE FUNCTION twice(i INT) RETURNS INT DETERMINISTIC RETURN i * 2",
+    "CREATE EVENT nightly ON SCHEDULE EVERY 1 DAY STARTS '2030-01-01' DISABLE DO BEGIN DELETE FROM visits WHERE id = 0; END",
+    r#"INSERT INTO people (name, `mood; of`, body, id2) VALUES
+  ('tab\there\nline', 'it''s', 0x00ff27, 1), ('back\\slash "quote" ''q''', NULL, NULL, NULL), ('', 'sad', '', 3)"#,
+    "INSERT INTO visits VALUES (1, 1, '2020-01-01 00:00:00'), (2, 2, '2021-06-01 12:00:00')",
+];
+
+async fn dump(database: &TestDatabase<MariaDb>, more: &[&str]) -> String {
+    let url = database.pool(1).await.connect_options().to_url_lossy();
+    let (host, port) = (url.host_str().unwrap(), url.port().unwrap_or(3306));
+    let (host, port) = (format!("--host={host}"), format!("--port={port}"));
+    let user = format!("--user={}", url.username());
+    let password = format!("--password={}", url.password().unwrap_or_default());
+    let name = url.path().trim_start_matches('/').to_owned();
+    let ignored = ["audit", "lock", "lease", "marker"];
+    let ignored = ignored.map(|table| format!("--ignore-table={name}.flamingock_{table}"));
+    let mut arguments = vec![
+        "--no-defaults",
+        "--protocol=tcp",
+        &host,
+        &port,
+        &user,
+        &password,
+    ];
+    arguments.extend(ignored.iter().map(String::as_str));
+    arguments.extend([
+        "--routines",
+        "--events",
+        "--triggers",
+        "--skip-dump-date",
+        "--hex-blob",
+    ]);
+    arguments.extend(more);
+    arguments.push(&name);
+    output("mariadb-dump", &arguments).await
+}
+
+#[tokio::test]
+async fn dump_of_a_database_makes_the_same_one() {
+    let first = MariaDb::fresh().await;
+    let pool = first.pool(1).await;
+    for text in SCHEMA {
+        execute(&pool, text).await;
+    }
+    for head in ["", "-- flamingock: transaction=false\n"] {
+        for more in [
+            &[][..],
+            &["--skip-opt"][..],
+            &["--compact", "--skip-extended-insert"][..],
+            &["--skip-comments"][..],
+        ] {
+            let written = dump(&first, more).await;
+            let (second, _pool) = applied::<MariaDb>(&written, head).await;
+            let again = dump(&second, more).await;
+            assert_eq!(
+                lines(&written, |_| true),
+                lines(&again, |_| true),
+                "{head}{more:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! `pg_dump`.
+
+use flamingock_tests::{Backend as _, Postgres, TestDatabase, execute, strings};
+
+use super::programs::{applied, lines, output};
+
+const SCHEMA: &str = r#"
+CREATE TYPE mood AS ENUM ('sad', 'it''s fine', 'happy');
+CREATE DOMAIN positive AS int CHECK (VALUE > 0);
+CREATE SCHEMA "Other; one";
+CREATE TABLE people (
+  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  name text NOT NULL DEFAULT 'a;b--c /* d */',
+  "mood; of" mood,
+  age positive,
+  notes text[] DEFAULT '{}',
+  UNIQUE (name, age)
+);
+CREATE TABLE "Other; one".orders (
+  id serial PRIMARY KEY, person bigint REFERENCES people ON DELETE CASCADE, at timestamptz, body bytea
+) ;
+CREATE INDEX ON "Other; one".orders (person) WHERE body IS NOT NULL;
+CREATE FUNCTION twice(i int) RETURNS int LANGUAGE sql AS $fn$ SELECT i * 2; $fn$;
+CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  -- a comment; with $ and $x$
+  NEW.name := NEW.name || ';'; RETURN NEW;
+END $$;
+CREATE PROCEDURE tidy() LANGUAGE sql BEGIN ATOMIC DELETE FROM people WHERE id < 0; SELECT 1; END;
+CREATE TRIGGER touched BEFORE UPDATE ON people FOR EACH ROW EXECUTE FUNCTION touch();
+CREATE VIEW happy AS SELECT name, CASE WHEN age > 1 THEN 'x;' ELSE E'\\;' END AS c FROM people WHERE "mood; of" = 'happy';
+CREATE MATERIALIZED VIEW counted AS SELECT count(*) FROM people;
+COMMENT ON TABLE people IS 'of; all -- times';
+INSERT INTO people (name, "mood; of", age, notes) VALUES
+  (E'tab\there\nline', 'it''s fine', 3, ARRAY['a;b', NULL, '"q"']), ('back\slash ''quote'' $$', NULL, NULL, NULL), ('', 'sad', 7, '{}');
+INSERT INTO "Other; one".orders (person, at, body) VALUES (1, '2020-01-01 00:00:00+00', '\x00ff3b');
+"#;
+
+async fn dump(database: &TestDatabase<Postgres>, more: &[&str]) -> String {
+    let mut arguments = vec![
+        "--no-owner",
+        "--exclude-table=flamingock_*",
+        database.url.as_str(),
+    ];
+    arguments.extend(more);
+    output("pg_dump", &arguments).await
+}
+
+/// What differs from dump to dump is none of the database.
+fn said(dump: &str) -> Vec<&str> {
+    lines(dump, |line| {
+        !line.starts_with("\\restrict") && !line.starts_with("\\unrestrict")
+    })
+}
+
+#[tokio::test]
+async fn dump_of_a_database_makes_the_same_one() {
+    let first = Postgres::fresh().await;
+    execute(&first.pool(1).await, SCHEMA).await;
+    for head in ["", "-- flamingock: transaction=false\n"] {
+        for inserts in ["--inserts", "--column-inserts"] {
+            let written = dump(&first, &[inserts]).await;
+            // psql is told by it to take no more commands of its own. No server knows it.
+            let text = written.replace("\\restrict", "-- \\restrict");
+            let text = text.replace("\\unrestrict", "-- \\unrestrict");
+            let (second, pool) = applied::<Postgres>(&text, head).await;
+            let again = dump(&second, &[inserts]).await;
+            assert_eq!(said(&written), said(&again), "{head}{inserts}");
+            // A dump sets its session's search path. The next change has the one of the application.
+            let path = strings(&pool, "SHOW search_path").await;
+            assert_eq!(path, ["\"$user\", public"], "{head}{inserts}");
+        }
+    }
+}
+
+/// What only psql understands is refused by its line, before anything ran.
+#[tokio::test]
+async fn dump_with_copied_rows_is_refused_with_its_line() {
+    let first = Postgres::fresh().await;
+    execute(&first.pool(1).await, SCHEMA).await;
+    let written = dump(&first, &[]).await;
+    let database = Postgres::fresh().await;
+    let pool = database.pool(2).await;
+    let folder = flamingock_tests::folder(&[("0001__dump.sql", &written)]);
+    let error = flamingock::Runner::new(&pool).files(folder).run().await;
+    let error = error.unwrap_err().to_string();
+    let line = written
+        .lines()
+        .position(|line| line.starts_with('\\') || line.starts_with("COPY "));
+    let place = format!("0001__dump.sql:{}", line.unwrap() + 1);
+    assert!(error.contains(&place), "{place}: {error}");
+    let tables = strings(
+        &pool,
+        "SELECT relname FROM pg_class WHERE relname IN ('people', 'flamingock_audit')",
+    );
+    assert!(tables.await.is_empty());
+}
