@@ -78,7 +78,7 @@ fn line_comment(scanner: &mut Scanner<'_>) -> Kind {
 }
 
 /// No server is of this version or a later one, so that the comment is one. Dumps begin with `/*M!999999\- ..*/`.
-const NO_VERSION: usize = 99_999;
+const NO_VERSION: usize = 999_999;
 
 /// A comment ends at the first `*/`. What stands in an executable one is read as any other text.
 fn comment(scanner: &mut Scanner<'_>) -> Result<Kind, Flaw> {
