@@ -89,6 +89,10 @@ async fn answers(runner: impl Fn() -> Runner) -> Vec<(&'static str, Result<(), E
         ("services", runner().services().await.map(drop)),
         ("adopt", runner().adopt(&adoption).await.map(drop)),
         (
+            "plan_adoption",
+            runner().plan_adoption(&adoption).await.map(drop),
+        ),
+        (
             "adopt_from_service",
             runner().adopt_from_service("default").await.map(drop),
         ),

@@ -3,6 +3,8 @@
 
 #![allow(clippy::duplicate_mod, clippy::unwrap_used)]
 
+#[path = "adopt/hidden.rs"]
+mod hidden;
 #[path = "adopt/mongock.rs"]
 mod mongock;
 #[path = "adopt/peers.rs"]
@@ -16,6 +18,8 @@ mod sqlite {
     use flamingock_tests::on::sqlite::*;
     mod adopt;
     mod adopt_first;
+    mod adopt_meaning;
+    mod adopt_places;
     mod adopt_refused;
     mod baseline;
 }
@@ -26,6 +30,8 @@ mod postgres {
     use flamingock_tests::on::postgres::*;
     mod adopt;
     mod adopt_first;
+    mod adopt_meaning;
+    mod adopt_places;
     mod adopt_refused;
     mod baseline;
 }
@@ -36,6 +42,8 @@ mod mariadb {
     use flamingock_tests::on::mariadb::*;
     mod adopt;
     mod adopt_first;
+    mod adopt_meaning;
+    mod adopt_places;
     mod adopt_refused;
     mod baseline;
 }

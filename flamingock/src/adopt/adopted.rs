@@ -22,6 +22,8 @@ pub struct Adopted {
     pub unmapped: Vec<PastChange>,
     /// What the mapping leaves out.
     pub left_out: Vec<PastChange>,
+    /// What the history says besides: rows by which no change is applied.
+    pub passed_over: Vec<PassedOver>,
     /// The changes here that the history does not have: a run applies them, unless this service has
     /// applied them before.
     pub not_in_history: Vec<String>,
@@ -35,6 +37,19 @@ pub struct AdoptedChange {
     pub change_id: String,
     /// What it is in the other tool's history.
     pub past: PastChange,
+    /// Why it is that one, for people.
+    #[serde(skip)]
+    pub why: String,
+}
+
+/// A row of the other tool's history that does not say of a change that it is applied.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct PassedOver {
+    /// What it is called there.
+    pub name: String,
+    /// Why it does not count.
+    pub why: String,
 }
 
 /// For people: counts, and the name of everything that maps to nothing.
@@ -50,6 +65,9 @@ impl fmt::Display for Adopted {
         }
         for past in &self.left_out {
             write!(f, "\n  left out   {}", past.name)?;
+        }
+        for row in &self.passed_over {
+            write!(f, "\n  passed over   {} ({})", row.name, row.why)?;
         }
         for id in &self.not_in_history {
             write!(f, "\n  here only   {id}")?;

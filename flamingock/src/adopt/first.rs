@@ -48,6 +48,24 @@ impl Runner {
         Ok(adopted)
     }
 
+    /// Returns what [`adopt`](Self::adopt) would do, with the reason for each change, and writes nothing:
+    /// it creates no tables and takes no lock.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for what `adopt` would refuse; whatever keeps the history or the audit from being
+    /// read.
+    pub async fn plan_adoption(&self, adoption: &Adoption) -> Result<Adopted, Error> {
+        let storage = open(&self.settings)?;
+        let pipeline = engine::pipeline_of(&self.settings)?;
+        let targets = self.settings.targets.iter().chain([&storage.target]);
+        let database = database(targets, &adoption.target)?;
+        let facts = Arc::new(engine::facts(&self.settings));
+        let own = storage.store.snapshot(&self.settings.service, "").await;
+        let own = own.map_err(Error::store)?;
+        let prepared = prepare(adoption, database, &pipeline, &own.newest, &facts).await?;
+        Ok(prepared.adopted)
+    }
+
     /// Takes over the history of another tool inside [`run`](Self::run), under the lock and before the
     /// first change: for fleets that switch tools in one deployment. It does so only as long as this
     /// service has no entry at all, so it may stay in the code; several are taken over together.

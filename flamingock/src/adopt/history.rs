@@ -1,5 +1,7 @@
 //! What the table of another tool says, read row by row. Pure: the rows are read elsewhere.
 
+use super::adopted::PassedOver;
+use super::flyway;
 use super::past::PastChange;
 use super::tool::Tool;
 
@@ -12,6 +14,21 @@ pub(super) struct History {
     pub(super) applied: Vec<PastChange>,
     /// Attempts that failed or did not end.
     pub(super) unsettled: Vec<String>,
+    /// Rows that cannot be understood.
+    pub(super) unknown: Vec<String>,
+    /// The version up to which everything counts as applied, whether it has a row or not.
+    pub(super) up_to: Option<UpTo>,
+    /// Rows that do not say that a change is applied, and why they do not.
+    pub(super) passed_over: Vec<PassedOver>,
+}
+
+/// A version at or below which everything counts as applied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct UpTo {
+    pub(super) version: String,
+    /// What a change that it covers is called.
+    pub(super) name: String,
+    pub(super) applied_at: Option<String>,
 }
 
 /// The queries that read a tool's table: the first one that the database understands counts.
@@ -26,7 +43,7 @@ pub(super) fn queries(tool: Tool) -> &'static [&'static str] {
         Tool::Diesel => &["SELECT version, run_on FROM {table} ORDER BY version"],
         Tool::Goose => &["SELECT version_id, is_applied, tstamp FROM {table} ORDER BY id"],
         Tool::Flyway => &[
-            "SELECT version, type, script, success, installed_on FROM {table} \
+            "SELECT version, type, script, success, installed_on, description FROM {table} \
                ORDER BY installed_rank",
         ],
         Tool::Liquibase => &[
@@ -68,16 +85,15 @@ pub(super) fn history(tool: Tool, rows: Vec<Columns>) -> History {
             }
             Tool::Goose => goose(&mut history, text(take(0)), take(1).as_deref(), take(2)),
             Tool::Flyway => {
-                let (version, kind, script) = (take(0), text(take(1)), text(take(2)));
-                let success = take(3);
-                flyway(
-                    &mut history,
-                    version,
-                    &kind,
-                    &script,
-                    success.as_deref(),
-                    take(4),
-                );
+                let row = flyway::Row {
+                    version: take(0),
+                    kind: text(take(1)),
+                    script: text(take(2)),
+                    success: take(3),
+                    installed_on: take(4),
+                    description: text(take(5)),
+                };
+                flyway::read(&mut history, row);
             }
             Tool::Liquibase => {
                 let id = text(take(0));
@@ -85,7 +101,7 @@ pub(super) fn history(tool: Tool, rows: Vec<Columns>) -> History {
                 let name = format!("{}::{id}::{author}", text(take(2)));
                 match text(take(3)).as_str() {
                     "EXECUTED" | "RERAN" | "MARK_RAN" => history.add(id, name, take(4)),
-                    "SKIPPED" => {}
+                    "SKIPPED" => history.pass_over(name, "skipped by Liquibase"),
                     state => history.unsettled.push(format!("{name} ({state})")),
                 }
             }
@@ -103,12 +119,36 @@ pub(super) fn history(tool: Tool, rows: Vec<Columns>) -> History {
 }
 
 impl History {
-    fn add(&mut self, id: String, name: String, applied_at: Option<String>) {
-        self.applied.push(PastChange {
-            id,
+    /// Whether it says of nothing that it is applied.
+    pub(super) fn is_empty(&self) -> bool {
+        self.applied.is_empty()
+            && self.unsettled.is_empty()
+            && self.unknown.is_empty()
+            && self.up_to.is_none()
+    }
+
+    pub(super) fn add(&mut self, id: String, name: String, applied_at: Option<String>) {
+        self.applied.push(PastChange::new(id, name, applied_at));
+    }
+
+    /// Notes a row that does not say that a change is applied.
+    pub(super) fn pass_over(&mut self, name: String, why: &str) {
+        self.passed_over.push(PassedOver {
             name,
-            applied_at,
+            why: why.to_owned(),
         });
+    }
+
+    /// Takes back what an earlier row said.
+    pub(super) fn forget_where(&mut self, is_it: impl Fn(&PastChange) -> bool, why: &str) {
+        let (gone, kept) = std::mem::take(&mut self.applied)
+            .into_iter()
+            .partition(|past| is_it(past));
+        self.applied = kept;
+        for past in gone {
+            let past: PastChange = past;
+            self.pass_over(past.name, why);
+        }
     }
 
     fn forget(&mut self, id: &str) {
@@ -126,7 +166,10 @@ impl History {
                 self.forget(id);
                 self.add(id.to_owned(), id.to_owned(), at);
             }
-            "ROLLED_BACK" | "MANUAL_MARKED_AS_ROLLED_BACK" => self.forget(id),
+            "ROLLED_BACK" | "MANUAL_MARKED_AS_ROLLED_BACK" => {
+                self.forget(id);
+                self.pass_over(id.to_owned(), "rolled back");
+            }
             // It was met again and left alone.
             "IGNORED" => {}
             state => {
@@ -141,46 +184,15 @@ impl History {
 /// newer ones delete. Version 0 is the table's own beginning.
 fn goose(history: &mut History, version: String, applied: Option<&str>, at: Option<String>) {
     if version == "0" {
+        history.pass_over(version, "the beginning of the table");
         return;
     }
     history.forget(&version);
     if is_true(applied) {
         history.add(version.clone(), version, at);
+    } else {
+        history.pass_over(version, "taken down");
     }
-}
-
-/// Rows of Flyway: changes, undone ones, deleted ones and the marks that it makes for itself.
-fn flyway(
-    history: &mut History,
-    version: Option<String>,
-    kind: &str,
-    script: &str,
-    success: Option<&str>,
-    at: Option<String>,
-) {
-    let name = script_name(kind, script);
-    if !is_true(success) {
-        history.unsettled.push(name.to_owned());
-        return;
-    }
-    match (kind, version) {
-        ("SCHEMA" | "BASELINE", _) => {}
-        ("DELETE", Some(version)) => history.forget(&version),
-        (kind, Some(version)) if kind.starts_with("UNDO") => history.forget(&version),
-        (_, Some(version)) => history.add(version, name.to_owned(), at),
-        // A repeatable one has a row for each time that it ran.
-        (_, None) => {
-            history.forget(name);
-            history.add(name.to_owned(), name.to_owned(), at);
-        }
-    }
-}
-
-/// `sub/V1__users.sql` and the class `db.migration.V1__users` are both called `V1__users`.
-fn script_name<'a>(kind: &str, script: &'a str) -> &'a str {
-    let file = script.rsplit(['/', '\\']).next().unwrap_or(script);
-    let (before, after) = file.rsplit_once('.').unwrap_or((file, file));
-    if kind == "SQL" { before } else { after }
 }
 
 fn text(column: Option<String>) -> String {
@@ -248,18 +260,29 @@ mod tests {
             (
                 Tool::Flyway,
                 &[
-                    &["NULL", "SCHEMA", "\"app\"", "1", ""],
-                    &["1", "SQL", "V1__a.sql", "1", ""],
-                    &["2", "SQL", "sub/V2__b.sql", "1", ""],
-                    &["2", "UNDO_SQL", "U2__b.sql", "1", ""],
-                    &["3", "JDBC", "db.migration.V3__c", "1", ""],
-                    &["4", "SQL", "V4__d.sql", "1", ""],
-                    &["4", "DELETE", "V4__d.sql", "1", ""],
-                    &["NULL", "SQL", "R__view.sql", "1", ""],
-                    &["NULL", "SQL", "R__view.sql", "1", ""],
-                    &["5", "SQL", "V5__e.sql", "0", ""],
+                    &[
+                        "NULL",
+                        "SCHEMA",
+                        "\"app\"",
+                        "1",
+                        "",
+                        "<< Flyway Schema Creation >>",
+                    ],
+                    &["1", "SQL", "V1__a.sql", "1", "", "a"],
+                    &["2", "SQL", "sub/V2__b.sql", "1", "", "b"],
+                    &["2", "UNDO_SQL", "U2__b.sql", "1", "", "b"],
+                    &["3", "JDBC", "db.migration.V3__c", "1", "", "c"],
+                    &["4", "SQL", "V4__d.sql", "1", "", "d"],
+                    &["4.0", "DELETE", "V4__d.sql", "1", "", "d"],
+                    &["NULL", "SQL", "R__view.sql", "1", "", "view"],
+                    &["NULL", "SQL", "R__view.sql", "1", "", "view"],
+                    &["NULL", "SQL", "R__gone.sql", "1", "", "gone"],
+                    &["NULL", "DELETE", "R__gone.sql", "1", "", "gone"],
+                    &["5", "SQL", "V5__e.sql", "0", "", "e"],
+                    &["6", "SCRIPT", "V6__f.sh", "1", "", "f"],
+                    &["0.9", "SQL_BASELINE", "B0_9__all.sql", "1", "", "all"],
                 ],
-                &["V1__a", "V3__c", "R__view"],
+                &["V1__a", "V3__c", "R__view", "V6__f", "B0_9__all"],
                 &["V5__e"],
             ),
             (
@@ -295,5 +318,61 @@ mod tests {
             assert_eq!(found, *applied, "{tool}");
             assert_eq!(not_settled, *unsettled, "{tool}");
         }
+    }
+
+    #[test]
+    fn the_highest_baseline_of_flyway_counts_and_its_versions_compare_as_versions() {
+        for (rows, expected) in [
+            (
+                &[["1.9", "BASELINE"], ["1.10", "BASELINE"]][..],
+                Some("1.10"),
+            ),
+            (
+                &[["1.10", "SQL_BASELINE"], ["1.9", "BASELINE"]],
+                Some("1.10"),
+            ),
+            (&[["1", "INIT"]], Some("1")),
+            (&[["1", "SQL"], ["0", "SCHEMA"]], None),
+        ] {
+            let rows = rows.iter().map(|[version, kind]| {
+                let row = [version, kind, "<< Flyway Baseline >>", "1", "", "<< .. >>"];
+                row.iter()
+                    .map(|column| Some((*column).to_owned()))
+                    .collect()
+            });
+            let history = history(Tool::Flyway, rows.collect());
+            let up_to = history.up_to.map(|up_to| up_to.version);
+            assert_eq!(up_to.as_deref(), expected);
+        }
+    }
+
+    #[test]
+    fn rows_of_flyway_that_are_not_understood_are_named() {
+        let row = |version: Option<&str>, kind: &str| {
+            let texts = [
+                version,
+                Some(kind),
+                Some("V1__a.sql"),
+                Some("1"),
+                None,
+                Some("a"),
+            ];
+            texts.iter().map(|text| text.map(str::to_owned)).collect()
+        };
+        let rows = vec![
+            row(Some("1"), "CQL"),
+            row(Some("x"), "SQL"),
+            row(None, "BASELINE"),
+        ];
+        let history = history(Tool::Flyway, rows);
+        assert_eq!(
+            history.unknown,
+            [
+                "\"V1__a\" is of the type \"CQL\"",
+                "\"V1__a\" has the version \"x\"",
+                "the baseline \"V1__a\" has no version",
+            ]
+        );
+        assert!(history.applied.is_empty());
     }
 }

@@ -5,19 +5,22 @@
 mod adopted;
 mod baseline;
 mod first;
+mod flyway;
 mod history;
 mod mapping;
 mod matching;
 mod mongock;
 mod past;
+mod place;
 mod reading;
 mod service;
 mod taking;
 mod tool;
+mod version;
 
 use std::sync::Arc;
 
-pub use self::adopted::{Adopted, AdoptedChange, Baseline};
+pub use self::adopted::{Adopted, AdoptedChange, Baseline, PassedOver};
 pub(crate) use self::first::Places;
 use self::mapping::Mapping;
 pub use self::past::PastChange;
@@ -47,6 +50,7 @@ pub struct Adoption {
     target: String,
     mapping: Mapping,
     allow_empty: bool,
+    allow_missing: bool,
     allow_unmapped: bool,
 }
 
@@ -61,6 +65,7 @@ impl Adoption {
             target: DEFAULT.to_owned(),
             mapping: Mapping::default(),
             allow_empty: false,
+            allow_missing: false,
             allow_unmapped: false,
         }
     }
@@ -74,8 +79,12 @@ impl Adoption {
         }
     }
 
-    /// The table, where the tool was told to use another than its usual one: `table` or
-    /// `schema.table`.
+    /// Names the table, where the tool was told to use another than its usual one: `table` or
+    /// `schema.table`. A part with other characters than letters, digits, `_`, `$` and `-` stands in double
+    /// quotes: `"my.schema"."History"`. Names are taken letter by letter; PostgreSQL's folding to small letters
+    /// is known of the tools that do not quote their names.
+    ///
+    /// A table that is named must be there, unless [`allow_missing`](Adoption::allow_missing) says otherwise.
     pub fn table(mut self, name: impl Into<String>) -> Adoption {
         self.table = Some(name.into());
         self
@@ -107,10 +116,21 @@ impl Adoption {
         Ok(self)
     }
 
-    /// A history without a single change, or without its table, is fine: a new environment has none.
-    /// It is an error otherwise, since it mostly is the wrong database.
+    /// Allows a history without a single change, or without the tool's usual table: a new environment
+    /// has none. It is an error otherwise, since it mostly is the wrong database.
+    ///
+    /// It stays an error where a table of that name is in another schema or in other letters, and where a
+    /// [table](Adoption::table) was named and is not there.
     pub fn allow_empty(mut self) -> Adoption {
         self.allow_empty = true;
+        self
+    }
+
+    /// Allows the same, and also that the [table](Adoption::table) that was named is not there: for new
+    /// environments of an application whose tool has a table of another name. Its schema must be there.
+    pub fn allow_missing(mut self) -> Adoption {
+        self.allow_empty = true;
+        self.allow_missing = true;
         self
     }
 

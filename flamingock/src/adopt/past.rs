@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::tool::Tool;
+use super::version;
 
 /// A change that another tool has applied.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -14,53 +15,78 @@ pub struct PastChange {
     pub name: String,
     /// When it was applied, as the history has it.
     pub applied_at: Option<String>,
+    /// What a repeatable file of Flyway is told apart by.
+    #[serde(skip)]
+    pub(super) description: Option<String>,
+}
+
+/// How a change here is found to be one of the history.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Fit {
+    /// By its whole name.
+    Name,
+    /// By its version, whatever else its name says.
+    Version,
+    /// The version is the same, and the tool itself would refuse the other name.
+    Divergent,
 }
 
 impl PastChange {
-    /// Whether a change here has the name that a file or an id of that tool gives it.
-    pub(super) fn fits(&self, tool: Tool, change_id: &str) -> bool {
-        if change_id == self.name {
-            return true;
-        }
-        match tool {
-            // The file `0001_create_users.sql` is version 1 with the description "create users".
-            Tool::Sqlx => numbered(change_id, &self.id, "_").is_some_and(|rest| {
-                self.name
-                    .strip_prefix(self.id.as_str())
-                    .is_some_and(|name| name.trim_start() == rest.replace('_', " "))
-            }),
-            // `V01__create_users` is version 1 with the name "create_users".
-            Tool::Refinery => change_id
-                .strip_prefix(['V', 'U'])
-                .and_then(|rest| numbered(rest, &self.id, "__"))
-                .is_some_and(|rest| {
-                    self.name.strip_prefix(&format!("V{}__", self.id)) == Some(rest)
-                }),
-            // The folder `2024-01-31-120000_create_users` is version 20240131120000.
-            Tool::Diesel => change_id
-                .split_once('_')
-                .is_some_and(|(version, _)| version.replace('-', "") == self.id),
-            // `00001_create_users` is version 1; the history has no names.
-            Tool::Goose => numbered(change_id, &self.id, "_").is_some(),
-            // What an id is in a file is not told by the id alone; both of them name the change.
-            Tool::Liquibase | Tool::SeaOrm | Tool::FlamingockJava | Tool::Mongock => {
-                change_id == self.id
-            }
-            // The name is the script's, which `fits` has compared already.
-            Tool::Flyway => false,
+    pub(super) fn new(id: String, name: String, applied_at: Option<String>) -> PastChange {
+        PastChange {
+            id,
+            name,
+            applied_at,
+            description: None,
         }
     }
-}
 
-/// What follows a number and a separator, if the number is that one.
-fn numbered<'a>(text: &'a str, number: &str, separator: &str) -> Option<&'a str> {
-    let (digits, rest) = text.split_once(separator)?;
-    let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
-    let bare = |digits: &str| match digits.trim_start_matches('0') {
-        "" => "0".to_owned(),
-        bare => bare.to_owned(),
-    };
-    (is_number && bare(digits) == bare(number)).then_some(rest)
+    /// Whether a change here is this one: by what that tool reads in its name.
+    pub(super) fn fits(&self, tool: Tool, name: &str) -> Option<Fit> {
+        if name == self.name || self.has_name(tool, name) {
+            return Some(Fit::Name);
+        }
+        let version = version::in_name(tool, name)?;
+        let is_it = version::compare(tool, &version, &self.id)?.is_eq();
+        is_it.then_some(match tool {
+            Tool::Refinery => Fit::Divergent,
+            _ => Fit::Version,
+        })
+    }
+
+    fn has_name(&self, tool: Tool, name: &str) -> bool {
+        let version = version::in_name(tool, name);
+        let is_version = version.is_some_and(|version| {
+            version::compare(tool, &version, &self.id).is_some_and(std::cmp::Ordering::is_eq)
+        });
+        match tool {
+            // The file `0001_create_users.sql` is version 1 with the description "create users".
+            Tool::Sqlx => {
+                let described = self
+                    .name
+                    .strip_prefix(self.id.as_str())
+                    .map(str::trim_start);
+                let described = described.map(str::to_owned);
+                is_version
+                    && name.split_once('_').map(|(_, rest)| rest.replace('_', " ")) == described
+            }
+            // `V01__create_users` is version 1 with the name "create_users".
+            Tool::Refinery => {
+                let described = self.name.split_once("__").map(|(_, rest)| rest);
+                is_version && name.split_once("__").map(|(_, rest)| rest) == described
+            }
+            // Flyway tells repeatable files apart by their description.
+            Tool::Flyway => {
+                let description = name.strip_prefix("R__").map(|rest| rest.replace('_', " "));
+                description.is_some() && description == self.description
+            }
+            // What an id is in a file is not told by the id alone; both of them name the change.
+            Tool::Liquibase | Tool::SeaOrm | Tool::FlamingockJava | Tool::Mongock => {
+                name == self.id
+            }
+            Tool::Diesel | Tool::Goose => false,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -70,77 +96,121 @@ mod tests {
     #[test]
     fn a_file_fits_its_own_row_and_no_other() {
         let cases = [
-            (Tool::Sqlx, "1", "1 create users", "0001_create_users", true),
-            (Tool::Sqlx, "1", "1 create users", "1_create_users", true),
+            (
+                Tool::Sqlx,
+                "1",
+                "1 create users",
+                "0001_create_users",
+                Some(Fit::Name),
+            ),
+            (
+                Tool::Sqlx,
+                "1",
+                "1 create users",
+                "1_create_users",
+                Some(Fit::Name),
+            ),
             (
                 Tool::Sqlx,
                 "1",
                 "1 create users",
                 "0001_create_orders",
-                false,
+                Some(Fit::Version),
             ),
-            (
-                Tool::Sqlx,
-                "1",
-                "1 create users",
-                "0011_create_users",
-                false,
-            ),
-            (Tool::Sqlx, "1", "1 create users", "create_users", false),
+            (Tool::Sqlx, "1", "1 create users", "0011_create_users", None),
+            (Tool::Sqlx, "1", "1 create users", "create_users", None),
             (
                 Tool::Sqlx,
                 "20240131120000",
                 "20240131120000 a",
                 "20240131120000_a",
-                true,
+                Some(Fit::Name),
             ),
-            (Tool::Refinery, "1", "V1__initial", "V1__initial", true),
-            (Tool::Refinery, "1", "V1__initial", "V01__initial", true),
-            (Tool::Refinery, "1", "V1__initial", "U1__initial", true),
-            (Tool::Refinery, "1", "V1__initial", "V1__other", false),
-            (Tool::SeaOrm, "m1_a", "m1_a", "m1_a", true),
-            (Tool::SeaOrm, "m1_a", "m1_a", "m1_b", false),
+            (
+                Tool::Refinery,
+                "1",
+                "V1__initial",
+                "V1__initial",
+                Some(Fit::Name),
+            ),
+            (
+                Tool::Refinery,
+                "1",
+                "V1__initial",
+                "V01__initial",
+                Some(Fit::Name),
+            ),
+            (
+                Tool::Refinery,
+                "1",
+                "V1__initial",
+                "U1__initial",
+                Some(Fit::Name),
+            ),
+            (
+                Tool::Refinery,
+                "1",
+                "V1__initial",
+                "V1__other",
+                Some(Fit::Divergent),
+            ),
+            (Tool::SeaOrm, "m1_a", "m1_a", "m1_a", Some(Fit::Name)),
+            (Tool::SeaOrm, "m1_a", "m1_a", "m1_b", None),
             (
                 Tool::Diesel,
                 "20240131120000",
                 "20240131120000",
                 "2024-01-31-120000_users",
-                true,
+                Some(Fit::Version),
             ),
             (
                 Tool::Diesel,
                 "20240131120000",
                 "20240131120000",
                 "20240131120000_users",
-                true,
+                Some(Fit::Version),
             ),
             (
                 Tool::Diesel,
                 "20240131120000",
                 "20240131120000",
                 "2024-01-31-120001_users",
-                false,
+                None,
             ),
-            (Tool::Goose, "1", "1", "00001_users", true),
-            (Tool::Goose, "1", "1", "00002_users", false),
-            (Tool::Flyway, "1.1", "V1.1__users", "V1.1__users", true),
-            (Tool::Flyway, "1.1", "V1.1__users", "V1.1__orders", false),
-            (Tool::Liquibase, "7", "changes.xml::7::ada", "7", true),
+            (Tool::Goose, "1", "1", "00001_users", Some(Fit::Version)),
+            (Tool::Goose, "1", "1", "00002_users", None),
+            (
+                Tool::Flyway,
+                "1.1",
+                "V1.1__users",
+                "V1.1__users",
+                Some(Fit::Name),
+            ),
+            (
+                Tool::Flyway,
+                "1.1",
+                "V1.1__users",
+                "V1.1__orders",
+                Some(Fit::Version),
+            ),
+            (
+                Tool::Liquibase,
+                "7",
+                "changes.xml::7::ada",
+                "7",
+                Some(Fit::Name),
+            ),
             (
                 Tool::Liquibase,
                 "7",
                 "changes.xml::7::ada",
                 "changes.xml::7::ada",
-                true,
+                Some(Fit::Name),
             ),
-            (Tool::Liquibase, "7", "changes.xml::7::ada", "8", false),
+            (Tool::Liquibase, "7", "changes.xml::7::ada", "8", None),
         ];
         for (tool, id, name, change_id, expected) in cases {
-            let past = PastChange {
-                id: id.to_owned(),
-                name: name.to_owned(),
-                applied_at: None,
-            };
+            let past = PastChange::new(id.to_owned(), name.to_owned(), None);
             assert_eq!(
                 past.fits(tool, change_id),
                 expected,

@@ -3,6 +3,7 @@
 use super::Adoption;
 use super::history::{self, Columns, History, is_true};
 use super::mongock;
+use super::place::{self, Found, Name, Table};
 use super::tool::Tool;
 use crate::argument::DatabaseKind;
 use crate::audit::{StoreError, StoreErrorKind};
@@ -16,14 +17,13 @@ const GOOSE_LOCK: i64 = 4_097_083_626;
 /// What sqlx multiplies the checksum of the database's name with, for the key of its lock.
 const SQLX_LOCK: i64 = 0x3d32_ad9e;
 
-/// The history, if there is any place where it could stand.
+/// The history. An empty one where it may be missing, and is.
 pub(super) async fn read(
     adoption: &Adoption,
     database: Option<&dyn Database>,
-) -> Result<Option<History>, Error> {
+) -> Result<History, Error> {
     if let Some(export) = &adoption.export {
-        let history = mongock::history(export);
-        return history.map(Some).map_err(|problem| invalid(vec![problem]));
+        return mongock::history(export).map_err(|problem| invalid(vec![problem]));
     }
     let (Some(database), Some(table)) = (database, adoption.table_name()) else {
         let message = format!(
@@ -32,41 +32,156 @@ pub(super) async fn read(
         );
         return Err(invalid(vec![message]));
     };
-    if !is_name(table) {
+    let name = Name::parse(table).map_err(|problem| invalid(vec![problem]))?;
+    let found = place::find(adoption.tool, &name, database).await;
+    let (table, others) = match found.map_err(Error::store)? {
+        Found::There { table, others } => (table, others),
+        Found::Missing { others } => {
+            return match missing(adoption, &name, &others) {
+                None => Ok(History::default()),
+                Some(problem) => Err(invalid(vec![problem])),
+            };
+        }
+        Found::NoSchema { alike } => {
+            return Err(invalid(vec![no_schema(adoption, &name, &alike)]));
+        }
+        Found::Filtered(table) => {
+            return Err(invalid(vec![format!(
+                "row security hides rows of {} from this user: the history could not be read whole. Nothing was taken over. Let the user bypass row security, or own the table",
+                table.written()
+            )]));
+        }
+    };
+    refuse_at_work(adoption, &table, database).await?;
+    let rows = rows(adoption.tool, &table, database).await?;
+    // Whoever came in between has its lock now, or its rows were read.
+    refuse_at_work(adoption, &table, database).await?;
+    let history = history::history(adoption.tool, rows);
+    // Where another place was not named, it may be the one that is meant.
+    if history.is_empty() && name.schema.is_none() && !others.is_empty() {
         return Err(invalid(vec![format!(
-            "the table {table:?}: use letters, digits, `_`, `$`, and one dot between a schema and a table"
+            "the history of {} in {} is empty, and there is {}: what stands there would run again. {}",
+            adoption.tool,
+            table.written(),
+            listed(&others),
+            which(&table, &others)
         )]));
     }
-    refuse_at_work(adoption.tool, table, database).await?;
-    let Some(rows) = rows(adoption.tool, table, database).await? else {
-        return Ok(None);
-    };
-    // Whoever came in between has its lock now, or its rows were read.
-    refuse_at_work(adoption.tool, table, database).await?;
-    Ok(Some(history::history(adoption.tool, rows)))
+    Ok(history)
 }
 
-/// The rows of the table; none where there is no table.
-async fn rows(
-    tool: Tool,
-    table: &str,
-    database: &dyn Database,
-) -> Result<Option<Vec<Columns>>, Error> {
+/// Why a table that is not there is no empty history. None: it may be missing.
+fn missing(adoption: &Adoption, name: &Name, others: &[Table]) -> Option<String> {
+    let tool = adoption.tool;
+    let written = adoption.table_name().unwrap_or_default();
+    let near: Vec<Table> = match &name.schema {
+        // Another place is not the one that is meant; other letters in the same place may be.
+        Some(schema) => {
+            let is_there = |other: &&Table| other.schema.eq_ignore_ascii_case(&schema.text);
+            others.iter().filter(is_there).cloned().collect()
+        }
+        None => others.to_vec(),
+    };
+    let may_be_missing = adoption.allow_missing || adoption.allow_empty && adoption.table.is_none();
+    if may_be_missing && near.is_empty() {
+        return None;
+    }
+    let target = &adoption.target;
+    if !others.is_empty() {
+        let own = Table {
+            schema: name
+                .schema
+                .as_ref()
+                .map_or("the_schema", |part| &part.text)
+                .to_owned(),
+            name: name.table.text.clone(),
+        };
+        return Some(format!(
+            "there is no table {written:?} in the target {target:?}, but there is {}: what {tool} has applied would run again. {}",
+            listed(others),
+            which(&own, others)
+        ));
+    }
+    if adoption.allow_empty {
+        return Some(format!(
+            "there is no table {written:?} in the target {target:?}, although it was named: what {tool} has applied would run again. Name the table that it has, or say `.allow_missing()` if new environments do not have it"
+        ));
+    }
+    Some(format!(
+        "there is no table {written:?} in the target {target:?}: {tool} has applied nothing there. Name the table or the target if it is another one, or allow an empty history for new environments"
+    ))
+}
+
+fn which(own: &Table, others: &[Table]) -> String {
+    let first = others.first().map_or_else(String::new, Table::written);
+    format!(
+        "If that is the history, name it: `.table({first:?})` or `--table '{first}'`. If it is another application's, name the place of this one's and say that it may be missing: `.table({:?}).allow_missing()`",
+        own.written()
+    )
+}
+
+fn no_schema(adoption: &Adoption, name: &Name, alike: &[String]) -> String {
+    let schema = name.schema.as_ref().map_or("", |part| &part.text);
+    let alike: Vec<String> = alike.iter().map(|name| format!("{name:?}")).collect();
+    let alike = match alike[..] {
+        [] => String::new(),
+        _ => format!(", but there is {}", alike.join(", ")),
+    };
+    format!(
+        "there is no schema {schema:?} in the target {:?}{alike}: the history of {} is said to be in {:?}. Name the schema that it is in",
+        adoption.target,
+        adoption.tool,
+        adoption.table_name().unwrap_or_default()
+    )
+}
+
+/// The tables that fit a line.
+fn listed(tables: &[Table]) -> String {
+    const SHOWN: usize = 5;
+    let mut names: Vec<String> = tables.iter().take(SHOWN).map(Table::written).collect();
+    if tables.len() > SHOWN {
+        names.push(format!("{} more", tables.len() - SHOWN));
+    }
+    names.join(" and ")
+}
+
+async fn rows(tool: Tool, table: &Table, database: &dyn Database) -> Result<Vec<Columns>, Error> {
     let mut refused = None;
     for query in history::queries(tool) {
-        match database.read(query.replace("{table}", table)).await {
-            Ok(rows) => return Ok(Some(rows)),
-            Err(error) if error.kind == StoreErrorKind::MissingTable => return Ok(None),
-            Err(error) => refused = Some(error),
+        let query = query.replace("{table}", &table.sql(database.kind()));
+        match database.read(query).await {
+            Ok(rows) => return Ok(rows),
+            Err(error) if error.kind == StoreErrorKind::Other => refused = Some(error),
+            Err(error) => return Err(Error::store(error)),
         }
     }
     match refused {
-        Some(error) => Err(Error::store(error)),
-        None => Ok(None),
+        Some(error) => Err(invalid(vec![format!(
+            "the table {} could not be read as {tool}'s history ({}): it is another tool's, or of a version that is not known. Nothing was taken over",
+            table.written(),
+            chain(&error)
+        )])),
+        None => Ok(Vec::new()),
     }
 }
 
-async fn refuse_at_work(tool: Tool, table: &str, database: &dyn Database) -> Result<(), Error> {
+/// An error with its causes.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text = format!("{text}: {cause}");
+        next = cause.source();
+    }
+    text
+}
+
+async fn refuse_at_work(
+    adoption: &Adoption,
+    table: &Table,
+    database: &dyn Database,
+) -> Result<(), Error> {
+    let tool = adoption.tool;
     match at_work(tool, table, database).await.map_err(Error::store)? {
         None => Ok(()),
         Some(who) => Err(invalid(vec![format!(
@@ -78,7 +193,7 @@ async fn refuse_at_work(tool: Tool, table: &str, database: &dyn Database) -> Res
 /// Who has the tool's own lock, where the database tells.
 async fn at_work(
     tool: Tool,
-    table: &str,
+    table: &Table,
     database: &dyn Database,
 ) -> Result<Option<String>, StoreError> {
     match (tool, database.kind()) {
@@ -88,27 +203,45 @@ async fn at_work(
         }
         (Tool::Sqlx, DatabaseKind::MySql) => {
             let name = one(database, "SELECT DATABASE()").await?;
-            let lock = format!("{:x}", SQLX_LOCK * checksum(&name));
-            let owner = one(database, &format!("SELECT IS_USED_LOCK('{lock}')")).await?;
-            Ok((!owner.is_empty()).then(|| format!("its lock is held by the connection {owner}")))
+            named_lock(database, &format!("{:x}", SQLX_LOCK * checksum(&name))).await
         }
         (Tool::Goose, DatabaseKind::Postgres) => advisory_lock(database, GOOSE_LOCK).await,
+        // Both of its tables have names of their own; the columns tell which one is the lock.
         (Tool::Liquibase, _) => {
-            let lock = format!("SELECT LOCKED, LOCKEDBY FROM {table}LOCK");
-            let rows = if_there(database.read(lock).await)?;
-            let held = rows.into_iter().find(|row| is_true(column(row, 0)));
-            Ok(held.map(|row| {
-                let owner = column(&row, 1).unwrap_or("somebody").to_owned();
-                format!("its table {table}LOCK is locked by {owner}")
-            }))
+            let columns = ["lockgranted", "lockedby"];
+            for lock in place::with_columns(database, &table.schema, columns).await? {
+                let query = format!("SELECT LOCKED, LOCKEDBY FROM {}", lock.sql(database.kind()));
+                let rows = if_there(database.read(query).await)?;
+                if let Some(row) = rows.into_iter().find(|row| is_true(column(row, 0))) {
+                    let owner = column(&row, 1).unwrap_or("somebody");
+                    return Ok(Some(format!(
+                        "its table {} is locked by {owner}",
+                        lock.name
+                    )));
+                }
+            }
+            Ok(None)
         }
         (Tool::FlamingockJava, _) => {
-            let lock = "SELECT owner FROM flamingockLock WHERE status = 'LOCK_HELD'";
-            let rows = if_there(database.read(lock.to_owned()).await)?;
-            Ok(rows.first().map(|row| {
-                let owner = column(row, 0).unwrap_or("somebody");
-                format!("its table flamingockLock says that {owner} has the lock")
-            }))
+            let columns = ["expires_at", "owner"];
+            for lock in place::with_columns(database, &table.schema, columns).await? {
+                if !lock.name.to_lowercase().ends_with("lock") {
+                    continue;
+                }
+                let query = format!(
+                    "SELECT owner FROM {} WHERE status = 'LOCK_HELD'",
+                    lock.sql(database.kind())
+                );
+                let rows = if_there(database.read(query).await)?;
+                if let Some(row) = rows.first() {
+                    let owner = column(row, 0).unwrap_or("somebody");
+                    return Ok(Some(format!(
+                        "its table {} says that {owner} has the lock",
+                        lock.name
+                    )));
+                }
+            }
+            Ok(None)
         }
         // They have no lock that another session could see.
         (
@@ -122,6 +255,12 @@ async fn at_work(
             _,
         ) => Ok(None),
     }
+}
+
+/// Who has a lock of a name on MySQL or MariaDB.
+async fn named_lock(database: &dyn Database, name: &str) -> Result<Option<String>, StoreError> {
+    let owner = one(database, &format!("SELECT IS_USED_LOCK('{name}')")).await?;
+    Ok((!owner.is_empty()).then(|| format!("its lock is held by the connection {owner}")))
 }
 
 /// Who has an advisory lock of a whole number in this database of PostgreSQL.
@@ -161,14 +300,6 @@ fn checksum(text: &str) -> i64 {
     i64::from(crc32fast::hash(text.as_bytes()))
 }
 
-fn is_name(table: &str) -> bool {
-    let is_part = |part: &str| {
-        let is_letter = |letter: char| letter.is_ascii_alphanumeric() || "_$".contains(letter);
-        !part.is_empty() && part.chars().all(is_letter)
-    };
-    table.split('.').all(is_part) && table.split('.').count() <= 2
-}
-
 pub(super) fn invalid(messages: Vec<String>) -> Error {
     Error::Invalid(messages.into_iter().map(Problem::general).collect())
 }
@@ -180,15 +311,5 @@ mod tests {
     #[test]
     fn the_checksum_is_the_one_that_the_tools_use() {
         assert_eq!(checksum("goose"), GOOSE_LOCK);
-    }
-
-    #[test]
-    fn a_name_cannot_be_a_statement() {
-        for name in ["_sqlx_migrations", "app.flyway_schema_history", "a$1"] {
-            assert!(is_name(name), "{name}");
-        }
-        for name in ["", ".", "a.", "a.b.c", "a b", "a;", "a\"", "a'"] {
-            assert!(!is_name(name), "{name}");
-        }
     }
 }

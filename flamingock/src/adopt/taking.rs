@@ -33,28 +33,26 @@ pub(super) async fn prepare(
 ) -> Result<Prepared, Error> {
     let tool = adoption.tool;
     let history = reading::read(adoption, database).await?;
-    if history.is_none() && !adoption.allow_empty {
+    if !history.unknown.is_empty() {
         return Err(invalid(vec![format!(
-            "there is no table {:?} in the target {:?}: {tool} has applied nothing there. Name the table or the target if it is another one, or allow an empty history for new environments",
-            adoption.table_name().unwrap_or_default(),
-            adoption.target
+            "the history of {tool} has what is not understood here: {}. Nothing was taken over",
+            history.unknown.join(", ")
         )]));
     }
-    let history = history.unwrap_or_default();
     if !history.unsettled.is_empty() {
         return Err(invalid(vec![format!(
             "the history of {tool} has what did not end well: {}. Nothing was taken over. Settle it with {tool}'s own means first",
             history.unsettled.join(", ")
         )]));
     }
-    if history.applied.is_empty() && !adoption.allow_empty {
+    if history.is_empty() && !adoption.allow_empty {
         return Err(invalid(vec![format!(
             "the history of {tool} in the target {:?} is empty: allow that for new environments, or look whether this is the right database",
             adoption.target
         )]));
     }
     let any = !history.applied.is_empty();
-    let found = matched(tool, &adoption.mapping, history.applied, pipeline);
+    let found = matched(tool, &adoption.mapping, history, pipeline);
     let found = found.map_err(Error::Invalid)?;
     if any && found.found.is_empty() && found.left_out.is_empty() {
         return Err(invalid(vec![format!(
@@ -88,13 +86,15 @@ fn sort_out(adoption: &Adoption, found: Matched, own: &[Newest], facts: &Arc<Fac
             known: Vec::new(),
             unmapped: found.unmapped,
             left_out: found.left_out,
+            passed_over: found.passed_over,
             not_in_history: ids(&found.pending),
         },
     };
-    for (definition, past) in found.found {
+    for (definition, past, why) in found.found {
         let change = AdoptedChange {
             change_id: definition.id.to_owned(),
             past,
+            why,
         };
         if known.contains(definition.id) {
             prepared.adopted.known.push(change);

@@ -74,6 +74,36 @@ impl Tool {
             Tool::Mongock => None,
         }
     }
+
+    /// Whether the tool quotes the names of its tables: PostgreSQL folds the others to small letters.
+    pub(super) fn quotes_names(self) -> bool {
+        match self {
+            Tool::SeaOrm | Tool::Flyway => true,
+            Tool::Sqlx
+            | Tool::Refinery
+            | Tool::Diesel
+            | Tool::Goose
+            | Tool::Liquibase
+            | Tool::FlamingockJava
+            | Tool::Mongock => false,
+        }
+    }
+
+    /// What older versions of the tool call its table.
+    pub(super) fn former_tables(self) -> &'static [&'static str] {
+        match self {
+            // Before version 5, which went on with it where it was there.
+            Tool::Flyway => &["schema_version"],
+            Tool::Sqlx
+            | Tool::Refinery
+            | Tool::SeaOrm
+            | Tool::Diesel
+            | Tool::Goose
+            | Tool::Liquibase
+            | Tool::FlamingockJava
+            | Tool::Mongock => &[],
+        }
+    }
 }
 
 impl fmt::Display for Tool {

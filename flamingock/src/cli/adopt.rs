@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use serde::Serialize;
 use serde_json::json;
 
 use super::answer::Answer;
@@ -46,6 +47,12 @@ pub(super) struct Adopt {
     /// A history without a single change is fine
     #[arg(long, requires = "tool")]
     allow_empty: bool,
+    /// The table that `--table` names may be missing, as in a new environment
+    #[arg(long, requires = "table")]
+    allow_missing: bool,
+    /// Prints what each entry and each change would count as, and why; writes nothing
+    #[arg(long, requires = "tool")]
+    dry_run: bool,
 }
 
 pub(super) async fn adopt(runner: &Runner, adopt: &Adopt, view: &View) -> Result<Answer, Failure> {
@@ -59,6 +66,13 @@ pub(super) async fn adopt(runner: &Runner, adopt: &Adopt, view: &View) -> Result
         ));
     }
     let adoption = adopt.adoption()?;
+    if adopt.dry_run {
+        let adopted = runner.plan_adoption(&adoption).await.map_err(failed)?;
+        let lines = explained(&adopted);
+        let text = explanation(&adopted, &lines, view);
+        let document = json!({ "adoption": adopted, "dry_run": lines });
+        return Ok(Answer::done(document, text));
+    }
     let adopted = runner.adopt(&adoption).await.map_err(failed)?;
     let text = text(&adopted, view);
     Ok(Answer::done(json!({ "adoption": adopted }), text))
@@ -93,6 +107,9 @@ impl Adopt {
         if self.allow_empty {
             adoption = adoption.allow_empty();
         }
+        if self.allow_missing {
+            adoption = adoption.allow_missing();
+        }
         Ok(adoption)
     }
 }
@@ -104,6 +121,82 @@ fn read(file: &Path) -> Result<String, Failure> {
             &error,
         )
     })
+}
+
+/// What an entry of the history, or a change here, would count as.
+#[derive(Debug, Serialize)]
+struct Explained<'a> {
+    change_id: Option<&'a str>,
+    entry: Option<&'a str>,
+    counts_as: &'static str,
+    why: &'a str,
+    #[serde(skip)]
+    tone: Tone,
+}
+
+fn explained(adopted: &Adopted) -> Vec<Explained<'_>> {
+    let line = |change_id, entry, counts_as, tone, why| Explained {
+        change_id,
+        entry,
+        counts_as,
+        why,
+        tone,
+    };
+    let mut lines = Vec::new();
+    for change in &adopted.adopted {
+        let (id, entry) = (Some(&*change.change_id), Some(&*change.past.name));
+        lines.push(line(id, entry, "applied", Tone::Good, &change.why));
+    }
+    for change in &adopted.known {
+        let (id, entry) = (Some(&*change.change_id), Some(&*change.past.name));
+        let why = "this service has an entry of it already";
+        lines.push(line(id, entry, "known already", Tone::Plain, why));
+    }
+    for past in &adopted.unmapped {
+        let why = "no change here has its name or version";
+        lines.push(line(None, Some(&past.name), "nothing", Tone::Waiting, why));
+    }
+    for past in &adopted.left_out {
+        let why = "the mapping leaves it out";
+        lines.push(line(None, Some(&past.name), "nothing", Tone::Plain, why));
+    }
+    for row in &adopted.passed_over {
+        lines.push(line(
+            None,
+            Some(&row.name),
+            "nothing",
+            Tone::Plain,
+            &row.why,
+        ));
+    }
+    for id in &adopted.not_in_history {
+        let why = "the history does not have it: a run applies it, unless this service has";
+        lines.push(line(Some(id), None, "pending", Tone::Waiting, why));
+    }
+    lines
+}
+
+fn explanation(adopted: &Adopted, lines: &[Explained<'_>], view: &View) -> String {
+    let mut sheet = Sheet::new(view, &["CHANGE", "OF THE OTHER TOOL", "COUNTS AS", "WHY"]);
+    for line in lines {
+        sheet.row(vec![
+            plain(line.change_id.unwrap_or_default()),
+            plain(line.entry.unwrap_or_default()),
+            (line.counts_as.to_owned(), line.tone),
+            plain(line.why),
+        ]);
+    }
+    let count = adopted.adopted.len();
+    let changes = if count == 1 { "change" } else { "changes" };
+    let summary = format!(
+        "{count} {changes} of {} would be taken over; nothing was written",
+        adopted.tool
+    );
+    let table = sheet.text();
+    if table.is_empty() {
+        return summary;
+    }
+    format!("{}\n{summary}", table.trim_end())
 }
 
 fn text(adopted: &Adopted, view: &View) -> String {

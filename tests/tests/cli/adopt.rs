@@ -11,7 +11,7 @@ const HISTORY: &str = "CREATE TABLE refinery_schema_history (version INTEGER PRI
 
 const ROWS: &str = "INSERT INTO refinery_schema_history VALUES (1, 'orders', '2024-01-31', '1'), (2, 'topic', '2024-01-31', '2')";
 
-scenarios!(sqlite, postgres, mariadb; another_tools_history_is_taken_over, a_baseline_is_recorded, a_history_is_taken_over_without_the_application, another_services_history_is_taken_over);
+scenarios!(sqlite, postgres, mariadb; dry_run_says_what_each_entry_and_change_counts_as, another_tools_history_is_taken_over, a_baseline_is_recorded, a_history_is_taken_over_without_the_application, another_services_history_is_taken_over);
 
 async fn another_tools_history_is_taken_over<B: Backend>() {
     let database = B::fresh().await;
@@ -68,6 +68,45 @@ first-order  not in the history
         json!(["orders-topic", "first-order"])
     );
     assert_eq!(adoption["left_out"], json!([]));
+}
+
+async fn dry_run_says_what_each_entry_and_change_counts_as<B: Backend>() {
+    let database = B::fresh().await;
+    let pool = database.pool(1).await;
+    let app = App::on(&database.url);
+    execute(&pool, HISTORY).await;
+    execute(&pool, ROWS).await;
+    fs::write(app.folder().join("map"), "1 = create-orders\n").unwrap();
+    let arguments = ["adopt", "refinery", "--map", "map", "--dry-run"];
+    assert_eq!(
+        app.text(&arguments),
+        "CHANGE  OF THE OTHER TOOL  COUNTS AS  WHY
+create-orders  V1__orders  applied  the mapping says so
+               V2__topic  nothing  no change here has its name or version
+orders-topic  pending  the history does not have it: a run applies it, unless this service has
+first-order  pending  the history does not have it: a run applies it, unless this service has
+1 change of refinery would be taken over; nothing was written
+"
+    );
+    assert_eq!(app.status(), ["pending"; 3]);
+    let (code, document) = app.json(&arguments);
+    assert_eq!(code, 0, "{document}");
+    assert_eq!(
+        document["dry_run"][0],
+        json!({ "change_id": "create-orders", "entry": "V1__orders", "counts_as": "applied", "why": "the mapping says so" })
+    );
+    assert_eq!(
+        texts(&document["adoption"]["adopted"], "change_id"),
+        ["create-orders"]
+    );
+    // A table that is named must be there.
+    let named = ["adopt", "refinery", "--table", "elsewhere", "--map", "map"];
+    let allowed = |more: &'static str| app.run(&[&named[..], &[more]].concat());
+    let empty = allowed("--allow-empty");
+    assert_eq!(empty.code, 2, "{empty:?}");
+    assert!(empty.stderr.contains("although it was named"), "{empty:?}");
+    assert_eq!(allowed("--allow-missing").code, 0);
+    assert_eq!(app.status(), ["pending"; 3]);
 }
 
 async fn a_baseline_is_recorded<B: Backend>() {
