@@ -136,6 +136,8 @@ pub(crate) struct Plan {
     pub(crate) stages: Vec<Vec<Step>>,
     /// Entries of changes that the pipeline does not have.
     pub(crate) missing: Vec<Newest>,
+    /// Changes that would run again, since they were renamed.
+    pub(crate) renamed: Vec<Renamed>,
     /// Nothing was ever recorded of the service.
     pub(crate) has_no_history: bool,
 }
@@ -163,6 +165,7 @@ impl Plan {
             note_out_of_order(&mut steps);
             plan.stages.push(steps);
         }
+        plan.renamed = renamed(plan.steps(), &missing);
         plan.missing = missing;
         plan.missing.retain(|entry| is_applied(&entry.state));
         plan.missing.sort_by_key(|entry| entry.seq);
@@ -198,6 +201,7 @@ impl Plan {
         Plan {
             stages: stages.collect(),
             missing: Vec::new(),
+            renamed: Vec::new(),
             has_no_history: false,
         }
     }
@@ -264,6 +268,71 @@ fn placed(
         }
     }
     (entries.into_iter(), others)
+}
+
+/// A change without an entry whose order and content are those of an entry that no change has.
+#[derive(Clone, Debug)]
+pub(crate) struct Renamed {
+    pub(crate) definition: &'static Definition,
+    /// The id that the entry has.
+    pub(crate) before: String,
+    pub(crate) state: State,
+}
+
+impl Renamed {
+    /// Asks whether it was renamed, and says how to answer.
+    pub(crate) fn question(&self) -> String {
+        let (id, before) = (self.definition.id, &self.before);
+        let file = self.definition.location().file;
+        let is = |endings: &[&str]| endings.iter().any(|ending| file.ends_with(ending));
+        let keep = if self.definition.body.script().is_some() {
+            format!("write `-- flamingock: id={before}` at the head of the file")
+        } else if is(&[".yaml", ".yml"]) {
+            format!("write `id: {before}` in the file")
+        } else if is(&[".toml"]) {
+            format!("write `id = {before:?}` in the file")
+        } else {
+            format!("write `#[change(id = {before:?})]`")
+        };
+        format!(
+            "the change {id:?} has the stage, the order and the content of {before:?}, which is {} and not in this binary: it would run again under another id. Was it renamed? Then {keep}: it keeps its history. If it is a change of its own that must run, give it another order",
+            self.state
+        )
+    }
+}
+
+/// A rolled-back change may run again by whatever name, and what repeats is meant to run again.
+fn renamed<'a>(steps: impl Iterator<Item = &'a Step>, missing: &[Newest]) -> Vec<Renamed> {
+    let may_run_again =
+        |state: &State| matches!(state, State::RolledBack | State::MarkedRolledBack);
+    let mut by_digest: HashMap<&str, Vec<&Newest>> = HashMap::new();
+    for entry in missing.iter().filter(|entry| !may_run_again(&entry.state)) {
+        by_digest.entry(&entry.digest).or_default().push(entry);
+    }
+    if by_digest.is_empty() {
+        return Vec::new();
+    }
+    let is_new = |step: &&Step| {
+        step.newest.is_none()
+            && step.decision == Decision::Apply
+            && step.definition.repeat == Repeat::Once
+    };
+    steps
+        .filter(is_new)
+        .filter_map(|step| {
+            let definition = step.definition;
+            let alike = by_digest.get(definition.digest)?;
+            let entry = alike.iter().find(|entry| {
+                entry.stage == definition.stage
+                    && order::compare(&entry.change_order, definition.order).is_eq()
+            })?;
+            Some(Renamed {
+                definition,
+                before: entry.change_id.clone(),
+                state: entry.state.clone(),
+            })
+        })
+        .collect()
 }
 
 /// What the code says of a change.

@@ -15,6 +15,7 @@ mod sqlite {
     mod peer_diesel;
     mod peer_documented;
     mod peer_folders;
+    mod renamed;
     mod repeat;
     mod scripts;
 }
@@ -29,6 +30,7 @@ mod postgres {
     mod one_text;
     mod peer_documented;
     mod peer_folders;
+    mod renamed;
     mod repeat;
     mod scripts;
 }
@@ -43,6 +45,7 @@ mod mariadb {
     mod one_text;
     mod peer_documented;
     mod peer_folders;
+    mod renamed;
     mod repeat;
     mod scripts;
 }

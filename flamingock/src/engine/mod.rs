@@ -232,6 +232,10 @@ fn judge(settings: &Settings, plan: &mut Plan, looks: Looks) -> Result<(), Vec<P
             rule != Rule::Allow
         });
     }
+    for renamed in &plan.renamed {
+        let location = renamed.definition.location();
+        problems.push(Problem::at(location, renamed.question()));
+    }
     match policy.missing {
         Rule::Allow => plan.missing.clear(),
         Rule::Warn => {}

@@ -3,14 +3,24 @@
 use crate::digest::Digest;
 
 /// The byte-order mark, line endings, blanks at the ends of lines and empty lines at the end do not
-/// count: editors and version control change them.
+/// count: editors and version control change them. Neither does a line by which a file that was renamed
+/// keeps its id: with it, the file is what it was.
 pub(super) fn of(text: &str) -> String {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
+    let lines = text.lines().map(str::trim_end);
+    let lines: Vec<&str> = lines.filter(|line| !names_the_id_alone(line)).collect();
     let joined = lines.join("\n");
     let mut digest = Digest::new();
     digest.text(joined.trim_end());
     digest.finish()
+}
+
+/// `-- flamingock: id=create_orders`
+fn names_the_id_alone(line: &str) -> bool {
+    let comment = line.trim_start().strip_prefix("--").map(str::trim_start);
+    let keys = comment.and_then(|comment| comment.strip_prefix("flamingock:"));
+    let pair = keys.and_then(|keys| keys.split_once('='));
+    pair.is_some_and(|(key, value)| key.trim() == "id" && !value.contains([',', '=']))
 }
 
 #[cfg(test)]
@@ -25,6 +35,7 @@ mod tests {
             "\u{feff}CREATE TABLE a (\n  b int\n);\n",
             "CREATE TABLE a (  \n  b int\t\n);",
             "CREATE TABLE a (\n  b int\n);\n\n  \n",
+            "-- flamingock: id=create_a\nCREATE TABLE a (\n  b int\n);\n",
         ] {
             assert_eq!(of(same), base, "{same:?}");
         }
@@ -34,6 +45,8 @@ mod tests {
             "CREATE TABLE a (  b int\n);\n",
             "create table a (\n  b int\n);\n",
             "\nCREATE TABLE a (\n  b int\n);\n",
+            "-- flamingock: id=a, target=b\nCREATE TABLE a (\n  b int\n);\n",
+            "-- id=a\nCREATE TABLE a (\n  b int\n);\n",
         ] {
             assert_ne!(of(other), base, "{other:?}");
         }

@@ -1,0 +1,1 @@
+INSERT INTO done VALUES ('file');

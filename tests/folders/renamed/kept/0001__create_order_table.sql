@@ -1,0 +1,2 @@
+-- flamingock: id=create_orders
+INSERT INTO done VALUES ('file');

@@ -1,0 +1,196 @@
+//! A change that was renamed is not run again under its new id: the run stops and asks.
+
+use flamingock::{
+    Definition, Error, Mode, Runner, UndoTarget, change, changes, include_files, rollback,
+};
+use flamingock_tests::{Backend as _, done, execute, query, with_table};
+use sqlx::Pool;
+
+use super::{Backend, Connection, Db};
+
+#[change(id = "create_orders", order = "0001", detached)]
+async fn create_orders(db: &mut Connection) -> Result<(), sqlx::Error> {
+    query(db, "INSERT INTO done VALUES ('orders')")
+        .await
+        .map(drop)
+}
+
+#[rollback(create_orders)]
+async fn undo_create_orders(db: &mut Connection) -> Result<(), sqlx::Error> {
+    query(db, "DELETE FROM done").await.map(drop)
+}
+
+/// The same under another id.
+#[change(id = "create_order_table", order = "001", detached)]
+async fn create_order_table(db: &mut Connection) -> Result<(), sqlx::Error> {
+    query(db, "INSERT INTO done VALUES ('orders')")
+        .await
+        .map(drop)
+}
+
+/// The same with the id that it had.
+#[change(id = "create_orders", order = "0001", detached)]
+async fn create_order_table_as_before(db: &mut Connection) -> Result<(), sqlx::Error> {
+    query(db, "INSERT INTO done VALUES ('orders')")
+        .await
+        .map(drop)
+}
+
+/// The same, to be run again on purpose.
+#[change(id = "orders_again", order = "0002", detached)]
+async fn orders_again(db: &mut Connection) -> Result<(), sqlx::Error> {
+    query(db, "INSERT INTO done VALUES ('orders')")
+        .await
+        .map(drop)
+}
+
+fn of<const N: usize>(pool: &Pool<Db>, changes: [&'static Definition; N]) -> Runner {
+    Runner::new(pool).changes(changes)
+}
+
+/// Refused by every entry point that runs or plans.
+async fn asked(runner: impl Fn() -> Runner, expected: &[&str]) {
+    let errors = [
+        runner().plan().await.unwrap_err(),
+        runner().mode(Mode::Check).run().await.unwrap_err(),
+        runner().run().await.unwrap_err(),
+    ];
+    for error in errors {
+        assert!(matches!(error, Error::Invalid(_)), "{error}");
+        let error = error.to_string();
+        for expected in expected {
+            assert!(error.contains(expected), "{expected}: {error}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn renamed_change_of_code_stops_the_run_until_it_has_its_id_or_another_order() {
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 2).await;
+    of(&pool, changes![create_orders]).run().await.unwrap();
+    let renamed = || of(&pool, changes![create_order_table, orders_again]);
+    let expected = [
+        "\"create_order_table\"",
+        "Was it renamed?",
+        "#[change(id = \"create_orders\")]",
+        "another order",
+    ];
+    asked(renamed, &expected).await;
+    assert_eq!(done(&pool).await, ["orders"], "nothing else ran either");
+    let kept = of(&pool, changes![create_order_table_as_before]).run();
+    assert!(kept.await.unwrap().is_up_to_date());
+    of(&pool, changes![orders_again]).run().await.unwrap();
+    assert_eq!(done(&pool).await, ["orders", "orders"]);
+}
+
+#[tokio::test]
+async fn change_of_equal_content_beside_the_applied_one_runs() {
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 2).await;
+    of(&pool, changes![create_orders]).run().await.unwrap();
+    of(&pool, changes![create_orders, orders_again])
+        .run()
+        .await
+        .unwrap();
+    assert_eq!(done(&pool).await, ["orders", "orders"]);
+}
+
+#[tokio::test]
+async fn undone_change_may_run_under_another_id() {
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 2).await;
+    let runner = || of(&pool, changes![create_orders]);
+    runner().run().await.unwrap();
+    let target = UndoTarget::Change("create_orders".to_owned());
+    runner().undo(target).await.unwrap();
+    of(&pool, changes![create_order_table]).run().await.unwrap();
+    assert_eq!(done(&pool).await, ["orders"]);
+}
+
+/// What has failed under its old id would run on top of what that attempt has left.
+#[tokio::test]
+async fn renamed_change_that_is_not_settled_stops_the_run() {
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 2).await;
+    of(&pool, changes![create_orders]).run().await.unwrap();
+    execute(&pool, "UPDATE flamingock_audit SET state = 'STARTED'").await;
+    let renamed = || of(&pool, changes![create_order_table]);
+    asked(
+        renamed,
+        &["\"create_orders\", which is STARTED", "Was it renamed?"],
+    )
+    .await;
+    assert_eq!(done(&pool).await, ["orders"]);
+}
+
+#[tokio::test]
+async fn renamed_file_stops_the_run_until_it_has_its_id() {
+    for (before, after, kept, header) in [
+        (
+            include_files!("folders/renamed/before", static, detached),
+            include_files!("folders/renamed/after", static, detached),
+            include_files!("folders/renamed/kept", static, detached),
+            "-- flamingock: id=create_orders",
+        ),
+        (
+            include_files!(
+                "folders/renamed/sqlx_before",
+                static,
+                detached,
+                format = "sqlx"
+            ),
+            include_files!(
+                "folders/renamed/sqlx_after",
+                static,
+                detached,
+                format = "sqlx"
+            ),
+            include_files!(
+                "folders/renamed/sqlx_kept",
+                static,
+                detached,
+                format = "sqlx"
+            ),
+            "-- flamingock: id=1_create_ordes",
+        ),
+    ] {
+        let database = Backend::fresh().await;
+        let pool = with_table(&database, 2).await;
+        let runner = |folder| Runner::new(&pool).files(folder);
+        runner(before).run().await.unwrap();
+        asked(|| runner(after), &["Was it renamed?", header]).await;
+        let report = runner(kept).run().await.unwrap();
+        assert!(report.is_up_to_date());
+        // The line that keeps the id is no edit.
+        assert!(report.changes().all(|change| change.notes.is_empty()));
+        assert_eq!(done(&pool).await, ["file"]);
+        let undone = runner(kept).undo(UndoTarget::Count(1)).await.unwrap();
+        assert_eq!(undone.changes().count(), 1);
+        assert!(done(&pool).await.is_empty());
+    }
+}
+
+/// It is meant to run again.
+#[tokio::test]
+async fn renamed_file_that_repeats_is_applied_again() {
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 2).await;
+    for folder in [
+        include_files!(
+            "folders/renamed/before",
+            static,
+            detached,
+            repeat = "on-change"
+        ),
+        include_files!(
+            "folders/renamed/after",
+            static,
+            detached,
+            repeat = "on-change"
+        ),
+    ] {
+        Runner::new(&pool).files(folder).run().await.unwrap();
+    }
+    assert_eq!(done(&pool).await, ["file", "file"]);
+}
