@@ -21,13 +21,16 @@ const OWNER: Owner = Owner::Macro {
     first: "\"changes\"",
 };
 
-const FORMATS: [&str; 6] = [
+const FORMATS: [&str; 9] = [
     "flamingock",
     "sqlx",
     "refinery",
     "diesel",
     "goose",
     "flyway",
+    "dbmate",
+    "golang-migrate",
+    "atlas",
 ];
 
 const KEYS: &[Key] = &[
@@ -43,7 +46,7 @@ const KEYS: &[Key] = &[
     STATEMENT_TIMEOUT,
     Key {
         name: "format",
-        shape: r#"is "flamingock", "sqlx", "refinery", "diesel", "goose" or "flyway""#,
+        shape: r#"is "flamingock", "sqlx", "refinery", "diesel", "goose", "flyway", "dbmate", "golang-migrate" or "atlas""#,
         example: r#"format = "sqlx""#,
     },
     Key {
@@ -314,7 +317,7 @@ mod tests {
             ),
             (
                 "\"changes\", format = \"liquibase\"",
-                "`format` is \"flamingock\", \"sqlx\", \"refinery\", \"diesel\", \"goose\" or \"flyway\": `format = \"sqlx\"`",
+                "`format` is \"flamingock\", \"sqlx\", \"refinery\", \"diesel\", \"goose\", \"flyway\", \"dbmate\", \"golang-migrate\" or \"atlas\": `format = \"sqlx\"`",
             ),
             (
                 "\"changes\", static = true",

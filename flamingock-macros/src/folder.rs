@@ -8,6 +8,9 @@ use crate::suggest;
 /// What may say what a change does: the endings of the files that are embedded.
 const EXTENSIONS: [&str; 5] = ["sql", "yaml", "yml", "toml", "conf"];
 
+/// Files that tell which tool a folder is of. They are named, and not embedded.
+const SIGNS: [&str; 2] = ["atlas.sum", "_journal.json"];
+
 /// The endings of programs. They are not embedded, but named: a migration in another language that stands
 /// between the files of SQL must not be passed over in silence.
 const PROGRAMS: [&str; 16] = [
@@ -51,7 +54,7 @@ fn collect(folder: &Path, prefix: &str, found: &mut Vec<String>) -> Result<(), S
 }
 
 fn is_listed(name: &OsStr) -> bool {
-    has_extension(name, &EXTENSIONS) || is_program(name)
+    has_extension(name, &EXTENSIONS) || SIGNS.iter().any(|sign| name == *sign) || is_program(name)
 }
 
 /// Whether the text of a listed file is embedded.

@@ -413,6 +413,9 @@ pub mod guide {
     #[doc = include_str!("../docs/files.md")]
     pub mod files {}
 
+    #[doc = include_str!("../docs/formats.md")]
+    pub mod formats {}
+
     #[cfg(feature = "templates")]
     #[doc = include_str!("../docs/templates.md")]
     pub mod templates {}

@@ -1,13 +1,13 @@
 //! Everything that was said of a run.
 
 use std::collections::HashSet;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use crate::adopt::Adoption;
 use crate::argument::Values;
 use crate::change::Definition;
-use crate::files::EmbeddedFolder;
+use crate::files::{Decided, EmbeddedFolder};
 use crate::listener::{LISTENER_TIMEOUT, Listener};
 use crate::lock::{LockOptions, OnLockTimeout};
 use crate::mode::Mode;
@@ -38,6 +38,8 @@ pub(crate) struct Settings {
     pub(crate) parallel_stages: usize,
     pub(crate) changes: Option<Vec<&'static Definition>>,
     pub(crate) folders: Vec<&'static EmbeddedFolder>,
+    /// Found out when a run begins.
+    pub(crate) formats: OnceLock<Vec<Decided>>,
     #[cfg(feature = "templates")]
     pub(crate) templates: Vec<&'static Template>,
     pub(crate) secrets: Arc<dyn SecretResolver>,
@@ -72,6 +74,7 @@ impl Settings {
             parallel_stages: 1,
             changes: None,
             folders: Vec::new(),
+            formats: OnceLock::new(),
             #[cfg(feature = "templates")]
             templates: Vec::new(),
             secrets: Arc::new(Environment),

@@ -3,7 +3,8 @@
 use flamingock::__private::EmbeddedFolder;
 use flamingock::{Error, Runner, Stage, UndoTarget};
 use flamingock_tests::{
-    Backend as _, TestDatabase, audit, count, done, folder, script, try_execute, with_table,
+    Backend as _, TestDatabase, audit, count, done, folder, folder_of, script, try_execute,
+    with_table,
 };
 use sqlx::Pool;
 
@@ -152,10 +153,13 @@ async fn a_down_file_of_another_tool_does_not_run_after_a_failure() {
     let up = "CREATE TABLE before_failure (id INT);\nCREATE TABLE kept (id INT);";
     let marked = format!("-- no-transaction\n{up}");
     for (index, text) in [up, marked.as_str()].into_iter().enumerate() {
-        let files = folder(&[
-            ("1_script.up.sql", text),
-            ("1_script.down.sql", "DROP TABLE kept;"),
-        ]);
+        let files = folder_of(
+            "sqlx",
+            &[
+                ("1_script.up.sql", text),
+                ("1_script.down.sql", "DROP TABLE kept;"),
+            ],
+        );
         let service = format!("service-{index}");
         let runner = || Runner::new(&pool).service(&service).files(files);
         runner().run().await.unwrap_err();

@@ -88,7 +88,7 @@ pub(super) async fn are_gone_on_with(
 
 #[tokio::test]
 async fn a_folder_of_sqlx_is_read_as_it_is() {
-    let files = include_files!("folders/peer_sqlx", static, detached);
+    let files = include_files!("folders/peer_sqlx", static, detached, format = "sqlx");
     let database = Backend::fresh().await;
     let pool = database.pool(1).await;
     crate::peers::sqlx(&pool, None).await;

@@ -5,6 +5,20 @@ use flamingock::__private::{Defaults, EmbeddedFolder, Location};
 /// A folder `changes` with these files.
 #[must_use]
 pub fn folder(files: &[(&'static str, &str)]) -> &'static EmbeddedFolder {
+    folder_with(Defaults::NONE, files)
+}
+
+/// The same, of which it is said whose names its files have.
+#[must_use]
+pub fn folder_of(format: &'static str, files: &[(&'static str, &str)]) -> &'static EmbeddedFolder {
+    let defaults = Defaults {
+        format: Some(format),
+        ..Defaults::NONE
+    };
+    folder_with(defaults, files)
+}
+
+fn folder_with(defaults: Defaults, files: &[(&'static str, &str)]) -> &'static EmbeddedFolder {
     let files: Vec<(&'static str, &'static str)> = files
         .iter()
         .map(|(name, text)| (*name, &*(*text).to_owned().leak()))
@@ -18,7 +32,7 @@ pub fn folder(files: &[(&'static str, &str)]) -> &'static EmbeddedFolder {
         location,
         module_path!(),
         "the tests",
-        Defaults::NONE,
+        defaults,
         files.leak(),
         None,
     )))

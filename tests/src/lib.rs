@@ -26,7 +26,7 @@ pub mod systems;
 mod until;
 
 pub use backend::{Backend, Sqlite, TestDatabase};
-pub use files::{folder, script};
+pub use files::{folder, folder_of, script};
 pub use gate::Gate;
 pub use many::many;
 pub use normalise::normalise;

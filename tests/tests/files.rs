@@ -15,6 +15,7 @@ mod sqlite {
     mod peer_diesel;
     mod peer_documented;
     mod peer_folders;
+    mod peer_formats;
     mod renamed;
     mod repeat;
     mod scripts;
@@ -30,6 +31,7 @@ mod postgres {
     mod one_text;
     mod peer_documented;
     mod peer_folders;
+    mod peer_formats;
     mod renamed;
     mod repeat;
     mod scripts;
@@ -45,6 +47,7 @@ mod mariadb {
     mod one_text;
     mod peer_documented;
     mod peer_folders;
+    mod peer_formats;
     mod renamed;
     mod repeat;
     mod scripts;

@@ -146,3 +146,38 @@ fn near_misses_are_the_same_for_attributes_and_for_files() {
     assert_eq!(of_files, of_attributes);
     assert!(of_files.contains("fn near_miss") && of_files.contains("fn distance"));
 }
+
+/// Every file of Rust below a folder, one after the other.
+fn sources(folder: &std::path::Path, text: &mut String) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() && !path.ends_with("target") {
+            sources(&path, text);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            text.push_str(&std::fs::read_to_string(&path).unwrap());
+        }
+    }
+}
+
+#[test]
+fn every_row_of_the_formats_page_names_tests_that_are_there() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut text = String::new();
+    for folder in ["flamingock/src", "tests/scenarios", "tests/tests"] {
+        sources(&root.join(folder), &mut text);
+    }
+    let page = include_str!("../../flamingock/docs/formats.md");
+    let rows = page.lines().filter(|line| line.starts_with("| "));
+    let rows: Vec<&str> = rows
+        .filter(|line| !line.starts_with("| feature |"))
+        .collect();
+    assert!(rows.len() > 40);
+    for row in rows {
+        let column = row.trim_end_matches(" |").rsplit(" | ").next().unwrap();
+        let names: Vec<&str> = column.split('`').skip(1).step_by(2).collect();
+        assert!(!names.is_empty(), "no test: {row}");
+        for name in names {
+            assert!(text.contains(&format!("fn {name}()")), "{name} of {row}");
+        }
+    }
+}

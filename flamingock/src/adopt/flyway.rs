@@ -138,6 +138,7 @@ fn raise(history: &mut History, version: String, at: Option<String>) {
             name: format!("at or below the baseline {version}"),
             version,
             applied_at: at,
+            must_be_here: false,
         });
     }
 }

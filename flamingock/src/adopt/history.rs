@@ -1,6 +1,7 @@
 //! What the table of another tool says, read row by row. Pure: the rows are read elsewhere.
 
 use super::adopted::PassedOver;
+use super::atlas;
 use super::flyway;
 use super::past::PastChange;
 use super::tool::Tool;
@@ -29,6 +30,8 @@ pub(super) struct UpTo {
     /// What a change that it covers is called.
     pub(super) name: String,
     pub(super) applied_at: Option<String>,
+    /// Whether the tool itself refuses to go on where no file has the version.
+    pub(super) must_be_here: bool,
 }
 
 /// The queries that read a tool's table: the first one that the database understands counts.
@@ -46,6 +49,12 @@ pub(super) fn queries(tool: Tool) -> &'static [&'static str] {
             "SELECT version, type, script, success, installed_on, description FROM {table} \
                ORDER BY installed_rank",
         ],
+        Tool::Dbmate => &["SELECT version FROM {table} ORDER BY version"],
+        Tool::GolangMigrate => &["SELECT version, dirty FROM {table}"],
+        Tool::Atlas => &[
+            "SELECT version, description, type, applied, total, error, executed_at FROM {table} \
+               ORDER BY version",
+        ],
         Tool::Liquibase => &[
             "SELECT ID, AUTHOR, FILENAME, EXECTYPE, DATEEXECUTED FROM {table} \
                ORDER BY ORDEREXECUTED",
@@ -62,6 +71,26 @@ pub(super) fn queries(tool: Tool) -> &'static [&'static str] {
 /// What the rows say.
 pub(super) fn history(tool: Tool, rows: Vec<Columns>) -> History {
     let mut history = History::default();
+    match tool {
+        Tool::GolangMigrate => {
+            golang(&mut history, rows);
+            return history;
+        }
+        Tool::Atlas => {
+            atlas::read(&mut history, rows);
+            return history;
+        }
+        Tool::Sqlx
+        | Tool::Refinery
+        | Tool::SeaOrm
+        | Tool::Diesel
+        | Tool::Goose
+        | Tool::Flyway
+        | Tool::Dbmate
+        | Tool::Liquibase
+        | Tool::FlamingockJava
+        | Tool::Mongock => {}
+    }
     for mut row in rows {
         let mut take = |column: usize| row.get_mut(column).and_then(Option::take);
         match tool {
@@ -79,7 +108,7 @@ pub(super) fn history(tool: Tool, rows: Vec<Columns>) -> History {
                 let name = format!("V{version}__{}", text(take(1)));
                 history.add(version, name, take(2));
             }
-            Tool::SeaOrm | Tool::Diesel => {
+            Tool::SeaOrm | Tool::Diesel | Tool::Dbmate => {
                 let version = text(take(0));
                 history.add(version.clone(), version, take(1));
             }
@@ -112,7 +141,8 @@ pub(super) fn history(tool: Tool, rows: Vec<Columns>) -> History {
                     history.state(&id, &state, take(3));
                 }
             }
-            Tool::Mongock => {}
+            // Read as a whole, or not a table.
+            Tool::GolangMigrate | Tool::Atlas | Tool::Mongock => {}
         }
     }
     history
@@ -180,6 +210,33 @@ impl History {
     }
 }
 
+/// One row has the version that the database is at: golang-migrate never looks at the files below it again.
+fn golang(history: &mut History, rows: Vec<Columns>) {
+    if rows.len() > 1 {
+        let count = rows.len();
+        history.unknown.push(format!(
+            "its table has {count} rows, and golang-migrate writes one"
+        ));
+        return;
+    }
+    for mut row in rows {
+        let mut take = |column: usize| row.get_mut(column).and_then(Option::take);
+        let version = text(take(0));
+        if is_true(take(1).as_deref()) {
+            history
+                .unsettled
+                .push(format!("version {version}, which is dirty"));
+        } else {
+            history.up_to = Some(UpTo {
+                name: format!("at or below version {version}, which golang-migrate is at"),
+                version,
+                applied_at: None,
+                must_be_here: true,
+            });
+        }
+    }
+}
+
 /// The newest row of a version counts: older versions of goose add one that says "not applied" where
 /// newer ones delete. Version 0 is the table's own beginning.
 fn goose(history: &mut History, version: String, applied: Option<&str>, at: Option<String>) {
@@ -195,7 +252,7 @@ fn goose(history: &mut History, version: String, applied: Option<&str>, at: Opti
     }
 }
 
-fn text(column: Option<String>) -> String {
+pub(super) fn text(column: Option<String>) -> String {
     column.unwrap_or_default()
 }
 
@@ -284,6 +341,18 @@ mod tests {
                 ],
                 &["V1__a", "V3__c", "R__view", "V6__f", "B0_9__all"],
                 &["V5__e"],
+            ),
+            (
+                Tool::Dbmate,
+                &[&["001"], &["20240131"]],
+                &["001", "20240131"],
+                &[],
+            ),
+            (
+                Tool::GolangMigrate,
+                &[&["5", "t"]],
+                &[],
+                &["version 5, which is dirty"],
             ),
             (
                 Tool::Liquibase,

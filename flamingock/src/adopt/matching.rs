@@ -65,6 +65,16 @@ pub(super) fn matched(
             found.insert(definition.id, (past, why));
         }
     }
+    if let Some(up_to) = history.up_to.as_ref().filter(|up_to| up_to.must_be_here)
+        && !pipeline
+            .changes()
+            .any(|change| has_version(tool, change, &up_to.version))
+    {
+        problems.push(Problem::general(format!(
+            "{tool} is at version {}, and no file here has it: {tool} itself would refuse. Use the folder that it has applied, with all of its files",
+            up_to.version
+        )));
+    }
     if !problems.is_empty() {
         return Err(problems);
     }
@@ -105,6 +115,14 @@ fn covered(
     ordering
         .is_le()
         .then(|| (past, format!("its version is {}", up_to.name)))
+}
+
+fn has_version(tool: Tool, definition: &'static Definition, version: &str) -> bool {
+    names(definition).any(|name| {
+        let own = version::in_name(tool, name);
+        let ordering = own.and_then(|own| version::compare(tool, &own, version));
+        ordering.is_some_and(Ordering::is_eq)
+    })
 }
 
 /// What a change is called: its id, and, for a file, the name of the file.

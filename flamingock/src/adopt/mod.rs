@@ -3,6 +3,7 @@
 #![doc = include_str!("../../docs/adopt.md")]
 
 mod adopted;
+mod atlas;
 mod baseline;
 mod first;
 mod flyway;
@@ -24,6 +25,7 @@ pub use self::adopted::{Adopted, AdoptedChange, Baseline, PassedOver};
 pub(crate) use self::first::Places;
 use self::mapping::Mapping;
 pub use self::past::PastChange;
+pub(crate) use self::reading::has_history;
 pub use self::tool::{Tool, UnknownTool};
 use crate::error::Error;
 use crate::target::DEFAULT;
@@ -145,4 +147,15 @@ impl Adoption {
     fn table_name(&self) -> Option<&str> {
         self.table.as_deref().or(self.tool.table())
     }
+}
+
+/// The table of a tool that a run was told to adopt from, if it is another one than the usual.
+pub(crate) fn table_of(adoptions: &[Adoption], tool: Tool) -> Option<&str> {
+    let adoption = adoptions.iter().find(|adoption| adoption.tool == tool)?;
+    adoption.table.as_deref()
+}
+
+/// Whether a run was told to adopt from a tool.
+pub(crate) fn is_adopted(adoptions: &[Adoption], tool: Tool) -> bool {
+    adoptions.iter().any(|adoption| adoption.tool == tool)
 }

@@ -48,9 +48,10 @@ impl PastChange {
         }
         let version = version::in_name(tool, name)?;
         let is_it = version::compare(tool, &version, &self.id)?.is_eq();
-        is_it.then_some(match tool {
-            Tool::Refinery => Fit::Divergent,
-            _ => Fit::Version,
+        is_it.then_some(if tool == Tool::Refinery {
+            Fit::Divergent
+        } else {
+            Fit::Version
         })
     }
 
@@ -84,7 +85,8 @@ impl PastChange {
             Tool::Liquibase | Tool::SeaOrm | Tool::FlamingockJava | Tool::Mongock => {
                 name == self.id
             }
-            Tool::Diesel | Tool::Goose => false,
+            // Atlas tells them apart by the version; what follows it is a description.
+            Tool::Diesel | Tool::Goose | Tool::Dbmate | Tool::GolangMigrate | Tool::Atlas => false,
         }
     }
 }

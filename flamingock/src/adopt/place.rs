@@ -192,7 +192,12 @@ pub(super) async fn find(
             return Ok(Found::NoSchema { alike });
         }
     }
-    let place = best(tool, kind, name, &candidates);
+    let own_schema = |candidate: &Candidate| {
+        let is_own = tool.own_schema() == Some(candidate.table.schema.as_str());
+        is_own && name.schema.is_none() && candidate.table.name == name.table.text
+    };
+    let place =
+        best(tool, kind, name, &candidates).or_else(|| candidates.iter().position(own_schema));
     let Some(place) = place else {
         // Databases beside the own one belong to other applications.
         if kind == DatabaseKind::MySql {

@@ -17,6 +17,12 @@ const GOOSE_LOCK: i64 = 4_097_083_626;
 /// What sqlx multiplies the checksum of the database's name with, for the key of its lock.
 const SQLX_LOCK: i64 = 0x3d32_ad9e;
 
+/// What golang-migrate multiplies the checksum of a name with.
+const GOLANG_SALT: u32 = 1_486_364_155;
+
+/// The name of the lock that Atlas has while it applies files.
+const ATLAS_LOCK: &str = "atlas_migrate_execute";
+
 /// The history. An empty one where it may be missing, and is.
 pub(super) async fn read(
     adoption: &Adoption,
@@ -68,6 +74,31 @@ pub(super) async fn read(
         )]));
     }
     Ok(history)
+}
+
+/// Whether a tool has a history in a database: its table is there, with the tool's columns.
+pub(crate) async fn has_history(
+    tool: Tool,
+    table: Option<&str>,
+    database: &dyn Database,
+) -> Result<bool, StoreError> {
+    let name = table.or(tool.table()).map(Name::parse);
+    let Some(Ok(name)) = name else {
+        return Ok(false);
+    };
+    let Found::There { table, .. } = place::find(tool, &name, database).await? else {
+        return Ok(false);
+    };
+    for query in history::queries(tool) {
+        let query = query.replace("{table}", &table.sql(database.kind()));
+        match database.read(query).await {
+            Ok(_) => return Ok(true),
+            // It is another tool's.
+            Err(error) if error.kind == StoreErrorKind::Other => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(false)
 }
 
 /// Why a table that is not there is no empty history. None: it may be missing.
@@ -147,6 +178,16 @@ fn listed(tables: &[Table]) -> String {
 
 async fn rows(tool: Tool, table: &Table, database: &dyn Database) -> Result<Vec<Columns>, Error> {
     let mut refused = None;
+    // Both call their table the same.
+    if tool == Tool::Dbmate {
+        let dirty = format!("SELECT dirty FROM {}", table.sql(database.kind()));
+        if database.read(dirty).await.is_ok() {
+            return Err(invalid(vec![format!(
+                "the table {} is one of golang-migrate, and not of dbmate: nothing was taken over. Adopt from golang-migrate",
+                table.written()
+            )]));
+        }
+    }
     for query in history::queries(tool) {
         let query = query.replace("{table}", &table.sql(database.kind()));
         match database.read(query).await {
@@ -206,6 +247,18 @@ async fn at_work(
             named_lock(database, &format!("{:x}", SQLX_LOCK * checksum(&name))).await
         }
         (Tool::Goose, DatabaseKind::Postgres) => advisory_lock(database, GOOSE_LOCK).await,
+        (Tool::GolangMigrate, DatabaseKind::Postgres) => {
+            let name = one(database, "SELECT current_database()").await?;
+            let key = golang_lock(&format!("{}\0{}\0{name}", table.schema, table.name));
+            advisory_lock(database, key).await
+        }
+        (Tool::GolangMigrate, DatabaseKind::MySql) => {
+            let name = one(database, "SELECT DATABASE()").await?;
+            let key = golang_lock(&format!("{name}:{}", table.name));
+            named_lock(database, &key.to_string()).await
+        }
+        (Tool::Atlas, DatabaseKind::Postgres) => advisory_lock(database, fnv(ATLAS_LOCK)).await,
+        (Tool::Atlas, DatabaseKind::MySql) => named_lock(database, ATLAS_LOCK).await,
         // Both of its tables have names of their own; the columns tell which one is the lock.
         (Tool::Liquibase, _) => {
             let columns = ["lockgranted", "lockedby"];
@@ -251,6 +304,9 @@ async fn at_work(
             | Tool::Diesel
             | Tool::Goose
             | Tool::Flyway
+            | Tool::Dbmate
+            | Tool::GolangMigrate
+            | Tool::Atlas
             | Tool::Mongock,
             _,
         ) => Ok(None),
@@ -294,6 +350,20 @@ fn if_there(rows: Result<Vec<Columns>, StoreError>) -> Result<Vec<Columns>, Stor
         Err(error) if error.kind == StoreErrorKind::MissingTable => Ok(Vec::new()),
         rows => rows,
     }
+}
+
+/// The key of golang-migrate's lock.
+fn golang_lock(name: &str) -> i64 {
+    let sum = crc32fast::hash(name.as_bytes());
+    i64::from(sum.wrapping_mul(GOLANG_SALT))
+}
+
+/// FNV-1 with 32 bits.
+fn fnv(text: &str) -> i64 {
+    let hash = text.bytes().fold(0x811c_9dc5_u32, |hash, byte| {
+        hash.wrapping_mul(0x0100_0193) ^ u32::from(byte)
+    });
+    i64::from(hash)
 }
 
 fn checksum(text: &str) -> i64 {

@@ -22,6 +22,12 @@ pub enum Tool {
     Goose,
     /// Flyway: the table `flyway_schema_history`.
     Flyway,
+    /// dbmate: the table `schema_migrations`.
+    Dbmate,
+    /// golang-migrate: the table `schema_migrations`, which has one version and says whether it is dirty.
+    GolangMigrate,
+    /// Atlas: the table `atlas_schema_revisions`.
+    Atlas,
     /// Liquibase: the table `DATABASECHANGELOG`.
     Liquibase,
     /// Flamingock for Java: the table `flamingockAuditLog`.
@@ -32,13 +38,16 @@ pub enum Tool {
 
 impl Tool {
     /// All of them.
-    pub const ALL: [Tool; 9] = [
+    pub const ALL: [Tool; 12] = [
         Tool::Sqlx,
         Tool::Refinery,
         Tool::SeaOrm,
         Tool::Diesel,
         Tool::Goose,
         Tool::Flyway,
+        Tool::Dbmate,
+        Tool::GolangMigrate,
+        Tool::Atlas,
         Tool::Liquibase,
         Tool::FlamingockJava,
         Tool::Mongock,
@@ -53,6 +62,9 @@ impl Tool {
             Tool::Diesel => "diesel",
             Tool::Goose => "goose",
             Tool::Flyway => "flyway",
+            Tool::Dbmate => "dbmate",
+            Tool::GolangMigrate => "golang-migrate",
+            Tool::Atlas => "atlas",
             Tool::Liquibase => "liquibase",
             Tool::FlamingockJava => "flamingock-java",
             Tool::Mongock => "mongock",
@@ -69,6 +81,8 @@ impl Tool {
             Tool::Diesel => Some("__diesel_schema_migrations"),
             Tool::Goose => Some("goose_db_version"),
             Tool::Flyway => Some("flyway_schema_history"),
+            Tool::Dbmate | Tool::GolangMigrate => Some("schema_migrations"),
+            Tool::Atlas => Some("atlas_schema_revisions"),
             Tool::Liquibase => Some("DATABASECHANGELOG"),
             Tool::FlamingockJava => Some("flamingockAuditLog"),
             Tool::Mongock => None,
@@ -78,7 +92,7 @@ impl Tool {
     /// Whether the tool quotes the names of its tables: PostgreSQL folds the others to small letters.
     pub(super) fn quotes_names(self) -> bool {
         match self {
-            Tool::SeaOrm | Tool::Flyway => true,
+            Tool::SeaOrm | Tool::Flyway | Tool::Dbmate | Tool::GolangMigrate | Tool::Atlas => true,
             Tool::Sqlx
             | Tool::Refinery
             | Tool::Diesel
@@ -99,9 +113,31 @@ impl Tool {
             | Tool::SeaOrm
             | Tool::Diesel
             | Tool::Goose
+            | Tool::Dbmate
+            | Tool::GolangMigrate
+            | Tool::Atlas
             | Tool::Liquibase
             | Tool::FlamingockJava
             | Tool::Mongock => &[],
+        }
+    }
+
+    /// The schema that the tool has its table in where the session's own does not have it.
+    pub(super) fn own_schema(self) -> Option<&'static str> {
+        match self {
+            // Unless its connection is bound to a schema.
+            Tool::Atlas => Some("atlas_schema_revisions"),
+            Tool::Sqlx
+            | Tool::Refinery
+            | Tool::SeaOrm
+            | Tool::Diesel
+            | Tool::Goose
+            | Tool::Flyway
+            | Tool::Dbmate
+            | Tool::GolangMigrate
+            | Tool::Liquibase
+            | Tool::FlamingockJava
+            | Tool::Mongock => None,
         }
     }
 }

@@ -54,7 +54,7 @@ impl PartialOrd for Version {
 /// has none.
 pub(super) fn in_name(tool: Tool, name: &str) -> Option<String> {
     match tool {
-        Tool::Sqlx | Tool::Goose => {
+        Tool::Sqlx | Tool::Goose | Tool::GolangMigrate => {
             let (version, _) = name.split_once('_')?;
             Version::parse(version).map(|_| version.to_owned())
         }
@@ -71,6 +71,15 @@ pub(super) fn in_name(tool: Tool, name: &str) -> Option<String> {
             let version = name.split_once('_').map_or(name, |(version, _)| version);
             Some(version.replace('-', ""))
         }
+        Tool::Dbmate => {
+            let rest = name.trim_start_matches(|c: char| c.is_ascii_digit());
+            let version = &name[..name.len() - rest.len()];
+            (!version.is_empty()).then(|| version.to_owned())
+        }
+        Tool::Atlas => {
+            let version = name.split_once('_').map_or(name, |(version, _)| version);
+            (!version.is_empty()).then(|| version.to_owned())
+        }
         Tool::SeaOrm | Tool::Liquibase | Tool::FlamingockJava | Tool::Mongock => None,
     }
 }
@@ -78,10 +87,10 @@ pub(super) fn in_name(tool: Tool, name: &str) -> Option<String> {
 /// How two versions of a tool compare. None: they are not comparable.
 pub(super) fn compare(tool: Tool, one: &str, other: &str) -> Option<Ordering> {
     match tool {
-        Tool::Sqlx | Tool::Goose | Tool::Refinery | Tool::Flyway => {
+        Tool::Sqlx | Tool::Goose | Tool::Refinery | Tool::Flyway | Tool::GolangMigrate => {
             Some(Version::parse(one)?.cmp(&Version::parse(other)?))
         }
-        Tool::Diesel => Some(one.cmp(other)),
+        Tool::Diesel | Tool::Dbmate | Tool::Atlas => Some(one.cmp(other)),
         Tool::SeaOrm | Tool::Liquibase | Tool::FlamingockJava | Tool::Mongock => None,
     }
 }
@@ -131,6 +140,11 @@ mod tests {
                 Some("20240131120000"),
             ),
             (Tool::Diesel, "2024-01-31-120000", Some("20240131120000")),
+            (Tool::GolangMigrate, "0001_users", Some("0001")),
+            (Tool::Dbmate, "20240131-users", Some("20240131")),
+            (Tool::Dbmate, "users", None),
+            (Tool::Atlas, "20240131_users", Some("20240131")),
+            (Tool::Atlas, "20240131", Some("20240131")),
             (Tool::Liquibase, "1", None),
         ] {
             assert_eq!(in_name(tool, name).as_deref(), expected, "{tool} {name}");

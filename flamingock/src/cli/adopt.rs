@@ -17,7 +17,7 @@ use crate::visible::Visible;
 /// Whose history, and how its changes are found here.
 #[derive(Debug, Args)]
 pub(super) struct Adopt {
-    /// The tool: sqlx, refinery, sea-orm, diesel, goose, flyway, liquibase, flamingock-java or mongock
+    /// The tool: sqlx, refinery, sea-orm, diesel, goose, flyway, dbmate, golang-migrate, atlas, liquibase, flamingock-java or mongock
     #[arg(
         value_name = "TOOL",
         required_unless_present = "from_service",

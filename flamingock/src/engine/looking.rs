@@ -4,7 +4,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::account::report;
-use super::{Looks, facts, judge, new_run_id, open_with_pipeline};
+use super::{Looks, facts, formats, judge, new_run_id, open_with_pipeline};
 use crate::adopt::Places;
 use crate::audit::{Origin, Snapshot, State};
 use crate::decision::Decision;
@@ -16,6 +16,7 @@ use crate::runner::Settings;
 /// What a run would find, without doing anything about it.
 pub(crate) async fn look(settings: &Settings) -> Result<Report, Error> {
     let began = Instant::now();
+    formats::find_out(settings).await?;
     let (storage, pipeline) = open_with_pipeline(settings)?;
     let mut snapshot = storage
         .store

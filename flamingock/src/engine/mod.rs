@@ -2,6 +2,7 @@
 
 mod account;
 mod facts;
+mod formats;
 mod looking;
 mod pace;
 mod probing;
@@ -259,10 +260,13 @@ fn pipeline(
     settings: &Settings,
     problems: &mut Vec<Problem>,
 ) -> (Vec<&'static Definition>, Pipeline) {
-    let templates = templates(settings).unwrap_or_else(|found| {
+    let mut templates = templates(settings).unwrap_or_else(|found| {
         problems.extend(found);
         Templates::default()
     });
+    if let Some(formats) = settings.formats.get() {
+        templates.formats.clone_from(formats);
+    }
     let definitions = if settings.changes.is_none() && settings.folders.is_empty() {
         registry::collect(&templates).unwrap_or_else(|found| {
             problems.extend(found);

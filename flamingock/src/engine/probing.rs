@@ -16,7 +16,7 @@ use crate::secrets::Revealed;
 
 use super::serving::events_of;
 use super::telling::applied_by;
-use super::{Looks, Prepared, new_run_id};
+use super::{Looks, Prepared, formats, new_run_id};
 
 /// Asks the probe of every selected change that has one.
 pub(crate) async fn verify(settings: Settings) -> Result<Vec<Probe>, Error> {
@@ -24,9 +24,14 @@ pub(crate) async fn verify(settings: Settings) -> Result<Vec<Probe>, Error> {
     let timeout = settings.listener_timeout;
     let events = events_of(&settings, &run_id, Work::Verify);
     events.tell(Happened::RunStarted);
-    let probed = match Prepared::new(settings, &run_id, &events) {
+    let found_out = formats::find_out(&settings).await;
+    let prepared = found_out.and_then(|()| {
+        let prepared = Prepared::new(settings, &run_id, &events);
+        prepared.map_err(Error::Invalid)
+    });
+    let probed = match prepared {
         Ok(prepared) => prepared.probe_all().await,
-        Err(problems) => Err(Error::Invalid(problems)),
+        Err(error) => Err(error),
     };
     events.run_ended(None, probed.as_ref().err());
     // What was not heard is logged: there is no report that could say it.

@@ -2,7 +2,7 @@
 
 use tracing::Instrument;
 
-use super::Prepared;
+use super::{Prepared, formats};
 use crate::call::{Signals, Stop};
 use crate::error::Error;
 use crate::listener::{Events, Happened, Work};
@@ -44,9 +44,14 @@ pub(crate) async fn serve(
     async {
         let events = events_of(&settings, &run_id, request.work());
         events.tell(Happened::RunStarted);
-        let mut result = match Prepared::new(settings, &run_id, &events) {
+        let found_out = formats::find_out(&settings).await;
+        let prepared = found_out.and_then(|()| {
+            let prepared = Prepared::new(settings, &run_id, &events);
+            prepared.map_err(Error::Invalid)
+        });
+        let mut result = match prepared {
             Ok(prepared) => prepared.serve(&request, &signals).await,
-            Err(problems) => Err(Error::Invalid(problems)),
+            Err(error) => Err(error),
         };
         match &result {
             Ok(report) if report.is_up_to_date() => tracing::debug!(target: REPORT, "{report}"),

@@ -10,6 +10,9 @@ use crate::pipeline::Problem;
 /// The endings of the files that are embedded.
 const EXTENSIONS: [&str; 5] = ["sql", "yaml", "yml", "toml", "conf"];
 
+/// Files that tell which tool a folder is of.
+const SIGNS: [&str; 2] = ["atlas.sum", "_journal.json"];
+
 /// The endings of programs. The macro lists them without their text: a migration in another language that stands
 /// between the files of SQL must not be passed over in silence.
 const PROGRAMS: [&str; 16] = [
@@ -70,7 +73,13 @@ fn is_listed(name: &str) -> bool {
             .iter()
             .any(|known| known.eq_ignore_ascii_case(extension))
     };
-    is_one_of(&EXTENSIONS) || is_program(name)
+    is_one_of(&EXTENSIONS) || is_sign(name) || is_program(name)
+}
+
+/// Whether it holds no change, and tells which tool the folder is of.
+pub(super) fn is_sign(file: &str) -> bool {
+    let name = file.rsplit_once('/').map_or(file, |(_, name)| name);
+    SIGNS.contains(&name)
 }
 
 /// Whether it is a program whose name begins as that of a migration.

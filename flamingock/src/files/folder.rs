@@ -109,6 +109,30 @@ impl EmbeddedFolder {
         made
     }
 
+    /// Tells it apart from other folders.
+    pub(crate) fn address(&self) -> usize {
+        std::ptr::from_ref(self).addr()
+    }
+
+    /// The target system that the folder's changes have unless they say otherwise.
+    pub(crate) fn target(&self) -> Option<&'static str> {
+        self.defaults.target
+    }
+
+    /// The first file of a folder that both sqlx and golang-migrate could have written, where its format is
+    /// not said.
+    pub(crate) fn fits_two(&self) -> Option<String> {
+        let is_said = self.defaults.format.is_some();
+        let fits = !is_said && load::fits_two(self.files);
+        let first = self
+            .files
+            .iter()
+            .find(|(file, _)| file.ends_with(".up.sql"));
+        first
+            .filter(|_| fits)
+            .map(|(file, _)| format!("{}/{file}", self.path))
+    }
+
     fn made(&self, templates: &Templates) -> Made {
         let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, made)) = read.iter().find(|(with, _)| with == templates) {

@@ -1,7 +1,7 @@
 //! Whose names the files of a folder have: one tool's, or our own.
 
-use super::goose;
 use super::name::without_sql;
+use super::{atlas, dbmate, goose};
 
 /// How the files of a folder are named.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,13 +18,19 @@ pub(super) enum Format {
     Goose,
     /// `V3__create_orders.sql`, `U3__create_orders.sql`, `R__orders_view.sql`, `V3__x.sql.conf`
     Flyway,
+    /// `20240131120000_create_orders.sql`, with `-- migrate:up` and `-- migrate:down`
+    Dbmate,
+    /// `3_create_orders.up.sql` and `3_create_orders.down.sql`
+    GolangMigrate,
+    /// `20240131120000_create_orders.sql`, beside it `atlas.sum`
+    Atlas,
 }
 
 /// What a file's name alone tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Shape {
     Own,
-    /// sqlx or goose.
+    /// sqlx, goose, dbmate, golang-migrate or Atlas.
     Numbered,
     /// refinery or Flyway.
     Lettered,
@@ -32,13 +38,16 @@ enum Shape {
 }
 
 impl Format {
-    pub(super) const ALL: [Format; 6] = [
+    pub(super) const ALL: [Format; 9] = [
         Format::Own,
         Format::Sqlx,
         Format::Refinery,
         Format::Diesel,
         Format::Goose,
         Format::Flyway,
+        Format::Dbmate,
+        Format::GolangMigrate,
+        Format::Atlas,
     ];
 
     pub(super) fn named(name: &str) -> Option<Format> {
@@ -49,6 +58,9 @@ impl Format {
             "diesel" => Format::Diesel,
             "goose" => Format::Goose,
             "flyway" => Format::Flyway,
+            "dbmate" => Format::Dbmate,
+            "golang-migrate" => Format::GolangMigrate,
+            "atlas" => Format::Atlas,
             _ => return None,
         })
     }
@@ -62,6 +74,9 @@ impl Format {
             Format::Diesel => "the names of diesel",
             Format::Goose => "the names of goose",
             Format::Flyway => "the names of Flyway",
+            Format::Dbmate => "the names of dbmate",
+            Format::GolangMigrate => "the names of golang-migrate",
+            Format::Atlas => "the names of Atlas",
         }
     }
 
@@ -82,11 +97,17 @@ impl Format {
             Format::Flyway => {
                 "`V3__create_orders.sql`, `U3__create_orders.sql` or `R__orders_view.sql`"
             }
+            Format::Dbmate => "`20240131120000_create_orders.sql` with `-- migrate:up`",
+            Format::GolangMigrate => {
+                "`3_create_orders.up.sql` and, beside it, `3_create_orders.down.sql`"
+            }
+            Format::Atlas => "`20240131120000_create_orders.sql` beside `atlas.sum`",
         }
     }
 
     /// Finds the format that all files have. The mistake names a file.
     pub(super) fn find(files: &[(&'static str, &'static str)]) -> Result<Format, (usize, String)> {
+        let has_sum = files.iter().any(|(path, _)| *path == atlas::SUM);
         let mut first: Option<(usize, Shape)> = None;
         for (index, (path, _)) in files.iter().enumerate() {
             let Some(shape) = shape(path) else {
@@ -109,11 +130,17 @@ impl Format {
             }
         }
         Ok(match first {
+            None | Some((_, Shape::Own)) if has_sum => Format::Atlas,
+            None if files.iter().any(|(_, text)| dbmate::is_marked(text)) => Format::Dbmate,
             None | Some((_, Shape::Own)) => Format::Own,
             Some((_, Shape::Diesel)) => Format::Diesel,
             Some((_, Shape::Numbered)) => {
                 if files.iter().any(|(_, text)| goose::is_annotated(text)) {
                     Format::Goose
+                } else if files.iter().any(|(_, text)| dbmate::is_marked(text)) {
+                    Format::Dbmate
+                } else if has_sum && !files.iter().any(|(path, _)| has_direction(path)) {
+                    Format::Atlas
                 } else {
                     Format::Sqlx
                 }
@@ -129,10 +156,26 @@ impl Format {
     }
 }
 
+/// Whether sqlx and golang-migrate could both have written the folder: each of its files says in its name
+/// whether it is applied or reverts.
+pub(super) fn fits_two(format: Format, files: &[(&'static str, &'static str)]) -> bool {
+    let mut numbered = files
+        .iter()
+        .filter(|(path, _)| shape(path) == Some(Shape::Numbered));
+    format == Format::Sqlx
+        && files.iter().any(|(path, _)| path.ends_with(".up.sql"))
+        && numbered.all(|(path, _)| has_direction(path))
+}
+
+/// `.up.sql`, `.down.sql`
+fn has_direction(path: &str) -> bool {
+    path.ends_with(".up.sql") || path.ends_with(".down.sql")
+}
+
 fn words(shape: Shape) -> &'static str {
     match shape {
         Shape::Own => Format::Own.words(),
-        Shape::Numbered => "the names of sqlx and goose",
+        Shape::Numbered => "the names of sqlx, goose, dbmate, golang-migrate and Atlas",
         Shape::Lettered => "the names of refinery and Flyway",
         Shape::Diesel => Format::Diesel.words(),
     }
@@ -145,7 +188,7 @@ fn shape(path: &str) -> Option<Shape> {
         return Some(Shape::Diesel);
     }
     let stem = without_sql(name.strip_suffix(".conf").unwrap_or(name))?;
-    if lettered(stem) {
+    if lettered(stem) || is_callback(name) {
         return Some(Shape::Lettered);
     }
     let digits = stem.trim_start_matches(|c: char| c.is_ascii_digit());
@@ -163,7 +206,7 @@ fn shape(path: &str) -> Option<Shape> {
 /// `V1__x`, `V1.2__x`, `V1`, `U1__x`, `R__x`
 fn lettered(stem: &str) -> bool {
     let prefix = stem.split_once("__").map_or(stem, |(prefix, _)| prefix);
-    let version = prefix.strip_prefix(['V', 'U']);
+    let version = prefix.strip_prefix(['V', 'U', 'B']);
     prefix == "R" && prefix != stem
         || version.is_some_and(|version| {
             version.starts_with(|c: char| c.is_ascii_digit())
@@ -177,6 +220,9 @@ fn lettered(stem: &str) -> bool {
 /// without a description, `.SQL`, and a `U` that reverts the `V` of the same version.
 fn only_flyway(path: &str, files: &[(&'static str, &'static str)]) -> bool {
     let name = file_name(path);
+    if is_callback(name) || name.starts_with('B') && without_sql(name).is_some_and(lettered) {
+        return true;
+    }
     let Some((prefix, description)) = name.split_once("__") else {
         return without_sql(name).is_some_and(lettered);
     };
@@ -195,6 +241,26 @@ fn only_flyway(path: &str, files: &[(&'static str, &'static str)]) -> bool {
     })
 }
 
+/// `beforeMigrate.sql`, `afterEachMigrate__views.sql`
+pub(super) fn is_callback(name: &str) -> bool {
+    const EVENTS: [&str; 9] = [
+        "Migrate",
+        "Each",
+        "Validate",
+        "Baseline",
+        "Repair",
+        "Clean",
+        "Info",
+        "Undo",
+        "Versioned",
+    ];
+    let event = name
+        .strip_prefix("before")
+        .or_else(|| name.strip_prefix("after"));
+    let is_event = event.is_some_and(|event| EVENTS.iter().any(|known| event.starts_with(known)));
+    without_sql(name).is_some() && (is_event || name.starts_with("createSchema"))
+}
+
 fn file_name(path: &str) -> &str {
     path.rsplit_once('/').map_or(path, |(_, name)| name)
 }
@@ -206,7 +272,7 @@ mod tests {
     #[test]
     fn the_format_is_found_by_the_names() {
         let goose = "-- +goose Up\nSELECT 1;\n";
-        let cases: [(&[(&str, &str)], Format); 16] = [
+        let cases: [(&[(&str, &str)], Format); 22] = [
             (
                 &[("0001__a.sql", ""), ("0001__a.rollback.sql", "")],
                 Format::Own,
@@ -226,6 +292,15 @@ mod tests {
             (&[("1_a.sql", "--+goose Down\n")], Format::Goose),
             (&[("V1__a.sql", ""), ("R__b.sql", "")], Format::Flyway),
             (&[("2024-01-01-000000_a/up.sql", "")], Format::Diesel),
+            (&[("1_a.sql", "-- migrate:up\n")], Format::Dbmate),
+            (&[("1-a.sql", "-- migrate:up\n")], Format::Dbmate),
+            (&[("1_a.sql", ""), ("atlas.sum", "")], Format::Atlas),
+            (&[("1.sql", ""), ("atlas.sum", "")], Format::Atlas),
+            (&[("1_a.up.sql", ""), ("atlas.sum", "")], Format::Sqlx),
+            (
+                &[("V1__a.sql", ""), ("V2__b.sql", ""), ("atlas.sum", "")],
+                Format::Refinery,
+            ),
         ];
         for (files, expected) in cases {
             let files: Vec<(&'static str, &'static str)> = files.to_vec();
@@ -239,5 +314,17 @@ mod tests {
             Format::find(&[("0001__a.sql", ""), ("x.sql", ""), ("0002_b.sql", "")]).unwrap_err();
         assert_eq!(index, 2);
         assert!(message.contains("`0001__a.sql`"), "{message}");
+    }
+
+    #[test]
+    fn names_with_a_direction_alone_fit_two_tools() {
+        for (files, expected) in [
+            (&[("1_a.up.sql", ""), ("1_a.down.sql", "")][..], true),
+            (&[("1_a.up.sql", ""), ("2_b.sql", "")], false),
+            (&[("1_a.sql", "")], false),
+        ] {
+            let format = Format::find(files).unwrap();
+            assert_eq!(fits_two(format, files), expected, "{files:?}");
+        }
     }
 }

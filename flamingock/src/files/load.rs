@@ -7,13 +7,13 @@ use std::collections::BTreeMap;
 
 pub(super) use self::definition::Read;
 use super::folder::EmbeddedFolder;
-use super::format::Format;
+use super::format::{self, Format};
 use super::goose::Part;
 use super::header::{Header, Mistake};
 use super::name::{self, Kind, Name, Role};
 use super::sql::SqlFile;
 use super::templates::Templates;
-use super::{compare, digest, goose, marks, metadata};
+use super::{alone, atlas, compare, dbmate, digest, foreign, golang, goose, marks, metadata};
 use crate::argument::Need;
 use crate::change::{Body, Code, Definition, Location};
 use crate::pipeline::Problem;
@@ -59,7 +59,12 @@ pub(super) fn definitions(
 ) -> Result<Vec<&'static Definition>, Vec<Problem>> {
     let mut problems = Problems::default();
     let path = |file: &str| leak(format!("{}/{file}", folder.path));
-    let said = folder.defaults.format;
+    let found_out = templates.formats.iter();
+    let mut found_out = found_out.filter(|(address, _)| *address == folder.address());
+    let said = folder
+        .defaults
+        .format
+        .or_else(|| found_out.next().map(|(_, format)| *format));
     let format = match said
         .and_then(Format::named)
         .map_or_else(|| Format::find(folder.files), Ok)
@@ -70,16 +75,32 @@ pub(super) fn definitions(
             return Err(problems.0);
         }
     };
+    // A folder whose format was said is what it is said to be.
+    if said.is_none()
+        && let Some((index, message)) = foreign::folder(folder.files)
+    {
+        problems.at(path(folder.files[index].0), 1, message);
+        return Err(problems.0);
+    }
     let mut changes: BTreeMap<String, Files> = BTreeMap::new();
-    let shortest = shortest_version(format, folder.files);
+    let (shortest, longest) = lengths(format, folder.files);
     let mut is_first_misnamed = true;
     for (file, text) in folder.files {
         let path = path(file);
+        // What only tells which tool the folder is of.
+        if compare::is_sign(file) {
+            continue;
+        }
         if compare::is_program(file) {
             problems.at(path, 1, IN_ANOTHER_LANGUAGE);
             continue;
         }
         let Some(mut name) = name::read(format, file) else {
+            // Its marks say more than its name.
+            if let Some((line, message)) = marks::find_foreign(format, text) {
+                problems.at(path, line, message);
+                continue;
+            }
             // A folder of a naming that is not known is one mistake, and not one a file.
             if let Some(message) = misnamed(folder, format, file, is_first_misnamed) {
                 problems.at(path, 1, message);
@@ -87,8 +108,17 @@ pub(super) fn definitions(
             is_first_misnamed = false;
             continue;
         };
-        if format == Format::Diesel {
-            name.order = name::diesel_order(&name.order, shortest);
+        match format {
+            Format::Diesel => name.order = name::text_order(&name.order, shortest),
+            Format::Dbmate | Format::Atlas => {
+                name.order = name::file_order(&name, shortest, longest);
+            }
+            Format::Own
+            | Format::Sqlx
+            | Format::Refinery
+            | Format::Goose
+            | Format::Flyway
+            | Format::GolangMigrate => {}
         }
         let files = changes.entry(name.key.clone()).or_default();
         let place = match name.role {
@@ -124,15 +154,27 @@ pub(super) fn definitions(
     }
 }
 
+/// Whether the names of a folder fit both sqlx and golang-migrate.
+pub(super) fn fits_two(files: &[(&'static str, &'static str)]) -> bool {
+    Format::find(files).is_ok_and(|format| format::fits_two(format, files))
+}
+
 const IN_ANOTHER_LANGUAGE: &str = "it is a migration in another language, which would be passed over: write it as a `#[change]` function with the same place in the order, and move the file out of the folder";
 
-/// The length of the shortest version, where versions are compared as texts.
-fn shortest_version(format: Format, files: &[(&'static str, &'static str)]) -> usize {
+/// The lengths of the shortest and the longest version, where versions are compared as texts.
+fn lengths(format: Format, files: &[(&'static str, &'static str)]) -> (usize, usize) {
     let names = files.iter().filter_map(|(file, _)| match format {
-        Format::Diesel => name::read(format, file),
-        Format::Own | Format::Sqlx | Format::Refinery | Format::Goose | Format::Flyway => None,
+        Format::Diesel | Format::Dbmate | Format::Atlas => name::read(format, file),
+        Format::Own
+        | Format::Sqlx
+        | Format::Refinery
+        | Format::Goose
+        | Format::Flyway
+        | Format::GolangMigrate => None,
     });
-    names.map(|name| name.order.len()).min().unwrap_or_default()
+    let lengths: Vec<usize> = names.map(|name| name.order.len()).collect();
+    let of = |length: Option<&usize>| length.copied().unwrap_or_default();
+    (of(lengths.iter().min()), of(lengths.iter().max()))
 }
 
 /// What is wrong with the name of a file. None: it was said of another file of the folder.
@@ -140,7 +182,7 @@ fn misnamed(folder: &EmbeddedFolder, format: Format, file: &str, is_first: bool)
     let said = folder.defaults.format.is_some();
     let all = || {
         let files = folder.files.iter();
-        files.filter(|(file, _)| !compare::is_program(file))
+        files.filter(|(file, _)| !compare::is_program(file) && !compare::is_sign(file))
     };
     let fits = all().any(|(file, _)| name::read(format, file).is_some());
     match (fits, is_first) {
@@ -180,6 +222,12 @@ fn misnamed_one(format: Format, file: &str, said: bool) -> String {
             Format::Own.example()
         );
     }
+    if let Some(message) = (format == Format::Flyway)
+        .then(|| of_flyway(file))
+        .flatten()
+    {
+        return message.to_owned();
+    }
     let example = format.example();
     let why = if said {
         "as the format says"
@@ -194,6 +242,20 @@ fn misnamed_one(format: Format, file: &str, said: bool) -> String {
             "it is not named {why}, {example}: rename it, or move it out of the folder; a subfolder is not looked into by every tool"
         ),
     }
+}
+
+/// What Flyway does with files that are not read here.
+fn of_flyway(file: &str) -> Option<&'static str> {
+    let name = file.rsplit_once('/').map_or(file, |(_, name)| name);
+    if format::is_callback(name) {
+        return Some(
+            "it is a callback of Flyway, which is not called here: write it as a change, with `repeat=on-change` if it is to run again, and move it out of the folder",
+        );
+    }
+    let version = name.strip_prefix('B')?;
+    version.starts_with(|c: char| c.is_ascii_digit()).then_some(
+        "it is a baseline file of Flyway, which takes the place of the files before it on an empty database: that is not known here. Remove it and keep those files; or, if they are gone, write `V` for `B` in its name: a database that Flyway has begun with it is adopted by its version",
+    )
 }
 
 /// Reads the files of one folder.
@@ -229,13 +291,19 @@ impl Reader<'_> {
         for (line, message) in mistakes {
             problems.at(file.path, line, message);
         }
-        let marked = self.transaction(file, files.settings.as_ref(), problems);
+        let is_said = header.transaction.is_some();
+        let marked = self.transaction(file, files.settings.as_ref(), is_said, problems);
         let (up, down) = self.parts(file, problems)?;
         if self.format == Format::Diesel && up.text.is_empty() {
             problems.at(file.path, 1, "it is empty, which diesel refuses as well");
         }
         self.check_marks(file, problems);
-        self.check_placeholders(file, problems);
+        // Flyway can be told that there are none.
+        let settings = files.settings.as_ref();
+        let read = settings.and_then(|settings| metadata::read(self.format, settings.text).ok());
+        if read.and_then(|read| read.placeholders) != Some(false) {
+            self.check_placeholders(file, problems);
+        }
         let transaction = header
             .transaction
             .or(marked)
@@ -243,7 +311,10 @@ impl Reader<'_> {
             .unwrap_or(true);
         let rollback = match (&files.rollback, down) {
             (Some(rollback), _) => self.rollback(rollback, transaction, problems),
-            (None, Some(part)) => Some(body(self.format, file.path, part, part.line, transaction)),
+            (None, Some((part, own))) => {
+                let transaction = own.unwrap_or(transaction);
+                Some(body(self.format, file.path, part, part.line, transaction))
+            }
             (None, None) => None,
         };
         Some(Read {
@@ -260,6 +331,7 @@ impl Reader<'_> {
         &self,
         file: &File,
         settings: Option<&File>,
+        is_said_by_header: bool,
         problems: &mut Problems,
     ) -> Option<bool> {
         match self.format {
@@ -269,27 +341,48 @@ impl Reader<'_> {
                 (!parts.transaction).then_some(false)
             }
             Format::Diesel | Format::Flyway => {
-                let settings = settings?;
-                problems.take(
-                    settings.path,
-                    metadata::transaction(self.format, settings.text),
-                )?
+                let said = settings.and_then(|settings| {
+                    let read = metadata::read(self.format, settings.text);
+                    problems.take(settings.path, read)?.transaction
+                });
+                match self.format {
+                    Format::Flyway if said.is_none() && !is_said_by_header => {
+                        problems.take(file.path, alone::in_flyway(file.text))?
+                    }
+                    _ => said,
+                }
             }
+            Format::Dbmate => {
+                let parts = dbmate::parts(file.text).ok()?;
+                Some(parts.transaction)
+            }
+            Format::GolangMigrate => golang::is_on_its_own(file.text).then_some(false),
+            Format::Atlas => problems.take(file.path, atlas::transaction(file.text))?,
             Format::Own | Format::Refinery => None,
         }
     }
 
-    /// What is run, and what takes it back if that stands in the same file.
-    fn parts(
-        &self,
-        file: &File,
-        problems: &mut Problems,
-    ) -> Option<(Part<'static>, Option<Part<'static>>)> {
-        if self.format != Format::Goose {
-            return Some((whole(file.text), None));
+    /// What is run, and what takes it back if that stands in the same file, with what that says of its
+    /// transaction.
+    fn parts(&self, file: &File, problems: &mut Problems) -> Option<(Part<'static>, Down)> {
+        match self.format {
+            Format::Goose => {
+                let parts = problems.take(file.path, goose::parts(file.text))?;
+                Some((parts.up, parts.down.map(|down| (down, None))))
+            }
+            Format::Dbmate => {
+                let parts = problems.take(file.path, dbmate::parts(file.text))?;
+                // dbmate runs an empty part that reverts, too.
+                Some((parts.up, Some((parts.down, Some(parts.down_transaction)))))
+            }
+            Format::Own
+            | Format::Sqlx
+            | Format::Refinery
+            | Format::Diesel
+            | Format::Flyway
+            | Format::GolangMigrate
+            | Format::Atlas => Some((whole(file.text), None)),
         }
-        let parts = problems.take(file.path, goose::parts(file.text))?;
-        Some((parts.up, parts.down))
     }
 
     fn rollback(
@@ -319,7 +412,15 @@ impl Reader<'_> {
         }
         let marked = match self.format {
             Format::Sqlx => without_transaction(file.text),
-            _ => None,
+            // The file that is applied says nothing of this one.
+            Format::GolangMigrate => Some(!golang::is_on_its_own(file.text)),
+            Format::Own
+            | Format::Refinery
+            | Format::Diesel
+            | Format::Goose
+            | Format::Flyway
+            | Format::Dbmate
+            | Format::Atlas => None,
         };
         let transaction = header.transaction.or(marked).unwrap_or(transaction);
         Some(body(
@@ -343,7 +444,13 @@ impl Reader<'_> {
         let may_be_flyway = match self.format {
             Format::Flyway => true,
             Format::Refinery => !self.said,
-            Format::Own | Format::Sqlx | Format::Diesel | Format::Goose => false,
+            Format::Own
+            | Format::Sqlx
+            | Format::Diesel
+            | Format::Goose
+            | Format::Dbmate
+            | Format::GolangMigrate
+            | Format::Atlas => false,
         };
         if !may_be_flyway {
             return;
@@ -353,7 +460,7 @@ impl Reader<'_> {
             .find(|(_, line)| line.contains("${"));
         if let Some((line, _)) = found {
             let (message, refinery) = (
-                "`${..}` is a placeholder of Flyway: nothing is put in its place here, and the text would be run as it is. Write the value",
+                "`${..}` is a placeholder of Flyway: nothing is put in its place here, and the text would be run as it is. Write the value, or say `placeholderReplacement=false` in the file's `.conf` if Flyway runs it as it is",
                 "; or, if this is no placeholder, say `include_files!(\"..\", format = \"refinery\")`",
             );
             let more = if self.format == Format::Refinery {
@@ -365,6 +472,9 @@ impl Reader<'_> {
         }
     }
 }
+
+/// What takes back, and whether it says that it runs in a transaction.
+type Down = Option<(Part<'static>, Option<bool>)>;
 
 /// The mark of sqlx: the file begins with it.
 fn without_transaction(text: &str) -> Option<bool> {

@@ -13,7 +13,7 @@ struct Marks {
     matches: fn(&str) -> bool,
 }
 
-const MARKS: [Marks; 9] = [
+const MARKS: [Marks; 10] = [
     Marks {
         tool: "goose",
         matches: |comment| comment.contains("+goose"),
@@ -47,6 +47,10 @@ const MARKS: [Marks; 9] = [
         matches: |comment| matches!(words(comment).as_str(), "rambler up" | "rambler down"),
     },
     Marks {
+        tool: "drizzle",
+        matches: |comment| comment.starts_with("> statement-breakpoint"),
+    },
+    Marks {
         tool: "Liquibase",
         matches: |comment| {
             let words = words(comment);
@@ -68,7 +72,18 @@ pub(super) fn find_foreign(format: Format, text: &str) -> Option<Mistake> {
         let comment = comment.to_lowercase();
         let found = MARKS.iter().find(|marks| (marks.matches)(&comment));
         if let Some(marks) = found {
-            if format == Format::Goose && marks.tool == "goose" {
+            let is_own = match format {
+                Format::Goose => marks.tool == "goose",
+                Format::Dbmate => marks.tool == "dbmate",
+                Format::Own
+                | Format::Sqlx
+                | Format::Refinery
+                | Format::Diesel
+                | Format::Flyway
+                | Format::GolangMigrate
+                | Format::Atlas => false,
+            };
+            if is_own {
                 continue;
             }
             return Some((number, of_tool(marks.tool, line)));
@@ -81,14 +96,17 @@ pub(super) fn find_foreign(format: Format, text: &str) -> Option<Mistake> {
 }
 
 fn of_tool(tool: &str, line: &str) -> String {
-    let remedy = if tool == "goose" {
-        "If this is a folder of goose, write `include_files!(\"..\", format = \"goose\")`; otherwise reword the comment"
-    } else {
-        "Split the file into one that is applied and one that reverts it, for example `0003__create_orders.sql` and `0003__create_orders.rollback.sql`, and remove the mark; if it is only a comment, reword it"
-    };
-    format!(
-        "`{line}` is a mark of {tool}, which this folder's format does not have: both parts of the file would run. {remedy}"
-    )
+    match tool {
+        "goose" | "dbmate" => format!(
+            "`{line}` is a mark of {tool}, which this folder's format does not have: both parts of the file would run. If this is a folder of {tool}, write `include_files!(\"..\", format = \"{tool}\")`; otherwise reword the comment"
+        ),
+        "drizzle" => format!(
+            "`{line}` is a mark of drizzle, whose folders are not read here: remove these lines, and the file is plain SQL"
+        ),
+        tool => format!(
+            "`{line}` is a mark of {tool}, which this folder's format does not have: both parts of the file would run. Split the file into one that is applied and one that reverts it, for example `0003__create_orders.sql` and `0003__create_orders.rollback.sql`, and remove the mark; if it is only a comment, reword it"
+        ),
+    }
 }
 
 fn bare(line: &str) -> String {
@@ -141,6 +159,7 @@ mod tests {
             ("-- //@UNDO\n", "MyBatis Migrations"),
             ("--//@UNDO\n", "MyBatis Migrations"),
             ("-- rambler up\n", "rambler"),
+            ("SELECT 1;\n--> statement-breakpoint\n", "drizzle"),
             ("--liquibase formatted sql\n", "Liquibase"),
             ("--changeset ada:1\n", "Liquibase"),
             ("SELECT 1;\n# --- !Downs\n", "reverts the change"),

@@ -4,12 +4,17 @@
 //! folder -> format -> name + header -> definitions
 //! ```
 
+mod alone;
+mod atlas;
 mod compare;
+mod dbmate;
 #[cfg(feature = "templates")]
 mod declared;
 mod digest;
 mod folder;
+mod foreign;
 mod format;
+mod golang;
 mod goose;
 mod header;
 mod load;
@@ -20,4 +25,4 @@ mod sql;
 mod templates;
 
 pub use folder::{Defaults, EmbeddedFolder};
-pub(crate) use templates::Templates;
+pub(crate) use templates::{Decided, Templates};

@@ -1,6 +1,7 @@
 //! What the name of a file says: which change it belongs to, and what it is for it.
 
 use super::format::Format;
+use super::{atlas, dbmate, golang};
 
 /// What a file is for its change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,8 +58,13 @@ pub(super) fn read(format: Format, path: &str) -> Option<Name> {
         Format::Own => own(file),
         Format::Sqlx if folder.is_empty() => sqlx(file),
         Format::Goose if folder.is_empty() => goose(file),
+        Format::Dbmate if folder.is_empty() => dbmate::name(file),
+        Format::GolangMigrate if folder.is_empty() => golang::name(file),
+        Format::Atlas if folder.is_empty() => atlas::name(file),
         // They look into no subfolder.
-        Format::Sqlx | Format::Goose => None,
+        Format::Sqlx | Format::Goose | Format::Dbmate | Format::GolangMigrate | Format::Atlas => {
+            None
+        }
         Format::Refinery => refinery(file),
         Format::Diesel => diesel(folder, file),
         Format::Flyway => flyway(file),
@@ -196,10 +202,10 @@ fn flyway(file: &str) -> Option<Name> {
     }
 }
 
-/// The orders of diesel's versions, which diesel compares as texts: `20240103000000` stands before
+/// The orders of versions that a tool compares as texts: `20240103000000` stands before
 /// `202401030000000001`, and both before `20240201000000`. Orders are compared naturally, so that what goes
 /// beyond the shortest version of the folder is compared character by character.
-pub(super) fn diesel_order(version: &str, shortest: usize) -> String {
+pub(super) fn text_order(version: &str, shortest: usize) -> String {
     let (head, rest) = version.split_at(shortest.min(version.len()));
     let is_number = head.bytes().all(|byte| byte.is_ascii_digit());
     let (head, rest) = if is_number {
@@ -214,9 +220,23 @@ pub(super) fn diesel_order(version: &str, shortest: usize) -> String {
     })
 }
 
+/// The same where a tool sorts the names of its files: `10_b.sql` stands before `1_a.sql`, and `1.sql` before both.
+pub(super) fn file_order(name: &Name, shortest: usize, longest: usize) -> String {
+    let version = name.order.as_str();
+    let order = text_order(version, shortest);
+    let next = name
+        .id
+        .strip_prefix(version)
+        .and_then(|rest| rest.chars().next());
+    match next {
+        Some(next) if version.len() < longest && next > '9' => format!("{order}.end"),
+        _ => order,
+    }
+}
+
 /// The order of a version: its numbers with dots between, without zeros at its end, which do not
 /// count, and with as many zeros in front as an order needs at least.
-fn order(version: &str) -> Option<String> {
+pub(super) fn order(version: &str) -> Option<String> {
     let mut numbers: Vec<&str> = version.split(['.', '_']).collect();
     let is_number =
         |number: &&str| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
@@ -331,6 +351,23 @@ mod tests {
                 Apply,
             ),
             (Format::Flyway, "V1__a.sql.conf", "V1__a", "001", Settings),
+            (
+                Format::Dbmate,
+                "20240101_a.sql",
+                "20240101_a",
+                "20240101",
+                Both,
+            ),
+            (Format::Dbmate, "001-a.sql", "001-a", "001", Both),
+            (Format::GolangMigrate, "1_a.up.sql", "1_a", "001", Apply),
+            (
+                Format::GolangMigrate,
+                "0001_.down.sql",
+                "0001_",
+                "0001",
+                Rollback,
+            ),
+            (Format::Atlas, "20240101.sql", "20240101", "20240101", Apply),
         ];
         for (format, path, id, order, role) in cases {
             let name = read(format, path).unwrap();
@@ -363,6 +400,11 @@ mod tests {
             (Format::Flyway, "Vx.sql"),
             (Format::Diesel, "a b_c/up.sql"),
             (Format::Flyway, "beforeMigrate.sql"),
+            (Format::Dbmate, "a.sql"),
+            (Format::Dbmate, "old/1_a.sql"),
+            (Format::GolangMigrate, "1_a.sql"),
+            (Format::GolangMigrate, "a_1.up.sql"),
+            (Format::Atlas, "a-b.sql"),
         ] {
             assert_eq!(read(format, path), None, "{path}");
         }
@@ -385,7 +427,35 @@ mod tests {
             let shortest = versions.iter().map(|version| version.len()).min().unwrap();
             let orders: Vec<String> = versions
                 .iter()
-                .map(|version| diesel_order(version, shortest))
+                .map(|version| text_order(version, shortest))
+                .collect();
+            for order in &orders {
+                assert_eq!(crate::order::problem(order), None, "{order}");
+            }
+            for pair in orders.windows(2) {
+                let ordering = crate::order::compare(&pair[0], &pair[1]);
+                assert_eq!(ordering, std::cmp::Ordering::Less, "{pair:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn files_run_in_the_order_of_their_names() {
+        let folders: [&[&str]; 3] = [
+            &["001_a", "002_b", "010_c"],
+            &["10_b", "1_a", "20_d", "2_c"],
+            &["1", "10", "2"],
+        ];
+        for names in folders {
+            let names: Vec<Name> = names
+                .iter()
+                .map(|name| read(Format::Dbmate, &format!("{name}.sql")).unwrap())
+                .collect();
+            let lengths = || names.iter().map(|name| name.order.len());
+            let (shortest, longest) = (lengths().min().unwrap(), lengths().max().unwrap());
+            let orders: Vec<String> = names
+                .iter()
+                .map(|name| file_order(name, shortest, longest))
                 .collect();
             for order in &orders {
                 assert_eq!(crate::order::problem(order), None, "{order}");
@@ -405,6 +475,7 @@ mod tests {
             (Format::Diesel, "1_a/up.sql", "1_a/down.sql"),
             (Format::Flyway, "V1.0__a.sql", "U1__undo_a.sql"),
             (Format::Flyway, "V1__a.sql", "V1__a.sql.conf"),
+            (Format::GolangMigrate, "1_a.up.sql", "01_b.down.sql"),
         ] {
             let key = |path| read(format, path).unwrap().key;
             assert_eq!(key(one), key(other), "{one} {other}");

@@ -1,28 +1,32 @@
-//! The templates that files can name.
+//! What files are read with: the templates that they can name, and formats that were found out.
 
 #[cfg(feature = "templates")]
 use crate::pipeline::Problem;
 #[cfg(feature = "templates")]
 use crate::template::{BUILT_IN, Template};
 
-/// What is known by name. Without the feature `templates` it is nothing.
+/// What is known by name. Without the feature `templates` there are no templates.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Templates {
+    /// Which of two tools has written a folder whose names fit both, as a history says: the folder's address
+    /// and the format.
+    pub(crate) formats: Vec<Decided>,
     #[cfg(feature = "templates")]
     known: Vec<&'static Template>,
 }
 
+/// A folder, by its address, and the format that it is read in.
+pub(crate) type Decided = (usize, &'static str);
+
 impl PartialEq for Templates {
     fn eq(&self, other: &Templates) -> bool {
         #[cfg(feature = "templates")]
-        return self.known.len() == other.known.len()
-            && std::iter::zip(&self.known, &other.known).all(|(one, other)| is_same(one, other));
-        #[cfg(not(feature = "templates"))]
+        if self.known.len() != other.known.len()
+            || !std::iter::zip(&self.known, &other.known).all(|(one, other)| is_same(one, other))
         {
-            let Templates {} = self;
-            let Templates {} = other;
-            true
+            return false;
         }
+        self.formats == other.formats
     }
 }
 
@@ -58,7 +62,10 @@ impl Templates {
             });
         }
         if problems.is_empty() {
-            Ok(Templates { known })
+            Ok(Templates {
+                known,
+                formats: Vec::new(),
+            })
         } else {
             Err(problems)
         }

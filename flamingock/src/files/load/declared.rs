@@ -44,7 +44,7 @@ impl Reader<'_> {
         }
         #[cfg(not(feature = "templates"))]
         {
-            let Templates {} = self.templates;
+            let Templates { .. } = self.templates;
             let rule = "a file of YAML or TOML needs the feature `templates` of flamingock: `cargo add flamingock --features templates`";
             problems.at(file.path, 1, rule);
             None

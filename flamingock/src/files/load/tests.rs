@@ -283,7 +283,7 @@ fn what_a_file_says_comes_before_what_the_folder_says() {
 #[test]
 fn each_mistake_is_reported_with_its_place() {
     type Case = (&'static [(&'static str, &'static str)], &'static str);
-    let cases: [Case; 17] = [
+    let cases: [Case; 25] = [
         (
             &[("0001__a.sql", "a;"), ("create.sql", "b;")],
             "changes/create.sql:1: it is not named as a change is, `0003__create_orders.sql`",
@@ -294,7 +294,7 @@ fn each_mistake_is_reported_with_its_place() {
         ),
         (
             &[("0001__a.sql", "a;"), ("0002_b.sql", "b;")],
-            "changes/0002_b.sql:1: it has the names of sqlx and goose, and `0001__a.sql` has Flamingock's own names",
+            "changes/0002_b.sql:1: it has the names of sqlx, goose, dbmate, golang-migrate and Atlas, and `0001__a.sql` has Flamingock's own names",
         ),
         (
             &[("0001__a.sql", "a;"), ("0001__b.rollback.sql", "b;")],
@@ -355,6 +355,44 @@ fn each_mistake_is_reported_with_its_place() {
             "changes/V1__a.sql:2: `${..}` is a placeholder of Flyway",
         ),
         (
+            &[("B5__all.sql", "a;"), ("V6__b.sql", "b;")],
+            "changes/B5__all.sql:1: it is a baseline file of Flyway",
+        ),
+        (
+            &[("V1__a.sql", "a;"), ("beforeMigrate.sql", "b;")],
+            "changes/beforeMigrate.sql:1: it is a callback of Flyway",
+        ),
+        (
+            &[("V1__a.sql", "a;"), ("afterEachMigrate__views.sql", "b;")],
+            "changes/afterEachMigrate__views.sql:1: it is a callback of Flyway",
+        ),
+        (
+            &[
+                ("V1__a.sql", "a;"),
+                ("V1__a.sql.conf", "shouldExecute=false"),
+            ],
+            "changes/V1__a.sql.conf:1: `shouldExecute=false` is not known here",
+        ),
+        (
+            &[
+                ("1_a.sql", "-- migrate:up\na;\n-- migrate:down\n"),
+                ("2_b.sql", "b;"),
+            ],
+            "changes/2_b.sql:1: dbmate refuses SQL before",
+        ),
+        (
+            &[("1_a.sql", "-- atlas:checkpoint\n\na;"), ("atlas.sum", "")],
+            "changes/1_a.sql:1: a checkpoint of Atlas",
+        ),
+        (
+            &[("1_a.sql", "-- +goose Up\n-- +goose ENVSUB ON\na;")],
+            "changes/1_a.sql:2: `-- +goose ENVSUB` would put",
+        ),
+        (
+            &[("a-b.sql", "-- +migrate Up\na;")],
+            "changes/a-b.sql:1: `-- +migrate Up` is a mark of sql-migrate",
+        ),
+        (
             &[("1_a.sql", "-- +goose Up\na;"), ("2_b.sql", "-- nothing\n")],
             "changes/2_b.sql:1: it has no `-- +goose Up`",
         ),
@@ -377,4 +415,62 @@ fn all_mistakes_are_reported_together() {
         ("c.sql", ""),
     ];
     assert_eq!(problems(&files).len(), 3);
+}
+
+#[test]
+fn placeholders_that_flyway_is_told_not_to_replace_are_text() {
+    let files = [
+        ("V1__a.sql", "INSERT '${name}';"),
+        ("V1__a.sql.conf", "placeholderReplacement=false\n"),
+    ];
+    assert_eq!(read(&files), ["001 V1__a tx Once INSERT '${name}'; / -"]);
+}
+
+#[test]
+fn names_of_dbmate_and_atlas() {
+    let files = [
+        ("20240101_a.sql", "-- migrate:up\na;\n-- migrate:down\nb;\n"),
+        (
+            "20240102-c.sql",
+            "-- migrate:up transaction:false\nc;\n-- migrate:down transaction:true\nd;\n",
+        ),
+    ];
+    assert_eq!(
+        read(&files),
+        [
+            "20240101 20240101_a tx Once a; / tx:b;",
+            "20240102 20240102-c no-tx Once c; / tx:d;",
+        ]
+    );
+    let files = [
+        ("20240101.sql", "a;"),
+        ("20240102_b.sql", "-- atlas:txmode none\n\nb;"),
+        ("atlas.sum", ""),
+    ];
+    assert_eq!(
+        read(&files),
+        [
+            "20240101 20240101 tx Once a; / -",
+            "20240102 20240102_b no-tx Once -- atlas:txmode none\n\nb; / -",
+        ]
+    );
+}
+
+#[test]
+fn files_of_flyway_that_no_transaction_can_hold_run_outside_of_one() {
+    let files = [
+        ("V1.1__a.sql", "CREATE INDEX CONCURRENTLY a ON b (c);"),
+        ("V1.2__b.sql", "CREATE INDEX a ON b (c);"),
+        ("V1.3__c.sql", "SELECT 1;\nVACUUM a;"),
+        ("V1.3__c.sql.conf", "executeInTransaction=false"),
+    ];
+    let modes: Vec<bool> = read(&files)
+        .iter()
+        .map(|line| line.contains(" no-tx "))
+        .collect();
+    assert_eq!(modes, [true, false, true]);
+    assert_eq!(
+        problems(&[("V1.1__a.sql", "SELECT 1;\nVACUUM a;")]).len(),
+        1
+    );
 }

@@ -1,0 +1,86 @@
+//! Which of two tools has written a folder whose names fit both: a history in the database tells.
+
+use crate::adopt::{self, Tool};
+use crate::database::Database;
+use crate::error::Error;
+use crate::files::EmbeddedFolder;
+use crate::pipeline::Problem;
+use crate::registry;
+use crate::runner::{Mode, Settings};
+use crate::target::DEFAULT;
+
+/// Finds it out for every folder that does not say it, and keeps it in the settings. Asks the database only
+/// where there is such a folder.
+pub(super) async fn find_out(settings: &Settings) -> Result<(), Error> {
+    if settings.formats.get().is_some() {
+        return Ok(());
+    }
+    let folders: Vec<&'static EmbeddedFolder> =
+        if settings.changes.is_none() && settings.folders.is_empty() {
+            registry::FLAMINGOCK_FOLDERS_0_1.to_vec()
+        } else {
+            settings.folders.clone()
+        };
+    let folders: Vec<_> = folders
+        .into_iter()
+        .filter_map(|folder| Some((folder, folder.fits_two()?)))
+        .collect();
+    if folders.is_empty() || settings.mode().is_ok_and(|mode| mode == Mode::Off) {
+        return Ok(());
+    }
+    // What is wrong with the settings is said by the run.
+    let Ok(storage) = settings.storage.open(&settings.for_storage()) else {
+        return Ok(());
+    };
+    let mut problems = Vec::new();
+    let mut formats = Vec::new();
+    for (folder, file) in folders {
+        let name = folder.target().unwrap_or(DEFAULT);
+        let mut targets = settings.targets.iter().chain([&storage.target]);
+        let target = targets.find(|target| target.name == name);
+        let Some(database) = target.and_then(|target| target.database.as_deref()) else {
+            continue;
+        };
+        match format(settings, database).await? {
+            Ok(format) => formats.push((folder.address(), format)),
+            Err(why) => problems.push(Problem::general(question(&file, name, why))),
+        }
+    }
+    if problems.is_empty() {
+        settings.formats.get_or_init(|| formats);
+        Ok(())
+    } else {
+        Err(Error::Invalid(problems))
+    }
+}
+
+async fn format(
+    settings: &Settings,
+    database: &dyn Database,
+) -> Result<Result<&'static str, &'static str>, Error> {
+    let has = async |tool| {
+        let table = adopt::table_of(&settings.adoptions, tool);
+        let there = adopt::has_history(tool, table, database).await;
+        there.map_err(Error::store)
+    };
+    let is_adopted = |tool| adopt::is_adopted(&settings.adoptions, tool);
+    let (sqlx, golang) = (has(Tool::Sqlx).await?, has(Tool::GolangMigrate).await?);
+    Ok(match (sqlx, golang) {
+        (true, false) => Ok("sqlx"),
+        (false, true) => Ok("golang-migrate"),
+        (true, true) => Err("has a history of each"),
+        (false, false) => match (is_adopted(Tool::Sqlx), is_adopted(Tool::GolangMigrate)) {
+            // A new environment of an application that comes from this tool.
+            (true, false) => Ok("sqlx"),
+            (false, true) => Ok("golang-migrate"),
+            (true, true) | (false, false) => Err("has no history of either"),
+        },
+    })
+}
+
+fn question(file: &str, target: &str, why: &str) -> String {
+    let folder = file.rsplit_once('/').map_or("", |(folder, _)| folder);
+    format!(
+        "{file}: both sqlx and golang-migrate name files so, and the target {target:?} {why}. sqlx runs each file in a transaction, golang-migrate adds none. Write `include_files!({folder:?}, format = \"sqlx\")` or `include_files!({folder:?}, format = \"golang-migrate\")`"
+    )
+}
