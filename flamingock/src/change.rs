@@ -170,10 +170,6 @@ impl<T> Body<T> {
     }
 
     /// The SQL, if that is all there is.
-    #[cfg_attr(
-        not(any(feature = "_sqlx", test)),
-        expect(dead_code, reason = "what only databases use")
-    )]
     pub(crate) fn script(&self) -> Option<&'static Script> {
         match self.code {
             Code::Function(_) => None,
