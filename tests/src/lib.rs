@@ -9,7 +9,9 @@
 mod address;
 pub mod backend;
 pub mod cargo;
+pub mod clients;
 pub mod files;
+pub mod folders;
 mod gate;
 pub mod http;
 mod many;

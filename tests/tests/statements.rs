@@ -5,8 +5,6 @@
 
 #![allow(clippy::unwrap_used)]
 
-#[path = "statements/clients.rs"]
-mod clients;
 #[path = "statements/grammar.rs"]
 mod grammar;
 #[path = "statements/mariadb.rs"]
@@ -21,7 +19,7 @@ use flamingock::__private::statements::{Blocks, split};
 use flamingock_tests::{Backend, MariaDb, Postgres, Sqlite, execute, query, strings};
 use sqlx::Connection as _;
 
-use clients::{Client, WholeText};
+use flamingock_tests::clients::{Client, WholeText};
 use grammar::{Grammar, Script};
 
 /// Where every statement of a script leaves what it did.

@@ -1,9 +1,10 @@
 //! `mariadb-dump`.
 
-use flamingock_tests::{Backend as _, MariaDb, TestDatabase, execute};
-use sqlx::ConnectOptions as _;
+use flamingock_tests::clients::Dumped as _;
+use flamingock_tests::folders::said;
+use flamingock_tests::{Backend as _, MariaDb, execute};
 
-use super::programs::{applied, lines, output};
+use super::programs::applied;
 
 const SCHEMA: &[&str] = &[
     r#"CREATE TABLE people (
@@ -29,36 +30,6 @@ const SCHEMA: &[&str] = &[
     "INSERT INTO visits VALUES (1, 1, '2020-01-01 00:00:00'), (2, 2, '2021-06-01 12:00:00')",
 ];
 
-async fn dump(database: &TestDatabase<MariaDb>, more: &[&str]) -> String {
-    let url = database.pool(1).await.connect_options().to_url_lossy();
-    let (host, port) = (url.host_str().unwrap(), url.port().unwrap_or(3306));
-    let (host, port) = (format!("--host={host}"), format!("--port={port}"));
-    let user = format!("--user={}", url.username());
-    let password = format!("--password={}", url.password().unwrap_or_default());
-    let name = url.path().trim_start_matches('/').to_owned();
-    let ignored = ["audit", "lock", "lease", "marker"];
-    let ignored = ignored.map(|table| format!("--ignore-table={name}.flamingock_{table}"));
-    let mut arguments = vec![
-        "--no-defaults",
-        "--protocol=tcp",
-        &host,
-        &port,
-        &user,
-        &password,
-    ];
-    arguments.extend(ignored.iter().map(String::as_str));
-    arguments.extend([
-        "--routines",
-        "--events",
-        "--triggers",
-        "--skip-dump-date",
-        "--hex-blob",
-    ]);
-    arguments.extend(more);
-    arguments.push(&name);
-    output("mariadb-dump", &arguments).await
-}
-
 #[tokio::test]
 async fn dump_of_a_database_makes_the_same_one() {
     let first = MariaDb::fresh().await;
@@ -73,14 +44,10 @@ async fn dump_of_a_database_makes_the_same_one() {
             &["--compact", "--skip-extended-insert"][..],
             &["--skip-comments"][..],
         ] {
-            let written = dump(&first, more).await;
+            let written = MariaDb::dump(&first, more).await;
             let (second, _pool) = applied::<MariaDb>(&written, head).await;
-            let again = dump(&second, more).await;
-            assert_eq!(
-                lines(&written, |_| true),
-                lines(&again, |_| true),
-                "{head}{more:?}"
-            );
+            let again = MariaDb::dump(&second, more).await;
+            assert_eq!(said(&written), said(&again), "{head}{more:?}");
         }
     }
 }

@@ -1,8 +1,10 @@
 //! `pg_dump`.
 
-use flamingock_tests::{Backend as _, Postgres, TestDatabase, execute, strings};
+use flamingock_tests::clients::Dumped as _;
+use flamingock_tests::folders::said;
+use flamingock_tests::{Backend as _, Postgres, execute, strings};
 
-use super::programs::{applied, lines, output};
+use super::programs::applied;
 
 const SCHEMA: &str = r#"
 CREATE TYPE mood AS ENUM ('sad', 'it''s fine', 'happy');
@@ -36,35 +38,18 @@ INSERT INTO people (name, "mood; of", age, notes) VALUES
 INSERT INTO "Other; one".orders (person, at, body) VALUES (1, '2020-01-01 00:00:00+00', '\x00ff3b');
 "#;
 
-async fn dump(database: &TestDatabase<Postgres>, more: &[&str]) -> String {
-    let mut arguments = vec![
-        "--no-owner",
-        "--exclude-table=flamingock_*",
-        database.url.as_str(),
-    ];
-    arguments.extend(more);
-    output("pg_dump", &arguments).await
-}
-
-/// What differs from dump to dump is none of the database.
-fn said(dump: &str) -> Vec<&str> {
-    lines(dump, |line| {
-        !line.starts_with("\\restrict") && !line.starts_with("\\unrestrict")
-    })
-}
-
 #[tokio::test]
 async fn dump_of_a_database_makes_the_same_one() {
     let first = Postgres::fresh().await;
     execute(&first.pool(1).await, SCHEMA).await;
     for head in ["", "-- flamingock: transaction=false\n"] {
         for inserts in ["--inserts", "--column-inserts"] {
-            let written = dump(&first, &[inserts]).await;
+            let written = Postgres::dump(&first, &[inserts]).await;
             // psql is told by it to take no more commands of its own. No server knows it.
             let text = written.replace("\\restrict", "-- \\restrict");
             let text = text.replace("\\unrestrict", "-- \\unrestrict");
             let (second, pool) = applied::<Postgres>(&text, head).await;
-            let again = dump(&second, &[inserts]).await;
+            let again = Postgres::dump(&second, &[inserts]).await;
             assert_eq!(said(&written), said(&again), "{head}{inserts}");
             // A dump sets its session's search path. The next change has the one of the application.
             let path = strings(&pool, "SHOW search_path").await;
@@ -78,7 +63,7 @@ async fn dump_of_a_database_makes_the_same_one() {
 async fn dump_with_copied_rows_is_refused_with_its_line() {
     let first = Postgres::fresh().await;
     execute(&first.pool(1).await, SCHEMA).await;
-    let written = dump(&first, &[]).await;
+    let written = Postgres::dump(&first, &[]).await;
     let database = Postgres::fresh().await;
     let pool = database.pool(2).await;
     let folder = flamingock_tests::folder(&[("0001__dump.sql", &written)]);
