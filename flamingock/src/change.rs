@@ -11,6 +11,8 @@ use std::time::Duration;
 pub use self::link::{Change, HasRollback, HasVerify, Link, Unlinked};
 pub use self::output::{ChangeOutput, VerifyOutput, erase_change, erase_verify};
 use crate::argument::{Inputs, Need, Outlives, connections};
+#[cfg(feature = "_sqlx")]
+use crate::client::Client;
 use crate::script::Script;
 use crate::steps::Step;
 
@@ -175,6 +177,14 @@ impl<T> Body<T> {
             Code::Function(_) => None,
             Code::Read(read) => read.script(),
         }
+    }
+
+    /// Under whose session options it is run.
+    #[cfg(feature = "_sqlx")]
+    pub(crate) fn client(&self) -> Client {
+        self.script()
+            .map(|script| script.client)
+            .unwrap_or_default()
     }
 
     /// Whether it belongs to the undo of an applied change alone.

@@ -12,6 +12,7 @@ use crate::attempt::{Attempt, Purpose};
 use crate::audit::{Store, StoreError, TransactionMode};
 use crate::call::{Ended, Invocation, was_stopped};
 use crate::change::{Body, BoxError};
+use crate::pipeline::Problem;
 use crate::tables::StorageSettings;
 
 /// Where the entry of an attempt's success is written.
@@ -132,8 +133,17 @@ pub(crate) trait Database: fmt::Debug + Send + Sync {
     /// Reads by a statement of ours that has no values: the columns of every row as text.
     async fn read(&self, statement: String) -> Result<Vec<Vec<Option<String>>>, StoreError>;
 
-    /// Lets go of the connection that changes have worked on: somebody else may wait for it.
+    /// Says that a change comes soon, so that its connection can be opened meanwhile.
+    fn expect(&self, body: &Body<()>);
+
+    /// Closes the connections that no change is working on.
     fn let_go(&self);
+
+    /// What would do nothing in the transactions of these changes, without an error.
+    async fn without_effect(
+        &self,
+        bodies: &[&'static Body<()>],
+    ) -> Result<Vec<Problem>, StoreError>;
 
     /// How many connections its pool may have.
     fn connections(&self) -> usize;

@@ -203,6 +203,7 @@ mod chain;
 mod change;
 #[cfg(feature = "cli")]
 pub mod cli;
+mod client;
 mod context;
 #[cfg_attr(
     not(feature = "_sqlx"),

@@ -4,10 +4,11 @@
 use crate::argument::DatabaseKind;
 #[cfg(feature = "_sqlx")]
 use crate::change::Location;
+use crate::client::Client;
 #[cfg(feature = "_sqlx")]
 use crate::pipeline::Problem;
 #[cfg(feature = "_sqlx")]
-use crate::statements::{self, Blocks, SplitError};
+use crate::statements::{self, Blocks, Pragma, SplitError, pragma};
 
 /// The statements of a file, or of a part of it.
 #[derive(Clone, Copy, Debug)]
@@ -24,6 +25,8 @@ pub struct Script {
     pub(crate) text: &'static str,
     /// Whether the comments of goose say where a statement ends.
     pub(crate) has_blocks: bool,
+    /// Under whose session options it is run.
+    pub(crate) client: Client,
 }
 
 #[cfg(feature = "_sqlx")]
@@ -57,9 +60,75 @@ impl Script {
         first.is_some_and(|line| line.starts_with(|c: char| c.is_ascii_alphabetic()))
     }
 
-    /// Whether it leaves settings behind on its connection.
-    pub(crate) fn sets_session(&self, kind: DatabaseKind) -> bool {
-        self.read(kind).is_ok_and(|read| read.sets_session)
+    /// Whether another script may be run on the same connection of SQLite behind it, or before it: nothing
+    /// of its session is set or asked for. A server's functions and triggers can do that unseen.
+    pub(crate) fn leaves_session_alone(&self) -> bool {
+        const WORDS: [&str; 6] = [
+            "pragma",
+            "temp",
+            "attach",
+            "detach",
+            "last_insert_rowid",
+            "changes",
+        ];
+        let text = self.text.to_ascii_lowercase();
+        !WORDS.iter().any(|word| text.contains(word))
+    }
+
+    /// Whether it may drop a table of SQLite.
+    pub(crate) fn may_drop(&self) -> bool {
+        self.text.to_ascii_lowercase().contains("drop")
+    }
+
+    /// The pragmas that it sets.
+    fn pragmas(&self) -> Vec<Pragma> {
+        let may_set = self.text.to_ascii_lowercase().contains("pragma");
+        let read = may_set.then(|| self.read(DatabaseKind::Sqlite).ok());
+        let statements = read.flatten().map(|read| read.statements);
+        let statements = statements.into_iter().flatten();
+        statements.filter_map(|one| pragma(&one)).collect()
+    }
+
+    /// Whether foreign keys are to be enforced in a transaction of SQLite that runs it, if the script says
+    /// so. Inside the transaction the pragma would do nothing: it is set before. Off wins: a script that
+    /// also says ON means what comes behind it.
+    pub(crate) fn enforces_foreign_keys(&self) -> Option<bool> {
+        if self.client.leaves_foreign_keys_off() {
+            return None;
+        }
+        let said = self.pragmas().into_iter();
+        let said = said.filter(|one| one.name == "foreign_keys");
+        said.map(|one| one.is_on())
+            .reduce(|one, other| one && other)
+    }
+
+    /// The pragmas that do nothing in a transaction of SQLite, unless what they say is so already.
+    pub(crate) fn pragmas_without_effect(&self) -> Vec<Pragma> {
+        const NAMES: [&str; 4] = ["journal_mode", "page_size", "auto_vacuum", "encoding"];
+        let mut pragmas = self.pragmas();
+        pragmas.retain(|one| NAMES.contains(&one.name.as_str()));
+        pragmas
+    }
+
+    /// What to say of such a pragma.
+    pub(crate) fn without_effect(&self, pragma: &Pragma) -> Problem {
+        Problem::at(
+            self.location(pragma.line),
+            format!(
+                "`PRAGMA {}` does nothing in a transaction, which is begun before the file: {}",
+                pragma.name,
+                self.remedy()
+            ),
+        )
+    }
+
+    /// How a script is given no transaction.
+    fn remedy(&self) -> &'static str {
+        if self.file.ends_with(".sql") {
+            "write `-- flamingock: transaction=false` at its head"
+        } else {
+            "write `transaction: false`"
+        }
     }
 
     /// The place of a line of the text, counted from 1.
@@ -86,12 +155,15 @@ impl Script {
                 ),
             ));
         }
+        if transaction && kind == DatabaseKind::Sqlite {
+            // SQLite refuses it there, whatever it says.
+            let mut pragmas = self.pragmas().into_iter();
+            if let Some(pragma) = pragmas.find(|one| one.name == "synchronous") {
+                return Some(self.without_effect(&pragma));
+            }
+        }
         let control = read.control.filter(|_| transaction)?;
-        let key = if self.file.ends_with(".sql") {
-            "write `-- flamingock: transaction=false` at its head"
-        } else {
-            "write `transaction: false`"
-        };
+        let key = self.remedy();
         Some(Problem::at(
             self.location(control.line),
             format!(
@@ -103,6 +175,15 @@ impl Script {
 
     /// What keeps it from sharing a transaction with other changes on a database.
     pub(crate) fn commits(&self, kind: DatabaseKind) -> Option<Problem> {
+        if kind == DatabaseKind::Sqlite {
+            self.enforces_foreign_keys()?;
+            let mut pragmas = self.pragmas().into_iter();
+            let pragma = pragmas.find(|one| one.name == "foreign_keys")?;
+            return Some(Problem::at(
+                self.location(pragma.line),
+                "`PRAGMA foreign_keys` has no place in an atomic stage: it does nothing in a transaction, and the stage's has begun before it. Put the file in another stage",
+            ));
+        }
         // What cannot be read is told elsewhere.
         let read = self.read(kind).ok()?;
         let (line, what) = read

@@ -1,5 +1,7 @@
 //! What an attacker of the promise has tried, and what holds since.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use flamingock::{
@@ -16,7 +18,7 @@ async fn one(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('one')").await.map(drop)
 }
 
-/// A pool that lends one connection only to the engine: whoever takes it keeps it.
+/// At a pool that opens no more connections.
 #[change(
     id = "starved",
     order = "001",
@@ -41,8 +43,19 @@ async fn a_change_without_a_connection_did_not_run_and_is_not_rolled_back() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     let short = sqlx::pool::PoolOptions::new().acquire_timeout(Duration::from_millis(200));
+    let is_shut = Arc::new(AtomicBool::new(false));
+    let shut = Arc::clone(&is_shut);
+    let short = short.after_connect(move |_, _| {
+        let is_shut = shut.load(Ordering::Relaxed);
+        Box::pin(async move {
+            match is_shut {
+                true => Err(sqlx::Error::PoolClosed),
+                false => Ok(()),
+            }
+        })
+    });
     let other = database.pool_with(short.max_connections(1)).await;
-    let taken = other.acquire().await.unwrap();
+    is_shut.store(true, Ordering::Relaxed);
     let runner = || {
         let target = TargetSystem::sqlx("other", &other);
         Runner::new(&pool).changes(changes![starved]).target(target)
@@ -54,7 +67,7 @@ async fn a_change_without_a_connection_did_not_run_and_is_not_rolled_back() {
         ["starved 1 STARTED none", "starved 1 ROLLED_BACK none"]
     );
     assert!(done(&pool).await.is_empty());
-    drop(taken);
+    is_shut.store(false, Ordering::Relaxed);
     assert_eq!(runner().run().await.unwrap().counts().newly_applied, 1);
 }
 

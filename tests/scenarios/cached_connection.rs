@@ -1,7 +1,7 @@
-//! The connection that changes work on has died between two of them: the next one goes on on another.
+//! The connection that was opened for a change has died before the change began: it begins on another.
 //! On the databases that are servers.
 
-use flamingock::{Runner, Stage, TargetSystem, change, changes};
+use flamingock::{Runner, TargetSystem, change, changes};
 use flamingock_tests::{
     Backend as _, audit, done, execute, folder, query, strings, until, with_table,
 };
@@ -14,42 +14,55 @@ const POSTGRES: bool = matches!(
     b"PostgreSQL"
 );
 
-/// Notes the session that it runs in.
+/// What is opened later has another of these, which are greater.
+const NOW: &str = if POSTGRES {
+    "SELECT clock_timestamp()"
+} else {
+    "SELECT CONNECTION_ID()"
+};
+
+/// Notes when it runs: the next change's connection at this database is opened later.
 #[change(id = "notes", order = "0001", detached)]
 async fn notes(db: &mut Connection) -> Result<(), sqlx::Error> {
-    let id = if POSTGRES {
-        "SELECT pg_backend_pid()"
-    } else {
-        "SELECT CONNECTION_ID()"
-    };
-    let ids = query(db, id).await?;
-    let text = format!("INSERT INTO done VALUES ('{}')", ids[0]);
+    let now = query(db, NOW).await?;
+    let text = format!("INSERT INTO done VALUES ('{}')", now[0]);
     query(db, &text).await.map(drop)
 }
 
-/// Where that session is.
+/// Where that connection is.
 #[derive(Debug)]
 struct Victims(Pool<Db>);
 
-/// Ends that session, from a database of its own.
+/// Ends the sessions that were opened since, from a database of its own.
 #[change(id = "kills", order = "0002", target = "killer", detached)]
 async fn kills(db: &mut Connection, Victims(victims): &Victims) -> Result<(), sqlx::Error> {
     query(db, "SELECT 1").await?;
-    let id = strings(victims, "SELECT what FROM done").await.remove(0);
-    let (there, end) = if POSTGRES {
-        (
-            format!("SELECT 1 FROM pg_stat_activity WHERE pid = {id}"),
-            format!("SELECT pg_terminate_backend({id})"),
+    let since = strings(victims, "SELECT what FROM done").await.remove(0);
+    let later = if POSTGRES {
+        format!(
+            "SELECT pid FROM pg_stat_activity WHERE datname = current_database() \
+             AND backend_start > '{since}' AND pid <> pg_backend_pid()"
         )
     } else {
-        (
-            format!("SELECT 1 FROM information_schema.PROCESSLIST WHERE ID = {id}"),
-            format!("KILL CONNECTION {id}"),
+        format!(
+            "SELECT ID FROM information_schema.PROCESSLIST WHERE DB = DATABASE() \
+             AND ID > {since} AND ID <> CONNECTION_ID()"
         )
     };
-    execute(victims, &end).await;
-    until("the session is gone", async || {
-        strings(victims, &there).await.is_empty()
+    until("the next change's connection is there", async || {
+        !strings(victims, &later).await.is_empty()
+    })
+    .await;
+    for id in strings(victims, &later).await {
+        let end = if POSTGRES {
+            format!("SELECT pg_terminate_backend({id})")
+        } else {
+            format!("KILL CONNECTION {id}")
+        };
+        execute(victims, &end).await;
+    }
+    until("the sessions are gone", async || {
+        strings(victims, &later).await.is_empty()
     })
     .await;
     Ok(())
@@ -68,7 +81,6 @@ const FILE: &str = "INSERT INTO done VALUES ('third');\nINSERT INTO done VALUES 
 enum Third {
     Function,
     File,
-    Files,
     AtThisTarget,
 }
 
@@ -79,7 +91,7 @@ async fn assert_goes_on(third: Third) {
     // Where `this` is the target, the audit is elsewhere.
     let (audited, noted) = match third {
         Third::AtThisTarget => (&killer, &pool),
-        Third::Function | Third::File | Third::Files => (&pool, &pool),
+        Third::Function | Third::File => (&pool, &pool),
     };
     let mut runner = Runner::new(audited).provide(Victims(noted.clone()));
     runner = match third {
@@ -98,21 +110,6 @@ async fn assert_goes_on(third: Third) {
             .target(TargetSystem::sqlx("killer", &killer))
             .changes(changes![notes, kills])
             .files(folder(&[("0003__file.sql", FILE)])),
-        Third::Files => runner
-            .target(TargetSystem::sqlx("killer", &killer))
-            .changes(changes![notes, kills])
-            .stage(Stage::new("default"))
-            .stage(Stage::new("seed").after("default").atomic())
-            .files(folder(&[
-                (
-                    "0003__third.sql",
-                    "-- flamingock: stage=seed\nINSERT INTO done VALUES ('third');\n",
-                ),
-                (
-                    "0004__fourth.sql",
-                    "-- flamingock: stage=seed\nINSERT INTO done VALUES ('fourth');\n",
-                ),
-            ])),
     };
     let report = runner.run().await.unwrap();
     assert!(report.is_success(), "{third:?}: {report}");
@@ -129,13 +126,8 @@ async fn assert_goes_on(third: Third) {
 
 #[change(id = "notes", order = "0001", target = "this", detached)]
 async fn notes_there(db: &mut Connection) -> Result<(), sqlx::Error> {
-    let id = if POSTGRES {
-        "SELECT pg_backend_pid()"
-    } else {
-        "SELECT CONNECTION_ID()"
-    };
-    let ids = query(db, id).await?;
-    let text = format!("INSERT INTO done VALUES ('{}')", ids[0]);
+    let now = query(db, NOW).await?;
+    let text = format!("INSERT INTO done VALUES ('{}')", now[0]);
     query(db, &text).await.map(drop)
 }
 
@@ -147,11 +139,6 @@ async fn a_function_goes_on_on_another_connection() {
 #[tokio::test]
 async fn a_file_goes_on_on_another_connection() {
     assert_goes_on(Third::File).await;
-}
-
-#[tokio::test]
-async fn files_of_an_atomic_stage_go_on_on_another_connection() {
-    assert_goes_on(Third::Files).await;
 }
 
 #[tokio::test]

@@ -1,9 +1,11 @@
 //! What keeps SQL of files from being run, found before anything runs.
 
+use super::Prepared;
 use crate::change::{Body, Definition};
 #[cfg(feature = "_sqlx")]
 use crate::database::Database;
 use crate::decision::Decision;
+use crate::error::Error;
 use crate::pipeline::{Pipeline, Problem};
 use crate::plan::{Plan, Step};
 use crate::preflight::Targets;
@@ -33,6 +35,30 @@ pub(super) fn check_atomic(plan: &Plan, pipeline: &Pipeline, targets: &Targets) 
     steps
         .filter_map(|step| atomic_problem(targets, step.definition))
         .collect()
+}
+
+impl Prepared {
+    /// Refuses what would do nothing, without an error, in the transactions of the changes that are to run:
+    /// asked of each database where a file has such a statement.
+    pub(super) async fn refuse_without_effect(&self, plan: &Plan) -> Result<(), Error> {
+        let mut problems = Vec::new();
+        for (name, target) in &self.targets {
+            let Some(database) = &target.database else {
+                continue;
+            };
+            let steps = plan.steps().filter(|step| works(step));
+            let steps = steps.filter(|step| step.definition.target == name);
+            let bodies: Vec<_> = steps
+                .flat_map(|step| parts(&step.definition.body))
+                .collect();
+            let found = self.answered(database.without_effect(&bodies)).await;
+            problems.extend(found.map_err(Error::store)?);
+        }
+        match problems.is_empty() {
+            true => Ok(()),
+            false => Err(Error::Invalid(problems)),
+        }
+    }
 }
 
 fn works(step: &Step) -> bool {

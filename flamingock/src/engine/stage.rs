@@ -7,6 +7,7 @@ use tracing::{Instrument, Span};
 
 use super::Prepared;
 use super::telling::logged;
+use crate::argument::Need;
 use crate::audit::ErrorChain;
 use crate::call::{Signals, Stop};
 use crate::change::Body;
@@ -134,11 +135,17 @@ impl OneStage<'_> {
 
     async fn run_in_order(&self, places: &[usize], span: &Span, ended: &mut StageEnded) {
         let prepared = self.prepared;
-        for place in places {
+        for (index, place) in places.iter().enumerate() {
             let step = &self.steps[*place];
             match self.ready(step, ended, *place).await {
                 Ready::Yes => {}
                 Ready::No => return,
+            }
+            if let Some(next) = places.get(index + 1) {
+                if index == 0 {
+                    self.expect(step);
+                }
+                self.expect(&self.steps[*next]);
             }
             self.tell_start(ended);
             let what = activity(step);
@@ -154,6 +161,18 @@ impl OneStage<'_> {
             if self.note(step, executed, ended, *place) {
                 return;
             }
+        }
+    }
+
+    /// Has the connection of a change opened that comes soon.
+    fn expect(&self, step: &Step) {
+        let (body, target) = (&step.definition.body, step.definition.target);
+        let takes_connection = body.needs.iter().any(Need::is_connection);
+        let target = self.prepared.targets.get(target);
+        let database = target.and_then(|target| target.database.as_ref());
+        let is_sure = matches!(step.decision, Decision::Apply | Decision::Again);
+        if let Some(database) = database.filter(|_| is_sure && takes_connection) {
+            database.expect(body);
         }
     }
 

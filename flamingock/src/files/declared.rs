@@ -8,6 +8,7 @@ use super::sql::SqlFile;
 use super::templates::Templates;
 use crate::argument::Need;
 use crate::change::{Body, Code, Location};
+use crate::client::Client;
 use crate::script::Script;
 use crate::template::tree::{Entry, Node, Value};
 use crate::template::{self, Payload, Template, TemplateBody, Work, expand, unknown};
@@ -233,6 +234,7 @@ impl File {
             line: text.line,
             text: text.text.clone().leak(),
             has_blocks: false,
+            client: Client::Server,
         })
     }
 

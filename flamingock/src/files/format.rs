@@ -2,6 +2,7 @@
 
 use super::name::without_sql;
 use super::{atlas, dbmate, goose};
+use crate::client::Client;
 
 /// How the files of a folder are named.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,6 +78,18 @@ impl Format {
             Format::Dbmate => "the names of dbmate",
             Format::GolangMigrate => "the names of golang-migrate",
             Format::Atlas => "the names of Atlas",
+        }
+    }
+
+    /// Under whose session options its files are run.
+    pub(super) fn client(self) -> Client {
+        match self {
+            Format::Own | Format::Refinery => Client::Server,
+            Format::Sqlx => Client::Pool,
+            Format::Diesel => Client::Diesel,
+            Format::Goose => Client::Go,
+            Format::Flyway => Client::Jdbc,
+            Format::Dbmate | Format::GolangMigrate | Format::Atlas => Client::LibPq,
         }
     }
 

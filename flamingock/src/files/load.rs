@@ -502,6 +502,7 @@ fn body(
             line: part.line,
             text: part.text,
             has_blocks: format == Format::Goose,
+            client: format.client(),
         },
         transaction,
         undo_only: format != Format::Own,

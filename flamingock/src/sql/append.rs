@@ -24,7 +24,6 @@ impl<D: Driver> SqlStore<D> {
         mut rows: &[NewAuditRow],
     ) -> Result<i64, StoreError> {
         let deadline = Instant::now() + self.ledger.patience();
-        self.kept.make_room(&self.pool);
         let mut idle = Held::<D>::take_idle(&self.pool);
         loop {
             let taken = match idle.take() {
@@ -77,7 +76,7 @@ impl<D: Driver> SqlStore<D> {
         if rows.len() == 1 || self.ledger.dialect().has_one_writer {
             held.return_unchanged();
         } else {
-            self.kept.close(held);
+            self.kept.close_ours(held);
         }
     }
 

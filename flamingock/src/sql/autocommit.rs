@@ -4,12 +4,15 @@ use flamingock_sqlx_audit::Failure;
 
 use super::SqlDatabase;
 use super::cancel::cancel_marked;
-use super::driver::{Driver, has_open_transaction, send};
+use super::driver::{Driver, Watching, has_open_transaction, send};
 use super::held::Held;
 use super::transact::comes_to_rest;
 use crate::call::{Ended, Invocation, Limits};
 use crate::change::{Body, BoxError};
 use crate::database::Called;
+use crate::script::Script;
+
+const UNUSABLE: &str = "the change returned no error, but what it made is not usable";
 
 const LEFT_OPEN: &str = "the change left a transaction open: nothing that it did in it is kept. Commit it in the change";
 
@@ -20,15 +23,7 @@ pub(super) async fn call<D: Driver, T: Send + 'static>(
     body: &'static Body<T>,
     invocation: &Invocation<'_>,
 ) -> Called<T> {
-    let limits = invocation.limits;
-    database.kept.let_go();
-    let taken = match database.connection().await {
-        Ok(mut held) => prepare::<D>(&mut held, &limits)
-            .await
-            .map(|mark| (held, mark)),
-        Err(error) => Err(error),
-    };
-    let (mut held, mark) = match taken {
+    let (mut held, mark) = match connection(database, body, &invocation.limits).await {
         Ok(taken) => taken,
         Err(error) => {
             return Called {
@@ -37,6 +32,7 @@ pub(super) async fn call<D: Driver, T: Send + 'static>(
             };
         }
     };
+    let before = Before::<D>::look(&mut held, body).await;
     let ended = invocation.call(body, D::session(&mut held)).await;
     if ended.is_interrupted() {
         if let Some(mark) = mark {
@@ -56,33 +52,89 @@ pub(super) async fn call<D: Driver, T: Send + 'static>(
         };
     }
     let ended = match ended {
-        Ended::Returned(Err(cause)) => {
-            Ended::Returned(Err(with_remains::<D>(&mut held, cause).await))
-        }
+        Ended::Returned(result) => Ended::Returned(before.judge(&mut held, result).await),
         ended => ended,
     };
-    database.kept.close(held);
+    database.kept.close(held).await;
     Called {
         ended,
         at_rest: true,
     }
 }
 
-/// Names what a failed change has left unusable, where the database can tell.
-async fn with_remains<D: Driver>(held: &mut Held<D>, cause: BoxError) -> BoxError {
-    let Some(query) = D::REMAINS else {
-        return cause;
-    };
-    match send::<D>(held, query.to_owned()).await {
-        Ok(mut answer) if !answer.rows.is_empty() => {
-            let remains: Vec<String> = answer.rows.iter_mut().map(|row| row.text(0)).collect();
-            Box::new(Remains {
-                cause,
-                remains: remains.join(", "),
-            })
+/// A connection on which nothing has worked, with its mark. One that was opened ahead may have died since.
+async fn connection<D: Driver, T>(
+    database: &SqlDatabase<D>,
+    body: &'static Body<T>,
+    limits: &Limits,
+) -> Result<(Held<D>, Option<String>), sqlx::Error> {
+    loop {
+        let mut held = database.kept.take(&database.pool, body.client()).await?;
+        match prepare::<D>(&mut held, limits).await {
+            Ok(mark) => return Ok((held, mark)),
+            Err(error) if held.is_untested && D::classify(&error) == Failure::Disconnected => {}
+            Err(error) => return Err(error),
         }
-        _ => cause,
     }
+}
+
+/// What there was before a change, where the database would say nothing of what it leaves or loses.
+struct Before<D: Driver> {
+    /// What was unusable: none where that could not be asked.
+    unusable: Option<Vec<String>>,
+    watch: Option<D::Watch>,
+}
+
+impl<D: Driver> Before<D> {
+    async fn look<T>(held: &mut Held<D>, body: &Body<T>) -> Before<D> {
+        let may_drop = body.script().is_none_or(Script::may_drop);
+        let watch = match may_drop {
+            true => D::watch(held, Watching::Drops).await,
+            false => Ok(None),
+        };
+        Before {
+            unusable: unusable(held).await.map(|all| {
+                let ids = all.into_iter().map(|(id, _)| id);
+                ids.collect()
+            }),
+            // What can't be looked at now fails in the change itself.
+            watch: watch.unwrap_or_default(),
+        }
+    }
+
+    /// The result, unless something is unusable since, or lost.
+    async fn judge<T>(
+        self,
+        held: &mut Held<D>,
+        result: Result<T, BoxError>,
+    ) -> Result<T, BoxError> {
+        if let (Ok(_), Some(watch)) = (&result, &self.watch)
+            && let Ok(Some(objection)) = D::objection(held, watch).await
+        {
+            return Err(objection);
+        }
+        let Some(before) = self.unusable else {
+            return result;
+        };
+        let mut remains = unusable(held).await.unwrap_or_default();
+        remains.retain(|(id, _)| !before.contains(id));
+        if remains.is_empty() {
+            return result;
+        }
+        let cause = result.err().unwrap_or_else(|| UNUSABLE.into());
+        let remains: Vec<String> = remains.into_iter().map(|(_, name)| name).collect();
+        Err(Box::new(Remains {
+            cause,
+            remains: remains.join(", "),
+        }))
+    }
+}
+
+/// What is unusable in the database and made by nobody else just now: its id, and what it is called.
+async fn unusable<D: Driver>(held: &mut Held<D>) -> Option<Vec<(String, String)>> {
+    let answer = send::<D>(held, D::REMAINS?.to_owned()).await.ok()?;
+    let rows = answer.rows.into_iter();
+    Some(rows.map(|mut row| (row.text(0), row.text(1))).collect())
 }
 
 /// An error, with what is unusable in the database since.

@@ -8,9 +8,19 @@ use sqlx::{AssertSqlSafe, Connection, Database, Pool, Transaction};
 use sqlx_core::transaction::TransactionManager;
 
 use super::brake::Brake;
+#[cfg(feature = "sqlite")]
+use super::children::Watch;
+#[cfg(feature = "postgres")]
+use super::options;
+#[cfg(feature = "sqlite")]
+use super::{children, cleaning};
 use crate::argument::{DatabaseKind, Session};
 use crate::call::Limits;
+use crate::change::BoxError;
+use crate::client::Client;
 use crate::statements::Script;
+#[cfg(feature = "postgres")]
+use crate::statements::made_if_absent;
 
 type Result<T> = std::result::Result<T, sqlx::Error>;
 
@@ -40,9 +50,21 @@ pub(crate) struct Cancelling {
     pub(super) by_tag: Option<&'static str>,
 }
 
+/// What is looked at around a change, where the database itself would say nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Watching {
+    /// Foreign keys may be enforced: rows must not go with a table that is dropped.
+    Drops,
+    /// They were switched off for the change: it must break no reference.
+    References,
+}
+
 /// A database of sqlx in which changes run.
 pub(crate) trait Driver: Backend {
     const KIND: DatabaseKind;
+
+    /// What there was before a change that is watched.
+    type Watch: std::fmt::Debug + Send + Sync;
 
     /// Names the database if it lives in this process's memory.
     fn memory(_pool: &Pool<Self::Database>) -> Option<PathBuf> {
@@ -80,6 +102,11 @@ pub(crate) trait Driver: Backend {
         text.to_owned()
     }
 
+    /// What is run behind a script, to fail where a statement of it has passed over something.
+    fn check_behind(_read: &Script<'_>) -> Option<String> {
+        None
+    }
+
     /// Tells what became of the transaction of a change that returned an error: empty or another
     /// tag says that it has ended. None: the savepoint tells.
     const OWN_TAG: Option<&'static str>;
@@ -103,11 +130,7 @@ pub(crate) trait Driver: Backend {
     /// statement by itself.
     const OPEN_PROBE: &'static [&'static str];
 
-    /// What takes back the settings of one change's transaction before the next one's begins on the
-    /// same connection.
-    const RESTORE: Option<&'static str>;
-
-    /// Lists what a failed change without transaction may have left unusable.
+    /// Lists what changes without transaction may have left unusable: its id, and what it is called.
     const REMAINS: Option<&'static str> = None;
 
     /// Sets the limits of a change's statements; none where the database has no such limits. What
@@ -130,6 +153,68 @@ pub(crate) trait Driver: Backend {
     fn without_rollback(
         _connection: &mut Conn<Self>,
     ) -> impl Future<Output = Result<Option<String>>> + Send {
+        async { Ok(None) }
+    }
+
+    /// Options of a connection whose session is to be that of a client.
+    fn options_of(options: Options<Self>, _client: Client) -> Options<Self> {
+        options
+    }
+
+    /// What makes a session that of a client, where the options of its connection can't.
+    fn adapting(
+        _connection: &mut Conn<Self>,
+        _client: Client,
+        _in_memory: bool,
+    ) -> impl Future<Output = Result<String>> + Send {
+        async { Ok(String::new()) }
+    }
+
+    /// Whether the server gives no connection since there are too many.
+    fn is_crowded(_error: &sqlx::Error) -> bool {
+        false
+    }
+
+    /// What brings the session of a connection that can't be closed back to what it is now.
+    fn found(_connection: &mut Conn<Self>) -> impl Future<Output = Result<Vec<String>>> + Send {
+        async { Ok(Vec::new()) }
+    }
+
+    /// Removes what a change has left on such a connection.
+    fn clean(
+        _connection: &mut Conn<Self>,
+        _found: &[String],
+    ) -> impl Future<Output = Result<()>> + Send {
+        async { Ok(()) }
+    }
+
+    /// Makes the driver forget the statements that it keeps.
+    fn forget_statements(connection: &mut Conn<Self>) -> impl Future<Output = Result<()>> + Send;
+
+    /// Looks at what a change must not lose, where the database itself would say nothing.
+    fn watch(
+        _connection: &mut Conn<Self>,
+        _watching: Watching,
+    ) -> impl Future<Output = Result<Option<Self::Watch>>> + Send {
+        async { Ok(None) }
+    }
+
+    /// Why what was done since must not be committed.
+    fn objection(
+        _connection: &mut Conn<Self>,
+        _watch: &Self::Watch,
+    ) -> impl Future<Output = Result<Option<BoxError>>> + Send {
+        async { Ok(None) }
+    }
+
+    /// What comes now is another change's.
+    fn begins_again(_watch: &Self::Watch) {}
+
+    /// Why a statement must not be run where nothing could take it back.
+    fn would_lose(
+        _connection: &mut Conn<Self>,
+        _statement: &str,
+    ) -> impl Future<Output = Result<Option<BoxError>>> + Send {
         async { Ok(None) }
     }
 
@@ -232,6 +317,8 @@ const STEPS: i32 = 10_000;
 impl Driver for flamingock_sqlx_audit::Sqlite {
     const KIND: DatabaseKind = DatabaseKind::Sqlite;
 
+    type Watch = Watch;
+
     fn memory(pool: &Pool<sqlx::Sqlite>) -> Option<PathBuf> {
         let name = pool.connect_options().get_filename().to_path_buf();
         let text = name.to_string_lossy();
@@ -256,7 +343,10 @@ impl Driver for flamingock_sqlx_audit::Sqlite {
     const LONGEST_TEXT: usize = 64 * 1024;
     const OWN_TAG: Option<&'static str> = None;
     const OPEN_PROBE: &'static [&'static str] = &["BEGIN", "ROLLBACK"];
-    const RESTORE: Option<&'static str> = None;
+
+    async fn forget_statements(connection: &mut Conn<Self>) -> Result<()> {
+        connection.clear_cached_statements().await
+    }
 
     fn session<'a, 'c>(connection: &'a mut Conn<Self>) -> Session<'a, 'c> {
         Session::Sqlite(connection)
@@ -270,6 +360,52 @@ impl Driver for flamingock_sqlx_audit::Sqlite {
 
     fn limits(_limits: &Limits, _within: bool) -> Option<String> {
         None
+    }
+
+    fn options_of(options: Options<Self>, client: Client) -> Options<Self> {
+        match client.leaves_foreign_keys_off() {
+            true => options.foreign_keys(false),
+            false => options,
+        }
+    }
+
+    async fn adapting(
+        _connection: &mut Conn<Self>,
+        client: Client,
+        in_memory: bool,
+    ) -> Result<String> {
+        // What was opened for the client has its options.
+        let is_left = in_memory && client.leaves_foreign_keys_off();
+        Ok(if is_left {
+            "PRAGMA foreign_keys = OFF"
+        } else {
+            ""
+        }
+        .to_owned())
+    }
+
+    async fn found(connection: &mut Conn<Self>) -> Result<Vec<String>> {
+        cleaning::found(connection).await
+    }
+
+    async fn clean(connection: &mut Conn<Self>, found: &[String]) -> Result<()> {
+        cleaning::clean(connection, found).await
+    }
+
+    async fn watch(connection: &mut Conn<Self>, watching: Watching) -> Result<Option<Watch>> {
+        Watch::begin(connection, watching).await
+    }
+
+    async fn objection(connection: &mut Conn<Self>, watch: &Watch) -> Result<Option<BoxError>> {
+        watch.objection(connection).await
+    }
+
+    fn begins_again(watch: &Watch) {
+        watch.begins_again();
+    }
+
+    async fn would_lose(connection: &mut Conn<Self>, statement: &str) -> Result<Option<BoxError>> {
+        children::would_lose(connection, statement).await
     }
 
     async fn brake(connection: &mut Conn<Self>) -> Result<Option<Brake>> {
@@ -319,6 +455,8 @@ const SESSION_OF_POSTGRES: &str = "SELECT concat(pid, ' ', extract(epoch FROM ba
 #[cfg(feature = "postgres")]
 impl Driver for flamingock_sqlx_audit::Postgres {
     const KIND: DatabaseKind = DatabaseKind::Postgres;
+
+    type Watch = std::convert::Infallible;
 
     fn place(pool: &Pool<sqlx::Postgres>) -> String {
         let options = pool.connect_options();
@@ -375,7 +513,10 @@ UNION ALL SELECT 'extension', extname::text FROM pg_catalog.pg_extension WHERE e
     // In a transaction its start is before the statement's.
     const OPEN_PROBE: &'static [&'static str] =
         &["SELECT 1 / (CASE WHEN now() = statement_timestamp() THEN 1 ELSE 0 END)"];
-    const RESTORE: Option<&'static str> = None;
+
+    async fn forget_statements(connection: &mut Conn<Self>) -> Result<()> {
+        connection.clear_cached_statements().await
+    }
 
     fn session<'a, 'c>(connection: &'a mut Conn<Self>) -> Session<'a, 'c> {
         Session::Postgres(connection)
@@ -387,11 +528,58 @@ UNION ALL SELECT 'extension', extname::text FROM pg_catalog.pg_extension WHERE e
         Session::PostgresTransaction(transaction)
     }
 
-    // CREATE INDEX CONCURRENTLY leaves its index behind when it fails.
+    async fn adapting(
+        connection: &mut Conn<Self>,
+        client: Client,
+        _in_memory: bool,
+    ) -> Result<String> {
+        options::adapting(connection, client).await
+    }
+
+    // CREATE INDEX CONCURRENTLY leaves its index behind when it fails, and has it while it goes on. That of
+    // a partitioned table is invalid until its partitions have theirs.
     const REMAINS: Option<&'static str> = Some(
-        "SELECT 'the invalid index ' || indexrelid::regclass FROM pg_catalog.pg_index \
-         WHERE NOT indisvalid ORDER BY 1",
+        "SELECT i.indexrelid::text, 'the invalid index ' || i.indexrelid::regclass \
+         FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid \
+         WHERE NOT i.indisvalid AND c.relkind = 'i' AND NOT EXISTS (\
+           SELECT 1 FROM pg_catalog.pg_stat_progress_create_index p JOIN pg_catalog.pg_locks l ON l.pid = p.pid \
+           WHERE p.pid <> pg_backend_pid() AND l.locktype = 'relation' AND l.granted \
+           AND l.mode = 'ShareUpdateExclusiveLock' AND l.relation = i.indrelid \
+           AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())) \
+         ORDER BY 2",
     );
+
+    /// With a look at the indexes that are made unless they are there: one that is there may be invalid.
+    fn as_one_text(read: &Script<'_>, text: &str) -> String {
+        match Self::check_behind(read) {
+            Some(check) => format!("{text}\n;\n{check}"),
+            None => text.to_owned(),
+        }
+    }
+
+    fn check_behind(read: &Script<'_>) -> Option<String> {
+        let indexes = read.statements.iter().filter_map(made_if_absent);
+        let literal = |text: &str| format!("'{}'", text.replace('\'', "''"));
+        let any: Vec<String> = indexes
+            .map(|index| {
+                let (name, table) = (literal(&index.name), literal(index.table));
+                format!("c.relname = {name} AND i.indrelid = to_regclass({table})")
+            })
+            .collect();
+        if any.is_empty() {
+            return None;
+        }
+        let any = any.join(" OR ");
+        Some(format!(
+            "DO $flamingock$ DECLARE found text; BEGIN \
+             SELECT string_agg(i.indexrelid::regclass::text, ', ') INTO found \
+             FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid \
+             WHERE NOT i.indisvalid AND c.relkind = 'i' AND ({any}); \
+             IF found IS NOT NULL THEN RAISE EXCEPTION \
+             'the index % was there already, and it is invalid: no query uses it. Drop it before the change runs again', found; \
+             END IF; END $flamingock$"
+        ))
+    }
 
     fn limits(limits: &Limits, within: bool) -> Option<String> {
         let set = if within { "SET LOCAL" } else { "SET" };
@@ -417,6 +605,8 @@ UNION ALL SELECT 'extension', extname::text FROM pg_catalog.pg_extension WHERE e
 #[cfg(feature = "mysql")]
 impl Driver for flamingock_sqlx_audit::MySql {
     const KIND: DatabaseKind = DatabaseKind::MySql;
+
+    type Watch = std::convert::Infallible;
 
     const WHOLE: &'static str = " LIMIT 18446744073709551615";
 
@@ -466,13 +656,45 @@ impl Driver for flamingock_sqlx_audit::MySql {
     // The next transaction's character cannot be chosen in one. A savepoint would tell nothing where
     // autocommit is off: there it begins a transaction itself.
     const OPEN_PROBE: &'static [&'static str] = &["SET TRANSACTION READ WRITE"];
-    // The limit of idleness is MariaDB's alone. A variable without a value has a text's type, which the
-    // limit does not take: that of a change that failed before its limit was set.
-    const RESTORE: Option<&'static str> = Some(
-        "SET autocommit = 1 /*M!100300 , SESSION idle_write_transaction_timeout = \
-         CAST(COALESCE(@flamingock_idle, @@SESSION.idle_write_transaction_timeout) AS SIGNED), \
-         @flamingock_idle = NULL */",
-    );
+    fn options_of(options: Options<Self>, client: Client) -> Options<Self> {
+        match client {
+            Client::Pool => options,
+            Client::Diesel => options
+                .pipes_as_concat(true)
+                .no_engine_substitution(false)
+                .timezone("+00:00".to_owned()),
+            Client::Server | Client::Go | Client::LibPq | Client::Jdbc => options
+                .pipes_as_concat(false)
+                .no_engine_substitution(false)
+                .timezone(None),
+        }
+    }
+
+    /// sqlx asks for `IGNORE_SPACE` as it connects, which no option changes. Modes that contain it were not
+    /// set by sqlx.
+    async fn adapting(
+        _connection: &mut Conn<Self>,
+        _client: Client,
+        _in_memory: bool,
+    ) -> Result<String> {
+        let text = "SET sql_mode = IF(FIND_IN_SET('IGNORE_SPACE', @@GLOBAL.sql_mode) > 0 \
+             OR @@SESSION.sql_mode REGEXP '(^|,)(ANSI|DB2|MAXDB|MSSQL|ORACLE|POSTGRESQL)(,|$)', \
+             @@SESSION.sql_mode, \
+             TRIM(BOTH ',' FROM REPLACE(CONCAT(',', @@SESSION.sql_mode, ','), ',IGNORE_SPACE,', ',')))";
+        Ok(text.to_owned())
+    }
+
+    /// Of the server, of a user, and of a user within an hour.
+    fn is_crowded(error: &sqlx::Error) -> bool {
+        let error = error.as_database_error();
+        let error =
+            error.and_then(|error| error.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>());
+        error.is_some_and(|error| matches!(error.number(), 1040 | 1203 | 1226))
+    }
+
+    async fn forget_statements(connection: &mut Conn<Self>) -> Result<()> {
+        connection.clear_cached_statements().await
+    }
 
     fn session<'a, 'c>(connection: &'a mut Conn<Self>) -> Session<'a, 'c> {
         Session::MySql(connection)

@@ -1,7 +1,6 @@
 //! A connection that is held for one piece of work.
 
 use std::ops::{Deref, DerefMut};
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use flamingock_sqlx_audit::{Conn, Failure};
@@ -11,6 +10,7 @@ use sqlx::pool::PoolConnection;
 use super::brake::Brake;
 use super::driver::Driver;
 use super::store::BUSY_PAUSE;
+use crate::client::Client;
 use crate::silence;
 
 /// A connection out of a pool that is closed, and not given back, unless it was found clean: an
@@ -21,40 +21,51 @@ pub(super) struct Held<D: Driver> {
     /// Stops its statements, where that can be done from within the process.
     brake: Option<Brake>,
     clean: bool,
+    /// What brings its session back to what it was, where it can't be closed.
+    pub(super) restoring: Vec<String>,
+    /// Whether it was opened some time ago, and may have died since.
+    pub(super) is_untested: bool,
 }
 
 impl<D: Driver> Held<D> {
+    pub(super) fn of(connection: PoolConnection<D::Database>) -> Held<D> {
+        Held {
+            connection,
+            brake: None,
+            clean: false,
+            restoring: Vec::new(),
+            is_untested: false,
+        }
+    }
+
     /// A new connection to a shared in-memory database is refused while somebody creates tables in
-    /// it: that is worth waiting for.
+    /// it: that is worth waiting for. So is a server that gives few connections and has not seen yet that
+    /// one was closed.
     pub(super) async fn take(pool: &Pool<D::Database>) -> Result<Held<D>, sqlx::Error> {
-        let deadline = Instant::now() + PATIENCE_TO_CONNECT;
+        let began = Instant::now();
         // The pool has a limit of its own.
         let _takes_its_time = silence::accounted();
         loop {
-            match pool.acquire().await {
-                Ok(connection) => {
-                    return Ok(Held {
-                        connection,
-                        brake: None,
-                        clean: false,
-                    });
-                }
-                Err(error) if D::classify(&error) == Failure::Busy && Instant::now() < deadline => {
-                    tokio::time::sleep(BUSY_PAUSE).await;
-                }
-                Err(error) => return Err(error),
+            let error = match pool.acquire().await {
+                Ok(connection) => return Ok(Held::of(connection)),
+                Err(error) => error,
+            };
+            let is_busy = D::classify(&error) == Failure::Busy;
+            let patience = match is_busy {
+                true => PATIENCE_TO_CONNECT,
+                false => PATIENCE_WITH_A_CROWD,
+            };
+            if !(is_busy || D::is_crowded(&error)) || began.elapsed() >= patience {
+                return Err(error);
             }
+            tokio::time::sleep(BUSY_PAUSE).await;
         }
     }
 
     /// Without the round trip that tells whether an idle connection still lives; the first
     /// statement tells.
     pub(super) fn take_idle(pool: &Pool<D::Database>) -> Option<Held<D>> {
-        Some(Held {
-            connection: pool.try_acquire()?,
-            brake: None,
-            clean: false,
-        })
+        pool.try_acquire().map(Held::of)
     }
 
     /// Makes it ready for what the user runs on it: that can be stopped, and undone.
@@ -85,58 +96,6 @@ impl<D: Driver> Held<D> {
     }
 }
 
-/// The connection on which the changes of a run have worked, from one to the next. What they have
-/// set on it (a search path, a role, a time-out) must not reach the application, so it is closed when
-/// the run ends, and as soon as anybody else of the run might wait for it.
-#[derive(Debug)]
-pub(super) struct Kept<D: Driver> {
-    held: Mutex<Option<Held<D>>>,
-    /// A database in this process's memory is gone with its last connection.
-    returns: bool,
-}
-
-impl<D: Driver> Kept<D> {
-    pub(super) fn new(in_memory: bool) -> Kept<D> {
-        Kept {
-            held: Mutex::new(None),
-            returns: in_memory,
-        }
-    }
-
-    pub(super) fn take(&self) -> Option<Held<D>> {
-        self.held
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take()
-    }
-
-    pub(super) fn keep(&self, held: Held<D>) {
-        if self.returns {
-            held.return_unchanged();
-        } else {
-            *self.held.lock().unwrap_or_else(PoisonError::into_inner) = Some(held);
-        }
-    }
-
-    /// Closes a connection on which something of the user ran.
-    pub(super) fn close(&self, held: Held<D>) {
-        if self.returns {
-            held.return_unchanged();
-        }
-    }
-
-    pub(super) fn let_go(&self) {
-        drop(self.take());
-    }
-
-    /// Makes room in a pool of one connection.
-    pub(super) fn make_room(&self, pool: &Pool<D::Database>) {
-        if pool.options().get_max_connections() == 1 {
-            self.let_go();
-        }
-    }
-}
-
 /// A pool of one connection to the same database, with the same options and hooks as the
 /// application's, so that nothing of ours waits for the connection that a change holds.
 pub(super) fn aside<D: Driver>(pool: &Pool<D::Database>) -> Pool<D::Database> {
@@ -148,8 +107,18 @@ pub(super) fn aside<D: Driver>(pool: &Pool<D::Database>) -> Pool<D::Database> {
     options.connect_lazy_with(D::impatient((*pool.connect_options()).clone()))
 }
 
+/// The same for one change: with the pool's own patience, and the options of the change's client.
+pub(super) fn apart<D: Driver>(pool: &Pool<D::Database>, client: Client) -> Pool<D::Database> {
+    let options = pool.options().clone();
+    let options = options.max_connections(1).min_connections(0);
+    options.connect_lazy_with(D::options_of((*pool.connect_options()).clone(), client))
+}
+
 /// How long a busy database is asked for a connection.
 const PATIENCE_TO_CONNECT: Duration = Duration::from_secs(30);
+
+/// How long a server may take to see that a connection was closed.
+const PATIENCE_WITH_A_CROWD: Duration = Duration::from_secs(5);
 
 /// How long a connection aside may take to be made.
 const PATIENCE_ASIDE: Duration = Duration::from_secs(5);

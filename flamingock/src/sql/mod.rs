@@ -4,12 +4,20 @@ mod append;
 mod autocommit;
 mod brake;
 mod cancel;
+#[cfg(feature = "sqlite")]
+mod children;
+#[cfg(feature = "sqlite")]
+mod cleaning;
 mod driver;
 mod held;
 mod keeper;
+mod kept;
 mod marker;
+#[cfg(feature = "postgres")]
+mod options;
 mod places;
 mod pooler;
+mod pragmas;
 mod rows;
 pub(crate) mod script;
 mod server;
@@ -31,7 +39,8 @@ use flamingock_sqlx_audit::{Ledger, Names, Row};
 use sqlx::Pool;
 
 use self::driver::{Driver, send};
-use self::held::{Held, Kept};
+use self::held::Held;
+use self::kept::Kept;
 use self::server::Server;
 use self::store::SqlStore;
 use self::transact::{SuccessEntry, Transact};
@@ -68,7 +77,7 @@ pub(crate) struct SqlDatabase<D: Driver> {
 
 impl<D: Driver> SqlDatabase<D> {
     fn new(pool: Pool<D::Database>, ledger: Arc<Ledger<D>>, server: Server) -> SqlDatabase<D> {
-        let kept = Arc::new(Kept::new(D::memory(&pool).is_some()));
+        let kept = Arc::new(Kept::new(&pool));
         SqlDatabase {
             pool,
             ledger,
@@ -112,7 +121,6 @@ impl<D: Driver> SqlDatabase<D> {
 
     /// A connection for a statement of ours beside those of changes.
     async fn connection(&self) -> Result<Held<D>, sqlx::Error> {
-        self.kept.make_room(&self.pool);
         Held::take(&self.pool).await
     }
 }
@@ -149,8 +157,19 @@ impl<D: Driver> Database for SqlDatabase<D> {
         Ok(answer.rows.into_iter().map(Row::columns).collect())
     }
 
+    fn expect(&self, body: &Body<()>) {
+        self.kept.open_ahead(&self.pool, body.client());
+    }
+
     fn let_go(&self) {
         self.kept.let_go();
+    }
+
+    async fn without_effect(
+        &self,
+        bodies: &[&'static Body<()>],
+    ) -> Result<Vec<Problem>, StoreError> {
+        pragmas::without_effect(self, bodies).await
     }
 
     fn connections(&self) -> usize {

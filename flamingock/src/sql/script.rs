@@ -6,7 +6,7 @@ use super::driver::Driver;
 use crate::argument::{DatabaseKind, Session};
 use crate::change::{Answer, BoxError};
 use crate::script::Script;
-use crate::statements::{self, shorten};
+use crate::statements::{self, made_if_absent, shorten};
 
 /// Runs a script on the connection that a change is given.
 pub(crate) fn call<'a>(
@@ -21,7 +21,7 @@ pub(crate) fn call<'a>(
                 if transaction {
                     whole::<flamingock_sqlx_audit::$driver>(connection, script).await
                 } else {
-                    one_by_one::<flamingock_sqlx_audit::$driver>(connection, script).await
+                    one_by_one::<flamingock_sqlx_audit::$driver>(connection, script, false).await
                 }
             })
         }};
@@ -50,7 +50,7 @@ async fn whole<D: Driver>(
 ) -> Result<(), BoxError> {
     let read = script.read(D::KIND)?;
     if read.may_be_empty {
-        return one_by_one::<D>(connection, script).await;
+        return one_by_one::<D>(connection, script, true).await;
     }
     let progress = D::run(connection, D::as_one_text(&read, script.text), "").await;
     match progress.error {
@@ -63,9 +63,18 @@ async fn whole<D: Driver>(
 async fn one_by_one<D: Driver>(
     connection: &mut Conn<D>,
     script: &'static Script,
+    transaction: bool,
 ) -> Result<(), BoxError> {
     let read = script.read(D::KIND)?;
     for statement in &read.statements {
+        if let Some(cause) = would_lose::<D>(connection, transaction, statement.text).await? {
+            let place = script.location(statement.line);
+            return Err(format!(
+                "{place}: `{}` was not run: {cause}",
+                shorten(statement.text)
+            )
+            .into());
+        }
         let progress = D::run(connection, statement.text.to_owned(), "").await;
         if let Some(source) = progress.error {
             let place = D::position(&source)
@@ -78,7 +87,36 @@ async fn one_by_one<D: Driver>(
             }));
         }
     }
+    if let Some(check) = D::check_behind(&read) {
+        let progress = D::run(connection, check, "").await;
+        if let Some(source) = progress.error {
+            let first = read
+                .statements
+                .iter()
+                .find(|one| made_if_absent(one).is_some());
+            return Err(Box::new(ScriptError {
+                place: first.map_or_else(
+                    || script.file.to_owned(),
+                    |one| script.location(one.line).to_string(),
+                ),
+                statement: String::new(),
+                source,
+            }));
+        }
+    }
     Ok(())
+}
+
+/// Why a statement must not be run where no transaction could take it back.
+async fn would_lose<D: Driver>(
+    connection: &mut Conn<D>,
+    transaction: bool,
+    statement: &str,
+) -> Result<Option<BoxError>, sqlx::Error> {
+    if transaction {
+        return Ok(None);
+    }
+    D::would_lose(connection, statement).await
 }
 
 /// A statement of a file that the database refused.

@@ -11,8 +11,9 @@ use flamingock_sqlx_audit::{Failure, Ledger, Page, Whose};
 use sqlx::Pool;
 
 use super::driver::Driver;
-use super::held::{Kept, aside};
+use super::held::aside;
 use super::keeper::Keeper;
+use super::kept::Kept;
 use super::rows;
 use super::server::{Server, ask};
 use super::sessions::end_open;

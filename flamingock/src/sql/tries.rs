@@ -6,7 +6,8 @@ use flamingock_sqlx_audit::Failure;
 use sqlx::Pool;
 
 use super::driver::Driver;
-use super::held::{Held, Kept};
+use super::held::Held;
+use super::kept::Kept;
 use super::store::{BUSY_PAUSE, SqlStore, failed};
 use super::unreachable::unreachable;
 use crate::audit::StoreError;
@@ -43,7 +44,6 @@ impl<'a, D: Driver> Tries<'a, D> {
     }
 
     pub(super) async fn connection(&mut self) -> Result<Held<D>, StoreError> {
-        self.kept.make_room(self.pool);
         if !std::mem::replace(&mut self.begun, true)
             && let Some(held) = Held::take_idle(self.pool)
         {
@@ -75,7 +75,7 @@ impl<'a, D: Driver> Tries<'a, D> {
         if alone {
             held.return_unchanged();
         } else {
-            self.kept.close(held);
+            self.kept.close_ours(held);
         }
     }
 

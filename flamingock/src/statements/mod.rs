@@ -18,12 +18,13 @@ mod control;
 mod delimiter;
 mod error;
 mod goose;
+mod indexes;
 mod lexer;
 mod mysql;
 mod mysql_blocks;
 mod postgres;
+mod pragma;
 mod scanner;
-mod session;
 mod shape;
 mod shorten;
 mod splitter;
@@ -36,6 +37,8 @@ use std::ops::Range;
 pub use control::TransactionControl;
 pub(crate) use control::commits_by_itself;
 pub use error::{Flaw, SplitError};
+pub(crate) use indexes::made_if_absent;
+pub(crate) use pragma::{Pragma, pragma};
 pub use shorten::shorten;
 
 use crate::argument::DatabaseKind;
@@ -63,9 +66,6 @@ pub struct Script<'a> {
     pub has_client_commands: bool,
     /// The first statement that begins or ends a transaction.
     pub control: Option<TransactionControl>,
-    /// Whether a statement sets something of the session, which stays set behind the script: a search
-    /// path, a default database.
-    pub sets_session: bool,
     /// Whether there is no statement, or one that is nothing but executable comments. A server of another
     /// version or make reads over it, and then refuses the semicolon behind it.
     pub may_be_empty: bool,

@@ -9,7 +9,7 @@ use super::error::{Flaw, SplitError};
 use super::goose::{self, Marker};
 use super::lexer::{Found, Kind, Lexer, Token};
 use super::shape::{Seen, Shape, is_one_of};
-use super::{Blocks, Parameter, Script, Statement, control, session};
+use super::{Blocks, Parameter, Script, Statement, control};
 
 /// A script on its way.
 pub(super) struct Splitter<'a> {
@@ -53,7 +53,6 @@ impl<'a> Splitter<'a> {
                 statements: Vec::new(),
                 has_client_commands: false,
                 control: None,
-                sets_session: false,
                 may_be_empty: false,
                 parameter: None,
             },
@@ -181,7 +180,6 @@ impl<'a> Splitter<'a> {
         if self.script.control.is_none() {
             self.script.control = control::of(self.kind, &statement);
         }
-        self.script.sets_session |= session::is_set_by(self.kind, statement.text);
         self.script.statements.push(statement);
     }
 

@@ -147,43 +147,6 @@ fn only_a_script_with_commands_for_the_client_has_them() {
 }
 
 #[test]
-fn what_outlives_a_script_on_its_connection_is_known_by_its_words() {
-    use DatabaseKind::{MySql, Postgres, Sqlite};
-    for (kind, text, expected) in [
-        (Postgres, "SELECT 1; SET search_path TO a", true),
-        (
-            Postgres,
-            "select pg_catalog.SET_CONFIG('a', '', false)",
-            true,
-        ),
-        (
-            Postgres,
-            "SET LOCAL search_path TO a; SET CONSTRAINTS ALL DEFERRED",
-            false,
-        ),
-        (
-            Postgres,
-            "UPDATE a SET b = 'SET c'; SELECT 'set_config'",
-            false,
-        ),
-        (Postgres, "CREATE TEMP TABLE a (b int)", true),
-        (Postgres, "CREATE OR REPLACE TEMP VIEW a AS SELECT 1", true),
-        (Postgres, "CREATE TABLE a (temp int)", false),
-        (Postgres, "ALTER TABLE a SET SCHEMA b", false),
-        (MySql, "/*!40101 SET NAMES utf8 */", true),
-        (MySql, "USE a", true),
-        (MySql, "CREATE TEMPORARY TABLE a (b INT)", true),
-        (MySql, "UPDATE a SET b = 1; CREATE TABLE c (d INT)", false),
-        (Sqlite, "PRAGMA foreign_keys = 0", true),
-        (Sqlite, "ATTACH 'a' AS b", true),
-        (Sqlite, "CREATE TABLE pragma (attach INT)", false),
-    ] {
-        let read = read(kind, text, Blocks::None).unwrap();
-        assert_eq!(read.sets_session, expected, "{text}");
-    }
-}
-
-#[test]
 fn only_what_is_all_executable_comment_may_be_empty() {
     for (text, expected) in [
         ("/*!99999 SELECT 1 */", true),

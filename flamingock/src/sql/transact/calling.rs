@@ -37,18 +37,15 @@ impl<D: Driver> Transact<'_, D> {
     ) -> Result<(Held<D>, Option<Broke>), sqlx::Error> {
         let text = self.beginning(one).join("; ");
         let deadline = Instant::now() + self.database.ledger.patience();
-        let mut kept = self.database.kept.take();
         loop {
-            let untested = kept.is_some();
-            let mut held = match kept.take() {
-                Some(held) => held,
-                None => self.connection().await?,
-            };
-            let text = match D::RESTORE.filter(|_| untested) {
-                Some(restore) => format!("{restore}; {text}"),
-                None => text.clone(),
-            };
-            let done = match begin::<D>(&mut held, text).await {
+            let mut held = self.connection().await?;
+            let untested = held.is_untested;
+            held.prepare().await?;
+            if let Some(reason) = D::without_rollback(&mut held).await? {
+                return Err(sqlx::Error::Configuration(reason.into()));
+            }
+            self.set_foreign_keys(&mut held).await?;
+            let done = match begin::<D>(&mut held, text.clone()).await {
                 Ok(mut transaction) => {
                     let broke = self.call_all(&mut transaction, one).await.err();
                     std::mem::forget(transaction);
@@ -76,27 +73,18 @@ impl<D: Driver> Transact<'_, D> {
         }
     }
 
-    /// A connection on which changes can be stopped, and undone.
-    async fn connection(&self) -> Result<Held<D>, sqlx::Error> {
-        let mut held: Held<D> = Held::take(&self.database.pool).await?;
-        held.prepare().await?;
-        match D::without_rollback(&mut held).await? {
-            Some(reason) => Err(sqlx::Error::Configuration(reason.into())),
-            None => Ok(held),
-        }
-    }
-
     async fn call_all(
         &self,
         transaction: &mut Transaction<'_, D::Database>,
         one: &mut Try<'_>,
     ) -> Result<(), Broke> {
         let mut at = one.first;
+        let watch = self.watch(transaction, at).await?;
         while at < self.parts.len() {
             let scripts = self.scripts_from(at);
             if scripts > 0 {
                 let range = at..at + scripts;
-                at = self.run_scripts(transaction, one, range).await?;
+                at = self.run_scripts(transaction, one, range, &watch).await?;
                 continue;
             }
             (self.begins)(at);
@@ -110,6 +98,12 @@ impl<D: Driver> Transact<'_, D> {
             }
             if !matches!(ended, Ended::Returned(Ok(()))) {
                 return Err(Broke::Change { at, ended });
+            }
+            self.object(transaction, &watch, at..at + 1).await?;
+            if self.parts.len() > 1 {
+                // The next one may have another type for the same statement.
+                let cleared = D::forget_statements(transaction).await;
+                cleared.map_err(|error| Broke::Entry { at, error })?;
             }
             let attempt = &mut one.attempts[at];
             attempt.took = Some(attempt.began.elapsed());

@@ -241,7 +241,7 @@ impl<D: Driver> Transact<'_, D> {
         let error = match committed {
             Ok(()) if rows.is_empty() => return self.undone(held, one, at, cause).await,
             Ok(()) => {
-                self.give_back(held);
+                self.give_back(held).await;
                 return self.all_undone(one, at, cause, None);
             }
             Err(error) => error,
@@ -275,7 +275,7 @@ impl<D: Driver> Transact<'_, D> {
         at: usize,
         cause: BoxError,
     ) -> Tried {
-        self.give_back(held);
+        self.give_back(held).await;
         let entries = self.undone_entries(one, at, &cause);
         match self.record(one, at, &entries).await {
             Ok(unrecorded) => self.all_undone(one, at, cause, unrecorded),
@@ -293,7 +293,7 @@ impl<D: Driver> Transact<'_, D> {
         cause: BoxError,
     ) -> Tried {
         match self.roll_back(&mut held).await {
-            Ok(_) => self.give_back(held),
+            Ok(_) => self.give_back(held).await,
             // A pool of one connection has no other to record on.
             Err(_) => drop(held),
         }

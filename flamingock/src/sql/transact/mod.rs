@@ -18,6 +18,7 @@ mod recording;
 mod rolling_back;
 mod scripts;
 mod success;
+mod watching;
 mod writer;
 
 use std::time::{Duration, Instant};
@@ -35,10 +36,12 @@ use super::marker::{marker_of, remove};
 use super::rows;
 use super::settle::PAUSE;
 use super::store::SqlStore;
+use crate::argument::DatabaseKind;
 use crate::attempt::{Attempt, Purpose};
 use crate::audit::{Store, TransactionMode};
 use crate::call::{Limits, Stop, chain};
 use crate::change::BoxError;
+use crate::client::Client;
 use crate::database::{Ending, Part, Transacted};
 use crate::script::Script;
 
@@ -292,21 +295,46 @@ impl<D: Driver> Transact<'_, D> {
         script.filter(|script| script.is_one_text(D::KIND))
     }
 
-    /// The connection is kept for the next change. One whose limits were set is closed, unless they
-    /// ended with the transaction; so is one on which a file has set something, which another file would
-    /// find or not find, depending on how many of them one run applies.
-    fn give_back(&self, held: Held<D>) {
-        let is_changed = self.parts.iter().any(|part| {
-            let limits = &part.invocation.limits;
-            let outlive = D::limits(limits, true).is_some()
-                && D::limits(limits, true) == D::limits(limits, false);
-            let script = part.body.script();
-            outlive || script.is_some_and(|script| script.sets_session(D::KIND))
-        });
-        if is_changed {
-            self.database.kept.close(held);
+    /// Under whose session options they run: changes that are written for different clients share those of
+    /// the pool.
+    fn client(&self) -> Client {
+        let mut clients = self.parts.iter().map(|part| part.body.client());
+        let first = clients.next().unwrap_or_default();
+        match clients.all(|client| client == first) {
+            true => first,
+            false => Client::Pool,
+        }
+    }
+
+    /// Whether all of them are files that leave the session of SQLite alone.
+    fn leaves_session_alone(&self) -> bool {
+        D::KIND == DatabaseKind::Sqlite
+            && self.parts.iter().all(|part| {
+                let script = part.body.script();
+                script.is_some_and(Script::leaves_session_alone)
+            })
+    }
+
+    /// A connection on which nothing has worked, or only files that leave their session alone.
+    pub(super) async fn connection(&self) -> Result<Held<D>, sqlx::Error> {
+        let (kept, client) = (&self.database.kept, self.client());
+        let of_files = match self.leaves_session_alone() {
+            true => kept.take_of_files(client),
+            false => None,
+        };
+        if let Some(held) = of_files {
+            return Ok(held);
+        }
+        kept.take(&self.database.pool, client).await
+    }
+
+    /// The session ends with its change.
+    async fn give_back(&self, held: Held<D>) {
+        let kept = &self.database.kept;
+        if self.leaves_session_alone() {
+            kept.keep_for_files(held, self.client()).await;
         } else {
-            self.database.kept.keep(held);
+            kept.close(held).await;
         }
     }
 }

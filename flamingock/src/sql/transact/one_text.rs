@@ -48,7 +48,7 @@ struct Whole {
     /// Whether the entry and the commit are in it.
     is_complete: bool,
     /// Whether its connection may have been dead already.
-    was_kept: bool,
+    is_untested: bool,
 }
 
 impl<D: Driver> Transact<'_, D> {
@@ -65,19 +65,14 @@ impl<D: Driver> Transact<'_, D> {
             Ok(read) => read,
             Err(error) => return not_run(error.into()),
         };
-        let kept = self.living(self.database.kept.take()).await;
-        let was_kept = kept.is_some();
-        let taken = match kept {
-            Some(held) => Ok(held),
-            None => Held::take(&self.database.pool).await,
-        };
-        let mut held = match taken {
+        let mut held = match self.living_connection().await {
             Ok(held) => held,
             Err(error) => return not_run(error.into()),
         };
+        let is_untested = held.is_untested;
         (self.begins)(0);
         one.attempts[0].began = Instant::now();
-        let whole = self.whole(&read, script, one, was_kept);
+        let whole = self.whole(&read, script, one, is_untested);
         let work = async {
             let progress = D::run(&mut held, whole.text.clone(), &whole.mark).await;
             Ok::<Progress, BoxError>(progress)
@@ -96,12 +91,10 @@ impl<D: Driver> Transact<'_, D> {
         read: &statements::Script<'_>,
         script: &Script,
         one: &Try<'_>,
-        was_kept: bool,
+        is_untested: bool,
     ) -> Whole {
         let ledger = &self.database.ledger;
-        let restore = D::RESTORE.filter(|_| was_kept).map(str::to_owned);
-        let mut beginning: Vec<String> = restore.into_iter().collect();
-        beginning.extend(self.beginning(one));
+        let mut beginning = self.beginning(one);
         beginning.extend(ledger.note_time().map(str::to_owned));
         let mark = format!("flamingock_{}", one.tag);
         let entry = match self.entry {
@@ -127,7 +120,7 @@ impl<D: Driver> Transact<'_, D> {
             beginning: beginning.len(),
             offset: before.chars().count(),
             is_complete,
-            was_kept,
+            is_untested,
         }
     }
 
@@ -150,7 +143,7 @@ impl<D: Driver> Transact<'_, D> {
         let Some(error) = &progress.error else {
             return match reached {
                 Reached::Entry if !whole.is_complete => self.succeed(held, one).await,
-                Reached::Commit => self.committed(held, one, 0, &self.mode()),
+                Reached::Commit => self.committed(held, one, 0, &self.mode()).await,
                 // A server that answers less than it was asked is not believed.
                 Reached::Begin | Reached::Script | Reached::Entry => {
                     self.settle_once_gone(held, one, None).await
@@ -158,7 +151,7 @@ impl<D: Driver> Transact<'_, D> {
             };
         };
         let failure = D::classify(error);
-        if failure == Failure::Disconnected && whole.was_kept && progress.answered == 0 {
+        if failure == Failure::Disconnected && whole.is_untested && progress.answered == 0 {
             let error = progress.error;
             let cause = error.map_or_else(|| "it did not begin".into(), Into::into);
             return self.may_not_have_begun(held, one, cause).await;
@@ -210,12 +203,20 @@ impl<D: Driver> Transact<'_, D> {
         self.settle_once_gone(held, one, cause).await
     }
 
-    /// The connection that was kept. Where the entry is elsewhere, an attempt that nobody saw begin is
-    /// entombed: then it is asked whether it lives.
-    async fn living(&self, kept: Option<Held<D>>) -> Option<Held<D>> {
-        let mut held = kept?;
+    /// A connection for the text. Where the entry is elsewhere, an attempt that nobody saw begin is entombed:
+    /// then one that was opened some time ago is asked whether it lives.
+    async fn living_connection(&self) -> Result<Held<D>, sqlx::Error> {
+        let mut held = self.connection().await?;
         let is_here = matches!(self.entry, SuccessEntry::Here(_));
-        (is_here || held.ping().await.is_ok()).then_some(held)
+        if !is_here && held.is_untested && held.ping().await.is_err() {
+            drop(held);
+            return self
+                .database
+                .kept
+                .take(&self.database.pool, self.client())
+                .await;
+        }
+        Ok(held)
     }
 
     /// A connection that was not asked whether it lives answered nothing: if nothing has begun on it, the

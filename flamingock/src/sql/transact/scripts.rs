@@ -81,6 +81,7 @@ impl<D: Driver> Transact<'_, D> {
         transaction: &mut Transaction<'_, D::Database>,
         one: &mut Try<'_>,
         range: Range<usize>,
+        watch: &Option<D::Watch>,
     ) -> Result<usize, Broke> {
         let first = range.start;
         let texts = self.texts(one, range)?;
@@ -102,6 +103,7 @@ impl<D: Driver> Transact<'_, D> {
         };
         note_times(one, &texts, &progress);
         let behind = came_to::<D>(&texts, progress)?;
+        self.object(transaction, watch, first..behind).await?;
         if let Marks::Times = texts.marks {
             let lift = self.database.ledger.lift_limit_behind_text();
             self.enter(transaction, one, first..behind, lift).await?;

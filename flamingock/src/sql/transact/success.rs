@@ -158,19 +158,19 @@ impl<D: Driver> Transact<'_, D> {
         mode: TransactionMode,
     ) -> Tried {
         match self.commit_open(&mut held).await {
-            Ok(()) => self.committed(held, one, at, &mode),
+            Ok(()) => self.committed(held, one, at, &mode).await,
             Err(error) => self.not_committed(held, one, at, mode, error).await,
         }
     }
 
-    pub(super) fn committed(
+    pub(super) async fn committed(
         &self,
         held: Held<D>,
         one: &Try<'_>,
         at: usize,
         mode: &TransactionMode,
     ) -> Tried {
-        self.give_back(held);
+        self.give_back(held).await;
         if *mode == TransactionMode::None {
             return Tried::CommittedMidway(at);
         }

@@ -1,0 +1,144 @@
+//! Invalid indexes on PostgreSQL: whose they are.
+
+use flamingock::{Runner, change, changes};
+use flamingock_tests::{
+    Backend, Postgres, TestDatabase, audit, done, execute, folder, query, strings, try_execute,
+    until, with_table,
+};
+use sqlx::{PgConnection, PgPool};
+
+async fn fresh() -> (TestDatabase<Postgres>, PgPool) {
+    let database = Postgres::fresh().await;
+    let pool = with_table(&database, 3).await;
+    (database, pool)
+}
+
+const INVALID: &str = "SELECT indexrelid::regclass FROM pg_index WHERE NOT indisvalid ORDER BY 1";
+
+async fn leave_invalid(pool: &PgPool, name: &str) {
+    execute(pool, "INSERT INTO done VALUES ('twice'), ('twice')").await;
+    let text = format!("CREATE UNIQUE INDEX CONCURRENTLY {name} ON done (what)");
+    assert!(try_execute(pool, &text).await.is_err());
+    assert_eq!(strings(pool, INVALID).await, [name]);
+}
+
+const IF_NOT_EXISTS: &str =
+    "CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS \"once\" ON done (what)";
+
+#[tokio::test]
+async fn an_index_that_is_there_and_invalid_is_not_applied() {
+    let plain = "-- flamingock: transaction=false\n";
+    let within = "CREATE UNIQUE INDEX IF NOT EXISTS once ON done (what)";
+    let cases = [
+        format!("{plain}{IF_NOT_EXISTS};\n"),
+        format!(
+            "{plain}SELECT 1;\ncreate index concurrently if not exists once ON public.done (what);\n"
+        ),
+        format!("{plain}/* a */ {within};\n"),
+        format!("{within};\n"),
+    ];
+    for text in cases {
+        let (_database, pool) = fresh().await;
+        leave_invalid(&pool, "once").await;
+        let files = || folder(&[("0001__script.sql", &text)]);
+        let error = Runner::new(&pool).files(files()).run().await.unwrap_err();
+        let said = format!("{error:?}");
+        assert!(said.contains("once"), "{text}: {said}");
+        assert!(said.contains("invalid"), "{text}: {said}");
+        let entries = audit(&pool).await;
+        assert!(
+            !entries.iter().any(|entry| entry.contains("APPLIED")),
+            "{text}: {entries:?}"
+        );
+        assert_eq!(strings(&pool, INVALID).await, ["once"], "{text}");
+    }
+}
+
+#[tokio::test]
+async fn an_index_of_a_retry_is_made_once_the_remains_are_dropped() {
+    let (_database, pool) = fresh().await;
+    execute(&pool, "INSERT INTO done VALUES ('twice'), ('twice')").await;
+    let text = format!("-- flamingock: transaction=false, recovery=retry\n{IF_NOT_EXISTS};\n");
+    let run = || {
+        Runner::new(&pool)
+            .files(folder(&[("0001__script.sql", &text)]))
+            .run()
+    };
+    for _ in 0..2 {
+        let said = format!("{:?}", run().await.unwrap_err());
+        assert!(said.contains("once"), "{said}");
+    }
+    execute(&pool, "DELETE FROM done; DROP INDEX once").await;
+    run().await.unwrap();
+    assert_eq!(strings(&pool, INVALID).await, Vec::<String>::new());
+}
+
+#[change(id = "swallows", order = "0001", transaction = false, detached)]
+async fn swallows(db: &mut PgConnection) {
+    let _ = query(db, "CREATE UNIQUE INDEX CONCURRENTLY once ON done (what)").await;
+}
+
+#[tokio::test]
+async fn a_function_that_leaves_an_invalid_index_is_not_applied() {
+    let (_database, pool) = fresh().await;
+    execute(&pool, "INSERT INTO done VALUES ('twice'), ('twice')").await;
+    let error = Runner::new(&pool).changes(changes![swallows]).run().await;
+    let said = format!("{:?}", error.unwrap_err());
+    assert!(said.contains("the invalid index once"), "{said}");
+    assert_eq!(audit(&pool).await.last().unwrap(), "swallows 1 FAILED none");
+}
+
+#[tokio::test]
+async fn an_invalid_index_that_was_there_before_is_not_called_the_cause() {
+    let (_database, pool) = fresh().await;
+    leave_invalid(&pool, "older").await;
+    let plain = "-- flamingock: transaction=false\n";
+    let text = format!("{plain}SELECT * FROM nowhere;\n");
+    let files = folder(&[("0001__script.sql", &text)]);
+    let error = Runner::new(&pool).files(files).run().await.unwrap_err();
+    let said = format!("{error:?}");
+    assert!(said.contains("nowhere"), "{said}");
+    assert!(!said.contains("older"), "{said}");
+    let text = format!("{plain}INSERT INTO done VALUES ('other');\n");
+    let files = folder(&[("0001__other.sql", &text)]);
+    let runner = Runner::new(&pool).service("other").independent_service();
+    runner.files(files).run().await.unwrap();
+    assert_eq!(done(&pool).await, ["other", "twice", "twice"]);
+}
+
+/// An index that another session builds while the change runs.
+#[derive(Clone, Debug)]
+struct Other(PgPool);
+
+const BUILT: &str = "SELECT 1 FROM pg_stat_activity WHERE query LIKE 'CREATE INDEX CONCURRENTLY built%' AND wait_event_type = 'Lock' AND datname = current_database()";
+
+#[change(id = "fails", order = "0001", transaction = false, detached)]
+async fn fails(db: &mut PgConnection, Other(pool): &Other) -> Result<(), sqlx::Error> {
+    query(db, "SELECT 1").await?;
+    // The index waits for this transaction for as long as it is open.
+    let mut open = pool.begin().await?;
+    query(&mut *open, "INSERT INTO done VALUES ('open')").await?;
+    std::mem::forget(open);
+    let builder = pool.clone();
+    tokio::spawn(async move {
+        execute(&builder, "CREATE INDEX CONCURRENTLY built ON done (what)").await;
+    });
+    until("the index is being built", async || {
+        !strings(pool, BUILT).await.is_empty()
+            && strings(pool, INVALID).await.contains(&"built".to_owned())
+    })
+    .await;
+    query(db, "SELECT * FROM nowhere").await.map(drop)
+}
+
+#[tokio::test]
+async fn an_index_that_another_session_builds_is_not_called_the_cause() {
+    let (database, pool) = fresh().await;
+    let other = database.pool(5).await;
+    let runner = Runner::new(&pool)
+        .changes(changes![fails])
+        .provide(Other(other));
+    let said = format!("{:?}", runner.run().await.unwrap_err());
+    assert!(said.contains("nowhere"), "{said}");
+    assert!(!said.contains("built"), "{said}");
+}

@@ -1,0 +1,60 @@
+//! Pragmas that do nothing in a transaction.
+
+use flamingock::{Error, Runner};
+use flamingock_tests::{Backend, Sqlite, done, execute, folder, strings, with_table};
+
+#[tokio::test]
+async fn pragmas_that_would_do_nothing_are_refused_before_anything_runs() {
+    let pragmas = [
+        "PRAGMA journal_mode = WAL",
+        "pragma main.journal_mode('wal')",
+        "PRAGMA synchronous = NORMAL",
+        "PRAGMA page_size = 8192",
+        "PRAGMA auto_vacuum = FULL",
+        "PRAGMA encoding = 'UTF-16'",
+    ];
+    for pragma in pragmas {
+        let database = Sqlite::fresh().await;
+        let pool = with_table(&database, 2).await;
+        let text = format!("-- A comment.\nINSERT INTO done VALUES ('2');\n{pragma};\n");
+        let first = "INSERT INTO done VALUES ('1')";
+        let files = folder(&[("0001__first.sql", first), ("0002__second.sql", &text)]);
+        let error = Runner::new(&pool).files(files).run().await.unwrap_err();
+        let Error::Invalid(problems) = &error else {
+            panic!("{pragma}: {error:?}")
+        };
+        let said = problems[0].to_string();
+        assert_eq!(problems.len(), 1, "{error}");
+        assert!(said.starts_with("changes/0002__second.sql:3: "), "{said}");
+        assert!(said.contains("transaction=false"), "{said}");
+        assert_eq!(done(&pool).await, Vec::<String>::new(), "{pragma}");
+    }
+}
+
+#[tokio::test]
+async fn pragmas_that_say_what_is_so_already_are_left_alone() {
+    let database = Sqlite::fresh().await;
+    let pool = with_table(&database, 2).await;
+    execute(&pool, "PRAGMA journal_mode = WAL").await;
+    let text = "PRAGMA journal_mode = WAL;\nPRAGMA encoding = \"UTF-8\";\nPRAGMA auto_vacuum = NONE;\nPRAGMA page_size = 4096;\nPRAGMA journal_mode;\nPRAGMA user_version = 7;\nINSERT INTO done VALUES ('1');\n";
+    let files = folder(&[("0001__a.sql", text)]);
+    Runner::new(&pool).files(files).run().await.unwrap();
+    assert_eq!(done(&pool).await, ["1"]);
+    assert_eq!(strings(&pool, "PRAGMA user_version").await, ["7"]);
+}
+
+#[tokio::test]
+async fn pragmas_of_a_file_without_transaction_take_effect() {
+    let database = Sqlite::fresh().await;
+    let pool = with_table(&database, 1).await;
+    let text = "-- flamingock: transaction=false\nPRAGMA journal_mode = WAL;\nPRAGMA synchronous = NORMAL;\n";
+    let next = "PRAGMA journal_mode = WAL;\nINSERT INTO done VALUES ('1');\n";
+    for files in [
+        &[("0001__a.sql", text)][..],
+        &[("0001__a.sql", text), ("0002__b.sql", next)],
+    ] {
+        Runner::new(&pool).files(folder(files)).run().await.unwrap();
+    }
+    assert_eq!(strings(&pool, "PRAGMA journal_mode").await, ["wal"]);
+    assert_eq!(done(&pool).await, ["1"]);
+}
