@@ -27,6 +27,8 @@ pub struct Script {
     pub(crate) has_blocks: bool,
     /// Under whose session options it is run.
     pub(crate) client: Client,
+    /// How it says that it is to run without a transaction, in the words of its format.
+    pub(crate) without_transaction: &'static str,
 }
 
 #[cfg(feature = "_sqlx")]
@@ -116,19 +118,9 @@ impl Script {
             self.location(pragma.line),
             format!(
                 "`PRAGMA {}` does nothing in a transaction, which is begun before the file: {}",
-                pragma.name,
-                self.remedy()
+                pragma.name, self.without_transaction
             ),
         )
-    }
-
-    /// How a script is given no transaction.
-    fn remedy(&self) -> &'static str {
-        if self.file.ends_with(".sql") {
-            "write `-- flamingock: transaction=false` at its head"
-        } else {
-            "write `transaction: false`"
-        }
     }
 
     /// The place of a line of the text, counted from 1.
@@ -163,7 +155,7 @@ impl Script {
             }
         }
         let control = read.control.filter(|_| transaction)?;
-        let key = self.remedy();
+        let key = self.without_transaction;
         Some(Problem::at(
             self.location(control.line),
             format!(

@@ -388,3 +388,25 @@ async fn the_line_of_the_server_s_source_is_not_told() {
     assert!(error.to_string().contains(missing), "{error}");
     assert!(!format!("{error:?} {error}").contains("at line"), "{error}");
 }
+
+#[tokio::test]
+async fn a_new_value_of_an_enum_that_is_used_at_once_is_told_to_wait() {
+    let (_database, pool) = fresh().await;
+    execute(
+        &pool,
+        "CREATE TYPE mood AS ENUM ('sad'); CREATE TABLE moods (mood mood)",
+    )
+    .await;
+    let text = "ALTER TYPE mood ADD VALUE 'happy';\nINSERT INTO moods VALUES ('happy');\n";
+    let files = flamingock_tests::folder(&[("0001__a.sql", text)]);
+    let error = Runner::new(&pool).files(files).run().await.unwrap_err();
+    let text = error.to_string();
+    assert!(
+        text.contains("use it in a change of its own behind this one"),
+        "{text}"
+    );
+    assert_eq!(
+        audit(&pool).await,
+        ["a 1 FAILED shared", "a 1 ROLLED_BACK shared"]
+    );
+}

@@ -8,6 +8,7 @@ mod sqlite {
     use flamingock_tests::on::sqlite::*;
     mod conflict_elsewhere;
     mod ended_twice;
+    mod remedies;
 }
 
 #[path = "../scenarios"]
@@ -16,6 +17,7 @@ mod postgres {
     mod cached_connection;
     mod conflict_elsewhere;
     mod ended_twice;
+    mod remedies;
     mod unreached;
 }
 

@@ -235,6 +235,7 @@ impl File {
             text: text.text.clone().leak(),
             has_blocks: false,
             client: Client::Server,
+            without_transaction: "write `transaction: false`, in TOML `transaction = false`",
         })
     }
 

@@ -93,6 +93,23 @@ impl Format {
         }
     }
 
+    /// How a file of it says that it is to run without a transaction.
+    pub(super) fn without_transaction(self) -> &'static str {
+        match self {
+            Format::Own | Format::Refinery | Format::GolangMigrate => {
+                "write `-- flamingock: transaction=false` at its head"
+            }
+            Format::Sqlx => "write `-- no-transaction` as its first line",
+            Format::Diesel => "write `run_in_transaction = false` in its metadata.toml",
+            Format::Goose => "write `-- +goose NO TRANSACTION` at its head",
+            Format::Flyway => "write `executeInTransaction=false` in its .conf",
+            Format::Dbmate => {
+                "write `transaction:false` behind its `-- migrate:up` or `-- migrate:down`"
+            }
+            Format::Atlas => "write `-- atlas:txmode none` as its first line",
+        }
+    }
+
     /// How its files are named.
     pub(super) fn example(self) -> &'static str {
         match self {

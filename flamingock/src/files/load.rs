@@ -503,6 +503,7 @@ fn body(
             text: part.text,
             has_blocks: format == Format::Goose,
             client: format.client(),
+            without_transaction: format.without_transaction(),
         },
         transaction,
         undo_only: format != Format::Own,

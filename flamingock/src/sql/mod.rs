@@ -10,6 +10,7 @@ mod children;
 mod cleaning;
 mod driver;
 mod held;
+mod hint;
 mod keeper;
 mod kept;
 mod marker;

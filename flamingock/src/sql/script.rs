@@ -3,6 +3,7 @@
 use flamingock_sqlx_audit::{Conn, Progress};
 
 use super::driver::Driver;
+use super::hint::hint;
 use crate::argument::{DatabaseKind, Session};
 use crate::change::{Answer, BoxError};
 use crate::script::Script;
@@ -160,6 +161,8 @@ pub(super) fn failed<D: Driver>(
         .filter(|_| answers_are_statements(D::KIND, &read.statements[..=answered]));
     let statement = by_place.or(by_count);
     let byte = byte.or_else(|| statement.map(|statement| statement.range.start));
+    let hint = hint(&source, script.without_transaction);
+    let hint = hint.map_or_else(String::new, |hint| format!(", and {hint}"));
     let place = match byte {
         Some(byte) => script.location(line_of(script.text, byte)).to_string(),
         None => script.file.to_owned(),
@@ -167,8 +170,8 @@ pub(super) fn failed<D: Driver>(
     Box::new(ScriptError {
         place,
         statement: match statement {
-            Some(statement) => format!(": `{}` failed", shorten(statement.text)),
-            None => ": it failed".to_owned(),
+            Some(statement) => format!(": `{}` failed{hint}", shorten(statement.text)),
+            None => format!(": it failed{hint}"),
         },
         source,
     })

@@ -11,9 +11,12 @@ pub(super) const WAYS: &[Way] = &[Way::Hook, Way::Url, Way::Database];
 /// How many cases the plain run tries.
 pub(super) const PLAIN: usize = 60;
 
+/// Not `exit_on_error`, under which a session ends that asks for a table that is not there: it is refused, and
+/// the server doesn't say why.
 pub(super) const LIST: &str = "SELECT name, vartype, coalesce(min_val, ''), coalesce(max_val, ''), \
      coalesce(array_to_string(enumvals, ','), ''), coalesce(boot_val, '') FROM pg_settings \
-     WHERE context IN ('user', 'superuser', 'backend', 'superuser-backend') ORDER BY name";
+     WHERE context IN ('user', 'superuser', 'backend', 'superuser-backend') \
+     AND name <> 'exit_on_error' ORDER BY name";
 
 /// What a text is set to where the server doesn't say what it may be: one of them is taken, or none.
 const TEXTS: &[&str] = &[
@@ -67,7 +70,7 @@ pub(super) async fn pool_by(
 ) -> Result<PgPool, sqlx::Error> {
     let mut options: PgConnectOptions = database.url.parse()?;
     match way {
-        Way::Url => options = options.options([(name, escaped(value))]),
+        Way::Url => options = options.options([(name, value)]),
         Way::Hook | Way::Database => {
             let own = options.get_database().unwrap().to_owned();
             let text = format!("ALTER DATABASE \"{own}\" SET {name} = {}", quoted(value));
@@ -82,9 +85,4 @@ pub(super) async fn pool_by(
         .max_connections(2)
         .acquire_timeout(limit);
     sqlx::pool::PoolOptions::<Postgres>::connect_with(pool, options).await
-}
-
-/// The server splits its options at blanks.
-fn escaped(value: &str) -> String {
-    value.replace('\\', "\\\\").replace(' ', "\\ ")
 }

@@ -12,6 +12,7 @@ use crate::change::BoxError;
 use crate::sql::cancel::cancel_transaction;
 use crate::sql::driver::{Driver, is_deeper, send};
 use crate::sql::held::Held;
+use crate::sql::hint::hinted;
 use crate::sql::rows;
 use crate::sql::store::failed;
 
@@ -46,6 +47,10 @@ impl<D: Driver> Transact<'_, D> {
             _ if interrupted => Whence::Stopped,
             Some(_) => Whence::Text,
             None => Whence::Function,
+        };
+        let cause = match whence {
+            Whence::Function => hinted(cause),
+            Whence::Text | Whence::Stopped => cause,
         };
         self.fail(held, one, at, whence, cause).await
     }

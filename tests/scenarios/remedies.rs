@@ -1,0 +1,91 @@
+//! What the database refuses inside a transaction is told with what to write, in the words of the file's format.
+
+use flamingock::{Runner, change, changes};
+use flamingock_tests::{Backend as _, audit, execute, files::folder_of, query, with_table};
+
+use super::{Backend, Connection};
+
+/// The name of a file of each format, what stands before its text, and what its format calls it.
+const FORMATS: [(&str, &str, &str, &str); 7] = [
+    (
+        "own",
+        "0001__a.sql",
+        "",
+        "`-- flamingock: transaction=false`",
+    ),
+    ("sqlx", "1_a.sql", "", "`-- no-transaction`"),
+    (
+        "goose",
+        "1_a.sql",
+        "-- +goose Up\n",
+        "`-- +goose NO TRANSACTION`",
+    ),
+    (
+        "dbmate",
+        "1_a.sql",
+        "-- migrate:up\n",
+        "`transaction:false`",
+    ),
+    ("atlas", "1_a.sql", "", "`-- atlas:txmode none`"),
+    (
+        "diesel",
+        "2024-01-01-000000_a/up.sql",
+        "",
+        "`run_in_transaction = false`",
+    ),
+    (
+        "refinery",
+        "V1__a.sql",
+        "",
+        "`-- flamingock: transaction=false`",
+    ),
+];
+
+#[change(id = "vacuums", order = "001", detached)]
+async fn vacuums(db: &mut Connection) -> Result<(), sqlx::Error> {
+    query(db, "VACUUM").await.map(drop)
+}
+
+#[tokio::test]
+async fn what_no_transaction_can_hold_is_told_with_what_to_write() {
+    for (format, name, before, words) in FORMATS {
+        let database = Backend::fresh().await;
+        let pool = with_table(&database, 1).await;
+        let behind = if format == "dbmate" {
+            "-- migrate:down\n"
+        } else {
+            ""
+        };
+        let text = format!("{before}INSERT INTO done VALUES ('a');\nVACUUM;\n{behind}");
+        let files = folder_of(format, &[(name, &text)]);
+        let error = Runner::new(&pool).files(files).run().await.unwrap_err();
+        let text = error.to_string();
+        assert!(text.contains(words), "{format}: {text}");
+        assert!(text.contains("`VACUUM` failed, and "), "{format}: {text}");
+        let entries = audit(&pool).await;
+        assert!(entries[1].ends_with("1 ROLLED_BACK shared"), "{entries:?}");
+    }
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 1).await;
+    let run = Runner::new(&pool).changes(changes![vacuums]).run().await;
+    let text = run.unwrap_err().to_string();
+    assert!(
+        text.contains("write `transaction = false` in its attribute"),
+        "{text}"
+    );
+}
+
+/// The hint is told for what it is about, and the change is recorded as any other.
+#[tokio::test]
+async fn any_other_error_is_told_without_a_hint() {
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 1).await;
+    execute(&pool, "INSERT INTO done VALUES ('there')").await;
+    let files = folder_of("own", &[("0001__a.sql", "SELECT * FROM nowhere;")]);
+    let error = Runner::new(&pool).files(files).run().await.unwrap_err();
+    let text = error.to_string();
+    assert!(
+        text.contains("nowhere") && !text.contains("failed, and"),
+        "{text}"
+    );
+}
