@@ -136,8 +136,17 @@ async fn history_in_another_schema_is_named_also_where_an_empty_one_is_allowed()
         }
         // SQLite finds what is attached by the name alone.
         "SQLite" => taken_over(&pool, &Adoption::of(Tool::Flyway).allow_empty()).await,
-        // Another database of the server is another application's.
+        // Another database of the server is another application's: it is named, and no more.
         _ => {
+            let written = format!("\"{place}\".flyway_schema_history");
+            let adoption = Adoption::of(Tool::Flyway);
+            let error = runner(&pool).adopt(&adoption).await.unwrap_err();
+            let error = error.to_string();
+            let is_named = error.contains(&written) || error.contains(" more");
+            assert!(
+                error.contains("other databases of the server") && is_named,
+                "{error}"
+            );
             let adoption = Adoption::of(Tool::Flyway).allow_empty();
             let adopted = runner(&pool).adopt(&adoption).await.unwrap();
             assert_eq!(adopted.not_in_history.len(), 2);

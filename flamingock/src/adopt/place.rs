@@ -166,6 +166,8 @@ pub(super) enum Found {
     },
     Missing {
         others: Vec<Table>,
+        /// Those of other databases of the server, which mostly belong to other applications.
+        far: Vec<Table>,
     },
     /// Row security would show a part of it only.
     Filtered(Table),
@@ -199,12 +201,13 @@ pub(super) async fn find(
     let place =
         best(tool, kind, name, &candidates).or_else(|| candidates.iter().position(own_schema));
     let Some(place) = place else {
-        // Databases beside the own one belong to other applications.
-        if kind == DatabaseKind::MySql {
-            candidates.retain(|candidate| candidate.is_near);
-        }
-        let others = candidates.into_iter().map(|other| other.table).collect();
-        return Ok(Found::Missing { others });
+        let is_near = |candidate: &Candidate| kind != DatabaseKind::MySql || candidate.is_near;
+        let (near, far): (Vec<Candidate>, _) = candidates.into_iter().partition(is_near);
+        let tables = |some: Vec<Candidate>| some.into_iter().map(|other| other.table).collect();
+        return Ok(Found::Missing {
+            others: tables(near),
+            far: tables(far),
+        });
     };
     let found = candidates.remove(place);
     if found.is_filtered {

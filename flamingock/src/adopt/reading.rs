@@ -42,8 +42,8 @@ pub(super) async fn read(
     let found = place::find(adoption.tool, &name, database).await;
     let (table, others) = match found.map_err(Error::store)? {
         Found::There { table, others } => (table, others),
-        Found::Missing { others } => {
-            return match missing(adoption, &name, &others) {
+        Found::Missing { others, far } => {
+            return match missing(adoption, &name, &others, &far) {
                 None => Ok(History::default()),
                 Some(problem) => Err(invalid(vec![problem])),
             };
@@ -102,7 +102,7 @@ pub(crate) async fn has_history(
 }
 
 /// Why a table that is not there is no empty history. None: it may be missing.
-fn missing(adoption: &Adoption, name: &Name, others: &[Table]) -> Option<String> {
+fn missing(adoption: &Adoption, name: &Name, others: &[Table], far: &[Table]) -> Option<String> {
     let tool = adoption.tool;
     let written = adoption.table_name().unwrap_or_default();
     let near: Vec<Table> = match &name.schema {
@@ -133,13 +133,20 @@ fn missing(adoption: &Adoption, name: &Name, others: &[Table]) -> Option<String>
             which(&own, others)
         ));
     }
+    let far = match far {
+        [] => String::new(),
+        far => format!(
+            ". In other databases of the server there is {}",
+            listed(far)
+        ),
+    };
     if adoption.allow_empty {
         return Some(format!(
-            "there is no table {written:?} in the target {target:?}, although it was named: what {tool} has applied would run again. Name the table that it has, or say `.allow_missing()` if new environments do not have it"
+            "there is no table {written:?} in the target {target:?}, although it was named: what {tool} has applied would run again. Name the table that it has, or say `.allow_missing()` if new environments do not have it{far}"
         ));
     }
     Some(format!(
-        "there is no table {written:?} in the target {target:?}: {tool} has applied nothing there. Name the table or the target if it is another one, or allow an empty history for new environments"
+        "there is no table {written:?} in the target {target:?}: {tool} has applied nothing there. Name the table or the target if it is another one, or allow an empty history for new environments{far}"
     ))
 }
 
@@ -276,7 +283,7 @@ async fn at_work(
             Ok(None)
         }
         (Tool::FlamingockJava, _) => {
-            let columns = ["expires_at", "owner"];
+            let columns = ["status", "owner"];
             for lock in place::with_columns(database, &table.schema, columns).await? {
                 if !lock.name.to_lowercase().ends_with("lock") {
                     continue;
