@@ -164,7 +164,7 @@ pub fn template(attribute: TokenStream, item: TokenStream) -> TokenStream {
 /// |---|---|---|
 /// | `author`, `stage`, `target`, `recovery`, `repeat`, `tags`, `timeout`, `lock_timeout`, `statement_timeout` | as in [`change`](macro@change) | as in [`change`](macro@change) |
 /// | `transaction` | `true` or `false` | `true` |
-/// | `format` | `"flamingock"`, `"sqlx"`, `"refinery"`, `"diesel"`, `"goose"` or `"flyway"`: how the names are read | found by the names |
+/// | `format` | `"flamingock"`, `"sqlx"`, `"refinery"`, `"diesel"`, `"goose"`, `"flyway"`, `"dbmate"`, `"golang-migrate"` or `"atlas"`: how the names are read | found by the names, the marks and, between sqlx and golang-migrate, the history in the database |
 /// | `static` | the word alone: the package needs no build script | it needs one, below |
 /// | `detached` | the word alone: the macro is an expression, for `Runner::files`, and the changes are in no registry | it is an item, and they are registered |
 ///
