@@ -136,6 +136,10 @@ pub(crate) trait Database: fmt::Debug + Send + Sync {
     /// Says that a change comes soon, so that its connection can be opened meanwhile.
     fn expect(&self, body: &Body<()>);
 
+    /// The session options that a change gets from sqlx although it was written for another client. None where
+    /// that can't be asked.
+    async fn options_of_sqlx(&self, body: &Body<()>) -> Option<Vec<String>>;
+
     /// Closes the connections that no change is working on.
     fn let_go(&self);
 

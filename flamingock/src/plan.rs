@@ -49,6 +49,12 @@ pub enum Note {
     /// The run that has the lock is working at it. Only [`Runner::plan`](crate::Runner::plan) says
     /// so.
     Running,
+    /// It runs under session options that sqlx sets, although its folder's tool has those of the server: the
+    /// server's own can't be read. Only [`Runner::plan`](crate::Runner::plan) says so.
+    SessionOptions {
+        /// Which ones.
+        names: Vec<String>,
+    },
     /// It was applied and taken back. Only [`Runner::plan`](crate::Runner::plan) says so.
     Undone,
 }
@@ -76,6 +82,11 @@ impl fmt::Display for Note {
             }
             Note::Reached { step } => write!(f, "the last attempt came to: {}", Visible(step)),
             Note::Running => f.write_str("the run that has the lock is working at it"),
+            Note::SessionOptions { names } => write!(
+                f,
+                "it runs with {} as sqlx sets it: the server's own can't be read without the right to read pg_file_settings",
+                Visible(&names.join(" and "))
+            ),
             Note::Undone => f.write_str("it was undone"),
         }
     }

@@ -6,12 +6,14 @@ use tokio::time::Instant;
 use super::account::report;
 use super::{Looks, facts, formats, judge, new_run_id, open_with_pipeline};
 use crate::adopt::Places;
+use crate::argument::Need;
 use crate::audit::{Origin, Snapshot, State};
 use crate::decision::Decision;
 use crate::error::Error;
 use crate::plan::{Note, Plan};
 use crate::report::Report;
 use crate::runner::Settings;
+use crate::target::TargetSystem;
 
 /// What a run would find, without doing anything about it.
 pub(crate) async fn look(settings: &Settings) -> Result<Report, Error> {
@@ -36,6 +38,8 @@ pub(crate) async fn look(settings: &Settings) -> Result<Report, Error> {
     let newest = std::mem::take(&mut snapshot.newest);
     let mut plan = Plan::make(&pipeline, |change| settings.selects(change), newest);
     note_what_only_a_look_says(&mut plan, &snapshot);
+    let targets: Vec<_> = settings.targets.iter().chain([&storage.target]).collect();
+    note_session_options(&mut plan, &targets).await;
     judge(settings, &mut plan, Looks::Settled).map_err(Error::Invalid)?;
     Ok(report(
         settings,
@@ -45,6 +49,23 @@ pub(crate) async fn look(settings: &Settings) -> Result<Report, Error> {
         &new_run_id(),
         began,
     ))
+}
+
+/// Which session options the files that are to run have from sqlx, and not from the server.
+async fn note_session_options(plan: &mut Plan, targets: &[&TargetSystem]) {
+    for step in plan.stages.iter_mut().flatten() {
+        let (body, name) = (&step.definition.body, step.definition.target);
+        if !step.is_pending() || !body.needs.iter().any(Need::is_connection) {
+            continue;
+        }
+        let target = targets.iter().find(|target| target.name == name);
+        if let Some(database) = target.and_then(|target| target.database.as_ref()) {
+            let names = database.options_of_sqlx(body).await.unwrap_or_default();
+            if !names.is_empty() {
+                step.notes.push(Note::SessionOptions { names });
+            }
+        }
+    }
 }
 
 /// What the run with the lock is working at is pending and no issue yet.

@@ -221,6 +221,7 @@ fn judge(settings: &Settings, plan: &mut Plan, looks: Looks) -> Result<(), Vec<P
                 | Note::FoundApplied
                 | Note::Reached { .. }
                 | Note::Running
+                | Note::SessionOptions { .. }
                 | Note::Undone => Rule::Warn,
             };
             if rule == Rule::Deny {

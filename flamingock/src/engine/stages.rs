@@ -162,6 +162,7 @@ impl Prepared {
                     | Note::CommittedMidway
                     | Note::Reached { .. }
                     | Note::Running
+                    | Note::SessionOptions { .. }
                     | Note::Undone => true,
                 });
         Ok(Ran {

@@ -170,6 +170,14 @@ pub(crate) trait Driver: Backend {
         async { Ok(String::new()) }
     }
 
+    /// The options that a session has from sqlx and not from a client, since that can't be found out.
+    fn not_adapted(
+        _connection: &mut Conn<Self>,
+        _client: Client,
+    ) -> impl Future<Output = Result<Vec<String>>> + Send {
+        async { Ok(Vec::new()) }
+    }
+
     /// Whether the server gives no connection since there are too many.
     fn is_crowded(_error: &sqlx::Error) -> bool {
         false
@@ -533,7 +541,13 @@ UNION ALL SELECT 'extension', extname::text FROM pg_catalog.pg_extension WHERE e
         client: Client,
         _in_memory: bool,
     ) -> Result<String> {
-        options::adapting(connection, client).await
+        let adapting = options::adapting(connection, client).await?;
+        Ok(adapting.text)
+    }
+
+    async fn not_adapted(connection: &mut Conn<Self>, client: Client) -> Result<Vec<String>> {
+        let adapting = options::adapting(connection, client).await?;
+        Ok(adapting.unknown)
     }
 
     // CREATE INDEX CONCURRENTLY leaves its index behind when it fails, and has it while it goes on. That of

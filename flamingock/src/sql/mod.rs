@@ -51,6 +51,7 @@ use crate::attempt::{Attempt, Purpose};
 use crate::audit::{StoreError, StoreErrorKind};
 use crate::call::{Cut, Ended, Invocation, Limits};
 use crate::change::Body;
+use crate::client::Client;
 use crate::database::{Books, Called, Database, Ending, Part, Resolved, Transacted};
 use crate::pipeline::Problem;
 use crate::storage::{IntoStorage, OpenStorage, Storage};
@@ -70,6 +71,8 @@ pub(crate) struct SqlDatabase<D: Driver> {
     lock_timeout: Option<Duration>,
     /// What answers there, where a target system is asked.
     server: Server,
+    /// The session options that clients do not get, where that was asked.
+    not_adapted: tokio::sync::Mutex<Vec<(Client, Vec<String>)>>,
     /// Whether the table of markers is known to be there.
     markers: tokio::sync::OnceCell<()>,
     /// Whether a pooler hands on the server's sessions, once that was asked.
@@ -86,6 +89,7 @@ impl<D: Driver> SqlDatabase<D> {
             kept,
             lock_timeout: None,
             server,
+            not_adapted: tokio::sync::Mutex::default(),
             markers: tokio::sync::OnceCell::new(),
             is_pooled: tokio::sync::OnceCell::new(),
         }
@@ -160,6 +164,22 @@ impl<D: Driver> Database for SqlDatabase<D> {
 
     fn expect(&self, body: &Body<()>) {
         self.kept.open_ahead(&self.pool, body.client());
+    }
+
+    async fn options_of_sqlx(&self, body: &Body<()>) -> Option<Vec<String>> {
+        let client = body.client();
+        if client == Client::Pool {
+            return Some(Vec::new());
+        }
+        let mut known = self.not_adapted.lock().await;
+        if let Some((_, options)) = known.iter().find(|(of, _)| *of == client) {
+            return Some(options.clone());
+        }
+        let mut held = self.connection().await.ok()?;
+        let options = D::not_adapted(&mut held, client).await.ok()?;
+        held.return_unchanged();
+        known.push((client, options.clone()));
+        Some(options)
     }
 
     fn let_go(&self) {

@@ -24,17 +24,24 @@ FROM pg_catalog.pg_settings s WHERE s.name IN ('DateStyle', 'TimeZone') AND s.so
 
 const OF_FILES: &str = "SELECT setting FROM pg_catalog.pg_file_settings WHERE applied AND lower(name) = lower('%name%')";
 
-/// What makes a session of sqlx one of another client. What the pool's hooks have set stays.
-pub(super) async fn adapting(connection: &mut Conn<Postgres>, client: Client) -> Result<String> {
+/// What makes a session of sqlx one of another client, and the options of which that can't be found.
+#[derive(Debug, Default)]
+pub(super) struct Adapting {
+    pub(super) text: String,
+    pub(super) unknown: Vec<String>,
+}
+
+/// Asks what the session would have without sqlx. What the pool's hooks have set stays.
+pub(super) async fn adapting(connection: &mut Conn<Postgres>, client: Client) -> Result<Adapting> {
     let asked = match send::<Postgres>(connection, ASKED.to_owned()).await {
         Err(error) if Postgres::classify(&error) == Failure::Disconnected => return Err(error),
         Err(error) => {
             tracing::debug!(%error, "could not ask for the server's own DateStyle and TimeZone");
-            return Ok(String::new());
+            return Ok(Adapting::default());
         }
         Ok(asked) => asked,
     };
-    let mut texts = Vec::new();
+    let (mut texts, mut unknown) = (Vec::new(), Vec::new());
     for mut row in asked.rows {
         let (name, of_catalogue, reads_files) = (row.text(0), row.optional(1), row.text(2) == "1");
         // Some set the one or the other as sqlx does.
@@ -48,14 +55,18 @@ pub(super) async fn adapting(connection: &mut Conn<Postgres>, client: Client) ->
             let mut answer = send::<Postgres>(connection, text).await?;
             value = answer.rows.first_mut().and_then(|row| row.optional(0));
         }
-        if let Some(value) = value {
-            texts.push(set(&name, &value));
+        match value {
+            Some(value) => texts.push(set(&name, &value)),
+            None => unknown.push(name.clone()),
         }
         if name == "DateStyle" && client == Client::Jdbc {
             texts.push(set(&name, "ISO"));
         }
     }
-    Ok(texts.join("; "))
+    Ok(Adapting {
+        text: texts.join("; "),
+        unknown,
+    })
 }
 
 fn set(name: &str, value: &str) -> String {

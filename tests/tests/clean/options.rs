@@ -187,3 +187,33 @@ async fn foreign_keys_on_sqlite_are_enforced_where_the_folders_tool_does() {
         }
     }
 }
+
+/// Who may not read the server's files can't know what a session would have without sqlx.
+#[tokio::test]
+async fn plan_notes_the_options_that_stay_those_of_sqlx() {
+    let database = Postgres::fresh().await;
+    let admin = with_table(&database, 1).await;
+    let role = format!("notes_{:x}", rand::random::<u64>());
+    execute(
+        &admin,
+        &format!("CREATE ROLE {role} LOGIN PASSWORD 'secret'"),
+    )
+    .await;
+    execute(&admin, &format!("GRANT ALL ON SCHEMA public TO {role}")).await;
+    let (_, place) = database.url.rsplit_once('@').unwrap();
+    let url = format!("postgres://{role}:secret@{place}");
+    let pool = sqlx::PgPool::connect(&url).await.unwrap();
+    let notes = async |name, pool: &sqlx::PgPool| {
+        let files = folder(&[(name, "SELECT 1")]);
+        let report = Runner::new(pool).files(files).plan().await.unwrap();
+        let change = report.changes().next().unwrap();
+        let notes = change.notes.iter().map(ToString::to_string);
+        notes.collect::<Vec<_>>().join("\n")
+    };
+    let said = notes("0001__a.sql", &pool).await;
+    assert!(said.contains("DateStyle and TimeZone"), "{said}");
+    assert_eq!(notes("0001_a.sql", &pool).await, "");
+    assert_eq!(notes("0001__a.sql", &admin).await, "");
+    pool.close().await;
+    execute(&admin, &format!("DROP OWNED BY {role}; DROP ROLE {role}")).await;
+}
