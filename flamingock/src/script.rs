@@ -48,8 +48,12 @@ impl Script {
             .map_err(|error| error.in_file(self.file).from_line(first))
     }
 
-    /// Whether the server can be given all of it at once, with something behind it.
-    pub(crate) fn is_one_text(&self, kind: DatabaseKind) -> bool {
+    /// Whether the server can be given all of it at once, with something behind it. The longest text has so
+    /// many bytes.
+    pub(crate) fn is_one_text(&self, kind: DatabaseKind, longest: usize) -> bool {
+        if self.text.len() > longest {
+            return false;
+        }
         let is_sure = self.begins_with_a_statement() && !self.text.contains("/*!");
         is_sure || !self.read(kind).is_ok_and(|read| read.may_be_empty)
     }
@@ -154,8 +158,16 @@ impl Script {
                 return Some(self.without_effect(&pragma));
             }
         }
-        let control = read.control.filter(|_| transaction)?;
         let key = self.without_transaction;
+        if let Some(line) = leaves_tables_locked(&read).filter(|_| transaction) {
+            return Some(Problem::at(
+                self.location(line),
+                format!(
+                    "`LOCK TABLES` without `UNLOCK TABLES` behind it: nothing could be recorded while the tables are locked. Write `UNLOCK TABLES` at the end; or, for a file that is to have no transaction, {key}"
+                ),
+            ));
+        }
+        let control = read.control.filter(|_| transaction)?;
         Some(Problem::at(
             self.location(control.line),
             format!(
@@ -189,4 +201,25 @@ impl Script {
             ),
         ))
     }
+}
+
+/// The line of the last `LOCK TABLES`, if nothing behind it unlocks them. Only MySQL and MariaDB have it with
+/// this meaning, and `LOCK TABLE` of PostgreSQL ends with its transaction.
+#[cfg(feature = "_sqlx")]
+fn leaves_tables_locked(read: &statements::Script<'_>) -> Option<usize> {
+    let mut locked = None;
+    for statement in &read.statements {
+        let mut words = statement.text.split_whitespace();
+        let first = words.next().unwrap_or_default();
+        let second = words.next().unwrap_or_default();
+        if !second.eq_ignore_ascii_case("TABLES") {
+            continue;
+        }
+        if first.eq_ignore_ascii_case("LOCK") {
+            locked = Some(statement.line);
+        } else if first.eq_ignore_ascii_case("UNLOCK") {
+            locked = None;
+        }
+    }
+    locked
 }

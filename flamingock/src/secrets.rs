@@ -180,6 +180,14 @@ pub(crate) struct Scrubbed {
     error: BoxError,
 }
 
+/// The error, with one text in the place of another.
+#[cfg(feature = "_sqlx")]
+pub(crate) fn replaced(error: BoxError, said: &str, meant: &str) -> BoxError {
+    let texts = texts(&*error);
+    let texts = texts.iter().map(|text| text.replace(said, meant)).collect();
+    Box::new(Scrubbed { texts, error })
+}
+
 impl Scrubbed {
     /// The texts, outermost first.
     pub(crate) fn texts(&self) -> &[String] {

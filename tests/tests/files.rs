@@ -11,6 +11,7 @@ mod sqlite {
     use crate::peers::sqlite as peers;
     use flamingock_tests::on::sqlite::*;
     mod files;
+    mod long_files;
     mod odd_files;
     mod peer_diesel;
     mod peer_documented;
@@ -27,6 +28,7 @@ mod postgres {
     use flamingock_tests::on::postgres::*;
     mod file_costs;
     mod files;
+    mod long_files;
     mod odd_files;
     mod one_text;
     mod peer_documented;
@@ -43,6 +45,7 @@ mod mariadb {
     use flamingock_tests::on::mariadb::*;
     mod file_costs;
     mod files;
+    mod long_files;
     mod odd_files;
     mod one_text;
     mod peer_documented;

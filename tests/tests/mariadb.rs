@@ -4,6 +4,8 @@
 
 #[path = "mariadb/ddl.rs"]
 mod ddl;
+#[path = "mariadb/files.rs"]
+mod files;
 #[path = "mariadb/locks.rs"]
 mod locks;
 #[path = "mariadb/server.rs"]

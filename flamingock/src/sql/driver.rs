@@ -96,10 +96,19 @@ pub(crate) trait Driver: Backend {
     /// one message may hold.
     const LONGEST_TEXT: usize = 1024 * 1024;
 
+    /// The longest script that is sent in one text, in bytes: a longer one goes in pieces.
+    const LONGEST_SCRIPT: usize = Self::LONGEST_TEXT;
+
     /// A script as one text that ends with no terminator that the server would not read over.
     fn as_one_text(read: &Script<'_>, text: &str) -> String {
         let _ = read;
         text.to_owned()
+    }
+
+    /// Where an error quotes what stands behind a script: the part that it says, and what of it is the
+    /// script's.
+    fn without_ours(_error: &sqlx::Error, _script: &str) -> Option<(String, String)> {
+        None
     }
 
     /// What is run behind a script, to fail where a statement of it has passed over something.
@@ -504,6 +513,8 @@ UNION ALL SELECT 'extension', extname::text FROM pg_catalog.pg_extension WHERE e
         ),
     });
     const ONE_TEXT: bool = true;
+    // Its messages hold a gigabyte.
+    const LONGEST_SCRIPT: usize = usize::MAX;
     const OWN_TAG: Option<&'static str> = Some("SELECT current_setting('flamingock.tx', true)");
     // What was set for the session is there again only if the transaction in which it was set was
     // committed. In the chained one nothing was done.
@@ -662,6 +673,21 @@ impl Driver for flamingock_sqlx_audit::MySql {
     fn as_one_text(read: &Script<'_>, _text: &str) -> String {
         let texts: Vec<&str> = read.statements.iter().map(|one| one.text).collect();
         texts.join("\n;\n")
+    }
+
+    // A syntax error quotes what comes next.
+    fn without_ours(error: &sqlx::Error, script: &str) -> Option<(String, String)> {
+        let message = error.as_database_error()?.message();
+        let (from, to) = (message.find('\'')? + 1, message.rfind('\'')?);
+        let quoted = message.get(from..to)?;
+        if script.contains(quoted.strip_suffix("...").unwrap_or(quoted)) {
+            return None;
+        }
+        // What begins behind the script is none of it.
+        let mut ends = quoted.char_indices().map(|(at, _)| &quoted[..at]).rev();
+        let own = ends.find(|own| script.ends_with(own))?;
+        (own.len() < quoted.len() && quoted[own.len()..].trim_start().starts_with(';'))
+            .then(|| (format!("'{quoted}'"), format!("'{own}'")))
     }
 
     const REMARKS: Option<&'static str> =

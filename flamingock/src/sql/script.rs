@@ -7,6 +7,7 @@ use super::hint::hint;
 use crate::argument::{DatabaseKind, Session};
 use crate::change::{Answer, BoxError};
 use crate::script::Script;
+use crate::secrets::replaced;
 use crate::statements::{self, made_if_absent, shorten};
 
 /// Runs a script on the connection that a change is given.
@@ -53,11 +54,45 @@ async fn whole<D: Driver>(
     if read.may_be_empty {
         return one_by_one::<D>(connection, script, true).await;
     }
-    let progress = D::run(connection, D::as_one_text(&read, script.text), "").await;
-    match progress.error {
-        None => Ok(()),
-        Some(_) => Err(failed::<D>(script, &read, progress, 0, 0)),
+    for (piece, read) in pieces(script, read, D::LONGEST_SCRIPT) {
+        let progress = D::run(connection, D::as_one_text(&read, piece.text), "").await;
+        if progress.error.is_some() {
+            return Err(failed::<D>(&piece, &read, progress, 0, 0));
+        }
     }
+    Ok(())
+}
+
+/// A script in pieces of no more than so many bytes, unless one statement is longer.
+fn pieces(
+    script: &Script,
+    read: statements::Script<'static>,
+    longest: usize,
+) -> Vec<(Script, statements::Script<'static>)> {
+    if script.text.len() <= longest {
+        return vec![(*script, read)];
+    }
+    let mut pieces = Vec::new();
+    let mut rest = read.statements.as_slice();
+    while let Some(first) = rest.first() {
+        let fits = |one: &&statements::Statement<'_>| one.range.end - first.range.start <= longest;
+        let number = rest.iter().take_while(fits).count().max(1);
+        let (these, others) = rest.split_at(number);
+        let last = these.last().unwrap_or(first);
+        let mut statements = these.to_vec();
+        for one in &mut statements {
+            one.line -= first.line - 1;
+            one.range = one.range.start - first.range.start..one.range.end - first.range.start;
+        }
+        let piece = Script {
+            line: script.location(first.line).line,
+            text: &script.text[first.range.start..last.range.end],
+            ..*script
+        };
+        pieces.push((piece, statements::Script::of(statements)));
+        rest = others;
+    }
+    pieces
 }
 
 /// Each statement by itself. Without a transaction, what it did stays when a later one fails.
@@ -167,14 +202,19 @@ pub(super) fn failed<D: Driver>(
         Some(byte) => script.location(line_of(script.text, byte)).to_string(),
         None => script.file.to_owned(),
     };
-    Box::new(ScriptError {
+    let ours = D::without_ours(&source, &D::as_one_text(read, script.text));
+    let error: BoxError = Box::new(ScriptError {
         place,
         statement: match statement {
             Some(statement) => format!(": `{}` failed{hint}", shorten(statement.text)),
             None => format!(": it failed{hint}"),
         },
         source,
-    })
+    });
+    match ours {
+        Some((said, meant)) => replaced(error, &said, &meant),
+        None => error,
+    }
 }
 
 /// Whether there was one answer a statement. A routine of MySQL answers as often as it likes.

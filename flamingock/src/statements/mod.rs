@@ -74,6 +74,19 @@ pub struct Script<'a> {
     pub parameter: Option<Parameter<'a>>,
 }
 
+impl<'a> Script<'a> {
+    /// One of statements alone.
+    pub(crate) fn of(statements: Vec<Statement<'a>>) -> Script<'a> {
+        Script {
+            statements,
+            has_client_commands: false,
+            control: None,
+            may_be_empty: false,
+            parameter: None,
+        }
+    }
+}
+
 /// A place for a value that a program binds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]

@@ -49,13 +49,7 @@ impl<'a> Splitter<'a> {
             shape: Shape::new(kind),
             pending: None,
             lines: Lines::new(text),
-            script: Script {
-                statements: Vec::new(),
-                has_client_commands: false,
-                control: None,
-                may_be_empty: false,
-                parameter: None,
-            },
+            script: Script::of(Vec::new()),
         }
     }
 

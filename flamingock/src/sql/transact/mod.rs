@@ -292,7 +292,7 @@ impl<D: Driver> Transact<'_, D> {
             return None;
         };
         let script = only.body.script().filter(|_| D::ONE_TEXT);
-        script.filter(|script| script.is_one_text(D::KIND))
+        script.filter(|script| script.is_one_text(D::KIND, D::LONGEST_SCRIPT))
     }
 
     /// Under whose session options they run: changes that are written for different clients share those of

@@ -69,7 +69,7 @@ impl<D: Driver> Transact<'_, D> {
         parts
             .take_while(|part| {
                 let script = part.body.script();
-                script.is_some_and(|script| script.is_one_text(D::KIND))
+                script.is_some_and(|script| script.is_one_text(D::KIND, D::LONGEST_SCRIPT))
                     && part.invocation.timeout.is_none()
             })
             .count()

@@ -1,0 +1,90 @@
+//! Files of SQL.
+
+use flamingock::Runner;
+use flamingock_tests::{audit, done, folder, strings};
+
+use super::fresh;
+
+/// What a run of this file says.
+async fn refused(pool: &sqlx::MySqlPool, text: &str) -> String {
+    let files = folder(&[("0001__a.sql", text)]);
+    let error = Runner::new(pool).files(files).run().await;
+    error.unwrap_err().to_string()
+}
+
+#[tokio::test]
+async fn file_that_leaves_tables_locked_is_refused_with_its_line() {
+    let (_database, pool) = fresh().await;
+    let locks = "-- why\nLOCK TABLES done WRITE;\nINSERT INTO done VALUES ('a');\n";
+    let error = refused(&pool, locks).await;
+    assert!(
+        error.contains("0001__a.sql:2: `LOCK TABLES` without `UNLOCK TABLES`"),
+        "{error}"
+    );
+    let tables = strings(&pool, "SHOW TABLES LIKE 'flamingock_audit'").await;
+    assert!(tables.is_empty() || audit(&pool).await.is_empty());
+    // Each of what the message proposes.
+    let unlocks = format!("{locks}unlock tables;\n");
+    let without = format!("-- flamingock: transaction=false\n{locks}");
+    for (text, left) in [(unlocks, 1), (without, 1)] {
+        let (_database, pool) = fresh().await;
+        let files = folder(&[("0001__a.sql", &text)]);
+        Runner::new(&pool).files(files).run().await.unwrap();
+        assert_eq!(done(&pool).await.len(), left, "{text}");
+        assert!(
+            Runner::new(&pool)
+                .files(files)
+                .run()
+                .await
+                .unwrap()
+                .is_up_to_date()
+        );
+    }
+}
+
+/// The server quotes what follows a mistake, and that may be ours.
+#[tokio::test]
+async fn an_error_quotes_the_file_alone() {
+    for (text, quoted) in [
+        (
+            "INSERT INTO done VALUES ('a');\nSELEC 1;\nSELECT 2;\n",
+            "near 'SELEC 1",
+        ),
+        (
+            "INSERT INTO done VALUES ('a');\nINSERT INTO done VALUES (1,\n",
+            "near ''",
+        ),
+        ("SELEC", "near 'SELEC'"),
+        (
+            "INSERT INTO done (what) VALU ('it''s')",
+            "near 'VALU ('it''s')'",
+        ),
+    ] {
+        let (_database, pool) = fresh().await;
+        let error = refused(&pool, text).await;
+        assert!(error.contains(quoted), "{text}: {error}");
+        assert!(!error.contains("flamingock_"), "{text}: {error}");
+        assert!(!error.contains("RELEASE"), "{text}: {error}");
+        assert_eq!(
+            audit(&pool).await,
+            ["a 1 FAILED shared", "a 1 ROLLED_BACK shared"]
+        );
+    }
+}
+
+/// One statement cannot go in pieces.
+#[tokio::test]
+async fn a_statement_that_is_too_long_for_the_server_names_its_setting() {
+    let (_database, pool) = fresh().await;
+    let text = format!(
+        "INSERT INTO done VALUES ('a');\nSELECT '{}';\n",
+        "x".repeat(17 << 20)
+    );
+    let error = refused(&pool, &text).await;
+    assert!(error.contains("max_allowed_packet"), "{error:.1000}");
+    assert_eq!(
+        audit(&pool).await,
+        ["a 1 FAILED shared", "a 1 ROLLED_BACK shared"]
+    );
+    assert!(done(&pool).await.is_empty());
+}
