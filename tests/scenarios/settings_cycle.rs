@@ -151,10 +151,9 @@ fn names(error: &Error, case: &Case) -> bool {
 async fn attempt(case: &Case, expected: &[String]) -> Outcome {
     let database = Backend::fresh().await;
     let watch = with_keys(&database).await;
-    let pool = match pool_of(&database, case).await {
-        Ok(pool) => pool,
-        // The server refuses the session itself.
-        Err(_) => return Outcome::Refused,
+    // The server refuses the session itself.
+    let Ok(pool) = pool_of(&database, case).await else {
+        return Outcome::Refused;
     };
     let ended = tokio::time::timeout(LONGEST, cycle(&pool, &watch)).await;
     let closed = tokio::time::timeout(Duration::from_secs(10), pool.close()).await;
