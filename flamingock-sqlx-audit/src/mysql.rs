@@ -231,11 +231,6 @@ WHERE TABLE_SCHEMA IN (COALESCE($schema, DATABASE()), COALESCE($home, DATABASE()
             remedy: "leave it empty for the connections of this pool",
             keeps_others_out: false,
         },
-        Setting {
-            what: "max_error_count is 0: what a rollback does not undo would not be told",
-            remedy: "leave it at its default, or at 1 at least",
-            keeps_others_out: false,
-        },
     ],
     inspect: &[
         // Bytes, since numbers are converted too.
@@ -243,8 +238,7 @@ WHERE TABLE_SCHEMA IN (COALESCE($schema, DATABASE()), COALESCE($home, DATABASE()
   CAST(ABS(TIMESTAMPDIFF(SECOND, NOW(), SYSDATE())) > 5 AS BINARY), CAST(@@insert_id <> 0 AS BINARY),
   CAST(/*M! @@tx_read_only */ /*!50720 @@transaction_read_only */ = 1 AS BINARY),
   CAST(COALESCE(@@character_set_results IN ('ucs2', 'utf16', 'utf16le', 'utf32'), 0) AS BINARY),
-  CAST(/*M! COALESCE(@@enforce_storage_engine <> 'InnoDB', 0) */ /*!50720 0 */ AS BINARY),
-  CAST(@@max_error_count = 0 AS BINARY)
+  CAST(/*M! COALESCE(@@enforce_storage_engine <> 'InnoDB', 0) */ /*!50720 0 */ AS BINARY)
 LIMIT 1",
     ],
     is_made: None,

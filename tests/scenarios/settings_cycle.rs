@@ -8,7 +8,7 @@ use sqlx::pool::PoolOptions;
 use sqlx::{Connection as _, Pool};
 use tokio::task::JoinSet;
 
-use super::listed::{LIST, PLAIN, WAYS, pool_by, read, set, setting};
+use super::listed::{CAUTIOUS, LIST, PLAIN, WAYS, pool_by, read, set, setting};
 use super::{Backend, Connection, Db};
 use crate::cases::{Case, Listed, Outcome, Way};
 
@@ -148,6 +148,15 @@ fn names(error: &Error, case: &Case) -> bool {
     said.contains(&case.name.to_lowercase())
 }
 
+/// The same where the server does not tell whether a rollback undid everything.
+fn cautious(expected: &[String]) -> Vec<String> {
+    let entries = expected.iter();
+    let entries = entries.filter(|entry| *entry != "fails 1 ROLLED_BACK shared");
+    entries
+        .map(|entry| entry.replace("fails 1 FAILED shared", "fails 1 FAILED none"))
+        .collect()
+}
+
 async fn attempt(case: &Case, expected: &[String]) -> Outcome {
     let database = Backend::fresh().await;
     let watch = with_keys(&database).await;
@@ -171,7 +180,8 @@ async fn attempt(case: &Case, expected: &[String]) -> Outcome {
     };
     if matches!(outcome, Outcome::Right) {
         let entries = audit(&watch).await;
-        if entries != expected {
+        let is_cautious = CAUTIOUS.contains(&case.name.as_str());
+        if entries != expected && !(is_cautious && entries == cautious(expected)) {
             return Outcome::Wrong(format!("recorded {entries:?}"));
         }
         return outcome;

@@ -81,7 +81,6 @@ mod mariadb {
             "SET sql_mode = ''; SET enforce_storage_engine = 'MyISAM'",
             "enforce_storage_engine",
         ),
-        ("SET max_error_count = 0", "max_error_count"),
     ];
     const HARMLESS: &[&str] = &[
         "SET sql_select_limit = 1",

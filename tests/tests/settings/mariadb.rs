@@ -7,6 +7,8 @@ use super::Backend;
 use crate::cases::{Setting, Way, quoted};
 
 pub(super) const WAYS: &[Way] = &[Way::Hook];
+/// Settings under which a change that fails may be recorded as one of which something stays.
+pub(super) const CAUTIOUS: &[&str] = &["max_error_count"];
 /// How many cases the plain run tries.
 pub(super) const PLAIN: usize = 60;
 

@@ -8,6 +8,8 @@ use super::Backend;
 use crate::cases::{Setting, Way};
 
 pub(super) const WAYS: &[Way] = &[Way::Hook, Way::Url];
+/// Settings under which a change that fails may be recorded as one of which something stays.
+pub(super) const CAUTIOUS: &[&str] = &[];
 /// How many cases the plain run tries.
 pub(super) const PLAIN: usize = 60;
 
