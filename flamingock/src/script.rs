@@ -136,6 +136,17 @@ impl Script {
         }
     }
 
+    /// The first backslash before a quote, as a problem for a session in which it escapes nothing.
+    pub(crate) fn escapes_a_quote(&self) -> Option<Problem> {
+        let places = ["\\'", "\\\""].into_iter();
+        let at = places.filter_map(|place| self.text.find(place)).min()?;
+        let line = 1 + self.text[..at].matches('\n').count();
+        Some(Problem::at(
+            self.location(line),
+            "a backslash before a quote, under a sql_mode with NO_BACKSLASH_ESCAPES: the string would end at this quote, and the file would be other statements. Double the quote (''), or write the text in another way",
+        ))
+    }
+
     /// What keeps it from being run on a database.
     pub(crate) fn problem(&self, kind: DatabaseKind, transaction: bool) -> Option<Problem> {
         let read = match self.read(kind) {

@@ -1,4 +1,5 @@
-//! SQLite: pragmas of files that would do nothing, found before anything runs.
+//! What only the database can tell of the text of a file, asked before anything runs: pragmas of SQLite that would
+//! do nothing, and strings of MySQL and MariaDB that end elsewhere.
 
 use super::SqlDatabase;
 use super::driver::{Driver, send};
@@ -8,6 +9,7 @@ use crate::argument::DatabaseKind;
 use crate::audit::StoreError;
 use crate::change::Body;
 use crate::pipeline::Problem;
+use crate::script::Script;
 use crate::statements::Pragma;
 
 /// The pragmas of scripts in a transaction that would do nothing there: what they say is not so already.
@@ -16,8 +18,10 @@ pub(super) async fn without_effect<D: Driver>(
     bodies: &[&'static Body<()>],
 ) -> Result<Vec<Problem>, StoreError> {
     const ACTION: &str = "could not look at the pragmas of the database";
-    if D::KIND != DatabaseKind::Sqlite {
-        return Ok(Vec::new());
+    match D::KIND {
+        DatabaseKind::Sqlite => {}
+        DatabaseKind::MySql => return read_otherwise(database, bodies).await,
+        DatabaseKind::Postgres => return Ok(Vec::new()),
     }
     let scripts = bodies.iter().filter(|body| body.transaction);
     let scripts = scripts.filter_map(|body| body.script());
@@ -41,6 +45,34 @@ pub(super) async fn without_effect<D: Driver>(
     }
     held.return_unchanged();
     Ok(problems)
+}
+
+/// The scripts with a backslash before a quote, where the mode of the session makes it an ordinary character:
+/// the statements would be other ones than they were read as.
+async fn read_otherwise<D: Driver>(
+    database: &SqlDatabase<D>,
+    bodies: &[&'static Body<()>],
+) -> Result<Vec<Problem>, StoreError> {
+    const ACTION: &str = "could not look at the mode of the session";
+    let scripts = bodies.iter().filter_map(|body| body.script());
+    let problems: Vec<Problem> = scripts.filter_map(Script::escapes_a_quote).collect();
+    if problems.is_empty() {
+        return Ok(problems);
+    }
+    let taken = database.connection().await;
+    let mut held = taken.map_err(|error| unreachable::<D>(ACTION, &database.pool, error))?;
+    let ask = "SELECT FIND_IN_SET('NO_BACKSLASH_ESCAPES', @@sql_mode) > 0 LIMIT 1".to_owned();
+    let answer = send::<D>(&mut held, ask).await;
+    let answer = answer.map_err(|error| failed::<D>(ACTION, error))?;
+    held.return_unchanged();
+    let row = answer.rows.first();
+    let is_ordinary = row.map_or(Ok(None), |row| row.int(0));
+    let is_ordinary = is_ordinary.map_err(|error| failed::<D>(ACTION, error))?;
+    Ok(if is_ordinary == Some(1) {
+        problems
+    } else {
+        Vec::new()
+    })
 }
 
 /// Whether a pragma says what is so already.

@@ -3,6 +3,9 @@
 use flamingock::Runner;
 use flamingock_tests::{audit, done, folder, strings};
 
+use sqlx::Executor as _;
+use sqlx::mysql::MySqlPoolOptions;
+
 use super::fresh;
 
 /// What a run of this file says.
@@ -87,4 +90,31 @@ async fn a_statement_that_is_too_long_for_the_server_names_its_setting() {
         ["a 1 FAILED shared", "a 1 ROLLED_BACK shared"]
     );
     assert!(done(&pool).await.is_empty());
+}
+
+/// Where a backslash is an ordinary character, a string ends at the quote behind it.
+#[tokio::test]
+async fn backslash_before_a_quote_is_refused_where_it_escapes_nothing() {
+    let escaped = "-- why\nINSERT INTO done VALUES ('it\\'s; one');\n";
+    let doubled = "INSERT INTO done VALUES ('C:\\dir; it''s');\n";
+    let (database, pool) = fresh().await;
+    let options = MySqlPoolOptions::new().max_connections(2);
+    let options = options.after_connect(|connection, _| {
+        let mode = "SET SESSION sql_mode = CONCAT(@@sql_mode, ',NO_BACKSLASH_ESCAPES')";
+        Box::pin(async move { connection.execute(mode).await.map(drop) })
+    });
+    let told = database.pool_with(options).await;
+    let error = refused(&told, escaped).await;
+    assert!(
+        error.contains("0001__a.sql:2: a backslash before a quote"),
+        "{error}"
+    );
+    assert!(done(&pool).await.is_empty());
+    let files = folder(&[("0001__a.sql", doubled)]);
+    Runner::new(&told).files(files).run().await.unwrap();
+    assert_eq!(done(&pool).await, ["C:\\dir; it's"]);
+    // Where it escapes, it does.
+    let files = folder(&[("0002__b.sql", escaped), ("0001__a.sql", doubled)]);
+    Runner::new(&pool).files(files).run().await.unwrap();
+    assert_eq!(done(&pool).await, ["C:\\dir; it's", "it's; one"]);
 }
