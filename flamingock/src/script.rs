@@ -169,6 +169,15 @@ impl Script {
                 return Some(self.without_effect(&pragma));
             }
         }
+        if kind == DatabaseKind::MySql
+            && self
+                .text
+                .to_ascii_uppercase()
+                .contains("NO_BACKSLASH_ESCAPES")
+            && let Some(problem) = self.escapes_a_quote()
+        {
+            return Some(problem);
+        }
         let key = self.without_transaction;
         if let Some(line) = leaves_tables_locked(&read).filter(|_| transaction) {
             return Some(Problem::at(

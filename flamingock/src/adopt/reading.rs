@@ -60,7 +60,7 @@ pub(super) async fn read(
     };
     refuse_at_work(adoption, &table, database).await?;
     let rows = rows(adoption.tool, &table, database).await?;
-    // Whoever came in between has its lock now, or its rows were read.
+    // A run that came in between has its lock now, or its rows were read.
     refuse_at_work(adoption, &table, database).await?;
     let history = history::history(adoption.tool, rows);
     // Where another place was not named, it may be the one that is meant.
@@ -273,7 +273,7 @@ async fn at_work(
                 let query = format!("SELECT LOCKED, LOCKEDBY FROM {}", lock.sql(database.kind()));
                 let rows = if_there(database.read(query).await)?;
                 if let Some(row) = rows.into_iter().find(|row| is_true(column(row, 0))) {
-                    let owner = column(&row, 1).unwrap_or("somebody");
+                    let owner = column(&row, 1).unwrap_or("an unnamed owner");
                     return Ok(Some(format!(
                         "its table {} is locked by {owner}",
                         lock.name
@@ -294,7 +294,7 @@ async fn at_work(
                 );
                 let rows = if_there(database.read(query).await)?;
                 if let Some(row) = rows.first() {
-                    let owner = column(row, 0).unwrap_or("somebody");
+                    let owner = column(row, 0).unwrap_or("an unnamed owner");
                     return Ok(Some(format!(
                         "its table {} says that {owner} has the lock",
                         lock.name

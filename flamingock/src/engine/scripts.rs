@@ -38,19 +38,34 @@ pub(super) fn check_atomic(plan: &Plan, pipeline: &Pipeline, targets: &Targets) 
 }
 
 impl Prepared {
-    /// Refuses what would do nothing, without an error, in the transactions of the changes that are to run:
-    /// asked of each database where a file has such a statement.
-    pub(super) async fn refuse_without_effect(&self, plan: &Plan) -> Result<(), Error> {
+    /// Refuses what only its database can tell of the files that are to run, and of their rollbacks.
+    pub(super) async fn refuse_unfit_scripts(&self, plan: &Plan) -> Result<(), Error> {
+        let steps = plan.steps().filter(|step| works(step));
+        let bodies = steps.flat_map(|step| {
+            let definition = step.definition;
+            let bodies = [Some(&definition.body), definition.rollback].into_iter();
+            bodies.flatten().map(|body| (definition.target, body))
+        });
+        self.refuse_unfit(bodies.collect()).await
+    }
+
+    /// The same of the rollbacks of what is to be undone.
+    pub(super) async fn refuse_unfit_rollbacks(&self, chosen: &[&Step]) -> Result<(), Error> {
+        let bodies = chosen.iter().filter_map(|step| {
+            let definition = step.definition;
+            Some((definition.target, definition.rollback?))
+        });
+        self.refuse_unfit(bodies.collect()).await
+    }
+
+    async fn refuse_unfit(&self, all: Vec<(&str, &'static Body<()>)>) -> Result<(), Error> {
         let mut problems = Vec::new();
         for (name, target) in &self.targets {
             let Some(database) = &target.database else {
                 continue;
             };
-            let steps = plan.steps().filter(|step| works(step));
-            let steps = steps.filter(|step| step.definition.target == name);
-            let bodies: Vec<_> = steps
-                .flat_map(|step| parts(&step.definition.body))
-                .collect();
+            let own = all.iter().filter(|(target, _)| target == name);
+            let bodies: Vec<_> = own.flat_map(|(_, body)| parts(body)).collect();
             let found = self.answered(database.without_effect(&bodies)).await;
             problems.extend(found.map_err(Error::store)?);
         }

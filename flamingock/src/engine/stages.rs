@@ -139,7 +139,7 @@ impl Prepared {
     async fn run_stages(&self, lease: &Lease, signals: &Signals) -> Result<Ran, Error> {
         let mut snapshot = self.look_under_the_lock(lease).await?;
         let plan = self.plan_to_run(&mut snapshot, Looks::Settled)?;
-        self.refuse_without_effect(&plan).await?;
+        self.refuse_unfit_scripts(&plan).await?;
         self.tell_plan(&plan);
         let turns = Turns::new(self.targets.values().any(keeps_audit_with_one_writer));
         let course = Course::new(lease, signals, self.executor(lease, signals, &turns));

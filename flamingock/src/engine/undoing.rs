@@ -105,6 +105,7 @@ impl Prepared {
         let plan = self.plan(&mut self.read().await?, Looks::Settled)?;
         let steps: Vec<&Step> = plan.steps().collect();
         let chosen = self.chosen(&steps, target)?;
+        self.refuse_unfit_rollbacks(&chosen).await?;
         self.events.tell(Happened::Planned {
             changes: chosen.len(),
         });

@@ -130,7 +130,7 @@ impl<D: Driver> Before<D> {
     }
 }
 
-/// What is unusable in the database and made by nobody else just now: its id, and what it is called.
+/// The invalid indexes of the database that no other session is building: the id and the name of each.
 async fn unusable<D: Driver>(held: &mut Held<D>) -> Option<Vec<(String, String)>> {
     let answer = send::<D>(held, D::REMAINS?.to_owned()).await.ok()?;
     let rows = answer.rows.into_iter();

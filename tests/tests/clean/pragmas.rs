@@ -1,6 +1,6 @@
 //! Pragmas that do nothing in a transaction.
 
-use flamingock::{Error, Runner};
+use flamingock::{Error, Runner, UndoTarget};
 use flamingock_tests::{Backend, Sqlite, done, execute, folder, strings, with_table};
 
 #[tokio::test]
@@ -56,5 +56,29 @@ async fn pragmas_of_a_file_without_transaction_take_effect() {
         Runner::new(&pool).files(folder(files)).run().await.unwrap();
     }
     assert_eq!(strings(&pool, "PRAGMA journal_mode").await, ["wal"]);
+    assert_eq!(done(&pool).await, ["1"]);
+}
+
+/// Before the change runs that it would roll back, and before anything is undone.
+#[tokio::test]
+async fn pragmas_of_a_rollback_that_would_do_nothing_are_refused() {
+    let database = Sqlite::fresh().await;
+    let pool = with_table(&database, 2).await;
+    let does = ("0001__a.sql", "INSERT INTO done VALUES ('1');\n");
+    let undoes = "DELETE FROM done;\nPRAGMA journal_mode = WAL;\n";
+    let files = folder(&[does, ("0001__a.rollback.sql", undoes)]);
+    let place = "changes/0001__a.rollback.sql:2: ";
+    let error = Runner::new(&pool).files(files).run().await.unwrap_err();
+    assert!(error.to_string().contains(place), "{error}");
+    assert!(done(&pool).await.is_empty());
+    // A rollback that was written later.
+    Runner::new(&pool)
+        .files(folder(&[does]))
+        .run()
+        .await
+        .unwrap();
+    let undo = Runner::new(&pool).files(files).undo(UndoTarget::Last).await;
+    let error = undo.unwrap_err();
+    assert!(error.to_string().contains(place), "{error}");
     assert_eq!(done(&pool).await, ["1"]);
 }

@@ -269,7 +269,7 @@ async fn a_rebuild_by_code_is_undone_where_it_would_delete_child_rows() {
         .await
         .unwrap();
     assert_kept(&pool, "plainly").await;
-    // What is gone is gone, but nobody is told that all is well.
+    // The rows are gone, and the change is not recorded as applied.
     let (_database, pool) = fresh().await;
     let error = Runner::new(&pool).changes(changes![forgets]).run().await;
     assert!(format!("{:?}", error.unwrap_err()).contains("child"));

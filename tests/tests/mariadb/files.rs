@@ -1,6 +1,6 @@
 //! Files of SQL.
 
-use flamingock::Runner;
+use flamingock::{Runner, UndoTarget};
 use flamingock_tests::{audit, done, folder, strings};
 
 use sqlx::Executor as _;
@@ -112,6 +112,22 @@ async fn backslash_before_a_quote_is_refused_where_it_escapes_nothing() {
     assert!(done(&pool).await.is_empty());
     let files = folder(&[("0001__a.sql", doubled)]);
     Runner::new(&told).files(files).run().await.unwrap();
+    assert_eq!(done(&pool).await, ["C:\\dir; it's"]);
+    // A rollback too, before anything is undone, and a file that sets the mode itself.
+    let undoes = "DELETE FROM done WHERE what = 'it\\'s; one' OR what LIKE 'C:%';\n";
+    let files = folder(&[("0001__a.sql", doubled), ("0001__a.rollback.sql", undoes)]);
+    let undo = Runner::new(&told).files(files).undo(UndoTarget::Last).await;
+    let error = undo.unwrap_err().to_string();
+    assert!(
+        error.contains("0001__a.rollback.sql:1: a backslash before a quote"),
+        "{error}"
+    );
+    assert_eq!(done(&pool).await, ["C:\\dir; it's"]);
+    let sets =
+        "SET sql_mode = 'no_backslash_escapes';\nINSERT INTO done VALUES ('a\\'), ('; --');\n";
+    let files = folder(&[("0001__a.sql", doubled), ("0003__c.sql", sets)]);
+    let error = Runner::new(&pool).files(files).run().await.unwrap_err();
+    assert!(error.to_string().contains("0003__c.sql:2: "), "{error}");
     assert_eq!(done(&pool).await, ["C:\\dir; it's"]);
     // Where it escapes, it does.
     let files = folder(&[("0002__b.sql", escaped), ("0001__a.sql", doubled)]);

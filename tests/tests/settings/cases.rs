@@ -81,6 +81,12 @@ impl Listed {
     }
 }
 
+/// The columns of a line of the list.
+pub(crate) fn columns<const N: usize>(line: &str) -> [String; N] {
+    let columns: Vec<String> = line.split('|').map(str::to_owned).collect();
+    columns.try_into().unwrap()
+}
+
 /// A literal of SQL.
 pub(crate) fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))

@@ -4,7 +4,7 @@ use flamingock_tests::TestDatabase;
 use sqlx::MySqlPool;
 
 use super::Backend;
-use crate::cases::{Setting, Way, quoted};
+use crate::cases::{Setting, Way, columns, quoted};
 
 pub(super) const WAYS: &[Way] = &[Way::Hook];
 /// Settings under which a change that fails may be recorded as one of which something stays.
@@ -33,12 +33,7 @@ const TEXTS: &[&str] = &[
 
 /// A setting of a line of the list.
 pub(super) fn setting(line: &str) -> Setting {
-    let [name, kind, least, most, values, default] = line
-        .split('|')
-        .map(str::to_owned)
-        .collect::<Vec<_>>()
-        .try_into()
-        .unwrap();
+    let [name, kind, least, most, values, default] = columns(line);
     let each = || values.split(',').map(quoted);
     let values = match kind.as_str() {
         "BOOLEAN" => vec!["1".to_owned(), "0".to_owned()],

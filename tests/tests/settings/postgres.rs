@@ -5,7 +5,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Executor, PgPool, Postgres};
 
 use super::Backend;
-use crate::cases::{Setting, Way, quoted};
+use crate::cases::{Setting, Way, columns, quoted};
 
 pub(super) const WAYS: &[Way] = &[Way::Hook, Way::Url, Way::Database];
 /// Settings under which a change that fails may be recorded as one of which something stays.
@@ -34,12 +34,7 @@ const TEXTS: &[&str] = &[
 
 /// A setting of a line of the list.
 pub(super) fn setting(line: &str) -> Setting {
-    let [name, kind, least, most, values, default] = line
-        .split('|')
-        .map(str::to_owned)
-        .collect::<Vec<_>>()
-        .try_into()
-        .unwrap();
+    let [name, kind, least, most, values, default] = columns(line);
     let values = match kind.as_str() {
         "bool" => vec!["on".to_owned(), "off".to_owned()],
         "enum" => values.split(',').map(str::to_owned).collect(),

@@ -203,8 +203,8 @@ impl<D: Driver> Transact<'_, D> {
         self.settle_once_gone(held, one, cause).await
     }
 
-    /// A connection for the text. Where the entry is elsewhere, an attempt that nobody saw begin is entombed:
-    /// then one that was opened some time ago is asked whether it lives.
+    /// A connection for the text. Where the entry is elsewhere, an attempt whose begin was not confirmed
+    /// gets a tombstone: then one that was opened some time ago is asked whether it lives.
     async fn living_connection(&self) -> Result<Held<D>, sqlx::Error> {
         let mut held = self.connection().await?;
         let is_here = matches!(self.entry, SuccessEntry::Here(_));
