@@ -461,8 +461,8 @@ pub mod __private {
     #[cfg(feature = "_sqlx")]
     pub mod statements {
         pub use crate::statements::{
-            Blocks, Flaw, Script, SplitError, Statement, TransactionControl, read, shorten, split,
-            transaction_control,
+            Blocks, Flaw, Quoting, Script, SplitError, Statement, TransactionControl, read,
+            read_as, shorten, split, transaction_control,
         };
     }
 }

@@ -8,7 +8,9 @@ use crate::client::Client;
 #[cfg(feature = "_sqlx")]
 use crate::pipeline::Problem;
 #[cfg(feature = "_sqlx")]
-use crate::statements::{self, Blocks, Pragma, SplitError, pragma};
+use crate::statements::{
+    self, Blocks, Pragma, Quoting, SplitError, depends_on_backslashes, pragma,
+};
 
 /// The statements of a file, or of a part of it.
 #[derive(Clone, Copy, Debug)]
@@ -31,12 +33,25 @@ pub struct Script {
     pub(crate) without_transaction: &'static str,
 }
 
+/// What says on PostgreSQL whether backslashes escape.
+#[cfg(feature = "_sqlx")]
+const SETTING_OF_POSTGRES: &str = "standard_conforming_strings";
+
 #[cfg(feature = "_sqlx")]
 impl Script {
-    /// Takes it apart by the rules of a database.
+    /// Takes it apart by the rules of a database whose settings are the default ones.
     pub(crate) fn read(
         &self,
         kind: DatabaseKind,
+    ) -> Result<statements::Script<'static>, SplitError> {
+        self.read_as(kind, Quoting::of(kind))
+    }
+
+    /// Takes it apart by the rules of a database, and the meaning of quotes in a session.
+    pub(crate) fn read_as(
+        &self,
+        kind: DatabaseKind,
+        quoting: Quoting,
     ) -> Result<statements::Script<'static>, SplitError> {
         let blocks = if self.has_blocks {
             Blocks::Goose
@@ -44,14 +59,25 @@ impl Script {
             Blocks::None
         };
         let first = usize::try_from(self.line).unwrap_or(1);
-        statements::read(kind, self.text, blocks)
+        statements::read_as(kind, self.text, blocks, quoting)
             .map_err(|error| error.in_file(self.file).from_line(first))
+    }
+
+    /// Whether it has to be known what quotes mean in the session that runs it.
+    pub(crate) fn depends_on_quoting(&self, kind: DatabaseKind) -> bool {
+        match kind {
+            DatabaseKind::MySql => depends_on_backslashes(self.text),
+            DatabaseKind::Postgres => {
+                depends_on_backslashes(self.text) || self.text.contains(SETTING_OF_POSTGRES)
+            }
+            DatabaseKind::Sqlite => false,
+        }
     }
 
     /// Whether the server can be given all of it at once, with something behind it. The longest text has so
     /// many bytes.
     pub(crate) fn is_one_text(&self, kind: DatabaseKind, longest: usize) -> bool {
-        if self.text.len() > longest {
+        if self.text.len() > longest || self.depends_on_quoting(kind) {
             return false;
         }
         let is_sure = self.begins_with_a_statement() && !self.text.contains("/*!");
@@ -136,20 +162,26 @@ impl Script {
         }
     }
 
-    /// The first backslash before a quote, as a problem for a session in which it escapes nothing.
-    pub(crate) fn escapes_a_quote(&self) -> Option<Problem> {
-        let places = ["\\'", "\\\""].into_iter();
-        let at = places.filter_map(|place| self.text.find(place)).min()?;
-        let line = 1 + self.text[..at].matches('\n').count();
-        Some(Problem::at(
-            self.location(line),
-            "a backslash before a quote, under a sql_mode with NO_BACKSLASH_ESCAPES: the string would end at this quote, and the file would be other statements. Double the quote (''), or write the text in another way",
-        ))
+    /// What keeps it from being run on a database, as far as that is known without asking it.
+    pub(crate) fn problem(&self, kind: DatabaseKind, transaction: bool) -> Option<Problem> {
+        let quoting = Quoting::of(kind);
+        let problem = self.problem_as(kind, quoting, transaction)?;
+        // What is wrong whatever quotes mean.
+        let is_sure = !self.depends_on_quoting(kind)
+            || self
+                .problem_as(kind, quoting.flipped(), transaction)
+                .is_some();
+        is_sure.then_some(problem)
     }
 
-    /// What keeps it from being run on a database.
-    pub(crate) fn problem(&self, kind: DatabaseKind, transaction: bool) -> Option<Problem> {
-        let read = match self.read(kind) {
+    /// What keeps it from being run in a session in which quotes have this meaning.
+    pub(crate) fn problem_as(
+        &self,
+        kind: DatabaseKind,
+        quoting: Quoting,
+        transaction: bool,
+    ) -> Option<Problem> {
+        let read = match self.read_as(kind, quoting) {
             Ok(read) => read,
             Err(error) => return Some(Problem::general(error.to_string())),
         };
@@ -168,15 +200,6 @@ impl Script {
             if let Some(pragma) = pragmas.find(|one| one.name == "synchronous") {
                 return Some(self.without_effect(&pragma));
             }
-        }
-        if kind == DatabaseKind::MySql
-            && self
-                .text
-                .to_ascii_uppercase()
-                .contains("NO_BACKSLASH_ESCAPES")
-            && let Some(problem) = self.escapes_a_quote()
-        {
-            return Some(problem);
         }
         let key = self.without_transaction;
         if let Some(line) = leaves_tables_locked(&read).filter(|_| transaction) {
@@ -208,8 +231,11 @@ impl Script {
                 "`PRAGMA foreign_keys` has no place in an atomic stage: it does nothing in a transaction, and the stage's has begun before it. Put the file in another stage",
             ));
         }
-        // What cannot be read is told elsewhere.
-        let read = self.read(kind).ok()?;
+        // What cannot be read is told elsewhere. Whatever quotes mean, a statement begins with its word.
+        let quoting = Quoting::of(kind);
+        let read = self.read_as(kind, quoting);
+        let read = read.or_else(|_| self.read_as(kind, quoting.flipped()));
+        let read = read.ok()?;
         let (line, what) = read
             .statements
             .iter()

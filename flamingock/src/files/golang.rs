@@ -33,11 +33,15 @@ pub(super) fn name(file: &str) -> Option<Name> {
 #[cfg(feature = "_sqlx")]
 pub(super) fn is_on_its_own(text: &str) -> bool {
     // `BEGIN` is one in each of them; what only one of them takes for it stands in a block of code.
-    let has_control = |kind| match read(kind, text, Blocks::None) {
-        Ok(script) => script.control.is_some(),
-        Err(_) => true,
-    };
-    let begins = has_control(DatabaseKind::Postgres) && has_control(DatabaseKind::Sqlite);
+    let kinds = [
+        DatabaseKind::Postgres,
+        DatabaseKind::Sqlite,
+        DatabaseKind::MySql,
+    ];
+    let mut readings = kinds
+        .into_iter()
+        .filter_map(|kind| read(kind, text, Blocks::None).ok());
+    let begins = readings.all(|script| script.control.is_some());
     // One statement alone is sent outside of any transaction.
     begins || alone::is_one(text)
 }
@@ -71,6 +75,8 @@ mod tests {
             ("CREATE INDEX CONCURRENTLY a ON b (c);\nSELECT 1;\n", false),
             ("ALTER TYPE a ADD VALUE 'b';\n", true),
             ("INSERT INTO a VALUES ('BEGIN; COMMIT;');\n", false),
+            ("INSERT INTO a VALUES ('it\\'s');\n", false),
+            ("BEGIN;\nINSERT INTO a VALUES ('it\\'s');\nCOMMIT;\n", true),
         ] {
             assert_eq!(is_on_its_own(text), expected, "{text}");
         }

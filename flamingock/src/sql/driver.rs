@@ -99,6 +99,9 @@ pub(crate) trait Driver: Backend {
     /// The longest script that is sent in one text, in bytes: a longer one goes in pieces.
     const LONGEST_SCRIPT: usize = Self::LONGEST_TEXT;
 
+    /// Asks for the setting that says what quotes mean.
+    const QUOTING: Option<&'static str> = None;
+
     /// A script as one text that ends with no terminator that the server would not read over.
     fn as_one_text(read: &Script<'_>, text: &str) -> String {
         let _ = read;
@@ -515,6 +518,8 @@ UNION ALL SELECT 'extension', extname::text FROM pg_catalog.pg_extension WHERE e
     const ONE_TEXT: bool = true;
     // Its messages hold a gigabyte.
     const LONGEST_SCRIPT: usize = usize::MAX;
+    const QUOTING: Option<&'static str> =
+        Some("SELECT pg_catalog.current_setting('standard_conforming_strings')");
     const OWN_TAG: Option<&'static str> = Some("SELECT current_setting('flamingock.tx', true)");
     // What was set for the session is there again only if the transaction in which it was set was
     // committed. In the chained one nothing was done.
@@ -634,6 +639,7 @@ impl Driver for flamingock_sqlx_audit::MySql {
     type Watch = std::convert::Infallible;
 
     const WHOLE: &'static str = " LIMIT 18446744073709551615";
+    const QUOTING: Option<&'static str> = Some("SELECT @@sql_mode LIMIT 1");
 
     fn named_database(pool: &Pool<sqlx::MySql>) -> Option<String> {
         pool.connect_options().get_database().map(str::to_owned)

@@ -1,15 +1,15 @@
 //! What only the database can tell of the text of a file, asked before anything runs: pragmas of SQLite that would
-//! do nothing, and strings of MySQL and MariaDB that end elsewhere.
+//! do nothing, and strings that end where a setting of the session says.
 
 use super::SqlDatabase;
 use super::driver::{Driver, send};
+use super::script::quoting;
 use super::store::failed;
 use super::unreachable::unreachable;
 use crate::argument::DatabaseKind;
 use crate::audit::StoreError;
 use crate::change::Body;
 use crate::pipeline::Problem;
-use crate::script::Script;
 use crate::statements::Pragma;
 
 /// The pragmas of scripts in a transaction that would do nothing there: what they say is not so already.
@@ -20,8 +20,9 @@ pub(super) async fn without_effect<D: Driver>(
     const ACTION: &str = "could not look at the pragmas of the database";
     match D::KIND {
         DatabaseKind::Sqlite => {}
-        DatabaseKind::MySql => return read_otherwise(database, bodies).await,
-        DatabaseKind::Postgres => return Ok(Vec::new()),
+        DatabaseKind::MySql | DatabaseKind::Postgres => {
+            return unfit_as_quoted(database, bodies).await;
+        }
     }
     let scripts = bodies.iter().filter(|body| body.transaction);
     let scripts = scripts.filter_map(|body| body.script());
@@ -47,32 +48,28 @@ pub(super) async fn without_effect<D: Driver>(
     Ok(problems)
 }
 
-/// The scripts with a backslash before a quote, where the mode of the session makes it an ordinary character:
-/// the statements would be other ones than they were read as.
-async fn read_otherwise<D: Driver>(
+/// What keeps scripts from being run that were not read yet, since the session says what their quotes mean.
+async fn unfit_as_quoted<D: Driver>(
     database: &SqlDatabase<D>,
     bodies: &[&'static Body<()>],
 ) -> Result<Vec<Problem>, StoreError> {
-    const ACTION: &str = "could not look at the mode of the session";
-    let scripts = bodies.iter().filter_map(|body| body.script());
-    let problems: Vec<Problem> = scripts.filter_map(Script::escapes_a_quote).collect();
-    if problems.is_empty() {
-        return Ok(problems);
-    }
+    const ACTION: &str = "could not look at the settings of the session";
+    let scripts = bodies
+        .iter()
+        .filter_map(|body| Some((body.script()?, body.transaction)));
+    let mut scripts = scripts.filter(|(script, _)| script.depends_on_quoting(D::KIND));
+    let Some(first) = scripts.next() else {
+        return Ok(Vec::new());
+    };
     let taken = database.connection().await;
     let mut held = taken.map_err(|error| unreachable::<D>(ACTION, &database.pool, error))?;
-    let ask = "SELECT FIND_IN_SET('NO_BACKSLASH_ESCAPES', @@sql_mode) > 0 LIMIT 1".to_owned();
-    let answer = send::<D>(&mut held, ask).await;
-    let answer = answer.map_err(|error| failed::<D>(ACTION, error))?;
+    let quoting = quoting::<D>(&mut held, first.0).await;
+    let quoting = quoting.map_err(|error| failed::<D>(ACTION, error))?;
     held.return_unchanged();
-    let row = answer.rows.first();
-    let is_ordinary = row.map_or(Ok(None), |row| row.int(0));
-    let is_ordinary = is_ordinary.map_err(|error| failed::<D>(ACTION, error))?;
-    Ok(if is_ordinary == Some(1) {
-        problems
-    } else {
-        Vec::new()
-    })
+    let scripts = std::iter::once(first).chain(scripts);
+    let problems = scripts
+        .filter_map(|(script, transaction)| script.problem_as(D::KIND, quoting, transaction));
+    Ok(problems.collect())
 }
 
 /// Whether a pragma says what is so already.

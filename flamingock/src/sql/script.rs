@@ -2,13 +2,13 @@
 
 use flamingock_sqlx_audit::{Conn, Progress};
 
-use super::driver::Driver;
+use super::driver::{Driver, send};
 use super::hint::hint;
 use crate::argument::{DatabaseKind, Session};
 use crate::change::{Answer, BoxError};
 use crate::script::Script;
 use crate::secrets::replaced;
-use crate::statements::{self, made_if_absent, shorten};
+use crate::statements::{self, Quoting, made_if_absent, shorten};
 
 /// Runs a script on the connection that a change is given.
 pub(crate) fn call<'a>(
@@ -50,8 +50,11 @@ async fn whole<D: Driver>(
     connection: &mut Conn<D>,
     script: &'static Script,
 ) -> Result<(), BoxError> {
-    let read = script.read(D::KIND)?;
-    if read.may_be_empty {
+    let quoting = quoting::<D>(connection, script).await?;
+    let read = script.read_as(D::KIND, quoting)?;
+    // PostgreSQL reads a whole text before it runs the first statement.
+    let is_read_ahead = D::KIND == DatabaseKind::Postgres && read.changes_quoting;
+    if read.may_be_empty || is_read_ahead {
         return one_by_one::<D>(connection, script, true).await;
     }
     for (piece, read) in pieces(script, read, D::LONGEST_SCRIPT) {
@@ -61,6 +64,22 @@ async fn whole<D: Driver>(
         }
     }
     Ok(())
+}
+
+/// What quotes mean in a session, asked where a script depends on it.
+pub(super) async fn quoting<D: Driver>(
+    connection: &mut Conn<D>,
+    script: &Script,
+) -> Result<Quoting, sqlx::Error> {
+    let ask = D::QUOTING.filter(|_| script.depends_on_quoting(D::KIND));
+    let Some(ask) = ask else {
+        return Ok(Quoting::of(D::KIND));
+    };
+    let mut answer = send::<D>(connection, ask.to_owned()).await?;
+    let setting = answer.rows.first_mut().map(|row| row.text(0));
+    Ok(setting.map_or(Quoting::of(D::KIND), |setting| {
+        Quoting::by_setting(D::KIND, &setting)
+    }))
 }
 
 /// A script in pieces of no more than so many bytes, unless one statement is longer.
@@ -101,7 +120,8 @@ async fn one_by_one<D: Driver>(
     script: &'static Script,
     transaction: bool,
 ) -> Result<(), BoxError> {
-    let read = script.read(D::KIND)?;
+    let quoting = quoting::<D>(connection, script).await?;
+    let read = script.read_as(D::KIND, quoting)?;
     for statement in &read.statements {
         if let Some(cause) = would_lose::<D>(connection, transaction, statement.text).await? {
             let place = script.location(statement.line);

@@ -22,7 +22,7 @@ const HEAD: usize = 4;
 
 /// What a statement does to the transaction it runs in, if anything.
 pub(super) fn of(kind: DatabaseKind, statement: &Statement<'_>) -> Option<TransactionControl> {
-    let mut tokens = Tokens(Lexer::new(kind, statement.text));
+    let mut tokens = Tokens(Lexer::of(kind, statement));
     let mut head = Vec::with_capacity(HEAD);
     while head.len() < HEAD
         && let Some(Seen::Word(word)) = tokens.next()
@@ -50,7 +50,7 @@ pub(crate) fn commits_by_itself(
         return None;
     }
     let mut head = Vec::with_capacity(HEAD);
-    for seen in Tokens(Lexer::new(kind, statement.text)) {
+    for seen in Tokens(Lexer::of(kind, statement)) {
         match seen {
             Seen::Word(word) if head.len() < HEAD => head.push(word),
             Seen::Word(_) | Seen::Value | Seen::Symbol(_) => break,
@@ -132,7 +132,7 @@ fn begins_nameless_block(head: &[&str]) -> bool {
 fn of_mysql_block(statement: &Statement<'_>) -> Option<&'static str> {
     let mut head = Vec::with_capacity(HEAD);
     let mut is_in_head = false;
-    for seen in Tokens(Lexer::new(DatabaseKind::MySql, statement.text)) {
+    for seen in Tokens(Lexer::of(DatabaseKind::MySql, statement)) {
         match seen {
             Seen::Word(word) if is_in_head && head.len() < HEAD => head.push(word),
             Seen::Word(_) | Seen::Value | Seen::Symbol(_) => is_in_head = false,
@@ -180,7 +180,7 @@ fn ends_whole(head: &[&str]) -> bool {
 fn sets_autocommit(statement: &Statement<'_>) -> bool {
     let mut before = [None, None];
     let mut candidate = false;
-    for seen in Tokens(Lexer::new(DatabaseKind::MySql, statement.text)) {
+    for seen in Tokens(Lexer::of(DatabaseKind::MySql, statement)) {
         if candidate && matches!(seen, Seen::Symbol(b'=' | b':')) {
             return true;
         }

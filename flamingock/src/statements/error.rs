@@ -52,6 +52,11 @@ pub enum Flaw {
         /// What is wrong with it.
         reason: &'static str,
     },
+    /// A backslash before a quote, behind a setting that decides what it means and whose value is not told.
+    UnknownQuoting {
+        /// The beginning of the statement that sets it.
+        set: String,
+    },
     /// A `StatementBegin` without its `StatementEnd`.
     OpenBlock,
     /// A `StatementBegin` or `StatementEnd` where none can be.
@@ -132,15 +137,20 @@ impl fmt::Display for Flaw {
             ),
             Flaw::ClientCommand { client, command } => write!(
                 f,
-                "{command} is a command of the program {client}, not of the database: remove it, or say it in SQL"
+                "{command} is a command of the program {client}, not of the database: {}",
+                instead_of(command)
             ),
             Flaw::CopyOfClient => write!(
                 f,
-                "COPY from STDIN or to STDOUT needs a client that sends or takes the rows: write the rows as INSERT, or let a code change copy them"
+                "COPY from STDIN or to STDOUT needs a client that sends or takes the rows: write the rows as INSERT (`pg_dump --inserts` does), or let a code change copy them"
             ),
             Flaw::Delimiter { reason } => write!(
                 f,
                 "{reason}: write a delimiter of at most 16 bytes without quotes and backslashes, as in DELIMITER //"
+            ),
+            Flaw::UnknownQuoting { set } => write!(
+                f,
+                "whether this backslash escapes the quote depends on a value that the file does not tell, that of `{set}`: double the quote (''), or set the mode by its name"
             ),
             Flaw::OpenBlock => write!(
                 f,
@@ -148,5 +158,24 @@ impl fmt::Display for Flaw {
             ),
             Flaw::StrayBlock { reason } => f.write_str(reason),
         }
+    }
+}
+
+/// What to do about a command that no server knows.
+fn instead_of(command: &str) -> &'static str {
+    match command {
+        "\\restrict" | "\\unrestrict" => {
+            "pg_dump writes it, and it only keeps psql from other commands of its own. Remove the lines `\\restrict` and `\\unrestrict`"
+        }
+        "\\connect" | "\\c" => {
+            "remove it. A change runs in the database of its target system: what is for another database goes to a folder with a `target` of its own"
+        }
+        "\\copy" | "\\." => {
+            "write the rows as INSERT (`pg_dump --inserts` does), or let a code change copy them"
+        }
+        "\\i" | "\\ir" | "\\include" | "\\include_relative" | ".read" => {
+            "put the statements of that file here, or make it a change of its own"
+        }
+        _ => "remove it, or say it in SQL",
     }
 }

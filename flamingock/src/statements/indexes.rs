@@ -16,7 +16,7 @@ pub(crate) struct Index<'a> {
 
 /// The index of `CREATE [UNIQUE] INDEX [CONCURRENTLY] IF NOT EXISTS name ON [ONLY] table ..`.
 pub(crate) fn made_if_absent<'a>(statement: &Statement<'a>) -> Option<Index<'a>> {
-    let mut lexer = Lexer::new(DatabaseKind::Postgres, statement.text);
+    let mut lexer = Lexer::of(DatabaseKind::Postgres, statement);
     let mut tokens = std::iter::from_fn(move || {
         loop {
             let token = lexer.next().ok()??;

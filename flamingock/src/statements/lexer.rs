@@ -5,7 +5,7 @@ use crate::argument::DatabaseKind;
 use super::delimiter::Delimiter;
 use super::error::Flaw;
 use super::scanner::Scanner;
-use super::{mysql, postgres, sqlite};
+use super::{Quoting, Statement, mysql, postgres, sqlite};
 
 /// What a token is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +48,7 @@ pub(super) struct Found {
 #[derive(Clone, Debug)]
 pub(super) struct Lexer<'a> {
     kind: DatabaseKind,
+    quoting: Quoting,
     scanner: Scanner<'a>,
     delimiter: Option<Delimiter<'a>>,
     /// Where the executable comment begins that the lexer is in.
@@ -55,13 +56,28 @@ pub(super) struct Lexer<'a> {
 }
 
 impl<'a> Lexer<'a> {
-    pub(super) fn new(kind: DatabaseKind, text: &'a str) -> Lexer<'a> {
+    pub(super) fn new(kind: DatabaseKind, text: &'a str, quoting: Quoting) -> Lexer<'a> {
         Lexer {
             kind,
+            quoting,
             scanner: Scanner::new(text),
             delimiter: None,
             executable: None,
         }
+    }
+
+    /// Reads a statement that was found before.
+    pub(super) fn of(kind: DatabaseKind, statement: &Statement<'a>) -> Lexer<'a> {
+        Lexer::new(kind, statement.text, statement.quoting)
+    }
+
+    /// What quotes and backslashes mean from here on.
+    pub(super) fn set_quoting(&mut self, quoting: Quoting) {
+        self.quoting = quoting;
+    }
+
+    pub(super) fn quoting(&self) -> Quoting {
+        self.quoting
     }
 
     pub(super) fn is_in_executable_comment(&self) -> bool {
@@ -125,9 +141,10 @@ impl<'a> Lexer<'a> {
             return Ok(Kind::Blank);
         }
         match self.kind {
-            DatabaseKind::Postgres => postgres::token(scanner),
+            DatabaseKind::Postgres => postgres::token(scanner, self.quoting),
             DatabaseKind::MySql => {
-                mysql::token(scanner, self.executable.is_some(), self.delimiter.as_ref())
+                let delimiter = self.delimiter.as_ref();
+                mysql::token(scanner, self.quoting, self.executable.is_some(), delimiter)
             }
             DatabaseKind::Sqlite => sqlite::token(scanner),
         }

@@ -10,9 +10,7 @@
 //! and a tokenizer that refuses what it does not know stands between a user and a new release of
 //! the database. Here only what begins or ends a statement matters: quotes, comments, and blocks.
 //!
-//! The settings of the server are taken to be its defaults: on PostgreSQL
-//! `standard_conforming_strings = on`, on MySQL and MariaDB neither `NO_BACKSLASH_ESCAPES` nor
-//! `ANSI_QUOTES`.
+//! What quotes and backslashes mean is a setting of the session: whoever reads a script says it.
 
 mod control;
 mod delimiter;
@@ -24,6 +22,7 @@ mod mysql;
 mod mysql_blocks;
 mod postgres;
 mod pragma;
+mod quoting;
 mod scanner;
 mod shape;
 mod shorten;
@@ -39,6 +38,8 @@ pub(crate) use control::commits_by_itself;
 pub use error::{Flaw, SplitError};
 pub(crate) use indexes::made_if_absent;
 pub(crate) use pragma::{Pragma, pragma};
+pub use quoting::Quoting;
+pub(crate) use quoting::depends_on_backslashes;
 pub use shorten::shorten;
 
 use crate::argument::DatabaseKind;
@@ -53,6 +54,8 @@ pub struct Statement<'a> {
     pub line: usize,
     /// The bytes of the script that are the text.
     pub range: Range<usize>,
+    /// What its quotes and backslashes mean.
+    pub quoting: Quoting,
 }
 
 /// What a script consists of.
@@ -72,6 +75,8 @@ pub struct Script<'a> {
     /// The first place for a value that a program would have to bind. SQLite takes NULL where nothing is
     /// bound; the other databases refuse it by themselves.
     pub parameter: Option<Parameter<'a>>,
+    /// Whether a statement changes what the quotes and backslashes behind it mean.
+    pub changes_quoting: bool,
 }
 
 impl<'a> Script<'a> {
@@ -83,6 +88,7 @@ impl<'a> Script<'a> {
             control: None,
             may_be_empty: false,
             parameter: None,
+            changes_quoting: false,
         }
     }
 }
@@ -108,13 +114,27 @@ pub enum Blocks {
     Goose,
 }
 
-/// Reads a script. The time grows with the length of the text, whatever is in it.
+/// Reads a script for a session whose settings are the server's defaults. The time grows with the length of
+/// the text, whatever is in it.
 ///
 /// # Errors
 /// A string, a quoted name, a comment or a block that does not end; a command that only a client
 /// knows; a NUL byte.
 pub fn read(kind: DatabaseKind, text: &str, blocks: Blocks) -> Result<Script<'_>, SplitError> {
-    splitter::Splitter::new(kind, text, blocks).run()
+    read_as(kind, text, blocks, Quoting::of(kind))
+}
+
+/// Reads a script for a session in which quotes and backslashes have this meaning.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_as(
+    kind: DatabaseKind,
+    text: &str,
+    blocks: Blocks,
+    quoting: Quoting,
+) -> Result<Script<'_>, SplitError> {
+    splitter::Splitter::new(kind, text, blocks, quoting).run()
 }
 
 /// The statements of a script.

@@ -2,6 +2,7 @@
 //!
 //! After the manuals' "Comment Syntax" and "String Literals", and the server's own order of tests.
 
+use super::Quoting;
 use super::delimiter::Delimiter;
 use super::error::Flaw;
 use super::lexer::Kind;
@@ -20,6 +21,7 @@ pub(super) fn is_in_word(byte: u8) -> bool {
 /// and comments.
 pub(super) fn token(
     scanner: &mut Scanner<'_>,
+    quoting: Quoting,
     in_executable: bool,
     delimiter: Option<&Delimiter<'_>>,
 ) -> Result<Kind, Flaw> {
@@ -41,8 +43,12 @@ pub(super) fn token(
             Ok(Kind::ExecutableClose)
         }
         (Some(b'/'), Some(b'*')) => comment(scanner),
+        (Some(b'"'), _) if quoting.double_quotes_name => {
+            scanner.name(b'"', Escapes::Doubled)?;
+            Ok(Kind::Value)
+        }
         (Some(quote @ (b'\'' | b'"')), _) => {
-            scanner.string(quote, Escapes::DoubledAndBackslash)?;
+            scanner.string(quote, Escapes::of(quoting))?;
             Ok(Kind::Value)
         }
         (Some(b'`'), _) => {

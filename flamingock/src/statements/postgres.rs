@@ -2,6 +2,7 @@
 //!
 //! After the documentation's "Lexical Structure" and the grammar of `CREATE FUNCTION`.
 
+use super::Quoting;
 use super::error::Flaw;
 use super::lexer::Kind;
 use super::scanner::{Escapes, Scanner};
@@ -28,7 +29,7 @@ fn is_in_word(byte: u8) -> bool {
 }
 
 /// The token that begins here.
-pub(super) fn token(scanner: &mut Scanner<'_>) -> Result<Kind, Flaw> {
+pub(super) fn token(scanner: &mut Scanner<'_>, quoting: Quoting) -> Result<Kind, Flaw> {
     match (scanner.peek(0), scanner.peek(1)) {
         (Some(byte), _) if is_blank(byte) => {
             scanner.skip_while(is_blank);
@@ -40,7 +41,7 @@ pub(super) fn token(scanner: &mut Scanner<'_>) -> Result<Kind, Flaw> {
         }
         (Some(b'/'), Some(b'*')) => comment(scanner),
         (Some(b'\''), _) => {
-            scanner.string(b'\'', Escapes::Doubled)?;
+            scanner.string(b'\'', Escapes::of(quoting))?;
             Ok(Kind::Value)
         }
         (Some(b'"'), _) => {

@@ -27,7 +27,7 @@ impl Pragma {
 
 /// What a statement sets: `PRAGMA name = value`, `PRAGMA main.name(value)`.
 pub(crate) fn pragma(statement: &Statement<'_>) -> Option<Pragma> {
-    let mut lexer = Lexer::new(DatabaseKind::Sqlite, statement.text);
+    let mut lexer = Lexer::of(DatabaseKind::Sqlite, statement);
     let mut parts: Vec<&str> = Vec::new();
     while let Ok(Some(token)) = lexer.next() {
         match token.kind {

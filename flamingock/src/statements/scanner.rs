@@ -4,6 +4,7 @@
 //! valid text: bytes of longer characters are only ever passed over together, inside a word, a
 //! quotation or a comment.
 
+use super::Quoting;
 use super::error::Flaw;
 
 /// A place in a text.
@@ -127,4 +128,14 @@ pub(super) enum Escapes {
     Nothing,
     Doubled,
     DoubledAndBackslash,
+}
+
+impl Escapes {
+    /// Those of a string.
+    pub(super) fn of(quoting: Quoting) -> Escapes {
+        match quoting.backslash_escapes {
+            true => Escapes::DoubledAndBackslash,
+            false => Escapes::Doubled,
+        }
+    }
 }

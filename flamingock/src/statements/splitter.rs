@@ -8,8 +8,9 @@ use super::delimiter::Command;
 use super::error::{Flaw, SplitError};
 use super::goose::{self, Marker};
 use super::lexer::{Found, Kind, Lexer, Token};
+use super::quoting::{Course, Turn};
 use super::shape::{Seen, Shape, is_one_of};
-use super::{Blocks, Parameter, Script, Statement, control};
+use super::{Blocks, Parameter, Quoting, Script, Statement, control};
 
 /// A script on its way.
 pub(super) struct Splitter<'a> {
@@ -24,6 +25,7 @@ pub(super) struct Splitter<'a> {
     /// The statement that has begun.
     pending: Option<Pending>,
     lines: Lines<'a>,
+    course: Course<'a>,
     script: Script<'a>,
 }
 
@@ -39,16 +41,22 @@ struct Pending {
 }
 
 impl<'a> Splitter<'a> {
-    pub(super) fn new(kind: DatabaseKind, text: &'a str, blocks: Blocks) -> Splitter<'a> {
+    pub(super) fn new(
+        kind: DatabaseKind,
+        text: &'a str,
+        blocks: Blocks,
+        quoting: Quoting,
+    ) -> Splitter<'a> {
         Splitter {
             kind,
             text,
             blocks,
             is_piece: false,
-            lexer: Lexer::new(kind, text),
+            lexer: Lexer::new(kind, text, quoting),
             shape: Shape::new(kind),
             pending: None,
             lines: Lines::new(text),
+            course: Course::new(kind, quoting),
             script: Script::of(Vec::new()),
         }
     }
@@ -158,23 +166,42 @@ impl<'a> Splitter<'a> {
             return Ok(());
         };
         self.script.may_be_empty |= !pending.is_certain;
-        self.push(pending.start, pending.end);
+        self.push(pending.start, pending.end)?;
         if self.lexer.has_delimiter() && !shape.is_routine() {
             self.look_into(pending.start, pending.end);
         }
         Ok(())
     }
 
-    fn push(&mut self, start: usize, end: usize) {
+    fn push(&mut self, start: usize, end: usize) -> Result<(), Found> {
         let statement = Statement {
             text: self.text.get(start..end).unwrap_or_default(),
             line: self.lines.line_of(start),
             range: start..end,
+            quoting: self.lexer.quoting(),
         };
         if self.script.control.is_none() {
             self.script.control = control::of(self.kind, &statement);
         }
+        let turn = self.course.follow(self.text, &statement);
         self.script.statements.push(statement);
+        match turn {
+            Turn::To(quoting) if quoting == self.lexer.quoting() => {}
+            Turn::To(quoting) => {
+                self.lexer.set_quoting(quoting);
+                self.script.changes_quoting = true;
+            }
+            Turn::Unknown { at } => {
+                let set = self.script.statements.last();
+                let set = set.map_or("", |statement| statement.text);
+                let set = super::shorten(set);
+                return Err(Found {
+                    flaw: Flaw::UnknownQuoting { set },
+                    at,
+                });
+            }
+        }
+        Ok(())
     }
 
     /// Looks for transaction control in a piece that may be several statements, since something
@@ -184,7 +211,7 @@ impl<'a> Splitter<'a> {
             return;
         }
         let piece = self.text.get(start..end).unwrap_or_default();
-        let mut inner = Splitter::new(self.kind, piece, Blocks::None);
+        let mut inner = Splitter::new(self.kind, piece, Blocks::None, self.lexer.quoting());
         inner.is_piece = true;
         let control = inner.run().ok().and_then(|script| script.control);
         self.script.control = control.map(|mut control| {
@@ -245,9 +272,9 @@ impl<'a> Splitter<'a> {
         })?;
         let content = self.text.get(begin.end..end).unwrap_or_default();
         self.pending = None;
-        if let Some(found) = bounds(self.kind, content) {
+        if let Some(found) = bounds(self.kind, content, self.lexer.quoting()) {
             let (start, end) = (begin.end + found.start, begin.end + found.end);
-            self.push(start, end);
+            self.push(start, end)?;
             self.look_into(start, end);
         }
         self.lexer.go_to(next);
@@ -257,8 +284,8 @@ impl<'a> Splitter<'a> {
 
 /// Where a statement begins and ends in a text, without the comments, blanks and semicolons around it. What
 /// cannot be read is taken as it is: the database will say what is wrong.
-fn bounds(kind: DatabaseKind, text: &str) -> Option<Range<usize>> {
-    let mut lexer = Lexer::new(kind, text);
+fn bounds(kind: DatabaseKind, text: &str, quoting: Quoting) -> Option<Range<usize>> {
+    let mut lexer = Lexer::new(kind, text, quoting);
     let (mut found, mut has_content): (Option<Range<usize>>, bool) = (None, false);
     loop {
         let token = match lexer.next() {

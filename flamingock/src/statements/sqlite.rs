@@ -57,6 +57,11 @@ pub(super) fn token(scanner: &mut Scanner<'_>) -> Result<Kind, Flaw> {
             scanner.skip_while(is_in_word);
             Ok(Kind::Parameter)
         }
+        // Before any word: where files were joined, too.
+        (Some(_), _) if scanner.starts_with("\u{feff}") => {
+            scanner.step('\u{feff}'.len_utf8());
+            Ok(Kind::Blank)
+        }
         (Some(byte), _) if is_in_word(byte) => {
             scanner.skip_while(is_in_word);
             Ok(Kind::Word)

@@ -74,9 +74,69 @@ async fn dump_with_copied_rows_is_refused_with_its_line() {
         .position(|line| line.starts_with('\\') || line.starts_with("COPY "));
     let place = format!("0001__dump.sql:{}", line.unwrap() + 1);
     assert!(error.contains(&place), "{place}: {error}");
+    // Each of what a dump may begin with names what to do.
+    for (text, remedy) in [
+        (
+            "\\restrict abc\nSELECT 1;\n",
+            "Remove the lines `\\restrict` and `\\unrestrict`",
+        ),
+        (
+            "COPY people (id) FROM stdin;\n1\n\\.\n",
+            "`pg_dump --inserts`",
+        ),
+        ("\\connect other\nSELECT 1;\n", "a `target` of its own"),
+    ] {
+        let folder = flamingock_tests::folder(&[("0001__dump.sql", text)]);
+        let error = flamingock::Runner::new(&pool).files(folder).run().await;
+        let error = error.unwrap_err().to_string();
+        assert!(
+            error.contains("0001__dump.sql:1: ") && error.contains(remedy),
+            "{error}"
+        );
+    }
     let tables = strings(
         &pool,
         "SELECT relname FROM pg_class WHERE relname IN ('people', 'flamingock_audit')",
     );
     assert!(tables.await.is_empty());
+}
+
+/// Where backslashes escape by default, a dump says that they don't, and the server reads a whole text before it
+/// does what the text says.
+#[tokio::test]
+async fn backslash_means_what_the_session_and_the_file_say() {
+    let rows = "CREATE TABLE rows (a text);\nINSERT INTO rows VALUES ('a\\n;'), ('b\\\\');\n";
+    let on = format!("SET standard_conforming_strings = on;\n{rows}");
+    let off = format!(
+        "SET standard_conforming_strings = off;\n{rows}INSERT INTO rows VALUES ('it\\'s');\n"
+    );
+    let escaped = format!("{rows}INSERT INTO rows VALUES ('it\\'s; COMMIT;');\n");
+    for header in ["", "-- flamingock: transaction=false\n"] {
+        for (by_default, text, expected) in [
+            ("off", &on, vec!["a\\n;", "b\\\\"]),
+            ("on", &off, vec!["a\n;", "b\\", "it's"]),
+            ("off", &escaped, vec!["a\n;", "b\\", "it's; COMMIT;"]),
+        ] {
+            let database = Postgres::fresh().await;
+            let pool = database.pool(1).await;
+            let name = strings(&pool, "SELECT current_database()").await.remove(0);
+            execute(
+                &pool,
+                &format!(
+                    "ALTER DATABASE \"{name}\" SET standard_conforming_strings = {by_default}"
+                ),
+            )
+            .await;
+            let pool = database.pool(2).await;
+            let text = format!("{header}{text}");
+            let folder = flamingock_tests::folder(&[("0001__rows.sql", &text)]);
+            let run = flamingock::Runner::new(&pool).files(folder).run().await;
+            run.unwrap_or_else(|error| panic!("{text}: {error}"));
+            assert_eq!(
+                strings(&pool, "SELECT a FROM rows ORDER BY a").await,
+                expected,
+                "{text}"
+            );
+        }
+    }
 }

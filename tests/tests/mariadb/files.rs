@@ -1,7 +1,7 @@
 //! Files of SQL.
 
-use flamingock::{Runner, UndoTarget};
-use flamingock_tests::{audit, done, folder, strings};
+use flamingock::{Runner, Stage};
+use flamingock_tests::{MariaDb, TestDatabase, audit, done, folder, strings};
 
 use sqlx::Executor as _;
 use sqlx::mysql::MySqlPoolOptions;
@@ -92,45 +92,106 @@ async fn a_statement_that_is_too_long_for_the_server_names_its_setting() {
     assert!(done(&pool).await.is_empty());
 }
 
-/// Where a backslash is an ordinary character, a string ends at the quote behind it.
-#[tokio::test]
-async fn backslash_before_a_quote_is_refused_where_it_escapes_nothing() {
-    let escaped = "-- why\nINSERT INTO done VALUES ('it\\'s; one');\n";
-    let doubled = "INSERT INTO done VALUES ('C:\\dir; it''s');\n";
-    let (database, pool) = fresh().await;
+/// A pool on whose connections a backslash is an ordinary character.
+async fn without_escapes(database: &TestDatabase<MariaDb>) -> sqlx::MySqlPool {
     let options = MySqlPoolOptions::new().max_connections(2);
     let options = options.after_connect(|connection, _| {
         let mode = "SET SESSION sql_mode = CONCAT(@@sql_mode, ',NO_BACKSLASH_ESCAPES')";
         Box::pin(async move { connection.execute(mode).await.map(drop) })
     });
-    let told = database.pool_with(options).await;
+    database.pool_with(options).await
+}
+
+/// Where a backslash is an ordinary character, a string ends at the quote behind it.
+#[tokio::test]
+async fn backslash_before_a_quote_means_what_the_session_says() {
+    let escaped = "INSERT INTO done VALUES ('it\\'s; one');\nINSERT INTO done VALUES ('b');\n";
+    let ordinary = "INSERT INTO done VALUES ('a\\');\nINSERT INTO done VALUES ('; --');\n";
+    for (header, mode) in [
+        ("", "shared"),
+        ("-- flamingock: transaction=false\n", "none"),
+    ] {
+        let (database, pool) = fresh().await;
+        let told = without_escapes(&database).await;
+        let ordinary = folder(&[("0001__a.sql", &format!("{header}{ordinary}"))]);
+        Runner::new(&told).files(ordinary).run().await.unwrap();
+        assert_eq!(done(&pool).await, ["; --", "a\\"]);
+        let entry = format!("a 1 APPLIED {mode}");
+        assert_eq!(audit(&pool).await.last(), Some(&entry));
+        let (_database, pool) = fresh().await;
+        let escaped = folder(&[("0001__a.sql", &format!("{header}{escaped}"))]);
+        Runner::new(&pool).files(escaped).run().await.unwrap();
+        assert_eq!(done(&pool).await, ["b", "it's; one"]);
+    }
+}
+
+/// What can't be read as the session reads it is refused before anything runs, a rollback too.
+#[tokio::test]
+async fn text_that_the_session_reads_otherwise_is_refused_with_its_line() {
+    let (database, pool) = fresh().await;
+    let told = without_escapes(&database).await;
+    let escaped = "-- why\nINSERT INTO done VALUES ('it\\'s; one');\n";
     let error = refused(&told, escaped).await;
     assert!(
-        error.contains("0001__a.sql:2: a backslash before a quote"),
+        error.contains("0001__a.sql:2: the string that begins here has no closing '"),
+        "{error}"
+    );
+    let control = "INSERT INTO done VALUES ('a\\');\nCOMMIT;\nSELECT '; --';\n";
+    let error = refused(&told, control).await;
+    assert!(
+        error.contains("0001__a.sql:2: COMMIT has no place"),
         "{error}"
     );
     assert!(done(&pool).await.is_empty());
-    let files = folder(&[("0001__a.sql", doubled)]);
-    Runner::new(&told).files(files).run().await.unwrap();
-    assert_eq!(done(&pool).await, ["C:\\dir; it's"]);
-    // A rollback too, before anything is undone, and a file that sets the mode itself.
-    let undoes = "DELETE FROM done WHERE what = 'it\\'s; one' OR what LIKE 'C:%';\n";
-    let files = folder(&[("0001__a.sql", doubled), ("0001__a.rollback.sql", undoes)]);
-    let undo = Runner::new(&told).files(files).undo(UndoTarget::Last).await;
-    let error = undo.unwrap_err().to_string();
+    let plain = "INSERT INTO done VALUES ('b');\n";
+    let undoes = "-- why\nDELETE FROM done WHERE what = 'it\\'s; one';\n";
+    let files = folder(&[("0001__a.sql", plain), ("0001__a.rollback.sql", undoes)]);
+    let files = Runner::new(&told).files(files);
+    let error = files.run().await.unwrap_err().to_string();
     assert!(
-        error.contains("0001__a.rollback.sql:1: a backslash before a quote"),
+        error.contains("0001__a.rollback.sql:2: the string that begins here"),
         "{error}"
     );
-    assert_eq!(done(&pool).await, ["C:\\dir; it's"]);
-    let sets =
-        "SET sql_mode = 'no_backslash_escapes';\nINSERT INTO done VALUES ('a\\'), ('; --');\n";
-    let files = folder(&[("0001__a.sql", doubled), ("0003__c.sql", sets)]);
-    let error = Runner::new(&pool).files(files).run().await.unwrap_err();
-    assert!(error.to_string().contains("0003__c.sql:2: "), "{error}");
-    assert_eq!(done(&pool).await, ["C:\\dir; it's"]);
-    // Where it escapes, it does.
-    let files = folder(&[("0002__b.sql", escaped), ("0001__a.sql", doubled)]);
-    Runner::new(&pool).files(files).run().await.unwrap();
-    assert_eq!(done(&pool).await, ["C:\\dir; it's", "it's; one"]);
+    assert!(done(&pool).await.is_empty());
+}
+
+/// The mode that a file sets holds from there on, as for the database's own client.
+#[tokio::test]
+async fn mode_that_a_file_sets_holds_behind_it() {
+    let sets = "SET @was = @@sql_mode, sql_mode = 'NO_BACKSLASH_ESCAPES';\n\
+                INSERT INTO done VALUES ('a\\');\n\
+                SET sql_mode = @was;\n\
+                INSERT INTO done VALUES ('it\\'s; --');\n";
+    for header in ["", "-- flamingock: transaction=false\n"] {
+        let (_database, pool) = fresh().await;
+        let files = folder(&[("0001__a.sql", &format!("{header}{sets}"))]);
+        Runner::new(&pool).files(files).run().await.unwrap();
+        assert_eq!(done(&pool).await, ["a\\", "it's; --"]);
+    }
+    // Of what is not told, nothing is guessed.
+    let (_database, pool) = fresh().await;
+    let unknown = "SET sql_mode = @other;\n-- it is\nINSERT INTO done VALUES ('it\\'s');\n";
+    let error = refused(&pool, unknown).await;
+    assert!(
+        error.contains("0001__a.sql:3: whether this backslash escapes the quote"),
+        "{error}"
+    );
+}
+
+/// The statements of an atomic stage are read as the session reads them.
+#[tokio::test]
+async fn files_of_an_atomic_stage_are_read_as_the_session_reads_them() {
+    let (database, pool) = fresh().await;
+    let told = without_escapes(&database).await;
+    let files = folder(&[
+        (
+            "0001__a.sql",
+            "INSERT INTO done VALUES ('a\\');\nINSERT INTO done VALUES ('; --');\n",
+        ),
+        ("0002__b.sql", "INSERT INTO done VALUES ('b');\n"),
+    ]);
+    let stage = Stage::new("default").atomic();
+    let runner = Runner::new(&told).files(files).stage(stage);
+    runner.run().await.unwrap();
+    assert_eq!(done(&pool).await, ["; --", "a\\", "b"]);
 }

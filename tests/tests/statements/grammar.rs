@@ -1,5 +1,6 @@
 //! Random scripts that are valid SQL, with all that a semicolon can hide in.
 
+use flamingock::__private::statements::Quoting;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 
@@ -7,6 +8,12 @@ use rand::{RngExt as _, SeedableRng as _};
 pub(crate) trait Grammar {
     /// Between two tokens: blanks and comments, at least one.
     const GAPS: &'static [&'static str];
+
+    /// What quotes mean at the beginning of a script.
+    const QUOTING: Quoting;
+
+    /// Whether who reads a file passes over a byte-order mark at its beginning.
+    const KNOWS_MARKS: bool;
 
     /// An expression whose value is a text.
     fn text(script: &mut Script) -> String;
@@ -18,6 +25,8 @@ pub(crate) trait Grammar {
 /// A script in the making.
 pub(crate) struct Script {
     pub(crate) text: String,
+    /// What quotes mean at the statement that is being made.
+    pub(crate) quoting: Quoting,
     random: StdRng,
     seed: u64,
     last_id: u32,
@@ -27,10 +36,14 @@ impl Script {
     pub(crate) fn random<G: Grammar>(seed: u64) -> Script {
         let mut script = Script {
             text: String::new(),
+            quoting: G::QUOTING,
             random: StdRng::seed_from_u64(seed),
             seed,
             last_id: 0,
         };
+        if G::KNOWS_MARKS && script.chance(3) {
+            script.text.push('\u{feff}');
+        }
         for _ in 0..script.below(18) + 5 {
             for token in G::statement(&mut script) {
                 // A line break that belongs to the token itself stands for the gap.

@@ -1,5 +1,8 @@
 //! MariaDB's grammar.
 
+use flamingock::__private::DatabaseKind;
+use flamingock::__private::statements::Quoting;
+
 use super::grammar::{Grammar, Script, tokens};
 
 /// Routines stand between `DELIMITER` commands.
@@ -24,6 +27,8 @@ const GAPS: &[&str] = &[
 ];
 
 impl Grammar for WithDelimiters {
+    const QUOTING: Quoting = Quoting::of(DatabaseKind::MySql);
+    const KNOWS_MARKS: bool = true;
     const GAPS: &'static [&'static str] = GAPS;
 
     fn text(script: &mut Script) -> String {
@@ -31,6 +36,9 @@ impl Grammar for WithDelimiters {
     }
 
     fn statement(script: &mut Script) -> Vec<String> {
+        if let Some(mode) = mode(script) {
+            return mode;
+        }
         if !script.chance(4) {
             return named(script.common::<Self>());
         }
@@ -49,6 +57,8 @@ impl Grammar for WithDelimiters {
 }
 
 impl Grammar for WithoutDelimiters {
+    const QUOTING: Quoting = Quoting::of(DatabaseKind::MySql);
+    const KNOWS_MARKS: bool = false;
     const GAPS: &'static [&'static str] = GAPS;
 
     fn text(script: &mut Script) -> String {
@@ -56,6 +66,9 @@ impl Grammar for WithoutDelimiters {
     }
 
     fn statement(script: &mut Script) -> Vec<String> {
+        if let Some(mode) = mode(script) {
+            return mode;
+        }
         if !script.chance(3) {
             let mut statement = named(script.common::<Self>());
             // The server refuses a statement that is empty.
@@ -71,9 +84,78 @@ impl Grammar for WithoutDelimiters {
     }
 }
 
+/// What quotes mean is said at the beginning, and changed from time to time.
+fn mode(script: &mut Script) -> Option<Vec<String>> {
+    let is_first = script.text.trim_start_matches('\u{feff}').is_empty();
+    if !is_first && !script.chance(8) {
+        return None;
+    }
+    let before = script.quoting;
+    script.quoting.backslash_escapes = script.chance(2);
+    script.quoting.double_quotes_name = script.chance(2);
+    let (is_text, is_name) = (
+        !script.quoting.backslash_escapes,
+        script.quoting.double_quotes_name,
+    );
+    let ansi = script.one_of(&["ANSI_QUOTES", "ansi_quotes", "ANSI", "DB2", "POSTGRESQL"]);
+    let modes = match (is_text, is_name) {
+        (true, true) => format!("NO_BACKSLASH_ESCAPES,{ansi}"),
+        (true, false) => "no_backslash_escapes".to_owned(),
+        (false, true) => ansi.to_owned(),
+        (false, false) => script.one_of(&["", "IGNORE_SPACE", "ORACLE"]).to_owned(),
+    };
+    let set = |text: &str| Some(tokens(&[text, ";"]));
+    match script.below(4) {
+        0 => set(&format!(
+            "SET @was = @@sql_mode, @x = 1, sql_mode = '{modes}'"
+        )),
+        1 => set(&format!("SET SESSION sql_mode := '{modes}'")),
+        2 => {
+            let open = script.one_of(&["/*!40101", "/*!"]);
+            set(&format!("{open} SET @@session.SQL_MODE='{modes}' */ "))
+        }
+        // What was there is put back.
+        _ if !is_first => {
+            script.quoting = before;
+            Some(tokens(&[
+                "SET",
+                "@was",
+                "=",
+                "@@sql_mode",
+                ";",
+                "SET",
+                "sql_mode",
+                "=",
+                "'ANSI,NO_BACKSLASH_ESCAPES'",
+                ";",
+                "SET",
+                "@y",
+                "=",
+                "'\\'",
+                ";",
+                "SET",
+                "sql_mode",
+                "=",
+                "@was",
+                ";",
+            ]))
+        }
+        _ => set(&format!("SET sql_mode='{modes}'")),
+    }
+}
+
 fn text(script: &mut Script) -> String {
     match script.below(9) {
         0..3 => plain(script),
+        3 if script.quoting.double_quotes_name => {
+            let inner = plain(script);
+            let name = script.one_of(&["\"a;\"\"b\"", "\"'\"", "\"\\\"", "\"a\\;--\""]);
+            format!("(SELECT {name} FROM (SELECT {inner} AS {name}) AS q)")
+        }
+        3 if !script.quoting.backslash_escapes => {
+            let text = script.pieces(&["a", ";", "\"\"", "\\", "'", "--", "/*", "#", "\n"]);
+            format!("\"{text}\"")
+        }
         3 => {
             let text = script.pieces(&[
                 "a", ";", "\"\"", "\\\"", "'", "\\\\", "--", "/*", "*/", "#", "\n",
@@ -109,6 +191,10 @@ fn text(script: &mut Script) -> String {
 }
 
 fn plain(script: &mut Script) -> String {
+    if !script.quoting.backslash_escapes {
+        let text = script.pieces(&["a", ";", "''", "\\", "--", "/*", "*/", "#", "\"", "\n", "é"]);
+        return format!("'{text}'");
+    }
     let text = script.pieces(&[
         "a", ";", "''", "\\'", "\\\\", "\\n", "--", "/*", "*/", "#", "\"", "`", "\n", "é", "END",
     ]);

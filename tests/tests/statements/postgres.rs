@@ -1,5 +1,8 @@
 //! PostgreSQL's grammar.
 
+use flamingock::__private::DatabaseKind;
+use flamingock::__private::statements::Quoting;
+
 use super::grammar::{Grammar, Script, tokens};
 
 /// Psql reads line by line: it takes the second part of a string that goes on in the next line for a
@@ -9,6 +12,8 @@ pub(crate) struct ForPsql;
 pub(crate) struct ForServer;
 
 impl Grammar for ForPsql {
+    const QUOTING: Quoting = Quoting::of(DatabaseKind::Postgres);
+    const KNOWS_MARKS: bool = true;
     const GAPS: &'static [&'static str] = GAPS;
 
     fn text(script: &mut Script) -> String {
@@ -16,11 +21,33 @@ impl Grammar for ForPsql {
     }
 
     fn statement(script: &mut Script) -> Vec<String> {
-        statement::<Self>(script)
+        if !script.chance(8) {
+            return statement::<Self>(script);
+        }
+        let escapes = script.chance(2);
+        script.quoting.backslash_escapes = escapes;
+        let value = match escapes {
+            true => script.one_of(&["off", "'off'", "FALSE", "no"]),
+            false => script.one_of(&["on", "'on'", "true"]),
+        };
+        let scope = script.one_of(&["", "SESSION", "session"]);
+        let is = script.one_of(&["=", "TO"]);
+        // Psql looks at the setting where a line begins.
+        tokens(&[
+            "SET",
+            scope,
+            "standard_conforming_strings",
+            is,
+            value,
+            ";",
+            "\n",
+        ])
     }
 }
 
 impl Grammar for ForServer {
+    const QUOTING: Quoting = Quoting::of(DatabaseKind::Postgres);
+    const KNOWS_MARKS: bool = false;
     const GAPS: &'static [&'static str] = GAPS;
 
     fn text(script: &mut Script) -> String {
@@ -62,6 +89,8 @@ fn text(script: &mut Script, continued: &[&str]) -> String {
             format!("{prefix}'{first}'{between}'{second}'")
         }
         4 => dollar(script),
+        // With backslashes that escape, it is an error.
+        5 if script.quoting.backslash_escapes => plain(script),
         5 => "U&'\\0061;\\\\'".to_owned(),
         6 => {
             let name = script.one_of(&[
@@ -169,6 +198,10 @@ fn statement<G: Grammar>(script: &mut Script) -> Vec<String> {
 }
 
 fn plain(script: &mut Script) -> String {
+    if script.quoting.backslash_escapes {
+        let text = script.pieces(&["a", ";", "''", "\\'", "\\\\", "\\n", "--", "\"", "é"]);
+        return format!("'{text}'");
+    }
     let text = script.pieces(&[
         "a", ";", "''", "\\", "--", "/*", "*/", "$$", "$a$", "\"", "\n", "é", "E", "BEGIN",
     ]);

@@ -1,10 +1,15 @@
 //! SQLite's grammar.
 
+use flamingock::__private::DatabaseKind;
+use flamingock::__private::statements::Quoting;
+
 use super::grammar::{Grammar, Script, tokens};
 
 pub(crate) struct Sqlite;
 
 impl Grammar for Sqlite {
+    const QUOTING: Quoting = Quoting::of(DatabaseKind::Sqlite);
+    const KNOWS_MARKS: bool = true;
     const GAPS: &'static [&'static str] = &[
         " ",
         " ",

@@ -104,7 +104,7 @@ fn what_only_a_client_understands_is_an_error() {
         (
             Postgres,
             "SELECT 1;\n\\connect other\n",
-            "line 2: \\connect is a command of the program psql, not of the database: remove it, or say it in SQL: \\connect other",
+            "line 2: \\connect is a command of the program psql, not of the database: remove it. A change runs in the database of its target system: what is for another database goes to a folder with a `target` of its own: \\connect other",
         ),
         (
             Sqlite,

@@ -17,6 +17,14 @@ fn a_trigger_ends_at_its_own_end() {
     }
 }
 
+/// Files that were joined have marks between them.
+#[test]
+fn a_byte_order_mark_is_a_blank_before_any_token() {
+    let trigger = "CREATE TRIGGER t AFTER INSERT ON a BEGIN SELECT 1; SELECT 2; END";
+    let script = format!("\u{feff}SELECT 0;\n\u{feff}{trigger};\u{feff}");
+    check(Sqlite, &[(script.as_str(), &["SELECT 0", trigger])]);
+}
+
 #[test]
 fn what_is_no_trigger_ends_at_the_semicolon() {
     check(

@@ -1,0 +1,423 @@
+//! What quotes and backslashes mean, which a session can say and a script can change.
+//!
+//! MySQL and MariaDB have it in `sql_mode`, PostgreSQL in `standard_conforming_strings`. The clients of these
+//! databases are told by the server after each statement. Here it is asked for before the script, and the
+//! script's own `SET` is read.
+
+use std::cell::OnceCell;
+use std::ops::Range;
+
+use super::Statement;
+use super::lexer::{Kind, Lexer};
+use super::shape::is_one_of;
+use crate::argument::DatabaseKind;
+
+/// What quotes and backslashes mean.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quoting {
+    /// Whether a backslash in a string takes the meaning of what follows it.
+    pub backslash_escapes: bool,
+    /// Whether double quotes stand around names, and not around strings.
+    pub double_quotes_name: bool,
+}
+
+impl Quoting {
+    /// That of a server whose settings are the default ones.
+    pub const fn of(kind: DatabaseKind) -> Quoting {
+        match kind {
+            DatabaseKind::MySql => Quoting {
+                backslash_escapes: true,
+                double_quotes_name: false,
+            },
+            DatabaseKind::Postgres | DatabaseKind::Sqlite => Quoting {
+                backslash_escapes: false,
+                double_quotes_name: true,
+            },
+        }
+    }
+
+    /// What a value of the setting that decides on it means: `sql_mode`, `standard_conforming_strings`.
+    pub fn by_setting(kind: DatabaseKind, value: &str) -> Quoting {
+        match kind {
+            DatabaseKind::MySql => Quoting {
+                backslash_escapes: !names(value, &["NO_BACKSLASH_ESCAPES"]),
+                double_quotes_name: names(value, ANSI),
+            },
+            DatabaseKind::Postgres => Quoting {
+                backslash_escapes: is_off(value),
+                ..Quoting::of(kind)
+            },
+            DatabaseKind::Sqlite => Quoting::of(kind),
+        }
+    }
+
+    /// The other meaning of a backslash.
+    pub(crate) fn flipped(self) -> Quoting {
+        Quoting {
+            backslash_escapes: !self.backslash_escapes,
+            ..self
+        }
+    }
+}
+
+/// `ANSI_QUOTES`, and the modes that contain it.
+const ANSI: &[&str] = &["ANSI_QUOTES", "ANSI", "DB2", "MAXDB", "MSSQL", "POSTGRESQL"];
+
+fn names(modes: &str, wanted: &[&str]) -> bool {
+    modes.split(',').any(|mode| is_one_of(mode.trim(), wanted))
+}
+
+/// What PostgreSQL takes for false.
+fn is_off(value: &str) -> bool {
+    is_one_of(value, &["off", "of", "false", "fals", "fal", "fa", "f"])
+        || is_one_of(value, &["no", "n", "0"])
+}
+
+/// Whether a text reads otherwise where backslashes mean something else: where one stands before a quote.
+pub(crate) fn depends_on_backslashes(text: &str) -> bool {
+    dependent(text).next().is_some()
+}
+
+fn dependent(text: &str) -> impl Iterator<Item = usize> {
+    let is_quote = |at: usize| matches!(text.as_bytes().get(at + 1), Some(b'\'' | b'"'));
+    let places = text.match_indices('\\').map(|(at, _)| at);
+    places.filter(move |at| is_quote(*at))
+}
+
+/// What the statements of a script have made of it so far.
+#[derive(Debug)]
+pub(super) struct Course<'a> {
+    kind: DatabaseKind,
+    now: Quoting,
+    /// Variables that keep the setting, and what it was.
+    kept: Vec<(&'a str, Quoting)>,
+    /// The last place of the text that depends on backslashes.
+    last_dependent: OnceCell<Option<usize>>,
+}
+
+/// What a statement does to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// Nothing, or what it says.
+    To(Quoting),
+    /// The setting has a value that its text doesn't tell, and the place behind it that depends on that.
+    Unknown { at: usize },
+}
+
+impl<'a> Course<'a> {
+    pub(super) fn new(kind: DatabaseKind, now: Quoting) -> Course<'a> {
+        Course {
+            kind,
+            now,
+            kept: Vec::new(),
+            last_dependent: OnceCell::new(),
+        }
+    }
+
+    /// Goes on behind a statement of the text.
+    pub(super) fn follow(&mut self, text: &'a str, statement: &Statement<'a>) -> Turn {
+        let setting = match self.kind {
+            DatabaseKind::MySql => "sql_mode",
+            DatabaseKind::Postgres => "standard_conforming_strings",
+            DatabaseKind::Sqlite => return Turn::To(self.now),
+        };
+        let words = statement.text.split(|c: char| !is_in_name(c));
+        if !words.into_iter().any(|word| is_one_of(word, &[setting])) {
+            return Turn::To(self.now);
+        }
+        for one in assignments(self.kind, statement) {
+            let value = one.value.as_slice();
+            if let ["@", variable] = *one.target {
+                if mentions(value, setting) {
+                    self.kept.push((variable, self.now));
+                }
+                continue;
+            }
+            if !one.is_of_session || !mentions(&one.target, setting) {
+                continue;
+            }
+            match self.valued(value, setting) {
+                Some(quoting) => self.now = quoting,
+                None => {
+                    let end = statement.range.end;
+                    let last = self.last_dependent.get_or_init(|| dependent(text).last());
+                    if last.is_some_and(|last| last >= end) {
+                        let rest = text.get(end..).unwrap_or_default();
+                        let at = end + dependent(rest).next().unwrap_or_default();
+                        return Turn::Unknown { at };
+                    }
+                }
+            }
+        }
+        Turn::To(self.now)
+    }
+
+    /// What an assigned value means, if its text tells it.
+    fn valued(&self, value: &[&'a str], setting: &str) -> Option<Quoting> {
+        let kept = |name: &str| {
+            let mut kept = self.kept.iter().rev();
+            kept.find(|(kept, _)| kept.eq_ignore_ascii_case(name))
+                .map(|(_, quoting)| *quoting)
+        };
+        match value {
+            [one] if unquoted(one).is_some() => {
+                let value = unquoted(one).unwrap_or_default();
+                return Some(Quoting::by_setting(self.kind, value));
+            }
+            [one] if self.kind == DatabaseKind::Postgres && !is_one_of(one, &["DEFAULT"]) => {
+                return Some(Quoting::by_setting(self.kind, one));
+            }
+            ["@", name] => return kept(name),
+            [function, "(", "@", name, ",", ..] if is_one_of(function, &["IFNULL", "COALESCE"]) => {
+                return kept(name);
+            }
+            _ => {}
+        }
+        if self.kind != DatabaseKind::MySql || !mentions(value, setting) {
+            return None;
+        }
+        // What is made of the value that it has.
+        let said: Vec<&str> = value.iter().filter_map(|part| unquoted(part)).collect();
+        let said = said.join(",");
+        let (escapes, ansi) = (names(&said, &["NO_BACKSLASH_ESCAPES"]), names(&said, ANSI));
+        if !escapes && !ansi {
+            return Some(self.now);
+        }
+        let has = |function| value.iter().any(|part| is_one_of(part, &[function]));
+        let adds = match (has("CONCAT") || has("CONCAT_WS"), has("REPLACE")) {
+            (true, false) => true,
+            (false, true) => false,
+            (true, true) | (false, false) => return None,
+        };
+        Some(Quoting {
+            backslash_escapes: if escapes {
+                !adds
+            } else {
+                self.now.backslash_escapes
+            },
+            double_quotes_name: if ansi {
+                adds
+            } else {
+                self.now.double_quotes_name
+            },
+        })
+    }
+}
+
+fn is_in_name(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '_'
+}
+
+/// Whether a name is among these tokens.
+fn mentions(tokens: &[&str], name: &str) -> bool {
+    let bare = |token: &&str| is_one_of(token.trim_matches(['`', '"']), &[name]);
+    tokens.iter().any(bare)
+}
+
+/// The text of a string, which no setting of quotes changes.
+fn unquoted(token: &str) -> Option<&str> {
+    ['\'', '"'].iter().find_map(|quote| {
+        let inner = token.strip_prefix(*quote)?.strip_suffix(*quote)?;
+        (!inner.contains(['\\', *quote])).then_some(inner)
+    })
+}
+
+/// One of the assignments of a `SET`.
+struct Assignment<'a> {
+    target: Vec<&'a str>,
+    value: Vec<&'a str>,
+    is_of_session: bool,
+}
+
+fn assignments<'a>(kind: DatabaseKind, statement: &Statement<'a>) -> Vec<Assignment<'a>> {
+    let tokens = tokens(kind, statement);
+    let Some((_, rest)) = tokens
+        .split_first()
+        .filter(|(first, _)| is_one_of(first, &["SET"]))
+    else {
+        return Vec::new();
+    };
+    // The values of PostgreSQL's settings have commas of their own, and this one has none.
+    let mut is_of_session = true;
+    let mut all = Vec::new();
+    for part in parts(rest) {
+        let Some(Range { start, end }) = middle(rest, &part, kind) else {
+            continue;
+        };
+        let target = rest[part.start..start].to_vec();
+        let scope = |words: &[&str]| target.iter().any(|word| is_one_of(word, words));
+        let is_elsewhere = scope(&["GLOBAL", "PERSIST", "PERSIST_ONLY", "STATEMENT"]);
+        let said_at_name = target.first() == Some(&"@");
+        let of_this = match (is_elsewhere, scope(&["SESSION", "LOCAL"])) {
+            (true, _) => false,
+            (false, true) => true,
+            (false, false) => said_at_name || is_of_session,
+        };
+        // A word of scope also holds for the assignments behind it.
+        if !said_at_name {
+            is_of_session = of_this;
+        }
+        all.push(Assignment {
+            target,
+            value: rest[end..part.end].to_vec(),
+            is_of_session: of_this,
+        });
+    }
+    all
+}
+
+fn tokens<'a>(kind: DatabaseKind, statement: &Statement<'a>) -> Vec<&'a str> {
+    let mut lexer = Lexer::of(kind, statement);
+    let mut tokens = Vec::new();
+    while let Ok(Some(token)) = lexer.next() {
+        match token.kind {
+            Kind::Blank
+            | Kind::Comment
+            | Kind::Hint
+            | Kind::ExecutableOpen
+            | Kind::ExecutableClose => {}
+            Kind::Word | Kind::Value | Kind::Parameter | Kind::Symbol(_) | Kind::Delimiter => {
+                tokens.push(lexer.text_of(token));
+            }
+        }
+    }
+    tokens
+}
+
+/// What stands between the commas that are in no parentheses.
+fn parts(tokens: &[&str]) -> Vec<Range<usize>> {
+    let (mut parts, mut from, mut depth) = (Vec::new(), 0, 0_usize);
+    for (at, token) in tokens.iter().enumerate() {
+        match *token {
+            "(" => depth += 1,
+            ")" => depth = depth.saturating_sub(1),
+            "," if depth == 0 => {
+                parts.push(from..at);
+                from = at + 1;
+            }
+            _ => {}
+        }
+    }
+    parts.push(from..tokens.len());
+    parts
+}
+
+/// Where an assignment's `=`, `:=` or `TO` is.
+fn middle(tokens: &[&str], part: &Range<usize>, kind: DatabaseKind) -> Option<Range<usize>> {
+    let is_one = |at: &usize| match tokens[*at] {
+        "=" | ":" => true,
+        word => kind == DatabaseKind::Postgres && is_one_of(word, &["TO"]),
+    };
+    let at = part.clone().find(is_one)?;
+    let is_long = tokens[at] == ":" && tokens.get(at + 1) == Some(&"=");
+    Some(at..at + 1 + usize::from(is_long))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::statements::{Blocks, Flaw, read, read_as};
+
+    /// Whether backslashes escape, and double quotes name, behind a text.
+    fn behind(text: &str) -> (bool, bool) {
+        let text = format!("{text};\nSELECT 1");
+        let read = read(DatabaseKind::MySql, &text, Blocks::None).unwrap();
+        let last = read.statements.last().unwrap().quoting;
+        (last.backslash_escapes, last.double_quotes_name)
+    }
+
+    #[test]
+    fn mode_that_a_script_sets_counts_behind_it() {
+        const ORDINARY: (bool, bool) = (true, false);
+        const TEXT: (bool, bool) = (false, false);
+        const NAMES: (bool, bool) = (true, true);
+        for (text, expected) in [
+            ("SET sql_mode = 'NO_BACKSLASH_ESCAPES'", TEXT),
+            (
+                "set session SQL_MODE := \"strict_all_tables, no_backslash_escapes\"",
+                TEXT,
+            ),
+            ("SET @@sql_mode = 'ANSI'", NAMES),
+            ("SET @@session.sql_mode='ANSI_QUOTES'", NAMES),
+            ("SET LOCAL sql_mode='ANSI_QUOTES'", NAMES),
+            ("SET @x = 1, sql_mode = 'ANSI_QUOTES'", NAMES),
+            ("/*!40101 SET SQL_MODE='NO_BACKSLASH_ESCAPES' */", TEXT),
+            (
+                "SET sql_mode = CONCAT(@@sql_mode, ',NO_BACKSLASH_ESCAPES')",
+                TEXT,
+            ),
+            (
+                "SET sql_mode = 'NO_BACKSLASH_ESCAPES'; SET sql_mode = (SELECT REPLACE(@@sql_mode, 'NO_BACKSLASH_ESCAPES', ''))",
+                ORDINARY,
+            ),
+            (
+                "SET sql_mode = 'ANSI'; SET sql_mode = REPLACE(@@sql_mode, 'ONLY_FULL_GROUP_BY', '')",
+                NAMES,
+            ),
+            (
+                "SET @OLD=@@SQL_MODE, SQL_MODE='NO_BACKSLASH_ESCAPES'; SET SQL_MODE=@old",
+                ORDINARY,
+            ),
+            (
+                "SET @OLD=@@SQL_MODE, SQL_MODE='NO_BACKSLASH_ESCAPES'; SET SQL_MODE=IFNULL(@OLD, '')",
+                ORDINARY,
+            ),
+            ("SET GLOBAL sql_mode = 'NO_BACKSLASH_ESCAPES'", ORDINARY),
+            ("SET @@global.sql_mode = 'ANSI'", ORDINARY),
+            ("SET GLOBAL a = 1, sql_mode = 'ANSI'", ORDINARY),
+            ("SET STATEMENT sql_mode = 'ANSI' FOR SELECT 1", ORDINARY),
+            ("SET @sql_mode = 'ANSI'", ORDINARY),
+            ("SELECT 'SET sql_mode = ''ANSI'''", ORDINARY),
+            ("SET sql_mode = DEFAULT", ORDINARY),
+            (
+                "CREATE PROCEDURE a() BEGIN SET sql_mode = 'ANSI'; END",
+                ORDINARY,
+            ),
+        ] {
+            assert_eq!(behind(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn strings_end_where_the_mode_says() {
+        let text = "SET sql_mode = 'NO_BACKSLASH_ESCAPES';\nSELECT 'a\\';\nSELECT '; --'";
+        let pieces = read(DatabaseKind::MySql, text, Blocks::None).unwrap();
+        assert_eq!(pieces.statements.len(), 3);
+        assert!(pieces.changes_quoting);
+        let text = "SELECT 'a\\';\nSELECT '; --'";
+        let quoting = Quoting::of(DatabaseKind::MySql).flipped();
+        let pieces = read_as(DatabaseKind::MySql, text, Blocks::None, quoting).unwrap();
+        assert_eq!(pieces.statements.len(), 2);
+        assert!(!pieces.changes_quoting);
+        let names = Quoting::by_setting(DatabaseKind::MySql, "ANSI_QUOTES");
+        let text = "SELECT 1 AS \"a\\\"; SELECT '\\'; --'";
+        let pieces = read_as(DatabaseKind::MySql, text, Blocks::None, names).unwrap();
+        assert_eq!(pieces.statements.len(), 2);
+    }
+
+    #[test]
+    fn strings_of_postgres_end_where_its_setting_says() {
+        for set in [
+            "SET standard_conforming_strings = off",
+            "SET SESSION standard_conforming_strings TO 'off'",
+            "set local standard_conforming_strings = false",
+        ] {
+            let text = format!("{set};\nSELECT 'it\\'s; one';\nSELECT 2");
+            let pieces = read(DatabaseKind::Postgres, &text, Blocks::None).unwrap();
+            assert_eq!(pieces.statements.len(), 3, "{set}");
+            assert!(pieces.changes_quoting);
+        }
+        let text = "SET standard_conforming_strings = on;\nSELECT 'a\\';\nSELECT 2";
+        let pieces = read(DatabaseKind::Postgres, text, Blocks::None).unwrap();
+        assert_eq!(pieces.statements.len(), 3);
+        assert!(!pieces.changes_quoting);
+    }
+
+    #[test]
+    fn mode_that_is_not_told_is_a_flaw_where_something_depends_on_it() {
+        let text = "SET sql_mode = @other;\nSELECT 'it\\'s'";
+        let error = read(DatabaseKind::MySql, text, Blocks::None).unwrap_err();
+        assert!(matches!(error.flaw(), Flaw::UnknownQuoting { .. }));
+        assert_eq!(error.line(), 2);
+    }
+}
