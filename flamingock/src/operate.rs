@@ -93,6 +93,7 @@ impl Runner {
     /// What is wrong with the registry or the pipeline, and whatever keeps the audit from being
     /// read.
     pub async fn issues(&self) -> Result<Vec<Issue>, Error> {
+        engine::find_out_formats(&self.settings, None).await?;
         let (storage, pipeline) = engine::open_with_pipeline(&self.settings)?;
         let mut snapshot = storage
             .store

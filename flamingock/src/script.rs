@@ -168,9 +168,7 @@ impl Script {
         let problem = self.problem_as(kind, quoting, transaction)?;
         // What is wrong whatever quotes mean.
         let is_sure = !self.depends_on_quoting(kind)
-            || self
-                .problem_as(kind, quoting.flipped(), transaction)
-                .is_some();
+            || self.problem_as(kind, quoting.flipped(), transaction) == Some(problem.clone());
         is_sure.then_some(problem)
     }
 

@@ -253,6 +253,18 @@ async fn folder_that_fits_sqlx_and_golang_migrate_is_refused_without_a_history()
         refused(runner(&pool, files)).await,
         refused(runner(&pool, files).mode(Mode::Check)).await,
         runner(&pool, files).plan().await.unwrap_err().to_string(),
+        runner(&pool, files).manifest().unwrap_err().to_string(),
+        runner(&pool, files)
+            .baseline("1_users", "by hand")
+            .await
+            .unwrap_err()
+            .to_string(),
+        runner(&pool, files).issues().await.unwrap_err().to_string(),
+        runner(&pool, files)
+            .adopt(&Adoption::of(Tool::Flyway))
+            .await
+            .unwrap_err()
+            .to_string(),
     ];
     for error in errors {
         for format in ["sqlx", "golang-migrate"] {

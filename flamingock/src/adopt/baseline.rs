@@ -32,6 +32,7 @@ impl Runner {
             ));
         }
         let storage = open(&self.settings)?;
+        engine::find_out_formats(&self.settings, None).await?;
         let pipeline = engine::pipeline_of(&self.settings)?;
         let changes = changes_up_to(&pipeline, up_to).ok_or_else(|| {
             invalid(&format!(

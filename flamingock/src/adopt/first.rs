@@ -25,6 +25,7 @@ impl Runner {
     /// from being read or the audit from being written.
     pub async fn adopt(&self, adoption: &Adoption) -> Result<Adopted, Error> {
         let storage = open(&self.settings)?;
+        engine::find_out_formats(&self.settings, Some(adoption)).await?;
         let pipeline = engine::pipeline_of(&self.settings)?;
         let targets = self.settings.targets.iter().chain([&storage.target]);
         let database = database(targets, &adoption.target)?;
@@ -56,6 +57,7 @@ impl Runner {
     /// read.
     pub async fn plan_adoption(&self, adoption: &Adoption) -> Result<Adopted, Error> {
         let storage = open(&self.settings)?;
+        engine::find_out_formats(&self.settings, Some(adoption)).await?;
         let pipeline = engine::pipeline_of(&self.settings)?;
         let targets = self.settings.targets.iter().chain([&storage.target]);
         let database = database(targets, &adoption.target)?;

@@ -1,6 +1,6 @@
 //! Which of two tools has written a folder whose names fit both: a history in the database tells.
 
-use crate::adopt::{self, Tool};
+use crate::adopt::{self, Adoption, Tool};
 use crate::database::Database;
 use crate::error::Error;
 use crate::files::EmbeddedFolder;
@@ -10,21 +10,12 @@ use crate::runner::{Mode, Settings};
 use crate::target::DEFAULT;
 
 /// Finds it out for every folder that does not say it, and keeps it in the settings. Asks the database only
-/// where there is such a folder.
-pub(super) async fn find_out(settings: &Settings) -> Result<(), Error> {
-    if settings.formats.get().is_some() {
-        return Ok(());
-    }
-    let folders: Vec<&'static EmbeddedFolder> =
-        if settings.changes.is_none() && settings.folders.is_empty() {
-            registry::FLAMINGOCK_FOLDERS_0_1.to_vec()
-        } else {
-            settings.folders.clone()
-        };
-    let folders: Vec<_> = folders
-        .into_iter()
-        .filter_map(|folder| Some((folder, folder.fits_two()?)))
-        .collect();
+/// where there is such a folder. A history that is being adopted counts, too.
+pub(crate) async fn find_out(
+    settings: &Settings,
+    adopting: Option<&Adoption>,
+) -> Result<(), Error> {
+    let folders = undecided(settings);
     if folders.is_empty() || settings.mode().is_ok_and(|mode| mode == Mode::Off) {
         return Ok(());
     }
@@ -32,6 +23,7 @@ pub(super) async fn find_out(settings: &Settings) -> Result<(), Error> {
     let Ok(storage) = settings.storage.open(&settings.for_storage()) else {
         return Ok(());
     };
+    let adoptions: Vec<Adoption> = settings.adoptions.iter().chain(adopting).cloned().collect();
     let mut problems = Vec::new();
     let mut formats = Vec::new();
     for (folder, file) in folders {
@@ -41,7 +33,7 @@ pub(super) async fn find_out(settings: &Settings) -> Result<(), Error> {
         let Some(database) = target.and_then(|target| target.database.as_deref()) else {
             continue;
         };
-        match format(settings, database).await? {
+        match format(&adoptions, database).await? {
             Ok(format) => formats.push((folder.address(), format)),
             Err(why) => problems.push(Problem::general(question(&file, name, why))),
         }
@@ -54,27 +46,61 @@ pub(super) async fn find_out(settings: &Settings) -> Result<(), Error> {
     }
 }
 
+/// The folders of which it is not known yet, each with the first file that fits both.
+fn undecided(settings: &Settings) -> Vec<(&'static EmbeddedFolder, String)> {
+    if settings.formats.get().is_some() {
+        return Vec::new();
+    }
+    let folders: Vec<&'static EmbeddedFolder> =
+        if settings.changes.is_none() && settings.folders.is_empty() {
+            registry::FLAMINGOCK_FOLDERS_0_1.to_vec()
+        } else {
+            settings.folders.clone()
+        };
+    let folders = folders.into_iter();
+    folders
+        .filter_map(|folder| Some((folder, folder.fits_two()?)))
+        .collect()
+}
+
+/// What to say where no database is asked.
+pub(super) fn questions(settings: &Settings) -> Vec<Problem> {
+    if adopted(&settings.adoptions).is_some() {
+        return Vec::new();
+    }
+    let folders = undecided(settings).into_iter();
+    let questions = folders.map(|(folder, file)| {
+        let name = folder.target().unwrap_or(DEFAULT);
+        question(&file, name, "is not asked which of them it was")
+    });
+    questions.map(Problem::general).collect()
+}
+
+/// The tool that an application comes from, in a new environment.
+fn adopted(adoptions: &[Adoption]) -> Option<&'static str> {
+    let is_adopted = |tool| adopt::is_adopted(adoptions, tool);
+    match (is_adopted(Tool::Sqlx), is_adopted(Tool::GolangMigrate)) {
+        (true, false) => Some("sqlx"),
+        (false, true) => Some("golang-migrate"),
+        (true, true) | (false, false) => None,
+    }
+}
+
 async fn format(
-    settings: &Settings,
+    adoptions: &[Adoption],
     database: &dyn Database,
 ) -> Result<Result<&'static str, &'static str>, Error> {
     let has = async |tool| {
-        let table = adopt::table_of(&settings.adoptions, tool);
+        let table = adopt::table_of(adoptions, tool);
         let there = adopt::has_history(tool, table, database).await;
         there.map_err(Error::store)
     };
-    let is_adopted = |tool| adopt::is_adopted(&settings.adoptions, tool);
     let (sqlx, golang) = (has(Tool::Sqlx).await?, has(Tool::GolangMigrate).await?);
     Ok(match (sqlx, golang) {
         (true, false) => Ok("sqlx"),
         (false, true) => Ok("golang-migrate"),
         (true, true) => Err("has a history of each"),
-        (false, false) => match (is_adopted(Tool::Sqlx), is_adopted(Tool::GolangMigrate)) {
-            // A new environment of an application that comes from this tool.
-            (true, false) => Ok("sqlx"),
-            (false, true) => Ok("golang-migrate"),
-            (true, true) | (false, false) => Err("has no history of either"),
-        },
+        (false, false) => adopted(adoptions).ok_or("has no history of either"),
     })
 }
 

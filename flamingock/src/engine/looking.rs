@@ -4,13 +4,14 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::account::report;
-use super::{Looks, facts, formats, judge, new_run_id, open_with_pipeline};
+use super::{Looks, facts, formats, judge, new_run_id, open_with_pipeline, scripts};
 use crate::adopt::Places;
 use crate::argument::Need;
 use crate::audit::{Origin, Snapshot, State};
 use crate::decision::Decision;
 use crate::error::Error;
 use crate::plan::{Note, Plan};
+use crate::preflight;
 use crate::report::Report;
 use crate::runner::Settings;
 use crate::target::TargetSystem;
@@ -18,7 +19,7 @@ use crate::target::TargetSystem;
 /// What a run would find, without doing anything about it.
 pub(crate) async fn look(settings: &Settings) -> Result<Report, Error> {
     let began = Instant::now();
-    formats::find_out(settings).await?;
+    formats::find_out(settings, None).await?;
     let (storage, pipeline) = open_with_pipeline(settings)?;
     let mut snapshot = storage
         .store
@@ -41,6 +42,11 @@ pub(crate) async fn look(settings: &Settings) -> Result<Report, Error> {
     let targets: Vec<_> = settings.targets.iter().chain([&storage.target]).collect();
     note_session_options(&mut plan, &targets).await;
     judge(settings, &mut plan, Looks::Settled).map_err(Error::Invalid)?;
+    // What another run is at work on may not be ours to run.
+    if !snapshot.is_held() {
+        let targets = preflight::targets(storage.target, settings.targets.clone());
+        scripts::refuse(&plan, &pipeline, &targets).await?;
+    }
     Ok(report(
         settings,
         &pipeline,

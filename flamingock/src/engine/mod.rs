@@ -23,6 +23,7 @@ use tokio::time::Instant;
 use self::account::{Done, report};
 use self::facts::described;
 pub(crate) use self::facts::{facts, facts_at};
+pub(crate) use self::formats::find_out as find_out_formats;
 pub(crate) use self::looking::look;
 pub(crate) use self::probing::verify;
 pub(crate) use self::second_history::{at_work, open, refuse as refuse_a_second_history};
@@ -342,7 +343,13 @@ pub(crate) fn pipeline_of(settings: &Settings) -> Result<Pipeline, Error> {
 
 /// The manifest of the changes that a run would have.
 pub(crate) fn manifest(settings: &Settings) -> Result<String, Error> {
-    open_with_pipeline(settings).map(|(_, pipeline)| manifest::text(&pipeline))
+    let (_, pipeline) = open_with_pipeline(settings)?;
+    let questions = formats::questions(settings);
+    if questions.is_empty() {
+        Ok(manifest::text(&pipeline))
+    } else {
+        Err(Error::Invalid(questions))
+    }
 }
 
 /// A target of the audit's own pool is the audit's database by another name; any other one is told

@@ -24,7 +24,7 @@ pub(crate) async fn verify(settings: Settings) -> Result<Vec<Probe>, Error> {
     let timeout = settings.listener_timeout;
     let events = events_of(&settings, &run_id, Work::Verify);
     events.tell(Happened::RunStarted);
-    let found_out = formats::find_out(&settings).await;
+    let found_out = formats::find_out(&settings, None).await;
     let prepared = found_out.and_then(|()| {
         let prepared = Prepared::new(settings, &run_id, &events);
         prepared.map_err(Error::Invalid)

@@ -1,6 +1,7 @@
 //! What keeps SQL of files from being run, found before anything runs.
 
 use super::Prepared;
+use crate::audit::StoreError;
 use crate::change::{Body, Definition};
 #[cfg(feature = "_sqlx")]
 use crate::database::Database;
@@ -37,16 +38,56 @@ pub(super) fn check_atomic(plan: &Plan, pipeline: &Pipeline, targets: &Targets) 
         .collect()
 }
 
+/// Refuses all of that, for those who only look.
+pub(super) async fn refuse(
+    plan: &Plan,
+    pipeline: &Pipeline,
+    targets: &Targets,
+) -> Result<(), Error> {
+    let mut problems = check(plan, targets);
+    problems.extend(check_atomic(plan, pipeline, targets));
+    if problems.is_empty() {
+        let unfit = unfit(targets, &bodies_to_run(plan)).await;
+        problems = unfit.map_err(Error::store)?;
+    }
+    match problems.is_empty() {
+        true => Ok(()),
+        false => Err(Error::Invalid(problems)),
+    }
+}
+
+/// What runs, and what rolls it back, each with its target system.
+fn bodies_to_run(plan: &Plan) -> Vec<(&'static str, &'static Body<()>)> {
+    let steps = plan.steps().filter(|step| works(step));
+    let bodies = steps.flat_map(|step| {
+        let definition = step.definition;
+        let bodies = [Some(&definition.body), definition.rollback].into_iter();
+        bodies.flatten().map(|body| (definition.target, body))
+    });
+    bodies.collect()
+}
+
+/// What only its database can tell of each of these.
+async fn unfit(
+    targets: &Targets,
+    all: &[(&str, &'static Body<()>)],
+) -> Result<Vec<Problem>, StoreError> {
+    let mut problems = Vec::new();
+    for (name, target) in targets {
+        let Some(database) = &target.database else {
+            continue;
+        };
+        let own = all.iter().filter(|(target, _)| target == name);
+        let bodies: Vec<_> = own.flat_map(|(_, body)| parts(body)).collect();
+        problems.extend(database.without_effect(&bodies).await?);
+    }
+    Ok(problems)
+}
+
 impl Prepared {
     /// Refuses what only its database can tell of the files that are to run, and of their rollbacks.
     pub(super) async fn refuse_unfit_scripts(&self, plan: &Plan) -> Result<(), Error> {
-        let steps = plan.steps().filter(|step| works(step));
-        let bodies = steps.flat_map(|step| {
-            let definition = step.definition;
-            let bodies = [Some(&definition.body), definition.rollback].into_iter();
-            bodies.flatten().map(|body| (definition.target, body))
-        });
-        self.refuse_unfit(bodies.collect()).await
+        self.refuse_unfit(bodies_to_run(plan)).await
     }
 
     /// The same of the rollbacks of what is to be undone.
@@ -59,16 +100,8 @@ impl Prepared {
     }
 
     async fn refuse_unfit(&self, all: Vec<(&str, &'static Body<()>)>) -> Result<(), Error> {
-        let mut problems = Vec::new();
-        for (name, target) in &self.targets {
-            let Some(database) = &target.database else {
-                continue;
-            };
-            let own = all.iter().filter(|(target, _)| target == name);
-            let bodies: Vec<_> = own.flat_map(|(_, body)| parts(body)).collect();
-            let found = self.answered(database.without_effect(&bodies)).await;
-            problems.extend(found.map_err(Error::store)?);
-        }
+        let problems = self.answered(unfit(&self.targets, &all)).await;
+        let problems = problems.map_err(Error::store)?;
         match problems.is_empty() {
             true => Ok(()),
             false => Err(Error::Invalid(problems)),

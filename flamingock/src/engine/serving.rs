@@ -44,7 +44,7 @@ pub(crate) async fn serve(
     async {
         let events = events_of(&settings, &run_id, request.work());
         events.tell(Happened::RunStarted);
-        let found_out = formats::find_out(&settings).await;
+        let found_out = formats::find_out(&settings, None).await;
         let prepared = found_out.and_then(|()| {
             let prepared = Prepared::new(settings, &run_id, &events);
             prepared.map_err(Error::Invalid)

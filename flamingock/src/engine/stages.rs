@@ -80,10 +80,13 @@ impl Prepared {
         }
     }
 
+    pub(super) fn only_looks(&self) -> bool {
+        matches!(self.mode, Mode::Check | Mode::Plan)
+    }
+
     /// A run that only looks shows what a run would take over as applied.
     pub(super) async fn foresee(&self, snapshot: &mut Snapshot) -> Result<(), Error> {
-        let looks = matches!(self.mode, Mode::Check | Mode::Plan);
-        if looks && !self.settings.adoptions.is_empty() && snapshot.newest.is_empty() {
+        if self.only_looks() && !self.settings.adoptions.is_empty() && snapshot.newest.is_empty() {
             let targets: Vec<_> = self.targets.values().collect();
             snapshot.newest = self.places(&targets).foresee().await?;
         }

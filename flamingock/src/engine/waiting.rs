@@ -92,6 +92,9 @@ impl Prepared {
                 lock_held = snapshot.is_held(),
                 "looked at the audit"
             );
+            if self.only_looks() && looks == Looks::Settled {
+                self.refuse_unfit_scripts(&plan).await?;
+            }
             if let Some(ended) = self.without_the_lock(&snapshot, &plan)? {
                 return Ok(Waited::Ended(Box::new(ended)));
             }

@@ -1,6 +1,6 @@
 //! Pragmas that do nothing in a transaction.
 
-use flamingock::{Error, Runner, UndoTarget};
+use flamingock::{Error, Mode, Runner, UndoTarget};
 use flamingock_tests::{Backend, Sqlite, done, execute, folder, strings, with_table};
 
 #[tokio::test]
@@ -19,7 +19,13 @@ async fn pragmas_that_would_do_nothing_are_refused_before_anything_runs() {
         let text = format!("-- A comment.\nINSERT INTO done VALUES ('2');\n{pragma};\n");
         let first = "INSERT INTO done VALUES ('1')";
         let files = folder(&[("0001__first.sql", first), ("0002__second.sql", &text)]);
-        let error = Runner::new(&pool).files(files).run().await.unwrap_err();
+        let runner = || Runner::new(&pool).files(files);
+        let error = runner().run().await.unwrap_err();
+        let checked = runner().mode(Mode::Check).run().await.unwrap_err();
+        let planned = runner().mode(Mode::Plan).run().await.unwrap_err();
+        for other in [checked, planned, runner().plan().await.unwrap_err()] {
+            assert_eq!(other.to_string(), error.to_string());
+        }
         let Error::Invalid(problems) = &error else {
             panic!("{pragma}: {error:?}")
         };

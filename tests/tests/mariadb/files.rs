@@ -1,12 +1,24 @@
 //! Files of SQL.
 
-use flamingock::{Runner, Stage};
+use flamingock::{Mode, Runner, Stage};
 use flamingock_tests::{MariaDb, TestDatabase, audit, done, folder, strings};
 
 use sqlx::Executor as _;
 use sqlx::mysql::MySqlPoolOptions;
 
 use super::fresh;
+
+/// What a run, a plan and a check of this file say before anything runs.
+async fn refused_before(pool: &sqlx::MySqlPool, text: &str) -> String {
+    let files = folder(&[("0001__a.sql", text)]);
+    let runner = || Runner::new(pool).files(files);
+    let said = runner().plan().await.unwrap_err().to_string();
+    for mode in [Mode::Check, Mode::Plan, Mode::Apply] {
+        let error = runner().mode(mode).run().await.unwrap_err();
+        assert_eq!(error.to_string(), said, "{mode:?}");
+    }
+    said
+}
 
 /// What a run of this file says.
 async fn refused(pool: &sqlx::MySqlPool, text: &str) -> String {
@@ -131,13 +143,13 @@ async fn text_that_the_session_reads_otherwise_is_refused_with_its_line() {
     let (database, pool) = fresh().await;
     let told = without_escapes(&database).await;
     let escaped = "-- why\nINSERT INTO done VALUES ('it\\'s; one');\n";
-    let error = refused(&told, escaped).await;
+    let error = refused_before(&told, escaped).await;
     assert!(
         error.contains("0001__a.sql:2: the string that begins here has no closing '"),
         "{error}"
     );
     let control = "INSERT INTO done VALUES ('a\\');\nCOMMIT;\nSELECT '; --';\n";
-    let error = refused(&told, control).await;
+    let error = refused_before(&told, control).await;
     assert!(
         error.contains("0001__a.sql:2: COMMIT has no place"),
         "{error}"
@@ -171,7 +183,7 @@ async fn mode_that_a_file_sets_holds_behind_it() {
     // Of what is not told, nothing is guessed.
     let (_database, pool) = fresh().await;
     let unknown = "SET sql_mode = @other;\n-- it is\nINSERT INTO done VALUES ('it\\'s');\n";
-    let error = refused(&pool, unknown).await;
+    let error = refused_before(&pool, unknown).await;
     assert!(
         error.contains("0001__a.sql:3: whether this backslash escapes the quote"),
         "{error}"
