@@ -386,7 +386,7 @@ pub use services::{LastRun, ServiceStatus};
 pub use sqlx;
 pub use tables::Tables;
 pub use target::TargetSystem;
-pub use undo::UndoTarget;
+pub use undo::{Undo, UndoTarget};
 
 /// Runs what is pending in the database of this pool: `Runner::new(pool).run()`.
 ///

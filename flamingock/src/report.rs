@@ -24,8 +24,10 @@ pub enum Outcome {
     AlreadyApplied,
     /// It failed, and what it did was not undone; or nobody could find out.
     Failed,
-    /// It failed, and what it did is undone.
+    /// It failed, and what it did was rolled back.
     RolledBack,
+    /// An undo reversed it, as asked.
+    Undone,
     /// It needs a person, or stands behind one that does, or behind one that failed.
     Blocked,
     /// The run did not come to it, or did not start it since its target system was not ready or a
@@ -36,11 +38,12 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    const ALL: [Outcome; 7] = [
+    const ALL: [Outcome; 8] = [
         Outcome::NewlyApplied,
         Outcome::AlreadyApplied,
         Outcome::Failed,
         Outcome::RolledBack,
+        Outcome::Undone,
         Outcome::Blocked,
         Outcome::NotReached,
         Outcome::Filtered,
@@ -56,6 +59,7 @@ impl Outcome {
             Outcome::AlreadyApplied => "already applied",
             Outcome::Failed => "failed",
             Outcome::RolledBack => "rolled back",
+            Outcome::Undone => "undone",
             Outcome::Blocked => "blocked",
             Outcome::NotReached => "not reached",
             Outcome::Filtered => "filtered",
@@ -145,7 +149,7 @@ impl ChangeReport {
     }
 
     /// Whether it failed, or could not be started. A change that was only asked to stop has not failed,
-    /// unless something of it is left; one that an undo rolled back has no error.
+    /// unless something of it is left.
     pub(crate) fn has_failed(&self) -> bool {
         if self.stopped && self.issue.is_none() {
             return false;
@@ -155,6 +159,7 @@ impl ChangeReport {
             Outcome::RolledBack | Outcome::NotReached => self.error.is_some(),
             Outcome::NewlyApplied
             | Outcome::AlreadyApplied
+            | Outcome::Undone
             | Outcome::Blocked
             | Outcome::Filtered => false,
         }
@@ -253,6 +258,8 @@ pub struct Counts {
     pub failed: usize,
     /// [`Outcome::RolledBack`].
     pub rolled_back: usize,
+    /// [`Outcome::Undone`].
+    pub undone: usize,
     /// [`Outcome::Blocked`].
     pub blocked: usize,
     /// [`Outcome::NotReached`].
@@ -268,6 +275,7 @@ impl Counts {
             Outcome::AlreadyApplied => &mut self.already_applied,
             Outcome::Failed => &mut self.failed,
             Outcome::RolledBack => &mut self.rolled_back,
+            Outcome::Undone => &mut self.undone,
             Outcome::Blocked => &mut self.blocked,
             Outcome::NotReached => &mut self.not_reached,
             Outcome::Filtered => &mut self.filtered,
@@ -281,12 +289,15 @@ impl Report {
         self.stages.iter().flat_map(|stage| &stage.changes)
     }
 
-    /// Whether every selected change is applied.
+    /// Whether every selected change is applied, or was undone as asked.
     pub fn is_success(&self) -> bool {
         self.changes().all(|change| {
             matches!(
                 change.outcome,
-                Outcome::NewlyApplied | Outcome::AlreadyApplied | Outcome::Filtered
+                Outcome::NewlyApplied
+                    | Outcome::AlreadyApplied
+                    | Outcome::Undone
+                    | Outcome::Filtered
             )
         })
     }

@@ -12,18 +12,53 @@ use crate::error::Error;
 use crate::report::Report;
 use crate::settings::Settings;
 
-/// A run: await it.
+/// A run of [`Runner::run`](crate::Runner::run) or [`Runner::undo`](crate::Runner::undo): await it.
+///
+/// # Cancel safety
+/// Dropping it asks the run to stop, as [`cancel_on`](Self::cancel_on) does. What happened is still
+/// recorded.
 #[must_use = "a run does nothing until it is awaited"]
-pub struct Run(BoxFuture<'static, Result<Report, Error>>);
+pub struct Run {
+    work: BoxFuture<'static, Result<Report, Error>>,
+    signals: Signals,
+    cancel: Option<BoxFuture<'static, ()>>,
+}
 
 impl Run {
-    /// What a runner was told, until `cancel` completes or this is dropped.
-    pub(crate) fn of(
-        settings: Settings,
-        request: Request,
-        cancel: Option<BoxFuture<'static, ()>>,
-    ) -> Run {
-        Run(Box::pin(supervise(settings, request, cancel)))
+    pub(crate) fn of(settings: Settings, request: Request) -> Run {
+        let signals = Signals::new(settings.lock.bounded().wait);
+        Run {
+            work: Box::pin(supervise(settings, request, signals.clone())),
+            signals,
+            cancel: None,
+        }
+    }
+
+    /// Stops the run when this future completes: a change in a transaction is dropped and rolled back, a
+    /// change without one finishes first, the lock is released. The last future that is given counts.
+    ///
+    /// Flamingock installs no signal handler: this takes the application's own shutdown.
+    ///
+    /// ```
+    /// # use flamingock::{Error, MemoryStore, Runner, change, changes};
+    /// #[change(id = "slow", order = "0001", detached)]
+    /// async fn slow(context: &flamingock::Context) -> Result<(), flamingock::BoxError> {
+    ///     context.cancelled().await;
+    ///     Err("stopped before the end".into())
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let (shut_down, asked) = tokio::sync::oneshot::channel::<()>();
+    /// let runner = Runner::new(MemoryStore::new()).changes(changes![slow]);
+    /// let run = tokio::spawn(runner.run().cancel_on(async { drop(asked.await) }));
+    /// shut_down.send(()).unwrap();
+    /// assert!(matches!(run.await.unwrap(), Err(Error::Cancelled(_))));
+    /// # }
+    /// ```
+    pub fn cancel_on(mut self, signal: impl Future<Output = ()> + Send + 'static) -> Run {
+        self.cancel = Some(Box::pin(signal));
+        self
     }
 }
 
@@ -37,7 +72,17 @@ impl Future for Run {
     type Output = Result<Report, Error>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut TaskContext<'_>) -> Poll<Self::Output> {
-        self.0.as_mut().poll(context)
+        let run = &mut *self;
+        // The run starts first, and then learns that it is to stop.
+        let ended = run.work.as_mut().poll(context);
+        if ended.is_pending()
+            && let Some(cancel) = &mut run.cancel
+            && cancel.as_mut().poll(context).is_ready()
+        {
+            run.cancel = None;
+            run.signals.ask();
+        }
+        ended
     }
 }
 
@@ -50,35 +95,16 @@ impl Drop for AskOnDrop {
     }
 }
 
-/// The engine works in a task of its own: whoever drops the run must not drop a statement of ours
-/// that is on its way.
+/// The engine works in a task of its own: dropping the run must not drop a statement of ours that is
+/// on its way.
 async fn supervise(
     settings: Settings,
     request: Request,
-    cancel: Option<BoxFuture<'static, ()>>,
+    signals: Signals,
 ) -> Result<Report, Error> {
-    let signals = Signals::new(settings.lock.bounded().wait);
     let _asks = AskOnDrop(signals.clone());
-    let mut engine = tokio::spawn(engine::serve(
-        settings,
-        request,
-        signals.clone(),
-        engine::new_run_id(),
-    ));
-    let asked = async {
-        match cancel {
-            Some(cancel) => cancel.await,
-            None => std::future::pending().await,
-        }
-    };
-    let joined = tokio::select! {
-        joined = &mut engine => joined,
-        () = asked => {
-            signals.ask();
-            engine.await
-        }
-    };
-    match joined {
+    let engine = engine::serve(settings, request, signals, engine::new_run_id());
+    match tokio::spawn(engine).await {
         Ok(result) => result,
         Err(error) => match error.try_into_panic() {
             Ok(payload) => std::panic::resume_unwind(payload),

@@ -2,11 +2,11 @@
 
 use std::fmt;
 use std::future::Future;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::call::Signals;
-use crate::change::{BoxFuture, Definition};
+use crate::change::Definition;
 use crate::engine::{self, Request};
 use crate::error::Error;
 use crate::files::EmbeddedFolder;
@@ -25,7 +25,7 @@ use crate::tables::Tables;
 use crate::target::TargetSystem;
 #[cfg(feature = "templates")]
 use crate::template::Template;
-use crate::undo::UndoTarget;
+use crate::undo::Undo;
 
 /// A run of the application's changes, spelled out: `Runner::new(&pool)`, setters, `run().await`.
 ///
@@ -60,8 +60,6 @@ use crate::undo::UndoTarget;
 #[must_use = "a runner does nothing until `run` is called and awaited"]
 pub struct Runner {
     pub(crate) settings: Settings,
-    /// In a lock only so that a runner can be shared: a future cannot.
-    cancel: Mutex<Option<BoxFuture<'static, ()>>>,
 }
 
 impl fmt::Debug for Runner {
@@ -79,7 +77,6 @@ impl Runner {
     pub fn new(storage: impl IntoStorage) -> Runner {
         Runner {
             settings: Settings::new(storage.into_storage()),
-            cancel: Mutex::new(None),
         }
     }
 
@@ -225,14 +222,6 @@ impl Runner {
         self
     }
 
-    /// `false` is [`Mode::Off`]: nothing is touched.
-    pub fn enabled(mut self, enabled: bool) -> Runner {
-        if !enabled {
-            self.settings.mode = Some(Mode::Off);
-        }
-        self
-    }
-
     /// Adds a fact to every entry of the run.
     pub fn metadata(mut self, key: impl Into<String>, value: impl Into<String>) -> Runner {
         self.settings
@@ -245,12 +234,6 @@ impl Runner {
     pub fn app_version(mut self, version: impl Into<String>) -> Runner {
         self.settings.app_version = Some(version.into());
         self
-    }
-
-    /// The commit that the application was built from, for every entry of the run: the same as
-    /// [`metadata`](Self::metadata) by the key `git_commit`.
-    pub fn git_commit(self, commit: impl Into<String>) -> Runner {
-        self.metadata("git_commit", commit)
     }
 
     /// Runs exactly these changes, and not those that the linker collected:
@@ -300,33 +283,6 @@ impl Runner {
         self
     }
 
-    /// Stops the run when this future completes: a change in a transaction is dropped and undone, a
-    /// change without one is let finish, the lock is given back.
-    ///
-    /// The engine installs no signal handler: this takes the application's own.
-    ///
-    /// ```
-    /// # use flamingock::{Error, MemoryStore, Runner, change, changes};
-    /// #[change(id = "slow", order = "0001", detached)]
-    /// async fn slow(context: &flamingock::Context) -> Result<(), flamingock::BoxError> {
-    ///     context.cancelled().await;
-    ///     Err("stopped before the end".into())
-    /// }
-    ///
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() {
-    /// let (shut_down, asked) = tokio::sync::oneshot::channel::<()>();
-    /// let runner = Runner::new(MemoryStore::new()).changes(changes![slow]);
-    /// let run = tokio::spawn(runner.cancel_on(async { drop(asked.await) }).run());
-    /// shut_down.send(()).unwrap();
-    /// assert!(matches!(run.await.unwrap(), Err(Error::Cancelled(_))));
-    /// # }
-    /// ```
-    pub fn cancel_on(mut self, signal: impl Future<Output = ()> + Send + 'static) -> Runner {
-        self.cancel = Mutex::new(Some(Box::pin(signal)));
-        self
-    }
-
     /// Tells a listener what the run does: see [`listener`](crate::listener). Any number of them;
     /// none of them ever changes what the run does or how it ends.
     pub fn listener(mut self, listener: impl Listener + 'static) -> Runner {
@@ -353,25 +309,39 @@ impl Runner {
     /// Runs what is pending. Takes the lock only if anything is.
     ///
     /// Must be awaited in a tokio runtime. Dropping the future asks the run to stop, as
-    /// [`cancel_on`](Self::cancel_on) does; what is true is still recorded.
+    /// [`Run::cancel_on`] does; what is true is still recorded. The runner can be used again.
     ///
     /// # Errors
     /// See [`Error`]: each variant says what was left behind.
-    pub fn run(self) -> Run {
+    pub fn run(&self) -> Run {
         self.request(Request::Run)
     }
 
-    /// Takes applied changes back through their `#[rollback]` functions, last first, under the lock
-    /// and audited with the origin `undo`. The report has only these changes; each that was taken
-    /// back is [`RolledBack`](crate::Outcome::RolledBack), and is pending again for any binary that
-    /// has it. Works in every [`Mode`].
+    /// Undoes applied changes by their `#[rollback]` functions, last first, under the lock and audited
+    /// with the origin `undo`: `runner.undo(UndoTarget::Last)`. The report has only these changes; each
+    /// that was undone is [`Undone`](crate::Outcome::Undone), and is pending again for every instance
+    /// that has it. Works in every [`Mode`].
+    ///
+    /// To go back to an earlier release, undo with the newer binary, which has the rollbacks, and then
+    /// deploy the earlier one.
     ///
     /// # Errors
-    /// [`Error::Invalid`] before anything is undone if a change of the range has no rollback, or is
-    /// not in the pipeline. [`Error::ChangesFailed`] if a rollback failed: what was undone before it
-    /// stays so; one whose failure the database undid is still applied, any other is an issue.
-    pub fn undo(self, target: UndoTarget) -> Run {
-        self.request(Request::Undo(target))
+    /// [`Error::Invalid`] before anything is undone if a change of the range has no rollback or is not
+    /// in the pipeline, or if the service has applied changes that this binary does not know: see
+    /// [`Undo::force`]. [`Error::ChangesFailed`] if a rollback failed: what was undone before it stays
+    /// undone; a change whose failed rollback the database rolled back is still applied, any other is
+    /// an issue.
+    pub fn undo(&self, undo: impl Into<Undo>) -> Run {
+        self.request(Request::Undo(undo.into()))
+    }
+
+    /// Returns what [`undo`](Self::undo) would reverse now, in that order, without doing it: each change
+    /// is [`NotReached`](crate::Outcome::NotReached). Reads only, and takes no lock.
+    ///
+    /// # Errors
+    /// What `undo` would refuse, and whatever keeps the audit from being read.
+    pub async fn plan_undo(&self, undo: impl Into<Undo>) -> Result<Report, Error> {
+        engine::plan_undo(self.settings.for_a_run(), &undo.into()).await
     }
 
     /// Runs with this id in the future that it returns, and not in a task of its own: a simulation can
@@ -383,12 +353,15 @@ impl Runner {
         run_id: impl Into<String>,
     ) -> impl Future<Output = Result<Report, Error>> + Send {
         let signals = Signals::new(self.settings.lock.bounded().wait);
-        engine::serve(self.settings, Request::Run, signals, run_id.into())
+        engine::serve(
+            self.settings.for_a_run(),
+            Request::Run,
+            signals,
+            run_id.into(),
+        )
     }
 
-    fn request(self, request: Request) -> Run {
-        let cancel = self.cancel.into_inner();
-        let cancel = cancel.unwrap_or_else(PoisonError::into_inner);
-        Run::of(self.settings, request, cancel)
+    fn request(&self, request: Request) -> Run {
+        Run::of(self.settings.for_a_run(), request)
     }
 }

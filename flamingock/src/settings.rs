@@ -27,9 +27,10 @@ const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 /// The longest lease: a day.
 const LONGEST_LEASE: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Everything that was said of a run.
+/// The settings of a run.
+#[derive(Clone)]
 pub(crate) struct Settings {
-    pub(crate) storage: Box<dyn OpenStorage>,
+    pub(crate) storage: Arc<dyn OpenStorage>,
     pub(crate) service: String,
     pub(crate) independent: bool,
     pub(crate) targets: Vec<TargetSystem>,
@@ -65,7 +66,7 @@ impl Settings {
     /// Nothing was said but where the audit is kept.
     pub(crate) fn new(storage: Box<dyn OpenStorage>) -> Settings {
         Settings {
-            storage,
+            storage: storage.into(),
             service: DEFAULT.to_owned(),
             independent: false,
             targets: Vec::new(),
@@ -94,6 +95,14 @@ impl Settings {
             adoptions: Vec::new(),
             listeners: Vec::new(),
             listener_timeout: LISTENER_TIMEOUT,
+        }
+    }
+
+    /// The settings for one run of a runner, which can be used for others.
+    pub(crate) fn for_a_run(&self) -> Settings {
+        Settings {
+            formats: OnceLock::new(),
+            ..self.clone()
         }
     }
 

@@ -1,12 +1,12 @@
-//! Undo: which changes are taken back, and in which order.
+//! Undo: which changes are reversed, and in which order.
 
 use crate::change::Code;
 use crate::decision::Decision;
 use crate::pipeline::Problem;
-use crate::plan::Step;
+use crate::plan::{Plan, Step};
 use crate::suggest::did_you_mean;
 
-/// What to undo. Changes are taken back in the reverse of the order in which they run.
+/// Which changes to undo. Changes are undone in the reverse of the order in which they run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum UndoTarget {
@@ -18,13 +18,67 @@ pub enum UndoTarget {
     To(String),
     /// This change alone.
     Change(String),
+    /// What the run with this id applied, as far as no later run has applied it again.
+    Run(String),
 }
 
-/// The applied changes to take back, first to last. Refused as a whole if one of them cannot be.
-pub(crate) fn select<'a>(
-    steps: &[&'a Step],
-    target: &UndoTarget,
-) -> Result<Vec<&'a Step>, Vec<Problem>> {
+/// What to undo, and whether also where the audit has applied changes that this binary does not know.
+///
+/// ```
+/// use flamingock::{Undo, UndoTarget};
+///
+/// let last = Undo::new(UndoTarget::Last);
+/// let last_of_this_binary = Undo::new(UndoTarget::Last).force();
+/// assert_eq!(last, UndoTarget::Last.into());
+/// assert_ne!(last, last_of_this_binary);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Undo {
+    target: UndoTarget,
+    force: bool,
+}
+
+impl Undo {
+    /// Undoes these changes.
+    pub fn new(target: UndoTarget) -> Undo {
+        Undo {
+            target,
+            force: false,
+        }
+    }
+
+    /// Undoes them although the service has applied changes that this binary does not know, and leaves
+    /// those as they are.
+    ///
+    /// Without it [`UndoTarget::Last`], [`Count`](UndoTarget::Count), [`To`](UndoTarget::To) and
+    /// [`Run`](UndoTarget::Run) are refused then: a newer release has applied them, and the last change
+    /// that this binary knows is one of the release before it.
+    #[must_use]
+    pub fn force(mut self) -> Undo {
+        self.force = true;
+        self
+    }
+
+    /// The run whose changes are to be undone.
+    pub(crate) fn run(&self) -> Option<&str> {
+        match &self.target {
+            UndoTarget::Run(run_id) => Some(run_id),
+            UndoTarget::Last | UndoTarget::Count(_) | UndoTarget::To(_) | UndoTarget::Change(_) => {
+                None
+            }
+        }
+    }
+}
+
+impl From<UndoTarget> for Undo {
+    fn from(target: UndoTarget) -> Undo {
+        Undo::new(target)
+    }
+}
+
+/// The applied changes to undo, last first. Refused as a whole if one of them cannot be undone.
+pub(crate) fn select<'a>(plan: &'a Plan, undo: &Undo) -> Result<Vec<&'a Step>, Vec<Problem>> {
+    let steps: Vec<&Step> = plan.steps().collect();
     let unknown = |id: &str| {
         vec![Problem::general(format!(
             "the pipeline has no change {id:?}: nothing was undone{}",
@@ -32,16 +86,17 @@ pub(crate) fn select<'a>(
         ))]
     };
     let place = |id: &str| steps.iter().position(|step| step.definition.id == id);
-    let applied = |steps: &[&'a Step]| -> Vec<&'a Step> {
-        // An undo that was interrupted is finished by the next one.
-        let is_applied = |step: &&&'a Step| {
-            matches!(step.decision, Decision::Skip | Decision::Again) || step.is_half_undone()
-        };
-        steps.iter().rev().filter(is_applied).copied().collect()
+    // An undo that was interrupted is finished by the next one.
+    let is_applied = |step: &Step| {
+        matches!(step.decision, Decision::Skip | Decision::Again) || step.is_half_undone()
     };
-    let chosen: Vec<&Step> = match target {
-        UndoTarget::Last => applied(steps).into_iter().take(1).collect(),
-        UndoTarget::Count(count) => applied(steps).into_iter().take(*count).collect(),
+    let applied = |steps: &[&'a Step]| -> Vec<&'a Step> {
+        let backwards = steps.iter().rev().copied();
+        backwards.filter(|step| is_applied(step)).collect()
+    };
+    let chosen: Vec<&Step> = match &undo.target {
+        UndoTarget::Last => applied(&steps).into_iter().take(1).collect(),
+        UndoTarget::Count(count) => applied(&steps).into_iter().take(*count).collect(),
         UndoTarget::To(id) => {
             let place = place(id).ok_or_else(|| unknown(id))?;
             applied(&steps[place + 1..])
@@ -50,8 +105,51 @@ pub(crate) fn select<'a>(
             let place = place(id).ok_or_else(|| unknown(id))?;
             applied(&steps[place..=place])
         }
+        UndoTarget::Run(run_id) => {
+            let mut chosen = applied(&steps);
+            chosen.retain(|step| {
+                let of_run = |newest: &crate::audit::Newest| newest.run_id == *run_id;
+                step.newest.as_deref().is_some_and(of_run) || step.is_half_undone()
+            });
+            chosen
+        }
     };
-    let problems: Vec<Problem> = chosen
+    let mut problems: Vec<Problem> = unknown_changes(plan, undo).into_iter().collect();
+    problems.extend(without_rollback(&chosen));
+    if problems.is_empty() {
+        Ok(chosen)
+    } else {
+        Err(problems)
+    }
+}
+
+/// Applied changes that only another version of the service can undo, in the way of this undo.
+fn unknown_changes(plan: &Plan, undo: &Undo) -> Option<Problem> {
+    let in_the_way = plan.missing.iter().filter(|entry| match &undo.target {
+        UndoTarget::Last | UndoTarget::Count(_) | UndoTarget::To(_) => true,
+        UndoTarget::Run(run_id) => entry.run_id == *run_id,
+        UndoTarget::Change(_) => false,
+    });
+    let names: Vec<String> = in_the_way
+        .map(|entry| format!("{:?} (order {:?})", entry.change_id, entry.change_order))
+        .collect();
+    if undo.force || names.is_empty() {
+        return None;
+    }
+    let count = match names.len() {
+        1 => "1 applied change is".to_owned(),
+        count => format!("{count} applied changes are"),
+    };
+    Some(Problem::general(format!(
+        "{count} not in this binary: nothing was undone. Undo with the binary of the release that has {}, or pass `--force` (in code `Undo::force`) to undo only what this binary has: {}",
+        if names.len() == 1 { "it" } else { "them" },
+        names.join(", ")
+    )))
+}
+
+/// The changes that cannot be undone.
+fn without_rollback(chosen: &[&Step]) -> Vec<Problem> {
+    chosen
         .iter()
         .filter(|step| step.definition.rollback.is_none())
         .map(|step| {
@@ -74,10 +172,5 @@ pub(crate) fn select<'a>(
                 format!("the change {id:?} has no {missing}: nothing was undone"),
             )
         })
-        .collect();
-    if problems.is_empty() {
-        Ok(chosen)
-    } else {
-        Err(problems)
-    }
+        .collect()
 }

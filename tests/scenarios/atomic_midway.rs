@@ -121,8 +121,11 @@ async fn what_was_committed_midway_before_the_run_was_stopped_stays_as_it_is() {
     ]);
     let (stop, asked) = tokio::sync::oneshot::channel::<()>();
     let runner = Runner::new(&pool).stage(Stage::new("seed").atomic());
-    let runner = runner.files(files).cancel_on(async { drop(asked.await) });
-    let run = tokio::spawn(runner.run());
+    let run = runner
+        .files(files)
+        .run()
+        .cancel_on(async { drop(asked.await) });
+    let run = tokio::spawn(run);
     let sleeping = "SELECT count(*) FROM information_schema.PROCESSLIST WHERE STATE = 'User sleep' AND DB = DATABASE()";
     until("the second file sleeps", async || {
         count(&watch, sleeping).await > 0

@@ -52,8 +52,8 @@ async fn a_change_in_a_transaction_is_undone_and_the_lock_given_back() {
     };
     let asked = gate.clone();
     let run = runner()
-        .cancel_on(async move { asked.reached().await })
-        .run();
+        .run()
+        .cancel_on(async move { asked.reached().await });
     let error = tokio::time::timeout(SOON, run).await.unwrap().unwrap_err();
     let Error::Cancelled(report) = &error else {
         panic!("{error}")
@@ -107,7 +107,7 @@ async fn a_change_without_a_transaction_is_let_finish() {
         asked.reached().await;
         asked.open();
     };
-    let error = tokio::time::timeout(SOON, runner().cancel_on(cancel).run())
+    let error = tokio::time::timeout(SOON, runner().run().cancel_on(cancel))
         .await
         .unwrap()
         .unwrap_err();
@@ -211,13 +211,13 @@ async fn who_waits_for_the_lock_can_be_asked_to_stop() {
     let owner = tokio::spawn(runner(&pool).run());
     gate.reached().await;
     let error = runner(&other)
-        .cancel_on(std::future::ready(()))
         .run()
+        .cancel_on(std::future::ready(()))
         .await
         .unwrap_err();
     assert!(matches!(error, Error::Cancelled(_)), "{error}");
     gate.open();
     owner.await.unwrap().unwrap();
-    let never = runner(&other).cancel_on(pending()).run().await.unwrap();
+    let never = runner(&other).run().cancel_on(pending()).await.unwrap();
     assert!(never.is_up_to_date());
 }

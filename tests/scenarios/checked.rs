@@ -64,6 +64,10 @@ async fn answers(runner: impl Fn() -> Runner) -> Vec<(&'static str, Result<(), E
             runner().run_in_place("in-place").await.map(drop),
         ),
         ("undo", runner().undo(UndoTarget::Last).await.map(drop)),
+        (
+            "plan_undo",
+            runner().plan_undo(UndoTarget::Last).await.map(drop),
+        ),
         ("verify", runner().verify().await.map(drop)),
         ("plan", runner().plan().await.map(drop)),
         ("audit", runner().audit(&everything).await.map(drop)),
@@ -275,9 +279,14 @@ async fn waits_of_any_length_are_borne_by_every_call() {
             let fine = match &answer {
                 Ok(()) => true,
                 // There is nothing to resolve, and no rollback.
-                Err(Error::Invalid(_)) => {
-                    ["resolve", "adopt", "adopt_from_service", "undo"].contains(&name)
-                }
+                Err(Error::Invalid(_)) => [
+                    "resolve",
+                    "adopt",
+                    "adopt_from_service",
+                    "undo",
+                    "plan_undo",
+                ]
+                .contains(&name),
                 Err(_) => false,
             };
             assert!(fine, "{wait:?}: {name}: {answer:?}");

@@ -134,7 +134,7 @@ async fn an_undo_tells_what_it_takes_back() {
         "lock obtained",
         "planned 1",
         "shared 1 started",
-        "shared 1 rolled back",
+        "shared 1 undone",
         "lock released",
         "undo ended: well",
     ];

@@ -285,7 +285,7 @@ async fn a_run_that_is_asked_to_stop_undoes_the_file_that_is_running() {
     let text = format!("INSERT INTO done VALUES ('one');\n{};\n", sleep(30));
     let (stop, asked) = tokio::sync::oneshot::channel::<()>();
     let runner = Runner::new(&pool).files(script(&text));
-    let run = tokio::spawn(runner.cancel_on(async { drop(asked.await) }).run());
+    let run = tokio::spawn(runner.run().cancel_on(async { drop(asked.await) }));
     let sleeping = if POSTGRES {
         "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()"
     } else {

@@ -85,7 +85,7 @@ async fn an_undo_that_fails_names_the_change_that_failed_and_no_other() {
     let text = error.to_string();
     assert!(text.starts_with("\"zero\" failed. "), "{text}");
     let counts = error.report().unwrap().counts();
-    assert_eq!((counts.failed, counts.rolled_back), (1, 2), "{text}");
+    assert_eq!((counts.failed, counts.undone), (1, 2), "{text}");
     assert_eq!(done(&pool).await, ["zero"]);
 }
 
@@ -101,10 +101,7 @@ async fn undo_takes_changes_back_last_first_and_they_are_pending_again() {
         .changes()
         .map(|one| (one.id.as_str(), one.outcome))
         .collect();
-    assert_eq!(
-        undone,
-        [("two", Outcome::RolledBack), ("one", Outcome::RolledBack)]
-    );
+    assert_eq!(undone, [("two", Outcome::Undone), ("one", Outcome::Undone)]);
     assert!(done(&pool).await.is_empty());
     let newest = runner()
         .audit(&Filter {

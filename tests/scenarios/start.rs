@@ -60,7 +60,7 @@ async fn an_entry_says_who_what_where_and_when() {
         .service("orders");
     let runner = runner
         .app_version("1.2.3")
-        .git_commit("0a1b2c")
+        .metadata("git_commit", "0a1b2c")
         .metadata("pod", "it's \"a\\b\"");
     let report = runner.run().await.unwrap();
     let columns = "service, run_id, attempt, stage, change_id, change_order, author, description, target, state,

@@ -318,8 +318,9 @@ async fn a_run_that_is_asked_to_stop_waits_for_no_system() {
     let at_the_gate = gate.clone();
     let run = runner(&pool)
         .target(gated(&gate))
+        .run()
         .cancel_on(async move { at_the_gate.reached().await });
-    let error = tokio::time::timeout(LONG, run.run()).await.unwrap();
+    let error = tokio::time::timeout(LONG, run).await.unwrap();
     let error = error.unwrap_err();
     let Error::Cancelled(report) = &error else {
         panic!("{error}")
@@ -379,6 +380,6 @@ async fn undo_and_verify_wait_for_a_system_too() {
     assert_eq!((probes[0].there, late.asked()), (Some(true), 2));
     let late = System::down_for(1);
     let undo = runner().target(late.target(LONG)).undo(UndoTarget::Last);
-    assert_eq!(undo.await.unwrap().counts().rolled_back, 1);
+    assert_eq!(undo.await.unwrap().counts().undone, 1);
     assert_eq!(late.asked(), 2);
 }

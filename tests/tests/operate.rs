@@ -9,6 +9,7 @@ mod sqlite {
     mod central;
     mod checked;
     mod operate;
+    mod undo_range;
 }
 
 #[path = "../scenarios"]
@@ -18,6 +19,7 @@ mod postgres {
     mod central;
     mod checked;
     mod operate;
+    mod undo_range;
 }
 
 #[path = "../scenarios"]
@@ -27,4 +29,5 @@ mod mariadb {
     mod central;
     mod checked;
     mod operate;
+    mod undo_range;
 }

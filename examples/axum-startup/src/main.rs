@@ -47,8 +47,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     // The same future stops a run that is under way and, later, the server.
     let report = Runner::new(&pool)
         .service("greetings")
-        .cancel_on(shutdown()?)
         .run()
+        .cancel_on(shutdown()?)
         .await?;
     println!("{report}");
 

@@ -1,38 +1,57 @@
 //! The commands that run: apply, check, undo.
 
-use std::fmt::Write;
-
 use serde_json::json;
 
 use super::answer::Answer;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::progress::Progress;
+use super::table::{Sheet, plain, stage};
 use super::view::View;
 use super::{report, signal};
 use crate::error::Error;
 use crate::report::Report;
 use crate::runner::{Mode, Run, Runner};
-use crate::undo::UndoTarget;
+use crate::undo::Undo;
 
 pub(super) async fn apply(runner: Runner, view: &View) -> Result<Answer, Failure> {
     let runner = runner.mode(Mode::Apply);
     until_a_signal(runner, view, Runner::run).await
 }
 
-pub(super) async fn undo(
-    runner: Runner,
-    target: UndoTarget,
-    view: &View,
-) -> Result<Answer, Failure> {
-    let mut answer = until_a_signal(runner, view, |runner| runner.undo(target)).await?;
+pub(super) async fn undo(runner: Runner, undo: Undo, view: &View) -> Result<Answer, Failure> {
+    let mut answer = until_a_signal(runner, view, |runner| runner.undo(undo)).await?;
     if answer.json["report"]["counts"]["total"] == 0 {
-        "nothing to undo".clone_into(&mut answer.text);
-    } else {
-        let apply = view.program.command(&["apply"]);
-        let _ = write!(answer.text, "\npending again: `{apply}` runs it");
+        NOTHING_TO_UNDO.clone_into(&mut answer.text);
     }
     Ok(answer)
+}
+
+const NOTHING_TO_UNDO: &str = "nothing to undo";
+
+pub(super) async fn plan_undo(runner: &Runner, undo: Undo, view: &View) -> Result<Answer, Failure> {
+    let planned = runner.plan_undo(undo).await;
+    let report = planned.map_err(|error| Failure::of(error, &view.program))?;
+    let mut sheet = Sheet::new(view, &["STAGE", "ORDER", "CHANGE", "TARGET"]);
+    for part in &report.stages {
+        for change in &part.changes {
+            sheet.row(vec![
+                stage(&part.name),
+                plain(change.order),
+                plain(&change.id),
+                plain(change.target),
+            ]);
+        }
+    }
+    let text = match report.counts().total {
+        0 => NOTHING_TO_UNDO.to_owned(),
+        1 => format!("1 change would be undone\n{}", sheet.text()),
+        total => format!(
+            "{total} changes would be undone, in this order\n{}",
+            sheet.text()
+        ),
+    };
+    Ok(Answer::data(json!({ "report": report }), text))
 }
 
 pub(super) async fn check(runner: Runner, view: &View) -> Result<Answer, Failure> {
@@ -44,12 +63,12 @@ pub(super) async fn check(runner: Runner, view: &View) -> Result<Answer, Failure
 async fn until_a_signal(
     runner: Runner,
     view: &View,
-    start: impl FnOnce(Runner) -> Run,
+    start: impl FnOnce(&Runner) -> Run,
 ) -> Result<Answer, Failure> {
     let progress = Progress::new(view);
     let (caught, signal) = signal::listen(progress.teller())
         .map_err(|error| Failure::file("could not listen for signals", &error))?;
-    let ended = start(progress.follow(runner).cancel_on(signal)).await;
+    let ended = start(&progress.follow(runner)).cancel_on(signal).await;
     progress.end();
     match ended {
         Ok(done) => Ok(answer(&done, view)),

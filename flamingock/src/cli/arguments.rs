@@ -8,7 +8,7 @@ use super::adopt::Adopt;
 use super::baseline::Baseline;
 use crate::operate::Resolution;
 use crate::time;
-use crate::undo::UndoTarget;
+use crate::undo::{self, UndoTarget};
 
 /// What to do.
 #[derive(Debug, Subcommand)]
@@ -19,7 +19,7 @@ pub(super) enum Action {
     Plan,
     /// Show where every change stands
     Status(Status),
-    /// Take applied changes back through their rollbacks, last first; asks nothing
+    /// Undo applied changes by their rollbacks, last first, without a question
     Undo(Undo),
     /// Succeed only if nothing is pending; write nothing
     Check,
@@ -73,10 +73,31 @@ pub(super) struct Status {
     pub(super) all_services: bool,
 }
 
-/// How far to go back.
+/// What to undo, and how.
+#[derive(Debug, Args)]
+pub(super) struct Undo {
+    #[command(flatten)]
+    range: UndoRange,
+    /// Show what would be undone; write nothing
+    #[arg(long)]
+    pub(super) plan: bool,
+    /// Undo also where the service has applied changes that this binary does not know, and leave those
+    /// as they are
+    #[arg(long)]
+    force: bool,
+}
+
+impl Undo {
+    pub(super) fn undo(self) -> undo::Undo {
+        let undo = undo::Undo::new(self.range.target());
+        if self.force { undo.force() } else { undo }
+    }
+}
+
+/// Which changes to undo.
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
-pub(super) struct Undo {
+struct UndoRange {
     /// The last applied change
     #[arg(long)]
     last: bool,
@@ -89,19 +110,23 @@ pub(super) struct Undo {
     /// This change alone
     #[arg(long, value_name = "ID")]
     change: Option<String>,
+    /// What this run applied: `audit list --history` shows the ids of runs
+    #[arg(long, value_name = "RUN_ID")]
+    run: Option<String>,
 }
 
-impl Undo {
-    pub(super) fn target(self) -> UndoTarget {
+impl UndoRange {
+    fn target(self) -> UndoTarget {
         match self {
-            Undo {
+            UndoRange { run: Some(run), .. } => UndoTarget::Run(run),
+            UndoRange {
                 count: Some(count), ..
             } => UndoTarget::Count(count),
-            Undo { to: Some(id), .. } => UndoTarget::To(id),
-            Undo {
+            UndoRange { to: Some(id), .. } => UndoTarget::To(id),
+            UndoRange {
                 change: Some(id), ..
             } => UndoTarget::Change(id),
-            Undo { .. } => UndoTarget::Last,
+            UndoRange { .. } => UndoTarget::Last,
         }
     }
 }

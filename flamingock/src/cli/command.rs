@@ -54,7 +54,7 @@ impl Command {
     /// Does it, prints what there is to say, and gives the code to exit with.
     ///
     /// The command comes before the runner's `mode` and the variable `FLAMINGOCK_MODE`. `apply` and
-    /// `undo` listen for SIGINT and SIGTERM, in place of the runner's `cancel_on`, and from then on
+    /// `undo` listen for SIGINT and SIGTERM, and from then on
     /// to the end of the process: the first one asks the run to stop, the second one ends the
     /// process.
     pub async fn execute(self, runner: Runner) -> ExitCode {
@@ -72,7 +72,8 @@ pub(super) async fn answer(action: Action, runner: Runner, view: &View) -> Resul
         Action::Plan => plan::plan(&runner, view).await,
         Action::Status(of) if of.all_services => services::services(&runner, view).await,
         Action::Status(_) => status::status(&runner, view).await,
-        Action::Undo(undo) => apply::undo(runner, undo.target(), view).await,
+        Action::Undo(undo) if undo.plan => apply::plan_undo(&runner, undo.undo(), view).await,
+        Action::Undo(undo) => apply::undo(runner, undo.undo(), view).await,
         Action::Check => apply::check(runner, view).await,
         Action::Verify => verify::verify(runner, view).await,
         Action::Audit(Audit::List(list)) => history::list(&runner, list, view).await,

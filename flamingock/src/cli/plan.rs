@@ -61,7 +61,7 @@ impl Intended {
                     Intended::Blocked
                 }
             }
-            Outcome::NotReached => {
+            Outcome::NotReached | Outcome::Undone => {
                 let again = |note: &Note| matches!(note, Note::Again { .. });
                 if change.notes.iter().any(again) {
                     Intended::Again

@@ -68,7 +68,7 @@ pub(super) fn notes(change: &ChangeReport) -> Vec<String> {
 
 fn tone(outcome: Outcome) -> Tone {
     match outcome {
-        Outcome::NewlyApplied | Outcome::AlreadyApplied => Tone::Good,
+        Outcome::NewlyApplied | Outcome::AlreadyApplied | Outcome::Undone => Tone::Good,
         Outcome::Failed | Outcome::Blocked => Tone::Bad,
         Outcome::RolledBack | Outcome::NotReached => Tone::Waiting,
         Outcome::Filtered => Tone::Plain,

@@ -11,6 +11,7 @@ use crate::error::Error;
 use crate::execute::{Executed, Fate};
 use crate::pipeline::Pipeline;
 use crate::plan::{Plan, Step};
+use crate::policy::Rule;
 use crate::report::{ChangeReport, MissingChange, Outcome, Report, StageReport, TargetReport};
 use crate::runner::Settings;
 
@@ -49,7 +50,8 @@ pub(super) fn report(
             changes,
         });
     }
-    let missing = plan.missing.iter().map(|entry| MissingChange {
+    let noted = (settings.policy.missing != Rule::Allow).then_some(&plan.missing);
+    let missing = noted.into_iter().flatten().map(|entry| MissingChange {
         id: entry.change_id.clone(),
         stage: entry.stage.clone(),
         order: entry.change_order.clone(),

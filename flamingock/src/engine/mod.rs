@@ -28,6 +28,7 @@ pub(crate) use self::looking::look;
 pub(crate) use self::probing::verify;
 pub(crate) use self::second_history::{at_work, open, refuse as refuse_a_second_history};
 pub(crate) use self::serving::{Request, serve};
+pub(crate) use self::undoing::plan_undo;
 use self::waiting::Waited;
 use crate::audit::{Facts, Snapshot, Store};
 use crate::call::Signals;
@@ -240,8 +241,7 @@ fn judge(settings: &Settings, plan: &mut Plan, looks: Looks) -> Result<(), Vec<P
         problems.push(Problem::at(location, renamed.question()));
     }
     match policy.missing {
-        Rule::Allow => plan.missing.clear(),
-        Rule::Warn => {}
+        Rule::Allow | Rule::Warn => {}
         Rule::Deny => problems.extend(plan.missing.iter().map(|entry| {
             Problem::general(format!(
                 "the change {:?} is applied, but not in this binary; the runner's policy denies that",

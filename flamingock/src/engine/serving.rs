@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::listener::{Events, Happened, Work};
 use crate::report::Report;
 use crate::runner::Settings;
-use crate::undo::UndoTarget;
+use crate::undo::Undo;
 
 /// The target of the events that say how a run ended: a program that prints the report itself leaves
 /// them out.
@@ -20,7 +20,7 @@ pub(crate) enum Request {
     /// To run what is pending.
     Run,
     /// To undo.
-    Undo(UndoTarget),
+    Undo(Undo),
 }
 
 impl Request {
@@ -84,7 +84,7 @@ impl Prepared {
         let work = async {
             match request {
                 Request::Run => self.run(signals).await,
-                Request::Undo(target) => self.undo(target, signals).await,
+                Request::Undo(undo) => self.undo(undo, signals).await,
             }
         };
         let loss = async {

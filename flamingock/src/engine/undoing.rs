@@ -7,29 +7,73 @@ use futures_util::FutureExt;
 
 use super::account::{change_report, failure, target_reports};
 use super::pace::Pace;
+use super::serving::events_of;
 use super::stage::refusal;
 use super::stages::{PANICKED, why_kept};
 use super::telling::{applied_by, logged};
 use super::waiting::Waiting;
-use super::{Looks, Prepared, scripts};
-use crate::audit::Snapshot;
+use super::{Looks, Prepared, formats, new_run_id, scripts};
+use crate::audit::{Filter, Snapshot};
 use crate::call::{Signals, Stop};
 use crate::decision::Decision;
 use crate::error::Error;
 use crate::execute::{Executed, Fate, Turns};
-use crate::listener::Happened;
+use crate::listener::{Happened, Work};
 use crate::lock::Lease;
-use crate::plan::Step;
-use crate::report::{Outcome, Report, StageReport};
-use crate::undo::{UndoTarget, select};
+use crate::pipeline::Problem;
+use crate::plan::{Plan, Step};
+use crate::report::{ChangeReport, Outcome, Report, StageReport};
+use crate::runner::Settings;
+use crate::undo::{Undo, select};
+
+/// Nothing else keeps a replica that restarts from applying it again.
+const PENDING_AGAIN: &str = "instances that have these changes apply them again at their next start: first stop them, or deploy a release without the changes";
+
+/// What an undo would reverse, for an operator who looks first.
+pub(crate) async fn plan_undo(mut settings: Settings, undo: &Undo) -> Result<Report, Error> {
+    settings.listeners.clear();
+    formats::find_out(&settings).await?;
+    let run_id = new_run_id();
+    let events = events_of(&settings, &run_id, Work::Undo);
+    let prepared = Prepared::new(settings, &run_id, &events).map_err(Error::Invalid)?;
+    prepared.plan_undo(undo).await
+}
 
 impl Prepared {
-    /// Takes changes back, last first, and stops at the first that cannot be.
-    pub(super) async fn undo(
-        &self,
-        target: &UndoTarget,
-        signals: &Signals,
-    ) -> Result<Report, Error> {
+    /// What an undo would reverse, without doing it.
+    pub(super) async fn plan_undo(&self, undo: &Undo) -> Result<Report, Error> {
+        let mut snapshot = self.read().await?;
+        let looks = Looks::of(&snapshot);
+        let plan = self.plan(&mut snapshot, looks)?;
+        let chosen = self.chosen(&plan, undo)?;
+        if chosen.is_empty() {
+            self.refuse_unknown_run(undo).await?;
+        }
+        self.refuse_unfit_rollbacks(&chosen).await?;
+        Ok(self.undo_report(&chosen, Vec::new()))
+    }
+
+    /// A typing error must not look like a run that is undone already.
+    async fn refuse_unknown_run(&self, undo: &Undo) -> Result<(), Error> {
+        let Some(run_id) = undo.run() else {
+            return Ok(());
+        };
+        let filter = Filter {
+            run_id: Some(run_id.to_owned()),
+            ..Filter::default()
+        };
+        let page = self.store.page(&self.settings.service, &filter, 0, 1);
+        if !page.await.map_err(Error::store)?.is_empty() {
+            return Ok(());
+        }
+        Err(Error::Invalid(vec![Problem::general(format!(
+            "the service {:?} has no run {run_id:?} in its audit: nothing was undone. `audit list --history` shows the runs",
+            self.settings.service
+        ))]))
+    }
+
+    /// Undoes changes, last first, and stops at the first that cannot be undone.
+    pub(super) async fn undo(&self, target: &Undo, signals: &Signals) -> Result<Report, Error> {
         let lease = self.wait_to_undo(target, signals).await?;
         let Some(lease) = lease else {
             return Ok(self.undo_report(&[], Vec::new()));
@@ -42,11 +86,7 @@ impl Prepared {
     }
 
     /// None: there is nothing to undo.
-    async fn wait_to_undo(
-        &self,
-        target: &UndoTarget,
-        signals: &Signals,
-    ) -> Result<Option<Lease>, Error> {
+    async fn wait_to_undo(&self, target: &Undo, signals: &Signals) -> Result<Option<Lease>, Error> {
         let deadline = self.began + self.settings.lock.wait;
         let mut pace = Pace::new(self.settings.lock.poll, &self.run_id);
         let mut waiting = Waiting::default();
@@ -54,8 +94,8 @@ impl Prepared {
             let mut snapshot = self.read().await?;
             let looks = Looks::of(&snapshot);
             let plan = self.plan(&mut snapshot, looks)?;
-            let steps: Vec<&Step> = plan.steps().collect();
-            if self.chosen(&steps, target)?.is_empty() {
+            if self.chosen(&plan, target)?.is_empty() {
+                self.refuse_unknown_run(target).await?;
                 return Ok(None);
             }
             if !snapshot.is_held()
@@ -81,8 +121,8 @@ impl Prepared {
     }
 
     /// What is to be undone, all of which can be.
-    fn chosen<'a>(&self, steps: &[&'a Step], target: &UndoTarget) -> Result<Vec<&'a Step>, Error> {
-        let chosen = select(steps, target).map_err(Error::Invalid)?;
+    fn chosen<'a>(&self, plan: &'a Plan, undo: &Undo) -> Result<Vec<&'a Step>, Error> {
+        let chosen = select(plan, undo).map_err(Error::Invalid)?;
         let problems = scripts::check_rollbacks(&chosen, &self.targets);
         if problems.is_empty() {
             Ok(chosen)
@@ -98,13 +138,12 @@ impl Prepared {
 
     async fn undo_locked(
         &self,
-        target: &UndoTarget,
+        undo: &Undo,
         lease: &Lease,
         signals: &Signals,
     ) -> Result<Report, Error> {
         let plan = self.plan(&mut self.read().await?, Looks::Settled)?;
-        let steps: Vec<&Step> = plan.steps().collect();
-        let chosen = self.chosen(&steps, target)?;
+        let chosen = self.chosen(&plan, undo)?;
         self.refuse_unfit_rollbacks(&chosen).await?;
         self.events.tell(Happened::Planned {
             changes: chosen.len(),
@@ -130,7 +169,7 @@ impl Prepared {
             let attempt = applied_by(step);
             self.tell_start(step, attempt);
             let executed = logged(step.definition.id, attempt, executor.undo(step)).await;
-            let goes_on = executed.outcome == Outcome::RolledBack && executed.error.is_none();
+            let goes_on = executed.outcome == Outcome::Undone;
             let ended = (executed, began.elapsed());
             self.tell_end(step, attempt, &ended);
             done.push(ended);
@@ -173,13 +212,18 @@ impl Prepared {
                 }),
             }
         }
+        let undone = |change: &ChangeReport| change.outcome == Outcome::Undone;
+        let is_undone = stages.iter().flat_map(|stage| &stage.changes).any(undone);
         Report {
             run_id: self.run_id.clone(),
             service: self.settings.service.clone(),
             stages,
             targets: target_reports(&self.settings, &self.pipeline),
             missing: Vec::new(),
-            warnings: Vec::new(),
+            warnings: is_undone
+                .then(|| PENDING_AGAIN.to_owned())
+                .into_iter()
+                .collect(),
             duration: self.began.elapsed(),
         }
     }

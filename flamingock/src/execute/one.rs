@@ -186,7 +186,7 @@ impl One<'_> {
 
     /// What became of a change, with what became of its steps.
     pub(super) fn with_steps(&self, executed: Executed) -> Executed {
-        let undone = executed.outcome == Outcome::RolledBack;
+        let undone = matches!(executed.outcome, Outcome::RolledBack | Outcome::Undone);
         Executed {
             steps: self.walk.report(undone),
             ..executed

@@ -65,10 +65,12 @@ impl One<'_> {
         match settled.outcome {
             Outcome::AlreadyApplied => None,
             Outcome::RolledBack if settled.fate == Fate::GoesOn => Some(Executed {
+                outcome: Outcome::Undone,
                 error: None,
                 ..settled
             }),
             Outcome::RolledBack
+            | Outcome::Undone
             | Outcome::NewlyApplied
             | Outcome::Failed
             | Outcome::Blocked
@@ -150,7 +152,7 @@ impl One<'_> {
                 }
                 undone
             }
-            Transacted::Done { .. } => Executed::new(Outcome::RolledBack),
+            Transacted::Done { .. } => Executed::new(Outcome::Undone),
             Transacted::NotRun { cause } if mode == TransactionMode::Shared => {
                 Executed::failed(Outcome::Failed, introduced(NOT_RUN, &chain(&cause)))
             }
@@ -204,7 +206,7 @@ impl One<'_> {
     pub(super) async fn undone(&self, attempt: &Attempt<'_>, mode: TransactionMode) -> Executed {
         let entry = attempt.entry(State::RolledBack, mode, None);
         match self.executor.append_insisting(&[entry]).await {
-            Ok(()) => Executed::new(Outcome::RolledBack),
+            Ok(()) => Executed::new(Outcome::Undone),
             Err(Unwritten::Lost(reason)) => Executed::lost(reason),
             Err(Unwritten::Failed(error)) => Executed::unknown(with_unrecorded(
                 ErrorChain::text("the undo succeeded, but that is not on record"),

@@ -55,6 +55,8 @@ pub(crate) fn arguments(program: &str, words: &[String]) -> Vec<Vec<&'static str
             &["undo", "--count", "18446744073709551615"],
             &["undo", "--to", "unknown"],
             &["undo", "--change", "create-orders"],
+            &["undo", "--run", "unknown"],
+            &["undo", "--last", "--plan"],
         ],
         ["check"] => &[&["check"]],
         ["verify"] => &[&["verify"]],

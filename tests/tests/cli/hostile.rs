@@ -261,6 +261,7 @@ async fn arguments_are_escaped_where_they_are_repeated() {
             &["baseline", "--up-to", HOSTILE, "--reason", "x"],
             &["undo", "--change", HOSTILE],
             &["undo", "--count", HOSTILE],
+            &["undo", "--run", HOSTILE],
             &["manifest", "--check", HOSTILE],
             &["manifest", "--write", "no/where\u{1b}[2K\nforged"],
             &["status", "--service", HOSTILE],

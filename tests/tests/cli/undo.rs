@@ -1,4 +1,4 @@
-//! Taking changes back.
+//! Undo.
 
 use flamingock_tests::{Backend, scenarios};
 use serde_json::json;
@@ -27,10 +27,19 @@ async fn what_was_undone_is_pending_again<B: Backend>() {
 "
     );
     assert_eq!(
+        app.text(&["undo", "--last", "--plan"]),
+        "1 change would be undone\nORDER  CHANGE  TARGET\n0003  first-order  default\n"
+    );
+    let (code, document) = app.json(&["undo", "--count", "2", "--plan"]);
+    assert_eq!(code, 0, "{document}");
+    let planned = texts(&document["report"]["stages"][0]["changes"], "id");
+    assert_eq!(planned, ["first-order", "orders-topic"]);
+    assert_eq!(app.status(), ["applied"; 3]);
+    assert_eq!(
         app.text(&["undo", "--last"]),
-        "orders: 1 rolled back in <n> ms
-  rolled back  0003 first-order (<n> ms)
-pending again: `operations apply` runs it
+        "orders: 1 undone in <n> ms
+  undone  0003 first-order (<n> ms)
+  warning: instances that have these changes apply them again at their next start: first stop them, or deploy a release without the changes
 "
     );
     let plan = app.run(&["plan"]);
@@ -52,6 +61,38 @@ ORDER  CHANGE  TARGET  PLAN  NOTE
         "nothing to undo\n"
     );
     assert_eq!(undo(&["--count", "7"]), ["create-orders"]);
+    let (code, document) = app.json(&["apply"]);
+    assert_eq!(code, 0, "{document}");
+
+    let run = document["report"]["run_id"].as_str().unwrap();
+    let all = ["first-order", "orders-topic", "create-orders"];
+    assert_eq!(undo(&["--run", run]), all);
+    assert_eq!(app.text(&["undo", "--run", run]), "nothing to undo\n");
+    let unknown = app.run(&["undo", "--run", "0123"]);
+    assert_eq!(unknown.code, 2, "{unknown:?}");
+    assert!(unknown.stderr.contains("no run \"0123\""), "{unknown:?}");
+    assert_eq!(app.run(&["apply"]).code, 0);
+
+    let pool = database.pool(1).await;
+    flamingock_tests::execute(
+        &pool,
+        "UPDATE flamingock_audit SET change_id = 'of-a-newer-release', digest = 'v1:0' WHERE change_id = 'first-order'",
+    )
+    .await;
+    let refused = app.run(&["undo", "--last"]);
+    assert_eq!(refused.code, 2, "{refused:?}");
+    assert!(
+        refused
+            .stderr
+            .contains("1 applied change is not in this binary: nothing was undone"),
+        "{refused:?}"
+    );
+    assert_eq!(undo(&["--last", "--force"]), ["orders-topic"]);
+    flamingock_tests::execute(
+        &pool,
+        "UPDATE flamingock_audit SET change_id = 'first-order' WHERE change_id = 'of-a-newer-release'",
+    )
+    .await;
     assert_eq!(app.run(&["apply"]).code, 0);
 
     let failed = app.run_with("BROKER_DOWN", "1", &["undo", "--change", "orders-topic"]);

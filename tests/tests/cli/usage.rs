@@ -82,12 +82,12 @@ fn what_is_done_is_logged_to_standard_error_where_somebody_asks() {
     assert_eq!((silent.code, silent.stderr.as_str()), (0, ""));
     let undo = ["undo", "--last", "-v", "--json"];
     let said = app.run(&undo);
-    assert_eq!(said.json()["report"]["counts"]["rolled_back"], 1);
+    assert_eq!(said.json()["report"]["counts"]["undone"], 1);
     assert!(said.stderr.contains(" INFO "), "{said:?}");
     assert!(said.stderr.contains("first-order"), "{said:?}");
     assert!(!said.stderr.contains('\u{1b}'), "{said:?}");
     // What is on standard output is not said again.
-    assert!(!said.stderr.contains("1 rolled back in"), "{said:?}");
+    assert!(!said.stderr.contains("1 undone in"), "{said:?}");
     assert!(!said.stderr.contains("DEBUG"), "{said:?}");
 
     let all = app.run(&["apply", "-vv"]);

@@ -193,7 +193,7 @@ macro_rules! cancelled_in_time {
             let began = Instant::now();
             let runner = Runner::new(&pool).changes(changes![$change]);
             let watch = database.pool(1).await;
-            let error = runner.cancel_on(works(watch, $working)).run().await;
+            let error = runner.run().cancel_on(works(watch, $working)).await;
             assert!(matches!(error, Err(Error::Cancelled(_))), "{error:?}");
             assert!(began.elapsed() < SOON, "{:?}", began.elapsed());
             assert_eq!(done(&pool).await, Vec::<String>::new());

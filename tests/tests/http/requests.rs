@@ -154,7 +154,7 @@ async fn an_undo_sends_what_takes_it_back() {
     let store = MemoryStore::new();
     runner_on(&store, &text).run().await.unwrap();
     let undone = runner_on(&store, &text).undo(UndoTarget::Last).await;
-    assert_eq!(undone.unwrap().counts().rolled_back, 1);
+    assert_eq!(undone.unwrap().counts().undone, 1);
     assert_eq!(service.asked(), ["POST /things/a", "DELETE /things/a"]);
 }
 

@@ -79,10 +79,10 @@ async fn runs_changes_and_issues_are_counted_under_stable_names() {
     let expected = [
         "flamingock.change.duration{outcome=failed,service=shop,stage=default,target=default,work=run}s 1",
         "flamingock.change.duration{outcome=newly_applied,service=shop,stage=default,target=events,work=run}s 1",
-        "flamingock.change.duration{outcome=rolled_back,service=shop,stage=default,target=events,work=undo}s 1",
+        "flamingock.change.duration{outcome=undone,service=shop,stage=default,target=events,work=undo}s 1",
         "flamingock.changes{outcome=failed,service=shop,stage=default,target=default,work=run} 1",
         "flamingock.changes{outcome=newly_applied,service=shop,stage=default,target=events,work=run} 1",
-        "flamingock.changes{outcome=rolled_back,service=shop,stage=default,target=events,work=undo} 1",
+        "flamingock.changes{outcome=undone,service=shop,stage=default,target=events,work=undo} 1",
         "flamingock.issues{cause=failed,service=shop,stage=default,target=default} 2",
         "flamingock.lock.wait{service=shop,work=run}s 1",
         "flamingock.lock.wait{service=shop,work=undo}s 1",

@@ -215,7 +215,7 @@ async fn an_undo_whose_start_was_not_confirmed_never_ran_and_is_no_issue() {
         let next = scene.runner().run().await.unwrap();
         assert!(next.is_up_to_date(), "{loses:?}: {next}");
         let undone = scene.runner().undo(UndoTarget::Last).await.unwrap();
-        assert_eq!(undone.counts().rolled_back, 1, "{loses:?}: {undone}");
+        assert_eq!(undone.counts().undone, 1, "{loses:?}: {undone}");
         assert_eq!(scene.calls(), (1, 1), "{loses:?}");
     }
 }

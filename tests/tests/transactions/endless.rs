@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use flamingock::{
-    Error, LockOptions, Runner, Stage, TargetSystem, change, changes, rollback, verify,
+    Error, LockOptions, Run, Runner, Stage, TargetSystem, change, changes, rollback, verify,
 };
 use flamingock_tests::{
     Backend as _, Gate, Sqlite, TestDatabase, audit, done, execute, folder, query, script,
@@ -27,8 +27,8 @@ async fn fresh() -> (TestDatabase<Sqlite>, SqlitePool) {
     (database, pool)
 }
 
-async fn fails_soon(runner: Runner) -> Error {
-    let run = tokio::time::timeout(SOON, runner.run()).await;
+async fn fails_soon(run: Run) -> Error {
+    let run = tokio::time::timeout(SOON, run).await;
     run.expect("the statement is stopped").unwrap_err()
 }
 
@@ -78,7 +78,7 @@ async fn a_timeout_stops_a_statement_in_a_transaction() {
                 if atomic {
                     runner = runner.stage(Stage::new("default").atomic());
                 }
-                let error = fails_soon(runner).await;
+                let error = fails_soon(runner.run()).await;
                 assert!(matches!(error, Error::ChangesFailed(_)), "{error}");
                 assert!(error.to_string().contains("timeout of 300ms"), "{error}");
                 let id = if is_file { "script" } else { "endless" };
@@ -101,7 +101,7 @@ async fn a_timeout_stops_a_statement_at_another_target() {
     let runner = Runner::new(&pool)
         .target(TargetSystem::sqlx("other", &other))
         .changes(changes![endless_there]);
-    let error = fails_soon(runner).await;
+    let error = fails_soon(runner.run()).await;
     assert!(matches!(error, Error::ChangesFailed(_)), "{error}");
     let expected = [
         "endless 1 STARTED separate",
@@ -133,7 +133,7 @@ async fn not_plain(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
 #[tokio::test]
 async fn a_timeout_stops_a_statement_without_a_transaction_and_the_rollback_runs() {
     let (database, pool) = fresh().await;
-    let error = fails_soon(Runner::new(&pool).changes(changes![plain])).await;
+    let error = fails_soon(Runner::new(&pool).changes(changes![plain]).run()).await;
     assert!(matches!(error, Error::ChangesFailed(_)), "{error}");
     let entries = audit(&pool).await;
     assert_eq!(
@@ -146,7 +146,7 @@ async fn a_timeout_stops_a_statement_without_a_transaction_and_the_rollback_runs
 
     let (database, pool) = fresh().await;
     let text = format!("-- flamingock: transaction=false, timeout=300ms\n{ENDLESS};\n");
-    let error = fails_soon(Runner::new(&pool).files(script(&text))).await;
+    let error = fails_soon(Runner::new(&pool).files(script(&text)).run()).await;
     assert!(error.to_string().contains("timeout of 300ms"), "{error}");
     assert_eq!(
         audit(&pool).await,
@@ -174,7 +174,7 @@ async fn endless_rollback(db: &mut SqliteConnection) -> Result<(), sqlx::Error> 
 #[tokio::test]
 async fn a_timeout_stops_a_rollback() {
     let (database, pool) = fresh().await;
-    let error = fails_soon(Runner::new(&pool).changes(changes![reverts])).await;
+    let error = fails_soon(Runner::new(&pool).changes(changes![reverts]).run()).await;
     assert!(error.to_string().contains("timeout of 300ms"), "{error}");
     let entries = audit(&pool).await;
     assert_eq!(
@@ -213,7 +213,7 @@ async fn a_timeout_stops_a_verify_function() {
     )
     .await;
     execute(&pool, "UPDATE flamingock_lock SET pipeline_digest = NULL").await;
-    let error = fails_soon(runner()).await;
+    let error = fails_soon(runner().run()).await;
     assert!(error.to_string().contains("timeout of 300ms"), "{error}");
     assert_at_rest(&database).await;
 }
@@ -230,14 +230,15 @@ async fn a_run_that_is_asked_to_stop_stops_a_statement() {
     let gate = Gate::default();
     gate.open();
     let asked = gate.clone();
-    let runner = Runner::new(&pool)
+    let run = Runner::new(&pool)
         .changes(changes![stopped])
         .provide(gate)
+        .run()
         .cancel_on(async move {
             asked.reached().await;
             tokio::task::yield_now().await;
         });
-    let error = fails_soon(runner).await;
+    let error = fails_soon(run).await;
     assert!(matches!(error, Error::Cancelled(_)), "{error}");
     assert_eq!(
         audit(&pool).await,
@@ -279,7 +280,7 @@ async fn a_run_that_loses_its_lock_stops_a_statement() {
 #[tokio::test]
 async fn a_change_that_is_stopped_does_not_stop_the_next_one() {
     let (_database, pool) = fresh().await;
-    let error = fails_soon(Runner::new(&pool).changes(changes![endless])).await;
+    let error = fails_soon(Runner::new(&pool).changes(changes![endless]).run()).await;
     assert!(matches!(error, Error::ChangesFailed(_)), "{error}");
     let many = "INSERT INTO done WITH RECURSIVE n(i) AS \
         (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000) SELECT i FROM n;\n";

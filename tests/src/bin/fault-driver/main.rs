@@ -61,8 +61,7 @@ async fn main() -> ExitCode {
             None => runner().run().await,
         }),
         (None, Some((Stopping::Ask, nth))) => {
-            let asked = runner().cancel_on(points::point(nth));
-            told(asked.run().await)
+            told(runner().run().cancel_on(points::point(nth)).await)
         }
         (None, Some((stopping, nth))) => tokio::select! {
             ended = runner().run() => told(ended),

@@ -1,0 +1,200 @@
+//! Which changes an undo may reverse: never those of the release before by mistake.
+
+use flamingock::{
+    Error, Outcome, Policy, Rule, Runner, Undo, UndoTarget, change, changes, rollback,
+};
+use flamingock_tests::{Backend as _, audit, done, query, with_table};
+
+use super::{Backend, Connection, Db};
+
+type Pool = sqlx::Pool<Db>;
+
+#[change(id = "one", order = "001", detached)]
+async fn one(db: &mut Connection) -> Result<(), sqlx::Error> {
+    query(db, "INSERT INTO done VALUES ('one')").await.map(drop)
+}
+
+#[rollback(one)]
+async fn undo_one(db: &mut Connection) -> Result<(), sqlx::Error> {
+    query(db, "DELETE FROM done WHERE what = 'one'")
+        .await
+        .map(drop)
+}
+
+#[change(id = "two", order = "002", detached)]
+async fn two(db: &mut Connection) -> Result<(), sqlx::Error> {
+    query(db, "INSERT INTO done VALUES ('two')").await.map(drop)
+}
+
+#[rollback(two)]
+async fn undo_two(db: &mut Connection) -> Result<(), sqlx::Error> {
+    query(db, "DELETE FROM done WHERE what = 'two'")
+        .await
+        .map(drop)
+}
+
+#[change(id = "three", order = "003", detached)]
+async fn three(db: &mut Connection) -> Result<(), sqlx::Error> {
+    query(db, "INSERT INTO done VALUES ('three')")
+        .await
+        .map(drop)
+}
+
+#[rollback(three)]
+async fn undo_three(db: &mut Connection) -> Result<(), sqlx::Error> {
+    query(db, "DELETE FROM done WHERE what = 'three'")
+        .await
+        .map(drop)
+}
+
+fn earlier_release(pool: &Pool) -> Runner {
+    Runner::new(pool).changes(changes![one, two])
+}
+
+fn newer_release(pool: &Pool) -> Runner {
+    Runner::new(pool).changes(changes![one, two, three])
+}
+
+#[tokio::test]
+async fn an_earlier_release_does_not_undo_its_own_changes_in_place_of_the_newer_ones() {
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 1).await;
+    newer_release(&pool).run().await.unwrap();
+    let before = audit(&pool).await;
+    for target in [
+        UndoTarget::Last,
+        UndoTarget::Count(2),
+        UndoTarget::To("one".into()),
+    ] {
+        for missing in [Rule::Allow, Rule::Warn] {
+            let runner = earlier_release(&pool).policy(Policy {
+                missing,
+                ..Policy::default()
+            });
+            let planned = runner.plan_undo(target.clone()).await.unwrap_err();
+            let error = runner.undo(target.clone()).await.unwrap_err();
+            assert!(matches!(error, Error::Invalid(_)), "{error}");
+            assert_eq!(planned.to_string(), error.to_string());
+            assert!(
+                error.to_string().contains(
+                    "1 applied change is not in this binary: nothing was undone. Undo with the \
+                     binary of the release that has it, or pass `--force` (in code `Undo::force`) \
+                     to undo only what this binary has: \"three\" (order \"003\")"
+                ),
+                "{error}"
+            );
+        }
+    }
+    assert_eq!(audit(&pool).await, before);
+    assert_eq!(done(&pool).await, ["one", "three", "two"]);
+}
+
+#[tokio::test]
+async fn an_undo_that_is_forced_reverses_what_the_binary_knows() {
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 1).await;
+    newer_release(&pool).run().await.unwrap();
+    let forced = Undo::new(UndoTarget::Last).force();
+    let report = earlier_release(&pool).undo(forced).await.unwrap();
+    assert!(report.is_success(), "{report}");
+    assert_eq!(report.counts().undone, 1, "{report}");
+    assert_eq!(done(&pool).await, ["one", "three"]);
+    // One named change is meant, whatever else is applied.
+    let named = UndoTarget::Change("one".into());
+    earlier_release(&pool).undo(named).await.unwrap();
+    assert_eq!(done(&pool).await, ["three"]);
+}
+
+#[tokio::test]
+async fn an_undo_that_worked_is_a_success_and_warns_that_its_changes_are_pending_again() {
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 1).await;
+    let runner = newer_release(&pool);
+    runner.run().await.unwrap();
+    let report = runner.undo(UndoTarget::Count(2)).await.unwrap();
+    assert!(report.is_success(), "{report}");
+    assert!(!report.is_up_to_date(), "{report}");
+    let outcomes: Vec<_> = report.changes().map(|change| change.outcome).collect();
+    assert_eq!(outcomes, [Outcome::Undone, Outcome::Undone]);
+    let text = report.to_string();
+    assert!(text.starts_with("default: 2 undone in "), "{text}");
+    assert!(
+        text.contains(
+            "warning: instances that have these changes apply them again at their next start"
+        ),
+        "{text}"
+    );
+    // Nothing is undone twice, and nothing warns then.
+    runner.undo(UndoTarget::Last).await.unwrap();
+    let nothing = runner.undo(UndoTarget::Last).await.unwrap();
+    assert_eq!((nothing.counts().total, nothing.warnings.len()), (0, 0));
+}
+
+#[tokio::test]
+async fn a_planned_undo_writes_nothing_and_names_what_the_undo_reverses() {
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 1).await;
+    let runner = newer_release(&pool);
+    runner.run().await.unwrap();
+    let before = audit(&pool).await;
+    let planned = runner.plan_undo(UndoTarget::Count(2)).await.unwrap();
+    let ids = |report: &flamingock::Report| -> Vec<String> {
+        report.changes().map(|change| change.id.clone()).collect()
+    };
+    assert_eq!(ids(&planned), ["three", "two"]);
+    assert_eq!(planned.counts().not_reached, 2);
+    assert_eq!(audit(&pool).await, before);
+    assert_eq!(done(&pool).await, ["one", "three", "two"]);
+    let undone = runner.undo(UndoTarget::Count(2)).await.unwrap();
+    assert_eq!(ids(&undone), ids(&planned));
+}
+
+#[tokio::test]
+async fn undoing_a_run_reverses_what_that_run_applied_and_nothing_else() {
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 1).await;
+    let first = Runner::new(&pool)
+        .changes(changes![one])
+        .run()
+        .await
+        .unwrap();
+    let second = newer_release(&pool).run().await.unwrap();
+    let undo = |run_id: &str| Undo::new(UndoTarget::Run(run_id.to_owned()));
+
+    // The release that is being deployed away from knows all of them.
+    let refused = earlier_release(&pool).undo(undo(&second.run_id)).await;
+    let text = refused.unwrap_err().to_string();
+    assert!(
+        text.contains("1 applied change is not in this binary"),
+        "{text}"
+    );
+
+    let runner = newer_release(&pool);
+    let report = runner.undo(undo(&second.run_id)).await.unwrap();
+    let undone: Vec<_> = report.changes().map(|change| change.id.as_str()).collect();
+    assert_eq!(undone, ["three", "two"]);
+    assert_eq!(done(&pool).await, ["one"]);
+    let again = runner.undo(undo(&second.run_id)).await.unwrap();
+    assert_eq!(again.counts().total, 0);
+
+    // What a later run applied again is that run's.
+    runner.run().await.unwrap();
+    let again = runner.undo(undo(&second.run_id)).await.unwrap();
+    assert_eq!(again.counts().total, 0);
+    let one = runner.plan_undo(undo(&first.run_id)).await.unwrap();
+    assert_eq!(one.counts().total, 1);
+
+    let before = audit(&pool).await;
+    for unknown in [
+        runner.undo(undo("0123")).await.unwrap_err(),
+        runner.plan_undo(undo("0123")).await.unwrap_err(),
+    ] {
+        assert!(
+            unknown
+                .to_string()
+                .contains("the service \"default\" has no run \"0123\" in its audit"),
+            "{unknown}"
+        );
+    }
+    assert_eq!(audit(&pool).await, before);
+}
