@@ -132,6 +132,8 @@ pub struct Dialect {
     /// Fails unless the possession is the newest one; stands before the transaction, so that it
     /// holds no lock.
     pub(crate) before_witness: Option<&'static str>,
+    /// What hides from the change that a row was inserted before it.
+    pub(crate) behind_witness: Option<&'static str>,
     /// What tells whether a transaction was committed or undone that has ended before its time.
     pub(crate) lease_witness: Option<LeaseWitness>,
     /// Notes when a text begins, or a part of it, where the database does not know by itself.

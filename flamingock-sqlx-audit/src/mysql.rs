@@ -399,6 +399,7 @@ VALUES ($service, $run_id, $attempt, $stage, $change_id, $change_order, $author,
         "SET @flamingock_owner = (SELECT 1 UNION ALL SELECT 2 FROM DUAL WHERE NOT EXISTS (SELECT 1 FROM {lock}
   WHERE service = $service AND lane = $lane AND token = $token AND run_id = $run_id))",
     ),
+    behind_witness: Some("DO LAST_INSERT_ID(0)"),
     lease_witness: None,
     note_time: Some(NOTE_TIME),
     elapsed_in_text: ELAPSED,

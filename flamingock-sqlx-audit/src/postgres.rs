@@ -399,6 +399,7 @@ RETURNING seq",
     connection_of: None,
     witnesses: None,
     before_witness: None,
+    behind_witness: None,
     lease_witness: None,
     // The time of the statement is that at which the whole text arrived. What notes another one is a
     // query, behind which a transaction cannot choose its isolation level.

@@ -464,6 +464,7 @@ RETURNING seq",
     connection_of: None,
     witnesses: None,
     before_witness: None,
+    behind_witness: None,
     lease_witness: Some(LeaseWitness {
         set: "UPDATE {lease} SET activity = 'fl_%tag%' WHERE service = $service AND lane = $lane",
         read: "SELECT 1 FROM {lease} WHERE service = $service AND lane = $lane

@@ -14,10 +14,10 @@ mod server;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use flamingock::{Note, Outcome, Runner, change, changes, rollback};
+use flamingock::{Note, Outcome, Runner, Stage, change, changes, rollback};
 use flamingock_tests::{
-    Backend as _, Gate, MariaDb, TestDatabase, audit, count, done, execute, query, script, strings,
-    until, with_table,
+    Backend as _, Gate, MariaDb, TestDatabase, audit, count, done, execute, folder, query, script,
+    strings, until, with_table,
 };
 use sqlx::pool::PoolOptions;
 use sqlx::{Connection as _, MySqlConnection, MySqlPool};

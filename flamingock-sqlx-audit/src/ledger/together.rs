@@ -58,6 +58,7 @@ impl<B: Backend> Ledger<B> {
         let mut texts = Vec::new();
         if !B::DIALECT.has_one_writer {
             texts.extend(self.witness(possession, witness, tag));
+            texts.extend(Self::behind_witness(witness));
         }
         if !B::DIALECT.savepoint.is_empty() {
             texts.push(tagged(B::DIALECT.savepoint, tag));

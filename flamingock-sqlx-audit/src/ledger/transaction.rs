@@ -34,10 +34,18 @@ impl<B: Backend> Ledger<B> {
         }
         texts.extend(tagged(B::DIALECT.begin, tag).split("; ").map(str::to_owned));
         texts.extend(self.witness(possession, witness, tag));
+        texts.extend(Self::behind_witness(witness));
         if !B::DIALECT.savepoint.is_empty() {
             texts.push(tagged(B::DIALECT.savepoint, tag));
         }
         texts
+    }
+
+    pub(super) fn behind_witness(witness: &Witness<'_>) -> Option<String> {
+        match witness {
+            Witness::Row(_) => B::DIALECT.behind_witness.map(str::to_owned),
+            Witness::Marker(_) | Witness::Lease => None,
+        }
     }
 
     pub(super) fn witness(

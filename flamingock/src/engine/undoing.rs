@@ -32,7 +32,7 @@ const PENDING_AGAIN: &str = "instances that have these changes apply them again 
 /// What an undo would reverse, for an operator who looks first.
 pub(crate) async fn plan_undo(mut settings: Settings, undo: &Undo) -> Result<Report, Error> {
     settings.listeners.clear();
-    formats::find_out(&settings).await?;
+    formats::find_out(&settings, None).await?;
     let run_id = new_run_id();
     let events = events_of(&settings, &run_id, Work::Undo);
     let prepared = Prepared::new(settings, &run_id, &events).map_err(Error::Invalid)?;

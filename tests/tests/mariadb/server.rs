@@ -109,3 +109,29 @@ async fn a_file_that_commits_with_autocommit_off_is_applied() {
         assert_eq!(done(&pool).await, kept);
     }
 }
+
+#[change(id = "inserted", order = "001")]
+async fn inserted(db: &mut MySqlConnection) -> Result<(), sqlx::Error> {
+    query(db, "INSERT INTO done SELECT LAST_INSERT_ID()")
+        .await
+        .map(drop)
+}
+
+/// The row that tells a committed transaction from an undone one has a number of its own.
+#[tokio::test]
+async fn change_finds_no_id_that_somebody_has_inserted() {
+    let text = "INSERT INTO done SELECT LAST_INSERT_ID();\n";
+    let without = format!("-- flamingock: transaction=false\n{text}");
+    let (own, atomic) = (Stage::new("default"), Stage::new("default").atomic());
+    for (text, stage) in [(text, own.clone()), (text, atomic), (&*without, own)] {
+        let files = folder(&[("0001__a.sql", text), ("0002__b.sql", text)]);
+        let (_database, pool) = fresh().await;
+        let runner = Runner::new(&pool).files(files).stage(stage);
+        runner.run().await.unwrap();
+        assert_eq!(done(&pool).await, ["0", "0"], "{text}");
+    }
+    let (_database, pool) = fresh().await;
+    let changes = changes![inserted];
+    Runner::new(&pool).changes(changes).run().await.unwrap();
+    assert_eq!(done(&pool).await, ["0"]);
+}
