@@ -66,7 +66,7 @@ impl Clock {
     /// Why the lock is lost whose lease is over.
     pub(super) fn over(&self) -> String {
         format!(
-            "the lease could not be renewed for {}, longer than it lasts",
+            "the lease could not be renewed for {}, longer than it lasts: the database did not answer, or gave no second connection while a change had the first (a pooler needs at least 2 to the server)",
             humantime::format_duration(Duration::from_secs(self.unrenewed().as_secs()))
         )
     }

@@ -157,6 +157,24 @@ async fn runs_behind_a_pooler_in_transaction_mode_prepare_nothing() {
     }
 }
 
+/// While a change has the only connection to the server, nothing can renew the lease.
+#[tokio::test]
+async fn pooler_with_one_connection_to_the_server_is_named_where_it_costs_the_lease() {
+    let pooler = Pooler::with("transaction", 1).await;
+    let ground = Ground::with_table(Kind::Postgres).await;
+    let through = pooler.url(ground.url().rsplit('/').next().unwrap());
+    let nowhere = Path::new("/nonexistent/flamingock");
+    let start = || Start::of("shared", &through).lock(1_500, 20_000);
+    let long = start().holding("shared 1", nowhere).run().await;
+    long.expect("LeaseLost")
+        .says("a pooler needs at least 2 to the server");
+    let scene = Scene::of(ground.url(), ground.url());
+    assert_eq!(SHARED.look(&scene).await.times, [0, 0]);
+    // One that is soon over does not need a second one.
+    start().run().await.expect("ok");
+    assert_eq!(SHARED.look(&scene).await.times, [1, 1]);
+}
+
 macro_rules! limited {
     ($($name:ident $id:tt ($($key:tt)*);)+) => {$(
         #[change(id = $id, order = "001", transaction = false, detached $($key)*)]
