@@ -8,14 +8,17 @@ use std::path::PathBuf;
 pub(crate) struct Broker {
     folder: PathBuf,
     is_down: bool,
+    mistake: Option<String>,
 }
 
 impl Broker {
-    /// `BROKER` names the folder; with `BROKER_DOWN` set, it stops answering in the middle.
+    /// `BROKER` names the folder; with `BROKER_DOWN` set, it stops answering in the middle. With
+    /// `BROKER_PANICS` the client has a mistake, and panics with that text.
     pub(crate) fn from_environment() -> Broker {
         Broker {
             folder: std::env::var_os("BROKER").map_or_else(|| "broker".into(), PathBuf::from),
             is_down: std::env::var_os("BROKER_DOWN").is_some(),
+            mistake: std::env::var("BROKER_PANICS").ok(),
         }
     }
 
@@ -31,6 +34,9 @@ impl Broker {
     }
 
     fn answer(&self) -> Result<(), io::Error> {
+        if let Some(text) = &self.mistake {
+            panic!("{text}");
+        }
         if self.is_down {
             return Err(io::Error::other("the broker did not answer"));
         }

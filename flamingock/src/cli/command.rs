@@ -11,7 +11,8 @@ use super::failure::Failure;
 use super::program::Program;
 use super::view::{Flags, View};
 use super::{
-    adopt, apply, baseline, history, issue, lock, log, manifest, plan, services, status, verify,
+    adopt, apply, baseline, history, issue, lock, log, manifest, panics, plan, services, status,
+    verify,
 };
 use crate::runner::Runner;
 
@@ -57,9 +58,13 @@ impl Command {
     /// `undo` listen for SIGINT and SIGTERM, and from then on
     /// to the end of the process: the first one asks the run to stop, the second one ends the
     /// process.
+    ///
+    /// From then on, too, a panic whose text has control characters or several lines is printed escaped, in
+    /// one line, and not passed on to the panic hook of the program.
     pub async fn execute(self, runner: Runner) -> ExitCode {
         let flags = self.flags;
         log::show(flags);
+        panics::escape();
         let view = View::new(flags, Program::calling(self.action.name()));
         let result = answer(self.action, runner, &view).await;
         answer::print(flags, result).into()

@@ -19,6 +19,7 @@ mod lock;
 mod log;
 mod manifest;
 mod masked;
+mod panics;
 mod plan;
 mod program;
 mod progress;

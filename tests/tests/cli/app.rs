@@ -120,6 +120,7 @@ impl App {
             "NO_COLOR",
             "BROKER",
             "BROKER_DOWN",
+            "BROKER_PANICS",
         ] {
             command.env_remove(name);
         }

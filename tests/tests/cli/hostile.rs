@@ -343,6 +343,28 @@ async fn a_terminal_gets_our_colors_and_nothing_else() {
     }
 }
 
+/// Rust prints a panic before anybody can catch it.
+#[test]
+fn panic_of_a_change_is_printed_escaped() {
+    for flags in [&[][..], &["-vv"], &["--json"]] {
+        let app = App::on_a_file();
+        let ran = app.run_with("BROKER_PANICS", HOSTILE, &[&["apply"][..], flags].concat());
+        assert_eq!(ran.code, 1, "{ran:?}");
+        check_text("standard error", &ran.stderr);
+        check_text("standard output", &ran.stdout);
+        assert!(ran.stderr.contains("panicked at "), "{ran:?}");
+        assert!(ran.stderr.contains("broker.rs"), "{ran:?}");
+        let (code, document) = app.json(&["issue", "list"]);
+        assert_eq!(code, 0, "{document}");
+        assert!(document.to_string().contains("forged"), "{document}");
+    }
+    // What a terminal shows as it is, is left to the program's own hook.
+    let app = App::on_a_file();
+    let ran = app.run_with("BROKER_PANICS", "it is not there", &["apply"]);
+    assert!(ran.stderr.contains("RUST_BACKTRACE"), "{ran:?}");
+    assert!(ran.stderr.contains("it is not there"), "{ran:?}");
+}
+
 #[test]
 fn passwords_are_not_repeated() {
     let app = App::on_a_file();

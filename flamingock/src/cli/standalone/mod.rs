@@ -19,6 +19,7 @@ use super::answer;
 use super::command;
 use super::failure::Failure;
 use super::log;
+use super::panics;
 use super::source::Source;
 use super::tool::{completions, has, parsed, print_completions, refuse};
 use super::view::{Flags, View};
@@ -39,6 +40,7 @@ pub async fn standalone() -> ExitCode {
         Err(error) => return refuse(&error, json),
     };
     log::show(flags);
+    panics::escape();
     let needs = chosen.needs();
     let action = match chosen.action() {
         Ok(action) => action,
