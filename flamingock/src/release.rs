@@ -12,7 +12,7 @@ use crate::audit::{
 use crate::engine;
 use crate::error::Error;
 use crate::lock::{Holder, Lease};
-use crate::operate::{invalid, open};
+use crate::operate::{check_reason, open};
 use crate::runner::Runner;
 use crate::storage::Storage;
 
@@ -34,11 +34,10 @@ impl Runner {
     /// the entry from being written or the lock from being given back: the message says which of
     /// them was done.
     pub async fn release_lock(&self, reason: &str) -> Result<Option<LockRow>, Error> {
-        if reason.trim().is_empty() {
-            return Err(invalid(
-                "a forced release needs a reason: say why the owner is known to be dead",
-            ));
-        }
+        check_reason(
+            reason,
+            "a forced release needs a reason: say why the owner is known to be dead",
+        )?;
         let storage = open(&self.settings)?;
         let Some(lock) = self.owner(&storage).await? else {
             return Ok(None);

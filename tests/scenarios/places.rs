@@ -1,5 +1,6 @@
 //! Tables that are there and not seen: never a second history.
 
+use flamingock::adopt::{Adoption, Tool};
 use flamingock::audit::Filter;
 use flamingock::{Policy, Resolution, Rule, Runner, Tables, UndoTarget, change, changes};
 use flamingock_tests::{Backend as _, done, execute, query, try_execute, with_table};
@@ -32,7 +33,19 @@ pub(crate) async fn assert_refused(runner: impl Fn() -> Runner, words: &[&str], 
     errors.push(("resolve", resolved.err()));
     errors.push(("baseline", runner().baseline("one", "why").await.err()));
     let adopted = runner().adopt_from_service("another").await;
+    errors.push(("adopt from a service", adopted.err()));
+    let adopted = runner().adopt(&Adoption::of(Tool::SeaOrm)).await;
     errors.push(("adopt", adopted.err()));
+    errors.push(("release_lock", runner().release_lock("why").await.err()));
+    errors.push(("verify", runner().verify().await.err()));
+    let page = runner().audit_page(&Filter::default(), 0, 10).await;
+    errors.push(("audit_page", page.err()));
+    let undone = runner().undo(UndoTarget::Change("one".to_owned())).await;
+    errors.push(("undo one", undone.err()));
+    let adopting = runner().adopt_first(Adoption::of(Tool::SeaOrm)).run().await;
+    errors.push(("adopt first", adopting.err()));
+    let verified = runner().adopt_verified().run().await;
+    errors.push(("adopt verified", verified.err()));
     for (what, error) in errors {
         let error = error.unwrap_or_else(|| panic!("{case}: {what} was not refused"));
         let text = format!("{error:?}");

@@ -9,7 +9,7 @@ use crate::audit::{NewEntry, Origin, State};
 use crate::change::Definition;
 use crate::engine;
 use crate::error::Error;
-use crate::operate::{invalid, open};
+use crate::operate::{check_reason, invalid, open};
 use crate::pipeline::Pipeline;
 use crate::runner::Runner;
 use crate::suggest::did_you_mean;
@@ -26,11 +26,10 @@ impl Runner {
     /// at once while a run of this service has the lock; whatever keeps the audit from being read
     /// or written.
     pub async fn baseline(&self, up_to: &str, reason: &str) -> Result<Baseline, Error> {
-        if reason.trim().is_empty() {
-            return Err(invalid(
-                "a baseline needs a reason: say how it is known that the changes are applied, for the audit",
-            ));
-        }
+        check_reason(
+            reason,
+            "a baseline needs a reason: say how it is known that the changes are applied, for the audit",
+        )?;
         let storage = open(&self.settings)?;
         engine::find_out_formats(&self.settings, None).await?;
         let pipeline = engine::pipeline_of(&self.settings)?;

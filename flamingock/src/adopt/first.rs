@@ -31,8 +31,11 @@ impl Runner {
         let database = database(targets, &adoption.target)?;
         let facts = Arc::new(engine::facts(&self.settings));
         let service = &self.settings.service;
+        // A history that is not seen here is said before that of the tool is read.
+        let own = storage.store.snapshot(service, "").await;
+        let own = own.map_err(Error::store)?.newest;
         // What is wrong with the history is said before anything is created.
-        prepare(adoption, database, &pipeline, &[], &facts).await?;
+        prepare(adoption, database, &pipeline, &own, &facts).await?;
         self.make_ready(&storage).await?;
         let lease = self.possess(&storage).await?;
         let store = &*storage.store;
