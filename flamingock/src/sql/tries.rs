@@ -70,6 +70,13 @@ impl<'a, D: Driver> Tries<'a, D> {
         }
     }
 
+    /// Whether the answer was waited for until no time was left.
+    fn is_over(&self, error: &sqlx::Error) -> bool {
+        let timed_out =
+            matches!(error, sqlx::Error::Io(error) if error.kind() == std::io::ErrorKind::TimedOut);
+        timed_out && Instant::now() >= self.deadline
+    }
+
     /// Gives a connection back on which nothing but one statement has failed; closes another.
     fn let_go(&self, held: Held<D>, alone: bool) {
         if alone {
@@ -97,7 +104,8 @@ impl<'a, D: Driver> Tries<'a, D> {
         // come behind it, decide about the connection. SQLite's statements see to that themselves.
         let alone = self.reads || D::DIALECT.has_one_writer;
         match kind {
-            Failure::Disconnected if self.untested => return Ok(None),
+            // A connection that was dead before; one that was silent until the end of the wait is another case.
+            Failure::Disconnected if self.untested && !self.is_over(&error) => return Ok(None),
             // Nothing of it is there. Where the database isolates strictly, two that create the tables
             // at once conflict.
             Failure::Busy | Failure::Serialization | Failure::Deadlock
