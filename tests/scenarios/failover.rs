@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use flamingock::{BoxError, LockOptions, Report, Runner, change, changes};
+use flamingock::{BoxError, LockOptions, Report, Runner, Stage, change, changes};
 use flamingock_tests::{Gate, query, until};
 
 use super::{APPLIED, Backend, Connection, Db, FIRST_WRITE, SOON};
@@ -185,6 +185,65 @@ async fn shared_change_at_its_commit_is_applied_once() {
     let applied =
         "SELECT count(*) FROM flamingock_audit WHERE change_id = 'behind' AND state = 'APPLIED'";
     assert_eq!(pair.tell_new(applied).await, ["1"]);
+}
+
+/// Files are sent with their begin, their entries and their commit in one message: of one file, or of an atomic
+/// stage. It has not reached the old server, or is committed there and nobody has heard that.
+async fn files_under_way(stage: Option<&str>, held: Where) {
+    let mut pair = Pair::<Backend>::start().await;
+    let pool = pair.pool(3).await;
+    let header = stage.map(|stage| format!("-- flamingock: stage={stage}\n"));
+    let text = |what: &str| {
+        let header = header.as_deref().unwrap_or_default();
+        format!(
+            "{header}INSERT INTO done VALUES ('{what} 1');\nINSERT INTO done VALUES ('{what} 2');\n"
+        )
+    };
+    let files = flamingock_tests::folder(&[
+        ("100__moved.sql", &text("moved")),
+        ("101__next.sql", &text("next")),
+    ]);
+    let runner = |pool| {
+        let runner = Runner::new(pool).changes(changes![before]).lock(lock());
+        match stage {
+            Some(stage) => runner.stage(Stage::new(stage).atomic()),
+            None => runner,
+        }
+    };
+    runner(&pool).run().await.unwrap();
+    let valve = Valve::at("moved 1", held);
+    let slow = valve.url(&pair.url).await;
+    let slow = sqlx::Pool::<Db>::connect(&slow).await.unwrap();
+    let run = tokio::spawn(runner(&slow).files(files).run());
+    valve.closed().await;
+    pair.move_over().await;
+    valve.open();
+    let _ = run.await.unwrap();
+    runner(&slow).files(files).run().await.unwrap();
+    let all = ["before", "moved 1", "moved 2", "next 1", "next 2"];
+    assert_eq!(pair.tell_new(DONE).await, all);
+    let applied = "SELECT change_id FROM flamingock_audit WHERE state = 'APPLIED' ORDER BY 1";
+    assert_eq!(pair.tell_new(applied).await, ["before", "moved", "next"]);
+}
+
+#[tokio::test]
+async fn file_on_its_way_to_a_server_that_was_is_applied_once() {
+    files_under_way(None, Where::BeforeServer).await;
+}
+
+#[tokio::test]
+async fn file_whose_answer_the_failover_takes_is_applied_once() {
+    files_under_way(None, Where::AfterServer).await;
+}
+
+#[tokio::test]
+async fn atomic_stage_on_its_way_to_a_server_that_was_is_applied_once() {
+    files_under_way(Some("seed"), Where::BeforeServer).await;
+}
+
+#[tokio::test]
+async fn atomic_stage_whose_answer_the_failover_takes_is_applied_once() {
+    files_under_way(Some("seed"), Where::AfterServer).await;
 }
 
 #[tokio::test]

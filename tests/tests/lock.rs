@@ -15,6 +15,7 @@ mod sqlite {
     use flamingock_tests::on::sqlite::*;
     mod cancel;
     mod cancel_failed;
+    mod clean_connection;
     mod lock;
 }
 
@@ -23,6 +24,7 @@ mod postgres {
     use flamingock_tests::on::postgres::*;
     mod cancel;
     mod cancel_failed;
+    mod clean_connection;
     mod lock;
     mod takeover;
 }
@@ -32,6 +34,7 @@ mod mariadb {
     use flamingock_tests::on::mariadb::*;
     mod cancel;
     mod cancel_failed;
+    mod clean_connection;
     mod lock;
     mod takeover;
 }
