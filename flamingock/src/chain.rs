@@ -55,6 +55,12 @@ impl ErrorChain {
         self
     }
 
+    /// What stands behind the first text.
+    pub(crate) fn behind_first(&self) -> Option<ErrorChain> {
+        let rest = self.0.get(1..).filter(|rest| !rest.is_empty())?;
+        Some(ErrorChain(rest.to_vec()))
+    }
+
     fn push(&mut self, text: &str) {
         let repeated = self.0.last().is_some_and(|last| last.ends_with(text));
         if repeated || self.0.len() >= CAUSES {

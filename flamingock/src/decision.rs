@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::audit::{Origin, State, TransactionMode};
+use crate::audit::{ErrorChain, Origin, State, TransactionMode};
 use crate::change::{Recovery, Repeat};
 
 /// What to do with a change.
@@ -87,6 +87,24 @@ impl fmt::Display for Cause {
     }
 }
 
+impl Cause {
+    /// Those that a run finds out, and that no state of the audit stands for.
+    const FOUND_OUT: [Cause; 3] = [Cause::VerifyFailed, Cause::StillOpen, Cause::ForeignMarkers];
+
+    /// The error of an entry that says what a run found out about an attempt.
+    pub(crate) fn before(&self, error: Option<&ErrorChain>) -> ErrorChain {
+        let told = ErrorChain::text(&self.to_string());
+        error.map_or_else(|| told.clone(), |error| told.clone().and_all(error))
+    }
+
+    /// What a run has found out that recorded this error.
+    pub(crate) fn found_out(error: Option<&ErrorChain>) -> Option<Cause> {
+        let first = error?.causes().first()?;
+        let mut known = Cause::FOUND_OUT.into_iter();
+        known.find(|cause| cause.to_string() == *first)
+    }
+}
+
 /// What the code says of a change, as far as the decision goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Code {
@@ -103,6 +121,8 @@ pub(crate) struct Recorded<'a> {
     pub(crate) origin: &'a Origin,
     /// Whether the code is another one since.
     pub(crate) changed: bool,
+    /// Whether a rollback began in a transaction of the target system, whose marker tells of it.
+    pub(crate) rolls_back_elsewhere: bool,
 }
 
 /// What to do with a change. How the recorded attempt ran tells what it may have left behind; what
@@ -131,6 +151,8 @@ pub(crate) fn decide(recorded: Option<&Recorded<'_>>, code: Code) -> Decision {
         },
         State::Failed => match recorded.mode {
             TransactionMode::Shared | TransactionMode::Separate => Decision::Apply,
+            // A rollback that is committed late would undo what a new attempt does.
+            TransactionMode::None if recorded.rolls_back_elsewhere => Decision::Resolve,
             TransactionMode::None => unless_retry(code, Cause::Failed),
             TransactionMode::Unknown(_) => Decision::Issue(Cause::UnknownState),
         },

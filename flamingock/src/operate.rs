@@ -7,18 +7,18 @@ use serde::Serialize;
 use tokio::time::Instant;
 
 use crate::audit::{
-    Claim, ErrorChain, Filter, LockRow, NewEntry, Newest, Origin, Possession, State, StoreError,
-    StoreErrorKind, TransactionMode,
+    Claim, ErrorChain, Filter, LockRow, NewEntry, Newest, Origin, Possession, Snapshot, State,
+    StoreError, StoreErrorKind, TransactionMode,
 };
 use crate::call::Signals;
 use crate::change::Definition;
-use crate::decision::{Cause, Decision};
+use crate::decision::Cause;
 use crate::engine;
 pub(crate) use crate::engine::open_storage as open;
 use crate::error::Error;
 use crate::lock::Lease;
 use crate::pipeline::Problem;
-use crate::plan::{Plan, is_applied};
+use crate::plan::{Plan, Step, is_applied, rolls_back_elsewhere};
 use crate::report::Report;
 use crate::runner::Runner;
 use crate::storage::Storage;
@@ -102,14 +102,7 @@ impl Runner {
             .map_err(Error::store)?;
         let newest = std::mem::take(&mut snapshot.newest);
         let plan = Plan::make(&pipeline, |_| true, newest);
-        let issues = plan
-            .steps()
-            .filter_map(|step| match (&step.decision, &step.newest) {
-                (Decision::Issue(cause), Some(newest)) => {
-                    Some(issue(newest, cause, snapshot.is_running(newest)))
-                }
-                _ => None,
-            });
+        let issues = plan.steps().filter_map(|step| issue(step, &snapshot));
         Ok(issues.collect())
     }
 
@@ -267,11 +260,14 @@ impl Runner {
                 did_you_mean(change_id, known)
             )));
         };
-        let in_doubt =
-            newest.state == State::Started && newest.transaction_mode == TransactionMode::Separate;
+        let rolls_back = rolls_back_elsewhere(&newest);
+        let in_doubt = rolls_back
+            || newest.state == State::Started
+                && newest.transaction_mode == TransactionMode::Separate;
         // What is not so any more once its transaction is committed after all.
         let outdated = match newest.origin {
             Origin::Undo => Resolution::Applied,
+            _ if rolls_back => Resolution::Applied,
             Origin::Run
             | Origin::Operator
             | Origin::Import
@@ -396,20 +392,22 @@ enum Found {
     Open(Box<Newest>),
 }
 
-pub(crate) fn issue(newest: &Newest, cause: &Cause, held: bool) -> Issue {
+/// The issue of a change; `may_be_running` where it is none yet.
+pub(crate) fn issue(step: &Step, snapshot: &Snapshot) -> Option<Issue> {
+    let (cause, newest) = (step.issue()?, step.newest.as_deref()?);
     debug_assert!(!is_applied(&newest.state));
-    Issue {
+    Some(Issue {
         change_id: newest.change_id.clone(),
         stage: newest.stage.clone(),
         target: newest.target.clone(),
-        cause: cause.clone(),
-        may_be_running: held,
+        cause,
+        may_be_running: snapshot.is_running(newest),
         state: newest.state.clone(),
         transaction_mode: newest.transaction_mode.to_string(),
         attempt: newest.attempt,
         started_at: newest.started_at.clone(),
         error: newest.error.clone(),
-    }
+    })
 }
 
 pub(crate) fn missing_tables() -> StoreError {

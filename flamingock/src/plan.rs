@@ -10,6 +10,7 @@ use crate::change::{Definition, Recovery, Repeat};
 use crate::decision::{Cause, Code, Decision, Recorded, WhenAbsent, decide};
 use crate::order;
 use crate::pipeline::Pipeline;
+use crate::steps::ROLLBACK_ELSEWHERE;
 use crate::visible::Visible;
 
 /// Something about a change that does not stop it, but that somebody should see.
@@ -117,6 +118,15 @@ impl Step {
             Decision::Resolve | Decision::Verify(WhenAbsent::RolledBack)
         );
         of_undo && can_be_told
+    }
+
+    /// Why an operator is needed, as the last run reported it. The next one may settle it all the same.
+    pub(crate) fn issue(&self) -> Option<Cause> {
+        match &self.decision {
+            Decision::Issue(cause) => Some(cause.clone()),
+            Decision::Verify(_) | Decision::Resolve => self.newest.as_deref().and_then(found_out),
+            Decision::Apply | Decision::Skip | Decision::Again | Decision::Filtered => None,
+        }
     }
 
     /// Whether there is something to run, if nothing is in its way.
@@ -365,6 +375,16 @@ pub(crate) fn recorded_code(newest: &Newest) -> Code {
     }
 }
 
+/// What the last run found out about an attempt that it could not settle.
+pub(crate) fn found_out(newest: &Newest) -> Option<Cause> {
+    Cause::found_out(newest.error.as_ref())
+}
+
+/// Whether the newest entry says that a rollback began whose marker tells of its end.
+pub(crate) fn rolls_back_elsewhere(newest: &Newest) -> bool {
+    newest.state == State::Failed && newest.reason.as_deref() == Some(ROLLBACK_ELSEWHERE)
+}
+
 /// What the newest entry says, as far as the decision goes; the digest is the code's.
 pub(crate) fn recorded<'a>(newest: &'a Newest, digest: &str) -> Recorded<'a> {
     Recorded {
@@ -372,6 +392,7 @@ pub(crate) fn recorded<'a>(newest: &'a Newest, digest: &str) -> Recorded<'a> {
         mode: &newest.transaction_mode,
         origin: &newest.origin,
         changed: newest.digest != digest,
+        rolls_back_elsewhere: rolls_back_elsewhere(newest),
     }
 }
 
@@ -387,6 +408,9 @@ fn step(definition: &'static Definition, newest: Option<Newest>, selected: bool)
         _ if !selected => Decision::Filtered,
         // Neither the marker nor the verify function of the new target tells of the old one.
         Decision::Verify(_) | Decision::Resolve if moved => Decision::Issue(Cause::TargetChanged),
+        Decision::Issue(cause @ (Cause::Interrupted | Cause::Failed | Cause::UndoInterrupted)) => {
+            Decision::Issue(newest.as_ref().and_then(found_out).unwrap_or(cause))
+        }
         decided => decided,
     };
     let mut notes = Vec::new();

@@ -20,6 +20,9 @@ pub struct Step {
 /// What stands before a step whose rollback begins.
 pub(crate) const ROLLING_BACK: &str = "rolling back";
 
+/// Where an attempt stands whose rollback began in a transaction of another database than the audit's.
+pub(crate) const ROLLBACK_ELSEWHERE: &str = "its rollback, in a transaction of the target system";
+
 /// `step 2 of 5`
 pub(crate) fn place(index: usize, count: usize) -> String {
     format!("step {} of {count}", index + 1)

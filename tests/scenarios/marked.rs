@@ -1,6 +1,6 @@
 //! The marker of another run is never believed.
 
-use flamingock::{Error, Resolution, Runner, TargetSystem, change, changes};
+use flamingock::{Cause, Error, Resolution, Runner, TargetSystem, change, changes};
 use flamingock_tests::{
     Backend as _, TestDatabase, audit, done, execute, query, strings, with_table,
 };
@@ -90,6 +90,10 @@ impl Ground {
         assert_eq!(done(&self.other).await, ["first"], "{case}");
         let issues = self.both().issues().await.unwrap();
         assert_eq!(issues.len(), 1, "{case}: {issues:?}");
+        assert_eq!(issues[0].cause, Cause::ForeignMarkers, "{case}");
+        let report = error.report().unwrap();
+        let reported = report.changes().find_map(|change| change.issue.clone());
+        assert_eq!(reported, Some(Cause::ForeignMarkers), "{case}");
         let resolved = self.both();
         let reason = "not ours";
         resolved
@@ -149,6 +153,24 @@ async fn marker_of_the_interrupted_attempt_itself_is_believed() {
     // Neither marker nor effect: it runs again, once.
     assert_eq!(ground.both().run().await.unwrap().counts().newly_applied, 1);
     assert_eq!(done(&ground.other).await, ["first", "marked"]);
+}
+
+/// The database has committed a part of the attempt, as MariaDB does at DDL: the list says what the run says.
+#[tokio::test]
+async fn attempt_that_was_committed_in_part_is_an_issue_in_the_list_too() {
+    let ground = Ground::new().await;
+    let [seq, run_id] = ground.began().await;
+    ground.plant_at("started", &seq, &run_id).await;
+    for nth in 1..=2 {
+        let error = ground.both().run().await.unwrap_err();
+        let report = error.report().unwrap();
+        let reported = report.changes().find_map(|change| change.issue.clone());
+        assert_eq!(reported, Some(Cause::Interrupted), "run {nth}");
+        let issues = ground.both().issues().await.unwrap();
+        let listed: Vec<_> = issues.iter().map(|issue| &issue.cause).collect();
+        assert_eq!(listed, [&Cause::Interrupted], "run {nth}");
+    }
+    assert_eq!(done(&ground.other).await, ["first"]);
 }
 
 /// The markers are created before an attempt begins: without them it is another database, or another

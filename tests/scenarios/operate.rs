@@ -335,14 +335,42 @@ async fn a_probe_that_fails_leaves_an_issue_and_settles_it_once_it_works() {
     let error = runner().run().await.unwrap_err();
     let change = error.report().unwrap().changes().next().unwrap();
     assert_eq!(change.issue, Some(Cause::VerifyFailed), "{error}");
-    assert_eq!(audit(&pool).await, ["elsewhere 1 STARTED none"]);
+    let reported = change.error.clone();
+    // Once on record, so that whoever reads it finds what the run has reported; not at each run again.
+    let began = "elsewhere 1 STARTED none";
+    assert_eq!(audit(&pool).await, [began, began]);
+    let issues = runner().issues().await.unwrap();
+    let listed: Vec<_> = issues
+        .iter()
+        .map(|issue| (issue.cause.clone(), issue.error.clone(), issue.attempt))
+        .collect();
+    assert_eq!(listed, [(Cause::VerifyFailed, reported, 1)]);
+    let again = runner().run().await.unwrap_err();
+    assert!(matches!(again, Error::Issues(_)), "{again}");
+    assert_eq!(audit(&pool).await, [began, began]);
 
     flamingock_tests::execute(&pool, "CREATE TABLE done (what VARCHAR(200))").await;
     flamingock_tests::execute(&pool, "INSERT INTO done VALUES ('elsewhere')").await;
     assert_eq!(runner().run().await.unwrap().counts().already_applied, 1);
     assert_eq!(done(&pool).await, ["elsewhere"]);
-    let expected = ["elsewhere 1 STARTED none", "elsewhere 1 APPLIED none"];
-    assert_eq!(audit(&pool).await, expected);
+    assert_eq!(
+        audit(&pool).await,
+        [began, began, "elsewhere 1 APPLIED none"]
+    );
+    assert!(runner().issues().await.unwrap().is_empty());
+}
+
+/// There is no attempt that anybody could resolve.
+#[tokio::test]
+async fn a_probe_that_fails_for_what_was_never_tried_is_a_failure_and_no_issue() {
+    let database = Backend::fresh().await;
+    let pool = database.pool(2).await;
+    let runner = || Runner::new(&pool).changes(changes![elsewhere]);
+    let error = runner().adopt_verified().run().await.unwrap_err();
+    assert!(matches!(error, Error::ChangesFailed(_)), "{error:?}");
+    assert!(error.to_string().contains("verify function"), "{error}");
+    assert!(runner().issues().await.unwrap().is_empty());
+    assert!(audit(&pool).await.is_empty());
 }
 
 #[change(id = "probed", order = "001", detached)]

@@ -14,12 +14,14 @@ mod faults {
     mod full;
     mod ground;
     mod late;
+    mod late_lock;
     mod lazily;
     mod midway;
     mod network;
     mod oracle;
     mod paused;
     mod pooler;
+    mod rolling_back_elsewhere;
     mod servers;
     mod side_by_side;
     mod soak;

@@ -16,7 +16,7 @@ use crate::decision::Cause;
 use crate::lock::Holder;
 use crate::operate::Issue;
 use crate::plan::{Step, reached};
-use crate::steps::ROLLING_BACK;
+use crate::steps::{ROLLBACK_ELSEWHERE, ROLLING_BACK};
 use crate::target::TARGET_DESCRIPTION;
 use crate::visible::Visible;
 
@@ -173,6 +173,8 @@ fn rollback(attempt: &[&Entry], declared: Option<bool>, running: bool) -> &'stat
         "It was not called: the attempt was not seen to end."
     } else if running {
         "It is running, or is about to."
+    } else if attempt.iter().any(|entry| is_elsewhere(entry)) {
+        "It began in a transaction of the target system, and its end is not on record: the next run finds out there."
     } else if attempt.iter().any(|entry| is_of_a_step(entry)) {
         "It began with the steps, last first, and its end is not on record: which step it came to is."
     } else if declared.is_none() {
@@ -180,6 +182,11 @@ fn rollback(attempt: &[&Entry], declared: Option<bool>, running: bool) -> &'stat
     } else {
         "It has no entry: it was not called, as where nobody knows whether the change still works, or its end was not seen."
     }
+}
+
+/// Whether it says that the rollback begins in another database than the audit's.
+fn is_elsewhere(entry: &Entry) -> bool {
+    entry.entry.reason.as_deref() == Some(ROLLBACK_ELSEWHERE)
 }
 
 /// Whether it says that the rollback of a step begins.

@@ -2,7 +2,6 @@
 
 use super::source::Source;
 use crate::audit::{Entry, Filter, Newest, Snapshot};
-use crate::decision::Decision;
 use crate::error::Error;
 use crate::operate::{Issue, issue, open};
 use crate::plan::{Plan, Step};
@@ -54,12 +53,7 @@ impl Standing {
 
     /// The issue of a change; `may_be_running` where it is no issue yet.
     pub(super) fn issue(&self, step: &Step) -> Option<Issue> {
-        match (&step.decision, &step.newest) {
-            (Decision::Issue(cause), Some(newest)) => {
-                Some(issue(newest, cause, self.is_running(newest)))
-            }
-            _ => None,
-        }
+        issue(step, &self.snapshot)
     }
 
     pub(super) fn issues(&self) -> Vec<Issue> {

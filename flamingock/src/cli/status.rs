@@ -107,7 +107,7 @@ struct Row<'a> {
     order: &'a str,
     target: &'a str,
     status: Status,
-    issue: Option<&'a Cause>,
+    issue: Option<Cause>,
     state: Option<&'a State>,
     transaction_mode: Option<&'a str>,
     origin: Option<&'a str>,
@@ -125,11 +125,15 @@ impl<'a> Row<'a> {
             Decision::Skip => (Status::Applied, None),
             _ if running => (Status::Running, None),
             _ if !selected => (Status::Filtered, None),
-            Decision::Issue(cause) => (Status::Issue, Some(cause)),
-            Decision::Apply | Decision::Again | Decision::Verify(_) | Decision::Resolve => {
-                (Status::Pending, None)
-            }
             Decision::Filtered => (Status::Filtered, None),
+            Decision::Issue(_)
+            | Decision::Apply
+            | Decision::Again
+            | Decision::Verify(_)
+            | Decision::Resolve => match step.issue() {
+                Some(cause) => (Status::Issue, Some(cause)),
+                None => (Status::Pending, None),
+            },
         };
         Row {
             id: step.definition.id,

@@ -24,6 +24,7 @@ fn check(cells: &[Cell]) {
             mode: &mode,
             origin: &origin,
             changed: true,
+            rolls_back_elsewhere: false,
         };
         let code = Code {
             recovery: *recovery,
@@ -77,6 +78,7 @@ fn what_repeats_is_applied_again_only_when_it_has_changed() {
             mode: &TransactionMode::Shared,
             origin: &Origin::Run,
             changed,
+            rolls_back_elsewhere: false,
         };
         let code = Code {
             recovery: Manual,
@@ -102,6 +104,7 @@ fn a_probe_does_not_settle_what_repeats() {
             mode: &TransactionMode::None,
             origin: &Origin::Run,
             changed: false,
+            rolls_back_elsewhere: false,
         };
         let code = Code {
             recovery,
@@ -298,5 +301,30 @@ fn what_is_not_known_is_an_issue() {
                 Decision::Issue(Cause::UnknownState),
             ),
         ]);
+    }
+}
+
+/// The marker of the rollback tells; without one, what the failure left is as it was.
+#[test]
+fn a_rollback_elsewhere_that_was_interrupted_is_found_out_there() {
+    for recovery in [Manual, Retry] {
+        for (state, expected) in [
+            (State::Failed, Decision::Resolve),
+            (State::RolledBack, Decision::Apply),
+        ] {
+            let recorded = Recorded {
+                state: &state,
+                mode: &TransactionMode::None,
+                origin: &Origin::Run,
+                changed: false,
+                rolls_back_elsewhere: state == State::Failed,
+            };
+            let code = Code {
+                recovery,
+                has_verify: true,
+                repeat: Repeat::Once,
+            };
+            assert_eq!(decide(Some(&recorded), code), expected, "{recorded:?}");
+        }
     }
 }

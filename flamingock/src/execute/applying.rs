@@ -123,7 +123,7 @@ impl One<'_> {
                 cause,
                 unrecorded: None,
             } => self
-                .roll_back(attempt, chain(&cause))
+                .roll_back(attempt, chain(&cause), None)
                 .await
                 .with(Note::CommittedMidway),
             Transacted::LeftBehind {
@@ -173,10 +173,14 @@ impl One<'_> {
                 if !at_rest {
                     error = error.and("it was not rolled back: a part of it may still be running");
                 }
-                let entry = attempt.entry(State::Failed, mode, Some(error.clone()));
-                match self.executor.append_insisting(&[entry]).await {
-                    Ok(()) if at_rest => self.roll_back(attempt, error).await,
-                    Ok(()) => self.without_rollback(error),
+                let entry = if at_rest {
+                    self.failed_before_rollback(attempt, &error)
+                } else {
+                    attempt.entry(State::Failed, mode, Some(error.clone()))
+                };
+                match self.executor.append_for_place(&[entry]).await {
+                    Ok(place) if at_rest => self.roll_back(attempt, error, Some(place)).await,
+                    Ok(_) => self.without_rollback(error),
                     Err(Unwritten::Lost(reason)) => Executed::lost(reason),
                     Err(Unwritten::Failed(unrecorded)) => {
                         Executed::unknown(with_unrecorded(error, Some(unrecorded)))

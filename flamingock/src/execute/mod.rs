@@ -153,6 +153,11 @@ impl Executor<'_> {
 
     /// Writes what has happened already.
     async fn append_insisting(&self, entries: &[NewEntry]) -> Result<(), Unwritten> {
+        self.append_for_place(entries).await.map(drop)
+    }
+
+    /// The same, and answers the place of the first entry.
+    async fn append_for_place(&self, entries: &[NewEntry]) -> Result<i64, Unwritten> {
         let _turn = self.turns.of_entry().await;
         let insisting = Insisting {
             store: self.store,
@@ -160,7 +165,7 @@ impl Executor<'_> {
             wait: self.lock.wait,
             signals: self.signals,
         };
-        insisting.append(entries).await.map(drop)
+        insisting.append(entries).await
     }
 }
 

@@ -1,22 +1,51 @@
 //! Rolling a failed change back.
 
 use crate::attempt::{Attempt, Purpose};
-use crate::audit::{ErrorChain, State, TransactionMode};
+use crate::audit::{ErrorChain, NewEntry, State, TransactionMode};
 use crate::call::{Ended, chain};
-use crate::change::BoxError;
+use crate::change::{Body, BoxError};
 use crate::database::{Books, Transacted};
 use crate::decision::{Cause, Decision, unless_retry};
 use crate::plan::code;
 use crate::recording::Unwritten;
 use crate::report::Outcome;
+use crate::steps::ROLLBACK_ELSEWHERE;
 
+use super::stepping::at;
 use super::{Executed, Fate, One, issue, with_unrecorded};
 
 impl One<'_> {
-    /// Runs the rollback of a failed attempt that left something behind; FAILED is on record.
-    pub(super) async fn roll_back(&self, attempt: &Attempt<'_>, error: ErrorChain) -> Executed {
+    /// The rollback that follows a failure.
+    fn rollback_after_failure(&self) -> Option<&'static Body<()>> {
         let body = self.definition.rollback;
-        let Some(body) = body.filter(|body| !body.is_for_undo_only()) else {
+        body.filter(|body| !body.is_for_undo_only())
+    }
+
+    /// The entry of a failure that the rollback follows. Where that runs in a transaction of another database
+    /// than the audit's, its marker is named after this entry, so that a run that comes after a crash can
+    /// find it.
+    pub(super) fn failed_before_rollback(
+        &self,
+        attempt: &Attempt<'_>,
+        error: &ErrorChain,
+    ) -> NewEntry {
+        let failed = attempt.entry(State::Failed, TransactionMode::None, Some(error.clone()));
+        let body = self.rollback_after_failure();
+        match body.map(|body| self.mode(body)) {
+            Some(TransactionMode::Separate) => at(ROLLBACK_ELSEWHERE, failed),
+            _ => failed,
+        }
+    }
+
+    /// Runs the rollback of a failed attempt that left something behind; FAILED is on record, at `place`
+    /// where the rollback's marker can be named after it.
+    pub(super) async fn roll_back(
+        &self,
+        attempt: &Attempt<'_>,
+        error: ErrorChain,
+        place: Option<i64>,
+    ) -> Executed {
+        let Some(body) = self.rollback_after_failure() else {
             return self.without_rollback(error);
         };
         let attempt = &attempt.undoing(&error);
@@ -31,7 +60,15 @@ impl One<'_> {
                     return self.record_unrolled(attempt, &error.into()).await;
                 }
                 let invocation = self.invocation(&own, false);
-                let key = rand::random::<u32>().into();
+                let key = match (&mode, place) {
+                    (TransactionMode::Separate, None) => {
+                        match self.rollback_begins(attempt, &error).await {
+                            Ok(key) => key,
+                            Err(not_begun) => return *not_begun,
+                        }
+                    }
+                    (_, place) => place.unwrap_or_default(),
+                };
                 let books = match mode {
                     TransactionMode::Separate => Books::Elsewhere {
                         store: self.executor.store,
@@ -95,6 +132,24 @@ impl One<'_> {
                 Executed::unknown(with_unrecorded(attempt.reason(&failure), Some(unwritten)))
             }
         }
+    }
+
+    /// Records that the rollback begins, where the failure's own entry does not say so.
+    async fn rollback_begins(
+        &self,
+        attempt: &Attempt<'_>,
+        error: &ErrorChain,
+    ) -> Result<i64, Box<Executed>> {
+        let begins = self.failed_before_rollback(attempt, error);
+        let recorded = self.executor.append_for_place(&[begins]).await;
+        recorded.map_err(|unwritten| {
+            Box::new(match unwritten {
+                Unwritten::Lost(reason) => Executed::lost(reason),
+                Unwritten::Failed(unwritten) => {
+                    Executed::unknown(with_unrecorded(error.clone(), Some(unwritten)))
+                }
+            })
+        })
     }
 
     pub(super) async fn record_unrolled(

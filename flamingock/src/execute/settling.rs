@@ -2,16 +2,20 @@
 
 use crate::argument::Session;
 use crate::attempt::Attempt;
-use crate::audit::{ErrorChain, Origin, State, TransactionMode};
+use crate::audit::{
+    ErrorChain, Filter, NewEntry, Newest, Origin, State, StoreError, TransactionMode,
+};
 use crate::call::{Ended, chain};
 use crate::change::BoxError;
 use crate::database::{ForeignMarkers, Resolved};
-use crate::decision::{Cause, Decision, WhenAbsent, interrupted, interrupted_undo};
-use crate::plan::{Note, Step, code};
+use crate::decision::{Cause, Decision, WhenAbsent, interrupted, interrupted_undo, unless_retry};
+use crate::plan::{Note, Step, code, found_out, rolls_back_elsewhere};
 use crate::recording::Unwritten;
 use crate::report::Outcome;
 
-use super::{Executed, Fate, One, blocked, issue};
+use super::{Executed, Fate, One, blocked, introduced, issue, with_unrecorded};
+
+const NOT_VERIFIED: &str = "the change did not run: its verify function failed, so it is not known whether it is there already";
 
 impl One<'_> {
     /// Asks the probe what an attempt has left that nobody saw end. None: nothing, so that the change
@@ -45,11 +49,56 @@ impl One<'_> {
             _ => {}
         }
         Some(match (ended.into_result(), when_absent) {
-            (Err(cause), _) => issue(Cause::VerifyFailed, chain(&cause)),
+            (Err(cause), _) if step.newest.is_none() => {
+                let error = introduced(NOT_VERIFIED, &chain(&cause));
+                Executed::failed(Outcome::NotReached, error)
+            }
+            (Err(cause), _) => {
+                self.unsettled(step, Cause::VerifyFailed, Some(&chain(&cause)))
+                    .await
+            }
             (Ok(true), _) => self.found(step, State::Applied).await,
             (Ok(false), WhenAbsent::Apply) => return None,
             (Ok(false), WhenAbsent::RolledBack) => self.found(step, State::RolledBack).await,
         })
+    }
+
+    /// This run can't settle an attempt that was interrupted. The audit says why, once, so that whoever
+    /// reads it finds the reason that the run reports; the next run tries again.
+    async fn unsettled(&self, step: &Step, cause: Cause, error: Option<&ErrorChain>) -> Executed {
+        let Some(newest) = &step.newest else {
+            return issue(cause.clone(), cause.before(error));
+        };
+        let told = cause.before(error);
+        if found_out(newest).as_ref() != Some(&cause) {
+            let attempt = self.attempt_of(step, newest, newest.origin.clone());
+            let entry = NewEntry {
+                state: newest.state.clone(),
+                error: Some(told.clone()),
+                reason: newest.reason.clone(),
+                ..attempt.started(newest.transaction_mode.clone())
+            };
+            match self.executor.append_insisting(&[entry]).await {
+                Ok(()) => {}
+                Err(Unwritten::Lost(reason)) => return Executed::lost(reason),
+                Err(Unwritten::Failed(unwritten)) => {
+                    return Executed::unknown(with_unrecorded(told, Some(unwritten)));
+                }
+            }
+        }
+        Executed {
+            error: Some(told),
+            issue: Some(cause),
+            ..Executed::new(Outcome::Blocked)
+        }
+    }
+
+    /// The attempt that the newest entry is about, to be settled by this run.
+    fn attempt_of(&self, step: &Step, newest: &Newest, origin: Origin) -> Attempt<'_> {
+        let mut attempt = self.executor.attempt(step, origin);
+        attempt.number = newest.attempt;
+        attempt.digest.clone_from(&newest.digest);
+        attempt
     }
 
     /// Nothing at the target tells what became of an attempt: from here on it is one that an operator
@@ -59,7 +108,7 @@ impl One<'_> {
         attempt: &Attempt<'_>,
         markers: ForeignMarkers,
     ) -> Executed {
-        let error = chain(&BoxError::from(markers));
+        let error = Cause::ForeignMarkers.before(Some(&chain(&BoxError::from(markers))));
         let entry = attempt.entry(State::Failed, TransactionMode::None, Some(error.clone()));
         match self.executor.append_insisting(&[entry]).await {
             Ok(()) => Executed {
@@ -76,12 +125,11 @@ impl One<'_> {
 
     /// Records what an attempt turned out to have come to.
     pub(super) async fn found(&self, step: &Step, state: State) -> Executed {
-        let mut attempt = self.executor.attempt(step, Origin::Verify);
         // It is that attempt that this settles, not a new one, if there was one.
-        if let Some(newest) = &step.newest {
-            attempt.number = newest.attempt;
-            attempt.digest.clone_from(&newest.digest);
-        }
+        let attempt = match &step.newest {
+            Some(newest) => self.attempt_of(step, newest, Origin::Verify),
+            None => self.executor.attempt(step, Origin::Verify),
+        };
         self.settle(&attempt, state, TransactionMode::None).await
     }
 
@@ -109,24 +157,39 @@ impl One<'_> {
     /// Asks the target's marker whether an attempt was committed that nobody saw end. None: it was
     /// not, so that the change is to be applied.
     pub(super) async fn resolve(&self, step: &Step) -> Option<Executed> {
-        let (Some(newest), Some(database)) = (&step.newest, &self.target.database) else {
+        let Some(newest) = &step.newest else {
             return Some(blocked(step, Cause::Interrupted));
+        };
+        let Some(database) = &self.target.database else {
+            let error = ErrorChain::text(super::NO_DATABASE);
+            let unsettled = self.unsettled(step, Cause::ForeignMarkers, Some(&error));
+            return Some(unsettled.await);
         };
         let undoes = newest.origin == Origin::Undo;
         let origin = if undoes { Origin::Undo } else { Origin::Run };
-        let mut attempt = self.executor.attempt(step, origin);
-        attempt.number = newest.attempt;
-        attempt.digest.clone_from(&newest.digest);
-        let resolved = database.resolve(&attempt, newest.seq, &newest.run_id).await;
+        let attempt = self.attempt_of(step, newest, origin);
+        let (key, run_id) = match self.begun(newest).await {
+            Ok(begun) => begun,
+            Err(error) => return Some(Executed::unknown(ErrorChain::of(&error))),
+        };
+        let resolved = database.resolve(&attempt, key, &run_id).await;
         let is_committed = matches!(resolved, Ok(Resolved::Applied));
         let state = match resolved {
+            Ok(Resolved::NotApplied | Resolved::LeftBehind | Resolved::Foreign(_))
+                if rolls_back_elsewhere(newest) =>
+            {
+                return self.not_rolled_back(newest, &attempt).await;
+            }
             Ok(Resolved::NotApplied) if undoes => State::Applied,
             Ok(Resolved::NotApplied) => return None,
-            Ok(Resolved::Applied) if undoes => State::RolledBack,
+            Ok(Resolved::Applied) if undoes || rolls_back_elsewhere(newest) => State::RolledBack,
             Ok(Resolved::Applied) => State::Applied,
             // The database has committed a part: as if there had been no transaction.
             Ok(Resolved::LeftBehind) => return self.without_marker(step, undoes).await,
-            Ok(Resolved::StillOpen) => return Some(blocked(step, Cause::StillOpen)),
+            Ok(Resolved::StillOpen) => {
+                let error = own_error(newest);
+                return Some(self.unsettled(step, Cause::StillOpen, error.as_ref()).await);
+            }
             Ok(Resolved::Foreign(markers)) => {
                 return Some(self.foreign_markers(&attempt, markers).await);
             }
@@ -136,9 +199,84 @@ impl One<'_> {
         let executed = self.settle(&attempt, state, mode).await;
         // A tombstone stays: a transaction that comes late must meet it.
         if executed.fate == Fate::GoesOn && is_committed {
-            database.unmark(&attempt, newest.seq).await;
+            database.unmark(&attempt, key).await;
+        }
+        if executed.fate == Fate::GoesOn && rolls_back_elsewhere(newest) {
+            // As after every rollback that ended: the change runs again.
+            return None;
         }
         Some(executed)
+    }
+
+    /// The place of the entry that the marker of an attempt is named after, and the run that wrote it: not
+    /// the newest one where a run has recorded since that it could not settle the attempt.
+    async fn begun(&self, newest: &Newest) -> Result<(i64, String), StoreError> {
+        if found_out(newest).is_none() {
+            return Ok((newest.seq, newest.run_id.clone()));
+        }
+        let filter = Filter {
+            change_id: Some(newest.change_id.clone()),
+            attempt: Some(newest.attempt),
+            state: Some(newest.state.clone()),
+            ..Filter::default()
+        };
+        let service = &self.executor.lease.possession().service;
+        let entries = self.executor.store.history(service, &filter).await?;
+        let begun = entries.iter().rev().find(|found| {
+            let (entry, error) = (&found.entry, found.entry.error.as_ref());
+            entry.origin == newest.origin
+                && entry.reason == newest.reason
+                && Cause::found_out(error).is_none()
+        });
+        Ok(begun.map_or_else(
+            || (newest.seq, newest.run_id.clone()),
+            |found| (found.seq, found.run_id.clone()),
+        ))
+    }
+
+    /// The rollback of a failed attempt was not committed, and cannot be any more: what the attempt did is
+    /// still there. None: it may run again.
+    async fn not_rolled_back(&self, newest: &Newest, attempt: &Attempt<'_>) -> Option<Executed> {
+        let error = own_error(newest).unwrap_or_else(|| ErrorChain::text("it failed"));
+        let entry = attempt.entry(State::Failed, TransactionMode::None, Some(error.clone()));
+        match self.executor.append_insisting(&[entry]).await {
+            Ok(()) => match unless_retry(code(self.definition), Cause::Failed) {
+                Decision::Issue(cause) => Some(Executed {
+                    error: Some(error),
+                    issue: Some(cause),
+                    ..Executed::new(Outcome::Blocked)
+                }),
+                Decision::Apply
+                | Decision::Skip
+                | Decision::Again
+                | Decision::Verify(_)
+                | Decision::Resolve
+                | Decision::Filtered => None,
+            },
+            Err(Unwritten::Lost(reason)) => Some(Executed::lost(reason)),
+            Err(Unwritten::Failed(unwritten)) => {
+                Some(Executed::unknown(with_unrecorded(error, Some(unwritten))))
+            }
+        }
+    }
+
+    /// An attempt that its database has committed in part is on record from now on as one without transaction,
+    /// which an operator decides on.
+    async fn left_midway(&self, step: &Step, cause: Cause) -> Executed {
+        let Some(newest) = &step.newest else {
+            return blocked(step, cause);
+        };
+        let attempt = self.attempt_of(step, newest, newest.origin.clone());
+        let entry = NewEntry {
+            error: own_error(newest),
+            reason: newest.reason.clone(),
+            ..attempt.started(TransactionMode::None)
+        };
+        match self.executor.append_insisting(&[entry]).await {
+            Ok(()) => blocked(step, cause),
+            Err(Unwritten::Lost(reason)) => Executed::lost(reason),
+            Err(Unwritten::Failed(unwritten)) => Executed::unknown(ErrorChain::of(&unwritten)),
+        }
     }
 
     /// What an attempt comes to that its database has committed in part.
@@ -152,10 +290,18 @@ impl One<'_> {
         match decision {
             Decision::Apply => None,
             Decision::Verify(when_absent) => self.verify(step, when_absent).await,
-            Decision::Issue(cause) => Some(blocked(step, cause)),
+            Decision::Issue(cause) => Some(self.left_midway(step, cause).await),
             Decision::Skip | Decision::Again | Decision::Resolve | Decision::Filtered => {
                 Some(blocked(step, Cause::Interrupted))
             }
         }
+    }
+}
+
+/// The error of the attempt itself, without what a run has found out about it since.
+fn own_error(newest: &Newest) -> Option<ErrorChain> {
+    match found_out(newest) {
+        Some(_) => newest.error.as_ref()?.behind_first(),
+        None => newest.error.clone(),
     }
 }

@@ -70,6 +70,16 @@ pub(crate) const TOGETHER: Expected = Expected {
     steps: &["1", "2"],
     promise: Promise::Once,
 };
+pub(crate) const MADE_TOGETHER: Expected = Expected {
+    id: "made-together",
+    steps: &["1", "2"],
+    promise: Promise::OnceOrAPerson,
+};
+pub(crate) const UNDONE_THERE: Expected = Expected {
+    id: "undone-there",
+    steps: &["1"],
+    promise: Promise::UndoneOrAPerson,
+};
 pub(crate) const BESIDE: Expected = Expected {
     id: "beside",
     steps: &["1"],

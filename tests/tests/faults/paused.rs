@@ -335,8 +335,15 @@ async fn still_open(target: Kind) {
     let began = Instant::now();
     let second = start().lock(5_000, 2_000).run().await;
     second.expect("Issues").says("still open");
+    // The list says what the run has said, and the next run says it too.
+    let listed = start().with("--issues", "list").run().await;
+    listed.says("issue separate: the transaction of an interrupted attempt is still open");
+    let third = start().lock(5_000, 2_000).run().await;
+    third.expect("Issues").says("still open");
+    let started = "SELECT count(*) FROM flamingock_audit WHERE change_id = 'separate'";
+    assert_eq!(rows(ground.url(), started).await, ["2"]);
     assert!(
-        began.elapsed() < Duration::from_secs(25),
+        began.elapsed() < Duration::from_secs(45),
         "{:?}",
         began.elapsed()
     );

@@ -36,6 +36,7 @@ pub(crate) struct Arguments {
     pub(crate) parallel: usize,
     pub(crate) undo: Option<usize>,
     pub(crate) resolve: Option<String>,
+    pub(crate) issues: bool,
     pub(crate) files: Vec<&'static File>,
 }
 
@@ -56,6 +57,7 @@ impl Arguments {
             parallel: 1,
             undo: None,
             resolve: None,
+            issues: false,
             files: Vec::new(),
         };
         while let Some(name) = words.next() {
@@ -85,6 +87,7 @@ impl Arguments {
                 "--parallel" => read.parallel = value.parse().unwrap(),
                 "--undo" => read.undo = Some(value.parse().unwrap()),
                 "--resolve" => read.resolve = Some(value),
+                "--issues" => read.issues = value == "list",
                 _ => panic!("unknown argument {name}"),
             }
         }

@@ -164,6 +164,15 @@ async fn beside(db: &mut Connection, script: &Script) -> Result<(), BoxError> {
     Ok(())
 }
 
+/// DDL among the changes of the atomic stage.
+#[change(id = "made-together", order = "003", stage = "seed", detached)]
+async fn made_together(db: &mut Connection, script: &Script) -> Result<(), BoxError> {
+    query(db, &script.effect("made-together 1")).await?;
+    query(db, &format!("CREATE TABLE together_{} (n INT)", script.tag)).await?;
+    query(db, &script.effect("made-together 2")).await?;
+    Ok(())
+}
+
 /// A step of a change that a file declares.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -215,9 +224,32 @@ async fn take_back_there(db: &mut Connection, script: &Script) -> Result<(), Box
     Ok(())
 }
 
+/// Fails outside a transaction; what takes it back runs in one of the other database.
+#[change(
+    id = "undone-there",
+    order = "013",
+    target = "other",
+    transaction = false,
+    detached
+)]
+async fn undone_there(db: &mut Connection, script: &Script) -> Result<(), BoxError> {
+    query(db, &script.effect("undone-there 1")).await?;
+    script.at("undone-there 1").await;
+    Err("the second step is refused".into())
+}
+
+#[rollback(undone_there)]
+async fn undo_there(db: &mut Connection, script: &Script) -> Result<(), BoxError> {
+    let tag = &script.tag;
+    let text = format!("DELETE FROM done WHERE what = '{tag} undone-there 1'");
+    query(db, &text).await?;
+    script.at("no undone-there 1").await;
+    Ok(())
+}
+
 /// The changes that run in another database than the audit's.
 pub(crate) fn separate() -> Vec<&'static Definition> {
-    changes![separate_change, kept_there].to_vec()
+    changes![separate_change, kept_there, undone_there].to_vec()
 }
 
 /// The definitions of the changes with these names.
@@ -226,7 +258,19 @@ pub(crate) fn chosen(
     separate: Vec<&'static Definition>,
 ) -> Vec<&'static Definition> {
     let known = changes![
-        shared, ddl, verified, again, undone, plain, last, stuck, broken, together, beside, kept
+        shared,
+        ddl,
+        verified,
+        again,
+        undone,
+        plain,
+        last,
+        stuck,
+        broken,
+        together,
+        beside,
+        made_together,
+        kept
     ];
     let known: Vec<_> = known.into_iter().chain(separate).collect();
     let find = |name: &String| {

@@ -2,6 +2,7 @@
 //!
 //! `fault-driver --audit URL [--target URL] [--changes shared,plain,..] [--service S] [--tag T]`
 //! `[--lease MS] [--wait MS] [--pool N] [--hold POINT=FILE]... [--die-at N] [--resolve CHANGE]`
+//! `[--issues list]`
 //! `[--ask-at N | --drop-at N | --leave-at N] [--parallel N] [--undo N]`
 //!
 //! It prints `at POINT` when a change comes to a point, stays there until the point's file is there,
@@ -49,6 +50,13 @@ async fn main() -> ExitCode {
     }
     let pool = pools::AnyPool::of(&arguments.audit, arguments.pool);
     let runner = || runner(&arguments, &pool);
+    if arguments.issues {
+        for issue in runner().issues().await.unwrap() {
+            println!("issue {}: {}", issue.change_id, issue.cause);
+        }
+        println!("result: ok");
+        return ExitCode::SUCCESS;
+    }
     let ended = match (&arguments.resolve, arguments.stop_at) {
         (Some(change), _) => {
             let resolved = runner()
