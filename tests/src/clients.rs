@@ -69,7 +69,9 @@ impl Client for MariaDb {
         let mut client = Command::new("mariadb");
         client
             .args(of_mariadb(pool))
-            .arg("--default-character-set=utf8mb4");
+            .arg("--default-character-set=utf8mb4")
+            // Other tools send a routine with its comments.
+            .arg("--comments");
         client.arg(name_of_mariadb(pool));
         let output = fed(client, script).await;
         accepted(&output, 1)

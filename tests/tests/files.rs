@@ -20,6 +20,7 @@ mod sqlite {
     mod renamed;
     mod repeat;
     mod scripts;
+    mod tool_files;
 }
 
 #[path = "../scenarios"]
@@ -37,6 +38,7 @@ mod postgres {
     mod renamed;
     mod repeat;
     mod scripts;
+    mod tool_files;
 }
 
 #[path = "../scenarios"]
@@ -54,4 +56,5 @@ mod mariadb {
     mod renamed;
     mod repeat;
     mod scripts;
+    mod tool_files;
 }

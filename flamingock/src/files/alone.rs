@@ -31,25 +31,62 @@ pub(super) fn in_flyway(text: &str) -> Result<Option<bool>, Mistake> {
     ))
 }
 
+/// Whether a file says by its statements that it is one of Flyway: no tool that begins a transaction before each
+/// file could run it.
+#[cfg(feature = "_sqlx")]
+pub(super) fn tells_flyway(text: &str) -> bool {
+    const WORDS: [&str; 6] = [
+        "CONCURRENTLY",
+        "VACUUM",
+        "SYSTEM",
+        "DISCARD",
+        "REINDEX",
+        "TABLESPACE",
+    ];
+    let large = text.to_uppercase();
+    // It saves reading most files.
+    WORDS.iter().any(|word| large.contains(word)) && in_flyway(text) == Ok(Some(false))
+}
+
+/// Without a database nothing runs it.
+#[cfg(not(feature = "_sqlx"))]
+pub(super) fn tells_flyway(_text: &str) -> bool {
+    false
+}
+
 /// Whether it is one statement that no transaction can hold, as a tool sends it that adds none.
 #[cfg(feature = "_sqlx")]
 pub(super) fn is_one(text: &str) -> bool {
     let script = read(DatabaseKind::Postgres, text, Blocks::None);
     script.is_ok_and(|script| match &script.statements[..] {
-        [one] => needs_no_transaction(one.text),
+        [one] => needs_no_transaction(one.text) || adds_a_value(one.text),
         _ => false,
     })
 }
 
+/// Before PostgreSQL 12 no transaction could hold it.
 #[cfg(feature = "_sqlx")]
-fn needs_no_transaction(statement: &str) -> bool {
+fn adds_a_value(statement: &str) -> bool {
+    let words = words(statement);
+    words.starts_with(&["ALTER".to_owned(), "TYPE".to_owned()])
+        && words.windows(2).any(|pair| pair == ["ADD", "VALUE"])
+}
+
+/// The words of a statement in capital letters, without comments of a whole line.
+#[cfg(feature = "_sqlx")]
+fn words(statement: &str) -> Vec<String> {
     let lines = statement
         .lines()
         .filter(|line| !line.trim_start().starts_with("--"));
-    let words: Vec<String> = lines
+    lines
         .flat_map(str::split_whitespace)
         .map(|word| word.trim_end_matches(';').to_uppercase())
-        .collect();
+        .collect()
+}
+
+#[cfg(feature = "_sqlx")]
+fn needs_no_transaction(statement: &str) -> bool {
+    let words = words(statement);
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words[..] {
         ["VACUUM", ..] | ["ALTER", "SYSTEM", ..] | ["DISCARD", "ALL", ..] => true,
@@ -64,7 +101,6 @@ fn needs_no_transaction(statement: &str) -> bool {
             .iter()
             .take(4)
             .any(|word| matches!(*word, "SCHEMA" | "DATABASE" | "SYSTEM" | "CONCURRENTLY")),
-        ["ALTER", "TYPE", ..] => words.windows(2).any(|pair| pair == ["ADD", "VALUE"]),
         _ => false,
     }
 }
@@ -91,7 +127,8 @@ mod tests {
                 "create unique index concurrently if not exists a on b (c)",
                 Ok(Some(false)),
             ),
-            ("ALTER TYPE a ADD VALUE IF NOT EXISTS 'b';", Ok(Some(false))),
+            // Since PostgreSQL 12 a transaction can hold it, with others beside it.
+            ("ALTER TYPE a ADD VALUE 'b';\nSELECT 1;", Ok(None)),
             ("REINDEX (VERBOSE) SCHEMA public;", Ok(Some(false))),
             ("CREATE INDEX a ON b (c);", Ok(None)),
             ("INSERT INTO a VALUES ('VACUUM;');", Ok(None)),

@@ -58,22 +58,24 @@ fn collect(folder: &Path, prefix: &str, found: &mut BTreeSet<String>) -> std::io
             continue;
         } else if path.is_dir() {
             collect(&path, &format!("{prefix}{name}/"), found)?;
-        } else if is_listed(name) {
+        } else if lists(name) {
             found.insert(format!("{prefix}{name}"));
         }
     }
     Ok(())
 }
 
-/// Whether the macro lists a file of this name.
-fn is_listed(name: &str) -> bool {
-    let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
-    let is_one_of = |known: &[&str]| {
-        known
-            .iter()
-            .any(|known| known.eq_ignore_ascii_case(extension))
-    };
-    is_one_of(&EXTENSIONS) || is_sign(name) || is_program(name)
+/// Whether the macro lists a file of this path.
+pub(super) fn lists(file: &str) -> bool {
+    embeds(file) || is_sign(file) || is_program(file)
+}
+
+/// Whether the macro embeds the text of a file.
+pub(super) fn embeds(file: &str) -> bool {
+    let extension = file.rsplit_once('.').map_or("", |(_, extension)| extension);
+    EXTENSIONS
+        .iter()
+        .any(|known| known.eq_ignore_ascii_case(extension))
 }
 
 /// Whether it holds no change, and tells which tool the folder is of.

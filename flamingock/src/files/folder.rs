@@ -109,6 +109,18 @@ impl EmbeddedFolder {
         made
     }
 
+    /// Whether a file of this path would be listed, as `include_files!` does.
+    #[must_use]
+    pub fn lists(file: &str) -> bool {
+        compare::lists(file)
+    }
+
+    /// Whether the text of a listed file would be embedded.
+    #[must_use]
+    pub fn embeds(file: &str) -> bool {
+        compare::embeds(file)
+    }
+
     /// Tells it apart from other folders.
     pub(crate) fn address(&self) -> usize {
         std::ptr::from_ref(self).addr()

@@ -1,7 +1,7 @@
 //! Whose names the files of a folder have: one tool's, or our own.
 
 use super::name::without_sql;
-use super::{atlas, dbmate, goose};
+use super::{alone, atlas, dbmate, goose};
 use crate::client::Client;
 
 /// How the files of a folder are named.
@@ -93,6 +93,19 @@ impl Format {
         }
     }
 
+    /// Whether the tool runs a folder with a file that reverts what no file applies.
+    pub(super) fn has_downs_alone(self) -> bool {
+        match self {
+            Format::Sqlx | Format::Flyway | Format::GolangMigrate => true,
+            Format::Own
+            | Format::Refinery
+            | Format::Diesel
+            | Format::Goose
+            | Format::Dbmate
+            | Format::Atlas => false,
+        }
+    }
+
     /// How a file of it says that it is to run without a transaction.
     pub(super) fn without_transaction(self) -> &'static str {
         match self {
@@ -176,7 +189,8 @@ impl Format {
                 }
             }
             Some((_, Shape::Lettered)) => {
-                if files.iter().any(|(path, _)| only_flyway(path, files)) {
+                let by_name = files.iter().any(|(path, _)| only_flyway(path, files));
+                if by_name || files.iter().any(|(_, text)| alone::tells_flyway(text)) {
                     Format::Flyway
                 } else {
                     Format::Refinery
@@ -302,7 +316,7 @@ mod tests {
     #[test]
     fn the_format_is_found_by_the_names() {
         let goose = "-- +goose Up\nSELECT 1;\n";
-        let cases: [(&[(&str, &str)], Format); 22] = [
+        let cases: [(&[(&str, &str)], Format); 24] = [
             (
                 &[("0001__a.sql", ""), ("0001__a.rollback.sql", "")],
                 Format::Own,
@@ -314,6 +328,17 @@ mod tests {
             (&[("V1__a.sql", ""), ("V2__b.sql", "")], Format::Refinery),
             (&[("V1__a.sql", ""), ("U2__b.sql", "")], Format::Refinery),
             (&[("V1__a.sql", ""), ("U1__a.sql", "")], Format::Flyway),
+            (
+                &[("V1__a.sql", "CREATE INDEX CONCURRENTLY a ON b (c);")],
+                Format::Flyway,
+            ),
+            (
+                &[(
+                    "V1__a.sql",
+                    "SELECT 1; CREATE INDEX CONCURRENTLY a ON b (c);",
+                )],
+                Format::Refinery,
+            ),
             (&[("V1.1__a.sql", "")], Format::Flyway),
             (&[("V1_1__a.sql", "")], Format::Flyway),
             (&[("V1.sql", "")], Format::Flyway),

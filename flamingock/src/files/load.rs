@@ -28,6 +28,7 @@ struct Files {
 }
 
 /// A file with what its name says.
+#[derive(Clone)]
 struct File {
     name: Name,
     /// From the package.
@@ -271,6 +272,11 @@ struct Reader<'a> {
 impl Reader<'_> {
     fn definition(&self, files: &Files, problems: &mut Problems) -> Option<&'static Definition> {
         let Some(file) = &files.apply else {
+            if let (Some(down), None) = (&files.rollback, &files.settings)
+                && self.format.has_downs_alone()
+            {
+                return self.down_alone(down, problems);
+            }
             for other in [&files.rollback, &files.settings].into_iter().flatten() {
                 let missing = "there is no change that it belongs to: its own file is not there";
                 problems.at(other.path, 1, missing);
@@ -284,6 +290,29 @@ impl Reader<'_> {
         };
         let read = read.filter(|_| problems.0.len() == before)?;
         Some(Box::leak(Box::new(self.defined(&file.name, read))))
+    }
+
+    /// A file that reverts, without one that is applied. golang-migrate has such a version, which does nothing on
+    /// its way up; sqlx and Flyway never come to it.
+    fn down_alone(&self, down: &File, problems: &mut Problems) -> Option<&'static Definition> {
+        if self.format != Format::GolangMigrate {
+            return None;
+        }
+        let name = Name {
+            role: Role::Apply,
+            ..down.name.clone()
+        };
+        let nothing = File {
+            name,
+            path: down.path,
+            text: "",
+        };
+        let files = Files {
+            apply: Some(nothing),
+            rollback: Some(down.clone()),
+            settings: None,
+        };
+        self.definition(&files, problems)
     }
 
     fn sql(&self, file: &File, files: &Files, problems: &mut Problems) -> Option<Read> {

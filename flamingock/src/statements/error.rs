@@ -47,6 +47,8 @@ pub enum Flaw {
     },
     /// `COPY` from or to the client.
     CopyOfClient,
+    /// A template, `{{ .. }}`, whose value no SQL has.
+    Template,
     /// A `DELIMITER` that cannot be one.
     Delimiter {
         /// What is wrong with it.
@@ -143,6 +145,10 @@ impl fmt::Display for Flaw {
             Flaw::CopyOfClient => write!(
                 f,
                 "COPY from STDIN or to STDOUT needs a client that sends or takes the rows: write the rows as INSERT (`pg_dump --inserts` does), or let a code change copy them"
+            ),
+            Flaw::Template => write!(
+                f,
+                "{{{{ .. }}}} is a place that another tool fills in, as pop, bun and morph do; nothing is put there: write the value"
             ),
             Flaw::Delimiter { reason } => write!(
                 f,

@@ -96,6 +96,14 @@ impl<'a> Splitter<'a> {
             Kind::Symbol(b';') if !self.has_content() => Ok(()),
             Kind::Word if self.is_delimiter_command(token) => self.delimiter_command(token),
             Kind::Word => self.content(token, Seen::Word(self.lexer.text_of(token))),
+            Kind::Symbol(b'{') if self.rest(token).starts_with("{{") => Err(Found {
+                flaw: Flaw::Template,
+                at: token.start,
+            }),
+            Kind::Symbol(b'-') if self.is_bare_comment(token) => {
+                self.skip_line(token);
+                Ok(())
+            }
             Kind::Symbol(symbol) => self.content(token, Seen::Symbol(symbol)),
             Kind::Value => self.content(token, Seen::Value),
             Kind::Parameter => {
@@ -121,6 +129,26 @@ impl<'a> Splitter<'a> {
             && self.shape.can_end()
     }
 
+    /// `--x` between two statements: no statement begins so, and the client and Flyway read over the line. The
+    /// server takes a comment only with a blank behind the signs.
+    fn is_bare_comment(&self, token: Token) -> bool {
+        self.kind == DatabaseKind::MySql
+            && !self.has_content()
+            && !self.lexer.is_in_executable_comment()
+            && self.rest(token).starts_with("--")
+    }
+
+    /// A token, and what stands behind it.
+    fn rest(&self, token: Token) -> &'a str {
+        self.text.get(token.start..).unwrap_or_default()
+    }
+
+    fn skip_line(&mut self, token: Token) {
+        let rest = self.rest(token);
+        let length = rest.find('\n').unwrap_or(rest.len());
+        self.lexer.go_to(token.start + length);
+    }
+
     /// Whether a statement has begun, with more than hints and empty executable comments.
     fn has_content(&self) -> bool {
         self.pending.is_some_and(|pending| pending.has_content)
@@ -128,8 +156,7 @@ impl<'a> Splitter<'a> {
 
     fn content(&mut self, token: Token, seen: Seen<'a>) -> Result<(), Found> {
         if !self.has_content() {
-            let rest = self.text.get(token.start..).unwrap_or_default();
-            self.shape.begins(seen, rest);
+            self.shape.begins(seen, self.rest(token));
         }
         self.shape.see(seen);
         self.extend(token, true);

@@ -5,6 +5,7 @@ mod masked;
 mod reading;
 
 use std::fmt;
+use std::fs;
 use std::path::Path;
 
 use flamingock::__private::EmbeddedFolder;
@@ -12,7 +13,7 @@ use flamingock::{Runner, UndoTarget};
 
 pub use self::masked::said;
 pub use self::reading::{Step, read};
-use self::reading::{files, text};
+use self::reading::{delimited, files};
 use crate::clients::Dumped;
 
 /// What came of a folder.
@@ -84,7 +85,7 @@ pub async fn compare<B: Dumped>(folder: &Path, format: Option<&'static str>) -> 
     };
     let runner = || -> Runner { B::runner(&pool).files(embedded) };
     let here = runner().run().await.map_err(|error| error.to_string());
-    let steps = read(folder);
+    let steps = read(folder, format).map(|steps| delimited(steps, B::NAME));
     let mut there = steps.as_ref().map(|_| ()).map_err(Clone::clone);
     let steps = steps.unwrap_or_default();
     for step in &steps {
@@ -142,15 +143,21 @@ fn embedded(
     folder: &Path,
     format: Option<&'static str>,
 ) -> Result<&'static EmbeddedFolder, String> {
-    const ENDINGS: [&str; 6] = ["sql", "yaml", "yml", "toml", "conf", "sum"];
     let mut all: Vec<(&'static str, String)> = Vec::new();
     for file in files(folder)? {
-        let ending = file.extension().unwrap_or_default().to_ascii_lowercase();
-        if ENDINGS.iter().any(|known| *known == ending) {
-            let path = file.strip_prefix(folder).unwrap_or(&file);
-            let path = path.to_string_lossy().replace('\\', "/");
-            all.push((path.leak(), text(&file)?));
+        let path = file.strip_prefix(folder).unwrap_or(&file);
+        let path = path.to_string_lossy().replace('\\', "/");
+        if !EmbeddedFolder::lists(&path) {
+            continue;
         }
+        // A program's text is not embedded.
+        let text = match EmbeddedFolder::embeds(&path) {
+            true => {
+                fs::read_to_string(&file).map_err(|error| format!("{}: {error}", file.display()))?
+            }
+            false => String::new(),
+        };
+        all.push((path.leak(), text));
     }
     let all: Vec<(&'static str, &str)> = all
         .iter()

@@ -14,37 +14,78 @@ pub struct Step {
     pub down: Option<String>,
 }
 
-/// The steps of a folder, in order.
+/// The steps of a folder, in order, as the tool of this format reads it.
 ///
 /// # Errors
 /// Why it is none that is known here.
-pub fn read(folder: &Path) -> Result<Vec<Step>, String> {
+pub fn read(folder: &Path, format: Option<&str>) -> Result<Vec<Step>, String> {
     let files = files(folder)?;
     let is_there = |name: &str| files.iter().any(|file| name_of(file) == name);
     if is_there("up.sql") {
         return nested(&files);
     }
+    let names: Vec<String> = files.iter().map(|file| name_of(file)).collect();
+    let has_sum = is_there("atlas.sum");
+    let is_flyway = format == Some("flyway") || names.iter().any(|name| is_lettered(name));
     let mut steps = Vec::new();
-    for file in files
-        .iter()
-        .filter(|file| file.extension().is_some_and(|end| end == "sql"))
-    {
-        let name = name_of(file);
-        if is_down(&name) {
+    for (file, name) in files.iter().zip(names) {
+        let is_sql = Path::new(&name).extension().is_some_and(|ending| {
+            ending == "sql" || is_flyway && ending.eq_ignore_ascii_case("sql")
+        });
+        let is_beside = file.parent() == Some(folder);
+        // Of the tools that are known here Flyway, refinery and our own look into subfolders.
+        let is_looked_into = is_beside || is_flyway || name.contains("__");
+        let is_named = !is_flyway || is_lettered(&name);
+        if !is_sql || !is_looked_into || !is_named || is_down(&name) {
             continue;
         }
         let text = text(file)?;
-        let (up, down) = match halves(&text) {
-            Some(halves) => halves,
-            None => (text, partner(file, &name)?),
+        let (key, (up, down)) = match halves(&text) {
+            Some((Tool::Dbmate, parts)) => (by_name(&name), parts),
+            Some((Tool::Goose, parts)) => (key(&name), parts),
+            None if has_sum => (by_name(&name), (text, None)),
+            None => (key(&name), (text, partner(file, &name)?)),
         };
-        steps.push((key(&name), Step { name, up, down }));
+        steps.push((key, Step { name, up, down }));
     }
     if steps.is_empty() {
         return Err("there are no files of SQL in it".to_owned());
     }
     steps.sort_by(|(one, _), (other, _)| one.cmp(other));
     Ok(steps.into_iter().map(|(_, step)| step).collect())
+}
+
+/// The steps as MariaDB's client takes them, which needs a delimiter where a statement has others in it: goose
+/// sends what stands between its marks as one statement, and other tools send a whole file.
+pub(super) fn delimited(mut steps: Vec<Step>, database: &str) -> Vec<Step> {
+    if database != "MariaDB" {
+        return steps;
+    }
+    for step in &mut steps {
+        step.up = with_delimiters(&step.up);
+        step.down = step.down.as_deref().map(with_delimiters);
+    }
+    steps
+}
+
+fn with_delimiters(text: &str) -> String {
+    let small = text.to_lowercase();
+    let has_routine = ["procedure", "function", "trigger", "event"]
+        .iter()
+        .any(|kind| small.contains(kind));
+    let has_command = small
+        .lines()
+        .any(|line| line.trim_start().starts_with("delimiter"));
+    let has_marks = text.lines().any(|line| goose_mark(line).is_some());
+    if !has_marks && has_routine && small.contains("begin") && !has_command {
+        return format!("DELIMITER //whole//\n{text}\n//whole//\n");
+    }
+    let lines = text.lines().map(|line| match goose_mark(line).as_deref() {
+        Some("statementbegin") => "DELIMITER //goose//\n".to_owned(),
+        Some("statementend") => "//goose//\nDELIMITER ;\n".to_owned(),
+        _ => format!("{line}\n"),
+    });
+    lines.collect()
 }
 
 /// A folder for each change, as diesel has them, in the order of their names.
@@ -59,7 +100,14 @@ fn nested(files: &[PathBuf]) -> Result<Vec<Step>, String> {
             down: down.exists().then(|| text(&down)).transpose()?,
         });
     }
-    steps.sort_by(|one, other| one.name.cmp(&other.name));
+    // diesel compares versions, without dashes, as texts.
+    steps.sort_by_key(|step| {
+        let version = step
+            .name
+            .split_once('_')
+            .map_or(&*step.name, |(version, _)| version);
+        version.replace('-', "")
+    });
     Ok(steps)
 }
 
@@ -72,6 +120,9 @@ pub(super) fn files(folder: &Path) -> Result<Vec<PathBuf>, String> {
             fs::read_dir(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
         for entry in entries {
             let path = entry.map_err(|error| error.to_string())?.path();
+            if name_of(&path).starts_with('.') {
+                continue;
+            }
             if path.is_dir() {
                 open.push(path);
             } else {
@@ -116,45 +167,83 @@ fn partner(file: &Path, name: &str) -> Result<Option<String>, String> {
     Ok(None)
 }
 
+/// The tools that keep both halves in one file.
+enum Tool {
+    Goose,
+    Dbmate,
+}
+
+/// What goes up, and what takes it back.
+type Halves = (String, Option<String>);
+
 /// The halves of a file that has both, as goose and dbmate mark them.
-fn halves(text: &str) -> Option<(String, Option<String>)> {
-    const MARKS: [(&str, &str); 2] = [
-        ("-- +goose Up", "-- +goose Down"),
-        ("-- migrate:up", "-- migrate:down"),
-    ];
-    let lines = || text.lines();
-    let at = |mark: &str| lines().position(|line| line.starts_with(mark));
-    MARKS.into_iter().find_map(|(up, down)| {
-        let up = at(up)?;
-        let down = at(down);
-        let part = |from: usize, to: usize| -> String {
-            lines()
-                .skip(from)
-                .take(to - from)
-                .map(|line| format!("{line}\n"))
-                .collect()
-        };
-        let all = lines().count();
-        Some((
-            part(up, down.unwrap_or(all)),
-            down.map(|down| part(down, all)),
-        ))
-    })
+fn halves(text: &str) -> Option<(Tool, Halves)> {
+    let mark = |line: &str| {
+        let dbmate = line.strip_prefix("--").map(str::trim_start);
+        match dbmate.and_then(|mark| mark.split_whitespace().next()) {
+            Some("migrate:up") => Some((Tool::Dbmate, true)),
+            Some("migrate:down") => Some((Tool::Dbmate, false)),
+            _ => match goose_mark(line).as_deref() {
+                Some("up") => Some((Tool::Goose, true)),
+                Some("down") => Some((Tool::Goose, false)),
+                _ => None,
+            },
+        }
+    };
+    let (mut up, mut down) = (String::new(), None);
+    let mut found = None;
+    for line in text.lines() {
+        if let Some((tool, is_up)) = mark(line) {
+            found = Some((tool, is_up));
+        }
+        match &found {
+            None => {}
+            Some((_, true)) => up.extend([line, "\n"]),
+            Some((_, false)) => down.get_or_insert_with(String::new).extend([line, "\n"]),
+        }
+    }
+    found.map(|(tool, _)| (tool, (up, down)))
+}
+
+/// What goose is told by a line, in small letters.
+fn goose_mark(line: &str) -> Option<String> {
+    let comment = line.trim().strip_prefix("--")?.trim_start();
+    let mark = comment.strip_prefix("+goose")?.trim();
+    Some(mark.to_lowercase())
 }
 
 /// What a name is sorted by: repeated files come last, versions count as numbers.
 fn key(name: &str) -> (bool, Vec<u64>, String) {
     let is_repeated = name.starts_with("R__");
     let digits = name.trim_start_matches(|c: char| c.is_ascii_alphabetic());
-    let end = digits.find(|c: char| !(c.is_ascii_digit() || c == '.'));
-    let (version, _) = digits.split_at(end.unwrap_or(digits.len()));
-    let numbers = version.split('.').filter_map(|number| number.parse().ok());
-    let numbers = if is_repeated {
-        Vec::new()
-    } else {
-        numbers.collect()
-    };
+    let version = digits.split("__").next().unwrap_or_default();
+    let is_digit = |c: char| c.is_ascii_digit();
+    let is_version = |c: char| is_digit(c) || c == '.' || is_lettered(name) && c == '_';
+    let end = version.find(|c: char| !is_version(c));
+    let (version, _) = version.split_at(end.unwrap_or(version.len()));
+    let mut numbers: Vec<u64> = version
+        .split(['.', '_'])
+        .filter_map(|number| number.parse().ok())
+        .collect();
+    while numbers.len() > 1 && numbers.last() == Some(&0) {
+        numbers.pop();
+    }
+    if is_repeated {
+        numbers.clear();
+    }
     (is_repeated, numbers, name.to_owned())
+}
+
+/// The same for tools that sort the names of the files.
+fn by_name(name: &str) -> (bool, Vec<u64>, String) {
+    (false, Vec::new(), name.to_owned())
+}
+
+/// `V1__a.sql`, `V2.sql`, `U1__a.sql`, `R__a.sql`
+fn is_lettered(name: &str) -> bool {
+    let rest = name.strip_prefix(['V', 'U']);
+    rest.is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+        || name.starts_with("R__")
 }
 
 #[cfg(test)]
@@ -173,14 +262,14 @@ mod tests {
         ] {
             fs::write(folder.path().join(name), text).unwrap();
         }
-        let steps = read(folder.path()).unwrap();
+        let steps = read(folder.path(), None).unwrap();
         let ups: Vec<&str> = steps.iter().map(|step| step.up.as_str()).collect();
         assert_eq!(ups, ["a", "b", "c", "d"]);
         assert_eq!(steps[2].down.as_deref(), Some("not c"));
         let folder = tempfile::tempdir().unwrap();
         let text = "-- +goose Up\na;\n-- +goose Down\nb;\n";
         fs::write(folder.path().join("1_a.sql"), text).unwrap();
-        let steps = read(folder.path()).unwrap();
+        let steps = read(folder.path(), None).unwrap();
         assert_eq!(steps[0].up, "-- +goose Up\na;\n");
         assert_eq!(steps[0].down.as_deref(), Some("-- +goose Down\nb;\n"));
     }

@@ -23,7 +23,10 @@ fn folder(defaults: Defaults, files: &[(&'static str, &'static str)]) -> Embedde
 
 /// One line a change.
 fn read(files: &[(&'static str, &'static str)]) -> Vec<String> {
-    let folder = folder(Defaults::NONE, files);
+    lines(&folder(Defaults::NONE, files))
+}
+
+fn lines(folder: &EmbeddedFolder) -> Vec<String> {
     let definitions = folder.definitions(&Templates::default()).unwrap();
     definitions
         .iter()
@@ -415,6 +418,33 @@ fn all_mistakes_are_reported_together() {
         ("c.sql", ""),
     ];
     assert_eq!(problems(&files).len(), 3);
+}
+
+#[test]
+fn a_down_file_alone_is_what_its_tool_makes_of_it() {
+    for (format, files, expected) in [
+        (
+            "golang-migrate",
+            &[("1_a.up.sql", "a;"), ("2_b.down.sql", "b;")],
+            &["001 1_a tx Once a; / -", "002 2_b tx Once  / tx:b;"][..],
+        ),
+        (
+            "sqlx",
+            &[("1_a.up.sql", "a;"), ("2_b.down.sql", "b;")],
+            &["001 1_a tx Once a; / -"],
+        ),
+        (
+            "flyway",
+            &[("V1__a.sql", "a;"), ("U2__b.sql", "b;")],
+            &["001 V1__a tx Once a; / -"],
+        ),
+    ] {
+        let defaults = Defaults {
+            format: Some(format),
+            ..Defaults::NONE
+        };
+        assert_eq!(lines(&folder(defaults, files)), expected, "{format}");
+    }
 }
 
 #[test]

@@ -137,6 +137,16 @@ fn what_only_a_client_understands_is_an_error() {
 }
 
 #[test]
+fn a_template_of_another_tool_is_an_error() {
+    for kind in ALL {
+        let script = "SELECT '{{ a }}'; -- {{ b }}\nCREATE TABLE {{ .Prefix }}orders (id INT)";
+        let found = message(kind, script, Blocks::None);
+        let expected = "line 2: {{ .. }} is a place that another tool fills in, as pop, bun and morph do; nothing is put there: write the value: {{ .Prefix }}orders";
+        assert!(found.starts_with(expected), "{kind}: {found}");
+    }
+}
+
+#[test]
 fn a_nul_byte_is_an_error() {
     for kind in ALL {
         let expected = "line 2: a NUL byte: a database would stop reading there; remove it";

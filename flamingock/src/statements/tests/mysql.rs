@@ -13,8 +13,14 @@ fn a_comment_ends_at_the_first_end() {
             ("SELECT 1 # ; '\n; SELECT 2", &["SELECT 1", "SELECT 2"]),
             ("SELECT 1 -- ;\n; SELECT 2 --", &["SELECT 1", "SELECT 2"]),
             ("SELECT 1 --\t;\n; SELECT 2 --\n", &["SELECT 1", "SELECT 2"]),
-            // Without a blank they are two minus signs.
+            // Without a blank they are two minus signs,
             ("SELECT 5--1; SELECT 2", &["SELECT 5--1", "SELECT 2"]),
+            ("SELECT 5\n--1; SELECT 2", &["SELECT 5\n--1", "SELECT 2"]),
+            // but not where a statement would begin.
+            (
+                "--it's; a comment\nSELECT 1;--so\n\t------;\r\nSELECT 2\n;--",
+                &["SELECT 1", "SELECT 2"],
+            ),
             (
                 "SELECT 5*/* ; */2; SELECT 2",
                 &["SELECT 5*/* ; */2", "SELECT 2"],

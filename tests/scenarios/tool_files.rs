@@ -1,0 +1,111 @@
+//! Files as projects have them that use other tools: what their tool makes of them is made here.
+
+use flamingock::{Error, Runner, UndoTarget};
+use flamingock_tests::{Backend as _, done, folder, folder_of, try_execute, with_table};
+
+use super::Backend;
+
+const NAME: &str = <Backend as flamingock_tests::Backend>::NAME;
+
+#[tokio::test]
+async fn comments_without_a_blank_between_statements_are_read_over() {
+    // MariaDB's server takes `--x` for two minus signs; its client and Flyway read over the line.
+    let text = "--it's the first;\nINSERT INTO done VALUES ('1');--so\n\t--INSERT INTO done VALUES ('2');\n\
+         INSERT INTO done VALUES ('3');\n--end";
+    for format in ["flyway", "goose", "flamingock"] {
+        let database = Backend::fresh().await;
+        let pool = with_table(&database, 1).await;
+        let goose = format!("-- +goose Up\n{text}");
+        let files = match format {
+            "flyway" => folder_of(format, &[("V1__a.sql", text)]),
+            "goose" => folder_of(format, &[("1_a.sql", &goose)]),
+            _ => folder_of(format, &[("0001__a.sql", text)]),
+        };
+        Runner::new(&pool).files(files).run().await.unwrap();
+        assert_eq!(done(&pool).await, ["1", "3"], "{NAME}, {format}");
+    }
+}
+
+#[tokio::test]
+async fn templates_of_other_tools_are_refused_before_anything_runs() {
+    let template = "INSERT INTO done VALUES ('1');\nINSERT INTO {{.Prefix}}done VALUES ('2');\n";
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 1).await;
+    let first = "INSERT INTO done VALUES ('{{ text }}'); -- {{ a }} /* b */\n";
+    let files = folder(&[("1_a.sql", first), ("2_b.sql", template)]);
+    let error = Runner::new(&pool).files(files).run().await.unwrap_err();
+    let Error::Invalid(problems) = &error else {
+        panic!("{error}")
+    };
+    let problem = problems[0].to_string();
+    assert!(problem.starts_with("changes/2_b.sql:2: "), "{problem}");
+    assert!(problem.contains("write the value"), "{problem}");
+    assert_eq!(problems.len(), 1, "{error}");
+    assert_eq!(done(&pool).await, Vec::<String>::new());
+    // In text and in comments they mean nothing.
+    let files = folder(&[("1_a.sql", first)]);
+    Runner::new(&pool).files(files).run().await.unwrap();
+    assert_eq!(done(&pool).await, ["{{ text }}"]);
+}
+
+#[tokio::test]
+async fn down_files_alone_are_passed_over_and_those_of_golang_migrate_run_on_undo() {
+    let (up, down) = (
+        "INSERT INTO done VALUES ('up');",
+        "INSERT INTO done VALUES ('down');",
+    );
+    let cases: [(&str, [&str; 2], &[&str]); 3] = [
+        (
+            "golang-migrate",
+            ["1_a.up.sql", "2_b.down.sql"],
+            &["down", "up"],
+        ),
+        ("sqlx", ["1_a.up.sql", "2_b.down.sql"], &["up"]),
+        ("flyway", ["V1__a.sql", "U2__b.sql"], &["up"]),
+    ];
+    for (format, [first, second], expected) in cases {
+        let database = Backend::fresh().await;
+        let pool = with_table(&database, 1).await;
+        let files = folder_of(format, &[(first, up), (second, down)]);
+        let runner = || Runner::new(&pool).files(files);
+        let report = runner().run().await.unwrap();
+        assert_eq!(done(&pool).await, ["up"], "{NAME}, {format}: {report}");
+        if format == "golang-migrate" {
+            runner().undo(UndoTarget::Count(1)).await.unwrap();
+        }
+        assert_eq!(done(&pool).await, expected, "{NAME}, {format}");
+    }
+}
+
+#[tokio::test]
+async fn values_are_added_to_types_beside_other_statements() {
+    // Only PostgreSQL has such types: since version 12 a transaction can hold the statement.
+    if NAME != "PostgreSQL" {
+        let database = Backend::fresh().await;
+        let pool = with_table(&database, 1).await;
+        assert!(
+            try_execute(&pool, "ALTER TYPE a ADD VALUE 'b'")
+                .await
+                .is_err()
+        );
+        return;
+    }
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 1).await;
+    let files = folder_of(
+        "flyway",
+        &[
+            ("V1__a.sql", "CREATE TYPE colour AS ENUM ('red');"),
+            (
+                "V2__b.sql",
+                "ALTER TYPE colour ADD VALUE 'blue';\nINSERT INTO done VALUES ('2');",
+            ),
+            (
+                "V3__c.sql",
+                "INSERT INTO done VALUES ('blue'::colour::text);",
+            ),
+        ],
+    );
+    Runner::new(&pool).files(files).run().await.unwrap();
+    assert_eq!(done(&pool).await, ["2", "blue"]);
+}
