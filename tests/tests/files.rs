@@ -39,6 +39,7 @@ mod postgres {
     mod repeat;
     mod scripts;
     mod tool_files;
+    mod tool_routines;
 }
 
 #[path = "../scenarios"]
@@ -57,4 +58,5 @@ mod mariadb {
     mod repeat;
     mod scripts;
     mod tool_files;
+    mod tool_routines;
 }

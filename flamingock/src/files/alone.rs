@@ -59,9 +59,22 @@ pub(super) fn tells_flyway(_text: &str) -> bool {
 pub(super) fn is_one(text: &str) -> bool {
     let script = read(DatabaseKind::Postgres, text, Blocks::None);
     script.is_ok_and(|script| match &script.statements[..] {
-        [one] => needs_no_transaction(one.text) || adds_a_value(one.text),
+        [one] => needs_no_transaction(one.text) || adds_a_value(one.text) || may_commit(one.text),
         _ => false,
     })
+}
+
+/// Whether it is code that may begin and end transactions of its own, which only works outside of one.
+#[cfg(feature = "_sqlx")]
+fn may_commit(statement: &str) -> bool {
+    let words = words(statement);
+    let ends = ["COMMIT", "ROLLBACK"];
+    let ends_one = || words.iter().any(|word| ends.contains(&word.as_str()));
+    match words.first().map(String::as_str) {
+        Some("CALL") => true,
+        Some("DO") => ends_one(),
+        _ => false,
+    }
 }
 
 /// Before PostgreSQL 12 no transaction could hold it.

@@ -8,6 +8,9 @@ use crate::argument::DatabaseKind;
 #[cfg(feature = "_sqlx")]
 use crate::statements::{Blocks, read};
 
+/// What its files say in their names.
+pub(super) const DIRECTIONS: [&str; 2] = [".up.", ".down."];
+
 /// `3_create_orders.up.sql`, `3_create_orders.down.sql`
 pub(super) fn name(file: &str) -> Option<Name> {
     let stem = file.strip_suffix(".sql")?;
@@ -74,6 +77,11 @@ mod tests {
             ),
             ("CREATE INDEX CONCURRENTLY a ON b (c);\nSELECT 1;\n", false),
             ("ALTER TYPE a ADD VALUE 'b';\n", true),
+            // A procedure, or a block of code, may commit.
+            ("CALL fill();\n", true),
+            ("DO $$ BEGIN COMMIT; END $$;\n", true),
+            ("DO $$ BEGIN NULL; END $$;\n", false),
+            ("CALL fill();\nSELECT 1;\n", false),
             ("INSERT INTO a VALUES ('BEGIN; COMMIT;');\n", false),
             ("INSERT INTO a VALUES ('it\\'s');\n", false),
             ("BEGIN;\nINSERT INTO a VALUES ('it\\'s');\nCOMMIT;\n", true),

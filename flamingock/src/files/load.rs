@@ -13,7 +13,9 @@ use super::header::{Header, Mistake};
 use super::name::{self, Kind, Name, Role};
 use super::sql::SqlFile;
 use super::templates::Templates;
-use super::{alone, atlas, compare, dbmate, digest, foreign, golang, goose, marks, metadata};
+use super::{
+    alone, atlas, compare, dbmate, digest, foreign, golang, goose, marks, metadata, passed,
+};
 use crate::argument::Need;
 use crate::change::{Body, Code, Definition, Location};
 use crate::pipeline::Problem;
@@ -102,6 +104,15 @@ pub(super) fn definitions(
                 problems.at(path, line, message);
                 continue;
             }
+            // Folders of unknown tools have the names of sqlx, too: theirs must be said to be of sqlx.
+            let is_certain = said.is_some() || format != Format::Sqlx;
+            if is_certain && passed::over(format, file) && has_one_of(format, folder) {
+                tracing::warn!(
+                    file = path,
+                    "file passed over, as by the tool that its folder is of"
+                );
+                continue;
+            }
             // A folder of a naming that is not known is one mistake, and not one a file.
             if let Some(message) = misnamed(folder, format, file, is_first_misnamed) {
                 problems.at(path, 1, message);
@@ -178,6 +189,12 @@ fn lengths(format: Format, files: &[(&'static str, &'static str)]) -> (usize, us
     (of(lengths.iter().min()), of(lengths.iter().max()))
 }
 
+/// Whether a file of the folder is named as the format says.
+fn has_one_of(format: Format, folder: &EmbeddedFolder) -> bool {
+    let mut files = folder.files.iter();
+    files.any(|(file, _)| name::read(format, file).is_some())
+}
+
 /// What is wrong with the name of a file. None: it was said of another file of the folder.
 fn misnamed(folder: &EmbeddedFolder, format: Format, file: &str, is_first: bool) -> Option<String> {
     let said = folder.defaults.format.is_some();
@@ -185,8 +202,7 @@ fn misnamed(folder: &EmbeddedFolder, format: Format, file: &str, is_first: bool)
         let files = folder.files.iter();
         files.filter(|(file, _)| !compare::is_program(file) && !compare::is_sign(file))
     };
-    let fits = all().any(|(file, _)| name::read(format, file).is_some());
-    match (fits, is_first) {
+    match (has_one_of(format, folder), is_first) {
         (true, _) => Some(misnamed_one(format, file, said)),
         (false, true) => Some(misnamed_all(format, all().count(), said)),
         (false, false) => None,

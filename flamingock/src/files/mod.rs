@@ -21,6 +21,7 @@ mod load;
 mod marks;
 mod metadata;
 mod name;
+mod passed;
 mod sql;
 mod templates;
 

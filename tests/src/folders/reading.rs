@@ -35,7 +35,12 @@ pub fn read(folder: &Path, format: Option<&str>) -> Result<Vec<Step>, String> {
         let is_beside = file.parent() == Some(folder);
         // Of the tools that are known here Flyway, refinery and our own look into subfolders.
         let is_looked_into = is_beside || is_flyway || name.contains("__");
-        let is_named = !is_flyway || is_lettered(&name);
+        let is_named = match is_flyway {
+            true => is_lettered(&name),
+            false => {
+                has_sum || name.starts_with(|c: char| c.is_ascii_digit()) || name.contains("__")
+            }
+        };
         if !is_sql || !is_looked_into || !is_named || is_down(&name) {
             continue;
         }
@@ -83,9 +88,17 @@ fn with_delimiters(text: &str) -> String {
     let lines = text.lines().map(|line| match goose_mark(line).as_deref() {
         Some("statementbegin") => "DELIMITER //goose//\n".to_owned(),
         Some("statementend") => "//goose//\nDELIMITER ;\n".to_owned(),
+        // A comment for tools, and not for the server.
+        _ if is_bare_comment(line) => "\n".to_owned(),
         _ => format!("{line}\n"),
     });
     lines.collect()
+}
+
+/// `--x`, which the client of MariaDB and Flyway read over.
+fn is_bare_comment(line: &str) -> bool {
+    let next = line.strip_prefix("--").and_then(|rest| rest.chars().next());
+    next.is_some_and(|next| !next.is_whitespace())
 }
 
 /// A folder for each change, as diesel has them, in the order of their names.
@@ -93,11 +106,15 @@ fn nested(files: &[PathBuf]) -> Result<Vec<Step>, String> {
     let ups = files.iter().filter(|file| name_of(file) == "up.sql");
     let mut steps = Vec::new();
     for up in ups {
+        // diesel does not revert by an empty file.
         let down = up.with_file_name("down.sql");
+        let is_empty = fs::metadata(&down).is_ok_and(|data| data.len() == 0);
         steps.push(Step {
             name: up.parent().map(name_of).unwrap_or_default(),
             up: text(up)?,
-            down: down.exists().then(|| text(&down)).transpose()?,
+            down: (down.exists() && !is_empty)
+                .then(|| text(&down))
+                .transpose()?,
         });
     }
     // diesel compares versions, without dashes, as texts.

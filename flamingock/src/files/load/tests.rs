@@ -448,6 +448,44 @@ fn a_down_file_alone_is_what_its_tool_makes_of_it() {
 }
 
 #[test]
+fn files_that_the_tool_passes_over_are_passed_over_where_the_tool_is_certain() {
+    let goose = "-- +goose Up\na;\n";
+    let dbmate = "-- migrate:up\na;\n-- migrate:down\n";
+    let cases: [(&[(&str, &str)], usize); 5] = [
+        (
+            &[("1_a/up.sql", "a;"), ("1_a/x.sql", "b;"), ("y.sql", "c;")],
+            1,
+        ),
+        (&[("1_a.sql", goose), ("old/2_b.sql", goose)], 1),
+        (&[("1_a.sql", dbmate), ("seed.sql", "b;")], 1),
+        (
+            &[
+                ("V1__a.sql", "a;"),
+                ("x/V2__b.sql", "b;"),
+                ("x/y.sql", "c;"),
+            ],
+            2,
+        ),
+        (
+            &[("1.sql", "a;"), ("atlas.sum", ""), ("old/1_a.sql", "b;")],
+            1,
+        ),
+    ];
+    for (files, expected) in cases {
+        let files = files.to_vec().leak();
+        assert_eq!(read(files).len(), expected, "{files:?}");
+    }
+    // Whose the folder is must be said: its names fit tools that are not known here.
+    let files = [("1_a.sql", "a;"), ("old/2_b.sql", "b;")];
+    assert_eq!(problems(&files).len(), 1);
+    let defaults = Defaults {
+        format: Some("sqlx"),
+        ..Defaults::NONE
+    };
+    assert_eq!(lines(&folder(defaults, &files)).len(), 1);
+}
+
+#[test]
 fn placeholders_that_flyway_is_told_not_to_replace_are_text() {
     let files = [
         ("V1__a.sql", "INSERT '${name}';"),
