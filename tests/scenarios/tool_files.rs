@@ -78,6 +78,38 @@ async fn down_files_alone_are_passed_over_and_those_of_golang_migrate_run_on_und
 }
 
 #[tokio::test]
+async fn mistakes_in_a_down_file_are_refused_on_undo_and_keep_nothing_from_being_applied() {
+    let up = "INSERT INTO done VALUES ('up');";
+    let down = "DELETE FROM done;\nSELECT 'no end;\n";
+    let goose = format!("-- +goose Up\n{up}\n-- +goose Down\n{down};\n");
+    let dbmate = format!("-- migrate:up\n{up}\n-- migrate:down\n{down}");
+    let cases: [(&str, Vec<(&'static str, &str)>); 6] = [
+        ("diesel", vec![("1_a/up.sql", up), ("1_a/down.sql", down)]),
+        ("sqlx", vec![("1_a.up.sql", up), ("1_a.down.sql", down)]),
+        (
+            "golang-migrate",
+            vec![("1_a.up.sql", up), ("1_a.down.sql", down)],
+        ),
+        ("flyway", vec![("V1__a.sql", up), ("U1__a.sql", down)]),
+        ("goose", vec![("1_a.sql", &goose)]),
+        ("dbmate", vec![("1_a.sql", &dbmate)]),
+    ];
+    for (format, files) in cases {
+        let database = Backend::fresh().await;
+        let pool = with_table(&database, 1).await;
+        let runner = || Runner::new(&pool).files(folder_of(format, &files));
+        runner().run().await.unwrap();
+        let error = runner().undo(UndoTarget::Count(1)).await.unwrap_err();
+        let Error::Invalid(problems) = &error else {
+            panic!("{format}: {error}")
+        };
+        let problem = problems[0].to_string();
+        assert!(problem.contains("no closing '"), "{format}: {problem}");
+        assert_eq!(done(&pool).await, ["up"], "{NAME}, {format}");
+    }
+}
+
+#[tokio::test]
 async fn values_are_added_to_types_beside_other_statements() {
     // Only PostgreSQL has such types: since version 12 a transaction can hold the statement.
     if NAME != "PostgreSQL" {

@@ -14,14 +14,9 @@ use crate::preflight::Targets;
 /// Looks at everything that the plan may run. What is applied is left alone: it may be older than
 /// the rules.
 pub(super) fn check(plan: &Plan, targets: &Targets) -> Vec<Problem> {
-    let bodies = plan.steps().filter(|step| works(step)).flat_map(|step| {
-        let definition = step.definition;
-        let bodies = [Some(&definition.body), definition.rollback];
-        let target = definition.target;
-        let bodies = bodies.into_iter().flatten().flat_map(parts);
-        bodies.map(move |body| (target, body))
-    });
+    let bodies = bodies_to_run(plan).into_iter();
     bodies
+        .flat_map(|(target, body)| parts(body).map(move |body| (target, body)))
         .filter_map(|(target, body)| problem(targets, target, body))
         .collect()
 }
@@ -56,12 +51,15 @@ pub(super) async fn refuse(
     }
 }
 
-/// What runs, and what rolls it back, each with its target system.
+/// What runs, and what rolls it back after a failure, each with its target system. Down files of other tools only
+/// run on undo, which looks at them: one with a mistake keeps nothing from being applied, as in their tools.
 fn bodies_to_run(plan: &Plan) -> Vec<(&'static str, &'static Body<()>)> {
     let steps = plan.steps().filter(|step| works(step));
     let bodies = steps.flat_map(|step| {
         let definition = step.definition;
-        let bodies = [Some(&definition.body), definition.rollback].into_iter();
+        let rollback = definition.rollback;
+        let rollback = rollback.filter(|body| !body.is_for_undo_only());
+        let bodies = [Some(&definition.body), rollback].into_iter();
         bodies.flatten().map(|body| (definition.target, body))
     });
     bodies.collect()

@@ -60,17 +60,30 @@ pub fn read(folder: &Path, format: Option<&str>) -> Result<Vec<Step>, String> {
     Ok(steps.into_iter().map(|(_, step)| step).collect())
 }
 
-/// The steps as MariaDB's client takes them, which needs a delimiter where a statement has others in it: goose
+/// The steps as a client takes them. That of MariaDB needs a delimiter where a statement has others in it: goose
 /// sends what stands between its marks as one statement, and other tools send a whole file.
 pub(super) fn delimited(mut steps: Vec<Step>, database: &str) -> Vec<Step> {
-    if database != "MariaDB" {
-        return steps;
-    }
+    let made: fn(&str) -> String = match database {
+        "MariaDB" => with_delimiters,
+        "PostgreSQL" => in_a_transaction,
+        _ => return steps,
+    };
     for step in &mut steps {
-        step.up = with_delimiters(&step.up);
-        step.down = step.down.as_deref().map(with_delimiters);
+        step.up = made(&step.up);
+        step.down = step.down.as_deref().map(made);
     }
     steps
+}
+
+/// What PostgreSQL only takes in a transaction is in one in the tools, too.
+fn in_a_transaction(text: &str) -> String {
+    const NEEDS_ONE: [&str; 3] = ["lock table", "savepoint", "declare cursor"];
+    let small = text.to_lowercase();
+    let has_own = small.lines().any(|line| line.trim().starts_with("begin;"));
+    if !has_own && NEEDS_ONE.iter().any(|what| small.contains(what)) {
+        return format!("BEGIN;\n{text}\n;\nCOMMIT;\n");
+    }
+    text.to_owned()
 }
 
 fn with_delimiters(text: &str) -> String {
