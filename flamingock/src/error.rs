@@ -5,6 +5,7 @@ use std::fmt;
 use crate::audit::{ErrorChain, LockRow, StoreError, StoreErrorKind};
 use crate::lock::Holder;
 use crate::pipeline::Problem;
+use crate::plural::plural;
 use crate::report::Report;
 use crate::visible::Visible;
 
@@ -162,7 +163,11 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Error::Invalid(problems) => {
-                write!(f, "{} problem(s) before anything ran:", problems.len())?;
+                write!(
+                    f,
+                    "{} before anything ran:",
+                    plural(problems.len(), "problem")
+                )?;
                 for problem in problems {
                     write!(f, "\n  {problem}")?;
                 }

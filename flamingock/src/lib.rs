@@ -230,6 +230,7 @@ mod order;
 pub mod otel;
 mod pipeline;
 mod plan;
+mod plural;
 mod policy;
 mod preflight;
 mod probe;

@@ -10,6 +10,7 @@ use crate::change::{Definition, Recovery, Repeat};
 use crate::decision::{Cause, Code, Decision, Recorded, WhenAbsent, decide};
 use crate::order;
 use crate::pipeline::Pipeline;
+use crate::plural::plural;
 use crate::steps::ROLLBACK_ELSEWHERE;
 use crate::visible::Visible;
 
@@ -73,7 +74,7 @@ impl fmt::Display for Note {
                 write!(f, "out of order: {behind:?} is applied already")
             }
             Note::Retried { times } => {
-                write!(f, "the database refused {times} conflicting transaction(s) before")
+                write!(f, "the database refused {} before", plural(*times, "conflicting transaction"))
             }
             Note::CommittedMidway => f.write_str(
                 "the database committed before the change ended: it counts as one without transaction",

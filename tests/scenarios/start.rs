@@ -43,10 +43,7 @@ async fn changes_run_in_natural_order_whatever_the_list_says() {
 
     let again = runner().run().await.unwrap();
     assert!(again.is_up_to_date());
-    assert_eq!(
-        again.to_string(),
-        "default: up to date, 2 change(s) applied"
-    );
+    assert_eq!(again.to_string(), "default: up to date, 2 changes applied");
     assert_eq!(audit(&pool).await.len(), 2);
     assert_ne!(again.run_id, report.run_id);
 }

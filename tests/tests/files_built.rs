@@ -74,7 +74,7 @@ impl App {
     fn refuses(&self, program: &Path, expected: &str) {
         let (succeeded, text) = self.start(program);
         assert!(!succeeded && text.contains(expected), "{text}");
-        assert!(text.contains("1 problem(s) before anything ran"), "{text}");
+        assert!(text.contains("1 problem before anything ran"), "{text}");
     }
 }
 
@@ -104,7 +104,7 @@ fn a_build_script_makes_cargo_see_every_edit() {
         "INSERT INTO users VALUES ('eve');",
     );
     let third = app.build(&[]).unwrap();
-    let text = app.starts(&third, "default: up to date, 3 change(s) applied");
+    let text = app.starts(&third, "default: up to date, 3 changes applied");
     assert!(text.contains("already applied 0002 first_user"), "{text}");
     assert!(text.contains("note: edited after it was applied"), "{text}");
 
@@ -114,7 +114,7 @@ fn a_build_script_makes_cargo_see_every_edit() {
         "`changes/0003__second_user.sql` was removed since this program was built",
     );
     let fourth = app.build(&[]).unwrap();
-    let text = app.starts(&fourth, "default: up to date, 2 change(s) applied");
+    let text = app.starts(&fourth, "default: up to date, 2 changes applied");
     assert!(
         text.contains("not in this binary: 0003 second_user"),
         "{text}"
@@ -146,11 +146,11 @@ fn a_static_folder_does_without_and_a_debug_build_sees_what_cargo_did_not() {
 
     app.remove(THIRD);
     let third = app.build(&[]).unwrap();
-    app.starts(&third, "default: up to date, 2 change(s) applied");
+    app.starts(&third, "default: up to date, 2 changes applied");
 
     // What is shipped looks at no folder.
     let package = "profile.dev.package.files-app-static.debug-assertions=false";
     let shipped = app.build(&["--config", package]).unwrap();
     app.write(THIRD, "INSERT INTO users VALUES ('ben');");
-    app.starts(&shipped, "default: up to date, 2 change(s) applied");
+    app.starts(&shipped, "default: up to date, 2 changes applied");
 }

@@ -1,5 +1,6 @@
 //! What was taken over.
 
+use crate::plural::plural;
 use std::fmt;
 
 use serde::Serialize;
@@ -56,7 +57,11 @@ pub struct PassedOver {
 impl fmt::Display for Adopted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Adopted { tool, .. } = self;
-        write!(f, "{} change(s) taken over from {tool}", self.adopted.len())?;
+        write!(
+            f,
+            "{} adopted from {tool}",
+            plural(self.adopted.len(), "change")
+        )?;
         if !self.known.is_empty() {
             write!(f, ", {} known already", self.known.len())?;
         }

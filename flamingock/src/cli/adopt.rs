@@ -11,6 +11,7 @@ use super::failure::Failure;
 use super::table::{Sheet, Tone, plain};
 use super::view::View;
 use crate::adopt::{Adopted, AdoptedChange, Adoption, PastChange, Tool};
+use crate::plural::plural;
 use crate::runner::Runner;
 use crate::visible::Visible;
 
@@ -59,7 +60,10 @@ pub(super) async fn adopt(runner: &Runner, adopt: &Adopt, view: &View) -> Result
     let failed = |error| Failure::of(error, &view.program);
     if let Some(service) = &adopt.from_service {
         let count = runner.adopt_from_service(service).await.map_err(failed)?;
-        let text = format!("{count} change(s) taken over from the service {service:?}");
+        let text = format!(
+            "{} adopted from the service {service:?}",
+            plural(count, "change")
+        );
         return Ok(Answer::done(
             json!({ "from_service": service, "adopted": count }),
             text,
@@ -228,8 +232,8 @@ fn text(adopted: &Adopted, view: &View) -> String {
         sheet.row(vec![plain(id), plain(""), what]);
     }
     let summary = format!(
-        "{} change(s) taken over from {}",
-        adopted.adopted.len(),
+        "{} adopted from {}",
+        plural(adopted.adopted.len(), "change"),
         adopted.tool
     );
     let table = sheet.text();

@@ -14,6 +14,7 @@ use tracing::Instrument;
 use super::{Event, Failure, Happened, Listener, Work};
 use crate::call::panic_text;
 use crate::error::Error;
+use crate::plural::plural;
 use crate::report::{ChangeReport, Report};
 
 /// How long the end of a run waits for listeners, unless the runner says otherwise.
@@ -277,11 +278,14 @@ impl Progress {
                 let timeout = humantime::format_duration(timeout);
                 format!("it had not heard them {timeout} after the end of the run")
             };
-            format!("did not hear {missed} of {told} event(s): {why}")
+            format!("did not hear {missed} of {}: {why}", plural(told, "event"))
         });
         let failing = self.first_error.as_ref().map(|error| {
             let failed = self.failed;
-            format!("failed at {failed} of {told} event(s), first with: {error}")
+            format!(
+                "failed at {failed} of {}, first with: {error}",
+                plural(told, "event")
+            )
         });
         let said: Vec<String> = missing.into_iter().chain(failing).collect();
         (!said.is_empty()).then(|| format!("the listener {} {}", self.name, said.join("; and it ")))

@@ -10,6 +10,7 @@ use crate::chain::texts;
 use crate::decision::Cause;
 use crate::error::Error;
 use crate::lock::Holder;
+use crate::plural::plural;
 use crate::probe::Probe;
 use crate::report::{ChangeReport, Report};
 use crate::visible::Visible;
@@ -252,7 +253,7 @@ impl fmt::Display for Event {
         let work = self.work.as_str();
         match &self.what {
             Happened::RunStarted => write!(f, "{work} of {:?} started", self.service),
-            Happened::Planned { changes } => write!(f, "{changes} change(s) to {work}"),
+            Happened::Planned { changes } => write!(f, "{} to {work}", plural(*changes, "change")),
             Happened::LockWaited { holder } => {
                 write!(
                     f,

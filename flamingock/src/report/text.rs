@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::{ChangeReport, Outcome, Report, StageReport};
+use crate::plural::plural;
 use crate::visible::Visible;
 
 impl fmt::Display for Report {
@@ -14,11 +15,8 @@ impl fmt::Display for Report {
         if counts.total == 0 {
             f.write_str("nothing to do")?;
         } else if self.is_up_to_date() {
-            write!(
-                f,
-                "up to date, {} change(s) applied",
-                counts.already_applied
-            )?;
+            let applied = plural(counts.already_applied, "change");
+            write!(f, "up to date, {applied} applied")?;
             if counts.filtered > 0 {
                 write!(f, ", {} filtered", counts.filtered)?;
             }

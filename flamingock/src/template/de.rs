@@ -10,6 +10,7 @@ use super::mistake::Mistake;
 use super::reading::{self, Found};
 use super::secret::shown;
 use super::tree::{Entry, Node, Piece, Text, Value};
+use crate::plural::plural;
 use crate::secrets::Revealed;
 
 /// A value, and the values of the secrets in it, if they are there.
@@ -77,7 +78,7 @@ impl<'a> Source<'a> {
             0 => Ok(value),
             more => Err(Mistake::new(
                 self.node.line,
-                format!("the list has {more} element(s) too many"),
+                format!("the list has {} too many", plural(more, "element")),
             )),
         }
     }

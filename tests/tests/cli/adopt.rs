@@ -50,7 +50,7 @@ create-orders  V1__orders  taken over
                V2__topic  not here
 orders-topic  not in the history
 first-order  not in the history
-1 change(s) taken over from refinery
+1 change adopted from refinery
 "
     );
     assert_eq!(app.status(), ["applied", "pending", "pending"]);

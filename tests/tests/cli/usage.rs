@@ -62,11 +62,11 @@ fn quiet_says_nothing_and_verbose_every_change() {
     assert!(app.text(&["status", "-q"]).contains("create-orders"));
     assert_eq!(
         app.text(&["apply"]),
-        "orders: up to date, 3 change(s) applied\n"
+        "orders: up to date, 3 changes applied\n"
     );
     assert_eq!(
         app.text(&["apply", "-v"]),
-        "orders: up to date, 3 change(s) applied
+        "orders: up to date, 3 changes applied
 ORDER  CHANGE  TARGET  OUTCOME
 0001  create-orders  default  already applied
 0002  orders-topic  events  already applied

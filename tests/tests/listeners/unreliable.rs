@@ -66,15 +66,15 @@ async fn a_listener_that_fails_panics_or_hangs_changes_nothing_but_a_warning() {
     let cases = [
         (
             Manner::Fails,
-            "failed at 9 of 9 event(s), first with: event 1 is too much",
+            "failed at 9 of 9 events, first with: event 1 is too much",
         ),
         (
             Manner::Panics,
-            "failed at 9 of 9 event(s), first with: it panicked: event 1 is too much",
+            "failed at 9 of 9 events, first with: it panicked: event 1 is too much",
         ),
         (
             Manner::Hangs,
-            "did not hear 9 of 9 event(s): it had not heard them 200ms after the end of the run",
+            "did not hear 9 of 9 events: it had not heard them 200ms after the end of the run",
         ),
     ];
     for (manner, warning) in cases {
@@ -239,7 +239,7 @@ async fn the_text_of_an_event_says_it_in_a_line() {
     let expected = [
         "run of \"default\" started",
         "lock obtained",
-        "2 change(s) to run",
+        "2 changes to run",
         "stage \"default\" started",
         "\"warm-cache\" started (run)",
         "\"warm-cache\" newly applied",

@@ -188,7 +188,7 @@ fn each_wrong_payload_is_reported_with_its_line_and_key() {
         ),
         (
             "  name: a\n  pair: [1, 2, 3]",
-            "4: `pair`: the list has 1 element(s) too many",
+            "4: `pair`: the list has 1 element too many",
         ),
     ];
     for (payload, expected) in cases {
