@@ -6,7 +6,7 @@ use crate::audit::{LockRow, Newest, Origin, Snapshot, State, StoreErrorKind};
 use crate::decision::{Decision, decide};
 use crate::error::Error;
 use crate::operate::open;
-use crate::plan::{recorded, recorded_code};
+use crate::plan::{found_out, recorded, recorded_code};
 use crate::runner::Runner;
 
 /// A service of a database, as the audit and the lock have it. Every change that was ever tried
@@ -82,6 +82,10 @@ impl ServiceStatus {
             Decision::Skip | Decision::Again => &mut self.applied,
             Decision::Apply if undone => &mut self.rolled_back,
             Decision::Issue(_) => &mut self.issues,
+            // The last run could not settle it either.
+            Decision::Verify(_) | Decision::Resolve if found_out(newest).is_some() => {
+                &mut self.issues
+            }
             Decision::Apply | Decision::Verify(_) | Decision::Resolve | Decision::Filtered => {
                 &mut self.failed
             }

@@ -173,6 +173,22 @@ async fn attempt_that_was_committed_in_part_is_an_issue_in_the_list_too() {
     assert_eq!(done(&ground.other).await, ["first"]);
 }
 
+/// Whoever has no code, or other code, counts it as the application lists it.
+#[tokio::test]
+async fn attempt_whose_transaction_was_still_open_counts_as_an_issue_of_its_service() {
+    let ground = Ground::new().await;
+    ground.began().await;
+    assert!(ground.both().issues().await.unwrap().is_empty());
+    let told = "UPDATE flamingock_audit SET error = '[\"the transaction of an interrupted attempt is still open\"]'
+        WHERE change_id = 'marked'";
+    execute(&ground.pool, told).await;
+    let issues = ground.both().issues().await.unwrap();
+    let causes: Vec<_> = issues.iter().map(|issue| &issue.cause).collect();
+    assert_eq!(causes, [&Cause::StillOpen]);
+    let services = ground.both().services().await.unwrap();
+    assert_eq!((services[0].issues, services[0].failed), (1, 0));
+}
+
 /// The markers are created before an attempt begins: without them it is another database, or another
 /// state of it.
 #[tokio::test]
