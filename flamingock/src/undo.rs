@@ -1,9 +1,13 @@
 //! Undo: which changes are reversed, and in which order.
 
+use std::collections::HashMap;
+
+use crate::audit::Newest;
 use crate::change::Code;
-use crate::decision::Decision;
+use crate::decision::{Cause, Decision};
 use crate::pipeline::Problem;
 use crate::plan::{Plan, Step};
+use crate::plural::plural;
 use crate::suggest::did_you_mean;
 
 /// Which changes to undo. Changes are undone in the reverse of the order in which they run.
@@ -76,8 +80,21 @@ impl From<UndoTarget> for Undo {
     }
 }
 
+/// What the run has applied whose changes are to be undone: the attempts by the change's id.
+pub(crate) type AppliedByRun = HashMap<String, u32>;
+
+/// Whether the newest entry is about an attempt that this run has applied. An undo of it that failed, and
+/// whatever has settled that, keeps the attempt's number; what applies the change again has another one.
+fn is_of(newest: &Newest, applied: &AppliedByRun) -> bool {
+    applied.get(&newest.change_id) == Some(&newest.attempt)
+}
+
 /// The applied changes to undo, last first. Refused as a whole if one of them cannot be undone.
-pub(crate) fn select<'a>(plan: &'a Plan, undo: &Undo) -> Result<Vec<&'a Step>, Vec<Problem>> {
+pub(crate) fn select<'a>(
+    plan: &'a Plan,
+    undo: &Undo,
+    by_run: &AppliedByRun,
+) -> Result<Vec<&'a Step>, Vec<Problem>> {
     let steps: Vec<&Step> = plan.steps().collect();
     let unknown = |id: &str| {
         vec![Problem::general(format!(
@@ -86,9 +103,11 @@ pub(crate) fn select<'a>(plan: &'a Plan, undo: &Undo) -> Result<Vec<&'a Step>, V
         ))]
     };
     let place = |id: &str| steps.iter().position(|step| step.definition.id == id);
-    // An undo that was interrupted is finished by the next one.
+    // An undo that was interrupted is finished by the next one, or has to be resolved before it.
     let is_applied = |step: &Step| {
-        matches!(step.decision, Decision::Skip | Decision::Again) || step.is_half_undone()
+        matches!(step.decision, Decision::Skip | Decision::Again)
+            || step.is_half_undone()
+            || is_undo_interrupted(step)
     };
     let applied = |steps: &[&'a Step]| -> Vec<&'a Step> {
         let backwards = steps.iter().rev().copied();
@@ -105,16 +124,17 @@ pub(crate) fn select<'a>(plan: &'a Plan, undo: &Undo) -> Result<Vec<&'a Step>, V
             let place = place(id).ok_or_else(|| unknown(id))?;
             applied(&steps[place..=place])
         }
-        UndoTarget::Run(run_id) => {
+        UndoTarget::Run(_) => {
             let mut chosen = applied(&steps);
             chosen.retain(|step| {
-                let of_run = |newest: &crate::audit::Newest| newest.run_id == *run_id;
-                step.newest.as_deref().is_some_and(of_run) || step.is_half_undone()
+                let newest = step.newest.as_deref();
+                newest.is_some_and(|newest| is_of(newest, by_run))
             });
             chosen
         }
     };
-    let mut problems: Vec<Problem> = unknown_changes(plan, undo).into_iter().collect();
+    let mut problems: Vec<Problem> = unknown_changes(plan, undo, by_run).into_iter().collect();
+    problems.extend(interrupted(&chosen));
     problems.extend(without_rollback(&chosen));
     if problems.is_empty() {
         Ok(chosen)
@@ -123,11 +143,31 @@ pub(crate) fn select<'a>(plan: &'a Plan, undo: &Undo) -> Result<Vec<&'a Step>, V
     }
 }
 
+fn is_undo_interrupted(step: &Step) -> bool {
+    step.decision == Decision::Issue(Cause::UndoInterrupted)
+}
+
+/// Changes of which it is not known whether an undo has reversed them: those before them must not be undone
+/// first.
+fn interrupted(chosen: &[&Step]) -> Vec<Problem> {
+    let open = chosen.iter().filter(|step| is_undo_interrupted(step));
+    let problems = open.map(|step| {
+        Problem::at(
+            step.definition.location(),
+            format!(
+                "an undo of the change {:?} was interrupted: nothing was undone. Resolve that first",
+                step.definition.id
+            ),
+        )
+    });
+    problems.collect()
+}
+
 /// Applied changes that only another version of the service can undo, in the way of this undo.
-fn unknown_changes(plan: &Plan, undo: &Undo) -> Option<Problem> {
+fn unknown_changes(plan: &Plan, undo: &Undo, by_run: &AppliedByRun) -> Option<Problem> {
     let in_the_way = plan.missing.iter().filter(|entry| match &undo.target {
         UndoTarget::Last | UndoTarget::Count(_) | UndoTarget::To(_) => true,
-        UndoTarget::Run(run_id) => entry.run_id == *run_id,
+        UndoTarget::Run(_) => is_of(entry, by_run),
         UndoTarget::Change(_) => false,
     });
     let names: Vec<String> = in_the_way
@@ -136,12 +176,10 @@ fn unknown_changes(plan: &Plan, undo: &Undo) -> Option<Problem> {
     if undo.force || names.is_empty() {
         return None;
     }
-    let count = match names.len() {
-        1 => "1 applied change is".to_owned(),
-        count => format!("{count} applied changes are"),
-    };
+    let count = plural(names.len(), "applied change");
     Some(Problem::general(format!(
-        "{count} not in this binary: nothing was undone. Undo with the binary of the release that has {}, or pass `--force` (in code `Undo::force`) to undo only what this binary has: {}",
+        "{count} {} not in this binary: nothing was undone. Undo with the binary of the release that has {}, or pass `--force` (in code `Undo::force`) to undo only what this binary has: {}",
+        if names.len() == 1 { "is" } else { "are" },
         if names.len() == 1 { "it" } else { "them" },
         names.join(", ")
     )))

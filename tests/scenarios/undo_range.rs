@@ -1,9 +1,10 @@
 //! Which changes an undo may reverse: never those of the release before by mistake.
 
 use flamingock::{
-    Error, Outcome, Policy, Rule, Runner, Undo, UndoTarget, change, changes, rollback,
+    BoxError, Error, Outcome, Policy, Resolution, Rule, Runner, Undo, UndoTarget, change, changes,
+    rollback,
 };
-use flamingock_tests::{Backend as _, audit, done, query, with_table};
+use flamingock_tests::{Backend as _, audit, done, execute, query, with_table};
 
 use super::{Backend, Connection, Db};
 
@@ -197,4 +198,89 @@ async fn undoing_a_run_reverses_what_that_run_applied_and_nothing_else() {
         );
     }
     assert_eq!(audit(&pool).await, before);
+}
+
+async fn fails_while_held(db: &mut Connection) -> Result<(), BoxError> {
+    let held = query(db, "SELECT what FROM done WHERE what = 'hold'").await?;
+    match held.is_empty() {
+        true => Ok(()),
+        false => Err("it is still in use".into()),
+    }
+}
+
+#[change(id = "held", order = "002", detached)]
+async fn held(db: &mut Connection) -> Result<(), sqlx::Error> {
+    query(db, "INSERT INTO done VALUES ('held')")
+        .await
+        .map(drop)
+}
+
+#[rollback(held)]
+async fn undo_held(db: &mut Connection) -> Result<(), BoxError> {
+    fails_while_held(db).await?;
+    query(db, "DELETE FROM done WHERE what = 'held'").await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn undoing_a_run_again_goes_on_with_the_change_whose_rollback_failed() {
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 1).await;
+    let runner = Runner::new(&pool).changes(changes![one, held, three]);
+    let run_id = runner.run().await.unwrap().run_id;
+    let undo = || UndoTarget::Run(run_id.clone());
+    execute(&pool, "INSERT INTO done VALUES ('hold')").await;
+    for nth in ["first", "second"] {
+        let error = runner.undo(undo()).await.unwrap_err();
+        assert!(matches!(error, Error::ChangesFailed(_)), "{nth}: {error}");
+        assert_eq!(done(&pool).await, ["held", "hold", "one"], "{nth}");
+    }
+    execute(&pool, "DELETE FROM done WHERE what = 'hold'").await;
+    let report = runner.undo(undo()).await.unwrap();
+    let undone: Vec<_> = report.changes().map(|change| change.id.as_str()).collect();
+    assert_eq!(undone, ["held", "one"]);
+    assert!(done(&pool).await.is_empty());
+}
+
+#[change(id = "loose", order = "003", detached)]
+async fn loose(db: &mut Connection) -> Result<(), sqlx::Error> {
+    query(db, "INSERT INTO done VALUES ('loose')")
+        .await
+        .map(drop)
+}
+
+#[rollback(loose, transaction = false)]
+async fn undo_loose(db: &mut Connection) -> Result<(), BoxError> {
+    fails_while_held(db).await
+}
+
+#[tokio::test]
+async fn nothing_is_undone_before_an_undo_that_was_interrupted_is_resolved() {
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 1).await;
+    let runner = Runner::new(&pool).changes(changes![one, held, loose]);
+    let run_id = runner.run().await.unwrap().run_id;
+    execute(&pool, "INSERT INTO done VALUES ('hold')").await;
+    runner.undo(UndoTarget::Last).await.unwrap_err();
+    execute(&pool, "DELETE FROM done WHERE what = 'hold'").await;
+    let before = audit(&pool).await;
+    for target in [
+        UndoTarget::Last,
+        UndoTarget::Count(2),
+        UndoTarget::To("one".into()),
+        UndoTarget::Change("loose".into()),
+        UndoTarget::Run(run_id.clone()),
+    ] {
+        let error = runner.undo(target.clone()).await.unwrap_err().to_string();
+        let says = "an undo of the change \"loose\" was interrupted: nothing was undone";
+        assert!(error.contains(says), "{target:?}: {error}");
+    }
+    assert_eq!(audit(&pool).await, before);
+    let applied = Resolution::Applied;
+    runner
+        .resolve("loose", applied, "it is there")
+        .await
+        .unwrap();
+    let report = runner.undo(UndoTarget::Run(run_id)).await.unwrap();
+    assert_eq!(report.counts().undone, 3, "{report}");
 }

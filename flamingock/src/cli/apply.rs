@@ -10,6 +10,7 @@ use super::table::{Sheet, plain, stage};
 use super::view::View;
 use super::{report, signal};
 use crate::error::Error;
+use crate::plural::plural;
 use crate::report::Report;
 use crate::runner::{Mode, Run, Runner};
 use crate::undo::Undo;
@@ -45,11 +46,10 @@ pub(super) async fn plan_undo(runner: &Runner, undo: Undo, view: &View) -> Resul
     }
     let text = match report.counts().total {
         0 => NOTHING_TO_UNDO.to_owned(),
-        1 => format!("1 change would be undone\n{}", sheet.text()),
-        total => format!(
-            "{total} changes would be undone, in this order\n{}",
-            sheet.text()
-        ),
+        total => {
+            let changes = plural(total, "change");
+            format!("{changes} would be undone, in this order\n{}", sheet.text())
+        }
     };
     Ok(Answer::data(json!({ "report": report }), text))
 }

@@ -13,7 +13,7 @@ use super::stages::{PANICKED, why_kept};
 use super::telling::{applied_by, logged};
 use super::waiting::Waiting;
 use super::{Looks, Prepared, formats, new_run_id, scripts};
-use crate::audit::{Filter, Snapshot};
+use crate::audit::{Filter, Origin, Snapshot};
 use crate::call::{Signals, Stop};
 use crate::decision::Decision;
 use crate::error::Error;
@@ -21,10 +21,10 @@ use crate::execute::{Executed, Fate, Turns};
 use crate::listener::{Happened, Work};
 use crate::lock::Lease;
 use crate::pipeline::Problem;
-use crate::plan::{Plan, Step};
+use crate::plan::{Plan, Step, is_applied};
 use crate::report::{ChangeReport, Outcome, Report, StageReport};
 use crate::runner::Settings;
-use crate::undo::{Undo, select};
+use crate::undo::{AppliedByRun, Undo, select};
 
 /// Nothing else keeps a replica that restarts from applying it again.
 const PENDING_AGAIN: &str = "instances that have these changes apply them again at their next start: first stop them, or deploy a release without the changes";
@@ -45,31 +45,35 @@ impl Prepared {
         let mut snapshot = self.read().await?;
         let looks = Looks::of(&snapshot);
         let plan = self.plan(&mut snapshot, looks)?;
-        let chosen = self.chosen(&plan, undo)?;
-        if chosen.is_empty() {
-            self.refuse_unknown_run(undo).await?;
-        }
+        let chosen = self.chosen(&plan, undo, &self.applied_by_run(undo).await?)?;
         self.refuse_unfit_rollbacks(&chosen).await?;
         Ok(self.undo_report(&chosen, Vec::new()))
     }
 
-    /// A typing error must not look like a run that is undone already.
-    async fn refuse_unknown_run(&self, undo: &Undo) -> Result<(), Error> {
+    /// What the run has applied whose changes are to be undone. A typing error must not look like a run that
+    /// is undone already.
+    async fn applied_by_run(&self, undo: &Undo) -> Result<AppliedByRun, Error> {
         let Some(run_id) = undo.run() else {
-            return Ok(());
+            return Ok(AppliedByRun::new());
         };
         let filter = Filter {
             run_id: Some(run_id.to_owned()),
             ..Filter::default()
         };
-        let page = self.store.page(&self.settings.service, &filter, 0, 1);
-        if !page.await.map_err(Error::store)?.is_empty() {
-            return Ok(());
+        let service = &self.settings.service;
+        let history = self.answered(self.store.history(service, &filter)).await;
+        let entries = history.map_err(Error::store)?;
+        if entries.is_empty() {
+            return Err(Error::Invalid(vec![Problem::general(format!(
+                "the service {service:?} has no run {run_id:?} in its audit: nothing was undone. `audit list --history` shows the runs"
+            ))]));
         }
-        Err(Error::Invalid(vec![Problem::general(format!(
-            "the service {:?} has no run {run_id:?} in its audit: nothing was undone. `audit list --history` shows the runs",
-            self.settings.service
-        ))]))
+        let applied = entries.into_iter().map(|entry| entry.entry);
+        let applied =
+            applied.filter(|entry| is_applied(&entry.state) && entry.origin != Origin::Undo);
+        Ok(applied
+            .map(|entry| (entry.change_id, entry.attempt))
+            .collect())
     }
 
     /// Undoes changes, last first, and stops at the first that cannot be undone.
@@ -94,8 +98,8 @@ impl Prepared {
             let mut snapshot = self.read().await?;
             let looks = Looks::of(&snapshot);
             let plan = self.plan(&mut snapshot, looks)?;
-            if self.chosen(&plan, target)?.is_empty() {
-                self.refuse_unknown_run(target).await?;
+            let by_run = self.applied_by_run(target).await?;
+            if self.chosen(&plan, target, &by_run)?.is_empty() {
                 return Ok(None);
             }
             if !snapshot.is_held()
@@ -121,8 +125,13 @@ impl Prepared {
     }
 
     /// What is to be undone, all of which can be.
-    fn chosen<'a>(&self, plan: &'a Plan, undo: &Undo) -> Result<Vec<&'a Step>, Error> {
-        let chosen = select(plan, undo).map_err(Error::Invalid)?;
+    fn chosen<'a>(
+        &self,
+        plan: &'a Plan,
+        undo: &Undo,
+        by_run: &AppliedByRun,
+    ) -> Result<Vec<&'a Step>, Error> {
+        let chosen = select(plan, undo, by_run).map_err(Error::Invalid)?;
         let problems = scripts::check_rollbacks(&chosen, &self.targets);
         if problems.is_empty() {
             Ok(chosen)
@@ -143,7 +152,7 @@ impl Prepared {
         signals: &Signals,
     ) -> Result<Report, Error> {
         let plan = self.plan(&mut self.read().await?, Looks::Settled)?;
-        let chosen = self.chosen(&plan, undo)?;
+        let chosen = self.chosen(&plan, undo, &self.applied_by_run(undo).await?)?;
         self.refuse_unfit_rollbacks(&chosen).await?;
         self.events.tell(Happened::Planned {
             changes: chosen.len(),

@@ -28,7 +28,7 @@ async fn what_was_undone_is_pending_again<B: Backend>() {
     );
     assert_eq!(
         app.text(&["undo", "--last", "--plan"]),
-        "1 change would be undone\nORDER  CHANGE  TARGET\n0003  first-order  default\n"
+        "1 change would be undone, in this order\nORDER  CHANGE  TARGET\n0003  first-order  default\n"
     );
     let (code, document) = app.json(&["undo", "--count", "2", "--plan"]);
     assert_eq!(code, 0, "{document}");
