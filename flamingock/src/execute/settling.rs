@@ -3,7 +3,7 @@
 use crate::argument::Session;
 use crate::attempt::Attempt;
 use crate::audit::{
-    ErrorChain, Filter, NewEntry, Newest, Origin, State, StoreError, TransactionMode,
+    Entry, ErrorChain, Filter, NewEntry, Newest, Origin, State, StoreError, TransactionMode,
 };
 use crate::call::{Ended, chain};
 use crate::change::BoxError;
@@ -175,10 +175,16 @@ impl One<'_> {
         let resolved = database.resolve(&attempt, key, &run_id).await;
         let is_committed = matches!(resolved, Ok(Resolved::Applied));
         let state = match resolved {
-            Ok(Resolved::NotApplied | Resolved::LeftBehind | Resolved::Foreign(_))
+            // Where the table of markers is not there, the rollback had not begun.
+            Ok(Resolved::NotApplied | Resolved::Foreign(ForeignMarkers::NoTable { .. }))
                 if rolls_back_elsewhere(newest) =>
             {
-                return self.not_rolled_back(newest, &attempt).await;
+                return self.not_rolled_back(newest, &attempt, State::Failed).await;
+            }
+            Ok(Resolved::LeftBehind) if rolls_back_elsewhere(newest) => {
+                return self
+                    .not_rolled_back(newest, &attempt, State::RollbackFailed)
+                    .await;
             }
             Ok(Resolved::NotApplied) if undoes => State::Applied,
             Ok(Resolved::NotApplied) => return None,
@@ -208,39 +214,45 @@ impl One<'_> {
         Some(executed)
     }
 
-    /// The place of the entry that the marker of an attempt is named after, and the run that wrote it: not
-    /// the newest one where a run has recorded since that it could not settle the attempt.
+    /// The place of the entry that the marker of an attempt is named after, and the run that wrote it: the
+    /// first of the entries that say the same at the end of the attempt's history. Those behind it are of
+    /// runs that could not settle the attempt.
     async fn begun(&self, newest: &Newest) -> Result<(i64, String), StoreError> {
-        if found_out(newest).is_none() {
-            return Ok((newest.seq, newest.run_id.clone()));
-        }
         let filter = Filter {
             change_id: Some(newest.change_id.clone()),
             attempt: Some(newest.attempt),
-            state: Some(newest.state.clone()),
             ..Filter::default()
         };
         let service = &self.executor.lease.possession().service;
         let entries = self.executor.store.history(service, &filter).await?;
-        let begun = entries.iter().rev().find(|found| {
-            let (entry, error) = (&found.entry, found.entry.error.as_ref());
-            entry.origin == newest.origin
-                && entry.reason == newest.reason
-                && Cause::found_out(error).is_none()
-        });
+        let says_the_same = |found: &&Entry| {
+            let entry = &found.entry;
+            (&entry.state, &entry.origin, &entry.reason)
+                == (&newest.state, &newest.origin, &newest.reason)
+        };
+        let begun = entries.iter().rev().take_while(says_the_same).last();
         Ok(begun.map_or_else(
             || (newest.seq, newest.run_id.clone()),
             |found| (found.seq, found.run_id.clone()),
         ))
     }
 
-    /// The rollback of a failed attempt was not committed, and cannot be any more: what the attempt did is
-    /// still there. None: it may run again.
-    async fn not_rolled_back(&self, newest: &Newest, attempt: &Attempt<'_>) -> Option<Executed> {
+    /// The rollback of a failed attempt was not committed (FAILED), or only a part of it (ROLLBACK_FAILED): what
+    /// the attempt did is still there. None: it may run again.
+    async fn not_rolled_back(
+        &self,
+        newest: &Newest,
+        attempt: &Attempt<'_>,
+        state: State,
+    ) -> Option<Executed> {
         let error = own_error(newest).unwrap_or_else(|| ErrorChain::text("it failed"));
-        let entry = attempt.entry(State::Failed, TransactionMode::None, Some(error.clone()));
+        let cause = match state {
+            State::RollbackFailed => Cause::RollbackFailed,
+            _ => Cause::Failed,
+        };
+        let entry = attempt.entry(state, TransactionMode::None, Some(error.clone()));
         match self.executor.append_insisting(&[entry]).await {
-            Ok(()) => match unless_retry(code(self.definition), Cause::Failed) {
+            Ok(()) => match unless_retry(code(self.definition), cause) {
                 Decision::Issue(cause) => Some(Executed {
                     error: Some(error),
                     issue: Some(cause),
