@@ -21,6 +21,15 @@ pub(crate) enum Client {
 
 #[cfg(feature = "_sqlx")]
 impl Client {
+    /// Whether files go to PostgreSQL as one text, which the server reads before it runs the first
+    /// statement: a setting in it that changes how texts are read holds behind the file only.
+    pub(crate) fn sends_whole_texts(self) -> bool {
+        match self {
+            Client::Pool | Client::Diesel | Client::LibPq => true,
+            Client::Server | Client::Go | Client::Jdbc => false,
+        }
+    }
+
     /// Whether foreign keys are left unenforced on SQLite, which is its own default.
     pub(crate) fn leaves_foreign_keys_off(self) -> bool {
         match self {

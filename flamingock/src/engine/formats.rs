@@ -63,11 +63,22 @@ fn undecided(settings: &Settings) -> Vec<(&'static EmbeddedFolder, String)> {
         .collect()
 }
 
+/// Where no database is asked, the tool whose history is adopted decides.
+pub(super) fn decide_adopted(settings: &Settings) {
+    let Some(format) = adopted(&settings.adoptions) else {
+        return;
+    };
+    let folders = undecided(settings).into_iter();
+    let decided: Vec<_> = folders
+        .map(|(folder, _)| (folder.address(), format))
+        .collect();
+    if !decided.is_empty() {
+        settings.formats.get_or_init(|| decided);
+    }
+}
+
 /// What to say where no database is asked.
 pub(super) fn questions(settings: &Settings) -> Vec<Problem> {
-    if adopted(&settings.adoptions).is_some() {
-        return Vec::new();
-    }
     let folders = undecided(settings).into_iter();
     let questions = folders.map(|(folder, file)| {
         let name = folder.target().unwrap_or(DEFAULT);

@@ -343,6 +343,7 @@ pub(crate) fn pipeline_of(settings: &Settings) -> Result<Pipeline, Error> {
 
 /// The manifest of the changes that a run would have.
 pub(crate) fn manifest(settings: &Settings) -> Result<String, Error> {
+    formats::decide_adopted(settings);
     let (_, pipeline) = open_with_pipeline(settings)?;
     let questions = formats::questions(settings);
     if questions.is_empty() {

@@ -518,8 +518,8 @@ UNION ALL SELECT 'extension', extname::text FROM pg_catalog.pg_extension WHERE e
     const ONE_TEXT: bool = true;
     // Its messages hold a gigabyte.
     const LONGEST_SCRIPT: usize = usize::MAX;
-    const QUOTING: Option<&'static str> =
-        Some("SELECT pg_catalog.current_setting('standard_conforming_strings')");
+    // SHOW takes no snapshot: behind one, a file could not choose its isolation level any more.
+    const QUOTING: Option<&'static str> = Some("SHOW standard_conforming_strings");
     const OWN_TAG: Option<&'static str> = Some("SELECT current_setting('flamingock.tx', true)");
     // What was set for the session is there again only if the transaction in which it was set was
     // committed. In the chained one nothing was done.

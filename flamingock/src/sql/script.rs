@@ -53,7 +53,9 @@ async fn whole<D: Driver>(
     let quoting = quoting::<D>(connection, script).await?;
     let read = script.read_as(D::KIND, quoting)?;
     // PostgreSQL reads a whole text before it runs the first statement.
-    let is_read_ahead = D::KIND == DatabaseKind::Postgres && read.changes_quoting;
+    let is_read_ahead = D::KIND == DatabaseKind::Postgres
+        && read.changes_quoting
+        && !script.client.sends_whole_texts();
     if read.may_be_empty || is_read_ahead {
         return one_by_one::<D>(connection, script, true).await;
     }

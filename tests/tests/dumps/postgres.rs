@@ -140,3 +140,23 @@ async fn backslash_means_what_the_session_and_the_file_say() {
         }
     }
 }
+
+/// The server reads a whole text before it runs the first statement.
+#[tokio::test]
+async fn setting_in_a_file_that_its_tool_sends_whole_holds_behind_it() {
+    let text = "SET standard_conforming_strings = off;\nCREATE TABLE rows (a text);\nINSERT INTO rows VALUES ('C:\\new');\n";
+    for (format, file, expected) in [
+        ("sqlx", "1_rows.sql", "C:\\new"),
+        ("golang-migrate", "1_rows.up.sql", "C:\\new"),
+        ("flyway", "V1__rows.sql", "C:\new"),
+        ("flamingock", "0001__rows.sql", "C:\new"),
+    ] {
+        let database = Postgres::fresh().await;
+        let pool = database.pool(2).await;
+        let folder = flamingock_tests::folder_of(format, &[(file, text)]);
+        let run = flamingock::Runner::new(&pool).files(folder).run().await;
+        run.unwrap_or_else(|error| panic!("{format}: {error}"));
+        let rows = strings(&pool, "SELECT a FROM rows").await;
+        assert_eq!(rows, [expected], "{format}");
+    }
+}
