@@ -164,14 +164,14 @@ async fn pooler_with_one_connection_to_the_server_is_named_where_it_costs_the_le
     let ground = Ground::with_table(Kind::Postgres).await;
     let through = pooler.url(ground.url().rsplit('/').next().unwrap());
     let nowhere = Path::new("/nonexistent/flamingock");
-    let start = || Start::of("shared", &through).lock(1_500, 20_000);
-    let long = start().holding("shared 1", nowhere).run().await;
+    let start = |lease| Start::of("shared", &through).lock(lease, 20_000);
+    let long = start(1_500).holding("shared 1", nowhere).run().await;
     long.expect("LeaseLost")
         .says("a pooler needs at least 2 to the server");
     let scene = Scene::of(ground.url(), ground.url());
     assert_eq!(SHARED.look(&scene).await.times, [0, 0]);
     // One that is soon over does not need a second one.
-    start().run().await.expect("ok");
+    start(15_000).run().await.expect("ok");
     assert_eq!(SHARED.look(&scene).await.times, [1, 1]);
 }
 
