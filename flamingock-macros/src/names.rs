@@ -13,7 +13,7 @@ pub(crate) fn fault(key: &str, text: &str) -> Option<&'static str> {
     } else if text.chars().any(char::is_control) {
         Some("cannot contain control characters such as a line break")
     } else if text.chars().any(is_invisible) {
-        Some("cannot contain characters that nobody sees, such as a mark of direction")
+        Some("cannot contain invisible characters, such as a mark of direction")
     } else if !matches!(key, "stage" | "target") {
         None
     } else if text.starts_with('#') {

@@ -122,7 +122,7 @@ pub struct NewestRow {
     pub error: Option<String>,
     /// What the code said about recovery then.
     pub recovery: String,
-    /// A person's words, or how far the attempt came; none for one that is applied.
+    /// An operator's reason, or how far the attempt came; none for one that is applied.
     pub reason: Option<String>,
 }
 

@@ -71,11 +71,11 @@ words! {
         RolledBack = "ROLLED_BACK",
         /// What the attempt did could not be undone.
         RollbackFailed = "ROLLBACK_FAILED",
-        /// A person says that it is applied.
+        /// An operator says that it is applied.
         MarkedApplied = "MANUAL_MARKED_AS_APPLIED",
-        /// A person says that it is not applied.
+        /// An operator says that it is not applied.
         MarkedRolledBack = "MANUAL_MARKED_AS_ROLLED_BACK",
-        /// A person took the lock from its owner. Such an entry is about no change: its id is
+        /// An operator took the lock from its owner. Such an entry is about no change: its id is
         /// empty, which that of a change cannot be.
         LockReleased = "MANUAL_LOCK_RELEASED",
     }
@@ -100,7 +100,7 @@ words! {
         Run = "run",
         /// An undo.
         Undo = "undo",
-        /// A person.
+        /// An operator.
         Operator = "operator",
         /// The history of another tool or service.
         Import = "import",
@@ -143,7 +143,7 @@ pub struct NewEntry {
     pub location: String,
     /// The chain of causes, outermost first.
     pub error: Option<ErrorChain>,
-    /// A person's words; in a run, the step that the attempt came to: `step 2 of 5`.
+    /// An operator's reason; in a run, the step that the attempt came to: `step 2 of 5`.
     pub reason: Option<String>,
     /// The machine, the process and the run's metadata.
     pub origin_facts: Arc<Facts>,
@@ -222,7 +222,7 @@ pub struct Newest {
     pub error: Option<ErrorChain>,
     /// What the code said about recovery then: "manual" or "retry".
     pub recovery: String,
-    /// A person's words, or how far the attempt came: `step 2 of 5`. None for one that is applied.
+    /// An operator's reason, or how far the attempt came: `step 2 of 5`. None for one that is applied.
     pub reason: Option<String>,
 }
 

@@ -43,10 +43,10 @@ impl fmt::Display for Location {
     }
 }
 
-/// What a change that stopped half-way may be done with, without a person.
+/// What a change that stopped half-way may be done with, without manual resolution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Recovery {
-    /// A person decides: the change becomes an issue.
+    /// An operator decides: the change becomes an issue.
     Manual,
     /// It is safe to run again: the engine does.
     Retry,

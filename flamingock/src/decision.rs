@@ -21,7 +21,7 @@ pub(crate) enum Decision {
     /// Ask the target's marker whether the attempt was committed: one that applies is skipped then, or
     /// applied; one that undoes is rolled back, or still applied.
     Resolve,
-    /// A person is needed.
+    /// Manual resolution is needed.
     Issue(Cause),
     /// The runner's tags leave it out.
     Filtered,
@@ -36,7 +36,7 @@ pub(crate) enum WhenAbsent {
     RolledBack,
 }
 
-/// Why a person is needed.
+/// Why manual resolution is needed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]

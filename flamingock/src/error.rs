@@ -22,7 +22,7 @@ pub enum Error {
     /// A change failed, or was not started since its target system was not ready. What else ran
     /// stands in the report, and so does a request to stop.
     ChangesFailed(Box<Report>),
-    /// A change needs a person. What does not depend on it ran.
+    /// A change needs manual resolution. What does not depend on it ran.
     Issues(Box<Report>),
     /// Changes are pending, and the mode is to check only. Nothing ran.
     Pending(Box<Report>),
@@ -86,7 +86,7 @@ impl Error {
 
     /// What programs tell failures apart by, in the JSON of the command line and of listeners:
     /// "invalid", "changes_failed", "issues", "pending", "lock_timeout", "lease_lost",
-    /// "outcome_unknown", "cancelled" or "store". Pending changes of which one needs a person are
+    /// "outcome_unknown", "cancelled" or "store". Pending changes of which one needs manual resolution are
     /// "issues"; a store that refused a row because the lock is another's is "lease_lost".
     pub fn kind(&self) -> &'static str {
         match self {
@@ -180,7 +180,7 @@ impl fmt::Display for Error {
             Error::Issues(report) => {
                 write!(
                     f,
-                    "a person is needed for {}. {report}",
+                    "manual resolution is needed for {}. {report}",
                     names(report, is_issue)
                 )?;
                 next_steps(f, report)
@@ -218,7 +218,7 @@ impl fmt::Display for Error {
             Error::OutcomeUnknown(report) => {
                 write!(
                     f,
-                    "what became of {} is not known, or not on record. Start again when the database is there: the start finds out, or says what a person must decide. ",
+                    "what became of {} is not known, or not on record. Start again when the database is there: the start finds out, or says what an operator must decide. ",
                     names(report, |change| change.in_doubt)
                 )?;
                 failed_for_certain(f, report)?;
@@ -274,13 +274,13 @@ fn failed_for_certain(f: &mut fmt::Formatter<'_>, report: &Report) -> fmt::Resul
     Ok(())
 }
 
-/// What a person must do, change by change.
+/// What an operator must do, change by change.
 fn next_steps(f: &mut fmt::Formatter<'_>, report: &Report) -> fmt::Result {
     for change in report.changes().filter(|change| change.issue.is_some()) {
         let id = &change.id;
         write!(
             f,
-            "\n{id:?} waits for a person: look at its target system {:?}. If its effect is there, record that with `runner.resolve({id:?}, Resolution::Applied, \"why\").await?`; if nothing of it is there, with `Resolution::RolledBack`, and the next start runs it",
+            "\n{id:?} needs manual resolution: look at its target system {:?}. If its effect is there, record that with `runner.resolve({id:?}, Resolution::Applied, \"why\").await?`; if nothing of it is there, with `Resolution::RolledBack`, and the next start runs it",
             change.target
         )?;
     }

@@ -159,7 +159,7 @@
 //!
 //! - [`change`](macro@change): every key and every kind of argument
 //! - [`Runner`]: stages, services, tags, the lock, policies, the manifest, undo, issues
-//! - [`guide::recovery`]: what happens after a failure or a crash, and what a person does
+//! - [`guide::recovery`]: what happens after a failure or a crash, and what an operator does
 //! - [`guide::databases`]: rights, poolers, limits, and what was tested
 //! - [`guide::targets`]: what changes change: values, readiness, what is said of a target
 //! - `guide::templates`, with the feature `templates`: changes that files of YAML and TOML declare

@@ -27,7 +27,7 @@ use crate::suggest::did_you_mean;
 /// How long a server that takes no writes is left alone at least.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
 
-/// What a person found out about a change.
+/// What an operator found out about a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Resolution {
     /// Its effect is there.
@@ -47,7 +47,7 @@ pub enum Resolved {
     Unchanged,
 }
 
-/// A change that needs a person, or that an attempt is running at.
+/// A change that needs manual resolution, or that an attempt is running at.
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct Issue {
@@ -57,7 +57,7 @@ pub struct Issue {
     pub stage: String,
     /// Its target system.
     pub target: String,
-    /// Why a person is needed.
+    /// Why manual resolution is needed.
     pub cause: Cause,
     /// Whether the run of this attempt has the lock: then it may be running, and there may be no
     /// issue.
@@ -76,7 +76,7 @@ pub struct Issue {
 
 impl Runner {
     /// What a run would do now, and why, without doing it: every pending change is
-    /// [`NotReached`](crate::Outcome::NotReached), one that needs a person
+    /// [`NotReached`](crate::Outcome::NotReached), one that needs manual resolution
     /// [`Blocked`](crate::Outcome::Blocked), one that the run with the lock is working at pending,
     /// too, with the note [`Running`](crate::Note::Running). Reads only, and takes no lock.
     ///
@@ -87,7 +87,7 @@ impl Runner {
         engine::look(&self.settings).await
     }
 
-    /// The changes that need a person. Reads only.
+    /// The changes that need manual resolution. Reads only.
     ///
     /// # Errors
     /// What is wrong with the registry or the pipeline, and whatever keeps the audit from being
@@ -106,7 +106,7 @@ impl Runner {
         Ok(issues.collect())
     }
 
-    /// Records what a person found out about a change that needs one: appends an entry by the
+    /// Records what an operator found out about a change that needs resolution: appends an entry by the
     /// origin `operator`, edits none. Nothing is written if the audit says the same already.
     ///
     /// # Errors
@@ -292,7 +292,7 @@ impl Runner {
         match settled {
             Some(settled) if settled == resolution => Ok(Found::Settled),
             Some(_) => Err(invalid(&format!(
-                "the change {change_id:?} needs no person: it is {}. To take an applied change back, undo it",
+                "the change {change_id:?} needs no resolution: it is {}. To take an applied change back, undo it",
                 newest.state
             ))),
             None => Ok(Found::Open(Box::new(newest))),
@@ -388,7 +388,7 @@ impl Runner {
 enum Found {
     /// The same already.
     Settled,
-    /// That a person is needed, or will be.
+    /// That manual resolution is needed, or will be.
     Open(Box<Newest>),
 }
 

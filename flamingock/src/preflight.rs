@@ -196,7 +196,7 @@ fn not_given(name: &str, need: &Need, target: &TargetSystem) -> String {
         ".provide(value)".to_owned()
     };
     format!(
-        "`{name}` takes `&{type_name}`, which nobody gave: add `{how}` to the runner or to the target system {:?}, or take `Option<&{type_name}>`",
+        "`{name}` takes `&{type_name}`, which is not provided: add `{how}` to the runner or to the target system {:?}, or take `Option<&{type_name}>`",
         target.name
     )
 }

@@ -28,7 +28,7 @@ pub enum Outcome {
     RolledBack,
     /// An undo reversed it, as asked.
     Undone,
-    /// It needs a person, or stands behind one that does, or behind one that failed.
+    /// It needs manual resolution, or stands behind one that does, or behind one that failed.
     Blocked,
     /// The run did not come to it, or did not start it since its target system was not ready or a
     /// secret that it takes was not known.
@@ -94,7 +94,7 @@ pub struct ChangeReport {
     pub duration: Option<Duration>,
     /// Why it failed or is blocked.
     pub error: Option<ErrorChain>,
-    /// Why a person is needed, if one is.
+    /// Why manual resolution is needed, if one is.
     pub issue: Option<Cause>,
     /// What else somebody should see.
     pub notes: Vec<Note>,

@@ -27,7 +27,7 @@ pub struct ServiceStatus {
     /// Changes of which the last attempt failed or was not seen to end, and with which the next run
     /// goes on.
     pub failed: usize,
-    /// Changes that need a person, as far as the audit tells: only the application knows whether it
+    /// Changes that need manual resolution, as far as the audit tells: only the application knows whether it
     /// has a `#[verify]` function that settles them.
     pub issues: usize,
     /// The run that has appended the newest entry; none without entries.

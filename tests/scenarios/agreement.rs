@@ -87,7 +87,7 @@ async fn agree(runner: &dyn Fn() -> Runner, error: &Error, what: &str) -> bool {
     assert_eq!(told, listed, "{what}: the list\n{error}");
     let plan = runner().plan().await.unwrap();
     assert_eq!(told, issues_of(&plan), "{what}: the plan\n{error}");
-    let waits = error.to_string().contains("waits for a person");
+    let waits = error.to_string().contains("needs manual resolution");
     assert_eq!(waits, !told.is_empty(), "{what}: {error}");
     !told.is_empty()
 }

@@ -62,7 +62,7 @@ fn check_failed(error: &Error, id: &str) {
     let text = error.to_string();
     assert!(text.contains(&format!("\"{id}\" failed")), "{text}");
     assert!(text.contains("the broker did not answer"), "{text}");
-    let needs = format!("\"{id}\" waits for a person");
+    let needs = format!("\"{id}\" needs manual resolution");
     assert!(text.contains(&needs), "{text}");
 }
 

@@ -85,7 +85,7 @@ async fn a_commit_in_the_change_is_found_out() {
             "{error}"
         );
         assert_eq!(audit(&pool).await, [format!("{} 1 FAILED none", change.id)]);
-        // What stayed needs a person.
+        // What stayed needs manual resolution.
         let again = runner().run().await.unwrap_err();
         assert!(matches!(again, Error::Issues(_)), "{again}");
         assert_eq!(audit(&pool).await.len(), 1);

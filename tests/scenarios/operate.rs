@@ -216,7 +216,10 @@ async fn a_person_settles_an_issue_with_a_reason_and_once() {
         .resolve("one", Resolution::RolledBack, "x")
         .await
         .unwrap_err();
-    assert!(healthy.to_string().contains("needs no person"), "{healthy}");
+    assert!(
+        healthy.to_string().contains("needs no resolution"),
+        "{healthy}"
+    );
 
     let resolved = runner()
         .resolve("breaks", Resolution::Applied, "seen in the table")

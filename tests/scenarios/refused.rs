@@ -57,7 +57,7 @@ async fn everything_wrong_is_reported_together_and_nothing_is_touched() {
     assert!(matches!(error, Error::Invalid(_)));
     let text = error.to_string();
     let expected = [
-        "`mails` takes `&Mailer`, which nobody gave",
+        "`mails` takes `&Mailer`, which is not provided",
         "Connection`: write `&mut ",
         "add `.target(TargetSystem::new(\"baer\"))` to the runner. Did you mean \"bare\"?",
         "the target system \"events\" of the change \"elsewhere\" is not known",

@@ -103,7 +103,8 @@ async fn a_process_killed_outside_a_transaction_leaves_an_issue() {
             .unwrap();
         assert!(!next.status.success(), "{}", next.stdout);
         assert!(
-            next.stderr.contains("a person is needed for \"plain\""),
+            next.stderr
+                .contains("manual resolution is needed for \"plain\""),
             "{}",
             next.stderr
         );
@@ -149,7 +150,7 @@ async fn a_waiter_asks_for_a_person_where_the_process_was_killed_outside_a_trans
     let pool = with_table(&database, 1).await;
     let waiter = killed_beside_a_waiter(&database.url, "plain").await;
     assert!(!waiter.status.success(), "{}", waiter.stdout);
-    let asks = "a person is needed for \"plain\"";
+    let asks = "manual resolution is needed for \"plain\"";
     assert!(waiter.stderr.contains(asks), "{}", waiter.stderr);
     assert_eq!(
         audit(&pool).await,

@@ -2,7 +2,7 @@
 //!
 //! ```console
 //! $ cargo run -p operations -- apply
-//! $ BROKER_DOWN=1 cargo run -p operations -- apply    # the second change fails, and needs a person
+//! $ BROKER_DOWN=1 cargo run -p operations -- apply    # the second change fails, and needs manual resolution
 //! $ cargo run -p operations -- issue get orders-topic --guidance
 //! ```
 //!

@@ -47,14 +47,8 @@ fn names_are_visible_bounded_and_fit_the_manifest() {
             ("a b", None),
             ("a\nb", Some("cannot contain control characters")),
             ("a\u{9b}2K", Some("cannot contain control characters")),
-            (
-                "a\u{202e}b",
-                Some("cannot contain characters that nobody sees"),
-            ),
-            (
-                "a\u{200b}",
-                Some("cannot contain characters that nobody sees"),
-            ),
+            ("a\u{202e}b", Some("cannot contain invisible characters")),
+            ("a\u{200b}", Some("cannot contain invisible characters")),
             ("a ", Some("cannot begin or end with a blank")),
             ("#..", bare.then_some("cannot begin with `#`")),
             ("a \"b\"", bare.then_some("cannot contain `\"`")),

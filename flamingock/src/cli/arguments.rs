@@ -25,10 +25,10 @@ pub(super) enum Action {
     Check,
     /// Ask the probes whether what the audit says is so; write nothing
     Verify,
-    /// Read the audit, or record what a person found out
+    /// Read the audit, or record what an operator found out
     #[command(subcommand)]
     Audit(Audit),
-    /// Show the changes that need a person
+    /// Show the changes that need manual resolution
     #[command(subcommand)]
     Issue(Issue),
     /// Show the lock, or take it from an owner that is gone
@@ -136,7 +136,7 @@ impl UndoRange {
 pub(super) enum Audit {
     /// Show the newest entry of each change
     List(List),
-    /// Record what a person found out about a change that needs one
+    /// Record what an operator found out about a change that needs resolution
     Fix(Fix),
 }
 
@@ -160,7 +160,7 @@ pub(super) struct List {
     pub(super) extended: bool,
 }
 
-/// What a person found out.
+/// What an operator found out.
 #[derive(Debug, Args)]
 pub(super) struct Fix {
     /// The change
@@ -203,7 +203,7 @@ impl Finding {
 /// Which issues.
 #[derive(Debug, Subcommand)]
 pub(super) enum Issue {
-    /// Show the changes that need a person
+    /// Show the changes that need manual resolution
     List,
     /// Show one of them
     Get {

@@ -11,7 +11,7 @@ pub(super) enum Exit {
     Failed,
     /// The arguments, or the changes themselves, are refused: nothing ran.
     Refused,
-    /// A person is needed.
+    /// Manual resolution is needed.
     Person,
     /// The lock was not obtained, or was lost.
     Lock,

@@ -111,7 +111,7 @@ impl Failure {
         failure
     }
 
-    /// What to do about a change that needs a person.
+    /// What to do about a change that needs manual resolution.
     fn settling(self, program: &Program, id: &str) -> Failure {
         let guidance = program.command(&["issue", "get", id, "--guidance"]);
         let [applied, rolled_back] = settling(program, id);
@@ -135,7 +135,7 @@ impl Failure {
     }
 }
 
-/// The commands that settle a change that needs a person: it is applied, or nothing of it is there.
+/// The commands that settle a change that needs manual resolution: it is applied, or nothing of it is there.
 pub(super) fn settling(program: &Program, id: &str) -> [String; 2] {
     ["APPLIED", "ROLLED_BACK"]
         .map(|found| program.command_with_reason(&["audit", "fix", "-c", id, "-r", found]))

@@ -1,4 +1,4 @@
-//! `issue get --guidance`: what a person must know to settle an issue, from the audit and the code.
+//! `issue get --guidance`: what an operator must know to resolve an issue, from the audit and the code.
 
 use std::fmt;
 

@@ -54,7 +54,7 @@ pub(super) async fn get(
             Some(newest) => format!("its newest entry is {}", Visible(&newest.state)),
             None => "it was never tried".to_owned(),
         };
-        let message = format!("the change {id:?} needs no person: {state}");
+        let message = format!("the change {id:?} needs no resolution: {state}");
         return Err(Failure::refused("no_issue", message));
     };
     let mut document = json!({ "issue": issue });

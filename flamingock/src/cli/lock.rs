@@ -17,7 +17,7 @@ pub(super) async fn show(runner: &Runner, view: &View) -> Result<Answer, Failure
         .map_err(|error| Failure::of(error, &view.program))?;
     let text = match &lock {
         Some(lock) => table(lock, view),
-        None => "nobody has ever had the lock".to_owned(),
+        None => "the lock was never taken".to_owned(),
     };
     Ok(Answer::data(json!({ "lock": lock }), text))
 }
@@ -57,7 +57,7 @@ pub(super) async fn release(runner: &Runner, reason: &str, view: &View) -> Resul
         .map_err(|error| Failure::of(error, &view.program))?;
     let text = match &released {
         Some(lock) => format!("taken from {} and given back", Holder(lock.clone())),
-        None => "nothing to release: nobody has the lock".to_owned(),
+        None => "nothing to release: the lock is free".to_owned(),
     };
     Ok(Answer::done(json!({ "released": released }), text))
 }

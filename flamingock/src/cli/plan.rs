@@ -89,7 +89,7 @@ impl Intended {
             Intended::Apply => ("apply", Tone::Waiting),
             Intended::Again => ("again", Tone::Waiting),
             Intended::Running => ("running", Tone::Working),
-            Intended::Person => ("needs a person", Tone::Bad),
+            Intended::Person => ("issue", Tone::Bad),
             Intended::Blocked => ("blocked", Tone::Bad),
             Intended::Filtered => ("filtered", Tone::Plain),
         };

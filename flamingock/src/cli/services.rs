@@ -28,14 +28,7 @@ fn table(services: &[ServiceStatus], view: &View) -> String {
     let mut sheet = Sheet::new(
         view,
         &[
-            "SERVICE",
-            "APPLIED",
-            "UNDONE",
-            "RUNNING",
-            "FAILED",
-            "NEED A PERSON",
-            "LAST RUN",
-            "LOCK",
+            "SERVICE", "APPLIED", "UNDONE", "RUNNING", "FAILED", "ISSUES", "LAST RUN", "LOCK",
         ],
     );
     for one in services {

@@ -82,7 +82,7 @@ impl Status {
             Status::Applied => "applied",
             Status::Pending => "pending",
             Status::Running => "running",
-            Status::Issue => "needs a person",
+            Status::Issue => "issue",
             Status::Filtered => "filtered",
             Status::Missing => source.without(),
         }

@@ -18,11 +18,11 @@ pub(super) async fn verify(runner: Runner, view: &View) -> Result<Answer, Failur
     let probes = progress.follow(runner).mode(Mode::Plan).verify().await;
     progress.end();
     let probes = probes.map_err(|error| Failure::of(error, &view.program))?;
-    let needs_a_person = |probe: &Probe| match probe.verdict {
+    let needs_resolution = |probe: &Probe| match probe.verdict {
         Verdict::Gone | Verdict::ThereAlready | Verdict::NotKnown => true,
         Verdict::Agrees | Verdict::SettledByTheNextRun | Verdict::Running => false,
     };
-    let exit = if probes.iter().any(needs_a_person) {
+    let exit = if probes.iter().any(needs_resolution) {
         Exit::Person
     } else {
         Exit::Done

@@ -204,7 +204,7 @@ fn failed_depends_on_the_recorded_mode() {
 }
 
 #[test]
-fn a_failed_rollback_needs_a_person_unless_retry() {
+fn failed_rollback_needs_manual_resolution_unless_retry() {
     for mode in ["none", "shared", "separate"] {
         check(&[
             (

@@ -14,7 +14,7 @@ use crate::plan::{Plan, Step};
 use crate::report::Outcome;
 
 impl Prepared {
-    /// How much there is to do, and who waits for a person before anything runs.
+    /// How much there is to do, and which changes need manual resolution before anything runs.
     pub(super) fn tell_plan(&self, plan: &Plan) {
         if !self.events.are_heard() {
             return;

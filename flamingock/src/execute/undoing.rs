@@ -48,7 +48,7 @@ impl Executor<'_> {
         let undone = one.undo(&attempt, body).await;
         let undone = one.with_steps(undone);
         match undone.issue {
-            // The next start asks the probe, and a person is needed only if it cannot tell.
+            // The next start asks the probe, and manual resolution is needed only if it cannot tell.
             Some(Cause::UndoInterrupted) if step.definition.verify.is_some() => Executed {
                 issue: None,
                 ..undone

@@ -37,7 +37,7 @@ struct Told {
 struct State {
     queues: Vec<Queue>,
     number: u64,
-    /// The changes of which it was told that they need a person.
+    /// The changes of which it was told that they need manual resolution.
     issues: HashSet<String>,
     lost: bool,
 }
@@ -116,7 +116,7 @@ impl Events {
         }
     }
 
-    /// That a change ended, and that it needs a person if it does.
+    /// That a change ended, and that it needs manual resolution if it does.
     pub(crate) fn change_ended(&self, stage: &str, attempt: u32, change: ChangeReport) {
         let issue = issue(stage, &change);
         self.tell(Happened::ChangeEnded {

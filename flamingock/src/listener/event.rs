@@ -193,7 +193,7 @@ pub enum Happened {
     },
     /// The probe of a change answered, or failed, in a verify.
     Probed(Box<Probe>),
-    /// A change needs a person. Told once in a run.
+    /// A change needs manual resolution. Told once in a run.
     #[non_exhaustive]
     IssueFound {
         /// The change's id.
@@ -202,7 +202,7 @@ pub enum Happened {
         stage: String,
         /// Its target system.
         target: String,
-        /// Why a person is needed.
+        /// Why manual resolution is needed.
         cause: Cause,
         /// Why the change failed, if it was seen to.
         error: Option<ErrorChain>,
@@ -326,7 +326,7 @@ impl fmt::Display for Event {
                 }
             }
             Happened::IssueFound { id, cause, .. } => {
-                write!(f, "{id:?} needs a person: {cause}")
+                write!(f, "{id:?} needs manual resolution: {cause}")
             }
             Happened::RunEnded { report, error, .. } => match (error, report) {
                 (Some(error), _) => f.write_str(&error.message),

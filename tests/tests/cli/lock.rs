@@ -150,7 +150,7 @@ async fn an_interrupted_change_is_an_issue_once_its_owner_is_gone<B: Backend>() 
     assert_eq!(app.status(), ["applied", "issue", "pending"]);
     assert_eq!(
         app.text(&["lock", "release", "--reason", "x"]),
-        "nothing to release: nobody has the lock\n"
+        "nothing to release: the lock is free\n"
     );
     let guidance = app
         .run(&["issue", "get", "orders-topic", "--guidance"])

@@ -12,7 +12,7 @@ pub(crate) enum Promise {
     OnceOrAPerson,
     /// It fails: undone, or a person is told.
     UndoneOrAPerson,
-    /// Not begun as long as a person is needed for one before it.
+    /// Not begun as long as manual resolution is needed for one before it.
     Afterwards,
 }
 
@@ -168,7 +168,7 @@ impl Expected {
         let complete = found.times.iter().all(|times| *times == 1);
         let named = ran
             .output
-            .contains(&format!("\"{}\" waits for a person", self.id));
+            .contains(&format!("\"{}\" needs manual resolution", self.id));
         match (self.promise, result) {
             (Promise::Once | Promise::OnceOrAPerson | Promise::Afterwards, "ok") => {
                 assert!(complete && newest == "APPLIED", "{told}");

@@ -19,7 +19,7 @@ enum Moment {
     Commit(Where),
 }
 
-/// A change without transaction that has seen its own statement fail needs a person, probe or not.
+/// A change without transaction that has seen its own statement fail needs manual resolution, probe or not.
 const FAILING: Expected = Expected {
     promise: Promise::OnceOrAPerson,
     ..VERIFIED

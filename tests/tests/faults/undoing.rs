@@ -68,7 +68,7 @@ async fn killed(kind: Kind, change: &'static str, point: Point) -> bool {
             assert!(left <= all, "{what}");
             let next = start(ground.url()).run().await;
             next.expect_after("Issues", &what);
-            next.says("\"steps\" waits for a person");
+            next.says("\"steps\" needs manual resolution");
         }
         _ => panic!("{what}"),
     }

@@ -184,7 +184,7 @@ async fn try_case(kind: Kind, case: &Case) {
         next.output
     );
     if case.next == "Issues" {
-        next.says(&format!("\"{}\" waits for a person", case.change));
+        next.says(&format!("\"{}\" needs manual resolution", case.change));
     }
 }
 

@@ -245,7 +245,7 @@ async fn the_text_of_an_event_says_it_in_a_line() {
         "\"warm-cache\" newly applied",
         "\"breaks\" started (run)",
         "\"breaks\" failed: broken [target default]",
-        "\"breaks\" needs a person: an attempt outside a transaction failed and what it did was not undone",
+        "\"breaks\" needs manual resolution: an attempt outside a transaction failed and what it did was not undone",
         "stage \"default\" was halted",
         "lock given back",
     ];
