@@ -229,7 +229,7 @@ impl Script {
                 "`PRAGMA foreign_keys` has no place in an atomic stage: it does nothing in a transaction, and the stage's has begun before it. Put the file in another stage",
             ));
         }
-        // What cannot be read is told elsewhere. Whatever quotes mean, a statement begins with its word.
+        // Text that cannot be split is reported elsewhere. Whatever quotes mean, a statement begins with its word.
         let quoting = Quoting::of(kind);
         let read = self.read_as(kind, quoting);
         let read = read.or_else(|_| self.read_as(kind, quoting.flipped()));

@@ -188,7 +188,7 @@ async fn shared_change_at_its_commit_is_applied_once() {
 }
 
 /// Files are sent with their begin, their entries and their commit in one message: of one file, or of an atomic
-/// stage. It has not reached the old server, or is committed there and nobody has heard that.
+/// stage. It has not reached the old server, or is committed there without an answer.
 async fn files_under_way(stage: Option<&str>, held: Where) {
     let mut pair = Pair::<Backend>::start().await;
     let pool = pair.pool(3).await;

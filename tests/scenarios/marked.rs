@@ -173,7 +173,7 @@ async fn attempt_that_was_committed_in_part_is_an_issue_in_the_list_too() {
     assert_eq!(done(&ground.other).await, ["first"]);
 }
 
-/// Whoever has no code, or other code, counts it as the application lists it.
+/// Commands without the application's code count it as the application lists it.
 #[tokio::test]
 async fn attempt_whose_transaction_was_still_open_counts_as_an_issue_of_its_service() {
     let ground = Ground::new().await;

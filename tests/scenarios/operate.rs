@@ -339,7 +339,7 @@ async fn a_probe_that_fails_leaves_an_issue_and_settles_it_once_it_works() {
     let change = error.report().unwrap().changes().next().unwrap();
     assert_eq!(change.issue, Some(Cause::VerifyFailed), "{error}");
     let reported = change.error.clone();
-    // Once on record, so that whoever reads it finds what the run has reported; not at each run again.
+    // On record once, with the reason that the run has reported; not again at each run.
     let began = "elsewhere 1 STARTED none";
     assert_eq!(audit(&pool).await, [began, began]);
     let issues = runner().issues().await.unwrap();

@@ -156,7 +156,7 @@ impl Executor<'_> {
         self.append_for_place(entries).await.map(drop)
     }
 
-    /// The same, and answers the place of the first entry.
+    /// The same, and returns the place of the first entry.
     async fn append_for_place(&self, entries: &[NewEntry]) -> Result<i64, Unwritten> {
         let _turn = self.turns.of_entry().await;
         let insisting = Insisting {

@@ -63,8 +63,8 @@ impl One<'_> {
         })
     }
 
-    /// This run can't settle an attempt that was interrupted. The audit says why, once, so that whoever
-    /// reads it finds the reason that the run reports; the next run tries again.
+    /// Records, once, why this run can't resolve an interrupted attempt, so that the audit has the reason
+    /// that the report has. The next run tries again.
     async fn unsettled(&self, step: &Step, cause: Cause, error: Option<&ErrorChain>) -> Executed {
         let Some(newest) = &step.newest else {
             return issue(cause.clone(), cause.before(error));

@@ -10,7 +10,7 @@
 //! and a tokenizer that refuses what it does not know stands between a user and a new release of
 //! the database. Here only what begins or ends a statement matters: quotes, comments, and blocks.
 //!
-//! What quotes and backslashes mean is a setting of the session: whoever reads a script says it.
+//! What quotes and backslashes mean is a setting of the session: the caller passes it.
 
 mod control;
 mod delimiter;

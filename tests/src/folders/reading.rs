@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// What goes up, and what takes it back.
+/// The statements that apply a file, and those that revert it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
     /// The file's name.
@@ -203,7 +203,7 @@ enum Tool {
     Dbmate,
 }
 
-/// What goes up, and what takes it back.
+/// The statements that apply a file, and those that revert it.
 type Halves = (String, Option<String>);
 
 /// The halves of a file that has both, as goose and dbmate mark them.

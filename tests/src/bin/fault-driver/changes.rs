@@ -224,7 +224,7 @@ async fn take_back_there(db: &mut Connection, script: &Script) -> Result<(), Box
     Ok(())
 }
 
-/// Fails outside a transaction; what takes it back runs in one of the other database.
+/// Fails outside a transaction; its rollback runs in a transaction of the other database.
 #[change(
     id = "undone-there",
     order = "013",
