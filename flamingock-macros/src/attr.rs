@@ -55,10 +55,10 @@ pub(crate) const TIMEOUT: Key = time("timeout", r#"timeout = "30s""#);
 pub(crate) const LOCK_TIMEOUT: Key = time("lock_timeout", r#"lock_timeout = "3s""#);
 pub(crate) const STATEMENT_TIMEOUT: Key =
     time("statement_timeout", r#"statement_timeout = "1m 30s""#);
-pub(crate) const DETACHED: Key = Key {
-    name: "detached",
-    shape: "stands alone, without a value",
-    example: "detached",
+pub(crate) const REGISTER: Key = Key {
+    name: "register",
+    shape: "is `true` or `false`, without quotes",
+    example: "register = false",
 };
 
 const CHANGE_KEYS: &[Key] = &[
@@ -74,12 +74,12 @@ const CHANGE_KEYS: &[Key] = &[
     TIMEOUT,
     LOCK_TIMEOUT,
     STATEMENT_TIMEOUT,
-    DETACHED,
+    REGISTER,
 ];
 
 const ROLLBACK_KEYS: &[Key] = &[TRANSACTION];
 
-const TEMPLATE_KEYS: &[Key] = &[DETACHED];
+const TEMPLATE_KEYS: &[Key] = &[REGISTER];
 
 /// The arguments of `#[change]`; what was wrong is in the problems, and `None` here.
 #[derive(Debug, Default)]
@@ -96,7 +96,8 @@ pub(crate) struct ChangeAttr {
     pub(crate) timeout: Option<Spanned<Duration>>,
     pub(crate) lock_timeout: Option<Spanned<Duration>>,
     pub(crate) statement_timeout: Option<Spanned<Duration>>,
-    pub(crate) detached: bool,
+    /// Whether the linker's registry has it; it does unless the key says otherwise.
+    pub(crate) unregistered: bool,
 }
 
 impl ChangeAttr {
@@ -122,7 +123,7 @@ impl ChangeAttr {
                 "timeout" => attr.timeout = entry.duration(problems),
                 "lock_timeout" => attr.lock_timeout = entry.duration(problems),
                 "statement_timeout" => attr.statement_timeout = entry.duration(problems),
-                _ => attr.detached = entry.bare(problems),
+                _ => attr.unregistered = entry.is_off(problems),
             }
         }
         // A key that is misspelled is there: its own error says so.
@@ -189,7 +190,7 @@ impl ChangeAttr {
 #[derive(Debug, Default)]
 pub(crate) struct TemplateAttr {
     pub(crate) name: Option<Spanned<String>>,
-    pub(crate) detached: bool,
+    pub(crate) unregistered: bool,
 }
 
 impl TemplateAttr {
@@ -223,11 +224,11 @@ impl TemplateAttr {
                 tokens: written,
             }),
         };
-        let mut detached = false;
+        let mut unregistered = false;
         for entry in entries(rest, TEMPLATE_KEYS, Owner::Attribute("template"), problems) {
-            detached = entry.bare(problems);
+            unregistered = entry.is_off(problems);
         }
-        TemplateAttr { name, detached }
+        TemplateAttr { name, unregistered }
     }
 }
 

@@ -188,7 +188,7 @@ fn change_definition(attr: &ChangeAttr, function: &Function, name: &Ident) -> To
     let lock_timeout = duration(attr.lock_timeout.as_ref());
     let statement_timeout = duration(attr.statement_timeout.as_ref());
     let digest = digest(function);
-    let entry = (!attr.detached).then(|| entry(name));
+    let entry = (!attr.unregistered).then(|| entry(name));
     quote! {
         {
             use ::flamingock::__private::Unlinked as _;

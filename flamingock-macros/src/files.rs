@@ -7,7 +7,7 @@ use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 
 use crate::attr::{
-    AUTHOR, DETACHED, LOCK_TIMEOUT, RECOVERY, REPEAT, STAGE, STATEMENT_TIMEOUT, TAGS, TARGET,
+    AUTHOR, LOCK_TIMEOUT, RECOVERY, REGISTER, REPEAT, STAGE, STATEMENT_TIMEOUT, TAGS, TARGET,
     TIMEOUT, TRANSACTION,
 };
 use crate::build_script;
@@ -54,7 +54,7 @@ const KEYS: &[Key] = &[
         shape: "stands alone, without a value",
         example: "static",
     },
-    DETACHED,
+    REGISTER,
 ];
 
 /// The arguments; what was wrong is in the problems, and absent here.
@@ -64,7 +64,7 @@ struct Arguments {
     /// The fields of the defaults that are set.
     defaults: Vec<TokenStream>,
     is_static: bool,
-    detached: bool,
+    unregistered: bool,
 }
 
 /// The macro's code; the mistakes, where there are any.
@@ -130,7 +130,7 @@ impl Arguments {
                 None
             }
             _ => {
-                self.detached = entry.bare(problems);
+                self.unregistered = entry.is_off(problems);
                 None
             }
         };
@@ -254,7 +254,7 @@ fn expand(arguments: &Arguments, path: &str, files: &[String]) -> TokenStream {
                 },
             );
     };
-    if arguments.detached {
+    if arguments.unregistered {
         return quote! {{ #folder &__FOLDER }};
     }
     quote! {
@@ -283,13 +283,13 @@ mod tests {
     fn every_key_is_read() {
         let source = r#""changes", author = "ada", stage = "schema", target = "t", transaction = false,
             recovery = "retry", repeat = "on-change", tags = ["dev"], timeout = "30s",
-            lock_timeout = "3s", statement_timeout = "1m", format = "sqlx", static, detached"#;
+            lock_timeout = "3s", statement_timeout = "1m", format = "sqlx", static, register = false"#;
         let mut found = Problems::default();
         let arguments = Arguments::parse(source.parse().unwrap(), &mut found);
         assert_eq!(found.texts(), [""; 0]);
         assert_eq!(arguments.path.unwrap().value, "changes");
         assert_eq!(arguments.defaults.len(), KEYS.len() - 2);
-        assert!(arguments.is_static && arguments.detached);
+        assert!(arguments.is_static && arguments.unregistered);
     }
 
     #[test]

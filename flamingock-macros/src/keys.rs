@@ -216,6 +216,11 @@ impl Entry {
         }
     }
 
+    /// Whether it is `false`.
+    pub(crate) fn is_off(&self, problems: &mut Problems) -> bool {
+        self.switch(problems).is_some_and(|switch| !switch.value)
+    }
+
     /// Text that is not empty, on one line, without blanks at its ends.
     pub(crate) fn text(&self, problems: &mut Problems) -> Option<Spanned<String>> {
         let Some(value) = self.single().as_ref().and_then(string) else {

@@ -42,7 +42,7 @@ use proc_macro::TokenStream;
 /// | `timeout` | how long the function may take | no limit |
 /// | `lock_timeout` | how long a statement of the change may wait for a lock of the database; a change in a transaction that waits longer is tried again, three times at most | 5 seconds in a transaction of PostgreSQL, unless the runner says otherwise (`Runner::lock_timeout`); else the database's own limit |
 /// | `statement_timeout` | how long a statement of the change may take | the database's own limit |
-/// | `detached` | the word alone: the change is in no registry and runs only where a list names it, `flamingock::changes![create_users]` | it is registered |
+/// | `register` | `true` or `false`: with `false` the change is in no registry and runs only where a list names it, `flamingock::changes![create_users]` | it is registered |
 ///
 /// Text is a string literal, not empty, on one line and without blanks at its ends. Times are text
 /// with units, such as `"250ms"`, `"30s"` or `"1h 30m"` (the syntax of the `humantime` crate), and
@@ -137,7 +137,7 @@ pub fn verify(attribute: TokenStream, item: TokenStream) -> TokenStream {
 /// | key | shape | without it |
 /// |---|---|---|
 /// | the name, which comes first | text of letters, digits, `-`, `_` and `.`; unique in the binary | required |
-/// | `detached` | the word alone: the template is in no registry and is known only where a list names it, `flamingock::templates![nats_stream]` | it is registered |
+/// | `register` | `true` or `false`: with `false` the template is in no registry and is known only where a list names it, `flamingock::templates![nats_stream]` | it is registered |
 ///
 /// # Its probe
 ///
@@ -166,7 +166,7 @@ pub fn template(attribute: TokenStream, item: TokenStream) -> TokenStream {
 /// | `transaction` | `true` or `false` | `true` |
 /// | `format` | `"flamingock"`, `"sqlx"`, `"refinery"`, `"diesel"`, `"goose"`, `"flyway"`, `"dbmate"`, `"golang-migrate"` or `"atlas"`: how the names are read | found by the names, the marks and, between sqlx and golang-migrate, the history in the database |
 /// | `static` | the word alone: the package needs no build script | it needs one, below |
-/// | `detached` | the word alone: the macro is an expression, for `Runner::files`, and the changes are in no registry | it is an item, and they are registered |
+/// | `register` | `true` or `false`: with `false` the macro is an expression, for `Runner::files`, and the changes are in no registry | it is an item, and they are registered |
 ///
 /// # The build script
 ///

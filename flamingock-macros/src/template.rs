@@ -60,7 +60,7 @@ fn definition(
 ) -> TokenStream {
     let parts = parts(payload, rest, &quote!(()), &quote!(erase_change));
     let body = body(payload, rest);
-    let entry = (!attr.detached).then(|| {
+    let entry = (!attr.unregistered).then(|| {
         quote! {
             #[::flamingock::__private::linkme::distributed_slice(
                 ::flamingock::__private::FLAMINGOCK_TEMPLATES_0_1

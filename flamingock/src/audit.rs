@@ -9,7 +9,8 @@ use std::time::Duration;
 use serde::{Serialize, Serializer};
 
 pub use self::store::{
-    Acquired, AuditStore, Claim, Filter, LeaseKeeper, LockStore, Store, StoreError, StoreErrorKind,
+    Acquired, AuditStore, Claim, HistoryFilter, LeaseKeeper, LockStore, Store, StoreError,
+    StoreErrorKind,
 };
 pub use crate::chain::ErrorChain;
 

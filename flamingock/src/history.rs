@@ -1,6 +1,6 @@
 //! Reading the audit: all of it, or page by page.
 
-use crate::audit::{Entry, Filter, StoreError, StoreErrorKind};
+use crate::audit::{Entry, HistoryFilter, StoreError, StoreErrorKind};
 use crate::error::Error;
 use crate::operate::{invalid, open};
 use crate::runner::Runner;
@@ -9,13 +9,13 @@ use crate::time;
 impl Runner {
     /// Returns the entries of this service that match, oldest first. Reads only.
     ///
-    /// All of them are kept in memory at once; [`audit_page`](Self::audit_page) reads a long history
+    /// All of them are kept in memory at once; [`history_page`](Self::history_page) reads a long history
     /// in parts.
     ///
     /// # Errors
     /// [`Error::Invalid`] for settings that a run would refuse and for a `since` that is no time;
     /// whatever keeps the audit from being read. Without tables there are no entries.
-    pub async fn audit(&self, filter: &Filter) -> Result<Vec<Entry>, Error> {
+    pub async fn history(&self, filter: &HistoryFilter) -> Result<Vec<Entry>, Error> {
         let storage = open(&self.settings)?;
         let filter = checked(filter)?;
         let read = storage.store.history(&self.settings.service, &filter);
@@ -27,11 +27,11 @@ impl Runner {
     /// of the page before. An empty page is the end. Reads only.
     ///
     /// Entries that are appended meanwhile are on a later page. With
-    /// [`newest_only`](Filter::newest_only) a change that goes on meanwhile can be on two pages.
+    /// [`latest_only`](HistoryFilter::latest_only) a change that goes on meanwhile can be on two pages.
     ///
     /// ```
-    /// # use flamingock::{MemoryStore, Runner, audit::Filter, change, changes};
-    /// # #[change(id = "warm-cache", order = "0001", detached)]
+    /// # use flamingock::{MemoryStore, Runner, audit::HistoryFilter, change, changes};
+    /// # #[change(id = "warm-cache", order = "0001", register = false)]
     /// # async fn warm_cache() {}
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), flamingock::Error> {
@@ -41,7 +41,7 @@ impl Runner {
     /// let runner = runner();
     /// let (mut after, mut count) = (0, 0);
     /// loop {
-    ///     let page = runner.audit_page(&Filter::default(), after, 500).await?;
+    ///     let page = runner.history_page(&HistoryFilter::default(), after, 500).await?;
     ///     let Some(last) = page.last() else { break };
     ///     (after, count) = (last.seq, count + page.len());
     /// }
@@ -51,10 +51,10 @@ impl Runner {
     /// ```
     ///
     /// # Errors
-    /// Those of [`audit`](Self::audit).
-    pub async fn audit_page(
+    /// Those of [`history`](Self::history).
+    pub async fn history_page(
         &self,
-        filter: &Filter,
+        filter: &HistoryFilter,
         after: i64,
         limit: usize,
     ) -> Result<Vec<Entry>, Error> {
@@ -66,13 +66,13 @@ impl Runner {
 }
 
 /// The filter, with its time as the audit has it.
-fn checked(filter: &Filter) -> Result<Filter, Error> {
+fn checked(filter: &HistoryFilter) -> Result<HistoryFilter, Error> {
     let since = filter.since.as_deref().map(time::parse).transpose();
     let since = since.map_err(|form| {
         let given = filter.since.as_deref().unwrap_or_default();
         invalid(&format!("`since` is not {given:?}: {form}"))
     })?;
-    Ok(Filter {
+    Ok(HistoryFilter {
         since,
         ..filter.clone()
     })

@@ -76,7 +76,7 @@
 //! #     async fn names(&self) -> Result<Vec<String>, BoxError> { Ok(self.0.lock().unwrap().clone()) }
 //! # }
 //!
-//! #[change(id = "orders-stream", order = "0001", target = "events", timeout = "30s", detached)]
+//! #[change(id = "orders-stream", order = "0001", target = "events", timeout = "30s", register = false)]
 //! async fn orders_stream(broker: &Broker) -> Result<(), BoxError> {
 //!     broker.create("orders").await
 //! }
@@ -106,9 +106,9 @@
 //! # }
 //! ```
 //!
-//! `detached` and [`changes!`] name the changes of a run one by one. Without them the linker collects
+//! `register = false` and [`changes!`] name the changes of a run one by one. Without them the linker collects
 //! every change of the binary; one that is in another crate is only there if the binary names that
-//! crate, with [`include_changes!`].
+//! crate, with [`link_changes!`].
 //!
 //! # When something fails
 //!
@@ -122,13 +122,13 @@
 //! use flamingock::{Error, Outcome, Runner, change, changes};
 //! use sqlx::{SqliteConnection, SqlitePool};
 //!
-//! #[change(id = "create-users", order = "0001", detached)]
+//! #[change(id = "create-users", order = "0001", register = false)]
 //! async fn create_users(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
 //!     sqlx::query("CREATE TABLE users (email TEXT PRIMARY KEY)").execute(db).await?;
 //!     Ok(())
 //! }
 //!
-//! #[change(id = "first-users", order = "0002", detached)]
+//! #[change(id = "first-users", order = "0002", register = false)]
 //! async fn first_users(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
 //!     sqlx::query("INSERT INTO users VALUES ('ada@example.com')").execute(&mut *db).await?;
 //!     sqlx::query("INSERT INTO user VALUES ('ben@example.com')").execute(&mut *db).await?;
@@ -173,7 +173,7 @@
 //! | `sqlite`, `postgres`, `mysql` | pools and connections of that database, by sqlx; `mysql` is MariaDB, too |
 //! | `cli` | the module `cli`: the application as a command-line program |
 //! | `templates` | changes that files of YAML and TOML declare: the module `template` and the attribute `template` |
-//! | `http` | the template `http`, for settings that are a request away |
+//! | `template-http` | the template `http`, for settings that are a request away |
 //! | `testing` | the module `testing`, for the unit tests of an application |
 //! | `webhook` | the module `webhook`: a listener that posts what a run does |
 //! | `otel` | the module `otel`: a listener that keeps OpenTelemetry metrics |
@@ -192,7 +192,7 @@ mod argument;
 )]
 mod attempt;
 pub mod audit;
-#[cfg(any(feature = "webhook", feature = "http"))]
+#[cfg(any(feature = "webhook", feature = "template-http"))]
 mod authorities;
 #[cfg_attr(
     not(feature = "_sqlx"),
@@ -286,7 +286,7 @@ pub use error::Error;
 /// # impl Broker { async fn create(&self, _: &str) -> Result<(), BoxError> { Ok(()) } }
 ///
 /// /// Orders are told to whoever listens.
-/// #[change(id = "orders-stream", order = "0002", stage = "messaging", recovery = "retry", detached)]
+/// #[change(id = "orders-stream", order = "0002", stage = "messaging", recovery = "retry", register = false)]
 /// async fn orders_stream(broker: &Broker) -> Result<(), BoxError> {
 ///     broker.create("orders").await
 /// }
@@ -312,7 +312,7 @@ pub use flamingock_macros::include_files;
 /// #     async fn delete(&self, _: &str) -> Result<(), BoxError> { Ok(()) }
 /// # }
 ///
-/// #[change(id = "orders-stream", order = "0002", detached)]
+/// #[change(id = "orders-stream", order = "0002", register = false)]
 /// async fn orders_stream(broker: &Broker) -> Result<(), BoxError> {
 ///     broker.create("orders").await
 /// }
@@ -338,7 +338,7 @@ pub use flamingock_macros::rollback;
 ///     name: String,
 /// }
 ///
-/// #[template("nats-stream", detached)]
+/// #[template("nats-stream", register = false)]
 /// async fn nats_stream(stream: Stream, broker: &Broker) -> Result<(), BoxError> {
 ///     broker.create(&stream.name).await
 /// }
@@ -358,7 +358,7 @@ pub use flamingock_macros::template;
 /// #     async fn names(&self) -> Result<Vec<String>, BoxError> { Ok(Vec::new()) }
 /// # }
 ///
-/// #[change(id = "orders-stream", order = "0002", detached)]
+/// #[change(id = "orders-stream", order = "0002", register = false)]
 /// async fn orders_stream(broker: &Broker) -> Result<(), BoxError> {
 ///     broker.create("orders").await
 /// }
@@ -385,7 +385,7 @@ pub use runner::{Mode, Policy, Rule, Run, Runner};
 pub use services::{LastRun, ServiceStatus};
 #[cfg(feature = "_sqlx")]
 pub use sqlx;
-pub use tables::Tables;
+pub use tables::TableNames;
 pub use target::TargetSystem;
 pub use undo::{Undo, UndoTarget};
 
@@ -443,7 +443,7 @@ pub mod __private {
     #[cfg(feature = "templates")]
     pub use crate::registry::FLAMINGOCK_TEMPLATES_0_1;
     pub use crate::registry::{
-        FLAMINGOCK_CHANGES_0_1, FLAMINGOCK_FOLDERS_0_1, FLAMINGOCK_INCLUDES_0_1, Include,
+        FLAMINGOCK_CHANGES_0_1, FLAMINGOCK_FOLDERS_0_1, FLAMINGOCK_LINKED_0_1, LinkedCrate,
     };
     pub use crate::script::Script;
     pub use crate::secrets::SecretResolver;

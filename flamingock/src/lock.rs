@@ -11,8 +11,21 @@ pub(crate) use self::renewal::on_a_thread;
 use crate::audit::LockRow;
 use crate::visible::Visible;
 
-/// How long things about the lock take.
+/// How long a run holds the lock, and how long it waits for it.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use flamingock::{LockOptions, OnLockTimeout};
+///
+/// let options = LockOptions::default()
+///     .lease(Duration::from_secs(60))
+///     .wait(Duration::from_secs(10))
+///     .on_timeout(OnLockTimeout::Continue);
+/// assert_eq!(options.poll, Duration::from_millis(50));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct LockOptions {
     /// How long a possession lasts after its last renewal: how long everybody waits after an owner
     /// has died. Renewed at a third of it. 30 seconds by default.
@@ -22,9 +35,36 @@ pub struct LockOptions {
     /// How long a waiter pauses at first between two looks; it grows to one second, and is cut short
     /// where the other run's progress tells when it will end. 50 milliseconds by default.
     pub poll: Duration,
+    /// What to do when another run has the lock for longer than this one waits. The default is to
+    /// fail.
+    pub on_timeout: OnLockTimeout,
 }
 
 impl LockOptions {
+    /// Sets [`lease`](Self::lease).
+    #[must_use]
+    pub fn lease(self, lease: Duration) -> LockOptions {
+        LockOptions { lease, ..self }
+    }
+
+    /// Sets [`wait`](Self::wait).
+    #[must_use]
+    pub fn wait(self, wait: Duration) -> LockOptions {
+        LockOptions { wait, ..self }
+    }
+
+    /// Sets [`poll`](Self::poll).
+    #[must_use]
+    pub fn poll(self, poll: Duration) -> LockOptions {
+        LockOptions { poll, ..self }
+    }
+
+    /// Sets [`on_timeout`](Self::on_timeout).
+    #[must_use]
+    pub fn on_timeout(self, on_timeout: OnLockTimeout) -> LockOptions {
+        LockOptions { on_timeout, ..self }
+    }
+
     /// A wait that a clock can be asked to add: "for ever" is a year.
     pub(crate) fn bounded(self) -> LockOptions {
         LockOptions {
@@ -40,6 +80,7 @@ impl Default for LockOptions {
             lease: Duration::from_secs(30),
             wait: Duration::from_secs(180),
             poll: Duration::from_millis(50),
+            on_timeout: OnLockTimeout::Fail,
         }
     }
 }

@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use tokio::time::Instant;
 
 use crate::audit::{
-    Acquired, AuditStore, Claim, Entry, Filter, LeaseKeeper, LockRow, LockStore, NewEntry, Newest,
-    Possession, Snapshot, StoreError, StoreErrorKind,
+    Acquired, AuditStore, Claim, Entry, HistoryFilter, LeaseKeeper, LockRow, LockStore, NewEntry,
+    Newest, Possession, Snapshot, StoreError, StoreErrorKind,
 };
 use crate::storage::{IntoStorage, OpenStorage};
 
@@ -17,10 +17,10 @@ use crate::storage::{IntoStorage, OpenStorage};
 /// and forgets everything with its last clone.
 ///
 /// ```
-/// use flamingock::audit::{Filter, State};
+/// use flamingock::audit::{HistoryFilter, State};
 /// use flamingock::{MemoryStore, Runner, change, changes};
 ///
-/// #[change(id = "warm-cache", order = "0001", detached)]
+/// #[change(id = "warm-cache", order = "0001", register = false)]
 /// async fn warm_cache() {}
 ///
 /// # #[tokio::main(flavor = "current_thread")]
@@ -30,7 +30,7 @@ use crate::storage::{IntoStorage, OpenStorage};
 /// runner().run().await?;
 /// assert!(runner().run().await?.is_up_to_date());
 ///
-/// let entries = runner().audit(&Filter::default()).await?;
+/// let entries = runner().history(&HistoryFilter::default()).await?;
 /// let states: Vec<&State> = entries.iter().map(|entry| &entry.entry.state).collect();
 /// assert_eq!(states, [&State::Started, &State::Applied]);
 /// # Ok(())
@@ -149,7 +149,11 @@ impl AuditStore for MemoryStore {
         Ok(i64::try_from(first + 1).unwrap_or(i64::MAX))
     }
 
-    async fn history(&self, service: &str, filter: &Filter) -> Result<Vec<Entry>, StoreError> {
+    async fn history(
+        &self,
+        service: &str,
+        filter: &HistoryFilter,
+    ) -> Result<Vec<Entry>, StoreError> {
         let shared = self.shared();
         let of_service = || {
             shared
@@ -180,7 +184,7 @@ impl AuditStore for MemoryStore {
                     .since
                     .as_ref()
                     .is_none_or(|since| *since <= entry.started_at)
-                && (!filter.newest_only
+                && (!filter.latest_only
                     || newest.get(entry.entry.change_id.as_str()) == Some(&entry.seq))
         };
         Ok(of_service().filter(matches).cloned().collect())

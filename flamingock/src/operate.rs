@@ -7,8 +7,8 @@ use serde::Serialize;
 use tokio::time::Instant;
 
 use crate::audit::{
-    Claim, ErrorChain, Filter, LockRow, NewEntry, Newest, Origin, Possession, Snapshot, State,
-    StoreError, StoreErrorKind, TransactionMode,
+    Claim, ErrorChain, HistoryFilter, LockRow, NewEntry, Newest, Origin, Possession, Snapshot,
+    State, StoreError, StoreErrorKind, TransactionMode,
 };
 use crate::call::Signals;
 use crate::change::Definition;
@@ -154,7 +154,7 @@ impl Runner {
     ///
     /// # Errors
     /// Whatever keeps the lock from being read.
-    pub async fn lock_state(&self) -> Result<Option<LockRow>, Error> {
+    pub async fn lock_status(&self) -> Result<Option<LockRow>, Error> {
         let storage = open(&self.settings)?;
         let snapshot = storage.store.snapshot(&self.settings.service, "").await;
         Ok(snapshot.map_err(Error::store)?.lock)
@@ -219,7 +219,7 @@ impl Runner {
             Some(lease) => Ok(lease),
             None => {
                 let report = engine::look(&self.settings).await?;
-                Err(Error::lock_timeout(self.lock_state().await?, report))
+                Err(Error::lock_timeout(self.lock_status().await?, report))
             }
         }
     }
@@ -336,11 +336,9 @@ impl Runner {
         storage: &Storage,
         change_id: &str,
     ) -> Result<Option<NewEntry>, Error> {
-        let filter = Filter {
-            change_id: Some(change_id.to_owned()),
-            newest_only: true,
-            ..Filter::default()
-        };
+        let filter = HistoryFilter::default()
+            .change(change_id.to_owned())
+            .latest_only();
         let service = &self.settings.service;
         let entries = storage.store.history(service, &filter).await;
         let newest = entries.map_err(Error::store)?.pop();

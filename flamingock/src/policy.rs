@@ -2,6 +2,7 @@
 
 /// What to do about something that does not stop a run by itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Rule {
     /// Nothing: it is not even noted.
     Allow,
@@ -22,8 +23,9 @@ impl Rule {
     }
 }
 
-/// What to do about changes that do not fit the audit.
+/// What to do about changes that do not fit the audit: `Policy::default().drift(Rule::Deny)`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct Policy {
     /// A change was edited after it was applied.
     pub drift: Rule,
@@ -34,6 +36,27 @@ pub struct Policy {
 }
 
 impl Policy {
+    /// Sets [`drift`](Self::drift).
+    #[must_use]
+    pub fn drift(self, drift: Rule) -> Policy {
+        Policy { drift, ..self }
+    }
+
+    /// Sets [`missing`](Self::missing).
+    #[must_use]
+    pub fn missing(self, missing: Rule) -> Policy {
+        Policy { missing, ..self }
+    }
+
+    /// Sets [`out_of_order`](Self::out_of_order).
+    #[must_use]
+    pub fn out_of_order(self, out_of_order: Rule) -> Policy {
+        Policy {
+            out_of_order,
+            ..self
+        }
+    }
+
     pub(crate) fn text(self) -> String {
         format!(
             "{} {} {}",

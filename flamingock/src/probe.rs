@@ -84,8 +84,8 @@ impl Runner {
     /// # Errors
     /// What is wrong with the registry or the pipeline, and whatever keeps the audit from being
     /// read. A probe that fails is no error here: its answer says so.
-    pub async fn verify(self) -> Result<Vec<Probe>, Error> {
-        engine::verify(self.settings).await
+    pub async fn verify(&self) -> Result<Vec<Probe>, Error> {
+        engine::verify(self.settings.for_a_run()).await
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::audit::{Entry, Filter, NewEntry, Possession, Store, StoreError, StoreErrorKind};
+use crate::audit::{Entry, HistoryFilter, NewEntry, Possession, Store, StoreError, StoreErrorKind};
 use crate::call::{Cut, Signals, Stop};
 
 /// How long to rest before an entry is tried again that the database could not take.
@@ -108,10 +108,9 @@ impl Insisting<'_> {
 
     /// The places of those that are on record, and how many they are: entries are written in order.
     async fn on_record(&self, entries: &[NewEntry]) -> Result<(Vec<i64>, usize), Unwritten> {
-        let filter = Filter {
+        let filter = HistoryFilter {
             change_id: entries.first().map(|entry| entry.change_id.clone()),
-            run_id: Some(self.possession.run_id.clone()),
-            ..Filter::default()
+            ..HistoryFilter::default().run(self.possession.run_id.clone())
         };
         let history = self.store.history(&self.possession.service, &filter);
         let history = match self.signals.unless_lost(history).await {

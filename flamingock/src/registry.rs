@@ -15,9 +15,9 @@ use crate::template::Template;
 #[distributed_slice]
 pub static FLAMINGOCK_CHANGES_0_1: [&'static Definition];
 
-/// Every crate that `include_changes!` names.
+/// Every crate that `link_changes!` names.
 #[distributed_slice]
-pub static FLAMINGOCK_INCLUDES_0_1: [Include];
+pub static FLAMINGOCK_LINKED_0_1: [LinkedCrate];
 
 /// Every folder that `include_files!` has embedded.
 #[distributed_slice]
@@ -30,10 +30,10 @@ pub static FLAMINGOCK_TEMPLATES_0_1: [&'static Template];
 
 /// A crate that must contribute changes.
 #[derive(Clone, Copy, Debug)]
-pub struct Include {
+pub struct LinkedCrate {
     /// The crate's own name, with underscores.
     pub crate_name: &'static str,
-    /// Where `include_changes!` stands.
+    /// Where `link_changes!` stands.
     pub location: Location,
 }
 
@@ -43,12 +43,12 @@ pub struct Include {
 /// makes the run fail if it contributed nothing. A dependency that Cargo.toml renames is written
 /// with the name that it has itself.
 ///
-/// It stands beside `main`, once: `flamingock::include_changes!(billing_changes, search =
+/// It stands beside `main`, once: `flamingock::link_changes!(billing_changes, search =
 /// "search_changes");`. The package `changes-in-a-library` among the examples is a whole one.
 /// A crate without a change makes the run fail, and the error says where it is named:
 ///
 /// ```standalone_crate
-/// flamingock::include_changes!(tokio);
+/// flamingock::link_changes!(tokio);
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() {
@@ -57,18 +57,18 @@ pub struct Include {
 /// # }
 /// ```
 #[macro_export]
-macro_rules! include_changes {
+macro_rules! link_changes {
     ($($krate:ident $(= $name:literal)?),+ $(,)?) => {$(
         const _: () = {
             // Not `use`, which would need an `allow`, and that is an error where the user forbids
             // the lint.
             extern crate $krate as _;
             #[$crate::__private::linkme::distributed_slice(
-                $crate::__private::FLAMINGOCK_INCLUDES_0_1
+                $crate::__private::FLAMINGOCK_LINKED_0_1
             )]
             #[linkme(crate = $crate::__private::linkme)]
-            static INCLUDE: $crate::__private::Include = $crate::__private::Include {
-                crate_name: $crate::__include_name!($krate $(= $name)?),
+            static LINKED: $crate::__private::LinkedCrate = $crate::__private::LinkedCrate {
+                crate_name: $crate::__linked_name!($krate $(= $name)?),
                 location: $crate::__private::Location {
                     file: ::core::file!(),
                     line: ::core::line!(),
@@ -80,7 +80,7 @@ macro_rules! include_changes {
 
 #[doc(hidden)]
 #[macro_export]
-macro_rules! __include_name {
+macro_rules! __linked_name {
     ($krate:ident) => {
         ::core::stringify!($krate)
     };
@@ -93,12 +93,12 @@ macro_rules! __include_name {
 /// [`Runner::changes`](crate::Runner::changes).
 ///
 /// It is an array of `&'static` definitions, and constant. Names that are no changes do not compile.
-/// A `detached` change runs only through such a list.
+/// A change with `register = false` runs only through such a list.
 ///
 /// ```
 /// use flamingock::change;
 ///
-/// #[change(id = "warm-cache", order = "0001", detached)]
+/// #[change(id = "warm-cache", order = "0001", register = false)]
 /// async fn warm_cache() {}
 ///
 /// let changes = flamingock::changes![warm_cache];
@@ -121,7 +121,7 @@ pub(crate) fn collect(templates: &Templates) -> Result<Vec<&'static Definition>,
     changes.splice(0..0, FLAMINGOCK_CHANGES_0_1.iter().copied());
     // What a folder would have contributed is not known where it could not be read.
     if problems.is_empty() {
-        return check(&changes, &FLAMINGOCK_INCLUDES_0_1);
+        return check(&changes, &FLAMINGOCK_LINKED_0_1);
     }
     problems.sort_by_key(|problem| problem.location);
     Err(problems)
@@ -144,19 +144,19 @@ pub(crate) fn of_folders(
 
 fn check(
     changes: &[&'static Definition],
-    includes: &[Include],
+    linked: &[LinkedCrate],
 ) -> Result<Vec<&'static Definition>, Vec<Problem>> {
     let mut contributed: HashSet<&str> = changes.iter().map(|change| change.crate_name()).collect();
     contributed.extend(crates_of_templates());
-    let mut problems: Vec<Problem> = includes
+    let mut problems: Vec<Problem> = linked
         .iter()
-        .filter(|include| !contributed.contains(include.crate_name))
-        .map(|include| {
-            let name = include.crate_name;
+        .filter(|linked| !contributed.contains(linked.crate_name))
+        .map(|linked| {
+            let name = linked.crate_name;
             Problem::at(
-                include.location,
+                linked.location,
                 format!(
-                    "the crate `{name}` contributed no change: it has none, or Cargo.toml gives it another name than its own; then write `include_changes!(renamed = \"its_own_name\")`"
+                    "the crate `{name}` contributed no change: it has none, or Cargo.toml gives it another name than its own; then write `link_changes!(renamed = \"its_own_name\")`"
                 ),
             )
         })
@@ -184,7 +184,7 @@ fn crates_of_templates() -> impl Iterator<Item = &'static str> {
     std::iter::empty()
 }
 
-const EMPTY: &str = "no change is registered. Changes of another crate are only linked if the binary names it: write `flamingock::include_changes!(that_crate);` beside main. A pipeline that is meant to be empty is `Runner::changes([])`";
+const EMPTY: &str = "no change is registered. Changes of another crate are only linked if the binary names it: write `flamingock::link_changes!(that_crate);` beside main. A pipeline that is meant to be empty is `Runner::changes([])`";
 
 #[cfg(test)]
 mod tests {
@@ -201,17 +201,17 @@ mod tests {
         assert!(
             problems[0]
                 .to_string()
-                .contains("flamingock::include_changes!(that_crate);")
+                .contains("flamingock::link_changes!(that_crate);")
         );
     }
 
     #[test]
-    fn an_included_crate_without_changes_is_named_with_its_place() {
-        let include = Include {
+    fn a_linked_crate_without_changes_is_named_with_its_place() {
+        let linked = LinkedCrate {
             crate_name: "billing_changes",
             location: AT,
         };
-        let problems = check(&[], &[include]).unwrap_err();
+        let problems = check(&[], &[linked]).unwrap_err();
         let text = problems[0].to_string();
         assert!(
             text.starts_with("src/main.rs:3: the crate `billing_changes`"),

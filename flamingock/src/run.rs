@@ -41,7 +41,7 @@ impl Run {
     ///
     /// ```
     /// # use flamingock::{Error, MemoryStore, Runner, change, changes};
-    /// #[change(id = "slow", order = "0001", detached)]
+    /// #[change(id = "slow", order = "0001", register = false)]
     /// async fn slow(context: &flamingock::Context) -> Result<(), flamingock::BoxError> {
     ///     context.cancelled().await;
     ///     Err("stopped before the end".into())

@@ -11,7 +11,7 @@ use crate::engine::{self, Request};
 use crate::error::Error;
 use crate::files::EmbeddedFolder;
 use crate::listener::Listener;
-use crate::lock::{LockOptions, OnLockTimeout};
+use crate::lock::LockOptions;
 pub use crate::mode::Mode;
 use crate::pipeline::Stage;
 pub use crate::policy::{Policy, Rule};
@@ -21,7 +21,7 @@ pub use crate::run::Run;
 use crate::secrets::SecretResolver;
 pub(crate) use crate::settings::Settings;
 use crate::storage::IntoStorage;
-use crate::tables::Tables;
+use crate::tables::TableNames;
 use crate::target::TargetSystem;
 #[cfg(feature = "templates")]
 use crate::template::Template;
@@ -34,10 +34,10 @@ use crate::undo::Undo;
 /// ```
 /// use flamingock::{MemoryStore, Mode, Policy, Rule, Runner, change, changes};
 ///
-/// #[change(id = "warm-cache", order = "0001", detached)]
+/// #[change(id = "warm-cache", order = "0001", register = false)]
 /// async fn warm_cache() {}
 ///
-/// #[change(id = "test-users", order = "0002", tags = ["dev"], detached)]
+/// #[change(id = "test-users", order = "0002", tags = ["dev"], register = false)]
 /// async fn test_users() {}
 ///
 /// # #[tokio::main(flavor = "current_thread")]
@@ -46,7 +46,7 @@ use crate::undo::Undo;
 ///     .service("shop")
 ///     .changes(changes![warm_cache, test_users])
 ///     .tags(["production"])
-///     .policy(Policy { drift: Rule::Deny, ..Policy::default() })
+///     .policy(Policy::default().drift(Rule::Deny))
 ///     .mode(Mode::Apply)
 ///     .app_version(env!("CARGO_PKG_VERSION"))
 ///     .metadata("deployment", "2026-03-01.2")
@@ -133,16 +133,9 @@ impl Runner {
         self
     }
 
-    /// How long things about the lock take.
+    /// Sets how long the lock is held and waited for, and what a run does that waited in vain.
     pub fn lock(mut self, options: LockOptions) -> Runner {
         self.settings.lock = options.bounded();
-        self
-    }
-
-    /// What to do when another run has the lock for longer than this one waits. The default is to
-    /// fail.
-    pub fn on_lock_timeout(mut self, reaction: OnLockTimeout) -> Runner {
-        self.settings.on_lock_timeout = reaction;
         self
     }
 
@@ -160,7 +153,7 @@ impl Runner {
     }
 
     /// Where the tables of the audit stand and how their names begin.
-    pub fn tables(mut self, tables: Tables) -> Runner {
+    pub fn tables(mut self, tables: TableNames) -> Runner {
         self.settings.tables = tables;
         self
     }
@@ -207,7 +200,7 @@ impl Runner {
     ///
     /// ```
     /// # use flamingock::{Error, MemoryStore, Mode, Runner, change, changes};
-    /// # #[change(id = "warm-cache", order = "0001", detached)]
+    /// # #[change(id = "warm-cache", order = "0001", register = false)]
     /// # async fn warm_cache() {}
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() {
@@ -244,7 +237,7 @@ impl Runner {
     }
 
     /// Runs the changes of this folder, and not those that the linker collected:
-    /// `files(flamingock::include_files!("changes", detached))`. Those of every folder that is given
+    /// `files(flamingock::include_files!("changes", register = false))`. Those of every folder that is given
     /// run together, and with what is given to [`changes`](Self::changes).
     pub fn files(mut self, folder: &'static EmbeddedFolder) -> Runner {
         self.settings.folders.push(folder);
@@ -252,7 +245,7 @@ impl Runner {
     }
 
     /// Adds templates that files can name, beside the built-in ones and those that the linker
-    /// collected: `templates(flamingock::templates![nats_stream])`. A `detached` template is only
+    /// collected: `templates(flamingock::templates![nats_stream])`. A template with `register = false` is only
     /// known by such a list.
     #[cfg(feature = "templates")]
     pub fn templates(mut self, templates: impl IntoIterator<Item = &'static Template>) -> Runner {

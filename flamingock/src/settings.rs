@@ -9,14 +9,14 @@ use crate::argument::Values;
 use crate::change::Definition;
 use crate::files::{Decided, EmbeddedFolder};
 use crate::listener::{LISTENER_TIMEOUT, Listener};
-use crate::lock::{LockOptions, OnLockTimeout};
+use crate::lock::LockOptions;
 use crate::mode::Mode;
 use crate::names;
 use crate::pipeline::{Problem, Stage};
 use crate::policy::Policy;
 use crate::secrets::{Environment, SecretResolver};
 use crate::storage::OpenStorage;
-use crate::tables::{StorageSettings, Tables};
+use crate::tables::{StorageSettings, TableNames};
 use crate::target::{DEFAULT, TargetSystem};
 #[cfg(feature = "templates")]
 use crate::template::Template;
@@ -45,9 +45,8 @@ pub(crate) struct Settings {
     pub(crate) templates: Vec<&'static Template>,
     pub(crate) secrets: Arc<dyn SecretResolver>,
     pub(crate) lock: LockOptions,
-    pub(crate) on_lock_timeout: OnLockTimeout,
     pub(crate) lock_timeout: Option<Duration>,
-    pub(crate) tables: Tables,
+    pub(crate) tables: TableNames,
     pub(crate) create_tables: bool,
     pub(crate) allow_untested: bool,
     pub(crate) tags: Vec<String>,
@@ -80,9 +79,8 @@ impl Settings {
             templates: Vec::new(),
             secrets: Arc::new(Environment),
             lock: LockOptions::default(),
-            on_lock_timeout: OnLockTimeout::default(),
             lock_timeout: Some(LOCK_TIMEOUT),
-            tables: Tables::default(),
+            tables: TableNames::default(),
             create_tables: true,
             allow_untested: false,
             tags: Vec::new(),

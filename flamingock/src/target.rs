@@ -25,7 +25,7 @@ pub(crate) const TARGET_DESCRIPTION: &str = "target_description";
 ///
 /// struct Region(&'static str);
 ///
-/// #[change(id = "first-bucket", order = "0001", target = "files", detached)]
+/// #[change(id = "first-bucket", order = "0001", target = "files", register = false)]
 /// async fn first_bucket(region: &Region) {
 ///     assert_eq!(region.0, "north");
 /// }

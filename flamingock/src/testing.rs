@@ -11,7 +11,7 @@
 //! struct Cache(std::sync::Arc<std::sync::atomic::AtomicU32>);
 //!
 //! /// Nobody waits for the first page.
-//! #[change(id = "warm-cache", order = "0001", detached)]
+//! #[change(id = "warm-cache", order = "0001", register = false)]
 //! async fn warm_cache(cache: &Cache) {
 //!     cache.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
 //! }
@@ -52,7 +52,7 @@ const PACKAGE: &str = "CARGO_MANIFEST_DIR";
 ///
 /// ```
 /// # use flamingock::{MemoryStore, Runner, change, changes, testing};
-/// # #[change(id = "warm-cache", order = "0001", detached)]
+/// # #[change(id = "warm-cache", order = "0001", register = false)]
 /// # async fn warm_cache() {}
 /// # let folder = std::env::temp_dir().join(format!("flamingock-doc-{}", std::process::id()));
 /// # std::fs::create_dir_all(&folder).unwrap();

@@ -11,14 +11,14 @@ use crate::rows;
 /// Two changes that are applied, and a new one.
 macro_rules! changes_called {
     ($users:literal, $orders:literal) => {{
-        #[change(id = $users, order = "001", detached)]
+        #[change(id = $users, order = "001", register = false)]
         async fn users(db: &mut Connection) -> Result<(), sqlx::Error> {
             query(db, "INSERT INTO done VALUES ('users')")
                 .await
                 .map(drop)
         }
 
-        #[change(id = $orders, order = "002", detached)]
+        #[change(id = $orders, order = "002", register = false)]
         async fn orders(db: &mut Connection) -> Result<(), sqlx::Error> {
             query(db, "INSERT INTO done VALUES ('orders')")
                 .await
@@ -29,7 +29,7 @@ macro_rules! changes_called {
     }};
 }
 
-#[change(id = "third", order = "003", detached)]
+#[change(id = "third", order = "003", register = false)]
 async fn third(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('third')")
         .await

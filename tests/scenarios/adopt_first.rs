@@ -9,14 +9,14 @@ use sqlx::Pool;
 
 use super::{Backend, Connection, Db};
 
-#[change(id = "0001_create_users", order = "001", detached)]
+#[change(id = "0001_create_users", order = "001", register = false)]
 async fn users(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('users')")
         .await
         .map(drop)
 }
 
-#[change(id = "0002_create_orders", order = "002", detached)]
+#[change(id = "0002_create_orders", order = "002", register = false)]
 async fn orders(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('orders')")
         .await
@@ -28,7 +28,7 @@ async fn no_orders(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "DROP TABLE orders").await.map(drop)
 }
 
-#[change(id = "third", order = "003", detached)]
+#[change(id = "third", order = "003", register = false)]
 async fn third(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('third')")
         .await

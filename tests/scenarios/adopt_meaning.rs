@@ -12,7 +12,7 @@ use crate::rows;
 macro_rules! ids {
     ($($name:ident = $id:literal, $order:literal;)+) => {{
         $(
-            #[change(id = $id, order = $order, detached)]
+            #[change(id = $id, order = $order, register = false)]
             async fn $name(db: &mut Connection) -> Result<(), sqlx::Error> {
                 query(db, concat!("INSERT INTO done VALUES ('", $id, "')")).await.map(drop)
             }

@@ -8,14 +8,14 @@ use sqlx::Pool;
 use super::{Backend, Connection, Db};
 use crate::rows;
 
-#[change(id = "V1__create_users", order = "001", detached)]
+#[change(id = "V1__create_users", order = "001", register = false)]
 async fn users(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('users')")
         .await
         .map(drop)
 }
 
-#[change(id = "V2__create_orders", order = "002", detached)]
+#[change(id = "V2__create_orders", order = "002", register = false)]
 async fn orders(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('orders')")
         .await

@@ -9,12 +9,12 @@ use sqlx::migrate::Migrate;
 use super::{Backend, Connection, Db};
 use crate::rows;
 
-#[change(id = "0001_create_users", order = "001", detached)]
+#[change(id = "0001_create_users", order = "001", register = false)]
 async fn users(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "SELECT 1").await.map(drop)
 }
 
-#[change(id = "0002_create_orders", order = "002", detached)]
+#[change(id = "0002_create_orders", order = "002", register = false)]
 async fn orders(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "SELECT 1").await.map(drop)
 }
@@ -225,7 +225,7 @@ async fn an_entry_that_cannot_be_written_keeps_all_of_them_out() {
     assert_eq!(strings(&pool, lock).await, [""]);
 }
 
-#[change(id = "0001_create_users", order = "001", detached)]
+#[change(id = "0001_create_users", order = "001", register = false)]
 async fn waits(gate: &Gate) {
     gate.pass().await;
 }

@@ -34,7 +34,7 @@ impl Way {
 
 macro_rules! ends {
     ($($name:ident $id:tt ($($keys:tt)*) ($($arguments:tt)*);)+) => {$(
-        #[change(id = $id, order = "001", timeout = "150ms", detached $($keys)*)]
+        #[change(id = $id, order = "001", timeout = "150ms", register = false $($keys)*)]
         async fn $name($($arguments)* way: &Way) -> Result<(), BoxError> {
             way.end().await
         }
@@ -169,7 +169,7 @@ async fn a_run_says_of_a_failure_what_the_list_and_the_next_run_say() {
     order = "001",
     target = "there",
     transaction = false,
-    detached
+    register = false
 )]
 async fn half_way(db: &mut Connection) -> Result<(), BoxError> {
     query(db, "INSERT INTO done VALUES ('half')").await?;
@@ -198,7 +198,7 @@ async fn a_rollback_at_another_database_is_the_first_to_leave_a_marker_there() {
     assert_eq!(done(&there).await, [""; 0]);
 }
 
-#[change(id = "moves", order = "001", target = "there", detached)]
+#[change(id = "moves", order = "001", target = "there", register = false)]
 async fn moves(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('moves')")
         .await

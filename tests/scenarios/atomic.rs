@@ -12,14 +12,14 @@ use super::{Backend, Connection};
 #[derive(Debug, Default)]
 struct Broken(AtomicBool);
 
-#[change(id = "first", order = "001", stage = "seed", detached)]
+#[change(id = "first", order = "001", stage = "seed", register = false)]
 pub(super) async fn first(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('first')")
         .await
         .map(drop)
 }
 
-#[change(id = "second", order = "002", stage = "seed", detached)]
+#[change(id = "second", order = "002", stage = "seed", register = false)]
 async fn second(db: &mut Connection, broken: &Broken) -> Result<(), BoxError> {
     query(db, "INSERT INTO done VALUES ('second')").await?;
     if broken.0.load(Ordering::Relaxed) {
@@ -28,14 +28,14 @@ async fn second(db: &mut Connection, broken: &Broken) -> Result<(), BoxError> {
     Ok(())
 }
 
-#[change(id = "third", order = "003", stage = "seed", detached)]
+#[change(id = "third", order = "003", stage = "seed", register = false)]
 pub(super) async fn third(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('third')")
         .await
         .map(drop)
 }
 
-#[change(id = "behind", order = "001", stage = "behind", detached)]
+#[change(id = "behind", order = "001", stage = "behind", register = false)]
 async fn behind() {}
 
 pub(super) fn seed(runner: Runner) -> Runner {
@@ -121,7 +121,7 @@ async fn what_is_applied_stays_when_what_is_pending_fails() {
     assert_eq!(done(&pool).await, ["first", "second", "third"]);
 }
 
-#[change(id = "ends", order = "002", stage = "seed", detached)]
+#[change(id = "ends", order = "002", stage = "seed", register = false)]
 async fn ends(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('ends')").await?;
     query(db, "COMMIT").await.map(drop)
@@ -164,7 +164,7 @@ async fn what_a_change_commits_by_itself_is_on_record_as_it_is() {
     assert_eq!(there, ["ends", "first"], "{states:?}");
 }
 
-#[change(id = "panics", order = "002", stage = "seed", detached)]
+#[change(id = "panics", order = "002", stage = "seed", register = false)]
 async fn panics(db: &mut Connection) {
     query(db, "INSERT INTO done VALUES ('panics')")
         .await
@@ -197,14 +197,14 @@ async fn a_panic_and_a_timeout_take_the_stage_back() {
     order = "002",
     stage = "seed",
     timeout = "200ms",
-    detached
+    register = false
 )]
 async fn hangs(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('hangs')").await?;
     std::future::pending().await
 }
 
-#[change(id = "alone", order = "001", stage = "seed", detached)]
+#[change(id = "alone", order = "001", stage = "seed", register = false)]
 async fn alone() {}
 
 #[change(
@@ -212,7 +212,7 @@ async fn alone() {}
     order = "002",
     stage = "seed",
     statement_timeout = "1s",
-    detached
+    register = false
 )]
 async fn limited(_db: &mut Connection) {}
 
@@ -221,7 +221,7 @@ async fn limited(_db: &mut Connection) {}
     order = "003",
     stage = "seed",
     target = "other",
-    detached
+    register = false
 )]
 async fn elsewhere(_db: &mut Connection) {}
 
@@ -276,7 +276,7 @@ async fn each_change_has_the_time_that_it_took() {
     assert!(Duration::from_micros(all) <= took, "{all} us of {took:?}");
 }
 
-#[change(id = "slow", order = "002", stage = "seed", detached)]
+#[change(id = "slow", order = "002", stage = "seed", register = false)]
 async fn slow(db: &mut Connection) -> Result<(), sqlx::Error> {
     // This is what is measured.
     tokio::time::sleep(Duration::from_millis(300)).await;

@@ -7,14 +7,14 @@ use flamingock_tests::{
 
 use super::{Backend, Connection};
 
-#[change(id = "first", order = "001", stage = "seed", detached)]
+#[change(id = "first", order = "001", stage = "seed", register = false)]
 async fn first(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('first')")
         .await
         .map(drop)
 }
 
-#[change(id = "table", order = "002", stage = "seed", detached)]
+#[change(id = "table", order = "002", stage = "seed", register = false)]
 async fn table(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "CREATE TABLE made (id INT)").await?;
     query(db, "INSERT INTO done VALUES ('table')")
@@ -22,14 +22,14 @@ async fn table(db: &mut Connection) -> Result<(), sqlx::Error> {
         .map(drop)
 }
 
-#[change(id = "third", order = "003", stage = "seed", detached)]
+#[change(id = "third", order = "003", stage = "seed", register = false)]
 async fn third(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('third')")
         .await
         .map(drop)
 }
 
-#[change(id = "fails", order = "004", stage = "seed", detached)]
+#[change(id = "fails", order = "004", stage = "seed", register = false)]
 async fn fails(db: &mut Connection) -> Result<(), BoxError> {
     query(db, "INSERT INTO done VALUES ('fails')").await?;
     Err("no further".into())

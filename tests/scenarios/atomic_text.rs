@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use flamingock::audit::{Filter, State};
+use flamingock::audit::{HistoryFilter, State};
 use flamingock::{Outcome, Runner, Stage, change, changes};
 use flamingock_tests::{Backend as _, Recorder, done, folder, query, strings, with_table};
 
@@ -63,11 +63,8 @@ async fn the_database_measures_each_file() {
             .await
             .unwrap();
     }
-    let applied = Filter {
-        state: Some(State::Applied),
-        ..Filter::default()
-    };
-    let entries = Runner::new(&pool).audit(&applied).await.unwrap();
+    let applied = HistoryFilter::default().state(State::Applied);
+    let entries = Runner::new(&pool).history(&applied).await.unwrap();
     let time = |text: &str| humantime::parse_rfc3339(text).unwrap();
     let times: Vec<(&str, SystemTime, SystemTime)> = entries
         .iter()
@@ -151,7 +148,7 @@ async fn a_listener_hears_the_end_of_every_file_that_was_sent() {
     }
 }
 
-#[change(id = "in-between", order = "0239.5", stage = "seed", detached)]
+#[change(id = "in-between", order = "0239.5", stage = "seed", register = false)]
 async fn in_between(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('code')")
         .await

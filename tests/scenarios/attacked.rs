@@ -13,7 +13,7 @@ use super::{Backend, Connection, Db};
 
 type Pool = sqlx::Pool<Db>;
 
-#[change(id = "one", order = "001", detached)]
+#[change(id = "one", order = "001", register = false)]
 async fn one(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('one')").await.map(drop)
 }
@@ -24,7 +24,7 @@ async fn one(db: &mut Connection) -> Result<(), sqlx::Error> {
     order = "001",
     transaction = false,
     target = "other",
-    detached
+    register = false
 )]
 async fn starved(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('starved')")
@@ -71,7 +71,7 @@ async fn a_change_without_a_connection_did_not_run_and_is_not_rolled_back() {
     assert_eq!(runner().run().await.unwrap().counts().newly_applied, 1);
 }
 
-#[change(id = "moves", order = "001", target = "there", detached)]
+#[change(id = "moves", order = "001", target = "there", register = false)]
 async fn moves(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('moves')")
         .await
@@ -114,10 +114,7 @@ async fn a_deleted_row_of_the_lease_does_not_block_the_service() {
     execute(&pool, "DELETE FROM flamingock_lease").await;
     execute(&pool, "DELETE FROM flamingock_audit").await;
     execute(&pool, "UPDATE flamingock_lock SET pipeline_digest = NULL").await;
-    let lock = LockOptions {
-        wait: Duration::from_secs(10),
-        ..LockOptions::default()
-    };
+    let lock = LockOptions::default().wait(Duration::from_secs(10));
     let report = Runner::new(&pool)
         .changes(changes![one])
         .lock(lock)
@@ -131,20 +128,14 @@ async fn a_deleted_row_of_the_lease_does_not_block_the_service() {
 async fn a_wait_for_ever_is_a_wait() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
-    let lock = LockOptions {
-        wait: Duration::MAX,
-        ..LockOptions::default()
-    };
+    let lock = LockOptions::default().wait(Duration::MAX);
     Runner::new(&pool)
         .changes(changes![one])
         .lock(lock)
         .run()
         .await
         .unwrap();
-    let lock = LockOptions {
-        lease: Duration::MAX,
-        ..LockOptions::default()
-    };
+    let lock = LockOptions::default().lease(Duration::MAX);
     let error = Runner::new(&pool)
         .changes(changes![one])
         .lock(lock)
@@ -197,7 +188,7 @@ async fn nobody_says_rolled_back_of_what_the_target_may_still_commit() {
     );
 }
 
-#[change(id = "renamed", order = "002", target = "same", detached)]
+#[change(id = "renamed", order = "002", target = "same", register = false)]
 async fn renamed(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('renamed')")
         .await

@@ -8,7 +8,7 @@ use super::{Backend, Connection, Db};
 
 macro_rules! puts {
     ($name:ident, $id:literal, $order:literal, $stage:literal) => {
-        #[change(id = $id, order = $order, stage = $stage, detached)]
+        #[change(id = $id, order = $order, stage = $stage, register = false)]
         async fn $name(db: &mut Connection) -> Result<(), sqlx::Error> {
             let statement = concat!("INSERT INTO done VALUES ('", $id, "')");
             query(db, statement).await.map(drop)

@@ -22,7 +22,7 @@ const NOW: &str = if POSTGRES {
 };
 
 /// Notes when it runs: the next change's connection at this database is opened later.
-#[change(id = "notes", order = "0001", detached)]
+#[change(id = "notes", order = "0001", register = false)]
 async fn notes(db: &mut Connection) -> Result<(), sqlx::Error> {
     let now = query(db, NOW).await?;
     let text = format!("INSERT INTO done VALUES ('{}')", now[0]);
@@ -34,7 +34,7 @@ async fn notes(db: &mut Connection) -> Result<(), sqlx::Error> {
 struct Victims(Pool<Db>);
 
 /// Ends the sessions that were opened since, from a database of its own.
-#[change(id = "kills", order = "0002", target = "killer", detached)]
+#[change(id = "kills", order = "0002", target = "killer", register = false)]
 async fn kills(db: &mut Connection, Victims(victims): &Victims) -> Result<(), sqlx::Error> {
     query(db, "SELECT 1").await?;
     let since = strings(victims, "SELECT what FROM done").await.remove(0);
@@ -68,7 +68,7 @@ async fn kills(db: &mut Connection, Victims(victims): &Victims) -> Result<(), sq
     Ok(())
 }
 
-#[change(id = "function", order = "0003", detached)]
+#[change(id = "function", order = "0003", register = false)]
 async fn function(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('third')")
         .await
@@ -124,7 +124,7 @@ async fn assert_goes_on(third: Third) {
     );
 }
 
-#[change(id = "notes", order = "0001", target = "this", detached)]
+#[change(id = "notes", order = "0001", target = "this", register = false)]
 async fn notes_there(db: &mut Connection) -> Result<(), sqlx::Error> {
     let now = query(db, NOW).await?;
     let text = format!("INSERT INTO done VALUES ('{}')", now[0]);

@@ -12,20 +12,17 @@ const SOON: Duration = Duration::from_secs(20);
 
 /// A next run must not wait for the lease.
 fn impatient() -> LockOptions {
-    LockOptions {
-        wait: Duration::from_secs(10),
-        ..LockOptions::default()
-    }
+    LockOptions::default().wait(Duration::from_secs(10))
 }
 
-#[change(id = "shared", order = "001", detached)]
+#[change(id = "shared", order = "001", register = false)]
 async fn shared(db: &mut Connection, gate: &Gate) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('shared')").await?;
     gate.pass().await;
     Ok(())
 }
 
-#[change(id = "plain", order = "001", transaction = false, detached)]
+#[change(id = "plain", order = "001", transaction = false, register = false)]
 async fn plain(db: &mut Connection, gate: &Gate) -> Result<(), sqlx::Error> {
     gate.pass().await;
     query(db, "INSERT INTO done VALUES ('plain')")
@@ -33,7 +30,7 @@ async fn plain(db: &mut Connection, gate: &Gate) -> Result<(), sqlx::Error> {
         .map(drop)
 }
 
-#[change(id = "next", order = "002", detached)]
+#[change(id = "next", order = "002", register = false)]
 async fn next(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('next')")
         .await

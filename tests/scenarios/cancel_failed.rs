@@ -17,16 +17,16 @@ const TAKE_OVER: &str =
     "UPDATE flamingock_lock SET token = token + 1, run_id = 'thief' WHERE service = 'default'";
 
 /// Is let finish when the run is asked to stop, and fails then.
-#[change(id = "fails", order = "001", stage = "left", detached)]
+#[change(id = "fails", order = "001", stage = "left", register = false)]
 async fn fails(gate: &Gate) -> Result<(), BoxError> {
     gate.pass().await;
     Err("the broker did not answer".into())
 }
 
-#[change(id = "behind", order = "002", stage = "left", detached)]
+#[change(id = "behind", order = "002", stage = "left", register = false)]
 async fn behind() {}
 
-#[change(id = "panics", order = "001", stage = "left", detached)]
+#[change(id = "panics", order = "001", stage = "left", register = false)]
 async fn panics(gate: &Gate) {
     gate.pass().await;
     panic!("the broker did not answer");
@@ -37,7 +37,7 @@ async fn panics(gate: &Gate) {
 struct Elsewhere(Gate);
 
 /// Is dropped when the run is asked to stop.
-#[change(id = "stops", order = "001", stage = "right", detached)]
+#[change(id = "stops", order = "001", stage = "right", register = false)]
 async fn stops(db: &mut Connection, gate: &Elsewhere) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('stops')").await?;
     gate.0.pass().await;
@@ -45,7 +45,7 @@ async fn stops(db: &mut Connection, gate: &Elsewhere) -> Result<(), sqlx::Error>
 }
 
 /// Waits until the other stage's change has failed, and loses the lock.
-#[change(id = "loses", order = "001", stage = "right", detached)]
+#[change(id = "loses", order = "001", stage = "right", register = false)]
 async fn loses(pool: &Pool<Db>, gate: &Gate) {
     gate.reached().await;
     gate.open();
@@ -138,7 +138,7 @@ async fn a_run_whose_changes_were_only_dropped_is_cancelled() {
     assert_eq!(error.report().unwrap().counts().rolled_back, 1, "{error}");
 }
 
-#[change(id = "before", order = "000", stage = "right", detached)]
+#[change(id = "before", order = "000", stage = "right", register = false)]
 async fn before(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('before')")
         .await
@@ -166,10 +166,7 @@ async fn an_atomic_stage_that_is_asked_to_stop_is_cancelled_as_a_whole() {
 async fn a_change_that_failed_is_named_where_the_lock_was_lost() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 5).await;
-    let lock = LockOptions {
-        lease: Duration::from_secs(2),
-        ..LockOptions::default()
-    };
+    let lock = LockOptions::default().lease(Duration::from_secs(2));
     let run = Runner::new(&pool)
         .changes(changes![fails, loses])
         .stage(Stage::new("left"))
@@ -184,7 +181,7 @@ async fn a_change_that_failed_is_named_where_the_lock_was_lost() {
     assert!(!error.to_string().contains("\"loses\" failed"), "{error}");
 }
 
-#[change(id = "kept", order = "001", detached)]
+#[change(id = "kept", order = "001", register = false)]
 async fn kept(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('kept')")
         .await

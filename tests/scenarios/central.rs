@@ -1,6 +1,6 @@
 //! What operations people see of all services, and what they do to a lock.
 
-use flamingock::audit::{Entry, Filter, Origin, State};
+use flamingock::audit::{Entry, HistoryFilter, Origin, State};
 use flamingock::{
     BoxError, Error, Note, Outcome, Resolution, Runner, ServiceStatus, UndoTarget, change, changes,
     rollback,
@@ -11,12 +11,12 @@ use super::{Backend, Connection, Db};
 
 type Pool = sqlx::Pool<Db>;
 
-#[change(id = "gated", order = "001", detached)]
+#[change(id = "gated", order = "001", register = false)]
 async fn gated(gate: &Gate) {
     gate.pass().await;
 }
 
-#[change(id = "counted", order = "002", detached)]
+#[change(id = "counted", order = "002", register = false)]
 async fn counted(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('counted')")
         .await
@@ -30,13 +30,13 @@ async fn not_counted(db: &mut Connection) -> Result<(), sqlx::Error> {
         .map(drop)
 }
 
-#[change(id = "breaks", order = "003", detached)]
+#[change(id = "breaks", order = "003", register = false)]
 async fn breaks(_: &Gate) -> Result<(), BoxError> {
     Err("half-way".into())
 }
 
-fn everything() -> Filter {
-    Filter::default()
+fn everything() -> HistoryFilter {
+    HistoryFilter::default()
 }
 
 fn is_release(entry: &&Entry) -> bool {
@@ -68,7 +68,7 @@ async fn a_forced_release_is_on_record_and_is_about_no_change() {
     };
     assert_eq!(operator().release_lock("nobody").await.unwrap(), None);
     let owner = an_owner(&pool, "default", &gate).await;
-    let held = operator().lock_state().await.unwrap().unwrap();
+    let held = operator().lock_status().await.unwrap().unwrap();
     let no_reason = operator().release_lock(" ").await.unwrap_err();
     assert!(no_reason.to_string().contains("needs a reason"));
     let plan = operator().plan().await.unwrap();
@@ -82,7 +82,7 @@ async fn a_forced_release_is_on_record_and_is_about_no_change() {
         (taken_from.token, &taken_from.owner),
         (held.token, &held.owner)
     );
-    let history = operator().audit(&everything()).await.unwrap();
+    let history = operator().history(&everything()).await.unwrap();
     let releases: Vec<&Entry> = history.iter().filter(is_release).collect();
     let [release] = releases.as_slice() else {
         panic!("{history:?}")
@@ -98,7 +98,7 @@ async fn a_forced_release_is_on_record_and_is_about_no_change() {
     assert_eq!(json["state"], "MANUAL_LOCK_RELEASED");
     assert_eq!(json["metadata"]["taken_from"]["run_id"], held.run_id);
     assert_eq!(json["metadata"]["ticket"], "42");
-    let lock = operator().lock_state().await.unwrap().unwrap();
+    let lock = operator().lock_status().await.unwrap().unwrap();
     assert!(!lock.held, "{lock:?}");
     gate.open();
     assert!(owner.await.unwrap(), "the owner has lost its lease");
@@ -121,19 +121,16 @@ async fn a_forced_release_is_on_record_and_is_about_no_change() {
         .await;
     resolved.unwrap();
     assert_eq!(operator().run().await.unwrap().counts().newly_applied, 1);
-    let before = operator().lock_state().await.unwrap().unwrap();
+    let before = operator().lock_status().await.unwrap().unwrap();
     let report = operator().run().await.unwrap();
     assert!(
         report.is_up_to_date() && report.missing.is_empty(),
         "{report}"
     );
-    let after = operator().lock_state().await.unwrap().unwrap();
+    let after = operator().lock_status().await.unwrap().unwrap();
     assert_eq!(before.token, after.token);
-    let newest = Filter {
-        newest_only: true,
-        ..Filter::default()
-    };
-    let newest = operator().audit(&newest).await.unwrap();
+    let newest = HistoryFilter::default().latest_only();
+    let newest = operator().history(&newest).await.unwrap();
     assert_eq!(newest.len(), 3);
     assert_eq!(newest.iter().filter(is_release).count(), 1);
 }
@@ -175,9 +172,9 @@ async fn a_forced_release_that_cannot_be_recorded_says_so_and_gives_the_lock_bac
         "{said}"
     );
     assert!(said.contains("the audit is closed"), "{said}");
-    let lock = operator().lock_state().await.unwrap().unwrap();
+    let lock = operator().lock_status().await.unwrap().unwrap();
     assert_eq!((lock.held, lock.token), (false, 2));
-    let history = operator().audit(&everything()).await.unwrap();
+    let history = operator().history(&everything()).await.unwrap();
     assert_eq!(history.iter().filter(is_release).count(), 0);
     gate.open();
     // It cannot record its end either.

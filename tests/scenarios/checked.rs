@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use flamingock::adopt::{Adoption, Tool};
-use flamingock::audit::Filter;
+use flamingock::audit::HistoryFilter;
 use flamingock::{
-    Error, LockOptions, Resolution, Runner, Stage, Tables, TargetSystem, UndoTarget, change,
+    Error, LockOptions, Resolution, Runner, Stage, TableNames, TargetSystem, UndoTarget, change,
     changes,
 };
 use flamingock_tests::{
@@ -17,7 +17,7 @@ use super::{Backend, Connection, Db};
 
 type Pool = sqlx::Pool<Db>;
 
-#[change(id = "one", order = "001", detached)]
+#[change(id = "one", order = "001", register = false)]
 async fn one(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('one')").await.map(drop)
 }
@@ -56,7 +56,7 @@ fn methods() -> BTreeSet<String> {
 /// Calls every one of them, and gives what each answers.
 async fn answers(runner: impl Fn() -> Runner) -> Vec<(&'static str, Result<(), Error>)> {
     let adoption = Adoption::of(Tool::Sqlx).allow_empty();
-    let everything = Filter::default();
+    let everything = HistoryFilter::default();
     vec![
         ("run", runner().run().await.map(drop)),
         (
@@ -70,10 +70,10 @@ async fn answers(runner: impl Fn() -> Runner) -> Vec<(&'static str, Result<(), E
         ),
         ("verify", runner().verify().await.map(drop)),
         ("plan", runner().plan().await.map(drop)),
-        ("audit", runner().audit(&everything).await.map(drop)),
+        ("history", runner().history(&everything).await.map(drop)),
         (
-            "audit_page",
-            runner().audit_page(&everything, 0, 10).await.map(drop),
+            "history_page",
+            runner().history_page(&everything, 0, 10).await.map(drop),
         ),
         ("issues", runner().issues().await.map(drop)),
         (
@@ -85,7 +85,7 @@ async fn answers(runner: impl Fn() -> Runner) -> Vec<(&'static str, Result<(), E
         ),
         ("schema", runner().schema().map(drop)),
         ("manifest", runner().manifest().map(drop)),
-        ("lock_state", runner().lock_state().await.map(drop)),
+        ("lock_status", runner().lock_status().await.map(drop)),
         (
             "release_lock",
             runner().release_lock("gone").await.map(drop),
@@ -159,32 +159,17 @@ fn refused() -> Vec<(String, Setting)> {
     for duration in [Duration::ZERO, Duration::MAX, Duration::from_secs(86_401)] {
         all.push((
             format!("lease {duration:?}"),
-            Box::new(move |runner| {
-                runner.lock(LockOptions {
-                    lease: duration,
-                    ..LockOptions::default()
-                })
-            }),
+            Box::new(move |runner| runner.lock(LockOptions::default().lease(duration))),
         ));
         all.push((
             format!("poll {duration:?}"),
-            Box::new(move |runner| {
-                runner.lock(LockOptions {
-                    poll: duration,
-                    ..LockOptions::default()
-                })
-            }),
+            Box::new(move |runner| runner.lock(LockOptions::default().poll(duration))),
         ));
     }
     for prefix in ["", "1a", "a-b", "a\u{1b}[2K\nforged", "a\u{202e}"] {
         all.push((
             format!("prefix {prefix:?}"),
-            Box::new(move |runner| {
-                runner.tables(Tables {
-                    schema: None,
-                    prefix: Some(prefix.to_owned()),
-                })
-            }),
+            Box::new(move |runner| runner.tables(TableNames::default().prefix(prefix.to_owned()))),
         ));
     }
     all.push((
@@ -254,11 +239,8 @@ async fn a_service_with_a_blank_behind_it_writes_into_no_other() {
     let from = runner("billing").adopt_from_service("orders ").await;
     assert!(matches!(from, Err(Error::Invalid(_))), "{from:?}");
     assert_eq!(recorded(&pool).await, before);
-    let blank = Filter {
-        change_id: Some("one ".to_owned()),
-        ..Filter::default()
-    };
-    assert_eq!(runner("orders").audit(&blank).await.unwrap().len(), 0);
+    let blank = HistoryFilter::default().change("one ");
+    assert_eq!(runner("orders").history(&blank).await.unwrap().len(), 0);
 }
 
 #[tokio::test]
@@ -270,10 +252,7 @@ async fn waits_of_any_length_are_borne_by_every_call() {
             Runner::new(&pool)
                 .changes(changes![one])
                 .listener_timeout(wait)
-                .lock(LockOptions {
-                    wait,
-                    ..LockOptions::default()
-                })
+                .lock(LockOptions::default().wait(wait))
         };
         for (name, answer) in answers(runner).await {
             let fine = match &answer {
@@ -308,12 +287,10 @@ async fn a_time_that_is_none_is_refused_before_the_database_sees_it() {
         ("2020-01-01'; DROP TABLE done; --", None),
         ("", None),
     ] {
-        let filter = Filter {
-            since: Some(since.to_owned()),
-            newest_only: true,
-            ..Filter::default()
-        };
-        let read = runner().audit(&filter).await;
+        let filter = HistoryFilter::default()
+            .since(since.to_owned())
+            .latest_only();
+        let read = runner().history(&filter).await;
         match expected {
             Some(count) => assert_eq!(read.unwrap().len(), count, "{since}"),
             None => assert!(matches!(read, Err(Error::Invalid(_))), "{since}: {read:?}"),

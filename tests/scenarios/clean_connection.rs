@@ -48,20 +48,18 @@ const HELD: Option<&str> = match NAME.as_bytes() {
     _ => None,
 };
 
-#[change(id = "gated", order = "001", detached)]
+#[change(id = "gated", order = "001", register = false)]
 async fn gated(gate: &Gate) {
     gate.pass().await;
 }
 
-#[change(id = "counted", order = "002", detached)]
+#[change(id = "counted", order = "002", register = false)]
 async fn counted(_db: &mut Connection) {}
 
 fn waiting(wait: u64) -> LockOptions {
-    LockOptions {
-        wait: Duration::from_millis(wait),
-        poll: Duration::from_millis(10),
-        ..LockOptions::default()
-    }
+    LockOptions::default()
+        .wait(Duration::from_millis(wait))
+        .poll(Duration::from_millis(10))
 }
 
 struct Ground {

@@ -115,22 +115,22 @@ fn cases() -> &'static [Case] {
 #[derive(Clone, Copy, Debug)]
 struct Texts(&'static str, &'static str);
 
-#[change(id = "leaves", order = "0001", detached)]
+#[change(id = "leaves", order = "0001", register = false)]
 async fn leaves(db: &mut Connection, texts: &Texts) -> Result<(), sqlx::Error> {
     query(db, texts.0).await.map(drop)
 }
 
-#[change(id = "finds", order = "0002", detached)]
+#[change(id = "finds", order = "0002", register = false)]
 async fn finds(db: &mut Connection, texts: &Texts) -> Result<(), sqlx::Error> {
     query(db, texts.1).await.map(drop)
 }
 
-#[change(id = "leaves", order = "0001", transaction = false, detached)]
+#[change(id = "leaves", order = "0001", transaction = false, register = false)]
 async fn leaves_plainly(db: &mut Connection, texts: &Texts) -> Result<(), sqlx::Error> {
     query(db, texts.0).await.map(drop)
 }
 
-#[change(id = "finds", order = "0002", transaction = false, detached)]
+#[change(id = "finds", order = "0002", transaction = false, register = false)]
 async fn finds_plainly(db: &mut Connection, texts: &Texts) -> Result<(), sqlx::Error> {
     query(db, texts.1).await.map(drop)
 }
@@ -213,12 +213,12 @@ async fn columns(db: &mut Connection) -> Result<String, sqlx::Error> {
     Ok(names.join(","))
 }
 
-#[change(id = "reads", order = "0001", detached)]
+#[change(id = "reads", order = "0001", register = false)]
 async fn reads(db: &mut Connection) -> Result<(), sqlx::Error> {
     columns(db).await.map(drop)
 }
 
-#[change(id = "reads-again", order = "0003", detached)]
+#[change(id = "reads-again", order = "0003", register = false)]
 async fn reads_again(db: &mut Connection) -> Result<(), sqlx::Error> {
     let names = columns(db).await?;
     query(db, &format!("INSERT INTO done VALUES ('{names}')"))
@@ -259,7 +259,7 @@ async fn statements_that_a_driver_keeps_do_not_outlive_their_change() {
     }
 }
 
-#[change(id = "renames", order = "0002", detached)]
+#[change(id = "renames", order = "0002", register = false)]
 async fn renames(db: &mut Connection) -> Result<(), sqlx::Error> {
     let rename = match NAME {
         "MariaDB" => "ALTER TABLE kept CHANGE a c INT",
@@ -280,12 +280,17 @@ async fn statements_that_a_driver_keeps_do_not_outlive_their_change_in_an_atomic
     assert_eq!(done(&pool).await, ["c,b"]);
 }
 
-#[change(id = "sees", order = "0001", detached)]
+#[change(id = "sees", order = "0001", register = false)]
 async fn sees(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, NOTED).await.map(drop)
 }
 
-#[change(id = "sees-plainly", order = "0003", transaction = false, detached)]
+#[change(
+    id = "sees-plainly",
+    order = "0003",
+    transaction = false,
+    register = false
+)]
 async fn sees_plainly(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, NOTED).await.map(drop)
 }
@@ -331,7 +336,7 @@ async fn every_change_finds_what_the_pool_sets_on_its_connections() {
     }
 }
 
-#[change(id = "counts", order = "0002", detached)]
+#[change(id = "counts", order = "0002", register = false)]
 async fn counts(db: &mut Connection, pool: &Pool<Db>) -> Result<(), sqlx::Error> {
     query(db, "SELECT 1").await?;
     let mut other = pool.acquire().await?;

@@ -39,7 +39,7 @@ impl<D: PlainSql> Refusing for Other<D> {
 struct Calls(AtomicUsize);
 
 /// Calls the other database, beside its own work.
-#[change(id = "calls", order = "001", detached)]
+#[change(id = "calls", order = "001", register = false)]
 async fn calls(db: &mut Connection, calls: &Calls, other: &dyn Refusing) -> Result<(), BoxError> {
     calls.0.fetch_add(1, Ordering::Relaxed);
     query(db, "INSERT INTO done VALUES ('calls')").await?;
@@ -48,7 +48,7 @@ async fn calls(db: &mut Connection, calls: &Calls, other: &dyn Refusing) -> Resu
 }
 
 /// The same, with a nested transaction that ended well before.
-#[change(id = "nested", order = "001", detached)]
+#[change(id = "nested", order = "001", register = false)]
 async fn nested(db: &mut Connection, calls: &Calls, other: &dyn Refusing) -> Result<(), BoxError> {
     calls.0.fetch_add(1, Ordering::Relaxed);
     let mut inner = db.begin().await?;

@@ -6,14 +6,14 @@ use sqlx::Pool;
 
 use super::{Backend, Connection, Db, assert_index, grow, plan};
 
-#[change(id = "base", order = "000", detached)]
+#[change(id = "base", order = "000", register = false)]
 async fn base(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('base')")
         .await
         .map(drop)
 }
 
-#[change(id = "slow", order = "99999", detached)]
+#[change(id = "slow", order = "99999", register = false)]
 async fn slow(gate: &Gate) {
     gate.pass().await;
 }

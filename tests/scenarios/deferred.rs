@@ -5,7 +5,7 @@ use flamingock_tests::{Backend as _, audit, done, execute, query, with_table};
 
 use super::{Backend, Connection};
 
-#[change(id = "dangles", order = "001", detached)]
+#[change(id = "dangles", order = "001", register = false)]
 async fn dangles(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('dangles')").await?;
     query(db, "INSERT INTO child VALUES (7)").await.map(drop)

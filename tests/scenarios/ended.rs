@@ -5,7 +5,7 @@ use flamingock_tests::{Backend as _, audit, done, query, with_table};
 
 use super::{Backend, Connection};
 
-#[change(id = "commits", order = "001", detached)]
+#[change(id = "commits", order = "001", register = false)]
 async fn commits(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('before')").await?;
     query(db, "COMMIT").await?;
@@ -14,7 +14,7 @@ async fn commits(db: &mut Connection) -> Result<(), sqlx::Error> {
         .map(drop)
 }
 
-#[change(id = "commits-and-begins", order = "001", detached)]
+#[change(id = "commits-and-begins", order = "001", register = false)]
 async fn commits_and_begins(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('before')").await?;
     query(db, "COMMIT; BEGIN").await?;
@@ -23,13 +23,13 @@ async fn commits_and_begins(db: &mut Connection) -> Result<(), sqlx::Error> {
         .map(drop)
 }
 
-#[change(id = "rolls-back", order = "001", detached)]
+#[change(id = "rolls-back", order = "001", register = false)]
 async fn rolls_back(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('before')").await?;
     query(db, "ROLLBACK").await.map(drop)
 }
 
-#[change(id = "commits-and-fails", order = "001", detached)]
+#[change(id = "commits-and-fails", order = "001", register = false)]
 async fn commits_and_fails(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('before')").await?;
     query(db, "COMMIT").await?;

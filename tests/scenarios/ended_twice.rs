@@ -33,31 +33,31 @@ async fn say(db: &mut Connection, says: &Says) -> Result<(), sqlx::Error> {
     Ok(())
 }
 
-#[change(id = "before", order = "001", detached)]
+#[change(id = "before", order = "001", register = false)]
 async fn before(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('change before')")
         .await
         .map(drop)
 }
 
-#[change(id = "says", order = "002", detached)]
+#[change(id = "says", order = "002", register = false)]
 async fn says(db: &mut Connection, texts: &Says) -> Result<(), sqlx::Error> {
     say(db, texts).await
 }
 
-#[change(id = "behind", order = "003", detached)]
+#[change(id = "behind", order = "003", register = false)]
 async fn behind(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('behind')")
         .await
         .map(drop)
 }
 
-#[change(id = "elsewhere", order = "002", target = "other", detached)]
+#[change(id = "elsewhere", order = "002", target = "other", register = false)]
 async fn elsewhere(db: &mut Connection, texts: &Says) -> Result<(), sqlx::Error> {
     say(db, texts).await
 }
 
-#[change(id = "applied", order = "001", detached)]
+#[change(id = "applied", order = "001", register = false)]
 async fn applied(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('applied')")
         .await

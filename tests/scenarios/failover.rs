@@ -15,14 +15,14 @@ const DONE: &str = "SELECT what FROM done ORDER BY what";
 const AUDIT: &str = "SELECT change_id, state FROM flamingock_audit \
      WHERE NOT (state = 'STARTED' AND transaction_mode = 'shared') ORDER BY seq";
 
-#[change(id = "before", order = "001", detached)]
+#[change(id = "before", order = "001", register = false)]
 async fn before(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('before')")
         .await
         .map(drop)
 }
 
-#[change(id = "shared", order = "002", detached)]
+#[change(id = "shared", order = "002", register = false)]
 async fn shared(db: &mut Connection, gate: &Gate) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('shared 1')").await?;
     gate.pass().await;
@@ -31,12 +31,12 @@ async fn shared(db: &mut Connection, gate: &Gate) -> Result<(), sqlx::Error> {
         .map(drop)
 }
 
-#[change(id = "outside", order = "002", detached)]
+#[change(id = "outside", order = "002", register = false)]
 async fn outside(gate: &Gate) {
     gate.pass().await;
 }
 
-#[change(id = "plain", order = "002", transaction = false, detached)]
+#[change(id = "plain", order = "002", transaction = false, register = false)]
 async fn plain(db: &mut Connection, gate: &Gate) -> Result<(), BoxError> {
     query(db, "INSERT INTO done VALUES ('plain 1')").await?;
     gate.pass().await;
@@ -44,7 +44,7 @@ async fn plain(db: &mut Connection, gate: &Gate) -> Result<(), BoxError> {
     Ok(())
 }
 
-#[change(id = "behind", order = "003", detached)]
+#[change(id = "behind", order = "003", register = false)]
 async fn behind(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('behind')")
         .await
@@ -52,10 +52,7 @@ async fn behind(db: &mut Connection) -> Result<(), sqlx::Error> {
 }
 
 fn lock() -> LockOptions {
-    LockOptions {
-        wait: Duration::from_secs(40),
-        ..LockOptions::default()
-    }
+    LockOptions::default().wait(Duration::from_secs(40))
 }
 
 fn applied(report: &Report) -> usize {
@@ -95,7 +92,7 @@ async fn run_whose_wait_ends_during_a_failover_says_so() {
     let wait = Duration::from_millis(500);
     let run = Runner::new(&pool)
         .changes(changes![before])
-        .lock(LockOptions { wait, ..lock() });
+        .lock(lock().wait(wait));
     let error = run.run().await.unwrap_err();
     let text = format!("{error:?}");
     assert!(text.contains("takes no writes"), "{text}");

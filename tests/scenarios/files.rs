@@ -5,7 +5,7 @@ use flamingock_tests::{Backend as _, audit, done, query, strings, with_table};
 
 use super::{Backend, Connection};
 
-#[change(id = "code", order = "0002", detached)]
+#[change(id = "code", order = "0002", register = false)]
 async fn code(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO orders VALUES (0, 'by code')").await?;
     query(db, "INSERT INTO done VALUES ('0002 code')")
@@ -20,7 +20,7 @@ async fn files_and_code_run_in_one_order() {
     let runner = || {
         Runner::new(&pool)
             .changes(changes![code])
-            .files(include_files!("folders/own", static, detached))
+            .files(include_files!("folders/own", static, register = false))
     };
     let report = runner().run().await.unwrap();
     let ids: Vec<&str> = report.changes().map(|change| change.id.as_str()).collect();
@@ -52,7 +52,8 @@ async fn files_and_code_run_in_one_order() {
 async fn a_rollback_beside_a_file_takes_it_back() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
-    let runner = || Runner::new(&pool).files(include_files!("folders/own", static, detached));
+    let runner =
+        || Runner::new(&pool).files(include_files!("folders/own", static, register = false));
     runner().run().await.unwrap();
     let target = UndoTarget::Change("create_orders".to_owned());
     runner().undo(target).await.unwrap();
@@ -67,7 +68,7 @@ async fn what_a_file_and_code_have_twice_is_named_with_both_places() {
     let pool = with_table(&database, 1).await;
     let error = Runner::new(&pool)
         .changes(changes![code])
-        .files(include_files!("folders/clash", static, detached))
+        .files(include_files!("folders/clash", static, register = false))
         .run()
         .await
         .unwrap_err();

@@ -19,7 +19,7 @@ const LONG: Duration = Duration::from_secs(30);
 const TAKE_OVER: &str =
     "UPDATE flamingock_lock SET token = token + 1, run_id = 'thief' WHERE service = 'default'";
 
-#[change(id = "shared", order = "001", stage = "schema", detached)]
+#[change(id = "shared", order = "001", stage = "schema", register = false)]
 async fn shared(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('shared')")
         .await
@@ -31,19 +31,19 @@ async fn unshared(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "DELETE FROM done").await.map(drop)
 }
 
-#[change(id = "plain", order = "002", stage = "schema", detached)]
+#[change(id = "plain", order = "002", stage = "schema", register = false)]
 async fn plain() {}
 
-#[change(id = "fails", order = "001", stage = "messaging", detached)]
+#[change(id = "fails", order = "001", stage = "messaging", register = false)]
 async fn fails(db: &mut Connection) -> Result<(), BoxError> {
     query(db, "INSERT INTO done VALUES ('fails')").await?;
     Err("no broker".into())
 }
 
-#[change(id = "behind", order = "002", stage = "messaging", detached)]
+#[change(id = "behind", order = "002", stage = "messaging", register = false)]
 async fn behind() {}
 
-#[change(id = "breaks", order = "001", stage = "search", detached)]
+#[change(id = "breaks", order = "001", stage = "search", register = false)]
 async fn breaks() -> Result<(), BoxError> {
     Err("no index".into())
 }
@@ -141,7 +141,7 @@ async fn an_undo_tells_what_it_takes_back() {
     assert_eq!(recorder.lines(), expected);
 }
 
-#[change(id = "gated", order = "001", detached)]
+#[change(id = "gated", order = "001", register = false)]
 async fn gated(gate: &Gate) {
     gate.pass().await;
 }
@@ -169,7 +169,7 @@ async fn who_waits_for_the_lock_tells_so_and_that_nothing_was_left_to_do() {
     assert_eq!(recorder.lines(), expected);
 }
 
-#[change(id = "robbed", order = "001", transaction = false, detached)]
+#[change(id = "robbed", order = "001", transaction = false, register = false)]
 async fn robbed(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, TAKE_OVER).await.map(drop)
 }
@@ -235,10 +235,7 @@ async fn a_listener_that_hangs_holds_neither_a_transaction_nor_the_lock() {
     ];
     assert_eq!(audit(&other).await, expected);
     assert_eq!(done(&other).await, ["shared"]);
-    let impatient = LockOptions {
-        wait: Duration::ZERO,
-        ..LockOptions::default()
-    };
+    let impatient = LockOptions::default().wait(Duration::ZERO);
     let undo = Runner::new(&other).changes(changes![shared, plain]);
     undo.lock(impatient)
         .undo(UndoTarget::Change("shared".to_owned()))

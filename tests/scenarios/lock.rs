@@ -24,19 +24,18 @@ const IS_SQLITE: bool = matches!(
 );
 
 fn options_of(lease: Duration, wait: Duration) -> LockOptions {
-    LockOptions {
-        lease,
-        wait,
-        poll: Duration::from_millis(10),
-    }
+    LockOptions::default()
+        .lease(lease)
+        .wait(wait)
+        .poll(Duration::from_millis(10))
 }
 
-#[change(id = "gated", order = "001", detached)]
+#[change(id = "gated", order = "001", register = false)]
 async fn gated(gate: &Gate) {
     gate.pass().await;
 }
 
-#[change(id = "counted", order = "002", detached)]
+#[change(id = "counted", order = "002", register = false)]
 async fn counted(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('counted')")
         .await
@@ -114,8 +113,7 @@ async fn who_waits_too_long_is_told_who_has_the_lock() {
     assert_eq!(report.counts().not_reached, 2, "{report}");
 
     let report = runner(&other)
-        .lock(short)
-        .on_lock_timeout(OnLockTimeout::Continue)
+        .lock(short.on_timeout(OnLockTimeout::Continue))
         .run()
         .await;
     let report = report.unwrap();
@@ -128,7 +126,12 @@ async fn who_waits_too_long_is_told_who_has_the_lock() {
     owner.await.unwrap().unwrap();
 }
 
-#[change(id = "robbed-outside", order = "001", transaction = false, detached)]
+#[change(
+    id = "robbed-outside",
+    order = "001",
+    transaction = false,
+    register = false
+)]
 async fn robbed_outside(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, TAKE_OVER).await.map(drop)
 }
@@ -147,7 +150,7 @@ async fn after_a_takeover_nothing_is_written_and_nothing_is_started() {
     assert_eq!(done(&pool).await, Vec::<String>::new());
 }
 
-#[change(id = "told-of-the-loss", order = "001", detached)]
+#[change(id = "told-of-the-loss", order = "001", register = false)]
 async fn told_of_the_loss(pool: &Pool<Db>, cx: &flamingock::Context) {
     flamingock_tests::execute(pool, TAKE_OVER).await;
     cx.cancelled().await;
@@ -165,14 +168,14 @@ async fn the_heartbeat_finds_a_takeover_and_ends_the_run() {
     assert_eq!(audit(&pool).await, ["told-of-the-loss 1 STARTED none"]);
 }
 
-#[change(id = "blocks", order = "001", transaction = false, detached)]
+#[change(id = "blocks", order = "001", transaction = false, register = false)]
 async fn blocks(db: &mut Connection, blocked: &Duration) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('blocks')").await?;
     std::thread::sleep(*blocked);
     Ok(())
 }
 
-#[change(id = "blocks-shared", order = "001", detached)]
+#[change(id = "blocks-shared", order = "001", register = false)]
 async fn blocks_shared(db: &mut Connection, blocked: &Duration) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('blocks-shared')").await?;
     std::thread::sleep(*blocked);
@@ -186,7 +189,7 @@ const STRICT: &str = match <Backend as flamingock_tests::Backend>::NAME.as_bytes
     _ => "SELECT 1",
 };
 
-#[change(id = "strict", order = "001", detached)]
+#[change(id = "strict", order = "001", register = false)]
 async fn strict(db: &mut Connection, lease: &Duration) -> Result<(), sqlx::Error> {
     query(db, STRICT).await?;
     let renewed = "SELECT expires_at FROM flamingock_lease";
@@ -209,7 +212,7 @@ async fn the_heartbeat_does_not_disturb_a_stricter_transaction() {
     assert_eq!(audit(&pool).await, ["strict 1 APPLIED shared"]);
 }
 
-#[change(id = "long", order = "001", detached)]
+#[change(id = "long", order = "001", register = false)]
 async fn long(db: &mut Connection, lease: &Duration) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('long')").await?;
     tokio::time::sleep(*lease * 3 / 2).await;

@@ -8,14 +8,14 @@ use sqlx::Pool;
 
 use super::{Backend, Connection, Db};
 
-#[change(id = "first", order = "001", target = "other", detached)]
+#[change(id = "first", order = "001", target = "other", register = false)]
 async fn first(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('first')")
         .await
         .map(drop)
 }
 
-#[change(id = "marked", order = "002", target = "other", detached)]
+#[change(id = "marked", order = "002", target = "other", register = false)]
 async fn marked(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('marked')")
         .await

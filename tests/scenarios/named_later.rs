@@ -7,25 +7,25 @@ use sqlx::Pool;
 
 use super::{Backend, Connection, Db};
 
-#[change(id = "one", order = "001", detached)]
+#[change(id = "one", order = "001", register = false)]
 async fn one(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('one')").await.map(drop)
 }
 
-#[change(id = "two", order = "002", transaction = false, detached)]
+#[change(id = "two", order = "002", transaction = false, register = false)]
 async fn two(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('two')").await?;
     query(db, "SELECT * FROM nowhere").await.map(drop)
 }
 
-#[change(id = "unrelated", order = "000", detached)]
+#[change(id = "unrelated", order = "000", register = false)]
 async fn unrelated(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('unrelated')")
         .await
         .map(drop)
 }
 
-#[change(id = "waits", order = "001", detached)]
+#[change(id = "waits", order = "001", register = false)]
 async fn waits(db: &mut Connection, gate: &Gate) -> Result<(), sqlx::Error> {
     gate.pass().await;
     query(db, "INSERT INTO done VALUES ('waits')")

@@ -40,7 +40,7 @@ impl Default for Times {
     }
 }
 
-#[template("note", detached)]
+#[template("note", register = false)]
 pub(crate) async fn note(note: Note, db: &mut Connection) -> Result<(), BoxError> {
     for _ in 0..note.times.0 {
         if let Some(what) = &note.add {

@@ -1,6 +1,6 @@
 //! What people do beside running: look, decide, undo.
 
-use flamingock::audit::{Filter, State};
+use flamingock::audit::{HistoryFilter, State};
 use flamingock::{
     BoxError, Cause, Error, Outcome, Resolution, Resolved, Runner, UndoTarget, change, changes,
     rollback, verify,
@@ -11,7 +11,7 @@ use super::{Backend, Connection, Db};
 
 type Pool = sqlx::Pool<Db>;
 
-#[change(id = "one", order = "001", detached)]
+#[change(id = "one", order = "001", register = false)]
 async fn one(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('one')").await.map(drop)
 }
@@ -23,7 +23,7 @@ async fn no_one(db: &mut Connection) -> Result<(), sqlx::Error> {
         .map(drop)
 }
 
-#[change(id = "two", order = "002", detached)]
+#[change(id = "two", order = "002", register = false)]
 async fn two(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('two')").await.map(drop)
 }
@@ -35,7 +35,7 @@ async fn no_two(db: &mut Connection) -> Result<(), sqlx::Error> {
         .map(drop)
 }
 
-#[change(id = "three", order = "003", detached)]
+#[change(id = "three", order = "003", register = false)]
 async fn three(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('three')")
         .await
@@ -48,21 +48,21 @@ async fn no_three(db: &mut Connection) -> Result<(), BoxError> {
     Err("somebody still needs it".into())
 }
 
-#[change(id = "stays", order = "004", detached)]
+#[change(id = "stays", order = "004", register = false)]
 async fn stays(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('stays')")
         .await
         .map(drop)
 }
 
-#[change(id = "breaks", order = "005", transaction = false, detached)]
+#[change(id = "breaks", order = "005", transaction = false, register = false)]
 async fn breaks(db: &mut Connection) -> Result<(), BoxError> {
     query(db, "INSERT INTO done VALUES ('breaks')").await?;
     Err("half-way".into())
 }
 
 /// Cannot be undone.
-#[change(id = "zero", order = "000", detached)]
+#[change(id = "zero", order = "000", register = false)]
 async fn zero(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('zero')")
         .await
@@ -104,10 +104,7 @@ async fn undo_takes_changes_back_last_first_and_they_are_pending_again() {
     assert_eq!(undone, [("two", Outcome::Undone), ("one", Outcome::Undone)]);
     assert!(done(&pool).await.is_empty());
     let newest = runner()
-        .audit(&Filter {
-            newest_only: true,
-            ..Filter::default()
-        })
+        .history(&HistoryFilter::default().latest_only())
         .await
         .unwrap();
     assert!(
@@ -245,7 +242,7 @@ async fn is_there(pool: &Pool, what: &str) -> Result<bool, sqlx::Error> {
         > 0)
 }
 
-#[change(id = "elsewhere", order = "001", detached)]
+#[change(id = "elsewhere", order = "001", register = false)]
 async fn elsewhere(pool: &Pool) -> Result<(), sqlx::Error> {
     flamingock_tests::execute(pool, "INSERT INTO done VALUES ('elsewhere')").await;
     Ok(())
@@ -376,7 +373,7 @@ async fn a_probe_that_fails_for_what_was_never_tried_is_a_failure_and_no_issue()
     assert!(audit(&pool).await.is_empty());
 }
 
-#[change(id = "probed", order = "001", detached)]
+#[change(id = "probed", order = "001", register = false)]
 async fn probed() {}
 
 #[rollback(probed)]

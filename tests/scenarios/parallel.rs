@@ -22,24 +22,24 @@ impl Trace {
     }
 }
 
-#[change(id = "left", order = "001", stage = "left", detached)]
+#[change(id = "left", order = "001", stage = "left", register = false)]
 async fn left(meeting: &Meeting, trace: &Trace, context: &Context) {
     trace.note(context);
     meeting.0.wait().await;
 }
 
-#[change(id = "left again", order = "002", stage = "left", detached)]
+#[change(id = "left again", order = "002", stage = "left", register = false)]
 async fn left_again(trace: &Trace, context: &Context) {
     trace.note(context);
 }
 
-#[change(id = "right", order = "001", stage = "right", detached)]
+#[change(id = "right", order = "001", stage = "right", register = false)]
 async fn right(meeting: &Meeting, trace: &Trace, context: &Context) {
     trace.note(context);
     meeting.0.wait().await;
 }
 
-#[change(id = "behind", order = "001", stage = "behind", detached)]
+#[change(id = "behind", order = "001", stage = "behind", register = false)]
 async fn behind(trace: &Trace, context: &Context) {
     trace.note(context);
 }
@@ -76,12 +76,12 @@ async fn stages_without_after_run_side_by_side_and_keep_their_order() {
     );
 }
 
-#[change(id = "fails", order = "001", stage = "left", detached)]
+#[change(id = "fails", order = "001", stage = "left", register = false)]
 async fn fails() -> Result<(), BoxError> {
     Err("no further".into())
 }
 
-#[change(id = "alone", order = "001", stage = "right", detached)]
+#[change(id = "alone", order = "001", stage = "right", register = false)]
 async fn alone(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('alone')")
         .await
@@ -115,7 +115,7 @@ async fn a_failure_stops_its_stage_and_those_after_it_and_no_other() {
 
 macro_rules! shared {
     ($($name:ident $id:literal $stage:literal),+) => {$(
-        #[change(id = $id, order = "001", stage = $stage, detached)]
+        #[change(id = $id, order = "001", stage = $stage, register = false)]
         async fn $name(db: &mut Connection) -> Result<(), sqlx::Error> {
             query(db, concat!("INSERT INTO done VALUES ('", $id, "')")).await?;
             // It has its connection for some time, in which others ask for one.
@@ -132,7 +132,7 @@ shared!(one "one" "one", two "two" "two", three "three" "three", four "four" "fo
     order = "002",
     stage = "one",
     transaction = false,
-    detached
+    register = false
 )]
 async fn bare(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('bare')")
@@ -140,7 +140,7 @@ async fn bare(db: &mut Connection) -> Result<(), sqlx::Error> {
         .map(drop)
 }
 
-#[change(id = "outside", order = "002", stage = "two", detached)]
+#[change(id = "outside", order = "002", stage = "two", register = false)]
 async fn outside() {}
 
 /// With more stages than there are connections, and a pool of one.

@@ -9,7 +9,7 @@ use super::{Backend, peers};
 
 #[tokio::test]
 async fn a_folder_of_diesel_is_read_as_it_is() {
-    let files = include_files!("folders/peer_diesel", static, detached);
+    let files = include_files!("folders/peer_diesel", static, register = false);
     let database = Backend::fresh().await;
     let pool = database.pool(1).await;
     peers::diesel(&database.url, 2);

@@ -88,7 +88,12 @@ pub(super) async fn are_gone_on_with(
 
 #[tokio::test]
 async fn a_folder_of_sqlx_is_read_as_it_is() {
-    let files = include_files!("folders/peer_sqlx", static, detached, format = "sqlx");
+    let files = include_files!(
+        "folders/peer_sqlx",
+        static,
+        register = false,
+        format = "sqlx"
+    );
     let database = Backend::fresh().await;
     let pool = database.pool(1).await;
     crate::peers::sqlx(&pool, None).await;
@@ -103,7 +108,7 @@ async fn a_folder_of_sqlx_is_read_as_it_is() {
 
 #[tokio::test]
 async fn a_folder_of_refinery_is_read_as_it_is() {
-    let files = include_files!("folders/peer_refinery", static, detached);
+    let files = include_files!("folders/peer_refinery", static, register = false);
     let database = Backend::fresh().await;
     let pool = database.pool(1).await;
     peers::refinery(&database.url, None).await;

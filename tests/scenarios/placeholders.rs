@@ -20,21 +20,21 @@ const NAMES: [&str; 12] = [
     "pg_catalog.query_to_xml($newest, false, true, '')::text",
 ];
 
-#[change(id = "{audit} %tag% $digest", order = "001", detached)]
+#[change(id = "{audit} %tag% $digest", order = "001", register = false)]
 async fn named(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('named')")
         .await
         .map(drop)
 }
 
-#[change(id = "%tag%", order = "002", transaction = false, detached)]
+#[change(id = "%tag%", order = "002", transaction = false, register = false)]
 async fn plain(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('plain')")
         .await
         .map(drop)
 }
 
-#[change(id = "{fence}", order = "003", detached)]
+#[change(id = "{fence}", order = "003", register = false)]
 async fn fails(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('fails')").await?;
     query(db, "SELECT * FROM nowhere").await.map(drop)
@@ -43,7 +43,7 @@ async fn fails(db: &mut Connection) -> Result<(), sqlx::Error> {
 #[rollback(fails)]
 async fn undo(_db: &mut Connection) {}
 
-#[change(id = "commits", order = "003", detached)]
+#[change(id = "commits", order = "003", register = false)]
 async fn commits(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('kept')").await?;
     query(db, "COMMIT").await?;

@@ -1,14 +1,14 @@
 //! Tables that are there and not seen: never a second history.
 
 use flamingock::adopt::{Adoption, Tool};
-use flamingock::audit::Filter;
-use flamingock::{Policy, Resolution, Rule, Runner, Tables, UndoTarget, change, changes};
+use flamingock::audit::HistoryFilter;
+use flamingock::{Policy, Resolution, Rule, Runner, TableNames, UndoTarget, change, changes};
 use flamingock_tests::{Backend as _, done, execute, query, try_execute, with_table};
 use sqlx::Pool;
 
 use super::{Backend, Connection, Db};
 
-#[change(id = "one", order = "001", detached)]
+#[change(id = "one", order = "001", register = false)]
 async fn one(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('one')").await.map(drop)
 }
@@ -24,10 +24,13 @@ pub(crate) async fn assert_refused(runner: impl Fn() -> Runner, words: &[&str], 
     errors.push(("plan", runner().plan().await.err()));
     let check = runner().mode(flamingock::Mode::Check).run().await;
     errors.push(("check", check.err()));
-    errors.push(("audit", runner().audit(&Filter::default()).await.err()));
+    errors.push((
+        "history",
+        runner().history(&HistoryFilter::default()).await.err(),
+    ));
     errors.push(("services", runner().services().await.err()));
     errors.push(("issues", runner().issues().await.err()));
-    errors.push(("lock_state", runner().lock_state().await.err()));
+    errors.push(("lock_status", runner().lock_status().await.err()));
     errors.push(("undo", runner().undo(UndoTarget::Last).await.err()));
     let resolved = runner().resolve("one", Resolution::Applied, "why").await;
     errors.push(("resolve", resolved.err()));
@@ -38,8 +41,10 @@ pub(crate) async fn assert_refused(runner: impl Fn() -> Runner, words: &[&str], 
     errors.push(("adopt", adopted.err()));
     errors.push(("release_lock", runner().release_lock("why").await.err()));
     errors.push(("verify", runner().verify().await.err()));
-    let page = runner().audit_page(&Filter::default(), 0, 10).await;
-    errors.push(("audit_page", page.err()));
+    let page = runner()
+        .history_page(&HistoryFilter::default(), 0, 10)
+        .await;
+    errors.push(("history_page", page.err()));
     let undone = runner().undo(UndoTarget::Change("one".to_owned())).await;
     errors.push(("undo one", undone.err()));
     let adopting = runner().adopt_first(Adoption::of(Tool::SeaOrm)).run().await;
@@ -85,11 +90,8 @@ async fn first_tables_without_any_entry_are_completed() {
     assert!(runner(&pool).run().await.unwrap().is_up_to_date());
 }
 
-fn prefix(prefix: &str) -> Tables {
-    Tables {
-        prefix: Some(prefix.to_owned()),
-        ..Tables::default()
-    }
+fn prefix(prefix: &str) -> TableNames {
+    TableNames::default().prefix(prefix.to_owned())
 }
 
 #[tokio::test]
@@ -110,7 +112,7 @@ async fn tables_with_another_prefix_are_refused_unless_a_prefix_is_set() {
     assert_eq!(done(&pool).await, ["one", "one", "one"]);
 }
 
-#[change(id = "tagged", order = "002", tags = ["seeds"], detached)]
+#[change(id = "tagged", order = "002", tags = ["seeds"], register = false)]
 async fn tagged(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('tagged')")
         .await
@@ -122,10 +124,7 @@ async fn tagged(db: &mut Connection) -> Result<(), sqlx::Error> {
 async fn applied_change_that_was_left_out_and_is_then_removed_is_missing() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 2).await;
-    let policy = Policy {
-        missing: Rule::Deny,
-        ..Policy::default()
-    };
+    let policy = Policy::default().missing(Rule::Deny);
     let both = |tags: &str| {
         let runner = Runner::new(&pool).changes(changes![one, tagged]);
         runner.tags([tags]).policy(policy).run()

@@ -11,14 +11,14 @@ use sqlx::{Connection as _, Executor as _, Pool};
 
 use super::{Backend, Connection, Db};
 
-#[change(id = "plain", order = "001", transaction = false, detached)]
+#[change(id = "plain", order = "001", transaction = false, register = false)]
 async fn plain(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done SELECT state FROM flamingock_audit")
         .await
         .map(drop)
 }
 
-#[change(id = "by-pool", order = "002", detached)]
+#[change(id = "by-pool", order = "002", register = false)]
 async fn by_pool(pool: &Pool<Db>) {
     let states = strings(
         pool,
@@ -56,7 +56,7 @@ async fn the_start_is_on_record_before_the_change_runs() {
     );
 }
 
-#[change(id = "undoable", order = "001", transaction = false, detached)]
+#[change(id = "undoable", order = "001", transaction = false, register = false)]
 async fn undoable(db: &mut Connection) -> Result<(), BoxError> {
     query(db, "INSERT INTO done VALUES ('half')").await?;
     Err("not today".into())
@@ -90,7 +90,7 @@ async fn a_failure_is_followed_by_the_rollback_and_then_applied_again() {
     }
 }
 
-#[change(id = "stuck", order = "001", detached)]
+#[change(id = "stuck", order = "001", register = false)]
 async fn stuck(_pool: &Pool<Db>) -> Result<(), BoxError> {
     Err("the change's reason".into())
 }
@@ -100,7 +100,7 @@ async fn stuck_too(_pool: &Pool<Db>) -> Result<(), BoxError> {
     Err("the rollback's reason".into())
 }
 
-#[change(id = "stuck-panics", order = "001", detached)]
+#[change(id = "stuck-panics", order = "001", register = false)]
 async fn stuck_panics(_pool: &Pool<Db>) {
     panic!("the change's reason");
 }
@@ -143,7 +143,7 @@ async fn a_failed_rollback_is_an_issue_with_both_reasons() {
     }
 }
 
-#[change(id = "abandoned", order = "001", transaction = false, detached)]
+#[change(id = "abandoned", order = "001", transaction = false, register = false)]
 async fn abandoned(db: &mut Connection) -> Result<(), BoxError> {
     query(db, "INSERT INTO done VALUES ('half')").await?;
     Err("not today".into())
@@ -168,7 +168,7 @@ async fn a_failure_without_rollback_needs_a_person() {
     assert_eq!(audit(&pool).await.len(), 2);
 }
 
-#[change(id = "retried", order = "001", recovery = "retry", detached)]
+#[change(id = "retried", order = "001", recovery = "retry", register = false)]
 async fn retried(calls: &AtomicUsize) -> Result<(), BoxError> {
     match calls.fetch_add(1, Ordering::Relaxed) {
         0 => Err("not yet".into()),
@@ -198,7 +198,7 @@ async fn recovery_by_retry_applies_again() {
     assert_eq!(audit(&pool).await, expected);
 }
 
-#[change(id = "left-open", order = "001", transaction = false, detached)]
+#[change(id = "left-open", order = "001", transaction = false, register = false)]
 async fn left_open(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "BEGIN").await?;
     query(db, "INSERT INTO done VALUES ('never committed')")
@@ -231,7 +231,7 @@ async fn a_transaction_that_is_left_open_is_a_failure_and_stays_out_of_the_pool(
     assert_eq!(done(&database.pool(1).await).await, ["own"]);
 }
 
-#[change(id = "drops", order = "001", transaction = false, detached)]
+#[change(id = "drops", order = "001", transaction = false, register = false)]
 async fn drops(db: &mut Connection) -> Result<(), sqlx::Error> {
     let mut kept = db.begin().await?;
     query(&mut *kept, "INSERT INTO done VALUES ('kept')").await?;
@@ -253,7 +253,7 @@ async fn a_transaction_that_is_dropped_is_not_left_open() {
     assert_eq!(done(&pool).await, ["kept"]);
 }
 
-#[change(id = "panics", order = "001", transaction = false, detached)]
+#[change(id = "panics", order = "001", transaction = false, register = false)]
 async fn panics(db: &mut Connection) {
     query(db, "INSERT INTO done VALUES ('one'), ('two'), ('three')")
         .await
@@ -304,7 +304,7 @@ const SLEEP: &str = match <Backend as flamingock_tests::Backend>::NAME.as_bytes(
     order = "001",
     timeout = "200ms",
     transaction = false,
-    detached
+    register = false
 )]
 async fn sleeps(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, SLEEP).await?;
@@ -318,7 +318,12 @@ async fn undo_sleeps(db: &mut Connection) -> Result<(), sqlx::Error> {
         .map(drop)
 }
 
-#[change(id = "sleeps-shared", order = "001", timeout = "200ms", detached)]
+#[change(
+    id = "sleeps-shared",
+    order = "001",
+    timeout = "200ms",
+    register = false
+)]
 async fn sleeps_shared(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('sleeps')").await?;
     query(db, SLEEP).await?;
@@ -358,7 +363,7 @@ async fn a_statement_of_a_change_that_takes_too_long_is_cancelled_at_the_server(
     order = "001",
     timeout = "50ms",
     transaction = false,
-    detached
+    register = false
 )]
 async fn slow(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('half')").await?;

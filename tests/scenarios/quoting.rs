@@ -19,7 +19,7 @@ const MODES: &[&str] = match <Backend as flamingock_tests::Backend>::NAME.as_byt
     _ => &["SELECT 1"],
 };
 
-#[change(id = "it's \"odd\" \\ 🦩", order = "001", detached)]
+#[change(id = "it's \"odd\" \\ 🦩", order = "001", register = false)]
 async fn odd(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('odd')").await.map(drop)
 }

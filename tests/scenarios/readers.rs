@@ -5,12 +5,12 @@ use flamingock_tests::{Backend as _, Proxy, audit, query, strings, until_idle, w
 
 use super::{Backend, Connection, Db, Reader};
 
-#[change(id = "one", order = "001", detached)]
+#[change(id = "one", order = "001", register = false)]
 async fn one(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('one')").await.map(drop)
 }
 
-#[change(id = "two", order = "002", detached)]
+#[change(id = "two", order = "002", register = false)]
 async fn two(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('two')").await.map(drop)
 }

@@ -8,28 +8,28 @@ use super::{Backend, Connection, Db};
 #[derive(Debug)]
 struct Mailer;
 
-#[change(id = "mails", order = "001", detached)]
+#[change(id = "mails", order = "001", register = false)]
 async fn mails(_mailer: &Mailer, _optional: Option<&String>) {}
 
-#[change(id = "elsewhere", order = "002", target = "events", detached)]
+#[change(id = "elsewhere", order = "002", target = "events", register = false)]
 async fn elsewhere() {}
 
-#[change(id = "connects", order = "003", target = "bare", detached)]
+#[change(id = "connects", order = "003", target = "bare", register = false)]
 async fn connects(_db: &mut Connection) {}
 
-#[change(id = "mails", order = "0001", detached)]
+#[change(id = "mails", order = "0001", register = false)]
 async fn mails_again() {}
 
-#[change(id = "staged", order = "001", stage = "late", detached)]
+#[change(id = "staged", order = "001", stage = "late", register = false)]
 async fn staged() {}
 
-#[change(id = "both", order = "004", detached)]
+#[change(id = "both", order = "004", register = false)]
 async fn both(_db: &mut Connection, _pool: &sqlx::Pool<Db>) {}
 
-#[change(id = "shares", order = "005", detached)]
+#[change(id = "shares", order = "005", register = false)]
 async fn shares(_db: &Connection) {}
 
-#[change(id = "misspells", order = "006", target = "baer", detached)]
+#[change(id = "misspells", order = "006", target = "baer", register = false)]
 async fn misspells() {}
 
 #[tokio::test]
@@ -105,10 +105,10 @@ async fn everything_wrong_is_reported_together_and_nothing_is_touched() {
     }
 }
 
-#[change(id = "wrong-kind", order = "001", detached)]
+#[change(id = "wrong-kind", order = "001", register = false)]
 async fn wrong_kind(_db: &mut sqlx::SqliteConnection) {}
 
-#[change(id = "wrong-kind", order = "001", detached)]
+#[change(id = "wrong-kind", order = "001", register = false)]
 async fn wrong_kind_too(_db: &mut sqlx::PgConnection) {}
 
 #[tokio::test]
@@ -135,7 +135,7 @@ async fn a_connection_of_another_kind_of_database_is_refused() {
 #[change(
     id = "wide",
     order = "0000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000001",
-    detached
+    register = false
 )]
 async fn wide() {}
 

@@ -41,7 +41,7 @@ const FORMATS: [(&str, &str, &str, &str); 7] = [
     ),
 ];
 
-#[change(id = "vacuums", order = "001", detached)]
+#[change(id = "vacuums", order = "001", register = false)]
 async fn vacuums(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "VACUUM").await.map(drop)
 }

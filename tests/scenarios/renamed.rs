@@ -8,7 +8,7 @@ use sqlx::Pool;
 
 use super::{Backend, Connection, Db};
 
-#[change(id = "create_orders", order = "0001", detached)]
+#[change(id = "create_orders", order = "0001", register = false)]
 async fn create_orders(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('orders')")
         .await
@@ -21,7 +21,7 @@ async fn undo_create_orders(db: &mut Connection) -> Result<(), sqlx::Error> {
 }
 
 /// The same under another id.
-#[change(id = "create_order_table", order = "001", detached)]
+#[change(id = "create_order_table", order = "001", register = false)]
 async fn create_order_table(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('orders')")
         .await
@@ -29,7 +29,7 @@ async fn create_order_table(db: &mut Connection) -> Result<(), sqlx::Error> {
 }
 
 /// The same with the id that it had.
-#[change(id = "create_orders", order = "0001", detached)]
+#[change(id = "create_orders", order = "0001", register = false)]
 async fn create_order_table_as_before(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('orders')")
         .await
@@ -37,7 +37,7 @@ async fn create_order_table_as_before(db: &mut Connection) -> Result<(), sqlx::E
 }
 
 /// The same, to be run again on purpose.
-#[change(id = "orders_again", order = "0002", detached)]
+#[change(id = "orders_again", order = "0002", register = false)]
 async fn orders_again(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('orders')")
         .await
@@ -128,28 +128,28 @@ async fn renamed_change_that_is_not_settled_stops_the_run() {
 async fn renamed_file_stops_the_run_until_it_has_its_id() {
     for (before, after, kept, header) in [
         (
-            include_files!("folders/renamed/before", static, detached),
-            include_files!("folders/renamed/after", static, detached),
-            include_files!("folders/renamed/kept", static, detached),
+            include_files!("folders/renamed/before", static, register = false),
+            include_files!("folders/renamed/after", static, register = false),
+            include_files!("folders/renamed/kept", static, register = false),
             "-- flamingock: id=create_orders",
         ),
         (
             include_files!(
                 "folders/renamed/sqlx_before",
                 static,
-                detached,
+                register = false,
                 format = "sqlx"
             ),
             include_files!(
                 "folders/renamed/sqlx_after",
                 static,
-                detached,
+                register = false,
                 format = "sqlx"
             ),
             include_files!(
                 "folders/renamed/sqlx_kept",
                 static,
-                detached,
+                register = false,
                 format = "sqlx"
             ),
             "-- flamingock: id=1_create_ordes",
@@ -180,13 +180,13 @@ async fn renamed_file_that_repeats_is_applied_again() {
         include_files!(
             "folders/renamed/before",
             static,
-            detached,
+            register = false,
             repeat = "on-change"
         ),
         include_files!(
             "folders/renamed/after",
             static,
-            detached,
+            register = false,
             repeat = "on-change"
         ),
     ] {

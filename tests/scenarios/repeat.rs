@@ -22,13 +22,22 @@ async fn what_repeats_runs_last_and_again_only_when_it_has_changed() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     // An edit of what repeats is no drift.
-    let policy = Policy {
-        drift: Rule::Deny,
-        ..Policy::default()
-    };
+    let policy = Policy::default().drift(Rule::Deny);
     let runner = || Runner::new(&pool).policy(policy);
-    let first = || runner().files(include_files!("folders/repeat/first", static, detached));
-    let second = || runner().files(include_files!("folders/repeat/second", static, detached));
+    let first = || {
+        runner().files(include_files!(
+            "folders/repeat/first",
+            static,
+            register = false
+        ))
+    };
+    let second = || {
+        runner().files(include_files!(
+            "folders/repeat/second",
+            static,
+            register = false
+        ))
+    };
 
     let report = first().run().await.unwrap();
     // Its order is below the other's, and it came after it all the same.
@@ -74,9 +83,17 @@ async fn what_repeats_runs_last_and_again_only_when_it_has_changed() {
 async fn what_repeats_waits_for_the_ordered_changes_of_its_stage() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
-    let first = Runner::new(&pool).files(include_files!("folders/repeat/first", static, detached));
+    let first = Runner::new(&pool).files(include_files!(
+        "folders/repeat/first",
+        static,
+        register = false
+    ));
     first.run().await.unwrap();
-    let third = Runner::new(&pool).files(include_files!("folders/repeat/third", static, detached));
+    let third = Runner::new(&pool).files(include_files!(
+        "folders/repeat/third",
+        static,
+        register = false
+    ));
     let Error::ChangesFailed(report) = third.run().await.unwrap_err() else {
         panic!()
     };
@@ -137,11 +154,21 @@ async fn a_new_version_that_fails_leaves_the_one_before_applied() {
 async fn what_repeats_is_undone_by_its_rollback_also_when_it_has_changed() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
-    let first =
-        || Runner::new(&pool).files(include_files!("folders/repeat/first", static, detached));
+    let first = || {
+        Runner::new(&pool).files(include_files!(
+            "folders/repeat/first",
+            static,
+            register = false
+        ))
+    };
     first().run().await.unwrap();
-    let second =
-        || Runner::new(&pool).files(include_files!("folders/repeat/second", static, detached));
+    let second = || {
+        Runner::new(&pool).files(include_files!(
+            "folders/repeat/second",
+            static,
+            register = false
+        ))
+    };
     second().undo(UndoTarget::Last).await.unwrap();
     assert_eq!(done(&pool).await, ["orders", "view of the first"]);
     let last = audit(&pool).await.pop().unwrap();
@@ -154,7 +181,7 @@ async fn what_repeats_is_undone_by_its_rollback_also_when_it_has_changed() {
 mod before {
     use super::*;
 
-    #[change(id = "grants", order = "0009", repeat = "on-change", detached)]
+    #[change(id = "grants", order = "0009", repeat = "on-change", register = false)]
     pub(super) async fn grants(db: &mut Connection) -> Result<(), sqlx::Error> {
         query(db, "INSERT INTO done VALUES ('before')")
             .await
@@ -165,7 +192,7 @@ mod before {
 mod after {
     use super::*;
 
-    #[change(id = "grants", order = "0009", repeat = "on-change", detached)]
+    #[change(id = "grants", order = "0009", repeat = "on-change", register = false)]
     pub(super) async fn grants(db: &mut Connection) -> Result<(), sqlx::Error> {
         query(db, "INSERT INTO done VALUES ('after')")
             .await

@@ -1,16 +1,16 @@
 //! Several services in one database, and tables with names of their own.
 
-use flamingock::{Error, Runner, Tables, change, changes};
+use flamingock::{Error, Runner, TableNames, change, changes};
 use flamingock_tests::{Backend as _, audit, count, done, query, strings, try_execute, with_table};
 
 use super::{Backend, Connection};
 
-#[change(id = "one", order = "001", detached)]
+#[change(id = "one", order = "001", register = false)]
 async fn one(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('one')").await.map(drop)
 }
 
-#[change(id = "two", order = "002", detached)]
+#[change(id = "two", order = "002", register = false)]
 async fn two(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('two')").await.map(drop)
 }
@@ -94,9 +94,10 @@ async fn tables_stand_where_they_are_told_to() {
     if let (Some(schema), "MariaDB") = (&schema, name) {
         flamingock_tests::execute(&pool, &format!("CREATE DATABASE {schema}")).await;
     }
-    let tables = || Tables {
-        schema: schema.clone(),
-        prefix: Some("coc_".to_owned()),
+    let tables = || {
+        let mut tables = TableNames::default().prefix("coc_");
+        tables.schema.clone_from(&schema);
+        tables
     };
     let runner = |changes: Vec<_>| Runner::new(&pool).tables(tables()).changes(changes);
     let [first, second] = changes![one, two];
@@ -144,10 +145,7 @@ async fn tables_stand_where_they_are_told_to() {
 async fn a_name_that_is_no_plain_name_is_refused() {
     let database = Backend::fresh().await;
     let pool = database.pool(1).await;
-    let tables = Tables {
-        prefix: Some("x; DROP".to_owned()),
-        ..Tables::default()
-    };
+    let tables = TableNames::default().prefix("x; DROP");
     let error = Runner::new(&pool)
         .tables(tables)
         .changes(changes![one])

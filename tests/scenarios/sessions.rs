@@ -1,24 +1,24 @@
 //! Settings of the session: the history is read whole, or the run is refused by the setting's name.
 
 use flamingock::adopt::{Adoption, Tool};
-use flamingock::{Runner, audit::Filter, change, changes};
+use flamingock::{Runner, audit::HistoryFilter, change, changes};
 use flamingock_tests::{Backend as _, TestDatabase, audit, done, execute, query, with_table};
 use sqlx::Pool;
 use sqlx::pool::PoolOptions;
 
 use super::{Backend, Connection, Db, HARMLESS, REFUSED};
 
-#[change(id = "one", order = "001", detached)]
+#[change(id = "one", order = "001", register = false)]
 async fn one(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('one')").await.map(drop)
 }
 
-#[change(id = "two", order = "002", transaction = false, detached)]
+#[change(id = "two", order = "002", transaction = false, register = false)]
 async fn two(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('two')").await.map(drop)
 }
 
-#[change(id = "three", order = "003", detached)]
+#[change(id = "three", order = "003", register = false)]
 async fn three(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('three')")
         .await
@@ -61,12 +61,9 @@ async fn history_is_read_whole_whatever_the_session_is_told() {
             "{text}"
         );
         assert_eq!(done(&watch).await, ["one", "three", "two"], "{text}");
-        let since = Filter {
-            since: Some("2001-01-01T00:00:00Z".to_owned()),
-            ..Filter::default()
-        };
-        for filter in [Filter::default(), since] {
-            let applied = all().audit(&filter).await.unwrap().into_iter();
+        let since = HistoryFilter::default().since("2001-01-01T00:00:00Z");
+        for filter in [HistoryFilter::default(), since] {
+            let applied = all().history(&filter).await.unwrap().into_iter();
             let applied = applied.filter(|entry| entry.entry.state.as_str() == "APPLIED");
             assert_eq!(applied.count(), 3, "{text}");
         }

@@ -19,7 +19,7 @@ const SIDE_BY_SIDE: usize = 4;
 /// How long a cycle may take. Settings that make a server slow are no reason to wait for ever.
 const LONGEST: Duration = Duration::from_secs(200);
 
-#[change(id = "one", order = "001", detached)]
+#[change(id = "one", order = "001", register = false)]
 async fn one(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('one')").await.map(drop)
 }
@@ -31,7 +31,7 @@ async fn undo_one(db: &mut Connection) -> Result<(), sqlx::Error> {
         .map(drop)
 }
 
-#[change(id = "two", order = "002", transaction = false, detached)]
+#[change(id = "two", order = "002", transaction = false, register = false)]
 async fn two(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('two')").await.map(drop)
 }
@@ -43,7 +43,7 @@ async fn undo_two(db: &mut Connection) -> Result<(), sqlx::Error> {
         .map(drop)
 }
 
-#[change(id = "fails", order = "003", detached)]
+#[change(id = "fails", order = "003", register = false)]
 async fn fails(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('fails')").await?;
     query(db, "SELECT * FROM nowhere").await.map(drop)

@@ -14,14 +14,14 @@ use super::{Backend, Connection, Db};
 #[derive(Debug, Default)]
 struct Broken(AtomicBool);
 
-#[change(id = "first", order = "001", detached)]
+#[change(id = "first", order = "001", register = false)]
 async fn first(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('first')")
         .await
         .map(drop)
 }
 
-#[change(id = "fails", order = "002", detached)]
+#[change(id = "fails", order = "002", register = false)]
 async fn fails(db: &mut Connection, broken: &Broken) -> Result<(), BoxError> {
     query(db, "INSERT INTO done VALUES ('fails')").await?;
     if broken.0.load(Ordering::Relaxed) {
@@ -37,7 +37,7 @@ async fn never_called(db: &mut Connection) -> Result<(), sqlx::Error> {
         .map(drop)
 }
 
-#[change(id = "last", order = "003", detached)]
+#[change(id = "last", order = "003", register = false)]
 async fn last(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('last')")
         .await
@@ -132,7 +132,7 @@ async fn fails_twice(
     (error.to_string(), report)
 }
 
-#[change(id = "panics", order = "001", detached)]
+#[change(id = "panics", order = "001", register = false)]
 async fn panics(db: &mut Connection) {
     query(db, "INSERT INTO done VALUES ('panics')")
         .await
@@ -146,7 +146,7 @@ async fn a_panic_is_an_error() {
     assert_eq!(error, "the change panicked: out of cheese");
 }
 
-#[change(id = "half-read", order = "001", detached)]
+#[change(id = "half-read", order = "001", register = false)]
 async fn half_read(db: &mut Connection) {
     query(db, "INSERT INTO done VALUES ('one'), ('two'), ('three')")
         .await
@@ -162,7 +162,7 @@ async fn a_panic_amid_rows_leaves_a_connection_that_works() {
     assert_eq!(error, "the change panicked: in the middle");
 }
 
-#[change(id = "waits", order = "001", timeout = "50ms", detached)]
+#[change(id = "waits", order = "001", timeout = "50ms", register = false)]
 async fn waits(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('waits')").await?;
     std::future::pending().await
@@ -174,7 +174,7 @@ async fn a_change_that_takes_too_long_is_undone() {
     assert_eq!(error, "the change took longer than its timeout of 50ms");
 }
 
-#[change(id = "leaks", order = "001", detached)]
+#[change(id = "leaks", order = "001", register = false)]
 async fn leaks(db: &mut Connection) -> Result<(), sqlx::Error> {
     let mut nested = db.begin().await?;
     query(&mut *nested, "INSERT INTO done VALUES ('leaked')").await?;
@@ -199,7 +199,7 @@ struct Outer(#[source] Inner);
 #[error("inner 🦩 it's\0nul")]
 struct Inner;
 
-#[change(id = "odd 🦩 it's \"quoted\" \\ back", order = "001", detached)]
+#[change(id = "odd 🦩 it's \"quoted\" \\ back", order = "001", register = false)]
 async fn odd_texts(_db: &mut Connection) -> Result<(), Outer> {
     Err(Outer(Inner))
 }
@@ -231,7 +231,7 @@ async fn texts_are_kept_as_they_are() {
     assert_eq!(stored, causes.causes());
 }
 
-#[change(id = "long", order = "001", detached)]
+#[change(id = "long", order = "001", register = false)]
 async fn long_error(_db: &mut Connection) -> Result<(), BoxError> {
     Err("é".repeat(1_000_000).into())
 }
@@ -246,7 +246,7 @@ async fn a_long_error_is_cut() {
     );
 }
 
-#[change(id = "nested", order = "001", detached)]
+#[change(id = "nested", order = "001", register = false)]
 async fn nested(tx: &mut sqlx::Transaction<'_, Db>) -> Result<(), sqlx::Error> {
     let mut kept = tx.begin().await?;
     query(&mut *kept, "INSERT INTO done VALUES ('kept')").await?;
@@ -275,7 +275,7 @@ async fn nested_transactions_work_and_a_dropped_one_is_rolled_back() {
     assert_eq!(audit(&pool).await, ["nested 1 APPLIED shared"]);
 }
 
-#[change(id = "dropped-last", order = "001", detached)]
+#[change(id = "dropped-last", order = "001", register = false)]
 async fn dropped_last(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('kept')").await?;
     let mut dropped = db.begin().await?;
@@ -296,7 +296,7 @@ async fn a_nested_transaction_that_is_dropped_last_takes_only_its_own() {
     assert_eq!(audit(&pool).await, ["dropped-last 1 APPLIED shared"]);
 }
 
-#[change(id = "told", order = "001", detached)]
+#[change(id = "told", order = "001", register = false)]
 async fn told(db: &mut Connection, cx: &Context) -> Result<(), BoxError> {
     let text = format!(
         "INSERT INTO done VALUES ('{} {} {}')",

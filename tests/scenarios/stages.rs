@@ -5,28 +5,28 @@ use flamingock_tests::{Backend as _, audit, query, with_table};
 
 use super::{Backend, Connection};
 
-#[change(id = "schema", order = "001", stage = "schema", detached)]
+#[change(id = "schema", order = "001", stage = "schema", register = false)]
 async fn schema(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('schema')")
         .await
         .map(drop)
 }
 
-#[change(id = "broken", order = "001", stage = "messaging", detached)]
+#[change(id = "broken", order = "001", stage = "messaging", register = false)]
 async fn broken() -> Result<(), BoxError> {
     Err("no broker".into())
 }
 
-#[change(id = "behind", order = "002", stage = "messaging", detached)]
+#[change(id = "behind", order = "002", stage = "messaging", register = false)]
 async fn behind() {}
 
-#[change(id = "dependent", order = "001", stage = "consumers", detached)]
+#[change(id = "dependent", order = "001", stage = "consumers", register = false)]
 async fn dependent() {}
 
-#[change(id = "independent", order = "001", stage = "search", detached)]
+#[change(id = "independent", order = "001", stage = "search", register = false)]
 async fn independent() {}
 
-#[change(id = "unstaged", order = "001", detached)]
+#[change(id = "unstaged", order = "001", register = false)]
 async fn unstaged() {}
 
 fn stages(runner: Runner) -> Runner {
@@ -114,7 +114,7 @@ async fn an_issue_blocks_its_stage_and_the_rest_goes_on() {
     );
 }
 
-#[change(id = "tagged", order = "002", tags = ["dev"], detached)]
+#[change(id = "tagged", order = "002", tags = ["dev"], register = false)]
 async fn tagged() {}
 
 #[tokio::test]

@@ -6,21 +6,21 @@ use flamingock_tests::{Backend as _, audit, count, done, query, strings, with_ta
 use super::{Backend, Connection};
 
 /// Users can sign in.
-#[change(id = "hundreds", order = "999", author = "ada", detached)]
+#[change(id = "hundreds", order = "999", author = "ada", register = false)]
 async fn hundreds(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('hundreds')")
         .await
         .map(drop)
 }
 
-#[change(id = "thousands", order = "1000", detached)]
+#[change(id = "thousands", order = "1000", register = false)]
 async fn thousands(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done SELECT what FROM done")
         .await
         .map(drop)
 }
 
-#[change(id = "more", order = "1001", detached)]
+#[change(id = "more", order = "1001", register = false)]
 async fn more(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('more')")
         .await
@@ -168,7 +168,7 @@ async fn an_empty_list_is_up_to_date_and_touches_nothing() {
     id = "wordy",
     order = "001",
     author = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
-    detached
+    register = false
 )]
 async fn wordy(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('wordy')")

@@ -15,14 +15,14 @@ const LONG: Duration = Duration::from_secs(30);
 const TAKE_OVER: &str =
     "UPDATE flamingock_lock SET token = token + 1, run_id = 'thief' WHERE service = 'default'";
 
-#[change(id = "counted", order = "002", detached)]
+#[change(id = "counted", order = "002", register = false)]
 async fn counted(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('counted')")
         .await
         .map(drop)
 }
 
-#[change(id = "robbed", order = "001", detached)]
+#[change(id = "robbed", order = "001", register = false)]
 async fn robbed(db: &mut Connection, other: &Other) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('robbed')").await?;
     flamingock_tests::execute(&other.0, TAKE_OVER).await;
@@ -52,7 +52,7 @@ const SLEEP: &str = match <Backend as flamingock_tests::Backend>::NAME.as_bytes(
     _ => "SELECT SLEEP(60)",
 };
 
-#[change(id = "robbed-and-sleeps", order = "001", detached)]
+#[change(id = "robbed-and-sleeps", order = "001", register = false)]
 async fn robbed_and_sleeps(db: &mut Connection, other: &Other) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('robbed')").await?;
     flamingock_tests::execute(&other.0, TAKE_OVER).await;
@@ -64,10 +64,9 @@ async fn the_heartbeat_cuts_a_statement_whose_run_has_lost_the_lock() {
     let database = Backend::fresh().await;
     let (pool, other) = (with_table(&database, 1).await, database.pool(1).await);
     let runner = Runner::new(&pool).changes(changes![robbed_and_sleeps, counted]);
-    let runner = runner.provide(Other(other.clone())).lock(LockOptions {
-        lease: Duration::from_secs(3),
-        ..LockOptions::default()
-    });
+    let runner = runner
+        .provide(Other(other.clone()))
+        .lock(LockOptions::default().lease(Duration::from_secs(3)));
     let error = tokio::time::timeout(LONG, runner.run())
         .await
         .unwrap()

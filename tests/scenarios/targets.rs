@@ -25,14 +25,14 @@ const SHORT: Duration = Duration::from_millis(250);
 const TAKE_OVER: &str =
     "UPDATE flamingock_lock SET token = token + 1, run_id = 'thief' WHERE service = 'default'";
 
-#[change(id = "table", order = "001", detached)]
+#[change(id = "table", order = "001", register = false)]
 async fn table(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('table')")
         .await
         .map(drop)
 }
 
-#[change(id = "stream", order = "002", target = "events", detached)]
+#[change(id = "stream", order = "002", target = "events", register = false)]
 async fn stream() {}
 
 #[rollback(stream)]
@@ -43,7 +43,7 @@ async fn is_stream() -> bool {
     true
 }
 
-#[change(id = "after", order = "003", detached)]
+#[change(id = "after", order = "003", register = false)]
 async fn after() {}
 
 /// A system that is down for the first so many times that it is asked.
@@ -136,7 +136,7 @@ async fn a_system_is_asked_once_and_only_if_something_of_it_is_to_run() {
     }
 }
 
-#[change(id = "first-consumer", order = "004", target = "events", tags = ["events"], detached)]
+#[change(id = "first-consumer", order = "004", target = "events", tags = ["events"], register = false)]
 async fn first_consumer() {}
 
 #[change(
@@ -144,14 +144,14 @@ async fn first_consumer() {}
     order = "001",
     stage = "consumers",
     target = "events",
-    detached
+    register = false
 )]
 async fn consumer() {}
 
-#[change(id = "index", order = "001", stage = "search", detached)]
+#[change(id = "index", order = "001", stage = "search", register = false)]
 async fn index() {}
 
-#[change(id = "report", order = "001", stage = "reports", detached)]
+#[change(id = "report", order = "001", stage = "reports", register = false)]
 async fn dependent() {}
 
 #[tokio::test]
@@ -282,10 +282,7 @@ fn gated(gate: &Gate) -> TargetSystem {
 }
 
 fn short_lease() -> LockOptions {
-    LockOptions {
-        lease: Duration::from_secs(2),
-        ..LockOptions::default()
-    }
+    LockOptions::default().lease(Duration::from_secs(2))
 }
 
 #[tokio::test]
@@ -301,7 +298,7 @@ async fn the_lock_is_kept_while_a_system_is_waited_for() {
     until("the lease is renewed", async || end().await != first).await;
     let lock = runner(&other)
         .target(gated(&gate))
-        .lock_state()
+        .lock_status()
         .await
         .unwrap();
     let activity = lock.unwrap().activity.unwrap();

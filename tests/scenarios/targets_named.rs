@@ -1,6 +1,6 @@
 //! Target systems: what is said of them.
 
-use flamingock::audit::Filter;
+use flamingock::audit::HistoryFilter;
 use flamingock::{BoxError, Resolution, Runner, TargetSystem, change, changes};
 use flamingock_tests::{Backend as _, with_table};
 
@@ -26,7 +26,10 @@ async fn a_description_is_in_plan_report_and_audit() {
     assert!(!report.to_string().contains("broker"), "{report}");
     assert_eq!(report.targets, plan.targets);
 
-    let entries = described().audit(&Filter::default()).await.unwrap();
+    let entries = described()
+        .history(&HistoryFilter::default())
+        .await
+        .unwrap();
     for entry in entries {
         let metadata = entry.entry.origin_facts.metadata.clone().unwrap();
         let metadata: serde_json::Value = serde_json::from_str(&metadata).unwrap();
@@ -37,7 +40,7 @@ async fn a_description_is_in_plan_report_and_audit() {
     }
 }
 
-#[change(id = "breaks", order = "001", target = "events", detached)]
+#[change(id = "breaks", order = "001", target = "events", register = false)]
 async fn breaks() -> Result<(), BoxError> {
     Err("no such stream".into())
 }
@@ -54,7 +57,7 @@ async fn what_a_person_records_has_the_description_too() {
     let resolver = runner();
     let resolved = resolver.resolve("breaks", Resolution::Applied, "seen");
     resolved.await.unwrap();
-    let entries = runner().audit(&Filter::default()).await.unwrap();
+    let entries = runner().history(&HistoryFilter::default()).await.unwrap();
     let newest = entries.last().unwrap();
     let metadata = newest.entry.origin_facts.metadata.as_deref();
     let expected = r#"{"target_description":"the broker of the shop"}"#;

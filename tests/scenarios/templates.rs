@@ -6,7 +6,7 @@ use flamingock_tests::{Backend as _, audit, done, execute, folder, query, string
 use super::note::{known, runner};
 use super::{Backend, Connection};
 
-#[change(id = "code", order = "0002", detached)]
+#[change(id = "code", order = "0002", register = false)]
 async fn code(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('2 code')")
         .await

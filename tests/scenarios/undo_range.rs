@@ -10,7 +10,7 @@ use super::{Backend, Connection, Db};
 
 type Pool = sqlx::Pool<Db>;
 
-#[change(id = "one", order = "001", detached)]
+#[change(id = "one", order = "001", register = false)]
 async fn one(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('one')").await.map(drop)
 }
@@ -22,7 +22,7 @@ async fn undo_one(db: &mut Connection) -> Result<(), sqlx::Error> {
         .map(drop)
 }
 
-#[change(id = "two", order = "002", detached)]
+#[change(id = "two", order = "002", register = false)]
 async fn two(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('two')").await.map(drop)
 }
@@ -34,7 +34,7 @@ async fn undo_two(db: &mut Connection) -> Result<(), sqlx::Error> {
         .map(drop)
 }
 
-#[change(id = "three", order = "003", detached)]
+#[change(id = "three", order = "003", register = false)]
 async fn three(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('three')")
         .await
@@ -68,10 +68,7 @@ async fn an_earlier_release_does_not_undo_its_own_changes_in_place_of_the_newer_
         UndoTarget::To("one".into()),
     ] {
         for missing in [Rule::Allow, Rule::Warn] {
-            let runner = earlier_release(&pool).policy(Policy {
-                missing,
-                ..Policy::default()
-            });
+            let runner = earlier_release(&pool).policy(Policy::default().missing(missing));
             let planned = runner.plan_undo(target.clone()).await.unwrap_err();
             let error = runner.undo(target.clone()).await.unwrap_err();
             assert!(matches!(error, Error::Invalid(_)), "{error}");
@@ -208,7 +205,7 @@ async fn fails_while_held(db: &mut Connection) -> Result<(), BoxError> {
     }
 }
 
-#[change(id = "held", order = "002", detached)]
+#[change(id = "held", order = "002", register = false)]
 async fn held(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('held')")
         .await
@@ -242,7 +239,7 @@ async fn undoing_a_run_again_goes_on_with_the_change_whose_rollback_failed() {
     assert!(done(&pool).await.is_empty());
 }
 
-#[change(id = "loose", order = "003", detached)]
+#[change(id = "loose", order = "003", register = false)]
 async fn loose(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('loose')")
         .await

@@ -8,21 +8,21 @@ use flamingock_tests::{Backend as _, Gate, Proxy, query, with_table};
 
 use super::{Backend, Connection, Db};
 
-#[change(id = "first", order = "001", detached)]
+#[change(id = "first", order = "001", register = false)]
 async fn first(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('first')")
         .await
         .map(drop)
 }
 
-#[change(id = "second", order = "002", detached)]
+#[change(id = "second", order = "002", register = false)]
 async fn second(db: &mut Connection, gate: &Gate) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('second')").await?;
     gate.pass().await;
     Ok(())
 }
 
-#[change(id = "third", order = "003", detached)]
+#[change(id = "third", order = "003", register = false)]
 async fn third(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('third')")
         .await
@@ -36,10 +36,7 @@ async fn what_an_atomic_stage_had_not_come_to_when_it_lost_its_lock_is_not_reach
     let proxy = Proxy::in_front_of(&database.url).unwrap();
     let pool = proxy.pool::<Db>(&database.url, 1).await;
     let gate = Gate::default();
-    let lock = LockOptions {
-        lease: Duration::from_secs(3),
-        ..LockOptions::default()
-    };
+    let lock = LockOptions::default().lease(Duration::from_secs(3));
     let run = Runner::new(&pool)
         .changes(changes![first, second, third])
         .stage(Stage::new("default").atomic())

@@ -8,10 +8,10 @@ use flamingock_tests::{Backend as _, Gate, Proxy, execute, many, until, with_tab
 use super::costs::pool_behind;
 use super::{Backend, assert_reads_what_is_new, grow};
 
-#[change(id = "plain", order = "000", detached)]
+#[change(id = "plain", order = "000", register = false)]
 async fn plain() {}
 
-#[change(id = "gated", order = "99998", detached)]
+#[change(id = "gated", order = "99998", register = false)]
 async fn gated(gate: &Gate) {
     gate.pass().await;
 }
@@ -20,16 +20,13 @@ async fn gated(gate: &Gate) {
 #[derive(Clone, Default)]
 struct Last(Gate);
 
-#[change(id = "last", order = "99999", detached)]
+#[change(id = "last", order = "99999", register = false)]
 async fn last(gate: &Last) {
     gate.0.pass().await;
 }
 
 fn long() -> LockOptions {
-    LockOptions {
-        wait: Duration::from_secs(100),
-        ..LockOptions::default()
-    }
+    LockOptions::default().wait(Duration::from_secs(100))
 }
 
 #[tokio::test]

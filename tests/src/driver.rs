@@ -58,10 +58,7 @@ pub(super) async fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let lock = LockOptions {
-        lease,
-        ..LockOptions::default()
-    };
+    let lock = LockOptions::default().lease(lease);
     let says_so = hold_at.0 == "waits";
     let runner = Runner::new(&pool).lock(lock).provide(hold_at);
     let runner = runner.listener(move |event: &Event| {

@@ -69,14 +69,14 @@ impl Subscriber for Statements {
     fn exit(&self, _: &Id) {}
 }
 
-#[change(id = "base", order = "000", detached)]
+#[change(id = "base", order = "000", register = false)]
 async fn base(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('base')")
         .await
         .map(drop)
 }
 
-#[change(id = "slow", order = "99999", detached)]
+#[change(id = "slow", order = "99999", register = false)]
 async fn slow(gate: &Gate) {
     gate.pass().await;
 }

@@ -9,7 +9,7 @@ mod memory {
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use flamingock::audit::Filter;
+use flamingock::audit::HistoryFilter;
 use flamingock::{
     BoxError, Error, LockOptions, MemoryStore, Outcome, Runner, UndoTarget, change, changes,
 };
@@ -17,12 +17,12 @@ use flamingock_tests::{Gate, audit, done, execute, query, until};
 use sqlx::SqliteConnection;
 use sqlx::sqlite::{SqlitePool, SqlitePoolOptions};
 
-#[change(id = "gated", order = "001", detached)]
+#[change(id = "gated", order = "001", register = false)]
 async fn gated(gate: &Gate) {
     gate.pass().await;
 }
 
-#[change(id = "kept", order = "002", detached)]
+#[change(id = "kept", order = "002", register = false)]
 async fn kept(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('kept')").await?;
     // Ten leases, if there were any; others look at the audit meanwhile.
@@ -30,7 +30,7 @@ async fn kept(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     Ok(())
 }
 
-#[change(id = "fails", order = "003", detached)]
+#[change(id = "fails", order = "003", register = false)]
 async fn fails(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('fails')").await?;
     query(db, "SELECT * FROM nowhere").await.map(drop)
@@ -45,10 +45,7 @@ async fn in_memory(connections: u32) -> SqlitePool {
 
 /// Shorter than the changes take: there is no heartbeat here, and nothing that could expire.
 fn short() -> LockOptions {
-    LockOptions {
-        lease: Duration::from_millis(20),
-        ..LockOptions::default()
-    }
+    LockOptions::default().lease(Duration::from_millis(20))
 }
 
 #[tokio::test]
@@ -108,7 +105,7 @@ async fn databases_in_memory_are_separate() {
     assert_eq!(runs.1.await.unwrap().unwrap().counts().newly_applied, 1);
 }
 
-#[change(id = "counted", order = "001", detached)]
+#[change(id = "counted", order = "001", register = false)]
 async fn counted(calls: &AtomicUsize, gate: &Gate) -> Result<(), BoxError> {
     calls.fetch_add(1, Ordering::Relaxed);
     gate.pass().await;
@@ -140,7 +137,7 @@ async fn runs_on_a_memory_store_exclude_each_other() {
     assert!(again.run().await.unwrap().is_up_to_date());
 }
 
-#[change(id = "connects", order = "002", detached)]
+#[change(id = "connects", order = "002", register = false)]
 async fn connects(_db: &mut SqliteConnection) {}
 
 #[tokio::test]
@@ -156,7 +153,7 @@ async fn a_change_that_needs_a_database_is_refused_by_a_memory_store() {
     );
 }
 
-#[change(id = "breaks", order = "001", detached)]
+#[change(id = "breaks", order = "001", register = false)]
 async fn breaks() -> Result<(), BoxError> {
     Err("broken".into())
 }
@@ -198,7 +195,7 @@ async fn a_lock_in_memory_is_taken_on_record_and_its_services_are_listed() {
     let lost = owner.await.unwrap();
     assert!(matches!(lost, Err(Error::LeaseLost { .. })), "{lost:?}");
 
-    let entries = runner().audit(&Filter::default()).await.unwrap();
+    let entries = runner().history(&HistoryFilter::default()).await.unwrap();
     let last = entries.last().unwrap();
     assert_eq!((last.fence, last.is_of_a_change()), (2, false));
     assert_eq!(runner().issues().await.unwrap().len(), 1);

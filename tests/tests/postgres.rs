@@ -19,7 +19,7 @@ async fn fresh() -> (TestDatabase<Postgres>, PgPool) {
     (database, pool)
 }
 
-#[change(id = "loses", order = "001", detached)]
+#[change(id = "loses", order = "001", register = false)]
 async fn loses(
     db: &mut PgConnection,
     left: &AtomicUsize,
@@ -72,7 +72,7 @@ async fn a_serialization_failure_that_stays_is_a_failure_after_the_third_retry()
     );
 }
 
-#[change(id = "moves", order = "001", detached)]
+#[change(id = "moves", order = "001", register = false)]
 async fn moves(db: &mut PgConnection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('moves')").await?;
     query(db, "CREATE SCHEMA elsewhere; SET search_path = elsewhere").await?;
@@ -101,7 +101,7 @@ async fn a_change_that_moves_the_search_path_is_recorded_where_it_belongs() {
     );
 }
 
-#[change(id = "other-role", order = "001", detached)]
+#[change(id = "other-role", order = "001", register = false)]
 async fn other_role(db: &mut PgConnection, role: &String) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('other-role')").await?;
     query(db, &format!("SET ROLE {role}")).await.map(drop)
@@ -128,7 +128,7 @@ async fn a_change_that_stays_in_a_role_without_rights_is_undone_and_recorded() {
     assert_eq!(done(&pool).await, Vec::<String>::new());
 }
 
-#[change(id = "swallows", order = "001", detached)]
+#[change(id = "swallows", order = "001", register = false)]
 async fn swallows(db: &mut PgConnection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('swallows')").await?;
     let _ = query(db, "SELECT * FROM nowhere").await;
@@ -153,7 +153,7 @@ async fn an_error_that_the_change_swallows_fails_it() {
     );
 }
 
-#[change(id = "isolated", order = "001", detached)]
+#[change(id = "isolated", order = "001", register = false)]
 async fn isolated(db: &mut PgConnection) -> Result<(), sqlx::Error> {
     query(db, "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE").await?;
     query(db, "INSERT INTO done SELECT count(*) FROM flamingock_lease")
@@ -177,7 +177,7 @@ async fn a_change_may_choose_its_isolation_level() {
     id = "waits-for-a-lock",
     order = "001",
     lock_timeout = "100ms",
-    detached
+    register = false
 )]
 async fn waits_for_a_lock(db: &mut PgConnection, calls: &AtomicUsize) -> Result<(), sqlx::Error> {
     calls.fetch_add(1, Ordering::Relaxed);
@@ -198,7 +198,12 @@ async fn a_lock_that_is_not_obtained_in_the_time_given_for_it_is_asked_for_three
     assert_eq!(calls.load(Ordering::Relaxed), 4);
 }
 
-#[change(id = "unique-names", order = "001", transaction = false, detached)]
+#[change(
+    id = "unique-names",
+    order = "001",
+    transaction = false,
+    register = false
+)]
 async fn unique_names(db: &mut PgConnection) -> Result<(), sqlx::Error> {
     query(
         db,
@@ -226,7 +231,7 @@ async fn a_failed_concurrent_index_is_named_for_the_person_who_must_drop_it() {
     id = "sleeps-in-a-transaction",
     order = "001",
     statement_timeout = "100ms",
-    detached
+    register = false
 )]
 async fn sleeps(db: &mut PgConnection) -> Result<(), sqlx::Error> {
     query(db, "SELECT pg_sleep(60)").await.map(drop)
@@ -237,7 +242,7 @@ async fn sleeps(db: &mut PgConnection) -> Result<(), sqlx::Error> {
     order = "001",
     statement_timeout = "100ms",
     transaction = false,
-    detached
+    register = false
 )]
 async fn sleeps_outside(db: &mut PgConnection) -> Result<(), sqlx::Error> {
     query(db, "SELECT pg_sleep(60)").await.map(drop)
@@ -254,7 +259,7 @@ async fn a_statement_that_takes_longer_than_its_limit_fails_the_change_alone() {
     assert_eq!(strings(&pool, limit).await, ["0"]);
 }
 
-#[change(id = "like-a-dump", order = "001", detached)]
+#[change(id = "like-a-dump", order = "001", register = false)]
 async fn like_a_dump(db: &mut PgConnection) -> Result<(), sqlx::Error> {
     query(db, "SELECT set_config('search_path', '', false)").await?;
     query(db, "SET statement_timeout = 1234").await.map(drop)
@@ -269,12 +274,12 @@ async fn what_a_change_sets_on_its_session_does_not_reach_the_application() {
     assert_eq!(strings(&pool, settings).await, ["0|public"]);
 }
 
-#[change(id = "one", order = "001", detached)]
+#[change(id = "one", order = "001", register = false)]
 async fn one(db: &mut PgConnection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('one')").await.map(drop)
 }
 
-#[change(id = "two", order = "002", detached)]
+#[change(id = "two", order = "002", register = false)]
 async fn two(db: &mut PgConnection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('two')").await.map(drop)
 }
@@ -356,12 +361,12 @@ impl std::error::Error for Wrapped {
     }
 }
 
-#[change(id = "plainly", order = "001", transaction = false, detached)]
+#[change(id = "plainly", order = "001", transaction = false, register = false)]
 async fn plainly(db: &mut PgConnection) -> Result<(), sqlx::Error> {
     query(db, "SELECT * FROM nowhere").await.map(drop)
 }
 
-#[change(id = "wrapped", order = "001", detached)]
+#[change(id = "wrapped", order = "001", register = false)]
 async fn wrapped(db: &mut PgConnection) -> Result<(), Wrapped> {
     let asked = query(db, "SELECT * FROM nowhere").await;
     asked.map(drop).map_err(Wrapped)

@@ -75,12 +75,12 @@ mod sqlite {
     use sqlx::SqliteConnection;
     use sqlx::sqlite::SqlitePoolOptions;
 
-    #[change(id = "one", order = "001", detached)]
+    #[change(id = "one", order = "001", register = false)]
     async fn one(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
         query(db, "INSERT INTO done VALUES ('one')").await.map(drop)
     }
 
-    #[change(id = "two", order = "002", detached)]
+    #[change(id = "two", order = "002", register = false)]
     async fn two() {}
 
     #[tokio::test]

@@ -38,7 +38,7 @@ fn check(profile: &str, arguments: &[&str]) {
     assert!(!succeeded, "{text}");
     assert!(text.contains("no change is registered"), "{text}");
     assert!(
-        text.contains("`flamingock::include_changes!(that_crate);`"),
+        text.contains("`flamingock::link_changes!(that_crate);`"),
         "{text}"
     );
 
@@ -69,7 +69,7 @@ fn check(profile: &str, arguments: &[&str]) {
         "{text}"
     );
     assert!(
-        text.contains("include_changes!(renamed = \"its_own_name\")"),
+        text.contains("link_changes!(renamed = \"its_own_name\")"),
         "{text}"
     );
 }

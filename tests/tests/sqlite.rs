@@ -7,7 +7,7 @@ use flamingock_tests::{Backend as _, Sqlite, audit, done, execute, folder, query
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqlitePoolOptions;
 
-#[change(id = "rolls-back", order = "001", detached)]
+#[change(id = "rolls-back", order = "001", register = false)]
 async fn rolls_back(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     query(db, "CREATE TABLE once (what TEXT UNIQUE)").await?;
     query(db, "INSERT INTO once VALUES ('x')").await?;
@@ -38,7 +38,7 @@ async fn a_transaction_that_the_database_rolled_back_itself_has_left_nothing() {
     assert_eq!(audit(&pool).await, expected);
 }
 
-#[change(id = "commits", order = "001", detached)]
+#[change(id = "commits", order = "001", register = false)]
 async fn commits(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('kept')").await?;
     query(db, "COMMIT").await?;

@@ -11,7 +11,7 @@ use crate::database::Database;
 
 macro_rules! insert {
     ($name:ident, $connection:ty) => {
-        #[change(id = "insert", order = "000", detached)]
+        #[change(id = "insert", order = "000", register = false)]
         async fn $name(db: &mut $connection, context: &Context) -> Result<(), sqlx::Error> {
             let sql = step_sql(context.change_id());
             sqlx::raw_sql(AssertSqlSafe(sql))
@@ -26,7 +26,7 @@ insert!(on_sqlite, sqlx::SqliteConnection);
 insert!(on_postgres, sqlx::PgConnection);
 insert!(on_mariadb, sqlx::MySqlConnection);
 
-#[change(id = "nothing", order = "000", detached)]
+#[change(id = "nothing", order = "000", register = false)]
 async fn nothing() {}
 
 /// Changes of a program that has that many: each is what the attribute makes, under a name of its own.

@@ -4,7 +4,7 @@
 use flamingock::{Runner, Stage};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
 
-flamingock::include_changes!(billing_changes);
+flamingock::link_changes!(billing_changes);
 
 /// The changes that are committed: see the test below.
 const MANIFEST: &str = include_str!("../changes.lock");

@@ -30,7 +30,7 @@ macro_rules! database {
             use crate::broker::Broker;
 
             /// Orders are kept.
-            #[change(id = "create-orders", order = "0001", detached)]
+            #[change(id = "create-orders", order = "0001", register = false)]
             async fn create_orders(db: &mut $connection) -> Result<(), sqlx::Error> {
                 let table =
                     "CREATE TABLE orders (number INT PRIMARY KEY, item VARCHAR(40) NOT NULL)";
@@ -45,7 +45,12 @@ macro_rules! database {
             }
 
             /// Others hear of orders.
-            #[change(id = "orders-topic", order = "0002", target = "events", detached)]
+            #[change(
+                id = "orders-topic",
+                order = "0002",
+                target = "events",
+                register = false
+            )]
             async fn orders_topic(broker: &Broker) -> Result<(), std::io::Error> {
                 broker.create("orders").await
             }
@@ -56,7 +61,7 @@ macro_rules! database {
             }
 
             /// Somebody has ordered something.
-            #[change(id = "first-order", order = "0003", detached)]
+            #[change(id = "first-order", order = "0003", register = false)]
             async fn first_order(db: &mut $connection) -> Result<(), sqlx::Error> {
                 let row = "INSERT INTO orders (number, item) VALUES (1, 'a flamingo')";
                 sqlx::query(row).execute(db).await?;

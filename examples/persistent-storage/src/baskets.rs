@@ -10,7 +10,12 @@ use redis::{AsyncCommands as _, Client, Pipeline, RedisResult};
 ///
 /// A key at a time is moved, as a whole or not at all; so a failure or a crash leaves some of them moved. The
 /// rollback moves those back, and a second run finds the ones that are left.
-#[change(id = "baskets-for-carts", order = "0003", target = "redis", detached)]
+#[change(
+    id = "baskets-for-carts",
+    order = "0003",
+    target = "redis",
+    register = false
+)]
 pub(crate) async fn baskets_for_carts(redis: &Client) -> RedisResult<()> {
     let mut redis = redis.get_multiplexed_async_connection().await?;
     for cart in keys(&mut redis, "cart:*").await? {

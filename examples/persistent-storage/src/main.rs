@@ -25,7 +25,7 @@ macro_rules! database {
             use crate::baskets::baskets_for_carts;
 
             /// Customers are kept.
-            #[change(id = "create-customers", order = "0001", detached)]
+            #[change(id = "create-customers", order = "0001", register = false)]
             async fn create_customers(db: &mut $connection) -> Result<(), sqlx::Error> {
                 let table = "CREATE TABLE customers (
                     number INT PRIMARY KEY, name VARCHAR(40) NOT NULL)";
@@ -40,7 +40,7 @@ macro_rules! database {
             }
 
             /// The customers whose baskets are in Redis.
-            #[change(id = "first-customers", order = "0002", detached)]
+            #[change(id = "first-customers", order = "0002", register = false)]
             async fn first_customers(db: &mut $connection) -> Result<(), sqlx::Error> {
                 let rows = "INSERT INTO customers VALUES (7, 'Ada'), (8, 'Ben')";
                 sqlx::query(rows).execute(db).await?;

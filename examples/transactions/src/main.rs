@@ -21,7 +21,7 @@ macro_rules! database {
             use flamingock::{Runner, change, changes};
 
             /// Nobody can be overdrawn.
-            #[change(id = "create-accounts", order = "0001", detached)]
+            #[change(id = "create-accounts", order = "0001", register = false)]
             async fn create_accounts(db: &mut $connection) -> Result<(), sqlx::Error> {
                 let table = "CREATE TABLE accounts (owner VARCHAR(20) PRIMARY KEY,
                     balance BIGINT NOT NULL CHECK (balance >= 0))";
@@ -29,7 +29,7 @@ macro_rules! database {
                 Ok(())
             }
 
-            #[change(id = "opening-balances", order = "0002", detached)]
+            #[change(id = "opening-balances", order = "0002", register = false)]
             async fn opening_balances(db: &mut $connection) -> Result<(), sqlx::Error> {
                 let rows = "INSERT INTO accounts VALUES ('Ada', 100), ('Ben', 20)";
                 sqlx::query(rows).execute(db).await?;
@@ -37,7 +37,7 @@ macro_rules! database {
             }
 
             /// Ben gets what Ada does not have.
-            #[change(id = "transfer", order = "0003", detached)]
+            #[change(id = "transfer", order = "0003", register = false)]
             async fn transfer(db: &mut $connection) -> Result<(), sqlx::Error> {
                 let give = "UPDATE accounts SET balance = balance + 150 WHERE owner = 'Ben'";
                 let take = "UPDATE accounts SET balance = balance - 150 WHERE owner = 'Ada'";
@@ -48,7 +48,7 @@ macro_rules! database {
 
             /// The next version of the program has the same change with the right amount.
             mod next {
-                #[flamingock::change(id = "transfer", order = "0003", detached)]
+                #[flamingock::change(id = "transfer", order = "0003", register = false)]
                 pub(super) async fn transfer(db: &mut $connection) -> Result<(), sqlx::Error> {
                     let give = "UPDATE accounts SET balance = balance + 50 WHERE owner = 'Ben'";
                     let take = "UPDATE accounts SET balance = balance - 50 WHERE owner = 'Ada'";

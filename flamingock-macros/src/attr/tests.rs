@@ -13,7 +13,7 @@ fn every_key_is_read() {
     let (attr, problems) = change(
         r##"id = "a", order = r#"0_.-01"#, author = "ada", stage = "schema", target = "t",
         transaction = false, recovery = "retry", repeat = "on-change", tags = ["dev", "x",], timeout = "1m 30s",
-        lock_timeout = "500ms", statement_timeout = "2h", detached,"##,
+        lock_timeout = "500ms", statement_timeout = "2h", register = false,"##,
     );
     assert_eq!(problems, [""; 0]);
     let text = |value: &Option<Spanned<String>>| value.clone().unwrap().value;
@@ -23,7 +23,7 @@ fn every_key_is_read() {
     assert_eq!(text(&attr.stage), "schema");
     assert_eq!(text(&attr.target), "t");
     assert!(!attr.transaction.unwrap().value);
-    assert!(attr.retry && attr.repeats && attr.detached);
+    assert!(attr.retry && attr.repeats && attr.unregistered);
     assert_eq!(attr.tags, ["dev", "x"]);
     assert_eq!(attr.timeout.unwrap().value, Duration::from_secs(90));
     assert_eq!(attr.lock_timeout.unwrap().value, Duration::from_millis(500));
@@ -120,8 +120,16 @@ fn each_mistake_is_reported_once() {
             "`timeout` is a string with a number and a unit: `timeout = \"30s\"`",
         ),
         (
-            "detached = true",
-            "`detached` stands alone, without a value: `detached`",
+            "register",
+            "`register` is `true` or `false`, without quotes: `register = false`",
+        ),
+        (
+            "register = \"no\"",
+            "`register` is `true` or `false`, without quotes: `register = false`",
+        ),
+        (
+            "registered = false",
+            "unknown key `registered`, did you mean `register`?",
         ),
         ("= 3", "expected a key: `#[change(key = value)]`"),
         (", author = \"a\"", "two commas in a row in `#[change]`"),
@@ -183,10 +191,10 @@ fn missing_keys_are_one_mistake() {
     );
     assert_eq!(change("id = \"a\", run = \"always\"").1.len(), 2);
     assert_eq!(
-        change("id: \"a\", order = \"0001\", detached: true").1,
+        change("id: \"a\", order = \"0001\", register: false").1,
         [
             "a key has its value behind `=`: `id = \"create-users\"`",
-            "`detached` stands alone, without a value: `detached`"
+            "a key has its value behind `=`: `register = false`"
         ]
     );
 }

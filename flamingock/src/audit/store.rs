@@ -36,9 +36,10 @@ pub struct Acquired {
     pub previous_run: Option<String>,
 }
 
-/// Which entries to read.
+/// Which entries to read: `HistoryFilter::default().change("create-users").latest_only()`.
 #[derive(Clone, Debug, Default)]
-pub struct Filter {
+#[non_exhaustive]
+pub struct HistoryFilter {
     /// Only this change.
     pub change_id: Option<String>,
     /// Only this state.
@@ -49,8 +50,64 @@ pub struct Filter {
     pub run_id: Option<String>,
     /// Only entries whose attempt began at or after this time: RFC 3339 in UTC.
     pub since: Option<String>,
-    /// Only the newest entry of each change, and the newest of those about no change.
-    pub newest_only: bool,
+    /// Only the latest entry of each change, and the latest of those about no change.
+    pub latest_only: bool,
+}
+
+impl HistoryFilter {
+    /// Reads only the entries of this change.
+    #[must_use]
+    pub fn change(self, id: impl Into<String>) -> HistoryFilter {
+        HistoryFilter {
+            change_id: Some(id.into()),
+            ..self
+        }
+    }
+
+    /// Reads only the entries with this state.
+    #[must_use]
+    pub fn state(self, state: State) -> HistoryFilter {
+        HistoryFilter {
+            state: Some(state),
+            ..self
+        }
+    }
+
+    /// Reads only the entries of this attempt.
+    #[must_use]
+    pub fn attempt(self, attempt: u32) -> HistoryFilter {
+        HistoryFilter {
+            attempt: Some(attempt),
+            ..self
+        }
+    }
+
+    /// Reads only the entries of the run with this id.
+    #[must_use]
+    pub fn run(self, run_id: impl Into<String>) -> HistoryFilter {
+        HistoryFilter {
+            run_id: Some(run_id.into()),
+            ..self
+        }
+    }
+
+    /// Reads only entries whose attempt began at or after this time: RFC 3339 in UTC.
+    #[must_use]
+    pub fn since(self, time: impl Into<String>) -> HistoryFilter {
+        HistoryFilter {
+            since: Some(time.into()),
+            ..self
+        }
+    }
+
+    /// Reads only the latest entry of each change.
+    #[must_use]
+    pub fn latest_only(self) -> HistoryFilter {
+        HistoryFilter {
+            latest_only: true,
+            ..self
+        }
+    }
 }
 
 /// Where entries are kept.
@@ -103,7 +160,11 @@ pub trait AuditStore: fmt::Debug + Send + Sync {
     }
 
     /// The entries that match, oldest first.
-    async fn history(&self, service: &str, filter: &Filter) -> Result<Vec<Entry>, StoreError>;
+    async fn history(
+        &self,
+        service: &str,
+        filter: &HistoryFilter,
+    ) -> Result<Vec<Entry>, StoreError>;
 
     /// Returns the entries that match, oldest first, at most `limit` of them, from behind the place
     /// `after`. Reads only.
@@ -112,7 +173,7 @@ pub trait AuditStore: fmt::Debug + Send + Sync {
     async fn page(
         &self,
         service: &str,
-        filter: &Filter,
+        filter: &HistoryFilter,
         after: i64,
         limit: usize,
     ) -> Result<Vec<Entry>, StoreError> {

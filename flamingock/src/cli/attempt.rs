@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::audit::{Entry, Filter};
+use crate::audit::{Entry, HistoryFilter};
 use crate::error::Error;
 use crate::runner::Runner;
 
@@ -22,14 +22,12 @@ pub(super) struct Attempt {
 
 impl Attempt {
     pub(super) async fn read(runner: &Runner, id: &str, number: u32) -> Result<Attempt, Error> {
-        let filter = Filter {
-            change_id: Some(id.to_owned()),
-            attempt: Some(number),
-            ..Filter::default()
-        };
+        let filter = HistoryFilter::default()
+            .change(id.to_owned())
+            .attempt(number);
         let (mut attempt, mut after) = (Attempt::default(), 0);
         loop {
-            let page = runner.audit_page(&filter, after, PAGE).await?;
+            let page = runner.history_page(&filter, after, PAGE).await?;
             let Some(last) = page.last() else {
                 return Ok(attempt);
             };

@@ -12,7 +12,7 @@ use super::table::{Sheet, Tone, colored, plain, stage};
 use super::terminal;
 use super::time::to_the_second;
 use super::view::View;
-use crate::audit::{Entry, Filter, State};
+use crate::audit::{Entry, HistoryFilter, State};
 use crate::operate::Resolved;
 use crate::runner::Runner;
 
@@ -21,16 +21,19 @@ const PAGE: usize = 500;
 
 /// Prints page by page: an audit grows for years.
 pub(super) async fn list(runner: &Runner, list: List, view: &View) -> Result<Answer, Failure> {
-    let filter = Filter {
+    let filter = HistoryFilter {
         change_id: list.change,
         state: list.state.as_deref().map(State::from),
         since: list.since,
-        newest_only: !list.history,
-        ..Filter::default()
+        latest_only: !list.history,
+        ..HistoryFilter::default()
     };
     let failed = |error| Failure::of(error, &view.program);
     // Until the first page is there, nothing is printed, and whatever fails is all that there is to say.
-    let mut page = runner.audit_page(&filter, 0, PAGE).await.map_err(failed)?;
+    let mut page = runner
+        .history_page(&filter, 0, PAGE)
+        .await
+        .map_err(failed)?;
     let mut printing = Printing::new(list.extended, view);
     loop {
         // A reader that has seen enough is no failure, and nobody to read on for.
@@ -40,7 +43,7 @@ pub(super) async fn list(runner: &Runner, list: List, view: &View) -> Result<Ans
         if printing.page(&page).is_err() {
             return Ok(Answer::printed());
         }
-        match runner.audit_page(&filter, last, PAGE).await {
+        match runner.history_page(&filter, last, PAGE).await {
             Ok(next) => page = next,
             Err(error) => return printing.broken(failed(error)),
         }

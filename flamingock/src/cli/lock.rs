@@ -12,7 +12,7 @@ use crate::runner::Runner;
 
 pub(super) async fn show(runner: &Runner, view: &View) -> Result<Answer, Failure> {
     let lock = runner
-        .lock_state()
+        .lock_status()
         .await
         .map_err(|error| Failure::of(error, &view.program))?;
     let text = match &lock {

@@ -1,7 +1,7 @@
 //! Where the changes stand: the audit, the lock and the code, read at once.
 
 use super::source::Source;
-use crate::audit::{Entry, Filter, Newest, Snapshot};
+use crate::audit::{Entry, HistoryFilter, Newest, Snapshot};
 use crate::error::Error;
 use crate::operate::{Issue, issue, open};
 use crate::plan::{Plan, Step};
@@ -25,11 +25,8 @@ impl Standing {
         let entries = if source.has_code() {
             Vec::new()
         } else {
-            let newest = Filter {
-                newest_only: true,
-                ..Filter::default()
-            };
-            let mut entries = runner.audit(&newest).await?;
+            let newest = HistoryFilter::default().latest_only();
+            let mut entries = runner.history(&newest).await?;
             entries.retain(Entry::is_of_a_change);
             entries
         };

@@ -13,7 +13,7 @@ use super::stages::{PANICKED, why_kept};
 use super::telling::{applied_by, logged};
 use super::waiting::Waiting;
 use super::{Looks, Prepared, formats, new_run_id, scripts};
-use crate::audit::{Filter, Origin, Snapshot};
+use crate::audit::{HistoryFilter, Origin, Snapshot};
 use crate::call::{Signals, Stop};
 use crate::decision::Decision;
 use crate::error::Error;
@@ -56,10 +56,7 @@ impl Prepared {
         let Some(run_id) = undo.run() else {
             return Ok(AppliedByRun::new());
         };
-        let filter = Filter {
-            run_id: Some(run_id.to_owned()),
-            ..Filter::default()
-        };
+        let filter = HistoryFilter::default().run(run_id.to_owned());
         let service = &self.settings.service;
         let history = self.answered(self.store.history(service, &filter)).await;
         let entries = history.map_err(Error::store)?;

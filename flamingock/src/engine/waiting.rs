@@ -296,7 +296,7 @@ impl Prepared {
         let at_work = |lock: &LockRow| lock.held || !lock.run_id.is_empty();
         let holder = snapshot.lock.filter(at_work);
         let mut report = self.report(plan, &Vec::new());
-        match self.settings.on_lock_timeout {
+        match self.settings.lock.on_timeout {
             OnLockTimeout::Fail => Err(Error::lock_timeout(holder, report)),
             OnLockTimeout::Continue => {
                 report.warnings.push(

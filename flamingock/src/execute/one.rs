@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::argument::Values;
 use crate::attempt::{Attempt, Purpose};
 use crate::audit::{
-    ErrorChain, Filter, NewEntry, State, StoreError, StoreErrorKind, TransactionMode,
+    ErrorChain, HistoryFilter, NewEntry, State, StoreError, StoreErrorKind, TransactionMode,
 };
 use crate::call::{Ended, Invocation, Limits, chain};
 use crate::change::{Body, Definition};
@@ -205,12 +205,10 @@ impl One<'_> {
             return true;
         }
         let possession = attempt.possession;
-        let filter = Filter {
-            change_id: Some(self.definition.id.to_owned()),
-            run_id: Some(possession.run_id.clone()),
-            state: Some(State::Started),
-            ..Filter::default()
-        };
+        let filter = HistoryFilter::default()
+            .change(self.definition.id.to_owned())
+            .run(possession.run_id.clone())
+            .state(State::Started);
         let (store, service) = (self.executor.store, &possession.service);
         match store.history(service, &filter).await {
             Ok(entries) => entries

@@ -3,7 +3,7 @@
 use crate::argument::Session;
 use crate::attempt::Attempt;
 use crate::audit::{
-    Entry, ErrorChain, Filter, NewEntry, Newest, Origin, State, StoreError, TransactionMode,
+    Entry, ErrorChain, HistoryFilter, NewEntry, Newest, Origin, State, StoreError, TransactionMode,
 };
 use crate::call::{Ended, chain};
 use crate::change::BoxError;
@@ -218,11 +218,9 @@ impl One<'_> {
     /// first of the entries that say the same at the end of the attempt's history. Those behind it are of
     /// runs that could not settle the attempt.
     async fn begun(&self, newest: &Newest) -> Result<(i64, String), StoreError> {
-        let filter = Filter {
-            change_id: Some(newest.change_id.clone()),
-            attempt: Some(newest.attempt),
-            ..Filter::default()
-        };
+        let filter = HistoryFilter::default()
+            .change(newest.change_id.clone())
+            .attempt(newest.attempt);
         let service = &self.executor.lease.possession().service;
         let entries = self.executor.store.history(service, &filter).await?;
         let says_the_same = |found: &&Entry| {

@@ -226,8 +226,8 @@ fn duration(value: &str) -> Option<Duration> {
 }
 
 fn unknown(key: &str) -> String {
-    if key == "detached" {
-        return "a file is never `detached`: `include_files!(\"changes\", detached)` is, for all of them".to_owned();
+    if key == "register" {
+        return "`register` holds for a whole folder: write `include_files!(\"changes\", register = false)`".to_owned();
     }
     match crate::suggest::near_miss(key, &KEYS) {
         Some(meant) => format!("unknown key `{key}`, did you mean `{meant}`?"),
@@ -327,9 +327,9 @@ mod tests {
                 "`repeat` is not \"always\": `repeat=on-change`",
             ),
             (
-                "-- flamingock: detached=true",
+                "-- flamingock: register=false",
                 1,
-                "a file is never `detached`: `include_files!(\"changes\", detached)` is, for all of them",
+                "`register` holds for a whole folder: write `include_files!(\"changes\", register = false)`",
             ),
         ] {
             let (_, mistakes) = Header::read(text);

@@ -8,7 +8,7 @@
 //! use flamingock::{MemoryStore, Runner, change, changes};
 //! use std::sync::{Arc, Mutex};
 //!
-//! #[change(id = "warm-cache", order = "0001", detached)]
+//! #[change(id = "warm-cache", order = "0001", register = false)]
 //! async fn warm_cache() {}
 //!
 //! # #[tokio::main(flavor = "current_thread")]

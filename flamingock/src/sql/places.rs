@@ -78,16 +78,16 @@ fn refused(misplaced: &Misplaced) -> StoreError {
             usable: false,
             ..
         } => format!(
-            "The user of the database has no right to use that schema: `GRANT USAGE ON SCHEMA \"{schema}\"` gives it back. If a history of its own is meant, name its schema with `Tables::schema`"
+            "The user of the database has no right to use that schema: `GRANT USAGE ON SCHEMA \"{schema}\"` gives it back. If a history of its own is meant, name its schema with `TableNames::schema`"
         ),
         Misplaced::Elsewhere { schema, .. } => format!(
-            "Put the session back (its search_path, its database or its attached files), or name the schema with `Tables::schema`: \"{schema}\", or the one in which a history of its own is meant to begin"
+            "Put the session back (its search_path, its database or its attached files), or name the schema with `TableNames::schema`: \"{schema}\", or the one in which a history of its own is meant to begin"
         ),
         Misplaced::Partial { .. } => {
             "Tables are never created beside others that have entries: restore what is missing, or drop all of them if every change is meant to run again".to_owned()
         }
         Misplaced::OtherPrefix { prefix, .. } => format!(
-            "Set the prefix with `Tables::prefix`: \"{prefix}\" if that is this application's history, its own one (\"flamingock_\" is the usual) if a history of its own is meant to begin"
+            "Set the prefix with `TableNames::prefix`: \"{prefix}\" if that is this application's history, its own one (\"flamingock_\" is the usual) if a history of its own is meant to begin"
         ),
     };
     let text = format!("{misplaced}. Every change would run again. {remedy}");

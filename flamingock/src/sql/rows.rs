@@ -7,7 +7,7 @@ use flamingock_sqlx_audit as leaf;
 
 use super::store::LANE;
 use crate::audit::{
-    Acquired, Entry, ErrorChain, Facts, Filter, Glance, LockRow, NewEntry, Newest, Origin,
+    Acquired, Entry, ErrorChain, Facts, Glance, HistoryFilter, LockRow, NewEntry, Newest, Origin,
     Possession, Snapshot, State, TransactionMode,
 };
 
@@ -58,14 +58,14 @@ pub(super) fn new_row(entry: &NewEntry) -> leaf::NewAuditRow {
     }
 }
 
-pub(super) fn filter(filter: &Filter) -> leaf::Filter {
+pub(super) fn filter(filter: &HistoryFilter) -> leaf::Filter {
     leaf::Filter {
         change_id: filter.change_id.clone(),
         state: filter.state.as_ref().map(|state| state.as_str().to_owned()),
         attempt: filter.attempt.map(i64::from),
         run_id: filter.run_id.clone(),
         since: filter.since.clone(),
-        newest_only: filter.newest_only,
+        newest_only: filter.latest_only,
     }
 }
 

@@ -20,7 +20,7 @@ use super::sessions::end_open;
 use super::settle::PAUSE;
 use super::tries::{Tries, reads, tries};
 use crate::audit::{
-    Acquired, AuditStore, Claim, Entry, ErrorChain, Filter, Glance, LeaseKeeper, LockRow,
+    Acquired, AuditStore, Claim, Entry, ErrorChain, Glance, HistoryFilter, LeaseKeeper, LockRow,
     LockStore, NewEntry, Possession, Snapshot, StoreError, StoreErrorKind,
 };
 
@@ -252,7 +252,11 @@ impl<D: Driver> AuditStore for SqlStore<D> {
         self.append_once(&possession, &entries).await
     }
 
-    async fn history(&self, service: &str, filter: &Filter) -> Result<Vec<Entry>, StoreError> {
+    async fn history(
+        &self,
+        service: &str,
+        filter: &HistoryFilter,
+    ) -> Result<Vec<Entry>, StoreError> {
         self.page(service, filter, Page::ALL.after, usize::MAX)
             .await
     }
@@ -260,7 +264,7 @@ impl<D: Driver> AuditStore for SqlStore<D> {
     async fn page(
         &self,
         service: &str,
-        filter: &Filter,
+        filter: &HistoryFilter,
         after: i64,
         limit: usize,
     ) -> Result<Vec<Entry>, StoreError> {

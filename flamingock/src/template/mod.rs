@@ -3,7 +3,7 @@
 //! [`guide::templates`](crate::guide::templates) says how they are written.
 
 mod de;
-#[cfg(feature = "http")]
+#[cfg(feature = "template-http")]
 mod http;
 mod item;
 mod mistake;
@@ -35,7 +35,7 @@ pub use crate::secrets::SecretResolver;
 /// The templates that are there without being written.
 pub(crate) const BUILT_IN: &[&Template] = &[
     &sql::SQL,
-    #[cfg(feature = "http")]
+    #[cfg(feature = "template-http")]
     &http::HTTP,
 ];
 

@@ -29,7 +29,7 @@ impl<'a> Payload<'a> {
     }
 
     /// The values of its secrets, once they are known.
-    #[cfg(feature = "http")]
+    #[cfg(feature = "template-http")]
     pub(super) fn revealed(self) -> Option<&'a Revealed> {
         self.revealed
     }

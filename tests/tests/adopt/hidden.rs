@@ -6,7 +6,7 @@ use flamingock_tests::{Backend as _, Postgres, done, execute, query, with_table}
 use sqlx::PgConnection;
 use sqlx::pool::PoolOptions;
 
-#[change(id = "0001_create_users", order = "001", detached)]
+#[change(id = "0001_create_users", order = "001", register = false)]
 async fn users(db: &mut PgConnection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('users')")
         .await

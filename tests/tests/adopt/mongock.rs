@@ -3,12 +3,12 @@
 use flamingock::adopt::Adoption;
 use flamingock::{MemoryStore, Runner, change, changes};
 
-#[change(id = "create-users", order = "001", detached)]
+#[change(id = "create-users", order = "001", register = false)]
 async fn create_users() {
     panic!("it was applied long ago");
 }
 
-#[change(id = "create-orders", order = "002", detached)]
+#[change(id = "create-orders", order = "002", register = false)]
 async fn create_orders() {}
 
 const EXPORT: &str = r#"[

@@ -73,7 +73,7 @@ async fn an_index_of_a_retry_is_made_once_the_remains_are_dropped() {
     assert_eq!(strings(&pool, INVALID).await, Vec::<String>::new());
 }
 
-#[change(id = "swallows", order = "0001", transaction = false, detached)]
+#[change(id = "swallows", order = "0001", transaction = false, register = false)]
 async fn swallows(db: &mut PgConnection) {
     let _ = query(db, "CREATE UNIQUE INDEX CONCURRENTLY once ON done (what)").await;
 }
@@ -112,7 +112,7 @@ struct Other(PgPool);
 
 const BUILT: &str = "SELECT 1 FROM pg_stat_activity WHERE query LIKE 'CREATE INDEX CONCURRENTLY built%' AND wait_event_type = 'Lock' AND datname = current_database()";
 
-#[change(id = "fails", order = "0001", transaction = false, detached)]
+#[change(id = "fails", order = "0001", transaction = false, register = false)]
 async fn fails(db: &mut PgConnection, Other(pool): &Other) -> Result<(), sqlx::Error> {
     query(db, "SELECT 1").await?;
     // The index waits for this transaction for as long as it is open.

@@ -5,7 +5,7 @@ use flamingock_tests::{Backend, Postgres, done, execute, folder, query, with_tab
 use sqlx::PgConnection;
 use sqlx::postgres::PgPoolOptions;
 
-#[change(id = "one", order = "0001", detached)]
+#[change(id = "one", order = "0001", register = false)]
 async fn one(db: &mut PgConnection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('one')").await.map(drop)
 }
@@ -15,7 +15,7 @@ async fn one(db: &mut PgConnection) -> Result<(), sqlx::Error> {
     order = "0002",
     transaction = false,
     timeout = "5s",
-    detached
+    register = false
 )]
 async fn plain(db: &mut PgConnection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('plain')")

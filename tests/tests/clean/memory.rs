@@ -21,7 +21,7 @@ async fn pools() -> [SqlitePool; 2] {
     [shared, own]
 }
 
-#[change(id = "leaves", order = "0001", detached)]
+#[change(id = "leaves", order = "0001", register = false)]
 async fn leaves(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     db.fetch_one(sqlx::query("SELECT * FROM kept")).await?;
     query(db, "CREATE TABLE temp.done (what TEXT)").await?;
@@ -29,7 +29,7 @@ async fn leaves(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     query(db, "PRAGMA recursive_triggers = 1").await.map(drop)
 }
 
-#[change(id = "finds", order = "0003", detached)]
+#[change(id = "finds", order = "0003", register = false)]
 async fn finds(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     let row = db.fetch_one(sqlx::query("SELECT * FROM kept")).await?;
     let name = row.columns()[0].name().to_owned();

@@ -109,7 +109,7 @@ async fn sql_mode_of_the_server_holds_for_our_own_files_and_their_routines() {
     assert_eq!(found(&database, 2, "flamingock", text, true).await, ["1"]);
 }
 
-#[change(id = "code", order = "0001", detached)]
+#[change(id = "code", order = "0001", register = false)]
 async fn code(db: &mut MySqlConnection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES (1 || 0)")
         .await

@@ -207,31 +207,31 @@ async fn a_rebuild_of_a_tool_that_leaves_enforcement_off_keeps_the_child_rows() 
     }
 }
 
-#[change(id = "rebuilds", order = "0001", detached)]
+#[change(id = "rebuilds", order = "0001", register = false)]
 async fn rebuilds(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     query(db, "PRAGMA foreign_keys = OFF").await?;
     query(db, REBUILD).await.map(drop)
 }
 
-#[change(id = "defers", order = "0001", detached)]
+#[change(id = "defers", order = "0001", register = false)]
 async fn defers(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     query(db, "PRAGMA defer_foreign_keys = ON").await?;
     query(db, REBUILD).await.map(drop)
 }
 
-#[change(id = "plainly", order = "0001", transaction = false, detached)]
+#[change(id = "plainly", order = "0001", transaction = false, register = false)]
 async fn plainly(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     query(db, "PRAGMA foreign_keys = OFF").await?;
     query(db, REBUILD).await.map(drop)
 }
 
-#[change(id = "forgets", order = "0001", transaction = false, detached)]
+#[change(id = "forgets", order = "0001", transaction = false, register = false)]
 async fn forgets(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     query(db, REBUILD).await.map(drop)
 }
 
 /// Deletes child rows, and deletes others by deleting a parent, which is what it means to do.
-#[change(id = "cleans", order = "0001", detached)]
+#[change(id = "cleans", order = "0001", register = false)]
 async fn cleans(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     query(db, "DELETE FROM parent WHERE id = 1").await?;
     query(db, "CREATE TABLE other (id INTEGER)").await?;
@@ -239,13 +239,13 @@ async fn cleans(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
 }
 
 /// The child rows go first, by its own statement.
-#[change(id = "drops", order = "0001", detached)]
+#[change(id = "drops", order = "0001", register = false)]
 async fn drops(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     query(db, "DELETE FROM child").await?;
     query(db, "DROP TABLE parent").await.map(drop)
 }
 
-#[change(id = "drops-both", order = "0001", detached)]
+#[change(id = "drops-both", order = "0001", register = false)]
 async fn drops_both(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     query(db, "DROP TABLE parent").await?;
     query(db, "DROP TABLE child").await.map(drop)

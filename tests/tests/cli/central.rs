@@ -3,7 +3,7 @@
 use std::fs;
 
 use flamingock::sqlx::{PgPool, SqlitePool};
-use flamingock::{Runner, Tables, change, changes};
+use flamingock::{Runner, TableNames, change, changes};
 use flamingock_tests::{Backend, Postgres, Sqlite, scenarios};
 use serde_json::json;
 
@@ -287,15 +287,17 @@ fn a_password_is_not_shown_wherever_it_was_typed() {
     }
 }
 
-#[change(id = "one", order = "0001", detached)]
+#[change(id = "one", order = "0001", register = false)]
 async fn one() {}
 
 #[tokio::test]
 async fn tables_of_another_name_are_found() {
     let (file, server) = (Sqlite::fresh().await, Postgres::fresh().await);
-    let tables = |schema: Option<&str>, prefix: Option<&str>| Tables {
-        schema: schema.map(str::to_owned),
-        prefix: prefix.map(str::to_owned),
+    let tables = |schema: Option<&str>, prefix: Option<&str>| {
+        let mut tables = TableNames::default();
+        tables.schema = schema.map(str::to_owned);
+        tables.prefix = prefix.map(str::to_owned);
+        tables
     };
     let pool: SqlitePool = file.pool(1).await;
     let prefixed = tables(None, Some("ops_"));

@@ -7,7 +7,7 @@ use flamingock_tests::{Backend as _, Sqlite, folder};
 use crate::app::{App, normalise};
 
 /// Succeeds if it is told so.
-#[template("attempt", detached)]
+#[template("attempt", register = false)]
 async fn attempt(succeeds: bool) -> Result<(), BoxError> {
     if succeeds {
         Ok(())

@@ -10,21 +10,21 @@ use flamingock_tests::{
 };
 use sqlx::{MySqlConnection, MySqlPool, PgConnection, SqliteConnection};
 
-#[change(id = "shared", order = "001", detached)]
+#[change(id = "shared", order = "001", register = false)]
 async fn shared(db: &mut MySqlConnection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('shared')")
         .await
         .map(drop)
 }
 
-#[change(id = "plain", order = "002", transaction = false, detached)]
+#[change(id = "plain", order = "002", transaction = false, register = false)]
 async fn plain(db: &mut MySqlConnection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('plain')")
         .await
         .map(drop)
 }
 
-#[change(id = "separate", order = "001", target = "orders", detached)]
+#[change(id = "separate", order = "001", target = "orders", register = false)]
 async fn separate(db: &mut MySqlConnection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('separate')")
         .await
@@ -32,10 +32,7 @@ async fn separate(db: &mut MySqlConnection) -> Result<(), sqlx::Error> {
 }
 
 fn briefly(wait: Duration) -> LockOptions {
-    LockOptions {
-        wait,
-        ..LockOptions::default()
-    }
+    LockOptions::default().wait(wait)
 }
 
 #[track_caller]
@@ -145,10 +142,7 @@ async fn takeover_on_another_galera_node_keeps_a_late_owner_from_committing() {
     let late = Runner::new(&slow)
         .changes(changes![shared])
         .allow_untested_database()
-        .lock(LockOptions {
-            lease: Duration::from_secs(2),
-            ..briefly(Duration::from_secs(3))
-        });
+        .lock(briefly(Duration::from_secs(3)).lease(Duration::from_secs(2)));
     let late = tokio::spawn(late.run());
     valve.closed().await;
     let name = database.url.rsplit('/').next().unwrap();
@@ -172,14 +166,14 @@ async fn takeover_on_another_galera_node_keeps_a_late_owner_from_committing() {
     assert_eq!(strings(&other, applied).await, [""; 0]);
 }
 
-#[change(id = "sqlite", order = "001", detached)]
+#[change(id = "sqlite", order = "001", register = false)]
 async fn sqlite(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('sqlite')")
         .await
         .map(drop)
 }
 
-#[change(id = "postgres", order = "001", detached)]
+#[change(id = "postgres", order = "001", register = false)]
 async fn postgres(db: &mut PgConnection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('postgres')")
         .await

@@ -58,7 +58,7 @@ impl Rival {
     }
 }
 
-#[change(id = "serializes", order = "001", detached)]
+#[change(id = "serializes", order = "001", register = false)]
 async fn serializes(db: &mut PgConnection, rival: &Rival) -> Result<(), BoxError> {
     query(db, "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE").await?;
     query(db, "SELECT n FROM counter WHERE id = 1").await?;
@@ -69,7 +69,7 @@ async fn serializes(db: &mut PgConnection, rival: &Rival) -> Result<(), BoxError
     Ok(())
 }
 
-#[change(id = "pg-deadlock", order = "001", detached)]
+#[change(id = "pg-deadlock", order = "001", register = false)]
 async fn postgres_deadlock(db: &mut PgConnection, rival: &Rival) -> Result<(), BoxError> {
     // The one that looks first is the one that is ended.
     query(db, "SET LOCAL deadlock_timeout = '20ms'").await?;
@@ -81,7 +81,7 @@ async fn postgres_deadlock(db: &mut PgConnection, rival: &Rival) -> Result<(), B
     Ok(())
 }
 
-#[change(id = "deadlock", order = "001", detached)]
+#[change(id = "deadlock", order = "001", register = false)]
 async fn mariadb_deadlock(db: &mut MySqlConnection, rival: &Rival) -> Result<(), BoxError> {
     query(db, "UPDATE counter SET n = n + 1 WHERE id = 1").await?;
     if rival.strikes() {
@@ -91,7 +91,7 @@ async fn mariadb_deadlock(db: &mut MySqlConnection, rival: &Rival) -> Result<(),
     Ok(())
 }
 
-#[change(id = "waits", order = "001", detached)]
+#[change(id = "waits", order = "001", register = false)]
 async fn waits_for_a_row(db: &mut MySqlConnection, rival: &Rival) -> Result<(), BoxError> {
     query(db, "SET SESSION innodb_lock_wait_timeout = 1").await?;
     if rival.strikes() {
@@ -195,7 +195,7 @@ async fn conflict_is_tried_three_times_again_and_recorded_once() {
     );
 }
 
-#[change(id = "alone", order = "001", transaction = false, detached)]
+#[change(id = "alone", order = "001", transaction = false, register = false)]
 async fn postgres_alone(db: &mut PgConnection, rival: &Rival) -> Result<(), BoxError> {
     rival.strikes();
     query(
@@ -206,7 +206,7 @@ async fn postgres_alone(db: &mut PgConnection, rival: &Rival) -> Result<(), BoxE
     Ok(())
 }
 
-#[change(id = "alone", order = "001", transaction = false, detached)]
+#[change(id = "alone", order = "001", transaction = false, register = false)]
 async fn mariadb_alone(db: &mut MySqlConnection, rival: &Rival) -> Result<(), BoxError> {
     rival.strikes();
     query(db, "SIGNAL SQLSTATE '40001' SET MYSQL_ERRNO = 1213").await?;

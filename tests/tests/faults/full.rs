@@ -27,12 +27,12 @@ async fn fill(db: &mut SqliteConnection) -> Result<(), BoxError> {
     Ok(())
 }
 
-#[change(id = "big", order = "001", detached)]
+#[change(id = "big", order = "001", register = false)]
 async fn big(db: &mut SqliteConnection) -> Result<(), BoxError> {
     fill(db).await
 }
 
-#[change(id = "big-steps", order = "001", transaction = false, detached)]
+#[change(id = "big-steps", order = "001", transaction = false, register = false)]
 async fn big_steps(db: &mut SqliteConnection) -> Result<(), BoxError> {
     fill(db).await
 }
@@ -83,7 +83,7 @@ async fn full_disk_makes_a_plain_change_an_issue() {
     assert!(matches!(error, Error::Issues(_)), "{error}");
 }
 
-#[change(id = "stands", order = "001", detached)]
+#[change(id = "stands", order = "001", register = false)]
 async fn stands(db: &mut SqliteConnection, gate: &Gate) -> Result<(), BoxError> {
     query(db, "CREATE TABLE made (n INT)").await?;
     gate.pass().await;
@@ -97,11 +97,9 @@ async fn change_in_memory_outlasts_its_lease_beside_a_waiter() {
     let pool = options.connect("sqlite::memory:").await.unwrap();
     let gate = Gate::default();
     let lease = Duration::from_millis(100);
-    let lock = LockOptions {
-        lease,
-        wait: Duration::from_secs(20),
-        ..LockOptions::default()
-    };
+    let lock = LockOptions::default()
+        .lease(lease)
+        .wait(Duration::from_secs(20));
     let runner = || {
         Runner::new(&pool)
             .changes(changes![stands])

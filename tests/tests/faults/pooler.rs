@@ -14,7 +14,7 @@ use super::ground::{Ground, Kind, try_rows};
 use super::oracle::{AGAIN, LAST, PLAIN, SHARED, Scene, VERIFIED};
 use super::start::{Start, end_of};
 
-#[change(id = "index", order = "001", transaction = false, detached)]
+#[change(id = "index", order = "001", transaction = false, register = false)]
 async fn index(db: &mut PgConnection) -> Result<(), BoxError> {
     query(db, "CREATE INDEX CONCURRENTLY big_n ON big (n)").await?;
     Ok(())
@@ -29,10 +29,7 @@ async fn index_is_created_concurrently_beside_waiters() {
         "CREATE TABLE big AS SELECT n FROM generate_series(1, 300000) n",
     )
     .await;
-    let lock = LockOptions {
-        poll: Duration::from_millis(10),
-        ..LockOptions::default()
-    };
+    let lock = LockOptions::default().poll(Duration::from_millis(10));
     let began = Instant::now();
     let runs = (0..11).map(|_| Runner::new(&pool).changes(changes![index]).lock(lock).run());
     let runs: Vec<_> = runs.map(tokio::spawn).collect();
@@ -177,7 +174,7 @@ async fn pooler_with_one_connection_to_the_server_is_named_where_it_costs_the_le
 
 macro_rules! limited {
     ($($name:ident $id:tt ($($key:tt)*);)+) => {$(
-        #[change(id = $id, order = "001", transaction = false, detached $($key)*)]
+        #[change(id = $id, order = "001", transaction = false, register = false $($key)*)]
         async fn $name(db: &mut PgConnection) -> Result<(), sqlx::Error> {
             query(db, "INSERT INTO done VALUES ('ran')").await.map(drop)
         }
@@ -198,7 +195,7 @@ limited! {
     timeout = "30s",
     lock_timeout = "30s",
     statement_timeout = "30s",
-    detached
+    register = false
 )]
 async fn in_a_transaction(db: &mut PgConnection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('ran')").await.map(drop)
@@ -287,7 +284,7 @@ fn runner_of(pool: &sqlx::PgPool, change: &'static flamingock::Definition) -> Ru
 }
 
 /// Asks which session of the server answers, and stands at the gate without it.
-#[change(id = "stands", order = "001", transaction = false, detached)]
+#[change(id = "stands", order = "001", transaction = false, register = false)]
 async fn stands(db: &mut PgConnection, session: &Session, gate: &Gate) -> Result<(), sqlx::Error> {
     let answer = query(db, "SELECT pg_backend_pid()::text").await?;
     session.0.lock().unwrap().clone_from(&answer[0]);
@@ -307,10 +304,7 @@ async fn a_lost_lock_cancels_no_statement_of_another_client_of_a_pooler() {
     let pooler = Pooler::with("transaction", 4).await;
     let through = sqlx::PgPool::connect(&pooler.url(&name)).await.unwrap();
     let (session, gate) = (Session::default(), Gate::default());
-    let lock = LockOptions {
-        lease: Duration::from_secs(2),
-        ..LockOptions::default()
-    };
+    let lock = LockOptions::default().lease(Duration::from_secs(2));
     let run = Runner::new(&through)
         .changes(changes![stands])
         .lock(lock)

@@ -25,7 +25,7 @@ const RUNNING_ON_MARIADB: &str = "INSERT INTO done SELECT CONCAT('running ', COU
     order = "001",
     transaction = false,
     timeout = "300ms",
-    detached
+    register = false
 )]
 async fn postgres_sleeps(db: &mut PgConnection) -> Result<(), BoxError> {
     query(db, "SELECT pg_sleep(60)").await?;
@@ -43,7 +43,7 @@ async fn postgres_wakes(db: &mut PgConnection) -> Result<(), BoxError> {
     order = "001",
     transaction = false,
     timeout = "300ms",
-    detached
+    register = false
 )]
 async fn mariadb_sleeps(db: &mut MySqlConnection) -> Result<(), BoxError> {
     query(db, "DO SLEEP(60)").await?;
@@ -82,7 +82,7 @@ statement_ends! {
     mariadb_statement_has_ended_when_the_rollback_begins: MariaDb, mariadb_sleeps;
 }
 
-#[change(id = "loner", order = "001", timeout = "100ms", detached)]
+#[change(id = "loner", order = "001", timeout = "100ms", register = false)]
 async fn loner() {
     std::future::pending::<()>().await;
 }
@@ -121,7 +121,7 @@ async fn change_without_connection_that_takes_too_long_is_an_issue() {
     order = "001",
     timeout = "100ms",
     recovery = "retry",
-    detached
+    register = false
 )]
 async fn retried(calls: &AtomicUsize) {
     if calls.fetch_add(1, Ordering::Relaxed) == 0 {
@@ -156,14 +156,14 @@ async fn change_that_may_run_again_and_takes_too_long_is_a_failure() {
     assert_eq!(audit(&pool).await, expected);
 }
 
-#[change(id = "long", order = "001", detached)]
+#[change(id = "long", order = "001", register = false)]
 async fn postgres_long(db: &mut PgConnection) -> Result<(), BoxError> {
     query(db, "INSERT INTO done VALUES ('long')").await?;
     query(db, "SELECT pg_sleep(60)").await?;
     Ok(())
 }
 
-#[change(id = "long", order = "001", detached)]
+#[change(id = "long", order = "001", register = false)]
 async fn mariadb_long(db: &mut MySqlConnection) -> Result<(), BoxError> {
     query(db, "INSERT INTO done VALUES ('long')").await?;
     query(db, "DO SLEEP(60)").await?;

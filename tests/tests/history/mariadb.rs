@@ -7,12 +7,12 @@ use sqlx::pool::PoolOptions;
 
 use crate::mariadb::places::assert_refused;
 
-#[change(id = "one", order = "001", detached)]
+#[change(id = "one", order = "001", register = false)]
 async fn one(db: &mut MySqlConnection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('one')").await.map(drop)
 }
 
-#[change(id = "two", order = "002", transaction = false, detached)]
+#[change(id = "two", order = "002", transaction = false, register = false)]
 async fn two(db: &mut MySqlConnection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('two')").await.map(drop)
 }

@@ -1,6 +1,6 @@
 //! What only PostgreSQL has: schemas on a search path, rights on schemas, row security, sequences.
 
-use flamingock::{Error, Runner, Tables, change, changes};
+use flamingock::{Error, Runner, TableNames, change, changes};
 use flamingock_tests::{
     Backend as _, Postgres, TestDatabase, audit, done, execute, query, strings, with_table,
 };
@@ -10,14 +10,14 @@ use sqlx::postgres::PgPool;
 
 use crate::postgres::places::assert_refused;
 
-#[change(id = "one", order = "001", detached)]
+#[change(id = "one", order = "001", register = false)]
 async fn one(db: &mut PgConnection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO public.done VALUES ('one')")
         .await
         .map(drop)
 }
 
-#[change(id = "two", order = "002", transaction = false, detached)]
+#[change(id = "two", order = "002", transaction = false, register = false)]
 async fn two(db: &mut PgConnection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO public.done VALUES ('two')")
         .await
@@ -38,11 +38,8 @@ async fn told(database: &TestDatabase<Postgres>, text: &str) -> PgPool {
     database.pool_with(options).await
 }
 
-fn schema(name: &str) -> Tables {
-    Tables {
-        schema: Some(name.to_owned()),
-        ..Tables::default()
-    }
+fn schema(name: &str) -> TableNames {
+    TableNames::default().schema(name.to_owned())
 }
 
 /// A role that is dropped with what it may do.
@@ -82,7 +79,7 @@ async fn another_search_path_is_refused_with_the_schema_of_the_tables() {
     }
 }
 
-#[change(id = "moves", order = "001", detached)]
+#[change(id = "moves", order = "001", register = false)]
 async fn moves(db: &mut PgConnection, database: &String) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO public.done VALUES ('moves')").await?;
     let text =
@@ -90,7 +87,7 @@ async fn moves(db: &mut PgConnection, database: &String) -> Result<(), sqlx::Err
     query(db, &text).await.map(drop)
 }
 
-#[change(id = "leaves", order = "001", detached)]
+#[change(id = "leaves", order = "001", register = false)]
 async fn leaves(db: &mut PgConnection, database: &String) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO public.done VALUES ('leaves')").await?;
     let text = format!("CREATE SCHEMA app; ALTER DATABASE {database} SET search_path = app");
@@ -268,7 +265,7 @@ async fn sequence_that_lags_and_cannot_be_read_is_named_by_the_insert() {
     drop_role(&watch, &role).await;
 }
 
-#[change(id = "shared", order = "003", detached)]
+#[change(id = "shared", order = "003", register = false)]
 async fn shared(db: &mut PgConnection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO public.done VALUES ('shared')")
         .await

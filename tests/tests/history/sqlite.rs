@@ -1,18 +1,18 @@
 //! What only SQLite has: attached files, temporary tables, views of the same name, its own sequence.
 
-use flamingock::{Runner, Tables, change, changes};
+use flamingock::{Runner, TableNames, change, changes};
 use flamingock_tests::{Backend as _, Sqlite, TestDatabase, done, execute, query, with_table};
 use sqlx::pool::PoolOptions;
 use sqlx::{SqliteConnection, SqlitePool};
 
 use crate::sqlite::places::assert_refused;
 
-#[change(id = "one", order = "001", detached)]
+#[change(id = "one", order = "001", register = false)]
 async fn one(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('one')").await.map(drop)
 }
 
-#[change(id = "two", order = "002", transaction = false, detached)]
+#[change(id = "two", order = "002", transaction = false, register = false)]
 async fn two(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('two')").await.map(drop)
 }
@@ -37,12 +37,7 @@ async fn tables_in_an_attached_file_are_refused_with_its_name() {
     let file = database.folder().unwrap().join("ops.db");
     let attach = format!("ATTACH '{}' AS ops", file.display());
     let pool = told(&database, attach).await;
-    let own = || {
-        runner(&pool).tables(Tables {
-            schema: Some("ops".to_owned()),
-            ..Tables::default()
-        })
-    };
+    let own = || runner(&pool).tables(TableNames::default().schema("ops"));
     own().run().await.unwrap();
     assert_refused(|| runner(&pool), &["\"ops\""], "attached").await;
     assert_eq!(done(&watch).await, ["one"]);

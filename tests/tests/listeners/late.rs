@@ -11,7 +11,7 @@ use tokio::net::{TcpListener, TcpStream};
 #[derive(Clone, Copy)]
 struct Address(SocketAddr);
 
-#[change(id = "greets", order = "001", target = "server", detached)]
+#[change(id = "greets", order = "001", target = "server", register = false)]
 async fn greets(server: &Address) -> Result<(), BoxError> {
     let mut greeting = String::new();
     let mut connection = TcpStream::connect(server.0).await?;

@@ -8,13 +8,13 @@ use opentelemetry::metrics::MeterProvider;
 use opentelemetry_sdk::metrics::data::{AggregatedMetrics, MetricData};
 use opentelemetry_sdk::metrics::{InMemoryMetricExporter, SdkMeterProvider};
 
-#[change(id = "stream", order = "001", target = "events", detached)]
+#[change(id = "stream", order = "001", target = "events", register = false)]
 async fn stream() {}
 
 #[rollback(stream)]
 async fn no_stream() {}
 
-#[change(id = "breaks", order = "002", detached)]
+#[change(id = "breaks", order = "002", register = false)]
 async fn breaks() -> Result<(), BoxError> {
     Err("broken".into())
 }

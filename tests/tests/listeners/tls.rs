@@ -5,7 +5,7 @@ use flamingock::{MemoryStore, Report, Runner, change, changes};
 
 use crate::tls_server::Server;
 
-#[change(id = "warm-cache", order = "001", detached)]
+#[change(id = "warm-cache", order = "001", register = false)]
 async fn warm_cache() {}
 
 async fn run(webhook: Webhook) -> Report {

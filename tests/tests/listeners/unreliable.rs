@@ -11,7 +11,7 @@ use flamingock::{
 use flamingock_tests::Recorder;
 use serde_json::Value;
 
-#[change(id = "warm-cache", order = "001", detached)]
+#[change(id = "warm-cache", order = "001", register = false)]
 async fn warm_cache() {}
 
 #[verify(warm_cache)]
@@ -19,7 +19,7 @@ async fn is_warm() -> bool {
     true
 }
 
-#[change(id = "breaks", order = "002", detached)]
+#[change(id = "breaks", order = "002", register = false)]
 async fn breaks() -> Result<(), BoxError> {
     Err("broken".into())
 }

@@ -14,10 +14,10 @@ use flamingock::webhook::Webhook;
 use flamingock::{BoxError, Error, MemoryStore, Report, Runner, change, changes};
 use serde_json::{Value, json};
 
-#[change(id = "warm-cache", order = "001", detached)]
+#[change(id = "warm-cache", order = "001", register = false)]
 async fn warm_cache() {}
 
-#[change(id = "breaks", order = "002", detached)]
+#[change(id = "breaks", order = "002", register = false)]
 async fn breaks() -> Result<(), BoxError> {
     Err("broken".into())
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use flamingock::MemoryStore;
 use flamingock::audit::{
-    Acquired, AuditStore, Claim, Entry, Filter, LeaseKeeper, LockStore, NewEntry, Possession,
-    Snapshot, StoreError, StoreErrorKind,
+    Acquired, AuditStore, Claim, Entry, HistoryFilter, LeaseKeeper, LockStore, NewEntry,
+    Possession, Snapshot, StoreError, StoreErrorKind,
 };
 use flamingock_tests::Gate;
 
@@ -136,7 +136,11 @@ impl AuditStore for Faulty {
         self.with(Call::Append, work).await
     }
 
-    async fn history(&self, service: &str, filter: &Filter) -> Result<Vec<Entry>, StoreError> {
+    async fn history(
+        &self,
+        service: &str,
+        filter: &HistoryFilter,
+    ) -> Result<Vec<Entry>, StoreError> {
         self.inner.history(service, filter).await
     }
 

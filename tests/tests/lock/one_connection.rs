@@ -11,11 +11,10 @@ use sqlx::pool::PoolOptions;
 const LEASE: Duration = Duration::from_secs(2);
 
 fn options() -> LockOptions {
-    LockOptions {
-        lease: LEASE,
-        wait: Duration::from_secs(20),
-        poll: Duration::from_millis(10),
-    }
+    LockOptions::default()
+        .lease(LEASE)
+        .wait(Duration::from_secs(20))
+        .poll(Duration::from_millis(10))
 }
 
 macro_rules! changes_of {
@@ -25,7 +24,7 @@ macro_rules! changes_of {
 
             /// Longer than the lease, in a transaction: whoever took the lock over keeps it from
             /// committing.
-            #[change(id = "shared", order = "001", detached)]
+            #[change(id = "shared", order = "001", register = false)]
             pub(super) async fn shared(_db: &mut $connection) {
                 tokio::time::sleep(LEASE * 3 / 2).await;
             }
@@ -35,17 +34,17 @@ macro_rules! changes_of {
                 order = "002",
                 timeout = "500ms",
                 transaction = false,
-                detached
+                register = false
             )]
             pub(super) async fn short(_db: &mut $connection) {}
 
             #[rollback(short)]
             async fn no_short() {}
 
-            #[change(id = "unlimited", order = "003", transaction = false, detached)]
+            #[change(id = "unlimited", order = "003", transaction = false, register = false)]
             pub(super) async fn unlimited(_db: &mut $connection) {}
 
-            #[change(id = "too-long", order = "003", timeout = "10s", detached)]
+            #[change(id = "too-long", order = "003", timeout = "10s", register = false)]
             pub(super) async fn too_long() {}
         }
     };

@@ -7,14 +7,13 @@ use flamingock_tests::{Backend as _, Gate, Sqlite, execute, query, strings, with
 use sqlx::sqlite::{SqliteConnection, SqlitePool};
 
 fn options(lease: u64, wait: u64) -> LockOptions {
-    LockOptions {
-        lease: Duration::from_secs(lease),
-        wait: Duration::from_secs(wait),
-        poll: Duration::from_millis(10),
-    }
+    LockOptions::default()
+        .lease(Duration::from_secs(lease))
+        .wait(Duration::from_secs(wait))
+        .poll(Duration::from_millis(10))
 }
 
-#[change(id = "gated", order = "001", detached)]
+#[change(id = "gated", order = "001", register = false)]
 async fn gated(gate: &Gate) {
     gate.pass().await;
 }
@@ -41,7 +40,7 @@ async fn living_owner_of_another_boot_keeps_the_lock() {
             matches!(second, Err(Error::LockTimeout { .. })),
             "{second:?}"
         );
-        let state = runner(&other, &gate).lock_state().await.unwrap().unwrap();
+        let state = runner(&other, &gate).lock_status().await.unwrap().unwrap();
         assert!(state.held, "{state:?}");
     }
     gate.open();
@@ -106,7 +105,7 @@ async fn tables_without_the_wall_clock_end_are_refused_with_the_remedy() {
     assert!(runner(&pool, &gate).run().await.unwrap().is_up_to_date());
 }
 
-#[change(id = "silenced", order = "002", detached)]
+#[change(id = "silenced", order = "002", register = false)]
 async fn silenced(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('silenced')").await?;
     // The thread of the driver never comes back from the commit.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use flamingock::audit::{AuditStore as _, Filter, LockRow, State};
+use flamingock::audit::{AuditStore as _, HistoryFilter, LockRow, State};
 use flamingock::{
     BoxError, Error, LockOptions, MemoryStore, Runner, Stage, UndoTarget, change, changes,
     rollback, verify,
@@ -16,11 +16,10 @@ use super::faulty::{Call, Fault, Faulty};
 const LEASE: Duration = Duration::from_millis(1_500);
 
 fn options(lease: Duration) -> LockOptions {
-    LockOptions {
-        lease,
-        wait: Duration::from_secs(20),
-        poll: Duration::from_millis(10),
-    }
+    LockOptions::default()
+        .lease(lease)
+        .wait(Duration::from_secs(20))
+        .poll(Duration::from_millis(10))
 }
 
 #[derive(Debug, Default)]
@@ -32,7 +31,7 @@ impl Calls {
     }
 }
 
-#[change(id = "verified", order = "001", detached)]
+#[change(id = "verified", order = "001", register = false)]
 async fn verified(calls: &Calls, gate: &Gate) {
     calls.0.fetch_add(1, Ordering::SeqCst);
     gate.pass().await;
@@ -57,7 +56,10 @@ async fn lock(store: &MemoryStore) -> LockRow {
 }
 
 async fn states(store: &MemoryStore) -> Vec<State> {
-    let entries = store.history("default", &Filter::default()).await.unwrap();
+    let entries = store
+        .history("default", &HistoryFilter::default())
+        .await
+        .unwrap();
     entries.into_iter().map(|one| one.entry.state).collect()
 }
 
@@ -213,7 +215,7 @@ async fn run_that_panics_does_not_give_the_lock_back() {
     }
 }
 
-#[change(id = "undoable", order = "001", detached)]
+#[change(id = "undoable", order = "001", register = false)]
 async fn undoable(calls: &Calls) {
     calls.0.fetch_add(1, Ordering::SeqCst);
 }
@@ -230,10 +232,7 @@ async fn undo_that_panics_or_is_in_doubt_does_not_give_the_lock_back() {
             Runner::new(Arc::new(store.clone()))
                 .changes(changes![undoable])
                 .provide_arc(calls.clone())
-                .lock(LockOptions {
-                    wait: Duration::from_millis(100),
-                    ..options(LEASE)
-                })
+                .lock(options(LEASE).wait(Duration::from_millis(100)))
         };
         runner(&Faulty::new(&store, |_, _| None))
             .run()
@@ -255,10 +254,10 @@ async fn undo_that_panics_or_is_in_doubt_does_not_give_the_lock_back() {
     }
 }
 
-#[change(id = "beside", order = "001", stage = "beside", detached)]
+#[change(id = "beside", order = "001", stage = "beside", register = false)]
 async fn beside() {}
 
-#[change(id = "doubtful", order = "001", stage = "doubtful", detached)]
+#[change(id = "doubtful", order = "001", stage = "doubtful", register = false)]
 async fn doubtful(calls: &Calls) -> Result<(), BoxError> {
     calls.0.fetch_add(1, Ordering::SeqCst);
     Ok(())
@@ -279,10 +278,7 @@ async fn run_with_an_outcome_in_doubt_does_not_give_the_lock_back() {
             .stage(Stage::new("doubtful"))
             .parallel_stages(side_by_side)
             .provide_arc(calls)
-            .lock(LockOptions {
-                wait: Duration::from_millis(100),
-                ..options(LEASE)
-            });
+            .lock(options(LEASE).wait(Duration::from_millis(100)));
         let error = runner.run().await.unwrap_err();
         assert!(matches!(error, Error::OutcomeUnknown(_)), "{error}");
         is_kept_until_it_ends(&store).await;
@@ -308,10 +304,8 @@ async fn run_without_answers_ends_and_renews_no_more() {
         let silent = Faulty::new(&store, move |one, now| {
             (one == call && now >= nth).then_some(Fault::Never)
         });
-        let runner = runner(&silent, &calls, &gate).lock(LockOptions {
-            wait: Duration::from_secs(1),
-            ..options(LEASE)
-        });
+        let runner =
+            runner(&silent, &calls, &gate).lock(options(LEASE).wait(Duration::from_secs(1)));
         let ended = tokio::time::timeout(Duration::from_secs(40), runner.run());
         let ended = ended
             .await
@@ -338,10 +332,7 @@ async fn function_that_takes_its_time_keeps_the_lock() {
     let store = MemoryStore::new();
     let (calls, gate) = (Arc::new(Calls::default()), Gate::default());
     let plain = Faulty::new(&store, |_, _| None);
-    let runner = runner(&plain, &calls, &gate).lock(LockOptions {
-        wait: Duration::from_millis(10),
-        ..options(LEASE)
-    });
+    let runner = runner(&plain, &calls, &gate).lock(options(LEASE).wait(Duration::from_millis(10)));
     let run = tokio::spawn(runner.run());
     gate.reached().await;
     tokio::time::sleep(Duration::from_secs(17)).await;
@@ -350,7 +341,7 @@ async fn function_that_takes_its_time_keeps_the_lock() {
     assert_eq!(run.await.unwrap().unwrap().counts().newly_applied, 1);
 }
 
-#[change(id = "next", order = "002", detached)]
+#[change(id = "next", order = "002", register = false)]
 async fn next(gate: &Gate) {
     gate.pass().await;
 }

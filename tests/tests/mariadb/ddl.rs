@@ -2,7 +2,7 @@
 
 use super::*;
 
-#[change(id = "ddl", order = "001", detached)]
+#[change(id = "ddl", order = "001", register = false)]
 async fn ddl(db: &mut MySqlConnection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('before')").await?;
     query(db, "CREATE TABLE made (n INT)").await?;
@@ -36,7 +36,7 @@ async fn a_change_with_ddl_counts_as_one_without_transaction() {
     );
 }
 
-#[change(id = "temporary", order = "001", detached)]
+#[change(id = "temporary", order = "001", register = false)]
 async fn temporary(db: &mut MySqlConnection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('before')").await?;
     query(db, "CREATE TEMPORARY TABLE scratch (n INT)").await?;
@@ -61,7 +61,7 @@ async fn a_temporary_table_keeps_the_transaction() {
     assert_as_new(&pool).await;
 }
 
-#[change(id = "fails-after-ddl", order = "001", detached)]
+#[change(id = "fails-after-ddl", order = "001", register = false)]
 async fn fails_after_ddl(db: &mut MySqlConnection) -> Result<(), sqlx::Error> {
     query(db, "CREATE TABLE made (n INT)").await?;
     query(db, "INSERT INTO done VALUES ('after')").await?;
@@ -101,7 +101,7 @@ async fn a_failure_after_ddl_is_rolled_back_by_the_rollback() {
     assert_as_new(&pool).await;
 }
 
-#[change(id = "ddl-fails", order = "001", detached)]
+#[change(id = "ddl-fails", order = "001", register = false)]
 async fn ddl_fails(db: &mut MySqlConnection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('before')").await?;
     query(db, "CREATE TABLE done (n INT)").await.map(drop)
@@ -130,7 +130,7 @@ async fn ddl_that_fails_has_committed_all_the_same() {
     assert_as_new(&pool).await;
 }
 
-#[change(id = "nested-after-ddl", order = "001", detached)]
+#[change(id = "nested-after-ddl", order = "001", register = false)]
 async fn nested_after_ddl(tx: &mut sqlx::Transaction<'_, sqlx::MySql>) -> Result<(), sqlx::Error> {
     query(&mut **tx, "CREATE TABLE made (n INT)").await?;
     let mut nested = tx.begin().await?;
@@ -152,7 +152,7 @@ async fn a_nested_transaction_after_ddl_is_a_failure_without_transaction() {
     assert_as_new(&pool).await;
 }
 
-#[change(id = "both-fail", order = "001", detached)]
+#[change(id = "both-fail", order = "001", register = false)]
 async fn both_fail(db: &mut MySqlConnection) -> Result<(), sqlx::Error> {
     query(db, "CREATE TABLE made (n INT)").await?;
     query(db, "SELECT * FROM nowhere").await.map(drop)
@@ -189,7 +189,7 @@ async fn a_rollback_that_fails_after_ddl_is_an_issue_and_leaves_no_marker() {
     );
 }
 
-#[change(id = "halves", order = "001", stage = "first", detached)]
+#[change(id = "halves", order = "001", stage = "first", register = false)]
 async fn halves(db: &mut MySqlConnection) -> Result<(), sqlx::Error> {
     query(db, "CREATE TABLE made (n INT)").await?;
     query(db, "INSERT INTO nowhere VALUES (1)").await.map(drop)
@@ -203,12 +203,12 @@ async fn drop_half(db: &mut MySqlConnection) -> Result<(), sqlx::Error> {
         .map(drop)
 }
 
-#[change(id = "breaks", order = "001", stage = "second", detached)]
+#[change(id = "breaks", order = "001", stage = "second", register = false)]
 async fn breaks(db: &mut MySqlConnection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO nowhere VALUES (1)").await.map(drop)
 }
 
-#[change(id = "works", order = "001", stage = "third", detached)]
+#[change(id = "works", order = "001", stage = "third", register = false)]
 async fn works(db: &mut MySqlConnection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('works')")
         .await

@@ -2,7 +2,7 @@
 
 use super::*;
 
-#[change(id = "deadlocks", order = "001", detached)]
+#[change(id = "deadlocks", order = "001", register = false)]
 async fn deadlocks(
     db: &mut MySqlConnection,
     gate: &Gate,
@@ -100,7 +100,7 @@ async fn a_deadlock_is_tried_again_and_recorded_once() {
     assert_as_new(&pool).await;
 }
 
-#[change(id = "waits", order = "001", lock_timeout = "1s", detached)]
+#[change(id = "waits", order = "001", lock_timeout = "1s", register = false)]
 async fn waits(db: &mut MySqlConnection, calls: &AtomicUsize) -> Result<(), sqlx::Error> {
     calls.fetch_add(1, Ordering::Relaxed);
     query(db, "DELETE FROM done").await.map(drop)
@@ -125,7 +125,12 @@ async fn a_lock_that_is_not_obtained_in_the_time_given_for_it_is_asked_for_three
     );
 }
 
-#[change(id = "sleeps", order = "001", statement_timeout = "200ms", detached)]
+#[change(
+    id = "sleeps",
+    order = "001",
+    statement_timeout = "200ms",
+    register = false
+)]
 async fn sleeps(db: &mut MySqlConnection) -> Result<(), sqlx::Error> {
     query(db, "SELECT SLEEP(60)").await.map(drop)
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 
-#[change(id = "moves", order = "001", detached)]
+#[change(id = "moves", order = "001", register = false)]
 async fn moves(db: &mut MySqlConnection, calls: &AtomicUsize) -> Result<(), sqlx::Error> {
     calls.fetch_add(1, Ordering::Relaxed);
     query(
@@ -42,7 +42,7 @@ async fn in_mode(database: &TestDatabase<MariaDb>, mode: &'static str) -> MySqlP
 #[derive(Debug)]
 struct Aside(MySqlPool);
 
-#[change(id = "robbed", order = "001", detached)]
+#[change(id = "robbed", order = "001", register = false)]
 async fn robbed(db: &mut MySqlConnection, aside: &Aside) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('robbed')").await?;
     execute(

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use flamingock::audit::{
-    Acquired, AuditStore, Claim, Entry, Filter, Glance, LeaseKeeper, LockStore, NewEntry, Origin,
-    Possession, Snapshot, State, StoreError, StoreErrorKind,
+    Acquired, AuditStore, Claim, Entry, Glance, HistoryFilter, LeaseKeeper, LockStore, NewEntry,
+    Origin, Possession, Snapshot, State, StoreError, StoreErrorKind,
 };
 use flamingock::{Error, LockOptions, MemoryStore, Runner, UndoTarget, change, changes, rollback};
 
@@ -79,7 +79,11 @@ impl AuditStore for Forgetful {
         }
     }
 
-    async fn history(&self, service: &str, filter: &Filter) -> Result<Vec<Entry>, StoreError> {
+    async fn history(
+        &self,
+        service: &str,
+        filter: &HistoryFilter,
+    ) -> Result<Vec<Entry>, StoreError> {
         self.store.history(service, filter).await
     }
 
@@ -126,7 +130,7 @@ struct Calls {
     undone: AtomicUsize,
 }
 
-#[change(id = "topic", order = "001", detached)]
+#[change(id = "topic", order = "001", register = false)]
 async fn topic(calls: &Calls) {
     calls.applied.fetch_add(1, Ordering::Relaxed);
 }
@@ -173,10 +177,7 @@ impl Scene {
     }
 
     fn runner(&self) -> Runner {
-        let lock = LockOptions {
-            wait: Duration::from_secs(5),
-            ..LockOptions::default()
-        };
+        let lock = LockOptions::default().wait(Duration::from_secs(5));
         Runner::new(Arc::clone(&self.store))
             .changes(changes![topic])
             .lock(lock)

@@ -7,7 +7,7 @@ use sqlx::MySqlConnection;
 
 use super::play::play_all;
 
-#[change(id = "shared", order = "005", stage = "e", detached)]
+#[change(id = "shared", order = "005", stage = "e", register = false)]
 async fn shared(
     db: &mut MySqlConnection,
     site: &Site,

@@ -80,11 +80,7 @@ where
         let schedule = Schedule {
             seed,
             service: service.clone(),
-            lock: LockOptions {
-                lease: LEASE,
-                wait: LEASE * 6,
-                ..LockOptions::default()
-            },
+            lock: LockOptions::default().lease(LEASE).wait(LEASE * 6),
             flaw: None,
             slack: Duration::from_secs(30),
             changes: self.changes.clone(),

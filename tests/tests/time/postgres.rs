@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 
 use super::play::play_all;
 
-#[change(id = "shared", order = "005", stage = "e", detached)]
+#[change(id = "shared", order = "005", stage = "e", register = false)]
 async fn shared(db: &mut PgConnection, site: &Site, context: &Context) -> Result<(), sqlx::Error> {
     let service = context.service();
     query(db, &format!("INSERT INTO effects VALUES ('{service}')")).await?;

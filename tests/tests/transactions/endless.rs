@@ -39,13 +39,13 @@ async fn assert_at_rest(database: &TestDatabase<Sqlite>) {
     execute(&pool, "BEGIN EXCLUSIVE; COMMIT").await;
 }
 
-#[change(id = "endless", order = "001", timeout = "300ms", detached)]
+#[change(id = "endless", order = "001", timeout = "300ms", register = false)]
 async fn endless(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('undone')").await?;
     query(db, ENDLESS).await.map(drop)
 }
 
-#[change(id = "endless", order = "001", timeout = "300ms", detached)]
+#[change(id = "endless", order = "001", timeout = "300ms", register = false)]
 async fn endless_insert(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     query(db, ENDLESS_INSERT).await.map(drop)
 }
@@ -55,7 +55,7 @@ async fn endless_insert(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     order = "001",
     timeout = "300ms",
     target = "other",
-    detached
+    register = false
 )]
 async fn endless_there(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     query(db, ENDLESS_INSERT).await.map(drop)
@@ -117,7 +117,7 @@ async fn a_timeout_stops_a_statement_at_another_target() {
     order = "001",
     transaction = false,
     timeout = "300ms",
-    detached
+    register = false
 )]
 async fn plain(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     query(db, ENDLESS_INSERT).await.map(drop)
@@ -160,7 +160,7 @@ async fn a_timeout_stops_a_statement_without_a_transaction_and_the_rollback_runs
     order = "001",
     transaction = false,
     timeout = "300ms",
-    detached
+    register = false
 )]
 async fn reverts(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     query(db, "SELECT * FROM nowhere").await.map(drop)
@@ -193,7 +193,7 @@ async fn a_timeout_stops_a_rollback() {
     order = "001",
     transaction = false,
     timeout = "300ms",
-    detached
+    register = false
 )]
 async fn asked(_db: &mut SqliteConnection) {}
 
@@ -218,7 +218,7 @@ async fn a_timeout_stops_a_verify_function() {
     assert_at_rest(&database).await;
 }
 
-#[change(id = "stopped", order = "001", detached)]
+#[change(id = "stopped", order = "001", register = false)]
 async fn stopped(db: &mut SqliteConnection, gate: &Gate) -> Result<(), sqlx::Error> {
     gate.pass().await;
     query(db, ENDLESS_INSERT).await.map(drop)
@@ -247,7 +247,7 @@ async fn a_run_that_is_asked_to_stop_stops_a_statement() {
     assert_at_rest(&database).await;
 }
 
-#[change(id = "reads", order = "001", transaction = false, detached)]
+#[change(id = "reads", order = "001", transaction = false, register = false)]
 async fn reads(db: &mut SqliteConnection, gate: &Gate) -> Result<(), sqlx::Error> {
     gate.pass().await;
     query(db, ENDLESS).await.map(drop)
@@ -258,10 +258,7 @@ async fn a_run_that_loses_its_lock_stops_a_statement() {
     let (database, pool) = fresh().await;
     let gate = Gate::default();
     gate.open();
-    let lock = LockOptions {
-        lease: Duration::from_secs(3),
-        ..LockOptions::default()
-    };
+    let lock = LockOptions::default().lease(Duration::from_secs(3));
     let runner = Runner::new(&pool)
         .changes(changes![reads])
         .provide(gate.clone())

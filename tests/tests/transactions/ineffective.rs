@@ -9,14 +9,14 @@ use sqlx::mysql::MySqlPoolOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions};
 use sqlx::{Executor as _, MySqlConnection, SqliteConnection};
 
-#[change(id = "stays", order = "001", detached)]
+#[change(id = "stays", order = "001", register = false)]
 async fn stays(db: &mut MySqlConnection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('undone')").await?;
     query(db, "INSERT INTO plain VALUES ('stays')").await?;
     query(db, "SELECT * FROM nowhere").await.map(drop)
 }
 
-#[change(id = "stays", order = "001", target = "other", detached)]
+#[change(id = "stays", order = "001", target = "other", register = false)]
 async fn stays_there(db: &mut MySqlConnection) -> Result<(), sqlx::Error> {
     stays_in(db).await
 }
@@ -26,7 +26,7 @@ async fn stays_in(db: &mut MySqlConnection) -> Result<(), sqlx::Error> {
     query(db, "SELECT * FROM nowhere").await.map(drop)
 }
 
-#[change(id = "conflicts", order = "001", detached)]
+#[change(id = "conflicts", order = "001", register = false)]
 async fn conflicts(db: &mut MySqlConnection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO plain VALUES ('stays')").await?;
     query(db, "SELECT * FROM done FOR UPDATE").await.map(drop)
@@ -128,13 +128,13 @@ async fn a_change_that_has_left_rows_behind_is_not_run_again_for_a_conflict() {
     assert_eq!(audit(&pool).await, ["conflicts 1 FAILED none"]);
 }
 
-#[change(id = "no-journal", order = "001", detached)]
+#[change(id = "no-journal", order = "001", register = false)]
 async fn no_journal(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('stays')").await?;
     query(db, "SELECT * FROM nowhere").await.map(drop)
 }
 
-#[change(id = "no-journal", order = "001", target = "other", detached)]
+#[change(id = "no-journal", order = "001", target = "other", register = false)]
 async fn no_journal_there(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('stays')").await?;
     query(db, "SELECT * FROM nowhere").await.map(drop)
@@ -178,7 +178,7 @@ async fn without_a_journal_no_change_runs_in_a_transaction() {
     assert_eq!(done(&pool).await, Vec::<String>::new());
 }
 
-#[change(id = "switches-off", order = "001", detached)]
+#[change(id = "switches-off", order = "001", register = false)]
 async fn switches_off(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     query(db, "PRAGMA journal_mode = OFF").await?;
     query(db, "INSERT INTO done VALUES ('stays')").await?;

@@ -12,7 +12,7 @@ use sqlx::{Executor as _, PgConnection, PgPool};
 
 const NOTE: &str = "INSERT INTO done VALUES (current_setting('lock_timeout'))";
 
-#[change(id = "notes", order = "001", detached)]
+#[change(id = "notes", order = "001", register = false)]
 async fn notes(db: &mut PgConnection) -> Result<(), sqlx::Error> {
     query(db, NOTE).await.map(drop)
 }
@@ -22,17 +22,17 @@ async fn notes_again(db: &mut PgConnection) -> Result<(), sqlx::Error> {
     query(db, NOTE).await.map(drop)
 }
 
-#[change(id = "own", order = "001", lock_timeout = "7s", detached)]
+#[change(id = "own", order = "001", lock_timeout = "7s", register = false)]
 async fn own(db: &mut PgConnection) -> Result<(), sqlx::Error> {
     query(db, NOTE).await.map(drop)
 }
 
-#[change(id = "there", order = "001", target = "other", detached)]
+#[change(id = "there", order = "001", target = "other", register = false)]
 async fn there(db: &mut PgConnection) -> Result<(), sqlx::Error> {
     query(db, NOTE).await.map(drop)
 }
 
-#[change(id = "plain", order = "001", transaction = false, detached)]
+#[change(id = "plain", order = "001", transaction = false, register = false)]
 async fn plain(db: &mut PgConnection) -> Result<(), sqlx::Error> {
     query(db, NOTE).await?;
     query(db, "SELECT * FROM nowhere").await.map(drop)
@@ -166,7 +166,7 @@ async fn a_changes_own_limit_wins_and_the_runners_replaces_the_default() {
     }
 }
 
-#[change(id = "isolated", order = "001", detached)]
+#[change(id = "isolated", order = "001", register = false)]
 async fn isolated(db: &mut PgConnection) -> Result<(), sqlx::Error> {
     query(db, "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE").await?;
     query(
@@ -188,7 +188,7 @@ async fn a_change_may_still_choose_its_isolation_level() {
     assert_eq!(done(&pool).await, ["serializable"]);
 }
 
-#[change(id = "alters", order = "001", lock_timeout = "300ms", detached)]
+#[change(id = "alters", order = "001", lock_timeout = "300ms", register = false)]
 async fn alters(db: &mut PgConnection) -> Result<(), sqlx::Error> {
     query(db, "ALTER TABLE done ADD COLUMN more INT")
         .await
@@ -238,7 +238,7 @@ async fn a_change_that_waited_in_vain_names_the_session_that_blocks() {
     }
 }
 
-#[change(id = "waits", order = "001", detached)]
+#[change(id = "waits", order = "001", register = false)]
 async fn waits(db: &mut PgConnection) -> Result<(), sqlx::Error> {
     query(db, "ALTER TABLE done ADD COLUMN more INT")
         .await

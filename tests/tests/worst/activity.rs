@@ -6,7 +6,7 @@ use flamingock::__private::{Body, Definition};
 use flamingock::{LockOptions, Runner, Stage, change, changes};
 use flamingock_tests::{Backend, Gate, MariaDb, strings, with_table};
 
-#[change(id = "long", order = "001", stage = "s", detached)]
+#[change(id = "long", order = "001", stage = "s", register = false)]
 async fn long(gate: &Gate) {
     gate.pass().await;
 }
@@ -31,10 +31,7 @@ async fn long_names_side_by_side_do_not_keep_the_lease_from_being_renewed() {
     let runner = stages
         .iter()
         .fold(runner, |runner, stage| runner.stage(Stage::new(*stage)));
-    let lock = LockOptions {
-        lease: Duration::from_millis(900),
-        ..LockOptions::default()
-    };
+    let lock = LockOptions::default().lease(Duration::from_millis(900));
     let mut run = tokio::spawn(runner.parallel_stages(4).lock(lock).run());
     // It is told by a renewal, which is all that keeps the lease.
     let told = async {

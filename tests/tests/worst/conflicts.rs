@@ -39,7 +39,7 @@ impl Rival {
     }
 }
 
-#[change(id = "first", order = "001", stage = "seed", detached)]
+#[change(id = "first", order = "001", stage = "seed", register = false)]
 async fn first(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('first')")
         .await
@@ -47,7 +47,7 @@ async fn first(db: &mut Connection) -> Result<(), sqlx::Error> {
 }
 
 /// Reads, and writes what somebody else has written meanwhile.
-#[change(id = "contested", order = "002", stage = "seed", detached)]
+#[change(id = "contested", order = "002", stage = "seed", register = false)]
 async fn contested(db: &mut Connection, rival: &Rival) -> Result<(), BoxError> {
     query(db, "SELECT n FROM counter WHERE id = 1").await?;
     rival.strike().await?;
@@ -55,7 +55,7 @@ async fn contested(db: &mut Connection, rival: &Rival) -> Result<(), BoxError> {
     Ok(())
 }
 
-#[change(id = "third", order = "003", stage = "seed", detached)]
+#[change(id = "third", order = "003", stage = "seed", register = false)]
 async fn third(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('third')")
         .await

@@ -8,7 +8,7 @@ use flamingock_tests::{
 use sqlx::{MySqlConnection, MySqlPool, PgConnection, PgPool};
 
 /// Written in 漢字, which no Latin alphabet has.
-#[change(id = "shared", order = "001", detached)]
+#[change(id = "shared", order = "001", register = false)]
 async fn shared(db: &mut PgConnection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('shared')")
         .await
@@ -16,7 +16,7 @@ async fn shared(db: &mut PgConnection) -> Result<(), sqlx::Error> {
 }
 
 /// Its error has what the database has not.
-#[change(id = "plain", order = "001", transaction = false, detached)]
+#[change(id = "plain", order = "001", transaction = false, register = false)]
 async fn plain(db: &mut PgConnection) -> Result<(), BoxError> {
     query(db, "INSERT INTO done VALUES ('plain')").await?;
     Err("漢字 are refused".into())
@@ -61,14 +61,14 @@ async fn text_that_postgres_cannot_hold_is_never_lost_in_silence() {
     }
 }
 
-#[change(id = "漢字", order = "001", detached)]
+#[change(id = "漢字", order = "001", register = false)]
 async fn kanji(db: &mut MySqlConnection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('kanji')")
         .await
         .map(drop)
 }
 
-#[change(id = "second", order = "002", detached)]
+#[change(id = "second", order = "002", register = false)]
 async fn second(db: &mut MySqlConnection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('second')")
         .await

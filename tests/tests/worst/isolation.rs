@@ -7,7 +7,7 @@ use sqlx::pool::PoolOptions;
 
 use super::{Backend, Connection, Db, LEVELS, isolated};
 
-#[change(id = "shared", order = "001", detached)]
+#[change(id = "shared", order = "001", register = false)]
 async fn shared(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "SELECT count(*) FROM done").await?;
     query(db, "INSERT INTO done VALUES ('shared')")
@@ -15,21 +15,21 @@ async fn shared(db: &mut Connection) -> Result<(), sqlx::Error> {
         .map(drop)
 }
 
-#[change(id = "plain", order = "002", transaction = false, detached)]
+#[change(id = "plain", order = "002", transaction = false, register = false)]
 async fn plain(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('plain')")
         .await
         .map(drop)
 }
 
-#[change(id = "seed one", order = "001", stage = "seed", detached)]
+#[change(id = "seed one", order = "001", stage = "seed", register = false)]
 async fn seed_one(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('seed one')")
         .await
         .map(drop)
 }
 
-#[change(id = "seed two", order = "002", stage = "seed", detached)]
+#[change(id = "seed two", order = "002", stage = "seed", register = false)]
 async fn seed_two(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "SELECT count(*) FROM done").await?;
     query(db, "INSERT INTO done VALUES ('seed two')")
@@ -42,10 +42,7 @@ fn runner(pool: &Pool<Db>) -> Runner {
         .stage(Stage::new("seed").atomic())
         .changes(changes![shared, plain, seed_one, seed_two])
         .parallel_stages(2)
-        .lock(LockOptions {
-            poll: std::time::Duration::from_millis(5),
-            ..LockOptions::default()
-        })
+        .lock(LockOptions::default().poll(std::time::Duration::from_millis(5)))
 }
 
 /// Eight first starts at once: one applies, the others find that it has.

@@ -19,21 +19,21 @@ async fn in_mood(url: &str, mood: &'static str) -> MySqlPool {
     options.connect(url).await.unwrap()
 }
 
-#[change(id = "shared", order = "001", detached)]
+#[change(id = "shared", order = "001", register = false)]
 async fn shared(db: &mut MySqlConnection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('shared')")
         .await
         .map(drop)
 }
 
-#[change(id = "plain", order = "002", transaction = false, detached)]
+#[change(id = "plain", order = "002", transaction = false, register = false)]
 async fn plain(db: &mut MySqlConnection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('plain')")
         .await
         .map(drop)
 }
 
-#[change(id = "undone", order = "003", transaction = false, detached)]
+#[change(id = "undone", order = "003", transaction = false, register = false)]
 async fn undone(db: &mut MySqlConnection) -> Result<(), BoxError> {
     query(db, "INSERT INTO done VALUES ('undone')").await?;
     Err("no further".into())
@@ -46,7 +46,7 @@ async fn undo(db: &mut MySqlConnection) -> Result<(), sqlx::Error> {
         .map(drop)
 }
 
-#[change(id = "seed", order = "001", stage = "seed", detached)]
+#[change(id = "seed", order = "001", stage = "seed", register = false)]
 async fn seed(db: &mut MySqlConnection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('seed')")
         .await
@@ -99,7 +99,7 @@ async fn what_a_run_says_is_committed_whatever_the_sessions_mood() {
     order = "001",
     transaction = false,
     target = "other",
-    detached
+    register = false
 )]
 async fn elsewhere(db: &mut MySqlConnection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('elsewhere')")
@@ -107,7 +107,7 @@ async fn elsewhere(db: &mut MySqlConnection) -> Result<(), sqlx::Error> {
         .map(drop)
 }
 
-#[change(id = "marked", order = "002", target = "other", detached)]
+#[change(id = "marked", order = "002", target = "other", register = false)]
 async fn marked(db: &mut MySqlConnection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('marked')")
         .await

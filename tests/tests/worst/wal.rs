@@ -15,7 +15,7 @@ use sqlx::{Connection, SqliteConnection};
 /// How many changes each stage has.
 const EACH: usize = 60;
 
-#[change(id = "shared", order = "001", stage = "s", detached)]
+#[change(id = "shared", order = "001", stage = "s", register = false)]
 async fn shared(db: &mut SqliteConnection, cx: &Context) -> Result<(), sqlx::Error> {
     query(db, "SELECT count(*) FROM done").await?;
     let text = format!("INSERT INTO done VALUES ('{}')", cx.change_id());
@@ -27,7 +27,7 @@ async fn shared(db: &mut SqliteConnection, cx: &Context) -> Result<(), sqlx::Err
     order = "001",
     stage = "s",
     transaction = false,
-    detached
+    register = false
 )]
 async fn plain(db: &mut SqliteConnection, cx: &Context) -> Result<(), sqlx::Error> {
     // The application has the file again and again.
@@ -132,10 +132,7 @@ async fn two_long_stages_beside_an_application_are_applied_once_and_disturb_nobo
         .stage(Stage::new("right"))
         .changes(stage("left").chain(stage("right")))
         .parallel_stages(2)
-        .lock(LockOptions {
-            lease: Duration::from_secs(2),
-            ..LockOptions::default()
-        })
+        .lock(LockOptions::default().lease(Duration::from_secs(2)))
         .run()
         .await;
     application.ends.store(true, Ordering::SeqCst);

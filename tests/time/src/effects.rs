@@ -188,12 +188,12 @@ impl Site {
     }
 }
 
-#[change(id = "manual", order = "001", stage = "a", detached)]
+#[change(id = "manual", order = "001", stage = "a", register = false)]
 async fn manual(site: &Site) {
     site.apply("manual", Kind::Once).await;
 }
 
-#[change(id = "verified", order = "002", stage = "b", detached)]
+#[change(id = "verified", order = "002", stage = "b", register = false)]
 async fn verified(site: &Site) {
     site.apply("verified", Kind::Verified).await;
 }
@@ -210,14 +210,14 @@ async fn is_verified(site: &Site) -> Result<bool, BoxError> {
     order = "003",
     stage = "c",
     recovery = "retry",
-    detached
+    register = false
 )]
 async fn retried(site: &Site) {
     site.apply("retried", Kind::Retried).await;
 }
 
 /// Fails at its first attempt.
-#[change(id = "fails", order = "004", stage = "d", detached)]
+#[change(id = "fails", order = "004", stage = "d", register = false)]
 async fn fails(site: &Site, context: &Context) -> Result<(), BoxError> {
     site.apply("fails", Kind::Once).await;
     match context.attempt() {

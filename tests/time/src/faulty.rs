@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use flamingock::__private::{BoxFuture, IntoStorage, OpenStorage, Storage, StorageSettings};
 use flamingock::Problem;
 use flamingock::audit::{
-    Acquired, AuditStore, Claim, Entry, Filter, Glance, LeaseKeeper, LockStore, NewEntry,
+    Acquired, AuditStore, Claim, Entry, Glance, HistoryFilter, LeaseKeeper, LockStore, NewEntry,
     Possession, Snapshot, Store, StoreError, StoreErrorKind,
 };
 use tokio::task::JoinHandle;
@@ -235,7 +235,11 @@ impl AuditStore for Faulty {
         self.store.refuse_hidden(service).await
     }
 
-    async fn history(&self, service: &str, filter: &Filter) -> Result<Vec<Entry>, StoreError> {
+    async fn history(
+        &self,
+        service: &str,
+        filter: &HistoryFilter,
+    ) -> Result<Vec<Entry>, StoreError> {
         if self.network.flaw == Some(Flaw::NoLookAtTheAudit) && filter.run_id.is_some() {
             return Ok(Vec::new());
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flamingock::__private::OpenStorage;
-use flamingock::audit::{Entry, Filter, State};
+use flamingock::audit::{Entry, HistoryFilter, State};
 use flamingock::{ChangeReport, Definition, Error, LockOptions, Outcome, Report, Runner};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -107,10 +107,7 @@ impl Schedule<'_> {
         late.arrived().await;
 
         // Where only the end is looked at, a slow machine is to lose no lease.
-        let in_peace = LockOptions {
-            poll: self.lock.poll,
-            ..LockOptions::default()
-        };
+        let in_peace = LockOptions::default().poll(self.lock.poll);
         let last = Process::new(LAST, Fates::none(self.lock.lease), trace);
         let ended = self.run(&last, &late, &effects, in_peace).await;
         last.note(|| {
@@ -140,7 +137,7 @@ impl Schedule<'_> {
         });
         let entries = runner
             .service(&self.service)
-            .audit(&Filter::default())
+            .history(&HistoryFilter::default())
             .await;
         let entries = entries.unwrap();
         self.check(&entries, &ends, &effects, trace);

@@ -24,11 +24,9 @@ fn play(seed: u64, flaw: Option<Flaw>, is_kept: bool) -> Played {
         let schedule = Schedule {
             seed,
             service: "simulated".to_owned(),
-            lock: LockOptions {
-                lease: Duration::from_secs(3),
-                wait: Duration::from_secs(12),
-                ..LockOptions::default()
-            },
+            lock: LockOptions::default()
+                .lease(Duration::from_secs(3))
+                .wait(Duration::from_secs(12)),
             flaw,
             slack: Duration::from_secs(2),
             changes: common(),

@@ -26,7 +26,7 @@ use super::view::{Flags, View};
 use crate::operate::open;
 use crate::pipeline::Stage;
 use crate::runner::{Policy, Rule, Runner};
-use crate::tables::Tables;
+use crate::tables::TableNames;
 use crate::visible::visible;
 
 /// Does what the arguments of this process ask for, and gives the code to exit with: all of the
@@ -86,14 +86,11 @@ async fn runner(place: &Place, needs: Needs, view: &View) -> Result<Runner, Fail
     let runner = database::runner(url, needs != Needs::Nothing).await?;
     let runner = runner
         .service(place.service())
-        .tables(Tables {
+        .tables(TableNames {
             schema: place.schema.clone(),
             prefix: place.prefix.clone(),
         })
-        .policy(Policy {
-            missing: Rule::Allow,
-            ..Policy::default()
-        });
+        .policy(Policy::default().missing(Rule::Allow));
     let runner = match place.allow_untested_database {
         true => runner.allow_untested_database(),
         false => runner,

@@ -34,7 +34,7 @@ enum StreamKind {
     Limits { age: String },
 }
 
-#[template("stream", detached)]
+#[template("stream", register = false)]
 async fn stream(_stream: Stream) -> Result<(), BoxError> {
     Ok(())
 }
@@ -61,10 +61,10 @@ enum Choice {
 }
 
 /// Serde keeps such a payload aside, and looks at it later.
-#[template("loose", detached)]
+#[template("loose", register = false)]
 async fn loose(_loose: Loose) {}
 
-#[template("json", detached)]
+#[template("json", register = false)]
 async fn json(_json: serde_json::Value) {}
 
 fn read_all(

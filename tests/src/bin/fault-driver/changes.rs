@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::Connection;
 use crate::script::Script;
 
-#[change(id = "shared", order = "001", detached)]
+#[change(id = "shared", order = "001", register = false)]
 async fn shared(db: &mut Connection, script: &Script) -> Result<(), BoxError> {
     script.at("shared 0").await;
     query(db, &script.effect("shared 1")).await?;
@@ -19,7 +19,7 @@ async fn shared(db: &mut Connection, script: &Script) -> Result<(), BoxError> {
     Ok(())
 }
 
-#[change(id = "ddl", order = "002", detached)]
+#[change(id = "ddl", order = "002", register = false)]
 async fn ddl(db: &mut Connection, script: &Script) -> Result<(), BoxError> {
     script.at("ddl 0").await;
     query(db, &script.effect("ddl 1")).await?;
@@ -29,7 +29,7 @@ async fn ddl(db: &mut Connection, script: &Script) -> Result<(), BoxError> {
     Ok(())
 }
 
-#[change(id = "separate", order = "003", target = "other", detached)]
+#[change(id = "separate", order = "003", target = "other", register = false)]
 async fn separate_change(db: &mut Connection, script: &Script) -> Result<(), BoxError> {
     script.at("separate 0").await;
     query(db, &script.effect("separate 1")).await?;
@@ -39,7 +39,7 @@ async fn separate_change(db: &mut Connection, script: &Script) -> Result<(), Box
     Ok(())
 }
 
-#[change(id = "verified", order = "004", transaction = false, detached)]
+#[change(id = "verified", order = "004", transaction = false, register = false)]
 async fn verified(db: &mut Connection, script: &Script) -> Result<(), BoxError> {
     script.at("verified 0").await;
     query(db, &script.effect("verified 1")).await?;
@@ -62,7 +62,7 @@ async fn is_verified(db: &mut Connection, script: &Script) -> Result<bool, BoxEr
     order = "005",
     transaction = false,
     recovery = "retry",
-    detached
+    register = false
 )]
 async fn again(db: &mut Connection, script: &Script) -> Result<(), BoxError> {
     for step in [1, 2] {
@@ -78,7 +78,7 @@ async fn again(db: &mut Connection, script: &Script) -> Result<(), BoxError> {
 }
 
 /// Takes back what it did when the second step fails, which it always does.
-#[change(id = "undone", order = "006", transaction = false, detached)]
+#[change(id = "undone", order = "006", transaction = false, register = false)]
 async fn undone(db: &mut Connection, script: &Script) -> Result<(), BoxError> {
     query(db, &script.effect("undone 1")).await?;
     script.at("undone 1").await;
@@ -93,7 +93,7 @@ async fn undo(db: &mut Connection, script: &Script) -> Result<(), BoxError> {
 }
 
 /// Fails, and so does its rollback.
-#[change(id = "stuck", order = "009", transaction = false, detached)]
+#[change(id = "stuck", order = "009", transaction = false, register = false)]
 async fn stuck(db: &mut Connection, script: &Script) -> Result<(), BoxError> {
     query(db, &script.effect("stuck 1")).await?;
     Err("the second step is refused".into())
@@ -105,14 +105,14 @@ async fn stay_stuck(_db: &mut Connection) -> Result<(), BoxError> {
 }
 
 /// Fails in its transaction.
-#[change(id = "broken", order = "010", detached)]
+#[change(id = "broken", order = "010", register = false)]
 async fn broken(db: &mut Connection, script: &Script) -> Result<(), BoxError> {
     query(db, &script.effect("broken 1")).await?;
     Err("the second step is refused".into())
 }
 
 /// Can be taken back, together with its entry.
-#[change(id = "kept", order = "011", detached)]
+#[change(id = "kept", order = "011", register = false)]
 async fn kept(db: &mut Connection, script: &Script) -> Result<(), BoxError> {
     query(db, &script.effect("kept 1")).await?;
     query(db, &script.effect("kept 2")).await?;
@@ -129,7 +129,7 @@ async fn take_back(db: &mut Connection, script: &Script) -> Result<(), BoxError>
     Ok(())
 }
 
-#[change(id = "plain", order = "007", transaction = false, detached)]
+#[change(id = "plain", order = "007", transaction = false, register = false)]
 async fn plain(db: &mut Connection, script: &Script) -> Result<(), BoxError> {
     script.at("plain 0").await;
     query(db, &script.effect("plain 1")).await?;
@@ -139,7 +139,7 @@ async fn plain(db: &mut Connection, script: &Script) -> Result<(), BoxError> {
     Ok(())
 }
 
-#[change(id = "last", order = "008", detached)]
+#[change(id = "last", order = "008", register = false)]
 async fn last(db: &mut Connection, script: &Script) -> Result<(), BoxError> {
     script.at("last 0").await;
     query(db, &script.effect("last 1")).await?;
@@ -147,7 +147,7 @@ async fn last(db: &mut Connection, script: &Script) -> Result<(), BoxError> {
 }
 
 /// The two changes of an atomic stage.
-#[change(id = "together", order = "001", stage = "seed", detached)]
+#[change(id = "together", order = "001", stage = "seed", register = false)]
 async fn together(db: &mut Connection, script: &Script) -> Result<(), BoxError> {
     script.at("together 0").await;
     query(db, &script.effect("together 1")).await?;
@@ -156,7 +156,7 @@ async fn together(db: &mut Connection, script: &Script) -> Result<(), BoxError> 
     Ok(())
 }
 
-#[change(id = "beside", order = "002", stage = "seed", detached)]
+#[change(id = "beside", order = "002", stage = "seed", register = false)]
 async fn beside(db: &mut Connection, script: &Script) -> Result<(), BoxError> {
     script.at("beside 0").await;
     query(db, &script.effect("beside 1")).await?;
@@ -165,7 +165,7 @@ async fn beside(db: &mut Connection, script: &Script) -> Result<(), BoxError> {
 }
 
 /// DDL among the changes of the atomic stage.
-#[change(id = "made-together", order = "003", stage = "seed", detached)]
+#[change(id = "made-together", order = "003", stage = "seed", register = false)]
 async fn made_together(db: &mut Connection, script: &Script) -> Result<(), BoxError> {
     query(db, &script.effect("made-together 1")).await?;
     query(db, &format!("CREATE TABLE together_{} (n INT)", script.tag)).await?;
@@ -183,7 +183,7 @@ struct Trace {
     fail: bool,
 }
 
-#[template("trace", detached)]
+#[template("trace", register = false)]
 async fn trace(trace: Trace, db: &mut Connection, script: &Script) -> Result<(), BoxError> {
     if let Some(step) = &trace.remove {
         script.at(&format!("no {step}")).await;
@@ -206,7 +206,7 @@ pub(crate) fn known() -> [&'static Template; 1] {
 }
 
 /// The same in another database than the audit's.
-#[change(id = "kept-there", order = "012", target = "other", detached)]
+#[change(id = "kept-there", order = "012", target = "other", register = false)]
 async fn kept_there(db: &mut Connection, script: &Script) -> Result<(), BoxError> {
     query(db, &script.effect("kept-there 1")).await?;
     query(db, &script.effect("kept-there 2")).await?;
@@ -230,7 +230,7 @@ async fn take_back_there(db: &mut Connection, script: &Script) -> Result<(), Box
     order = "013",
     target = "other",
     transaction = false,
-    detached
+    register = false
 )]
 async fn undone_there(db: &mut Connection, script: &Script) -> Result<(), BoxError> {
     query(db, &script.effect("undone-there 1")).await?;

@@ -104,11 +104,10 @@ fn runner(arguments: &Arguments, pool: &pools::AnyPool) -> Runner {
         let text = file.tagged(&arguments.tag);
         runner.files(flamingock_tests::folder(&[(file.name, &text)]))
     });
-    let options = LockOptions {
-        lease: arguments.lease,
-        wait: arguments.wait,
-        poll: Duration::from_millis(20),
-    };
+    let options = LockOptions::default()
+        .lease(arguments.lease)
+        .wait(arguments.wait)
+        .poll(Duration::from_millis(20));
     runner
         .lock(options)
         .service(&arguments.service)

@@ -12,7 +12,7 @@ use flamingock::change;
     timeout = "soon",
     lock_timeout = "0s",
     statement_timeout = 60,
-    detached = true,
+    register = 1,
     stage = " a",
     stage = "b",
     "0002",

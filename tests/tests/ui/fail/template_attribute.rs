@@ -9,7 +9,7 @@ async fn name_without_quotes(_payload: String) {}
 #[template("nats stream")]
 async fn name_with_a_blank(_payload: String) {}
 
-#[template("stream", detatched)]
+#[template("stream", regster = false)]
 async fn misspelled_key(_payload: String) {}
 
 #[template("stream", transaction = false)]

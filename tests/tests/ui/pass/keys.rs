@@ -24,7 +24,7 @@ async fn plain() {}
     timeout = "1m 30s",
     lock_timeout = "250ms",
     statement_timeout = "2h",
-    detached,
+    register = false,
 )]
 async fn full(_db: &mut SqliteConnection) {}
 
@@ -110,7 +110,7 @@ fn main() {
     assert_eq!(
         registered,
         ["generated", "passed-on", "plain"],
-        "`full` is detached"
+        "`full` is in no registry"
     );
     assert_eq!(
         flamingock::changes![full, plain].map(|change| change.id),

@@ -44,7 +44,7 @@ async fn probe(_: &str) -> ::core::primitive::bool {
     true
 }
 
-#[::flamingock::change(id = "bare", order = "0002", transaction = false, detached)]
+#[::flamingock::change(id = "bare", order = "0002", transaction = false, register = false)]
 async fn bare(_: ::core::option::Option<&Option>) {}
 
 fn main() {

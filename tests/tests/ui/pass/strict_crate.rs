@@ -61,7 +61,7 @@ mod changes {
         Ok(sqlx::query("SELECT 1").fetch_optional(db).await?.is_some())
     }
 
-    #[change(id = "second", order = "0002", detached)]
+    #[change(id = "second", order = "0002", register = false)]
     async fn second() {
         tokio::task::yield_now().await;
     }
@@ -84,10 +84,10 @@ mod changes {
     }
 }
 
-flamingock::include_changes!(sqlx, flamingock = "flamingock");
+flamingock::link_changes!(sqlx, flamingock = "flamingock");
 
 fn main() {
     let none = flamingock::changes![];
     assert!(none.is_empty());
-    assert_eq!(flamingock::__private::FLAMINGOCK_INCLUDES_0_1.len(), 2);
+    assert_eq!(flamingock::__private::FLAMINGOCK_LINKED_0_1.len(), 2);
 }

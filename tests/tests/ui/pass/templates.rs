@@ -37,10 +37,10 @@ pub async fn nats_stream_exists(name: String, client: &Client) -> Result<bool, s
     Ok(!name.is_empty())
 }
 
-#[template("secrets", detached)]
+#[template("secrets", register = false)]
 async fn secrets(_settings: (Secret, Option<Text>), _tx: &mut Transaction<'_, Sqlite>) {}
 
-#[template("any", detached)]
+#[template("any", register = false)]
 async fn r#type(mut map: BTreeMap<String, Vec<u8>>) -> Result<(), BoxError> {
     map.clear();
     Ok(())
@@ -53,7 +53,7 @@ mod elsewhere {
     struct Box;
     struct String;
 
-    #[flamingock::template("shadowed", detached)]
+    #[flamingock::template("shadowed", register = false)]
     pub(crate) async fn shadowed(_payload: u8) {}
 
     #[flamingock::verify(template = shadowed)]
@@ -68,7 +68,7 @@ async fn absent(_payload: Nothing) {}
 
 macro_rules! template_named {
     ($name:literal, $function:ident) => {
-        #[template($name, detached)]
+        #[template($name, register = false)]
         async fn $function(_payload: u8) {}
     };
 }

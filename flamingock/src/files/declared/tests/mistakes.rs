@@ -3,7 +3,7 @@
 use super::*;
 
 /// The feature brings a template of its own.
-const UNKNOWN: &str = if cfg!(feature = "http") {
+const UNKNOWN: &str = if cfg!(feature = "template-http") {
     "1: unknown template `kafka`: `http`, `json`, `loose`, `sql`, `stream` are known"
 } else {
     "1: unknown template `kafka`: `json`, `loose`, `sql`, `stream` are known"
@@ -252,10 +252,10 @@ fn files_that_do_not_fit_together_are_named() {
 
 #[test]
 fn two_templates_of_one_name_are_named_with_their_places() {
-    #[template("stream", detached)]
+    #[template("stream", register = false)]
     async fn another(_payload: String) {}
 
-    #[template("sql", detached)]
+    #[template("sql", register = false)]
     async fn own_sql(_payload: String) {}
 
     let problems = Templates::new(templates![stream, another, own_sql, stream]).unwrap_err();
