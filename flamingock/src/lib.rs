@@ -185,99 +185,58 @@
 extern crate self as flamingock;
 
 pub mod adopt;
-mod argument;
-#[cfg_attr(
-    not(feature = "_sqlx"),
-    expect(dead_code, reason = "what only databases use")
-)]
-mod attempt;
 pub mod audit;
-#[cfg(any(feature = "webhook", feature = "template-http"))]
-mod authorities;
-#[cfg_attr(
-    not(feature = "_sqlx"),
-    expect(dead_code, reason = "what only databases use")
-)]
-mod call;
-mod chain;
 mod change;
 #[cfg(feature = "cli")]
 pub mod cli;
-mod client;
-mod context;
-#[cfg_attr(
-    not(feature = "_sqlx"),
-    expect(dead_code, reason = "what only databases use")
-)]
-mod database;
-mod decision;
-mod digest;
 mod engine;
-mod entry;
-mod error;
-mod execute;
-mod files;
-mod history;
 pub mod listener;
 mod lock;
-mod manifest;
-mod memory;
-mod mode;
-mod names;
-mod operate;
-mod order;
-#[cfg(feature = "otel")]
-pub mod otel;
-mod pipeline;
 mod plan;
-mod plural;
-mod policy;
-mod preflight;
-mod probe;
-mod readiness;
-mod recording;
-mod registry;
-mod release;
 mod report;
-mod run;
 mod runner;
-mod script;
-#[cfg_attr(
-    not(feature = "templates"),
-    expect(dead_code, reason = "what only templates use")
-)]
-mod secrets;
-mod services;
-mod settings;
-mod silence;
+mod source;
 #[cfg(feature = "_sqlx")]
 mod sql;
 #[cfg(feature = "_sqlx")]
 mod statements;
-mod steps;
-mod storage;
-mod suggest;
-#[cfg_attr(
-    not(feature = "_sqlx"),
-    expect(dead_code, reason = "what only databases use")
-)]
-mod tables;
 mod target;
-#[cfg(feature = "templates")]
-pub mod template;
-#[cfg(feature = "testing")]
-pub mod testing;
-mod time;
-mod undo;
-mod visible;
-mod walk;
-#[cfg(feature = "webhook")]
-pub mod webhook;
+mod util;
 
-pub use change::{BoxError, Definition};
-pub use context::Context;
-pub use decision::Cause;
-pub use error::Error;
+pub use crate::audit::memory::MemoryStore;
+pub use crate::audit::tables::TableNames;
+pub use crate::change::context::Context;
+pub use crate::change::definition::Definition;
+pub use crate::change::problem::Problem;
+pub use crate::engine::mode::Mode;
+pub use crate::listener::Event;
+pub use crate::listener::api::Listener;
+#[cfg(feature = "otel")]
+pub use crate::listener::otel;
+#[cfg(feature = "webhook")]
+pub use crate::listener::webhook;
+pub use crate::lock::options::{Holder, LockOptions, OnLockTimeout};
+pub use crate::plan::decision::Cause;
+pub use crate::plan::note::Note;
+pub use crate::plan::policy::{Policy, Rule};
+pub use crate::plan::stage::Stage;
+pub use crate::plan::undo::{Undo, UndoTarget};
+pub use crate::report::error::Error;
+pub use crate::report::issue::{Issue, Resolution, Resolved};
+pub use crate::report::probe::{Probe, Verdict};
+pub use crate::report::report::{
+    ChangeReport, Counts, MissingChange, Outcome, Report, StageReport, StepOutcome, StepReport,
+    TargetReport,
+};
+pub use crate::runner::builder::Runner;
+pub use crate::runner::run::Run;
+pub use crate::runner::services::{LastRun, ServiceStatus};
+#[cfg(feature = "testing")]
+pub use crate::runner::testing;
+#[cfg(feature = "templates")]
+pub use crate::source::template;
+pub use crate::target::system::TargetSystem;
+pub use crate::util::boxed::BoxError;
 /// The attribute of a change: `#[change(id = "..", order = "..")]`.
 ///
 /// ```
@@ -370,30 +329,14 @@ pub use flamingock_macros::template;
 /// ```
 ///
 pub use flamingock_macros::verify;
-pub use listener::{Event, Listener};
-pub use lock::{Holder, LockOptions, OnLockTimeout};
-pub use memory::MemoryStore;
-pub use operate::{Issue, Resolution, Resolved};
-pub use pipeline::{Problem, Stage};
-pub use plan::Note;
-pub use probe::{Probe, Verdict};
-pub use report::{
-    ChangeReport, Counts, MissingChange, Outcome, Report, StageReport, StepOutcome, StepReport,
-    TargetReport,
-};
-pub use runner::{Mode, Policy, Rule, Run, Runner};
-pub use services::{LastRun, ServiceStatus};
 #[cfg(feature = "_sqlx")]
 pub use sqlx;
-pub use tables::TableNames;
-pub use target::TargetSystem;
-pub use undo::{Undo, UndoTarget};
 
 /// Runs what is pending in the database of this pool: `Runner::new(pool).run()`.
 ///
 /// # Errors
 /// See [`Error`].
-pub fn run(storage: impl storage::IntoStorage) -> Run {
+pub fn run(storage: impl target::storage::IntoStorage) -> Run {
     Runner::new(storage).run()
 }
 
@@ -430,31 +373,33 @@ struct Readme;
 /// What the macros' code refers to. Not part of the public interface.
 #[doc(hidden)]
 pub mod __private {
-    pub use crate::argument::{
-        Argument, DatabaseKind, Inputs, Need, NeedKind, Outlives, Session, Values,
-        connection_is_first, connections, ensure,
+    pub use crate::change::argument::{
+        Argument, Inputs, Need, NeedKind, Outlives, Session, Values, connection_is_first,
+        connections, ensure,
     };
-    pub use crate::change::{
-        Answer, Body, BoxFuture, Call, Callable, Change, ChangeOutput, Code, Definition,
-        HasRollback, HasVerify, Link, Location, REFUSED, Recovery, Repeat, Unlinked, VerifyOutput,
-        default_author, erase_change, erase_verify,
-    };
-    pub use crate::files::{Defaults, EmbeddedFolder};
+    pub use crate::change::body::Step;
+    pub use crate::change::body::{Answer, Body, Call, Callable, Code};
+    pub use crate::change::definition::{Definition, REFUSED, Recovery, Repeat, default_author};
+    pub use crate::change::link::{Change, HasRollback, HasVerify, Link, Unlinked};
+    pub use crate::change::output::{ChangeOutput, VerifyOutput, erase_change, erase_verify};
+    pub use crate::change::problem::Location;
+    pub use crate::change::script::Script;
+    pub use crate::change::secret::SecretResolver;
+    pub use crate::source::files::{Defaults, EmbeddedFolder};
     #[cfg(feature = "templates")]
-    pub use crate::registry::FLAMINGOCK_TEMPLATES_0_1;
-    pub use crate::registry::{
+    pub use crate::source::registry::FLAMINGOCK_TEMPLATES_0_1;
+    pub use crate::source::registry::{
         FLAMINGOCK_CHANGES_0_1, FLAMINGOCK_FOLDERS_0_1, FLAMINGOCK_LINKED_0_1, LinkedCrate,
     };
-    pub use crate::script::Script;
-    pub use crate::secrets::SecretResolver;
-    pub use crate::steps::Step;
-    pub use crate::storage::{IntoStorage, OpenStorage, Storage};
-    pub use crate::tables::StorageSettings;
     #[cfg(feature = "templates")]
-    pub use crate::template::{
+    pub use crate::source::template::{
         HasTemplateVerify, IsPayload, IsTemplate, Mistake, Payload, REFUSED_TEMPLATE, Template,
         TemplateBody, TemplateCall, TemplateLink, TemplateUnlinked, Work, refuse_payload,
     };
+    pub use crate::target::settings::StorageSettings;
+    pub use crate::target::storage::{IntoStorage, OpenStorage, Storage};
+    pub use crate::util::boxed::BoxFuture;
+    pub use crate::util::database_kind::DatabaseKind;
     pub use flamingock_macros::unchecked_entry;
     pub use linkme;
 

@@ -122,12 +122,12 @@ fn names_are_visible_by_the_same_rule_for_attributes_and_for_files() {
         let (function, _) = behind.split_once("\n}\n").unwrap();
         function.to_owned()
     };
-    let of_engine = function(include_str!("../../flamingock/src/visible.rs"));
+    let of_engine = function(include_str!("../../flamingock/src/util/visible.rs"));
     let of_attributes = function(include_str!("../../flamingock-macros/src/names.rs"));
     assert_eq!(of_engine, of_attributes);
     assert!(of_engine.contains("is_control"));
     let longest = "const LONGEST_NAME: usize = 190;";
-    assert!(include_str!("../../flamingock/src/names.rs").contains(longest));
+    assert!(include_str!("../../flamingock/src/change/names.rs").contains(longest));
     assert!(include_str!("../../flamingock-macros/src/names.rs").contains(longest));
 }
 
@@ -141,7 +141,7 @@ fn near_misses_are_the_same_for_attributes_and_for_files() {
         let (distance, _) = distance.split_once("\n}\n").unwrap();
         format!("{functions}{distance}")
     };
-    let of_files = functions(include_str!("../../flamingock/src/suggest.rs"));
+    let of_files = functions(include_str!("../../flamingock/src/util/near_miss.rs"));
     let of_attributes = functions(include_str!("../../flamingock-macros/src/suggest.rs"));
     assert_eq!(of_files, of_attributes);
     assert!(of_files.contains("fn near_miss") && of_files.contains("fn distance"));

@@ -1,6 +1,6 @@
 //! What was taken over.
 
-use crate::plural::plural;
+use crate::util::plural::plural;
 use std::fmt;
 
 use serde::Serialize;

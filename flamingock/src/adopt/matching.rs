@@ -9,8 +9,9 @@ use super::mapping::{Mapping, Target};
 use super::past::{Fit, PastChange};
 use super::tool::Tool;
 use super::version;
-use crate::change::Definition;
-use crate::pipeline::{Pipeline, Problem};
+use crate::change::definition::Definition;
+use crate::change::problem::Problem;
+use crate::plan::pipeline::Pipeline;
 
 /// What of the other tool's history is here.
 #[derive(Debug, Default)]

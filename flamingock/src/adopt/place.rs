@@ -1,9 +1,9 @@
 //! Where the other tool's table is. Names are quoted, and a table that is elsewhere is never passed over.
 
 use super::tool::Tool;
-use crate::argument::DatabaseKind;
-use crate::audit::StoreError;
-use crate::database::Database;
+use crate::audit::store_error::StoreError;
+use crate::target::database::Database;
+use crate::util::database_kind::DatabaseKind;
 
 /// A name as the application wrote it: `table`, `schema.table`, each part quoted or not.
 #[derive(Clone, Debug, PartialEq, Eq)]

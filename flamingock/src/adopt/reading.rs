@@ -1,15 +1,15 @@
 //! Reading another tool's history out of a database, and finding out whether it is at work.
 
-use super::Adoption;
+use super::adoption::Adoption;
 use super::history::{self, Columns, History, is_true};
 use super::mongock;
 use super::place::{self, Found, Name, Table};
 use super::tool::Tool;
-use crate::argument::DatabaseKind;
-use crate::audit::{StoreError, StoreErrorKind};
-use crate::database::Database;
-use crate::error::Error;
-use crate::pipeline::Problem;
+use crate::adopt::problem::invalid;
+use crate::audit::store_error::{StoreError, StoreErrorKind};
+use crate::report::error::Error;
+use crate::target::database::Database;
+use crate::util::database_kind::DatabaseKind;
 
 /// The key of goose's lock on PostgreSQL: the checksum of its name.
 const GOOSE_LOCK: i64 = 4_097_083_626;
@@ -375,10 +375,6 @@ fn fnv(text: &str) -> i64 {
 
 fn checksum(text: &str) -> i64 {
     i64::from(crc32fast::hash(text.as_bytes()))
-}
-
-pub(super) fn invalid(messages: Vec<String>) -> Error {
-    Error::Invalid(messages.into_iter().map(Problem::general).collect())
 }
 
 #[cfg(test)]

@@ -4,27 +4,29 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::PastChange;
 use super::adopted::{Adopted, AdoptedChange};
+use super::adoption::Adoption;
 use super::matching::{Matched, matched};
-use super::reading::{self, invalid};
-use super::{Adoption, PastChange};
-use crate::audit::{Facts, NewEntry, Newest, Origin, State, TransactionMode};
-use crate::change::{Definition, Repeat};
-use crate::database::Database;
-use crate::error::Error;
-use crate::pipeline::Pipeline;
+use super::problem::invalid;
+use super::reading;
+use crate::audit::entry::{Facts, NewEntry, Newest, Origin, State, TransactionMode};
+use crate::change::definition::{Definition, Repeat};
+use crate::plan::pipeline::Pipeline;
+use crate::report::error::Error;
+use crate::target::database::Database;
 
 /// The digest of what was applied from a text that nobody knows.
 const UNKNOWN_DIGEST: &str = "unknown";
 
 /// What is to be written of a history, and what is to be said of it.
-pub(super) struct Prepared {
-    pub(super) entries: Vec<NewEntry>,
-    pub(super) adopted: Adopted,
+pub(crate) struct Prepared {
+    pub(crate) entries: Vec<NewEntry>,
+    pub(crate) adopted: Adopted,
 }
 
 /// Reads a history and finds its changes here. Writes nothing.
-pub(super) async fn prepare(
+pub(crate) async fn prepare(
     adoption: &Adoption,
     database: Option<&dyn Database>,
     pipeline: &Pipeline,
@@ -127,7 +129,7 @@ fn sort_out(adoption: &Adoption, found: Matched, own: &[Newest], facts: &Arc<Fac
 }
 
 /// An entry of a change that nobody tried here.
-pub(super) fn entry(
+pub(crate) fn entry(
     definition: &Definition,
     state: State,
     origin: Origin,

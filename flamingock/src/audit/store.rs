@@ -1,13 +1,14 @@
 //! What a store of the audit and of the lock must do.
 
-use std::borrow::Cow;
+use crate::audit::store_error::StoreError;
 use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::{Entry, Glance, NewEntry, Possession, Snapshot, State};
-use crate::change::{BoxError, BoxFuture};
+use super::entry::{Entry, NewEntry, State};
+use super::snapshot::{Glance, Possession, Snapshot};
+use crate::util::boxed::BoxFuture;
 
 /// What is asked of the lock.
 #[derive(Clone, Debug)]
@@ -252,7 +253,7 @@ pub trait LockStore: LeaseKeeper {
     /// If they cannot be started.
     #[doc(hidden)]
     fn renew_beside(&self, renewals: BoxFuture<'static, ()>) -> std::io::Result<()> {
-        crate::lock::on_a_thread(renewals)
+        crate::util::own_thread::on_a_thread(renewals)
     }
 }
 
@@ -260,55 +261,3 @@ pub trait LockStore: LeaseKeeper {
 pub trait Store: AuditStore + LockStore {}
 
 impl<T: AuditStore + LockStore> Store for T {}
-
-/// What a failure of a store means for the run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum StoreErrorKind {
-    /// The tables are not there.
-    MissingTable,
-    /// The possession has moved: the database refused the row.
-    Refused,
-    /// The user of the database may not do this.
-    Denied,
-    /// The server takes no writes: it is a standby, or was demoted. Another one may be behind the
-    /// same address by now, so it is worth trying again on a new connection.
-    ReadOnly,
-    /// No test proves that what runs behind the address keeps what Flamingock relies on:
-    /// [`Runner::allow_untested_database`](crate::Runner::allow_untested_database).
-    Untested,
-    /// The database could not be reached, or the connection was lost.
-    Disconnected,
-    /// Somebody else writes, and keeps everybody from writing; it is worth trying again.
-    Busy,
-    /// It lost against a concurrent transaction; it is worth trying again.
-    Conflict,
-    /// Anything else.
-    Other,
-}
-
-/// A store that could not do what it was asked.
-#[derive(Debug, thiserror::Error)]
-#[error("{action}")]
-pub struct StoreError {
-    /// What it means for the run.
-    pub kind: StoreErrorKind,
-    action: Cow<'static, str>,
-    #[source]
-    source: BoxError,
-}
-
-impl StoreError {
-    /// `action` says what could not be done, as in "could not read the audit".
-    pub fn new(
-        kind: StoreErrorKind,
-        action: impl Into<Cow<'static, str>>,
-        source: impl Into<BoxError>,
-    ) -> StoreError {
-        StoreError {
-            kind,
-            action: action.into(),
-            source: source.into(),
-        }
-    }
-}

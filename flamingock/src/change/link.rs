@@ -1,6 +1,7 @@
 //! How a change, its rollback and its probe meet at compile time.
 
-use super::{Body, Definition};
+use super::body::Body;
+use super::definition::Definition;
 
 /// Implemented by `#[change]` for a hidden type of the function's name.
 #[diagnostic::on_unimplemented(

@@ -1,6 +1,7 @@
 //! What the functions of the user may return.
 
-use super::{Answer, BoxError, BoxFuture};
+use super::body::Answer;
+use crate::util::boxed::{BoxError, BoxFuture};
 
 /// What a change or a rollback may return.
 #[diagnostic::on_unimplemented(

@@ -10,10 +10,11 @@ use super::answer::Answer;
 use super::failure::Failure;
 use super::table::{Sheet, Tone, plain};
 use super::view::View;
-use crate::adopt::{Adopted, AdoptedChange, Adoption, PastChange, Tool};
-use crate::plural::plural;
-use crate::runner::Runner;
-use crate::visible::Visible;
+use crate::adopt::adoption::Adoption;
+use crate::adopt::{Adopted, AdoptedChange, PastChange, Tool};
+use crate::runner::builder::Runner;
+use crate::util::plural::plural;
+use crate::util::visible::Visible;
 
 /// Whose history, and how its changes are found here.
 #[derive(Debug, Args)]

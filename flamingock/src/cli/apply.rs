@@ -9,11 +9,13 @@ use super::progress::Progress;
 use super::table::{Sheet, plain, stage};
 use super::view::View;
 use super::{report, signal};
-use crate::error::Error;
-use crate::plural::plural;
-use crate::report::Report;
-use crate::runner::{Mode, Run, Runner};
-use crate::undo::Undo;
+use crate::engine::mode::Mode;
+use crate::plan::undo::Undo;
+use crate::report::error::Error;
+use crate::report::report::Report;
+use crate::runner::builder::Runner;
+use crate::runner::run::Run;
+use crate::util::plural::plural;
 
 pub(super) async fn apply(runner: Runner, view: &View) -> Result<Answer, Failure> {
     let runner = runner.mode(Mode::Apply);

@@ -6,9 +6,10 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use super::adopt::Adopt;
 use super::baseline::Baseline;
-use crate::operate::Resolution;
-use crate::time;
-use crate::undo::{self, UndoTarget};
+use crate::plan::undo;
+use crate::plan::undo::UndoTarget;
+use crate::report::issue::Resolution;
+use crate::util::time;
 
 /// What to do.
 #[derive(Debug, Subcommand)]

@@ -2,9 +2,10 @@
 
 use std::collections::VecDeque;
 
-use crate::audit::{Entry, HistoryFilter};
-use crate::error::Error;
-use crate::runner::Runner;
+use crate::audit::entry::Entry;
+use crate::audit::store::HistoryFilter;
+use crate::report::error::Error;
+use crate::runner::builder::Runner;
 
 /// How many entries are read at once.
 const PAGE: usize = 200;

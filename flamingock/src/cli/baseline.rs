@@ -7,7 +7,7 @@ use super::answer::Answer;
 use super::failure::Failure;
 use super::table::{Sheet, Tone, plain};
 use super::view::View;
-use crate::runner::Runner;
+use crate::runner::builder::Runner;
 
 /// Up to where, and how that is known.
 #[derive(Debug, Args)]

@@ -14,7 +14,7 @@ use super::{
     adopt, apply, baseline, history, issue, lock, log, manifest, panics, plan, services, status,
     verify,
 };
-use crate::runner::Runner;
+use crate::runner::builder::Runner;
 
 /// The commands of [`run`](super::run), but for `completions`, for a program that uses clap already:
 ///

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::table::{Sheet, lines, plain};
 use super::view::View;
-use crate::audit::Entry;
+use crate::audit::entry::Entry;
 
 /// The order in which people read the fields.
 const FIELDS: [&str; 26] = [

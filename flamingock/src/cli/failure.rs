@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 
 use super::exit::Exit;
 use super::program::Program;
-use crate::audit::StoreErrorKind;
-use crate::error::Error;
-use crate::report::Report;
-use crate::visible::Visible;
+use crate::audit::store_error::StoreErrorKind;
+use crate::report::error::Error;
+use crate::report::report::Report;
+use crate::util::visible::Visible;
 
 /// A command that did not do what it was asked.
 #[derive(Debug)]
@@ -55,7 +55,9 @@ impl Failure {
     /// What it comes from.
     #[cfg(feature = "standalone")]
     pub(super) fn caused_by(self, error: &(dyn std::error::Error + 'static)) -> Failure {
-        let causes = crate::audit::ErrorChain::of(error).causes().to_vec();
+        let causes = crate::util::error_chain::ErrorChain::of(error)
+            .causes()
+            .to_vec();
         Failure { causes, ..self }
     }
 

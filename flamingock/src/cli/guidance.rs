@@ -11,14 +11,15 @@ use super::source::Source;
 use super::text::Sections;
 use super::time::to_the_second;
 use super::view::View;
-use crate::audit::{Entry, LockRow, Origin, State};
-use crate::decision::Cause;
-use crate::lock::Holder;
-use crate::operate::Issue;
-use crate::plan::{Step, reached};
-use crate::steps::{ROLLBACK_ELSEWHERE, ROLLING_BACK};
-use crate::target::TARGET_DESCRIPTION;
-use crate::visible::Visible;
+use crate::audit::entry::{Entry, Origin, State};
+use crate::audit::snapshot::LockRow;
+use crate::change::step::{ROLLBACK_ELSEWHERE, ROLLING_BACK};
+use crate::lock::options::Holder;
+use crate::plan::decision::Cause;
+use crate::plan::plan::{Step, reached};
+use crate::report::issue::Issue;
+use crate::target::system::TARGET_DESCRIPTION;
+use crate::util::visible::Visible;
 
 /// What is known, and what to do.
 #[derive(Debug, Serialize)]

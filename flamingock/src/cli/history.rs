@@ -12,9 +12,10 @@ use super::table::{Sheet, Tone, colored, plain, stage};
 use super::terminal;
 use super::time::to_the_second;
 use super::view::View;
-use crate::audit::{Entry, HistoryFilter, State};
-use crate::operate::Resolved;
-use crate::runner::Runner;
+use crate::audit::entry::{Entry, State};
+use crate::audit::store::HistoryFilter;
+use crate::report::issue::Resolved;
+use crate::runner::builder::Runner;
 
 /// How many entries are read, and kept in memory, at once.
 const PAGE: usize = 500;

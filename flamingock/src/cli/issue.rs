@@ -10,10 +10,10 @@ use super::standing::Standing;
 use super::table::{Sheet, Tone, plain, stage};
 use super::time::to_the_second;
 use super::view::View;
-use crate::operate::Issue;
-use crate::runner::Runner;
-use crate::suggest::did_you_mean;
-use crate::visible::Visible;
+use crate::report::issue::Issue;
+use crate::runner::builder::Runner;
+use crate::util::near_miss::did_you_mean;
+use crate::util::visible::Visible;
 
 pub(super) async fn list(runner: &Runner, view: &View) -> Result<Answer, Failure> {
     let standing = Standing::read(runner, &*view.source)

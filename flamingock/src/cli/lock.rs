@@ -6,9 +6,9 @@ use super::answer::Answer;
 use super::failure::Failure;
 use super::table::{Sheet, Tone, plain};
 use super::view::View;
-use crate::audit::LockRow;
-use crate::lock::Holder;
-use crate::runner::Runner;
+use crate::audit::snapshot::LockRow;
+use crate::lock::options::Holder;
+use crate::runner::builder::Runner;
 
 pub(super) async fn show(runner: &Runner, view: &View) -> Result<Answer, Failure> {
     let lock = runner

@@ -10,7 +10,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use super::terminal::LogLines;
 use super::view::Flags;
-use crate::visible::Visible;
+use crate::util::visible::Visible;
 
 /// The target of what the commands print themselves.
 const PRINTED: &str = "flamingock::report";

@@ -8,9 +8,9 @@ use super::answer::Answer;
 use super::arguments::Manifest;
 use super::failure::Failure;
 use super::view::View;
-use crate::manifest::compare;
-use crate::runner::Runner;
-use crate::visible::Visible;
+use crate::plan::manifest::compare;
+use crate::runner::builder::Runner;
+use crate::util::visible::Visible;
 
 pub(super) fn manifest(
     runner: &Runner,

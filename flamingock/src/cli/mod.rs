@@ -39,7 +39,7 @@ mod tool;
 mod verify;
 mod view;
 
-pub use command::Command;
+pub use crate::cli::command::Command;
 #[cfg(feature = "standalone")]
-pub use standalone::standalone;
-pub use tool::run;
+pub use crate::cli::standalone::standalone;
+pub use crate::cli::tool::run;

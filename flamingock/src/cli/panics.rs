@@ -4,7 +4,7 @@ use std::panic::PanicHookInfo;
 use std::sync::Once;
 
 use super::terminal::tell;
-use crate::visible::{Visible, is_invisible};
+use crate::util::visible::{Visible, is_invisible};
 
 /// From now on to the end of the process a panic whose text has something that a terminal acts on, or lines of
 /// its own, is printed escaped, in one line. Rust prints it before anybody can catch it, and it may repeat what

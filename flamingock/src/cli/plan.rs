@@ -8,10 +8,10 @@ use super::failure::Failure;
 use super::report::{beside, notes};
 use super::table::{Sheet, Tone, lines, plain, stage};
 use super::view::View;
-use crate::plan::Note;
-use crate::report::{ChangeReport, Outcome, Report};
-use crate::runner::Runner;
-use crate::visible::Visible;
+use crate::plan::note::Note;
+use crate::report::report::{ChangeReport, Outcome, Report};
+use crate::runner::builder::Runner;
+use crate::util::visible::Visible;
 
 pub(super) async fn plan(runner: &Runner, view: &View) -> Result<Answer, Failure> {
     let report = runner

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::masked::{self, Word, masked};
-use crate::visible::is_invisible;
+use crate::util::visible::is_invisible;
 
 /// The words before the command's own.
 #[derive(Clone, Debug)]

@@ -10,12 +10,13 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::terminal;
 use super::view::View;
-use crate::change::BoxError;
-use crate::listener::{Event, Happened, Listener, Work};
-use crate::lock::Holder;
-use crate::runner::Runner;
-use crate::target::DEFAULT;
-use crate::visible::visible;
+use crate::change::names::DEFAULT;
+use crate::listener::api::Listener;
+use crate::listener::{Event, Happened, Work};
+use crate::lock::options::Holder;
+use crate::runner::builder::Runner;
+use crate::util::boxed::BoxError;
+use crate::util::visible::visible;
 
 /// How often the line moves: somebody who looks at it sees that the program lives.
 const TICK: Duration = Duration::from_millis(100);

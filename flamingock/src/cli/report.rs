@@ -2,8 +2,8 @@
 
 use super::table::{Sheet, Tone, lines, plain, stage};
 use super::view::View;
-use crate::report::{ChangeReport, Outcome, Report};
-use crate::visible::Visible;
+use crate::report::report::{ChangeReport, Outcome, Report};
+use crate::util::visible::Visible;
 
 /// The report for people; with `-v` every change.
 pub(super) fn to_text(report: &Report, view: &View) -> String {

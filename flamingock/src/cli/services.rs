@@ -7,9 +7,9 @@ use super::failure::Failure;
 use super::table::{Sheet, Tone, colored, plain};
 use super::time::to_the_second;
 use super::view::View;
-use crate::audit::LockRow;
-use crate::runner::Runner;
-use crate::services::ServiceStatus;
+use crate::audit::snapshot::LockRow;
+use crate::runner::builder::Runner;
+use crate::runner::services::ServiceStatus;
 
 pub(super) async fn services(runner: &Runner, view: &View) -> Result<Answer, Failure> {
     let services = runner

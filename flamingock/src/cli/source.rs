@@ -2,11 +2,11 @@
 
 use std::fmt;
 
-use crate::audit::Entry;
+use crate::audit::entry::Entry;
 use crate::engine;
-use crate::error::Error;
-use crate::pipeline::Pipeline;
-use crate::runner::Settings;
+use crate::engine::settings::Settings;
+use crate::plan::pipeline::Pipeline;
+use crate::report::error::Error;
 
 /// Where the changes are known from: the application's code, or what stands in for it.
 pub(super) trait Source: fmt::Debug + Send + Sync {

@@ -1,11 +1,14 @@
 //! Where the changes stand: the audit, the lock and the code, read at once.
 
 use super::source::Source;
-use crate::audit::{Entry, HistoryFilter, Newest, Snapshot};
-use crate::error::Error;
-use crate::operate::{Issue, issue, open};
-use crate::plan::{Plan, Step};
-use crate::runner::Runner;
+use crate::audit::entry::{Entry, Newest};
+use crate::audit::snapshot::Snapshot;
+use crate::audit::store::HistoryFilter;
+use crate::engine::collect::open_storage as open;
+use crate::plan::plan::{Plan, Step};
+use crate::report::error::Error;
+use crate::report::issue::{Issue, issue};
+use crate::runner::builder::Runner;
 
 /// What one look at the database found.
 #[derive(Debug)]

@@ -10,10 +10,11 @@ use super::standing::Standing;
 use super::table::{Sheet, Tone, lines, plain, stage};
 use super::time::to_the_second;
 use super::view::View;
-use crate::audit::{Newest, State};
-use crate::decision::{Cause, Decision};
-use crate::plan::{Note, Step};
-use crate::runner::Runner;
+use crate::audit::entry::{Newest, State};
+use crate::plan::decision::{Cause, Decision};
+use crate::plan::note::Note;
+use crate::plan::plan::Step;
+use crate::runner::builder::Runner;
 
 pub(super) async fn status(runner: &Runner, view: &View) -> Result<Answer, Failure> {
     let standing = Standing::read(runner, &*view.source)

@@ -3,7 +3,7 @@
 use comfy_table::{Cell, Color, ColumnConstraint, ContentArrangement, Table, presets};
 
 use super::view::View;
-use crate::visible::visible;
+use crate::util::visible::visible;
 
 /// What the color of a word says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -146,7 +146,7 @@ pub(super) fn lines<T: AsRef<str>>(lines: impl IntoIterator<Item = T>) -> (Strin
 
 /// The stage of a row; nothing for the one that nobody named.
 pub(super) fn stage(name: &str) -> (String, Tone) {
-    plain(if name == crate::target::DEFAULT {
+    plain(if name == crate::change::names::DEFAULT {
         ""
     } else {
         name

@@ -6,7 +6,7 @@
 
 use std::io::{self, Write};
 
-use crate::visible::{is_invisible, visible_lines};
+use crate::util::visible::{is_invisible, visible_lines};
 
 /// Prints a text to standard output, with a line end behind it.
 ///

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::visible::visible;
+use crate::util::visible::visible;
 
 /// Headings with lines under them.
 #[derive(Debug, Default)]

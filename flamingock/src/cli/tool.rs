@@ -14,8 +14,8 @@ use super::exit::Exit;
 use super::failure::Failure;
 use super::masked::{self, masked};
 use super::view::Flags;
-use crate::runner::Runner;
-use crate::visible::visible;
+use crate::runner::builder::Runner;
+use crate::util::visible::visible;
 
 /// Applies, undoes and shows the changes of this application, and what is on record of them
 #[derive(Debug, Parser)]

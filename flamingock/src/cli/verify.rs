@@ -8,9 +8,10 @@ use super::failure::Failure;
 use super::progress::Progress;
 use super::table::{Sheet, Tone, plain, stage};
 use super::view::View;
-use crate::audit::State;
-use crate::probe::{Probe, Verdict};
-use crate::runner::{Mode, Runner};
+use crate::audit::entry::State;
+use crate::engine::mode::Mode;
+use crate::report::probe::{Probe, Verdict};
+use crate::runner::builder::Runner;
 
 pub(super) async fn verify(runner: Runner, view: &View) -> Result<Answer, Failure> {
     // The command comes before the mode, which is not even read.

@@ -1,8 +1,8 @@
 //! What every entry of a run says of where it comes from.
 
-use crate::audit::Facts;
-use crate::runner::Settings;
-use crate::target::{TARGET_DESCRIPTION, TargetSystem};
+use super::settings::Settings;
+use crate::audit::entry::Facts;
+use crate::target::system::{TARGET_DESCRIPTION, TargetSystem};
 
 pub(crate) fn facts(settings: &Settings) -> Facts {
     let metadata = &settings.metadata;

@@ -1,13 +1,16 @@
 //! Which of two tools has written a folder whose names fit both: a history in the database tells.
 
-use crate::adopt::{self, Adoption, Tool};
-use crate::database::Database;
-use crate::error::Error;
-use crate::files::EmbeddedFolder;
-use crate::pipeline::Problem;
-use crate::registry;
-use crate::runner::{Mode, Settings};
-use crate::target::DEFAULT;
+use super::mode::Mode;
+use super::settings::Settings;
+use crate::adopt;
+use crate::adopt::Tool;
+use crate::adopt::adoption::Adoption;
+use crate::change::names::DEFAULT;
+use crate::change::problem::Problem;
+use crate::report::error::Error;
+use crate::source::files::EmbeddedFolder;
+use crate::source::registry;
+use crate::target::database::Database;
 
 /// Finds it out for every folder that does not say it, and keeps it in the settings. Asks the database only
 /// where there is such a folder. A history that is being adopted counts, too.

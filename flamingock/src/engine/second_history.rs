@@ -2,13 +2,16 @@
 
 use std::time::{Duration, Instant};
 
-use crate::audit::{Newest, Snapshot, State, Store};
-use crate::error::Error;
-use crate::lock::Holder;
-use crate::pipeline::{Pipeline, Problem};
-use crate::plan::is_applied;
-use crate::settings::Settings;
-use crate::target::DEFAULT;
+use super::settings::Settings;
+use crate::audit::entry::{Newest, State};
+use crate::audit::snapshot::Snapshot;
+use crate::audit::store::Store;
+use crate::change::names::DEFAULT;
+use crate::change::problem::Problem;
+use crate::lock::options::Holder;
+use crate::plan::pipeline::Pipeline;
+use crate::plan::plan::is_applied;
+use crate::report::error::Error;
 
 /// How long the other service's run is waited for: where applications that have nothing to do with each
 /// other start at once, it ends soon.

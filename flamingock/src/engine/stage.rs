@@ -5,18 +5,19 @@ use std::time::{Duration, Instant};
 
 use tracing::{Instrument, Span};
 
-use super::Prepared;
-use super::telling::logged;
-use crate::argument::Need;
-use crate::audit::ErrorChain;
-use crate::call::{Signals, Stop};
-use crate::change::Body;
-use crate::decision::Decision;
-use crate::execute::{Executed, Executor, Fate};
+use super::execute::executed::{Executed, Fate};
+use super::execute::executor::Executor;
+use super::notify::logged;
+use super::prepare::Prepared;
+use crate::change::argument::Need;
+use crate::change::body::Body;
 use crate::listener::Happened;
-use crate::lock::Lease;
-use crate::pipeline::PlacedStage;
-use crate::plan::Step;
+use crate::lock::lease::Lease;
+use crate::lock::stop::{Signals, Stop};
+use crate::plan::decision::Decision;
+use crate::plan::pipeline::PlacedStage;
+use crate::plan::plan::Step;
+use crate::util::error_chain::ErrorChain;
 
 /// What the stages of a run have in common.
 pub(super) struct Course<'a> {

@@ -5,20 +5,23 @@ use std::panic::AssertUnwindSafe;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
 
-use super::account::{Done, conclude};
+use super::execute::executor::Executor;
+use super::execute::turns::Turns;
+use super::judge::Looks;
+use super::mode::Mode;
+use super::prepare::Prepared;
+use super::report_builder::{Done, conclude};
 use super::stage::{Course, OneStage};
-use super::{Looks, Prepared};
-use crate::adopt::Places;
-use crate::audit::Snapshot;
-use crate::call::Signals;
-use crate::error::Error;
-use crate::execute::{Executor, Turns};
+use crate::adopt::histories::Places;
+use crate::audit::snapshot::Snapshot;
 use crate::listener::Happened;
-use crate::lock::Lease;
-use crate::plan::{Note, Plan};
-use crate::report::Report;
-use crate::runner::Mode;
-use crate::target::TargetSystem;
+use crate::lock::lease::Lease;
+use crate::lock::stop::Signals;
+use crate::plan::note::Note;
+use crate::plan::plan::Plan;
+use crate::report::error::Error;
+use crate::report::report::Report;
+use crate::target::system::TargetSystem;
 
 /// What somebody should know of a run that had one connection.
 const ALONE: &str = "the database gave no second connection: the lease was renewed between changes only, so that a change that takes longer than it can be taken over";
@@ -133,7 +136,7 @@ impl Prepared {
                 self.events.tell(Happened::LockReleased);
             }
             Err(error) => {
-                let error = crate::audit::ErrorChain::of(&error);
+                let error = crate::util::error_chain::ErrorChain::of(&error);
                 tracing::warn!(%error, "the lock was not given back: it is free when its lease ends");
             }
         }

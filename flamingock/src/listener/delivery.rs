@@ -11,11 +11,12 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tracing::Instrument;
 
-use super::{Event, Failure, Happened, Listener, Work};
-use crate::call::panic_text;
-use crate::error::Error;
-use crate::plural::plural;
-use crate::report::{ChangeReport, Report};
+use super::api::Listener;
+use super::{Event, Failure, Happened, Work};
+use crate::report::error::Error;
+use crate::report::report::{ChangeReport, Report};
+use crate::util::panic::panic_text;
+use crate::util::plural::plural;
 
 /// How long the end of a run waits for listeners, unless the runner says otherwise.
 pub(crate) const LISTENER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -253,7 +254,7 @@ async fn hear_all(
         let hearing = AssertUnwindSafe(async { listener.hear(&event).await });
         let error = match hearing.catch_unwind().await {
             Ok(Ok(())) => None,
-            Ok(Err(error)) => Some(crate::call::chain(&error).to_string()),
+            Ok(Err(error)) => Some(crate::util::error_chain::chain(&error).to_string()),
             Err(payload) => Some(format!("it panicked: {}", panic_text(&*payload))),
         };
         lock(&progress).heard(error);

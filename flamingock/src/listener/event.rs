@@ -5,15 +5,16 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
-use crate::audit::{ErrorChain, LockRow};
-use crate::chain::texts;
-use crate::decision::Cause;
-use crate::error::Error;
-use crate::lock::Holder;
-use crate::plural::plural;
-use crate::probe::Probe;
-use crate::report::{ChangeReport, Report};
-use crate::visible::Visible;
+use crate::audit::snapshot::LockRow;
+use crate::lock::options::Holder;
+use crate::plan::decision::Cause;
+use crate::report::error::Error;
+use crate::report::probe::Probe;
+use crate::report::report::{ChangeReport, Report};
+use crate::util::error_chain::ErrorChain;
+use crate::util::error_chain::texts;
+use crate::util::plural::plural;
+use crate::util::visible::Visible;
 
 /// Something that happened in a run.
 ///

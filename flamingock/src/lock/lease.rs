@@ -7,9 +7,12 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::renewal::{Clock, First, Renewer, TAKEN};
-use crate::audit::{Acquired, Claim, ErrorChain, Possession, Store, StoreError, StoreErrorKind};
-use crate::call::{GRACE, Signals, Stop};
-use crate::silence;
+use super::stop::{GRACE, Signals, Stop};
+use crate::audit::snapshot::Possession;
+use crate::audit::store::{Acquired, Claim, Store};
+use crate::audit::store_error::{StoreError, StoreErrorKind};
+use crate::lock::silence;
+use crate::util::error_chain::ErrorChain;
 
 /// How many characters of what an owner is doing every database keeps.
 const LONGEST_ACTIVITY: usize = 500;

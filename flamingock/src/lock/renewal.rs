@@ -7,9 +7,11 @@ use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 
-use crate::audit::{ErrorChain, LeaseKeeper, Possession, Store, StoreErrorKind};
-use crate::call::Signals;
-use crate::change::BoxFuture;
+use super::stop::Signals;
+use crate::audit::snapshot::Possession;
+use crate::audit::store::{LeaseKeeper, Store};
+use crate::audit::store_error::StoreErrorKind;
+use crate::util::error_chain::ErrorChain;
 
 /// Why the lock is lost when its row says so.
 pub(super) const TAKEN: &str = "another possession of the lock is there";
@@ -155,26 +157,6 @@ impl Renewer {
         let _ = self.stop.send(());
         let _ = tokio::time::timeout(END, self.stopped).await;
     }
-}
-
-/// Runs renewals on a thread with a runtime of its own: a change that blocks the executor of the
-/// application must not cost the lease.
-pub(crate) fn on_a_thread(renewals: BoxFuture<'static, ()>) -> io::Result<()> {
-    let thread = std::thread::Builder::new().name("flamingock-lease".to_owned());
-    let spawned = thread.spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build();
-        match runtime {
-            Ok(runtime) => {
-                runtime.block_on(renewals);
-                // A name that is being looked up would be waited for.
-                runtime.shutdown_background();
-            }
-            Err(error) => tracing::error!(%error, "no runtime to renew the lease"),
-        }
-    });
-    spawned.map(drop)
 }
 
 struct Renewal {

@@ -3,9 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::{ChangeReport, Outcome, Report, StageReport};
-use crate::plural::plural;
-use crate::visible::Visible;
+use super::report::{ChangeReport, Outcome, Report, StageReport};
+use crate::util::plural::plural;
+use crate::util::visible::Visible;
 
 impl fmt::Display for Report {
     /// One line for a run that had nothing to do; else a line a change that is worth one.
@@ -63,7 +63,7 @@ fn write_change(
         return Ok(());
     }
     write!(f, "\n  {:<15} ", change.outcome)?;
-    if stage.name != crate::target::DEFAULT {
+    if stage.name != crate::change::names::DEFAULT {
         write!(f, "{}/", Visible(&stage.name))?;
     }
     write!(f, "{} {}", Visible(change.order), Visible(&change.id))?;
@@ -75,7 +75,7 @@ fn write_change(
     }
     if let Some(error) = &change.error {
         write!(f, "\n{:18}{error}", "")?;
-        if change.target != crate::target::DEFAULT {
+        if change.target != crate::change::names::DEFAULT {
             write!(f, " [target {}]", Visible(change.target))?;
         }
         write!(f, "\n{:18}at {}", "", Visible(change.location))?;

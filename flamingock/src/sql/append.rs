@@ -5,13 +5,13 @@ use std::time::Instant;
 use flamingock_sqlx_audit as leaf;
 use flamingock_sqlx_audit::{Failure, NewAuditRow};
 
+use super::connection::Held;
 use super::driver::Driver;
-use super::held::Held;
-use super::settle::{LOOK, PAUSE};
+use super::error::unreachable;
+use super::in_doubt::{LOOK, PAUSE};
 use super::store::{BUSY_PAUSE, SqlStore, failed};
-use super::unreachable::unreachable;
-use crate::audit::{StoreError, StoreErrorKind};
-use crate::silence;
+use crate::audit::store_error::{StoreError, StoreErrorKind};
+use crate::lock::silence;
 
 const ACTION: &str = "could not write to the audit";
 

@@ -2,15 +2,16 @@
 
 use flamingock_sqlx_audit::Failure;
 
-use super::SqlDatabase;
 use super::cancel::cancel_marked;
+use super::connection::Held;
+use super::database::SqlDatabase;
 use super::driver::{Driver, Watching, has_open_transaction, send};
-use super::held::Held;
-use super::transact::comes_to_rest;
-use crate::call::{Ended, Invocation, Limits};
-use crate::change::{Body, BoxError};
-use crate::database::Called;
-use crate::script::Script;
+use super::transaction::attempt::comes_to_rest;
+use crate::change::body::Body;
+use crate::change::script::Script;
+use crate::target::database::Called;
+use crate::target::invocation::{Ended, Invocation, Limits};
+use crate::util::boxed::BoxError;
 
 const UNUSABLE: &str = "the change returned no error, but what it made is not usable";
 

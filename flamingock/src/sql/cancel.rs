@@ -4,13 +4,13 @@ use std::time::{Duration, Instant};
 
 use flamingock_sqlx_audit as leaf;
 
-use super::SqlDatabase;
+use super::connection::aside;
+use super::database::SqlDatabase;
 use super::driver::{Driver, send};
-use super::held::aside;
+use super::in_doubt::PAUSE;
 use super::pooler::hands_on_sessions;
-use super::settle::PAUSE;
-use crate::attempt::Attempt;
-use crate::silence;
+use crate::audit::attempt::Attempt;
+use crate::lock::silence;
 
 /// How long the attempt to cancel may take; what cannot be cancelled ends by itself.
 const LIMIT: Duration = Duration::from_secs(5);

@@ -12,7 +12,7 @@ use flamingock_sqlx_audit::{Conn, Sqlite};
 use sqlx::sqlite::SqliteOperation;
 
 use super::driver::{Watching, send};
-use crate::change::BoxError;
+use crate::util::boxed::BoxError;
 
 type Result<T> = std::result::Result<T, sqlx::Error>;
 

@@ -14,13 +14,14 @@ use super::children::Watch;
 use super::options;
 #[cfg(feature = "sqlite")]
 use super::{children, cleaning};
-use crate::argument::{DatabaseKind, Session};
-use crate::call::Limits;
-use crate::change::BoxError;
-use crate::client::Client;
+use crate::change::argument::Session;
+use crate::change::client::Client;
 use crate::statements::Script;
 #[cfg(feature = "postgres")]
 use crate::statements::made_if_absent;
+use crate::target::invocation::Limits;
+use crate::util::boxed::BoxError;
+use crate::util::database_kind::DatabaseKind;
 
 type Result<T> = std::result::Result<T, sqlx::Error>;
 

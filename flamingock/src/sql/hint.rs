@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fmt;
 
-use crate::change::BoxError;
+use crate::util::boxed::BoxError;
 
 /// How a function says that it is to run without a transaction.
 const OF_A_FUNCTION: &str = "write `transaction = false` in its attribute";

@@ -8,14 +8,15 @@ use std::time::Instant;
 
 use flamingock_sqlx_audit::{Failure, FoundMarker, Marker, MarkerKind};
 
-use super::SqlDatabase;
+use super::database::SqlDatabase;
 use super::driver::Driver;
-use super::settle::{LOOK, PAUSE, Settled};
+use super::in_doubt::{LOOK, PAUSE, Settled};
 use super::store::failed;
-use crate::attempt::Attempt;
-use crate::audit::{State, StoreError, StoreErrorKind};
-use crate::database::{ForeignMarkers, Resolved};
-use crate::silence;
+use crate::audit::attempt::Attempt;
+use crate::audit::entry::State;
+use crate::audit::store_error::{StoreError, StoreErrorKind};
+use crate::lock::silence;
+use crate::target::database::{ForeignMarkers, Resolved};
 
 const READING: &str = "could not find out at the target system whether the change was committed";
 

@@ -7,7 +7,7 @@
 use flamingock_sqlx_audit::{Backend, Conn, Failure, Postgres};
 
 use super::driver::send;
-use crate::client::Client;
+use crate::change::client::Client;
 
 type Result<T> = std::result::Result<T, sqlx::Error>;
 

@@ -6,9 +6,10 @@ use std::time::Duration;
 use flamingock_sqlx_audit::Misplaced;
 
 use super::driver::Driver;
+use super::retry::{Tries, tries};
 use super::store::SqlStore;
-use super::tries::{Tries, tries};
-use crate::audit::{AuditStore as _, StoreError, StoreErrorKind};
+use crate::audit::store::AuditStore as _;
+use crate::audit::store_error::{StoreError, StoreErrorKind};
 
 const ACTION: &str = "no second history is begun";
 

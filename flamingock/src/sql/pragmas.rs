@@ -1,16 +1,16 @@
 //! What only the database can tell of the text of a file, asked before anything runs: pragmas of SQLite that would
 //! do nothing, and strings that end where a setting of the session says.
 
-use super::SqlDatabase;
+use super::database::SqlDatabase;
 use super::driver::{Driver, send};
-use super::script::quoting;
+use super::error::unreachable;
+use super::run_script::quoting;
 use super::store::failed;
-use super::unreachable::unreachable;
-use crate::argument::DatabaseKind;
-use crate::audit::StoreError;
-use crate::change::Body;
-use crate::pipeline::Problem;
+use crate::audit::store_error::StoreError;
+use crate::change::body::Body;
+use crate::change::problem::Problem;
 use crate::statements::Pragma;
+use crate::util::database_kind::DatabaseKind;
 
 /// The pragmas of scripts in a transaction that would do nothing there: what they say is not so already.
 pub(super) async fn without_effect<D: Driver>(

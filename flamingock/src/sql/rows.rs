@@ -6,10 +6,10 @@ use std::time::Duration;
 use flamingock_sqlx_audit as leaf;
 
 use super::store::LANE;
-use crate::audit::{
-    Acquired, Entry, ErrorChain, Facts, Glance, HistoryFilter, LockRow, NewEntry, Newest, Origin,
-    Possession, Snapshot, State, TransactionMode,
-};
+use crate::audit::entry::{Entry, Facts, NewEntry, Newest, Origin, State, TransactionMode};
+use crate::audit::snapshot::{Glance, LockRow, Possession, Snapshot};
+use crate::audit::store::{Acquired, HistoryFilter};
+use crate::util::error_chain::ErrorChain;
 
 pub(super) fn possession(possession: &Possession) -> leaf::Possession {
     leaf::Possession {

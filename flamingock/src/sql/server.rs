@@ -9,8 +9,8 @@ use flamingock_sqlx_audit::{Conn, Failure, Row};
 use sqlx::Pool;
 
 use super::driver::{Driver, send};
-use crate::argument::DatabaseKind;
-use crate::audit::{StoreError, StoreErrorKind};
+use crate::audit::store_error::{StoreError, StoreErrorKind};
+use crate::util::database_kind::DatabaseKind;
 
 /// What keeps several writing nodes from being safe.
 const UNSEEN_LOCKS: &str = "its nodes do not see each other's share locks, which keep an owner that lost its lease from committing, and cannot end each other's sessions";

@@ -8,9 +8,10 @@ use flamingock_sqlx_audit as leaf;
 use flamingock_sqlx_audit::{Conn, Isolation, Ledger, Whose};
 
 use super::driver::{Driver, send};
-use super::settle::PAUSE;
+use super::in_doubt::PAUSE;
 use super::store::SqlStore;
-use crate::audit::{Possession, StoreError, StoreErrorKind};
+use crate::audit::snapshot::Possession;
+use crate::audit::store_error::{StoreError, StoreErrorKind};
 
 const ACTION: &str = "could not take the lock over";
 

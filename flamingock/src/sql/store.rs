@@ -10,19 +10,20 @@ use flamingock_sqlx_audit as leaf;
 use flamingock_sqlx_audit::{Failure, Ledger, Page, Whose};
 use sqlx::Pool;
 
+use super::connection::aside;
+use super::connection_cache::Kept;
 use super::driver::Driver;
-use super::held::aside;
-use super::keeper::Keeper;
-use super::kept::Kept;
+use super::in_doubt::PAUSE;
+use super::lease_renewer::Keeper;
+use super::retry::{Tries, reads, tries};
 use super::rows;
 use super::server::{Server, ask};
 use super::sessions::end_open;
-use super::settle::PAUSE;
-use super::tries::{Tries, reads, tries};
-use crate::audit::{
-    Acquired, AuditStore, Claim, Entry, ErrorChain, Glance, HistoryFilter, LeaseKeeper, LockRow,
-    LockStore, NewEntry, Possession, Snapshot, StoreError, StoreErrorKind,
-};
+use crate::audit::entry::{Entry, NewEntry};
+use crate::audit::snapshot::{Glance, LockRow, Possession, Snapshot};
+use crate::audit::store::{Acquired, AuditStore, Claim, HistoryFilter, LeaseKeeper, LockStore};
+use crate::audit::store_error::{StoreError, StoreErrorKind};
+use crate::util::error_chain::ErrorChain;
 
 /// The lane of what runs before an application serves.
 pub(super) const LANE: &str = "startup";
@@ -34,7 +35,7 @@ const WALL_END: &str = "expires_wall_ms";
 pub(super) const BUSY_PAUSE: Duration = Duration::from_millis(25);
 
 /// The audit and the lock in a database of sqlx.
-pub(super) struct SqlStore<D: Driver> {
+pub(crate) struct SqlStore<D: Driver> {
     pub(super) pool: Pool<D::Database>,
     pub(super) ledger: Arc<Ledger<D>>,
     lease: Duration,

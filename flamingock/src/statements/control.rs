@@ -1,6 +1,6 @@
 //! Statements that begin or end a transaction.
 
-use crate::argument::DatabaseKind;
+use crate::util::database_kind::DatabaseKind;
 
 use super::Statement;
 use super::lexer::{Kind, Lexer};

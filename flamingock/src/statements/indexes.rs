@@ -3,7 +3,7 @@
 use super::Statement;
 use super::lexer::{Kind, Lexer};
 use super::shape::is_one_of;
-use crate::argument::DatabaseKind;
+use crate::util::database_kind::DatabaseKind;
 
 /// An index that is to be there behind a statement.
 #[derive(Clone, Debug, PartialEq, Eq)]

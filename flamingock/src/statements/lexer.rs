@@ -1,6 +1,6 @@
 //! A text as tokens, without a gap: only as fine as finding the ends of statements needs.
 
-use crate::argument::DatabaseKind;
+use crate::util::database_kind::DatabaseKind;
 
 use super::delimiter::Delimiter;
 use super::error::Flaw;

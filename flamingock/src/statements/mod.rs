@@ -33,16 +33,16 @@ mod tests;
 
 use std::ops::Range;
 
-pub use control::TransactionControl;
-pub(crate) use control::commits_by_itself;
-pub use error::{Flaw, SplitError};
-pub(crate) use indexes::made_if_absent;
-pub(crate) use pragma::{Pragma, pragma};
-pub use quoting::Quoting;
-pub(crate) use quoting::depends_on_backslashes;
-pub use shorten::shorten;
+pub use crate::statements::control::TransactionControl;
+pub(crate) use crate::statements::control::commits_by_itself;
+pub use crate::statements::error::{Flaw, SplitError};
+pub(crate) use crate::statements::indexes::made_if_absent;
+pub(crate) use crate::statements::pragma::{Pragma, pragma};
+pub use crate::statements::quoting::Quoting;
+pub(crate) use crate::statements::quoting::depends_on_backslashes;
+pub use crate::statements::shorten::shorten;
 
-use crate::argument::DatabaseKind;
+use crate::util::database_kind::DatabaseKind;
 
 /// One statement of a script.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use super::Statement;
 use super::lexer::{Kind, Lexer};
-use crate::argument::DatabaseKind;
+use crate::util::database_kind::DatabaseKind;
 
 /// A statement that sets a pragma.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use std::ops::Range;
 use super::Statement;
 use super::lexer::{Kind, Lexer};
 use super::shape::is_one_of;
-use crate::argument::DatabaseKind;
+use crate::util::database_kind::DatabaseKind;
 
 /// What quotes and backslashes mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

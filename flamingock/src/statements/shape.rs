@@ -1,6 +1,6 @@
 //! What of a statement has been seen so far, and whether a semicolon ends it there.
 
-use crate::argument::DatabaseKind;
+use crate::util::database_kind::DatabaseKind;
 
 use super::error::Flaw;
 use super::{mysql_blocks, postgres, sqlite};

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::argument::DatabaseKind;
+use crate::util::database_kind::DatabaseKind;
 
 use super::delimiter::Command;
 use super::error::{Flaw, SplitError};

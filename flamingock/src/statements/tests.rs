@@ -9,7 +9,7 @@ mod properties;
 mod sqlite;
 
 use super::{Blocks, read, split};
-use crate::argument::DatabaseKind;
+use crate::util::database_kind::DatabaseKind;
 
 const ALL: [DatabaseKind; 3] = [
     DatabaseKind::Postgres,

@@ -50,7 +50,9 @@ pub(super) struct Place {
 
 impl Place {
     pub(super) fn service(&self) -> &str {
-        self.service.as_deref().unwrap_or(crate::target::DEFAULT)
+        self.service
+            .as_deref()
+            .unwrap_or(crate::change::names::DEFAULT)
     }
 
     /// What a command begins with that looks at the same place, without the password.

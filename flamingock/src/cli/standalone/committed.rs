@@ -3,12 +3,14 @@
 use std::collections::HashMap;
 
 use super::known::{Known, place};
-use crate::audit::Entry;
-use crate::change::{Definition, Recovery, Repeat};
+use crate::audit::entry::Entry;
+use crate::change::definition::{Definition, Recovery, Repeat};
+use crate::change::problem::Problem;
 use crate::cli::source::Source;
-use crate::error::Error;
-use crate::pipeline::{Pipeline, Problem, Stage};
-use crate::runner::Settings;
+use crate::engine::settings::Settings;
+use crate::plan::pipeline::Pipeline;
+use crate::plan::stage::Stage;
+use crate::report::error::Error;
 
 /// The lines of a manifest.
 #[derive(Clone, Debug)]
@@ -187,7 +189,7 @@ fn escaped(rest: &mut std::str::Chars<'_>) -> Option<char> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::manifest;
+    use crate::plan::manifest;
 
     #[test]
     fn what_a_manifest_says_is_what_is_read_again() {

@@ -10,12 +10,12 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, Database, Pool};
 
 use super::url::{Product, hint, is_there, product};
-use crate::audit::ErrorChain;
 use crate::cli::failure::Failure;
 use crate::cli::masked;
-use crate::runner::Runner;
-use crate::storage::IntoStorage;
-use crate::visible::Visible;
+use crate::runner::builder::Runner;
+use crate::target::storage::IntoStorage;
+use crate::util::error_chain::ErrorChain;
+use crate::util::visible::Visible;
 
 /// How long a connection may take.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -1,13 +1,15 @@
 //! What is known of a change without its code: to be looked at, and never to be run.
 
-use crate::audit::{Entry, TransactionMode};
-use crate::change::{Body, Definition, Location, REFUSED, Recovery, Repeat};
+use crate::audit::entry::{Entry, TransactionMode};
+use crate::change::body::Body;
+use crate::change::definition::{Definition, REFUSED, Recovery, Repeat};
+use crate::change::names::DEFAULT;
+use crate::change::order;
+use crate::change::problem::Location;
 use crate::cli::source::Source;
-use crate::error::Error;
-use crate::order;
-use crate::pipeline::{Pipeline, PlacedStage};
-use crate::runner::Settings;
-use crate::target::DEFAULT;
+use crate::engine::settings::Settings;
+use crate::plan::pipeline::{Pipeline, PlacedStage};
+use crate::report::error::Error;
 
 /// A change without its code.
 pub(super) struct Known<'a> {

@@ -23,11 +23,12 @@ use super::panics;
 use super::source::Source;
 use super::tool::{completions, has, parsed, print_completions, refuse};
 use super::view::{Flags, View};
-use crate::operate::open;
-use crate::pipeline::Stage;
-use crate::runner::{Policy, Rule, Runner};
-use crate::tables::TableNames;
-use crate::visible::visible;
+use crate::audit::tables::TableNames;
+use crate::engine::collect::open_storage as open;
+use crate::plan::policy::{Policy, Rule};
+use crate::plan::stage::Stage;
+use crate::runner::builder::Runner;
+use crate::util::visible::visible;
 
 /// Does what the arguments of this process ask for, and gives the code to exit with: all of the
 /// program `flamingock`. Must be awaited in a tokio runtime.
@@ -131,12 +132,12 @@ async fn look(runner: &Runner, place: &Place, needs: Needs, view: &View) -> Resu
     let failed = |error| Failure::of(error, &view.program);
     let store = open(&runner.settings).map_err(failed)?.store;
     let services = match store.services().await {
-        Err(error) if error.kind == crate::audit::StoreErrorKind::MissingTable => {
+        Err(error) if error.kind == crate::audit::store_error::StoreErrorKind::MissingTable => {
             return Err(Failure::database(
                 "this database has no audit: its tables are not there. If they stand in a schema or have a prefix of their own, name it with --schema or --prefix",
             ));
         }
-        services => services.map_err(|error| failed(crate::error::Error::store(error)))?,
+        services => services.map_err(|error| failed(crate::report::error::Error::store(error)))?,
     };
     let service = place.service();
     if needs == Needs::Tables || services.iter().any(|one| one == service) {

@@ -1,6 +1,7 @@
 use super::super::{Blocks, transaction_control};
 use super::ALL;
-use crate::argument::DatabaseKind::{self, MySql, Postgres, Sqlite};
+use crate::util::database_kind::DatabaseKind;
+use crate::util::database_kind::DatabaseKind::{MySql, Postgres, Sqlite};
 
 fn found(kind: DatabaseKind, script: &str, blocks: Blocks) -> Option<(usize, &'static str)> {
     let control = transaction_control(kind, script, blocks)

@@ -1,6 +1,7 @@
 use super::super::{Blocks, read, split};
 use super::ALL;
-use crate::argument::DatabaseKind::{self, MySql, Postgres, Sqlite};
+use crate::util::database_kind::DatabaseKind;
+use crate::util::database_kind::DatabaseKind::{MySql, Postgres, Sqlite};
 
 fn message(kind: DatabaseKind, script: &str, blocks: Blocks) -> String {
     match split(kind, script, blocks) {

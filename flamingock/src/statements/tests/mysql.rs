@@ -1,5 +1,5 @@
 use super::check;
-use crate::argument::DatabaseKind::MySql;
+use crate::util::database_kind::DatabaseKind::MySql;
 
 #[test]
 fn a_comment_ends_at_the_first_end() {

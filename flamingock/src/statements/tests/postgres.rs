@@ -1,5 +1,5 @@
 use super::check;
-use crate::argument::DatabaseKind::Postgres;
+use crate::util::database_kind::DatabaseKind::Postgres;
 
 #[test]
 fn dollar_quotes_hold_anything_but_their_own_tag() {

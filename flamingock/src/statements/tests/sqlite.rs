@@ -1,5 +1,5 @@
 use super::check;
-use crate::argument::DatabaseKind::Sqlite;
+use crate::util::database_kind::DatabaseKind::Sqlite;
 
 #[test]
 fn a_trigger_ends_at_its_own_end() {

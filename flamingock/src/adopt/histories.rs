@@ -1,0 +1,107 @@
+//! The histories that a run adopts before its first change.
+
+use super::adoption::Adoption;
+use super::taking;
+use super::taking::prepare;
+use crate::audit::entry::{Facts, NewEntry, Newest};
+use crate::audit::snapshot::Possession;
+use crate::audit::store::Store;
+use crate::change::problem::Problem;
+use crate::plan::pipeline::Pipeline;
+use crate::report::error::Error;
+use crate::target::database::Database;
+use crate::target::system::TargetSystem;
+use std::sync::Arc;
+
+/// Where a run's histories stand, and which changes it has.
+#[derive(Clone, Copy)]
+pub(crate) struct Places<'a> {
+    pub(crate) adoptions: &'a [Adoption],
+    pub(crate) targets: &'a [&'a TargetSystem],
+    pub(crate) pipeline: &'a Pipeline,
+    pub(crate) facts: &'a Arc<Facts>,
+}
+
+impl Places<'_> {
+    /// Takes over what the run was told to, and answers how many changes that were.
+    pub(crate) async fn adopt(
+        self,
+        store: &dyn Store,
+        possession: &Possession,
+    ) -> Result<usize, Error> {
+        let entries = self.entries().await?;
+        append(store, possession, &entries).await?;
+        Ok(entries.len())
+    }
+
+    /// What that would be, as if it were on record.
+    pub(crate) async fn foresee(self) -> Result<Vec<Newest>, Error> {
+        let entries = self.entries().await?;
+        Ok(entries.into_iter().map(as_if_written).collect())
+    }
+
+    async fn entries(self) -> Result<Vec<NewEntry>, Error> {
+        let mut entries: Vec<NewEntry> = Vec::new();
+        for adoption in self.adoptions {
+            let database = database(self.targets.iter().copied(), &adoption.target)?;
+            let prepared = prepare(adoption, database, self.pipeline, &[], self.facts).await?;
+            taking::refuse_unmapped(adoption, &prepared.adopted)?;
+            tracing::info!("{}", prepared.adopted);
+            for entry in prepared.entries {
+                // The other one says the same.
+                if entries
+                    .iter()
+                    .all(|other| other.change_id != entry.change_id)
+                {
+                    entries.push(entry);
+                }
+            }
+        }
+        Ok(entries)
+    }
+}
+
+fn as_if_written(entry: NewEntry) -> Newest {
+    Newest {
+        change_id: entry.change_id,
+        seq: 0,
+        state: entry.state,
+        transaction_mode: entry.transaction_mode,
+        origin: entry.origin,
+        digest: entry.digest,
+        attempt: entry.attempt,
+        run_id: String::new(),
+        stage: entry.stage,
+        change_order: entry.change_order,
+        target: entry.target,
+        started_at: String::new(),
+        error: None,
+        recovery: entry.recovery,
+        reason: entry.reason,
+    }
+}
+
+pub(crate) async fn append(
+    store: &dyn Store,
+    possession: &Possession,
+    entries: &[NewEntry],
+) -> Result<(), Error> {
+    if !entries.is_empty() {
+        let appended = store.append(possession, entries).await;
+        appended.map_err(Error::store)?;
+    }
+    Ok(())
+}
+
+/// The database of a target; none for a target that is none.
+pub(crate) fn database<'a>(
+    mut targets: impl Iterator<Item = &'a TargetSystem>,
+    name: &str,
+) -> Result<Option<&'a dyn Database>, Error> {
+    match targets.find(|target| target.name == name) {
+        Some(target) => Ok(target.database.as_deref()),
+        None => Err(Error::Invalid(vec![Problem::general(format!(
+            "the history is said to be in the target {name:?}, and the runner has no such target"
+        ))])),
+    }
+}

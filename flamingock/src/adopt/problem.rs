@@ -1,0 +1,8 @@
+//! What is wrong with a history, as an error.
+
+use crate::change::problem::Problem;
+use crate::report::error::Error;
+
+pub(crate) fn invalid(messages: Vec<String>) -> Error {
+    Error::Invalid(messages.into_iter().map(Problem::general).collect())
+}

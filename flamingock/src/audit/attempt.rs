@@ -1,0 +1,157 @@
+//! One attempt at a change: what is recorded of it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::entry::{Facts, NewEntry, Origin, State, TransactionMode};
+use super::snapshot::Possession;
+use crate::change::definition::Definition;
+use crate::util::error_chain::ErrorChain;
+
+/// One attempt at a change, under one possession of the lock.
+#[derive(Clone, Debug)]
+pub(crate) struct Attempt<'a> {
+    pub(crate) definition: &'static Definition,
+    pub(crate) number: u32,
+    pub(crate) origin: Origin,
+    pub(crate) possession: &'a Possession,
+    pub(crate) facts: &'a Arc<Facts>,
+    pub(crate) began: Instant,
+    /// How long it took, where it ended before its entry is made.
+    pub(crate) took: Option<Duration>,
+    /// The digest of the code that ran: not always the code's of today.
+    pub(crate) digest: String,
+    /// The digest of what is applied already, of a change that is applied again: it stays so when
+    /// nothing is left of this attempt.
+    pub(crate) before: Option<String>,
+    /// The failure that a rollback is to undo.
+    pub(crate) undoes: Option<ErrorChain>,
+}
+
+impl Attempt<'_> {
+    /// The rollback of this attempt after a failure.
+    pub(crate) fn undoing(&self, failure: &ErrorChain) -> Self {
+        Attempt {
+            undoes: Some(failure.clone()),
+            ..self.clone()
+        }
+    }
+
+    /// Why the attempt failed: a rollback also names what it was to undo.
+    pub(crate) fn reason(&self, cause: &ErrorChain) -> ErrorChain {
+        match &self.undoes {
+            None => cause.clone(),
+            Some(failure) => ErrorChain::text("the rollback failed")
+                .and_all(cause)
+                .and("it was to undo this failure")
+                .and_all(failure),
+        }
+    }
+
+    /// An entry that ends the attempt, or a part of it.
+    pub(crate) fn entry(
+        &self,
+        state: State,
+        mode: TransactionMode,
+        error: Option<ErrorChain>,
+    ) -> NewEntry {
+        let took = self.took.unwrap_or_else(|| self.began.elapsed());
+        self.new_entry(state, mode, error, Some(took))
+    }
+
+    /// What is so when the attempt did not run, or nothing is left of it.
+    pub(crate) fn nothing_left(
+        &self,
+        mode: &TransactionMode,
+        error: Option<ErrorChain>,
+    ) -> Vec<NewEntry> {
+        let Some(before) = &self.before else {
+            return vec![self.entry(State::RolledBack, mode.clone(), error)];
+        };
+        let still_applied = NewEntry {
+            digest: before.clone(),
+            ..self.entry(State::Applied, mode.clone(), None)
+        };
+        vec![
+            self.entry(State::Failed, mode.clone(), error),
+            still_applied,
+        ]
+    }
+
+    /// The entry that stands while the attempt is running.
+    pub(crate) fn started(&self, mode: TransactionMode) -> NewEntry {
+        self.new_entry(State::Started, mode, None, None)
+    }
+
+    fn new_entry(
+        &self,
+        state: State,
+        transaction_mode: TransactionMode,
+        error: Option<ErrorChain>,
+        duration: Option<Duration>,
+    ) -> NewEntry {
+        let definition = self.definition;
+        NewEntry {
+            attempt: self.number,
+            stage: definition.stage.to_owned(),
+            change_id: definition.id.to_owned(),
+            change_order: definition.order.to_owned(),
+            author: definition.author.to_owned(),
+            description: definition.description.to_owned(),
+            target: definition.target.to_owned(),
+            state,
+            transaction_mode,
+            recovery: definition.recovery.as_str().to_owned(),
+            origin: self.origin.clone(),
+            digest: self.digest.clone(),
+            duration,
+            location: definition.location().to_string(),
+            error,
+            reason: None,
+            origin_facts: Arc::clone(self.facts),
+        }
+    }
+}
+
+/// What an attempt in a transaction tries, and what is recorded when it does not succeed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// The change: APPLIED, or FAILED and ROLLED_BACK.
+    Apply,
+    /// Its rollback after a failure: ROLLED_BACK, or ROLLBACK_FAILED.
+    Rollback,
+    /// Its rollback after a success: ROLLED_BACK, or FAILED and still APPLIED.
+    Undo,
+}
+
+impl Purpose {
+    pub(crate) fn success(self) -> State {
+        match self {
+            Purpose::Apply => State::Applied,
+            Purpose::Rollback | Purpose::Undo => State::RolledBack,
+        }
+    }
+
+    /// Whether these are the entries of an attempt that succeeded: one that failed may have left what
+    /// was so before, after its failure.
+    pub(crate) fn has_succeeded(self, entries: &[State]) -> bool {
+        entries.contains(&self.success()) && !entries.contains(&State::Failed)
+    }
+
+    /// What is so once the database has undone everything that the attempt did.
+    pub(crate) fn undone(self) -> &'static [State] {
+        match self {
+            Purpose::Apply => &[State::Failed, State::RolledBack],
+            Purpose::Rollback => &[State::RollbackFailed],
+            Purpose::Undo => &[State::Failed, State::Applied],
+        }
+    }
+
+    /// What is so when the attempt has left something behind.
+    pub(crate) fn left_behind(self) -> State {
+        match self {
+            Purpose::Apply | Purpose::Undo => State::Failed,
+            Purpose::Rollback => State::RollbackFailed,
+        }
+    }
+}

@@ -1,0 +1,305 @@
+//! A store in this process's memory, for unit tests of changes and for examples.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use async_trait::async_trait;
+use tokio::time::Instant;
+
+use super::entry::{Entry, NewEntry, Newest};
+use super::snapshot::{LockRow, Possession, Snapshot};
+use super::store::{Acquired, AuditStore, Claim, HistoryFilter, LeaseKeeper, LockStore};
+use super::store_error::{StoreError, StoreErrorKind};
+
+/// A store in this process's memory. Clones share it; it excludes concurrent runs as the others do,
+/// and forgets everything with its last clone.
+///
+/// ```
+/// use flamingock::audit::{HistoryFilter, State};
+/// use flamingock::{MemoryStore, Runner, change, changes};
+///
+/// #[change(id = "warm-cache", order = "0001", register = false)]
+/// async fn warm_cache() {}
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), flamingock::Error> {
+/// let store = MemoryStore::new();
+/// let runner = || Runner::new(&store).changes(changes![warm_cache]);
+/// runner().run().await?;
+/// assert!(runner().run().await?.is_up_to_date());
+///
+/// let entries = runner().history(&HistoryFilter::default()).await?;
+/// let states: Vec<&State> = entries.iter().map(|entry| &entry.entry.state).collect();
+/// assert_eq!(states, [&State::Started, &State::Applied]);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct MemoryStore {
+    shared: Arc<Mutex<Shared>>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    entries: Vec<Entry>,
+    locks: HashMap<String, Lock>,
+}
+
+#[derive(Debug)]
+struct Lock {
+    row: LockRow,
+    pipeline_digest: Option<String>,
+    ends: Instant,
+}
+
+impl Lock {
+    fn is_held(&self) -> bool {
+        !self.row.run_id.is_empty() && self.ends > Instant::now()
+    }
+
+    fn belongs_to(&self, possession: &Possession) -> bool {
+        self.row.token == possession.token && self.row.run_id == possession.run_id
+    }
+}
+
+impl MemoryStore {
+    /// An empty store.
+    pub fn new() -> MemoryStore {
+        MemoryStore::default()
+    }
+
+    fn shared(&self) -> std::sync::MutexGuard<'_, Shared> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn timestamp(time: SystemTime) -> String {
+    humantime::format_rfc3339_micros(time).to_string()
+}
+
+#[async_trait]
+impl AuditStore for MemoryStore {
+    async fn snapshot(&self, service: &str, digest: &str) -> Result<Snapshot, StoreError> {
+        let shared = self.shared();
+        let lock = shared.locks.get(service);
+        let up_to_date = lock.is_some_and(|lock| lock.pipeline_digest.as_deref() == Some(digest));
+        let mut newest: HashMap<&str, Newest> = HashMap::new();
+        if !up_to_date {
+            for entry in shared
+                .entries
+                .iter()
+                .filter(|entry| entry.service == service && entry.is_of_a_change())
+            {
+                newest.insert(&entry.entry.change_id, newest_of(entry));
+            }
+        }
+        Ok(Snapshot {
+            lock: lock.map(|lock| LockRow {
+                held: lock.is_held(),
+                ..lock.row.clone()
+            }),
+            up_to_date,
+            newest: newest.into_values().collect(),
+            tables: true,
+        })
+    }
+
+    fn schema(&self, _service: &str) -> Option<String> {
+        None
+    }
+
+    async fn create(&self, _service: &str) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn register(&self, _service: &str) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn append(
+        &self,
+        possession: &Possession,
+        entries: &[NewEntry],
+    ) -> Result<i64, StoreError> {
+        let mut shared = self.shared();
+        let ours = shared.locks.get(&possession.service);
+        if !ours.is_some_and(|lock| lock.belongs_to(possession)) {
+            let source = "another possession of the lock is there";
+            let action = "could not write to the audit";
+            return Err(StoreError::new(StoreErrorKind::Refused, action, source));
+        }
+        let first = shared.entries.len();
+        for (place, entry) in (first + 1..).zip(entries) {
+            let now = SystemTime::now();
+            let began = now
+                .checked_sub(entry.duration.unwrap_or_default())
+                .unwrap_or(now);
+            shared.entries.push(Entry {
+                seq: i64::try_from(place).unwrap_or(i64::MAX),
+                service: possession.service.clone(),
+                run_id: possession.run_id.clone(),
+                fence: possession.token,
+                started_at: timestamp(began),
+                finished_at: entry.duration.map(|_| timestamp(now)),
+                entry: entry.clone(),
+            });
+        }
+        Ok(i64::try_from(first + 1).unwrap_or(i64::MAX))
+    }
+
+    async fn history(
+        &self,
+        service: &str,
+        filter: &HistoryFilter,
+    ) -> Result<Vec<Entry>, StoreError> {
+        let shared = self.shared();
+        let of_service = || {
+            shared
+                .entries
+                .iter()
+                .filter(|entry| entry.service == service)
+        };
+        let newest: HashMap<&str, i64> = of_service()
+            .map(|entry| (entry.entry.change_id.as_str(), entry.seq))
+            .collect();
+        let matches = |entry: &&Entry| {
+            filter
+                .change_id
+                .as_ref()
+                .is_none_or(|id| *id == entry.entry.change_id)
+                && filter
+                    .state
+                    .as_ref()
+                    .is_none_or(|state| *state == entry.entry.state)
+                && filter
+                    .attempt
+                    .is_none_or(|attempt| attempt == entry.entry.attempt)
+                && filter
+                    .run_id
+                    .as_ref()
+                    .is_none_or(|run_id| *run_id == entry.run_id)
+                && filter
+                    .since
+                    .as_ref()
+                    .is_none_or(|since| *since <= entry.started_at)
+                && (!filter.latest_only
+                    || newest.get(entry.entry.change_id.as_str()) == Some(&entry.seq))
+        };
+        Ok(of_service().filter(matches).cloned().collect())
+    }
+
+    async fn services(&self) -> Result<Vec<String>, StoreError> {
+        let shared = self.shared();
+        let seen = shared.entries.iter().map(|entry| &entry.service);
+        let services: BTreeSet<&String> = shared.locks.keys().chain(seen).collect();
+        Ok(services.into_iter().cloned().collect())
+    }
+}
+
+fn newest_of(entry: &Entry) -> Newest {
+    Newest {
+        change_id: entry.entry.change_id.clone(),
+        seq: entry.seq,
+        state: entry.entry.state.clone(),
+        transaction_mode: entry.entry.transaction_mode.clone(),
+        origin: entry.entry.origin.clone(),
+        digest: entry.entry.digest.clone(),
+        attempt: entry.entry.attempt,
+        run_id: entry.run_id.clone(),
+        stage: entry.entry.stage.clone(),
+        change_order: entry.entry.change_order.clone(),
+        target: entry.entry.target.clone(),
+        started_at: entry.started_at.clone(),
+        error: entry.entry.error.clone(),
+        recovery: entry.entry.recovery.clone(),
+        reason: entry.entry.reason.clone(),
+    }
+}
+
+#[async_trait]
+impl LeaseKeeper for MemoryStore {
+    async fn renew(
+        &self,
+        possession: &Possession,
+        lease: Duration,
+        activity: Option<&str>,
+    ) -> Result<bool, StoreError> {
+        let mut shared = self.shared();
+        let lock = shared.locks.get_mut(&possession.service);
+        let Some(lock) = lock.filter(|lock| lock.belongs_to(possession)) else {
+            return Ok(false);
+        };
+        lock.ends = Instant::now() + lease;
+        lock.row.expires_at = Some(timestamp(SystemTime::now() + lease));
+        if let Some(activity) = activity {
+            lock.row.activity = Some(activity.to_owned());
+        }
+        Ok(true)
+    }
+}
+
+#[async_trait]
+impl LockStore for MemoryStore {
+    async fn acquire(&self, claim: &Claim) -> Result<Option<Acquired>, StoreError> {
+        let mut shared = self.shared();
+        let lock = shared.locks.get(&claim.service);
+        let before = lock.map_or("", |lock| lock.row.run_id.as_str());
+        let is_own = before == claim.run_id;
+        let obtained = match claim.force {
+            Some(token) => !before.is_empty() && lock.is_some_and(|lock| lock.row.token == token),
+            None => !lock.is_some_and(Lock::is_held),
+        };
+        if !obtained && !is_own {
+            return Ok(None);
+        }
+        let token = lock.map_or(0, |lock| lock.row.token) + i64::from(!is_own);
+        let previous_run = (!before.is_empty()).then(|| before.to_owned());
+        let now = SystemTime::now();
+        let row = LockRow {
+            token,
+            run_id: claim.run_id.clone(),
+            owner: claim.owner.clone(),
+            acquired_at: timestamp(now),
+            expires_at: Some(timestamp(now + claim.lease)),
+            activity: None,
+            held: true,
+        };
+        let lock = Lock {
+            row,
+            pipeline_digest: None,
+            ends: Instant::now() + claim.lease,
+        };
+        shared.locks.insert(claim.service.clone(), lock);
+        let (service, run_id) = (claim.service.clone(), claim.run_id.clone());
+        let possession = Possession {
+            service,
+            token,
+            run_id,
+        };
+        Ok(Some(Acquired {
+            possession,
+            previous_run,
+        }))
+    }
+
+    async fn release(
+        &self,
+        possession: &Possession,
+        digest: Option<&str>,
+    ) -> Result<(), StoreError> {
+        let mut shared = self.shared();
+        let lock = shared.locks.get_mut(&possession.service);
+        if let Some(lock) = lock.filter(|lock| lock.belongs_to(possession)) {
+            lock.pipeline_digest = digest.map(str::to_owned);
+            lock.row.run_id.clear();
+            lock.row.expires_at = None;
+            lock.row.activity = None;
+        }
+        Ok(())
+    }
+
+    fn keeper(&self) -> Option<Box<dyn LeaseKeeper>> {
+        Some(Box::new(self.clone()))
+    }
+}

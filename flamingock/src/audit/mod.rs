@@ -1,0 +1,24 @@
+//! The audit: what is recorded of every attempt, and the [traits](AuditStore) of the stores that record it.
+
+#[cfg_attr(
+    not(feature = "_sqlx"),
+    expect(dead_code, reason = "what only databases use")
+)]
+pub(crate) mod attempt;
+pub mod entry;
+pub(crate) mod json;
+pub(crate) mod memory;
+pub(crate) mod snapshot;
+pub(crate) mod store;
+pub(crate) mod store_error;
+#[cfg_attr(
+    not(feature = "_sqlx"),
+    expect(dead_code, reason = "what only databases use")
+)]
+pub(crate) mod tables;
+
+pub use self::entry::{Entry, Facts, NewEntry, Newest, Origin, State, TransactionMode};
+pub use self::snapshot::{Glance, LockRow, Possession, Snapshot};
+pub use self::store::{Acquired, AuditStore, Claim, HistoryFilter, LeaseKeeper, LockStore, Store};
+pub use self::store_error::{StoreError, StoreErrorKind};
+pub use crate::util::error_chain::ErrorChain;

@@ -1,0 +1,94 @@
+//! What a run reads of the audit and the lock before it decides.
+
+use serde::Serialize;
+
+use super::entry::{Newest, State};
+
+/// One possession of a service's lock.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Possession {
+    /// The service.
+    pub service: String,
+    /// The number of the possession.
+    pub token: i64,
+    /// The random id of the run that has it.
+    pub run_id: String,
+}
+
+/// Who has a service's lock, or had it last.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LockRow {
+    /// The number of the newest possession.
+    pub token: i64,
+    /// The run that has it; empty once it was given back.
+    pub run_id: String,
+    /// The owner, for people.
+    pub owner: String,
+    /// When it was obtained: RFC 3339, UTC, with microseconds.
+    pub acquired_at: String,
+    /// When its lease ends, unless it is renewed; none where it ends with the process.
+    pub expires_at: Option<String>,
+    /// What the owner is doing.
+    pub activity: Option<String>,
+    /// Whether the lease is live.
+    pub held: bool,
+}
+
+/// What a start reads, in one statement.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    /// The lock; none for a service that was never seen.
+    pub lock: Option<LockRow>,
+    /// Whether the last run ended with exactly the asked pipeline applied: nothing else was read.
+    pub up_to_date: bool,
+    /// The newest entry of each change, unless up to date. Entries about no change, whose id is
+    /// empty, are not among them.
+    pub newest: Vec<Newest>,
+    /// Whether the tables are there.
+    pub tables: bool,
+}
+
+/// What a waiter looks at while somebody else is at work.
+#[derive(Clone, Debug)]
+pub struct Glance {
+    /// The lock.
+    pub lock: LockRow,
+    /// Whether the last run ended with exactly the asked pipeline applied.
+    pub up_to_date: bool,
+    /// The place of the newest entry of all services.
+    pub newest: i64,
+    /// How many entries behind the given place say that a change is applied.
+    pub applied: usize,
+}
+
+impl Glance {
+    /// The place of the newest entry, if some possession is live.
+    pub(crate) fn at_work(self) -> Option<i64> {
+        self.lock.held.then_some(self.newest)
+    }
+
+    /// The snapshot, if a glance tells all of it.
+    pub(crate) fn whole(self) -> Option<Snapshot> {
+        self.up_to_date.then_some(Snapshot {
+            lock: Some(self.lock),
+            up_to_date: true,
+            newest: Vec::new(),
+            tables: true,
+        })
+    }
+}
+
+impl Snapshot {
+    /// Whether some possession is live.
+    pub fn is_held(&self) -> bool {
+        self.lock.as_ref().is_some_and(|lock| lock.held)
+    }
+
+    /// Whether the run that has the lock is at work at the change of this entry. Entries of other
+    /// runs are no concern of that run's lease: what they left is theirs.
+    pub fn is_running(&self, newest: &Newest) -> bool {
+        let unfinished = matches!(newest.state, State::Started | State::Failed);
+        let lock = self.lock.as_ref().filter(|lock| lock.held);
+        unfinished && lock.is_some_and(|lock| lock.run_id == newest.run_id)
+    }
+}

@@ -1,0 +1,317 @@
+//! Arguments: what a change's function may ask for, and where it comes from.
+
+use crate::util::database_kind::DatabaseKind;
+use std::any::{Any, TypeId, type_name};
+use std::collections::HashMap;
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+#[cfg(feature = "_sqlx")]
+use sqlx::Transaction;
+#[cfg(feature = "mysql")]
+use sqlx::{MySql, MySqlConnection};
+#[cfg(feature = "postgres")]
+use sqlx::{PgConnection, Postgres};
+#[cfg(feature = "sqlite")]
+use sqlx::{Sqlite, SqliteConnection};
+
+/// What kind of thing an argument is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum NeedKind {
+    /// A connection of the change's target system.
+    Connection(DatabaseKind),
+    /// The engine's transaction on it.
+    Transaction(DatabaseKind),
+    /// A connection of the change's target system, whatever its database: what SQL in a file takes.
+    AnyConnection,
+    /// A value that somebody must have provided.
+    Value,
+    /// A value that may be missing.
+    OptionalValue,
+}
+
+/// What one argument asks for.
+#[derive(Clone, Copy)]
+pub struct Need {
+    /// What kind of thing it is.
+    pub kind: NeedKind,
+    /// The type that is looked up.
+    pub type_id: fn() -> TypeId,
+    /// The type's name, for messages.
+    pub type_name: fn() -> &'static str,
+}
+
+impl fmt::Debug for Need {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Need")
+            .field("kind", &self.kind)
+            .field("type_name", &(self.type_name)())
+            .finish()
+    }
+}
+
+impl Need {
+    const fn of<T: ?Sized + 'static>(kind: NeedKind) -> Need {
+        Need {
+            kind,
+            type_id: TypeId::of::<T>,
+            type_name: type_name::<T>,
+        }
+    }
+
+    /// What SQL in a file asks for.
+    pub const ANY_CONNECTION: Need = Need::of::<str>(NeedKind::AnyConnection);
+
+    /// Whether it is a connection or a transaction.
+    pub const fn is_connection(&self) -> bool {
+        matches!(
+            self.kind,
+            NeedKind::Connection(_) | NeedKind::Transaction(_) | NeedKind::AnyConnection
+        )
+    }
+
+    /// Whether it is a transaction.
+    pub const fn is_transaction(&self) -> bool {
+        matches!(self.kind, NeedKind::Transaction(_))
+    }
+}
+
+/// Whether this is a connection, or a transaction, of a database whose feature is on: what is taken
+/// with `&mut`.
+pub(crate) fn is_taken_exclusively(type_id: TypeId) -> bool {
+    let types: &[TypeId] = &[
+        #[cfg(feature = "sqlite")]
+        TypeId::of::<SqliteConnection>(),
+        #[cfg(feature = "sqlite")]
+        TypeId::of::<Transaction<'static, Sqlite>>(),
+        #[cfg(feature = "postgres")]
+        TypeId::of::<PgConnection>(),
+        #[cfg(feature = "postgres")]
+        TypeId::of::<Transaction<'static, Postgres>>(),
+        #[cfg(feature = "mysql")]
+        TypeId::of::<MySqlConnection>(),
+        #[cfg(feature = "mysql")]
+        TypeId::of::<Transaction<'static, MySql>>(),
+    ];
+    types.contains(&type_id)
+}
+
+/// How many of the needs are connections: for the checks that the macros make at compile time.
+pub const fn connections(needs: &[Need]) -> usize {
+    let mut count = 0;
+    let mut index = 0;
+    while index < needs.len() {
+        if needs[index].is_connection() {
+            count += 1;
+        }
+        index += 1;
+    }
+    count
+}
+
+/// Whether there is no other connection in front of this argument.
+pub const fn connection_is_first(needs: &[Need], index: usize) -> bool {
+    !needs[index].is_connection() || connections(needs.split_at(index).0) == 0
+}
+
+/// A rule that the macros check at compile time. The error is shown at the caller, which they place
+/// on the argument that breaks the rule.
+#[track_caller]
+pub const fn ensure(holds: bool, rule: &'static str) {
+    assert!(holds, "{}", rule);
+}
+
+/// Carries `'c: 'a` into the type of a function pointer; always empty.
+pub type Outlives<'a, 'c> = [&'a &'c (); 0];
+
+/// The connection that a change is given, if it takes one.
+#[derive(Debug)]
+pub enum Session<'a, 'c> {
+    /// None: the change takes none, or it was taken already.
+    None(PhantomData<&'a &'c ()>),
+    /// A connection to SQLite.
+    #[cfg(feature = "sqlite")]
+    Sqlite(&'a mut SqliteConnection),
+    /// A transaction on SQLite.
+    #[cfg(feature = "sqlite")]
+    SqliteTransaction(&'a mut Transaction<'c, Sqlite>),
+    /// A connection to PostgreSQL.
+    #[cfg(feature = "postgres")]
+    Postgres(&'a mut PgConnection),
+    /// A transaction on PostgreSQL.
+    #[cfg(feature = "postgres")]
+    PostgresTransaction(&'a mut Transaction<'c, Postgres>),
+    /// A connection to MySQL or MariaDB.
+    #[cfg(feature = "mysql")]
+    MySql(&'a mut MySqlConnection),
+    /// A transaction on MySQL or MariaDB.
+    #[cfg(feature = "mysql")]
+    MySqlTransaction(&'a mut Transaction<'c, MySql>),
+}
+
+impl<'c> Session<'_, 'c> {
+    /// No connection.
+    pub fn none() -> Self {
+        Session::None(PhantomData)
+    }
+
+    /// The same for a shorter time: a change of several steps gives it to each of them.
+    #[cfg(feature = "templates")]
+    pub(crate) fn reborrow(&mut self) -> Session<'_, 'c> {
+        match self {
+            Session::None(_) => Session::None(PhantomData),
+            #[cfg(feature = "sqlite")]
+            Session::Sqlite(connection) => Session::Sqlite(connection),
+            #[cfg(feature = "sqlite")]
+            Session::SqliteTransaction(open) => Session::SqliteTransaction(open),
+            #[cfg(feature = "postgres")]
+            Session::Postgres(connection) => Session::Postgres(connection),
+            #[cfg(feature = "postgres")]
+            Session::PostgresTransaction(open) => Session::PostgresTransaction(open),
+            #[cfg(feature = "mysql")]
+            Session::MySql(connection) => Session::MySql(connection),
+            #[cfg(feature = "mysql")]
+            Session::MySqlTransaction(open) => Session::MySqlTransaction(open),
+        }
+    }
+}
+
+/// Values by type: what [`provide`](crate::Runner::provide) was given.
+#[derive(Clone, Default)]
+pub struct Values(HashMap<TypeId, Arc<dyn Any + Send + Sync>>);
+
+impl fmt::Debug for Values {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Values({})", self.0.len())
+    }
+}
+
+impl Values {
+    /// Adds a value; the last one of a type counts.
+    pub fn insert<T: ?Sized + Send + Sync + 'static>(&mut self, value: Arc<T>) {
+        self.0.insert(TypeId::of::<T>(), Arc::new(value));
+    }
+
+    /// The value of that type, if there is one.
+    pub fn get<T: ?Sized + Send + Sync + 'static>(&self) -> Option<&T> {
+        let value = self.0.get(&TypeId::of::<T>())?;
+        value.downcast_ref::<Arc<T>>().map(|value| &**value)
+    }
+
+    /// Whether there is a value of that type.
+    pub fn contains(&self, type_id: TypeId) -> bool {
+        self.0.contains_key(&type_id)
+    }
+}
+
+/// Everything that one call of a function can take its arguments from.
+#[derive(Debug)]
+pub struct Inputs<'a, 'c> {
+    /// The connection, until an argument takes it.
+    pub session: Session<'a, 'c>,
+    /// Where values are looked up, first to last: the attempt's own, the target's, the runner's.
+    pub values: [&'a Values; 3],
+}
+
+impl<'a> Inputs<'a, '_> {
+    pub(crate) fn value<T: ?Sized + Send + Sync + 'static>(&self) -> Option<&'a T> {
+        self.values.iter().find_map(|values| values.get::<T>())
+    }
+
+    /// Preflight has looked at the same needs and the same values, so this is a defect of the engine.
+    #[cold]
+    fn absent<T: ?Sized>(&self) -> ! {
+        panic!(
+            "the argument `{}` passed preflight but is not there",
+            type_name::<T>()
+        )
+    }
+}
+
+/// What a change, a rollback or a verify function may take as an argument.
+#[diagnostic::on_unimplemented(
+    message = "a change cannot take an argument of type `{Self}`",
+    label = "not something that the engine can give",
+    note = "a value of type `T` is taken as `&T`, or as `Option<&T>` where it may be missing; `T` is `Send + Sync + 'static` and given with `provide`",
+    note = "the attempt itself is taken as `&Context`",
+    note = "the target system's connection is taken as `&mut SqliteConnection`, `&mut PgConnection` or `&mut MySqlConnection`, or as `&mut Transaction<'_, DB>`, with the feature `sqlite`, `postgres` or `mysql`"
+)]
+pub trait Argument {
+    /// What it asks for.
+    const NEED: Need;
+    /// What the function is given.
+    type Given<'a, 'c: 'a>;
+    /// Takes it out of the inputs.
+    fn take<'a, 'c: 'a>(inputs: &mut Inputs<'a, 'c>) -> Self::Given<'a, 'c>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: ?Sized + Send + Sync + 'static> Argument for &T {
+    const NEED: Need = Need::of::<T>(NeedKind::Value);
+    type Given<'a, 'c: 'a> = &'a T;
+    fn take<'a, 'c: 'a>(inputs: &mut Inputs<'a, 'c>) -> &'a T {
+        match inputs.value::<T>() {
+            Some(value) => value,
+            None => inputs.absent::<T>(),
+        }
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: ?Sized + Send + Sync + 'static> Argument for Option<&T> {
+    const NEED: Need = Need::of::<T>(NeedKind::OptionalValue);
+    type Given<'a, 'c: 'a> = Option<&'a T>;
+    fn take<'a, 'c: 'a>(inputs: &mut Inputs<'a, 'c>) -> Option<&'a T> {
+        inputs.value::<T>()
+    }
+}
+
+#[cfg(feature = "_sqlx")]
+macro_rules! connection_arguments {
+    ($feature:literal, $connection:ty, $database:ty, $plain:ident, $transaction:ident) => {
+        #[cfg(feature = $feature)]
+        impl Argument for &mut $connection {
+            const NEED: Need = Need::of::<$connection>(NeedKind::Connection(DatabaseKind::$plain));
+            type Given<'a, 'c: 'a> = &'a mut $connection;
+            fn take<'a, 'c: 'a>(inputs: &mut Inputs<'a, 'c>) -> &'a mut $connection {
+                match std::mem::replace(&mut inputs.session, Session::none()) {
+                    Session::$plain(connection) => connection,
+                    Session::$transaction(transaction) => &mut **transaction,
+                    _ => inputs.absent::<$connection>(),
+                }
+            }
+        }
+
+        #[cfg(feature = $feature)]
+        impl Argument for &mut Transaction<'_, $database> {
+            const NEED: Need = Need::of::<$connection>(NeedKind::Transaction(DatabaseKind::$plain));
+            type Given<'a, 'c: 'a> = &'a mut Transaction<'c, $database>;
+            fn take<'a, 'c: 'a>(inputs: &mut Inputs<'a, 'c>) -> &'a mut Transaction<'c, $database> {
+                match std::mem::replace(&mut inputs.session, Session::none()) {
+                    Session::$transaction(transaction) => transaction,
+                    _ => inputs.absent::<Transaction<'_, $database>>(),
+                }
+            }
+        }
+    };
+}
+
+#[cfg(feature = "_sqlx")]
+connection_arguments!(
+    "sqlite",
+    SqliteConnection,
+    Sqlite,
+    Sqlite,
+    SqliteTransaction
+);
+#[cfg(feature = "_sqlx")]
+connection_arguments!(
+    "postgres",
+    PgConnection,
+    Postgres,
+    Postgres,
+    PostgresTransaction
+);
+#[cfg(feature = "_sqlx")]
+connection_arguments!("mysql", MySqlConnection, MySql, MySql, MySqlTransaction);

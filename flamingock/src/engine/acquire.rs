@@ -1,0 +1,313 @@
+//! Waiting for the lock: looking, and taking it once there is something to do and nobody has it.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::judge::Looks;
+use super::mode::Mode;
+use super::prepare::Prepared;
+use super::refuse_a_second_history;
+use crate::audit::snapshot::{Glance, LockRow, Snapshot};
+use crate::audit::store::Claim;
+use crate::audit::store_error::missing_tables;
+use crate::audit::store_error::{StoreError, StoreErrorKind};
+use crate::listener::{Events, Happened};
+use crate::lock::backoff::Pace;
+use crate::lock::lease::Lease;
+use crate::lock::options::{Holder, OnLockTimeout};
+use crate::lock::silence;
+use crate::lock::stop::{Signals, Stop};
+use crate::plan::plan::Plan;
+use crate::report::error::Error;
+use crate::report::report::Report;
+
+/// How often a waiter says whom it waits for.
+const TELL_AGAIN: Duration = Duration::from_secs(30);
+
+/// How the wait for the lock ended.
+pub(super) enum Waited {
+    Ended(Box<Report>),
+    Obtained(Lease),
+}
+
+/// Whom a run waits for, and when it said so.
+#[derive(Default)]
+pub(super) struct Waiting {
+    since: Option<Instant>,
+    told: Option<(i64, Instant)>,
+}
+
+impl Waiting {
+    pub(super) fn tell(&mut self, lock: Option<&LockRow>, events: &Events) {
+        self.since.get_or_insert_with(Instant::now);
+        let Some(lock) = lock.filter(|lock| lock.held) else {
+            return;
+        };
+        let told = self
+            .told
+            .is_some_and(|(token, at)| token == lock.token && at.elapsed() < TELL_AGAIN);
+        if !told {
+            self.told = Some((lock.token, Instant::now()));
+            tracing::info!("waiting for the lock, held by {}", Holder(lock.clone()));
+            let holder = lock.clone();
+            events.tell(Happened::LockWaited { holder });
+        }
+    }
+}
+
+impl Prepared {
+    /// Looks, and takes the lock as soon as there is something to do and nobody has it.
+    pub(super) async fn wait_for_the_lock(&self, signals: &Signals) -> Result<Waited, Error> {
+        let deadline = self.began + self.settings.lock.wait;
+        let mut pace = Pace::new(self.settings.lock.poll, &self.run_id);
+        let mut waiting = Waiting::default();
+        let mut overdue = false;
+        let mut known = None;
+        loop {
+            let looked = match known.take() {
+                Some(snapshot) => Ok(snapshot),
+                None => self.look().await,
+            };
+            let mut snapshot = match looked {
+                Ok(snapshot) => snapshot,
+                // A waiter bears with a database that restarts.
+                Err(error)
+                    if waiting.since.is_some()
+                        && error.kind == StoreErrorKind::Disconnected
+                        && Instant::now() < deadline =>
+                {
+                    tokio::time::sleep(pace.grow()).await;
+                    continue;
+                }
+                Err(error) => return Err(Error::store(error)),
+            };
+            if !snapshot.up_to_date {
+                self.foresee(&mut snapshot).await?;
+            }
+            let looks = Looks::of(&snapshot);
+            let mut plan = self.plan_to_run(&mut snapshot, looks)?;
+            if snapshot.is_held() {
+                plan.is_being_worked_at();
+            }
+            tracing::debug!(
+                up_to_date = snapshot.up_to_date,
+                pending = plan.pending(),
+                lock_held = snapshot.is_held(),
+                "looked at the audit"
+            );
+            if self.only_looks() && looks == Looks::Settled {
+                self.refuse_unfit_scripts(&plan).await?;
+            }
+            if let Some(ended) = self.without_the_lock(&snapshot, &plan)? {
+                return Ok(Waited::Ended(Box::new(ended)));
+            }
+            if overdue {
+                return self.not_obtained(snapshot, &plan);
+            }
+            if !snapshot.is_held() {
+                match self.take_the_lock(&snapshot, &plan, signals).await {
+                    Ok(Some(lease)) => return Ok(Waited::Obtained(lease)),
+                    Ok(None) => {}
+                    // A fail-over is under way: the connection is closed, and the address of the pool
+                    // leads to the next writer sooner or later.
+                    Err(error) if error.is_read_only() && Instant::now() < deadline => {
+                        tracing::info!("the server takes no writes: waiting for the next writer");
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+            if signals.now() != Stop::No {
+                return Err(Error::Cancelled(Box::new(self.report(&plan, &Vec::new()))));
+            }
+            if Instant::now() >= deadline {
+                // Trying to take the lock may itself have waited: what is so now?
+                overdue = true;
+                continue;
+            }
+            waiting.tell(snapshot.lock.as_ref(), &self.events);
+            let newest = match snapshot.tables {
+                true => self
+                    .glance(i64::MAX, &mut waiting)
+                    .await
+                    .and_then(Glance::at_work),
+                false => Some(0),
+            };
+            known = self
+                .pause(plan.pending(), newest, &mut pace, &mut waiting, signals)
+                .await;
+        }
+    }
+
+    async fn look(&self) -> Result<Snapshot, StoreError> {
+        let service = &self.settings.service;
+        let looked = self.answered(self.store.snapshot(service, &self.digest));
+        let mut snapshot = looked.await?;
+        if let Some(lock) = &mut snapshot.lock {
+            // The answer to a claim of this run was lost: it is given the lock if it asks again.
+            lock.held &= lock.run_id != self.run_id;
+        }
+        Ok(snapshot)
+    }
+
+    /// What the store answers, unless it does not.
+    pub(super) async fn answered<T>(
+        &self,
+        work: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let limit = silence::limit(self.settings.lock.wait);
+        silence::answered(limit, work)
+            .await
+            .unwrap_or_else(|unanswered| {
+                let action = "could not read the audit";
+                Err(StoreError::new(
+                    StoreErrorKind::Disconnected,
+                    action,
+                    unanswered,
+                ))
+            })
+    }
+
+    /// Pauses at least once, and until there may be something new: whoever is at work has applied as much
+    /// as is pending here, or has ended. Until then a waiter only glances, since what it asks of the
+    /// database is what the other one needs. `newest` is the place of the newest entry now, if somebody
+    /// is at work. The snapshot, if a glance tells all of it.
+    async fn pause(
+        &self,
+        pending: usize,
+        newest: Option<i64>,
+        pace: &mut Pace,
+        waiting: &mut Waiting,
+        signals: &Signals,
+    ) -> Option<Snapshot> {
+        let deadline = self.began + self.settings.lock.wait;
+        let mut left = pending;
+        loop {
+            let pause = pace.after(left, self.began.elapsed());
+            tokio::select! {
+                biased;
+                () = tokio::time::sleep(pause) => {}
+                _ = signals.wait(|stop| *stop != Stop::No) => {}
+            }
+            if signals.now() != Stop::No || Instant::now() >= deadline {
+                return None;
+            }
+            let glance = self.glance(newest?, waiting).await?;
+            if !glance.lock.held {
+                return glance.whole();
+            }
+            left = pending.saturating_sub(glance.applied);
+            if left == 0 {
+                return None;
+            }
+        }
+    }
+
+    /// Whatever goes wrong here, the whole look finds out.
+    async fn glance(&self, since: i64, waiting: &mut Waiting) -> Option<Glance> {
+        let (service, digest) = (&self.settings.service, &self.digest);
+        let glance = self.store.glance(service, digest, since).await.ok()??;
+        waiting.tell(Some(&glance.lock), &self.events);
+        Some(glance)
+    }
+
+    /// What ends without the lock: nothing to do, nothing that may be done, or only a look.
+    fn without_the_lock(&self, snapshot: &Snapshot, plan: &Plan) -> Result<Option<Report>, Error> {
+        let report = || self.report(plan, &Vec::new());
+        if plan.is_settled() {
+            return Ok(Some(report()));
+        }
+        match self.mode {
+            Mode::Check if plan.pending() > 0 => return Err(Error::Pending(Box::new(report()))),
+            Mode::Check => return Err(Error::Issues(Box::new(report()))),
+            Mode::Plan => {
+                let mut report = report();
+                report
+                    .warnings
+                    .push("the mode is to plan only: nothing ran".to_owned());
+                return Ok(Some(report));
+            }
+            Mode::Apply | Mode::Off => {}
+        }
+        if !snapshot.is_held() && !plan.has_work(&self.pipeline) {
+            return Err(Error::Issues(Box::new(report())));
+        }
+        Ok(None)
+    }
+
+    pub(super) async fn take_the_lock(
+        &self,
+        snapshot: &Snapshot,
+        plan: &Plan,
+        signals: &Signals,
+    ) -> Result<Option<Lease>, Error> {
+        let service = &self.settings.service;
+        if snapshot.tables && plan.has_no_history {
+            refuse_a_second_history(&*self.store, &self.settings, &self.pipeline).await?;
+        }
+        if !snapshot.tables {
+            if !self.settings.create_tables {
+                return Err(Error::store(missing_tables()));
+            }
+            // Who comes second could only disturb the first.
+            if self.store.is_being_made().await.map_err(Error::store)? {
+                return Ok(None);
+            }
+            self.store.create(service).await.map_err(Error::store)?;
+        } else if snapshot.lock.is_none() {
+            self.store.register(service).await.map_err(Error::store)?;
+        }
+        let claim = Claim {
+            service: service.clone(),
+            run_id: self.run_id.clone(),
+            owner: self.owner(),
+            lease: self.settings.lock.lease,
+            force: None,
+        };
+        let deadline = self.began + self.settings.lock.wait;
+        let obtained = Lease::take(&self.store, &claim, deadline, signals).await;
+        let obtained = obtained.map_err(Error::store)?;
+        let without_lease = snapshot
+            .lock
+            .as_ref()
+            .is_some_and(|lock| lock.expires_at.is_none());
+        if obtained.is_none() && without_lease {
+            // A row that somebody has deleted would never be free. Where somebody writes all the
+            // time there is nothing to be had, and the next look tells.
+            match self.store.register(service).await {
+                Err(error) if error.kind == StoreErrorKind::Busy => {}
+                registered => registered.map_err(Error::store)?,
+            }
+        }
+        if let Some(lease) = &obtained {
+            tracing::info!(token = lease.possession().token, "lock obtained");
+            let waited = self.began.elapsed();
+            self.events.tell(Happened::LockObtained { waited });
+        }
+        Ok(obtained)
+    }
+
+    fn owner(&self) -> String {
+        format!(
+            "{} (process {} on {})",
+            self.settings.service, self.facts.pid, self.facts.host
+        )
+    }
+
+    fn not_obtained(&self, snapshot: Snapshot, plan: &Plan) -> Result<Waited, Error> {
+        // A run that has not given the lock back is at work, also where its lease is over
+        // because nobody else could write.
+        let at_work = |lock: &LockRow| lock.held || !lock.run_id.is_empty();
+        let holder = snapshot.lock.filter(at_work);
+        let mut report = self.report(plan, &Vec::new());
+        match self.settings.lock.on_timeout {
+            OnLockTimeout::Fail => Err(Error::lock_timeout(holder, report)),
+            OnLockTimeout::Continue => {
+                report.warnings.push(
+                    "the lock was not obtained in time and the run goes on as it was told: nothing is guaranteed".to_owned(),
+                );
+                Ok(Waited::Ended(Box::new(report)))
+            }
+        }
+    }
+}

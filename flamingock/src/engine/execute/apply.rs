@@ -1,0 +1,267 @@
+//! Applying a change, in each transaction mode.
+
+use crate::audit::attempt::{Attempt, Purpose};
+use crate::audit::entry::{State, TransactionMode};
+use crate::change::argument::Session;
+use crate::change::body::Body;
+use crate::lock::append::Unwritten;
+use crate::plan::note::Note;
+use crate::report::report::Outcome;
+use crate::target::database::{Books, Called, ForeignMarkers, Transacted};
+use crate::target::invocation::{Ended, Invocation};
+use crate::util::error_chain::ErrorChain;
+use crate::util::error_chain::chain;
+
+use super::executed::{
+    Executed, NO_CONNECTION, NOT_RUN, applied, introduced, no_database, takes_connection,
+    with_unrecorded,
+};
+use super::execution::One;
+
+impl One<'_> {
+    pub(super) async fn apply(&self, attempt: Attempt<'_>) -> Executed {
+        match self.mode(&self.definition.body) {
+            TransactionMode::Shared => self.apply_shared(&attempt).await,
+            TransactionMode::Separate => self.apply_separate(&attempt).await,
+            TransactionMode::None | TransactionMode::Unknown(_) => self.apply_plain(&attempt).await,
+        }
+    }
+
+    pub(super) async fn apply_shared(&self, attempt: &Attempt<'_>) -> Executed {
+        let own = self.own_values();
+        let body = &self.definition.body;
+        let invocation = self.invocation(&own, true);
+        let (transacted, retries) = self
+            .transact(attempt, body, &invocation, Purpose::Apply, Books::Here)
+            .await;
+        let executed = match transacted {
+            Transacted::Done { mode } => applied(&mode),
+            failed => self.not_applied(attempt, failed).await,
+        };
+        if retries > 0 {
+            executed.with(Note::Retried { times: retries })
+        } else {
+            executed
+        }
+    }
+
+    /// In a transaction of another database than the audit's: what has begun is on record before,
+    /// and a marker tells afterwards whether it was committed.
+    pub(super) async fn apply_separate(&self, attempt: &Attempt<'_>) -> Executed {
+        let Some(database) = &self.target.database else {
+            return no_database();
+        };
+        let mode = TransactionMode::Separate;
+        if let Err(error) = database.prepare_markers().await {
+            return Executed::failed(
+                Outcome::RolledBack,
+                introduced(NOT_RUN, &ErrorChain::of(&error)),
+            );
+        }
+        let key = match self.executor.append(&[attempt.started(mode.clone())]).await {
+            Ok(key) => key,
+            Err(unwritten) => return self.not_started(attempt, mode, unwritten).await,
+        };
+        let own = self.own_values();
+        let body = &self.definition.body;
+        let invocation = self.invocation(&own, true);
+        let books = Books::Elsewhere {
+            store: self.executor.store,
+            key,
+        };
+        let (transacted, retries) = self
+            .transact(attempt, body, &invocation, Purpose::Apply, books)
+            .await;
+        let executed = match transacted {
+            Transacted::Done { mode } => {
+                let midway = mode == TransactionMode::None;
+                let recorded = self.record_applied(attempt, mode).await;
+                if recorded.outcome == Outcome::NewlyApplied {
+                    database.unmark(attempt, key).await;
+                }
+                if midway {
+                    recorded.with(Note::CommittedMidway)
+                } else {
+                    recorded
+                }
+            }
+            Transacted::NotRun { cause } if cause.is::<ForeignMarkers>() => {
+                match cause.downcast::<ForeignMarkers>() {
+                    Ok(markers) => self.foreign_markers(attempt, *markers).await,
+                    Err(cause) => Executed::unknown(chain(&cause)),
+                }
+            }
+            Transacted::NotRun { cause } => {
+                // It is on record as started, and is known not to have run.
+                let error = introduced(NOT_RUN, &chain(&cause));
+                let entries = attempt.nothing_left(&mode, Some(error.clone()));
+                self.recorded(&entries, error, Outcome::RolledBack).await
+            }
+            failed => self.not_applied(attempt, failed).await,
+        };
+        if retries > 0 {
+            executed.with(Note::Retried { times: retries })
+        } else {
+            executed
+        }
+    }
+
+    /// What to do about a transaction that did not come to its end.
+    pub(super) async fn not_applied(
+        &self,
+        attempt: &Attempt<'_>,
+        transacted: Transacted,
+    ) -> Executed {
+        let stopped = transacted.was_stopped();
+        let executed = match transacted {
+            Transacted::Done { mode } => applied(&mode),
+            Transacted::NotRun { cause } => {
+                Executed::failed(Outcome::RolledBack, introduced(NOT_RUN, &chain(&cause)))
+            }
+            Transacted::Undone { cause, unrecorded } => Executed::failed(
+                Outcome::RolledBack,
+                with_unrecorded(chain(&cause), unrecorded),
+            ),
+            Transacted::LeftBehind {
+                cause,
+                unrecorded: None,
+            } => self
+                .roll_back(attempt, chain(&cause), None)
+                .await
+                .with(Note::CommittedMidway),
+            Transacted::LeftBehind {
+                cause,
+                unrecorded: Some(error),
+            } => Executed::unknown(with_unrecorded(chain(&cause), Some(error))),
+            Transacted::Lost { reason } => Executed::lost(reason),
+            Transacted::Unknown { cause } => Executed::unknown(introduced(
+                "the connection was lost, and it could not be found out whether the change was committed: the next start finds out",
+                &chain(&cause),
+            )),
+        };
+        Executed {
+            stopped,
+            ..executed
+        }
+    }
+
+    /// Without transaction: what has begun is on record before it begins.
+    pub(super) async fn apply_plain(&self, attempt: &Attempt<'_>) -> Executed {
+        if let Some(refused) = self.refused(&self.definition.body).await {
+            return refused;
+        }
+        if let Some(steps) = self.definition.body.steps() {
+            return self.apply_steps(attempt, steps).await;
+        }
+        let mode = TransactionMode::None;
+        if let Err(unwritten) = self.executor.append(&[attempt.started(mode.clone())]).await {
+            return self.not_started(attempt, mode, unwritten).await;
+        }
+        let own = self.own_values();
+        let invocation = self.invocation(&own, false);
+        let called = self.call(&self.definition.body, &invocation).await;
+        if let Ended::Lost(reason) = called.ended {
+            return Executed::lost(reason);
+        }
+        if let Ended::NotRun(cause) = called.ended {
+            let error = introduced(NO_CONNECTION, &chain(&cause));
+            let entries = attempt.nothing_left(&mode, Some(error.clone()));
+            return self.recorded(&entries, error, Outcome::RolledBack).await;
+        }
+        let at_rest = called.at_rest;
+        match called.ended.into_result() {
+            Ok(()) => self.record_applied(attempt, mode).await,
+            Err(cause) => {
+                let mut error = chain(&cause);
+                if !at_rest {
+                    error = error.and("it was not rolled back: a part of it may still be running");
+                }
+                let entry = if at_rest {
+                    self.failed_before_rollback(attempt, &error)
+                } else {
+                    attempt.entry(State::Failed, mode, Some(error.clone()))
+                };
+                match self.executor.append_for_place(&[entry]).await {
+                    Ok(place) if at_rest => self.roll_back(attempt, error, Some(place)).await,
+                    Ok(_) => self.without_rollback(error),
+                    Err(Unwritten::Lost(reason)) => Executed::lost(reason),
+                    Err(Unwritten::Failed(unrecorded)) => {
+                        Executed::unknown(with_unrecorded(error, Some(unrecorded)))
+                    }
+                }
+            }
+        }
+    }
+
+    pub(super) async fn record_applied(
+        &self,
+        attempt: &Attempt<'_>,
+        mode: TransactionMode,
+    ) -> Executed {
+        let entry = attempt.entry(State::Applied, mode, None);
+        match self.executor.append_insisting(&[entry]).await {
+            Ok(()) => Executed::new(Outcome::NewlyApplied),
+            Err(Unwritten::Lost(reason)) => Executed::lost(reason),
+            Err(Unwritten::Failed(error)) => Executed::unknown(with_unrecorded(
+                ErrorChain::text("the change succeeded, but that is not on record"),
+                Some(error),
+            )),
+        }
+    }
+
+    /// The change did not run. The entry may be there all the same, if only its answer was lost.
+    pub(super) async fn not_started(
+        &self,
+        attempt: &Attempt<'_>,
+        mode: TransactionMode,
+        unwritten: Unwritten,
+    ) -> Executed {
+        let error = match unwritten {
+            Unwritten::Lost(reason) => return Executed::lost(reason),
+            Unwritten::Failed(error) => error,
+        };
+        let text = introduced(
+            "the change did not run: its start could not be recorded",
+            &ErrorChain::of(&error),
+        );
+        if self.start_may_be_on_record(attempt, &error).await {
+            let entries = attempt.nothing_left(&mode, Some(text.clone()));
+            return self.recorded(&entries, text, Outcome::RolledBack).await;
+        }
+        Executed::failed(Outcome::RolledBack, text)
+    }
+
+    pub(super) async fn call(
+        &self,
+        body: &'static Body<()>,
+        invocation: &Invocation<'_>,
+    ) -> Called<()> {
+        match &self.target.database {
+            Some(database) if takes_connection(body) => {
+                let _turn = self.executor.turns.of_connection(&**database).await;
+                match self.executor.lease.confirm().await {
+                    Ok(()) => database.call(body, invocation).await,
+                    Err(reason) => not_called(reason),
+                }
+            }
+            _ => {
+                self.let_go();
+                if let Err(reason) = self.executor.lease.confirm().await {
+                    return not_called(reason);
+                }
+                let ended = invocation.call(body, Session::none()).await;
+                // Nobody can tell what a dropped future of the user's own client left running.
+                let at_rest = !ended.is_interrupted();
+                Called { ended, at_rest }
+            }
+        }
+    }
+}
+
+/// The lock is another's: nothing is started.
+fn not_called(reason: String) -> Called<()> {
+    Called {
+        ended: Ended::Lost(reason),
+        at_rest: true,
+    }
+}

@@ -1,0 +1,112 @@
+//! The changes of an atomic stage: all of them, or none.
+
+use std::time::{Duration, Instant};
+
+use super::executed::{Executed, no_database};
+use super::execution::One;
+use super::executor::Executor;
+use crate::audit::attempt::Purpose;
+use crate::audit::entry::Origin;
+use crate::change::argument::Values;
+use crate::plan::decision::Decision;
+use crate::plan::note::Note;
+use crate::plan::plan::Step;
+use crate::report::report::Outcome;
+use crate::target::database::{Books, Part};
+
+/// What was done of changes that belong together, in their order: none where nothing was.
+type Several = Vec<Option<(Executed, Duration)>>;
+
+impl Executor<'_> {
+    /// Does what the plan says of changes that have something to do, in one transaction of the
+    /// database that holds the audit. `begins` is told which one begins.
+    pub(crate) async fn execute_together(
+        &self,
+        steps: &[&Step],
+        begins: &(dyn Fn(usize) + Sync),
+    ) -> Vec<Option<(Executed, Duration)>> {
+        let mut all: Several = steps.iter().map(|_| None).collect();
+        let mut ones = Vec::with_capacity(steps.len());
+        for (index, step) in steps.iter().enumerate() {
+            let one = match self.one(step, step.attempt).await {
+                Ok(one) => one,
+                Err(not_started) => {
+                    all[index] = Some((*not_started, Duration::ZERO));
+                    return all;
+                }
+            };
+            let began = Instant::now();
+            let settled = match &step.decision {
+                Decision::Apply | Decision::Again => None,
+                Decision::Skip
+                | Decision::Filtered
+                | Decision::Issue(_)
+                | Decision::Verify(_)
+                | Decision::Resolve => {
+                    begins(index);
+                    one.settled(step).await
+                }
+            };
+            match settled {
+                None => ones.push((index, one)),
+                Some(executed) => {
+                    let goes_on = executed.outcome.is_applied();
+                    all[index] = Some((executed, began.elapsed()));
+                    if !goes_on {
+                        return all;
+                    }
+                }
+            }
+        }
+        self.apply_together(steps, &ones, begins, &mut all).await;
+        all
+    }
+
+    async fn apply_together(
+        &self,
+        steps: &[&Step],
+        ones: &[(usize, One<'_>)],
+        begins: &(dyn Fn(usize) + Sync),
+        all: &mut Several,
+    ) {
+        let Some((index, first)) = ones.first() else {
+            return;
+        };
+        let Some(database) = &first.target.database else {
+            all[*index] = Some((no_database(), Duration::ZERO));
+            return;
+        };
+        let values: Vec<Values> = ones.iter().map(|(_, one)| one.own_values()).collect();
+        let parts: Vec<Part<'_>> = ones
+            .iter()
+            .zip(&values)
+            .map(|((index, one), own)| Part {
+                attempt: self.attempt(steps[*index], Origin::Run),
+                body: &one.definition.body,
+                invocation: one.invocation(own, true),
+            })
+            .collect();
+        let begins = |part: usize| begins(ones[part].0);
+        let (endings, retries) = {
+            let _turn = self.turns.of_transaction(&**database).await;
+            database
+                .transact(&parts, Purpose::Apply, Books::Here, &begins)
+                .await
+        };
+        let is_stopped = endings.iter().flatten().any(|(one, _)| one.was_stopped());
+        for (((index, one), part), ending) in ones.iter().zip(&parts).zip(endings) {
+            let Some((transacted, took)) = ending else {
+                continue;
+            };
+            let mut executed = one.not_applied(&part.attempt, transacted).await;
+            // What was undone with the change that was stopped has not failed, either.
+            executed.stopped |= is_stopped && executed.outcome == Outcome::RolledBack;
+            let executed = if retries > 0 {
+                executed.with(Note::Retried { times: retries })
+            } else {
+                executed
+            };
+            all[*index] = Some((one.with_steps(executed), took));
+        }
+    }
+}

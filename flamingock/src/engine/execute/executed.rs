@@ -1,0 +1,136 @@
+//! What became of a change, and what that means for the run.
+
+use crate::audit::entry::TransactionMode;
+use crate::audit::store_error::StoreError;
+use crate::change::body::Body;
+use crate::plan::decision::Cause;
+use crate::plan::note::Note;
+use crate::plan::plan::Step;
+use crate::report::report::{Outcome, StepReport};
+use crate::util::error_chain::ErrorChain;
+
+pub(super) const NO_CONNECTION: &str = "the function did not run: there was no connection for it";
+
+pub(super) const NO_DATABASE: &str = "its target system has no database";
+
+pub(super) const NOT_RUN: &str = "the change did not run: its transaction could not begin";
+
+/// What became of a change.
+#[derive(Debug)]
+pub(crate) struct Executed {
+    pub(crate) outcome: Outcome,
+    pub(crate) error: Option<ErrorChain>,
+    pub(crate) issue: Option<Cause>,
+    pub(crate) notes: Vec<Note>,
+    pub(crate) steps: Vec<StepReport>,
+    pub(crate) fate: Fate,
+    /// Whether its function was dropped because the run was asked to stop.
+    pub(crate) stopped: bool,
+}
+
+/// What it means for the run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// It goes on, or with the stages that do not depend on this one.
+    GoesOn,
+    /// The lock is, or may be, another's: nothing more is started or written.
+    Lost(String),
+    /// What the audit should say could not be found out, or not be written.
+    Unknown,
+}
+
+impl Executed {
+    pub(super) fn new(outcome: Outcome) -> Executed {
+        Executed {
+            outcome,
+            error: None,
+            issue: None,
+            notes: Vec::new(),
+            steps: Vec::new(),
+            fate: Fate::GoesOn,
+            stopped: false,
+        }
+    }
+
+    pub(crate) fn failed(outcome: Outcome, error: ErrorChain) -> Executed {
+        Executed {
+            error: Some(error),
+            ..Executed::new(outcome)
+        }
+    }
+
+    pub(super) fn lost(reason: String) -> Executed {
+        let error = ErrorChain::text(&format!("the lease was lost: {reason}"));
+        Executed {
+            fate: Fate::Lost(reason),
+            ..Executed::failed(Outcome::Failed, error)
+        }
+    }
+
+    pub(super) fn unknown(error: ErrorChain) -> Executed {
+        Executed {
+            fate: Fate::Unknown,
+            ..Executed::failed(Outcome::Failed, error)
+        }
+    }
+
+    pub(super) fn with(mut self, note: Note) -> Executed {
+        self.notes.push(note);
+        self
+    }
+}
+
+/// Whether the code names another target system now than the attempt that it is about.
+pub(super) fn moved(step: &Step) -> bool {
+    step.newest
+        .as_ref()
+        .is_some_and(|newest| newest.target != step.definition.target)
+}
+
+/// A change that is applied; the mode is `none` where the database has committed midway.
+pub(super) fn applied(mode: &TransactionMode) -> Executed {
+    let executed = Executed::new(Outcome::NewlyApplied);
+    match mode {
+        TransactionMode::None => executed.with(Note::CommittedMidway),
+        _ => executed,
+    }
+}
+
+pub(super) fn blocked(step: &Step, cause: Cause) -> Executed {
+    let error = step.newest.as_ref().and_then(|newest| newest.error.clone());
+    Executed {
+        error,
+        issue: Some(cause),
+        ..Executed::new(Outcome::Blocked)
+    }
+}
+
+pub(super) fn takes_connection(body: &Body<()>) -> bool {
+    body.needs
+        .iter()
+        .any(crate::change::argument::Need::is_connection)
+}
+
+pub(super) fn issue(cause: Cause, error: ErrorChain) -> Executed {
+    Executed {
+        issue: Some(cause),
+        ..Executed::failed(Outcome::Failed, error)
+    }
+}
+
+pub(super) fn no_database() -> Executed {
+    Executed::failed(Outcome::Failed, ErrorChain::text(NO_DATABASE))
+}
+
+pub(super) fn introduced(introduction: &str, cause: &ErrorChain) -> ErrorChain {
+    ErrorChain::text(introduction).and_all(cause)
+}
+
+pub(super) fn with_unrecorded(error: ErrorChain, unrecorded: Option<StoreError>) -> ErrorChain {
+    match unrecorded {
+        Some(unrecorded) => error
+            .and("and that could not be recorded")
+            .and_all(&ErrorChain::of(&unrecorded)),
+        None => error,
+    }
+}

@@ -1,0 +1,240 @@
+//! One change at its target: what it is called with.
+
+use std::sync::Arc;
+
+use super::step_progress::Walk;
+use crate::audit::attempt::{Attempt, Purpose};
+use crate::audit::entry::{NewEntry, State, TransactionMode};
+use crate::audit::store::HistoryFilter;
+use crate::audit::store_error::{StoreError, StoreErrorKind};
+use crate::change::argument::Values;
+use crate::change::body::Body;
+use crate::change::context::Context;
+use crate::change::definition::Definition;
+use crate::change::secret::Revealed;
+use crate::lock::append::Unwritten;
+use crate::plan::decision::Decision;
+use crate::plan::plan::Step;
+use crate::report::report::Outcome;
+use crate::target::database::{Books, Part, Transacted};
+use crate::target::invocation::{Ended, Invocation, Limits};
+use crate::target::system::TargetSystem;
+use crate::util::error_chain::ErrorChain;
+use crate::util::error_chain::chain;
+
+use super::executed::{
+    Executed, NO_DATABASE, blocked, introduced, takes_connection, with_unrecorded,
+};
+use super::executor::Executor;
+
+const NO_SECRET: &str = "the change did not run: a secret that it takes is not known";
+
+/// One change with its target.
+pub(super) struct One<'a> {
+    pub(super) executor: &'a Executor<'a>,
+    pub(super) definition: &'static Definition,
+    pub(super) target: &'a TargetSystem,
+    pub(super) number: u32,
+    pub(super) revealed: Arc<Revealed>,
+    pub(super) walk: Arc<Walk>,
+    /// Whether an undo follows at once where the change is found to be still applied.
+    pub(super) is_undone_next: bool,
+}
+
+impl Executor<'_> {
+    /// A change with everything that it needs; or what became of it, since it could not start.
+    pub(super) async fn one(&self, step: &Step, number: u32) -> Result<One<'_>, Box<Executed>> {
+        let definition = step.definition;
+        let target = self.targets.get(definition.target).ok_or_else(|| {
+            let error = ErrorChain::text("its target is not known");
+            Box::new(Executed::failed(Outcome::Failed, error))
+        })?;
+        let mut one = One {
+            executor: self,
+            definition,
+            target,
+            number,
+            revealed: Arc::default(),
+            walk: Arc::new(Walk::new(definition, self.events)),
+            is_undone_next: false,
+        };
+        let names = definition.secrets();
+        if !names.is_empty() {
+            one.revealed = Arc::new(one.reveal(names).await?);
+        }
+        Ok(one)
+    }
+}
+
+impl One<'_> {
+    /// What the plan's decision comes to. None: the change is to be applied.
+    pub(super) async fn settled(&self, step: &Step) -> Option<Executed> {
+        match &step.decision {
+            Decision::Skip => Some(Executed::new(Outcome::AlreadyApplied)),
+            Decision::Filtered => Some(Executed::new(Outcome::Filtered)),
+            Decision::Issue(cause) => Some(blocked(step, cause.clone())),
+            Decision::Apply | Decision::Again => None,
+            Decision::Verify(when_absent) => self.verify(step, *when_absent).await,
+            Decision::Resolve => self.resolve(step).await,
+        }
+    }
+
+    /// How the code says that a function runs.
+    pub(super) fn mode(&self, body: &Body<()>) -> TransactionMode {
+        match (body.transaction, self.target.holds_audit) {
+            (false, _) => TransactionMode::None,
+            (true, true) => TransactionMode::Shared,
+            (true, false) => TransactionMode::Separate,
+        }
+    }
+
+    /// Looks up the secrets before anything of the change has begun.
+    async fn reveal(&self, names: Vec<&'static str>) -> Result<Revealed, Box<Executed>> {
+        let own = Values::default();
+        let looking_up = Revealed::look_up(names, self.executor.secrets);
+        let ended = self.invocation(&own, true).watch(looking_up).await;
+        match ended {
+            Ended::Lost(reason) => Err(Box::new(Executed::lost(reason))),
+            Ended::Cancelled => Err(Box::new(Executed::new(Outcome::NotReached))),
+            ended => ended.into_result().map_err(|cause| {
+                let error = introduced(NO_SECRET, &chain(&cause));
+                Box::new(Executed::failed(Outcome::NotReached, error))
+            }),
+        }
+    }
+
+    /// What only this attempt can give its functions.
+    pub(super) fn own_values(&self) -> Values {
+        let possession = self.executor.lease.possession();
+        let context = Context::new(
+            self.definition.id,
+            self.number,
+            &possession.run_id,
+            &possession.service,
+            self.executor.signals.cancelled(),
+        );
+        let mut values = Values::default();
+        values.insert(Arc::new(context));
+        values.insert(Arc::clone(&self.revealed));
+        values.insert(Arc::clone(&self.walk));
+        values
+    }
+
+    pub(super) fn invocation<'a>(&'a self, own: &'a Values, droppable: bool) -> Invocation<'a> {
+        Invocation {
+            values: [own, &self.target.values, self.executor.values],
+            timeout: self.definition.timeout,
+            limits: Limits::of(self.definition),
+            signals: self.executor.signals,
+            droppable,
+        }
+    }
+
+    /// Runs a function in one transaction of its target, in its turn.
+    pub(super) async fn transact(
+        &self,
+        attempt: &Attempt<'_>,
+        body: &'static Body<()>,
+        invocation: &Invocation<'_>,
+        purpose: Purpose,
+        books: Books<'_>,
+    ) -> (Transacted, u32) {
+        let Some(database) = &self.target.database else {
+            let cause = NO_DATABASE.into();
+            return (Transacted::NotRun { cause }, 0);
+        };
+        let only = Part {
+            attempt: attempt.clone(),
+            body,
+            invocation: invocation.clone(),
+        };
+        let _turn = self.executor.turns.of_transaction(&**database).await;
+        let (endings, retries) = database.transact(&[only], purpose, books, &|_| ()).await;
+        let ending = endings.into_iter().next().flatten();
+        let not_reached = || Transacted::NotRun {
+            cause: "it was not reached".into(),
+        };
+        (ending.map_or_else(not_reached, |(ended, _)| ended), retries)
+    }
+
+    /// Why a change, or its undo, can't run outside a transaction as its code says: time limits that would
+    /// hit other clients. Asked before anything of it has begun.
+    pub(super) async fn refused(&self, body: &Body<()>) -> Option<Executed> {
+        let (own, database) = (Values::default(), self.target.database.as_ref()?);
+        let rollback = self.definition.rollback;
+        let mut outside = std::iter::once(body)
+            .chain(rollback)
+            .filter(|body| takes_connection(body) && self.mode(body) == TransactionMode::None);
+        let is_limited = self.invocation(&own, false).is_limited();
+        if !is_limited || outside.next().is_none() || !database.hands_on_sessions().await {
+            return None;
+        }
+        let target = &self.target.name;
+        let text = format!(
+            "the change did not run: it has a time limit (`timeout`, `lock_timeout` or `statement_timeout`) and no transaction, and its target system \"{target}\" is reached through a transaction pooler, where such a limit would hit statements of other clients. Connect to the server itself, or to a pool of sessions, or take the limit away"
+        );
+        Some(Executed::failed(
+            Outcome::NotReached,
+            ErrorChain::text(&text),
+        ))
+    }
+
+    /// A function that takes no connection may take a pool: it must not wait for ours.
+    pub(super) fn let_go(&self) {
+        for target in self.executor.targets.values() {
+            if let Some(database) = &target.database {
+                database.let_go();
+            }
+        }
+    }
+
+    /// What became of a change, with what became of its steps.
+    pub(super) fn with_steps(&self, executed: Executed) -> Executed {
+        let undone = matches!(executed.outcome, Outcome::RolledBack | Outcome::Undone);
+        Executed {
+            steps: self.walk.report(undone),
+            ..executed
+        }
+    }
+
+    /// Whether the entry that says that an attempt began may be there, or come, although the store says
+    /// that it could not write it.
+    pub(super) async fn start_may_be_on_record(
+        &self,
+        attempt: &Attempt<'_>,
+        error: &StoreError,
+    ) -> bool {
+        if error.kind == StoreErrorKind::Disconnected {
+            // A statement on its way is refused behind the entry that says how the attempt ended.
+            return true;
+        }
+        let possession = attempt.possession;
+        let filter = HistoryFilter::default()
+            .change(self.definition.id.to_owned())
+            .run(possession.run_id.clone())
+            .state(State::Started);
+        let (store, service) = (self.executor.store, &possession.service);
+        match store.history(service, &filter).await {
+            Ok(entries) => entries
+                .iter()
+                .any(|found| found.entry.origin == attempt.origin),
+            Err(_) => true,
+        }
+    }
+
+    /// Records a failure, which is the outcome if that succeeds.
+    pub(super) async fn recorded(
+        &self,
+        entries: &[NewEntry],
+        error: ErrorChain,
+        outcome: Outcome,
+    ) -> Executed {
+        match self.executor.append_insisting(entries).await {
+            Ok(()) => Executed::failed(outcome, error),
+            Err(Unwritten::Lost(reason)) => Executed::lost(reason),
+            Err(Unwritten::Failed(unwritten)) => {
+                Executed::unknown(with_unrecorded(error, Some(unwritten)))
+            }
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! Running one change: its transaction mode, its rollback, its entries.
+
+use crate::engine::execute::executed::Executed;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::audit::attempt::Attempt;
+use crate::audit::entry::{Facts, NewEntry, Origin};
+use crate::audit::store::Store;
+use crate::change::argument::Values;
+use crate::change::secret::SecretResolver;
+use crate::listener::Events;
+use crate::lock::append::{Insisting, Unwritten, append};
+use crate::lock::lease::Lease;
+use crate::lock::options::LockOptions;
+use crate::lock::stop::Signals;
+use crate::plan::plan::Step;
+use crate::target::system::Targets;
+
+use super::turns::Turns;
+
+/// What the changes of a run have in common.
+#[derive(Debug)]
+pub(crate) struct Executor<'a> {
+    pub(crate) store: &'a dyn Store,
+    pub(crate) lease: &'a Lease,
+    pub(crate) lock: LockOptions,
+    pub(crate) signals: &'a Signals,
+    pub(crate) targets: &'a Targets,
+    pub(crate) values: &'a Values,
+    pub(crate) facts: &'a Arc<Facts>,
+    pub(crate) turns: &'a Turns,
+    pub(crate) secrets: &'a Arc<dyn SecretResolver>,
+    pub(crate) events: &'a Events,
+}
+
+impl Executor<'_> {
+    /// Does what the plan says.
+    pub(crate) async fn execute(&self, step: &Step) -> Executed {
+        let one = match self.one(step, step.attempt).await {
+            Ok(one) => one,
+            Err(not_started) => return *not_started,
+        };
+        let executed = match one.settled(step).await {
+            Some(executed) => executed,
+            None => one.apply(self.attempt(step, Origin::Run)).await,
+        };
+        one.with_steps(executed)
+    }
+
+    pub(super) fn attempt(&self, step: &Step, origin: Origin) -> Attempt<'_> {
+        let target = self.targets.get(step.definition.target);
+        let facts = target.and_then(|target| target.facts.as_ref());
+        Attempt {
+            definition: step.definition,
+            number: step.attempt,
+            origin,
+            possession: self.lease.possession(),
+            facts: facts.unwrap_or(self.facts),
+            began: Instant::now(),
+            took: None,
+            digest: step.definition.digest.to_owned(),
+            before: step.applied_before().map(str::to_owned),
+            undoes: None,
+        }
+    }
+
+    /// Answers the place of the first entry.
+    pub(super) async fn append(&self, entries: &[NewEntry]) -> Result<i64, Unwritten> {
+        let _turn = self.turns.of_entry().await;
+        append(self.store, self.lease.possession(), entries, self.signals).await
+    }
+
+    /// Writes what has happened already.
+    pub(super) async fn append_insisting(&self, entries: &[NewEntry]) -> Result<(), Unwritten> {
+        self.append_for_place(entries).await.map(drop)
+    }
+
+    /// The same, and returns the place of the first entry.
+    pub(super) async fn append_for_place(&self, entries: &[NewEntry]) -> Result<i64, Unwritten> {
+        let _turn = self.turns.of_entry().await;
+        let insisting = Insisting {
+            store: self.store,
+            possession: self.lease.possession(),
+            wait: self.lock.wait,
+            signals: self.signals,
+        };
+        insisting.append(entries).await
+    }
+}

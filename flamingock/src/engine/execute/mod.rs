@@ -1,0 +1,14 @@
+//! Running one change: its transaction mode, its rollback, its entries.
+
+pub(crate) mod apply;
+pub(crate) mod apply_atomic;
+pub(crate) mod apply_steps;
+pub(crate) mod executed;
+pub(crate) mod execution;
+pub(crate) mod executor;
+pub(crate) mod resolve;
+pub(crate) mod roll_back;
+pub(crate) mod rollback_steps;
+pub(crate) mod step_progress;
+pub(crate) mod turns;
+pub(crate) mod undo;

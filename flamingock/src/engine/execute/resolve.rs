@@ -1,0 +1,326 @@
+//! Settling an attempt that nobody saw end.
+
+use crate::audit::attempt::Attempt;
+use crate::audit::entry::{Entry, NewEntry, Newest, Origin, State, TransactionMode};
+use crate::audit::store::HistoryFilter;
+use crate::audit::store_error::StoreError;
+use crate::change::argument::Session;
+use crate::lock::append::Unwritten;
+use crate::plan::decision::{
+    Cause, Decision, WhenAbsent, interrupted, interrupted_undo, unless_retry,
+};
+use crate::plan::note::Note;
+use crate::plan::plan::{Step, code, found_out, rolls_back_elsewhere};
+use crate::report::report::Outcome;
+use crate::target::database::{ForeignMarkers, Resolved};
+use crate::target::invocation::Ended;
+use crate::util::boxed::BoxError;
+use crate::util::error_chain::ErrorChain;
+use crate::util::error_chain::chain;
+
+use super::executed::{Executed, Fate, blocked, introduced, issue, with_unrecorded};
+use super::execution::One;
+
+const NOT_VERIFIED: &str = "the change did not run: its verify function failed, so it is not known whether it is there already";
+
+impl One<'_> {
+    /// Asks the probe what an attempt has left that nobody saw end. None: nothing, so that the change
+    /// is to be applied.
+    pub(super) async fn verify(&self, step: &Step, when_absent: WhenAbsent) -> Option<Executed> {
+        let Some(body) = self.definition.verify else {
+            return Some(blocked(step, Cause::Interrupted));
+        };
+        let own = self.own_values();
+        let invocation = self.invocation(&own, true);
+        let takes_connection = body
+            .needs
+            .iter()
+            .any(crate::change::argument::Need::is_connection);
+        let ended = match &self.target.database {
+            Some(database) if takes_connection => {
+                let _turn = self.executor.turns.of_connection(&**database).await;
+                if let Err(reason) = self.executor.lease.confirm().await {
+                    return Some(Executed::lost(reason));
+                }
+                database.ask(body, &invocation).await.ended
+            }
+            _ => {
+                self.let_go();
+                if let Err(reason) = self.executor.lease.confirm().await {
+                    return Some(Executed::lost(reason));
+                }
+                invocation.call(body, Session::none()).await
+            }
+        };
+        match ended {
+            Ended::Lost(reason) => return Some(Executed::lost(reason)),
+            Ended::Cancelled => return Some(Executed::new(Outcome::NotReached)),
+            _ => {}
+        }
+        Some(match (ended.into_result(), when_absent) {
+            (Err(cause), _) if step.newest.is_none() => {
+                let error = introduced(NOT_VERIFIED, &chain(&cause));
+                Executed::failed(Outcome::NotReached, error)
+            }
+            (Err(cause), _) => {
+                self.unsettled(step, Cause::VerifyFailed, Some(&chain(&cause)))
+                    .await
+            }
+            (Ok(true), _) => self.found(step, State::Applied).await,
+            (Ok(false), WhenAbsent::Apply) => return None,
+            (Ok(false), WhenAbsent::RolledBack) => self.found(step, State::RolledBack).await,
+        })
+    }
+
+    /// Records, once, why this run can't resolve an interrupted attempt, so that the audit has the reason
+    /// that the report has. The next run tries again.
+    async fn unsettled(&self, step: &Step, cause: Cause, error: Option<&ErrorChain>) -> Executed {
+        let Some(newest) = &step.newest else {
+            return issue(cause.clone(), cause.before(error));
+        };
+        let told = cause.before(error);
+        if found_out(newest).as_ref() != Some(&cause) {
+            let attempt = self.attempt_of(step, newest, newest.origin.clone());
+            let entry = NewEntry {
+                state: newest.state.clone(),
+                error: Some(told.clone()),
+                reason: newest.reason.clone(),
+                ..attempt.started(newest.transaction_mode.clone())
+            };
+            match self.executor.append_insisting(&[entry]).await {
+                Ok(()) => {}
+                Err(Unwritten::Lost(reason)) => return Executed::lost(reason),
+                Err(Unwritten::Failed(unwritten)) => {
+                    return Executed::unknown(with_unrecorded(told, Some(unwritten)));
+                }
+            }
+        }
+        Executed {
+            error: Some(told),
+            issue: Some(cause),
+            ..Executed::new(Outcome::Blocked)
+        }
+    }
+
+    /// The attempt that the newest entry is about, to be settled by this run.
+    fn attempt_of(&self, step: &Step, newest: &Newest, origin: Origin) -> Attempt<'_> {
+        let mut attempt = self.executor.attempt(step, origin);
+        attempt.number = newest.attempt;
+        attempt.digest.clone_from(&newest.digest);
+        attempt
+    }
+
+    /// Nothing at the target tells what became of an attempt: from here on it is one that an operator
+    /// decides on.
+    pub(super) async fn foreign_markers(
+        &self,
+        attempt: &Attempt<'_>,
+        markers: ForeignMarkers,
+    ) -> Executed {
+        let error = Cause::ForeignMarkers.before(Some(&chain(&BoxError::from(markers))));
+        let entry = attempt.entry(State::Failed, TransactionMode::None, Some(error.clone()));
+        match self.executor.append_insisting(&[entry]).await {
+            Ok(()) => Executed {
+                error: Some(error),
+                issue: Some(Cause::ForeignMarkers),
+                ..Executed::new(Outcome::Blocked)
+            },
+            Err(Unwritten::Lost(reason)) => Executed::lost(reason),
+            Err(Unwritten::Failed(unrecorded)) => {
+                Executed::unknown(error.and_all(&ErrorChain::of(&unrecorded)))
+            }
+        }
+    }
+
+    /// Records what an attempt turned out to have come to.
+    pub(super) async fn found(&self, step: &Step, state: State) -> Executed {
+        // It is that attempt that this settles, not a new one, if there was one.
+        let attempt = match &step.newest {
+            Some(newest) => self.attempt_of(step, newest, Origin::Verify),
+            None => self.executor.attempt(step, Origin::Verify),
+        };
+        self.settle(&attempt, state, TransactionMode::None).await
+    }
+
+    /// Records how an interrupted attempt ended: applied, or rolled back by an undo.
+    async fn settle(&self, attempt: &Attempt<'_>, state: State, mode: TransactionMode) -> Executed {
+        let applied = state == State::Applied;
+        if applied && self.is_undone_next {
+            // Behind an entry that ends an attempt, its run could not record that it begins again.
+            return Executed::new(Outcome::AlreadyApplied);
+        }
+        let entry = attempt.entry(state, mode, None);
+        match self.executor.append_insisting(&[entry]).await {
+            Ok(()) if applied => Executed::new(Outcome::AlreadyApplied).with(Note::FoundApplied),
+            Ok(()) => Executed::failed(
+                Outcome::RolledBack,
+                ErrorChain::text(
+                    "its undo was interrupted and turned out to be complete: the next start applies it again",
+                ),
+            ),
+            Err(Unwritten::Lost(reason)) => Executed::lost(reason),
+            Err(Unwritten::Failed(error)) => Executed::unknown(ErrorChain::of(&error)),
+        }
+    }
+
+    /// Asks the target's marker whether an attempt was committed that nobody saw end. None: it was
+    /// not, so that the change is to be applied.
+    pub(super) async fn resolve(&self, step: &Step) -> Option<Executed> {
+        let Some(newest) = &step.newest else {
+            return Some(blocked(step, Cause::Interrupted));
+        };
+        let Some(database) = &self.target.database else {
+            let error = ErrorChain::text(super::executed::NO_DATABASE);
+            let unsettled = self.unsettled(step, Cause::ForeignMarkers, Some(&error));
+            return Some(unsettled.await);
+        };
+        let undoes = newest.origin == Origin::Undo;
+        let origin = if undoes { Origin::Undo } else { Origin::Run };
+        let attempt = self.attempt_of(step, newest, origin);
+        let (key, run_id) = match self.begun(newest).await {
+            Ok(begun) => begun,
+            Err(error) => return Some(Executed::unknown(ErrorChain::of(&error))),
+        };
+        let resolved = database.resolve(&attempt, key, &run_id).await;
+        let is_committed = matches!(resolved, Ok(Resolved::Applied));
+        let state = match resolved {
+            // Where the table of markers is not there, the rollback had not begun.
+            Ok(Resolved::NotApplied | Resolved::Foreign(ForeignMarkers::NoTable { .. }))
+                if rolls_back_elsewhere(newest) =>
+            {
+                return self.not_rolled_back(newest, &attempt, State::Failed).await;
+            }
+            Ok(Resolved::LeftBehind) if rolls_back_elsewhere(newest) => {
+                return self
+                    .not_rolled_back(newest, &attempt, State::RollbackFailed)
+                    .await;
+            }
+            Ok(Resolved::NotApplied) if undoes => State::Applied,
+            Ok(Resolved::NotApplied) => return None,
+            Ok(Resolved::Applied) if undoes || rolls_back_elsewhere(newest) => State::RolledBack,
+            Ok(Resolved::Applied) => State::Applied,
+            // The database has committed a part: as if there had been no transaction.
+            Ok(Resolved::LeftBehind) => return self.without_marker(step, undoes).await,
+            Ok(Resolved::StillOpen) => {
+                let error = own_error(newest);
+                return Some(self.unsettled(step, Cause::StillOpen, error.as_ref()).await);
+            }
+            Ok(Resolved::Foreign(markers)) => {
+                return Some(self.foreign_markers(&attempt, markers).await);
+            }
+            Err(error) => return Some(Executed::unknown(ErrorChain::of(&error))),
+        };
+        let mode = TransactionMode::Separate;
+        let executed = self.settle(&attempt, state, mode).await;
+        // A tombstone stays: a transaction that comes late must meet it.
+        if executed.fate == Fate::GoesOn && is_committed {
+            database.unmark(&attempt, key).await;
+        }
+        if executed.fate == Fate::GoesOn && rolls_back_elsewhere(newest) {
+            // As after every rollback that ended: the change runs again.
+            return None;
+        }
+        Some(executed)
+    }
+
+    /// The place of the entry that the marker of an attempt is named after, and the run that wrote it: the
+    /// first of the entries that say the same at the end of the attempt's history. Those behind it are of
+    /// runs that could not settle the attempt.
+    async fn begun(&self, newest: &Newest) -> Result<(i64, String), StoreError> {
+        let filter = HistoryFilter::default()
+            .change(newest.change_id.clone())
+            .attempt(newest.attempt);
+        let service = &self.executor.lease.possession().service;
+        let entries = self.executor.store.history(service, &filter).await?;
+        let says_the_same = |found: &&Entry| {
+            let entry = &found.entry;
+            (&entry.state, &entry.origin, &entry.reason)
+                == (&newest.state, &newest.origin, &newest.reason)
+        };
+        let begun = entries.iter().rev().take_while(says_the_same).last();
+        Ok(begun.map_or_else(
+            || (newest.seq, newest.run_id.clone()),
+            |found| (found.seq, found.run_id.clone()),
+        ))
+    }
+
+    /// The rollback of a failed attempt was not committed (FAILED), or only a part of it (ROLLBACK_FAILED): what
+    /// the attempt did is still there. None: it may run again.
+    async fn not_rolled_back(
+        &self,
+        newest: &Newest,
+        attempt: &Attempt<'_>,
+        state: State,
+    ) -> Option<Executed> {
+        let error = own_error(newest).unwrap_or_else(|| ErrorChain::text("it failed"));
+        let cause = match state {
+            State::RollbackFailed => Cause::RollbackFailed,
+            _ => Cause::Failed,
+        };
+        let entry = attempt.entry(state, TransactionMode::None, Some(error.clone()));
+        match self.executor.append_insisting(&[entry]).await {
+            Ok(()) => match unless_retry(code(self.definition), cause) {
+                Decision::Issue(cause) => Some(Executed {
+                    error: Some(error),
+                    issue: Some(cause),
+                    ..Executed::new(Outcome::Blocked)
+                }),
+                Decision::Apply
+                | Decision::Skip
+                | Decision::Again
+                | Decision::Verify(_)
+                | Decision::Resolve
+                | Decision::Filtered => None,
+            },
+            Err(Unwritten::Lost(reason)) => Some(Executed::lost(reason)),
+            Err(Unwritten::Failed(unwritten)) => {
+                Some(Executed::unknown(with_unrecorded(error, Some(unwritten))))
+            }
+        }
+    }
+
+    /// An attempt that its database has committed in part is on record from now on as one without transaction,
+    /// which an operator decides on.
+    async fn left_midway(&self, step: &Step, cause: Cause) -> Executed {
+        let Some(newest) = &step.newest else {
+            return blocked(step, cause);
+        };
+        let attempt = self.attempt_of(step, newest, newest.origin.clone());
+        let entry = NewEntry {
+            error: own_error(newest),
+            reason: newest.reason.clone(),
+            ..attempt.started(TransactionMode::None)
+        };
+        match self.executor.append_insisting(&[entry]).await {
+            Ok(()) => blocked(step, cause),
+            Err(Unwritten::Lost(reason)) => Executed::lost(reason),
+            Err(Unwritten::Failed(unwritten)) => Executed::unknown(ErrorChain::of(&unwritten)),
+        }
+    }
+
+    /// What an attempt comes to that its database has committed in part.
+    async fn without_marker(&self, step: &Step, undoes: bool) -> Option<Executed> {
+        let code = code(self.definition);
+        let decision = if undoes {
+            interrupted_undo(code)
+        } else {
+            interrupted(code)
+        };
+        match decision {
+            Decision::Apply => None,
+            Decision::Verify(when_absent) => self.verify(step, when_absent).await,
+            Decision::Issue(cause) => Some(self.left_midway(step, cause).await),
+            Decision::Skip | Decision::Again | Decision::Resolve | Decision::Filtered => {
+                Some(blocked(step, Cause::Interrupted))
+            }
+        }
+    }
+}
+
+/// The error of the attempt itself, without what a run has found out about it since.
+fn own_error(newest: &Newest) -> Option<ErrorChain> {
+    match found_out(newest) {
+        Some(_) => newest.error.as_ref()?.behind_first(),
+        None => newest.error.clone(),
+    }
+}

@@ -1,0 +1,202 @@
+//! Rolling a failed change back.
+
+use crate::audit::attempt::{Attempt, Purpose};
+use crate::audit::entry::{NewEntry, State, TransactionMode};
+use crate::change::body::Body;
+use crate::change::step::ROLLBACK_ELSEWHERE;
+use crate::lock::append::Unwritten;
+use crate::plan::decision::{Cause, Decision, unless_retry};
+use crate::plan::plan::code;
+use crate::report::report::Outcome;
+use crate::target::database::{Books, Transacted};
+use crate::target::invocation::Ended;
+use crate::util::boxed::BoxError;
+use crate::util::error_chain::ErrorChain;
+use crate::util::error_chain::chain;
+
+use super::apply_steps::at;
+use super::executed::{Executed, Fate, issue, with_unrecorded};
+use super::execution::One;
+
+impl One<'_> {
+    /// The rollback that follows a failure.
+    fn rollback_after_failure(&self) -> Option<&'static Body<()>> {
+        let body = self.definition.rollback;
+        body.filter(|body| !body.is_for_undo_only())
+    }
+
+    /// The entry of a failure that the rollback follows. Where that runs in a transaction of another database
+    /// than the audit's, its marker is named after this entry, so that a run that comes after a crash can
+    /// find it.
+    pub(super) fn failed_before_rollback(
+        &self,
+        attempt: &Attempt<'_>,
+        error: &ErrorChain,
+    ) -> NewEntry {
+        let failed = attempt.entry(State::Failed, TransactionMode::None, Some(error.clone()));
+        let body = self.rollback_after_failure();
+        match body.map(|body| self.mode(body)) {
+            Some(TransactionMode::Separate) => at(ROLLBACK_ELSEWHERE, failed),
+            _ => failed,
+        }
+    }
+
+    /// Runs the rollback of a failed attempt that left something behind; FAILED is on record, at `place`
+    /// where the rollback's marker can be named after it.
+    pub(super) async fn roll_back(
+        &self,
+        attempt: &Attempt<'_>,
+        error: ErrorChain,
+        place: Option<i64>,
+    ) -> Executed {
+        let Some(body) = self.rollback_after_failure() else {
+            return self.without_rollback(error);
+        };
+        let attempt = &attempt.undoing(&error);
+        let own = self.own_values();
+        let mode = self.mode(body);
+        let (failure, unrecorded) = match (&self.target.database, &mode) {
+            (Some(database), TransactionMode::Shared | TransactionMode::Separate) => {
+                // The change itself may have left no marker there yet.
+                if mode == TransactionMode::Separate
+                    && let Err(error) = database.prepare_markers().await
+                {
+                    return self.record_unrolled(attempt, &error.into()).await;
+                }
+                let invocation = self.invocation(&own, false);
+                let key = match (&mode, place) {
+                    (TransactionMode::Separate, None) => {
+                        match self.rollback_begins(attempt, &error).await {
+                            Ok(key) => key,
+                            Err(not_begun) => return *not_begun,
+                        }
+                    }
+                    (_, place) => place.unwrap_or_default(),
+                };
+                let books = match mode {
+                    TransactionMode::Separate => Books::Elsewhere {
+                        store: self.executor.store,
+                        key,
+                    },
+                    _ => Books::Here,
+                };
+                let transacted = self
+                    .transact(attempt, body, &invocation, Purpose::Rollback, books)
+                    .await
+                    .0;
+                match transacted {
+                    Transacted::Done { .. } if mode == TransactionMode::Shared => {
+                        return Executed::failed(Outcome::RolledBack, error);
+                    }
+                    Transacted::Done { mode } => {
+                        let entry = attempt.entry(State::RolledBack, mode, None);
+                        let recorded = self.recorded(&[entry], error, Outcome::RolledBack).await;
+                        if recorded.fate == Fate::GoesOn {
+                            database.unmark(attempt, key).await;
+                        }
+                        return recorded;
+                    }
+                    Transacted::NotRun { cause } => {
+                        return self.record_unrolled(attempt, &cause).await;
+                    }
+                    Transacted::Undone { cause, unrecorded }
+                    | Transacted::LeftBehind { cause, unrecorded } => (chain(&cause), unrecorded),
+                    Transacted::Lost { reason } => return Executed::lost(reason),
+                    Transacted::Unknown { cause } => {
+                        return Executed::unknown(attempt.reason(&chain(&cause)));
+                    }
+                }
+            }
+            _ => {
+                let invocation = self.invocation(&own, false);
+                let called = self.call(body, &invocation).await;
+                if let Ended::Lost(reason) = called.ended {
+                    return Executed::lost(reason);
+                }
+                let (state, recorded) = match called.ended.into_result() {
+                    Ok(()) => (State::RolledBack, None),
+                    Err(cause) => (State::RollbackFailed, Some(attempt.reason(&chain(&cause)))),
+                };
+                let entry = attempt.entry(state, TransactionMode::None, recorded.clone());
+                match (self.executor.append_insisting(&[entry]).await, recorded) {
+                    (Ok(()), None) => return Executed::failed(Outcome::RolledBack, error),
+                    (Ok(()), Some(recorded)) => {
+                        return self.rollback_failed(recorded);
+                    }
+                    (Err(Unwritten::Lost(reason)), _) => return Executed::lost(reason),
+                    (Err(Unwritten::Failed(unwritten)), recorded) => {
+                        (recorded.unwrap_or_else(|| error.clone()), Some(unwritten))
+                    }
+                }
+            }
+        };
+        match unrecorded {
+            None => self.rollback_failed(attempt.reason(&failure)),
+            Some(unwritten) => {
+                Executed::unknown(with_unrecorded(attempt.reason(&failure), Some(unwritten)))
+            }
+        }
+    }
+
+    /// Records that the rollback begins, where the failure's own entry does not say so.
+    async fn rollback_begins(
+        &self,
+        attempt: &Attempt<'_>,
+        error: &ErrorChain,
+    ) -> Result<i64, Box<Executed>> {
+        let begins = self.failed_before_rollback(attempt, error);
+        let recorded = self.executor.append_for_place(&[begins]).await;
+        recorded.map_err(|unwritten| {
+            Box::new(match unwritten {
+                Unwritten::Lost(reason) => Executed::lost(reason),
+                Unwritten::Failed(unwritten) => {
+                    Executed::unknown(with_unrecorded(error.clone(), Some(unwritten)))
+                }
+            })
+        })
+    }
+
+    pub(super) async fn record_unrolled(
+        &self,
+        attempt: &Attempt<'_>,
+        cause: &BoxError,
+    ) -> Executed {
+        let recorded = attempt.reason(&chain(cause));
+        let entry = attempt.entry(
+            State::RollbackFailed,
+            TransactionMode::None,
+            Some(recorded.clone()),
+        );
+        match self.executor.append_insisting(&[entry]).await {
+            Ok(()) => self.rollback_failed(recorded),
+            Err(Unwritten::Lost(reason)) => Executed::lost(reason),
+            Err(Unwritten::Failed(unwritten)) => {
+                Executed::unknown(with_unrecorded(recorded, Some(unwritten)))
+            }
+        }
+    }
+
+    /// FAILED stands: the change has no rollback, or a part of it may still be running. What the run
+    /// says of it is what the next one reads out of that.
+    pub(super) fn without_rollback(&self, error: ErrorChain) -> Executed {
+        self.stands(Cause::Failed, error)
+    }
+
+    pub(super) fn rollback_failed(&self, error: ErrorChain) -> Executed {
+        self.stands(Cause::RollbackFailed, error)
+    }
+
+    /// With `recovery = "retry"` the author says that running again is safe, also beside an earlier
+    /// attempt whose end could not be confirmed.
+    fn stands(&self, cause: Cause, error: ErrorChain) -> Executed {
+        match unless_retry(code(self.definition), cause) {
+            Decision::Issue(cause) => issue(cause, error),
+            Decision::Apply
+            | Decision::Skip
+            | Decision::Again
+            | Decision::Verify(_)
+            | Decision::Resolve
+            | Decision::Filtered => Executed::failed(Outcome::Failed, error),
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! The rollbacks of steps outside a transaction, last first. Each is on record before it begins.
+
+use std::time::Instant;
+
+use crate::audit::attempt::Attempt;
+use crate::audit::entry::{NewEntry, State, TransactionMode};
+use crate::change::body::Step;
+use crate::change::step::Direction;
+use crate::change::step::{ROLLING_BACK, place};
+use crate::lock::append::Unwritten;
+use crate::plan::decision::Cause;
+use crate::report::report::Outcome;
+use crate::target::invocation::Ended;
+use crate::util::error_chain::ErrorChain;
+use crate::util::error_chain::chain;
+
+use super::apply_steps::{Deadline, at};
+use super::executed::{Executed, NO_CONNECTION, introduced, issue, with_unrecorded};
+use super::execution::One;
+
+/// Where a walk back has ended.
+enum Walked {
+    /// All of it is taken back.
+    Back,
+    /// The rollback of a step did not run: there was no connection for it.
+    NotRun { place: String, error: ErrorChain },
+    /// The rollback of a step failed.
+    Failed { place: String, error: ErrorChain },
+    /// An entry could not be written, and nothing was begun without it.
+    Unwritten(Unwritten),
+    /// The lock is, or may be, another's.
+    Lost(String),
+}
+
+impl One<'_> {
+    /// Takes a failed attempt back that came this far; FAILED is on record, and stays what is so until
+    /// all is taken back.
+    pub(super) async fn roll_back_steps(
+        &self,
+        attempt: &Attempt<'_>,
+        steps: &'static [Step],
+        reached: usize,
+        error: ErrorChain,
+    ) -> Executed {
+        let mode = TransactionMode::None;
+        let attempt = &attempt.undoing(&error);
+        let failed = || attempt.entry(State::Failed, TransactionMode::None, Some(error.clone()));
+        let walked = self
+            .walk_back(&steps[..reached], steps.len(), |place| {
+                at(&format!("{ROLLING_BACK} {place}"), failed())
+            })
+            .await;
+        let (state, place, recorded) = match walked {
+            Walked::Back => (State::RolledBack, None, None),
+            Walked::NotRun { place, error } | Walked::Failed { place, error } => {
+                let recorded = attempt.reason(&error);
+                (State::RollbackFailed, Some(place), Some(recorded))
+            }
+            Walked::Lost(reason) | Walked::Unwritten(Unwritten::Lost(reason)) => {
+                return Executed::lost(reason);
+            }
+            Walked::Unwritten(Unwritten::Failed(unwritten)) => {
+                return Executed::unknown(with_unrecorded(error, Some(unwritten)));
+            }
+        };
+        let mut entry = attempt.entry(state, mode, recorded.clone());
+        entry.reason = place.map(|place| format!("{ROLLING_BACK} {place}"));
+        match (self.executor.append_insisting(&[entry]).await, recorded) {
+            (Ok(()), None) => Executed::failed(Outcome::RolledBack, error),
+            (Ok(()), Some(recorded)) => self.rollback_failed(recorded),
+            (Err(Unwritten::Lost(reason)), _) => Executed::lost(reason),
+            (Err(Unwritten::Failed(unwritten)), recorded) => {
+                Executed::unknown(with_unrecorded(recorded.unwrap_or(error), Some(unwritten)))
+            }
+        }
+    }
+
+    /// Takes an applied change back.
+    pub(super) async fn undo_steps(
+        &self,
+        attempt: &Attempt<'_>,
+        steps: &'static [Step],
+    ) -> Executed {
+        let mode = TransactionMode::None;
+        self.walk.assume_applied(steps.len());
+        let last = place(steps.len() - 1, steps.len());
+        let walked = self
+            .walk_back(steps, steps.len(), |place| {
+                at(&format!("undoing {place}"), attempt.started(mode.clone()))
+            })
+            .await;
+        match walked {
+            Walked::Back => self.undone(attempt, mode).await,
+            Walked::NotRun { place, error } if place == last => {
+                let entry = attempt.entry(State::Applied, mode, Some(error.clone()));
+                self.recorded(&[entry], error, Outcome::Failed).await
+            }
+            Walked::NotRun { place, error } | Walked::Failed { place, error } => {
+                let entry = attempt.entry(State::Failed, mode, Some(error.clone()));
+                let entry = at(&format!("undoing {place}"), entry);
+                let failed = self.recorded(&[entry], error, Outcome::Failed).await;
+                Executed {
+                    issue: Some(Cause::UndoInterrupted),
+                    ..failed
+                }
+            }
+            Walked::Lost(reason) | Walked::Unwritten(Unwritten::Lost(reason)) => {
+                Executed::lost(reason)
+            }
+            Walked::Unwritten(unwritten) if self.walk.is_untouched() => {
+                self.undo_not_started(attempt, mode, unwritten).await
+            }
+            Walked::Unwritten(Unwritten::Failed(error)) => {
+                let text = "a step of the undo did not run: its start could not be recorded";
+                let error = introduced(text, &ErrorChain::of(&error));
+                issue(Cause::UndoInterrupted, error)
+            }
+        }
+    }
+
+    /// Calls the rollbacks of these steps, last first, each once `entry` is on record.
+    async fn walk_back(
+        &self,
+        steps: &'static [Step],
+        count: usize,
+        entry: impl Fn(&str) -> NewEntry + Send,
+    ) -> Walked {
+        let own = self.own_values();
+        let invocation = self.invocation(&own, false);
+        let deadline = Deadline::new(self.definition.timeout);
+        for (index, step) in steps.iter().enumerate().rev() {
+            let Some(body) = &step.rollback else {
+                continue;
+            };
+            let place = place(index, count);
+            if let Some(error) = deadline.is_over() {
+                let introduction = format!("the rollback of {place} did not run");
+                let error = introduced(&introduction, &error);
+                return Walked::Failed { place, error };
+            }
+            self.tell_activity(&format!("{ROLLING_BACK} {place}"));
+            let recorded = self.executor.append_insisting(&[entry(&place)]).await;
+            if let Err(unwritten) = recorded {
+                return Walked::Unwritten(unwritten);
+            }
+            let began = Instant::now();
+            self.walk.begin(index, Direction::Backward);
+            let called = self.call(body, &deadline.limit(&invocation)).await;
+            let result = match deadline.told(called.ended) {
+                Ended::Lost(reason) => return Walked::Lost(reason),
+                Ended::NotRun(cause) => {
+                    let error = introduced(NO_CONNECTION, &chain(&cause));
+                    return Walked::NotRun { place, error };
+                }
+                ended => ended.into_result(),
+            };
+            let error = result.as_ref().err().map(chain);
+            self.walk
+                .end(index, Direction::Backward, began.elapsed(), error.clone());
+            if let Some(error) = error {
+                let introduction = Direction::Backward.failed(index, count);
+                let error = introduced(&introduction, &error);
+                return Walked::Failed { place, error };
+            }
+        }
+        Walked::Back
+    }
+}

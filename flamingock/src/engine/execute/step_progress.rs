@@ -1,0 +1,127 @@
+//! How far a change has come with its steps: what the report and the listeners are told.
+
+use crate::change::step::Direction;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::change::definition::Definition;
+use crate::listener::{Events, Happened};
+use crate::report::report::{StepOutcome, StepReport};
+use crate::util::error_chain::ErrorChain;
+
+/// The way of one attempt through the steps of its change.
+#[derive(Debug)]
+pub(crate) struct Walk {
+    definition: &'static Definition,
+    events: Events,
+    steps: Mutex<Vec<StepReport>>,
+}
+
+impl Walk {
+    pub(crate) fn new(definition: &'static Definition, events: &Events) -> Walk {
+        Walk {
+            definition,
+            events: events.clone(),
+            steps: Mutex::default(),
+        }
+    }
+
+    fn steps(&self) -> MutexGuard<'_, Vec<StepReport>> {
+        self.steps.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// An undo finds all of them done.
+    pub(crate) fn assume_applied(&self, count: usize) {
+        let applied = (1..=count).map(|number| StepReport {
+            number,
+            outcome: StepOutcome::Applied,
+            duration: None,
+        });
+        *self.steps() = applied.collect();
+    }
+
+    /// How many steps have begun.
+    #[cfg(feature = "templates")]
+    pub(crate) fn reached(&self) -> usize {
+        self.steps().len()
+    }
+
+    /// A step begins. What was known of it and of those behind it is forgotten: a transaction that is
+    /// tried again begins anew.
+    pub(crate) fn begin(&self, index: usize, direction: Direction) {
+        if direction == Direction::Forward {
+            let mut steps = self.steps();
+            steps.truncate(index);
+            steps.push(StepReport {
+                number: index + 1,
+                outcome: StepOutcome::Failed,
+                duration: None,
+            });
+        }
+        self.events.tell(Happened::StepStarted {
+            id: self.definition.id.to_owned(),
+            stage: self.definition.stage.to_owned(),
+            step: index + 1,
+            steps: self.count(),
+            rollback: direction == Direction::Backward,
+        });
+    }
+
+    /// It ended.
+    pub(crate) fn end(
+        &self,
+        index: usize,
+        direction: Direction,
+        duration: Duration,
+        error: Option<ErrorChain>,
+    ) {
+        if let Some(step) = self.steps().get_mut(index) {
+            step.outcome = match (direction, &error) {
+                (Direction::Forward, None) => StepOutcome::Applied,
+                (Direction::Forward, Some(_)) => StepOutcome::Failed,
+                (Direction::Backward, None) => StepOutcome::RolledBack,
+                (Direction::Backward, Some(_)) => StepOutcome::RollbackFailed,
+            };
+            if direction == Direction::Forward {
+                step.duration = Some(duration);
+            }
+        }
+        self.events.tell(Happened::StepEnded {
+            id: self.definition.id.to_owned(),
+            stage: self.definition.stage.to_owned(),
+            step: index + 1,
+            steps: self.count(),
+            rollback: direction == Direction::Backward,
+            duration,
+            error,
+        });
+    }
+
+    /// Whether none was taken back.
+    pub(crate) fn is_untouched(&self) -> bool {
+        let steps = self.steps();
+        steps
+            .iter()
+            .all(|step| step.outcome == StepOutcome::Applied)
+    }
+
+    /// The step did not run after all.
+    pub(crate) fn take_back(&self, index: usize) {
+        self.steps().truncate(index);
+    }
+
+    /// What became of them. A database that undid the change undid every step.
+    pub(crate) fn report(&self, undone: bool) -> Vec<StepReport> {
+        let mut steps = self.steps().clone();
+        if undone {
+            for step in &mut steps {
+                step.outcome = StepOutcome::RolledBack;
+            }
+        }
+        steps
+    }
+
+    fn count(&self) -> usize {
+        self.definition.body.steps().map_or(0, <[_]>::len)
+    }
+}

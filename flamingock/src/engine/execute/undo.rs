@@ -1,0 +1,220 @@
+//! Taking an applied change back.
+
+use crate::audit::attempt::{Attempt, Purpose};
+use crate::audit::entry::{Origin, State, TransactionMode};
+use crate::change::body::Body;
+use crate::lock::append::Unwritten;
+use crate::plan::decision::Cause;
+use crate::plan::plan::Step;
+use crate::report::report::Outcome;
+use crate::target::database::{Books, Transacted};
+use crate::target::invocation::Ended;
+use crate::util::error_chain::ErrorChain;
+use crate::util::error_chain::chain;
+
+use super::executed::{
+    Executed, Fate, NO_CONNECTION, NOT_RUN, introduced, issue, moved, with_unrecorded,
+};
+use super::execution::One;
+use super::executor::Executor;
+
+impl Executor<'_> {
+    /// Takes an applied change back.
+    pub(crate) async fn undo(&self, step: &Step) -> Executed {
+        let Some(body) = step.definition.rollback else {
+            return Executed::failed(Outcome::Failed, ErrorChain::text("it has no rollback"));
+        };
+        if moved(step) {
+            let text = "it was applied at another target system than its code now names";
+            return Executed::failed(Outcome::Failed, ErrorChain::text(text));
+        }
+        let number = step
+            .newest
+            .as_ref()
+            .map_or(step.attempt, |newest| newest.attempt);
+        let mut one = match self.one(step, number).await {
+            Ok(one) => one,
+            Err(not_started) => return *not_started,
+        };
+        if step.is_half_undone() {
+            one.is_undone_next = true;
+            match one.finish_undo(step).await {
+                Some(ended) => return ended,
+                None => tracing::info!("an interrupted undo left it applied"),
+            }
+        }
+        let mut attempt = self.attempt(step, Origin::Undo);
+        attempt.number = number;
+        if let Some(newest) = &step.newest {
+            attempt.digest.clone_from(&newest.digest);
+        }
+        let undone = one.undo(&attempt, body).await;
+        let undone = one.with_steps(undone);
+        match undone.issue {
+            // The next start asks the probe, and manual resolution is needed only if it cannot tell.
+            Some(Cause::UndoInterrupted) if step.definition.verify.is_some() => Executed {
+                issue: None,
+                ..undone
+            },
+            _ => undone,
+        }
+    }
+}
+
+impl One<'_> {
+    /// Finds out how far an interrupted undo came. None: the change is still applied.
+    async fn finish_undo(&self, step: &Step) -> Option<Executed> {
+        let settled = self.settled(step).await?;
+        match settled.outcome {
+            Outcome::AlreadyApplied => None,
+            Outcome::RolledBack if settled.fate == Fate::GoesOn => Some(Executed {
+                outcome: Outcome::Undone,
+                error: None,
+                ..settled
+            }),
+            Outcome::RolledBack
+            | Outcome::Undone
+            | Outcome::NewlyApplied
+            | Outcome::Failed
+            | Outcome::Blocked
+            | Outcome::NotReached
+            | Outcome::Filtered => Some(settled),
+        }
+    }
+
+    /// Runs the rollback of an applied change.
+    async fn undo(&self, attempt: &Attempt<'_>, body: &'static Body<()>) -> Executed {
+        let mode = self.mode(body);
+        if mode == TransactionMode::None
+            && let Some(refused) = self.refused(body).await
+        {
+            return refused;
+        }
+        if let Some(steps) = body.steps() {
+            if mode == TransactionMode::None {
+                return self.undo_steps(attempt, steps).await;
+            }
+            self.walk.assume_applied(steps.len());
+        }
+        let own = self.own_values();
+        if let (Some(database), TransactionMode::Separate) = (&self.target.database, &mode)
+            && let Err(error) = database.prepare_markers().await
+        {
+            let error = introduced(NOT_RUN, &ErrorChain::of(&error));
+            return Executed::failed(Outcome::Failed, error);
+        }
+        let key = match mode {
+            TransactionMode::Shared => 0,
+            _ => match self.executor.append(&[attempt.started(mode.clone())]).await {
+                Ok(key) => key,
+                Err(unwritten) => return self.undo_not_started(attempt, mode, unwritten).await,
+            },
+        };
+        let invocation = self.invocation(&own, mode != TransactionMode::None);
+        let (Some(database), true) = (&self.target.database, mode != TransactionMode::None) else {
+            let called = self.call(body, &invocation).await;
+            if let Ended::Lost(reason) = called.ended {
+                return Executed::lost(reason);
+            }
+            if let Ended::NotRun(cause) = called.ended {
+                let error = introduced(NO_CONNECTION, &chain(&cause));
+                let entry = attempt.entry(State::Applied, mode, Some(error.clone()));
+                return self.recorded(&[entry], error, Outcome::Failed).await;
+            }
+            return match called.ended.into_result() {
+                Ok(()) => self.undone(attempt, mode).await,
+                Err(cause) => {
+                    let error = chain(&cause);
+                    let entry = attempt.entry(State::Failed, mode, Some(error.clone()));
+                    let failed = self.recorded(&[entry], error, Outcome::Failed).await;
+                    Executed {
+                        issue: Some(Cause::UndoInterrupted),
+                        ..failed
+                    }
+                }
+            };
+        };
+        let books = match mode {
+            TransactionMode::Separate => Books::Elsewhere {
+                store: self.executor.store,
+                key,
+            },
+            _ => Books::Here,
+        };
+        let transacted = self
+            .transact(attempt, body, &invocation, Purpose::Undo, books)
+            .await
+            .0;
+        let stopped = transacted.was_stopped();
+        let executed = match transacted {
+            Transacted::Done { mode: done } if mode == TransactionMode::Separate => {
+                let undone = self.undone(attempt, done).await;
+                // Until that is on record, the marker is all that tells of it.
+                if undone.fate == Fate::GoesOn {
+                    database.unmark(attempt, key).await;
+                }
+                undone
+            }
+            Transacted::Done { .. } => Executed::new(Outcome::Undone),
+            Transacted::NotRun { cause } if mode == TransactionMode::Shared => {
+                Executed::failed(Outcome::Failed, introduced(NOT_RUN, &chain(&cause)))
+            }
+            Transacted::NotRun { cause } => {
+                let error = introduced(NOT_RUN, &chain(&cause));
+                let entry = attempt.entry(State::Applied, mode, Some(error.clone()));
+                self.recorded(&[entry], error, Outcome::Failed).await
+            }
+            Transacted::Undone { cause, unrecorded } => {
+                // What was taken back is there again.
+                self.walk.assume_applied(body.steps().map_or(0, <[_]>::len));
+                Executed::failed(Outcome::Failed, with_unrecorded(chain(&cause), unrecorded))
+            }
+            Transacted::LeftBehind {
+                cause,
+                unrecorded: None,
+            } => issue(Cause::UndoInterrupted, chain(&cause)),
+            Transacted::LeftBehind { cause, unrecorded } => {
+                Executed::unknown(with_unrecorded(chain(&cause), unrecorded))
+            }
+            Transacted::Lost { reason } => Executed::lost(reason),
+            Transacted::Unknown { cause } => Executed::unknown(chain(&cause)),
+        };
+        Executed {
+            stopped,
+            ..executed
+        }
+    }
+
+    /// The undo did not run, so that the change is still applied. Its start may be on record all the
+    /// same, and would be an issue about something that never ran.
+    pub(super) async fn undo_not_started(
+        &self,
+        attempt: &Attempt<'_>,
+        mode: TransactionMode,
+        unwritten: Unwritten,
+    ) -> Executed {
+        let error = match unwritten {
+            Unwritten::Lost(reason) => return Executed::lost(reason),
+            Unwritten::Failed(error) => error,
+        };
+        let text = "the undo did not run: its start could not be recorded";
+        let text = introduced(text, &ErrorChain::of(&error));
+        if self.start_may_be_on_record(attempt, &error).await {
+            let entry = attempt.entry(State::Applied, mode, Some(text.clone()));
+            return self.recorded(&[entry], text, Outcome::Failed).await;
+        }
+        Executed::failed(Outcome::Failed, text)
+    }
+
+    pub(super) async fn undone(&self, attempt: &Attempt<'_>, mode: TransactionMode) -> Executed {
+        let entry = attempt.entry(State::RolledBack, mode, None);
+        match self.executor.append_insisting(&[entry]).await {
+            Ok(()) => Executed::new(Outcome::Undone),
+            Err(Unwritten::Lost(reason)) => Executed::lost(reason),
+            Err(Unwritten::Failed(error)) => Executed::unknown(with_unrecorded(
+                ErrorChain::text("the undo succeeded, but that is not on record"),
+                Some(error),
+            )),
+        }
+    }
+}

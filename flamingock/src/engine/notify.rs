@@ -1,0 +1,100 @@
+//! What listeners are told of a change.
+
+use std::time::Duration;
+
+use tracing::Instrument;
+
+use super::execute::executed::Executed;
+use super::prepare::Prepared;
+use super::report_builder::change_report;
+use crate::listener::Happened;
+use crate::plan::decision::Decision;
+use crate::plan::plan::{Plan, Step};
+use crate::report::report::Outcome;
+use crate::util::error_chain::ErrorChain;
+
+impl Prepared {
+    /// How much there is to do, and which changes need manual resolution before anything runs.
+    pub(super) fn tell_plan(&self, plan: &Plan) {
+        if !self.events.are_heard() {
+            return;
+        }
+        let is_work = |step: &&Step| match step.decision {
+            Decision::Apply | Decision::Again | Decision::Verify(_) | Decision::Resolve => true,
+            Decision::Skip | Decision::Issue(_) | Decision::Filtered => false,
+        };
+        self.events.tell(Happened::Planned {
+            changes: plan.steps().filter(is_work).count(),
+        });
+        self.events.issues(&self.report(plan, &Vec::new()));
+    }
+
+    pub(super) fn tell_start(&self, step: &Step, attempt: u32) {
+        if !self.events.are_heard() {
+            return;
+        }
+        let definition = step.definition;
+        self.events.tell(Happened::ChangeStarted {
+            id: definition.id.to_owned(),
+            order: definition.order.to_owned(),
+            stage: definition.stage.to_owned(),
+            target: definition.target.to_owned(),
+            attempt,
+        });
+    }
+
+    /// What became of a change whose target system is not ready.
+    pub(super) fn not_started(
+        &self,
+        step: &Step,
+        attempt: u32,
+        error: ErrorChain,
+    ) -> (Executed, Duration) {
+        let ended = (Executed::failed(Outcome::NotReached, error), Duration::ZERO);
+        self.tell_end(step, attempt, &ended);
+        ended
+    }
+
+    /// The end of a change that was told to start, and that nothing came to.
+    pub(super) fn tell_not_reached(&self, step: &Step) {
+        if self.events.are_heard() {
+            let report = change_report(step, None, true);
+            let stage = step.definition.stage;
+            self.events.change_ended(stage, step.attempt, report);
+        }
+    }
+
+    pub(super) fn tell_end(&self, step: &Step, attempt: u32, ended: &(Executed, Duration)) {
+        if !self.events.are_heard() {
+            return;
+        }
+        let report = change_report(step, Some(ended), false);
+        let stage = step.definition.stage;
+        self.events.change_ended(stage, attempt, report);
+    }
+}
+
+/// The attempt that applied a change, which is the one that an undo takes back and a probe is asked
+/// about; for one that was never tried, the one that would be next.
+pub(super) fn applied_by(step: &Step) -> u32 {
+    step.newest
+        .as_ref()
+        .map_or(step.attempt, |newest| newest.attempt)
+}
+
+/// What is done with one change, in a span of its own.
+pub(super) async fn logged(
+    id: &str,
+    attempt: u32,
+    work: impl Future<Output = Executed>,
+) -> Executed {
+    let span = tracing::info_span!("change", id, attempt);
+    span.in_scope(|| tracing::debug!("begins"));
+    let executed = work.instrument(span.clone()).await;
+    let _entered = span.enter();
+    match &executed.error {
+        None => tracing::info!("{}", executed.outcome),
+        Some(error) => tracing::error!(%error, "{}", executed.outcome),
+    }
+    executed
+}

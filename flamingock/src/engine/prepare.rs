@@ -1,0 +1,194 @@
+//! A run from its beginning to its end: the one place that knows the order of things.
+
+use crate::engine::collect::pipeline;
+use crate::engine::judge::{Looks, judge};
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::acquire::Waited;
+use super::facts::described;
+use super::facts::facts;
+use super::mode::Mode;
+use super::report_builder::{Done, report};
+use super::settings::Settings;
+use crate::audit::entry::Facts;
+use crate::audit::snapshot::Snapshot;
+use crate::audit::store::Store;
+use crate::change::definition::Definition;
+use crate::change::problem::Problem;
+use crate::listener::Events;
+use crate::lock::stop::Signals;
+use crate::plan::manifest;
+use crate::plan::pipeline::Pipeline;
+use crate::plan::plan::Plan;
+use crate::plan::preflight;
+use crate::report::error::Error;
+use crate::report::report::Report;
+use crate::target::readiness::Readiness;
+use crate::target::settings::StorageSettings;
+use crate::target::system::TargetSystem;
+use crate::target::system::Targets;
+
+/// The format of what the pipeline's digest covers.
+const DIGEST_FORMAT: &str = "3";
+
+/// A run whose settings are found right.
+pub(super) struct Prepared {
+    pub(super) settings: Settings,
+    pub(super) mode: Mode,
+    pub(super) pipeline: Pipeline,
+    pub(super) targets: Targets,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) digest: String,
+    pub(super) facts: Arc<Facts>,
+    pub(super) run_id: String,
+    pub(super) began: Instant,
+    pub(super) events: Events,
+    pub(super) readiness: Readiness,
+}
+
+impl Prepared {
+    /// Finds everything that is wrong before anything is touched.
+    pub(super) fn new(
+        settings: Settings,
+        run_id: &str,
+        events: &Events,
+    ) -> Result<Prepared, Vec<Problem>> {
+        let mut problems = settings.problems();
+        let mode = settings.mode().unwrap_or_else(|problem| {
+            problems.push(problem);
+            Mode::Off
+        });
+        let (definitions, pipeline) = pipeline(&settings, &mut problems);
+        if let Some(committed) = &settings.manifest
+            && let Err(found) = manifest::check(&pipeline, committed)
+        {
+            problems.extend(found);
+        }
+        let storage_settings = settings.for_storage();
+        let opened = settings.storage.open(&storage_settings);
+        let storage = match opened {
+            Ok(storage) => storage,
+            Err(found) => {
+                problems.extend(found);
+                return Err(problems);
+            }
+        };
+        let mut given = settings.targets.clone();
+        for target in &mut given {
+            share_or_configure(target, &storage.target, &storage_settings);
+        }
+        let mut targets = preflight::targets(storage.target, given);
+        let selected: Vec<&'static Definition> = definitions
+            .into_iter()
+            .filter(|change| settings.selects(change))
+            .collect();
+        problems.extend(preflight::check(&selected, &targets, &settings.values));
+        problems.extend(preflight::check_atomic(&selected, &targets, &pipeline));
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        for unused in crate::engine::report_builder::unused_targets(&settings, &pipeline) {
+            tracing::warn!("{unused}");
+        }
+        let facts = facts(&settings);
+        for target in targets.values_mut() {
+            target.facts = described(target, &settings, &facts).map(Arc::new);
+        }
+        let policy = settings.policy.text();
+        let salt = [DIGEST_FORMAT, settings.service.as_str(), policy.as_str()];
+        let digest = pipeline.digest(&salt, |change| settings.selects(change));
+        Ok(Prepared {
+            mode,
+            pipeline,
+            targets,
+            store: storage.store,
+            digest,
+            facts: Arc::new(facts),
+            run_id: run_id.to_owned(),
+            began: Instant::now(),
+            events: events.clone(),
+            readiness: Readiness::default(),
+            settings,
+        })
+    }
+
+    pub(super) async fn run(&self, signals: &Signals) -> Result<Report, Error> {
+        if self.mode == Mode::Off {
+            let plan = Plan::make(
+                &self.pipeline,
+                |change| self.settings.selects(change),
+                vec![],
+            );
+            let mut report = self.report(&plan, &Vec::new());
+            report
+                .warnings
+                .push("the mode is off: nothing was looked at, nothing ran".to_owned());
+            return Ok(report);
+        }
+        let lease = match self.wait_for_the_lock(signals).await? {
+            Waited::Ended(report) => return Ok(*report),
+            Waited::Obtained(lease) => lease,
+        };
+        self.run_locked(lease, signals).await
+    }
+
+    /// What this run would do with what it has read. The entries are in the plan afterwards.
+    pub(super) fn plan(&self, snapshot: &mut Snapshot, looks: Looks) -> Result<Plan, Error> {
+        let selects = |change: &Definition| self.settings.selects(change);
+        if snapshot.up_to_date {
+            return Ok(Plan::complete(&self.pipeline, selects));
+        }
+        let newest = std::mem::take(&mut snapshot.newest);
+        let mut plan = Plan::make(&self.pipeline, selects, newest);
+        if self.settings.adopt_verified {
+            plan.ask_first();
+        }
+        judge(&self.settings, &mut plan, looks).map_err(Error::Invalid)?;
+        Ok(plan)
+    }
+
+    /// The same, where it is going to be run.
+    pub(super) fn plan_to_run(&self, snapshot: &mut Snapshot, looks: Looks) -> Result<Plan, Error> {
+        let plan = self.plan(snapshot, looks)?;
+        let mut problems = crate::engine::script_checks::check(&plan, &self.targets);
+        problems.extend(crate::engine::script_checks::check_atomic(
+            &plan,
+            &self.pipeline,
+            &self.targets,
+        ));
+        // What another run is at work on may not be ours to run.
+        if problems.is_empty() || looks == Looks::InMotion {
+            Ok(plan)
+        } else {
+            Err(Error::Invalid(problems))
+        }
+    }
+
+    pub(super) fn report(&self, plan: &Plan, done: &Done) -> Report {
+        report(
+            &self.settings,
+            &self.pipeline,
+            plan,
+            done,
+            &self.run_id,
+            self.began,
+        )
+    }
+}
+
+/// A target of the audit's own pool is the audit's database by another name; any other one is told
+/// the runner's settings.
+fn share_or_configure(target: &mut TargetSystem, own: &TargetSystem, settings: &StorageSettings) {
+    let Some(database) = &target.database else {
+        return;
+    };
+    match &own.database {
+        Some(audit) if audit.pool_identity() == database.pool_identity() => {
+            target.database = Some(Arc::clone(audit));
+            target.holds_audit = true;
+        }
+        _ => target.database = Some(database.configured(settings)),
+    }
+}

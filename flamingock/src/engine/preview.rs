@@ -1,0 +1,97 @@
+//! What a run would find, for those who only look.
+
+use std::sync::Arc;
+use tokio::time::Instant;
+
+use super::collect::open_with_pipeline;
+use super::judge::{Looks, judge};
+use super::report_builder::report;
+use super::settings::Settings;
+use super::{facts, formats, script_checks};
+use crate::adopt::histories::Places;
+use crate::audit::entry::{Origin, State};
+use crate::audit::snapshot::Snapshot;
+use crate::change::argument::Need;
+use crate::plan::decision::Decision;
+use crate::plan::note::Note;
+use crate::plan::plan::Plan;
+use crate::plan::preflight;
+use crate::report::error::Error;
+use crate::report::report::Report;
+use crate::target::system::TargetSystem;
+use crate::util::run_id::new_run_id;
+
+/// What a run would find, without doing anything about it.
+pub(crate) async fn look(settings: &Settings) -> Result<Report, Error> {
+    let began = Instant::now();
+    formats::find_out(settings, None).await?;
+    let (storage, pipeline) = open_with_pipeline(settings)?;
+    let mut snapshot = storage
+        .store
+        .snapshot(&settings.service, "")
+        .await
+        .map_err(Error::store)?;
+    if !settings.adoptions.is_empty() && snapshot.newest.is_empty() {
+        let targets: Vec<_> = settings.targets.iter().chain([&storage.target]).collect();
+        let places = Places {
+            adoptions: &settings.adoptions,
+            targets: &targets,
+            pipeline: &pipeline,
+            facts: &Arc::new(facts(settings)),
+        };
+        snapshot.newest = places.foresee().await?;
+    }
+    let newest = std::mem::take(&mut snapshot.newest);
+    let mut plan = Plan::make(&pipeline, |change| settings.selects(change), newest);
+    note_what_only_a_look_says(&mut plan, &snapshot);
+    let targets: Vec<_> = settings.targets.iter().chain([&storage.target]).collect();
+    note_session_options(&mut plan, &targets).await;
+    judge(settings, &mut plan, Looks::Settled).map_err(Error::Invalid)?;
+    // What another run is at work on may not be ours to run.
+    if !snapshot.is_held() {
+        let targets = preflight::targets(storage.target, settings.targets.clone());
+        script_checks::refuse(&plan, &pipeline, &targets).await?;
+    }
+    Ok(report(
+        settings,
+        &pipeline,
+        &plan,
+        &Vec::new(),
+        &new_run_id(),
+        began,
+    ))
+}
+
+/// Which session options the files that are to run have from sqlx, and not from the server.
+async fn note_session_options(plan: &mut Plan, targets: &[&TargetSystem]) {
+    for step in plan.stages.iter_mut().flatten() {
+        let (body, name) = (&step.definition.body, step.definition.target);
+        if !step.is_pending() || !body.needs.iter().any(Need::is_connection) {
+            continue;
+        }
+        let target = targets.iter().find(|target| target.name == name);
+        if let Some(database) = target.and_then(|target| target.database.as_ref()) {
+            let names = database.options_of_sqlx(body).await.unwrap_or_default();
+            if !names.is_empty() {
+                step.notes.push(Note::SessionOptions { names });
+            }
+        }
+    }
+}
+
+/// What the run with the lock is working at is pending and no issue yet.
+fn note_what_only_a_look_says(plan: &mut Plan, snapshot: &Snapshot) {
+    for step in plan.stages.iter_mut().flatten() {
+        let (Some(newest), false) = (&step.newest, step.decision == Decision::Filtered) else {
+            continue;
+        };
+        if snapshot.is_running(newest) {
+            if matches!(step.decision, Decision::Issue(_)) {
+                step.decision = Decision::Apply;
+            }
+            step.notes.push(Note::Running);
+        } else if newest.state == State::RolledBack && newest.origin == Origin::Undo {
+            step.notes.push(Note::Undone);
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! The account of a run: its report, from the plan and from what was done of it.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::execute::executed::{Executed, Fate};
+use super::settings::Settings;
+use crate::lock::stop::{Signals, Stop};
+use crate::plan::decision::Decision;
+use crate::plan::pipeline::Pipeline;
+use crate::plan::plan::{Plan, Step};
+use crate::plan::policy::Rule;
+use crate::report::error::Error;
+use crate::report::report::{
+    ChangeReport, MissingChange, Outcome, Report, StageReport, TargetReport,
+};
+
+/// What was done of a plan, by stage and place: none where nothing was.
+pub(super) type Done = Vec<Vec<Option<(Executed, Duration)>>>;
+
+/// The report of a plan and of what was done of it so far.
+pub(super) fn report(
+    settings: &Settings,
+    pipeline: &Pipeline,
+    plan: &Plan,
+    done: &Done,
+    run_id: &str,
+    began: Instant,
+) -> Report {
+    let mut halted = vec![false; plan.stages.len()];
+    let mut stages = Vec::with_capacity(plan.stages.len());
+    for (index, steps) in plan.stages.iter().enumerate() {
+        let stage = &pipeline.stages[index];
+        let mut is_halted = stage.after.iter().any(|before| halted[*before])
+            || steps
+                .iter()
+                .any(|step| matches!(step.decision, Decision::Issue(_)));
+        let mut changes = Vec::with_capacity(steps.len());
+        for (place, step) in steps.iter().enumerate() {
+            let executed = done.get(index).and_then(|stage| stage.get(place)?.as_ref());
+            changes.push(change_report(step, executed, is_halted));
+            // Behind the end of the whole run nothing is blocked: it was not reached.
+            is_halted |= executed.is_some_and(|(executed, _)| {
+                !executed.outcome.is_applied() && executed.fate == Fate::GoesOn
+            });
+        }
+        halted[index] = is_halted;
+        stages.push(StageReport {
+            name: stage.name.clone(),
+            changes,
+        });
+    }
+    let noted = (settings.policy.missing != Rule::Allow).then_some(&plan.missing);
+    let missing = noted.into_iter().flatten().map(|entry| MissingChange {
+        id: entry.change_id.clone(),
+        stage: entry.stage.clone(),
+        order: entry.change_order.clone(),
+    });
+    Report {
+        run_id: run_id.to_owned(),
+        service: settings.service.clone(),
+        stages,
+        targets: target_reports(settings, pipeline),
+        missing: missing.collect(),
+        warnings: unused_targets(settings, pipeline).collect(),
+        duration: began.elapsed(),
+    }
+}
+
+/// The targets that the changes name, with what the application says of them.
+pub(super) fn target_reports(settings: &Settings, pipeline: &Pipeline) -> Vec<TargetReport> {
+    let names: BTreeSet<&str> = pipeline.changes().map(|change| change.target).collect();
+    let describe = |name: &str| {
+        let given = settings.targets.iter().find(|target| target.name == name);
+        given.and_then(|target| target.description.clone())
+    };
+    let report = |name: &str| TargetReport {
+        name: name.to_owned(),
+        description: describe(name),
+    };
+    names.into_iter().map(report).collect()
+}
+
+/// What somebody should see of targets that were given for nothing.
+pub(super) fn unused_targets<'a>(
+    settings: &'a Settings,
+    pipeline: &'a Pipeline,
+) -> impl Iterator<Item = String> {
+    let is_used = |name: &str| pipeline.changes().any(|change| change.target == name);
+    let unused = settings
+        .targets
+        .iter()
+        .map(|target| target.name.as_str())
+        .filter(move |name| !is_used(name));
+    unused.map(|name| {
+        format!("the target system {name:?} is given to the runner, but no change names it")
+    })
+}
+
+pub(super) fn change_report(
+    step: &Step,
+    executed: Option<&(Executed, Duration)>,
+    halted: bool,
+) -> ChangeReport {
+    let definition = step.definition;
+    let mut report = ChangeReport {
+        id: definition.id.to_owned(),
+        order: definition.order,
+        target: definition.target,
+        location: definition.location(),
+        outcome: Outcome::NotReached,
+        duration: None,
+        error: None,
+        issue: None,
+        notes: step.notes.clone(),
+        steps: Vec::new(),
+        stopped: false,
+        in_doubt: false,
+    };
+    match (executed, &step.decision) {
+        (Some((executed, duration)), _) => {
+            report.outcome = executed.outcome;
+            // One that was not started has none.
+            report.duration = (executed.outcome != Outcome::NotReached).then_some(*duration);
+            report.error.clone_from(&executed.error);
+            report.issue.clone_from(&executed.issue);
+            report.notes.extend(executed.notes.iter().cloned());
+            report.steps.clone_from(&executed.steps);
+            report.stopped = executed.stopped;
+            report.in_doubt = executed.fate != Fate::GoesOn;
+        }
+        (None, Decision::Skip) => report.outcome = Outcome::AlreadyApplied,
+        (None, Decision::Filtered) => report.outcome = Outcome::Filtered,
+        (None, Decision::Issue(cause)) => {
+            report.outcome = Outcome::Blocked;
+            report.issue = Some(cause.clone());
+            report.error = step.newest.as_ref().and_then(|newest| newest.error.clone());
+        }
+        (None, Decision::Apply | Decision::Again | Decision::Verify(_) | Decision::Resolve)
+            if halted =>
+        {
+            report.outcome = Outcome::Blocked;
+        }
+        (None, Decision::Apply | Decision::Again | Decision::Verify(_) | Decision::Resolve) => {}
+    }
+    report
+}
+
+/// What the report means for the run as a whole.
+pub(super) fn conclude(report: Report, fate: Fate, signals: &Signals) -> Result<Report, Error> {
+    if fate == Fate::GoesOn && report.is_success() {
+        return Ok(report);
+    }
+    Err(failure(report, fate, signals).unwrap_or_else(Error::Issues))
+}
+
+/// Why a run or an undo did not come to its end. A change that failed is never hidden behind the
+/// request to stop: whoever stops an application must see it, too. Without such a reason, the report.
+pub(super) fn failure(
+    mut report: Report,
+    fate: Fate,
+    signals: &Signals,
+) -> Result<Error, Box<Report>> {
+    let is_cut_short =
+        |change: &ChangeReport| change.stopped || change.outcome == Outcome::NotReached;
+    let asked = signals.now() == Stop::Asked;
+    let cut_short = asked && report.changes().any(is_cut_short);
+    let has_failed = report.changes().any(ChangeReport::has_failed);
+    let is_cancelled = fate == Fate::GoesOn && cut_short && !has_failed;
+    if asked && !is_cancelled && !report.is_success() {
+        report.warnings.push(STOPPED.to_owned());
+    }
+    let report = Box::new(report);
+    match fate {
+        Fate::Lost(reason) => Ok(Error::LeaseLost { reason, report }),
+        Fate::Unknown => Ok(Error::OutcomeUnknown(report)),
+        Fate::GoesOn if has_failed => Ok(Error::ChangesFailed(report)),
+        Fate::GoesOn if cut_short => Ok(Error::Cancelled(report)),
+        Fate::GoesOn => Err(report),
+    }
+}
+
+const STOPPED: &str = "the run was also asked to stop: what did not run is still pending";

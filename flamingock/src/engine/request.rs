@@ -1,0 +1,113 @@
+//! From what is asked to its answer, with whoever listens.
+
+use tracing::Instrument;
+
+use super::formats;
+use super::prepare::Prepared;
+use super::settings::Settings;
+use crate::listener::{Events, Happened, Work};
+use crate::lock::stop::{Signals, Stop};
+use crate::plan::undo::Undo;
+use crate::report::error::Error;
+use crate::report::report::Report;
+
+/// The target of the events that say how a run ended: a program that prints the report itself leaves
+/// them out.
+const REPORT: &str = "flamingock::report";
+
+/// What the engine is asked for.
+#[derive(Clone, Debug)]
+pub(crate) enum Request {
+    /// To run what is pending.
+    Run,
+    /// To undo.
+    Undo(Undo),
+}
+
+impl Request {
+    fn work(&self) -> Work {
+        match self {
+            Request::Run => Work::Run,
+            Request::Undo(_) => Work::Undo,
+        }
+    }
+}
+
+/// Does what is asked.
+pub(crate) async fn serve(
+    settings: Settings,
+    request: Request,
+    signals: Signals,
+    run_id: String,
+) -> Result<Report, Error> {
+    let span = tracing::info_span!("flamingock", service = settings.service, run_id);
+    let timeout = settings.listener_timeout;
+    async {
+        let events = events_of(&settings, &run_id, request.work());
+        events.tell(Happened::RunStarted);
+        let found_out = formats::find_out(&settings, None).await;
+        let prepared = found_out.and_then(|()| {
+            let prepared = Prepared::new(settings, &run_id, &events);
+            prepared.map_err(Error::Invalid)
+        });
+        let mut result = match prepared {
+            Ok(prepared) => prepared.serve(&request, &signals).await,
+            Err(error) => Err(error),
+        };
+        match &result {
+            Ok(report) if report.is_up_to_date() => tracing::debug!(target: REPORT, "{report}"),
+            Ok(report) => tracing::info!(target: REPORT, "{report}"),
+            Err(error) => tracing::error!(target: REPORT, "{error}"),
+        }
+        events.run_ended(
+            result.as_ref().map_or_else(Error::report, Some),
+            result.as_ref().err(),
+        );
+        let unheard = events.close(timeout).await;
+        match &mut result {
+            Ok(report) => report.warnings.extend(unheard),
+            Err(error) => {
+                if let Some(report) = error.report_mut() {
+                    report.warnings.extend(unheard);
+                }
+            }
+        }
+        result
+    }
+    .instrument(span)
+    .await
+}
+
+impl Prepared {
+    /// Does what is asked, and lets go of every connection before it answers: a listener may wait
+    /// for one.
+    async fn serve(self, request: &Request, signals: &Signals) -> Result<Report, Error> {
+        let work = async {
+            match request {
+                Request::Run => self.run(signals).await,
+                Request::Undo(undo) => self.undo(undo, signals).await,
+            }
+        };
+        let loss = async {
+            if let Stop::Lost(reason) = signals.wait(|stop| matches!(stop, Stop::Lost(_))).await {
+                self.events.lock_lost(reason);
+            }
+            std::future::pending().await
+        };
+        let result = tokio::select! {
+            biased;
+            result = work => result,
+            result = loss => result,
+        };
+        // A row that the store refused tells as well.
+        if let Err(Error::LeaseLost { reason, .. }) = &result {
+            self.events.lock_lost(reason.clone());
+        }
+        result
+    }
+}
+
+/// Who is told of a run.
+pub(super) fn events_of(settings: &Settings, run_id: &str, work: Work) -> Events {
+    Events::new(settings.listeners.clone(), run_id, &settings.service, work)
+}

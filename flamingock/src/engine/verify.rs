@@ -1,0 +1,126 @@
+//! Asking the probes, without doing anything about what they say.
+
+use std::sync::Arc;
+
+use super::settings::Settings;
+use crate::change::argument::{Need, Session, Values};
+use crate::change::context::Context;
+use crate::change::secret::Revealed;
+use crate::listener::{Happened, Work};
+use crate::lock::stop::Signals;
+use crate::plan::decision::Decision;
+use crate::plan::plan::Step;
+use crate::report::error::Error;
+use crate::report::probe::{Probe, Verdict};
+use crate::target::invocation::{Ended, Invocation, Limits};
+use crate::util::error_chain::ErrorChain;
+use crate::util::error_chain::chain;
+
+use super::formats;
+use super::judge::Looks;
+use super::notify::applied_by;
+use super::prepare::Prepared;
+use super::request::events_of;
+use crate::util::run_id::new_run_id;
+
+/// Asks the probe of every selected change that has one.
+pub(crate) async fn verify(settings: Settings) -> Result<Vec<Probe>, Error> {
+    let run_id = new_run_id();
+    let timeout = settings.listener_timeout;
+    let events = events_of(&settings, &run_id, Work::Verify);
+    events.tell(Happened::RunStarted);
+    let found_out = formats::find_out(&settings, None).await;
+    let prepared = found_out.and_then(|()| {
+        let prepared = Prepared::new(settings, &run_id, &events);
+        prepared.map_err(Error::Invalid)
+    });
+    let probed = match prepared {
+        Ok(prepared) => prepared.probe_all().await,
+        Err(error) => Err(error),
+    };
+    events.run_ended(None, probed.as_ref().err());
+    // What was not heard is logged: there is no report that could say it.
+    events.close(timeout).await;
+    probed
+}
+
+impl Prepared {
+    async fn probe_all(self) -> Result<Vec<Probe>, Error> {
+        let snapshot = self.store.snapshot(&self.settings.service, "").await;
+        let mut snapshot = snapshot.map_err(Error::store)?;
+        let plan = self.plan(&mut snapshot, Looks::InMotion)?;
+        let signals = Signals::new(self.settings.lock.bounded().wait);
+        let mut probes = Vec::new();
+        let steps: Vec<&Step> = plan
+            .steps()
+            .filter(|step| step.decision != Decision::Filtered)
+            .filter(|step| step.definition.verify.is_some())
+            .collect();
+        self.events.tell(Happened::Planned {
+            changes: steps.len(),
+        });
+        for step in steps {
+            if let Some(answer) = self.ask(step, &signals).await {
+                let there = answer.as_ref().ok().copied();
+                let running = step
+                    .newest
+                    .as_ref()
+                    .is_some_and(|newest| snapshot.is_running(newest));
+                let probe = Probe {
+                    change_id: step.definition.id.to_owned(),
+                    stage: step.definition.stage.to_owned(),
+                    target: step.definition.target.to_owned(),
+                    state: step.newest.as_ref().map(|newest| newest.state.clone()),
+                    applied: matches!(step.decision, Decision::Skip | Decision::Again),
+                    there,
+                    verdict: Verdict::of(&step.decision, there, running),
+                    error: answer.err(),
+                };
+                self.events.tell(Happened::Probed(Box::new(probe.clone())));
+                probes.push(probe);
+            }
+        }
+        Ok(probes)
+    }
+
+    /// None: the change has no probe.
+    async fn ask(&self, step: &Step, signals: &Signals) -> Option<Result<bool, ErrorChain>> {
+        let body = step.definition.verify?;
+        let target = self.targets.get(step.definition.target)?;
+        if let Some(error) = self.unready(step, None, signals).await {
+            return Some(Err(error));
+        }
+        let attempt = applied_by(step);
+        self.tell_start(step, attempt);
+        let context = Context::new(
+            step.definition.id,
+            attempt,
+            &self.run_id,
+            &self.settings.service,
+            signals.cancelled(),
+        );
+        let mut own = Values::default();
+        own.insert(Arc::new(context));
+        let names = body.secrets();
+        if !names.is_empty() {
+            match Revealed::look_up(names, &self.settings.secrets).await {
+                Ok(revealed) => own.insert(Arc::new(revealed)),
+                Err(cause) => return Some(Err(chain(&cause))),
+            }
+        }
+        let invocation = Invocation {
+            values: [&own, &target.values, &self.settings.values],
+            timeout: step.definition.timeout,
+            limits: Limits::of(step.definition),
+            signals,
+            droppable: true,
+        };
+        let ended: Ended<bool> = match &target.database {
+            Some(database) if body.needs.iter().any(Need::is_connection) => {
+                database.ask(body, &invocation).await.ended
+            }
+            _ => invocation.call(body, Session::none()).await,
+        };
+        Some(ended.into_result().map_err(|cause| chain(&cause)))
+    }
+}

@@ -1,0 +1,90 @@
+//! Waiting for the target system of a change, before anything is started at it.
+
+use tokio::time::Instant;
+
+use super::prepare::Prepared;
+use crate::listener::Happened;
+use crate::lock::lease::Lease;
+use crate::lock::stop::{Signals, Stop};
+use crate::plan::plan::Step;
+use crate::target::readiness::{FIRST_PAUSE, LONGEST_PAUSE, Ready};
+use crate::util::error_chain::ErrorChain;
+
+impl Prepared {
+    /// Waits for the change's target, once in a run. An answer is why it is not ready; none comes
+    /// for one that is, and when the run is to stop, which `signals` tell.
+    pub(super) async fn unready(
+        &self,
+        step: &Step,
+        lease: Option<&Lease>,
+        signals: &Signals,
+    ) -> Option<ErrorChain> {
+        let name = step.definition.target;
+        let ready = self.targets.get(name)?.ready.as_ref()?;
+        if let Some(known) = self.readiness.known(name) {
+            return known.err();
+        }
+        // The probe may take a connection from a pool of which changes have held one.
+        for target in self.targets.values() {
+            if let Some(database) = &target.database {
+                database.let_go();
+            }
+        }
+        if let Some(lease) = lease {
+            lease.set_activity(&format!("waiting for the target system {name}"));
+        }
+        let answer = self.wait_for(name, ready, lease, signals).await?;
+        self.readiness.learn(name, answer.clone());
+        answer.err()
+    }
+
+    /// None: the run is to stop.
+    async fn wait_for(
+        &self,
+        name: &str,
+        ready: &Ready,
+        lease: Option<&Lease>,
+        signals: &Signals,
+    ) -> Option<Result<(), ErrorChain>> {
+        let began = Instant::now();
+        let left = || ready.timeout.saturating_sub(began.elapsed());
+        let mut pause = FIRST_PAUSE;
+        let mut last = None;
+        loop {
+            // Only the application's own future is ever dropped.
+            let answer = tokio::select! {
+                biased;
+                _ = signals.wait(|stop| *stop != Stop::No) => return None,
+                answer = tokio::time::timeout(left(), ready.ask()) => answer,
+            };
+            if let Ok(Ok(())) = answer {
+                let (target, waited) = (name.to_owned(), began.elapsed());
+                self.events.tell(Happened::TargetReady { target, waited });
+                return Some(Ok(()));
+            }
+            // One that does not answer any more says less than what it said before.
+            if let Ok(Err(error)) = answer {
+                if last.is_none() {
+                    tracing::info!(%error, "waiting for the target system {name:?}");
+                    self.events.tell(Happened::TargetWaited {
+                        target: name.to_owned(),
+                        error: error.clone(),
+                    });
+                }
+                last = Some(error);
+            }
+            if left().is_zero() {
+                return Some(Err(ready.not_ready(name, last.as_ref())));
+            }
+            tokio::select! {
+                biased;
+                _ = signals.wait(|stop| *stop != Stop::No) => return None,
+                () = tokio::time::sleep(pause.min(left())) => {}
+            }
+            pause = (pause * 2).min(LONGEST_PAUSE);
+            if let Some(lease) = lease {
+                lease.refresh().await;
+            }
+        }
+    }
+}

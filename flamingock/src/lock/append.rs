@@ -1,0 +1,150 @@
+//! Writing what has happened already: worth waiting for a database that is away.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::stop::{Cut, Signals, Stop};
+use crate::audit::entry::{Entry, NewEntry};
+use crate::audit::snapshot::Possession;
+use crate::audit::store::{HistoryFilter, Store};
+use crate::audit::store_error::{StoreError, StoreErrorKind};
+
+/// How long to rest before an entry is tried again that the database could not take.
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// An entry that was not written.
+#[derive(Debug)]
+pub(crate) enum Unwritten {
+    /// The possession is another's.
+    Lost(String),
+    /// The store could not.
+    Failed(StoreError),
+}
+
+impl From<Cut> for Unwritten {
+    fn from(cut: Cut) -> Unwritten {
+        match cut {
+            Cut::Lost(reason) => Unwritten::Lost(reason),
+            Cut::Unanswered(unanswered) => Unwritten::Failed(StoreError::new(
+                StoreErrorKind::Disconnected,
+                "could not write to the audit",
+                unanswered,
+            )),
+        }
+    }
+}
+
+/// Appends an entry, once. Answers the place of the first one.
+pub(crate) async fn append(
+    store: &dyn Store,
+    possession: &Possession,
+    entries: &[NewEntry],
+    signals: &Signals,
+) -> Result<i64, Unwritten> {
+    let appended = match signals.unless_lost(store.append(possession, entries)).await {
+        Ok(appended) => appended,
+        Err(cut) => return Err(cut.into()),
+    };
+    match appended {
+        Ok(place) => Ok(place),
+        Err(error) if error.kind == StoreErrorKind::Refused => Err(Unwritten::Lost(
+            "another possession of the lock is there".to_owned(),
+        )),
+        Err(error) => Err(Unwritten::Failed(error)),
+    }
+}
+
+/// Appends entries, again while the database is away or busy. Where only the answer may have been lost,
+/// it first reads which of them are on record, so that each is there once.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Insisting<'a> {
+    pub(crate) store: &'a dyn Store,
+    pub(crate) possession: &'a Possession,
+    pub(crate) wait: Duration,
+    pub(crate) signals: &'a Signals,
+}
+
+impl Insisting<'_> {
+    pub(crate) async fn append(&self, entries: &[NewEntry]) -> Result<i64, Unwritten> {
+        let deadline = Instant::now() + self.wait;
+        let mut first = None;
+        let mut missing = entries;
+        let mut is_unsure = false;
+        loop {
+            let done = if is_unsure {
+                self.on_record(missing).await
+            } else {
+                let appended = append(self.store, self.possession, missing, self.signals).await;
+                appended.map(|place| (vec![place], missing.len()))
+            };
+            let error = match done {
+                Ok((places, written)) => {
+                    first = first.or(places.first().copied());
+                    missing = &missing[written..];
+                    is_unsure = false;
+                    match first {
+                        Some(place) if missing.is_empty() => return Ok(place),
+                        Some(_) | None => continue,
+                    }
+                }
+                Err(Unwritten::Failed(error)) => error,
+                Err(lost) => return Err(lost),
+            };
+            is_unsure |= error.kind == StoreErrorKind::Disconnected;
+            let worthwhile = matches!(
+                error.kind,
+                StoreErrorKind::Disconnected
+                    | StoreErrorKind::ReadOnly
+                    | StoreErrorKind::Busy
+                    | StoreErrorKind::Conflict
+            );
+            if !worthwhile || Instant::now() >= deadline {
+                return Err(Unwritten::Failed(error));
+            }
+            if let Stop::Lost(reason) = self.signals.now() {
+                return Err(Unwritten::Lost(reason));
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    /// The places of those that are on record, and how many they are: entries are written in order.
+    async fn on_record(&self, entries: &[NewEntry]) -> Result<(Vec<i64>, usize), Unwritten> {
+        let filter = HistoryFilter {
+            change_id: entries.first().map(|entry| entry.change_id.clone()),
+            ..HistoryFilter::default().run(self.possession.run_id.clone())
+        };
+        let history = self.store.history(&self.possession.service, &filter);
+        let history = match self.signals.unless_lost(history).await {
+            Ok(history) => history.map_err(Unwritten::Failed)?,
+            Err(cut) => return Err(cut.into()),
+        };
+        let place_of = |entry: &NewEntry| {
+            let is_it = |found: &&Entry| {
+                found.fence == self.possession.token && says_the_same(&found.entry, entry)
+            };
+            history.iter().rev().find(is_it).map(|found| found.seq)
+        };
+        let places: Vec<i64> = entries.iter().map_while(place_of).collect();
+        let written = places.len();
+        Ok((places, written))
+    }
+}
+
+/// Whether an entry on record is the one that was sent. Nothing but the reason tells the entries of two
+/// steps apart.
+fn says_the_same(found: &NewEntry, sent: &NewEntry) -> bool {
+    let said = |entry: &NewEntry| {
+        (
+            entry.change_id.clone(),
+            entry.attempt,
+            entry.state.clone(),
+            entry.transaction_mode.clone(),
+            entry.origin.clone(),
+            // No database keeps it otherwise, but one that cannot hold a NUL.
+            entry.reason.as_ref().map(|reason| reason.replace('\0', "")),
+        )
+    };
+    said(found) == said(sent)
+}

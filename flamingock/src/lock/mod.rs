@@ -1,0 +1,9 @@
+//! The lock: one owner per service, whose lease is renewed by a thread of its own.
+
+pub(crate) mod append;
+pub(crate) mod backoff;
+pub(crate) mod lease;
+pub(crate) mod options;
+pub(crate) mod renewal;
+pub(crate) mod silence;
+pub(crate) mod stop;

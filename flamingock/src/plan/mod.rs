@@ -1,0 +1,11 @@
+//! What a run would do with each change, and why: pure, without clock, store or waiting.
+
+pub(crate) mod decision;
+pub(crate) mod manifest;
+pub(crate) mod note;
+pub(crate) mod pipeline;
+pub(crate) mod plan;
+pub(crate) mod policy;
+pub(crate) mod preflight;
+pub(crate) mod stage;
+pub(crate) mod undo;

@@ -1,0 +1,403 @@
+//! The plan: what a run would do with each change, and why. Pure: no clock, no store, no waiting.
+
+use crate::plan::note::Note;
+use std::collections::HashMap;
+
+use super::decision::{Cause, Code, Decision, Recorded, WhenAbsent, decide};
+use super::pipeline::Pipeline;
+use crate::audit::entry::{Newest, Origin, State};
+use crate::change::definition::{Definition, Recovery, Repeat};
+use crate::change::order;
+use crate::change::step::ROLLBACK_ELSEWHERE;
+
+/// A change and what to do with it.
+#[derive(Clone, Debug)]
+pub(crate) struct Step {
+    pub(crate) definition: &'static Definition,
+    pub(crate) decision: Decision,
+    /// The number of the attempt that would start now.
+    pub(crate) attempt: u32,
+    /// Boxed, since most starts have none of any change.
+    pub(crate) newest: Option<Box<Newest>>,
+    pub(crate) notes: Vec<Note>,
+}
+
+impl Step {
+    /// Whether an undo of it was interrupted, and can be finished: its marker or its verify function
+    /// tells how far it came.
+    pub(crate) fn is_half_undone(&self) -> bool {
+        let of_undo = self
+            .newest
+            .as_ref()
+            .is_some_and(|newest| newest.origin == Origin::Undo);
+        let can_be_told = matches!(
+            self.decision,
+            Decision::Resolve | Decision::Verify(WhenAbsent::RolledBack)
+        );
+        of_undo && can_be_told
+    }
+
+    /// Why an operator is needed, as the last run reported it. The next one may settle it all the same.
+    pub(crate) fn issue(&self) -> Option<Cause> {
+        match &self.decision {
+            Decision::Issue(cause) => Some(cause.clone()),
+            Decision::Verify(_) | Decision::Resolve => self.newest.as_deref().and_then(found_out),
+            Decision::Apply | Decision::Skip | Decision::Again | Decision::Filtered => None,
+        }
+    }
+
+    /// Whether there is something to run, if nothing is in its way.
+    pub(crate) fn is_pending(&self) -> bool {
+        match self.decision {
+            Decision::Apply | Decision::Again | Decision::Verify(_) | Decision::Resolve => true,
+            Decision::Skip | Decision::Issue(_) | Decision::Filtered => false,
+        }
+    }
+
+    /// The digest of what is applied, of a change that is to be applied again.
+    pub(crate) fn applied_before(&self) -> Option<&str> {
+        match self.decision {
+            Decision::Again => self.newest.as_ref().map(|newest| newest.digest.as_str()),
+            Decision::Apply
+            | Decision::Skip
+            | Decision::Verify(_)
+            | Decision::Resolve
+            | Decision::Issue(_)
+            | Decision::Filtered => None,
+        }
+    }
+}
+
+/// What to do with every change of the pipeline, stage by stage.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Plan {
+    pub(crate) stages: Vec<Vec<Step>>,
+    /// Entries of changes that the pipeline does not have.
+    pub(crate) missing: Vec<Newest>,
+    /// Changes that would run again, since they were renamed.
+    pub(crate) renamed: Vec<Renamed>,
+    /// Nothing was ever recorded of the service.
+    pub(crate) has_no_history: bool,
+}
+
+impl Plan {
+    pub(crate) fn make(
+        pipeline: &Pipeline,
+        selected: impl Fn(&Definition) -> bool,
+        newest: Vec<Newest>,
+    ) -> Plan {
+        let mut plan = Plan {
+            has_no_history: newest.is_empty(),
+            ..Plan::default()
+        };
+        let (mut newest, missing) = placed(pipeline, newest);
+        for stage in &pipeline.stages {
+            let mut steps = Vec::with_capacity(stage.changes.len());
+            for definition in &stage.changes {
+                steps.push(step(
+                    definition,
+                    newest.next().flatten(),
+                    selected(definition),
+                ));
+            }
+            note_out_of_order(&mut steps);
+            plan.stages.push(steps);
+        }
+        plan.renamed = renamed(plan.steps(), &missing);
+        plan.missing = missing;
+        plan.missing.retain(|entry| is_applied(&entry.state));
+        plan.missing.sort_by_key(|entry| entry.seq);
+        plan
+    }
+
+    /// Asks the probe of every change that was never tried whether it is there already.
+    pub(crate) fn ask_first(&mut self) {
+        for step in self.stages.iter_mut().flatten() {
+            let untried = step.newest.is_none() && step.decision == Decision::Apply;
+            if untried && step.definition.verify.is_some() {
+                step.decision = Decision::Verify(WhenAbsent::Apply);
+            }
+        }
+    }
+
+    /// The plan of a pipeline of which it is known that all of it is applied.
+    pub(crate) fn complete(pipeline: &Pipeline, selected: impl Fn(&Definition) -> bool) -> Plan {
+        let stages = pipeline.stages.iter().map(|stage| {
+            let steps = stage.changes.iter().map(|definition| Step {
+                definition,
+                decision: if selected(definition) {
+                    Decision::Skip
+                } else {
+                    Decision::Filtered
+                },
+                attempt: 1,
+                newest: None,
+                notes: Vec::new(),
+            });
+            steps.collect()
+        });
+        Plan {
+            stages: stages.collect(),
+            missing: Vec::new(),
+            renamed: Vec::new(),
+            has_no_history: false,
+        }
+    }
+
+    /// Another run is at work: what looks like an attempt that nobody saw end is one that is
+    /// running or rolling back, and pending for whoever waits.
+    pub(crate) fn is_being_worked_at(&mut self) {
+        for step in self.stages.iter_mut().flatten() {
+            if matches!(step.decision, Decision::Issue(_)) {
+                step.decision = Decision::Apply;
+            }
+        }
+    }
+
+    pub(crate) fn steps(&self) -> impl Iterator<Item = &Step> {
+        self.stages.iter().flatten()
+    }
+
+    /// How many changes would run if nothing were in their way.
+    pub(crate) fn pending(&self) -> usize {
+        self.steps().filter(|step| step.is_pending()).count()
+    }
+
+    /// Whether everything selected is applied.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.steps()
+            .all(|step| matches!(step.decision, Decision::Skip | Decision::Filtered))
+    }
+
+    /// Whether a run could do anything: in a stage with an issue, or after one, nothing runs.
+    pub(crate) fn has_work(&self, pipeline: &Pipeline) -> bool {
+        let mut blocked = vec![false; self.stages.len()];
+        for (index, steps) in self.stages.iter().enumerate() {
+            let after = pipeline
+                .stages
+                .get(index)
+                .map_or(&[][..], |stage| &stage.after);
+            blocked[index] = after.iter().any(|before| blocked[*before])
+                || steps
+                    .iter()
+                    .any(|step| matches!(step.decision, Decision::Issue(_)));
+            if !blocked[index] && steps.iter().any(Step::is_pending) {
+                return true;
+            }
+        }
+        false
+    }
+}
+
+/// The entry of each change of the pipeline, in its order, and the entries that are of none.
+fn placed(
+    pipeline: &Pipeline,
+    newest: Vec<Newest>,
+) -> (impl Iterator<Item = Option<Newest>>, Vec<Newest>) {
+    let changes = pipeline.changes().enumerate();
+    let places: HashMap<&str, usize> = changes.map(|(place, change)| (change.id, place)).collect();
+    let mut entries: Vec<Option<Newest>> = Vec::new();
+    entries.resize_with(places.len(), || None);
+    let mut others = Vec::new();
+    for entry in newest {
+        match places.get(entry.change_id.as_str()) {
+            Some(place) => entries[*place] = Some(entry),
+            None => others.push(entry),
+        }
+    }
+    (entries.into_iter(), others)
+}
+
+/// A change without an entry whose order and content are those of an entry that no change has.
+#[derive(Clone, Debug)]
+pub(crate) struct Renamed {
+    pub(crate) definition: &'static Definition,
+    /// The id that the entry has.
+    pub(crate) before: String,
+    pub(crate) state: State,
+}
+
+impl Renamed {
+    /// Asks whether it was renamed, and says how to answer.
+    pub(crate) fn question(&self) -> String {
+        let (id, before) = (self.definition.id, &self.before);
+        let file = self.definition.location().file;
+        let is = |endings: &[&str]| endings.iter().any(|ending| file.ends_with(ending));
+        let keep = if self.definition.body.script().is_some() {
+            format!("write `-- flamingock: id={before}` at the head of the file")
+        } else if is(&[".yaml", ".yml"]) {
+            format!("write `id: {before}` in the file")
+        } else if is(&[".toml"]) {
+            format!("write `id = {before:?}` in the file")
+        } else {
+            format!("write `#[change(id = {before:?})]`")
+        };
+        format!(
+            "the change {id:?} has the stage, the order and the content of {before:?}, which is {} and not in this binary: it would run again under another id. Was it renamed? Then {keep}: it keeps its history. If it is a change of its own that must run, give it another order",
+            self.state
+        )
+    }
+}
+
+/// A rolled-back change may run again by whatever name, and what repeats is meant to run again.
+fn renamed<'a>(steps: impl Iterator<Item = &'a Step>, missing: &[Newest]) -> Vec<Renamed> {
+    let may_run_again =
+        |state: &State| matches!(state, State::RolledBack | State::MarkedRolledBack);
+    let mut by_digest: HashMap<&str, Vec<&Newest>> = HashMap::new();
+    for entry in missing.iter().filter(|entry| !may_run_again(&entry.state)) {
+        by_digest.entry(&entry.digest).or_default().push(entry);
+    }
+    if by_digest.is_empty() {
+        return Vec::new();
+    }
+    let is_new = |step: &&Step| {
+        step.newest.is_none()
+            && step.decision == Decision::Apply
+            && step.definition.repeat == Repeat::Once
+    };
+    steps
+        .filter(is_new)
+        .filter_map(|step| {
+            let definition = step.definition;
+            let alike = by_digest.get(definition.digest)?;
+            let entry = alike.iter().find(|entry| {
+                entry.stage == definition.stage
+                    && order::compare(&entry.change_order, definition.order).is_eq()
+            })?;
+            Some(Renamed {
+                definition,
+                before: entry.change_id.clone(),
+                state: entry.state.clone(),
+            })
+        })
+        .collect()
+}
+
+/// What the code says of a change.
+pub(crate) fn code(definition: &Definition) -> Code {
+    Code {
+        recovery: definition.recovery,
+        has_verify: definition.verify.is_some(),
+        repeat: definition.repeat,
+    }
+}
+
+/// What the code said of a change when the newest entry was written; whether it has a probe is not
+/// on record.
+pub(crate) fn recorded_code(newest: &Newest) -> Code {
+    Code {
+        recovery: Recovery::recorded(&newest.recovery),
+        has_verify: false,
+        repeat: Repeat::Once,
+    }
+}
+
+/// What the last run found out about an attempt that it could not settle.
+pub(crate) fn found_out(newest: &Newest) -> Option<Cause> {
+    Cause::found_out(newest.error.as_ref())
+}
+
+/// Whether the newest entry says that a rollback began whose marker tells of its end.
+pub(crate) fn rolls_back_elsewhere(newest: &Newest) -> bool {
+    newest.state == State::Failed && newest.reason.as_deref() == Some(ROLLBACK_ELSEWHERE)
+}
+
+/// What the newest entry says, as far as the decision goes; the digest is the code's.
+pub(crate) fn recorded<'a>(newest: &'a Newest, digest: &str) -> Recorded<'a> {
+    Recorded {
+        state: &newest.state,
+        mode: &newest.transaction_mode,
+        origin: &newest.origin,
+        changed: newest.digest != digest,
+        rolls_back_elsewhere: rolls_back_elsewhere(newest),
+    }
+}
+
+pub(super) fn step(
+    definition: &'static Definition,
+    newest: Option<Newest>,
+    selected: bool,
+) -> Step {
+    let recorded = newest
+        .as_ref()
+        .map(|newest| recorded(newest, definition.digest));
+    let decided = decide(recorded.as_ref(), code(definition));
+    let moved = newest
+        .as_ref()
+        .is_some_and(|newest| newest.target != definition.target);
+    let decision = match decided {
+        _ if !selected => Decision::Filtered,
+        // Neither the marker nor the verify function of the new target tells of the old one.
+        Decision::Verify(_) | Decision::Resolve if moved => Decision::Issue(Cause::TargetChanged),
+        Decision::Issue(cause @ (Cause::Interrupted | Cause::Failed | Cause::UndoInterrupted)) => {
+            Decision::Issue(newest.as_ref().and_then(found_out).unwrap_or(cause))
+        }
+        decided => decided,
+    };
+    let mut notes = Vec::new();
+    if let Some(newest) = &newest
+        && is_applied(&newest.state)
+        && newest.digest != definition.digest
+    {
+        let applied = newest.digest.clone();
+        notes.push(match definition.repeat {
+            Repeat::Once => Note::Drifted { applied },
+            Repeat::OnChange => Note::Again { applied },
+        });
+    }
+    if selected && let Some(step) = newest.as_ref().and_then(reached) {
+        notes.push(Note::Reached {
+            step: step.to_owned(),
+        });
+    }
+    let attempt = newest
+        .as_ref()
+        .map_or(1, |newest| newest.attempt.saturating_add(1));
+    Step {
+        definition,
+        decision,
+        attempt,
+        newest: newest.map(Box::new),
+        notes,
+    }
+}
+
+/// The step that an attempt came to which did not come to its end.
+pub(crate) fn reached(newest: &Newest) -> Option<&str> {
+    let unfinished = matches!(
+        newest.state,
+        State::Started | State::Failed | State::RollbackFailed
+    );
+    newest.reason.as_deref().filter(|_| unfinished)
+}
+
+/// Notes every change that was never tried although a later one of its stage is applied.
+fn note_out_of_order(steps: &mut [Step]) {
+    // What repeats runs after all the others, whatever its order.
+    let applied = |step: &Step| {
+        step.definition.repeat == Repeat::Once
+            && step
+                .newest
+                .as_ref()
+                .is_some_and(|entry| is_applied(&entry.state))
+    };
+    let Some(last) = steps.iter().rposition(applied) else {
+        return;
+    };
+    let (behind, highest) = (steps[last].definition.id, steps[last].definition.order);
+    for step in &mut steps[..last] {
+        if step.newest.is_none()
+            && step.definition.repeat == Repeat::Once
+            && step.decision == Decision::Apply
+            && order::compare(step.definition.order, highest).is_lt()
+        {
+            step.notes.push(Note::OutOfOrder {
+                behind: behind.to_owned(),
+            });
+        }
+    }
+}
+
+pub(crate) fn is_applied(state: &State) -> bool {
+    matches!(state, State::Applied | State::MarkedApplied)
+}

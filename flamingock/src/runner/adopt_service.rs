@@ -1,0 +1,159 @@
+//! `Runner::adopt_from_service`: an application that is given a name, or another one.
+
+use super::builder::Runner;
+use crate::audit::entry::{NewEntry, Newest, Origin, State};
+use crate::audit::snapshot::{Possession, Snapshot};
+use crate::change::names;
+use crate::engine;
+use crate::engine::collect::open_storage as open;
+use crate::lock::lease::Lease;
+use crate::plan::pipeline::Pipeline;
+use crate::plan::plan::is_applied;
+use crate::report::error::Error;
+use crate::report::error::invalid;
+use crate::report::issue::Resolution;
+use crate::target::storage::Storage;
+
+impl Runner {
+    /// Adopts what another service of the same database has applied of this binary's changes: appends an
+    /// entry by the origin `import` for each, and leaves the other service's entries as they are. For an
+    /// application that is given a name after it has run without one: `adopt_from_service("default")`.
+    /// Returns how many changes were adopted; nothing is written for those that this service knows
+    /// already. Holds the locks of both services while it does so, so that neither applies anything
+    /// meanwhile.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`], and nothing is written, if the other service has applied nothing, if a run of it
+    /// has its lock, or if one of these changes is neither applied nor rolled back there: resolve it in the
+    /// other service first. [`Error::LockTimeout`] at once while a run of this service has the lock;
+    /// whatever keeps the audit from being read or written.
+    pub async fn adopt_from_service(&self, from: &str) -> Result<usize, Error> {
+        let storage = open(&self.settings)?;
+        let own = &self.settings.service;
+        if let Some(problem) = names::problem("service", from) {
+            return Err(invalid(&problem));
+        }
+        if from == own {
+            return Err(invalid(&format!(
+                "the service \"{from}\" is this application's own: there is nothing to adopt"
+            )));
+        }
+        let store = &storage.store;
+        let theirs = store.snapshot(from, "").await.map_err(Error::store)?;
+        if let Some(reason) = engine::at_work(&theirs, from) {
+            return Err(invalid(&format!(
+                "{reason}: nothing was adopted, since it may be applying changes. Try again when it has ended"
+            )));
+        }
+        if !theirs.newest.iter().any(|newest| is_applied(&newest.state)) {
+            self.refuse_open(&theirs, from)?;
+            return Err(invalid(&format!(
+                "the service \"{from}\" has applied nothing in this database: there is nothing to adopt"
+            )));
+        }
+        self.refuse_open(&theirs, from)?;
+        for service in [from, own] {
+            store.register(service).await.map_err(Error::store)?;
+        }
+        let Some(other) = self.possess_of(&storage, from).await? else {
+            return Err(invalid(&format!(
+                "a run of the service \"{from}\" has just taken its lock: nothing was adopted. Try again when it has ended"
+            )));
+        };
+        let adopted = self.adopt_under_both(&storage, from).await;
+        let released = other.release(None).await;
+        let adopted = adopted?;
+        released.map_err(Error::store)?;
+        Ok(adopted)
+    }
+
+    /// The other service's lock is ours.
+    async fn adopt_under_both(&self, storage: &Storage, from: &str) -> Result<usize, Error> {
+        let store = &storage.store;
+        let theirs = store.snapshot(from, "").await.map_err(Error::store)?;
+        self.refuse_open(&theirs, from)?;
+        let lease = self.possess(storage).await?;
+        let adopted = self
+            .append_theirs(storage, lease.possession(), theirs.newest, from)
+            .await;
+        let released = lease.release(None).await;
+        let adopted = adopted?;
+        released.map_err(Error::store)?;
+        Ok(adopted)
+    }
+
+    /// None: another run has it.
+    async fn possess_of(&self, storage: &Storage, service: &str) -> Result<Option<Lease>, Error> {
+        let mut claim = self.claim(None);
+        service.clone_into(&mut claim.service);
+        self.take(storage, &claim).await
+    }
+
+    /// Whether this binary has a change; if it cannot be told, it may.
+    fn has(pipeline: Option<&Pipeline>, id: &str) -> bool {
+        pipeline.is_none_or(|pipeline| pipeline.changes().any(|change| change.id == id))
+    }
+
+    /// An operator's decision would be lost, if what awaits one were left behind.
+    fn refuse_open(&self, theirs: &Snapshot, from: &str) -> Result<(), Error> {
+        let pipeline = engine::pipeline_of(&self.settings).ok();
+        let ours: Vec<&Newest> = theirs
+            .newest
+            .iter()
+            .filter(|newest| Self::has(pipeline.as_ref(), &newest.change_id))
+            .collect();
+        match engine::open(&ours) {
+            None => Ok(()),
+            Some(open) => Err(invalid(&format!(
+                "the service \"{from}\" has what is neither applied nor rolled back: {open}. Nothing was adopted. Resolve it in \"{from}\" first, and adopt then"
+            ))),
+        }
+    }
+
+    async fn append_theirs(
+        &self,
+        storage: &Storage,
+        possession: &Possession,
+        theirs: Vec<Newest>,
+        from: &str,
+    ) -> Result<usize, Error> {
+        let ours = storage.store.snapshot(&self.settings.service, "").await;
+        let ours = ours.map_err(Error::store)?;
+        let mut applied: Vec<Newest> = theirs
+            .into_iter()
+            .filter(|newest| is_applied(&newest.state))
+            .collect();
+        applied.retain(|theirs| {
+            ours.newest
+                .iter()
+                .all(|own| own.change_id != theirs.change_id)
+        });
+        applied.sort_by_key(|newest| newest.seq);
+        let pipeline = engine::pipeline_of(&self.settings).ok();
+        // The other service may be several applications that nobody has named.
+        applied.retain(|theirs| Self::has(pipeline.as_ref(), &theirs.change_id));
+        let entries: Vec<NewEntry> = applied
+            .iter()
+            .map(|newest| {
+                let find = |pipeline: &Pipeline| {
+                    pipeline
+                        .changes()
+                        .find(|change| change.id == newest.change_id)
+                };
+                let definition = pipeline.as_ref().and_then(find);
+                let reason = format!("adopted from the service \"{from}\"");
+                let settled = self.entry(newest, definition, Resolution::Applied, &reason);
+                NewEntry {
+                    state: State::Applied,
+                    origin: Origin::Import,
+                    ..settled
+                }
+            })
+            .collect();
+        if !entries.is_empty() {
+            let appended = storage.store.append(possession, &entries).await;
+            appended.map_err(Error::store)?;
+        }
+        Ok(entries.len())
+    }
+}

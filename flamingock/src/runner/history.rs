@@ -1,0 +1,90 @@
+//! Reading the audit: all of it, or page by page.
+
+use super::builder::Runner;
+use crate::audit::entry::Entry;
+use crate::audit::store::HistoryFilter;
+use crate::audit::store_error::{StoreError, StoreErrorKind};
+use crate::engine::collect::open_storage as open;
+use crate::report::error::Error;
+use crate::report::error::invalid;
+use crate::util::time;
+
+impl Runner {
+    /// Returns the entries of this service that match, oldest first. Reads only.
+    ///
+    /// All of them are kept in memory at once; [`history_page`](Self::history_page) reads a long history
+    /// in parts.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for settings that a run would refuse and for a `since` that is no time;
+    /// whatever keeps the audit from being read. Without tables there are no entries.
+    pub async fn history(&self, filter: &HistoryFilter) -> Result<Vec<Entry>, Error> {
+        let storage = open(&self.settings)?;
+        let filter = checked(filter)?;
+        let read = storage.store.history(&self.settings.service, &filter);
+        found(read.await)
+    }
+
+    /// Returns the entries of this service that match, oldest first, at most `limit` of them, from
+    /// behind the place `after`: 0 for the first page, then the [`seq`](Entry::seq) of the last entry
+    /// of the page before. An empty page is the end. Reads only.
+    ///
+    /// Entries that are appended meanwhile are on a later page. With
+    /// [`latest_only`](HistoryFilter::latest_only) a change that goes on meanwhile can be on two pages.
+    ///
+    /// ```
+    /// # use flamingock::{MemoryStore, Runner, audit::HistoryFilter, change, changes};
+    /// # #[change(id = "warm-cache", order = "0001", register = false)]
+    /// # async fn warm_cache() {}
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), flamingock::Error> {
+    /// # let store = MemoryStore::new();
+    /// # let runner = || Runner::new(&store).changes(changes![warm_cache]);
+    /// # runner().run().await?;
+    /// let runner = runner();
+    /// let (mut after, mut count) = (0, 0);
+    /// loop {
+    ///     let page = runner.history_page(&HistoryFilter::default(), after, 500).await?;
+    ///     let Some(last) = page.last() else { break };
+    ///     (after, count) = (last.seq, count + page.len());
+    /// }
+    /// assert_eq!(count, 2);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`history`](Self::history).
+    pub async fn history_page(
+        &self,
+        filter: &HistoryFilter,
+        after: i64,
+        limit: usize,
+    ) -> Result<Vec<Entry>, Error> {
+        let storage = open(&self.settings)?;
+        let filter = checked(filter)?;
+        let (store, service) = (&storage.store, &self.settings.service);
+        found(store.page(service, &filter, after, limit).await)
+    }
+}
+
+/// The filter, with its time as the audit has it.
+fn checked(filter: &HistoryFilter) -> Result<HistoryFilter, Error> {
+    let since = filter.since.as_deref().map(time::parse).transpose();
+    let since = since.map_err(|form| {
+        let given = filter.since.as_deref().unwrap_or_default();
+        invalid(&format!("`since` is not {given:?}: {form}"))
+    })?;
+    Ok(HistoryFilter {
+        since,
+        ..filter.clone()
+    })
+}
+
+/// Without tables there are no entries.
+fn found(read: Result<Vec<Entry>, StoreError>) -> Result<Vec<Entry>, Error> {
+    match read {
+        Err(error) if error.kind == StoreErrorKind::MissingTable => Ok(Vec::new()),
+        entries => entries.map_err(Error::store),
+    }
+}

@@ -1,0 +1,14 @@
+//! The runner: what an application says of its runs, and what it and its operators do.
+
+pub(crate) mod adopt;
+pub(crate) mod adopt_service;
+pub(crate) mod baseline;
+pub(crate) mod builder;
+pub(crate) mod history;
+pub(crate) mod operate;
+pub(crate) mod release_lock;
+pub(crate) mod run;
+pub(crate) mod services;
+#[cfg(feature = "testing")]
+pub mod testing;
+pub(crate) mod verify;

@@ -1,0 +1,360 @@
+//! What people do beside running: look, decide, undo.
+
+use crate::audit::store_error::missing_tables;
+use crate::report::error::invalid;
+use crate::report::issue::{Issue, Resolution, Resolved, issue};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::builder::Runner;
+use crate::audit::entry::{NewEntry, Newest, Origin, State, TransactionMode};
+use crate::audit::snapshot::{LockRow, Possession};
+use crate::audit::store::{Claim, HistoryFilter};
+use crate::audit::store_error::{StoreError, StoreErrorKind};
+use crate::change::definition::Definition;
+use crate::engine;
+pub(crate) use crate::engine::collect::open_storage as open;
+use crate::lock::lease::Lease;
+use crate::lock::stop::Signals;
+use crate::plan::plan::{Plan, rolls_back_elsewhere};
+use crate::report::error::Error;
+use crate::report::report::Report;
+use crate::target::storage::Storage;
+use crate::util::near_miss::did_you_mean;
+
+/// How long a server that takes no writes is left alone at least.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
+
+impl Runner {
+    /// What a run would do now, and why, without doing it: every pending change is
+    /// [`NotReached`](crate::Outcome::NotReached), one that needs manual resolution
+    /// [`Blocked`](crate::Outcome::Blocked), one that the run with the lock is working at pending,
+    /// too, with the note [`Running`](crate::plan::note::Note::Running). Reads only, and takes no lock.
+    ///
+    /// # Errors
+    /// What is wrong with the registry or the pipeline, and whatever keeps the audit from being
+    /// read.
+    pub async fn plan(&self) -> Result<Report, Error> {
+        engine::look(&self.settings).await
+    }
+
+    /// The changes that need manual resolution. Reads only.
+    ///
+    /// # Errors
+    /// What is wrong with the registry or the pipeline, and whatever keeps the audit from being
+    /// read.
+    pub async fn issues(&self) -> Result<Vec<Issue>, Error> {
+        engine::find_out_formats(&self.settings, None).await?;
+        let (storage, pipeline) = engine::open_with_pipeline(&self.settings)?;
+        let mut snapshot = storage
+            .store
+            .snapshot(&self.settings.service, "")
+            .await
+            .map_err(Error::store)?;
+        let newest = std::mem::take(&mut snapshot.newest);
+        let plan = Plan::make(&pipeline, |_| true, newest);
+        let issues = plan.steps().filter_map(|step| issue(step, &snapshot));
+        Ok(issues.collect())
+    }
+
+    /// Records what an operator found out about a change that needs resolution: appends an entry by the
+    /// origin `operator`, edits none. Nothing is written if the audit says the same already.
+    ///
+    /// # Errors
+    /// [`Error::LockTimeout`] at once while a run has the lock; [`Error::Invalid`] for a change
+    /// that the audit does not know, or without a reason; whatever keeps the entry from being
+    /// written.
+    pub async fn resolve(
+        &self,
+        change_id: &str,
+        resolution: Resolution,
+        reason: &str,
+    ) -> Result<Resolved, Error> {
+        let storage = open(&self.settings)?;
+        check_reason(
+            reason,
+            "a resolution needs a reason: say what was found, for the audit",
+        )?;
+        if let Found::Settled = self.find(&storage, change_id, resolution).await? {
+            return Ok(Resolved::Unchanged);
+        }
+        let lease = self.possess(&storage).await?;
+        let recorded = self
+            .record(&storage, lease.possession(), change_id, resolution, reason)
+            .await;
+        let released = lease.release(None).await;
+        let recorded = recorded?;
+        released.map_err(Error::store)?;
+        Ok(recorded)
+    }
+
+    /// The statements that create the tables of the audit, for people who apply them by hand; empty
+    /// for a store that has none. Touches no database.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for names that cannot be those of tables.
+    pub fn schema(&self) -> Result<String, Error> {
+        let storage = open(&self.settings)?;
+        Ok(storage
+            .store
+            .schema(&self.settings.service)
+            .unwrap_or_default())
+    }
+
+    /// Who has the lock of this service, or had it last; none if nobody ever had. Reads only.
+    ///
+    /// # Errors
+    /// Whatever keeps the lock from being read.
+    pub async fn lock_status(&self) -> Result<Option<LockRow>, Error> {
+        let storage = open(&self.settings)?;
+        let snapshot = storage.store.snapshot(&self.settings.service, "").await;
+        Ok(snapshot.map_err(Error::store)?.lock)
+    }
+
+    /// What an operator asks of the lock; `force` names the owner that it is taken from.
+    pub(crate) fn claim(&self, force: Option<i64>) -> Claim {
+        let facts = engine::facts(&self.settings);
+        Claim {
+            service: self.settings.service.clone(),
+            run_id: engine::new_run_id(),
+            owner: format!("an operator (process {} on {})", facts.pid, facts.host),
+            lease: self.settings.lock.lease,
+            force,
+        }
+    }
+
+    /// Creates the tables and the lock of the service where they are missing.
+    pub(crate) async fn make_ready(&self, storage: &Storage) -> Result<(), Error> {
+        let (store, service) = (&storage.store, &self.settings.service);
+        let snapshot = store.snapshot(service, "").await.map_err(Error::store)?;
+        if snapshot.tables && snapshot.newest.is_empty() {
+            let pipeline = engine::pipeline_of(&self.settings)?;
+            engine::refuse_a_second_history(&**store, &self.settings, &pipeline).await?;
+        }
+        let made = if !snapshot.tables {
+            if !self.settings.create_tables {
+                return Err(Error::store(missing_tables()));
+            }
+            self.once_writable(|| store.create(service)).await
+        } else if snapshot.lock.is_none() {
+            self.once_writable(|| store.register(service)).await
+        } else {
+            Ok(())
+        };
+        made.map_err(Error::store)
+    }
+
+    /// Does something again while the server takes no writes, for as long as the lock is waited for:
+    /// during a fail-over the address leads to the next writer sooner or later.
+    async fn once_writable<T, F>(&self, work: impl Fn() -> F) -> Result<T, StoreError>
+    where
+        F: Future<Output = Result<T, StoreError>>,
+    {
+        let deadline = Instant::now() + self.settings.lock.wait;
+        loop {
+            match work().await {
+                Err(error)
+                    if error.kind == StoreErrorKind::ReadOnly && Instant::now() < deadline =>
+                {
+                    tracing::info!("the server takes no writes: waiting for the next writer");
+                    tokio::time::sleep(self.settings.lock.poll.max(SHORTEST_PAUSE)).await;
+                }
+                done => return done,
+            }
+        }
+    }
+
+    /// Takes the lock, and does not wait for it.
+    pub(crate) async fn possess(&self, storage: &Storage) -> Result<Lease, Error> {
+        match self.take(storage, &self.claim(None)).await? {
+            Some(lease) => Ok(lease),
+            None => {
+                let report = engine::look(&self.settings).await?;
+                Err(Error::lock_timeout(self.lock_status().await?, report))
+            }
+        }
+    }
+
+    /// Takes the lock, which is renewed from then on. None: another run has it.
+    pub(crate) async fn take(
+        &self,
+        storage: &Storage,
+        claim: &Claim,
+    ) -> Result<Option<Lease>, Error> {
+        let lock = self.settings.lock.bounded();
+        let signals = Signals::new(lock.wait);
+        let deadline = Instant::now() + lock.wait;
+        let take = || Lease::take(&storage.store, claim, deadline, &signals);
+        self.once_writable(take).await.map_err(Error::store)
+    }
+
+    async fn find(
+        &self,
+        storage: &Storage,
+        change_id: &str,
+        resolution: Resolution,
+    ) -> Result<Found, Error> {
+        let service = &self.settings.service;
+        let snapshot = storage
+            .store
+            .snapshot(service, "")
+            .await
+            .map_err(Error::store)?;
+        let newest = snapshot
+            .newest
+            .iter()
+            .find(|newest| newest.change_id == change_id);
+        let Some(newest) = newest.cloned() else {
+            let known = snapshot.newest.iter().map(|newest| &*newest.change_id);
+            return Err(invalid(&format!(
+                "the audit of the service {service:?} knows no change {change_id:?}: there is nothing to resolve{}",
+                did_you_mean(change_id, known)
+            )));
+        };
+        let rolls_back = rolls_back_elsewhere(&newest);
+        let in_doubt = rolls_back
+            || newest.state == State::Started
+                && newest.transaction_mode == TransactionMode::Separate;
+        // What is not so any more once its transaction is committed after all.
+        let outdated = match newest.origin {
+            Origin::Undo => Resolution::Applied,
+            _ if rolls_back => Resolution::Applied,
+            Origin::Run
+            | Origin::Operator
+            | Origin::Import
+            | Origin::Verify
+            | Origin::Unknown(_) => Resolution::RolledBack,
+        };
+        if in_doubt && resolution == outdated {
+            return Err(invalid(&format!(
+                "whether {change_id:?} was committed is known at its target system {:?}: the next run asks there, and sees to it that it cannot be any more. If the transaction is still open, end that session and run again",
+                newest.target
+            )));
+        }
+        let settled = match newest.state {
+            State::Applied | State::MarkedApplied => Some(Resolution::Applied),
+            State::RolledBack | State::MarkedRolledBack => Some(Resolution::RolledBack),
+            State::Started
+            | State::Failed
+            | State::RollbackFailed
+            | State::LockReleased
+            | State::Unknown(_) => None,
+        };
+        match settled {
+            Some(settled) if settled == resolution => Ok(Found::Settled),
+            Some(_) => Err(invalid(&format!(
+                "the change {change_id:?} needs no resolution: it is {}. To take an applied change back, undo it",
+                newest.state
+            ))),
+            None => Ok(Found::Open(Box::new(newest))),
+        }
+    }
+
+    /// Looks again under the lock, and appends.
+    async fn record(
+        &self,
+        storage: &Storage,
+        possession: &Possession,
+        change_id: &str,
+        resolution: Resolution,
+        reason: &str,
+    ) -> Result<Resolved, Error> {
+        let newest = match self.find(storage, change_id, resolution).await? {
+            Found::Settled => return Ok(Resolved::Unchanged),
+            Found::Open(newest) => newest,
+        };
+        let definitions = engine::pipeline_of(&self.settings).ok();
+        let definition = definitions
+            .as_ref()
+            .and_then(|pipeline| pipeline.changes().find(|change| change.id == change_id));
+        let mut entry = self.entry(&newest, definition, resolution, reason);
+        if definition.is_none()
+            && let Some(recorded) = self.recorded(storage, change_id).await?
+        {
+            entry.author = recorded.author;
+            entry.description = recorded.description;
+            entry.location = recorded.location;
+            entry.recovery = recorded.recovery;
+        }
+        let appended = storage.store.append(possession, &[entry]).await;
+        appended.map_err(Error::store)?;
+        Ok(Resolved::Recorded)
+    }
+
+    /// What the newest entry says of a change that this binary does not have.
+    async fn recorded(
+        &self,
+        storage: &Storage,
+        change_id: &str,
+    ) -> Result<Option<NewEntry>, Error> {
+        let filter = HistoryFilter::default()
+            .change(change_id.to_owned())
+            .latest_only();
+        let service = &self.settings.service;
+        let entries = storage.store.history(service, &filter).await;
+        let newest = entries.map_err(Error::store)?.pop();
+        Ok(newest.map(|entry| entry.entry))
+    }
+
+    pub(crate) fn entry(
+        &self,
+        newest: &Newest,
+        definition: Option<&'static Definition>,
+        resolution: Resolution,
+        reason: &str,
+    ) -> NewEntry {
+        let text = |of: fn(&Definition) -> &str| definition.map(of).unwrap_or_default().to_owned();
+        let state = match resolution {
+            Resolution::Applied => State::MarkedApplied,
+            Resolution::RolledBack => State::MarkedRolledBack,
+        };
+        NewEntry {
+            attempt: newest.attempt,
+            stage: newest.stage.clone(),
+            change_id: newest.change_id.clone(),
+            change_order: newest.change_order.clone(),
+            author: text(|definition| definition.author),
+            description: text(|definition| definition.description),
+            target: newest.target.clone(),
+            state,
+            transaction_mode: newest.transaction_mode.clone(),
+            recovery: text(|definition| definition.recovery.as_str()),
+            origin: Origin::Operator,
+            // The code that somebody finds applied is the code of that attempt.
+            digest: newest.digest.clone(),
+            duration: Some(std::time::Duration::ZERO),
+            location: definition
+                .map(|one| one.location().to_string())
+                .unwrap_or_default(),
+            error: None,
+            reason: Some(reason.to_owned()),
+            origin_facts: Arc::new(engine::facts_at(&self.settings, &newest.target)),
+        }
+    }
+}
+
+/// What the audit says of a change that somebody wants to resolve.
+enum Found {
+    /// The same already.
+    Settled,
+    /// That manual resolution is needed, or will be.
+    Open(Box<Newest>),
+}
+
+/// Whether somebody who decides says why.
+///
+/// # Errors
+/// It says nothing, or has a character that not every database keeps.
+pub(crate) fn check_reason(reason: &str, missing: &str) -> Result<(), Error> {
+    if reason.trim().is_empty() {
+        return Err(invalid(missing));
+    }
+    if reason.contains('\0') {
+        return Err(invalid(
+            "the reason has a NUL, which PostgreSQL does not keep: leave it out",
+        ));
+    }
+    Ok(())
+}

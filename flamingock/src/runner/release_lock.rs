@@ -1,0 +1,148 @@
+//! A lock that is taken from its owner by force, on record.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::time::Instant;
+
+use super::builder::Runner;
+use super::operate::check_reason;
+use crate::audit::entry::{Facts, NewEntry, Origin, State, TransactionMode};
+use crate::audit::snapshot::LockRow;
+use crate::audit::store_error::{StoreError, StoreErrorKind};
+use crate::engine;
+use crate::engine::collect::open_storage as open;
+use crate::lock::lease::Lease;
+use crate::lock::options::Holder;
+use crate::report::error::Error;
+use crate::target::storage::Storage;
+
+impl Runner {
+    /// Takes the lock from whoever has it, and gives it back: for an owner that is known to be dead
+    /// when its lease is too long to wait for. A living owner can commit nothing any more; what it
+    /// had begun is an issue, or is resolved, at the next start. Answers who had it; without an
+    /// owner nothing is taken, and nothing written.
+    ///
+    /// The audit gets an entry of the state [`LockReleased`](State::LockReleased) with the reason,
+    /// under the possession that was taken: about no change, and so with an empty `change_id`. Its
+    /// metadata has `taken_from`, the lock as it was.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] without a reason; [`Error::LockTimeout`] if the owner's last transaction
+    /// keeps the lock for longer than the runner waits; [`Error::Store`] if the owner that was seen has
+    /// ended meanwhile and another one has the lock, from which nothing is taken; whatever keeps the lock
+    /// from being taken,
+    /// the entry from being written or the lock from being given back: the message says which of
+    /// them was done.
+    pub async fn release_lock(&self, reason: &str) -> Result<Option<LockRow>, Error> {
+        check_reason(
+            reason,
+            "a forced release needs a reason: say why the owner is known to be dead",
+        )?;
+        let storage = open(&self.settings)?;
+        let Some(lock) = self.owner(&storage).await? else {
+            return Ok(None);
+        };
+        let Some(lease) = self.take_from(&storage, &lock).await? else {
+            return Ok(None);
+        };
+        tracing::warn!(reason, "lock taken from {}", Holder(lock.clone()));
+        let entry = self.entry_of_release(&lock, reason);
+        let store = &*storage.store;
+        let recorded = store.append(lease.possession(), &[entry]).await;
+        let released = lease.release(None).await;
+        match (recorded, released) {
+            (Ok(_), Ok(())) => Ok(Some(lock)),
+            (Err(error), Ok(())) => Err(half(
+                "the lock was taken from its owner and given back, but that could not be recorded",
+                error,
+            )),
+            (Ok(_), Err(error)) => Err(half(
+                "the lock was taken from its owner, which is on record, but it could not be given back: it is free when its lease ends",
+                error,
+            )),
+            (Err(error), Err(_)) => Err(half(
+                "the lock was taken from its owner, but that could not be recorded, nor could the lock be given back: it is free when its lease ends",
+                error,
+            )),
+        }
+    }
+
+    /// Who has the lock now.
+    async fn owner(&self, storage: &Storage) -> Result<Option<LockRow>, Error> {
+        let snapshot = storage.store.snapshot(&self.settings.service, "").await;
+        let lock = snapshot.map_err(Error::store)?.lock;
+        Ok(lock.filter(|lock| lock.held))
+    }
+
+    /// Takes the lock from this owner and from nobody else: one that has come after it is not known to be
+    /// dead. None: the lock is free. Whoever is between its last entry and its commit keeps the row for
+    /// some seconds.
+    async fn take_from(&self, storage: &Storage, seen: &LockRow) -> Result<Option<Lease>, Error> {
+        let deadline = Instant::now() + self.settings.lock.bounded().wait;
+        let forced = self.claim(Some(seen.token));
+        loop {
+            if let Some(lease) = self.take(storage, &forced).await? {
+                return Ok(Some(lease));
+            }
+            let Some(now) = self.owner(storage).await? else {
+                return Ok(None);
+            };
+            if now.token != seen.token {
+                return Err(another(seen, now));
+            }
+            if Instant::now() >= deadline {
+                let report = engine::look(&self.settings).await?;
+                return Err(Error::lock_timeout(Some(now), report));
+            }
+            tokio::time::sleep(self.settings.lock.poll).await;
+        }
+    }
+
+    fn entry_of_release(&self, lock: &LockRow, reason: &str) -> NewEntry {
+        let mut metadata = self.settings.metadata.clone();
+        metadata.insert("taken_from".to_owned(), json!(lock));
+        let facts = Facts {
+            metadata: Some(serde_json::Value::Object(metadata).to_string()),
+            ..engine::facts(&self.settings)
+        };
+        NewEntry {
+            attempt: 0,
+            stage: String::new(),
+            change_id: String::new(),
+            change_order: String::new(),
+            author: String::new(),
+            description: format!("The lock was taken from {}.", Holder(lock.clone())),
+            target: String::new(),
+            state: State::LockReleased,
+            transaction_mode: TransactionMode::None,
+            recovery: String::new(),
+            origin: Origin::Operator,
+            digest: String::new(),
+            duration: Some(Duration::ZERO),
+            location: String::new(),
+            error: None,
+            reason: Some(reason.to_owned()),
+            origin_facts: Arc::new(facts),
+        }
+    }
+}
+
+/// The owner that was seen has ended, and nothing is known of the one that came after it.
+fn another(seen: &LockRow, now: LockRow) -> Error {
+    let text = format!(
+        "it was seen with {}, and has a new owner now: {}. If that one is known to be dead too, release again",
+        Holder(seen.clone()),
+        Holder(now),
+    );
+    Error::store(StoreError::new(
+        StoreErrorKind::Refused,
+        "the lock was not taken: another owner has it than the one that was seen",
+        text,
+    ))
+}
+
+fn half(what: &'static str, error: StoreError) -> Error {
+    Error::store(StoreError::new(error.kind, what, error))
+}

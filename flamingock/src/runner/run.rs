@@ -1,0 +1,115 @@
+//! A run that is awaited, and the engine that does not depend on being awaited.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context as TaskContext, Poll};
+
+use crate::engine::settings::Settings;
+use crate::engine::{self, Request};
+use crate::lock::stop::Signals;
+use crate::report::error::Error;
+use crate::report::report::Report;
+use crate::util::boxed::BoxFuture;
+
+/// A run of [`Runner::run`](crate::Runner::run) or [`Runner::undo`](crate::Runner::undo): await it.
+///
+/// # Cancel safety
+/// Dropping it asks the run to stop, as [`cancel_on`](Self::cancel_on) does. What happened is still
+/// recorded.
+#[must_use = "a run does nothing until it is awaited"]
+pub struct Run {
+    work: BoxFuture<'static, Result<Report, Error>>,
+    signals: Signals,
+    cancel: Option<BoxFuture<'static, ()>>,
+}
+
+impl Run {
+    pub(crate) fn of(settings: Settings, request: Request) -> Run {
+        let signals = Signals::new(settings.lock.bounded().wait);
+        Run {
+            work: Box::pin(supervise(settings, request, signals.clone())),
+            signals,
+            cancel: None,
+        }
+    }
+
+    /// Stops the run when this future completes: a change in a transaction is dropped and rolled back, a
+    /// change without one finishes first, the lock is released. The last future that is given counts.
+    ///
+    /// Flamingock installs no signal handler: this takes the application's own shutdown.
+    ///
+    /// ```
+    /// # use flamingock::{Error, MemoryStore, Runner, change, changes};
+    /// #[change(id = "slow", order = "0001", register = false)]
+    /// async fn slow(context: &flamingock::Context) -> Result<(), flamingock::BoxError> {
+    ///     context.cancelled().await;
+    ///     Err("stopped before the end".into())
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let (shut_down, asked) = tokio::sync::oneshot::channel::<()>();
+    /// let runner = Runner::new(MemoryStore::new()).changes(changes![slow]);
+    /// let run = tokio::spawn(runner.run().cancel_on(async { drop(asked.await) }));
+    /// shut_down.send(()).unwrap();
+    /// assert!(matches!(run.await.unwrap(), Err(Error::Cancelled(_))));
+    /// # }
+    /// ```
+    pub fn cancel_on(mut self, signal: impl Future<Output = ()> + Send + 'static) -> Run {
+        self.cancel = Some(Box::pin(signal));
+        self
+    }
+}
+
+impl fmt::Debug for Run {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Run")
+    }
+}
+
+impl Future for Run {
+    type Output = Result<Report, Error>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut TaskContext<'_>) -> Poll<Self::Output> {
+        let run = &mut *self;
+        // The run starts first, and then learns that it is to stop.
+        let ended = run.work.as_mut().poll(context);
+        if ended.is_pending()
+            && let Some(cancel) = &mut run.cancel
+            && cancel.as_mut().poll(context).is_ready()
+        {
+            run.cancel = None;
+            run.signals.ask();
+        }
+        ended
+    }
+}
+
+/// Asks the run to stop when it is dropped.
+struct AskOnDrop(Signals);
+
+impl Drop for AskOnDrop {
+    fn drop(&mut self) {
+        self.0.ask();
+    }
+}
+
+/// The engine works in a task of its own: dropping the run must not drop a statement of ours that is
+/// on its way.
+async fn supervise(
+    settings: Settings,
+    request: Request,
+    signals: Signals,
+) -> Result<Report, Error> {
+    let _asks = AskOnDrop(signals.clone());
+    let engine = engine::serve(settings, request, signals, engine::new_run_id());
+    match tokio::spawn(engine).await {
+        Ok(result) => result,
+        Err(error) => match error.try_into_panic() {
+            Ok(payload) => std::panic::resume_unwind(payload),
+            // The runtime shuts down and polls nobody any more.
+            Err(_) => std::future::pending().await,
+        },
+    }
+}

@@ -1,0 +1,156 @@
+//! Statements of PostgreSQL that no transaction can hold, and what tools do with files of them.
+
+use super::header::Mistake;
+#[cfg(feature = "_sqlx")]
+use crate::statements::{Blocks, Statement, read};
+#[cfg(feature = "_sqlx")]
+use crate::util::database_kind::DatabaseKind;
+
+/// What Flyway makes of a file: it runs one of such statements alone outside of a transaction, and refuses
+/// one that has others as well.
+#[cfg(feature = "_sqlx")]
+pub(super) fn in_flyway(text: &str) -> Result<Option<bool>, Mistake> {
+    let Ok(script) = read(DatabaseKind::Postgres, text, Blocks::None) else {
+        return Ok(None);
+    };
+    let needs_none = |statement: &&Statement<'_>| needs_no_transaction(statement.text);
+    let Some(first) = script.statements.iter().find(needs_none) else {
+        return Ok(None);
+    };
+    if script
+        .statements
+        .iter()
+        .all(|statement| needs_none(&statement))
+    {
+        return Ok(Some(false));
+    }
+    Err((
+        u32::try_from(first.line).unwrap_or(1),
+        "this statement cannot run in a transaction and the others of the file do, which Flyway refuses: move it to a file of its own, or say `executeInTransaction=false` in the file's `.conf`"
+            .to_owned(),
+    ))
+}
+
+/// Whether a file says by its statements that it is one of Flyway: no tool that begins a transaction before each
+/// file could run it.
+#[cfg(feature = "_sqlx")]
+pub(super) fn tells_flyway(text: &str) -> bool {
+    const WORDS: [&str; 6] = [
+        "CONCURRENTLY",
+        "VACUUM",
+        "SYSTEM",
+        "DISCARD",
+        "REINDEX",
+        "TABLESPACE",
+    ];
+    let large = text.to_uppercase();
+    // It saves reading most files.
+    WORDS.iter().any(|word| large.contains(word)) && in_flyway(text) == Ok(Some(false))
+}
+
+/// Without a database nothing runs it.
+#[cfg(not(feature = "_sqlx"))]
+pub(super) fn tells_flyway(_text: &str) -> bool {
+    false
+}
+
+/// Whether it is one statement that no transaction can hold, as a tool sends it that adds none.
+#[cfg(feature = "_sqlx")]
+pub(super) fn is_one(text: &str) -> bool {
+    let script = read(DatabaseKind::Postgres, text, Blocks::None);
+    script.is_ok_and(|script| match &script.statements[..] {
+        [one] => needs_no_transaction(one.text) || adds_a_value(one.text) || may_commit(one.text),
+        _ => false,
+    })
+}
+
+/// Whether it is code that may begin and end transactions of its own, which only works outside of one.
+#[cfg(feature = "_sqlx")]
+fn may_commit(statement: &str) -> bool {
+    let words = words(statement);
+    let ends = ["COMMIT", "ROLLBACK"];
+    let ends_one = || words.iter().any(|word| ends.contains(&word.as_str()));
+    match words.first().map(String::as_str) {
+        Some("CALL") => true,
+        Some("DO") => ends_one(),
+        _ => false,
+    }
+}
+
+/// Before PostgreSQL 12 no transaction could hold it.
+#[cfg(feature = "_sqlx")]
+fn adds_a_value(statement: &str) -> bool {
+    let words = words(statement);
+    words.starts_with(&["ALTER".to_owned(), "TYPE".to_owned()])
+        && words.windows(2).any(|pair| pair == ["ADD", "VALUE"])
+}
+
+/// The words of a statement in capital letters, without comments of a whole line.
+#[cfg(feature = "_sqlx")]
+fn words(statement: &str) -> Vec<String> {
+    let lines = statement
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("--"));
+    lines
+        .flat_map(str::split_whitespace)
+        .map(|word| word.trim_end_matches(';').to_uppercase())
+        .collect()
+}
+
+#[cfg(feature = "_sqlx")]
+fn needs_no_transaction(statement: &str) -> bool {
+    let words = words(statement);
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match words[..] {
+        ["VACUUM", ..] | ["ALTER", "SYSTEM", ..] | ["DISCARD", "ALL", ..] => true,
+        [
+            "CREATE" | "DROP",
+            "DATABASE" | "TABLESPACE" | "SUBSCRIPTION",
+            ..,
+        ] => true,
+        ["CREATE" | "DROP", "INDEX", "CONCURRENTLY", ..]
+        | ["CREATE", "UNIQUE", "INDEX", "CONCURRENTLY", ..] => true,
+        ["REINDEX", ..] => words
+            .iter()
+            .take(4)
+            .any(|word| matches!(*word, "SCHEMA" | "DATABASE" | "SYSTEM" | "CONCURRENTLY")),
+        _ => false,
+    }
+}
+
+/// Without a database nothing runs it.
+#[cfg(not(feature = "_sqlx"))]
+#[expect(clippy::unnecessary_wraps, reason = "the feature's signature")]
+pub(super) fn in_flyway(_text: &str) -> Result<Option<bool>, Mistake> {
+    Ok(None)
+}
+
+#[cfg(all(test, feature = "_sqlx"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flyway_runs_what_no_transaction_can_hold_outside_of_one() {
+        for (text, expected) in [
+            (
+                "-- why\nCREATE INDEX CONCURRENTLY a ON b (c);\nVACUUM b;\n",
+                Ok(Some(false)),
+            ),
+            (
+                "create unique index concurrently if not exists a on b (c)",
+                Ok(Some(false)),
+            ),
+            // Since PostgreSQL 12 a transaction can hold it, with others beside it.
+            ("ALTER TYPE a ADD VALUE 'b';\nSELECT 1;", Ok(None)),
+            ("REINDEX (VERBOSE) SCHEMA public;", Ok(Some(false))),
+            ("CREATE INDEX a ON b (c);", Ok(None)),
+            ("INSERT INTO a VALUES ('VACUUM;');", Ok(None)),
+            ("", Ok(None)),
+        ] {
+            assert_eq!(in_flyway(text), expected, "{text}");
+        }
+        let (line, message) = in_flyway("SELECT 1;\n\nVACUUM a;\n").unwrap_err();
+        assert_eq!(line, 3);
+        assert!(message.contains("which Flyway refuses"), "{message}");
+    }
+}

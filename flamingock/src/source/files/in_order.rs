@@ -1,0 +1,144 @@
+//! All the steps of a change in one call: in a transaction, which takes all of them back if one fails.
+
+use std::fmt;
+use std::time::Instant;
+
+use crate::change::argument::{Inputs, Outlives};
+use crate::change::body::Step;
+use crate::change::body::{Answer, Body, Callable};
+use crate::change::step::Direction;
+use crate::engine::execute::step_progress::Walk;
+use crate::util::boxed::BoxError;
+use crate::util::error_chain::chain;
+
+/// The steps of a change in their order, run one after the other.
+#[derive(Debug)]
+pub(crate) struct Forward(pub(crate) &'static [Step]);
+
+/// Their rollbacks, last first.
+#[derive(Debug)]
+pub(crate) struct Backward(pub(crate) &'static [Step]);
+
+/// A step that failed, by its number: counted from 1.
+#[derive(Debug)]
+pub(crate) struct StepError {
+    text: String,
+    source: BoxError,
+}
+
+impl fmt::Display for StepError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl std::error::Error for StepError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&*self.source)
+    }
+}
+
+impl Callable<()> for Forward {
+    fn call<'a, 'c>(
+        &'static self,
+        inputs: Inputs<'a, 'c>,
+        _outlives: Outlives<'a, 'c>,
+    ) -> Answer<'a, ()> {
+        let turns = self.0.iter().enumerate().map(|(index, step)| Turn {
+            body: &step.apply,
+            index,
+            direction: Direction::Forward,
+        });
+        one_by_one(turns, self.0.len(), inputs)
+    }
+
+    fn steps(&self) -> Option<&'static [Step]> {
+        Some(self.0)
+    }
+
+    fn secrets(&self) -> Vec<&'static str> {
+        self.0
+            .iter()
+            .flat_map(|step| step.apply.secrets())
+            .collect()
+    }
+}
+
+impl Callable<()> for Backward {
+    fn call<'a, 'c>(
+        &'static self,
+        inputs: Inputs<'a, 'c>,
+        _outlives: Outlives<'a, 'c>,
+    ) -> Answer<'a, ()> {
+        // After a failure only what was reached is taken back; the walk of an undo has reached all.
+        let reached = inputs.value::<Walk>().map_or(self.0.len(), Walk::reached);
+        let steps = self.0.iter().enumerate().take(reached).rev();
+        let turns = steps.filter_map(|(index, step)| {
+            Some(Turn {
+                body: step.rollback.as_ref()?,
+                index,
+                direction: Direction::Backward,
+            })
+        });
+        one_by_one(turns, self.0.len(), inputs)
+    }
+
+    fn steps(&self) -> Option<&'static [Step]> {
+        Some(self.0)
+    }
+
+    fn secrets(&self) -> Vec<&'static str> {
+        let rollbacks = self.0.iter().filter_map(|step| step.rollback.as_ref());
+        rollbacks.flat_map(Body::secrets).collect()
+    }
+}
+
+/// What is called next.
+struct Turn {
+    body: &'static Body<()>,
+    index: usize,
+    direction: Direction,
+}
+
+/// Calls one after the other on the same connection, until one fails.
+fn one_by_one<'a, 'c>(
+    turns: impl Iterator<Item = Turn> + Send + 'a,
+    count: usize,
+    inputs: Inputs<'a, 'c>,
+) -> Answer<'a, ()>
+where
+    'c: 'a,
+{
+    Box::pin(async move {
+        let walk = inputs.value::<Walk>();
+        let Inputs {
+            mut session,
+            values,
+        } = inputs;
+        for turn in turns {
+            let Turn {
+                body,
+                index,
+                direction,
+            } = turn;
+            let inputs = Inputs {
+                session: session.reborrow(),
+                values,
+            };
+            let began = Instant::now();
+            if let Some(walk) = walk {
+                walk.begin(index, direction);
+            }
+            let result = body.invoke(inputs).await;
+            if let Some(walk) = walk {
+                let error = result.as_ref().err().map(chain);
+                walk.end(index, direction, began.elapsed(), error);
+            }
+            if let Err(source) = result {
+                let text = direction.failed(index, count);
+                return Err(Box::new(StepError { text, source }) as BoxError);
+            }
+        }
+        Ok(())
+    })
+}

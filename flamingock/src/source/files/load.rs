@@ -1,0 +1,573 @@
+//! From files to definitions. All mistakes of a folder are reported together.
+
+mod declared;
+mod definition;
+
+use std::collections::BTreeMap;
+
+pub(super) use self::definition::Read;
+use super::folder::EmbeddedFolder;
+use super::format::{self, Format};
+use super::goose::Part;
+use super::header::{Header, Mistake};
+use super::name::{self, Kind, Name, Role};
+use super::sql::SqlFile;
+use super::templates::Templates;
+use super::{
+    alone, atlas, compare, dbmate, digest, foreign, golang, goose, marks, metadata, passed,
+};
+use crate::change::argument::Need;
+use crate::change::body::{Body, Code};
+use crate::change::definition::Definition;
+use crate::change::problem::Location;
+use crate::change::problem::Problem;
+use crate::change::script::Script;
+
+/// The files of one change.
+#[derive(Default)]
+struct Files {
+    apply: Option<File>,
+    rollback: Option<File>,
+    settings: Option<File>,
+}
+
+/// A file with what its name says.
+#[derive(Clone)]
+struct File {
+    name: Name,
+    /// From the package.
+    path: &'static str,
+    text: &'static str,
+}
+
+/// What is wrong so far.
+#[derive(Default)]
+struct Problems(Vec<Problem>);
+
+impl Problems {
+    fn at(&mut self, path: &'static str, line: u32, message: impl Into<String>) {
+        self.0
+            .push(Problem::at(Location { file: path, line }, message));
+    }
+
+    /// What was read, unless there is a mistake.
+    fn take<T>(&mut self, path: &'static str, read: Result<T, Mistake>) -> Option<T> {
+        read.map_err(|(line, message)| self.at(path, line, message))
+            .ok()
+    }
+}
+
+/// The changes of a folder, in the order of their files.
+pub(super) fn definitions(
+    folder: &EmbeddedFolder,
+    templates: &Templates,
+) -> Result<Vec<&'static Definition>, Vec<Problem>> {
+    let mut problems = Problems::default();
+    let path = |file: &str| leak(format!("{}/{file}", folder.path));
+    let found_out = templates.formats.iter();
+    let mut found_out = found_out.filter(|(address, _)| *address == folder.address());
+    let said = folder
+        .defaults
+        .format
+        .or_else(|| found_out.next().map(|(_, format)| *format));
+    let format = match said
+        .and_then(Format::named)
+        .map_or_else(|| Format::find(folder.files), Ok)
+    {
+        Ok(format) => format,
+        Err((index, message)) => {
+            problems.at(path(folder.files[index].0), 1, message);
+            return Err(problems.0);
+        }
+    };
+    // A folder whose format was said is what it is said to be.
+    if said.is_none()
+        && let Some((index, message)) = foreign::folder(folder.files)
+    {
+        problems.at(path(folder.files[index].0), 1, message);
+        return Err(problems.0);
+    }
+    let mut changes: BTreeMap<String, Files> = BTreeMap::new();
+    let (shortest, longest) = lengths(format, folder.files);
+    let mut is_first_misnamed = true;
+    for (file, text) in folder.files {
+        let path = path(file);
+        // What only tells which tool the folder is of.
+        if compare::is_sign(file) {
+            continue;
+        }
+        if compare::is_program(file) {
+            problems.at(path, 1, IN_ANOTHER_LANGUAGE);
+            continue;
+        }
+        let Some(mut name) = name::read(format, file) else {
+            // Its marks say more than its name.
+            if let Some((line, message)) = marks::find_foreign(format, text) {
+                problems.at(path, line, message);
+                continue;
+            }
+            // Folders of unknown tools have the names of sqlx, too: theirs must be said to be of sqlx.
+            let is_certain = said.is_some() || format != Format::Sqlx;
+            if is_certain && passed::over(format, file) && has_one_of(format, folder) {
+                tracing::warn!(
+                    file = path,
+                    "file passed over, as by the tool that its folder is of"
+                );
+                continue;
+            }
+            // A folder of a naming that is not known is one mistake, and not one a file.
+            if let Some(message) = misnamed(folder, format, file, is_first_misnamed) {
+                problems.at(path, 1, message);
+            }
+            is_first_misnamed = false;
+            continue;
+        };
+        match format {
+            Format::Diesel => name.order = name::text_order(&name.order, shortest),
+            Format::Dbmate | Format::Atlas => {
+                name.order = name::file_order(&name, shortest, longest);
+            }
+            Format::Own
+            | Format::Sqlx
+            | Format::Refinery
+            | Format::Goose
+            | Format::Flyway
+            | Format::GolangMigrate => {}
+        }
+        let files = changes.entry(name.key.clone()).or_default();
+        let place = match name.role {
+            Role::Apply | Role::Both => &mut files.apply,
+            Role::Rollback => &mut files.rollback,
+            Role::Settings => &mut files.settings,
+        };
+        match place {
+            Some(other) => {
+                let message = format!(
+                    "it is for the same change as {}: keep one of them",
+                    other.path
+                );
+                problems.at(path, 1, message);
+            }
+            None => *place = Some(File { name, path, text }),
+        }
+    }
+    let reader = Reader {
+        folder,
+        format,
+        said: said.is_some(),
+        templates,
+    };
+    let mut definitions = Vec::new();
+    for files in changes.into_values() {
+        definitions.extend(reader.definition(&files, &mut problems));
+    }
+    if problems.0.is_empty() {
+        Ok(definitions)
+    } else {
+        Err(problems.0)
+    }
+}
+
+/// Whether the names of a folder fit both sqlx and golang-migrate.
+pub(super) fn fits_two(files: &[(&'static str, &'static str)]) -> bool {
+    Format::find(files).is_ok_and(|format| format::fits_two(format, files))
+}
+
+const IN_ANOTHER_LANGUAGE: &str = "it is a migration in another language, which would be passed over: write it as a `#[change]` function with the same place in the order, and move the file out of the folder";
+
+/// The lengths of the shortest and the longest version, where versions are compared as texts.
+fn lengths(format: Format, files: &[(&'static str, &'static str)]) -> (usize, usize) {
+    let names = files.iter().filter_map(|(file, _)| match format {
+        Format::Diesel | Format::Dbmate | Format::Atlas => name::read(format, file),
+        Format::Own
+        | Format::Sqlx
+        | Format::Refinery
+        | Format::Goose
+        | Format::Flyway
+        | Format::GolangMigrate => None,
+    });
+    let lengths: Vec<usize> = names.map(|name| name.order.len()).collect();
+    let of = |length: Option<&usize>| length.copied().unwrap_or_default();
+    (of(lengths.iter().min()), of(lengths.iter().max()))
+}
+
+/// Whether a file of the folder is named as the format says.
+fn has_one_of(format: Format, folder: &EmbeddedFolder) -> bool {
+    let mut files = folder.files.iter();
+    files.any(|(file, _)| name::read(format, file).is_some())
+}
+
+/// What is wrong with the name of a file. None: it was said of another file of the folder.
+fn misnamed(folder: &EmbeddedFolder, format: Format, file: &str, is_first: bool) -> Option<String> {
+    let said = folder.defaults.format.is_some();
+    let all = || {
+        let files = folder.files.iter();
+        files.filter(|(file, _)| !compare::is_program(file) && !compare::is_sign(file))
+    };
+    match (has_one_of(format, folder), is_first) {
+        (true, _) => Some(misnamed_one(format, file, said)),
+        (false, true) => Some(misnamed_all(format, all().count(), said)),
+        (false, false) => None,
+    }
+}
+
+/// No file of the folder is named as the format says.
+fn misnamed_all(format: Format, count: usize, said: bool) -> String {
+    let files = match count {
+        1 => "this file, the only one of its folder, is".to_owned(),
+        count => format!("this file and the other files of its folder, {count} in all, are"),
+    };
+    if said {
+        return format!(
+            "{files} not named as the format says: expected {}",
+            format.example()
+        );
+    }
+    let examples: Vec<String> = Format::ALL
+        .iter()
+        .map(|format| format!("{} ({})", format.example(), format.words()))
+        .collect();
+    format!(
+        "{files} not named as changes are: expected one of {}",
+        examples.join("; ")
+    )
+}
+
+fn misnamed_one(format: Format, file: &str, said: bool) -> String {
+    if format != Format::Own && matches!(Kind::of(file), Some((Kind::Yaml | Kind::Toml, _))) {
+        return format!(
+            "it declares a change, and the other files have {}: move it to a folder of its own, named as {}",
+            format.words(),
+            Format::Own.example()
+        );
+    }
+    if let Some(message) = (format == Format::Flyway)
+        .then(|| of_flyway(file))
+        .flatten()
+    {
+        return message.to_owned();
+    }
+    let example = format.example();
+    let why = if said {
+        "as the format says"
+    } else {
+        "as the other files are"
+    };
+    match format {
+        Format::Own => format!(
+            "it is not named as a change is, {example}: rename it, or move it out of the folder"
+        ),
+        _ => format!(
+            "it is not named {why}, {example}: rename it, or move it out of the folder; a subfolder is not looked into by every tool"
+        ),
+    }
+}
+
+/// What Flyway does with files that are not read here.
+fn of_flyway(file: &str) -> Option<&'static str> {
+    let name = file.rsplit_once('/').map_or(file, |(_, name)| name);
+    if format::is_callback(name) {
+        return Some(
+            "it is a callback of Flyway, which is not called here: write it as a change, with `repeat=on-change` if it is to run again, and move it out of the folder",
+        );
+    }
+    let version = name.strip_prefix('B')?;
+    version.starts_with(|c: char| c.is_ascii_digit()).then_some(
+        "it is a baseline file of Flyway, which takes the place of the files before it on an empty database: that is not known here. Remove it and keep those files; or, if they are gone, write `V` for `B` in its name: a database that Flyway has begun with it is adopted by its version",
+    )
+}
+
+/// Reads the files of one folder.
+struct Reader<'a> {
+    folder: &'a EmbeddedFolder,
+    format: Format,
+    /// Whether the format was said, and not found out.
+    said: bool,
+    /// What a declared change can name.
+    templates: &'a Templates,
+}
+
+impl Reader<'_> {
+    fn definition(&self, files: &Files, problems: &mut Problems) -> Option<&'static Definition> {
+        let Some(file) = &files.apply else {
+            if let (Some(down), None) = (&files.rollback, &files.settings)
+                && self.format.has_downs_alone()
+            {
+                return self.down_alone(down, problems);
+            }
+            for other in [&files.rollback, &files.settings].into_iter().flatten() {
+                let missing = "there is no change that it belongs to: its own file is not there";
+                problems.at(other.path, 1, missing);
+            }
+            return None;
+        };
+        let before = problems.0.len();
+        let read = match file.name.kind {
+            Kind::Sql => self.sql(file, files, problems),
+            Kind::Yaml | Kind::Toml => self.declared(file, files.rollback.as_ref(), problems),
+        };
+        let read = read.filter(|_| problems.0.len() == before)?;
+        Some(Box::leak(Box::new(self.defined(&file.name, read))))
+    }
+
+    /// A file that reverts, without one that is applied. golang-migrate has such a version, which does nothing on
+    /// its way up; sqlx and Flyway never come to it.
+    fn down_alone(&self, down: &File, problems: &mut Problems) -> Option<&'static Definition> {
+        if self.format != Format::GolangMigrate {
+            return None;
+        }
+        let name = Name {
+            role: Role::Apply,
+            ..down.name.clone()
+        };
+        let nothing = File {
+            name,
+            path: down.path,
+            text: "",
+        };
+        let files = Files {
+            apply: Some(nothing),
+            rollback: Some(down.clone()),
+            settings: None,
+        };
+        self.definition(&files, problems)
+    }
+
+    fn sql(&self, file: &File, files: &Files, problems: &mut Problems) -> Option<Read> {
+        let (header, mistakes) = Header::read(file.text);
+        for (line, message) in mistakes {
+            problems.at(file.path, line, message);
+        }
+        let is_said = header.transaction.is_some();
+        let marked = self.transaction(file, files.settings.as_ref(), is_said, problems);
+        let (up, down) = self.parts(file, problems)?;
+        if self.format == Format::Diesel && up.text.is_empty() {
+            problems.at(file.path, 1, "it is empty, which diesel refuses as well");
+        }
+        self.check_marks(file, problems);
+        // Flyway can be told that there are none.
+        let settings = files.settings.as_ref();
+        let read = settings.and_then(|settings| metadata::read(self.format, settings.text).ok());
+        if read.and_then(|read| read.placeholders) != Some(false) {
+            self.check_placeholders(file, problems);
+        }
+        let transaction = header
+            .transaction
+            .or(marked)
+            .or(self.folder.defaults.transaction)
+            .unwrap_or(true);
+        let rollback = match (&files.rollback, down) {
+            (Some(rollback), _) => self.rollback(rollback, transaction, problems),
+            (None, Some((part, own))) => {
+                let transaction = own.unwrap_or(transaction);
+                Some(body(self.format, file.path, part, part.line, transaction))
+            }
+            (None, None) => None,
+        };
+        Some(Read {
+            digest: digest::of(up.text),
+            body: body(self.format, file.path, up, header.line, transaction),
+            rollback,
+            verify: None,
+            header,
+        })
+    }
+
+    /// What the tool's own marks say about the transaction.
+    fn transaction(
+        &self,
+        file: &File,
+        settings: Option<&File>,
+        is_said_by_header: bool,
+        problems: &mut Problems,
+    ) -> Option<bool> {
+        match self.format {
+            Format::Sqlx => without_transaction(file.text),
+            Format::Goose => {
+                let parts = goose::parts(file.text).ok()?;
+                (!parts.transaction).then_some(false)
+            }
+            Format::Diesel | Format::Flyway => {
+                let said = settings.and_then(|settings| {
+                    let read = metadata::read(self.format, settings.text);
+                    problems.take(settings.path, read)?.transaction
+                });
+                match self.format {
+                    Format::Flyway if said.is_none() && !is_said_by_header => {
+                        problems.take(file.path, alone::in_flyway(file.text))?
+                    }
+                    _ => said,
+                }
+            }
+            Format::Dbmate => {
+                let parts = dbmate::parts(file.text).ok()?;
+                Some(parts.transaction)
+            }
+            Format::GolangMigrate => golang::is_on_its_own(file.text).then_some(false),
+            Format::Atlas => problems.take(file.path, atlas::transaction(file.text))?,
+            Format::Own | Format::Refinery => None,
+        }
+    }
+
+    /// What is run, and what takes it back if that stands in the same file, with what that says of its
+    /// transaction.
+    fn parts(&self, file: &File, problems: &mut Problems) -> Option<(Part<'static>, Down)> {
+        match self.format {
+            Format::Goose => {
+                let parts = problems.take(file.path, goose::parts(file.text))?;
+                Some((parts.up, parts.down.map(|down| (down, None))))
+            }
+            Format::Dbmate => {
+                let parts = problems.take(file.path, dbmate::parts(file.text))?;
+                // dbmate runs an empty part that reverts, too.
+                Some((parts.up, Some((parts.down, Some(parts.down_transaction)))))
+            }
+            Format::Own
+            | Format::Sqlx
+            | Format::Refinery
+            | Format::Diesel
+            | Format::Flyway
+            | Format::GolangMigrate
+            | Format::Atlas => Some((whole(file.text), None)),
+        }
+    }
+
+    fn rollback(
+        &self,
+        file: &File,
+        transaction: bool,
+        problems: &mut Problems,
+    ) -> Option<Body<()>> {
+        if file.name.kind != Kind::Sql {
+            let rule = "the rollback of a file of SQL is SQL as well: name it `.rollback.sql`";
+            problems.at(file.path, 1, rule);
+            return None;
+        }
+        let (header, mistakes) = Header::read(file.text);
+        for (line, message) in mistakes {
+            problems.at(file.path, line, message);
+        }
+        if !header.only_transaction() {
+            let rule = "a rollback knows the key `transaction` alone: the others stand in the change's own file";
+            problems.at(file.path, header.line, rule);
+        }
+        self.check_marks(file, problems);
+        self.check_placeholders(file, problems);
+        if self.format == Format::Diesel && file.text.is_empty() {
+            // diesel refuses to revert by an empty file.
+            return None;
+        }
+        let marked = match self.format {
+            Format::Sqlx => without_transaction(file.text),
+            // The file that is applied says nothing of this one.
+            Format::GolangMigrate => Some(!golang::is_on_its_own(file.text)),
+            Format::Own
+            | Format::Refinery
+            | Format::Diesel
+            | Format::Goose
+            | Format::Flyway
+            | Format::Dbmate
+            | Format::Atlas => None,
+        };
+        let transaction = header.transaction.or(marked).unwrap_or(transaction);
+        Some(body(
+            self.format,
+            file.path,
+            whole(file.text),
+            header.line,
+            transaction,
+        ))
+    }
+
+    /// A mark of another tool would make both halves of the file run.
+    fn check_marks(&self, file: &File, problems: &mut Problems) {
+        if let Some((line, message)) = marks::find_foreign(self.format, file.text) {
+            problems.at(file.path, line, message);
+        }
+    }
+
+    /// Flyway puts values in the place of `${..}`, and would refuse a name that it does not know.
+    fn check_placeholders(&self, file: &File, problems: &mut Problems) {
+        let may_be_flyway = match self.format {
+            Format::Flyway => true,
+            Format::Refinery => !self.said,
+            Format::Own
+            | Format::Sqlx
+            | Format::Diesel
+            | Format::Goose
+            | Format::Dbmate
+            | Format::GolangMigrate
+            | Format::Atlas => false,
+        };
+        if !may_be_flyway {
+            return;
+        }
+        let found = (1..)
+            .zip(file.text.lines())
+            .find(|(_, line)| line.contains("${"));
+        if let Some((line, _)) = found {
+            let (message, refinery) = (
+                "`${..}` is a placeholder of Flyway: nothing is put in its place here, and the text would be run as it is. Write the value, or say `placeholderReplacement=false` in the file's `.conf` if Flyway runs it as it is",
+                "; or, if this is no placeholder, say `include_files!(\"..\", format = \"refinery\")`",
+            );
+            let more = if self.format == Format::Refinery {
+                refinery
+            } else {
+                ""
+            };
+            problems.at(file.path, line, format!("{message}{more}"));
+        }
+    }
+}
+
+/// What takes back, and whether it says that it runs in a transaction.
+type Down = Option<(Part<'static>, Option<bool>)>;
+
+/// The mark of sqlx: the file begins with it.
+fn without_transaction(text: &str) -> Option<bool> {
+    text.starts_with("-- no-transaction").then_some(false)
+}
+
+/// Databases do not know what a byte-order mark is.
+fn whole(text: &'static str) -> Part<'static> {
+    Part {
+        line: 1,
+        text: text.strip_prefix('\u{feff}').unwrap_or(text),
+    }
+}
+
+fn body(
+    format: Format,
+    path: &'static str,
+    part: Part<'static>,
+    line: u32,
+    transaction: bool,
+) -> Body<()> {
+    let file = SqlFile {
+        script: Script {
+            file: path,
+            line: part.line,
+            text: part.text,
+            has_blocks: format == Format::Goose,
+            client: format.client(),
+            without_transaction: format.without_transaction(),
+        },
+        transaction,
+        undo_only: format != Format::Own,
+    };
+    Body {
+        name: path,
+        location: Location { file: path, line },
+        needs: &[Need::ANY_CONNECTION],
+        transaction,
+        code: Code::Read(Box::leak(Box::new(file))),
+    }
+}
+
+/// Definitions live as long as the process, as those of code do.
+fn leak(text: String) -> &'static str {
+    text.leak()
+}
+
+#[cfg(test)]
+mod tests;

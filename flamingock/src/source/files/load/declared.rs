@@ -1,0 +1,53 @@
+//! A change that a file of YAML or TOML declares.
+
+use super::definition::Read;
+use super::{File, Problems, Reader};
+#[cfg(feature = "templates")]
+use crate::source::files::declared;
+#[cfg(not(feature = "templates"))]
+use crate::source::files::templates::Templates;
+
+impl Reader<'_> {
+    /// A change that names a template.
+    pub(super) fn declared(
+        &self,
+        file: &File,
+        rollback: Option<&File>,
+        problems: &mut Problems,
+    ) -> Option<Read> {
+        if let Some(rollback) = rollback {
+            let rule = format!(
+                "it belongs to {}, which says itself what takes it back: write it there, as `rollback`",
+                file.path
+            );
+            problems.at(rollback.path, 1, rule);
+        }
+        #[cfg(feature = "templates")]
+        {
+            let transaction = self.folder.defaults.transaction;
+            let read = declared::read(
+                file.path,
+                file.name.kind,
+                file.text,
+                transaction,
+                self.templates,
+            );
+            match read {
+                Ok(read) => Some(read),
+                Err(mistakes) => {
+                    for (line, message) in mistakes {
+                        problems.at(file.path, line, message);
+                    }
+                    None
+                }
+            }
+        }
+        #[cfg(not(feature = "templates"))]
+        {
+            let Templates { .. } = self.templates;
+            let rule = "a file of YAML or TOML needs the feature `templates` of flamingock: `cargo add flamingock --features templates`";
+            problems.at(file.path, 1, rule);
+            None
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! A change with everything that its files and its folder say.
+
+use super::super::header::Header;
+use super::super::name::Name;
+use super::{Reader, leak};
+use crate::change::body::Body;
+use crate::change::definition::{Definition, Recovery, Repeat};
+use crate::change::names::DEFAULT;
+
+/// What the files of a change come to.
+#[derive(Debug)]
+pub(in crate::source::files) struct Read {
+    pub(in crate::source::files) header: Header,
+    pub(in crate::source::files) digest: String,
+    pub(in crate::source::files) body: Body<()>,
+    pub(in crate::source::files) rollback: Option<Body<()>>,
+    pub(in crate::source::files) verify: Option<Body<bool>>,
+}
+
+impl Reader<'_> {
+    /// A change with everything that its files and the folder say.
+    pub(super) fn defined(&self, name: &Name, read: Read) -> Definition {
+        let Read { header, .. } = read;
+        let defaults = &self.folder.defaults;
+        let tags = header.tags.map_or(defaults.tags, |tags| {
+            let tags: Vec<&'static str> = tags.into_iter().map(leak).collect();
+            Box::leak(tags.into_boxed_slice())
+        });
+        let text = |own: Option<String>, folder: Option<&'static str>, default| {
+            own.map(leak).or(folder).unwrap_or(default)
+        };
+        let named = if name.repeats {
+            Repeat::OnChange
+        } else {
+            defaults.repeat
+        };
+        Definition {
+            id: leak(header.id.unwrap_or_else(|| name.id.clone())),
+            order: leak(header.order.unwrap_or_else(|| name.order.clone())),
+            author: text(header.author, defaults.author, self.folder.author),
+            description: leak(header.description),
+            stage: text(header.stage, defaults.stage, DEFAULT),
+            target: text(header.target, defaults.target, DEFAULT),
+            recovery: header
+                .recovery
+                .or(defaults.recovery)
+                .unwrap_or(Recovery::Manual),
+            repeat: header.repeat.unwrap_or(named),
+            tags,
+            timeout: header.timeout.or(defaults.timeout),
+            lock_timeout: header.lock_timeout.or(defaults.lock_timeout),
+            statement_timeout: header.statement_timeout.or(defaults.statement_timeout),
+            digest: leak(read.digest),
+            module_path: self.folder.module_path,
+            body: read.body,
+            rollback: read.rollback.map(|body| &*Box::leak(Box::new(body))),
+            verify: read.verify.map(|body| &*Box::leak(Box::new(body))),
+        }
+    }
+}

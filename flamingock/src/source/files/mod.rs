@@ -1,0 +1,31 @@
+//! Changes as files: what `include_files!` has embedded, read once in a process.
+//!
+//! ```text
+//! folder -> format -> name + header -> definitions
+//! ```
+
+mod alone;
+mod atlas;
+mod compare;
+mod dbmate;
+#[cfg(feature = "templates")]
+mod declared;
+mod digest;
+mod folder;
+mod foreign;
+mod format;
+mod golang;
+mod goose;
+mod header;
+#[cfg(feature = "templates")]
+mod in_order;
+mod load;
+mod marks;
+mod metadata;
+mod name;
+mod passed;
+mod sql;
+mod templates;
+
+pub use crate::source::files::folder::{Defaults, EmbeddedFolder};
+pub(crate) use crate::source::files::templates::{Decided, Templates};

@@ -1,0 +1,46 @@
+//! SQL of a file, called as a function is.
+
+use crate::change::argument::{Inputs, Outlives};
+use crate::change::body::{Answer, Callable};
+use crate::change::script::Script;
+
+/// A file's SQL, or a part of it.
+#[derive(Debug)]
+#[cfg_attr(
+    not(feature = "_sqlx"),
+    expect(dead_code, reason = "what only databases use")
+)]
+pub(super) struct SqlFile {
+    pub(super) script: Script,
+    pub(super) transaction: bool,
+    /// Whether it is the down file of another tool, which runs it on demand alone.
+    pub(super) undo_only: bool,
+}
+
+impl Callable<()> for SqlFile {
+    fn call<'a, 'c>(
+        &'static self,
+        inputs: Inputs<'a, 'c>,
+        _outlives: Outlives<'a, 'c>,
+    ) -> Answer<'a, ()> {
+        #[cfg(feature = "_sqlx")]
+        return crate::sql::run_script::call(&self.script, self.transaction, inputs.session);
+        // Preflight asks for a database, and there is none without a feature.
+        #[cfg(not(feature = "_sqlx"))]
+        {
+            let Inputs { .. } = inputs;
+            let name = self.script.file;
+            Box::pin(
+                async move { Err(format!("`{name}` is SQL, and no database is there").into()) },
+            )
+        }
+    }
+
+    fn script(&self) -> Option<&Script> {
+        Some(&self.script)
+    }
+
+    fn is_for_undo_only(&self) -> bool {
+        self.undo_only
+    }
+}

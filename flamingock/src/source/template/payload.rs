@@ -1,0 +1,47 @@
+//! What a file hands to a template.
+
+use std::fmt;
+
+use serde::de::DeserializeOwned;
+
+use super::de::{Source, misplaced};
+use super::mistake::Mistake;
+use super::reading;
+use super::tree::Node;
+use crate::change::secret::Revealed;
+
+/// A payload, with the values of its secrets once they are known.
+#[derive(Clone, Copy)]
+pub struct Payload<'a> {
+    node: &'a Node,
+    revealed: Option<&'a Revealed>,
+}
+
+impl fmt::Debug for Payload<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Payload").field(self.node).finish()
+    }
+}
+
+impl<'a> Payload<'a> {
+    pub(crate) fn new(node: &'a Node, revealed: Option<&'a Revealed>) -> Payload<'a> {
+        Payload { node, revealed }
+    }
+
+    /// The values of its secrets, once they are known.
+    #[cfg(feature = "template-http")]
+    pub(super) fn revealed(self) -> Option<&'a Revealed> {
+        self.revealed
+    }
+
+    /// As the type that the template takes. A secret that the type does not keep is a mistake.
+    pub(super) fn read<P: DeserializeOwned>(self) -> Result<P, Mistake> {
+        let Payload { node, revealed } = self;
+        let (read, secrets) = reading::with(|| P::deserialize(Source { node, revealed }));
+        match secrets.iter().find(|secret| !secret.taken) {
+            // Where serde has kept it aside, it only says that it is no text.
+            Some(secret) => Err(misplaced(secret.line, &secret.pieces)),
+            None => read,
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! A pool that gave no connection, and where it should have led.
+
+use sqlx::Pool;
+
+use super::driver::Driver;
+use super::store::kind;
+use crate::audit::store_error::{StoreError, StoreErrorKind};
+
+/// A pool that gave no connection. What sqlx says of it names no place, and of a server that refuses
+/// connections it says only that the time is over: it asks again until then.
+#[derive(Debug, thiserror::Error)]
+#[error("no connection to {place}{hint}")]
+struct Unreachable {
+    place: String,
+    hint: String,
+    #[source]
+    error: sqlx::Error,
+}
+
+/// What it means that the pool gave no connection, with what was to be done on it.
+pub(super) fn unreachable<D: Driver>(
+    action: &'static str,
+    pool: &Pool<D::Database>,
+    error: sqlx::Error,
+) -> StoreError {
+    let kind = match kind::<D>(&error) {
+        // Of a database that is not there it is not known that it has no tables.
+        StoreErrorKind::MissingTable => StoreErrorKind::Other,
+        kind => kind,
+    };
+    let hint = match error {
+        sqlx::Error::PoolTimedOut => format!(
+            " within {}: nothing answers there, or others use all that the pool may have ({})",
+            humantime::format_duration(pool.options().get_acquire_timeout()),
+            pool.options().get_max_connections(),
+        ),
+        _ => String::new(),
+    };
+    let place = D::place(pool);
+    StoreError::new(kind, action, Unreachable { place, hint, error })
+}

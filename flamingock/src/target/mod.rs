@@ -1,0 +1,16 @@
+//! Target systems: what changes work on, and one call of a function of the user.
+
+#[cfg_attr(
+    not(feature = "_sqlx"),
+    expect(dead_code, reason = "what only databases use")
+)]
+pub(crate) mod database;
+#[cfg_attr(
+    not(feature = "_sqlx"),
+    expect(dead_code, reason = "what only databases use")
+)]
+pub(crate) mod invocation;
+pub(crate) mod readiness;
+pub(crate) mod settings;
+pub(crate) mod storage;
+pub(crate) mod system;

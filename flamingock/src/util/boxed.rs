@@ -1,0 +1,10 @@
+//! Boxed errors and futures.
+
+use std::future::Future;
+use std::pin::Pin;
+
+/// Any error that a change may return, as the engine keeps it.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync + 'static>;
+
+/// A boxed future that may move between threads.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
