@@ -224,7 +224,7 @@ pub use crate::plan::undo::{Undo, UndoTarget};
 pub use crate::report::error::Error;
 pub use crate::report::issue::{Issue, Resolution, Resolved};
 pub use crate::report::probe::{Probe, Verdict};
-pub use crate::report::report::{
+pub use crate::report::run::{
     ChangeReport, Counts, MissingChange, Outcome, Report, StageReport, StepOutcome, StepReport,
     TargetReport,
 };

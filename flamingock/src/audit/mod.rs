@@ -11,10 +11,6 @@ pub(crate) mod memory;
 pub(crate) mod snapshot;
 pub(crate) mod store;
 pub(crate) mod store_error;
-#[cfg_attr(
-    not(feature = "_sqlx"),
-    expect(dead_code, reason = "what only databases use")
-)]
 pub(crate) mod tables;
 
 pub use self::entry::{Entry, Facts, NewEntry, Newest, Origin, State, TransactionMode};

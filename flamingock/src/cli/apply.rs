@@ -12,7 +12,7 @@ use super::{report, signal};
 use crate::engine::mode::Mode;
 use crate::plan::undo::Undo;
 use crate::report::error::Error;
-use crate::report::report::Report;
+use crate::report::run::Report;
 use crate::runner::builder::Runner;
 use crate::runner::run::Run;
 use crate::util::plural::plural;

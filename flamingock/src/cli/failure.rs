@@ -8,7 +8,7 @@ use super::exit::Exit;
 use super::program::Program;
 use crate::audit::store_error::StoreErrorKind;
 use crate::report::error::Error;
-use crate::report::report::Report;
+use crate::report::run::Report;
 use crate::util::visible::Visible;
 
 /// A command that did not do what it was asked.

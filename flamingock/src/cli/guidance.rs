@@ -16,7 +16,7 @@ use crate::audit::snapshot::LockRow;
 use crate::change::step::{ROLLBACK_ELSEWHERE, ROLLING_BACK};
 use crate::lock::options::Holder;
 use crate::plan::decision::Cause;
-use crate::plan::plan::{Step, reached};
+use crate::plan::steps::{Step, reached};
 use crate::report::issue::Issue;
 use crate::target::system::TARGET_DESCRIPTION;
 use crate::util::visible::Visible;

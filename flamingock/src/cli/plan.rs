@@ -9,7 +9,7 @@ use super::report::{beside, notes};
 use super::table::{Sheet, Tone, lines, plain, stage};
 use super::view::View;
 use crate::plan::note::Note;
-use crate::report::report::{ChangeReport, Outcome, Report};
+use crate::report::run::{ChangeReport, Outcome, Report};
 use crate::runner::builder::Runner;
 use crate::util::visible::Visible;
 

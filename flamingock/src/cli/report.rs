@@ -2,7 +2,7 @@
 
 use super::table::{Sheet, Tone, lines, plain, stage};
 use super::view::View;
-use crate::report::report::{ChangeReport, Outcome, Report};
+use crate::report::run::{ChangeReport, Outcome, Report};
 use crate::util::visible::Visible;
 
 /// The report for people; with `-v` every change.

@@ -5,7 +5,7 @@ use crate::audit::entry::{Entry, Newest};
 use crate::audit::snapshot::Snapshot;
 use crate::audit::store::HistoryFilter;
 use crate::engine::collect::open_storage as open;
-use crate::plan::plan::{Plan, Step};
+use crate::plan::steps::{Plan, Step};
 use crate::report::error::Error;
 use crate::report::issue::{Issue, issue};
 use crate::runner::builder::Runner;

@@ -13,7 +13,7 @@ use super::view::View;
 use crate::audit::entry::{Newest, State};
 use crate::plan::decision::{Cause, Decision};
 use crate::plan::note::Note;
-use crate::plan::plan::Step;
+use crate::plan::steps::Step;
 use crate::runner::builder::Runner;
 
 pub(super) async fn status(runner: &Runner, view: &View) -> Result<Answer, Failure> {

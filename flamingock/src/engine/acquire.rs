@@ -18,9 +18,9 @@ use crate::lock::lease::Lease;
 use crate::lock::options::{Holder, OnLockTimeout};
 use crate::lock::silence;
 use crate::lock::stop::{Signals, Stop};
-use crate::plan::plan::Plan;
+use crate::plan::steps::Plan;
 use crate::report::error::Error;
-use crate::report::report::Report;
+use crate::report::run::Report;
 
 /// How often a waiter says whom it waits for.
 const TELL_AGAIN: Duration = Duration::from_secs(30);

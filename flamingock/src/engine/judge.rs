@@ -4,8 +4,8 @@ use super::settings::Settings;
 use crate::audit::snapshot::Snapshot;
 use crate::change::problem::Problem;
 use crate::plan::note::Note;
-use crate::plan::plan::Plan;
 use crate::plan::policy::Rule;
+use crate::plan::steps::Plan;
 
 /// Whether what was read may change under the hands of another run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

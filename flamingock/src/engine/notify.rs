@@ -9,8 +9,8 @@ use super::prepare::Prepared;
 use super::report_builder::change_report;
 use crate::listener::Happened;
 use crate::plan::decision::Decision;
-use crate::plan::plan::{Plan, Step};
-use crate::report::report::Outcome;
+use crate::plan::steps::{Plan, Step};
+use crate::report::run::Outcome;
 use crate::util::error_chain::ErrorChain;
 
 impl Prepared {

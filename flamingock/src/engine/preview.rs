@@ -14,10 +14,10 @@ use crate::audit::snapshot::Snapshot;
 use crate::change::argument::Need;
 use crate::plan::decision::Decision;
 use crate::plan::note::Note;
-use crate::plan::plan::Plan;
 use crate::plan::preflight;
+use crate::plan::steps::Plan;
 use crate::report::error::Error;
-use crate::report::report::Report;
+use crate::report::run::Report;
 use crate::target::system::TargetSystem;
 use crate::util::run_id::new_run_id;
 

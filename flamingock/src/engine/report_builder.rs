@@ -10,12 +10,10 @@ use super::settings::Settings;
 use crate::lock::stop::{Signals, Stop};
 use crate::plan::decision::Decision;
 use crate::plan::pipeline::Pipeline;
-use crate::plan::plan::{Plan, Step};
 use crate::plan::policy::Rule;
+use crate::plan::steps::{Plan, Step};
 use crate::report::error::Error;
-use crate::report::report::{
-    ChangeReport, MissingChange, Outcome, Report, StageReport, TargetReport,
-};
+use crate::report::run::{ChangeReport, MissingChange, Outcome, Report, StageReport, TargetReport};
 
 /// What was done of a plan, by stage and place: none where nothing was.
 pub(super) type Done = Vec<Vec<Option<(Executed, Duration)>>>;

@@ -9,7 +9,7 @@ use crate::listener::{Events, Happened, Work};
 use crate::lock::stop::{Signals, Stop};
 use crate::plan::undo::Undo;
 use crate::report::error::Error;
-use crate::report::report::Report;
+use crate::report::run::Report;
 
 /// The target of the events that say how a run ended: a program that prints the report itself leaves
 /// them out.

@@ -10,7 +10,7 @@ use crate::change::names::DEFAULT;
 use crate::change::problem::Problem;
 use crate::lock::options::Holder;
 use crate::plan::pipeline::Pipeline;
-use crate::plan::plan::is_applied;
+use crate::plan::steps::is_applied;
 use crate::report::error::Error;
 
 /// How long the other service's run is waited for: where applications that have nothing to do with each

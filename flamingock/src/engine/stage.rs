@@ -16,7 +16,7 @@ use crate::lock::lease::Lease;
 use crate::lock::stop::{Signals, Stop};
 use crate::plan::decision::Decision;
 use crate::plan::pipeline::PlacedStage;
-use crate::plan::plan::Step;
+use crate::plan::steps::Step;
 use crate::util::error_chain::ErrorChain;
 
 /// What the stages of a run have in common.

@@ -18,9 +18,9 @@ use crate::listener::Happened;
 use crate::lock::lease::Lease;
 use crate::lock::stop::Signals;
 use crate::plan::note::Note;
-use crate::plan::plan::Plan;
+use crate::plan::steps::Plan;
 use crate::report::error::Error;
-use crate::report::report::Report;
+use crate::report::run::Report;
 use crate::target::system::TargetSystem;
 
 /// What somebody should know of a run that had one connection.

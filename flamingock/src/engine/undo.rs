@@ -26,10 +26,10 @@ use crate::lock::backoff::Pace;
 use crate::lock::lease::Lease;
 use crate::lock::stop::{Signals, Stop};
 use crate::plan::decision::Decision;
-use crate::plan::plan::{Plan, Step, is_applied};
+use crate::plan::steps::{Plan, Step, is_applied};
 use crate::plan::undo::{AppliedByRun, Undo, select};
 use crate::report::error::Error;
-use crate::report::report::{ChangeReport, Outcome, Report, StageReport};
+use crate::report::run::{ChangeReport, Outcome, Report, StageReport};
 use crate::util::run_id::new_run_id;
 
 /// Nothing else keeps a replica that restarts from applying it again.

@@ -9,7 +9,7 @@ use crate::change::secret::Revealed;
 use crate::listener::{Happened, Work};
 use crate::lock::stop::Signals;
 use crate::plan::decision::Decision;
-use crate::plan::plan::Step;
+use crate::plan::steps::Step;
 use crate::report::error::Error;
 use crate::report::probe::{Probe, Verdict};
 use crate::target::invocation::{Ended, Invocation, Limits};

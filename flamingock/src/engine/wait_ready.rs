@@ -6,7 +6,7 @@ use super::prepare::Prepared;
 use crate::listener::Happened;
 use crate::lock::lease::Lease;
 use crate::lock::stop::{Signals, Stop};
-use crate::plan::plan::Step;
+use crate::plan::steps::Step;
 use crate::target::readiness::{FIRST_PAUSE, LONGEST_PAUSE, Ready};
 use crate::util::error_chain::ErrorChain;
 

@@ -14,7 +14,7 @@ use tracing::Instrument;
 use super::api::Listener;
 use super::{Event, Failure, Happened, Work};
 use crate::report::error::Error;
-use crate::report::report::{ChangeReport, Report};
+use crate::report::run::{ChangeReport, Report};
 use crate::util::panic::panic_text;
 use crate::util::plural::plural;
 

@@ -10,7 +10,7 @@ use crate::lock::options::Holder;
 use crate::plan::decision::Cause;
 use crate::report::error::Error;
 use crate::report::probe::Probe;
-use crate::report::report::{ChangeReport, Report};
+use crate::report::run::{ChangeReport, Report};
 use crate::util::error_chain::ErrorChain;
 use crate::util::error_chain::texts;
 use crate::util::plural::plural;

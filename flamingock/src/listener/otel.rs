@@ -35,7 +35,7 @@ use serde::Serialize;
 
 use super::api::Listener;
 use crate::listener::{Event, Happened};
-use crate::report::report::ChangeReport;
+use crate::report::run::ChangeReport;
 use crate::util::boxed::BoxError;
 
 /// Keeps metrics of runs: see the [module](self).

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::decision::{Cause, Decision};
-use super::plan::{Plan, Step};
+use super::steps::{Plan, Step};
 use crate::audit::entry::Newest;
 use crate::change::body::Code;
 use crate::change::problem::Problem;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::report::Report;
+use super::run::{ChangeReport, Report};
 use crate::audit::snapshot::LockRow;
 use crate::audit::store_error::{StoreError, StoreErrorKind};
 use crate::change::problem::Problem;
@@ -246,15 +246,15 @@ impl fmt::Display for Error {
     }
 }
 
-fn has_failed(change: &super::report::ChangeReport) -> bool {
+fn has_failed(change: &ChangeReport) -> bool {
     change.has_failed()
 }
 
-fn is_issue(change: &super::report::ChangeReport) -> bool {
+fn is_issue(change: &ChangeReport) -> bool {
     change.issue.is_some()
 }
 
-fn names(report: &Report, chosen: impl Fn(&super::report::ChangeReport) -> bool) -> String {
+fn names(report: &Report, chosen: impl Fn(&ChangeReport) -> bool) -> String {
     let names: Vec<String> = report
         .changes()
         .filter(|change| chosen(change))
@@ -269,7 +269,7 @@ fn names(report: &Report, chosen: impl Fn(&super::report::ChangeReport) -> bool)
 
 /// Names the changes that failed in a run that ended for another reason.
 fn failed_for_certain(f: &mut fmt::Formatter<'_>, report: &Report) -> fmt::Result {
-    let failed = |change: &super::report::ChangeReport| change.has_failed() && !change.in_doubt;
+    let failed = |change: &ChangeReport| change.has_failed() && !change.in_doubt;
     if report.changes().any(failed) {
         write!(f, "{} failed. ", names(report, failed))?;
     }

@@ -3,5 +3,5 @@
 pub(crate) mod error;
 pub(crate) mod issue;
 pub(crate) mod probe;
-pub(crate) mod report;
+pub(crate) mod run;
 pub(crate) mod text;

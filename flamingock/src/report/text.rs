@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::report::{ChangeReport, Outcome, Report, StageReport};
+use super::run::{ChangeReport, Outcome, Report, StageReport};
 use crate::util::plural::plural;
 use crate::util::visible::Visible;
 

@@ -20,7 +20,7 @@ pub(crate) use crate::plan::policy::Policy;
 use crate::plan::stage::Stage;
 use crate::plan::undo::Undo;
 use crate::report::error::Error;
-use crate::report::report::Report;
+use crate::report::run::Report;
 use crate::source::files::EmbeddedFolder;
 #[cfg(feature = "templates")]
 use crate::source::template::Template;

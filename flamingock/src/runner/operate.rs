@@ -18,9 +18,9 @@ use crate::engine;
 pub(crate) use crate::engine::collect::open_storage as open;
 use crate::lock::lease::Lease;
 use crate::lock::stop::Signals;
-use crate::plan::plan::{Plan, rolls_back_elsewhere};
+use crate::plan::steps::{Plan, rolls_back_elsewhere};
 use crate::report::error::Error;
-use crate::report::report::Report;
+use crate::report::run::Report;
 use crate::target::storage::Storage;
 use crate::util::near_miss::did_you_mean;
 

@@ -9,7 +9,7 @@ use crate::engine::settings::Settings;
 use crate::engine::{self, Request};
 use crate::lock::stop::Signals;
 use crate::report::error::Error;
-use crate::report::report::Report;
+use crate::report::run::Report;
 use crate::util::boxed::BoxFuture;
 
 /// A run of [`Runner::run`](crate::Runner::run) or [`Runner::undo`](crate::Runner::undo): await it.

@@ -8,7 +8,7 @@ use crate::audit::snapshot::{LockRow, Snapshot};
 use crate::audit::store_error::StoreErrorKind;
 use crate::engine::collect::open_storage as open;
 use crate::plan::decision::{Decision, decide};
-use crate::plan::plan::{found_out, recorded, recorded_code};
+use crate::plan::steps::{found_out, recorded, recorded_code};
 use crate::report::error::Error;
 
 /// A service of a database, as the audit and the lock have it. Every change that was ever tried

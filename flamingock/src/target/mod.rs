@@ -11,6 +11,10 @@ pub(crate) mod database;
 )]
 pub(crate) mod invocation;
 pub(crate) mod readiness;
+#[cfg_attr(
+    not(feature = "_sqlx"),
+    expect(dead_code, reason = "what only databases use")
+)]
 pub(crate) mod settings;
 pub(crate) mod storage;
 pub(crate) mod system;

@@ -6,7 +6,7 @@ use crate::change::argument::Session;
 use crate::change::body::Body;
 use crate::lock::append::Unwritten;
 use crate::plan::note::Note;
-use crate::report::report::Outcome;
+use crate::report::run::Outcome;
 use crate::target::database::{Books, Called, ForeignMarkers, Transacted};
 use crate::target::invocation::{Ended, Invocation};
 use crate::util::error_chain::ErrorChain;

@@ -10,8 +10,8 @@ use crate::audit::entry::Origin;
 use crate::change::argument::Values;
 use crate::plan::decision::Decision;
 use crate::plan::note::Note;
-use crate::plan::plan::Step;
-use crate::report::report::Outcome;
+use crate::plan::steps::Step;
+use crate::report::run::Outcome;
 use crate::target::database::{Books, Part};
 
 /// What was done of changes that belong together, in their order: none where nothing was.

@@ -9,7 +9,7 @@ use crate::change::body::Step;
 use crate::change::step::Direction;
 use crate::change::step::place;
 use crate::lock::append::Unwritten;
-use crate::report::report::Outcome;
+use crate::report::run::Outcome;
 use crate::target::invocation::{Ended, Invocation};
 use crate::util::error_chain::ErrorChain;
 use crate::util::error_chain::chain;

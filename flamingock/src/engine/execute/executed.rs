@@ -5,8 +5,8 @@ use crate::audit::store_error::StoreError;
 use crate::change::body::Body;
 use crate::plan::decision::Cause;
 use crate::plan::note::Note;
-use crate::plan::plan::Step;
-use crate::report::report::{Outcome, StepReport};
+use crate::plan::steps::Step;
+use crate::report::run::{Outcome, StepReport};
 use crate::util::error_chain::ErrorChain;
 
 pub(super) const NO_CONNECTION: &str = "the function did not run: there was no connection for it";

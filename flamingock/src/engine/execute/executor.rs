@@ -14,7 +14,7 @@ use crate::lock::append::{Insisting, Unwritten, append};
 use crate::lock::lease::Lease;
 use crate::lock::options::LockOptions;
 use crate::lock::stop::Signals;
-use crate::plan::plan::Step;
+use crate::plan::steps::Step;
 use crate::target::system::Targets;
 
 use super::turns::Turns;

@@ -10,8 +10,8 @@ use crate::plan::decision::{
     Cause, Decision, WhenAbsent, interrupted, interrupted_undo, unless_retry,
 };
 use crate::plan::note::Note;
-use crate::plan::plan::{Step, code, found_out, rolls_back_elsewhere};
-use crate::report::report::Outcome;
+use crate::plan::steps::{Step, code, found_out, rolls_back_elsewhere};
+use crate::report::run::Outcome;
 use crate::target::database::{ForeignMarkers, Resolved};
 use crate::target::invocation::Ended;
 use crate::util::boxed::BoxError;

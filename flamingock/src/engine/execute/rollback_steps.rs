@@ -9,7 +9,7 @@ use crate::change::step::Direction;
 use crate::change::step::{ROLLING_BACK, place};
 use crate::lock::append::Unwritten;
 use crate::plan::decision::Cause;
-use crate::report::report::Outcome;
+use crate::report::run::Outcome;
 use crate::target::invocation::Ended;
 use crate::util::error_chain::ErrorChain;
 use crate::util::error_chain::chain;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::change::definition::Definition;
 use crate::listener::{Events, Happened};
-use crate::report::report::{StepOutcome, StepReport};
+use crate::report::run::{StepOutcome, StepReport};
 use crate::util::error_chain::ErrorChain;
 
 /// The way of one attempt through the steps of its change.

@@ -8,8 +8,8 @@ use std::time::Duration;
 use super::*;
 use crate::change::definition::{Definition, Recovery, Repeat};
 use crate::source::files::{Defaults, EmbeddedFolder};
-use crate::template;
 use crate::source::template::{Secret, Text};
+use crate::template;
 use crate::util::boxed::BoxError;
 use crate::{templates, verify};
 
