@@ -189,6 +189,39 @@ async fn attempt_whose_transaction_was_still_open_counts_as_an_issue_of_its_serv
     assert_eq!((services[0].issues, services[0].failed), (1, 0));
 }
 
+/// The entry that says that the attempt began is gone; the one behind it says what a run has found out. The marker
+/// has the number of the first one.
+#[tokio::test]
+async fn attempt_whose_first_entry_is_gone_is_an_issue() {
+    let ground = Ground::new().await;
+    let [seq, run_id] = ground.began().await;
+    let before = seq.parse::<i64>().unwrap() - 1;
+    ground
+        .plant_at("applied", &before.to_string(), &run_id)
+        .await;
+    let told = "UPDATE flamingock_audit SET error = '[\"the transaction of an interrupted attempt is still open\"]'
+        WHERE change_id = 'marked'";
+    execute(&ground.pool, told).await;
+    for nth in 1..=2 {
+        let error = ground.both().run().await.unwrap_err();
+        assert!(matches!(error, Error::Issues(_)), "run {nth}: {error:?}");
+        let report = error.report().unwrap();
+        let reported = report.changes().find_map(|change| change.issue.clone());
+        assert_eq!(reported, Some(Cause::IncompleteHistory), "run {nth}");
+        let issues = ground.both().issues().await.unwrap();
+        let listed: Vec<_> = issues.iter().map(|issue| &issue.cause).collect();
+        assert_eq!(listed, [&Cause::IncompleteHistory], "run {nth}");
+    }
+    assert_eq!(done(&ground.other).await, ["first"]);
+    let runner = ground.both();
+    runner
+        .resolve("marked", Resolution::Applied, "its rows are there")
+        .await
+        .unwrap();
+    assert!(ground.both().run().await.is_ok());
+    assert_eq!(done(&ground.other).await, ["first"]);
+}
+
 /// The markers are created before an attempt begins: without them it is another database, or another
 /// state of it.
 #[tokio::test]

@@ -148,9 +148,11 @@ fn not_known(source: &dyn Source, cause: &Cause, running: bool) -> Vec<&'static 
         Cause::Interrupted => vec![PROBE, RETRY],
         Cause::UndoInterrupted | Cause::TargetChanged => vec![PROBE],
         Cause::Failed | Cause::RollbackFailed => vec![RETRY],
-        Cause::VerifyFailed | Cause::StillOpen | Cause::ForeignMarkers | Cause::UnknownState => {
-            Vec::new()
-        }
+        Cause::VerifyFailed
+        | Cause::StillOpen
+        | Cause::ForeignMarkers
+        | Cause::IncompleteHistory
+        | Cause::UnknownState => Vec::new(),
     }
 }
 

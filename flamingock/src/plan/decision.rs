@@ -56,6 +56,8 @@ pub enum Cause {
     StillOpen,
     /// The markers at its target system are not those of this audit.
     ForeignMarkers,
+    /// The history lacks the entry that an interrupted attempt began with, which its marker is named after.
+    IncompleteHistory,
     /// An attempt is to be settled that worked at another target system than the code now names.
     TargetChanged,
     /// The audit says something that this version does not know.
@@ -80,6 +82,9 @@ impl fmt::Display for Cause {
             Cause::ForeignMarkers => {
                 "the markers at its target system are not this audit's, so nothing there tells whether it is applied"
             }
+            Cause::IncompleteHistory => {
+                "the history lacks the entry that an interrupted attempt began with, so its marker cannot be found"
+            }
             Cause::StillOpen => "the transaction of an interrupted attempt is still open",
             Cause::UnknownState => {
                 "the audit has an entry that this version of flamingock does not know"
@@ -90,7 +95,12 @@ impl fmt::Display for Cause {
 
 impl Cause {
     /// Those that a run finds out, and that no state of the audit stands for.
-    const FOUND_OUT: [Cause; 3] = [Cause::VerifyFailed, Cause::StillOpen, Cause::ForeignMarkers];
+    const FOUND_OUT: [Cause; 4] = [
+        Cause::VerifyFailed,
+        Cause::StillOpen,
+        Cause::ForeignMarkers,
+        Cause::IncompleteHistory,
+    ];
 
     /// The error of an entry that says what a run found out about an attempt.
     pub(crate) fn before(&self, error: Option<&ErrorChain>) -> ErrorChain {

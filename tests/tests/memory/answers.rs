@@ -1,6 +1,7 @@
-//! A store that writes an entry, or does not, and does not say so: what never ran is no issue.
+//! A store that writes an entry, or does not, and does not say so: what never ran is no issue. And one whose
+//! history lacks an entry.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -9,13 +10,20 @@ use flamingock::audit::{
     Acquired, AuditStore, Claim, Entry, Glance, HistoryFilter, LeaseKeeper, LockStore, NewEntry,
     Origin, Possession, Snapshot, State, StoreError, StoreErrorKind,
 };
-use flamingock::{Error, LockOptions, MemoryStore, Runner, UndoTarget, change, changes, rollback};
+use flamingock::{
+    Cause, Error, LockOptions, MemoryStore, Runner, TargetSystem, UndoTarget, change, changes,
+    rollback,
+};
+use flamingock_tests::{Backend as _, Sqlite, done, query, with_table};
+use sqlx::SqliteConnection;
 
 /// Loses the answer to one entry.
 #[derive(Clone, Debug)]
 struct Forgetful {
     store: MemoryStore,
     loses: Arc<Mutex<Option<Loses>>>,
+    /// Whether its history is empty, whatever its snapshot says.
+    hides: Arc<AtomicBool>,
 }
 
 /// Which entry's answer is lost, and how.
@@ -84,6 +92,9 @@ impl AuditStore for Forgetful {
         service: &str,
         filter: &HistoryFilter,
     ) -> Result<Vec<Entry>, StoreError> {
+        if self.hides.load(Ordering::Relaxed) {
+            return Ok(Vec::new());
+        }
         self.store.history(service, filter).await
     }
 
@@ -171,6 +182,7 @@ impl Scene {
             store: Arc::new(Forgetful {
                 store: MemoryStore::new(),
                 loses: Arc::default(),
+                hides: Arc::default(),
             }),
             calls: Arc::default(),
         }
@@ -238,4 +250,52 @@ async fn a_change_whose_start_was_not_confirmed_never_ran_and_is_no_issue() {
         assert_eq!(next.counts().newly_applied, 1, "{loses:?}: {next}");
         assert_eq!(scene.calls(), (1, 0), "{loses:?}");
     }
+}
+
+#[change(id = "there", order = "001", target = "other", register = false)]
+async fn there(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    query(db, "INSERT INTO done VALUES ('there')")
+        .await
+        .map(drop)
+}
+
+/// The entry that an attempt began with names its marker. Without it nothing tells whether the attempt was committed,
+/// and nothing is guessed.
+#[tokio::test]
+async fn attempt_that_the_history_does_not_have_is_an_issue() {
+    let database = Sqlite::fresh().await;
+    let other = with_table(&database, 2).await;
+    let scene = Scene::new();
+    let runner = || {
+        let lock = LockOptions::default()
+            .lease(Duration::from_millis(200))
+            .wait(Duration::from_secs(20));
+        Runner::new(Arc::clone(&scene.store))
+            .changes(changes![there])
+            .target(TargetSystem::sqlx("other", &other))
+            .lock(lock)
+    };
+    // Committed there, and not on record here.
+    scene.lose(&Loses {
+        state: State::Applied,
+        origin: Origin::Run,
+        is_written: false,
+        kind: StoreErrorKind::Refused,
+    });
+    let error = runner().run().await.unwrap_err();
+    assert!(matches!(error, Error::LeaseLost { .. }), "{error:?}");
+    assert_eq!(done(&other).await, ["there"]);
+    scene.store.hides.store(true, Ordering::Relaxed);
+    for nth in 1..=2 {
+        let error = runner().run().await.unwrap_err();
+        assert!(matches!(error, Error::Issues(_)), "run {nth}: {error:?}");
+        let issues = runner().issues().await.unwrap();
+        let causes: Vec<_> = issues.iter().map(|issue| &issue.cause).collect();
+        assert_eq!(causes, [&Cause::IncompleteHistory], "run {nth}");
+    }
+    // The store has its entries again: the marker tells.
+    scene.store.hides.store(false, Ordering::Relaxed);
+    let report = runner().run().await.unwrap();
+    assert_eq!(report.counts().already_applied, 1, "{report}");
+    assert_eq!(done(&other).await, ["there"]);
 }

@@ -178,7 +178,15 @@ impl One<'_> {
         let origin = if undoes { Origin::Undo } else { Origin::Run };
         let attempt = self.attempt_of(step, newest, origin);
         let (key, run_id) = match self.begun(newest).await {
-            Ok(begun) => begun,
+            Ok(Some(begun)) => begun,
+            Ok(None) => {
+                let error = ErrorChain::text(&format!(
+                    "the latest entry of attempt {} is entry {}",
+                    newest.attempt, newest.seq
+                ));
+                let unsettled = self.unsettled(step, Cause::IncompleteHistory, Some(&error));
+                return Some(unsettled.await);
+            }
             Err(error) => return Some(Executed::unknown(ErrorChain::of(&error))),
         };
         let resolved = database.resolve(&attempt, key, &run_id).await;
@@ -225,8 +233,9 @@ impl One<'_> {
 
     /// The place of the entry that the marker of an attempt is named after, and the run that wrote it: the
     /// first of the entries that say the same at the end of the attempt's history. Those behind it are of
-    /// runs that could not settle the attempt.
-    async fn begun(&self, newest: &Newest) -> Result<(i64, String), StoreError> {
+    /// runs that could not settle the attempt. None: the history does not have it, so that no marker can be
+    /// looked for. One that was guessed would let a committed attempt run again.
+    async fn begun(&self, newest: &Newest) -> Result<Option<(i64, String)>, StoreError> {
         let filter = HistoryFilter::default()
             .change(newest.change_id.clone())
             .attempt(newest.attempt);
@@ -237,11 +246,14 @@ impl One<'_> {
             (&entry.state, &entry.origin, &entry.reason)
                 == (&newest.state, &newest.origin, &newest.reason)
         };
-        let begun = entries.iter().rev().take_while(says_the_same).last();
-        Ok(begun.map_or_else(
-            || (newest.seq, newest.run_id.clone()),
-            |found| (found.seq, found.run_id.clone()),
-        ))
+        let before = entries
+            .iter()
+            .rev()
+            .skip_while(|found| found.seq != newest.seq);
+        let begun = before.take_while(says_the_same).last();
+        // What a run has found out about an attempt stands behind the entry that it began with.
+        let begun = begun.filter(|found| Cause::found_out(found.entry.error.as_ref()).is_none());
+        Ok(begun.map(|found| (found.seq, found.run_id.clone())))
     }
 
     /// The rollback of a failed attempt was not committed (FAILED), or only a part of it (ROLLBACK_FAILED): what
