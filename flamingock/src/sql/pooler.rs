@@ -55,9 +55,13 @@ async fn compare<D: Driver>(
         let before = session::<D>(&mut one, own_session.to_owned()).await?;
         // The session stays with the transaction: the first connection can't have it meanwhile.
         let taken = session::<D>(&mut other, format!("BEGIN; {own_session}")).await?;
+        if taken == before {
+            // Not asked again: a pooler that has one connection to the server has none left to answer with.
+            return Ok(true);
+        }
         let after = session::<D>(&mut one, own_session.to_owned()).await?;
         send::<D>(&mut other, "ROLLBACK".to_owned()).await?;
-        if before != after || taken == before || taken == after {
+        if before != after || taken == after {
             return Ok(true);
         }
     }

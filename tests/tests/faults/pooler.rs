@@ -172,6 +172,27 @@ async fn pooler_with_one_connection_to_the_server_is_named_where_it_costs_the_le
     assert_eq!(SHARED.look(&scene).await.times, [1, 1]);
 }
 
+/// With one connection to the server no statement can be answered beside another one's transaction: it is
+/// recognised all the same.
+#[tokio::test]
+async fn time_limits_are_refused_behind_a_pooler_with_one_connection_to_the_server() {
+    let pooler = Pooler::with("transaction", 1).await;
+    let database = Postgres::fresh().await;
+    let direct = flamingock_tests::with_table(&database, 1).await;
+    let through = pooler.url(database.url.rsplit('/').next().unwrap());
+    let pool = sqlx::PgPool::connect(&through).await.unwrap();
+    for change in changes![by_timeout, by_statement_timeout, by_lock_timeout] {
+        let error = runner_of(&pool, change).run().await.unwrap_err();
+        let text = error.to_string();
+        assert!(text.contains("transaction pooler"), "{text}");
+        assert_eq!(strings(&direct, "SELECT what FROM done").await, [""; 0]);
+        assert_eq!(audit(&direct).await, [""; 0], "{text}");
+        assert_eq!(limits(&through, 1).await, ["0 0"]);
+    }
+    let report = runner_of(&pool, changes![unlimited][0]).run().await;
+    assert_eq!(report.unwrap().counts().newly_applied, 1);
+}
+
 macro_rules! limited {
     ($($name:ident $id:tt ($($key:tt)*);)+) => {$(
         #[change(id = $id, order = "001", transaction = false, register = false $($key)*)]
