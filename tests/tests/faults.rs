@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod faults {
+    mod boots;
     mod clocks;
     mod conflicts;
     mod crash;
