@@ -122,14 +122,14 @@ pub struct Dialect {
     pub(crate) settle: &'static [&'static str],
     /// Reads the states of one attempt that are visible.
     pub(crate) states: &'static str,
-    /// Answers a row if the possession is the newest one.
+    /// Answers a row if the grant is the latest one.
     pub(crate) holds: &'static str,
     /// Reads the metadata of a witness that is not committed.
     pub(crate) connection_of: Option<&'static [&'static str]>,
     /// Reads the newest witnesses, `{whose}`, with the ids of their connections: those that the reader's
     /// isolation level shows.
     pub(crate) witnesses: Option<&'static str>,
-    /// Fails unless the possession is the newest one; stands before the transaction, so that it
+    /// Fails unless the grant is the latest one; stands before the transaction, so that it
     /// holds no lock.
     pub(crate) before_witness: Option<&'static str>,
     /// What hides from the change that a row was inserted before it.

@@ -38,7 +38,7 @@ pub use names::{InvalidName, Names};
 #[cfg(feature = "postgres")]
 pub use postgres::Postgres;
 pub use rows::{
-    Acquired, AuditRow, Filter, Glance, LockRow, NewAuditRow, NewestRow, Page, Possession, Snapshot,
+    Acquired, AuditRow, Filter, Glance, LockGrant, LockRow, NewAuditRow, NewestRow, Page, Snapshot,
 };
 #[cfg(feature = "sqlite")]
 pub use sqlite::Sqlite;

@@ -105,7 +105,7 @@ impl Backend for MySql {
             // "Column 'fence' cannot be null"; "Record has changed since last read" is decided by
             // reading the lock.
             1048 if error.message().contains("'fence'") => Failure::Refused,
-            // What stands before a witness yields two rows unless the possession is the newest.
+            // What stands before a witness yields two rows unless the grant is the latest one.
             1242 => Failure::Refused,
             1020 => Failure::Serialization,
             1213 => Failure::Deadlock,
@@ -348,7 +348,7 @@ VALUES ($service, $run_id, $attempt, $stage, $change_id, $change_order, $author,
     began: "UTC_TIMESTAMP(6) - INTERVAL $elapsed_us MICROSECOND",
     began_in_text: "@flamingock_began",
     fence_within: FENCE,
-    // DDL of a later change commits the row: the possession must not move before that.
+    // DDL of a later change commits the row: the lock must not change its owner before that.
     fence_between: FENCE,
     // MySQL has no such limit and reads an assignment that changes nothing.
     limit_idle: Some(

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-/// One possession of a service's lock.
+/// One owner's hold on a service's lock.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Possession {
+pub struct LockGrant {
     /// The service.
     pub service: String,
     /// The lane of the service; `startup` for what runs before an application serves.
     pub lane: String,
-    /// The number of the possession.
+    /// The fencing token.
     pub token: i64,
     /// The random id of the run that has it. The number alone is not unique: a restored database
     /// hands the same one out again.
@@ -20,7 +20,7 @@ pub struct Possession {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Acquired {
     /// What its owner shows from now on.
-    pub possession: Possession,
+    pub grant: LockGrant,
     /// The run that had the lock before and did not give it back; the run itself where it asked again.
     pub previous_run: Option<String>,
 }
@@ -81,7 +81,7 @@ pub struct AuditRow {
     pub service: String,
     /// The run.
     pub run_id: String,
-    /// The number of the possession under which it was appended.
+    /// The fencing token of the owner that appended it.
     pub fence: i64,
     /// When the attempt began.
     pub started_at: String,
@@ -129,7 +129,7 @@ pub struct NewestRow {
 /// The lock row with its lease.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LockRow {
-    /// The number of the newest possession.
+    /// The fencing token of the latest owner.
     pub token: i64,
     /// The run that has or had it.
     pub run_id: String,

@@ -119,7 +119,7 @@
 //! ```
 //! # #[cfg(feature = "sqlite")]
 //! # mod app {
-//! use flamingock::{Error, Outcome, Runner, change, changes};
+//! use flamingock::{ErrorKind, Outcome, Runner, change, changes};
 //! use sqlx::{SqliteConnection, SqlitePool};
 //!
 //! #[change(id = "create-users", order = "0001", register = false)]
@@ -138,10 +138,12 @@
 //! #[tokio::main]
 //! pub async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //!     let pool = SqlitePool::connect("sqlite::memory:").await?;
-//!     let error = Runner::new(&pool).changes(changes![create_users, first_users]).run().await;
+//!     let runner = Runner::new(&pool).changes(changes![create_users, first_users]);
+//!     let error = runner.run().await.unwrap_err();
 //!
-//!     let Err(Error::ChangesFailed(report)) = error else { panic!() };
-//!     let outcomes: Vec<Outcome> = report.changes().map(|change| change.outcome).collect();
+//!     assert_eq!(error.kind(), ErrorKind::ChangesFailed);
+//!     let changes = error.report().unwrap().changes();
+//!     let outcomes: Vec<Outcome> = changes.map(|change| change.outcome).collect();
 //!     assert_eq!(outcomes, [Outcome::NewlyApplied, Outcome::RolledBack]);
 //!
 //!     let users: i64 = sqlx::query_scalar("SELECT count(*) FROM users").fetch_one(&pool).await?;
@@ -215,13 +217,13 @@ pub use crate::listener::api::Listener;
 pub use crate::listener::otel;
 #[cfg(feature = "webhook")]
 pub use crate::listener::webhook;
-pub use crate::lock::options::{Holder, LockOptions, OnLockTimeout};
+pub use crate::lock::options::{LockOptions, OnLockTimeout};
 pub use crate::plan::decision::Cause;
 pub use crate::plan::note::Note;
 pub use crate::plan::policy::{Policy, Rule};
 pub use crate::plan::stage::Stage;
 pub use crate::plan::undo::{Undo, UndoTarget};
-pub use crate::report::error::Error;
+pub use crate::report::error::{Error, ErrorKind};
 pub use crate::report::issue::{Issue, Resolution, Resolved};
 pub use crate::report::probe::{Probe, Verdict};
 pub use crate::report::run::{

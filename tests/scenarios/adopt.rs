@@ -221,5 +221,5 @@ async fn the_history_may_stand_in_another_database() {
     let adoption = Adoption::of(Tool::Sqlx).target("billing").table("moved");
     assert_eq!(runner.adopt(&adoption).await.unwrap().adopted.len(), 2);
     let error = runner.adopt(&adoption.target("biling")).await.unwrap_err();
-    assert!(error.to_string().contains("\"biling\""), "{error}");
+    assert!(format!("{error:#}").contains("\"biling\""), "{error}");
 }

@@ -1,7 +1,7 @@
 //! A history that cannot be taken over whole is not taken over at all.
 
 use flamingock::adopt::{Adoption, Tool};
-use flamingock::{Error, Runner, change, changes};
+use flamingock::{ErrorKind, Runner, change, changes};
 use flamingock_tests::{Backend as _, Gate, count, execute, query, strings, try_execute};
 use sqlx::Pool;
 use sqlx::migrate::Migrate;
@@ -29,8 +29,8 @@ fn runner(pool: &Pool<Db>) -> Runner {
 
 async fn refused(pool: &Pool<Db>, adoption: &Adoption) -> String {
     let error = runner(pool).adopt(adoption).await.unwrap_err();
-    assert!(matches!(error, Error::Invalid(_)), "{error}");
-    error.to_string()
+    assert_eq!(error.kind(), ErrorKind::Invalid, "{error}");
+    format!("{error:#}")
 }
 
 /// No table was created for it, and so nothing was written.
@@ -209,7 +209,10 @@ async fn an_entry_that_cannot_be_written_keeps_all_of_them_out() {
         execute(&pool, trigger).await;
     }
     let error = runner(&pool).adopt(&Adoption::of(Tool::Sqlx)).await;
-    assert!(matches!(error, Err(Error::Store { .. })), "{error:?}");
+    assert!(
+        matches!(&error, Err(error) if error.kind() == ErrorKind::Store),
+        "{error:?}"
+    );
     assert_eq!(
         count(&pool, "SELECT count(*) FROM flamingock_audit").await,
         0
@@ -242,7 +245,10 @@ async fn while_a_run_has_the_lock() {
     let at_work = tokio::spawn(at_work.run());
     gate.reached().await;
     let error = runner(&pool).adopt(&Adoption::of(Tool::Sqlx)).await;
-    assert!(matches!(error, Err(Error::LockTimeout { .. })), "{error:?}");
+    assert!(
+        matches!(&error, Err(error) if error.kind() == ErrorKind::LockTimeout),
+        "{error:?}"
+    );
     let imports = "SELECT count(*) FROM flamingock_audit WHERE origin = 'import'";
     assert_eq!(count(&pool, imports).await, 0);
     gate.open();

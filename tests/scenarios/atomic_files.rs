@@ -84,7 +84,7 @@ async fn a_mistake_that_is_read_before_anything_runs_names_its_file() {
     let pool = with_table(&database, 1).await;
     let bad = "INSERT INTO done VALUES ('bad');\nINSERTS INTO done VALUES (1);\n";
     let error = with_a_bad_one(&pool, bad).await;
-    let text = error.to_string();
+    let text = format!("{error:#}");
     assert!(text.contains("changes/0002__bad.sql:3"), "{text}");
     assert_eq!(done(&pool).await, Vec::<String>::new());
     let expected = [Outcome::RolledBack, Outcome::RolledBack, Outcome::Blocked];
@@ -97,7 +97,7 @@ async fn what_is_not_finished_is_the_mistake_of_its_own_file() {
     let pool = with_table(&database, 1).await;
     let bad = "INSERT INTO done VALUES ('1');\nINSERT INTO done VALUES ('2'";
     let error = with_a_bad_one(&pool, bad).await;
-    let text = error.to_string();
+    let text = format!("{error:#}");
     let expected = "changes/0002__bad.sql:3: `INSERT INTO done VALUES ('2'` failed";
     assert!(text.contains(expected), "{text}");
     let expected = [

@@ -73,7 +73,7 @@ async fn a_file_with_ddl_is_refused_before_anything_runs() {
     let runner = || Runner::new(&pool).stage(Stage::new("seed").atomic());
     let files = folder(&[("0001__temporary.sql", temporary), ("0002__ddl.sql", text)]);
     let error = runner().files(files).run().await.unwrap_err();
-    let text = error.to_string();
+    let text = format!("{error:#}");
     assert!(
         text.contains("changes/0002__ddl.sql:3: CREATE has no place in an atomic stage"),
         "{text}"

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use flamingock::{
-    BoxError, Error, LockOptions, Outcome, Runner, Stage, UndoTarget, change, changes, rollback,
+    BoxError, Error, ErrorKind, LockOptions, Outcome, Runner, Stage, UndoTarget, change, changes,
+    rollback,
 };
 use flamingock_tests::{Backend as _, Gate, audit, execute, query, with_table};
 use sqlx::Pool;
@@ -59,7 +60,7 @@ async fn loses(pool: &Pool<Db>, gate: &Gate) {
 
 /// What a failure that is not hidden says.
 fn check_failed(error: &Error, id: &str) {
-    let text = error.to_string();
+    let text = format!("{error:#}");
     assert!(text.contains(&format!("\"{id}\" failed")), "{text}");
     assert!(text.contains("the broker did not answer"), "{text}");
     let needs = format!("\"{id}\" needs manual resolution");
@@ -82,11 +83,11 @@ async fn a_change_that_fails_while_the_run_is_asked_to_stop_is_a_failure() {
             .provide(gate.clone());
         let run = runner.run().cancel_on(cancel);
         let error = tokio::time::timeout(SOON, run).await.unwrap().unwrap_err();
-        assert!(matches!(error, Error::ChangesFailed(_)), "{error}");
-        assert_eq!(error.kind(), "changes_failed");
+        assert_eq!(error.kind(), ErrorKind::ChangesFailed, "{error}");
+        assert_eq!(error.kind().as_str(), "changes_failed");
         check_failed(&error, change.id);
         // The request to stop is not hidden, either.
-        assert!(error.to_string().contains("asked to stop"), "{error}");
+        assert!(format!("{error:#}").contains("asked to stop"), "{error}");
         let counts = error.report().unwrap().counts();
         assert_eq!((counts.failed, counts.blocked), (1, 1), "{error}");
     }
@@ -114,9 +115,9 @@ async fn a_change_that_is_dropped_beside_one_that_failed_has_not_failed() {
     };
     let run = runner().run().cancel_on(cancel);
     let error = tokio::time::timeout(SOON, run).await.unwrap().unwrap_err();
-    assert!(matches!(error, Error::ChangesFailed(_)), "{error}");
+    assert_eq!(error.kind(), ErrorKind::ChangesFailed, "{error}");
     check_failed(&error, "fails");
-    let text = error.to_string();
+    let text = format!("{error:#}");
     assert!(text.starts_with("\"fails\" failed"), "{text}");
     let stopped = error.report().unwrap().changes().nth(1).unwrap();
     assert_eq!(stopped.outcome, Outcome::RolledBack, "{text}");
@@ -134,7 +135,7 @@ async fn a_run_whose_changes_were_only_dropped_is_cancelled() {
         .provide(Elsewhere(gate.clone()));
     let run = runner.run().cancel_on(async move { at.reached().await });
     let error = tokio::time::timeout(SOON, run).await.unwrap().unwrap_err();
-    assert!(matches!(error, Error::Cancelled(_)), "{error}");
+    assert_eq!(error.kind(), ErrorKind::Cancelled, "{error}");
     assert_eq!(error.report().unwrap().counts().rolled_back, 1, "{error}");
 }
 
@@ -157,7 +158,7 @@ async fn an_atomic_stage_that_is_asked_to_stop_is_cancelled_as_a_whole() {
         .provide(Elsewhere(gate.clone()));
     let run = runner.run().cancel_on(async move { at.reached().await });
     let error = tokio::time::timeout(SOON, run).await.unwrap().unwrap_err();
-    assert!(matches!(error, Error::Cancelled(_)), "{error}");
+    assert_eq!(error.kind(), ErrorKind::Cancelled, "{error}");
     assert_eq!(error.report().unwrap().counts().rolled_back, 2, "{error}");
     assert_eq!(flamingock_tests::done(&pool).await, [""; 0]);
 }
@@ -176,9 +177,12 @@ async fn a_change_that_failed_is_named_where_the_lock_was_lost() {
         .provide(Gate::default())
         .run();
     let error = tokio::time::timeout(SOON, run).await.unwrap().unwrap_err();
-    assert!(matches!(error, Error::LeaseLost { .. }), "{error}");
+    assert_eq!(error.kind(), ErrorKind::LeaseLost, "{error}");
     check_failed(&error, "fails");
-    assert!(!error.to_string().contains("\"loses\" failed"), "{error}");
+    assert!(
+        !format!("{error:#}").contains("\"loses\" failed"),
+        "{error}"
+    );
 }
 
 #[change(id = "kept", order = "001", register = false)]
@@ -212,7 +216,7 @@ async fn an_undo_that_is_asked_to_stop_is_cancelled_and_has_not_failed() {
         .undo(UndoTarget::Last)
         .cancel_on(async move { at.reached().await });
     let error = tokio::time::timeout(SOON, undo).await.unwrap().unwrap_err();
-    assert!(matches!(error, Error::Cancelled(_)), "{error}");
+    assert_eq!(error.kind(), ErrorKind::Cancelled, "{error}");
     assert_eq!(flamingock_tests::done(&pool).await, ["kept"]);
     assert!(runner().issues().await.unwrap().is_empty());
     gate.open();

@@ -27,7 +27,7 @@ async fn a_commit_that_is_refused_is_a_failed_change() {
         let change = error.report().unwrap().changes().next().unwrap();
         assert_eq!(change.outcome, Outcome::RolledBack, "{error}");
         assert!(
-            error.to_string().to_lowercase().contains("foreign key"),
+            format!("{error:#}").to_lowercase().contains("foreign key"),
             "{error}"
         );
         let rows = audit(&pool).await;

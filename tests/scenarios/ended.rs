@@ -1,6 +1,6 @@
 //! Changes that end the transaction they run in.
 
-use flamingock::{Error, Outcome, Runner, change, changes, rollback};
+use flamingock::{ErrorKind, Outcome, Runner, change, changes, rollback};
 use flamingock_tests::{Backend as _, audit, done, query, with_table};
 
 use super::{Backend, Connection};
@@ -75,7 +75,7 @@ async fn a_commit_in_the_change_is_found_out() {
         }
         let error = runner().run().await.unwrap_err();
         assert!(
-            matches!(error, Error::ChangesFailed(_) | Error::Issues(_)),
+            matches!(error.kind(), ErrorKind::ChangesFailed | ErrorKind::Issues),
             "{error}"
         );
         assert!(
@@ -87,7 +87,7 @@ async fn a_commit_in_the_change_is_found_out() {
         assert_eq!(audit(&pool).await, [format!("{} 1 FAILED none", change.id)]);
         // What stayed needs manual resolution.
         let again = runner().run().await.unwrap_err();
-        assert!(matches!(again, Error::Issues(_)), "{again}");
+        assert_eq!(again.kind(), ErrorKind::Issues, "{again}");
         assert_eq!(audit(&pool).await.len(), 1);
     }
 }
@@ -119,7 +119,7 @@ async fn a_change_that_committed_and_failed_is_rolled_back_by_its_own_rollback()
         .run()
         .await
         .unwrap_err();
-    assert!(error.to_string().contains("nowhere"), "{error}");
+    assert!(format!("{error:#}").contains("nowhere"), "{error}");
     assert_eq!(done(&pool).await, Vec::<String>::new());
     let rows = audit(&pool).await;
     assert_eq!(

@@ -1,6 +1,6 @@
 //! Changes as files: in one order with code, and with the same guarantees.
 
-use flamingock::{Error, Runner, UndoTarget, change, changes, include_files};
+use flamingock::{ErrorKind, Runner, UndoTarget, change, changes, include_files};
 use flamingock_tests::{Backend as _, audit, done, query, strings, with_table};
 
 use super::{Backend, Connection};
@@ -72,9 +72,8 @@ async fn what_a_file_and_code_have_twice_is_named_with_both_places() {
         .run()
         .await
         .unwrap_err();
-    let Error::Invalid(problems) = &error else {
-        panic!("{error}")
-    };
+    assert_eq!(error.kind(), ErrorKind::Invalid, "{error:?}");
+    let problems = error.problems();
     let texts: Vec<String> = problems.iter().map(ToString::to_string).collect();
     assert_eq!(texts.len(), 2, "{texts:?}");
     let place = format!("{}", changes![code][0].location());

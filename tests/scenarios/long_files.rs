@@ -32,7 +32,7 @@ async fn long_file_that_fails_at_its_end_is_undone_and_names_the_line() {
     let text = format!("-- many; rows\n{}SELECT * FROM nowhere;\n", long(20_000));
     let files = folder(&[("0001__many.sql", &text)]);
     let error = Runner::new(&pool).files(files).run().await.unwrap_err();
-    let error = error.to_string();
+    let error = format!("{error:#}");
     assert!(
         error.contains("0001__many.sql:20002: `SELECT * FROM nowhere` failed"),
         "{error}"

@@ -2,7 +2,7 @@
 
 use flamingock::__private::EmbeddedFolder;
 use flamingock::adopt::{Adoption, Tool};
-use flamingock::{Error, Mode, Runner, UndoTarget};
+use flamingock::{ErrorKind, Mode, Runner, UndoTarget};
 use flamingock_tests::{
     Backend as _, count, done, execute, folder, folder_of, strings, try_execute, with_table,
 };
@@ -69,8 +69,8 @@ async fn fresh() -> (flamingock_tests::TestDatabase<Backend>, Pool<Db>) {
 
 async fn refused(runner: Runner) -> String {
     let error = runner.run().await.unwrap_err();
-    assert!(matches!(error, Error::Invalid(_)), "{error}");
-    error.to_string()
+    assert_eq!(error.kind(), ErrorKind::Invalid, "{error}");
+    format!("{error:#}")
 }
 
 #[tokio::test]
@@ -127,7 +127,7 @@ async fn history_of_dbmate_is_taken_over() {
     .await;
     let error = runner(&pool, files).adopt(&adoption()).await.unwrap_err();
     assert!(
-        error.to_string().contains("one of golang-migrate"),
+        format!("{error:#}").contains("one of golang-migrate"),
         "{error}"
     );
 }
@@ -168,7 +168,7 @@ async fn history_of_golang_migrate_is_taken_over_up_to_its_version() {
     golang(&pool, 2, true).await;
     let error = runner(&pool, files).adopt(&adoption).await.unwrap_err();
     assert!(
-        error.to_string().contains("version 2, which is dirty"),
+        format!("{error:#}").contains("version 2, which is dirty"),
         "{error}"
     );
     golang(&pool, 3, false).await;

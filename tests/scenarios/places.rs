@@ -135,5 +135,5 @@ async fn applied_change_that_was_left_out_and_is_then_removed_is_missing() {
     }
     let without = runner(&pool).tags(["!seeds"]).policy(policy);
     let error = without.run().await.unwrap_err();
-    assert!(error.to_string().contains("\"tagged\""), "{error}");
+    assert!(format!("{error:#}").contains("\"tagged\""), "{error}");
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use flamingock::{BoxError, Cause, Error, Outcome, Runner, change, changes, rollback};
+use flamingock::{BoxError, Cause, ErrorKind, Outcome, Runner, change, changes, rollback};
 use flamingock_tests::{Backend as _, audit, done, query, strings, with_table};
 use futures_util::StreamExt as _;
 use sqlx::{Connection as _, Executor as _, Pool};
@@ -77,7 +77,7 @@ async fn a_failure_is_followed_by_the_rollback_and_then_applied_again() {
             .run()
             .await
             .unwrap_err();
-        assert!(matches!(error, Error::ChangesFailed(_)), "{error}");
+        assert_eq!(error.kind(), ErrorKind::ChangesFailed, "{error}");
         assert_eq!(error.report().unwrap().counts().rolled_back, 1);
         assert_eq!(done(&pool).await, Vec::<String>::new());
         let rows = audit(&pool).await;
@@ -118,7 +118,7 @@ async fn a_failed_rollback_is_an_issue_with_both_reasons() {
         let pool = with_table(&database, 1).await;
         let runner = || Runner::new(&pool).changes([change]);
         let error = runner().run().await.unwrap_err();
-        let reasons = error.to_string();
+        let reasons = format!("{error:#}");
         assert!(reasons.contains("the rollback's reason"), "{reasons}");
         assert!(reasons.contains("the change's reason"), "{reasons}");
         let rows = audit(&pool).await;
@@ -130,15 +130,17 @@ async fn a_failed_rollback_is_an_issue_with_both_reasons() {
         assert_eq!(done(&pool).await, Vec::<String>::new());
 
         let again = runner().run().await.unwrap_err();
-        let Error::Issues(report) = &again else {
-            panic!("{again}")
-        };
+        assert_eq!(again.kind(), ErrorKind::Issues, "{again:?}");
+        let report = again.report().unwrap();
         let stuck = report.changes().next().unwrap();
         assert_eq!(
             (stuck.outcome, &stuck.issue),
             (Outcome::Blocked, &Some(Cause::RollbackFailed))
         );
-        assert!(again.to_string().contains("the change's reason"), "{again}");
+        assert!(
+            format!("{again:#}").contains("the change's reason"),
+            "{again}"
+        );
         assert_eq!(audit(&pool).await.len(), 3);
     }
 }
@@ -160,11 +162,10 @@ async fn a_failure_without_rollback_needs_a_person() {
         ["abandoned 1 STARTED none", "abandoned 1 FAILED none"]
     );
     let error = runner().run().await.unwrap_err();
-    let Error::Issues(report) = &error else {
-        panic!("{error}")
-    };
+    assert_eq!(error.kind(), ErrorKind::Issues, "{error:?}");
+    let report = error.report().unwrap();
     assert_eq!(report.changes().next().unwrap().issue, Some(Cause::Failed));
-    assert!(error.to_string().contains("not today"), "{error}");
+    assert!(format!("{error:#}").contains("not today"), "{error}");
     assert_eq!(audit(&pool).await.len(), 2);
 }
 
@@ -187,7 +188,7 @@ async fn recovery_by_retry_applies_again() {
             .provide_arc(calls.clone())
     };
     let error = runner().run().await.unwrap_err();
-    assert!(matches!(error, Error::ChangesFailed(_)), "{error}");
+    assert_eq!(error.kind(), ErrorKind::ChangesFailed, "{error}");
     assert_eq!(runner().run().await.unwrap().counts().newly_applied, 1);
     let expected = [
         "retried 1 STARTED none",
@@ -345,7 +346,7 @@ async fn a_statement_of_a_change_that_takes_too_long_is_cancelled_at_the_server(
             .await
             .unwrap_err();
         assert!(
-            error.to_string().contains("its timeout of 200ms"),
+            format!("{error:#}").contains("its timeout of 200ms"),
             "{error}"
         );
         assert!(
@@ -384,7 +385,10 @@ async fn a_timeout_is_followed_by_the_rollback() {
         .run()
         .await
         .unwrap_err();
-    assert!(error.to_string().contains("its timeout of 50ms"), "{error}");
+    assert!(
+        format!("{error:#}").contains("its timeout of 50ms"),
+        "{error}"
+    );
     assert_eq!(
         audit(&pool).await,
         [

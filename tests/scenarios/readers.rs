@@ -1,6 +1,6 @@
 //! What a start costs that has nothing to do: one statement, and no right but to read.
 
-use flamingock::{Error, Runner, change, changes};
+use flamingock::{ErrorKind, Runner, change, changes};
 use flamingock_tests::{Backend as _, Proxy, audit, query, strings, until_idle, with_table};
 
 use super::{Backend, Connection, Db, Reader};
@@ -69,7 +69,7 @@ async fn who_may_only_read_can_start_what_is_up_to_date() {
         .run()
         .await
         .unwrap_err();
-    assert!(matches!(error, Error::Store { .. }), "{error}");
+    assert_eq!(error.kind(), ErrorKind::Store, "{error}");
 
     Runner::new(&owner)
         .changes(changes![one])
@@ -90,9 +90,7 @@ async fn who_may_only_read_can_start_what_is_up_to_date() {
         .run()
         .await
         .unwrap_err();
-    let Error::Store { source, .. } = &error else {
-        panic!("{error}")
-    };
+    let source = error.store_error().expect("it is the store's");
     assert_eq!(
         source.kind,
         flamingock::audit::StoreErrorKind::Denied,

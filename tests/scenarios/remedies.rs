@@ -59,7 +59,7 @@ async fn what_no_transaction_can_hold_is_told_with_what_to_write() {
         let text = format!("{before}INSERT INTO done VALUES ('a');\nVACUUM;\n{behind}");
         let files = folder_of(format, &[(name, &text)]);
         let error = Runner::new(&pool).files(files).run().await.unwrap_err();
-        let text = error.to_string();
+        let text = format!("{error:#}");
         assert!(text.contains(words), "{format}: {text}");
         assert!(text.contains("`VACUUM` failed, and "), "{format}: {text}");
         let entries = audit(&pool).await;
@@ -83,7 +83,7 @@ async fn any_other_error_is_told_without_a_hint() {
     execute(&pool, "INSERT INTO done VALUES ('there')").await;
     let files = folder_of("own", &[("0001__a.sql", "SELECT * FROM nowhere;")]);
     let error = Runner::new(&pool).files(files).run().await.unwrap_err();
-    let text = error.to_string();
+    let text = format!("{error:#}");
     assert!(
         text.contains("nowhere") && !text.contains("failed, and"),
         "{text}"

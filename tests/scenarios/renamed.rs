@@ -1,7 +1,7 @@
 //! A change that was renamed is not run again under its new id: the run stops and asks.
 
 use flamingock::{
-    Definition, Error, Mode, Runner, UndoTarget, change, changes, include_files, rollback,
+    Definition, ErrorKind, Mode, Runner, UndoTarget, change, changes, include_files, rollback,
 };
 use flamingock_tests::{Backend as _, done, execute, query, with_table};
 use sqlx::Pool;
@@ -56,8 +56,8 @@ async fn asked(runner: impl Fn() -> Runner, expected: &[&str]) {
         runner().run().await.unwrap_err(),
     ];
     for error in errors {
-        assert!(matches!(error, Error::Invalid(_)), "{error}");
-        let error = error.to_string();
+        assert_eq!(error.kind(), ErrorKind::Invalid, "{error}");
+        let error = format!("{error:#}");
         for expected in expected {
             assert!(error.contains(expected), "{expected}: {error}");
         }

@@ -1,7 +1,7 @@
 //! What is applied again when it has changed.
 
 use flamingock::{
-    Error, Note, Outcome, Policy, Rule, Runner, UndoTarget, change, changes, include_files,
+    ErrorKind, Note, Outcome, Policy, Rule, Runner, UndoTarget, change, changes, include_files,
 };
 use flamingock_tests::{Backend as _, audit, done, execute, folder, query, strings, with_table};
 
@@ -49,14 +49,10 @@ async fn what_repeats_runs_last_and_again_only_when_it_has_changed() {
     assert_eq!(done(&pool).await, FIRST);
     assert!(first().run().await.unwrap().is_up_to_date());
 
-    let Error::Pending(planned) = second()
-        .mode(flamingock::Mode::Check)
-        .run()
-        .await
-        .unwrap_err()
-    else {
-        panic!()
-    };
+    let check = second().mode(flamingock::Mode::Check).run().await;
+    let error = check.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Pending, "{error:?}");
+    let planned = error.report().unwrap();
     let notes: Vec<&Note> = planned.changes().flat_map(|change| &change.notes).collect();
     assert!(matches!(notes[..], [Note::Again { .. }]), "{notes:?}");
     assert!(planned.to_string().contains("again: "), "{planned}");
@@ -94,15 +90,15 @@ async fn what_repeats_waits_for_the_ordered_changes_of_its_stage() {
         static,
         register = false
     ));
-    let Error::ChangesFailed(report) = third.run().await.unwrap_err() else {
-        panic!()
-    };
+    let error = third.run().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ChangesFailed, "{error:?}");
+    let report = error.report().unwrap();
     let expected = [
         ("orders".to_owned(), Outcome::AlreadyApplied),
         ("broken".to_owned(), Outcome::RolledBack),
         ("orders_view".to_owned(), Outcome::Blocked),
     ];
-    assert_eq!(outcomes(&report), expected);
+    assert_eq!(outcomes(report), expected);
     assert_eq!(done(&pool).await, FIRST);
 }
 

@@ -46,7 +46,7 @@ async fn is_never_told(head: &str, payload: &str) -> Result<(), BoxError> {
         ("the audit", recorded(&pool).await),
         ("the log", logged.text()),
         ("a listener", heard.lock().unwrap().clone()),
-        ("the error", format!("{error} {error:?}")),
+        ("the error", format!("{error:#} {error:?}")),
         ("the report", report),
     ];
     for (place, text) in places {
@@ -104,7 +104,7 @@ async fn a_change_whose_secret_is_not_known_is_not_started() {
 
     // In the environment, if nobody says otherwise.
     let error = runner(&pool, &files).run().await.unwrap_err();
-    let text = error.to_string();
+    let text = format!("{error:#}");
     assert!(text.contains("the variable `TOKEN` is not set"), "{text}");
 
     runner(&pool, &files)

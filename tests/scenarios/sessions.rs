@@ -117,7 +117,7 @@ async fn setting_under_which_nothing_can_be_recorded_truly_is_refused_by_its_nam
             let began = std::time::Instant::now();
             let error = runner.run().await.unwrap_err();
             assert!(format!("{error:?}").contains(name), "{text}: {error:?}");
-            assert!(error.to_string().contains(name), "{text}: {error}");
+            assert!(format!("{error:#}").contains(name), "{text}: {error}");
             assert!(began.elapsed().as_secs() < 20, "{text}");
             pool.close().await;
             assert_eq!(done(&watch).await, before, "{text}");

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use flamingock::{Error, Runner, UndoTarget, change, changes, rollback};
+use flamingock::{Error, ErrorKind, Runner, UndoTarget, change, changes, rollback};
 use flamingock_tests::{Backend as _, PlainSql, TestDatabase, audit, done, execute, query};
 use sqlx::pool::PoolOptions;
 use sqlx::{Connection as _, Pool};
@@ -105,7 +105,7 @@ async fn cycle(pool: &Pool<Db>, watch: &Pool<Db>) -> Result<(), Stopped> {
         .run()
         .await
     {
-        Err(Error::ChangesFailed(_)) => {}
+        Err(error) if error.kind() == ErrorKind::ChangesFailed => {}
         Err(error) => return Err(error.into()),
         Ok(_) => return Err(Stopped::Wrong("a change that failed is applied".to_owned())),
     }
@@ -142,7 +142,7 @@ async fn pool_of(database: &TestDatabase<Backend>, case: &Case) -> Result<Pool<D
 
 /// Whether an error says which setting is in the way.
 fn names(error: &Error, case: &Case) -> bool {
-    let said = format!("{error} {error:?}")
+    let said = format!("{error:#} {error:?}")
         .to_lowercase()
         .replace('-', "_");
     said.contains(&case.name.to_lowercase())
@@ -262,7 +262,7 @@ async fn listed() -> Listed {
                         break;
                     }
                     Ok(_) => {}
-                    Err(error) => why = error.to_string(),
+                    Err(error) => why = format!("{error:#}"),
                 }
             }
         }

@@ -3,7 +3,9 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use flamingock::{BoxError, Context, Error, Outcome, Report, Runner, change, changes, rollback};
+use flamingock::{
+    BoxError, Context, ErrorKind, Outcome, Report, Runner, change, changes, rollback,
+};
 use flamingock_tests::{Backend as _, audit, count, done, query, strings, with_table};
 use futures_util::StreamExt as _;
 use sqlx::{Connection as _, Executor as _};
@@ -54,15 +56,14 @@ async fn a_failed_change_leaves_nothing_and_is_applied_by_the_next_run() {
         runner.provide_arc(broken.clone())
     };
     let error = runner().run().await.unwrap_err();
-    let Error::ChangesFailed(report) = &error else {
-        panic!("{error}")
-    };
+    assert_eq!(error.kind(), ErrorKind::ChangesFailed, "{error:?}");
+    let report = error.report().unwrap();
     let outcomes: Vec<_> = report.changes().map(|change| change.outcome).collect();
     assert_eq!(
         outcomes,
         [Outcome::NewlyApplied, Outcome::RolledBack, Outcome::Blocked]
     );
-    assert!(error.to_string().contains("nowhere"), "{error}");
+    assert!(format!("{error:#}").contains("nowhere"), "{error}");
     assert_eq!(done(&pool).await, ["first"]);
 
     broken.0.store(false, Ordering::Relaxed);
@@ -102,7 +103,7 @@ async fn a_failed_change_leaves_nothing_and_is_applied_by_the_next_run() {
 async fn fails_twice(
     change: &'static flamingock::__private::Definition,
     runner: impl Fn(Runner) -> Runner,
-) -> (String, Box<Report>) {
+) -> (String, Report) {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     let mut last = None;
@@ -111,9 +112,8 @@ async fn fails_twice(
             .run()
             .await
             .unwrap_err();
-        let Error::ChangesFailed(report) = error else {
-            panic!("{error}")
-        };
+        assert_eq!(error.kind(), ErrorKind::ChangesFailed, "{error:?}");
+        let report = error.into_report().unwrap();
         assert_eq!(report.counts().rolled_back, 1, "{report}");
         assert_eq!(done(&pool).await, Vec::<String>::new());
         assert_eq!(audit(&pool).await.len(), attempt * 2);

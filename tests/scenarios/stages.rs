@@ -1,6 +1,6 @@
 //! Stages: what follows what, and what a failure or an issue stops.
 
-use flamingock::{BoxError, Cause, Error, Outcome, Runner, Stage, change, changes};
+use flamingock::{BoxError, Cause, ErrorKind, Outcome, Runner, Stage, change, changes};
 use flamingock_tests::{Backend as _, audit, query, with_table};
 
 use super::{Backend, Connection};
@@ -84,7 +84,7 @@ async fn a_failure_stops_its_stage_and_those_after_it_and_no_other() {
         (6, 3, 1, 2)
     );
     assert!(
-        error.to_string().contains("messaging/001 broken"),
+        format!("{error:#}").contains("messaging/001 broken"),
         "{error}"
     );
 }
@@ -96,9 +96,8 @@ async fn an_issue_blocks_its_stage_and_the_rest_goes_on() {
     let first = Runner::new(&pool).changes(changes![broken]);
     first.run().await.unwrap_err();
     let error = stages(Runner::new(&pool)).run().await.unwrap_err();
-    let Error::Issues(report) = &error else {
-        panic!("{error}")
-    };
+    assert_eq!(error.kind(), ErrorKind::Issues, "{error:?}");
+    let report = error.report().unwrap();
     let counts = report.counts();
     assert_eq!((counts.newly_applied, counts.blocked), (3, 3), "{report}");
     let issues: Vec<_> = report

@@ -295,7 +295,7 @@ steps:
         .undo(UndoTarget::Last)
         .await
         .unwrap_err();
-    let text = refused.to_string();
+    let text = format!("{refused:#}");
     assert!(
         text.contains("the change \"steps\" has no rollback: step 2 of 3 has none"),
         "{text}"
@@ -357,7 +357,7 @@ steps:
         .run()
         .await
         .unwrap_err();
-    let text = error.to_string();
+    let text = format!("{error:#}");
     assert!(
         text.contains("the change took longer than its timeout of 600ms"),
         "{text}"
@@ -379,7 +379,7 @@ async fn steps_of_an_atomic_stage_are_taken_back_with_the_stage() {
         .run()
         .await
         .unwrap_err();
-    let text = error.to_string();
+    let text = format!("{error:#}");
     assert!(text.contains("step 3 of 3 failed: no room"), "{text}");
     assert_eq!(outcomes(report(&error)), [StepOutcome::RolledBack; 6]);
     assert_eq!(done(&pool).await, [""; 0]);

@@ -92,6 +92,6 @@ async fn the_error_of_a_change_names_its_target() {
         .run()
         .await
         .unwrap_err();
-    let text = error.to_string();
+    let text = format!("{error:#}");
     assert!(text.contains("no such stream [target events]"), "{text}");
 }

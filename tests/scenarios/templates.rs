@@ -1,6 +1,6 @@
 //! Changes that a file declares.
 
-use flamingock::{Error, Outcome, UndoTarget, change, changes};
+use flamingock::{ErrorKind, Outcome, UndoTarget, change, changes};
 use flamingock_tests::{Backend as _, audit, done, execute, folder, query, strings, with_table};
 
 use super::note::{known, runner};
@@ -92,7 +92,7 @@ async fn a_failure_in_a_transaction_leaves_nothing_and_names_the_line_of_the_sta
         .run()
         .await
         .unwrap_err();
-    let text = error.to_string();
+    let text = format!("{error:#}");
     assert!(
         text.contains("changes/0001__sql.yaml:5: `INSERT INTO nowhere VALUES (1)` failed"),
         "{text}"
@@ -118,7 +118,7 @@ rollback: { remove: a }
         .run()
         .await
         .unwrap_err();
-    assert!(error.to_string().contains("refused"), "{error}");
+    assert!(format!("{error:#}").contains("refused"), "{error}");
     assert_eq!(done(&pool).await, [""; 0]);
     assert_eq!(
         audit(&pool).await,
@@ -195,9 +195,8 @@ async fn every_mistake_of_every_file_is_found_before_anything_runs() {
     .run()
     .await
     .unwrap_err();
-    let Error::Invalid(problems) = &error else {
-        panic!("{error}")
-    };
+    assert_eq!(error.kind(), ErrorKind::Invalid, "{error:?}");
+    let problems = error.problems();
     let texts: Vec<String> = problems.iter().map(ToString::to_string).collect();
     let expected = [
         "changes/0002__a.yaml:1: unknown template `nte`, did you mean `note`?",
@@ -222,9 +221,8 @@ async fn a_change_that_a_file_and_code_both_have_is_named_with_both_places() {
         .run()
         .await
         .unwrap_err();
-    let Error::Invalid(problems) = &error else {
-        panic!("{error}")
-    };
+    assert_eq!(error.kind(), ErrorKind::Invalid, "{error:?}");
+    let problems = error.problems();
     let place = changes![code][0].location().to_string();
     for problem in problems {
         let text = problem.to_string();

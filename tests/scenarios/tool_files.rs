@@ -1,6 +1,6 @@
 //! Files as projects have them that use other tools: what their tool makes of them is made here.
 
-use flamingock::{Error, Runner, UndoTarget};
+use flamingock::{ErrorKind, Runner, UndoTarget};
 use flamingock_tests::{Backend as _, done, folder, folder_of, try_execute, with_table};
 
 use super::Backend;
@@ -34,9 +34,8 @@ async fn templates_of_other_tools_are_refused_before_anything_runs() {
     let first = "INSERT INTO done VALUES ('{{ text }}'); -- {{ a }} /* b */\n";
     let files = folder(&[("1_a.sql", first), ("2_b.sql", template)]);
     let error = Runner::new(&pool).files(files).run().await.unwrap_err();
-    let Error::Invalid(problems) = &error else {
-        panic!("{error}")
-    };
+    assert_eq!(error.kind(), ErrorKind::Invalid, "{error:?}");
+    let problems = error.problems();
     let problem = problems[0].to_string();
     assert!(problem.starts_with("changes/2_b.sql:2: "), "{problem}");
     assert!(problem.contains("write the value"), "{problem}");
@@ -100,9 +99,8 @@ async fn mistakes_in_a_down_file_are_refused_on_undo_and_keep_nothing_from_being
         let runner = || Runner::new(&pool).files(folder_of(format, &files));
         runner().run().await.unwrap();
         let error = runner().undo(UndoTarget::Count(1)).await.unwrap_err();
-        let Error::Invalid(problems) = &error else {
-            panic!("{format}: {error}")
-        };
+        assert_eq!(error.kind(), ErrorKind::Invalid, "{error:?}");
+        let problems = error.problems();
         let problem = problems[0].to_string();
         assert!(problem.contains("no closing '"), "{format}: {problem}");
         assert_eq!(done(&pool).await, ["up"], "{NAME}, {format}");

@@ -97,7 +97,7 @@ fn line(event: &Event) -> String {
         Happened::Probed(probe) => format!("{} there: {:?}", probe.change_id, probe.there),
         Happened::IssueFound { id, cause, .. } => format!("{id} issue: {cause:?}"),
         Happened::RunEnded { error, .. } => {
-            let kind = error.as_ref().map_or("well", |error| error.kind);
+            let kind = error.as_ref().map_or("well", |error| error.kind.as_str());
             format!("{} ended: {kind}", event.work.as_str())
         }
         other => format!("{other:?}"),

@@ -110,7 +110,7 @@ async fn a_failed_transfer_leaves_nothing_behind<B: Backend>() {
     let (before, after) = text.split_once("after:\n").unwrap();
     assert!(before.starts_with("before:\n  no accounts yet\n"), "{text}");
     assert!(
-        before.contains("\"transfer\" failed. default: 2 newly applied, 1 rolled back"),
+        before.contains("\"transfer\" failed\ndefault: 2 newly applied, 1 rolled back"),
         "{text}"
     );
     assert!(

@@ -1,11 +1,11 @@
-//! An owner that comes late: what its statements do once another possession is there.
+//! An owner that comes late: what its statements do once the lock has another owner.
 
 #![allow(clippy::unwrap_used)]
 
 use std::time::Duration;
 
 use flamingock_sqlx_audit::{
-    self as leaf, Backend as _, Conn, Failure, Ledger, MySql, Names, NewAuditRow, Possession,
+    self as leaf, Backend as _, Conn, Failure, Ledger, LockGrant, MySql, Names, NewAuditRow,
     Postgres, Sqlite, Witness,
 };
 use flamingock_tests::{Backend as _, MariaDb, count, execute, query, until};
@@ -13,8 +13,8 @@ use sqlx::{AssertSqlSafe, Executor as _};
 
 const LEASE: Option<Duration> = Some(Duration::from_secs(30));
 
-fn wanted(run_id: &str) -> Possession {
-    Possession {
+fn wanted(run_id: &str) -> LockGrant {
+    LockGrant {
         service: "default".into(),
         lane: "startup".into(),
         token: 0,
@@ -37,7 +37,7 @@ async fn a_renewal_that_waited_for_a_takeover_finds_the_lock_gone() {
     let first = ledger
         .acquire(&mut late, &wanted("a"), "a", LEASE, None)
         .await;
-    let first = first.unwrap().unwrap().possession;
+    let first = first.unwrap().unwrap().grant;
 
     next.execute("BEGIN").await.unwrap();
     let taken = ledger
@@ -58,7 +58,7 @@ async fn a_renewal_that_waited_for_a_takeover_finds_the_lock_gone() {
 
 /// Its DDL would commit the witness, and the witness would be newer than the next owner's entries.
 #[tokio::test]
-async fn a_witness_of_a_possession_that_is_over_is_refused() {
+async fn a_witness_of_an_owner_that_is_over_is_refused() {
     let database = MariaDb::fresh().await;
     let pool = database.pool(2).await;
     let ledger = Ledger::<MySql>::new(Names::default(), Duration::from_secs(5));
@@ -70,11 +70,11 @@ async fn a_witness_of_a_possession_that_is_over_is_refused() {
     let first = ledger
         .acquire(&mut connection, &wanted("a"), "a", LEASE, None)
         .await;
-    let first = first.unwrap().unwrap().possession;
+    let first = first.unwrap().unwrap().grant;
     let second = ledger
         .acquire(&mut connection, &wanted("b"), "b", LEASE, Some(1))
         .await;
-    let second = second.unwrap().unwrap().possession;
+    let second = second.unwrap().unwrap().grant;
 
     let row = NewAuditRow {
         attempt: 1,
@@ -120,8 +120,8 @@ async fn lock_answers<B: leaf::Backend>(connection: &mut Conn<B>) {
             .acquire(connection, &wanted(run_id), run_id, lease, force)
             .await;
         let taken = taken.unwrap()?;
-        assert_eq!(taken.possession.run_id, run_id);
-        Some((taken.possession.token, taken.previous_run))
+        assert_eq!(taken.grant.run_id, run_id);
+        Some((taken.grant.token, taken.previous_run))
     };
     let from = |run_id: &str| Some(run_id.to_owned());
     assert_eq!(acquire("a", LEASE, None).await, Some((1, None)));
@@ -137,15 +137,15 @@ async fn lock_answers<B: leaf::Backend>(connection: &mut Conn<B>) {
     tokio::time::sleep(Duration::from_millis(20)).await;
     assert_eq!(acquire("c", LEASE, Some(1)).await, None);
     assert_eq!(acquire("c", LEASE, None).await, Some((3, from("b"))));
-    let possession = Possession {
+    let grant = LockGrant {
         token: 3,
         ..wanted("c")
     };
     for _ in 0..2 {
         // As where the answer was lost; and a renewal that comes late changes nothing.
-        let released = ledger.release(connection, &possession, Some("digest"));
+        let released = ledger.release(connection, &grant, Some("digest"));
         released.await.unwrap();
-        let renewed = ledger.renew(connection, &possession, LEASE, None);
+        let renewed = ledger.renew(connection, &grant, LEASE, None);
         assert!(!renewed.await.unwrap());
     }
     let mut acquire = async |run_id: &str, force| {
@@ -153,12 +153,12 @@ async fn lock_answers<B: leaf::Backend>(connection: &mut Conn<B>) {
             .acquire(connection, &wanted(run_id), run_id, LEASE, force)
             .await;
         let taken = taken.unwrap()?;
-        Some((taken.possession.token, taken.previous_run))
+        Some((taken.grant.token, taken.previous_run))
     };
     assert_eq!(acquire("d", Some(3)).await, None);
     assert_eq!(acquire("d", None).await, Some((4, None)));
     assert_eq!(acquire("e", None).await, None);
-    let late = ledger.release(connection, &possession, Some("digest"));
+    let late = ledger.release(connection, &grant, Some("digest"));
     late.await.unwrap();
     let (wanted, asked) = (wanted("e"), LEASE);
     let taken = ledger.acquire(connection, &wanted, "e", asked, None);
@@ -200,7 +200,7 @@ async fn mariadb_statements_lock_the_lock_before_the_lease() {
     let owner = ledger
         .acquire(&mut connection, &wanted("a"), "a", LEASE, None)
         .await;
-    let owner = owner.unwrap().unwrap().possession;
+    let owner = owner.unwrap().unwrap().grant;
     let held = async |table: &str| {
         let mut other = pool.acquire().await.unwrap().detach();
         let text = format!("BEGIN; SELECT 1 FROM {table} FOR UPDATE NOWAIT");

@@ -117,7 +117,10 @@ async fn a_change_that_stays_in_a_role_without_rights_is_undone_and_recorded() {
         .provide(role.clone());
     let error = runner.run().await.unwrap_err();
     execute(&pool, &format!("DROP ROLE {role}")).await;
-    assert!(error.to_string().contains("permission denied"), "{error}");
+    assert!(
+        format!("{error:#}").contains("permission denied"),
+        "{error}"
+    );
     assert_eq!(
         audit(&pool).await,
         [
@@ -144,7 +147,7 @@ async fn an_error_that_the_change_swallows_fails_it() {
         .await
         .unwrap_err();
     assert!(
-        error.to_string().contains("current transaction is aborted"),
+        format!("{error:#}").contains("current transaction is aborted"),
         "{error}"
     );
     assert_eq!(
@@ -194,7 +197,7 @@ async fn a_lock_that_is_not_obtained_in_the_time_given_for_it_is_asked_for_three
         .changes(changes![waits_for_a_lock])
         .provide_arc(calls.clone());
     let error = runner.run().await.unwrap_err();
-    assert!(error.to_string().contains("lock timeout"), "{error}");
+    assert!(format!("{error:#}").contains("lock timeout"), "{error}");
     assert_eq!(calls.load(Ordering::Relaxed), 4);
 }
 
@@ -219,7 +222,7 @@ async fn a_failed_concurrent_index_is_named_for_the_person_who_must_drop_it() {
     execute(&pool, "INSERT INTO done VALUES ('twice'), ('twice')").await;
     let runner = Runner::new(&pool).changes(changes![unique_names]);
     let error = runner.run().await.unwrap_err();
-    let text = error.to_string();
+    let text = format!("{error:#}");
     assert!(
         text.contains("the invalid index unique_names: drop it"),
         "{text}"
@@ -253,7 +256,10 @@ async fn a_statement_that_takes_longer_than_its_limit_fails_the_change_alone() {
     let (_database, pool) = fresh().await;
     for change in [changes![sleeps], changes![sleeps_outside]] {
         let error = Runner::new(&pool).changes(change).run().await.unwrap_err();
-        assert!(error.to_string().contains("statement timeout"), "{error}");
+        assert!(
+            format!("{error:#}").contains("statement timeout"),
+            "{error}"
+        );
     }
     let limit = "SELECT current_setting('statement_timeout')";
     assert_eq!(strings(&pool, limit).await, ["0"]);
@@ -379,7 +385,7 @@ async fn the_line_of_the_server_s_source_is_not_told() {
     for changes in [changes![plainly], changes![wrapped]] {
         let (_database, pool) = fresh().await;
         let error = Runner::new(&pool).changes(changes).run().await.unwrap_err();
-        assert!(error.to_string().contains(missing), "{error}");
+        assert!(format!("{error:#}").contains(missing), "{error}");
         assert!(!format!("{error:?} {error}").contains("at line"), "{error}");
         let recorded = "SELECT error FROM flamingock_audit WHERE error IS NOT NULL";
         let recorded = strings(&pool, recorded).await;
@@ -390,7 +396,7 @@ async fn the_line_of_the_server_s_source_is_not_told() {
     let folder =
         flamingock_tests::folder(&[("0001__a.sql", "SELECT 1;\nSELECT * FROM nowhere;\n")]);
     let error = Runner::new(&pool).files(folder).run().await.unwrap_err();
-    assert!(error.to_string().contains(missing), "{error}");
+    assert!(format!("{error:#}").contains(missing), "{error}");
     assert!(!format!("{error:?} {error}").contains("at line"), "{error}");
 }
 
@@ -405,7 +411,7 @@ async fn a_new_value_of_an_enum_that_is_used_at_once_is_told_to_wait() {
     let text = "ALTER TYPE mood ADD VALUE 'happy';\nINSERT INTO moods VALUES ('happy');\n";
     let files = flamingock_tests::folder(&[("0001__a.sql", text)]);
     let error = Runner::new(&pool).files(files).run().await.unwrap_err();
-    let text = error.to_string();
+    let text = format!("{error:#}");
     assert!(
         text.contains("use it in a change of its own behind this one"),
         "{text}"

@@ -70,7 +70,7 @@ mod mariadb {
 }
 
 mod sqlite {
-    use flamingock::{Error, Runner, change, changes};
+    use flamingock::{Runner, change, changes};
     use flamingock_tests::{Backend as _, Sqlite, query, with_table};
     use sqlx::SqliteConnection;
     use sqlx::sqlite::SqlitePoolOptions;
@@ -113,9 +113,7 @@ mod sqlite {
             .run()
             .await
             .unwrap_err();
-        let Error::Store { source, .. } = &error else {
-            panic!("{error}")
-        };
+        let source = error.store_error().expect("it is the store's");
         assert_eq!(
             source.kind,
             flamingock::audit::StoreErrorKind::Denied,

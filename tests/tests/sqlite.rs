@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use flamingock::{Error, Runner, change, changes};
+use flamingock::{ErrorKind, Runner, change, changes};
 use flamingock_tests::{Backend as _, Sqlite, audit, done, execute, folder, query, with_table};
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqlitePoolOptions;
@@ -26,8 +26,8 @@ async fn a_transaction_that_the_database_rolled_back_itself_has_left_nothing() {
             .run()
             .await
             .unwrap_err();
-        assert!(matches!(error, Error::ChangesFailed(_)), "{error}");
-        assert!(error.to_string().contains("UNIQUE"), "{error}");
+        assert_eq!(error.kind(), ErrorKind::ChangesFailed, "{error}");
+        assert!(format!("{error:#}").contains("UNIQUE"), "{error}");
     }
     let expected = [
         "rolls-back 1 FAILED shared",
@@ -55,7 +55,7 @@ async fn a_transaction_that_the_change_committed_itself_has_left_something() {
         .await
         .unwrap_err();
     assert!(
-        error.to_string().contains("must not send COMMIT"),
+        format!("{error:#}").contains("must not send COMMIT"),
         "{error}"
     );
     assert_eq!(audit(&pool).await, ["commits 1 FAILED none"]);

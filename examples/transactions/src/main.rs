@@ -71,7 +71,7 @@ macro_rules! database {
                 let result = Runner::new(&pool).changes(changes).run().await;
                 match &result {
                     Ok(report) => println!("\n{report}\n"),
-                    Err(error) => println!("\n{error}\n"),
+                    Err(error) => println!("\n{error:#}\n"),
                 }
 
                 println!("after:");

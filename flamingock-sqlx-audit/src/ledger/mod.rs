@@ -28,7 +28,7 @@ pub use self::transaction::Witness;
 use crate::backend::{Backend, Conn, Row};
 use crate::dialect::Dialect;
 use crate::names::Names;
-use crate::rows::{Acquired, AuditRow, Filter, NewAuditRow, Page, Possession};
+use crate::rows::{Acquired, AuditRow, Filter, LockGrant, NewAuditRow, Page};
 use crate::template::{Rendered, Value, Values, quoted_text, render};
 
 type Result<T> = std::result::Result<T, sqlx::Error>;
@@ -119,10 +119,10 @@ impl<B: Backend> Ledger<B> {
     }
 
     /// What writes the lock row of an entry.
-    fn lock_write(&self, possession: &Possession) -> Option<Rendered> {
+    fn lock_write(&self, grant: &LockGrant) -> Option<Rendered> {
         let template = B::DIALECT.write_lock?;
         let wanted = self.writes_lock.load(Ordering::Relaxed);
-        wanted.then(|| self.render(template, &lease_params(possession, None)))
+        wanted.then(|| self.render(template, &lease_params(grant, None)))
     }
 
     fn names(&self) -> &Names {
@@ -276,7 +276,7 @@ impl<B: Backend> Ledger<B> {
     pub async fn acquire(
         &self,
         connection: &mut Conn<B>,
-        wanted: &Possession,
+        wanted: &LockGrant,
         owner: &str,
         lease: Option<Duration>,
         force: Option<i64>,
@@ -294,28 +294,28 @@ impl<B: Backend> Ledger<B> {
         acquired(written.await?.rows, wanted)
     }
 
-    /// Moves the end of the lease. False: the possession is another's.
+    /// Moves the end of the lease. False: the lock is another's.
     ///
     /// # Errors
     /// The database's own, which is no loss.
     pub async fn renew(
         &self,
         connection: &mut Conn<B>,
-        possession: &Possession,
+        grant: &LockGrant,
         lease: Option<Duration>,
         activity: Option<&str>,
     ) -> Result<bool> {
-        let rendered = self.renewal(possession, lease, activity);
+        let rendered = self.renewal(grant, lease, activity);
         Ok(B::fetch(connection, rendered).await?.affected > 0)
     }
 
     fn renewal(
         &self,
-        possession: &Possession,
+        grant: &LockGrant,
         lease: Option<Duration>,
         activity: Option<&str>,
     ) -> Rendered {
-        let mut params = lease_params(possession, lease);
+        let mut params = lease_params(grant, lease);
         params.push(("activity", activity.into()));
         self.render(B::DIALECT.renew, &params)
     }
@@ -327,10 +327,10 @@ impl<B: Backend> Ledger<B> {
     pub async fn release(
         &self,
         connection: &mut Conn<B>,
-        possession: &Possession,
+        grant: &LockGrant,
         digest: Option<&str>,
     ) -> Result<()> {
-        let mut params = lease_params(possession, None);
+        let mut params = lease_params(grant, None);
         params.push(("digest", digest.into()));
         let statements = B::DIALECT
             .release
@@ -345,25 +345,25 @@ impl<B: Backend> Ledger<B> {
     /// Appends rows of their own, durably, all or none. SQLite renews the lease with it.
     ///
     /// # Errors
-    /// [`Failure::Refused`](crate::Failure) if the possession has moved, or, on databases behind a
+    /// [`Failure::Refused`](crate::Failure) if the lock has another owner, or, on databases behind a
     /// network, if a row says that an attempt has begun or failed that has ended; and the database's
     /// own.
     pub async fn append(
         &self,
         connection: &mut Conn<B>,
-        possession: &Possession,
+        grant: &LockGrant,
         lease: Option<Duration>,
         rows: &[NewAuditRow],
     ) -> Result<i64> {
         let mut statements: Vec<Rendered> = rows
             .iter()
-            .map(|row| self.row(row, possession, &fence_alone::<B>(row), ""))
+            .map(|row| self.row(row, grant, &fence_alone::<B>(row), ""))
             .collect();
         if B::DIALECT.has_one_writer {
-            statements.push(self.renewal(possession, lease, None));
+            statements.push(self.renewal(grant, lease, None));
         }
         // What an attempt without transaction does must not outlive the record that it began.
-        let answer = if self.lock_write(possession).is_some() {
+        let answer = if self.lock_write(grant).is_some() {
             B::write_together(connection, statements, self.patience).await?
         } else if rows.iter().any(|row| row.state == "STARTED") {
             B::write_durably(connection, statements, self.patience).await?
@@ -378,14 +378,14 @@ impl<B: Backend> Ledger<B> {
 
 /// What the statements that take the lock answer: the run that had it, and the fencing token if it was
 /// obtained, each in its column, in one row or in two.
-fn acquired(rows: Vec<Row>, wanted: &Possession) -> Result<Option<Acquired>> {
+fn acquired(rows: Vec<Row>, wanted: &LockGrant) -> Result<Option<Acquired>> {
     let (mut previous_run, mut obtained) = (None, None);
     for mut row in rows {
         obtained = row.int(1)?.or(obtained);
         previous_run = row.optional(0).or(previous_run);
     }
     Ok(obtained.map(|token| Acquired {
-        possession: Possession {
+        grant: LockGrant {
             token,
             ..wanted.clone()
         },

@@ -3,13 +3,13 @@
 use std::time::{Duration, SystemTime};
 
 use super::marker::{Marker, MarkerKind};
-use crate::rows::Possession;
+use crate::rows::LockGrant;
 use crate::template::Value;
 
 pub(super) type Params = Vec<(&'static str, Value)>;
 
-pub(super) fn attempt_params(possession: &Possession, change_id: &str, attempt: i64) -> Params {
-    let mut params = lease_params(possession, None);
+pub(super) fn attempt_params(grant: &LockGrant, change_id: &str, attempt: i64) -> Params {
+    let mut params = lease_params(grant, None);
     params.push(("change_id", change_id.into()));
     params.push(("attempt", attempt.into()));
     params
@@ -47,8 +47,8 @@ pub(super) fn seed_params(service: &str, lane: &str) -> Params {
     params
 }
 
-pub(super) fn lease_params(possession: &Possession, lease: Option<Duration>) -> Params {
-    let mut params = seed_params(&possession.service, &possession.lane);
+pub(super) fn lease_params(grant: &LockGrant, lease: Option<Duration>) -> Params {
+    let mut params = seed_params(&grant.service, &grant.lane);
     let lease_ms = lease.map_or(-1, |lease| {
         i64::try_from(lease.as_millis()).unwrap_or(i64::MAX)
     });
@@ -56,8 +56,8 @@ pub(super) fn lease_params(possession: &Possession, lease: Option<Duration>) -> 
     #[cfg(feature = "sqlite")]
     params.push(("wall_end_ms", crate::clock::wall_end_ms(lease).into()));
     params.extend([
-        ("token", possession.token.into()),
-        ("run_id", possession.run_id.as_str().into()),
+        ("token", grant.token.into()),
+        ("run_id", grant.run_id.as_str().into()),
         ("lease_ms", lease_ms.into()),
         ("expires_text", expires.into()),
     ]);

@@ -5,26 +5,26 @@ use std::time::SystemTime;
 use super::Ledger;
 use super::params::{lease_params, timestamp};
 use crate::backend::Backend;
-use crate::rows::{NewAuditRow, Possession};
+use crate::rows::{LockGrant, NewAuditRow};
 use crate::template::Rendered;
 
 impl<B: Backend> Ledger<B> {
     pub(super) fn row(
         &self,
         row: &NewAuditRow,
-        possession: &Possession,
+        grant: &LockGrant,
         fence: &str,
         tag: &str,
     ) -> Rendered {
         let template = row_template::<B>(B::DIALECT.began, fence, "$metadata");
-        let row = self.row_with(&template, row, possession, tag);
-        self.behind_lock_write(possession, row)
+        let row = self.row_with(&template, row, grant, tag);
+        self.behind_lock_write(grant, row)
     }
 
     /// What writes the lock row stands before the entry, in the same transaction: a share lock that
     /// became an exclusive one would deadlock with another stage's.
-    fn behind_lock_write(&self, possession: &Possession, entry: Rendered) -> Rendered {
-        match self.lock_write(possession) {
+    fn behind_lock_write(&self, grant: &LockGrant, entry: Rendered) -> Rendered {
+        match self.lock_write(grant) {
             Some(write) => Rendered {
                 text: [write.text, entry.text].join(";\n"),
                 binds: entry.binds,
@@ -33,12 +33,12 @@ impl<B: Backend> Ledger<B> {
         }
     }
 
-    /// Rows in one statement. Only the last one asks for the possession: if it is another's, none is
+    /// Rows in one statement. Only the last one asks for the grant: if it is another's, none is
     /// written.
     pub(super) fn rows(
         &self,
         rows: &[NewAuditRow],
-        possession: &Possession,
+        grant: &LockGrant,
         fence: &str,
         tag: &str,
     ) -> Rendered {
@@ -53,21 +53,21 @@ impl<B: Backend> Ledger<B> {
             let (insert, values, answer) = parts_of(if is_last { &last } else { &other });
             let before = if index == 0 { insert } else { ", " };
             let behind = if is_last { answer } else { "" };
-            let rendered = self.row_with(&[before, values, behind].concat(), row, possession, tag);
+            let rendered = self.row_with(&[before, values, behind].concat(), row, grant, tag);
             all.text.push_str(&rendered.text);
             all.binds.extend(rendered.binds);
         }
-        self.behind_lock_write(possession, all)
+        self.behind_lock_write(grant, all)
     }
 
     pub(super) fn row_with(
         &self,
         template: &str,
         row: &NewAuditRow,
-        possession: &Possession,
+        grant: &LockGrant,
         tag: &str,
     ) -> Rendered {
-        let mut params = lease_params(possession, None);
+        let mut params = lease_params(grant, None);
         let elapsed = row.duration.unwrap_or_default();
         let elapsed_us = i64::try_from(elapsed.as_micros()).unwrap_or(i64::MAX);
         let ended_us = i64::try_from(row.ended_ago.as_micros()).unwrap_or(i64::MAX);
@@ -110,15 +110,15 @@ impl<B: Backend> Ledger<B> {
     pub(super) fn measured_row(
         &self,
         row: &NewAuditRow,
-        possession: &Possession,
+        grant: &LockGrant,
         fence: &str,
         tag: &str,
     ) -> Rendered {
         let elapsed = B::DIALECT.elapsed_in_text;
         let template = row_template::<B>(B::DIALECT.began_in_text, fence, "$metadata")
             .replace("$duration_us", elapsed);
-        let row = self.row_with(&template, row, possession, tag);
-        self.behind_lock_write(possession, row)
+        let row = self.row_with(&template, row, grant, tag);
+        self.behind_lock_write(grant, row)
     }
 }
 

@@ -4,14 +4,14 @@
 use super::params::lease_params;
 use super::{Ledger, Result};
 use crate::backend::{Backend, Conn};
-use crate::rows::Possession;
+use crate::rows::LockGrant;
 
 /// Whose sessions are asked for.
 #[derive(Clone, Copy, Debug)]
 pub enum Whose<'a> {
-    /// Those of every other possession of the service.
+    /// Those of every other owner of the service.
     Others,
-    /// The one of an attempt of this possession.
+    /// The one of an attempt of this owner.
     Attempt {
         /// The change.
         change_id: &'a str,
@@ -29,13 +29,13 @@ impl<B: Backend> Ledger<B> {
     pub async fn open_sessions(
         &self,
         connection: &mut Conn<B>,
-        possession: &Possession,
+        grant: &LockGrant,
         whose: Whose<'_>,
     ) -> Result<Vec<i64>> {
         let Some(witnesses) = B::DIALECT.witnesses else {
             return Ok(Vec::new());
         };
-        let mut params = lease_params(possession, None);
+        let mut params = lease_params(grant, None);
         let filter = match whose {
             Whose::Others => "run_id <> $run_id",
             Whose::Attempt { change_id, attempt } => {

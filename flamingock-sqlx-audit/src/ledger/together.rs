@@ -7,7 +7,7 @@ use super::transaction::{Witness, joined, limit_idle, plain, released};
 use super::{Ledger, Result};
 use crate::backend::{Backend, Conn};
 use crate::dialect::Isolation;
-use crate::rows::{NewAuditRow, Possession};
+use crate::rows::{LockGrant, NewAuditRow};
 use crate::template::Rendered;
 
 /// What is written behind changes of a transaction.
@@ -35,11 +35,11 @@ impl<B: Backend> Ledger<B> {
     /// to, where one undoes without ending the transaction.
     pub fn begin_together(
         &self,
-        possession: &Possession,
+        grant: &LockGrant,
         witness: &Witness<'_>,
         tag: &str,
     ) -> Vec<String> {
-        let mut texts = self.begin(possession, witness, tag);
+        let mut texts = self.begin(grant, witness, tag);
         if B::DIALECT.has_one_writer {
             let own = texts.len().saturating_sub(1);
             texts.insert(own, tagged(B::DIALECT.savepoint, &all(tag)));
@@ -51,13 +51,13 @@ impl<B: Backend> Ledger<B> {
     /// database needs them.
     pub fn next_together(
         &self,
-        possession: &Possession,
+        grant: &LockGrant,
         witness: &Witness<'_>,
         tag: &str,
     ) -> Vec<String> {
         let mut texts = Vec::new();
         if !B::DIALECT.has_one_writer {
-            texts.extend(self.witness(possession, witness, tag));
+            texts.extend(self.witness(grant, witness, tag));
             texts.extend(Self::behind_witness(witness));
         }
         if !B::DIALECT.savepoint.is_empty() {
@@ -73,12 +73,12 @@ impl<B: Backend> Ledger<B> {
     ///
     /// # Errors
     /// [`Failure::NoSavepoint`](crate::Failure) if the transaction has ended in between,
-    /// [`Failure::Refused`](crate::Failure) if the possession has moved or the transaction is not
+    /// [`Failure::Refused`](crate::Failure) if the lock has another owner or the transaction is not
     /// the one that was begun, and the database's own.
     pub async fn append_within(
         &self,
         connection: &mut Conn<B>,
-        possession: &Possession,
+        grant: &LockGrant,
         lease: Option<Duration>,
         behind: Behind<'_>,
         next: Vec<String>,
@@ -86,11 +86,11 @@ impl<B: Backend> Ledger<B> {
     ) -> Result<()> {
         let mut statements = self.before_row(behind, tag);
         for rows in behind.rows.chunks(most_rows::<B>()) {
-            statements.push(self.rows(rows, possession, fence::<B>(behind.is_last), tag));
+            statements.push(self.rows(rows, grant, fence::<B>(behind.is_last), tag));
         }
         // Nobody sees the lease before the commit.
         if B::DIALECT.has_one_writer && behind.is_last {
-            statements.push(self.renewal(possession, lease, None));
+            statements.push(self.renewal(grant, lease, None));
         }
         statements.extend(next.into_iter().map(plain));
         self.send_in_order(connection, statements).await.map(drop)
@@ -99,11 +99,11 @@ impl<B: Backend> Ledger<B> {
     /// What [`append_within`](Self::append_within) sends, as a text that stands behind the change, which is
     /// itself a text and stands after [`note_time`](Self::note_time): the server measures how long the
     /// change took.
-    pub fn text_within(&self, possession: &Possession, behind: Behind<'_>, tag: &str) -> String {
+    pub fn text_within(&self, grant: &LockGrant, behind: Behind<'_>, tag: &str) -> String {
         let mut statements = self.before_row(behind, tag);
         let fence = fence::<B>(behind.is_last);
         let rows = behind.rows.iter();
-        statements.extend(rows.map(|row| self.measured_row(row, possession, fence, tag)));
+        statements.extend(rows.map(|row| self.measured_row(row, grant, fence, tag)));
         joined(statements)
     }
 
@@ -122,12 +122,12 @@ impl<B: Backend> Ledger<B> {
     pub async fn undo_together(
         &self,
         connection: &mut Conn<B>,
-        possession: &Possession,
+        grant: &LockGrant,
         lease: Option<Duration>,
         rows: &[NewAuditRow],
         tag: &str,
     ) -> Result<()> {
-        self.undo_within(connection, possession, lease, rows, &all(tag))
+        self.undo_within(connection, grant, lease, rows, &all(tag))
             .await
     }
 }

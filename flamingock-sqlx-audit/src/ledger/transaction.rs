@@ -9,7 +9,7 @@ use super::sessions::connection_in;
 use super::{Ledger, Result};
 use crate::backend::{Backend, Conn};
 use crate::dialect::Isolation;
-use crate::rows::{NewAuditRow, Possession};
+use crate::rows::{LockGrant, NewAuditRow};
 use crate::template::Rendered;
 
 /// What the transaction of a change leaves behind only if the database commits it midway.
@@ -26,14 +26,14 @@ pub enum Witness<'a> {
 impl<B: Backend> Ledger<B> {
     /// The statements that open the transaction of a change: the witness, where the database needs one,
     /// and the savepoint go with them. `tag` is made of letters and digits.
-    pub fn begin(&self, possession: &Possession, witness: &Witness<'_>, tag: &str) -> Vec<String> {
+    pub fn begin(&self, grant: &LockGrant, witness: &Witness<'_>, tag: &str) -> Vec<String> {
         let mut texts = Vec::new();
         // A marker stands in a database that need not have the lock.
         if let (Some(check), Witness::Row(_)) = (B::DIALECT.before_witness, witness) {
-            texts.push(self.render(check, &lease_params(possession, None)).text);
+            texts.push(self.render(check, &lease_params(grant, None)).text);
         }
         texts.extend(tagged(B::DIALECT.begin, tag).split("; ").map(str::to_owned));
-        texts.extend(self.witness(possession, witness, tag));
+        texts.extend(self.witness(grant, witness, tag));
         texts.extend(Self::behind_witness(witness));
         if !B::DIALECT.savepoint.is_empty() {
             texts.push(tagged(B::DIALECT.savepoint, tag));
@@ -50,7 +50,7 @@ impl<B: Backend> Ledger<B> {
 
     pub(super) fn witness(
         &self,
-        possession: &Possession,
+        grant: &LockGrant,
         witness: &Witness<'_>,
         tag: &str,
     ) -> Option<String> {
@@ -58,16 +58,13 @@ impl<B: Backend> Ledger<B> {
             Witness::Row(row) if B::DIALECT.isolation == Isolation::Witnessed => {
                 let metadata = B::DIALECT.witness_metadata.unwrap_or("$metadata");
                 let template = row_template::<B>(B::DIALECT.began, "$token", metadata);
-                return Some(self.row_with(&template, row, possession, tag).text);
+                return Some(self.row_with(&template, row, grant, tag).text);
             }
             Witness::Marker(marker) if B::DIALECT.has_marker_witness() => (
                 B::DIALECT.marker_insert,
                 marker_params(marker, MarkerKind::Started, tag),
             ),
-            Witness::Lease => (
-                B::DIALECT.lease_witness?.set,
-                lease_params(possession, None),
-            ),
+            Witness::Lease => (B::DIALECT.lease_witness?.set, lease_params(grant, None)),
             Witness::Row(_) | Witness::Marker(_) => return None,
         };
         // Nothing is bound in a text that opens a transaction. The tag goes in first: what users name
@@ -82,13 +79,13 @@ impl<B: Backend> Ledger<B> {
     pub async fn lease_witness_is_there(
         &self,
         connection: &mut Conn<B>,
-        possession: &Possession,
+        grant: &LockGrant,
         tag: &str,
     ) -> Result<bool> {
         let Some(witness) = B::DIALECT.lease_witness else {
             return Ok(false);
         };
-        let params = lease_params(possession, None);
+        let params = lease_params(grant, None);
         let rows = self
             .fetch(connection, &tagged(witness.read, tag), &params)
             .await?;
@@ -125,18 +122,18 @@ impl<B: Backend> Ledger<B> {
     /// Appends a row when the savepoint is gone: the database has committed midway.
     ///
     /// # Errors
-    /// [`Failure::Refused`](crate::Failure) if the possession has moved, and the database's own.
+    /// [`Failure::Refused`](crate::Failure) if the lock has another owner, and the database's own.
     pub async fn append_midway(
         &self,
         connection: &mut Conn<B>,
-        possession: &Possession,
+        grant: &LockGrant,
         row: &NewAuditRow,
         witness: &Witness<'_>,
         tag: &str,
     ) -> Result<()> {
         let mut statements: Vec<Rendered> = self.without_witness(witness, tag).collect();
         statements.extend(limit_idle::<B>());
-        statements.push(self.row(row, possession, B::DIALECT.fence_within, tag));
+        statements.push(self.row(row, grant, B::DIALECT.fence_within, tag));
         self.send_in_order(connection, statements).await.map(drop)
     }
 
@@ -145,11 +142,11 @@ impl<B: Backend> Ledger<B> {
     ///
     /// # Errors
     /// [`Failure::NoSavepoint`](crate::Failure) if the transaction has ended in between,
-    /// [`Failure::Refused`](crate::Failure) if the possession has moved, and the database's own.
+    /// [`Failure::Refused`](crate::Failure) if the lock has another owner, and the database's own.
     pub async fn undo_within(
         &self,
         connection: &mut Conn<B>,
-        possession: &Possession,
+        grant: &LockGrant,
         lease: Option<Duration>,
         rows: &[NewAuditRow],
         tag: &str,
@@ -158,11 +155,11 @@ impl<B: Backend> Ledger<B> {
         statements.extend(released::<B>(tag));
         statements.extend(
             rows.iter()
-                .map(|row| self.row(row, possession, B::DIALECT.fence_within, tag)),
+                .map(|row| self.row(row, grant, B::DIALECT.fence_within, tag)),
         );
         // Without rows the audit, and its lease, are in another database.
         if B::DIALECT.has_one_writer && !rows.is_empty() {
-            statements.push(self.renewal(possession, lease, None));
+            statements.push(self.renewal(grant, lease, None));
         }
         self.send_in_order(connection, statements).await.map(drop)
     }
@@ -211,12 +208,12 @@ impl<B: Backend> Ledger<B> {
         B::fetch(connection, plain(text)).await.map(drop)
     }
 
-    /// Whether the possession is the newest one.
+    /// Whether the grant is the latest one.
     ///
     /// # Errors
     /// The database's own.
-    pub async fn holds(&self, connection: &mut Conn<B>, possession: &Possession) -> Result<bool> {
-        let params = lease_params(possession, None);
+    pub async fn holds(&self, connection: &mut Conn<B>, grant: &LockGrant) -> Result<bool> {
+        let params = lease_params(grant, None);
         Ok(!self
             .fetch(connection, B::DIALECT.holds, &params)
             .await?
@@ -231,11 +228,11 @@ impl<B: Backend> Ledger<B> {
     pub async fn connection_of(
         &self,
         connection: &mut Conn<B>,
-        possession: &Possession,
+        grant: &LockGrant,
         change_id: &str,
         attempt: i64,
     ) -> Result<Option<i64>> {
-        let params = attempt_params(possession, change_id, attempt);
+        let params = attempt_params(grant, change_id, attempt);
         let mut found = None;
         for template in B::DIALECT.connection_of.unwrap_or_default() {
             let rows = self.fetch(connection, template, &params).await?;
@@ -254,11 +251,11 @@ impl<B: Backend> Ledger<B> {
     pub async fn settle(
         &self,
         connection: &mut Conn<B>,
-        possession: &Possession,
+        grant: &LockGrant,
         change_id: &str,
         attempt: i64,
     ) -> Result<Vec<String>> {
-        let params = attempt_params(possession, change_id, attempt);
+        let params = attempt_params(grant, change_id, attempt);
         let mut states = Vec::new();
         for template in B::DIALECT.settle {
             // Only the last query's rows count: the first one is the lock.
@@ -277,11 +274,11 @@ impl<B: Backend> Ledger<B> {
     pub async fn states(
         &self,
         connection: &mut Conn<B>,
-        possession: &Possession,
+        grant: &LockGrant,
         change_id: &str,
         attempt: i64,
     ) -> Result<Vec<String>> {
-        let params = attempt_params(possession, change_id, attempt);
+        let params = attempt_params(grant, change_id, attempt);
         let rows = self.fetch(connection, B::DIALECT.states, &params).await?;
         Ok(rows.into_iter().map(|mut row| row.text(0)).collect())
     }

@@ -92,7 +92,7 @@ impl Adoption {
     /// has no change here, `#` for comments. What no line names is found by its name.
     ///
     /// # Errors
-    /// [`Error::Invalid`] with every line that is none of these.
+    /// [`Invalid`](crate::ErrorKind) with every line that is none of these.
     pub fn mapping(mut self, lines: &str) -> Result<Adoption, Error> {
         self.mapping = Mapping::parse(lines).map_err(super::problem::invalid)?;
         Ok(self)

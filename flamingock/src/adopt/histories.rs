@@ -3,8 +3,8 @@
 use super::adoption::Adoption;
 use super::taking;
 use super::taking::prepare;
-use crate::audit::entry::{Facts, NewEntry, Newest};
-use crate::audit::snapshot::Possession;
+use crate::audit::entry::{Facts, LatestEntry, NewEntry};
+use crate::audit::snapshot::LockGrant;
 use crate::audit::store::Store;
 use crate::change::problem::Problem;
 use crate::plan::pipeline::Pipeline;
@@ -24,18 +24,14 @@ pub(crate) struct Places<'a> {
 
 impl Places<'_> {
     /// Takes over what the run was told to, and answers how many changes that were.
-    pub(crate) async fn adopt(
-        self,
-        store: &dyn Store,
-        possession: &Possession,
-    ) -> Result<usize, Error> {
+    pub(crate) async fn adopt(self, store: &dyn Store, grant: &LockGrant) -> Result<usize, Error> {
         let entries = self.entries().await?;
-        append(store, possession, &entries).await?;
+        append(store, grant, &entries).await?;
         Ok(entries.len())
     }
 
     /// What that would be, as if it were on record.
-    pub(crate) async fn foresee(self) -> Result<Vec<Newest>, Error> {
+    pub(crate) async fn foresee(self) -> Result<Vec<LatestEntry>, Error> {
         let entries = self.entries().await?;
         Ok(entries.into_iter().map(as_if_written).collect())
     }
@@ -61,8 +57,8 @@ impl Places<'_> {
     }
 }
 
-fn as_if_written(entry: NewEntry) -> Newest {
-    Newest {
+fn as_if_written(entry: NewEntry) -> LatestEntry {
+    LatestEntry {
         change_id: entry.change_id,
         seq: 0,
         state: entry.state,
@@ -83,11 +79,11 @@ fn as_if_written(entry: NewEntry) -> Newest {
 
 pub(crate) async fn append(
     store: &dyn Store,
-    possession: &Possession,
+    grant: &LockGrant,
     entries: &[NewEntry],
 ) -> Result<(), Error> {
     if !entries.is_empty() {
-        let appended = store.append(possession, entries).await;
+        let appended = store.append(grant, entries).await;
         appended.map_err(Error::store)?;
     }
     Ok(())
@@ -100,7 +96,7 @@ pub(crate) fn database<'a>(
 ) -> Result<Option<&'a dyn Database>, Error> {
     match targets.find(|target| target.name == name) {
         Some(target) => Ok(target.database.as_deref()),
-        None => Err(Error::Invalid(vec![Problem::general(format!(
+        None => Err(Error::invalid(vec![Problem::general(format!(
             "the history is said to be in the target {name:?}, and the runner has no such target"
         ))])),
     }

@@ -4,5 +4,5 @@ use crate::change::problem::Problem;
 use crate::report::error::Error;
 
 pub(crate) fn invalid(messages: Vec<String>) -> Error {
-    Error::Invalid(messages.into_iter().map(Problem::general).collect())
+    Error::invalid(messages.into_iter().map(Problem::general).collect())
 }

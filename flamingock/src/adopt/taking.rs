@@ -10,7 +10,7 @@ use super::adoption::Adoption;
 use super::matching::{Matched, matched};
 use super::problem::invalid;
 use super::reading;
-use crate::audit::entry::{Facts, NewEntry, Newest, Origin, State, TransactionMode};
+use crate::audit::entry::{Facts, LatestEntry, NewEntry, Origin, State, TransactionMode};
 use crate::change::definition::{Definition, Repeat};
 use crate::plan::pipeline::Pipeline;
 use crate::report::error::Error;
@@ -30,7 +30,7 @@ pub(crate) async fn prepare(
     adoption: &Adoption,
     database: Option<&dyn Database>,
     pipeline: &Pipeline,
-    own: &[Newest],
+    own: &[LatestEntry],
     facts: &Arc<Facts>,
 ) -> Result<Prepared, Error> {
     let tool = adoption.tool;
@@ -55,7 +55,7 @@ pub(crate) async fn prepare(
     }
     let any = !history.applied.is_empty();
     let found = matched(tool, &adoption.mapping, history, pipeline);
-    let found = found.map_err(Error::Invalid)?;
+    let found = found.map_err(Error::invalid)?;
     if any && found.found.is_empty() && found.left_out.is_empty() {
         return Err(invalid(vec![format!(
             "not one change of {tool}'s history is here: {}. Say with a mapping which change is which",
@@ -77,7 +77,12 @@ pub(super) fn refuse_unmapped(adoption: &Adoption, adopted: &Adopted) -> Result<
     )]))
 }
 
-fn sort_out(adoption: &Adoption, found: Matched, own: &[Newest], facts: &Arc<Facts>) -> Prepared {
+fn sort_out(
+    adoption: &Adoption,
+    found: Matched,
+    own: &[LatestEntry],
+    facts: &Arc<Facts>,
+) -> Prepared {
     let tool = adoption.tool;
     let known: HashSet<&str> = own.iter().map(|newest| newest.change_id.as_str()).collect();
     let mut prepared = Prepared {

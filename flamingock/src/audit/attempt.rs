@@ -4,17 +4,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::entry::{Facts, NewEntry, Origin, State, TransactionMode};
-use super::snapshot::Possession;
+use super::snapshot::LockGrant;
 use crate::change::definition::Definition;
 use crate::util::error_chain::ErrorChain;
 
-/// One attempt at a change, under one possession of the lock.
+/// One attempt at a change, under one grant of the lock.
 #[derive(Clone, Debug)]
 pub(crate) struct Attempt<'a> {
     pub(crate) definition: &'static Definition,
     pub(crate) number: u32,
     pub(crate) origin: Origin,
-    pub(crate) possession: &'a Possession,
+    pub(crate) grant: &'a LockGrant,
     pub(crate) facts: &'a Arc<Facts>,
     pub(crate) began: Instant,
     /// How long it took, where it ended before its entry is made.

@@ -168,7 +168,7 @@ pub struct Entry {
     pub service: String,
     /// The run.
     pub run_id: String,
-    /// The number of the possession under which it was appended.
+    /// The fencing token of the owner that appended it.
     pub fence: i64,
     /// When the attempt began: RFC 3339, UTC, with microseconds.
     pub started_at: String,
@@ -188,7 +188,7 @@ impl Entry {
 /// The newest entry of a change.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct Newest {
+pub struct LatestEntry {
     /// The change's id.
     pub change_id: String,
     /// The entry's place in the order of appending.

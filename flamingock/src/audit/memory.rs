@@ -7,9 +7,9 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 use tokio::time::Instant;
 
-use super::entry::{Entry, NewEntry, Newest};
-use super::snapshot::{LockRow, Possession, Snapshot};
-use super::store::{Acquired, AuditStore, Claim, HistoryFilter, LeaseKeeper, LockStore};
+use super::entry::{Entry, LatestEntry, NewEntry};
+use super::snapshot::{LockGrant, LockStatus, Snapshot};
+use super::store::{AcquireRequest, Acquired, AuditStore, HistoryFilter, LeaseRenewer, LockStore};
 use super::store_error::{StoreError, StoreErrorKind};
 
 /// A store in this process's memory. Clones share it; it excludes concurrent runs as the others do,
@@ -48,7 +48,7 @@ struct Shared {
 
 #[derive(Debug)]
 struct Lock {
-    row: LockRow,
+    row: LockStatus,
     pipeline_digest: Option<String>,
     ends: Instant,
 }
@@ -58,8 +58,8 @@ impl Lock {
         !self.row.run_id.is_empty() && self.ends > Instant::now()
     }
 
-    fn belongs_to(&self, possession: &Possession) -> bool {
-        self.row.token == possession.token && self.row.run_id == possession.run_id
+    fn belongs_to(&self, grant: &LockGrant) -> bool {
+        self.row.token == grant.token && self.row.run_id == grant.run_id
     }
 }
 
@@ -84,7 +84,7 @@ impl AuditStore for MemoryStore {
         let shared = self.shared();
         let lock = shared.locks.get(service);
         let up_to_date = lock.is_some_and(|lock| lock.pipeline_digest.as_deref() == Some(digest));
-        let mut newest: HashMap<&str, Newest> = HashMap::new();
+        let mut newest: HashMap<&str, LatestEntry> = HashMap::new();
         if !up_to_date {
             for entry in shared
                 .entries
@@ -95,7 +95,7 @@ impl AuditStore for MemoryStore {
             }
         }
         Ok(Snapshot {
-            lock: lock.map(|lock| LockRow {
+            lock: lock.map(|lock| LockStatus {
                 held: lock.is_held(),
                 ..lock.row.clone()
             }),
@@ -117,15 +117,11 @@ impl AuditStore for MemoryStore {
         Ok(())
     }
 
-    async fn append(
-        &self,
-        possession: &Possession,
-        entries: &[NewEntry],
-    ) -> Result<i64, StoreError> {
+    async fn append(&self, grant: &LockGrant, entries: &[NewEntry]) -> Result<i64, StoreError> {
         let mut shared = self.shared();
-        let ours = shared.locks.get(&possession.service);
-        if !ours.is_some_and(|lock| lock.belongs_to(possession)) {
-            let source = "another possession of the lock is there";
+        let ours = shared.locks.get(&grant.service);
+        if !ours.is_some_and(|lock| lock.belongs_to(grant)) {
+            let source = "the lock has another owner";
             let action = "could not write to the audit";
             return Err(StoreError::new(StoreErrorKind::Refused, action, source));
         }
@@ -137,9 +133,9 @@ impl AuditStore for MemoryStore {
                 .unwrap_or(now);
             shared.entries.push(Entry {
                 seq: i64::try_from(place).unwrap_or(i64::MAX),
-                service: possession.service.clone(),
-                run_id: possession.run_id.clone(),
-                fence: possession.token,
+                service: grant.service.clone(),
+                run_id: grant.run_id.clone(),
+                fence: grant.token,
                 started_at: timestamp(began),
                 finished_at: entry.duration.map(|_| timestamp(now)),
                 entry: entry.clone(),
@@ -197,8 +193,8 @@ impl AuditStore for MemoryStore {
     }
 }
 
-fn newest_of(entry: &Entry) -> Newest {
-    Newest {
+fn newest_of(entry: &Entry) -> LatestEntry {
+    LatestEntry {
         change_id: entry.entry.change_id.clone(),
         seq: entry.seq,
         state: entry.entry.state.clone(),
@@ -218,16 +214,16 @@ fn newest_of(entry: &Entry) -> Newest {
 }
 
 #[async_trait]
-impl LeaseKeeper for MemoryStore {
+impl LeaseRenewer for MemoryStore {
     async fn renew(
         &self,
-        possession: &Possession,
+        grant: &LockGrant,
         lease: Duration,
         activity: Option<&str>,
     ) -> Result<bool, StoreError> {
         let mut shared = self.shared();
-        let lock = shared.locks.get_mut(&possession.service);
-        let Some(lock) = lock.filter(|lock| lock.belongs_to(possession)) else {
+        let lock = shared.locks.get_mut(&grant.service);
+        let Some(lock) = lock.filter(|lock| lock.belongs_to(grant)) else {
             return Ok(false);
         };
         lock.ends = Instant::now() + lease;
@@ -241,7 +237,7 @@ impl LeaseKeeper for MemoryStore {
 
 #[async_trait]
 impl LockStore for MemoryStore {
-    async fn acquire(&self, claim: &Claim) -> Result<Option<Acquired>, StoreError> {
+    async fn acquire(&self, claim: &AcquireRequest) -> Result<Option<Acquired>, StoreError> {
         let mut shared = self.shared();
         let lock = shared.locks.get(&claim.service);
         let before = lock.map_or("", |lock| lock.row.run_id.as_str());
@@ -256,7 +252,7 @@ impl LockStore for MemoryStore {
         let token = lock.map_or(0, |lock| lock.row.token) + i64::from(!is_own);
         let previous_run = (!before.is_empty()).then(|| before.to_owned());
         let now = SystemTime::now();
-        let row = LockRow {
+        let row = LockStatus {
             token,
             run_id: claim.run_id.clone(),
             owner: claim.owner.clone(),
@@ -272,25 +268,21 @@ impl LockStore for MemoryStore {
         };
         shared.locks.insert(claim.service.clone(), lock);
         let (service, run_id) = (claim.service.clone(), claim.run_id.clone());
-        let possession = Possession {
+        let grant = LockGrant {
             service,
             token,
             run_id,
         };
         Ok(Some(Acquired {
-            possession,
+            grant,
             previous_run,
         }))
     }
 
-    async fn release(
-        &self,
-        possession: &Possession,
-        digest: Option<&str>,
-    ) -> Result<(), StoreError> {
+    async fn release(&self, grant: &LockGrant, digest: Option<&str>) -> Result<(), StoreError> {
         let mut shared = self.shared();
-        let lock = shared.locks.get_mut(&possession.service);
-        if let Some(lock) = lock.filter(|lock| lock.belongs_to(possession)) {
+        let lock = shared.locks.get_mut(&grant.service);
+        if let Some(lock) = lock.filter(|lock| lock.belongs_to(grant)) {
             lock.pipeline_digest = digest.map(str::to_owned);
             lock.row.run_id.clear();
             lock.row.expires_at = None;
@@ -299,7 +291,7 @@ impl LockStore for MemoryStore {
         Ok(())
     }
 
-    fn keeper(&self) -> Option<Box<dyn LeaseKeeper>> {
+    fn renewer(&self) -> Option<Box<dyn LeaseRenewer>> {
         Some(Box::new(self.clone()))
     }
 }

@@ -13,8 +13,10 @@ pub(crate) mod store;
 pub(crate) mod store_error;
 pub(crate) mod tables;
 
-pub use self::entry::{Entry, Facts, NewEntry, Newest, Origin, State, TransactionMode};
-pub use self::snapshot::{Glance, LockRow, Possession, Snapshot};
-pub use self::store::{Acquired, AuditStore, Claim, HistoryFilter, LeaseKeeper, LockStore, Store};
+pub use self::entry::{Entry, Facts, LatestEntry, NewEntry, Origin, State, TransactionMode};
+pub use self::snapshot::{LockGrant, LockProgress, LockStatus, Snapshot};
+pub use self::store::{
+    AcquireRequest, Acquired, AuditStore, HistoryFilter, LeaseRenewer, LockStore, Store,
+};
 pub use self::store_error::{StoreError, StoreErrorKind};
 pub use crate::util::error_chain::ErrorChain;

@@ -1,15 +1,18 @@
 //! What a run reads of the audit and the lock before it decides.
 
+use std::fmt;
+
 use serde::Serialize;
 
-use super::entry::{Newest, State};
+use super::entry::{LatestEntry, State};
+use crate::util::visible::Visible;
 
-/// One possession of a service's lock.
+/// One owner's hold on a service's lock.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Possession {
+pub struct LockGrant {
     /// The service.
     pub service: String,
-    /// The number of the possession.
+    /// The fencing token.
     pub token: i64,
     /// The random id of the run that has it.
     pub run_id: String,
@@ -17,8 +20,8 @@ pub struct Possession {
 
 /// Who has a service's lock, or had it last.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct LockRow {
-    /// The number of the newest possession.
+pub struct LockStatus {
+    /// The fencing token of the latest owner.
     pub token: i64,
     /// The run that has it; empty once it was given back.
     pub run_id: String,
@@ -34,25 +37,41 @@ pub struct LockRow {
     pub held: bool,
 }
 
+/// The owner, for people.
+impl fmt::Display for LockStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (owner, acquired_at) = (Visible(&self.owner), Visible(&self.acquired_at));
+        write!(f, "{owner} since {acquired_at}")?;
+        match &self.expires_at {
+            Some(expires) => write!(f, ", until {} unless renewed", Visible(expires))?,
+            None => f.write_str(", as long as its process lives")?,
+        }
+        match &self.activity {
+            Some(activity) => write!(f, ", now at {}", Visible(activity)),
+            None => Ok(()),
+        }
+    }
+}
+
 /// What a start reads, in one statement.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
     /// The lock; none for a service that was never seen.
-    pub lock: Option<LockRow>,
+    pub lock: Option<LockStatus>,
     /// Whether the last run ended with exactly the asked pipeline applied: nothing else was read.
     pub up_to_date: bool,
     /// The newest entry of each change, unless up to date. Entries about no change, whose id is
     /// empty, are not among them.
-    pub newest: Vec<Newest>,
+    pub newest: Vec<LatestEntry>,
     /// Whether the tables are there.
     pub tables: bool,
 }
 
 /// What a waiter looks at while somebody else is at work.
 #[derive(Clone, Debug)]
-pub struct Glance {
+pub struct LockProgress {
     /// The lock.
-    pub lock: LockRow,
+    pub lock: LockStatus,
     /// Whether the last run ended with exactly the asked pipeline applied.
     pub up_to_date: bool,
     /// The place of the newest entry of all services.
@@ -61,13 +80,13 @@ pub struct Glance {
     pub applied: usize,
 }
 
-impl Glance {
-    /// The place of the newest entry, if some possession is live.
+impl LockProgress {
+    /// The place of the newest entry, if some owner's lease is live.
     pub(crate) fn at_work(self) -> Option<i64> {
         self.lock.held.then_some(self.newest)
     }
 
-    /// The snapshot, if a glance tells all of it.
+    /// The snapshot, if the progress tells all of it.
     pub(crate) fn whole(self) -> Option<Snapshot> {
         self.up_to_date.then_some(Snapshot {
             lock: Some(self.lock),
@@ -79,14 +98,14 @@ impl Glance {
 }
 
 impl Snapshot {
-    /// Whether some possession is live.
+    /// Whether some owner's lease is live.
     pub fn is_held(&self) -> bool {
         self.lock.as_ref().is_some_and(|lock| lock.held)
     }
 
     /// Whether the run that has the lock is at work at the change of this entry. Entries of other
     /// runs are no concern of that run's lease: what they left is theirs.
-    pub fn is_running(&self, newest: &Newest) -> bool {
+    pub fn is_running(&self, newest: &LatestEntry) -> bool {
         let unfinished = matches!(newest.state, State::Started | State::Failed);
         let lock = self.lock.as_ref().filter(|lock| lock.held);
         unfinished && lock.is_some_and(|lock| lock.run_id == newest.run_id)

@@ -7,19 +7,19 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::entry::{Entry, NewEntry, State};
-use super::snapshot::{Glance, Possession, Snapshot};
+use super::snapshot::{LockGrant, LockProgress, Snapshot};
 use crate::util::boxed::BoxFuture;
 
 /// What is asked of the lock.
 #[derive(Clone, Debug)]
-pub struct Claim {
+pub struct AcquireRequest {
     /// The service.
     pub service: String,
     /// The random id of the run.
     pub run_id: String,
     /// Who asks, for people.
     pub owner: String,
-    /// How long the possession lasts unless it is renewed, counted by the store.
+    /// How long the lease is, counted by the store.
     pub lease: Duration,
     /// Takes the lock from the living owner with this fencing token, and from nobody else: neither from
     /// an owner that came after it, nor when the lock is free. None: takes the lock if its lease is over.
@@ -30,7 +30,7 @@ pub struct Claim {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Acquired {
     /// What the new owner shows from now on.
-    pub possession: Possession,
+    pub grant: LockGrant,
     /// The run that had the lock before and did not give it back, as the row said that was updated: it
     /// may be dead, or go on. The claim's own run where it had the lock already. None if the lock was
     /// given back, or nobody ever had it: then nothing of an earlier owner is open.
@@ -120,12 +120,12 @@ pub trait AuditStore: fmt::Debug + Send + Sync {
     /// The little that a waiter looks at: the lock, and how much was applied behind the entry at
     /// `since`. Reads only. None where the service is not known, and where a whole snapshot costs no
     /// more.
-    async fn glance(
+    async fn lock_progress(
         &self,
         service: &str,
         digest: &str,
         since: i64,
-    ) -> Result<Option<Glance>, StoreError> {
+    ) -> Result<Option<LockProgress>, StoreError> {
         let _ = (service, digest, since);
         Ok(None)
     }
@@ -138,20 +138,16 @@ pub trait AuditStore: fmt::Debug + Send + Sync {
     async fn create(&self, service: &str) -> Result<(), StoreError>;
 
     /// Whether somebody is creating it right now, if that can be told.
-    async fn is_being_made(&self) -> Result<bool, StoreError> {
+    async fn creation_in_progress(&self) -> Result<bool, StoreError> {
         Ok(false)
     }
 
     /// Makes the lock of a service known that was never seen, in tables that are there.
     async fn register(&self, service: &str) -> Result<(), StoreError>;
 
-    /// Appends entries, durably, only while the possession is the newest one
+    /// Appends entries, durably, only while the grant is the latest one
     /// ([`StoreErrorKind::Refused`] otherwise). Answers the place of the first.
-    async fn append(
-        &self,
-        possession: &Possession,
-        entries: &[NewEntry],
-    ) -> Result<i64, StoreError>;
+    async fn append(&self, grant: &LockGrant, entries: &[NewEntry]) -> Result<i64, StoreError>;
 
     /// Fails if a service that has no entry here has a history in another place, where that can be told.
     /// Reads only.
@@ -188,35 +184,35 @@ pub trait AuditStore: fmt::Debug + Send + Sync {
     async fn services(&self) -> Result<Vec<String>, StoreError>;
 }
 
-/// What keeps a possession alive.
+/// Renews a lease.
 ///
 /// A renewal may be asked for again, and its answer may come late: the run counts the lease from before
 /// it asked.
 #[async_trait]
-pub trait LeaseKeeper: fmt::Debug + Send + Sync {
-    /// Moves the end of the lease, which may be over already. False: the possession is another's, or was
+pub trait LeaseRenewer: fmt::Debug + Send + Sync {
+    /// Moves the end of the lease, which may be over already. False: the lock is another's, or was
     /// given back, and nothing was changed.
     ///
     /// The future may be dropped.
     async fn renew(
         &self,
-        possession: &Possession,
+        grant: &LockGrant,
         lease: Duration,
         activity: Option<&str>,
     ) -> Result<bool, StoreError>;
 }
 
-/// Where possession is kept.
+/// Where the owner of the lock is kept.
 ///
 /// Every answer may be late or lost: each of these can be asked again.
 #[async_trait]
-pub trait LockStore: LeaseKeeper {
+pub trait LockStore: LeaseRenewer {
     /// Takes the lock if its lease is over, with a fencing token that is larger than every one before.
     /// Never waits for another owner: none says that somebody else has the lock, or was faster.
     ///
     /// A run that has the lock gets it again, with the fencing token that it has, and a lease that begins
     /// anew: the answer to its first claim may have been lost.
-    async fn acquire(&self, claim: &Claim) -> Result<Option<Acquired>, StoreError>;
+    async fn acquire(&self, claim: &AcquireRequest) -> Result<Option<Acquired>, StoreError>;
 
     /// Sees to it that nothing is committed any more of the owners before this one that did not give the
     /// lock back; asked once the lock is taken, and while the lease is being renewed. Stores whose
@@ -225,26 +221,18 @@ pub trait LockStore: LeaseKeeper {
     /// # Errors
     /// What could not be ended within a lease: the lock is not given back then, so that the next owner
     /// looks too.
-    async fn end_previous(
-        &self,
-        possession: &Possession,
-        lease: Duration,
-    ) -> Result<(), StoreError> {
-        let _ = (possession, lease);
+    async fn end_previous(&self, grant: &LockGrant, lease: Duration) -> Result<(), StoreError> {
+        let _ = (grant, lease);
         Ok(())
     }
 
     /// Gives the lock back, with the pipeline's digest if all of it is applied. Changes nothing if the
-    /// possession is another's, or was given back already.
-    async fn release(
-        &self,
-        possession: &Possession,
-        digest: Option<&str>,
-    ) -> Result<(), StoreError>;
+    /// lock is another's, or was given back already.
+    async fn release(&self, grant: &LockGrant, digest: Option<&str>) -> Result<(), StoreError>;
 
     /// What the thread that renews the lease uses, with a connection of its own. None: the lease
     /// ends with the process.
-    fn keeper(&self) -> Option<Box<dyn LeaseKeeper>>;
+    fn renewer(&self) -> Option<Box<dyn LeaseRenewer>>;
 
     /// Runs the renewals of a lease beside the run, until they end by themselves: on a thread with a
     /// runtime of its own. A store in simulated time runs them where that time passes.

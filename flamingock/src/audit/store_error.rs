@@ -9,7 +9,7 @@ use std::borrow::Cow;
 pub enum StoreErrorKind {
     /// The tables are not there.
     MissingTable,
-    /// The possession has moved: the database refused the row.
+    /// The lock has another owner: the database refused the row.
     Refused,
     /// The user of the database may not do this.
     Denied,

@@ -11,7 +11,7 @@ use super::view::View;
 use super::{report, signal};
 use crate::engine::mode::Mode;
 use crate::plan::undo::Undo;
-use crate::report::error::Error;
+use crate::report::error::ErrorKind;
 use crate::report::run::Report;
 use crate::runner::builder::Runner;
 use crate::runner::run::Run;
@@ -75,7 +75,7 @@ async fn until_a_signal(
     match ended {
         Ok(done) => Ok(answer(&done, view)),
         Err(error) => {
-            let cancelled = matches!(error, Error::Cancelled(_));
+            let cancelled = error.kind() == ErrorKind::Cancelled;
             let mut failure = Failure::of(error, &view.program);
             if let (true, Some(number)) = (cancelled, caught.signal()) {
                 failure.exit = Exit::Signal(number);

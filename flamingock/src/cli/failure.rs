@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::exit::Exit;
 use super::program::Program;
 use crate::audit::store_error::StoreErrorKind;
-use crate::report::error::Error;
+use crate::report::error::{Error, ErrorKind};
 use crate::report::run::Report;
 use crate::util::visible::Visible;
 
@@ -79,37 +79,31 @@ impl Failure {
 
     pub(super) fn of(error: Error, program: &Program) -> Failure {
         let mut failure = Failure {
-            exit: exit(&error),
-            kind: error.kind(),
-            message: message(&error),
+            exit: exit(error.kind()),
+            kind: error.kind().as_str(),
+            message: error.message().to_owned(),
             causes: error.causes(),
             report: None,
             next: Vec::new(),
         };
-        match error {
-            Error::LockTimeout {
-                holder: Some(_), ..
-            } => {
-                let release = program.command_with_reason(&["lock", "release"]);
-                failure = failure
-                    .next(
-                        program.command(&["lock", "show"]),
-                        "who has it, and until when",
-                    )
-                    .next(release, "only if its owner is known to be gone");
-            }
-            Error::Store { ref source, .. } if source.kind == StoreErrorKind::MissingTable => {
-                failure = failure.next(program.command(&["schema"]), "what creates them");
-            }
-            ref other => {
-                for change in other.report().into_iter().flat_map(Report::changes) {
-                    if change.issue.is_some() {
-                        failure = failure.settling(program, &change.id);
-                    }
-                }
+        if error.lock_owner().is_some() {
+            let release = program.command_with_reason(&["lock", "release"]);
+            failure = failure
+                .next(
+                    program.command(&["lock", "show"]),
+                    "who has it, and until when",
+                )
+                .next(release, "only if its owner is known to be gone");
+        }
+        if error.is_store(StoreErrorKind::MissingTable) {
+            failure = failure.next(program.command(&["schema"]), "what creates them");
+        }
+        if error.kind() != ErrorKind::LockTimeout {
+            for change in error.to_resolve() {
+                failure = failure.settling(program, &change.id);
             }
         }
-        failure.report = into_report(error);
+        failure.report = error.into_report().map(Box::new);
         failure
     }
 
@@ -166,48 +160,16 @@ impl fmt::Display for Failure {
 }
 
 /// How the program ends.
-fn exit(error: &Error) -> Exit {
-    match error {
-        Error::Invalid(_) => Exit::Refused,
-        Error::ChangesFailed(_) => Exit::Failed,
-        Error::Issues(_) => Exit::Person,
-        Error::Pending(report) if report.changes().any(|change| change.issue.is_some()) => {
-            Exit::Person
-        }
-        Error::Pending(_) => Exit::Pending,
-        Error::LockTimeout { .. } | Error::LeaseLost { .. } => Exit::Lock,
+fn exit(kind: ErrorKind) -> Exit {
+    match kind {
+        ErrorKind::Invalid => Exit::Refused,
+        ErrorKind::ChangesFailed => Exit::Failed,
+        ErrorKind::Issues => Exit::Person,
+        ErrorKind::Pending => Exit::Pending,
+        ErrorKind::LockTimeout | ErrorKind::LeaseLost => Exit::Lock,
         // It is the database that did not answer, or did not take the entry.
-        Error::OutcomeUnknown(_) => Exit::Database,
+        ErrorKind::InDoubt | ErrorKind::Store => Exit::Database,
         // By a signal; which one is known where it is caught.
-        Error::Cancelled(_) => Exit::Failed,
-        Error::Store { source, .. } if source.kind == StoreErrorKind::Refused => Exit::Lock,
-        Error::Store { .. } => Exit::Database,
-    }
-}
-
-/// What the error says, without its report and without the steps in code that follow it.
-fn message(error: &Error) -> String {
-    if let Error::Pending(_) = error {
-        return "changes are pending".to_owned();
-    }
-    let text = error.to_string();
-    let before = error.report().and_then(|report| {
-        let (before, _) = text.split_once(&report.to_string())?;
-        Some(before.trim_end().trim_end_matches(['.', ':']).to_owned())
-    });
-    before.unwrap_or(text)
-}
-
-fn into_report(error: Error) -> Option<Box<Report>> {
-    match error {
-        Error::Invalid(_) => None,
-        Error::ChangesFailed(report)
-        | Error::Issues(report)
-        | Error::Pending(report)
-        | Error::OutcomeUnknown(report)
-        | Error::Cancelled(report)
-        | Error::LockTimeout { report, .. }
-        | Error::LeaseLost { report, .. } => Some(report),
-        Error::Store { report, .. } => report,
+        ErrorKind::Cancelled => Exit::Failed,
     }
 }

@@ -12,9 +12,8 @@ use super::text::Sections;
 use super::time::to_the_second;
 use super::view::View;
 use crate::audit::entry::{Entry, Origin, State};
-use crate::audit::snapshot::LockRow;
+use crate::audit::snapshot::LockStatus;
 use crate::change::step::{ROLLBACK_ELSEWHERE, ROLLING_BACK};
-use crate::lock::options::Holder;
 use crate::plan::decision::Cause;
 use crate::plan::steps::{Step, reached};
 use crate::report::issue::Issue;
@@ -61,14 +60,14 @@ impl Guidance {
         step: &Step,
         issue: &Issue,
         attempt: &Attempt,
-        lock: Option<LockRow>,
+        lock: Option<LockStatus>,
         view: &View,
     ) -> Guidance {
         let definition = step.definition;
         let of_attempt: Vec<&Entry> = attempt.entries().collect();
         let began = to_the_second(&issue.started_at);
         let number = issue.attempt;
-        let holder = lock.filter(|_| issue.may_be_running).map(Holder);
+        let holder = lock.filter(|_| issue.may_be_running);
         let what = match &holder {
             Some(holder) => format!("Attempt {number} is running: the lock is held by {holder}."),
             None if issue.cause == Cause::UndoInterrupted && issue.state == State::Failed => {

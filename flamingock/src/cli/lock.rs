@@ -6,8 +6,7 @@ use super::answer::Answer;
 use super::failure::Failure;
 use super::table::{Sheet, Tone, plain};
 use super::view::View;
-use crate::audit::snapshot::LockRow;
-use crate::lock::options::Holder;
+use crate::audit::snapshot::LockStatus;
 use crate::runner::builder::Runner;
 
 pub(super) async fn show(runner: &Runner, view: &View) -> Result<Answer, Failure> {
@@ -22,7 +21,7 @@ pub(super) async fn show(runner: &Runner, view: &View) -> Result<Answer, Failure
     Ok(Answer::data(json!({ "lock": lock }), text))
 }
 
-fn table(lock: &LockRow, view: &View) -> String {
+fn table(lock: &LockStatus, view: &View) -> String {
     let mut sheet = Sheet::new(view, &["", ""]);
     let state = if lock.held {
         ("held".to_owned(), Tone::Working)
@@ -46,7 +45,7 @@ fn table(lock: &LockRow, view: &View) -> String {
         row("last owner", &lock.owner);
         row("since", &lock.acquired_at);
     }
-    row("possession", &lock.token.to_string());
+    row("fencing token", &lock.token.to_string());
     sheet.text()
 }
 
@@ -56,7 +55,7 @@ pub(super) async fn release(runner: &Runner, reason: &str, view: &View) -> Resul
         .await
         .map_err(|error| Failure::of(error, &view.program))?;
     let text = match &released {
-        Some(lock) => format!("taken from {} and given back", Holder(lock.clone())),
+        Some(lock) => format!("taken from {} and given back", lock.clone()),
         None => "nothing to release: the lock is free".to_owned(),
     };
     Ok(Answer::done(json!({ "released": released }), text))

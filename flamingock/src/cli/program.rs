@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::masked::{self, Word, masked};
-use crate::util::visible::is_invisible;
+use crate::util::shell::quote;
 
 /// The words before the command's own.
 #[derive(Clone, Debug)]
@@ -59,18 +59,6 @@ impl Program {
     }
 }
 
-/// A word as a POSIX shell takes it for one. What a terminal must not print stands there as `$'\033'`.
-fn quote(word: &str) -> String {
-    let plain = |character: char| character.is_alphanumeric() || "-_./:=@%+,".contains(character);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else if word.chars().any(is_invisible) {
-        escaped(word)
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
-}
-
 fn quoted(word: &Word) -> String {
     match word {
         Word::Text(text) if text == "..." => "\"...\"".to_owned(),
@@ -78,23 +66,6 @@ fn quoted(word: &Word) -> String {
         Word::Variable(before, name) if before.is_empty() => format!("\"${name}\""),
         Word::Variable(before, name) => format!("{}\"${name}\"", quote(before)),
     }
-}
-
-/// Bytes in octal, which every shell that knows `$'..'` reads in the same way.
-fn escaped(word: &str) -> String {
-    let mut text = "$'".to_owned();
-    for character in word.chars() {
-        match character {
-            '\'' | '\\' => text.extend(['\\', character]),
-            hidden if is_invisible(hidden) => {
-                for byte in hidden.encode_utf8(&mut [0; 4]).bytes() {
-                    let _ = write!(text, "\\{byte:03o}");
-                }
-            }
-            other => text.push(other),
-        }
-    }
-    text + "'"
 }
 
 #[cfg(test)]

@@ -13,7 +13,6 @@ use super::view::View;
 use crate::change::names::DEFAULT;
 use crate::listener::api::Listener;
 use crate::listener::{Event, Happened, Work};
-use crate::lock::options::Holder;
 use crate::runner::builder::Runner;
 use crate::util::boxed::BoxError;
 use crate::util::visible::visible;
@@ -161,10 +160,9 @@ impl Count {
                 self.planned = *changes;
                 None
             }
-            Happened::LockWaited { holder } => Some(format!(
-                "waiting for the lock, held by {}",
-                Holder(holder.clone())
-            )),
+            Happened::LockWaited { holder } => {
+                Some(format!("waiting for the lock, held by {}", holder.clone()))
+            }
             Happened::TargetWaited { target, error } => {
                 Some(format!("waiting for the target system {target}: {error}"))
             }

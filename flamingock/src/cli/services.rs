@@ -7,7 +7,7 @@ use super::failure::Failure;
 use super::table::{Sheet, Tone, colored, plain};
 use super::time::to_the_second;
 use super::view::View;
-use crate::audit::snapshot::LockRow;
+use crate::audit::snapshot::LockStatus;
 use crate::runner::builder::Runner;
 use crate::runner::services::ServiceStatus;
 
@@ -55,7 +55,7 @@ fn number(count: usize, tone: Tone) -> (String, Tone) {
     }
 }
 
-fn lock(lock: Option<&LockRow>) -> (String, Tone) {
+fn lock(lock: Option<&LockStatus>) -> (String, Tone) {
     match lock {
         Some(lock) if lock.held => colored(&lock.owner, Tone::Working),
         Some(_) => plain("free"),

@@ -1,7 +1,7 @@
 //! Where the changes stand: the audit, the lock and the code, read at once.
 
 use super::source::Source;
-use crate::audit::entry::{Entry, Newest};
+use crate::audit::entry::{Entry, LatestEntry};
 use crate::audit::snapshot::Snapshot;
 use crate::audit::store::HistoryFilter;
 use crate::engine::collect::open_storage as open;
@@ -43,7 +43,7 @@ impl Standing {
         })
     }
 
-    pub(super) fn is_running(&self, newest: &Newest) -> bool {
+    pub(super) fn is_running(&self, newest: &LatestEntry) -> bool {
         self.snapshot.is_running(newest)
     }
 

@@ -10,7 +10,7 @@ use super::standing::Standing;
 use super::table::{Sheet, Tone, lines, plain, stage};
 use super::time::to_the_second;
 use super::view::View;
-use crate::audit::entry::{Newest, State};
+use crate::audit::entry::{LatestEntry, State};
 use crate::plan::decision::{Cause, Decision};
 use crate::plan::note::Note;
 use crate::plan::steps::Step;
@@ -147,7 +147,7 @@ impl<'a> Row<'a> {
         }
     }
 
-    fn missing(newest: &'a Newest) -> Row<'a> {
+    fn missing(newest: &'a LatestEntry) -> Row<'a> {
         Row {
             id: &newest.change_id,
             stage: &newest.stage,
@@ -157,7 +157,7 @@ impl<'a> Row<'a> {
         }
     }
 
-    fn recorded(status: Status, newest: Option<&'a Newest>) -> Row<'a> {
+    fn recorded(status: Status, newest: Option<&'a LatestEntry>) -> Row<'a> {
         Row {
             id: "",
             stage: "",

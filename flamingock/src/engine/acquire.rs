@@ -8,14 +8,14 @@ use super::judge::Looks;
 use super::mode::Mode;
 use super::prepare::Prepared;
 use super::refuse_a_second_history;
-use crate::audit::snapshot::{Glance, LockRow, Snapshot};
-use crate::audit::store::Claim;
+use crate::audit::snapshot::{LockProgress, LockStatus, Snapshot};
+use crate::audit::store::AcquireRequest;
 use crate::audit::store_error::missing_tables;
 use crate::audit::store_error::{StoreError, StoreErrorKind};
 use crate::listener::{Events, Happened};
 use crate::lock::backoff::Pace;
 use crate::lock::lease::Lease;
-use crate::lock::options::{Holder, OnLockTimeout};
+use crate::lock::options::OnLockTimeout;
 use crate::lock::silence;
 use crate::lock::stop::{Signals, Stop};
 use crate::plan::steps::Plan;
@@ -39,7 +39,7 @@ pub(super) struct Waiting {
 }
 
 impl Waiting {
-    pub(super) fn tell(&mut self, lock: Option<&LockRow>, events: &Events) {
+    pub(super) fn tell(&mut self, lock: Option<&LockStatus>, events: &Events) {
         self.since.get_or_insert_with(Instant::now);
         let Some(lock) = lock.filter(|lock| lock.held) else {
             return;
@@ -49,7 +49,7 @@ impl Waiting {
             .is_some_and(|(token, at)| token == lock.token && at.elapsed() < TELL_AGAIN);
         if !told {
             self.told = Some((lock.token, Instant::now()));
-            tracing::info!("waiting for the lock, held by {}", Holder(lock.clone()));
+            tracing::info!("waiting for the lock, held by {}", lock.clone());
             let holder = lock.clone();
             events.tell(Happened::LockWaited { holder });
         }
@@ -111,14 +111,17 @@ impl Prepared {
                     Ok(None) => {}
                     // A fail-over is under way: the connection is closed, and the address of the pool
                     // leads to the next writer sooner or later.
-                    Err(error) if error.is_read_only() && Instant::now() < deadline => {
+                    Err(error)
+                        if error.is_store(StoreErrorKind::ReadOnly)
+                            && Instant::now() < deadline =>
+                    {
                         tracing::info!("the server takes no writes: waiting for the next writer");
                     }
                     Err(error) => return Err(error),
                 }
             }
             if signals.now() != Stop::No {
-                return Err(Error::Cancelled(Box::new(self.report(&plan, &Vec::new()))));
+                return Err(Error::cancelled(self.report(&plan, &Vec::new())));
             }
             if Instant::now() >= deadline {
                 // Trying to take the lock may itself have waited: what is so now?
@@ -128,9 +131,9 @@ impl Prepared {
             waiting.tell(snapshot.lock.as_ref(), &self.events);
             let newest = match snapshot.tables {
                 true => self
-                    .glance(i64::MAX, &mut waiting)
+                    .lock_progress(i64::MAX, &mut waiting)
                     .await
-                    .and_then(Glance::at_work),
+                    .and_then(LockProgress::at_work),
                 false => Some(0),
             };
             known = self
@@ -171,7 +174,7 @@ impl Prepared {
     /// Pauses at least once, and until there may be something new: whoever is at work has applied as much
     /// as is pending here, or has ended. Until then a waiter only glances, since what it asks of the
     /// database is what the other one needs. `newest` is the place of the newest entry now, if somebody
-    /// is at work. The snapshot, if a glance tells all of it.
+    /// is at work. The snapshot, if the progress tells all of it.
     async fn pause(
         &self,
         pending: usize,
@@ -192,11 +195,11 @@ impl Prepared {
             if signals.now() != Stop::No || Instant::now() >= deadline {
                 return None;
             }
-            let glance = self.glance(newest?, waiting).await?;
-            if !glance.lock.held {
-                return glance.whole();
+            let progress = self.lock_progress(newest?, waiting).await?;
+            if !progress.lock.held {
+                return progress.whole();
             }
-            left = pending.saturating_sub(glance.applied);
+            left = pending.saturating_sub(progress.applied);
             if left == 0 {
                 return None;
             }
@@ -204,11 +207,15 @@ impl Prepared {
     }
 
     /// Whatever goes wrong here, the whole look finds out.
-    async fn glance(&self, since: i64, waiting: &mut Waiting) -> Option<Glance> {
+    async fn lock_progress(&self, since: i64, waiting: &mut Waiting) -> Option<LockProgress> {
         let (service, digest) = (&self.settings.service, &self.digest);
-        let glance = self.store.glance(service, digest, since).await.ok()??;
-        waiting.tell(Some(&glance.lock), &self.events);
-        Some(glance)
+        let progress = self
+            .store
+            .lock_progress(service, digest, since)
+            .await
+            .ok()??;
+        waiting.tell(Some(&progress.lock), &self.events);
+        Some(progress)
     }
 
     /// What ends without the lock: nothing to do, nothing that may be done, or only a look.
@@ -218,8 +225,8 @@ impl Prepared {
             return Ok(Some(report()));
         }
         match self.mode {
-            Mode::Check if plan.pending() > 0 => return Err(Error::Pending(Box::new(report()))),
-            Mode::Check => return Err(Error::Issues(Box::new(report()))),
+            Mode::Check if plan.pending() > 0 => return Err(Error::pending(report())),
+            Mode::Check => return Err(Error::issues(report())),
             Mode::Plan => {
                 let mut report = report();
                 report
@@ -230,7 +237,7 @@ impl Prepared {
             Mode::Apply | Mode::Off => {}
         }
         if !snapshot.is_held() && !plan.has_work(&self.pipeline) {
-            return Err(Error::Issues(Box::new(report())));
+            return Err(Error::issues(report()));
         }
         Ok(None)
     }
@@ -250,14 +257,19 @@ impl Prepared {
                 return Err(Error::store(missing_tables()));
             }
             // Who comes second could only disturb the first.
-            if self.store.is_being_made().await.map_err(Error::store)? {
+            if self
+                .store
+                .creation_in_progress()
+                .await
+                .map_err(Error::store)?
+            {
                 return Ok(None);
             }
             self.store.create(service).await.map_err(Error::store)?;
         } else if snapshot.lock.is_none() {
             self.store.register(service).await.map_err(Error::store)?;
         }
-        let claim = Claim {
+        let claim = AcquireRequest {
             service: service.clone(),
             run_id: self.run_id.clone(),
             owner: self.owner(),
@@ -280,7 +292,7 @@ impl Prepared {
             }
         }
         if let Some(lease) = &obtained {
-            tracing::info!(token = lease.possession().token, "lock obtained");
+            tracing::info!(token = lease.grant().token, "lock obtained");
             let waited = self.began.elapsed();
             self.events.tell(Happened::LockObtained { waited });
         }
@@ -297,7 +309,7 @@ impl Prepared {
     fn not_obtained(&self, snapshot: Snapshot, plan: &Plan) -> Result<Waited, Error> {
         // A run that has not given the lock back is at work, also where its lease is over
         // because nobody else could write.
-        let at_work = |lock: &LockRow| lock.held || !lock.run_id.is_empty();
+        let at_work = |lock: &LockStatus| lock.held || !lock.run_id.is_empty();
         let holder = snapshot.lock.filter(at_work);
         let mut report = self.report(plan, &Vec::new());
         match self.settings.lock.on_timeout {

@@ -64,23 +64,23 @@ pub(crate) fn open_storage(settings: &Settings) -> Result<Storage, Error> {
         Ok(_) => {}
         Err(found) => problems.extend(found),
     }
-    Err(Error::Invalid(problems))
+    Err(Error::invalid(problems))
 }
 
 /// The same, with the pipeline that a run would have.
 pub(crate) fn open_with_pipeline(settings: &Settings) -> Result<(Storage, Pipeline), Error> {
     let mut problems = Vec::new();
     let storage = match open_storage(settings) {
-        Err(Error::Invalid(found)) => {
-            problems.extend(found);
+        Err(error) => {
+            problems.extend(error.into_problems()?);
             None
         }
-        storage => Some(storage?),
+        Ok(storage) => Some(storage),
     };
     let (_, pipeline) = pipeline(settings, &mut problems);
     match storage {
         Some(storage) if problems.is_empty() => Ok((storage, pipeline)),
-        _ => Err(Error::Invalid(problems)),
+        _ => Err(Error::invalid(problems)),
     }
 }
 
@@ -91,7 +91,7 @@ pub(crate) fn pipeline_of(settings: &Settings) -> Result<Pipeline, Error> {
     if problems.is_empty() {
         Ok(pipeline)
     } else {
-        Err(Error::Invalid(problems))
+        Err(Error::invalid(problems))
     }
 }
 
@@ -103,6 +103,6 @@ pub(crate) fn manifest(settings: &Settings) -> Result<String, Error> {
     if questions.is_empty() {
         Ok(manifest::text(&pipeline))
     } else {
-        Err(Error::Invalid(questions))
+        Err(Error::invalid(questions))
     }
 }

@@ -45,7 +45,7 @@ pub(crate) async fn find_out(
         settings.formats.get_or_init(|| formats);
         Ok(())
     } else {
-        Err(Error::Invalid(problems))
+        Err(Error::invalid(problems))
     }
 }
 

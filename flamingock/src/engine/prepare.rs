@@ -145,7 +145,7 @@ impl Prepared {
         if self.settings.adopt_verified {
             plan.ask_first();
         }
-        judge(&self.settings, &mut plan, looks).map_err(Error::Invalid)?;
+        judge(&self.settings, &mut plan, looks).map_err(Error::invalid)?;
         Ok(plan)
     }
 
@@ -162,7 +162,7 @@ impl Prepared {
         if problems.is_empty() || looks == Looks::InMotion {
             Ok(plan)
         } else {
-            Err(Error::Invalid(problems))
+            Err(Error::invalid(problems))
         }
     }
 

@@ -46,7 +46,7 @@ pub(crate) async fn look(settings: &Settings) -> Result<Report, Error> {
     note_what_only_a_look_says(&mut plan, &snapshot);
     let targets: Vec<_> = settings.targets.iter().chain([&storage.target]).collect();
     note_session_options(&mut plan, &targets).await;
-    judge(settings, &mut plan, Looks::Settled).map_err(Error::Invalid)?;
+    judge(settings, &mut plan, Looks::Settled).map_err(Error::invalid)?;
     // What another run is at work on may not be ours to run.
     if !snapshot.is_held() {
         let targets = preflight::targets(storage.target, settings.targets.clone());

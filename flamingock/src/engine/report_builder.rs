@@ -151,7 +151,7 @@ pub(super) fn conclude(report: Report, fate: Fate, signals: &Signals) -> Result<
     if fate == Fate::GoesOn && report.is_success() {
         return Ok(report);
     }
-    Err(failure(report, fate, signals).unwrap_or_else(Error::Issues))
+    Err(failure(report, fate, signals).unwrap_or_else(|report| Error::issues(*report)))
 }
 
 /// Why a run or an undo did not come to its end. A change that failed is never hidden behind the
@@ -170,13 +170,12 @@ pub(super) fn failure(
     if asked && !is_cancelled && !report.is_success() {
         report.warnings.push(STOPPED.to_owned());
     }
-    let report = Box::new(report);
     match fate {
-        Fate::Lost(reason) => Ok(Error::LeaseLost { reason, report }),
-        Fate::Unknown => Ok(Error::OutcomeUnknown(report)),
-        Fate::GoesOn if has_failed => Ok(Error::ChangesFailed(report)),
-        Fate::GoesOn if cut_short => Ok(Error::Cancelled(report)),
-        Fate::GoesOn => Err(report),
+        Fate::Lost(reason) => Ok(Error::lease_lost(reason, report)),
+        Fate::Unknown => Ok(Error::in_doubt(report)),
+        Fate::GoesOn if has_failed => Ok(Error::changes_failed(report)),
+        Fate::GoesOn if cut_short => Ok(Error::cancelled(report)),
+        Fate::GoesOn => Err(Box::new(report)),
     }
 }
 

@@ -48,7 +48,7 @@ pub(crate) async fn serve(
         let found_out = formats::find_out(&settings, None).await;
         let prepared = found_out.and_then(|()| {
             let prepared = Prepared::new(settings, &run_id, &events);
-            prepared.map_err(Error::Invalid)
+            prepared.map_err(Error::invalid)
         });
         let mut result = match prepared {
             Ok(prepared) => prepared.serve(&request, &signals).await,
@@ -100,8 +100,8 @@ impl Prepared {
             result = loss => result,
         };
         // A row that the store refused tells as well.
-        if let Err(Error::LeaseLost { reason, .. }) = &result {
-            self.events.lock_lost(reason.clone());
+        if let Some(reason) = result.as_ref().err().and_then(Error::lost) {
+            self.events.lock_lost(reason.to_owned());
         }
         result
     }

@@ -49,7 +49,7 @@ pub(super) async fn refuse(
     }
     match problems.is_empty() {
         true => Ok(()),
-        false => Err(Error::Invalid(problems)),
+        false => Err(Error::invalid(problems)),
     }
 }
 
@@ -104,7 +104,7 @@ impl Prepared {
         let problems = problems.map_err(Error::store)?;
         match problems.is_empty() {
             true => Ok(()),
-            false => Err(Error::Invalid(problems)),
+            false => Err(Error::invalid(problems)),
         }
     }
 }

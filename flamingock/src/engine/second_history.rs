@@ -3,12 +3,11 @@
 use std::time::{Duration, Instant};
 
 use super::settings::Settings;
-use crate::audit::entry::{Newest, State};
+use crate::audit::entry::{LatestEntry, State};
 use crate::audit::snapshot::Snapshot;
 use crate::audit::store::Store;
 use crate::change::names::DEFAULT;
 use crate::change::problem::Problem;
-use crate::lock::options::Holder;
 use crate::plan::pipeline::Pipeline;
 use crate::plan::steps::is_applied;
 use crate::report::error::Error;
@@ -77,14 +76,14 @@ pub(crate) fn at_work(theirs: &Snapshot, service: &str) -> Option<String> {
     let lock = theirs.lock.clone().filter(|lock| lock.held)?;
     Some(format!(
         "the lock of the service \"{service}\" is live, owned by {}",
-        Holder(lock)
+        lock
     ))
 }
 
 /// The entries that are about changes of this binary: the other service may be several applications that
 /// nobody has named.
-fn ours<'a>(theirs: &'a Snapshot, pipeline: &Pipeline) -> Vec<&'a Newest> {
-    let has = |newest: &&Newest| {
+fn ours<'a>(theirs: &'a Snapshot, pipeline: &Pipeline) -> Vec<&'a LatestEntry> {
+    let has = |newest: &&LatestEntry| {
         pipeline
             .changes()
             .any(|change| change.id == newest.change_id)
@@ -93,7 +92,7 @@ fn ours<'a>(theirs: &'a Snapshot, pipeline: &Pipeline) -> Vec<&'a Newest> {
 }
 
 /// Names the changes that are neither applied nor rolled back, with what their newest entries say.
-pub(crate) fn open(entries: &[&Newest]) -> Option<String> {
+pub(crate) fn open(entries: &[&LatestEntry]) -> Option<String> {
     const SHOWN: usize = 10;
     let open = entries.iter().filter(|newest| match &newest.state {
         State::Applied | State::MarkedApplied | State::RolledBack | State::MarkedRolledBack => {
@@ -117,5 +116,5 @@ pub(crate) fn open(entries: &[&Newest]) -> Option<String> {
 }
 
 fn invalid(message: String) -> Error {
-    Error::Invalid(vec![Problem::general(message)])
+    Error::invalid(vec![Problem::general(message)])
 }

@@ -19,7 +19,7 @@ use crate::lock::lease::Lease;
 use crate::lock::stop::Signals;
 use crate::plan::note::Note;
 use crate::plan::steps::Plan;
-use crate::report::error::Error;
+use crate::report::error::{Error, ErrorKind};
 use crate::report::run::Report;
 use crate::target::system::TargetSystem;
 
@@ -109,7 +109,7 @@ impl Prepared {
         }
         let targets: Vec<_> = self.targets.values().collect();
         let places = self.places(&targets);
-        match places.adopt(&*self.store, lease.possession()).await? {
+        match places.adopt(&*self.store, lease.grant()).await? {
             0 => Ok(snapshot),
             _ => look().await,
         }
@@ -230,10 +230,11 @@ pub(super) const PANICKED: &str = "the run panicked";
 /// Why a run that has ended so does not give the lock back. The next owner takes a lock that was given
 /// back for a sign that nothing of this run is open, and would do again what may still be committed.
 pub(super) fn why_kept(result: &Result<Report, Error>) -> Option<&'static str> {
-    match result {
-        Err(Error::LeaseLost { .. }) => Some("it is, or may be, another's"),
-        Err(Error::OutcomeUnknown(_)) => Some("what became of a change is in doubt"),
-        Ok(_) | Err(_) => None,
+    let error = result.as_ref().err()?;
+    match error.kind() {
+        ErrorKind::InDoubt => Some("the outcome of a change is in doubt"),
+        _ if error.lost().is_some() => Some("it is, or may be, another's"),
+        _ => None,
     }
 }
 

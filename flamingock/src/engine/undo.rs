@@ -41,7 +41,7 @@ pub(crate) async fn plan_undo(mut settings: Settings, undo: &Undo) -> Result<Rep
     formats::find_out(&settings, None).await?;
     let run_id = new_run_id();
     let events = events_of(&settings, &run_id, Work::Undo);
-    let prepared = Prepared::new(settings, &run_id, &events).map_err(Error::Invalid)?;
+    let prepared = Prepared::new(settings, &run_id, &events).map_err(Error::invalid)?;
     prepared.plan_undo(undo).await
 }
 
@@ -67,7 +67,7 @@ impl Prepared {
         let history = self.answered(self.store.history(service, &filter)).await;
         let entries = history.map_err(Error::store)?;
         if entries.is_empty() {
-            return Err(Error::Invalid(vec![Problem::general(format!(
+            return Err(Error::invalid(vec![Problem::general(format!(
                 "the service {service:?} has no run {run_id:?} in its audit: nothing was undone. `audit list --history` shows the runs"
             ))]));
         }
@@ -111,9 +111,7 @@ impl Prepared {
                 return Ok(Some(lease));
             }
             if signals.now() != Stop::No {
-                return Err(Error::Cancelled(Box::new(
-                    self.undo_report(&[], Vec::new()),
-                )));
+                return Err(Error::cancelled(self.undo_report(&[], Vec::new())));
             }
             if Instant::now() >= deadline {
                 let holder = snapshot.lock.filter(|lock| lock.held);
@@ -134,12 +132,12 @@ impl Prepared {
         undo: &Undo,
         by_run: &AppliedByRun,
     ) -> Result<Vec<&'a Step>, Error> {
-        let chosen = select(plan, undo, by_run).map_err(Error::Invalid)?;
+        let chosen = select(plan, undo, by_run).map_err(Error::invalid)?;
         let problems = script_checks::check_rollbacks(&chosen, &self.targets);
         if problems.is_empty() {
             Ok(chosen)
         } else {
-            Err(Error::Invalid(problems))
+            Err(Error::invalid(problems))
         }
     }
 
@@ -197,7 +195,7 @@ impl Prepared {
         match failure(self.undo_report(&chosen, done), fate, signals) {
             Ok(error) => Err(error),
             Err(report) if report.changes().any(|change| change.issue.is_some()) => {
-                Err(Error::Issues(report))
+                Err(Error::issues(*report))
             }
             Err(report) => Ok(*report),
         }

@@ -32,7 +32,7 @@ pub(crate) async fn verify(settings: Settings) -> Result<Vec<Probe>, Error> {
     let found_out = formats::find_out(&settings, None).await;
     let prepared = found_out.and_then(|()| {
         let prepared = Prepared::new(settings, &run_id, &events);
-        prepared.map_err(Error::Invalid)
+        prepared.map_err(Error::invalid)
     });
     let probed = match prepared {
         Ok(prepared) => prepared.probe_all().await,

@@ -5,10 +5,9 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
-use crate::audit::snapshot::LockRow;
-use crate::lock::options::Holder;
+use crate::audit::snapshot::LockStatus;
 use crate::plan::decision::Cause;
-use crate::report::error::Error;
+use crate::report::error::{Error, ErrorKind};
 use crate::report::probe::Probe;
 use crate::report::run::{ChangeReport, Report};
 use crate::util::error_chain::ErrorChain;
@@ -81,7 +80,7 @@ pub enum Happened {
     #[non_exhaustive]
     LockWaited {
         /// Who has it.
-        holder: LockRow,
+        holder: LockStatus,
     },
     /// The lock is this run's.
     #[non_exhaustive]
@@ -225,8 +224,8 @@ pub enum Happened {
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct Failure {
-    /// What programs tell failures apart by: the name of the variant of [`Error`], as in `"changes_failed"`.
-    pub kind: &'static str,
+    /// What programs tell failures apart by, in JSON a word such as `"changes_failed"`.
+    pub kind: ErrorKind,
     /// What happened and what to do next, for people.
     pub message: String,
     /// What it comes from, outermost first.
@@ -238,7 +237,7 @@ impl Failure {
         let causes = std::error::Error::source(error).map_or_else(Vec::new, texts);
         Failure {
             kind: error.kind(),
-            message: error.to_string(),
+            message: error.message().to_owned(),
             causes,
         }
     }
@@ -256,11 +255,7 @@ impl fmt::Display for Event {
             Happened::RunStarted => write!(f, "{work} of {:?} started", self.service),
             Happened::Planned { changes } => write!(f, "{} to {work}", plural(*changes, "change")),
             Happened::LockWaited { holder } => {
-                write!(
-                    f,
-                    "waiting for the lock, held by {}",
-                    Holder(holder.clone())
-                )
+                write!(f, "waiting for the lock, held by {}", holder.clone())
             }
             Happened::LockObtained { .. } => f.write_str("lock obtained"),
             Happened::LockLost { reason } => write!(f, "lock lost: {}", Visible(reason)),

@@ -142,7 +142,9 @@ impl Listener for Metrics {
             Happened::RunEnded {
                 duration, error, ..
             } => {
-                let outcome = error.as_ref().map_or("success", |error| error.kind);
+                let outcome = error
+                    .as_ref()
+                    .map_or("success", |error| error.kind.as_str());
                 self.run_ended(event, *duration, outcome);
             }
             Happened::RunStarted

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::stop::{Cut, Signals, Stop};
 use crate::audit::entry::{Entry, NewEntry};
-use crate::audit::snapshot::Possession;
+use crate::audit::snapshot::LockGrant;
 use crate::audit::store::{HistoryFilter, Store};
 use crate::audit::store_error::{StoreError, StoreErrorKind};
 
@@ -16,7 +16,7 @@ const PAUSE: Duration = Duration::from_millis(250);
 /// An entry that was not written.
 #[derive(Debug)]
 pub(crate) enum Unwritten {
-    /// The possession is another's.
+    /// The lock is another's.
     Lost(String),
     /// The store could not.
     Failed(StoreError),
@@ -38,19 +38,19 @@ impl From<Cut> for Unwritten {
 /// Appends an entry, once. Answers the place of the first one.
 pub(crate) async fn append(
     store: &dyn Store,
-    possession: &Possession,
+    grant: &LockGrant,
     entries: &[NewEntry],
     signals: &Signals,
 ) -> Result<i64, Unwritten> {
-    let appended = match signals.unless_lost(store.append(possession, entries)).await {
+    let appended = match signals.unless_lost(store.append(grant, entries)).await {
         Ok(appended) => appended,
         Err(cut) => return Err(cut.into()),
     };
     match appended {
         Ok(place) => Ok(place),
-        Err(error) if error.kind == StoreErrorKind::Refused => Err(Unwritten::Lost(
-            "another possession of the lock is there".to_owned(),
-        )),
+        Err(error) if error.kind == StoreErrorKind::Refused => {
+            Err(Unwritten::Lost("the lock has another owner".to_owned()))
+        }
         Err(error) => Err(Unwritten::Failed(error)),
     }
 }
@@ -60,7 +60,7 @@ pub(crate) async fn append(
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Insisting<'a> {
     pub(crate) store: &'a dyn Store,
-    pub(crate) possession: &'a Possession,
+    pub(crate) grant: &'a LockGrant,
     pub(crate) wait: Duration,
     pub(crate) signals: &'a Signals,
 }
@@ -75,7 +75,7 @@ impl Insisting<'_> {
             let done = if is_unsure {
                 self.on_record(missing).await
             } else {
-                let appended = append(self.store, self.possession, missing, self.signals).await;
+                let appended = append(self.store, self.grant, missing, self.signals).await;
                 appended.map(|place| (vec![place], missing.len()))
             };
             let error = match done {
@@ -113,16 +113,16 @@ impl Insisting<'_> {
     async fn on_record(&self, entries: &[NewEntry]) -> Result<(Vec<i64>, usize), Unwritten> {
         let filter = HistoryFilter {
             change_id: entries.first().map(|entry| entry.change_id.clone()),
-            ..HistoryFilter::default().run(self.possession.run_id.clone())
+            ..HistoryFilter::default().run(self.grant.run_id.clone())
         };
-        let history = self.store.history(&self.possession.service, &filter);
+        let history = self.store.history(&self.grant.service, &filter);
         let history = match self.signals.unless_lost(history).await {
             Ok(history) => history.map_err(Unwritten::Failed)?,
             Err(cut) => return Err(cut.into()),
         };
         let place_of = |entry: &NewEntry| {
             let is_it = |found: &&Entry| {
-                found.fence == self.possession.token && says_the_same(&found.entry, entry)
+                found.fence == self.grant.token && says_the_same(&found.entry, entry)
             };
             history.iter().rev().find(is_it).map(|found| found.seq)
         };

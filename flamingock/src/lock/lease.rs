@@ -8,8 +8,8 @@ use tokio::time::Instant;
 
 use super::renewal::{Clock, First, Renewer, TAKEN};
 use super::stop::{GRACE, Signals, Stop};
-use crate::audit::snapshot::Possession;
-use crate::audit::store::{Acquired, Claim, Store};
+use crate::audit::snapshot::LockGrant;
+use crate::audit::store::{AcquireRequest, Acquired, Store};
 use crate::audit::store_error::{StoreError, StoreErrorKind};
 use crate::lock::silence;
 use crate::util::error_chain::ErrorChain;
@@ -28,7 +28,7 @@ const TAKING: &str = "could not take the lock";
 /// Dropped, it is renewed no more, and free once its lease is over.
 #[derive(Debug)]
 pub(crate) struct Lease {
-    possession: Possession,
+    grant: LockGrant,
     store: Arc<dyn Store>,
     clock: Clock,
     signals: Signals,
@@ -47,7 +47,7 @@ impl Lease {
     /// Whatever keeps the lock from being taken, or its lease from being renewed.
     pub(crate) async fn take(
         store: &Arc<dyn Store>,
-        claim: &Claim,
+        claim: &AcquireRequest,
         deadline: Instant,
         signals: &Signals,
     ) -> Result<Option<Lease>, StoreError> {
@@ -56,7 +56,7 @@ impl Lease {
         };
         let clock = Clock::new(claim.lease, asked);
         let mut lease = Lease {
-            possession: acquired.possession,
+            grant: acquired.grant,
             store: Arc::clone(store),
             clock,
             signals: signals.clone(),
@@ -85,15 +85,9 @@ impl Lease {
     }
 
     async fn start_renewals(&mut self) -> io::Result<()> {
-        if let Some(keeper) = self.store.keeper() {
-            let (possession, clock) = (self.possession.clone(), self.clock.clone());
-            let renewer = Renewer::start(
-                &*self.store,
-                keeper,
-                possession,
-                clock,
-                self.signals.clone(),
-            );
+        if let Some(renewer) = self.store.renewer() {
+            let (grant, clock) = (self.grant.clone(), self.clock.clone());
+            let renewer = Renewer::start(&*self.store, renewer, grant, clock, self.signals.clone());
             self.renewer = Some(renewer.await?);
             self.ends = true;
         }
@@ -141,7 +135,7 @@ impl Lease {
     /// Renews on a connection of the run. None: no answer came.
     async fn renew(&self) -> Option<Result<bool, StoreError>> {
         let (asked, length) = (Instant::now(), self.clock.length());
-        let renewal = self.store.renew(&self.possession, length, None);
+        let renewal = self.store.renew(&self.grant, length, None);
         let renewed = tokio::time::timeout(length, renewal).await;
         match &renewed {
             Ok(Ok(true)) => self.clock.renewed(asked),
@@ -155,9 +149,7 @@ impl Lease {
     }
 
     async fn end_previous(&self) -> Result<(), StoreError> {
-        let ending = self
-            .store
-            .end_previous(&self.possession, self.clock.length());
+        let ending = self.store.end_previous(&self.grant, self.clock.length());
         match self.signals.unless_lost(ending).await {
             Ok(ended) => ended,
             Err(cut) => Err(StoreError::new(
@@ -168,8 +160,8 @@ impl Lease {
         }
     }
 
-    pub(crate) fn possession(&self) -> &Possession {
-        &self.possession
+    pub(crate) fn grant(&self) -> &LockGrant {
+        &self.grant
     }
 
     /// What waiters are told that the owner is doing, from the next renewal on. It is cut where it is too
@@ -249,7 +241,7 @@ impl Lease {
         self.stop().await;
         let deadline = Instant::now() + GRACE;
         loop {
-            let release = self.store.release(&self.possession, digest);
+            let release = self.store.release(&self.grant, digest);
             let error = match tokio::time::timeout(GRACE / 3, release).await {
                 Ok(Ok(())) => return Ok(()),
                 Ok(Err(error)) => error,
@@ -283,7 +275,7 @@ impl Lease {
 /// when it was asked for.
 async fn acquire(
     store: &dyn Store,
-    claim: &Claim,
+    claim: &AcquireRequest,
     deadline: Instant,
 ) -> Result<Option<(Instant, Acquired)>, StoreError> {
     loop {

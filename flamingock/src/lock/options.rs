@@ -1,10 +1,6 @@
 //! The lock: one owner per service, whose lease is renewed by a thread of its own.
 
-use std::fmt;
 use std::time::Duration;
-
-use crate::audit::snapshot::LockRow;
-use crate::util::visible::Visible;
 
 /// How long a run holds the lock, and how long it waits for it.
 ///
@@ -22,7 +18,7 @@ use crate::util::visible::Visible;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LockOptions {
-    /// How long a possession lasts after its last renewal: how long everybody waits after an owner
+    /// How long the lock stays with its owner after the last renewal: how long everybody waits after an owner
     /// has died. Renewed at a third of it. 30 seconds by default.
     pub lease: Duration,
     /// How long to wait for another owner. 3 minutes by default.
@@ -89,23 +85,4 @@ pub enum OnLockTimeout {
     Fail,
     /// The run succeeds with a report that says that nothing is guaranteed.
     Continue,
-}
-
-/// Who has the lock, for people.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Holder(pub(crate) LockRow);
-
-impl fmt::Display for Holder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (owner, acquired_at) = (Visible(&self.0.owner), Visible(&self.0.acquired_at));
-        write!(f, "{owner} since {acquired_at}")?;
-        match &self.0.expires_at {
-            Some(expires) => write!(f, ", until {} unless renewed", Visible(expires))?,
-            None => f.write_str(", as long as its process lives")?,
-        }
-        match &self.0.activity {
-            Some(activity) => write!(f, ", now at {}", Visible(activity)),
-            None => Ok(()),
-        }
-    }
 }

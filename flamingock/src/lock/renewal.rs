@@ -8,13 +8,13 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 
 use super::stop::Signals;
-use crate::audit::snapshot::Possession;
-use crate::audit::store::{LeaseKeeper, Store};
+use crate::audit::snapshot::LockGrant;
+use crate::audit::store::{LeaseRenewer, Store};
 use crate::audit::store_error::StoreErrorKind;
 use crate::util::error_chain::ErrorChain;
 
 /// Why the lock is lost when its row says so.
-pub(super) const TAKEN: &str = "another possession of the lock is there";
+pub(super) const TAKEN: &str = "the lock has another owner";
 
 /// How long a thread may take to end that was told to.
 const END: Duration = Duration::from_secs(1);
@@ -101,8 +101,8 @@ impl Renewer {
     /// They could not be started: nothing renews the lease.
     pub(super) async fn start(
         store: &dyn Store,
-        keeper: Box<dyn LeaseKeeper>,
-        possession: Possession,
+        renewer: Box<dyn LeaseRenewer>,
+        grant: LockGrant,
         clock: Clock,
         signals: Signals,
     ) -> io::Result<Renewer> {
@@ -112,8 +112,8 @@ impl Renewer {
         let (begun, begins) = oneshot::channel();
         let (told, first) = watch::channel(None);
         let renewal = Renewal {
-            keeper,
-            possession,
+            renewer,
+            grant,
             clock,
             signals,
             first: told,
@@ -160,8 +160,8 @@ impl Renewer {
 }
 
 struct Renewal {
-    keeper: Box<dyn LeaseKeeper>,
-    possession: Possession,
+    renewer: Box<dyn LeaseRenewer>,
+    grant: LockGrant,
     clock: Clock,
     signals: Signals,
     first: watch::Sender<Option<First>>,
@@ -219,9 +219,7 @@ impl Renewal {
         let activity = activity.unwrap_or_else(PoisonError::into_inner).clone();
         let length = self.clock.length();
         let asked = Instant::now();
-        let renewal = self
-            .keeper
-            .renew(&self.possession, length, activity.as_deref());
+        let renewal = self.renewer.renew(&self.grant, length, activity.as_deref());
         match tokio::time::timeout(at_least.max(length / 6), renewal).await {
             Ok(Ok(true)) => {
                 tracing::debug!("lease renewed");

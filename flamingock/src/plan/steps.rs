@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use super::decision::{Cause, Code, Decision, Recorded, WhenAbsent, decide};
 use super::pipeline::Pipeline;
-use crate::audit::entry::{Newest, Origin, State};
+use crate::audit::entry::{LatestEntry, Origin, State};
 use crate::change::definition::{Definition, Recovery, Repeat};
 use crate::change::order;
 use crate::change::step::ROLLBACK_ELSEWHERE;
@@ -18,7 +18,7 @@ pub(crate) struct Step {
     /// The number of the attempt that would start now.
     pub(crate) attempt: u32,
     /// Boxed, since most starts have none of any change.
-    pub(crate) newest: Option<Box<Newest>>,
+    pub(crate) newest: Option<Box<LatestEntry>>,
     pub(crate) notes: Vec<Note>,
 }
 
@@ -73,7 +73,7 @@ impl Step {
 pub(crate) struct Plan {
     pub(crate) stages: Vec<Vec<Step>>,
     /// Entries of changes that the pipeline does not have.
-    pub(crate) missing: Vec<Newest>,
+    pub(crate) missing: Vec<LatestEntry>,
     /// Changes that would run again, since they were renamed.
     pub(crate) renamed: Vec<Renamed>,
     /// Nothing was ever recorded of the service.
@@ -84,7 +84,7 @@ impl Plan {
     pub(crate) fn make(
         pipeline: &Pipeline,
         selected: impl Fn(&Definition) -> bool,
-        newest: Vec<Newest>,
+        newest: Vec<LatestEntry>,
     ) -> Plan {
         let mut plan = Plan {
             has_no_history: newest.is_empty(),
@@ -192,11 +192,11 @@ impl Plan {
 /// The entry of each change of the pipeline, in its order, and the entries that are of none.
 fn placed(
     pipeline: &Pipeline,
-    newest: Vec<Newest>,
-) -> (impl Iterator<Item = Option<Newest>>, Vec<Newest>) {
+    newest: Vec<LatestEntry>,
+) -> (impl Iterator<Item = Option<LatestEntry>>, Vec<LatestEntry>) {
     let changes = pipeline.changes().enumerate();
     let places: HashMap<&str, usize> = changes.map(|(place, change)| (change.id, place)).collect();
-    let mut entries: Vec<Option<Newest>> = Vec::new();
+    let mut entries: Vec<Option<LatestEntry>> = Vec::new();
     entries.resize_with(places.len(), || None);
     let mut others = Vec::new();
     for entry in newest {
@@ -240,10 +240,10 @@ impl Renamed {
 }
 
 /// A rolled-back change may run again by whatever name, and what repeats is meant to run again.
-fn renamed<'a>(steps: impl Iterator<Item = &'a Step>, missing: &[Newest]) -> Vec<Renamed> {
+fn renamed<'a>(steps: impl Iterator<Item = &'a Step>, missing: &[LatestEntry]) -> Vec<Renamed> {
     let may_run_again =
         |state: &State| matches!(state, State::RolledBack | State::MarkedRolledBack);
-    let mut by_digest: HashMap<&str, Vec<&Newest>> = HashMap::new();
+    let mut by_digest: HashMap<&str, Vec<&LatestEntry>> = HashMap::new();
     for entry in missing.iter().filter(|entry| !may_run_again(&entry.state)) {
         by_digest.entry(&entry.digest).or_default().push(entry);
     }
@@ -284,7 +284,7 @@ pub(crate) fn code(definition: &Definition) -> Code {
 
 /// What the code said of a change when the newest entry was written; whether it has a probe is not
 /// on record.
-pub(crate) fn recorded_code(newest: &Newest) -> Code {
+pub(crate) fn recorded_code(newest: &LatestEntry) -> Code {
     Code {
         recovery: Recovery::recorded(&newest.recovery),
         has_verify: false,
@@ -293,17 +293,17 @@ pub(crate) fn recorded_code(newest: &Newest) -> Code {
 }
 
 /// What the last run found out about an attempt that it could not settle.
-pub(crate) fn found_out(newest: &Newest) -> Option<Cause> {
+pub(crate) fn found_out(newest: &LatestEntry) -> Option<Cause> {
     Cause::found_out(newest.error.as_ref())
 }
 
 /// Whether the newest entry says that a rollback began whose marker tells of its end.
-pub(crate) fn rolls_back_elsewhere(newest: &Newest) -> bool {
+pub(crate) fn rolls_back_elsewhere(newest: &LatestEntry) -> bool {
     newest.state == State::Failed && newest.reason.as_deref() == Some(ROLLBACK_ELSEWHERE)
 }
 
 /// What the newest entry says, as far as the decision goes; the digest is the code's.
-pub(crate) fn recorded<'a>(newest: &'a Newest, digest: &str) -> Recorded<'a> {
+pub(crate) fn recorded<'a>(newest: &'a LatestEntry, digest: &str) -> Recorded<'a> {
     Recorded {
         state: &newest.state,
         mode: &newest.transaction_mode,
@@ -315,7 +315,7 @@ pub(crate) fn recorded<'a>(newest: &'a Newest, digest: &str) -> Recorded<'a> {
 
 pub(super) fn step(
     definition: &'static Definition,
-    newest: Option<Newest>,
+    newest: Option<LatestEntry>,
     selected: bool,
 ) -> Step {
     let recorded = newest
@@ -363,7 +363,7 @@ pub(super) fn step(
 }
 
 /// The step that an attempt came to which did not come to its end.
-pub(crate) fn reached(newest: &Newest) -> Option<&str> {
+pub(crate) fn reached(newest: &LatestEntry) -> Option<&str> {
     let unfinished = matches!(
         newest.state,
         State::Started | State::Failed | State::RollbackFailed

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::decision::{Cause, Decision};
 use super::steps::{Plan, Step};
-use crate::audit::entry::Newest;
+use crate::audit::entry::LatestEntry;
 use crate::change::body::Code;
 use crate::change::problem::Problem;
 use crate::util::near_miss::did_you_mean;
@@ -85,7 +85,7 @@ pub(crate) type AppliedByRun = HashMap<String, u32>;
 
 /// Whether the newest entry is about an attempt that this run has applied. An undo of it that failed, and
 /// whatever has settled that, keeps the attempt's number; what applies the change again has another one.
-fn is_of(newest: &Newest, applied: &AppliedByRun) -> bool {
+fn is_of(newest: &LatestEntry, applied: &AppliedByRun) -> bool {
     applied.get(&newest.change_id) == Some(&newest.attempt)
 }
 

@@ -17,7 +17,7 @@ impl Runner {
     /// and writes to none of them. All or nothing, under the lock; a second time changes nothing.
     ///
     /// # Errors
-    /// [`Error::LockTimeout`] at once while a run of this service has the lock; [`Error::Invalid`],
+    /// [`LockTimeout`](crate::ErrorKind) at once while a run of this service has the lock; [`Invalid`](crate::ErrorKind),
     /// and nothing is written, if the history is empty, has attempts that failed or did not end, if
     /// the tool is at work, or if it is not clear which change is which; whatever keeps the history
     /// from being read or the audit from being written.
@@ -35,12 +35,12 @@ impl Runner {
         // What is wrong with the history is said before anything is created.
         prepare(adoption, database, &pipeline, &own, &facts).await?;
         self.make_ready(&storage).await?;
-        let lease = self.possess(&storage).await?;
+        let lease = self.take_lock(&storage).await?;
         let store = &*storage.store;
         let adopted = async {
             let own = store.snapshot(service, "").await.map_err(Error::store)?;
             let prepared = prepare(adoption, database, &pipeline, &own.newest, &facts).await?;
-            append(store, lease.possession(), &prepared.entries).await?;
+            append(store, lease.grant(), &prepared.entries).await?;
             Ok(prepared.adopted)
         };
         let adopted = adopted.await;
@@ -54,7 +54,7 @@ impl Runner {
     /// it creates no tables and takes no lock.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for what `adopt` would refuse; whatever keeps the history or the audit from being
+    /// [`Invalid`](crate::ErrorKind) for what `adopt` would refuse; whatever keeps the history or the audit from being
     /// read.
     pub async fn plan_adoption(&self, adoption: &Adoption) -> Result<Adopted, Error> {
         let storage = open(&self.settings)?;

@@ -1,8 +1,8 @@
 //! `Runner::adopt_from_service`: an application that is given a name, or another one.
 
 use super::builder::Runner;
-use crate::audit::entry::{NewEntry, Newest, Origin, State};
-use crate::audit::snapshot::{Possession, Snapshot};
+use crate::audit::entry::{LatestEntry, NewEntry, Origin, State};
+use crate::audit::snapshot::{LockGrant, Snapshot};
 use crate::change::names;
 use crate::engine;
 use crate::engine::collect::open_storage as open;
@@ -23,9 +23,9 @@ impl Runner {
     /// meanwhile.
     ///
     /// # Errors
-    /// [`Error::Invalid`], and nothing is written, if the other service has applied nothing, if a run of it
+    /// [`Invalid`](crate::ErrorKind), and nothing is written, if the other service has applied nothing, if a run of it
     /// has its lock, or if one of these changes is neither applied nor rolled back there: resolve it in the
-    /// other service first. [`Error::LockTimeout`] at once while a run of this service has the lock;
+    /// other service first. [`LockTimeout`](crate::ErrorKind) at once while a run of this service has the lock;
     /// whatever keeps the audit from being read or written.
     pub async fn adopt_from_service(&self, from: &str) -> Result<usize, Error> {
         let storage = open(&self.settings)?;
@@ -55,7 +55,7 @@ impl Runner {
         for service in [from, own] {
             store.register(service).await.map_err(Error::store)?;
         }
-        let Some(other) = self.possess_of(&storage, from).await? else {
+        let Some(other) = self.lock_of(&storage, from).await? else {
             return Err(invalid(&format!(
                 "a run of the service \"{from}\" has just taken its lock: nothing was adopted. Try again when it has ended"
             )));
@@ -72,9 +72,9 @@ impl Runner {
         let store = &storage.store;
         let theirs = store.snapshot(from, "").await.map_err(Error::store)?;
         self.refuse_open(&theirs, from)?;
-        let lease = self.possess(storage).await?;
+        let lease = self.take_lock(storage).await?;
         let adopted = self
-            .append_theirs(storage, lease.possession(), theirs.newest, from)
+            .append_theirs(storage, lease.grant(), theirs.newest, from)
             .await;
         let released = lease.release(None).await;
         let adopted = adopted?;
@@ -83,7 +83,7 @@ impl Runner {
     }
 
     /// None: another run has it.
-    async fn possess_of(&self, storage: &Storage, service: &str) -> Result<Option<Lease>, Error> {
+    async fn lock_of(&self, storage: &Storage, service: &str) -> Result<Option<Lease>, Error> {
         let mut claim = self.claim(None);
         service.clone_into(&mut claim.service);
         self.take(storage, &claim).await
@@ -97,7 +97,7 @@ impl Runner {
     /// An operator's decision would be lost, if what awaits one were left behind.
     fn refuse_open(&self, theirs: &Snapshot, from: &str) -> Result<(), Error> {
         let pipeline = engine::pipeline_of(&self.settings).ok();
-        let ours: Vec<&Newest> = theirs
+        let ours: Vec<&LatestEntry> = theirs
             .newest
             .iter()
             .filter(|newest| Self::has(pipeline.as_ref(), &newest.change_id))
@@ -113,13 +113,13 @@ impl Runner {
     async fn append_theirs(
         &self,
         storage: &Storage,
-        possession: &Possession,
-        theirs: Vec<Newest>,
+        grant: &LockGrant,
+        theirs: Vec<LatestEntry>,
         from: &str,
     ) -> Result<usize, Error> {
         let ours = storage.store.snapshot(&self.settings.service, "").await;
         let ours = ours.map_err(Error::store)?;
-        let mut applied: Vec<Newest> = theirs
+        let mut applied: Vec<LatestEntry> = theirs
             .into_iter()
             .filter(|newest| is_applied(&newest.state))
             .collect();
@@ -151,7 +151,7 @@ impl Runner {
             })
             .collect();
         if !entries.is_empty() {
-            let appended = storage.store.append(possession, &entries).await;
+            let appended = storage.store.append(grant, &entries).await;
             appended.map_err(Error::store)?;
         }
         Ok(entries.len())

@@ -24,7 +24,7 @@ impl Runner {
     /// Changes that the runner's tags do not select are left out.
     ///
     /// # Errors
-    /// [`Error::Invalid`] if there is no such change, or no reason is given; [`Error::LockTimeout`]
+    /// [`Invalid`](crate::ErrorKind) if there is no such change, or no reason is given; [`LockTimeout`](crate::ErrorKind)
     /// at once while a run of this service has the lock; whatever keeps the audit from being read
     /// or written.
     pub async fn baseline(&self, up_to: &str, reason: &str) -> Result<Baseline, Error> {
@@ -42,7 +42,7 @@ impl Runner {
             ))
         })?;
         self.make_ready(&storage).await?;
-        let lease = self.possess(&storage).await?;
+        let lease = self.take_lock(&storage).await?;
         let store = &*storage.store;
         let recorded = async {
             let own = store.snapshot(&self.settings.service, "").await;
@@ -59,7 +59,7 @@ impl Runner {
                 selected.partition(|change| known.contains(change.id));
             let entries = self.entries_of(&new, reason);
             if !entries.is_empty() {
-                let appended = store.append(lease.possession(), &entries).await;
+                let appended = store.append(lease.grant(), &entries).await;
                 appended.map_err(Error::store)?;
             }
             let ids = |changes: Vec<&Definition>| {

@@ -16,7 +16,7 @@ impl Runner {
     /// in parts.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for settings that a run would refuse and for a `since` that is no time;
+    /// [`Invalid`](crate::ErrorKind) for settings that a run would refuse and for a `since` that is no time;
     /// whatever keeps the audit from being read. Without tables there are no entries.
     pub async fn history(&self, filter: &HistoryFilter) -> Result<Vec<Entry>, Error> {
         let storage = open(&self.settings)?;

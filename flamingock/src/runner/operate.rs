@@ -9,9 +9,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::builder::Runner;
-use crate::audit::entry::{NewEntry, Newest, Origin, State, TransactionMode};
-use crate::audit::snapshot::{LockRow, Possession};
-use crate::audit::store::{Claim, HistoryFilter};
+use crate::audit::entry::{LatestEntry, NewEntry, Origin, State, TransactionMode};
+use crate::audit::snapshot::{LockGrant, LockStatus};
+use crate::audit::store::{AcquireRequest, HistoryFilter};
 use crate::audit::store_error::{StoreError, StoreErrorKind};
 use crate::change::definition::Definition;
 use crate::engine;
@@ -63,7 +63,7 @@ impl Runner {
     /// origin `operator`, edits none. Nothing is written if the audit says the same already.
     ///
     /// # Errors
-    /// [`Error::LockTimeout`] at once while a run has the lock; [`Error::Invalid`] for a change
+    /// [`LockTimeout`](crate::ErrorKind) at once while a run has the lock; [`Invalid`](crate::ErrorKind) for a change
     /// that the audit does not know, or without a reason; whatever keeps the entry from being
     /// written.
     pub async fn resolve(
@@ -80,9 +80,9 @@ impl Runner {
         if let Found::Settled = self.find(&storage, change_id, resolution).await? {
             return Ok(Resolved::Unchanged);
         }
-        let lease = self.possess(&storage).await?;
+        let lease = self.take_lock(&storage).await?;
         let recorded = self
-            .record(&storage, lease.possession(), change_id, resolution, reason)
+            .record(&storage, lease.grant(), change_id, resolution, reason)
             .await;
         let released = lease.release(None).await;
         let recorded = recorded?;
@@ -94,7 +94,7 @@ impl Runner {
     /// for a store that has none. Touches no database.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for names that cannot be those of tables.
+    /// [`Invalid`](crate::ErrorKind) for names that cannot be those of tables.
     pub fn schema(&self) -> Result<String, Error> {
         let storage = open(&self.settings)?;
         Ok(storage
@@ -107,16 +107,16 @@ impl Runner {
     ///
     /// # Errors
     /// Whatever keeps the lock from being read.
-    pub async fn lock_status(&self) -> Result<Option<LockRow>, Error> {
+    pub async fn lock_status(&self) -> Result<Option<LockStatus>, Error> {
         let storage = open(&self.settings)?;
         let snapshot = storage.store.snapshot(&self.settings.service, "").await;
         Ok(snapshot.map_err(Error::store)?.lock)
     }
 
     /// What an operator asks of the lock; `force` names the owner that it is taken from.
-    pub(crate) fn claim(&self, force: Option<i64>) -> Claim {
+    pub(crate) fn claim(&self, force: Option<i64>) -> AcquireRequest {
         let facts = engine::facts(&self.settings);
-        Claim {
+        AcquireRequest {
             service: self.settings.service.clone(),
             run_id: engine::new_run_id(),
             owner: format!("an operator (process {} on {})", facts.pid, facts.host),
@@ -167,7 +167,7 @@ impl Runner {
     }
 
     /// Takes the lock, and does not wait for it.
-    pub(crate) async fn possess(&self, storage: &Storage) -> Result<Lease, Error> {
+    pub(crate) async fn take_lock(&self, storage: &Storage) -> Result<Lease, Error> {
         match self.take(storage, &self.claim(None)).await? {
             Some(lease) => Ok(lease),
             None => {
@@ -181,7 +181,7 @@ impl Runner {
     pub(crate) async fn take(
         &self,
         storage: &Storage,
-        claim: &Claim,
+        claim: &AcquireRequest,
     ) -> Result<Option<Lease>, Error> {
         let lock = self.settings.lock.bounded();
         let signals = Signals::new(lock.wait);
@@ -256,7 +256,7 @@ impl Runner {
     async fn record(
         &self,
         storage: &Storage,
-        possession: &Possession,
+        grant: &LockGrant,
         change_id: &str,
         resolution: Resolution,
         reason: &str,
@@ -278,7 +278,7 @@ impl Runner {
             entry.location = recorded.location;
             entry.recovery = recorded.recovery;
         }
-        let appended = storage.store.append(possession, &[entry]).await;
+        let appended = storage.store.append(grant, &[entry]).await;
         appended.map_err(Error::store)?;
         Ok(Resolved::Recorded)
     }
@@ -300,7 +300,7 @@ impl Runner {
 
     pub(crate) fn entry(
         &self,
-        newest: &Newest,
+        newest: &LatestEntry,
         definition: Option<&'static Definition>,
         resolution: Resolution,
         reason: &str,
@@ -340,7 +340,7 @@ enum Found {
     /// The same already.
     Settled,
     /// That manual resolution is needed, or will be.
-    Open(Box<Newest>),
+    Open(Box<LatestEntry>),
 }
 
 /// Whether somebody who decides says why.

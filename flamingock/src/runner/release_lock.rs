@@ -9,12 +9,11 @@ use tokio::time::Instant;
 use super::builder::Runner;
 use super::operate::check_reason;
 use crate::audit::entry::{Facts, NewEntry, Origin, State, TransactionMode};
-use crate::audit::snapshot::LockRow;
+use crate::audit::snapshot::LockStatus;
 use crate::audit::store_error::{StoreError, StoreErrorKind};
 use crate::engine;
 use crate::engine::collect::open_storage as open;
 use crate::lock::lease::Lease;
-use crate::lock::options::Holder;
 use crate::report::error::Error;
 use crate::target::storage::Storage;
 
@@ -25,17 +24,17 @@ impl Runner {
     /// owner nothing is taken, and nothing written.
     ///
     /// The audit gets an entry of the state [`LockReleased`](State::LockReleased) with the reason,
-    /// under the possession that was taken: about no change, and so with an empty `change_id`. Its
+    /// under the grant that was taken: about no change, and so with an empty `change_id`. Its
     /// metadata has `taken_from`, the lock as it was.
     ///
     /// # Errors
-    /// [`Error::Invalid`] without a reason; [`Error::LockTimeout`] if the owner's last transaction
-    /// keeps the lock for longer than the runner waits; [`Error::Store`] if the owner that was seen has
+    /// [`Invalid`](crate::ErrorKind) without a reason; [`LockTimeout`](crate::ErrorKind) if the owner's last transaction
+    /// keeps the lock for longer than the runner waits; [`Store`](crate::ErrorKind) if the owner that was seen has
     /// ended meanwhile and another one has the lock, from which nothing is taken; whatever keeps the lock
     /// from being taken,
     /// the entry from being written or the lock from being given back: the message says which of
     /// them was done.
-    pub async fn release_lock(&self, reason: &str) -> Result<Option<LockRow>, Error> {
+    pub async fn release_lock(&self, reason: &str) -> Result<Option<LockStatus>, Error> {
         check_reason(
             reason,
             "a forced release needs a reason: say why the owner is known to be dead",
@@ -47,10 +46,10 @@ impl Runner {
         let Some(lease) = self.take_from(&storage, &lock).await? else {
             return Ok(None);
         };
-        tracing::warn!(reason, "lock taken from {}", Holder(lock.clone()));
+        tracing::warn!(reason, "lock taken from {}", lock.clone());
         let entry = self.entry_of_release(&lock, reason);
         let store = &*storage.store;
-        let recorded = store.append(lease.possession(), &[entry]).await;
+        let recorded = store.append(lease.grant(), &[entry]).await;
         let released = lease.release(None).await;
         match (recorded, released) {
             (Ok(_), Ok(())) => Ok(Some(lock)),
@@ -70,7 +69,7 @@ impl Runner {
     }
 
     /// Who has the lock now.
-    async fn owner(&self, storage: &Storage) -> Result<Option<LockRow>, Error> {
+    async fn owner(&self, storage: &Storage) -> Result<Option<LockStatus>, Error> {
         let snapshot = storage.store.snapshot(&self.settings.service, "").await;
         let lock = snapshot.map_err(Error::store)?.lock;
         Ok(lock.filter(|lock| lock.held))
@@ -79,7 +78,11 @@ impl Runner {
     /// Takes the lock from this owner and from nobody else: one that has come after it is not known to be
     /// dead. None: the lock is free. Whoever is between its last entry and its commit keeps the row for
     /// some seconds.
-    async fn take_from(&self, storage: &Storage, seen: &LockRow) -> Result<Option<Lease>, Error> {
+    async fn take_from(
+        &self,
+        storage: &Storage,
+        seen: &LockStatus,
+    ) -> Result<Option<Lease>, Error> {
         let deadline = Instant::now() + self.settings.lock.bounded().wait;
         let forced = self.claim(Some(seen.token));
         loop {
@@ -90,7 +93,7 @@ impl Runner {
                 return Ok(None);
             };
             if now.token != seen.token {
-                return Err(another(seen, now));
+                return Err(another(seen, &now));
             }
             if Instant::now() >= deadline {
                 let report = engine::look(&self.settings).await?;
@@ -100,7 +103,7 @@ impl Runner {
         }
     }
 
-    fn entry_of_release(&self, lock: &LockRow, reason: &str) -> NewEntry {
+    fn entry_of_release(&self, lock: &LockStatus, reason: &str) -> NewEntry {
         let mut metadata = self.settings.metadata.clone();
         metadata.insert("taken_from".to_owned(), json!(lock));
         let facts = Facts {
@@ -113,7 +116,7 @@ impl Runner {
             change_id: String::new(),
             change_order: String::new(),
             author: String::new(),
-            description: format!("The lock was taken from {}.", Holder(lock.clone())),
+            description: format!("The lock was taken from {}.", lock.clone()),
             target: String::new(),
             state: State::LockReleased,
             transaction_mode: TransactionMode::None,
@@ -130,11 +133,11 @@ impl Runner {
 }
 
 /// The owner that was seen has ended, and nothing is known of the one that came after it.
-fn another(seen: &LockRow, now: LockRow) -> Error {
+fn another(seen: &LockStatus, now: &LockStatus) -> Error {
     let text = format!(
         "it was seen with {}, and has a new owner now: {}. If that one is known to be dead too, release again",
-        Holder(seen.clone()),
-        Holder(now),
+        seen.clone(),
+        now,
     );
     Error::store(StoreError::new(
         StoreErrorKind::Refused,

@@ -40,7 +40,7 @@ impl Run {
     /// Flamingock installs no signal handler: this takes the application's own shutdown.
     ///
     /// ```
-    /// # use flamingock::{Error, MemoryStore, Runner, change, changes};
+    /// # use flamingock::{ErrorKind, MemoryStore, Runner, change, changes};
     /// #[change(id = "slow", order = "0001", register = false)]
     /// async fn slow(context: &flamingock::Context) -> Result<(), flamingock::BoxError> {
     ///     context.cancelled().await;
@@ -53,7 +53,7 @@ impl Run {
     /// let runner = Runner::new(MemoryStore::new()).changes(changes![slow]);
     /// let run = tokio::spawn(runner.run().cancel_on(async { drop(asked.await) }));
     /// shut_down.send(()).unwrap();
-    /// assert!(matches!(run.await.unwrap(), Err(Error::Cancelled(_))));
+    /// assert_eq!(run.await.unwrap().unwrap_err().kind(), ErrorKind::Cancelled);
     /// # }
     /// ```
     pub fn cancel_on(mut self, signal: impl Future<Output = ()> + Send + 'static) -> Run {

@@ -3,8 +3,8 @@
 use serde::Serialize;
 
 use super::builder::Runner;
-use crate::audit::entry::{Newest, Origin, State};
-use crate::audit::snapshot::{LockRow, Snapshot};
+use crate::audit::entry::{LatestEntry, Origin, State};
+use crate::audit::snapshot::{LockStatus, Snapshot};
 use crate::audit::store_error::StoreErrorKind;
 use crate::engine::collect::open_storage as open;
 use crate::plan::decision::{Decision, decide};
@@ -19,7 +19,7 @@ pub struct ServiceStatus {
     /// The service.
     pub service: String,
     /// Who has its lock, or had it last; none if nobody ever had.
-    pub lock: Option<LockRow>,
+    pub lock: Option<LockStatus>,
     /// Changes that are applied.
     pub applied: usize,
     /// Changes that were taken back: pending for an application that still has them.
@@ -74,7 +74,7 @@ impl ServiceStatus {
         status
     }
 
-    fn count_of(&mut self, newest: &Newest, running: bool) -> &mut usize {
+    fn count_of(&mut self, newest: &LatestEntry, running: bool) -> &mut usize {
         let undone = matches!(newest.state, State::RolledBack | State::MarkedRolledBack);
         match decide(
             Some(&recorded(newest, &newest.digest)),

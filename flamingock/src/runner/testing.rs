@@ -87,7 +87,7 @@ fn place(path: &Path, package: Option<PathBuf>) -> PathBuf {
 }
 
 fn check_file(runner: &Runner, path: &Path, update: bool) -> Result<(), String> {
-    let now = runner.manifest().map_err(|error| error.to_string())?;
+    let now = runner.manifest().map_err(|error| format!("{error:#}"))?;
     if update {
         return std::fs::write(path, now).map_err(|error| format!("cannot be written: {error}"));
     }

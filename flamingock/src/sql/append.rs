@@ -20,7 +20,7 @@ impl<D: Driver> SqlStore<D> {
     /// is lost may have written its rows: what is on record is not written again.
     pub(super) async fn append_once(
         &self,
-        possession: &leaf::Possession,
+        grant: &leaf::LockGrant,
         mut rows: &[NewAuditRow],
     ) -> Result<i64, StoreError> {
         let deadline = Instant::now() + self.ledger.patience();
@@ -32,7 +32,7 @@ impl<D: Driver> SqlStore<D> {
             };
             let mut held = taken.map_err(|error| unreachable::<D>(ACTION, &self.pool, error))?;
             let lease = self.lease();
-            let appended = self.ledger.append(&mut held, possession, lease, rows).await;
+            let appended = self.ledger.append(&mut held, grant, lease, rows).await;
             let error = match appended {
                 Ok(place) => {
                     held.return_unchanged();
@@ -43,7 +43,7 @@ impl<D: Driver> SqlStore<D> {
             match D::classify(&error) {
                 Failure::Disconnected => {
                     drop(held);
-                    let there = self.on_record(possession, rows, deadline, error).await?;
+                    let there = self.on_record(grant, rows, deadline, error).await?;
                     rows = &rows[there.len()..];
                     if let (Some(place), true) = (there.last(), rows.is_empty()) {
                         return Ok(*place);
@@ -83,7 +83,7 @@ impl<D: Driver> SqlStore<D> {
     /// The places of the rows that are on record, of the first ones: they are written in order.
     async fn on_record(
         &self,
-        possession: &leaf::Possession,
+        grant: &leaf::LockGrant,
         rows: &[NewAuditRow],
         deadline: Instant,
         mut error: sqlx::Error,
@@ -91,10 +91,10 @@ impl<D: Driver> SqlStore<D> {
         loop {
             // Each look has an end of its own.
             silence::progress();
-            match tokio::time::timeout(LOOK, self.look(possession, rows)).await {
+            match tokio::time::timeout(LOOK, self.look(grant, rows)).await {
                 Ok(Ok(Some(places))) => return Ok(places),
                 Ok(Ok(None)) => {
-                    let moved = "another possession of the lock is there";
+                    let moved = "the lock has another owner";
                     return Err(StoreError::new(StoreErrorKind::Refused, ACTION, moved));
                 }
                 Ok(Err(newest)) => error = newest,
@@ -108,10 +108,10 @@ impl<D: Driver> SqlStore<D> {
         }
     }
 
-    /// None: the possession has moved. The connection is closed: its settings are changed.
+    /// None: the lock has another owner. The connection is closed: its settings are changed.
     async fn look(
         &self,
-        possession: &leaf::Possession,
+        grant: &leaf::LockGrant,
         rows: &[NewAuditRow],
     ) -> Result<Option<Vec<i64>>, sqlx::Error> {
         let Some(first) = rows.first() else {
@@ -120,20 +120,18 @@ impl<D: Driver> SqlStore<D> {
         let mut held = Held::<D>::take(&self.pool).await?;
         // Waits for the old session, which may be at the statement still.
         let (ledger, id) = (&self.ledger, &first.change_id);
-        ledger
-            .settle(&mut held, possession, id, first.attempt)
-            .await?;
-        if !ledger.holds(&mut held, possession).await? {
+        ledger.settle(&mut held, grant, id, first.attempt).await?;
+        if !ledger.holds(&mut held, grant).await? {
             return Ok(None);
         }
         let of_one = rows.iter().all(|row| row.change_id == first.change_id);
         let filter = leaf::Filter {
             change_id: of_one.then(|| id.clone()),
-            run_id: Some(possession.run_id.clone()),
+            run_id: Some(grant.run_id.clone()),
             ..leaf::Filter::default()
         };
         let history = ledger
-            .history(&mut held, &possession.service, &filter, leaf::Page::ALL)
+            .history(&mut held, &grant.service, &filter, leaf::Page::ALL)
             .await?;
         let place_of = |row: &NewAuditRow| {
             let same = |found: &&leaf::AuditRow| says_the_same(&found.row, row);

@@ -18,7 +18,7 @@ const LIMIT: Duration = Duration::from_secs(5);
 /// Cancels what the transaction of an attempt is doing.
 pub(super) async fn cancel_transaction<D: Driver>(
     database: &SqlDatabase<D>,
-    possession: &leaf::Possession,
+    grant: &leaf::LockGrant,
     attempt: &Attempt<'_>,
     tag: &str,
 ) {
@@ -36,7 +36,7 @@ pub(super) async fn cancel_transaction<D: Driver>(
         let (id, number) = (attempt.definition.id, i64::from(attempt.number));
         let found = database
             .ledger
-            .connection_of(&mut connection, possession, id, number)
+            .connection_of(&mut connection, grant, id, number)
             .await?;
         match found {
             Some(id) => {
@@ -73,7 +73,7 @@ pub(super) async fn cancel_marked<D: Driver>(database: &SqlDatabase<D>, mark: &s
 /// that nobody listens any more. Answers whether it is known to be gone.
 pub(super) async fn end_transaction<D: Driver>(
     database: &SqlDatabase<D>,
-    possession: &leaf::Possession,
+    grant: &leaf::LockGrant,
     attempt: &Attempt<'_>,
     tag: &str,
 ) -> bool {
@@ -97,7 +97,7 @@ pub(super) async fn end_transaction<D: Driver>(
                 let (id, number) = (attempt.definition.id, i64::from(attempt.number));
                 known = database
                     .ledger
-                    .connection_of(&mut connection, possession, id, number)
+                    .connection_of(&mut connection, grant, id, number)
                     .await?;
             }
             // Its witness is there from the beginning of the transaction to its end.

@@ -62,13 +62,13 @@ async fn look<D: Driver>(
 ) -> Result<Option<Vec<String>>, sqlx::Error> {
     let mut held = database.connection().await?;
     let ledger = &database.ledger;
-    let possession = rows::possession(attempt.possession);
+    let grant = rows::grant(attempt.grant);
     let (change_id, number) = (attempt.definition.id, i64::from(attempt.number));
     let own = Whose::Attempt {
         change_id,
         attempt: number,
     };
-    if !end_open::<D>(&mut held, ledger, &possession, own)
+    if !end_open::<D>(&mut held, ledger, &grant, own)
         .await?
         .is_empty()
     {
@@ -76,7 +76,7 @@ async fn look<D: Driver>(
     }
     // The connection is closed whatever comes: its settings are changed.
     ledger
-        .settle(&mut held, &possession, change_id, number)
+        .settle(&mut held, &grant, change_id, number)
         .await
         .map(Some)
 }

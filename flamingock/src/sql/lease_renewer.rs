@@ -11,21 +11,21 @@ use sqlx::Pool;
 use super::driver::{Driver, send};
 use super::rows;
 use super::store::failed;
-use crate::audit::snapshot::Possession;
-use crate::audit::store::LeaseKeeper;
+use crate::audit::snapshot::LockGrant;
+use crate::audit::store::LeaseRenewer;
 use crate::audit::store_error::{StoreError, StoreErrorKind};
 
 /// Renews leases on a connection of its own. A renewal that is cut short takes its connection with
 /// it: the next one must not wait behind a statement that hangs.
-pub(super) struct Keeper<D: Driver> {
+pub(super) struct Renewer<D: Driver> {
     pool: Pool<D::Database>,
     ledger: Arc<Ledger<D>>,
     connection: tokio::sync::Mutex<Option<Conn<D>>>,
 }
 
-impl<D: Driver> Keeper<D> {
-    pub(super) fn new(pool: Pool<D::Database>, ledger: Arc<Ledger<D>>) -> Keeper<D> {
-        Keeper {
+impl<D: Driver> Renewer<D> {
+    pub(super) fn new(pool: Pool<D::Database>, ledger: Arc<Ledger<D>>) -> Renewer<D> {
+        Renewer {
             pool,
             ledger,
             connection: tokio::sync::Mutex::new(None),
@@ -44,17 +44,17 @@ impl<D: Driver> Keeper<D> {
     }
 }
 
-impl<D: Driver> fmt::Debug for Keeper<D> {
+impl<D: Driver> fmt::Debug for Renewer<D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Keeper")
+        f.write_str("Renewer")
     }
 }
 
 #[async_trait]
-impl<D: Driver> LeaseKeeper for Keeper<D> {
+impl<D: Driver> LeaseRenewer for Renewer<D> {
     async fn renew(
         &self,
-        possession: &Possession,
+        grant: &LockGrant,
         lease: Duration,
         activity: Option<&str>,
     ) -> Result<bool, StoreError> {
@@ -67,10 +67,10 @@ impl<D: Driver> LeaseKeeper for Keeper<D> {
                 connected.map_err(|error| failed::<D>(action, error))?
             }
         };
-        let possession = rows::possession(possession);
+        let grant = rows::grant(grant);
         let renewed = self
             .ledger
-            .renew(&mut connection, &possession, Some(lease), activity)
+            .renew(&mut connection, &grant, Some(lease), activity)
             .await;
         match renewed {
             Ok(renewed) => {

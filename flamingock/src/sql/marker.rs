@@ -23,10 +23,10 @@ const READING: &str = "could not find out at the target system whether the chang
 /// The marker of an attempt.
 pub(super) fn marker_of(attempt: &Attempt<'_>, key: i64) -> Marker {
     Marker {
-        service: attempt.possession.service.clone(),
+        service: attempt.grant.service.clone(),
         change_id: attempt.definition.id.to_owned(),
         attempt: key,
-        run_id: attempt.possession.run_id.clone(),
+        run_id: attempt.grant.run_id.clone(),
     }
 }
 
@@ -69,7 +69,7 @@ pub(super) async fn resolve<D: Driver>(
     attempt: &Attempt<'_>,
     key: i64,
 ) -> Settled {
-    let own = &attempt.possession.run_id;
+    let own = &attempt.grant.run_id;
     match find_out(database, attempt, key, own).await {
         // The marker of a rollback is an applied one, too.
         Ok(Resolved::Applied) => Settled::Visible(vec![State::Applied, State::RolledBack]),

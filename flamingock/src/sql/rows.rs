@@ -6,24 +6,24 @@ use std::time::Duration;
 use flamingock_sqlx_audit as leaf;
 
 use super::store::LANE;
-use crate::audit::entry::{Entry, Facts, NewEntry, Newest, Origin, State, TransactionMode};
-use crate::audit::snapshot::{Glance, LockRow, Possession, Snapshot};
+use crate::audit::entry::{Entry, Facts, LatestEntry, NewEntry, Origin, State, TransactionMode};
+use crate::audit::snapshot::{LockGrant, LockProgress, LockStatus, Snapshot};
 use crate::audit::store::{Acquired, HistoryFilter};
 use crate::util::error_chain::ErrorChain;
 
-pub(super) fn possession(possession: &Possession) -> leaf::Possession {
-    leaf::Possession {
-        service: possession.service.clone(),
+pub(super) fn grant(grant: &LockGrant) -> leaf::LockGrant {
+    leaf::LockGrant {
+        service: grant.service.clone(),
         lane: LANE.to_owned(),
-        token: possession.token,
-        run_id: possession.run_id.clone(),
+        token: grant.token,
+        run_id: grant.run_id.clone(),
     }
 }
 
 pub(super) fn acquired(acquired: leaf::Acquired) -> Acquired {
-    let row = acquired.possession;
+    let row = acquired.grant;
     Acquired {
-        possession: Possession {
+        grant: LockGrant {
             service: row.service,
             token: row.token,
             run_id: row.run_id,
@@ -69,8 +69,8 @@ pub(super) fn filter(filter: &HistoryFilter) -> leaf::Filter {
     }
 }
 
-pub(super) fn glance(read: leaf::Glance) -> Glance {
-    Glance {
+pub(super) fn progress(read: leaf::Glance) -> LockProgress {
+    LockProgress {
         lock: lock_row(read.lock),
         up_to_date: read.digest_matches,
         newest: read.newest,
@@ -92,8 +92,8 @@ pub(super) fn snapshot(read: leaf::Snapshot) -> Snapshot {
     }
 }
 
-fn lock_row(row: leaf::LockRow) -> LockRow {
-    LockRow {
+fn lock_row(row: leaf::LockRow) -> LockStatus {
+    LockStatus {
         token: row.token,
         run_id: row.run_id,
         owner: row.owner,
@@ -104,8 +104,8 @@ fn lock_row(row: leaf::LockRow) -> LockRow {
     }
 }
 
-fn newest(row: leaf::NewestRow) -> Newest {
-    Newest {
+fn newest(row: leaf::NewestRow) -> LatestEntry {
+    LatestEntry {
         change_id: row.change_id,
         seq: row.seq,
         state: State::from(row.state.as_str()),

@@ -10,7 +10,7 @@ use flamingock_sqlx_audit::{Conn, Isolation, Ledger, Whose};
 use super::driver::{Driver, send};
 use super::in_doubt::PAUSE;
 use super::store::SqlStore;
-use crate::audit::snapshot::Possession;
+use crate::audit::snapshot::LockGrant;
 use crate::audit::store_error::{StoreError, StoreErrorKind};
 
 const ACTION: &str = "could not take the lock over";
@@ -19,10 +19,10 @@ const ACTION: &str = "could not take the lock over";
 pub(super) async fn end_open<D: Driver>(
     connection: &mut Conn<D>,
     ledger: &Ledger<D>,
-    possession: &leaf::Possession,
+    grant: &leaf::LockGrant,
     whose: Whose<'_>,
 ) -> Result<Vec<i64>, sqlx::Error> {
-    let open = ledger.open_sessions(connection, possession, whose).await?;
+    let open = ledger.open_sessions(connection, grant, whose).await?;
     for id in &open {
         let Some(cancelling) = D::CANCELLING else {
             break;
@@ -45,18 +45,18 @@ impl<D: Driver> SqlStore<D> {
     /// over, so that the next one looks too.
     pub(super) async fn end_those_before(
         &self,
-        possession: &Possession,
+        grant: &LockGrant,
         lease: Duration,
     ) -> Result<(), StoreError> {
         if self.ledger.dialect().isolation != Isolation::Witnessed {
             return Ok(());
         }
         let deadline = Instant::now() + lease;
-        let possession = super::rows::possession(possession);
+        let grant = super::rows::grant(grant);
         loop {
             // What is ended late gets a look of its own.
             let is_late = Instant::now() >= deadline;
-            let open = self.end_others(&possession).await?;
+            let open = self.end_others(&grant).await?;
             let Some(id) = open.first() else {
                 return Ok(());
             };

@@ -14,14 +14,16 @@ use super::connection::aside;
 use super::connection_cache::Kept;
 use super::driver::Driver;
 use super::in_doubt::PAUSE;
-use super::lease_renewer::Keeper;
+use super::lease_renewer::Renewer;
 use super::retry::{Tries, reads, tries};
 use super::rows;
 use super::server::{Server, ask};
 use super::sessions::end_open;
 use crate::audit::entry::{Entry, NewEntry};
-use crate::audit::snapshot::{Glance, LockRow, Possession, Snapshot};
-use crate::audit::store::{Acquired, AuditStore, Claim, HistoryFilter, LeaseKeeper, LockStore};
+use crate::audit::snapshot::{LockGrant, LockProgress, LockStatus, Snapshot};
+use crate::audit::store::{
+    AcquireRequest, Acquired, AuditStore, HistoryFilter, LeaseRenewer, LockStore,
+};
 use crate::audit::store_error::{StoreError, StoreErrorKind};
 use crate::util::error_chain::ErrorChain;
 
@@ -104,13 +106,13 @@ impl<D: Driver> SqlStore<D> {
 
     /// The row of a database in memory outlives an owner whose task was dropped; the process's own lock
     /// does not.
-    fn note(&self, lock: &mut LockRow) {
+    fn note(&self, lock: &mut LockStatus) {
         if let Some(memory) = &self.memory {
             lock.held &= memory.lock.try_lock().is_err();
         }
     }
 
-    /// How long a possession lasts; none where it ends with the process.
+    /// How long a lease is; none where it ends with the process.
     pub(super) fn lease(&self) -> Option<Duration> {
         self.memory.is_none().then_some(self.lease)
     }
@@ -164,13 +166,10 @@ impl<D: Driver> SqlStore<D> {
         }
     }
 
-    /// Ends the sessions of everybody but this possession.
-    pub(super) async fn end_others(
-        &self,
-        possession: &leaf::Possession,
-    ) -> Result<Vec<i64>, StoreError> {
+    /// Ends the sessions of everybody but this owner.
+    pub(super) async fn end_others(&self, grant: &leaf::LockGrant) -> Result<Vec<i64>, StoreError> {
         tries!(self, "could not take the lock over", |connection| {
-            end_open(connection, &self.ledger, possession, Whose::Others)
+            end_open(connection, &self.ledger, grant, Whose::Others)
         })
     }
 }
@@ -195,20 +194,20 @@ impl<D: Driver> AuditStore for SqlStore<D> {
         Ok(snapshot)
     }
 
-    async fn glance(
+    async fn lock_progress(
         &self,
         service: &str,
         digest: &str,
         since: i64,
-    ) -> Result<Option<Glance>, StoreError> {
+    ) -> Result<Option<LockProgress>, StoreError> {
         let read = reads!(self, "could not look at the lock", |connection| {
             self.ledger.glance(connection, service, LANE, digest, since)
         })?;
-        let mut glance = read.map(rows::glance);
-        if let Some(glance) = &mut glance {
-            self.note(&mut glance.lock);
+        let mut progress = read.map(rows::progress);
+        if let Some(progress) = &mut progress {
+            self.note(&mut progress.lock);
         }
-        Ok(glance)
+        Ok(progress)
     }
 
     fn schema(&self, service: &str) -> Option<String> {
@@ -223,7 +222,7 @@ impl<D: Driver> AuditStore for SqlStore<D> {
         })
     }
 
-    async fn is_being_made(&self) -> Result<bool, StoreError> {
+    async fn creation_in_progress(&self) -> Result<bool, StoreError> {
         reads!(self, "could not create the audit's tables", |connection| {
             self.ledger.is_being_made(connection)
         })
@@ -243,14 +242,10 @@ impl<D: Driver> AuditStore for SqlStore<D> {
         )
     }
 
-    async fn append(
-        &self,
-        possession: &Possession,
-        entries: &[NewEntry],
-    ) -> Result<i64, StoreError> {
-        let possession = rows::possession(possession);
+    async fn append(&self, grant: &LockGrant, entries: &[NewEntry]) -> Result<i64, StoreError> {
+        let grant = rows::grant(grant);
         let entries: Vec<_> = entries.iter().map(rows::new_row).collect();
-        self.append_once(&possession, &entries).await
+        self.append_once(&grant, &entries).await
     }
 
     async fn history(
@@ -289,7 +284,7 @@ impl<D: Driver> AuditStore for SqlStore<D> {
 
 #[async_trait]
 impl<D: Driver> LockStore for SqlStore<D> {
-    async fn acquire(&self, claim: &Claim) -> Result<Option<Acquired>, StoreError> {
+    async fn acquire(&self, claim: &AcquireRequest) -> Result<Option<Acquired>, StoreError> {
         self.refuse_unfit().await?;
         self.know_the_server().await?;
         let guard = match &self.memory {
@@ -299,7 +294,7 @@ impl<D: Driver> LockStore for SqlStore<D> {
             },
             None => None,
         };
-        let wanted = leaf::Possession {
+        let wanted = leaf::LockGrant {
             service: claim.service.clone(),
             lane: LANE.to_owned(),
             token: 0,
@@ -323,24 +318,16 @@ impl<D: Driver> LockStore for SqlStore<D> {
         Ok(acquired.map(rows::acquired))
     }
 
-    async fn end_previous(
-        &self,
-        possession: &Possession,
-        lease: Duration,
-    ) -> Result<(), StoreError> {
-        self.end_those_before(possession, lease).await
+    async fn end_previous(&self, grant: &LockGrant, lease: Duration) -> Result<(), StoreError> {
+        self.end_those_before(grant, lease).await
     }
 
-    async fn release(
-        &self,
-        possession: &Possession,
-        digest: Option<&str>,
-    ) -> Result<(), StoreError> {
-        let possession = rows::possession(possession);
+    async fn release(&self, grant: &LockGrant, digest: Option<&str>) -> Result<(), StoreError> {
+        let grant = rows::grant(grant);
         let deadline = Instant::now() + self.ledger.patience();
         let released = loop {
             let released = tries!(self, "could not give the lock back", |connection| {
-                self.ledger.release(connection, &possession, digest)
+                self.ledger.release(connection, &grant, digest)
             });
             match released {
                 // The connection is closed: the next one may lead to the writer.
@@ -358,11 +345,11 @@ impl<D: Driver> LockStore for SqlStore<D> {
         released
     }
 
-    fn keeper(&self) -> Option<Box<dyn LeaseKeeper>> {
+    fn renewer(&self) -> Option<Box<dyn LeaseRenewer>> {
         if self.memory.is_some() {
             return None;
         }
-        Some(Box::new(Keeper::<D>::new(
+        Some(Box::new(Renewer::<D>::new(
             aside::<D>(&self.pool),
             Arc::clone(&self.ledger),
         )))
@@ -370,17 +357,17 @@ impl<D: Driver> LockStore for SqlStore<D> {
 }
 
 #[async_trait]
-impl<D: Driver> LeaseKeeper for SqlStore<D> {
+impl<D: Driver> LeaseRenewer for SqlStore<D> {
     async fn renew(
         &self,
-        possession: &Possession,
+        grant: &LockGrant,
         lease: Duration,
         activity: Option<&str>,
     ) -> Result<bool, StoreError> {
-        let possession = rows::possession(possession);
+        let grant = rows::grant(grant);
         tries!(self, "could not renew the lease", |connection| self
             .ledger
-            .renew(connection, &possession, Some(lease), activity))
+            .renew(connection, &grant, Some(lease), activity))
     }
 }
 

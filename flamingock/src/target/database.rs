@@ -83,7 +83,7 @@ pub(crate) enum Transacted {
         cause: BoxError,
         unrecorded: Option<StoreError>,
     },
-    /// The possession has moved. Nothing was committed after that, nothing was written.
+    /// The lock has another owner. Nothing was committed after that, nothing was written.
     Lost { reason: String },
     /// The connection was lost while the transaction was committed, and it could not be found out
     /// in time whether it was.

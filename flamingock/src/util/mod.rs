@@ -9,6 +9,7 @@ pub(crate) mod own_thread;
 pub(crate) mod panic;
 pub(crate) mod plural;
 pub(crate) mod run_id;
+pub(crate) mod shell;
 pub(crate) mod time;
 #[cfg(any(feature = "webhook", feature = "template-http"))]
 pub(crate) mod tls_roots;

@@ -84,7 +84,7 @@ pub async fn compare<B: Dumped>(folder: &Path, format: Option<&'static str>) -> 
         Err(why) => return Verdict::Refused(why),
     };
     let runner = || -> Runner { B::runner(&pool).files(embedded) };
-    let here = runner().run().await.map_err(|error| error.to_string());
+    let here = runner().run().await.map_err(|error| format!("{error:#}"));
     let steps = read(folder, format).map(|steps| delimited(steps, B::NAME));
     let mut there = steps.as_ref().map(|_| ()).map_err(Clone::clone);
     let steps = steps.unwrap_or_default();
@@ -120,7 +120,7 @@ pub async fn compare<B: Dumped>(folder: &Path, format: Option<&'static str>) -> 
         }
     }
     if let Err(error) = runner().undo(UndoTarget::Count(files)).await {
-        return Verdict::Refused(error.to_string());
+        return Verdict::Refused(format!("{error:#}"));
     }
     if let Some(differs) = differ("down").await {
         return differs;
@@ -131,7 +131,7 @@ pub async fn compare<B: Dumped>(folder: &Path, format: Option<&'static str>) -> 
         }
     }
     if let Err(error) = runner().run().await {
-        return Verdict::Refused(error.to_string());
+        return Verdict::Refused(format!("{error:#}"));
     }
     differ("up again")
         .await

@@ -1,6 +1,6 @@
 //! Pragmas that do nothing in a transaction.
 
-use flamingock::{Error, Mode, Runner, UndoTarget};
+use flamingock::{ErrorKind, Mode, Runner, UndoTarget};
 use flamingock_tests::{Backend, Sqlite, done, execute, folder, strings, with_table};
 
 #[tokio::test]
@@ -24,11 +24,10 @@ async fn pragmas_that_would_do_nothing_are_refused_before_anything_runs() {
         let checked = runner().mode(Mode::Check).run().await.unwrap_err();
         let planned = runner().mode(Mode::Plan).run().await.unwrap_err();
         for other in [checked, planned, runner().plan().await.unwrap_err()] {
-            assert_eq!(other.to_string(), error.to_string());
+            assert_eq!(format!("{other:#}"), format!("{error:#}"));
         }
-        let Error::Invalid(problems) = &error else {
-            panic!("{pragma}: {error:?}")
-        };
+        assert_eq!(error.kind(), ErrorKind::Invalid, "{error:?}");
+        let problems = error.problems();
         let said = problems[0].to_string();
         assert_eq!(problems.len(), 1, "{error}");
         assert!(said.starts_with("changes/0002__second.sql:3: "), "{said}");
@@ -75,7 +74,7 @@ async fn pragmas_of_a_rollback_that_would_do_nothing_are_refused() {
     let files = folder(&[does, ("0001__a.rollback.sql", undoes)]);
     let place = "changes/0001__a.rollback.sql:2: ";
     let error = Runner::new(&pool).files(files).run().await.unwrap_err();
-    assert!(error.to_string().contains(place), "{error}");
+    assert!(format!("{error:#}").contains(place), "{error}");
     assert!(done(&pool).await.is_empty());
     // A rollback that was written later.
     Runner::new(&pool)
@@ -85,6 +84,6 @@ async fn pragmas_of_a_rollback_that_would_do_nothing_are_refused() {
         .unwrap();
     let undo = Runner::new(&pool).files(files).undo(UndoTarget::Last).await;
     let error = undo.unwrap_err();
-    assert!(error.to_string().contains(place), "{error}");
+    assert!(format!("{error:#}").contains(place), "{error}");
     assert_eq!(done(&pool).await, ["1"]);
 }

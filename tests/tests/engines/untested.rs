@@ -37,9 +37,7 @@ fn briefly(wait: Duration) -> LockOptions {
 
 #[track_caller]
 fn refused_as(error: &Error, expected: StoreErrorKind) -> String {
-    let Error::Store { source, .. } = error else {
-        panic!("{error:?}")
-    };
+    let source = error.store_error().expect("it is the store's");
     assert_eq!(source.kind, expected, "{error:?}");
     format!("{error:?}")
 }

@@ -21,7 +21,7 @@ async fn mariadb_ddl_in_doubt_that_arrives_late_commits_nothing() {
     ddl.closed().await;
     ddl.sever();
     let first = end_of(driver).await;
-    first.expect("OutcomeUnknown");
+    first.expect("InDoubt");
     let second = Start::of("ddl", ground.url())
         .lock(3_000, 20_000)
         .run()
@@ -166,17 +166,17 @@ async fn each_swallowed(kind: Kind) {
             SHARED,
             "begin; set flamingock",
             "set autocommit = 0, completion_type",
-            "OutcomeUnknown",
+            "InDoubt",
         ),
-        Swallowed::entry(SHARED, "APPLIED", "OutcomeUnknown"),
-        Swallowed::at(SHARED, "=COMMIT", "=COMMIT", "OutcomeUnknown"),
+        Swallowed::entry(SHARED, "APPLIED", "InDoubt"),
+        Swallowed::at(SHARED, "=COMMIT", "=COMMIT", "InDoubt"),
         // All is applied and recorded; others wait for the end of the lease.
         Swallowed::at(SHARED, "set pipeline_digest", "set k.pipeline_digest", "ok"),
         // It did not run, and that is recorded on another connection.
         Swallowed::entry(PLAIN, "STARTED", "ChangesFailed"),
         // On PostgreSQL the word also stands in the entry that says that the change began.
         match kind {
-            Kind::MariaDb => Swallowed::entry(PLAIN, "APPLIED", "OutcomeUnknown"),
+            Kind::MariaDb => Swallowed::entry(PLAIN, "APPLIED", "InDoubt"),
             Kind::Postgres | Kind::Sqlite => Swallowed::entry(PLAIN, "APPLIED", "ChangesFailed"),
         },
     ];
@@ -209,7 +209,7 @@ async fn mariadb_ddl_of_an_atomic_stage_in_doubt_that_arrives_late_commits_nothi
     ddl.closed().await;
     ddl.sever();
     let first = end_of(driver).await;
-    first.expect("OutcomeUnknown");
+    first.expect("InDoubt");
     let start = Start::of(CHANGES, ground.url()).lock(3_000, 40_000);
     let second = start.run().await;
     let told = format!("after\n{}", first.output);

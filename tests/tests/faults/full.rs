@@ -4,7 +4,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use flamingock::__private::Definition;
-use flamingock::{BoxError, Error, LockOptions, Outcome, Runner, change, changes};
+use flamingock::{BoxError, Error, ErrorKind, LockOptions, Outcome, Runner, change, changes};
 use flamingock_tests::{Backend, Gate, Sqlite, TestDatabase, audit, count, execute, query};
 use sqlx::SqliteConnection;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
@@ -44,7 +44,7 @@ async fn run_out_of_room(change: &'static Definition) -> (TestDatabase<Sqlite>, 
     let pool = limited(&database.url, 100).await;
     let error = Runner::new(&pool).changes([change]).run().await;
     let error = error.unwrap_err();
-    let text = error.to_string();
+    let text = format!("{error:#}");
     assert!(text.contains("database or disk is full"), "{text}");
     (database, pool, error)
 }
@@ -80,7 +80,7 @@ async fn full_disk_makes_a_plain_change_an_issue() {
         .run()
         .await
         .unwrap_err();
-    assert!(matches!(error, Error::Issues(_)), "{error}");
+    assert_eq!(error.kind(), ErrorKind::Issues, "{error}");
 }
 
 #[change(id = "stands", order = "001", register = false)]

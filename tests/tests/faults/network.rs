@@ -100,7 +100,7 @@ async fn cable_pulled(kind: Kind) {
         let ran = end_of(driver).await;
         let result = ran.result.as_deref();
         assert!(
-            matches!(result, Some("LeaseLost" | "OutcomeUnknown")),
+            matches!(result, Some("LeaseLost" | "InDoubt")),
             "{}",
             ran.output
         );

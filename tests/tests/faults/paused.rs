@@ -62,11 +62,7 @@ async fn shared_change_is_taken_over(kind: Kind) {
     );
     assert_eq!(settled.1, ["t last 1", "t shared 1", "t shared 2"]);
 
-    paused
-        .goes_on()
-        .await
-        .expect("LeaseLost")
-        .says("Start again");
+    paused.goes_on().await.expect("LeaseLost").says("Run again");
     assert_eq!(
         (audit(ground.url()).await, done(ground.url()).await),
         settled
@@ -181,11 +177,7 @@ async fn plain_change_is_resolved(kind: Kind) {
         .run()
         .await;
     resolved.expect("ok");
-    paused
-        .goes_on()
-        .await
-        .expect("LeaseLost")
-        .says("Start again");
+    paused.goes_on().await.expect("LeaseLost").says("Run again");
     let expected = [
         "plain|STARTED|none|run",
         "plain|MANUAL_MARKED_AS_APPLIED|none|operator",
@@ -262,10 +254,7 @@ async fn paused_before_commit(kind: Kind) {
     first.resume().unwrap();
     let first = end_of(first).await;
     assert!(
-        matches!(
-            first.result.as_deref(),
-            Some("LeaseLost" | "OutcomeUnknown")
-        ),
+        matches!(first.result.as_deref(), Some("LeaseLost" | "InDoubt")),
         "{first:?}"
     );
     assert_eq!(

@@ -67,13 +67,7 @@ async fn killed_server<H: Hosted>() {
             }
         };
         let result = ran.result.as_deref();
-        let ends = [
-            "ok",
-            "ChangesFailed",
-            "OutcomeUnknown",
-            "LeaseLost",
-            "Issues",
-        ];
+        let ends = ["ok", "ChangesFailed", "InDoubt", "LeaseLost", "Issues"];
         assert!(ends.contains(&result.unwrap()), "{what}: {}", ran.output);
         if matches!(moment, Moment::Commit(Where::AfterServer)) {
             ran.expect("ok");
@@ -115,8 +109,8 @@ async fn gone_server<H: Hosted>() {
         std::fs::write(&go, "").unwrap();
         let began = Instant::now();
         let ran = end_of(driver).await;
-        ran.expect("OutcomeUnknown")
-            .says("Start again when the database is there");
+        ran.expect("InDoubt")
+            .says("Run again when the database is reachable");
         assert!(
             began.elapsed() < Duration::from_secs(20),
             "{:?}",

@@ -133,7 +133,7 @@ async fn once(kind: Kind, fate: Fate, changes: &[Expected]) {
         let ran = end_of(first).await;
         let result = ran.result.as_deref();
         assert!(
-            matches!(result, Some("LeaseLost" | "OutcomeUnknown")),
+            matches!(result, Some("LeaseLost" | "InDoubt")),
             "{}",
             ran.output
         );

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use flamingock::{BoxError, Cause, Error, Runner, change, changes, rollback};
+use flamingock::{BoxError, Cause, ErrorKind, Runner, change, changes, rollback};
 use flamingock_tests::{
     Backend, MariaDb, PlainSql, Postgres, audit, count, done, query, until, with_table,
 };
@@ -65,8 +65,8 @@ macro_rules! statement_ends {
             let began = Instant::now();
             let error = Runner::new(&pool).changes(changes![$change]).run().await.unwrap_err();
             assert!(began.elapsed() < SOON, "{:?}", began.elapsed());
-            assert!(matches!(error, Error::ChangesFailed(_)), "{error}");
-            assert!(error.to_string().contains("longer than its timeout"), "{error}");
+            assert_eq!(error.kind(), ErrorKind::ChangesFailed, "{error}");
+            assert!(format!("{error:#}").contains("longer than its timeout"), "{error}");
             // What the rollback saw when it began.
             assert_eq!(done(&pool).await, ["running 0"]);
             // The rollback takes a connection, so it has a transaction of its own.
@@ -112,7 +112,7 @@ async fn change_without_connection_that_takes_too_long_is_an_issue() {
         ["loner 1 STARTED none", "loner 1 FAILED none"]
     );
     let error = runner().run().await.unwrap_err();
-    assert!(matches!(error, Error::Issues(_)), "{error}");
+    assert_eq!(error.kind(), ErrorKind::Issues, "{error}");
 }
 
 /// Begins, and is never seen to end when it is called for the first time.
@@ -142,7 +142,7 @@ async fn change_that_may_run_again_and_takes_too_long_is_a_failure() {
             .provide_arc(Arc::clone(&calls))
     };
     let error = runner().run().await.unwrap_err();
-    assert!(matches!(error, Error::ChangesFailed(_)), "{error}");
+    assert_eq!(error.kind(), ErrorKind::ChangesFailed, "{error}");
     let change = error.report().unwrap().changes().next().unwrap();
     assert_eq!(change.issue, None, "{error}");
     assert!(runner().issues().await.unwrap().is_empty());
@@ -194,7 +194,7 @@ macro_rules! cancelled_in_time {
             let runner = Runner::new(&pool).changes(changes![$change]);
             let watch = database.pool(1).await;
             let error = runner.run().cancel_on(works(watch, $working)).await;
-            assert!(matches!(error, Err(Error::Cancelled(_))), "{error:?}");
+            assert!(matches!(&error, Err(error) if error.kind() == ErrorKind::Cancelled), "{error:?}");
             assert!(began.elapsed() < SOON, "{:?}", began.elapsed());
             assert_eq!(done(&pool).await, Vec::<String>::new());
         }

@@ -67,10 +67,7 @@ const PLAIN: [Case; 7] = [
     Case {
         change: "plain",
         refused: "APPLIED",
-        ends: (
-            "OutcomeUnknown",
-            "the change succeeded, but that is not on record",
-        ),
+        ends: ("InDoubt", "the change succeeded, but that is not on record"),
         audit: &["STARTED none"],
         traces: 2,
         next: "Issues",
@@ -78,10 +75,7 @@ const PLAIN: [Case; 7] = [
     Case {
         change: "verified",
         refused: "APPLIED",
-        ends: (
-            "OutcomeUnknown",
-            "the change succeeded, but that is not on record",
-        ),
+        ends: ("InDoubt", "the change succeeded, but that is not on record"),
         audit: &["STARTED none"],
         traces: 1,
         next: "ok",
@@ -89,7 +83,7 @@ const PLAIN: [Case; 7] = [
     Case {
         change: "undone",
         refused: "FAILED",
-        ends: ("OutcomeUnknown", "and that could not be recorded"),
+        ends: ("InDoubt", "and that could not be recorded"),
         audit: &["STARTED none"],
         traces: 1,
         next: "Issues",
@@ -109,7 +103,7 @@ const PLAIN: [Case; 7] = [
     Case {
         change: "stuck",
         refused: "ROLLBACK_FAILED",
-        ends: ("OutcomeUnknown", "there is no way back"),
+        ends: ("InDoubt", "there is no way back"),
         audit: &["STARTED none", "FAILED none"],
         traces: 1,
         next: "Issues",

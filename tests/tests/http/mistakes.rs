@@ -1,6 +1,6 @@
 //! What is wrong in a file is found before anything is sent, with its line.
 
-use flamingock::Error;
+use flamingock::ErrorKind;
 
 use crate::service::runner;
 
@@ -71,9 +71,8 @@ async fn each_mistake_is_reported_with_its_place() {
 
 async fn fails(text: &str, line: u32, expected: &str) {
     let error = runner(text).run().await.unwrap_err();
-    let Error::Invalid(problems) = &error else {
-        panic!("{text}\n{error}")
-    };
+    assert_eq!(error.kind(), ErrorKind::Invalid, "{error:?}");
+    let problems = error.problems();
     assert_eq!(problems.len(), 1, "{text}\n{error}");
     let problem = problems[0].to_string();
     let place = format!("changes/0001__thing.yaml:{line}: ");

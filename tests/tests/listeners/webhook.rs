@@ -11,7 +11,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
 use flamingock::listener::Happened;
 use flamingock::webhook::Webhook;
-use flamingock::{BoxError, Error, MemoryStore, Report, Runner, change, changes};
+use flamingock::{BoxError, ErrorKind, MemoryStore, Report, Runner, change, changes};
 use serde_json::{Value, json};
 
 #[change(id = "warm-cache", order = "001", register = false)]
@@ -68,9 +68,8 @@ async fn the_end_of_a_run_and_its_issues_are_posted_with_their_headers() {
         .header("authorization", "Bearer t0ken")
         .header("x-team", "shop");
     let error = runner(webhook).run().await.unwrap_err();
-    let Error::ChangesFailed(report) = &error else {
-        panic!("{error}")
-    };
+    assert_eq!(error.kind(), ErrorKind::ChangesFailed, "{error:?}");
+    let report = error.report().unwrap();
     assert_eq!(report.warnings, Vec::<String>::new());
     let posts = posts.lock().unwrap();
     let [(_, issue), (headers, end)] = posts.as_slice() else {

@@ -6,8 +6,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use flamingock::MemoryStore;
 use flamingock::audit::{
-    Acquired, AuditStore, Claim, Entry, HistoryFilter, LeaseKeeper, LockStore, NewEntry,
-    Possession, Snapshot, StoreError, StoreErrorKind,
+    AcquireRequest, Acquired, AuditStore, Entry, HistoryFilter, LeaseRenewer, LockGrant, LockStore,
+    NewEntry, Snapshot, StoreError, StoreErrorKind,
 };
 use flamingock_tests::Gate;
 
@@ -127,12 +127,8 @@ impl AuditStore for Faulty {
         self.inner.register(service).await
     }
 
-    async fn append(
-        &self,
-        possession: &Possession,
-        entries: &[NewEntry],
-    ) -> Result<i64, StoreError> {
-        let work = self.inner.append(possession, entries);
+    async fn append(&self, grant: &LockGrant, entries: &[NewEntry]) -> Result<i64, StoreError> {
+        let work = self.inner.append(grant, entries);
         self.with(Call::Append, work).await
     }
 
@@ -150,37 +146,33 @@ impl AuditStore for Faulty {
 }
 
 #[async_trait]
-impl LeaseKeeper for Faulty {
+impl LeaseRenewer for Faulty {
     async fn renew(
         &self,
-        possession: &Possession,
+        grant: &LockGrant,
         lease: Duration,
         activity: Option<&str>,
     ) -> Result<bool, StoreError> {
-        let work = self.inner.renew(possession, lease, activity);
+        let work = self.inner.renew(grant, lease, activity);
         self.with(Call::Renew, work).await
     }
 }
 
 #[async_trait]
 impl LockStore for Faulty {
-    async fn acquire(&self, claim: &Claim) -> Result<Option<Acquired>, StoreError> {
+    async fn acquire(&self, claim: &AcquireRequest) -> Result<Option<Acquired>, StoreError> {
         if let (Some(gate), Some(_)) = (&self.forced, claim.force) {
             gate.pass().await;
         }
         self.with(Call::Acquire, self.inner.acquire(claim)).await
     }
 
-    async fn release(
-        &self,
-        possession: &Possession,
-        digest: Option<&str>,
-    ) -> Result<(), StoreError> {
-        let work = self.inner.release(possession, digest);
+    async fn release(&self, grant: &LockGrant, digest: Option<&str>) -> Result<(), StoreError> {
+        let work = self.inner.release(grant, digest);
         self.with(Call::Release, work).await
     }
 
-    fn keeper(&self) -> Option<Box<dyn LeaseKeeper>> {
+    fn renewer(&self) -> Option<Box<dyn LeaseRenewer>> {
         Some(Box::new(self.clone()))
     }
 }

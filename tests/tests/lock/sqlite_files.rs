@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use flamingock::{Error, LockOptions, Runner, change, changes};
+use flamingock::{ErrorKind, LockOptions, Runner, change, changes};
 use flamingock_tests::{Backend as _, Gate, Sqlite, execute, query, strings, with_table};
 use sqlx::sqlite::{SqliteConnection, SqlitePool};
 
@@ -37,7 +37,7 @@ async fn living_owner_of_another_boot_keeps_the_lock() {
         execute(&other, &elsewhere).await;
         let second = runner(&other, &gate).lock(options(60, 1)).run().await;
         assert!(
-            matches!(second, Err(Error::LockTimeout { .. })),
+            matches!(&second, Err(error) if error.kind() == ErrorKind::LockTimeout),
             "{second:?}"
         );
         let state = runner(&other, &gate).lock_status().await.unwrap().unwrap();
@@ -125,5 +125,5 @@ async fn commit_that_the_driver_never_answers_ends_in_doubt() {
     let run = runner.lock(options(2, 1)).run();
     let error = tokio::time::timeout(Duration::from_secs(45), run).await;
     let error = error.expect("it hangs").unwrap_err();
-    assert!(matches!(error, Error::OutcomeUnknown(_)), "{error}");
+    assert_eq!(error.kind(), ErrorKind::InDoubt, "{error}");
 }

@@ -13,7 +13,7 @@ async fn deadlocks(
     gate.pass().await;
     match query(db, "UPDATE pair SET v = 1 WHERE id = 1").await {
         Err(error) if !*swallow => return Err(error),
-        Err(error) => assert!(error.to_string().contains("1213"), "{error}"),
+        Err(error) => assert!(format!("{error:#}").contains("1213"), "{error}"),
         Ok(_) => {}
     }
     query(db, "INSERT INTO done VALUES ('after')")
@@ -117,7 +117,10 @@ async fn a_lock_that_is_not_obtained_in_the_time_given_for_it_is_asked_for_three
         .changes(changes![waits])
         .provide_arc(calls.clone());
     let error = runner.run().await.unwrap_err();
-    assert!(error.to_string().contains("Lock wait timeout"), "{error}");
+    assert!(
+        format!("{error:#}").contains("Lock wait timeout"),
+        "{error}"
+    );
     assert_eq!(calls.load(Ordering::Relaxed), 4);
     assert_eq!(
         entries(&pool).await,
@@ -140,7 +143,10 @@ async fn a_statement_that_takes_longer_than_its_limit_fails_the_change_alone() {
     let (_database, pool) = fresh().await;
     let runner = Runner::new(&pool).changes(changes![sleeps]);
     let error = runner.run().await.unwrap_err();
-    assert!(error.to_string().contains("max_statement_time"), "{error}");
+    assert!(
+        format!("{error:#}").contains("max_statement_time"),
+        "{error}"
+    );
     let limit = "SELECT CAST(@@SESSION.max_statement_time AS CHAR)";
     assert_eq!(strings(&pool, limit).await, ["0.000000"]);
 }

@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use flamingock::audit::{
-    Acquired, AuditStore, Claim, Entry, Glance, HistoryFilter, LeaseKeeper, LockStore, NewEntry,
-    Origin, Possession, Snapshot, State, StoreError, StoreErrorKind,
+    AcquireRequest, Acquired, AuditStore, Entry, HistoryFilter, LeaseRenewer, LockGrant,
+    LockProgress, LockStore, NewEntry, Origin, Snapshot, State, StoreError, StoreErrorKind,
 };
 use flamingock::{
-    Cause, Error, LockOptions, MemoryStore, Runner, TargetSystem, UndoTarget, change, changes,
+    Cause, ErrorKind, LockOptions, MemoryStore, Runner, TargetSystem, UndoTarget, change, changes,
     rollback,
 };
 use flamingock_tests::{Backend as _, Sqlite, done, query, with_table};
@@ -41,13 +41,13 @@ impl AuditStore for Forgetful {
         self.store.snapshot(service, digest).await
     }
 
-    async fn glance(
+    async fn lock_progress(
         &self,
         service: &str,
         digest: &str,
         since: i64,
-    ) -> Result<Option<Glance>, StoreError> {
-        self.store.glance(service, digest, since).await
+    ) -> Result<Option<LockProgress>, StoreError> {
+        self.store.lock_progress(service, digest, since).await
     }
 
     fn schema(&self, service: &str) -> Option<String> {
@@ -62,11 +62,7 @@ impl AuditStore for Forgetful {
         self.store.register(service).await
     }
 
-    async fn append(
-        &self,
-        possession: &Possession,
-        entries: &[NewEntry],
-    ) -> Result<i64, StoreError> {
+    async fn append(&self, grant: &LockGrant, entries: &[NewEntry]) -> Result<i64, StoreError> {
         let loses = {
             let mut loses = self.loses.lock().unwrap();
             let is_meant = |loses: &mut Loses| {
@@ -76,10 +72,10 @@ impl AuditStore for Forgetful {
             loses.take_if(is_meant)
         };
         match loses {
-            None => self.store.append(possession, entries).await,
+            None => self.store.append(grant, entries).await,
             Some(loses) => {
                 if loses.is_written {
-                    self.store.append(possession, entries).await?;
+                    self.store.append(grant, entries).await?;
                 }
                 let action = "could not write to the audit";
                 Err(StoreError::new(loses.kind, action, "no answer"))
@@ -104,33 +100,29 @@ impl AuditStore for Forgetful {
 }
 
 #[async_trait]
-impl LeaseKeeper for Forgetful {
+impl LeaseRenewer for Forgetful {
     async fn renew(
         &self,
-        possession: &Possession,
+        grant: &LockGrant,
         lease: Duration,
         activity: Option<&str>,
     ) -> Result<bool, StoreError> {
-        self.store.renew(possession, lease, activity).await
+        self.store.renew(grant, lease, activity).await
     }
 }
 
 #[async_trait]
 impl LockStore for Forgetful {
-    async fn acquire(&self, claim: &Claim) -> Result<Option<Acquired>, StoreError> {
+    async fn acquire(&self, claim: &AcquireRequest) -> Result<Option<Acquired>, StoreError> {
         self.store.acquire(claim).await
     }
 
-    async fn release(
-        &self,
-        possession: &Possession,
-        digest: Option<&str>,
-    ) -> Result<(), StoreError> {
-        self.store.release(possession, digest).await
+    async fn release(&self, grant: &LockGrant, digest: Option<&str>) -> Result<(), StoreError> {
+        self.store.release(grant, digest).await
     }
 
-    fn keeper(&self) -> Option<Box<dyn LeaseKeeper>> {
-        self.store.keeper()
+    fn renewer(&self) -> Option<Box<dyn LeaseRenewer>> {
+        self.store.renewer()
     }
 }
 
@@ -213,12 +205,11 @@ async fn an_undo_whose_start_was_not_confirmed_never_ran_and_is_no_issue() {
         scene.runner().run().await.unwrap();
         scene.lose(&loses);
         let error = scene.runner().undo(UndoTarget::Last).await.unwrap_err();
-        let Error::ChangesFailed(report) = &error else {
-            panic!("{loses:?}: {error}")
-        };
+        assert_eq!(error.kind(), ErrorKind::ChangesFailed, "{error:?}");
+        let report = error.report().unwrap();
         assert!(report.changes().all(|change| change.issue.is_none()));
         assert!(
-            error.to_string().contains("the undo did not run"),
+            format!("{error:#}").contains("the undo did not run"),
             "{error}"
         );
         assert_eq!(scene.calls(), (1, 0), "{loses:?}");
@@ -239,9 +230,8 @@ async fn a_change_whose_start_was_not_confirmed_never_ran_and_is_no_issue() {
         let scene = Scene::new();
         scene.lose(&loses);
         let error = scene.runner().run().await.unwrap_err();
-        let Error::ChangesFailed(report) = &error else {
-            panic!("{loses:?}: {error}")
-        };
+        assert_eq!(error.kind(), ErrorKind::ChangesFailed, "{error:?}");
+        let report = error.report().unwrap();
         assert!(report.changes().all(|change| change.issue.is_none()));
         assert_eq!(scene.calls(), (0, 0), "{loses:?}");
         let issues = scene.runner().issues().await.unwrap();
@@ -283,12 +273,12 @@ async fn attempt_that_the_history_does_not_have_is_an_issue() {
         kind: StoreErrorKind::Refused,
     });
     let error = runner().run().await.unwrap_err();
-    assert!(matches!(error, Error::LeaseLost { .. }), "{error:?}");
+    assert_eq!(error.kind(), ErrorKind::LeaseLost, "{error:?}");
     assert_eq!(done(&other).await, ["there"]);
     scene.store.hides.store(true, Ordering::Relaxed);
     for nth in 1..=2 {
         let error = runner().run().await.unwrap_err();
-        assert!(matches!(error, Error::Issues(_)), "run {nth}: {error:?}");
+        assert_eq!(error.kind(), ErrorKind::Issues, "run {nth}: {error:?}");
         let issues = runner().issues().await.unwrap();
         let causes: Vec<_> = issues.iter().map(|issue| &issue.cause).collect();
         assert_eq!(causes, [&Cause::IncompleteHistory], "run {nth}");

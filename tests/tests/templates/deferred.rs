@@ -22,7 +22,11 @@ async fn a_secret_in_the_refusal_of_a_commit_is_put_out() {
         .await
         .unwrap_err();
     let recorded = strings(&pool, "SELECT coalesce(error, '') FROM flamingock_audit").await;
-    for text in [error.to_string(), format!("{error:?}"), recorded.concat()] {
+    for text in [
+        format!("{error:#}"),
+        format!("{error:?}"),
+        recorded.concat(),
+    ] {
         assert!(text.contains("nobody keeps ${secret:TOKEN}"), "{text}");
         assert!(!text.contains("hunter2"), "{text}");
     }

@@ -60,10 +60,13 @@ async fn rows_in_a_table_without_transactions_are_not_recorded_as_rolled_back() 
             }
             let error = runner.run().await.unwrap_err();
             assert!(
-                error.to_string().contains("was not undone"),
+                format!("{error:#}").contains("was not undone"),
                 "{setting}: {error}"
             );
-            assert!(error.to_string().contains("ENGINE"), "{setting}: {error}");
+            assert!(
+                format!("{error:#}").contains("ENGINE"),
+                "{setting}: {error}"
+            );
             assert_eq!(audit(&pool).await, ["stays 1 FAILED none"], "{setting}");
             assert_eq!(done(&pool).await, Vec::<String>::new(), "{setting}");
             assert_eq!(strings(&pool, "SELECT what FROM plain").await, ["stays"]);
@@ -78,7 +81,7 @@ async fn rows_of_a_file_in_a_table_without_transactions_are_not_recorded_as_roll
     execute(&pool, PLAIN).await;
     let file = script("INSERT INTO plain VALUES ('stays');\nSELECT * FROM nowhere;\n");
     let error = Runner::new(&pool).files(file).run().await.unwrap_err();
-    assert!(error.to_string().contains("ENGINE"), "{error}");
+    assert!(format!("{error:#}").contains("ENGINE"), "{error}");
     assert_eq!(audit(&pool).await, ["script 1 FAILED none"]);
 }
 
@@ -94,7 +97,7 @@ async fn rows_at_another_target_without_transactions_are_not_recorded_as_rolled_
         .run()
         .await
         .unwrap_err();
-    assert!(error.to_string().contains("ENGINE"), "{error}");
+    assert!(format!("{error:#}").contains("ENGINE"), "{error}");
     assert_eq!(
         audit(&pool).await,
         ["stays 1 STARTED separate", "stays 1 FAILED none"]
@@ -123,7 +126,7 @@ async fn a_change_that_has_left_rows_behind_is_not_run_again_for_a_conflict() {
         .run()
         .await
         .unwrap_err();
-    assert!(error.to_string().contains("ENGINE"), "{error}");
+    assert!(format!("{error:#}").contains("ENGINE"), "{error}");
     assert_eq!(strings(&pool, "SELECT what FROM plain").await, ["stays"]);
     assert_eq!(audit(&pool).await, ["conflicts 1 FAILED none"]);
 }

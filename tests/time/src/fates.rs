@@ -9,7 +9,7 @@ use rand::{RngExt, SeedableRng};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Call {
     Snapshot,
-    Glance,
+    LockProgress,
     Prepare,
     Acquire,
     Append,
@@ -24,7 +24,7 @@ pub(crate) enum Call {
 impl Call {
     pub(crate) const ALL: [Call; 11] = [
         Call::Snapshot,
-        Call::Glance,
+        Call::LockProgress,
         Call::Prepare,
         Call::Acquire,
         Call::Append,

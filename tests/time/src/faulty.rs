@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use flamingock::__private::{BoxFuture, IntoStorage, OpenStorage, Storage, StorageSettings};
 use flamingock::Problem;
 use flamingock::audit::{
-    Acquired, AuditStore, Claim, Entry, Glance, HistoryFilter, LeaseKeeper, LockStore, NewEntry,
-    Possession, Snapshot, Store, StoreError, StoreErrorKind,
+    AcquireRequest, Acquired, AuditStore, Entry, HistoryFilter, LeaseRenewer, LockGrant,
+    LockProgress, LockStore, NewEntry, Snapshot, Store, StoreError, StoreErrorKind,
 };
 use tokio::task::JoinHandle;
 
@@ -173,18 +173,18 @@ impl AuditStore for Faulty {
         self.network.call(Call::Snapshot, work).await
     }
 
-    async fn glance(
+    async fn lock_progress(
         &self,
         service: &str,
         digest: &str,
         since: i64,
-    ) -> Result<Option<Glance>, StoreError> {
+    ) -> Result<Option<LockProgress>, StoreError> {
         let work = || {
             let (store, service, digest) =
                 (self.store.clone(), service.to_owned(), digest.to_owned());
-            async move { store.glance(&service, &digest, since).await }
+            async move { store.lock_progress(&service, &digest, since).await }
         };
-        self.network.call(Call::Glance, work).await
+        self.network.call(Call::LockProgress, work).await
     }
 
     fn schema(&self, service: &str) -> Option<String> {
@@ -199,8 +199,8 @@ impl AuditStore for Faulty {
         self.network.call(Call::Prepare, work).await
     }
 
-    async fn is_being_made(&self) -> Result<bool, StoreError> {
-        self.store.is_being_made().await
+    async fn creation_in_progress(&self) -> Result<bool, StoreError> {
+        self.store.creation_in_progress().await
     }
 
     async fn register(&self, service: &str) -> Result<(), StoreError> {
@@ -211,11 +211,7 @@ impl AuditStore for Faulty {
         self.network.call(Call::Prepare, work).await
     }
 
-    async fn append(
-        &self,
-        possession: &Possession,
-        entries: &[NewEntry],
-    ) -> Result<i64, StoreError> {
+    async fn append(&self, grant: &LockGrant, entries: &[NewEntry]) -> Result<i64, StoreError> {
         self.network.process.note(|| {
             let said = |entry: &NewEntry| format!("{} {}", entry.change_id, entry.state);
             format!(
@@ -224,9 +220,9 @@ impl AuditStore for Faulty {
             )
         });
         let work = || {
-            let (store, possession) = (self.store.clone(), possession.clone());
+            let (store, grant) = (self.store.clone(), grant.clone());
             let entries = entries.to_owned();
-            async move { store.append(&possession, &entries).await }
+            async move { store.append(&grant, &entries).await }
         };
         self.network.call(Call::Append, work).await
     }
@@ -257,7 +253,7 @@ impl AuditStore for Faulty {
 
 #[async_trait]
 impl LockStore for Faulty {
-    async fn acquire(&self, claim: &Claim) -> Result<Option<Acquired>, StoreError> {
+    async fn acquire(&self, claim: &AcquireRequest) -> Result<Option<Acquired>, StoreError> {
         let fate = self.network.process.fate(Call::Acquire);
         let work = || {
             let (store, mut claim) = (self.store.clone(), claim.clone());
@@ -271,31 +267,23 @@ impl LockStore for Faulty {
         acquired
     }
 
-    async fn end_previous(
-        &self,
-        possession: &Possession,
-        lease: Duration,
-    ) -> Result<(), StoreError> {
-        self.store.end_previous(possession, lease).await
+    async fn end_previous(&self, grant: &LockGrant, lease: Duration) -> Result<(), StoreError> {
+        self.store.end_previous(grant, lease).await
     }
 
-    async fn release(
-        &self,
-        possession: &Possession,
-        digest: Option<&str>,
-    ) -> Result<(), StoreError> {
+    async fn release(&self, grant: &LockGrant, digest: Option<&str>) -> Result<(), StoreError> {
         let work = || {
-            let (store, possession) = (self.store.clone(), possession.clone());
+            let (store, grant) = (self.store.clone(), grant.clone());
             let digest = digest.map(str::to_owned);
-            async move { store.release(&possession, digest.as_deref()).await }
+            async move { store.release(&grant, digest.as_deref()).await }
         };
         self.network.call(Call::Release, work).await
     }
 
-    fn keeper(&self) -> Option<Box<dyn LeaseKeeper>> {
-        let keeper = Arc::from(self.store.keeper()?);
+    fn renewer(&self) -> Option<Box<dyn LeaseRenewer>> {
+        let renewer = Arc::from(self.store.renewer()?);
         let network = self.network.clone();
-        Some(Box::new(FaultyKeeper { keeper, network }))
+        Some(Box::new(FaultyRenewer { renewer, network }))
     }
 
     fn renew_beside(&self, renewals: BoxFuture<'static, ()>) -> std::io::Result<()> {
@@ -305,19 +293,19 @@ impl LockStore for Faulty {
 }
 
 #[async_trait]
-impl LeaseKeeper for Faulty {
+impl LeaseRenewer for Faulty {
     async fn renew(
         &self,
-        possession: &Possession,
+        grant: &LockGrant,
         lease: Duration,
         activity: Option<&str>,
     ) -> Result<bool, StoreError> {
         let fate = self.network.process.fate(Call::Renew);
         let lease = self.network.lease(lease, fate);
         let work = || {
-            let (store, possession) = (self.store.clone(), possession.clone());
+            let (store, grant) = (self.store.clone(), grant.clone());
             let activity = activity.map(str::to_owned);
-            async move { store.renew(&possession, lease, activity.as_deref()).await }
+            async move { store.renew(&grant, lease, activity.as_deref()).await }
         };
         self.network.fated(Call::Renew, fate, work).await
     }
@@ -325,25 +313,25 @@ impl LeaseKeeper for Faulty {
 
 /// What renews leases, behind the same network.
 #[derive(Debug)]
-struct FaultyKeeper {
-    keeper: Arc<dyn LeaseKeeper>,
+struct FaultyRenewer {
+    renewer: Arc<dyn LeaseRenewer>,
     network: Network,
 }
 
 #[async_trait]
-impl LeaseKeeper for FaultyKeeper {
+impl LeaseRenewer for FaultyRenewer {
     async fn renew(
         &self,
-        possession: &Possession,
+        grant: &LockGrant,
         lease: Duration,
         activity: Option<&str>,
     ) -> Result<bool, StoreError> {
         let fate = self.network.process.fate(Call::Renew);
         let lease = self.network.lease(lease, fate);
         let work = || {
-            let (keeper, possession) = (self.keeper.clone(), possession.clone());
+            let (renewer, grant) = (self.renewer.clone(), grant.clone());
             let activity = activity.map(str::to_owned);
-            async move { keeper.renew(&possession, lease, activity.as_deref()).await }
+            async move { renewer.renew(&grant, lease, activity.as_deref()).await }
         };
         self.network.fated(Call::Renew, fate, work).await
     }

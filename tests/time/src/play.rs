@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use flamingock::__private::OpenStorage;
 use flamingock::audit::{Entry, HistoryFilter, State};
-use flamingock::{ChangeReport, Definition, Error, LockOptions, Outcome, Report, Runner};
+use flamingock::{
+    ChangeReport, Definition, Error, ErrorKind, LockOptions, Outcome, Report, Runner,
+};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tokio::time::Instant;
@@ -121,7 +123,7 @@ impl Schedule<'_> {
         self.check_time(&last, &ended, self.lock.lease, trace);
         // Nobody else is there, and an attempt that fails does not end it for good.
         let end = match ended.end {
-            Some(Err(Error::ChangesFailed(_))) => {
+            Some(Err(error)) if error.kind() == ErrorKind::ChangesFailed => {
                 self.run(&last, &late, &effects, in_peace).await.end
             }
             end => end,
@@ -206,7 +208,7 @@ impl Schedule<'_> {
         let (_, last) = &ends[ends.len() - 1];
         let report = match last {
             Some(Ok(report)) => Some(report),
-            Some(Err(Error::Issues(report))) => Some(&**report),
+            Some(Err(error)) if error.kind() == ErrorKind::Issues => error.report(),
             _ => None,
         };
         let Some(report) = report else {
@@ -272,9 +274,10 @@ impl Schedule<'_> {
             .find(|(name, _)| newest.run_id.ends_with(&format!("{name:016x}")));
         let knows = match of_run {
             Some((_, Some(Ok(_)))) => true,
-            Some((_, Some(Err(Error::ChangesFailed(report))))) => !report
-                .changes()
-                .any(|one| one.id == change && one.issue.is_some()),
+            Some((_, Some(Err(error)))) if error.kind() == ErrorKind::ChangesFailed => {
+                let mut changes = error.report().into_iter().flat_map(Report::changes);
+                !changes.any(|one| one.id == change && one.issue.is_some())
+            }
             _ => false,
         };
         if knows || !can_be_an_issue(change) {

@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use flamingock::audit::{Acquired, Entry, Glance, LockRow, Snapshot};
+use flamingock::audit::{Acquired, Entry, LockProgress, LockStatus, Snapshot};
 use tokio::time::Instant;
 
 /// What happened, and what was wrong.
@@ -71,7 +71,7 @@ pub(crate) trait Told {
     fn told(&self) -> String;
 }
 
-fn owner(lock: &LockRow) -> String {
+fn owner(lock: &LockStatus) -> String {
     let run = lock.run_id.trim_start_matches(|digit: char| digit != '0');
     let held = if lock.held { "held" } else { "free" };
     format!("token {} {held} by run {run:?}", lock.token)
@@ -90,10 +90,10 @@ impl Told for Snapshot {
     }
 }
 
-impl Told for Option<Glance> {
+impl Told for Option<LockProgress> {
     fn told(&self) -> String {
         self.as_ref()
-            .map(|glance| owner(&glance.lock))
+            .map(|progress| owner(&progress.lock))
             .unwrap_or_default()
     }
 }
@@ -101,7 +101,7 @@ impl Told for Option<Glance> {
 impl Told for Option<Acquired> {
     fn told(&self) -> String {
         match self {
-            Some(acquired) => format!("token {}", acquired.possession.token),
+            Some(acquired) => format!("token {}", acquired.grant.token),
             None => "not obtained".to_owned(),
         }
     }

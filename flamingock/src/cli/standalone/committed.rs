@@ -123,7 +123,7 @@ impl Source for Committed {
     }
 
     fn pipeline(&self, _settings: &Settings, newest: &[Entry]) -> Result<Pipeline, Error> {
-        self.changes(newest).map_err(Error::Invalid)
+        self.changes(newest).map_err(Error::invalid)
     }
 }
 

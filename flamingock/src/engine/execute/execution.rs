@@ -105,12 +105,12 @@ impl One<'_> {
 
     /// What only this attempt can give its functions.
     pub(super) fn own_values(&self) -> Values {
-        let possession = self.executor.lease.possession();
+        let grant = self.executor.lease.grant();
         let context = Context::new(
             self.definition.id,
             self.number,
-            &possession.run_id,
-            &possession.service,
+            &grant.run_id,
+            &grant.service,
             self.executor.signals.cancelled(),
         );
         let mut values = Values::default();
@@ -208,12 +208,12 @@ impl One<'_> {
             // A statement on its way is refused behind the entry that says how the attempt ended.
             return true;
         }
-        let possession = attempt.possession;
+        let grant = attempt.grant;
         let filter = HistoryFilter::default()
             .change(self.definition.id.to_owned())
-            .run(possession.run_id.clone())
+            .run(grant.run_id.clone())
             .state(State::Started);
-        let (store, service) = (self.executor.store, &possession.service);
+        let (store, service) = (self.executor.store, &grant.service);
         match store.history(service, &filter).await {
             Ok(entries) => entries
                 .iter()

@@ -55,7 +55,7 @@ impl Executor<'_> {
             definition: step.definition,
             number: step.attempt,
             origin,
-            possession: self.lease.possession(),
+            grant: self.lease.grant(),
             facts: facts.unwrap_or(self.facts),
             began: Instant::now(),
             took: None,
@@ -68,7 +68,7 @@ impl Executor<'_> {
     /// Answers the place of the first entry.
     pub(super) async fn append(&self, entries: &[NewEntry]) -> Result<i64, Unwritten> {
         let _turn = self.turns.of_entry().await;
-        append(self.store, self.lease.possession(), entries, self.signals).await
+        append(self.store, self.lease.grant(), entries, self.signals).await
     }
 
     /// Writes what has happened already.
@@ -81,7 +81,7 @@ impl Executor<'_> {
         let _turn = self.turns.of_entry().await;
         let insisting = Insisting {
             store: self.store,
-            possession: self.lease.possession(),
+            grant: self.lease.grant(),
             wait: self.lock.wait,
             signals: self.signals,
         };

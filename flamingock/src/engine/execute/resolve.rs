@@ -1,7 +1,7 @@
 //! Settling an attempt that nobody saw end.
 
 use crate::audit::attempt::Attempt;
-use crate::audit::entry::{Entry, NewEntry, Newest, Origin, State, TransactionMode};
+use crate::audit::entry::{Entry, LatestEntry, NewEntry, Origin, State, TransactionMode};
 use crate::audit::store::HistoryFilter;
 use crate::audit::store_error::StoreError;
 use crate::change::argument::Session;
@@ -103,7 +103,7 @@ impl One<'_> {
     }
 
     /// The attempt that the newest entry is about, to be settled by this run.
-    fn attempt_of(&self, step: &Step, newest: &Newest, origin: Origin) -> Attempt<'_> {
+    fn attempt_of(&self, step: &Step, newest: &LatestEntry, origin: Origin) -> Attempt<'_> {
         let mut attempt = self.executor.attempt(step, origin);
         attempt.number = newest.attempt;
         attempt.digest.clone_from(&newest.digest);
@@ -235,11 +235,11 @@ impl One<'_> {
     /// first of the entries that say the same at the end of the attempt's history. Those behind it are of
     /// runs that could not settle the attempt. None: the history does not have it, so that no marker can be
     /// looked for. One that was guessed would let a committed attempt run again.
-    async fn begun(&self, newest: &Newest) -> Result<Option<(i64, String)>, StoreError> {
+    async fn begun(&self, newest: &LatestEntry) -> Result<Option<(i64, String)>, StoreError> {
         let filter = HistoryFilter::default()
             .change(newest.change_id.clone())
             .attempt(newest.attempt);
-        let service = &self.executor.lease.possession().service;
+        let service = &self.executor.lease.grant().service;
         let entries = self.executor.store.history(service, &filter).await?;
         let says_the_same = |found: &&Entry| {
             let entry = &found.entry;
@@ -260,7 +260,7 @@ impl One<'_> {
     /// the attempt did is still there. None: it may run again.
     async fn not_rolled_back(
         &self,
-        newest: &Newest,
+        newest: &LatestEntry,
         attempt: &Attempt<'_>,
         state: State,
     ) -> Option<Executed> {
@@ -330,7 +330,7 @@ impl One<'_> {
 }
 
 /// The error of the attempt itself, without what a run has found out about it since.
-fn own_error(newest: &Newest) -> Option<ErrorChain> {
+fn own_error(newest: &LatestEntry) -> Option<ErrorChain> {
     match found_out(newest) {
         Some(_) => newest.error.as_ref()?.behind_first(),
         None => newest.error.clone(),

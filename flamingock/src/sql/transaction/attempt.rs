@@ -66,7 +66,7 @@ pub(super) struct Try<'a> {
     /// The first of them.
     pub(super) first: usize,
     pub(super) tag: String,
-    pub(super) possession: leaf::Possession,
+    pub(super) grant: leaf::LockGrant,
     pub(super) last: bool,
     /// Whom it was seen waiting for.
     pub(super) blocker: Blocker,
@@ -186,7 +186,7 @@ impl<D: Driver> Transact<'_, D> {
         Try {
             first,
             tag: format!("{:016x}", rand::rng().random::<u64>()),
-            possession: rows::possession(attempts[first].possession),
+            grant: rows::grant(attempts[first].grant),
             last,
             blocker: Blocker::default(),
             waits: is_wanted && Instant::now() < deadline,
@@ -221,11 +221,11 @@ impl<D: Driver> Transact<'_, D> {
     /// What opens the transaction.
     pub(super) fn beginning(&self, one: &Try<'_>) -> Vec<String> {
         let ledger = &self.database.ledger;
-        let (possession, witness) = (&one.possession, self.witness(one, one.first));
+        let (grant, witness) = (&one.grant, self.witness(one, one.first));
         let mut texts = if self.parts.len() > 1 {
-            ledger.begin_together(possession, &witness, &one.tag)
+            ledger.begin_together(grant, &witness, &one.tag)
         } else {
-            ledger.begin(possession, &witness, &one.tag)
+            ledger.begin(grant, &witness, &one.tag)
         };
         if let Some(limits) = D::limits(&self.limits(one.first), true) {
             texts.extend(limits.split("; ").map(str::to_owned));
@@ -335,7 +335,7 @@ pub(super) fn not_run(cause: BoxError) -> Tried {
     Tried::Ended(vec![Transacted::NotRun { cause }])
 }
 
-/// The possession has moved while this change ran.
+/// The lock has another owner while this change ran.
 pub(super) fn lost(one: &Try<'_>, at: usize) -> Tried {
     all_lost(one, at, &crate::sql::transaction::record::moved())
 }

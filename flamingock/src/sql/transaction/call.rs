@@ -134,7 +134,7 @@ impl<D: Driver> Transact<'_, D> {
                 let mut before_next = Vec::new();
                 if !is_last && !is_in_text() {
                     let witness = self.witness(one, next);
-                    before_next = ledger.next_together(&one.possession, &witness, &one.tag);
+                    before_next = ledger.next_together(&one.grant, &witness, &one.tag);
                     before_next.extend(lift.map(str::to_owned));
                 }
                 let rows: Vec<_> = range.map(|at| self.row(one, at)).collect();
@@ -143,9 +143,9 @@ impl<D: Driver> Transact<'_, D> {
                     witness: &self.witness(one, at),
                     is_last,
                 };
-                let (possession, lease) = (&one.possession, store.lease());
+                let (grant, lease) = (&one.grant, store.lease());
                 ledger
-                    .append_within(connection, possession, lease, behind, before_next, &one.tag)
+                    .append_within(connection, grant, lease, behind, before_next, &one.tag)
                     .await
             }
         };

@@ -33,7 +33,7 @@ impl<D: Driver> Transact<'_, D> {
         let interrupted = ended.is_interrupted();
         if interrupted {
             let attempt = &one.attempts[at];
-            cancel_transaction::<D>(self.database, &one.possession, attempt, &one.tag).await;
+            cancel_transaction::<D>(self.database, &one.grant, attempt, &one.tag).await;
         }
         if let Ended::Lost(reason) = ended {
             // The connection is closed with what it carries: nothing of it can be committed.
@@ -185,7 +185,7 @@ impl<D: Driver> Transact<'_, D> {
         let visible = match self.witness(one, at) {
             Witness::Lease => {
                 ledger
-                    .lease_witness_is_there(held, &one.possession, &one.tag)
+                    .lease_witness_is_there(held, &one.grant, &one.tag)
                     .await?
             }
             // The fence and the marker look at the transaction itself.
@@ -193,7 +193,7 @@ impl<D: Driver> Transact<'_, D> {
                 true
             }
             Witness::Row(_) => {
-                let states = ledger.states(held, &one.possession, id, number).await?;
+                let states = ledger.states(held, &one.grant, id, number).await?;
                 states.iter().any(|state| state == State::Started.as_str())
             }
             Witness::Marker(marker) => {
@@ -232,14 +232,14 @@ impl<D: Driver> Transact<'_, D> {
             SuccessEntry::Elsewhere { .. } => (Vec::new(), None),
         };
         let rows: Vec<_> = entries.iter().map(rows::new_row).collect();
-        let (connection, possession) = (&mut held, &one.possession);
+        let (connection, grant) = (&mut held, &one.grant);
         let undone = if self.parts.len() > 1 {
             ledger
-                .undo_together(connection, possession, lease, &rows, &one.tag)
+                .undo_together(connection, grant, lease, &rows, &one.tag)
                 .await
         } else {
             ledger
-                .undo_within(connection, possession, lease, &rows, &one.tag)
+                .undo_within(connection, grant, lease, &rows, &one.tag)
                 .await
         };
         let committed = match undone {

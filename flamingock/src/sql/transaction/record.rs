@@ -17,7 +17,7 @@ use crate::util::boxed::BoxError;
 use crate::util::error_chain::ErrorChain;
 use crate::util::error_chain::chain;
 
-/// The possession is another's: nothing more is written.
+/// The lock is another's: nothing more is written.
 pub(super) struct Moved;
 
 impl<D: Driver> Transact<'_, D> {
@@ -160,7 +160,7 @@ impl<D: Driver> Transact<'_, D> {
     ) -> Result<Option<StoreError>, Moved> {
         let insisting = Insisting {
             store: self.store(),
-            possession: one.attempts[at].possession,
+            grant: one.attempts[at].grant,
             wait: self.database.ledger.patience(),
             signals: self.parts[at].invocation.signals,
         };
@@ -181,7 +181,7 @@ impl<D: Driver> Transact<'_, D> {
 }
 
 pub(super) fn moved() -> String {
-    format!("another possession of the lock ({LANE}) is there: the database refused the entry")
+    format!("the lock ({LANE}) has another owner: the database refused the entry")
 }
 
 /// Why a change is undone that did not fail.

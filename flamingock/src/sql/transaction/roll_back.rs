@@ -48,14 +48,14 @@ impl<D: Driver> Transact<'_, D> {
         D::commit(held, self.database.ledger.patience()).await
     }
 
-    /// Whether the possession is still ours, on a connection that is in no transaction.
+    /// Whether the lock is still ours, on a connection that is in no transaction.
     pub(super) async fn holds(
         &self,
         held: &mut Held<D>,
         one: &Try<'_>,
     ) -> Result<bool, sqlx::Error> {
         match self.entry {
-            SuccessEntry::Here(_) => self.database.ledger.holds(held, &one.possession).await,
+            SuccessEntry::Here(_) => self.database.ledger.holds(held, &one.grant).await,
             // The audit is elsewhere: its next entry tells.
             SuccessEntry::Elsewhere { .. } => Ok(true),
         }

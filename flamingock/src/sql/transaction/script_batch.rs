@@ -153,7 +153,7 @@ impl<D: Driver> Transact<'_, D> {
                     witness: &self.witness(one, at),
                     is_last: at + 1 == self.parts.len(),
                 };
-                let entry = ledger.text_within(&one.possession, behind, &one.tag);
+                let entry = ledger.text_within(&one.grant, behind, &one.tag);
                 texts.text.push_str(&format!("{entry};\n{mark}"));
             }
             texts.placed.push(Placed {
@@ -171,7 +171,7 @@ impl<D: Driver> Transact<'_, D> {
         let is_followed = behind < self.parts.len() && self.scripts_from(behind) == 0;
         if let (Marks::Elapsed, true) = (marks, is_followed) {
             let witness = self.witness(one, behind);
-            let next = ledger.next_together(&one.possession, &witness, &one.tag);
+            let next = ledger.next_together(&one.grant, &witness, &one.tag);
             texts.text.push_str(&next.join(";\n"));
         }
         if let (Marks::Times, Some(limit)) = (marks, ledger.limit_behind_text()) {
@@ -190,7 +190,7 @@ impl<D: Driver> Transact<'_, D> {
         let mut before = Vec::new();
         if at > one.first {
             let witness = self.witness(one, at);
-            before = ledger.next_together(&one.possession, &witness, &one.tag);
+            before = ledger.next_together(&one.grant, &witness, &one.tag);
         }
         before.extend(ledger.note_time().map(str::to_owned));
         before

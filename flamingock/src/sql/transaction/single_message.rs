@@ -105,7 +105,7 @@ impl<D: Driver> Transact<'_, D> {
                     witness: &self.witness(one, 0),
                     is_last: true,
                 };
-                Some(ledger.text_within(&one.possession, behind, &one.tag))
+                Some(ledger.text_within(&one.grant, behind, &one.tag))
             }
             SuccessEntry::Elsewhere { .. } => ledger.mark_text_within(&one.marker, &one.tag),
         };
@@ -193,9 +193,9 @@ impl<D: Driver> Transact<'_, D> {
     /// The run did not wait for the server's answer.
     async fn interrupted(&self, mut held: Held<D>, one: &Try<'_>, ended: Ended<Progress>) -> Tried {
         let attempt = &one.attempts[0];
-        cancel_transaction::<D>(self.database, &one.possession, attempt, &one.tag).await;
+        cancel_transaction::<D>(self.database, &one.grant, attempt, &one.tag).await;
         if let Ended::Lost(reason) = ended {
-            // The fence lets nothing in once the possession has moved.
+            // The fence lets nothing in once the lock has another owner.
             return all_lost(one, 0, &reason);
         }
         // Whatever it comes to, the commit may have been before it.
@@ -242,8 +242,8 @@ impl<D: Driver> Transact<'_, D> {
 
     /// Whether the session of the transaction is gone.
     async fn is_gone(&self, one: &Try<'_>) -> bool {
-        let (attempt, possession) = (&one.attempts[0], &one.possession);
-        end_transaction::<D>(self.database, possession, attempt, &one.tag).await
+        let (attempt, grant) = (&one.attempts[0], &one.grant);
+        end_transaction::<D>(self.database, grant, attempt, &one.tag).await
     }
 
     /// Finds out on another connection what became of the transaction, once its session is gone:

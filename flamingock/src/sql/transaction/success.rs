@@ -56,7 +56,7 @@ impl<D: Driver> Transact<'_, D> {
             },
             Failure::Refused => match self.roll_back(&mut held).await {
                 Ok(_) => match self.holds(&mut held, one).await {
-                    // The possession is ours, so it is the transaction that is not: it was ended.
+                    // The lock is ours, so it is the transaction that is not: it was ended.
                     Ok(true) => self.left_behind(held, one, at, ENDED.into()).await,
                     Ok(false) => lost(one, at),
                     Err(_) => self.settle(held, one, at, error.into()).await,
@@ -128,7 +128,7 @@ impl<D: Driver> Transact<'_, D> {
                 let entry = one.attempts[at].entry(success, TransactionMode::None, None);
                 let (row, witness) = (rows::new_row(&entry), self.witness(one, at));
                 ledger
-                    .append_midway(&mut held, &one.possession, &row, &witness, &one.tag)
+                    .append_midway(&mut held, &one.grant, &row, &witness, &one.tag)
                     .await
             }
             SuccessEntry::Elsewhere { .. } => {

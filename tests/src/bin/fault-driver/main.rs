@@ -120,17 +120,6 @@ fn told(ended: Result<Report, Error>) -> Result<String, Error> {
     ended.map(|report| report.to_string())
 }
 
-fn name(error: &Error) -> &'static str {
-    match error {
-        Error::Invalid(_) => "Invalid",
-        Error::ChangesFailed(_) => "ChangesFailed",
-        Error::Issues(_) => "Issues",
-        Error::Pending(_) => "Pending",
-        Error::LockTimeout { .. } => "LockTimeout",
-        Error::LeaseLost { .. } => "LeaseLost",
-        Error::OutcomeUnknown(_) => "OutcomeUnknown",
-        Error::Cancelled(_) => "Cancelled",
-        Error::Store { .. } => "Store",
-        _ => "another",
-    }
+fn name(error: &Error) -> String {
+    format!("{:?}", error.kind())
 }

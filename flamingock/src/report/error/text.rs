@@ -1,0 +1,192 @@
+//! What errors say: the line that stands alone, and the full text.
+
+use std::fmt;
+
+use super::Error;
+use crate::audit::snapshot::LockStatus;
+use crate::audit::store_error::StoreError;
+use crate::change::names::DEFAULT;
+use crate::change::problem::Problem;
+use crate::report::run::{ChangeReport, Report};
+use crate::util::plural::plural;
+use crate::util::shell::quote;
+use crate::util::visible::Visible;
+
+/// How many changes a line names.
+const NAMED: usize = 3;
+
+pub(super) const CANCELLED: &str =
+    "the run was asked to stop before its end; what did not run is still pending";
+
+/// The headline, and the message with all problems.
+pub(super) fn invalid(problems: &[Problem]) -> (String, String) {
+    let begins = format!("{} before anything ran", plural(problems.len(), "problem"));
+    let mut headline = begins.clone();
+    let mut message = format!("{begins}:");
+    for (index, problem) in problems.iter().enumerate() {
+        let problem = problem.to_string();
+        if index == 0 {
+            let line = problem.lines().next().unwrap_or_default();
+            headline = format!("{headline}: {line}");
+        }
+        message = format!("{message}\n  {problem}");
+    }
+    if problems.len() > 1 {
+        headline = format!("{headline}; and {} more", problems.len() - 1);
+    }
+    (headline, message)
+}
+
+/// The headline with the error of a change that failed alone; the report says the rest.
+pub(super) fn changes_failed(report: &Report) -> (String, String) {
+    let failed: Vec<&ChangeReport> = report
+        .changes()
+        .filter(|change| change.has_failed())
+        .collect();
+    let message = format!("{} failed", names(&failed));
+    let cause = match failed.as_slice() {
+        [change] => change.error.as_ref(),
+        _ => None,
+    };
+    let cause = cause.and_then(|chain| chain.causes().first());
+    let headline = match cause.and_then(|text| text.lines().next()) {
+        Some(line) => format!("{message}: {}", Visible(line)),
+        None => message.clone(),
+    };
+    (headline, message)
+}
+
+pub(super) fn issues(report: &Report) -> String {
+    let issues: Vec<&ChangeReport> = report
+        .changes()
+        .filter(|change| change.issue.is_some())
+        .collect();
+    format!("manual resolution is needed for {}", names(&issues))
+}
+
+pub(super) fn pending(report: &Report) -> (String, String) {
+    let counts = report.counts();
+    let pending = counts.not_reached;
+    let are = if pending == 1 { "is" } else { "are" };
+    let message = format!("{} {are} pending", plural(pending, "change"));
+    let headline = format!("{message}: the mode is to check only, and nothing ran");
+    (headline, message)
+}
+
+pub(super) fn lock_timeout(owner: Option<&LockStatus>, report: &Report) -> (String, String) {
+    let begins = format!(
+        "the lock of the service {:?} was not obtained in time",
+        report.service
+    );
+    match owner {
+        Some(owner) => (
+            format!("{begins}: it is held by {owner}"),
+            format!(
+                "{begins}: it is held by {owner}. If that process is gone, the lock is free when its lease ends: run again then"
+            ),
+        ),
+        None => {
+            let text = format!("{begins}: other processes acquired it first each time. Run again");
+            (text.clone(), text)
+        }
+    }
+}
+
+pub(super) fn lease_lost(reason: &str, report: &Report) -> (String, String) {
+    let headline = format!("the lease was lost: {}", Visible(reason));
+    let message = format!(
+        "{headline}.\nNothing was recorded after that, and another run may go on. Run again{}",
+        failed_for_certain(report)
+    );
+    (headline, message)
+}
+
+pub(super) fn in_doubt(report: &Report) -> (String, String) {
+    let doubtful: Vec<&ChangeReport> = report.changes().filter(|change| change.in_doubt).collect();
+    let headline = format!(
+        "the outcome of {} could not be confirmed or recorded",
+        names(&doubtful)
+    );
+    let message = format!(
+        "{headline}.\nRun again when the database is reachable: the run finds out, or reports an issue{}",
+        failed_for_certain(report)
+    );
+    (headline, message)
+}
+
+pub(super) fn store(source: &StoreError) -> (String, String) {
+    let message = source.to_string();
+    let line = message.lines().next().unwrap_or_default();
+    (Visible(line).to_string(), message)
+}
+
+/// Everything: what happened, the causes, the report, and what to do about changes that need
+/// manual resolution.
+pub(super) fn full(error: &Error, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    f.write_str(error.message())?;
+    for cause in error.causes() {
+        write!(f, "\ncaused by: {}", Visible(cause))?;
+    }
+    if let Some(report) = error.report() {
+        write!(f, "\n{report}")?;
+    }
+    for change in error.to_resolve() {
+        next_steps(f, change, error)?;
+    }
+    if error.to_resolve().next().is_some() {
+        f.write_str(
+            "\nAn application with the feature `cli` has these commands itself: write its name in place of `flamingock --database-url ..`",
+        )?;
+    }
+    Ok(())
+}
+
+fn next_steps(f: &mut fmt::Formatter<'_>, change: &ChangeReport, error: &Error) -> fmt::Result {
+    let service = error.report().map_or("", |report| &report.service);
+    let (name, id) = (&change.id, quote(&change.id));
+    let service = match service {
+        "" | DEFAULT => String::new(),
+        named => format!(" --service {}", quote(named)),
+    };
+    let command = format!("flamingock --database-url \"$DATABASE_URL\"{service} issue");
+    write!(
+        f,
+        "\n{name:?} needs manual resolution: look at its target system {:?}.\
+         \n  what happened, and what to look at:\
+         \n    {command} show {id} --guidance\
+         \n  if its effect is there:\
+         \n    {command} resolve {id} --applied --reason TEXT\
+         \n  if nothing of it is there, and the next run is to apply it:\
+         \n    {command} resolve {id} --rolled-back --reason TEXT\
+         \n  in code: `runner.resolve({name:?}, Resolution::Applied, \"why\").await?`, or `Resolution::RolledBack`",
+        change.target
+    )
+}
+
+/// Names the changes that failed in a run that ended for another reason.
+fn failed_for_certain(report: &Report) -> String {
+    let failed: Vec<&ChangeReport> = report
+        .changes()
+        .filter(|change| change.has_failed() && !change.in_doubt)
+        .collect();
+    match failed.as_slice() {
+        [] => String::new(),
+        failed => format!(". {} failed", names(failed)),
+    }
+}
+
+fn names(changes: &[&ChangeReport]) -> String {
+    if changes.is_empty() {
+        return "a change".to_owned();
+    }
+    let named: Vec<String> = changes
+        .iter()
+        .take(NAMED)
+        .map(|change| format!("{:?}", change.id))
+        .collect();
+    let mut text = named.join(", ");
+    if let Some(more) = changes.len().checked_sub(NAMED).filter(|more| *more > 0) {
+        text = format!("{text} and {more} more");
+    }
+    text
+}
