@@ -122,6 +122,9 @@ pub struct Dialect {
     pub(crate) settle: &'static [&'static str],
     /// Reads the states of one attempt that are visible.
     pub(crate) states: &'static str,
+    /// Which of the catalogue's `$ids` had been written before the first of so many `$attempts` at a change
+    /// began: all of them where there was no such attempt. None: the catalogue doesn't tell.
+    pub(crate) older: Option<&'static str>,
     /// Answers a row if the grant is the latest one.
     pub(crate) holds: &'static str,
     /// Reads the metadata of a witness that is not committed.

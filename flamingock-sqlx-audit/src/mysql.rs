@@ -381,6 +381,7 @@ VALUES ($service, $run_id, $attempt, $stage, $change_id, $change_order, $author,
     ],
     states: "SELECT state FROM {audit} WHERE service = $service AND change_id = $change_id
   AND run_id = $run_id AND attempt = $attempt ORDER BY seq LIMIT 18446744073709551615",
+    older: None,
     holds: "SELECT 1 FROM {lock} WHERE service = $service AND lane = $lane
   AND token = $token AND run_id = $run_id LIMIT 1",
     connection_of: Some(&[

@@ -394,6 +394,12 @@ RETURNING seq",
     ],
     states: "SELECT state FROM {audit} WHERE service = $service AND change_id = $change_id
   AND run_id = $run_id AND attempt = $attempt ORDER BY seq",
+    // Transactions are numbered as they begin to write, and each row tells its own.
+    older: Some(
+        "SELECT c.oid::text FROM pg_catalog.pg_class c, (SELECT max(age(xmin)) AS age FROM {audit}
+    WHERE service = $service AND change_id = $change_id AND state = 'STARTED' AND attempt <= $attempts) began
+  WHERE c.oid = ANY ($ids::oid[]) AND (began.age IS NULL OR age(c.xmin) > began.age)",
+    ),
     holds: "SELECT 1 FROM {lock} WHERE service = $service AND lane = $lane
   AND token = $token AND run_id = $run_id",
     connection_of: None,

@@ -459,6 +459,7 @@ RETURNING seq",
     ],
     states: "SELECT state FROM {audit} WHERE service = $service AND change_id = $change_id
   AND run_id = $run_id AND attempt = $attempt ORDER BY seq",
+    older: None,
     holds: "SELECT 1 FROM {lock} WHERE service = $service AND lane = $lane
   AND token = $token AND run_id = $run_id",
     connection_of: None,

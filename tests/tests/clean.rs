@@ -15,6 +15,8 @@ mod options;
 mod pragmas;
 #[path = "clean/rebuild.rs"]
 mod rebuild;
+#[path = "clean/undone.rs"]
+mod undone;
 
 #[path = "../scenarios"]
 mod sqlite {

@@ -2,6 +2,7 @@
 
 mod decode;
 mod marker;
+mod older;
 mod params;
 mod places;
 mod row;

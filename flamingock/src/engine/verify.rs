@@ -114,6 +114,7 @@ impl Prepared {
             limits: Limits::of(step.definition),
             signals,
             droppable: true,
+            earlier: 0,
         };
         let ended: Ended<bool> = match &target.database {
             Some(database) if body.needs.iter().any(Need::is_connection) => {

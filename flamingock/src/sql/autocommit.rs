@@ -6,14 +6,13 @@ use super::cancel::cancel_marked;
 use super::connection::Held;
 use super::database::SqlDatabase;
 use super::driver::{Driver, Watching, has_open_transaction, send};
+use super::remains::Unusable;
 use super::transaction::attempt::comes_to_rest;
 use crate::change::body::Body;
 use crate::change::script::Script;
 use crate::target::database::Called;
 use crate::target::invocation::{Ended, Invocation, Limits};
 use crate::util::boxed::BoxError;
-
-const UNUSABLE: &str = "the change returned no error, but what it made is not usable";
 
 const LEFT_OPEN: &str = "the change left a transaction open: nothing that it did in it is kept. Commit it in the change";
 
@@ -33,7 +32,7 @@ pub(super) async fn call<D: Driver, T: Send + 'static>(
             };
         }
     };
-    let before = Before::<D>::look(&mut held, body).await;
+    let before = Before::look(database, &mut held, body, invocation).await;
     let ended = invocation.call(body, D::session(&mut held)).await;
     if ended.is_interrupted() {
         if let Some(mark) = mark {
@@ -42,6 +41,10 @@ pub(super) async fn call<D: Driver, T: Send + 'static>(
         let at_rest = comes_to_rest::<D>(&mut held).await;
         return Called { ended, at_rest };
     }
+    let ended = match ended {
+        Ended::Returned(result) => Ended::Returned(before.refused(result)),
+        ended => ended,
+    };
     if has_open_transaction::<D>(&mut held).await {
         let ended = match ended {
             Ended::Returned(Ok(_)) => Ended::Returned(Err(LEFT_OPEN.into())),
@@ -81,25 +84,37 @@ async fn connection<D: Driver, T>(
 
 /// What there was before a change, where the database would say nothing of what it leaves or loses.
 struct Before<D: Driver> {
-    /// What was unusable: none where that could not be asked.
-    unusable: Option<Vec<String>>,
+    unusable: Unusable,
     watch: Option<D::Watch>,
 }
 
 impl<D: Driver> Before<D> {
-    async fn look<T>(held: &mut Held<D>, body: &Body<T>) -> Before<D> {
-        let may_drop = body.script().is_none_or(Script::may_drop);
-        let watch = match may_drop {
-            true => D::watch(held, Watching::Drops).await,
-            false => Ok(None),
+    async fn look<T>(
+        database: &SqlDatabase<D>,
+        held: &mut Held<D>,
+        body: &Body<T>,
+        invocation: &Invocation<'_>,
+    ) -> Before<D> {
+        let watch = match body.script().map(Script::may_drop) {
+            None => D::watch(held, Watching::Statements).await,
+            Some(true) => D::watch(held, Watching::Drops).await,
+            Some(false) => Ok(None),
         };
         Before {
-            unusable: unusable(held).await.map(|all| {
-                let ids = all.into_iter().map(|(id, _)| id);
-                ids.collect()
-            }),
+            unusable: Unusable::before(database, held, invocation).await,
             // What can't be looked at now fails in the change itself.
             watch: watch.unwrap_or_default(),
+        }
+    }
+
+    /// The result, unless a statement was undone by itself.
+    fn refused<T>(&self, result: Result<T, BoxError>) -> Result<T, BoxError> {
+        match self.watch.as_ref().and_then(D::vetoed) {
+            Some(reason) => Err(Box::new(Refused {
+                reason,
+                cause: result.err(),
+            })),
+            None => result,
         }
     }
 
@@ -114,37 +129,17 @@ impl<D: Driver> Before<D> {
         {
             return Err(objection);
         }
-        let Some(before) = self.unusable else {
-            return result;
-        };
-        let mut remains = unusable(held).await.unwrap_or_default();
-        remains.retain(|(id, _)| !before.contains(id));
-        if remains.is_empty() {
-            return result;
-        }
-        let cause = result.err().unwrap_or_else(|| UNUSABLE.into());
-        let remains: Vec<String> = remains.into_iter().map(|(_, name)| name).collect();
-        Err(Box::new(Remains {
-            cause,
-            remains: remains.join(", "),
-        }))
+        self.unusable.judge(held, result).await
     }
 }
 
-/// The invalid indexes of the database that no other session is building: the id and the name of each.
-async fn unusable<D: Driver>(held: &mut Held<D>) -> Option<Vec<(String, String)>> {
-    let answer = send::<D>(held, D::REMAINS?.to_owned()).await.ok()?;
-    let rows = answer.rows.into_iter();
-    Some(rows.map(|mut row| (row.text(0), row.text(1))).collect())
-}
-
-/// An error, with what is unusable in the database since.
+/// A statement that was undone by itself, with what the function said.
 #[derive(Debug, thiserror::Error)]
-#[error("the database has {remains}: drop it before the change runs again")]
-struct Remains {
+#[error("a statement of the change was undone: {reason}")]
+struct Refused {
+    reason: BoxError,
     #[source]
-    cause: BoxError,
-    remains: String,
+    cause: Option<BoxError>,
 }
 
 /// Sets the limits, and asks for what another connection needs to cancel a statement of this one.

@@ -12,6 +12,7 @@ use flamingock_sqlx_audit::{Conn, Sqlite};
 use sqlx::sqlite::SqliteOperation;
 
 use super::driver::{Watching, send};
+use super::veto::Veto;
 use crate::util::boxed::BoxError;
 
 type Result<T> = std::result::Result<T, sqlx::Error>;
@@ -35,7 +36,7 @@ struct Seen {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Kind {
+pub(super) enum Kind {
     Deleted,
     Updated,
 }
@@ -59,15 +60,15 @@ impl Seen {
 
 /// A reference that does something to the rows of its table when the row is gone to which they refer.
 #[derive(Clone, Debug)]
-struct Reference {
-    child: String,
+pub(super) struct Reference {
+    pub(super) child: String,
     column: String,
-    parent: String,
+    pub(super) parent: String,
     action: String,
 }
 
 impl Reference {
-    fn kind(&self) -> Kind {
+    pub(super) fn kind(&self) -> Kind {
         if self.action == "CASCADE" {
             Kind::Deleted
         } else {
@@ -80,6 +81,8 @@ impl Reference {
 #[derive(Debug)]
 pub(crate) struct Drops {
     seen: Arc<Mutex<Seen>>,
+    /// What undoes a statement that loses rows, where no transaction could.
+    veto: Option<Veto>,
     /// The root pages of the tables, and those that the driver tells nothing of.
     pages: HashMap<String, String>,
     unwatched: HashSet<String>,
@@ -97,8 +100,11 @@ impl Watch {
                 let broken = broken(connection).await?;
                 Ok(Some(Watch::References(broken)))
             }
-            Watching::Drops if !is_enforced(connection).await? => Ok(None),
-            Watching::Drops => Ok(Some(Watch::Drops(Drops::begin(connection).await?))),
+            Watching::Drops | Watching::Statements if !is_enforced(connection).await? => Ok(None),
+            Watching::Drops | Watching::Statements => {
+                let drops = Drops::begin(connection, watching).await?;
+                Ok(Some(Watch::Drops(drops)))
+            }
         }
     }
 
@@ -121,6 +127,14 @@ impl Watch {
         }
     }
 
+    /// Why a statement was undone that would have lost rows.
+    pub(super) fn vetoed(&self) -> Option<BoxError> {
+        match self {
+            Watch::Drops(drops) => drops.veto.as_ref()?.refused().as_ref().map(lost),
+            Watch::References(_) => None,
+        }
+    }
+
     /// What comes now is another change's.
     pub(super) fn begins_again(&self) {
         if let Watch::Drops(drops) = self {
@@ -130,11 +144,27 @@ impl Watch {
 }
 
 impl Drops {
-    async fn begin(connection: &mut Conn<Sqlite>) -> Result<Drops> {
+    async fn begin(connection: &mut Conn<Sqlite>, watching: Watching) -> Result<Drops> {
+        let (pages, unwatched) = tables(connection).await?;
+        let veto = match watching {
+            Watching::Statements => {
+                let mut watched = references(connection).await?;
+                watched.retain(|one| {
+                    let parent = one.parent.to_ascii_lowercase();
+                    pages.contains_key(&parent) && !unwatched.contains(&parent)
+                });
+                Veto::of(connection, watched).await
+            }
+            Watching::Drops | Watching::References => None,
+        };
         let seen = Arc::new(Mutex::new(Seen::default()));
         let noted = Arc::clone(&seen);
+        let mut note = veto.as_ref().map(Veto::noting);
         let mut handle = connection.lock_handle().await?;
         handle.set_update_hook(move |row| {
+            if let Some(note) = &mut note {
+                note(&row);
+            }
             let kind = match row.operation {
                 SqliteOperation::Delete => Kind::Deleted,
                 SqliteOperation::Update => Kind::Updated,
@@ -143,8 +173,10 @@ impl Drops {
             let mut seen = noted.lock().unwrap_or_else(PoisonError::into_inner);
             seen.note(row.table, kind);
         });
+        if let Some(veto) = &veto {
+            veto.arm(&mut handle);
+        }
         drop(handle);
-        let (pages, unwatched) = tables(connection).await?;
         let mut counted = Vec::new();
         if !unwatched.is_empty() {
             for reference in references(connection).await? {
@@ -156,6 +188,7 @@ impl Drops {
         }
         Ok(Drops {
             seen,
+            veto,
             pages,
             unwatched,
             counted,
@@ -180,7 +213,7 @@ impl Drops {
         for reference in references(connection).await? {
             if is_changed(&reference.parent)
                 && is_there(&reference.child)
-                && self.has_lost(&reference)
+                && self.has_lost(connection, &reference, &pages).await?
             {
                 return Ok(Some(lost(&reference)));
             }
@@ -196,15 +229,27 @@ impl Drops {
         Ok(None)
     }
 
-    fn has_lost(&self, reference: &Reference) -> bool {
+    async fn has_lost(
+        &self,
+        connection: &mut Conn<Sqlite>,
+        reference: &Reference,
+        pages: &HashMap<String, String>,
+    ) -> Result<bool> {
+        if let Some(veto) = &self.veto {
+            let is_there = pages.contains_key(&reference.parent.to_ascii_lowercase());
+            let known = veto.has_lost(connection, reference, is_there).await?;
+            if let Some(known) = known {
+                return Ok(known);
+            }
+        }
         let child = reference.child.to_ascii_lowercase();
         let parent = reference.parent.to_ascii_lowercase();
         let kind = reference.kind();
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if self.unwatched.contains(&parent) {
-            return child != parent && seen.touched.contains(&(child, kind));
+            return Ok(child != parent && seen.touched.contains(&(child, kind)));
         }
-        seen.after.contains(&(parent, child, kind))
+        Ok(seen.after.contains(&(parent, child, kind)))
     }
 }
 
@@ -311,7 +356,7 @@ async fn broken(connection: &mut Conn<Sqlite>) -> Result<HashMap<(String, String
     Ok(rows.collect())
 }
 
-async fn number(connection: &mut Conn<Sqlite>, text: String) -> Result<i64> {
+pub(super) async fn number(connection: &mut Conn<Sqlite>, text: String) -> Result<i64> {
     let answer = send::<Sqlite>(connection, text).await?;
     answer
         .rows
@@ -319,6 +364,6 @@ async fn number(connection: &mut Conn<Sqlite>, text: String) -> Result<i64> {
         .map_or(Ok(0), |row| Ok(row.int(0)?.unwrap_or_default()))
 }
 
-fn quoted(name: &str) -> String {
+pub(super) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }

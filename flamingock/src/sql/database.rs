@@ -37,7 +37,7 @@ pub(crate) struct SqlDatabase<D: Driver> {
     pub(super) pool: Pool<D::Database>,
     pub(super) ledger: Arc<Ledger<D>>,
     /// The audit, if it is in this database.
-    store: Option<Arc<SqlStore<D>>>,
+    pub(super) store: Option<Arc<SqlStore<D>>>,
     /// The connection that the changes of this run work on.
     pub(super) kept: Arc<Kept<D>>,
     /// How long a change in a transaction waits for a lock where others queue behind it.

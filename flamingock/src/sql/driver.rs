@@ -56,6 +56,8 @@ pub(crate) struct Cancelling {
 pub(crate) enum Watching {
     /// Foreign keys may be enforced: rows must not go with a table that is dropped.
     Drops,
+    /// The same where each statement commits by itself, unless it loses such rows.
+    Statements,
     /// They were switched off for the change: it must break no reference.
     References,
 }
@@ -226,6 +228,11 @@ pub(crate) trait Driver: Backend {
         _watch: &Self::Watch,
     ) -> impl Future<Output = Result<Option<BoxError>>> + Send {
         async { Ok(None) }
+    }
+
+    /// Why a statement of the change was undone by itself.
+    fn vetoed(_watch: &Self::Watch) -> Option<BoxError> {
+        None
     }
 
     /// What comes now is another change's.
@@ -419,6 +426,10 @@ impl Driver for flamingock_sqlx_audit::Sqlite {
 
     async fn objection(connection: &mut Conn<Self>, watch: &Watch) -> Result<Option<BoxError>> {
         watch.objection(connection).await
+    }
+
+    fn vetoed(watch: &Watch) -> Option<BoxError> {
+        watch.vetoed()
     }
 
     fn begins_again(watch: &Watch) {

@@ -23,6 +23,7 @@ pub(crate) mod options;
 pub(crate) mod places;
 pub(crate) mod pooler;
 pub(crate) mod pragmas;
+pub(crate) mod remains;
 pub(crate) mod retry;
 pub(crate) mod rows;
 pub(crate) mod run_script;
@@ -31,3 +32,5 @@ pub(crate) mod server;
 pub(crate) mod sessions;
 pub(crate) mod store;
 pub(crate) mod transaction;
+#[cfg(feature = "sqlite")]
+pub(crate) mod veto;

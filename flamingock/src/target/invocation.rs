@@ -90,6 +90,13 @@ pub(crate) struct Invocation<'a> {
     /// Whether the function may be dropped when the run is asked to stop: what it did so far is
     /// undone by the database.
     pub(crate) droppable: bool,
+    /// How many attempts there were before whose remains count against the result: all of those at a change
+    /// that may have left something, and none for what rolls back.
+    #[cfg_attr(
+        not(feature = "_sqlx"),
+        expect(dead_code, reason = "what only databases use")
+    )]
+    pub(crate) earlier: u32,
 }
 
 impl Invocation<'_> {

@@ -88,6 +88,111 @@ async fn a_function_that_leaves_an_invalid_index_is_not_applied() {
     assert_eq!(audit(&pool).await.last().unwrap(), "swallows 1 FAILED none");
 }
 
+#[change(
+    id = "once",
+    order = "0001",
+    transaction = false,
+    recovery = "retry",
+    register = false
+)]
+async fn once(db: &mut PgConnection) -> Result<(), sqlx::Error> {
+    query(db, IF_NOT_EXISTS).await.map(drop)
+}
+
+#[tokio::test]
+async fn retried_function_is_not_applied_over_the_index_that_its_attempt_has_left() {
+    let (_database, pool) = fresh().await;
+    execute(&pool, "INSERT INTO done VALUES ('twice'), ('twice')").await;
+    let older = "CREATE UNIQUE INDEX CONCURRENTLY older ON done (what)";
+    assert!(try_execute(&pool, older).await.is_err());
+    let run = || Runner::new(&pool).changes(changes![once]).run();
+    for _ in 0..3 {
+        let said = format!("{:?}", run().await.unwrap_err());
+        assert!(said.contains("the invalid index once"), "{said}");
+        assert!(!said.contains("older"), "{said}");
+        assert_eq!(strings(&pool, INVALID).await, ["older", "once"]);
+        execute(&pool, "DELETE FROM done").await;
+    }
+    execute(&pool, "REINDEX INDEX CONCURRENTLY once").await;
+    run().await.unwrap();
+    assert_eq!(strings(&pool, INVALID).await, ["older"]);
+}
+
+#[change(id = "checked", order = "0001", transaction = false, register = false)]
+async fn checked(db: &mut PgConnection) -> Result<(), sqlx::Error> {
+    query(db, IF_NOT_EXISTS).await.map(drop)
+}
+
+#[flamingock::verify(checked)]
+async fn index_is_there(db: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    let there = query(db, "SELECT 1 FROM pg_class WHERE relname = 'once'").await?;
+    Ok(!there.is_empty())
+}
+
+#[tokio::test]
+async fn verify_function_does_not_make_an_invalid_index_applied() {
+    let (_database, pool) = fresh().await;
+    execute(&pool, "INSERT INTO done VALUES ('twice'), ('twice')").await;
+    let run = || Runner::new(&pool).changes(changes![checked]).run();
+    for _ in 0..2 {
+        let said = format!("{:?}", run().await.unwrap_err());
+        assert!(said.contains("the invalid index once"), "{said}");
+    }
+    let entries = audit(&pool).await;
+    assert!(
+        !entries.iter().any(|entry| entry.contains("APPLIED")),
+        "{entries:?}"
+    );
+}
+
+#[tokio::test]
+async fn retry_does_not_fail_for_an_index_that_was_invalid_before_the_first_attempt() {
+    let (_database, pool) = fresh().await;
+    leave_invalid(&pool, "older").await;
+    let text = "-- flamingock: transaction=false, recovery=retry\nINSERT INTO later VALUES (1);\n";
+    let run = || {
+        Runner::new(&pool)
+            .files(folder(&[("0001__later.sql", text)]))
+            .run()
+    };
+    run().await.unwrap_err();
+    execute(&pool, "CREATE TABLE later (id int)").await;
+    run().await.unwrap();
+    assert_eq!(strings(&pool, INVALID).await, ["older"]);
+}
+
+#[tokio::test]
+async fn retry_in_another_database_than_the_audits_counts_every_invalid_index() {
+    let (_audit, audit_pool) = fresh().await;
+    let (_database, pool) = fresh().await;
+    execute(&pool, "INSERT INTO done VALUES ('twice'), ('twice')").await;
+    let run = || {
+        Runner::new(&audit_pool)
+            .target(flamingock::TargetSystem::sqlx("other", &pool))
+            .changes(changes![elsewhere])
+            .run()
+    };
+    for _ in 0..2 {
+        let said = format!("{:?}", run().await.unwrap_err());
+        assert!(said.contains("the invalid index once"), "{said}");
+        execute(&pool, "DELETE FROM done").await;
+    }
+    execute(&pool, "DROP INDEX once").await;
+    run().await.unwrap();
+}
+
+#[change(
+    id = "elsewhere",
+    order = "0001",
+    transaction = false,
+    recovery = "retry",
+    target = "other",
+    register = false
+)]
+async fn elsewhere(db: &mut PgConnection) -> Result<(), sqlx::Error> {
+    query(db, IF_NOT_EXISTS).await.map(drop)
+}
+
 #[tokio::test]
 async fn an_invalid_index_that_was_there_before_is_not_called_the_cause() {
     let (_database, pool) = fresh().await;

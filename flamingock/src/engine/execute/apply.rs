@@ -2,7 +2,7 @@
 
 use crate::audit::attempt::{Attempt, Purpose};
 use crate::audit::entry::{State, TransactionMode};
-use crate::change::argument::Session;
+use crate::change::argument::{Session, Values};
 use crate::change::body::Body;
 use crate::lock::append::Unwritten;
 use crate::plan::note::Note;
@@ -158,7 +158,7 @@ impl One<'_> {
             return self.not_started(attempt, mode, unwritten).await;
         }
         let own = self.own_values();
-        let invocation = self.invocation(&own, false);
+        let invocation = self.applying(&own);
         let called = self.call(&self.definition.body, &invocation).await;
         if let Ended::Lost(reason) = called.ended {
             return Executed::lost(reason);
@@ -190,6 +190,14 @@ impl One<'_> {
                     }
                 }
             }
+        }
+    }
+
+    /// Outside of a transaction, where earlier attempts may have left something.
+    pub(super) fn applying<'a>(&'a self, own: &'a Values) -> Invocation<'a> {
+        Invocation {
+            earlier: self.number.saturating_sub(1),
+            ..self.invocation(own, false)
         }
     }
 

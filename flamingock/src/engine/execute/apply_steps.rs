@@ -96,7 +96,7 @@ impl One<'_> {
         steps: &'static [Step],
     ) -> Executed {
         let own = self.own_values();
-        let invocation = self.invocation(&own, false);
+        let invocation = self.applying(&own);
         let deadline = Deadline::new(self.definition.timeout);
         let mode = TransactionMode::None;
         for (index, step) in steps.iter().enumerate() {

@@ -127,6 +127,7 @@ impl One<'_> {
             limits: Limits::of(self.definition),
             signals: self.executor.signals,
             droppable,
+            earlier: 0,
         }
     }
 

@@ -13,7 +13,7 @@ use crate::plan::note::Note;
 use crate::plan::steps::{Step, code, found_out, rolls_back_elsewhere};
 use crate::report::run::Outcome;
 use crate::target::database::{ForeignMarkers, Resolved};
-use crate::target::invocation::Ended;
+use crate::target::invocation::{Ended, Invocation};
 use crate::util::boxed::BoxError;
 use crate::util::error_chain::ErrorChain;
 use crate::util::error_chain::chain;
@@ -31,7 +31,10 @@ impl One<'_> {
             return Some(blocked(step, Cause::Interrupted));
         };
         let own = self.own_values();
-        let invocation = self.invocation(&own, true);
+        let invocation = Invocation {
+            earlier: self.number,
+            ..self.invocation(&own, true)
+        };
         let takes_connection = body
             .needs
             .iter()

@@ -1,0 +1,32 @@
+//! What a database had before a change was first attempted.
+
+use super::{Ledger, Result};
+use crate::backend::{Backend, Conn};
+
+impl<B: Backend> Ledger<B> {
+    /// Those of the catalogue's ids that had been written before the first of so many attempts at a change
+    /// began: all of them if there was no such attempt. None where the catalogue doesn't tell.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub async fn older_than(
+        &self,
+        connection: &mut Conn<B>,
+        service: &str,
+        change_id: &str,
+        attempts: i64,
+        ids: &[String],
+    ) -> Result<Option<Vec<String>>> {
+        let Some(template) = B::DIALECT.older else {
+            return Ok(None);
+        };
+        let params = [
+            ("service", service.into()),
+            ("change_id", change_id.into()),
+            ("attempts", attempts.into()),
+            ("ids", format!("{{{}}}", ids.join(",")).into()),
+        ];
+        let rows = self.fetch(connection, template, &params).await?;
+        Ok(Some(rows.into_iter().map(|mut row| row.text(0)).collect()))
+    }
+}
