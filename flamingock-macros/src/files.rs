@@ -181,7 +181,15 @@ impl Arguments {
                 );
                 files
             }
-            Ok(files) => files,
+            Ok(files) => {
+                let texts = files.iter().filter(|file| folder::is_embedded(file));
+                for file in texts {
+                    if let Some((line, message)) = folder::misencoded(&place, file) {
+                        problems.at(tokens, format!("{value}/{file}:{line}: {message}"));
+                    }
+                }
+                files
+            }
             Err(message) => {
                 problems.at(tokens, format!("in the folder `{value}`: {message}"));
                 Vec::new()

@@ -8,8 +8,11 @@ use crate::suggest;
 /// What may say what a change does: the endings of the files that are embedded.
 const EXTENSIONS: [&str; 5] = ["sql", "yaml", "yml", "toml", "conf"];
 
-/// Files that tell which tool a folder is of. They are named, and not embedded.
-const SIGNS: [&str; 2] = ["atlas.sum", "_journal.json"];
+/// The sums of a folder's files, which are checked.
+const SUMS: &str = "atlas.sum";
+
+/// Files that tell which tool a folder is of. But for the sums they are named, and not embedded.
+const SIGNS: [&str; 2] = [SUMS, "_journal.json"];
 
 /// The endings of programs. They are not embedded, but named: a migration in another language that stands
 /// between the files of SQL must not be passed over in silence.
@@ -59,7 +62,32 @@ fn is_listed(name: &OsStr) -> bool {
 
 /// Whether the text of a listed file is embedded.
 pub(crate) fn is_embedded(file: &str) -> bool {
-    has_extension(OsStr::new(file), &EXTENSIONS)
+    file == SUMS || has_extension(OsStr::new(file), &EXTENSIONS)
+}
+
+/// Why the text of a file can't be embedded: the line, and what to do. One that can't be read is reported by the
+/// compiler.
+pub(crate) fn misencoded(folder: &Path, file: &str) -> Option<(usize, String)> {
+    let bytes = std::fs::read(folder.join(file)).ok()?;
+    let error = std::str::from_utf8(&bytes).err()?;
+    let (before, rest) = bytes.split_at(error.valid_up_to());
+    let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
+    let (what, name) = match rest {
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] if before.is_empty() => {
+            ("is UTF-16".to_owned(), "UTF-16")
+        }
+        [byte, ..] => (
+            format!("is not UTF-8, at the byte 0x{byte:02X}"),
+            "ISO-8859-1",
+        ),
+        [] => ("is not UTF-8".to_owned(), "ISO-8859-1"),
+    };
+    Some((
+        line,
+        format!(
+            "it {what}: save the file as UTF-8, as `iconv -f {name} -t UTF-8` does for {name}; a tool that was told another encoding, such as Flyway by `encoding`, is told UTF-8 then"
+        ),
+    ))
 }
 
 /// Whether it is a program whose name begins as that of a migration: a version, or `V` and a version.
@@ -129,6 +157,37 @@ pub(crate) fn fault(path: &str) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn text_in_another_encoding_is_told_with_its_line() {
+        let folder = std::env::temp_dir().join(format!("flamingock-macros-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        for (bytes, expected) in [
+            (&b"SELECT 1;\n"[..], None),
+            (b"SELECT '\xc3\xa9';\n", None),
+            (
+                b"SELECT 1;\n\nSELECT '\xe9';\n",
+                Some((3, "it is not UTF-8, at the byte 0xE9: save")),
+            ),
+            (b"\xff\xfeS\0", Some((1, "it is UTF-16: save"))),
+            (
+                b"SELECT '\xc3",
+                Some((1, "it is not UTF-8, at the byte 0xC3")),
+            ),
+        ] {
+            std::fs::write(folder.join("a.sql"), bytes).unwrap();
+            let found = misencoded(&folder, "a.sql");
+            assert_eq!(
+                found.as_ref().map(|(line, _)| *line),
+                expected.map(|(line, _)| line)
+            );
+            if let (Some((_, message)), Some((_, start))) = (found, expected) {
+                assert!(message.starts_with(start), "{message}");
+            }
+        }
+        std::fs::remove_dir_all(&folder).unwrap();
+        assert_eq!(misencoded(&folder, "a.sql"), None);
+    }
 
     #[test]
     fn folders_are_named_from_the_package() {

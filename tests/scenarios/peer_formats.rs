@@ -4,7 +4,8 @@ use flamingock::__private::EmbeddedFolder;
 use flamingock::adopt::{Adoption, Tool};
 use flamingock::{ErrorKind, Mode, Runner, UndoTarget};
 use flamingock_tests::{
-    Backend as _, count, done, execute, folder, folder_of, strings, try_execute, with_table,
+    Backend as _, atlas_sum, count, done, execute, folder, folder_of, strings, try_execute,
+    with_table,
 };
 use sqlx::Pool;
 
@@ -47,8 +48,15 @@ const ATLAS: &[(&str, &str)] = &[
         "20240131120002_third.sql",
         "INSERT INTO done VALUES ('3');\n",
     ),
-    ("atlas.sum", ""),
+    ("atlas.sum", ATLAS_SUM),
 ];
+
+/// Made by another program, which also makes the sums that Atlas has published.
+const ATLAS_SUM: &str = "\
+h1:vZjMJxOS6cxUyPXAmqOroxByk8TF03hPv+4XfSsWS7E=\n\
+20240131120000.sql h1:I6Xdb8UGh6Fds9xml81X8FFtnXMJdNZtGkNJX6HioZc=\n\
+20240131120001_orders.sql h1:S5GXX72F3zQuVF+YIsIS4tiTMgVSJHfzszTd1NxbPdk=\n\
+20240131120002_third.sql h1:JTQktzzg5lLWP4S1Hnapk6xUWHQW6iQ6lPQUmoeXBKA=\n";
 
 fn runner(pool: &Pool<Db>, files: &'static EmbeddedFolder) -> Runner {
     Runner::new(pool).files(files)
@@ -442,7 +450,12 @@ async fn folders_of_tools_that_are_not_read_are_refused_by_name() {
                     "20240131_a.sql",
                     "-- atlas:txtar\n\n-- migration.sql --\na;",
                 ),
-                ("atlas.sum", ""),
+                (
+                    "atlas.sum",
+                    "\
+h1:6uyV8ss3yGLHuextiFt8Jfis4gEj8E3b8eJGlI5Hmaw=\n\
+20240131_a.sql h1:Z1X0L01DGl9Z3m0k4w24+0qIJzIRKLKmoIn3QZGuPUE=\n",
+                ),
             ],
             "atlas:txtar",
         ),
@@ -453,6 +466,88 @@ async fn folders_of_tools_that_are_not_read_are_refused_by_name() {
     }
     let audit = try_execute(&pool, "SELECT * FROM flamingock_audit").await;
     assert!(audit.is_err(), "nothing was begun");
+}
+
+/// The mode is one of runs: who decides has to read the folder as its tool does.
+#[tokio::test]
+async fn history_decides_for_operators_where_runs_are_off() {
+    let (_database, pool) = fresh().await;
+    let off = |files| runner(&pool, files).mode(Mode::Off);
+    let files = folder(BOTH);
+    let refusals = [
+        off(files).baseline("1_users", "by hand").await.unwrap_err(),
+        off(files).undo(UndoTarget::Last).await.unwrap_err(),
+        off(files).plan_undo(UndoTarget::Last).await.unwrap_err(),
+        off(files).plan().await.unwrap_err(),
+    ];
+    for error in refusals {
+        assert!(error.to_string().contains("format = \"sqlx\""), "{error}");
+    }
+    let report = off(files).run().await.unwrap();
+    assert_eq!(report.counts().newly_applied, 0);
+    golang(&pool, 1, false).await;
+    let adoption = Adoption::of(Tool::GolangMigrate);
+    off(folder(BOTH)).adopt(&adoption).await.unwrap();
+    assert_eq!(done(&pool).await, [""; 0]);
+    let run = runner(&pool, folder(BOTH)).run();
+    run.await.unwrap();
+    assert_eq!(modes(&pool).await[1], "2_orders|none");
+}
+
+#[tokio::test]
+async fn passed_over_files_are_named_by_plan_and_check() {
+    let (_database, pool) = fresh().await;
+    let mut all = ATLAS.to_vec();
+    let old = [
+        "old/1.sql",
+        "old/2.sql",
+        "old/3.sql",
+        "old/4.sql",
+        "old/5.sql",
+        "old/6.sql",
+    ];
+    all.extend(old.map(|file| (file, "nothing;")));
+    let files = folder(&all);
+    let expected = "changes/old/1.sql, changes/old/2.sql, changes/old/3.sql, changes/old/4.sql, changes/old/5.sql and 1 other file passed over: not named with the names of Atlas, and left out by that tool, too";
+    let planned = runner(&pool, files).plan().await.unwrap();
+    assert_eq!(planned.warnings, [expected]);
+    let error = runner(&pool, files)
+        .mode(Mode::Check)
+        .run()
+        .await
+        .unwrap_err();
+    assert_eq!(error.report().unwrap().warnings, [expected]);
+    let report = runner(&pool, files).run().await.unwrap();
+    assert_eq!(report.warnings, [""; 0]);
+    let checked = runner(&pool, files).mode(Mode::Check).run().await.unwrap();
+    assert_eq!(checked.warnings, [expected]);
+}
+
+#[tokio::test]
+async fn folder_of_atlas_that_does_not_fit_its_sums_is_refused() {
+    let (_database, pool) = fresh().await;
+    assert_eq!(atlas_sum(&ATLAS[..3]), ATLAS_SUM);
+    let mut edited = ATLAS.to_vec();
+    edited[1].1 = "INSERT INTO done VALUES ('4');\n";
+    let error = refused(runner(&pool, folder(&edited))).await;
+    for part in [
+        "changes/atlas.sum:3: ",
+        "`20240131120001_orders.sql`",
+        "`atlas migrate hash`",
+    ] {
+        assert!(error.contains(part), "{part}: {error}");
+    }
+    let error = refused(runner(&pool, folder_of("atlas", &ATLAS[..3]))).await;
+    assert!(
+        error.contains("changes/20240131120000.sql:1: beside it there is no `atlas.sum`"),
+        "{error}"
+    );
+    assert!(done(&pool).await.is_empty());
+    let sum = atlas_sum(&edited[..3]);
+    let last = edited.len() - 1;
+    edited[last].1 = sum.leak();
+    runner(&pool, folder(&edited)).run().await.unwrap();
+    assert_eq!(done(&pool).await, ["1", "3", "4"]);
 }
 
 #[tokio::test]

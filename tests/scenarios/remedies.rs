@@ -1,7 +1,9 @@
 //! What the database refuses inside a transaction is told with what to write, in the words of the file's format.
 
 use flamingock::{Runner, change, changes};
-use flamingock_tests::{Backend as _, audit, execute, files::folder_of, query, with_table};
+use flamingock_tests::{
+    Backend as _, atlas_sum, audit, execute, files::folder_of, query, with_table,
+};
 
 use super::{Backend, Connection};
 
@@ -57,7 +59,11 @@ async fn what_no_transaction_can_hold_is_told_with_what_to_write() {
             ""
         };
         let text = format!("{before}INSERT INTO done VALUES ('a');\nVACUUM;\n{behind}");
-        let files = folder_of(format, &[(name, &text)]);
+        let sum = atlas_sum(&[(name, &text)]);
+        let files = match format {
+            "atlas" => folder_of(format, &[(name, &text), ("atlas.sum", &sum)]),
+            _ => folder_of(format, &[(name, &text)]),
+        };
         let error = Runner::new(&pool).files(files).run().await.unwrap_err();
         let text = format!("{error:#}");
         assert!(text.contains(words), "{format}: {text}");

@@ -84,6 +84,18 @@ async fn declared_changes_run_in_one_order_with_sql_and_code() {
 }
 
 #[tokio::test]
+async fn dollars_before_a_brace_reach_the_database_as_one() {
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 1).await;
+    let yaml =
+        "template: sql\napply: \"INSERT INTO done VALUES ('$${NAME}')\"\ntransaction: false\n";
+    let toml = "template = 'sql'\napply = \"INSERT INTO done VALUES ('$$${NAME} $5 $${')\"\n";
+    let files = [("0001__a.yaml", yaml), ("0002__b.toml", toml)];
+    runner(&pool, &files).run().await.unwrap();
+    assert_eq!(done(&pool).await, ["$${NAME} $5 ${", "${NAME}"]);
+}
+
+#[tokio::test]
 async fn a_failure_in_a_transaction_leaves_nothing_and_names_the_line_of_the_statement() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;

@@ -1,6 +1,9 @@
 //! Folders of changes that a test writes down, as `include_files!` would embed them.
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use flamingock::__private::{Defaults, EmbeddedFolder, Location};
+use sha2::{Digest, Sha256};
 
 /// A folder `changes` with these files.
 #[must_use]
@@ -42,4 +45,18 @@ fn folder_with(defaults: Defaults, files: &[(&'static str, &str)]) -> &'static E
 #[must_use]
 pub fn script(text: &str) -> &'static EmbeddedFolder {
     folder(&[("0001__script.sql", text)])
+}
+
+/// The text of `atlas.sum` for files in the order of their names, as Atlas writes it.
+#[must_use]
+pub fn atlas_sum(files: &[(&str, &str)]) -> String {
+    let summed = |bytes: &[u8]| BASE64_STANDARD.encode(Sha256::digest(bytes));
+    let (mut so_far, mut all, mut lines) = (String::new(), String::new(), String::new());
+    for (name, text) in files {
+        so_far = so_far + name + text;
+        let sum = summed(so_far.as_bytes());
+        all = all + name + &sum;
+        lines = lines + name + " h1:" + &sum + "\n";
+    }
+    format!("h1:{}\n{lines}", summed(all.as_bytes()))
 }

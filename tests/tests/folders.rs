@@ -5,7 +5,7 @@
 
 use flamingock_tests::clients::Dumped;
 use flamingock_tests::folders::{Verdict, compare};
-use flamingock_tests::scenarios;
+use flamingock_tests::{atlas_sum, scenarios};
 
 const USERS: &str = "\u{feff}-- users; with a comment\r\nCREATE TABLE users (\r\n  id INT PRIMARY KEY, -- it's; the key\r\n  name VARCHAR(50) DEFAULT 'a;b--c /* d */' NOT NULL\r\n);\r\nINSERT INTO users VALUES (1, 'it''s; -- fine'), (2, '');\r\n";
 const NO_USERS: &str = "DROP TABLE users;\n";
@@ -149,6 +149,11 @@ async fn folder_makes_what_the_client_makes<B: Dumped>() {
             let path = folder.path().join(name);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, text).unwrap();
+        }
+        if format == "atlas" {
+            let files: Vec<(&str, &str)> =
+                files.iter().map(|(name, text)| (*name, &**text)).collect();
+            std::fs::write(folder.path().join("atlas.sum"), atlas_sum(&files)).unwrap();
         }
         let has_down = !matches!(format, "flyway" | "refinery" | "atlas");
         match compare::<B>(folder.path(), Some(format)).await {

@@ -163,7 +163,12 @@ fn sources(folder: &std::path::Path, text: &mut String) {
 fn every_row_of_the_formats_page_names_tests_that_are_there() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mut text = String::new();
-    for folder in ["flamingock/src", "tests/scenarios", "tests/tests"] {
+    for folder in [
+        "flamingock/src",
+        "flamingock-macros/src",
+        "tests/scenarios",
+        "tests/tests",
+    ] {
         sources(&root.join(folder), &mut text);
     }
     let page = include_str!("../../flamingock/docs/formats.md");

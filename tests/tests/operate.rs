@@ -10,6 +10,7 @@ mod sqlite {
     mod checked;
     mod operate;
     mod undo_range;
+    mod unmet;
 }
 
 #[path = "../scenarios"]
@@ -20,6 +21,7 @@ mod postgres {
     mod checked;
     mod operate;
     mod undo_range;
+    mod unmet;
 }
 
 #[path = "../scenarios"]
@@ -30,4 +32,5 @@ mod mariadb {
     mod checked;
     mod operate;
     mod undo_range;
+    mod unmet;
 }

@@ -1,6 +1,5 @@
 //! Which of two tools has written a folder whose names fit both: a history in the database tells.
 
-use super::mode::Mode;
 use super::settings::Settings;
 use crate::adopt;
 use crate::adopt::Tool;
@@ -19,7 +18,7 @@ pub(crate) async fn find_out(
     adopting: Option<&Adoption>,
 ) -> Result<(), Error> {
     let folders = undecided(settings);
-    if folders.is_empty() || settings.mode().is_ok_and(|mode| mode == Mode::Off) {
+    if folders.is_empty() {
         return Ok(());
     }
     // What is wrong with the settings is said by the run.
@@ -49,18 +48,28 @@ pub(crate) async fn find_out(
     }
 }
 
+/// The folders of a run.
+fn folders(settings: &Settings) -> Vec<&'static EmbeddedFolder> {
+    if settings.changes.is_none() && settings.folders.is_empty() {
+        registry::FLAMINGOCK_FOLDERS_0_1.to_vec()
+    } else {
+        settings.folders.clone()
+    }
+}
+
+/// What to say of the files that their tools pass over.
+pub(super) fn passed_over(settings: &Settings) -> impl Iterator<Item = String> {
+    let formats = settings.formats.get().map_or(&[][..], Vec::as_slice);
+    let folders = folders(settings).into_iter();
+    folders.filter_map(move |folder| folder.passed_over(formats))
+}
+
 /// The folders of which it is not known yet, each with the first file that fits both.
 fn undecided(settings: &Settings) -> Vec<(&'static EmbeddedFolder, String)> {
     if settings.formats.get().is_some() {
         return Vec::new();
     }
-    let folders: Vec<&'static EmbeddedFolder> =
-        if settings.changes.is_none() && settings.folders.is_empty() {
-            registry::FLAMINGOCK_FOLDERS_0_1.to_vec()
-        } else {
-            settings.folders.clone()
-        };
-    let folders = folders.into_iter();
+    let folders = folders(settings).into_iter();
     folders
         .filter_map(|folder| Some((folder, folder.fits_two()?)))
         .collect()

@@ -24,7 +24,7 @@ pub(crate) mod wait_ready;
 pub(crate) use self::collect::{manifest, open_with_pipeline, pipeline_of};
 pub(crate) use self::facts::{facts, facts_at};
 pub(crate) use self::formats::find_out as find_out_formats;
-pub(crate) use self::preview::look;
+pub(crate) use self::preview::{look, plan};
 pub(crate) use self::request::{Request, serve};
 pub(crate) use self::second_history::{at_work, open, refuse as refuse_a_second_history};
 pub(crate) use self::undo::plan_undo;

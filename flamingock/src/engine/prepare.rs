@@ -9,8 +9,9 @@ use tokio::time::Instant;
 use super::acquire::Waited;
 use super::facts::described;
 use super::facts::facts;
+use super::formats;
 use super::mode::Mode;
-use super::report_builder::{Done, report};
+use super::report_builder::{Done, report, unused_targets};
 use super::settings::Settings;
 use crate::audit::entry::Facts;
 use crate::audit::snapshot::Snapshot;
@@ -66,31 +67,21 @@ impl Prepared {
         {
             problems.extend(found);
         }
-        let storage_settings = settings.for_storage();
-        let opened = settings.storage.open(&storage_settings);
-        let storage = match opened {
+        let storage = match settings.storage.open(&settings.for_storage()) {
             Ok(storage) => storage,
             Err(found) => {
                 problems.extend(found);
                 return Err(problems);
             }
         };
-        let mut given = settings.targets.clone();
-        for target in &mut given {
-            share_or_configure(target, &storage.target, &storage_settings);
-        }
-        let mut targets = preflight::targets(storage.target, given);
-        let selected: Vec<&'static Definition> = definitions
-            .into_iter()
-            .filter(|change| settings.selects(change))
-            .collect();
-        problems.extend(preflight::check(&selected, &targets, &settings.values));
-        problems.extend(preflight::check_atomic(&selected, &targets, &pipeline));
+        let mut targets = targets(&settings, storage.target);
+        problems.extend(unmet(&settings, definitions, &targets, &pipeline));
         if !problems.is_empty() {
             return Err(problems);
         }
-        for unused in crate::engine::report_builder::unused_targets(&settings, &pipeline) {
-            tracing::warn!("{unused}");
+        let unused = unused_targets(&settings, &pipeline);
+        for warning in unused.chain(formats::passed_over(&settings)) {
+            tracing::warn!("{warning}");
         }
         let facts = facts(&settings);
         for target in targets.values_mut() {
@@ -167,15 +158,44 @@ impl Prepared {
     }
 
     pub(super) fn report(&self, plan: &Plan, done: &Done) -> Report {
-        report(
+        let mut report = report(
             &self.settings,
             &self.pipeline,
             plan,
             done,
             &self.run_id,
             self.began,
-        )
+        );
+        // A run that works has said it in the log, and would say it at every start.
+        if matches!(self.mode, Mode::Check | Mode::Plan) {
+            let passed = formats::passed_over(&self.settings);
+            report.warnings.extend(passed);
+        }
+        report
     }
+}
+
+/// The target systems of a run.
+pub(super) fn targets(settings: &Settings, own: TargetSystem) -> Targets {
+    let mut given = settings.targets.clone();
+    for target in &mut given {
+        share_or_configure(target, &own, &settings.for_storage());
+    }
+    preflight::targets(own, given)
+}
+
+/// What the changes of a run ask for, and is not there.
+pub(super) fn unmet(
+    settings: &Settings,
+    changes: impl IntoIterator<Item = &'static Definition>,
+    targets: &Targets,
+    pipeline: &Pipeline,
+) -> Vec<Problem> {
+    let changes = changes.into_iter();
+    let selected: Vec<_> = changes.filter(|change| settings.selects(change)).collect();
+    let mut problems = preflight::check(&selected, targets, &settings.values);
+    problems.extend(preflight::check_atomic(&selected, targets, pipeline));
+    problems
 }
 
 /// A target of the audit's own pool is the audit's database by another name; any other one is told

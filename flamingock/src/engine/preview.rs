@@ -5,6 +5,7 @@ use tokio::time::Instant;
 
 use super::collect::open_with_pipeline;
 use super::judge::{Looks, judge};
+use super::prepare::{targets, unmet};
 use super::report_builder::report;
 use super::settings::Settings;
 use super::{facts, formats, script_checks};
@@ -20,6 +21,18 @@ use crate::report::error::Error;
 use crate::report::run::Report;
 use crate::target::system::TargetSystem;
 use crate::util::run_id::new_run_id;
+
+/// The same, where the changes find everything that they ask for.
+pub(crate) async fn plan(settings: &Settings) -> Result<Report, Error> {
+    formats::find_out(settings, None).await?;
+    let (storage, pipeline) = open_with_pipeline(settings)?;
+    let targets = targets(settings, storage.target);
+    let problems = unmet(settings, pipeline.changes(), &targets, &pipeline);
+    if !problems.is_empty() {
+        return Err(Error::invalid(problems));
+    }
+    look(settings).await
+}
 
 /// What a run would find, without doing anything about it.
 pub(crate) async fn look(settings: &Settings) -> Result<Report, Error> {
@@ -52,14 +65,10 @@ pub(crate) async fn look(settings: &Settings) -> Result<Report, Error> {
         let targets = preflight::targets(storage.target, settings.targets.clone());
         script_checks::refuse(&plan, &pipeline, &targets).await?;
     }
-    Ok(report(
-        settings,
-        &pipeline,
-        &plan,
-        &Vec::new(),
-        &new_run_id(),
-        began,
-    ))
+    let done = Vec::new();
+    let mut report = report(settings, &pipeline, &plan, &done, &new_run_id(), began);
+    report.warnings.extend(formats::passed_over(settings));
+    Ok(report)
 }
 
 /// Which session options the files that are to run have from sqlx, and not from the server.

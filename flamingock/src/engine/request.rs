@@ -3,6 +3,7 @@
 use tracing::Instrument;
 
 use super::formats;
+use super::mode::Mode;
 use super::prepare::Prepared;
 use super::settings::Settings;
 use crate::listener::{Events, Happened, Work};
@@ -45,7 +46,12 @@ pub(crate) async fn serve(
     async {
         let events = events_of(&settings, &run_id, request.work());
         events.tell(Happened::RunStarted);
-        let found_out = formats::find_out(&settings, None).await;
+        let is_off = settings.mode().is_ok_and(|mode| mode == Mode::Off);
+        let found_out = match request {
+            // Nothing is read and nothing runs.
+            Request::Run if is_off => Ok(()),
+            Request::Run | Request::Undo(_) => formats::find_out(&settings, None).await,
+        };
         let prepared = found_out.and_then(|()| {
             let prepared = Prepared::new(settings, &run_id, &events);
             prepared.map_err(Error::invalid)

@@ -34,10 +34,10 @@ impl Runner {
     /// too, with the note [`Running`](crate::plan::note::Note::Running). Reads only, and takes no lock.
     ///
     /// # Errors
-    /// What is wrong with the registry or the pipeline, and whatever keeps the audit from being
-    /// read.
+    /// What is wrong with the registry or the pipeline, an argument that a change asks for and that
+    /// nothing provides, and whatever keeps the audit from being read.
     pub async fn plan(&self) -> Result<Report, Error> {
-        engine::look(&self.settings).await
+        engine::plan(&self.settings).await
     }
 
     /// The changes that need manual resolution. Reads only.

@@ -3,7 +3,7 @@
 use crate::util::database_kind::DatabaseKind;
 
 use super::Statement;
-use super::lexer::{Kind, Lexer};
+use super::lexer::Lexer;
 use super::mysql_blocks::STATEMENT_FOLLOWS;
 use super::shape::{Seen, is_one_of};
 
@@ -212,20 +212,6 @@ impl<'a> Iterator for Tokens<'a> {
     type Item = Seen<'a>;
 
     fn next(&mut self) -> Option<Seen<'a>> {
-        // A flaw was found when the script was split, or is inside a block that is sent as it is.
-        while let Ok(Some(token)) = self.0.next() {
-            match token.kind {
-                Kind::Word => return Some(Seen::Word(self.0.text_of(token))),
-                Kind::Symbol(symbol) => return Some(Seen::Symbol(symbol)),
-                Kind::Value | Kind::Parameter => return Some(Seen::Value),
-                Kind::Blank
-                | Kind::Comment
-                | Kind::Hint
-                | Kind::ExecutableOpen
-                | Kind::ExecutableClose
-                | Kind::Delimiter => {}
-            }
-        }
-        None
+        self.0.seen().map(|(seen, _)| seen)
     }
 }

@@ -1,7 +1,7 @@
 //! Indexes of PostgreSQL that a statement makes unless they are there.
 
 use super::Statement;
-use super::lexer::{Kind, Lexer};
+use super::lexer::Lexer;
 use super::shape::is_one_of;
 use crate::util::database_kind::DatabaseKind;
 
@@ -18,12 +18,9 @@ pub(crate) struct Index<'a> {
 pub(crate) fn made_if_absent<'a>(statement: &Statement<'a>) -> Option<Index<'a>> {
     let mut lexer = Lexer::of(DatabaseKind::Postgres, statement);
     let mut tokens = std::iter::from_fn(move || {
-        loop {
-            let token = lexer.next().ok()??;
-            if !matches!(token.kind, Kind::Blank | Kind::Comment | Kind::Hint) {
-                return Some((token, lexer.text_of(token)));
-            }
-        }
+        let (_, text) = lexer.seen()?;
+        let start = text.as_ptr().addr() - statement.text.as_ptr().addr();
+        Some((start..start + text.len(), text))
     })
     .peekable();
     let mut skip = |words: &[&str]| tokens.next_if(|(_, text)| is_one_of(text, words)).is_some();

@@ -5,6 +5,7 @@ use crate::util::database_kind::DatabaseKind;
 use super::delimiter::Delimiter;
 use super::error::Flaw;
 use super::scanner::Scanner;
+use super::shape::Seen;
 use super::{Quoting, Statement, mysql, postgres, sqlite};
 
 /// What a token is.
@@ -103,6 +104,27 @@ impl<'a> Lexer<'a> {
             .text()
             .get(token.start..token.end)
             .unwrap_or_default()
+    }
+
+    /// The next token that counts, of a statement that was read before, with its text. A flaw ends it: it was
+    /// found when the script was split, or is inside a block that is sent as it is.
+    pub(super) fn seen(&mut self) -> Option<(Seen<'a>, &'a str)> {
+        loop {
+            let token = self.next().ok()??;
+            let text = self.text_of(token);
+            let seen = match token.kind {
+                Kind::Word => Seen::Word(text),
+                Kind::Symbol(symbol) => Seen::Symbol(symbol),
+                Kind::Value | Kind::Parameter => Seen::Value,
+                Kind::Blank
+                | Kind::Comment
+                | Kind::Hint
+                | Kind::ExecutableOpen
+                | Kind::ExecutableClose
+                | Kind::Delimiter => continue,
+            };
+            return Some((seen, text));
+        }
     }
 
     /// The next token; none at the end of the text.

@@ -12,6 +12,8 @@
 //!
 //! What quotes and backslashes mean is a setting of the session: the caller passes it.
 
+mod alone;
+mod conforming;
 mod control;
 mod delimiter;
 mod error;
@@ -30,9 +32,12 @@ mod splitter;
 mod sqlite;
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "templates")]
+mod unquoted;
 
 use std::ops::Range;
 
+pub(crate) use crate::statements::alone::{may_need_no_transaction, needs_no_transaction};
 pub use crate::statements::control::TransactionControl;
 pub(crate) use crate::statements::control::commits_by_itself;
 pub use crate::statements::error::{Flaw, SplitError};
@@ -41,6 +46,8 @@ pub(crate) use crate::statements::pragma::{Pragma, pragma};
 pub use crate::statements::quoting::Quoting;
 pub(crate) use crate::statements::quoting::depends_on_backslashes;
 pub use crate::statements::shorten::shorten;
+#[cfg(feature = "templates")]
+pub(crate) use crate::statements::unquoted::line_of_unquoted;
 
 use crate::util::database_kind::DatabaseKind;
 

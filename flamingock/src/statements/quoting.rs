@@ -8,7 +8,8 @@ use std::cell::OnceCell;
 use std::ops::Range;
 
 use super::Statement;
-use super::lexer::{Kind, Lexer};
+use super::conforming::{self, Said};
+use super::lexer::Lexer;
 use super::shape::is_one_of;
 use crate::util::database_kind::DatabaseKind;
 
@@ -68,7 +69,7 @@ fn names(modes: &str, wanted: &[&str]) -> bool {
 }
 
 /// What PostgreSQL takes for false.
-fn is_off(value: &str) -> bool {
+pub(super) fn is_off(value: &str) -> bool {
     is_one_of(value, &["off", "of", "false", "fals", "fal", "fa", "f"])
         || is_one_of(value, &["no", "n", "0"])
 }
@@ -93,6 +94,8 @@ pub(super) struct Course<'a> {
     kept: Vec<(&'a str, Quoting)>,
     /// The last place of the text that depends on backslashes.
     last_dependent: OnceCell<Option<usize>>,
+    /// Whether the rest of the text is known to mean the same, whatever backslashes mean.
+    reads_the_same: bool,
 }
 
 /// What a statement does to it.
@@ -111,6 +114,7 @@ impl<'a> Course<'a> {
             now,
             kept: Vec::new(),
             last_dependent: OnceCell::new(),
+            reads_the_same: false,
         }
     }
 
@@ -118,9 +122,19 @@ impl<'a> Course<'a> {
     pub(super) fn follow(&mut self, text: &'a str, statement: &Statement<'a>) -> Turn {
         let setting = match self.kind {
             DatabaseKind::MySql => "sql_mode",
-            DatabaseKind::Postgres => "standard_conforming_strings",
+            DatabaseKind::Postgres => conforming::SETTING,
             DatabaseKind::Sqlite => return Turn::To(self.now),
         };
+        if self.kind == DatabaseKind::Postgres {
+            match conforming::said(statement) {
+                Said::Nothing => {}
+                Said::Escapes(backslash_escapes) => {
+                    self.now.backslash_escapes = backslash_escapes;
+                    return Turn::To(self.now);
+                }
+                Said::Unknown => return self.unknown(text, statement.range.end),
+            }
+        }
         let words = statement.text.split(|c: char| !is_in_name(c));
         if !words.into_iter().any(|word| is_one_of(word, &[setting])) {
             return Turn::To(self.now);
@@ -139,17 +153,30 @@ impl<'a> Course<'a> {
             match self.valued(value, setting) {
                 Some(quoting) => self.now = quoting,
                 None => {
-                    let end = statement.range.end;
-                    let last = self.last_dependent.get_or_init(|| dependent(text).last());
-                    if last.is_some_and(|last| last >= end) {
-                        let rest = text.get(end..).unwrap_or_default();
-                        let at = end + dependent(rest).next().unwrap_or_default();
-                        return Turn::Unknown { at };
+                    let turn = self.unknown(text, statement.range.end);
+                    if turn != Turn::To(self.now) {
+                        return turn;
                     }
                 }
             }
         }
         Turn::To(self.now)
+    }
+
+    /// What it comes to that the setting has an unknown value behind this place.
+    fn unknown(&mut self, text: &'a str, end: usize) -> Turn {
+        let last = self.last_dependent.get_or_init(|| dependent(text).last());
+        if self.reads_the_same || last.is_none_or(|last| last < end) {
+            return Turn::To(self.now);
+        }
+        let rest = text.get(end..).unwrap_or_default();
+        let at = match self.kind {
+            DatabaseKind::Postgres => conforming::differs(rest, self.now),
+            DatabaseKind::MySql | DatabaseKind::Sqlite => dependent(rest).next(),
+        };
+        // What reads the same from here does so from every place behind it.
+        self.reads_the_same = at.is_none();
+        at.map_or(Turn::To(self.now), |at| Turn::Unknown { at: end + at })
     }
 
     /// What an assigned value means, if its text tells it.
@@ -215,7 +242,7 @@ fn mentions(tokens: &[&str], name: &str) -> bool {
 }
 
 /// The text of a string, which no setting of quotes changes.
-fn unquoted(token: &str) -> Option<&str> {
+pub(super) fn unquoted(token: &str) -> Option<&str> {
     ['\'', '"'].iter().find_map(|quote| {
         let inner = token.strip_prefix(*quote)?.strip_suffix(*quote)?;
         (!inner.contains(['\\', *quote])).then_some(inner)
@@ -266,22 +293,11 @@ fn assignments<'a>(kind: DatabaseKind, statement: &Statement<'a>) -> Vec<Assignm
     all
 }
 
-fn tokens<'a>(kind: DatabaseKind, statement: &Statement<'a>) -> Vec<&'a str> {
+pub(super) fn tokens<'a>(kind: DatabaseKind, statement: &Statement<'a>) -> Vec<&'a str> {
     let mut lexer = Lexer::of(kind, statement);
-    let mut tokens = Vec::new();
-    while let Ok(Some(token)) = lexer.next() {
-        match token.kind {
-            Kind::Blank
-            | Kind::Comment
-            | Kind::Hint
-            | Kind::ExecutableOpen
-            | Kind::ExecutableClose => {}
-            Kind::Word | Kind::Value | Kind::Parameter | Kind::Symbol(_) | Kind::Delimiter => {
-                tokens.push(lexer.text_of(token));
-            }
-        }
-    }
-    tokens
+    std::iter::from_fn(|| lexer.seen())
+        .map(|(_, text)| text)
+        .collect()
 }
 
 /// What stands between the commas that are in no parentheses.
@@ -393,24 +409,6 @@ mod tests {
         let text = "SELECT 1 AS \"a\\\"; SELECT '\\'; --'";
         let pieces = read_as(DatabaseKind::MySql, text, Blocks::None, names).unwrap();
         assert_eq!(pieces.statements.len(), 2);
-    }
-
-    #[test]
-    fn strings_of_postgres_end_where_its_setting_says() {
-        for set in [
-            "SET standard_conforming_strings = off",
-            "SET SESSION standard_conforming_strings TO 'off'",
-            "set local standard_conforming_strings = false",
-        ] {
-            let text = format!("{set};\nSELECT 'it\\'s; one';\nSELECT 2");
-            let pieces = read(DatabaseKind::Postgres, &text, Blocks::None).unwrap();
-            assert_eq!(pieces.statements.len(), 3, "{set}");
-            assert!(pieces.changes_quoting);
-        }
-        let text = "SET standard_conforming_strings = on;\nSELECT 'a\\';\nSELECT 2";
-        let pieces = read(DatabaseKind::Postgres, text, Blocks::None).unwrap();
-        assert_eq!(pieces.statements.len(), 3);
-        assert!(!pieces.changes_quoting);
     }
 
     #[test]

@@ -19,7 +19,12 @@ async fn own(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
 }
 
 /// The error is for others to see.
-#[change(id = "passes-over", order = "0001", transaction = false, register = false)]
+#[change(
+    id = "passes-over",
+    order = "0001",
+    transaction = false,
+    register = false
+)]
 async fn passes_over(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     let _ = query(db, "DROP TABLE parent").await;
     query(db, "SELECT 1").await.map(drop)

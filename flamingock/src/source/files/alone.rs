@@ -2,7 +2,7 @@
 
 use super::header::Mistake;
 #[cfg(feature = "_sqlx")]
-use crate::statements::{Blocks, Statement, read};
+use crate::statements::{Blocks, may_need_no_transaction, needs_no_transaction, read};
 #[cfg(feature = "_sqlx")]
 use crate::util::database_kind::DatabaseKind;
 
@@ -13,15 +13,11 @@ pub(super) fn in_flyway(text: &str) -> Result<Option<bool>, Mistake> {
     let Ok(script) = read(DatabaseKind::Postgres, text, Blocks::None) else {
         return Ok(None);
     };
-    let needs_none = |statement: &&Statement<'_>| needs_no_transaction(statement.text);
-    let Some(first) = script.statements.iter().find(needs_none) else {
+    let mut all = script.statements.iter();
+    let Some(first) = all.find(|one| needs_no_transaction(one)) else {
         return Ok(None);
     };
-    if script
-        .statements
-        .iter()
-        .all(|statement| needs_none(&statement))
-    {
+    if script.statements.iter().all(needs_no_transaction) {
         return Ok(Some(false));
     }
     Err((
@@ -59,63 +55,9 @@ pub(super) fn tells_flyway(_text: &str) -> bool {
 pub(super) fn is_one(text: &str) -> bool {
     let script = read(DatabaseKind::Postgres, text, Blocks::None);
     script.is_ok_and(|script| match &script.statements[..] {
-        [one] => needs_no_transaction(one.text) || adds_a_value(one.text) || may_commit(one.text),
+        [one] => needs_no_transaction(one) || may_need_no_transaction(one),
         _ => false,
     })
-}
-
-/// Whether it is code that may begin and end transactions of its own, which only works outside of one.
-#[cfg(feature = "_sqlx")]
-fn may_commit(statement: &str) -> bool {
-    let words = words(statement);
-    let ends = ["COMMIT", "ROLLBACK"];
-    let ends_one = || words.iter().any(|word| ends.contains(&word.as_str()));
-    match words.first().map(String::as_str) {
-        Some("CALL") => true,
-        Some("DO") => ends_one(),
-        _ => false,
-    }
-}
-
-/// Before PostgreSQL 12 no transaction could hold it.
-#[cfg(feature = "_sqlx")]
-fn adds_a_value(statement: &str) -> bool {
-    let words = words(statement);
-    words.starts_with(&["ALTER".to_owned(), "TYPE".to_owned()])
-        && words.windows(2).any(|pair| pair == ["ADD", "VALUE"])
-}
-
-/// The words of a statement in capital letters, without comments of a whole line.
-#[cfg(feature = "_sqlx")]
-fn words(statement: &str) -> Vec<String> {
-    let lines = statement
-        .lines()
-        .filter(|line| !line.trim_start().starts_with("--"));
-    lines
-        .flat_map(str::split_whitespace)
-        .map(|word| word.trim_end_matches(';').to_uppercase())
-        .collect()
-}
-
-#[cfg(feature = "_sqlx")]
-fn needs_no_transaction(statement: &str) -> bool {
-    let words = words(statement);
-    let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    match words[..] {
-        ["VACUUM", ..] | ["ALTER", "SYSTEM", ..] | ["DISCARD", "ALL", ..] => true,
-        [
-            "CREATE" | "DROP",
-            "DATABASE" | "TABLESPACE" | "SUBSCRIPTION",
-            ..,
-        ] => true,
-        ["CREATE" | "DROP", "INDEX", "CONCURRENTLY", ..]
-        | ["CREATE", "UNIQUE", "INDEX", "CONCURRENTLY", ..] => true,
-        ["REINDEX", ..] => words
-            .iter()
-            .take(4)
-            .any(|word| matches!(*word, "SCHEMA" | "DATABASE" | "SYSTEM" | "CONCURRENTLY")),
-        _ => false,
-    }
 }
 
 /// Without a database nothing runs it.
@@ -143,6 +85,11 @@ mod tests {
             // Since PostgreSQL 12 a transaction can hold it, with others beside it.
             ("ALTER TYPE a ADD VALUE 'b';\nSELECT 1;", Ok(None)),
             ("REINDEX (VERBOSE) SCHEMA public;", Ok(Some(false))),
+            ("VACUUM(FULL);", Ok(Some(false))),
+            (
+                "/* why */CREATE INDEX CONCURRENTLY a ON b (c);",
+                Ok(Some(false)),
+            ),
             ("CREATE INDEX a ON b (c);", Ok(None)),
             ("INSERT INTO a VALUES ('VACUUM;');", Ok(None)),
             ("", Ok(None)),

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use super::atlas;
 use super::folder::EmbeddedFolder;
 use crate::change::problem::Problem;
 
@@ -72,6 +73,9 @@ pub(super) fn lists(file: &str) -> bool {
 
 /// Whether the macro embeds the text of a file.
 pub(super) fn embeds(file: &str) -> bool {
+    if file == atlas::SUM {
+        return true;
+    }
     let extension = file.rsplit_once('.').map_or("", |(_, extension)| extension);
     EXTENSIONS
         .iter()

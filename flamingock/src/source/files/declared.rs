@@ -66,6 +66,10 @@ pub(super) fn read(
 
 const FORM: &str = "a declared change names its template and has a payload for it: `template: sql` and `apply: \"UPDATE ..\"`";
 
+/// No SQL has it, and `$${` of PostgreSQL has become it.
+#[cfg(feature = "_sqlx")]
+const UNQUOTED: &str = "`$${` stands for `${`, which means nothing in SQL outside of quotes: where PostgreSQL's `$$` is to begin a text, write `$$${`";
+
 /// The bodies of a change.
 type Bodies = (Body<()>, Option<Body<()>>, Option<Body<bool>>);
 
@@ -229,6 +233,13 @@ impl File {
         if text.text.trim().is_empty() {
             self.mistakes
                 .push((node.line, "it has no statement".to_owned()));
+            return None;
+        }
+        #[cfg(feature = "_sqlx")]
+        if let Some(line) = crate::statements::line_of_unquoted(&text.text, "${") {
+            let further = u32::try_from(line - 1).unwrap_or(u32::MAX);
+            self.mistakes
+                .push((text.line.saturating_add(further), UNQUOTED.to_owned()));
             return None;
         }
         Some(Script {

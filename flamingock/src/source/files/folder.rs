@@ -3,8 +3,8 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use super::templates::Templates;
-use super::{compare, load};
+use super::templates::{Decided, Templates};
+use super::{compare, format, load};
 use crate::change::definition::{Definition, Recovery, Repeat};
 use crate::change::problem::Location;
 use crate::change::problem::Problem;
@@ -122,6 +122,11 @@ impl EmbeddedFolder {
         compare::embeds(file)
     }
 
+    /// What to say of the files that its tool passes over, if there are any.
+    pub(crate) fn passed_over(&self, formats: &[Decided]) -> Option<String> {
+        load::passed_over(self, formats)
+    }
+
     /// Tells it apart from other folders.
     pub(crate) fn address(&self) -> usize {
         std::ptr::from_ref(self).addr()
@@ -137,10 +142,7 @@ impl EmbeddedFolder {
     pub(crate) fn fits_two(&self) -> Option<String> {
         let is_said = self.defaults.format.is_some();
         let fits = !is_said && load::fits_two(self.files);
-        let first = self
-            .files
-            .iter()
-            .find(|(file, _)| file.ends_with(".up.sql"));
+        let first = self.files.iter().find(|(file, _)| format::applies(file));
         first
             .filter(|_| fits)
             .map(|(file, _)| format!("{}/{file}", self.path))

@@ -1,6 +1,6 @@
 //! Whose names the files of a folder have: one tool's, or our own.
 
-use super::name::without_sql;
+use super::name::{Role, direction, without_sql};
 use super::{alone, atlas, dbmate, goose};
 use crate::change::client::Client;
 
@@ -207,13 +207,19 @@ pub(super) fn fits_two(format: Format, files: &[(&'static str, &'static str)]) -
         .iter()
         .filter(|(path, _)| shape(path) == Some(Shape::Numbered));
     format == Format::Sqlx
-        && files.iter().any(|(path, _)| path.ends_with(".up.sql"))
+        && files.iter().any(|(path, _)| applies(path))
         && numbered.all(|(path, _)| has_direction(path))
 }
 
 /// `.up.sql`, `.down.sql`
 fn has_direction(path: &str) -> bool {
-    path.ends_with(".up.sql") || path.ends_with(".down.sql")
+    path.strip_suffix(".sql").and_then(direction).is_some()
+}
+
+/// `.up.sql`
+pub(super) fn applies(path: &str) -> bool {
+    let said = path.strip_suffix(".sql").and_then(direction);
+    said.is_some_and(|(_, role)| role == Role::Apply)
 }
 
 fn words(shape: Shape) -> &'static str {

@@ -2,22 +2,16 @@
 
 #[cfg(feature = "_sqlx")]
 use super::alone;
-use super::name::{Kind, Name, Role, order};
+use super::name::{Kind, Name, direction, order};
 #[cfg(feature = "_sqlx")]
 use crate::statements::{Blocks, read};
 #[cfg(feature = "_sqlx")]
 use crate::util::database_kind::DatabaseKind;
 
-/// What its files say in their names.
-pub(super) const DIRECTIONS: [&str; 2] = [".up.", ".down."];
-
 /// `3_create_orders.up.sql`, `3_create_orders.down.sql`
 pub(super) fn name(file: &str) -> Option<Name> {
     let stem = file.strip_suffix(".sql")?;
-    let (stem, role) = match stem.strip_suffix(".up") {
-        Some(stem) => (stem, Role::Apply),
-        None => (stem.strip_suffix(".down")?, Role::Rollback),
-    };
+    let (stem, role) = direction(stem)?;
     let (version, _) = stem.split_once('_')?;
     let is_version = !version.is_empty() && version.bytes().all(|byte| byte.is_ascii_digit());
     is_version.then_some(())?;

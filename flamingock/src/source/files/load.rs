@@ -12,7 +12,7 @@ use super::goose::Part;
 use super::header::{Header, Mistake};
 use super::name::{self, Kind, Name, Role};
 use super::sql::SqlFile;
-use super::templates::Templates;
+use super::templates::{Decided, Templates};
 use super::{
     alone, atlas, compare, dbmate, digest, foreign, golang, goose, marks, metadata, passed,
 };
@@ -22,6 +22,7 @@ use crate::change::definition::Definition;
 use crate::change::problem::Location;
 use crate::change::problem::Problem;
 use crate::change::script::Script;
+use crate::util::plural::plural;
 
 /// The files of one change.
 #[derive(Default)]
@@ -64,16 +65,8 @@ pub(super) fn definitions(
 ) -> Result<Vec<&'static Definition>, Vec<Problem>> {
     let mut problems = Problems::default();
     let path = |file: &str| leak(format!("{}/{file}", folder.path));
-    let found_out = templates.formats.iter();
-    let mut found_out = found_out.filter(|(address, _)| *address == folder.address());
-    let said = folder
-        .defaults
-        .format
-        .or_else(|| found_out.next().map(|(_, format)| *format));
-    let format = match said
-        .and_then(Format::named)
-        .map_or_else(|| Format::find(folder.files), Ok)
-    {
+    let said = said(folder, &templates.formats);
+    let format = match said.map_or_else(|| Format::find(folder.files), Ok) {
         Ok(format) => format,
         Err((index, message)) => {
             problems.at(path(folder.files[index].0), 1, message);
@@ -86,6 +79,13 @@ pub(super) fn definitions(
     {
         problems.at(path(folder.files[index].0), 1, message);
         return Err(problems.0);
+    }
+    // Without a database nothing runs it.
+    #[cfg(feature = "_sqlx")]
+    if format == Format::Atlas
+        && let Err(misfit) = super::atlas_sum::check(folder.files)
+    {
+        problems.at(path(&misfit.file), misfit.line, misfit.message);
     }
     let mut changes: BTreeMap<String, Files> = BTreeMap::new();
     let (shortest, longest) = lengths(format, folder.files);
@@ -106,13 +106,7 @@ pub(super) fn definitions(
                 problems.at(path, line, message);
                 continue;
             }
-            // Folders of unknown tools have the names of sqlx, too: theirs must be said to be of sqlx.
-            let is_certain = said.is_some() || format != Format::Sqlx;
-            if is_certain && passed::over(format, file) && has_one_of(format, folder) {
-                tracing::warn!(
-                    file = path,
-                    "file passed over, as by the tool that its folder is of"
-                );
+            if is_passed_over(folder, format, said.is_some(), file) {
                 continue;
             }
             // A folder of a naming that is not known is one mistake, and not one a file.
@@ -166,6 +160,49 @@ pub(super) fn definitions(
     } else {
         Err(problems.0)
     }
+}
+
+/// Whether the tool passes over a file of the folder. Folders of unknown tools have the names of sqlx, too: theirs
+/// must be said to be of sqlx.
+fn is_passed_over(folder: &EmbeddedFolder, format: Format, is_said: bool, file: &str) -> bool {
+    let is_certain = is_said || format != Format::Sqlx;
+    is_certain
+        && name::read(format, file).is_none()
+        && passed::over(format, file)
+        && has_one_of(format, folder)
+}
+
+/// The files of a folder that its tool passes over, and so does a run: what to say of them.
+pub(super) fn passed_over(folder: &EmbeddedFolder, formats: &[Decided]) -> Option<String> {
+    const SHOWN: usize = 5;
+    let said = said(folder, formats);
+    let format = said.map_or_else(|| Format::find(folder.files), Ok).ok()?;
+    let is_of_tool = |file: &str| !compare::is_sign(file) && !compare::is_program(file);
+    let files = folder.files.iter().map(|(file, _)| *file);
+    let passed: Vec<String> = files
+        .filter(|file| is_of_tool(file) && is_passed_over(folder, format, said.is_some(), file))
+        .map(|file| format!("{}/{file}", folder.path))
+        .collect();
+    let (shown, others) = passed.split_at(passed.len().min(SHOWN));
+    let more = match others.len() {
+        0 => String::new(),
+        count => format!(" and {}", plural(count, "other file")),
+    };
+    (!passed.is_empty()).then(|| {
+        format!(
+            "{}{more} passed over: not named with {}, and left out by that tool, too",
+            shown.join(", "),
+            format.words()
+        )
+    })
+}
+
+/// The format that was said, or found out by a history.
+fn said(folder: &EmbeddedFolder, formats: &[Decided]) -> Option<Format> {
+    let mut found_out = formats.iter();
+    let found_out = found_out.find(|(address, _)| *address == folder.address());
+    let found_out = found_out.map(|(_, format)| *format);
+    folder.defaults.format.or(found_out).and_then(Format::named)
 }
 
 /// Whether the names of a folder fit both sqlx and golang-migrate.

@@ -6,6 +6,8 @@
 
 mod alone;
 mod atlas;
+#[cfg(feature = "_sqlx")]
+mod atlas_sum;
 mod compare;
 mod dbmate;
 #[cfg(feature = "templates")]

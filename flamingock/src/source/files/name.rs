@@ -89,13 +89,31 @@ fn own(file: &str) -> Option<Name> {
     })
 }
 
+/// `3_create_orders.up`, `3_create_orders.down`: what stands before the direction, and what that says. sqlx and
+/// golang-migrate have it.
+pub(super) fn direction(stem: &str) -> Option<(&str, Role)> {
+    let (stem, word) = stem.rsplit_once('.')?;
+    Some((stem, role_of(word)?))
+}
+
+/// The same before any ending, and not at the beginning of the name alone.
+pub(super) fn has_direction(name: &str) -> bool {
+    let (_, rest) = name.split_once('.').unwrap_or_default();
+    let (parts, _) = rest.rsplit_once('.').unwrap_or_default();
+    parts.split('.').any(|part| role_of(part).is_some())
+}
+
+fn role_of(direction: &str) -> Option<Role> {
+    match direction {
+        "up" => Some(Role::Apply),
+        "down" => Some(Role::Rollback),
+        _ => None,
+    }
+}
+
 fn sqlx(file: &str) -> Option<Name> {
     let stem = file.strip_suffix(".sql")?;
-    let (stem, role) = match (stem.strip_suffix(".up"), stem.strip_suffix(".down")) {
-        (Some(stem), _) => (stem, Role::Apply),
-        (None, Some(stem)) => (stem, Role::Rollback),
-        (None, None) => (stem, Role::Apply),
-    };
+    let (stem, role) = direction(stem).unwrap_or((stem, Role::Apply));
     // Up and down belong together by their version, whatever their descriptions say.
     let (version, _) = stem.split_once('_')?;
     Some(Name {

@@ -1,8 +1,7 @@
 //! Files of SQL that a folder's tool passes over, by their names.
 
 use super::format::{self, Format};
-use super::golang;
-use super::name::without_sql;
+use super::name::{has_direction, without_sql};
 
 /// Whether the tool leaves a file alone that is not named as its migrations are. What it would run, or refuse, is
 /// not passed over.
@@ -20,8 +19,7 @@ pub(super) fn over(format: Format, file: &str) -> bool {
         Format::Goose | Format::Atlas => is_in_folder,
         Format::Dbmate => is_in_folder || !begins_with_a_number || !name.ends_with(".sql"),
         Format::GolangMigrate => {
-            let has_direction = golang::DIRECTIONS.iter().any(|one| name.contains(one));
-            is_in_folder || !begins_with_a_number || !name.contains('_') || !has_direction
+            is_in_folder || !begins_with_a_number || !name.contains('_') || !has_direction(name)
         }
         Format::Diesel => !is_in_folder || !matches!(name, "up.sql" | "down.sql"),
         Format::Flyway | Format::Refinery => {

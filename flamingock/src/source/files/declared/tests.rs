@@ -183,6 +183,35 @@ fn names_and_the_folder_say_what_the_file_does_not() {
 }
 
 #[test]
+fn dollars_before_a_brace_stay_in_the_text_of_sql() {
+    for (written, sent) in [
+        ("SELECT '$${NAME}', \"$${\"", "SELECT '${NAME}', \"${\""),
+        ("SELECT 1 -- $${NAME}", "SELECT 1 -- ${NAME}"),
+        ("SELECT 'it\\'s $${a}'", "SELECT 'it\\'s ${a}'"),
+        // What PostgreSQL quotes with dollars, and begins with a brace.
+        ("SELECT $$${\"a\": 1}$$", "SELECT $${\"a\": 1}$$"),
+        (
+            "SELECT $json$${\"a\": 1}$json$",
+            "SELECT $json${\"a\": 1}$json$",
+        ),
+        (
+            "DO $$ BEGIN PERFORM '$${a}'; END $$",
+            "DO $$ BEGIN PERFORM '${a}'; END $$",
+        ),
+    ] {
+        let yaml = format!("template: sql\napply: |\n  {written}\n").leak();
+        let toml = format!(
+            "template = 'sql'\napply = \"\"\"{}\n\"\"\"",
+            written.replace('\\', "\\\\")
+        );
+        for (name, text) in [("0001__a.yaml", yaml), ("0001__a.toml", toml.leak())] {
+            let script = one(name, text).body.script().unwrap();
+            assert_eq!(script.text.trim_end(), sent, "{name}: {written}");
+        }
+    }
+}
+
+#[test]
 fn a_template_without_a_connection_has_no_transaction() {
     let change = one(
         "0001__a.yaml",

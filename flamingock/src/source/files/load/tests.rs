@@ -6,6 +6,16 @@ use super::*;
 use crate::change::definition::Recovery;
 use crate::source::files::Defaults;
 
+/// Made by another program for `1_a.sql` with a checkpoint, and for `1.sql` with `a;`.
+const OF_CHECKPOINT: (&str, &str) = (
+    "atlas.sum",
+    "h1:Klv3hqJSg22mV3TRmhXujMAUsZUszCgK6kQyYcC9xHE=\n1_a.sql h1:xjnzkEmz71oOxI2cvdGQHQGzbmUmZB8+YzrPup6yoCk=\n",
+);
+const OF_ONE: (&str, &str) = (
+    "atlas.sum",
+    "h1:zTxbtdIP3bDFxVmvpSSkQnP/DAB6+jmpHkE1oJPyeBo=\n1.sql h1:L8LLuU/1rr8PwNFHDwsSMjpdHGo6CcBcjTkjXtgc2Pk=\n",
+);
+
 fn folder(defaults: Defaults, files: &[(&'static str, &'static str)]) -> EmbeddedFolder {
     EmbeddedFolder::new(
         "changes",
@@ -384,7 +394,7 @@ fn each_mistake_is_reported_with_its_place() {
             "changes/2_b.sql:1: dbmate refuses SQL before",
         ),
         (
-            &[("1_a.sql", "-- atlas:checkpoint\n\na;"), ("atlas.sum", "")],
+            &[("1_a.sql", "-- atlas:checkpoint\n\na;"), OF_CHECKPOINT],
             "changes/1_a.sql:1: a checkpoint of Atlas",
         ),
         (
@@ -466,10 +476,7 @@ fn files_that_the_tool_passes_over_are_passed_over_where_the_tool_is_certain() {
             ],
             2,
         ),
-        (
-            &[("1.sql", "a;"), ("atlas.sum", ""), ("old/1_a.sql", "b;")],
-            1,
-        ),
+        (&[("1.sql", "a;"), OF_ONE, ("old/1_a.sql", "b;")], 1),
     ];
     for (files, expected) in cases {
         let files = files.to_vec().leak();
@@ -513,8 +520,9 @@ fn names_of_dbmate_and_atlas() {
     let files = [
         ("20240101.sql", "a;"),
         ("20240102_b.sql", "-- atlas:txmode none\n\nb;"),
-        ("atlas.sum", ""),
     ];
+    let sum = "h1:/q7ovHdKErzV4AmkbV8FLk239LoHoEN0kCb0sSc//Bc=\n20240101.sql h1:6kqmOS/JWeIGM/bTZ+1pR23+vPQToRCgLhwMRtTFBY8=\n20240102_b.sql h1:swMUeCTg4Kyu0WZIaDFc2wS8DB2da2TsdhLJQg329AQ=\n";
+    let files = [&files[..], &[("atlas.sum", sum)]].concat();
     assert_eq!(
         read(&files),
         [

@@ -133,6 +133,25 @@ fn each_mistake_is_reported_with_its_line() {
     }
 }
 
+#[cfg(feature = "_sqlx")]
+#[test]
+fn dollars_that_would_lose_one_are_refused_with_their_line() {
+    const RULE: &str = "`$${` stands for `${`, which means nothing in SQL outside of quotes: where PostgreSQL's `$$` is to begin a text, write `$$${`";
+    for (text, line) in [
+        ("template: sql\napply: SELECT $${\"a\":1}$$::jsonb", 2),
+        (
+            "template: sql\napply: |\n  SELECT '$${a}';\n  SELECT $${\"a\": 1}$$, $${\"b\": 1}$$",
+            4,
+        ),
+        (
+            "template: sql\napply: SELECT 1\nrollback: SELECT $${NAME}",
+            3,
+        ),
+    ] {
+        check(text, &[&format!("{line}: {RULE}")]);
+    }
+}
+
 #[test]
 fn each_wrong_payload_is_reported_with_its_line_and_key() {
     let cases: [(&str, &str); 15] = [

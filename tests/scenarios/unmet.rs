@@ -1,0 +1,36 @@
+//! A plan is refused where a run is, for what its changes ask for.
+
+use flamingock::{Runner, Stage, change, changes};
+use flamingock_tests::{Backend as _, with_table};
+
+use super::Backend;
+
+/// What nothing provides.
+#[derive(Clone, Debug)]
+struct Nowhere;
+
+#[change(id = "asks", order = "001", register = false)]
+async fn asks(_nowhere: &Nowhere) {}
+
+#[tokio::test]
+async fn plan_is_refused_where_a_change_asks_for_what_is_not_there() {
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 2).await;
+    let runner = || Runner::new(&pool).changes(changes![asks]);
+    let refused = runner().run().await.unwrap_err();
+    let planned = runner().plan().await.unwrap_err();
+    assert_eq!(planned.problems(), refused.problems());
+    assert!(planned.to_string().contains("Nowhere"), "{planned}");
+    runner().provide(Nowhere).plan().await.unwrap();
+    let atomic = runner()
+        .provide(Nowhere)
+        .stage(Stage::new("default").atomic());
+    let planned = atomic.plan().await.unwrap_err();
+    assert!(planned.to_string().contains("atomic"), "{planned}");
+    // Tags leave it out.
+    let tagged = Runner::new(&pool).changes(changes![asks_for_tag]);
+    tagged.plan().await.unwrap();
+}
+
+#[change(id = "asks-for-tag", order = "001", tags = ["other"], register = false)]
+async fn asks_for_tag(_nowhere: &Nowhere) {}
