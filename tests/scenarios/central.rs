@@ -40,7 +40,7 @@ fn everything() -> HistoryFilter {
 }
 
 fn is_release(entry: &&Entry) -> bool {
-    entry.entry.state == State::LockReleased
+    entry.state == State::LockReleased
 }
 
 /// An owner that waits at the gate, with the lock.

@@ -1,7 +1,7 @@
 //! Every operator call is subject to the checks of settings and names that a run is.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use flamingock::adopt::{Adoption, Tool};
 use flamingock::audit::HistoryFilter;
@@ -282,30 +282,23 @@ async fn waits_of_any_length_are_borne_by_every_call() {
 }
 
 #[tokio::test]
-async fn a_time_that_is_none_is_refused_before_the_database_sees_it() {
+async fn a_time_of_any_age_chooses_entries() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 2).await;
     let runner = || Runner::new(&pool).changes(changes![one]);
     runner().run().await.unwrap();
+    let epoch = SystemTime::UNIX_EPOCH;
+    let years = |years: u64| Duration::from_secs(years * 365 * 24 * 60 * 60);
     for (since, expected) in [
-        ("1900-01-01T00:00:00Z", Some(1)),
-        ("2020-01-01T02:00:00+02:00", Some(1)),
-        ("9999-12-31T23:59:59-23:59", Some(0)),
-        ("yesterday", None),
-        ("2020-01-01'; DROP TABLE done; --", None),
-        ("", None),
+        (epoch - years(70), 1),
+        (epoch, 1),
+        (SystemTime::now() - years(1), 1),
+        (epoch + years(8_000), 0),
+        (epoch + years(20_000), 0),
     ] {
-        let filter = HistoryFilter::default()
-            .since(since.to_owned())
-            .latest_only();
+        let filter = HistoryFilter::default().since(since).latest_only();
         let read = runner().history(&filter).await;
-        match expected {
-            Some(count) => assert_eq!(read.unwrap().len(), count, "{since}"),
-            None => assert!(
-                matches!(&read, Err(error) if error.kind() == ErrorKind::Invalid),
-                "{since}: {read:?}"
-            ),
-        }
+        assert_eq!(read.unwrap().len(), expected, "{since:?}");
     }
 }
 

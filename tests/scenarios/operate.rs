@@ -107,16 +107,8 @@ async fn undo_takes_changes_back_last_first_and_they_are_pending_again() {
         .history(&HistoryFilter::default().latest_only())
         .await
         .unwrap();
-    assert!(
-        newest
-            .iter()
-            .all(|entry| entry.entry.state == State::RolledBack)
-    );
-    assert!(
-        newest
-            .iter()
-            .all(|entry| entry.entry.origin.as_str() == "undo")
-    );
+    assert!(newest.iter().all(|entry| entry.state == State::RolledBack));
+    assert!(newest.iter().all(|entry| entry.origin.as_str() == "undo"));
 
     assert_eq!(runner().plan().await.unwrap().counts().not_reached, 2);
     assert_eq!(runner().run().await.unwrap().counts().newly_applied, 2);

@@ -31,9 +31,9 @@ async fn a_description_is_in_plan_report_and_audit() {
         .await
         .unwrap();
     for entry in entries {
-        let metadata = entry.entry.origin_facts.metadata.clone().unwrap();
+        let metadata = entry.metadata.clone().unwrap();
         let metadata: serde_json::Value = serde_json::from_str(&metadata).unwrap();
-        let described = entry.entry.target == "events";
+        let described = entry.target.as_deref() == Some("events");
         let expected = described.then_some("the broker of the shop");
         assert_eq!(metadata["target_description"].as_str(), expected);
         assert_eq!(metadata["deployment"], "7");
@@ -59,7 +59,7 @@ async fn what_a_person_records_has_the_description_too() {
     resolved.await.unwrap();
     let entries = runner().history(&HistoryFilter::default()).await.unwrap();
     let newest = entries.last().unwrap();
-    let metadata = newest.entry.origin_facts.metadata.as_deref();
+    let metadata = newest.metadata.as_deref();
     let expected = r#"{"target_description":"the broker of the shop"}"#;
     assert_eq!(metadata, Some(expected));
 }

@@ -70,7 +70,7 @@ fn as_if_written(entry: NewEntry) -> LatestEntry {
         stage: entry.stage,
         change_order: entry.change_order,
         target: entry.target,
-        started_at: String::new(),
+        started_at: std::time::SystemTime::UNIX_EPOCH,
         error: None,
         recovery: entry.recovery,
         reason: entry.reason,

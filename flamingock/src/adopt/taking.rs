@@ -152,7 +152,7 @@ pub(crate) fn entry(
         state,
         // It is not known how it ran; nothing is left behind of what is applied.
         transaction_mode: TransactionMode::None,
-        recovery: definition.recovery.as_str().to_owned(),
+        recovery: Some(definition.recovery),
         origin,
         digest: definition.digest.to_owned(),
         duration: Some(Duration::ZERO),

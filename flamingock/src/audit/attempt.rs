@@ -101,7 +101,7 @@ impl Attempt<'_> {
             target: definition.target.to_owned(),
             state,
             transaction_mode,
-            recovery: definition.recovery.as_str().to_owned(),
+            recovery: Some(definition.recovery),
             origin: self.origin.clone(),
             digest: self.digest.clone(),
             duration,

@@ -2,10 +2,11 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use serde::{Serialize, Serializer};
 
+use crate::change::definition::Recovery;
 use crate::util::error_chain::ErrorChain;
 
 /// A word that is written to the audit; what a newer version wrote is kept as it is.
@@ -126,8 +127,8 @@ pub struct NewEntry {
     pub state: State,
     /// How the attempt ran.
     pub transaction_mode: TransactionMode,
-    /// What the code says about recovery: "manual" or "retry".
-    pub recovery: String,
+    /// What the code says about recovery; none where the code is not known.
+    pub recovery: Option<Recovery>,
     /// Who appends it.
     pub origin: Origin,
     /// The digest of the change's code.
@@ -158,7 +159,7 @@ pub struct Facts {
     pub metadata: Option<String>,
 }
 
-/// An entry as it was appended.
+/// An entry as it was appended. What is not known is `None`.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Entry {
@@ -170,19 +171,62 @@ pub struct Entry {
     pub run_id: String,
     /// The fencing token of the owner that appended it.
     pub fence: i64,
-    /// When the attempt began: RFC 3339, UTC, with microseconds.
-    pub started_at: String,
+    /// The change's id; none for an entry that is about no change, but about the lock.
+    pub change_id: Option<String>,
+    /// The change's stage.
+    pub stage: Option<String>,
+    /// The change's order.
+    pub change_order: Option<String>,
+    /// The change's target system.
+    pub target: Option<String>,
+    /// The change's author.
+    pub author: Option<String>,
+    /// The change's description.
+    pub description: Option<String>,
+    /// `file:line` of the change.
+    pub location: Option<String>,
+    /// The digest of the change's code.
+    pub digest: Option<String>,
+    /// Counts the runs that started the change, from 1.
+    pub attempt: u32,
+    /// What is so since.
+    pub state: State,
+    /// How the attempt ran.
+    pub transaction_mode: TransactionMode,
+    /// What the code said about recovery.
+    pub recovery: Option<Recovery>,
+    /// Who appended it.
+    pub origin: Origin,
+    /// When the attempt began, to the microsecond, by the clock of the database.
+    pub started_at: SystemTime,
     /// When it ended; none while it is running.
-    pub finished_at: Option<String>,
-    /// The rest.
-    pub entry: NewEntry,
+    pub finished_at: Option<SystemTime>,
+    /// How long the attempt took; none while it is running.
+    pub duration: Option<Duration>,
+    /// The chain of causes, outermost first.
+    pub error: Option<ErrorChain>,
+    /// An operator's reason; in a run, the step that the attempt came to: `step 2 of 5`.
+    pub reason: Option<String>,
+    /// The machine.
+    pub host: String,
+    /// The process.
+    pub pid: u32,
+    /// The application's version, if it gave one.
+    pub app_version: Option<String>,
+    /// The run's metadata as a JSON object, if there is any.
+    pub metadata: Option<String>,
 }
 
 impl Entry {
     /// Whether it is about a change, and not about the lock.
     pub fn is_of_a_change(&self) -> bool {
-        !self.entry.change_id.is_empty()
+        self.change_id.is_some()
     }
+}
+
+/// A text of the audit; an empty one says nothing.
+pub(crate) fn known(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
 }
 
 /// The newest entry of a change.
@@ -211,12 +255,12 @@ pub struct LatestEntry {
     pub change_order: String,
     /// The change's target then.
     pub target: String,
-    /// When the attempt began: RFC 3339, UTC, with microseconds.
-    pub started_at: String,
+    /// When the attempt began, by the clock of the database.
+    pub started_at: SystemTime,
     /// The chain of causes, if the attempt failed.
     pub error: Option<ErrorChain>,
-    /// What the code said about recovery then: "manual" or "retry".
-    pub recovery: String,
+    /// What the code said about recovery then; none where that is not known.
+    pub recovery: Option<Recovery>,
     /// An operator's reason, or how far the attempt came: `step 2 of 5`. None for one that is applied.
     pub reason: Option<String>,
 }

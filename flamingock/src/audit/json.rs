@@ -1,12 +1,14 @@
 //! An entry of the audit for machines: one flat object, whatever the types behind it.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
-use crate::audit::entry::{Entry, State};
+use super::entry::{Entry, Origin, State, TransactionMode};
+use crate::change::definition::Recovery;
 use crate::util::error_chain::ErrorChain;
+use crate::util::time;
 
 impl Serialize for Entry {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -14,28 +16,30 @@ impl Serialize for Entry {
     }
 }
 
-/// The entry, flat.
+/// The entry with its fields in their order.
 #[derive(Debug, Serialize)]
 struct Shape<'a> {
     seq: i64,
     service: &'a str,
     run_id: &'a str,
     fence: i64,
-    change_id: &'a str,
-    stage: &'a str,
-    order: &'a str,
-    target: &'a str,
-    author: &'a str,
-    description: &'a str,
-    location: &'a str,
-    digest: &'a str,
+    change_id: Option<&'a str>,
+    stage: Option<&'a str>,
+    order: Option<&'a str>,
+    target: Option<&'a str>,
+    author: Option<&'a str>,
+    description: Option<&'a str>,
+    location: Option<&'a str>,
+    digest: Option<&'a str>,
     attempt: u32,
     state: &'a State,
-    transaction_mode: &'a str,
-    recovery: &'a str,
-    origin: &'a str,
-    started_at: &'a str,
-    finished_at: Option<&'a str>,
+    transaction_mode: &'a TransactionMode,
+    recovery: Option<Recovery>,
+    origin: &'a Origin,
+    #[serde(serialize_with = "time::serialize")]
+    started_at: SystemTime,
+    #[serde(serialize_with = "time::serialize_if_any")]
+    finished_at: Option<SystemTime>,
     duration_ms: Option<f64>,
     error: Option<&'a ErrorChain>,
     reason: Option<&'a str>,
@@ -47,38 +51,34 @@ struct Shape<'a> {
 
 impl<'a> Shape<'a> {
     fn of(entry: &'a Entry) -> Shape<'a> {
-        let new = &entry.entry;
-        let facts = &new.origin_facts;
+        let metadata = entry.metadata.as_deref();
         Shape {
             seq: entry.seq,
             service: &entry.service,
             run_id: &entry.run_id,
             fence: entry.fence,
-            change_id: &new.change_id,
-            stage: &new.stage,
-            order: &new.change_order,
-            target: &new.target,
-            author: &new.author,
-            description: &new.description,
-            location: &new.location,
-            digest: &new.digest,
-            attempt: new.attempt,
-            state: &new.state,
-            transaction_mode: new.transaction_mode.as_str(),
-            recovery: &new.recovery,
-            origin: new.origin.as_str(),
-            started_at: &entry.started_at,
-            finished_at: entry.finished_at.as_deref(),
-            duration_ms: new.duration.map(milliseconds),
-            error: new.error.as_ref(),
-            reason: new.reason.as_deref(),
-            host: &facts.host,
-            pid: facts.pid,
-            app_version: facts.app_version.as_deref(),
-            metadata: facts
-                .metadata
-                .as_deref()
-                .and_then(|text| serde_json::from_str(text).ok()),
+            change_id: entry.change_id.as_deref(),
+            stage: entry.stage.as_deref(),
+            order: entry.change_order.as_deref(),
+            target: entry.target.as_deref(),
+            author: entry.author.as_deref(),
+            description: entry.description.as_deref(),
+            location: entry.location.as_deref(),
+            digest: entry.digest.as_deref(),
+            attempt: entry.attempt,
+            state: &entry.state,
+            transaction_mode: &entry.transaction_mode,
+            recovery: entry.recovery,
+            origin: &entry.origin,
+            started_at: entry.started_at,
+            finished_at: entry.finished_at,
+            duration_ms: entry.duration.map(milliseconds),
+            error: entry.error.as_ref(),
+            reason: entry.reason.as_deref(),
+            host: &entry.host,
+            pid: entry.pid,
+            app_version: entry.app_version.as_deref(),
+            metadata: metadata.and_then(|text| serde_json::from_str(text).ok()),
         }
     }
 }
@@ -91,47 +91,58 @@ fn milliseconds(duration: Duration) -> f64 {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+    use std::time::{Duration, SystemTime};
 
-    use crate::audit::entry::{Entry, Facts, NewEntry, Origin, State, TransactionMode};
+    use serde_json::Value;
+
+    use crate::audit::entry::{Facts, NewEntry, Origin, State, TransactionMode};
+    use crate::audit::memory::entry_of;
+    use crate::audit::snapshot::LockGrant;
+    use crate::change::definition::Recovery;
 
     #[test]
-    fn an_entry_is_one_object_with_its_metadata_as_json() {
-        let entry = Entry {
-            seq: 7,
-            service: "orders".to_owned(),
-            run_id: "r".to_owned(),
-            fence: 3,
-            started_at: "2026-01-31T08:00:00.000000Z".to_owned(),
-            finished_at: None,
-            entry: NewEntry {
-                attempt: 1,
-                stage: "default".to_owned(),
-                change_id: "one".to_owned(),
-                change_order: "0001".to_owned(),
-                author: String::new(),
-                description: String::new(),
-                target: "default".to_owned(),
-                state: State::Applied,
-                transaction_mode: TransactionMode::Shared,
-                recovery: "manual".to_owned(),
-                origin: Origin::Run,
-                digest: String::new(),
-                duration: Some(std::time::Duration::from_micros(1500)),
-                location: String::new(),
-                error: None,
-                reason: None,
-                origin_facts: Arc::new(Facts {
-                    metadata: Some(r#"{"git":"abc"}"#.to_owned()),
-                    ..Facts::default()
-                }),
-            },
+    fn an_entry_is_one_object_with_null_for_what_is_not_known() {
+        let sent = NewEntry {
+            attempt: 1,
+            stage: "default".to_owned(),
+            change_id: "one".to_owned(),
+            change_order: "0001".to_owned(),
+            author: String::new(),
+            description: String::new(),
+            target: "default".to_owned(),
+            state: State::Applied,
+            transaction_mode: TransactionMode::Shared,
+            recovery: Some(Recovery::Manual),
+            origin: Origin::Run,
+            digest: String::new(),
+            duration: Some(Duration::from_micros(1500)),
+            location: String::new(),
+            error: None,
+            reason: None,
+            origin_facts: Arc::new(Facts {
+                metadata: Some(r#"{"git":"abc"}"#.to_owned()),
+                ..Facts::default()
+            }),
         };
-        let value = serde_json::to_value(&entry).unwrap();
+        let grant = LockGrant {
+            service: "orders".to_owned(),
+            token: 3,
+            run_id: "r".to_owned(),
+        };
+        let began = SystemTime::UNIX_EPOCH + Duration::from_micros(1_500_000);
+        let ended = began + Duration::from_micros(1500);
+        let value = serde_json::to_value(entry_of(7, &grant, [began, ended], &sent)).unwrap();
         assert_eq!(value["change_id"], "one");
         assert_eq!(value["state"], "APPLIED");
+        assert_eq!(value["recovery"], "manual");
         assert_eq!(value["metadata"]["git"], "abc");
         assert_eq!(value["duration_ms"], 1.5);
-        let nested = |value: &&serde_json::Value| value.is_object();
+        assert_eq!(value["started_at"], "1970-01-01T00:00:01.500000Z");
+        assert_eq!(value["finished_at"], "1970-01-01T00:00:01.501500Z");
+        for unknown in ["author", "description", "location", "digest", "reason"] {
+            assert_eq!(value[unknown], Value::Null, "{unknown}");
+        }
+        let nested = |value: &&Value| value.is_object();
         assert_eq!(
             value.as_object().unwrap().values().filter(nested).count(),
             1

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 use tokio::time::Instant;
 
-use super::entry::{Entry, LatestEntry, NewEntry};
+use super::entry::{Entry, LatestEntry, NewEntry, known};
 use super::snapshot::{LockGrant, LockStatus, Snapshot};
 use super::store::{AcquireRequest, Acquired, AuditStore, HistoryFilter, LeaseRenewer, LockStore};
 use super::store_error::{StoreError, StoreErrorKind};
@@ -30,7 +30,7 @@ use super::store_error::{StoreError, StoreErrorKind};
 /// assert!(runner().run().await?.is_up_to_date());
 ///
 /// let entries = runner().history(&HistoryFilter::default()).await?;
-/// let states: Vec<&State> = entries.iter().map(|entry| &entry.entry.state).collect();
+/// let states: Vec<&State> = entries.iter().map(|entry| &entry.state).collect();
 /// assert_eq!(states, [&State::Started, &State::Applied]);
 /// # Ok(())
 /// # }
@@ -55,11 +55,11 @@ struct Lock {
 
 impl Lock {
     fn is_held(&self) -> bool {
-        !self.row.run_id.is_empty() && self.ends > Instant::now()
+        self.row.run_id.is_some() && self.ends > Instant::now()
     }
 
     fn belongs_to(&self, grant: &LockGrant) -> bool {
-        self.row.token == grant.token && self.row.run_id == grant.run_id
+        self.row.token == grant.token && self.row.run_id.as_ref() == Some(&grant.run_id)
     }
 }
 
@@ -74,8 +74,12 @@ impl MemoryStore {
     }
 }
 
-fn timestamp(time: SystemTime) -> String {
-    humantime::format_rfc3339_micros(time).to_string()
+/// As databases keep it.
+fn to_the_microsecond(time: SystemTime) -> SystemTime {
+    let below = time
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .map_or(0, |since| since.subsec_nanos() % 1000);
+    time - Duration::from_nanos(below.into())
 }
 
 #[async_trait]
@@ -91,7 +95,9 @@ impl AuditStore for MemoryStore {
                 .iter()
                 .filter(|entry| entry.service == service && entry.is_of_a_change())
             {
-                newest.insert(&entry.entry.change_id, newest_of(entry));
+                if let Some(id) = entry.change_id.as_deref() {
+                    newest.insert(id, newest_of(entry));
+                }
             }
         }
         Ok(Snapshot {
@@ -131,15 +137,9 @@ impl AuditStore for MemoryStore {
             let began = now
                 .checked_sub(entry.duration.unwrap_or_default())
                 .unwrap_or(now);
-            shared.entries.push(Entry {
-                seq: i64::try_from(place).unwrap_or(i64::MAX),
-                service: grant.service.clone(),
-                run_id: grant.run_id.clone(),
-                fence: grant.token,
-                started_at: timestamp(began),
-                finished_at: entry.duration.map(|_| timestamp(now)),
-                entry: entry.clone(),
-            });
+            let seq = i64::try_from(place).unwrap_or(i64::MAX);
+            let times = [began, now].map(to_the_microsecond);
+            shared.entries.push(entry_of(seq, grant, times, entry));
         }
         Ok(i64::try_from(first + 1).unwrap_or(i64::MAX))
     }
@@ -156,21 +156,21 @@ impl AuditStore for MemoryStore {
                 .iter()
                 .filter(|entry| entry.service == service)
         };
-        let newest: HashMap<&str, i64> = of_service()
-            .map(|entry| (entry.entry.change_id.as_str(), entry.seq))
+        let newest: HashMap<Option<&str>, i64> = of_service()
+            .map(|entry| (entry.change_id.as_deref(), entry.seq))
             .collect();
         let matches = |entry: &&Entry| {
             filter
                 .change_id
                 .as_ref()
-                .is_none_or(|id| *id == entry.entry.change_id)
+                .is_none_or(|id| entry.change_id.as_ref() == Some(id))
                 && filter
                     .state
                     .as_ref()
-                    .is_none_or(|state| *state == entry.entry.state)
+                    .is_none_or(|state| *state == entry.state)
                 && filter
                     .attempt
-                    .is_none_or(|attempt| attempt == entry.entry.attempt)
+                    .is_none_or(|attempt| attempt == entry.attempt)
                 && filter
                     .run_id
                     .as_ref()
@@ -180,7 +180,7 @@ impl AuditStore for MemoryStore {
                     .as_ref()
                     .is_none_or(|since| *since <= entry.started_at)
                 && (!filter.latest_only
-                    || newest.get(entry.entry.change_id.as_str()) == Some(&entry.seq))
+                    || newest.get(&entry.change_id.as_deref()) == Some(&entry.seq))
         };
         Ok(of_service().filter(matches).cloned().collect())
     }
@@ -195,21 +195,21 @@ impl AuditStore for MemoryStore {
 
 fn newest_of(entry: &Entry) -> LatestEntry {
     LatestEntry {
-        change_id: entry.entry.change_id.clone(),
+        change_id: entry.change_id.clone().unwrap_or_default(),
         seq: entry.seq,
-        state: entry.entry.state.clone(),
-        transaction_mode: entry.entry.transaction_mode.clone(),
-        origin: entry.entry.origin.clone(),
-        digest: entry.entry.digest.clone(),
-        attempt: entry.entry.attempt,
+        state: entry.state.clone(),
+        transaction_mode: entry.transaction_mode.clone(),
+        origin: entry.origin.clone(),
+        digest: entry.digest.clone().unwrap_or_default(),
+        attempt: entry.attempt,
         run_id: entry.run_id.clone(),
-        stage: entry.entry.stage.clone(),
-        change_order: entry.entry.change_order.clone(),
-        target: entry.entry.target.clone(),
-        started_at: entry.started_at.clone(),
-        error: entry.entry.error.clone(),
-        recovery: entry.entry.recovery.clone(),
-        reason: entry.entry.reason.clone(),
+        stage: entry.stage.clone().unwrap_or_default(),
+        change_order: entry.change_order.clone().unwrap_or_default(),
+        target: entry.target.clone().unwrap_or_default(),
+        started_at: entry.started_at,
+        error: entry.error.clone(),
+        recovery: entry.recovery,
+        reason: entry.reason.clone(),
     }
 }
 
@@ -227,7 +227,7 @@ impl LeaseRenewer for MemoryStore {
             return Ok(false);
         };
         lock.ends = Instant::now() + lease;
-        lock.row.expires_at = Some(timestamp(SystemTime::now() + lease));
+        lock.row.expires_at = Some(to_the_microsecond(SystemTime::now() + lease));
         if let Some(activity) = activity {
             lock.row.activity = Some(activity.to_owned());
         }
@@ -240,24 +240,24 @@ impl LockStore for MemoryStore {
     async fn acquire(&self, claim: &AcquireRequest) -> Result<Option<Acquired>, StoreError> {
         let mut shared = self.shared();
         let lock = shared.locks.get(&claim.service);
-        let before = lock.map_or("", |lock| lock.row.run_id.as_str());
-        let is_own = before == claim.run_id;
+        let before = lock.and_then(|lock| lock.row.run_id.clone());
+        let is_own = before.as_ref() == Some(&claim.run_id);
         let obtained = match claim.force {
-            Some(token) => !before.is_empty() && lock.is_some_and(|lock| lock.row.token == token),
+            Some(token) => before.is_some() && lock.is_some_and(|lock| lock.row.token == token),
             None => !lock.is_some_and(Lock::is_held),
         };
         if !obtained && !is_own {
             return Ok(None);
         }
         let token = lock.map_or(0, |lock| lock.row.token) + i64::from(!is_own);
-        let previous_run = (!before.is_empty()).then(|| before.to_owned());
+        let previous_run = before;
         let now = SystemTime::now();
         let row = LockStatus {
             token,
-            run_id: claim.run_id.clone(),
+            run_id: Some(claim.run_id.clone()),
             owner: claim.owner.clone(),
-            acquired_at: timestamp(now),
-            expires_at: Some(timestamp(now + claim.lease)),
+            acquired_at: to_the_microsecond(now),
+            expires_at: Some(to_the_microsecond(now + claim.lease)),
             activity: None,
             held: true,
         };
@@ -284,7 +284,7 @@ impl LockStore for MemoryStore {
         let lock = shared.locks.get_mut(&grant.service);
         if let Some(lock) = lock.filter(|lock| lock.belongs_to(grant)) {
             lock.pipeline_digest = digest.map(str::to_owned);
-            lock.row.run_id.clear();
+            lock.row.run_id = None;
             lock.row.expires_at = None;
             lock.row.activity = None;
         }
@@ -293,5 +293,42 @@ impl LockStore for MemoryStore {
 
     fn renewer(&self) -> Option<Box<dyn LeaseRenewer>> {
         Some(Box::new(self.clone()))
+    }
+}
+
+/// The entry that was sent, as it is kept.
+pub(crate) fn entry_of(
+    seq: i64,
+    grant: &LockGrant,
+    [started_at, ended_at]: [SystemTime; 2],
+    sent: &NewEntry,
+) -> Entry {
+    Entry {
+        seq,
+        service: grant.service.clone(),
+        run_id: grant.run_id.clone(),
+        fence: grant.token,
+        change_id: known(&sent.change_id),
+        stage: known(&sent.stage),
+        change_order: known(&sent.change_order),
+        target: known(&sent.target),
+        author: known(&sent.author),
+        description: known(&sent.description),
+        location: known(&sent.location),
+        digest: known(&sent.digest),
+        attempt: sent.attempt,
+        state: sent.state.clone(),
+        transaction_mode: sent.transaction_mode.clone(),
+        recovery: sent.recovery,
+        origin: sent.origin.clone(),
+        started_at,
+        finished_at: sent.duration.map(|_| ended_at),
+        duration: sent.duration,
+        error: sent.error.clone(),
+        reason: sent.reason.clone(),
+        host: sent.origin_facts.host.clone(),
+        pid: sent.origin_facts.pid,
+        app_version: sent.origin_facts.app_version.clone(),
+        metadata: sent.origin_facts.metadata.clone(),
     }
 }

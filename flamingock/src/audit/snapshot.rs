@@ -1,10 +1,12 @@
 //! What a run reads of the audit and the lock before it decides.
 
 use std::fmt;
+use std::time::SystemTime;
 
 use serde::Serialize;
 
 use super::entry::{LatestEntry, State};
+use crate::util::time;
 use crate::util::visible::Visible;
 
 /// One owner's hold on a service's lock.
@@ -20,17 +22,20 @@ pub struct LockGrant {
 
 /// Who has a service's lock, or had it last.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct LockStatus {
     /// The fencing token of the latest owner.
     pub token: i64,
-    /// The run that has it; empty once it was given back.
-    pub run_id: String,
+    /// The run that has it; none once it was given back.
+    pub run_id: Option<String>,
     /// The owner, for people.
     pub owner: String,
-    /// When it was obtained: RFC 3339, UTC, with microseconds.
-    pub acquired_at: String,
+    /// When it was obtained, by the clock of the database.
+    #[serde(serialize_with = "time::serialize")]
+    pub acquired_at: SystemTime,
     /// When its lease ends, unless it is renewed; none where it ends with the process.
-    pub expires_at: Option<String>,
+    #[serde(serialize_with = "time::serialize_if_any")]
+    pub expires_at: Option<SystemTime>,
     /// What the owner is doing.
     pub activity: Option<String>,
     /// Whether the lease is live.
@@ -40,10 +45,10 @@ pub struct LockStatus {
 /// The owner, for people.
 impl fmt::Display for LockStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (owner, acquired_at) = (Visible(&self.owner), Visible(&self.acquired_at));
-        write!(f, "{owner} since {acquired_at}")?;
-        match &self.expires_at {
-            Some(expires) => write!(f, ", until {} unless renewed", Visible(expires))?,
+        let since = time::text(self.acquired_at);
+        write!(f, "{} since {since}", Visible(&self.owner))?;
+        match self.expires_at {
+            Some(expires) => write!(f, ", until {} unless renewed", time::text(expires))?,
             None => f.write_str(", as long as its process lives")?,
         }
         match &self.activity {
@@ -108,6 +113,6 @@ impl Snapshot {
     pub fn is_running(&self, newest: &LatestEntry) -> bool {
         let unfinished = matches!(newest.state, State::Started | State::Failed);
         let lock = self.lock.as_ref().filter(|lock| lock.held);
-        unfinished && lock.is_some_and(|lock| lock.run_id == newest.run_id)
+        unfinished && lock.is_some_and(|lock| lock.run_id.as_ref() == Some(&newest.run_id))
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::audit::store_error::StoreError;
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 
@@ -49,8 +49,8 @@ pub struct HistoryFilter {
     pub attempt: Option<u32>,
     /// Only this run.
     pub run_id: Option<String>,
-    /// Only entries whose attempt began at or after this time: RFC 3339 in UTC.
-    pub since: Option<String>,
+    /// Only entries whose attempt began at or after this time.
+    pub since: Option<SystemTime>,
     /// Only the latest entry of each change, and the latest of those about no change.
     pub latest_only: bool,
 }
@@ -92,11 +92,11 @@ impl HistoryFilter {
         }
     }
 
-    /// Reads only entries whose attempt began at or after this time: RFC 3339 in UTC.
+    /// Reads only entries whose attempt began at or after this time, by the clock of the database.
     #[must_use]
-    pub fn since(self, time: impl Into<String>) -> HistoryFilter {
+    pub fn since(self, time: SystemTime) -> HistoryFilter {
         HistoryFilter {
-            since: Some(time.into()),
+            since: Some(time),
             ..self
         }
     }

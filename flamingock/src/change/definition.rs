@@ -5,7 +5,8 @@ use crate::change::problem::Location;
 use std::time::Duration;
 
 /// What a change that stopped half-way may be done with, without manual resolution.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Recovery {
     /// An operator decides: the change becomes an issue.
     Manual,
@@ -22,11 +23,12 @@ impl Recovery {
         }
     }
 
-    /// From the audit; whatever else stands there is no leave to run again.
-    pub(crate) fn recorded(text: &str) -> Recovery {
+    /// From the audit; none for any other text.
+    pub(crate) fn recorded(text: &str) -> Option<Recovery> {
         match text {
-            "retry" => Recovery::Retry,
-            _ => Recovery::Manual,
+            "manual" => Some(Recovery::Manual),
+            "retry" => Some(Recovery::Retry),
+            _ => None,
         }
     }
 }

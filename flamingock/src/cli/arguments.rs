@@ -1,15 +1,16 @@
 //! The commands and what each of them takes.
 
 use std::path::PathBuf;
+use std::time::SystemTime;
 
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::adopt::Adopt;
 use super::baseline::Baseline;
+use super::time::since;
 use crate::plan::undo;
 use crate::plan::undo::UndoTarget;
 use crate::report::issue::Resolution;
-use crate::util::time;
 
 /// What to do.
 #[derive(Debug, Subcommand)]
@@ -147,9 +148,9 @@ pub(super) struct List {
     /// Every entry, oldest first
     #[arg(long)]
     pub(super) history: bool,
-    /// Only attempts that began at or after this time
-    #[arg(long, value_name = "RFC3339", value_parser = time::parse)]
-    pub(super) since: Option<String>,
+    /// Only attempts that began at or after this time: `2h` or `3d` ago, a date or RFC 3339
+    #[arg(long, value_name = "TIME", value_parser = since)]
+    pub(super) since: Option<SystemTime>,
     /// Only this change
     #[arg(short, long, value_name = "ID")]
     pub(super) change: Option<String>,

@@ -11,7 +11,7 @@ use super::source::Source;
 use super::text::Sections;
 use super::time::to_the_second;
 use super::view::View;
-use crate::audit::entry::{Entry, Origin, State};
+use crate::audit::entry::{Entry, Origin, State, TransactionMode};
 use crate::audit::snapshot::LockStatus;
 use crate::change::step::{ROLLBACK_ELSEWHERE, ROLLING_BACK};
 use crate::plan::decision::Cause;
@@ -65,7 +65,7 @@ impl Guidance {
     ) -> Guidance {
         let definition = step.definition;
         let of_attempt: Vec<&Entry> = attempt.entries().collect();
-        let began = to_the_second(&issue.started_at);
+        let began = to_the_second(issue.started_at);
         let number = issue.attempt;
         let holder = lock.filter(|_| issue.may_be_running);
         let what = match &holder {
@@ -122,16 +122,20 @@ fn joined(text: &str) -> String {
     lines.join(" ").trim().to_owned()
 }
 
-fn transaction(mode: &str) -> &'static str {
+fn transaction(mode: &TransactionMode) -> &'static str {
     match mode {
-        "none" => "None: what it did before it stopped was not undone by a database.",
-        "shared" => {
+        TransactionMode::None => {
+            "None: what it did before it stopped was not undone by a database."
+        }
+        TransactionMode::Shared => {
             "That of the audit, but the database ended it before the change did: what it did before it stopped may be there."
         }
-        "separate" => {
+        TransactionMode::Separate => {
             "One of its own, in the target's database: all of what it did is there, or nothing."
         }
-        _ => "A word that this version does not know: a newer one wrote it.",
+        TransactionMode::Unknown(_) => {
+            "A word that this version does not know: a newer one wrote it."
+        }
     }
 }
 
@@ -157,14 +161,12 @@ fn not_known(source: &dyn Source, cause: &Cause, running: bool) -> Vec<&'static 
 
 /// What the audit says of the rollback in this attempt. Whether there is one is known by the code.
 fn rollback(attempt: &[&Entry], declared: Option<bool>, running: bool) -> &'static str {
-    let has = |state: &State| attempt.iter().any(|entry| entry.entry.state == *state);
-    let undo = attempt
-        .iter()
-        .rfind(|entry| entry.entry.origin == Origin::Undo);
+    let has = |state: &State| attempt.iter().any(|entry| entry.state == *state);
+    let undo = attempt.iter().rfind(|entry| entry.origin == Origin::Undo);
     if has(&State::RollbackFailed) {
         "It ran and failed: what it did before that is done."
     } else if let Some(undo) = undo {
-        match undo.entry.state {
+        match undo.state {
             State::Failed => "An undo called it, and it failed: what it did before that is done.",
             _ if running => "It is running: somebody undoes the change.",
             _ => "An undo called it, and its end is not on record.",
@@ -188,19 +190,19 @@ fn rollback(attempt: &[&Entry], declared: Option<bool>, running: bool) -> &'stat
 
 /// Whether it says that the rollback begins in another database than the audit's.
 fn is_elsewhere(entry: &Entry) -> bool {
-    entry.entry.reason.as_deref() == Some(ROLLBACK_ELSEWHERE)
+    entry.reason.as_deref() == Some(ROLLBACK_ELSEWHERE)
 }
 
 /// Whether it says that the rollback of a step begins.
 fn is_of_a_step(entry: &Entry) -> bool {
-    let reason = entry.entry.reason.as_deref();
+    let reason = entry.reason.as_deref();
     let takes_back = reason.is_some_and(|reason| reason.starts_with(ROLLING_BACK));
-    takes_back && entry.entry.state == State::Failed
+    takes_back && entry.state == State::Failed
 }
 
 fn line(entry: &Entry) -> String {
-    let new = &entry.entry;
-    let time = to_the_second(&entry.started_at);
+    let new = entry;
+    let time = to_the_second(entry.started_at);
     let mut text = format!("{time} {} by {} {}", new.state, new.origin, entry.run_id);
     if let Some(reason) = &new.reason {
         text.push_str(": ");
@@ -232,7 +234,7 @@ fn commands(id: &str, running: bool, program: &Program) -> Vec<Command> {
 /// What the attempt's entries say of the target, in brackets. They know it without the code, too.
 fn of_target(entries: &[&Entry]) -> String {
     let described = entries.iter().rev().find_map(|entry| {
-        let metadata = entry.entry.origin_facts.metadata.as_deref()?;
+        let metadata = entry.metadata.as_deref()?;
         let metadata: serde_json::Value = serde_json::from_str(metadata).ok()?;
         metadata[TARGET_DESCRIPTION].as_str().map(str::to_owned)
     });

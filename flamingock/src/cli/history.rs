@@ -114,18 +114,13 @@ fn table(entries: &[Entry], view: &View) -> String {
         &["SEQ", "BEGAN", "STAGE", "CHANGE", "STATE", "ORIGIN"],
     );
     for entry in entries {
-        let new = &entry.entry;
         sheet.row(vec![
             plain(entry.seq.to_string()),
-            plain(to_the_second(&entry.started_at)),
-            stage(&new.stage),
-            plain(if entry.is_of_a_change() {
-                &new.change_id
-            } else {
-                "(the lock)"
-            }),
-            colored(new.state.as_str(), tone(&new.state)),
-            plain(new.origin.as_str()),
+            plain(to_the_second(entry.started_at)),
+            stage(entry.stage.as_deref().unwrap_or_default()),
+            plain(entry.change_id.as_deref().unwrap_or("(the lock)")),
+            colored(entry.state.as_str(), tone(&entry.state)),
+            plain(entry.origin.as_str()),
         ]);
     }
     sheet.text()

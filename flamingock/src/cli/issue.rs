@@ -89,7 +89,7 @@ fn table(issues: &[Issue], view: &View) -> String {
             plain(&issue.change_id),
             plain(&issue.target),
             plain(issue.state.as_str()),
-            plain(to_the_second(&issue.started_at)),
+            plain(to_the_second(issue.started_at)),
             cause,
         ]);
     }

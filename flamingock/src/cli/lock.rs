@@ -8,6 +8,7 @@ use super::table::{Sheet, Tone, plain};
 use super::view::View;
 use crate::audit::snapshot::LockStatus;
 use crate::runner::builder::Runner;
+use crate::util::time;
 
 pub(super) async fn show(runner: &Runner, view: &View) -> Result<Answer, Failure> {
     let lock = runner
@@ -32,18 +33,20 @@ fn table(lock: &LockStatus, view: &View) -> String {
     let mut row = |name: &str, value: &str| sheet.row(vec![plain(name), plain(value)]);
     if lock.held {
         row("owner", &lock.owner);
-        row("run", &lock.run_id);
-        row("since", &lock.acquired_at);
+        row("run", lock.run_id.as_deref().unwrap_or_default());
+        row("since", &time::text(lock.acquired_at));
         row(
             "until",
-            lock.expires_at.as_deref().unwrap_or("its process ends"),
+            &lock
+                .expires_at
+                .map_or_else(|| "its process ends".to_owned(), time::text),
         );
         if let Some(activity) = &lock.activity {
             row("at work at", activity);
         }
     } else {
         row("last owner", &lock.owner);
-        row("since", &lock.acquired_at);
+        row("since", &time::text(lock.acquired_at));
     }
     row("fencing token", &lock.token.to_string());
     sheet.text()

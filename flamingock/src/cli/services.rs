@@ -40,7 +40,7 @@ fn table(services: &[ServiceStatus], view: &View) -> String {
             number(one.running, Tone::Working),
             number(one.failed, Tone::Bad),
             number(one.issues, Tone::Bad),
-            plain(last.map_or_else(String::new, |run| to_the_second(&run.started_at))),
+            plain(last.map_or_else(String::new, |run| to_the_second(run.started_at))),
             lock(one.lock.as_ref()),
         ]);
     }

@@ -1,5 +1,7 @@
 //! `status`: the newest entry of every change of the pipeline, and what that means.
 
+use std::time::SystemTime;
+
 use serde::Serialize;
 use serde_json::json;
 
@@ -15,6 +17,7 @@ use crate::plan::decision::{Cause, Decision};
 use crate::plan::note::Note;
 use crate::plan::steps::Step;
 use crate::runner::builder::Runner;
+use crate::util::time;
 
 pub(super) async fn status(runner: &Runner, view: &View) -> Result<Answer, Failure> {
     let standing = Standing::read(runner, &*view.source)
@@ -113,7 +116,8 @@ struct Row<'a> {
     transaction_mode: Option<&'a str>,
     origin: Option<&'a str>,
     attempt: Option<u32>,
-    started_at: Option<&'a str>,
+    #[serde(serialize_with = "time::serialize_if_any")]
+    started_at: Option<SystemTime>,
     run_id: Option<&'a str>,
     notes: &'a [Note],
 }
@@ -169,7 +173,7 @@ impl<'a> Row<'a> {
             transaction_mode: newest.map(|newest| newest.transaction_mode.as_str()),
             origin: newest.map(|newest| newest.origin.as_str()),
             attempt: newest.map(|newest| newest.attempt),
-            started_at: newest.map(|newest| newest.started_at.as_str()),
+            started_at: newest.map(|newest| newest.started_at),
             run_id: newest.map(|newest| newest.run_id.as_str()),
             notes: &[],
         }

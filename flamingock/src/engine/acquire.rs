@@ -148,7 +148,7 @@ impl Prepared {
         let mut snapshot = looked.await?;
         if let Some(lock) = &mut snapshot.lock {
             // The answer to a claim of this run was lost: it is given the lock if it asks again.
-            lock.held &= lock.run_id != self.run_id;
+            lock.held &= lock.run_id.as_ref() != Some(&self.run_id);
         }
         Ok(snapshot)
     }
@@ -309,7 +309,7 @@ impl Prepared {
     fn not_obtained(&self, snapshot: Snapshot, plan: &Plan) -> Result<Waited, Error> {
         // A run that has not given the lock back is at work, also where its lease is over
         // because nobody else could write.
-        let at_work = |lock: &LockStatus| lock.held || !lock.run_id.is_empty();
+        let at_work = |lock: &LockStatus| lock.held || lock.run_id.is_some();
         let holder = snapshot.lock.filter(at_work);
         let mut report = self.report(plan, &Vec::new());
         match self.settings.lock.on_timeout {

@@ -71,11 +71,11 @@ impl Prepared {
                 "the service {service:?} has no run {run_id:?} in its audit: nothing was undone. `audit list --history` shows the runs"
             ))]));
         }
-        let applied = entries.into_iter().map(|entry| entry.entry);
-        let applied =
-            applied.filter(|entry| is_applied(&entry.state) && entry.origin != Origin::Undo);
+        let applied = entries
+            .into_iter()
+            .filter(|entry| is_applied(&entry.state) && entry.origin != Origin::Undo);
         Ok(applied
-            .map(|entry| (entry.change_id, entry.attempt))
+            .filter_map(|entry| Some((entry.change_id?, entry.attempt)))
             .collect())
     }
 

@@ -286,7 +286,8 @@ pub(crate) fn code(definition: &Definition) -> Code {
 /// on record.
 pub(crate) fn recorded_code(newest: &LatestEntry) -> Code {
     Code {
-        recovery: Recovery::recorded(&newest.recovery),
+        // What is not known is no leave to run again.
+        recovery: newest.recovery.unwrap_or(Recovery::Manual),
         has_verify: false,
         repeat: Repeat::Once,
     }

@@ -1,11 +1,13 @@
 //! Changes that need manual resolution.
 
-use crate::audit::entry::State;
+use crate::audit::entry::{State, TransactionMode};
 use crate::audit::snapshot::Snapshot;
 use crate::plan::decision::Cause;
 use crate::plan::steps::{Step, is_applied};
 use crate::util::error_chain::ErrorChain;
+use crate::util::time;
 use serde::Serialize;
+use std::time::SystemTime;
 
 /// What an operator found out about a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -44,12 +46,13 @@ pub struct Issue {
     pub may_be_running: bool,
     /// What the newest entry says.
     pub state: State,
-    /// How that attempt ran: "none", "shared" or "separate".
-    pub transaction_mode: String,
+    /// How that attempt ran.
+    pub transaction_mode: TransactionMode,
     /// Which attempt it was.
     pub attempt: u32,
-    /// When it began: RFC 3339, UTC.
-    pub started_at: String,
+    /// When it began, by the clock of the database.
+    #[serde(serialize_with = "time::serialize")]
+    pub started_at: SystemTime,
     /// Why it failed, if it was seen to.
     pub error: Option<ErrorChain>,
 }
@@ -65,9 +68,9 @@ pub(crate) fn issue(step: &Step, snapshot: &Snapshot) -> Option<Issue> {
         cause,
         may_be_running: snapshot.is_running(newest),
         state: newest.state.clone(),
-        transaction_mode: newest.transaction_mode.to_string(),
+        transaction_mode: newest.transaction_mode.clone(),
         attempt: newest.attempt,
-        started_at: newest.started_at.clone(),
+        started_at: newest.started_at,
         error: newest.error.clone(),
     })
 }

@@ -6,8 +6,6 @@ use crate::audit::store::HistoryFilter;
 use crate::audit::store_error::{StoreError, StoreErrorKind};
 use crate::engine::collect::open_storage as open;
 use crate::report::error::Error;
-use crate::report::error::invalid;
-use crate::util::time;
 
 impl Runner {
     /// Returns the entries of this service that match, oldest first. Reads only.
@@ -16,12 +14,10 @@ impl Runner {
     /// in parts.
     ///
     /// # Errors
-    /// [`Invalid`](crate::ErrorKind) for settings that a run would refuse and for a `since` that is no time;
-    /// whatever keeps the audit from being read. Without tables there are no entries.
+    /// [`Invalid`](crate::ErrorKind) for settings that a run would refuse; whatever keeps the audit from being read. Without tables there are no entries.
     pub async fn history(&self, filter: &HistoryFilter) -> Result<Vec<Entry>, Error> {
         let storage = open(&self.settings)?;
-        let filter = checked(filter)?;
-        let read = storage.store.history(&self.settings.service, &filter);
+        let read = storage.store.history(&self.settings.service, filter);
         found(read.await)
     }
 
@@ -62,23 +58,9 @@ impl Runner {
         limit: usize,
     ) -> Result<Vec<Entry>, Error> {
         let storage = open(&self.settings)?;
-        let filter = checked(filter)?;
         let (store, service) = (&storage.store, &self.settings.service);
-        found(store.page(service, &filter, after, limit).await)
+        found(store.page(service, filter, after, limit).await)
     }
-}
-
-/// The filter, with its time as the audit has it.
-fn checked(filter: &HistoryFilter) -> Result<HistoryFilter, Error> {
-    let since = filter.since.as_deref().map(time::parse).transpose();
-    let since = since.map_err(|form| {
-        let given = filter.since.as_deref().unwrap_or_default();
-        invalid(&format!("`since` is not {given:?}: {form}"))
-    })?;
-    Ok(HistoryFilter {
-        since,
-        ..filter.clone()
-    })
 }
 
 /// Without tables there are no entries.

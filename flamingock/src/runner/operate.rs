@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::builder::Runner;
-use crate::audit::entry::{LatestEntry, NewEntry, Origin, State, TransactionMode};
+use crate::audit::entry::{Entry, LatestEntry, NewEntry, Origin, State, TransactionMode};
 use crate::audit::snapshot::{LockGrant, LockStatus};
 use crate::audit::store::{AcquireRequest, HistoryFilter};
 use crate::audit::store_error::{StoreError, StoreErrorKind};
@@ -273,9 +273,9 @@ impl Runner {
         if definition.is_none()
             && let Some(recorded) = self.recorded(storage, change_id).await?
         {
-            entry.author = recorded.author;
-            entry.description = recorded.description;
-            entry.location = recorded.location;
+            entry.author = recorded.author.unwrap_or_default();
+            entry.description = recorded.description.unwrap_or_default();
+            entry.location = recorded.location.unwrap_or_default();
             entry.recovery = recorded.recovery;
         }
         let appended = storage.store.append(grant, &[entry]).await;
@@ -284,18 +284,13 @@ impl Runner {
     }
 
     /// What the newest entry says of a change that this binary does not have.
-    async fn recorded(
-        &self,
-        storage: &Storage,
-        change_id: &str,
-    ) -> Result<Option<NewEntry>, Error> {
+    async fn recorded(&self, storage: &Storage, change_id: &str) -> Result<Option<Entry>, Error> {
         let filter = HistoryFilter::default()
             .change(change_id.to_owned())
             .latest_only();
         let service = &self.settings.service;
         let entries = storage.store.history(service, &filter).await;
-        let newest = entries.map_err(Error::store)?.pop();
-        Ok(newest.map(|entry| entry.entry))
+        Ok(entries.map_err(Error::store)?.pop())
     }
 
     pub(crate) fn entry(
@@ -320,7 +315,7 @@ impl Runner {
             target: newest.target.clone(),
             state,
             transaction_mode: newest.transaction_mode.clone(),
-            recovery: text(|definition| definition.recovery.as_str()),
+            recovery: definition.map(|definition| definition.recovery),
             origin: Origin::Operator,
             // The code that somebody finds applied is the code of that attempt.
             digest: newest.digest.clone(),

@@ -120,7 +120,7 @@ impl Runner {
             target: String::new(),
             state: State::LockReleased,
             transaction_mode: TransactionMode::None,
-            recovery: String::new(),
+            recovery: None,
             origin: Origin::Operator,
             digest: String::new(),
             duration: Some(Duration::ZERO),

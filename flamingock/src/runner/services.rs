@@ -1,5 +1,7 @@
 //! All services of a database, as the audit and the lock have them.
 
+use std::time::SystemTime;
+
 use serde::Serialize;
 
 use super::builder::Runner;
@@ -10,6 +12,7 @@ use crate::engine::collect::open_storage as open;
 use crate::plan::decision::{Decision, decide};
 use crate::plan::steps::{found_out, recorded, recorded_code};
 use crate::report::error::Error;
+use crate::util::time;
 
 /// A service of a database, as the audit and the lock have it. Every change that was ever tried
 /// counts once.
@@ -44,8 +47,9 @@ pub struct LastRun {
     pub run_id: String,
     /// What it was.
     pub origin: Origin,
-    /// When the attempt of that entry began: RFC 3339, UTC, with microseconds.
-    pub started_at: String,
+    /// When the attempt of that entry began, by the clock of the database.
+    #[serde(serialize_with = "time::serialize")]
+    pub started_at: SystemTime,
 }
 
 impl ServiceStatus {
@@ -67,7 +71,7 @@ impl ServiceStatus {
         status.last_run = last.map(|newest| LastRun {
             run_id: newest.run_id.clone(),
             origin: newest.origin.clone(),
-            started_at: newest.started_at.clone(),
+            started_at: newest.started_at,
         });
         // The row of a service that only the statements of `schema` have made says nothing.
         status.lock = snapshot.lock.filter(|lock| lock.token > 0);

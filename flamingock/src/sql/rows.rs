@@ -1,15 +1,16 @@
 //! Between the engine's entries and the rows of the leaf.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use flamingock_sqlx_audit as leaf;
 
 use super::store::LANE;
-use crate::audit::entry::{Entry, Facts, LatestEntry, NewEntry, Origin, State, TransactionMode};
+use crate::audit::entry::{Entry, LatestEntry, NewEntry, Origin, State, TransactionMode, known};
 use crate::audit::snapshot::{LockGrant, LockProgress, LockStatus, Snapshot};
 use crate::audit::store::{Acquired, HistoryFilter};
+use crate::change::definition::Recovery;
 use crate::util::error_chain::ErrorChain;
+use crate::util::time;
 
 pub(super) fn grant(grant: &LockGrant) -> leaf::LockGrant {
     leaf::LockGrant {
@@ -43,7 +44,9 @@ pub(super) fn new_row(entry: &NewEntry) -> leaf::NewAuditRow {
         target: entry.target.clone(),
         state: entry.state.as_str().to_owned(),
         transaction_mode: entry.transaction_mode.as_str().to_owned(),
-        recovery: entry.recovery.clone(),
+        recovery: entry
+            .recovery
+            .map_or_else(String::new, |of| of.as_str().to_owned()),
         origin: entry.origin.as_str().to_owned(),
         digest: entry.digest.clone(),
         duration: entry.duration,
@@ -64,7 +67,7 @@ pub(super) fn filter(filter: &HistoryFilter) -> leaf::Filter {
         state: filter.state.as_ref().map(|state| state.as_str().to_owned()),
         attempt: filter.attempt.map(i64::from),
         run_id: filter.run_id.clone(),
-        since: filter.since.clone(),
+        since: filter.since.map(time::text),
         newest_only: filter.latest_only,
     }
 }
@@ -95,10 +98,10 @@ pub(super) fn snapshot(read: leaf::Snapshot) -> Snapshot {
 fn lock_row(row: leaf::LockRow) -> LockStatus {
     LockStatus {
         token: row.token,
-        run_id: row.run_id,
+        run_id: known(&row.run_id),
         owner: row.owner,
-        acquired_at: row.acquired_at,
-        expires_at: row.expires_at,
+        acquired_at: time::stored(&row.acquired_at),
+        expires_at: row.expires_at.as_deref().map(time::stored),
         activity: row.activity,
         held: row.held,
     }
@@ -117,9 +120,9 @@ fn newest(row: leaf::NewestRow) -> LatestEntry {
         stage: row.stage,
         change_order: row.change_order,
         target: row.target,
-        started_at: row.started_at,
+        started_at: time::stored(&row.started_at),
         error: row.error.as_deref().map(ErrorChain::from_json),
-        recovery: row.recovery,
+        recovery: Recovery::recorded(&row.recovery),
         reason: row.reason,
     }
 }
@@ -134,38 +137,32 @@ pub(super) fn entry(row: leaf::AuditRow) -> Entry {
         finished_at,
         row,
     } = row;
-    let origin_facts = Facts {
-        host: row.host,
-        pid: u32::try_from(row.pid).unwrap_or_default(),
-        app_version: row.app_version,
-        metadata: row.metadata,
-    };
-    let entry = NewEntry {
-        attempt: u32::try_from(row.attempt).unwrap_or_default(),
-        stage: row.stage,
-        change_id: row.change_id,
-        change_order: row.change_order,
-        author: row.author,
-        description: row.description,
-        target: row.target,
-        state: State::from(row.state.as_str()),
-        transaction_mode: TransactionMode::from(row.transaction_mode.as_str()),
-        recovery: row.recovery,
-        origin: Origin::from(row.origin.as_str()),
-        digest: row.digest,
-        duration: row.duration,
-        location: row.location,
-        error: row.error.as_deref().map(ErrorChain::from_json),
-        reason: row.reason,
-        origin_facts: Arc::new(origin_facts),
-    };
     Entry {
         seq,
         service,
         run_id,
         fence,
-        started_at,
-        finished_at,
-        entry,
+        change_id: known(&row.change_id),
+        stage: known(&row.stage),
+        change_order: known(&row.change_order),
+        target: known(&row.target),
+        author: known(&row.author),
+        description: known(&row.description),
+        location: known(&row.location),
+        digest: known(&row.digest),
+        attempt: u32::try_from(row.attempt).unwrap_or_default(),
+        state: State::from(row.state.as_str()),
+        transaction_mode: TransactionMode::from(row.transaction_mode.as_str()),
+        recovery: Recovery::recorded(&row.recovery),
+        origin: Origin::from(row.origin.as_str()),
+        started_at: time::stored(&started_at),
+        finished_at: finished_at.as_deref().map(time::stored),
+        duration: row.duration,
+        error: row.error.as_deref().map(ErrorChain::from_json),
+        reason: row.reason,
+        host: row.host,
+        pid: u32::try_from(row.pid).unwrap_or_default(),
+        app_version: row.app_version,
+        metadata: row.metadata,
     }
 }

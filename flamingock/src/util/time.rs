@@ -1,17 +1,56 @@
 //! Points in time, as people write them: RFC 3339.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-/// The first and the last time that the audit can have.
-const FIRST: &str = "1970-01-01T00:00:00.000000Z";
-const LAST: &str = "9999-12-31T23:59:59.999999Z";
+use serde::Serializer;
+
+/// The first microsecond of the year 10000, which is behind all times that the audit can have.
+const END: Duration = Duration::from_secs(253_402_300_800);
 
 /// A year that has a 29th of February, to find out whether the rest is a date.
 const ANY_YEAR: &str = "2000";
 
-/// A time that a person gave, with any offset: RFC 3339 in UTC with microseconds, as the audit has it. What is
-/// before all entries, or behind all that there can be, is the first or the last time.
-pub(crate) fn parse(text: &str) -> Result<String, String> {
+/// Returns the time as the audit has it: RFC 3339 in UTC, with microseconds.
+pub(crate) fn text(time: SystemTime) -> String {
+    humantime::format_rfc3339_micros(bounded(time)).to_string()
+}
+
+/// Reads a time as a database has it. One that cannot be read is the first that there can be, since a
+/// history is shown also where somebody has written to it by hand.
+#[cfg(feature = "_sqlx")]
+pub(crate) fn stored(text: &str) -> SystemTime {
+    humantime::parse_rfc3339_weak(text).map_or(SystemTime::UNIX_EPOCH, bounded)
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+pub(crate) fn serialize<S: Serializer>(
+    time: &SystemTime,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&text(*time))
+}
+
+#[expect(clippy::ref_option, reason = "serde's signature")]
+pub(crate) fn serialize_if_any<S: Serializer>(
+    time: &Option<SystemTime>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match time {
+        Some(time) => serialize(time, serializer),
+        None => serializer.serialize_none(),
+    }
+}
+
+/// The time itself, or the first or the last one that the audit can have.
+pub(crate) fn bounded(time: SystemTime) -> SystemTime {
+    let last = SystemTime::UNIX_EPOCH + END - Duration::from_micros(1);
+    time.clamp(SystemTime::UNIX_EPOCH, last)
+}
+
+/// A time that a person gave, with any offset. What is before all entries, or behind all that there can
+/// be, is the first or the last time.
+#[cfg(feature = "cli")]
+pub(crate) fn parse(text: &str) -> Result<SystemTime, String> {
     let refused =
         || "use RFC 3339, as in 2026-01-31T08:00:00Z or 2026-01-31T10:00:00+02:00".to_owned();
     let (local, offset) = split_offset(text).ok_or_else(refused)?;
@@ -27,23 +66,18 @@ pub(crate) fn parse(text: &str) -> Result<String, String> {
     };
     let local = humantime::parse_rfc3339(&parsed).map_err(|_| refused())?;
     if is_past {
-        return Ok(FIRST.to_owned());
+        return Ok(SystemTime::UNIX_EPOCH);
     }
     let distance = Duration::from_secs(offset.unsigned_abs() * 60);
     let since = local
-        .duration_since(std::time::SystemTime::UNIX_EPOCH)
+        .duration_since(SystemTime::UNIX_EPOCH)
         .map_err(|_| refused())?;
     let utc = if offset < 0 {
         since.saturating_add(distance)
     } else {
         since.saturating_sub(distance)
     };
-    /// The first second of the year 10000.
-    const END: u64 = 253_402_300_800;
-    if utc.as_secs() >= END {
-        return Ok(LAST.to_owned());
-    }
-    Ok(humantime::format_rfc3339_micros(std::time::SystemTime::UNIX_EPOCH + utc).to_string())
+    Ok(bounded(SystemTime::UNIX_EPOCH + utc))
 }
 
 /// The local part, and the minutes that it is ahead of UTC.
@@ -72,6 +106,9 @@ fn split_offset(text: &str) -> Option<(&str, i64)> {
 mod tests {
     use super::*;
 
+    const FIRST: &str = "1970-01-01T00:00:00.000000Z";
+    const LAST: &str = "9999-12-31T23:59:59.999999Z";
+
     #[test]
     fn any_offset_is_utc_in_the_filter() {
         for (given, utc) in [
@@ -86,7 +123,7 @@ mod tests {
             ("9999-12-31T23:59:59.999999999Z", LAST),
             ("9999-12-31T23:59:59-23:59", LAST),
         ] {
-            assert_eq!(parse(given).as_deref(), Ok(utc));
+            assert_eq!(parse(given).map(text).as_deref(), Ok(utc));
         }
         for refused in [
             "yesterday",

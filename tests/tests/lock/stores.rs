@@ -60,7 +60,7 @@ async fn states(store: &MemoryStore) -> Vec<State> {
         .history("default", &HistoryFilter::default())
         .await
         .unwrap();
-    entries.into_iter().map(|one| one.entry.state).collect()
+    entries.into_iter().map(|one| one.state).collect()
 }
 
 /// The answer to the acquisition uses most of the lease up, or all of it.
@@ -128,7 +128,7 @@ async fn acquisition_whose_answer_is_lost_is_asked_for_again() {
     assert_eq!((report.counts().newly_applied, calls.count()), (1, 1));
     assert!(began.elapsed() < Duration::from_secs(10));
     let lock = lock(&store).await;
-    assert_eq!((lock.token, lock.run_id.as_str()), (1, ""));
+    assert_eq!((lock.token, lock.run_id), (1, None));
 }
 
 #[tokio::test]

@@ -91,7 +91,7 @@ where
         let of_service = format!("SELECT count(*) FROM effects WHERE service = '{service}'");
         let effects = count(&pool, &of_service).await;
         let applied = entries.iter().filter(|entry| {
-            entry.entry.change_id == "shared" && entry.entry.state == State::Applied
+            entry.change_id.as_deref() == Some("shared") && entry.state == State::Applied
         });
         let applied = i64::try_from(applied.count()).unwrap();
         if effects != applied {

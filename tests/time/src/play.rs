@@ -186,7 +186,7 @@ impl Schedule<'_> {
     fn check(&self, entries: &[Entry], ends: &[(usize, End)], effects: &Effects, trace: &Trace) {
         for entry in entries {
             trace.note(|| {
-                let (of, said) = (&entry.entry.change_id, &entry.entry.state);
+                let (of, said) = (entry.change_id.as_deref().unwrap_or_default(), &entry.state);
                 format!(
                     "{} token {} run {} {of} {said}",
                     entry.seq, entry.fence, entry.run_id
@@ -219,10 +219,10 @@ impl Schedule<'_> {
             let of_change = || {
                 entries
                     .iter()
-                    .filter(|entry| entry.entry.change_id == change.id)
+                    .filter(|entry| entry.change_id.as_deref() == Some(change.id))
             };
             let applied = of_change()
-                .filter(|entry| entry.entry.state == State::Applied)
+                .filter(|entry| entry.state == State::Applied)
                 .count();
             if applied > 1 {
                 trace.wrong(format!("\"{}\" is APPLIED {applied} times", change.id));
@@ -295,8 +295,9 @@ impl Schedule<'_> {
             None => None,
         };
         let applied = |id: &str| {
-            let is_it =
-                |entry: &&Entry| entry.entry.change_id == id && entry.entry.state == State::Applied;
+            let is_it = |entry: &&Entry| {
+                entry.change_id.as_deref() == Some(id) && entry.state == State::Applied
+            };
             entries.iter().any(|entry| is_it(&entry))
         };
         for change in report.into_iter().flat_map(Report::changes) {

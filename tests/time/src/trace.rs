@@ -72,7 +72,8 @@ pub(crate) trait Told {
 }
 
 fn owner(lock: &LockStatus) -> String {
-    let run = lock.run_id.trim_start_matches(|digit: char| digit != '0');
+    let run = lock.run_id.as_deref().unwrap_or_default();
+    let run = run.trim_start_matches(|digit: char| digit != '0');
     let held = if lock.held { "held" } else { "free" };
     format!("token {} {held} by run {run:?}", lock.token)
 }

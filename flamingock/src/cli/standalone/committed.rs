@@ -63,7 +63,7 @@ impl Committed {
     fn changes(&self, newest: &[Entry]) -> Result<Pipeline, Vec<Problem>> {
         let newest: HashMap<&str, &Entry> = newest
             .iter()
-            .map(|entry| (entry.entry.change_id.as_str(), entry))
+            .filter_map(|entry| Some((entry.change_id.as_deref()?, entry)))
             .collect();
         let mut stages: Vec<&str> = Vec::new();
         for line in &self.lines {

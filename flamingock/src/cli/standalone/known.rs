@@ -29,20 +29,20 @@ pub(super) struct Known<'a> {
 impl<'a> Known<'a> {
     /// What its newest entry says.
     pub(super) fn of(entry: &'a Entry) -> Known<'a> {
-        let new = &entry.entry;
+        let text = |of: &'a Option<String>| of.as_deref().unwrap_or_default();
         Known {
-            id: &new.change_id,
-            stage: &new.stage,
-            order: &new.change_order,
-            target: &new.target,
-            author: &new.author,
-            description: &new.description,
-            recovery: Recovery::recorded(&new.recovery),
-            digest: &new.digest,
+            id: text(&entry.change_id),
+            stage: text(&entry.stage),
+            order: text(&entry.change_order),
+            target: text(&entry.target),
+            author: text(&entry.author),
+            description: text(&entry.description),
+            recovery: entry.recovery.unwrap_or(Recovery::Manual),
+            digest: text(&entry.digest),
             // The audit does not say it, and without the code nothing is run again.
             repeat: Repeat::Once,
-            transaction: new.transaction_mode != TransactionMode::None,
-            location: location(&new.location),
+            transaction: entry.transaction_mode != TransactionMode::None,
+            location: location(text(&entry.location)),
         }
     }
 
@@ -131,11 +131,11 @@ fn of_the_audit(newest: &[Entry]) -> Pipeline {
     let mut pipeline = Pipeline::default();
     let mut entries: Vec<&Entry> = newest.iter().collect();
     entries.sort_by(|left, right| {
-        let stage = |entry: &Entry| (entry.entry.stage != DEFAULT, entry.entry.stage.clone());
-        let (one, other) = (&left.entry, &right.entry);
+        let stage = |entry: &Entry| (entry.stage.as_deref() != Some(DEFAULT), entry.stage.clone());
+        let order = |entry: &'_ Entry| entry.change_order.clone().unwrap_or_default();
         stage(left)
             .cmp(&stage(right))
-            .then_with(|| order::compare(&one.change_order, &other.change_order))
+            .then_with(|| order::compare(&order(left), &order(right)))
             .then(left.seq.cmp(&right.seq))
     });
     for entry in entries {

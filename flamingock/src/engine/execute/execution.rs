@@ -216,9 +216,7 @@ impl One<'_> {
             .state(State::Started);
         let (store, service) = (self.executor.store, &grant.service);
         match store.history(service, &filter).await {
-            Ok(entries) => entries
-                .iter()
-                .any(|found| found.entry.origin == attempt.origin),
+            Ok(entries) => entries.iter().any(|found| found.origin == attempt.origin),
             Err(_) => true,
         }
     }

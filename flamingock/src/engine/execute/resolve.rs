@@ -244,8 +244,7 @@ impl One<'_> {
             .attempt(newest.attempt);
         let service = &self.executor.lease.grant().service;
         let entries = self.executor.store.history(service, &filter).await?;
-        let says_the_same = |found: &&Entry| {
-            let entry = &found.entry;
+        let says_the_same = |entry: &&Entry| {
             (&entry.state, &entry.origin, &entry.reason)
                 == (&newest.state, &newest.origin, &newest.reason)
         };
@@ -255,7 +254,7 @@ impl One<'_> {
             .skip_while(|found| found.seq != newest.seq);
         let begun = before.take_while(says_the_same).last();
         // What a run has found out about an attempt stands behind the entry that it began with.
-        let begun = begun.filter(|found| Cause::found_out(found.entry.error.as_ref()).is_none());
+        let begun = begun.filter(|found| Cause::found_out(found.error.as_ref()).is_none());
         Ok(begun.map(|found| (found.seq, found.run_id.clone())))
     }
 

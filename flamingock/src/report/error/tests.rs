@@ -1,6 +1,6 @@
 //! What each kind of error says: in a line, in full, and as `main` prints it.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::*;
 use crate::audit::snapshot::LockStatus;
@@ -152,14 +152,14 @@ fn pending_changes_are_counted() {
 fn a_lock_timeout_names_the_owner() {
     let owner = LockStatus {
         token: 4,
-        run_id: "f00d".to_owned(),
+        run_id: Some("f00d".to_owned()),
         owner: "orders (process 7 on pod-1)".to_owned(),
-        acquired_at: "2026-03-01T08:00:00.000000Z".to_owned(),
-        expires_at: Some("2026-03-01T08:00:30.000000Z".to_owned()),
+        acquired_at: SystemTime::UNIX_EPOCH + Duration::from_secs(3600),
+        expires_at: Some(SystemTime::UNIX_EPOCH + Duration::from_secs(3630)),
         activity: None,
         held: true,
     };
-    let line = "the lock of the service \"orders\" was not obtained in time: it is held by orders (process 7 on pod-1) since 2026-03-01T08:00:00.000000Z, until 2026-03-01T08:00:30.000000Z unless renewed";
+    let line = "the lock of the service \"orders\" was not obtained in time: it is held by orders (process 7 on pod-1) since 1970-01-01T01:00:00.000000Z, until 1970-01-01T01:00:30.000000Z unless renewed";
     let end = ". If that process is gone, the lock is free when its lease ends: run again then\norders: nothing to do";
     let error = Error::lock_timeout(Some(owner), report(Vec::new()));
     says(
