@@ -115,7 +115,7 @@ impl Page {
     #[must_use]
     pub fn states(&self, change: &str) -> Vec<String> {
         let name = self.name();
-        let list = format!("{name} audit list --history --change {change} --json");
+        let list = format!("{name} audit list {change} --history --json");
         let listed = self.shell(&list);
         let document: Value = serde_json::from_str(&listed.text).expect("a document");
         let entries = document["entries"].as_array().expect("entries");

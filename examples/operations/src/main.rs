@@ -3,7 +3,7 @@
 //! ```console
 //! $ cargo run -p operations -- apply
 //! $ BROKER_DOWN=1 cargo run -p operations -- apply    # the second change fails, and needs manual resolution
-//! $ cargo run -p operations -- issue get orders-topic --guidance
+//! $ cargo run -p operations -- issue show orders-topic --guidance
 //! ```
 //!
 //! `DATABASE_URL` names another database than the file `operations.db`: SQLite, PostgreSQL or MySQL.

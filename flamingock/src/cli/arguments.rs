@@ -27,10 +27,10 @@ pub(super) enum Action {
     Check,
     /// Ask the probes whether what the audit says is so; write nothing
     Verify,
-    /// Read the audit, or record what an operator found out
+    /// Read the audit
     #[command(subcommand)]
     Audit(Audit),
-    /// Show the changes that need manual resolution
+    /// Show the changes that need manual resolution, or record what an operator found out
     #[command(subcommand)]
     Issue(Issue),
     /// Show the lock, or take it from an owner that is gone
@@ -110,7 +110,7 @@ struct UndoRange {
     #[arg(long, value_name = "ID")]
     to: Option<String>,
     /// This change alone
-    #[arg(long, value_name = "ID")]
+    #[arg(value_name = "ID")]
     change: Option<String>,
     /// What this run applied: `audit list --history` shows the ids of runs
     #[arg(long, value_name = "RUN_ID")]
@@ -138,7 +138,8 @@ impl UndoRange {
 pub(super) enum Audit {
     /// Show the newest entry of each change
     List(List),
-    /// Record what an operator found out about a change that needs resolution
+    /// Record what an operator found out about a change that needs resolution: `issue resolve`
+    #[command(hide = true)]
     Fix(Fix),
 }
 
@@ -152,7 +153,7 @@ pub(super) struct List {
     #[arg(long, value_name = "TIME", value_parser = since)]
     pub(super) since: Option<SystemTime>,
     /// Only this change
-    #[arg(short, long, value_name = "ID")]
+    #[arg(value_name = "ID")]
     pub(super) change: Option<String>,
     /// Only entries in this state, as the audit spells it
     #[arg(long, value_name = "STATE", value_parser = state)]
@@ -172,7 +173,7 @@ pub(super) struct Fix {
     #[arg(short, long, value_enum, ignore_case = true)]
     pub(super) resolution: Finding,
     /// What was found, for the audit
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = reason)]
     pub(super) reason: String,
 }
 
@@ -208,24 +209,75 @@ pub(super) enum Issue {
     /// Show the changes that need manual resolution
     List,
     /// Show one of them
-    Get {
+    #[command(alias = "get")]
+    Show {
         /// The change
         id: String,
-        /// What failed, what to look at, and the commands that settle it
+        /// What failed, what to look at, and the commands that resolve it
         #[arg(long)]
         guidance: bool,
     },
+    /// Record what an operator found out about one of them
+    Resolve(Resolve),
+}
+
+/// What an operator found out, and of which change.
+#[derive(Debug, Args)]
+pub(super) struct Resolve {
+    /// The change
+    pub(super) id: String,
+    #[command(flatten)]
+    found: Found,
+    /// What was found, for the audit
+    #[arg(long, value_name = "TEXT", value_parser = reason)]
+    pub(super) reason: String,
+}
+
+/// One of the two.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+struct Found {
+    /// Its effect is there
+    #[arg(long)]
+    applied: bool,
+    /// Nothing of it is there, and `apply` runs it
+    #[arg(long)]
+    rolled_back: bool,
+}
+
+impl Resolve {
+    pub(super) fn finding(&self) -> Finding {
+        if self.found.applied {
+            Finding::Applied
+        } else {
+            Finding::RolledBack
+        }
+    }
+}
+
+/// What stands for a reason in the commands that are suggested, and in their help.
+const PLACEHOLDERS: [&str; 7] = [
+    "...", "..", "\u{2026}", "<reason>", "<text>", "reason", "text",
+];
+
+/// A reason that somebody has written.
+pub(super) fn reason(text: &str) -> Result<String, String> {
+    if PLACEHOLDERS.contains(&text.trim().to_lowercase().as_str()) {
+        return Err("write what was found: this is the placeholder of the command".to_owned());
+    }
+    Ok(text.to_owned())
 }
 
 /// What to do with the lock.
 #[derive(Debug, Subcommand)]
 pub(super) enum Lock {
     /// Show who has it, or had it last
-    Show,
+    #[command(alias = "show")]
+    Status,
     /// Take it from an owner that is known to be gone, and give it back
     Release {
         /// How that is known, for the audit
-        #[arg(long, value_name = "TEXT")]
+        #[arg(long, value_name = "TEXT", value_parser = reason)]
         reason: String,
     },
 }

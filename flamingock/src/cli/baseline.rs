@@ -4,6 +4,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::answer::Answer;
+use super::arguments::reason;
 use super::failure::Failure;
 use super::table::{Sheet, Tone, plain};
 use super::view::View;
@@ -14,10 +15,10 @@ use crate::runner::builder::Runner;
 pub(super) struct Baseline {
     /// The last change that is applied: those before it in its stage, and those of the stages before,
     /// are, too
-    #[arg(long, value_name = "ID")]
+    #[arg(value_name = "ID")]
     up_to: String,
     /// How that is known, for the audit
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = reason)]
     reason: String,
 }
 

@@ -42,9 +42,10 @@ use crate::runner::builder::Runner;
 /// }
 /// ```
 ///
-/// The flags `--json`, `--no-color`, `--quiet` (`-q`) and `--verbose` (`-v`) come with it. Where the
-/// program has global flags of its own with these names, make each a `bool` with the same id (`json`,
-/// `no_color`, `quiet`, `verbose`): it counts for these commands, too.
+/// The flags `--json`, `--color WHEN`, `--quiet` (`-q`) and `--verbose` (`-v`) come with it. Where the
+/// program has global flags of its own with these names, give each the same id (`json`, `color`,
+/// `quiet`, `verbose`), and make it a `bool`, but for `color`, whose values are `auto`, `always` and
+/// `never`: it counts for these commands, too.
 #[derive(Debug)]
 pub struct Command {
     flags: Flags,
@@ -82,14 +83,19 @@ pub(super) async fn answer(action: Action, runner: Runner, view: &View) -> Resul
         Action::Check => apply::check(runner, view).await,
         Action::Verify => verify::verify(runner, view).await,
         Action::Audit(Audit::List(list)) => history::list(&runner, list, view).await,
-        Action::Audit(Audit::Fix(fix)) => history::fix(&runner, &fix, view).await,
+        Action::Audit(Audit::Fix(fix)) => {
+            issue::resolve(&runner, &fix.change, fix.resolution, &fix.reason, view).await
+        }
         Action::Issue(Issue::List) => issue::list(&runner, view).await,
-        Action::Issue(Issue::Get { id, guidance }) => {
-            issue::get(&runner, &id, guidance, view).await
+        Action::Issue(Issue::Show { id, guidance }) => {
+            issue::show(&runner, &id, guidance, view).await
+        }
+        Action::Issue(Issue::Resolve(one)) => {
+            issue::resolve(&runner, &one.id, one.finding(), &one.reason, view).await
         }
         Action::Adopt(adopt) => adopt::adopt(&runner, &adopt, view).await,
         Action::Baseline(baseline) => baseline::baseline(&runner, &baseline, view).await,
-        Action::Lock(Lock::Show) => lock::show(&runner, view).await,
+        Action::Lock(Lock::Status) => lock::status(&runner, view).await,
         Action::Lock(Lock::Release { reason }) => lock::release(&runner, &reason, view).await,
         Action::Manifest(chosen) => manifest::manifest(&runner, &chosen, view),
         Action::Schema => manifest::schema(&runner, view),

@@ -90,7 +90,7 @@ impl Failure {
             let release = program.command_with_reason(&["lock", "release"]);
             failure = failure
                 .next(
-                    program.command(&["lock", "show"]),
+                    program.command(&["lock", "status"]),
                     "who has it, and until when",
                 )
                 .next(release, "only if its owner is known to be gone");
@@ -109,7 +109,7 @@ impl Failure {
 
     /// What to do about a change that needs manual resolution.
     fn settling(self, program: &Program, id: &str) -> Failure {
-        let guidance = program.command(&["issue", "get", id, "--guidance"]);
+        let guidance = program.command(&["issue", "show", id, "--guidance"]);
         let [applied, rolled_back] = settling(program, id);
         self.next(guidance, "what happened, and what to look at")
             .next(applied, "if its effect is there")
@@ -133,8 +133,8 @@ impl Failure {
 
 /// The commands that settle a change that needs manual resolution: it is applied, or nothing of it is there.
 pub(super) fn settling(program: &Program, id: &str) -> [String; 2] {
-    ["APPLIED", "ROLLED_BACK"]
-        .map(|found| program.command_with_reason(&["audit", "fix", "-c", id, "-r", found]))
+    ["--applied", "--rolled-back"]
+        .map(|found| program.command_with_reason(&["issue", "resolve", id, found]))
 }
 
 impl fmt::Display for Failure {

@@ -1,4 +1,4 @@
-//! `issue get --guidance`: what an operator must know to resolve an issue, from the audit and the code.
+//! `issue show --guidance`: what an operator must know to resolve an issue, from the audit and the code.
 
 use std::fmt;
 
@@ -215,7 +215,7 @@ fn commands(id: &str, running: bool, program: &Program) -> Vec<Command> {
     if running {
         return vec![Command {
             when: "Nothing is to be settled while it is running. Look again:",
-            command: program.command(&["issue", "get", id, "--guidance"]),
+            command: program.command(&["issue", "show", id, "--guidance"]),
         }];
     }
     let [applied, rolled_back] = settling(program, id);

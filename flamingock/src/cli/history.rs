@@ -1,11 +1,11 @@
-//! `audit list` and `audit fix`.
+//! `audit list`.
 
 use std::io;
 
 use serde_json::json;
 
 use super::answer::Answer;
-use super::arguments::{Fix, List};
+use super::arguments::List;
 use super::entry::extended;
 use super::failure::Failure;
 use super::table::{Sheet, Tone, colored, plain, stage};
@@ -14,7 +14,6 @@ use super::time::to_the_second;
 use super::view::View;
 use crate::audit::entry::{Entry, State};
 use crate::audit::store::HistoryFilter;
-use crate::report::issue::Resolved;
 use crate::runner::builder::Runner;
 
 /// How many entries are read, and kept in memory, at once.
@@ -111,7 +110,9 @@ impl Printing<'_> {
 fn table(entries: &[Entry], view: &View) -> String {
     let mut sheet = Sheet::new(
         view,
-        &["SEQ", "BEGAN", "STAGE", "CHANGE", "STATE", "ORIGIN"],
+        &[
+            "SEQ", "BEGAN", "STAGE", "CHANGE", "STATE", "ORIGIN", "REASON", "ERROR",
+        ],
     );
     for entry in entries {
         sheet.row(vec![
@@ -121,9 +122,16 @@ fn table(entries: &[Entry], view: &View) -> String {
             plain(entry.change_id.as_deref().unwrap_or("(the lock)")),
             colored(entry.state.as_str(), tone(&entry.state)),
             plain(entry.origin.as_str()),
+            plain(entry.reason.as_deref().unwrap_or_default()),
+            plain(first_line(entry).unwrap_or_default()),
         ]);
     }
     sheet.text()
+}
+
+/// The first line of an entry's error.
+fn first_line(entry: &Entry) -> Option<&str> {
+    entry.error.as_ref()?.causes().first()?.lines().next()
 }
 
 fn tone(state: &State) -> Tone {
@@ -134,22 +142,4 @@ fn tone(state: &State) -> Tone {
         State::Started => Tone::Working,
         State::Failed | State::RollbackFailed | State::Unknown(_) => Tone::Bad,
     }
-}
-
-pub(super) async fn fix(runner: &Runner, fix: &Fix, view: &View) -> Result<Answer, Failure> {
-    let resolved = runner
-        .resolve(&fix.change, fix.resolution.resolution(), &fix.reason)
-        .await
-        .map_err(|error| Failure::of(error, &view.program))?;
-    let (id, found) = (&fix.change, fix.resolution.as_str());
-    let text = match resolved {
-        Resolved::Recorded => format!("recorded: {id:?} is {found}"),
-        Resolved::Unchanged => {
-            format!("nothing to record: the audit says that {id:?} is {found}")
-        }
-    };
-    let document = json!({
-        "resolution": { "change_id": id, "resolution": found, "result": resolved },
-    });
-    Ok(Answer::done(document, text))
 }

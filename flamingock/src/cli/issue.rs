@@ -1,8 +1,9 @@
-//! `issue list` and `issue get`.
+//! `issue list`, `issue show` and `issue resolve`.
 
 use serde_json::json;
 
 use super::answer::Answer;
+use super::arguments::Finding;
 use super::attempt::Attempt;
 use super::failure::Failure;
 use super::guidance::Guidance;
@@ -10,7 +11,7 @@ use super::standing::Standing;
 use super::table::{Sheet, Tone, plain, stage};
 use super::time::to_the_second;
 use super::view::View;
-use crate::report::issue::Issue;
+use crate::report::issue::{Issue, Resolved};
 use crate::runner::builder::Runner;
 use crate::util::near_miss::did_you_mean;
 use crate::util::visible::Visible;
@@ -26,7 +27,7 @@ pub(super) async fn list(runner: &Runner, view: &View) -> Result<Answer, Failure
         let mut text = table(&issues, view);
         if !view.source.has_code() {
             text.push_str(
-                "\nThe application may settle some by itself: `issue get ID --guidance` says what is not known here.",
+                "\nThe application may settle some by itself: `issue show ID --guidance` says what is not known here.",
             );
         }
         text
@@ -34,7 +35,7 @@ pub(super) async fn list(runner: &Runner, view: &View) -> Result<Answer, Failure
     Ok(Answer::data(json!({ "issues": issues }), text))
 }
 
-pub(super) async fn get(
+pub(super) async fn show(
     runner: &Runner,
     id: &str,
     guidance: bool,
@@ -71,6 +72,30 @@ pub(super) async fn get(
     let guidance = Guidance::new(step, &issue, &history, lock, view);
     document["guidance"] = json!(guidance);
     Ok(Answer::data(document, guidance.to_string()))
+}
+
+pub(super) async fn resolve(
+    runner: &Runner,
+    id: &str,
+    found: Finding,
+    reason: &str,
+    view: &View,
+) -> Result<Answer, Failure> {
+    let resolved = runner
+        .resolve(id, found.resolution(), reason)
+        .await
+        .map_err(|error| Failure::of(error, &view.program))?;
+    let found = found.as_str();
+    let text = match resolved {
+        Resolved::Recorded => format!("recorded: {id:?} is {found}"),
+        Resolved::Unchanged => {
+            format!("nothing to record: the audit says that {id:?} is {found}")
+        }
+    };
+    let document = json!({
+        "resolution": { "change_id": id, "resolution": found, "result": resolved },
+    });
+    Ok(Answer::done(document, text))
 }
 
 fn table(issues: &[Issue], view: &View) -> String {

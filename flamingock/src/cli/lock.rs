@@ -1,4 +1,4 @@
-//! `lock show` and `lock release`.
+//! `lock status` and `lock release`.
 
 use serde_json::json;
 
@@ -10,7 +10,7 @@ use crate::audit::snapshot::LockStatus;
 use crate::runner::builder::Runner;
 use crate::util::time;
 
-pub(super) async fn show(runner: &Runner, view: &View) -> Result<Answer, Failure> {
+pub(super) async fn status(runner: &Runner, view: &View) -> Result<Answer, Failure> {
     let lock = runner
         .lock_status()
         .await

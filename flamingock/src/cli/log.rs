@@ -38,7 +38,10 @@ pub(super) fn show(flags: Flags) {
     let lines = tracing_subscriber::fmt::layer()
         .fmt_fields(fields.delimited(" "))
         .with_writer(|| LogLines)
-        .with_ansi(std::io::stderr().is_terminal() && super::view::wants_color(flags))
+        .with_ansi(super::view::wants_color(
+            flags,
+            std::io::stderr().is_terminal(),
+        ))
         .with_target(false);
     // An error says that there is a subscriber.
     let _ = tracing_subscriber::registry()

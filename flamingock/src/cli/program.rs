@@ -10,15 +10,7 @@ use crate::util::shell::quote;
 pub(super) struct Program(String);
 
 /// Flags that say how to print, and not what to do it with.
-const OURS: [&str; 7] = [
-    "--json",
-    "--no-color",
-    "-q",
-    "--quiet",
-    "-v",
-    "-vv",
-    "--verbose",
-];
+const OURS: [&str; 6] = ["--json", "-q", "--quiet", "-v", "-vv", "--verbose"];
 
 impl Program {
     /// The program of that name, with these arguments.
@@ -39,9 +31,16 @@ impl Program {
     fn of(arguments: impl IntoIterator<Item = String>, command: &str) -> Program {
         let mut arguments = arguments.into_iter();
         let name = arguments.next().unwrap_or_default();
-        let before = arguments.take_while(|argument| argument != command);
-        let before = before.filter(|argument| !OURS.contains(&argument.as_str()));
-        Program::with(&name, &before.collect::<Vec<_>>())
+        let mut before = Vec::new();
+        while let Some(argument) = arguments.next().filter(|argument| argument != command) {
+            let is_ours = OURS.contains(&argument.as_str()) || argument.starts_with("--color=");
+            if argument == "--color" {
+                arguments.next();
+            } else if !is_ours {
+                before.push(argument);
+            }
+        }
+        Program::with(&name, &before)
     }
 
     /// A command of the program: these words, each as one.
@@ -78,10 +77,21 @@ mod tests {
 
     #[test]
     fn what_stands_before_the_command_is_kept_but_for_flags_of_ours() {
-        assert_eq!(begins(&["./my-app", "issue", "get"], "issue"), "./my-app");
+        assert_eq!(begins(&["./my-app", "issue", "show"], "issue"), "./my-app");
         assert_eq!(
             begins(
-                &["my app", "--config", "a b", "db", "--json", "-v", "issue"],
+                &[
+                    "my app",
+                    "--config",
+                    "a b",
+                    "--color",
+                    "never",
+                    "db",
+                    "--json",
+                    "-v",
+                    "--color=always",
+                    "issue"
+                ],
                 "issue"
             ),
             "'my app' --config 'a b' db"
@@ -113,12 +123,12 @@ mod tests {
     fn a_shell_takes_every_id_for_one_word() {
         let program = Program("my-app".to_owned());
         assert_eq!(
-            program.command(&["issue", "get", "ada's change; $HOME"]),
-            r"my-app issue get 'ada'\''s change; $HOME'"
+            program.command(&["issue", "show", "ada's change; $HOME"]),
+            r"my-app issue show 'ada'\''s change; $HOME'"
         );
         assert_eq!(
-            program.command(&["issue", "get", "a\u{1b}1'\\\n\u{202e}"]),
-            r"my-app issue get $'a\0331\'\\\012\342\200\256'"
+            program.command(&["issue", "show", "a\u{1b}1'\\\n\u{202e}"]),
+            r"my-app issue show $'a\0331\'\\\012\342\200\256'"
         );
     }
 }

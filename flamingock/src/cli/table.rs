@@ -76,6 +76,9 @@ impl Sheet {
             first.set_padding((0, 1));
         }
         table.style_text_only();
+        if self.color {
+            table.enforce_styling();
+        }
         let titles: Vec<&str> = (0..self.header.len())
             .filter(|column| used[*column])
             .map(|column| self.header[column])

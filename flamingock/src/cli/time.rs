@@ -1,6 +1,6 @@
 //! Points in time, as people read them.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use crate::util::time;
 
@@ -19,8 +19,8 @@ pub(super) fn since(text: &str) -> Result<SystemTime, String> {
     }
     let is_date = text.len() == 10 && text.matches('-').count() == 2;
     let parsed = match is_date {
-        true => time::parse(&format!("{text}T00:00:00Z")),
-        false => time::parse(text),
+        true => parse(&format!("{text}T00:00:00Z")),
+        false => parse(text),
     };
     parsed.map_err(|_| {
         "use how long ago, as in 2h or 3d, a date, as in 2026-01-31, or RFC 3339, as in 2026-01-31T10:00:00+02:00"
@@ -28,11 +28,69 @@ pub(super) fn since(text: &str) -> Result<SystemTime, String> {
     })
 }
 
+/// A year that has a 29th of February, to find out whether the rest is a date.
+const ANY_YEAR: &str = "2000";
+
+/// A time that a person gave, with any offset. What is before all entries, or behind all that there can
+/// be, is the first or the last time.
+fn parse(text: &str) -> Result<SystemTime, String> {
+    let refused =
+        || "use RFC 3339, as in 2026-01-31T08:00:00Z or 2026-01-31T10:00:00+02:00".to_owned();
+    let (local, offset) = split_offset(text).ok_or_else(refused)?;
+    let year = local
+        .get(..4)
+        .filter(|year| year.bytes().all(|one| one.is_ascii_digit()));
+    let year = year.ok_or_else(refused)?;
+    let is_past = year < "1970";
+    let parsed = if is_past {
+        format!("{ANY_YEAR}{}Z", &local[4..])
+    } else {
+        format!("{local}Z")
+    };
+    let local = humantime::parse_rfc3339(&parsed).map_err(|_| refused())?;
+    if is_past {
+        return Ok(SystemTime::UNIX_EPOCH);
+    }
+    let distance = Duration::from_secs(offset.unsigned_abs() * 60);
+    let since = local
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .map_err(|_| refused())?;
+    let utc = if offset < 0 {
+        since.saturating_add(distance)
+    } else {
+        since.saturating_sub(distance)
+    };
+    Ok(time::bounded(SystemTime::UNIX_EPOCH + utc))
+}
+
+/// The local part, and the minutes that it is ahead of UTC.
+fn split_offset(text: &str) -> Option<(&str, i64)> {
+    if let Some(local) = text.strip_suffix(['Z', 'z']) {
+        return Some((local, 0));
+    }
+    let (local, offset) = text.split_at_checked(text.len().checked_sub(6)?)?;
+    let (sign, clock) = offset.split_at_checked(1)?;
+    let (hours, minutes) = clock.split_once(':')?;
+    let number = |text: &str, below: i64| -> Option<i64> {
+        let is_number = text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_digit());
+        text.parse()
+            .ok()
+            .filter(|number| is_number && *number < below)
+    };
+    let minutes = number(hours, 24)? * 60 + number(minutes, 60)?;
+    match sign {
+        "+" => Some((local, minutes)),
+        "-" => Some((local, -minutes)),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
+
+    const FIRST: &str = "1970-01-01T00:00:00.000000Z";
+    const LAST: &str = "9999-12-31T23:59:59.999999Z";
 
     #[test]
     fn tables_have_no_fractions() {
@@ -56,6 +114,38 @@ mod tests {
         }
         for refused in ["yesterday", "2026-02-30", "2h ago", "", "31.01.2026"] {
             assert!(since(refused).unwrap_err().contains("3d"), "{refused}");
+        }
+    }
+
+    #[test]
+    fn any_offset_is_utc_in_the_filter() {
+        for (given, utc) in [
+            ("2026-01-31T08:00:00Z", "2026-01-31T08:00:00.000000Z"),
+            ("2026-01-31T10:00:00+02:00", "2026-01-31T08:00:00.000000Z"),
+            ("2026-01-31T02:30:00.5-05:30", "2026-01-31T08:00:00.500000Z"),
+            ("2026-01-01T00:30:00+01:00", "2025-12-31T23:30:00.000000Z"),
+            ("1970-01-01T00:30:00+01:00", FIRST),
+            ("1969-12-31T23:59:59-01:00", FIRST),
+            ("1900-02-28T00:00:00Z", FIRST),
+            ("0000-01-01T00:00:00Z", FIRST),
+            ("9999-12-31T23:59:59.999999999Z", LAST),
+            ("9999-12-31T23:59:59-23:59", LAST),
+        ] {
+            assert_eq!(parse(given).map(time::text).as_deref(), Ok(utc));
+        }
+        for refused in [
+            "yesterday",
+            "2026-01-31",
+            "2026-01-31T08:00:00",
+            "é+02:00",
+            "+2:000",
+            "1900-13-01T00:00:00Z",
+            "1900-02-30T00:00:00Z",
+            "10000-01-01T00:00:00Z",
+            "-001-01-01T00:00:00Z",
+            "",
+        ] {
+            assert!(parse(refused).is_err(), "{refused}");
         }
     }
 }

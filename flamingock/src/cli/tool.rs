@@ -1,6 +1,6 @@
 //! The application's binary as the tool.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -13,7 +13,7 @@ use super::command::Command;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::masked::{self, masked};
-use super::view::Flags;
+use super::view::{Flags, color_of};
 use crate::runner::builder::Runner;
 use crate::util::visible::visible;
 
@@ -57,10 +57,8 @@ pub(super) fn parsed<T: FromArgMatches>(
 ) -> Result<(T, ArgMatches), clap::Error> {
     let parse = |arguments: &[OsString]| {
         let mut command = command();
-        if has(arguments, "--no-color") {
-            // Its own messages are printed before the flag is parsed.
-            command = command.color(ColorChoice::Never);
-        }
+        // Its own messages are printed before the flag is parsed.
+        command = command.color(color(arguments));
         let matches = command.try_get_matches_from_mut(arguments)?;
         let tool = T::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
         Ok((tool, matches))
@@ -104,6 +102,20 @@ pub(super) fn refuse(error: &clap::Error, json: bool) -> ExitCode {
     // Colors where clap itself would have them.
     let _ = error.print();
     Exit::Refused.into()
+}
+
+/// When colors are to be printed, as far as the arguments can be read.
+fn color(arguments: &[OsString]) -> ColorChoice {
+    let mut words = arguments.iter().skip(1);
+    let mut when = None;
+    while let Some(word) = words.next() {
+        match word.to_str().and_then(|word| word.strip_prefix("--color")) {
+            Some("") => when = words.next().map(OsString::as_os_str),
+            Some(value) => when = value.strip_prefix('=').map(OsStr::new).or(when),
+            None => {}
+        }
+    }
+    color_of(when)
 }
 
 pub(super) fn has(arguments: &[OsString], flag: &str) -> bool {

@@ -1,10 +1,10 @@
 //! How to print: the flags that every command takes.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::IsTerminal;
 use std::sync::Arc;
 
-use clap::{Arg, ArgAction, ArgMatches};
+use clap::{Arg, ArgAction, ArgMatches, ColorChoice};
 
 use super::program::Program;
 use super::source::{Code, Source};
@@ -13,14 +13,14 @@ use super::source::{Code, Source};
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Flags {
     pub(super) json: bool,
-    pub(super) no_color: bool,
+    pub(super) color: ColorChoice,
     pub(super) quiet: bool,
     /// How often it was said.
     pub(super) verbose: usize,
 }
 
 const JSON: &str = "json";
-const NO_COLOR: &str = "no_color";
+const COLOR: &str = "color";
 const QUIET: &str = "quiet";
 const VERBOSE: &str = "verbose";
 
@@ -36,9 +36,12 @@ impl Flags {
                     .help("Print one JSON document, also for an error"),
             )
             .arg(
-                flag(NO_COLOR)
-                    .long("no-color")
-                    .help("Print without colors, as the variable NO_COLOR does"),
+                Arg::new(COLOR)
+                    .long("color")
+                    .value_name("WHEN")
+                    .value_parser(["auto", "always", "never"])
+                    .global(true)
+                    .help("When to print colors: auto, which the variable NO_COLOR turns off, always or never"),
             )
             .arg(
                 flag(QUIET)
@@ -58,7 +61,7 @@ impl Flags {
     pub(super) fn of(matches: &ArgMatches) -> Flags {
         Flags {
             json: matches.get_flag(JSON),
-            no_color: matches.get_flag(NO_COLOR),
+            color: color_of(matches.get_raw(COLOR).and_then(Iterator::last)),
             quiet: matches.get_flag(QUIET),
             verbose: if matches.get_flag(VERBOSE) {
                 times(std::env::args_os().skip(1)).max(1)
@@ -82,10 +85,23 @@ fn times(arguments: impl Iterator<Item = OsString>) -> usize {
     arguments.filter_map(said).sum()
 }
 
-/// Whether nobody has said that colors are to be left out.
-pub(super) fn wants_color(flags: Flags) -> bool {
-    let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    !flags.no_color && !refused
+/// When colors are to be printed; `auto` for what is no such word.
+pub(super) fn color_of(when: Option<&OsStr>) -> ColorChoice {
+    match when.and_then(OsStr::to_str) {
+        Some("always") => ColorChoice::Always,
+        Some("never") => ColorChoice::Never,
+        _ => ColorChoice::Auto,
+    }
+}
+
+/// Whether to print colors to an output that is a terminal or none.
+pub(super) fn wants_color(flags: Flags, is_terminal: bool) -> bool {
+    let refused = || std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    match flags.color {
+        ColorChoice::Always => true,
+        ColorChoice::Never => false,
+        ColorChoice::Auto => is_terminal && !refused(),
+    }
 }
 
 /// What the texts depend on.
@@ -104,7 +120,7 @@ impl View {
     pub(super) fn new(flags: Flags, program: Program) -> View {
         View {
             program,
-            color: wants_color(flags) && std::io::stdout().is_terminal(),
+            color: wants_color(flags, std::io::stdout().is_terminal()),
             json: flags.json,
             verbose: flags.verbose > 0,
             // Lines of the log would stand in its way.

@@ -113,15 +113,9 @@ async fn a_baseline_is_recorded<B: Backend>() {
     let database = B::fresh().await;
     let app = App::on(&database.url);
     let baseline = |id: &str| {
-        [
-            "baseline",
-            "--up-to",
-            id,
-            "--reason",
-            "restored from a dump",
-        ]
-        .map(str::to_owned)
-        .to_vec()
+        ["baseline", id, "--reason", "restored from a dump"]
+            .map(str::to_owned)
+            .to_vec()
     };
     let run = |id: &str| {
         let arguments = baseline(id);
@@ -168,7 +162,7 @@ async fn a_history_is_taken_over_without_the_application<B: Backend>() {
         texts(&document["adoption"]["adopted"], "change_id"),
         ["create-orders"]
     );
-    let (code, document) = with(&["baseline", "--up-to", "orders-topic", "--reason", "by hand"]);
+    let (code, document) = with(&["baseline", "orders-topic", "--reason", "by hand"]);
     assert_eq!(
         (code, &document["baseline"]["recorded"]),
         (0, &json!(["orders-topic"]))
@@ -219,7 +213,7 @@ fn what_is_taken_over_must_be_said() {
             "--export is for mongock",
         ),
         (&["adopt", "sqlx", "--map", "none"], "could not read none"),
-        (&["baseline", "--up-to", "create-orders"], "--reason"),
+        (&["baseline", "create-orders"], "--reason"),
     ] {
         let ran = app.run(arguments);
         assert_eq!(ran.code, 2, "{ran:?}");

@@ -51,7 +51,7 @@ async fn an_issue_is_found_and_settled_without_the_application<B: Backend>() {
     let own = app.json(&["audit", "list", "--history"]);
     assert_eq!(app.central_json(&["audit", "list", "--history"]), own);
 
-    let guidance = app.central(&["issue", "get", "orders-topic", "--guidance"]);
+    let guidance = app.central(&["issue", "show", "orders-topic", "--guidance"]);
     assert_eq!(guidance.code, 0, "{guidance:?}");
     let text = normalise(&guidance.stdout);
     for line in [
@@ -59,19 +59,19 @@ async fn an_issue_is_found_and_settled_without_the_application<B: Backend>() {
         "  It ran and failed: what it did before that is done.\n",
         "Not known here\n  Whether its code now says `recovery = \"retry\"`",
         "  Its description: Others hear of orders.\n",
-        "    flamingock --service orders audit fix -c orders-topic -r APPLIED --reason \"...\"\n",
+        "    flamingock --service orders issue resolve orders-topic --applied --reason \"...\"\n",
     ] {
         assert!(text.contains(line), "{line} in {text}");
     }
     let command = guidance
         .stdout
         .lines()
-        .find(|line| line.contains("-r ROLLED_BACK"));
-    let pasted = app.central_shell(command.unwrap());
+        .find(|line| line.contains("--rolled-back"));
+    let pasted = app.central_shell(&command.unwrap().replace("...", "no such topic"));
     assert_eq!((pasted.code, pasted.stderr.as_str()), (0, ""), "{pasted:?}");
     assert_eq!(statuses(&app, &[]), ["applied", "pending"]);
     assert_eq!(app.central_json(&["issue", "list"]).1["issues"], json!([]));
-    let (_, document) = app.central_json(&["audit", "list", "--change", "orders-topic"]);
+    let (_, document) = app.central_json(&["audit", "list", "orders-topic"]);
     let entry = &document["entries"][0];
     assert_eq!(entry["state"], "MANUAL_MARKED_AS_ROLLED_BACK");
     // Who has no code keeps what was on record.
@@ -80,15 +80,13 @@ async fn an_issue_is_found_and_settled_without_the_application<B: Backend>() {
     assert_eq!(app.run(&["apply"]).code, 0);
     assert_eq!(statuses(&app, &[]), ["applied"; 3]);
 
-    let refused = app.central(&["issue", "get", "nobody"]);
+    let refused = app.central(&["issue", "show", "nobody"]);
     assert_eq!(refused.code, 2, "{refused:?}");
     let healthy = [
-        "audit",
-        "fix",
-        "-c",
+        "issue",
+        "resolve",
         "first-order",
-        "-r",
-        "ROLLED_BACK",
+        "--rolled-back",
         "--reason",
         "x",
     ];
@@ -103,16 +101,14 @@ async fn a_lock_is_looked_at_and_taken_without_the_application<B: Backend>() {
     let waiting = Waiting::start(&app);
 
     assert_eq!(statuses(&app, &[]), ["applied", "running"]);
-    let (_, document) = app.central_json(&["issue", "get", "orders-topic", "--guidance"]);
+    let (_, document) = app.central_json(&["issue", "show", "orders-topic", "--guidance"]);
     assert_eq!(document["issue"]["may_be_running"], true, "{document}");
     assert_eq!(document["guidance"]["not_known"], json!([]));
     let impatient = [
-        "audit",
-        "fix",
-        "-c",
+        "issue",
+        "resolve",
         "orders-topic",
-        "-r",
-        "APPLIED",
+        "--applied",
         "--reason",
         "x",
     ];
@@ -124,7 +120,7 @@ async fn a_lock_is_looked_at_and_taken_without_the_application<B: Backend>() {
         !refused.stderr.contains("not in this binary"),
         "{refused:?}"
     );
-    let (_, document) = app.central_json(&["lock", "show"]);
+    let (_, document) = app.central_json(&["lock", "status"]);
     assert_eq!(document["lock"]["held"], true, "{document}");
 
     let released = app.central(&["lock", "release", "--reason", "the machine is gone"]);
@@ -136,7 +132,7 @@ async fn a_lock_is_looked_at_and_taken_without_the_application<B: Backend>() {
     assert_eq!(states.last().unwrap(), "MANUAL_LOCK_RELEASED");
     // The entry about the lock is no change.
     assert_eq!(statuses(&app, &[]), ["applied", "issue"]);
-    let guidance = app.central(&["issue", "get", "orders-topic", "--guidance"]);
+    let guidance = app.central(&["issue", "show", "orders-topic", "--guidance"]);
     for line in [
         "  Whether the application has a `#[verify]` function for it",
         "  It was not called: the attempt was not seen to end.\n",
@@ -201,7 +197,7 @@ async fn a_place_where_nothing_is_is_refused<B: Backend>() {
     for command in [
         &["status"][..],
         &["status", "--all-services"],
-        &["lock", "show"],
+        &["lock", "status"],
     ] {
         let (code, document) = app.central_json(command);
         assert_eq!(

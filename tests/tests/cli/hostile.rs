@@ -208,21 +208,19 @@ async fn what_the_lock_says_is_escaped<B: Backend>() {
     )
     .await;
     let fix = [
-        "audit",
-        "fix",
-        "-c",
+        "issue",
+        "resolve",
         "orders-topic",
-        "-r",
-        "APPLIED",
+        "--applied",
         "--reason",
         "x",
     ];
     for arguments in [
-        &["lock", "show"][..],
+        &["lock", "status"][..],
         &["status"],
         &["status", "--all-services"],
         &["issue", "list"],
-        &["issue", "get", "orders-topic", "--guidance"],
+        &["issue", "show", "orders-topic", "--guidance"],
         &fix,
     ] {
         for program in ["operations", "flamingock"] {
@@ -248,18 +246,16 @@ async fn arguments_are_escaped_where_they_are_repeated() {
             &["audit", "list", "--state", HOSTILE],
             &["audit", "list", "--since", HOSTILE],
             &["audit", "list", HOSTILE],
-            &["issue", "get", HOSTILE],
-            &[
-                "audit", "fix", "-c", HOSTILE, "-r", "APPLIED", "--reason", "x",
-            ],
+            &["issue", "show", HOSTILE],
+            &["issue", "resolve", HOSTILE, "--applied", "--reason", "x"],
             &["audit", "fix", "-c", "x", "-r", HOSTILE, "--reason", "x"],
             &["adopt", HOSTILE],
             &["adopt", "--from-service", HOSTILE],
             &["adopt", "sqlx", "--table", HOSTILE],
             &["adopt", "sqlx", "--target", HOSTILE],
             &["adopt", "sqlx", "--map", HOSTILE],
-            &["baseline", "--up-to", HOSTILE, "--reason", "x"],
-            &["undo", "--change", HOSTILE],
+            &["baseline", HOSTILE, "--reason", "x"],
+            &["undo", HOSTILE],
             &["undo", "--count", HOSTILE],
             &["undo", "--run", HOSTILE],
             &["manifest", "--check", HOSTILE],
@@ -318,8 +314,8 @@ async fn a_terminal_gets_our_colors_and_nothing_else() {
         "operations apply -vv",
         "operations audit list --history",
         "operations audit list --extended",
-        "operations issue get orders-topic --guidance",
-        "operations lock show",
+        "operations issue show orders-topic --guidance",
+        "operations lock status",
         "operations plan",
     ] {
         let text = in_a_terminal(&app, line);
@@ -388,7 +384,7 @@ fn passwords_are_not_repeated() {
                 &["status", url],
                 &["status", "--wrong", &option],
                 &["audit", "list", "--state", url],
-                &[&option, "issue", "get", "orders-topic", "--guidance"],
+                &[&option, "issue", "show", "orders-topic", "--guidance"],
                 &["--password", "sesame", "status"],
                 &["status", "--db-password=sesame"],
             ] {
@@ -432,16 +428,16 @@ async fn a_suggested_command_names_the_variable_that_a_password_came_from() {
     let sign = if database.url.contains('?') { '&' } else { '?' };
     let app = App::on(&format!("{}{sign}password=sesame", database.url));
     assert_eq!(app.run_with("BROKER_DOWN", "1", &["apply"]).code, 1);
-    let guidance = "--service orders issue get orders-topic --guidance";
+    let guidance = "--service orders issue show orders-topic --guidance";
     let line = format!("flamingock --database-url \"$DATABASE_URL\" {guidance}");
     let ran = app.shell(&line);
     assert!(!ran.stdout.contains("sesame"), "{ran:?}");
     let fix = ran
         .stdout
         .lines()
-        .find(|line| line.contains("audit fix") && line.contains("ROLLED_BACK"));
+        .find(|line| line.contains("issue resolve") && line.contains("--rolled-back"));
     let fix = fix.unwrap().trim();
-    let expected = "flamingock --database-url \"$DATABASE_URL\" --service orders audit fix";
+    let expected = "flamingock --database-url \"$DATABASE_URL\" --service orders issue resolve";
     assert!(fix.starts_with(expected), "{fix}");
-    assert_eq!(app.shell(fix).code, 0, "{fix}");
+    assert_eq!(app.shell(&fix.replace("...", "looked")).code, 0, "{fix}");
 }

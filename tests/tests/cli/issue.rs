@@ -30,7 +30,7 @@ async fn a_script_sees_a_failure_and_settles_it<B: Backend>() {
     let (code, document) = app.json(&["check"]);
     assert_eq!((code, &document["error"]["kind"]), (10, &json!("pending")));
     assert_eq!(app.json(&["audit", "list"]), (0, json!({ "entries": [] })));
-    assert_eq!(app.json(&["lock", "show"]), (0, json!({ "lock": null })));
+    assert_eq!(app.json(&["lock", "status"]), (0, json!({ "lock": null })));
 
     let failed = fails(&app, &["apply", "--json"]);
     let error = &failed.json()["error"];
@@ -60,10 +60,19 @@ async fn a_script_sees_a_failure_and_settles_it<B: Backend>() {
     assert_eq!((code, &issue["change_id"]), (0, &json!("orders-topic")));
     assert_eq!(issue["cause"], "rollback_failed");
     assert_eq!(issue["may_be_running"], false);
-    assert_eq!(app.json(&["issue", "get", "create-orders"]).0, 2);
-    assert_eq!(app.json(&["issue", "get", "nobody"]).0, 2);
+    assert_eq!(app.json(&["issue", "show", "create-orders"]).0, 2);
+    assert_eq!(app.json(&["issue", "show", "nobody"]).0, 2);
 
     let fix = [
+        "issue",
+        "resolve",
+        "orders-topic",
+        "--applied",
+        "--reason",
+        "seen there",
+    ];
+    // As it was called in Java.
+    let java = [
         "audit",
         "fix",
         "-c",
@@ -73,8 +82,8 @@ async fn a_script_sees_a_failure_and_settles_it<B: Backend>() {
         "--reason",
         "seen there",
     ];
-    for result in ["recorded", "unchanged"] {
-        let (code, document) = app.json(&fix);
+    for (result, arguments) in [("recorded", &java[..]), ("unchanged", &fix[..])] {
+        let (code, document) = app.json(arguments);
         let resolution = &document["resolution"];
         assert_eq!(
             (code, &resolution["result"]),
@@ -90,7 +99,7 @@ async fn a_script_sees_a_failure_and_settles_it<B: Backend>() {
     assert_eq!(app.json(&["plan"]).0, 0);
     assert_eq!(app.status(), ["applied"; 3]);
     assert_eq!(app.json(&["issue", "list"]), (0, json!({ "issues": [] })));
-    let (_, document) = app.json(&["lock", "show"]);
+    let (_, document) = app.json(&["lock", "status"]);
     assert_eq!(document["lock"]["held"], false);
 }
 
@@ -113,11 +122,11 @@ orders: 1 newly applied, 1 failed, 1 blocked in <n> ms
   target events: the topics that other services read
 next:
   what happened, and what to look at:
-    operations issue get orders-topic --guidance
+    operations issue show orders-topic --guidance
   if its effect is there:
-    operations audit fix -c orders-topic -r APPLIED --reason "..."
+    operations issue resolve orders-topic --applied --reason "..."
   if nothing of it is there, and the next apply is to run it:
-    operations audit fix -c orders-topic -r ROLLED_BACK --reason "..."
+    operations issue resolve orders-topic --rolled-back --reason "..."
 "#
     );
 
@@ -159,25 +168,29 @@ On record
 
 Then
   If all of it is there, or you have completed it:
-    operations audit fix -c orders-topic -r APPLIED --reason "..."
+    operations issue resolve orders-topic --applied --reason "..."
   If nothing of it is there, or you have removed what was; the next apply runs it:
-    operations audit fix -c orders-topic -r ROLLED_BACK --reason "..."
+    operations issue resolve orders-topic --rolled-back --reason "..."
 "#
     );
 
     let rolled_back = guidance
         .stdout
         .lines()
-        .find(|line| line.contains("-r ROLLED_BACK"))
+        .find(|line| line.contains("--rolled-back"))
         .unwrap();
-    let settled = app.shell(rolled_back);
+    // Pasted as it is, it has no reason.
+    let unfilled = app.shell(rolled_back);
+    assert_eq!(unfilled.code, 2, "{unfilled:?}");
+    assert!(unfilled.stderr.contains("placeholder"), "{unfilled:?}");
+    let settled = app.shell(&rolled_back.replace("...", "no such topic"));
     assert_eq!(
         settled.stdout,
         "recorded: \"orders-topic\" is ROLLED_BACK\n"
     );
     assert_eq!(app.run(&["apply"]).code, 0);
     assert!(app.folder().join("broker/orders").exists());
-    let (_, document) = app.json(&["audit", "list", "--change", "orders-topic", "--history"]);
+    let (_, document) = app.json(&["audit", "list", "orders-topic", "--history"]);
     let states = texts(&document["entries"], "state");
     let expected = [
         "STARTED",
@@ -216,11 +229,17 @@ async fn the_audit_is_listed_by_change_time_and_state<B: Backend>() {
         "{entry}"
     );
 
-    assert_eq!(entries(&["-c", "orders-topic", "--history"]).len(), 3);
+    assert_eq!(entries(&["orders-topic", "--history"]).len(), 3);
     assert_eq!(entries(&["--state", "failed", "--history"]).len(), 1);
     assert_eq!(entries(&["--state", "FAILED"]).len(), 0);
     assert_eq!(entries(&["--since", "2020-01-01T00:00:00+02:00"]).len(), 2);
     assert_eq!(entries(&["--since", "2999-01-01T00:00:00-02:00"]).len(), 0);
+    assert_eq!(entries(&["--since", "2h"]).len(), 2);
+    assert_eq!(entries(&["--since", "2020-01-01"]).len(), 2);
+    let listed = app.run(&["audit", "list", "--history"]).stdout;
+    let titles = listed.lines().next().unwrap();
+    assert!(titles.contains("ERROR"), "{listed}");
+    assert!(listed.contains("the rollback failed"), "{listed}");
     assert_eq!(app.json(&["audit", "list", "--state", "BROKEN"]).0, 2);
     assert_eq!(app.json(&["audit", "list", "--since", "yesterday"]).0, 2);
 

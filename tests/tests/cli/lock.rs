@@ -94,31 +94,29 @@ async fn a_change_that_is_running_is_no_issue_and_sigterm_lets_it_finish<B: Back
     assert_eq!(app.status(), ["applied", "running", "pending"]);
     let (code, document) = app.json(&["plan"]);
     assert_eq!((code, &document["running"]), (10, &json!(["orders-topic"])));
-    let (_, document) = app.json(&["lock", "show"]);
+    let (_, document) = app.json(&["lock", "status"]);
     assert_eq!(document["lock"]["held"], true);
     let (_, document) = app.json(&["issue", "list"]);
     assert_eq!(document["issues"][0]["may_be_running"], true);
-    let guidance = app.text(&["issue", "get", "orders-topic", "--guidance"]);
+    let guidance = app.text(&["issue", "show", "orders-topic", "--guidance"]);
     assert!(
         guidance.contains("Attempt 1 is running: the lock is held by orders"),
         "{guidance}"
     );
-    assert!(!guidance.contains("audit fix"), "{guidance}");
+    assert!(!guidance.contains("issue resolve"), "{guidance}");
 
     let fix = [
-        "audit",
-        "fix",
-        "-c",
+        "issue",
+        "resolve",
         "orders-topic",
-        "-r",
-        "APPLIED",
+        "--applied",
         "--reason",
         "impatience",
     ];
     let refused = app.run(&fix);
     assert_eq!(refused.code, 4, "{refused:?}");
     assert!(
-        refused.stderr.contains("operations lock show\n"),
+        refused.stderr.contains("operations lock status\n"),
         "{refused:?}"
     );
     assert_eq!(app.json(&fix).1["error"]["kind"], "lock_timeout");
@@ -153,7 +151,7 @@ async fn an_interrupted_change_is_an_issue_once_its_owner_is_gone<B: Backend>() 
         "nothing to release: the lock is free\n"
     );
     let guidance = app
-        .run(&["issue", "get", "orders-topic", "--guidance"])
+        .run(&["issue", "show", "orders-topic", "--guidance"])
         .stdout;
     let guidance = normalise(&guidance);
     for line in [

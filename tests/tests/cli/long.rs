@@ -102,7 +102,7 @@ async fn memory_does_not_grow_with_the_history<B: Backend>() {
     let (lines, _, peak) = ran(&app, "operations", &history);
     assert!(lines > rows && peak < MOST, "{lines} lines, {peak} KiB");
     for arguments in [
-        &["issue", "get", "orders-topic", "--guidance"][..],
+        &["issue", "show", "orders-topic", "--guidance"][..],
         &["issue", "list"],
         &["status"],
         &["status", "--all-services"],

@@ -51,7 +51,7 @@ fn closed_files_are_no_failure() {
         ("operations status >&- 2>&-", 0),
         ("operations status -vv 2>&-", 0),
         ("operations nothing >&- 2>&-", 2),
-        ("operations undo --change nothing >&- 2>&-", 2),
+        ("operations undo nothing >&- 2>&-", 2),
     ] {
         assert_eq!(app.shell(line).code, code, "{line}");
     }

@@ -40,7 +40,7 @@ async fn status_and_guidance_say_which_step_was_reached() {
     let reached = "the last attempt came to: rolling back step 1 of 2";
     let status = app.central(&["status"]);
     assert!(status.stdout.contains(reached), "{status:?}");
-    let guidance = app.central(&["issue", "get", "steps", "--guidance"]);
+    let guidance = app.central(&["issue", "show", "steps", "--guidance"]);
     let text = normalise(&guidance.stdout);
     for line in [
         " It came to: rolling back step 1 of 2.\n",

@@ -54,12 +54,10 @@ fn tables_fit_the_terminal() {
         assert!(!app.run(&words).stdout.contains('\u{1b}'), "{command}");
     }
     let settled = [
-        "audit",
-        "fix",
-        "-c",
+        "issue",
+        "resolve",
         "orders-topic",
-        "-r",
-        "ROLLED_BACK",
+        "--rolled-back",
         "--reason",
         "gone",
     ];
@@ -88,14 +86,26 @@ fn where_nobody_looks_a_row_is_a_line() {
 fn colors_are_left_out_where_somebody_says_so() {
     let app = App::on_a_file();
     for (line, no_color) in [
-        ("operations status --no-color", None),
-        ("operations --no-color status", None),
+        ("operations status --color=never", None),
+        ("operations --color=never status", None),
         ("operations status", Some("1")),
-        ("operations --no-color undo 2>&1 || true", None),
-        ("operations --help --no-color", None),
+        ("operations --color=never undo 2>&1 || true", None),
+        ("operations --help --color=never", None),
     ] {
         let text = in_a_terminal(&app, line, no_color);
         assert!(!text.contains('\u{1b}'), "{line}: {text:?}");
     }
     assert!(in_a_terminal(&app, "operations status", Some("")).contains('\u{1b}'));
+}
+
+#[test]
+fn colors_are_printed_where_somebody_asks_for_them() {
+    let app = App::on_a_file();
+    assert_eq!(app.run(&["apply"]).code, 0);
+    for arguments in [&["status", "--color=always"], &["--color=always", "status"]] {
+        let ran = app.run_with("NO_COLOR", "1", arguments);
+        assert!(ran.stdout.contains('\u{1b}'), "{arguments:?}: {ran:?}");
+    }
+    let plain = app.run(&["status", "--color=auto"]).stdout;
+    assert!(!plain.contains('\u{1b}'), "{plain:?}");
 }

@@ -52,7 +52,7 @@ ORDER  CHANGE  TARGET  PLAN  NOTE
 "
     );
 
-    assert_eq!(undo(&["--change", "orders-topic"]), ["orders-topic"]);
+    assert_eq!(undo(&["orders-topic"]), ["orders-topic"]);
     assert!(!app.folder().join("broker/orders").exists());
     assert_eq!(app.status(), ["applied", "pending", "pending"]);
     assert_eq!(undo(&["--to", "create-orders"]), [""; 0]);
@@ -95,27 +95,25 @@ ORDER  CHANGE  TARGET  PLAN  NOTE
     .await;
     assert_eq!(app.run(&["apply"]).code, 0);
 
-    let failed = app.run_with("BROKER_DOWN", "1", &["undo", "--change", "orders-topic"]);
+    let failed = app.run_with("BROKER_DOWN", "1", &["undo", "orders-topic"]);
     assert_eq!(failed.code, 1, "{failed:?}");
-    let guidance = app.text(&["issue", "get", "orders-topic", "--guidance"]);
+    let guidance = app.text(&["issue", "show", "orders-topic", "--guidance"]);
     assert!(guidance.contains(": its undo failed.\n"), "{guidance}");
     assert!(
         guidance.contains("An undo called it, and it failed:"),
         "{guidance}"
     );
     let settled = [
-        "audit",
-        "fix",
-        "-c",
+        "issue",
+        "resolve",
         "orders-topic",
-        "-r",
-        "APPLIED",
+        "--applied",
         "--reason",
         "it is there",
     ];
     assert_eq!(app.run(&settled).code, 0);
 
-    let (code, document) = app.json(&["undo", "--change", "nobody"]);
+    let (code, document) = app.json(&["undo", "nobody"]);
     assert_eq!((code, &document["error"]["kind"]), (2, &json!("invalid")));
     assert_eq!(app.status(), ["applied"; 3]);
 }

@@ -40,7 +40,7 @@ async fn a_row_that_cannot_be_opened_leaves_every_row_as_it_was() -> io::Result<
     let rotated = telephones(&pool).await;
 
     // Back to the old key, and more rows than a batch has; the last of them has no key of ours.
-    let undone = page.shell("operational-work undo --change rotate-key");
+    let undone = page.shell("operational-work undo rotate-key");
     assert_eq!(undone.code, Some(0), "{undone:?}");
     let before = telephones(&pool).await;
     assert_ne!(before, rotated);

@@ -81,10 +81,10 @@ impl Place {
 pub(super) enum Chosen {
     /// Show where every change stands that was ever tried
     Status(Status),
-    /// Read the audit, or record what an operator found out
+    /// Read the audit
     #[command(subcommand)]
     Audit(Audit),
-    /// Show the changes that need manual resolution, as far as the audit tells
+    /// Show the changes that need manual resolution, as far as the audit tells, or resolve one
     #[command(subcommand)]
     Issue(Issue),
     /// Show the lock, or take it from an owner that is gone
