@@ -166,7 +166,7 @@
 //! - [`guide::targets`]: what changes change: values, readiness, what is said of a target
 //! - `guide::templates`, with the feature `templates`: changes that files of YAML and TOML declare
 //! - [`guide::listeners`]: who is told what a run does: events, webhook, metrics
-//! - [`audit`]: the entries, and the traits of a store of your own
+//! - [`audit`]: the entries, and the traits of a store of your own; [`report`], [`lock`], [`events`] and [`adopt`] have the rest
 //!
 //! # Features
 //!
@@ -177,8 +177,8 @@
 //! | `templates` | changes that files of YAML and TOML declare: the module `template` and the attribute `template` |
 //! | `template-http` | the template `http`, for settings that are a request away |
 //! | `testing` | the module `testing`, for the unit tests of an application |
-//! | `webhook` | the module `webhook`: a listener that posts what a run does |
-//! | `otel` | the module `otel`: a listener that keeps OpenTelemetry metrics |
+//! | `webhook` | `events::Webhook`: a listener that posts what a run does |
+//! | `otel` | `events::Metrics`: a listener that keeps OpenTelemetry metrics |
 //!
 //! None is on by default. With none, the store is a [`MemoryStore`] or one of your own.
 
@@ -192,10 +192,10 @@ mod change;
 #[cfg(feature = "cli")]
 pub mod cli;
 mod engine;
-pub mod listener;
-mod lock;
+mod listener;
+pub mod lock;
 mod plan;
-mod report;
+pub mod report;
 mod runner;
 mod source;
 #[cfg(feature = "_sqlx")]
@@ -208,15 +208,11 @@ mod util;
 pub use crate::audit::memory::MemoryStore;
 pub use crate::audit::tables::TableNames;
 pub use crate::change::context::Context;
-pub use crate::change::definition::Definition;
+pub use crate::change::definition::{Definition, Recovery, Repeat};
 pub use crate::change::problem::Problem;
 pub use crate::engine::mode::Mode;
 pub use crate::listener::Event;
 pub use crate::listener::api::Listener;
-#[cfg(feature = "otel")]
-pub use crate::listener::otel;
-#[cfg(feature = "webhook")]
-pub use crate::listener::webhook;
 pub use crate::lock::options::{LockOptions, OnLockTimeout};
 pub use crate::plan::decision::Cause;
 pub use crate::plan::note::Note;
@@ -235,8 +231,12 @@ pub use crate::runner::run::Run;
 pub use crate::runner::services::{LastRun, ServiceStatus};
 #[cfg(feature = "testing")]
 pub use crate::runner::testing;
+pub use crate::source::files::EmbeddedFolder;
 #[cfg(feature = "templates")]
 pub use crate::source::template;
+#[cfg(feature = "_sqlx")]
+pub use crate::sql::database::IntoTarget;
+pub use crate::target::storage::IntoStorage;
 pub use crate::target::system::TargetSystem;
 pub use crate::util::boxed::BoxError;
 /// The attribute of a change: `#[change(id = "..", order = "..")]`.
@@ -340,6 +340,17 @@ pub use sqlx;
 /// See [`Error`].
 pub fn run(storage: impl target::storage::IntoStorage) -> Run {
     Runner::new(storage).run()
+}
+
+/// What a run tells while it goes on, and who can be told.
+///
+/// See [`guide::listeners`].
+pub mod events {
+    #[cfg(feature = "otel")]
+    pub use crate::listener::otel::{self, Metrics};
+    #[cfg(feature = "webhook")]
+    pub use crate::listener::webhook::{self, Webhook};
+    pub use crate::listener::{Event, Failure, Happened, Listener, Work};
 }
 
 /// Longer texts.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use flamingock::listener::Happened;
+use flamingock::events::Happened;
 use flamingock::{
     BoxError, ErrorKind, Event, Listener, LockOptions, Runner, Stage, UndoTarget, change, changes,
     rollback,

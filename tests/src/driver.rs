@@ -4,7 +4,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use flamingock::listener::Happened;
+use flamingock::events::Happened;
 use flamingock::{Event, LockOptions, Runner, change};
 use flamingock_tests::query;
 

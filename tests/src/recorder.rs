@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use flamingock::Event;
-use flamingock::listener::Happened;
+use flamingock::events::Happened;
 use tokio::sync::watch;
 
 /// Clones keep the same lines.

@@ -19,4 +19,6 @@ pub use self::store::{
     AcquireRequest, Acquired, AuditStore, HistoryFilter, LeaseRenewer, LockStore, Store,
 };
 pub use self::store_error::{StoreError, StoreErrorKind};
+pub use self::tables::TableNames;
+pub use crate::change::definition::Recovery;
 pub use crate::util::error_chain::ErrorChain;

@@ -4,7 +4,7 @@
 //! run, an undo or a verify, in order. It only listens: whether it fails, panics or hangs, the run does the same.
 //!
 //! ```
-//! use flamingock::listener::{Event, Happened};
+//! use flamingock::events::{Event, Happened};
 //! use flamingock::{MemoryStore, Runner, change, changes};
 //! use std::sync::{Arc, Mutex};
 //!
@@ -34,7 +34,7 @@
 //! ```
 //! use async_trait::async_trait;
 //! use flamingock::BoxError;
-//! use flamingock::listener::{Event, Happened, Listener};
+//! use flamingock::events::{Event, Happened, Listener};
 //!
 //! struct Pager;
 //! # impl Pager { async fn page(&self, _: &str) -> Result<(), BoxError> { Ok(()) } }

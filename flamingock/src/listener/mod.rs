@@ -2,7 +2,7 @@
 //!
 //! See [`guide::listeners`](crate::guide::listeners).
 
-pub mod api;
+pub(crate) mod api;
 pub(crate) mod delivery;
 pub(crate) mod event;
 #[cfg(feature = "otel")]

@@ -1,9 +1,9 @@
-//! A [listener](crate::listener) that keeps OpenTelemetry metrics of runs: the feature `otel`.
+//! A [listener](crate::events) that keeps OpenTelemetry metrics of runs: the feature `otel`.
 //!
 //! It needs the API of OpenTelemetry alone: which provider and exporter take the metrics is the application's affair.
 //!
 //! ```
-//! use flamingock::otel::Metrics;
+//! use flamingock::events::Metrics;
 //! use flamingock::{MemoryStore, Runner};
 //!
 //! let meter = opentelemetry::global::meter("shop");

@@ -7,3 +7,6 @@ pub(crate) mod options;
 pub(crate) mod renewal;
 pub(crate) mod silence;
 pub(crate) mod stop;
+
+pub use self::options::{LockOptions, OnLockTimeout};
+pub use crate::audit::snapshot::LockStatus;

@@ -5,3 +5,14 @@ pub(crate) mod issue;
 pub(crate) mod probe;
 pub(crate) mod run;
 pub(crate) mod text;
+
+pub use self::error::{Error, ErrorKind};
+pub use self::issue::{Issue, Resolution, Resolved};
+pub use self::probe::{Probe, Verdict};
+pub use self::run::{
+    ChangeReport, Counts, MissingChange, Outcome, Report, StageReport, StepOutcome, StepReport,
+    TargetReport,
+};
+pub use crate::change::problem::{Location, Problem};
+pub use crate::plan::decision::Cause;
+pub use crate::plan::note::Note;

@@ -276,7 +276,7 @@ impl Runner {
         self
     }
 
-    /// Tells a listener what the run does: see [`listener`](crate::listener). Any number of them;
+    /// Tells a listener what the run does: see [`events`](crate::events). Any number of them;
     /// none of them ever changes what the run does or how it ends.
     pub fn listener(mut self, listener: impl Listener + 'static) -> Runner {
         self.settings.listeners.push(Arc::new(listener));

@@ -1,6 +1,6 @@
 //! The metrics, as the SDK of OpenTelemetry collects them.
 
-use flamingock::otel::Metrics;
+use flamingock::events::Metrics;
 use flamingock::{
     BoxError, MemoryStore, Runner, TargetSystem, UndoTarget, change, changes, rollback,
 };

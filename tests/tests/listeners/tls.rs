@@ -1,6 +1,6 @@
 //! The webhook over TLS, whose certificate an authority of the test's own has signed.
 
-use flamingock::webhook::Webhook;
+use flamingock::events::Webhook;
 use flamingock::{MemoryStore, Report, Runner, change, changes};
 
 use crate::tls_server::Server;

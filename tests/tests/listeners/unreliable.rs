@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use flamingock::listener::Happened;
+use flamingock::events::Happened;
 use flamingock::{
     BoxError, ErrorKind, Event, Listener, MemoryStore, Mode, Report, Runner, change, changes,
     verify,

@@ -9,8 +9,8 @@ use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
-use flamingock::listener::Happened;
-use flamingock::webhook::Webhook;
+use flamingock::events::Happened;
+use flamingock::events::Webhook;
 use flamingock::{BoxError, ErrorKind, MemoryStore, Report, Runner, change, changes};
 use serde_json::{Value, json};
 

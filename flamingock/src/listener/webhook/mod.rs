@@ -1,7 +1,7 @@
-//! A [listener](crate::listener) that posts what it hears to a URL: the feature `webhook`.
+//! A [listener](crate::events) that posts what it hears to a URL: the feature `webhook`.
 //!
 //! ```
-//! use flamingock::webhook::Webhook;
+//! use flamingock::events::Webhook;
 //! use flamingock::{MemoryStore, Runner};
 //! use std::time::Duration;
 //!
@@ -161,8 +161,8 @@ impl Webhook {
     /// Posts these events instead of the run's end and its issues:
     ///
     /// ```
-    /// use flamingock::listener::Happened;
-    /// use flamingock::webhook::Webhook;
+    /// use flamingock::events::Happened;
+    /// use flamingock::events::Webhook;
     ///
     /// // Only runs that did not do well.
     /// let webhook = Webhook::new("https://pager.example.com/flamingock")
@@ -178,7 +178,7 @@ impl Webhook {
     /// Posts another JSON than the event's, for a receiver that wants its own:
     ///
     /// ```
-    /// use flamingock::webhook::Webhook;
+    /// use flamingock::events::Webhook;
     /// use serde_json::json;
     ///
     /// let webhook = Webhook::new("https://chat.example.com/services/T0/B0/secret")
