@@ -2,12 +2,13 @@
 //!
 //! Everything is named by its absolute path, since the user's scope may hold another `Result`.
 
+use crate::argument::argument;
 use std::time::Duration;
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
+use syn::ReturnType;
 use syn::ext::IdentExt;
-use syn::{ReturnType, Type};
 
 use crate::attr::{ChangeAttr, LinkAttr};
 use crate::digest::digest;
@@ -276,16 +277,4 @@ fn call(function: &Function, answer: &TokenStream, erase: &TokenStream) -> Token
             ::flamingock::__private::#erase::<#output>(#future)
         }
     }
-}
-
-/// `<T as Argument>::what`. A type that is no argument is an error at each place that names the
-/// trait; the compiler shows it once if all of them have the same span, that of the whole type. It
-/// also must not take the type for the user's, or it proposes to borrow what is borrowed already.
-pub(crate) fn argument(ty: &Type, what: &TokenStream) -> TokenStream {
-    let ty = respan(ty.to_token_stream());
-    let (first, last) = ends(&ty);
-    let open = quote_spanned!(first=> <);
-    let rest = quote_spanned!(last=> as ::flamingock::__private::Argument>::);
-    let what = respan_to(what.clone(), last);
-    quote!(#open #ty #rest #what)
 }

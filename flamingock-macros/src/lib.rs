@@ -2,6 +2,7 @@
 //! `flamingock::verify`, `flamingock::template` and `flamingock::include_files`; the code that they
 //! generate needs that crate.
 
+pub(crate) mod argument;
 mod attr;
 mod build_script;
 mod digest;

@@ -7,8 +7,8 @@ use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::{FnArg, Path, ReturnType, Type};
 
+use crate::argument::argument;
 use crate::attr::TemplateAttr;
-use crate::expand::argument;
 use crate::function::Function;
 use crate::problems::Problems;
 use crate::rules::rules;

@@ -26,20 +26,20 @@ mod rows;
 mod sqlite;
 mod template;
 
-pub use backend::{Answer, Backend, Conn, EachRow, Progress, Row};
-pub use dialect::{Dialect, Isolation};
-pub use failure::Failure;
-pub use ledger::{
-    Behind, FoundMarker, Ledger, Marker, MarkerKind, Misplaced, Unfit, Whose, Witness,
-};
+pub use crate::backend::{Answer, Backend, Conn, EachRow, Progress, Row};
+pub use crate::dialect::{Dialect, Isolation};
+pub use crate::failure::Failure;
+pub use crate::ledger::base::Ledger;
+pub use crate::ledger::{Behind, FoundMarker, Misplaced, Unfit, Whose, Witness};
 #[cfg(feature = "mysql")]
-pub use mysql::MySql;
-pub use names::{InvalidName, Names};
+pub use crate::mysql::MySql;
+pub use crate::names::{InvalidName, Names};
 #[cfg(feature = "postgres")]
-pub use postgres::Postgres;
-pub use rows::{
+pub use crate::postgres::Postgres;
+pub use crate::rows::{
     Acquired, AuditRow, Filter, Glance, LockGrant, LockRow, NewAuditRow, NewestRow, Page, Snapshot,
 };
+pub use crate::rows::{Marker, MarkerKind};
 #[cfg(feature = "sqlite")]
-pub use sqlite::Sqlite;
-pub use template::{Rendered, Value};
+pub use crate::sqlite::Sqlite;
+pub use crate::template::{Rendered, Value};

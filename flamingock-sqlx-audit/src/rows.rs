@@ -219,3 +219,37 @@ impl Page {
         limit: i64::MAX,
     };
 }
+
+/// The key of a marker: which attempt at which change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Marker {
+    /// The service.
+    pub service: String,
+    /// The change.
+    pub change_id: String,
+    /// The number of the attempt's STARTED row, or any number that nobody else uses.
+    pub attempt: i64,
+    /// The run of the attempt: another run's marker with the same key says nothing of this one.
+    pub run_id: String,
+}
+
+/// What a marker says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MarkerKind {
+    /// The transaction that inserted it was committed midway.
+    Started,
+    /// The transaction that inserted it was committed at its end.
+    Applied,
+    /// The attempt can no longer commit.
+    Tombstone,
+}
+
+impl MarkerKind {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            MarkerKind::Started => "started",
+            MarkerKind::Applied => "applied",
+            MarkerKind::Tombstone => "tombstone",
+        }
+    }
+}

@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "house/imports.rs"]
+mod imports;
+
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::process::Command;
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Result;
+use super::base::Result;
 use crate::backend::Row;
 use crate::rows::{AuditRow, LockRow, NewAuditRow, NewestRow};
 

@@ -1,23 +1,11 @@
 //! Markers: what a database other than the audit's knows of an attempt.
 
+use super::base::{Ledger, Result};
 use super::params::marker_params;
 use super::transaction::{joined, limit_idle, released};
-use super::{Ledger, Result};
 use crate::backend::{Backend, Conn};
+use crate::rows::{Marker, MarkerKind};
 use crate::template::Rendered;
-
-/// The key of a marker: which attempt at which change.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Marker {
-    /// The service.
-    pub service: String,
-    /// The change.
-    pub change_id: String,
-    /// The number of the attempt's STARTED row, or any number that nobody else uses.
-    pub attempt: i64,
-    /// The run of the attempt: another run's marker with the same key says nothing of this one.
-    pub run_id: String,
-}
 
 /// A marker that is there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,27 +14,6 @@ pub struct FoundMarker {
     pub kind: MarkerKind,
     /// The run of the attempt that it is about.
     pub run_id: String,
-}
-
-/// What a marker says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MarkerKind {
-    /// The transaction that inserted it was committed midway.
-    Started,
-    /// The transaction that inserted it was committed at its end.
-    Applied,
-    /// The attempt can no longer commit.
-    Tombstone,
-}
-
-impl MarkerKind {
-    pub(super) fn as_str(self) -> &'static str {
-        match self {
-            MarkerKind::Started => "started",
-            MarkerKind::Applied => "applied",
-            MarkerKind::Tombstone => "tombstone",
-        }
-    }
 }
 
 impl<B: Backend> Ledger<B> {

@@ -1,5 +1,6 @@
 //! The tables of one database, and what is asked of them.
 
+pub(crate) mod base;
 mod decode;
 mod marker;
 mod older;
@@ -12,13 +13,14 @@ mod snapshot;
 mod together;
 mod transaction;
 
+use crate::ledger::base::{Ledger, Result};
 use std::marker::PhantomData;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use self::decode::audit_row;
-pub use self::marker::{FoundMarker, Marker, MarkerKind};
+pub use self::marker::FoundMarker;
 use self::params::{lease_params, seed_params};
 pub use self::places::Misplaced;
 use self::row::fence_alone;
@@ -31,26 +33,6 @@ use crate::dialect::Dialect;
 use crate::names::Names;
 use crate::rows::{Acquired, AuditRow, Filter, LockGrant, NewAuditRow, Page};
 use crate::template::{Rendered, Value, Values, quoted_text, render};
-
-type Result<T> = std::result::Result<T, sqlx::Error>;
-
-/// The tables of one database.
-#[derive(Debug)]
-pub struct Ledger<B> {
-    names: Names,
-    /// Set once the database has told where the tables are: a change may move the connection to
-    /// another schema.
-    resolved: OnceLock<Names>,
-    /// How long a busy commit is repeated.
-    patience: Duration,
-    /// How long the database's sessions wait for a lock; none once it is known that they do not limit it.
-    lock_timeout: OnceLock<Option<Duration>>,
-    /// Whether the newest entries take a statement of their own.
-    reads_in_two: AtomicBool,
-    /// Whether each entry also writes the lock row.
-    writes_lock: AtomicBool,
-    backend: PhantomData<B>,
-}
 
 /// A duration as PostgreSQL spells it, `0` or a number and its unit; none where it stands for no limit.
 fn duration_in(setting: &str) -> Option<Duration> {

@@ -1,6 +1,6 @@
 //! What a database had before a change was first attempted.
 
-use super::{Ledger, Result};
+use super::base::{Ledger, Result};
 use crate::backend::{Backend, Conn};
 
 impl<B: Backend> Ledger<B> {

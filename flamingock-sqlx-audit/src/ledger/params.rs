@@ -2,8 +2,8 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::marker::{Marker, MarkerKind};
 use crate::rows::LockGrant;
+use crate::rows::{Marker, MarkerKind};
 use crate::template::Value;
 
 pub(super) type Params = Vec<(&'static str, Value)>;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Ledger, Result};
+use super::base::{Ledger, Result};
 use crate::backend::{Backend, Conn};
 use crate::failure::Failure;
 use crate::names::Names;

@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use super::Ledger;
+use super::base::Ledger;
 use super::params::{lease_params, timestamp};
 use crate::backend::Backend;
 use crate::rows::{LockGrant, NewAuditRow};

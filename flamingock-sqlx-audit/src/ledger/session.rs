@@ -1,6 +1,6 @@
 //! Settings of a session that change what our statements do.
 
-use super::{Ledger, Result};
+use super::base::{Ledger, Result};
 use crate::backend::{Backend, Conn};
 use crate::failure::Failure;
 

@@ -1,8 +1,8 @@
 //! Sessions at the server whose transactions are open: where DDL commits midway, one that nobody waits
 //! for any more could still commit what its change has done so far.
 
+use super::base::{Ledger, Result};
 use super::params::lease_params;
-use super::{Ledger, Result};
 use crate::backend::{Backend, Conn};
 use crate::rows::LockGrant;
 

@@ -2,9 +2,9 @@
 
 use std::sync::atomic::Ordering;
 
+use super::base::{Ledger, Result};
 use super::decode::{NEWEST, TEXT, lock_row, newest_row};
 use super::params::clock_params;
-use super::{Ledger, Result};
 use crate::backend::{Backend, Conn, Row};
 use crate::failure::Failure;
 use crate::rows::{Glance, Snapshot};

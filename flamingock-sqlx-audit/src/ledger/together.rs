@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use super::base::{Ledger, Result};
 use super::params::tagged;
 use super::transaction::{Witness, joined, limit_idle, plain, released};
-use super::{Ledger, Result};
 use crate::backend::{Backend, Conn};
 use crate::dialect::Isolation;
 use crate::rows::{LockGrant, NewAuditRow};

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use super::marker::{Marker, MarkerKind};
+use super::base::{Ledger, Result};
 use super::params::{attempt_params, lease_params, marker_params, tagged};
 use super::row::row_template;
 use super::sessions::connection_in;
-use super::{Ledger, Result};
 use crate::backend::{Backend, Conn};
 use crate::dialect::Isolation;
 use crate::rows::{LockGrant, NewAuditRow};
+use crate::rows::{Marker, MarkerKind};
 use crate::template::Rendered;
 
 /// What the transaction of a change leaves behind only if the database commits it midway.

@@ -8,6 +8,7 @@ pub(crate) mod atlas;
 pub(crate) mod flyway;
 pub(crate) mod histories;
 pub(crate) mod history;
+pub(crate) mod interpret;
 pub(crate) mod mapping;
 pub(crate) mod matching;
 pub(crate) mod mongock;

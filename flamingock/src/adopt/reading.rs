@@ -2,10 +2,11 @@
 
 use super::adoption::Adoption;
 use super::history::{self, Columns, History, is_true};
+use super::interpret;
 use super::mongock;
 use super::place::{self, Found, Name, Table};
+use super::problem::invalid;
 use super::tool::Tool;
-use crate::adopt::problem::invalid;
 use crate::audit::store_error::{StoreError, StoreErrorKind};
 use crate::report::error::Error;
 use crate::target::database::Database;
@@ -62,7 +63,7 @@ pub(super) async fn read(
     let rows = rows(adoption.tool, &table, database).await?;
     // A run that came in between has its lock now, or its rows were read.
     refuse_at_work(adoption, &table, database).await?;
-    let history = history::history(adoption.tool, rows);
+    let history = interpret::history(adoption.tool, rows);
     // Where another place was not named, it may be the one that is meant.
     if history.is_empty() && name.schema.is_none() && !others.is_empty() {
         return Err(invalid(vec![format!(

@@ -1,6 +1,6 @@
 //! What a store of the audit and of the lock must do.
 
-use crate::audit::store_error::StoreError;
+use super::store_error::StoreError;
 use std::fmt;
 use std::time::{Duration, SystemTime};
 

@@ -1,10 +1,10 @@
 //! The functions of a change with their types erased, and its steps.
 
-use super::argument::{Inputs, Need, Outlives, connections};
+use super::argument::{Inputs, Need, Outlives, Session, connections};
 #[cfg(feature = "_sqlx")]
 use super::client::Client;
+use super::problem::Location;
 use super::script::Script;
-use crate::change::problem::Location;
 use crate::util::boxed::{BoxError, BoxFuture};
 use std::fmt;
 
@@ -172,3 +172,9 @@ pub struct Step {
     /// What takes that back.
     pub rollback: Option<Body<()>>,
 }
+
+/// What runs a script on the connection that a change is given. The databases provide it with the values of
+/// each attempt.
+pub(crate) struct ScriptRunner(
+    pub(crate) for<'a, 'c> fn(&'static Script, bool, Session<'a, 'c>) -> Answer<'a, ()>,
+);

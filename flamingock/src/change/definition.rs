@@ -1,7 +1,7 @@
 //! A change: what the macros make of an annotated function.
 
-use crate::change::body::Body;
-use crate::change::problem::Location;
+use super::body::Body;
+use super::problem::Location;
 use std::time::Duration;
 
 /// What a change that stopped half-way may be done with, without manual resolution.
@@ -24,6 +24,7 @@ impl Recovery {
     }
 
     /// From the audit; none for any other text.
+    #[cfg(feature = "_sqlx")]
     pub(crate) fn recorded(text: &str) -> Option<Recovery> {
         match text {
             "manual" => Some(Recovery::Manual),

@@ -1,5 +1,8 @@
 //! A change of several steps, each with what takes it back.
 
+use crate::util::error_chain::ErrorChain;
+use std::sync::Arc;
+use std::time::Duration;
 /// What stands before a step whose rollback begins.
 pub(crate) const ROLLING_BACK: &str = "rolling back";
 
@@ -28,3 +31,29 @@ pub(crate) enum Direction {
     Forward,
     Backward,
 }
+
+/// Is told how far the steps of an attempt have come.
+pub(crate) trait ObserveSteps: Send + Sync {
+    /// How many steps have begun.
+    #[cfg(feature = "templates")]
+    fn reached(&self) -> usize;
+
+    /// A step begins.
+    fn begin(&self, index: usize, direction: Direction);
+
+    /// It ended.
+    fn end(
+        &self,
+        index: usize,
+        direction: Direction,
+        duration: Duration,
+        error: Option<ErrorChain>,
+    );
+}
+
+/// The observer of an attempt, among its values.
+#[cfg_attr(
+    not(feature = "templates"),
+    expect(dead_code, reason = "what only templates use")
+)]
+pub(crate) struct StepObserver(pub(crate) Arc<dyn ObserveSteps>);

@@ -4,8 +4,8 @@ use clap::Args;
 use serde_json::json;
 
 use super::answer::Answer;
-use super::arguments::reason;
 use super::failure::Failure;
+use super::reason::reason;
 use super::table::{Sheet, Tone, plain};
 use super::view::View;
 use crate::runner::builder::Runner;

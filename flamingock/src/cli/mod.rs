@@ -23,6 +23,7 @@ mod panics;
 mod plan;
 mod program;
 mod progress;
+mod reason;
 mod report;
 mod services;
 mod signal;

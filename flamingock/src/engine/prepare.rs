@@ -1,12 +1,11 @@
 //! A run from its beginning to its end: the one place that knows the order of things.
 
-use crate::engine::collect::pipeline;
-use crate::engine::judge::{Looks, judge};
+use super::collect::pipeline;
+use super::judge::{Looks, judge};
 use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::acquire::Waited;
 use super::facts::described;
 use super::facts::facts;
 use super::formats;
@@ -19,7 +18,6 @@ use crate::audit::store::Store;
 use crate::change::definition::Definition;
 use crate::change::problem::Problem;
 use crate::listener::Events;
-use crate::lock::stop::Signals;
 use crate::plan::manifest;
 use crate::plan::pipeline::Pipeline;
 use crate::plan::preflight;
@@ -105,26 +103,6 @@ impl Prepared {
         })
     }
 
-    pub(super) async fn run(&self, signals: &Signals) -> Result<Report, Error> {
-        if self.mode == Mode::Off {
-            let plan = Plan::make(
-                &self.pipeline,
-                |change| self.settings.selects(change),
-                vec![],
-            );
-            let mut report = self.report(&plan, &Vec::new());
-            report
-                .warnings
-                .push("the mode is off: nothing was looked at, nothing ran".to_owned());
-            return Ok(report);
-        }
-        let lease = match self.wait_for_the_lock(signals).await? {
-            Waited::Ended(report) => return Ok(*report),
-            Waited::Obtained(lease) => lease,
-        };
-        self.run_locked(lease, signals).await
-    }
-
     /// What this run would do with what it has read. The entries are in the plan afterwards.
     pub(super) fn plan(&self, snapshot: &mut Snapshot, looks: Looks) -> Result<Plan, Error> {
         let selects = |change: &Definition| self.settings.selects(change);
@@ -138,23 +116,6 @@ impl Prepared {
         }
         judge(&self.settings, &mut plan, looks).map_err(Error::invalid)?;
         Ok(plan)
-    }
-
-    /// The same, where it is going to be run.
-    pub(super) fn plan_to_run(&self, snapshot: &mut Snapshot, looks: Looks) -> Result<Plan, Error> {
-        let plan = self.plan(snapshot, looks)?;
-        let mut problems = crate::engine::script_checks::check(&plan, &self.targets);
-        problems.extend(crate::engine::script_checks::check_atomic(
-            &plan,
-            &self.pipeline,
-            &self.targets,
-        ));
-        // What another run is at work on may not be ours to run.
-        if problems.is_empty() || looks == Looks::InMotion {
-            Ok(plan)
-        } else {
-            Err(Error::invalid(problems))
-        }
     }
 
     pub(super) fn report(&self, plan: &Plan, done: &Done) -> Report {

@@ -1,5 +1,7 @@
 //! From what is asked to its answer, with whoever listens.
 
+use super::acquire::Waited;
+use crate::plan::steps::Plan;
 use tracing::Instrument;
 
 use super::formats;
@@ -110,6 +112,26 @@ impl Prepared {
             self.events.lock_lost(reason.to_owned());
         }
         result
+    }
+
+    pub(super) async fn run(&self, signals: &Signals) -> Result<Report, Error> {
+        if self.mode == Mode::Off {
+            let plan = Plan::make(
+                &self.pipeline,
+                |change| self.settings.selects(change),
+                vec![],
+            );
+            let mut report = self.report(&plan, &Vec::new());
+            report
+                .warnings
+                .push("the mode is off: nothing was looked at, nothing ran".to_owned());
+            return Ok(report);
+        }
+        let lease = match self.wait_for_the_lock(signals).await? {
+            Waited::Ended(report) => return Ok(*report),
+            Waited::Obtained(lease) => lease,
+        };
+        self.run_locked(lease, signals).await
     }
 }
 

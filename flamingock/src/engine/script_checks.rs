@@ -1,6 +1,8 @@
 //! What keeps SQL of files from being run, found before anything runs.
 
+use super::judge::Looks;
 use super::prepare::Prepared;
+use crate::audit::snapshot::Snapshot;
 use crate::audit::store_error::StoreError;
 use crate::change::body::Body;
 use crate::change::definition::Definition;
@@ -85,6 +87,23 @@ async fn unfit(
 }
 
 impl Prepared {
+    /// What this run would do with what it has read, where it is going to be run.
+    pub(super) fn plan_to_run(&self, snapshot: &mut Snapshot, looks: Looks) -> Result<Plan, Error> {
+        let plan = self.plan(snapshot, looks)?;
+        let mut problems = super::script_checks::check(&plan, &self.targets);
+        problems.extend(super::script_checks::check_atomic(
+            &plan,
+            &self.pipeline,
+            &self.targets,
+        ));
+        // What another run is at work on may not be ours to run.
+        if problems.is_empty() || looks == Looks::InMotion {
+            Ok(plan)
+        } else {
+            Err(Error::invalid(problems))
+        }
+    }
+
     /// Refuses what only its database can tell of the files that are to run, and of their rollbacks.
     pub(super) async fn refuse_unfit_scripts(&self, plan: &Plan) -> Result<(), Error> {
         self.refuse_unfit(bodies_to_run(plan)).await

@@ -101,6 +101,8 @@ impl Prepared {
         );
         let mut own = Values::default();
         own.insert(Arc::new(context));
+        #[cfg(feature = "_sqlx")]
+        own.insert(Arc::new(crate::sql::SCRIPTS));
         let names = body.secrets();
         if !names.is_empty() {
             match Revealed::look_up(names, &self.settings.secrets).await {

@@ -1,7 +1,7 @@
 //! The pipeline: all stages with their changes, validated and in order.
 
+use super::stage::Stage;
 use crate::change::problem::Problem;
-use crate::plan::stage::Stage;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::change::definition::{Definition, Repeat};

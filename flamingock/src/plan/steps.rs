@@ -1,6 +1,6 @@
 //! The plan: what a run would do with each change, and why. Pure: no clock, no store, no waiting.
 
-use crate::plan::note::Note;
+use super::note::Note;
 use std::collections::HashMap;
 
 use super::decision::{Cause, Code, Decision, Recorded, WhenAbsent, decide};

@@ -1,9 +1,8 @@
 //! Why a run did not succeed, and what to do next.
 
+pub(crate) mod full;
 mod kind;
 mod text;
-
-use std::fmt;
 
 pub use self::kind::ErrorKind;
 use super::run::{ChangeReport, Report};
@@ -215,23 +214,6 @@ impl std::error::Error for Error {
         // Its own words are the headline.
         let store = self.0.source.as_ref()?;
         std::error::Error::source(store)
-    }
-}
-
-/// One line; `{:#}` is the full text.
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match f.alternate() {
-            true => text::full(self, f),
-            false => f.write_str(&self.0.headline),
-        }
-    }
-}
-
-/// The full text: this is what `main` prints when it returns the error, and `unwrap` when it panics.
-impl fmt::Debug for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        text::full(self, f)
     }
 }
 

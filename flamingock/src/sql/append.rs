@@ -7,9 +7,11 @@ use flamingock_sqlx_audit::{Failure, NewAuditRow};
 
 use super::connection::Held;
 use super::driver::Driver;
+use super::error::failed;
 use super::error::unreachable;
-use super::in_doubt::{LOOK, PAUSE};
-use super::store::{BUSY_PAUSE, SqlStore, failed};
+use super::store::SqlStore;
+use super::timing::BUSY_PAUSE;
+use super::timing::{LOOK, PAUSE};
 use crate::audit::store_error::{StoreError, StoreErrorKind};
 use crate::lock::silence;
 

@@ -4,10 +4,11 @@ use flamingock_sqlx_audit::Failure;
 
 use super::cancel::cancel_marked;
 use super::connection::Held;
-use super::database::SqlDatabase;
-use super::driver::{Driver, Watching, has_open_transaction, send};
+use super::connection::comes_to_rest;
+use super::driver::{Driver, has_open_transaction, send};
+use super::handle::SqlDatabase;
 use super::remains::Unusable;
-use super::transaction::attempt::comes_to_rest;
+use super::watching::Watching;
 use crate::change::body::Body;
 use crate::change::script::Script;
 use crate::target::database::Called;

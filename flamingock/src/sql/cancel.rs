@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 use flamingock_sqlx_audit as leaf;
 
 use super::connection::aside;
-use super::database::SqlDatabase;
 use super::driver::{Driver, send};
-use super::in_doubt::PAUSE;
+use super::handle::SqlDatabase;
 use super::pooler::hands_on_sessions;
+use super::timing::PAUSE;
 use crate::audit::attempt::Attempt;
 use crate::lock::silence;
 

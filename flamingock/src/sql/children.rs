@@ -5,17 +5,19 @@
 //! without an error. In a transaction, `PRAGMA foreign_keys = OFF` does nothing. So the rows are watched:
 //! what a change deletes by itself is its own affair; what it loses by dropping a table is not applied.
 
+use crate::sql::reference::{Kind, Reference, number, quoted};
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use flamingock_sqlx_audit::{Conn, Sqlite};
 use sqlx::sqlite::SqliteOperation;
 
-use super::driver::{Watching, send};
+use super::driver::send;
 use super::veto::Veto;
+use super::watching::Watching;
 use crate::util::boxed::BoxError;
 
-type Result<T> = std::result::Result<T, sqlx::Error>;
+pub(super) type Result<T> = std::result::Result<T, sqlx::Error>;
 
 /// What there was before a change.
 #[derive(Debug)]
@@ -35,12 +37,6 @@ struct Seen {
     after: HashSet<(String, String, Kind)>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Kind {
-    Deleted,
-    Updated,
-}
-
 impl Seen {
     fn note(&mut self, table: &str, kind: Kind) {
         if matches!(&self.last, Some((last, of)) if last == table && *of == kind) {
@@ -54,25 +50,6 @@ impl Seen {
         self.touched.insert((name.clone(), kind));
         if kind == Kind::Deleted {
             self.deleted.insert(name);
-        }
-    }
-}
-
-/// A reference that does something to the rows of its table when the row is gone to which they refer.
-#[derive(Clone, Debug)]
-pub(super) struct Reference {
-    pub(super) child: String,
-    column: String,
-    pub(super) parent: String,
-    action: String,
-}
-
-impl Reference {
-    pub(super) fn kind(&self) -> Kind {
-        if self.action == "CASCADE" {
-            Kind::Deleted
-        } else {
-            Kind::Updated
         }
     }
 }
@@ -354,16 +331,4 @@ async fn broken(connection: &mut Conn<Sqlite>) -> Result<HashMap<(String, String
         ((row.text(0), row.text(1)), count)
     });
     Ok(rows.collect())
-}
-
-pub(super) async fn number(connection: &mut Conn<Sqlite>, text: String) -> Result<i64> {
-    let answer = send::<Sqlite>(connection, text).await?;
-    answer
-        .rows
-        .first()
-        .map_or(Ok(0), |row| Ok(row.int(0)?.unwrap_or_default()))
-}
-
-pub(super) fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
 }

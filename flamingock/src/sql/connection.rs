@@ -1,5 +1,6 @@
 //! A connection that is held for one piece of work.
 
+use super::driver::send;
 use std::ops::{Deref, DerefMut};
 use std::time::{Duration, Instant};
 
@@ -9,7 +10,7 @@ use sqlx::pool::PoolConnection;
 
 use super::brake::Brake;
 use super::driver::Driver;
-use super::store::BUSY_PAUSE;
+use super::timing::BUSY_PAUSE;
 use crate::change::client::Client;
 use crate::lock::silence;
 
@@ -145,4 +146,22 @@ impl<D: Driver> Drop for Held<D> {
             self.connection.close_on_drop();
         }
     }
+}
+
+/// How long the connection of a dropped function may take to come to rest.
+pub(super) const REST: Duration = Duration::from_secs(10);
+
+/// Whether what the function left running at the server has ended.
+pub(crate) async fn comes_to_rest<D: Driver>(held: &mut Held<D>) -> bool {
+    held.stop();
+    let answer = tokio::time::timeout(REST, send::<D>(held, "SELECT 1".to_owned())).await;
+    let at_rest = match answer {
+        Ok(Ok(_)) => true,
+        Ok(Err(error)) => D::classify(&error) != Failure::Disconnected,
+        Err(_) => false,
+    };
+    if at_rest {
+        held.go_on();
+    }
+    at_rest
 }

@@ -17,7 +17,7 @@ use tokio::task::JoinHandle;
 
 use super::connection::{Held, apart};
 use super::driver::{Driver, send};
-use super::store::BUSY_PAUSE;
+use super::timing::BUSY_PAUSE;
 use crate::change::client::Client;
 use crate::lock::silence;
 

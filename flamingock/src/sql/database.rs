@@ -1,7 +1,7 @@
 //! Databases of sqlx: as the audit's store, and as target systems.
 
+use crate::sql::handle::SqlDatabase;
 use std::any::TypeId;
-use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -10,15 +10,13 @@ use async_trait::async_trait;
 use flamingock_sqlx_audit::{Ledger, Names, Row};
 use sqlx::Pool;
 
-use super::connection::Held;
-use super::connection_cache::Kept;
 use super::driver::{Driver, send};
 use super::error::unreachable;
 use super::server::Server;
 use super::store::SqlStore;
-use super::transaction::attempt::{SuccessEntry, Transact};
+use super::transaction::batch::{SuccessEntry, Transact};
 use crate::audit::attempt::{Attempt, Purpose};
-use crate::audit::store_error::{StoreError, StoreErrorKind};
+use crate::audit::store_error::StoreError;
 use crate::change::body::Body;
 use crate::change::client::Client;
 use crate::change::names::DEFAULT;
@@ -31,83 +29,6 @@ use crate::target::storage::{IntoStorage, OpenStorage, Storage};
 use crate::target::system::TargetSystem;
 use crate::util::database_kind::DatabaseKind;
 use crate::util::visible::visible;
-
-/// A database of sqlx in which changes run.
-pub(crate) struct SqlDatabase<D: Driver> {
-    pub(super) pool: Pool<D::Database>,
-    pub(super) ledger: Arc<Ledger<D>>,
-    /// The audit, if it is in this database.
-    pub(super) store: Option<Arc<SqlStore<D>>>,
-    /// The connection that the changes of this run work on.
-    pub(super) kept: Arc<Kept<D>>,
-    /// How long a change in a transaction waits for a lock where others queue behind it.
-    pub(super) lock_timeout: Option<Duration>,
-    /// What answers there, where a target system is asked.
-    server: Server,
-    /// The session options that clients do not get, where that was asked.
-    not_adapted: tokio::sync::Mutex<Vec<(Client, Vec<String>)>>,
-    /// Whether the table of markers is known to be there.
-    pub(super) markers: tokio::sync::OnceCell<()>,
-    /// Whether a pooler hands on the server's sessions, once that was asked.
-    pub(super) is_pooled: tokio::sync::OnceCell<bool>,
-}
-
-impl<D: Driver> SqlDatabase<D> {
-    fn new(pool: Pool<D::Database>, ledger: Arc<Ledger<D>>, server: Server) -> SqlDatabase<D> {
-        let kept = Arc::new(Kept::new(&pool));
-        SqlDatabase {
-            pool,
-            ledger,
-            store: None,
-            kept,
-            lock_timeout: None,
-            server,
-            not_adapted: tokio::sync::Mutex::default(),
-            markers: tokio::sync::OnceCell::new(),
-            is_pooled: tokio::sync::OnceCell::new(),
-        }
-    }
-
-    /// Refuses a target system of which no test proves that its markers tell the truth. Waits while it
-    /// takes no writes: during a fail-over the address leads to the next writer sooner or later.
-    pub(super) async fn know_the_server(&self) -> Result<(), StoreError> {
-        let deadline = Instant::now() + self.ledger.patience();
-        while !self.server.is_known() {
-            match self.ask_the_server().await {
-                Err(error)
-                    if error.kind == StoreErrorKind::ReadOnly && Instant::now() < deadline =>
-                {
-                    tokio::time::sleep(crate::sql::in_doubt::PAUSE).await;
-                }
-                asked => return asked,
-            }
-        }
-        Ok(())
-    }
-
-    /// The connection is closed unless it leads to a server that takes writes.
-    async fn ask_the_server(&self) -> Result<(), StoreError> {
-        const ACTION: &str = "could not use the target system";
-        let taken = self.connection().await;
-        let mut held = taken.map_err(|error| unreachable::<D>(ACTION, &self.pool, error))?;
-        let facts = crate::sql::server::ask::<D>(&mut held, D::place(&self.pool)).await;
-        let facts = facts.map_err(|error| crate::sql::store::failed::<D>(ACTION, error))?;
-        self.server.judge::<D>(ACTION, &self.pool, &facts)?;
-        held.return_unchanged();
-        Ok(())
-    }
-
-    /// A connection for a statement of ours beside those of changes.
-    pub(super) async fn connection(&self) -> Result<Held<D>, sqlx::Error> {
-        Held::take(&self.pool).await
-    }
-}
-
-impl<D: Driver> fmt::Debug for SqlDatabase<D> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SqlDatabase({})", D::KIND)
-    }
-}
 
 #[async_trait]
 impl<D: Driver> Database for SqlDatabase<D> {
@@ -130,7 +51,7 @@ impl<D: Driver> Database for SqlDatabase<D> {
         let mut held = taken.map_err(|error| unreachable::<D>(ACTION, &self.pool, error))?;
         let whole = format!("{statement}{}", D::WHOLE);
         let answer = send::<D>(&mut held, whole).await;
-        let answer = answer.map_err(|error| crate::sql::store::failed::<D>(ACTION, error))?;
+        let answer = answer.map_err(|error| super::error::failed::<D>(ACTION, error))?;
         held.return_unchanged();
         Ok(answer.rows.into_iter().map(Row::columns).collect())
     }
@@ -163,7 +84,7 @@ impl<D: Driver> Database for SqlDatabase<D> {
         &self,
         bodies: &[&'static Body<()>],
     ) -> Result<Vec<Problem>, StoreError> {
-        crate::sql::pragmas::without_effect(self, bodies).await
+        super::pragmas::without_effect(self, bodies).await
     }
 
     fn connections(&self) -> usize {
@@ -240,7 +161,7 @@ impl<D: Driver> Database for SqlDatabase<D> {
     }
 
     async fn prepare_markers(&self) -> Result<(), StoreError> {
-        crate::sql::marker::prepare(self).await
+        super::marker::prepare(self).await
     }
 
     async fn resolve(
@@ -249,11 +170,11 @@ impl<D: Driver> Database for SqlDatabase<D> {
         key: i64,
         run_id: &str,
     ) -> Result<Resolved, StoreError> {
-        crate::sql::marker::find_out(self, attempt, key, run_id).await
+        super::marker::find_out(self, attempt, key, run_id).await
     }
 
     async fn unmark(&self, attempt: &Attempt<'_>, key: i64) {
-        crate::sql::marker::remove(self, attempt, key).await;
+        super::marker::remove(self, attempt, key).await;
     }
 
     async fn call(&self, body: &'static Body<()>, invocation: &Invocation<'_>) -> Called<()> {
@@ -273,7 +194,7 @@ impl<D: Driver> Database for SqlDatabase<D> {
     }
 
     async fn hands_on_sessions(&self) -> bool {
-        crate::sql::pooler::hands_on_sessions(self).await
+        super::pooler::hands_on_sessions(self).await
     }
 }
 
@@ -282,7 +203,7 @@ async fn call<D: Driver, T: Send + 'static>(
     body: &'static Body<T>,
     invocation: &Invocation<'_>,
 ) -> Called<T> {
-    let call = crate::sql::autocommit::call(database, body, invocation);
+    let call = super::autocommit::call(database, body, invocation);
     invocation
         .signals
         .unless_lost(call)

@@ -1,9 +1,9 @@
 //! A pool that gave no connection, and where it should have led.
 
+use flamingock_sqlx_audit::Failure;
 use sqlx::Pool;
 
 use super::driver::Driver;
-use super::store::kind;
 use crate::audit::store_error::{StoreError, StoreErrorKind};
 
 /// A pool that gave no connection. What sqlx says of it names no place, and of a server that refuses
@@ -38,4 +38,29 @@ pub(super) fn unreachable<D: Driver>(
     };
     let place = D::place(pool);
     StoreError::new(kind, action, Unreachable { place, hint, error })
+}
+
+/// What a failure means, with what was being done.
+pub(super) fn failed<D: Driver>(action: &'static str, error: sqlx::Error) -> StoreError {
+    let kind = kind::<D>(&error);
+    match D::repair(&error) {
+        Some(repair) => StoreError::new(kind, format!("{action}: {repair}"), error),
+        None => StoreError::new(kind, action, error),
+    }
+}
+
+/// What a failure means.
+pub(super) fn kind<D: Driver>(error: &sqlx::Error) -> StoreErrorKind {
+    match D::classify(error) {
+        Failure::MissingTable => StoreErrorKind::MissingTable,
+        Failure::Refused => StoreErrorKind::Refused,
+        Failure::Denied => StoreErrorKind::Denied,
+        Failure::ReadOnly => StoreErrorKind::ReadOnly,
+        Failure::Busy => StoreErrorKind::Busy,
+        Failure::LockTimeout | Failure::Serialization | Failure::Deadlock => {
+            StoreErrorKind::Conflict
+        }
+        Failure::Disconnected => StoreErrorKind::Disconnected,
+        Failure::Duplicate | Failure::NoSavepoint | Failure::Other => StoreErrorKind::Other,
+    }
 }

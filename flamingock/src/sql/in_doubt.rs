@@ -1,22 +1,17 @@
 //! What became of a transaction whose end nobody saw.
 
-use std::time::{Duration, Instant};
+use crate::sql::timing::{LOOK, PAUSE};
+use std::time::Instant;
 
 use flamingock_sqlx_audit::Whose;
 
-use super::database::SqlDatabase;
 use super::driver::Driver;
+use super::handle::SqlDatabase;
 use super::rows;
 use super::sessions::end_open;
 use crate::audit::attempt::Attempt;
 use crate::audit::entry::State;
 use crate::lock::silence;
-
-/// The longest that one look may take: it waits some seconds for the old session by itself.
-pub(super) const LOOK: Duration = Duration::from_secs(15);
-
-/// How long to rest before the next look.
-pub(super) const PAUSE: Duration = Duration::from_millis(250);
 
 /// What a look at the audit says.
 pub(super) enum Settled {

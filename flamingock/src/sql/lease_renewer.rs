@@ -9,8 +9,8 @@ use flamingock_sqlx_audit::{Conn, Ledger};
 use sqlx::Pool;
 
 use super::driver::{Driver, send};
+use super::error::failed;
 use super::rows;
-use super::store::failed;
 use crate::audit::snapshot::LockGrant;
 use crate::audit::store::LeaseRenewer;
 use crate::audit::store_error::{StoreError, StoreErrorKind};

@@ -8,10 +8,11 @@ use std::time::Instant;
 
 use flamingock_sqlx_audit::{Failure, FoundMarker, Marker, MarkerKind};
 
-use super::database::SqlDatabase;
 use super::driver::Driver;
-use super::in_doubt::{LOOK, PAUSE, Settled};
-use super::store::failed;
+use super::error::failed;
+use super::handle::SqlDatabase;
+use super::in_doubt::Settled;
+use super::timing::{LOOK, PAUSE};
 use crate::audit::attempt::Attempt;
 use crate::audit::entry::State;
 use crate::audit::store_error::{StoreError, StoreErrorKind};

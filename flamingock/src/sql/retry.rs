@@ -1,5 +1,11 @@
 //! What the store does on a connection of the pool, and how often.
 
+use super::server::ask;
+use super::sessions::end_open;
+use crate::audit::store_error::StoreErrorKind;
+use crate::util::error_chain::ErrorChain;
+use flamingock_sqlx_audit as leaf;
+use flamingock_sqlx_audit::Whose;
 use std::time::{Duration, Instant};
 
 use flamingock_sqlx_audit::Failure;
@@ -8,8 +14,10 @@ use sqlx::Pool;
 use super::connection::Held;
 use super::connection_cache::Kept;
 use super::driver::Driver;
+use super::error::failed;
 use super::error::unreachable;
-use super::store::{BUSY_PAUSE, SqlStore, failed};
+use super::store::SqlStore;
+use super::timing::BUSY_PAUSE;
 use crate::audit::store_error::StoreError;
 
 /// How long a statement of ours is waited for at least, however short the lock's wait is.
@@ -153,3 +161,62 @@ macro_rules! reads {
     };
 }
 pub(super) use reads;
+
+/// The column of the table of leases that SQLite's first tables did not have.
+const WALL_END: &str = "expires_wall_ms";
+
+/// Whether the table of leases was made by a version that did not have all of its columns.
+pub(super) fn lacks_column(error: &StoreError) -> bool {
+    let causes = ErrorChain::of(error);
+    let mut causes = causes.causes().iter();
+    causes.any(|cause| cause.contains("no such column") && cause.contains(WALL_END))
+}
+
+impl<D: Driver> SqlStore<D> {
+    /// What to do about such a table.
+    pub(super) fn older(&self, kind: StoreErrorKind) -> StoreError {
+        let table = self.ledger.lease_table();
+        let text = format!(
+            "it was made by an older version. While nothing of that version runs, add the column: `ALTER TABLE {table} ADD COLUMN {WALL_END} INTEGER NOT NULL DEFAULT 0`"
+        );
+        StoreError::new(kind, "the table of leases lacks a column", text)
+    }
+
+    /// Refuses what no test proves, and a server that takes no writes, before anything is written there:
+    /// one statement a run.
+    pub(super) async fn know_the_server(&self) -> Result<(), StoreError> {
+        const ACTION: &str = "could not take the lock";
+        if self.server.is_known() {
+            return Ok(());
+        }
+        let mut tries = Tries::of(self, ACTION, true);
+        loop {
+            let mut held = tries.connection().await?;
+            let asked = tries
+                .bounded(ask::<D>(&mut held, D::place(&self.pool)))
+                .await;
+            let judged = asked
+                .as_ref()
+                .ok()
+                .map(|facts| self.server.judge::<D>(ACTION, &self.pool, facts));
+            // A connection to a server that takes no writes is closed: the next one may lead elsewhere.
+            if let Some(Err(error)) = judged {
+                return Err(error);
+            }
+            if tries.judge(held, asked).await?.is_none() {
+                continue;
+            }
+            if let Some(Ok(true)) = judged {
+                self.ledger.write_lock_with_entries();
+            }
+            return Ok(());
+        }
+    }
+
+    /// Ends the sessions of everybody but this owner.
+    pub(super) async fn end_others(&self, grant: &leaf::LockGrant) -> Result<Vec<i64>, StoreError> {
+        tries!(self, "could not take the lock over", |connection| {
+            end_open(connection, &self.ledger, grant, Whose::Others)
+        })
+    }
+}

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use flamingock_sqlx_audit as leaf;
 
-use super::store::LANE;
+use super::timing::LANE;
 use crate::audit::entry::{Entry, LatestEntry, NewEntry, Origin, State, TransactionMode, known};
 use crate::audit::snapshot::{LockGrant, LockProgress, LockStatus, Snapshot};
 use crate::audit::store::{Acquired, HistoryFilter};

@@ -8,7 +8,9 @@ use crate::change::argument::Session;
 use crate::change::body::Answer;
 use crate::change::script::Script;
 use crate::change::secret::replaced;
-use crate::statements::{self, Quoting, made_if_absent, shorten};
+use crate::statements;
+use crate::statements::quotes::Quoting;
+use crate::statements::{made_if_absent, shorten};
 use crate::util::boxed::BoxError;
 use crate::util::database_kind::DatabaseKind;
 

@@ -6,7 +6,11 @@ use crate::change::script::Script;
 #[cfg(feature = "_sqlx")]
 use crate::statements;
 #[cfg(feature = "_sqlx")]
-use crate::statements::{Blocks, Pragma, Quoting, SplitError, depends_on_backslashes, pragma};
+use crate::statements::quotes::{Quoting, depends_on_backslashes};
+#[cfg(feature = "_sqlx")]
+use crate::statements::script::Blocks;
+#[cfg(feature = "_sqlx")]
+use crate::statements::{Pragma, SplitError, pragma};
 #[cfg(feature = "_sqlx")]
 use crate::util::database_kind::DatabaseKind;
 

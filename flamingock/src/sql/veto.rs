@@ -13,8 +13,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use flamingock_sqlx_audit::{Conn, Sqlite};
 use sqlx::sqlite::{LockedSqliteHandle, SqliteOperation, UpdateHookResult};
 
-use super::children::{Kind, Reference, number, quoted};
 use super::driver::send;
+use super::reference::{Kind, Reference, number, quoted};
 
 const MARKS: &str = "flamingock_deleted";
 

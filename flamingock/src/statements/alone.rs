@@ -1,8 +1,8 @@
 //! Statements of PostgreSQL that no transaction can hold.
 
-use super::Statement;
+use super::context::{Seen, is_one_of};
 use super::lexer::Lexer;
-use super::shape::{Seen, is_one_of};
+use super::script::Statement;
 use crate::util::database_kind::DatabaseKind;
 
 /// More words than any of these statements needs before what they mean is clear.
@@ -106,7 +106,7 @@ fn unquoted(text: &str) -> String {
 
 /// Whether code says `COMMIT` or `ROLLBACK`.
 fn ends_a_transaction(code: &str) -> bool {
-    let quoting = super::Quoting::of(DatabaseKind::Postgres);
+    let quoting = super::quotes::Quoting::of(DatabaseKind::Postgres);
     let mut lexer = Lexer::new(DatabaseKind::Postgres, code, quoting);
     std::iter::from_fn(|| lexer.seen()).any(
         |(seen, _)| matches!(seen, Seen::Word(word) if is_one_of(word, &["COMMIT", "ROLLBACK"])),
@@ -116,7 +116,8 @@ fn ends_a_transaction(code: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::statements::{Blocks, read};
+    use crate::statements::read;
+    use crate::statements::script::Blocks;
 
     #[test]
     fn statements_are_known_however_they_are_written() {

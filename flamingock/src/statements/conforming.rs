@@ -1,9 +1,11 @@
 //! What statements of PostgreSQL do to `standard_conforming_strings`, other than by `SET`.
 
+use super::context::is_one_of;
 use super::lexer::Lexer;
-use super::quoting::{is_off, tokens, unquoted};
-use super::shape::is_one_of;
-use super::{Quoting, Statement};
+use super::quotes::Quoting;
+use super::quotes::is_off;
+use super::script::Statement;
+use super::tokens::{tokens, unquoted};
 use crate::util::database_kind::DatabaseKind;
 
 pub(super) const SETTING: &str = "standard_conforming_strings";
@@ -83,7 +85,9 @@ pub(super) fn differs(text: &str, quoting: Quoting) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use crate::statements::{Blocks, Flaw, Quoting, read, read_as};
+    use crate::statements::quotes::Quoting;
+    use crate::statements::script::Blocks;
+    use crate::statements::{Flaw, read, read_as};
     use crate::util::database_kind::DatabaseKind;
 
     const KIND: DatabaseKind = DatabaseKind::Postgres;

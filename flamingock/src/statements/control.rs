@@ -1,21 +1,12 @@
 //! Statements that begin or end a transaction.
 
+use crate::statements::script::TransactionControl;
 use crate::util::database_kind::DatabaseKind;
 
-use super::Statement;
+use super::context::{Seen, is_one_of};
 use super::lexer::Lexer;
 use super::mysql_blocks::STATEMENT_FOLLOWS;
-use super::shape::{Seen, is_one_of};
-
-/// A statement of a script that begins or ends a transaction of its own.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct TransactionControl {
-    /// The line of the script, from 1.
-    pub line: usize,
-    /// The statement's word, in capitals: `COMMIT`.
-    pub what: &'static str,
-}
+use super::script::Statement;
 
 /// More words than any of these statements needs before what they mean is clear.
 const HEAD: usize = 4;

@@ -1,8 +1,8 @@
 //! `DELIMITER`, by which a client of MySQL is told what ends a statement.
 
 use super::error::Flaw;
-use super::mysql::is_in_word;
 use super::scanner::Scanner;
+use super::scanner::is_in_word;
 
 /// The client's own limit, which also keeps the time linear.
 const LONGEST: usize = 16;

@@ -1,8 +1,8 @@
 //! Indexes of PostgreSQL that a statement makes unless they are there.
 
-use super::Statement;
+use super::context::is_one_of;
 use super::lexer::Lexer;
-use super::shape::is_one_of;
+use super::script::Statement;
 use crate::util::database_kind::DatabaseKind;
 
 /// An index that is to be there behind a statement.
@@ -59,7 +59,8 @@ fn folded(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::statements::{Blocks, read};
+    use crate::statements::read;
+    use crate::statements::script::Blocks;
 
     #[test]
     fn indexes_that_may_be_there_already_are_read() {

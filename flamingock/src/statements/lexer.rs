@@ -1,34 +1,15 @@
 //! A text as tokens, without a gap: only as fine as finding the ends of statements needs.
 
+use crate::statements::token::Kind;
 use crate::util::database_kind::DatabaseKind;
 
+use super::context::Seen;
 use super::delimiter::Delimiter;
 use super::error::Flaw;
+use super::quotes::Quoting;
 use super::scanner::Scanner;
-use super::shape::Seen;
-use super::{Quoting, Statement, mysql, postgres, sqlite};
-
-/// What a token is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    Blank,
-    Comment,
-    /// A comment that speaks to the planner: `/*+ .. */`. It stays with its statement.
-    Hint,
-    /// The `/*!` or `/*!50003` of a comment that MySQL or MariaDB executes, and its `*/`.
-    ExecutableOpen,
-    ExecutableClose,
-    /// A key word or a name without quotes.
-    Word,
-    /// A string, a number, a quoted name.
-    Value,
-    /// A place for a value that a program binds (SQLite): `?`, `:name`.
-    Parameter,
-    /// Any other byte, `;` among them.
-    Symbol(u8),
-    /// The delimiter that a `DELIMITER` command has set.
-    Delimiter,
-}
+use super::script::Statement;
+use super::{mysql, postgres, sqlite};
 
 /// A part of the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

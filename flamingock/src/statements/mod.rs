@@ -14,6 +14,7 @@
 
 mod alone;
 mod conforming;
+pub(crate) mod context;
 mod control;
 mod delimiter;
 mod error;
@@ -24,102 +25,33 @@ mod mysql;
 mod mysql_blocks;
 mod postgres;
 mod pragma;
+pub(crate) mod quotes;
 mod quoting;
 mod scanner;
+pub(crate) mod script;
 mod shape;
 mod shorten;
 mod splitter;
 mod sqlite;
 #[cfg(test)]
 mod tests;
+pub(crate) mod token;
+pub(crate) mod tokens;
 #[cfg(feature = "templates")]
 mod unquoted;
 
-use std::ops::Range;
-
 pub(crate) use crate::statements::alone::{may_need_no_transaction, needs_no_transaction};
-pub use crate::statements::control::TransactionControl;
 pub(crate) use crate::statements::control::commits_by_itself;
 pub use crate::statements::error::{Flaw, SplitError};
 pub(crate) use crate::statements::indexes::made_if_absent;
 pub(crate) use crate::statements::pragma::{Pragma, pragma};
-pub use crate::statements::quoting::Quoting;
-pub(crate) use crate::statements::quoting::depends_on_backslashes;
+pub use crate::statements::quotes::Quoting;
+pub use crate::statements::script::{Blocks, Script, Statement, TransactionControl};
 pub use crate::statements::shorten::shorten;
 #[cfg(feature = "templates")]
 pub(crate) use crate::statements::unquoted::line_of_unquoted;
 
 use crate::util::database_kind::DatabaseKind;
-
-/// One statement of a script.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Statement<'a> {
-    /// The text to send, without its terminator.
-    pub text: &'a str,
-    /// The line of the script on which the text begins, from 1.
-    pub line: usize,
-    /// The bytes of the script that are the text.
-    pub range: Range<usize>,
-    /// What its quotes and backslashes mean.
-    pub quoting: Quoting,
-}
-
-/// What a script consists of.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Script<'a> {
-    /// The statements in order: none in a script of comments alone.
-    pub statements: Vec<Statement<'a>>,
-    /// Whether it has commands for a client (`DELIMITER`), so that the server cannot run the text as
-    /// it is.
-    pub has_client_commands: bool,
-    /// The first statement that begins or ends a transaction.
-    pub control: Option<TransactionControl>,
-    /// Whether there is no statement, or one that is nothing but executable comments. A server of another
-    /// version or make reads over it, and then refuses the semicolon behind it.
-    pub may_be_empty: bool,
-    /// The first place for a value that a program would have to bind. SQLite takes NULL where nothing is
-    /// bound; the other databases refuse it by themselves.
-    pub parameter: Option<Parameter<'a>>,
-    /// Whether a statement changes what the quotes and backslashes behind it mean.
-    pub changes_quoting: bool,
-}
-
-impl<'a> Script<'a> {
-    /// One of statements alone.
-    pub(crate) fn of(statements: Vec<Statement<'a>>) -> Script<'a> {
-        Script {
-            statements,
-            has_client_commands: false,
-            control: None,
-            may_be_empty: false,
-            parameter: None,
-            changes_quoting: false,
-        }
-    }
-}
-
-/// A place for a value that a program binds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Parameter<'a> {
-    /// As it is written: `?`, `:name`.
-    pub text: &'a str,
-    /// The line of the script on which it stands, from 1.
-    pub line: usize,
-}
-
-/// Comments that say where a statement begins and ends.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Blocks {
-    /// There are none: they are comments like any other.
-    #[default]
-    None,
-    /// What stands between the lines `-- +goose StatementBegin` and `-- +goose StatementEnd` is one
-    /// statement.
-    Goose,
-}
 
 /// Reads a script for a session whose settings are the server's defaults. The time grows with the length of
 /// the text, whatever is in it.

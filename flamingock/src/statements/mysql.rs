@@ -2,19 +2,16 @@
 //!
 //! After the manuals' "Comment Syntax" and "String Literals", and the server's own order of tests.
 
-use super::Quoting;
 use super::delimiter::Delimiter;
 use super::error::Flaw;
-use super::lexer::Kind;
 use super::postgres;
+use super::quotes::Quoting;
 use super::scanner::{Escapes, Scanner};
+use super::token::Kind;
+use crate::statements::scanner::is_in_word;
 
 fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | b'\x0b' | b'\x0c')
-}
-
-pub(super) fn is_in_word(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$') || !byte.is_ascii()
 }
 
 /// The token that begins here. A delimiter counts wherever its client looks for it: outside quotes

@@ -10,7 +10,7 @@
 //! expression can end. Where a name is taken for a block all the same, the rest of the script stays
 //! together, and the server finds the ends itself: it reads several statements in one text.
 
-use super::shape::{Before, Seen, is_one_of};
+use super::context::{Before, Seen, is_one_of};
 
 const LOOPS: &[&str] = &["IF", "LOOP", "WHILE", "REPEAT", "FOR"];
 const ROUTINES: &[&str] = &["PROCEDURE", "FUNCTION", "TRIGGER", "EVENT", "PACKAGE"];

@@ -2,11 +2,11 @@
 //!
 //! After the documentation's "Lexical Structure" and the grammar of `CREATE FUNCTION`.
 
-use super::Quoting;
+use super::context::{Before, Seen, is_one_of};
 use super::error::Flaw;
-use super::lexer::Kind;
+use super::quotes::Quoting;
 use super::scanner::{Escapes, Scanner};
-use super::shape::{Before, Seen, is_one_of};
+use super::token::Kind;
 
 fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | b'\x0b' | b'\x0c')

@@ -1,7 +1,8 @@
 //! Pragmas of SQLite that set something.
 
-use super::Statement;
-use super::lexer::{Kind, Lexer};
+use super::lexer::Lexer;
+use super::script::Statement;
+use super::token::Kind;
 use crate::util::database_kind::DatabaseKind;
 
 /// A statement that sets a pragma.
@@ -71,7 +72,8 @@ fn bare(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::statements::{Blocks, read};
+    use crate::statements::read;
+    use crate::statements::script::Blocks;
 
     #[test]
     fn pragmas_are_read_in_every_form() {

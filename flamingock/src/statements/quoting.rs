@@ -4,86 +4,15 @@
 //! databases are told by the server after each statement. Here it is asked for before the script, and the
 //! script's own `SET` is read.
 
+use crate::statements::quotes::{ANSI, Quoting, dependent, names};
+use crate::statements::tokens::{tokens, unquoted};
 use std::cell::OnceCell;
 use std::ops::Range;
 
-use super::Statement;
 use super::conforming::{self, Said};
-use super::lexer::Lexer;
-use super::shape::is_one_of;
+use super::context::is_one_of;
+use super::script::Statement;
 use crate::util::database_kind::DatabaseKind;
-
-/// What quotes and backslashes mean.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Quoting {
-    /// Whether a backslash in a string takes the meaning of what follows it.
-    pub backslash_escapes: bool,
-    /// Whether double quotes stand around names, and not around strings.
-    pub double_quotes_name: bool,
-}
-
-impl Quoting {
-    /// That of a server whose settings are the default ones.
-    pub const fn of(kind: DatabaseKind) -> Quoting {
-        match kind {
-            DatabaseKind::MySql => Quoting {
-                backslash_escapes: true,
-                double_quotes_name: false,
-            },
-            DatabaseKind::Postgres | DatabaseKind::Sqlite => Quoting {
-                backslash_escapes: false,
-                double_quotes_name: true,
-            },
-        }
-    }
-
-    /// What a value of the setting that decides on it means: `sql_mode`, `standard_conforming_strings`.
-    pub fn by_setting(kind: DatabaseKind, value: &str) -> Quoting {
-        match kind {
-            DatabaseKind::MySql => Quoting {
-                backslash_escapes: !names(value, &["NO_BACKSLASH_ESCAPES"]),
-                double_quotes_name: names(value, ANSI),
-            },
-            DatabaseKind::Postgres => Quoting {
-                backslash_escapes: is_off(value),
-                ..Quoting::of(kind)
-            },
-            DatabaseKind::Sqlite => Quoting::of(kind),
-        }
-    }
-
-    /// The other meaning of a backslash.
-    pub(crate) fn flipped(self) -> Quoting {
-        Quoting {
-            backslash_escapes: !self.backslash_escapes,
-            ..self
-        }
-    }
-}
-
-/// `ANSI_QUOTES`, and the modes that contain it.
-const ANSI: &[&str] = &["ANSI_QUOTES", "ANSI", "DB2", "MAXDB", "MSSQL", "POSTGRESQL"];
-
-fn names(modes: &str, wanted: &[&str]) -> bool {
-    modes.split(',').any(|mode| is_one_of(mode.trim(), wanted))
-}
-
-/// What PostgreSQL takes for false.
-pub(super) fn is_off(value: &str) -> bool {
-    is_one_of(value, &["off", "of", "false", "fals", "fal", "fa", "f"])
-        || is_one_of(value, &["no", "n", "0"])
-}
-
-/// Whether a text reads otherwise where backslashes mean something else: where one stands before a quote.
-pub(crate) fn depends_on_backslashes(text: &str) -> bool {
-    dependent(text).next().is_some()
-}
-
-fn dependent(text: &str) -> impl Iterator<Item = usize> {
-    let is_quote = |at: usize| matches!(text.as_bytes().get(at + 1), Some(b'\'' | b'"'));
-    let places = text.match_indices('\\').map(|(at, _)| at);
-    places.filter(move |at| is_quote(*at))
-}
 
 /// What the statements of a script have made of it so far.
 #[derive(Debug)]
@@ -241,14 +170,6 @@ fn mentions(tokens: &[&str], name: &str) -> bool {
     tokens.iter().any(bare)
 }
 
-/// The text of a string, which no setting of quotes changes.
-pub(super) fn unquoted(token: &str) -> Option<&str> {
-    ['\'', '"'].iter().find_map(|quote| {
-        let inner = token.strip_prefix(*quote)?.strip_suffix(*quote)?;
-        (!inner.contains(['\\', *quote])).then_some(inner)
-    })
-}
-
 /// One of the assignments of a `SET`.
 struct Assignment<'a> {
     target: Vec<&'a str>,
@@ -293,13 +214,6 @@ fn assignments<'a>(kind: DatabaseKind, statement: &Statement<'a>) -> Vec<Assignm
     all
 }
 
-pub(super) fn tokens<'a>(kind: DatabaseKind, statement: &Statement<'a>) -> Vec<&'a str> {
-    let mut lexer = Lexer::of(kind, statement);
-    std::iter::from_fn(|| lexer.seen())
-        .map(|(_, text)| text)
-        .collect()
-}
-
 /// What stands between the commas that are in no parentheses.
 fn parts(tokens: &[&str]) -> Vec<Range<usize>> {
     let (mut parts, mut from, mut depth) = (Vec::new(), 0, 0_usize);
@@ -332,7 +246,8 @@ fn middle(tokens: &[&str], part: &Range<usize>, kind: DatabaseKind) -> Option<Ra
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::statements::{Blocks, Flaw, read, read_as};
+    use crate::statements::script::Blocks;
+    use crate::statements::{Flaw, read, read_as};
 
     /// Whether backslashes escape, and double quotes name, behind a text.
     fn behind(text: &str) -> (bool, bool) {

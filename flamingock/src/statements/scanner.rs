@@ -4,8 +4,8 @@
 //! valid text: bytes of longer characters are only ever passed over together, inside a word, a
 //! quotation or a comment.
 
-use super::Quoting;
 use super::error::Flaw;
+use super::quotes::Quoting;
 
 /// A place in a text.
 #[derive(Clone, Debug)]
@@ -138,4 +138,8 @@ impl Escapes {
             false => Escapes::Doubled,
         }
     }
+}
+
+pub(super) fn is_in_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$') || !byte.is_ascii()
 }

@@ -4,13 +4,17 @@ use std::ops::Range;
 
 use crate::util::database_kind::DatabaseKind;
 
+use super::context::{Seen, is_one_of};
+use super::control;
 use super::delimiter::Command;
 use super::error::{Flaw, SplitError};
 use super::goose::{self, Marker};
-use super::lexer::{Found, Kind, Lexer, Token};
+use super::lexer::{Found, Lexer, Token};
+use super::quotes::Quoting;
 use super::quoting::{Course, Turn};
-use super::shape::{Seen, Shape, is_one_of};
-use super::{Blocks, Parameter, Quoting, Script, Statement, control};
+use super::script::{Blocks, Parameter, Script, Statement};
+use super::shape::Shape;
+use super::token::Kind;
 
 /// A script on its way.
 pub(super) struct Splitter<'a> {

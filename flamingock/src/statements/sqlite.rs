@@ -2,11 +2,11 @@
 //!
 //! After its tokenizer and the rules of `sqlite3_complete`.
 
+use super::context::{Before, Seen, is_one_of};
 use super::error::Flaw;
-use super::lexer::Kind;
 use super::postgres;
 use super::scanner::{Escapes, Scanner};
-use super::shape::{Before, Seen, is_one_of};
+use super::token::Kind;
 
 fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | b'\x0c')

@@ -8,7 +8,8 @@ mod postgres;
 mod properties;
 mod sqlite;
 
-use super::{Blocks, read, split};
+use super::script::Blocks;
+use super::{read, split};
 use crate::util::database_kind::DatabaseKind;
 
 const ALL: [DatabaseKind; 3] = [

@@ -1,7 +1,8 @@
 //! Where characters stand outside of quotes and comments, on whichever database.
 
-use super::Quoting;
-use super::lexer::{Kind, Lexer};
+use super::lexer::Lexer;
+use super::quotes::Quoting;
+use super::token::Kind;
 use crate::util::database_kind::DatabaseKind;
 
 /// The line, from 1, on which these characters first stand outside of quotes and comments by the rules of

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::util::visible::is_invisible;
+use super::visible::is_invisible;
 
 /// A word as a POSIX shell takes it for one. What a terminal must not print stands there as `$'\033'`.
 pub(crate) fn quote(word: &str) -> String {

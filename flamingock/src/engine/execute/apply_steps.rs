@@ -1,6 +1,7 @@
 //! Steps outside a transaction, one after the other. Each is on record before it begins, so that after a
 //! crash the audit says which one was reached; the change is STARTED all the while.
 
+use crate::change::step::ObserveSteps as _;
 use std::time::{Duration, Instant};
 
 use crate::audit::attempt::Attempt;

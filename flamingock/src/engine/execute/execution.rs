@@ -1,5 +1,6 @@
 //! One change at its target: what it is called with.
 
+use crate::change::step::{ObserveSteps, StepObserver};
 use std::sync::Arc;
 
 use super::step_progress::Walk;
@@ -116,7 +117,11 @@ impl One<'_> {
         let mut values = Values::default();
         values.insert(Arc::new(context));
         values.insert(Arc::clone(&self.revealed));
-        values.insert(Arc::clone(&self.walk));
+        values.insert(Arc::new(StepObserver(
+            Arc::clone(&self.walk) as Arc<dyn ObserveSteps>
+        )));
+        #[cfg(feature = "_sqlx")]
+        values.insert(Arc::new(crate::sql::SCRIPTS));
         values
     }
 

@@ -1,6 +1,6 @@
 //! Running one change: its transaction mode, its rollback, its entries.
 
-use crate::engine::execute::executed::Executed;
+use super::executed::Executed;
 use std::sync::Arc;
 use std::time::Instant;
 

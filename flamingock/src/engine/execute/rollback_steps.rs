@@ -1,5 +1,6 @@
 //! The rollbacks of steps outside a transaction, last first. Each is on record before it begins.
 
+use crate::change::step::ObserveSteps as _;
 use std::time::Instant;
 
 use crate::audit::attempt::Attempt;

@@ -1,6 +1,7 @@
 //! How far a change has come with its steps: what the report and the listeners are told.
 
 use crate::change::step::Direction;
+use crate::change::step::ObserveSteps;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -40,63 +41,6 @@ impl Walk {
         *self.steps() = applied.collect();
     }
 
-    /// How many steps have begun.
-    #[cfg(feature = "templates")]
-    pub(crate) fn reached(&self) -> usize {
-        self.steps().len()
-    }
-
-    /// A step begins. What was known of it and of those behind it is forgotten: a transaction that is
-    /// tried again begins anew.
-    pub(crate) fn begin(&self, index: usize, direction: Direction) {
-        if direction == Direction::Forward {
-            let mut steps = self.steps();
-            steps.truncate(index);
-            steps.push(StepReport {
-                number: index + 1,
-                outcome: StepOutcome::Failed,
-                duration: None,
-            });
-        }
-        self.events.tell(Happened::StepStarted {
-            id: self.definition.id.to_owned(),
-            stage: self.definition.stage.to_owned(),
-            step: index + 1,
-            steps: self.count(),
-            rollback: direction == Direction::Backward,
-        });
-    }
-
-    /// It ended.
-    pub(crate) fn end(
-        &self,
-        index: usize,
-        direction: Direction,
-        duration: Duration,
-        error: Option<ErrorChain>,
-    ) {
-        if let Some(step) = self.steps().get_mut(index) {
-            step.outcome = match (direction, &error) {
-                (Direction::Forward, None) => StepOutcome::Applied,
-                (Direction::Forward, Some(_)) => StepOutcome::Failed,
-                (Direction::Backward, None) => StepOutcome::RolledBack,
-                (Direction::Backward, Some(_)) => StepOutcome::RollbackFailed,
-            };
-            if direction == Direction::Forward {
-                step.duration = Some(duration);
-            }
-        }
-        self.events.tell(Happened::StepEnded {
-            id: self.definition.id.to_owned(),
-            stage: self.definition.stage.to_owned(),
-            step: index + 1,
-            steps: self.count(),
-            rollback: direction == Direction::Backward,
-            duration,
-            error,
-        });
-    }
-
     /// Whether none was taken back.
     pub(crate) fn is_untouched(&self) -> bool {
         let steps = self.steps();
@@ -123,5 +67,64 @@ impl Walk {
 
     fn count(&self) -> usize {
         self.definition.body.steps().map_or(0, <[_]>::len)
+    }
+}
+
+impl ObserveSteps for Walk {
+    /// How many steps have begun.
+    #[cfg(feature = "templates")]
+    fn reached(&self) -> usize {
+        self.steps().len()
+    }
+
+    /// A step begins. What was known of it and of those behind it is forgotten: a transaction that is
+    /// tried again begins anew.
+    fn begin(&self, index: usize, direction: Direction) {
+        if direction == Direction::Forward {
+            let mut steps = self.steps();
+            steps.truncate(index);
+            steps.push(StepReport {
+                number: index + 1,
+                outcome: StepOutcome::Failed,
+                duration: None,
+            });
+        }
+        self.events.tell(Happened::StepStarted {
+            id: self.definition.id.to_owned(),
+            stage: self.definition.stage.to_owned(),
+            step: index + 1,
+            steps: self.count(),
+            rollback: direction == Direction::Backward,
+        });
+    }
+
+    /// It ended.
+    fn end(
+        &self,
+        index: usize,
+        direction: Direction,
+        duration: Duration,
+        error: Option<ErrorChain>,
+    ) {
+        if let Some(step) = self.steps().get_mut(index) {
+            step.outcome = match (direction, &error) {
+                (Direction::Forward, None) => StepOutcome::Applied,
+                (Direction::Forward, Some(_)) => StepOutcome::Failed,
+                (Direction::Backward, None) => StepOutcome::RolledBack,
+                (Direction::Backward, Some(_)) => StepOutcome::RollbackFailed,
+            };
+            if direction == Direction::Forward {
+                step.duration = Some(duration);
+            }
+        }
+        self.events.tell(Happened::StepEnded {
+            id: self.definition.id.to_owned(),
+            stage: self.definition.stage.to_owned(),
+            step: index + 1,
+            steps: self.count(),
+            rollback: direction == Direction::Backward,
+            duration,
+            error,
+        });
     }
 }

@@ -1,8 +1,10 @@
 //! Statements of PostgreSQL that no transaction can hold, and what tools do with files of them.
 
-use super::header::Mistake;
+use super::mistake::Mistake;
 #[cfg(feature = "_sqlx")]
-use crate::statements::{Blocks, may_need_no_transaction, needs_no_transaction, read};
+use crate::statements::script::Blocks;
+#[cfg(feature = "_sqlx")]
+use crate::statements::{may_need_no_transaction, needs_no_transaction, read};
 #[cfg(feature = "_sqlx")]
 use crate::util::database_kind::DatabaseKind;
 

@@ -1,7 +1,7 @@
 //! The directives of Atlas: comments at the head of a file of its plain folder.
 
-use super::header::Mistake;
-use super::name::{Kind, Name, Role};
+use super::mistake::Mistake;
+use super::role::{Kind, Name, Role};
 
 /// The file that Atlas writes beside the others.
 pub(super) const SUM: &str = "atlas.sum";

@@ -1,9 +1,9 @@
 //! The marks of dbmate: comments that say which part of a file is applied and which reverts it.
 
+use super::comment::comment;
 use super::goose::Part;
-use super::header::Mistake;
-use super::marks;
-use super::name::{Kind, Name, Role};
+use super::mistake::Mistake;
+use super::role::{Kind, Name, Role};
 
 /// What the marks of a file say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -143,7 +143,7 @@ pub(super) fn parts(text: &'static str) -> Result<Parts, Mistake> {
 /// What stands outside of the marks: no SQL before the first one, and no comment that is almost one.
 fn check(number: u32, line: &str, is_inside: bool) -> Result<(), Mistake> {
     let content = line.trim();
-    let comment = marks::comment(content).map(str::to_lowercase);
+    let comment = comment(content).map(str::to_lowercase);
     if comment
         .is_some_and(|comment| comment.contains("migrate:up") || comment.contains("migrate:down"))
     {

@@ -1,9 +1,11 @@
 //! A change that a file of YAML or TOML declares: a template, with payloads for it.
 
 use super::digest;
-use super::header::{self, Header, Mistake};
-use super::load::Read;
-use super::name::Kind;
+use super::header;
+use super::header::Header;
+use super::load::read_change::Read;
+use super::mistake::Mistake;
+use super::role::Kind;
 use super::sql::SqlFile;
 use super::templates::Templates;
 use crate::change::argument::Need;

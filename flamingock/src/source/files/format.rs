@@ -1,6 +1,6 @@
 //! Whose names the files of a folder have: one tool's, or our own.
 
-use super::name::{Role, direction, without_sql};
+use super::role::{Role, direction, without_sql};
 use super::{alone, atlas, dbmate, goose};
 use crate::change::client::Client;
 

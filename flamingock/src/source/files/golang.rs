@@ -2,9 +2,11 @@
 
 #[cfg(feature = "_sqlx")]
 use super::alone;
-use super::name::{Kind, Name, direction, order};
+use super::role::{Kind, Name, direction, order};
 #[cfg(feature = "_sqlx")]
-use crate::statements::{Blocks, read};
+use crate::statements::read;
+#[cfg(feature = "_sqlx")]
+use crate::statements::script::Blocks;
 #[cfg(feature = "_sqlx")]
 use crate::util::database_kind::DatabaseKind;
 

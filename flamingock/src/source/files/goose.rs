@@ -1,6 +1,6 @@
 //! The annotations of goose: comments that say which part of a file is for what.
 
-use super::header::Mistake;
+use super::mistake::Mistake;
 
 /// A part of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

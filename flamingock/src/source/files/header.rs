@@ -1,8 +1,9 @@
 //! What the comments at the head of a file say: the keys of its change, and what it is for.
 
+use crate::source::files::mistake::Mistake;
 use std::time::Duration;
 
-use super::marks;
+use super::comment::comment;
 use crate::change::definition::{Recovery, Repeat};
 
 /// The keys of `#[change]` that a file can set. `Option` is what it does not say.
@@ -25,9 +26,6 @@ pub(super) struct Header {
     /// The line of the first one of our comments, or else the first one that is no comment.
     pub(super) line: u32,
 }
-
-/// A mistake and its line.
-pub(super) type Mistake = (u32, String);
 
 pub(super) const KEYS: [&str; 12] = [
     "id",
@@ -61,7 +59,7 @@ impl Header {
         for (number, line) in (1..).zip(text.lines()) {
             let line = line.trim_start_matches('\u{feff}').trim();
             let Some(comment) = line.strip_prefix("--").map(str::trim) else {
-                if marks::comment(line).is_some_and(names_us) {
+                if comment(line).is_some_and(names_us) {
                     mistakes.push((number, MISSPELT.to_owned()));
                 }
                 if !line.is_empty() {

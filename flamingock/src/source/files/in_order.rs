@@ -6,8 +6,7 @@ use std::time::Instant;
 use crate::change::argument::{Inputs, Outlives};
 use crate::change::body::Step;
 use crate::change::body::{Answer, Body, Callable};
-use crate::change::step::Direction;
-use crate::engine::execute::step_progress::Walk;
+use crate::change::step::{Direction, StepObserver};
 use crate::util::boxed::BoxError;
 use crate::util::error_chain::chain;
 
@@ -70,8 +69,9 @@ impl Callable<()> for Backward {
         inputs: Inputs<'a, 'c>,
         _outlives: Outlives<'a, 'c>,
     ) -> Answer<'a, ()> {
-        // After a failure only what was reached is taken back; the walk of an undo has reached all.
-        let reached = inputs.value::<Walk>().map_or(self.0.len(), Walk::reached);
+        // After a failure only what was reached is taken back; in an undo that is all of them.
+        let observer = inputs.value::<StepObserver>();
+        let reached = observer.map_or(self.0.len(), |StepObserver(steps)| steps.reached());
         let steps = self.0.iter().enumerate().take(reached).rev();
         let turns = steps.filter_map(|(index, step)| {
             Some(Turn {
@@ -110,7 +110,9 @@ where
     'c: 'a,
 {
     Box::pin(async move {
-        let walk = inputs.value::<Walk>();
+        let observer = inputs
+            .value::<StepObserver>()
+            .map(|StepObserver(steps)| steps);
         let Inputs {
             mut session,
             values,
@@ -126,13 +128,13 @@ where
                 values,
             };
             let began = Instant::now();
-            if let Some(walk) = walk {
-                walk.begin(index, direction);
+            if let Some(observer) = observer {
+                observer.begin(index, direction);
             }
             let result = body.invoke(inputs).await;
-            if let Some(walk) = walk {
+            if let Some(observer) = observer {
                 let error = result.as_ref().err().map(chain);
-                walk.end(index, direction, began.elapsed(), error);
+                observer.end(index, direction, began.elapsed(), error);
             }
             if let Err(source) = result {
                 let text = direction.failed(index, count);

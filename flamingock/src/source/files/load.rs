@@ -5,12 +5,13 @@ mod definition;
 
 use std::collections::BTreeMap;
 
-pub(super) use self::definition::Read;
 use super::folder::EmbeddedFolder;
 use super::format::{self, Format};
 use super::goose::Part;
-use super::header::{Header, Mistake};
-use super::name::{self, Kind, Name, Role};
+use super::header::Header;
+use super::mistake::Mistake;
+use super::name;
+use super::role::{Kind, Name, Role};
 use super::sql::SqlFile;
 use super::templates::{Decided, Templates};
 use super::{
@@ -22,6 +23,7 @@ use crate::change::definition::Definition;
 use crate::change::problem::Location;
 use crate::change::problem::Problem;
 use crate::change::script::Script;
+pub(super) use crate::source::files::load::read_change::Read;
 use crate::util::plural::plural;
 
 /// The files of one change.
@@ -606,5 +608,6 @@ fn leak(text: String) -> &'static str {
     text.leak()
 }
 
+pub(crate) mod read_change;
 #[cfg(test)]
 mod tests;

@@ -4,7 +4,8 @@
 //! again, and be recorded as applied.
 
 use super::format::Format;
-use super::header::Mistake;
+use super::mistake::Mistake;
+use crate::source::files::comment::comment;
 
 /// The comments of one tool.
 struct Marks {
@@ -113,14 +114,6 @@ fn bare(line: &str) -> String {
     format!(
         "`{line}` looks like the mark before the part that reverts the change: both parts of the file would run. Move that part to a file of its own, for example `0003__create_orders.rollback.sql`; if it is only a comment, reword it"
     )
-}
-
-/// The text of a line that is a comment.
-pub(super) fn comment(line: &str) -> Option<&str> {
-    let rest = ["--", "#", "/*", "//"]
-        .iter()
-        .find_map(|begin| line.strip_prefix(begin))?;
-    Some(rest.trim_start_matches(['-', '#', '*', '/', ' ', '\t']))
 }
 
 /// `-- down`, `-- !Downs`, `-- @undo`, and the like, with nothing else in the comment.

@@ -1,7 +1,7 @@
 //! The settings that diesel and Flyway keep beside a file.
 
 use super::format::Format;
-use super::header::Mistake;
+use super::mistake::Mistake;
 
 /// What the settings beside a file say.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -8,6 +8,7 @@ mod alone;
 mod atlas;
 #[cfg(feature = "_sqlx")]
 mod atlas_sum;
+pub(crate) mod comment;
 mod compare;
 mod dbmate;
 #[cfg(feature = "templates")]
@@ -24,8 +25,11 @@ mod in_order;
 mod load;
 mod marks;
 mod metadata;
+pub(crate) mod mistake;
 mod name;
 mod passed;
+pub(crate) mod read;
+pub(crate) mod role;
 mod sql;
 mod templates;
 

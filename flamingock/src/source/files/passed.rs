@@ -1,7 +1,7 @@
 //! Files of SQL that a folder's tool passes over, by their names.
 
 use super::format::{self, Format};
-use super::name::{has_direction, without_sql};
+use super::role::{has_direction, without_sql};
 
 /// Whether the tool leaves a file alone that is not named as its migrations are. What it would run, or refuse, is
 /// not passed over.

@@ -1,15 +1,11 @@
 //! SQL of a file, called as a function is.
 
 use crate::change::argument::{Inputs, Outlives};
-use crate::change::body::{Answer, Callable};
+use crate::change::body::{Answer, Callable, ScriptRunner};
 use crate::change::script::Script;
 
 /// A file's SQL, or a part of it.
 #[derive(Debug)]
-#[cfg_attr(
-    not(feature = "_sqlx"),
-    expect(dead_code, reason = "what only databases use")
-)]
 pub(super) struct SqlFile {
     pub(super) script: Script,
     pub(super) transaction: bool,
@@ -23,16 +19,15 @@ impl Callable<()> for SqlFile {
         inputs: Inputs<'a, 'c>,
         _outlives: Outlives<'a, 'c>,
     ) -> Answer<'a, ()> {
-        #[cfg(feature = "_sqlx")]
-        return crate::sql::run_script::call(&self.script, self.transaction, inputs.session);
-        // Preflight asks for a database, and there is none without a feature.
-        #[cfg(not(feature = "_sqlx"))]
-        {
-            let Inputs { .. } = inputs;
-            let name = self.script.file;
-            Box::pin(
-                async move { Err(format!("`{name}` is SQL, and no database is there").into()) },
-            )
+        match inputs.value::<ScriptRunner>() {
+            Some(ScriptRunner(run)) => run(&self.script, self.transaction, inputs.session),
+            // Preflight asks for a database, and there is none without a feature.
+            None => {
+                let name = self.script.file;
+                Box::pin(
+                    async move { Err(format!("`{name}` is SQL, and no database is there").into()) },
+                )
+            }
         }
     }
 

@@ -1,123 +1,15 @@
 //! A payload as serde reads it.
 
-mod parts;
+pub(crate) mod source;
 
+use crate::source::template::de::source::{Source, parsed};
 use serde::de::value::StrDeserializer;
-use serde::de::{self, Deserializer, Unexpected, Visitor};
+use serde::de::{Deserializer, Visitor};
 
-use self::parts::{Elements, Entries, Variant};
 use super::mistake::Mistake;
-use super::reading::{self, Found};
-use super::secret::shown;
-use super::tree::{Entry, Node, Piece, Text, Value};
-use crate::change::secret::Revealed;
-use crate::util::plural::plural;
-
-/// A value, and the values of the secrets in it, if they are there.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Source<'a> {
-    pub(super) node: &'a Node,
-    pub(super) revealed: Option<&'a Revealed>,
-}
-
-impl<'a> Source<'a> {
-    fn of(self, node: &'a Node) -> Source<'a> {
-        Source { node, ..self }
-    }
-
-    fn wrong(self, expected: &dyn de::Expected) -> Mistake {
-        let found = match &self.node.value {
-            Value::Null => Unexpected::Unit,
-            Value::Bool(value) => Unexpected::Bool(*value),
-            Value::Integer(value) => match (i64::try_from(*value), u64::try_from(*value)) {
-                (Ok(value), _) => Unexpected::Signed(value),
-                (Err(_), Ok(value)) => Unexpected::Unsigned(value),
-                (Err(_), Err(_)) => Unexpected::Other("so large a number"),
-            },
-            Value::Float(value) => Unexpected::Float(*value),
-            Value::Text(text) => Unexpected::Str(&text.text),
-            Value::Secret(_) => return self.misplaced(),
-            Value::List(_) => Unexpected::Seq,
-            Value::Map(_) => Unexpected::Map,
-        };
-        <Mistake as de::Error>::invalid_type(found, expected).at(self.node.line)
-    }
-
-    /// A secret where the payload keeps none.
-    fn misplaced(self) -> Mistake {
-        match &self.node.value {
-            Value::Secret(pieces) => misplaced(self.node.line, pieces),
-            value => Mistake::new(self.node.line, format!("{} is no secret", value.words())),
-        }
-    }
-
-    fn secret<'de, V: Visitor<'de>>(
-        self,
-        pieces: &[Piece],
-        visitor: V,
-    ) -> Result<V::Value, Mistake> {
-        let number = reading::add(Found {
-            line: self.node.line,
-            pieces: pieces.to_vec(),
-            value: self.revealed.and_then(|revealed| filled(pieces, revealed)),
-            taken: false,
-        });
-        let entry: [(&str, u64); 1] = [(reading::KEY, number)];
-        visitor.visit_map(de::value::MapDeserializer::<_, Mistake>::new(
-            entry.into_iter(),
-        ))
-    }
-
-    fn list<'de, V: Visitor<'de>>(self, nodes: &'a [Node], visitor: V) -> Result<V::Value, Mistake>
-    where
-        'a: 'de,
-    {
-        let mut elements = Elements::new(self, nodes);
-        let value = visitor.visit_seq(&mut elements)?;
-        match elements.left() {
-            0 => Ok(value),
-            more => Err(Mistake::new(
-                self.node.line,
-                format!("the list has {} too many", plural(more, "element")),
-            )),
-        }
-    }
-
-    fn map<'de, V: Visitor<'de>>(
-        self,
-        entries: &'a [Entry],
-        visitor: V,
-    ) -> Result<V::Value, Mistake>
-    where
-        'a: 'de,
-    {
-        visitor.visit_map(Entries::new(self, entries))
-    }
-}
-
-/// Says where a secret may stand.
-pub(super) fn misplaced(line: u32, pieces: &[Piece]) -> Mistake {
-    let shown = shown(pieces);
-    Mistake::new(
-        line,
-        format!(
-            "`{shown}` is a secret, and the template keeps none here: its field must be a `flamingock::template::Secret`, or the value stands in the file as `${{NAME}}`"
-        ),
-    )
-}
-
-fn filled(pieces: &[Piece], revealed: &Revealed) -> Option<String> {
-    let pieces = pieces.iter().map(|piece| match piece {
-        Piece::Text(text) => Some(text.as_str()),
-        Piece::Secret(name) => revealed.value(name),
-    });
-    pieces.collect()
-}
-
-/// A number that a placeholder stands for.
-fn parsed<T: std::str::FromStr>(text: &Text) -> Option<T> {
-    text.lone.then(|| text.text.trim().parse().ok()).flatten()
-}
+use super::reading;
+use super::tree::Value;
+use crate::source::template::de::source::Variant;
 
 macro_rules! numbers {
     ($($method:ident $visit:ident $type:ty,)+) => {$(

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::de::DeserializeOwned;
 
-use super::de::{Source, misplaced};
+use super::de::source::{Source, misplaced};
 use super::mistake::Mistake;
 use super::reading;
 use super::tree::Node;

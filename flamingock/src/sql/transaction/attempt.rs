@@ -9,105 +9,31 @@
 //! SQL cannot do that on PostgreSQL and SQLite, so that their entries stand behind all of those that
 //! follow each other.
 
+use crate::sql::transaction::batch::{SuccessEntry, Transact, Tried, Try, lost, not_run};
 use std::time::{Duration, Instant};
 
-use flamingock_sqlx_audit as leaf;
-use flamingock_sqlx_audit::{Failure, Isolation, Marker, NewAuditRow, Witness};
+use flamingock_sqlx_audit::{Failure, Isolation, Witness};
 use rand::RngExt;
 
 use super::blocker::Blocker;
 use super::call::Broke;
 use crate::audit::attempt::{Attempt, Purpose};
 use crate::audit::entry::TransactionMode;
-use crate::audit::store::Store;
 use crate::change::client::Client;
 use crate::change::script::Script;
 use crate::lock::stop::Stop;
 use crate::sql::connection::Held;
-use crate::sql::database::SqlDatabase;
-use crate::sql::driver::{Driver, send};
-use crate::sql::in_doubt::PAUSE;
+use crate::sql::driver::Driver;
 use crate::sql::marker::{marker_of, remove};
 use crate::sql::rows;
-use crate::sql::store::SqlStore;
-use crate::target::database::{Ending, Part, Transacted};
+use crate::sql::timing::PAUSE;
+use crate::target::database::{Ending, Transacted};
 use crate::target::invocation::Limits;
-use crate::util::boxed::BoxError;
 use crate::util::database_kind::DatabaseKind;
 use crate::util::error_chain::chain;
 
 /// How often a transaction that lost against another is tried again.
 const RETRIES: u32 = 3;
-
-/// How long the connection of a dropped function may take to come to rest.
-pub(super) const REST: Duration = Duration::from_secs(10);
-
-/// Changes that share a transaction: everything that is the same for each of its tries.
-pub(crate) struct Transact<'a, D: Driver> {
-    pub(crate) database: &'a SqlDatabase<D>,
-    pub(crate) entry: SuccessEntry<'a, D>,
-    pub(crate) parts: &'a [Part<'a>],
-    pub(crate) purpose: Purpose,
-    /// Is told which change begins.
-    pub(crate) begins: &'a (dyn Fn(usize) + Sync),
-}
-
-/// Where the entry of success is written.
-pub(crate) enum SuccessEntry<'a, D: Driver> {
-    /// In the transaction itself.
-    Here(&'a SqlStore<D>),
-    /// In another database, by the caller; a marker with this key stands for it here. The change is the
-    /// only one of its transaction.
-    Elsewhere { store: &'a dyn Store, key: i64 },
-}
-
-/// One try at those that are not committed yet.
-pub(super) struct Try<'a> {
-    /// The first of them.
-    pub(super) first: usize,
-    pub(super) tag: String,
-    pub(super) grant: leaf::LockGrant,
-    pub(super) last: bool,
-    /// Whom it was seen waiting for.
-    pub(super) blocker: Blocker,
-    /// Whether the next writer is waited for where the server takes no writes.
-    pub(super) waits: bool,
-    /// Of all changes, with the times of this try.
-    pub(super) attempts: Vec<Attempt<'a>>,
-    /// What the witnesses of the changes say, where they are entries.
-    started: Vec<NewAuditRow>,
-    pub(super) marker: Marker,
-}
-
-/// How one try ended.
-pub(super) enum Tried {
-    /// The outcomes from its first change on; the changes behind these were not reached.
-    Ended(Vec<Transacted>),
-    /// The database committed in the middle of this change, which went on to its end: it and all
-    /// before it are applied.
-    CommittedMidway(usize),
-    /// The transaction lost against another one, and nothing of it is left.
-    Conflict(BoxError),
-    /// Nothing has begun: the connection was dead already.
-    NotBegun,
-    /// The server takes no writes, and nothing of the transaction is left.
-    NoWriter(BoxError),
-}
-
-/// What became of the transaction while a function ran.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Afterwards {
-    /// It is the one that was begun.
-    Whole,
-    /// It is the one that was begun, and the database refuses everything in it.
-    Aborted,
-    /// The database has committed it.
-    CommittedMidway,
-    /// The database has rolled it back.
-    RolledBackMidway,
-    /// It was ended, by the change or by the database.
-    Ended,
-}
 
 impl<D: Driver> Transact<'_, D> {
     /// Tries again what lost against another transaction; only the last try is recorded. Answers how
@@ -330,41 +256,9 @@ impl<D: Driver> Transact<'_, D> {
     }
 }
 
-/// The first of them could not begin.
-pub(super) fn not_run(cause: BoxError) -> Tried {
-    Tried::Ended(vec![Transacted::NotRun { cause }])
-}
-
-/// The lock has another owner while this change ran.
-pub(super) fn lost(one: &Try<'_>, at: usize) -> Tried {
-    all_lost(one, at, &crate::sql::transaction::record::moved())
-}
-
-pub(super) fn all_lost(one: &Try<'_>, at: usize, reason: &str) -> Tried {
-    let lost = |_| Transacted::Lost {
-        reason: reason.to_owned(),
-    };
-    Tried::Ended((one.first..=at).map(lost).collect())
-}
-
 /// How long to rest before a transaction is tried again that lost for the so-manieth time.
 async fn rest_before_retry(retries: u32) {
     let pause = Duration::from_millis(20) * 2_u32.pow(retries);
     let jitter = rand::rng().random_range(0.5..1.5);
     tokio::time::sleep(pause.mul_f64(jitter)).await;
-}
-
-/// Whether what the function left running at the server has ended.
-pub(crate) async fn comes_to_rest<D: Driver>(held: &mut Held<D>) -> bool {
-    held.stop();
-    let answer = tokio::time::timeout(REST, send::<D>(held, "SELECT 1".to_owned())).await;
-    let at_rest = match answer {
-        Ok(Ok(_)) => true,
-        Ok(Err(error)) => D::classify(&error) != Failure::Disconnected,
-        Err(_) => false,
-    };
-    if at_rest {
-        held.go_on();
-    }
-    at_rest
 }

@@ -7,12 +7,12 @@ use flamingock_sqlx_audit as leaf;
 use flamingock_sqlx_audit::{Behind, Failure};
 use sqlx::Transaction;
 
-use super::attempt::{SuccessEntry, Transact, Try};
+use super::batch::{SuccessEntry, Transact, Try};
 use crate::sql::connection::Held;
 use crate::sql::driver::{Driver, begin, is_deeper};
-use crate::sql::in_doubt::PAUSE;
 use crate::sql::rows;
-use crate::sql::store::BUSY_PAUSE;
+use crate::sql::timing::BUSY_PAUSE;
+use crate::sql::timing::PAUSE;
 use crate::target::invocation::Ended;
 
 const NESTED: &str =

@@ -2,19 +2,18 @@
 
 use flamingock_sqlx_audit::{Failure, Isolation, MarkerKind, Witness};
 
-use super::attempt::{
-    Afterwards, SuccessEntry, Transact, Tried, Try, all_lost, comes_to_rest, lost,
-};
+use super::batch::{Afterwards, SuccessEntry, Transact, Tried, Try, all_lost, lost};
 use super::conflict::{Remarks, Whence, is_own_conflict, is_read_only, may_undo_all};
 use super::roll_back::unnest;
 use super::writer::Writer;
 use crate::audit::entry::State;
 use crate::sql::cancel::cancel_transaction;
 use crate::sql::connection::Held;
+use crate::sql::connection::comes_to_rest;
 use crate::sql::driver::{Driver, is_deeper, send};
+use crate::sql::error::failed;
 use crate::sql::hint::hinted;
 use crate::sql::rows;
-use crate::sql::store::failed;
 use crate::target::invocation::Ended;
 use crate::util::boxed::BoxError;
 use crate::util::error_chain::chain;

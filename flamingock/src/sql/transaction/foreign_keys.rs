@@ -5,11 +5,12 @@ use std::ops::Range;
 
 use flamingock_sqlx_audit::Conn;
 
-use super::attempt::Transact;
+use super::batch::Transact;
 use super::call::Broke;
 use crate::change::script::Script;
 use crate::sql::connection::Held;
-use crate::sql::driver::{Driver, Watching, send};
+use crate::sql::driver::{Driver, send};
+use crate::sql::watching::Watching;
 use crate::target::invocation::Ended;
 use crate::util::database_kind::DatabaseKind;
 

@@ -1,8 +1,9 @@
 //! What is recorded of changes that were not committed, and what they come to.
 
+use crate::sql::transaction::batch::{Moved, moved};
 use std::ops::Range;
 
-use super::attempt::{SuccessEntry, Transact, Tried, Try};
+use super::batch::{SuccessEntry, Transact, Tried, Try};
 use crate::audit::attempt::Purpose;
 use crate::audit::entry::{NewEntry, State, TransactionMode};
 use crate::audit::store::Store;
@@ -11,14 +12,10 @@ use crate::lock::append::{Insisting, Unwritten};
 use crate::sql::driver::Driver;
 use crate::sql::in_doubt::{Settled, settle};
 use crate::sql::marker::resolve;
-use crate::sql::store::LANE;
 use crate::target::database::Transacted;
 use crate::util::boxed::BoxError;
 use crate::util::error_chain::ErrorChain;
 use crate::util::error_chain::chain;
-
-/// The lock is another's: nothing more is written.
-pub(super) struct Moved;
 
 impl<D: Driver> Transact<'_, D> {
     /// Reads of each change what became of it, and records what was undone. The session of the
@@ -178,10 +175,6 @@ impl<D: Driver> Transact<'_, D> {
             SuccessEntry::Elsewhere { store, .. } => store,
         }
     }
-}
-
-pub(super) fn moved() -> String {
-    format!("the lock ({LANE}) has another owner: the database refused the entry")
 }
 
 /// Why a change is undone that did not fail.

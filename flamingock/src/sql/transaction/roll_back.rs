@@ -2,7 +2,7 @@
 
 use flamingock_sqlx_audit::Conn;
 
-use super::attempt::{SuccessEntry, Transact, Tried, Try, lost};
+use super::batch::{SuccessEntry, Transact, Tried, Try, lost};
 use super::conflict::Remarks;
 use crate::sql::connection::Held;
 use crate::sql::driver::{Driver, depth, rollback, send};

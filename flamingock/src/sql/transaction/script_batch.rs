@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use flamingock_sqlx_audit::{Behind, Failure, Progress};
 use sqlx::Transaction;
 
-use super::attempt::{Transact, Try};
+use super::batch::{Transact, Try};
 use super::call::Broke;
 use crate::change::script::Script;
 use crate::sql::driver::Driver;

@@ -10,14 +10,16 @@ use std::time::Instant;
 use flamingock_sqlx_audit::{Behind, Failure, Progress};
 use sqlx::Connection as _;
 
-use super::attempt::{SuccessEntry, Transact, Tried, Try, all_lost, comes_to_rest, lost, not_run};
+use super::batch::{SuccessEntry, Transact, Tried, Try, all_lost, lost, not_run};
 use super::conflict::Whence;
 use crate::change::script::Script;
 use crate::sql::cancel::{cancel_transaction, end_transaction};
 use crate::sql::connection::Held;
+use crate::sql::connection::comes_to_rest;
 use crate::sql::driver::Driver;
-use crate::sql::in_doubt::{PAUSE, Settled};
+use crate::sql::in_doubt::Settled;
 use crate::sql::run_script::failed;
+use crate::sql::timing::PAUSE;
 use crate::statements;
 use crate::target::database::Transacted;
 use crate::target::invocation::Ended;

@@ -2,16 +2,16 @@
 
 use flamingock_sqlx_audit::Failure;
 
-use super::attempt::{Afterwards, SuccessEntry, Transact, Tried, Try, lost, not_run};
+use super::batch::{Afterwards, SuccessEntry, Transact, Tried, Try, lost, not_run};
 use super::call::Broke;
 use super::failure::ENDED;
 use super::writer::Writer;
 use crate::audit::entry::TransactionMode;
 use crate::sql::connection::Held;
 use crate::sql::driver::Driver;
+use crate::sql::error::failed;
 use crate::sql::marker::in_the_way;
 use crate::sql::rows;
-use crate::sql::store::failed;
 use crate::target::database::Transacted;
 use crate::util::error_chain::chain;
 

@@ -1,6 +1,6 @@
 //! A server that takes no writes any more: the writer has moved, or a connection led to a standby.
 
-use super::attempt::{Transact, Try};
+use super::batch::{Transact, Try};
 use super::roll_back::RolledBack;
 use crate::sql::connection::Held;
 use crate::sql::driver::Driver;

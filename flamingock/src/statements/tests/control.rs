@@ -1,5 +1,6 @@
-use super::super::{Blocks, transaction_control};
+use super::super::transaction_control;
 use super::ALL;
+use crate::statements::script::Blocks;
 use crate::util::database_kind::DatabaseKind;
 use crate::util::database_kind::DatabaseKind::{MySql, Postgres, Sqlite};
 

@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::super::{Blocks, read};
+use super::super::read;
 use super::ALL;
+use crate::statements::script::Blocks;
 
 /// Of this length a quadratic step would take minutes, and reading takes milliseconds.
 const LENGTH: usize = 1 << 17;

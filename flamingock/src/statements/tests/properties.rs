@@ -2,8 +2,9 @@
 
 use proptest::prelude::*;
 
-use super::super::{Blocks, Script, read};
+use super::super::read;
 use super::ALL;
+use crate::statements::script::{Blocks, Script};
 
 /// Pieces that mean something to at least one of the databases, and some that mean nothing.
 const PIECES: &[&str] = &[

@@ -88,8 +88,8 @@ fn comments_do_not_nest() {
 #[test]
 fn parameters_are_found_outside_of_quotes_and_comments() {
     let parameter = |script: &str| {
-        let read =
-            crate::statements::read(Sqlite, script, crate::statements::Blocks::None).unwrap();
+        let read = crate::statements::read(Sqlite, script, crate::statements::script::Blocks::None)
+            .unwrap();
         read.parameter
             .map(|found| (found.text.to_owned(), found.line))
     };

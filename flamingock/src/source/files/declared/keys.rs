@@ -2,8 +2,9 @@
 
 use crate::change::argument::{Need, connections};
 use crate::source::files::header;
-use crate::source::files::header::{Header, Mistake};
-use crate::source::files::name::Kind;
+use crate::source::files::header::Header;
+use crate::source::files::mistake::Mistake;
+use crate::source::files::role::Kind;
 use crate::source::template::tree::{Entry, Value};
 
 /// Reads the keys that it knows, and leaves the others alone.

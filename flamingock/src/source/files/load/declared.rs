@@ -1,6 +1,6 @@
 //! A change that a file of YAML or TOML declares.
 
-use super::definition::Read;
+use super::read_change::Read;
 use super::{File, Problems, Reader};
 #[cfg(feature = "templates")]
 use crate::source::files::declared;

@@ -1,21 +1,10 @@
 //! A change with everything that its files and its folder say.
 
-use super::super::header::Header;
-use super::super::name::Name;
 use super::{Reader, leak};
-use crate::change::body::Body;
 use crate::change::definition::{Definition, Recovery, Repeat};
 use crate::change::names::DEFAULT;
-
-/// What the files of a change come to.
-#[derive(Debug)]
-pub(in crate::source::files) struct Read {
-    pub(in crate::source::files) header: Header,
-    pub(in crate::source::files) digest: String,
-    pub(in crate::source::files) body: Body<()>,
-    pub(in crate::source::files) rollback: Option<Body<()>>,
-    pub(in crate::source::files) verify: Option<Body<bool>>,
-}
+use crate::source::files::load::read_change::Read;
+use crate::source::files::role::Name;
 
 impl Reader<'_> {
     /// A change with everything that its files and the folder say.

@@ -1,0 +1,14 @@
+//! A change of a file, as it was read.
+
+use super::super::header::Header;
+use crate::change::body::Body;
+
+/// What the files of a change come to.
+#[derive(Debug)]
+pub(in crate::source::files) struct Read {
+    pub(in crate::source::files) header: Header,
+    pub(in crate::source::files) digest: String,
+    pub(in crate::source::files) body: Body<()>,
+    pub(in crate::source::files) rollback: Option<Body<()>>,
+    pub(in crate::source::files) verify: Option<Body<bool>>,
+}

@@ -1,0 +1,158 @@
+//! What the engine needs to know of MySQL and MariaDB.
+
+use crate::change::argument::Session;
+use crate::change::client::Client;
+use crate::sql::driver::{Cancelling, Driver, Options, Result, of_server};
+use crate::statements::script::Script;
+use crate::target::invocation::Limits;
+use crate::util::database_kind::DatabaseKind;
+use flamingock_sqlx_audit::Conn;
+use sqlx::Connection as _;
+use sqlx::{Pool, Transaction};
+use sqlx_core::transaction::TransactionManager as _;
+use std::path::PathBuf;
+use std::time::Duration;
+
+#[cfg(feature = "mysql")]
+impl Driver for flamingock_sqlx_audit::MySql {
+    const KIND: DatabaseKind = DatabaseKind::MySql;
+
+    type Watch = std::convert::Infallible;
+
+    const WHOLE: &'static str = " LIMIT 18446744073709551615";
+    const QUOTING: Option<&'static str> = Some("SELECT @@sql_mode LIMIT 1");
+
+    fn named_database(pool: &Pool<sqlx::MySql>) -> Option<String> {
+        pool.connect_options().get_database().map(str::to_owned)
+    }
+
+    fn place(pool: &Pool<sqlx::MySql>) -> String {
+        let options = pool.connect_options();
+        let socket = options.get_socket().map(PathBuf::as_path);
+        let at = (options.get_host(), options.get_port());
+        of_server(Self::KIND, at, socket, options.get_database())
+    }
+
+    // Variables that a product does not have are left out, and nobody needs a right for the others.
+    const WHAT_ANSWERS: Option<&'static str> = Some(
+        "SELECT CAST(VARIABLE_NAME AS BINARY), CAST(VARIABLE_VALUE AS BINARY) FROM \
+         /*M! information_schema.GLOBAL_VARIABLES */ /*!50720 performance_schema.global_variables */ \
+         WHERE VARIABLE_NAME IN ('version', 'version_comment', 'wsrep_on', \
+         'read_only', 'super_read_only', 'innodb_read_only', 'group_replication_group_name', \
+         'group_replication_single_primary_mode') LIMIT 100",
+    );
+
+    const CANCELLING: Option<Cancelling> = Some(Cancelling {
+        own_session: None,
+        // Connection ids come again when the server was restarted; such a lock is gone with its session.
+        mark: "SELECT CASE GET_LOCK('flamingock %tag%', 0) WHEN 1 THEN 'flamingock %tag%' END LIMIT 1",
+        by_mark: "KILL QUERY IS_USED_LOCK('%mark%')",
+        by_id: "KILL QUERY %id%",
+        end_by_id: "KILL CONNECTION %id%",
+        is_there_by_id: "SELECT 1 FROM information_schema.PROCESSLIST WHERE ID = %id% LIMIT 1",
+        is_there_by_tag: None,
+        by_tag: None,
+    });
+    const ONE_TEXT: bool = true;
+    const OWN_TAG: Option<&'static str> = None;
+
+    /// Without the commands of a client, and without an empty statement, which is an error there.
+    fn as_one_text(read: &Script<'_>, _text: &str) -> String {
+        let texts: Vec<&str> = read.statements.iter().map(|one| one.text).collect();
+        texts.join("\n;\n")
+    }
+
+    // A syntax error quotes what comes next.
+    fn without_ours(error: &sqlx::Error, script: &str) -> Option<(String, String)> {
+        let message = error.as_database_error()?.message();
+        let (from, to) = (message.find('\'')? + 1, message.rfind('\'')?);
+        let quoted = message.get(from..to)?;
+        if script.contains(quoted.strip_suffix("...").unwrap_or(quoted)) {
+            return None;
+        }
+        // What begins behind the script is none of it.
+        let mut ends = quoted.char_indices().map(|(at, _)| &quoted[..at]).rev();
+        let own = ends.find(|own| script.ends_with(own))?;
+        (own.len() < quoted.len() && quoted[own.len()..].trim_start().starts_with(';'))
+            .then(|| (format!("'{quoted}'"), format!("'{own}'")))
+    }
+
+    const REMARKS: Option<&'static str> =
+        Some("SELECT @@warning_count LIMIT 1; SHOW WARNINGS LIMIT 65535");
+
+    // The next transaction's character cannot be chosen in one. A savepoint would tell nothing where
+    // autocommit is off: there it begins a transaction itself.
+    const OPEN_PROBE: &'static [&'static str] = &["SET TRANSACTION READ WRITE"];
+    fn options_of(options: Options<Self>, client: Client) -> Options<Self> {
+        match client {
+            Client::Pool => options,
+            Client::Diesel => options
+                .pipes_as_concat(true)
+                .no_engine_substitution(false)
+                .timezone("+00:00".to_owned()),
+            Client::Server | Client::Go | Client::LibPq | Client::Jdbc => options
+                .pipes_as_concat(false)
+                .no_engine_substitution(false)
+                .timezone(None),
+        }
+    }
+
+    /// sqlx asks for `IGNORE_SPACE` as it connects, which no option changes. Modes that contain it were not
+    /// set by sqlx.
+    async fn adapting(
+        _connection: &mut Conn<Self>,
+        _client: Client,
+        _in_memory: bool,
+    ) -> Result<String> {
+        let text = "SET sql_mode = IF(FIND_IN_SET('IGNORE_SPACE', @@GLOBAL.sql_mode) > 0 \
+             OR @@SESSION.sql_mode REGEXP '(^|,)(ANSI|DB2|MAXDB|MSSQL|ORACLE|POSTGRESQL)(,|$)', \
+             @@SESSION.sql_mode, \
+             TRIM(BOTH ',' FROM REPLACE(CONCAT(',', @@SESSION.sql_mode, ','), ',IGNORE_SPACE,', ',')))";
+        Ok(text.to_owned())
+    }
+
+    /// Of the server, of a user, and of a user within an hour.
+    fn is_crowded(error: &sqlx::Error) -> bool {
+        let error = error.as_database_error();
+        let error =
+            error.and_then(|error| error.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>());
+        error.is_some_and(|error| matches!(error.number(), 1040 | 1203 | 1226))
+    }
+
+    async fn forget_statements(connection: &mut Conn<Self>) -> Result<()> {
+        connection.clear_cached_statements().await
+    }
+
+    fn session<'a, 'c>(connection: &'a mut Conn<Self>) -> Session<'a, 'c> {
+        Session::MySql(connection)
+    }
+
+    fn transaction_session<'a, 'c>(
+        transaction: &'a mut Transaction<'c, Self::Database>,
+    ) -> Session<'a, 'c> {
+        Session::MySqlTransaction(transaction)
+    }
+
+    /// Whole seconds for locks, as the server counts them. MySQL has no limit for every statement:
+    /// the comment is executed by MariaDB only.
+    fn limits(limits: &Limits, _within: bool) -> Option<String> {
+        let lock = limits.lock.map(|limit| {
+            let seconds = limit.as_millis().div_ceil(1000).max(1);
+            format!(
+                "SET SESSION innodb_lock_wait_timeout = {seconds}, SESSION lock_wait_timeout = {seconds}"
+            )
+        });
+        let statement = limits.statement.map(|limit| {
+            format!(
+                "/*M! SET SESSION max_statement_time = {} */",
+                limit.as_secs_f64().max(0.001)
+            )
+        });
+        let texts: Vec<String> = [lock, statement].into_iter().flatten().collect();
+        (!texts.is_empty()).then(|| texts.join("; "))
+    }
+
+    async fn commit(connection: &mut Conn<Self>, _patience: Duration) -> Result<()> {
+        sqlx::mysql::MySqlTransactionManager::commit(connection).await
+    }
+}

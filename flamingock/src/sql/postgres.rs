@@ -1,0 +1,183 @@
+//! What the engine needs to know of PostgreSQL.
+
+#[cfg(feature = "postgres")]
+use super::options;
+use crate::change::argument::Session;
+use crate::change::client::Client;
+use crate::sql::driver::{Cancelling, Driver, Result, of_server};
+#[cfg(feature = "postgres")]
+use crate::statements::made_if_absent;
+use crate::statements::script::Script;
+use crate::target::invocation::Limits;
+use crate::util::database_kind::DatabaseKind;
+use flamingock_sqlx_audit::Conn;
+use sqlx::Connection as _;
+use sqlx::{Pool, Transaction};
+use sqlx_core::transaction::TransactionManager as _;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// The process that answers, and when it began.
+#[cfg(feature = "postgres")]
+const SESSION_OF_POSTGRES: &str = "SELECT concat(pid, ' ', extract(epoch FROM backend_start)) \
+     FROM pg_stat_activity WHERE pid = pg_backend_pid()";
+
+#[cfg(feature = "postgres")]
+impl Driver for flamingock_sqlx_audit::Postgres {
+    const KIND: DatabaseKind = DatabaseKind::Postgres;
+
+    type Watch = std::convert::Infallible;
+
+    fn place(pool: &Pool<sqlx::Postgres>) -> String {
+        let options = pool.connect_options();
+        let socket = options.get_socket().map(PathBuf::as_path);
+        let at = (options.get_host(), options.get_port());
+        of_server(Self::KIND, at, socket, options.get_database())
+    }
+
+    // The source is looked up only where it is asked for: to list the settings takes the server longer
+    // than everything else.
+    const WHAT_ANSWERS: Option<&'static str> = Some(
+        "SELECT 'version', pg_catalog.version()
+UNION ALL SELECT 'crdb_version', pg_catalog.current_setting('crdb_version', true)
+UNION ALL SELECT 'in_recovery', pg_catalog.pg_is_in_recovery()::text
+UNION ALL SELECT 'read_only_by', CASE WHEN pg_catalog.current_setting('transaction_read_only') = 'on'
+  THEN (SELECT source FROM pg_catalog.pg_settings WHERE name = 'default_transaction_read_only') END
+UNION ALL SELECT 'extension', extname::text FROM pg_catalog.pg_extension WHERE extname IN ('bdr', 'spock')",
+    );
+
+    const CANCELLING: Option<Cancelling> = Some(Cancelling {
+        own_session: Some(SESSION_OF_POSTGRES),
+        // A process id may come again; a process that began then is no other.
+        mark: SESSION_OF_POSTGRES,
+        by_mark: "SELECT pg_cancel_backend(pid) FROM pg_stat_activity \
+                  WHERE concat(pid, ' ', extract(epoch FROM backend_start)) = '%mark%' \
+                  AND pid <> pg_backend_pid()",
+        by_id: "SELECT pg_cancel_backend(%id%)",
+        end_by_id: "SELECT pg_terminate_backend(%id%)",
+        is_there_by_id: "SELECT 1 FROM pg_stat_activity WHERE pid = %id%",
+        is_there_by_tag: Some(
+            "SELECT 1 FROM pg_stat_activity \
+             WHERE application_name = 'flamingock %tag%' AND pid <> pg_backend_pid()",
+        ),
+        by_tag: Some(
+            "SELECT pg_cancel_backend(pid) FROM pg_stat_activity \
+             WHERE application_name = 'flamingock %tag%' AND pid <> pg_backend_pid()",
+        ),
+    });
+    const ONE_TEXT: bool = true;
+    // Its messages hold a gigabyte.
+    const LONGEST_SCRIPT: usize = usize::MAX;
+    // SHOW takes no snapshot: behind one, a file could not choose its isolation level any more.
+    const QUOTING: Option<&'static str> = Some("SHOW standard_conforming_strings");
+    const OWN_TAG: Option<&'static str> = Some("SELECT current_setting('flamingock.tx', true)");
+    // What was set for the session is there again only if the transaction in which it was set was
+    // committed. In the chained one nothing was done.
+    const ABORTED_TAG: Option<&'static str> = Some(
+        "ROLLBACK AND CHAIN; SELECT CASE WHEN current_setting('flamingock.begun', true) \
+         IS DISTINCT FROM '%tag%' THEN '%tag%' END",
+    );
+    const BLOCKER: Option<&'static str> = Some(
+        "SELECT b.pid, coalesce(b.application_name, ''), coalesce(left(b.query, 200), '') \
+         FROM pg_stat_activity w CROSS JOIN LATERAL unnest(pg_blocking_pids(w.pid)) AS by(pid) \
+         JOIN pg_stat_activity b ON b.pid = by.pid \
+         WHERE w.application_name = 'flamingock %tag%' AND w.pid <> pg_backend_pid() LIMIT 1",
+    );
+    const QUEUES: bool = true;
+    // In a transaction its start is before the statement's.
+    const OPEN_PROBE: &'static [&'static str] =
+        &["SELECT 1 / (CASE WHEN now() = statement_timestamp() THEN 1 ELSE 0 END)"];
+
+    async fn forget_statements(connection: &mut Conn<Self>) -> Result<()> {
+        connection.clear_cached_statements().await
+    }
+
+    fn session<'a, 'c>(connection: &'a mut Conn<Self>) -> Session<'a, 'c> {
+        Session::Postgres(connection)
+    }
+
+    fn transaction_session<'a, 'c>(
+        transaction: &'a mut Transaction<'c, Self::Database>,
+    ) -> Session<'a, 'c> {
+        Session::PostgresTransaction(transaction)
+    }
+
+    async fn adapting(
+        connection: &mut Conn<Self>,
+        client: Client,
+        _in_memory: bool,
+    ) -> Result<String> {
+        let adapting = options::adapting(connection, client).await?;
+        Ok(adapting.text)
+    }
+
+    async fn not_adapted(connection: &mut Conn<Self>, client: Client) -> Result<Vec<String>> {
+        let adapting = options::adapting(connection, client).await?;
+        Ok(adapting.unknown)
+    }
+
+    // CREATE INDEX CONCURRENTLY leaves its index behind when it fails, and has it while it goes on. That of
+    // a partitioned table is invalid until its partitions have theirs.
+    const REMAINS: Option<&'static str> = Some(
+        "SELECT i.indexrelid::text, 'the invalid index ' || i.indexrelid::regclass \
+         FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid \
+         WHERE NOT i.indisvalid AND c.relkind = 'i' AND NOT EXISTS (\
+           SELECT 1 FROM pg_catalog.pg_stat_progress_create_index p JOIN pg_catalog.pg_locks l ON l.pid = p.pid \
+           WHERE p.pid <> pg_backend_pid() AND l.locktype = 'relation' AND l.granted \
+           AND l.mode = 'ShareUpdateExclusiveLock' AND l.relation = i.indrelid \
+           AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())) \
+         ORDER BY 2",
+    );
+
+    /// With a look at the indexes that are made unless they are there: one that is there may be invalid.
+    fn as_one_text(read: &Script<'_>, text: &str) -> String {
+        match Self::check_behind(read) {
+            Some(check) => format!("{text}\n;\n{check}"),
+            None => text.to_owned(),
+        }
+    }
+
+    fn check_behind(read: &Script<'_>) -> Option<String> {
+        let indexes = read.statements.iter().filter_map(made_if_absent);
+        let literal = |text: &str| format!("'{}'", text.replace('\'', "''"));
+        let any: Vec<String> = indexes
+            .map(|index| {
+                let (name, table) = (literal(&index.name), literal(index.table));
+                format!("c.relname = {name} AND i.indrelid = to_regclass({table})")
+            })
+            .collect();
+        if any.is_empty() {
+            return None;
+        }
+        let any = any.join(" OR ");
+        Some(format!(
+            "DO $flamingock$ DECLARE found text; BEGIN \
+             SELECT string_agg(i.indexrelid::regclass::text, ', ') INTO found \
+             FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid \
+             WHERE NOT i.indisvalid AND c.relkind = 'i' AND ({any}); \
+             IF found IS NOT NULL THEN RAISE EXCEPTION \
+             'the index % was there already, and it is invalid: no query uses it. Drop it before the change runs again', found; \
+             END IF; END $flamingock$"
+        ))
+    }
+
+    fn limits(limits: &Limits, within: bool) -> Option<String> {
+        let set = if within { "SET LOCAL" } else { "SET" };
+        let one = |name: &str, limit: Option<Duration>| {
+            limit.map(|limit| {
+                let most = u128::from(i32::MAX.unsigned_abs());
+                format!("{set} {name} = {}", limit.as_millis().clamp(1, most))
+            })
+        };
+        let texts = [
+            one("lock_timeout", limits.lock),
+            one("statement_timeout", limits.statement),
+        ];
+        let texts: Vec<String> = texts.into_iter().flatten().collect();
+        (!texts.is_empty()).then(|| texts.join("; "))
+    }
+
+    async fn commit(connection: &mut Conn<Self>, _patience: Duration) -> Result<()> {
+        sqlx::postgres::PgTransactionManager::commit(connection).await
+    }
+}
