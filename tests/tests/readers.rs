@@ -49,7 +49,10 @@ mod postgres {
     mod readers;
 
     reader!(
-        |name: &str, _: &str| format!("CREATE ROLE {name} LOGIN PASSWORD 'secret'"),
+        // Before PostgreSQL 15, everybody may create tables there.
+        |name: &str, _: &str| format!(
+            "CREATE ROLE {name} LOGIN PASSWORD 'secret'; REVOKE CREATE ON SCHEMA public FROM PUBLIC"
+        ),
         |name: &str, _: &str| format!("GRANT SELECT ON ALL TABLES IN SCHEMA public TO {name}"),
         |name: &str| format!("DROP OWNED BY {name}; DROP ROLE {name}")
     );
