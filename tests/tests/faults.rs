@@ -7,6 +7,7 @@
 mod faults {
     mod boots;
     mod clocks;
+    mod common;
     mod conflicts;
     mod crash;
     mod documented;

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 
-use super::ground::{Ground, Kind, rows};
+use super::ground::{Ground, Kind, look};
 use super::oracle::{
     AGAIN, ATOMIC, BESIDE, DDL, Expected, FILE_ONE, FILE_TWO, LAST, PLAIN, SEPARATE, SHARED, Scene,
     TOGETHER, UNDONE, VERIFIED,
@@ -12,8 +12,8 @@ use super::oracle::{
 use super::start::{Start, end_of};
 use super::toll::{Side, Toll};
 
-/// How many points are tried at once: most of the time is spent waiting for leases.
-const AT_ONCE: usize = 6;
+/// How many points of a kind are tried at once: most of the time is spent waiting for leases.
+const AT_ONCE: usize = 3;
 
 /// The lease of the process that is killed, in milliseconds.
 const LEASE: u32 = 400;
@@ -173,7 +173,7 @@ async fn all_or_none(scene: &Scene, changes: &[Expected], what: &str) {
         .map(|change| format!("what LIKE '{tag} {} %'", change.id));
     let names = names.collect::<Vec<_>>().join(" OR ");
     let sql = format!("SELECT what FROM done WHERE {names}");
-    let done = rows(&scene.target, &sql).await;
+    let done = look(&scene.target, &sql).await;
     assert!(
         done.is_empty() || done.len() == all,
         "{what}: a part of an atomic stage is there: {done:?}"
@@ -200,13 +200,16 @@ async fn passing(toll: Option<&Toll>, kind: Kind, url: &str) -> String {
 async fn crash_everywhere(audit: Kind, target: Option<Kind>, changes: &'static [Expected]) {
     let began = Instant::now();
     let round = Round::new(audit, target, changes).await;
-    let told = round.every(Point::Told).await;
-    let (mut before, mut after) = (0, 0);
-    if audit.is_server() || target.is_some_and(Kind::is_server) {
-        before = round.every(|nth| Point::Message(Side::Client, nth)).await;
-        after = round.every(|nth| Point::Message(Side::Server, nth)).await;
+    let told = round.every(Point::Told);
+    let (told, before, after) = if audit.is_server() || target.is_some_and(Kind::is_server) {
+        let before = round.every(|nth| Point::Message(Side::Client, nth));
+        let after = round.every(|nth| Point::Message(Side::Server, nth));
+        let (told, before, after) = tokio::join!(told, before, after);
         assert!(before > 0 && after > 0, "no message was a point");
-    }
+        (told, before, after)
+    } else {
+        (told.await, 0, 0)
+    };
     assert!(told > 0, "no point was tried");
     let id = changes[0].id;
     println!(
@@ -218,12 +221,13 @@ async fn crash_everywhere(audit: Kind, target: Option<Kind>, changes: &'static [
 /// On SQLite every point above is in an empty database.
 #[tokio::test]
 async fn first_start_that_dies_while_it_makes_the_tables_is_repeated() {
-    for kind in [Kind::Postgres, Kind::MariaDb] {
+    let each = [Kind::Postgres, Kind::MariaDb].map(async |kind| {
         let round = Round::cold(kind, None, &[SHARED]);
         let told = round.every(Point::Told).await;
         assert!(told > 0, "no point was tried");
         println!("crash points: {kind:?}, first start: {told} told");
-    }
+    });
+    futures_util::future::join_all(each).await;
 }
 
 macro_rules! crashes {

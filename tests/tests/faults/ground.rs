@@ -1,7 +1,11 @@
 //! Databases whose kind is only known when the test runs.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+
 use flamingock_tests::sql::once;
-use flamingock_tests::{Backend, MariaDb, Postgres, Sqlite, TestDatabase};
+use flamingock_tests::{Backend, MariaDb, PlainSql, Postgres, Sqlite, TestDatabase, query};
+use sqlx::{Connection, MySqlConnection, PgConnection};
 
 /// A kind of database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,4 +72,49 @@ pub(crate) async fn try_rows(url: &str, sql: &str) -> Result<Vec<String>, sqlx::
     } else {
         once::<sqlx::MySql>(url, sql).await
     }
+}
+
+type Kept<C> = RefCell<HashMap<String, Vec<C>>>;
+
+thread_local! {
+    // A test has a thread of its own, on which its runtime lives.
+    static POSTGRES: Kept<PgConnection> = RefCell::default();
+    static MARIADB: Kept<MySqlConnection> = RefCell::default();
+}
+
+/// Asks a database as [`rows`] does, on a connection that the test keeps: where hundreds of points are looked at, the
+/// servers would have most of their work with new sessions. A text that leaves something on its session is not for
+/// this one.
+pub(crate) async fn look(url: &str, sql: &str) -> Vec<String> {
+    let answer = if url.starts_with("sqlite") {
+        None
+    } else if url.starts_with("postgres") {
+        kept(&POSTGRES, url, sql).await
+    } else {
+        kept(&MARIADB, url, sql).await
+    };
+    match answer {
+        Some(rows) => rows,
+        None => rows(url, sql).await,
+    }
+}
+
+/// None where that fails, as on the connection to a server that was restarted.
+async fn kept<C>(
+    all: &'static std::thread::LocalKey<Kept<C>>,
+    url: &str,
+    sql: &str,
+) -> Option<Vec<String>>
+where
+    C: Connection,
+    C::Database: PlainSql<Connection = C>,
+{
+    let free = all.with_borrow_mut(|all| all.get_mut(url).and_then(Vec::pop));
+    let mut connection = match free {
+        Some(connection) => connection,
+        None => C::connect(url).await.ok()?,
+    };
+    let answer = query(&mut connection, sql).await.ok()?;
+    all.with_borrow_mut(|all| all.entry(url.to_owned()).or_default().push(connection));
+    Some(answer)
 }

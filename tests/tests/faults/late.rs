@@ -48,7 +48,7 @@ async fn entry_comes_late(kind: Kind) {
     } else {
         Kind::Postgres
     };
-    for case in &CASES {
+    let cases = CASES.iter().map(async |case| {
         let ground = Ground::with_table(kind).await;
         let other = Ground::with_table(target).await;
         let valve = Valve::at(&as_sent(kind, case.late), Where::BeforeServer);
@@ -95,7 +95,8 @@ async fn entry_comes_late(kind: Kind) {
             let done = rows(other.url(), "SELECT what FROM done ORDER BY what").await;
             assert_eq!(done, ["t separate 1", "t separate 2"], "{what}");
         }
-    }
+    });
+    futures_util::future::join_all(cases).await;
 }
 
 #[tokio::test]

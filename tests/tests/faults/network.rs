@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use flamingock_tests::{Driver, Proxy};
+use futures_util::future::join_all;
 
 use super::ground::{Ground, Kind, rows};
 use super::oracle::{BESIDE, Expected, PLAIN, SEPARATE, SHARED, Scene, TOGETHER, UNDONE};
@@ -62,35 +63,40 @@ async fn behind(proxy: &Proxy, ground: &Ground, changes: &str, point: &str) -> D
 
 /// The change itself asks nothing of the database: only the heartbeat notices.
 async fn heartbeat_cut(kind: Kind) {
-    for change in [SHARED, PLAIN] {
-        for swallows in [true, false] {
-            let ground = Ground::with_table(kind).await;
-            let proxy = Proxy::in_front_of(ground.url()).unwrap();
-            let driver = behind(&proxy, &ground, change.id, &format!("{} 1", change.id)).await;
-            let began = Instant::now();
-            if swallows {
-                proxy.blackhole();
-            } else {
-                proxy.refuse().await;
-                proxy.reset();
-            }
-            let ran = end_of(driver).await;
-            ran.expect("LeaseLost").says("could not be renewed");
-            assert!(
-                began.elapsed() < Duration::from_secs(25),
-                "{:?}",
-                began.elapsed()
-            );
-            drop(proxy);
-            let scene = Scene::of(ground.url(), ground.url());
-            recovers(Start::of(change.id, ground.url()), change, &scene, &ran).await;
+    let each = [
+        (SHARED, true),
+        (SHARED, false),
+        (PLAIN, true),
+        (PLAIN, false),
+    ];
+    let cases = each.map(async |(change, swallows)| {
+        let ground = Ground::with_table(kind).await;
+        let proxy = Proxy::in_front_of(ground.url()).unwrap();
+        let driver = behind(&proxy, &ground, change.id, &format!("{} 1", change.id)).await;
+        let began = Instant::now();
+        if swallows {
+            proxy.blackhole();
+        } else {
+            proxy.refuse().await;
+            proxy.reset();
         }
-    }
+        let ran = end_of(driver).await;
+        ran.expect("LeaseLost").says("could not be renewed");
+        assert!(
+            began.elapsed() < Duration::from_secs(25),
+            "{:?}",
+            began.elapsed()
+        );
+        drop(proxy);
+        let scene = Scene::of(ground.url(), ground.url());
+        recovers(Start::of(change.id, ground.url()), change, &scene, &ran).await;
+    });
+    join_all(cases).await;
 }
 
 /// The commit is sent and nothing is heard any more, on no connection.
 async fn cable_pulled(kind: Kind) {
-    for held in [Where::BeforeServer, Where::AfterServer] {
+    let cases = [Where::BeforeServer, Where::AfterServer].map(async |held| {
         let ground = Ground::with_table(kind).await;
         let valve = Valve::cable("=COMMIT", held);
         let through = valve.url(ground.url()).await;
@@ -113,7 +119,8 @@ async fn cable_pulled(kind: Kind) {
         valve.open();
         let scene = Scene::of(ground.url(), ground.url());
         recovers(Start::of("shared", ground.url()), SHARED, &scene, &ran).await;
-    }
+    });
+    join_all(cases).await;
 }
 
 /// Runs while the text is cut off, with a database that is there again at once.

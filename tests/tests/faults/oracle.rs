@@ -1,6 +1,6 @@
 //! What may be found after a crash and a restart, by kind of change.
 
-use super::ground::rows;
+use super::ground::look;
 use super::start::Ran;
 
 /// What the product promises of a change.
@@ -137,9 +137,9 @@ impl Expected {
         let states = format!(
             "SELECT state FROM flamingock_audit WHERE service = '{service}' AND change_id = '{id}' ORDER BY seq"
         );
-        let states = rows(&scene.audit, &states).await;
+        let states = look(&scene.audit, &states).await;
         let done = format!("SELECT what FROM done WHERE what LIKE '{tag} {id} %'");
-        let done = rows(&scene.target, &done).await;
+        let done = look(&scene.target, &done).await;
         let times = |step: &&str| {
             let what = format!("{tag} {id} {step}");
             done.iter().filter(|found| **found == what).count()

@@ -10,7 +10,8 @@ use super::start::{DEADLINE, Ran, Start, end_of};
 use super::toll::{Side, Toll};
 use super::valve::{Valve, Where};
 
-const AT_ONCE: usize = 4;
+/// How many points of a kind are tried at once.
+const AT_ONCE: usize = 2;
 
 /// The lease of the process that is killed at any point, in milliseconds.
 const LEASE: u32 = 1_500;
@@ -183,9 +184,10 @@ async fn at_every_point(audit: Kind, target: Kind) {
             .count()
             .await
     };
-    let told = every(&Point::Told).await;
-    let sent = every(&|nth| Point::Message(Side::Client, nth)).await;
-    let answered = every(&|nth| Point::Message(Side::Server, nth)).await;
+    let told = every(&Point::Told);
+    let sent = every(&|nth| Point::Message(Side::Client, nth));
+    let answered = every(&|nth| Point::Message(Side::Server, nth));
+    let (told, sent, answered) = tokio::join!(told, sent, answered);
     assert!(told > 0 && sent > 0 && answered > 0, "no point was tried");
     println!("rollback elsewhere: {audit:?} -> {target:?}: {told}, {sent}, {answered}");
 }

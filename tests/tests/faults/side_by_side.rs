@@ -70,7 +70,7 @@ async fn renewal_fails(kind: Kind) {
 
 /// One of the two is cut at its commit, and the other goes on.
 async fn commit_is_cut(kind: Kind) {
-    for held in [Where::BeforeServer, Where::AfterServer] {
+    let cases = [Where::BeforeServer, Where::AfterServer].map(async |held| {
         let ground = Ground::with_table(kind).await;
         let valve = Valve::at("=COMMIT", held);
         let driver = start(&valve.url(ground.url()).await)
@@ -86,7 +86,8 @@ async fn commit_is_cut(kind: Kind) {
         ran.expect(result);
         agrees(&ground, &ran).await;
         recovers(&ground, &ran).await;
-    }
+    });
+    futures_util::future::join_all(cases).await;
 }
 
 #[tokio::test]

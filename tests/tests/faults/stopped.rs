@@ -3,12 +3,13 @@
 
 use futures_util::StreamExt;
 
-use super::ground::{Ground, Kind};
-use super::oracle::{BESIDE, Expected, LAST, SHARED, Scene, TOGETHER};
-use super::start::{Ran, Start};
+use super::common::{self, Common};
+use super::ground::Kind;
+use super::oracle::{BESIDE, Expected, LAST, SHARED, TOGETHER};
+use super::start::Ran;
 
-/// How many points are tried at once.
-const AT_ONCE: usize = 6;
+/// How many points are tried at once in each way.
+const AT_ONCE: usize = 2;
 
 const ATOMIC: &[Expected] = &[TOGETHER, BESIDE];
 
@@ -16,11 +17,13 @@ const ATOMIC: &[Expected] = &[TOGETHER, BESIDE];
 const SIDE_BY_SIDE: &[Expected] = &[SHARED, TOGETHER, BESIDE, LAST];
 
 /// Stops at the point and starts again. False: the run ended before.
-async fn stopped(kind: Kind, how: &str, nth: usize, changes: &[Expected]) -> bool {
-    let ground = Ground::with_table(kind).await;
+async fn stopped(grounds: &Common, how: &str, nth: usize, changes: &[Expected]) -> bool {
+    let spot = grounds.spot().await;
+    let point = format!("{}{nth}", &how[2..]);
+    let scene = common::scene(&spot, &spot, &point);
     let names: Vec<&str> = changes.iter().map(|change| change.id).collect();
     let start = || {
-        Start::of(&names.join(","), ground.url())
+        common::start(&names.join(","), spot.url(), &point)
             .with("--pool", 3)
             .with("--parallel", 2)
     };
@@ -28,10 +31,9 @@ async fn stopped(kind: Kind, how: &str, nth: usize, changes: &[Expected]) -> boo
     let lease = if how == "--leave-at" { 400 } else { 60_000 };
     let first = start().with(how, nth).lock(lease, 8_000).run().await;
     let second = start().lock(5_000, 8_000).run().await;
-    let what = format!("{kind:?} {how} {nth}, after\n{}", first.output);
+    let what = format!("{grounds:?} {how} {nth}, after\n{}", first.output);
     second.expect_after("ok", &what);
     for change in changes {
-        let scene = Scene::of(ground.url(), ground.url());
         let found = change.look(&scene).await;
         change.judge(&found, &second, &what);
     }
@@ -49,16 +51,18 @@ fn was_stopped(first: &Ran, how: &str) -> bool {
 }
 
 async fn at_every_point(kind: Kind, changes: &'static [Expected]) {
-    for how in ["--ask-at", "--drop-at", "--leave-at"] {
+    let grounds = Common::of(kind).await;
+    let each = ["--ask-at", "--drop-at", "--leave-at"].map(async |how| {
         let points = futures_util::stream::iter(1..)
-            .map(|nth| stopped(kind, how, nth, changes))
+            .map(|nth| stopped(&grounds, how, nth, changes))
             .buffered(AT_ONCE)
             .take_while(|stopped| std::future::ready(*stopped))
             .count()
             .await;
         assert!(points > 0, "no point was tried");
         println!("points: {kind:?} {how}: {points}");
-    }
+    });
+    futures_util::future::join_all(each).await;
 }
 
 macro_rules! on_each {

@@ -2,11 +2,13 @@
 
 use futures_util::StreamExt;
 
-use super::ground::{Ground, Kind, rows};
-use super::start::{Start, end_of};
+use super::common::{self, Common};
+use super::ground::{self, Kind};
+use super::start::end_of;
 use super::toll::{Side, Toll};
 
-const AT_ONCE: usize = 6;
+/// How many points of a kind are tried at once.
+const AT_ONCE: usize = 3;
 
 /// Where a process is killed.
 #[derive(Clone, Copy, Debug)]
@@ -16,32 +18,38 @@ enum Point {
 }
 
 /// The states of a change, oldest first, and how many traces it has left.
-async fn look(ground: &Ground, id: &str) -> (Vec<String>, usize) {
-    let states =
-        format!("SELECT state FROM flamingock_audit WHERE change_id = '{id}' ORDER BY seq");
-    let left = format!("SELECT what FROM done WHERE what LIKE 't {id} %'");
+async fn look(url: &str, name: &str, id: &str) -> (Vec<String>, usize) {
+    let states = format!(
+        "SELECT state FROM flamingock_audit WHERE service = '{name}' AND change_id = '{id}' ORDER BY seq"
+    );
+    let left = format!("SELECT what FROM done WHERE what LIKE '{name} {id} %'");
     (
-        rows(ground.url(), &states).await,
-        rows(ground.url(), &left).await.len(),
+        ground::look(url, &states).await,
+        ground::look(url, &left).await.len(),
     )
 }
 
 /// Kills an undo at the point, and looks what the next ones make of it. False: it came to its end.
-async fn killed(kind: Kind, change: &'static str, point: Point) -> bool {
-    let ground = Ground::with_table(kind).await;
-    let start = |url: &str| Start::of(change, url).lock(5_000, 10_000);
-    start(ground.url()).run().await.expect("ok");
-    let (_, all) = look(&ground, change).await;
+async fn killed(grounds: &Common, change: &'static str, point: Point) -> bool {
+    let spot = grounds.spot().await;
+    let name = match point {
+        Point::Told(nth) => format!("t{nth}"),
+        Point::Message(Side::Client, nth) => format!("c{nth}"),
+        Point::Message(Side::Server, nth) => format!("s{nth}"),
+    };
+    let start = |url: &str| common::start(change, url, &name).lock(5_000, 10_000);
+    start(spot.url()).run().await.expect("ok");
+    let (_, all) = look(spot.url(), &name, change).await;
 
     let toll = match point {
         Point::Told(_) => None,
         Point::Message(side, nth) => Some(Toll::new(side, nth)),
     };
     let url = match &toll {
-        Some(toll) => toll.url(ground.url()).await,
-        None => ground.url().to_owned(),
+        Some(toll) => toll.url(spot.url()).await,
+        None => spot.url().to_owned(),
     };
-    let undo = Start::of(change, &url).lock(400, 10_000).with("--undo", 1);
+    let undo = start(&url).lock(400, 10_000).with("--undo", 1);
     let driver = match point {
         Point::Told(nth) => undo.with("--die-at", nth).spawn(),
         Point::Message(..) => undo.spawn(),
@@ -50,10 +58,10 @@ async fn killed(kind: Kind, change: &'static str, point: Point) -> bool {
         toll.of(driver.pid());
     }
     let first = end_of(driver).await;
-    let second = start(ground.url()).with("--undo", 1).run().await;
-    let (states, left) = look(&ground, change).await;
+    let second = start(spot.url()).with("--undo", 1).run().await;
+    let (states, left) = look(spot.url(), &name, change).await;
     let what = format!(
-        "{kind:?} {point:?} {states:?} {left}\n{}\n{}",
+        "{grounds:?} {point:?} {states:?} {left}\n{}\n{}",
         first.output, second.output
     );
     let times = |state: &str| states.iter().filter(|one| *one == state).count();
@@ -66,7 +74,7 @@ async fn killed(kind: Kind, change: &'static str, point: Point) -> bool {
         // Between two steps, or before the entry that says that it is done.
         Some("STARTED") if change == "steps" => {
             assert!(left <= all, "{what}");
-            let next = start(ground.url()).run().await;
+            let next = start(spot.url()).run().await;
             next.expect_after("Issues", &what);
             next.says("\"steps\" needs manual resolution");
         }
@@ -76,22 +84,26 @@ async fn killed(kind: Kind, change: &'static str, point: Point) -> bool {
 }
 
 async fn at_every_point(kind: Kind, change: &'static str) {
+    let grounds = Common::of(kind).await;
     let every = async |point: fn(usize) -> Point| {
         futures_util::stream::iter(1..)
-            .map(|nth| killed(kind, change, point(nth)))
+            .map(|nth| killed(&grounds, change, point(nth)))
             .buffered(AT_ONCE)
             .take_while(|killed| std::future::ready(*killed))
             .count()
             .await
     };
-    let told = every(Point::Told).await;
-    assert!(told > 0, "no point was tried");
-    let (mut sent, mut answered) = (0, 0);
-    if kind.is_server() {
-        sent = every(|nth| Point::Message(Side::Client, nth)).await;
-        answered = every(|nth| Point::Message(Side::Server, nth)).await;
+    let told = every(Point::Told);
+    let (told, sent, answered) = if kind.is_server() {
+        let sent = every(|nth| Point::Message(Side::Client, nth));
+        let answered = every(|nth| Point::Message(Side::Server, nth));
+        let (told, sent, answered) = tokio::join!(told, sent, answered);
         assert!(sent > 0 && answered > 0, "no message was a point");
-    }
+        (told, sent, answered)
+    } else {
+        (told.await, 0, 0)
+    };
+    assert!(told > 0, "no point was tried");
     println!("undo of {change}: {kind:?}: {told} told, {sent} sent, {answered} answered");
 }
 

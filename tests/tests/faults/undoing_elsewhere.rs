@@ -3,12 +3,14 @@
 
 use futures_util::StreamExt;
 
-use super::ground::{Ground, Kind};
-use super::oracle::{Expected, Found, Promise, Scene};
-use super::start::{Ran, Start, end_of};
+use super::common::{self, Common};
+use super::ground::Kind;
+use super::oracle::{Expected, Found, Promise};
+use super::start::{Ran, end_of};
 use super::toll::{Side, Toll};
 
-const AT_ONCE: usize = 6;
+/// How many points of a kind are tried at once.
+const AT_ONCE: usize = 3;
 
 /// The lease of the process that is killed, in milliseconds.
 const LEASE: u32 = 600;
@@ -33,24 +35,31 @@ impl Point {
             Point::Told(nth) | Point::Message(_, nth) => nth % 2 == 0,
         }
     }
+
+    fn name(self) -> String {
+        match self {
+            Point::Told(nth) => format!("t{nth}"),
+            Point::Message(Side::Client, nth) => format!("c{nth}"),
+            Point::Message(Side::Server, nth) => format!("s{nth}"),
+        }
+    }
 }
 
-/// The database of the audit, and that of the change.
+/// The databases of the audit, and those of the change.
 struct Place {
-    audit: Kind,
-    target: Kind,
+    kinds: [Kind; 2],
+    audit: Common,
+    target: Common,
 }
 
 impl Place {
     /// Kills an undo at the point, and looks what the next ones make of it. False: it came to its end.
     async fn killed(&self, point: Point) -> bool {
-        let (audit, target) = (
-            Ground::with_table(self.audit).await,
-            Ground::with_table(self.target).await,
-        );
-        let scene = Scene::of(audit.url(), target.url());
+        let (audit, target) = (self.audit.spot().await, self.target.spot().await);
+        let name = point.name();
+        let scene = common::scene(&audit, &target, &name);
         let start = |audit: &str, target: &str| {
-            let start = Start::of("kept-there", audit).with("--target", target);
+            let start = common::start("kept-there", audit, &name).with("--target", target);
             start.lock(5_000, 15_000)
         };
         let again = || start(audit.url(), target.url());
@@ -61,8 +70,8 @@ impl Place {
             Point::Message(side, nth) => Some(Toll::new(side, nth)),
         };
         let (through, there) = (
-            passing(toll.as_ref(), self.audit, audit.url()).await,
-            passing(toll.as_ref(), self.target, target.url()).await,
+            passing(toll.as_ref(), self.kinds[0], audit.url()).await,
+            passing(toll.as_ref(), self.kinds[1], target.url()).await,
         );
         let undo = start(&through, &there)
             .lock(LEASE, 10_000)
@@ -86,7 +95,7 @@ impl Place {
             second = next().run().await;
             found = KEPT_THERE.look(&scene).await;
         }
-        let what = format!("{:?} -> {:?}, {point:?}", self.audit, self.target);
+        let what = format!("{:?}, {point:?}", self.kinds);
         let what = format!(
             "{what}: {found:?}, after\n{}\n{}",
             first.output, second.output
@@ -151,10 +160,15 @@ async fn passing(toll: Option<&Toll>, kind: Kind, url: &str) -> String {
 }
 
 async fn at_every_point(audit: Kind, target: Kind) {
-    let place = Place { audit, target };
-    let told = place.every(Point::Told).await;
-    let sent = place.every(|nth| Point::Message(Side::Client, nth)).await;
-    let answered = place.every(|nth| Point::Message(Side::Server, nth)).await;
+    let place = Place {
+        kinds: [audit, target],
+        audit: Common::of(audit).await,
+        target: Common::of(target).await,
+    };
+    let told = place.every(Point::Told);
+    let sent = place.every(|nth| Point::Message(Side::Client, nth));
+    let answered = place.every(|nth| Point::Message(Side::Server, nth));
+    let (told, sent, answered) = tokio::join!(told, sent, answered);
     assert!(told > 0 && sent > 0 && answered > 0, "no point was tried");
     println!(
         "undo elsewhere: {audit:?} -> {target:?}: {told} told, {sent} sent, {answered} answered"
