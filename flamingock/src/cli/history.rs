@@ -8,7 +8,7 @@ use super::answer::Answer;
 use super::arguments::List;
 use super::entry::extended;
 use super::failure::Failure;
-use super::table::{Sheet, Tone, colored, plain, stage};
+use super::table::{Sheet, Tone, colored, has_room_for, plain, stage};
 use super::terminal;
 use super::time::to_the_second;
 use super::view::View;
@@ -114,6 +114,9 @@ fn table(entries: &[Entry], view: &View) -> String {
             "SEQ", "BEGAN", "STAGE", "CHANGE", "STATE", "ORIGIN", "REASON", "ERROR",
         ],
     );
+    // A narrow terminal keeps the states whole instead: `--extended` has the texts there.
+    let has_texts = has_room_for(120);
+    let text = |text: Option<&str>| plain(text.filter(|_| has_texts).unwrap_or_default());
     for entry in entries {
         sheet.row(vec![
             plain(entry.seq.to_string()),
@@ -122,8 +125,8 @@ fn table(entries: &[Entry], view: &View) -> String {
             plain(entry.change_id.as_deref().unwrap_or("(the lock)")),
             colored(entry.state.as_str(), tone(&entry.state)),
             plain(entry.origin.as_str()),
-            plain(entry.reason.as_deref().unwrap_or_default()),
-            plain(first_line(entry).unwrap_or_default()),
+            text(entry.reason.as_deref()),
+            text(first_line(entry)),
         ]);
     }
     sheet.text()

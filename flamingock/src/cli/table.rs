@@ -128,6 +128,11 @@ fn keep_whole(table: &mut Table, titles: &[&str]) {
     }
 }
 
+/// Whether a table is as wide as its text, or has this many columns of letters at least.
+pub(super) fn has_room_for(width: u16) -> bool {
+    Table::new().width().is_none_or(|there| there >= width)
+}
+
 /// A cell without color, in one line.
 pub(super) fn plain(text: impl AsRef<str>) -> (String, Tone) {
     colored(text, Tone::Plain)

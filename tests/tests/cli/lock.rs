@@ -199,7 +199,7 @@ async fn all_services_are_shown_with_who_has_their_locks<B: Backend>() {
     let entry = &document["entries"][0];
     assert_eq!(
         (&entry["change_id"], &entry["reason"]),
-        (&json!(""), &json!(reason))
+        (&json!(null), &json!(reason))
     );
     assert_eq!(entry["metadata"]["taken_from"]["token"], 1, "{entry}");
     let list = app.text(&["audit", "list"]);
