@@ -235,7 +235,7 @@ pub use crate::source::files::EmbeddedFolder;
 #[cfg(feature = "templates")]
 pub use crate::source::template;
 #[cfg(feature = "_sqlx")]
-pub use crate::sql::database::IntoTarget;
+pub use crate::sql::target::IntoTarget;
 pub use crate::target::storage::IntoStorage;
 pub use crate::target::system::TargetSystem;
 pub use crate::util::boxed::BoxError;

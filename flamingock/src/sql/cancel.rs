@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use flamingock_sqlx_audit as leaf;
 
 use super::connection::aside;
+use super::database::SqlDatabase;
 use super::driver::{Driver, send};
-use super::handle::SqlDatabase;
 use super::pooler::hands_on_sessions;
 use super::timing::PAUSE;
 use crate::audit::attempt::Attempt;

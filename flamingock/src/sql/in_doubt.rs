@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use flamingock_sqlx_audit::Whose;
 
+use super::database::SqlDatabase;
 use super::driver::Driver;
-use super::handle::SqlDatabase;
 use super::rows;
 use super::sessions::end_open;
 use crate::audit::attempt::Attempt;

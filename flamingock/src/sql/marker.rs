@@ -8,9 +8,9 @@ use std::time::Instant;
 
 use flamingock_sqlx_audit::{Failure, FoundMarker, Marker, MarkerKind};
 
+use super::database::SqlDatabase;
 use super::driver::Driver;
 use super::error::failed;
-use super::handle::SqlDatabase;
 use super::in_doubt::Settled;
 use super::timing::{LOOK, PAUSE};
 use crate::audit::attempt::Attempt;

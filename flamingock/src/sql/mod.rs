@@ -11,11 +11,9 @@ pub(crate) mod children;
 pub(crate) mod cleaning;
 pub(crate) mod connection;
 pub(crate) mod connection_cache;
-#[cfg(feature = "_sqlx")]
 pub(crate) mod database;
 pub(crate) mod driver;
 pub(crate) mod error;
-pub(crate) mod handle;
 pub(crate) mod hint;
 pub(crate) mod in_doubt;
 pub(crate) mod lease_renewer;
@@ -42,6 +40,7 @@ pub(crate) mod sessions;
 pub(crate) mod sqlite;
 pub(crate) mod store;
 pub(crate) mod take_over;
+pub(crate) mod target;
 pub(crate) mod timing;
 pub(crate) mod transaction;
 #[cfg(feature = "sqlite")]

@@ -11,8 +11,8 @@ use std::time::Duration;
 use flamingock_sqlx_audit::Conn;
 
 use super::connection::aside;
+use super::database::SqlDatabase;
 use super::driver::{Driver, send};
-use super::handle::SqlDatabase;
 
 /// How often two connections are compared. Without other clients the first time tells: a pooler gives out
 /// the session that was used last, or the next one in turn. Among busy clients it is a matter of chance.

@@ -1,10 +1,10 @@
 //! What only the database can tell of the text of a file, asked before anything runs: pragmas of SQLite that would
 //! do nothing, and strings that end where a setting of the session says.
 
+use super::database::SqlDatabase;
 use super::driver::{Driver, send};
 use super::error::failed;
 use super::error::unreachable;
-use super::handle::SqlDatabase;
 use super::run_script::quoting;
 use crate::audit::store_error::StoreError;
 use crate::change::body::Body;

@@ -3,8 +3,8 @@
 //! `IF NOT EXISTS`, although no query uses the index.
 
 use super::connection::Held;
+use super::database::SqlDatabase;
 use super::driver::{Driver, send};
-use super::handle::SqlDatabase;
 use crate::change::context::Context;
 use crate::target::invocation::Invocation;
 use crate::util::boxed::BoxError;

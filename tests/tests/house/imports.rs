@@ -8,91 +8,33 @@ use std::str::FromStr;
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
-/// The rooms of the library from the ground up, with what each may import.
-const ROOMS: &[(&str, &[&str])] = &[
-    ("util", &[]),
-    ("statements", &["util"]),
-    ("change", &["util"]),
-    ("audit", &["change", "util"]),
-    ("lock", &["audit", "change", "util"]),
-    ("target", &["lock", "audit", "change", "util"]),
-    ("source", &["statements", "change", "util"]),
-    (
-        "sql",
-        &["target", "lock", "audit", "change", "statements", "util"],
-    ),
-    ("plan", &["target", "audit", "change", "util"]),
-    (
-        "report",
-        &["plan", "target", "lock", "audit", "change", "util"],
-    ),
-    (
-        "listener",
-        &[
-            "report", "plan", "target", "lock", "audit", "change", "util",
-        ],
-    ),
-    (
-        "adopt",
-        &[
-            "report", "plan", "target", "lock", "audit", "change", "util",
-        ],
-    ),
-    (
-        "engine",
-        &[
-            "adopt",
-            "listener",
-            "report",
-            "plan",
-            "sql",
-            "source",
-            "target",
-            "lock",
-            "audit",
-            "change",
-            "statements",
-            "util",
-        ],
-    ),
-    (
-        "runner",
-        &[
-            "engine",
-            "adopt",
-            "listener",
-            "report",
-            "plan",
-            "sql",
-            "source",
-            "target",
-            "lock",
-            "audit",
-            "change",
-            "statements",
-            "util",
-        ],
-    ),
-    (
-        "cli",
-        &[
-            "runner",
-            "engine",
-            "adopt",
-            "listener",
-            "report",
-            "plan",
-            "sql",
-            "source",
-            "target",
-            "lock",
-            "audit",
-            "change",
-            "statements",
-            "util",
-        ],
-    ),
-];
+/// The rooms of the library from the ground up, with what each may import: the table of the page.
+fn rooms() -> Vec<(String, Vec<String>)> {
+    let page = include_str!("../../../docs/architecture.md");
+    let (_, table) = page
+        .split_once("| room | what is in it | may import |\n|---|---|---|\n")
+        .unwrap();
+    let mut rooms: Vec<(String, Vec<String>)> = Vec::new();
+    for row in table.lines().take_while(|row| row.starts_with('|')) {
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        let named = |cell: &str| -> Vec<String> {
+            let names = cell.split('`').skip(1).step_by(2);
+            names
+                .map(|name| name.trim_end_matches('/').to_owned())
+                .collect()
+        };
+        let above = || rooms.iter().map(|(room, _)| room.clone()).collect();
+        let allowed = match cells[3] {
+            "all above" => above(),
+            cell => named(cell),
+        };
+        let known: Vec<String> = above();
+        assert!(allowed.iter().all(|room| known.contains(room)), "{row}");
+        rooms.push((named(cells[1]).remove(0), allowed));
+    }
+    assert!(rooms.len() > 10);
+    rooms
+}
 
 type ModulePath = Vec<String>;
 
@@ -421,16 +363,17 @@ fn sources(name: &str) -> PathBuf {
 fn rooms_import_downwards() {
     let library = Crate::read(&sources("flamingock"));
     let imports = library.imports();
+    let rooms = rooms();
     let mut wrong = Vec::new();
     let mut count = 0;
     for (from, targets) in &imports {
-        let (_, allowed) = ROOMS
+        let (_, allowed) = rooms
             .iter()
             .find(|(room, _)| *room == from[0])
             .unwrap_or_else(|| panic!("the room {} is not in the table", from[0]));
         for to in targets {
             count += 1;
-            if to[0] != from[0] && !allowed.contains(&to[0].as_str()) {
+            if to[0] != from[0] && !allowed.contains(&to[0]) {
                 wrong.push(format!("{} imports {}", from.join("/"), to.join("/")));
             }
         }
@@ -479,4 +422,20 @@ fn a_cycle_and_an_import_through_a_re_export_are_found() {
     assert_eq!(imports[&b], BTreeSet::from([inner.clone()]));
     assert!(cycle(&imports, &b).is_some());
     assert_eq!(imports.len(), 3);
+}
+
+#[test]
+fn files_that_the_architecture_page_names_are_there() {
+    let page = include_str!("../../../docs/architecture.md");
+    let names = page
+        .split(|c: char| c.is_whitespace() || matches!(c, '`' | ',' | '(' | ')' | '|'))
+        .filter(|word| word.contains('/') && (word.ends_with(".rs") || word.ends_with('/')));
+    let root = sources("flamingock");
+    let mut count = 0;
+    for name in names {
+        let is_there = root.join(name).exists() || root.join("../..").join(name).exists();
+        assert!(is_there, "{name}");
+        count += 1;
+    }
+    assert!(count > 40, "only {count} files were found");
 }

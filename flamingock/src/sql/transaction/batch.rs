@@ -3,8 +3,8 @@
 use super::blocker::Blocker;
 use crate::audit::attempt::{Attempt, Purpose};
 use crate::audit::store::Store;
+use crate::sql::database::SqlDatabase;
 use crate::sql::driver::Driver;
-use crate::sql::handle::SqlDatabase;
 use crate::sql::store::SqlStore;
 use crate::sql::timing::LANE;
 use crate::target::database::{Part, Transacted};

@@ -1,0 +1,311 @@
+//! Databases of sqlx: as the audit's store, and as target systems.
+
+use crate::sql::database::SqlDatabase;
+use std::any::TypeId;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use flamingock_sqlx_audit::{Ledger, Names, Row};
+use sqlx::Pool;
+
+use super::driver::{Driver, send};
+use super::error::unreachable;
+use super::server::Server;
+use super::store::SqlStore;
+use super::transaction::batch::{SuccessEntry, Transact};
+use crate::audit::attempt::{Attempt, Purpose};
+use crate::audit::store_error::StoreError;
+use crate::change::body::Body;
+use crate::change::client::Client;
+use crate::change::names::DEFAULT;
+use crate::change::problem::Problem;
+use crate::lock::stop::Cut;
+use crate::target::database::{Books, Called, Database, Ending, Part, Resolved, Transacted};
+use crate::target::invocation::{Ended, Invocation, Limits};
+use crate::target::settings::StorageSettings;
+use crate::target::storage::{IntoStorage, OpenStorage, Storage};
+use crate::target::system::TargetSystem;
+use crate::util::database_kind::DatabaseKind;
+use crate::util::visible::visible;
+
+#[async_trait]
+impl<D: Driver> Database for SqlDatabase<D> {
+    fn kind(&self) -> DatabaseKind {
+        D::KIND
+    }
+
+    fn pool_identity(&self) -> usize {
+        // Clones of a pool share their options.
+        Arc::as_ptr(&self.pool.connect_options()) as usize
+    }
+
+    fn pool_type(&self) -> TypeId {
+        TypeId::of::<Pool<D::Database>>()
+    }
+
+    async fn read(&self, statement: String) -> Result<Vec<Vec<Option<String>>>, StoreError> {
+        const ACTION: &str = "could not read another tool's history";
+        let taken = self.connection().await;
+        let mut held = taken.map_err(|error| unreachable::<D>(ACTION, &self.pool, error))?;
+        let whole = format!("{statement}{}", D::WHOLE);
+        let answer = send::<D>(&mut held, whole).await;
+        let answer = answer.map_err(|error| super::error::failed::<D>(ACTION, error))?;
+        held.return_unchanged();
+        Ok(answer.rows.into_iter().map(Row::columns).collect())
+    }
+
+    fn expect(&self, body: &Body<()>) {
+        self.kept.open_ahead(&self.pool, body.client());
+    }
+
+    async fn options_of_sqlx(&self, body: &Body<()>) -> Option<Vec<String>> {
+        let client = body.client();
+        if client == Client::Pool {
+            return Some(Vec::new());
+        }
+        let mut known = self.not_adapted.lock().await;
+        if let Some((_, options)) = known.iter().find(|(of, _)| *of == client) {
+            return Some(options.clone());
+        }
+        let mut held = self.connection().await.ok()?;
+        let options = D::not_adapted(&mut held, client).await.ok()?;
+        held.return_unchanged();
+        known.push((client, options.clone()));
+        Some(options)
+    }
+
+    fn let_go(&self) {
+        self.kept.let_go();
+    }
+
+    async fn without_effect(
+        &self,
+        bodies: &[&'static Body<()>],
+    ) -> Result<Vec<Problem>, StoreError> {
+        super::pragmas::without_effect(self, bodies).await
+    }
+
+    fn connections(&self) -> usize {
+        usize::try_from(self.pool.options().get_max_connections()).unwrap_or(usize::MAX)
+    }
+
+    fn is_single_writer(&self) -> bool {
+        self.ledger.dialect().has_one_writer
+    }
+
+    fn configured(&self, settings: &StorageSettings) -> Arc<dyn Database> {
+        // The schema is one of the audit's database; the prefix was found right there.
+        let prefix = settings.tables.prefix.as_deref();
+        let names = Names::new(None, prefix).unwrap_or_default();
+        let ledger = Arc::new(Ledger::new(names, settings.lock.wait));
+        let server = Server::new(settings.allow_untested);
+        let mut database = SqlDatabase::<D>::new(self.pool.clone(), ledger, server);
+        database.lock_timeout = settings.lock_timeout;
+        Arc::new(database)
+    }
+
+    async fn transact(
+        &self,
+        parts: &[Part<'_>],
+        purpose: Purpose,
+        books: Books<'_>,
+        begins: &(dyn Fn(usize) + Sync),
+    ) -> (Vec<Ending>, u32) {
+        let Some(first) = parts.first() else {
+            return (Vec::new(), 0);
+        };
+        let entry = match (books, &self.store) {
+            (Books::Here, Some(store)) => SuccessEntry::Here(&**store),
+            (Books::Elsewhere { store, key }, _) => SuccessEntry::Elsewhere { store, key },
+            (Books::Here, None) => {
+                let cause = "this database does not hold the audit".into();
+                let not_run = Some((Transacted::NotRun { cause }, Duration::ZERO));
+                return (vec![not_run], 0);
+            }
+        };
+        let reached = AtomicUsize::new(0);
+        let transact = Transact {
+            database: self,
+            entry,
+            parts,
+            purpose,
+            begins: &|part| {
+                reached.fetch_max(part + 1, Ordering::Relaxed);
+                begins(part);
+            },
+        };
+        let (signals, began) = (first.invocation.signals, Instant::now());
+        match signals.unless_lost(transact.run()).await {
+            Ok(transacted) => transacted,
+            // What was sent last may have been the commit. The connection is closed.
+            Err(cut) => {
+                let cause = || format!("the database did not answer any more; {cut}").into();
+                let unknown = |_| Some((Transacted::Unknown { cause: cause() }, began.elapsed()));
+                let reached = reached.into_inner();
+                let mut all: Vec<Ending> = (0..reached).map(unknown).collect();
+                if reached == 0 {
+                    let ended = match &cut {
+                        Cut::Lost(reason) => Transacted::Lost {
+                            reason: reason.clone(),
+                        },
+                        Cut::Unanswered(_) => Transacted::Unknown { cause: cause() },
+                    };
+                    all.push(Some((ended, began.elapsed())));
+                }
+                all.resize_with(parts.len(), || None);
+                (all, 0)
+            }
+        }
+    }
+
+    async fn prepare_markers(&self) -> Result<(), StoreError> {
+        super::marker::prepare(self).await
+    }
+
+    async fn resolve(
+        &self,
+        attempt: &Attempt<'_>,
+        key: i64,
+        run_id: &str,
+    ) -> Result<Resolved, StoreError> {
+        super::marker::find_out(self, attempt, key, run_id).await
+    }
+
+    async fn unmark(&self, attempt: &Attempt<'_>, key: i64) {
+        super::marker::remove(self, attempt, key).await;
+    }
+
+    async fn call(&self, body: &'static Body<()>, invocation: &Invocation<'_>) -> Called<()> {
+        call(self, body, invocation).await
+    }
+
+    async fn ask(&self, body: &'static Body<bool>, invocation: &Invocation<'_>) -> Called<bool> {
+        if invocation.is_limited() && self.hands_on_sessions().await {
+            // It only reads: where its limits would stay on a session of others, it does without.
+            let without = Invocation {
+                limits: Limits::default(),
+                ..invocation.clone()
+            };
+            return call(self, body, &without).await;
+        }
+        call(self, body, invocation).await
+    }
+
+    async fn hands_on_sessions(&self) -> bool {
+        super::pooler::hands_on_sessions(self).await
+    }
+}
+
+async fn call<D: Driver, T: Send + 'static>(
+    database: &SqlDatabase<D>,
+    body: &'static Body<T>,
+    invocation: &Invocation<'_>,
+) -> Called<T> {
+    let call = super::autocommit::call(database, body, invocation);
+    invocation
+        .signals
+        .unless_lost(call)
+        .await
+        .unwrap_or_else(|cut| Called {
+            ended: match cut {
+                Cut::Lost(reason) => Ended::Lost(reason),
+                Cut::Unanswered(unanswered) => Ended::Returned(Err(unanswered.into())),
+            },
+            at_rest: false,
+        })
+}
+
+/// A pool that is given to [`Runner::new`](crate::Runner::new).
+#[derive(Debug)]
+struct PoolStorage<D: Driver> {
+    pub(super) pool: Pool<D::Database>,
+}
+
+impl<D: Driver> OpenStorage for PoolStorage<D> {
+    fn open(&self, settings: &StorageSettings) -> Result<Storage, Vec<Problem>> {
+        let tables = &settings.tables;
+        let names = Names::new(tables.schema.as_deref(), tables.prefix.as_deref())
+            .map_err(|error| vec![Problem::general(visible(&error.to_string()))])?;
+        let ledger = Arc::new(Ledger::new(names, settings.lock.wait));
+        let server = || Server::new(settings.allow_untested);
+        let mut database = SqlDatabase::<D>::new(self.pool.clone(), Arc::clone(&ledger), server());
+        let kept = Arc::clone(&database.kept);
+        let store = SqlStore::new(
+            self.pool.clone(),
+            ledger,
+            settings.lock.lease,
+            kept,
+            server(),
+        );
+        let store = Arc::new(store);
+        database.store = Some(Arc::clone(&store));
+        database.lock_timeout = settings.lock_timeout;
+        let mut target = target(DEFAULT, database);
+        target.holds_audit = true;
+        Ok(Storage { store, target })
+    }
+}
+
+fn target<D: Driver>(name: &str, database: SqlDatabase<D>) -> TargetSystem {
+    let mut target = TargetSystem::new(name).provide(database.pool.clone());
+    target.database = Some(Arc::new(database));
+    target
+}
+
+/// A pool of sqlx whose database can be a target system. Implemented for `&PgPool`, `&MySqlPool`
+/// and `&SqlitePool`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a pool whose database changes can run in",
+    label = "expected `&SqlitePool`, `&PgPool` or `&MySqlPool`",
+    note = "each needs the feature of its database: `sqlite`, `postgres` or `mysql`"
+)]
+pub trait IntoTarget: sealed::Sealed {
+    #[doc(hidden)]
+    fn into_target(self, name: &str) -> TargetSystem;
+}
+
+mod sealed {
+    /// Only pools that the engine knows.
+    pub trait Sealed {}
+}
+
+impl TargetSystem {
+    /// A database other than the audit's: its changes take its connection, its transaction or its
+    /// pool.
+    pub fn sqlx(name: impl Into<String>, pool: impl IntoTarget) -> TargetSystem {
+        pool.into_target(&name.into())
+    }
+}
+
+macro_rules! pools {
+    ($feature:literal, $database:ty, $driver:ty) => {
+        #[cfg(feature = $feature)]
+        impl sealed::Sealed for &Pool<$database> {}
+
+        #[cfg(feature = $feature)]
+        impl IntoTarget for &Pool<$database> {
+            fn into_target(self, name: &str) -> TargetSystem {
+                let wait = crate::LockOptions::default().wait;
+                let ledger = Arc::new(Ledger::new(Names::default(), wait));
+                let server = Server::new(false);
+                target(
+                    name,
+                    SqlDatabase::<$driver>::new(self.clone(), ledger, server),
+                )
+            }
+        }
+
+        #[cfg(feature = $feature)]
+        impl IntoStorage for &Pool<$database> {
+            fn into_storage(self) -> Box<dyn OpenStorage> {
+                Box::new(PoolStorage::<$driver> { pool: self.clone() })
+            }
+        }
+    };
+}
+
+pools!("postgres", sqlx::Postgres, flamingock_sqlx_audit::Postgres);
+pools!("mysql", sqlx::MySql, flamingock_sqlx_audit::MySql);
+pools!("sqlite", sqlx::Sqlite, flamingock_sqlx_audit::Sqlite);
