@@ -31,9 +31,7 @@ async fn files_and_code_share_the_transaction() {
     };
     let error = runner(&bad).run().await.unwrap_err();
     assert!(
-        error
-            .to_string()
-            .contains("changes/0004__bad.sql:4: `INSERT INTO nowhere"),
+        format!("{error:#}").contains("changes/0004__bad.sql:4: `INSERT INTO nowhere"),
         "{error}"
     );
     let report = error.report().unwrap();

@@ -79,9 +79,7 @@ async fn a_commit_in_the_change_is_found_out() {
             "{error}"
         );
         assert!(
-            error
-                .to_string()
-                .contains("the change ended the transaction"),
+            format!("{error:#}").contains("the change ended the transaction"),
             "{error}"
         );
         assert_eq!(audit(&pool).await, [format!("{} 1 FAILED none", change.id)]);

@@ -385,9 +385,7 @@ async fn executable_comments_that_the_server_reads_over_are_no_error() {
     let files = folder(&[("0001__script.sql", text), ("0002__next.sql", &failing)]);
     let error = Runner::new(&pool).files(files).run().await.unwrap_err();
     assert!(
-        error
-            .to_string()
-            .contains("changes/0002__next.sql:5: `INSERT INTO nowhere"),
+        format!("{error:#}").contains("changes/0002__next.sql:5: `INSERT INTO nowhere"),
         "{error}"
     );
     assert_eq!(done(&pool).await, ["1", "2"]);

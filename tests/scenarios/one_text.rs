@@ -338,9 +338,7 @@ async fn a_routine_that_commits_is_found_out() {
         assert_eq!(audit(&pool).await, ["script 1 FAILED none"]);
         // Its answers are more than its statements: no line is made up.
         assert!(
-            error
-                .to_string()
-                .contains("changes/0001__script.sql: it failed"),
+            format!("{error:#}").contains("changes/0001__script.sql: it failed"),
             "{error}"
         );
     }

@@ -182,9 +182,7 @@ async fn history_of_golang_migrate_is_taken_over_up_to_its_version() {
     golang(&pool, 3, false).await;
     let error = runner(&pool, files).adopt(&adoption).await.unwrap_err();
     assert!(
-        error
-            .to_string()
-            .contains("is at version 3, and no file here has it"),
+        format!("{error:#}").contains("is at version 3, and no file here has it"),
         "{error}"
     );
     golang(&pool, 2, false).await;
@@ -481,7 +479,10 @@ async fn history_decides_for_operators_where_runs_are_off() {
         off(files).plan().await.unwrap_err(),
     ];
     for error in refusals {
-        assert!(error.to_string().contains("format = \"sqlx\""), "{error}");
+        assert!(
+            format!("{error:#}").contains("format = \"sqlx\""),
+            "{error}"
+        );
     }
     let report = off(files).run().await.unwrap();
     assert_eq!(report.counts().newly_applied, 0);

@@ -217,9 +217,7 @@ async fn a_transaction_that_is_left_open_is_a_failure_and_stays_out_of_the_pool(
         .await
         .unwrap_err();
     assert!(
-        error
-            .to_string()
-            .contains("the change left a transaction open"),
+        format!("{error:#}").contains("the change left a transaction open"),
         "{error}"
     );
     assert_eq!(
@@ -279,9 +277,7 @@ async fn a_panic_amid_rows_is_followed_by_the_rollback() {
         .await
         .unwrap_err();
     assert!(
-        error
-            .to_string()
-            .contains("the change panicked: in the middle"),
+        format!("{error:#}").contains("the change panicked: in the middle"),
         "{error}"
     );
     let expected = [

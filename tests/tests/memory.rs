@@ -146,9 +146,7 @@ async fn a_change_that_needs_a_database_is_refused_by_a_memory_store() {
     let error = runner.run().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Invalid, "{error}");
     assert!(
-        error
-            .to_string()
-            .contains("the audit is kept in no database"),
+        format!("{error:#}").contains("the audit is kept in no database"),
         "{error}"
     );
 }

@@ -102,9 +102,7 @@ async fn change_without_connection_that_takes_too_long_is_an_issue() {
     let change = error.report().unwrap().changes().next().unwrap();
     assert_eq!(change.issue, Some(Cause::Failed), "{error}");
     assert!(
-        error
-            .to_string()
-            .contains("a part of it may still be running"),
+        format!("{error:#}").contains("a part of it may still be running"),
         "{error}"
     );
     assert_eq!(

@@ -74,9 +74,7 @@ async fn a_change_that_swallows_a_deadlock_is_never_applied() {
         .await
         .unwrap_err();
     assert!(
-        error
-            .to_string()
-            .contains("the database rolled the transaction back"),
+        format!("{error:#}").contains("the database rolled the transaction back"),
         "{error}"
     );
     assert_eq!(
