@@ -203,7 +203,7 @@ async fn lock_of_liquibase_is_seen_by_whatever_name() {
     .await;
     let runner = Runner::new(&pool).changes(ids! { first = "create-users", "001"; });
     let adoption = Adoption::of(Tool::Liquibase);
-    let error = runner.adopt(&adoption).await.unwrap_err().to_string();
+    let error = format!("{:#}", runner.adopt(&adoption).await.unwrap_err());
     assert!(error.contains("app_mutex is locked by ada"), "{error}");
     execute(&pool, "UPDATE app_mutex SET LOCKED = false").await;
     assert_eq!(

@@ -53,7 +53,8 @@ async fn kills(db: &mut Connection, Victims(victims): &Victims) -> Result<(), sq
         !strings(victims, &later).await.is_empty()
     })
     .await;
-    for id in strings(victims, &later).await {
+    let ids = strings(victims, &later).await;
+    for id in &ids {
         let end = if POSTGRES {
             format!("SELECT pg_terminate_backend({id})")
         } else {
@@ -62,7 +63,9 @@ async fn kills(db: &mut Connection, Victims(victims): &Victims) -> Result<(), sq
         execute(victims, &end).await;
     }
     until("the sessions are gone", async || {
-        strings(victims, &later).await.is_empty()
+        // Others may be opened meanwhile.
+        let left = strings(victims, &later).await;
+        !left.iter().any(|id| ids.contains(id))
     })
     .await;
     Ok(())

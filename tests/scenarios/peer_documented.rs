@@ -149,7 +149,7 @@ async fn a_folder_of_flyway_makes_what_is_written_by_hand() {
     let last = runner()
         .undo(UndoTarget::Change("V2__create_orders".to_owned()))
         .await;
-    let text = last.unwrap_err().to_string();
+    let text = format!("{:#}", last.unwrap_err());
     assert!(text.contains("has no rollback beside its file"), "{text}");
 }
 

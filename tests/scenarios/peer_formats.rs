@@ -122,7 +122,7 @@ async fn history_of_dbmate_is_taken_over() {
     let error = runner(&pool, files)
         .adopt(&Adoption::of(Tool::GolangMigrate))
         .await;
-    let error = error.unwrap_err().to_string();
+    let error = format!("{:#}", error.unwrap_err());
     assert!(
         error.contains("could not be read as golang-migrate's"),
         "{error}"
@@ -225,7 +225,7 @@ async fn golang_migrate_at_work_is_seen() {
     if let Some(lock) = lock {
         let mut held = pool.acquire().await.unwrap();
         flamingock_tests::query(&mut *held, &lock).await.unwrap();
-        let error = adopt().await.unwrap_err().to_string();
+        let error = format!("{:#}", adopt().await.unwrap_err());
         assert!(error.contains("golang-migrate is at work"), "{error}");
         held.close().await.unwrap();
     }
@@ -258,14 +258,14 @@ async fn folder_that_fits_sqlx_and_golang_migrate_is_refused_without_a_history()
     let errors = [
         refused(runner(&pool, files)).await,
         refused(runner(&pool, files).mode(Mode::Check)).await,
-        runner(&pool, files).plan().await.unwrap_err().to_string(),
-        runner(&pool, files).manifest().unwrap_err().to_string(),
+        format!("{:#}", runner(&pool, files).plan().await.unwrap_err()),
+        format!("{:#}", runner(&pool, files).manifest().unwrap_err()),
         runner(&pool, files)
             .baseline("1_users", "by hand")
             .await
             .unwrap_err()
             .to_string(),
-        runner(&pool, files).issues().await.unwrap_err().to_string(),
+        format!("{:#}", runner(&pool, files).issues().await.unwrap_err()),
         runner(&pool, files)
             .adopt(&Adoption::of(Tool::Flyway))
             .await
@@ -384,7 +384,7 @@ async fn revision_of_atlas_that_stopped_midway_is_refused() {
     let adopted = runner(&pool, folder(ATLAS))
         .adopt(&Adoption::of(Tool::Atlas))
         .await;
-    let error = adopted.unwrap_err().to_string();
+    let error = format!("{:#}", adopted.unwrap_err());
     assert!(
         error.contains("20240131120000 x (0 of 1 statements)"),
         "{error}"

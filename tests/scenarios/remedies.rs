@@ -74,7 +74,7 @@ async fn what_no_transaction_can_hold_is_told_with_what_to_write() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     let run = Runner::new(&pool).changes(changes![vacuums]).run().await;
-    let text = run.unwrap_err().to_string();
+    let text = format!("{:#}", run.unwrap_err());
     assert!(
         text.contains("write `transaction = false` in its attribute"),
         "{text}"

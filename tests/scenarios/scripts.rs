@@ -279,7 +279,7 @@ async fn files_run_in_another_database_too() {
 async fn a_file_needs_a_database() {
     let text = "SELECT 1";
     let runner = Runner::new(flamingock::MemoryStore::new()).files(script(text));
-    let error = runner.run().await.unwrap_err().to_string();
+    let error = format!("{:#}", runner.run().await.unwrap_err());
     let expected = "changes/0001__script.sql:1: `changes/0001__script.sql` is SQL, but the audit is kept in no database";
     assert!(error.contains(expected), "{error}");
 }
@@ -293,7 +293,7 @@ async fn a_change_without_a_rollback_beside_it_cannot_be_undone() {
     let undone = Runner::new(&pool)
         .files(script(text))
         .undo(UndoTarget::Last);
-    let error = undone.await.unwrap_err().to_string();
+    let error = format!("{:#}", undone.await.unwrap_err());
     assert!(
         error.contains("\"script\" has no rollback beside its file"),
         "{error}"

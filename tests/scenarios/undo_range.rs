@@ -161,7 +161,7 @@ async fn undoing_a_run_reverses_what_that_run_applied_and_nothing_else() {
 
     // The release that is being deployed away from knows all of them.
     let refused = earlier_release(&pool).undo(undo(&second.run_id)).await;
-    let text = refused.unwrap_err().to_string();
+    let text = format!("{:#}", refused.unwrap_err());
     assert!(
         text.contains("1 applied change is not in this binary"),
         "{text}"
@@ -268,7 +268,7 @@ async fn nothing_is_undone_before_an_undo_that_was_interrupted_is_resolved() {
         UndoTarget::Change("loose".into()),
         UndoTarget::Run(run_id.clone()),
     ] {
-        let error = runner.undo(target.clone()).await.unwrap_err().to_string();
+        let error = format!("{:#}", runner.undo(target.clone()).await.unwrap_err());
         let says = "an undo of the change \"loose\" was interrupted: nothing was undone";
         assert!(error.contains(says), "{target:?}: {error}");
     }

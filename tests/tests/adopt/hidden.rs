@@ -37,7 +37,7 @@ async fn history_that_row_security_hides_is_refused() {
     let runner = Runner::new(&pool)
         .changes(changes![users])
         .adopt_first(Adoption::of(Tool::Sqlx).allow_empty());
-    let error = runner.run().await.unwrap_err().to_string();
+    let error = format!("{:#}", runner.run().await.unwrap_err());
     assert!(error.contains("row security hides rows"), "{error}");
     assert!(done(&watch).await.is_empty());
     pool.close().await;

@@ -34,6 +34,6 @@ async fn what_mongock_has_applied_is_not_applied_again() {
 async fn a_table_is_read_from_a_database_only() {
     let runner = Runner::new(MemoryStore::new()).changes(changes![create_users]);
     let adoption = Adoption::of(flamingock::adopt::Tool::Sqlx);
-    let error = runner.adopt(&adoption).await.unwrap_err().to_string();
+    let error = format!("{:#}", runner.adopt(&adoption).await.unwrap_err());
     assert!(error.contains("is no database of sqlx"), "{error}");
 }

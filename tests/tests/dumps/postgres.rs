@@ -68,7 +68,7 @@ async fn dump_with_copied_rows_is_refused_with_its_line() {
     let pool = database.pool(2).await;
     let folder = flamingock_tests::folder(&[("0001__dump.sql", &written)]);
     let error = flamingock::Runner::new(&pool).files(folder).run().await;
-    let error = error.unwrap_err().to_string();
+    let error = format!("{:#}", error.unwrap_err());
     let line = written
         .lines()
         .position(|line| line.starts_with('\\') || line.starts_with("COPY "));
@@ -88,7 +88,7 @@ async fn dump_with_copied_rows_is_refused_with_its_line() {
     ] {
         let folder = flamingock_tests::folder(&[("0001__dump.sql", text)]);
         let error = flamingock::Runner::new(&pool).files(folder).run().await;
-        let error = error.unwrap_err().to_string();
+        let error = format!("{:#}", error.unwrap_err());
         assert!(
             error.contains("0001__dump.sql:1: ") && error.contains(remedy),
             "{error}"

@@ -98,7 +98,7 @@ async fn a_secret_that_no_header_can_have_is_not_sent() {
         file(&service.url("/things"), "").replace("Bearer ${secret:TOKEN}", "${secret:BROKEN}");
     let files = folder(&[("0001__thing.yaml", &text)]);
     let runner = Runner::new(flamingock::MemoryStore::new()).secrets(Vault);
-    let error = runner.files(files).run().await.unwrap_err().to_string();
+    let error = format!("{:#}", runner.files(files).run().await.unwrap_err());
     assert!(
         error.contains("was not sent: the value of its header `authorization` has a character"),
         "{error}"
@@ -115,7 +115,7 @@ async fn no_part_of_a_secret_is_left_where_an_answer_is_shortened() {
             .replace("deep:", &format!("aa: '{}', deep:", "y".repeat(before)));
         let files = folder(&[("0001__thing.yaml", &text)]);
         let runner = Runner::new(flamingock::MemoryStore::new()).secrets(Vault);
-        let error = runner.files(files).run().await.unwrap_err().to_string();
+        let error = format!("{:#}", runner.files(files).run().await.unwrap_err());
         for part in ["hun", "hid"] {
             assert!(!error.contains(part), "{before}: {error}");
         }

@@ -125,5 +125,5 @@ pub(crate) fn runner_on(store: &MemoryStore, text: &str) -> Runner {
 
 /// What the run's failure says.
 pub(crate) async fn fails(text: &str) -> String {
-    runner(text).run().await.unwrap_err().to_string()
+    format!("{:#}", runner(text).run().await.unwrap_err())
 }

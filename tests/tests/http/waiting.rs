@@ -33,7 +33,7 @@ async fn the_next_request_waits_for_one_that_was_given_up() {
     };
     let began = Instant::now();
     let first = runner_on(&store, &text("/slow")).run().await;
-    let error = first.unwrap_err().to_string();
+    let error = format!("{:#}", first.unwrap_err());
     assert!(
         error.contains("longer than its timeout of 200ms"),
         "{error}"

@@ -12,10 +12,10 @@ use super::fresh;
 async fn refused_before(pool: &sqlx::MySqlPool, text: &str) -> String {
     let files = folder(&[("0001__a.sql", text)]);
     let runner = || Runner::new(pool).files(files);
-    let said = runner().plan().await.unwrap_err().to_string();
+    let said = format!("{:#}", runner().plan().await.unwrap_err());
     for mode in [Mode::Check, Mode::Plan, Mode::Apply] {
         let error = runner().mode(mode).run().await.unwrap_err();
-        assert_eq!(error.to_string(), said, "{mode:?}");
+        assert_eq!(format!("{error:#}"), said, "{mode:?}");
     }
     said
 }
@@ -24,7 +24,7 @@ async fn refused_before(pool: &sqlx::MySqlPool, text: &str) -> String {
 async fn refused(pool: &sqlx::MySqlPool, text: &str) -> String {
     let files = folder(&[("0001__a.sql", text)]);
     let error = Runner::new(pool).files(files).run().await;
-    error.unwrap_err().to_string()
+    format!("{:#}", error.unwrap_err())
 }
 
 #[tokio::test]
@@ -159,7 +159,7 @@ async fn text_that_the_session_reads_otherwise_is_refused_with_its_line() {
     let undoes = "-- why\nDELETE FROM done WHERE what = 'it\\'s; one';\n";
     let files = folder(&[("0001__a.sql", plain), ("0001__a.rollback.sql", undoes)]);
     let files = Runner::new(&told).files(files);
-    let error = files.run().await.unwrap_err().to_string();
+    let error = format!("{:#}", files.run().await.unwrap_err());
     assert!(
         error.contains("0001__a.rollback.sql:2: the string that begins here"),
         "{error}"

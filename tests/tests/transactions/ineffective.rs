@@ -162,7 +162,7 @@ async fn without_a_journal_no_change_runs_in_a_transaction() {
             .changes(changes![no_journal])
             .stage(Stage::new("default").atomic()),
     ] {
-        let error = runner.run().await.unwrap_err().to_string();
+        let error = format!("{:#}", runner.run().await.unwrap_err());
         assert!(error.contains("journal_mode"), "{error}");
         assert_eq!(done(&pool).await, Vec::<String>::new());
         let audit = try_execute(&pool, "SELECT * FROM flamingock_audit").await;
@@ -175,9 +175,8 @@ async fn without_a_journal_no_change_runs_in_a_transaction() {
         .changes(changes![no_journal_there])
         .run()
         .await
-        .unwrap_err()
-        .to_string();
-    assert!(error.contains("journal_mode"), "{error}");
+        .unwrap_err();
+    assert!(format!("{error:#}").contains("journal_mode"), "{error:#}");
     assert_eq!(done(&pool).await, Vec::<String>::new());
 }
 

@@ -124,7 +124,7 @@ async fn a_target_whose_sessions_commit_nothing_by_themselves_is_not_believed() 
     let other = in_mood(&database.url, "SET autocommit = 0").await;
     let runner = || Runner::new(&pool).target(TargetSystem::sqlx("other", &other));
     let error = runner().changes(changes![elsewhere]).run().await;
-    let error = error.unwrap_err().to_string();
+    let error = format!("{:#}", error.unwrap_err());
     assert!(error.contains("left a transaction open"), "{error}");
     let report = runner().changes(changes![marked]).run().await.unwrap();
     assert_eq!(report.counts().newly_applied, 1);
