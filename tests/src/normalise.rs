@@ -42,7 +42,10 @@ fn words(column: &str) -> String {
                 with("<id>")
             } else if core.starts_with("v1:") {
                 with("<digest>")
-            } else if is_time(core) {
+            } else if is_time(core)
+                || (shape(core) == DATE && shape(after).starts_with(CLOCK))
+                || (shape(core) == CLOCK && shape(before) == DATE)
+            {
                 with("<time>")
             } else if core.starts_with(|first: char| first.is_ascii_digit())
                 && (after.starts_with("ms") || after.trim_end_matches(')') == "s")
@@ -62,16 +65,20 @@ fn words(column: &str) -> String {
     out.join(" ")
 }
 
+/// A day and an hour, as another tool's history may have them.
+const DATE: &str = "0000-00-00";
+const CLOCK: &str = "00:00:00";
+
 fn is_time(word: &str) -> bool {
-    let shape: String = word
-        .chars()
-        .map(|character| {
-            if character.is_ascii_digit() {
-                '0'
-            } else {
-                character
-            }
-        })
-        .collect();
+    let shape = shape(word);
     shape.starts_with("0000-00-00T00:00:00") && shape.ends_with('Z')
+}
+
+/// The word with a zero in the place of each digit.
+fn shape(word: &str) -> String {
+    let zero = |character: char| match character.is_ascii_digit() {
+        true => '0',
+        false => character,
+    };
+    word.chars().map(zero).collect()
 }
