@@ -1,6 +1,4 @@
-//! Taking over what others have applied: another tool, another service, or people by hand.
-//!
-#![doc = include_str!("../../docs/adopt.md")]
+//! An adoption: whose history, from where, and how its changes are found here.
 
 use std::sync::Arc;
 
@@ -38,7 +36,7 @@ pub struct Adoption {
 
 impl Adoption {
     /// The history that this tool keeps in the audit's database, in its usual table. Its changes
-    /// are found by their names: see [the rules](self#which-change-is-which).
+    /// are found by their names: see [the rules](crate::adopt#which-change-is-which).
     pub fn of(tool: Tool) -> Adoption {
         Adoption {
             tool,

@@ -3,7 +3,7 @@
 #![doc = include_str!("../../docs/adopt.md")]
 
 pub(crate) mod adopted;
-pub mod adoption;
+pub(crate) mod adoption;
 pub(crate) mod atlas;
 pub(crate) mod flyway;
 pub(crate) mod histories;

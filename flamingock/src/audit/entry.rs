@@ -1,4 +1,4 @@
-//! The audit: what is recorded of every attempt, and the [traits](AuditStore) of the stores that record it.
+//! The entries of the audit, and the words in them.
 
 use std::fmt;
 use std::sync::Arc;

@@ -5,7 +5,7 @@
     expect(dead_code, reason = "what only databases use")
 )]
 pub(crate) mod attempt;
-pub mod entry;
+pub(crate) mod entry;
 pub(crate) mod json;
 pub(crate) mod memory;
 pub(crate) mod snapshot;

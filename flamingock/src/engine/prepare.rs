@@ -1,4 +1,4 @@
-//! A run from its beginning to its end: the one place that knows the order of things.
+//! What a run reads and needs once its settings are found right: the pipeline, the targets, the store, the plan.
 
 use super::collect::pipeline;
 use super::judge::{Looks, judge};

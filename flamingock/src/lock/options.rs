@@ -1,4 +1,4 @@
-//! The lock: one owner per service, whose lease is renewed by a thread of its own.
+//! The options of the lock, and its owner for people.
 
 use std::time::Duration;
 
