@@ -125,7 +125,7 @@ pub struct Dialect {
     /// Which of the catalogue's `$ids` had been written before the first of so many `$attempts` at a change
     /// began: all of them where there was no such attempt. None: the catalogue doesn't tell.
     pub(crate) older: Option<&'static str>,
-    /// Answers a row if the grant is the latest one.
+    /// Returns a row if the grant is the latest one.
     pub(crate) holds: &'static str,
     /// Reads the metadata of a witness that is not committed.
     pub(crate) connection_of: Option<&'static [&'static str]>,

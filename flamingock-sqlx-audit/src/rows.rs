@@ -227,7 +227,7 @@ pub struct Marker {
     pub service: String,
     /// The change.
     pub change_id: String,
-    /// The number of the attempt's STARTED row, or any number that nobody else uses.
+    /// The number of the attempt's STARTED row, or any unused number.
     pub attempt: i64,
     /// The run of the attempt: another run's marker with the same key says nothing of this one.
     pub run_id: String,

@@ -23,7 +23,7 @@ pub(crate) struct Places<'a> {
 }
 
 impl Places<'_> {
-    /// Takes over what the run was told to, and answers how many changes that were.
+    /// Adopts the histories of the run, and returns the number of changes adopted.
     pub(crate) async fn adopt(self, store: &dyn Store, grant: &LockGrant) -> Result<usize, Error> {
         let entries = self.entries().await?;
         append(store, grant, &entries).await?;

@@ -72,7 +72,7 @@ pub struct Snapshot {
     pub tables: bool,
 }
 
-/// What a waiter looks at while somebody else is at work.
+/// What a waiter reads at each poll while another run has the lock.
 #[derive(Clone, Debug)]
 pub struct LockProgress {
     /// The lock.

@@ -146,7 +146,7 @@ pub trait AuditStore: fmt::Debug + Send + Sync {
     async fn register(&self, service: &str) -> Result<(), StoreError>;
 
     /// Appends entries, durably, only while the grant is the latest one
-    /// ([`StoreErrorKind::Refused`](super::StoreErrorKind::Refused) otherwise). Answers the place of the first.
+    /// ([`StoreErrorKind::Refused`](super::StoreErrorKind::Refused) otherwise). Returns the place of the first.
     async fn append(&self, grant: &LockGrant, entries: &[NewEntry]) -> Result<i64, StoreError>;
 
     /// Fails if a service that has no entry here has a history in another place, where that can be told.

@@ -21,7 +21,7 @@ pub enum StoreErrorKind {
     Untested,
     /// The database could not be reached, or the connection was lost.
     Disconnected,
-    /// Somebody else writes, and keeps everybody from writing; it is worth trying again.
+    /// Another connection is writing, and excludes all others; it is worth trying again.
     Busy,
     /// It lost against a concurrent transaction; it is worth trying again.
     Conflict,

@@ -1,4 +1,4 @@
-//! A change: what the macros make of an annotated function.
+//! The definition of a change: everything that is known of it before it runs.
 
 use super::body::Body;
 use super::problem::Location;

@@ -53,7 +53,7 @@ pub(crate) fn problem_in_manifest(what: &str, name: &str) -> Option<String> {
     })
 }
 
-/// The name of the target, the stage and the service that nobody named.
+/// The name of the target, the stage and the service where none is set.
 pub(crate) const DEFAULT: &str = "default";
 
 #[cfg(test)]

@@ -152,7 +152,7 @@ pub(super) fn lines<T: AsRef<str>>(lines: impl IntoIterator<Item = T>) -> (Strin
     (lines.join("\n"), Tone::Plain)
 }
 
-/// The stage of a row; nothing for the one that nobody named.
+/// The stage of a row; nothing for the default one.
 pub(super) fn stage(name: &str) -> (String, Tone) {
     plain(if name == crate::change::names::DEFAULT {
         ""

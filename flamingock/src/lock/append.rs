@@ -35,7 +35,7 @@ impl From<Cut> for Unwritten {
     }
 }
 
-/// Appends an entry, once. Answers the place of the first one.
+/// Appends entries, once. Returns the place of the first one.
 pub(crate) async fn append(
     store: &dyn Store,
     grant: &LockGrant,

@@ -70,7 +70,7 @@ pub(super) async fn cancel_marked<D: Driver>(database: &SqlDatabase<D>, mark: &s
 }
 
 /// Ends the session of an attempt's transaction whose connection was lost: the server may not know
-/// that nobody listens any more. Answers whether it is known to be gone.
+/// that its client is gone. Returns whether it is known to be gone.
 pub(super) async fn end_transaction<D: Driver>(
     database: &SqlDatabase<D>,
     grant: &leaf::LockGrant,

@@ -1,4 +1,4 @@
-//! Databases of sqlx: as the audit's store, and as target systems.
+//! A database of sqlx as a target system, and as the storage of the audit.
 
 use crate::sql::database::SqlDatabase;
 use std::any::TypeId;

@@ -65,7 +65,7 @@ impl Executor<'_> {
         }
     }
 
-    /// Answers the place of the first entry.
+    /// Returns the place of the first entry.
     pub(super) async fn append(&self, entries: &[NewEntry]) -> Result<i64, Unwritten> {
         let _turn = self.turns.of_entry().await;
         append(self.store, self.lease.grant(), entries, self.signals).await
