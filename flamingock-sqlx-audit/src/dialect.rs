@@ -20,6 +20,14 @@ pub(crate) struct LeaseWitness {
     pub(crate) read: &'static str,
 }
 
+/// A column that tables of an older format lack, and the statement that brings it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Upgrade {
+    pub(crate) table: &'static str,
+    pub(crate) column: &'static str,
+    pub(crate) statement: &'static str,
+}
+
 /// A limit of idleness that is set, and that gives way to the one before.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct IdleLimit {
@@ -56,6 +64,12 @@ pub struct Dialect {
     pub(crate) create_schema: Option<&'static str>,
     /// Creates what is missing, under the lock.
     pub(crate) create: &'static [&'static str],
+    /// What brings tables of an older format to this one, in this order.
+    pub(crate) upgrades: &'static [Upgrade],
+    /// Lists the columns of our tables: the table and the column.
+    pub(crate) columns: &'static str,
+    /// Reads the format of the tables.
+    pub(crate) format_version: &'static str,
     /// What must be held while a table is made, where the database is not safe by itself.
     pub(crate) create_lock: Option<&'static str>,
     /// Answers `f` while somebody holds that, where that can be told.
@@ -99,16 +113,16 @@ pub struct Dialect {
     /// When the attempt of a row began; and that of a row inside a text that the server measures.
     pub(crate) began: &'static str,
     pub(crate) began_in_text: &'static str,
-    /// Conditions of the fence for a row inside the change's transaction.
-    pub(crate) fence_within: &'static str,
+    /// The fencing check of a row inside the change's transaction.
+    pub(crate) fencing_within: &'static str,
     /// The same for a row that is not the last one before the commit, where that can do without a lock
     /// that is held until then.
-    pub(crate) fence_between: &'static str,
+    pub(crate) fencing_between: &'static str,
     /// Limits how long the transaction may be idle once its row or its marker is written: a paused
     /// process would hold the lock row, and so everybody, for as long as it sleeps.
     pub(crate) limit_idle: Option<&'static str>,
-    /// Conditions of the fence for a row of its own. `{unless_ended}` stands where `unless_ended` does.
-    pub(crate) fence_alone: &'static str,
+    /// The fencing check of a row of its own. `{unless_ended}` stands where `unless_ended` does.
+    pub(crate) fencing_alone: &'static str,
     /// Writes the lock row, so that what another node of a cluster writes to it conflicts; none where
     /// there is one node that writes. Changes a value each time, or nothing would be written.
     pub(crate) write_lock: Option<&'static str>,

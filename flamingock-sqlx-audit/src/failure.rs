@@ -5,7 +5,7 @@
 pub enum Failure {
     /// One of our tables is not there.
     MissingTable,
-    /// The fence refused the row: the lock is another's, or the transaction is not ours.
+    /// The fencing check refused the row: the lock is another's, or the transaction is not ours.
     Refused,
     /// The transaction lost against a concurrent one and may be tried again from its start.
     Serialization,

@@ -30,6 +30,7 @@ pub use crate::backend::{Answer, Backend, Conn, EachRow, Progress, Row};
 pub use crate::dialect::{Dialect, Isolation};
 pub use crate::failure::Failure;
 pub use crate::ledger::base::Ledger;
+pub use crate::ledger::format::OtherFormat;
 pub use crate::ledger::{Behind, FoundMarker, Misplaced, Unfit, Whose, Witness};
 #[cfg(feature = "mysql")]
 pub use crate::mysql::MySql;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use sqlx::{AssertSqlSafe, Executor};
 
 use crate::backend::{Answer, Backend, Conn, EachRow, Progress, collect_answer, run_to_its_end};
-use crate::dialect::{Dialect, Isolation, Setting};
+use crate::dialect::{Dialect, Isolation, Setting, Upgrade};
 use crate::failure::Failure;
 use crate::template::{Rendered, Values, hex};
 
@@ -102,9 +102,9 @@ impl Backend for MySql {
         };
         match error.number() {
             1146 | 1049 => Failure::MissingTable,
-            // "Column 'fence' cannot be null"; "Record has changed since last read" is decided by
+            // "Column 'fencing_token' cannot be null"; "Record has changed since last read" is decided by
             // reading the lock.
-            1048 if error.message().contains("'fence'") => Failure::Refused,
+            1048 if error.message().contains("'fencing_token'") => Failure::Refused,
             // What stands before a witness yields two rows unless the grant is the latest one.
             1242 => Failure::Refused,
             1020 => Failure::Serialization,
@@ -157,8 +157,10 @@ const DIALECT: Dialect = Dialect {
   transaction_mode VARCHAR(32) NOT NULL,
   recovery VARCHAR(32) NOT NULL,
   origin VARCHAR(32) NOT NULL,
+  operator TEXT NULL,
   digest VARCHAR(190) NOT NULL,
-  fence BIGINT NOT NULL,
+  fencing_token BIGINT NOT NULL,
+  idempotency_key VARCHAR(64) NOT NULL,
   started_at DATETIME(6) NOT NULL,
   finished_at DATETIME(6) NULL,
   duration_us BIGINT NULL,
@@ -174,11 +176,12 @@ const DIALECT: Dialect = Dialect {
         "CREATE TABLE IF NOT EXISTS {lock} (
   service VARCHAR(190) NOT NULL,
   lane VARCHAR(64) NOT NULL,
-  token BIGINT NOT NULL,
+  fencing_token BIGINT NOT NULL,
   run_id VARCHAR(64) NOT NULL,
   owner VARCHAR(500) NOT NULL,
   acquired_at DATETIME(6) NOT NULL,
   pipeline_digest VARCHAR(190) NULL,
+  format_version INT NOT NULL,
   PRIMARY KEY (service, lane)
 ) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
         "CREATE TABLE IF NOT EXISTS {lease} (
@@ -190,7 +193,51 @@ const DIALECT: Dialect = Dialect {
   PRIMARY KEY (service, lane)
 ) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
         MARKER,
+        PROGRESS,
     ],
+    upgrades: &[
+        Upgrade {
+            table: "audit",
+            column: "fencing_token",
+            statement: "ALTER TABLE {audit} RENAME COLUMN fence TO fencing_token",
+        },
+        Upgrade {
+            table: "audit",
+            column: "operator",
+            statement: "ALTER TABLE {audit} ADD COLUMN operator TEXT NULL AFTER origin",
+        },
+        Upgrade {
+            table: "audit",
+            column: "idempotency_key",
+            statement: "ALTER TABLE {audit} ADD COLUMN idempotency_key VARCHAR(64) NOT NULL DEFAULT '' AFTER fencing_token",
+        },
+        Upgrade {
+            table: "lock",
+            column: "fencing_token",
+            statement: "ALTER TABLE {lock} RENAME COLUMN token TO fencing_token",
+        },
+        Upgrade {
+            table: "marker",
+            column: "started_seq",
+            statement: "ALTER TABLE {marker} RENAME COLUMN attempt TO started_seq",
+        },
+        Upgrade {
+            table: "progress",
+            column: "shard",
+            statement: PROGRESS,
+        },
+        // The last one: until it is there, the tables have the older format.
+        Upgrade {
+            table: "lock",
+            column: "format_version",
+            statement: "ALTER TABLE {lock} ADD COLUMN format_version INT NOT NULL DEFAULT 1",
+        },
+    ],
+    columns: "SELECT CAST(TABLE_NAME AS BINARY), CAST(COLUMN_NAME AS BINARY)
+FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = COALESCE($schema, DATABASE())
+  AND TABLE_NAME IN ({audit_plain}, {lock_plain}, {lease_plain}, {marker_plain}, {progress_plain})
+LIMIT 18446744073709551615",
+    format_version: "SELECT MAX(format_version) FROM {lock} LIMIT 1",
     create_marker: MARKER,
     home: None,
     // Other databases of the server belong to other applications. That of the URL is the application's
@@ -245,8 +292,8 @@ LIMIT 1",
     is_held: None,
     // A text without characters is NULL in some modes, the same as digits is not.
     seed: &[
-        "INSERT IGNORE INTO {lock} (service, lane, token, run_id, owner, acquired_at)
-VALUES ($service, $lane, 0, X'', X'', UTC_TIMESTAMP(6))",
+        "INSERT IGNORE INTO {lock} (service, lane, fencing_token, run_id, owner, acquired_at, format_version)
+VALUES ($service, $lane, 0, X'', X'', UTC_TIMESTAMP(6), $format_version)",
         "INSERT IGNORE INTO {lease} (service, lane, run_id, expires_at)
 VALUES ($service, $lane, X'', '1970-01-01')",
     ],
@@ -256,7 +303,7 @@ VALUES ($service, $lane, X'', '1970-01-01')",
     // entries, whose changes would run again.
     snapshot: "SELECT CAST(DATABASE() AS BINARY),
   CAST(COALESCE(@@character_set_results IN ('ucs2', 'utf16', 'utf16le', 'utf32'), 0) * 2
-    + (/*M! @@tx_isolation */ /*!50720 @@transaction_isolation */ = 'READ-UNCOMMITTED') * 4 AS BINARY), k.token, k.run_id, CAST(k.owner AS BINARY), k.pipeline_digest,
+    + (/*M! @@tx_isolation */ /*!50720 @@transaction_isolation */ = 'READ-UNCOMMITTED') * 4 AS BINARY), k.fencing_token, k.run_id, CAST(k.owner AS BINARY), k.pipeline_digest,
   DATE_FORMAT(k.acquired_at, '%Y-%m-%dT%H:%i:%s.%fZ'),
   DATE_FORMAT(e.expires_at, '%Y-%m-%dT%H:%i:%s.%fZ'),
   CAST(e.activity AS BINARY), COALESCE(e.expires_at > UTC_TIMESTAMP(6), 0),
@@ -265,7 +312,8 @@ VALUES ($service, $lane, X'', '1970-01-01')",
   DATE_FORMAT(b.started_at, '%Y-%m-%dT%H:%i:%s.%fZ'),
   CASE WHEN b.state IN ('APPLIED', 'MANUAL_MARKED_AS_APPLIED') THEN NULL ELSE CAST(b.error AS BINARY) END,
   b.recovery,
-  CASE WHEN b.state IN ('APPLIED', 'MANUAL_MARKED_AS_APPLIED') THEN NULL ELSE CAST(b.reason AS BINARY) END
+  CASE WHEN b.state IN ('APPLIED', 'MANUAL_MARKED_AS_APPLIED') THEN NULL ELSE CAST(b.reason AS BINARY) END,
+  CAST(b.operator AS BINARY), (SELECT MAX(format_version) FROM {lock})
 FROM (SELECT 1) AS one
 LEFT JOIN {lock} k ON k.service = $service AND k.lane = $lane
 LEFT JOIN {lease} e ON e.service = k.service AND e.lane = k.lane
@@ -279,20 +327,20 @@ LIMIT 18446744073709551615",
     run_newest: "",
     glance: "SELECT (SELECT MAX(seq) FROM {audit}),
   (SELECT COUNT(*) FROM {audit} a WHERE a.seq > $since AND a.service = $service AND a.state = 'APPLIED'),
-  k.token, k.run_id,
+  k.fencing_token, k.run_id,
   CAST(k.owner AS BINARY), k.pipeline_digest, DATE_FORMAT(k.acquired_at, '%Y-%m-%dT%H:%i:%s.%fZ'),
   DATE_FORMAT(e.expires_at, '%Y-%m-%dT%H:%i:%s.%fZ'), CAST(e.activity AS BINARY),
   e.expires_at > UTC_TIMESTAMP(6)
 FROM {lock} k JOIN {lease} e ON e.service = k.service AND e.lane = k.lane
 WHERE k.service = $service AND k.lane = $lane LIMIT 1",
-    history: "SELECT a.seq, CAST(a.service AS BINARY), a.run_id, a.fence,
+    history: "SELECT a.seq, CAST(a.service AS BINARY), a.run_id, a.fencing_token,
   DATE_FORMAT(a.started_at, '%Y-%m-%dT%H:%i:%s.%fZ'),
   DATE_FORMAT(a.finished_at, '%Y-%m-%dT%H:%i:%s.%fZ'),
   a.attempt, CAST(a.stage AS BINARY), CAST(a.change_id AS BINARY), a.change_order,
   CAST(a.author AS BINARY), CAST(a.description AS BINARY), CAST(a.target AS BINARY), a.state,
   a.transaction_mode, a.recovery, a.origin, a.digest, a.duration_us, CAST(a.host AS BINARY), a.pid,
   CAST(a.app_version AS BINARY), CAST(a.location AS BINARY), CAST(a.error AS BINARY),
-  CAST(a.reason AS BINARY), CAST(a.metadata AS BINARY)
+  CAST(a.reason AS BINARY), CAST(a.metadata AS BINARY), CAST(a.operator AS BINARY), a.idempotency_key
 FROM {audit} a WHERE a.service = $service AND a.seq > $after
   AND ($change_id IS NULL OR (a.change_id = $change_id
        AND CHAR_LENGTH(a.change_id) = CHAR_LENGTH($change_id)))
@@ -308,15 +356,15 @@ ORDER BY a.seq LIMIT $limit",
 UNION SELECT CAST(service AS BINARY) FROM {audit} ORDER BY service LIMIT 18446744073709551615",
     // The rows are locked in one order, here and in every statement below: two that locked them in
     // opposite orders would be each other's deadlock. Nobody waits for a row that somebody holds. A run
-    // whose answer was lost asks again, and gets the fencing token that it has.
+    // whose answer was lost asks again, and gets the fencing fencing_token that it has.
     acquire: &[
         "START TRANSACTION",
         "SELECT k.run_id, NULL FROM {lock} k
 STRAIGHT_JOIN {lease} e ON e.service = k.service AND e.lane = k.lane
 WHERE k.service = $service AND k.lane = $lane LIMIT 1 FOR UPDATE NOWAIT",
-        "UPDATE {lock} SET token = IF(run_id = $run_id, token, token + 1), run_id = $run_id,
+        "UPDATE {lock} SET fencing_token = IF(run_id = $run_id, fencing_token, fencing_token + 1), run_id = $run_id,
   owner = $owner, acquired_at = UTC_TIMESTAMP(6), pipeline_digest = NULL
-WHERE service = $service AND lane = $lane AND (run_id = $run_id OR (token = $force AND run_id <> X'')
+WHERE service = $service AND lane = $lane AND (run_id = $run_id OR (fencing_token = $force AND run_id <> X'')
   OR ($force IS NULL AND EXISTS (SELECT 1 FROM {lease} e
     WHERE e.service = $service AND e.lane = $lane AND e.expires_at <= UTC_TIMESTAMP(6))))",
         "UPDATE {lease} SET run_id = $run_id, activity = NULL,
@@ -324,43 +372,44 @@ WHERE service = $service AND lane = $lane AND (run_id = $run_id OR (token = $for
 WHERE service = $service AND lane = $lane AND EXISTS (SELECT 1 FROM {lock} k
   WHERE k.service = $service AND k.lane = $lane AND k.run_id = $run_id)",
         COMMIT,
-        "SELECT NULL, token FROM {lock}
+        "SELECT NULL, fencing_token FROM {lock}
 WHERE service = $service AND lane = $lane AND run_id = $run_id LIMIT 1",
     ],
     renew: "UPDATE {lock} k STRAIGHT_JOIN {lease} e ON e.service = k.service AND e.lane = k.lane
 SET e.expires_at = UTC_TIMESTAMP(6) + INTERVAL ($lease_ms * 1000) MICROSECOND,
   e.activity = COALESCE($activity, e.activity)
 WHERE k.service = $service AND k.lane = $lane AND e.run_id = $run_id
-  AND k.token = $token AND k.run_id = $run_id",
+  AND k.fencing_token = $fencing_token AND k.run_id = $run_id",
     release: &["UPDATE {lock} k STRAIGHT_JOIN {lease} e ON e.service = k.service AND e.lane = k.lane
 SET k.pipeline_digest = $digest, k.run_id = X'', e.run_id = X'', e.expires_at = '1970-01-01',
   e.activity = NULL
-WHERE k.service = $service AND k.lane = $lane AND k.token = $token AND k.run_id = $run_id"],
+WHERE k.service = $service AND k.lane = $lane AND k.fencing_token = $fencing_token AND k.run_id = $run_id"],
     // Single-row VALUES: with an empty sql_mode every other form stores 0 where NULL is refused.
     append: "INSERT INTO {audit} (service, run_id, attempt, stage, change_id, change_order, author,
-  description, target, state, transaction_mode, recovery, origin, digest, fence, started_at,
-  finished_at, duration_us, host, pid, app_version, location, error, reason, metadata)
+  description, target, state, transaction_mode, recovery, origin, operator, digest, fencing_token,
+  idempotency_key, started_at, finished_at, duration_us, host, pid, app_version, location, error, reason,
+  metadata)
 VALUES ($service, $run_id, $attempt, $stage, $change_id, $change_order, $author, $description,
-  $target, $state, $transaction_mode, $recovery, $origin, $digest, {fence},
-  {began},
+  $target, $state, $transaction_mode, $recovery, $origin, $operator, $digest, {fencing},
+  $idempotency_key, {began},
   IF($finished = 1, UTC_TIMESTAMP(6), NULL), $duration_us, $host, $pid, $app_version,
   $location, $error, $reason, {metadata})",
     began: "UTC_TIMESTAMP(6) - INTERVAL $elapsed_us MICROSECOND",
     began_in_text: "@flamingock_began",
-    fence_within: FENCE,
+    fencing_within: FENCING,
     // DDL of a later change commits the row: the lock must not change its owner before that.
-    fence_between: FENCE,
+    fencing_between: FENCING,
     // MySQL has no such limit and reads an assignment that changes nothing.
     limit_idle: Some(
         "SET /*M!100300 @flamingock_idle = @@SESSION.idle_write_transaction_timeout, \
          SESSION idle_write_transaction_timeout = 15, */ autocommit = 0",
     ),
-    fence_alone: FENCE_ALONE,
+    fencing_alone: FENCING_ALONE,
     // The digest is of nobody's pipeline: nobody takes it for one that is up to date, and whoever gives
     // the lock back or takes it over sets it.
     write_lock: Some(
         "UPDATE {lock} SET pipeline_digest = CONCAT('entry ', UUID()) WHERE service = $service
-  AND lane = $lane AND token = $token AND run_id = $run_id",
+  AND lane = $lane AND fencing_token = $fencing_token AND run_id = $run_id",
     ),
     // The table that is written to can be read in a derived one only, which the limit keeps apart.
     unless_ended: "AND NOT EXISTS (SELECT 1 FROM (SELECT 1 FROM {audit}
@@ -374,7 +423,7 @@ VALUES ($service, $run_id, $attempt, $stage, $change_id, $change_order, $author,
         "SET SESSION innodb_lock_wait_timeout = 5",
         "SET TRANSACTION ISOLATION LEVEL READ COMMITTED",
         "START TRANSACTION",
-        "SELECT token FROM {lock} WHERE service = $service AND lane = $lane LIMIT 1 FOR UPDATE",
+        "SELECT fencing_token FROM {lock} WHERE service = $service AND lane = $lane LIMIT 1 FOR UPDATE",
         "SELECT state FROM {audit} WHERE service = $service AND change_id = $change_id
   AND run_id = $run_id AND attempt = $attempt ORDER BY seq LIMIT 18446744073709551615 LOCK IN SHARE MODE",
         COMMIT,
@@ -383,7 +432,7 @@ VALUES ($service, $run_id, $attempt, $stage, $change_id, $change_order, $author,
   AND run_id = $run_id AND attempt = $attempt ORDER BY seq LIMIT 18446744073709551615",
     older: None,
     holds: "SELECT 1 FROM {lock} WHERE service = $service AND lane = $lane
-  AND token = $token AND run_id = $run_id LIMIT 1",
+  AND fencing_token = $fencing_token AND run_id = $run_id LIMIT 1",
     connection_of: Some(&[
         "SET TRANSACTION ISOLATION LEVEL READ UNCOMMITTED",
         "SELECT metadata FROM {audit} WHERE service = $service AND change_id = $change_id
@@ -398,7 +447,7 @@ VALUES ($service, $run_id, $attempt, $stage, $change_id, $change_order, $author,
     // SET, and not DO, which turns the error into a warning.
     before_witness: Some(
         "SET @flamingock_owner = (SELECT 1 UNION ALL SELECT 2 FROM DUAL WHERE NOT EXISTS (SELECT 1 FROM {lock}
-  WHERE service = $service AND lane = $lane AND token = $token AND run_id = $run_id))",
+  WHERE service = $service AND lane = $lane AND fencing_token = $fencing_token AND run_id = $run_id))",
     ),
     behind_witness: Some("DO LAST_INSERT_ID(0)"),
     lease_witness: None,
@@ -413,20 +462,20 @@ VALUES ($service, $run_id, $attempt, $stage, $change_id, $change_order, $author,
     release_savepoint: "RELEASE SAVEPOINT fl_%tag%",
     rollback_to_savepoint: "ROLLBACK TO SAVEPOINT fl_%tag%",
     marker_schema: "SELECT CAST(DATABASE() AS BINARY) LIMIT 1",
-    marker_insert: "INSERT INTO {marker} (service, change_id, attempt, run_id, kind, marked_at)
-VALUES ($service, $change_id, $attempt, $run_id, $kind, UTC_TIMESTAMP(6))",
+    marker_insert: "INSERT INTO {marker} (service, change_id, started_seq, run_id, kind, marked_at)
+VALUES ($service, $change_id, $started_seq, $run_id, $kind, UTC_TIMESTAMP(6))",
     marker_promote: "UPDATE {marker} SET kind = 'applied' WHERE service = $service
-  AND change_id = $change_id AND attempt = $attempt AND run_id = $run_id AND kind = 'started'",
+  AND change_id = $change_id AND started_seq = $started_seq AND run_id = $run_id AND kind = 'started'",
     // Committed by ourselves: sessions of the application may commit nothing without being told.
     marker_tombstone: "SET SESSION innodb_lock_wait_timeout = 5;
 START TRANSACTION;
-INSERT INTO {marker} (service, change_id, attempt, run_id, kind, marked_at)
-VALUES ($service, $change_id, $attempt, $run_id, 'tombstone', UTC_TIMESTAMP(6));
+INSERT INTO {marker} (service, change_id, started_seq, run_id, kind, marked_at)
+VALUES ($service, $change_id, $started_seq, $run_id, 'tombstone', UTC_TIMESTAMP(6));
 COMMIT AND NO CHAIN NO RELEASE",
     marker_read: "SELECT kind, run_id FROM {marker} WHERE service = $service AND change_id = $change_id
-  AND attempt = $attempt LIMIT 1",
+  AND started_seq = $started_seq LIMIT 1",
     marker_delete: "DELETE FROM {marker} WHERE service = $service AND change_id = $change_id
-  AND attempt = $attempt AND kind <> 'tombstone'",
+  AND started_seq = $started_seq AND kind <> 'tombstone'",
 };
 
 /// Whatever the session makes of a commit that says no more.
@@ -437,19 +486,51 @@ const NOTE_TIME: &str = "SET @flamingock_began = UTC_TIMESTAMP(6)";
 /// How many microseconds ago a text, or a part of it, began.
 const ELAPSED: &str = "TIMESTAMPDIFF(MICROSECOND, @flamingock_began, UTC_TIMESTAMP(6))";
 
-const FENCE: &str = "(SELECT token FROM {lock} WHERE service = $service AND lane = $lane
-  AND token = $token AND run_id = $run_id LOCK IN SHARE MODE)";
+const FENCING: &str = "(SELECT fencing_token FROM {lock} WHERE service = $service AND lane = $lane
+  AND fencing_token = $fencing_token AND run_id = $run_id LOCK IN SHARE MODE)";
 
-const FENCE_ALONE: &str = "(SELECT token FROM {lock} WHERE service = $service AND lane = $lane
-  AND token = $token AND run_id = $run_id {unless_ended} LOCK IN SHARE MODE)";
+const FENCING_ALONE: &str =
+    "(SELECT fencing_token FROM {lock} WHERE service = $service AND lane = $lane
+  AND fencing_token = $fencing_token AND run_id = $run_id {unless_ended} LOCK IN SHARE MODE)";
 
 /// Also stands beside the audit: the rollback of a change needs a witness that is no audit row.
 const MARKER: &str = "CREATE TABLE IF NOT EXISTS {marker} (
   service VARCHAR(190) NOT NULL,
   change_id VARCHAR(190) NOT NULL,
-  attempt BIGINT NOT NULL,
+  started_seq BIGINT NOT NULL,
   run_id VARCHAR(64) NOT NULL,
   kind VARCHAR(32) NOT NULL,
   marked_at DATETIME(6) NOT NULL,
-  PRIMARY KEY (service, change_id, attempt)
+  PRIMARY KEY (service, change_id, started_seq)
+) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin";
+
+/// How far long work has come, and what operators ask of it. One row a change, or a shard of one.
+const PROGRESS: &str = "CREATE TABLE IF NOT EXISTS {progress} (
+  service VARCHAR(190) NOT NULL,
+  change_id VARCHAR(190) NOT NULL,
+  shard VARCHAR(64) NOT NULL,
+  state VARCHAR(64) NOT NULL,
+  batch_cursor MEDIUMTEXT NULL,
+  upper_bound MEDIUMTEXT NULL,
+  attempt INT NOT NULL,
+  run_id VARCHAR(64) NOT NULL,
+  fencing_token BIGINT NOT NULL,
+  digest VARCHAR(190) NOT NULL,
+  app_version TEXT NULL,
+  batches BIGINT NOT NULL,
+  done_rows BIGINT NOT NULL,
+  total_rows BIGINT NULL,
+  batch_size BIGINT NULL,
+  pause_ms BIGINT NULL,
+  throttle TEXT NULL,
+  waits_for TEXT NULL,
+  failed_items MEDIUMTEXT NULL,
+  request VARCHAR(64) NULL,
+  request_operator TEXT NULL,
+  request_reason MEDIUMTEXT NULL,
+  requested_at DATETIME(6) NULL,
+  started_at DATETIME(6) NOT NULL,
+  updated_at DATETIME(6) NOT NULL,
+  metadata MEDIUMTEXT NULL,
+  PRIMARY KEY (service, change_id, shard)
 ) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin";

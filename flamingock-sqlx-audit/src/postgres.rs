@@ -5,7 +5,7 @@ use std::time::Duration;
 use sqlx::{AssertSqlSafe, Executor};
 
 use crate::backend::{Answer, Backend, Conn, EachRow, Progress, collect_answer, run_to_its_end};
-use crate::dialect::{Dialect, IdleLimit, Isolation, Setting};
+use crate::dialect::{Dialect, IdleLimit, Isolation, Setting, Upgrade};
 use crate::failure::Failure;
 use crate::template::{Rendered, Values};
 
@@ -96,7 +96,7 @@ impl Backend for Postgres {
             // By the column that the protocol names: the message's language is the server's.
             Some("23502") => match column(error) {
                 // Ours is the only NOT NULL column of this name that a subquery fills.
-                Some("fence") => Failure::Refused,
+                Some("fencing_token") => Failure::Refused,
                 // A marker without kind: the transaction is not the one that was begun.
                 Some("kind") => Failure::NoSavepoint,
                 _ => Failure::Other,
@@ -143,6 +143,37 @@ fn literal(text: &str) -> String {
     literal
 }
 
+/// How far long work has come, and what operators ask of it. One row a change, or a shard of one.
+const PROGRESS: &str = "CREATE TABLE IF NOT EXISTS {progress} (
+  service text COLLATE \"C\" NOT NULL,
+  change_id text COLLATE \"C\" NOT NULL,
+  shard text COLLATE \"C\" NOT NULL,
+  state text NOT NULL,
+  batch_cursor text,
+  upper_bound text,
+  attempt integer NOT NULL,
+  run_id text NOT NULL,
+  fencing_token bigint NOT NULL,
+  digest text NOT NULL,
+  app_version text,
+  batches bigint NOT NULL,
+  done_rows bigint NOT NULL,
+  total_rows bigint,
+  batch_size bigint,
+  pause_ms bigint,
+  throttle text,
+  waits_for text,
+  failed_items text,
+  request text,
+  request_operator text,
+  request_reason text,
+  requested_at timestamptz,
+  started_at timestamptz NOT NULL,
+  updated_at timestamptz NOT NULL,
+  metadata text,
+  PRIMARY KEY (service, change_id, shard)
+)";
+
 const DIALECT: Dialect = Dialect {
     name: "PostgreSQL",
     isolation: Isolation::Whole,
@@ -175,8 +206,10 @@ const DIALECT: Dialect = Dialect {
   transaction_mode text NOT NULL,
   recovery text NOT NULL,
   origin text NOT NULL,
+  operator text,
   digest text NOT NULL,
-  fence bigint NOT NULL,
+  fencing_token bigint NOT NULL,
+  idempotency_key text NOT NULL,
   started_at timestamptz NOT NULL,
   finished_at timestamptz,
   duration_us bigint,
@@ -192,11 +225,12 @@ const DIALECT: Dialect = Dialect {
         "CREATE TABLE IF NOT EXISTS {lock} (
   service text COLLATE \"C\" NOT NULL,
   lane text COLLATE \"C\" NOT NULL,
-  token bigint NOT NULL,
+  fencing_token bigint NOT NULL,
   run_id text NOT NULL,
   owner text NOT NULL,
   acquired_at timestamptz NOT NULL,
   pipeline_digest text,
+  format_version integer NOT NULL,
   PRIMARY KEY (service, lane)
 )",
         "CREATE TABLE IF NOT EXISTS {lease} (
@@ -207,15 +241,55 @@ const DIALECT: Dialect = Dialect {
   activity text,
   PRIMARY KEY (service, lane)
 )",
+        PROGRESS,
     ],
+    upgrades: &[
+        Upgrade {
+            table: "audit",
+            column: "fencing_token",
+            statement: "ALTER TABLE {audit} RENAME COLUMN fence TO fencing_token",
+        },
+        Upgrade {
+            table: "audit",
+            column: "operator",
+            statement: "ALTER TABLE {audit} ADD COLUMN operator text",
+        },
+        Upgrade {
+            table: "audit",
+            column: "idempotency_key",
+            statement: "ALTER TABLE {audit} ADD COLUMN idempotency_key text NOT NULL DEFAULT ''",
+        },
+        Upgrade {
+            table: "lock",
+            column: "fencing_token",
+            statement: "ALTER TABLE {lock} RENAME COLUMN token TO fencing_token",
+        },
+        Upgrade {
+            table: "progress",
+            column: "shard",
+            statement: PROGRESS,
+        },
+        // The last one: until it is there, the tables have the older format.
+        Upgrade {
+            table: "lock",
+            column: "format_version",
+            statement: "ALTER TABLE {lock} ADD COLUMN format_version integer NOT NULL DEFAULT 1",
+        },
+    ],
+    columns: "SELECT c.relname, a.attname
+FROM pg_catalog.pg_class c JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid
+WHERE c.oid IN (pg_catalog.to_regclass({audit_text}), pg_catalog.to_regclass({lock_text}),
+  pg_catalog.to_regclass({lease_text}), pg_catalog.to_regclass({progress_text}))
+  AND a.attnum > 0 AND NOT a.attisdropped",
+    format_version: "SELECT max(format_version) FROM {lock}",
     create_marker: "CREATE TABLE IF NOT EXISTS {marker} (
   service text COLLATE \"C\" NOT NULL,
   change_id text COLLATE \"C\" NOT NULL,
-  attempt bigint NOT NULL,
+  started_seq bigint NOT NULL,
   run_id text NOT NULL,
   kind text NOT NULL,
   marked_at timestamptz NOT NULL,
-  PRIMARY KEY (service, change_id, attempt)
+  PRIMARY KEY (service, change_id, started_seq)
 )",
     home: None,
     // Tables for the time of a session are somebody else's, unless they are this session's.
@@ -254,8 +328,8 @@ FROM {audit_seq_seq} s, (SELECT coalesce(max(seq), 0) AS seq FROM {audit}) m",
     is_made: None,
     is_held: None,
     seed: &[
-        "INSERT INTO {lock} (service, lane, token, run_id, owner, acquired_at)
-VALUES ($service, $lane, 0, '', '', clock_timestamp()) ON CONFLICT DO NOTHING",
+        "INSERT INTO {lock} (service, lane, fencing_token, run_id, owner, acquired_at, format_version)
+VALUES ($service, $lane, 0, '', '', clock_timestamp(), $format_version) ON CONFLICT DO NOTHING",
         "INSERT INTO {lease} (service, lane, run_id, expires_at)
 VALUES ($service, $lane, '', to_timestamp(0)) ON CONFLICT DO NOTHING",
     ],
@@ -264,10 +338,10 @@ VALUES ($service, $lane, '', to_timestamp(0)) ON CONFLICT DO NOTHING",
     // there is a digest, so that the lease is among what is read then.
     // A table that is gone is missed also where nothing of it is read.
     snapshot: "SELECT NULL, ({audit_text}::pg_catalog.regclass IS NULL
-    OR {lease_text}::pg_catalog.regclass IS NULL)::int, k.token, k.run_id, k.owner, k.pipeline_digest,
+    OR {lease_text}::pg_catalog.regclass IS NULL)::int, k.fencing_token, k.run_id, k.owner, k.pipeline_digest,
   CASE WHEN k.pipeline_digest IS DISTINCT FROM $digest
     THEN pg_catalog.query_to_xml($newest, false, true, '')::text END,
-  current_setting('lock_timeout')
+  current_setting('lock_timeout'), (SELECT max(format_version) FROM {lock})
 FROM (SELECT 1) AS one
 LEFT JOIN {lock} k ON k.service = $service AND k.lane = $lane",
     run_newest: "pg_catalog.query_to_xml($newest, false, true, '')::text",
@@ -287,7 +361,7 @@ SELECT replace(replace(replace(json_build_array(
     to_char(x.started_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'),
     CASE WHEN x.state IN ('APPLIED', 'MANUAL_MARKED_AS_APPLIED') THEN NULL ELSE x.error END,
     x.recovery,
-    CASE WHEN x.state IN ('APPLIED', 'MANUAL_MARKED_AS_APPLIED') THEN NULL ELSE x.reason END)),
+    CASE WHEN x.state IN ('APPLIED', 'MANUAL_MARKED_AS_APPLIED') THEN NULL ELSE x.reason END, x.operator)),
   (SELECT json_build_array(
     to_char(l.acquired_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'),
     to_char(e.expires_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'),
@@ -305,18 +379,18 @@ FROM k CROSS JOIN LATERAL (SELECT * FROM {audit} a WHERE a.seq = k.seq LIMIT 1) 
     ),
     glance: "SELECT (SELECT max(seq) FROM {audit}),
   (SELECT count(*) FROM {audit} a WHERE a.seq > $since AND a.service = $service AND a.state = 'APPLIED'),
-  k.token, k.run_id, k.owner, k.pipeline_digest,
+  k.fencing_token, k.run_id, k.owner, k.pipeline_digest,
   to_char(k.acquired_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'),
   to_char(e.expires_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'),
   e.activity, (e.expires_at > clock_timestamp())::int
 FROM {lock} k JOIN {lease} e ON e.service = k.service AND e.lane = k.lane
 WHERE k.service = $service AND k.lane = $lane",
-    history: "SELECT a.seq, a.service, a.run_id, a.fence,
+    history: "SELECT a.seq, a.service, a.run_id, a.fencing_token,
   to_char(a.started_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'),
   to_char(a.finished_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'),
   a.attempt, a.stage, a.change_id, a.change_order, a.author, a.description, a.target, a.state,
   a.transaction_mode, a.recovery, a.origin, a.digest, a.duration_us, a.host, a.pid, a.app_version,
-  a.location, a.error, a.reason, a.metadata
+  a.location, a.error, a.reason, a.metadata, a.operator, a.idempotency_key
 FROM {audit} a WHERE a.service = $service AND a.seq > $after
   AND ($change_id::text IS NULL OR a.change_id = $change_id)
   AND ($state::text IS NULL OR a.state = $state)
@@ -330,53 +404,54 @@ ORDER BY a.seq LIMIT $limit",
     services: "SELECT service FROM {lock} WHERE lane = $lane
 UNION SELECT service FROM {audit} ORDER BY service",
     // SKIP LOCKED: a row that somebody holds is not free, and nobody waits here. A run whose answer
-    // was lost asks again, and gets the fencing token that it has.
+    // was lost asks again, and gets the fencing fencing_token that it has.
     acquire: &["WITH c AS (
   SELECT k.service, k.lane, k.run_id FROM {lock} k
   JOIN {lease} e ON e.service = k.service AND e.lane = k.lane
   WHERE k.service = $service AND k.lane = $lane
-    AND (k.run_id = $run_id OR (k.token = $force AND k.run_id <> '')
+    AND (k.run_id = $run_id OR (k.fencing_token = $force AND k.run_id <> '')
       OR ($force IS NULL AND e.expires_at <= clock_timestamp()))
   FOR UPDATE OF k, e SKIP LOCKED),
 e AS (
   UPDATE {lease} e SET run_id = $run_id, activity = NULL,
     expires_at = clock_timestamp() + $lease_ms * interval '1 millisecond'
   FROM c WHERE e.service = c.service AND e.lane = c.lane)
-UPDATE {lock} k SET token = CASE WHEN c.run_id = $run_id THEN k.token ELSE k.token + 1 END,
+UPDATE {lock} k SET fencing_token = CASE WHEN c.run_id = $run_id THEN k.fencing_token ELSE k.fencing_token + 1 END,
   run_id = $run_id, owner = $owner, acquired_at = clock_timestamp(), pipeline_digest = NULL
-FROM c WHERE k.service = c.service AND k.lane = c.lane RETURNING c.run_id, k.token"],
+FROM c WHERE k.service = c.service AND k.lane = c.lane RETURNING c.run_id, k.fencing_token"],
     // The lease's own run: an update that had to wait looks again at this row, and not at the
     // lock's.
     renew: "UPDATE {lease} e SET expires_at = clock_timestamp() + $lease_ms * interval '1 millisecond',
   activity = coalesce($activity, e.activity)
 FROM {lock} k WHERE e.service = $service AND e.lane = $lane AND e.run_id = $run_id
-  AND k.service = e.service AND k.lane = e.lane AND k.token = $token AND k.run_id = $run_id",
+  AND k.service = e.service AND k.lane = e.lane AND k.fencing_token = $fencing_token AND k.run_id = $run_id",
     release: &["WITH k AS (
   UPDATE {lock} SET pipeline_digest = $digest, run_id = ''
-  WHERE service = $service AND lane = $lane AND token = $token AND run_id = $run_id
+  WHERE service = $service AND lane = $lane AND fencing_token = $fencing_token AND run_id = $run_id
   RETURNING service, lane)
 UPDATE {lease} e SET run_id = '', expires_at = to_timestamp(0), activity = NULL
 FROM k WHERE e.service = k.service AND e.lane = k.lane"],
     append: "INSERT INTO {audit} (service, run_id, attempt, stage, change_id, change_order, author,
-  description, target, state, transaction_mode, recovery, origin, digest, fence, started_at,
-  finished_at, duration_us, host, pid, app_version, location, error, reason, metadata)
+  description, target, state, transaction_mode, recovery, origin, operator, digest, fencing_token,
+  idempotency_key, started_at, finished_at, duration_us, host, pid, app_version, location, error, reason,
+  metadata)
 VALUES ($service, $run_id, $attempt, $stage, $change_id, $change_order, $author, $description,
-  $target, $state, $transaction_mode, $recovery, $origin, $digest, {fence},
-  {began},
+  $target, $state, $transaction_mode, $recovery, $origin, $operator, $digest, {fencing},
+  $idempotency_key, {began},
   CASE WHEN $finished = 1 THEN clock_timestamp() - $ended_us * interval '1 microsecond' END, $duration_us, $host, $pid, $app_version,
   $location, $error, $reason, {metadata})
 RETURNING seq",
     began: "clock_timestamp() - ($elapsed_us + $ended_us) * interval '1 microsecond'",
     began_in_text: "statement_timestamp()",
-    fence_within: "(SELECT token FROM {lock} WHERE service = $service AND lane = $lane
-  AND token = $token AND run_id = $run_id AND current_setting('flamingock.tx', true) = $tag
+    fencing_within: "(SELECT fencing_token FROM {lock} WHERE service = $service AND lane = $lane
+  AND fencing_token = $fencing_token AND run_id = $run_id AND current_setting('flamingock.tx', true) = $tag
   FOR SHARE)",
     // The last row's lock guards the commit of all.
-    fence_between: "(SELECT token FROM {lock} WHERE service = $service AND lane = $lane
-  AND token = $token AND run_id = $run_id AND current_setting('flamingock.tx', true) = $tag)",
+    fencing_between: "(SELECT fencing_token FROM {lock} WHERE service = $service AND lane = $lane
+  AND fencing_token = $fencing_token AND run_id = $run_id AND current_setting('flamingock.tx', true) = $tag)",
     limit_idle: Some("SET LOCAL idle_in_transaction_session_timeout = '15s'"),
-    fence_alone: "(SELECT token FROM {lock} WHERE service = $service AND lane = $lane
-  AND token = $token AND run_id = $run_id
+    fencing_alone: "(SELECT fencing_token FROM {lock} WHERE service = $service AND lane = $lane
+  AND fencing_token = $fencing_token AND run_id = $run_id
   AND CASE WHEN current_setting('synchronous_commit') = 'off'
       THEN set_config('synchronous_commit', 'on', true) ELSE '' END IS NOT NULL
   {unless_ended} FOR SHARE)",
@@ -387,7 +462,7 @@ RETURNING seq",
     witness_metadata: None,
     settle: &[
         "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = '5s'",
-        "SELECT token FROM {lock} WHERE service = $service AND lane = $lane FOR UPDATE",
+        "SELECT fencing_token FROM {lock} WHERE service = $service AND lane = $lane FOR UPDATE",
         "SELECT state FROM {audit} WHERE service = $service AND change_id = $change_id
   AND run_id = $run_id AND attempt = $attempt ORDER BY seq",
         "COMMIT",
@@ -401,7 +476,7 @@ RETURNING seq",
   WHERE c.oid = ANY ($ids::oid[]) AND (began.age IS NULL OR age(c.xmin) > began.age)",
     ),
     holds: "SELECT 1 FROM {lock} WHERE service = $service AND lane = $lane
-  AND token = $token AND run_id = $run_id",
+  AND fencing_token = $fencing_token AND run_id = $run_id",
     connection_of: None,
     witnesses: None,
     before_witness: None,
@@ -428,22 +503,22 @@ SET LOCAL idle_in_transaction_session_timeout = '15s'",
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
   WHERE c.oid = pg_catalog.to_regclass({marker_text})), current_schema()), current_setting('lock_timeout')",
     // What the audit is about to say, in another database, must not be lost with this server.
-    marker_insert: "INSERT INTO {marker} (service, change_id, attempt, run_id, kind, marked_at)
-VALUES ($service, $change_id, $attempt, $run_id,
+    marker_insert: "INSERT INTO {marker} (service, change_id, started_seq, run_id, kind, marked_at)
+VALUES ($service, $change_id, $started_seq, $run_id,
   CASE WHEN current_setting('flamingock.tx', true) = $tag
     AND CASE WHEN current_setting('synchronous_commit') = 'off'
       THEN set_config('synchronous_commit', 'on', true) ELSE '' END IS NOT NULL
     THEN $kind END, clock_timestamp())",
     marker_promote: "UPDATE {marker} SET kind = 'applied' WHERE service = $service
-  AND change_id = $change_id AND attempt = $attempt AND run_id = $run_id AND kind = 'started'",
+  AND change_id = $change_id AND started_seq = $started_seq AND run_id = $run_id AND kind = 'started'",
     marker_tombstone: "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = '5s';
-INSERT INTO {marker} (service, change_id, attempt, run_id, kind, marked_at)
-VALUES ($service, $change_id, $attempt, $run_id, 'tombstone', clock_timestamp());
+INSERT INTO {marker} (service, change_id, started_seq, run_id, kind, marked_at)
+VALUES ($service, $change_id, $started_seq, $run_id, 'tombstone', clock_timestamp());
 COMMIT",
     marker_read: "SELECT kind, run_id FROM {marker} WHERE service = $service AND change_id = $change_id
-  AND attempt = $attempt",
+  AND started_seq = $started_seq",
     marker_delete: "DELETE FROM {marker} WHERE service = $service AND change_id = $change_id
-  AND attempt = $attempt AND kind <> 'tombstone'",
+  AND started_seq = $started_seq AND kind <> 'tombstone'",
 };
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ pub struct LockGrant {
     /// The lane of the service; `startup` for what runs before an application serves.
     pub lane: String,
     /// The fencing token.
-    pub token: i64,
+    pub fencing_token: i64,
     /// The random id of the run that has it. The number alone is not unique: a restored database
     /// hands the same one out again.
     pub run_id: String,
@@ -50,8 +50,12 @@ pub struct NewAuditRow {
     pub recovery: String,
     /// Who appends: run, undo, operator, import, verify.
     pub origin: String,
+    /// The person who asked for it, if that is known.
+    pub operator: Option<String>,
     /// The digest of the change's code.
     pub digest: String,
+    /// Random. Tells whether a row whose answer was lost was written.
+    pub idempotency_key: String,
     /// How long the attempt took; none while it is running. The row's start is that long ago.
     pub duration: Option<Duration>,
     /// How long ago it ended: where rows of several attempts are appended together.
@@ -82,7 +86,7 @@ pub struct AuditRow {
     /// The run.
     pub run_id: String,
     /// The fencing token of the owner that appended it.
-    pub fence: i64,
+    pub fencing_token: i64,
     /// When the attempt began.
     pub started_at: String,
     /// When it ended; none while it is running.
@@ -124,13 +128,15 @@ pub struct NewestRow {
     pub recovery: String,
     /// An operator's reason, or how far the attempt came; none for one that is applied.
     pub reason: Option<String>,
+    /// The person who asked for it, if that is known.
+    pub operator: Option<String>,
 }
 
 /// The lock row with its lease.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LockRow {
     /// The fencing token of the latest owner.
-    pub token: i64,
+    pub fencing_token: i64,
     /// The run that has or had it.
     pub run_id: String,
     /// Who that is, for people.
@@ -168,6 +174,8 @@ pub struct Snapshot {
     /// Why the rows are not what is in the tables, if they are not: row security hides some, or the
     /// session changes texts on their way.
     pub unreadable: Option<String>,
+    /// The format of the tables; none where no service has a row yet.
+    pub format: Option<i64>,
     /// Whether the session reads what is not committed.
     pub(crate) dirty: bool,
 }
@@ -228,7 +236,7 @@ pub struct Marker {
     /// The change.
     pub change_id: String,
     /// The number of the attempt's STARTED row, or any unused number.
-    pub attempt: i64,
+    pub started_seq: i64,
     /// The run of the attempt: another run's marker with the same key says nothing of this one.
     pub run_id: String,
 }

@@ -6,7 +6,7 @@ use sqlx::{AssertSqlSafe, Connection, Executor, Transaction};
 use sqlx_core::transaction::TransactionManager;
 
 use crate::backend::{Answer, Backend, Conn, EachRow, Progress, collect_answer, run_to_its_end};
-use crate::dialect::{Dialect, Isolation, LeaseWitness, Setting};
+use crate::dialect::{Dialect, Isolation, LeaseWitness, Setting, Upgrade};
 use crate::failure::Failure;
 use crate::template::{Rendered, Value, Values};
 
@@ -185,7 +185,7 @@ impl Backend for Sqlite {
             _ if matches!(code & 0xff, 5 | 6) => Failure::Busy,
             _ if message.starts_with("no such table") => Failure::MissingTable,
             _ if message.starts_with("no such savepoint") => Failure::NoSavepoint,
-            1299 if message.ends_with(".fence") => Failure::Refused,
+            1299 if message.ends_with(".fencing_token") => Failure::Refused,
             1555 | 2067 => Failure::Duplicate,
             _ if code & 0xff == 8 => Failure::Denied,
             _ => Failure::Other,
@@ -227,6 +227,37 @@ macro_rules! live {
     };
 }
 
+/// How far long work has come, and what operators ask of it. One row a change, or a shard of one.
+const PROGRESS: &str = "CREATE TABLE IF NOT EXISTS {progress} (
+  service TEXT NOT NULL,
+  change_id TEXT NOT NULL,
+  shard TEXT NOT NULL,
+  state TEXT NOT NULL,
+  batch_cursor TEXT,
+  upper_bound TEXT,
+  attempt INTEGER NOT NULL,
+  run_id TEXT NOT NULL,
+  fencing_token INTEGER NOT NULL,
+  digest TEXT NOT NULL,
+  app_version TEXT,
+  batches INTEGER NOT NULL,
+  done_rows INTEGER NOT NULL,
+  total_rows INTEGER,
+  batch_size INTEGER,
+  pause_ms INTEGER,
+  throttle TEXT,
+  waits_for TEXT,
+  failed_items TEXT,
+  request TEXT,
+  request_operator TEXT,
+  request_reason TEXT,
+  requested_at TEXT,
+  started_at TEXT NOT NULL,
+  updated_at TEXT NOT NULL,
+  metadata TEXT,
+  PRIMARY KEY (service, change_id, shard)
+)";
+
 const DIALECT: Dialect = Dialect {
     name: "SQLite",
     isolation: Isolation::Whole,
@@ -252,8 +283,10 @@ const DIALECT: Dialect = Dialect {
   transaction_mode TEXT NOT NULL,
   recovery TEXT NOT NULL,
   origin TEXT NOT NULL,
+  operator TEXT,
   digest TEXT NOT NULL,
-  fence INTEGER NOT NULL,
+  fencing_token INTEGER NOT NULL,
+  idempotency_key TEXT NOT NULL,
   started_at TEXT NOT NULL,
   finished_at TEXT,
   duration_us INTEGER,
@@ -269,11 +302,12 @@ const DIALECT: Dialect = Dialect {
         "CREATE TABLE IF NOT EXISTS {lock} (
   service TEXT NOT NULL,
   lane TEXT NOT NULL,
-  token INTEGER NOT NULL,
+  fencing_token INTEGER NOT NULL,
   run_id TEXT NOT NULL,
   owner TEXT NOT NULL,
   acquired_at TEXT NOT NULL,
   pipeline_digest TEXT,
+  format_version INTEGER NOT NULL,
   PRIMARY KEY (service, lane)
 )",
         "CREATE TABLE IF NOT EXISTS {lease} (
@@ -286,15 +320,57 @@ const DIALECT: Dialect = Dialect {
   activity TEXT,
   PRIMARY KEY (service, lane)
 )",
+        PROGRESS,
     ],
+    upgrades: &[
+        Upgrade {
+            table: "audit",
+            column: "fencing_token",
+            statement: "ALTER TABLE {audit} RENAME COLUMN fence TO fencing_token",
+        },
+        Upgrade {
+            table: "audit",
+            column: "operator",
+            statement: "ALTER TABLE {audit} ADD COLUMN operator TEXT",
+        },
+        Upgrade {
+            table: "audit",
+            column: "idempotency_key",
+            statement: "ALTER TABLE {audit} ADD COLUMN idempotency_key TEXT NOT NULL DEFAULT ''",
+        },
+        Upgrade {
+            table: "lock",
+            column: "fencing_token",
+            statement: "ALTER TABLE {lock} RENAME COLUMN token TO fencing_token",
+        },
+        Upgrade {
+            table: "lease",
+            column: "expires_wall_ms",
+            statement: "ALTER TABLE {lease} ADD COLUMN expires_wall_ms INTEGER NOT NULL DEFAULT 0",
+        },
+        Upgrade {
+            table: "progress",
+            column: "shard",
+            statement: PROGRESS,
+        },
+        // The last one: until it is there, the tables have the older format.
+        Upgrade {
+            table: "lock",
+            column: "format_version",
+            statement: "ALTER TABLE {lock} ADD COLUMN format_version INTEGER NOT NULL DEFAULT 1",
+        },
+    ],
+    columns: "SELECT m.name, c.name FROM pragma_table_list m, pragma_table_info(m.name, m.schema) c
+WHERE m.schema = $schema AND m.name IN ({audit_plain}, {lock_plain}, {lease_plain}, {progress_plain})",
+    format_version: "SELECT max(format_version) FROM {lock}",
     create_marker: "CREATE TABLE IF NOT EXISTS {marker} (
   service TEXT NOT NULL,
   change_id TEXT NOT NULL,
-  attempt INTEGER NOT NULL,
+  started_seq INTEGER NOT NULL,
   run_id TEXT NOT NULL,
   kind TEXT NOT NULL,
   marked_at TEXT NOT NULL,
-  PRIMARY KEY (service, change_id, attempt)
+  PRIMARY KEY (service, change_id, started_seq)
 )",
     // A temporary table of the same name would come first.
     home: Some("main"),
@@ -331,8 +407,8 @@ ORDER BY schema, name",
   (SELECT locking_mode = 'exclusive' FROM pragma_locking_mode)",
     ],
     seed: &[
-        "INSERT OR IGNORE INTO {lock} (service, lane, token, run_id, owner, acquired_at)
-VALUES ($service, $lane, 0, '', '', $now_text)",
+        "INSERT OR IGNORE INTO {lock} (service, lane, fencing_token, run_id, owner, acquired_at, format_version)
+VALUES ($service, $lane, 0, '', '', $now_text, $format_version)",
         "INSERT OR IGNORE INTO {lease} (service, lane, boot_id, expires_ms, expires_wall_ms)
 VALUES ($service, $lane, '', 0, 0)",
     ],
@@ -353,7 +429,7 @@ k(change_id, seq) AS (
     SELECT x.seq FROM {audit} x WHERE x.service = $service AND x.change_id < k.change_id
     ORDER BY x.change_id DESC, x.seq DESC LIMIT 1))
 SELECT 'main', (SELECT file = '' FROM pragma_database_list WHERE name = 'main'),
-  c.token, c.run_id, c.owner, c.pipeline_digest, c.acquired_at, e.expires_at, e.activity,
+  c.fencing_token, c.run_id, c.owner, c.pipeline_digest, c.acquired_at, e.expires_at, e.activity,
   coalesce(",
         live!(),
         ", 0),
@@ -361,7 +437,8 @@ SELECT 'main', (SELECT file = '' FROM pragma_database_list WHERE name = 'main'),
   b.change_order, b.target, b.started_at,
   CASE WHEN b.state IN ('APPLIED', 'MANUAL_MARKED_AS_APPLIED') THEN NULL ELSE b.error END,
   b.recovery,
-  CASE WHEN b.state IN ('APPLIED', 'MANUAL_MARKED_AS_APPLIED') THEN NULL ELSE b.reason END
+  CASE WHEN b.state IN ('APPLIED', 'MANUAL_MARKED_AS_APPLIED') THEN NULL ELSE b.reason END,
+  b.operator, (SELECT max(format_version) FROM {lock})
 FROM (SELECT 1) AS one
 LEFT JOIN {lock} c ON c.service = $service AND c.lane = $lane
 LEFT JOIN {lease} e ON e.service = c.service AND e.lane = c.lane
@@ -373,7 +450,7 @@ LEFT JOIN (k CROSS JOIN {audit} b ON b.seq = k.seq)"
     glance: concat!(
         "SELECT (SELECT max(seq) FROM {audit}),
   (SELECT count(*) FROM {audit} a WHERE a.seq > $since AND +a.service = $service AND a.state = 'APPLIED'),
-  k.token, k.run_id, k.owner,
+  k.fencing_token, k.run_id, k.owner,
   k.pipeline_digest, k.acquired_at, e.expires_at, e.activity,
   ",
         live!(),
@@ -381,10 +458,10 @@ LEFT JOIN (k CROSS JOIN {audit} b ON b.seq = k.seq)"
 FROM {lock} k JOIN {lease} e ON e.service = k.service AND e.lane = k.lane
 WHERE k.service = $service AND k.lane = $lane"
     ),
-    history: "SELECT a.seq, a.service, a.run_id, a.fence, a.started_at, a.finished_at,
+    history: "SELECT a.seq, a.service, a.run_id, a.fencing_token, a.started_at, a.finished_at,
   a.attempt, a.stage, a.change_id, a.change_order, a.author, a.description, a.target, a.state,
   a.transaction_mode, a.recovery, a.origin, a.digest, a.duration_us, a.host, a.pid, a.app_version,
-  a.location, a.error, a.reason, a.metadata
+  a.location, a.error, a.reason, a.metadata, a.operator, a.idempotency_key
 FROM {audit} a WHERE a.service = $service AND a.seq > $after
   AND ($change_id IS NULL OR a.change_id = $change_id)
   AND ($state IS NULL OR a.state = $state)
@@ -402,14 +479,14 @@ UNION SELECT service FROM {audit} ORDER BY service",
 WHERE k.service = $service AND k.lane = $lane AND k.run_id <> $run_id AND $force IS NULL AND ",
         live!()
     )),
-    // A run whose answer was lost asks again, and gets the fencing token that it has.
+    // A run whose answer was lost asks again, and gets the fencing fencing_token that it has.
     acquire: &[
         "SELECT run_id, NULL FROM {lock} WHERE service = $service AND lane = $lane",
         concat!(
-            "UPDATE {lock} SET token = token + (run_id <> $run_id), run_id = $run_id, owner = $owner,
+            "UPDATE {lock} SET fencing_token = fencing_token + (run_id <> $run_id), run_id = $run_id, owner = $owner,
   acquired_at = $now_text, pipeline_digest = NULL
 WHERE service = $service AND lane = $lane AND EXISTS (SELECT 1 FROM {lease} e
-  WHERE e.service = $service AND e.lane = $lane AND (run_id = $run_id OR (token = $force AND run_id <> '')
+  WHERE e.service = $service AND e.lane = $lane AND (run_id = $run_id OR (fencing_token = $force AND run_id <> '')
     OR ($force IS NULL AND (($lease_ms < 0 AND e.expires_ms = {never}) OR NOT ",
             live!(),
             "))))"
@@ -419,41 +496,43 @@ WHERE service = $service AND lane = $lane AND EXISTS (SELECT 1 FROM {lease} e
   expires_wall_ms = $wall_end_ms, expires_at = $expires_text
 WHERE service = $service AND lane = $lane
   AND EXISTS (SELECT 1 FROM {lock} WHERE service = $service AND lane = $lane AND run_id = $run_id)",
-        "SELECT NULL, token FROM {lock}
+        "SELECT NULL, fencing_token FROM {lock}
 WHERE service = $service AND lane = $lane AND run_id = $run_id",
     ],
     renew: "UPDATE {lease} SET boot_id = $boot, activity = coalesce($activity, activity),
   expires_ms = CASE WHEN expires_ms = {never} THEN {never} ELSE $now_ms + $lease_ms END,
   expires_wall_ms = $wall_end_ms, expires_at = $expires_text
 WHERE service = $service AND lane = $lane AND EXISTS (SELECT 1 FROM {lock}
-  WHERE service = $service AND lane = $lane AND token = $token AND run_id = $run_id)",
+  WHERE service = $service AND lane = $lane AND fencing_token = $fencing_token AND run_id = $run_id)",
     release: &[
         "UPDATE {lease} SET boot_id = '', expires_ms = 0, expires_wall_ms = 0, expires_at = NULL,
   activity = NULL
 WHERE service = $service AND lane = $lane AND EXISTS (SELECT 1 FROM {lock}
-  WHERE service = $service AND lane = $lane AND token = $token AND run_id = $run_id)",
+  WHERE service = $service AND lane = $lane AND fencing_token = $fencing_token AND run_id = $run_id)",
         "UPDATE {lock} SET pipeline_digest = $digest, run_id = ''
-WHERE service = $service AND lane = $lane AND token = $token AND run_id = $run_id",
+WHERE service = $service AND lane = $lane AND fencing_token = $fencing_token AND run_id = $run_id",
     ],
     append: "INSERT INTO {audit} (service, run_id, attempt, stage, change_id, change_order, author,
-  description, target, state, transaction_mode, recovery, origin, digest, fence, started_at,
-  finished_at, duration_us, host, pid, app_version, location, error, reason, metadata)
+  description, target, state, transaction_mode, recovery, origin, operator, digest, fencing_token,
+  idempotency_key, started_at, finished_at, duration_us, host, pid, app_version, location, error, reason,
+  metadata)
 VALUES ($service, $run_id, $attempt, $stage, $change_id, $change_order, $author, $description,
-  $target, $state, $transaction_mode, $recovery, $origin, $digest, {fence}, {began},
+  $target, $state, $transaction_mode, $recovery, $origin, $operator, $digest, {fencing},
+  $idempotency_key, {began},
   CASE WHEN $finished = 1 THEN $ended_text END, $duration_us, $host, $pid, $app_version,
   $location, $error, $reason, {metadata})
 RETURNING seq",
     began: "$started_text",
     began_in_text: "",
-    fence_within: FENCE,
-    fence_between: FENCE,
+    fencing_within: FENCING,
+    fencing_between: FENCING,
     limit_idle: None,
-    fence_alone: FENCE,
+    fencing_alone: FENCING,
     write_lock: None,
     unless_ended: "",
     witness_metadata: None,
     settle: &[
-        "SELECT token FROM {lock} WHERE service = $service AND lane = $lane",
+        "SELECT fencing_token FROM {lock} WHERE service = $service AND lane = $lane",
         "SELECT state FROM {audit} WHERE service = $service AND change_id = $change_id
   AND run_id = $run_id AND attempt = $attempt ORDER BY seq",
     ],
@@ -461,7 +540,7 @@ RETURNING seq",
   AND run_id = $run_id AND attempt = $attempt ORDER BY seq",
     older: None,
     holds: "SELECT 1 FROM {lock} WHERE service = $service AND lane = $lane
-  AND token = $token AND run_id = $run_id",
+  AND fencing_token = $fencing_token AND run_id = $run_id",
     connection_of: None,
     witnesses: None,
     before_witness: None,
@@ -480,17 +559,17 @@ RETURNING seq",
     release_savepoint: "RELEASE SAVEPOINT fl_%tag%",
     rollback_to_savepoint: "ROLLBACK TO SAVEPOINT fl_%tag%",
     marker_schema: "SELECT 'main'",
-    marker_insert: "INSERT INTO {marker} (service, change_id, attempt, run_id, kind, marked_at)
-VALUES ($service, $change_id, $attempt, $run_id, $kind, $now_text)",
+    marker_insert: "INSERT INTO {marker} (service, change_id, started_seq, run_id, kind, marked_at)
+VALUES ($service, $change_id, $started_seq, $run_id, $kind, $now_text)",
     marker_promote: "UPDATE {marker} SET kind = 'applied' WHERE service = $service
-  AND change_id = $change_id AND attempt = $attempt AND run_id = $run_id AND kind = 'started'",
-    marker_tombstone: "INSERT INTO {marker} (service, change_id, attempt, run_id, kind, marked_at)
-VALUES ($service, $change_id, $attempt, $run_id, 'tombstone', $now_text)",
+  AND change_id = $change_id AND started_seq = $started_seq AND run_id = $run_id AND kind = 'started'",
+    marker_tombstone: "INSERT INTO {marker} (service, change_id, started_seq, run_id, kind, marked_at)
+VALUES ($service, $change_id, $started_seq, $run_id, 'tombstone', $now_text)",
     marker_read: "SELECT kind, run_id FROM {marker} WHERE service = $service AND change_id = $change_id
-  AND attempt = $attempt",
+  AND started_seq = $started_seq",
     marker_delete: "DELETE FROM {marker} WHERE service = $service AND change_id = $change_id
-  AND attempt = $attempt AND kind <> 'tombstone'",
+  AND started_seq = $started_seq AND kind <> 'tombstone'",
 };
 
-const FENCE: &str = "(SELECT token FROM {lock} WHERE service = $service AND lane = $lane
-  AND token = $token AND run_id = $run_id)";
+const FENCING: &str = "(SELECT fencing_token FROM {lock} WHERE service = $service AND lane = $lane
+  AND fencing_token = $fencing_token AND run_id = $run_id)";

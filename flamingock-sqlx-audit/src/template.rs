@@ -93,10 +93,14 @@ pub(crate) fn render(
     rendered
 }
 
-/// `{audit}` is a table, `{audit_bare}` the same without its schema, `{audit_text}` its name as a text.
+/// `{audit}` is a table, `{audit_bare}` the same without its schema, `{audit_text}` its name as a text,
+/// `{audit_plain}` its name as a text without schema and quotes.
 fn push_name(text: &mut String, name: &str, names: &Names, quote: char, values: Values) {
-    if let Some(table) = name.strip_suffix("_text") {
-        let name = names.quoted(table, quote);
+    let of_text = name
+        .strip_suffix("_text")
+        .map(|table| names.quoted(table, quote));
+    let plain = || name.strip_suffix("_plain").map(|table| names.plain(table));
+    if let Some(name) = of_text.or_else(plain) {
         let encode = match values {
             Values::Literal(encode) => encode,
             Values::Bound => quoted_text,

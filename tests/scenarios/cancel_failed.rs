@@ -14,8 +14,7 @@ use super::{Backend, Connection, Db};
 const SOON: Duration = Duration::from_secs(30);
 
 /// Steals the lock, as a run does that found its lease expired.
-const TAKE_OVER: &str =
-    "UPDATE flamingock_lock SET token = token + 1, run_id = 'thief' WHERE service = 'default'";
+const TAKE_OVER: &str = "UPDATE flamingock_lock SET fencing_token = fencing_token + 1, run_id = 'thief' WHERE service = 'default'";
 
 /// Is let finish when the run is asked to stop, and fails then.
 #[change(id = "fails", order = "001", stage = "left", register = false)]

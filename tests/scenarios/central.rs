@@ -81,8 +81,8 @@ async fn a_forced_release_is_on_record_and_is_about_no_change() {
     let taken_from = operator().release_lock("its machine burns").await.unwrap();
     let taken_from = taken_from.unwrap();
     assert_eq!(
-        (taken_from.token, &taken_from.owner),
-        (held.token, &held.owner)
+        (taken_from.fencing_token, &taken_from.owner),
+        (held.fencing_token, &held.owner)
     );
     let history = operator().history(&everything()).await.unwrap();
     let releases: Vec<&Entry> = history.iter().filter(is_release).collect();
@@ -94,7 +94,7 @@ async fn a_forced_release_is_on_record_and_is_about_no_change() {
     assert_eq!(entry.origin, Origin::Operator);
     assert_eq!(entry.reason.as_deref(), Some("its machine burns"));
     // Under the grant that it took.
-    assert_eq!(release.fence, held.token + 1);
+    assert_eq!(release.fencing_token, held.fencing_token + 1);
     let description = entry.description.as_deref().unwrap();
     assert!(description.contains(&held.owner), "{entry:?}");
     let json = serde_json::to_value(release).unwrap();
@@ -137,7 +137,7 @@ async fn a_forced_release_is_on_record_and_is_about_no_change() {
         "{report}"
     );
     let after = operator().lock_status().await.unwrap().unwrap();
-    assert_eq!(before.token, after.token);
+    assert_eq!(before.fencing_token, after.fencing_token);
     let newest = HistoryFilter::default().latest_only();
     let newest = operator().history(&newest).await.unwrap();
     assert_eq!(newest.len(), 3);
@@ -182,7 +182,7 @@ async fn a_forced_release_that_cannot_be_recorded_says_so_and_gives_the_lock_bac
     );
     assert!(said.contains("the audit is closed"), "{said}");
     let lock = operator().lock_status().await.unwrap().unwrap();
-    assert_eq!((lock.held, lock.token), (false, 2));
+    assert_eq!((lock.held, lock.fencing_token), (false, 2));
     let history = operator().history(&everything()).await.unwrap();
     assert_eq!(history.iter().filter(is_release).count(), 0);
     gate.open();

@@ -84,6 +84,7 @@ async fn answers(runner: impl Fn() -> Runner) -> Vec<(&'static str, Result<(), E
                 .map(drop),
         ),
         ("schema", runner().schema().map(drop)),
+        ("schema_upgrade", runner().schema_upgrade().await.map(drop)),
         ("manifest", runner().manifest().map(drop)),
         ("lock_status", runner().lock_status().await.map(drop)),
         (
@@ -222,7 +223,7 @@ async fn every_operator_call_is_refused_as_a_run_is() {
 /// Everything that is on record.
 async fn recorded(pool: &Pool) -> Vec<String> {
     let entries = "SELECT service, change_id, state FROM flamingock_audit ORDER BY seq";
-    let locks = "SELECT service, token FROM flamingock_lock ORDER BY service";
+    let locks = "SELECT service, fencing_token FROM flamingock_lock ORDER BY service";
     [strings(pool, entries).await, strings(pool, locks).await].concat()
 }
 

@@ -16,8 +16,7 @@ use super::{Backend, Connection, Db};
 const LONG: Duration = Duration::from_secs(30);
 
 /// Steals the lock, as a run does that found its lease expired.
-const TAKE_OVER: &str =
-    "UPDATE flamingock_lock SET token = token + 1, run_id = 'thief' WHERE service = 'default'";
+const TAKE_OVER: &str = "UPDATE flamingock_lock SET fencing_token = fencing_token + 1, run_id = 'thief' WHERE service = 'default'";
 
 #[change(id = "shared", order = "001", stage = "schema", register = false)]
 async fn shared(db: &mut Connection) -> Result<(), sqlx::Error> {
@@ -116,7 +115,7 @@ async fn a_run_with_nothing_to_do_tells_its_beginning_and_its_end_and_takes_no_l
     let report = runner().listener(recorder.listener()).run().await.unwrap();
     assert!(report.is_up_to_date());
     assert_eq!(recorder.lines(), ["run started", "run ended: well"]);
-    let token = strings(&pool, "SELECT token FROM flamingock_lock").await;
+    let token = strings(&pool, "SELECT fencing_token FROM flamingock_lock").await;
     assert_eq!(token, ["1"]);
 }
 

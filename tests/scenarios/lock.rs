@@ -15,8 +15,7 @@ const LEASE: Duration = Duration::from_secs(2);
 const LONG: Duration = Duration::from_secs(30);
 
 /// Steals the lock, as a run does that found its lease expired.
-const TAKE_OVER: &str =
-    "UPDATE flamingock_lock SET token = token + 1, run_id = 'thief' WHERE service = 'default'";
+const TAKE_OVER: &str = "UPDATE flamingock_lock SET fencing_token = fencing_token + 1, run_id = 'thief' WHERE service = 'default'";
 
 const IS_SQLITE: bool = matches!(
     <Backend as flamingock_tests::Backend>::NAME.as_bytes(),
@@ -78,7 +77,7 @@ async fn who_waits_returns_without_the_lock_once_nothing_is_pending() {
     assert_eq!(gate.visitors(), 1);
     assert_eq!(done(&pool).await, ["counted"]);
     assert_eq!(
-        strings(&pool, "SELECT token FROM flamingock_lock").await,
+        strings(&pool, "SELECT fencing_token FROM flamingock_lock").await,
         ["1"]
     );
 }
@@ -272,7 +271,7 @@ fn a_blocked_executor_keeps_the_lock() {
             let pool = database.pool(1).await;
             (
                 done(&pool).await,
-                strings(&pool, "SELECT token FROM flamingock_lock").await,
+                strings(&pool, "SELECT fencing_token FROM flamingock_lock").await,
             )
         });
         assert_eq!(left, [change.id]);

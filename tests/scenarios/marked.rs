@@ -63,7 +63,7 @@ impl Ground {
             _ => "CURRENT_TIMESTAMP",
         };
         let insert = format!(
-            "INSERT INTO flamingock_marker (service, change_id, attempt, run_id, kind, marked_at) \
+            "INSERT INTO flamingock_marker (service, change_id, started_seq, run_id, kind, marked_at) \
              VALUES ('default', 'marked', {attempt}, '{run_id}', '{kind}', {now})"
         );
         execute(&self.other, &insert).await;

@@ -182,7 +182,7 @@ async fn after_a_takeover_nothing_of_the_file_is_kept() {
          WHERE trx_state = 'LOCK WAIT' AND trx_query LIKE '%UPDATE gate SET n = 3%'"
     };
     until_counted(&watch, waits).await;
-    let steal = "UPDATE flamingock_lock SET token = token + 1, run_id = 'thief' WHERE service = 'default'; COMMIT";
+    let steal = "UPDATE flamingock_lock SET fencing_token = fencing_token + 1, run_id = 'thief' WHERE service = 'default'; COMMIT";
     query(&mut *thief, steal).await.unwrap();
     let error = tokio::time::timeout(LONG, run)
         .await

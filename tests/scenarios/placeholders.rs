@@ -10,7 +10,7 @@ const NAMES: [&str; 12] = [
     "fl_%tag%",
     "{whose}",
     "{unless_ended}",
-    "{fence}",
+    "{fencing}",
     "{metadata}",
     "{began}",
     "{lock}",
@@ -34,7 +34,7 @@ async fn plain(db: &mut Connection) -> Result<(), sqlx::Error> {
         .map(drop)
 }
 
-#[change(id = "{fence}", order = "003", register = false)]
+#[change(id = "{fencing}", order = "003", register = false)]
 async fn fails(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('fails')").await?;
     query(db, "SELECT * FROM nowhere").await.map(drop)
@@ -73,7 +73,7 @@ async fn names_that_look_like_places_of_a_template_are_data() {
         let entries = audit(&pool).await;
         assert_eq!(
             entries.last().unwrap(),
-            "{fence} 1 ROLLED_BACK shared",
+            "{fencing} 1 ROLLED_BACK shared",
             "{name}"
         );
     }

@@ -26,7 +26,7 @@ async fn a_start_with_nothing_to_do_is_one_statement_whatever_ran_last() {
         .run()
         .await
         .unwrap();
-    let token = strings(&direct, "SELECT token FROM flamingock_lock").await;
+    let token = strings(&direct, "SELECT fencing_token FROM flamingock_lock").await;
     // First with the digest that is stored, then with another one: the entries are read.
     for changes in [&changes![one, two][..], &changes![one]] {
         until_idle(&pool).await;
@@ -53,7 +53,7 @@ async fn a_start_with_nothing_to_do_is_one_statement_whatever_ran_last() {
     }
     assert_eq!(audit(&direct).await.len(), 2);
     assert_eq!(
-        strings(&direct, "SELECT token FROM flamingock_lock").await,
+        strings(&direct, "SELECT fencing_token FROM flamingock_lock").await,
         token
     );
 }

@@ -29,7 +29,7 @@ async fn services_have_histories_and_locks_of_their_own() {
         assert!(runner().run().await.unwrap().is_up_to_date(), "{service}");
     }
     assert_eq!(done(&pool).await, ["one", "one", "one"]);
-    let services = "SELECT DISTINCT service, fence FROM flamingock_audit ORDER BY service";
+    let services = "SELECT DISTINCT service, fencing_token FROM flamingock_audit ORDER BY service";
     assert_eq!(
         strings(&pool, services).await,
         ["Orders|1", "billing|1", "orders|1"]

@@ -92,7 +92,7 @@ async fn a_failed_change_leaves_nothing_and_is_applied_by_the_next_run() {
     );
     let fences = strings(
         &pool,
-        "SELECT fence FROM flamingock_audit WHERE state <> 'STARTED' ORDER BY seq",
+        "SELECT fencing_token FROM flamingock_audit WHERE state <> 'STARTED' ORDER BY seq",
     )
     .await;
     assert_eq!(fences, ["1", "1", "1", "2", "2"]);

@@ -61,7 +61,7 @@ async fn an_entry_says_who_what_where_and_when() {
         .metadata("pod", "it's \"a\\b\"");
     let report = runner.run().await.unwrap();
     let columns = "service, run_id, attempt, stage, change_id, change_order, author, description, target, state,
-        transaction_mode, recovery, origin, fence, pid, app_version, metadata, error, reason";
+        transaction_mode, recovery, origin, fencing_token, pid, app_version, metadata, error, reason";
     let rows = strings(
         &pool,
         &format!("SELECT {columns} FROM flamingock_audit WHERE state = 'APPLIED'"),

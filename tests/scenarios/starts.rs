@@ -81,7 +81,7 @@ async fn a_process_killed_in_a_transaction_leaves_nothing_and_the_next_one_appli
     assert_eq!(done(&pool).await, ["first", "last", "plain"]);
     assert_eq!(audit(&pool).await[0], "first 1 APPLIED shared");
     assert_eq!(
-        strings(&pool, "SELECT token FROM flamingock_lock").await,
+        strings(&pool, "SELECT fencing_token FROM flamingock_lock").await,
         ["2"]
     );
 }

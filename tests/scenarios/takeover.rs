@@ -12,8 +12,7 @@ use super::{Backend, Connection, Db};
 const LONG: Duration = Duration::from_secs(30);
 
 /// Steals the lock, as a run does that found its lease expired.
-const TAKE_OVER: &str =
-    "UPDATE flamingock_lock SET token = token + 1, run_id = 'thief' WHERE service = 'default'";
+const TAKE_OVER: &str = "UPDATE flamingock_lock SET fencing_token = fencing_token + 1, run_id = 'thief' WHERE service = 'default'";
 
 #[change(id = "counted", order = "002", register = false)]
 async fn counted(db: &mut Connection) -> Result<(), sqlx::Error> {
@@ -43,7 +42,7 @@ async fn after_a_takeover_nothing_of_the_change_is_kept() {
     assert_eq!(error.kind(), ErrorKind::LeaseLost, "{error}");
     assert_eq!(done(&pool).await, Vec::<String>::new());
     assert_eq!(audit(&pool).await, Vec::<String>::new());
-    let thief = strings(&pool, "SELECT token, run_id FROM flamingock_lock").await;
+    let thief = strings(&pool, "SELECT fencing_token, run_id FROM flamingock_lock").await;
     assert_eq!(thief, ["2|thief"]);
 }
 

@@ -22,8 +22,7 @@ const LONG: Duration = Duration::from_secs(30);
 const SHORT: Duration = Duration::from_millis(250);
 
 /// Steals the lock, as a run does that found its lease expired.
-const TAKE_OVER: &str =
-    "UPDATE flamingock_lock SET token = token + 1, run_id = 'thief' WHERE service = 'default'";
+const TAKE_OVER: &str = "UPDATE flamingock_lock SET fencing_token = fencing_token + 1, run_id = 'thief' WHERE service = 'default'";
 
 #[change(id = "table", order = "001", register = false)]
 async fn table(db: &mut Connection) -> Result<(), sqlx::Error> {

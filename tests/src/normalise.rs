@@ -19,7 +19,7 @@ pub fn normalise(text: &str) -> String {
                 .map(words)
                 .collect();
             let columns = match columns.as_slice() {
-                [field, _] if ["host", "pid", "duration_ms"].contains(&field.as_str()) => {
+                [field, _] if ["host", "pid", "duration_ms", "operator", "idempotency_key"].contains(&field.as_str()) => {
                     format!("{field}  <one>")
                 }
                 columns => columns.join("  "),
@@ -51,6 +51,8 @@ fn words(column: &str) -> String {
                 && (after.starts_with("ms") || after.trim_end_matches(')') == "s")
             {
                 with("<n>")
+            } else if before == "operator" {
+                with("<operator>")
             } else if before == "(process" {
                 "<pid>".to_owned()
             } else if before == "on" && word.ends_with(')') {

@@ -27,9 +27,9 @@ mod postgres {
         format!(
             "INSERT INTO flamingock_audit (service, run_id, attempt, stage, change_id, \
         change_order, author, description, target, state, transaction_mode, recovery, origin, digest, \
-        fence, started_at, host, pid, location) SELECT service, run_id, attempt, stage, change_id, \
+        fencing_token, idempotency_key, started_at, host, pid, location) SELECT service, run_id, attempt, stage, change_id, \
         change_order, author, description, target, state, transaction_mode, recovery, origin, digest, \
-        fence, started_at, host, pid, location FROM flamingock_audit, generate_series(1, {copies}); \
+        fencing_token, idempotency_key, started_at, host, pid, location FROM flamingock_audit, generate_series(1, {copies}); \
         ANALYZE flamingock_audit"
         )
     }
@@ -67,9 +67,9 @@ mod mariadb {
         format!(
             "INSERT INTO flamingock_audit (service, run_id, attempt, stage, change_id, \
         change_order, author, description, target, state, transaction_mode, recovery, origin, digest, \
-        fence, started_at, host, pid, location) SELECT service, run_id, attempt, stage, change_id, \
+        fencing_token, idempotency_key, started_at, host, pid, location) SELECT service, run_id, attempt, stage, change_id, \
         change_order, author, description, target, state, transaction_mode, recovery, origin, digest, \
-        fence, started_at, host, pid, location FROM flamingock_audit, seq_1_to_{copies}; \
+        fencing_token, idempotency_key, started_at, host, pid, location FROM flamingock_audit, seq_1_to_{copies}; \
         ANALYZE TABLE flamingock_audit"
         )
     }

@@ -99,10 +99,10 @@ async fn counting(url: &str, commits: &Arc<AtomicUsize>) -> SqlitePool {
 }
 
 const GROW: &str = "INSERT INTO flamingock_audit (service, run_id, attempt, stage, change_id, \
-    change_order, author, description, target, state, transaction_mode, recovery, origin, digest, fence, \
+    change_order, author, description, target, state, transaction_mode, recovery, origin, digest, fencing_token, idempotency_key, \
     started_at, host, pid, location) WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n \
     WHERE i < 9) SELECT service, run_id, attempt, stage, change_id, change_order, author, description, \
-    target, state, transaction_mode, recovery, origin, digest, fence, started_at, host, pid, location \
+    target, state, transaction_mode, recovery, origin, digest, fencing_token, idempotency_key, started_at, host, pid, location \
     FROM flamingock_audit CROSS JOIN n";
 
 #[tokio::test]

@@ -17,7 +17,7 @@ fn wanted(run_id: &str) -> LockGrant {
     LockGrant {
         service: "default".into(),
         lane: "startup".into(),
-        token: 0,
+        fencing_token: 0,
         run_id: run_id.into(),
     }
 }
@@ -121,7 +121,7 @@ async fn lock_answers<B: leaf::Backend>(connection: &mut Conn<B>) {
             .await;
         let taken = taken.unwrap()?;
         assert_eq!(taken.grant.run_id, run_id);
-        Some((taken.grant.token, taken.previous_run))
+        Some((taken.grant.fencing_token, taken.previous_run))
     };
     let from = |run_id: &str| Some(run_id.to_owned());
     assert_eq!(acquire("a", LEASE, None).await, Some((1, None)));
@@ -138,7 +138,7 @@ async fn lock_answers<B: leaf::Backend>(connection: &mut Conn<B>) {
     assert_eq!(acquire("c", LEASE, Some(1)).await, None);
     assert_eq!(acquire("c", LEASE, None).await, Some((3, from("b"))));
     let grant = LockGrant {
-        token: 3,
+        fencing_token: 3,
         ..wanted("c")
     };
     for _ in 0..2 {
@@ -153,7 +153,7 @@ async fn lock_answers<B: leaf::Backend>(connection: &mut Conn<B>) {
             .acquire(connection, &wanted(run_id), run_id, LEASE, force)
             .await;
         let taken = taken.unwrap()?;
-        Some((taken.grant.token, taken.previous_run))
+        Some((taken.grant.fencing_token, taken.previous_run))
     };
     assert_eq!(acquire("d", Some(3)).await, None);
     assert_eq!(acquire("d", None).await, Some((4, None)));

@@ -188,7 +188,7 @@ async fn a_lock_in_memory_is_taken_on_record_and_its_services_are_listed() {
     let owner = tokio::spawn(runner().run());
     gate.reached().await;
     let taken_from = runner().release_lock("gone").await.unwrap();
-    assert!(taken_from.is_some_and(|lock| lock.token == 1));
+    assert!(taken_from.is_some_and(|lock| lock.fencing_token == 1));
     gate.open();
     let lost = owner.await.unwrap();
     assert!(
@@ -198,7 +198,7 @@ async fn a_lock_in_memory_is_taken_on_record_and_its_services_are_listed() {
 
     let entries = runner().history(&HistoryFilter::default()).await.unwrap();
     let last = entries.last().unwrap();
-    assert_eq!((last.fence, last.is_of_a_change()), (2, false));
+    assert_eq!((last.fencing_token, last.is_of_a_change()), (2, false));
     assert_eq!(runner().issues().await.unwrap().len(), 1);
     let services = runner().services().await.unwrap();
     let found: Vec<_> = services

@@ -8,6 +8,7 @@ mod sqlite {
     mod attacked;
     mod central;
     mod checked;
+    mod format;
     mod operate;
     mod undo_range;
     mod unmet;
@@ -19,6 +20,7 @@ mod postgres {
     mod attacked;
     mod central;
     mod checked;
+    mod format;
     mod operate;
     mod undo_range;
     mod unmet;
@@ -30,6 +32,7 @@ mod mariadb {
     mod attacked;
     mod central;
     mod checked;
+    mod format;
     mod operate;
     mod undo_range;
     mod unmet;

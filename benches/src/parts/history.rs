@@ -12,7 +12,7 @@ entry of each of 1,000 changes is read, in an audit of 1,000 rows and in one of 
 the stored one. Medians (quarter..three quarters).";
 
 const COLUMNS: &str = "service, run_id, attempt, stage, change_id, change_order, author, description, target, state, \
-transaction_mode, recovery, origin, digest, fence, started_at, finished_at, duration_us, host, pid, location";
+transaction_mode, recovery, origin, digest, fencing_token, idempotency_key, started_at, finished_at, duration_us, host, pid, location";
 
 pub(crate) async fn measure(extent: Extent) -> Result<Findings, BoxError> {
     let (changes, copies, rounds) = match extent {

@@ -7,11 +7,11 @@ use crate::backend::Row;
 use crate::rows::{AuditRow, LockRow, NewAuditRow, NewestRow};
 
 pub(super) fn lock_row(row: &mut Row) -> Result<Option<LockRow>> {
-    let Some(token) = row.int(2)? else {
+    let Some(fencing_token) = row.int(2)? else {
         return Ok(None);
     };
     Ok(Some(LockRow {
-        token,
+        fencing_token,
         run_id: row.text(3),
         owner: row.text(4),
         pipeline_digest: row.optional(5),
@@ -24,6 +24,9 @@ pub(super) fn lock_row(row: &mut Row) -> Result<Option<LockRow>> {
 
 /// The column of a snapshot at which the newest entry begins.
 pub(super) const NEWEST: usize = 10;
+
+/// The column of a snapshot that holds the format of the tables, where the entries are rows.
+pub(super) const FORMAT: usize = NEWEST + 16;
 
 /// The column of a snapshot at which what follows stands in one text, where the database is given a text
 /// to run in the statement.
@@ -50,6 +53,7 @@ pub(super) fn newest_row(row: &mut Row, at: usize) -> Result<Option<NewestRow>> 
         error: row.optional(at + 12),
         recovery: row.text(at + 13),
         reason: row.optional(at + 14),
+        operator: row.optional(at + 15),
     }))
 }
 
@@ -147,7 +151,7 @@ pub(super) fn audit_row(mut row: Row) -> Result<AuditRow> {
         seq: row.int(0)?.unwrap_or_default(),
         service: row.text(1),
         run_id: row.text(2),
-        fence: row.int(3)?.unwrap_or_default(),
+        fencing_token: row.int(3)?.unwrap_or_default(),
         started_at: row.text(4),
         finished_at: row.optional(5),
         row: NewAuditRow {
@@ -173,6 +177,8 @@ pub(super) fn audit_row(mut row: Row) -> Result<AuditRow> {
             error: row.optional(23),
             reason: row.optional(24),
             metadata: row.optional(25),
+            operator: row.optional(26),
+            idempotency_key: row.text(27),
         },
     })
 }

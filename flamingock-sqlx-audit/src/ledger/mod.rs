@@ -2,6 +2,7 @@
 
 pub(crate) mod base;
 mod decode;
+pub(crate) mod format;
 mod marker;
 mod older;
 mod params;
@@ -21,9 +22,9 @@ use std::time::Duration;
 
 use self::decode::audit_row;
 pub use self::marker::FoundMarker;
-use self::params::{lease_params, seed_params};
+use self::params::{create_params, lease_params};
 pub use self::places::Misplaced;
-use self::row::fence_alone;
+use self::row::fencing_alone;
 pub use self::session::Unfit;
 pub use self::sessions::Whose;
 pub use self::together::Behind;
@@ -153,7 +154,7 @@ impl<B: Backend> Ledger<B> {
     /// The statements that create the tables and the rows of a service, for people who apply them
     /// by hand.
     pub fn schema(&self, service: &str, lane: &str) -> String {
-        let params = seed_params(service, lane);
+        let params = create_params(service, lane);
         let schema = self.names.schema().and(B::DIALECT.create_schema);
         let statements = schema
             .iter()
@@ -173,7 +174,7 @@ impl<B: Backend> Ledger<B> {
     /// # Errors
     /// The database's own.
     pub async fn create(&self, connection: &mut Conn<B>, service: &str, lane: &str) -> Result<()> {
-        let params = seed_params(service, lane);
+        let params = create_params(service, lane);
         let schema = self.names.schema().and(B::DIALECT.create_schema);
         let statements = (B::DIALECT.create_lock.iter().chain(&schema))
             .chain(B::DIALECT.create)
@@ -204,7 +205,7 @@ impl<B: Backend> Ledger<B> {
     /// # Errors
     /// The database's own.
     pub async fn seed(&self, connection: &mut Conn<B>, service: &str, lane: &str) -> Result<()> {
-        let params = seed_params(service, lane);
+        let params = create_params(service, lane);
         let seed = B::DIALECT
             .seed
             .iter()
@@ -340,7 +341,7 @@ impl<B: Backend> Ledger<B> {
     ) -> Result<i64> {
         let mut statements: Vec<Rendered> = rows
             .iter()
-            .map(|row| self.row(row, grant, &fence_alone::<B>(row), ""))
+            .map(|row| self.row(row, grant, &fencing_alone::<B>(row), ""))
             .collect();
         if B::DIALECT.has_one_writer {
             statements.push(self.renewal(grant, lease, None));
@@ -367,9 +368,9 @@ fn acquired(rows: Vec<Row>, wanted: &LockGrant) -> Result<Option<Acquired>> {
         obtained = row.int(1)?.or(obtained);
         previous_run = row.optional(0).or(previous_run);
     }
-    Ok(obtained.map(|token| Acquired {
+    Ok(obtained.map(|fencing_token| Acquired {
         grant: LockGrant {
-            token,
+            fencing_token,
             ..wanted.clone()
         },
         previous_run: previous_run.filter(|run| !run.is_empty()),

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use crate::ledger::format::FORMAT_VERSION;
 use crate::rows::LockGrant;
 use crate::rows::{Marker, MarkerKind};
 use crate::template::Value;
@@ -47,6 +48,13 @@ pub(super) fn seed_params(service: &str, lane: &str) -> Params {
     params
 }
 
+/// The values of the statements that create the tables and the rows of a service.
+pub(super) fn create_params(service: &str, lane: &str) -> Params {
+    let mut params = seed_params(service, lane);
+    params.push(("format_version", FORMAT_VERSION.into()));
+    params
+}
+
 pub(super) fn lease_params(grant: &LockGrant, lease: Option<Duration>) -> Params {
     let mut params = seed_params(&grant.service, &grant.lane);
     let lease_ms = lease.map_or(-1, |lease| {
@@ -56,7 +64,7 @@ pub(super) fn lease_params(grant: &LockGrant, lease: Option<Duration>) -> Params
     #[cfg(feature = "sqlite")]
     params.push(("wall_end_ms", crate::clock::wall_end_ms(lease).into()));
     params.extend([
-        ("token", grant.token.into()),
+        ("fencing_token", grant.fencing_token.into()),
         ("run_id", grant.run_id.as_str().into()),
         ("lease_ms", lease_ms.into()),
         ("expires_text", expires.into()),
@@ -69,7 +77,7 @@ pub(super) fn marker_params(marker: &Marker, kind: MarkerKind, tag: &str) -> Par
     params.extend([
         ("service", marker.service.as_str().into()),
         ("change_id", marker.change_id.as_str().into()),
-        ("attempt", marker.attempt.into()),
+        ("started_seq", marker.started_seq.into()),
         ("run_id", marker.run_id.as_str().into()),
         ("kind", kind.as_str().into()),
         ("tag", tag.into()),

@@ -13,10 +13,10 @@ impl<B: Backend> Ledger<B> {
         &self,
         row: &NewAuditRow,
         grant: &LockGrant,
-        fence: &str,
+        fencing: &str,
         tag: &str,
     ) -> Rendered {
-        let template = row_template::<B>(B::DIALECT.began, fence, "$metadata");
+        let template = row_template::<B>(B::DIALECT.began, fencing, "$metadata");
         let row = self.row_with(&template, row, grant, tag);
         self.behind_lock_write(grant, row)
     }
@@ -39,11 +39,11 @@ impl<B: Backend> Ledger<B> {
         &self,
         rows: &[NewAuditRow],
         grant: &LockGrant,
-        fence: &str,
+        fencing: &str,
         tag: &str,
     ) -> Rendered {
-        let last = row_template::<B>(B::DIALECT.began, fence, "$metadata");
-        let other = row_template::<B>(B::DIALECT.began, "$token", "$metadata");
+        let last = row_template::<B>(B::DIALECT.began, fencing, "$metadata");
+        let other = row_template::<B>(B::DIALECT.began, "$fencing_token", "$metadata");
         let mut all = Rendered {
             text: String::new(),
             binds: Vec::new(),
@@ -87,7 +87,9 @@ impl<B: Backend> Ledger<B> {
             ("transaction_mode", row.transaction_mode.as_str().into()),
             ("recovery", row.recovery.as_str().into()),
             ("origin", row.origin.as_str().into()),
+            ("operator", row.operator.clone().into()),
             ("digest", row.digest.as_str().into()),
+            ("idempotency_key", row.idempotency_key.as_str().into()),
             ("elapsed_us", elapsed_us.into()),
             ("ended_us", ended_us.into()),
             ("started_text", ago(row.ended_ago + elapsed).into()),
@@ -111,23 +113,23 @@ impl<B: Backend> Ledger<B> {
         &self,
         row: &NewAuditRow,
         grant: &LockGrant,
-        fence: &str,
+        fencing: &str,
         tag: &str,
     ) -> Rendered {
         let elapsed = B::DIALECT.elapsed_in_text;
-        let template = row_template::<B>(B::DIALECT.began_in_text, fence, "$metadata")
+        let template = row_template::<B>(B::DIALECT.began_in_text, fencing, "$metadata")
             .replace("$duration_us", elapsed);
         let row = self.row_with(&template, row, grant, tag);
         self.behind_lock_write(grant, row)
     }
 }
 
-/// What appends a row, once its fence and its metadata are known.
-pub(super) fn row_template<B: Backend>(began: &str, fence: &str, metadata: &str) -> String {
+/// What appends a row, once its fencing check and its metadata are known.
+pub(super) fn row_template<B: Backend>(began: &str, fencing: &str, metadata: &str) -> String {
     let append = B::DIALECT.append;
     append
         .replace("{began}", began)
-        .replace("{fence}", fence)
+        .replace("{fencing}", fencing)
         .replace("{metadata}", metadata)
 }
 
@@ -144,10 +146,10 @@ fn parts_of(template: &str) -> (&str, &str, &str) {
 }
 
 /// What says that an attempt has begun, or has failed, must not stand behind what says how it ended.
-pub(super) fn fence_alone<B: Backend>(row: &NewAuditRow) -> String {
+pub(super) fn fencing_alone<B: Backend>(row: &NewAuditRow) -> String {
     let opens = matches!(row.state.as_str(), "STARTED" | "FAILED");
     let unless_ended = if opens { B::DIALECT.unless_ended } else { "" };
     B::DIALECT
-        .fence_alone
+        .fencing_alone
         .replace("{unless_ended}", unless_ended)
 }

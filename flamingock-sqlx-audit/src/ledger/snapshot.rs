@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use super::base::{Ledger, Result};
-use super::decode::{NEWEST, TEXT, lock_row, newest_row};
+use super::decode::{FORMAT, NEWEST, TEXT, lock_row, newest_row};
 use super::params::clock_params;
 use crate::backend::{Backend, Conn, Row};
 use crate::failure::Failure;
@@ -109,6 +109,9 @@ impl<B: Backend> Ledger<B> {
         let mut each = |mut row: Row| {
             self.note(&mut snapshot, &mut row)?;
             if snapshot.unreadable.is_none() {
+                if snapshot.format.is_none() {
+                    snapshot.format = row.int(FORMAT)?;
+                }
                 snapshot.newest.extend(newest_row(&mut row, NEWEST)?);
             }
             Ok(())
@@ -163,6 +166,7 @@ impl<B: Backend> Ledger<B> {
         let mut snapshot = Snapshot::default();
         for mut row in rows {
             self.set_lock_timeout(row.optional(TEXT + 1).as_deref());
+            snapshot.format = row.int(TEXT + 2)?;
             let text = super::decode::in_text(row.optional(TEXT).as_deref())?;
             if let Some(schema) = text.schema {
                 self.set_schema(&schema);

@@ -86,7 +86,7 @@ impl<B: Backend> Ledger<B> {
     ) -> Result<()> {
         let mut statements = self.before_row(behind, tag);
         for rows in behind.rows.chunks(most_rows::<B>()) {
-            statements.push(self.rows(rows, grant, fence::<B>(behind.is_last), tag));
+            statements.push(self.rows(rows, grant, fencing::<B>(behind.is_last), tag));
         }
         // Nobody sees the lease before the commit.
         if B::DIALECT.has_one_writer && behind.is_last {
@@ -101,9 +101,9 @@ impl<B: Backend> Ledger<B> {
     /// change took.
     pub fn text_within(&self, grant: &LockGrant, behind: Behind<'_>, tag: &str) -> String {
         let mut statements = self.before_row(behind, tag);
-        let fence = fence::<B>(behind.is_last);
+        let fencing = fencing::<B>(behind.is_last);
         let rows = behind.rows.iter();
-        statements.extend(rows.map(|row| self.measured_row(row, grant, fence, tag)));
+        statements.extend(rows.map(|row| self.measured_row(row, grant, fencing, tag)));
         joined(statements)
     }
 
@@ -132,11 +132,11 @@ impl<B: Backend> Ledger<B> {
     }
 }
 
-fn fence<B: Backend>(is_last: bool) -> &'static str {
+fn fencing<B: Backend>(is_last: bool) -> &'static str {
     if is_last {
-        B::DIALECT.fence_within
+        B::DIALECT.fencing_within
     } else {
-        B::DIALECT.fence_between
+        B::DIALECT.fencing_between
     }
 }
 

@@ -57,7 +57,7 @@ impl<B: Backend> Ledger<B> {
         let (template, params) = match witness {
             Witness::Row(row) if B::DIALECT.isolation == Isolation::Witnessed => {
                 let metadata = B::DIALECT.witness_metadata.unwrap_or("$metadata");
-                let template = row_template::<B>(B::DIALECT.began, "$token", metadata);
+                let template = row_template::<B>(B::DIALECT.began, "$fencing_token", metadata);
                 return Some(self.row_with(&template, row, grant, tag).text);
             }
             Witness::Marker(marker) if B::DIALECT.has_marker_witness() => (
@@ -133,7 +133,7 @@ impl<B: Backend> Ledger<B> {
     ) -> Result<()> {
         let mut statements: Vec<Rendered> = self.without_witness(witness, tag).collect();
         statements.extend(limit_idle::<B>());
-        statements.push(self.row(row, grant, B::DIALECT.fence_within, tag));
+        statements.push(self.row(row, grant, B::DIALECT.fencing_within, tag));
         self.send_in_order(connection, statements).await.map(drop)
     }
 
@@ -155,7 +155,7 @@ impl<B: Backend> Ledger<B> {
         statements.extend(released::<B>(tag));
         statements.extend(
             rows.iter()
-                .map(|row| self.row(row, grant, B::DIALECT.fence_within, tag)),
+                .map(|row| self.row(row, grant, B::DIALECT.fencing_within, tag)),
         );
         // Without rows the audit, and its lease, are in another database.
         if B::DIALECT.has_one_writer && !rows.is_empty() {

@@ -74,6 +74,7 @@ fn as_if_written(entry: NewEntry) -> LatestEntry {
         error: None,
         recovery: entry.recovery,
         reason: entry.reason,
+        operator: entry.origin_facts.operator.clone(),
     }
 }
 

@@ -15,6 +15,7 @@ use crate::change::definition::{Definition, Repeat};
 use crate::plan::pipeline::Pipeline;
 use crate::report::error::Error;
 use crate::target::database::Database;
+use crate::util::random::new_id;
 
 /// The digest of what was applied from a text that nobody knows.
 const UNKNOWN_DIGEST: &str = "unknown";
@@ -159,6 +160,7 @@ pub(crate) fn entry(
         location: definition.location().to_string(),
         error: None,
         reason: Some(reason),
+        idempotency_key: new_id(),
         origin_facts: facts,
     }
 }

@@ -7,6 +7,7 @@ use super::entry::{Facts, NewEntry, Origin, State, TransactionMode};
 use super::snapshot::LockGrant;
 use crate::change::definition::Definition;
 use crate::util::error_chain::ErrorChain;
+use crate::util::random::new_id;
 
 /// One attempt at a change, under one grant of the lock.
 #[derive(Clone, Debug)]
@@ -108,6 +109,7 @@ impl Attempt<'_> {
             location: definition.location().to_string(),
             error,
             reason: None,
+            idempotency_key: new_id(),
             origin_facts: Arc::clone(self.facts),
         }
     }

@@ -141,7 +141,9 @@ pub struct NewEntry {
     pub error: Option<ErrorChain>,
     /// An operator's reason; in a run, the step that the attempt came to: `step 2 of 5`.
     pub reason: Option<String>,
-    /// The machine, the process and the run's metadata.
+    /// Random, and the entry's own: tells whether an entry was written whose answer was lost.
+    pub idempotency_key: String,
+    /// The machine, the process, the operator and the run's metadata.
     pub origin_facts: Arc<Facts>,
 }
 
@@ -153,6 +155,8 @@ pub struct Facts {
     pub host: String,
     /// The process.
     pub pid: u32,
+    /// The person who asked for it, if that is known.
+    pub operator: Option<String>,
     /// The application's version, if it gave one.
     pub app_version: Option<String>,
     /// The run's metadata as a JSON object, if there is any.
@@ -170,7 +174,9 @@ pub struct Entry {
     /// The run.
     pub run_id: String,
     /// The fencing token of the owner that appended it.
-    pub fence: i64,
+    pub fencing_token: i64,
+    /// The random key that it was sent with; none for entries of tables that an older version made.
+    pub idempotency_key: Option<String>,
     /// The change's id; none for an entry that is about no change, but about the lock.
     pub change_id: Option<String>,
     /// The change's stage.
@@ -197,6 +203,8 @@ pub struct Entry {
     pub recovery: Option<Recovery>,
     /// Who appended it.
     pub origin: Origin,
+    /// The person who asked for it, if that is known.
+    pub operator: Option<String>,
     /// When the attempt began, to the microsecond, by the clock of the database.
     pub started_at: SystemTime,
     /// When it ended; none while it is running.
@@ -263,6 +271,8 @@ pub struct LatestEntry {
     pub recovery: Option<Recovery>,
     /// An operator's reason, or how far the attempt came: `step 2 of 5`. None for one that is applied.
     pub reason: Option<String>,
+    /// The person who asked for that attempt, if that is known.
+    pub operator: Option<String>,
 }
 
 #[cfg(test)]

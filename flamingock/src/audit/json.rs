@@ -22,7 +22,8 @@ struct Shape<'a> {
     seq: i64,
     service: &'a str,
     run_id: &'a str,
-    fence: i64,
+    fencing_token: i64,
+    idempotency_key: Option<&'a str>,
     change_id: Option<&'a str>,
     stage: Option<&'a str>,
     order: Option<&'a str>,
@@ -36,6 +37,7 @@ struct Shape<'a> {
     transaction_mode: &'a TransactionMode,
     recovery: Option<Recovery>,
     origin: &'a Origin,
+    operator: Option<&'a str>,
     #[serde(serialize_with = "time::serialize")]
     started_at: SystemTime,
     #[serde(serialize_with = "time::serialize_if_any")]
@@ -56,7 +58,8 @@ impl<'a> Shape<'a> {
             seq: entry.seq,
             service: &entry.service,
             run_id: &entry.run_id,
-            fence: entry.fence,
+            fencing_token: entry.fencing_token,
+            idempotency_key: entry.idempotency_key.as_deref(),
             change_id: entry.change_id.as_deref(),
             stage: entry.stage.as_deref(),
             order: entry.change_order.as_deref(),
@@ -70,6 +73,7 @@ impl<'a> Shape<'a> {
             transaction_mode: &entry.transaction_mode,
             recovery: entry.recovery,
             origin: &entry.origin,
+            operator: entry.operator.as_deref(),
             started_at: entry.started_at,
             finished_at: entry.finished_at,
             duration_ms: entry.duration.map(milliseconds),
@@ -119,6 +123,7 @@ mod tests {
             location: String::new(),
             error: None,
             reason: None,
+            idempotency_key: "k".to_owned(),
             origin_facts: Arc::new(Facts {
                 metadata: Some(r#"{"git":"abc"}"#.to_owned()),
                 ..Facts::default()
@@ -126,7 +131,7 @@ mod tests {
         };
         let grant = LockGrant {
             service: "orders".to_owned(),
-            token: 3,
+            fencing_token: 3,
             run_id: "r".to_owned(),
         };
         let began = SystemTime::UNIX_EPOCH + Duration::from_micros(1_500_000);
@@ -139,7 +144,14 @@ mod tests {
         assert_eq!(value["duration_ms"], 1.5);
         assert_eq!(value["started_at"], "1970-01-01T00:00:01.500000Z");
         assert_eq!(value["finished_at"], "1970-01-01T00:00:01.501500Z");
-        for unknown in ["author", "description", "location", "digest", "reason"] {
+        for unknown in [
+            "author",
+            "description",
+            "location",
+            "digest",
+            "reason",
+            "operator",
+        ] {
             assert_eq!(value[unknown], Value::Null, "{unknown}");
         }
         let nested = |value: &&Value| value.is_object();

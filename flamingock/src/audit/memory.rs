@@ -59,7 +59,8 @@ impl Lock {
     }
 
     fn belongs_to(&self, grant: &LockGrant) -> bool {
-        self.row.token == grant.token && self.row.run_id.as_ref() == Some(&grant.run_id)
+        self.row.fencing_token == grant.fencing_token
+            && self.row.run_id.as_ref() == Some(&grant.run_id)
     }
 }
 
@@ -210,6 +211,7 @@ fn newest_of(entry: &Entry) -> LatestEntry {
         error: entry.error.clone(),
         recovery: entry.recovery,
         reason: entry.reason.clone(),
+        operator: entry.operator.clone(),
     }
 }
 
@@ -243,17 +245,19 @@ impl LockStore for MemoryStore {
         let before = lock.and_then(|lock| lock.row.run_id.clone());
         let is_own = before.as_ref() == Some(&claim.run_id);
         let obtained = match claim.force {
-            Some(token) => before.is_some() && lock.is_some_and(|lock| lock.row.token == token),
+            Some(token) => {
+                before.is_some() && lock.is_some_and(|lock| lock.row.fencing_token == token)
+            }
             None => !lock.is_some_and(Lock::is_held),
         };
         if !obtained && !is_own {
             return Ok(None);
         }
-        let token = lock.map_or(0, |lock| lock.row.token) + i64::from(!is_own);
+        let fencing_token = lock.map_or(0, |lock| lock.row.fencing_token) + i64::from(!is_own);
         let previous_run = before;
         let now = SystemTime::now();
         let row = LockStatus {
-            token,
+            fencing_token,
             run_id: Some(claim.run_id.clone()),
             owner: claim.owner.clone(),
             acquired_at: to_the_microsecond(now),
@@ -270,7 +274,7 @@ impl LockStore for MemoryStore {
         let (service, run_id) = (claim.service.clone(), claim.run_id.clone());
         let grant = LockGrant {
             service,
-            token,
+            fencing_token,
             run_id,
         };
         Ok(Some(Acquired {
@@ -307,7 +311,8 @@ pub(crate) fn entry_of(
         seq,
         service: grant.service.clone(),
         run_id: grant.run_id.clone(),
-        fence: grant.token,
+        fencing_token: grant.fencing_token,
+        idempotency_key: known(&sent.idempotency_key),
         change_id: known(&sent.change_id),
         stage: known(&sent.stage),
         change_order: known(&sent.change_order),
@@ -321,6 +326,7 @@ pub(crate) fn entry_of(
         transaction_mode: sent.transaction_mode.clone(),
         recovery: sent.recovery,
         origin: sent.origin.clone(),
+        operator: sent.origin_facts.operator.clone(),
         started_at,
         finished_at: sent.duration.map(|_| ended_at),
         duration: sent.duration,

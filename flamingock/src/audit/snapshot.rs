@@ -15,7 +15,7 @@ pub struct LockGrant {
     /// The service.
     pub service: String,
     /// The fencing token.
-    pub token: i64,
+    pub fencing_token: i64,
     /// The random id of the run that has it.
     pub run_id: String,
 }
@@ -25,7 +25,7 @@ pub struct LockGrant {
 #[non_exhaustive]
 pub struct LockStatus {
     /// The fencing token of the latest owner.
-    pub token: i64,
+    pub fencing_token: i64,
     /// The run that has it; none once it was given back.
     pub run_id: Option<String>,
     /// The owner, for people.

@@ -134,6 +134,12 @@ pub trait AuditStore: fmt::Debug + Send + Sync {
     /// where nothing is to be created.
     fn schema(&self, service: &str) -> Option<String>;
 
+    /// Returns the statements that bring what an older version created to the format that this one uses,
+    /// for people who apply them by hand; empty where nothing is to be done. Reads only.
+    async fn upgrade(&self) -> Result<String, StoreError> {
+        Ok(String::new())
+    }
+
     /// Creates what is missing; safe for many at once.
     async fn create(&self, service: &str) -> Result<(), StoreError>;
 

@@ -25,6 +25,9 @@ pub enum StoreErrorKind {
     Busy,
     /// It lost against a concurrent transaction; it is worth trying again.
     Conflict,
+    /// The tables have the format of an older or a newer version:
+    /// [`Runner::schema_upgrade`](crate::Runner::schema_upgrade).
+    OtherFormat,
     /// Anything else.
     Other,
 }

@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::answer::Answer;
+use super::by::By;
 use super::failure::Failure;
 use super::table::{Sheet, Tone, plain};
 use super::view::View;
@@ -55,6 +56,8 @@ pub(super) struct Adopt {
     /// Prints what each entry and each change would count as, and why; writes nothing
     #[arg(long, requires = "tool")]
     dry_run: bool,
+    #[command(flatten)]
+    pub(super) by: By,
 }
 
 pub(super) async fn adopt(runner: &Runner, adopt: &Adopt, view: &View) -> Result<Answer, Failure> {

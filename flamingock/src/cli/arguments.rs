@@ -8,6 +8,7 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use super::adopt::Adopt;
 use super::baseline::Baseline;
+use super::by::By;
 use super::time::since;
 use crate::plan::undo;
 use crate::plan::undo::UndoTarget;
@@ -17,7 +18,7 @@ use crate::report::issue::Resolution;
 #[derive(Debug, Subcommand)]
 pub(super) enum Action {
     /// Apply what is pending
-    Apply,
+    Apply(By),
     /// Show what `apply` would do; write nothing
     Plan,
     /// Show where every change stands
@@ -43,15 +44,15 @@ pub(super) enum Action {
     Baseline(Baseline),
     /// Print, check or write the manifest: one line a change
     Manifest(Manifest),
-    /// Print the statements that create the tables of the audit
-    Schema,
+    /// Print the statements that create the tables of the audit, or bring them to the current format
+    Schema(Schema),
 }
 
 impl Action {
     /// As it is called.
     pub(super) fn name(&self) -> &'static str {
         match self {
-            Action::Apply => "apply",
+            Action::Apply(_) => "apply",
             Action::Plan => "plan",
             Action::Status(_) => "status",
             Action::Undo(_) => "undo",
@@ -63,7 +64,31 @@ impl Action {
             Action::Adopt(_) => "adopt",
             Action::Baseline(_) => "baseline",
             Action::Manifest(_) => "manifest",
-            Action::Schema => "schema",
+            Action::Schema(_) => "schema",
+        }
+    }
+}
+
+impl Action {
+    /// Who asks for it, of a command that writes to the audit.
+    pub(super) fn by(&self) -> Option<&By> {
+        match self {
+            Action::Apply(by)
+            | Action::Lock(Lock::Release { by, .. })
+            | Action::Audit(Audit::Fix(Fix { by, .. }))
+            | Action::Issue(Issue::Resolve(Resolve { by, .. })) => Some(by),
+            Action::Undo(undo) => Some(&undo.by),
+            Action::Adopt(adopt) => Some(&adopt.by),
+            Action::Baseline(baseline) => Some(&baseline.by),
+            Action::Plan
+            | Action::Status(_)
+            | Action::Check
+            | Action::Verify
+            | Action::Audit(Audit::List(_))
+            | Action::Issue(Issue::List | Issue::Show { .. })
+            | Action::Lock(Lock::Status)
+            | Action::Manifest(_)
+            | Action::Schema(_) => None,
         }
     }
 }
@@ -88,6 +113,8 @@ pub(super) struct Undo {
     /// as they are
     #[arg(long)]
     force: bool,
+    #[command(flatten)]
+    by: By,
 }
 
 impl Undo {
@@ -162,6 +189,9 @@ pub(super) struct List {
     /// Everything that is known of each entry
     #[arg(long)]
     pub(super) extended: bool,
+    /// Who asked for it, too, and reasons and errors on narrow terminals
+    #[arg(long)]
+    pub(super) wide: bool,
 }
 
 /// What an operator found out.
@@ -176,6 +206,8 @@ pub(super) struct Fix {
     /// What was found, for the audit
     #[arg(long, value_name = "TEXT", value_parser = reason)]
     pub(super) reason: String,
+    #[command(flatten)]
+    by: By,
 }
 
 /// A resolution, as it is written in a command.
@@ -232,6 +264,8 @@ pub(super) struct Resolve {
     /// What was found, for the audit
     #[arg(long, value_name = "TEXT", value_parser = reason)]
     pub(super) reason: String,
+    #[command(flatten)]
+    by: By,
 }
 
 /// One of the two.
@@ -267,6 +301,8 @@ pub(super) enum Lock {
         /// How that is known, for the audit
         #[arg(long, value_name = "TEXT", value_parser = reason)]
         reason: String,
+        #[command(flatten)]
+        by: By,
     },
 }
 
@@ -280,6 +316,14 @@ pub(super) struct Manifest {
     /// Write it to this file
     #[arg(long, value_name = "FILE")]
     pub(super) write: Option<PathBuf>,
+}
+
+/// Which statements.
+#[derive(Debug, Args)]
+pub(super) struct Schema {
+    /// Print those that bring the tables of this database from an older format to the current one
+    #[arg(long)]
+    pub(super) upgrade: bool,
 }
 
 const STATES: [&str; 8] = [

@@ -4,6 +4,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::answer::Answer;
+use super::by::By;
 use super::failure::Failure;
 use super::reason::reason;
 use super::table::{Sheet, Tone, plain};
@@ -20,6 +21,8 @@ pub(super) struct Baseline {
     /// How that is known, for the audit
     #[arg(long, value_name = "TEXT", value_parser = reason)]
     reason: String,
+    #[command(flatten)]
+    pub(super) by: By,
 }
 
 pub(super) async fn baseline(

@@ -73,8 +73,12 @@ impl Command {
 }
 
 pub(super) async fn answer(action: Action, runner: Runner, view: &View) -> Result<Answer, Failure> {
+    let runner = match action.by() {
+        Some(by) => by.name(runner),
+        None => runner,
+    };
     match action {
-        Action::Apply => apply::apply(runner, view).await,
+        Action::Apply(_) => apply::apply(runner, view).await,
         Action::Plan => plan::plan(&runner, view).await,
         Action::Status(of) if of.all_services => services::services(&runner, view).await,
         Action::Status(_) => status::status(&runner, view).await,
@@ -96,9 +100,10 @@ pub(super) async fn answer(action: Action, runner: Runner, view: &View) -> Resul
         Action::Adopt(adopt) => adopt::adopt(&runner, &adopt, view).await,
         Action::Baseline(baseline) => baseline::baseline(&runner, &baseline, view).await,
         Action::Lock(Lock::Status) => lock::status(&runner, view).await,
-        Action::Lock(Lock::Release { reason }) => lock::release(&runner, &reason, view).await,
+        Action::Lock(Lock::Release { reason, .. }) => lock::release(&runner, &reason, view).await,
         Action::Manifest(chosen) => manifest::manifest(&runner, &chosen, view),
-        Action::Schema => manifest::schema(&runner, view),
+        Action::Schema(schema) if schema.upgrade => manifest::upgrade(&runner, view).await,
+        Action::Schema(_) => manifest::schema(&runner, view),
     }
 }
 

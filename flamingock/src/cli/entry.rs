@@ -7,7 +7,7 @@ use super::view::View;
 use crate::audit::entry::Entry;
 
 /// The order in which people read the fields.
-const FIELDS: [&str; 26] = [
+const FIELDS: [&str; 28] = [
     "seq",
     "change_id",
     "state",
@@ -20,6 +20,7 @@ const FIELDS: [&str; 26] = [
     "transaction_mode",
     "recovery",
     "origin",
+    "operator",
     "stage",
     "order",
     "target",
@@ -29,7 +30,8 @@ const FIELDS: [&str; 26] = [
     "digest",
     "service",
     "run_id",
-    "fence",
+    "fencing_token",
+    "idempotency_key",
     "host",
     "pid",
     "app_version",

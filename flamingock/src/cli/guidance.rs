@@ -204,6 +204,9 @@ fn line(entry: &Entry) -> String {
     let new = entry;
     let time = to_the_second(entry.started_at);
     let mut text = format!("{time} {} by {} {}", new.state, new.origin, entry.run_id);
+    if let Some(operator) = &entry.operator {
+        text.push_str(&format!(", operator {operator}"));
+    }
     if let Some(reason) = &new.reason {
         text.push_str(": ");
         text.push_str(reason);

@@ -34,7 +34,7 @@ pub(super) async fn list(runner: &Runner, list: List, view: &View) -> Result<Ans
         .history_page(&filter, 0, PAGE)
         .await
         .map_err(failed)?;
-    let mut printing = Printing::new(list.extended, view);
+    let mut printing = Printing::new(list.extended, list.wide, view);
     loop {
         // A reader that has seen enough is no failure, and nobody to read on for.
         let Some(last) = page.last().map(|entry| entry.seq) else {
@@ -53,14 +53,16 @@ pub(super) async fn list(runner: &Runner, list: List, view: &View) -> Result<Ans
 /// What is printed of a history, while it is read.
 struct Printing<'a> {
     extended: bool,
+    wide: bool,
     view: &'a View,
     has_begun: bool,
 }
 
 impl Printing<'_> {
-    fn new(extended: bool, view: &View) -> Printing<'_> {
+    fn new(extended: bool, wide: bool, view: &View) -> Printing<'_> {
         Printing {
             extended,
+            wide,
             view,
             has_begun: false,
         }
@@ -74,7 +76,7 @@ impl Printing<'_> {
             return terminal::print_json_part(&format!("{before}{}", texts?.join(",")));
         }
         if !self.extended {
-            return terminal::print(&table(entries, self.view));
+            return terminal::print(&table(entries, self.wide, self.view));
         }
         let texts: Vec<String> = entries
             .iter()
@@ -107,18 +109,19 @@ impl Printing<'_> {
     }
 }
 
-fn table(entries: &[Entry], view: &View) -> String {
-    let mut sheet = Sheet::new(
-        view,
-        &[
-            "SEQ", "BEGAN", "STAGE", "CHANGE", "STATE", "ORIGIN", "REASON", "ERROR",
-        ],
-    );
-    // A narrow terminal keeps the states whole instead: `--extended` has the texts there.
-    let has_texts = has_room_for(120);
+fn table(entries: &[Entry], wide: bool, view: &View) -> String {
+    let mut headers = vec![
+        "SEQ", "BEGAN", "STAGE", "CHANGE", "STATE", "ORIGIN", "REASON", "ERROR",
+    ];
+    if wide {
+        headers.insert(6, "OPERATOR");
+    }
+    let mut sheet = Sheet::new(view, &headers);
+    // A narrow terminal keeps the states whole instead: `--wide` and `--extended` have the texts there.
+    let has_texts = wide || has_room_for(120);
     let text = |text: Option<&str>| plain(text.filter(|_| has_texts).unwrap_or_default());
     for entry in entries {
-        sheet.row(vec![
+        let mut row = vec![
             plain(entry.seq.to_string()),
             plain(to_the_second(entry.started_at)),
             stage(entry.stage.as_deref().unwrap_or_default()),
@@ -127,7 +130,11 @@ fn table(entries: &[Entry], view: &View) -> String {
             plain(entry.origin.as_str()),
             text(entry.reason.as_deref()),
             text(first_line(entry)),
-        ]);
+        ];
+        if wide {
+            row.insert(6, plain(entry.operator.as_deref().unwrap_or_default()));
+        }
+        sheet.row(row);
     }
     sheet.text()
 }

@@ -48,7 +48,7 @@ fn table(lock: &LockStatus, view: &View) -> String {
         row("last owner", &lock.owner);
         row("since", &time::text(lock.acquired_at));
     }
-    row("fencing token", &lock.token.to_string());
+    row("fencing token", &lock.fencing_token.to_string());
     sheet.text()
 }
 

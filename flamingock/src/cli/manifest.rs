@@ -63,3 +63,16 @@ pub(super) fn schema(runner: &Runner, view: &View) -> Result<Answer, Failure> {
         .map_err(|error| Failure::of(error, &view.program))?;
     Ok(Answer::file(json!({ "schema": schema }), schema.clone()))
 }
+
+pub(super) async fn upgrade(runner: &Runner, view: &View) -> Result<Answer, Failure> {
+    let upgrade = runner
+        .schema_upgrade()
+        .await
+        .map_err(|error| Failure::of(error, &view.program))?;
+    let text = if upgrade.is_empty() {
+        "-- nothing to do: the tables have the current format, or are not there\n".to_owned()
+    } else {
+        upgrade.clone()
+    };
+    Ok(Answer::file(json!({ "upgrade": upgrade }), text))
+}

@@ -8,6 +8,7 @@ mod apply;
 mod arguments;
 mod attempt;
 mod baseline;
+mod by;
 mod command;
 mod entry;
 mod exit;

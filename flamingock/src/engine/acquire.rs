@@ -46,9 +46,9 @@ impl Waiting {
         };
         let told = self
             .told
-            .is_some_and(|(token, at)| token == lock.token && at.elapsed() < TELL_AGAIN);
+            .is_some_and(|(token, at)| token == lock.fencing_token && at.elapsed() < TELL_AGAIN);
         if !told {
-            self.told = Some((lock.token, Instant::now()));
+            self.told = Some((lock.fencing_token, Instant::now()));
             tracing::info!("waiting for the lock, held by {}", lock.clone());
             let holder = lock.clone();
             events.tell(Happened::LockWaited { holder });
@@ -292,7 +292,7 @@ impl Prepared {
             }
         }
         if let Some(lease) = &obtained {
-            tracing::info!(token = lease.grant().token, "lock obtained");
+            tracing::info!(fencing_token = lease.grant().fencing_token, "lock obtained");
             let waited = self.began.elapsed();
             self.events.tell(Happened::LockObtained { waited });
         }

@@ -9,6 +9,7 @@ pub(crate) fn facts(settings: &Settings) -> Facts {
     Facts {
         host: gethostname::gethostname().to_string_lossy().into_owned(),
         pid: std::process::id(),
+        operator: settings.operator.clone(),
         app_version: settings.app_version.clone(),
         metadata: (!metadata.is_empty())
             .then(|| serde_json::Value::Object(metadata.clone()).to_string()),

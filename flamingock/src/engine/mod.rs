@@ -29,4 +29,4 @@ pub(crate) use self::request::{Request, serve};
 pub(crate) use self::second_history::{at_work, open, refuse as refuse_a_second_history};
 pub(crate) use self::undo::plan_undo;
 pub(crate) use self::verify::verify;
-pub(crate) use crate::util::run_id::new_run_id;
+pub(crate) use crate::util::random::new_id;

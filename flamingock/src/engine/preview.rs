@@ -20,7 +20,7 @@ use crate::plan::steps::Plan;
 use crate::report::error::Error;
 use crate::report::run::Report;
 use crate::target::system::TargetSystem;
-use crate::util::run_id::new_run_id;
+use crate::util::random::new_id;
 
 /// The same, where the changes find everything that they ask for.
 pub(crate) async fn plan(settings: &Settings) -> Result<Report, Error> {
@@ -66,7 +66,7 @@ pub(crate) async fn look(settings: &Settings) -> Result<Report, Error> {
         script_checks::refuse(&plan, &pipeline, &targets).await?;
     }
     let done = Vec::new();
-    let mut report = report(settings, &pipeline, &plan, &done, &new_run_id(), began);
+    let mut report = report(settings, &pipeline, &plan, &done, &new_id(), began);
     report.warnings.extend(formats::passed_over(settings));
     Ok(report)
 }

@@ -57,6 +57,7 @@ pub(crate) struct Settings {
     pub(crate) policy: Policy,
     pub(crate) mode: Option<Mode>,
     pub(crate) metadata: serde_json::Map<String, serde_json::Value>,
+    pub(crate) operator: Option<String>,
     pub(crate) app_version: Option<String>,
     pub(crate) manifest: Option<String>,
     pub(crate) adopt_verified: bool,
@@ -91,6 +92,7 @@ impl Settings {
             policy: Policy::default(),
             mode: None,
             metadata: serde_json::Map::new(),
+            operator: None,
             app_version: None,
             manifest: None,
             adopt_verified: false,
@@ -122,6 +124,11 @@ impl Settings {
                 self.stages
                     .iter()
                     .filter_map(|stage| names::problem_in_manifest("stage", &stage.name)),
+            )
+            .chain(
+                self.operator
+                    .iter()
+                    .filter_map(|name| names::problem("operator", name)),
             )
             .map(Problem::general)
             .collect();

@@ -30,7 +30,7 @@ use crate::plan::steps::{Plan, Step, is_applied};
 use crate::plan::undo::{AppliedByRun, Undo, select};
 use crate::report::error::Error;
 use crate::report::run::{ChangeReport, Outcome, Report, StageReport};
-use crate::util::run_id::new_run_id;
+use crate::util::random::new_id;
 
 /// Nothing else keeps a replica that restarts from applying it again.
 const PENDING_AGAIN: &str = "instances that have these changes apply them again at their next start: first stop them, or deploy a release without the changes";
@@ -39,7 +39,7 @@ const PENDING_AGAIN: &str = "instances that have these changes apply them again 
 pub(crate) async fn plan_undo(mut settings: Settings, undo: &Undo) -> Result<Report, Error> {
     settings.listeners.clear();
     formats::find_out(&settings, None).await?;
-    let run_id = new_run_id();
+    let run_id = new_id();
     let events = events_of(&settings, &run_id, Work::Undo);
     let prepared = Prepared::new(settings, &run_id, &events).map_err(Error::invalid)?;
     prepared.plan_undo(undo).await

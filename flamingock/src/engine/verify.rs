@@ -21,11 +21,11 @@ use super::judge::Looks;
 use super::notify::applied_by;
 use super::prepare::Prepared;
 use super::request::events_of;
-use crate::util::run_id::new_run_id;
+use crate::util::random::new_id;
 
 /// Asks the probe of every selected change that has one.
 pub(crate) async fn verify(settings: Settings) -> Result<Vec<Probe>, Error> {
-    let run_id = new_run_id();
+    let run_id = new_id();
     let timeout = settings.listener_timeout;
     let events = events_of(&settings, &run_id, Work::Verify);
     events.tell(Happened::RunStarted);

@@ -55,6 +55,8 @@ pub struct Issue {
     pub started_at: SystemTime,
     /// Why it failed, if it was seen to.
     pub error: Option<ErrorChain>,
+    /// The person who asked for it, if that is known.
+    pub operator: Option<String>,
 }
 
 /// The issue of a change; `may_be_running` where it is none yet.
@@ -72,5 +74,6 @@ pub(crate) fn issue(step: &Step, snapshot: &Snapshot) -> Option<Issue> {
         attempt: newest.attempt,
         started_at: newest.started_at,
         error: newest.error.clone(),
+        operator: newest.operator.clone(),
     })
 }

@@ -223,6 +223,17 @@ impl Runner {
         self
     }
 
+    /// Sets the person who asks for what this runner does: every entry that it writes has the name in its
+    /// column `operator`, and the lock shows it while an operator command has it. The command line sets it
+    /// by `--by`, and to the user of the operating system where neither is said. None by default: an
+    /// application that applies its changes at its start has no operator.
+    ///
+    /// The name is recorded as it is given: nothing checks that it is true.
+    pub fn operator(mut self, name: impl Into<String>) -> Runner {
+        self.settings.operator = Some(name.into());
+        self
+    }
+
     /// The application's version, for every entry of the run.
     pub fn app_version(mut self, version: impl Into<String>) -> Runner {
         self.settings.app_version = Some(version.into());

@@ -23,6 +23,7 @@ use crate::report::error::Error;
 use crate::report::run::Report;
 use crate::target::storage::Storage;
 use crate::util::near_miss::did_you_mean;
+use crate::util::random::new_id;
 
 /// How long a server that takes no writes is left alone at least.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
@@ -103,6 +104,17 @@ impl Runner {
             .unwrap_or_default())
     }
 
+    /// Returns the statements that bring tables that an older version created to the format that this
+    /// version uses, for people who execute them by hand while nothing of the older version runs; empty
+    /// where there is nothing to do. Reads only.
+    ///
+    /// # Errors
+    /// Whatever keeps the columns of the tables from being read.
+    pub async fn schema_upgrade(&self) -> Result<String, Error> {
+        let storage = open(&self.settings)?;
+        storage.store.upgrade().await.map_err(Error::store)
+    }
+
     /// Who has the lock of this service, or had it last; none if nobody ever had. Reads only.
     ///
     /// # Errors
@@ -116,10 +128,14 @@ impl Runner {
     /// What an operator asks of the lock; `force` names the owner that it is taken from.
     pub(crate) fn claim(&self, force: Option<i64>) -> AcquireRequest {
         let facts = engine::facts(&self.settings);
+        let operator = match &facts.operator {
+            Some(name) => format!("operator {name}"),
+            None => "an operator".to_owned(),
+        };
         AcquireRequest {
             service: self.settings.service.clone(),
-            run_id: engine::new_run_id(),
-            owner: format!("an operator (process {} on {})", facts.pid, facts.host),
+            run_id: engine::new_id(),
+            owner: format!("{operator} (process {} on {})", facts.pid, facts.host),
             lease: self.settings.lock.lease,
             force,
         }
@@ -325,6 +341,7 @@ impl Runner {
                 .unwrap_or_default(),
             error: None,
             reason: Some(reason.to_owned()),
+            idempotency_key: new_id(),
             origin_facts: Arc::new(engine::facts_at(&self.settings, &newest.target)),
         }
     }

@@ -16,6 +16,7 @@ use crate::engine::collect::open_storage as open;
 use crate::lock::lease::Lease;
 use crate::report::error::Error;
 use crate::target::storage::Storage;
+use crate::util::random::new_id;
 
 impl Runner {
     /// Takes the lock from whoever has it, and gives it back: for an owner that is known to be dead
@@ -84,7 +85,7 @@ impl Runner {
         seen: &LockStatus,
     ) -> Result<Option<Lease>, Error> {
         let deadline = Instant::now() + self.settings.lock.bounded().wait;
-        let forced = self.claim(Some(seen.token));
+        let forced = self.claim(Some(seen.fencing_token));
         loop {
             if let Some(lease) = self.take(storage, &forced).await? {
                 return Ok(Some(lease));
@@ -92,7 +93,7 @@ impl Runner {
             let Some(now) = self.owner(storage).await? else {
                 return Ok(None);
             };
-            if now.token != seen.token {
+            if now.fencing_token != seen.fencing_token {
                 return Err(another(seen, &now));
             }
             if Instant::now() >= deadline {
@@ -127,6 +128,7 @@ impl Runner {
             location: String::new(),
             error: None,
             reason: Some(reason.to_owned()),
+            idempotency_key: new_id(),
             origin_facts: Arc::new(facts),
         }
     }

@@ -103,7 +103,7 @@ async fn supervise(
     signals: Signals,
 ) -> Result<Report, Error> {
     let _asks = AskOnDrop(signals.clone());
-    let engine = engine::serve(settings, request, signals, engine::new_run_id());
+    let engine = engine::serve(settings, request, signals, engine::new_id());
     match tokio::spawn(engine).await {
         Ok(result) => result,
         Err(error) => match error.try_into_panic() {

@@ -74,7 +74,7 @@ impl ServiceStatus {
             started_at: newest.started_at,
         });
         // The row of a service that only the statements of `schema` have made says nothing.
-        status.lock = snapshot.lock.filter(|lock| lock.token > 0);
+        status.lock = snapshot.lock.filter(|lock| lock.fencing_token > 0);
         status
     }
 

@@ -136,31 +136,9 @@ impl<D: Driver> SqlStore<D> {
             .history(&mut held, &grant.service, &filter, leaf::Page::ALL)
             .await?;
         let place_of = |row: &NewAuditRow| {
-            let same = |found: &&leaf::AuditRow| says_the_same(&found.row, row);
+            let same = |found: &&leaf::AuditRow| found.row.idempotency_key == row.idempotency_key;
             history.iter().rev().find(same).map(|found| found.seq)
         };
         Ok(Some(rows.iter().map_while(place_of).collect()))
     }
-}
-
-/// Whether a row that is there is the one that was sent. Nothing but the reason tells the entries of
-/// two steps apart.
-fn says_the_same(found: &NewAuditRow, sent: &NewAuditRow) -> bool {
-    // No database keeps it otherwise, but one that cannot hold a NUL.
-    let reason = |row: &NewAuditRow| row.reason.as_ref().map(|reason| reason.replace('\0', ""));
-    (
-        &found.change_id,
-        found.attempt,
-        &found.state,
-        &found.transaction_mode,
-        &found.origin,
-        reason(found),
-    ) == (
-        &sent.change_id,
-        sent.attempt,
-        &sent.state,
-        &sent.transaction_mode,
-        &sent.origin,
-        reason(sent),
-    )
 }

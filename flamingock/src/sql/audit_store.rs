@@ -13,8 +13,7 @@ use crate::audit::store::{
     AcquireRequest, Acquired, AuditStore, HistoryFilter, LeaseRenewer, LockStore,
 };
 use crate::audit::store_error::{StoreError, StoreErrorKind};
-use crate::sql::retry::lacks_column;
-use crate::sql::store::{SqlStore, readable};
+use crate::sql::store::{SqlStore, of_format, readable};
 use crate::sql::timing::LANE;
 use async_trait::async_trait;
 use flamingock_sqlx_audit as leaf;
@@ -33,8 +32,16 @@ impl<D: Driver> AuditStore for SqlStore<D> {
                 self.refuse_misplaced().await?;
                 return Ok(Snapshot::default());
             }
-            Err(error) if lacks_column(&error) => return Err(self.older(error.kind)),
-            read => rows::snapshot(readable(read?)?),
+            Err(error) if error.kind == StoreErrorKind::Other => {
+                return Err(self.other_format().await.unwrap_or(error));
+            }
+            read => {
+                let read = readable(read?)?;
+                if let Some(other) = self.ledger.other_format(read.format) {
+                    return Err(of_format(&other));
+                }
+                rows::snapshot(read)
+            }
         };
         if let Some(lock) = &mut snapshot.lock {
             self.note(lock);
@@ -60,6 +67,14 @@ impl<D: Driver> AuditStore for SqlStore<D> {
 
     fn schema(&self, service: &str) -> Option<String> {
         Some(self.ledger.schema(service, LANE))
+    }
+
+    async fn upgrade(&self) -> Result<String, StoreError> {
+        reads!(
+            self,
+            "could not read the columns of the tables",
+            |connection| { self.ledger.upgrade(connection) }
+        )
     }
 
     async fn create(&self, service: &str) -> Result<(), StoreError> {
@@ -130,6 +145,18 @@ impl<D: Driver> AuditStore for SqlStore<D> {
     }
 }
 
+impl<D: Driver> SqlStore<D> {
+    /// Why a statement was refused, if that is for tables of another format.
+    async fn other_format(&self) -> Option<StoreError> {
+        let found = reads!(
+            self,
+            "could not read the columns of the tables",
+            |connection| { self.ledger.find_other_format(connection) }
+        );
+        found.ok().flatten().as_ref().map(of_format)
+    }
+}
+
 #[async_trait]
 impl<D: Driver> LockStore for SqlStore<D> {
     async fn acquire(&self, claim: &AcquireRequest) -> Result<Option<Acquired>, StoreError> {
@@ -145,7 +172,7 @@ impl<D: Driver> LockStore for SqlStore<D> {
         let wanted = leaf::LockGrant {
             service: claim.service.clone(),
             lane: LANE.to_owned(),
-            token: 0,
+            fencing_token: 0,
             run_id: claim.run_id.clone(),
         };
         let lease = self.lease().map(|_| claim.lease);

@@ -26,7 +26,7 @@ pub(super) fn marker_of(attempt: &Attempt<'_>, key: i64) -> Marker {
     Marker {
         service: attempt.grant.service.clone(),
         change_id: attempt.definition.id.to_owned(),
-        attempt: key,
+        started_seq: key,
         run_id: attempt.grant.run_id.clone(),
     }
 }
@@ -47,7 +47,7 @@ async fn prepared<D: Driver>(database: &SqlDatabase<D>) -> Result<(), sqlx::Erro
         let nobody = Marker {
             service: String::new(),
             change_id: String::new(),
-            attempt: 0,
+            started_seq: 0,
             run_id: String::new(),
         };
         let there = match database.ledger.marker(&mut held, &nobody).await {

@@ -2,8 +2,6 @@
 
 use super::server::ask;
 use super::sessions::end_open;
-use crate::audit::store_error::StoreErrorKind;
-use crate::util::error_chain::ErrorChain;
 use flamingock_sqlx_audit as leaf;
 use flamingock_sqlx_audit::Whose;
 use std::time::{Duration, Instant};
@@ -162,26 +160,7 @@ macro_rules! reads {
 }
 pub(super) use reads;
 
-/// The column of the table of leases that SQLite's first tables did not have.
-const WALL_END: &str = "expires_wall_ms";
-
-/// Whether the table of leases was made by a version that did not have all of its columns.
-pub(super) fn lacks_column(error: &StoreError) -> bool {
-    let causes = ErrorChain::of(error);
-    let mut causes = causes.causes().iter();
-    causes.any(|cause| cause.contains("no such column") && cause.contains(WALL_END))
-}
-
 impl<D: Driver> SqlStore<D> {
-    /// What to do about such a table.
-    pub(super) fn older(&self, kind: StoreErrorKind) -> StoreError {
-        let table = self.ledger.lease_table();
-        let text = format!(
-            "it was made by an older version. While nothing of that version runs, add the column: `ALTER TABLE {table} ADD COLUMN {WALL_END} INTEGER NOT NULL DEFAULT 0`"
-        );
-        StoreError::new(kind, "the table of leases lacks a column", text)
-    }
-
     /// Refuses what no test proves, and a server that takes no writes, before anything is written there:
     /// one statement a run.
     pub(super) async fn know_the_server(&self) -> Result<(), StoreError> {

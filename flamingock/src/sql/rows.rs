@@ -16,7 +16,7 @@ pub(super) fn grant(grant: &LockGrant) -> leaf::LockGrant {
     leaf::LockGrant {
         service: grant.service.clone(),
         lane: LANE.to_owned(),
-        token: grant.token,
+        fencing_token: grant.fencing_token,
         run_id: grant.run_id.clone(),
     }
 }
@@ -26,7 +26,7 @@ pub(super) fn acquired(acquired: leaf::Acquired) -> Acquired {
     Acquired {
         grant: LockGrant {
             service: row.service,
-            token: row.token,
+            fencing_token: row.fencing_token,
             run_id: row.run_id,
         },
         previous_run: acquired.previous_run,
@@ -48,7 +48,9 @@ pub(super) fn new_row(entry: &NewEntry) -> leaf::NewAuditRow {
             .recovery
             .map_or_else(String::new, |of| of.as_str().to_owned()),
         origin: entry.origin.as_str().to_owned(),
+        operator: entry.origin_facts.operator.clone(),
         digest: entry.digest.clone(),
+        idempotency_key: entry.idempotency_key.clone(),
         duration: entry.duration,
         ended_ago: Duration::ZERO,
         host: entry.origin_facts.host.clone(),
@@ -97,7 +99,7 @@ pub(super) fn snapshot(read: leaf::Snapshot) -> Snapshot {
 
 fn lock_row(row: leaf::LockRow) -> LockStatus {
     LockStatus {
-        token: row.token,
+        fencing_token: row.fencing_token,
         run_id: known(&row.run_id),
         owner: row.owner,
         acquired_at: time::stored(&row.acquired_at),
@@ -124,6 +126,7 @@ fn newest(row: leaf::NewestRow) -> LatestEntry {
         error: row.error.as_deref().map(ErrorChain::from_json),
         recovery: Recovery::recorded(&row.recovery),
         reason: row.reason,
+        operator: row.operator,
     }
 }
 
@@ -132,7 +135,7 @@ pub(super) fn entry(row: leaf::AuditRow) -> Entry {
         seq,
         service,
         run_id,
-        fence,
+        fencing_token,
         started_at,
         finished_at,
         row,
@@ -141,7 +144,8 @@ pub(super) fn entry(row: leaf::AuditRow) -> Entry {
         seq,
         service,
         run_id,
-        fence,
+        fencing_token,
+        idempotency_key: known(&row.idempotency_key),
         change_id: known(&row.change_id),
         stage: known(&row.stage),
         change_order: known(&row.change_order),
@@ -155,6 +159,7 @@ pub(super) fn entry(row: leaf::AuditRow) -> Entry {
         transaction_mode: TransactionMode::from(row.transaction_mode.as_str()),
         recovery: Recovery::recorded(&row.recovery),
         origin: Origin::from(row.origin.as_str()),
+        operator: row.operator,
         started_at: time::stored(&started_at),
         finished_at: finished_at.as_deref().map(time::stored),
         duration: row.duration,

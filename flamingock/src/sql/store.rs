@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use flamingock_sqlx_audit as leaf;
-use flamingock_sqlx_audit::Ledger;
+use flamingock_sqlx_audit::{Ledger, OtherFormat};
 use sqlx::Pool;
 
 use super::connection_cache::Kept;
@@ -107,4 +107,22 @@ pub(super) fn readable(read: leaf::Snapshot) -> Result<leaf::Snapshot, StoreErro
             Err(StoreError::new(StoreErrorKind::Other, text, source))
         }
     }
+}
+
+/// Tables of another format, and what to do about them.
+pub(super) fn of_format(other: &OtherFormat) -> StoreError {
+    let remedy = match other {
+        OtherFormat::Older { .. } => {
+            "While nothing of the older version runs, execute the statements that the command `schema --upgrade` prints (in code, `Runner::schema_upgrade`)"
+        }
+        OtherFormat::Newer { .. } => {
+            "Run a version of the application that has at least the version of Flamingock that upgraded them"
+        }
+    };
+    let source = "the tables are left as they are";
+    StoreError::new(
+        StoreErrorKind::OtherFormat,
+        format!("{other}. {remedy}"),
+        source,
+    )
 }

@@ -8,7 +8,7 @@ pub(crate) mod near_miss;
 pub(crate) mod own_thread;
 pub(crate) mod panic;
 pub(crate) mod plural;
-pub(crate) mod run_id;
+pub(crate) mod random;
 pub(crate) mod shell;
 pub(crate) mod time;
 #[cfg(any(feature = "webhook", feature = "template-http"))]

@@ -201,7 +201,10 @@ async fn all_services_are_shown_with_who_has_their_locks<B: Backend>() {
         (&entry["change_id"], &entry["reason"]),
         (&json!(null), &json!(reason))
     );
-    assert_eq!(entry["metadata"]["taken_from"]["token"], 1, "{entry}");
+    assert_eq!(
+        entry["metadata"]["taken_from"]["fencing_token"], 1,
+        "{entry}"
+    );
     let list = app.text(&["audit", "list"]);
     assert!(
         list.contains("(the lock)  MANUAL_LOCK_RELEASED  operator"),

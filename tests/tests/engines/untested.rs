@@ -146,14 +146,14 @@ async fn takeover_on_another_galera_node_keeps_a_late_owner_from_committing() {
     let name = database.url.rsplit('/').next().unwrap();
     let other = MySqlPool::connect(&second.url(name)).await.unwrap();
     until("the other node has seen the owner", async || {
-        strings(&other, "SELECT token FROM flamingock_lock").await == ["1"]
+        strings(&other, "SELECT fencing_token FROM flamingock_lock").await == ["1"]
     })
     .await;
     // As a takeover does, at once: the lease of a living owner is renewed.
     execute(
         &other,
         "UPDATE flamingock_lease e JOIN flamingock_lock k ON k.service = e.service \
-         SET k.token = k.token + 1, k.run_id = 'other', e.run_id = 'other'",
+         SET k.fencing_token = k.fencing_token + 1, k.run_id = 'other', e.run_id = 'other'",
     )
     .await;
     valve.open();

@@ -74,7 +74,7 @@ async fn mariadb_lease_is_renewed_while_sessions_are_being_ended() {
     let done = rows(ground.url(), "SELECT what FROM done ORDER BY what").await;
     assert_eq!(done, ["t ddl 1", "t ddl 2", "t verified 1"]);
     assert_eq!(
-        rows(ground.url(), "SELECT token FROM flamingock_lock").await,
+        rows(ground.url(), "SELECT fencing_token FROM flamingock_lock").await,
         ["2"]
     );
 }
@@ -90,7 +90,11 @@ async fn no_thread(kind: Kind) {
         .await
         .expect("Store")
         .says("could not start the thread that renews the lease");
-    let lock = rows(ground.url(), "SELECT token, run_id FROM flamingock_lock").await;
+    let lock = rows(
+        ground.url(),
+        "SELECT fencing_token, run_id FROM flamingock_lock",
+    )
+    .await;
     assert_eq!(lock, ["1|"]);
     let entries = rows(ground.url(), "SELECT count(*) FROM flamingock_audit").await;
     assert_eq!(entries, ["0"]);

@@ -115,7 +115,11 @@ async fn change_longer_than_its_lease_is_not_taken_from_a_living_owner() {
         for waiter in waiters {
             end_of(waiter).await.expect("ok").says("up to date");
         }
-        let fences = rows(ground.url(), "SELECT DISTINCT fence FROM flamingock_audit").await;
+        let fences = rows(
+            ground.url(),
+            "SELECT DISTINCT fencing_token FROM flamingock_audit",
+        )
+        .await;
         assert_eq!(fences, ["1"]);
     };
     let rounds = futures_util::stream::iter(0..ROUNDS)

@@ -32,7 +32,7 @@ async fn done(ground: &Ground) -> Vec<String> {
 }
 
 async fn token(ground: &Ground) -> Vec<String> {
-    rows(ground.url(), "SELECT token FROM flamingock_lock").await
+    rows(ground.url(), "SELECT fencing_token FROM flamingock_lock").await
 }
 
 /// The lease was over by the server's clock when the answer came, and another run has the lock.

@@ -357,7 +357,7 @@ async fn a_lost_lock_cancels_no_statement_of_another_client_of_a_pooler() {
         flamingock_tests::count(&direct, working).await == 1
     })
     .await;
-    let steal = "UPDATE flamingock_lock SET token = token + 1, run_id = 'thief'";
+    let steal = "UPDATE flamingock_lock SET fencing_token = fencing_token + 1, run_id = 'thief'";
     execute(&direct, steal).await;
     let error = run.await.unwrap().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::LeaseLost, "{error}");

@@ -110,7 +110,7 @@ async fn once(kind: Kind, fate: Fate, changes: &[Expected]) {
     }
     let second = start().lock(5_000, 40_000).spawn();
     // It has the lock, or has found that it cannot have it: whoever is killed there has let go of it.
-    let owner = "SELECT 1 FROM flamingock_lock WHERE token > 1";
+    let owner = "SELECT 1 FROM flamingock_lock WHERE fencing_token > 1";
     let tried = async {
         while rows(ground.url(), owner).await.is_empty() && !is_kept(kind, changes) {
             tokio::time::sleep(Duration::from_millis(20)).await;

@@ -78,7 +78,7 @@ async fn acquisition_is_answered_late(by: Duration, other_is_first: bool) {
     let plain = Faulty::new(&store, |_, _| None);
     let second = tokio::spawn(runner(&plain, &calls, &gate).run());
     gate.reached().await;
-    let owner = lock(&store).await.token;
+    let owner = lock(&store).await.fencing_token;
     assert_eq!(owner, if other_is_first { 2 } else { 1 });
     // The time is what is tested: nobody may take over meanwhile.
     tokio::time::sleep(LEASE * 2).await;
@@ -87,7 +87,7 @@ async fn acquisition_is_answered_late(by: Duration, other_is_first: bool) {
     let applied = first.await.unwrap().unwrap().counts().newly_applied
         + second.await.unwrap().unwrap().counts().newly_applied;
     assert_eq!((applied, calls.count()), (1, 1));
-    assert_eq!(lock(&store).await.token, owner);
+    assert_eq!(lock(&store).await.fencing_token, owner);
 }
 
 #[tokio::test]
@@ -128,7 +128,7 @@ async fn acquisition_whose_answer_is_lost_is_asked_for_again() {
     assert_eq!((report.counts().newly_applied, calls.count()), (1, 1));
     assert!(began.elapsed() < Duration::from_secs(10));
     let lock = lock(&store).await;
-    assert_eq!((lock.token, lock.run_id), (1, None));
+    assert_eq!((lock.fencing_token, lock.run_id), (1, None));
 }
 
 #[tokio::test]
@@ -197,7 +197,7 @@ async fn is_kept_until_it_ends(store: &MemoryStore) {
     let kept = lock(store).await;
     assert!(kept.held && kept.run_id.is_some(), "{kept:?}");
     until("the lease is over", async || !lock(store).await.held).await;
-    assert_eq!(lock(store).await.token, kept.token);
+    assert_eq!(lock(store).await.fencing_token, kept.fencing_token);
 }
 
 #[tokio::test]

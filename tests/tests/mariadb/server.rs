@@ -47,7 +47,7 @@ async fn robbed(db: &mut MySqlConnection, aside: &Aside) -> Result<(), sqlx::Err
     query(db, "INSERT INTO done VALUES ('robbed')").await?;
     execute(
         &aside.0,
-        "UPDATE flamingock_lock SET token = token + 1, run_id = 'thief'",
+        "UPDATE flamingock_lock SET fencing_token = fencing_token + 1, run_id = 'thief'",
     )
     .await;
     Ok(())

@@ -266,7 +266,7 @@ async fn a_run_that_loses_its_lock_stops_a_statement() {
         .lock(lock);
     let run = tokio::spawn(runner.run());
     gate.reached().await;
-    let steal = "UPDATE flamingock_lock SET token = token + 1, run_id = 'thief'";
+    let steal = "UPDATE flamingock_lock SET fencing_token = fencing_token + 1, run_id = 'thief'";
     execute(&pool, steal).await;
     let ended = tokio::time::timeout(Duration::from_secs(20), run).await;
     let error = ended.expect("it ends").unwrap().unwrap_err();

@@ -189,19 +189,19 @@ impl Schedule<'_> {
                 let (of, said) = (entry.change_id.as_deref().unwrap_or_default(), &entry.state);
                 format!(
                     "{} token {} run {} {of} {said}",
-                    entry.seq, entry.fence, entry.run_id
+                    entry.seq, entry.fencing_token, entry.run_id
                 )
             });
         }
         for pair in entries.windows(2) {
             let (one, next) = (&pair[0], &pair[1]);
-            let is_ordered =
-                one.fence < next.fence || (one.fence == next.fence && one.run_id == next.run_id);
+            let is_ordered = one.fencing_token < next.fencing_token
+                || (one.fencing_token == next.fencing_token && one.run_id == next.run_id);
             if !is_ordered {
-                let (token, seq) = (next.fence, next.seq);
+                let (token, seq) = (next.fencing_token, next.seq);
                 trace.wrong(format!(
                     "entry {seq}, token {token}, follows one of token {}",
-                    one.fence
+                    one.fencing_token
                 ));
             }
         }

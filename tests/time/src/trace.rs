@@ -75,7 +75,7 @@ fn owner(lock: &LockStatus) -> String {
     let run = lock.run_id.as_deref().unwrap_or_default();
     let run = run.trim_start_matches(|digit: char| digit != '0');
     let held = if lock.held { "held" } else { "free" };
-    format!("token {} {held} by run {run:?}", lock.token)
+    format!("token {} {held} by run {run:?}", lock.fencing_token)
 }
 
 impl Told for Snapshot {
@@ -102,7 +102,7 @@ impl Told for Option<LockProgress> {
 impl Told for Option<Acquired> {
     fn told(&self) -> String {
         match self {
-            Some(acquired) => format!("token {}", acquired.grant.token),
+            Some(acquired) => format!("token {}", acquired.grant.fencing_token),
             None => "not obtained".to_owned(),
         }
     }

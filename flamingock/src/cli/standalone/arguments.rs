@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::cli::adopt::Adopt;
-use crate::cli::arguments::{Action, Audit, Issue, Lock, Status};
+use crate::cli::arguments::{Action, Audit, Issue, Lock, Schema, Status};
 use crate::cli::baseline::Baseline;
 use crate::cli::program::Program;
 
@@ -94,8 +94,9 @@ pub(super) enum Chosen {
     Adopt(Adopt),
     /// Record changes as applied that people have applied by hand; needs --manifest
     Baseline(Baseline),
-    /// Print the statements that create the tables of the audit; connects to nothing
-    Schema,
+    /// Print the statements that create the tables of the audit, which connects to nothing, or bring those of
+    /// the database to the current format
+    Schema(Schema),
     /// Print what a shell needs to complete these commands
     Completions {
         /// The shell
@@ -108,6 +109,8 @@ pub(super) enum Chosen {
 pub(super) enum Needs {
     /// No connection.
     Nothing,
+    /// The database, whatever is in it.
+    Database,
     /// The tables.
     Tables,
     /// The service.
@@ -126,14 +129,15 @@ impl Chosen {
             Chosen::Lock(lock) => Ok(Action::Lock(lock)),
             Chosen::Adopt(adopt) => Ok(Action::Adopt(adopt)),
             Chosen::Baseline(baseline) => Ok(Action::Baseline(baseline)),
-            Chosen::Schema => Ok(Action::Schema),
+            Chosen::Schema(schema) => Ok(Action::Schema(schema)),
             Chosen::Completions { shell } => Err(shell),
         }
     }
 
     pub(super) fn needs(&self) -> Needs {
         match self {
-            Chosen::Completions { .. } | Chosen::Schema => Needs::Nothing,
+            Chosen::Schema(Schema { upgrade: true }) => Needs::Database,
+            Chosen::Completions { .. } | Chosen::Schema(_) => Needs::Nothing,
             Chosen::Adopt(_) | Chosen::Baseline(_) => Needs::Changes,
             Chosen::Status(of) if of.all_services => Needs::Tables,
             Chosen::Status(_) | Chosen::Audit(_) | Chosen::Issue(_) | Chosen::Lock(_) => {

@@ -126,7 +126,8 @@ fn committed(mut runner: Runner, place: &Place, view: &View) -> Result<Runner, F
 /// happened.
 async fn look(runner: &Runner, place: &Place, needs: Needs, view: &View) -> Result<(), Failure> {
     // The manifest tells of a service that was never seen here.
-    if needs == Needs::Nothing || (place.manifest.is_some() && needs == Needs::Service) {
+    let looks = !matches!(needs, Needs::Nothing | Needs::Database);
+    if !looks || (place.manifest.is_some() && needs == Needs::Service) {
         return Ok(());
     }
     let failed = |error| Failure::of(error, &view.program);
