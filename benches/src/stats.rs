@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn the_median_is_in_the_middle_and_a_ratio_is_of_one_round() {
+    fn median_is_the_middle_value_and_a_ratio_compares_one_round() {
         let own = samples(&[10, 200, 30]);
         assert_eq!(time(own.median()), "30.00 ms");
         // The second round was slow for both.

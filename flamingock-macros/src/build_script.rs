@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_folder_or_one_around_it_is_named() {
+    fn folder_or_one_of_its_parents_is_named() {
         for (text, folder, expected) in [
             (
                 "println!(\"cargo::rerun-if-changed=changes\");",

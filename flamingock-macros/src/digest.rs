@@ -190,7 +190,7 @@ mod tests {
     }"#;
 
     #[test]
-    fn what_does_not_change_it() {
+    fn digest_ignores_formatting() {
         for (what, from, to) in [
             ("the function's name", "fn a", "fn other"),
             ("visibility", "async fn", "pub(crate) async fn"),
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn what_changes_it() {
+    fn digest_changes_with_code() {
         for (what, from, to) in [
             ("a string", "insert", "upsert"),
             ("a number", "1000", "1001"),

@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_check_is_taken_out_and_nothing_else() {
+    fn only_the_check_is_removed() {
         for (item, expected) in [
             (
                 "#[used] static E: &'static D = { #[allow(a)] unsafe fn __typecheck(_: V) { { f(); } } <A as B>::C };",

@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn every_key_is_read() {
+    fn all_keys_are_read() {
         let source = r#""changes", author = "ada", stage = "schema", target = "t", transaction = false,
             recovery = "retry", repeat = "on-change", tags = ["dev"], timeout = "30s",
             lock_timeout = "3s", statement_timeout = "1m", format = "sqlx", static, register = false"#;

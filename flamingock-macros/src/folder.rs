@@ -159,7 +159,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn text_in_another_encoding_is_told_with_its_line() {
+    fn text_in_another_encoding_is_reported_with_its_line() {
         let folder = std::env::temp_dir().join(format!("flamingock-macros-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         for (bytes, expected) in [
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn folders_are_named_from_the_package() {
+    fn folders_are_relative_to_the_package() {
         for path in ["changes", "db/changes", "../shared/changes"] {
             assert_eq!(fault(path), None, "{path}");
         }
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn the_folder_that_was_meant_is_beside_the_one_that_is_not_there() {
+    fn missing_folder_suggests_its_sibling() {
         let package = Path::new(env!("CARGO_MANIFEST_DIR"));
         for (path, expected) in [
             ("scr", Some("src")),
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn files_are_found_in_order_and_hidden_ones_left_alone() {
+    fn files_are_found_in_order_without_hidden_ones() {
         let folder = std::env::temp_dir().join(format!("flamingock-folder-{}", std::process::id()));
         for file in [
             "b.sql",

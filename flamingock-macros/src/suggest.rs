@@ -41,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn distance_counts_single_slips() {
+    fn distance_counts_single_edits() {
         for (left, right, expected) in [
             ("", "", 0),
             ("id", "id", 0),
@@ -58,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn only_slips_are_suggested() {
+    fn only_near_misses_are_suggested() {
         let keys = [
             "id",
             "order",

@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_accepted() {
+    fn valid_functions_are_accepted() {
         for source in [
             "async fn a() {}",
             "pub(super) async fn r#type(mut x: &X, _: &Y, Z(z): &Z) -> Result<(), E> {}",
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn each_refusal_is_one_message() {
+    fn each_refused_function_has_one_message() {
         for (source, expected) in [
             (
                 "fn a() {}",

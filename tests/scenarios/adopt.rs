@@ -166,7 +166,7 @@ async fn flamingock_java() {
 
 /// The column of the id had another name before Flamingock for Java 1.0.
 #[tokio::test]
-async fn flamingock_java_of_old() {
+async fn flamingock_java_with_the_column_task_id() {
     let old: Vec<String> = rows::FLAMINGOCK_JAVA
         .iter()
         .map(|text| text.replace("change_id", "task_id"))
@@ -178,7 +178,7 @@ async fn flamingock_java_of_old() {
 }
 
 #[tokio::test]
-async fn names_that_differ_are_mapped_by_lines_or_by_a_function() {
+async fn differing_names_are_mapped_by_lines_or_by_a_function() {
     for by_lines in [true, false] {
         let database = Backend::fresh().await;
         let pool = with_table(&database, 2).await;
@@ -206,7 +206,7 @@ async fn names_that_differ_are_mapped_by_lines_or_by_a_function() {
 }
 
 #[tokio::test]
-async fn the_history_may_stand_in_another_database() {
+async fn history_is_read_from_another_database() {
     let (audit, billing) = (Backend::fresh().await, Backend::fresh().await);
     let (pool, theirs) = (audit.pool(2).await, with_table(&billing, 2).await);
     crate::peers::sqlx(&theirs).await;

@@ -51,7 +51,7 @@ const TAKEN_OVER: [&str; 3] = [
 ];
 
 #[tokio::test]
-async fn the_first_run_takes_the_history_over_and_goes_on() {
+async fn first_run_adopts_the_history_and_applies_the_rest() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 2).await;
     crate::peers::sqlx(&pool).await;
@@ -64,7 +64,7 @@ async fn the_first_run_takes_the_history_over_and_goes_on() {
 }
 
 #[tokio::test]
-async fn who_only_looks_sees_what_would_be_taken_over_as_applied() {
+async fn plan_shows_changes_to_adopt_as_applied() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 2).await;
     crate::peers::sqlx(&pool).await;
@@ -79,7 +79,7 @@ async fn who_only_looks_sees_what_would_be_taken_over_as_applied() {
 }
 
 #[tokio::test]
-async fn it_is_never_repeated() {
+async fn first_adoption_is_never_repeated() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 2).await;
     crate::peers::sqlx(&pool).await;
@@ -93,7 +93,7 @@ async fn it_is_never_repeated() {
 }
 
 #[tokio::test]
-async fn a_new_environment_has_nothing_to_take_over() {
+async fn new_environment_has_nothing_to_adopt() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 2).await;
     let counts = runner(&pool).run().await.unwrap().counts();
@@ -102,7 +102,7 @@ async fn a_new_environment_has_nothing_to_take_over() {
 }
 
 #[tokio::test]
-async fn a_fleet_takes_it_over_once() {
+async fn many_processes_adopt_the_history_once() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 8).await;
     crate::peers::sqlx(&pool).await;
@@ -115,7 +115,7 @@ async fn a_fleet_takes_it_over_once() {
 }
 
 #[tokio::test]
-async fn what_maps_to_nothing_keeps_the_run_from_starting_unless_that_is_allowed() {
+async fn entry_without_a_change_refuses_the_run_unless_allowed() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 2).await;
     crate::peers::sqlx(&pool).await;
@@ -141,7 +141,7 @@ async fn what_maps_to_nothing_keeps_the_run_from_starting_unless_that_is_allowed
 }
 
 #[tokio::test]
-async fn an_empty_history_keeps_the_run_from_starting_unless_that_is_allowed() {
+async fn empty_history_refuses_the_run_unless_allowed() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 2).await;
     let runner = Runner::new(&pool)

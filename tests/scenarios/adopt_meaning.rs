@@ -46,7 +46,7 @@ fn taken(adopted: &Adopted) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn what_lies_at_or_below_a_baseline_of_flyway_counts_as_applied() {
+async fn versions_up_to_a_flyway_baseline_count_as_applied() {
     for (kind, script) in [
         ("BASELINE", "<< Flyway Baseline >>"),
         ("INIT", "<< Flyway Init >>"),
@@ -77,7 +77,7 @@ async fn what_lies_at_or_below_a_baseline_of_flyway_counts_as_applied() {
 }
 
 #[tokio::test]
-async fn baseline_alone_is_no_empty_history() {
+async fn history_with_only_a_baseline_is_not_empty() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 2).await;
     flyway(&pool, &[("1", "BASELINE", "<< Flyway Baseline >>", "x")]).await;
@@ -90,7 +90,7 @@ async fn baseline_alone_is_no_empty_history() {
 }
 
 #[tokio::test]
-async fn deleted_and_undone_files_of_flyway_are_not_applied_and_scripts_are() {
+async fn deleted_and_undone_flyway_files_are_pending_and_scripts_are_applied() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 2).await;
     let rows = [
@@ -118,7 +118,7 @@ async fn deleted_and_undone_files_of_flyway_are_not_applied_and_scripts_are() {
 }
 
 #[tokio::test]
-async fn row_of_flyway_that_is_not_understood_is_refused() {
+async fn unknown_kind_of_flyway_row_is_refused() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 2).await;
     let rows = [
@@ -133,7 +133,7 @@ async fn row_of_flyway_that_is_not_understood_is_refused() {
 }
 
 #[tokio::test]
-async fn file_whose_description_was_corrected_does_not_run_again() {
+async fn file_with_a_corrected_description_does_not_run_again() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 2).await;
     flyway(&pool, &[("2", "SQL", "V2__add_idnex.sql", "add idnex")]).await;
@@ -154,7 +154,7 @@ async fn file_whose_description_was_corrected_does_not_run_again() {
 
 /// refinery itself refuses to go on.
 #[tokio::test]
-async fn file_of_refinery_with_another_name_is_refused() {
+async fn refinery_file_with_another_name_is_refused() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 2).await;
     super::peers::refinery(&database.url).await;
@@ -173,7 +173,7 @@ async fn file_of_refinery_with_another_name_is_refused() {
 }
 
 #[tokio::test]
-async fn name_that_fits_whole_comes_before_one_of_the_same_version() {
+async fn exact_name_wins_over_the_same_version() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 2).await;
     crate::peers::sqlx(&pool).await;
@@ -189,7 +189,7 @@ async fn name_that_fits_whole_comes_before_one_of_the_same_version() {
 }
 
 #[tokio::test]
-async fn lock_of_liquibase_is_seen_by_whatever_name() {
+async fn liquibase_lock_is_found_under_any_table_name() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 2).await;
     for statement in rows::LIQUIBASE {
@@ -213,7 +213,7 @@ async fn lock_of_liquibase_is_seen_by_whatever_name() {
 }
 
 #[tokio::test]
-async fn planned_adoption_says_why_and_writes_nothing() {
+async fn planned_adoption_gives_reasons_and_writes_nothing() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 2).await;
     let rows = [

@@ -65,7 +65,7 @@ async fn refused(pool: &Pool<Db>, adoption: Adoption, expected: &[&str]) {
 }
 
 #[tokio::test]
-async fn names_are_quoted_with_their_capitals() {
+async fn quoted_names_keep_their_capitals() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 2).await;
     flyway(&pool, &quoted("FlywayHistory")).await;
@@ -118,7 +118,7 @@ async fn schema_with_a_dash_and_capitals_is_read() {
 }
 
 #[tokio::test]
-async fn history_in_another_schema_is_named_also_where_an_empty_one_is_allowed() {
+async fn history_in_another_schema_is_named_even_if_an_empty_one_is_allowed() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     let place = place(&database, &pool).await;
@@ -156,7 +156,7 @@ async fn history_in_another_schema_is_named_also_where_an_empty_one_is_allowed()
 }
 
 #[tokio::test]
-async fn history_in_other_letters_is_named_also_where_an_empty_one_is_allowed() {
+async fn history_in_other_letter_case_is_named_even_if_an_empty_one_is_allowed() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 2).await;
     flyway(&pool, &quoted("Flyway_Schema_History")).await;
@@ -168,7 +168,7 @@ async fn history_in_other_letters_is_named_also_where_an_empty_one_is_allowed() 
 }
 
 #[tokio::test]
-async fn table_of_an_older_version_of_the_tool_is_named() {
+async fn table_of_an_older_tool_version_is_named() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 2).await;
     flyway(&pool, "schema_version").await;
@@ -178,7 +178,7 @@ async fn table_of_an_older_version_of_the_tool_is_named() {
 }
 
 #[tokio::test]
-async fn table_that_was_named_must_be_there() {
+async fn configured_table_must_exist() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 2).await;
     let adoption = || Adoption::of(Tool::Flyway).table("flyway_hystory");
@@ -193,7 +193,7 @@ async fn table_that_was_named_must_be_there() {
 }
 
 #[tokio::test]
-async fn schema_that_was_named_must_be_there() {
+async fn configured_schema_must_exist() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 2).await;
     let adoption = || Adoption::of(Tool::Flyway).table("nowhere.flyway_schema_history");
@@ -208,7 +208,7 @@ async fn schema_that_was_named_must_be_there() {
 
 /// Tools that do not quote their names have small letters on PostgreSQL.
 #[tokio::test]
-async fn names_that_the_tool_does_not_quote_are_folded_as_the_database_folds_them() {
+async fn unquoted_names_are_folded_as_the_database_folds_them() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 2).await;
     for statement in rows::LIQUIBASE {
@@ -222,7 +222,7 @@ async fn names_that_the_tool_does_not_quote_are_folded_as_the_database_folds_the
 }
 
 #[tokio::test]
-async fn table_of_another_tool_is_refused_in_plain_words() {
+async fn table_of_another_tool_is_refused_with_its_name() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 2).await;
     execute(&pool, "CREATE TABLE flyway_schema_history (version INT)").await;

@@ -43,7 +43,7 @@ async fn nothing_was_written(pool: &Pool<Db>) {
 }
 
 #[tokio::test]
-async fn a_history_with_a_failed_attempt() {
+async fn history_with_a_failed_attempt_is_refused() {
     let database = Backend::fresh().await;
     let pool = database.pool(2).await;
     crate::peers::sqlx(&pool).await;
@@ -61,7 +61,7 @@ async fn a_history_with_a_failed_attempt() {
 }
 
 #[tokio::test]
-async fn a_tool_that_is_at_work() {
+async fn history_of_a_running_tool_is_refused() {
     let database = Backend::fresh().await;
     let pool = database.pool(2).await;
     crate::peers::sqlx(&pool).await;
@@ -90,7 +90,7 @@ async fn a_tool_that_is_at_work() {
 }
 
 #[tokio::test]
-async fn goose_and_liquibase_and_java_at_work() {
+async fn histories_of_running_goose_liquibase_and_java_are_refused() {
     let database = Backend::fresh().await;
     let pool = database.pool(2).await;
     for statement in [rows::GOOSE, rows::LIQUIBASE, rows::FLAMINGOCK_JAVA].concat() {
@@ -132,7 +132,7 @@ async fn goose_and_liquibase_and_java_at_work() {
 }
 
 #[tokio::test]
-async fn an_empty_history_unless_that_is_allowed() {
+async fn empty_history_is_refused_unless_allowed() {
     let database = Backend::fresh().await;
     let pool = database.pool(2).await;
     let adoption = Adoption::of(Tool::Sqlx);
@@ -153,7 +153,7 @@ async fn an_empty_history_unless_that_is_allowed() {
 }
 
 #[tokio::test]
-async fn a_mapping_that_does_not_fit() {
+async fn mapping_that_does_not_match_is_refused() {
     let database = Backend::fresh().await;
     let pool = database.pool(2).await;
     crate::peers::sqlx(&pool).await;
@@ -183,7 +183,7 @@ async fn a_mapping_that_does_not_fit() {
 }
 
 #[tokio::test]
-async fn an_entry_that_cannot_be_written_keeps_all_of_them_out() {
+async fn one_failed_entry_adopts_nothing() {
     let database = Backend::fresh().await;
     let pool = database.pool(2).await;
     crate::peers::sqlx(&pool).await;
@@ -234,7 +234,7 @@ async fn waits(gate: &Gate) {
 }
 
 #[tokio::test]
-async fn while_a_run_has_the_lock() {
+async fn adoption_is_refused_while_a_run_has_the_lock() {
     let database = Backend::fresh().await;
     let pool = database.pool(2).await;
     crate::peers::sqlx(&pool).await;

@@ -95,7 +95,7 @@ async fn agree(runner: &dyn Fn() -> Runner, error: &Error, what: &str) -> bool {
 }
 
 #[tokio::test]
-async fn a_run_says_of_a_failure_what_the_list_and_the_next_run_say() {
+async fn failure_is_classified_alike_by_the_run_the_list_and_the_next_run() {
     let database = Backend::fresh().await;
     let (pool, there) = (with_table(&database, 3).await, Backend::fresh().await);
     let there = with_table(&there, 3).await;
@@ -185,7 +185,7 @@ async fn no_half(db: &mut Connection) -> Result<(), sqlx::Error> {
 
 /// The first transaction at that database is the rollback's: its marker has a table all the same.
 #[tokio::test]
-async fn a_rollback_at_another_database_is_the_first_to_leave_a_marker_there() {
+async fn rollback_in_another_database_can_write_the_first_marker() {
     let database = Backend::fresh().await;
     let (pool, there) = (with_table(&database, 2).await, Backend::fresh().await);
     let there = with_table(&there, 2).await;
@@ -209,7 +209,7 @@ async fn moves(db: &mut Connection) -> Result<(), sqlx::Error> {
 
 /// An interrupted attempt at another target system than the code now names.
 #[tokio::test]
-async fn an_attempt_at_another_target_is_an_issue_for_the_list_and_the_plan_too() {
+async fn attempt_at_another_target_is_an_issue_in_list_and_plan() {
     let database = Backend::fresh().await;
     let (pool, there) = (with_table(&database, 2).await, Backend::fresh().await);
     let there = with_table(&there, 2).await;

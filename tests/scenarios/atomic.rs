@@ -49,7 +49,7 @@ pub(super) fn outcomes(report: &Report) -> Vec<Outcome> {
 }
 
 #[tokio::test]
-async fn a_failure_takes_the_whole_stage_back_and_the_next_run_applies_it() {
+async fn failed_stage_is_rolled_back_as_a_whole_and_applied_by_the_next_run() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 2).await;
     let broken = std::sync::Arc::new(Broken(true.into()));
@@ -101,7 +101,7 @@ async fn a_failure_takes_the_whole_stage_back_and_the_next_run_applies_it() {
 }
 
 #[tokio::test]
-async fn what_is_applied_stays_when_what_is_pending_fails() {
+async fn applied_changes_stay_when_pending_ones_fail() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     let runner = |broken: bool| seed(Runner::new(&pool)).provide(Broken(broken.into()));
@@ -127,7 +127,7 @@ async fn ends(db: &mut Connection) -> Result<(), sqlx::Error> {
 }
 
 #[tokio::test]
-async fn what_a_change_commits_by_itself_is_on_record_as_it_is() {
+async fn commit_by_a_change_is_recorded_as_applied() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     let changes = changes![first, ends, third];
@@ -172,7 +172,7 @@ async fn panics(db: &mut Connection) {
 }
 
 #[tokio::test]
-async fn a_panic_and_a_timeout_take_the_stage_back() {
+async fn panic_and_timeout_roll_the_stage_back() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     for (changes, expected) in [
@@ -225,7 +225,7 @@ async fn limited(_db: &mut Connection) {}
 async fn elsewhere(_db: &mut Connection) {}
 
 #[tokio::test]
-async fn what_cannot_take_part_is_refused_before_anything_runs() {
+async fn changes_unfit_for_an_atomic_stage_are_refused_before_anything_runs() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     let other = Backend::fresh().await;
@@ -255,7 +255,7 @@ async fn what_cannot_take_part_is_refused_before_anything_runs() {
 }
 
 #[tokio::test]
-async fn each_change_has_the_time_that_it_took() {
+async fn each_change_reports_its_own_duration() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     let began = Instant::now();

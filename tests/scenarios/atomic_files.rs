@@ -77,7 +77,7 @@ async fn with_a_bad_one(pool: &Pool<Db>, bad: &str) -> Error {
 }
 
 #[tokio::test]
-async fn a_mistake_that_is_read_before_anything_runs_names_its_file() {
+async fn syntax_error_names_its_file() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     let bad = "INSERT INTO done VALUES ('bad');\nINSERTS INTO done VALUES (1);\n";
@@ -90,7 +90,7 @@ async fn a_mistake_that_is_read_before_anything_runs_names_its_file() {
 }
 
 #[tokio::test]
-async fn what_is_not_finished_is_the_mistake_of_its_own_file() {
+async fn unfinished_statement_is_an_error_of_its_own_file() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     let bad = "INSERT INTO done VALUES ('1');\nINSERT INTO done VALUES ('2'";
@@ -107,7 +107,7 @@ async fn what_is_not_finished_is_the_mistake_of_its_own_file() {
 }
 
 #[tokio::test]
-async fn what_a_file_sets_on_its_connection_ends_with_its_stage() {
+async fn session_settings_of_a_file_end_with_its_stage() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     let files = folder(&[

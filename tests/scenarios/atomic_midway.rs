@@ -36,7 +36,7 @@ async fn fails(db: &mut Connection) -> Result<(), BoxError> {
 }
 
 #[tokio::test]
-async fn what_ddl_commits_is_on_record_and_the_rest_is_taken_back() {
+async fn changes_committed_by_ddl_are_recorded_and_the_rest_is_rolled_back() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     let runner = Runner::new(&pool).stage(Stage::new("seed").atomic());
@@ -65,7 +65,7 @@ async fn what_ddl_commits_is_on_record_and_the_rest_is_taken_back() {
 }
 
 #[tokio::test]
-async fn a_file_with_ddl_is_refused_before_anything_runs() {
+async fn file_with_ddl_is_refused_before_anything_runs() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     let text = "-- flamingock: stage=seed\nINSERT INTO done VALUES ('one');\n/* a table */ create table made (id int);\n";
@@ -86,7 +86,7 @@ async fn a_file_with_ddl_is_refused_before_anything_runs() {
 
 /// A dump has statements for servers of other versions alone.
 #[tokio::test]
-async fn executable_comments_that_the_server_reads_over_are_no_error() {
+async fn skipped_executable_comments_are_no_error() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     let dumped = "-- flamingock: stage=seed\n/*!999999 x */;\nINSERT INTO done VALUES ('dumped');\n/*!999999 x */;\n";
@@ -103,7 +103,7 @@ async fn executable_comments_that_the_server_reads_over_are_no_error() {
 
 /// How far a text came of which nobody waits for the end is only known from what was committed midway.
 #[tokio::test]
-async fn what_was_committed_midway_before_the_run_was_stopped_stays_as_it_is() {
+async fn changes_committed_midway_stay_applied_when_the_run_is_stopped() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 2).await;
     let watch = database.pool(1).await;

@@ -29,7 +29,7 @@ pub(super) fn files(count: usize) -> &'static flamingock::__private::EmbeddedFol
 }
 
 #[tokio::test]
-async fn the_database_measures_each_file() {
+async fn database_measures_the_duration_of_each_file() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     for stage in [Stage::new("seed").atomic(), Stage::new("again")] {
@@ -102,7 +102,7 @@ fn stage_is_seed(stage: &Stage) -> bool {
 }
 
 #[tokio::test]
-async fn texts_are_no_longer_than_a_server_takes() {
+async fn messages_stay_below_the_servers_limit() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     let filler = "x".repeat(300 * 1024);
@@ -125,7 +125,7 @@ async fn texts_are_no_longer_than_a_server_takes() {
 }
 
 #[tokio::test]
-async fn a_listener_hears_the_end_of_every_file_that_was_sent() {
+async fn listener_receives_the_outcome_of_every_file() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     let header = "-- flamingock: stage=seed\n";
@@ -157,7 +157,7 @@ async fn in_between(db: &mut Connection) -> Result<(), sqlx::Error> {
 }
 
 #[tokio::test]
-async fn every_one_of_many_files_has_its_entry_in_order_around_a_change_in_code() {
+async fn many_files_around_a_code_change_are_recorded_in_order() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     let runner = || {

@@ -40,7 +40,7 @@ async fn never_called(pool: &Pool) -> Result<(), BoxError> {
 }
 
 #[tokio::test]
-async fn a_change_without_a_connection_did_not_run_and_is_not_rolled_back() {
+async fn change_that_got_no_connection_did_not_run_and_is_not_rolled_back() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     let short = sqlx::pool::PoolOptions::new().acquire_timeout(Duration::from_millis(200));
@@ -80,7 +80,7 @@ async fn moves(db: &mut Connection) -> Result<(), sqlx::Error> {
 }
 
 #[tokio::test]
-async fn an_attempt_at_another_target_than_the_code_names_needs_a_person() {
+async fn attempt_at_another_target_than_the_code_names_is_an_issue() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 2).await;
     let there = Backend::fresh().await;
@@ -103,7 +103,7 @@ async fn an_attempt_at_another_target_than_the_code_names_needs_a_person() {
 }
 
 #[tokio::test]
-async fn a_deleted_row_of_the_lease_does_not_block_the_service() {
+async fn deleted_row_of_the_lease_does_not_block_the_service() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     Runner::new(&pool).changes(changes![]).run().await.unwrap();
@@ -126,7 +126,7 @@ async fn a_deleted_row_of_the_lease_does_not_block_the_service() {
 }
 
 #[tokio::test]
-async fn a_wait_for_ever_is_a_wait() {
+async fn unlimited_wait_waits() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     let lock = LockOptions::default().wait(Duration::MAX);
@@ -147,7 +147,7 @@ async fn a_wait_for_ever_is_a_wait() {
 }
 
 #[tokio::test]
-async fn a_service_that_is_named_later_takes_its_history_over() {
+async fn service_that_is_named_later_adopts_its_history() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     Runner::new(&pool)
@@ -172,7 +172,7 @@ async fn a_service_that_is_named_later_takes_its_history_over() {
 }
 
 #[tokio::test]
-async fn nobody_says_rolled_back_of_what_the_target_may_still_commit() {
+async fn change_that_the_target_may_still_commit_is_never_recorded_as_rolled_back() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     let runner = || Runner::new(&pool).changes(changes![one]);
@@ -197,7 +197,7 @@ async fn renamed(db: &mut Connection) -> Result<(), sqlx::Error> {
 }
 
 #[tokio::test]
-async fn a_target_of_the_audits_own_pool_is_the_audits_database() {
+async fn target_with_the_audits_pool_is_the_audits_database() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     let target = TargetSystem::sqlx("same", &pool);

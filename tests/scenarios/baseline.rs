@@ -29,7 +29,7 @@ fn runner(pool: &Pool<Db>) -> Runner {
 }
 
 #[tokio::test]
-async fn what_stands_up_to_the_change_is_marked_as_applied_and_does_not_run() {
+async fn baseline_marks_changes_up_to_the_named_one_as_applied() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 2).await;
     let only = Runner::new(&pool).changes(changes![schema_1]);
@@ -55,7 +55,7 @@ async fn what_stands_up_to_the_change_is_marked_as_applied_and_does_not_run() {
 }
 
 #[tokio::test]
-async fn without_a_reason_or_for_no_change_nothing_is_marked() {
+async fn baseline_needs_a_reason_and_a_known_change() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 2).await;
     for (id, reason, expected) in [

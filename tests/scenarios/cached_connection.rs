@@ -135,16 +135,16 @@ async fn notes_there(db: &mut Connection) -> Result<(), sqlx::Error> {
 }
 
 #[tokio::test]
-async fn a_function_goes_on_on_another_connection() {
+async fn function_recovers_on_another_connection() {
     assert_goes_on(Third::Function).await;
 }
 
 #[tokio::test]
-async fn a_file_goes_on_on_another_connection() {
+async fn file_recovers_on_another_connection() {
     assert_goes_on(Third::File).await;
 }
 
 #[tokio::test]
-async fn a_file_at_another_target_goes_on_on_another_connection() {
+async fn file_at_another_target_recovers_on_another_connection() {
     assert_goes_on(Third::AtThisTarget).await;
 }

@@ -38,7 +38,7 @@ async fn next(db: &mut Connection) -> Result<(), sqlx::Error> {
 }
 
 #[tokio::test]
-async fn a_change_in_a_transaction_is_undone_and_the_lock_given_back() {
+async fn stopped_run_rolls_back_its_transaction_and_releases_the_lock() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     let gate = Gate::default();
@@ -89,7 +89,7 @@ async fn a_change_in_a_transaction_is_undone_and_the_lock_given_back() {
 }
 
 #[tokio::test]
-async fn a_change_without_a_transaction_is_let_finish() {
+async fn stopped_run_lets_a_change_without_transaction_finish() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     let gate = Gate::default();
@@ -131,7 +131,7 @@ async fn a_change_without_a_transaction_is_let_finish() {
 }
 
 #[tokio::test]
-async fn a_dropped_run_undoes_its_change_and_gives_the_lock_back() {
+async fn dropped_run_rolls_back_its_change_and_releases_the_lock() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     let gate = Gate::default();
@@ -160,7 +160,7 @@ async fn a_dropped_run_undoes_its_change_and_gives_the_lock_back() {
 }
 
 #[tokio::test]
-async fn a_dropped_run_lets_a_change_without_a_transaction_finish() {
+async fn dropped_run_lets_a_change_without_transaction_finish() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 2).await;
     let gate = Gate::default();
@@ -194,7 +194,7 @@ async fn a_dropped_run_lets_a_change_without_a_transaction_finish() {
 
 /// A run that is cancelled while it waits for the lock has nothing to undo.
 #[tokio::test]
-async fn who_waits_for_the_lock_can_be_asked_to_stop() {
+async fn waiter_stops_on_request() {
     let database = Backend::fresh().await;
     let (pool, other) = (with_table(&database, 2).await, database.pool(1).await);
     let gate = Gate::default();

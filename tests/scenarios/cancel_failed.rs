@@ -67,7 +67,7 @@ fn check_failed(error: &Error, id: &str) {
 }
 
 #[tokio::test]
-async fn a_change_that_fails_while_the_run_is_asked_to_stop_is_a_failure() {
+async fn change_that_fails_during_a_stop_is_a_failure() {
     for change in [changes![fails][0], changes![panics][0]] {
         let database = Backend::fresh().await;
         let pool = with_table(&database, 1).await;
@@ -93,7 +93,7 @@ async fn a_change_that_fails_while_the_run_is_asked_to_stop_is_a_failure() {
 }
 
 #[tokio::test]
-async fn a_change_that_is_dropped_beside_one_that_failed_has_not_failed() {
+async fn change_that_is_dropped_after_another_failed_is_no_failure() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 4).await;
     let (gate, elsewhere) = (Gate::default(), Gate::default());
@@ -124,7 +124,7 @@ async fn a_change_that_is_dropped_beside_one_that_failed_has_not_failed() {
 
 /// Where nothing but what was asked for has happened, the run was cancelled.
 #[tokio::test]
-async fn a_run_whose_changes_were_only_dropped_is_cancelled() {
+async fn run_whose_changes_were_only_dropped_is_cancelled() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 2).await;
     let gate = Gate::default();
@@ -146,7 +146,7 @@ async fn before(db: &mut Connection) -> Result<(), sqlx::Error> {
 }
 
 #[tokio::test]
-async fn an_atomic_stage_that_is_asked_to_stop_is_cancelled_as_a_whole() {
+async fn stopped_atomic_stage_is_cancelled_as_a_whole() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 2).await;
     let gate = Gate::default();
@@ -163,7 +163,7 @@ async fn an_atomic_stage_that_is_asked_to_stop_is_cancelled_as_a_whole() {
 }
 
 #[tokio::test]
-async fn a_change_that_failed_is_named_where_the_lock_was_lost() {
+async fn failed_change_is_named_when_the_lock_is_lost() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 5).await;
     let lock = LockOptions::default().lease(Duration::from_secs(2));
@@ -200,7 +200,7 @@ async fn undo_kept(db: &mut Connection, gate: &Gate) -> Result<(), sqlx::Error> 
 
 /// It is still applied, and the next undo takes it back.
 #[tokio::test]
-async fn an_undo_that_is_asked_to_stop_is_cancelled_and_has_not_failed() {
+async fn stopped_undo_is_cancelled_and_no_failure() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 2).await;
     let gate = Gate::default();

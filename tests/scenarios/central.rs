@@ -58,7 +58,7 @@ async fn an_owner(pool: &Pool, service: &str, gate: &Gate) -> tokio::task::JoinH
 }
 
 #[tokio::test]
-async fn a_forced_release_is_on_record_and_is_about_no_change() {
+async fn forced_release_is_recorded_without_a_change() {
     let database = Backend::fresh().await;
     let (pool, other) = (with_table(&database, 2).await, database.pool(1).await);
     let gate = Gate::default();
@@ -165,7 +165,7 @@ fn close_the_audit() -> &'static str {
 }
 
 #[tokio::test]
-async fn a_forced_release_that_cannot_be_recorded_says_so_and_gives_the_lock_back() {
+async fn forced_release_that_cannot_be_recorded_is_an_error_and_restores_the_lock() {
     let database = Backend::fresh().await;
     let (pool, other) = (with_table(&database, 2).await, database.pool(1).await);
     let gate = Gate::default();
@@ -191,7 +191,7 @@ async fn a_forced_release_that_cannot_be_recorded_says_so_and_gives_the_lock_bac
 }
 
 #[tokio::test]
-async fn every_service_of_the_database_is_listed_with_what_the_audit_knows() {
+async fn every_service_of_the_database_is_listed() {
     let database = Backend::fresh().await;
     let (pool, other) = (with_table(&database, 2).await, database.pool(1).await);
     let looking = || Runner::new(&other).changes([]);

@@ -185,7 +185,7 @@ fn refused() -> Vec<(String, Setting)> {
 }
 
 #[tokio::test]
-async fn every_operator_call_is_refused_as_a_run_is() {
+async fn operator_calls_are_refused_like_a_run() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 2).await;
     for (what, set) in refused() {
@@ -229,7 +229,7 @@ async fn recorded(pool: &Pool) -> Vec<String> {
 
 /// MariaDB takes "orders " for "orders" when it compares.
 #[tokio::test]
-async fn a_service_with_a_blank_behind_it_writes_into_no_other() {
+async fn service_with_a_trailing_blank_does_not_write_into_another() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 2).await;
     let runner = |service: &'static str| Runner::new(&pool).service(service).changes(changes![one]);
@@ -253,7 +253,7 @@ async fn a_service_with_a_blank_behind_it_writes_into_no_other() {
 }
 
 #[tokio::test]
-async fn waits_of_any_length_are_borne_by_every_call() {
+async fn every_call_accepts_waits_of_any_length() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 2).await;
     for wait in [Duration::ZERO, Duration::MAX] {
@@ -283,7 +283,7 @@ async fn waits_of_any_length_are_borne_by_every_call() {
 }
 
 #[tokio::test]
-async fn a_time_of_any_age_chooses_entries() {
+async fn entries_can_be_filtered_by_any_time() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 2).await;
     let runner = || Runner::new(&pool).changes(changes![one]);
@@ -304,7 +304,7 @@ async fn a_time_of_any_age_chooses_entries() {
 }
 
 #[tokio::test]
-async fn names_of_files_are_checked_with_their_lines() {
+async fn names_in_files_are_checked_with_their_lines() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 2).await;
     let long = "x".repeat(191);

@@ -160,7 +160,7 @@ async fn failed_acquisition_leaves_a_clean_connection() {
 }
 
 #[tokio::test]
-async fn acquisition_that_somebody_else_was_faster_at_leaves_a_clean_connection() {
+async fn acquisition_that_lost_a_race_leaves_a_clean_connection() {
     let ground = Ground::new().await;
     let gate = Gate::default();
     let (database, other) = (&ground.database, ground.database.pool(2).await);
@@ -181,7 +181,7 @@ async fn acquisition_that_somebody_else_was_faster_at_leaves_a_clean_connection(
 }
 
 #[tokio::test]
-async fn acquisition_that_waits_too_long_leaves_a_clean_connection() {
+async fn acquisition_that_times_out_leaves_a_clean_connection() {
     let ground = Ground::new().await;
     let busy = ground.keep_claims_waiting().await;
     let ended = ground.runner().lock(waiting(300)).run().await;

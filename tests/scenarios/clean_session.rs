@@ -172,7 +172,7 @@ async fn apply(database: &TestDatabase<Backend>, forms: [Form; 2], texts: Texts,
 }
 
 #[tokio::test]
-async fn next_change_finds_a_clean_session_whatever_was_left_on_the_one_before() {
+async fn each_change_gets_a_clean_session() {
     const FILE: Form = Form::File { head: "" };
     const PLAIN: Form = Form::File {
         head: "-- flamingock: transaction=false\n",
@@ -227,7 +227,7 @@ async fn reads_again(db: &mut Connection) -> Result<(), sqlx::Error> {
 }
 
 #[tokio::test]
-async fn statements_that_a_driver_keeps_do_not_outlive_their_change() {
+async fn cached_statements_do_not_outlive_their_change() {
     let alter = match NAME {
         "PostgreSQL" => "ALTER TABLE kept RENAME a TO c; ALTER TABLE kept ALTER b TYPE TEXT",
         "MariaDB" => "ALTER TABLE kept CHANGE a c INT, MODIFY b VARCHAR(20)",
@@ -269,7 +269,7 @@ async fn renames(db: &mut Connection) -> Result<(), sqlx::Error> {
 }
 
 #[tokio::test]
-async fn statements_that_a_driver_keeps_do_not_outlive_their_change_in_an_atomic_stage() {
+async fn cached_statements_do_not_outlive_their_change_in_an_atomic_stage() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 2).await;
     execute(&pool, "CREATE TABLE kept (a INT, b INT)").await;
@@ -316,7 +316,7 @@ async fn hooked(database: &TestDatabase<Backend>, most: u32) -> Pool<Db> {
 }
 
 #[tokio::test]
-async fn every_change_finds_what_the_pool_sets_on_its_connections() {
+async fn every_change_gets_the_session_settings_of_the_pool() {
     for most in [1, 2, 5] {
         let database = Backend::fresh().await;
         let watch = with_table(&database, 1).await;
@@ -345,7 +345,7 @@ async fn counts(db: &mut Connection, pool: &Pool<Db>) -> Result<(), sqlx::Error>
 
 /// A change may use every connection of its pool but the one that it is given.
 #[tokio::test]
-async fn connections_of_the_pool_are_left_to_the_changes() {
+async fn changes_can_use_all_connections_of_the_pool() {
     if NAME == "SQLite" {
         // There, a change does not get both.
         return;

@@ -101,7 +101,7 @@ async fn other<B: flamingock_tests::Backend>() -> (TestDatabase<B>, Pool<B::Db>)
 }
 
 #[tokio::test]
-async fn a_serialization_failure_or_deadlock_of_another_database_runs_nothing_again() {
+async fn conflict_in_another_database_is_not_retried() {
     let (_first, postgres) = other::<Postgres>().await;
     for (text, says) in [
         (
@@ -133,7 +133,7 @@ async fn a_serialization_failure_or_deadlock_of_another_database_runs_nothing_ag
 }
 
 #[tokio::test]
-async fn a_lock_of_another_database_runs_nothing_again() {
+async fn lock_timeout_in_another_database_is_not_retried() {
     let (_first, postgres) = other::<Postgres>().await;
     let mut holds = postgres.begin().await.unwrap();
     query(&mut *holds, "LOCK TABLE done").await.unwrap();

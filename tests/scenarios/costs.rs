@@ -36,7 +36,7 @@ pub(super) async fn pool_behind(proxy: &Proxy, url: &str) -> Pool<Db> {
 }
 
 #[tokio::test]
-async fn one_statement_finds_nothing_to_do_among_many_changes_and_many_rows_by_the_index() {
+async fn run_with_nothing_to_do_is_one_indexed_statement() {
     for (count, copies) in [(10, 499), (10_000, 9)] {
         let database = Backend::fresh().await;
         let direct = with_table(&database, 2).await;
@@ -69,7 +69,7 @@ async fn one_statement_finds_nothing_to_do_among_many_changes_and_many_rows_by_t
 }
 
 #[tokio::test]
-async fn who_has_nothing_to_do_does_not_wait_for_a_run_of_other_changes() {
+async fn run_with_nothing_to_do_does_not_wait_for_another() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 4).await;
     Runner::new(&pool)

@@ -12,7 +12,7 @@ async fn dangles(db: &mut Connection) -> Result<(), sqlx::Error> {
 }
 
 #[tokio::test]
-async fn a_commit_that_is_refused_is_a_failed_change() {
+async fn refused_commit_is_a_failed_change() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     let tables = "CREATE TABLE parent (id INT PRIMARY KEY);

@@ -53,7 +53,7 @@ const fn cfg_is_mariadb() -> bool {
 }
 
 #[tokio::test]
-async fn a_commit_in_the_change_is_found_out() {
+async fn commit_inside_a_change_is_detected() {
     for change in [changes![commits][0], changes![commits_and_begins][0]] {
         let database = Backend::fresh().await;
         let pool = with_table(&database, 1).await;
@@ -91,7 +91,7 @@ async fn a_commit_in_the_change_is_found_out() {
 }
 
 #[tokio::test]
-async fn a_rollback_in_the_change_is_found_out() {
+async fn rollback_inside_a_change_is_detected() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     let error = Runner::new(&pool)
@@ -109,7 +109,7 @@ async fn a_rollback_in_the_change_is_found_out() {
 }
 
 #[tokio::test]
-async fn a_change_that_committed_and_failed_is_rolled_back_by_its_own_rollback() {
+async fn change_that_committed_and_failed_is_reversed_by_its_rollback() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     let error = Runner::new(&pool)

@@ -110,7 +110,7 @@ fn sequences() -> Vec<(&'static [&'static str], &'static str)> {
 }
 
 #[tokio::test]
-async fn what_was_committed_in_a_change_that_fails_is_not_recorded_as_rolled_back() {
+async fn commit_in_a_failed_change_is_not_recorded_as_rolled_back() {
     for (texts, stays) in sequences() {
         let database = Backend::fresh().await;
         let pool = with_table(&database, 1).await;
@@ -138,7 +138,7 @@ async fn what_was_committed_in_a_change_that_fails_is_not_recorded_as_rolled_bac
 }
 
 #[tokio::test]
-async fn what_was_committed_in_an_atomic_stage_that_fails_is_not_recorded_as_rolled_back() {
+async fn commit_in_a_failed_atomic_stage_is_not_recorded_as_rolled_back() {
     for texts in COMMITS_FIRST {
         let database = Backend::fresh().await;
         let pool = with_table(&database, 1).await;
@@ -163,7 +163,7 @@ async fn what_was_committed_in_an_atomic_stage_that_fails_is_not_recorded_as_rol
 }
 
 #[tokio::test]
-async fn what_was_committed_at_another_target_is_not_recorded_as_rolled_back() {
+async fn commit_in_a_failed_change_at_another_target_is_not_recorded_as_rolled_back() {
     for (texts, stays) in sequences() {
         let databases = [Backend::fresh().await, Backend::fresh().await];
         let pool = with_table(&databases[0], 1).await;
@@ -189,7 +189,7 @@ async fn what_was_committed_at_another_target_is_not_recorded_as_rolled_back() {
 }
 
 #[tokio::test]
-async fn what_an_undo_has_committed_is_not_recorded_as_still_applied() {
+async fn commit_in_a_failed_undo_is_not_recorded_as_still_applied() {
     for (texts, stays) in sequences() {
         let database = Backend::fresh().await;
         let pool = with_table(&database, 1).await;
@@ -214,7 +214,7 @@ async fn what_an_undo_has_committed_is_not_recorded_as_still_applied() {
 
 /// The function ignores the error and returns as if nothing had been.
 #[tokio::test]
-async fn what_was_committed_in_a_change_that_ignores_its_failure_is_not_recorded_as_rolled_back() {
+async fn commit_in_a_change_that_ignores_its_failure_is_not_recorded_as_rolled_back() {
     let texts = &[
         INSERT_FIRST,
         "COMMIT",
@@ -243,7 +243,7 @@ async fn what_was_committed_in_a_change_that_ignores_its_failure_is_not_recorded
 
 /// Where the database has rolled it all back, that is what is recorded.
 #[tokio::test]
-async fn a_change_that_only_rolled_back_and_failed_has_left_nothing() {
+async fn failed_change_that_only_rolled_back_left_nothing() {
     for texts in [
         &[INSERT_FIRST, FAIL][..],
         &[INSERT_FIRST, "ROLLBACK AND CHAIN", INSERT_SECOND, FAIL][..],

@@ -65,7 +65,7 @@ fn asked(pair: &Pair<Backend>) -> usize {
 }
 
 #[tokio::test]
-async fn run_that_begins_during_a_failover_waits_for_the_next_writer() {
+async fn run_that_starts_during_a_failover_waits_for_the_next_writer() {
     let mut pair = Pair::<Backend>::start().await;
     let direct = pair.tell_old("SELECT 1");
     assert_eq!(direct.await, ["1"]);
@@ -85,7 +85,7 @@ async fn run_that_begins_during_a_failover_waits_for_the_next_writer() {
 }
 
 #[tokio::test]
-async fn run_whose_wait_ends_during_a_failover_says_so() {
+async fn run_that_times_out_during_a_failover_names_the_failover() {
     let mut pair = Pair::<Backend>::start().await;
     pair.demote().await;
     let pool = pair.pool(3).await;
@@ -99,7 +99,7 @@ async fn run_whose_wait_ends_during_a_failover_says_so() {
 }
 
 #[tokio::test]
-async fn waiter_goes_on_at_the_next_writer() {
+async fn waiter_continues_at_the_next_writer() {
     let mut pair = Pair::<Backend>::start().await;
     let pool = pair.pool(3).await;
     let runner = || Runner::new(&pool).lock(lock());
@@ -131,7 +131,7 @@ async fn waiter_goes_on_at_the_next_writer() {
 
 /// The change has been called on the old server, and ends on the new one or not at all.
 #[tokio::test]
-async fn shared_change_under_way_is_applied_once() {
+async fn shared_change_that_is_running_is_applied_once() {
     let mut pair = Pair::<Backend>::start().await;
     let pool = pair.pool(3).await;
     let gate = Gate::default();
@@ -156,7 +156,7 @@ async fn shared_change_under_way_is_applied_once() {
 
 /// The old server is there still, with the connection of the run, and the commit is on its way.
 #[tokio::test]
-async fn shared_change_at_its_commit_is_applied_once() {
+async fn shared_change_that_is_committing_is_applied_once() {
     let mut pair = Pair::<Backend>::start().await;
     let pool = pair.pool(3).await;
     Runner::new(&pool)
@@ -224,22 +224,22 @@ async fn files_under_way(stage: Option<&str>, held: Where) {
 }
 
 #[tokio::test]
-async fn file_on_its_way_to_a_server_that_was_is_applied_once() {
+async fn file_sent_to_the_previous_writer_is_applied_once() {
     files_under_way(None, Where::BeforeServer).await;
 }
 
 #[tokio::test]
-async fn file_whose_answer_the_failover_takes_is_applied_once() {
+async fn file_whose_answer_is_lost_in_a_failover_is_applied_once() {
     files_under_way(None, Where::AfterServer).await;
 }
 
 #[tokio::test]
-async fn atomic_stage_on_its_way_to_a_server_that_was_is_applied_once() {
+async fn atomic_stage_sent_to_the_previous_writer_is_applied_once() {
     files_under_way(Some("seed"), Where::BeforeServer).await;
 }
 
 #[tokio::test]
-async fn atomic_stage_whose_answer_the_failover_takes_is_applied_once() {
+async fn atomic_stage_whose_answer_is_lost_in_a_failover_is_applied_once() {
     files_under_way(Some("seed"), Where::AfterServer).await;
 }
 
@@ -294,7 +294,7 @@ async fn failed_change_without_transaction_is_recorded_at_the_next_writer() {
 
 /// The lock was taken at the writer, and the connection of a change leads to a server that follows.
 #[tokio::test]
-async fn shared_change_that_meets_a_server_without_writes_is_tried_again() {
+async fn shared_change_at_a_read_only_server_is_retried() {
     let pair = Pair::<Backend>::start().await;
     // The entry of the first change is written, and its connection is gone before the second begins.
     let valve = Valve::at(APPLIED, Where::AfterServer);

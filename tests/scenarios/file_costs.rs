@@ -37,7 +37,7 @@ fn openings(proxy: &Proxy) -> usize {
 }
 
 #[tokio::test]
-async fn a_file_costs_one_round_trip() {
+async fn file_costs_one_round_trip() {
     let insert = "INSERT INTO done VALUES ('one');\nINSERT INTO done VALUES ('two');\nSELECT 1;\n";
     let files = [
         ("0001__one.sql", insert),
@@ -125,7 +125,7 @@ async fn costs(head: &str) -> [usize; 2] {
 }
 
 #[tokio::test]
-async fn a_file_costs_no_more_round_trips_than_is_said() {
+async fn file_costs_the_documented_round_trips() {
     assert_eq!(costs("transaction=true").await, [1, 0]);
     // In the audit: the attempt begins and ends. In the target: the text, on MariaDB the witness before it and the
     // commit behind it, and the marker goes.
@@ -140,7 +140,7 @@ async fn a_file_costs_no_more_round_trips_than_is_said() {
 }
 
 #[tokio::test]
-async fn what_repeats_keeps_the_start_at_one_statement() {
+async fn run_with_unchanged_repeatable_changes_is_one_statement() {
     let text = "-- flamingock: repeat=on-change\nINSERT INTO done VALUES ('one')";
     let database = Backend::fresh().await;
     let direct = with_table(&database, 1).await;

@@ -49,7 +49,7 @@ async fn files_and_code_run_in_one_order() {
 }
 
 #[tokio::test]
-async fn a_rollback_beside_a_file_takes_it_back() {
+async fn rollback_file_undoes_its_change() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     let runner =
@@ -63,7 +63,7 @@ async fn a_rollback_beside_a_file_takes_it_back() {
 }
 
 #[tokio::test]
-async fn what_a_file_and_code_have_twice_is_named_with_both_places() {
+async fn duplicate_of_file_and_code_is_named_with_both_places() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     let error = Runner::new(&pool)

@@ -57,7 +57,7 @@ fn staged(pool: &Pool<Db>, recorder: &Recorder) -> Runner {
 }
 
 #[tokio::test]
-async fn listeners_hear_in_order_what_became_of_every_change() {
+async fn listeners_receive_the_outcome_of_every_change_in_order() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     let recorder = Recorder::default();
@@ -106,7 +106,7 @@ async fn listeners_hear_in_order_what_became_of_every_change() {
 }
 
 #[tokio::test]
-async fn a_run_with_nothing_to_do_tells_its_beginning_and_its_end_and_takes_no_lock() {
+async fn run_with_nothing_to_do_emits_start_and_end_and_takes_no_lock() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     let runner = || Runner::new(&pool).changes(changes![shared, plain]);
@@ -120,7 +120,7 @@ async fn a_run_with_nothing_to_do_tells_its_beginning_and_its_end_and_takes_no_l
 }
 
 #[tokio::test]
-async fn an_undo_tells_what_it_takes_back() {
+async fn undo_emits_each_undone_change() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     let recorder = Recorder::default();
@@ -146,7 +146,7 @@ async fn gated(gate: &Gate) {
 }
 
 #[tokio::test]
-async fn who_waits_for_the_lock_tells_so_and_that_nothing_was_left_to_do() {
+async fn waiter_emits_that_it_waits_and_that_nothing_is_pending() {
     let database = Backend::fresh().await;
     let (pool, other) = (with_table(&database, 1).await, database.pool(1).await);
     let (gate, recorder) = (Gate::default(), Recorder::default());
@@ -174,7 +174,7 @@ async fn robbed(db: &mut Connection) -> Result<(), sqlx::Error> {
 }
 
 #[tokio::test]
-async fn a_lost_lock_is_told_once_and_is_not_given_back() {
+async fn lost_lock_is_emitted_once_and_not_released() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     let recorder = Recorder::default();
@@ -211,7 +211,7 @@ impl Listener for Hanging {
 }
 
 #[tokio::test]
-async fn a_listener_that_hangs_holds_neither_a_transaction_nor_the_lock() {
+async fn hanging_listener_blocks_neither_a_transaction_nor_the_lock() {
     let database = Backend::fresh().await;
     let (pool, other) = (with_table(&database, 1).await, database.pool(1).await);
     let (gate, recorder) = (Gate::default(), Recorder::default());
@@ -261,7 +261,7 @@ impl Listener for InTheDatabase {
 }
 
 #[tokio::test]
-async fn a_listener_may_use_the_only_connection() {
+async fn listener_can_use_the_only_connection() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     let runner = Runner::new(&pool)

@@ -42,7 +42,7 @@ async fn counted(db: &mut Connection) -> Result<(), sqlx::Error> {
 }
 
 #[tokio::test]
-async fn who_waits_returns_without_the_lock_once_nothing_is_pending() {
+async fn waiter_returns_without_the_lock_once_nothing_is_pending() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 2).await;
     let looks = tokio::sync::watch::Sender::new(0);
@@ -83,7 +83,7 @@ async fn who_waits_returns_without_the_lock_once_nothing_is_pending() {
 }
 
 #[tokio::test]
-async fn who_waits_too_long_is_told_who_has_the_lock() {
+async fn waiter_that_times_out_names_the_lock_owner() {
     let database = Backend::fresh().await;
     let (pool, other) = (with_table(&database, 2).await, database.pool(1).await);
     let gate = Gate::default();
@@ -131,7 +131,7 @@ async fn robbed_outside(db: &mut Connection) -> Result<(), sqlx::Error> {
 }
 
 #[tokio::test]
-async fn after_a_takeover_nothing_is_written_and_nothing_is_started() {
+async fn run_that_lost_its_lock_writes_and_starts_nothing() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     let error = Runner::new(&pool)
@@ -152,7 +152,7 @@ async fn told_of_the_loss(pool: &Pool<Db>, cx: &flamingock::Context) {
 }
 
 #[tokio::test]
-async fn the_heartbeat_finds_a_takeover_and_ends_the_run() {
+async fn renewal_detects_a_takeover_and_ends_the_run() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 2).await;
     let runner = Runner::new(&pool).changes(changes![told_of_the_loss]);
@@ -196,7 +196,7 @@ async fn strict(db: &mut Connection, lease: &Duration) -> Result<(), sqlx::Error
 }
 
 #[tokio::test]
-async fn the_heartbeat_does_not_disturb_a_stricter_transaction() {
+async fn renewal_does_not_conflict_with_a_stricter_transaction() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     let lease = LEASE;
@@ -214,7 +214,7 @@ async fn long(db: &mut Connection, lease: &Duration) -> Result<(), sqlx::Error> 
 }
 
 #[tokio::test]
-async fn a_change_that_takes_longer_than_the_lease_keeps_the_lock() {
+async fn change_longer_than_the_lease_keeps_the_lock() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 2).await;
     let lease = LEASE;
@@ -238,7 +238,7 @@ async fn a_change_that_takes_longer_than_the_lease_keeps_the_lock() {
 
 /// The time is what is tested here: the executor's only thread is blocked for longer than the lease.
 #[test]
-fn a_blocked_executor_keeps_the_lock() {
+fn blocked_executor_keeps_the_lock() {
     for change in [changes![blocks][0], changes![blocks_shared][0]] {
         let lease = LEASE;
         let database = flamingock_tests::run_scenario(Backend::fresh());
@@ -284,7 +284,7 @@ fn a_blocked_executor_keeps_the_lock() {
 }
 
 #[tokio::test]
-async fn starts_at_once_apply_each_change_once() {
+async fn concurrent_runs_apply_each_change_once() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 4).await;
     let gate = Gate::default();

@@ -26,7 +26,7 @@ async fn long_file_is_applied_whole() {
 }
 
 #[tokio::test]
-async fn long_file_that_fails_at_its_end_is_undone_and_names_the_line() {
+async fn long_file_that_fails_at_its_end_is_rolled_back_and_names_the_line() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 2).await;
     let text = format!("-- many; rows\n{}SELECT * FROM nowhere;\n", long(20_000));

@@ -107,7 +107,7 @@ impl Ground {
 }
 
 #[tokio::test]
-async fn marker_of_another_run_in_the_way_of_an_attempt_is_an_issue() {
+async fn marker_of_another_run_blocks_an_attempt_and_is_an_issue() {
     for kind in ["applied", "started", "tombstone"] {
         let ground = Ground::new().await;
         ground.plant(kind).await;
@@ -138,7 +138,7 @@ async fn marker_of_another_run_for_an_interrupted_attempt_is_an_issue() {
 }
 
 #[tokio::test]
-async fn marker_of_the_interrupted_attempt_itself_is_believed() {
+async fn marker_of_the_interrupted_attempt_proves_its_commit() {
     let ground = Ground::new().await;
     let [seq, run_id] = ground.began().await;
     ground.plant_at("applied", &seq, &run_id).await;
@@ -154,7 +154,7 @@ async fn marker_of_the_interrupted_attempt_itself_is_believed() {
 
 /// The database has committed a part of the attempt, as MariaDB does at DDL: the list says what the run says.
 #[tokio::test]
-async fn attempt_that_was_committed_in_part_is_an_issue_in_the_list_too() {
+async fn partly_committed_attempt_is_an_issue_in_the_list_too() {
     let ground = Ground::new().await;
     let [seq, run_id] = ground.began().await;
     ground.plant_at("started", &seq, &run_id).await;
@@ -172,7 +172,7 @@ async fn attempt_that_was_committed_in_part_is_an_issue_in_the_list_too() {
 
 /// Commands without the application's code count it as the application lists it.
 #[tokio::test]
-async fn attempt_whose_transaction_was_still_open_counts_as_an_issue_of_its_service() {
+async fn attempt_with_an_open_transaction_is_an_issue_of_its_service() {
     let ground = Ground::new().await;
     ground.began().await;
     assert!(ground.both().issues().await.unwrap().is_empty());
@@ -189,7 +189,7 @@ async fn attempt_whose_transaction_was_still_open_counts_as_an_issue_of_its_serv
 /// The entry that says that the attempt began is gone; the one behind it says what a run has found out. The marker
 /// has the number of the first one.
 #[tokio::test]
-async fn attempt_whose_first_entry_is_gone_is_an_issue() {
+async fn attempt_without_its_first_entry_is_an_issue() {
     let ground = Ground::new().await;
     let [seq, run_id] = ground.began().await;
     let before = seq.parse::<i64>().unwrap() - 1;

@@ -53,8 +53,7 @@ async fn tried(pool: &Pool<Db>, state: &str) {
 }
 
 #[tokio::test]
-async fn named_service_is_refused_while_the_other_one_has_what_is_neither_applied_nor_rolled_back()
-{
+async fn named_service_is_refused_while_the_unnamed_one_has_unresolved_changes() {
     for state in OPEN {
         let database = Backend::fresh().await;
         let pool = with_table(&database, 2).await;
@@ -95,7 +94,7 @@ async fn named_service_is_refused_while_the_other_one_has_what_is_neither_applie
 }
 
 #[tokio::test]
-async fn resolved_change_of_the_other_service_is_taken_over_as_it_was_resolved() {
+async fn resolved_change_of_the_unnamed_service_is_adopted_as_resolved() {
     for (resolution, runs) in [(Resolution::Applied, false), (Resolution::RolledBack, true)] {
         let database = Backend::fresh().await;
         let pool = with_table(&database, 2).await;
@@ -120,7 +119,7 @@ async fn resolved_change_of_the_other_service_is_taken_over_as_it_was_resolved()
 }
 
 #[tokio::test]
-async fn named_service_is_refused_while_the_other_one_is_at_work() {
+async fn named_service_is_refused_while_the_unnamed_one_runs() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 4).await;
     let gate = Gate::default();
@@ -157,7 +156,7 @@ async fn named_service_is_refused_while_the_other_one_is_at_work() {
 }
 
 #[tokio::test]
-async fn changes_of_another_application_without_a_name_are_no_reason_to_refuse() {
+async fn changes_of_another_unnamed_application_do_not_refuse_the_run() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 2).await;
     tried(&pool, "STARTED").await;
@@ -168,7 +167,7 @@ async fn changes_of_another_application_without_a_name_are_no_reason_to_refuse()
 }
 
 #[tokio::test]
-async fn history_of_another_tool_is_no_way_around_the_other_service() {
+async fn history_of_another_tool_does_not_bypass_the_unnamed_service() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 2).await;
     execute(
@@ -194,7 +193,7 @@ async fn history_of_another_tool_is_no_way_around_the_other_service() {
 }
 
 #[tokio::test]
-async fn name_that_only_looks_like_the_other_service_is_refused() {
+async fn name_that_resembles_the_unnamed_service_is_refused() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 2).await;
     Runner::new(&pool)

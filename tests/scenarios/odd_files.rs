@@ -51,7 +51,7 @@ const EMPTY: [&str; 6] = [
 ];
 
 #[tokio::test]
-async fn a_file_of_comments_alone_is_applied_as_nothing() {
+async fn file_of_comments_is_applied_without_a_statement() {
     for text in EMPTY {
         let (_database, pool) = fresh().await;
         let next = "INSERT INTO done VALUES ('next')";
@@ -94,7 +94,7 @@ async fn a_file_of_comments_alone_is_applied_as_nothing() {
 }
 
 #[tokio::test]
-async fn a_file_of_comments_alone_is_applied_as_nothing_in_an_atomic_stage() {
+async fn file_of_comments_is_applied_without_a_statement_in_an_atomic_stage() {
     for text in EMPTY.iter().filter(|text| !text.contains("false")) {
         let (_database, pool) = fresh().await;
         let insert = "INSERT INTO done VALUES ('x')";
@@ -118,7 +118,7 @@ async fn a_file_of_comments_alone_is_applied_as_nothing_in_an_atomic_stage() {
 
 /// A file with both halves of another tool would do and revert, and be recorded as applied.
 #[tokio::test]
-async fn a_file_with_the_marks_of_another_tool_is_refused_with_the_line() {
+async fn file_with_annotations_of_another_tool_is_refused_with_the_line() {
     for (mark, tool) in [
         ("-- migrate:down", "dbmate"),
         ("--migrate:down transaction:false", "dbmate"),
@@ -144,7 +144,7 @@ async fn a_file_with_the_marks_of_another_tool_is_refused_with_the_line() {
 
 /// The down file of another tool would drop what was there before its own up file failed.
 #[tokio::test]
-async fn a_down_file_of_another_tool_does_not_run_after_a_failure() {
+async fn down_file_of_another_tool_does_not_run_after_a_failure() {
     let table = "CREATE TABLE kept (id INT)";
     let (_database, pool) = fresh().await;
     try_execute(&pool, table).await.unwrap();
@@ -183,7 +183,7 @@ async fn a_down_file_of_another_tool_does_not_run_after_a_failure() {
 }
 
 #[tokio::test]
-async fn a_parameter_that_nobody_binds_is_refused() {
+async fn unbound_parameter_is_refused() {
     for (text, sign) in pick(
         // PostgreSQL and MariaDB refuse it themselves.
         [("INSERT INTO done VALUES ($1)", ""); 3],
@@ -214,7 +214,7 @@ async fn a_parameter_that_nobody_binds_is_refused() {
 }
 
 #[tokio::test]
-async fn what_only_a_client_knows_is_refused_with_its_line() {
+async fn client_command_is_refused_with_its_line() {
     let of_clients = pick(
         [
             "\\copy done from 'x.csv'",
@@ -235,7 +235,7 @@ async fn what_only_a_client_knows_is_refused_with_its_line() {
 }
 
 #[tokio::test]
-async fn two_files_of_one_id_are_named_with_both_places() {
+async fn two_files_with_one_id_are_named_with_both_places() {
     let text = "-- flamingock: id=same\nINSERT INTO done VALUES ('1')";
     let problem = refused(folder(&[("0001__a.sql", text), ("0002__b.sql", text)])).await;
     assert!(problem.contains("changes/0001__a.sql:1"), "{problem}");
@@ -243,7 +243,7 @@ async fn two_files_of_one_id_are_named_with_both_places() {
 }
 
 #[tokio::test]
-async fn line_ends_and_what_looks_like_a_command_are_kept_in_strings() {
+async fn strings_keep_line_ends_and_text_that_looks_like_a_command() {
     let (_database, pool) = fresh().await;
     let text = "INSERT INTO done VALUES ('a\r\nb');\r\nINSERT INTO done VALUES ('\nDELIMITER //\n;');\r\nINSERT INTO done VALUES ('c') /* end; */ -- \\";
     Runner::new(&pool).files(script(text)).run().await.unwrap();
@@ -252,7 +252,7 @@ async fn line_ends_and_what_looks_like_a_command_are_kept_in_strings() {
 
 /// What a file sets would else reach the next one, or not, depending on how many a run applies.
 #[tokio::test]
-async fn what_a_file_sets_on_its_connection_ends_with_it() {
+async fn session_settings_of_a_file_end_with_it() {
     let temporary = "CREATE TEMPORARY TABLE done (what VARCHAR(200))";
     let settings = pick(
         [
@@ -295,7 +295,7 @@ const ROLLED_BACK: &[&str] = &["script 1 FAILED shared", "script 1 ROLLED_BACK s
 const COMMITTED: &[&str] = &["script 1 FAILED none"];
 
 #[tokio::test]
-async fn a_transaction_that_is_ended_by_a_back_door_is_found_out() {
+async fn transaction_that_is_ended_by_dynamic_sql_is_detected() {
     let first = "INSERT INTO done VALUES ('1');";
     let cases: Vec<Ending> = pick(
         vec![
@@ -367,7 +367,7 @@ async fn a_transaction_that_is_ended_by_a_back_door_is_found_out() {
 
 /// A dump of MySQL has statements for servers of other versions alone.
 #[tokio::test]
-async fn executable_comments_that_the_server_reads_over_are_no_error() {
+async fn skipped_executable_comments_are_no_error() {
     if NAME != "MariaDB" {
         // Elsewhere, they are comments like any other.
         let (_database, pool) = fresh().await;
@@ -392,7 +392,7 @@ async fn executable_comments_that_the_server_reads_over_are_no_error() {
 }
 
 #[tokio::test]
-async fn a_large_file_is_applied_whole_or_not_at_all() {
+async fn large_file_is_applied_whole_or_not_at_all() {
     let row = format!("INSERT INTO done VALUES ('x{}x');\n", " ".repeat(100));
     let row = row.replace("VALUES", &format!("/* {} */ VALUES", "y".repeat(2_000)));
     let rows = 5 * 1024 * 1024 / row.len();

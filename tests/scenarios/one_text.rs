@@ -98,7 +98,7 @@ impl OnItsWay {
 }
 
 #[tokio::test]
-async fn a_text_that_never_arrived_is_undone_and_applied_by_the_next_run() {
+async fn message_that_never_arrived_is_applied_by_the_next_run() {
     for target in ["default", "other"] {
         let file = OnItsWay::to(target).await;
         file.proxy.cut_before("unique one", 1);
@@ -113,7 +113,7 @@ async fn a_text_that_never_arrived_is_undone_and_applied_by_the_next_run() {
 }
 
 #[tokio::test]
-async fn a_commit_whose_answer_is_lost_is_found_out() {
+async fn commit_whose_answer_is_lost_is_detected() {
     for target in ["default", "other"] {
         let file = OnItsWay::to(target).await;
         // The text has the insert and, where all of it goes in one, the commit.
@@ -130,7 +130,7 @@ async fn a_commit_whose_answer_is_lost_is_found_out() {
 
 /// The server goes on with a text whose client is gone, and would come to the commit.
 #[tokio::test]
-async fn a_server_that_goes_on_alone_is_stopped_before_anything_is_recorded() {
+async fn server_that_still_executes_is_stopped_before_anything_is_recorded() {
     let database = Backend::fresh().await;
     let direct = with_table(&database, 2).await;
     let proxy = Proxy::in_front_of(&database.url).unwrap();
@@ -159,7 +159,7 @@ async fn a_server_that_goes_on_alone_is_stopped_before_anything_is_recorded() {
 }
 
 #[tokio::test]
-async fn after_a_takeover_nothing_of_the_file_is_kept() {
+async fn takeover_rolls_back_the_file() {
     let database = Backend::fresh().await;
     let (pool, other) = (with_table(&database, 1).await, database.pool(1).await);
     // The file itself waits for the thief, who comes from outside.
@@ -196,7 +196,7 @@ async fn after_a_takeover_nothing_of_the_file_is_kept() {
 }
 
 #[tokio::test]
-async fn a_lock_that_is_waited_for_too_long_is_tried_again() {
+async fn lock_timeout_is_retried() {
     let database = Backend::fresh().await;
     let (pool, other) = (with_table(&database, 1).await, database.pool(1).await);
     execute(
@@ -239,7 +239,7 @@ async fn a_lock_that_is_waited_for_too_long_is_tried_again() {
 }
 
 #[tokio::test]
-async fn a_statement_of_a_file_may_take_no_longer_than_it_says() {
+async fn statement_of_a_file_is_limited_by_its_timeout() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     let quick = format!(
@@ -279,7 +279,7 @@ async fn a_statement_of_a_file_may_take_no_longer_than_it_says() {
 }
 
 #[tokio::test]
-async fn a_run_that_is_asked_to_stop_undoes_the_file_that_is_running() {
+async fn stopped_run_rolls_back_the_running_file() {
     let database = Backend::fresh().await;
     let (pool, watch) = (with_table(&database, 1).await, database.pool(1).await);
     let text = format!("INSERT INTO done VALUES ('one');\n{};\n", sleep(30));
@@ -310,7 +310,7 @@ async fn a_run_that_is_asked_to_stop_undoes_the_file_that_is_running() {
 }
 
 #[tokio::test]
-async fn a_routine_that_commits_is_found_out() {
+async fn routine_that_commits_is_detected() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     let create = if POSTGRES {

@@ -75,7 +75,7 @@ async fn no_zero(_db: &mut Connection) -> Result<(), BoxError> {
 }
 
 #[tokio::test]
-async fn an_undo_that_fails_names_the_change_that_failed_and_no_other() {
+async fn failed_undo_names_only_the_failed_change() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     let runner = || Runner::new(&pool).changes(changes![zero, one, two]);
@@ -90,7 +90,7 @@ async fn an_undo_that_fails_names_the_change_that_failed_and_no_other() {
 }
 
 #[tokio::test]
-async fn undo_takes_changes_back_last_first_and_they_are_pending_again() {
+async fn undone_changes_are_reversed_last_first_and_become_pending() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     let runner = || Runner::new(&pool).changes(changes![one, two]);
@@ -125,7 +125,7 @@ async fn undo_takes_changes_back_last_first_and_they_are_pending_again() {
 }
 
 #[tokio::test]
-async fn an_undo_is_refused_as_a_whole_if_one_change_has_no_rollback() {
+async fn undo_is_refused_as_a_whole_if_one_change_has_no_rollback() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     let runner = || Runner::new(&pool).changes(changes![one, stays]);
@@ -152,7 +152,7 @@ async fn an_undo_is_refused_as_a_whole_if_one_change_has_no_rollback() {
 }
 
 #[tokio::test]
-async fn a_failed_undo_that_the_database_took_back_leaves_the_change_applied() {
+async fn failed_undo_that_was_rolled_back_leaves_the_change_applied() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     let runner = || Runner::new(&pool).changes(changes![three]);
@@ -173,7 +173,7 @@ async fn a_failed_undo_that_the_database_took_back_leaves_the_change_applied() {
 }
 
 #[tokio::test]
-async fn a_person_settles_an_issue_with_a_reason_and_once() {
+async fn issue_is_resolved_once_and_with_a_reason() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     let runner = || Runner::new(&pool).changes(changes![one, breaks]);
@@ -246,7 +246,7 @@ async fn elsewhere_is_there(pool: &Pool) -> Result<bool, sqlx::Error> {
 }
 
 #[tokio::test]
-async fn adopt_verified_records_what_is_there_already() {
+async fn adopt_verified_records_effects_that_already_exist() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 2).await;
     flamingock_tests::execute(&pool, "INSERT INTO done VALUES ('elsewhere')").await;
@@ -261,7 +261,7 @@ async fn adopt_verified_records_what_is_there_already() {
 }
 
 #[tokio::test]
-async fn tables_that_a_person_made_from_the_schema_text_serve_a_run_that_creates_none() {
+async fn tables_created_from_the_schema_text_serve_a_run_that_creates_none() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     let runner = || {
@@ -276,7 +276,7 @@ async fn tables_that_a_person_made_from_the_schema_text_serve_a_run_that_creates
 }
 
 #[tokio::test]
-async fn verify_asks_the_probes_and_writes_nothing() {
+async fn verify_calls_verify_functions_and_writes_nothing() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 2).await;
     let runner = || Runner::new(&pool).changes(changes![elsewhere]);
@@ -304,7 +304,7 @@ async fn verify_asks_the_probes_and_writes_nothing() {
 }
 
 #[tokio::test]
-async fn a_runner_is_shared_and_its_futures_move_between_threads() {
+async fn runner_is_sync_and_its_futures_are_send() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     let runner = std::sync::Arc::new(Runner::new(&pool).changes(changes![one]));
@@ -313,7 +313,7 @@ async fn a_runner_is_shared_and_its_futures_move_between_threads() {
 }
 
 #[tokio::test]
-async fn a_probe_that_fails_leaves_an_issue_and_settles_it_once_it_works() {
+async fn failed_verify_function_leaves_an_issue_that_a_later_run_resolves() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 2).await;
     let runner = || Runner::new(&pool).changes(changes![elsewhere]);
@@ -354,7 +354,7 @@ async fn a_probe_that_fails_leaves_an_issue_and_settles_it_once_it_works() {
 
 /// There is no attempt that anybody could resolve.
 #[tokio::test]
-async fn a_probe_that_fails_for_what_was_never_tried_is_a_failure_and_no_issue() {
+async fn failed_verify_function_of_a_change_without_attempt_is_a_failure_and_no_issue() {
     let database = Backend::fresh().await;
     let pool = database.pool(2).await;
     let runner = || Runner::new(&pool).changes(changes![elsewhere]);
@@ -379,7 +379,7 @@ async fn probed_is_there() -> bool {
 }
 
 #[tokio::test]
-async fn a_failed_undo_of_what_a_probe_can_settle_calls_nobody() {
+async fn failed_undo_is_resolved_by_the_verify_function() {
     let database = Backend::fresh().await;
     let pool = database.pool(2).await;
     let runner = || Runner::new(&pool).changes(changes![probed]);

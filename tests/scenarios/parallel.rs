@@ -89,7 +89,7 @@ async fn alone(db: &mut Connection) -> Result<(), sqlx::Error> {
 }
 
 #[tokio::test]
-async fn a_failure_stops_its_stage_and_those_after_it_and_no_other() {
+async fn failure_stops_only_its_stage_and_dependent_stages() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 3).await;
     let runner = stages(Runner::new(&pool)).changes(changes![fails, left_again, alone, behind]);
@@ -145,7 +145,7 @@ async fn outside() {}
 
 /// With more stages than there are connections, and a pool of one.
 #[tokio::test]
-async fn changes_with_connections_of_all_kinds_get_along() {
+async fn changes_with_connections_of_all_kinds_run_side_by_side() {
     for connections in [1, 2, 5] {
         let database = Backend::fresh().await;
         let pool = with_table(&database, connections).await;
@@ -166,7 +166,7 @@ async fn changes_with_connections_of_all_kinds_get_along() {
 }
 
 #[tokio::test]
-async fn an_atomic_stage_runs_beside_others() {
+async fn atomic_stage_runs_side_by_side_with_others() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 4).await;
     let report = Runner::new(&pool)

@@ -8,7 +8,7 @@ use super::peer_folders::{are_gone_on_with, are_read_and_taken_over};
 use super::{Backend, peers};
 
 #[tokio::test]
-async fn a_folder_of_diesel_is_read_as_it_is() {
+async fn diesel_folder_is_read_unchanged() {
     let files = include_files!("folders/peer_diesel", static, register = false);
     let database = Backend::fresh().await;
     let pool = database.pool(1).await;

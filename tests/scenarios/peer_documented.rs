@@ -45,7 +45,7 @@ async fn applied(pool: &Pool<Db>) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_folder_of_goose_makes_what_is_written_by_hand() {
+async fn goose_folder_creates_the_expected_schema() {
     let database = Backend::fresh().await;
     let pool = database.pool(1).await;
     let runner = || Runner::new(&pool).files(goose());
@@ -84,7 +84,7 @@ fn modes(entries: Vec<String>) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_block_of_goose_is_one_statement_whatever_is_in_it() {
+async fn goose_block_is_one_statement() {
     let body = match NAME {
         "PostgreSQL" => {
             "CREATE FUNCTION noted() RETURNS trigger LANGUAGE plpgsql AS $$\nBEGIN\n  INSERT INTO done VALUES ('by the routine'); -- noted;\n  RETURN new;\nEND;\n$$;\n-- +goose StatementEnd\nCREATE TRIGGER noting AFTER INSERT ON users FOR EACH ROW EXECUTE FUNCTION noted();"
@@ -112,7 +112,7 @@ async fn a_block_of_goose_is_one_statement_whatever_is_in_it() {
 }
 
 #[tokio::test]
-async fn a_folder_of_flyway_makes_what_is_written_by_hand() {
+async fn flyway_folder_creates_the_expected_schema() {
     let database = Backend::fresh().await;
     let pool = database.pool(1).await;
     let runner = || Runner::new(&pool).files(flyway());
@@ -179,7 +179,7 @@ async fn goes_on(
 }
 
 #[tokio::test]
-async fn what_goose_has_applied_is_taken_over_and_the_next_file_runs() {
+async fn goose_history_is_adopted_and_the_next_file_runs() {
     let history = [
         USERS,
         ORDERS,
@@ -200,7 +200,7 @@ async fn what_goose_has_applied_is_taken_over_and_the_next_file_runs() {
 }
 
 #[tokio::test]
-async fn what_flyway_has_applied_is_taken_over_and_the_next_file_runs() {
+async fn flyway_history_is_adopted_and_the_next_file_runs() {
     let history = [
         USERS,
         ORDERS,
@@ -233,7 +233,7 @@ async fn what_flyway_has_applied_is_taken_over_and_the_next_file_runs() {
 }
 
 #[tokio::test]
-async fn what_diesel_has_applied_is_taken_over_and_the_next_file_runs() {
+async fn diesel_history_is_adopted_and_the_next_file_runs() {
     let history = [
         USERS,
         "CREATE TABLE __diesel_schema_migrations (version VARCHAR(50) PRIMARY KEY NOT NULL, run_on TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP)",
@@ -247,7 +247,7 @@ async fn what_diesel_has_applied_is_taken_over_and_the_next_file_runs() {
 }
 
 #[tokio::test]
-async fn a_history_that_has_more_than_the_folder_keeps_the_run_from_starting() {
+async fn history_with_more_than_the_folder_refuses_the_run() {
     let history = [
         USERS,
         "CREATE TABLE goose_db_version (id INTEGER PRIMARY KEY, version_id BIGINT NOT NULL, is_applied BOOLEAN NOT NULL, tstamp TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP)",

@@ -87,7 +87,7 @@ pub(super) async fn are_gone_on_with(
 }
 
 #[tokio::test]
-async fn a_folder_of_sqlx_is_read_as_it_is() {
+async fn sqlx_folder_is_read_unchanged() {
     let files = include_files!(
         "folders/peer_sqlx",
         static,
@@ -107,7 +107,7 @@ async fn a_folder_of_sqlx_is_read_as_it_is() {
 }
 
 #[tokio::test]
-async fn a_folder_of_refinery_is_read_as_it_is() {
+async fn refinery_folder_is_read_unchanged() {
     let files = include_files!("folders/peer_refinery", static, register = false);
     let database = Backend::fresh().await;
     let pool = database.pool(1).await;

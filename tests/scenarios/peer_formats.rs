@@ -82,7 +82,7 @@ async fn refused(runner: Runner) -> String {
 }
 
 #[tokio::test]
-async fn folder_of_dbmate_is_read_as_it_is() {
+async fn dbmate_folder_is_read_unchanged() {
     let (_database, pool) = fresh().await;
     let files = folder(DBMATE);
     runner(&pool, files).run().await.unwrap();
@@ -101,7 +101,7 @@ async fn folder_of_dbmate_is_read_as_it_is() {
 }
 
 #[tokio::test]
-async fn history_of_dbmate_is_taken_over() {
+async fn dbmate_history_is_adopted() {
     let (_database, pool) = fresh().await;
     let files = folder(DBMATE);
     execute(
@@ -149,7 +149,7 @@ async fn golang(pool: &Pool<Db>, version: i64, dirty: bool) {
 }
 
 #[tokio::test]
-async fn folder_of_golang_migrate_is_read_as_it_is() {
+async fn golang_migrate_folder_is_read_unchanged() {
     let (_database, pool) = fresh().await;
     let files = folder_of("golang-migrate", GOLANG);
     runner(&pool, files).run().await.unwrap();
@@ -169,7 +169,7 @@ async fn folder_of_golang_migrate_is_read_as_it_is() {
 }
 
 #[tokio::test]
-async fn history_of_golang_migrate_is_taken_over_up_to_its_version() {
+async fn golang_migrate_history_is_adopted_up_to_its_version() {
     let (_database, pool) = fresh().await;
     let files = folder_of("golang-migrate", GOLANG);
     let adoption = Adoption::of(Tool::GolangMigrate);
@@ -199,7 +199,7 @@ async fn history_of_golang_migrate_is_taken_over_up_to_its_version() {
 }
 
 #[tokio::test]
-async fn golang_migrate_at_work_is_seen() {
+async fn running_golang_migrate_is_detected() {
     let (_database, pool) = fresh().await;
     golang(&pool, 2, false).await;
     // The key is the tool's own: a checksum of the names, multiplied with its salt.
@@ -318,7 +318,7 @@ async fn adoption_decides_in_a_new_environment() {
 }
 
 #[tokio::test]
-async fn folder_of_atlas_is_read_as_it_is() {
+async fn atlas_folder_is_read_unchanged() {
     let (_database, pool) = fresh().await;
     runner(&pool, folder(ATLAS)).run().await.unwrap();
     assert_eq!(done(&pool).await, ["1", "2", "3"]);
@@ -357,7 +357,7 @@ async fn revisions(pool: &Pool<Db>, table: &str, rows: &[(&str, u32, u32)]) {
 }
 
 #[tokio::test]
-async fn history_of_atlas_is_taken_over_with_its_baseline() {
+async fn atlas_history_is_adopted_with_its_baseline() {
     let (_database, pool) = fresh().await;
     let table = if NAME == "PostgreSQL" {
         // Where Atlas has it unless its connection is bound to a schema.
@@ -378,7 +378,7 @@ async fn history_of_atlas_is_taken_over_with_its_baseline() {
 }
 
 #[tokio::test]
-async fn revision_of_atlas_that_stopped_midway_is_refused() {
+async fn atlas_revision_that_stopped_midway_is_refused() {
     let (_database, pool) = fresh().await;
     revisions(&pool, "atlas_schema_revisions", &[("20240131120000", 2, 0)]).await;
     let adopted = runner(&pool, folder(ATLAS))
@@ -393,7 +393,7 @@ async fn revision_of_atlas_that_stopped_midway_is_refused() {
 
 /// A file that keeps an id of its own is still the file that the history has.
 #[tokio::test]
-async fn file_with_an_id_of_its_own_is_found_by_its_name() {
+async fn file_with_its_own_id_is_found_by_its_name() {
     let (_database, pool) = fresh().await;
     golang(&pool, 1, false).await;
     let text = "-- flamingock: id=users\nINSERT INTO done VALUES ('1');\n";
@@ -405,7 +405,7 @@ async fn file_with_an_id_of_its_own_is_found_by_its_name() {
 }
 
 #[tokio::test]
-async fn folders_of_tools_that_are_not_read_are_refused_by_name() {
+async fn folders_of_unsupported_tools_are_refused_by_name() {
     let (_database, pool) = fresh().await;
     let cases: [(&[(&'static str, &str)], &str); 11] = [
         (
@@ -468,7 +468,7 @@ h1:6uyV8ss3yGLHuextiFt8Jfis4gEj8E3b8eJGlI5Hmaw=\n\
 
 /// The mode is one of runs: who decides has to read the folder as its tool does.
 #[tokio::test]
-async fn history_decides_for_operators_where_runs_are_off() {
+async fn history_decides_for_operator_calls_where_runs_are_off() {
     let (_database, pool) = fresh().await;
     let off = |files| runner(&pool, files).mode(Mode::Off);
     let files = folder(BOTH);
@@ -496,7 +496,7 @@ async fn history_decides_for_operators_where_runs_are_off() {
 }
 
 #[tokio::test]
-async fn passed_over_files_are_named_by_plan_and_check() {
+async fn skipped_files_are_named_by_plan_and_check() {
     let (_database, pool) = fresh().await;
     let mut all = ATLAS.to_vec();
     let old = [
@@ -525,7 +525,7 @@ async fn passed_over_files_are_named_by_plan_and_check() {
 }
 
 #[tokio::test]
-async fn folder_of_atlas_that_does_not_fit_its_sums_is_refused() {
+async fn atlas_folder_that_does_not_match_its_checksums_is_refused() {
     let (_database, pool) = fresh().await;
     assert_eq!(atlas_sum(&ATLAS[..3]), ATLAS_SUM);
     let mut edited = ATLAS.to_vec();
@@ -552,7 +552,7 @@ async fn folder_of_atlas_that_does_not_fit_its_sums_is_refused() {
 }
 
 #[tokio::test]
-async fn mark_of_dbmate_that_is_almost_right_is_refused() {
+async fn misspelled_dbmate_annotation_is_refused() {
     let (_database, pool) = fresh().await;
     let text =
         "-- migrate:up\nINSERT INTO done VALUES ('1');\n  -- migrate:down\nDELETE FROM done;\n";

@@ -51,7 +51,7 @@ async fn commits(db: &mut Connection) -> Result<(), sqlx::Error> {
 }
 
 #[tokio::test]
-async fn names_that_look_like_places_of_a_template_are_data() {
+async fn names_that_look_like_placeholders_are_data() {
     for name in NAMES {
         let database = Backend::fresh().await;
         let pool = with_table(&database, 1).await;
@@ -80,7 +80,7 @@ async fn names_that_look_like_places_of_a_template_are_data() {
 }
 
 #[tokio::test]
-async fn change_that_commits_is_recorded_as_that_whatever_the_service_is_called() {
+async fn change_that_commits_is_recorded_under_any_service_name() {
     for name in NAMES {
         let database = Backend::fresh().await;
         let pool = with_table(&database, 1).await;

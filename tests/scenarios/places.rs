@@ -78,7 +78,7 @@ async fn partial_set_of_tables_is_refused() {
 
 /// What a first start has left that died while it created the tables, where that is no transaction.
 #[tokio::test]
-async fn first_tables_without_any_entry_are_completed() {
+async fn partial_set_of_tables_without_entries_is_completed() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 2).await;
     Runner::new(&pool).changes(changes![]).run().await.unwrap();
@@ -95,7 +95,7 @@ fn prefix(prefix: &str) -> TableNames {
 }
 
 #[tokio::test]
-async fn tables_with_another_prefix_are_refused_unless_a_prefix_is_set() {
+async fn tables_with_another_prefix_are_refused_unless_a_prefix_is_configured() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 2).await;
     runner(&pool).tables(prefix("coc_")).run().await.unwrap();
@@ -121,7 +121,7 @@ async fn tagged(db: &mut Connection) -> Result<(), sqlx::Error> {
 
 /// The stored digest of a run without it says nothing of a binary that does not have it.
 #[tokio::test]
-async fn applied_change_that_was_left_out_and_is_then_removed_is_missing() {
+async fn applied_change_that_was_filtered_and_then_removed_is_missing() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 2).await;
     let policy = Policy::default().missing(Rule::Deny);

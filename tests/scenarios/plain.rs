@@ -29,7 +29,7 @@ async fn by_pool(pool: &Pool<Db>) {
 }
 
 #[tokio::test]
-async fn the_start_is_on_record_before_the_change_runs() {
+async fn start_of_an_attempt_is_recorded_before_the_change_runs() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     let report = Runner::new(&pool)
@@ -68,7 +68,7 @@ async fn undo(db: &mut Connection) -> Result<(), sqlx::Error> {
 }
 
 #[tokio::test]
-async fn a_failure_is_followed_by_the_rollback_and_then_applied_again() {
+async fn failed_change_is_rolled_back_and_applied_by_the_next_run() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     for attempt in 1..=2 {
@@ -112,7 +112,7 @@ async fn stuck_panics_too(db: &mut Connection) {
 }
 
 #[tokio::test]
-async fn a_failed_rollback_is_an_issue_with_both_reasons() {
+async fn failed_rollback_is_an_issue_with_both_reasons() {
     for change in [changes![stuck][0], changes![stuck_panics][0]] {
         let database = Backend::fresh().await;
         let pool = with_table(&database, 1).await;
@@ -152,7 +152,7 @@ async fn abandoned(db: &mut Connection) -> Result<(), BoxError> {
 }
 
 #[tokio::test]
-async fn a_failure_without_rollback_needs_a_person() {
+async fn failure_without_a_rollback_is_an_issue() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     let runner = || Runner::new(&pool).changes(changes![abandoned]);
@@ -178,7 +178,7 @@ async fn retried(calls: &AtomicUsize) -> Result<(), BoxError> {
 }
 
 #[tokio::test]
-async fn recovery_by_retry_applies_again() {
+async fn recovery_by_retry_applies_the_change_again() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     let calls = Arc::new(AtomicUsize::new(0));
@@ -208,7 +208,7 @@ async fn left_open(db: &mut Connection) -> Result<(), sqlx::Error> {
 }
 
 #[tokio::test]
-async fn a_transaction_that_is_left_open_is_a_failure_and_stays_out_of_the_pool() {
+async fn open_transaction_is_a_failure_and_does_not_reach_the_pool() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     let error = Runner::new(&pool)
@@ -241,7 +241,7 @@ async fn drops(db: &mut Connection) -> Result<(), sqlx::Error> {
 }
 
 #[tokio::test]
-async fn a_transaction_that_is_dropped_is_not_left_open() {
+async fn dropped_transaction_is_not_left_open() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     Runner::new(&pool)
@@ -268,7 +268,7 @@ async fn undo_panics(db: &mut Connection) -> Result<(), sqlx::Error> {
 }
 
 #[tokio::test]
-async fn a_panic_amid_rows_is_followed_by_the_rollback() {
+async fn panic_while_reading_rows_is_followed_by_the_rollback() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     let error = Runner::new(&pool)
@@ -328,7 +328,7 @@ async fn sleeps_shared(db: &mut Connection) -> Result<(), sqlx::Error> {
 }
 
 #[tokio::test]
-async fn a_statement_of_a_change_that_takes_too_long_is_cancelled_at_the_server() {
+async fn statement_of_a_change_that_times_out_is_cancelled_at_the_server() {
     for (change, left) in [
         (changes![sleeps][0], &["undone"][..]),
         (changes![sleeps_shared][0], &[]),
@@ -373,7 +373,7 @@ async fn undo_slow(db: &mut Connection) -> Result<(), sqlx::Error> {
 }
 
 #[tokio::test]
-async fn a_timeout_is_followed_by_the_rollback() {
+async fn timeout_is_followed_by_the_rollback() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     let error = Runner::new(&pool)

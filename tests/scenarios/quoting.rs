@@ -25,7 +25,7 @@ async fn odd(db: &mut Connection) -> Result<(), sqlx::Error> {
 }
 
 #[tokio::test]
-async fn quoting_modes_change_no_text() {
+async fn quoting_modes_leave_text_unchanged() {
     for mode in MODES {
         let database = Backend::fresh().await;
         let other = with_table(&database, 1).await;

@@ -16,7 +16,7 @@ async fn two(db: &mut Connection) -> Result<(), sqlx::Error> {
 }
 
 #[tokio::test]
-async fn a_start_with_nothing_to_do_is_one_statement_whatever_ran_last() {
+async fn run_with_nothing_to_do_is_one_statement_whatever_ran_last() {
     let database = Backend::fresh().await;
     let direct = with_table(&database, 1).await;
     let proxy = Proxy::in_front_of(&database.url).unwrap();
@@ -59,7 +59,7 @@ async fn a_start_with_nothing_to_do_is_one_statement_whatever_ran_last() {
 }
 
 #[tokio::test]
-async fn who_may_only_read_can_start_what_is_up_to_date() {
+async fn read_only_role_can_run_up_to_date_changes() {
     let database = Backend::fresh().await;
     let owner = with_table(&database, 1).await;
     let reader = Reader::new(&database, &owner).await;
@@ -115,7 +115,7 @@ async fn who_may_only_read_can_start_what_is_up_to_date() {
 }
 
 #[tokio::test]
-async fn a_shared_change_costs_begin_its_own_statements_one_entry_and_commit() {
+async fn shared_change_costs_begin_its_statements_one_entry_and_commit() {
     let mut sent = Vec::new();
     for changes in [&changes![one][..], &changes![one, two]] {
         let database = Backend::fresh().await;

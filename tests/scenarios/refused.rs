@@ -33,7 +33,7 @@ async fn shares(_db: &Connection) {}
 async fn misspells() {}
 
 #[tokio::test]
-async fn everything_wrong_is_reported_together_and_nothing_is_touched() {
+async fn all_mistakes_are_reported_together_and_nothing_is_touched() {
     let database = Backend::fresh().await;
     let pool = database.pool(1).await;
     let changes = changes![
@@ -112,7 +112,7 @@ async fn wrong_kind(_db: &mut sqlx::SqliteConnection) {}
 async fn wrong_kind_too(_db: &mut sqlx::PgConnection) {}
 
 #[tokio::test]
-async fn a_connection_of_another_kind_of_database_is_refused() {
+async fn connection_of_another_kind_of_database_is_refused() {
     let database = Backend::fresh().await;
     let pool = database.pool(1).await;
     let name = <Backend as flamingock_tests::Backend>::NAME;
@@ -137,7 +137,7 @@ async fn a_connection_of_another_kind_of_database_is_refused() {
 async fn wide() {}
 
 #[tokio::test]
-async fn a_name_that_no_column_holds_is_refused() {
+async fn name_that_is_too_long_for_its_column_is_refused() {
     let database = Backend::fresh().await;
     let pool = database.pool(1).await;
     let error = Runner::new(&pool)

@@ -49,7 +49,7 @@ async fn vacuums(db: &mut Connection) -> Result<(), sqlx::Error> {
 }
 
 #[tokio::test]
-async fn what_no_transaction_can_hold_is_told_with_what_to_write() {
+async fn statement_that_no_transaction_can_hold_gets_a_hint() {
     for (format, name, before, words) in FORMATS {
         let database = Backend::fresh().await;
         let pool = with_table(&database, 1).await;
@@ -83,7 +83,7 @@ async fn what_no_transaction_can_hold_is_told_with_what_to_write() {
 
 /// The hint is told for what it is about, and the change is recorded as any other.
 #[tokio::test]
-async fn any_other_error_is_told_without_a_hint() {
+async fn other_errors_get_no_hint() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     execute(&pool, "INSERT INTO done VALUES ('there')").await;

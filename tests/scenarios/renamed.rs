@@ -65,7 +65,7 @@ async fn asked(runner: impl Fn() -> Runner, expected: &[&str]) {
 }
 
 #[tokio::test]
-async fn renamed_change_of_code_stops_the_run_until_it_has_its_id_or_another_order() {
+async fn renamed_code_change_stops_the_run_until_its_id_or_order_is_restored() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 2).await;
     of(&pool, changes![create_orders]).run().await.unwrap();
@@ -85,7 +85,7 @@ async fn renamed_change_of_code_stops_the_run_until_it_has_its_id_or_another_ord
 }
 
 #[tokio::test]
-async fn change_of_equal_content_beside_the_applied_one_runs() {
+async fn change_with_the_content_of_an_applied_one_runs() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 2).await;
     of(&pool, changes![create_orders]).run().await.unwrap();
@@ -97,7 +97,7 @@ async fn change_of_equal_content_beside_the_applied_one_runs() {
 }
 
 #[tokio::test]
-async fn undone_change_may_run_under_another_id() {
+async fn undone_change_can_run_under_another_id() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 2).await;
     let runner = || of(&pool, changes![create_orders]);
@@ -110,7 +110,7 @@ async fn undone_change_may_run_under_another_id() {
 
 /// What has failed under its old id would run on top of what that attempt has left.
 #[tokio::test]
-async fn renamed_change_that_is_not_settled_stops_the_run() {
+async fn renamed_change_with_an_unresolved_attempt_stops_the_run() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 2).await;
     of(&pool, changes![create_orders]).run().await.unwrap();
@@ -125,7 +125,7 @@ async fn renamed_change_that_is_not_settled_stops_the_run() {
 }
 
 #[tokio::test]
-async fn renamed_file_stops_the_run_until_it_has_its_id() {
+async fn renamed_file_stops_the_run_until_its_id_is_restored() {
     for (before, after, kept, header) in [
         (
             include_files!("folders/renamed/before", static, register = false),
@@ -173,7 +173,7 @@ async fn renamed_file_stops_the_run_until_it_has_its_id() {
 
 /// It is meant to run again.
 #[tokio::test]
-async fn renamed_file_that_repeats_is_applied_again() {
+async fn renamed_repeatable_file_is_applied_again() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 2).await;
     for folder in [

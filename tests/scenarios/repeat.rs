@@ -18,7 +18,7 @@ fn outcomes(report: &flamingock::Report) -> Vec<(String, Outcome)> {
 }
 
 #[tokio::test]
-async fn what_repeats_runs_last_and_again_only_when_it_has_changed() {
+async fn repeatable_changes_run_last_and_again_only_when_changed() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     // An edit of what repeats is no drift.
@@ -76,7 +76,7 @@ async fn what_repeats_runs_last_and_again_only_when_it_has_changed() {
 }
 
 #[tokio::test]
-async fn what_repeats_waits_for_the_ordered_changes_of_its_stage() {
+async fn repeatable_change_waits_for_the_ordered_changes_of_its_stage() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     let first = Runner::new(&pool).files(include_files!(
@@ -104,7 +104,7 @@ async fn what_repeats_waits_for_the_ordered_changes_of_its_stage() {
 
 /// The version before is still there, and it is the newest thing that is applied.
 #[tokio::test]
-async fn a_new_version_that_fails_leaves_the_one_before_applied() {
+async fn failed_new_version_leaves_the_previous_one_applied() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     let header = "-- flamingock: repeat=on-change\n";
@@ -147,7 +147,7 @@ async fn a_new_version_that_fails_leaves_the_one_before_applied() {
 }
 
 #[tokio::test]
-async fn what_repeats_is_undone_by_its_rollback_also_when_it_has_changed() {
+async fn repeatable_change_is_undone_by_its_rollback_even_when_changed() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     let first = || {
@@ -197,7 +197,7 @@ mod after {
 }
 
 #[tokio::test]
-async fn code_repeats_as_files_do() {
+async fn code_and_files_are_repeatable_alike() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     for _ in 0..2 {

@@ -29,7 +29,7 @@ async fn fails(runner: Runner) -> (Error, String) {
 }
 
 #[tokio::test]
-async fn a_file_that_fails_leaves_nothing_and_its_error_names_line_and_statement() {
+async fn failed_file_leaves_nothing_and_its_error_names_line_and_statement() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     let second = "-- Ünïcödé before the mistake.\nINSERT INTO done VALUES ('ß; it''s');\n\nINSERT INTO done\n  SELECT name FROM nowhere;\nINSERT INTO done VALUES ('later');\n";
@@ -68,7 +68,7 @@ async fn a_file_that_fails_leaves_nothing_and_its_error_names_line_and_statement
 }
 
 #[tokio::test]
-async fn what_cannot_be_parsed_leaves_nothing() {
+async fn syntax_error_leaves_nothing() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     for attempt in 1..=2 {
@@ -93,7 +93,7 @@ async fn what_cannot_be_parsed_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn what_is_not_finished_is_named_where_it_begins() {
+async fn unfinished_statement_is_named_where_it_begins() {
     for unfinished in [
         "INSERT INTO done VALUES ('3'",
         "INSERT INTO done VALUES ('3'\n;\n",
@@ -117,7 +117,7 @@ async fn what_is_not_finished_is_named_where_it_begins() {
 }
 
 #[tokio::test]
-async fn transactions_of_its_own_are_refused_before_anything_runs() {
+async fn file_with_its_own_transactions_is_refused_before_anything_runs() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     let own =
@@ -152,7 +152,7 @@ async fn transactions_of_its_own_are_refused_before_anything_runs() {
 }
 
 #[tokio::test]
-async fn what_is_applied_need_not_follow_the_rules() {
+async fn applied_file_need_not_follow_the_rules() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     let text = "INSERT INTO done VALUES ('one')";
@@ -170,7 +170,7 @@ async fn what_is_applied_need_not_follow_the_rules() {
 }
 
 #[tokio::test]
-async fn without_transaction_each_statement_stays_and_the_error_names_its_own() {
+async fn file_without_transaction_keeps_finished_statements_and_names_the_failed_one() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     let text = "-- flamingock: transaction=false, recovery=retry\nINSERT INTO done VALUES ('one');\nINSERT INTO done VALUES ('two'); INSERT INTO nowhere VALUES ('three');\nINSERT INTO done VALUES ('four')\n";
@@ -208,7 +208,7 @@ fn routine() -> &'static str {
 }
 
 #[tokio::test]
-async fn routines_are_run_with_and_without_transaction() {
+async fn routines_run_with_and_without_transaction() {
     for head in ["", "-- flamingock: transaction=false\n"] {
         let database = Backend::fresh().await;
         let pool = with_table(&database, 1).await;
@@ -219,7 +219,7 @@ async fn routines_are_run_with_and_without_transaction() {
 }
 
 #[tokio::test]
-async fn rows_that_a_file_selects_are_let_go() {
+async fn rows_that_a_file_selects_are_discarded() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     let text = "INSERT INTO done VALUES ('one');\nSELECT what FROM done;\nSELECT 1 AS a, 2 AS b;\nSELECT NULL;\nINSERT INTO done VALUES ('two');";
@@ -276,7 +276,7 @@ async fn files_run_in_another_database_too() {
 }
 
 #[tokio::test]
-async fn a_file_needs_a_database() {
+async fn file_needs_a_database() {
     let text = "SELECT 1";
     let runner = Runner::new(flamingock::MemoryStore::new()).files(script(text));
     let error = format!("{:#}", runner.run().await.unwrap_err());
@@ -285,7 +285,7 @@ async fn a_file_needs_a_database() {
 }
 
 #[tokio::test]
-async fn a_change_without_a_rollback_beside_it_cannot_be_undone() {
+async fn file_without_a_rollback_file_cannot_be_undone() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     let text = "INSERT INTO done VALUES ('one')";
@@ -302,7 +302,7 @@ async fn a_change_without_a_rollback_beside_it_cannot_be_undone() {
 }
 
 #[tokio::test]
-async fn an_edit_after_it_was_applied_is_noted_unless_only_blanks_changed() {
+async fn edit_of_an_applied_file_is_noted_unless_only_blanks_changed() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     let first = "INSERT INTO done\n  VALUES ('one');\n";
@@ -342,7 +342,7 @@ fn sleeping(seconds: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_file_that_takes_too_long_is_cancelled_and_undone() {
+async fn file_that_times_out_is_cancelled_and_rolled_back() {
     // What SQLite counts cannot be stopped from outside.
     if !POSTGRES && !MARIADB {
         return;

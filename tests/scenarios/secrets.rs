@@ -60,7 +60,7 @@ async fn is_never_told(head: &str, payload: &str) -> Result<(), BoxError> {
 }
 
 #[tokio::test]
-async fn a_secret_in_an_error_reaches_no_audit_log_listener_or_report() -> Result<(), BoxError> {
+async fn secret_in_an_error_reaches_no_audit_log_listener_or_report() -> Result<(), BoxError> {
     for head in ["", "transaction: false"] {
         is_never_told(head, "{ tell: \"${secret:TOKEN}\" }").await?;
     }
@@ -68,7 +68,7 @@ async fn a_secret_in_an_error_reaches_no_audit_log_listener_or_report() -> Resul
 }
 
 #[tokio::test]
-async fn a_secret_in_a_panic_reaches_no_audit_log_listener_or_report() -> Result<(), BoxError> {
+async fn secret_in_a_panic_reaches_no_audit_log_listener_or_report() -> Result<(), BoxError> {
     for head in ["", "transaction: false"] {
         is_never_told(head, "{ shout: \"Bearer ${secret:TOKEN}\" }").await?;
     }
@@ -76,7 +76,7 @@ async fn a_secret_in_a_panic_reaches_no_audit_log_listener_or_report() -> Result
 }
 
 #[tokio::test]
-async fn a_change_whose_secret_is_not_known_is_not_started() {
+async fn change_with_an_unknown_secret_is_not_started() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     let yaml = "template: note\ntransaction: false\napply: { add: a }\nrollback: { tell: \"${secret:TOKEN}\" }\n";

@@ -16,7 +16,7 @@ async fn two(db: &mut Connection) -> Result<(), sqlx::Error> {
 }
 
 #[tokio::test]
-async fn services_have_histories_and_locks_of_their_own() {
+async fn each_service_has_its_own_history_and_lock() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 2).await;
     for service in ["orders", "billing", "Orders"] {
@@ -41,7 +41,7 @@ async fn services_have_histories_and_locks_of_their_own() {
 }
 
 #[tokio::test]
-async fn a_service_that_is_named_later_is_refused_until_it_says_so() {
+async fn service_that_is_named_later_is_refused_until_it_adopts_the_history() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 2).await;
     Runner::new(&pool)
@@ -81,7 +81,7 @@ async fn a_service_that_is_named_later_is_refused_until_it_says_so() {
 }
 
 #[tokio::test]
-async fn tables_stand_where_they_are_told_to() {
+async fn tables_are_created_in_the_configured_schema() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 2).await;
     let name = <Backend as flamingock_tests::Backend>::NAME;
@@ -142,7 +142,7 @@ async fn tables_stand_where_they_are_told_to() {
 }
 
 #[tokio::test]
-async fn a_name_that_is_no_plain_name_is_refused() {
+async fn name_that_is_not_an_identifier_is_refused() {
     let database = Backend::fresh().await;
     let pool = database.pool(1).await;
     let tables = TableNames::default().prefix("x; DROP");
@@ -186,7 +186,7 @@ async fn without_the_right_to_create_tables_the_missing_one_is_named() {
 }
 
 #[tokio::test]
-async fn services_that_start_at_once_on_an_empty_database_do_not_disturb_each_other() {
+async fn services_that_start_together_on_an_empty_database_do_not_conflict() {
     for _ in 0..3 {
         let database = Backend::fresh().await;
         let pool = with_table(&database, 1).await;

@@ -37,7 +37,7 @@ async fn told(database: &TestDatabase<Backend>, text: &'static str) -> Pool<Db> 
 }
 
 #[tokio::test]
-async fn history_is_read_whole_whatever_the_session_is_told() {
+async fn history_is_read_completely_under_any_session_setting() {
     for text in HARMLESS {
         let database = Backend::fresh().await;
         let watch = with_table(&database, 1).await;
@@ -80,7 +80,7 @@ async fn history_is_read_whole_whatever_the_session_is_told() {
 }
 
 #[tokio::test]
-async fn history_of_another_tool_is_read_whole_whatever_the_session_is_told() {
+async fn history_of_another_tool_is_read_completely_under_any_session_setting() {
     for text in HARMLESS {
         let database = Backend::fresh().await;
         let watch = with_table(&database, 1).await;
@@ -105,7 +105,7 @@ async fn history_of_another_tool_is_read_whole_whatever_the_session_is_told() {
 }
 
 #[tokio::test]
-async fn setting_under_which_nothing_can_be_recorded_truly_is_refused_by_its_name() {
+async fn setting_that_would_falsify_entries_is_refused_by_name() {
     for (text, name) in REFUSED {
         for known in [false, true] {
             let database = Backend::fresh().await;

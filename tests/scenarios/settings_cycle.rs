@@ -275,7 +275,7 @@ async fn listed() -> Listed {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn full_cycle_is_right_or_refused_by_name_under_each_setting() {
+async fn full_cycle_is_correct_or_refused_by_name_under_each_setting() {
     let all = listed().await;
     all.check(Backend::NAME);
     let database = Backend::fresh().await;

@@ -47,7 +47,7 @@ async fn last(db: &mut Connection) -> Result<(), sqlx::Error> {
 }
 
 #[tokio::test]
-async fn a_failed_change_leaves_nothing_and_is_applied_by_the_next_run() {
+async fn failed_change_leaves_nothing_and_is_applied_by_the_next_run() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 2).await;
     let broken = std::sync::Arc::new(Broken(true.into()));
@@ -141,7 +141,7 @@ async fn panics(db: &mut Connection) {
 }
 
 #[tokio::test]
-async fn a_panic_is_an_error() {
+async fn panic_is_an_error() {
     let (error, _) = fails_twice(changes![panics][0], |runner| runner).await;
     assert_eq!(error, "the change panicked: out of cheese");
 }
@@ -157,7 +157,7 @@ async fn half_read(db: &mut Connection) {
 }
 
 #[tokio::test]
-async fn a_panic_amid_rows_leaves_a_connection_that_works() {
+async fn panic_while_reading_rows_leaves_a_working_connection() {
     let (error, _) = fails_twice(changes![half_read][0], |runner| runner).await;
     assert_eq!(error, "the change panicked: in the middle");
 }
@@ -169,7 +169,7 @@ async fn waits(db: &mut Connection) -> Result<(), sqlx::Error> {
 }
 
 #[tokio::test]
-async fn a_change_that_takes_too_long_is_undone() {
+async fn change_that_times_out_is_rolled_back() {
     let (error, _) = fails_twice(changes![waits][0], |runner| runner).await;
     assert_eq!(error, "the change took longer than its timeout of 50ms");
 }
@@ -183,7 +183,7 @@ async fn leaks(db: &mut Connection) -> Result<(), sqlx::Error> {
 }
 
 #[tokio::test]
-async fn a_leaked_nested_transaction_is_a_failure() {
+async fn leaked_nested_transaction_is_a_failure() {
     let (error, _) = fails_twice(changes![leaks][0], |runner| runner).await;
     assert!(
         error.starts_with("the change left a nested transaction open"),
@@ -205,7 +205,7 @@ async fn odd_texts(_db: &mut Connection) -> Result<(), Outer> {
 }
 
 #[tokio::test]
-async fn texts_are_kept_as_they_are() {
+async fn texts_are_stored_unchanged() {
     let (error, report) = fails_twice(changes![odd_texts][0], |runner| runner).await;
     // A control character is escaped where a person reads it, and kept in the audit.
     assert_eq!(error, "outer \"quoted\" \\ back: inner 🦩 it's\\u{0}nul");
@@ -237,7 +237,7 @@ async fn long_error(_db: &mut Connection) -> Result<(), BoxError> {
 }
 
 #[tokio::test]
-async fn a_long_error_is_cut() {
+async fn long_error_is_cut() {
     let (error, _) = fails_twice(changes![long_error][0], |runner| runner).await;
     assert!(
         error.len() < 5_000 && error.ends_with("[cut]"),
@@ -284,7 +284,7 @@ async fn dropped_last(db: &mut Connection) -> Result<(), sqlx::Error> {
 }
 
 #[tokio::test]
-async fn a_nested_transaction_that_is_dropped_last_takes_only_its_own() {
+async fn nested_transaction_that_is_dropped_last_is_rolled_back_alone() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     Runner::new(&pool)
@@ -310,7 +310,7 @@ async fn told(db: &mut Connection, cx: &Context) -> Result<(), BoxError> {
 }
 
 #[tokio::test]
-async fn a_change_is_told_what_it_is() {
+async fn change_context_describes_the_change() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     Runner::new(&pool)
@@ -324,7 +324,7 @@ async fn a_change_is_told_what_it_is() {
 
 /// The pool's next user must get what it would get without us.
 #[tokio::test]
-async fn connections_come_back_without_a_transaction() {
+async fn connections_return_to_the_pool_without_a_transaction() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     let broken = std::sync::Arc::new(Broken(true.into()));

@@ -46,7 +46,7 @@ fn stages(runner: Runner) -> Runner {
 }
 
 #[tokio::test]
-async fn a_failure_stops_its_stage_and_those_after_it_and_no_other() {
+async fn failure_stops_only_its_stage_and_dependent_stages() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     let error = stages(Runner::new(&pool)).run().await.unwrap_err();
@@ -90,7 +90,7 @@ async fn a_failure_stops_its_stage_and_those_after_it_and_no_other() {
 }
 
 #[tokio::test]
-async fn an_issue_blocks_its_stage_and_the_rest_goes_on() {
+async fn issue_blocks_its_stage_and_other_stages_continue() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     let first = Runner::new(&pool).changes(changes![broken]);

@@ -28,7 +28,7 @@ async fn more(db: &mut Connection) -> Result<(), sqlx::Error> {
 }
 
 #[tokio::test]
-async fn changes_run_in_natural_order_whatever_the_list_says() {
+async fn changes_run_in_natural_order_of_any_list() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 2).await;
     let runner = || Runner::new(&pool).changes(changes![thousands, hundreds]);
@@ -49,7 +49,7 @@ async fn changes_run_in_natural_order_whatever_the_list_says() {
 }
 
 #[tokio::test]
-async fn an_entry_says_who_what_where_and_when() {
+async fn entry_records_author_change_host_and_time() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 2).await;
     let runner = Runner::new(&pool)
@@ -87,7 +87,7 @@ async fn an_entry_says_who_what_where_and_when() {
 }
 
 #[tokio::test]
-async fn a_report_adds_up() {
+async fn report_adds_up() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 2).await;
     Runner::new(&pool)
@@ -127,7 +127,7 @@ async fn a_report_adds_up() {
 }
 
 #[tokio::test]
-async fn two_binaries_that_take_turns_apply_nothing_twice() {
+async fn two_alternating_binaries_apply_nothing_twice() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 2).await;
     let old = || Runner::new(&pool).changes(changes![hundreds]);
@@ -148,7 +148,7 @@ async fn two_binaries_that_take_turns_apply_nothing_twice() {
 }
 
 #[tokio::test]
-async fn an_empty_list_is_up_to_date_and_touches_nothing() {
+async fn empty_list_is_up_to_date_and_touches_nothing() {
     let database = Backend::fresh().await;
     let pool = database.pool(1).await;
     assert!(
@@ -177,7 +177,7 @@ async fn wordy(db: &mut Connection) -> Result<(), sqlx::Error> {
 }
 
 #[tokio::test]
-async fn long_texts_of_the_application_are_no_obstacle() {
+async fn long_texts_of_the_application_are_accepted() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     let runner = Runner::new(&pool)

@@ -63,7 +63,7 @@ async fn eight_processes_on_an_empty_database_apply_each_change_once() {
 }
 
 #[tokio::test]
-async fn a_process_killed_in_a_transaction_leaves_nothing_and_the_next_one_applies() {
+async fn process_killed_in_a_transaction_leaves_nothing_and_the_next_run_applies_the_change() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     let url = database.url.as_str();
@@ -87,7 +87,7 @@ async fn a_process_killed_in_a_transaction_leaves_nothing_and_the_next_one_appli
 }
 
 #[tokio::test]
-async fn a_process_killed_outside_a_transaction_leaves_an_issue() {
+async fn process_killed_outside_a_transaction_leaves_an_issue() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     let url = database.url.as_str();
@@ -128,7 +128,7 @@ async fn killed_beside_a_waiter(url: &str, change: &str) -> Finished {
 }
 
 #[tokio::test]
-async fn a_waiter_applies_what_the_process_had_in_its_transaction_that_was_killed() {
+async fn waiter_applies_the_change_of_a_process_killed_in_its_transaction() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     let waiter = killed_beside_a_waiter(&database.url, "first").await;
@@ -145,7 +145,7 @@ async fn a_waiter_applies_what_the_process_had_in_its_transaction_that_was_kille
 }
 
 #[tokio::test]
-async fn a_waiter_asks_for_a_person_where_the_process_was_killed_outside_a_transaction() {
+async fn waiter_reports_an_issue_for_a_process_killed_outside_a_transaction() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     let waiter = killed_beside_a_waiter(&database.url, "plain").await;

@@ -63,7 +63,7 @@ async fn steps_in_a_transaction_are_one_change() {
 }
 
 #[tokio::test]
-async fn the_database_takes_back_all_steps_of_a_transaction() {
+async fn database_rolls_back_all_steps_of_a_transaction() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     let yaml = with("", THIRD_FAILS);
@@ -84,7 +84,7 @@ async fn the_database_takes_back_all_steps_of_a_transaction() {
 }
 
 #[tokio::test]
-async fn outside_a_transaction_each_step_is_on_record_before_it_begins() {
+async fn step_outside_a_transaction_is_recorded_before_it_begins() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     let yaml = with("transaction: false", THREE);
@@ -114,7 +114,7 @@ async fn outside_a_transaction_each_step_is_on_record_before_it_begins() {
 }
 
 #[tokio::test]
-async fn steps_are_rolled_back_in_reverse_with_the_one_that_failed() {
+async fn completed_and_failed_steps_are_rolled_back_in_reverse() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     let yaml = with("transaction: false", THIRD_FAILS);
@@ -171,7 +171,7 @@ async fn steps_are_rolled_back_in_reverse_with_the_one_that_failed() {
 }
 
 #[tokio::test]
-async fn steps_behind_the_one_that_failed_are_not_rolled_back() {
+async fn steps_after_the_failed_one_are_not_rolled_back() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     let yaml = with(
@@ -194,7 +194,7 @@ steps:
 }
 
 #[tokio::test]
-async fn a_rollback_that_fails_is_an_issue_that_names_its_step() {
+async fn failed_rollback_is_an_issue_that_names_its_step() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     let yaml = with(
@@ -249,7 +249,7 @@ steps:
 }
 
 #[tokio::test]
-async fn without_a_rollback_for_every_step_none_is_called() {
+async fn steps_are_not_rolled_back_unless_each_has_a_rollback() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     let yaml = |third: &str| {
@@ -304,7 +304,7 @@ steps:
 }
 
 #[tokio::test]
-async fn an_undo_that_fails_says_at_which_step() {
+async fn failed_undo_names_its_step() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     let yaml = with(
@@ -340,7 +340,7 @@ steps:
 }
 
 #[tokio::test]
-async fn the_time_of_a_change_is_that_of_all_its_steps() {
+async fn duration_of_a_change_covers_all_its_steps() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     let yaml = with(
@@ -366,7 +366,7 @@ steps:
 }
 
 #[tokio::test]
-async fn steps_of_an_atomic_stage_are_taken_back_with_the_stage() {
+async fn steps_of_an_atomic_stage_are_rolled_back_with_the_stage() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     let (first, second) = (with("", THREE), with("", THIRD_FAILS));

@@ -32,7 +32,7 @@ async fn robbed(db: &mut Connection, other: &Other) -> Result<(), sqlx::Error> {
 struct Other(Pool<Db>);
 
 #[tokio::test]
-async fn after_a_takeover_nothing_of_the_change_is_kept() {
+async fn takeover_rolls_back_the_change() {
     let database = Backend::fresh().await;
     let (pool, other) = (with_table(&database, 1).await, database.pool(1).await);
     let runner = Runner::new(&pool)
@@ -59,7 +59,7 @@ async fn robbed_and_sleeps(db: &mut Connection, other: &Other) -> Result<(), sql
 }
 
 #[tokio::test]
-async fn the_heartbeat_cuts_a_statement_whose_run_has_lost_the_lock() {
+async fn renewal_ends_a_statement_whose_run_lost_the_lock() {
     let database = Backend::fresh().await;
     let (pool, other) = (with_table(&database, 1).await, database.pool(1).await);
     let runner = Runner::new(&pool).changes(changes![robbed_and_sleeps, counted]);

@@ -83,7 +83,7 @@ pub(super) fn runner(pool: &Pool<Db>) -> Runner {
 }
 
 #[tokio::test]
-async fn a_system_that_is_late_is_waited_for() {
+async fn run_waits_for_a_system_that_starts_late() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     let (system, recorder) = (System::down_for(2), Recorder::default());
@@ -116,7 +116,7 @@ async fn a_system_that_is_late_is_waited_for() {
 }
 
 #[tokio::test]
-async fn a_system_is_asked_once_and_only_if_something_of_it_is_to_run() {
+async fn readiness_is_checked_once_and_only_for_pending_changes() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     let system = System::default();
@@ -154,7 +154,7 @@ async fn index() {}
 async fn dependent() {}
 
 #[tokio::test]
-async fn nothing_is_started_at_a_system_that_is_not_ready_in_time() {
+async fn change_of_a_system_that_is_not_ready_in_time_is_not_started() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     let (system, recorder) = (System::down_for(usize::MAX), Recorder::default());
@@ -220,7 +220,7 @@ async fn nothing_is_started_at_a_system_that_is_not_ready_in_time() {
 }
 
 #[tokio::test]
-async fn a_probe_may_panic_or_hang() {
+async fn readiness_check_can_panic_or_hang() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     let panics = TargetSystem::new("events").ready(
@@ -248,7 +248,7 @@ fn pool_is_there() -> bool {
 }
 
 #[tokio::test]
-async fn a_probe_may_take_the_only_connection() {
+async fn readiness_check_can_use_the_only_connection() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     let its_own = pool.clone();
@@ -284,7 +284,7 @@ fn short_lease() -> LockOptions {
 }
 
 #[tokio::test]
-async fn the_lock_is_kept_while_a_system_is_waited_for() {
+async fn lock_is_kept_while_the_run_waits_for_a_system() {
     let database = Backend::fresh().await;
     let (pool, other) = (with_table(&database, 2).await, database.pool(1).await);
     let gate = Gate::default();
@@ -306,7 +306,7 @@ async fn the_lock_is_kept_while_a_system_is_waited_for() {
 }
 
 #[tokio::test]
-async fn a_run_that_is_asked_to_stop_waits_for_no_system() {
+async fn stopped_run_does_not_wait_for_a_system() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     let gate = Gate::default();
@@ -326,7 +326,7 @@ async fn a_run_that_is_asked_to_stop_waits_for_no_system() {
 }
 
 #[tokio::test]
-async fn a_run_that_has_lost_its_lock_waits_for_no_system() {
+async fn run_that_lost_its_lock_does_not_wait_for_a_system() {
     let database = Backend::fresh().await;
     let (pool, other) = (with_table(&database, 1).await, database.pool(1).await);
     let probe = move || {

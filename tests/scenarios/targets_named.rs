@@ -8,7 +8,7 @@ use super::Backend;
 use super::targets::runner;
 
 #[tokio::test]
-async fn a_description_is_in_plan_report_and_audit() {
+async fn description_is_in_plan_report_and_audit() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     let described = || {
@@ -46,7 +46,7 @@ async fn breaks() -> Result<(), BoxError> {
 }
 
 #[tokio::test]
-async fn what_a_person_records_has_the_description_too() {
+async fn resolved_issue_records_the_description_too() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     let runner = || {
@@ -65,7 +65,7 @@ async fn what_a_person_records_has_the_description_too() {
 }
 
 #[tokio::test]
-async fn a_target_that_no_change_names_is_a_warning() {
+async fn target_that_no_change_names_is_a_warning() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     let warning = "the target system \"cache\" is given to the runner, but no change names it";
@@ -83,7 +83,7 @@ async fn a_target_that_no_change_names_is_a_warning() {
 }
 
 #[tokio::test]
-async fn the_error_of_a_change_names_its_target() {
+async fn error_of_a_change_names_its_target() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     let runner = Runner::new(&pool).changes(changes![breaks]);

@@ -84,7 +84,7 @@ async fn declared_changes_run_in_one_order_with_sql_and_code() {
 }
 
 #[tokio::test]
-async fn dollars_before_a_brace_reach_the_database_as_one() {
+async fn doubled_dollar_before_a_brace_reaches_the_database_as_one() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     let yaml =
@@ -96,7 +96,7 @@ async fn dollars_before_a_brace_reach_the_database_as_one() {
 }
 
 #[tokio::test]
-async fn a_failure_in_a_transaction_leaves_nothing_and_names_the_line_of_the_statement() {
+async fn failure_in_a_transaction_leaves_nothing_and_names_the_line_of_the_statement() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     let yaml = "template: sql\napply: |\n\n  INSERT INTO done VALUES ('a');\n  INSERT INTO nowhere VALUES (1);\n";
@@ -117,7 +117,7 @@ async fn a_failure_in_a_transaction_leaves_nothing_and_names_the_line_of_the_sta
 }
 
 #[tokio::test]
-async fn without_a_transaction_the_rollback_takes_back_what_a_failure_left() {
+async fn rollback_reverses_a_failure_outside_a_transaction() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     let yaml = "\
@@ -143,7 +143,7 @@ rollback: { remove: a }
 }
 
 #[tokio::test]
-async fn the_probe_of_a_template_is_asked_with_the_payload_of_the_file() {
+async fn verify_function_of_a_template_gets_the_payload_of_the_file() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     let files = [("0003__yaml.yaml", YAML)];
@@ -224,7 +224,7 @@ async fn every_mistake_of_every_file_is_found_before_anything_runs() {
 }
 
 #[tokio::test]
-async fn a_change_that_a_file_and_code_both_have_is_named_with_both_places() {
+async fn change_that_a_file_and_code_both_have_is_named_with_both_places() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     let yaml = "template: note\napply: { add: a }\n";

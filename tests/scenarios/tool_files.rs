@@ -8,7 +8,7 @@ use super::Backend;
 const NAME: &str = <Backend as flamingock_tests::Backend>::NAME;
 
 #[tokio::test]
-async fn comments_without_a_blank_between_statements_are_read_over() {
+async fn comments_without_a_blank_between_statements_are_skipped() {
     // MariaDB's server takes `--x` for two minus signs; its client and Flyway read over the line.
     let text = "--it's the first;\nINSERT INTO done VALUES ('1');--so\n\t--INSERT INTO done VALUES ('2');\n\
          INSERT INTO done VALUES ('3');\n--end";
@@ -48,7 +48,7 @@ async fn templates_of_other_tools_are_refused_before_anything_runs() {
 }
 
 #[tokio::test]
-async fn down_files_alone_are_passed_over_and_those_of_golang_migrate_run_on_undo() {
+async fn unpaired_down_files_are_skipped_and_those_of_golang_migrate_run_on_undo() {
     let (up, down) = (
         "INSERT INTO done VALUES ('up');",
         "INSERT INTO done VALUES ('down');",
@@ -77,7 +77,7 @@ async fn down_files_alone_are_passed_over_and_those_of_golang_migrate_run_on_und
 }
 
 #[tokio::test]
-async fn mistakes_in_a_down_file_are_refused_on_undo_and_keep_nothing_from_being_applied() {
+async fn mistakes_in_a_down_file_refuse_only_the_undo() {
     let up = "INSERT INTO done VALUES ('up');";
     let down = "DELETE FROM done;\nSELECT 'no end;\n";
     let goose = format!("-- +goose Up\n{up}\n-- +goose Down\n{down};\n");
@@ -108,7 +108,7 @@ async fn mistakes_in_a_down_file_are_refused_on_undo_and_keep_nothing_from_being
 }
 
 #[tokio::test]
-async fn values_are_added_to_types_beside_other_statements() {
+async fn enum_values_are_added_between_other_statements() {
     // Only PostgreSQL has such types: since version 12 a transaction can hold the statement.
     if NAME != "PostgreSQL" {
         let database = Backend::fresh().await;

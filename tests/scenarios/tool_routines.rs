@@ -8,7 +8,7 @@ use super::Backend;
 const NAME: &str = <Backend as flamingock_tests::Backend>::NAME;
 
 #[tokio::test]
-async fn a_procedure_that_commits_is_called_outside_of_a_transaction() {
+async fn procedure_that_commits_is_called_outside_a_transaction() {
     let body = "BEGIN INSERT INTO done VALUES ('1'); COMMIT; INSERT INTO done VALUES ('2'); END";
     let create = match NAME {
         "PostgreSQL" => format!("CREATE PROCEDURE fill() LANGUAGE plpgsql AS $$ {body} $$;"),

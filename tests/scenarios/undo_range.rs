@@ -57,7 +57,7 @@ fn newer_release(pool: &Pool) -> Runner {
 }
 
 #[tokio::test]
-async fn an_earlier_release_does_not_undo_its_own_changes_in_place_of_the_newer_ones() {
+async fn earlier_release_does_not_undo_its_own_changes_in_place_of_the_newer_ones() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     newer_release(&pool).run().await.unwrap();
@@ -88,7 +88,7 @@ async fn an_earlier_release_does_not_undo_its_own_changes_in_place_of_the_newer_
 }
 
 #[tokio::test]
-async fn an_undo_that_is_forced_reverses_what_the_binary_knows() {
+async fn forced_undo_reverses_the_changes_that_the_binary_knows() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     newer_release(&pool).run().await.unwrap();
@@ -104,7 +104,7 @@ async fn an_undo_that_is_forced_reverses_what_the_binary_knows() {
 }
 
 #[tokio::test]
-async fn an_undo_that_worked_is_a_success_and_warns_that_its_changes_are_pending_again() {
+async fn successful_undo_warns_that_its_changes_are_pending_again() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     let runner = newer_release(&pool);
@@ -129,7 +129,7 @@ async fn an_undo_that_worked_is_a_success_and_warns_that_its_changes_are_pending
 }
 
 #[tokio::test]
-async fn a_planned_undo_writes_nothing_and_names_what_the_undo_reverses() {
+async fn planned_undo_writes_nothing_and_names_the_changes_to_undo() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     let runner = newer_release(&pool);
@@ -148,7 +148,7 @@ async fn a_planned_undo_writes_nothing_and_names_what_the_undo_reverses() {
 }
 
 #[tokio::test]
-async fn undoing_a_run_reverses_what_that_run_applied_and_nothing_else() {
+async fn undo_of_a_run_reverses_only_the_changes_of_that_run() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     let first = Runner::new(&pool)
@@ -220,7 +220,7 @@ async fn undo_held(db: &mut Connection) -> Result<(), BoxError> {
 }
 
 #[tokio::test]
-async fn undoing_a_run_again_goes_on_with_the_change_whose_rollback_failed() {
+async fn repeated_undo_of_a_run_continues_with_the_failed_rollback() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     let runner = Runner::new(&pool).changes(changes![one, held, three]);
@@ -252,7 +252,7 @@ async fn undo_loose(db: &mut Connection) -> Result<(), BoxError> {
 }
 
 #[tokio::test]
-async fn nothing_is_undone_before_an_undo_that_was_interrupted_is_resolved() {
+async fn undo_is_refused_until_an_interrupted_undo_is_resolved() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     let runner = Runner::new(&pool).changes(changes![one, held, loose]);

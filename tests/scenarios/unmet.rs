@@ -13,7 +13,7 @@ struct Nowhere;
 async fn asks(_nowhere: &Nowhere) {}
 
 #[tokio::test]
-async fn plan_is_refused_where_a_change_asks_for_what_is_not_there() {
+async fn plan_is_refused_when_a_change_needs_a_missing_value() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 2).await;
     let runner = || Runner::new(&pool).changes(changes![asks]);

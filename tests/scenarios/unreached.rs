@@ -30,7 +30,7 @@ async fn third(db: &mut Connection) -> Result<(), sqlx::Error> {
 }
 
 #[tokio::test]
-async fn what_an_atomic_stage_had_not_come_to_when_it_lost_its_lock_is_not_reached() {
+async fn changes_that_an_atomic_stage_did_not_start_before_losing_its_lock_are_not_reached() {
     let database = Backend::fresh().await;
     with_table(&database, 1).await;
     let proxy = Proxy::in_front_of(&database.url).unwrap();

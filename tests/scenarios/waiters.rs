@@ -30,7 +30,7 @@ fn long() -> LockOptions {
 }
 
 #[tokio::test]
-async fn fifty_waiters_ask_the_database_a_few_times_a_second_each() {
+async fn fifty_waiters_poll_a_few_times_a_second_each() {
     const WAITERS: usize = 50;
     let database = Backend::fresh().await;
     let pool = with_table(&database, 2).await;
@@ -68,7 +68,7 @@ async fn fifty_waiters_ask_the_database_a_few_times_a_second_each() {
 }
 
 #[tokio::test]
-async fn who_waits_ends_when_what_it_has_is_applied_and_the_other_run_goes_on() {
+async fn waiter_returns_when_its_changes_are_applied() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 2).await;
     let (gate, end) = (Gate::default(), Last::default());
@@ -95,7 +95,7 @@ async fn who_waits_ends_when_what_it_has_is_applied_and_the_other_run_goes_on() 
 }
 
 #[tokio::test]
-async fn a_waiter_reads_what_is_new_and_not_all_that_there_is() {
+async fn waiter_reads_only_new_entries() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 2).await;
     let gate = Gate::default();

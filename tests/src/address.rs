@@ -71,7 +71,7 @@ mod tests {
     use super::Address;
 
     #[test]
-    fn only_the_asked_part_of_a_url_changes() {
+    fn only_the_requested_part_of_a_url_changes() {
         let address = Address::parse("postgres://me:s3:c@db.local/app?sslmode=disable");
         assert_eq!(
             address.clone().with_database("other").url(),

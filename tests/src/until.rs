@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn it_is_asked_again_until_it_is_so() {
+    async fn condition_is_checked_until_it_holds() {
         let mut asked = 0;
         block_until("it was asked three times", || {
             asked += 1;
@@ -85,7 +85,7 @@ mod tests {
 
     #[test]
     #[should_panic = "waited in vain until it is so"]
-    fn what_did_not_come_true_is_said() {
+    fn failed_condition_is_named() {
         check(Instant::now(), Duration::ZERO, "it is so");
     }
 }

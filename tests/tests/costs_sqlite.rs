@@ -106,7 +106,7 @@ const GROW: &str = "INSERT INTO flamingock_audit (service, run_id, attempt, stag
     FROM flamingock_audit CROSS JOIN n";
 
 #[tokio::test]
-async fn a_start_is_one_statement_and_a_change_is_ten_and_one_commit() {
+async fn run_costs_one_statement_and_a_change_ten_with_one_commit() {
     let statements = Statements::default();
     tracing::subscriber::set_global_default(statements.clone()).unwrap();
     for count in [10, 10_000] {

@@ -73,7 +73,7 @@ fn quickstart_applies_once() {
 }
 
 #[test]
-fn changes_of_a_library_are_all_there() {
+fn all_changes_of_a_library_are_linked() {
     let folder = folder();
     let run = || {
         success(
@@ -153,7 +153,7 @@ fn entries(text: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn copies_that_start_together_apply_once_and_all_serve() -> io::Result<()> {
+async fn instances_that_start_together_apply_once_and_all_serve() -> io::Result<()> {
     let folder = folder();
     let copies: Result<Vec<Driver>, _> = (0..4)
         .map(|_| Driver::spawn(example("axum-startup", folder.path()).into()))

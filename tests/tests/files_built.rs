@@ -81,7 +81,7 @@ impl App {
 const THIRD: &str = "changes/0003__second_user.sql";
 
 #[test]
-fn a_build_script_makes_cargo_see_every_edit() {
+fn build_script_makes_cargo_detect_every_edit() {
     let app = App::new("script");
     let text = app.build(&[]).unwrap_err();
     let line = "the package needs a build script, `build.rs`, with `println!(\"cargo::rerun-if-changed=changes\");`";
@@ -122,7 +122,7 @@ fn a_build_script_makes_cargo_see_every_edit() {
 }
 
 #[test]
-fn a_static_folder_does_without_and_a_debug_build_sees_what_cargo_did_not() {
+fn static_folder_needs_no_build_script_and_debug_builds_detect_edits() {
     let app = App::new("static");
     app.replace("src/main.rs", "(\"changes\")", "(\"changes\", static)");
     let first = app.build(&[]).unwrap();

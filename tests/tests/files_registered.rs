@@ -7,7 +7,7 @@ use flamingock_tests::{Backend as _, Sqlite, done, with_table};
 flamingock::include_files!("folders/own", static, stage = "schema", tags = ["files"]);
 
 #[tokio::test]
-async fn a_folder_is_registered_beside_code() {
+async fn folder_is_registered_along_with_code() {
     let database = Sqlite::fresh().await;
     let pool = with_table(&database, 1).await;
     let report = flamingock::run(&pool).await.unwrap();

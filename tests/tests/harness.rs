@@ -101,7 +101,7 @@ mod backends {
 }
 
 #[tokio::test]
-async fn a_dropped_database_is_gone_from_its_server() {
+async fn dropped_database_is_removed_from_its_server() {
     async fn check<H: Hosted>(access: &Access<H>, names: &str) {
         let database = access.fresh().await;
         let pool = database.pool(2).await;
@@ -126,7 +126,7 @@ async fn a_dropped_database_is_gone_from_its_server() {
 }
 
 #[tokio::test]
-async fn no_server_outlives_a_process_that_was_killed() -> io::Result<()> {
+async fn no_server_outlives_a_killed_process() -> io::Result<()> {
     let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_with-servers"));
     command
         .env_remove("FLAMINGOCK_TEST_POSTGRES_URL")
@@ -213,7 +213,7 @@ async fn driver_is_paused_resumed_and_killed() -> io::Result<()> {
 }
 
 #[tokio::test]
-async fn driver_that_ends_or_is_silent_is_an_error_with_what_it_said() -> io::Result<()> {
+async fn driver_that_ends_or_stays_silent_is_an_error_with_its_output() -> io::Result<()> {
     let mut driver = Driver::start("sh", ["-c", "echo only; exec sleep 60"])?;
     let error = driver.line("other", A_WHILE).await.unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::TimedOut);

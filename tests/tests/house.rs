@@ -52,7 +52,7 @@ fn packages(metadata: &Value) -> Vec<&Value> {
 }
 
 #[test]
-fn rust_version_is_the_newest_that_a_dependency_needs() {
+fn rust_version_is_the_latest_that_a_dependency_needs() {
     let output = Command::new(env!("CARGO"))
         .args(["metadata", "--format-version", "1", "--all-features"])
         .output()
@@ -107,7 +107,7 @@ fn crates(features: &str) -> Vec<String> {
 }
 
 #[test]
-fn what_comes_with_the_default_build_is_what_the_page_lists() {
+fn page_lists_the_dependencies_of_the_default_build() {
     let page = include_str!("../../docs/performance.md");
     let (_, rest) = page.split_once("```text\n").unwrap();
     let (listed, _) = rest.split_once("```").unwrap();
@@ -163,7 +163,7 @@ fn sources(folder: &std::path::Path, text: &mut String) {
 }
 
 #[test]
-fn every_row_of_the_formats_page_names_tests_that_are_there() {
+fn every_row_of_the_formats_page_names_existing_tests() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mut text = String::new();
     for folder in [

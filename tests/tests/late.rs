@@ -24,7 +24,7 @@ fn wanted(run_id: &str) -> LockGrant {
 
 /// PostgreSQL looks again only at the row that it updates when it had to wait for it.
 #[tokio::test]
-async fn a_renewal_that_waited_for_a_takeover_finds_the_lock_gone() {
+async fn renewal_that_waited_for_a_takeover_finds_the_lock_lost() {
     let database = flamingock_tests::Postgres::fresh().await;
     let pool = database.pool(3).await;
     let ledger = Ledger::<Postgres>::new(Names::default(), Duration::from_secs(5));
@@ -58,7 +58,7 @@ async fn a_renewal_that_waited_for_a_takeover_finds_the_lock_gone() {
 
 /// Its DDL would commit the witness, and the witness would be newer than the next owner's entries.
 #[tokio::test]
-async fn a_witness_of_an_owner_that_is_over_is_refused() {
+async fn fencing_check_refuses_a_previous_owner() {
     let database = MariaDb::fresh().await;
     let pool = database.pool(2).await;
     let ledger = Ledger::<MySql>::new(Names::default(), Duration::from_secs(5));
@@ -166,21 +166,21 @@ async fn lock_answers<B: leaf::Backend>(connection: &mut Conn<B>) {
 }
 
 #[tokio::test]
-async fn postgres_lock_says_whose_it_was_and_is_given_to_its_run_again() {
+async fn postgres_lock_names_its_previous_owner_and_is_reacquired_by_its_run() {
     let database = flamingock_tests::Postgres::fresh().await;
     let mut connection = database.pool(1).await.acquire().await.unwrap().detach();
     lock_answers::<Postgres>(&mut connection).await;
 }
 
 #[tokio::test]
-async fn mariadb_lock_says_whose_it_was_and_is_given_to_its_run_again() {
+async fn mariadb_lock_names_its_previous_owner_and_is_reacquired_by_its_run() {
     let database = MariaDb::fresh().await;
     let mut connection = database.pool(1).await.acquire().await.unwrap().detach();
     lock_answers::<MySql>(&mut connection).await;
 }
 
 #[tokio::test]
-async fn sqlite_lock_says_whose_it_was_and_is_given_to_its_run_again() {
+async fn sqlite_lock_names_its_previous_owner_and_is_reacquired_by_its_run() {
     let database = flamingock_tests::Sqlite::fresh().await;
     let mut connection = database.pool(1).await.acquire().await.unwrap().detach();
     lock_answers::<Sqlite>(&mut connection).await;
@@ -188,7 +188,7 @@ async fn sqlite_lock_says_whose_it_was_and_is_given_to_its_run_again() {
 
 /// Two statements that lock the rows in opposite orders are each other's deadlock.
 #[tokio::test]
-async fn mariadb_statements_lock_the_lock_before_the_lease() {
+async fn mariadb_statements_take_the_lock_row_before_the_lease_row() {
     let database = MariaDb::fresh().await;
     let pool = database.pool(4).await;
     let ledger = Ledger::<MySql>::new(Names::default(), Duration::from_secs(5));

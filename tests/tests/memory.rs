@@ -75,7 +75,7 @@ async fn two_runs_on_one_database_in_memory_exclude_each_other() {
 }
 
 #[tokio::test]
-async fn a_failure_in_memory_leaves_nothing_and_the_next_run_does_not_wait() {
+async fn failure_in_memory_leaves_nothing_and_the_next_run_does_not_wait() {
     let pool = in_memory(1).await;
     for attempt in 1..=2 {
         let runner = Runner::new(&pool).changes(changes![fails]).lock(short());
@@ -141,7 +141,7 @@ async fn runs_on_a_memory_store_exclude_each_other() {
 async fn connects(_db: &mut SqliteConnection) {}
 
 #[tokio::test]
-async fn a_change_that_needs_a_database_is_refused_by_a_memory_store() {
+async fn change_that_needs_a_database_is_refused_by_a_memory_store() {
     let runner = Runner::new(MemoryStore::new()).changes(changes![connects]);
     let error = runner.run().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Invalid, "{error}");
@@ -157,7 +157,7 @@ async fn breaks() -> Result<(), BoxError> {
 }
 
 #[tokio::test]
-async fn a_memory_store_keeps_a_failure_as_an_issue() {
+async fn memory_store_keeps_a_failure_as_an_issue() {
     let store = MemoryStore::new();
     Runner::new(&store)
         .changes(changes![breaks])
@@ -177,7 +177,7 @@ async fn a_memory_store_keeps_a_failure_as_an_issue() {
 }
 
 #[tokio::test]
-async fn a_lock_in_memory_is_taken_on_record_and_its_services_are_listed() {
+async fn forced_release_in_memory_is_recorded_and_services_are_listed() {
     let store = MemoryStore::new();
     let gate = Gate::default();
     let runner = || {
@@ -209,7 +209,7 @@ async fn a_lock_in_memory_is_taken_on_record_and_its_services_are_listed() {
 }
 
 #[tokio::test]
-async fn an_undo_without_anything_to_undo_says_so() {
+async fn undo_without_applied_changes_is_refused() {
     let runner = Runner::new(MemoryStore::new())
         .changes(changes![gated])
         .provide(Gate::default());

@@ -38,7 +38,7 @@ async fn loses(
 }
 
 #[tokio::test]
-async fn a_serialization_failure_is_tried_again_and_recorded_once() {
+async fn serialization_failure_is_retried_and_recorded_once() {
     let (_database, pool) = fresh().await;
     let runner = Runner::new(&pool)
         .changes(changes![loses])
@@ -53,7 +53,7 @@ async fn a_serialization_failure_is_tried_again_and_recorded_once() {
 }
 
 #[tokio::test]
-async fn a_serialization_failure_that_stays_is_a_failure_after_the_third_retry() {
+async fn repeated_serialization_failure_fails_after_the_third_retry() {
     let (_database, pool) = fresh().await;
     let left = Arc::new(AtomicUsize::new(100));
     let runner = Runner::new(&pool)
@@ -82,7 +82,7 @@ async fn moves(db: &mut PgConnection) -> Result<(), sqlx::Error> {
 }
 
 #[tokio::test]
-async fn a_change_that_moves_the_search_path_is_recorded_where_it_belongs() {
+async fn change_that_sets_the_search_path_is_recorded_in_the_audits_schema() {
     let (database, pool) = fresh().await;
     Runner::new(&pool)
         .changes(changes![moves])
@@ -108,7 +108,7 @@ async fn other_role(db: &mut PgConnection, role: &String) -> Result<(), sqlx::Er
 }
 
 #[tokio::test]
-async fn a_change_that_stays_in_a_role_without_rights_is_undone_and_recorded() {
+async fn change_that_stays_in_a_role_without_rights_is_rolled_back_and_recorded() {
     let (_database, pool) = fresh().await;
     let role = format!("nobody_{:08x}", rand::random::<u32>());
     execute(&pool, &format!("CREATE ROLE {role}")).await;
@@ -139,7 +139,7 @@ async fn swallows(db: &mut PgConnection) -> Result<(), sqlx::Error> {
 }
 
 #[tokio::test]
-async fn an_error_that_the_change_swallows_fails_it() {
+async fn swallowed_error_fails_the_change() {
     let (_database, pool) = fresh().await;
     let error = Runner::new(&pool)
         .changes(changes![swallows])
@@ -166,7 +166,7 @@ async fn isolated(db: &mut PgConnection) -> Result<(), sqlx::Error> {
 
 /// Our BEGIN must not take the snapshot.
 #[tokio::test]
-async fn a_change_may_choose_its_isolation_level() {
+async fn change_can_choose_its_isolation_level() {
     let (_database, pool) = fresh().await;
     Runner::new(&pool)
         .changes(changes![isolated])
@@ -188,7 +188,7 @@ async fn waits_for_a_lock(db: &mut PgConnection, calls: &AtomicUsize) -> Result<
 }
 
 #[tokio::test]
-async fn a_lock_that_is_not_obtained_in_the_time_given_for_it_is_asked_for_three_times_more() {
+async fn lock_timeout_is_retried_three_times() {
     let (database, pool) = fresh().await;
     let mut other = database.pool(1).await.acquire().await.unwrap().detach();
     query(&mut other, "BEGIN; LOCK TABLE done").await.unwrap();
@@ -217,7 +217,7 @@ async fn unique_names(db: &mut PgConnection) -> Result<(), sqlx::Error> {
 }
 
 #[tokio::test]
-async fn a_failed_concurrent_index_is_named_for_the_person_who_must_drop_it() {
+async fn invalid_concurrent_index_is_named_with_its_drop_statement() {
     let (_database, pool) = fresh().await;
     execute(&pool, "INSERT INTO done VALUES ('twice'), ('twice')").await;
     let runner = Runner::new(&pool).changes(changes![unique_names]);
@@ -252,7 +252,7 @@ async fn sleeps_outside(db: &mut PgConnection) -> Result<(), sqlx::Error> {
 }
 
 #[tokio::test]
-async fn a_statement_that_takes_longer_than_its_limit_fails_the_change_alone() {
+async fn statement_timeout_fails_only_its_change() {
     let (_database, pool) = fresh().await;
     for change in [changes![sleeps], changes![sleeps_outside]] {
         let error = Runner::new(&pool).changes(change).run().await.unwrap_err();
@@ -272,7 +272,7 @@ async fn like_a_dump(db: &mut PgConnection) -> Result<(), sqlx::Error> {
 }
 
 #[tokio::test]
-async fn what_a_change_sets_on_its_session_does_not_reach_the_application() {
+async fn session_settings_of_a_change_do_not_reach_the_application() {
     let (_database, pool) = fresh().await;
     let runner = Runner::new(&pool).changes(changes![like_a_dump]);
     assert!(runner.run().await.unwrap().is_success());
@@ -292,7 +292,7 @@ async fn two(db: &mut PgConnection) -> Result<(), sqlx::Error> {
 
 /// As it is where the server was built without XML.
 #[tokio::test]
-async fn a_server_that_cannot_run_a_text_within_a_statement_is_asked_twice() {
+async fn server_without_nested_statements_is_queried_twice() {
     let (database, pool) = fresh().await;
     let role = format!("plain_{:08x}", rand::random::<u32>());
     let deny = "REVOKE EXECUTE ON FUNCTION pg_catalog.query_to_xml(text, boolean, boolean, text) FROM PUBLIC";
@@ -328,7 +328,7 @@ async fn a_server_that_cannot_run_a_text_within_a_statement_is_asked_twice() {
 }
 
 #[tokio::test]
-async fn who_comes_second_leaves_the_making_of_the_tables_to_the_first() {
+async fn second_run_waits_while_the_first_creates_the_tables() {
     let (database, pool) = fresh().await;
     // As the first does, in the transaction that makes them.
     let mut first = pool.begin().await.unwrap();
@@ -380,7 +380,7 @@ async fn wrapped(db: &mut PgConnection) -> Result<(), Wrapped> {
 
 /// The line of the server's own source is none of the file's.
 #[tokio::test]
-async fn the_line_of_the_server_s_source_is_not_told() {
+async fn error_omits_the_line_of_the_servers_source() {
     let missing = "relation \"nowhere\" does not exist";
     for changes in [changes![plainly], changes![wrapped]] {
         let (_database, pool) = fresh().await;
@@ -401,7 +401,7 @@ async fn the_line_of_the_server_s_source_is_not_told() {
 }
 
 #[tokio::test]
-async fn a_new_value_of_an_enum_that_is_used_at_once_is_told_to_wait() {
+async fn new_enum_value_used_at_once_gets_a_hint() {
     let (_database, pool) = fresh().await;
     execute(
         &pool,

@@ -87,7 +87,7 @@ mod sqlite {
     async fn two() {}
 
     #[tokio::test]
-    async fn a_file_that_is_read_only_can_be_started_when_it_is_up_to_date() {
+    async fn read_only_file_can_be_run_when_up_to_date() {
         let database = Sqlite::fresh().await;
         let owner = with_table(&database, 1).await;
         Runner::new(&owner)

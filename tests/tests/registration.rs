@@ -9,12 +9,12 @@ use std::process::Command;
 use flamingock_tests::cargo;
 
 #[test]
-fn debug_builds_prove_what_was_linked() {
+fn debug_builds_prove_which_changes_are_linked() {
     check("debug", &[]);
 }
 
 #[test]
-fn release_builds_prove_what_was_linked() {
+fn release_builds_prove_which_changes_are_linked() {
     check("release", &["--release"]);
 }
 

@@ -17,7 +17,7 @@ async fn rolls_back(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
 }
 
 #[tokio::test]
-async fn a_transaction_that_the_database_rolled_back_itself_has_left_nothing() {
+async fn transaction_rolled_back_by_the_database_leaves_nothing() {
     let database = Sqlite::fresh().await;
     let pool = with_table(&database, 1).await;
     for _ in 0..2 {
@@ -46,7 +46,7 @@ async fn commits(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
 }
 
 #[tokio::test]
-async fn a_transaction_that_the_change_committed_itself_has_left_something() {
+async fn transaction_committed_by_the_change_leaves_its_effects() {
     let database = Sqlite::fresh().await;
     let pool = with_table(&database, 1).await;
     let error = Runner::new(&pool)
@@ -63,7 +63,7 @@ async fn a_transaction_that_the_change_committed_itself_has_left_something() {
 }
 
 #[tokio::test]
-async fn a_database_in_memory_outlives_what_a_file_sets() {
+async fn database_in_memory_outlives_session_settings_of_a_file() {
     let pool = SqlitePoolOptions::new().max_connections(1);
     let pool = pool.connect("sqlite::memory:").await.unwrap();
     execute(&pool, "CREATE TABLE done (what TEXT)").await;

@@ -99,27 +99,27 @@ async fn compare<B: Backend + Client, G: Grammar>(kind: DatabaseKind) {
 }
 
 #[tokio::test]
-async fn pieces_do_what_psql_does() {
+async fn pieces_match_psql() {
     compare::<Postgres, postgres::ForPsql>(DatabaseKind::Postgres).await;
 }
 
 #[tokio::test]
-async fn pieces_do_what_postgres_does_with_the_whole_text() {
+async fn pieces_match_postgres_with_the_whole_text() {
     compare::<WholeText<Postgres>, postgres::ForServer>(DatabaseKind::Postgres).await;
 }
 
 #[tokio::test]
-async fn pieces_do_what_the_mariadb_client_does() {
+async fn pieces_match_the_mariadb_client() {
     compare::<MariaDb, mariadb::WithDelimiters>(DatabaseKind::MySql).await;
 }
 
 /// The client cannot run routines without a `DELIMITER`.
 #[tokio::test]
-async fn pieces_do_what_mariadb_does_with_the_whole_text() {
+async fn pieces_match_mariadb_with_the_whole_text() {
     compare::<WholeText<MariaDb>, mariadb::WithoutDelimiters>(DatabaseKind::MySql).await;
 }
 
 #[tokio::test]
-async fn pieces_do_what_sqlite3_does() {
+async fn pieces_match_sqlite3() {
     compare::<Sqlite, sqlite::Sqlite>(DatabaseKind::Sqlite).await;
 }

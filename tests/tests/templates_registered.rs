@@ -16,7 +16,7 @@ async fn note(what: String, db: &mut SqliteConnection) -> Result<(), sqlx::Error
 }
 
 #[tokio::test]
-async fn a_registered_template_is_found_by_the_files_of_a_registered_folder() {
+async fn registered_template_is_found_by_the_files_of_a_registered_folder() {
     let database = Sqlite::fresh().await;
     let pool = with_table(&database, 1).await;
     let report = flamingock::run(&pool).await.unwrap();

@@ -10,7 +10,7 @@ use std::process::Command;
 const RUSTC: &str = "1.95.0";
 
 #[test]
-fn the_macros_accept_and_refuse() {
+fn macros_accept_and_refuse_as_documented() {
     let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
     let output = Command::new(rustc)
         .arg("--version")

@@ -37,7 +37,7 @@ mod tests {
     /// A change that is edited, renamed, reordered or dropped shows in review, as a difference in
     /// `changes.lock`. `FLAMINGOCK_UPDATE_MANIFEST=1 cargo test` writes it anew.
     #[tokio::test]
-    async fn the_manifest_is_committed() {
+    async fn manifest_is_committed() {
         let pool = SqlitePool::connect_lazy("sqlite::memory:").unwrap();
         flamingock::testing::assert_manifest(&runner(&pool), "changes.lock");
     }

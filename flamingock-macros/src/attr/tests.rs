@@ -9,7 +9,7 @@ fn change(source: &str) -> (ChangeAttr, Vec<String>) {
 }
 
 #[test]
-fn every_key_is_read() {
+fn all_keys_are_read() {
     let (attr, problems) = change(
         r##"id = "a", order = r#"0_.-01"#, author = "ada", stage = "schema", target = "t",
         transaction = false, recovery = "retry", repeat = "on-change", tags = ["dev", "x",], timeout = "1m 30s",
@@ -174,7 +174,7 @@ fn ids_and_orders_have_rules() {
 }
 
 #[test]
-fn missing_keys_are_one_mistake() {
+fn missing_keys_are_reported_as_one_mistake() {
     let example = "`#[change(id = \"create-users\", order = \"0001\")]`";
     assert_eq!(
         change("").1,

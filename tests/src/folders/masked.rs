@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rows_of_postgres_are_in_one_order() {
+    fn rows_of_postgres_are_sorted() {
         let dump = "b\na\nCOPY t (x) FROM stdin;\n2\n1\n\\.\nd\nc\n";
         let expected = [
             "b",

@@ -75,7 +75,7 @@ mod tests {
     use super::{Moment, Rule, Tail};
 
     #[test]
-    fn a_text_in_two_pieces_is_found_once() {
+    fn text_in_two_pieces_is_found_once() {
         let mut rule = Rule::new(Moment::Before, "COMMIT", 2);
         let mut tail = Tail::default();
         for (chunk, expected) in [

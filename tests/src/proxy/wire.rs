@@ -92,7 +92,7 @@ mod tests {
     use super::{Protocol, is_complete, statements};
 
     #[test]
-    fn what_is_executed_counts_and_what_is_prepared_does_not() {
+    fn executed_statements_count_and_prepared_ones_do_not() {
         let sent = [
             &b"P\0\0\0\x05x"[..],
             b"E\0\0\0\x05x",
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_ends_with_its_last_statement() {
+    fn answer_ends_with_its_last_statement() {
         let ready = b"C\0\0\0\x0bCOMMIT\0Z\0\0\0\x05I";
         assert!(is_complete(Protocol::PostgreSql, ready));
         assert!(!is_complete(Protocol::PostgreSql, &ready[..12]));

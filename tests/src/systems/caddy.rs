@@ -83,7 +83,7 @@ mod tests {
     use super::with_ports;
 
     #[test]
-    fn each_port_of_the_text_gets_one_of_its_own() {
+    fn each_port_in_the_text_gets_its_own_port() {
         let text = "admin 127.0.0.1:2019, 127.0.0.1:80 to 127.0.0.1:2019";
         let expected = "admin 127.0.0.1:7, 127.0.0.1:8 to 127.0.0.1:7";
         assert_eq!(with_ports(text, &[7, 8]), expected);

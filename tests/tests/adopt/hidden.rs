@@ -14,7 +14,7 @@ async fn users(db: &mut PgConnection) -> Result<(), sqlx::Error> {
 }
 
 #[tokio::test]
-async fn history_that_row_security_hides_is_refused() {
+async fn history_hidden_by_row_security_is_refused() {
     let database = Postgres::fresh().await;
     let watch = with_table(&database, 2).await;
     crate::peers::sqlx(&watch).await;

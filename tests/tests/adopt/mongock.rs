@@ -17,7 +17,7 @@ const EXPORT: &str = r#"[
 ]"#;
 
 #[tokio::test]
-async fn what_mongock_has_applied_is_not_applied_again() {
+async fn change_applied_by_mongock_is_not_applied_again() {
     let store = MemoryStore::new();
     let runner = || Runner::new(&store).changes(changes![create_users, create_orders]);
     let adopted = runner().adopt(&Adoption::mongock(EXPORT)).await.unwrap();
@@ -31,7 +31,7 @@ async fn what_mongock_has_applied_is_not_applied_again() {
 }
 
 #[tokio::test]
-async fn a_table_is_read_from_a_database_only() {
+async fn history_table_needs_a_database() {
     let runner = Runner::new(MemoryStore::new()).changes(changes![create_users]);
     let adoption = Adoption::of(flamingock::adopt::Tool::Sqlx);
     let error = format!("{:#}", runner.adopt(&adoption).await.unwrap_err());

@@ -26,7 +26,7 @@ const IF_NOT_EXISTS: &str =
     "CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS \"once\" ON done (what)";
 
 #[tokio::test]
-async fn an_index_that_is_there_and_invalid_is_not_applied() {
+async fn existing_invalid_index_does_not_count_as_applied() {
     let plain = "-- flamingock: transaction=false\n";
     let within = "CREATE UNIQUE INDEX IF NOT EXISTS once ON done (what)";
     let cases = [
@@ -55,7 +55,7 @@ async fn an_index_that_is_there_and_invalid_is_not_applied() {
 }
 
 #[tokio::test]
-async fn an_index_of_a_retry_is_made_once_the_remains_are_dropped() {
+async fn retried_index_is_created_once_its_remains_are_dropped() {
     let (_database, pool) = fresh().await;
     execute(&pool, "INSERT INTO done VALUES ('twice'), ('twice')").await;
     let text = format!("-- flamingock: transaction=false, recovery=retry\n{IF_NOT_EXISTS};\n");
@@ -79,7 +79,7 @@ async fn swallows(db: &mut PgConnection) {
 }
 
 #[tokio::test]
-async fn a_function_that_leaves_an_invalid_index_is_not_applied() {
+async fn function_that_leaves_an_invalid_index_is_not_applied() {
     let (_database, pool) = fresh().await;
     execute(&pool, "INSERT INTO done VALUES ('twice'), ('twice')").await;
     let error = Runner::new(&pool).changes(changes![swallows]).run().await;
@@ -100,7 +100,7 @@ async fn once(db: &mut PgConnection) -> Result<(), sqlx::Error> {
 }
 
 #[tokio::test]
-async fn retried_function_is_not_applied_over_the_index_that_its_attempt_has_left() {
+async fn retried_function_is_not_applied_over_an_invalid_index_of_its_attempt() {
     let (_database, pool) = fresh().await;
     execute(&pool, "INSERT INTO done VALUES ('twice'), ('twice')").await;
     let older = "CREATE UNIQUE INDEX CONCURRENTLY older ON done (what)";
@@ -146,7 +146,7 @@ async fn verify_function_does_not_make_an_invalid_index_applied() {
 }
 
 #[tokio::test]
-async fn retry_does_not_fail_for_an_index_that_was_invalid_before_the_first_attempt() {
+async fn retry_ignores_an_index_that_was_invalid_before_the_first_attempt() {
     let (_database, pool) = fresh().await;
     leave_invalid(&pool, "older").await;
     let text = "-- flamingock: transaction=false, recovery=retry\nINSERT INTO later VALUES (1);\n";
@@ -194,7 +194,7 @@ async fn elsewhere(db: &mut PgConnection) -> Result<(), sqlx::Error> {
 }
 
 #[tokio::test]
-async fn an_invalid_index_that_was_there_before_is_not_called_the_cause() {
+async fn earlier_invalid_index_is_not_named_as_the_cause() {
     let (_database, pool) = fresh().await;
     leave_invalid(&pool, "older").await;
     let plain = "-- flamingock: transaction=false\n";
@@ -237,7 +237,7 @@ async fn fails(db: &mut PgConnection, Other(pool): &Other) -> Result<(), sqlx::E
 }
 
 #[tokio::test]
-async fn an_index_that_another_session_builds_is_not_called_the_cause() {
+async fn index_built_by_another_session_is_not_named_as_the_cause() {
     let (database, pool) = fresh().await;
     let other = database.pool(5).await;
     let runner = Runner::new(&pool)

@@ -24,7 +24,7 @@ async fn plain(db: &mut PgConnection) -> Result<(), sqlx::Error> {
 }
 
 #[tokio::test]
-async fn a_role_with_one_connection_applies_several_changes() {
+async fn role_with_one_connection_applies_several_changes() {
     let database = Postgres::fresh().await;
     let admin = with_table(&database, 1).await;
     let role = format!("one_{:x}", rand::random::<u64>());

@@ -87,7 +87,7 @@ where
 }
 
 #[tokio::test]
-async fn sessions_on_mariadb_have_the_options_of_the_folders_tool() {
+async fn mariadb_sessions_have_the_options_of_the_folders_tool() {
     let text = "INSERT INTO done VALUES (1 || 0);\nINSERT INTO done VALUES (CONCAT('zone ', @@session.time_zone));\n";
     for format in FORMATS {
         let expected = match format {
@@ -103,7 +103,7 @@ async fn sessions_on_mariadb_have_the_options_of_the_folders_tool() {
 }
 
 #[tokio::test]
-async fn sql_mode_of_the_server_holds_for_our_own_files_and_their_routines() {
+async fn sql_mode_of_the_server_applies_to_flamingock_files_and_their_routines() {
     let database = MariaDb::fresh().await;
     let text = "CREATE TABLE count (x INT);\nCREATE PROCEDURE p() SELECT 1;\nINSERT INTO done SELECT sql_mode = @@GLOBAL.sql_mode FROM information_schema.ROUTINES WHERE ROUTINE_NAME = 'p' AND ROUTINE_SCHEMA = DATABASE();\n";
     assert_eq!(found(&database, 2, "flamingock", text, true).await, ["1"]);
@@ -127,7 +127,7 @@ async fn code_has_the_options_of_its_pool() {
 
 /// What the pool's own hooks say holds whatever the format.
 #[tokio::test]
-async fn hooks_of_the_pool_come_last() {
+async fn hooks_of_the_pool_run_last() {
     let database = MariaDb::fresh().await;
     let options = sqlx::pool::PoolOptions::<sqlx::MySql>::new().max_connections(2);
     let pool = options.after_connect(|connection, _| {
@@ -145,7 +145,7 @@ async fn hooks_of_the_pool_come_last() {
 }
 
 #[tokio::test]
-async fn sessions_on_postgres_have_the_options_of_the_folders_tool() {
+async fn postgres_sessions_have_the_options_of_the_folders_tool() {
     let text = "INSERT INTO done VALUES (current_setting('DateStyle'));\nINSERT INTO done VALUES ('zone ' || current_setting('TimeZone'));\n";
     for format in FORMATS {
         let expected = match format {
@@ -173,7 +173,7 @@ async fn sessions_on_postgres_have_the_options_of_the_folders_tool() {
 }
 
 #[tokio::test]
-async fn foreign_keys_on_sqlite_are_enforced_where_the_folders_tool_does() {
+async fn sqlite_foreign_keys_are_enforced_where_the_folders_tool_does() {
     let text = "INSERT INTO done SELECT foreign_keys FROM pragma_foreign_keys";
     for format in FORMATS {
         let expected = match format {
@@ -190,7 +190,7 @@ async fn foreign_keys_on_sqlite_are_enforced_where_the_folders_tool_does() {
 
 /// Who may not read the server's files can't know what a session would have without sqlx.
 #[tokio::test]
-async fn plan_notes_the_options_that_stay_those_of_sqlx() {
+async fn plan_notes_options_that_remain_those_of_sqlx() {
     let database = Postgres::fresh().await;
     let admin = with_table(&database, 1).await;
     let role = format!("notes_{:x}", rand::random::<u64>());

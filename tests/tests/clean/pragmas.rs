@@ -4,7 +4,7 @@ use flamingock::{ErrorKind, Mode, Runner, UndoTarget};
 use flamingock_tests::{Backend, Sqlite, done, execute, folder, strings, with_table};
 
 #[tokio::test]
-async fn pragmas_that_would_do_nothing_are_refused_before_anything_runs() {
+async fn ineffective_pragmas_are_refused_before_anything_runs() {
     let pragmas = [
         "PRAGMA journal_mode = WAL",
         "pragma main.journal_mode('wal')",
@@ -37,7 +37,7 @@ async fn pragmas_that_would_do_nothing_are_refused_before_anything_runs() {
 }
 
 #[tokio::test]
-async fn pragmas_that_say_what_is_so_already_are_left_alone() {
+async fn pragmas_that_restate_a_setting_are_accepted() {
     let database = Sqlite::fresh().await;
     let pool = with_table(&database, 2).await;
     execute(&pool, "PRAGMA journal_mode = WAL").await;
@@ -66,7 +66,7 @@ async fn pragmas_of_a_file_without_transaction_take_effect() {
 
 /// Before the change runs that it would roll back, and before anything is undone.
 #[tokio::test]
-async fn pragmas_of_a_rollback_that_would_do_nothing_are_refused() {
+async fn ineffective_pragmas_of_a_rollback_are_refused() {
     let database = Sqlite::fresh().await;
     let pool = with_table(&database, 2).await;
     let does = ("0001__a.sql", "INSERT INTO done VALUES ('1');\n");

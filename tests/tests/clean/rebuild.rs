@@ -76,7 +76,7 @@ fn embed(files: &[(&'static str, String)]) -> &'static EmbeddedFolder {
 }
 
 #[tokio::test]
-async fn a_rebuild_whose_file_switches_enforcement_off_keeps_the_child_rows() {
+async fn rebuild_whose_file_switches_enforcement_off_keeps_the_child_rows() {
     let recipes = [
         format!("PRAGMA foreign_keys=OFF;\n{REBUILD}PRAGMA foreign_keys=ON;\n"),
         format!("-- A recipe.\npragma foreign_keys(0);\n{REBUILD}"),
@@ -113,7 +113,7 @@ async fn a_rebuild_whose_file_switches_enforcement_off_keeps_the_child_rows() {
 }
 
 #[tokio::test]
-async fn a_rebuild_that_breaks_a_reference_is_undone() {
+async fn rebuild_that_breaks_a_reference_is_rolled_back() {
     let (_database, pool) = fresh().await;
     let text = format!("PRAGMA foreign_keys = OFF;\n{REBUILD}DELETE FROM parent WHERE id = 2;\n");
     let error = Runner::new(&pool).files(embed(&within(&text))).run().await;
@@ -144,7 +144,7 @@ async fn a_rebuild_that_breaks_a_reference_is_undone() {
 }
 
 #[tokio::test]
-async fn a_rebuild_under_enforcement_is_undone_with_the_remedy() {
+async fn rebuild_under_enforcement_is_rolled_back_with_a_remedy() {
     for (action, of_parent, of_child) in [
         ("CASCADE", "", ""),
         ("SET NULL", "", ""),
@@ -173,7 +173,7 @@ async fn a_rebuild_under_enforcement_is_undone_with_the_remedy() {
 }
 
 #[tokio::test]
-async fn a_rebuild_without_transaction_is_refused_before_its_rows_are_gone() {
+async fn rebuild_without_transaction_is_refused_before_rows_are_lost() {
     let (_database, pool) = fresh().await;
     let text = format!("-- flamingock: transaction=false\n{REBUILD}");
     let files = || embed(&within(&text));
@@ -188,7 +188,7 @@ async fn a_rebuild_without_transaction_is_refused_before_its_rows_are_gone() {
 }
 
 #[tokio::test]
-async fn a_rebuild_of_a_tool_that_leaves_enforcement_off_keeps_the_child_rows() {
+async fn rebuild_of_a_tool_that_leaves_enforcement_off_keeps_the_child_rows() {
     let goose = format!("-- +goose Up\n{REBUILD}");
     let plain = format!("-- +goose NO TRANSACTION\n{goose}");
     let both =
@@ -248,7 +248,7 @@ async fn drops_both(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
 }
 
 #[tokio::test]
-async fn a_rebuild_by_code_is_undone_where_it_would_delete_child_rows() {
+async fn rebuild_by_code_is_rolled_back_if_it_would_delete_child_rows() {
     for change in changes![rebuilds, defers] {
         let (_database, pool) = fresh().await;
         let error = Runner::new(&pool)
@@ -268,7 +268,7 @@ async fn a_rebuild_by_code_is_undone_where_it_would_delete_child_rows() {
 }
 
 #[tokio::test]
-async fn rows_that_a_change_means_to_delete_are_deleted() {
+async fn intended_deletion_of_rows_is_kept() {
     for (change, left) in changes![cleans, drops, drops_both]
         .into_iter()
         .zip(["1", "0", "none"])
@@ -285,7 +285,7 @@ async fn rows_that_a_change_means_to_delete_are_deleted() {
 }
 
 #[tokio::test]
-async fn a_rebuild_in_an_atomic_stage_never_deletes_child_rows() {
+async fn rebuild_in_an_atomic_stage_never_deletes_child_rows() {
     let atomic = |pool: &SqlitePool, files: &[(&'static str, String)]| {
         let runner = Runner::new(pool).stage(Stage::new("default").atomic());
         runner.files(embed(files)).run()
@@ -317,7 +317,7 @@ async fn a_rebuild_in_an_atomic_stage_never_deletes_child_rows() {
 }
 
 #[tokio::test]
-async fn a_rebuild_in_memory_keeps_the_child_rows_and_the_enforcement() {
+async fn rebuild_in_memory_keeps_the_child_rows_and_the_enforcement() {
     let pool = SqlitePoolOptions::new().max_connections(1);
     let pool = pool.connect("sqlite::memory:").await.unwrap();
     execute(&pool, &tables("CASCADE", "", "")).await;

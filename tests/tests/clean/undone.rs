@@ -31,7 +31,7 @@ async fn passes_over(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
 }
 
 #[tokio::test]
-async fn a_rebuild_by_code_without_transaction_is_undone_by_its_statement() {
+async fn rebuild_by_code_without_transaction_is_rolled_back_by_its_statement() {
     for action in ["CASCADE", "SET NULL", "SET DEFAULT"] {
         for change in changes![forgets, own, passes_over] {
             let (_database, pool) = prepared(action, "", "").await;
@@ -88,7 +88,7 @@ async fn replaces_and_drops(db: &mut SqliteConnection) -> Result<(), sqlx::Error
 }
 
 #[tokio::test]
-async fn rows_that_code_without_transaction_means_to_delete_are_deleted() {
+async fn intended_deletion_by_code_without_transaction_is_kept() {
     let (_database, pool) = fresh().await;
     let runner = Runner::new(&pool).changes(changes![replaces]);
     runner.run().await.unwrap();

@@ -198,7 +198,7 @@ async fn another_services_history_is_taken_over<B: Backend>() {
 }
 
 #[test]
-fn what_is_taken_over_must_be_said() {
+fn adoption_needs_explicit_arguments() {
     let app = App::on_a_file();
     for (arguments, expected) in [
         (&["adopt"][..], "<TOOL>"),

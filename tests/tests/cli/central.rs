@@ -228,7 +228,7 @@ async fn a_place_where_nothing_is_is_refused<B: Backend>() {
 }
 
 #[test]
-fn a_file_that_is_not_there_is_5_and_is_not_made() {
+fn missing_database_file_exits_with_5_and_is_not_created() {
     let app = App::on_a_file();
     for url in ["sqlite:nothing.db", "sqlite://nothing.db?mode=rwc"] {
         let (code, document) = app.central_json(&["--database-url", url, "status"]);
@@ -247,7 +247,7 @@ fn a_file_that_is_not_there_is_5_and_is_not_made() {
 }
 
 #[test]
-fn a_password_is_not_shown_wherever_it_was_typed() {
+fn password_is_never_shown() {
     let app = App::on_a_file();
     let url = "postgres://ada:sesame@127.0.0.1:1/nothing";
     let option = format!("--database-url={url}");
@@ -287,7 +287,7 @@ fn a_password_is_not_shown_wherever_it_was_typed() {
 async fn one() {}
 
 #[tokio::test]
-async fn tables_of_another_name_are_found() {
+async fn tables_with_another_name_are_found() {
     let (file, server) = (Sqlite::fresh().await, Postgres::fresh().await);
     let tables = |schema: Option<&str>, prefix: Option<&str>| {
         let mut tables = TableNames::default();

@@ -22,7 +22,7 @@ fn shape(value: &Value) -> Value {
 }
 
 #[test]
-fn the_page_shows_what_the_program_prints() {
+fn page_shows_the_output_of_the_program() {
     let page =
         fs::read_to_string(cargo::workspace().join("flamingock/docs/operations.md")).unwrap();
     let app = App::on_a_file();

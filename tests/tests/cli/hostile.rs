@@ -236,7 +236,7 @@ async fn what_the_lock_says_is_escaped<B: Backend>() {
 }
 
 #[tokio::test]
-async fn arguments_are_escaped_where_they_are_repeated() {
+async fn repeated_arguments_are_escaped() {
     let app = App::on_a_file();
     assert_eq!(app.run(&["apply"]).code, 0);
     for program in ["operations", "flamingock"] {
@@ -302,7 +302,7 @@ fn without_colors(text: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_terminal_gets_our_colors_and_nothing_else() {
+async fn terminal_gets_only_the_colors_of_the_program() {
     let database = Sqlite::fresh().await;
     let app = App::on(&database.url);
     assert_eq!(app.run_with("BROKER_DOWN", "1", &["apply"]).code, 1);
@@ -401,7 +401,7 @@ fn passwords_are_not_repeated() {
 }
 
 #[test]
-fn a_url_with_a_raw_character_in_its_password_gets_a_hint() {
+fn url_with_an_unencoded_password_gets_a_hint() {
     let app = App::on_a_file();
     for (password, hint) in [
         ("ses/ame", "%2F"),
@@ -423,7 +423,7 @@ fn a_url_with_a_raw_character_in_its_password_gets_a_hint() {
 }
 
 #[tokio::test]
-async fn a_suggested_command_names_the_variable_that_a_password_came_from() {
+async fn suggested_command_names_the_variable_of_a_password() {
     let database = Postgres::fresh().await;
     let sign = if database.url.contains('?') { '&' } else { '?' };
     let app = App::on(&format!("{}{sign}password=sesame", database.url));

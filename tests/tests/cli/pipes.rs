@@ -15,7 +15,7 @@ fn broken() -> Stdio {
 }
 
 #[test]
-fn no_command_panics_where_nobody_reads() {
+fn no_command_panics_when_its_output_is_closed() {
     let app = App::on_a_file();
     assert_eq!(app.run_with("BROKER_DOWN", "1", &["apply"]).code, 1);
     for program in ["operations", "flamingock"] {
@@ -44,7 +44,7 @@ fn no_command_panics_where_nobody_reads() {
 }
 
 #[test]
-fn closed_files_are_no_failure() {
+fn closed_output_is_no_failure() {
     let app = App::on_a_file();
     for (line, code) in [
         ("operations apply >&- 2>&-", 0),
@@ -58,7 +58,7 @@ fn closed_files_are_no_failure() {
 }
 
 #[test]
-fn every_time_is_a_time_or_refused() {
+fn every_time_is_parsed_or_refused() {
     let app = App::on_a_file();
     assert_eq!(app.run(&["apply"]).code, 0);
     let entries = |since: &str| {

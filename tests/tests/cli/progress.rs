@@ -87,7 +87,7 @@ fn stays(written: &str) -> String {
 }
 
 #[test]
-fn a_terminal_shows_the_change_that_runs_and_keeps_only_the_report() {
+fn terminal_shows_the_running_change_and_keeps_only_the_report() {
     let app = App::on_a_file();
     let topic = slow_topic(&app);
     let terminal = Terminal::open(&app, "operations apply");
@@ -107,7 +107,7 @@ fn a_terminal_shows_the_change_that_runs_and_keeps_only_the_report() {
 }
 
 #[test]
-fn a_verify_shows_whose_probe_it_asks() {
+fn verify_shows_the_change_that_it_checks() {
     let app = App::on_a_file();
     assert_eq!(app.run(&["apply"]).code, 0);
     let written = Terminal::open(&app, "operations verify").ended();
@@ -118,7 +118,7 @@ fn a_verify_shows_whose_probe_it_asks() {
 }
 
 #[test]
-fn an_undo_shows_what_it_takes_back() {
+fn undo_shows_the_change_that_it_reverses() {
     let app = App::on_a_file();
     assert_eq!(app.run(&["apply"]).code, 0);
     let written = Terminal::open(&app, "operations undo --last").ended();
@@ -129,7 +129,7 @@ fn an_undo_shows_what_it_takes_back() {
 }
 
 #[test]
-fn a_signal_is_answered_above_the_line() {
+fn signal_is_acknowledged_above_the_progress_line() {
     let app = App::on_a_file();
     let topic = slow_topic(&app);
     let line = "operations apply & echo $! > pid; wait $!; echo exit $?";
@@ -152,7 +152,7 @@ fn a_signal_is_answered_above_the_line() {
 }
 
 #[test]
-fn where_nobody_looks_on_nothing_is_shown() {
+fn progress_is_hidden_without_a_terminal() {
     for line in [
         "operations apply 2>errors",
         "operations apply --quiet",

@@ -26,7 +26,7 @@ steps:
 ";
 
 #[tokio::test]
-async fn status_and_guidance_say_which_step_was_reached() {
+async fn status_and_guidance_name_the_step_that_was_reached() {
     let database = Sqlite::fresh().await;
     let pool = SqlitePool::connect(&database.url).await.unwrap();
     Runner::new(&pool)

@@ -75,7 +75,7 @@ fn tables_fit_the_terminal() {
 }
 
 #[test]
-fn where_nobody_looks_a_row_is_a_line() {
+fn rows_are_single_lines_without_a_terminal() {
     let app = App::on_a_file();
     assert_eq!(app.run_with("BROKER_DOWN", "1", &["apply"]).code, 1);
     let wide = app.run(&["issue", "list"]).stdout;
@@ -83,7 +83,7 @@ fn where_nobody_looks_a_row_is_a_line() {
 }
 
 #[test]
-fn colors_are_left_out_where_somebody_says_so() {
+fn colors_can_be_disabled() {
     let app = App::on_a_file();
     for (line, no_color) in [
         ("operations status --color=never", None),
@@ -99,7 +99,7 @@ fn colors_are_left_out_where_somebody_says_so() {
 }
 
 #[test]
-fn colors_are_printed_where_somebody_asks_for_them() {
+fn colors_can_be_forced() {
     let app = App::on_a_file();
     assert_eq!(app.run(&["apply"]).code, 0);
     for arguments in [&["status", "--color=always"], &["--color=always", "status"]] {

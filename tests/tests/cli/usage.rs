@@ -10,7 +10,7 @@ use crate::app::App;
 scenarios!(sqlite, postgres, mariadb; a_name_of_no_database_is_not_taken_for_an_empty_one);
 
 #[test]
-fn wrong_arguments_are_refused_with_2_before_anything_is_touched() {
+fn wrong_arguments_exit_with_2_before_anything_is_touched() {
     let app = App::on_a_file();
     for arguments in [
         &["aply"][..],
@@ -69,7 +69,7 @@ fn wrong_arguments_are_refused_with_2_before_anything_is_touched() {
 }
 
 #[test]
-fn a_command_comes_before_the_mode_of_the_environment() {
+fn command_overrides_the_mode_of_the_environment() {
     let app = App::on_a_file();
     assert_eq!(app.run_with("FLAMINGOCK_MODE", "off", &["check"]).code, 10);
     assert_eq!(app.run_with("FLAMINGOCK_MODE", "off", &["apply"]).code, 0);
@@ -77,7 +77,7 @@ fn a_command_comes_before_the_mode_of_the_environment() {
 }
 
 #[test]
-fn quiet_says_nothing_and_verbose_every_change() {
+fn quiet_prints_nothing_and_verbose_prints_every_change() {
     let app = App::on_a_file();
     assert_eq!(app.text(&["apply", "--quiet"]), "");
     assert_eq!(app.text(&["-q", "check"]), "");
@@ -98,7 +98,7 @@ ORDER  CHANGE  TARGET  OUTCOME
 }
 
 #[test]
-fn what_is_done_is_logged_to_standard_error_where_somebody_asks() {
+fn verbose_logs_to_standard_error() {
     let app = App::on_a_file();
     let silent = app.run(&["apply"]);
     assert_eq!((silent.code, silent.stderr.as_str()), (0, ""));
@@ -131,7 +131,7 @@ fn what_is_done_is_logged_to_standard_error_where_somebody_asks() {
 }
 
 #[test]
-fn a_database_that_is_not_there_is_5() {
+fn unreachable_database_exits_with_5() {
     let app = App::on("postgres://nobody@127.0.0.1:1/nothing");
     let (code, document) = app.json(&["apply"]);
     assert_eq!(
@@ -168,7 +168,7 @@ async fn a_name_of_no_database_is_not_taken_for_an_empty_one<B: Backend>() {
 }
 
 #[test]
-fn who_misspells_an_id_is_asked_about_the_right_one() {
+fn misspelled_id_suggests_the_nearest_one() {
     let app = App::on_a_file();
     assert_eq!(app.run(&["apply"]).code, 0);
     for arguments in [
@@ -195,7 +195,7 @@ fn who_misspells_an_id_is_asked_about_the_right_one() {
 }
 
 #[test]
-fn a_manifest_that_differs_is_refused_and_can_be_written_anew() {
+fn differing_manifest_is_refused_and_can_be_rewritten() {
     let app = App::on_a_file();
     assert_eq!(
         app.text(&["manifest", "--write", "changes.lock"]),

@@ -31,7 +31,7 @@ const SCHEMA: &[&str] = &[
 ];
 
 #[tokio::test]
-async fn dump_of_a_database_makes_the_same_one() {
+async fn dump_recreates_the_same_database() {
     let first = MariaDb::fresh().await;
     let pool = first.pool(1).await;
     for text in SCHEMA {

@@ -39,7 +39,7 @@ INSERT INTO "Other; one".orders (person, at, body) VALUES (1, '2020-01-01 00:00:
 "#;
 
 #[tokio::test]
-async fn dump_of_a_database_makes_the_same_one() {
+async fn dump_recreates_the_same_database() {
     let first = Postgres::fresh().await;
     execute(&first.pool(1).await, SCHEMA).await;
     for head in ["", "-- flamingock: transaction=false\n"] {
@@ -104,7 +104,7 @@ async fn dump_with_copied_rows_is_refused_with_its_line() {
 /// Where backslashes escape by default, a dump says that they don't, and the server reads a whole text before it
 /// does what the text says.
 #[tokio::test]
-async fn backslash_means_what_the_session_and_the_file_say() {
+async fn backslash_follows_the_settings_of_session_and_file() {
     let rows = "CREATE TABLE rows (a text);\nINSERT INTO rows VALUES ('a\\n;'), ('b\\\\');\n";
     let on = format!("SET standard_conforming_strings = on;\n{rows}");
     let off = format!(
@@ -143,7 +143,7 @@ async fn backslash_means_what_the_session_and_the_file_say() {
 
 /// The server reads a whole text before it runs the first statement.
 #[tokio::test]
-async fn setting_in_a_file_that_its_tool_sends_whole_holds_behind_it() {
+async fn setting_in_a_file_sent_as_one_message_applies_to_later_statements() {
     let text = "SET standard_conforming_strings = off;\nCREATE TABLE rows (a text);\nINSERT INTO rows VALUES ('C:\\new');\n";
     for (format, file, expected) in [
         ("sqlx", "1_rows.sql", "C:\\new"),

@@ -24,7 +24,7 @@ INSERT INTO pairs VALUES (1, 'x'), ('?', NULL || 'y');
 "#;
 
 #[tokio::test]
-async fn dump_of_a_database_makes_the_same_one() {
+async fn dump_recreates_the_same_database() {
     let first = Sqlite::fresh().await;
     let pool = first.pool(1).await;
     execute(&pool, &SCHEMA.replace(", ('?', NULL || 'y')", "")).await;

@@ -80,7 +80,7 @@ async fn galera_is_refused_before_anything_is_written_there() {
 }
 
 #[tokio::test]
-async fn galera_target_is_refused_before_its_change_begins() {
+async fn galera_target_is_refused_before_its_change_starts() {
     let server = Server::<Galera>::start().await.unwrap();
     let orders = server.fresh().await;
     let orders = with_table(&orders, 2).await;

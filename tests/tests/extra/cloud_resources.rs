@@ -24,7 +24,7 @@ fn lifecycle(moto: &System<Moto>) -> io::Result<http::Answer> {
 
 #[tokio::test]
 #[ignore = "needs moto: tests/run extra"]
-async fn the_page_shows_what_happens() -> io::Result<()> {
+async fn page_shows_the_actual_output() -> io::Result<()> {
     let (_moto, page) = cloud().await?;
     page.check();
     Ok(())
@@ -32,7 +32,7 @@ async fn the_page_shows_what_happens() -> io::Result<()> {
 
 #[tokio::test]
 #[ignore = "needs moto: tests/run extra"]
-async fn a_bucket_that_is_half_made_is_completed_by_the_next_start() -> io::Result<()> {
+async fn half_created_bucket_is_completed_by_the_next_run() -> io::Result<()> {
     let (moto, page) = cloud().await?;
     let proxy = Proxy::start(moto.port(0))?;
     proxy.hold_after("PUT /orders-exports", 1);
@@ -60,7 +60,7 @@ async fn a_bucket_that_is_half_made_is_completed_by_the_next_start() -> io::Resu
 
 #[tokio::test]
 #[ignore = "needs moto: tests/run extra"]
-async fn a_bucket_with_rules_of_somebody_else_stays_as_it_is() -> io::Result<()> {
+async fn bucket_with_foreign_rules_stays_unchanged() -> io::Result<()> {
     let (moto, page) = cloud().await?;
     let bucket = format!("{}/orders-exports", moto.endpoint());
     assert_eq!(http::send("PUT", &bucket, &[], "")?.status, 200);

@@ -53,7 +53,7 @@ impl Vendor {
 
 #[tokio::test]
 #[ignore = "needs Unleash: tests/run extra"]
-async fn the_page_shows_what_happens_and_half_a_flag_is_completed() -> io::Result<()> {
+async fn page_shows_the_actual_output_and_half_a_flag_is_completed() -> io::Result<()> {
     let vendor = vendor().await?;
     vendor.page.check();
 

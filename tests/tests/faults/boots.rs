@@ -68,7 +68,7 @@ fn now() -> u128 {
 }
 
 #[tokio::test]
-async fn sqlite_living_owner_of_another_boot_keeps_the_lock() {
+async fn sqlite_live_owner_of_another_boot_keeps_the_lock() {
     let (boot, ground) = (Boot::new(), Ground::with_table(Kind::Sqlite).await);
     let go = boot.folder.path().join("go");
     // Without renewals it would be over while the other one waits.
@@ -88,7 +88,7 @@ async fn sqlite_living_owner_of_another_boot_keeps_the_lock() {
 
 /// A clock of another boot does not tell whether its lease is over: only the wall clock does, with a margin.
 #[tokio::test]
-async fn sqlite_dead_owner_of_another_boot_is_waited_for_by_the_wall_clock() {
+async fn sqlite_waiter_uses_the_wall_clock_for_a_dead_owner_of_another_boot() {
     let (boot, ground) = (Boot::new(), Ground::with_table(Kind::Sqlite).await);
     let nowhere = Path::new("/nonexistent/flamingock");
     let owner = boot.start(ground.url()).lock(LEASE, 20_000);
@@ -112,7 +112,7 @@ async fn sqlite_dead_owner_of_another_boot_is_waited_for_by_the_wall_clock() {
 
 /// The clock of its own boot tells at once, without the margin.
 #[tokio::test]
-async fn sqlite_dead_owner_of_the_same_boot_is_not_waited_for_by_the_wall_clock() {
+async fn sqlite_waiter_ignores_the_wall_clock_for_a_dead_owner_of_the_same_boot() {
     let (boot, ground) = (Boot::new(), Ground::with_table(Kind::Sqlite).await);
     let nowhere = Path::new("/nonexistent/flamingock");
     let start = || boot.start(ground.url());

@@ -73,16 +73,16 @@ async fn in_another_zone(kind: Kind) -> (Ground, String) {
 }
 
 #[tokio::test]
-async fn sqlite_clocks_and_zones_change_nothing() {
+async fn sqlite_runs_are_independent_of_host_clocks_and_time_zones() {
     clocks_differ(Kind::Sqlite).await;
 }
 
 #[tokio::test]
-async fn postgres_clocks_and_zones_change_nothing() {
+async fn postgres_runs_are_independent_of_host_clocks_and_time_zones() {
     clocks_differ(Kind::Postgres).await;
 }
 
 #[tokio::test]
-async fn mariadb_clocks_and_zones_change_nothing() {
+async fn mariadb_runs_are_independent_of_host_clocks_and_time_zones() {
     clocks_differ(Kind::MariaDb).await;
 }

@@ -173,7 +173,7 @@ retried! {
 }
 
 #[tokio::test]
-async fn conflict_is_tried_three_times_again_and_recorded_once() {
+async fn conflict_is_retried_three_times_and_recorded_once() {
     let (result, calls, rows) =
         against::<Postgres>(changes![serializes][0], u32::MAX, |pool| Runner::new(pool)).await;
     assert_eq!((result, calls), (Err(Outcome::RolledBack), 4));
@@ -215,7 +215,7 @@ async fn mariadb_alone(db: &mut MySqlConnection, rival: &Rival) -> Result<(), Bo
 }
 
 #[tokio::test]
-async fn conflict_outside_a_transaction_is_not_tried_again() {
+async fn conflict_outside_a_transaction_is_not_retried() {
     let expected = ["alone 1 STARTED none", "alone 1 FAILED none"];
     let (result, calls, rows) =
         against::<Postgres>(changes![postgres_alone][0], 0, |pool| Runner::new(pool)).await;

@@ -220,7 +220,7 @@ async fn crash_everywhere(audit: Kind, target: Option<Kind>, changes: &'static [
 
 /// On SQLite every point above is in an empty database.
 #[tokio::test]
-async fn first_start_that_dies_while_it_makes_the_tables_is_repeated() {
+async fn next_run_completes_tables_that_a_crash_left_incomplete() {
     let each = [Kind::Postgres, Kind::MariaDb].map(async |kind| {
         let round = Round::cold(kind, None, &[SHARED]);
         let told = round.every(Point::Told).await;

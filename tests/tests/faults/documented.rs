@@ -35,7 +35,7 @@ fn functions_in(folder: &Path, functions: &mut Vec<String>) {
 }
 
 #[test]
-fn page_of_guarantees_names_each_test_and_no_other() {
+fn guarantees_page_names_each_test_and_no_other() {
     let page = include_str!("../../../docs/guarantees.md");
     let names = names_in(page);
     let own = std::env::current_exe().unwrap();

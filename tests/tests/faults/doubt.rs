@@ -102,12 +102,12 @@ async fn no_thread(kind: Kind) {
 }
 
 #[tokio::test]
-async fn postgres_run_that_can_start_no_thread_gives_the_lock_back() {
+async fn postgres_run_that_cannot_start_its_thread_releases_the_lock() {
     no_thread(Kind::Postgres).await;
 }
 
 #[tokio::test]
-async fn mariadb_run_that_can_start_no_thread_gives_the_lock_back() {
+async fn mariadb_run_that_cannot_start_its_thread_releases_the_lock() {
     no_thread(Kind::MariaDb).await;
 }
 
@@ -191,12 +191,12 @@ async fn each_swallowed(kind: Kind) {
 }
 
 #[tokio::test]
-async fn postgres_connection_that_is_never_answered_again_ends_the_run() {
+async fn postgres_run_ends_when_its_connection_stays_silent() {
     each_swallowed(Kind::Postgres).await;
 }
 
 #[tokio::test]
-async fn mariadb_connection_that_is_never_answered_again_ends_the_run() {
+async fn mariadb_run_ends_when_its_connection_stays_silent() {
     each_swallowed(Kind::MariaDb).await;
 }
 

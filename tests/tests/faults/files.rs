@@ -90,7 +90,7 @@ async fn reader_that_outlasts_the_wait_leaves_the_change_unapplied() {
 
 /// The owner writes all the time, so that nobody else can; its entry renews the lease with it.
 #[tokio::test]
-async fn change_longer_than_its_lease_is_not_taken_from_a_living_owner() {
+async fn live_owner_keeps_the_lock_during_a_change_longer_than_its_lease() {
     const ROUNDS: usize = 20;
     // Long enough that the owner keeps it while it waits for its file on a machine with much to do.
     const LEASE: u32 = 1_000;

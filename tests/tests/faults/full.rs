@@ -50,7 +50,7 @@ async fn run_out_of_room(change: &'static Definition) -> (TestDatabase<Sqlite>, 
 }
 
 #[tokio::test]
-async fn full_disk_undoes_a_shared_change_and_the_next_start_applies_it() {
+async fn full_disk_rolls_back_a_shared_change_and_the_next_run_applies_it() {
     let (database, pool, error) = run_out_of_room(changes![big][0]).await;
     let outcome = error.report().unwrap().changes().next().unwrap().outcome;
     assert_eq!(outcome, Outcome::RolledBack, "{error}");
@@ -71,7 +71,7 @@ async fn full_disk_undoes_a_shared_change_and_the_next_start_applies_it() {
 }
 
 #[tokio::test]
-async fn full_disk_makes_a_plain_change_an_issue() {
+async fn full_disk_makes_a_non_transactional_change_an_issue() {
     let (database, pool, _) = run_out_of_room(changes![big_steps][0]).await;
     pool.close().await;
     let pool = limited(&database.url, 10_000).await;
@@ -92,7 +92,7 @@ async fn stands(db: &mut SqliteConnection, gate: &Gate) -> Result<(), BoxError> 
 
 /// Its lock ends with the process, and not with a lease.
 #[tokio::test]
-async fn change_in_memory_outlasts_its_lease_beside_a_waiter() {
+async fn change_in_memory_outlasts_its_lease_despite_a_waiter() {
     let options = SqlitePoolOptions::new().max_connections(2);
     let pool = options.connect("sqlite::memory:").await.unwrap();
     let gate = Gate::default();

@@ -18,7 +18,7 @@ const LAZY: [&str; 6] = [
 ];
 
 #[tokio::test]
-async fn postgres_target_that_commits_lazily_loses_no_change_that_is_on_record() {
+async fn postgres_target_with_asynchronous_commit_loses_no_recorded_change() {
     let mut server = Server::<Postgres>::start().await.unwrap();
     for audit in [Kind::Sqlite, Kind::Postgres] {
         let target = server.fresh().await;

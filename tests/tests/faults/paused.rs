@@ -71,18 +71,18 @@ async fn shared_change_is_taken_over(kind: Kind) {
 }
 
 #[tokio::test]
-async fn postgres_paused_shared_change_is_taken_over_and_cannot_commit() {
+async fn postgres_paused_shared_change_loses_the_lock_and_cannot_commit() {
     shared_change_is_taken_over(Kind::Postgres).await;
 }
 
 #[tokio::test]
-async fn mariadb_paused_shared_change_is_taken_over_and_cannot_commit() {
+async fn mariadb_paused_shared_change_loses_the_lock_and_cannot_commit() {
     shared_change_is_taken_over(Kind::MariaDb).await;
 }
 
 /// Between its two changes: the entry of the first one is written and not committed.
 #[tokio::test]
-async fn postgres_paused_atomic_stage_is_taken_over_and_cannot_commit() {
+async fn postgres_paused_atomic_stage_loses_the_lock_and_cannot_commit() {
     let ground = Ground::with_table(Kind::Postgres).await;
     let start = || Start::of("together,beside", ground.url());
     let paused = Paused::at("beside 0", start()).await;
@@ -101,7 +101,7 @@ async fn postgres_paused_atomic_stage_is_taken_over_and_cannot_commit() {
 
 /// DDL of its second change would commit the first one: nobody may take over before that.
 #[tokio::test]
-async fn mariadb_paused_atomic_stage_keeps_the_lock_and_goes_on() {
+async fn mariadb_paused_atomic_stage_keeps_the_lock_and_continues() {
     let ground = Ground::with_table(Kind::MariaDb).await;
     let start = || Start::of("together,beside", ground.url());
     let paused = Paused::at("beside 0", start()).await;
@@ -120,7 +120,7 @@ async fn mariadb_paused_atomic_stage_keeps_the_lock_and_goes_on() {
 
 /// Its transaction has the only write lock of the file: it cannot be taken over, and need not be.
 #[tokio::test]
-async fn sqlite_paused_shared_change_keeps_the_file_and_goes_on() {
+async fn sqlite_paused_shared_change_keeps_the_file_and_continues() {
     let ground = Ground::with_table(Kind::Sqlite).await;
     let start = || Start::of("shared,last", ground.url());
     let paused = Paused::at("shared 1", start()).await;

@@ -21,7 +21,7 @@ async fn index(db: &mut PgConnection) -> Result<(), BoxError> {
 }
 
 #[tokio::test]
-async fn index_is_created_concurrently_beside_waiters() {
+async fn index_is_created_concurrently_despite_waiters() {
     let database = Postgres::fresh().await;
     let pool = database.pool(12).await;
     execute(
@@ -114,7 +114,7 @@ fn unprivileged(command: &mut std::process::Command, files: &[&Path]) {
 }
 
 #[tokio::test]
-async fn runs_behind_a_pooler_in_transaction_mode_prepare_nothing() {
+async fn runs_behind_a_transaction_pooler_prepare_nothing() {
     let pooler = Pooler::start().await;
     let ground = Ground::with_table(Kind::Postgres).await;
     let through = pooler.url(ground.url().rsplit('/').next().unwrap());
@@ -156,7 +156,7 @@ async fn runs_behind_a_pooler_in_transaction_mode_prepare_nothing() {
 
 /// While a change has the only connection to the server, nothing can renew the lease.
 #[tokio::test]
-async fn pooler_with_one_connection_to_the_server_is_named_where_it_costs_the_lease() {
+async fn pooler_with_one_connection_to_the_server_is_named_when_it_costs_the_lease() {
     let pooler = Pooler::with("transaction", 1).await;
     let ground = Ground::with_table(Kind::Postgres).await;
     let through = pooler.url(ground.url().rsplit('/').next().unwrap());
@@ -318,7 +318,7 @@ struct Session(std::sync::Arc<std::sync::Mutex<String>>);
 
 /// Another client works on the session that answered the change's statement when the lock is lost.
 #[tokio::test]
-async fn a_lost_lock_cancels_no_statement_of_another_client_of_a_pooler() {
+async fn lost_lock_cancels_no_statement_of_another_pooler_client() {
     let database = Postgres::fresh().await;
     let direct = flamingock_tests::with_table(&database, 2).await;
     let name = database.url.rsplit('/').next().unwrap().to_owned();

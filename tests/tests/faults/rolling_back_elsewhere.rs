@@ -198,17 +198,17 @@ macro_rules! on_each {
             use super::*;
 
             #[tokio::test]
-            async fn rollback_is_found_in_its_target_after_a_crash() {
+            async fn committed_rollback_is_found_in_its_target_after_a_crash() {
                 dies_before_it_is_recorded(Kind::$audit, Kind::$target).await;
             }
 
             #[tokio::test]
-            async fn rollback_that_was_interrupted_is_an_issue() {
+            async fn interrupted_rollback_is_an_issue() {
                 dies_in_the_rollback(Kind::$audit, Kind::$target).await;
             }
 
             #[tokio::test]
-            async fn rollback_is_told_truly_wherever_the_process_dies() {
+            async fn rollback_is_recorded_correctly_wherever_the_process_dies() {
                 at_every_point(Kind::$audit, Kind::$target).await;
             }
         }

@@ -125,11 +125,11 @@ async fn gone_server<H: Hosted>() {
 }
 
 #[tokio::test]
-async fn postgres_that_stays_away_is_an_unknown_outcome_in_time() {
+async fn postgres_that_stays_unreachable_leaves_the_outcome_in_doubt_in_time() {
     gone_server::<Postgres>().await;
 }
 
 #[tokio::test]
-async fn mariadb_that_stays_away_is_an_unknown_outcome_in_time() {
+async fn mariadb_that_stays_unreachable_leaves_the_outcome_in_doubt_in_time() {
     gone_server::<MariaDb>().await;
 }

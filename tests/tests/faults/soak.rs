@@ -81,7 +81,7 @@ async fn soak(kind: Kind) {
 }
 
 #[tokio::test]
-async fn processes_that_are_killed_at_random_leave_an_audit_that_is_true() {
+async fn processes_killed_at_random_leave_a_correct_audit() {
     for kind in [Kind::Sqlite, Kind::Postgres, Kind::MariaDb] {
         soak(kind).await;
     }

@@ -119,11 +119,11 @@ async fn never_ran(kind: Kind) {
 }
 
 #[tokio::test]
-async fn postgres_start_that_is_not_confirmed_never_ran() {
+async fn postgres_attempt_with_an_unconfirmed_start_never_ran() {
     never_ran(Kind::Postgres).await;
 }
 
 #[tokio::test]
-async fn mariadb_start_that_is_not_confirmed_never_ran() {
+async fn mariadb_attempt_with_an_unconfirmed_start_never_ran() {
     never_ran(Kind::MariaDb).await;
 }

@@ -69,11 +69,11 @@ async fn every_step_is_on_record_once(kind: Kind) {
 }
 
 #[tokio::test]
-async fn postgres_entry_of_a_step_that_is_cut_is_written_once() {
+async fn postgres_step_entry_of_a_cut_connection_is_written_once() {
     every_step_is_on_record_once(Kind::Postgres).await;
 }
 
 #[tokio::test]
-async fn mariadb_entry_of_a_step_that_is_cut_is_written_once() {
+async fn mariadb_step_entry_of_a_cut_connection_is_written_once() {
     every_step_is_on_record_once(Kind::MariaDb).await;
 }

@@ -25,7 +25,7 @@ async fn told(ground: &Ground, attempt: u32) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_crash_between_steps_is_an_issue_that_says_which_one_was_reached() {
+async fn crash_between_steps_is_an_issue_that_names_the_step() {
     for kind in KINDS {
         let ground = Ground::with_table(kind).await;
         let start = Start::of("steps", ground.url());
@@ -44,7 +44,7 @@ async fn a_crash_between_steps_is_an_issue_that_says_which_one_was_reached() {
 }
 
 #[tokio::test]
-async fn a_crash_between_steps_that_may_run_again_begins_with_the_first() {
+async fn crash_between_retryable_steps_restarts_with_the_first() {
     for kind in KINDS {
         let ground = Ground::with_table(kind).await;
         let start = Start::of("steps-again", ground.url());
@@ -63,7 +63,7 @@ async fn a_crash_between_steps_that_may_run_again_begins_with_the_first() {
 }
 
 #[tokio::test]
-async fn a_crash_between_rollbacks_is_an_issue_that_says_which_one_was_reached() {
+async fn crash_between_rollbacks_is_an_issue_that_names_the_step() {
     for kind in KINDS {
         let ground = Ground::with_table(kind).await;
         let start = Start::of("steps-back", ground.url());

@@ -94,7 +94,7 @@ async fn company() {
 
 /// Nobody can confirm the end of what runs on a client of the change's own.
 #[tokio::test]
-async fn change_without_connection_that_takes_too_long_is_an_issue() {
+async fn change_without_connection_that_times_out_is_an_issue() {
     let database = Postgres::fresh().await;
     let pool = database.pool(2).await;
     let runner = || Runner::new(&pool).changes(changes![loner]);
@@ -130,7 +130,7 @@ async fn retried(calls: &AtomicUsize) {
 /// Its author says that running again is safe, also beside what may still be running: the run, the list
 /// and the next run agree on that.
 #[tokio::test]
-async fn change_that_may_run_again_and_takes_too_long_is_a_failure() {
+async fn retryable_change_that_times_out_is_a_failure() {
     let database = Postgres::fresh().await;
     let pool = database.pool(2).await;
     let calls = Arc::new(AtomicUsize::new(0));

@@ -213,17 +213,17 @@ async fn refused_entries(kind: Kind) {
 }
 
 #[tokio::test]
-async fn sqlite_entries_that_are_refused_have_defined_ends() {
+async fn sqlite_refused_entries_have_defined_outcomes() {
     refused_entries(Kind::Sqlite).await;
 }
 
 #[tokio::test]
-async fn postgres_entries_that_are_refused_have_defined_ends() {
+async fn postgres_refused_entries_have_defined_outcomes() {
     refused_entries(Kind::Postgres).await;
 }
 
 #[tokio::test]
-async fn mariadb_entries_that_are_refused_have_defined_ends() {
+async fn mariadb_refused_entries_have_defined_outcomes() {
     refused_entries(Kind::MariaDb).await;
 }
 

@@ -18,7 +18,7 @@ async fn two(db: &mut MySqlConnection) -> Result<(), sqlx::Error> {
 }
 
 #[tokio::test]
-async fn session_in_another_database_than_its_url_names_is_refused() {
+async fn session_in_another_database_than_its_url_is_refused() {
     let database = MariaDb::fresh().await;
     let other = MariaDb::fresh().await;
     let watch = with_table(&database, 1).await;
@@ -38,7 +38,7 @@ async fn session_in_another_database_than_its_url_names_is_refused() {
 }
 
 #[tokio::test]
-async fn counter_that_is_set_back_does_not_lag() {
+async fn reset_counter_does_not_lag() {
     let database = MariaDb::fresh().await;
     let pool = with_table(&database, 2).await;
     let first = Runner::new(&pool).changes(changes![one]);

@@ -95,7 +95,7 @@ async fn leaves(db: &mut PgConnection, database: &String) -> Result<(), sqlx::Er
 }
 
 #[tokio::test]
-async fn change_that_moves_the_search_path_of_the_database_begins_no_second_history() {
+async fn change_of_the_databases_search_path_begins_no_second_history() {
     let database = Postgres::fresh().await;
     let watch = with_table(&database, 2).await;
     let name = database.url.rsplit('/').next().unwrap().to_owned();
@@ -204,7 +204,7 @@ async fn let_the_sequence_lag(pool: &PgPool) -> String {
 }
 
 #[tokio::test]
-async fn sequence_that_lags_is_named_with_its_repair() {
+async fn lagging_sequence_is_named_with_its_repair() {
     for next in changes![two, shared] {
         let database = Postgres::fresh().await;
         let pool = with_table(&database, 2).await;
@@ -241,7 +241,7 @@ async fn sequence_that_lags_is_named_with_its_repair() {
 
 /// Who may not look at the sequence finds out by the insert.
 #[tokio::test]
-async fn sequence_that_lags_and_cannot_be_read_is_named_by_the_insert() {
+async fn lagging_sequence_that_cannot_be_read_is_named_by_the_insert() {
     let database = Postgres::fresh().await;
     let watch = with_table(&database, 2).await;
     runner(&watch).run().await.unwrap();

@@ -64,7 +64,7 @@ async fn temporary_table_or_view_of_the_same_name_hides_nothing() {
 }
 
 #[tokio::test]
-async fn sequence_that_is_set_back_does_not_lag() {
+async fn reset_sequence_does_not_lag() {
     for text in [
         "DELETE FROM sqlite_sequence",
         "UPDATE sqlite_sequence SET seq = 0",

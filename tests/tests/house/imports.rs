@@ -400,7 +400,7 @@ fn imports_close_no_cycle() {
 }
 
 #[test]
-fn a_cycle_and_an_import_through_a_re_export_are_found() {
+fn cycles_and_imports_through_re_exports_are_detected() {
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
     std::fs::create_dir(folder.path().join("a")).unwrap();
@@ -425,7 +425,7 @@ fn a_cycle_and_an_import_through_a_re_export_are_found() {
 }
 
 #[test]
-fn files_that_the_architecture_page_names_are_there() {
+fn files_named_by_the_architecture_page_exist() {
     let page = include_str!("../../../docs/architecture.md");
     let names = page
         .split(|c: char| c.is_whitespace() || matches!(c, '`' | ',' | '(' | ')' | '|'))

@@ -19,7 +19,7 @@ async fn verdict(service: &Service, apply: &str, verify: &str) -> Result<Option<
 }
 
 #[tokio::test]
-async fn the_status_and_what_the_answer_contains_tell() {
+async fn check_is_decided_by_status_and_body() {
     let service = Service::start().await;
     let (there, other) = (service.url("/things/a"), service.url("/things/b"));
     let thing = r#"{ "@id": "a", "ports": [80, 443] }"#;
@@ -57,7 +57,7 @@ async fn the_status_and_what_the_answer_contains_tell() {
 }
 
 #[tokio::test]
-async fn any_other_answer_is_an_error_and_no_verdict() {
+async fn other_answers_make_the_check_inconclusive() {
     let service = Service::start().await;
     let at = |path: &str| service.url(path);
     for (verify, expected) in [

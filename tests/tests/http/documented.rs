@@ -19,7 +19,7 @@ impl SecretResolver for Vault {
 }
 
 #[tokio::test]
-async fn what_the_guide_shows_works() {
+async fn examples_of_the_guide_work() {
     let service = Service::start().await;
     let (_, section) = GUIDE.split_once("# The template `http`").unwrap();
     let (_, block) = section.split_once("```yaml\n").unwrap();

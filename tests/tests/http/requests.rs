@@ -5,7 +5,7 @@ use flamingock::{MemoryStore, UndoTarget};
 use crate::service::{Service, fails, runner, runner_on};
 
 #[tokio::test]
-async fn a_request_is_sent_as_the_file_says() {
+async fn request_is_sent_as_the_file_declares() {
     let service = Service::start().await;
     let url = service.url("/things/a?dry=no");
     let text = format!(
@@ -32,7 +32,7 @@ apply:
 }
 
 #[tokio::test]
-async fn every_method_goes_with_and_without_a_body() {
+async fn every_method_is_sent_with_and_without_a_body() {
     let service = Service::start().await;
     for method in ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"] {
         for body in ["", "body: { a: 1 }"] {
@@ -48,7 +48,7 @@ async fn every_method_goes_with_and_without_a_body() {
 }
 
 #[tokio::test]
-async fn text_that_is_called_something_else_than_json_is_sent_as_it_is() {
+async fn body_with_another_content_type_than_json_is_sent_unchanged() {
     let service = Service::start().await;
     let url = service.url("/things/a");
     for (called, sent) in [
@@ -71,7 +71,7 @@ async fn text_that_is_called_something_else_than_json_is_sent_as_it_is() {
 }
 
 #[tokio::test]
-async fn another_answer_than_the_expected_one_fails_and_is_told() {
+async fn unexpected_answer_fails_and_is_quoted() {
     let service = Service::start().await;
     for (path, expect, expected) in [
         (
@@ -108,7 +108,7 @@ async fn another_answer_than_the_expected_one_fails_and_is_told() {
 }
 
 #[tokio::test]
-async fn what_nobody_answers_is_told() {
+async fn unanswered_request_is_reported() {
     let text = "template: http\napply: { method: POST, url: 'http://127.0.0.1:1/a' }\n";
     let error = fails(text).await;
     assert!(
@@ -118,7 +118,7 @@ async fn what_nobody_answers_is_told() {
 }
 
 #[tokio::test]
-async fn what_is_there_already_is_not_asked_for_again() {
+async fn request_is_skipped_when_its_check_passes() {
     let service = Service::start().await;
     let url = service.url("/things/a");
     let text = format!(
@@ -145,7 +145,7 @@ rollback: {{ method: DELETE, url: {url}, expect: [204, 404] }}
 }
 
 #[tokio::test]
-async fn an_undo_sends_what_takes_it_back() {
+async fn undo_sends_the_rollback_request() {
     let service = Service::start().await;
     let url = service.url("/things/a");
     let text = format!(
@@ -159,7 +159,7 @@ async fn an_undo_sends_what_takes_it_back() {
 }
 
 #[tokio::test]
-async fn a_failure_in_the_middle_is_taken_back_step_by_step() {
+async fn failure_in_the_middle_is_rolled_back_step_by_step() {
     let service = Service::start().await;
     let step = |name: &str, apply: &str| {
         let thing = service.url(&format!("/things/{name}"));

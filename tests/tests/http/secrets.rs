@@ -47,7 +47,7 @@ async fn secrets_of_url_header_and_body_are_sent() {
 }
 
 #[tokio::test]
-async fn a_service_that_repeats_its_secrets_does_not_bring_them_into_error_or_audit() {
+async fn secrets_echoed_by_a_service_reach_neither_error_nor_audit() {
     let service = Service::start().await;
     let database = Sqlite::fresh().await;
     let pool = database.pool(1).await;
@@ -92,7 +92,7 @@ async fn a_service_that_repeats_its_secrets_does_not_bring_them_into_error_or_au
 }
 
 #[tokio::test]
-async fn a_secret_that_no_header_can_have_is_not_sent() {
+async fn secret_that_is_invalid_in_a_header_is_not_sent() {
     let service = Service::start().await;
     let text =
         file(&service.url("/things"), "").replace("Bearer ${secret:TOKEN}", "${secret:BROKEN}");
@@ -108,7 +108,7 @@ async fn a_secret_that_no_header_can_have_is_not_sent() {
 
 /// What an answer says is shortened in an error. The half of a secret would be no secret that is known.
 #[tokio::test]
-async fn no_part_of_a_secret_is_left_where_an_answer_is_shortened() {
+async fn shortened_answer_shows_no_part_of_a_secret() {
     let service = Service::start().await;
     for before in 400..500 {
         let text = file(&service.url("/status/400?"), "")

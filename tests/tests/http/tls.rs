@@ -8,7 +8,7 @@ use crate::service::{fails, runner};
 use crate::tls_server::Server;
 
 #[tokio::test]
-async fn a_request_goes_by_tls_to_whom_the_file_trusts_and_nobody_else() {
+async fn request_is_sent_only_to_servers_trusted_by_the_file() {
     let server = Server::start();
     let folder = TempDir::new().unwrap();
     let [ours, none] = ["ours.pem", "none.pem"].map(|name| folder.path().join(name));

@@ -7,7 +7,7 @@ use flamingock::MemoryStore;
 use crate::service::{Service, fails, runner_on};
 
 #[tokio::test]
-async fn a_request_takes_no_longer_than_it_may() {
+async fn request_is_limited_by_its_timeout() {
     let service = Service::start().await;
     let url = service.url("/slow");
     let began = Instant::now();
@@ -22,7 +22,7 @@ async fn a_request_takes_no_longer_than_it_may() {
 
 /// The change is over before its request is: what comes after it must not overtake it.
 #[tokio::test]
-async fn the_next_request_waits_for_one_that_was_given_up() {
+async fn next_request_waits_for_an_abandoned_one() {
     let service = Service::start().await;
     let store = MemoryStore::new();
     let text = |path: &str| {
@@ -46,7 +46,7 @@ async fn the_next_request_waits_for_one_that_was_given_up() {
 
 /// Every request that comes after it waits, also where others wait for it already.
 #[tokio::test]
-async fn all_the_next_requests_wait_for_one_that_was_given_up() {
+async fn all_later_requests_wait_for_an_abandoned_one() {
     let service = Service::start().await;
     let text = |path: &str, timeout: &str| {
         let url = service.url(path);

@@ -25,7 +25,7 @@ async fn listens(server: Address) -> Result<(), std::io::Error> {
 }
 
 #[tokio::test]
-async fn a_server_that_starts_late_does_not_fail_the_run() {
+async fn server_that_starts_late_does_not_fail_the_run() {
     // A port that nobody has: whoever listens there later is the server.
     let reserved = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let server = Address(reserved.local_addr().unwrap());

@@ -18,7 +18,7 @@ async fn run(webhook: Webhook) -> Report {
 }
 
 #[tokio::test]
-async fn a_post_goes_by_tls_to_whom_the_application_trusts_and_nobody_else() {
+async fn post_is_sent_only_to_servers_trusted_by_the_application() {
     let server = Server::start();
     let report = run(Webhook::new(&server.url)).await;
     let [warning] = report.warnings.as_slice() else {
@@ -34,7 +34,7 @@ async fn a_post_goes_by_tls_to_whom_the_application_trusts_and_nobody_else() {
 }
 
 #[tokio::test]
-async fn what_is_no_certificate_is_a_warning() {
+async fn invalid_certificate_is_a_warning() {
     for pem in ["", "not a certificate", "-----BEGIN CERTIFICATE-----\n!"] {
         let webhook = Webhook::new("https://localhost:1/hooks").certificate_authorities(pem);
         let report = run(webhook).await;

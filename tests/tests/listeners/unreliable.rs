@@ -63,7 +63,7 @@ async fn with(manner: Manner) -> (Report, Vec<String>) {
 }
 
 #[tokio::test]
-async fn a_listener_that_fails_panics_or_hangs_changes_nothing_but_a_warning() {
+async fn failing_panicking_or_hanging_listener_only_adds_a_warning() {
     let cases = [
         (
             Manner::Fails,
@@ -103,7 +103,7 @@ async fn a_listener_that_fails_panics_or_hangs_changes_nothing_but_a_warning() {
 }
 
 #[tokio::test]
-async fn several_listeners_that_hang_cost_one_timeout() {
+async fn several_hanging_listeners_cost_one_timeout() {
     let timeout = Duration::from_secs(1);
     let began = Instant::now();
     let mut runner = Runner::new(MemoryStore::new()).changes(changes![warm_cache]);
@@ -117,7 +117,7 @@ async fn several_listeners_that_hang_cost_one_timeout() {
 }
 
 #[tokio::test]
-async fn the_report_of_a_failed_run_has_the_warning_too() {
+async fn report_of_a_failed_run_has_the_warning_too() {
     let error = Runner::new(MemoryStore::new())
         .changes(changes![breaks])
         .listener(Unreliable(Manner::Fails))
@@ -129,7 +129,7 @@ async fn the_report_of_a_failed_run_has_the_warning_too() {
 }
 
 #[tokio::test]
-async fn a_run_that_is_refused_tells_why() {
+async fn refused_run_emits_its_reason() {
     let recorder = Recorder::default();
     let runner = Runner::new(MemoryStore::new()).changes(changes![warm_cache, warm_cache]);
     let error = runner.listener(recorder.listener()).run().await;
@@ -138,7 +138,7 @@ async fn a_run_that_is_refused_tells_why() {
 }
 
 #[tokio::test]
-async fn a_verify_tells_what_every_probe_answered() {
+async fn verify_emits_the_answer_of_every_verify_function() {
     let store = MemoryStore::new();
     let recorder = Recorder::default();
     let runner = || Runner::new(&store).changes(changes![warm_cache]);
@@ -156,7 +156,7 @@ async fn a_verify_tells_what_every_probe_answered() {
 }
 
 #[tokio::test]
-async fn a_run_that_only_looks_tells_of_issues_too() {
+async fn read_only_run_emits_issues_too() {
     let store = MemoryStore::new();
     let runner = || Runner::new(&store).changes(changes![breaks]);
     runner().run().await.unwrap_err();
@@ -227,7 +227,7 @@ async fn events_are_flat_json_objects() {
 }
 
 #[tokio::test]
-async fn the_text_of_an_event_says_it_in_a_line() {
+async fn event_is_displayed_in_one_line() {
     let lines = Arc::new(Mutex::new(Vec::new()));
     let heard = lines.clone();
     let runner = Runner::new(MemoryStore::new()).changes(changes![warm_cache, breaks]);

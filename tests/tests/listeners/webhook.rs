@@ -62,7 +62,7 @@ fn runner(webhook: Webhook) -> Runner {
 }
 
 #[tokio::test]
-async fn the_end_of_a_run_and_its_issues_are_posted_with_their_headers() {
+async fn end_of_a_run_and_its_issues_are_posted_with_headers() {
     let (address, posts) = server().await;
     let webhook = Webhook::new(format!("http://{address}/hooks/s3cret"))
         .header("authorization", "Bearer t0ken")
@@ -101,7 +101,7 @@ async fn the_end_of_a_run_and_its_issues_are_posted_with_their_headers() {
 }
 
 #[tokio::test]
-async fn which_events_are_posted_and_in_which_shape_is_the_applications_choice() {
+async fn application_chooses_events_and_payload() {
     let (address, posts) = server().await;
     let webhook = Webhook::new(format!("http://{address}/hooks/s3cret"))
         .when(|event| matches!(event.what, Happened::ChangeEnded { .. }))
@@ -131,7 +131,7 @@ async fn warning(webhook: Webhook) -> String {
 }
 
 #[tokio::test]
-async fn a_post_that_is_not_taken_is_a_warning_without_secrets() {
+async fn rejected_post_is_a_warning_without_secrets() {
     let (address, _) = server().await;
     let to = |path: &str| {
         Webhook::new(format!("http://{address}/hooks/s3cret{path}"))

@@ -26,7 +26,7 @@ fn runner(pool: &SqlitePool, gate: &Gate) -> Runner {
 
 /// Containers may have boot ids of their own; the owner's clock says nothing in another one.
 #[tokio::test]
-async fn living_owner_of_another_boot_keeps_the_lock() {
+async fn live_owner_of_another_boot_keeps_the_lock() {
     let database = Sqlite::fresh().await;
     let (pool, other) = (database.pool(2).await, database.pool(1).await);
     let gate = Gate::default();
@@ -50,7 +50,7 @@ async fn living_owner_of_another_boot_keeps_the_lock() {
 
 /// Its lease is over by the wall clock, a margin later.
 #[tokio::test]
-async fn dead_owner_of_another_boot_is_waited_for() {
+async fn waiter_waits_for_a_dead_owner_of_another_boot() {
     let database = Sqlite::fresh().await;
     let pool = database.pool(2).await;
     let gate = Gate::default();
@@ -86,7 +86,7 @@ async fn lease_of_another_boot_has_a_margin() {
 }
 
 #[tokio::test]
-async fn tables_without_the_wall_clock_end_are_refused_with_the_remedy() {
+async fn tables_without_the_wall_clock_column_are_refused_with_a_remedy() {
     let database = Sqlite::fresh().await;
     let pool = database.pool(2).await;
     let gate = Gate::default();
@@ -118,7 +118,7 @@ async fn silenced(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
 }
 
 #[tokio::test]
-async fn commit_that_the_driver_never_answers_ends_in_doubt() {
+async fn commit_without_an_answer_of_the_driver_ends_in_doubt() {
     let database = Sqlite::fresh().await;
     let pool = with_table(&database, 3).await;
     let runner = Runner::new(&pool).changes(changes![silenced]);

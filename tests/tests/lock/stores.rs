@@ -91,18 +91,18 @@ async fn acquisition_is_answered_late(by: Duration, other_is_first: bool) {
 }
 
 #[tokio::test]
-async fn late_answer_to_an_acquisition_does_not_cost_the_lock() {
+async fn late_answer_to_an_acquisition_keeps_the_lock() {
     acquisition_is_answered_late(LEASE * 4 / 5, false).await;
 }
 
 #[tokio::test]
-async fn answer_to_an_acquisition_that_comes_after_the_lease_starts_nothing() {
+async fn acquisition_answered_after_the_lease_starts_nothing() {
     acquisition_is_answered_late(LEASE * 2, true).await;
 }
 
 /// A lease counts from before a renewal is asked for: one that is answered late leaves little of it.
 #[tokio::test]
-async fn renewals_that_are_answered_too_late_start_no_change() {
+async fn late_answers_to_renewals_start_no_change() {
     let store = MemoryStore::new();
     let (calls, gate) = (Arc::new(Calls::default()), Gate::default());
     let late = Faulty::new(&store, |call, _| {
@@ -115,7 +115,7 @@ async fn renewals_that_are_answered_too_late_start_no_change() {
 }
 
 #[tokio::test]
-async fn acquisition_whose_answer_is_lost_is_asked_for_again() {
+async fn acquisition_whose_answer_is_lost_is_repeated() {
     let store = MemoryStore::new();
     let (calls, gate) = (Arc::new(Calls::default()), Gate::default());
     gate.open();
@@ -132,7 +132,7 @@ async fn acquisition_whose_answer_is_lost_is_asked_for_again() {
 }
 
 #[tokio::test]
-async fn release_whose_answer_is_lost_is_asked_for_again() {
+async fn release_whose_answer_is_lost_is_repeated() {
     let store = MemoryStore::new();
     let (calls, gate) = (Arc::new(Calls::default()), Gate::default());
     gate.open();
@@ -156,7 +156,7 @@ async fn release_whose_answer_is_lost_is_asked_for_again() {
 }
 
 #[tokio::test]
-async fn renewals_whose_answers_are_lost_cost_the_lock_when_the_lease_is_over() {
+async fn lost_renewal_answers_cost_the_lock_at_the_end_of_the_lease() {
     let store = MemoryStore::new();
     let (calls, gate) = (Arc::new(Calls::default()), Gate::default());
     let cut = Faulty::new(&store, |call, nth| {
@@ -201,7 +201,7 @@ async fn is_kept_until_it_ends(store: &MemoryStore) {
 }
 
 #[tokio::test]
-async fn run_that_panics_does_not_give_the_lock_back() {
+async fn run_that_panics_does_not_release_the_lock() {
     for nth in [1, 2] {
         let store = MemoryStore::new();
         let (calls, gate) = (Arc::new(Calls::default()), Gate::default());
@@ -224,7 +224,7 @@ async fn undoable(calls: &Calls) {
 async fn undoes() {}
 
 #[tokio::test]
-async fn undo_that_panics_or_is_in_doubt_does_not_give_the_lock_back() {
+async fn undo_that_panics_or_is_in_doubt_does_not_release_the_lock() {
     for fault in [Fault::Panics, Fault::Fails] {
         let store = MemoryStore::new();
         let calls = Arc::new(Calls::default());
@@ -264,7 +264,7 @@ async fn doubtful(calls: &Calls) -> Result<(), BoxError> {
 }
 
 #[tokio::test]
-async fn run_with_an_outcome_in_doubt_does_not_give_the_lock_back() {
+async fn run_with_an_outcome_in_doubt_does_not_release_the_lock() {
     for side_by_side in [1, 2] {
         let store = MemoryStore::new();
         let calls = Arc::new(Calls::default());
@@ -287,7 +287,7 @@ async fn run_with_an_outcome_in_doubt_does_not_give_the_lock_back() {
 
 /// Nobody answers any more, on any connection but those that renew: the run ends, and so does its lease.
 #[tokio::test]
-async fn run_without_answers_ends_and_renews_no_more() {
+async fn run_without_answers_ends_and_stops_renewing() {
     // Two looks, an acquisition, and the entries of a change.
     let cases = [
         (Call::Snapshot, 1, false),
@@ -328,7 +328,7 @@ async fn run_without_answers_ends_and_renews_no_more() {
 
 /// The function takes longer than any answer may.
 #[tokio::test]
-async fn function_that_takes_its_time_keeps_the_lock() {
+async fn slow_function_keeps_the_lock() {
     let store = MemoryStore::new();
     let (calls, gate) = (Arc::new(Calls::default()), Gate::default());
     let plain = Faulty::new(&store, |_, _| None);
@@ -348,7 +348,7 @@ async fn next(gate: &Gate) {
 
 /// Between the look and the forced acquisition the owner ends, and another one takes the lock or nobody.
 #[tokio::test]
-async fn forced_release_takes_from_nobody_but_the_owner_that_was_seen() {
+async fn forced_release_ends_only_the_owner_that_was_shown() {
     for other_comes in [true, false] {
         let store = MemoryStore::new();
         let calls = Arc::new(Calls::default());

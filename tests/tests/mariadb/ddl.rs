@@ -12,7 +12,7 @@ async fn ddl(db: &mut MySqlConnection) -> Result<(), sqlx::Error> {
 }
 
 #[tokio::test]
-async fn a_change_with_ddl_counts_as_one_without_transaction() {
+async fn change_with_ddl_counts_as_one_without_transaction() {
     let (_database, pool) = fresh().await;
     let report = Runner::new(&pool)
         .changes(changes![ddl])
@@ -46,7 +46,7 @@ async fn temporary(db: &mut MySqlConnection) -> Result<(), sqlx::Error> {
 }
 
 #[tokio::test]
-async fn a_temporary_table_keeps_the_transaction() {
+async fn temporary_table_keeps_the_transaction() {
     let (_database, pool) = fresh().await;
     Runner::new(&pool)
         .changes(changes![temporary])
@@ -74,7 +74,7 @@ async fn drop_made(db: &mut MySqlConnection) -> Result<(), sqlx::Error> {
 }
 
 #[tokio::test]
-async fn a_failure_after_ddl_is_rolled_back_by_the_rollback() {
+async fn failure_after_ddl_is_reversed_by_the_rollback() {
     let (_database, pool) = fresh().await;
     let error = Runner::new(&pool)
         .changes(changes![fails_after_ddl])
@@ -115,7 +115,7 @@ async fn remove_before(db: &mut MySqlConnection) -> Result<(), sqlx::Error> {
 }
 
 #[tokio::test]
-async fn ddl_that_fails_has_committed_all_the_same() {
+async fn failed_ddl_commits_the_statements_before_it() {
     let (_database, pool) = fresh().await;
     Runner::new(&pool)
         .changes(changes![ddl_fails])
@@ -140,7 +140,7 @@ async fn nested_after_ddl(tx: &mut sqlx::Transaction<'_, sqlx::MySql>) -> Result
 
 /// There is no transaction any more to nest in, and the driver says so.
 #[tokio::test]
-async fn a_nested_transaction_after_ddl_is_a_failure_without_transaction() {
+async fn nested_transaction_after_ddl_is_a_failure_without_transaction() {
     let (_database, pool) = fresh().await;
     Runner::new(&pool)
         .changes(changes![nested_after_ddl])
@@ -165,7 +165,7 @@ async fn fails_too(db: &mut MySqlConnection) -> Result<(), sqlx::Error> {
 }
 
 #[tokio::test]
-async fn a_rollback_that_fails_after_ddl_is_an_issue_and_leaves_no_marker() {
+async fn rollback_that_fails_after_ddl_is_an_issue_and_leaves_no_marker() {
     let (_database, pool) = fresh().await;
     let error = Runner::new(&pool)
         .changes(changes![both_fail])
@@ -217,7 +217,7 @@ async fn works(db: &mut MySqlConnection) -> Result<(), sqlx::Error> {
 
 /// A pool of one connection has none to keep while a failure is recorded.
 #[tokio::test]
-async fn a_connection_on_which_a_change_failed_serves_the_next_one() {
+async fn connection_of_a_failed_change_serves_the_next_one() {
     for connections in [1, 2] {
         let database = MariaDb::fresh().await;
         let pool = with_table(&database, connections).await;

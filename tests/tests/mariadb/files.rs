@@ -59,7 +59,7 @@ async fn file_that_leaves_tables_locked_is_refused_with_its_line() {
 
 /// The server quotes what follows a mistake, and that may be ours.
 #[tokio::test]
-async fn an_error_quotes_the_file_alone() {
+async fn error_quotes_only_the_file() {
     for (text, quoted) in [
         (
             "INSERT INTO done VALUES ('a');\nSELEC 1;\nSELECT 2;\n",
@@ -89,7 +89,7 @@ async fn an_error_quotes_the_file_alone() {
 
 /// One statement cannot go in pieces.
 #[tokio::test]
-async fn a_statement_that_is_too_long_for_the_server_names_its_setting() {
+async fn statement_that_is_too_long_for_the_server_names_the_setting() {
     let (_database, pool) = fresh().await;
     let text = format!(
         "INSERT INTO done VALUES ('a');\nSELECT '{}';\n",
@@ -116,7 +116,7 @@ async fn without_escapes(database: &TestDatabase<MariaDb>) -> sqlx::MySqlPool {
 
 /// Where a backslash is an ordinary character, a string ends at the quote behind it.
 #[tokio::test]
-async fn backslash_before_a_quote_means_what_the_session_says() {
+async fn backslash_before_a_quote_follows_the_session() {
     let escaped = "INSERT INTO done VALUES ('it\\'s; one');\nINSERT INTO done VALUES ('b');\n";
     let ordinary = "INSERT INTO done VALUES ('a\\');\nINSERT INTO done VALUES ('; --');\n";
     for (header, mode) in [
@@ -139,7 +139,7 @@ async fn backslash_before_a_quote_means_what_the_session_says() {
 
 /// What can't be read as the session reads it is refused before anything runs, a rollback too.
 #[tokio::test]
-async fn text_that_the_session_reads_otherwise_is_refused_with_its_line() {
+async fn text_that_the_session_reads_differently_is_refused_with_its_line() {
     let (database, pool) = fresh().await;
     let told = without_escapes(&database).await;
     let escaped = "-- why\nINSERT INTO done VALUES ('it\\'s; one');\n";
@@ -169,7 +169,7 @@ async fn text_that_the_session_reads_otherwise_is_refused_with_its_line() {
 
 /// The mode that a file sets holds from there on, as for the database's own client.
 #[tokio::test]
-async fn mode_that_a_file_sets_holds_behind_it() {
+async fn sql_mode_set_by_a_file_applies_to_later_statements() {
     let sets = "SET @was = @@sql_mode, sql_mode = 'NO_BACKSLASH_ESCAPES';\n\
                 INSERT INTO done VALUES ('a\\');\n\
                 SET sql_mode = @was;\n\

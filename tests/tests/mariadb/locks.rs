@@ -68,7 +68,7 @@ async fn run_into_a_deadlock(
 }
 
 #[tokio::test]
-async fn a_change_that_swallows_a_deadlock_is_never_applied() {
+async fn change_that_swallows_a_deadlock_is_never_applied() {
     let (database, pool) = fresh().await;
     let error = run_into_a_deadlock(&database, &pool, true)
         .await
@@ -86,7 +86,7 @@ async fn a_change_that_swallows_a_deadlock_is_never_applied() {
 }
 
 #[tokio::test]
-async fn a_deadlock_is_tried_again_and_recorded_once() {
+async fn deadlock_is_retried_and_recorded_once() {
     let (database, pool) = fresh().await;
     let report = run_into_a_deadlock(&database, &pool, false).await.unwrap();
     assert_eq!(
@@ -105,7 +105,7 @@ async fn waits(db: &mut MySqlConnection, calls: &AtomicUsize) -> Result<(), sqlx
 }
 
 #[tokio::test]
-async fn a_lock_that_is_not_obtained_in_the_time_given_for_it_is_asked_for_three_times_more() {
+async fn lock_timeout_is_retried_three_times() {
     let (database, pool) = fresh().await;
     execute(&pool, "INSERT INTO done VALUES ('held')").await;
     let mut other = database.pool(1).await.acquire().await.unwrap().detach();
@@ -137,7 +137,7 @@ async fn sleeps(db: &mut MySqlConnection) -> Result<(), sqlx::Error> {
 }
 
 #[tokio::test]
-async fn a_statement_that_takes_longer_than_its_limit_fails_the_change_alone() {
+async fn statement_timeout_fails_only_its_change() {
     let (_database, pool) = fresh().await;
     let runner = Runner::new(&pool).changes(changes![sleeps]);
     let error = runner.run().await.unwrap_err();

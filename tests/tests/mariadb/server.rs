@@ -14,7 +14,7 @@ async fn moves(db: &mut MySqlConnection, calls: &AtomicUsize) -> Result<(), sqlx
 }
 
 #[tokio::test]
-async fn a_change_that_moves_to_another_database_is_recorded_where_it_belongs() {
+async fn change_that_switches_the_database_is_recorded_in_the_audits_database() {
     let (database, pool) = fresh().await;
     let calls = std::sync::Arc::new(AtomicUsize::new(0));
     let runner = |pool: &MySqlPool| {
@@ -55,7 +55,7 @@ async fn robbed(db: &mut MySqlConnection, aside: &Aside) -> Result<(), sqlx::Err
 
 /// Where nothing is strict, the server stores 0 for a NULL that it cannot store, if it is let.
 #[tokio::test]
-async fn a_server_that_is_not_strict_refuses_the_entry_of_a_lost_lease() {
+async fn server_that_is_not_strict_refuses_the_entry_of_a_lost_lease() {
     let (database, other) = fresh().await;
     let pool = in_mode(&database, "SET sql_mode = ''").await;
     let runner = Runner::new(&pool)
@@ -68,7 +68,7 @@ async fn a_server_that_is_not_strict_refuses_the_entry_of_a_lost_lease() {
 }
 
 #[tokio::test]
-async fn a_file_of_more_than_the_server_takes_leaves_nothing() {
+async fn file_longer_than_the_servers_limit_leaves_nothing() {
     let (_database, pool) = fresh().await;
     // Its default is 16 MiB.
     let long = "x".repeat(17 << 20);
@@ -89,7 +89,7 @@ async fn a_file_of_more_than_the_server_takes_leaves_nothing() {
 
 /// As dumps do.
 #[tokio::test]
-async fn a_file_that_commits_with_autocommit_off_is_applied() {
+async fn file_that_commits_with_autocommit_off_is_applied() {
     for (end, kept) in [("COMMIT;", vec!["one"]), ("", Vec::new())] {
         let (_database, pool) = fresh().await;
         let text = format!(
@@ -116,7 +116,7 @@ async fn inserted(db: &mut MySqlConnection) -> Result<(), sqlx::Error> {
 
 /// The row that tells a committed transaction from an undone one has a number of its own.
 #[tokio::test]
-async fn change_finds_no_id_that_somebody_has_inserted() {
+async fn change_starts_with_last_insert_id_zero() {
     let text = "INSERT INTO done SELECT LAST_INSERT_ID();\n";
     let without = format!("-- flamingock: transaction=false\n{text}");
     let (own, atomic) = (Stage::new("default"), Stage::new("default").atomic());

@@ -199,7 +199,7 @@ impl Scene {
 }
 
 #[tokio::test]
-async fn an_undo_whose_start_was_not_confirmed_never_ran_and_is_no_issue() {
+async fn undo_with_an_unconfirmed_start_never_ran_and_is_no_issue() {
     for loses in losing(State::Started, Origin::Undo) {
         let scene = Scene::new();
         scene.runner().run().await.unwrap();
@@ -225,7 +225,7 @@ async fn an_undo_whose_start_was_not_confirmed_never_ran_and_is_no_issue() {
 }
 
 #[tokio::test]
-async fn a_change_whose_start_was_not_confirmed_never_ran_and_is_no_issue() {
+async fn attempt_with_an_unconfirmed_start_never_ran_and_is_no_issue() {
     for loses in losing(State::Started, Origin::Run) {
         let scene = Scene::new();
         scene.lose(&loses);
@@ -252,7 +252,7 @@ async fn there(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
 /// The entry that an attempt began with names its marker. Without it nothing tells whether the attempt was committed,
 /// and nothing is guessed.
 #[tokio::test]
-async fn attempt_that_the_history_does_not_have_is_an_issue() {
+async fn attempt_missing_from_the_history_is_an_issue() {
     let database = Sqlite::fresh().await;
     let other = with_table(&database, 2).await;
     let scene = Scene::new();

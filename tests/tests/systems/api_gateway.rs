@@ -31,14 +31,14 @@ fn routes(caddy: &System<Caddy>) -> Value {
 }
 
 #[tokio::test]
-async fn the_page_shows_what_happens() -> io::Result<()> {
+async fn page_shows_the_actual_output() -> io::Result<()> {
     let (_caddy, page) = gateway().await?;
     page.check();
     Ok(())
 }
 
 #[tokio::test]
-async fn a_route_that_is_there_is_not_added_again() -> io::Result<()> {
+async fn existing_route_is_not_added_again() -> io::Result<()> {
     let (caddy, page) = gateway().await?;
     assert_eq!(page.shell("api-gateway apply").code, Some(0));
     let before = routes(&caddy);
@@ -60,7 +60,7 @@ async fn a_route_that_is_there_is_not_added_again() -> io::Result<()> {
 }
 
 #[tokio::test]
-async fn a_refused_step_is_undone_with_those_before_it() -> io::Result<()> {
+async fn refused_step_and_earlier_steps_are_rolled_back() -> io::Result<()> {
     let (caddy, page) = gateway().await?;
     let failed = page.shell("BALANCING=fair api-gateway apply");
     assert_eq!(failed.code, Some(1), "{failed:?}");

@@ -36,14 +36,14 @@ fn routes(caddy: &System<Caddy>) -> Value {
 
 // The page's commands block this thread, and the proxy has work to do meanwhile.
 #[tokio::test(flavor = "multi_thread")]
-async fn the_page_shows_what_happens() -> io::Result<()> {
+async fn page_shows_the_actual_output() -> io::Result<()> {
     let (_caddy, _proxy, page) = gateway().await?;
     page.check();
     Ok(())
 }
 
 #[tokio::test]
-async fn a_route_that_is_there_is_not_added_again() -> io::Result<()> {
+async fn existing_route_is_not_added_again() -> io::Result<()> {
     let (caddy, _proxy, page) = gateway().await?;
     assert_eq!(page.shell("declarative apply").code, Some(0));
     let before = routes(&caddy);
@@ -61,8 +61,7 @@ async fn a_route_that_is_there_is_not_added_again() -> io::Result<()> {
 }
 
 #[tokio::test]
-async fn what_a_crash_has_left_undone_is_found_by_the_check_and_done_by_the_next_start()
--> io::Result<()> {
+async fn check_finds_steps_missing_after_a_crash_and_the_next_run_does_them() -> io::Result<()> {
     let (caddy, proxy, page) = gateway().await?;
     // The request itself does not get through.
     proxy.hold_after("orders-upstream-1\",\"dial", 1);
@@ -81,7 +80,7 @@ async fn what_a_crash_has_left_undone_is_found_by_the_check_and_done_by_the_next
 }
 
 #[tokio::test]
-async fn the_token_is_printed_and_kept_by_nobody() -> io::Result<()> {
+async fn token_is_neither_printed_nor_stored() -> io::Result<()> {
     let (_caddy, _proxy, page) = gateway().await?;
     let failed = page.shell("BALANCING=fair declarative apply -vv");
     assert_eq!(failed.code, Some(1), "{failed:?}");

@@ -21,13 +21,13 @@ async fn catalogue() -> (TestDatabase<Postgres>, Page) {
 }
 
 #[tokio::test]
-async fn the_page_shows_what_happens() {
+async fn page_shows_the_actual_output() {
     let (_database, page) = catalogue().await;
     page.check();
 }
 
 #[tokio::test]
-async fn a_version_that_comes_while_it_waits_is_enough() -> io::Result<()> {
+async fn version_that_appears_during_the_wait_is_accepted() -> io::Result<()> {
     let (database, page) = catalogue().await;
     let pool = database.pool(1).await;
     let old = "CREATE TABLE schema_version AS SELECT 3 AS version";
@@ -46,7 +46,7 @@ async fn a_version_that_comes_while_it_waits_is_enough() -> io::Result<()> {
 }
 
 #[tokio::test]
-async fn nothing_is_recorded_while_no_server_answers() {
+async fn nothing_is_recorded_while_no_server_responds() {
     let (_database, page) = catalogue().await;
     let nobody = "CATALOGUE_URL=postgres://127.0.0.1:1/catalogue WAIT=1";
     let refused = page.shell(&format!("{nobody} deployment-dependencies apply"));

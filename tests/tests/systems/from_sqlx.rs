@@ -16,12 +16,12 @@ async fn open(page: &Page) -> SqlitePool {
 }
 
 #[test]
-fn the_page_shows_what_happens() {
+fn page_shows_the_actual_output() {
     shop().check();
 }
 
 #[tokio::test]
-async fn a_history_that_ends_in_the_middle_is_taken_over_and_the_next_file_runs() {
+async fn partial_history_is_adopted_and_the_next_file_runs() {
     let page = shop();
     assert_eq!(page.shell("from-sqlx-before").code, Some(0));
     let pool = open(&page).await;
@@ -45,7 +45,7 @@ async fn a_history_that_ends_in_the_middle_is_taken_over_and_the_next_file_runs(
 }
 
 #[tokio::test]
-async fn what_sqlx_left_unfinished_is_not_taken_over() {
+async fn unfinished_sqlx_migration_is_not_adopted() {
     let page = shop();
     assert_eq!(page.shell("from-sqlx-before").code, Some(0));
     let dirty = "UPDATE _sqlx_migrations SET success = FALSE WHERE version = 3";

@@ -39,7 +39,7 @@ fn apply(page: &Page) {
 }
 
 #[tokio::test]
-async fn the_page_shows_what_happens() -> io::Result<()> {
+async fn page_shows_the_actual_output() -> io::Result<()> {
     let Brokers { nats, rabbit, page } = brokers().await?;
     page.check();
     assert!(nats.streams().is_empty(), "the page ends with an undo");
@@ -73,7 +73,7 @@ fn an_undo_deletes_no_messages(rabbit: &System<RabbitMq>, page: &Page) {
 }
 
 #[tokio::test]
-async fn a_start_that_dies_is_settled_by_the_next() -> io::Result<()> {
+async fn killed_run_is_resolved_by_the_next_run() -> io::Result<()> {
     let Brokers { nats, rabbit, page } = brokers().await?;
 
     // The queue is there and the exchange is not: the change runs again, and finds the one and makes the other.

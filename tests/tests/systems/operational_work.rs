@@ -27,13 +27,13 @@ async fn telephones(pool: &SqlitePool) -> Vec<Vec<u8>> {
 }
 
 #[tokio::test]
-async fn the_page_shows_what_happens() -> io::Result<()> {
+async fn page_shows_the_actual_output() -> io::Result<()> {
     work()?.check();
     Ok(())
 }
 
 #[tokio::test]
-async fn a_row_that_cannot_be_opened_leaves_every_row_as_it_was() -> io::Result<()> {
+async fn row_that_cannot_be_decrypted_leaves_every_row_unchanged() -> io::Result<()> {
     let page = work()?;
     assert_eq!(page.shell("operational-work apply").code, Some(0));
     let pool = customers(&page).await;
@@ -57,7 +57,7 @@ async fn a_row_that_cannot_be_opened_leaves_every_row_as_it_was() -> io::Result<
 }
 
 #[tokio::test]
-async fn settings_of_a_start_that_dies_are_told_again_by_the_next() -> io::Result<()> {
+async fn settings_of_a_killed_run_are_sent_again_by_the_next_run() -> io::Result<()> {
     let page = work()?;
     // The command is a child of the program, and its end: the settings are replaced by then.
     let dead = page.shell("RELOAD='kill -9 $PPID' operational-work apply");
@@ -80,7 +80,7 @@ async fn settings_of_a_start_that_dies_are_told_again_by_the_next() -> io::Resul
 }
 
 #[tokio::test]
-async fn a_notice_that_was_sent_is_not_written_again() -> io::Result<()> {
+async fn sent_notice_is_not_written_again() -> io::Result<()> {
     let page = work()?;
     assert_eq!(page.shell("operational-work apply").code, Some(0));
     let [waiting, sent] = ["outbox", "sent"].map(|folder| page.folder().join(folder));

@@ -14,14 +14,14 @@ async fn carts() -> io::Result<(System<Redis>, Page)> {
 }
 
 #[tokio::test]
-async fn the_page_shows_what_happens() -> io::Result<()> {
+async fn page_shows_the_actual_output() -> io::Result<()> {
     let (_redis, page) = carts().await?;
     page.check();
     Ok(())
 }
 
 #[tokio::test]
-async fn a_key_keeps_the_time_that_it_has_to_live() -> io::Result<()> {
+async fn key_keeps_its_time_to_live() -> io::Result<()> {
     let (redis, page) = carts().await?;
     assert_eq!(redis.ask("SET cart:7 milk EX 1000"), "+OK");
     assert_eq!(redis.ask("SET cart:8 eggs"), "+OK");
@@ -37,7 +37,7 @@ fn number(answer: &str) -> u32 {
 }
 
 #[tokio::test]
-async fn a_start_that_dies_between_two_keys_is_completed_by_the_next() -> io::Result<()> {
+async fn run_killed_between_two_keys_is_completed_by_the_next_run() -> io::Result<()> {
     let (redis, page) = carts().await?;
     for cart in ["cart:7", "cart:8"] {
         assert_eq!(redis.ask(&format!("SET {cart} milk,bread")), "+OK");

@@ -42,7 +42,7 @@ async fn shop() -> io::Result<Shop> {
 }
 
 #[tokio::test]
-async fn the_page_shows_what_happens() -> io::Result<()> {
+async fn page_shows_the_actual_output() -> io::Result<()> {
     let shop = shop().await?;
     shop.page.check();
     assert_eq!(shop.nats.streams()[0]["state"]["messages"], 1);
@@ -50,7 +50,7 @@ async fn the_page_shows_what_happens() -> io::Result<()> {
 }
 
 #[tokio::test]
-async fn a_start_that_dies_in_the_middle_is_settled_by_the_next() -> io::Result<()> {
+async fn run_killed_in_the_middle_is_resolved_by_the_next_run() -> io::Result<()> {
     let Shop {
         nats,
         caddy,
@@ -83,7 +83,7 @@ async fn a_start_that_dies_in_the_middle_is_settled_by_the_next() -> io::Result<
 }
 
 #[tokio::test]
-async fn an_undo_takes_everything_back_but_what_was_heard() -> io::Result<()> {
+async fn undo_reverses_everything_except_consumed_messages() -> io::Result<()> {
     let Shop {
         nats,
         caddy,
@@ -102,7 +102,7 @@ async fn an_undo_takes_everything_back_but_what_was_heard() -> io::Result<()> {
 }
 
 #[tokio::test]
-async fn a_broker_that_starts_late_is_waited_for() -> io::Result<()> {
+async fn run_waits_for_a_broker_that_starts_late() -> io::Result<()> {
     let Shop {
         mut nats,
         page,

@@ -11,7 +11,7 @@ CREATE CONSTRAINT TRIGGER late AFTER INSERT ON done DEFERRABLE INITIALLY DEFERRE
   FOR EACH ROW EXECUTE FUNCTION refuse()";
 
 #[tokio::test]
-async fn a_secret_in_the_refusal_of_a_commit_is_put_out() {
+async fn secret_in_a_refused_commit_is_masked() {
     let database = Postgres::fresh().await;
     let pool = with_table(&database, 1).await;
     execute(&pool, TRIGGER).await;

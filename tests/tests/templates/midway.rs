@@ -6,7 +6,7 @@ use flamingock_tests::{Backend as _, MariaDb, audit, done, with_table};
 use crate::mariadb::note::runner;
 
 #[tokio::test]
-async fn steps_that_the_database_has_committed_midway_are_rolled_back_as_far_as_they_came() {
+async fn steps_committed_midway_are_rolled_back_up_to_the_failed_one() {
     let database = MariaDb::fresh().await;
     let pool = with_table(&database, 1).await;
     let yaml = "\

@@ -16,7 +16,7 @@ async fn shared(db: &mut PgConnection, site: &Site, context: &Context) -> Result
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn postgres_runs_keep_what_is_promised_whenever_answers_come() {
+async fn postgres_runs_keep_their_guarantees_under_any_answer_timing() {
     let test = "flamingock-tests --test time postgres_runs";
     play_all::<Postgres>(test, changes![shared]).await;
 }

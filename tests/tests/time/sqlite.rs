@@ -20,7 +20,7 @@ async fn shared(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn sqlite_runs_keep_what_is_promised_whenever_answers_come() {
+async fn sqlite_runs_keep_their_guarantees_under_any_answer_timing() {
     let test = "flamingock-tests --test time sqlite_runs";
     play_all::<Sqlite>(test, changes![shared]).await;
 }

@@ -63,7 +63,7 @@ async fn endless_there(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
 }
 
 #[tokio::test]
-async fn a_timeout_stops_a_statement_in_a_transaction() {
+async fn timeout_stops_a_statement_in_a_transaction() {
     let file = |text: &str| script(&format!("-- flamingock: timeout=300ms\n{text};\n"));
     for insert in [false, true] {
         for atomic in [false, true] {
@@ -96,7 +96,7 @@ async fn a_timeout_stops_a_statement_in_a_transaction() {
 }
 
 #[tokio::test]
-async fn a_timeout_stops_a_statement_at_another_target() {
+async fn timeout_stops_a_statement_at_another_target() {
     let (_audited, pool) = fresh().await;
     let (database, other) = fresh().await;
     let runner = Runner::new(&pool)
@@ -132,7 +132,7 @@ async fn not_plain(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
 }
 
 #[tokio::test]
-async fn a_timeout_stops_a_statement_without_a_transaction_and_the_rollback_runs() {
+async fn timeout_stops_a_statement_without_a_transaction_and_the_rollback_runs() {
     let (database, pool) = fresh().await;
     let error = fails_soon(Runner::new(&pool).changes(changes![plain]).run()).await;
     assert_eq!(error.kind(), ErrorKind::ChangesFailed, "{error}");
@@ -173,7 +173,7 @@ async fn endless_rollback(db: &mut SqliteConnection) -> Result<(), sqlx::Error> 
 }
 
 #[tokio::test]
-async fn a_timeout_stops_a_rollback() {
+async fn timeout_stops_a_rollback() {
     let (database, pool) = fresh().await;
     let error = fails_soon(Runner::new(&pool).changes(changes![reverts]).run()).await;
     assert!(format!("{error:#}").contains("timeout of 300ms"), "{error}");
@@ -204,7 +204,7 @@ async fn endless_answer(db: &mut SqliteConnection) -> Result<bool, sqlx::Error> 
 }
 
 #[tokio::test]
-async fn a_timeout_stops_a_verify_function() {
+async fn timeout_stops_a_verify_function() {
     let (database, pool) = fresh().await;
     let runner = || Runner::new(&pool).changes(changes![asked]);
     runner().run().await.unwrap();
@@ -226,7 +226,7 @@ async fn stopped(db: &mut SqliteConnection, gate: &Gate) -> Result<(), sqlx::Err
 }
 
 #[tokio::test]
-async fn a_run_that_is_asked_to_stop_stops_a_statement() {
+async fn stopped_run_stops_its_statement() {
     let (database, pool) = fresh().await;
     let gate = Gate::default();
     gate.open();
@@ -255,7 +255,7 @@ async fn reads(db: &mut SqliteConnection, gate: &Gate) -> Result<(), sqlx::Error
 }
 
 #[tokio::test]
-async fn a_run_that_loses_its_lock_stops_a_statement() {
+async fn run_that_loses_its_lock_stops_its_statement() {
     let (database, pool) = fresh().await;
     let gate = Gate::default();
     gate.open();
@@ -276,7 +276,7 @@ async fn a_run_that_loses_its_lock_stops_a_statement() {
 
 /// What comes behind works on a connection as good as new.
 #[tokio::test]
-async fn a_change_that_is_stopped_does_not_stop_the_next_one() {
+async fn stopped_change_does_not_stop_the_next_one() {
     let (_database, pool) = fresh().await;
     let error = fails_soon(Runner::new(&pool).changes(changes![endless]).run()).await;
     assert_eq!(error.kind(), ErrorKind::ChangesFailed, "{error}");

@@ -106,7 +106,7 @@ async fn rows_at_another_target_without_transactions_are_not_recorded_as_rolled_
 
 /// What stays would be there twice.
 #[tokio::test]
-async fn a_change_that_has_left_rows_behind_is_not_run_again_for_a_conflict() {
+async fn change_that_left_rows_is_not_retried_after_a_conflict() {
     let database = MariaDb::fresh().await;
     with_table(&database, 1).await;
     let options = MySqlPoolOptions::new().max_connections(3);
@@ -188,7 +188,7 @@ async fn switches_off(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
 }
 
 #[tokio::test]
-async fn a_change_that_switches_the_journal_off_is_not_recorded_as_rolled_back_where_rows_stay() {
+async fn change_that_switches_the_journal_off_is_not_recorded_as_rolled_back_if_rows_stay() {
     let database = Sqlite::fresh().await;
     let pool = with_table(&database, 1).await;
     Runner::new(&pool)

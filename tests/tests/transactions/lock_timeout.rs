@@ -59,7 +59,7 @@ async fn fresh() -> (TestDatabase<Postgres>, PgPool) {
 }
 
 #[tokio::test]
-async fn a_shared_change_waits_five_seconds_for_a_lock() {
+async fn shared_change_waits_five_seconds_for_a_lock() {
     let (_database, pool) = fresh().await;
     let runner = || Runner::new(&pool).changes(changes![notes]);
     runner().run().await.unwrap();
@@ -85,7 +85,7 @@ async fn a_shared_change_waits_five_seconds_for_a_lock() {
 }
 
 #[tokio::test]
-async fn a_change_at_another_target_waits_five_seconds_for_a_lock() {
+async fn change_at_another_target_waits_five_seconds_for_a_lock() {
     let (_audited, pool) = fresh().await;
     let (_database, other) = fresh().await;
     let text = format!("-- flamingock: target=other\n{NOTE};\n");
@@ -111,7 +111,7 @@ async fn a_change_at_another_target_waits_five_seconds_for_a_lock() {
 }
 
 #[tokio::test]
-async fn a_change_without_transaction_waits_as_long_as_its_session_says() {
+async fn change_without_transaction_keeps_the_lock_timeout_of_its_session() {
     let (_database, pool) = fresh().await;
     let runner = Runner::new(&pool).changes(changes![plain]);
     runner.run().await.unwrap_err();
@@ -120,7 +120,7 @@ async fn a_change_without_transaction_waits_as_long_as_its_session_says() {
 }
 
 #[tokio::test]
-async fn a_stricter_setting_of_the_session_holds_and_a_weaker_one_does_not() {
+async fn only_a_stricter_setting_of_the_session_applies() {
     for (setting, expected) in [
         ("SET lock_timeout = '100ms'", "100ms"),
         ("SET lock_timeout = '4s'", "4s"),
@@ -140,7 +140,7 @@ async fn a_stricter_setting_of_the_session_holds_and_a_weaker_one_does_not() {
 }
 
 #[tokio::test]
-async fn a_changes_own_limit_wins_and_the_runners_replaces_the_default() {
+async fn lock_timeout_of_a_change_overrides_the_runners_and_the_default() {
     let (_database, pool) = fresh().await;
     Runner::new(&pool)
         .changes(changes![own])
@@ -178,7 +178,7 @@ async fn isolated(db: &mut PgConnection) -> Result<(), sqlx::Error> {
 }
 
 #[tokio::test]
-async fn a_change_may_still_choose_its_isolation_level() {
+async fn change_with_a_lock_timeout_can_choose_its_isolation_level() {
     let (_database, pool) = fresh().await;
     Runner::new(&pool)
         .changes(changes![isolated])
@@ -196,7 +196,7 @@ async fn alters(db: &mut PgConnection) -> Result<(), sqlx::Error> {
 }
 
 #[tokio::test]
-async fn a_change_that_waited_in_vain_names_the_session_that_blocks() {
+async fn lock_timeout_names_the_blocking_session() {
     for is_file in [false, true] {
         let (database, pool) = fresh().await;
         let blocking = pool_with(&database, "SET application_name = 'the shop'").await;
@@ -247,7 +247,7 @@ async fn waits(db: &mut PgConnection) -> Result<(), sqlx::Error> {
 
 /// Who reads the table waits behind the change, but not for long.
 #[tokio::test]
-async fn a_change_that_waits_for_a_table_lets_the_application_pass() {
+async fn change_that_waits_for_a_table_does_not_block_the_application() {
     let (database, pool) = fresh().await;
     let application = database.pool(2).await;
     let mut holds = application.begin().await.unwrap();

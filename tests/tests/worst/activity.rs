@@ -12,7 +12,7 @@ async fn long(gate: &Gate) {
 }
 
 #[tokio::test]
-async fn long_names_side_by_side_do_not_keep_the_lease_from_being_renewed() {
+async fn lease_is_renewed_despite_long_names_side_by_side() {
     let database = MariaDb::fresh().await;
     let pool = with_table(&database, 6).await;
     let base = changes![long][0];

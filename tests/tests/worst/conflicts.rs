@@ -80,7 +80,7 @@ async fn scene(database: &flamingock_tests::TestDatabase<Backend>) -> (Pool<Db>,
 }
 
 #[tokio::test]
-async fn a_stage_that_lost_once_is_tried_again_from_its_first_change() {
+async fn stage_with_one_conflict_is_retried_from_its_first_change() {
     let database = Backend::fresh().await;
     let (watch, pool) = scene(&database).await;
     let runner = seed(&pool).changes(changes![first, contested, third]);
@@ -107,7 +107,7 @@ async fn a_stage_that_lost_once_is_tried_again_from_its_first_change() {
 }
 
 #[tokio::test]
-async fn a_stage_that_loses_every_time_is_not_there_and_on_record_once() {
+async fn stage_with_repeated_conflicts_is_rolled_back_and_recorded_once() {
     let database = Backend::fresh().await;
     let (watch, pool) = scene(&database).await;
     let runner = || seed(&pool).changes(changes![first, contested, third]);
@@ -150,7 +150,7 @@ async fn a_stage_that_loses_every_time_is_not_there_and_on_record_once() {
 
 /// Files of one text that is a deadlock's victim amid its second one, once.
 #[tokio::test]
-async fn a_text_of_files_that_a_deadlock_ends_is_tried_again_from_its_first_file() {
+async fn message_of_files_ended_by_a_deadlock_is_retried_from_its_first_file() {
     let database = Backend::fresh().await;
     let watch = with_table(&database, 3).await;
     execute(&watch, TABLE).await;

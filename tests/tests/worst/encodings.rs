@@ -39,7 +39,7 @@ async fn encoded(database: &TestDatabase<Postgres>, encoding: &str) -> (String, 
 
 /// What is not on record did not happen, or a person is told.
 #[tokio::test]
-async fn text_that_postgres_cannot_hold_is_never_lost_in_silence() {
+async fn text_that_postgres_cannot_store_is_never_lost_silently() {
     for encoding in ["LATIN1", "SQL_ASCII"] {
         let database = Postgres::fresh().await;
         let (name, pool) = encoded(&database, encoding).await;
@@ -77,7 +77,7 @@ async fn second(db: &mut MySqlConnection) -> Result<(), sqlx::Error> {
 
 /// A connection that is answered in Latin letters must not read other ids than were written.
 #[tokio::test]
-async fn changes_are_known_again_on_a_connection_of_another_character_set() {
+async fn changes_are_recognised_on_a_connection_of_another_character_set() {
     let database = MariaDb::fresh().await;
     let watch = with_table(&database, 1).await;
     execute(&watch, "ALTER DATABASE CHARACTER SET latin1").await;

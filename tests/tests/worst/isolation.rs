@@ -47,7 +47,7 @@ fn runner(pool: &Pool<Db>) -> Runner {
 
 /// Eight first starts at once: one applies, the others find that it has.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn first_starts_at_once_all_succeed_at_every_level() {
+async fn concurrent_first_runs_succeed_at_every_isolation_level() {
     for level in LEVELS {
         for round in 0..3 {
             let database = Backend::fresh().await;

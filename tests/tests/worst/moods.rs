@@ -55,7 +55,7 @@ async fn seed(db: &mut MySqlConnection) -> Result<(), sqlx::Error> {
 
 /// What a run says is so for everybody, and stays so when its connections are gone.
 #[tokio::test]
-async fn what_a_run_says_is_committed_whatever_the_sessions_mood() {
+async fn reported_changes_are_committed_under_any_session_setting() {
     for mood in MOODS {
         let database = MariaDb::fresh().await;
         let watch = with_table(&database, 1).await;
@@ -116,7 +116,7 @@ async fn marked(db: &mut MySqlConnection) -> Result<(), sqlx::Error> {
 
 /// What nobody commits is no success; what ends with a marker is committed by us.
 #[tokio::test]
-async fn a_target_whose_sessions_commit_nothing_by_themselves_is_not_believed() {
+async fn target_whose_sessions_do_not_autocommit_is_refused() {
     let own = Sqlite::fresh().await;
     let pool = own.pool(2).await;
     let database = MariaDb::fresh().await;

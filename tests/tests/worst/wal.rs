@@ -103,7 +103,7 @@ impl Application {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn two_long_stages_beside_an_application_are_applied_once_and_disturb_nobody() {
+async fn two_long_stages_are_applied_once_without_disturbing_the_application() {
     let database = Sqlite::fresh().await;
     let watch = with_table(&database, 1).await;
     execute(

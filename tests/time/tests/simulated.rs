@@ -10,7 +10,7 @@ use flamingock::{LockOptions, MemoryStore};
 
 use flamingock_time::{Flaw, Played, Schedule, Trace, common, seeds, try_all};
 
-const TEST: &str = "flamingock-time --test simulated runs_in_simulated_time_keep_what_is_promised";
+const TEST: &str = "flamingock-time --test simulated runs_in_simulated_time_keep_their_guarantees";
 
 fn play(seed: u64, flaw: Option<Flaw>, is_kept: bool) -> Played {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -38,7 +38,7 @@ fn play(seed: u64, flaw: Option<Flaw>, is_kept: bool) -> Played {
 }
 
 #[test]
-fn runs_in_simulated_time_keep_what_is_promised() {
+fn runs_in_simulated_time_keep_their_guarantees() {
     try_all(TEST, seeds(2_000, 100_000), |seed| {
         let played = play(seed, None, false);
         match played.is_right() {
@@ -50,7 +50,7 @@ fn runs_in_simulated_time_keep_what_is_promised() {
 }
 
 #[test]
-fn a_seed_has_one_schedule() {
+fn seed_has_one_schedule() {
     for seed in 0..20 {
         let [one, again] = [(); 2].map(|()| play(seed, None, true).trace);
         assert_eq!(one, again, "seed {seed}");
@@ -59,7 +59,7 @@ fn a_seed_has_one_schedule() {
 
 /// An answer to `append` is lost in this schedule.
 #[test]
-fn an_entry_whose_answer_was_lost_is_on_record_once() {
+fn entry_whose_answer_was_lost_is_recorded_once() {
     let played = play(4, None, true);
     let lost = "mishap: LosesAnswer";
     let is_it = |line: &str| line.contains("Append:") && line.contains(lost);
@@ -79,11 +79,11 @@ fn shows(flaw: Flaw, expected: &str) {
 }
 
 #[test]
-fn a_lease_that_counts_from_the_answer_is_found() {
+fn lease_counted_from_the_answer_is_detected() {
     shows(Flaw::LeaseFromAnswer, "is Live by run");
 }
 
 #[test]
-fn an_entry_that_is_not_looked_for_is_found() {
+fn append_without_a_check_is_detected() {
     shows(Flaw::NoLookAtTheAudit, "times");
 }

@@ -78,32 +78,32 @@ fn nothing_breaks_with(disturbs: Disturbs, kinds: &[Kind]) {
 
 /// Late messages are everywhere: any message may take any time.
 #[test]
-fn two_runs_and_late_messages_break_nothing() {
+fn two_runs_with_late_messages_keep_the_rules() {
     nothing_breaks_with(QUIET, &KINDS);
 }
 
 #[test]
-fn a_process_that_is_killed_breaks_nothing() {
+fn killed_process_keeps_the_rules() {
     nothing_breaks_with(KILL, &KINDS);
 }
 
 #[test]
-fn a_process_that_stands_still_breaks_nothing() {
+fn paused_process_keeps_the_rules() {
     nothing_breaks_with(PAUSE, &[Kind::Midway]);
 }
 
 #[test]
-fn a_lost_message_breaks_nothing() {
+fn lost_message_keeps_the_rules() {
     nothing_breaks_with(LOSS, &[Kind::Shared]);
 }
 
 #[test]
-fn a_repeated_request_breaks_nothing() {
+fn repeated_request_keeps_the_rules() {
     nothing_breaks_with(REPEAT, &[Kind::Shared]);
 }
 
 #[test]
-fn a_lock_that_is_taken_by_force_breaks_nothing() {
+fn forced_release_keeps_the_rules() {
     let (kinds, number) = match is_extra() {
         true => (&KINDS[..], 2),
         false => (&[Kind::Manual, Kind::Midway][..], 1),
@@ -119,7 +119,7 @@ fn a_lock_that_is_taken_by_force_breaks_nothing() {
 /// But for DDL that commits midway: its witness is no entry that a fence keeps out, and the sessions of
 /// a server that was restored are gone.
 #[test]
-fn a_restored_database_breaks_no_fence() {
+fn restored_database_keeps_fencing() {
     let kinds: &[Kind] = match is_extra() {
         true => &[Kind::Manual, Kind::Verified, Kind::Shared],
         false => &[Kind::Shared],
@@ -195,7 +195,7 @@ fn each_rule_is_needed() {
 
 /// Two faults at once, and three runs.
 #[test]
-fn more_runs_and_more_faults_break_nothing() {
+fn more_runs_and_more_faults_keep_the_rules() {
     if !is_extra() {
         return;
     }
