@@ -5,15 +5,9 @@ use std::path::{Path, PathBuf};
 
 const RERUN: &str = "rerun-if-changed=";
 
-/// Whether the package's build script makes cargo look at the folder: by its text, or by what it
-/// printed, where cargo has kept that.
+/// Whether the text of the package's build script makes cargo look at the folder.
 pub(crate) fn watches(package: &Path, folder: &str) -> bool {
-    let source = std::fs::read_to_string(script(package));
-    let printed = std::env::var_os("OUT_DIR")
-        .map(|out| Path::new(&out).join("../output"))
-        .map(std::fs::read_to_string);
-    let texts = [source.ok(), printed.and_then(Result::ok)];
-    texts.iter().flatten().any(|text| names(text, folder))
+    std::fs::read_to_string(script(package)).is_ok_and(|text| names(&text, folder))
 }
 
 /// Where the build script is: `build.rs`, unless Cargo.toml names another.
@@ -27,7 +21,8 @@ fn script(package: &Path) -> PathBuf {
     package.join(named.as_deref().unwrap_or("build.rs"))
 }
 
-/// Whether a text tells cargo to look at the folder, or at one that it is in.
+/// Whether a text tells cargo to look at the folder, or at one that it is in. A name that the script fills in
+/// when it runs (`rerun-if-changed={folder}`) counts: in debug builds the first run compares the folders.
 fn names(text: &str, folder: &str) -> bool {
     text.match_indices(RERUN).any(|(at, _)| {
         let rest = &text[at + RERUN.len()..];
@@ -35,6 +30,7 @@ fn names(text: &str, folder: &str) -> bool {
         let watched = rest[..end].trim().trim_start_matches("./");
         let watched = watched.trim_end_matches('/');
         watched == "."
+            || watched.starts_with('{')
             || folder == watched
             || folder
                 .strip_prefix(watched)
@@ -65,7 +61,12 @@ mod tests {
                 true,
             ),
             (
-                "cargo::rerun-if-changed=a\ncargo:rerun-if-changed=changes\n",
+                "for folder in FOLDERS { println!(\"cargo::rerun-if-changed={folder}\"); }",
+                "changes",
+                true,
+            ),
+            (
+                "println!(\"cargo::rerun-if-changed={}\", folder);",
                 "changes",
                 true,
             ),

@@ -186,13 +186,6 @@ pub fn include_files(input: TokenStream) -> TokenStream {
     files::include_files(input.into()).into()
 }
 
-/// On the entry of a change: no part of the interface.
-#[doc(hidden)]
-#[proc_macro_attribute]
-pub fn unchecked_entry(_: TokenStream, item: TokenStream) -> TokenStream {
-    entry::unchecked(item.into()).into()
-}
-
 /// The item exactly as it was written, and what goes with it.
 fn beside(
     item: TokenStream,

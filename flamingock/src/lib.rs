@@ -413,7 +413,6 @@ pub mod __private {
     pub use crate::target::storage::{IntoStorage, OpenStorage, Storage};
     pub use crate::util::boxed::BoxFuture;
     pub use crate::util::database_kind::DatabaseKind;
-    pub use flamingock_macros::unchecked_entry;
     pub use linkme;
 
     /// What splits scripts, for the tests and the fuzz target.

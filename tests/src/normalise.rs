@@ -19,7 +19,10 @@ pub fn normalise(text: &str) -> String {
                 .map(words)
                 .collect();
             let columns = match columns.as_slice() {
-                [field, _] if ["host", "pid", "duration_ms", "operator", "idempotency_key"].contains(&field.as_str()) => {
+                [field, _]
+                    if ["host", "pid", "duration_ms", "operator", "idempotency_key"]
+                        .contains(&field.as_str()) =>
+                {
                     format!("{field}  <one>")
                 }
                 columns => columns.join("  "),

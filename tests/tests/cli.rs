@@ -20,6 +20,8 @@ mod issue;
 mod lock;
 #[path = "cli/long.rs"]
 mod long;
+#[path = "cli/operator.rs"]
+mod operator;
 #[path = "cli/pipes.rs"]
 mod pipes;
 #[path = "cli/progress.rs"]

@@ -31,3 +31,26 @@ fn user() -> Option<String> {
     let name = name.trim();
     (!name.is_empty()).then(|| name.to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::memory::MemoryStore;
+
+    #[test]
+    fn option_comes_before_the_application_and_that_before_the_user() {
+        let named = |by: Option<&str>, runner: Runner| {
+            let by = By {
+                name: by.map(str::to_owned),
+            };
+            by.name(runner).settings.operator.clone()
+        };
+        let plain = || Runner::new(MemoryStore::new());
+        let set = || plain().operator("deployer");
+        assert_eq!(named(Some("ada"), set()).as_deref(), Some("ada"));
+        assert_eq!(named(None, set()).as_deref(), Some("deployer"));
+        assert_eq!(named(None, plain()), user());
+        // A name that is none is refused by the command.
+        assert_eq!(named(Some(""), set()).as_deref(), Some(""));
+    }
+}

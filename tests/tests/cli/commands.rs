@@ -47,7 +47,7 @@ pub(crate) fn arguments(program: &str, words: &[String]) -> Vec<Vec<&'static str
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let manifest = ["--manifest", "nowhere"];
     let all: &[&[&str]] = match words.as_slice() {
-        ["apply"] => &[&["apply"]],
+        ["apply"] => &[&["apply"], &["apply", "--by", "x"]],
         ["plan"] => &[&["plan"]],
         ["status"] => &[&["status"], &["status", "--all-services"]],
         ["undo"] => &[
@@ -64,6 +64,7 @@ pub(crate) fn arguments(program: &str, words: &[String]) -> Vec<Vec<&'static str
             &["audit", "list"],
             &["audit", "list", "--history"],
             &["audit", "list", "--extended"],
+            &["audit", "list", "--wide"],
             &["audit", "list", "--history", "--extended"],
             &["audit", "list", "orders-topic"],
             &["audit", "list", "--state", "failed"],
@@ -96,7 +97,7 @@ pub(crate) fn arguments(program: &str, words: &[String]) -> Vec<Vec<&'static str
         ],
         ["baseline"] => &[&["baseline", "orders-topic", "--reason", "x"]],
         ["manifest"] => &[&["manifest"], &["manifest", "--check", "nowhere"]],
-        ["schema"] => &[&["schema"]],
+        ["schema"] => &[&["schema"], &["schema", "--upgrade"]],
         ["completions"] => &[&["completions", "bash"]],
         new => panic!("say what `{}` is called with", new.join(" ")),
     };
