@@ -350,7 +350,7 @@ pub mod events {
     pub use crate::listener::otel::{self, Metrics};
     #[cfg(feature = "webhook")]
     pub use crate::listener::webhook::{self, Webhook};
-    pub use crate::listener::{Event, Failure, Happened, Listener, Work};
+    pub use crate::listener::{Event, EventKind, Failure, Listener, Work};
 }
 
 /// Longer texts.

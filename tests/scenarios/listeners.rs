@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use flamingock::events::Happened;
+use flamingock::events::EventKind;
 use flamingock::{
     BoxError, ErrorKind, Event, Listener, LockOptions, Runner, Stage, UndoTarget, change, changes,
     rollback,
@@ -200,7 +200,7 @@ struct Hanging(Gate);
 
 #[async_trait]
 impl Listener for Hanging {
-    async fn hear(&self, _: &Event) -> Result<(), BoxError> {
+    async fn on_event(&self, _: &Event) -> Result<(), BoxError> {
         self.0.pass().await;
         Ok(())
     }
@@ -250,8 +250,8 @@ struct InTheDatabase(Pool<Db>);
 
 #[async_trait]
 impl Listener for InTheDatabase {
-    async fn hear(&self, event: &Event) -> Result<(), BoxError> {
-        if let Happened::ChangeEnded { change, .. } = &event.what {
+    async fn on_event(&self, event: &Event) -> Result<(), BoxError> {
+        if let EventKind::ChangeEnded { change, .. } = &event.kind {
             let mut connection = self.0.acquire().await?;
             let line = format!("INSERT INTO done VALUES ('heard {}')", change.id);
             query(&mut *connection, &line).await?;

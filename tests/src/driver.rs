@@ -4,7 +4,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use flamingock::events::Happened;
+use flamingock::events::EventKind;
 use flamingock::{Event, LockOptions, Runner, change};
 use flamingock_tests::query;
 
@@ -62,7 +62,7 @@ pub(super) async fn main() -> ExitCode {
     let says_so = hold_at.0 == "waits";
     let runner = Runner::new(&pool).lock(lock).provide(hold_at);
     let runner = runner.listener(move |event: &Event| {
-        if says_so && matches!(event.what, Happened::LockWaited { .. }) {
+        if says_so && matches!(event.kind, EventKind::LockWaited { .. }) {
             println!("waiting");
         }
     });

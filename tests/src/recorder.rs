@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use flamingock::Event;
-use flamingock::events::Happened;
+use flamingock::events::EventKind;
 use tokio::sync::watch;
 
 /// Clones keep the same lines.
@@ -46,21 +46,21 @@ impl Recorder {
 
 /// The event without what is different each time.
 fn line(event: &Event) -> String {
-    match &event.what {
-        Happened::RunStarted => format!("{} started", event.work.as_str()),
-        Happened::Planned { changes, .. } => format!("planned {changes}"),
-        Happened::LockWaited { .. } => "lock waited".to_owned(),
-        Happened::LockObtained { .. } => "lock obtained".to_owned(),
-        Happened::LockLost { reason, .. } => format!("lock lost: {reason}"),
-        Happened::LockReleased => "lock released".to_owned(),
-        Happened::StageStarted { stage, .. } => format!("stage {stage} started"),
-        Happened::StageEnded { stage, halted, .. } => {
+    match &event.kind {
+        EventKind::RunStarted => format!("{} started", event.work.as_str()),
+        EventKind::Planned { changes, .. } => format!("planned {changes}"),
+        EventKind::LockWaited { .. } => "lock waited".to_owned(),
+        EventKind::LockObtained { .. } => "lock obtained".to_owned(),
+        EventKind::LockLost { reason, .. } => format!("lock lost: {reason}"),
+        EventKind::LockReleased => "lock released".to_owned(),
+        EventKind::StageStarted { stage, .. } => format!("stage {stage} started"),
+        EventKind::StageEnded { stage, halted, .. } => {
             format!("stage {stage} {}", if *halted { "halted" } else { "ended" })
         }
-        Happened::TargetWaited { target, error, .. } => format!("target {target} waited: {error}"),
-        Happened::TargetReady { target, .. } => format!("target {target} ready"),
-        Happened::ChangeStarted { id, attempt, .. } => format!("{id} {attempt} started"),
-        Happened::ChangeEnded {
+        EventKind::TargetWaited { target, error, .. } => format!("target {target} waited: {error}"),
+        EventKind::TargetReady { target, .. } => format!("target {target} ready"),
+        EventKind::ChangeStarted { id, attempt, .. } => format!("{id} {attempt} started"),
+        EventKind::ChangeEnded {
             attempt, change, ..
         } => {
             let error = change
@@ -70,14 +70,14 @@ fn line(event: &Event) -> String {
                 .unwrap_or_default();
             format!("{} {attempt} {}{error}", change.id, change.outcome)
         }
-        Happened::StepStarted {
+        EventKind::StepStarted {
             id,
             step,
             steps,
             rollback,
             ..
         } => format!("{id} {}step {step} of {steps} started", back(*rollback)),
-        Happened::StepEnded {
+        EventKind::StepEnded {
             id,
             step,
             steps,
@@ -94,9 +94,9 @@ fn line(event: &Event) -> String {
                 back(*rollback)
             )
         }
-        Happened::Probed(probe) => format!("{} there: {:?}", probe.change_id, probe.there),
-        Happened::IssueFound { id, cause, .. } => format!("{id} issue: {cause:?}"),
-        Happened::RunEnded { error, .. } => {
+        EventKind::Probed(probe) => format!("{} there: {:?}", probe.change_id, probe.there),
+        EventKind::IssueFound { id, cause, .. } => format!("{id} issue: {cause:?}"),
+        EventKind::RunEnded { error, .. } => {
             let kind = error.as_ref().map_or("well", |error| error.kind.as_str());
             format!("{} ended: {kind}", event.work.as_str())
         }

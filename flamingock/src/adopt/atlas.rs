@@ -52,7 +52,7 @@ pub(super) fn read(history: &mut History, rows: Vec<Columns>) {
         if row.applied != row.total || !row.error.is_empty() {
             let (applied, total) = (&row.applied, &row.total);
             history
-                .unsettled
+                .unresolved
                 .push(format!("{name} ({applied} of {total} statements)"));
             continue;
         }
@@ -100,7 +100,7 @@ mod tests {
         assert_eq!(names, ["1 users", "2 users"]);
         assert_eq!(history.up_to.unwrap().name, "at or below the baseline 1");
         assert_eq!(
-            history.unsettled,
+            history.unresolved,
             ["3 users (1 of 2 statements)", "4 users (2 of 2 statements)"]
         );
         assert_eq!(history.passed_over.len(), 1);

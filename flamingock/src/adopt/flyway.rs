@@ -74,7 +74,7 @@ pub(super) fn read(history: &mut History, row: Row) {
         return;
     }
     if !is_true(success.as_deref()) {
-        history.unsettled.push(name);
+        history.unresolved.push(name);
         return;
     }
     match (meaning, version) {

@@ -12,7 +12,7 @@ pub(super) type Columns = Vec<Option<String>>;
 pub(super) struct History {
     pub(super) applied: Vec<PastChange>,
     /// Attempts that failed or did not end.
-    pub(super) unsettled: Vec<String>,
+    pub(super) unresolved: Vec<String>,
     /// Rows that cannot be understood.
     pub(super) unknown: Vec<String>,
     /// The version up to which everything counts as applied, whether it has a row or not.
@@ -70,7 +70,7 @@ impl History {
     /// Whether it says of nothing that it is applied.
     pub(super) fn is_empty(&self) -> bool {
         self.applied.is_empty()
-            && self.unsettled.is_empty()
+            && self.unresolved.is_empty()
             && self.unknown.is_empty()
             && self.up_to.is_none()
     }
@@ -101,7 +101,7 @@ impl History {
 
     pub(super) fn forget(&mut self, id: &str) {
         self.applied.retain(|past| past.id != id);
-        self.unsettled.retain(|name| {
+        self.unresolved.retain(|name| {
             let named = name.split(" (").next().unwrap_or(name);
             named != id
         });
@@ -122,7 +122,7 @@ impl History {
             "IGNORED" => {}
             state => {
                 self.forget(id);
-                self.unsettled.push(format!("{id} ({state})"));
+                self.unresolved.push(format!("{id} ({state})"));
             }
         }
     }
@@ -153,7 +153,7 @@ mod tests {
             .collect();
         let history = history(tool, rows);
         let names = history.applied.into_iter().map(|past| past.name).collect();
-        (names, history.unsettled)
+        (names, history.unresolved)
     }
 
     type Case = (
@@ -259,10 +259,10 @@ mod tests {
                 &["c (FAILED)", "d (PAUSED)"],
             ),
         ];
-        for (tool, rows, applied, unsettled) in cases {
+        for (tool, rows, applied, unresolved) in cases {
             let (found, not_settled) = read(*tool, rows);
             assert_eq!(found, *applied, "{tool}");
-            assert_eq!(not_settled, *unsettled, "{tool}");
+            assert_eq!(not_settled, *unresolved, "{tool}");
         }
     }
 

@@ -36,7 +36,7 @@ pub(super) fn history(tool: Tool, rows: Vec<Columns>) -> History {
                 if is_true(take(2).as_deref()) {
                     history.add(version, name, take(3));
                 } else {
-                    history.unsettled.push(name);
+                    history.unresolved.push(name);
                 }
             }
             Tool::Refinery => {
@@ -67,7 +67,7 @@ pub(super) fn history(tool: Tool, rows: Vec<Columns>) -> History {
                 match text(take(3)).as_str() {
                     "EXECUTED" | "RERAN" | "MARK_RAN" => history.add(id, name, take(4)),
                     "SKIPPED" => history.pass_over(name, "skipped by Liquibase"),
-                    state => history.unsettled.push(format!("{name} ({state})")),
+                    state => history.unresolved.push(format!("{name} ({state})")),
                 }
             }
             Tool::FlamingockJava => {
@@ -98,7 +98,7 @@ fn golang(history: &mut History, rows: Vec<Columns>) {
         let version = text(take(0));
         if is_true(take(1).as_deref()) {
             history
-                .unsettled
+                .unresolved
                 .push(format!("version {version}, which is dirty"));
         } else {
             history.up_to = Some(UpTo {

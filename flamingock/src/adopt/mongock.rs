@@ -106,7 +106,7 @@ mod tests {
                 .map(|past| past.id.as_str())
                 .collect();
             assert_eq!(ids, ["of-version-4", "users"]);
-            assert_eq!(history.unsettled, ["broken (FAILED)"]);
+            assert_eq!(history.unresolved, ["broken (FAILED)"]);
         }
     }
 

@@ -42,10 +42,10 @@ pub(crate) async fn prepare(
             history.unknown.join(", ")
         )]));
     }
-    if !history.unsettled.is_empty() {
+    if !history.unresolved.is_empty() {
         return Err(invalid(vec![format!(
             "the history of {tool} has what did not end well: {}. Nothing was taken over. Settle it with {tool}'s own means first",
-            history.unsettled.join(", ")
+            history.unresolved.join(", ")
         )]));
     }
     if history.is_empty() && !adoption.allow_empty {

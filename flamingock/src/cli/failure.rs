@@ -100,7 +100,7 @@ impl Failure {
         }
         if error.kind() != ErrorKind::LockTimeout {
             for change in error.to_resolve() {
-                failure = failure.settling(program, &change.id);
+                failure = failure.resolving(program, &change.id);
             }
         }
         failure.report = error.into_report().map(Box::new);
@@ -108,9 +108,9 @@ impl Failure {
     }
 
     /// What to do about a change that needs manual resolution.
-    fn settling(self, program: &Program, id: &str) -> Failure {
+    fn resolving(self, program: &Program, id: &str) -> Failure {
         let guidance = program.command(&["issue", "show", id, "--guidance"]);
-        let [applied, rolled_back] = settling(program, id);
+        let [applied, rolled_back] = resolving(program, id);
         self.next(guidance, "what happened, and what to look at")
             .next(applied, "if its effect is there")
             .next(
@@ -132,7 +132,7 @@ impl Failure {
 }
 
 /// The commands that settle a change that needs manual resolution: it is applied, or nothing of it is there.
-pub(super) fn settling(program: &Program, id: &str) -> [String; 2] {
+pub(super) fn resolving(program: &Program, id: &str) -> [String; 2] {
     ["--applied", "--rolled-back"]
         .map(|found| program.command_with_reason(&["issue", "resolve", id, found]))
 }

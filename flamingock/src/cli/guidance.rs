@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use super::attempt::Attempt;
-use super::failure::settling;
+use super::failure::resolving;
 use super::program::Program;
 use super::source::Source;
 use super::text::Sections;
@@ -221,7 +221,7 @@ fn commands(id: &str, running: bool, program: &Program) -> Vec<Command> {
             command: program.command(&["issue", "show", id, "--guidance"]),
         }];
     }
-    let [applied, rolled_back] = settling(program, id);
+    let [applied, rolled_back] = resolving(program, id);
     vec![
         Command {
             when: "If all of it is there, or you have completed it:",

@@ -12,7 +12,7 @@ use super::terminal;
 use super::view::View;
 use crate::change::names::DEFAULT;
 use crate::listener::api::Listener;
-use crate::listener::{Event, Happened, Work};
+use crate::listener::{Event, EventKind, Work};
 use crate::runner::builder::Runner;
 use crate::util::boxed::BoxError;
 use crate::util::visible::visible;
@@ -136,7 +136,7 @@ struct Count {
 
 #[async_trait]
 impl Listener for Teller {
-    async fn hear(&self, event: &Event) -> Result<(), BoxError> {
+    async fn on_event(&self, event: &Event) -> Result<(), BoxError> {
         let text = {
             let mut count = self.count.lock().unwrap_or_else(PoisonError::into_inner);
             count.text(event)
@@ -155,18 +155,18 @@ impl Listener for Teller {
 impl Count {
     /// What the line says from now on; none where it stays as it is.
     fn text(&mut self, event: &Event) -> Option<String> {
-        match &event.what {
-            Happened::Planned { changes } => {
+        match &event.kind {
+            EventKind::Planned { changes } => {
                 self.planned = *changes;
                 None
             }
-            Happened::LockWaited { holder } => {
+            EventKind::LockWaited { holder } => {
                 Some(format!("waiting for the lock, held by {}", holder.clone()))
             }
-            Happened::TargetWaited { target, error } => {
+            EventKind::TargetWaited { target, error } => {
                 Some(format!("waiting for the target system {target}: {error}"))
             }
-            Happened::ChangeStarted {
+            EventKind::ChangeStarted {
                 id, order, target, ..
             } => {
                 self.started += 1;
@@ -186,7 +186,7 @@ impl Count {
                     self.started
                 ))
             }
-            Happened::StepStarted {
+            EventKind::StepStarted {
                 id,
                 step,
                 steps,
@@ -200,18 +200,18 @@ impl Count {
                     self.started
                 ))
             }
-            Happened::RunStarted
-            | Happened::LockObtained { .. }
-            | Happened::LockLost { .. }
-            | Happened::LockReleased
-            | Happened::StageStarted { .. }
-            | Happened::StageEnded { .. }
-            | Happened::TargetReady { .. }
-            | Happened::StepEnded { .. }
-            | Happened::ChangeEnded { .. }
-            | Happened::Probed(_)
-            | Happened::IssueFound { .. }
-            | Happened::RunEnded { .. } => None,
+            EventKind::RunStarted
+            | EventKind::LockObtained { .. }
+            | EventKind::LockLost { .. }
+            | EventKind::LockReleased
+            | EventKind::StageStarted { .. }
+            | EventKind::StageEnded { .. }
+            | EventKind::TargetReady { .. }
+            | EventKind::StepEnded { .. }
+            | EventKind::ChangeEnded { .. }
+            | EventKind::Probed(_)
+            | EventKind::IssueFound { .. }
+            | EventKind::RunEnded { .. } => None,
         }
     }
 }

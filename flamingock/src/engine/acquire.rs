@@ -12,12 +12,12 @@ use crate::audit::snapshot::{LockProgress, LockStatus, Snapshot};
 use crate::audit::store::AcquireRequest;
 use crate::audit::store_error::missing_tables;
 use crate::audit::store_error::{StoreError, StoreErrorKind};
-use crate::listener::{Events, Happened};
-use crate::lock::backoff::Pace;
+use crate::listener::{EventKind, EventSink};
+use crate::lock::backoff::Backoff;
 use crate::lock::lease::Lease;
 use crate::lock::options::OnLockTimeout;
 use crate::lock::silence;
-use crate::lock::stop::{Signals, Stop};
+use crate::lock::stop::{StopReason, StopSignal};
 use crate::plan::steps::Plan;
 use crate::report::error::Error;
 use crate::report::run::Report;
@@ -39,7 +39,7 @@ pub(super) struct Waiting {
 }
 
 impl Waiting {
-    pub(super) fn tell(&mut self, lock: Option<&LockStatus>, events: &Events) {
+    pub(super) fn tell(&mut self, lock: Option<&LockStatus>, events: &EventSink) {
         self.since.get_or_insert_with(Instant::now);
         let Some(lock) = lock.filter(|lock| lock.held) else {
             return;
@@ -51,16 +51,16 @@ impl Waiting {
             self.told = Some((lock.fencing_token, Instant::now()));
             tracing::info!("waiting for the lock, held by {}", lock.clone());
             let holder = lock.clone();
-            events.tell(Happened::LockWaited { holder });
+            events.emit(EventKind::LockWaited { holder });
         }
     }
 }
 
 impl Prepared {
     /// Looks, and takes the lock as soon as there is something to do and nobody has it.
-    pub(super) async fn wait_for_the_lock(&self, signals: &Signals) -> Result<Waited, Error> {
+    pub(super) async fn wait_for_the_lock(&self, signals: &StopSignal) -> Result<Waited, Error> {
         let deadline = self.began + self.settings.lock.wait;
-        let mut pace = Pace::new(self.settings.lock.poll, &self.run_id);
+        let mut pace = Backoff::new(self.settings.lock.poll, &self.run_id);
         let mut waiting = Waiting::default();
         let mut overdue = false;
         let mut known = None;
@@ -120,7 +120,7 @@ impl Prepared {
                     Err(error) => return Err(error),
                 }
             }
-            if signals.now() != Stop::No {
+            if signals.now() != StopReason::No {
                 return Err(Error::cancelled(self.report(&plan, &Vec::new())));
             }
             if Instant::now() >= deadline {
@@ -179,9 +179,9 @@ impl Prepared {
         &self,
         pending: usize,
         newest: Option<i64>,
-        pace: &mut Pace,
+        pace: &mut Backoff,
         waiting: &mut Waiting,
-        signals: &Signals,
+        signals: &StopSignal,
     ) -> Option<Snapshot> {
         let deadline = self.began + self.settings.lock.wait;
         let mut left = pending;
@@ -190,9 +190,9 @@ impl Prepared {
             tokio::select! {
                 biased;
                 () = tokio::time::sleep(pause) => {}
-                _ = signals.wait(|stop| *stop != Stop::No) => {}
+                _ = signals.wait(|stop| *stop != StopReason::No) => {}
             }
-            if signals.now() != Stop::No || Instant::now() >= deadline {
+            if signals.now() != StopReason::No || Instant::now() >= deadline {
                 return None;
             }
             let progress = self.lock_progress(newest?, waiting).await?;
@@ -246,7 +246,7 @@ impl Prepared {
         &self,
         snapshot: &Snapshot,
         plan: &Plan,
-        signals: &Signals,
+        signals: &StopSignal,
     ) -> Result<Option<Lease>, Error> {
         let service = &self.settings.service;
         if snapshot.tables && plan.has_no_history {
@@ -294,7 +294,7 @@ impl Prepared {
         if let Some(lease) = &obtained {
             tracing::info!(fencing_token = lease.grant().fencing_token, "lock obtained");
             let waited = self.began.elapsed();
-            self.events.tell(Happened::LockObtained { waited });
+            self.events.emit(EventKind::LockObtained { waited });
         }
         Ok(obtained)
     }

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use tracing::Instrument;
 
-use super::execute::executed::Executed;
+use super::execute::outcome::ExecutionOutcome;
 use super::prepare::Prepared;
 use super::report_builder::change_report;
-use crate::listener::Happened;
+use crate::listener::EventKind;
 use crate::plan::decision::Decision;
 use crate::plan::steps::{Plan, Step};
 use crate::report::run::Outcome;
@@ -23,7 +23,7 @@ impl Prepared {
             Decision::Apply | Decision::Again | Decision::Verify(_) | Decision::Resolve => true,
             Decision::Skip | Decision::Issue(_) | Decision::Filtered => false,
         };
-        self.events.tell(Happened::Planned {
+        self.events.emit(EventKind::Planned {
             changes: plan.steps().filter(is_work).count(),
         });
         self.events.issues(&self.report(plan, &Vec::new()));
@@ -34,7 +34,7 @@ impl Prepared {
             return;
         }
         let definition = step.definition;
-        self.events.tell(Happened::ChangeStarted {
+        self.events.emit(EventKind::ChangeStarted {
             id: definition.id.to_owned(),
             order: definition.order.to_owned(),
             stage: definition.stage.to_owned(),
@@ -49,8 +49,11 @@ impl Prepared {
         step: &Step,
         attempt: u32,
         error: ErrorChain,
-    ) -> (Executed, Duration) {
-        let ended = (Executed::failed(Outcome::NotReached, error), Duration::ZERO);
+    ) -> (ExecutionOutcome, Duration) {
+        let ended = (
+            ExecutionOutcome::failed(Outcome::NotReached, error),
+            Duration::ZERO,
+        );
         self.tell_end(step, attempt, &ended);
         ended
     }
@@ -64,7 +67,7 @@ impl Prepared {
         }
     }
 
-    pub(super) fn tell_end(&self, step: &Step, attempt: u32, ended: &(Executed, Duration)) {
+    pub(super) fn tell_end(&self, step: &Step, attempt: u32, ended: &(ExecutionOutcome, Duration)) {
         if !self.events.are_heard() {
             return;
         }
@@ -86,8 +89,8 @@ pub(super) fn applied_by(step: &Step) -> u32 {
 pub(super) async fn logged(
     id: &str,
     attempt: u32,
-    work: impl Future<Output = Executed>,
-) -> Executed {
+    work: impl Future<Output = ExecutionOutcome>,
+) -> ExecutionOutcome {
     let span = tracing::info_span!("change", id, attempt);
     span.in_scope(|| tracing::debug!("begins"));
     let executed = work.instrument(span.clone()).await;

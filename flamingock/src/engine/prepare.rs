@@ -17,7 +17,7 @@ use crate::audit::snapshot::Snapshot;
 use crate::audit::store::Store;
 use crate::change::definition::Definition;
 use crate::change::problem::Problem;
-use crate::listener::Events;
+use crate::listener::EventSink;
 use crate::plan::manifest;
 use crate::plan::pipeline::Pipeline;
 use crate::plan::preflight;
@@ -43,7 +43,7 @@ pub(super) struct Prepared {
     pub(super) facts: Arc<Facts>,
     pub(super) run_id: String,
     pub(super) began: Instant,
-    pub(super) events: Events,
+    pub(super) events: EventSink,
     pub(super) readiness: Readiness,
 }
 
@@ -52,7 +52,7 @@ impl Prepared {
     pub(super) fn new(
         settings: Settings,
         run_id: &str,
-        events: &Events,
+        events: &EventSink,
     ) -> Result<Prepared, Vec<Problem>> {
         let mut problems = settings.problems();
         let mode = settings.mode().unwrap_or_else(|problem| {

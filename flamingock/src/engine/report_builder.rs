@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::execute::executed::{Executed, Fate};
+use super::execute::outcome::{ExecutionOutcome, RunState};
 use super::settings::Settings;
-use crate::lock::stop::{Signals, Stop};
+use crate::lock::stop::{StopReason, StopSignal};
 use crate::plan::decision::Decision;
 use crate::plan::pipeline::Pipeline;
 use crate::plan::policy::Rule;
@@ -16,7 +16,7 @@ use crate::report::error::Error;
 use crate::report::run::{ChangeReport, MissingChange, Outcome, Report, StageReport, TargetReport};
 
 /// What was done of a plan, by stage and place: none where nothing was.
-pub(super) type Done = Vec<Vec<Option<(Executed, Duration)>>>;
+pub(super) type Done = Vec<Vec<Option<(ExecutionOutcome, Duration)>>>;
 
 /// The report of a plan and of what was done of it so far.
 pub(super) fn report(
@@ -41,7 +41,7 @@ pub(super) fn report(
             changes.push(change_report(step, executed, is_halted));
             // Behind the end of the whole run nothing is blocked: it was not reached.
             is_halted |= executed.is_some_and(|(executed, _)| {
-                !executed.outcome.is_applied() && executed.fate == Fate::GoesOn
+                !executed.outcome.is_applied() && executed.run_state == RunState::GoesOn
             });
         }
         halted[index] = is_halted;
@@ -99,7 +99,7 @@ pub(super) fn unused_targets<'a>(
 
 pub(super) fn change_report(
     step: &Step,
-    executed: Option<&(Executed, Duration)>,
+    executed: Option<&(ExecutionOutcome, Duration)>,
     halted: bool,
 ) -> ChangeReport {
     let definition = step.definition;
@@ -127,7 +127,7 @@ pub(super) fn change_report(
             report.notes.extend(executed.notes.iter().cloned());
             report.steps.clone_from(&executed.steps);
             report.stopped = executed.stopped;
-            report.in_doubt = executed.fate != Fate::GoesOn;
+            report.in_doubt = executed.run_state != RunState::GoesOn;
         }
         (None, Decision::Skip) => report.outcome = Outcome::AlreadyApplied,
         (None, Decision::Filtered) => report.outcome = Outcome::Filtered,
@@ -147,35 +147,39 @@ pub(super) fn change_report(
 }
 
 /// What the report means for the run as a whole.
-pub(super) fn conclude(report: Report, fate: Fate, signals: &Signals) -> Result<Report, Error> {
-    if fate == Fate::GoesOn && report.is_success() {
+pub(super) fn conclude(
+    report: Report,
+    run_state: RunState,
+    signals: &StopSignal,
+) -> Result<Report, Error> {
+    if run_state == RunState::GoesOn && report.is_success() {
         return Ok(report);
     }
-    Err(failure(report, fate, signals).unwrap_or_else(|report| Error::issues(*report)))
+    Err(failure(report, run_state, signals).unwrap_or_else(|report| Error::issues(*report)))
 }
 
 /// Why a run or an undo did not come to its end. A change that failed is never hidden behind the
 /// request to stop: whoever stops an application must see it, too. Without such a reason, the report.
 pub(super) fn failure(
     mut report: Report,
-    fate: Fate,
-    signals: &Signals,
+    run_state: RunState,
+    signals: &StopSignal,
 ) -> Result<Error, Box<Report>> {
     let is_cut_short =
         |change: &ChangeReport| change.stopped || change.outcome == Outcome::NotReached;
-    let asked = signals.now() == Stop::Asked;
+    let asked = signals.now() == StopReason::Asked;
     let cut_short = asked && report.changes().any(is_cut_short);
     let has_failed = report.changes().any(ChangeReport::has_failed);
-    let is_cancelled = fate == Fate::GoesOn && cut_short && !has_failed;
+    let is_cancelled = run_state == RunState::GoesOn && cut_short && !has_failed;
     if asked && !is_cancelled && !report.is_success() {
         report.warnings.push(STOPPED.to_owned());
     }
-    match fate {
-        Fate::Lost(reason) => Ok(Error::lease_lost(reason, report)),
-        Fate::Unknown => Ok(Error::in_doubt(report)),
-        Fate::GoesOn if has_failed => Ok(Error::changes_failed(report)),
-        Fate::GoesOn if cut_short => Ok(Error::cancelled(report)),
-        Fate::GoesOn => Err(Box::new(report)),
+    match run_state {
+        RunState::Lost(reason) => Ok(Error::lease_lost(reason, report)),
+        RunState::Unknown => Ok(Error::in_doubt(report)),
+        RunState::GoesOn if has_failed => Ok(Error::changes_failed(report)),
+        RunState::GoesOn if cut_short => Ok(Error::cancelled(report)),
+        RunState::GoesOn => Err(Box::new(report)),
     }
 }
 

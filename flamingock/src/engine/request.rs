@@ -8,8 +8,8 @@ use super::formats;
 use super::mode::Mode;
 use super::prepare::Prepared;
 use super::settings::Settings;
-use crate::listener::{Events, Happened, Work};
-use crate::lock::stop::{Signals, Stop};
+use crate::listener::{EventKind, EventSink, Work};
+use crate::lock::stop::{StopReason, StopSignal};
 use crate::plan::undo::Undo;
 use crate::report::error::Error;
 use crate::report::run::Report;
@@ -40,14 +40,14 @@ impl Request {
 pub(crate) async fn serve(
     settings: Settings,
     request: Request,
-    signals: Signals,
+    signals: StopSignal,
     run_id: String,
 ) -> Result<Report, Error> {
     let span = tracing::info_span!("flamingock", service = settings.service, run_id);
     let timeout = settings.listener_timeout;
     async {
         let events = events_of(&settings, &run_id, request.work());
-        events.tell(Happened::RunStarted);
+        events.emit(EventKind::RunStarted);
         let is_off = settings.mode().is_ok_and(|mode| mode == Mode::Off);
         let found_out = match request {
             // Nothing is read and nothing runs.
@@ -89,7 +89,7 @@ pub(crate) async fn serve(
 impl Prepared {
     /// Does what is asked, and lets go of every connection before it answers: a listener may wait
     /// for one.
-    async fn serve(self, request: &Request, signals: &Signals) -> Result<Report, Error> {
+    async fn serve(self, request: &Request, signals: &StopSignal) -> Result<Report, Error> {
         let work = async {
             match request {
                 Request::Run => self.run(signals).await,
@@ -97,7 +97,10 @@ impl Prepared {
             }
         };
         let loss = async {
-            if let Stop::Lost(reason) = signals.wait(|stop| matches!(stop, Stop::Lost(_))).await {
+            if let StopReason::Lost(reason) = signals
+                .wait(|stop| matches!(stop, StopReason::Lost(_)))
+                .await
+            {
                 self.events.lock_lost(reason);
             }
             std::future::pending().await
@@ -114,7 +117,7 @@ impl Prepared {
         result
     }
 
-    pub(super) async fn run(&self, signals: &Signals) -> Result<Report, Error> {
+    pub(super) async fn run(&self, signals: &StopSignal) -> Result<Report, Error> {
         if self.mode == Mode::Off {
             let plan = Plan::make(
                 &self.pipeline,
@@ -136,6 +139,6 @@ impl Prepared {
 }
 
 /// Who is told of a run.
-pub(super) fn events_of(settings: &Settings, run_id: &str, work: Work) -> Events {
-    Events::new(settings.listeners.clone(), run_id, &settings.service, work)
+pub(super) fn events_of(settings: &Settings, run_id: &str, work: Work) -> EventSink {
+    EventSink::new(settings.listeners.clone(), run_id, &settings.service, work)
 }

@@ -5,15 +5,15 @@ use std::time::{Duration, Instant};
 
 use tracing::{Instrument, Span};
 
-use super::execute::executed::{Executed, Fate};
 use super::execute::executor::Executor;
+use super::execute::outcome::{ExecutionOutcome, RunState};
 use super::notify::logged;
 use super::prepare::Prepared;
 use crate::change::argument::Need;
 use crate::change::body::Body;
-use crate::listener::Happened;
+use crate::listener::EventKind;
 use crate::lock::lease::Lease;
-use crate::lock::stop::{Signals, Stop};
+use crate::lock::stop::{StopReason, StopSignal};
 use crate::plan::decision::Decision;
 use crate::plan::pipeline::PlacedStage;
 use crate::plan::steps::Step;
@@ -22,43 +22,49 @@ use crate::util::error_chain::ErrorChain;
 /// What the stages of a run have in common.
 pub(super) struct Course<'a> {
     lease: &'a Lease,
-    signals: &'a Signals,
+    signals: &'a StopSignal,
     executor: Executor<'a>,
-    fate: Mutex<Fate>,
+    run_state: Mutex<RunState>,
     /// What runs now, in the order in which it began.
     works: Mutex<Vec<String>>,
 }
 
 impl<'a> Course<'a> {
-    pub(super) fn new(lease: &'a Lease, signals: &'a Signals, executor: Executor<'a>) -> Self {
+    pub(super) fn new(lease: &'a Lease, signals: &'a StopSignal, executor: Executor<'a>) -> Self {
         Course {
             lease,
             signals,
             executor,
-            fate: Mutex::new(Fate::GoesOn),
+            run_state: Mutex::new(RunState::GoesOn),
             works: Mutex::default(),
         }
     }
 
-    pub(super) fn fate(&self) -> Fate {
-        let fate = self.fate.lock().unwrap_or_else(PoisonError::into_inner);
-        fate.clone()
+    pub(super) fn run_state(&self) -> RunState {
+        let run_state = self
+            .run_state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        run_state.clone()
     }
 
     /// A lock that is lost is the worst that a change can say of the run.
-    fn learn(&self, fate: &Fate) {
-        let mut known = self.fate.lock().unwrap_or_else(PoisonError::into_inner);
-        match fate {
-            Fate::GoesOn => {}
-            Fate::Lost(_) => known.clone_from(fate),
-            Fate::Unknown if *known == Fate::GoesOn => *known = Fate::Unknown,
-            Fate::Unknown => {}
+    fn learn(&self, run_state: &RunState) {
+        let mut known = self
+            .run_state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        match run_state {
+            RunState::GoesOn => {}
+            RunState::Lost(_) => known.clone_from(run_state),
+            RunState::Unknown if *known == RunState::GoesOn => *known = RunState::Unknown,
+            RunState::Unknown => {}
         }
     }
 
     /// Whether another change may be started.
     fn goes_on(&self) -> bool {
-        self.fate() == Fate::GoesOn
+        self.run_state() == RunState::GoesOn
     }
 
     /// Tells the waiters what the run is at work on, from the next renewal on.
@@ -92,7 +98,7 @@ pub(super) struct OneStage<'a> {
 /// What was done of a stage.
 pub(super) struct StageEnded {
     /// By the place of the change: none where nothing was.
-    pub(super) executed: Vec<Option<(Executed, Duration)>>,
+    pub(super) executed: Vec<Option<(ExecutionOutcome, Duration)>>,
     /// Whether it has not succeeded.
     pub(super) halted: bool,
     /// When its first change was started.
@@ -125,7 +131,7 @@ impl OneStage<'_> {
             self.run_in_order(&places, &span, &mut ended).await;
         }
         if let Some(began) = ended.began {
-            self.prepared.events.tell(Happened::StageEnded {
+            self.prepared.events.emit(EventKind::StageEnded {
                 stage: self.stage.name.clone(),
                 halted: ended.halted,
                 duration: began.elapsed(),
@@ -223,10 +229,10 @@ impl OneStage<'_> {
             None => self.prepared.unready(step, Some(lease), signals).await,
         };
         match signals.now() {
-            Stop::No => {}
-            Stop::Asked => return Ready::No,
-            Stop::Lost(reason) => {
-                self.course.learn(&Fate::Lost(reason));
+            StopReason::No => {}
+            StopReason::Asked => return Ready::No,
+            StopReason::Lost(reason) => {
+                self.course.learn(&RunState::Lost(reason));
                 return Ready::No;
             }
         }
@@ -242,12 +248,12 @@ impl OneStage<'_> {
     fn note(
         &self,
         step: &Step,
-        executed: (Executed, Duration),
+        executed: (ExecutionOutcome, Duration),
         ended: &mut StageEnded,
         place: usize,
     ) -> bool {
         ended.halted |= !executed.0.outcome.is_applied();
-        self.course.learn(&executed.0.fate);
+        self.course.learn(&executed.0.run_state);
         self.prepared.tell_end(step, step.attempt, &executed);
         ended.executed[place] = Some(executed);
         ended.halted || !self.course.goes_on()
@@ -257,7 +263,7 @@ impl OneStage<'_> {
     fn tell_start(&self, ended: &mut StageEnded) {
         ended.began.get_or_insert_with(|| {
             let stage = self.stage.name.clone();
-            self.prepared.events.tell(Happened::StageStarted { stage });
+            self.prepared.events.emit(EventKind::StageStarted { stage });
             Instant::now()
         });
     }

@@ -14,9 +14,9 @@ use super::report_builder::{Done, conclude};
 use super::stage::{Course, OneStage};
 use crate::adopt::histories::Places;
 use crate::audit::snapshot::Snapshot;
-use crate::listener::Happened;
+use crate::listener::EventKind;
 use crate::lock::lease::Lease;
-use crate::lock::stop::Signals;
+use crate::lock::stop::StopSignal;
 use crate::plan::note::Note;
 use crate::plan::steps::Plan;
 use crate::report::error::{Error, ErrorKind};
@@ -36,7 +36,7 @@ impl Prepared {
     pub(super) async fn run_locked(
         &self,
         lease: Lease,
-        signals: &Signals,
+        signals: &StopSignal,
     ) -> Result<Report, Error> {
         let ran = AssertUnwindSafe(self.run_stages(&lease, signals))
             .catch_unwind()
@@ -57,7 +57,7 @@ impl Prepared {
     pub(super) fn executor<'a>(
         &'a self,
         lease: &'a Lease,
-        signals: &'a Signals,
+        signals: &'a StopSignal,
         turns: &'a Turns,
     ) -> Executor<'a> {
         Executor {
@@ -133,7 +133,7 @@ impl Prepared {
         match lease.release(digest).await {
             Ok(()) => {
                 tracing::debug!("lock given back");
-                self.events.tell(Happened::LockReleased);
+                self.events.emit(EventKind::LockReleased);
             }
             Err(error) => {
                 let error = crate::util::error_chain::ErrorChain::of(&error);
@@ -142,7 +142,7 @@ impl Prepared {
         }
     }
 
-    async fn run_stages(&self, lease: &Lease, signals: &Signals) -> Result<Ran, Error> {
+    async fn run_stages(&self, lease: &Lease, signals: &StopSignal) -> Result<Ran, Error> {
         let mut snapshot = self.look_under_the_lock(lease).await?;
         let plan = self.plan_to_run(&mut snapshot, Looks::Settled)?;
         self.refuse_unfit_scripts(&plan).await?;
@@ -150,7 +150,7 @@ impl Prepared {
         let turns = Turns::new(self.targets.values().any(keeps_audit_with_one_writer));
         let course = Course::new(lease, signals, self.executor(lease, signals, &turns));
         let done = self.run_in_their_order(&course, &plan).await;
-        let fate = course.fate();
+        let run_state = course.run_state();
         let mut report = self.report(&plan, &done);
         if lease.is_alone() {
             report.warnings.push(ALONE.to_owned());
@@ -172,7 +172,7 @@ impl Prepared {
                     | Note::Undone => true,
                 });
         Ok(Ran {
-            result: conclude(report, fate, signals),
+            result: conclude(report, run_state, signals),
             leaves_nothing_to_note,
         })
     }

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 use futures_util::FutureExt;
 
 use super::acquire::Waiting;
-use super::execute::executed::{Executed, Fate};
+use super::execute::outcome::{ExecutionOutcome, RunState};
 use super::execute::turns::Turns;
 use super::judge::Looks;
 use super::notify::{applied_by, logged};
@@ -21,10 +21,10 @@ use crate::audit::entry::Origin;
 use crate::audit::snapshot::Snapshot;
 use crate::audit::store::HistoryFilter;
 use crate::change::problem::Problem;
-use crate::listener::{Happened, Work};
-use crate::lock::backoff::Pace;
+use crate::listener::{EventKind, Work};
+use crate::lock::backoff::Backoff;
 use crate::lock::lease::Lease;
-use crate::lock::stop::{Signals, Stop};
+use crate::lock::stop::{StopReason, StopSignal};
 use crate::plan::decision::Decision;
 use crate::plan::steps::{Plan, Step, is_applied};
 use crate::plan::undo::{AppliedByRun, Undo, select};
@@ -80,7 +80,7 @@ impl Prepared {
     }
 
     /// Undoes changes, last first, and stops at the first that cannot be undone.
-    pub(super) async fn undo(&self, target: &Undo, signals: &Signals) -> Result<Report, Error> {
+    pub(super) async fn undo(&self, target: &Undo, signals: &StopSignal) -> Result<Report, Error> {
         let lease = self.wait_to_undo(target, signals).await?;
         let Some(lease) = lease else {
             return Ok(self.undo_report(&[], Vec::new()));
@@ -93,9 +93,13 @@ impl Prepared {
     }
 
     /// None: there is nothing to undo.
-    async fn wait_to_undo(&self, target: &Undo, signals: &Signals) -> Result<Option<Lease>, Error> {
+    async fn wait_to_undo(
+        &self,
+        target: &Undo,
+        signals: &StopSignal,
+    ) -> Result<Option<Lease>, Error> {
         let deadline = self.began + self.settings.lock.wait;
-        let mut pace = Pace::new(self.settings.lock.poll, &self.run_id);
+        let mut pace = Backoff::new(self.settings.lock.poll, &self.run_id);
         let mut waiting = Waiting::default();
         loop {
             let mut snapshot = self.read().await?;
@@ -110,7 +114,7 @@ impl Prepared {
             {
                 return Ok(Some(lease));
             }
-            if signals.now() != Stop::No {
+            if signals.now() != StopReason::No {
                 return Err(Error::cancelled(self.undo_report(&[], Vec::new())));
             }
             if Instant::now() >= deadline {
@@ -150,12 +154,12 @@ impl Prepared {
         &self,
         undo: &Undo,
         lease: &Lease,
-        signals: &Signals,
+        signals: &StopSignal,
     ) -> Result<Report, Error> {
         let plan = self.plan(&mut self.read().await?, Looks::Settled)?;
         let chosen = self.chosen(&plan, undo, &self.applied_by_run(undo).await?)?;
         self.refuse_unfit_rollbacks(&chosen).await?;
-        self.events.tell(Happened::Planned {
+        self.events.emit(EventKind::Planned {
             changes: chosen.len(),
         });
         let turns = Turns::default();
@@ -167,7 +171,7 @@ impl Prepared {
                 Some(refused) => Some(refused),
                 None => self.unready(step, Some(lease), signals).await,
             };
-            if signals.now() != Stop::No {
+            if signals.now() != StopReason::No {
                 break;
             }
             if let Some(error) = unready {
@@ -187,12 +191,16 @@ impl Prepared {
                 break;
             }
         }
-        let fate = match (done.last(), signals.now()) {
-            (Some((Executed { fate, .. }, _)), _) if *fate != Fate::GoesOn => fate.clone(),
-            (_, Stop::Lost(reason)) => Fate::Lost(reason),
-            (_, Stop::No | Stop::Asked) => Fate::GoesOn,
+        let run_state = match (done.last(), signals.now()) {
+            (Some((ExecutionOutcome { run_state, .. }, _)), _)
+                if *run_state != RunState::GoesOn =>
+            {
+                run_state.clone()
+            }
+            (_, StopReason::Lost(reason)) => RunState::Lost(reason),
+            (_, StopReason::No | StopReason::Asked) => RunState::GoesOn,
         };
-        match failure(self.undo_report(&chosen, done), fate, signals) {
+        match failure(self.undo_report(&chosen, done), run_state, signals) {
             Ok(error) => Err(error),
             Err(report) if report.changes().any(|change| change.issue.is_some()) => {
                 Err(Error::issues(*report))
@@ -202,7 +210,11 @@ impl Prepared {
     }
 
     /// Only the changes that were to be undone, in the order in which they were.
-    fn undo_report(&self, chosen: &[&Step], done: Vec<(Executed, std::time::Duration)>) -> Report {
+    fn undo_report(
+        &self,
+        chosen: &[&Step],
+        done: Vec<(ExecutionOutcome, std::time::Duration)>,
+    ) -> Report {
         let mut done = done.into_iter();
         let mut stages: Vec<StageReport> = Vec::new();
         for step in chosen {

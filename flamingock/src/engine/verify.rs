@@ -6,8 +6,8 @@ use super::settings::Settings;
 use crate::change::argument::{Need, Session, Values};
 use crate::change::context::Context;
 use crate::change::secret::Revealed;
-use crate::listener::{Happened, Work};
-use crate::lock::stop::Signals;
+use crate::listener::{EventKind, Work};
+use crate::lock::stop::StopSignal;
 use crate::plan::decision::Decision;
 use crate::plan::steps::Step;
 use crate::report::error::Error;
@@ -28,7 +28,7 @@ pub(crate) async fn verify(settings: Settings) -> Result<Vec<Probe>, Error> {
     let run_id = new_id();
     let timeout = settings.listener_timeout;
     let events = events_of(&settings, &run_id, Work::Verify);
-    events.tell(Happened::RunStarted);
+    events.emit(EventKind::RunStarted);
     let found_out = formats::find_out(&settings, None).await;
     let prepared = found_out.and_then(|()| {
         let prepared = Prepared::new(settings, &run_id, &events);
@@ -49,14 +49,14 @@ impl Prepared {
         let snapshot = self.store.snapshot(&self.settings.service, "").await;
         let mut snapshot = snapshot.map_err(Error::store)?;
         let plan = self.plan(&mut snapshot, Looks::InMotion)?;
-        let signals = Signals::new(self.settings.lock.bounded().wait);
+        let signals = StopSignal::new(self.settings.lock.bounded().wait);
         let mut probes = Vec::new();
         let steps: Vec<&Step> = plan
             .steps()
             .filter(|step| step.decision != Decision::Filtered)
             .filter(|step| step.definition.verify.is_some())
             .collect();
-        self.events.tell(Happened::Planned {
+        self.events.emit(EventKind::Planned {
             changes: steps.len(),
         });
         for step in steps {
@@ -76,7 +76,7 @@ impl Prepared {
                     verdict: Verdict::of(&step.decision, there, running),
                     error: answer.err(),
                 };
-                self.events.tell(Happened::Probed(Box::new(probe.clone())));
+                self.events.emit(EventKind::Probed(Box::new(probe.clone())));
                 probes.push(probe);
             }
         }
@@ -84,7 +84,7 @@ impl Prepared {
     }
 
     /// None: the change has no probe.
-    async fn ask(&self, step: &Step, signals: &Signals) -> Option<Result<bool, ErrorChain>> {
+    async fn ask(&self, step: &Step, signals: &StopSignal) -> Option<Result<bool, ErrorChain>> {
         let body = step.definition.verify?;
         let target = self.targets.get(step.definition.target)?;
         if let Some(error) = self.unready(step, None, signals).await {

@@ -3,9 +3,9 @@
 use tokio::time::Instant;
 
 use super::prepare::Prepared;
-use crate::listener::Happened;
+use crate::listener::EventKind;
 use crate::lock::lease::Lease;
-use crate::lock::stop::{Signals, Stop};
+use crate::lock::stop::{StopReason, StopSignal};
 use crate::plan::steps::Step;
 use crate::target::readiness::{FIRST_PAUSE, LONGEST_PAUSE, Ready};
 use crate::util::error_chain::ErrorChain;
@@ -17,7 +17,7 @@ impl Prepared {
         &self,
         step: &Step,
         lease: Option<&Lease>,
-        signals: &Signals,
+        signals: &StopSignal,
     ) -> Option<ErrorChain> {
         let name = step.definition.target;
         let ready = self.targets.get(name)?.ready.as_ref()?;
@@ -44,7 +44,7 @@ impl Prepared {
         name: &str,
         ready: &Ready,
         lease: Option<&Lease>,
-        signals: &Signals,
+        signals: &StopSignal,
     ) -> Option<Result<(), ErrorChain>> {
         let began = Instant::now();
         let left = || ready.timeout.saturating_sub(began.elapsed());
@@ -54,19 +54,19 @@ impl Prepared {
             // Only the application's own future is ever dropped.
             let answer = tokio::select! {
                 biased;
-                _ = signals.wait(|stop| *stop != Stop::No) => return None,
+                _ = signals.wait(|stop| *stop != StopReason::No) => return None,
                 answer = tokio::time::timeout(left(), ready.ask()) => answer,
             };
             if let Ok(Ok(())) = answer {
                 let (target, waited) = (name.to_owned(), began.elapsed());
-                self.events.tell(Happened::TargetReady { target, waited });
+                self.events.emit(EventKind::TargetReady { target, waited });
                 return Some(Ok(()));
             }
             // One that does not answer any more says less than what it said before.
             if let Ok(Err(error)) = answer {
                 if last.is_none() {
                     tracing::info!(%error, "waiting for the target system {name:?}");
-                    self.events.tell(Happened::TargetWaited {
+                    self.events.emit(EventKind::TargetWaited {
                         target: name.to_owned(),
                         error: error.clone(),
                     });
@@ -78,7 +78,7 @@ impl Prepared {
             }
             tokio::select! {
                 biased;
-                _ = signals.wait(|stop| *stop != Stop::No) => return None,
+                _ = signals.wait(|stop| *stop != StopReason::No) => return None,
                 () = tokio::time::sleep(pause.min(left())) => {}
             }
             pause = (pause * 2).min(LONGEST_PAUSE);

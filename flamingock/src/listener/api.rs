@@ -15,7 +15,7 @@ pub trait Listener: Send + Sync {
     /// # Errors
     /// Whatever goes wrong. It is a warning in the log and in the run's report, and the next event comes all
     /// the same.
-    async fn hear(&self, event: &Event) -> Result<(), BoxError>;
+    async fn on_event(&self, event: &Event) -> Result<(), BoxError>;
 
     /// What warnings call it. The name of its type, unless it says another; no secrets, it is printed.
     fn name(&self) -> &str {
@@ -25,7 +25,7 @@ pub trait Listener: Send + Sync {
 
 #[async_trait]
 impl<F: Fn(&Event) + Send + Sync> Listener for F {
-    async fn hear(&self, event: &Event) -> Result<(), BoxError> {
+    async fn on_event(&self, event: &Event) -> Result<(), BoxError> {
         self(event);
         Ok(())
     }

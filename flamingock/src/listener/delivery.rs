@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use tracing::Instrument;
 
 use super::api::Listener;
-use super::{Event, Failure, Happened, Work};
+use super::{Event, EventKind, Failure, Work};
 use crate::report::error::Error;
 use crate::report::run::{ChangeReport, Report};
 use crate::util::panic::panic_text;
@@ -23,7 +23,7 @@ pub(crate) const LISTENER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Tells the listeners of one run what happens in it. Without listeners it does nothing.
 #[derive(Clone, Debug)]
-pub(crate) struct Events(Arc<Told>);
+pub(crate) struct EventSink(Arc<Told>);
 
 #[derive(Debug)]
 struct Told {
@@ -60,15 +60,15 @@ struct Progress {
     first_error: Option<String>,
 }
 
-impl Events {
+impl EventSink {
     /// Must be called in a tokio runtime if there are listeners.
     pub(crate) fn new(
         listeners: Vec<Arc<dyn Listener>>,
         run_id: &str,
         service: &str,
         work: Work,
-    ) -> Events {
-        Events(Arc::new(Told {
+    ) -> EventSink {
+        EventSink(Arc::new(Told {
             run_id: run_id.to_owned(),
             service: service.to_owned(),
             work,
@@ -89,7 +89,7 @@ impl Events {
         !self.state().queues.is_empty()
     }
 
-    pub(crate) fn tell(&self, what: Happened) {
+    pub(crate) fn emit(&self, kind: EventKind) {
         let mut state = self.state();
         if state.queues.is_empty() {
             return;
@@ -101,7 +101,7 @@ impl Events {
             service: self.0.service.clone(),
             work: self.0.work,
             elapsed: self.0.began.elapsed(),
-            what,
+            kind,
         });
         for queue in &state.queues {
             // A task that is gone is found at the end: what it did not hear is counted there.
@@ -113,14 +113,14 @@ impl Events {
     pub(crate) fn lock_lost(&self, reason: String) {
         let known = std::mem::replace(&mut self.state().lost, true);
         if !known {
-            self.tell(Happened::LockLost { reason });
+            self.emit(EventKind::LockLost { reason });
         }
     }
 
     /// That a change ended, and that it needs manual resolution if it does.
     pub(crate) fn change_ended(&self, stage: &str, attempt: u32, change: ChangeReport) {
         let issue = issue(stage, &change);
-        self.tell(Happened::ChangeEnded {
+        self.emit(EventKind::ChangeEnded {
             stage: stage.to_owned(),
             attempt,
             change: Box::new(change),
@@ -137,10 +137,10 @@ impl Events {
         }
     }
 
-    fn issue(&self, issue: Option<(String, Happened)>) {
+    fn issue(&self, issue: Option<(String, EventKind)>) {
         let Some((id, issue)) = issue else { return };
         if self.state().issues.insert(id) {
-            self.tell(issue);
+            self.emit(issue);
         }
     }
 
@@ -152,7 +152,7 @@ impl Events {
         if let Some(report) = report {
             self.issues(report);
         }
-        self.tell(Happened::RunEnded {
+        self.emit(EventKind::RunEnded {
             duration: self.0.began.elapsed(),
             report: report.cloned().map(Box::new),
             error: error.map(Failure::of),
@@ -190,9 +190,9 @@ impl Events {
     }
 }
 
-fn issue(stage: &str, change: &ChangeReport) -> Option<(String, Happened)> {
+fn issue(stage: &str, change: &ChangeReport) -> Option<(String, EventKind)> {
     let cause = change.issue.clone()?;
-    let issue = Happened::IssueFound {
+    let issue = EventKind::IssueFound {
         id: change.id.clone(),
         stage: stage.to_owned(),
         target: change.target.to_owned(),
@@ -251,7 +251,7 @@ async fn hear_all(
 ) {
     while let Some(event) = events.recv().await {
         // Making the future is the listener's code, too.
-        let hearing = AssertUnwindSafe(async { listener.hear(&event).await });
+        let hearing = AssertUnwindSafe(async { listener.on_event(&event).await });
         let error = match hearing.catch_unwind().await {
             Ok(Ok(())) => None,
             Ok(Err(error)) => Some(crate::util::error_chain::chain(&error).to_string()),

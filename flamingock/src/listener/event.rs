@@ -35,7 +35,7 @@ pub struct Event {
     pub elapsed: Duration,
     /// What happened.
     #[serde(flatten)]
-    pub what: Happened,
+    pub kind: EventKind,
 }
 
 /// What a run is for.
@@ -66,7 +66,7 @@ impl Work {
 #[derive(Clone, Debug, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 #[non_exhaustive]
-pub enum Happened {
+pub enum EventKind {
     /// The run began. The first event of every run, also of one that is refused.
     RunStarted,
     /// It was read what is to be done: under the lock, or without it by a verify.
@@ -251,28 +251,28 @@ impl fmt::Display for Event {
     /// One line, but for a run's end with all its report.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let work = self.work.as_str();
-        match &self.what {
-            Happened::RunStarted => write!(f, "{work} of {:?} started", self.service),
-            Happened::Planned { changes } => write!(f, "{} to {work}", plural(*changes, "change")),
-            Happened::LockWaited { holder } => {
+        match &self.kind {
+            EventKind::RunStarted => write!(f, "{work} of {:?} started", self.service),
+            EventKind::Planned { changes } => write!(f, "{} to {work}", plural(*changes, "change")),
+            EventKind::LockWaited { holder } => {
                 write!(f, "waiting for the lock, held by {}", holder.clone())
             }
-            Happened::LockObtained { .. } => f.write_str("lock obtained"),
-            Happened::LockLost { reason } => write!(f, "lock lost: {}", Visible(reason)),
-            Happened::LockReleased => f.write_str("lock given back"),
-            Happened::StageStarted { stage } => write!(f, "stage {stage:?} started"),
-            Happened::StageEnded { stage, halted, .. } => {
+            EventKind::LockObtained { .. } => f.write_str("lock obtained"),
+            EventKind::LockLost { reason } => write!(f, "lock lost: {}", Visible(reason)),
+            EventKind::LockReleased => f.write_str("lock given back"),
+            EventKind::StageStarted { stage } => write!(f, "stage {stage:?} started"),
+            EventKind::StageEnded { stage, halted, .. } => {
                 let how = if *halted { "was halted" } else { "ended" };
                 write!(f, "stage {stage:?} {how}")
             }
-            Happened::TargetWaited { target, error } => {
+            EventKind::TargetWaited { target, error } => {
                 write!(f, "waiting for the target system {target:?}: {error}")
             }
-            Happened::TargetReady { target, .. } => {
+            EventKind::TargetReady { target, .. } => {
                 write!(f, "the target system {target:?} is ready")
             }
-            Happened::ChangeStarted { id, .. } => write!(f, "{id:?} started ({work})"),
-            Happened::StepStarted {
+            EventKind::ChangeStarted { id, .. } => write!(f, "{id:?} started ({work})"),
+            EventKind::StepStarted {
                 id,
                 step,
                 steps,
@@ -286,7 +286,7 @@ impl fmt::Display for Event {
                 };
                 write!(f, "{id:?} {what} {step} of {steps}")
             }
-            Happened::StepEnded {
+            EventKind::StepEnded {
                 id,
                 step,
                 steps,
@@ -306,14 +306,14 @@ impl fmt::Display for Event {
                     None => Ok(()),
                 }
             }
-            Happened::ChangeEnded { change, .. } => {
+            EventKind::ChangeEnded { change, .. } => {
                 write!(f, "{:?} {}", change.id, change.outcome)?;
                 match &change.error {
                     Some(error) => write!(f, ": {error} [target {}]", change.target),
                     None => Ok(()),
                 }
             }
-            Happened::Probed(probe) => {
+            EventKind::Probed(probe) => {
                 write!(f, "{:?} ", probe.change_id)?;
                 match (&probe.error, probe.there) {
                     (Some(error), _) => write!(f, "could not be verified: {error}"),
@@ -321,10 +321,10 @@ impl fmt::Display for Event {
                     (None, _) => f.write_str("is not there"),
                 }
             }
-            Happened::IssueFound { id, cause, .. } => {
+            EventKind::IssueFound { id, cause, .. } => {
                 write!(f, "{id:?} needs manual resolution: {cause}")
             }
-            Happened::RunEnded { report, error, .. } => match (error, report) {
+            EventKind::RunEnded { report, error, .. } => match (error, report) {
                 (Some(error), _) => f.write_str(&error.message),
                 (None, Some(report)) => write!(f, "{report}"),
                 (None, None) => write!(f, "{work} of {:?} ended", self.service),

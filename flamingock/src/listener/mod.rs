@@ -4,7 +4,7 @@
 //! run, an undo or a verify, in order. It only listens: whether it fails, panics or hangs, the run does the same.
 //!
 //! ```
-//! use flamingock::events::{Event, Happened};
+//! use flamingock::events::{Event, EventKind};
 //! use flamingock::{MemoryStore, Runner, change, changes};
 //! use std::sync::{Arc, Mutex};
 //!
@@ -18,7 +18,7 @@
 //! Runner::new(MemoryStore::new())
 //!     .changes(changes![warm_cache])
 //!     .listener(move |event: &Event| {
-//!         if let Happened::ChangeEnded { change, .. } = &event.what {
+//!         if let EventKind::ChangeEnded { change, .. } = &event.kind {
 //!             heard.lock().unwrap().push(format!("{}: {}", change.id, change.outcome));
 //!         }
 //!     })
@@ -34,7 +34,7 @@
 //! ```
 //! use async_trait::async_trait;
 //! use flamingock::BoxError;
-//! use flamingock::events::{Event, Happened, Listener};
+//! use flamingock::events::{Event, EventKind, Listener};
 //!
 //! struct Pager;
 //! # impl Pager { async fn page(&self, _: &str) -> Result<(), BoxError> { Ok(()) } }
@@ -42,8 +42,8 @@
 //! #[async_trait]
 //! impl Listener for Pager {
 //!     async fn hear(&self, event: &Event) -> Result<(), BoxError> {
-//!         match &event.what {
-//!             Happened::IssueFound { .. } => self.page(&event.to_string()).await,
+//!         match &event.kind {
+//!             EventKind::IssueFound { .. } => self.page(&event.to_string()).await,
 //!             _ => Ok(()),
 //!         }
 //!     }
@@ -69,5 +69,5 @@ pub mod otel;
 pub mod webhook;
 
 pub use self::api::Listener;
-pub(crate) use self::delivery::{Events, LISTENER_TIMEOUT};
-pub use self::event::{Event, Failure, Happened, Work};
+pub(crate) use self::delivery::{EventSink, LISTENER_TIMEOUT};
+pub use self::event::{Event, EventKind, Failure, Work};

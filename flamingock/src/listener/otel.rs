@@ -34,7 +34,7 @@ use opentelemetry::metrics::{Counter, Histogram, Meter};
 use serde::Serialize;
 
 use super::api::Listener;
-use crate::listener::{Event, Happened};
+use crate::listener::{Event, EventKind};
 use crate::report::run::ChangeReport;
 use crate::util::boxed::BoxError;
 
@@ -119,13 +119,13 @@ fn word(value: &impl Serialize) -> String {
 
 #[async_trait]
 impl Listener for Metrics {
-    async fn hear(&self, event: &Event) -> Result<(), BoxError> {
-        match &event.what {
-            Happened::ChangeEnded { stage, change, .. } => self.change_ended(event, stage, change),
-            Happened::LockObtained { waited } => self
+    async fn on_event(&self, event: &Event) -> Result<(), BoxError> {
+        match &event.kind {
+            EventKind::ChangeEnded { stage, change, .. } => self.change_ended(event, stage, change),
+            EventKind::LockObtained { waited } => self
                 .lock_wait
                 .record(waited.as_secs_f64(), &[service(event), work(event)]),
-            Happened::IssueFound {
+            EventKind::IssueFound {
                 stage,
                 target,
                 cause,
@@ -139,7 +139,7 @@ impl Listener for Metrics {
                 ];
                 self.issues.add(1, &attributes);
             }
-            Happened::RunEnded {
+            EventKind::RunEnded {
                 duration, error, ..
             } => {
                 let outcome = error
@@ -147,19 +147,19 @@ impl Listener for Metrics {
                     .map_or("success", |error| error.kind.as_str());
                 self.run_ended(event, *duration, outcome);
             }
-            Happened::RunStarted
-            | Happened::Planned { .. }
-            | Happened::LockWaited { .. }
-            | Happened::LockLost { .. }
-            | Happened::LockReleased
-            | Happened::StageStarted { .. }
-            | Happened::StageEnded { .. }
-            | Happened::TargetWaited { .. }
-            | Happened::TargetReady { .. }
-            | Happened::ChangeStarted { .. }
-            | Happened::StepStarted { .. }
-            | Happened::StepEnded { .. }
-            | Happened::Probed(_) => {}
+            EventKind::RunStarted
+            | EventKind::Planned { .. }
+            | EventKind::LockWaited { .. }
+            | EventKind::LockLost { .. }
+            | EventKind::LockReleased
+            | EventKind::StageStarted { .. }
+            | EventKind::StageEnded { .. }
+            | EventKind::TargetWaited { .. }
+            | EventKind::TargetReady { .. }
+            | EventKind::ChangeStarted { .. }
+            | EventKind::StepStarted { .. }
+            | EventKind::StepEnded { .. }
+            | EventKind::Probed(_) => {}
         }
         Ok(())
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::stop::{Cut, Signals, Stop};
+use super::stop::{Cut, StopReason, StopSignal};
 use crate::audit::entry::{Entry, NewEntry};
 use crate::audit::snapshot::LockGrant;
 use crate::audit::store::{HistoryFilter, Store};
@@ -15,18 +15,18 @@ const PAUSE: Duration = Duration::from_millis(250);
 
 /// An entry that was not written.
 #[derive(Debug)]
-pub(crate) enum Unwritten {
+pub(crate) enum AppendError {
     /// The lock is another's.
     Lost(String),
     /// The store could not.
     Failed(StoreError),
 }
 
-impl From<Cut> for Unwritten {
-    fn from(cut: Cut) -> Unwritten {
+impl From<Cut> for AppendError {
+    fn from(cut: Cut) -> AppendError {
         match cut {
-            Cut::Lost(reason) => Unwritten::Lost(reason),
-            Cut::Unanswered(unanswered) => Unwritten::Failed(StoreError::new(
+            Cut::Lost(reason) => AppendError::Lost(reason),
+            Cut::Unanswered(unanswered) => AppendError::Failed(StoreError::new(
                 StoreErrorKind::Disconnected,
                 "could not write to the audit",
                 unanswered,
@@ -40,8 +40,8 @@ pub(crate) async fn append(
     store: &dyn Store,
     grant: &LockGrant,
     entries: &[NewEntry],
-    signals: &Signals,
-) -> Result<i64, Unwritten> {
+    signals: &StopSignal,
+) -> Result<i64, AppendError> {
     let appended = match signals.unless_lost(store.append(grant, entries)).await {
         Ok(appended) => appended,
         Err(cut) => return Err(cut.into()),
@@ -49,24 +49,24 @@ pub(crate) async fn append(
     match appended {
         Ok(place) => Ok(place),
         Err(error) if error.kind == StoreErrorKind::Refused => {
-            Err(Unwritten::Lost("the lock has another owner".to_owned()))
+            Err(AppendError::Lost("the lock has another owner".to_owned()))
         }
-        Err(error) => Err(Unwritten::Failed(error)),
+        Err(error) => Err(AppendError::Failed(error)),
     }
 }
 
 /// Appends entries, again while the database is away or busy. Where only the answer may have been lost,
 /// it first reads which of them are on record, so that each is there once.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Insisting<'a> {
+pub(crate) struct RetryingAppend<'a> {
     pub(crate) store: &'a dyn Store,
     pub(crate) grant: &'a LockGrant,
     pub(crate) wait: Duration,
-    pub(crate) signals: &'a Signals,
+    pub(crate) signals: &'a StopSignal,
 }
 
-impl Insisting<'_> {
-    pub(crate) async fn append(&self, entries: &[NewEntry]) -> Result<i64, Unwritten> {
+impl RetryingAppend<'_> {
+    pub(crate) async fn append(&self, entries: &[NewEntry]) -> Result<i64, AppendError> {
         let deadline = Instant::now() + self.wait;
         let mut first = None;
         let mut missing = entries;
@@ -88,7 +88,7 @@ impl Insisting<'_> {
                         Some(_) | None => continue,
                     }
                 }
-                Err(Unwritten::Failed(error)) => error,
+                Err(AppendError::Failed(error)) => error,
                 Err(lost) => return Err(lost),
             };
             is_unsure |= error.kind == StoreErrorKind::Disconnected;
@@ -100,24 +100,24 @@ impl Insisting<'_> {
                     | StoreErrorKind::Conflict
             );
             if !worthwhile || Instant::now() >= deadline {
-                return Err(Unwritten::Failed(error));
+                return Err(AppendError::Failed(error));
             }
-            if let Stop::Lost(reason) = self.signals.now() {
-                return Err(Unwritten::Lost(reason));
+            if let StopReason::Lost(reason) = self.signals.now() {
+                return Err(AppendError::Lost(reason));
             }
             tokio::time::sleep(PAUSE).await;
         }
     }
 
     /// The places of those that are on record, and how many they are: entries are written in order.
-    async fn on_record(&self, entries: &[NewEntry]) -> Result<(Vec<i64>, usize), Unwritten> {
+    async fn on_record(&self, entries: &[NewEntry]) -> Result<(Vec<i64>, usize), AppendError> {
         let filter = HistoryFilter {
             change_id: entries.first().map(|entry| entry.change_id.clone()),
             ..HistoryFilter::default().run(self.grant.run_id.clone())
         };
         let history = self.store.history(&self.grant.service, &filter);
         let history = match self.signals.unless_lost(history).await {
-            Ok(history) => history.map_err(Unwritten::Failed)?,
+            Ok(history) => history.map_err(AppendError::Failed)?,
             Err(cut) => return Err(cut.into()),
         };
         let place_of = |entry: &NewEntry| {

@@ -11,7 +11,7 @@ const SHORTEST: Duration = Duration::from_millis(7);
 /// Pauses that grow by about a quarter, so that who waits is late by no more than a quarter of what
 /// it waited for, and that are cut short where the progress of the other run tells when it will end.
 #[derive(Debug)]
-pub(crate) struct Pace {
+pub(crate) struct Backoff {
     pause: Duration,
     seen: Option<Seen>,
     jitter: u32,
@@ -26,11 +26,11 @@ struct Seen {
     last: u32,
 }
 
-impl Pace {
+impl Backoff {
     /// Every run has pauses of its own, which follow from its id: a simulation that gives the ids sees
     /// the same pauses again.
-    pub(crate) fn new(poll: Duration, run_id: &str) -> Pace {
-        Pace {
+    pub(crate) fn new(poll: Duration, run_id: &str) -> Backoff {
+        Backoff {
             pause: poll,
             seen: None,
             jitter: crc32fast::hash(run_id.as_bytes()),
@@ -88,7 +88,7 @@ mod tests {
 
     #[test]
     fn pauses_grow_by_a_quarter_up_to_a_second() {
-        let mut pace = Pace::new(ms(50), "a run");
+        let mut pace = Backoff::new(ms(50), "a run");
         let mut before = pace.grow();
         assert_eq!(before, ms(50));
         for _ in 0..60 {
@@ -123,7 +123,7 @@ mod tests {
         ];
         for (looks, expected) in cases {
             // Wide enough not to be the limit.
-            let mut pace = Pace::new(ms(400), "a run");
+            let mut pace = Backoff::new(ms(400), "a run");
             let pauses = looks
                 .iter()
                 .map(|(pending, at)| pace.after(*pending, ms(*at)));
@@ -133,7 +133,7 @@ mod tests {
 
     #[test]
     fn without_progress_pauses_only_grow() {
-        let mut pace = Pace::new(ms(50), "a run");
+        let mut pace = Backoff::new(ms(50), "a run");
         let mut least = ms(50);
         for (pending, at) in [(100, 0), (100, 50), (100, 120), (101, 200)] {
             assert!(pace.after(pending, ms(at)) >= least);
@@ -143,7 +143,7 @@ mod tests {
 
     #[test]
     fn a_far_end_makes_no_pause_longer() {
-        let mut pace = Pace::new(ms(50), "a run");
+        let mut pace = Backoff::new(ms(50), "a run");
         assert_eq!(pace.after(10_000, ms(0)), ms(50));
         assert!(pace.after(9_999, ms(50)) <= ms(70));
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::renewal::{Clock, First, Renewer, TAKEN};
-use super::stop::{GRACE, Signals, Stop};
+use super::stop::{GRACE, StopReason, StopSignal};
 use crate::audit::snapshot::LockGrant;
 use crate::audit::store::{AcquireRequest, Acquired, Store};
 use crate::audit::store_error::{StoreError, StoreErrorKind};
@@ -31,7 +31,7 @@ pub(crate) struct Lease {
     grant: LockGrant,
     store: Arc<dyn Store>,
     clock: Clock,
-    signals: Signals,
+    signals: StopSignal,
     /// Whether the lease ends by itself, and not with the process.
     ends: bool,
     /// None where nothing renews the lease beside a change.
@@ -49,7 +49,7 @@ impl Lease {
         store: &Arc<dyn Store>,
         claim: &AcquireRequest,
         deadline: Instant,
-        signals: &Signals,
+        signals: &StopSignal,
     ) -> Result<Option<Lease>, StoreError> {
         let Some((asked, acquired)) = acquire(&**store, claim, deadline).await? else {
             return Ok(None);
@@ -192,8 +192,8 @@ impl Lease {
         let length = self.clock.length();
         loop {
             match self.signals.now() {
-                Stop::Lost(reason) => return Err(reason),
-                Stop::No | Stop::Asked => {}
+                StopReason::Lost(reason) => return Err(reason),
+                StopReason::No | StopReason::Asked => {}
             }
             if self.clock.left() >= length / 2 {
                 return Ok(());

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 
-use super::stop::Signals;
+use super::stop::StopSignal;
 use crate::audit::snapshot::LockGrant;
 use crate::audit::store::{LeaseRenewer, Store};
 use crate::audit::store_error::StoreErrorKind;
@@ -104,7 +104,7 @@ impl Renewer {
         renewer: Box<dyn LeaseRenewer>,
         grant: LockGrant,
         clock: Clock,
-        signals: Signals,
+        signals: StopSignal,
     ) -> io::Result<Renewer> {
         let activity = Arc::new(Mutex::new(None));
         let (stop, stop_asked) = oneshot::channel();
@@ -163,7 +163,7 @@ struct Renewal {
     renewer: Box<dyn LeaseRenewer>,
     grant: LockGrant,
     clock: Clock,
-    signals: Signals,
+    signals: StopSignal,
     first: watch::Sender<Option<First>>,
     activity: Arc<Mutex<Option<String>>>,
 }

@@ -10,7 +10,7 @@ pub(crate) const GRACE: Duration = Duration::from_secs(10);
 
 /// Why a run should not go on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Stop {
+pub(crate) enum StopReason {
     /// It should.
     #[default]
     No,
@@ -22,8 +22,8 @@ pub(crate) enum Stop {
 
 /// Tells every part of a run when to stop.
 #[derive(Clone, Debug)]
-pub(crate) struct Signals {
-    stop: watch::Sender<Stop>,
+pub(crate) struct StopSignal {
+    stop: watch::Sender<StopReason>,
     cancelled: watch::Sender<bool>,
     /// How long an answer to a statement of ours may take.
     limit: Duration,
@@ -40,11 +40,11 @@ pub(crate) enum Cut {
     Unanswered(#[from] Unanswered),
 }
 
-impl Signals {
+impl StopSignal {
     /// For a run that waits for its lock for so long: an answer may take a little longer.
-    pub(crate) fn new(wait: Duration) -> Signals {
-        Signals {
-            stop: watch::Sender::new(Stop::No),
+    pub(crate) fn new(wait: Duration) -> StopSignal {
+        StopSignal {
+            stop: watch::Sender::new(StopReason::No),
             cancelled: watch::Sender::new(false),
             limit: silence::limit(wait),
         }
@@ -52,9 +52,9 @@ impl Signals {
 
     pub(crate) fn ask(&self) {
         self.stop.send_if_modified(|stop| {
-            let first = *stop == Stop::No;
+            let first = *stop == StopReason::No;
             if first {
-                *stop = Stop::Asked;
+                *stop = StopReason::Asked;
             }
             first
         });
@@ -63,16 +63,16 @@ impl Signals {
 
     pub(crate) fn lose(&self, reason: String) {
         self.stop.send_if_modified(|stop| {
-            let first = !matches!(stop, Stop::Lost(_));
+            let first = !matches!(stop, StopReason::Lost(_));
             if first {
-                *stop = Stop::Lost(reason);
+                *stop = StopReason::Lost(reason);
             }
             first
         });
         self.cancelled.send_replace(true);
     }
 
-    pub(crate) fn now(&self) -> Stop {
+    pub(crate) fn now(&self) -> StopReason {
         self.stop.borrow().clone()
     }
 
@@ -86,7 +86,7 @@ impl Signals {
     /// in the work take the time that they take.
     pub(crate) async fn unless_lost<T>(&self, work: impl Future<Output = T>) -> Result<T, Cut> {
         let lost = async {
-            let stop = self.wait(|stop| matches!(stop, Stop::Lost(_))).await;
+            let stop = self.wait(|stop| matches!(stop, StopReason::Lost(_))).await;
             tokio::time::sleep(GRACE).await;
             stop
         };
@@ -94,14 +94,14 @@ impl Signals {
             biased;
             done = silence::answered(self.limit, work) => Ok(done?),
             stop = lost => Err(Cut::Lost(match stop {
-                Stop::Lost(reason) => reason,
-                Stop::No | Stop::Asked => String::new(),
+                StopReason::Lost(reason) => reason,
+                StopReason::No | StopReason::Asked => String::new(),
             })),
         }
     }
 
     /// Waits for a reason that `matters`; for ever if none comes.
-    pub(crate) async fn wait(&self, matters: impl Fn(&Stop) -> bool) -> Stop {
+    pub(crate) async fn wait(&self, matters: impl Fn(&StopReason) -> bool) -> StopReason {
         let mut stop = self.stop.subscribe();
         loop {
             let now = stop.borrow_and_update().clone();

@@ -142,11 +142,11 @@ impl Runner {
                 };
                 let definition = pipeline.as_ref().and_then(find);
                 let reason = format!("adopted from the service \"{from}\"");
-                let settled = self.entry(newest, definition, Resolution::Applied, &reason);
+                let resolved = self.entry(newest, definition, Resolution::Applied, &reason);
                 NewEntry {
                     state: State::Applied,
                     origin: Origin::Import,
-                    ..settled
+                    ..resolved
                 }
             })
             .collect();

@@ -15,7 +15,7 @@ pub(crate) use crate::engine::settings::Settings;
 use crate::engine::{self, Request};
 use crate::listener::api::Listener;
 use crate::lock::options::LockOptions;
-use crate::lock::stop::Signals;
+use crate::lock::stop::StopSignal;
 pub(crate) use crate::plan::policy::Policy;
 use crate::plan::stage::Stage;
 use crate::plan::undo::Undo;
@@ -356,7 +356,7 @@ impl Runner {
         self,
         run_id: impl Into<String>,
     ) -> impl Future<Output = Result<Report, Error>> + Send {
-        let signals = Signals::new(self.settings.lock.bounded().wait);
+        let signals = StopSignal::new(self.settings.lock.bounded().wait);
         engine::serve(
             self.settings.for_a_run(),
             Request::Run,

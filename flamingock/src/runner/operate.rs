@@ -17,7 +17,7 @@ use crate::change::definition::Definition;
 use crate::engine;
 pub(crate) use crate::engine::collect::open_storage as open;
 use crate::lock::lease::Lease;
-use crate::lock::stop::Signals;
+use crate::lock::stop::StopSignal;
 use crate::plan::steps::{Plan, rolls_back_elsewhere};
 use crate::report::error::Error;
 use crate::report::run::Report;
@@ -200,7 +200,7 @@ impl Runner {
         claim: &AcquireRequest,
     ) -> Result<Option<Lease>, Error> {
         let lock = self.settings.lock.bounded();
-        let signals = Signals::new(lock.wait);
+        let signals = StopSignal::new(lock.wait);
         let deadline = Instant::now() + lock.wait;
         let take = || Lease::take(&storage.store, claim, deadline, &signals);
         self.once_writable(take).await.map_err(Error::store)
@@ -249,7 +249,7 @@ impl Runner {
                 newest.target
             )));
         }
-        let settled = match newest.state {
+        let resolved = match newest.state {
             State::Applied | State::MarkedApplied => Some(Resolution::Applied),
             State::RolledBack | State::MarkedRolledBack => Some(Resolution::RolledBack),
             State::Started
@@ -258,8 +258,8 @@ impl Runner {
             | State::LockReleased
             | State::Unknown(_) => None,
         };
-        match settled {
-            Some(settled) if settled == resolution => Ok(Found::Settled),
+        match resolved {
+            Some(resolved) if resolved == resolution => Ok(Found::Settled),
             Some(_) => Err(invalid(&format!(
                 "the change {change_id:?} needs no resolution: it is {}. To take an applied change back, undo it",
                 newest.state

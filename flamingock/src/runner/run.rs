@@ -7,7 +7,7 @@ use std::task::{Context as TaskContext, Poll};
 
 use crate::engine::settings::Settings;
 use crate::engine::{self, Request};
-use crate::lock::stop::Signals;
+use crate::lock::stop::StopSignal;
 use crate::report::error::Error;
 use crate::report::run::Report;
 use crate::util::boxed::BoxFuture;
@@ -20,13 +20,13 @@ use crate::util::boxed::BoxFuture;
 #[must_use = "a run does nothing until it is awaited"]
 pub struct Run {
     work: BoxFuture<'static, Result<Report, Error>>,
-    signals: Signals,
+    signals: StopSignal,
     cancel: Option<BoxFuture<'static, ()>>,
 }
 
 impl Run {
     pub(crate) fn of(settings: Settings, request: Request) -> Run {
-        let signals = Signals::new(settings.lock.bounded().wait);
+        let signals = StopSignal::new(settings.lock.bounded().wait);
         Run {
             work: Box::pin(supervise(settings, request, signals.clone())),
             signals,
@@ -87,7 +87,7 @@ impl Future for Run {
 }
 
 /// Asks the run to stop when it is dropped.
-struct AskOnDrop(Signals);
+struct AskOnDrop(StopSignal);
 
 impl Drop for AskOnDrop {
     fn drop(&mut self) {
@@ -100,7 +100,7 @@ impl Drop for AskOnDrop {
 async fn supervise(
     settings: Settings,
     request: Request,
-    signals: Signals,
+    signals: StopSignal,
 ) -> Result<Report, Error> {
     let _asks = AskOnDrop(signals.clone());
     let engine = engine::serve(settings, request, signals, engine::new_id());

@@ -34,6 +34,8 @@ pub(super) fn said(statement: &Statement<'_>) -> Said {
         && (is(1, "ALL") || is(1, SETTING) || is(1, "\"standard_conforming_strings\""))
         || is(0, "DISCARD") && is(1, "ALL")
         || is(0, "DO") && text.contains(SETTING)
+        // It has no effect outside of a transaction, and ends with one that the file itself ends.
+        || is(0, "SET") && is(1, "LOCAL") && text.contains(SETTING)
     {
         return Said::Unknown;
     }
@@ -60,7 +62,7 @@ fn value(tokens: &[&str], at: usize) -> Said {
         _ => false,
     };
     match tokens.get(at + 4..) {
-        Some([value, ",", _, ")"]) if is_alone => {
+        Some([value, ",", local, ")"]) if is_alone && is_one_of(local, &["FALSE"]) => {
             unquoted(value).map_or(Said::Unknown, |value| Said::Escapes(is_off(value)))
         }
         _ => Said::Unknown,
@@ -98,9 +100,8 @@ mod tests {
         for set in [
             "SET standard_conforming_strings = off",
             "SET SESSION standard_conforming_strings TO 'off'",
-            "set local standard_conforming_strings = false",
             "SELECT set_config('standard_conforming_strings', 'off', false)",
-            "select /* a */ pg_catalog.set_config('Standard_Conforming_Strings','0',true)",
+            "select /* a */ pg_catalog.set_config('Standard_Conforming_Strings','0',FALSE)",
         ] {
             let text = format!("{set};\n{STRING}");
             let pieces = read(KIND, &text, Blocks::None).unwrap();
@@ -132,6 +133,10 @@ mod tests {
             "reset ALL",
             "/* a */ DISCARD ALL",
             "SET standard_conforming_strings TO DEFAULT",
+            "set local standard_conforming_strings = false",
+            "SET LOCAL \"standard_conforming_strings\" = off",
+            "SELECT set_config('standard_conforming_strings', 'off', true)",
+            "SELECT set_config('standard_conforming_strings', 'off', 't')",
             "SELECT set_config('standard_conforming_strings', what, false) FROM settings",
             "SELECT set_config(name, setting, false) FROM settings",
             "SELECT set_config('search_path', '', true), set_config('standard_conforming_strings', 'off', true)",

@@ -1,6 +1,6 @@
 //! One call of a function of the user: how it may end, and what may end it.
 
-use crate::lock::stop::{Signals, Stop};
+use crate::lock::stop::{StopReason, StopSignal};
 use crate::util::panic::panic_text;
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
@@ -86,7 +86,7 @@ pub(crate) struct Invocation<'a> {
     pub(crate) values: [&'a Values; 3],
     pub(crate) timeout: Option<Duration>,
     pub(crate) limits: Limits,
-    pub(crate) signals: &'a Signals,
+    pub(crate) signals: &'a StopSignal,
     /// Whether the function may be dropped when the run is asked to stop: what it did so far is
     /// undone by the database.
     pub(crate) droppable: bool,
@@ -149,9 +149,9 @@ impl Invocation<'_> {
             }
         };
         let stopped = self.signals.wait(|stop| match stop {
-            Stop::No => false,
-            Stop::Asked => self.droppable,
-            Stop::Lost(_) => true,
+            StopReason::No => false,
+            StopReason::Asked => self.droppable,
+            StopReason::Lost(_) => true,
         });
         tokio::select! {
             biased;
@@ -160,8 +160,8 @@ impl Invocation<'_> {
                 Err(payload) => Ended::Panicked(panic_text(&*payload)),
             },
             stop = stopped => match stop {
-                Stop::Lost(reason) => Ended::Lost(reason),
-                Stop::No | Stop::Asked => Ended::Cancelled,
+                StopReason::Lost(reason) => Ended::Lost(reason),
+                StopReason::No | StopReason::Asked => Ended::Cancelled,
             },
             limit = limit => Ended::TimedOut(limit),
         }

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use flamingock::events::Happened;
+use flamingock::events::EventKind;
 use flamingock::{
     BoxError, ErrorKind, Event, Listener, MemoryStore, Mode, Report, Runner, change, changes,
     verify,
@@ -36,7 +36,7 @@ struct Unreliable(Manner);
 
 #[async_trait]
 impl Listener for Unreliable {
-    async fn hear(&self, event: &Event) -> Result<(), BoxError> {
+    async fn on_event(&self, event: &Event) -> Result<(), BoxError> {
         match self.0 {
             Manner::Fails => Err(format!("event {} is too much", event.number).into()),
             Manner::Panics => panic!("event {} is too much", event.number),
@@ -232,7 +232,7 @@ async fn event_is_displayed_in_one_line() {
     let heard = lines.clone();
     let runner = Runner::new(MemoryStore::new()).changes(changes![warm_cache, breaks]);
     let listener = move |event: &Event| {
-        if !matches!(event.what, Happened::RunEnded { .. }) {
+        if !matches!(event.kind, EventKind::RunEnded { .. }) {
             heard.lock().unwrap().push(event.to_string());
         }
     };

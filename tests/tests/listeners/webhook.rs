@@ -9,7 +9,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
-use flamingock::events::Happened;
+use flamingock::events::EventKind;
 use flamingock::events::Webhook;
 use flamingock::{BoxError, ErrorKind, MemoryStore, Report, Runner, change, changes};
 use serde_json::{Value, json};
@@ -104,7 +104,7 @@ async fn end_of_a_run_and_its_issues_are_posted_with_headers() {
 async fn application_chooses_events_and_payload() {
     let (address, posts) = server().await;
     let webhook = Webhook::new(format!("http://{address}/hooks/s3cret"))
-        .when(|event| matches!(event.what, Happened::ChangeEnded { .. }))
+        .when(|event| matches!(event.kind, EventKind::ChangeEnded { .. }))
         .body(|event| json!({ "text": event.to_string() }));
     runner(webhook).run().await.unwrap_err();
     let posts = posts.lock().unwrap();

@@ -4,7 +4,7 @@ use crate::audit::attempt::{Attempt, Purpose};
 use crate::audit::entry::{State, TransactionMode};
 use crate::change::argument::{Session, Values};
 use crate::change::body::Body;
-use crate::lock::append::Unwritten;
+use crate::lock::append::AppendError;
 use crate::plan::note::Note;
 use crate::report::run::Outcome;
 use crate::target::database::{Books, Called, ForeignMarkers, Transacted};
@@ -12,14 +12,14 @@ use crate::target::invocation::{Ended, Invocation};
 use crate::util::error_chain::ErrorChain;
 use crate::util::error_chain::chain;
 
-use super::executed::{
-    Executed, NO_CONNECTION, NOT_RUN, applied, introduced, no_database, takes_connection,
+use super::execution::Execution;
+use super::outcome::{
+    ExecutionOutcome, NO_CONNECTION, NOT_RUN, applied, introduced, no_database, takes_connection,
     with_unrecorded,
 };
-use super::execution::One;
 
-impl One<'_> {
-    pub(super) async fn apply(&self, attempt: Attempt<'_>) -> Executed {
+impl Execution<'_> {
+    pub(super) async fn apply(&self, attempt: Attempt<'_>) -> ExecutionOutcome {
         match self.mode(&self.definition.body) {
             TransactionMode::Shared => self.apply_shared(&attempt).await,
             TransactionMode::Separate => self.apply_separate(&attempt).await,
@@ -27,7 +27,7 @@ impl One<'_> {
         }
     }
 
-    pub(super) async fn apply_shared(&self, attempt: &Attempt<'_>) -> Executed {
+    pub(super) async fn apply_shared(&self, attempt: &Attempt<'_>) -> ExecutionOutcome {
         let own = self.own_values();
         let body = &self.definition.body;
         let invocation = self.invocation(&own, true);
@@ -47,13 +47,13 @@ impl One<'_> {
 
     /// In a transaction of another database than the audit's: what has begun is on record before,
     /// and a marker tells afterwards whether it was committed.
-    pub(super) async fn apply_separate(&self, attempt: &Attempt<'_>) -> Executed {
+    pub(super) async fn apply_separate(&self, attempt: &Attempt<'_>) -> ExecutionOutcome {
         let Some(database) = &self.target.database else {
             return no_database();
         };
         let mode = TransactionMode::Separate;
         if let Err(error) = database.prepare_markers().await {
-            return Executed::failed(
+            return ExecutionOutcome::failed(
                 Outcome::RolledBack,
                 introduced(NOT_RUN, &ErrorChain::of(&error)),
             );
@@ -88,7 +88,7 @@ impl One<'_> {
             Transacted::NotRun { cause } if cause.is::<ForeignMarkers>() => {
                 match cause.downcast::<ForeignMarkers>() {
                     Ok(markers) => self.foreign_markers(attempt, *markers).await,
-                    Err(cause) => Executed::unknown(chain(&cause)),
+                    Err(cause) => ExecutionOutcome::unknown(chain(&cause)),
                 }
             }
             Transacted::NotRun { cause } => {
@@ -111,14 +111,14 @@ impl One<'_> {
         &self,
         attempt: &Attempt<'_>,
         transacted: Transacted,
-    ) -> Executed {
+    ) -> ExecutionOutcome {
         let stopped = transacted.was_stopped();
         let executed = match transacted {
             Transacted::Done { mode } => applied(&mode),
             Transacted::NotRun { cause } => {
-                Executed::failed(Outcome::RolledBack, introduced(NOT_RUN, &chain(&cause)))
+                ExecutionOutcome::failed(Outcome::RolledBack, introduced(NOT_RUN, &chain(&cause)))
             }
-            Transacted::Undone { cause, unrecorded } => Executed::failed(
+            Transacted::Undone { cause, unrecorded } => ExecutionOutcome::failed(
                 Outcome::RolledBack,
                 with_unrecorded(chain(&cause), unrecorded),
             ),
@@ -132,21 +132,21 @@ impl One<'_> {
             Transacted::LeftBehind {
                 cause,
                 unrecorded: Some(error),
-            } => Executed::unknown(with_unrecorded(chain(&cause), Some(error))),
-            Transacted::Lost { reason } => Executed::lost(reason),
-            Transacted::Unknown { cause } => Executed::unknown(introduced(
+            } => ExecutionOutcome::unknown(with_unrecorded(chain(&cause), Some(error))),
+            Transacted::Lost { reason } => ExecutionOutcome::lost(reason),
+            Transacted::Unknown { cause } => ExecutionOutcome::unknown(introduced(
                 "the connection was lost, and it could not be found out whether the change was committed: the next start finds out",
                 &chain(&cause),
             )),
         };
-        Executed {
+        ExecutionOutcome {
             stopped,
             ..executed
         }
     }
 
     /// Without transaction: what has begun is on record before it begins.
-    pub(super) async fn apply_plain(&self, attempt: &Attempt<'_>) -> Executed {
+    pub(super) async fn apply_plain(&self, attempt: &Attempt<'_>) -> ExecutionOutcome {
         if let Some(refused) = self.refused(&self.definition.body).await {
             return refused;
         }
@@ -161,7 +161,7 @@ impl One<'_> {
         let invocation = self.applying(&own);
         let called = self.call(&self.definition.body, &invocation).await;
         if let Ended::Lost(reason) = called.ended {
-            return Executed::lost(reason);
+            return ExecutionOutcome::lost(reason);
         }
         if let Ended::NotRun(cause) = called.ended {
             let error = introduced(NO_CONNECTION, &chain(&cause));
@@ -184,9 +184,9 @@ impl One<'_> {
                 match self.executor.append_for_place(&[entry]).await {
                     Ok(place) if at_rest => self.roll_back(attempt, error, Some(place)).await,
                     Ok(_) => self.without_rollback(error),
-                    Err(Unwritten::Lost(reason)) => Executed::lost(reason),
-                    Err(Unwritten::Failed(unrecorded)) => {
-                        Executed::unknown(with_unrecorded(error, Some(unrecorded)))
+                    Err(AppendError::Lost(reason)) => ExecutionOutcome::lost(reason),
+                    Err(AppendError::Failed(unrecorded)) => {
+                        ExecutionOutcome::unknown(with_unrecorded(error, Some(unrecorded)))
                     }
                 }
             }
@@ -205,12 +205,12 @@ impl One<'_> {
         &self,
         attempt: &Attempt<'_>,
         mode: TransactionMode,
-    ) -> Executed {
+    ) -> ExecutionOutcome {
         let entry = attempt.entry(State::Applied, mode, None);
-        match self.executor.append_insisting(&[entry]).await {
-            Ok(()) => Executed::new(Outcome::NewlyApplied),
-            Err(Unwritten::Lost(reason)) => Executed::lost(reason),
-            Err(Unwritten::Failed(error)) => Executed::unknown(with_unrecorded(
+        match self.executor.append_retrying(&[entry]).await {
+            Ok(()) => ExecutionOutcome::new(Outcome::NewlyApplied),
+            Err(AppendError::Lost(reason)) => ExecutionOutcome::lost(reason),
+            Err(AppendError::Failed(error)) => ExecutionOutcome::unknown(with_unrecorded(
                 ErrorChain::text("the change succeeded, but that is not on record"),
                 Some(error),
             )),
@@ -222,11 +222,11 @@ impl One<'_> {
         &self,
         attempt: &Attempt<'_>,
         mode: TransactionMode,
-        unwritten: Unwritten,
-    ) -> Executed {
+        unwritten: AppendError,
+    ) -> ExecutionOutcome {
         let error = match unwritten {
-            Unwritten::Lost(reason) => return Executed::lost(reason),
-            Unwritten::Failed(error) => error,
+            AppendError::Lost(reason) => return ExecutionOutcome::lost(reason),
+            AppendError::Failed(error) => error,
         };
         let text = introduced(
             "the change did not run: its start could not be recorded",
@@ -236,7 +236,7 @@ impl One<'_> {
             let entries = attempt.nothing_left(&mode, Some(text.clone()));
             return self.recorded(&entries, text, Outcome::RolledBack).await;
         }
-        Executed::failed(Outcome::RolledBack, text)
+        ExecutionOutcome::failed(Outcome::RolledBack, text)
     }
 
     pub(super) async fn call(

@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::executed::{Executed, no_database};
-use super::execution::One;
+use super::execution::Execution;
 use super::executor::Executor;
+use super::outcome::{ExecutionOutcome, no_database};
 use crate::audit::attempt::Purpose;
 use crate::audit::entry::Origin;
 use crate::change::argument::Values;
@@ -15,7 +15,7 @@ use crate::report::run::Outcome;
 use crate::target::database::{Books, Part};
 
 /// What was done of changes that belong together, in their order: none where nothing was.
-type Several = Vec<Option<(Executed, Duration)>>;
+type Several = Vec<Option<(ExecutionOutcome, Duration)>>;
 
 impl Executor<'_> {
     /// Does what the plan says of changes that have something to do, in one transaction of the
@@ -24,7 +24,7 @@ impl Executor<'_> {
         &self,
         steps: &[&Step],
         begins: &(dyn Fn(usize) + Sync),
-    ) -> Vec<Option<(Executed, Duration)>> {
+    ) -> Vec<Option<(ExecutionOutcome, Duration)>> {
         let mut all: Several = steps.iter().map(|_| None).collect();
         let mut ones = Vec::with_capacity(steps.len());
         for (index, step) in steps.iter().enumerate() {
@@ -36,7 +36,7 @@ impl Executor<'_> {
                 }
             };
             let began = Instant::now();
-            let settled = match &step.decision {
+            let decided_by_plan = match &step.decision {
                 Decision::Apply | Decision::Again => None,
                 Decision::Skip
                 | Decision::Filtered
@@ -44,10 +44,10 @@ impl Executor<'_> {
                 | Decision::Verify(_)
                 | Decision::Resolve => {
                     begins(index);
-                    one.settled(step).await
+                    one.decided_by_plan(step).await
                 }
             };
-            match settled {
+            match decided_by_plan {
                 None => ones.push((index, one)),
                 Some(executed) => {
                     let goes_on = executed.outcome.is_applied();
@@ -65,7 +65,7 @@ impl Executor<'_> {
     async fn apply_together(
         &self,
         steps: &[&Step],
-        ones: &[(usize, One<'_>)],
+        ones: &[(usize, Execution<'_>)],
         begins: &(dyn Fn(usize) + Sync),
         all: &mut Several,
     ) {

@@ -9,14 +9,14 @@ use crate::audit::entry::{NewEntry, State, TransactionMode};
 use crate::change::body::Step;
 use crate::change::step::Direction;
 use crate::change::step::place;
-use crate::lock::append::Unwritten;
+use crate::lock::append::AppendError;
 use crate::report::run::Outcome;
 use crate::target::invocation::{Ended, Invocation};
 use crate::util::error_chain::ErrorChain;
 use crate::util::error_chain::chain;
 
-use super::executed::{Executed, NO_CONNECTION, introduced, with_unrecorded};
-use super::execution::One;
+use super::execution::Execution;
+use super::outcome::{ExecutionOutcome, NO_CONNECTION, introduced, with_unrecorded};
 
 /// When the steps of a change must be through, all together.
 #[derive(Clone, Copy, Debug)]
@@ -90,12 +90,12 @@ impl Stopped {
     }
 }
 
-impl One<'_> {
+impl Execution<'_> {
     pub(super) async fn apply_steps(
         &self,
         attempt: &Attempt<'_>,
         steps: &'static [Step],
-    ) -> Executed {
+    ) -> ExecutionOutcome {
         let own = self.own_values();
         let invocation = self.applying(&own);
         let deadline = Deadline::new(self.definition.timeout);
@@ -111,8 +111,8 @@ impl One<'_> {
             if let Err(unwritten) = self.step_recorded(index, entry).await {
                 return match (index, unwritten) {
                     (0, unwritten) => self.not_started(attempt, mode, unwritten).await,
-                    (_, Unwritten::Lost(reason)) => Executed::lost(reason),
-                    (_, Unwritten::Failed(error)) => {
+                    (_, AppendError::Lost(reason)) => ExecutionOutcome::lost(reason),
+                    (_, AppendError::Failed(error)) => {
                         let introduction =
                             format!("{place} did not run: its start could not be recorded");
                         let error = ErrorChain::of(&error);
@@ -122,13 +122,13 @@ impl One<'_> {
                 };
             }
             let began = Instant::now();
-            self.walk.begin(index, Direction::Forward);
+            self.step_progress.begin(index, Direction::Forward);
             let called = self.call(&step.apply, &deadline.limit(&invocation)).await;
             let at_rest = called.at_rest;
             let (cause, reached) = match deadline.told(called.ended) {
-                Ended::Lost(reason) => return Executed::lost(reason),
+                Ended::Lost(reason) => return ExecutionOutcome::lost(reason),
                 Ended::NotRun(cause) if index == 0 => {
-                    self.walk.take_back(index);
+                    self.step_progress.take_back(index);
                     let error = introduced(NO_CONNECTION, &chain(&cause));
                     let entries = attempt.nothing_left(&mode, Some(error.clone()));
                     return self.recorded(&entries, error, Outcome::RolledBack).await;
@@ -137,7 +137,7 @@ impl One<'_> {
                 ended => (ended.into_result().err(), index + 1),
             };
             let error = cause.as_ref().map(chain);
-            self.walk
+            self.step_progress
                 .end(index, Direction::Forward, began.elapsed(), error.clone());
             if let Some(error) = error {
                 let introduction = Direction::Forward.failed(index, steps.len());
@@ -154,11 +154,11 @@ impl One<'_> {
     }
 
     /// The first entry may fail: nothing has happened yet. Behind it the database is worth waiting for.
-    async fn step_recorded(&self, index: usize, entry: NewEntry) -> Result<(), Unwritten> {
+    async fn step_recorded(&self, index: usize, entry: NewEntry) -> Result<(), AppendError> {
         if index == 0 {
             self.executor.append(&[entry]).await.map(drop)
         } else {
-            self.executor.append_insisting(&[entry]).await
+            self.executor.append_retrying(&[entry]).await
         }
     }
 
@@ -167,7 +167,7 @@ impl One<'_> {
         attempt: &Attempt<'_>,
         steps: &'static [Step],
         stopped: Stopped,
-    ) -> Executed {
+    ) -> ExecutionOutcome {
         let place_of = |index: usize| place(index, steps.len());
         let lacking = steps.iter().position(|step| step.rollback.is_none());
         let error = match lacking {
@@ -182,15 +182,15 @@ impl One<'_> {
         };
         let entry = attempt.entry(State::Failed, TransactionMode::None, Some(error.clone()));
         let entry = at(&place_of(stopped.index), entry);
-        match self.executor.append_insisting(&[entry]).await {
+        match self.executor.append_retrying(&[entry]).await {
             Ok(()) if !stopped.at_rest || lacking.is_some() => self.without_rollback(error),
             Ok(()) => {
                 self.roll_back_steps(attempt, steps, stopped.reached, error)
                     .await
             }
-            Err(Unwritten::Lost(reason)) => Executed::lost(reason),
-            Err(Unwritten::Failed(unrecorded)) => {
-                Executed::unknown(with_unrecorded(error, Some(unrecorded)))
+            Err(AppendError::Lost(reason)) => ExecutionOutcome::lost(reason),
+            Err(AppendError::Failed(unrecorded)) => {
+                ExecutionOutcome::unknown(with_unrecorded(error, Some(unrecorded)))
             }
         }
     }

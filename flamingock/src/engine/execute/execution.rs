@@ -3,7 +3,7 @@
 use crate::change::step::{ObserveSteps, StepObserver};
 use std::sync::Arc;
 
-use super::step_progress::Walk;
+use super::step_progress::StepProgress;
 use crate::audit::attempt::{Attempt, Purpose};
 use crate::audit::entry::{NewEntry, State, TransactionMode};
 use crate::audit::store::HistoryFilter;
@@ -13,7 +13,7 @@ use crate::change::body::Body;
 use crate::change::context::Context;
 use crate::change::definition::Definition;
 use crate::change::secret::Revealed;
-use crate::lock::append::Unwritten;
+use crate::lock::append::AppendError;
 use crate::plan::decision::Decision;
 use crate::plan::steps::Step;
 use crate::report::run::Outcome;
@@ -23,40 +23,44 @@ use crate::target::system::TargetSystem;
 use crate::util::error_chain::ErrorChain;
 use crate::util::error_chain::chain;
 
-use super::executed::{
-    Executed, NO_DATABASE, blocked, introduced, takes_connection, with_unrecorded,
-};
 use super::executor::Executor;
+use super::outcome::{
+    ExecutionOutcome, NO_DATABASE, blocked, introduced, takes_connection, with_unrecorded,
+};
 
 const NO_SECRET: &str = "the change did not run: a secret that it takes is not known";
 
 /// One change with its target.
-pub(super) struct One<'a> {
+pub(super) struct Execution<'a> {
     pub(super) executor: &'a Executor<'a>,
     pub(super) definition: &'static Definition,
     pub(super) target: &'a TargetSystem,
     pub(super) number: u32,
     pub(super) revealed: Arc<Revealed>,
-    pub(super) walk: Arc<Walk>,
+    pub(super) step_progress: Arc<StepProgress>,
     /// Whether an undo follows at once where the change is found to be still applied.
     pub(super) is_undone_next: bool,
 }
 
 impl Executor<'_> {
     /// A change with everything that it needs; or what became of it, since it could not start.
-    pub(super) async fn one(&self, step: &Step, number: u32) -> Result<One<'_>, Box<Executed>> {
+    pub(super) async fn one(
+        &self,
+        step: &Step,
+        number: u32,
+    ) -> Result<Execution<'_>, Box<ExecutionOutcome>> {
         let definition = step.definition;
         let target = self.targets.get(definition.target).ok_or_else(|| {
             let error = ErrorChain::text("its target is not known");
-            Box::new(Executed::failed(Outcome::Failed, error))
+            Box::new(ExecutionOutcome::failed(Outcome::Failed, error))
         })?;
-        let mut one = One {
+        let mut one = Execution {
             executor: self,
             definition,
             target,
             number,
             revealed: Arc::default(),
-            walk: Arc::new(Walk::new(definition, self.events)),
+            step_progress: Arc::new(StepProgress::new(definition, self.events)),
             is_undone_next: false,
         };
         let names = definition.secrets();
@@ -67,12 +71,12 @@ impl Executor<'_> {
     }
 }
 
-impl One<'_> {
+impl Execution<'_> {
     /// What the plan's decision comes to. None: the change is to be applied.
-    pub(super) async fn settled(&self, step: &Step) -> Option<Executed> {
+    pub(super) async fn decided_by_plan(&self, step: &Step) -> Option<ExecutionOutcome> {
         match &step.decision {
-            Decision::Skip => Some(Executed::new(Outcome::AlreadyApplied)),
-            Decision::Filtered => Some(Executed::new(Outcome::Filtered)),
+            Decision::Skip => Some(ExecutionOutcome::new(Outcome::AlreadyApplied)),
+            Decision::Filtered => Some(ExecutionOutcome::new(Outcome::Filtered)),
             Decision::Issue(cause) => Some(blocked(step, cause.clone())),
             Decision::Apply | Decision::Again => None,
             Decision::Verify(when_absent) => self.verify(step, *when_absent).await,
@@ -90,16 +94,16 @@ impl One<'_> {
     }
 
     /// Looks up the secrets before anything of the change has begun.
-    async fn reveal(&self, names: Vec<&'static str>) -> Result<Revealed, Box<Executed>> {
+    async fn reveal(&self, names: Vec<&'static str>) -> Result<Revealed, Box<ExecutionOutcome>> {
         let own = Values::default();
         let looking_up = Revealed::look_up(names, self.executor.secrets);
         let ended = self.invocation(&own, true).watch(looking_up).await;
         match ended {
-            Ended::Lost(reason) => Err(Box::new(Executed::lost(reason))),
-            Ended::Cancelled => Err(Box::new(Executed::new(Outcome::NotReached))),
+            Ended::Lost(reason) => Err(Box::new(ExecutionOutcome::lost(reason))),
+            Ended::Cancelled => Err(Box::new(ExecutionOutcome::new(Outcome::NotReached))),
             ended => ended.into_result().map_err(|cause| {
                 let error = introduced(NO_SECRET, &chain(&cause));
-                Box::new(Executed::failed(Outcome::NotReached, error))
+                Box::new(ExecutionOutcome::failed(Outcome::NotReached, error))
             }),
         }
     }
@@ -118,7 +122,7 @@ impl One<'_> {
         values.insert(Arc::new(context));
         values.insert(Arc::clone(&self.revealed));
         values.insert(Arc::new(StepObserver(
-            Arc::clone(&self.walk) as Arc<dyn ObserveSteps>
+            Arc::clone(&self.step_progress) as Arc<dyn ObserveSteps>
         )));
         #[cfg(feature = "_sqlx")]
         values.insert(Arc::new(crate::sql::SCRIPTS));
@@ -165,7 +169,7 @@ impl One<'_> {
 
     /// Why a change, or its undo, can't run outside a transaction as its code says: time limits that would
     /// hit other clients. Asked before anything of it has begun.
-    pub(super) async fn refused(&self, body: &Body<()>) -> Option<Executed> {
+    pub(super) async fn refused(&self, body: &Body<()>) -> Option<ExecutionOutcome> {
         let (own, database) = (Values::default(), self.target.database.as_ref()?);
         let rollback = self.definition.rollback;
         let mut outside = std::iter::once(body)
@@ -179,7 +183,7 @@ impl One<'_> {
         let text = format!(
             "the change did not run: it has a time limit (`timeout`, `lock_timeout` or `statement_timeout`) and no transaction, and its target system \"{target}\" is reached through a transaction pooler, where such a limit would hit statements of other clients. Connect to the server itself, or to a pool of sessions, or take the limit away"
         );
-        Some(Executed::failed(
+        Some(ExecutionOutcome::failed(
             Outcome::NotReached,
             ErrorChain::text(&text),
         ))
@@ -195,10 +199,10 @@ impl One<'_> {
     }
 
     /// What became of a change, with what became of its steps.
-    pub(super) fn with_steps(&self, executed: Executed) -> Executed {
+    pub(super) fn with_steps(&self, executed: ExecutionOutcome) -> ExecutionOutcome {
         let undone = matches!(executed.outcome, Outcome::RolledBack | Outcome::Undone);
-        Executed {
-            steps: self.walk.report(undone),
+        ExecutionOutcome {
+            steps: self.step_progress.report(undone),
             ..executed
         }
     }
@@ -232,12 +236,12 @@ impl One<'_> {
         entries: &[NewEntry],
         error: ErrorChain,
         outcome: Outcome,
-    ) -> Executed {
-        match self.executor.append_insisting(entries).await {
-            Ok(()) => Executed::failed(outcome, error),
-            Err(Unwritten::Lost(reason)) => Executed::lost(reason),
-            Err(Unwritten::Failed(unwritten)) => {
-                Executed::unknown(with_unrecorded(error, Some(unwritten)))
+    ) -> ExecutionOutcome {
+        match self.executor.append_retrying(entries).await {
+            Ok(()) => ExecutionOutcome::failed(outcome, error),
+            Err(AppendError::Lost(reason)) => ExecutionOutcome::lost(reason),
+            Err(AppendError::Failed(unwritten)) => {
+                ExecutionOutcome::unknown(with_unrecorded(error, Some(unwritten)))
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Running one change: its transaction mode, its rollback, its entries.
 
-use super::executed::Executed;
+use super::outcome::ExecutionOutcome;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -9,11 +9,11 @@ use crate::audit::entry::{Facts, NewEntry, Origin};
 use crate::audit::store::Store;
 use crate::change::argument::Values;
 use crate::change::secret::SecretResolver;
-use crate::listener::Events;
-use crate::lock::append::{Insisting, Unwritten, append};
+use crate::listener::EventSink;
+use crate::lock::append::{AppendError, RetryingAppend, append};
 use crate::lock::lease::Lease;
 use crate::lock::options::LockOptions;
-use crate::lock::stop::Signals;
+use crate::lock::stop::StopSignal;
 use crate::plan::steps::Step;
 use crate::target::system::Targets;
 
@@ -25,23 +25,23 @@ pub(crate) struct Executor<'a> {
     pub(crate) store: &'a dyn Store,
     pub(crate) lease: &'a Lease,
     pub(crate) lock: LockOptions,
-    pub(crate) signals: &'a Signals,
+    pub(crate) signals: &'a StopSignal,
     pub(crate) targets: &'a Targets,
     pub(crate) values: &'a Values,
     pub(crate) facts: &'a Arc<Facts>,
     pub(crate) turns: &'a Turns,
     pub(crate) secrets: &'a Arc<dyn SecretResolver>,
-    pub(crate) events: &'a Events,
+    pub(crate) events: &'a EventSink,
 }
 
 impl Executor<'_> {
     /// Does what the plan says.
-    pub(crate) async fn execute(&self, step: &Step) -> Executed {
+    pub(crate) async fn execute(&self, step: &Step) -> ExecutionOutcome {
         let one = match self.one(step, step.attempt).await {
             Ok(one) => one,
             Err(not_started) => return *not_started,
         };
-        let executed = match one.settled(step).await {
+        let executed = match one.decided_by_plan(step).await {
             Some(executed) => executed,
             None => one.apply(self.attempt(step, Origin::Run)).await,
         };
@@ -66,25 +66,25 @@ impl Executor<'_> {
     }
 
     /// Returns the place of the first entry.
-    pub(super) async fn append(&self, entries: &[NewEntry]) -> Result<i64, Unwritten> {
+    pub(super) async fn append(&self, entries: &[NewEntry]) -> Result<i64, AppendError> {
         let _turn = self.turns.of_entry().await;
         append(self.store, self.lease.grant(), entries, self.signals).await
     }
 
     /// Writes what has happened already.
-    pub(super) async fn append_insisting(&self, entries: &[NewEntry]) -> Result<(), Unwritten> {
+    pub(super) async fn append_retrying(&self, entries: &[NewEntry]) -> Result<(), AppendError> {
         self.append_for_place(entries).await.map(drop)
     }
 
     /// The same, and returns the place of the first entry.
-    pub(super) async fn append_for_place(&self, entries: &[NewEntry]) -> Result<i64, Unwritten> {
+    pub(super) async fn append_for_place(&self, entries: &[NewEntry]) -> Result<i64, AppendError> {
         let _turn = self.turns.of_entry().await;
-        let insisting = Insisting {
+        let retrying = RetryingAppend {
             store: self.store,
             grant: self.lease.grant(),
             wait: self.lock.wait,
             signals: self.signals,
         };
-        insisting.append(entries).await
+        retrying.append(entries).await
     }
 }

@@ -3,9 +3,9 @@
 pub(crate) mod apply;
 pub(crate) mod apply_atomic;
 pub(crate) mod apply_steps;
-pub(crate) mod executed;
 pub(crate) mod execution;
 pub(crate) mod executor;
+pub(crate) mod outcome;
 pub(crate) mod resolve;
 pub(crate) mod roll_back;
 pub(crate) mod rollback_steps;

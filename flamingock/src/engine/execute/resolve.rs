@@ -5,7 +5,7 @@ use crate::audit::entry::{Entry, LatestEntry, NewEntry, Origin, State, Transacti
 use crate::audit::store::HistoryFilter;
 use crate::audit::store_error::StoreError;
 use crate::change::argument::Session;
-use crate::lock::append::Unwritten;
+use crate::lock::append::AppendError;
 use crate::plan::decision::{
     Cause, Decision, WhenAbsent, interrupted, interrupted_undo, unless_retry,
 };
@@ -18,15 +18,19 @@ use crate::util::boxed::BoxError;
 use crate::util::error_chain::ErrorChain;
 use crate::util::error_chain::chain;
 
-use super::executed::{Executed, Fate, blocked, introduced, issue, with_unrecorded};
-use super::execution::One;
+use super::execution::Execution;
+use super::outcome::{ExecutionOutcome, RunState, blocked, introduced, issue, with_unrecorded};
 
 const NOT_VERIFIED: &str = "the change did not run: its verify function failed, so it is not known whether it is there already";
 
-impl One<'_> {
+impl Execution<'_> {
     /// Asks the probe what an attempt has left that nobody saw end. None: nothing, so that the change
     /// is to be applied.
-    pub(super) async fn verify(&self, step: &Step, when_absent: WhenAbsent) -> Option<Executed> {
+    pub(super) async fn verify(
+        &self,
+        step: &Step,
+        when_absent: WhenAbsent,
+    ) -> Option<ExecutionOutcome> {
         let Some(body) = self.definition.verify else {
             return Some(blocked(step, Cause::Interrupted));
         };
@@ -43,30 +47,30 @@ impl One<'_> {
             Some(database) if takes_connection => {
                 let _turn = self.executor.turns.of_connection(&**database).await;
                 if let Err(reason) = self.executor.lease.confirm().await {
-                    return Some(Executed::lost(reason));
+                    return Some(ExecutionOutcome::lost(reason));
                 }
                 database.ask(body, &invocation).await.ended
             }
             _ => {
                 self.let_go();
                 if let Err(reason) = self.executor.lease.confirm().await {
-                    return Some(Executed::lost(reason));
+                    return Some(ExecutionOutcome::lost(reason));
                 }
                 invocation.call(body, Session::none()).await
             }
         };
         match ended {
-            Ended::Lost(reason) => return Some(Executed::lost(reason)),
-            Ended::Cancelled => return Some(Executed::new(Outcome::NotReached)),
+            Ended::Lost(reason) => return Some(ExecutionOutcome::lost(reason)),
+            Ended::Cancelled => return Some(ExecutionOutcome::new(Outcome::NotReached)),
             _ => {}
         }
         Some(match (ended.into_result(), when_absent) {
             (Err(cause), _) if step.newest.is_none() => {
                 let error = introduced(NOT_VERIFIED, &chain(&cause));
-                Executed::failed(Outcome::NotReached, error)
+                ExecutionOutcome::failed(Outcome::NotReached, error)
             }
             (Err(cause), _) => {
-                self.unsettled(step, Cause::VerifyFailed, Some(&chain(&cause)))
+                self.unresolved(step, Cause::VerifyFailed, Some(&chain(&cause)))
                     .await
             }
             (Ok(true), _) => self.found(step, State::Applied).await,
@@ -77,7 +81,12 @@ impl One<'_> {
 
     /// Records, once, why this run can't resolve an interrupted attempt, so that the audit has the reason
     /// that the report has. The next run tries again.
-    async fn unsettled(&self, step: &Step, cause: Cause, error: Option<&ErrorChain>) -> Executed {
+    async fn unresolved(
+        &self,
+        step: &Step,
+        cause: Cause,
+        error: Option<&ErrorChain>,
+    ) -> ExecutionOutcome {
         let Some(newest) = &step.newest else {
             return issue(cause.clone(), cause.before(error));
         };
@@ -90,18 +99,18 @@ impl One<'_> {
                 reason: newest.reason.clone(),
                 ..attempt.started(newest.transaction_mode.clone())
             };
-            match self.executor.append_insisting(&[entry]).await {
+            match self.executor.append_retrying(&[entry]).await {
                 Ok(()) => {}
-                Err(Unwritten::Lost(reason)) => return Executed::lost(reason),
-                Err(Unwritten::Failed(unwritten)) => {
-                    return Executed::unknown(with_unrecorded(told, Some(unwritten)));
+                Err(AppendError::Lost(reason)) => return ExecutionOutcome::lost(reason),
+                Err(AppendError::Failed(unwritten)) => {
+                    return ExecutionOutcome::unknown(with_unrecorded(told, Some(unwritten)));
                 }
             }
         }
-        Executed {
+        ExecutionOutcome {
             error: Some(told),
             issue: Some(cause),
-            ..Executed::new(Outcome::Blocked)
+            ..ExecutionOutcome::new(Outcome::Blocked)
         }
     }
 
@@ -119,63 +128,71 @@ impl One<'_> {
         &self,
         attempt: &Attempt<'_>,
         markers: ForeignMarkers,
-    ) -> Executed {
+    ) -> ExecutionOutcome {
         let error = Cause::ForeignMarkers.before(Some(&chain(&BoxError::from(markers))));
         let entry = attempt.entry(State::Failed, TransactionMode::None, Some(error.clone()));
-        match self.executor.append_insisting(&[entry]).await {
-            Ok(()) => Executed {
+        match self.executor.append_retrying(&[entry]).await {
+            Ok(()) => ExecutionOutcome {
                 error: Some(error),
                 issue: Some(Cause::ForeignMarkers),
-                ..Executed::new(Outcome::Blocked)
+                ..ExecutionOutcome::new(Outcome::Blocked)
             },
-            Err(Unwritten::Lost(reason)) => Executed::lost(reason),
-            Err(Unwritten::Failed(unrecorded)) => {
-                Executed::unknown(error.and_all(&ErrorChain::of(&unrecorded)))
+            Err(AppendError::Lost(reason)) => ExecutionOutcome::lost(reason),
+            Err(AppendError::Failed(unrecorded)) => {
+                ExecutionOutcome::unknown(error.and_all(&ErrorChain::of(&unrecorded)))
             }
         }
     }
 
     /// Records what an attempt turned out to have come to.
-    pub(super) async fn found(&self, step: &Step, state: State) -> Executed {
+    pub(super) async fn found(&self, step: &Step, state: State) -> ExecutionOutcome {
         // It is that attempt that this settles, not a new one, if there was one.
         let attempt = match &step.newest {
             Some(newest) => self.attempt_of(step, newest, Origin::Verify),
             None => self.executor.attempt(step, Origin::Verify),
         };
-        self.settle(&attempt, state, TransactionMode::None).await
+        self.record_resolution(&attempt, state, TransactionMode::None)
+            .await
     }
 
     /// Records how an interrupted attempt ended: applied, or rolled back by an undo.
-    async fn settle(&self, attempt: &Attempt<'_>, state: State, mode: TransactionMode) -> Executed {
+    async fn record_resolution(
+        &self,
+        attempt: &Attempt<'_>,
+        state: State,
+        mode: TransactionMode,
+    ) -> ExecutionOutcome {
         let applied = state == State::Applied;
         if applied && self.is_undone_next {
             // Behind an entry that ends an attempt, its run could not record that it begins again.
-            return Executed::new(Outcome::AlreadyApplied);
+            return ExecutionOutcome::new(Outcome::AlreadyApplied);
         }
         let entry = attempt.entry(state, mode, None);
-        match self.executor.append_insisting(&[entry]).await {
-            Ok(()) if applied => Executed::new(Outcome::AlreadyApplied).with(Note::FoundApplied),
-            Ok(()) => Executed::failed(
+        match self.executor.append_retrying(&[entry]).await {
+            Ok(()) if applied => {
+                ExecutionOutcome::new(Outcome::AlreadyApplied).with(Note::FoundApplied)
+            }
+            Ok(()) => ExecutionOutcome::failed(
                 Outcome::RolledBack,
                 ErrorChain::text(
                     "its undo was interrupted and turned out to be complete: the next start applies it again",
                 ),
             ),
-            Err(Unwritten::Lost(reason)) => Executed::lost(reason),
-            Err(Unwritten::Failed(error)) => Executed::unknown(ErrorChain::of(&error)),
+            Err(AppendError::Lost(reason)) => ExecutionOutcome::lost(reason),
+            Err(AppendError::Failed(error)) => ExecutionOutcome::unknown(ErrorChain::of(&error)),
         }
     }
 
     /// Asks the target's marker whether an attempt was committed that nobody saw end. None: it was
     /// not, so that the change is to be applied.
-    pub(super) async fn resolve(&self, step: &Step) -> Option<Executed> {
+    pub(super) async fn resolve(&self, step: &Step) -> Option<ExecutionOutcome> {
         let Some(newest) = &step.newest else {
             return Some(blocked(step, Cause::Interrupted));
         };
         let Some(database) = &self.target.database else {
-            let error = ErrorChain::text(super::executed::NO_DATABASE);
-            let unsettled = self.unsettled(step, Cause::ForeignMarkers, Some(&error));
-            return Some(unsettled.await);
+            let error = ErrorChain::text(super::outcome::NO_DATABASE);
+            let unresolved = self.unresolved(step, Cause::ForeignMarkers, Some(&error));
+            return Some(unresolved.await);
         };
         let undoes = newest.origin == Origin::Undo;
         let origin = if undoes { Origin::Undo } else { Origin::Run };
@@ -187,10 +204,10 @@ impl One<'_> {
                     "the latest entry of attempt {} is entry {}",
                     newest.attempt, newest.seq
                 ));
-                let unsettled = self.unsettled(step, Cause::IncompleteHistory, Some(&error));
-                return Some(unsettled.await);
+                let unresolved = self.unresolved(step, Cause::IncompleteHistory, Some(&error));
+                return Some(unresolved.await);
             }
-            Err(error) => return Some(Executed::unknown(ErrorChain::of(&error))),
+            Err(error) => return Some(ExecutionOutcome::unknown(ErrorChain::of(&error))),
         };
         let resolved = database.resolve(&attempt, key, &run_id).await;
         let is_committed = matches!(resolved, Ok(Resolved::Applied));
@@ -214,20 +231,23 @@ impl One<'_> {
             Ok(Resolved::LeftBehind) => return self.without_marker(step, undoes).await,
             Ok(Resolved::StillOpen) => {
                 let error = own_error(newest);
-                return Some(self.unsettled(step, Cause::StillOpen, error.as_ref()).await);
+                return Some(
+                    self.unresolved(step, Cause::StillOpen, error.as_ref())
+                        .await,
+                );
             }
             Ok(Resolved::Foreign(markers)) => {
                 return Some(self.foreign_markers(&attempt, markers).await);
             }
-            Err(error) => return Some(Executed::unknown(ErrorChain::of(&error))),
+            Err(error) => return Some(ExecutionOutcome::unknown(ErrorChain::of(&error))),
         };
         let mode = TransactionMode::Separate;
-        let executed = self.settle(&attempt, state, mode).await;
+        let executed = self.record_resolution(&attempt, state, mode).await;
         // A tombstone stays: a transaction that comes late must meet it.
-        if executed.fate == Fate::GoesOn && is_committed {
+        if executed.run_state == RunState::GoesOn && is_committed {
             database.unmark(&attempt, key).await;
         }
-        if executed.fate == Fate::GoesOn && rolls_back_elsewhere(newest) {
+        if executed.run_state == RunState::GoesOn && rolls_back_elsewhere(newest) {
             // As after every rollback that ended: the change runs again.
             return None;
         }
@@ -265,19 +285,19 @@ impl One<'_> {
         newest: &LatestEntry,
         attempt: &Attempt<'_>,
         state: State,
-    ) -> Option<Executed> {
+    ) -> Option<ExecutionOutcome> {
         let error = own_error(newest).unwrap_or_else(|| ErrorChain::text("it failed"));
         let cause = match state {
             State::RollbackFailed => Cause::RollbackFailed,
             _ => Cause::Failed,
         };
         let entry = attempt.entry(state, TransactionMode::None, Some(error.clone()));
-        match self.executor.append_insisting(&[entry]).await {
+        match self.executor.append_retrying(&[entry]).await {
             Ok(()) => match unless_retry(code(self.definition), cause) {
-                Decision::Issue(cause) => Some(Executed {
+                Decision::Issue(cause) => Some(ExecutionOutcome {
                     error: Some(error),
                     issue: Some(cause),
-                    ..Executed::new(Outcome::Blocked)
+                    ..ExecutionOutcome::new(Outcome::Blocked)
                 }),
                 Decision::Apply
                 | Decision::Skip
@@ -286,16 +306,16 @@ impl One<'_> {
                 | Decision::Resolve
                 | Decision::Filtered => None,
             },
-            Err(Unwritten::Lost(reason)) => Some(Executed::lost(reason)),
-            Err(Unwritten::Failed(unwritten)) => {
-                Some(Executed::unknown(with_unrecorded(error, Some(unwritten))))
-            }
+            Err(AppendError::Lost(reason)) => Some(ExecutionOutcome::lost(reason)),
+            Err(AppendError::Failed(unwritten)) => Some(ExecutionOutcome::unknown(
+                with_unrecorded(error, Some(unwritten)),
+            )),
         }
     }
 
     /// An attempt that its database has committed in part is on record from now on as one without transaction,
     /// which an operator decides on.
-    async fn left_midway(&self, step: &Step, cause: Cause) -> Executed {
+    async fn left_midway(&self, step: &Step, cause: Cause) -> ExecutionOutcome {
         let Some(newest) = &step.newest else {
             return blocked(step, cause);
         };
@@ -305,15 +325,17 @@ impl One<'_> {
             reason: newest.reason.clone(),
             ..attempt.started(TransactionMode::None)
         };
-        match self.executor.append_insisting(&[entry]).await {
+        match self.executor.append_retrying(&[entry]).await {
             Ok(()) => blocked(step, cause),
-            Err(Unwritten::Lost(reason)) => Executed::lost(reason),
-            Err(Unwritten::Failed(unwritten)) => Executed::unknown(ErrorChain::of(&unwritten)),
+            Err(AppendError::Lost(reason)) => ExecutionOutcome::lost(reason),
+            Err(AppendError::Failed(unwritten)) => {
+                ExecutionOutcome::unknown(ErrorChain::of(&unwritten))
+            }
         }
     }
 
     /// What an attempt comes to that its database has committed in part.
-    async fn without_marker(&self, step: &Step, undoes: bool) -> Option<Executed> {
+    async fn without_marker(&self, step: &Step, undoes: bool) -> Option<ExecutionOutcome> {
         let code = code(self.definition);
         let decision = if undoes {
             interrupted_undo(code)

@@ -4,7 +4,7 @@ use crate::audit::attempt::{Attempt, Purpose};
 use crate::audit::entry::{NewEntry, State, TransactionMode};
 use crate::change::body::Body;
 use crate::change::step::ROLLBACK_ELSEWHERE;
-use crate::lock::append::Unwritten;
+use crate::lock::append::AppendError;
 use crate::plan::decision::{Cause, Decision, unless_retry};
 use crate::plan::steps::code;
 use crate::report::run::Outcome;
@@ -15,10 +15,10 @@ use crate::util::error_chain::ErrorChain;
 use crate::util::error_chain::chain;
 
 use super::apply_steps::at;
-use super::executed::{Executed, Fate, issue, with_unrecorded};
-use super::execution::One;
+use super::execution::Execution;
+use super::outcome::{ExecutionOutcome, RunState, issue, with_unrecorded};
 
-impl One<'_> {
+impl Execution<'_> {
     /// The rollback that follows a failure.
     fn rollback_after_failure(&self) -> Option<&'static Body<()>> {
         let body = self.definition.rollback;
@@ -48,7 +48,7 @@ impl One<'_> {
         attempt: &Attempt<'_>,
         error: ErrorChain,
         place: Option<i64>,
-    ) -> Executed {
+    ) -> ExecutionOutcome {
         let Some(body) = self.rollback_after_failure() else {
             return self.without_rollback(error);
         };
@@ -86,12 +86,12 @@ impl One<'_> {
                     .0;
                 match transacted {
                     Transacted::Done { .. } if mode == TransactionMode::Shared => {
-                        return Executed::failed(Outcome::RolledBack, error);
+                        return ExecutionOutcome::failed(Outcome::RolledBack, error);
                     }
                     Transacted::Done { mode } => {
                         let entry = attempt.entry(State::RolledBack, mode, None);
                         let recorded = self.recorded(&[entry], error, Outcome::RolledBack).await;
-                        if recorded.fate == Fate::GoesOn {
+                        if recorded.run_state == RunState::GoesOn {
                             database.unmark(attempt, key).await;
                         }
                         return recorded;
@@ -101,9 +101,9 @@ impl One<'_> {
                     }
                     Transacted::Undone { cause, unrecorded }
                     | Transacted::LeftBehind { cause, unrecorded } => (chain(&cause), unrecorded),
-                    Transacted::Lost { reason } => return Executed::lost(reason),
+                    Transacted::Lost { reason } => return ExecutionOutcome::lost(reason),
                     Transacted::Unknown { cause } => {
-                        return Executed::unknown(attempt.reason(&chain(&cause)));
+                        return ExecutionOutcome::unknown(attempt.reason(&chain(&cause)));
                     }
                 }
             }
@@ -111,20 +111,20 @@ impl One<'_> {
                 let invocation = self.invocation(&own, false);
                 let called = self.call(body, &invocation).await;
                 if let Ended::Lost(reason) = called.ended {
-                    return Executed::lost(reason);
+                    return ExecutionOutcome::lost(reason);
                 }
                 let (state, recorded) = match called.ended.into_result() {
                     Ok(()) => (State::RolledBack, None),
                     Err(cause) => (State::RollbackFailed, Some(attempt.reason(&chain(&cause)))),
                 };
                 let entry = attempt.entry(state, TransactionMode::None, recorded.clone());
-                match (self.executor.append_insisting(&[entry]).await, recorded) {
-                    (Ok(()), None) => return Executed::failed(Outcome::RolledBack, error),
+                match (self.executor.append_retrying(&[entry]).await, recorded) {
+                    (Ok(()), None) => return ExecutionOutcome::failed(Outcome::RolledBack, error),
                     (Ok(()), Some(recorded)) => {
                         return self.rollback_failed(recorded);
                     }
-                    (Err(Unwritten::Lost(reason)), _) => return Executed::lost(reason),
-                    (Err(Unwritten::Failed(unwritten)), recorded) => {
+                    (Err(AppendError::Lost(reason)), _) => return ExecutionOutcome::lost(reason),
+                    (Err(AppendError::Failed(unwritten)), recorded) => {
                         (recorded.unwrap_or_else(|| error.clone()), Some(unwritten))
                     }
                 }
@@ -132,9 +132,10 @@ impl One<'_> {
         };
         match unrecorded {
             None => self.rollback_failed(attempt.reason(&failure)),
-            Some(unwritten) => {
-                Executed::unknown(with_unrecorded(attempt.reason(&failure), Some(unwritten)))
-            }
+            Some(unwritten) => ExecutionOutcome::unknown(with_unrecorded(
+                attempt.reason(&failure),
+                Some(unwritten),
+            )),
         }
     }
 
@@ -143,14 +144,14 @@ impl One<'_> {
         &self,
         attempt: &Attempt<'_>,
         error: &ErrorChain,
-    ) -> Result<i64, Box<Executed>> {
+    ) -> Result<i64, Box<ExecutionOutcome>> {
         let begins = self.failed_before_rollback(attempt, error);
         let recorded = self.executor.append_for_place(&[begins]).await;
         recorded.map_err(|unwritten| {
             Box::new(match unwritten {
-                Unwritten::Lost(reason) => Executed::lost(reason),
-                Unwritten::Failed(unwritten) => {
-                    Executed::unknown(with_unrecorded(error.clone(), Some(unwritten)))
+                AppendError::Lost(reason) => ExecutionOutcome::lost(reason),
+                AppendError::Failed(unwritten) => {
+                    ExecutionOutcome::unknown(with_unrecorded(error.clone(), Some(unwritten)))
                 }
             })
         })
@@ -160,35 +161,35 @@ impl One<'_> {
         &self,
         attempt: &Attempt<'_>,
         cause: &BoxError,
-    ) -> Executed {
+    ) -> ExecutionOutcome {
         let recorded = attempt.reason(&chain(cause));
         let entry = attempt.entry(
             State::RollbackFailed,
             TransactionMode::None,
             Some(recorded.clone()),
         );
-        match self.executor.append_insisting(&[entry]).await {
+        match self.executor.append_retrying(&[entry]).await {
             Ok(()) => self.rollback_failed(recorded),
-            Err(Unwritten::Lost(reason)) => Executed::lost(reason),
-            Err(Unwritten::Failed(unwritten)) => {
-                Executed::unknown(with_unrecorded(recorded, Some(unwritten)))
+            Err(AppendError::Lost(reason)) => ExecutionOutcome::lost(reason),
+            Err(AppendError::Failed(unwritten)) => {
+                ExecutionOutcome::unknown(with_unrecorded(recorded, Some(unwritten)))
             }
         }
     }
 
     /// FAILED stands: the change has no rollback, or a part of it may still be running. What the run
     /// says of it is what the next one reads out of that.
-    pub(super) fn without_rollback(&self, error: ErrorChain) -> Executed {
+    pub(super) fn without_rollback(&self, error: ErrorChain) -> ExecutionOutcome {
         self.stands(Cause::Failed, error)
     }
 
-    pub(super) fn rollback_failed(&self, error: ErrorChain) -> Executed {
+    pub(super) fn rollback_failed(&self, error: ErrorChain) -> ExecutionOutcome {
         self.stands(Cause::RollbackFailed, error)
     }
 
     /// With `recovery = "retry"` the author says that running again is safe, also beside an earlier
     /// attempt whose end could not be confirmed.
-    fn stands(&self, cause: Cause, error: ErrorChain) -> Executed {
+    fn stands(&self, cause: Cause, error: ErrorChain) -> ExecutionOutcome {
         match unless_retry(code(self.definition), cause) {
             Decision::Issue(cause) => issue(cause, error),
             Decision::Apply
@@ -196,7 +197,7 @@ impl One<'_> {
             | Decision::Again
             | Decision::Verify(_)
             | Decision::Resolve
-            | Decision::Filtered => Executed::failed(Outcome::Failed, error),
+            | Decision::Filtered => ExecutionOutcome::failed(Outcome::Failed, error),
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::audit::entry::{NewEntry, State, TransactionMode};
 use crate::change::body::Step;
 use crate::change::step::Direction;
 use crate::change::step::{ROLLING_BACK, place};
-use crate::lock::append::Unwritten;
+use crate::lock::append::AppendError;
 use crate::plan::decision::Cause;
 use crate::report::run::Outcome;
 use crate::target::invocation::Ended;
@@ -16,11 +16,11 @@ use crate::util::error_chain::ErrorChain;
 use crate::util::error_chain::chain;
 
 use super::apply_steps::{Deadline, at};
-use super::executed::{Executed, NO_CONNECTION, introduced, issue, with_unrecorded};
-use super::execution::One;
+use super::execution::Execution;
+use super::outcome::{ExecutionOutcome, NO_CONNECTION, introduced, issue, with_unrecorded};
 
 /// Where a walk back has ended.
-enum Walked {
+enum StepsEnd {
     /// All of it is taken back.
     Back,
     /// The rollback of a step did not run: there was no connection for it.
@@ -28,12 +28,12 @@ enum Walked {
     /// The rollback of a step failed.
     Failed { place: String, error: ErrorChain },
     /// An entry could not be written, and nothing was begun without it.
-    Unwritten(Unwritten),
+    AppendError(AppendError),
     /// The lock is, or may be, another's.
     Lost(String),
 }
 
-impl One<'_> {
+impl Execution<'_> {
     /// Takes a failed attempt back that came this far; FAILED is on record, and stays what is so until
     /// all is taken back.
     pub(super) async fn roll_back_steps(
@@ -42,7 +42,7 @@ impl One<'_> {
         steps: &'static [Step],
         reached: usize,
         error: ErrorChain,
-    ) -> Executed {
+    ) -> ExecutionOutcome {
         let mode = TransactionMode::None;
         let attempt = &attempt.undoing(&error);
         let failed = || attempt.entry(State::Failed, TransactionMode::None, Some(error.clone()));
@@ -52,27 +52,27 @@ impl One<'_> {
             })
             .await;
         let (state, place, recorded) = match walked {
-            Walked::Back => (State::RolledBack, None, None),
-            Walked::NotRun { place, error } | Walked::Failed { place, error } => {
+            StepsEnd::Back => (State::RolledBack, None, None),
+            StepsEnd::NotRun { place, error } | StepsEnd::Failed { place, error } => {
                 let recorded = attempt.reason(&error);
                 (State::RollbackFailed, Some(place), Some(recorded))
             }
-            Walked::Lost(reason) | Walked::Unwritten(Unwritten::Lost(reason)) => {
-                return Executed::lost(reason);
+            StepsEnd::Lost(reason) | StepsEnd::AppendError(AppendError::Lost(reason)) => {
+                return ExecutionOutcome::lost(reason);
             }
-            Walked::Unwritten(Unwritten::Failed(unwritten)) => {
-                return Executed::unknown(with_unrecorded(error, Some(unwritten)));
+            StepsEnd::AppendError(AppendError::Failed(unwritten)) => {
+                return ExecutionOutcome::unknown(with_unrecorded(error, Some(unwritten)));
             }
         };
         let mut entry = attempt.entry(state, mode, recorded.clone());
         entry.reason = place.map(|place| format!("{ROLLING_BACK} {place}"));
-        match (self.executor.append_insisting(&[entry]).await, recorded) {
-            (Ok(()), None) => Executed::failed(Outcome::RolledBack, error),
+        match (self.executor.append_retrying(&[entry]).await, recorded) {
+            (Ok(()), None) => ExecutionOutcome::failed(Outcome::RolledBack, error),
             (Ok(()), Some(recorded)) => self.rollback_failed(recorded),
-            (Err(Unwritten::Lost(reason)), _) => Executed::lost(reason),
-            (Err(Unwritten::Failed(unwritten)), recorded) => {
-                Executed::unknown(with_unrecorded(recorded.unwrap_or(error), Some(unwritten)))
-            }
+            (Err(AppendError::Lost(reason)), _) => ExecutionOutcome::lost(reason),
+            (Err(AppendError::Failed(unwritten)), recorded) => ExecutionOutcome::unknown(
+                with_unrecorded(recorded.unwrap_or(error), Some(unwritten)),
+            ),
         }
     }
 
@@ -81,9 +81,9 @@ impl One<'_> {
         &self,
         attempt: &Attempt<'_>,
         steps: &'static [Step],
-    ) -> Executed {
+    ) -> ExecutionOutcome {
         let mode = TransactionMode::None;
-        self.walk.assume_applied(steps.len());
+        self.step_progress.assume_applied(steps.len());
         let last = place(steps.len() - 1, steps.len());
         let walked = self
             .walk_back(steps, steps.len(), |place| {
@@ -91,27 +91,27 @@ impl One<'_> {
             })
             .await;
         match walked {
-            Walked::Back => self.undone(attempt, mode).await,
-            Walked::NotRun { place, error } if place == last => {
+            StepsEnd::Back => self.undone(attempt, mode).await,
+            StepsEnd::NotRun { place, error } if place == last => {
                 let entry = attempt.entry(State::Applied, mode, Some(error.clone()));
                 self.recorded(&[entry], error, Outcome::Failed).await
             }
-            Walked::NotRun { place, error } | Walked::Failed { place, error } => {
+            StepsEnd::NotRun { place, error } | StepsEnd::Failed { place, error } => {
                 let entry = attempt.entry(State::Failed, mode, Some(error.clone()));
                 let entry = at(&format!("undoing {place}"), entry);
                 let failed = self.recorded(&[entry], error, Outcome::Failed).await;
-                Executed {
+                ExecutionOutcome {
                     issue: Some(Cause::UndoInterrupted),
                     ..failed
                 }
             }
-            Walked::Lost(reason) | Walked::Unwritten(Unwritten::Lost(reason)) => {
-                Executed::lost(reason)
+            StepsEnd::Lost(reason) | StepsEnd::AppendError(AppendError::Lost(reason)) => {
+                ExecutionOutcome::lost(reason)
             }
-            Walked::Unwritten(unwritten) if self.walk.is_untouched() => {
+            StepsEnd::AppendError(unwritten) if self.step_progress.is_untouched() => {
                 self.undo_not_started(attempt, mode, unwritten).await
             }
-            Walked::Unwritten(Unwritten::Failed(error)) => {
+            StepsEnd::AppendError(AppendError::Failed(error)) => {
                 let text = "a step of the undo did not run: its start could not be recorded";
                 let error = introduced(text, &ErrorChain::of(&error));
                 issue(Cause::UndoInterrupted, error)
@@ -125,7 +125,7 @@ impl One<'_> {
         steps: &'static [Step],
         count: usize,
         entry: impl Fn(&str) -> NewEntry + Send,
-    ) -> Walked {
+    ) -> StepsEnd {
         let own = self.own_values();
         let invocation = self.invocation(&own, false);
         let deadline = Deadline::new(self.definition.timeout);
@@ -137,33 +137,33 @@ impl One<'_> {
             if let Some(error) = deadline.is_over() {
                 let introduction = format!("the rollback of {place} did not run");
                 let error = introduced(&introduction, &error);
-                return Walked::Failed { place, error };
+                return StepsEnd::Failed { place, error };
             }
             self.tell_activity(&format!("{ROLLING_BACK} {place}"));
-            let recorded = self.executor.append_insisting(&[entry(&place)]).await;
+            let recorded = self.executor.append_retrying(&[entry(&place)]).await;
             if let Err(unwritten) = recorded {
-                return Walked::Unwritten(unwritten);
+                return StepsEnd::AppendError(unwritten);
             }
             let began = Instant::now();
-            self.walk.begin(index, Direction::Backward);
+            self.step_progress.begin(index, Direction::Backward);
             let called = self.call(body, &deadline.limit(&invocation)).await;
             let result = match deadline.told(called.ended) {
-                Ended::Lost(reason) => return Walked::Lost(reason),
+                Ended::Lost(reason) => return StepsEnd::Lost(reason),
                 Ended::NotRun(cause) => {
                     let error = introduced(NO_CONNECTION, &chain(&cause));
-                    return Walked::NotRun { place, error };
+                    return StepsEnd::NotRun { place, error };
                 }
                 ended => ended.into_result(),
             };
             let error = result.as_ref().err().map(chain);
-            self.walk
+            self.step_progress
                 .end(index, Direction::Backward, began.elapsed(), error.clone());
             if let Some(error) = error {
                 let introduction = Direction::Backward.failed(index, count);
                 let error = introduced(&introduction, &error);
-                return Walked::Failed { place, error };
+                return StepsEnd::Failed { place, error };
             }
         }
-        Walked::Back
+        StepsEnd::Back
     }
 }

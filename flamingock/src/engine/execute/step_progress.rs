@@ -6,21 +6,21 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::change::definition::Definition;
-use crate::listener::{Events, Happened};
+use crate::listener::{EventKind, EventSink};
 use crate::report::run::{StepOutcome, StepReport};
 use crate::util::error_chain::ErrorChain;
 
 /// The way of one attempt through the steps of its change.
 #[derive(Debug)]
-pub(crate) struct Walk {
+pub(crate) struct StepProgress {
     definition: &'static Definition,
-    events: Events,
+    events: EventSink,
     steps: Mutex<Vec<StepReport>>,
 }
 
-impl Walk {
-    pub(crate) fn new(definition: &'static Definition, events: &Events) -> Walk {
-        Walk {
+impl StepProgress {
+    pub(crate) fn new(definition: &'static Definition, events: &EventSink) -> StepProgress {
+        StepProgress {
             definition,
             events: events.clone(),
             steps: Mutex::default(),
@@ -70,7 +70,7 @@ impl Walk {
     }
 }
 
-impl ObserveSteps for Walk {
+impl ObserveSteps for StepProgress {
     /// How many steps have begun.
     #[cfg(feature = "templates")]
     fn reached(&self) -> usize {
@@ -89,7 +89,7 @@ impl ObserveSteps for Walk {
                 duration: None,
             });
         }
-        self.events.tell(Happened::StepStarted {
+        self.events.emit(EventKind::StepStarted {
             id: self.definition.id.to_owned(),
             stage: self.definition.stage.to_owned(),
             step: index + 1,
@@ -117,7 +117,7 @@ impl ObserveSteps for Walk {
                 step.duration = Some(duration);
             }
         }
-        self.events.tell(Happened::StepEnded {
+        self.events.emit(EventKind::StepEnded {
             id: self.definition.id.to_owned(),
             stage: self.definition.stage.to_owned(),
             step: index + 1,

@@ -3,7 +3,7 @@
 use crate::audit::attempt::{Attempt, Purpose};
 use crate::audit::entry::{Origin, State, TransactionMode};
 use crate::change::body::Body;
-use crate::lock::append::Unwritten;
+use crate::lock::append::AppendError;
 use crate::plan::decision::Cause;
 use crate::plan::steps::Step;
 use crate::report::run::Outcome;
@@ -12,21 +12,24 @@ use crate::target::invocation::Ended;
 use crate::util::error_chain::ErrorChain;
 use crate::util::error_chain::chain;
 
-use super::executed::{
-    Executed, Fate, NO_CONNECTION, NOT_RUN, introduced, issue, moved, with_unrecorded,
-};
-use super::execution::One;
+use super::execution::Execution;
 use super::executor::Executor;
+use super::outcome::{
+    ExecutionOutcome, NO_CONNECTION, NOT_RUN, RunState, introduced, issue, moved, with_unrecorded,
+};
 
 impl Executor<'_> {
     /// Takes an applied change back.
-    pub(crate) async fn undo(&self, step: &Step) -> Executed {
+    pub(crate) async fn undo(&self, step: &Step) -> ExecutionOutcome {
         let Some(body) = step.definition.rollback else {
-            return Executed::failed(Outcome::Failed, ErrorChain::text("it has no rollback"));
+            return ExecutionOutcome::failed(
+                Outcome::Failed,
+                ErrorChain::text("it has no rollback"),
+            );
         };
         if moved(step) {
             let text = "it was applied at another target system than its code now names";
-            return Executed::failed(Outcome::Failed, ErrorChain::text(text));
+            return ExecutionOutcome::failed(Outcome::Failed, ErrorChain::text(text));
         }
         let number = step
             .newest
@@ -52,7 +55,7 @@ impl Executor<'_> {
         let undone = one.with_steps(undone);
         match undone.issue {
             // The next start asks the probe, and manual resolution is needed only if it cannot tell.
-            Some(Cause::UndoInterrupted) if step.definition.verify.is_some() => Executed {
+            Some(Cause::UndoInterrupted) if step.definition.verify.is_some() => ExecutionOutcome {
                 issue: None,
                 ..undone
             },
@@ -61,29 +64,31 @@ impl Executor<'_> {
     }
 }
 
-impl One<'_> {
+impl Execution<'_> {
     /// Finds out how far an interrupted undo came. None: the change is still applied.
-    async fn finish_undo(&self, step: &Step) -> Option<Executed> {
-        let settled = self.settled(step).await?;
-        match settled.outcome {
+    async fn finish_undo(&self, step: &Step) -> Option<ExecutionOutcome> {
+        let decided_by_plan = self.decided_by_plan(step).await?;
+        match decided_by_plan.outcome {
             Outcome::AlreadyApplied => None,
-            Outcome::RolledBack if settled.fate == Fate::GoesOn => Some(Executed {
-                outcome: Outcome::Undone,
-                error: None,
-                ..settled
-            }),
+            Outcome::RolledBack if decided_by_plan.run_state == RunState::GoesOn => {
+                Some(ExecutionOutcome {
+                    outcome: Outcome::Undone,
+                    error: None,
+                    ..decided_by_plan
+                })
+            }
             Outcome::RolledBack
             | Outcome::Undone
             | Outcome::NewlyApplied
             | Outcome::Failed
             | Outcome::Blocked
             | Outcome::NotReached
-            | Outcome::Filtered => Some(settled),
+            | Outcome::Filtered => Some(decided_by_plan),
         }
     }
 
     /// Runs the rollback of an applied change.
-    async fn undo(&self, attempt: &Attempt<'_>, body: &'static Body<()>) -> Executed {
+    async fn undo(&self, attempt: &Attempt<'_>, body: &'static Body<()>) -> ExecutionOutcome {
         let mode = self.mode(body);
         if mode == TransactionMode::None
             && let Some(refused) = self.refused(body).await
@@ -94,14 +99,14 @@ impl One<'_> {
             if mode == TransactionMode::None {
                 return self.undo_steps(attempt, steps).await;
             }
-            self.walk.assume_applied(steps.len());
+            self.step_progress.assume_applied(steps.len());
         }
         let own = self.own_values();
         if let (Some(database), TransactionMode::Separate) = (&self.target.database, &mode)
             && let Err(error) = database.prepare_markers().await
         {
             let error = introduced(NOT_RUN, &ErrorChain::of(&error));
-            return Executed::failed(Outcome::Failed, error);
+            return ExecutionOutcome::failed(Outcome::Failed, error);
         }
         let key = match mode {
             TransactionMode::Shared => 0,
@@ -114,7 +119,7 @@ impl One<'_> {
         let (Some(database), true) = (&self.target.database, mode != TransactionMode::None) else {
             let called = self.call(body, &invocation).await;
             if let Ended::Lost(reason) = called.ended {
-                return Executed::lost(reason);
+                return ExecutionOutcome::lost(reason);
             }
             if let Ended::NotRun(cause) = called.ended {
                 let error = introduced(NO_CONNECTION, &chain(&cause));
@@ -127,7 +132,7 @@ impl One<'_> {
                     let error = chain(&cause);
                     let entry = attempt.entry(State::Failed, mode, Some(error.clone()));
                     let failed = self.recorded(&[entry], error, Outcome::Failed).await;
-                    Executed {
+                    ExecutionOutcome {
                         issue: Some(Cause::UndoInterrupted),
                         ..failed
                     }
@@ -150,14 +155,14 @@ impl One<'_> {
             Transacted::Done { mode: done } if mode == TransactionMode::Separate => {
                 let undone = self.undone(attempt, done).await;
                 // Until that is on record, the marker is all that tells of it.
-                if undone.fate == Fate::GoesOn {
+                if undone.run_state == RunState::GoesOn {
                     database.unmark(attempt, key).await;
                 }
                 undone
             }
-            Transacted::Done { .. } => Executed::new(Outcome::Undone),
+            Transacted::Done { .. } => ExecutionOutcome::new(Outcome::Undone),
             Transacted::NotRun { cause } if mode == TransactionMode::Shared => {
-                Executed::failed(Outcome::Failed, introduced(NOT_RUN, &chain(&cause)))
+                ExecutionOutcome::failed(Outcome::Failed, introduced(NOT_RUN, &chain(&cause)))
             }
             Transacted::NotRun { cause } => {
                 let error = introduced(NOT_RUN, &chain(&cause));
@@ -166,20 +171,24 @@ impl One<'_> {
             }
             Transacted::Undone { cause, unrecorded } => {
                 // What was taken back is there again.
-                self.walk.assume_applied(body.steps().map_or(0, <[_]>::len));
-                Executed::failed(Outcome::Failed, with_unrecorded(chain(&cause), unrecorded))
+                self.step_progress
+                    .assume_applied(body.steps().map_or(0, <[_]>::len));
+                ExecutionOutcome::failed(
+                    Outcome::Failed,
+                    with_unrecorded(chain(&cause), unrecorded),
+                )
             }
             Transacted::LeftBehind {
                 cause,
                 unrecorded: None,
             } => issue(Cause::UndoInterrupted, chain(&cause)),
             Transacted::LeftBehind { cause, unrecorded } => {
-                Executed::unknown(with_unrecorded(chain(&cause), unrecorded))
+                ExecutionOutcome::unknown(with_unrecorded(chain(&cause), unrecorded))
             }
-            Transacted::Lost { reason } => Executed::lost(reason),
-            Transacted::Unknown { cause } => Executed::unknown(chain(&cause)),
+            Transacted::Lost { reason } => ExecutionOutcome::lost(reason),
+            Transacted::Unknown { cause } => ExecutionOutcome::unknown(chain(&cause)),
         };
-        Executed {
+        ExecutionOutcome {
             stopped,
             ..executed
         }
@@ -191,11 +200,11 @@ impl One<'_> {
         &self,
         attempt: &Attempt<'_>,
         mode: TransactionMode,
-        unwritten: Unwritten,
-    ) -> Executed {
+        unwritten: AppendError,
+    ) -> ExecutionOutcome {
         let error = match unwritten {
-            Unwritten::Lost(reason) => return Executed::lost(reason),
-            Unwritten::Failed(error) => error,
+            AppendError::Lost(reason) => return ExecutionOutcome::lost(reason),
+            AppendError::Failed(error) => error,
         };
         let text = "the undo did not run: its start could not be recorded";
         let text = introduced(text, &ErrorChain::of(&error));
@@ -203,15 +212,19 @@ impl One<'_> {
             let entry = attempt.entry(State::Applied, mode, Some(text.clone()));
             return self.recorded(&[entry], text, Outcome::Failed).await;
         }
-        Executed::failed(Outcome::Failed, text)
+        ExecutionOutcome::failed(Outcome::Failed, text)
     }
 
-    pub(super) async fn undone(&self, attempt: &Attempt<'_>, mode: TransactionMode) -> Executed {
+    pub(super) async fn undone(
+        &self,
+        attempt: &Attempt<'_>,
+        mode: TransactionMode,
+    ) -> ExecutionOutcome {
         let entry = attempt.entry(State::RolledBack, mode, None);
-        match self.executor.append_insisting(&[entry]).await {
-            Ok(()) => Executed::new(Outcome::Undone),
-            Err(Unwritten::Lost(reason)) => Executed::lost(reason),
-            Err(Unwritten::Failed(error)) => Executed::unknown(with_unrecorded(
+        match self.executor.append_retrying(&[entry]).await {
+            Ok(()) => ExecutionOutcome::new(Outcome::Undone),
+            Err(AppendError::Lost(reason)) => ExecutionOutcome::lost(reason),
+            Err(AppendError::Failed(error)) => ExecutionOutcome::unknown(with_unrecorded(
                 ErrorChain::text("the undo succeeded, but that is not on record"),
                 Some(error),
             )),

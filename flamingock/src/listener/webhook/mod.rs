@@ -55,7 +55,7 @@ use ureq::tls::RootCerts;
 
 use self::post::Post;
 use super::api::Listener;
-use crate::listener::{Event, Happened};
+use crate::listener::{Event, EventKind};
 use crate::util::boxed::BoxError;
 use crate::util::tls_roots;
 
@@ -99,10 +99,10 @@ impl Webhook {
             timeout: TIMEOUT,
             name,
             chooses: Box::new(|event| {
-                let what = &event.what;
+                let kind = &event.kind;
                 matches!(
-                    what,
-                    Happened::RunEnded { .. } | Happened::IssueFound { .. }
+                    kind,
+                    EventKind::RunEnded { .. } | EventKind::IssueFound { .. }
                 )
             }),
             shapes: None,
@@ -161,12 +161,12 @@ impl Webhook {
     /// Posts these events instead of the run's end and its issues:
     ///
     /// ```
-    /// use flamingock::events::Happened;
+    /// use flamingock::events::EventKind;
     /// use flamingock::events::Webhook;
     ///
     /// // Only runs that did not do well.
     /// let webhook = Webhook::new("https://pager.example.com/flamingock")
-    ///     .when(|event| matches!(&event.what, Happened::RunEnded { error: Some(_), .. }));
+    ///     .when(|event| matches!(&event.kind, EventKind::RunEnded { error: Some(_), .. }));
     /// # drop(webhook);
     /// ```
     #[must_use]
@@ -194,7 +194,7 @@ impl Webhook {
 
 #[async_trait]
 impl Listener for Webhook {
-    async fn hear(&self, event: &Event) -> Result<(), BoxError> {
+    async fn on_event(&self, event: &Event) -> Result<(), BoxError> {
         if !(self.chooses)(event) {
             return Ok(());
         }

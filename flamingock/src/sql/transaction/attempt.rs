@@ -21,7 +21,7 @@ use crate::audit::attempt::{Attempt, Purpose};
 use crate::audit::entry::TransactionMode;
 use crate::change::client::Client;
 use crate::change::script::Script;
-use crate::lock::stop::Stop;
+use crate::lock::stop::StopReason;
 use crate::sql::connection::Held;
 use crate::sql::driver::Driver;
 use crate::sql::marker::{marker_of, remove};
@@ -104,7 +104,7 @@ impl<D: Driver> Transact<'_, D> {
     }
 
     fn try_from(&self, first: usize, key: i64, last: bool, deadline: Instant) -> Try<'_> {
-        let is_wanted = self.parts[first].invocation.signals.now() == Stop::No;
+        let is_wanted = self.parts[first].invocation.signals.now() == StopReason::No;
         let attempts: Vec<Attempt<'_>> =
             self.parts.iter().map(|part| part.attempt.clone()).collect();
         let started = attempts.iter();

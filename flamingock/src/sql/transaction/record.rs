@@ -8,7 +8,7 @@ use crate::audit::attempt::Purpose;
 use crate::audit::entry::{NewEntry, State, TransactionMode};
 use crate::audit::store::Store;
 use crate::audit::store_error::StoreError;
-use crate::lock::append::{Insisting, Unwritten};
+use crate::lock::append::{AppendError, RetryingAppend};
 use crate::sql::driver::Driver;
 use crate::sql::in_doubt::{Settled, settle};
 use crate::sql::marker::resolve;
@@ -155,16 +155,16 @@ impl<D: Driver> Transact<'_, D> {
         at: usize,
         entries: &[NewEntry],
     ) -> Result<Option<StoreError>, Moved> {
-        let insisting = Insisting {
+        let retrying = RetryingAppend {
             store: self.store(),
             grant: one.attempts[at].grant,
             wait: self.database.ledger.patience(),
             signals: self.parts[at].invocation.signals,
         };
-        match insisting.append(entries).await {
+        match retrying.append(entries).await {
             Ok(_) => Ok(None),
-            Err(Unwritten::Failed(error)) => Ok(Some(error)),
-            Err(Unwritten::Lost(_)) => Err(Moved),
+            Err(AppendError::Failed(error)) => Ok(Some(error)),
+            Err(AppendError::Lost(_)) => Err(Moved),
         }
     }
 

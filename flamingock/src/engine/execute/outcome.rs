@@ -17,20 +17,20 @@ pub(super) const NOT_RUN: &str = "the change did not run: its transaction could 
 
 /// What became of a change.
 #[derive(Debug)]
-pub(crate) struct Executed {
+pub(crate) struct ExecutionOutcome {
     pub(crate) outcome: Outcome,
     pub(crate) error: Option<ErrorChain>,
     pub(crate) issue: Option<Cause>,
     pub(crate) notes: Vec<Note>,
     pub(crate) steps: Vec<StepReport>,
-    pub(crate) fate: Fate,
+    pub(crate) run_state: RunState,
     /// Whether its function was dropped because the run was asked to stop.
     pub(crate) stopped: bool,
 }
 
 /// What it means for the run.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Fate {
+pub(crate) enum RunState {
     /// It goes on, or with the stages that do not depend on this one.
     GoesOn,
     /// The lock is, or may be, another's: nothing more is started or written.
@@ -39,42 +39,42 @@ pub(crate) enum Fate {
     Unknown,
 }
 
-impl Executed {
-    pub(super) fn new(outcome: Outcome) -> Executed {
-        Executed {
+impl ExecutionOutcome {
+    pub(super) fn new(outcome: Outcome) -> ExecutionOutcome {
+        ExecutionOutcome {
             outcome,
             error: None,
             issue: None,
             notes: Vec::new(),
             steps: Vec::new(),
-            fate: Fate::GoesOn,
+            run_state: RunState::GoesOn,
             stopped: false,
         }
     }
 
-    pub(crate) fn failed(outcome: Outcome, error: ErrorChain) -> Executed {
-        Executed {
+    pub(crate) fn failed(outcome: Outcome, error: ErrorChain) -> ExecutionOutcome {
+        ExecutionOutcome {
             error: Some(error),
-            ..Executed::new(outcome)
+            ..ExecutionOutcome::new(outcome)
         }
     }
 
-    pub(super) fn lost(reason: String) -> Executed {
+    pub(super) fn lost(reason: String) -> ExecutionOutcome {
         let error = ErrorChain::text(&format!("the lease was lost: {reason}"));
-        Executed {
-            fate: Fate::Lost(reason),
-            ..Executed::failed(Outcome::Failed, error)
+        ExecutionOutcome {
+            run_state: RunState::Lost(reason),
+            ..ExecutionOutcome::failed(Outcome::Failed, error)
         }
     }
 
-    pub(super) fn unknown(error: ErrorChain) -> Executed {
-        Executed {
-            fate: Fate::Unknown,
-            ..Executed::failed(Outcome::Failed, error)
+    pub(super) fn unknown(error: ErrorChain) -> ExecutionOutcome {
+        ExecutionOutcome {
+            run_state: RunState::Unknown,
+            ..ExecutionOutcome::failed(Outcome::Failed, error)
         }
     }
 
-    pub(super) fn with(mut self, note: Note) -> Executed {
+    pub(super) fn with(mut self, note: Note) -> ExecutionOutcome {
         self.notes.push(note);
         self
     }
@@ -88,20 +88,20 @@ pub(super) fn moved(step: &Step) -> bool {
 }
 
 /// A change that is applied; the mode is `none` where the database has committed midway.
-pub(super) fn applied(mode: &TransactionMode) -> Executed {
-    let executed = Executed::new(Outcome::NewlyApplied);
+pub(super) fn applied(mode: &TransactionMode) -> ExecutionOutcome {
+    let executed = ExecutionOutcome::new(Outcome::NewlyApplied);
     match mode {
         TransactionMode::None => executed.with(Note::CommittedMidway),
         _ => executed,
     }
 }
 
-pub(super) fn blocked(step: &Step, cause: Cause) -> Executed {
+pub(super) fn blocked(step: &Step, cause: Cause) -> ExecutionOutcome {
     let error = step.newest.as_ref().and_then(|newest| newest.error.clone());
-    Executed {
+    ExecutionOutcome {
         error,
         issue: Some(cause),
-        ..Executed::new(Outcome::Blocked)
+        ..ExecutionOutcome::new(Outcome::Blocked)
     }
 }
 
@@ -111,15 +111,15 @@ pub(super) fn takes_connection(body: &Body<()>) -> bool {
         .any(crate::change::argument::Need::is_connection)
 }
 
-pub(super) fn issue(cause: Cause, error: ErrorChain) -> Executed {
-    Executed {
+pub(super) fn issue(cause: Cause, error: ErrorChain) -> ExecutionOutcome {
+    ExecutionOutcome {
         issue: Some(cause),
-        ..Executed::failed(Outcome::Failed, error)
+        ..ExecutionOutcome::failed(Outcome::Failed, error)
     }
 }
 
-pub(super) fn no_database() -> Executed {
-    Executed::failed(Outcome::Failed, ErrorChain::text(NO_DATABASE))
+pub(super) fn no_database() -> ExecutionOutcome {
+    ExecutionOutcome::failed(Outcome::Failed, ErrorChain::text(NO_DATABASE))
 }
 
 pub(super) fn introduced(introduction: &str, cause: &ErrorChain) -> ErrorChain {
