@@ -1,10 +1,11 @@
-//! Change-as-Code: the async functions that an application runs exactly once per environment, in
-//! order, under a lock, to evolve whatever it depends on, with every attempt in an audit table.
+//! Change-as-Code: async functions that an application runs exactly once per environment, in order,
+//! under a lock, to evolve the systems that it depends on. Every attempt is recorded in an audit
+//! table.
 //!
 //! # A first change
 //!
-//! A change is an async function with an attribute. Its arguments decide what it is given: here, the
-//! connection, in a transaction that also records that the change is applied.
+//! A change is an async function with an attribute. Its arguments decide what Flamingock injects:
+//! here a connection, in a transaction that also records that the change is applied.
 //!
 //! ```standalone_crate
 //! # #[cfg(feature = "sqlite")]
@@ -43,8 +44,7 @@
 //! # }
 //! ```
 //!
-//! The report and the errors are made for people, by `Display`, and for machines, by
-//! `serde::Serialize`:
+//! The report and the errors implement `Display` for people and `serde::Serialize` for machines:
 //!
 //! ```console
 //! default: 1 newly applied in 12 ms
@@ -53,10 +53,11 @@
 //!
 //! # Anything can be a target
 //!
-//! What has no connection of ours is given as a value: [`Runner::provide`] for every change,
-//! [`TargetSystem::provide`] for those of one system. Such a change runs without transaction.
-//! What it has begun is on record before it begins; if it fails, its rollback is called; if the
-//! process dies, its [`verify`](macro@verify) function tells the next start what became of it.
+//! Flamingock injects a client of any other system as a value: [`Runner::provide`] provides it to
+//! every change, [`TargetSystem::provide`] to the changes of one system. Such a change is
+//! non-transactional. Flamingock records the attempt before the change runs. If the change fails,
+//! Flamingock calls its rollback. If the process dies, the next run calls its
+//! [`verify`](macro@verify) function to find out whether the change took effect.
 //!
 //! ```
 //! use flamingock::{BoxError, MemoryStore, Runner, TargetSystem};
@@ -106,15 +107,15 @@
 //! # }
 //! ```
 //!
-//! `register = false` and [`changes!`] name the changes of a run one by one. Without them the linker collects
-//! every change of the binary; one that is in another crate is only there if the binary names that
-//! crate, with [`link_changes!`].
+//! `register = false` and [`changes!`] name the changes of a run one by one. Without them the
+//! linker collects every change of the binary; changes of another crate are collected only if the
+//! binary names that crate, with [`link_changes!`].
 //!
 //! # When something fails
 //!
-//! A run ends as an [`Error`] that says what happened and what to do next. What ran stands in its
-//! report. Here the second change fails in its transaction: what it did is undone, that is recorded,
-//! and the next start tries it again.
+//! A failed run returns an [`Error`] that says what happened and what to do next; its report lists
+//! what ran. Here the second change fails in its transaction: the database rolls it back, the audit
+//! records that, and the next run tries it again.
 //!
 //! ```
 //! # #[cfg(feature = "sqlite")]
@@ -162,11 +163,12 @@
 //! - [`change`](macro@change): every key and every kind of argument
 //! - [`Runner`]: stages, services, tags, the lock, policies, the manifest, undo, issues
 //! - [`guide::recovery`]: what happens after a failure or a crash, and what an operator does
-//! - [`guide::databases`]: rights, poolers, limits, and what was tested
-//! - [`guide::targets`]: what changes change: values, readiness, what is said of a target
-//! - `guide::templates`, with the feature `templates`: changes that files of YAML and TOML declare
-//! - [`guide::listeners`]: who is told what a run does: events, webhook, metrics
-//! - [`audit`]: the entries, and the traits of a store of your own; [`report`], [`lock`], [`events`] and [`adopt`] have the rest
+//! - [`guide::databases`]: rights, poolers, limits, and tested versions
+//! - [`guide::targets`]: target systems: values, readiness, description
+//! - `guide::templates`, with the feature `templates`: changes declared in YAML and TOML files
+//! - [`guide::listeners`]: events, webhook, metrics
+//! - [`audit`]: the entries, and the traits for a store of your own; see also [`report`], [`lock`],
+//!   [`events`] and [`adopt`]
 //!
 //! # Features
 //!
@@ -182,7 +184,7 @@
 //!
 //! None is on by default. With none, the store is a [`MemoryStore`] or one of your own.
 
-// What the macros write names the crate as its users do.
+// The code that the macros generate refers to the crate as `flamingock`, as users do.
 #[cfg(all(test, feature = "templates"))]
 extern crate self as flamingock;
 
@@ -239,7 +241,7 @@ pub use crate::sql::target::IntoTarget;
 pub use crate::target::storage::IntoStorage;
 pub use crate::target::system::TargetSystem;
 pub use crate::util::boxed::BoxError;
-/// The attribute of a change: `#[change(id = "..", order = "..")]`.
+/// Turns an async function into a change: `#[change(id = "..", order = "..")]`.
 ///
 /// ```
 /// use flamingock::{BoxError, change};
@@ -254,8 +256,8 @@ pub use crate::util::boxed::BoxError;
 /// ```
 ///
 pub use flamingock_macros::change;
-/// Changes as files: `include_files!("changes")` embeds the files of a folder, which run in one order
-/// with code. [`guide::files`] says how they are named and what they can say.
+/// Embeds a folder of changes as files: `include_files!("changes")`. They run in one order with the
+/// changes in code. See [`guide::files`] for their names and formats.
 ///
 /// ```text
 /// flamingock::include_files!("changes");
@@ -263,7 +265,7 @@ pub use flamingock_macros::change;
 /// ```
 ///
 pub use flamingock_macros::include_files;
-/// The attribute of a rollback: `#[rollback(the_change)]`.
+/// Makes an async function the rollback of a change: `#[rollback(the_change)]`.
 ///
 /// ```
 /// use flamingock::{BoxError, change, rollback};
@@ -285,8 +287,8 @@ pub use flamingock_macros::include_files;
 /// ```
 ///
 pub use flamingock_macros::rollback;
-/// The attribute of a template: `#[template("nats-stream")]`, on a function that takes what a file
-/// says, and besides that what a change may take.
+/// Turns an async function into a template for files: `#[template("nats-stream")]`. The function
+/// takes the content of a file, and the same arguments as a change.
 ///
 /// ```
 /// use flamingock::{BoxError, template};
@@ -309,7 +311,7 @@ pub use flamingock_macros::rollback;
 ///
 #[cfg(feature = "templates")]
 pub use flamingock_macros::template;
-/// The attribute of a probe: `#[verify(the_change)]`.
+/// Makes an async function the verify function of a change: `#[verify(the_change)]`.
 ///
 /// ```
 /// use flamingock::{BoxError, change, verify};
@@ -334,7 +336,7 @@ pub use flamingock_macros::verify;
 #[cfg(feature = "_sqlx")]
 pub use sqlx;
 
-/// Runs what is pending in the database of this pool: `Runner::new(pool).run()`.
+/// Runs the pending changes with the defaults: `Runner::new(storage).run()`.
 ///
 /// # Errors
 /// See [`Error`].
@@ -342,7 +344,7 @@ pub fn run(storage: impl target::storage::IntoStorage) -> Run {
     Runner::new(storage).run()
 }
 
-/// What a run tells while it goes on, and who can be told.
+/// The events of a run, and the listeners that receive them.
 ///
 /// See [`guide::listeners`].
 pub mod events {
@@ -353,7 +355,7 @@ pub mod events {
     pub use crate::listener::{Event, EventKind, Failure, Listener, Work};
 }
 
-/// Longer texts.
+/// Guides: longer texts about single subjects.
 #[cfg(any(doc, all(doctest, feature = "sqlite")))]
 pub mod guide {
     #[doc = include_str!("../docs/recovery.md")]
@@ -383,7 +385,7 @@ pub mod guide {
 #[doc = include_str!("../../README.md")]
 struct Readme;
 
-/// What the macros' code refers to. Not part of the public interface.
+/// Items that the generated code of the macros uses. Not part of the public interface.
 #[doc(hidden)]
 pub mod __private {
     pub use crate::change::argument::{
@@ -415,7 +417,7 @@ pub mod __private {
     pub use crate::util::database_kind::DatabaseKind;
     pub use linkme;
 
-    /// What splits scripts, for the tests and the fuzz target.
+    /// The splitter of scripts, for the tests and the fuzz target.
     #[cfg(feature = "_sqlx")]
     pub mod statements {
         pub use crate::statements::{

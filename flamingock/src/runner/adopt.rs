@@ -1,4 +1,4 @@
-//! `Runner::adopt` and `Runner::adopt_first`.
+//! Adopting the history of another tool: on request, and before the first change of a run.
 
 use crate::adopt::histories::{append, database};
 use std::sync::Arc;
@@ -12,14 +12,17 @@ use crate::engine::collect::open_storage as open;
 use crate::report::error::Error;
 
 impl Runner {
-    /// Takes over the history of another tool: appends an entry, by the origin `import`, for every
-    /// change that the tool has applied and this service has no entry of. Reads the tool's tables
-    /// and writes to none of them. All or nothing, under the lock; a second time changes nothing.
+    /// Adopts the history of another tool: appends an entry with the origin `import` for every
+    /// change that the tool has applied and that this service has no entry of. Only reads the
+    /// tool's tables. Takes the lock, and appends either all entries or none. A second call appends
+    /// nothing.
     ///
     /// # Errors
-    /// [`LockTimeout`](crate::ErrorKind) at once while a run of this service has the lock; [`Invalid`](crate::ErrorKind),
-    /// and nothing is written, if the history is empty, has attempts that failed or did not end, if
-    /// the tool is at work, or if it is not clear which change is which; whatever keeps the history
+    /// - [`LockTimeout`](crate::ErrorKind) at once if a run of this service has the lock.
+    /// - [`Invalid`](crate::ErrorKind) if the history is empty, has attempts that failed or did not
+    ///   finish, or cannot be matched to the changes unambiguously, or if the tool is at work.
+    ///   Nothing is written.
+    /// - Any error while the history is read or the audit is written.
     /// from being read or the audit from being written.
     pub async fn adopt(&self, adoption: &Adoption) -> Result<Adopted, Error> {
         let storage = open(&self.settings)?;
@@ -29,10 +32,10 @@ impl Runner {
         let database = database(targets, &adoption.target)?;
         let facts = Arc::new(engine::facts(&self.settings));
         let service = &self.settings.service;
-        // A history that is not seen here is said before that of the tool is read.
+        // An unreadable audit is reported before the tool's history is read.
         let own = storage.store.snapshot(service, "").await;
         let own = own.map_err(Error::store)?.newest;
-        // What is wrong with the history is said before anything is created.
+        // Problems of the history are reported before anything is created.
         prepare(adoption, database, &pipeline, &own, &facts).await?;
         self.make_ready(&storage).await?;
         let lease = self.take_lock(&storage).await?;
@@ -50,12 +53,12 @@ impl Runner {
         Ok(adopted)
     }
 
-    /// Returns what [`adopt`](Self::adopt) would do, with the reason for each change, and writes nothing:
-    /// it creates no tables and takes no lock.
+    /// Returns what [`adopt`](Self::adopt) would do, with the reason for each change. Writes
+    /// nothing, creates no tables and takes no lock.
     ///
     /// # Errors
-    /// [`Invalid`](crate::ErrorKind) for what `adopt` would refuse; whatever keeps the history or the audit from being
-    /// read.
+    /// [`Invalid`](crate::ErrorKind) for everything that `adopt` would refuse, and any error while
+    /// the history or the audit is read.
     pub async fn plan_adoption(&self, adoption: &Adoption) -> Result<Adopted, Error> {
         let storage = open(&self.settings)?;
         engine::find_out_formats(&self.settings, Some(adoption)).await?;
@@ -69,13 +72,15 @@ impl Runner {
         Ok(prepared.adopted)
     }
 
-    /// Takes over the history of another tool inside [`run`](Self::run), under the lock and before the
-    /// first change: for fleets that switch tools in one deployment. It does so only as long as this
-    /// service has no entry at all, so it may stay in the code; several are taken over together.
+    /// Adopts the history of another tool inside [`run`](Self::run), under the lock and before the
+    /// first change, so that a fleet can switch tools in one deployment. It does so only while this
+    /// service has no entry at all, so the call can stay in the code. Several adoptions are carried
+    /// out together.
     ///
-    /// What the history has and what maps to no change here keeps the run from starting, unless the
-    /// adoption [allows it](Adoption::allow_unmapped). A [`plan`](Self::plan), and a run that only
-    /// checks or plans, reads the history and shows what would be taken over as applied.
+    /// A run fails before its first change if the history has a migration that maps to no change of
+    /// this application, unless the adoption [allows it](Adoption::allow_unmapped).
+    /// [`plan`](Self::plan), and a run in a mode that only checks or plans, reads the history and
+    /// shows the changes that would be adopted as applied.
     ///
     /// ```no_run
     /// # async fn main_of(pool: flamingock::sqlx::SqlitePool) -> Result<(), flamingock::Error> {

@@ -1,4 +1,5 @@
-//! `Runner::adopt_from_service`: an application that is given a name, or another one.
+//! Adopting the changes that another service of the same database has applied, for an application
+//! that gets a name or changes it.
 
 use super::builder::Runner;
 use crate::audit::entry::{LatestEntry, NewEntry, Origin, State};
@@ -15,18 +16,21 @@ use crate::report::issue::Resolution;
 use crate::target::storage::Storage;
 
 impl Runner {
-    /// Adopts what another service of the same database has applied of this binary's changes: appends an
-    /// entry by the origin `import` for each, and leaves the other service's entries as they are. For an
-    /// application that is given a name after it has run without one: `adopt_from_service("default")`.
-    /// Returns how many changes were adopted; nothing is written for those that this service knows
-    /// already. Holds the locks of both services while it does so, so that neither applies anything
-    /// meanwhile.
+    /// Adopts changes of this binary that another service of the same database has applied. Appends
+    /// an entry with the origin `import` for each, and leaves the other service's entries as they
+    /// are. Use it for an application that gets a name after it has run without one:
+    /// `adopt_from_service("default")`.
+    ///
+    /// Returns the number of adopted changes. A change that this service has an entry of already is
+    /// left out. Holds the locks of both services meanwhile, so that neither of them applies
+    /// anything.
     ///
     /// # Errors
-    /// [`Invalid`](crate::ErrorKind), and nothing is written, if the other service has applied nothing, if a run of it
-    /// has its lock, or if one of these changes is neither applied nor rolled back there: resolve it in the
-    /// other service first. [`LockTimeout`](crate::ErrorKind) at once while a run of this service has the lock;
-    /// whatever keeps the audit from being read or written.
+    /// - [`Invalid`](crate::ErrorKind) if the other service has applied nothing, if a run of it has
+    ///   its lock, or if one of these changes is neither applied nor rolled back there: resolve it
+    ///   in the other service first. Nothing is written.
+    /// - [`LockTimeout`](crate::ErrorKind) at once if a run of this service has the lock.
+    /// - Any error while the audit is read or written.
     pub async fn adopt_from_service(&self, from: &str) -> Result<usize, Error> {
         let storage = open(&self.settings)?;
         let own = &self.settings.service;
@@ -67,7 +71,7 @@ impl Runner {
         Ok(adopted)
     }
 
-    /// The other service's lock is ours.
+    /// Adopts the changes; the caller holds the other service's lock.
     async fn adopt_under_both(&self, storage: &Storage, from: &str) -> Result<usize, Error> {
         let store = &storage.store;
         let theirs = store.snapshot(from, "").await.map_err(Error::store)?;
@@ -82,19 +86,21 @@ impl Runner {
         Ok(adopted)
     }
 
-    /// None: another run has it.
+    /// Acquires the lock of a service. Returns `None` if another run has it.
     async fn lock_of(&self, storage: &Storage, service: &str) -> Result<Option<Lease>, Error> {
         let mut claim = self.claim(None);
         service.clone_into(&mut claim.service);
         self.take(storage, &claim).await
     }
 
-    /// Whether this binary has a change; if it cannot be told, it may.
+    /// Reports whether this binary has a change. Without a pipeline that is unknown, so every
+    /// change counts as its own.
     fn has(pipeline: Option<&Pipeline>, id: &str) -> bool {
         pipeline.is_none_or(|pipeline| pipeline.changes().any(|change| change.id == id))
     }
 
-    /// An operator's decision would be lost, if what awaits one were left behind.
+    /// Refuses to adopt while a change needs a resolution: the operator's decision would be
+    /// recorded in a service that no longer has the change.
     fn refuse_open(&self, theirs: &Snapshot, from: &str) -> Result<(), Error> {
         let pipeline = engine::pipeline_of(&self.settings).ok();
         let ours: Vec<&LatestEntry> = theirs
@@ -130,7 +136,8 @@ impl Runner {
         });
         applied.sort_by_key(|newest| newest.seq);
         let pipeline = engine::pipeline_of(&self.settings).ok();
-        // The other service may be several applications that nobody has named.
+        // The other service may stand for several applications that have no name yet, so only the
+        // changes of this binary are adopted.
         applied.retain(|theirs| Self::has(pipeline.as_ref(), &theirs.change_id));
         let entries: Vec<NewEntry> = applied
             .iter()

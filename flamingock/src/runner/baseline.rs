@@ -1,4 +1,4 @@
-//! `Runner::baseline`: what people have applied by hand, or with a tool that left no history.
+//! Recording changes as applied that were applied by hand, or with a tool that left no history.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -17,16 +17,18 @@ use crate::report::error::invalid;
 use crate::util::near_miss::did_you_mean;
 
 impl Runner {
-    /// Marks changes as applied that were applied without any tool's history: this one, those before it
-    /// in its stage, and those of the stages that run before. Appends an entry by the origin `operator`
-    /// for each that this service has no entry of, all or nothing, under the lock; runs nothing.
+    /// Marks changes as applied that were applied without any tool's history: the change `up_to`,
+    /// all changes before it in its stage, and all changes of the stages that run before. Runs
+    /// nothing. Takes the lock, and appends an entry with the origin `operator` for each change
+    /// that this service has no entry of; either all entries are appended or none.
     ///
     /// Changes that the runner's tags do not select are left out.
     ///
     /// # Errors
-    /// [`Invalid`](crate::ErrorKind) if there is no such change, or no reason is given; [`LockTimeout`](crate::ErrorKind)
-    /// at once while a run of this service has the lock; whatever keeps the audit from being read
-    /// or written.
+    /// - [`Invalid`](crate::ErrorKind) if the pipeline has no change `up_to`, or if `reason` is
+    ///   blank.
+    /// - [`LockTimeout`](crate::ErrorKind) at once if a run of this service has the lock.
+    /// - Any error while the audit is read or written.
     pub async fn baseline(&self, up_to: &str, reason: &str) -> Result<Baseline, Error> {
         check_reason(
             reason,
@@ -92,7 +94,7 @@ impl Runner {
     }
 }
 
-/// The change, those before it in its stage, and those of the stages before it.
+/// Returns the change, those before it in its stage, and those of the stages before it.
 fn changes_up_to(pipeline: &Pipeline, id: &str) -> Option<Vec<&'static Definition>> {
     let stage = pipeline
         .stages

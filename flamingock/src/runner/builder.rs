@@ -1,4 +1,4 @@
-//! The runner: everything that can be said of a run before it starts.
+//! The public builder: configures a run, and begins it.
 
 use std::fmt;
 use std::future::Future;
@@ -27,9 +27,9 @@ use crate::source::template::Template;
 use crate::target::storage::IntoStorage;
 use crate::target::system::TargetSystem;
 
-/// A run of the application's changes, spelled out: `Runner::new(&pool)`, setters, `run().await`.
+/// Configures and runs an application's changes: `Runner::new(&pool)`, setters, `run().await`.
 ///
-/// Nothing is touched before [`run`](Self::run).
+/// No setter touches a database; [`run`](Self::run) and the operator commands do.
 ///
 /// ```
 /// use flamingock::{MemoryStore, Mode, Policy, Rule, Runner, change, changes};
@@ -72,131 +72,143 @@ impl fmt::Debug for Runner {
 }
 
 impl Runner {
-    /// A run whose audit and lock are kept there. The database of a pool is also the target system
-    /// "default".
+    /// Creates a runner that keeps its audit and its lock in this storage. The database of a pool
+    /// is also the target system `"default"`.
     pub fn new(storage: impl IntoStorage) -> Runner {
         Runner {
             settings: Settings::new(storage.into_storage()),
         }
     }
 
-    /// The name under which this application's changes are recorded and locked: several services
-    /// share a database without touching each other. "default" if it is not set.
+    /// Sets the name under which this application's changes are recorded and locked, so that
+    /// several services can share a database. `"default"` unless set.
     pub fn service(mut self, name: impl Into<String>) -> Runner {
         self.settings.service = name.into();
         self
     }
 
-    /// A service that is named for the first time, in a database where the service "default" has
-    /// applied changes of the same ids, is meant to have a history of its own. Without this such a
-    /// run is refused: it would apply everything again.
+    /// Declares that this service is meant to have a history of its own.
+    ///
+    /// Without this, a run is refused if the service has no entries yet while the service
+    /// `"default"` of the same database has applied changes with the same ids: it would apply all
+    /// of them again.
     pub fn independent_service(mut self) -> Runner {
         self.settings.independent = true;
         self
     }
 
-    /// A system besides the audit's database that changes change.
+    /// Registers an additional target system.
     pub fn target(mut self, target: TargetSystem) -> Runner {
         self.settings.targets.push(target);
         self
     }
 
-    /// Gives every change a value, which it takes as `&T` or `Option<&T>`. The last one of a type
-    /// counts; a target's own comes before it.
+    /// Provides a value to every change, which can take it as `&T` or `Option<&T>`. A later value
+    /// of the same type replaces an earlier one. A value that a target system provides takes
+    /// precedence.
     pub fn provide<T: Send + Sync + 'static>(self, value: T) -> Runner {
         self.provide_arc(Arc::new(value))
     }
 
-    /// The same for a value that is shared, or unsized: `provide_arc::<dyn Mailer>(mailer)`.
+    /// Provides a value that is shared or unsized: `provide_arc::<dyn Mailer>(mailer)`. Otherwise
+    /// like [`provide`](Self::provide).
     pub fn provide_arc<T: ?Sized + Send + Sync + 'static>(mut self, value: Arc<T>) -> Runner {
         self.settings.values.insert(value);
         self
     }
 
-    /// Declares a stage. Stages run in the order in which they are declared, as far as `after`
-    /// allows; without any, those that the changes name run by name.
+    /// Declares a stage. Stages run in the order in which they are declared, unless `after` demands
+    /// another. If no stage is declared, the stages that the changes name run in alphabetical
+    /// order.
     pub fn stage(mut self, stage: Stage) -> Runner {
         self.settings.stages.push(stage);
         self
     }
 
-    /// How many stages with no `after` between them run side by side, under the one lock; 1 unless set.
-    /// The order inside a stage holds, and a failure stops its stage and those after it, and no
-    /// other.
+    /// Sets how many stages run at the same time, under the one lock; 1 unless set. Only stages
+    /// with no `after` between them run in parallel. Changes of one stage still run in order, and a
+    /// failure stops only its own stage and those after it.
     ///
-    /// There are never more than the pool of the audit has connections, less one for what is recorded
-    /// meanwhile. On SQLite, which has one writer, changes with a connection wait for each other. On
-    /// PostgreSQL a change on a connection without transaction runs while no other change with a
-    /// connection does: `CREATE INDEX CONCURRENTLY` waits for everybody's transactions.
+    /// The number is limited by the pool of the audit: one connection less than the pool's maximum,
+    /// because the audit needs one meanwhile. SQLite has one writer, so changes with a connection
+    /// wait for each other. On PostgreSQL a non-transactional change with a connection runs while
+    /// no other change with a connection does, because `CREATE INDEX CONCURRENTLY` waits for all
+    /// open transactions.
     pub fn parallel_stages(mut self, stages: usize) -> Runner {
         self.settings.parallel_stages = stages.max(1);
         self
     }
 
-    /// Sets how long the lock is held and waited for, and what a run does that waited in vain.
+    /// Sets the lease of the lock, how long a run waits for the lock and how often it polls, and
+    /// what a run does when that wait times out.
     pub fn lock(mut self, options: LockOptions) -> Runner {
         self.settings.lock = options.bounded();
         self
     }
 
-    /// How long a statement of a change in a transaction may wait for a lock of its database, on
-    /// PostgreSQL: 5 seconds unless it is set, and `None` turns it off.
+    /// Sets how long a statement of a transactional change waits for a lock of its database.
+    /// PostgreSQL only; 5 seconds unless set, and `None` turns the limit off.
     ///
-    /// There, everybody who wants a table queues behind the change that waits for it, readers included.
-    /// A change that has waited in vain is rolled back and tried again, three times; then it fails, and its
-    /// error names the session that it waited for. A change's own `lock_timeout` comes before this one. A
-    /// shorter `lock_timeout` of the role or the session holds. Changes without a transaction wait as long
-    /// as their session says.
+    /// On PostgreSQL every session that wants the table, even for reading, queues behind a change
+    /// that waits for it. When the limit is reached, Flamingock rolls the change back and tries it
+    /// again, up to three times; then the change fails, and the error names the session that
+    /// blocked it. A `lock_timeout` that the change itself sets takes precedence, and so does a
+    /// shorter `lock_timeout` of the role or the session. Non-transactional changes use the setting
+    /// of their session.
     pub fn lock_timeout(mut self, limit: impl Into<Option<Duration>>) -> Runner {
         self.settings.lock_timeout = limit.into().filter(|limit| !limit.is_zero());
         self
     }
 
-    /// Where the tables of the audit stand and how their names begin.
+    /// Sets the schema and the name prefix of the audit tables.
     pub fn tables(mut self, tables: TableNames) -> Runner {
         self.settings.tables = tables;
         self
     }
 
-    /// Whether missing tables are created; they are by default. Without it, a run that has
+    /// Sets whether Flamingock creates missing tables; it does by default. Otherwise a run that has
     /// something to do fails with an error that names them.
     pub fn create_tables(mut self, create: bool) -> Runner {
         self.settings.create_tables = create;
         self
     }
 
-    /// Takes the lock also in a database on which no test proves what Flamingock relies on: Galera and
+    /// Allows Flamingock to take the lock in a database that its tests do not cover: Galera and
     /// other clusters with several writing nodes, CockroachDB, YugabyteDB, TiDB, Vitess, and other
-    /// products that speak a protocol of PostgreSQL or MySQL. Without it, a run that has something to
-    /// do is refused there before it writes anything, and so is every operator command that takes the
-    /// lock; the same holds for a target system of another database whose changes run in transactions.
-    /// A run with nothing to do does not ask what answers.
+    /// products that speak the protocol of PostgreSQL or MySQL.
     ///
-    /// On Galera, each entry then writes the lock row, so that a takeover on another node and the
-    /// entry of a late owner conflict when they are committed. Sessions on other nodes still cannot
-    /// be ended. It also lets a user who may do so write to a MySQL or MariaDB server whose
-    /// `read_only` is on.
+    /// Without this, a run that has something to do fails there before it writes anything, and so
+    /// does every operator command that takes the lock. The same holds for a target system in such
+    /// a database whose changes run in transactions. A run with nothing to do does not detect the
+    /// product.
     ///
-    /// MySQL 8 is not tested either, and needs no permission: it shares its statements with MariaDB.
+    /// On Galera, each entry then also writes the lock row, so that a takeover on another node and
+    /// a late entry of the previous owner conflict at commit. Sessions on other nodes still cannot
+    /// be terminated. This setting also lets a user with the necessary rights write to a MySQL or
+    /// MariaDB server whose `read_only` is on.
+    ///
+    /// MySQL 8 is not tested either, but needs no permission: it uses the same statements as
+    /// MariaDB.
     pub fn allow_untested_database(mut self) -> Runner {
         self.settings.allow_untested = true;
         self
     }
 
-    /// Selects changes: one with tags runs only if the runner has one of them; `!tag` excludes.
+    /// Selects changes by tag. A change with tags runs only if the runner has one of them; `!tag`
+    /// excludes. A change without tags always runs.
     pub fn tags<T: Into<String>>(mut self, tags: impl IntoIterator<Item = T>) -> Runner {
         self.settings.tags = tags.into_iter().map(Into::into).collect();
         self
     }
 
-    /// What to do about changes that do not fit the audit.
+    /// Sets how a run reacts to changes that do not match the audit.
     pub fn policy(mut self, policy: Policy) -> Runner {
         self.settings.policy = policy;
         self
     }
 
-    /// What the run is for. Comes before the variable `FLAMINGOCK_MODE`, which is `apply`, `check`,
-    /// `plan` or `off`.
+    /// Sets the mode of the run. Takes precedence over the environment variable `FLAMINGOCK_MODE`,
+    /// which is `apply`, `check`, `plan` or `off`.
     ///
     /// ```
     /// # use flamingock::{ErrorKind, MemoryStore, Mode, Runner, change, changes};
@@ -205,7 +217,7 @@ impl Runner {
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() {
     /// # let store = MemoryStore::new();
-    /// // A copy that must not apply anything, and does not start before another one has.
+    /// A replica that must not apply anything, and must not start before another instance has.
     /// let run = Runner::new(&store).changes(changes![warm_cache]).mode(Mode::Check).run();
     /// assert!(matches!(run.await, Err(error) if error.kind() == ErrorKind::Pending));
     /// # }
@@ -215,7 +227,7 @@ impl Runner {
         self
     }
 
-    /// Adds a fact to every entry of the run.
+    /// Adds a key and a value to the metadata of every entry of the run.
     pub fn metadata(mut self, key: impl Into<String>, value: impl Into<String>) -> Runner {
         self.settings
             .metadata
@@ -223,133 +235,140 @@ impl Runner {
         self
     }
 
-    /// Sets the person who asks for what this runner does: every entry that it writes has the name in its
-    /// column `operator`, and the lock shows it while an operator command has it. The command line sets it
-    /// by `--by`, and to the user of the operating system where neither is said. None by default: an
-    /// application that applies its changes at its start has no operator.
+    /// Sets the name of the person who issues a command. Every entry that this runner writes has it
+    /// in the column `operator`, and the lock shows it while an operator command holds the lock.
+    /// None by default: an application that applies its changes when it starts has no operator. The
+    /// command line uses the name of `--by`, or the user of the operating system.
     ///
-    /// The name is recorded as it is given: nothing checks that it is true.
+    /// The name is recorded as it is provided; Flamingock does not authenticate it.
     pub fn operator(mut self, name: impl Into<String>) -> Runner {
         self.settings.operator = Some(name.into());
         self
     }
 
-    /// The application's version, for every entry of the run.
+    /// Sets the application's version, which every entry of the run records.
     pub fn app_version(mut self, version: impl Into<String>) -> Runner {
         self.settings.app_version = Some(version.into());
         self
     }
 
-    /// Runs exactly these changes, and not those that the linker collected:
+    /// Runs exactly these changes instead of those that the linker collected:
     /// `changes(flamingock::changes![create_users, other::orders_stream])`.
     pub fn changes(mut self, changes: impl IntoIterator<Item = &'static Definition>) -> Runner {
         self.settings.changes = Some(changes.into_iter().collect());
         self
     }
 
-    /// Runs the changes of this folder, and not those that the linker collected:
-    /// `files(flamingock::include_files!("changes", register = false))`. Those of every folder that is given
-    /// run together, and with what is given to [`changes`](Self::changes).
+    /// Runs the changes of this folder instead of those that the linker collected:
+    /// `files(flamingock::include_files!("changes", register = false))`. Can be called for several
+    /// folders; their changes run together with those passed to [`changes`](Self::changes).
     pub fn files(mut self, folder: &'static EmbeddedFolder) -> Runner {
         self.settings.folders.push(folder);
         self
     }
 
-    /// Adds templates that files can name, beside the built-in ones and those that the linker
-    /// collected: `templates(flamingock::templates![nats_stream])`. A template with `register = false` is only
-    /// known by such a list.
+    /// Adds templates that files can name, in addition to the built-in ones and those that the
+    /// linker collected: `templates(flamingock::templates![nats_stream])`. A template with
+    /// `register = false` is available only in this way.
     #[cfg(feature = "templates")]
     pub fn templates(mut self, templates: impl IntoIterator<Item = &'static Template>) -> Runner {
         self.settings.templates.extend(templates);
         self
     }
 
-    /// Where the values of secrets are looked up that files name, `${secret:NAME}`, when their change
-    /// is about to run. The environment, if it is not set.
+    /// Sets where the values of secrets come from that files name as `${secret:NAME}`. Flamingock
+    /// looks them up right before the change runs; in the environment unless this is set.
     #[cfg(feature = "templates")]
     pub fn secrets(mut self, resolver: impl SecretResolver + 'static) -> Runner {
         self.settings.secrets = Arc::new(resolver);
         self
     }
 
-    /// Refuses to start if the changes differ from this manifest:
+    /// Makes a run fail before it starts if the changes differ from this manifest:
     /// `expect_manifest(include_str!("../changes.lock"))`.
     pub fn expect_manifest(mut self, manifest: &str) -> Runner {
         self.settings.manifest = Some(manifest.to_owned());
         self
     }
 
-    /// Takes over a system that has some of the changes already: a change that was never tried and
-    /// has a `#[verify]` function is asked first, and recorded as applied, by the origin `verify`,
-    /// if its effect is there.
+    /// Calls the `#[verify]` function of a change that was never attempted before running the
+    /// change, and records the change as applied, with the origin `verify`, if the function says
+    /// so. Use it for a system that has some of the changes already.
     pub fn adopt_verified(mut self) -> Runner {
         self.settings.adopt_verified = true;
         self
     }
 
-    /// Tells a listener what the run does: see [`events`](crate::events). Any number of them;
-    /// none of them ever changes what the run does or how it ends.
+    /// Adds a listener, which receives the events of a run: see [`events`](crate::events). Can be
+    /// called several times. A listener cannot affect the run or its result.
     pub fn listener(mut self, listener: impl Listener + 'static) -> Runner {
         self.settings.listeners.push(Arc::new(listener));
         self
     }
 
-    /// How long the run waits at its end, without the lock, for listeners that have not heard
-    /// everything yet. What they miss is a warning in log and report. 10 seconds by default.
+    /// Sets how long a run waits at its end, after releasing the lock, for listeners that have not
+    /// received all events yet; 10 seconds by default. Lost events are a warning in the log and in
+    /// the report.
     pub fn listener_timeout(mut self, timeout: Duration) -> Runner {
         self.settings.listener_timeout = timeout;
         self
     }
 
-    /// The manifest of the changes: one line a change, to be committed and compared by
-    /// [`expect_manifest`](Self::expect_manifest). Touches no database.
+    /// Returns the manifest of the changes: one line for each change. Commit it, and compare it
+    /// with [`expect_manifest`](Self::expect_manifest). Touches no database.
     ///
     /// # Errors
-    /// [`Invalid`](crate::ErrorKind) if the changes do not make a pipeline.
+    /// [`Invalid`](crate::ErrorKind) if the changes do not form a valid pipeline.
     pub fn manifest(&self) -> Result<String, Error> {
         engine::manifest(&self.settings)
     }
 
-    /// Runs what is pending. Takes the lock only if anything is.
+    /// Runs the pending changes. Takes the lock only if there are any. The runner can be used
+    /// again.
     ///
-    /// Must be awaited in a tokio runtime. Dropping the future asks the run to stop, as
-    /// [`Run::cancel_on`] does; what is true is still recorded. The runner can be used again.
+    /// The future must be awaited in a tokio runtime.
     ///
     /// # Errors
     /// See [`Error`]: each variant says what was left behind.
+    ///
+    /// # Cancel safety
+    /// Dropping the future requests a stop, as [`Run::cancel_on`] does. The engine goes on in a
+    /// task of its own until it has stopped, and still records the outcome.
     pub fn run(&self) -> Run {
         self.request(Request::Run)
     }
 
-    /// Undoes applied changes by their `#[rollback]` functions, last first, under the lock and audited
-    /// with the origin `undo`: `runner.undo(UndoTarget::Last)`. The report has only these changes; each
-    /// that was undone is [`Undone`](crate::Outcome::Undone), and is pending again for every instance
-    /// that has it. Works in every [`Mode`].
+    /// Undoes applied changes with their `#[rollback]` functions, last first:
+    /// `runner.undo(UndoTarget::Last)`. Takes the lock, and records each undo with the origin
+    /// `undo`. Works in every [`Mode`].
     ///
-    /// To go back to an earlier release, undo with the newer binary, which has the rollbacks, and then
+    /// The report contains only these changes. Each undone change is
+    /// [`Undone`](crate::Outcome::Undone), and pending again for every instance that has it. To go
+    /// back to an earlier release, undo with the newer binary, which has the rollbacks, and then
     /// deploy the earlier one.
     ///
     /// # Errors
-    /// [`Invalid`](crate::ErrorKind) before anything is undone if a change of the range has no rollback or is not
-    /// in the pipeline, or if the service has applied changes that this binary does not know: see
-    /// [`Undo::force`]. [`ChangesFailed`](crate::ErrorKind) if a rollback failed: what was undone before it stays
-    /// undone; a change whose failed rollback the database rolled back is still applied, any other is
-    /// an issue.
+    /// - [`Invalid`](crate::ErrorKind) if a change of the range has no rollback or is not in the
+    ///   pipeline, or if the service has applied changes that this binary does not have: see
+    ///   [`Undo::force`]. Nothing is undone.
+    /// - [`ChangesFailed`](crate::ErrorKind) if a rollback failed. Changes that were undone before
+    ///   it stay undone. If the database rolled the failed rollback back, its change is still
+    ///   applied; otherwise the change is an issue.
     pub fn undo(&self, undo: impl Into<Undo>) -> Run {
         self.request(Request::Undo(undo.into()))
     }
 
-    /// Returns what [`undo`](Self::undo) would reverse now, in that order, without doing it: each change
-    /// is [`NotReached`](crate::Outcome::NotReached). Reads only, and takes no lock.
+    /// Returns the changes that [`undo`](Self::undo) would reverse now, in that order: each is
+    /// [`NotReached`](crate::Outcome::NotReached). Only reads, and takes no lock.
     ///
     /// # Errors
-    /// What `undo` would refuse, and whatever keeps the audit from being read.
+    /// Everything that `undo` would refuse, and any error while the audit is read.
     pub async fn plan_undo(&self, undo: impl Into<Undo>) -> Result<Report, Error> {
         engine::plan_undo(self.settings.for_a_run(), &undo.into()).await
     }
 
-    /// Runs with this id in the future that it returns, and not in a task of its own: a simulation can
-    /// stop that from being polled, which is a process that stands still, or drop it, which is one
+    /// Runs with this id inside the returned future instead of a task of its own. A simulation
+    /// stops polling the future to imitate a process that stands still, and drops it to imitate one
     /// that is killed.
     #[doc(hidden)]
     pub fn run_in_place(

@@ -1,4 +1,4 @@
-//! Reading the audit: all of it, or page by page.
+//! Reading the audit, as a whole or page by page.
 
 use super::builder::Runner;
 use crate::audit::entry::Entry;
@@ -8,25 +8,28 @@ use crate::engine::collect::open_storage as open;
 use crate::report::error::Error;
 
 impl Runner {
-    /// Returns the entries of this service that match, oldest first. Reads only.
+    /// Returns the entries of this service that match the filter, oldest first. Only reads. Returns
+    /// no entries if the tables do not exist.
     ///
-    /// All of them are kept in memory at once; [`history_page`](Self::history_page) reads a long history
+    /// All entries are in memory at once; [`history_page`](Self::history_page) reads a long history
     /// in parts.
     ///
     /// # Errors
-    /// [`Invalid`](crate::ErrorKind) for settings that a run would refuse; whatever keeps the audit from being read. Without tables there are no entries.
+    /// [`Invalid`](crate::ErrorKind) for settings that a run would refuse, and any error while the
+    /// audit is read.
     pub async fn history(&self, filter: &HistoryFilter) -> Result<Vec<Entry>, Error> {
         let storage = open(&self.settings)?;
         let read = storage.store.history(&self.settings.service, filter);
         found(read.await)
     }
 
-    /// Returns the entries of this service that match, oldest first, at most `limit` of them, from
-    /// behind the place `after`: 0 for the first page, then the [`seq`](Entry::seq) of the last entry
-    /// of the page before. An empty page is the end. Reads only.
+    /// Returns at most `limit` entries of this service that match the filter, oldest first,
+    /// beginning after the entry with the [`seq`](Entry::seq) `after`. Pass 0 for the first page,
+    /// then the `seq` of the last entry of the previous page. An empty page is the end. Only reads.
     ///
     /// Entries that are appended meanwhile are on a later page. With
-    /// [`latest_only`](HistoryFilter::latest_only) a change that goes on meanwhile can be on two pages.
+    /// [`latest_only`](HistoryFilter::latest_only), a change that gets a new entry meanwhile can be
+    /// on two pages.
     ///
     /// ```
     /// # use flamingock::{MemoryStore, Runner, audit::HistoryFilter, change, changes};
@@ -50,7 +53,7 @@ impl Runner {
     /// ```
     ///
     /// # Errors
-    /// Those of [`history`](Self::history).
+    /// The same as [`history`](Self::history).
     pub async fn history_page(
         &self,
         filter: &HistoryFilter,
@@ -63,7 +66,7 @@ impl Runner {
     }
 }
 
-/// Without tables there are no entries.
+/// Replaces the error about missing tables by an empty history.
 fn found(read: Result<Vec<Entry>, StoreError>) -> Result<Vec<Entry>, Error> {
     match read {
         Err(error) if error.kind == StoreErrorKind::MissingTable => Ok(Vec::new()),

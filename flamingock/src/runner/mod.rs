@@ -1,4 +1,5 @@
-//! The runner: what an application says of its runs, and what it and its operators do.
+//! The public builder and its operations: run, plan, undo, verify, history, issues, adoption, and
+//! the lock.
 
 pub(crate) mod adopt;
 pub(crate) mod adopt_service;

@@ -1,4 +1,4 @@
-//! What people do beside running: look, decide, undo.
+//! Planning, issues and their resolution, the schema, and the lock.
 
 use crate::audit::store_error::missing_tables;
 use crate::report::error::invalid;
@@ -25,27 +25,28 @@ use crate::target::storage::Storage;
 use crate::util::near_miss::did_you_mean;
 use crate::util::random::new_id;
 
-/// How long a server that takes no writes is left alone at least.
+/// The minimum pause before the next attempt to write to a server that is read-only.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
 
 impl Runner {
-    /// What a run would do now, and why, without doing it: every pending change is
-    /// [`NotReached`](crate::Outcome::NotReached), one that needs manual resolution
-    /// [`Blocked`](crate::Outcome::Blocked), one that the run with the lock is working at pending,
-    /// too, with the note [`Running`](crate::plan::note::Note::Running). Reads only, and takes no lock.
+    /// Returns what a run would do now and why, without doing it. Only reads, and takes no lock.
+    ///
+    /// Every pending change is [`NotReached`](crate::Outcome::NotReached), including one that the
+    /// run with the lock is working on, which has the note
+    /// [`Running`](crate::plan::note::Note::Running). A change that needs manual resolution is
+    /// [`Blocked`](crate::Outcome::Blocked).
     ///
     /// # Errors
-    /// What is wrong with the registry or the pipeline, an argument that a change asks for and that
-    /// nothing provides, and whatever keeps the audit from being read.
+    /// Problems of the registry or the pipeline, an argument of a change that nothing provides, and
+    /// any error while the audit is read.
     pub async fn plan(&self) -> Result<Report, Error> {
         engine::plan(&self.settings).await
     }
 
-    /// The changes that need manual resolution. Reads only.
+    /// Returns the changes that need manual resolution. Only reads.
     ///
     /// # Errors
-    /// What is wrong with the registry or the pipeline, and whatever keeps the audit from being
-    /// read.
+    /// Problems of the registry or the pipeline, and any error while the audit is read.
     pub async fn issues(&self) -> Result<Vec<Issue>, Error> {
         engine::find_out_formats(&self.settings, None).await?;
         let (storage, pipeline) = engine::open_with_pipeline(&self.settings)?;
@@ -60,13 +61,15 @@ impl Runner {
         Ok(issues.collect())
     }
 
-    /// Records what an operator found out about a change that needs resolution: appends an entry by the
-    /// origin `operator`, edits none. Nothing is written if the audit says the same already.
+    /// Records an operator's decision about a change that needs manual resolution. Takes the lock,
+    /// and appends an entry with the origin `operator`; existing entries stay as they are. Writes
+    /// nothing, and returns [`Resolved::Unchanged`], if the audit records the same already.
     ///
     /// # Errors
-    /// [`LockTimeout`](crate::ErrorKind) at once while a run has the lock; [`Invalid`](crate::ErrorKind) for a change
-    /// that the audit does not know, or without a reason; whatever keeps the entry from being
-    /// written.
+    /// - [`LockTimeout`](crate::ErrorKind) at once if a run has the lock.
+    /// - [`Invalid`](crate::ErrorKind) for a change that the audit does not know or that needs no
+    ///   resolution, for a decision that the next run makes by itself, or if `reason` is blank.
+    /// - Any error while the audit is read or written.
     pub async fn resolve(
         &self,
         change_id: &str,
@@ -91,11 +94,11 @@ impl Runner {
         Ok(recorded)
     }
 
-    /// The statements that create the tables of the audit, for people who apply them by hand; empty
-    /// for a store that has none. Touches no database.
+    /// Returns the statements that create the tables of the audit, so that you can apply them by
+    /// hand; empty for a store without tables. Touches no database.
     ///
     /// # Errors
-    /// [`Invalid`](crate::ErrorKind) for names that cannot be those of tables.
+    /// [`Invalid`](crate::ErrorKind) if the configured names are not valid names of tables.
     pub fn schema(&self) -> Result<String, Error> {
         let storage = open(&self.settings)?;
         Ok(storage
@@ -104,28 +107,30 @@ impl Runner {
             .unwrap_or_default())
     }
 
-    /// Returns the statements that bring tables that an older version created to the format that this
-    /// version uses, for people who execute them by hand while nothing of the older version runs; empty
-    /// where there is nothing to do. Reads only.
+    /// Returns the statements that upgrade tables of an older version to the format of this
+    /// version; empty if there is nothing to do. Execute them by hand while no instance of the
+    /// older version runs. Only reads.
     ///
     /// # Errors
-    /// Whatever keeps the columns of the tables from being read.
+    /// Any error while the columns of the tables are read.
     pub async fn schema_upgrade(&self) -> Result<String, Error> {
         let storage = open(&self.settings)?;
         storage.store.upgrade().await.map_err(Error::store)
     }
 
-    /// Who has the lock of this service, or had it last; none if nobody ever had. Reads only.
+    /// Returns the state of this service's lock: its owner, or its last owner if it is free. `None`
+    /// if the lock was never taken. Only reads.
     ///
     /// # Errors
-    /// Whatever keeps the lock from being read.
+    /// Any error while the lock is read.
     pub async fn lock_status(&self) -> Result<Option<LockStatus>, Error> {
         let storage = open(&self.settings)?;
         let snapshot = storage.store.snapshot(&self.settings.service, "").await;
         Ok(snapshot.map_err(Error::store)?.lock)
     }
 
-    /// What an operator asks of the lock; `force` names the owner that it is taken from.
+    /// Builds the request by which an operator command acquires the lock. `force` is the fencing
+    /// token of the owner that it may take the lock from.
     pub(crate) fn claim(&self, force: Option<i64>) -> AcquireRequest {
         let facts = engine::facts(&self.settings);
         let operator = match &facts.operator {
@@ -141,7 +146,7 @@ impl Runner {
         }
     }
 
-    /// Creates the tables and the lock of the service where they are missing.
+    /// Creates the tables and the row of the service's lock if they are missing.
     pub(crate) async fn make_ready(&self, storage: &Storage) -> Result<(), Error> {
         let (store, service) = (&storage.store, &self.settings.service);
         let snapshot = store.snapshot(service, "").await.map_err(Error::store)?;
@@ -162,8 +167,8 @@ impl Runner {
         made.map_err(Error::store)
     }
 
-    /// Does something again while the server takes no writes, for as long as the lock is waited for:
-    /// during a fail-over the address leads to the next writer sooner or later.
+    /// Repeats an operation while the server is read-only, at most for as long as a run waits for
+    /// the lock. During a fail-over the address leads to the new writer sooner or later.
     async fn once_writable<T, F>(&self, work: impl Fn() -> F) -> Result<T, StoreError>
     where
         F: Future<Output = Result<T, StoreError>>,
@@ -182,7 +187,7 @@ impl Runner {
         }
     }
 
-    /// Takes the lock, and does not wait for it.
+    /// Acquires the lock without waiting for it.
     pub(crate) async fn take_lock(&self, storage: &Storage) -> Result<Lease, Error> {
         match self.take(storage, &self.claim(None)).await? {
             Some(lease) => Ok(lease),
@@ -193,7 +198,7 @@ impl Runner {
         }
     }
 
-    /// Takes the lock, which is renewed from then on. None: another run has it.
+    /// Acquires the lock and starts to renew it. Returns `None` if another run has it.
     pub(crate) async fn take(
         &self,
         storage: &Storage,
@@ -233,7 +238,7 @@ impl Runner {
         let in_doubt = rolls_back
             || newest.state == State::Started
                 && newest.transaction_mode == TransactionMode::Separate;
-        // What is not so any more once its transaction is committed after all.
+        // The decision that would turn wrong if the transaction in doubt is committed after all.
         let outdated = match newest.origin {
             Origin::Undo => Resolution::Applied,
             _ if rolls_back => Resolution::Applied,
@@ -268,7 +273,7 @@ impl Runner {
         }
     }
 
-    /// Looks again under the lock, and appends.
+    /// Checks again under the lock, and appends the entry.
     async fn record(
         &self,
         storage: &Storage,
@@ -299,7 +304,7 @@ impl Runner {
         Ok(Resolved::Recorded)
     }
 
-    /// What the newest entry says of a change that this binary does not have.
+    /// Returns the latest entry of a change that this binary does not have.
     async fn recorded(&self, storage: &Storage, change_id: &str) -> Result<Option<Entry>, Error> {
         let filter = HistoryFilter::default()
             .change(change_id.to_owned())
@@ -333,7 +338,8 @@ impl Runner {
             transaction_mode: newest.transaction_mode.clone(),
             recovery: definition.map(|definition| definition.recovery),
             origin: Origin::Operator,
-            // The code that somebody finds applied is the code of that attempt.
+            // An operator who finds the effect applied has seen the code of that attempt, so its
+            // digest is recorded.
             digest: newest.digest.clone(),
             duration: Some(std::time::Duration::ZERO),
             location: definition
@@ -347,18 +353,18 @@ impl Runner {
     }
 }
 
-/// What the audit says of a change that somebody wants to resolve.
+/// How the audit compares with the requested resolution.
 enum Found {
-    /// The same already.
+    /// The audit records the same resolution already.
     Settled,
-    /// That manual resolution is needed, or will be.
+    /// The change needs manual resolution, or will.
     Open(Box<LatestEntry>),
 }
 
-/// Whether somebody who decides says why.
+/// Checks that an operator's reason is not blank and can be stored.
 ///
 /// # Errors
-/// It says nothing, or has a character that not every database keeps.
+/// The reason is blank, or has a character that some databases cannot store.
 pub(crate) fn check_reason(reason: &str, missing: &str) -> Result<(), Error> {
     if reason.trim().is_empty() {
         return Err(invalid(missing));

@@ -1,4 +1,4 @@
-//! A lock that is taken from its owner by force, on record.
+//! Releasing the lock by force and recording it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,22 +19,26 @@ use crate::target::storage::Storage;
 use crate::util::random::new_id;
 
 impl Runner {
-    /// Takes the lock from whoever has it, and gives it back: for an owner that is known to be dead
-    /// when its lease is too long to wait for. A living owner can commit nothing any more; what it
-    /// had begun is an issue, or is resolved, at the next start. Answers who had it; without an
-    /// owner nothing is taken, and nothing written.
+    /// Takes the lock from its owner and releases it. Use it when the owner is known to be dead and
+    /// its lease is too long to wait for.
     ///
-    /// The audit gets an entry of the state [`LockReleased`](State::LockReleased) with the reason,
-    /// under the grant that was taken: about no change, and so with an empty `change_id`. Its
-    /// metadata has `taken_from`, the lock as it was.
+    /// An owner that is alive after all can commit nothing from then on. A change that it had begun
+    /// becomes an issue, or the next run resolves it.
+    ///
+    /// Returns the lock as it was. Returns `None`, and writes nothing, if the lock is free.
+    ///
+    /// The audit gets an entry with the state [`LockReleased`](State::LockReleased) and the reason,
+    /// written with the new fencing token. It concerns no change, so its `change_id` is empty. Its
+    /// metadata has the previous state of the lock as `taken_from`.
     ///
     /// # Errors
-    /// [`Invalid`](crate::ErrorKind) without a reason; [`LockTimeout`](crate::ErrorKind) if the owner's last transaction
-    /// keeps the lock for longer than the runner waits; [`Store`](crate::ErrorKind) if the owner that was seen has
-    /// ended meanwhile and another one has the lock, from which nothing is taken; whatever keeps the lock
-    /// from being taken,
-    /// the entry from being written or the lock from being given back: the message says which of
-    /// them was done.
+    /// - [`Invalid`](crate::ErrorKind) if `reason` is blank.
+    /// - [`LockTimeout`](crate::ErrorKind) if the owner's last transaction keeps the lock row
+    ///   locked for longer than a run waits for the lock.
+    /// - [`Store`](crate::ErrorKind) if the owner has ended meanwhile and the lock has a new owner,
+    ///   from which it is not taken.
+    /// - Any error while the lock is taken or released, or the entry is written. The message says
+    ///   which of these was done.
     pub async fn release_lock(&self, reason: &str) -> Result<Option<LockStatus>, Error> {
         check_reason(
             reason,
@@ -69,16 +73,16 @@ impl Runner {
         }
     }
 
-    /// Who has the lock now.
+    /// Returns the lock if it has an owner now.
     async fn owner(&self, storage: &Storage) -> Result<Option<LockStatus>, Error> {
         let snapshot = storage.store.snapshot(&self.settings.service, "").await;
         let lock = snapshot.map_err(Error::store)?.lock;
         Ok(lock.filter(|lock| lock.held))
     }
 
-    /// Takes the lock from this owner and from nobody else: one that has come after it is not known to be
-    /// dead. None: the lock is free. Whoever is between its last entry and its commit keeps the row for
-    /// some seconds.
+    /// Takes the lock from this owner only: an owner that came after it is not known to be dead.
+    /// Returns `None` if the lock is free. Repeats the attempt, because an owner between its last
+    /// entry and its commit keeps the row locked for some seconds.
     async fn take_from(
         &self,
         storage: &Storage,
@@ -134,7 +138,7 @@ impl Runner {
     }
 }
 
-/// The owner that was seen has ended, and nothing is known of the one that came after it.
+/// Reports that the lock has a new owner, which may be alive.
 fn another(seen: &LockStatus, now: &LockStatus) -> Error {
     let text = format!(
         "it was seen with {}, and has a new owner now: {}. If that one is known to be dead too, release again",

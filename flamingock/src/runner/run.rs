@@ -1,4 +1,4 @@
-//! A run that is awaited, and the engine that does not depend on being awaited.
+//! The future of a run, and the task in which the engine works.
 
 use std::fmt;
 use std::future::Future;
@@ -12,11 +12,12 @@ use crate::report::error::Error;
 use crate::report::run::Report;
 use crate::util::boxed::BoxFuture;
 
-/// A run of [`Runner::run`](crate::Runner::run) or [`Runner::undo`](crate::Runner::undo): await it.
+/// The future of [`Runner::run`](crate::Runner::run) or [`Runner::undo`](crate::Runner::undo):
+/// await it.
 ///
 /// # Cancel safety
-/// Dropping it asks the run to stop, as [`cancel_on`](Self::cancel_on) does. What happened is still
-/// recorded.
+/// Dropping it requests a stop, as [`cancel_on`](Self::cancel_on) does. The engine stops in a task
+/// of its own, and still records the outcome.
 #[must_use = "a run does nothing until it is awaited"]
 pub struct Run {
     work: BoxFuture<'static, Result<Report, Error>>,
@@ -34,10 +35,11 @@ impl Run {
         }
     }
 
-    /// Stops the run when this future completes: a change in a transaction is dropped and rolled back, a
-    /// change without one finishes first, the lock is released. The last future that is given counts.
+    /// Stops the run when this future completes: a change in a transaction is dropped and rolled
+    /// back, a non-transactional change finishes first, and then the lock is released. A second
+    /// call replaces the future of the first.
     ///
-    /// Flamingock installs no signal handler: this takes the application's own shutdown.
+    /// Flamingock installs no signal handler, so pass the application's own shutdown signal.
     ///
     /// ```
     /// # use flamingock::{ErrorKind, MemoryStore, Runner, change, changes};
@@ -73,7 +75,7 @@ impl Future for Run {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut TaskContext<'_>) -> Poll<Self::Output> {
         let run = &mut *self;
-        // The run starts first, and then learns that it is to stop.
+        // The engine starts before it can be asked to stop.
         let ended = run.work.as_mut().poll(context);
         if ended.is_pending()
             && let Some(cancel) = &mut run.cancel
@@ -86,7 +88,7 @@ impl Future for Run {
     }
 }
 
-/// Asks the run to stop when it is dropped.
+/// Requests a stop when it is dropped.
 struct AskOnDrop(StopSignal);
 
 impl Drop for AskOnDrop {
@@ -95,8 +97,8 @@ impl Drop for AskOnDrop {
     }
 }
 
-/// The engine works in a task of its own: dropping the run must not drop a statement of ours that is
-/// on its way.
+/// Runs the engine in a task of its own, because dropping the run must not drop a statement of the
+/// engine that is in flight.
 async fn supervise(
     settings: Settings,
     request: Request,
@@ -108,7 +110,7 @@ async fn supervise(
         Ok(result) => result,
         Err(error) => match error.try_into_panic() {
             Ok(payload) => std::panic::resume_unwind(payload),
-            // The runtime shuts down and polls nobody any more.
+            // The runtime shuts down and no longer polls tasks.
             Err(_) => std::future::pending().await,
         },
     }

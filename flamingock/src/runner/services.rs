@@ -1,4 +1,4 @@
-//! All services of a database, as the audit and the lock have them.
+//! The services of a database: the state of their locks and the counts of their changes.
 
 use std::time::SystemTime;
 
@@ -14,40 +14,41 @@ use crate::plan::steps::{found_out, recorded, recorded_code};
 use crate::report::error::Error;
 use crate::util::time;
 
-/// A service of a database, as the audit and the lock have it. Every change that was ever tried
-/// counts once.
+/// The status of one service of a database, from its audit and its lock. Every change that was ever
+/// attempted is counted once.
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct ServiceStatus {
     /// The service.
     pub service: String,
-    /// Who has its lock, or had it last; none if nobody ever had.
+    /// The state of its lock: the owner, or the last owner. `None` if the lock was never taken.
     pub lock: Option<LockStatus>,
-    /// Changes that are applied.
+    /// The number of applied changes.
     pub applied: usize,
-    /// Changes that were taken back: pending for an application that still has them.
+    /// The number of changes that were rolled back or undone. They are pending for an application
+    /// that still has them.
     pub rolled_back: usize,
-    /// Changes that the run with the lock is working at.
+    /// The number of changes that the run with the lock is working on.
     pub running: usize,
-    /// Changes of which the last attempt failed or was not seen to end, and with which the next run
-    /// goes on.
+    /// The number of changes whose last attempt failed or was interrupted, and which the next run
+    /// handles.
     pub failed: usize,
-    /// Changes that need manual resolution, as far as the audit tells: only the application knows whether it
-    /// has a `#[verify]` function that settles them.
+    /// The number of changes that need manual resolution according to the audit. Only the
+    /// application knows whether it has a `#[verify]` function that resolves them.
     pub issues: usize,
-    /// The run that has appended the newest entry; none without entries.
+    /// The run that appended the latest entry. `None` without entries.
     pub last_run: Option<LastRun>,
 }
 
-/// The run that has appended a service's newest entry. One that found nothing to do appends none.
+/// The run that appended a service's latest entry. A run that found nothing to do appends none.
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct LastRun {
-    /// Its id.
+    /// The id of the run.
     pub run_id: String,
-    /// What it was.
+    /// The origin of that entry.
     pub origin: Origin,
-    /// When the attempt of that entry began, by the clock of the database.
+    /// When the attempt of that entry began, by the database's clock.
     #[serde(serialize_with = "time::serialize")]
     pub started_at: SystemTime,
 }
@@ -73,7 +74,8 @@ impl ServiceStatus {
             origin: newest.origin.clone(),
             started_at: newest.started_at,
         });
-        // The row of a service that only the statements of `schema` have made says nothing.
+        // A lock that was never taken: the row exists only because the statements of `schema`
+        // create it.
         status.lock = snapshot.lock.filter(|lock| lock.fencing_token > 0);
         status
     }
@@ -88,7 +90,7 @@ impl ServiceStatus {
             Decision::Skip | Decision::Again => &mut self.applied,
             Decision::Apply if undone => &mut self.rolled_back,
             Decision::Issue(_) => &mut self.issues,
-            // The last run could not settle it either.
+            // The last run did not get an answer either.
             Decision::Verify(_) | Decision::Resolve if found_out(newest).is_some() => {
                 &mut self.issues
             }
@@ -100,13 +102,14 @@ impl ServiceStatus {
 }
 
 impl Runner {
-    /// All services of the runner's database, by name, whatever the runner's own is: who has the
-    /// lock, and how the changes stand that were ever tried. From the audit alone: neither what is
-    /// pending nor which `#[verify]` functions there are is known of other applications. Reads only,
-    /// two statements and one more for each further service.
+    /// Returns all services of the runner's database, by name, including those of other
+    /// applications: the state of their locks, and counts of the changes that were ever attempted.
+    /// Everything comes from the audit: the pending changes and `#[verify]` functions of other
+    /// applications are unknown. Only reads: two statements, and one more for each further service.
+    /// Returns no services if the tables do not exist.
     ///
     /// # Errors
-    /// Whatever keeps the audit from being read; without tables there are no services.
+    /// Any error while the audit is read.
     pub async fn services(&self) -> Result<Vec<ServiceStatus>, Error> {
         let store = open(&self.settings)?.store;
         let names = match store.services().await {

@@ -1,8 +1,8 @@
-//! Helpers for the unit tests of an application: what its changes are, and that they are committed
-//! in the manifest.
+//! Helpers for the unit tests of an application: they check that its changes match the committed
+//! manifest.
 //!
-//! Changes themselves are tested like any other function: the attribute leaves them callable. To
-//! run them through the engine, list them and give the runner an empty store:
+//! The changes themselves are tested like any other function, because the attribute leaves them
+//! callable. To run them through the engine, list them and use an empty store:
 //!
 //! ```
 //! use flamingock::{MemoryStore, Outcome, Runner, change, changes};
@@ -35,20 +35,20 @@ use std::path::{Path, PathBuf};
 use super::builder::Runner;
 use crate::plan::manifest;
 
-/// The variable that makes [`assert_manifest`] write the file.
+/// The environment variable that makes [`assert_manifest`] write the file.
 const UPDATE: &str = "FLAMINGOCK_UPDATE_MANIFEST";
 
-/// The variable by which cargo tells a test where its package is.
+/// The environment variable in which cargo passes a test the folder of its package.
 const PACKAGE: &str = "CARGO_MANIFEST_DIR";
 
-/// Compares the runner's changes with the manifest in a file that is committed. Touches no database.
+/// Compares the runner's changes with a committed manifest. Touches no database.
 ///
-/// An applied change that was edited, renamed, reordered or dropped is then a difference in review,
-/// and not a surprise in production. With the environment variable `FLAMINGOCK_UPDATE_MANIFEST=1`
-/// the file is written, and nothing is compared.
+/// A change that was edited, renamed, reordered or removed after it was applied then shows up as a
+/// difference in review, and not in production. With the environment variable
+/// `FLAMINGOCK_UPDATE_MANIFEST=1` the file is written, and nothing is compared.
 ///
-/// The path is relative to the package of the running test, as cargo gives it in
-/// `CARGO_MANIFEST_DIR`; without that variable, to the current directory.
+/// The path is relative to the package of the running test (`CARGO_MANIFEST_DIR`), or to the
+/// current folder if that variable is not set.
 ///
 /// ```
 /// # use flamingock::{MemoryStore, Runner, change, changes, testing};
@@ -66,10 +66,11 @@ const PACKAGE: &str = "CARGO_MANIFEST_DIR";
 /// testing::assert_manifest(&runner(), path);
 /// # std::fs::remove_dir_all(folder).unwrap();
 /// ```
-///
 /// # Panics
-/// With the differences, line by line, and with the way to accept them; with every problem of the
-/// changes if they do not make a pipeline; and if the file cannot be read or written.
+/// - If the manifest differs. The message lists the differences line by line, and says how to
+///   accept them.
+/// - If the changes do not form a valid pipeline. The message lists every problem.
+/// - If the file cannot be read or written.
 #[track_caller]
 pub fn assert_manifest(runner: &Runner, path: impl AsRef<Path>) {
     let path = place(path.as_ref(), std::env::var_os(PACKAGE).map(PathBuf::from));

@@ -1,4 +1,4 @@
-//! `Runner::verify`.
+//! Comparing the audit with the answers of the verify functions.
 
 use super::builder::Runner;
 use crate::engine;
@@ -6,12 +6,12 @@ use crate::report::error::Error;
 use crate::report::probe::Probe;
 
 impl Runner {
-    /// Asks the `#[verify]` function of every selected change that has one, and tells where the
-    /// answer is not what the audit says. Writes nothing, takes no lock.
+    /// Calls the `#[verify]` function of every selected change that has one, and compares its
+    /// answer with the audit. Writes nothing, and takes no lock.
     ///
     /// # Errors
-    /// What is wrong with the registry or the pipeline, and whatever keeps the audit from being
-    /// read. A probe that fails is no error here: its answer says so.
+    /// Problems of the registry or the pipeline, and any error while the audit is read. A verify
+    /// function that fails is no error: its result says so.
     pub async fn verify(&self) -> Result<Vec<Probe>, Error> {
         engine::verify(self.settings.for_a_run()).await
     }
