@@ -1,4 +1,4 @@
-//! Why a run did not succeed, and what to do next.
+//! The public error: kind, headline, problems, causes and report of a run that did not succeed.
 
 pub(crate) mod full;
 mod kind;
@@ -11,11 +11,13 @@ use crate::audit::store_error::{StoreError, StoreErrorKind};
 use crate::change::problem::Problem;
 use crate::util::error_chain::ErrorChain;
 
-/// Why a run did not succeed. Where anything ran, the [report](Self::report) says what.
+/// The reason why an operation did not succeed. If a run got as far as planning, its
+/// [report](Self::report) lists the outcome of every change.
 ///
-/// `Display` is one line, for a log. `{:#}` and `Debug` give the full text for people: what happened,
-/// the causes, the report, and what to do next, so that a `main` that returns the error prints all of
-/// it. All of them escape what a terminal would act on in names and in the texts of others.
+/// `Display` is one line, for a log. `{:#}` and `Debug` write the full text: what happened, the
+/// causes, the report, and the next steps. A `main` that returns the error therefore prints all of
+/// it. Every form escapes control characters in names and in texts from elsewhere, so that a
+/// terminal does not interpret them.
 ///
 /// ```
 /// use flamingock::{Error, ErrorKind, MemoryStore, Mode, Runner, change, changes};
@@ -34,16 +36,16 @@ use crate::util::error_chain::ErrorChain;
 /// ```
 pub struct Error(Box<Parts>);
 
-/// What an error is made of. Everything that is printed of it is made of these.
+/// The content of an error, from which every form of text is made.
 struct Parts {
     kind: ErrorKind,
-    /// The first line, which stands alone.
+    /// The first line, which stands alone in a log.
     headline: String,
-    /// What people read in its place, where a line is too short for it.
+    /// A longer text that replaces the headline in the full text.
     message: Option<String>,
     problems: Vec<Problem>,
     owner: Option<LockStatus>,
-    /// How it is known that the lease was lost.
+    /// The reason why the lease counts as lost.
     lost: Option<String>,
     source: Option<StoreError>,
     report: Option<Report>,
@@ -68,7 +70,7 @@ impl Error {
         self
     }
 
-    /// Returns what kind of failure it is.
+    /// Returns the kind of the failure.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
     }
@@ -78,28 +80,28 @@ impl Error {
         &self.0.headline
     }
 
-    /// Returns the report of the run, where there is one.
+    /// Returns the report of the run, if there is one.
     pub fn report(&self) -> Option<&Report> {
         self.0.report.as_ref()
     }
 
-    /// Takes the report of the run, where there is one.
+    /// Returns the report of the run, if there is one, and drops the error.
     pub fn into_report(self) -> Option<Report> {
         self.0.report
     }
 
-    /// Returns what is wrong before anything has run; empty unless the kind is
+    /// Returns the problems that were found before anything ran; empty unless the kind is
     /// [`Invalid`](ErrorKind::Invalid).
     pub fn problems(&self) -> &[Problem] {
         &self.0.problems
     }
 
-    /// Returns the owner of the lock that the run waited for in vain, if it is known.
+    /// Returns the owner of the lock after a lock timeout, if it is known.
     pub fn lock_owner(&self) -> Option<&LockStatus> {
         self.0.owner.as_ref()
     }
 
-    /// Returns what the store could not do, if that is the reason.
+    /// Returns the error of the store, if the store caused the failure.
     pub fn store_error(&self) -> Option<&StoreError> {
         self.0.source.as_ref()
     }
@@ -123,7 +125,8 @@ impl Error {
         Error::new(ErrorKind::Issues, headline, Some(report))
     }
 
-    /// Changes are pending that may not run. One that needs manual resolution comes first.
+    /// Creates the error for pending changes that the mode does not allow to run. An issue takes
+    /// precedence.
     pub(crate) fn pending(report: Report) -> Error {
         if report.changes().any(|change| change.issue.is_some()) {
             return Error::issues(report);
@@ -166,7 +169,8 @@ impl Error {
         error
     }
 
-    /// What happened, without its causes and its report: the headline, or more where people read it.
+    /// Returns what happened, without the causes and the report: the message if there is one,
+    /// otherwise the headline.
     pub(crate) fn message(&self) -> &str {
         self.0.message.as_deref().unwrap_or(&self.0.headline)
     }
@@ -175,7 +179,7 @@ impl Error {
         self.0.report.as_mut()
     }
 
-    /// What it comes from, outermost first, and nothing twice.
+    /// Returns the causes, outermost first, without repetitions.
     pub(crate) fn causes(&self) -> Vec<String> {
         let chain = std::error::Error::source(self).map(ErrorChain::of);
         chain.map_or_else(Vec::new, |chain| chain.causes().to_vec())
@@ -188,12 +192,12 @@ impl Error {
         }
     }
 
-    /// How the run found out that its lease was lost.
+    /// Returns the reason why the lease counts as lost.
     pub(crate) fn lost(&self) -> Option<&str> {
         self.0.lost.as_deref()
     }
 
-    /// The changes that need manual resolution.
+    /// Returns the changes that need manual resolution.
     pub(crate) fn to_resolve(&self) -> impl Iterator<Item = &ChangeReport> {
         let changes = self.report().into_iter().flat_map(Report::changes);
         changes.filter(|change| change.issue.is_some())
@@ -204,14 +208,15 @@ impl Error {
     }
 }
 
-/// One thing that is wrong, about no place in the source.
+/// Creates an error with a single problem that has no place in the source.
 pub(crate) fn invalid(message: &str) -> Error {
     Error::invalid(vec![Problem::general(message)])
 }
 
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        // Its own words are the headline.
+        // The text of the store's error is the headline already, so the chain begins with its
+        // cause.
         let store = self.0.source.as_ref()?;
         std::error::Error::source(store)
     }

@@ -1,4 +1,4 @@
-//! Changes that need manual resolution.
+//! Issues: changes that need manual resolution, and the resolutions themselves.
 
 use crate::audit::entry::{State, TransactionMode};
 use crate::audit::snapshot::Snapshot;
@@ -9,57 +9,57 @@ use crate::util::time;
 use serde::Serialize;
 use std::time::SystemTime;
 
-/// What an operator found out about a change.
+/// An operator's decision about a change that needs manual resolution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Resolution {
-    /// Its effect is there.
+    /// The change took effect.
     Applied,
-    /// Nothing of it is there: the next run applies it.
+    /// Nothing of the change took effect, or it was reversed: the next run applies it.
     RolledBack,
 }
 
-/// What became of a resolution.
+/// The result of [`Runner::resolve`](crate::Runner::resolve).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Resolved {
-    /// It is on record.
+    /// The resolution was recorded.
     Recorded,
-    /// The audit said the same before: nothing was written.
+    /// The audit recorded the same already, so nothing was written.
     Unchanged,
 }
 
-/// A change that needs manual resolution, or that an attempt is running at.
+/// A change that needs manual resolution, or one whose attempt may still be running.
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct Issue {
-    /// The change's id.
+    /// The id of the change.
     pub change_id: String,
-    /// Its stage.
+    /// The stage of the change.
     pub stage: String,
-    /// Its target system.
+    /// The target system of the change.
     pub target: String,
-    /// Why manual resolution is needed.
+    /// The reason why manual resolution is needed.
     pub cause: Cause,
-    /// Whether the run of this attempt has the lock: then it may be running, and there may be no
-    /// issue.
+    /// Whether the run of this attempt has the lock. The attempt may then still be running, and the
+    /// issue may go away by itself.
     pub may_be_running: bool,
-    /// What the newest entry says.
+    /// The state of the latest entry.
     pub state: State,
-    /// How that attempt ran.
+    /// The transaction mode of that attempt.
     pub transaction_mode: TransactionMode,
-    /// Which attempt it was.
+    /// The number of that attempt.
     pub attempt: u32,
-    /// When it began, by the clock of the database.
+    /// When that attempt began, by the database's clock.
     #[serde(serialize_with = "time::serialize")]
     pub started_at: SystemTime,
-    /// Why it failed, if it was seen to.
+    /// Why that attempt failed; `None` if no failure was recorded.
     pub error: Option<ErrorChain>,
-    /// The person who asked for it, if that is known.
+    /// The operator of that attempt, if there was one.
     pub operator: Option<String>,
 }
 
-/// The issue of a change; `may_be_running` where it is none yet.
+/// Returns the issue of a change, if it needs manual resolution or may still be running.
 pub(crate) fn issue(step: &Step, snapshot: &Snapshot) -> Option<Issue> {
     let (cause, newest) = (step.issue()?, step.newest.as_deref()?);
     debug_assert!(!is_applied(&newest.state));

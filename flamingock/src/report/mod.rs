@@ -1,4 +1,5 @@
-//! What became of a run: its report, its error, its issues.
+//! The results of a run: its report, its error, its issues, and the results of the verify
+//! functions.
 
 pub(crate) mod error;
 pub(crate) mod issue;

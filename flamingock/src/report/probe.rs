@@ -1,4 +1,4 @@
-//! What a `#[verify]` function answers, beside what the audit says.
+//! The answer of a verify function, compared with the audit.
 
 use serde::Serialize;
 
@@ -6,44 +6,47 @@ use crate::audit::entry::State;
 use crate::plan::decision::Decision;
 use crate::util::error_chain::ErrorChain;
 
-/// What the probe of a change answers, beside what the audit says.
+/// The result of [`Runner::verify`](crate::Runner::verify) for one change: the answer of its verify
+/// function, compared with the audit.
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct Probe {
-    /// The change's id.
+    /// The id of the change.
     pub change_id: String,
-    /// Its stage.
+    /// The stage of the change.
     pub stage: String,
-    /// Its target system.
+    /// The target system of the change.
     pub target: String,
-    /// What its newest entry says; none if it was never tried.
+    /// The state of its latest entry; `None` if the change was never attempted.
     pub state: Option<State>,
-    /// Whether the audit has it as applied.
+    /// Whether the change is applied according to the audit.
     pub applied: bool,
-    /// Whether its effect is there; none if the probe failed.
+    /// Whether the change is applied according to its verify function; `None` if that function
+    /// failed.
     pub there: Option<bool>,
-    /// What the two mean together.
+    /// What the two together mean.
     pub verdict: Verdict,
-    /// Why the probe failed.
+    /// The error of the verify function, if it failed.
     pub error: Option<ErrorChain>,
 }
 
-/// What a probe's answer means beside the audit.
+/// What a verify function's answer and the audit together mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Verdict {
-    /// It is so.
+    /// The answer agrees with the audit.
     Agrees,
-    /// It is applied, and its effect is not there: somebody has taken it away.
+    /// The audit says applied, but the effect is missing: it was removed outside Flamingock.
     Gone,
-    /// It is not applied, and its effect is there: a run would apply it again.
+    /// The audit does not say applied, but the effect is present: a run would apply the change
+    /// again.
     ThereAlready,
-    /// The next run finds out by itself, and records it.
+    /// The next run calls the verify function itself, and records its answer.
     SettledByTheNextRun,
-    /// A run is at work at it: the answer may be another one in a moment.
+    /// A run is working on the change: the answer may change at any moment.
     Running,
-    /// The probe failed.
+    /// The verify function failed.
     NotKnown,
 }
 
@@ -69,7 +72,7 @@ impl Verdict {
 }
 
 impl Probe {
-    /// Whether the audit says what the probe says.
+    /// Reports whether the verify function's answer agrees with the audit.
     pub fn agrees(&self) -> bool {
         self.there == Some(self.applied)
     }

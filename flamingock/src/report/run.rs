@@ -1,4 +1,4 @@
-//! The report: what a run found and did, change by change.
+//! The report of a run: the outcome of every change.
 
 use std::fmt;
 use std::time::Duration;
@@ -11,27 +11,27 @@ use crate::plan::decision::Cause;
 use crate::plan::note::Note;
 use crate::util::error_chain::ErrorChain;
 
-/// What became of a change in a run.
+/// The outcome of a change in a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Outcome {
-    /// This run applied it.
+    /// This run applied the change.
     NewlyApplied,
-    /// It was applied before.
+    /// The change was applied before this run.
     AlreadyApplied,
-    /// It failed, and what it did was not undone; or nobody could find out.
+    /// The change failed and was not rolled back, or its outcome is unknown.
     Failed,
-    /// It failed, and what it did was rolled back.
+    /// The change failed and was rolled back.
     RolledBack,
-    /// An undo reversed it, as asked.
+    /// An undo reversed the change, as requested.
     Undone,
-    /// It needs manual resolution, or stands behind one that does, or behind one that failed.
+    /// The change needs manual resolution, or comes after one that does or that failed.
     Blocked,
-    /// The run did not come to it, or did not start it since its target system was not ready or a
-    /// secret that it takes was not known.
+    /// The run did not reach the change, or did not run it because its target system was not ready
+    /// or a secret that it takes was not available.
     NotReached,
-    /// The runner's tags leave it out.
+    /// The runner's tags do not select the change.
     Filtered,
 }
 
@@ -67,87 +67,87 @@ impl Outcome {
 
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // `pad` and not `write_str`: the report aligns.
+        // `pad` respects the width with which the report aligns its lines; `write_str` would not.
         f.pad(self.words())
     }
 }
 
-/// A change in the report.
+/// The part of the report about one change.
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct ChangeReport {
-    /// The change's id.
+    /// The id of the change.
     pub id: String,
-    /// Its order.
+    /// The order of the change.
     pub order: &'static str,
-    /// Its target system.
+    /// The target system of the change.
     pub target: &'static str,
-    /// Where it stands in the source.
+    /// The place of the change in the source.
     #[serde(serialize_with = "as_text")]
     pub location: Location,
-    /// What became of it.
+    /// The outcome of the change.
     pub outcome: Outcome,
-    /// How long this run worked at it; none if it did not.
+    /// How long this run worked on the change; `None` if it did not.
     #[serde(rename = "duration_ms", serialize_with = "milliseconds_if_any")]
     pub duration: Option<Duration>,
-    /// Why it failed or is blocked.
+    /// Why the change failed or is blocked.
     pub error: Option<ErrorChain>,
-    /// Why manual resolution is needed, if one is.
+    /// Why the change needs manual resolution, if it does.
     pub issue: Option<Cause>,
-    /// What else somebody should see.
+    /// Notes: facts about the change that did not keep the run from applying it.
     pub notes: Vec<Note>,
-    /// The steps that this run came to, in a change that has steps.
+    /// The steps that this run reached, if the change has steps.
     pub steps: Vec<StepReport>,
     /// Whether its function was dropped because the run was asked to stop.
     #[serde(skip)]
     pub(crate) stopped: bool,
-    /// Whether its outcome is not known, or not on record.
+    /// Whether the outcome is unknown or not recorded.
     #[serde(skip)]
     pub(crate) in_doubt: bool,
 }
 
-/// A step of a change in the report.
+/// The part of the report about one step of a change.
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct StepReport {
-    /// Its number in the change, from 1.
+    /// The number of the step in its change, from 1.
     pub number: usize,
-    /// What became of it.
+    /// The outcome of the step.
     pub outcome: StepOutcome,
-    /// How long it took, without its rollback; none while it runs.
+    /// How long the step took, without its rollback; `None` while it runs.
     #[serde(rename = "duration_ms", serialize_with = "milliseconds_if_any")]
     pub duration: Option<Duration>,
 }
 
-/// What became of a step in a run.
+/// The outcome of a step in a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum StepOutcome {
-    /// It succeeded.
+    /// The step succeeded.
     Applied,
-    /// It failed, or was not seen to end, and what it did was not undone.
+    /// The step failed or was interrupted, and was not rolled back.
     Failed,
-    /// What it did is undone.
+    /// The step was rolled back.
     RolledBack,
-    /// Its rollback failed.
+    /// The rollback of the step failed.
     RollbackFailed,
 }
 
 impl ChangeReport {
-    /// Whether there is nothing to say of it.
+    /// Reports whether the text of the report leaves the change out.
     pub(super) fn is_silent(&self) -> bool {
         let done = matches!(self.outcome, Outcome::AlreadyApplied | Outcome::Filtered);
         done && self.notes.is_empty()
     }
 
-    /// Whether it is neither applied nor left out.
+    /// Reports whether the change is neither applied nor filtered.
     fn is_open(&self) -> bool {
         !self.outcome.is_applied() && self.outcome != Outcome::Filtered
     }
 
-    /// Whether it failed, or could not be started. A change that was only asked to stop has not failed,
-    /// unless something of it is left.
+    /// Reports whether the change failed, or could not run. A change that was only asked to stop
+    /// has not failed, unless it is an issue now.
     pub(crate) fn has_failed(&self) -> bool {
         if self.stopped && self.issue.is_none() {
             return false;
@@ -164,25 +164,25 @@ impl ChangeReport {
     }
 }
 
-/// A stage in the report.
+/// The part of the report about one stage.
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct StageReport {
-    /// The stage's name.
+    /// The name of the stage.
     pub name: String,
-    /// Its changes, in order.
+    /// The changes of the stage, in order.
     pub changes: Vec<ChangeReport>,
 }
 
-/// A change that the audit has and the binary does not.
+/// An applied change that the audit has and this binary does not.
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct MissingChange {
-    /// The change's id.
+    /// The id of the change.
     pub id: String,
-    /// Its stage, as it was recorded.
+    /// The stage that was recorded for it.
     pub stage: String,
-    /// Its order, as it was recorded.
+    /// The order that was recorded for it.
     pub order: String,
 }
 
@@ -190,17 +190,17 @@ pub struct MissingChange {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct TargetReport {
-    /// Its name.
+    /// The name of the target system.
     pub name: String,
-    /// What it is, as the application says.
+    /// The description that the application provides, if any.
     pub description: Option<String>,
 }
 
-/// What a run found and did. The counts add up to the number of changes.
+/// The result of a run: the outcome of every change. The counts add up to the number of changes.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Report {
-    /// The run's random id, as it stands in the audit.
+    /// The random id of the run, which the audit records too.
     pub run_id: String,
     /// The service.
     pub service: String,
@@ -210,16 +210,16 @@ pub struct Report {
     pub targets: Vec<TargetReport>,
     /// Applied changes that this binary does not have.
     pub missing: Vec<MissingChange>,
-    /// What somebody should know about the run as a whole.
+    /// Warnings about the run as a whole.
     pub warnings: Vec<String>,
-    /// How long the run took, with waiting.
+    /// How long the run took, including the time that it waited.
     pub duration: Duration,
 }
 
-/// The fields, the duration as `duration_ms`, and the counts.
+/// Serializes the fields, the duration as `duration_ms`, and the counts.
 impl Serialize for Report {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        // A new field that is forgotten here does not compile.
+        // Destructured, so that a new field that is forgotten here does not compile.
         let Report {
             run_id,
             service,
@@ -242,11 +242,11 @@ impl Serialize for Report {
     }
 }
 
-/// How many changes ended in which way.
+/// The number of changes with each outcome.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Counts {
-    /// All changes.
+    /// The number of all changes.
     pub total: usize,
     /// [`Outcome::NewlyApplied`].
     pub newly_applied: usize,
@@ -282,12 +282,12 @@ impl Counts {
 }
 
 impl Report {
-    /// Every change, in the order of the report.
+    /// Returns every change, in the order of the report.
     pub fn changes(&self) -> impl Iterator<Item = &ChangeReport> {
         self.stages.iter().flat_map(|stage| &stage.changes)
     }
 
-    /// Whether every selected change is applied, or was undone as asked.
+    /// Reports whether every selected change is applied, or was undone as requested.
     pub fn is_success(&self) -> bool {
         self.changes().all(|change| {
             matches!(
@@ -300,13 +300,14 @@ impl Report {
         })
     }
 
-    /// Whether every selected change was applied before this run.
+    /// Reports whether every selected change was applied before this run.
     pub fn is_up_to_date(&self) -> bool {
         self.changes()
             .all(|change| matches!(change.outcome, Outcome::AlreadyApplied | Outcome::Filtered))
     }
 
-    /// The targets with a description at which something is still to be done, or was undone.
+    /// Returns the target systems with a description that have a change that is still open, or that
+    /// was undone.
     pub(crate) fn described(&self) -> impl Iterator<Item = (&str, &str)> {
         let at_work = |target: &&TargetReport| {
             self.changes()
@@ -316,7 +317,7 @@ impl Report {
         targets.filter_map(|target| Some((target.name.as_str(), target.description.as_deref()?)))
     }
 
-    /// How many changes ended in which way.
+    /// Returns the number of changes with each outcome.
     pub fn counts(&self) -> Counts {
         let mut counts = Counts::default();
         for change in self.changes() {

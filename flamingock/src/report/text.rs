@@ -1,4 +1,4 @@
-//! The report for people.
+//! `Display` of a report.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,7 +8,8 @@ use crate::util::plural::plural;
 use crate::util::visible::Visible;
 
 impl fmt::Display for Report {
-    /// One line for a run that had nothing to do; else a line a change that is worth one.
+    /// Writes one line for a run that had nothing to do; otherwise also a line for each change that
+    /// is neither applied before nor filtered, or that has a note.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut counts = self.counts();
         write!(f, "{}: ", Visible(&self.service))?;
@@ -86,7 +87,7 @@ fn write_change(
     Ok(())
 }
 
-/// A duration with as many digits as people read.
+/// Writes a duration rounded for reading.
 fn short(duration: Duration) -> String {
     let seconds = duration.as_secs_f64();
     if seconds >= 10.0 {

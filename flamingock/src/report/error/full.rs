@@ -1,4 +1,4 @@
-//! An error as text: one line, and the full text for people.
+//! `Display` and `Debug` of an error: the line for a log, and the full text.
 
 use crate::change::names::DEFAULT;
 use crate::report::error::Error;
@@ -7,7 +7,7 @@ use crate::util::shell::quote;
 use crate::util::visible::Visible;
 use std::fmt;
 
-/// One line; `{:#}` is the full text.
+/// Writes the headline; `{:#}` writes the full text.
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match f.alternate() {
@@ -17,15 +17,16 @@ impl fmt::Display for Error {
     }
 }
 
-/// The full text: this is what `main` prints when it returns the error, and `unwrap` when it panics.
+/// Writes the full text, which `main` prints when it returns the error, and `unwrap` when it
+/// panics.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         full(self, f)
     }
 }
 
-/// Everything: what happened, the causes, the report, and what to do about changes that need
-/// manual resolution.
+/// Writes what happened, the causes, the report, and the commands for changes that need manual
+/// resolution.
 pub(super) fn full(error: &Error, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     f.write_str(error.message())?;
     for cause in error.causes() {

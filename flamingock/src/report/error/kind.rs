@@ -1,39 +1,41 @@
-//! What kinds of failure there are.
+//! The kinds of errors.
 
 use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-/// What kind of failure an [`Error`](crate::Error) is, and so what to do about it.
+/// The kind of an [`Error`](crate::Error), which determines what you can do about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// The registry, the pipeline, the settings or the arguments of changes are wrong. Nothing ran,
-    /// nothing was locked, and [`problems`](crate::Error::problems) has all of them.
+    /// The registry, the pipeline, the settings, or the arguments of changes are invalid. Nothing
+    /// ran and nothing was locked. [`problems`](crate::Error::problems) lists every problem.
     Invalid,
-    /// A change failed, or was not started since its target system was not ready. What else ran is
-    /// in the report, and so is a request to stop.
+    /// A change failed, or its target system was not ready. The report says which other changes
+    /// ran, and whether the run was asked to stop.
     ChangesFailed,
-    /// A change needs manual resolution. What does not depend on it ran.
+    /// A change needs manual resolution. The changes that do not depend on it ran.
     Issues,
-    /// Changes are pending, and the mode is to check only. Nothing ran.
+    /// Changes are pending, and the mode only allows to check. Nothing ran.
     Pending,
-    /// Another run had the lock for longer than this one may wait. Nothing ran, and
-    /// [`lock_owner`](crate::Error::lock_owner) says who has it.
+    /// Another run had the lock for longer than this run waits. Nothing ran.
+    /// [`lock_owner`](crate::Error::lock_owner) returns the owner.
     LockTimeout,
-    /// The lock is, or may be, another's. What was running was cut; nothing was written since.
+    /// The lock has, or may have, another owner. Running work was cut off, and nothing was written
+    /// after that.
     LeaseLost,
-    /// The outcome of a change could not be confirmed or recorded. The next run finds out, or makes
-    /// the change an issue.
+    /// The outcome of a change could not be confirmed or recorded. The next run determines it, or
+    /// makes the change an issue.
     InDoubt,
-    /// The run was asked to stop before its end, and no change failed.
+    /// The run was asked to stop before it finished, and no change failed.
     Cancelled,
-    /// The audit or the lock could not be read or written. Nothing ran, or the report says what.
+    /// The audit or the lock could not be read or written. Nothing ran, or the report says what
+    /// did.
     Store,
 }
 
 impl ErrorKind {
-    /// Returns the word that stands for it in JSON.
+    /// Returns the name of the kind in JSON.
     pub fn as_str(self) -> &'static str {
         match self {
             ErrorKind::Invalid => "invalid",

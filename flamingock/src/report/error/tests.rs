@@ -1,4 +1,4 @@
-//! What each kind of error says: in a line, in full, and as `main` prints it.
+//! The texts of each kind of error: the headline, the full text, and the output of `main`.
 
 use std::time::{Duration, SystemTime};
 
@@ -50,7 +50,7 @@ fn report(changes: Vec<ChangeReport>) -> Report {
     }
 }
 
-/// The line, and the full text, which is also what `Debug` writes.
+/// Returns the headline and the full text, which `Debug` also writes.
 #[track_caller]
 fn says(error: &Error, kind: ErrorKind, line: &str, full: &str) {
     assert_eq!(error.kind(), kind);
@@ -129,7 +129,7 @@ fn an_issue_names_the_command_line_first_and_then_the_code() {
     let line = "manual resolution is needed for \"ada's stream\"";
     let error = Error::issues(report(vec![blocked.clone()]));
     says(&error, ErrorKind::Issues, line, full);
-    // What is pending as well is no reason to hide it.
+    // An issue is reported even if other changes are pending.
     let error = Error::pending(report(vec![blocked]));
     says(&error, ErrorKind::Issues, line, full);
 }
@@ -231,7 +231,7 @@ fn a_cancelled_run_says_that_the_rest_is_pending() {
 #[test]
 fn a_store_error_has_its_causes_in_the_full_text_and_repeats_nothing() {
     let action = "could not read the audit";
-    // As sqlx has it: its own error repeats the words of the database.
+    // Like an error of sqlx, whose own text repeats that of the database.
     #[derive(Debug, thiserror::Error)]
     #[error("error returned from database: {0}")]
     struct Outer(#[source] Box<dyn std::error::Error + Send + Sync>);

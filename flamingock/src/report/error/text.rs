@@ -1,4 +1,4 @@
-//! What errors say: the line that stands alone, and the full text.
+//! The texts of errors: the headline, and the message of the full text.
 
 use crate::audit::snapshot::LockStatus;
 use crate::audit::store_error::StoreError;
@@ -7,13 +7,13 @@ use crate::report::run::{ChangeReport, Report};
 use crate::util::plural::plural;
 use crate::util::visible::Visible;
 
-/// How many changes a line names.
+/// The maximum number of changes that a headline names.
 const NAMED: usize = 3;
 
 pub(super) const CANCELLED: &str =
     "the run was asked to stop before its end; what did not run is still pending";
 
-/// The headline, and the message with all problems.
+/// Returns the headline with the first problem, and the message with all of them.
 pub(super) fn invalid(problems: &[Problem]) -> (String, String) {
     let begins = format!("{} before anything ran", plural(problems.len(), "problem"));
     let mut headline = begins.clone();
@@ -32,7 +32,7 @@ pub(super) fn invalid(problems: &[Problem]) -> (String, String) {
     (headline, message)
 }
 
-/// The headline with the error of a change that failed alone; the report says the rest.
+/// Returns the headline, with the cause if only one change failed, and the message.
 pub(super) fn changes_failed(report: &Report) -> (String, String) {
     let failed: Vec<&ChangeReport> = report
         .changes()
