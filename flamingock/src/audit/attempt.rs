@@ -1,4 +1,4 @@
-//! One attempt at a change: what is recorded of it.
+//! One attempt at a change, and the entries that record it.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,7 +9,7 @@ use crate::change::definition::Definition;
 use crate::util::error_chain::ErrorChain;
 use crate::util::random::new_id;
 
-/// One attempt at a change, under one grant of the lock.
+/// One attempt at a change, under one lock grant.
 #[derive(Clone, Debug)]
 pub(crate) struct Attempt<'a> {
     pub(crate) definition: &'static Definition,
@@ -18,19 +18,19 @@ pub(crate) struct Attempt<'a> {
     pub(crate) grant: &'a LockGrant,
     pub(crate) facts: &'a Arc<Facts>,
     pub(crate) began: Instant,
-    /// How long it took, where it ended before its entry is made.
+    /// How long the attempt took, if it ended before its entry is created.
     pub(crate) took: Option<Duration>,
-    /// The digest of the code that ran: not always the code's of today.
+    /// The digest of the code that ran. A rollback can belong to older code than today's.
     pub(crate) digest: String,
-    /// The digest of what is applied already, of a change that is applied again: it stays so when
-    /// nothing is left of this attempt.
+    /// The digest of the applied version of a repeatable change. That version stays applied if
+    /// nothing of this attempt remains.
     pub(crate) before: Option<String>,
-    /// The failure that a rollback is to undo.
+    /// The failure that made this rollback necessary.
     pub(crate) undoes: Option<ErrorChain>,
 }
 
 impl Attempt<'_> {
-    /// The rollback of this attempt after a failure.
+    /// Returns the attempt as the rollback after a failure.
     pub(crate) fn undoing(&self, failure: &ErrorChain) -> Self {
         Attempt {
             undoes: Some(failure.clone()),
@@ -38,7 +38,8 @@ impl Attempt<'_> {
         }
     }
 
-    /// Why the attempt failed: a rollback also names what it was to undo.
+    /// Returns why the attempt failed. For a rollback that includes the failure that made it
+    /// necessary.
     pub(crate) fn reason(&self, cause: &ErrorChain) -> ErrorChain {
         match &self.undoes {
             None => cause.clone(),
@@ -49,7 +50,7 @@ impl Attempt<'_> {
         }
     }
 
-    /// An entry that ends the attempt, or a part of it.
+    /// Creates an entry that ends the attempt, or a part of it.
     pub(crate) fn entry(
         &self,
         state: State,
@@ -60,7 +61,7 @@ impl Attempt<'_> {
         self.new_entry(state, mode, error, Some(took))
     }
 
-    /// What is so when the attempt did not run, or nothing is left of it.
+    /// Creates the entries for an attempt that did not run, or of which nothing remains.
     pub(crate) fn nothing_left(
         &self,
         mode: &TransactionMode,
@@ -79,7 +80,7 @@ impl Attempt<'_> {
         ]
     }
 
-    /// The entry that stands while the attempt is running.
+    /// Creates the entry that records the attempt as running.
     pub(crate) fn started(&self, mode: TransactionMode) -> NewEntry {
         self.new_entry(State::Started, mode, None, None)
     }
@@ -115,7 +116,7 @@ impl Attempt<'_> {
     }
 }
 
-/// What an attempt in a transaction tries, and what is recorded when it does not succeed.
+/// The purpose of an attempt in a transaction, which determines what is recorded when it fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
     /// The change: APPLIED, or FAILED and ROLLED_BACK.
@@ -134,13 +135,14 @@ impl Purpose {
         }
     }
 
-    /// Whether these are the entries of an attempt that succeeded: one that failed may have left what
-    /// was so before, after its failure.
+    /// Reports whether these are the entries of a successful attempt. A failed attempt can also
+    /// record the state before it, after its failure.
     pub(crate) fn has_succeeded(self, entries: &[State]) -> bool {
         entries.contains(&self.success()) && !entries.contains(&State::Failed)
     }
 
-    /// What is so once the database has undone everything that the attempt did.
+    /// Returns the states to record once the database has rolled back everything that the attempt
+    /// did.
     pub(crate) fn undone(self) -> &'static [State] {
         match self {
             Purpose::Apply => &[State::Failed, State::RolledBack],
@@ -149,7 +151,7 @@ impl Purpose {
         }
     }
 
-    /// What is so when the attempt has left something behind.
+    /// Returns the state to record when the attempt left something behind.
     pub(crate) fn left_behind(self) -> State {
         match self {
             Purpose::Apply | Purpose::Undo => State::Failed,

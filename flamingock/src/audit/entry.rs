@@ -1,4 +1,4 @@
-//! The entries of the audit, and the words in them.
+//! The entries of the audit, and the states, transaction modes and origins that they record.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use serde::{Serialize, Serializer};
 use crate::change::definition::Recovery;
 use crate::util::error_chain::ErrorChain;
 
-/// A word that is written to the audit; what a newer version wrote is kept as it is.
+/// Defines an enum that is stored as text. A text that a newer version wrote is kept as it is.
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal,)+ }) => {
         $(#[$doc])*
@@ -22,7 +22,7 @@ macro_rules! words {
         }
 
         impl $name {
-            /// The text, as it stands in the audit.
+            /// Returns the text that the audit stores.
             pub fn as_str(&self) -> &str {
                 match self {
                     $($name::$variant => $text,)+
@@ -55,42 +55,42 @@ macro_rules! words {
 }
 
 words! {
-    /// What an entry says of its change. The texts are Java Flamingock's.
+    /// The state of a change that an entry records. The texts are those of Java Flamingock.
     State {
-        /// An attempt began; it may have left anything behind.
+        /// An attempt began. Without a later entry, it may have left anything behind.
         Started = "STARTED",
         /// The change is applied.
         Applied = "APPLIED",
         /// The attempt failed.
         Failed = "FAILED",
-        /// What the attempt did is undone.
+        /// The attempt was rolled back, or the change was undone.
         RolledBack = "ROLLED_BACK",
-        /// What the attempt did could not be undone.
+        /// The rollback failed.
         RollbackFailed = "ROLLBACK_FAILED",
-        /// An operator says that it is applied.
+        /// An operator marked the change as applied.
         MarkedApplied = "MANUAL_MARKED_AS_APPLIED",
-        /// An operator says that it is not applied.
+        /// An operator marked the change as not applied.
         MarkedRolledBack = "MANUAL_MARKED_AS_ROLLED_BACK",
-        /// An operator took the lock from its owner. Such an entry is about no change: its id is
-        /// empty, which that of a change cannot be.
+        /// An operator released the lock of another owner. Such an entry concerns no change: its
+        /// `change_id` is empty, which the id of a change cannot be.
         LockReleased = "MANUAL_LOCK_RELEASED",
     }
 }
 
 words! {
-    /// How an attempt ran, and so what it may have left behind.
+    /// How an attempt ran, which determines what it may have left behind.
     TransactionMode {
-        /// Without a transaction.
+        /// Not in a transaction.
         None = "none",
         /// In one transaction with its audit entry.
         Shared = "shared",
-        /// In a transaction of another database than the audit's.
+        /// In a transaction of another database than that of the audit.
         Separate = "separate",
     }
 }
 
 words! {
-    /// Who appended an entry.
+    /// The source of an entry.
     Origin {
         /// A run.
         Run = "run",
@@ -98,9 +98,9 @@ words! {
         Undo = "undo",
         /// An operator.
         Operator = "operator",
-        /// The history of another tool or service.
+        /// The history of another tool or service, by adoption.
         Import = "import",
-        /// A `#[verify]` function.
+        /// The answer of a `#[verify]` function.
         Verify = "verify",
     }
 }
@@ -109,11 +109,11 @@ words! {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct NewEntry {
-    /// Counts the runs that started the change, from 1.
+    /// The number of the attempt at this change, from 1.
     pub attempt: u32,
     /// The change's stage.
     pub stage: String,
-    /// The change's id; empty for an entry that is about no change.
+    /// The change's id; empty for an entry that concerns no change.
     pub change_id: String,
     /// The change's order.
     pub change_order: String,
@@ -123,61 +123,61 @@ pub struct NewEntry {
     pub description: String,
     /// The change's target system.
     pub target: String,
-    /// What is so from now on.
+    /// The state from this entry on.
     pub state: State,
     /// How the attempt ran.
     pub transaction_mode: TransactionMode,
-    /// What the code says about recovery; none where the code is not known.
+    /// The change's recovery setting; `None` if the code is not known.
     pub recovery: Option<Recovery>,
-    /// Who appends it.
+    /// The source of the entry.
     pub origin: Origin,
     /// The digest of the change's code.
     pub digest: String,
-    /// How long the attempt took; none while it is running.
+    /// How long the attempt took; `None` while it is running.
     pub duration: Option<Duration>,
     /// `file:line` of the change.
     pub location: String,
     /// The chain of causes, outermost first.
     pub error: Option<ErrorChain>,
-    /// An operator's reason; in a run, the step that the attempt came to: `step 2 of 5`.
+    /// An operator's reason; in a run, the step that the attempt reached: `step 2 of 5`.
     pub reason: Option<String>,
-    /// Random, and the entry's own: tells whether an entry was written whose answer was lost.
+    /// A random key of this entry. After a lost answer it shows whether the entry was written.
     pub idempotency_key: String,
-    /// The machine, the process, the operator and the run's metadata.
+    /// The host, the process, the operator and the metadata of the run.
     pub origin_facts: Arc<Facts>,
 }
 
-/// What is the same for every entry of a run.
+/// The facts that every entry of a run shares.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Facts {
-    /// The machine.
+    /// The name of the host.
     pub host: String,
-    /// The process.
+    /// The id of the process.
     pub pid: u32,
-    /// The person who asked for it, if that is known.
+    /// The operator, if there is one.
     pub operator: Option<String>,
-    /// The application's version, if it gave one.
+    /// The application's version, if it is set.
     pub app_version: Option<String>,
     /// The run's metadata as a JSON object, if there is any.
     pub metadata: Option<String>,
 }
 
-/// An entry as it was appended. What is not known is `None`.
+/// An entry of the audit. `None` stands for a value that is not known.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Entry {
-    /// Its place in the order of appending.
+    /// The position of the entry in the order of appending.
     pub seq: i64,
-    /// The service.
+    /// The service that the entry belongs to.
     pub service: String,
-    /// The run.
+    /// The id of the run that appended it.
     pub run_id: String,
     /// The fencing token of the owner that appended it.
     pub fencing_token: i64,
-    /// The random key that it was sent with; none for entries of tables that an older version made.
+    /// The random key with which it was sent; `None` in tables of an older version.
     pub idempotency_key: Option<String>,
-    /// The change's id; none for an entry that is about no change, but about the lock.
+    /// The change's id; `None` for an entry that concerns the lock and no change.
     pub change_id: Option<String>,
     /// The change's stage.
     pub stage: Option<String>,
@@ -193,85 +193,86 @@ pub struct Entry {
     pub location: Option<String>,
     /// The digest of the change's code.
     pub digest: Option<String>,
-    /// Counts the runs that started the change, from 1.
+    /// The number of the attempt at this change, from 1.
     pub attempt: u32,
-    /// What is so since.
+    /// The state from this entry on.
     pub state: State,
     /// How the attempt ran.
     pub transaction_mode: TransactionMode,
-    /// What the code said about recovery.
+    /// The change's recovery setting at that time.
     pub recovery: Option<Recovery>,
-    /// Who appended it.
+    /// The source of the entry.
     pub origin: Origin,
-    /// The person who asked for it, if that is known.
+    /// The operator, if there was one.
     pub operator: Option<String>,
-    /// When the attempt began, to the microsecond, by the clock of the database.
+    /// When the attempt began, in microseconds, by the database's clock.
     pub started_at: SystemTime,
-    /// When it ended; none while it is running.
+    /// When the attempt ended; `None` while it is running.
     pub finished_at: Option<SystemTime>,
-    /// How long the attempt took; none while it is running.
+    /// How long the attempt took; `None` while it is running.
     pub duration: Option<Duration>,
     /// The chain of causes, outermost first.
     pub error: Option<ErrorChain>,
-    /// An operator's reason; in a run, the step that the attempt came to: `step 2 of 5`.
+    /// An operator's reason; in a run, the step that the attempt reached: `step 2 of 5`.
     pub reason: Option<String>,
-    /// The machine.
+    /// The name of the host.
     pub host: String,
-    /// The process.
+    /// The id of the process.
     pub pid: u32,
-    /// The application's version, if it gave one.
+    /// The application's version, if it was set.
     pub app_version: Option<String>,
     /// The run's metadata as a JSON object, if there is any.
     pub metadata: Option<String>,
 }
 
 impl Entry {
-    /// Whether it is about a change, and not about the lock.
+    /// Reports whether the entry concerns a change, and not the lock.
     pub fn is_of_a_change(&self) -> bool {
         self.change_id.is_some()
     }
 }
 
-/// A text of the audit; an empty one says nothing.
+/// Returns a text of the audit, or `None` if it is empty, which stands for unknown.
 pub(crate) fn known(text: &str) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
 }
 
-/// The newest entry of a change.
+/// The latest entry of a change.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct LatestEntry {
     /// The change's id.
     pub change_id: String,
-    /// The entry's place in the order of appending.
+    /// The position of the entry in the order of appending.
     pub seq: i64,
-    /// What is so since.
+    /// The state from this entry on.
     pub state: State,
     /// How that attempt ran.
     pub transaction_mode: TransactionMode,
-    /// Who appended it.
+    /// The source of the entry.
     pub origin: Origin,
     /// The digest of the code that ran.
     pub digest: String,
-    /// The attempt that the entry belongs to.
+    /// The number of the attempt that the entry belongs to.
     pub attempt: u32,
     /// The run that appended it.
     pub run_id: String,
-    /// The change's stage then.
+    /// The change's stage at that time.
     pub stage: String,
-    /// The change's order then.
+    /// The change's order at that time.
     pub change_order: String,
-    /// The change's target then.
+    /// The change's target system at that time.
     pub target: String,
-    /// When the attempt began, by the clock of the database.
+    /// When the attempt began, by the database's clock.
     pub started_at: SystemTime,
     /// The chain of causes, if the attempt failed.
     pub error: Option<ErrorChain>,
-    /// What the code said about recovery then; none where that is not known.
+    /// The change's recovery setting at that time; `None` if it is not known.
     pub recovery: Option<Recovery>,
-    /// An operator's reason, or how far the attempt came: `step 2 of 5`. None for one that is applied.
+    /// An operator's reason, or the step that the attempt reached: `step 2 of 5`. `None` for an
+    /// applied change.
     pub reason: Option<String>,
-    /// The person who asked for that attempt, if that is known.
+    /// The operator of that attempt, if there was one.
     pub operator: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! An entry of the audit for machines: one flat object, whatever the types behind it.
+//! The JSON form of an audit entry: one flat object that does not depend on the Rust types.
 
 use std::time::{Duration, SystemTime};
 
@@ -16,7 +16,7 @@ impl Serialize for Entry {
     }
 }
 
-/// The entry with its fields in their order.
+/// The fields of the JSON object, in their order.
 #[derive(Debug, Serialize)]
 struct Shape<'a> {
     seq: i64,
@@ -87,7 +87,7 @@ impl<'a> Shape<'a> {
     }
 }
 
-/// To the microsecond, as the audit has it.
+/// Rounds to microseconds, the precision of the audit.
 fn milliseconds(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1_000_000.0).round() / 1000.0
 }

@@ -1,4 +1,4 @@
-//! A store in this process's memory, for unit tests of changes and for examples.
+//! The store in memory, for unit tests of changes and for examples.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,8 +12,8 @@ use super::snapshot::{LockGrant, LockStatus, Snapshot};
 use super::store::{AcquireRequest, Acquired, AuditStore, HistoryFilter, LeaseRenewer, LockStore};
 use super::store_error::{StoreError, StoreErrorKind};
 
-/// A store in this process's memory. Clones share it; it excludes concurrent runs as the others do,
-/// and forgets everything with its last clone.
+/// A store in the memory of this process. Its clones share their content, which is lost with the
+/// last of them. It excludes concurrent runs like the other stores.
 ///
 /// ```
 /// use flamingock::audit::{HistoryFilter, State};
@@ -65,7 +65,7 @@ impl Lock {
 }
 
 impl MemoryStore {
-    /// An empty store.
+    /// Creates an empty store.
     pub fn new() -> MemoryStore {
         MemoryStore::default()
     }
@@ -75,7 +75,7 @@ impl MemoryStore {
     }
 }
 
-/// As databases keep it.
+/// Truncates to microseconds, the precision of the databases.
 fn to_the_microsecond(time: SystemTime) -> SystemTime {
     let below = time
         .duration_since(SystemTime::UNIX_EPOCH)
@@ -300,7 +300,7 @@ impl LockStore for MemoryStore {
     }
 }
 
-/// The entry that was sent, as it is kept.
+/// Returns a sent entry in the form in which it is stored.
 pub(crate) fn entry_of(
     seq: i64,
     grant: &LockGrant,

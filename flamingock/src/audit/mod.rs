@@ -1,4 +1,5 @@
-//! The audit: what is recorded of every attempt, and the [traits](AuditStore) of the stores that record it.
+//! The audit: the entries that record every attempt, and the [traits](AuditStore) of the stores
+//! that keep them.
 
 #[cfg_attr(
     not(feature = "_sqlx"),

@@ -1,4 +1,4 @@
-//! What a run reads of the audit and the lock before it decides.
+//! The state of the audit and the lock that a run reads before it decides.
 
 use std::fmt;
 use std::time::SystemTime;
@@ -9,40 +9,40 @@ use super::entry::{LatestEntry, State};
 use crate::util::time;
 use crate::util::visible::Visible;
 
-/// One owner's hold on a service's lock.
+/// One acquisition of a service's lock, identified by its fencing token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LockGrant {
     /// The service.
     pub service: String,
-    /// The fencing token.
+    /// The fencing token: it grows with each acquisition.
     pub fencing_token: i64,
-    /// The random id of the run that has it.
+    /// The random id of the run that acquired the lock.
     pub run_id: String,
 }
 
-/// Who has a service's lock, or had it last.
+/// The state of a service's lock: its owner, or its last owner.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct LockStatus {
-    /// The fencing token of the latest owner.
+    /// The fencing token of the current or last owner.
     pub fencing_token: i64,
-    /// The run that has it; none once it was given back.
+    /// The id of the owner's run; `None` once the lock was released.
     pub run_id: Option<String>,
-    /// The owner, for people.
+    /// A description of the owner for people.
     pub owner: String,
-    /// When it was obtained, by the clock of the database.
+    /// When the lock was acquired, by the database's clock.
     #[serde(serialize_with = "time::serialize")]
     pub acquired_at: SystemTime,
-    /// When its lease ends, unless it is renewed; none where it ends with the process.
+    /// When the lease ends unless it is renewed; `None` if it ends with the owner's process.
     #[serde(serialize_with = "time::serialize_if_any")]
     pub expires_at: Option<SystemTime>,
-    /// What the owner is doing.
+    /// What the owner is working on.
     pub activity: Option<String>,
-    /// Whether the lease is live.
+    /// Whether the lock has an owner whose lease has not ended.
     pub held: bool,
 }
 
-/// The owner, for people.
+/// Writes the owner, the times of the lease, and the owner's activity.
 impl fmt::Display for LockStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let since = time::text(self.acquired_at);
@@ -58,40 +58,41 @@ impl fmt::Display for LockStatus {
     }
 }
 
-/// What a start reads, in one statement.
+/// The state that a run reads first, in one statement.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
-    /// The lock; none for a service that was never seen.
+    /// The lock; `None` for a service that is not known.
     pub lock: Option<LockStatus>,
-    /// Whether the last run ended with exactly the asked pipeline applied: nothing else was read.
+    /// Whether the last run ended with exactly this pipeline applied. In that case no entries are
+    /// read.
     pub up_to_date: bool,
-    /// The newest entry of each change, unless up to date. Entries about no change, whose id is
-    /// empty, are not among them.
+    /// The latest entry of each change, unless up to date. Entries that concern no change are not
+    /// included.
     pub newest: Vec<LatestEntry>,
-    /// Whether the tables are there.
+    /// Whether the tables exist.
     pub tables: bool,
 }
 
-/// What a waiter reads at each poll while another run has the lock.
+/// The state that a waiter reads at each poll while another run has the lock.
 #[derive(Clone, Debug)]
 pub struct LockProgress {
     /// The lock.
     pub lock: LockStatus,
-    /// Whether the last run ended with exactly the asked pipeline applied.
+    /// Whether the last run ended with exactly this pipeline applied.
     pub up_to_date: bool,
-    /// The place of the newest entry of all services.
+    /// The position of the latest entry of all services.
     pub newest: i64,
-    /// How many entries behind the given place say that a change is applied.
+    /// The number of entries after the requested position that record a change as applied.
     pub applied: usize,
 }
 
 impl LockProgress {
-    /// The place of the newest entry, if some owner's lease is live.
+    /// Returns the position of the latest entry, if the lock has an owner.
     pub(crate) fn at_work(self) -> Option<i64> {
         self.lock.held.then_some(self.newest)
     }
 
-    /// The snapshot, if the progress tells all of it.
+    /// Returns a whole snapshot, if the service is up to date and needs no entries.
     pub(crate) fn whole(self) -> Option<Snapshot> {
         self.up_to_date.then_some(Snapshot {
             lock: Some(self.lock),
@@ -103,13 +104,13 @@ impl LockProgress {
 }
 
 impl Snapshot {
-    /// Whether some owner's lease is live.
+    /// Reports whether the lock has an owner whose lease has not ended.
     pub fn is_held(&self) -> bool {
         self.lock.as_ref().is_some_and(|lock| lock.held)
     }
 
-    /// Whether the run that has the lock is at work at the change of this entry. Entries of other
-    /// runs are no concern of that run's lease: what they left is theirs.
+    /// Reports whether the run that has the lock is working on the change of this entry. An
+    /// unfinished entry of an earlier run is interrupted, whoever has the lock now.
     pub fn is_running(&self, newest: &LatestEntry) -> bool {
         let unfinished = matches!(newest.state, State::Started | State::Failed);
         let lock = self.lock.as_ref().filter(|lock| lock.held);

@@ -1,4 +1,4 @@
-//! What a store of the audit and of the lock must do.
+//! The traits of a store: one for the audit, one for the lock.
 
 use super::store_error::StoreError;
 use std::fmt;
@@ -10,34 +10,36 @@ use super::entry::{Entry, NewEntry, State};
 use super::snapshot::{LockGrant, LockProgress, Snapshot};
 use crate::util::boxed::BoxFuture;
 
-/// What is asked of the lock.
+/// A request to acquire the lock.
 #[derive(Clone, Debug)]
 pub struct AcquireRequest {
     /// The service.
     pub service: String,
     /// The random id of the run.
     pub run_id: String,
-    /// Who asks, for people.
+    /// A description of the owner for people.
     pub owner: String,
-    /// How long the lease is, counted by the store.
+    /// The length of the lease, measured by the store.
     pub lease: Duration,
-    /// Takes the lock from the living owner with this fencing token, and from nobody else: neither from
-    /// an owner that came after it, nor when the lock is free. None: takes the lock if its lease is over.
+    /// Takes the lock from the live owner with this fencing token, and only from that owner: not
+    /// from one that came after it, and not if the lock is free. `None` acquires the lock only if
+    /// it is free or its lease has ended.
     pub force: Option<i64>,
 }
 
-/// The lock, as it was taken.
+/// The result of a successful acquisition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Acquired {
-    /// What the new owner shows from now on.
+    /// The grant with which the new owner writes.
     pub grant: LockGrant,
-    /// The run that had the lock before and did not give it back, as the row said that was updated: it
-    /// may be dead, or go on. The claim's own run where it had the lock already. None if the lock was
-    /// given back, or nobody ever had it: then nothing of an earlier owner is open.
+    /// The run that had the lock before and did not release it, read from the row in the same
+    /// statement that updates it: that run may be dead or still working. It is the requesting run
+    /// itself if that had the lock already. `None` if the lock was released or never taken: then no
+    /// earlier owner left anything unfinished.
     pub previous_run: Option<String>,
 }
 
-/// Which entries to read: `HistoryFilter::default().change("create-users").latest_only()`.
+/// Selects the entries to read: `HistoryFilter::default().change("create-users").latest_only()`.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct HistoryFilter {
@@ -51,7 +53,7 @@ pub struct HistoryFilter {
     pub run_id: Option<String>,
     /// Only entries whose attempt began at or after this time.
     pub since: Option<SystemTime>,
-    /// Only the latest entry of each change, and the latest of those about no change.
+    /// Only the latest entry of each change, and the latest of the entries that concern no change.
     pub latest_only: bool,
 }
 
@@ -92,7 +94,7 @@ impl HistoryFilter {
         }
     }
 
-    /// Reads only entries whose attempt began at or after this time, by the clock of the database.
+    /// Reads only entries whose attempt began at or after this time, by the database's clock.
     #[must_use]
     pub fn since(self, time: SystemTime) -> HistoryFilter {
         HistoryFilter {
@@ -111,15 +113,16 @@ impl HistoryFilter {
     }
 }
 
-/// Where entries are kept.
+/// The store of the audit entries.
 #[async_trait]
 pub trait AuditStore: fmt::Debug + Send + Sync {
-    /// What a start needs to know. Reads only.
+    /// Returns the state that a run needs before it decides. Only reads. If the last run of
+    /// `service` ended with the pipeline `digest` applied, the entries may be left out.
     async fn snapshot(&self, service: &str, digest: &str) -> Result<Snapshot, StoreError>;
 
-    /// The little that a waiter looks at: the lock, and how much was applied behind the entry at
-    /// `since`. Reads only. None where the service is not known, and where a whole snapshot costs no
-    /// more.
+    /// Returns the lock, and how many changes were applied after the entry at `since`, for a waiter
+    /// that polls. Only reads. Returns `None` if the service is not known, or if a whole snapshot
+    /// costs no more.
     async fn lock_progress(
         &self,
         service: &str,
@@ -130,49 +133,54 @@ pub trait AuditStore: fmt::Debug + Send + Sync {
         Ok(None)
     }
 
-    /// The statements that create what a service needs, for people who apply them by hand; none
-    /// where nothing is to be created.
+    /// Returns the statements that create everything a service needs, to be applied by hand; `None`
+    /// if there is nothing to create.
     fn schema(&self, service: &str) -> Option<String>;
 
-    /// Returns the statements that bring what an older version created to the format that this one uses,
-    /// for people who apply them by hand; empty where nothing is to be done. Reads only.
+    /// Returns the statements that upgrade tables of an older version to the format of this
+    /// version, to be applied by hand; empty if there is nothing to do. Only reads.
     async fn upgrade(&self) -> Result<String, StoreError> {
         Ok(String::new())
     }
 
-    /// Creates what is missing; safe for many at once.
+    /// Creates whatever is missing. Several processes may do so at the same time.
     async fn create(&self, service: &str) -> Result<(), StoreError>;
 
-    /// Whether somebody is creating it right now, if that can be told.
+    /// Reports whether another process is creating the tables right now, if the store can tell.
     async fn creation_in_progress(&self) -> Result<bool, StoreError> {
         Ok(false)
     }
 
-    /// Makes the lock of a service known that was never seen, in tables that are there.
+    /// Creates the lock of a service that is not known yet, in existing tables.
     async fn register(&self, service: &str) -> Result<(), StoreError>;
 
-    /// Appends entries, durably, only while the grant is the latest one
-    /// ([`StoreErrorKind::Refused`](super::StoreErrorKind::Refused) otherwise). Returns the place of the first.
+    /// Appends entries durably, if `grant` is the latest one. Returns the position of the first
+    /// entry.
+    ///
+    /// # Errors
+    /// [`StoreErrorKind::Refused`](super::StoreErrorKind::Refused) if the lock has another owner,
+    /// and any error while the entries are written.
     async fn append(&self, grant: &LockGrant, entries: &[NewEntry]) -> Result<i64, StoreError>;
 
-    /// Fails if a service that has no entry here has a history in another place, where that can be told.
-    /// Reads only.
+    /// Fails if a service without entries here has a history in another place, as far as the store
+    /// can tell. Only reads.
     async fn refuse_hidden(&self, service: &str) -> Result<(), StoreError> {
         let _ = service;
         Ok(())
     }
 
-    /// The entries that match, oldest first.
+    /// Returns the entries that match the filter, oldest first.
     async fn history(
         &self,
         service: &str,
         filter: &HistoryFilter,
     ) -> Result<Vec<Entry>, StoreError>;
 
-    /// Returns the entries that match, oldest first, at most `limit` of them, from behind the place
-    /// `after`. Reads only.
+    /// Returns at most `limit` entries that match the filter, oldest first, beginning after the
+    /// position `after`. Only reads.
     ///
-    /// A store whose history can be long overrides it: without that, all of it is read for each page.
+    /// The default implementation reads the whole history for each page: override it for a store
+    /// whose history can be long.
     async fn page(
         &self,
         service: &str,
@@ -186,20 +194,21 @@ pub trait AuditStore: fmt::Debug + Send + Sync {
         Ok(entries)
     }
 
-    /// The services that have an entry or have had a lock, by name. Reads only.
+    /// Returns the services that have an entry or a lock, by name. Only reads.
     async fn services(&self) -> Result<Vec<String>, StoreError>;
 }
 
-/// Renews a lease.
+/// Renews the lease of a lock.
 ///
-/// A renewal may be asked for again, and its answer may come late: the run counts the lease from before
-/// it asked.
+/// A renewal can be repeated, and its answer can arrive late: the run counts the lease from the
+/// moment before it sent the request.
 #[async_trait]
 pub trait LeaseRenewer: fmt::Debug + Send + Sync {
-    /// Moves the end of the lease, which may be over already. False: the lock is another's, or was
-    /// given back, and nothing was changed.
+    /// Extends the lease, even if it has ended already. Returns `false`, and changes nothing, if
+    /// the lock has another owner or was released.
     ///
-    /// The future may be dropped.
+    /// # Cancel safety
+    /// The future can be dropped.
     async fn renew(
         &self,
         grant: &LockGrant,
@@ -208,50 +217,51 @@ pub trait LeaseRenewer: fmt::Debug + Send + Sync {
     ) -> Result<bool, StoreError>;
 }
 
-/// Where the owner of the lock is kept.
+/// The store of the lock.
 ///
-/// Every answer may be late or lost: each of these can be asked again.
+/// Answers can be late or lost, so every method can be called again.
 #[async_trait]
 pub trait LockStore: LeaseRenewer {
-    /// Takes the lock if its lease is over, with a fencing token that is larger than every one before.
-    /// Never waits for another owner: none says that somebody else has the lock, or was faster.
+    /// Acquires the lock if it is free or its lease has ended, with a fencing token larger than
+    /// every earlier one. Never waits for another owner: returns `None` if the lock has one, or if
+    /// another run was faster.
     ///
-    /// A run that has the lock gets it again, with the fencing token that it has, and a lease that begins
-    /// anew: the answer to its first claim may have been lost.
+    /// A run that has the lock already gets it again, with the same fencing token and a new lease,
+    /// because the answer to its first request may have been lost.
     async fn acquire(&self, claim: &AcquireRequest) -> Result<Option<Acquired>, StoreError>;
 
-    /// Sees to it that nothing is committed any more of the owners before this one that did not give the
-    /// lock back; asked once the lock is taken, and while the lease is being renewed. Stores whose
-    /// entries can't be written by an earlier owner have nothing to do.
+    /// Makes sure that earlier owners which did not release the lock can commit nothing any more.
+    /// Called once the lock is acquired, while its lease is being renewed. The default
+    /// implementation does nothing: it suits stores to which an earlier owner cannot write.
     ///
     /// # Errors
-    /// What could not be ended within a lease: the lock is not given back then, so that the next owner
-    /// looks too.
+    /// Sessions of an earlier owner that could not be terminated within a lease. The lock is then
+    /// not released, so that the next owner tries again.
     async fn end_previous(&self, grant: &LockGrant, lease: Duration) -> Result<(), StoreError> {
         let _ = (grant, lease);
         Ok(())
     }
 
-    /// Gives the lock back, with the pipeline's digest if all of it is applied. Changes nothing if the
-    /// lock is another's, or was given back already.
+    /// Releases the lock, and records the pipeline's digest if all of the pipeline is applied.
+    /// Changes nothing if the lock has another owner or was released already.
     async fn release(&self, grant: &LockGrant, digest: Option<&str>) -> Result<(), StoreError>;
 
-    /// What the thread that renews the lease uses, with a connection of its own. None: the lease
-    /// ends with the process.
+    /// Returns the renewer for the thread that renews the lease, with a connection of its own.
+    /// `None` if the lease ends with the process and needs no renewal.
     fn renewer(&self) -> Option<Box<dyn LeaseRenewer>>;
 
-    /// Runs the renewals of a lease beside the run, until they end by themselves: on a thread with a
-    /// runtime of its own. A store in simulated time runs them where that time passes.
+    /// Runs the renewals of a lease in parallel to the run, until they end by themselves, on a
+    /// thread with its own runtime. A store in simulated time runs them where that time passes.
     ///
     /// # Errors
-    /// If they cannot be started.
+    /// The thread could not be started.
     #[doc(hidden)]
     fn renew_beside(&self, renewals: BoxFuture<'static, ()>) -> std::io::Result<()> {
         crate::util::own_thread::on_a_thread(renewals)
     }
 }
 
-/// A store for both.
+/// A store for both the audit and the lock.
 pub trait Store: AuditStore + LockStore {}
 
 impl<T: AuditStore + LockStore> Store for T {}

@@ -1,42 +1,42 @@
-//! Errors of stores.
+//! The error type of stores.
 
 use crate::util::boxed::BoxError;
 use std::borrow::Cow;
 
-/// What a failure of a store means for the run.
+/// The kind of a store's error, which determines how the run reacts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum StoreErrorKind {
-    /// The tables are not there.
+    /// The tables do not exist.
     MissingTable,
-    /// The lock has another owner: the database refused the row.
+    /// The lock has another owner, so the database refused the row.
     Refused,
-    /// The user of the database may not do this.
+    /// The database user lacks the necessary rights.
     Denied,
-    /// The server takes no writes: it is a standby, or was demoted. Another one may be behind the
-    /// same address by now, so it is worth trying again on a new connection.
+    /// The server is read-only: it is a standby, or was demoted. The same address may lead to
+    /// another server by now, so a retry on a new connection is worthwhile.
     ReadOnly,
-    /// No test proves that what runs behind the address keeps what Flamingock relies on:
+    /// The database product is not covered by tests: see
     /// [`Runner::allow_untested_database`](crate::Runner::allow_untested_database).
     Untested,
-    /// The database could not be reached, or the connection was lost.
+    /// The database was not reachable, or the connection was lost.
     Disconnected,
-    /// Another connection is writing, and excludes all others; it is worth trying again.
+    /// Another connection is writing and excludes all others. A retry is worthwhile.
     Busy,
-    /// It lost against a concurrent transaction; it is worth trying again.
+    /// The transaction lost against a concurrent one. A retry is worthwhile.
     Conflict,
-    /// The tables have the format of an older or a newer version:
+    /// The tables have the format of an older or a newer version: see
     /// [`Runner::schema_upgrade`](crate::Runner::schema_upgrade).
     OtherFormat,
-    /// Anything else.
+    /// Any other error.
     Other,
 }
 
-/// A store that could not do what it was asked.
+/// The error of a store: what failed, and the cause.
 #[derive(Debug, thiserror::Error)]
 #[error("{action}")]
 pub struct StoreError {
-    /// What it means for the run.
+    /// The kind of the error.
     pub kind: StoreErrorKind,
     action: Cow<'static, str>,
     #[source]
@@ -44,7 +44,7 @@ pub struct StoreError {
 }
 
 impl StoreError {
-    /// `action` says what could not be done, as in "could not read the audit".
+    /// Creates an error. `action` says what failed, such as "could not read the audit".
     pub fn new(
         kind: StoreErrorKind,
         action: impl Into<Cow<'static, str>>,

@@ -1,13 +1,14 @@
-//! The tables of the audit and the lock.
+//! The names of the tables of the audit and the lock.
 
-/// Where the tables stand and how their names begin: `TableNames::default().prefix("app_changes_")`.
+/// Sets the schema and the name prefix of the tables:
+/// `TableNames::default().prefix("app_changes_")`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TableNames {
-    /// The schema (on MySQL a database, on SQLite an attached one); none is the connection's own.
-    /// PostgreSQL creates it where it is not there.
+    /// The schema (on MySQL a database, on SQLite an attached database). `None` uses the default of
+    /// the connection. PostgreSQL creates a missing schema.
     pub schema: Option<String>,
-    /// What the names begin with; none is `flamingock_`.
+    /// The prefix of the table names; `flamingock_` if it is `None`.
     pub prefix: Option<String>,
 }
 
