@@ -1,4 +1,5 @@
-//! Writing what has happened already: worth waiting for a database that is away.
+//! Appending entries about what has happened already, with retries while the database is not
+//! available.
 
 use std::time::Duration;
 
@@ -10,15 +11,15 @@ use crate::audit::snapshot::LockGrant;
 use crate::audit::store::{HistoryFilter, Store};
 use crate::audit::store_error::{StoreError, StoreErrorKind};
 
-/// How long to rest before an entry is tried again that the database could not take.
+/// The pause before an entry is sent again.
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// An entry that was not written.
+/// Why an entry was not written.
 #[derive(Debug)]
 pub(crate) enum AppendError {
-    /// The lock is another's.
+    /// The lock has another owner.
     Lost(String),
-    /// The store could not.
+    /// The store failed.
     Failed(StoreError),
 }
 
@@ -35,7 +36,7 @@ impl From<Cut> for AppendError {
     }
 }
 
-/// Appends entries, once. Returns the place of the first one.
+/// Appends entries, without retries. Returns the position of the first one.
 pub(crate) async fn append(
     store: &dyn Store,
     grant: &LockGrant,
@@ -55,8 +56,8 @@ pub(crate) async fn append(
     }
 }
 
-/// Appends entries, again while the database is away or busy. Where only the answer may have been lost,
-/// it first reads which of them are on record, so that each is there once.
+/// Appends entries, with retries while the database is not reachable or busy. If an answer may have
+/// been lost, it first reads which entries were written, so that none is written twice.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RetryingAppend<'a> {
     pub(crate) store: &'a dyn Store,
@@ -109,7 +110,8 @@ impl RetryingAppend<'_> {
         }
     }
 
-    /// The places of those that are on record, and how many they are: entries are written in order.
+    /// Returns the positions of the entries that were written, and their number. Entries are
+    /// written in order, so those that are missing are the last ones.
     async fn on_record(&self, entries: &[NewEntry]) -> Result<(Vec<i64>, usize), AppendError> {
         let filter = HistoryFilter {
             change_id: entries.first().map(|entry| entry.change_id.clone()),

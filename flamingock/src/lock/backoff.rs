@@ -1,15 +1,16 @@
-//! How long a waiter pauses before it looks again.
+//! The pauses of a waiter between two polls of the lock.
 
 use std::time::Duration;
 
-/// The longest pause between two looks.
+/// The longest pause between two polls.
 const LONGEST: Duration = Duration::from_secs(1);
 
 /// The shortest pause of a waiter that expects the other run to end.
 const SHORTEST: Duration = Duration::from_millis(7);
 
-/// Pauses that grow by about a quarter, so that who waits is late by no more than a quarter of what
-/// it waited for, and that are cut short where the progress of the other run tells when it will end.
+/// Pauses that grow by about a quarter, so that a waiter returns late by at most a quarter of the
+/// time that it waited. If the progress of the other run shows when it will end, the pause is
+/// shorter.
 #[derive(Debug)]
 pub(crate) struct Backoff {
     pause: Duration,
@@ -17,18 +18,18 @@ pub(crate) struct Backoff {
     jitter: u32,
 }
 
-/// How much was pending: at most, and when it was looked at last.
+/// The number of pending changes: the maximum, and the number at the last poll.
 #[derive(Clone, Copy, Debug)]
 struct Seen {
     most: u32,
-    /// When that most was seen.
+    /// When the maximum was seen.
     since: Duration,
     last: u32,
 }
 
 impl Backoff {
-    /// Every run has pauses of its own, which follow from its id: a simulation that gives the ids sees
-    /// the same pauses again.
+    /// Creates the pauses of a run. They depend on its id, so that a simulation with fixed ids
+    /// repeats them.
     pub(crate) fn new(poll: Duration, run_id: &str) -> Backoff {
         Backoff {
             pause: poll,
@@ -37,7 +38,8 @@ impl Backoff {
         }
     }
 
-    /// The pause after a look, `now` from the beginning, that found so many changes pending.
+    /// Returns the pause after a poll that found `pending` changes at the time `now` since the wait
+    /// began.
     pub(crate) fn after(&mut self, pending: usize, now: Duration) -> Duration {
         let pending = u32::try_from(pending).unwrap_or(u32::MAX);
         let pause = self.grow();
@@ -48,25 +50,25 @@ impl Backoff {
         };
         let seen = self.seen.get_or_insert(start);
         if pending > seen.last {
-            // Somebody undoes: what was counted before tells nothing.
+            // The other run undoes changes, so the earlier count says nothing about its end.
             *seen = start;
         }
-        // Who is stuck tells nothing of the end.
+        // A run that makes no progress says nothing about its end.
         let moves = pending < seen.last;
         seen.last = pending;
         if !moves {
             return pause;
         }
         let each = now.saturating_sub(seen.since) / (seen.most - pending);
-        // The other run began before it was seen: it is faster than it looks.
+        // The other run began before the first poll, so it is faster than this estimate.
         let rest = each.saturating_mul(pending);
         pause.min((rest - rest / 10).max(SHORTEST))
     }
 
-    /// The pause after a look that found out nothing.
+    /// Returns the pause after a poll that gave no information.
     pub(crate) fn grow(&mut self) -> Duration {
         let pause = self.pause;
-        // With jitter, so that waiters do not march in step. The constants are those of "Numerical
+        // With jitter, so that waiters do not poll in step. The constants are those of "Numerical
         // Recipes"; the upper bits are the random ones.
         self.jitter = self
             .jitter
@@ -108,7 +110,7 @@ mod tests {
 
     #[test]
     fn a_waiter_looks_again_when_the_other_run_should_be_at_its_end() {
-        // Looks at (pending, time), and what the pause after the last is then.
+        // Polls as (pending, time), and the pause after the last one.
         let cases: [(&[(usize, u64)], Duration); 5] = [
             // 60 changes in 60 ms: the 40 that are left take at most 40.
             (&[(100, 0), (40, 60)], ms(36)),
@@ -116,9 +118,10 @@ mod tests {
             (&[(100, 0), (1, 99)], ms(7)),
             // All of the time counts.
             (&[(100, 10), (90, 20), (50, 60)], ms(45)),
-            // Somebody undoes, and then somebody applies again: counted from the most that was pending.
+            // A run undoes changes, and then another one applies them again: the count starts from
+            // the new maximum.
             (&[(100, 0), (120, 50), (110, 60)], ms(99)),
-            // None is left, and yet the lock is held.
+            // No change is pending, but the lock still has an owner.
             (&[(100, 0), (0, 60)], ms(7)),
         ];
         for (looks, expected) in cases {

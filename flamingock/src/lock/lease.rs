@@ -1,4 +1,4 @@
-//! The lock of one owner, from the moment it is taken until it is given back.
+//! The lease of one lock owner, from its acquisition to its release.
 
 use std::io;
 use std::sync::Arc;
@@ -14,37 +14,38 @@ use crate::audit::store_error::{StoreError, StoreErrorKind};
 use crate::lock::silence;
 use crate::util::error_chain::ErrorChain;
 
-/// How many characters of what an owner is doing every database keeps.
+/// The maximum length in characters of an activity that every database can store.
 const LONGEST_ACTIVITY: usize = 500;
 
-/// How long to rest before something is asked again whose answer was lost.
+/// The pause before a request is repeated whose answer was lost.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// What could not be done.
+/// The action that failed, for errors of an acquisition.
 const TAKING: &str = "could not take the lock";
 
-/// A lock that is ours, and whose lease is renewed, until it is given back.
+/// A lock that this run owns, and whose lease is renewed until the lock is released.
 ///
-/// Dropped, it is renewed no more, and free once its lease is over.
+/// Dropping it stops the renewals; the lock is free once its lease ends.
 #[derive(Debug)]
 pub(crate) struct Lease {
     grant: LockGrant,
     store: Arc<dyn Store>,
     clock: Clock,
     signals: StopSignal,
-    /// Whether the lease ends by itself, and not with the process.
+    /// Whether the lease ends with time, and not with the process.
     ends: bool,
-    /// None where nothing renews the lease beside a change.
+    /// `None` if nothing renews the lease while a change runs.
     renewer: Option<Renewer>,
 }
 
 impl Lease {
-    /// Takes the lock if it is free, renews its lease from then on, and sees to it that nothing of an
-    /// earlier owner can still be committed. A claim whose answer is lost is repeated until the
-    /// deadline. None: somebody else has it. A later loss is told to `signals`.
+    /// Acquires the lock if it is free, starts to renew its lease, and makes sure that nothing of
+    /// an earlier owner can still be committed. Repeats a request whose answer was lost until the
+    /// deadline. Returns `None` if the lock has another owner. `signals` reports a later loss of
+    /// the lease.
     ///
     /// # Errors
-    /// Whatever keeps the lock from being taken, or its lease from being renewed.
+    /// The lock could not be acquired, or the renewal of its lease could not be started.
     pub(crate) async fn take(
         store: &Arc<dyn Store>,
         claim: &AcquireRequest,
@@ -64,7 +65,7 @@ impl Lease {
             renewer: None,
         };
         if let Err(error) = lease.start_renewals().await {
-            // Nobody could find out that it is over.
+            // A failed release costs the other processes a lease of waiting, and nothing else.
             let _ = lease.release(None).await;
             let action =
                 "could not start the thread that renews the lease: the lock was given back";
@@ -77,7 +78,7 @@ impl Lease {
         if acquired.previous_run.is_some()
             && let Err(error) = lease.end_previous().await
         {
-            // Its next owner must look again.
+            // Not released, so that the next owner terminates the earlier one's sessions.
             lease.forget().await;
             return Err(error);
         }
@@ -94,7 +95,8 @@ impl Lease {
         Ok(())
     }
 
-    /// Waits for the first renewal: a late answer has used the lease up, and may have cost the lock.
+    /// Waits for the first renewal. An answer that arrived late has used up the lease, and another
+    /// process may have taken the lock meanwhile.
     async fn is_renewed(&mut self) -> bool {
         let Some(renewer) = &self.renewer else {
             return true;
@@ -115,24 +117,25 @@ impl Lease {
             First::Renewed => true,
             First::Taken => false,
             First::Failed => match self.renew().await {
-                // Slow answers are no lack of a connection.
+                // The answers are slow, but the renewals have a connection.
                 Some(Ok(true)) if self.clock.unrenewed() > self.clock.length() / 6 => true,
                 Some(Ok(true)) => {
                     tracing::warn!(
                         "the database gives no second connection: the lease is renewed between changes only"
                     );
-                    // It would take the connection from the run each time that this is closed.
+                    // The renewer would open connections again and again, and take them from the
+                    // run.
                     self.stop().await;
                     true
                 }
                 Some(Ok(false)) => false,
-                // The database is away: the lease ends, or it comes back.
+                // The database is not reachable: it comes back, or the lease ends.
                 Some(Err(_)) | None => true,
             },
         }
     }
 
-    /// Renews on a connection of the run. None: no answer came.
+    /// Renews the lease on a connection of the run. Returns `None` if no answer came.
     async fn renew(&self) -> Option<Result<bool, StoreError>> {
         let (asked, length) = (Instant::now(), self.clock.length());
         let renewal = self.store.renew(&self.grant, length, None);
@@ -164,15 +167,16 @@ impl Lease {
         &self.grant
     }
 
-    /// What waiters are told that the owner is doing, from the next renewal on. It is cut where it is too
-    /// long to be kept: a renewal that is refused for that would cost the lease.
+    /// Sets the activity that waiters see from the next renewal on. It is cut to a length that
+    /// every database can store, because a renewal that is refused for its length would cost the
+    /// lease.
     pub(crate) fn set_activity(&self, activity: &str) {
         if let Some(renewer) = &self.renewer {
             renewer.set_activity(activity.chars().take(LONGEST_ACTIVITY).collect());
         }
     }
 
-    /// Renews between two changes where the thread does not get a connection of its own.
+    /// Renews the lease between two changes if the thread has no connection of its own.
     pub(crate) async fn refresh(&self) {
         let left = self.clock.left();
         if !self.ends || left > self.clock.length() / 2 {
@@ -183,8 +187,9 @@ impl Lease {
         }
     }
 
-    /// Sees to it that enough of the lease is left for a function that no database can take back: what
-    /// was done before it may have taken the time. An error is how the lock was lost.
+    /// Makes sure that enough of the lease is left to call a function that no database can roll
+    /// back, because earlier work may have used up the time. An error is the reason why the lease
+    /// is lost.
     pub(crate) async fn confirm(&self) -> Result<(), String> {
         if !self.ends {
             return Ok(());
@@ -214,13 +219,13 @@ impl Lease {
         }
     }
 
-    /// Whether nothing renews the lease while a change has the only connection.
+    /// Reports whether nothing renews the lease while a change uses the only connection.
     pub(crate) fn is_alone(&self) -> bool {
         self.ends && self.renewer.is_none()
     }
 
-    /// Why a function that no database can take back, and that may take so long, is not called: nothing
-    /// would renew the lease meanwhile.
+    /// Returns why a function that no database can roll back must not be called: it may take longer
+    /// than the lease, which nothing renews meanwhile.
     pub(crate) fn refuses(&self, timeout: Option<Duration>) -> Option<ErrorChain> {
         let left = self.clock.left();
         if !self.is_alone() || timeout.is_some_and(|timeout| timeout < left) {
@@ -236,7 +241,8 @@ impl Lease {
         )))
     }
 
-    /// Gives the lock back. A failure only means that others wait for the end of the lease.
+    /// Releases the lock. If that fails, other processes wait until the lease ends, and nothing
+    /// worse happens.
     pub(crate) async fn release(mut self, digest: Option<&str>) -> Result<(), StoreError> {
         self.stop().await;
         let deadline = Instant::now() + GRACE;
@@ -258,8 +264,8 @@ impl Lease {
         }
     }
 
-    /// Ends the renewals of a lock that is lost, or that nobody may take for given back: it is free when
-    /// its lease is over.
+    /// Stops the renewals without releasing the lock, because it is lost, or because a release
+    /// would tell the next owner that nothing is unfinished. The lock is free once its lease ends.
     pub(crate) async fn forget(mut self) {
         self.stop().await;
     }
@@ -271,8 +277,8 @@ impl Lease {
     }
 }
 
-/// Claims the lock, again where the answer is lost: the store gives it to the same run once. Answers also
-/// when it was asked for.
+/// Acquires the lock, with retries if the answer is lost: the store gives it to the same run again.
+/// Also returns when the request was sent.
 async fn acquire(
     store: &dyn Store,
     claim: &AcquireRequest,

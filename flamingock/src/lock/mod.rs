@@ -1,4 +1,4 @@
-//! The lock: one owner per service, whose lease is renewed by a thread of its own.
+//! The lock: one owner per service, with a lease that its own thread renews.
 
 pub(crate) mod append;
 pub(crate) mod backoff;

@@ -1,8 +1,8 @@
-//! The options of the lock, and its owner for people.
+//! The options of the lock.
 
 use std::time::Duration;
 
-/// How long a run holds the lock, and how long it waits for it.
+/// Sets the lease of the lock, how long a run waits for it, and how often it polls.
 ///
 /// ```
 /// use std::time::Duration;
@@ -18,16 +18,16 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LockOptions {
-    /// How long the lock stays with its owner after the last renewal: how long everybody waits after an owner
-    /// has died. Renewed at a third of it. 30 seconds by default.
+    /// How long the lock stays with its owner after the last renewal, and so how long other
+    /// processes wait after an owner has died. Renewed after a third of this time. 30 seconds by
+    /// default.
     pub lease: Duration,
-    /// How long to wait for another owner. 3 minutes by default.
+    /// How long a run waits for the lock. 3 minutes by default.
     pub wait: Duration,
-    /// How long a waiter pauses at first between two looks; it grows to one second, and is cut short
-    /// where the other run's progress tells when it will end. 50 milliseconds by default.
+    /// How long a waiter pauses between its first polls. The pause grows to one second, and is
+    /// shorter if the progress of the other run shows when it will end. 50 milliseconds by default.
     pub poll: Duration,
-    /// What to do when another run has the lock for longer than this one waits. The default is to
-    /// fail.
+    /// What a run does when another run has the lock for longer than `wait`. It fails by default.
     pub on_timeout: OnLockTimeout,
 }
 
@@ -56,7 +56,7 @@ impl LockOptions {
         LockOptions { on_timeout, ..self }
     }
 
-    /// A wait that a clock can be asked to add: "for ever" is a year.
+    /// Limits the wait to a year, so that adding it to a clock cannot overflow.
     pub(crate) fn bounded(self) -> LockOptions {
         LockOptions {
             wait: self.wait.min(Duration::from_secs(365 * 24 * 60 * 60)),
@@ -76,13 +76,14 @@ impl Default for LockOptions {
     }
 }
 
-/// What to do when the lock was not obtained in time.
+/// What a run does when it could not acquire the lock in time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OnLockTimeout {
-    /// The run fails.
+    /// The run fails with [`ErrorKind::LockTimeout`](crate::ErrorKind::LockTimeout).
     #[default]
     Fail,
-    /// The run succeeds with a report that says that nothing is guaranteed.
+    /// The run succeeds without having applied or checked anything; a warning in its report says
+    /// so.
     Continue,
 }

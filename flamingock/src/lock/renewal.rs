@@ -1,4 +1,4 @@
-//! What renews a lease beside the run, whatever the application's own threads are doing.
+//! Renewing a lease in parallel to the run, independently of the application's own threads.
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,24 +13,24 @@ use crate::audit::store::{LeaseRenewer, Store};
 use crate::audit::store_error::StoreErrorKind;
 use crate::util::error_chain::ErrorChain;
 
-/// Why the lock is lost when its row says so.
+/// The reason for the loss if the row of the lock shows another owner.
 pub(super) const TAKEN: &str = "the lock has another owner";
 
-/// How long a thread may take to end that was told to.
+/// How long to wait for the thread to end after it was asked to.
 const END: Duration = Duration::from_secs(1);
 
-/// How long the first renewal may take at least, for which a connection is made. The run renews the lease
+/// The minimum time for the first renewal, which has to open a connection. The run renews the lease
 /// itself meanwhile.
 const FIRST: Duration = Duration::from_secs(3);
 
-/// What the run and the thread know of the lease.
+/// The time of the last renewal, shared by the run and the thread.
 #[derive(Clone, Debug)]
 pub(super) struct Clock(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
     length: Duration,
-    /// When the newest request was sent that has moved the end of the lease.
+    /// When the latest request was sent that extended the lease.
     asked: Mutex<Instant>,
 }
 
@@ -50,7 +50,8 @@ impl Clock {
         self.0.asked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The lease was renewed by a request that was sent then. Answers may overtake each other.
+    /// Records that the request sent at this time has renewed the lease. Answers can arrive out of
+    /// order.
     pub(super) fn renewed(&self, asked: Instant) {
         let mut newest = self.asked();
         *newest = asked.max(*newest);
@@ -60,12 +61,12 @@ impl Clock {
         self.asked().elapsed()
     }
 
-    /// What is left of the lease, counted from before it was asked for.
+    /// Returns the rest of the lease, counted from the moment before the request was sent.
     pub(super) fn left(&self) -> Duration {
         self.0.length.saturating_sub(self.unrenewed())
     }
 
-    /// Why the lock is lost whose lease is over.
+    /// Returns the reason for the loss of a lease that has ended.
     pub(super) fn over(&self) -> String {
         format!(
             "the lease could not be renewed for {}, longer than it lasts: the database did not answer, or gave no second connection while a change had the first (a pooler needs at least 2 to the server)",
@@ -74,18 +75,18 @@ impl Clock {
     }
 }
 
-/// What came of the renewal that follows the acquisition at once.
+/// The result of the first renewal, which follows the acquisition at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum First {
-    /// The lease is renewed, or nobody else can take it.
+    /// The lease is renewed, or no other process can take the lock now.
     Renewed,
-    /// Somebody else has the lock: the answer to its acquisition came too late.
+    /// The lock has another owner: the answer to the acquisition arrived too late.
     Taken,
-    /// It could not be renewed this way.
+    /// The lease could not be renewed on a connection of its own.
     Failed,
 }
 
-/// The handle of the renewals. They end when it is dropped.
+/// The handle of the renewals, which end when it is dropped.
 #[derive(Debug)]
 pub(super) struct Renewer {
     stop: oneshot::Sender<()>,
@@ -95,10 +96,10 @@ pub(super) struct Renewer {
 }
 
 impl Renewer {
-    /// Starts to renew, at once.
+    /// Starts the renewals; the first one follows at once.
     ///
     /// # Errors
-    /// They could not be started: nothing renews the lease.
+    /// The renewals could not be started, so nothing renews the lease.
     pub(super) async fn start(
         store: &dyn Store,
         renewer: Box<dyn LeaseRenewer>,
@@ -135,7 +136,7 @@ impl Renewer {
         })
     }
 
-    /// Waits for what comes of the first renewal.
+    /// Waits for the result of the first renewal.
     pub(super) fn first(&self) -> impl Future<Output = First> + Send + use<> {
         let mut told = self.first.clone();
         async move {
@@ -151,8 +152,8 @@ impl Renewer {
         *now.unwrap_or_else(PoisonError::into_inner) = Some(activity);
     }
 
-    /// Ends the renewals. One that is on its way is not waited for: what it asks for is about a lock
-    /// that is given back, or has another owner.
+    /// Ends the renewals. Does not wait for one that is in flight: its lock is released, or has
+    /// another owner.
     pub(super) async fn stop(self) {
         let _ = self.stop.send(());
         let _ = tokio::time::timeout(END, self.stopped).await;
@@ -170,7 +171,7 @@ struct Renewal {
 
 impl Renewal {
     async fn renew_until(self, stop: oneshot::Receiver<()>) {
-        // Whoever drops the handle wants an end, too.
+        // A dropped handle also ends the renewals.
         let stop = async {
             let _ = stop.await;
         };
@@ -213,7 +214,8 @@ impl Renewal {
         }
     }
 
-    /// The renewal, cut short well before the lease would end, or later.
+    /// Renews the lease once. Gives up after a sixth of the lease, or after `at_least` if that is
+    /// longer.
     async fn renew_once(&self, at_least: Duration) -> Result<bool, Option<StoreErrorKind>> {
         let activity = self.activity.lock();
         let activity = activity.unwrap_or_else(PoisonError::into_inner).clone();
@@ -229,8 +231,8 @@ impl Renewal {
             Ok(Ok(false)) => Ok(false),
             Ok(Err(error)) => {
                 tracing::warn!(error = %ErrorChain::of(&error), "lease not renewed");
-                // Whoever writes has the file to himself: nobody takes the lock meanwhile, and the
-                // next renewal tells.
+                // The connection that writes has the database file to itself, so no process can
+                // take the lock meanwhile. The next renewal shows who owns it.
                 if error.kind == StoreErrorKind::Busy {
                     self.clock.renewed(asked);
                 }

@@ -1,20 +1,21 @@
-//! Waiting for answers that may never come: a driver that has died, a network that swallows everything.
+//! Time limits for answers that may never come, because the driver has died or the network drops
+//! packets.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// How long a statement of ours is waited for at least, however short the lock's wait is.
+/// The minimum time to wait for the answer to a statement, however short the lock's wait is.
 const SHORTEST: Duration = Duration::from_secs(10);
 
-/// A wait of ours that has an end comes to it by itself, a moment later than it should.
+/// Additional time, so that a wait with a limit of its own reaches that limit first.
 const SLACK: Duration = Duration::from_secs(5);
 
-/// How often a wait looks whether somebody else's time is over.
+/// How often to check whether uncounted time has ended.
 const TICK: Duration = Duration::from_millis(250);
 
-/// How long an answer to a run whose lock is waited for so long may take.
+/// Returns how long an answer may take in a run that waits this long for its lock.
 pub(crate) fn limit(wait: Duration) -> Duration {
     wait.max(SHORTEST).saturating_add(SLACK)
 }
@@ -23,15 +24,15 @@ tokio::task_local! {
     static WAIT: Arc<Wait>;
 }
 
-/// What an answer that is being waited for still depends on.
+/// What the limit of an answer depends on.
 #[derive(Debug)]
 struct Wait(Mutex<State>);
 
 #[derive(Debug)]
 struct State {
-    /// How many are at work whose time does not count.
+    /// The number of guards whose time does not count.
     accounted: usize,
-    /// Since when nobody is.
+    /// When the last of them was dropped.
     since: Instant,
 }
 
@@ -40,7 +41,7 @@ impl Wait {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How long there may still be no answer.
+    /// Returns how much longer the answer may take.
     fn left(&self, limit: Duration) -> Duration {
         let state = self.state();
         match state.accounted {
@@ -50,13 +51,13 @@ impl Wait {
     }
 }
 
-/// Time that the wait around it does not count: a function of the user runs, or a wait with an end of its
-/// own.
+/// A guard: while it lives, the surrounding wait does not count the time, because a function of the
+/// user runs, or a wait with a limit of its own.
 #[derive(Debug)]
 #[must_use = "the time counts again when it is dropped"]
 pub(crate) struct Accounted(Option<Arc<Wait>>);
 
-/// Does not count the time until the answer is dropped. Where nobody waits, there is nothing to do.
+/// Stops counting the time until the guard is dropped. Does nothing outside a wait.
 pub(crate) fn accounted() -> Accounted {
     let wait = WAIT.try_with(Arc::clone).ok();
     if let Some(wait) = &wait {
@@ -65,7 +66,7 @@ pub(crate) fn accounted() -> Accounted {
     Accounted(wait)
 }
 
-/// Notes that there was an answer: the wait begins anew.
+/// Records that there was an answer: the limit starts again.
 #[cfg_attr(
     not(feature = "_sqlx"),
     expect(dead_code, reason = "what only databases use")
@@ -84,13 +85,13 @@ impl Drop for Accounted {
     }
 }
 
-/// No answer came for so long.
+/// No answer came within this time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("no answer for {}", humantime::format_duration(*.0))]
 pub(crate) struct Unanswered(Duration);
 
-/// Waits for work of ours as long as there are answers within the limit. Time that is
-/// [accounted](accounted) for does not count. The work is dropped after that.
+/// Runs work as long as answers arrive within the limit, and drops it otherwise. Time under a guard
+/// of [`accounted`](accounted) does not count.
 pub(crate) async fn answered<T>(
     limit: Duration,
     work: impl Future<Output = T>,

@@ -1,47 +1,48 @@
-//! Why a run stops, and how its parts are told.
+//! The reasons for which a run stops, and the signal that passes them to its parts.
 
 use super::silence::Unanswered;
 use crate::lock::silence;
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// How long a statement of ours may still take once the lock is lost.
+/// How long a statement may still take once the lock is lost.
 pub(crate) const GRACE: Duration = Duration::from_secs(10);
 
-/// Why a run should not go on.
+/// Why a run should stop.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) enum StopReason {
-    /// It should.
+    /// There is no reason to stop.
     #[default]
     No,
-    /// The application asked for it.
+    /// The application requested it.
     Asked,
-    /// The lock is, or may be, another's.
+    /// The lock has, or may have, another owner.
     Lost(String),
 }
 
-/// Tells every part of a run when to stop.
+/// The signal that tells every part of a run to stop.
 #[derive(Clone, Debug)]
 pub(crate) struct StopSignal {
     stop: watch::Sender<StopReason>,
     cancelled: watch::Sender<bool>,
-    /// How long an answer to a statement of ours may take.
+    /// How long the answer to a statement may take.
     limit: Duration,
 }
 
-/// Why an answer to a statement of ours was waited for no longer.
+/// Why waiting for an answer ended.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Cut {
-    /// The lock is lost, and no answer came soon.
+    /// The lock is lost, and the answer did not arrive soon.
     #[error("{0}")]
     Lost(String),
-    /// The lock is ours, but nobody answers.
+    /// This run still owns the lock, but no answer arrived.
     #[error(transparent)]
     Unanswered(#[from] Unanswered),
 }
 
 impl StopSignal {
-    /// For a run that waits for its lock for so long: an answer may take a little longer.
+    /// Creates the signal of a run that waits this long for its lock; an answer may take a little
+    /// longer.
     pub(crate) fn new(wait: Duration) -> StopSignal {
         StopSignal {
             stop: watch::Sender::new(StopReason::No),
@@ -76,14 +77,15 @@ impl StopSignal {
         self.stop.borrow().clone()
     }
 
-    /// What a change's context watches.
+    /// Returns the receiver that a change's context watches.
     pub(crate) fn cancelled(&self) -> watch::Receiver<bool> {
         self.cancelled.subscribe()
     }
 
-    /// Waits for work of ours, which is not cut short while the lock is ours and there are answers; but an
-    /// answer that may never come is not waited for, nor the lease renewed for it. Functions of the user
-    /// in the work take the time that they take.
+    /// Waits for work that talks to the database. While the lock is owned and answers arrive, the
+    /// work is not cut off. It is dropped when an answer does not arrive in time, and soon after
+    /// the lease is lost, because a renewed lease must not keep other runs waiting for an answer
+    /// that never comes. Functions of the user inside the work may take any time.
     pub(crate) async fn unless_lost<T>(&self, work: impl Future<Output = T>) -> Result<T, Cut> {
         let lost = async {
             let stop = self.wait(|stop| matches!(stop, StopReason::Lost(_))).await;
@@ -100,7 +102,7 @@ impl StopSignal {
         }
     }
 
-    /// Waits for a reason that `matters`; for ever if none comes.
+    /// Waits for a reason for which `matters` returns true; forever if there is none.
     pub(crate) async fn wait(&self, matters: impl Fn(&StopReason) -> bool) -> StopReason {
         let mut stop = self.stop.subscribe();
         loop {
