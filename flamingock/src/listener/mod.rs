@@ -41,7 +41,7 @@
 //!
 //! #[async_trait]
 //! impl Listener for Pager {
-//!     async fn hear(&self, event: &Event) -> Result<(), BoxError> {
+//!     async fn on_event(&self, event: &Event) -> Result<(), BoxError> {
 //!         match &event.kind {
 //!             EventKind::IssueFound { .. } => self.page(&event.to_string()).await,
 //!             _ => Ok(()),
