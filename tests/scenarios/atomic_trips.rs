@@ -3,7 +3,7 @@
 use flamingock::{Runner, Stage};
 use flamingock_tests::{Backend as _, Proxy, done, with_table};
 
-use super::atomic_text::files;
+use super::atomic_message::files;
 use super::{Backend, Db};
 
 #[tokio::test]

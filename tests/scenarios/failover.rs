@@ -8,7 +8,7 @@ use flamingock_tests::{Gate, query, until};
 
 use super::{APPLIED, Backend, Connection, Db, FIRST_WRITE, SOON};
 use crate::engines::pair::Pair;
-use crate::valve::{Valve, Where};
+use crate::holding_proxy::{HoldingProxy, Where};
 
 const DONE: &str = "SELECT what FROM done ORDER BY what";
 
@@ -164,7 +164,7 @@ async fn shared_change_that_is_committing_is_applied_once() {
         .run()
         .await
         .unwrap();
-    let valve = Valve::at("=COMMIT", Where::BeforeServer);
+    let valve = HoldingProxy::at("=COMMIT", Where::BeforeServer);
     let slow = valve.url(&pair.url).await;
     let slow = sqlx::Pool::<Db>::connect(&slow).await.unwrap();
     let runner = |pool| {
@@ -208,7 +208,7 @@ async fn files_under_way(stage: Option<&str>, held: Where) {
         }
     };
     runner(&pool).run().await.unwrap();
-    let valve = Valve::at("moved 1", held);
+    let valve = HoldingProxy::at("moved 1", held);
     let slow = valve.url(&pair.url).await;
     let slow = sqlx::Pool::<Db>::connect(&slow).await.unwrap();
     let run = tokio::spawn(runner(&slow).files(files).run());
@@ -297,7 +297,7 @@ async fn failed_change_without_transaction_is_recorded_at_the_next_writer() {
 async fn shared_change_at_a_read_only_server_is_retried() {
     let pair = Pair::<Backend>::start().await;
     // The entry of the first change is written, and its connection is gone before the second begins.
-    let valve = Valve::at(APPLIED, Where::AfterServer);
+    let valve = HoldingProxy::at(APPLIED, Where::AfterServer);
     let slow = valve.url(&pair.url).await;
     let slow = sqlx::Pool::<Db>::connect(&slow).await.unwrap();
     let gate = Gate::default();

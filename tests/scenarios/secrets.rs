@@ -4,7 +4,7 @@ use flamingock::{BoxError, Outcome};
 use flamingock_tests::{Backend as _, done, strings, with_table};
 use sqlx::Pool;
 
-use super::note::{Vault, runner};
+use super::note_template::{Vault, runner};
 use super::{Backend, Db, Logged};
 
 /// With a character that is written otherwise in JSON.

@@ -4,7 +4,7 @@ use flamingock::{Cause, Error, Note, Outcome, Report, Stage, StepOutcome, UndoTa
 use flamingock_tests::{Backend as _, Recorder, audit, done, strings, with_table};
 use sqlx::Pool;
 
-use super::note::runner;
+use super::note_template::runner;
 use super::{Backend, Db};
 
 const THREE: &str = "

@@ -3,7 +3,7 @@
 use flamingock::{ErrorKind, Outcome, UndoTarget, change, changes};
 use flamingock_tests::{Backend as _, audit, done, execute, folder, query, strings, with_table};
 
-use super::note::{known, runner};
+use super::note_template::{known, runner};
 use super::{Backend, Connection};
 
 #[change(id = "code", order = "0002", register = false)]

@@ -8,9 +8,9 @@ mod sqlite {
     use flamingock_tests::on::sqlite::*;
     mod quoting;
     mod refused;
+    mod repeated_runs;
     mod services;
     mod stages;
-    mod start;
 }
 
 #[path = "../scenarios"]
@@ -18,9 +18,9 @@ mod postgres {
     use flamingock_tests::on::postgres::*;
     mod quoting;
     mod refused;
+    mod repeated_runs;
     mod services;
     mod stages;
-    mod start;
 }
 
 #[path = "../scenarios"]
@@ -28,7 +28,7 @@ mod mariadb {
     use flamingock_tests::on::mariadb::*;
     mod quoting;
     mod refused;
+    mod repeated_runs;
     mod services;
     mod stages;
-    mod start;
 }

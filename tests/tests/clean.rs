@@ -15,8 +15,8 @@ mod options;
 mod pragmas;
 #[path = "clean/rebuild.rs"]
 mod rebuild;
-#[path = "clean/undone.rs"]
-mod undone;
+#[path = "clean/statement_rollback.rs"]
+mod statement_rollback;
 
 #[path = "../scenarios"]
 mod sqlite {

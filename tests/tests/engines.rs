@@ -10,8 +10,8 @@ mod engines {
 }
 
 #[allow(dead_code)] // Other tests need more of it.
-#[path = "faults/valve.rs"]
-mod valve;
+#[path = "faults/holding_proxy.rs"]
+mod holding_proxy;
 
 /// What the valve needs.
 mod start {

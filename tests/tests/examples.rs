@@ -90,9 +90,9 @@ fn all_changes_of_a_library_are_linked() {
     assert_eq!(run(), "billing: up to date, 2 changes applied\n");
 }
 
-scenarios!(sqlite, postgres, mariadb; a_failed_transfer_leaves_nothing_behind);
+scenarios!(sqlite, postgres, mariadb; failed_transfer_leaves_nothing_behind);
 
-async fn a_failed_transfer_leaves_nothing_behind<B: Backend>() {
+async fn failed_transfer_leaves_nothing_behind<B: Backend>() {
     let database = B::fresh().await;
     let folder = folder();
     let run = |arguments: &[&str]| {

@@ -5,38 +5,38 @@
 #![allow(clippy::unwrap_used)]
 
 mod faults {
+    mod asynchronous_commit;
     mod boots;
     mod clocks;
     mod common;
     mod conflicts;
     mod crash;
     mod documented;
-    mod doubt;
     mod files;
-    mod full;
+    mod full_disk;
     mod ground;
+    mod holding_proxy;
+    mod in_doubt;
+    mod killing_proxy;
     mod late;
     mod late_lock;
-    mod lazily;
     mod midway;
     mod network;
     mod oracle;
     mod paused;
     mod pooler;
-    mod rolling_back_elsewhere;
+    mod rollback_elsewhere;
     mod servers;
     mod side_by_side;
+    mod single_message;
     mod soak;
     mod start;
-    mod starts_lost;
     mod step_entries;
     mod steps;
     mod stopped;
-    mod texts;
     mod timeouts;
-    mod toll;
-    mod undoing;
-    mod undoing_elsewhere;
-    mod valve;
+    mod unconfirmed_start;
+    mod undo;
+    mod undo_elsewhere;
     mod writes;
 }

@@ -12,7 +12,6 @@ mod sqlite {
     use flamingock_tests::on::sqlite::*;
     mod files;
     mod long_files;
-    mod odd_files;
     mod peer_diesel;
     mod peer_documented;
     mod peer_folders;
@@ -21,6 +20,7 @@ mod sqlite {
     mod repeat;
     mod scripts;
     mod tool_files;
+    mod unusual_files;
 }
 
 #[path = "../scenarios"]
@@ -30,16 +30,16 @@ mod postgres {
     mod file_costs;
     mod files;
     mod long_files;
-    mod odd_files;
-    mod one_text;
     mod peer_documented;
     mod peer_folders;
     mod peer_formats;
     mod renamed;
     mod repeat;
     mod scripts;
+    mod single_message;
     mod tool_files;
     mod tool_routines;
+    mod unusual_files;
 }
 
 #[path = "../scenarios"]
@@ -49,14 +49,14 @@ mod mariadb {
     mod file_costs;
     mod files;
     mod long_files;
-    mod odd_files;
-    mod one_text;
     mod peer_documented;
     mod peer_folders;
     mod peer_formats;
     mod renamed;
     mod repeat;
     mod scripts;
+    mod single_message;
     mod tool_files;
     mod tool_routines;
+    mod unusual_files;
 }

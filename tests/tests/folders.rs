@@ -141,7 +141,7 @@ fn formats() -> Vec<(&'static str, Vec<(&'static str, String)>)> {
     ]
 }
 
-async fn folder_makes_what_the_client_makes<B: Dumped>() {
+async fn folder_has_the_effect_of_the_databases_client<B: Dumped>() {
     let mut wrong = Vec::new();
     for (format, files) in formats() {
         let folder = tempfile::tempdir().unwrap();
@@ -164,4 +164,4 @@ async fn folder_makes_what_the_client_makes<B: Dumped>() {
     assert!(wrong.is_empty(), "{}: {}", B::NAME, wrong.join("\n"));
 }
 
-scenarios!(sqlite, postgres, mariadb; folder_makes_what_the_client_makes);
+scenarios!(sqlite, postgres, mariadb; folder_has_the_effect_of_the_databases_client);

@@ -16,12 +16,12 @@ const SOON: Duration = Duration::from_secs(20);
 const A_WHILE: Duration = Duration::from_millis(300);
 
 scenarios!(postgres, mariadb;
-    kill_and_restart_keep_what_was_committed,
+    killed_and_restarted_server_keeps_committed_rows,
     stop_is_orderly_and_restart_takes_the_same_port,
-    paused_server_answers_once_it_goes_on,
+    paused_server_answers_once_resumed,
 );
 
-async fn kill_and_restart_keep_what_was_committed<H: Hosted>() -> io::Result<()> {
+async fn killed_and_restarted_server_keeps_committed_rows<H: Hosted>() -> io::Result<()> {
     let mut server = H::start().await?;
     let database = server.fresh().await;
     // A pool goes on trying for this long while connections are refused.
@@ -60,7 +60,7 @@ async fn stop_is_orderly_and_restart_takes_the_same_port<H: Hosted>() -> io::Res
     Ok(())
 }
 
-async fn paused_server_answers_once_it_goes_on<H: Hosted>() -> io::Result<()> {
+async fn paused_server_answers_once_resumed<H: Hosted>() -> io::Result<()> {
     let mut server = H::start().await?;
     let database = server.fresh().await;
     let pool = database.pool(1).await;

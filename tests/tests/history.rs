@@ -31,7 +31,7 @@ mod sqlite {
         "CREATE TEMP TABLE flamingock_lock (trap INT)",
     ];
 
-    mod marked;
+    mod markers;
     mod named_later;
     mod placeholders;
     pub(crate) mod places;
@@ -57,7 +57,7 @@ mod postgres {
         "SET row_security = off",
     ];
 
-    mod marked;
+    mod markers;
     mod named_later;
     mod placeholders;
     pub(crate) mod places;
@@ -93,7 +93,7 @@ mod mariadb {
         "SET character_set_results = NULL",
     ];
 
-    mod marked;
+    mod markers;
     mod named_later;
     mod placeholders;
     pub(crate) mod places;

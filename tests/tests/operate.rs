@@ -5,35 +5,35 @@
 #[path = "../scenarios"]
 mod sqlite {
     use flamingock_tests::on::sqlite::*;
-    mod attacked;
     mod central;
-    mod checked;
+    mod edge_cases;
     mod format;
+    mod missing_values;
     mod operate;
+    mod operator_checks;
     mod undo_range;
-    mod unmet;
 }
 
 #[path = "../scenarios"]
 mod postgres {
     use flamingock_tests::on::postgres::*;
-    mod attacked;
     mod central;
-    mod checked;
+    mod edge_cases;
     mod format;
+    mod missing_values;
     mod operate;
+    mod operator_checks;
     mod undo_range;
-    mod unmet;
 }
 
 #[path = "../scenarios"]
 mod mariadb {
     use flamingock_tests::on::mariadb::*;
-    mod attacked;
     mod central;
-    mod checked;
+    mod edge_cases;
     mod format;
+    mod missing_values;
     mod operate;
+    mod operator_checks;
     mod undo_range;
-    mod unmet;
 }

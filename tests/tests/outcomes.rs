@@ -8,8 +8,8 @@ mod sqlite {
     use flamingock_tests::on::sqlite::*;
     mod agreement;
     mod deferred;
-    mod ended;
-    mod plain;
+    mod ended_transaction;
+    mod non_transactional;
     mod shared;
 }
 
@@ -18,8 +18,8 @@ mod postgres {
     use flamingock_tests::on::postgres::*;
     mod agreement;
     mod deferred;
-    mod ended;
-    mod plain;
+    mod ended_transaction;
+    mod non_transactional;
     mod shared;
 }
 
@@ -27,7 +27,7 @@ mod postgres {
 mod mariadb {
     use flamingock_tests::on::mariadb::*;
     mod agreement;
-    mod ended;
-    mod plain;
+    mod ended_transaction;
+    mod non_transactional;
     mod shared;
 }

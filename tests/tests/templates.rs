@@ -14,7 +14,7 @@ mod midway;
 mod sqlite {
     use crate::logged::Logged;
     use flamingock_tests::on::sqlite::*;
-    pub(crate) mod note;
+    pub(crate) mod note_template;
     mod secrets;
     mod steps;
     mod templates;
@@ -24,7 +24,7 @@ mod sqlite {
 mod postgres {
     use crate::logged::Logged;
     use flamingock_tests::on::postgres::*;
-    pub(crate) mod note;
+    pub(crate) mod note_template;
     mod secrets;
     mod steps;
     mod templates;
@@ -34,7 +34,7 @@ mod postgres {
 mod mariadb {
     use crate::logged::Logged;
     use flamingock_tests::on::mariadb::*;
-    pub(crate) mod note;
+    pub(crate) mod note_template;
     mod secrets;
     mod steps;
     mod templates;

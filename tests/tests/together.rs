@@ -8,7 +8,7 @@ mod sqlite {
     use flamingock_tests::on::sqlite::*;
     mod atomic;
     mod atomic_files;
-    mod atomic_text;
+    mod atomic_message;
     mod parallel;
 }
 
@@ -17,7 +17,7 @@ mod postgres {
     use flamingock_tests::on::postgres::*;
     mod atomic;
     mod atomic_files;
-    mod atomic_text;
+    mod atomic_message;
     mod atomic_trips;
     mod parallel;
 }
@@ -27,8 +27,8 @@ mod mariadb {
     use flamingock_tests::on::mariadb::*;
     mod atomic;
     mod atomic_files;
+    mod atomic_message;
     mod atomic_midway;
-    mod atomic_text;
     mod atomic_trips;
     mod parallel;
 }

@@ -7,8 +7,8 @@
 mod sqlite {
     use flamingock_tests::on::sqlite::*;
     mod conflict_elsewhere;
-    mod ended_twice;
-    mod remedies;
+    mod hints;
+    mod transaction_ended_twice;
 }
 
 #[path = "../scenarios"]
@@ -16,9 +16,9 @@ mod postgres {
     use flamingock_tests::on::postgres::*;
     mod cached_connection;
     mod conflict_elsewhere;
-    mod ended_twice;
-    mod remedies;
-    mod unreached;
+    mod hints;
+    mod not_reached;
+    mod transaction_ended_twice;
 }
 
 #[path = "../scenarios"]
@@ -26,8 +26,8 @@ mod mariadb {
     use flamingock_tests::on::mariadb::*;
     mod cached_connection;
     mod conflict_elsewhere;
-    mod ended_twice;
-    mod unreached;
+    mod not_reached;
+    mod transaction_ended_twice;
 }
 
 #[path = "transactions/endless.rs"]

@@ -7,7 +7,7 @@ use std::{io, ops};
 
 use tokio::time::timeout;
 
-use super::kept::Kept;
+use super::server_process::ServerProcess;
 use super::{Access, Galera, Hosted, Postgres, free_port};
 use crate::sql;
 
@@ -17,7 +17,7 @@ use crate::sql;
 /// Signals are sent and confirmed before a method returns, and block the thread for some 10 ms.
 #[derive(Debug)]
 pub struct Server<H: Hosted> {
-    kept: Kept,
+    kept: ServerProcess,
     access: Access<H>,
     /// What the server is told beside what it needs.
     arguments: Vec<String>,
@@ -47,7 +47,7 @@ impl<H: Hosted> Server<H> {
 
     fn new(arguments: &[&str]) -> io::Result<Self> {
         Ok(Self {
-            kept: Kept::new(H::NAME, H::ACCOUNTS)?,
+            kept: ServerProcess::new(H::NAME, H::ACCOUNTS)?,
             access: Access::new(H::admin_url(free_port()?)),
             arguments: arguments.iter().map(ToString::to_string).collect(),
         })

@@ -11,9 +11,9 @@ const HISTORY: &str = "CREATE TABLE refinery_schema_history (version INTEGER PRI
 
 const ROWS: &str = "INSERT INTO refinery_schema_history VALUES (1, 'orders', '2024-01-31', '1'), (2, 'topic', '2024-01-31', '2')";
 
-scenarios!(sqlite, postgres, mariadb; dry_run_says_what_each_entry_and_change_counts_as, another_tools_history_is_taken_over, a_baseline_is_recorded, a_history_is_taken_over_without_the_application, another_services_history_is_taken_over);
+scenarios!(sqlite, postgres, mariadb; dry_run_shows_the_effect_on_each_entry_and_change, history_of_another_tool_is_adopted, baseline_is_recorded, history_is_adopted_without_the_application, history_of_another_service_is_adopted);
 
-async fn another_tools_history_is_taken_over<B: Backend>() {
+async fn history_of_another_tool_is_adopted<B: Backend>() {
     let database = B::fresh().await;
     let pool = database.pool(1).await;
     let app = App::on(&database.url);
@@ -70,7 +70,7 @@ first-order  not in the history
     assert_eq!(adoption["left_out"], json!([]));
 }
 
-async fn dry_run_says_what_each_entry_and_change_counts_as<B: Backend>() {
+async fn dry_run_shows_the_effect_on_each_entry_and_change<B: Backend>() {
     let database = B::fresh().await;
     let pool = database.pool(1).await;
     let app = App::on(&database.url);
@@ -109,7 +109,7 @@ first-order  pending  the history does not have it: a run applies it, unless thi
     assert_eq!(app.status(), ["pending"; 3]);
 }
 
-async fn a_baseline_is_recorded<B: Backend>() {
+async fn baseline_is_recorded<B: Backend>() {
     let database = B::fresh().await;
     let app = App::on(&database.url);
     let baseline = |id: &str| {
@@ -140,7 +140,7 @@ async fn a_baseline_is_recorded<B: Backend>() {
     assert!(!app.folder().join("broker").exists());
 }
 
-async fn a_history_is_taken_over_without_the_application<B: Backend>() {
+async fn history_is_adopted_without_the_application<B: Backend>() {
     let database = B::fresh().await;
     let pool = database.pool(1).await;
     let app = App::on(&database.url);
@@ -178,7 +178,7 @@ async fn a_history_is_taken_over_without_the_application<B: Backend>() {
     assert!(changes.iter().all(|change| change["notes"] == json!([])));
 }
 
-async fn another_services_history_is_taken_over<B: Backend>() {
+async fn history_of_another_service_is_adopted<B: Backend>() {
     let database = B::fresh().await;
     let app = App::on(&database.url);
     assert_eq!(app.run(&["apply"]).code, 0);

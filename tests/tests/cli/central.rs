@@ -12,10 +12,10 @@ use crate::lock::Waiting;
 
 scenarios!(
     sqlite, postgres, mariadb;
-    an_issue_is_found_and_settled_without_the_application,
-    a_lock_is_looked_at_and_taken_without_the_application,
-    what_is_pending_is_known_by_the_manifest,
-    a_place_where_nothing_is_is_refused,
+    issue_is_found_and_resolved_without_the_application,
+    lock_is_shown_and_released_without_the_application,
+    pending_changes_are_known_from_the_manifest,
+    database_without_tables_is_refused,
 );
 
 fn fails(app: &App) {
@@ -28,7 +28,7 @@ fn statuses(app: &App, arguments: &[&str]) -> Vec<String> {
     texts(&document["changes"], "status")
 }
 
-async fn an_issue_is_found_and_settled_without_the_application<B: Backend>() {
+async fn issue_is_found_and_resolved_without_the_application<B: Backend>() {
     let database = B::fresh().await;
     let app = App::on(&database.url);
     fails(&app);
@@ -95,7 +95,7 @@ async fn an_issue_is_found_and_settled_without_the_application<B: Backend>() {
     assert_eq!((code, &document["services"][0]["applied"]), (0, &json!(3)));
 }
 
-async fn a_lock_is_looked_at_and_taken_without_the_application<B: Backend>() {
+async fn lock_is_shown_and_released_without_the_application<B: Backend>() {
     let database = B::fresh().await;
     let app = App::on(&database.url);
     let waiting = Waiting::start(&app);
@@ -141,7 +141,7 @@ async fn a_lock_is_looked_at_and_taken_without_the_application<B: Backend>() {
     }
 }
 
-async fn what_is_pending_is_known_by_the_manifest<B: Backend>() {
+async fn pending_changes_are_known_from_the_manifest<B: Backend>() {
     let database = B::fresh().await;
     // It is there, and empty.
     drop(database.pool(1).await);
@@ -188,7 +188,7 @@ async fn what_is_pending_is_known_by_the_manifest<B: Backend>() {
     assert_eq!((code, &document["error"]["kind"]), (2, &json!("file")));
 }
 
-async fn a_place_where_nothing_is_is_refused<B: Backend>() {
+async fn database_without_tables_is_refused<B: Backend>() {
     let database = B::fresh().await;
     // It is there, and empty.
     drop(database.pool(1).await);

@@ -13,7 +13,7 @@ use crate::app::{App, Ran};
 use crate::commands;
 use crate::progress::{let_go, slow_topic};
 
-scenarios!(sqlite, postgres, mariadb; every_command_escapes_what_the_database_says, what_the_lock_says_is_escaped);
+scenarios!(sqlite, postgres, mariadb; every_command_escapes_texts_of_the_database, texts_of_the_lock_are_escaped);
 
 /// Colors, a line that is written over, the clipboard, lines of their own, text that runs backwards, and what
 /// is not seen at all.
@@ -147,7 +147,7 @@ async fn poison<B: Backend>(pool: &Pool<B::Db>) {
     }
 }
 
-async fn every_command_escapes_what_the_database_says<B: Backend>() {
+async fn every_command_escapes_texts_of_the_database<B: Backend>() {
     let database = B::fresh().await;
     let app = App::on(&database.url);
     assert_eq!(app.run_with("BROKER_DOWN", "1", &["apply"]).code, 1);
@@ -187,7 +187,7 @@ async fn check_command(app: &App, program: &str, arguments: &[&str]) {
     }
 }
 
-async fn what_the_lock_says_is_escaped<B: Backend>() {
+async fn texts_of_the_lock_are_escaped<B: Backend>() {
     let database = B::fresh().await;
     let pool = database.pool(2).await;
     let app = App::on(&database.url);

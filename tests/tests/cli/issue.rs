@@ -7,9 +7,9 @@ use crate::app::{App, Ran, normalise, texts};
 
 scenarios!(
     sqlite, postgres, mariadb;
-    a_script_sees_a_failure_and_settles_it,
-    the_commands_that_settle_an_issue_work_when_pasted,
-    the_audit_is_listed_by_change_time_and_state,
+    script_detects_a_failure_and_resolves_it,
+    suggested_commands_that_resolve_an_issue_work_when_pasted,
+    audit_is_listed_by_change_time_and_state,
 );
 
 fn fails(app: &App, arguments: &[&str]) -> Ran {
@@ -20,7 +20,7 @@ fn outcomes(report: &Value) -> Vec<String> {
     texts(&report["stages"][0]["changes"], "outcome")
 }
 
-async fn a_script_sees_a_failure_and_settles_it<B: Backend>() {
+async fn script_detects_a_failure_and_resolves_it<B: Backend>() {
     let database = B::fresh().await;
     let app = App::on(&database.url);
 
@@ -103,7 +103,7 @@ async fn a_script_sees_a_failure_and_settles_it<B: Backend>() {
     assert_eq!(document["lock"]["held"], false);
 }
 
-async fn the_commands_that_settle_an_issue_work_when_pasted<B: Backend>() {
+async fn suggested_commands_that_resolve_an_issue_work_when_pasted<B: Backend>() {
     let database = B::fresh().await;
     let app = App::on(&database.url);
     let failed = fails(&app, &["apply"]);
@@ -203,7 +203,7 @@ Then
     assert_eq!(states, expected);
 }
 
-async fn the_audit_is_listed_by_change_time_and_state<B: Backend>() {
+async fn audit_is_listed_by_change_time_and_state<B: Backend>() {
     let database = B::fresh().await;
     let app = App::on(&database.url);
     assert_eq!(fails(&app, &["apply"]).code, 1);

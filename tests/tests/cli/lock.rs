@@ -12,9 +12,9 @@ use crate::app::{App, Ran, normalise};
 
 scenarios!(
     sqlite, postgres, mariadb;
-    a_change_that_is_running_is_no_issue_and_sigterm_lets_it_finish,
-    an_interrupted_change_is_an_issue_once_its_owner_is_gone,
-    all_services_are_shown_with_who_has_their_locks,
+    running_change_is_no_issue_and_sigterm_lets_it_finish,
+    interrupted_change_is_an_issue_once_its_owner_has_ended,
+    all_services_are_shown_with_their_lock_owners,
 );
 
 /// A process whose second change waits: its topic is a pipe that nobody reads.
@@ -86,7 +86,7 @@ impl Drop for Waiting<'_> {
     }
 }
 
-async fn a_change_that_is_running_is_no_issue_and_sigterm_lets_it_finish<B: Backend>() {
+async fn running_change_is_no_issue_and_sigterm_lets_it_finish<B: Backend>() {
     let database = B::fresh().await;
     let app = App::on(&database.url);
     let mut waiting = Waiting::start(&app);
@@ -130,7 +130,7 @@ async fn a_change_that_is_running_is_no_issue_and_sigterm_lets_it_finish<B: Back
     assert_eq!(app.status(), ["applied", "applied", "pending"]);
 }
 
-async fn an_interrupted_change_is_an_issue_once_its_owner_is_gone<B: Backend>() {
+async fn interrupted_change_is_an_issue_once_its_owner_has_ended<B: Backend>() {
     let database = B::fresh().await;
     let app = App::on(&database.url);
     let mut waiting = Waiting::start(&app);
@@ -163,7 +163,7 @@ async fn an_interrupted_change_is_an_issue_once_its_owner_is_gone<B: Backend>() 
     }
 }
 
-async fn all_services_are_shown_with_who_has_their_locks<B: Backend>() {
+async fn all_services_are_shown_with_their_lock_owners<B: Backend>() {
     let database = B::fresh().await;
     let app = App::on(&database.url);
     assert_eq!(

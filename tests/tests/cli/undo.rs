@@ -5,9 +5,9 @@ use serde_json::json;
 
 use crate::app::{App, texts};
 
-scenarios!(sqlite, postgres, mariadb; what_was_undone_is_pending_again);
+scenarios!(sqlite, postgres, mariadb; undone_changes_are_pending_again);
 
-async fn what_was_undone_is_pending_again<B: Backend>() {
+async fn undone_changes_are_pending_again<B: Backend>() {
     let database = B::fresh().await;
     let app = App::on(&database.url);
     let undo = |arguments: &[&str]| {

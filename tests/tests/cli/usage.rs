@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::app::App;
 
-scenarios!(sqlite, postgres, mariadb; a_name_of_no_database_is_not_taken_for_an_empty_one);
+scenarios!(sqlite, postgres, mariadb; missing_database_is_not_treated_as_empty);
 
 #[test]
 fn wrong_arguments_exit_with_2_before_anything_is_touched() {
@@ -150,7 +150,7 @@ fn unreachable_database_exits_with_5() {
     assert_eq!(app.run(&["manifest"]).code, 0);
 }
 
-async fn a_name_of_no_database_is_not_taken_for_an_empty_one<B: Backend>() {
+async fn missing_database_is_not_treated_as_empty<B: Backend>() {
     let database = B::fresh().await;
     let (server, _) = database.url.rsplit_once('/').unwrap();
     let app = App::on(&format!("{server}/misspelled"));

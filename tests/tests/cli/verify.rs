@@ -5,9 +5,9 @@ use serde_json::json;
 
 use crate::app::{App, normalise, texts};
 
-scenarios!(sqlite, postgres, mariadb; verify_ends_with_3_where_audit_and_world_differ);
+scenarios!(sqlite, postgres, mariadb; verify_exits_with_3_when_audit_and_systems_differ);
 
-async fn verify_ends_with_3_where_audit_and_world_differ<B: Backend>() {
+async fn verify_exits_with_3_when_audit_and_systems_differ<B: Backend>() {
     let database = B::fresh().await;
     let app = App::on(&database.url);
     let verdicts = || {

@@ -134,7 +134,10 @@ async fn takeover_on_another_galera_node_keeps_a_late_owner_from_committing() {
     let second = first.join().await.unwrap();
     let database = first.fresh().await;
     let pool = with_table(&database, 2).await;
-    let valve = crate::valve::Valve::at("=COMMIT", crate::valve::Where::BeforeServer);
+    let valve = crate::holding_proxy::HoldingProxy::at(
+        "=COMMIT",
+        crate::holding_proxy::Where::BeforeServer,
+    );
     let slow = valve.url(&database.url).await;
     let slow: MySqlPool = MySqlPool::connect(&slow).await.unwrap();
     let late = Runner::new(&slow)

@@ -58,12 +58,12 @@ async fn page_shows_the_actual_output_and_half_a_flag_is_completed() -> io::Resu
     vendor.page.check();
 
     // One server for all of it, since it takes seconds to start.
-    a_start_that_dies_between_the_requests_is_completed(&vendor).await?;
-    a_flag_that_is_there_is_left_as_it_is(&vendor)?;
-    a_flag_of_somebody_else_is_left_alone(&vendor)
+    run_killed_between_the_requests_is_completed(&vendor).await?;
+    existing_flag_is_left_unchanged(&vendor)?;
+    foreign_flag_is_left_unchanged(&vendor)
 }
 
-async fn a_start_that_dies_between_the_requests_is_completed(vendor: &Vendor) -> io::Result<()> {
+async fn run_killed_between_the_requests_is_completed(vendor: &Vendor) -> io::Result<()> {
     let proxy = Proxy::start(vendor.unleash.port(0))?;
     proxy.hold_after("environments/development/strategies", 1);
     let behind = format!("http://127.0.0.1:{}", proxy.port());
@@ -94,7 +94,7 @@ fn count(environment: &Value) -> usize {
     environment["strategies"].as_array().map_or(0, Vec::len)
 }
 
-fn a_flag_that_is_there_is_left_as_it_is(vendor: &Vendor) -> io::Result<()> {
+fn existing_flag_is_left_unchanged(vendor: &Vendor) -> io::Result<()> {
     let before = vendor.shape();
     std::fs::remove_file(vendor.page.folder().join("feature-flag.db"))?;
     let again = vendor.page.shell("feature-flag apply");
@@ -103,7 +103,7 @@ fn a_flag_that_is_there_is_left_as_it_is(vendor: &Vendor) -> io::Result<()> {
     Ok(())
 }
 
-fn a_flag_of_somebody_else_is_left_alone(vendor: &Vendor) -> io::Result<()> {
+fn foreign_flag_is_left_unchanged(vendor: &Vendor) -> io::Result<()> {
     assert_eq!(vendor.page.shell("feature-flag undo --last").code, Some(0));
     let by_hand = json!({ "name": "checkout-v2", "description": "mine" }).to_string();
     let made = vendor

@@ -166,10 +166,10 @@ macro_rules! retried {
 }
 
 retried! {
-    postgres_serialization_failure_is_tried_again: Postgres, serializes;
-    postgres_deadlock_is_tried_again: Postgres, postgres_deadlock;
-    mariadb_deadlock_is_tried_again: MariaDb, mariadb_deadlock;
-    mariadb_row_that_was_not_obtained_is_tried_again: MariaDb, waits_for_a_row;
+    postgres_serialization_failure_is_retried_until_applied: Postgres, serializes;
+    postgres_deadlock_is_retried_until_applied: Postgres, postgres_deadlock;
+    mariadb_deadlock_is_retried_until_applied: MariaDb, mariadb_deadlock;
+    mariadb_row_lock_timeout_is_retried_until_applied: MariaDb, waits_for_a_row;
 }
 
 #[tokio::test]

@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 use futures_util::StreamExt;
 
 use super::ground::{Ground, Kind, look};
+use super::killing_proxy::{KillingProxy, Side};
 use super::oracle::{
     AGAIN, ATOMIC, BESIDE, DDL, Expected, FILE_ONE, FILE_TWO, LAST, PLAIN, SEPARATE, SHARED, Scene,
     TOGETHER, UNDONE, VERIFIED,
 };
 use super::start::{Start, end_of};
-use super::toll::{Side, Toll};
 
 /// How many points of a kind are tried at once: most of the time is spent waiting for leases.
 const AT_ONCE: usize = 3;
@@ -75,7 +75,11 @@ impl Round {
         self.common.as_ref().map(|grounds| scene(grounds, tag))
     }
 
-    async fn start(&self, scene: &Scene, toll: Option<&Toll>) -> (Start, Option<Toll>) {
+    async fn start(
+        &self,
+        scene: &Scene,
+        toll: Option<&KillingProxy>,
+    ) -> (Start, Option<KillingProxy>) {
         let changes: Vec<&str> = self.changes.iter().map(|change| change.id).collect();
         let audit = passing(toll, self.audit, &scene.audit).await;
         let mut start = Start::of(&changes.join(","), &audit)
@@ -108,7 +112,7 @@ impl Round {
         let what = format!("{:?} -> {:?}, {point:?}", self.audit, self.target);
         let toll = match point {
             Point::Told(_) => None,
-            Point::Message(side, nth) => Some(Toll::new(side, nth)),
+            Point::Message(side, nth) => Some(KillingProxy::new(side, nth)),
         };
         let (start, toll) = self.start(&scene, toll.as_ref()).await;
         let start = match point {
@@ -190,7 +194,7 @@ fn scene((audit, other): &(Ground, Option<Ground>), tag: &str) -> Scene {
     }
 }
 
-async fn passing(toll: Option<&Toll>, kind: Kind, url: &str) -> String {
+async fn passing(toll: Option<&KillingProxy>, kind: Kind, url: &str) -> String {
     match toll {
         Some(toll) if kind.is_server() => toll.url(url).await,
         _ => url.to_owned(),
@@ -247,24 +251,24 @@ crashes! {
     sqlite_stages_side_by_side_are_applied_once: Sqlite, [SHARED, TOGETHER, BESIDE, LAST];
     sqlite_verified_change_is_applied_once: Sqlite, [VERIFIED];
     sqlite_retried_change_converges: Sqlite, [AGAIN];
-    sqlite_failed_change_is_undone_or_an_issue: Sqlite, [UNDONE];
-    sqlite_plain_change_is_applied_once_or_an_issue: Sqlite, [PLAIN, LAST];
+    sqlite_failed_change_is_rolled_back_or_an_issue: Sqlite, [UNDONE];
+    sqlite_non_transactional_change_is_applied_once_or_an_issue: Sqlite, [PLAIN, LAST];
     postgres_shared_change_is_applied_once: Postgres, [SHARED];
     postgres_atomic_stage_is_applied_once: Postgres, [TOGETHER, BESIDE];
     postgres_files_of_an_atomic_stage_are_applied_once: Postgres, [TOGETHER, FILE_ONE, FILE_TWO];
     postgres_stages_side_by_side_are_applied_once: Postgres, [SHARED, TOGETHER, BESIDE, LAST];
     postgres_verified_change_is_applied_once: Postgres, [VERIFIED];
     postgres_retried_change_converges: Postgres, [AGAIN];
-    postgres_failed_change_is_undone_or_an_issue: Postgres, [UNDONE];
-    postgres_plain_change_is_applied_once_or_an_issue: Postgres, [PLAIN, LAST];
+    postgres_failed_change_is_rolled_back_or_an_issue: Postgres, [UNDONE];
+    postgres_non_transactional_change_is_applied_once_or_an_issue: Postgres, [PLAIN, LAST];
     mariadb_shared_change_is_applied_once: MariaDb, [SHARED];
     mariadb_atomic_stage_is_applied_once: MariaDb, [TOGETHER, BESIDE];
     mariadb_files_of_an_atomic_stage_are_applied_once: MariaDb, [TOGETHER, FILE_ONE, FILE_TWO];
     mariadb_stages_side_by_side_are_applied_once: MariaDb, [SHARED, TOGETHER, BESIDE, LAST];
     mariadb_verified_change_is_applied_once: MariaDb, [VERIFIED];
     mariadb_retried_change_converges: MariaDb, [AGAIN];
-    mariadb_failed_change_is_undone_or_an_issue: MariaDb, [UNDONE];
-    mariadb_plain_change_is_applied_once_or_an_issue: MariaDb, [PLAIN, LAST];
+    mariadb_failed_change_is_rolled_back_or_an_issue: MariaDb, [UNDONE];
+    mariadb_non_transactional_change_is_applied_once_or_an_issue: MariaDb, [PLAIN, LAST];
     mariadb_ddl_change_is_applied_once_or_an_issue: MariaDb, [DDL];
     postgres_to_mariadb_change_is_applied_once: Postgres -> MariaDb, [SEPARATE];
     postgres_to_sqlite_change_is_applied_once: Postgres -> Sqlite, [SEPARATE];

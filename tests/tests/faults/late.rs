@@ -2,10 +2,10 @@
 //! again, and gone on. The audit must not say of an attempt that has ended that it has begun, or failed.
 
 use super::ground::{Ground, Kind, rows};
+use super::holding_proxy::{HoldingProxy, Where};
 use super::network::as_sent;
 use super::oracle::SEPARATE;
 use super::start::{DEADLINE, Start, end_of};
-use super::valve::{Valve, Where};
 
 /// The newest states of a change, and the entry that came late.
 struct Case {
@@ -51,7 +51,7 @@ async fn entry_comes_late(kind: Kind) {
     let cases = CASES.iter().map(async |case| {
         let ground = Ground::with_table(kind).await;
         let other = Ground::with_table(target).await;
-        let valve = Valve::at(&as_sent(kind, case.late), Where::BeforeServer);
+        let valve = HoldingProxy::at(&as_sent(kind, case.late), Where::BeforeServer);
         let through = valve.url(ground.url()).await;
         let folder = tempfile::tempdir().unwrap();
         let start = |url: &str, changes: &str| {

@@ -5,8 +5,8 @@ use std::time::Duration;
 use flamingock_tests::{Proxy, until};
 
 use super::ground::{Ground, Kind, rows};
+use super::holding_proxy::{HoldingProxy, Where};
 use super::start::{DEADLINE, Start, end_of};
-use super::valve::{Valve, Where};
 
 /// In milliseconds.
 const LEASE: u32 = 2_000;
@@ -19,12 +19,12 @@ async fn passes(leases: f32, lease: u32) {
     tokio::time::sleep(Duration::from_millis(u64::from(lease)).mul_f32(leases)).await;
 }
 
-fn acquisition(kind: Kind) -> Valve {
+fn acquisition(kind: Kind) -> HoldingProxy {
     let text = match kind {
         Kind::MariaDb => "for update nowait",
         Kind::Postgres | Kind::Sqlite => "skip locked",
     };
-    Valve::at(text, Where::AfterServer)
+    HoldingProxy::at(text, Where::AfterServer)
 }
 
 async fn done(ground: &Ground) -> Vec<String> {
@@ -114,8 +114,8 @@ macro_rules! on_each {
 on_each! {
     postgres_answer_to_an_acquisition_after_its_lease_starts_nothing: answer_after_the_lease(Postgres);
     mariadb_answer_to_an_acquisition_after_its_lease_starts_nothing: answer_after_the_lease(MariaDb);
-    postgres_late_answer_to_an_acquisition_does_not_cost_the_lock: answer_late_in_the_lease(Postgres);
-    mariadb_late_answer_to_an_acquisition_does_not_cost_the_lock: answer_late_in_the_lease(MariaDb);
+    postgres_late_answer_to_an_acquisition_keeps_the_lock: answer_late_in_the_lease(Postgres);
+    mariadb_late_answer_to_an_acquisition_keeps_the_lock: answer_late_in_the_lease(MariaDb);
     postgres_late_answers_to_renewals_cost_the_lock: late_renewals(Postgres);
     mariadb_late_answers_to_renewals_cost_the_lock: late_renewals(MariaDb);
 }

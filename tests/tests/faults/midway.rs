@@ -6,13 +6,13 @@ use std::time::Duration;
 use flamingock_tests::Driver;
 
 use super::ground::{Ground, Kind, rows};
+use super::holding_proxy::{HoldingProxy, Where};
 use super::oracle::{DDL, Scene};
 use super::start::{DEADLINE, Start, end_of};
-use super::valve::{Valve, Where};
 
 /// The statement that commits is on its way, and so it stays.
-async fn on_its_way(ground: &Ground, lease: u32) -> (Driver, Valve) {
-    let valve = Valve::at("create table made_", Where::BeforeServer);
+async fn on_its_way(ground: &Ground, lease: u32) -> (Driver, HoldingProxy) {
+    let valve = HoldingProxy::at("create table made_", Where::BeforeServer);
     let through = valve.url(ground.url()).await;
     let driver = Start::of("ddl", &through).lock(lease, 15_000).spawn();
     valve.closed().await;

@@ -6,9 +6,9 @@ use flamingock_tests::{Driver, Proxy};
 use futures_util::future::join_all;
 
 use super::ground::{Ground, Kind, rows};
+use super::holding_proxy::{HoldingProxy, Where};
 use super::oracle::{BESIDE, Expected, PLAIN, SEPARATE, SHARED, Scene, TOGETHER, UNDONE};
 use super::start::{DEADLINE, Ran, Start, end_of};
-use super::valve::{Valve, Where};
 
 /// The states of every change, without MariaDB's witnesses.
 async fn states(url: &str) -> Vec<String> {
@@ -42,13 +42,13 @@ macro_rules! on_servers {
 }
 
 on_servers! {
-    heartbeat_cut => postgres_run_without_heartbeat_ends, mariadb_run_without_heartbeat_ends;
+    renewals_cut => postgres_run_without_renewals_ends, mariadb_run_without_renewals_ends;
     cable_pulled => postgres_commit_without_answer_does_not_hang, mariadb_commit_without_answer_does_not_hang;
-    commit_cut => postgres_commit_that_is_cut_is_found_out, mariadb_commit_that_is_cut_is_found_out;
-    atomic_commit_cut => postgres_atomic_commit_that_is_cut_is_found_out, mariadb_atomic_commit_that_is_cut_is_found_out;
-    separate_commit_cut => postgres_separate_commit_that_is_cut_is_found_out, mariadb_separate_commit_that_is_cut_is_found_out;
-    entry_cut => postgres_entry_that_is_cut_is_written_once, mariadb_entry_that_is_cut_is_written_once;
-    silent => postgres_that_goes_silent_is_an_error_in_time, mariadb_that_goes_silent_is_an_error_in_time;
+    commit_cut => postgres_commit_on_a_cut_connection_is_resolved, mariadb_commit_on_a_cut_connection_is_resolved;
+    atomic_commit_cut => postgres_atomic_commit_on_a_cut_connection_is_resolved, mariadb_atomic_commit_on_a_cut_connection_is_resolved;
+    separate_commit_cut => postgres_separate_commit_on_a_cut_connection_is_resolved, mariadb_separate_commit_on_a_cut_connection_is_resolved;
+    entry_cut => postgres_entry_on_a_cut_connection_is_written_once, mariadb_entry_on_a_cut_connection_is_written_once;
+    silent => postgres_that_stops_answering_is_an_error_in_time, mariadb_that_stops_answering_is_an_error_in_time;
     refused => postgres_that_refuses_connections_is_an_error_in_time, mariadb_that_refuses_connections_is_an_error_in_time;
 }
 
@@ -62,7 +62,7 @@ async fn behind(proxy: &Proxy, ground: &Ground, changes: &str, point: &str) -> D
 }
 
 /// The change itself asks nothing of the database: only the heartbeat notices.
-async fn heartbeat_cut(kind: Kind) {
+async fn renewals_cut(kind: Kind) {
     let each = [
         (SHARED, true),
         (SHARED, false),
@@ -98,7 +98,7 @@ async fn heartbeat_cut(kind: Kind) {
 async fn cable_pulled(kind: Kind) {
     let cases = [Where::BeforeServer, Where::AfterServer].map(async |held| {
         let ground = Ground::with_table(kind).await;
-        let valve = Valve::cable("=COMMIT", held);
+        let valve = HoldingProxy::cable("=COMMIT", held);
         let through = valve.url(ground.url()).await;
         let driver = Start::of("shared", &through).lock(600, 2_000).spawn();
         valve.closed().await;
@@ -127,9 +127,9 @@ async fn cable_pulled(kind: Kind) {
 pub(crate) async fn cut_at(
     text: &str,
     held: Where,
-    start: impl AsyncFnOnce(&Valve) -> Start,
+    start: impl AsyncFnOnce(&HoldingProxy) -> Start,
 ) -> Ran {
-    let valve = Valve::at(text, held);
+    let valve = HoldingProxy::at(text, held);
     let driver = start(&valve).await.lock(5_000, 15_000).spawn();
     valve.closed().await;
     valve.cut();
@@ -142,7 +142,8 @@ async fn commit_cut(kind: Kind) {
         (Where::AfterServer, "ok"),
     ] {
         let ground = Ground::with_table(kind).await;
-        let start = async |valve: &Valve| Start::of("shared", &valve.url(ground.url()).await);
+        let start =
+            async |valve: &HoldingProxy| Start::of("shared", &valve.url(ground.url()).await);
         let ran = cut_at("=COMMIT", held, start).await;
         ran.expect(result);
         let expected: &[&str] = match held {
@@ -162,7 +163,7 @@ async fn atomic_commit_cut(kind: Kind) {
         (Where::AfterServer, "ok"),
     ] {
         let ground = Ground::with_table(kind).await;
-        let start = async |valve: &Valve| Start::of(CHANGES, &valve.url(ground.url()).await);
+        let start = async |valve: &HoldingProxy| Start::of(CHANGES, &valve.url(ground.url()).await);
         let ran = cut_at("=COMMIT", held, start).await;
         ran.expect(result);
         let expected: &[&str] = match held {
@@ -197,8 +198,9 @@ async fn separate_commit_cut(target: Kind) {
             Ground::with_table(target).await,
         );
         let start = Start::of("separate", ground.url());
-        let through =
-            async |valve: &Valve| start.clone().with("--target", valve.url(other.url()).await);
+        let through = async |valve: &HoldingProxy| {
+            start.clone().with("--target", valve.url(other.url()).await)
+        };
         let ran = cut_at("=COMMIT", held, through).await;
         ran.expect(result);
         let scene = Scene::of(ground.url(), other.url());
@@ -231,7 +233,8 @@ async fn entry_cut(kind: Kind) {
     for (change, state, result) in cases {
         for held in [Where::BeforeServer, Where::AfterServer] {
             let ground = Ground::with_table(kind).await;
-            let start = async |valve: &Valve| Start::of(change.id, &valve.url(ground.url()).await);
+            let start =
+                async |valve: &HoldingProxy| Start::of(change.id, &valve.url(ground.url()).await);
             let ran = cut_at(&as_sent(kind, state), held, start).await;
             let told = format!("{state} {held:?}\n{}", ran.output);
             let written = states(ground.url()).await;

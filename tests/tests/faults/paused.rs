@@ -6,8 +6,8 @@ use flamingock_tests::Driver;
 use tempfile::TempDir;
 
 use super::ground::{Ground, Kind, rows};
+use super::holding_proxy::{HoldingProxy, Where};
 use super::start::{DEADLINE, Start, end_of};
-use super::valve::{Valve, Where};
 
 /// The lease of the process that is stopped, in milliseconds. On a machine with much to do it must come to its point
 /// before that is over.
@@ -51,7 +51,7 @@ impl Paused {
     }
 }
 
-async fn shared_change_is_taken_over(kind: Kind) {
+async fn shared_change_loses_the_lock(kind: Kind) {
     let ground = Ground::with_table(kind).await;
     let start = || Start::of("shared,last", ground.url());
     let paused = Paused::at("shared 1", start()).await;
@@ -72,12 +72,12 @@ async fn shared_change_is_taken_over(kind: Kind) {
 
 #[tokio::test]
 async fn postgres_paused_shared_change_loses_the_lock_and_cannot_commit() {
-    shared_change_is_taken_over(Kind::Postgres).await;
+    shared_change_loses_the_lock(Kind::Postgres).await;
 }
 
 #[tokio::test]
 async fn mariadb_paused_shared_change_loses_the_lock_and_cannot_commit() {
-    shared_change_is_taken_over(Kind::MariaDb).await;
+    shared_change_loses_the_lock(Kind::MariaDb).await;
 }
 
 /// Between its two changes: the entry of the first one is written and not committed.
@@ -145,7 +145,7 @@ async fn sqlite_paused_shared_change_keeps_the_file_and_continues() {
 
 /// A start that finds the attempt tells a person, and takes nothing: there is nothing to run. As
 /// long as nobody decides, the attempt is still its owner's.
-async fn plain_change_goes_on(kind: Kind) {
+async fn non_transactional_change_continues(kind: Kind) {
     let ground = Ground::with_table(kind).await;
     let start = || Start::of("plain,last", ground.url());
     let paused = Paused::at("plain 1", start()).await;
@@ -167,7 +167,7 @@ async fn plain_change_goes_on(kind: Kind) {
 }
 
 /// Once a person has decided, the attempt's entries are refused and nothing is begun after it.
-async fn plain_change_is_resolved(kind: Kind) {
+async fn non_transactional_change_is_resolved(kind: Kind) {
     let ground = Ground::with_table(kind).await;
     let start = || Start::of("plain,last", ground.url());
     let paused = Paused::at("plain 1", start()).await;
@@ -188,7 +188,7 @@ async fn plain_change_is_resolved(kind: Kind) {
     start().lock(5_000, 20_000).run().await.expect("ok");
 }
 
-async fn verified_change_is_settled(kind: Kind) {
+async fn verified_change_is_resolved(kind: Kind) {
     let ground = Ground::with_table(kind).await;
     let start = || Start::of("verified,last", ground.url());
     let paused = Paused::at("verified 1", start()).await;
@@ -213,15 +213,15 @@ macro_rules! on_each {
 }
 
 on_each! {
-    postgres_paused_plain_change_is_its_owners_until_a_person_decides: plain_change_goes_on(Postgres);
-    mariadb_paused_plain_change_is_its_owners_until_a_person_decides: plain_change_goes_on(MariaDb);
-    sqlite_paused_plain_change_is_its_owners_until_a_person_decides: plain_change_goes_on(Sqlite);
-    postgres_paused_plain_change_records_nothing_over_a_person: plain_change_is_resolved(Postgres);
-    mariadb_paused_plain_change_records_nothing_over_a_person: plain_change_is_resolved(MariaDb);
-    sqlite_paused_plain_change_records_nothing_over_a_person: plain_change_is_resolved(Sqlite);
-    postgres_paused_verified_change_is_settled_by_its_verify: verified_change_is_settled(Postgres);
-    mariadb_paused_verified_change_is_settled_by_its_verify: verified_change_is_settled(MariaDb);
-    sqlite_paused_verified_change_is_settled_by_its_verify: verified_change_is_settled(Sqlite);
+    postgres_paused_non_transactional_change_belongs_to_its_owner_until_resolved: non_transactional_change_continues(Postgres);
+    mariadb_paused_non_transactional_change_belongs_to_its_owner_until_resolved: non_transactional_change_continues(MariaDb);
+    sqlite_paused_non_transactional_change_belongs_to_its_owner_until_resolved: non_transactional_change_continues(Sqlite);
+    postgres_paused_non_transactional_change_does_not_overwrite_a_resolution: non_transactional_change_is_resolved(Postgres);
+    mariadb_paused_non_transactional_change_does_not_overwrite_a_resolution: non_transactional_change_is_resolved(MariaDb);
+    sqlite_paused_non_transactional_change_does_not_overwrite_a_resolution: non_transactional_change_is_resolved(Sqlite);
+    postgres_paused_verified_change_is_resolved_by_its_verify_function: verified_change_is_resolved(Postgres);
+    mariadb_paused_verified_change_is_resolved_by_its_verify_function: verified_change_is_resolved(MariaDb);
+    sqlite_paused_verified_change_is_resolved_by_its_verify_function: verified_change_is_resolved(Sqlite);
     postgres_owner_paused_before_its_commit_does_not_block_the_others: paused_before_commit(Postgres);
     mariadb_owner_paused_before_its_commit_does_not_block_the_others: paused_before_commit(MariaDb);
     postgres_session_paused_before_its_separate_commit_is_ended: paused_before_separate_commit(Postgres);
@@ -234,7 +234,7 @@ on_each! {
 /// The entry is in, and its share of the lock's row with it; the commit never comes.
 async fn paused_before_commit(kind: Kind) {
     let ground = Ground::with_table(kind).await;
-    let valve = Valve::at("=COMMIT", Where::BeforeServer);
+    let valve = HoldingProxy::at("=COMMIT", Where::BeforeServer);
     let through = valve.url(ground.url()).await;
     let mut first = Start::of("shared,last", &through)
         .lock(LEASE, 5_000)
@@ -270,7 +270,7 @@ async fn paused_before_separate_commit(target: Kind) {
         Ground::with_table(Kind::Sqlite).await,
         Ground::with_table(target).await,
     );
-    let valve = Valve::at("=COMMIT", Where::BeforeServer);
+    let valve = HoldingProxy::at("=COMMIT", Where::BeforeServer);
     let through = valve.url(other.url()).await;
     let start = |target: &str| Start::of("separate,last", ground.url()).with("--target", target);
     let mut first = start(&through).lock(LEASE, 5_000).spawn();

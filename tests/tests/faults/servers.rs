@@ -6,9 +6,9 @@ use flamingock_tests::servers::Hosted;
 use flamingock_tests::sql::once;
 use flamingock_tests::{MariaDb, Postgres};
 
+use super::holding_proxy::{HoldingProxy, Where};
 use super::oracle::{Expected, PLAIN, Promise, SHARED, Scene, VERIFIED};
 use super::start::{DEADLINE, Ran, Start, end_of};
-use super::valve::{Valve, Where};
 
 /// Where the server is when it is killed.
 #[derive(Clone, Copy, Debug)]
@@ -56,7 +56,7 @@ async fn killed_server<H: Hosted>() {
                 end_of(driver).await
             }
             Moment::Commit(held) => {
-                let valve = Valve::at("=COMMIT", held);
+                let valve = HoldingProxy::at("=COMMIT", held);
                 let through = valve.url(&database.url).await;
                 let driver = Start::of(change.id, &through).lock(6_000, 15_000).spawn();
                 valve.closed().await;

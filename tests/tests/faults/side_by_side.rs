@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 use flamingock_tests::Proxy;
 
 use super::ground::{Ground, Kind, rows};
+use super::holding_proxy::{HoldingProxy, Where};
 use super::oracle::{BESIDE, Expected, LAST, SHARED, Scene, TOGETHER};
 use super::start::{DEADLINE, Ran, Start, end_of};
-use super::valve::{Valve, Where};
 
 const ALL: [Expected; 4] = [SHARED, TOGETHER, BESIDE, LAST];
 
@@ -72,7 +72,7 @@ async fn renewal_fails(kind: Kind) {
 async fn commit_is_cut(kind: Kind) {
     let cases = [Where::BeforeServer, Where::AfterServer].map(async |held| {
         let ground = Ground::with_table(kind).await;
-        let valve = Valve::at("=COMMIT", held);
+        let valve = HoldingProxy::at("=COMMIT", held);
         let driver = start(&valve.url(ground.url()).await)
             .lock(5_000, 15_000)
             .spawn();

@@ -1,9 +1,9 @@
 //! The entry of a step is cut off. It says what the entry of the step before it says, but for its reason.
 
 use super::ground::{Ground, Kind, rows};
+use super::holding_proxy::{HoldingProxy, Where};
 use super::network::{as_sent, cut_at};
 use super::start::Start;
-use super::valve::{Valve, Where};
 
 /// The entries of a change of three steps, with the answer, or the statement itself, lost at one.
 struct Case {
@@ -56,7 +56,7 @@ async fn every_step_is_on_record_once(kind: Kind) {
         for held in [Where::BeforeServer, Where::AfterServer] {
             let ground = Ground::with_table(kind).await;
             let start =
-                async |valve: &Valve| Start::of(case.change, &valve.url(ground.url()).await);
+                async |valve: &HoldingProxy| Start::of(case.change, &valve.url(ground.url()).await);
             let ran = cut_at(&as_sent(kind, case.at), held, start).await;
             ran.expect(case.result);
             let told = rows(

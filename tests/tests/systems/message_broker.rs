@@ -45,11 +45,11 @@ async fn page_shows_the_actual_output() -> io::Result<()> {
     assert!(nats.streams().is_empty(), "the page ends with an undo");
 
     // The same brokers, for starting others takes long.
-    an_undo_deletes_no_messages(&rabbit, &page);
+    undo_deletes_no_messages(&rabbit, &page);
     Ok(())
 }
 
-fn an_undo_deletes_no_messages(rabbit: &System<RabbitMq>, page: &Page) {
+fn undo_deletes_no_messages(rabbit: &System<RabbitMq>, page: &Page) {
     apply(page);
     let invoice = json!({
         "properties": {},
@@ -112,10 +112,10 @@ async fn killed_run_is_resolved_by_the_next_run() -> io::Result<()> {
         "{on_record:?}"
     );
 
-    what_is_there_is_left_alone(&nats, &page)
+    existing_topology_is_left_unchanged(&nats, &page)
 }
 
-fn what_is_there_is_left_alone(nats: &System<Nats>, page: &Page) -> io::Result<()> {
+fn existing_topology_is_left_unchanged(nats: &System<Nats>, page: &Page) -> io::Result<()> {
     let before = nats.streams();
     std::fs::remove_file(page.folder().join("message-broker.db"))?;
     let again = page.shell("message-broker apply");

@@ -2,7 +2,7 @@
 
 use flamingock_tests::{Backend as _, Postgres, execute, strings, with_table};
 
-use crate::postgres::note::{Vault, runner};
+use crate::postgres::note_template::{Vault, runner};
 
 const TRIGGER: &str = "
 CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS

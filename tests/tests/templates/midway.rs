@@ -3,7 +3,7 @@
 use flamingock::Outcome;
 use flamingock_tests::{Backend as _, MariaDb, audit, done, with_table};
 
-use crate::mariadb::note::runner;
+use crate::mariadb::note_template::runner;
 
 #[tokio::test]
 async fn steps_committed_midway_are_rolled_back_up_to_the_failed_one() {

@@ -4,11 +4,11 @@
 use futures_util::StreamExt;
 
 use super::ground::{Ground, Kind, rows};
+use super::holding_proxy::{HoldingProxy, Where};
+use super::killing_proxy::{KillingProxy, Side};
 use super::network::as_sent;
 use super::oracle::{Found, Scene, UNDONE_THERE};
 use super::start::{DEADLINE, Ran, Start, end_of};
-use super::toll::{Side, Toll};
-use super::valve::{Valve, Where};
 
 /// How many points of a kind are tried at once.
 const AT_ONCE: usize = 2;
@@ -57,7 +57,7 @@ async fn dies_before_it_is_recorded(audit: Kind, target: Kind) {
         Kind::MariaDb => as_sent(audit, "ROLLED_BACK"),
         Kind::Postgres | Kind::Sqlite => format!("E{}", as_sent(audit, "ROLLED_BACK")),
     };
-    let valve = Valve::at(&text, Where::BeforeServer);
+    let valve = HoldingProxy::at(&text, Where::BeforeServer);
     let through = valve.url(place.audit.url()).await;
     let first = place.start(&through, place.target.url());
     let first = first.lock(LONG_LEASE, 5_000);
@@ -125,7 +125,7 @@ enum Point {
     Message(Side, usize),
 }
 
-async fn passing(toll: &Toll, kind: Kind, url: &str) -> String {
+async fn passing(toll: &KillingProxy, kind: Kind, url: &str) -> String {
     if kind.is_server() {
         toll.url(url).await
     } else {
@@ -143,7 +143,7 @@ async fn killed(audit: Kind, target: Kind, point: Point) -> bool {
             end_of(start.with("--die-at", nth).spawn()).await
         }
         Point::Message(side, nth) => {
-            let toll = Toll::new(side, nth);
+            let toll = KillingProxy::new(side, nth);
             let through = passing(&toll, audit, audit_url).await;
             let there = passing(&toll, target, target_url).await;
             let driver = place.start(&through, &there).lock(LEASE, 10_000).spawn();

@@ -4,19 +4,19 @@
 #![allow(clippy::unwrap_used)]
 #![allow(clippy::duplicate_mod)] // The same scenarios on every database.
 
-#[path = "worst/encodings.rs"]
+#[path = "adverse/encodings.rs"]
 mod encodings;
 
-#[path = "worst/moods.rs"]
-mod moods;
+#[path = "adverse/session_settings.rs"]
+mod session_settings;
 
-#[path = "worst/wal.rs"]
+#[path = "adverse/wal.rs"]
 mod wal;
 
-#[path = "worst/activity.rs"]
+#[path = "adverse/activity.rs"]
 mod activity;
 
-#[path = "worst"]
+#[path = "adverse"]
 mod postgres {
     use flamingock_tests::on::postgres::*;
     use flamingock_tests::query;
@@ -48,7 +48,7 @@ mod postgres {
     }
 }
 
-#[path = "worst"]
+#[path = "adverse"]
 mod mariadb {
     use flamingock_tests::on::mariadb::*;
     use flamingock_tests::query;

@@ -22,7 +22,7 @@ const POLL: Duration = Duration::from_millis(10);
 /// What a [`Server`](super::Server) and a [`System`](super::System) have in common: a folder, and the processes
 /// that work in it. They end with this value, and with this process, however it comes to its end.
 #[derive(Debug)]
-pub(crate) struct Kept {
+pub(crate) struct ServerProcess {
     // Fields are dropped in this order: the keeper kills, then what is left of the folder goes.
     keeper: Keeper,
     main: Option<Child>,
@@ -31,7 +31,7 @@ pub(crate) struct Kept {
     name: &'static str,
 }
 
-impl Kept {
+impl ServerProcess {
     /// An empty folder, for the first of these users that exists where we are root.
     pub(crate) fn new(name: &'static str, accounts: &[&str]) -> io::Result<Self> {
         let account = Account::unprivileged(accounts)?;
@@ -158,7 +158,7 @@ impl Kept {
     }
 }
 
-impl Drop for Kept {
+impl Drop for ServerProcess {
     fn drop(&mut self) {
         // Reaps the process; the keeper, dropped next, would only leave its entry behind.
         let _ = self.kill();

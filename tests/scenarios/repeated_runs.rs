@@ -76,7 +76,10 @@ async fn entry_records_author_change_host_and_time() {
         )]
     );
     let place = strings(&pool, "SELECT location, digest, host FROM flamingock_audit").await;
-    assert!(place[0].contains("scenarios/start.rs:"), "{place:?}");
+    assert!(
+        place[0].contains("scenarios/repeated_runs.rs:"),
+        "{place:?}"
+    );
     assert!(
         place[0].contains("|v1:") && !place[0].ends_with('|'),
         "{place:?}"

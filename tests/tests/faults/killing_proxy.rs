@@ -22,7 +22,7 @@ pub(crate) enum Side {
 
 /// Counts the messages of one process to all of its servers.
 #[derive(Clone, Debug)]
-pub(crate) struct Toll(Arc<Counter>);
+pub(crate) struct KillingProxy(Arc<Counter>);
 
 #[derive(Debug)]
 struct Counter {
@@ -31,10 +31,10 @@ struct Counter {
     process: watch::Sender<Option<u32>>,
 }
 
-impl Toll {
-    pub(crate) fn new(side: Side, nth: usize) -> Toll {
+impl KillingProxy {
+    pub(crate) fn new(side: Side, nth: usize) -> KillingProxy {
         let process = watch::Sender::new(None);
-        Toll(Arc::new(Counter {
+        KillingProxy(Arc::new(Counter {
             side,
             left: AtomicUsize::new(nth),
             process,

@@ -156,12 +156,12 @@ macro_rules! on_servers {
 }
 
 on_servers! {
-    postgres_text_of_a_paused_process_is_taken_over: Postgres, Stopped, [TEXT];
-    mariadb_text_of_a_paused_process_is_taken_over: MariaDb, Stopped, [TEXT];
-    postgres_text_of_a_killed_process_is_taken_over: Postgres, Killed, [TEXT];
-    mariadb_text_of_a_killed_process_is_taken_over: MariaDb, Killed, [TEXT];
-    postgres_text_of_a_paused_atomic_stage_is_taken_over: Postgres, Stopped, [ONE, TWO];
-    mariadb_text_of_a_paused_atomic_stage_is_taken_over_once_it_is_idle: MariaDb, Stopped, [ONE, TWO];
-    postgres_text_of_a_killed_atomic_stage_is_taken_over: Postgres, Killed, [ONE, TWO];
-    mariadb_text_of_a_killed_atomic_stage_is_taken_over: MariaDb, Killed, [ONE, TWO];
+    postgres_message_of_a_paused_process_loses_the_lock: Postgres, Stopped, [TEXT];
+    mariadb_message_of_a_paused_process_loses_the_lock: MariaDb, Stopped, [TEXT];
+    postgres_message_of_a_killed_process_loses_the_lock: Postgres, Killed, [TEXT];
+    mariadb_message_of_a_killed_process_loses_the_lock: MariaDb, Killed, [TEXT];
+    postgres_message_of_a_paused_atomic_stage_loses_the_lock: Postgres, Stopped, [ONE, TWO];
+    mariadb_message_of_a_paused_atomic_stage_loses_the_lock_once_idle: MariaDb, Stopped, [ONE, TWO];
+    postgres_message_of_a_killed_atomic_stage_loses_the_lock: Postgres, Killed, [ONE, TWO];
+    mariadb_message_of_a_killed_atomic_stage_loses_the_lock: MariaDb, Killed, [ONE, TWO];
 }

@@ -38,7 +38,7 @@ enum State {
 
 /// Holds the first message with a text, and everything that comes after it on any connection.
 #[derive(Clone, Debug)]
-pub(crate) struct Valve(Arc<Inner>);
+pub(crate) struct HoldingProxy(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
@@ -53,20 +53,20 @@ struct Inner {
     answered: watch::Sender<bool>,
 }
 
-impl Valve {
+impl HoldingProxy {
     /// A text stands anywhere in a message; one that begins with `=` is the whole statement.
-    pub(crate) fn at(text: &str, held: Where) -> Valve {
-        Valve::new(text, held, false)
+    pub(crate) fn at(text: &str, held: Where) -> HoldingProxy {
+        HoldingProxy::new(text, held, false)
     }
 
     /// From the moment on nothing passes on any connection.
-    pub(crate) fn cable(text: &str, held: Where) -> Valve {
-        Valve::new(text, held, true)
+    pub(crate) fn cable(text: &str, held: Where) -> HoldingProxy {
+        HoldingProxy::new(text, held, true)
     }
 
-    fn new(text: &str, held: Where, all: bool) -> Valve {
+    fn new(text: &str, held: Where, all: bool) -> HoldingProxy {
         let state = watch::Sender::new(State::Waiting);
-        Valve(Arc::new(Inner {
+        HoldingProxy(Arc::new(Inner {
             text: text.to_lowercase(),
             held,
             all,

@@ -5,9 +5,9 @@ use futures_util::StreamExt;
 
 use super::common::{self, Common};
 use super::ground::Kind;
+use super::killing_proxy::{KillingProxy, Side};
 use super::oracle::{Expected, Found, Promise};
 use super::start::{Ran, end_of};
-use super::toll::{Side, Toll};
 
 /// How many points of a kind are tried at once.
 const AT_ONCE: usize = 3;
@@ -67,7 +67,7 @@ impl Place {
 
         let toll = match point {
             Point::Told(_) => None,
-            Point::Message(side, nth) => Some(Toll::new(side, nth)),
+            Point::Message(side, nth) => Some(KillingProxy::new(side, nth)),
         };
         let (through, there) = (
             passing(toll.as_ref(), self.kinds[0], audit.url()).await,
@@ -152,7 +152,7 @@ fn judge(point: Point, found: &Found, second: &Ran, what: &str) {
     }
 }
 
-async fn passing(toll: Option<&Toll>, kind: Kind, url: &str) -> String {
+async fn passing(toll: Option<&KillingProxy>, kind: Kind, url: &str) -> String {
     match toll {
         Some(toll) if kind.is_server() => toll.url(url).await,
         _ => url.to_owned(),

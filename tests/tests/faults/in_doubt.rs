@@ -4,18 +4,18 @@
 use std::time::{Duration, Instant};
 
 use super::ground::{Ground, Kind, rows};
+use super::holding_proxy::{HoldingProxy, Where};
 use super::network::as_sent;
 use super::oracle::{DDL, Expected, MADE_TOGETHER, PLAIN, SHARED, Scene, TOGETHER};
 use super::start::{Start, end_of};
-use super::valve::{Valve, Where};
 
 /// The change's DDL is on its way, its session cannot be ended, and so its run can't say what became of it.
 /// The next owner ends that session before it does the same again.
 #[tokio::test]
 async fn mariadb_ddl_in_doubt_that_arrives_late_commits_nothing() {
     let ground = Ground::with_table(Kind::MariaDb).await;
-    let ends = Valve::at("kill connection", Where::BeforeServer);
-    let ddl = Valve::at("create table made_", Where::BeforeServer);
+    let ends = HoldingProxy::at("kill connection", Where::BeforeServer);
+    let ddl = HoldingProxy::at("create table made_", Where::BeforeServer);
     let through = ddl.url(&ends.url(ground.url()).await).await;
     let driver = Start::of("ddl", &through).lock(3_000, 1_000).spawn();
     ddl.closed().await;
@@ -44,13 +44,13 @@ async fn mariadb_ddl_in_doubt_that_arrives_late_commits_nothing() {
 async fn mariadb_lease_is_renewed_while_sessions_are_being_ended() {
     const LEASE: u32 = 3_000;
     let ground = Ground::with_table(Kind::MariaDb).await;
-    let ddl = Valve::at("create table made_", Where::BeforeServer);
+    let ddl = HoldingProxy::at("create table made_", Where::BeforeServer);
     let through = ddl.url(ground.url()).await;
     let mut dead = Start::of("ddl", &through).lock(500, 15_000).spawn();
     ddl.closed().await;
     dead.kill().unwrap();
     end_of(dead).await;
-    let slow = Valve::at("kill connection", Where::BeforeServer);
+    let slow = HoldingProxy::at("kill connection", Where::BeforeServer);
     let folder = tempfile::tempdir().unwrap();
     let go = folder.path().join("go");
     let changes = "ddl,verified";
@@ -143,7 +143,7 @@ impl Swallowed {
         };
         let change = self.change;
         let ground = Ground::with_table(kind).await;
-        let valve = Valve::at(text, held);
+        let valve = HoldingProxy::at(text, held);
         let through = valve.url(ground.url()).await;
         let start = Start::of(change.id, &through).lock(UNANSWERED, 1_000);
         let driver = start.spawn();
@@ -206,8 +206,8 @@ async fn mariadb_run_ends_when_its_connection_stays_silent() {
 async fn mariadb_ddl_of_an_atomic_stage_in_doubt_that_arrives_late_commits_nothing() {
     const CHANGES: &str = "together,made-together";
     let ground = Ground::with_table(Kind::MariaDb).await;
-    let ends = Valve::at("kill connection", Where::BeforeServer);
-    let ddl = Valve::at("create table together_", Where::BeforeServer);
+    let ends = HoldingProxy::at("kill connection", Where::BeforeServer);
+    let ddl = HoldingProxy::at("create table together_", Where::BeforeServer);
     let through = ddl.url(&ends.url(ground.url()).await).await;
     let driver = Start::of(CHANGES, &through).lock(3_000, 1_000).spawn();
     ddl.closed().await;

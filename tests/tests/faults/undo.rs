@@ -4,8 +4,8 @@ use futures_util::StreamExt;
 
 use super::common::{self, Common};
 use super::ground::{self, Kind};
+use super::killing_proxy::{KillingProxy, Side};
 use super::start::end_of;
-use super::toll::{Side, Toll};
 
 /// How many points of a kind are tried at once.
 const AT_ONCE: usize = 3;
@@ -43,7 +43,7 @@ async fn killed(grounds: &Common, change: &'static str, point: Point) -> bool {
 
     let toll = match point {
         Point::Told(_) => None,
-        Point::Message(side, nth) => Some(Toll::new(side, nth)),
+        Point::Message(side, nth) => Some(KillingProxy::new(side, nth)),
     };
     let url = match &toll {
         Some(toll) => toll.url(spot.url()).await,
