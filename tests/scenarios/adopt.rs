@@ -1,4 +1,4 @@
-//! What another tool has applied is on record and does not run again.
+//! A change that another tool has applied is recorded as applied and does not run again.
 
 use flamingock::adopt::{Adoption, Tool};
 use flamingock::{Definition, Runner, change, changes};
@@ -8,7 +8,7 @@ use sqlx::Pool;
 use super::{Backend, Connection, Db, peers};
 use crate::rows;
 
-/// Two changes that are applied, and a new one.
+/// Two applied changes and a pending one.
 macro_rules! changes_called {
     ($users:literal, $orders:literal) => {{
         #[change(id = $users, order = "001", register = false)]
@@ -39,7 +39,7 @@ async fn third(db: &mut Connection) -> Result<(), sqlx::Error> {
 async fn is_taken_over(pool: &Pool<Db>, tool: Tool, changes: [&'static Definition; 3]) {
     let runner = || Runner::new(pool).changes(changes);
     let columns = match tool {
-        // The checksums are no text.
+        // The checksums are bytes, not text.
         Tool::Sqlx => "version, description, success, installed_on",
         _ => "*",
     };
@@ -164,7 +164,7 @@ async fn flamingock_java() {
     is_taken_over(&pool, Tool::FlamingockJava, changes).await;
 }
 
-/// The column of the id had another name before Flamingock for Java 1.0.
+/// The id column had another name before Flamingock for Java 1.0.
 #[tokio::test]
 async fn flamingock_java_with_the_column_task_id() {
     let old: Vec<String> = rows::FLAMINGOCK_JAVA

@@ -1,4 +1,4 @@
-//! Switching tools in one deployment: the first run takes the history over.
+//! Switching tools in one deployment: the first run adopts the history of the other tool.
 
 use flamingock::adopt::{Adoption, Tool};
 use flamingock::{ErrorKind, Mode, Runner, UndoTarget, change, changes, rollback};
@@ -86,7 +86,7 @@ async fn first_adoption_is_never_repeated() {
     runner(&pool).run().await.unwrap();
     let undo = runner(&pool).undo(UndoTarget::Change("0002_create_orders".to_owned()));
     undo.await.unwrap();
-    // sqlx still says that it is there.
+    // sqlx still accepts its own history.
     let report = runner(&pool).run().await.unwrap();
     assert_eq!(report.counts().newly_applied, 1);
     assert_eq!(done(&pool).await, ["orders", "third"]);
@@ -134,7 +134,7 @@ async fn entry_without_a_change_refuses_the_run_unless_allowed() {
         0
     );
     assert!(done(&pool).await.is_empty());
-    // The lock was given back.
+    // The run released the lock.
     let allowed = run(Adoption::of(Tool::Sqlx).allow_unmapped());
     assert_eq!(allowed.run().await.unwrap().counts().newly_applied, 1);
     assert_eq!(done(&pool).await, ["third"]);

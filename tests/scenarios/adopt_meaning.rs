@@ -1,4 +1,4 @@
-//! What another tool would consider applied is applied here.
+//! Adoption counts an entry as applied exactly when the other tool does.
 
 use flamingock::adopt::{Adopted, Adoption, Tool};
 use flamingock::{ErrorKind, Runner, change, changes};
@@ -8,7 +8,7 @@ use sqlx::Pool;
 use super::{Backend, Connection, Db};
 use crate::rows;
 
-/// Changes of these ids, in this order, each of which says that it ran.
+/// Changes with these ids, in this order; each records that it ran.
 macro_rules! ids {
     ($($name:ident = $id:literal, $order:literal;)+) => {{
         $(
@@ -21,7 +21,7 @@ macro_rules! ids {
     }};
 }
 
-/// Flyway's table with rows of version, type, script and description.
+/// Flyway's table with a version, type, script and description for each row.
 async fn flyway(pool: &Pool<Db>, rows: &[(&str, &str, &str, &str)]) {
     execute(pool, rows::FLYWAY[0]).await;
     for (rank, (version, kind, script, description)) in (1..).zip(rows) {
@@ -152,7 +152,7 @@ async fn file_with_a_corrected_description_does_not_run_again() {
     assert!(done(&pool).await.is_empty());
 }
 
-/// refinery itself refuses to go on.
+/// refinery itself refuses to continue.
 #[tokio::test]
 async fn refinery_file_with_another_name_is_refused() {
     let database = Backend::fresh().await;

@@ -1,4 +1,4 @@
-//! A history that is not where it is looked for is never taken for an empty one.
+//! A history in an unexpected place is never mistaken for an empty one.
 
 use flamingock::adopt::{Adoption, Tool};
 use flamingock::{ErrorKind, Runner, change, changes};
@@ -37,7 +37,7 @@ fn runner(pool: &Pool<Db>) -> Runner {
     Runner::new(pool).changes(changes![users, orders])
 }
 
-/// Flyway's table by another name, as SQL has it.
+/// Flyway's table under another name, as SQL spells it.
 async fn flyway(pool: &Pool<Db>, table: &str) {
     for statement in rows::FLYWAY {
         execute(pool, &statement.replace("flyway_schema_history", table)).await;
@@ -49,7 +49,7 @@ async fn taken_over(pool: &Pool<Db>, adoption: &Adoption) {
     assert_eq!(adopted.adopted.len(), 2, "{adopted}");
 }
 
-/// Refused by every entry point, and nothing runs.
+/// Every entry point refuses it, and nothing runs.
 async fn refused(pool: &Pool<Db>, adoption: Adoption, expected: &[&str]) {
     let asked = runner(pool).plan_adoption(&adoption).await.unwrap_err();
     let adopted = runner(pool).adopt(&adoption).await.unwrap_err();
@@ -76,7 +76,7 @@ async fn quoted_names_keep_their_capitals() {
     assert_eq!(again.known.len(), 2);
 }
 
-/// A schema, or a database, or a file that is attached.
+/// A schema, a database or an attached file, depending on the database.
 async fn place(database: &TestDatabase<Backend>, pool: &Pool<Db>) -> String {
     match name() {
         "SQLite" => {
@@ -107,7 +107,7 @@ async fn remove(pool: &Pool<Db>, place: &str) {
 #[tokio::test]
 async fn schema_with_a_dash_and_capitals_is_read() {
     let database = Backend::fresh().await;
-    // What is attached is attached to one connection.
+    // A file is attached to one connection only.
     let pool = with_table(&database, 1).await;
     let place = place(&database, &pool).await;
     let table = format!("{}.{}", quoted(&place), quoted("flyway_schema_history"));
@@ -129,14 +129,14 @@ async fn history_in_another_schema_is_named_even_if_an_empty_one_is_allowed() {
             let written = "\"my-App\".flyway_schema_history";
             let adoption = Adoption::of(Tool::Flyway).allow_empty();
             refused(&pool, adoption.clone(), &["no table", written, "run again"]).await;
-            // The usual table is there as well, and empty.
+            // The table with the usual name exists as well, and is empty.
             flyway(&pool, "flyway_schema_history").await;
             execute(&pool, "DELETE FROM flyway_schema_history").await;
             refused(&pool, adoption, &["is empty", written, "run again"]).await;
         }
-        // SQLite finds what is attached by the name alone.
+        // SQLite finds an attached table by its name alone.
         "SQLite" => taken_over(&pool, &Adoption::of(Tool::Flyway).allow_empty()).await,
-        // Another database of the server is another application's: it is named, and no more.
+        // Another database of the server belongs to another application: the error only names it.
         _ => {
             let written = format!("\"{place}\".flyway_schema_history");
             let adoption = Adoption::of(Tool::Flyway);
@@ -206,7 +206,7 @@ async fn configured_schema_must_exist() {
     }
 }
 
-/// Tools that do not quote their names have small letters on PostgreSQL.
+/// PostgreSQL folds names to lower case for tools that do not quote them.
 #[tokio::test]
 async fn unquoted_names_are_folded_as_the_database_folds_them() {
     let database = Backend::fresh().await;

@@ -1,4 +1,4 @@
-//! A history that cannot be taken over whole is not taken over at all.
+//! A history that cannot be adopted completely is not adopted at all.
 
 use flamingock::adopt::{Adoption, Tool};
 use flamingock::{ErrorKind, Runner, change, changes};
@@ -33,7 +33,7 @@ async fn refused(pool: &Pool<Db>, adoption: &Adoption) -> String {
     format!("{error:#}")
 }
 
-/// No table was created for it, and so nothing was written.
+/// No table was created, so nothing was written.
 async fn nothing_was_written(pool: &Pool<Db>) {
     assert!(
         try_execute(pool, "SELECT * FROM flamingock_audit")
@@ -69,8 +69,8 @@ async fn history_of_a_running_tool_is_refused() {
     if name() != "SQLite" {
         let mut at_work = pool.acquire().await.unwrap();
         if name() == "MariaDB" {
-            // The name that sqlx gives it. Its own statement waits for -1 seconds, which MariaDB
-            // answers with NULL and no lock.
+            // The name that sqlx gives the lock. Its own statement waits -1 seconds, for which
+            // MariaDB returns NULL and no lock.
             let name = "LOWER(HEX(1026731422 * CRC32(DATABASE())))";
             let lock = format!("SELECT GET_LOCK({name}, 0)");
             assert_eq!(query(&mut *at_work, &lock).await.unwrap(), ["1"]);

@@ -1,5 +1,5 @@
-//! What a run says of a change that failed, what the list of issues says after it, and what the next run
-//! plans and does: always the same.
+//! The run, the list of issues after it, and the plan and result of the next run always classify a
+//! failed change alike.
 
 use std::future::pending;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use flamingock_tests::{Backend as _, audit, done, execute, query, with_table};
 
 use super::{Backend, Connection};
 
-/// How an attempt ends, and how often it began.
+/// How an attempt ends, and how many attempts there are.
 #[derive(Clone, Debug)]
 struct Way {
     name: &'static str,
@@ -70,7 +70,7 @@ async fn stays_again(_db: &mut Connection) -> Result<(), BoxError> {
 #[rollback(undoable)]
 async fn undo(_db: &mut Connection) {}
 
-/// The ids of the changes with an issue, and why.
+/// The ids of the changes with an issue, each with its cause.
 fn issues_of(report: &Report) -> Vec<(String, Cause)> {
     let issues = report
         .changes()
@@ -78,7 +78,8 @@ fn issues_of(report: &Report) -> Vec<(String, Cause)> {
     issues.collect()
 }
 
-/// Compares what the run has said with the list, the plan and the next run. Whether there is an issue.
+/// Compares the report of the run with the list, the plan and the next run. Returns whether the
+/// change is an issue.
 async fn agree(runner: &dyn Fn() -> Runner, error: &Error, what: &str) -> bool {
     let told = issues_of(error.report().unwrap());
     let listed = runner().issues().await.unwrap();
@@ -99,7 +100,7 @@ async fn failure_is_classified_alike_by_the_run_the_list_and_the_next_run() {
     let database = Backend::fresh().await;
     let (pool, there) = (with_table(&database, 3).await, Backend::fresh().await);
     let there = with_table(&there, 3).await;
-    // Why the change is an issue after it returned an error or panicked, and after its timeout.
+    // The cause of the issue after an error or a panic, and after a timeout.
     let cases: [(&'static Definition, Option<Cause>, Option<Cause>); 11] = [
         (changes![shared][0], None, None),
         (changes![shared_again][0], None, None),
@@ -183,7 +184,7 @@ async fn no_half(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "DELETE FROM done").await.map(drop)
 }
 
-/// The first transaction at that database is the rollback's: its marker has a table all the same.
+/// The rollback is the first transaction in that database: its marker needs the table all the same.
 #[tokio::test]
 async fn rollback_in_another_database_can_write_the_first_marker() {
     let database = Backend::fresh().await;
@@ -207,7 +208,7 @@ async fn moves(db: &mut Connection) -> Result<(), sqlx::Error> {
         .map(drop)
 }
 
-/// An interrupted attempt at another target system than the code now names.
+/// An interrupted attempt at another target system than the one that the code names now.
 #[tokio::test]
 async fn attempt_at_another_target_is_an_issue_in_list_and_plan() {
     let database = Backend::fresh().await;

@@ -1,4 +1,4 @@
-//! Atomic stages: what is pending in them is applied in one transaction, or not at all.
+//! Atomic stages: their pending changes are applied in one transaction, or not at all.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -8,7 +8,7 @@ use flamingock_tests::{Backend as _, audit, count, done, query, try_execute, wit
 
 use super::{Backend, Connection};
 
-/// Whether the change should fail: what the test repairs between two runs.
+/// Whether the change fails. The test repairs it between two runs.
 #[derive(Debug, Default)]
 struct Broken(AtomicBool);
 
@@ -148,7 +148,7 @@ async fn commit_by_a_change_is_recorded_as_applied() {
         );
     }
     let Err(error) = result else {
-        // MariaDB tells such a COMMIT from its own ones by nothing.
+        // MariaDB cannot tell such a COMMIT from Flamingock's own.
         assert!(
             states.contains(&"ends 1 APPLIED none".to_owned()),
             "{states:?}"
@@ -268,7 +268,7 @@ async fn each_change_reports_its_own_duration() {
     let longer =
         "SELECT count(*) FROM flamingock_audit WHERE change_id = 'slow' AND duration_us >= 300000";
     assert_eq!(count(&pool, longer).await, 1);
-    // However long the others took: no time is counted twice.
+    // Whatever the other changes took: no time is counted twice.
     let all = "SELECT sum(duration_us) FROM flamingock_audit WHERE state = 'APPLIED'";
     let all = u64::try_from(count(&pool, all).await).unwrap();
     assert!(Duration::from_micros(all) <= took, "{all} us of {took:?}");
@@ -276,7 +276,7 @@ async fn each_change_reports_its_own_duration() {
 
 #[change(id = "slow", order = "002", stage = "seed", register = false)]
 async fn slow(db: &mut Connection) -> Result<(), sqlx::Error> {
-    // This is what is measured.
+    // The measured duration.
     tokio::time::sleep(Duration::from_millis(300)).await;
     query(db, "INSERT INTO done VALUES ('slow')")
         .await

@@ -62,7 +62,7 @@ async fn files_and_code_share_the_transaction() {
     assert_eq!(applied.count(), 6, "{states:?}");
 }
 
-/// Runs a bad file between two good ones, and gives what is said of it.
+/// Runs an invalid file between two valid ones and returns the error.
 async fn with_a_bad_one(pool: &Pool<Db>, bad: &str) -> Error {
     let header = "-- flamingock: stage=seed\n";
     let good = format!("{header}INSERT INTO done VALUES ('file')");

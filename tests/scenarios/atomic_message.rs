@@ -1,4 +1,4 @@
-//! Files of an atomic stage go in one text, and each has an entry of its own.
+//! Files of an atomic stage are sent in one message, and each has its own entry.
 
 use std::time::{Duration, SystemTime};
 
@@ -8,7 +8,7 @@ use flamingock_tests::{Backend as _, Recorder, done, folder, query, strings, wit
 
 use super::{Backend, Connection};
 
-/// What takes the database a third of a second at least.
+/// A statement that takes the database at least a third of a second.
 const SLOW: &str = match <Backend as flamingock_tests::Backend>::NAME.as_bytes() {
     b"PostgreSQL" => "SELECT pg_sleep(0.4)",
     b"SQLite" => {
@@ -18,10 +18,10 @@ const SLOW: &str = match <Backend as flamingock_tests::Backend>::NAME.as_bytes()
     _ => "SELECT SLEEP(0.4)",
 };
 
-/// Less than that, and more than what is quick.
+/// Less than the slow statement takes, and more than a quick one does.
 const QUITE_LONG: Duration = Duration::from_millis(200);
 
-/// Files of an atomic stage, as many as are asked for.
+/// A number of files for an atomic stage.
 pub(super) fn files(count: usize) -> &'static flamingock::__private::EmbeddedFolder {
     let text = "-- flamingock: stage=seed\nINSERT INTO done VALUES ('one');\nSELECT 1;\n";
     let names = (1..=count).map(|index| (&*format!("{index:04}__file_{index}.sql").leak(), text));
@@ -87,7 +87,8 @@ async fn database_measures_the_duration_of_each_file() {
             slow.contains(&entry.change_id.as_deref().unwrap())
         );
     }
-    // The one before has ended when the slow one begins, and the one behind begins when it has ended.
+    // The previous file has ended when the slow one begins, and the next one begins when the slow
+    // one has ended.
     for three in times.chunks(3) {
         let [(_, _, before), (_, began, ended), (_, behind, _)] = three else {
             panic!("{times:?}");

@@ -1,4 +1,4 @@
-//! DDL in an atomic stage of MariaDB, which commits there.
+//! DDL in an atomic stage on MariaDB, where it commits.
 
 use flamingock::{BoxError, Note, Outcome, Runner, Stage, change, changes};
 use flamingock_tests::{
@@ -84,7 +84,7 @@ async fn file_with_ddl_is_refused_before_anything_runs() {
     runner().files(files).run().await.unwrap();
 }
 
-/// A dump has statements for servers of other versions alone.
+/// A dump has statements that only servers of other versions execute.
 #[tokio::test]
 async fn skipped_executable_comments_are_no_error() {
     let database = Backend::fresh().await;
@@ -101,7 +101,8 @@ async fn skipped_executable_comments_are_no_error() {
     assert_eq!(done(&pool).await, ["dumped", "plain", "plain"]);
 }
 
-/// How far a text came of which nobody waits for the end is only known from what was committed midway.
+/// When no answer to a message is read to its end, only the changes committed midway show how far
+/// it came.
 #[tokio::test]
 async fn changes_committed_midway_stay_applied_when_the_run_is_stopped() {
     let database = Backend::fresh().await;

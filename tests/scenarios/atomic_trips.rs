@@ -1,4 +1,4 @@
-//! Files of an atomic stage go in one text to the databases that are servers.
+//! The files of an atomic stage are sent in one message to database servers.
 
 use flamingock::{Runner, Stage};
 use flamingock_tests::{Backend as _, Proxy, done, with_table};

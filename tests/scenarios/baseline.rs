@@ -1,4 +1,4 @@
-//! What people have applied by hand is on record by their word.
+//! Changes that were applied by hand are recorded by a baseline.
 
 use flamingock::{ErrorKind, Runner, Stage, change, changes};
 use flamingock_tests::{Backend as _, done, query, strings, with_table};

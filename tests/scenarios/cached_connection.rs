@@ -1,5 +1,5 @@
-//! The connection that was opened for a change has died before the change began: it begins on another.
-//! On the databases that are servers.
+//! The connection that was opened for a change dies before the change begins: the change gets
+//! another one. On database servers.
 
 use flamingock::{Runner, TargetSystem, change, changes};
 use flamingock_tests::{
@@ -14,14 +14,14 @@ const POSTGRES: bool = matches!(
     b"PostgreSQL"
 );
 
-/// What is opened later has another of these, which are greater.
+/// Later sessions have greater ids.
 const NOW: &str = if POSTGRES {
     "SELECT clock_timestamp()"
 } else {
     "SELECT CONNECTION_ID()"
 };
 
-/// Notes when it runs: the next change's connection at this database is opened later.
+/// Records that it runs. The connection of the next change at this database is opened later.
 #[change(id = "notes", order = "0001", register = false)]
 async fn notes(db: &mut Connection) -> Result<(), sqlx::Error> {
     let now = query(db, NOW).await?;
@@ -29,7 +29,7 @@ async fn notes(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, &text).await.map(drop)
 }
 
-/// Where that connection is.
+/// Where the connection is.
 #[derive(Debug)]
 struct Victims(Pool<Db>);
 
@@ -63,7 +63,7 @@ async fn kills(db: &mut Connection, Victims(victims): &Victims) -> Result<(), sq
         execute(victims, &end).await;
     }
     until("the sessions are gone", async || {
-        // Others may be opened meanwhile.
+        // Other connections can be opened meanwhile.
         let left = strings(victims, &later).await;
         !left.iter().any(|id| ids.contains(id))
     })
@@ -91,7 +91,7 @@ async fn assert_goes_on(third: Third) {
     let databases = [Backend::fresh().await, Backend::fresh().await];
     let pool = with_table(&databases[0], 2).await;
     let killer = with_table(&databases[1], 2).await;
-    // Where `this` is the target, the audit is elsewhere.
+    // If `this` is the target, the audit is in another database.
     let (audited, noted) = match third {
         Third::AtThisTarget => (&killer, &pool),
         Third::Function | Third::File => (&pool, &pool),
@@ -119,7 +119,7 @@ async fn assert_goes_on(third: Third) {
     let done = done(noted).await;
     assert_eq!(done.len(), if third == Third::Function { 2 } else { 3 });
     assert!(done.contains(&"third".to_owned()), "{third:?}: {done:?}");
-    // Nothing tells of a failure that was none.
+    // The report mentions no failure, because there was none.
     let entries = audit(audited).await;
     assert!(
         entries.iter().all(|entry| !entry.contains("FAILED")),

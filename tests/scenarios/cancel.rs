@@ -1,4 +1,4 @@
-//! Runs that are asked to stop, or dropped.
+//! Runs that are stopped or dropped.
 
 use std::future::pending;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use super::{Backend, Connection};
 
 const SOON: Duration = Duration::from_secs(20);
 
-/// A next run must not wait for the lease.
+/// The next run must not wait for the lease to expire.
 fn impatient() -> LockOptions {
     LockOptions::default().wait(Duration::from_secs(10))
 }
@@ -192,7 +192,7 @@ async fn dropped_run_lets_a_change_without_transaction_finish() {
     assert_eq!(gate.visitors(), 1);
 }
 
-/// A run that is cancelled while it waits for the lock has nothing to undo.
+/// A run that is cancelled while it waits for the lock has nothing to roll back.
 #[tokio::test]
 async fn waiter_stops_on_request() {
     let database = Backend::fresh().await;

@@ -1,4 +1,4 @@
-//! A change that failed is seen, whatever else ends the run.
+//! A failed change is reported, whatever else ends the run.
 
 use std::time::Duration;
 
@@ -13,10 +13,10 @@ use super::{Backend, Connection, Db};
 
 const SOON: Duration = Duration::from_secs(30);
 
-/// Steals the lock, as a run does that found its lease expired.
+/// Steals the lock, like a run that finds the lease expired.
 const TAKE_OVER: &str = "UPDATE flamingock_lock SET fencing_token = fencing_token + 1, run_id = 'thief' WHERE service = 'default'";
 
-/// Is let finish when the run is asked to stop, and fails then.
+/// May finish when the run is stopped, and then fails.
 #[change(id = "fails", order = "001", stage = "left", register = false)]
 async fn fails(gate: &Gate) -> Result<(), BoxError> {
     gate.pass().await;
@@ -32,11 +32,11 @@ async fn panics(gate: &Gate) {
     panic!("the broker did not answer");
 }
 
-/// What another stage waits at until `fails` has failed.
+/// Another stage waits here until `fails` has failed.
 #[derive(Debug)]
 struct Elsewhere(Gate);
 
-/// Is dropped when the run is asked to stop.
+/// Is dropped when the run is stopped.
 #[change(id = "stops", order = "001", stage = "right", register = false)]
 async fn stops(db: &mut Connection, gate: &Elsewhere) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('stops')").await?;
@@ -44,7 +44,7 @@ async fn stops(db: &mut Connection, gate: &Elsewhere) -> Result<(), sqlx::Error>
     Ok(())
 }
 
-/// Waits until the other stage's change has failed, and loses the lock.
+/// Waits until the change of the other stage has failed, then loses the lock.
 #[change(id = "loses", order = "001", stage = "right", register = false)]
 async fn loses(pool: &Pool<Db>, gate: &Gate) {
     gate.reached().await;
@@ -57,7 +57,7 @@ async fn loses(pool: &Pool<Db>, gate: &Gate) {
     std::future::pending::<()>().await;
 }
 
-/// What a failure that is not hidden says.
+/// The text of a failure that is reported.
 fn check_failed(error: &Error, id: &str) {
     let text = format!("{error:#}");
     assert!(text.contains(&format!("\"{id}\" failed")), "{text}");
@@ -85,7 +85,7 @@ async fn change_that_fails_during_a_stop_is_a_failure() {
         assert_eq!(error.kind(), ErrorKind::ChangesFailed, "{error}");
         assert_eq!(error.kind().as_str(), "changes_failed");
         check_failed(&error, change.id);
-        // The request to stop is not hidden, either.
+        // The request to stop is reported, too.
         assert!(format!("{error:#}").contains("asked to stop"), "{error}");
         let counts = error.report().unwrap().counts();
         assert_eq!((counts.failed, counts.blocked), (1, 1), "{error}");
@@ -122,7 +122,7 @@ async fn change_that_is_dropped_after_another_failed_is_no_failure() {
     assert_eq!(stopped.outcome, Outcome::RolledBack, "{text}");
 }
 
-/// Where nothing but what was asked for has happened, the run was cancelled.
+/// If the run was stopped and nothing failed, it is cancelled.
 #[tokio::test]
 async fn run_whose_changes_were_only_dropped_is_cancelled() {
     let database = Backend::fresh().await;
@@ -198,7 +198,7 @@ async fn undo_kept(db: &mut Connection, gate: &Gate) -> Result<(), sqlx::Error> 
     Ok(())
 }
 
-/// It is still applied, and the next undo takes it back.
+/// The change is still applied, and the next undo reverses it.
 #[tokio::test]
 async fn stopped_undo_is_cancelled_and_no_failure() {
     let database = Backend::fresh().await;

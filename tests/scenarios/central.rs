@@ -1,4 +1,4 @@
-//! What operations people see of all services, and what they do to a lock.
+//! How operators list all services and release a lock.
 
 use flamingock::audit::{Entry, HistoryFilter, Origin, State};
 use flamingock::{
@@ -43,7 +43,7 @@ fn is_release(entry: &&Entry) -> bool {
     entry.state == State::LockReleased
 }
 
-/// An owner that waits at the gate, with the lock.
+/// An owner that waits at the gate and has the lock.
 async fn an_owner(pool: &Pool, service: &str, gate: &Gate) -> tokio::task::JoinHandle<bool> {
     let runner = Runner::new(pool)
         .service(service)
@@ -93,7 +93,7 @@ async fn forced_release_is_recorded_without_a_change() {
     assert!(!release.is_of_a_change());
     assert_eq!(entry.origin, Origin::Operator);
     assert_eq!(entry.reason.as_deref(), Some("its machine burns"));
-    // Under the grant that it took.
+    // With the grant that it acquired.
     assert_eq!(release.fencing_token, held.fencing_token + 1);
     let description = entry.description.as_deref().unwrap();
     assert!(description.contains(&held.owner), "{entry:?}");
@@ -112,7 +112,7 @@ async fn forced_release_is_recorded_without_a_change() {
     gate.open();
     assert!(owner.await.unwrap(), "the owner has lost its lease");
 
-    // Nobody takes it for a change.
+    // It is not mistaken for a change.
     let plan = operator().plan().await.unwrap();
     assert_eq!((plan.counts().total, plan.missing.len()), (2, 0));
     let issues = operator().issues().await.unwrap();
@@ -144,7 +144,7 @@ async fn forced_release_is_recorded_without_a_change() {
     assert_eq!(newest.iter().filter(is_release).count(), 1);
 }
 
-/// Refuses every entry, as a full disk or a missing right does.
+/// Refuses every entry, like a full disk or a missing right.
 fn close_the_audit() -> &'static str {
     match Backend::NAME {
         "SQLite" => {
@@ -242,7 +242,7 @@ async fn every_service_of_the_database_is_listed() {
         ("billing".to_owned(), [2, 0, 0, 0], 0)
     );
 
-    // A row that somebody has deleted.
+    // A row that was deleted by hand.
     execute(
         &pool,
         "DELETE FROM flamingock_lock WHERE service = 'orders'",

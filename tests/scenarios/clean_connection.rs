@@ -1,4 +1,4 @@
-//! Taking the lock leaves the pool's connections as they were, however it ends.
+//! Acquiring the lock leaves the connections of the pool unchanged, whatever the result.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use super::{Backend, Connection, Db};
 
 const NAME: &str = <Backend as flamingock_tests::Backend>::NAME;
 
-/// Everything that a session has set.
+/// All settings of a session.
 fn settings() -> &'static str {
     match NAME {
         "PostgreSQL" => {
@@ -32,7 +32,7 @@ fn settings() -> &'static str {
     }
 }
 
-/// What sessions of this database hold, but for the one that asks.
+/// The locks that sessions of this database hold, except the session that runs this query.
 const HELD: Option<&str> = match NAME.as_bytes() {
     b"PostgreSQL" => Some(
         "SELECT l.locktype FROM pg_locks l JOIN pg_database d ON d.oid = l.database
@@ -64,14 +64,14 @@ fn waiting(wait: u64) -> LockOptions {
 
 struct Ground {
     database: TestDatabase<Backend>,
-    /// The application's, of one connection.
+    /// The application's pool, with one connection.
     pool: Pool<Db>,
     watch: Pool<Db>,
     before: Vec<String>,
 }
 
 impl Ground {
-    /// The tables are there, and something is pending.
+    /// The tables exist, and a change is pending.
     async fn new() -> Ground {
         let database = Backend::fresh().await;
         let (pool, watch) = (database.pool(1).await, database.pool(2).await);
@@ -95,7 +95,7 @@ impl Ground {
             .provide(Gate::default())
     }
 
-    /// Its sessions are as they were before, and hold nothing.
+    /// Its sessions are unchanged and hold no locks.
     async fn assert_clean(&self, case: &str) {
         assert_eq!(strings(&self.pool, settings()).await, self.before, "{case}");
         if let Some(held) = HELD {
@@ -114,7 +114,7 @@ impl Ground {
         assert_eq!(strings(&self.pool, settings()).await, self.before, "{case}");
     }
 
-    /// Something that keeps every claim of the lock waiting, until it is dropped.
+    /// Blocks every acquisition of the lock until it is dropped.
     async fn keep_claims_waiting(&self) -> PoolConnection<Db> {
         let mut busy = self.watch.acquire().await.unwrap();
         let text = match NAME {
@@ -127,7 +127,7 @@ impl Ground {
     }
 }
 
-/// Refused by what the database itself has to say about the row of the lock.
+/// Refused by the database itself, through a rule about the row of the lock.
 fn refusal() -> [&'static str; 2] {
     match NAME {
         "PostgreSQL" => [
@@ -174,7 +174,7 @@ async fn acquisition_that_lost_a_race_leaves_a_clean_connection() {
     gate.reached().await;
     let error = ground.runner().lock(waiting(300)).run().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::LockTimeout, "{error:?}");
-    // A forced claim, and one that is refused because it was made for another owner.
+    // A forced acquisition, and one that is refused because it names another owner.
     gate.open();
     owner.await.unwrap().unwrap();
     ground.assert_clean("another owner").await;

@@ -1,5 +1,5 @@
-//! Each change finds a clean session, whatever the one before has left on its own: one run that applies
-//! all changes ends as many runs do that apply one each.
+//! Each change gets a clean session, whatever the previous one left on its own: one run that
+//! applies all changes has the same result as many runs that apply one change each.
 
 use flamingock::__private::Definition;
 use flamingock::{Runner, Stage, change, changes};
@@ -13,7 +13,8 @@ use super::{Backend, Connection, Db};
 
 const NAME: &str = <Backend as flamingock_tests::Backend>::NAME;
 
-/// What the first change leaves on its session, what the next one does, and what `done` holds then.
+/// What the first change leaves on its session, what the next one executes, and what `done`
+/// contains afterwards.
 type Case = (&'static str, &'static str, &'static str);
 
 fn cases() -> &'static [Case] {
@@ -111,7 +112,7 @@ fn cases() -> &'static [Case] {
     }
 }
 
-/// What the changes say.
+/// The statements of the changes.
 #[derive(Clone, Copy, Debug)]
 struct Texts(&'static str, &'static str);
 
@@ -135,7 +136,7 @@ async fn finds_plainly(db: &mut Connection, texts: &Texts) -> Result<(), sqlx::E
     query(db, texts.1).await.map(drop)
 }
 
-/// A change as code, or its text as a file.
+/// A change in code, or its text as a file.
 #[derive(Clone, Copy, Debug)]
 enum Form {
     Code(&'static Definition),
@@ -159,10 +160,10 @@ fn with(runner: Runner, forms: [Form; 2], texts: Texts, count: usize) -> Runner 
     runner.provide(texts).changes(changes).files(folder(&files))
 }
 
-/// Whether both are applied in one run, or each in a run of its own.
+/// Whether one run applies both changes, or one run each.
 async fn apply(database: &TestDatabase<Backend>, forms: [Form; 2], texts: Texts, in_one: bool) {
     for count in if in_one { vec![2] } else { vec![1, 2] } {
-        // As another process would do it.
+        // As if by another process.
         let pool = database.pool(3).await;
         let report = with(Runner::new(&pool), forms, texts, count).run().await;
         let report = report.unwrap_or_else(|error| panic!("{forms:?} {texts:?}: {error:?}"));
@@ -189,7 +190,7 @@ async fn each_change_gets_a_clean_session() {
     ];
     for (left, next, expected) in cases() {
         for (index, forms) in all.into_iter().enumerate() {
-            // Several runs are what one run is compared with: once is enough.
+            // The result of several runs is the reference for that of one run: once is enough.
             let runs: &[bool] = if index == 0 { &[true, false] } else { &[true] };
             for in_one in runs.iter().copied() {
                 let database = Backend::fresh().await;
@@ -206,7 +207,7 @@ async fn each_change_gets_a_clean_session() {
     }
 }
 
-/// The columns of a table, by a statement that the driver keeps.
+/// The columns of a table, by a statement that the driver caches.
 async fn columns(db: &mut Connection) -> Result<String, sqlx::Error> {
     let row = db.fetch_one(sqlx::query("SELECT * FROM kept")).await?;
     let names: Vec<&str> = row.columns().iter().map(Column::name).collect();
@@ -343,11 +344,11 @@ async fn counts(db: &mut Connection, pool: &Pool<Db>) -> Result<(), sqlx::Error>
     query(&mut *other, "SELECT 1").await.map(drop)
 }
 
-/// A change may use every connection of its pool but the one that it is given.
+/// A change can use every connection of its pool except its own.
 #[tokio::test]
 async fn changes_can_use_all_connections_of_the_pool() {
     if NAME == "SQLite" {
-        // There, a change does not get both.
+        // On this database, a change does not get both.
         return;
     }
     let database = Backend::fresh().await;

@@ -1,4 +1,4 @@
-//! Processes that start at once, and processes that are killed.
+//! Processes that start together, and processes that are killed.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use super::{Backend, DRIVER};
 
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// More of them, for rarer meetings, with `FLAMINGOCK_TEST_ROUNDS=30`.
+/// More rounds make rarer schedules likely: `FLAMINGOCK_TEST_ROUNDS=30`.
 fn rounds() -> usize {
     std::env::var("FLAMINGOCK_TEST_ROUNDS").map_or(2, |rounds| rounds.parse().expect("a number"))
 }
@@ -116,7 +116,8 @@ async fn process_killed_outside_a_transaction_leaves_an_issue() {
     assert_eq!(done(&pool).await, ["first", "plain"]);
 }
 
-/// Kills a process in that change while another one waits for it, and tells how that one ends.
+/// Kills a process in that change while another one waits for it, and returns the end of the
+/// waiter.
 async fn killed_beside_a_waiter(url: &str, change: &str) -> Finished {
     let mut killed = Driver::start(DRIVER, [url, "2000", change]).unwrap();
     killed.line("holding", LIMIT).await.unwrap();

@@ -1,5 +1,5 @@
-//! A change that fails since another database refused something: its own transaction has lost nothing, and
-//! it is not called again.
+//! A change that fails because another database refused a statement: its own transaction met no
+//! conflict, so it is not retried.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,7 +13,7 @@ use sqlx::{Connection as _, Pool};
 
 use super::{Backend, Connection};
 
-/// A database of the change's own that refuses what it is told.
+/// Another database, used by the change itself, that refuses a statement.
 trait Refusing: Send + Sync {
     fn refuse(&self) -> futures_util::future::BoxFuture<'_, Result<(), sqlx::Error>>;
 }
@@ -38,7 +38,7 @@ impl<D: PlainSql> Refusing for Other<D> {
 #[derive(Debug, Default)]
 struct Calls(AtomicUsize);
 
-/// Calls the other database, beside its own work.
+/// Calls the other database in addition to its own work.
 #[change(id = "calls", order = "001", register = false)]
 async fn calls(db: &mut Connection, calls: &Calls, other: &dyn Refusing) -> Result<(), BoxError> {
     calls.0.fetch_add(1, Ordering::Relaxed);
@@ -47,7 +47,7 @@ async fn calls(db: &mut Connection, calls: &Calls, other: &dyn Refusing) -> Resu
     Ok(())
 }
 
-/// The same, with a nested transaction that ended well before.
+/// The same, after a nested transaction that succeeded.
 #[change(id = "nested", order = "001", register = false)]
 async fn nested(db: &mut Connection, calls: &Calls, other: &dyn Refusing) -> Result<(), BoxError> {
     calls.0.fetch_add(1, Ordering::Relaxed);

@@ -1,4 +1,4 @@
-//! What a start sends, counted: the same for ten changes and for ten thousand.
+//! The statements that a run sends, counted: as many for ten changes as for ten thousand.
 
 use flamingock::{Runner, change, changes};
 use flamingock_tests::{Backend as _, Gate, Proxy, execute, many, query, until_idle, with_table};
@@ -18,7 +18,7 @@ async fn slow(gate: &Gate) {
     gate.pass().await;
 }
 
-/// What one start sends that has nothing to do, on a connection that is open.
+/// The statements of one run with nothing to do, on a connection that is already open.
 async fn sent(pool: &Pool<Db>, proxy: &Proxy, runner: Runner) -> Vec<String> {
     until_idle(pool).await;
     proxy.forget();
@@ -28,7 +28,7 @@ async fn sent(pool: &Pool<Db>, proxy: &Proxy, runner: Runner) -> Vec<String> {
     proxy.sent()
 }
 
-/// A pool of one connection, which is not asked whether it is alive: that would be counted.
+/// A pool of one connection that is not pinged, because pings would be counted.
 pub(super) async fn pool_behind(proxy: &Proxy, url: &str) -> Pool<Db> {
     let options = sqlx::pool::PoolOptions::<Db>::new().max_connections(1);
     let options = options.test_before_acquire(false);
@@ -54,11 +54,11 @@ async fn run_with_nothing_to_do_is_one_indexed_statement() {
             let proxy = Proxy::in_front_of(&database.url).unwrap();
             let pool = pool_behind(&proxy, &database.url).await;
             sent(&pool, &proxy, runner(&pool, &changes)).await;
-            // Another digest: the newest entry of each change is read.
+            // With another digest, the latest entry of each change is read.
             let text = sent(&pool, &proxy, runner(&pool, all_but_one))
                 .await
                 .concat();
-            // Ten rows are read in one piece, whatever there is.
+            // Ten rows are read in one piece, however many rows there are.
             if count * rows_of_each > 1_000 {
                 let plan = plan(&direct, text.trim_end_matches('\0')).await;
                 assert_index(&plan, rows_of_each);

@@ -1,4 +1,4 @@
-//! Constraints that are only checked at the commit.
+//! Constraints that the database checks only at the commit.
 
 use flamingock::{Outcome, Runner, change, changes};
 use flamingock_tests::{Backend as _, audit, done, execute, query, with_table};

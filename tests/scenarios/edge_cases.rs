@@ -1,4 +1,4 @@
-//! What an attacker of the promise has tried, and what holds since.
+//! Edge cases of the guarantees, which once failed.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,7 +19,7 @@ async fn one(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('one')").await.map(drop)
 }
 
-/// At a pool that opens no more connections.
+/// With a pool that opens no more connections.
 #[change(
     id = "starved",
     order = "001",

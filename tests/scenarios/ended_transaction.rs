@@ -1,4 +1,4 @@
-//! Changes that end the transaction they run in.
+//! Changes that end their own transaction.
 
 use flamingock::{ErrorKind, Outcome, Runner, change, changes, rollback};
 use flamingock_tests::{Backend as _, audit, done, query, with_table};
@@ -41,8 +41,8 @@ async fn undo(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "DELETE FROM done").await.map(drop)
 }
 
-/// MariaDB commits at every DDL, so that a COMMIT there is no different: the change counts as one
-/// without transaction.
+/// MariaDB commits at every DDL statement, so a COMMIT makes no difference: the change counts as
+/// non-transactional.
 const COMMITS_MIDWAY: bool = cfg_is_mariadb();
 
 const fn cfg_is_mariadb() -> bool {
@@ -83,7 +83,7 @@ async fn commit_inside_a_change_is_detected() {
             "{error}"
         );
         assert_eq!(audit(&pool).await, [format!("{} 1 FAILED none", change.id)]);
-        // What stayed needs manual resolution.
+        // Committed effects need manual resolution.
         let again = runner().run().await.unwrap_err();
         assert_eq!(again.kind(), ErrorKind::Issues, "{again}");
         assert_eq!(audit(&pool).await.len(), 1);

@@ -1,5 +1,5 @@
-//! The writer moves to another server, which has everything that was committed: nothing is lost, nothing
-//! runs twice, and nobody must start again who may still wait.
+//! The writer moves to another server, which has every committed transaction: nothing is lost,
+//! nothing runs twice, and a run that has time left to wait needs no restart.
 
 use std::time::Duration;
 
@@ -59,7 +59,7 @@ fn applied(report: &Report) -> usize {
     report.counts().newly_applied
 }
 
-/// What tells that a run has asked the server whether it takes writes.
+/// The statement that shows that a run has checked whether the server accepts writes.
 fn asked(pair: &Pair<Backend>) -> usize {
     pair.proxy.count("pg_is_in_recovery") + pair.proxy.count("GLOBAL_VARIABLES")
 }
@@ -113,7 +113,7 @@ async fn waiter_continues_at_the_next_writer() {
         pair.proxy.count("flamingock_lease") >= 3
     })
     .await;
-    // Where the old server lives, nobody renews the lease there.
+    // The old server lives, but no owner renews the lease there.
     pair.move_over().await;
     pair.tell_new("UPDATE flamingock_lease SET expires_at = '2099-01-01'")
         .await;
@@ -129,7 +129,7 @@ async fn waiter_continues_at_the_next_writer() {
     assert_eq!(pair.tell_new(DONE).await, ["before", "behind"]);
 }
 
-/// The change has been called on the old server, and ends on the new one or not at all.
+/// The change was called on the old server and ends on the new one, or not at all.
 #[tokio::test]
 async fn shared_change_that_is_running_is_applied_once() {
     let mut pair = Pair::<Backend>::start().await;
@@ -145,7 +145,7 @@ async fn shared_change_that_is_running_is_applied_once() {
     gate.reached().await;
     pair.move_over().await;
     gate.open();
-    // A connection that is lost fails the change; a refused write is tried again.
+    // A lost connection fails the change; a refused write is retried.
     let _ = run.await.unwrap();
     runner().run().await.unwrap();
     assert_eq!(
@@ -154,7 +154,7 @@ async fn shared_change_that_is_running_is_applied_once() {
     );
 }
 
-/// The old server is there still, with the connection of the run, and the commit is on its way.
+/// The old server still has the connection of the run, and the commit has been sent.
 #[tokio::test]
 async fn shared_change_that_is_committing_is_applied_once() {
     let mut pair = Pair::<Backend>::start().await;
@@ -184,8 +184,8 @@ async fn shared_change_that_is_committing_is_applied_once() {
     assert_eq!(pair.tell_new(applied).await, ["1"]);
 }
 
-/// Files are sent with their begin, their entries and their commit in one message: of one file, or of an atomic
-/// stage. It has not reached the old server, or is committed there without an answer.
+/// Files are sent in one message with their begin, entries and commit, one file or a whole atomic
+/// stage. The message has not reached the old server, or it was committed there without an answer.
 async fn files_under_way(stage: Option<&str>, held: Where) {
     let mut pair = Pair::<Backend>::start().await;
     let pool = pair.pool(3).await;
@@ -267,7 +267,7 @@ async fn change_without_connection_is_recorded_at_the_next_writer() {
     assert_eq!(pair.tell_new(AUDIT).await, expected);
 }
 
-/// What it has done stays, so an operator decides.
+/// Its effects stay, so an operator decides.
 #[tokio::test]
 async fn failed_change_without_transaction_is_recorded_at_the_next_writer() {
     let mut pair = Pair::<Backend>::start().await;
@@ -292,11 +292,12 @@ async fn failed_change_without_transaction_is_recorded_at_the_next_writer() {
     assert_eq!(pair.tell_new(DONE).await, ["before", "plain 1"]);
 }
 
-/// The lock was taken at the writer, and the connection of a change leads to a server that follows.
+/// The lock was acquired on the writer, and the connection of a change leads to a standby.
 #[tokio::test]
 async fn shared_change_at_a_read_only_server_is_retried() {
     let pair = Pair::<Backend>::start().await;
-    // The entry of the first change is written, and its connection is gone before the second begins.
+    // The entry of the first change is written, and its connection is gone before the second change
+    // begins.
     let valve = HoldingProxy::at(APPLIED, Where::AfterServer);
     let slow = valve.url(&pair.url).await;
     let slow = sqlx::Pool::<Db>::connect(&slow).await.unwrap();

@@ -1,4 +1,4 @@
-//! What a file costs, counted: on the databases that are servers.
+//! The round trips of a file, counted on database servers.
 
 use flamingock::{Runner, TargetSystem};
 use flamingock_tests::{Backend as _, Proxy, done, folder, script, until_idle, with_table};
@@ -10,7 +10,7 @@ const POSTGRES: bool = matches!(
     b"PostgreSQL"
 );
 
-/// What is sent while a connection is opened: who connects, and the options of the session.
+/// The messages that open a connection: the login and the options of the session.
 const OPENING: [&str; 5] = [
     "DateStyle",
     "set_config('TimeZone'",
@@ -23,14 +23,14 @@ fn is_of_opening(text: &str) -> bool {
     OPENING.iter().any(|part| text.contains(part))
 }
 
-/// What a client sent on connections that are open: the driver's own pings are shorter than any statement.
+/// The messages of a client on open connections. The driver's pings are shorter than any statement.
 fn statements(proxy: &Proxy) -> usize {
     let texts = proxy.sent();
     let texts = texts.iter().filter(|text| text.len() > 10);
     texts.filter(|text| !is_of_opening(text)).count()
 }
 
-/// What a client sent while connections were opened.
+/// The messages of a client while it opened connections.
 fn openings(proxy: &Proxy) -> usize {
     let texts = proxy.sent();
     texts.iter().filter(|text| is_of_opening(text)).count()
@@ -67,7 +67,7 @@ async fn file_costs_one_round_trip() {
                 "{text}"
             );
         }
-        // And a start that has nothing to do is one statement, as it is with code.
+        // A run with nothing to do is one statement, as with changes in code.
         until_idle(&pool).await;
         proxy.forget();
         let again = Runner::new(&pool).files(folder(files)).run().await.unwrap();
@@ -80,13 +80,13 @@ async fn file_costs_one_round_trip() {
         assert_eq!(count, 1, "{texts:#?}");
     }
     assert_eq!(trips[1] - trips[0], 2, "{trips:?}");
-    // Who connects, and the options of the session.
+    // The login and the options of the session.
     let each = if POSTGRES { 2 } else { 3 };
     assert_eq!(opened[1] - opened[0], 2 * each, "{opened:?}");
 }
 
-/// What each of three files costs in the audit's database and in its target's: three statements, of which nothing
-/// but the files tell apart how they are sent.
+/// The round trips of each of three files in the audit's database and in its target's. Each has
+/// three statements, and only the way in which they are sent differs.
 async fn costs(head: &str) -> [usize; 2] {
     let text = format!(
         "-- flamingock: {head}\nINSERT INTO done VALUES ('one');\nINSERT INTO done VALUES ('two');\nINSERT INTO done VALUES ('three');\n"
@@ -127,12 +127,12 @@ async fn costs(head: &str) -> [usize; 2] {
 #[tokio::test]
 async fn file_costs_the_documented_round_trips() {
     assert_eq!(costs("transaction=true").await, [1, 0]);
-    // In the audit: the attempt begins and ends. In the target: the text, on MariaDB the witness before it and the
-    // commit behind it, and the marker goes.
+    // In the audit: start and end of the attempt. In the target: the message, on MariaDB the
+    // fencing check before it and the commit after it, and the deletion of the marker.
     let other = costs("target=other").await;
     assert_eq!(other, [2, if POSTGRES { 2 } else { 4 }]);
-    // Three statements by themselves, and whether the session is left as it was. On PostgreSQL, the invalid
-    // indexes before and behind them.
+    // Three separate statements, and the check whether the session is clean. On PostgreSQL also the
+    // invalid indexes before and after them.
     let other = costs("target=other, transaction=false").await;
     assert_eq!(other, [2, if POSTGRES { 7 } else { 5 }]);
     let own = costs("transaction=false").await;

@@ -1,4 +1,4 @@
-//! Changes as files: in one order with code, and with the same guarantees.
+//! Changes in files: in one order with changes in code, and with the same guarantees.
 
 use flamingock::{ErrorKind, Runner, UndoTarget, change, changes, include_files};
 use flamingock_tests::{Backend as _, audit, done, query, strings, with_table};

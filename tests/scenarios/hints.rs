@@ -1,4 +1,5 @@
-//! What the database refuses inside a transaction is told with what to write, in the words of the file's format.
+//! A statement that the database refuses inside a transaction gets a hint in the terms of the
+//! file's format.
 
 use flamingock::{Runner, change, changes};
 use flamingock_tests::{
@@ -7,7 +8,7 @@ use flamingock_tests::{
 
 use super::{Backend, Connection};
 
-/// The name of a file of each format, what stands before its text, and what its format calls it.
+/// The file name of each format, the header before its text, and the format's term for it.
 const FORMATS: [(&str, &str, &str, &str); 7] = [
     (
         "own",
@@ -81,7 +82,7 @@ async fn statement_that_no_transaction_can_hold_gets_a_hint() {
     );
 }
 
-/// The hint is told for what it is about, and the change is recorded as any other.
+/// The hint names the statement, and the change is recorded like any other.
 #[tokio::test]
 async fn other_errors_get_no_hint() {
     let database = Backend::fresh().await;

@@ -1,4 +1,4 @@
-//! What listeners hear of a run, and what they cannot do to it.
+//! The events that listeners receive from a run, and the limits of their influence on it.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use super::{Backend, Connection, Db};
 
 const LONG: Duration = Duration::from_secs(30);
 
-/// Steals the lock, as a run does that found its lease expired.
+/// Steals the lock, like a run that finds the lease expired.
 const TAKE_OVER: &str = "UPDATE flamingock_lock SET fencing_token = fencing_token + 1, run_id = 'thief' WHERE service = 'default'";
 
 #[change(id = "shared", order = "001", stage = "schema", register = false)]
@@ -87,7 +87,7 @@ async fn listeners_receive_the_outcome_of_every_change_in_order() {
     ];
     assert_eq!(recorder.lines(), expected);
 
-    // The issue is found before anything runs, and told once.
+    // The issue is found before anything runs, and emitted once.
     let recorder = Recorder::default();
     staged(&pool, &recorder).run().await.unwrap_err();
     let expected = [
@@ -195,7 +195,7 @@ async fn lost_lock_is_emitted_once_and_not_released() {
     assert_eq!(lines.last().unwrap(), "run ended: lease_lost");
 }
 
-/// Hears nothing to its end, until it is let go.
+/// Blocks at the end of a run until it is released.
 struct Hanging(Gate);
 
 #[async_trait]
@@ -222,7 +222,7 @@ async fn hanging_listener_blocks_neither_a_transaction_nor_the_lock() {
         .listener_timeout(LONG)
         .run();
     let run = tokio::spawn(run);
-    // Another listener hears the end meanwhile.
+    // Another listener receives the end of the run meanwhile.
     tokio::time::timeout(LONG, recorder.hears("run ended: well"))
         .await
         .unwrap();
@@ -245,7 +245,7 @@ async fn hanging_listener_blocks_neither_a_transaction_nor_the_lock() {
     assert_eq!(report.warnings, Vec::<String>::new());
 }
 
-/// Writes down what it hears where the changes are, on the only connection of the pool.
+/// Writes the events into the database of the changes, on the only connection of the pool.
 struct InTheDatabase(Pool<Db>);
 
 #[async_trait]

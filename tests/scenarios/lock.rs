@@ -9,12 +9,12 @@ use sqlx::pool::PoolOptions;
 
 use super::{Backend, Connection, Db};
 
-/// Short enough to wait for, and long enough for a renewal on a machine that has much to do.
+/// Short enough to wait for, and long enough for a renewal on a busy machine.
 const LEASE: Duration = Duration::from_secs(2);
 
 const LONG: Duration = Duration::from_secs(30);
 
-/// Steals the lock, as a run does that found its lease expired.
+/// Steals the lock, like a run that finds the lease expired.
 const TAKE_OVER: &str = "UPDATE flamingock_lock SET fencing_token = fencing_token + 1, run_id = 'thief' WHERE service = 'default'";
 
 const IS_SQLITE: bool = matches!(
@@ -63,7 +63,8 @@ async fn waiter_returns_without_the_lock_once_nothing_is_pending() {
     let owner = tokio::spawn(runner(&pool).run());
     gate.reached().await;
     let waiter = tokio::spawn(runner(&other).lock(options_of(LONG, LONG)).run());
-    // One is the connection's own, made with the pool; then it has looked under the live lease, twice.
+    // The first use of a connection is the pool's own, and the other two are polls under the live
+    // lease.
     looks
         .subscribe()
         .wait_for(|looks| *looks > 2)
@@ -176,7 +177,7 @@ async fn blocks_shared(db: &mut Connection, blocked: &Duration) -> Result<(), sq
     Ok(())
 }
 
-/// Makes the transaction fail if a row that it has read, or could read, is changed by others.
+/// Makes the transaction fail if another one changes a row that it has read or could read.
 const STRICT: &str = match <Backend as flamingock_tests::Backend>::NAME.as_bytes() {
     b"PostgreSQL" => "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE",
     b"MariaDB" => "SET SESSION innodb_snapshot_isolation = ON",
@@ -189,7 +190,7 @@ async fn strict(db: &mut Connection, lease: &Duration) -> Result<(), sqlx::Error
     let renewed = "SELECT expires_at FROM flamingock_lease";
     let before = query(db, renewed).await?;
     query(db, "INSERT INTO done VALUES ('strict')").await?;
-    // For more than one renewal.
+    // Long enough for more than one renewal.
     tokio::time::sleep(*lease).await;
     assert_eq!(query(db, renewed).await?, before, "a snapshot");
     Ok(())
@@ -236,7 +237,7 @@ async fn change_longer_than_the_lease_keeps_the_lock() {
     );
 }
 
-/// The time is what is tested here: the executor's only thread is blocked for longer than the lease.
+/// The test needs real time: the executor's only thread is blocked for longer than the lease.
 #[test]
 fn blocked_executor_keeps_the_lock() {
     for change in [changes![blocks][0], changes![blocks_shared][0]] {
@@ -275,8 +276,9 @@ fn blocked_executor_keeps_the_lock() {
             )
         });
         assert_eq!(left, [change.id]);
-        // In a transaction on SQLite nobody can renew, so that the lease looks expired; but nobody can
-        // take it either before the change has renewed it: others get it after it was given back.
+        // During a transaction on SQLite no renewal is possible, so the lease looks expired. Nor
+        // can another run acquire the lock until the change has renewed it: waiters get it after
+        // its release.
         if !(change.body.transaction && IS_SQLITE) {
             assert_eq!(tokens, ["1"], "{}", change.id);
         }

@@ -5,8 +5,8 @@ use flamingock_tests::{Backend as _, audit, count, folder, with_table};
 
 use super::Backend;
 
-/// So many statements, each on a line of its own. Some hundred of them are a text that goes in pieces on
-/// SQLite, and twenty thousand one on MariaDB.
+/// The number of statements, each on its own line. A few hundred of them are sent to SQLite in
+/// pieces, and twenty thousand to MariaDB.
 fn long(statements: usize) -> String {
     let line = "INSERT INTO done VALUES ('it''s; a row of more than sixty letters, for the sake of length');\n";
     line.repeat(statements)

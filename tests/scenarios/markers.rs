@@ -1,4 +1,4 @@
-//! The marker of another run is never believed.
+//! The marker of another run never counts as proof of a commit.
 
 use flamingock::{Cause, ErrorKind, Resolution, Runner, TargetSystem, change, changes};
 use flamingock_tests::{
@@ -50,7 +50,7 @@ impl Ground {
         self.runner().changes(changes![first, marked])
     }
 
-    /// Another run has left this for the attempt that comes next.
+    /// Another run left this marker under the number of the next attempt.
     async fn plant(&self, kind: &str) {
         let next = "SELECT max(seq) + 1 FROM flamingock_audit";
         let next = strings(&self.pool, next).await.concat();
@@ -69,7 +69,7 @@ impl Ground {
         execute(&self.other, &insert).await;
     }
 
-    /// An attempt began, and nobody recorded its end.
+    /// An interrupted attempt: it has a start and no recorded end.
     async fn began(&self) -> [String; 2] {
         self.both().run().await.unwrap();
         let ended = "DELETE FROM flamingock_audit WHERE change_id = 'marked' AND state = 'APPLIED'";
@@ -83,7 +83,7 @@ impl Ground {
         [seq.to_owned(), run_id.to_owned()]
     }
 
-    /// Needs manual resolution, and goes on as the operator says.
+    /// Needs manual resolution, and continues as the operator decides.
     async fn assert_issue(&self, case: &str) {
         let error = self.both().run().await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Issues, "{case}: {error:?}");
@@ -147,12 +147,12 @@ async fn marker_of_the_interrupted_attempt_proves_its_commit() {
     assert_eq!(done(&ground.other).await, ["first"]);
     let ground = Ground::new().await;
     ground.began().await;
-    // Neither marker nor effect: it runs again, once.
+    // Neither marker nor effect exists, so it runs again, once.
     assert_eq!(ground.both().run().await.unwrap().counts().newly_applied, 1);
     assert_eq!(done(&ground.other).await, ["first", "marked"]);
 }
 
-/// The database has committed a part of the attempt, as MariaDB does at DDL: the list says what the run says.
+/// The database committed a part of the attempt, like MariaDB at DDL: the list agrees with the run.
 #[tokio::test]
 async fn partly_committed_attempt_is_an_issue_in_the_list_too() {
     let ground = Ground::new().await;
@@ -170,7 +170,7 @@ async fn partly_committed_attempt_is_an_issue_in_the_list_too() {
     assert_eq!(done(&ground.other).await, ["first"]);
 }
 
-/// Commands without the application's code count it as the application lists it.
+/// Commands without the application's code list it like the application does.
 #[tokio::test]
 async fn attempt_with_an_open_transaction_is_an_issue_of_its_service() {
     let ground = Ground::new().await;
@@ -186,7 +186,7 @@ async fn attempt_with_an_open_transaction_is_an_issue_of_its_service() {
     assert_eq!((services[0].issues, services[0].failed), (1, 0));
 }
 
-/// The entry that says that the attempt began is gone; the one behind it says what a run has found out. The marker
+/// The entry of the attempt's start is missing; the next one holds the finding of a run. The marker
 /// has the number of the first one.
 #[tokio::test]
 async fn attempt_without_its_first_entry_is_an_issue() {
@@ -219,8 +219,8 @@ async fn attempt_without_its_first_entry_is_an_issue() {
     assert_eq!(done(&ground.other).await, ["first"]);
 }
 
-/// The markers are created before an attempt begins: without them it is another database, or another
-/// state of it.
+/// The markers table is created before an attempt begins: without it this is another database, or
+/// an earlier state of it.
 #[tokio::test]
 async fn interrupted_attempt_at_a_target_without_markers_is_an_issue() {
     let ground = Ground::new().await;

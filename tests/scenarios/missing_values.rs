@@ -1,11 +1,11 @@
-//! A plan is refused where a run is, for what its changes ask for.
+//! A plan is refused like a run when a change needs a value that is not provided.
 
 use flamingock::{Runner, Stage, change, changes};
 use flamingock_tests::{Backend as _, with_table};
 
 use super::Backend;
 
-/// What nothing provides.
+/// A value that is never provided.
 #[derive(Clone, Debug)]
 struct Nowhere;
 
@@ -27,7 +27,7 @@ async fn plan_is_refused_when_a_change_needs_a_missing_value() {
         .stage(Stage::new("default").atomic());
     let planned = atomic.plan().await.unwrap_err();
     assert!(planned.to_string().contains("atomic"), "{planned}");
-    // Tags leave it out.
+    // Tags filter the change out.
     let tagged = Runner::new(&pool).changes(changes![asks_for_tag]);
     tagged.plan().await.unwrap();
 }

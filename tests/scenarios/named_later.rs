@@ -1,4 +1,5 @@
-//! A service that is named later never runs again what the application without a name has begun.
+//! A service that is named later never runs a change again that the application without a name has
+//! begun.
 
 use flamingock::adopt::{Adoption, Tool};
 use flamingock::{ErrorKind, Resolution, Runner, change, changes};
@@ -39,10 +40,10 @@ fn named(pool: &Pool<Db>) -> Runner {
         .changes(changes![one, two])
 }
 
-/// What the newest entry of "two" may say that is neither applied nor rolled back.
+/// States of the latest entry of "two" that are neither applied nor rolled back.
 const OPEN: [&str; 4] = ["STARTED", "FAILED", "ROLLBACK_FAILED", "PAUSED"];
 
-/// The application without a name has tried "two", and "two" is in this state.
+/// The application without a name has attempted "two", which is in this state now.
 async fn tried(pool: &Pool<Db>, state: &str) {
     let first = Runner::new(pool).changes(changes![two]).run().await;
     first.unwrap_err();
@@ -73,20 +74,20 @@ async fn named_service_is_refused_while_the_unnamed_one_has_unresolved_changes()
         }
         assert_eq!(done(&pool).await, ["two"], "{state}");
         assert_eq!(audit(&pool).await, before, "{state}");
-        // Taking over says the same, and loses nothing.
+        // Adoption reports the same problem and loses nothing.
         let error = named(&pool)
             .adopt_from_service("default")
             .await
             .unwrap_err();
         assert!(format!("{error:#}").contains("\"two\""), "{state}: {error}");
-        // Neither does another way to begin a history.
+        // Other ways to begin a history are refused, too.
         let error = named(&pool)
             .baseline("one", "for the test")
             .await
             .unwrap_err();
         assert!(format!("{error:#}").contains("\"two\""), "{state}: {error}");
         assert_eq!(audit(&pool).await, before, "{state}");
-        // What it means to have its own runs.
+        // The intended use: the application runs its own changes.
         let error = named(&pool).independent_service().run().await.unwrap_err();
         assert_eq!(error.kind().as_str(), "changes_failed", "{state}: {error}");
         assert_eq!(done(&pool).await, ["one", "two", "two"], "{state}");
@@ -134,7 +135,7 @@ async fn named_service_is_refused_while_the_unnamed_one_runs() {
             .changes(changes![waits])
             .provide(gate.clone())
     };
-    // On SQLite the file is its owner's until then, and who wants to write waits.
+    // On SQLite the owner locks the file until then, so other writers wait.
     let read_only = <Backend as flamingock_tests::Backend>::NAME == "SQLite";
     if !read_only {
         let error = runner().run().await.unwrap_err();
@@ -205,7 +206,7 @@ async fn name_that_resembles_the_unnamed_service_is_refused() {
         let error = named(&pool).adopt_from_service(name).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Invalid, "{name:?}: {error}");
     }
-    // Another case is another service.
+    // A name that differs in letter case is another service.
     let error = named(&pool)
         .adopt_from_service("Default")
         .await

@@ -1,4 +1,4 @@
-//! Changes without a transaction.
+//! Non-transactional changes.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -225,7 +225,7 @@ async fn open_transaction_is_a_failure_and_does_not_reach_the_pool() {
         ["left-open 1 STARTED none", "left-open 1 FAILED none"]
     );
     assert_eq!(done(&pool).await, Vec::<String>::new());
-    // The next user's statements are committed at once.
+    // The statements of the connection's next user are committed at once.
     flamingock_tests::execute(&pool, "INSERT INTO done VALUES ('own')").await;
     assert_eq!(done(&database.pool(1).await).await, ["own"]);
 }
@@ -289,7 +289,7 @@ async fn panic_while_reading_rows_is_followed_by_the_rollback() {
     assert_eq!(done(&pool).await, Vec::<String>::new());
 }
 
-/// SQLite has no statement that sleeps, and none that another connection could cancel.
+/// SQLite has no sleep function, and no other connection could cancel a statement.
 const SLEEP: &str = match <Backend as flamingock_tests::Backend>::NAME.as_bytes() {
     b"PostgreSQL" => "SELECT pg_sleep(60)",
     b"MariaDB" => "SELECT SLEEP(60)",

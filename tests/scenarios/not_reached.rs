@@ -1,5 +1,5 @@
-//! An atomic stage loses its lock while its database has gone silent: what it had not come to has not been
-//! reached. On the databases that are servers.
+//! An atomic stage loses its lock while its database does not answer: the changes that it had not
+//! started are "not reached". On database servers.
 
 use std::time::Duration;
 
@@ -45,7 +45,7 @@ async fn changes_that_an_atomic_stage_did_not_start_before_losing_its_lock_are_n
         .run();
     let run = tokio::spawn(run);
     gate.reached().await;
-    // The entry of the second change is sent into nowhere.
+    // The entry of the second change never reaches the server.
     proxy.blackhole();
     gate.open();
     let error = run.await.unwrap().unwrap_err();

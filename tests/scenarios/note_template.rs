@@ -1,4 +1,4 @@
-//! A template that leaves notes in `done`.
+//! A template that writes notes into `done`.
 
 use flamingock::template::{Secret, SecretResolver, Template};
 use flamingock::{BoxError, Runner, template, templates, verify};
@@ -8,23 +8,23 @@ use sqlx::Pool;
 
 use super::{Connection, Db};
 
-/// What a file may ask for.
+/// The payload of a file.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Note {
     add: Option<String>,
     remove: Option<String>,
-    /// A statement, whatever it is.
+    /// A statement of any kind.
     run: Option<String>,
-    /// The error that it ends with.
+    /// The error that it returns.
     fail: Option<String>,
-    /// How long it takes, in milliseconds.
+    /// The duration in milliseconds.
     take: Option<u64>,
-    /// A secret that it adds.
+    /// A secret to add to the note.
     keep: Option<Secret>,
-    /// A secret that stands in its error.
+    /// A secret to put into the error.
     tell: Option<Secret>,
-    /// A secret that it panics with.
+    /// A secret to panic with.
     shout: Option<Secret>,
     #[serde(default)]
     times: Times,
@@ -97,7 +97,7 @@ pub(crate) fn known() -> [&'static Template; 1] {
     templates![note]
 }
 
-/// A run of these files alone.
+/// A run with only these files.
 pub(crate) fn runner(pool: &Pool<Db>, files: &[(&'static str, &str)]) -> Runner {
     Runner::new(pool).templates(known()).files(folder(files))
 }

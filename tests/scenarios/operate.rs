@@ -1,4 +1,4 @@
-//! What people do beside running: look, decide, undo.
+//! What operators do apart from runs: inspect, resolve, undo.
 
 use flamingock::audit::{HistoryFilter, State};
 use flamingock::{
@@ -61,7 +61,7 @@ async fn breaks(db: &mut Connection) -> Result<(), BoxError> {
     Err("half-way".into())
 }
 
-/// Cannot be undone.
+/// Has no rollback.
 #[change(id = "zero", order = "000", register = false)]
 async fn zero(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('zero')")
@@ -224,7 +224,7 @@ async fn issue_is_resolved_once_and_with_a_reason() {
     assert_eq!(count(&pool, reasons).await, 1);
 }
 
-/// What the probe answers: whether the change's row is there.
+/// The answer of the verify function: whether the change's row exists.
 async fn is_there(pool: &Pool, what: &str) -> Result<bool, sqlx::Error> {
     Ok(count(
         pool,
@@ -328,7 +328,7 @@ async fn failed_verify_function_leaves_an_issue_that_a_later_run_resolves() {
     let change = error.report().unwrap().changes().next().unwrap();
     assert_eq!(change.issue, Some(Cause::VerifyFailed), "{error}");
     let reported = change.error.clone();
-    // On record once, with the reason that the run has reported; not again at each run.
+    // Recorded once, with the reason that the run reported; later runs do not record it again.
     let began = "elsewhere 1 STARTED none";
     assert_eq!(audit(&pool).await, [began, began]);
     let issues = runner().issues().await.unwrap();
@@ -352,7 +352,7 @@ async fn failed_verify_function_leaves_an_issue_that_a_later_run_resolves() {
     assert!(runner().issues().await.unwrap().is_empty());
 }
 
-/// There is no attempt that anybody could resolve.
+/// There is no attempt to resolve.
 #[tokio::test]
 async fn failed_verify_function_of_a_change_without_attempt_is_a_failure_and_no_issue() {
     let database = Backend::fresh().await;
@@ -389,7 +389,7 @@ async fn failed_undo_is_resolved_by_the_verify_function() {
     let report = error.report().unwrap();
     assert!(report.changes().all(|change| change.issue.is_none()));
     assert!(runner().issues().await.unwrap().is_empty());
-    // The next undo asks it, too, and takes back what is still there.
+    // The next undo calls the verify function, too, and reverses the effects that are left.
     let again = runner().undo(UndoTarget::Last).await.unwrap_err();
     assert_eq!(again.kind(), ErrorKind::ChangesFailed, "{again}");
     let text = format!("{again:#}");

@@ -1,4 +1,4 @@
-//! Every operator call is subject to the checks of settings and names that a run is.
+//! Every operator call checks settings and names like a run.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime};
@@ -22,7 +22,7 @@ async fn one(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('one')").await.map(drop)
 }
 
-/// The public methods of `Runner` that do something, and are no setters, as the source has them.
+/// The public methods of `Runner` that are not setters, as found in its source.
 fn methods() -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     let mut open = vec![cargo::workspace().join("flamingock/src")];
@@ -53,7 +53,7 @@ fn methods() -> BTreeSet<String> {
     found
 }
 
-/// Calls every one of them, and gives what each answers.
+/// Calls each of them and returns its result.
 async fn answers(runner: impl Fn() -> Runner) -> Vec<(&'static str, Result<(), Error>)> {
     let adoption = Adoption::of(Tool::Sqlx).allow_empty();
     let everything = HistoryFilter::default();
@@ -105,7 +105,7 @@ async fn answers(runner: impl Fn() -> Runner) -> Vec<(&'static str, Result<(), E
     ]
 }
 
-/// Sets something on a runner.
+/// Sets an option of a runner.
 type Setting = Box<dyn Fn(Runner) -> Runner>;
 
 /// Names and settings that a run refuses.
@@ -220,14 +220,14 @@ async fn operator_calls_are_refused_like_a_run() {
     assert!(try_execute(&pool, table).await.is_err(), "nothing was made");
 }
 
-/// Everything that is on record.
+/// All entries on record.
 async fn recorded(pool: &Pool) -> Vec<String> {
     let entries = "SELECT service, change_id, state FROM flamingock_audit ORDER BY seq";
     let locks = "SELECT service, fencing_token FROM flamingock_lock ORDER BY service";
     [strings(pool, entries).await, strings(pool, locks).await].concat()
 }
 
-/// MariaDB takes "orders " for "orders" when it compares.
+/// MariaDB compares "orders " equal to "orders".
 #[tokio::test]
 async fn service_with_a_trailing_blank_does_not_write_into_another() {
     let database = Backend::fresh().await;

@@ -8,11 +8,11 @@ use tokio::sync::Barrier;
 
 use super::{Backend, Connection};
 
-/// Lets two changes go on only when both are there.
+/// Lets two changes continue only when both have arrived.
 #[derive(Debug)]
 struct Meeting(Barrier);
 
-/// What ran, in the order in which it did.
+/// The changes that ran, in order.
 #[derive(Debug, Default)]
 struct Trace(Mutex<Vec<String>>);
 
@@ -57,7 +57,7 @@ async fn stages_without_after_run_side_by_side_and_keep_their_order() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 3).await;
     let trace = std::sync::Arc::new(Trace::default());
-    // Each of the two waits for the other: one after the other, they would wait for ever.
+    // Each of the two waits for the other, so running one after the other would never end.
     let runner = stages(Runner::new(&pool))
         .changes(changes![left, left_again, right, behind])
         .provide(Meeting(Barrier::new(2)))
@@ -118,7 +118,7 @@ macro_rules! shared {
         #[change(id = $id, order = "001", stage = $stage, register = false)]
         async fn $name(db: &mut Connection) -> Result<(), sqlx::Error> {
             query(db, concat!("INSERT INTO done VALUES ('", $id, "')")).await?;
-            // It has its connection for some time, in which others ask for one.
+            // Holds its connection for a while, during which other changes need one.
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
             Ok(())
         }
@@ -143,7 +143,7 @@ async fn bare(db: &mut Connection) -> Result<(), sqlx::Error> {
 #[change(id = "outside", order = "002", stage = "two", register = false)]
 async fn outside() {}
 
-/// With more stages than there are connections, and a pool of one.
+/// With more stages than connections, and with a pool of one.
 #[tokio::test]
 async fn changes_with_connections_of_all_kinds_run_side_by_side() {
     for connections in [1, 2, 5] {

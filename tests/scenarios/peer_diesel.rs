@@ -1,4 +1,4 @@
-//! A folder of diesel, where the tool itself can be run.
+//! A folder of diesel, compared with the tool itself.
 
 use flamingock::adopt::Tool;
 use flamingock::{UndoTarget, include_files};

@@ -1,5 +1,5 @@
-//! Folders and histories of tools that cannot be run here, as their documentation shows them: the folders make
-//! what is written down by hand, and what a history says to be applied is taken over.
+//! Folders and histories of tools that cannot be run here, as their documentation shows them: the
+//! folders create the expected schema, and their histories are adopted.
 
 use flamingock::__private::EmbeddedFolder;
 use flamingock::adopt::{Adoption, Tool};
@@ -37,7 +37,7 @@ async fn by_hand(statements: &[&str]) -> (TestDatabase<Backend>, Pool<Db>) {
     (database, pool)
 }
 
-/// Every change of the audit: its id, who wrote that it is applied, and how it ran.
+/// Every change of the audit: its id, the author of its applied entry, and its transaction mode.
 async fn applied(pool: &Pool<Db>) -> Vec<String> {
     let rows = "SELECT change_id, origin, transaction_mode FROM flamingock_audit \
                 WHERE state = 'APPLIED' ORDER BY seq";
@@ -74,7 +74,7 @@ async fn goose_folder_creates_the_expected_schema() {
     assert_eq!(schema(&pool).await, Vec::<String>::new());
 }
 
-/// On MariaDB a file that makes tables has committed midway, which its entry says.
+/// On MariaDB a file that creates tables has committed midway, which its entry records.
 fn modes(entries: Vec<String>) -> Vec<String> {
     let committed = |entry: String| match NAME {
         "MariaDB" => entry.replace("|run|shared", "|run|none"),
@@ -153,7 +153,7 @@ async fn flyway_folder_creates_the_expected_schema() {
     assert!(text.contains("has no rollback beside its file"), "{text}");
 }
 
-/// What the tool has applied is there; a history says so; only what is new runs.
+/// The effects of the tool's migrations exist, a history records them, and only the new file runs.
 async fn goes_on(
     applied_by_tool: &[&str],
     tool: Tool,
@@ -227,7 +227,8 @@ async fn flyway_history_is_adopted_and_the_next_file_runs() {
         },
     ];
     let (_database, pool) = goes_on(&history, Tool::Flyway, flyway(), &expected).await;
-    // Nobody knows which text of the view Flyway had applied: it is the folder's now.
+    // Flyway's history does not tell which version of the view was applied, so the folder's version
+    // counts.
     let orders = strings(&pool, "SELECT orders FROM orders_of_users").await;
     assert_eq!(orders, Vec::<String>::new());
 }

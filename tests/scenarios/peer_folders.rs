@@ -1,5 +1,5 @@
-//! Folders of other tools: read here, they make what the tool itself makes of them; and what the tool
-//! has applied is taken over and does not run again.
+//! Folders of other tools create here what the tool itself creates, and migrations that the tool
+//! has applied are adopted and do not run again.
 
 use flamingock::__private::EmbeddedFolder;
 use flamingock::adopt::{Adoption, Tool};
@@ -9,10 +9,10 @@ use sqlx::Pool;
 
 use super::{Backend, Db, peers};
 
-/// What this database is called.
+/// The tool's name for this database.
 pub(super) const NAME: &str = <Backend as flamingock_tests::Backend>::NAME;
 
-/// Every column of the two tables, in order.
+/// All columns of the two tables, in order.
 pub(super) async fn schema(pool: &Pool<Db>) -> Vec<String> {
     let columns = match NAME {
         "SQLite" => {
@@ -33,7 +33,7 @@ pub(super) async fn schema(pool: &Pool<Db>) -> Vec<String> {
     strings(pool, columns).await
 }
 
-/// The pool is that of a database where the tool has run.
+/// The pool of the database on which the tool has run.
 pub(super) async fn are_read_and_taken_over(
     theirs: &Pool<Db>,
     tool: Tool,
@@ -59,14 +59,14 @@ pub(super) async fn are_read_and_taken_over(
     assert_eq!(schema(theirs).await, made);
 
     if tool != Tool::Refinery {
-        // Their files that take back do so here as well.
+        // Their down files also work here.
         let report = Runner::new(&ours).files(files).undo(undone).await;
         report.unwrap();
         assert_eq!(schema(&ours).await, Vec::<String>::new());
     }
 }
 
-/// The pool is that of a database where the tool has run as far as its first file.
+/// The pool of the database on which the tool has run its first file only.
 pub(super) async fn are_gone_on_with(
     theirs: &Pool<Db>,
     tool: Tool,

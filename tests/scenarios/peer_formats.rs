@@ -1,4 +1,5 @@
-//! Folders of dbmate, golang-migrate and Atlas: read as those tools read them, with their histories.
+//! Folders of dbmate, golang-migrate and Atlas are read like those tools read them, with their
+//! histories.
 
 use flamingock::__private::EmbeddedFolder;
 use flamingock::adopt::{Adoption, Tool};
@@ -51,7 +52,7 @@ const ATLAS: &[(&str, &str)] = &[
     ("atlas.sum", ATLAS_SUM),
 ];
 
-/// Made by another program, which also makes the sums that Atlas has published.
+/// Written by another program, which also reproduces the checksums that Atlas has published.
 const ATLAS_SUM: &str = "\
 h1:vZjMJxOS6cxUyPXAmqOroxByk8TF03hPv+4XfSsWS7E=\n\
 20240131120000.sql h1:I6Xdb8UGh6Fds9xml81X8FFtnXMJdNZtGkNJX6HioZc=\n\
@@ -62,7 +63,7 @@ fn runner(pool: &Pool<Db>, files: &'static EmbeddedFolder) -> Runner {
     Runner::new(pool).files(files)
 }
 
-/// How each change ran.
+/// The transaction mode of each change.
 async fn modes(pool: &Pool<Db>) -> Vec<String> {
     let rows = "SELECT change_id, transaction_mode FROM flamingock_audit WHERE state = 'APPLIED' ORDER BY seq";
     strings(pool, rows).await
@@ -118,7 +119,7 @@ async fn dbmate_history_is_adopted() {
     let run = runner(&pool, files).adopt_first(adoption()).run();
     assert_eq!(run.await.unwrap().counts().newly_applied, 1);
     assert_eq!(done(&pool).await, ["2"]);
-    // Both tools call their table the same.
+    // Both tools use the same table name.
     let error = runner(&pool, files)
         .adopt(&Adoption::of(Tool::GolangMigrate))
         .await;
@@ -154,7 +155,7 @@ async fn golang_migrate_folder_is_read_unchanged() {
     let files = folder_of("golang-migrate", GOLANG);
     runner(&pool, files).run().await.unwrap();
     assert_eq!(done(&pool).await, ["1", "2", "3"]);
-    // A file with its own BEGIN and COMMIT runs outside of a transaction.
+    // A file with its own BEGIN and COMMIT runs outside a transaction.
     assert_eq!(
         modes(&pool).await,
         ["1_users|shared", "0002_orders|none", "10_third|shared"]
@@ -202,7 +203,7 @@ async fn golang_migrate_history_is_adopted_up_to_its_version() {
 async fn running_golang_migrate_is_detected() {
     let (_database, pool) = fresh().await;
     golang(&pool, 2, false).await;
-    // The key is the tool's own: a checksum of the names, multiplied with its salt.
+    // The tool's own lock key: a checksum of the names, multiplied by its salt.
     let lock = match NAME {
         "PostgreSQL" => {
             let database = strings(&pool, "SELECT current_database()").await.remove(0);
@@ -214,7 +215,7 @@ async fn running_golang_migrate_is_detected() {
             let key = key(&format!("{database}:schema_migrations"));
             Some(format!("SELECT GET_LOCK('{key}', 0)"))
         }
-        // It has none there.
+        // It has none on this database.
         _ => None,
     };
     let files = folder_of("golang-migrate", GOLANG);
@@ -298,7 +299,7 @@ async fn history_decides_between_sqlx_and_golang_migrate() {
     let row =
         "INSERT INTO _sqlx_migrations (version, description, success) VALUES (1, 'users', true)";
     execute(&pool, row).await;
-    // sqlx runs each file in a transaction, where its own BEGIN has no place.
+    // sqlx runs each file in a transaction, so the file must not begin its own.
     let adoption = Adoption::of(Tool::Sqlx);
     let error = refused(runner(&pool, files).adopt_first(adoption)).await;
     assert!(error.contains("2_orders.up.sql:1"), "{error}");
@@ -307,7 +308,7 @@ async fn history_decides_between_sqlx_and_golang_migrate() {
     assert!(error.contains("has a history of each"), "{error}");
 }
 
-/// There is no history yet, and the application says where it comes from.
+/// There is no history yet, and the application names the tool.
 #[tokio::test]
 async fn adoption_decides_in_a_new_environment() {
     let (_database, pool) = fresh().await;
@@ -360,7 +361,7 @@ async fn revisions(pool: &Pool<Db>, table: &str, rows: &[(&str, u32, u32)]) {
 async fn atlas_history_is_adopted_with_its_baseline() {
     let (_database, pool) = fresh().await;
     let table = if NAME == "PostgreSQL" {
-        // Where Atlas has it unless its connection is bound to a schema.
+        // The schema that Atlas uses unless its connection is bound to one.
         execute(&pool, "CREATE SCHEMA atlas_schema_revisions").await;
         "atlas_schema_revisions.atlas_schema_revisions"
     } else {
@@ -391,7 +392,7 @@ async fn atlas_revision_that_stopped_midway_is_refused() {
     );
 }
 
-/// A file that keeps an id of its own is still the file that the history has.
+/// A file with its own id is still the file in the history.
 #[tokio::test]
 async fn file_with_its_own_id_is_found_by_its_name() {
     let (_database, pool) = fresh().await;
@@ -466,7 +467,7 @@ h1:6uyV8ss3yGLHuextiFt8Jfis4gEj8E3b8eJGlI5Hmaw=\n\
     assert!(audit.is_err(), "nothing was begun");
 }
 
-/// The mode is one of runs: who decides has to read the folder as its tool does.
+/// The mode applies to runs only: operator calls must read the folder like its tool.
 #[tokio::test]
 async fn history_decides_for_operator_calls_where_runs_are_off() {
     let (_database, pool) = fresh().await;

@@ -1,4 +1,5 @@
-//! What users name may look like a place of our templates: it is data all the same.
+//! Names that users choose can look like placeholders of the library's SQL templates: they remain
+//! data.
 
 use flamingock::{Runner, change, changes, rollback};
 use flamingock_tests::{Backend as _, audit, done, query, with_table};

@@ -1,4 +1,4 @@
-//! Tables that are there and not seen: never a second history.
+//! Tables that exist and are not visible never lead to a second history.
 
 use flamingock::adopt::{Adoption, Tool};
 use flamingock::audit::HistoryFilter;
@@ -17,7 +17,7 @@ fn runner(pool: &Pool<Db>) -> Runner {
     Runner::new(pool).changes(changes![one])
 }
 
-/// Every way to use a history that is not seen is refused, with these words.
+/// Every use of an invisible history is refused with these words.
 pub(crate) async fn assert_refused(runner: impl Fn() -> Runner, words: &[&str], case: &str) {
     let mut errors = Vec::new();
     errors.push(("run", runner().run().await.err()));
@@ -76,7 +76,8 @@ async fn partial_set_of_tables_is_refused() {
     }
 }
 
-/// What a first start has left that died while it created the tables, where that is no transaction.
+/// What a first run leaves when it dies while it creates the tables, on a database that does so
+/// without a transaction.
 #[tokio::test]
 async fn partial_set_of_tables_without_entries_is_completed() {
     let database = Backend::fresh().await;
@@ -101,13 +102,13 @@ async fn tables_with_another_prefix_are_refused_unless_a_prefix_is_configured() 
     runner(&pool).tables(prefix("coc_")).run().await.unwrap();
     assert_refused(|| runner(&pool), &["coc_audit", "prefix"], "prefix").await;
     assert_eq!(done(&pool).await, ["one"]);
-    // A prefix that is set is meant, the usual one too.
+    // A configured prefix is intended, even the usual one.
     for prefix_of_its_own in ["shop_", "flamingock_"] {
         let own = || runner(&pool).tables(prefix(prefix_of_its_own));
         assert_eq!(own().run().await.unwrap().counts().newly_applied, 1);
         assert!(own().run().await.unwrap().is_up_to_date());
     }
-    // Now there are tables of the usual name.
+    // Now tables with the usual name exist.
     assert!(runner(&pool).run().await.unwrap().is_up_to_date());
     assert_eq!(done(&pool).await, ["one", "one", "one"]);
 }
@@ -119,7 +120,7 @@ async fn tagged(db: &mut Connection) -> Result<(), sqlx::Error> {
         .map(drop)
 }
 
-/// The stored digest of a run without it says nothing of a binary that does not have it.
+/// The stored digest of a run without the change does not apply to a binary that lacks it.
 #[tokio::test]
 async fn applied_change_that_was_filtered_and_then_removed_is_missing() {
     let database = Backend::fresh().await;

@@ -1,4 +1,4 @@
-//! Texts with quotes, backslashes and more in them are what they were, however the server quotes.
+//! Texts with quotes, backslashes and the like are stored unchanged, however the server quotes.
 
 use flamingock::{Runner, change, changes};
 use flamingock_tests::{Backend as _, query, strings, with_table};
@@ -6,7 +6,7 @@ use sqlx::pool::PoolOptions;
 
 use super::{Backend, Connection};
 
-/// What a connection is told before it is used.
+/// A setting of the connection before its first use.
 const MODES: &[&str] = match <Backend as flamingock_tests::Backend>::NAME.as_bytes() {
     b"PostgreSQL" => &[
         "SET standard_conforming_strings = off",

@@ -1,4 +1,4 @@
-//! What a start costs that has nothing to do: one statement, and no right but to read.
+//! The cost of a run with nothing to do: one statement, and no right except to read.
 
 use flamingock::{ErrorKind, Runner, change, changes};
 use flamingock_tests::{Backend as _, Proxy, audit, query, strings, until_idle, with_table};
@@ -27,7 +27,7 @@ async fn run_with_nothing_to_do_is_one_statement_whatever_ran_last() {
         .await
         .unwrap();
     let token = strings(&direct, "SELECT fencing_token FROM flamingock_lock").await;
-    // First with the digest that is stored, then with another one: the entries are read.
+    // First with the stored digest, then with another one, for which the entries are read.
     for changes in [&changes![one, two][..], &changes![one]] {
         until_idle(&pool).await;
         proxy.forget();
@@ -63,7 +63,7 @@ async fn read_only_role_can_run_up_to_date_changes() {
     let database = Backend::fresh().await;
     let owner = with_table(&database, 1).await;
     let reader = Reader::new(&database, &owner).await;
-    // Nothing is there yet, and nothing can be made.
+    // No table exists yet, and none can be created.
     let error = Runner::new(&reader.pool)
         .changes(changes![one])
         .run()
@@ -102,7 +102,7 @@ async fn read_only_role_can_run_up_to_date_changes() {
         .run()
         .await
         .unwrap();
-    // The digest that is stored is of another list.
+    // The stored digest belongs to another list.
     assert!(
         Runner::new(&reader.pool)
             .changes(changes![one])
@@ -136,18 +136,18 @@ async fn shared_change_costs_begin_its_statements_one_entry_and_commit() {
         let texts = proxy.sent();
         let (opening, statements): (Vec<_>, Vec<_>) = texts
             .iter()
-            // The driver's own pings are shorter than any statement.
+            // The driver's pings are shorter than any statement.
             .filter(|text| text.len() > 10)
             .partition(|text| opens_a_connection(text));
         let logins = opening.iter().filter(|text| !text.contains("SET "));
         sent.push([logins.count(), statements.len()]);
     }
-    // Each change has a connection of its own.
+    // Each change has its own connection.
     assert_eq!(sent[1][0] - sent[0][0], 1, "{sent:?}");
     assert_eq!(sent[1][1] - sent[0][1], 4, "{sent:?}");
 }
 
-/// The driver's login, and the settings that it makes after one.
+/// The driver's login, and the settings that it sends after a login.
 fn opens_a_connection(text: &str) -> bool {
     [
         "extra_float_digits",

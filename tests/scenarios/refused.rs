@@ -1,4 +1,4 @@
-//! What is refused before anything is touched.
+//! Mistakes that are refused before anything is touched.
 
 use flamingock::{ErrorKind, Runner, Stage, TargetSystem, change, changes};
 use flamingock_tests::{Backend as _, try_execute};

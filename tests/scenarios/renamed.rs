@@ -1,4 +1,5 @@
-//! A change that was renamed is not run again under its new id: the run stops and asks.
+//! A renamed change does not run again under its new id: the run stops and asks the developer to
+//! decide.
 
 use flamingock::{
     Definition, ErrorKind, Mode, Runner, UndoTarget, change, changes, include_files, rollback,
@@ -20,7 +21,7 @@ async fn undo_create_orders(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "DELETE FROM done").await.map(drop)
 }
 
-/// The same under another id.
+/// The same change under another id.
 #[change(id = "create_order_table", order = "001", register = false)]
 async fn create_order_table(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('orders')")
@@ -28,7 +29,7 @@ async fn create_order_table(db: &mut Connection) -> Result<(), sqlx::Error> {
         .map(drop)
 }
 
-/// The same with the id that it had.
+/// The same change with its previous id.
 #[change(id = "create_orders", order = "0001", register = false)]
 async fn create_order_table_as_before(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('orders')")
@@ -36,7 +37,7 @@ async fn create_order_table_as_before(db: &mut Connection) -> Result<(), sqlx::E
         .map(drop)
 }
 
-/// The same, to be run again on purpose.
+/// The same change, intended to run again.
 #[change(id = "orders_again", order = "0002", register = false)]
 async fn orders_again(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('orders')")
@@ -48,7 +49,7 @@ fn of<const N: usize>(pool: &Pool<Db>, changes: [&'static Definition; N]) -> Run
     Runner::new(pool).changes(changes)
 }
 
-/// Refused by every entry point that runs or plans.
+/// Every entry point that runs or plans refuses it.
 async fn asked(runner: impl Fn() -> Runner, expected: &[&str]) {
     let errors = [
         runner().plan().await.unwrap_err(),
@@ -108,7 +109,7 @@ async fn undone_change_can_run_under_another_id() {
     assert_eq!(done(&pool).await, ["orders"]);
 }
 
-/// What has failed under its old id would run on top of what that attempt has left.
+/// A failed attempt under the old id may have left effects, on top of which the new id would run.
 #[tokio::test]
 async fn renamed_change_with_an_unresolved_attempt_stops_the_run() {
     let database = Backend::fresh().await;
@@ -162,7 +163,7 @@ async fn renamed_file_stops_the_run_until_its_id_is_restored() {
         asked(|| runner(after), &["Was it renamed?", header]).await;
         let report = runner(kept).run().await.unwrap();
         assert!(report.is_up_to_date());
-        // The line that keeps the id is no edit.
+        // The line that keeps the id does not count as an edit.
         assert!(report.changes().all(|change| change.notes.is_empty()));
         assert_eq!(done(&pool).await, ["file"]);
         let undone = runner(kept).undo(UndoTarget::Count(1)).await.unwrap();
@@ -171,7 +172,7 @@ async fn renamed_file_stops_the_run_until_its_id_is_restored() {
     }
 }
 
-/// It is meant to run again.
+/// It is intended to run again.
 #[tokio::test]
 async fn renamed_repeatable_file_is_applied_again() {
     let database = Backend::fresh().await;

@@ -1,4 +1,4 @@
-//! What is applied again when it has changed.
+//! Repeatable changes: applied again when their definition changes.
 
 use flamingock::{
     ErrorKind, Note, Outcome, Policy, Rule, Runner, UndoTarget, change, changes, include_files,
@@ -9,7 +9,7 @@ use super::{Backend, Connection};
 
 const FIRST: [&str; 3] = ["orders", "view", "view of the first"];
 
-/// What became of each change, in the order of the report.
+/// The outcome of each change, in the order of the report.
 fn outcomes(report: &flamingock::Report) -> Vec<(String, Outcome)> {
     let changes = report.changes();
     changes
@@ -21,7 +21,7 @@ fn outcomes(report: &flamingock::Report) -> Vec<(String, Outcome)> {
 async fn repeatable_changes_run_last_and_again_only_when_changed() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
-    // An edit of what repeats is no drift.
+    // An edit of a repeatable change is not drift.
     let policy = Policy::default().drift(Rule::Deny);
     let runner = || Runner::new(&pool).policy(policy);
     let first = || {
@@ -40,7 +40,7 @@ async fn repeatable_changes_run_last_and_again_only_when_changed() {
     };
 
     let report = first().run().await.unwrap();
-    // Its order is below the other's, and it came after it all the same.
+    // It is ordered before the other change, and still ran after it.
     let expected = [
         ("orders".to_owned(), Outcome::NewlyApplied),
         ("orders_view".to_owned(), Outcome::NewlyApplied),
@@ -102,7 +102,7 @@ async fn repeatable_change_waits_for_the_ordered_changes_of_its_stage() {
     assert_eq!(done(&pool).await, FIRST);
 }
 
-/// The version before is still there, and it is the newest thing that is applied.
+/// The previous version is still applied, and it is the latest applied entry.
 #[tokio::test]
 async fn failed_new_version_leaves_the_previous_one_applied() {
     let database = Backend::fresh().await;
@@ -210,7 +210,7 @@ async fn code_and_files_are_repeatable_alike() {
     let expected = ["grants 1 APPLIED shared", "grants 2 APPLIED shared"];
     assert_eq!(audit(&pool).await, expected);
     execute(&pool, "DELETE FROM done").await;
-    // Back to the older text is a change as well.
+    // Returning to an older text counts as an edit as well.
     let runner = Runner::new(&pool).changes(changes![before::grants]);
     runner.run().await.unwrap();
     assert_eq!(done(&pool).await, ["before"]);

@@ -1,4 +1,4 @@
-//! Applications that start, and start again.
+//! An application runs its changes, once and again.
 
 use flamingock::{Outcome, Runner, change, changes};
 use flamingock_tests::{Backend as _, audit, count, done, query, strings, with_table};
@@ -166,7 +166,7 @@ async fn empty_list_is_up_to_date_and_touches_nothing() {
     assert!(touched.is_err());
 }
 
-/// Ours are texts of any length, whatever columns the database has for them.
+/// Flamingock stores texts of any length, whatever columns the database has for them.
 #[change(
     id = "wordy",
     order = "001",

@@ -1,4 +1,4 @@
-//! SQL of files: what is sent, what is kept when it fails, and what its errors say.
+//! SQL files: what is sent, what remains when a file fails, and what its errors say.
 
 use std::time::Duration;
 
@@ -44,7 +44,7 @@ async fn failed_file_leaves_nothing_and_its_error_names_line_and_statement() {
     let broken = folder(&files);
     let (error, text) = fails(Runner::new(&pool).files(broken)).await;
     assert_eq!(error.kind(), ErrorKind::ChangesFailed, "{error}");
-    // PostgreSQL tells the place itself.
+    // PostgreSQL reports the position itself.
     let line = if POSTGRES { 5 } else { 4 };
     let expected = format!(
         "changes/0002__second.sql:{line}: `INSERT INTO done SELECT name FROM nowhere` failed: "
@@ -81,7 +81,7 @@ async fn syntax_error_leaves_nothing() {
     let expected = ["script 1 FAILED shared", "script 1 ROLLED_BACK shared"];
     assert_eq!(audit(&pool).await[..2], expected);
     assert_eq!(done(&pool).await, Vec::<String>::new());
-    // The connection is as good as before.
+    // The connection still works.
     let report = Runner::new(&pool)
         .files(script(
             "INSERT INTO done VALUES ('three') -- no semicolon, and a comment",
@@ -140,7 +140,7 @@ async fn file_with_its_own_transactions_is_refused_before_anything_runs() {
     assert!(texts[1].starts_with(expected), "{texts:?}");
     assert_eq!(done(&pool).await, Vec::<String>::new());
 
-    // Without a transaction around it, it may have its own.
+    // Without a surrounding transaction, a file can have its own.
     let own = format!("-- flamingock: transaction=false\n{own}");
     let files = folder(&[("0002__own.sql", &own)]);
     Runner::new(&pool).files(files).run().await.unwrap();
@@ -196,7 +196,7 @@ async fn file_without_transaction_keeps_finished_statements_and_names_the_failed
     assert_eq!(audit(&pool).await, expected);
 }
 
-/// Statements with semicolons in them, as each database has them.
+/// Statements with semicolons in them, for each database.
 fn routine() -> &'static str {
     if POSTGRES {
         "CREATE FUNCTION noted(what text) RETURNS void LANGUAGE plpgsql AS $body$\nBEGIN\n  INSERT INTO done VALUES (what); -- it's noted;\nEND;\n$body$;\nSELECT noted('by the routine');\n"
@@ -316,7 +316,7 @@ async fn edit_of_an_applied_file_is_noted_unless_only_blanks_changed() {
         assert_eq!(change.outcome, Outcome::AlreadyApplied);
         assert_eq!(change.notes.len(), notes, "{:?}", change.notes);
     }
-    // And a new file with a byte-order mark is run without it.
+    // A new file with a byte-order mark runs without it.
     let files = folder(&[
         ("0001__script.sql", first),
         (
@@ -328,14 +328,14 @@ async fn edit_of_an_applied_file_is_noted_unless_only_blanks_changed() {
     assert_eq!(done(&pool).await, ["marked", "one"]);
 }
 
-/// A file that works until its test is done with it.
+/// A file that runs until its test has finished.
 fn sleeping(seconds: &str) -> String {
     if POSTGRES {
         format!("SELECT pg_sleep({seconds})")
     } else if MARIADB {
         format!("SELECT SLEEP({seconds})")
     } else {
-        // Counts for as long: SQLite cannot sleep.
+        // Counts for that long, because SQLite cannot sleep.
         "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n"
             .to_owned()
     }
@@ -343,7 +343,7 @@ fn sleeping(seconds: &str) -> String {
 
 #[tokio::test]
 async fn file_that_times_out_is_cancelled_and_rolled_back() {
-    // What SQLite counts cannot be stopped from outside.
+    // A counting statement of SQLite cannot be stopped from another connection.
     if !POSTGRES && !MARIADB {
         return;
     }

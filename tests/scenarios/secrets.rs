@@ -7,10 +7,10 @@ use sqlx::Pool;
 use super::note_template::{Vault, runner};
 use super::{Backend, Db, Logged};
 
-/// With a character that is written otherwise in JSON.
+/// Has a character that JSON escapes.
 const VALUE: &str = "hunter\"2";
 
-/// Everything that is on record, as one text.
+/// All records as one text.
 async fn recorded(pool: &Pool<Db>) -> String {
     let columns = "SELECT state, coalesce(error, '-'), coalesce(reason, '-'), description, \
                    coalesce(metadata, '-'), location FROM flamingock_audit ORDER BY seq";
@@ -102,7 +102,7 @@ async fn change_with_an_unknown_secret_is_not_started() {
         [""; 0]
     );
 
-    // In the environment, if nobody says otherwise.
+    // In the environment, which is the default.
     let error = runner(&pool, &files).run().await.unwrap_err();
     let text = format!("{error:#}");
     assert!(text.contains("the variable `TOKEN` is not set"), "{text}");
@@ -113,7 +113,7 @@ async fn change_with_an_unknown_secret_is_not_started() {
         .await
         .unwrap();
     assert_eq!(done(&pool).await, ["a"]);
-    // What is applied needs its secrets no more.
+    // An applied change does not need its secrets any more.
     assert!(
         runner(&pool, &files)
             .secrets(Vault(None))

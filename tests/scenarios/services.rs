@@ -1,4 +1,4 @@
-//! Several services in one database, and tables with names of their own.
+//! Several services in one database, and tables with configured names.
 
 use flamingock::{ErrorKind, Runner, TableNames, change, changes};
 use flamingock_tests::{Backend as _, audit, count, done, query, strings, try_execute, with_table};
@@ -73,9 +73,9 @@ async fn service_that_is_named_later_is_refused_until_it_adopts_the_history() {
             .newly_applied,
         2
     );
-    // It has a history now.
+    // The service has a history now.
     assert!(named().run().await.unwrap().is_up_to_date());
-    // Other changes were never applied by anybody.
+    // Other changes were never applied.
     let other = Runner::new(&pool).service("billing").changes(changes![two]);
     assert_eq!(other.run().await.unwrap().counts().newly_applied, 1);
 }
@@ -87,7 +87,8 @@ async fn tables_are_created_in_the_configured_schema() {
     let name = <Backend as flamingock_tests::Backend>::NAME;
     let schema = match name {
         "SQLite" => None,
-        // MariaDB's schemas are databases, which the tests' server may drop with their prefix only.
+        // MariaDB's schemas are databases, and the tests' server may only drop those with its
+        // prefix.
         "MariaDB" => Some(format!("{}_ops", database.url.rsplit('/').next().unwrap())),
         _ => Some("ops".to_owned()),
     };
@@ -111,7 +112,7 @@ async fn tables_are_created_in_the_configured_schema() {
         1
     );
     assert!(runner(vec![first]).run().await.unwrap().is_up_to_date());
-    // Another list than the last one: the entries themselves are read.
+    // With another list than the last one, the entries themselves are read.
     let report = runner(vec![first, second]).run().await.unwrap();
     assert_eq!(
         (

@@ -1,4 +1,5 @@
-//! Settings of the session: the history is read whole, or the run is refused by the setting's name.
+//! Session settings: the history is read completely, or the run is refused with the name of the
+//! setting.
 
 use std::time::{Duration, SystemTime};
 
@@ -27,7 +28,7 @@ async fn three(db: &mut Connection) -> Result<(), sqlx::Error> {
         .map(drop)
 }
 
-/// A pool whose sessions have been told that.
+/// A pool whose sessions have this setting.
 async fn told(database: &TestDatabase<Backend>, text: &'static str) -> Pool<Db> {
     let options = PoolOptions::new().max_connections(2);
     let options = options.after_connect(move |connection, _| {
@@ -49,7 +50,7 @@ async fn history_is_read_completely_under_any_session_setting() {
             .unwrap_or_else(|error| panic!("{text}: {error:?}"));
         assert_eq!(report.counts().newly_applied, 2, "{text}");
         assert!(first().run().await.unwrap().is_up_to_date(), "{text}");
-        // Another digest: the entries themselves are read.
+        // With another digest, the entries themselves are read.
         let all = || Runner::new(&pool).changes(changes![one, two, three]);
         let report = all()
             .run()
@@ -71,7 +72,7 @@ async fn history_is_read_completely_under_any_session_setting() {
             assert_eq!(applied.count(), 3, "{text}");
         }
         assert_eq!(audit(&watch).await.len(), 4, "{text}");
-        // What needs its own statement on every store.
+        // Operations that need their own statement on every store.
         let other = Runner::new(&pool).service("other").changes(changes![three]);
         other.independent_service().run().await.unwrap();
         assert_eq!(all().services().await.unwrap().len(), 2, "{text}");

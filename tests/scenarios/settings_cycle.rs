@@ -12,11 +12,11 @@ use super::listed::{CAUTIOUS, LIST, PLAIN, WAYS, pool_by, read, set, setting};
 use super::{Backend, Connection, Db};
 use crate::cases::{Case, Listed, Outcome, Way};
 
-/// How long setting one may take.
+/// The limit for setting one value.
 const SLOW: Duration = Duration::from_secs(10);
-/// How many are tried at once.
+/// The number of settings that are tried at the same time.
 const SIDE_BY_SIDE: usize = 4;
-/// How long a cycle may take. Settings that make a server slow are no reason to wait for ever.
+/// The limit for one cycle, so that settings that slow the server down do not block the test.
 const LONGEST: Duration = Duration::from_secs(200);
 
 #[change(id = "one", order = "001", register = false)]
@@ -56,7 +56,7 @@ async fn with_keys(database: &TestDatabase<Backend>) -> Pool<Db> {
     pool
 }
 
-/// A step of the cycle went another way than it should.
+/// The result of a step of the cycle was unexpected.
 enum Stopped {
     Refused(Error),
     Wrong(String),
@@ -68,7 +68,7 @@ impl From<Error> for Stopped {
     }
 }
 
-/// What `done` holds after a step.
+/// What `done` contains after a step.
 async fn left(watch: &Pool<Db>, step: &str, expected: &[&str]) -> Result<(), Stopped> {
     let there = done(watch).await;
     if there == expected {
@@ -86,7 +86,7 @@ fn right(is_right: bool, step: &str) -> Result<(), Stopped> {
     Err(Stopped::Wrong(step.to_owned()))
 }
 
-/// The cycle, by the sessions of `pool`. What it left is looked at by sessions of `watch`.
+/// The cycle, on sessions of `pool`. Sessions of `watch` check its effects.
 async fn cycle(pool: &Pool<Db>, watch: &Pool<Db>) -> Result<(), Stopped> {
     let both = || Runner::new(pool).changes(changes![one, two]);
     let report = both().run().await?;
@@ -124,7 +124,7 @@ async fn cycle(pool: &Pool<Db>, watch: &Pool<Db>) -> Result<(), Stopped> {
     )
 }
 
-/// Sessions that come with the setting.
+/// Sessions that have the setting.
 async fn pool_of(database: &TestDatabase<Backend>, case: &Case) -> Result<Pool<Db>, sqlx::Error> {
     if case.way != Way::Hook {
         return pool_by(case.way, database, &case.name, &case.value).await;
@@ -140,7 +140,7 @@ async fn pool_of(database: &TestDatabase<Backend>, case: &Case) -> Result<Pool<D
     options.connect(&database.url).await
 }
 
-/// Whether an error says which setting is in the way.
+/// Whether an error names the setting.
 fn names(error: &Error, case: &Case) -> bool {
     let said = format!("{error:#} {error:?}")
         .to_lowercase()
@@ -148,7 +148,7 @@ fn names(error: &Error, case: &Case) -> bool {
     said.contains(&case.name.to_lowercase())
 }
 
-/// The same where the server does not tell whether a rollback undid everything.
+/// The same where the server does not report whether a rollback was complete.
 fn cautious(expected: &[String]) -> Vec<String> {
     let entries = expected.iter();
     let entries = entries.filter(|entry| *entry != "fails 1 ROLLED_BACK shared");
@@ -190,7 +190,7 @@ async fn attempt(case: &Case, expected: &[String]) -> Outcome {
         // Every new session has it.
         return outcome;
     }
-    // What was refused goes on where the setting is not.
+    // A refused cycle succeeds without the setting.
     let both = || Runner::new(&watch).changes(changes![one, two]);
     if let Err(error) = both().run().await {
         return Outcome::Wrong(format!("refused, and without the setting: {error}"));
@@ -201,7 +201,7 @@ async fn attempt(case: &Case, expected: &[String]) -> Outcome {
     }
 }
 
-/// The text of a setting in a session, after it was set.
+/// The value of a setting in a session, after it was set.
 async fn value(
     database: &TestDatabase<Backend>,
     case: Option<&Case>,
@@ -221,12 +221,12 @@ async fn value(
         let pool = pool_of(database, case).await?;
         pool.acquire().await?.detach()
     };
-    // A session in which nothing can be read has been changed.
+    // A session that cannot read anything is certainly changed.
     let said = Db::rows(&mut connection, &read(name)).await;
     Ok(said.map_or_else(|error| error.to_string(), |rows| rows.join("\n")))
 }
 
-/// Sets everything that the server lists, and keeps what changes something.
+/// Sets everything that the server lists, and returns the settings that have an effect.
 async fn listed() -> Listed {
     let mut all = Listed::default();
     let database = Backend::fresh().await;

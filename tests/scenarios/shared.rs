@@ -12,7 +12,7 @@ use sqlx::{Connection as _, Executor as _};
 
 use super::{Backend, Connection, Db};
 
-/// Whether the change should fail: what the test repairs between two runs.
+/// Whether the change fails. The test repairs it between two runs.
 #[derive(Debug, Default)]
 struct Broken(AtomicBool);
 
@@ -98,8 +98,8 @@ async fn failed_change_leaves_nothing_and_is_applied_by_the_next_run() {
     assert_eq!(fences, ["1", "1", "1", "2", "2"]);
 }
 
-/// Runs one change that must fail in its transaction, on a pool of one connection, and twice: what
-/// an earlier run left on the connection would show. Gives the error.
+/// Runs a change that must fail in its transaction, twice and on a pool of one connection, so that
+/// remains of an earlier run would show. Returns the error.
 async fn fails_twice(
     change: &'static flamingock::__private::Definition,
     runner: impl Fn(Runner) -> Runner,
@@ -207,7 +207,7 @@ async fn odd_texts(_db: &mut Connection) -> Result<(), Outer> {
 #[tokio::test]
 async fn texts_are_stored_unchanged() {
     let (error, report) = fails_twice(changes![odd_texts][0], |runner| runner).await;
-    // A control character is escaped where a person reads it, and kept in the audit.
+    // A control character is escaped in output for people, and stored unchanged in the audit.
     assert_eq!(error, "outer \"quoted\" \\ back: inner 🦩 it's\\u{0}nul");
     let causes = report.changes().next().unwrap().error.clone().unwrap();
     assert_eq!(
@@ -322,7 +322,7 @@ async fn change_context_describes_the_change() {
     assert_eq!(done(&pool).await, ["told 1 orders"]);
 }
 
-/// The pool's next user must get what it would get without us.
+/// The pool's next user must get the same connection as without Flamingock.
 #[tokio::test]
 async fn connections_return_to_the_pool_without_a_transaction() {
     let database = Backend::fresh().await;
@@ -337,7 +337,7 @@ async fn connections_return_to_the_pool_without_a_transaction() {
         query(&mut *connection, "INSERT INTO done VALUES ('own')")
             .await
             .unwrap();
-        // Nothing is committed here: what is seen elsewhere was committed at once.
+        // Nothing is committed here, so a row that another connection sees was committed at once.
         connection.close_on_drop();
         drop(connection);
         tokio::time::timeout(Duration::from_secs(20), pool.acquire())

@@ -1,5 +1,5 @@
-//! A file in a transaction goes in one text with everything around it: what is kept when the text comes to no
-//! end. On the databases that are servers.
+//! A file in a transaction is sent in one message with everything around it: what remains when the
+//! message does not complete. On database servers.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ const POSTGRES: bool = matches!(
 
 const LONG: Duration = Duration::from_secs(60);
 
-/// What the server is told to do for so many seconds.
+/// A statement that keeps the server busy for this many seconds.
 fn sleep(seconds: u32) -> String {
     if POSTGRES {
         format!("SELECT pg_sleep({seconds})")
@@ -29,24 +29,24 @@ fn sleep(seconds: u32) -> String {
     }
 }
 
-/// Waits until this counts something.
+/// Waits until this query counts at least one row.
 async fn until_counted(pool: &Pool<Db>, counts: &str) {
-    // MariaDB makes what it shows of InnoDB anew only for who has not asked for a tenth of a second.
+    // MariaDB refreshes its InnoDB tables only after a tenth of a second without a query.
     let pause = Duration::from_millis(150);
     let counted = async || count(pool, counts).await > 0;
     until_every(pause, &format!("this is not zero: {counts}"), counted).await;
 }
 
-/// A commit in a text of its own, as it is on MariaDB's wire.
+/// A commit in its own message on MariaDB's wire.
 const COMMIT_ALONE: &str = "\u{3}COMMIT";
 
-/// A file for one of two databases, which reaches that one through a proxy. The audit is in "default".
+/// A file for one of two databases, reached through a proxy. The audit is in "default".
 struct OnItsWay {
     _databases: [TestDatabase<Backend>; 2],
     proxy: Proxy,
-    /// Through the proxy, where the file goes.
+    /// Through the proxy, like the file.
     through: Pool<Db>,
-    /// Directly.
+    /// Without the proxy.
     audited: Pool<Db>,
     other: Pool<Db>,
     to_the_audit: bool,
@@ -83,7 +83,7 @@ impl OnItsWay {
         tokio::time::timeout(LONG, run).await.unwrap()
     }
 
-    /// What the file has done.
+    /// The effect of the file.
     async fn done(&self) -> Vec<String> {
         done(match self.to_the_audit {
             true => &self.audited,
@@ -116,7 +116,7 @@ async fn message_that_never_arrived_is_applied_by_the_next_run() {
 async fn commit_whose_answer_is_lost_is_detected() {
     for target in ["default", "other"] {
         let file = OnItsWay::to(target).await;
-        // The text has the insert and, where all of it goes in one, the commit.
+        // The message contains the insert and, where everything is sent in one message, the commit.
         let whole = POSTGRES || target == "default";
         let last = if whole { "unique one" } else { COMMIT_ALONE };
         file.proxy.cut_after(last, 1);
@@ -128,7 +128,7 @@ async fn commit_whose_answer_is_lost_is_detected() {
     }
 }
 
-/// The server goes on with a text whose client is gone, and would come to the commit.
+/// The server continues with a message whose client is gone, and would reach the commit.
 #[tokio::test]
 async fn server_that_still_executes_is_stopped_before_anything_is_recorded() {
     let database = Backend::fresh().await;
@@ -153,7 +153,7 @@ async fn server_that_still_executes_is_stopped_before_anything_is_recorded() {
     let expected = ["script 1 FAILED shared", "script 1 ROLLED_BACK shared"];
     assert_eq!(audit(&direct).await, expected);
     assert_eq!(done(&direct).await, Vec::<String>::new());
-    // Nobody is at work any more: what the transaction had locked is free.
+    // The locks of the transaction are free, so no session is still executing it.
     execute(&direct, "DROP TABLE done").await;
     assert_eq!(audit(&direct).await, expected);
 }
@@ -162,7 +162,7 @@ async fn server_that_still_executes_is_stopped_before_anything_is_recorded() {
 async fn takeover_rolls_back_the_file() {
     let database = Backend::fresh().await;
     let (pool, other) = (with_table(&database, 1).await, database.pool(1).await);
-    // The file itself waits for the thief, who comes from outside.
+    // The file itself waits for the takeover, which comes from another session.
     execute(
         &other,
         "CREATE TABLE gate (n INT); INSERT INTO gate VALUES (1)",
@@ -214,7 +214,7 @@ async fn lock_timeout_is_retried() {
     let pool = options.connect(&proxy.url(&database.url)).await.unwrap();
     let text = "-- flamingock: lock_timeout=1s\nINSERT INTO done VALUES ('unique one');\nUPDATE gate SET n = n + 1;\n";
     let run = tokio::spawn(Runner::new(&pool).files(script(text)).run());
-    // The second try is on its way.
+    // The second try has been sent.
     until("the file is tried again", async || {
         proxy.count("unique one") > 1
     })
@@ -250,7 +250,7 @@ async fn statement_of_a_file_is_limited_by_its_timeout() {
             "SELECT SLEEP(0.2)"
         }
     );
-    // Each statement by itself, and not all of them together.
+    // The timeout limits each statement, not all of them together.
     let text = format!(
         "-- flamingock: statement_timeout=500ms\n{}INSERT INTO done VALUES ('one');",
         quick.repeat(4)
@@ -328,7 +328,7 @@ async fn routine_that_commits_is_detected() {
         .unwrap_err();
     let change = error.report().unwrap().changes().next().unwrap().clone();
     if POSTGRES {
-        // A procedure may not, in a transaction that was begun outside it.
+        // A procedure must not do so in a transaction that was begun outside it.
         assert_eq!(change.outcome, Outcome::RolledBack, "{error}");
         assert_eq!(done(&pool).await, Vec::<String>::new());
     } else {
@@ -336,7 +336,7 @@ async fn routine_that_commits_is_detected() {
         assert_eq!(change.notes, [Note::CommittedMidway]);
         assert_eq!(done(&pool).await, ["one"]);
         assert_eq!(audit(&pool).await, ["script 1 FAILED none"]);
-        // Its answers are more than its statements: no line is made up.
+        // It returns more results than it has statements, so no line is reported.
         assert!(
             format!("{error:#}").contains("changes/0001__script.sql: it failed"),
             "{error}"

@@ -1,4 +1,4 @@
-//! Stages: what follows what, and what a failure or an issue stops.
+//! Stages: their order, and what a failure or an issue stops.
 
 use flamingock::{BoxError, Cause, ErrorKind, Outcome, Runner, Stage, change, changes};
 use flamingock_tests::{Backend as _, audit, query, with_table};

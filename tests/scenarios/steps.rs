@@ -17,7 +17,7 @@ steps:
     rollback: { remove: c }
 ";
 
-/// The last one fails, after it has done something.
+/// The last step fails after it had an effect.
 const THIRD_FAILS: &str = "
 steps:
   - apply: { add: a }
@@ -165,7 +165,7 @@ async fn completed_and_failed_steps_are_rolled_back_in_reverse() {
     let heard: Vec<&str> = heard.iter().map(String::as_str).collect();
     assert_eq!(heard, expected);
 
-    // The next start begins with the first step again.
+    // The next run restarts with the first step.
     runner(&pool, &files).run().await.unwrap_err();
     assert_eq!(told(&pool).await[8], "STARTED|step 1 of 3");
 }

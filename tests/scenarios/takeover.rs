@@ -1,5 +1,5 @@
-//! A takeover while a change is in its transaction. Not on SQLite: it has one writer, so that nobody can
-//! take over before the change has ended.
+//! A takeover during the transaction of a change. Not on SQLite, whose single writer excludes a
+//! takeover until the change has ended.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use super::{Backend, Connection, Db};
 
 const LONG: Duration = Duration::from_secs(30);
 
-/// Steals the lock, as a run does that found its lease expired.
+/// Steals the lock, like a run that finds the lease expired.
 const TAKE_OVER: &str = "UPDATE flamingock_lock SET fencing_token = fencing_token + 1, run_id = 'thief' WHERE service = 'default'";
 
 #[change(id = "counted", order = "002", register = false)]
@@ -73,7 +73,7 @@ async fn renewal_ends_a_statement_whose_run_lost_the_lock() {
     assert_eq!(error.kind(), ErrorKind::LeaseLost, "{error}");
     assert_eq!(audit(&pool).await, Vec::<String>::new());
     assert_eq!(done(&pool).await, Vec::<String>::new());
-    // Nothing of it goes on at the server: a lock that it held is free.
+    // The server has ended the transaction, so its locks are free.
     let exclusive = "CREATE TABLE moved AS SELECT * FROM done; DROP TABLE done";
     tokio::time::timeout(LONG, flamingock_tests::execute(&other, exclusive))
         .await

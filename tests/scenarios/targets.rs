@@ -1,4 +1,4 @@
-//! Target systems are waited for until they are ready.
+//! Runs wait until target systems are ready.
 
 use std::future::pending;
 use std::sync::Arc;
@@ -18,10 +18,10 @@ use super::{Backend, Connection, Db};
 
 const LONG: Duration = Duration::from_secs(30);
 
-/// Longer than a probe pauses at first, so that it is asked more than once.
+/// Longer than the first pause of a readiness check, so that it is called more than once.
 const SHORT: Duration = Duration::from_millis(250);
 
-/// Steals the lock, as a run does that found its lease expired.
+/// Steals the lock, like a run that finds the lease expired.
 const TAKE_OVER: &str = "UPDATE flamingock_lock SET fencing_token = fencing_token + 1, run_id = 'thief' WHERE service = 'default'";
 
 #[change(id = "table", order = "001", register = false)]
@@ -45,7 +45,7 @@ async fn is_stream() -> bool {
 #[change(id = "after", order = "003", register = false)]
 async fn after() {}
 
-/// A system that is down for the first so many times that it is asked.
+/// A system that is down for the first few readiness checks.
 #[derive(Clone, Debug, Default)]
 struct System {
     down_for: usize,
@@ -199,7 +199,7 @@ async fn change_of_a_system_that_is_not_ready_in_time_is_not_started() {
         "{text}"
     );
     assert!(text.contains(&causes.join(": ")), "{text}");
-    // Nothing is on record of what was not started, and it is pending.
+    // A change that was not started has no entry and is pending.
     let recorded = audit(&pool).await.join("\n");
     assert!(!recorded.contains("stream") && !recorded.contains("consumer"));
     let lines = recorder.lines();
@@ -256,7 +256,7 @@ async fn readiness_check_can_use_the_only_connection() {
         let pool = its_own.clone();
         async move {
             let rows = strings(&pool, "SELECT what FROM done").await;
-            // What came before it is committed.
+            // Earlier changes are committed.
             assert_eq!(rows, ["table"]);
             Ok::<(), BoxError>(())
         }
@@ -266,7 +266,7 @@ async fn readiness_check_can_use_the_only_connection() {
     assert_eq!(report.unwrap().unwrap().counts().newly_applied, 3);
 }
 
-/// A system that answers when its gate is open.
+/// A system that is ready when its gate is open.
 fn gated(gate: &Gate) -> TargetSystem {
     let gate = gate.clone();
     let probe = move || {

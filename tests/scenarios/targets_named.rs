@@ -1,4 +1,4 @@
-//! Target systems: what is said of them.
+//! Target systems: their names and descriptions in reports and records.
 
 use flamingock::audit::HistoryFilter;
 use flamingock::{BoxError, Resolution, Runner, TargetSystem, change, changes};
@@ -21,7 +21,7 @@ async fn description_is_in_plan_report_and_audit() {
     let names: Vec<_> = plan.targets.iter().map(|target| &*target.name).collect();
     assert_eq!(names, ["default", "events"]);
     assert_eq!(plan.targets[0].description, None);
-    // Once all is applied, nobody needs to be told.
+    // Once everything is applied, the warning is gone.
     let report = described().run().await.unwrap();
     assert!(!report.to_string().contains("broker"), "{report}");
     assert_eq!(report.targets, plan.targets);

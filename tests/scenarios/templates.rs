@@ -154,7 +154,7 @@ async fn verify_function_of_a_template_gets_the_payload_of_the_file() {
     let gone = runner(&pool, &files).verify().await.unwrap();
     assert_eq!(gone[0].there, Some(false));
 
-    // What is there already is taken over without being run.
+    // An effect that already exists is recorded as applied without a run.
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     execute(&pool, "INSERT INTO done VALUES ('3 yaml')").await;

@@ -1,4 +1,4 @@
-//! Files as projects have them that use other tools: what their tool makes of them is made here.
+//! Files as projects of other tools have them: they have the same effect here as with their tool.
 
 use flamingock::{ErrorKind, Runner, UndoTarget};
 use flamingock_tests::{Backend as _, done, folder, folder_of, try_execute, with_table};
@@ -9,7 +9,7 @@ const NAME: &str = <Backend as flamingock_tests::Backend>::NAME;
 
 #[tokio::test]
 async fn comments_without_a_blank_between_statements_are_skipped() {
-    // MariaDB's server takes `--x` for two minus signs; its client and Flyway read over the line.
+    // MariaDB's server reads `--x` as two minus signs; its client and Flyway skip the line.
     let text = "--it's the first;\nINSERT INTO done VALUES ('1');--so\n\t--INSERT INTO done VALUES ('2');\n\
          INSERT INTO done VALUES ('3');\n--end";
     for format in ["flyway", "goose", "flamingock"] {
@@ -41,7 +41,7 @@ async fn templates_of_other_tools_are_refused_before_anything_runs() {
     assert!(problem.contains("write the value"), "{problem}");
     assert_eq!(problems.len(), 1, "{error}");
     assert_eq!(done(&pool).await, Vec::<String>::new());
-    // In text and in comments they mean nothing.
+    // In strings and in comments they have no meaning.
     let files = folder(&[("1_a.sql", first)]);
     Runner::new(&pool).files(files).run().await.unwrap();
     assert_eq!(done(&pool).await, ["{{ text }}"]);
@@ -109,7 +109,7 @@ async fn mistakes_in_a_down_file_refuse_only_the_undo() {
 
 #[tokio::test]
 async fn enum_values_are_added_between_other_statements() {
-    // Only PostgreSQL has such types: since version 12 a transaction can hold the statement.
+    // Only PostgreSQL has such types. Since version 12 a transaction can hold the statement.
     if NAME != "PostgreSQL" {
         let database = Backend::fresh().await;
         let pool = with_table(&database, 1).await;

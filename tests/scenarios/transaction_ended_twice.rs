@@ -1,4 +1,4 @@
-//! Changes that end the transaction they run in, begin another one, and fail there.
+//! Changes that end their own transaction, begin another one, and fail there.
 
 use flamingock::{ErrorKind, Runner, Stage, TargetSystem, change, changes, rollback};
 use flamingock_tests::{Backend as _, audit, done, query, strings, with_table};
@@ -18,8 +18,8 @@ const fn is(name: &str) -> bool {
     )
 }
 
-/// What a change says to its database, one after the other. The error of what begins with a question mark
-/// is ignored.
+/// The statements of a change, in order. Errors of statements that begin with a question mark are
+/// ignored.
 #[derive(Debug)]
 struct Says(&'static [&'static str]);
 
@@ -73,17 +73,17 @@ const INSERT_FIRST: &str = "INSERT INTO done VALUES ('first')";
 const INSERT_SECOND: &str = "INSERT INTO done VALUES ('second')";
 const FAIL: &str = "SELECT * FROM nowhere";
 
-/// What stays of the first part.
+/// The effects of the first part that remain.
 const COMMITS_FIRST: &[&[&str]] = &[
     &[INSERT_FIRST, "COMMIT", "BEGIN", INSERT_SECOND, FAIL],
     &[INSERT_FIRST, "COMMIT", "BEGIN", FAIL],
     &[INSERT_FIRST, "COMMIT; BEGIN; SELECT 1", FAIL],
 ];
 
-/// Where there is such a thing.
+/// On databases that have such a command.
 const COMMITS_AND_CHAINS: &[&str] = &[INSERT_FIRST, "COMMIT AND CHAIN", INSERT_SECOND, FAIL];
 
-/// What stays of the second part.
+/// The effects of the second part that remain.
 const COMMITS_SECOND: &[&str] = &[
     INSERT_FIRST,
     "ROLLBACK",
@@ -102,7 +102,7 @@ fn sequences() -> Vec<(&'static [&'static str], &'static str)> {
     if MARIADB || POSTGRES {
         all.push((COMMITS_AND_CHAINS, "first"));
     }
-    // PostgreSQL tells nothing of an aborted transaction but whether the first one was committed.
+    // For an aborted transaction, PostgreSQL reports only whether the first one was committed.
     if !POSTGRES {
         all.push((COMMITS_SECOND, "second"));
     }
@@ -130,7 +130,7 @@ async fn commit_in_a_failed_change_is_not_recorded_as_rolled_back() {
             "{texts:?}"
         );
         assert_eq!(done(&pool).await, ["change before", stays], "{texts:?}");
-        // What stayed is decided by an operator.
+        // An operator decides about the remaining effects.
         let again = runner().run().await.unwrap_err();
         assert_eq!(again.kind(), ErrorKind::Issues, "{texts:?}: {again}");
         assert_eq!(audit(&pool).await.len(), 2, "{texts:?}");
@@ -212,7 +212,7 @@ async fn commit_in_a_failed_undo_is_not_recorded_as_still_applied() {
     }
 }
 
-/// The function ignores the error and returns as if nothing had been.
+/// The function ignores the error and returns normally.
 #[tokio::test]
 async fn commit_in_a_change_that_ignores_its_failure_is_not_recorded_as_rolled_back() {
     let texts = &[
@@ -230,7 +230,7 @@ async fn commit_in_a_change_that_ignores_its_failure_is_not_recorded_as_rolled_b
         .run()
         .await;
     if MARIADB {
-        // There an error ends nothing.
+        // On this database an error does not end the transaction.
         run.unwrap();
         assert_eq!(audit(&pool).await, ["says 1 APPLIED none"]);
         return;
@@ -241,7 +241,7 @@ async fn commit_in_a_change_that_ignores_its_failure_is_not_recorded_as_rolled_b
     assert!(done(&pool).await.contains(&"first".to_owned()));
 }
 
-/// Where the database has rolled it all back, that is what is recorded.
+/// If the database rolled everything back, the entry records that.
 #[tokio::test]
 async fn failed_change_that_only_rolled_back_left_nothing() {
     for texts in [

@@ -1,4 +1,4 @@
-//! Which changes an undo may reverse: never those of the release before by mistake.
+//! The changes that an undo reverses: never those of an earlier release by mistake.
 
 use flamingock::{
     BoxError, ErrorKind, Outcome, Policy, Resolution, Rule, Runner, Undo, UndoTarget, change,
@@ -97,7 +97,7 @@ async fn forced_undo_reverses_the_changes_that_the_binary_knows() {
     assert!(report.is_success(), "{report}");
     assert_eq!(report.counts().undone, 1, "{report}");
     assert_eq!(done(&pool).await, ["one", "three"]);
-    // One named change is meant, whatever else is applied.
+    // A single named change is intended, whatever else is applied.
     let named = UndoTarget::Change("one".into());
     earlier_release(&pool).undo(named).await.unwrap();
     assert_eq!(done(&pool).await, ["three"]);
@@ -122,7 +122,7 @@ async fn successful_undo_warns_that_its_changes_are_pending_again() {
         ),
         "{text}"
     );
-    // Nothing is undone twice, and nothing warns then.
+    // Nothing is undone twice, and there is no warning.
     runner.undo(UndoTarget::Last).await.unwrap();
     let nothing = runner.undo(UndoTarget::Last).await.unwrap();
     assert_eq!((nothing.counts().total, nothing.warnings.len()), (0, 0));
@@ -159,7 +159,7 @@ async fn undo_of_a_run_reverses_only_the_changes_of_that_run() {
     let second = newer_release(&pool).run().await.unwrap();
     let undo = |run_id: &str| Undo::new(UndoTarget::Run(run_id.to_owned()));
 
-    // The release that is being deployed away from knows all of them.
+    // The release that is being replaced knows all of them.
     let refused = earlier_release(&pool).undo(undo(&second.run_id)).await;
     let text = format!("{:#}", refused.unwrap_err());
     assert!(
@@ -175,7 +175,7 @@ async fn undo_of_a_run_reverses_only_the_changes_of_that_run() {
     let again = runner.undo(undo(&second.run_id)).await.unwrap();
     assert_eq!(again.counts().total, 0);
 
-    // What a later run applied again is that run's.
+    // A change that a later run applied again belongs to that run.
     runner.run().await.unwrap();
     let again = runner.undo(undo(&second.run_id)).await.unwrap();
     assert_eq!(again.counts().total, 0);

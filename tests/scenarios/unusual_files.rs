@@ -1,4 +1,4 @@
-//! Files that nobody should write, and that somebody writes: what the audit says of them is what happened.
+//! Unusual files that occur all the same: the audit records what actually happened.
 
 use flamingock::__private::EmbeddedFolder;
 use flamingock::{ErrorKind, Runner, Stage, UndoTarget};
@@ -27,7 +27,7 @@ async fn fresh() -> (TestDatabase<Backend>, Pool<Db>) {
     (database, pool)
 }
 
-/// The one problem for which nothing has run.
+/// The single problem because of which nothing ran.
 async fn refused(files: &'static EmbeddedFolder) -> String {
     let (_database, pool) = fresh().await;
     let error = Runner::new(&pool).files(files).run().await.unwrap_err();
@@ -40,7 +40,7 @@ async fn refused(files: &'static EmbeddedFolder) -> String {
     problems[0].to_string()
 }
 
-/// Of such files: nothing is done, and the entry says that they are applied.
+/// For such files nothing is executed, and the entry records them as applied.
 const EMPTY: [&str; 6] = [
     "",
     "\u{feff}",
@@ -116,7 +116,7 @@ async fn file_of_comments_is_applied_without_a_statement_in_an_atomic_stage() {
     }
 }
 
-/// A file with both halves of another tool would do and revert, and be recorded as applied.
+/// A file with both directions of another tool would apply and revert, and be recorded as applied.
 #[tokio::test]
 async fn file_with_annotations_of_another_tool_is_refused_with_the_line() {
     for (mark, tool) in [
@@ -142,13 +142,13 @@ async fn file_with_annotations_of_another_tool_is_refused_with_the_line() {
     }
 }
 
-/// The down file of another tool would drop what was there before its own up file failed.
+/// The down file of another tool would drop objects that existed before its up file failed.
 #[tokio::test]
 async fn down_file_of_another_tool_does_not_run_after_a_failure() {
     let table = "CREATE TABLE kept (id INT)";
     let (_database, pool) = fresh().await;
     try_execute(&pool, table).await.unwrap();
-    // Outside a transaction, and on MariaDB also inside of one, where DDL commits.
+    // Outside a transaction, and on MariaDB also inside one, where DDL commits.
     let up = "CREATE TABLE before_failure (id INT);\nCREATE TABLE kept (id INT);";
     let marked = format!("-- no-transaction\n{up}");
     for (index, text) in [up, marked.as_str()].into_iter().enumerate() {
@@ -165,7 +165,7 @@ async fn down_file_of_another_tool_does_not_run_after_a_failure() {
         try_execute(&pool, "SELECT * FROM kept").await.unwrap();
         let _ = try_execute(&pool, "DROP TABLE before_failure").await;
     }
-    // One that is Flamingock's own reverts what the failure left behind.
+    // A rollback file of Flamingock's own format reverts what the failure left.
     let files = folder(&[
         (
             "0001__script.sql",
@@ -250,7 +250,8 @@ async fn strings_keep_line_ends_and_text_that_looks_like_a_command() {
     assert_eq!(done(&pool).await, ["\nDELIMITER //\n;", "a\r\nb", "c"]);
 }
 
-/// What a file sets would else reach the next one, or not, depending on how many a run applies.
+/// Otherwise a setting would reach the next file, or not, depending on how many files a run
+/// applies.
 #[tokio::test]
 async fn session_settings_of_a_file_end_with_it() {
     let temporary = "CREATE TEMPORARY TABLE done (what VARCHAR(200))";
@@ -284,7 +285,7 @@ async fn session_settings_of_a_file_end_with_it() {
     }
 }
 
-/// A file that ends its transaction where its text does not show it: what was kept, and what is on record.
+/// A file that ends its transaction by dynamic SQL: which effects remain, and what is recorded.
 type Ending = (
     &'static str,
     &'static [&'static str],
@@ -305,7 +306,7 @@ async fn transaction_that_is_ended_by_dynamic_sql_is_detected() {
                 &[],
                 ROLLED_BACK,
             ),
-            // That the transaction is the one that was begun can't be told any more.
+            // Whether this is the transaction that was begun can't be determined any more.
             ("RESET ALL;", &[], COMMITTED),
         ],
         vec![
@@ -365,11 +366,11 @@ async fn transaction_that_is_ended_by_dynamic_sql_is_detected() {
     }
 }
 
-/// A dump of MySQL has statements for servers of other versions alone.
+/// A dump of MySQL has statements that only servers of other versions execute.
 #[tokio::test]
 async fn skipped_executable_comments_are_no_error() {
     if NAME != "MariaDB" {
-        // Elsewhere, they are comments like any other.
+        // On other databases they are ordinary comments.
         let (_database, pool) = fresh().await;
         let files = script("/*!999999 INSERT INTO done VALUES ('1') */;");
         Runner::new(&pool).files(files).run().await.unwrap();

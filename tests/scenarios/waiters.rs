@@ -1,4 +1,4 @@
-//! What waiters do while somebody is at work.
+//! The statements of waiters while another run is active.
 
 use std::time::Duration;
 
@@ -50,7 +50,8 @@ async fn fifty_waiters_poll_a_few_times_a_second_each() {
             tokio::spawn(async move { waiter.run().await })
         })
         .collect();
-    // What they send in this time is what is counted. The pauses have grown to their longest in it.
+    // The statements that are counted are those of this period, in which the pauses reach their
+    // maximum.
     tokio::time::sleep(Duration::from_secs(6)).await;
     let (statements, sent) = (proxy.statements(), proxy.sent());
     assert!(waiters.iter().all(|waiter| !waiter.is_finished()));
@@ -59,10 +60,10 @@ async fn fifty_waiters_poll_a_few_times_a_second_each() {
     for waiter in waiters {
         assert!(waiter.await.unwrap().unwrap().is_up_to_date());
     }
-    // About fourteen looks while the pauses grow, and then one in a second.
+    // About fourteen polls while the pauses grow, and then one per second.
     assert!(statements >= WAITERS, "{statements}");
     assert!(statements <= WAITERS * 20, "{statements}");
-    // Of those only the first reads entries.
+    // Only the first of them reads entries.
     let whole = sent.iter().filter(|text| text.contains("change_order"));
     assert_eq!(whole.count(), WAITERS);
 }

@@ -1,5 +1,5 @@
-//! Taking over what others have applied: the histories are made by the tools themselves where they are Rust
-//! crates, and have the rows that their documentation shows where they are not.
+//! Adopting the history of other tools. Tools that are Rust crates write the histories themselves;
+//! for the others, the rows are those that their documentation shows.
 
 #![allow(clippy::duplicate_mod, clippy::unwrap_used)]
 

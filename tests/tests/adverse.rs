@@ -1,5 +1,6 @@
-//! Worst moments within one process: databases in unusual moods, applications that work meanwhile.
-//! Those that need processes and cut networks are in `faults`.
+//! Adverse conditions within one process: unusual settings of databases and sessions, and
+//! applications that work at the same time. Those that need processes and cut networks are in
+//! `faults`.
 
 #![allow(clippy::unwrap_used)]
 #![allow(clippy::duplicate_mod)] // The same scenarios on every database.
@@ -25,12 +26,12 @@ mod postgres {
     mod conflicts;
     mod isolation;
 
-    /// What the server says of a conflict.
+    /// The server's message about a conflict.
     const CONFLICT: &str = "could not serialize access";
-    /// How many sessions wait for somebody.
+    /// The number of sessions that wait for a lock.
     const WAITING: &str = "SELECT count(*) FROM pg_stat_activity
         WHERE datname = current_database() AND wait_event_type = 'Lock'";
-    /// Who asks after a deadlock first is ended.
+    /// The session that checks for a deadlock first is ended.
     const PATIENT: &str = "SET deadlock_timeout = '60s'; ";
 
     fn strict(options: PoolOptions<Db>) -> PoolOptions<Db> {
@@ -39,7 +40,7 @@ mod postgres {
 
     const LEVELS: [&str; 2] = ["repeatable read", "serializable"];
 
-    /// Every transaction of the pool has this level, ours too.
+    /// Sets the level for every transaction of the pool, including those of Flamingock.
     fn isolated(options: PoolOptions<Db>, level: &'static str) -> PoolOptions<Db> {
         options.after_connect(move |connection, _| {
             let text = format!("SET default_transaction_isolation = '{level}'");
@@ -57,9 +58,9 @@ mod mariadb {
     mod conflicts;
     mod isolation;
 
-    /// What the server says of a conflict.
+    /// The server's message about a conflict.
     const CONFLICT: &str = "Record has changed since last read";
-    /// How many sessions wait for somebody.
+    /// The number of sessions that wait for a lock.
     const WAITING: &str = "SELECT count(*) FROM information_schema.PROCESSLIST
         WHERE STATE = 'Updating' AND INFO LIKE '%counter%id = 2%' AND DB = DATABASE()";
     const PATIENT: &str = "";
@@ -73,7 +74,7 @@ mod mariadb {
 
     const LEVELS: [&str; 3] = ["read uncommitted", "read committed", "serializable"];
 
-    /// Every transaction of the pool has this level, ours too.
+    /// Sets the level for every transaction of the pool, including those of Flamingock.
     fn isolated(options: PoolOptions<Db>, level: &'static str) -> PoolOptions<Db> {
         options.after_connect(move |connection, _| {
             let text = format!("SET SESSION TRANSACTION ISOLATION LEVEL {level}");

@@ -1,4 +1,4 @@
-//! What an application sees that starts: order, restarts, reports, stages, services, refusals.
+//! Runs as an application sees them: order, restarts, reports, stages, services, refusals.
 
 #![allow(clippy::unwrap_used)]
 #![allow(clippy::duplicate_mod)] // The same scenarios on every database.

@@ -1,4 +1,5 @@
-//! The command-line program: the binary of the example `operations`, as a person and as a script use it.
+//! The command-line program: the binary of the example `operations`, as an operator and as a script
+//! use it.
 
 #![allow(clippy::unwrap_used)]
 

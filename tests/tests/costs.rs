@@ -1,5 +1,5 @@
-//! Counts that must not grow: a start with nothing to do, waiters, and the plan of the one statement.
-//! SQLite has a process of its own, `costs_sqlite`.
+//! Counts that must not grow: runs with nothing to do, waiters, and the query plan of the one
+//! statement. SQLite has its own process, `costs_sqlite`.
 
 #![allow(clippy::unwrap_used)]
 #![allow(clippy::duplicate_mod)] // The same scenarios on every database.
@@ -13,7 +13,7 @@ mod postgres {
     mod costs;
     mod waiters;
 
-    /// How the server reads the newest entries: the text in the statement of a start.
+    /// How the server reads the latest entries: the query in the statement of a run.
     async fn plan(pool: &PgPool, sent: &str) -> String {
         let text = &sent[sent.find("E'WITH RECURSIVE").unwrap()..];
         let end = text[2..].find('\'').unwrap() + 3;
@@ -22,7 +22,7 @@ mod postgres {
         strings(pool, &explain).await.join("\n")
     }
 
-    /// More rows of each change, and what the server knows of them.
+    /// More rows of each change, and updated statistics.
     fn grow(copies: usize) -> String {
         format!(
             "INSERT INTO flamingock_audit (service, run_id, attempt, stage, change_id, \
@@ -56,13 +56,13 @@ mod mariadb {
     mod costs;
     mod waiters;
 
-    /// How the server reads the newest entries.
+    /// How the server reads the latest entries.
     async fn plan(pool: &MySqlPool, sent: &str) -> String {
         let text = &sent[sent.find("SELECT CAST(DATABASE()").unwrap()..];
         strings(pool, &format!("EXPLAIN {text}")).await.join("\n")
     }
 
-    /// More rows of each change, and what the server knows of them.
+    /// More rows of each change, and updated statistics.
     fn grow(copies: usize) -> String {
         format!(
             "INSERT INTO flamingock_audit (service, run_id, attempt, stage, change_id, \
@@ -76,7 +76,7 @@ mod mariadb {
 
     fn assert_index(plan: &str, rows_of_each: usize) {
         assert!(plan.contains("flamingock_audit_index"), "{plan}");
-        // With few rows of each change the server reads the index from end to end.
+        // With few rows per change, the server scans the whole index.
         let skips = plan.contains("Using index for group-by");
         assert!(skips || rows_of_each < 100, "{plan}");
     }

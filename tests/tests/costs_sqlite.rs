@@ -1,5 +1,5 @@
-//! SQLite has no wire to listen at: the driver tells each statement, and the database each commit.
-//! What the driver tells is told of the whole process, which this test has to itself.
+//! SQLite has no wire to observe: the driver reports each statement, and the database each commit.
+//! The driver reports those of the whole process, so this test has its own process.
 
 #![allow(clippy::unwrap_used)]
 
@@ -16,7 +16,7 @@ use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
 
-/// The statements of the whole process, as the driver tells them.
+/// The statements of the whole process, as the driver reports them.
 #[derive(Clone, Default)]
 struct Statements(Arc<Mutex<Vec<String>>>);
 
@@ -32,7 +32,7 @@ impl Visit for Text<'_> {
     fn record_str(&mut self, field: &Field, value: &str) {
         if matches!(field.name(), "summary" | "db.statement") {
             let mut all = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
-            // The summary comes first; the whole text replaces it where it was shortened.
+            // The driver reports a summary first; the whole text replaces a shortened one.
             match field.name() {
                 "db.statement" if !value.is_empty() => {
                     all.pop();
@@ -154,13 +154,13 @@ async fn run_costs_one_statement_and_a_change_ten_with_one_commit() {
         let count = texts.join(";\n").split(";\n").count();
         costs.push([texts.len(), count, commits.load(Ordering::Relaxed)]);
     }
-    // The change's own, the proof that the transaction is whole, and the entry with the lease. Before them,
-    // on a connection that is opened for the change: the pool's pragmas, whether it can roll back, and, since
-    // foreign keys are enforced, the tables.
+    // The change's own statement, the proof that the transaction is intact, and the entry with the
+    // lease. Before them, on a connection that is opened for the change: the pool's pragmas,
+    // whether it can roll back, and, because foreign keys are enforced, the tables.
     let one_more: [usize; 3] = std::array::from_fn(|index| costs[1][index] - costs[0][index]);
     assert_eq!(one_more, [9, 10, 1], "{costs:?}");
 
-    // What a waiter looks at while somebody is at work.
+    // The poll of a waiter during another run.
     let database = Sqlite::fresh().await;
     let direct = with_table(&database, 2).await;
     let gate = Gate::default();

@@ -1,5 +1,5 @@
-//! What the databases' own programs write of a database is a change as it is: applied to an empty one, it makes
-//! the same database.
+//! A dump by the database's own program is a change as it is: applied to an empty database, it
+//! recreates the same database.
 
 #![allow(clippy::unwrap_used)]
 

@@ -1,5 +1,5 @@
-//! What runs behind a pool's address: products and clusters that no test proves, servers that take no
-//! writes, and writers that move to another server.
+//! Servers behind a pool's address: products and clusters that no test covers, servers that accept
+//! no writes, and writers that move to another server.
 
 #![allow(clippy::unwrap_used)]
 #![allow(clippy::duplicate_mod)] // The same scenarios on every database.
@@ -9,11 +9,11 @@ mod engines {
     mod untested;
 }
 
-#[allow(dead_code)] // Other tests need more of it.
+#[allow(dead_code)] // Other tests use the rest of it.
 #[path = "faults/holding_proxy.rs"]
 mod holding_proxy;
 
-/// What the valve needs.
+/// The deadline of the proxy.
 mod start {
     pub(crate) const DEADLINE: std::time::Duration = std::time::Duration::from_secs(60);
 }
@@ -23,11 +23,11 @@ mod postgres {
     use flamingock_tests::on::postgres::*;
     mod failover;
 
-    /// As an entry has it.
+    /// As stored in an entry.
     const APPLIED: &str = "E'APPLIED'";
-    /// Of a shared change.
+    /// The entry of a shared change.
     const FIRST_WRITE: &str = "VALUES ('behind')";
-    /// When a lease ends that nobody renews.
+    /// Ends a lease without waiting for it to expire.
     const SOON: &str = "clock_timestamp() + interval '8 s'";
 }
 
@@ -36,10 +36,10 @@ mod mariadb {
     use flamingock_tests::on::mariadb::*;
     mod failover;
 
-    /// As an entry has it.
+    /// As stored in an entry.
     const APPLIED: &str = "X'4150504c494544'";
-    /// Of a shared change.
+    /// The entry of a shared change.
     const FIRST_WRITE: &str = "SAVEPOINT fl_";
-    /// When a lease ends that nobody renews.
+    /// Ends a lease without waiting for it to expire.
     const SOON: &str = "UTC_TIMESTAMP(6) + INTERVAL 8 SECOND";
 }

@@ -1,4 +1,4 @@
-//! The examples do what their words say: each is built and run as a user would.
+//! The examples work as described: each is built and run like a user would.
 
 #![allow(clippy::unwrap_used)]
 
@@ -42,7 +42,7 @@ fn folder() -> TempDir {
     TempDir::new().unwrap()
 }
 
-/// What a program that must have succeeded has printed.
+/// The output of a program that must succeed.
 fn success(output: &Output) -> String {
     let (text, errors) = texts(output);
     assert!(output.status.success(), "{text}{errors}");
@@ -140,7 +140,7 @@ async fn failed_transfer_leaves_nothing_behind<B: Backend>() {
     assert_eq!(entries(after).last().unwrap(), "transfer APPLIED");
 }
 
-/// The entries that the example shows: id and state. MariaDB has a `STARTED` for each more.
+/// The entries that the example shows: id and state. MariaDB has an additional `STARTED` for each.
 fn entries(text: &str) -> Vec<String> {
     text.lines()
         .filter_map(|line| line.strip_prefix("  audit    "))

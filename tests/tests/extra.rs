@@ -1,5 +1,5 @@
-//! The examples whose servers or crates are not Debian's and take long: `tests/run extra` installs what they need
-//! and runs them.
+//! The examples whose servers or crates are not in Debian or take long: `tests/run extra` installs
+//! what they need and runs them.
 
 #![allow(clippy::unwrap_used)]
 

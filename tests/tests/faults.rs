@@ -1,6 +1,6 @@
-//! Faults: the audit never lies, and a change never runs twice or half-way without a person being
-//! told what to do. Proved with processes that are killed and stopped, networks that are cut and
-//! servers that go away. `docs/guarantees.md` says which test proves what.
+//! Faults: the audit is never wrong, and a change never runs twice or halfway without an issue for
+//! an operator. Proved with processes that are killed and stopped, networks that are cut and
+//! servers that fail. `docs/guarantees.md` lists the test of each guarantee.
 
 #![allow(clippy::unwrap_used)]
 

@@ -1,5 +1,5 @@
-//! What cargo does when the files of a folder change: a program is built, its folder is edited, and it is built
-//! again, as a user does it. `tests/fixtures/files` is the program.
+//! How cargo reacts when the files of a folder change: a program is built, its folder is edited,
+//! and it is built again, like by a user. The program is `tests/fixtures/files`.
 
 #![allow(clippy::unwrap_used)]
 
@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 const BUILD_SCRIPT: &str = "fn main() { println!(\"cargo::rerun-if-changed=changes\"); }\n";
 
-/// The program's package, and the folder that it starts in.
+/// The program's package, and the folder that it runs in.
 struct App {
     package: PathBuf,
     home: TempDir,
@@ -45,14 +45,14 @@ impl App {
         self.write(file, &text.replace(old, new));
     }
 
-    /// Builds it, and gives where it is.
+    /// Builds it, and returns the path of the program.
     fn build(&self, options: &[&str]) -> Result<PathBuf, String> {
         let options = [&["--offline"], options].concat();
         let programs = cargo::try_build(&self.package.join("Cargo.toml"), &options)?;
         Ok(programs.into_values().next().unwrap())
     }
 
-    /// Starts what was built last: whether it ended well, and what it said.
+    /// Runs the last build. Returns whether it succeeded, and its output.
     fn start(&self, program: &Path) -> (bool, String) {
         let mut command = Command::new(program);
         command
@@ -63,14 +63,14 @@ impl App {
         (output.status.success(), String::from_utf8(text).unwrap())
     }
 
-    /// It starts, and says this first.
+    /// It starts, and prints this first.
     fn starts(&self, program: &Path, expected: &str) -> String {
         let (succeeded, text) = self.start(program);
         assert!(succeeded && text.starts_with(expected), "{text}");
         text
     }
 
-    /// It does not start: its folder is another one than it was built with.
+    /// It does not start, because its folder differs from the built one.
     fn refuses(&self, program: &Path, expected: &str) {
         let (succeeded, text) = self.start(program);
         assert!(!succeeded && text.contains(expected), "{text}");
@@ -128,7 +128,7 @@ fn static_folder_needs_no_build_script_and_debug_builds_detect_edits() {
     let first = app.build(&[]).unwrap();
     app.starts(&first, "default: 2 newly applied in ");
 
-    // Nothing tells cargo of a new file.
+    // Cargo does not notice a new file.
     app.write(THIRD, "INSERT INTO users VALUES ('ben');");
     let same = app.build(&[]).unwrap();
     app.refuses(
@@ -136,7 +136,7 @@ fn static_folder_needs_no_build_script_and_debug_builds_detect_edits() {
         "`changes/0003__second_user.sql` was added since this program was built",
     );
 
-    // An edit of one that is embedded is noticed all the same, and then the new one is found, too.
+    // It notices an edit of an embedded file, and then finds the new file, too.
     app.write(
         "changes/0002__first_user.sql",
         "INSERT INTO users VALUES ('eve');",
@@ -148,7 +148,7 @@ fn static_folder_needs_no_build_script_and_debug_builds_detect_edits() {
     let third = app.build(&[]).unwrap();
     app.starts(&third, "default: up to date, 2 changes applied");
 
-    // What is shipped looks at no folder.
+    // A release build does not read the folder.
     let package = "profile.dev.package.files-app-static.debug-assertions=false";
     let shipped = app.build(&["--config", package]).unwrap();
     app.write(THIRD, "INSERT INTO users VALUES ('ben');");

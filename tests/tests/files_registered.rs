@@ -11,7 +11,7 @@ async fn folder_is_registered_along_with_code() {
     let database = Sqlite::fresh().await;
     let pool = with_table(&database, 1).await;
     let report = flamingock::run(&pool).await.unwrap();
-    // What the macro says holds for the files: without the tag they are left out.
+    // The options of the macro apply to the files: without the tag they are filtered out.
     assert_eq!(report.counts().filtered, 2);
     let runner = || flamingock::Runner::new(&pool).tags(["files"]);
     let report = runner().run().await.unwrap();

@@ -1,5 +1,5 @@
-//! A folder of each format, run here and by the databases' own clients: the same is there, up, down and up again.
-//! `tests/run folders DIR..` does that with any folder.
+//! A folder of each format, run here and by the databases' own clients, has the same effect: up,
+//! down and up again. `tests/run folders DIR..` does that with any folder.
 
 #![allow(clippy::unwrap_used)]
 
@@ -17,7 +17,7 @@ const COMMENTS: &str = "-- nothing; here\n\n/* nor; here */\n";
 const VIEW: &str = "CREATE VIEW names AS SELECT name FROM users;\n";
 const NO_VIEW: &str = "DROP VIEW names;\n";
 
-/// The three changes and what takes them back, as a format has them in one file.
+/// The three changes and their rollbacks, for formats that have both in one file.
 fn halves(up: &str, down: &str, ups: [&str; 3], downs: [&str; 3]) -> [String; 3] {
     let text = |at: usize| format!("{up}\n{}\n{down}\n{}\n", ups[at], downs[at]);
     [text(0), text(1), text(2)]

@@ -1,4 +1,4 @@
-//! The harness keeps its word: what the scenarios build on is proved on real servers and processes.
+//! The harness itself: the tools of the scenarios are proved on real servers and processes.
 
 #![allow(clippy::unwrap_used)]
 
@@ -24,7 +24,7 @@ scenarios!(postgres, mariadb;
 async fn killed_and_restarted_server_keeps_committed_rows<H: Hosted>() -> io::Result<()> {
     let mut server = H::start().await?;
     let database = server.fresh().await;
-    // A pool goes on trying for this long while connections are refused.
+    // A pool retries for this long while connections are refused.
     let options = PoolOptions::new().acquire_timeout(Duration::from_secs(1));
     let pool = database.pool_with(options).await;
     execute(&pool, "CREATE TABLE t (n INT); INSERT INTO t VALUES (1)").await;
@@ -200,7 +200,7 @@ async fn driver_is_paused_resumed_and_killed() -> io::Result<()> {
     assert_eq!(driver.line("on", SOON).await?, "one");
     driver.line("tick", SOON).await?;
     driver.pause()?;
-    // What was on its way already comes through.
+    // Data that was already sent is still forwarded.
     while driver.line("tick", A_WHILE).await.is_ok() {}
     driver.resume()?;
     driver.line("tick", SOON).await?;

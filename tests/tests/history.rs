@@ -1,5 +1,5 @@
-//! The history of a service is seen whole, or the run is refused with the reason: services that get a
-//! name, settings of sessions, tables in other places, markers of other runs.
+//! The history of a service is read completely, or the run is refused with the reason: services
+//! that get a name, session settings, tables in other places, markers of other runs.
 
 #![allow(clippy::unwrap_used)]
 #![allow(clippy::duplicate_mod)] // The same scenarios on every database.
@@ -15,13 +15,13 @@ mod only_sqlite;
 mod sqlite {
     use flamingock_tests::on::sqlite::*;
 
-    /// Settings under which nothing can be recorded truly, with the name that the error gives.
+    /// Settings that would falsify entries, with the name that the error gives.
     const REFUSED: &[(&str, &str)] = &[
         ("PRAGMA query_only = 1", "query_only"),
         ("PRAGMA journal_mode = OFF", "journal_mode"),
         ("PRAGMA locking_mode = EXCLUSIVE", "locking_mode"),
     ];
-    /// Settings under which everything is right.
+    /// Settings under which everything works.
     const HARMLESS: &[&str] = &[
         "PRAGMA reverse_unordered_selects = 1",
         "PRAGMA case_sensitive_like = 1",

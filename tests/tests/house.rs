@@ -1,4 +1,4 @@
-//! What the manifests promise.
+//! The rules of the repository: its manifests, its layers, its words and its pages.
 
 #![allow(clippy::unwrap_used)]
 
@@ -16,7 +16,7 @@ fn version(text: &str) -> Vec<u32> {
     numbers
 }
 
-/// Everything that `flamingock` needs with all its features, itself included.
+/// All packages that `flamingock` needs with all its features, including itself.
 fn packages(metadata: &Value) -> Vec<&Value> {
     let all = metadata["packages"].as_array().unwrap();
     let by_id: HashMap<&str, &Value> = all
@@ -78,7 +78,7 @@ fn rust_version_is_the_latest_that_a_dependency_needs() {
     assert_eq!(stated, newest, "{of} decides");
 }
 
-/// The crates that a build with these features has, without ours.
+/// The dependencies of a build with these features, without the packages of this repository.
 fn crates(features: &str) -> Vec<String> {
     let output = Command::new(env!("CARGO"))
         .args([
@@ -117,7 +117,7 @@ fn page_lists_the_dependencies_of_the_default_build() {
     assert!(!crates.iter().any(|name| name.starts_with("sqlx")));
 }
 
-/// Neither of the two crates can have it from the other.
+/// Neither of the two crates can import it from the other.
 #[test]
 fn names_are_visible_by_the_same_rule_for_attributes_and_for_files() {
     let function = |file: &str| -> String {
@@ -134,7 +134,7 @@ fn names_are_visible_by_the_same_rule_for_attributes_and_for_files() {
     assert!(include_str!("../../flamingock-macros/src/names.rs").contains(longest));
 }
 
-/// Neither of the two crates can have them from the other.
+/// Neither of the two crates can import them from the other.
 #[test]
 fn near_misses_are_the_same_for_attributes_and_for_files() {
     let functions = |file: &str| -> String {
@@ -150,7 +150,7 @@ fn near_misses_are_the_same_for_attributes_and_for_files() {
     assert!(of_files.contains("fn near_miss") && of_files.contains("fn distance"));
 }
 
-/// Every file of Rust below a folder, one after the other.
+/// Appends every Rust file below a folder.
 fn sources(folder: &std::path::Path, text: &mut String) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();

@@ -1,4 +1,4 @@
-//! The template `http`: what is sent, what is made of the answers, and what is told of them.
+//! The template `http`: its requests, its handling of the answers, and its messages about them.
 
 #![allow(clippy::unwrap_used)]
 

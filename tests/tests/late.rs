@@ -1,4 +1,4 @@
-//! An owner that comes late: what its statements do once the lock has another owner.
+//! A late owner: the effect of its statements once the lock has another owner.
 
 #![allow(clippy::unwrap_used)]
 
@@ -22,7 +22,7 @@ fn wanted(run_id: &str) -> LockGrant {
     }
 }
 
-/// PostgreSQL looks again only at the row that it updates when it had to wait for it.
+/// PostgreSQL re-reads only the row that it updates when it had to wait for it.
 #[tokio::test]
 async fn renewal_that_waited_for_a_takeover_finds_the_lock_lost() {
     let database = flamingock_tests::Postgres::fresh().await;
@@ -56,7 +56,7 @@ async fn renewal_that_waited_for_a_takeover_finds_the_lock_lost() {
     assert!(!renewed, "it believes that the lock is its own");
 }
 
-/// Its DDL would commit the witness, and the witness would be newer than the next owner's entries.
+/// Its DDL would commit the fencing check, whose row would be later than the next owner's entries.
 #[tokio::test]
 async fn fencing_check_refuses_a_previous_owner() {
     let database = MariaDb::fresh().await;
@@ -107,7 +107,8 @@ async fn fencing_check_refuses_a_previous_owner() {
     );
 }
 
-/// The lock tells whose it was, its own run gets it again, and it is taken by force from one owner only.
+/// The lock names its previous owner, its own run acquires it again, and a forced release ends only
+/// one owner.
 async fn lock_answers<B: leaf::Backend>(connection: &mut Conn<B>) {
     let ledger = Ledger::<B>::new(Names::default(), Duration::from_secs(5));
     ledger
@@ -132,7 +133,7 @@ async fn lock_answers<B: leaf::Backend>(connection: &mut Conn<B>) {
     assert_eq!(acquire("b", LEASE, Some(1)).await, Some((2, from("a"))));
     assert_eq!(acquire("b", LEASE, Some(1)).await, Some((2, from("b"))));
     assert_eq!(acquire("a", LEASE, None).await, None);
-    // Over, and not given back. Force names an owner, also then.
+    // Expired, and not released. A forced release names an owner, even then.
     assert_eq!(acquire("b", short, None).await, Some((2, from("b"))));
     tokio::time::sleep(Duration::from_millis(20)).await;
     assert_eq!(acquire("c", LEASE, Some(1)).await, None);
@@ -142,7 +143,7 @@ async fn lock_answers<B: leaf::Backend>(connection: &mut Conn<B>) {
         ..wanted("c")
     };
     for _ in 0..2 {
-        // As where the answer was lost; and a renewal that comes late changes nothing.
+        // As if the answer was lost; and a late renewal has no effect.
         let released = ledger.release(connection, &grant, Some("digest"));
         released.await.unwrap();
         let renewed = ledger.renew(connection, &grant, LEASE, None);
@@ -186,7 +187,7 @@ async fn sqlite_lock_names_its_previous_owner_and_is_reacquired_by_its_run() {
     lock_answers::<Sqlite>(&mut connection).await;
 }
 
-/// Two statements that lock the rows in opposite orders are each other's deadlock.
+/// Two statements that lock the rows in opposite orders deadlock each other.
 #[tokio::test]
 async fn mariadb_statements_take_the_lock_row_before_the_lease_row() {
     let database = MariaDb::fresh().await;

@@ -1,4 +1,4 @@
-//! Listeners and target systems: what is heard of a run, and what it waits for.
+//! Listeners and target systems: the events of a run, and the systems that it waits for.
 
 #![allow(clippy::unwrap_used)]
 #![allow(clippy::duplicate_mod)] // The same scenarios on every database.

@@ -1,4 +1,4 @@
-//! One run at a time: waiting, keeping the lease, losing it, giving it back.
+//! One run at a time: waiting, keeping the lease, losing it, releasing the lock.
 
 #![allow(clippy::unwrap_used)]
 #![allow(clippy::duplicate_mod)] // The same scenarios on every database.

@@ -1,4 +1,4 @@
-//! What only MariaDB and MySQL do: DDL commits, and a deadlock ends a transaction that goes on.
+//! MariaDB and MySQL only: DDL commits, and a deadlock ends a transaction that continues.
 
 #![allow(clippy::unwrap_used)]
 
@@ -22,7 +22,7 @@ use flamingock_tests::{
 use sqlx::pool::PoolOptions;
 use sqlx::{Connection as _, MySqlConnection, MySqlPool};
 
-/// Every entry, witnesses included.
+/// Every entry, including fencing checks.
 async fn entries(pool: &MySqlPool) -> Vec<String> {
     strings(
         pool,
@@ -37,7 +37,7 @@ async fn fresh() -> (TestDatabase<MariaDb>, MySqlPool) {
     (database, pool)
 }
 
-/// The one connection of the pool is as the application expects it.
+/// The only connection of the pool is as the application expects it.
 async fn assert_as_new(pool: &MySqlPool) {
     let state = strings(pool, "SELECT @@autocommit, @@in_transaction").await;
     assert_eq!(state, ["1|0"]);

@@ -1,4 +1,4 @@
-//! Stores that live in this process's memory: SQLite's, and the one for tests of changes.
+//! Stores in this process's memory: SQLite's, and the one for tests of changes.
 
 #![allow(clippy::unwrap_used)]
 
@@ -25,7 +25,7 @@ async fn gated(gate: &Gate) {
 #[change(id = "kept", order = "002", register = false)]
 async fn kept(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('kept')").await?;
-    // Ten leases, if there were any; others look at the audit meanwhile.
+    // Ten leases, if there were any; waiters read the audit meanwhile.
     tokio::time::sleep(Duration::from_millis(200)).await;
     Ok(())
 }
@@ -43,7 +43,7 @@ async fn in_memory(connections: u32) -> SqlitePool {
     pool
 }
 
-/// Shorter than the changes take: there is no heartbeat here, and nothing that could expire.
+/// Shorter than the changes take: here is no renewal, and nothing that could expire.
 fn short() -> LockOptions {
     LockOptions::default().lease(Duration::from_millis(20))
 }

@@ -1,4 +1,4 @@
-//! What people do beside running, on every database.
+//! Operator calls, on every database.
 
 #![allow(clippy::duplicate_mod, clippy::unwrap_used)]
 

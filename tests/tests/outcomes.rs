@@ -1,4 +1,4 @@
-//! How changes end, and what is recorded of it.
+//! Outcomes of changes, and how they are recorded.
 
 #![allow(clippy::unwrap_used)]
 #![allow(clippy::duplicate_mod)] // The same scenarios on every database.

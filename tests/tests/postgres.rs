@@ -1,4 +1,4 @@
-//! What only PostgreSQL does in a change's transaction.
+//! PostgreSQL only: behaviour in a change's transaction.
 
 #![allow(clippy::unwrap_used)]
 
@@ -164,7 +164,7 @@ async fn isolated(db: &mut PgConnection) -> Result<(), sqlx::Error> {
         .map(drop)
 }
 
-/// Our BEGIN must not take the snapshot.
+/// Flamingock's BEGIN must not take the snapshot.
 #[tokio::test]
 async fn change_can_choose_its_isolation_level() {
     let (_database, pool) = fresh().await;
@@ -290,7 +290,7 @@ async fn two(db: &mut PgConnection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('two')").await.map(drop)
 }
 
-/// As it is where the server was built without XML.
+/// As on a server that was built without XML.
 #[tokio::test]
 async fn server_without_nested_statements_is_queried_twice() {
     let (database, pool) = fresh().await;
@@ -330,7 +330,7 @@ async fn server_without_nested_statements_is_queried_twice() {
 #[tokio::test]
 async fn second_run_waits_while_the_first_creates_the_tables() {
     let (database, pool) = fresh().await;
-    // As the first does, in the transaction that makes them.
+    // Like the first run, in the transaction that creates them.
     let mut first = pool.begin().await.unwrap();
     query(&mut *first, "SELECT pg_advisory_xact_lock(5208117391)")
         .await
@@ -344,14 +344,14 @@ async fn second_run_waits_while_the_first_creates_the_tables() {
     })
     .await;
     assert_eq!(proxy.count("CREATE TABLE"), 0, "{:#?}", proxy.sent());
-    // Whoever was first has gone without making any.
+    // The first run has ended without creating any.
     first.rollback().await.unwrap();
     let report = second.await.unwrap().unwrap();
     assert_eq!(report.counts().newly_applied, 1);
     assert!(proxy.count("CREATE TABLE") > 0);
 }
 
-/// An error of the application's own, as many have one: it repeats the words of its cause.
+/// An error of the application, like many: it repeats the text of its cause.
 #[derive(Debug)]
 struct Wrapped(sqlx::Error);
 
@@ -378,7 +378,7 @@ async fn wrapped(db: &mut PgConnection) -> Result<(), Wrapped> {
     asked.map(drop).map_err(Wrapped)
 }
 
-/// The line of the server's own source is none of the file's.
+/// The line of the server's own source is not a line of the file.
 #[tokio::test]
 async fn error_omits_the_line_of_the_servers_source() {
     let missing = "relation \"nowhere\" does not exist";

@@ -1,4 +1,4 @@
-//! Applications as processes: many that start at once, and some that are killed.
+//! Applications as processes: many that start together, and some that are killed.
 
 #![allow(clippy::unwrap_used)]
 #![allow(clippy::duplicate_mod)] // The same scenarios on every database.

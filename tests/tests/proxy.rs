@@ -1,4 +1,4 @@
-//! The proxy does to a connection what it says, on both wire protocols.
+//! The proxy works as documented, on both wire protocols.
 
 #![allow(clippy::unwrap_used)]
 

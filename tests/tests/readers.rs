@@ -1,9 +1,9 @@
-//! Starts that have nothing to do.
+//! Runs with nothing to do.
 
 #![allow(clippy::unwrap_used)]
 #![allow(clippy::duplicate_mod)] // The same scenarios on every database.
 
-/// A database user who may only read.
+/// A database user who can only read.
 macro_rules! reader {
     ($create:expr, $grant:expr, $drop:expr) => {
         struct Reader {
@@ -49,7 +49,7 @@ mod postgres {
     mod readers;
 
     reader!(
-        // Before PostgreSQL 15, everybody may create tables there.
+        // Before PostgreSQL 15, every user can create tables there.
         |name: &str, _: &str| format!(
             "CREATE ROLE {name} LOGIN PASSWORD 'secret'; REVOKE CREATE ON SCHEMA public FROM PUBLIC"
         ),

@@ -1,5 +1,6 @@
-//! The linker drops the changes of a crate that nothing names, without a word. That this is noticed is
-//! proved on programs that are built for it: `tests/fixtures/registration`, in debug and in release.
+//! The linker silently drops the changes of a crate that is never referenced. Flamingock detects
+//! that, as programs prove that are built for it: `tests/fixtures/registration`, in debug and in
+//! release.
 
 #![allow(clippy::unwrap_used)]
 
@@ -26,7 +27,7 @@ fn check(profile: &str, arguments: &[&str]) {
     let programs = cargo::build(&folder.join("Cargo.toml"), &options);
     let run = |name: &str| run(&programs[name]);
 
-    // A crate that is only listed in Cargo.toml: nothing of it is there, and nobody would know.
+    // A crate that is only listed in Cargo.toml: none of it is linked, without a warning.
     let (succeeded, text) = run("listed_beside_own");
     assert!(succeeded, "{text}");
     assert!(text.starts_with("default: 1 newly applied in"), "{text}");
@@ -49,7 +50,7 @@ fn check(profile: &str, arguments: &[&str]) {
         "{text}"
     );
 
-    // A crate that is named and has no change: the run fails, and says where it is named.
+    // A crate that is referenced and has no changes: the run fails, and names the reference.
     let (succeeded, text) = run("contributes_nothing");
     assert!(!succeeded, "{text}");
     assert!(text.contains("1 problem before anything ran"), "{text}");
@@ -61,7 +62,7 @@ fn check(profile: &str, arguments: &[&str]) {
     assert!(succeeded, "{text}");
     assert!(text.contains("0003 invoices"), "{text}");
 
-    // The changes are there, but under a name that proves nothing: the error shows what to write.
+    // The changes are linked, but under a name that proves nothing: the error shows what to write.
     let (succeeded, text) = run("renamed_unsaid");
     assert!(!succeeded, "{text}");
     assert!(

@@ -1,9 +1,10 @@
-//! Every setting of a session that the servers list, set to its default, to both ends of its range or to each of
-//! its values, and to the empty string, by a hook of the pool, by the URL, and by the database's own settings: a
-//! full cycle (run, run again, fail, undo, run) is right, or refused by the setting's name.
+//! Every session setting that the servers list, set to its default, to both ends of its range or to
+//! each of its values, and to the empty string, by a hook of the pool, by the URL, and by the
+//! database's own settings: a full cycle (run, run again, fail, undo, run) is correct, or refused
+//! with the setting's name.
 //!
-//! The plain run tries a share of them, always the same. `FLAMINGOCK_TEST_EXTRA=1` tries them all, and
-//! `FLAMINGOCK_TEST_SETTING=sql_mode` those of this name.
+//! The normal test run tries a fixed share of them. `FLAMINGOCK_TEST_EXTRA=1` tries them all, and
+//! `FLAMINGOCK_TEST_SETTING=sql_mode` those with this name.
 
 #![allow(clippy::unwrap_used)]
 #![allow(clippy::duplicate_mod)] // The same on every database.

@@ -1,4 +1,4 @@
-//! What only SQLite does.
+//! SQLite only.
 
 #![allow(clippy::unwrap_used)]
 

@@ -1,7 +1,7 @@
-//! A script split into statements does what its database's own client does with the file.
+//! A script split into statements has the same effect as with its database's own client.
 //!
-//! The scripts are random, from a grammar of each database with everything that a semicolon can hide
-//! in, and always the same ones: `FLAMINGOCK_TEST_SCRIPTS` makes them more.
+//! The scripts are random, from a grammar of each database with everything that a semicolon can
+//! hide in, and the same in every run. `FLAMINGOCK_TEST_SCRIPTS` makes more of them.
 
 #![allow(clippy::unwrap_used)]
 
@@ -22,7 +22,7 @@ use sqlx::Connection as _;
 use flamingock_tests::clients::{Client, WholeText};
 use grammar::{Grammar, Script};
 
-/// Where every statement of a script leaves what it did.
+/// The table in which every statement of a script leaves a trace.
 const LOG: &str =
     "CREATE TABLE log (id INT PRIMARY KEY, note VARCHAR(1000), \"begin\" INT, \"end\" INT)";
 
@@ -30,7 +30,7 @@ fn scripts() -> u64 {
     std::env::var("FLAMINGOCK_TEST_SCRIPTS").map_or(40, |number| number.parse().unwrap())
 }
 
-/// What is there after a script: its rows, and whether it failed.
+/// The result of a script: its rows, and whether it failed.
 #[derive(Debug, PartialEq, Eq)]
 struct Left {
     rows: Vec<String>,
@@ -80,7 +80,7 @@ async fn compare<B: Backend + Client, G: Grammar>(kind: DatabaseKind) {
             rows: strings(&pieces_pool, rows).await,
             failed: error.is_some(),
         };
-        // A failure undoes the whole text where a server makes one transaction of it.
+        // A failure undoes the whole text on a server that makes one transaction of it.
         let comparable = !failed || !B::FAILS_AS_A_WHOLE;
         let same = found.failed == failed && (!comparable || found == expected);
         assert!(
@@ -89,7 +89,7 @@ async fn compare<B: Backend + Client, G: Grammar>(kind: DatabaseKind) {
         );
         failures += u64::from(failed);
     }
-    // A grammar of which every script fails would prove nothing.
+    // A grammar whose scripts all fail would prove nothing.
     assert!(
         failures * 4 < scripts(),
         "{failures} of {} scripts failed",

@@ -1,7 +1,8 @@
 //! The examples that change other systems than databases, each against the real one.
 //!
-//! The pages of the examples are checked, and then what a page does not show: what is there already is left
-//! alone, a failure in the middle is undone, and a process that dies is settled by the next start.
+//! The pages of the examples are checked, and then what a page does not show: existing objects are
+//! left unchanged, a failure in the middle is rolled back, and a killed process is resolved by the
+//! next run.
 
 #![allow(clippy::unwrap_used)]
 

@@ -1,4 +1,4 @@
-//! Templates and the files that name them, as an application has them: all of it in the registry.
+//! Templates and the files that name them, as in an application: all of them in the registry.
 
 #![allow(clippy::unwrap_used)]
 

@@ -1,8 +1,10 @@
-//! What must hold whenever answers come, on the databases: schedules of two and three runs side by
-//! side, each on a store whose answers are late, lost or repeated, behind a network that is cut, and in
-//! processes that stand still or are killed. `flamingock-time` plays the same in simulated time.
+//! Rules that hold whatever the timing of answers, on the databases: schedules of two and three
+//! concurrent runs, each on a store whose answers are late, lost or repeated, behind a network that
+//! is cut, and in processes that are paused or killed. `flamingock-time` plays the same schedules
+//! in simulated time.
 //!
-//! `FLAMINGOCK_TEST_EXTRA=1` plays 10,000 of them, and `FLAMINGOCK_TEST_SEED=7` the one with this seed.
+//! `FLAMINGOCK_TEST_EXTRA=1` plays 10,000 of them, and `FLAMINGOCK_TEST_SEED=7` the one with this
+//! seed.
 
 #![allow(clippy::unwrap_used)]
 

@@ -1,4 +1,4 @@
-//! How a transaction ends that did not come to its end, and what is recorded of it.
+//! The end of transactions that did not complete, and how it is recorded.
 
 #![allow(clippy::unwrap_used)]
 #![allow(clippy::duplicate_mod)] // The same scenarios on every database.

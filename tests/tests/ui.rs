@@ -1,8 +1,8 @@
-//! What the attribute macros accept and what they say of mistakes: one file a case in `tests/ui`.
+//! Functions that the attribute macros accept and refuse: one file per case in `tests/ui`.
 //!
-//! `pass/*.rs` are programs that run. `fail/*.rs` do not compile, and the `.stderr` file beside each
-//! holds the compiler's words. Those change from one compiler to the next, so they are those of one
-//! version, which continuous integration uses; `TRYBUILD=overwrite` writes them anew.
+//! `pass/*.rs` are programs that run. `fail/*.rs` do not compile, and the `.stderr` file next to
+//! each contains the compiler's messages. They differ between compilers, so they are those of one
+//! version, which continuous integration uses; `TRYBUILD=overwrite` rewrites them.
 
 use std::process::Command;
 

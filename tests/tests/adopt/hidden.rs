@@ -1,4 +1,4 @@
-//! What only PostgreSQL has: rows that a user does not see.
+//! PostgreSQL only: rows that a user cannot see.
 
 use flamingock::adopt::{Adoption, Tool};
 use flamingock::{Runner, change, changes};

@@ -1,4 +1,4 @@
-//! Mongock's history comes as a file, since its store is MongoDB.
+//! Mongock's history comes as a file, because its store is MongoDB.
 
 use flamingock::adopt::Adoption;
 use flamingock::{MemoryStore, Runner, change, changes};

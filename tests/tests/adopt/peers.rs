@@ -1,4 +1,4 @@
-//! The other tools at work: each makes the tables `users` and `orders`, in two steps.
+//! Runs the other tools: each creates the tables `users` and `orders`, in two steps.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use sqlx::{Database, Pool};
 const USERS: &str = "CREATE TABLE users (id INTEGER)";
 const ORDERS: &str = "CREATE TABLE orders (id INTEGER)";
 
-/// What sqlx reads.
+/// The migrations of sqlx.
 fn folder() -> tempfile::TempDir {
     let folder = tempfile::TempDir::new().unwrap();
     let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
@@ -127,7 +127,7 @@ pub(crate) mod sqlite {
 }
 
 pub(crate) mod postgres {
-    /// What `diesel migration run` leaves: its client for this database is a library in C.
+    /// The result of `diesel migration run`, whose client for this database is a library in C.
     pub(crate) async fn diesel(url: &str) {
         super::write::<sqlx::Postgres>(url, crate::rows::DIESEL).await;
     }
@@ -144,7 +144,7 @@ pub(crate) mod postgres {
 }
 
 pub(crate) mod mariadb {
-    /// What `diesel migration run` leaves: its client for this database is a library in C.
+    /// The result of `diesel migration run`, whose client for this database is a library in C.
     pub(crate) async fn diesel(url: &str) {
         super::write::<sqlx::MySql>(url, crate::rows::DIESEL).await;
     }

@@ -6,7 +6,8 @@ pub(crate) const DIESEL: &[&str] = &[
     "INSERT INTO __diesel_schema_migrations (version) VALUES ('20240131120000'), ('20240131120001')",
 ];
 
-/// goose's table, after `up`, `down` and `up` of the second version by one that keeps the rows.
+/// goose's table, after `up`, `down` and `up` of the second version by a release that keeps the
+/// rows.
 pub(crate) const GOOSE: &[&str] = &[
     "CREATE TABLE goose_db_version (id INTEGER PRIMARY KEY, version_id BIGINT NOT NULL, is_applied BOOLEAN NOT NULL, tstamp TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP)",
     "INSERT INTO goose_db_version (id, version_id, is_applied) VALUES (1, 0, true), (2, 1, true), (3, 2, true), (4, 2, false), (5, 2, true)",
@@ -33,8 +34,8 @@ pub(crate) const LIQUIBASE: &[&str] = &[
     "INSERT INTO DATABASECHANGELOGLOCK (ID, LOCKED) VALUES (1, false)",
 ];
 
-/// The table of Flamingock for Java: a change that failed, was rolled back and then applied; one that was
-/// applied at once; one of the framework's own.
+/// The table of Flamingock for Java: a change that failed, was rolled back and then applied; one
+/// that was applied at once; one of the framework itself.
 pub(crate) const FLAMINGOCK_JAVA: &[&str] = &[
     "CREATE TABLE flamingockAuditLog (id INTEGER PRIMARY KEY, execution_id VARCHAR(255), stage_id VARCHAR(255), change_id VARCHAR(255), author VARCHAR(255), created_at TIMESTAMP NULL, state VARCHAR(32), system_change BOOLEAN)",
     "INSERT INTO flamingockAuditLog (id, change_id, created_at, state, system_change) VALUES \

@@ -1,4 +1,4 @@
-//! What waiters are told must never cost the lease: MariaDB keeps so and so many characters of it.
+//! Information for waiters must never cost the lease: MariaDB limits its length.
 
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ async fn lease_is_renewed_despite_long_names_side_by_side() {
         .fold(runner, |runner, stage| runner.stage(Stage::new(*stage)));
     let lock = LockOptions::default().lease(Duration::from_millis(900));
     let mut run = tokio::spawn(runner.parallel_stages(4).lock(lock).run());
-    // It is told by a renewal, which is all that keeps the lease.
+    // It is written by a renewal, on which the lease depends.
     let told = async {
         loop {
             let activity = "SELECT activity FROM flamingock_lease WHERE activity LIKE '%, %'";

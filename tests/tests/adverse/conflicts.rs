@@ -1,5 +1,5 @@
-//! An atomic stage meets a transaction of the application: it is tried again as a whole, or is as a whole
-//! not there.
+//! An atomic stage conflicts with a transaction of the application: it is retried as a whole, or is
+//! absent as a whole.
 
 use flamingock::{BoxError, ErrorKind, Note, Outcome, Report, Runner, Stage, change, changes};
 use flamingock_tests::{
@@ -13,7 +13,7 @@ use super::{Backend, CONFLICT, Connection, Db, PATIENT, WAITING, strict};
 const TABLE: &str = "CREATE TABLE counter (id INT PRIMARY KEY, n INT NOT NULL);
     INSERT INTO counter VALUES (1, 0), (2, 0); CREATE TABLE ballast (n INT)";
 
-/// What somebody else does to the row, and how often.
+/// The application's write to the row, and how often it happens.
 #[derive(Debug)]
 struct Rival {
     url: String,
@@ -46,7 +46,7 @@ async fn first(db: &mut Connection) -> Result<(), sqlx::Error> {
         .map(drop)
 }
 
-/// Reads, and writes what somebody else has written meanwhile.
+/// Reads a row, and writes it after the application has changed it.
 #[change(id = "contested", order = "002", stage = "seed", register = false)]
 async fn contested(db: &mut Connection, rival: &Rival) -> Result<(), BoxError> {
     query(db, "SELECT n FROM counter WHERE id = 1").await?;
@@ -70,7 +70,7 @@ fn seed(pool: &Pool<Db>) -> Runner {
     Runner::new(pool).stage(Stage::new("seed").atomic())
 }
 
-/// Our pool's transactions refuse to write over what they have not seen.
+/// Transactions of this pool refuse to overwrite changes that they have not seen.
 async fn scene(database: &flamingock_tests::TestDatabase<Backend>) -> (Pool<Db>, Pool<Db>) {
     let watch = with_table(database, 2).await;
     execute(&watch, TABLE).await;
@@ -148,7 +148,7 @@ async fn stage_with_repeated_conflicts_is_rolled_back_and_recorded_once() {
     assert_eq!(done(&watch).await, ["first", "third"]);
 }
 
-/// Files of one text that is a deadlock's victim amid its second one, once.
+/// Files sent as one message, which becomes the victim of a deadlock once, in its second file.
 #[tokio::test]
 async fn message_of_files_ended_by_a_deadlock_is_retried_from_its_first_file() {
     let database = Backend::fresh().await;
@@ -157,7 +157,8 @@ async fn message_of_files_ended_by_a_deadlock_is_retried_from_its_first_file() {
     let pool = database.pool(2).await;
     let rival = async {
         let mut other = Connection::connect(&database.url).await.unwrap();
-        // Who has written less is ended, and on PostgreSQL who has waited for longer.
+        // The server ends the transaction that has written less; PostgreSQL the one that has waited
+        // longer.
         let ballast = vec!["(1)"; 200].join(",");
         let begin = format!(
             "{PATIENT}BEGIN; INSERT INTO ballast VALUES {ballast}; UPDATE counter SET n = n + 10 WHERE id = 2"

@@ -1,4 +1,5 @@
-//! Databases and connections whose encoding is not UTF-8: text of ours that they cannot hold.
+//! Databases and connections whose encoding is not UTF-8, so that they cannot store every text of
+//! Flamingock.
 
 use flamingock::{BoxError, ErrorKind, Runner, change, changes};
 use flamingock_tests::sql::once;
@@ -7,7 +8,7 @@ use flamingock_tests::{
 };
 use sqlx::{MySqlConnection, MySqlPool, PgConnection, PgPool};
 
-/// Written in 漢字, which no Latin alphabet has.
+/// Written in 漢字, which no Latin encoding has.
 #[change(id = "shared", order = "001", register = false)]
 async fn shared(db: &mut PgConnection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('shared')")
@@ -15,14 +16,14 @@ async fn shared(db: &mut PgConnection) -> Result<(), sqlx::Error> {
         .map(drop)
 }
 
-/// Its error has what the database has not.
+/// The error has characters that the database cannot store.
 #[change(id = "plain", order = "001", transaction = false, register = false)]
 async fn plain(db: &mut PgConnection) -> Result<(), BoxError> {
     query(db, "INSERT INTO done VALUES ('plain')").await?;
     Err("漢字 are refused".into())
 }
 
-/// A database of this encoding beside a test's own.
+/// A database of this encoding, next to the test's own.
 async fn encoded(database: &TestDatabase<Postgres>, encoding: &str) -> (String, PgPool) {
     let (server, name) = database.url.rsplit_once('/').unwrap();
     let name = format!("{name}_{encoding}");
@@ -37,7 +38,7 @@ async fn encoded(database: &TestDatabase<Postgres>, encoding: &str) -> (String, 
     (name, pool)
 }
 
-/// What is not on record did not happen, or a person is told.
+/// What is not recorded did not happen, or is reported as an issue.
 #[tokio::test]
 async fn text_that_postgres_cannot_store_is_never_lost_silently() {
     for encoding in ["LATIN1", "SQL_ASCII"] {
@@ -75,7 +76,7 @@ async fn second(db: &mut MySqlConnection) -> Result<(), sqlx::Error> {
         .map(drop)
 }
 
-/// A connection that is answered in Latin letters must not read other ids than were written.
+/// A connection that receives Latin-1 must not read other ids than were written.
 #[tokio::test]
 async fn changes_are_recognised_on_a_connection_of_another_character_set() {
     let database = MariaDb::fresh().await;

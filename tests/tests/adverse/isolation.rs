@@ -1,4 +1,4 @@
-//! Databases that isolate more, or less, than they do by themselves.
+//! Databases with a stricter or a weaker isolation level than their default.
 
 use flamingock::{LockOptions, Runner, Stage, change, changes};
 use flamingock_tests::{Backend as _, audit, done, query, with_table};
@@ -45,7 +45,7 @@ fn runner(pool: &Pool<Db>) -> Runner {
         .lock(LockOptions::default().poll(std::time::Duration::from_millis(5)))
 }
 
-/// Eight first starts at once: one applies, the others find that it has.
+/// Eight first runs at the same time: one applies the changes, the others find them applied.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn concurrent_first_runs_succeed_at_every_isolation_level() {
     for level in LEVELS {

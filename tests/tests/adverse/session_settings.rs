@@ -1,11 +1,11 @@
-//! Sessions of MariaDB in moods that an application may have chosen for all its connections.
+//! Session settings on MariaDB that an application may have chosen for all its connections.
 
 use flamingock::{BoxError, ErrorKind, Runner, Stage, TargetSystem, change, changes, rollback};
 use flamingock_tests::{Backend, MariaDb, Sqlite, audit, done, query, with_table};
 use sqlx::pool::PoolOptions;
 use sqlx::{MySqlConnection, MySqlPool};
 
-/// What `after_connect` says on each connection.
+/// The statements of `after_connect` on each connection.
 const MOODS: [&str; 2] = [
     "SET completion_type = 'CHAIN'",
     "SET completion_type = 'RELEASE'",
@@ -53,7 +53,7 @@ async fn seed(db: &mut MySqlConnection) -> Result<(), sqlx::Error> {
         .map(drop)
 }
 
-/// What a run says is so for everybody, and stays so when its connections are gone.
+/// Reported changes are visible to every session, and remain when the connections are closed.
 #[tokio::test]
 async fn reported_changes_are_committed_under_any_session_setting() {
     for mood in MOODS {
@@ -114,7 +114,8 @@ async fn marked(db: &mut MySqlConnection) -> Result<(), sqlx::Error> {
         .map(drop)
 }
 
-/// What nobody commits is no success; what ends with a marker is committed by us.
+/// An uncommitted change is no success; a transaction that ends with a marker is committed by
+/// Flamingock.
 #[tokio::test]
 async fn target_whose_sessions_do_not_autocommit_is_refused() {
     let own = Sqlite::fresh().await;

@@ -1,5 +1,5 @@
-//! A SQLite file with a write-ahead log: two long stages side by side, while the application writes and
-//! reads it.
+//! A SQLite file with a write-ahead log: two long stages side by side, while the application writes
+//! and reads it.
 
 use std::str::FromStr;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use flamingock_tests::{Backend, Sqlite, count, execute, query, strings, with_tab
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use sqlx::{Connection, SqliteConnection};
 
-/// How many changes each stage has.
+/// The number of changes in each stage.
 const EACH: usize = 60;
 
 #[change(id = "shared", order = "001", stage = "s", register = false)]
@@ -30,7 +30,7 @@ async fn shared(db: &mut SqliteConnection, cx: &Context) -> Result<(), sqlx::Err
     register = false
 )]
 async fn plain(db: &mut SqliteConnection, cx: &Context) -> Result<(), sqlx::Error> {
-    // The application has the file again and again.
+    // The application gets the file again and again.
     query(db, "PRAGMA busy_timeout = 60000").await?;
     let text = format!("INSERT INTO done VALUES ('{}')", cx.change_id());
     query(db, &text).await.map(drop)
@@ -38,7 +38,7 @@ async fn plain(db: &mut SqliteConnection, cx: &Context) -> Result<(), sqlx::Erro
 
 fn stage(name: &'static str) -> impl Iterator<Item = &'static Definition> {
     (0..EACH).map(move |number| -> &'static Definition {
-        // Every fifth is without transaction.
+        // Every fifth change is non-transactional.
         let base = changes![shared, plain][usize::from(number % 5 == 4)];
         Box::leak(Box::new(Definition {
             id: format!("{name} {number:03}").leak(),
@@ -50,7 +50,7 @@ fn stage(name: &'static str) -> impl Iterator<Item = &'static Definition> {
     })
 }
 
-/// An application that is at work until it is told to end.
+/// An application that works until it is stopped.
 #[derive(Debug)]
 struct Application {
     url: String,
@@ -87,7 +87,7 @@ impl Application {
         }
     }
 
-    /// Sees what was so when it began, all the time.
+    /// Sees the state at its beginning for its whole duration.
     async fn reads(self: Arc<Application>) {
         let mut connection = self.connect().await;
         query(&mut connection, "BEGIN; SELECT count(*) FROM done")
@@ -121,7 +121,7 @@ async fn two_long_stages_are_applied_once_without_disturbing_the_application() {
         tokio::spawn(Arc::clone(&application).writes("BEGIN")),
         tokio::spawn(Arc::clone(&application).reads()),
     ];
-    // Nobody but the framework itself waits for the file.
+    // Only the framework itself waits for the file.
     let options = SqliteConnectOptions::from_str(&database.url).unwrap();
     let options = options.busy_timeout(Duration::ZERO);
     let pool = SqlitePoolOptions::new()
@@ -150,7 +150,7 @@ async fn two_long_stages_are_applied_once_without_disturbing_the_application() {
     let applied =
         "SELECT change_id FROM flamingock_audit WHERE state = 'APPLIED' ORDER BY change_id";
     assert_eq!(strings(&watch, applied).await, expected);
-    // Inside a stage the order holds.
+    // Within a stage the order is kept.
     for name in ["left", "right"] {
         let in_order = format!("SELECT what FROM done WHERE what LIKE '{name} %' ORDER BY rowid");
         assert!(strings(&watch, &in_order).await.is_sorted());

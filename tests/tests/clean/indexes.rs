@@ -1,4 +1,4 @@
-//! Invalid indexes on PostgreSQL: whose they are.
+//! Invalid indexes on PostgreSQL: which change left them.
 
 use flamingock::{Runner, change, changes};
 use flamingock_tests::{
@@ -220,7 +220,7 @@ const BUILT: &str = "SELECT 1 FROM pg_stat_activity WHERE query LIKE 'CREATE IND
 #[change(id = "fails", order = "0001", transaction = false, register = false)]
 async fn fails(db: &mut PgConnection, Other(pool): &Other) -> Result<(), sqlx::Error> {
     query(db, "SELECT 1").await?;
-    // The index waits for this transaction for as long as it is open.
+    // The index build waits for this transaction as long as it is open.
     let mut open = pool.begin().await?;
     query(&mut *open, "INSERT INTO done VALUES ('open')").await?;
     std::mem::forget(open);

@@ -1,4 +1,4 @@
-//! Servers that give few connections.
+//! Servers that allow few connections.
 
 use flamingock::{Runner, change, changes};
 use flamingock_tests::{Backend, Postgres, done, execute, folder, query, with_table};

@@ -1,4 +1,5 @@
-//! Databases in memory, which are gone with their last connection: what changes leave on it is removed.
+//! Databases in memory, which end with their last connection: the remains of a change on it are
+//! removed.
 
 use flamingock::{Runner, change, changes};
 use flamingock_tests::{done, execute, folder, query, strings};

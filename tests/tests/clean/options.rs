@@ -125,7 +125,7 @@ async fn code_has_the_options_of_its_pool() {
     assert_eq!(done(&pool).await, ["10"]);
 }
 
-/// What the pool's own hooks say holds whatever the format.
+/// Settings by the pool's own hooks apply to every format.
 #[tokio::test]
 async fn hooks_of_the_pool_run_last() {
     let database = MariaDb::fresh().await;
@@ -188,7 +188,8 @@ async fn sqlite_foreign_keys_are_enforced_where_the_folders_tool_does() {
     }
 }
 
-/// Who may not read the server's files can't know what a session would have without sqlx.
+/// A user without access to the server's files cannot know which settings a session would have
+/// without sqlx.
 #[tokio::test]
 async fn plan_notes_options_that_remain_those_of_sqlx() {
     let database = Postgres::fresh().await;

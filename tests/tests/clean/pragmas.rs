@@ -1,4 +1,4 @@
-//! Pragmas that do nothing in a transaction.
+//! Pragmas without effect in a transaction.
 
 use flamingock::{ErrorKind, Mode, Runner, UndoTarget};
 use flamingock_tests::{Backend, Sqlite, done, execute, folder, strings, with_table};
@@ -64,7 +64,7 @@ async fn pragmas_of_a_file_without_transaction_take_effect() {
     assert_eq!(done(&pool).await, ["1"]);
 }
 
-/// Before the change runs that it would roll back, and before anything is undone.
+/// Refused before the change runs that the file would roll back, and before anything is undone.
 #[tokio::test]
 async fn ineffective_pragmas_of_a_rollback_are_refused() {
     let database = Sqlite::fresh().await;
@@ -76,7 +76,7 @@ async fn ineffective_pragmas_of_a_rollback_are_refused() {
     let error = Runner::new(&pool).files(files).run().await.unwrap_err();
     assert!(format!("{error:#}").contains(place), "{error}");
     assert!(done(&pool).await.is_empty());
-    // A rollback that was written later.
+    // A rollback file that was added later.
     Runner::new(&pool)
         .files(folder(&[does]))
         .run()

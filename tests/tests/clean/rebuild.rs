@@ -40,7 +40,7 @@ pub(crate) async fn fresh() -> (TestDatabase<Sqlite>, SqlitePool) {
     prepared("CASCADE", "", "").await
 }
 
-/// The table is rebuilt, and the rows are there.
+/// The table is rebuilt, and the rows are kept.
 async fn assert_kept(pool: &SqlitePool, what: &str) {
     assert_eq!(strings(pool, CHILDREN).await, ALL, "{what}");
     let columns = strings(pool, "SELECT \"notnull\" FROM pragma_table_info('parent')").await;
@@ -50,7 +50,7 @@ async fn assert_kept(pool: &SqlitePool, what: &str) {
     assert_eq!(strings(pool, "PRAGMA foreign_keys").await, ["1"], "{what}");
 }
 
-/// Nothing of it is there, and the error says what to do.
+/// Nothing of it remains, and the error says what to do.
 pub(crate) async fn assert_refused(pool: &SqlitePool, error: Error, what: &str) {
     let said = format!("{error:?}");
     assert!(said.contains("child"), "{what}: {said}");
@@ -93,7 +93,7 @@ async fn rebuild_whose_file_switches_enforcement_off_keeps_the_child_rows() {
                 .run()
                 .await
                 .unwrap_err();
-            // The next file is under enforcement again.
+            // The next file runs with enforcement again.
             assert!(
                 format!("{error:?}").contains("FOREIGN KEY"),
                 "{recipe}: {error:?}"
@@ -130,7 +130,7 @@ async fn rebuild_that_breaks_a_reference_is_rolled_back() {
             .iter()
             .any(|entry| entry.contains("APPLIED"))
     );
-    // What was broken before is not this file's.
+    // A reference that was broken before is not this file's mistake.
     let (_database, pool) = fresh().await;
     execute(
         &pool,
@@ -226,7 +226,7 @@ async fn plainly(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     query(db, REBUILD).await.map(drop)
 }
 
-/// Deletes child rows, and deletes others by deleting a parent, which is what it means to do.
+/// Deletes child rows, and deletes others by deleting a parent, as intended.
 #[change(id = "cleans", order = "0001", register = false)]
 async fn cleans(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     query(db, "DELETE FROM parent WHERE id = 1").await?;
@@ -234,7 +234,7 @@ async fn cleans(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     query(db, "DROP TABLE other").await.map(drop)
 }
 
-/// The child rows go first, by its own statement.
+/// Its own statement deletes the child rows first.
 #[change(id = "drops", order = "0001", register = false)]
 async fn drops(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     query(db, "DELETE FROM child").await?;

@@ -1,4 +1,5 @@
-//! Code without a transaction that rebuilds a table: the statement that would lose child rows is undone.
+//! Non-transactional code that rebuilds a table: the statement that would lose child rows is rolled
+//! back.
 
 use flamingock::{Runner, change, changes};
 use flamingock_tests::{audit, query, strings};
@@ -18,7 +19,7 @@ async fn own(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     transaction.commit().await
 }
 
-/// The error is for others to see.
+/// The error is for the caller.
 #[change(
     id = "passes-over",
     order = "0001",
@@ -75,7 +76,7 @@ async fn replaces(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     query(db, "DELETE FROM parent WHERE id = 2").await.map(drop)
 }
 
-/// The driver tells nothing of the row that is replaced.
+/// The driver reports nothing about the row that is replaced.
 #[change(
     id = "replaces-and-drops",
     order = "0001",

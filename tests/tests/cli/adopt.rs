@@ -1,4 +1,4 @@
-//! Taking over what others have applied.
+//! Adopting the history of another tool or service.
 
 use std::fs;
 
@@ -99,7 +99,7 @@ first-order  pending  the history does not have it: a run applies it, unless thi
         texts(&document["adoption"]["adopted"], "change_id"),
         ["create-orders"]
     );
-    // A table that is named must be there.
+    // A configured table must exist.
     let named = ["adopt", "refinery", "--table", "elsewhere", "--map", "map"];
     let allowed = |more: &'static str| app.run(&[&named[..], &[more]].concat());
     let empty = allowed("--allow-empty");
@@ -169,7 +169,7 @@ async fn history_is_adopted_without_the_application<B: Backend>() {
     );
 
     assert_eq!(app.status(), ["applied", "applied", "pending"]);
-    // What was recorded by the manifest is what the code has.
+    // A record by the manifest equals one by the code.
     let (code, document) = app.json(&["plan"]);
     assert_eq!(code, 10);
     let changes = document["report"]["stages"][0]["changes"]

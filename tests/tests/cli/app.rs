@@ -1,4 +1,4 @@
-//! The program in a folder of its own, and its output less what is different each time.
+//! The program in a folder of its own, and its output without the parts that differ between runs.
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
@@ -27,7 +27,7 @@ static PROGRAMS: LazyLock<HashMap<String, PathBuf>> = LazyLock::new(|| {
     programs
 });
 
-/// Where the program is.
+/// The path of the program.
 pub(crate) fn program() -> &'static Path {
     &PROGRAMS["operations"]
 }
@@ -58,7 +58,7 @@ impl App {
         self.folder.path()
     }
 
-    /// The program under the name "operations", where nothing of this test's own surroundings counts.
+    /// The program under the name "operations", isolated from the environment of the test.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(program());
         command.arg0("operations").args(arguments);
@@ -66,12 +66,12 @@ impl App {
         command
     }
 
-    /// The stand-alone program, at the application's database and service.
+    /// The stand-alone program, with the application's database and service.
     pub(crate) fn central(&self, arguments: &[&str]) -> Ran {
         Ran::of(&self.central_command(arguments).output().unwrap())
     }
 
-    /// The same, to be started.
+    /// The same as a command that can be spawned.
     pub(crate) fn central_command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&PROGRAMS["flamingock"]);
         command.arg0("flamingock");
@@ -86,7 +86,7 @@ impl App {
         command
     }
 
-    /// A shell as [`shell`](Self::shell), with the application's database in its environment.
+    /// A shell like [`shell`](Self::shell), with the application's database in its environment.
     pub(crate) fn central_shell(&self, line: &str) -> Ran {
         self.shell(&format!(
             ": ${{DATABASE_URL:=sqlite:operations.db}}; export DATABASE_URL; {line}"
@@ -99,7 +99,7 @@ impl App {
         (ran.code, ran.json())
     }
 
-    /// A shell that finds the program by its name, as that of a person who pastes a command.
+    /// A shell that finds the program by its name, like that of an operator who pastes a command.
     pub(crate) fn shell(&self, line: &str) -> Ran {
         let mut command = Command::new("sh");
         command.args(["-c", line]);
@@ -142,13 +142,13 @@ impl App {
         Ran::of(&self.command(arguments).env(name, value).output().unwrap())
     }
 
-    /// The answer to a command with `--json`: the exit code and the document.
+    /// Returns the exit code and the document of a command with `--json`.
     pub(crate) fn json(&self, arguments: &[&str]) -> (i32, Value) {
         let ran = self.run(&[arguments, &["--json"]].concat());
         (ran.code, ran.json())
     }
 
-    /// The answer to a command that succeeds, normalised.
+    /// Returns the normalised output of a command that succeeds.
     pub(crate) fn text(&self, arguments: &[&str]) -> String {
         let ran = self.run(arguments);
         assert_eq!(
@@ -160,7 +160,7 @@ impl App {
         normalise(&ran.stdout)
     }
 
-    /// What became of the changes, in their order.
+    /// The outcomes of the changes, in order.
     pub(crate) fn status(&self) -> Vec<String> {
         let (code, document) = self.json(&["status"]);
         assert_eq!(code, 0, "{document}");
@@ -176,7 +176,7 @@ pub(crate) fn texts(list: &Value, field: &str) -> Vec<String> {
         .collect()
 }
 
-/// How the program ended, and what it said.
+/// The exit code and the output of the program.
 #[derive(Debug)]
 pub(crate) struct Ran {
     pub(crate) code: i32,

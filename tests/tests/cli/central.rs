@@ -1,4 +1,4 @@
-//! The stand-alone program: looking after a service without its code.
+//! The stand-alone program: operating a service without its code.
 
 use std::fs;
 
@@ -74,7 +74,7 @@ async fn issue_is_found_and_resolved_without_the_application<B: Backend>() {
     let (_, document) = app.central_json(&["audit", "list", "orders-topic"]);
     let entry = &document["entries"][0];
     assert_eq!(entry["state"], "MANUAL_MARKED_AS_ROLLED_BACK");
-    // Who has no code keeps what was on record.
+    // Without code, the recorded definition stays.
     assert_eq!(entry["description"], "Others hear of orders.");
     assert_eq!(entry["recovery"], "manual");
     assert_eq!(app.run(&["apply"]).code, 0);
@@ -130,7 +130,7 @@ async fn lock_is_shown_and_released_without_the_application<B: Backend>() {
     let (_, document) = app.central_json(&["audit", "list", "--history"]);
     let states = texts(&document["entries"], "state");
     assert_eq!(states.last().unwrap(), "MANUAL_LOCK_RELEASED");
-    // The entry about the lock is no change.
+    // The entry about the lock belongs to no change.
     assert_eq!(statuses(&app, &[]), ["applied", "issue"]);
     let guidance = app.central(&["issue", "show", "orders-topic", "--guidance"]);
     for line in [
@@ -143,7 +143,7 @@ async fn lock_is_shown_and_released_without_the_application<B: Backend>() {
 
 async fn pending_changes_are_known_from_the_manifest<B: Backend>() {
     let database = B::fresh().await;
-    // It is there, and empty.
+    // The database exists and is empty.
     drop(database.pool(1).await);
     let app = App::on(&database.url);
     assert_eq!(app.run(&["manifest", "--write", "changes.lock"]).code, 0);
@@ -190,7 +190,7 @@ async fn pending_changes_are_known_from_the_manifest<B: Backend>() {
 
 async fn database_without_tables_is_refused<B: Backend>() {
     let database = B::fresh().await;
-    // It is there, and empty.
+    // The database exists and is empty.
     drop(database.pool(1).await);
     let app = App::on(&database.url);
     let kind = |ran: Ran| (ran.code, ran.json()["error"]["kind"].clone());
@@ -220,7 +220,7 @@ async fn database_without_tables_is_refused<B: Backend>() {
     assert_eq!(kind(prefixed), (5, json!("store")));
     let hostile = app.central(&["--prefix", "x-", "status", "--json"]);
     assert_eq!(kind(hostile), (2, json!("invalid")));
-    // SQLite's rows of the lock have the time in them.
+    // SQLite's rows of the lock contain the time.
     let creates = |ran: Ran| ran.stdout.split("INSERT").next().unwrap().to_owned();
     let schema = creates(app.central(&["schema"]));
     assert_eq!(schema, creates(app.run(&["schema"])));

@@ -1,10 +1,10 @@
-//! Every command of a program, from its own help, so that a new one can't be forgotten.
+//! Every command of a program, taken from its own help, so that a new one can't be forgotten.
 
 use std::process::Command;
 
 use crate::app::{App, Ran};
 
-/// The program at the application's database.
+/// The program with the application's database.
 pub(crate) fn command(app: &App, program: &str, arguments: &[&str]) -> Command {
     match program {
         "operations" => app.command(arguments),
@@ -12,7 +12,7 @@ pub(crate) fn command(app: &App, program: &str, arguments: &[&str]) -> Command {
     }
 }
 
-/// The words of every command that has no commands of its own.
+/// The words of every command that has no subcommands.
 pub(crate) fn all(app: &App, program: &str) -> Vec<Vec<String>> {
     let mut found = Vec::new();
     let mut open = vec![Vec::<String>::new()];
@@ -38,11 +38,11 @@ pub(crate) fn all(app: &App, program: &str) -> Vec<Vec<String>> {
     found
 }
 
-/// What a command is called with: every way that reads, and writes that are refused or do no harm.
+/// The arguments for a command: all that read, and writes that are refused or harmless.
 ///
 /// # Panics
 ///
-/// For a command that nobody has said this of.
+/// A command without an entry here.
 pub(crate) fn arguments(program: &str, words: &[String]) -> Vec<Vec<&'static str>> {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let manifest = ["--manifest", "nowhere"];

@@ -1,4 +1,4 @@
-//! `docs/operations.md` shows what the program prints.
+//! `docs/operations.md` shows the output of the program.
 
 use std::fs;
 
@@ -7,14 +7,14 @@ use serde_json::Value;
 
 use crate::app::{App, normalise};
 
-/// The keys of a document, at every depth; of what it says, only whether there is anything.
+/// The keys of a document, at every depth; of the values, only whether there are any.
 fn shape(value: &Value) -> Value {
     match value {
         Value::Object(fields) => fields
             .iter()
             .map(|(key, value)| (key.clone(), shape(value)))
             .collect(),
-        // The page may leave out what is like the rest.
+        // The page may omit repetitive parts.
         Value::Array(values) => values.iter().take(1).map(shape).collect(),
         Value::Null | Value::Bool(_) => value.clone(),
         Value::Number(_) | Value::String(_) => Value::from("<one>"),

@@ -1,4 +1,5 @@
-//! What anybody who can write to the database can put in front of an operator: no command prints it raw.
+//! Texts that anyone with write access to the database can put in front of an operator: no command
+//! prints them raw.
 
 use std::collections::BTreeSet;
 use std::process::{Command, Stdio};
@@ -15,11 +16,11 @@ use crate::progress::{let_go, slow_topic};
 
 scenarios!(sqlite, postgres, mariadb; every_command_escapes_texts_of_the_database, texts_of_the_lock_are_escaped);
 
-/// Colors, a line that is written over, the clipboard, lines of their own, text that runs backwards, and what
-/// is not seen at all.
+/// Colors, an overwritten line, the clipboard, additional lines, text that runs backwards, and
+/// invisible characters.
 const HOSTILE: &str = "x\u{1b}[31m\u{1b}[2K\u{1b}]52;c;aGFja2Vk\u{7}\r\nerror: forged\n  forged\u{8}\u{7f}\u{9b}1m\u{85}\u{202e}\u{2066}\u{200b}\u{2028}\u{feff}\u{e0041}'\"$(id)`";
 
-/// Whether a terminal does something with it, or a reader does not see it.
+/// Whether a terminal interprets the character, or a reader cannot see it.
 fn is_hostile(character: char) -> bool {
     let hidden = "\u{61c}\u{200b}\u{200e}\u{200f}\u{2028}\u{2029}\u{feff}\u{ad}\u{180e}";
     character.is_control()
@@ -29,7 +30,7 @@ fn is_hostile(character: char) -> bool {
         || ('\u{e0000}'..='\u{e007f}').contains(&character)
 }
 
-/// Fails for a control character other than the end of a line of ours.
+/// Fails for a control character other than the line ends of the program.
 fn check_characters(what: &str, text: &str) {
     let hostile = text
         .char_indices()
@@ -37,7 +38,7 @@ fn check_characters(what: &str, text: &str) {
     assert!(hostile.is_none(), "{what}: {hostile:?} in {text:?}");
 }
 
-/// The same, and for a line that is not ours.
+/// The same, and for a line that the program did not print.
 fn check_text(what: &str, text: &str) {
     check_characters(what, text);
     let forged = text.lines().find(|line| {
@@ -47,7 +48,7 @@ fn check_text(what: &str, text: &str) {
     assert!(forged.is_none(), "{what}: {forged:?} in\n{text}");
 }
 
-/// A statement's literal, whatever the database takes for an escape.
+/// A literal of a statement, whatever the database reads as an escape.
 pub(crate) fn literal<B: Backend>(text: &str) -> String {
     let digits: String = text.bytes().map(|byte| format!("{byte:02x}")).collect();
     match B::NAME {
@@ -57,7 +58,7 @@ pub(crate) fn literal<B: Backend>(text: &str) -> String {
     }
 }
 
-/// The columns of a table that hold texts, from the database itself.
+/// The text columns of a table, from the database itself.
 async fn text_columns<B: Backend>(pool: &Pool<B::Db>, table: &str) -> BTreeSet<String> {
     let names = match B::NAME {
         "SQLite" => format!("SELECT name FROM pragma_table_info('{table}') WHERE type = 'TEXT'"),
@@ -106,17 +107,17 @@ pub(crate) async fn copy<B: Backend>(pool: &Pool<B::Db>, table: &str, set: &[(&s
     execute(pool, &insert).await;
 }
 
-/// Puts it into every column of every table that holds a text.
+/// Puts the text into every text column of every table.
 async fn poison<B: Backend>(pool: &Pool<B::Db>) {
     let hostile = literal::<B>(HOSTILE);
     let as_json = literal::<B>(&serde_json::json!([HOSTILE, "second"]).to_string());
     let metadata = serde_json::json!({ "target_description": HOSTILE, HOSTILE: HOSTILE });
     let metadata = literal::<B>(&metadata.to_string());
-    // Another service and a lock of its own.
+    // Another service with its own lock.
     for table in ["flamingock_audit", "flamingock_lock", "flamingock_lease"] {
         copy::<B>(pool, table, &[("service", hostile.clone())]).await;
     }
-    // A change of that name, and one in a state that nobody knows.
+    // A change with that name, and one in an unknown state.
     copy::<B>(pool, "flamingock_audit", &[("change_id", hostile.clone())]).await;
     let unknown = [
         ("change_id", literal::<B>("unknown")),
@@ -126,7 +127,7 @@ async fn poison<B: Backend>(pool: &Pool<B::Db>) {
     for table in ["flamingock_audit", "flamingock_lock", "flamingock_lease"] {
         for column in text_columns::<B>(pool, table).await {
             let keys = ["service", "lane", "change_id", "state", "boot_id"];
-            // What SQLite keeps as a text is a time.
+            // A text in SQLite's type, which is a time.
             if keys.contains(&column.as_str()) || column.ends_with("_at") {
                 continue;
             }
@@ -137,7 +138,7 @@ async fn poison<B: Backend>(pool: &Pool<B::Db>) {
             };
             let set = format!("UPDATE {table} SET {column} = {value}");
             if let Err(error) = try_execute(pool, &set).await {
-                // A word of the audit's own has less room.
+                // The audit's own values have less room.
                 let short = literal::<B>("x\u{1b}[31m\nforged\u{202e}");
                 let set = format!("UPDATE {table} SET {column} = {short}");
                 execute(pool, &set).await;
@@ -272,7 +273,7 @@ async fn repeated_arguments_are_escaped() {
     }
 }
 
-/// What the program prints in a terminal of 80 columns, as it came.
+/// The raw output of the program in a terminal of 80 columns.
 fn in_a_terminal(app: &App, line: &str) -> String {
     let mut script = Command::new("script");
     let line = format!("stty cols 80 rows 24 -onlcr; {line}");
@@ -282,7 +283,7 @@ fn in_a_terminal(app: &App, line: &str) -> String {
     Ran::of(&script.output().unwrap()).stdout
 }
 
-/// The text without what only sets a color, which is ours.
+/// The text without color sequences, which the program prints.
 fn without_colors(text: &str) -> String {
     let mut plain = String::new();
     for (place, part) in text.split("\u{1b}[").enumerate() {
@@ -319,11 +320,11 @@ async fn terminal_gets_only_the_colors_of_the_program() {
         "operations plan",
     ] {
         let text = in_a_terminal(&app, line);
-        // The line that shows what is done is written over.
+        // The progress line is overwritten.
         let text = text.replace('\r', "").replace("\u{1b}[2K", "");
         let plain = without_colors(&text);
         check_characters(line, &plain);
-        // A cell may be broken before any word, but for those of the first column.
+        // A cell may be broken before any word, except in the first column.
         assert!(
             !plain.contains("\nforged") && !plain.contains("\nerror: forged"),
             "{plain}"
@@ -339,7 +340,7 @@ async fn terminal_gets_only_the_colors_of_the_program() {
     }
 }
 
-/// Rust prints a panic before anybody can catch it.
+/// Rust prints a panic before it can be caught.
 #[test]
 fn panic_of_a_change_is_printed_escaped() {
     for flags in [&[][..], &["-vv"], &["--json"]] {
@@ -354,7 +355,7 @@ fn panic_of_a_change_is_printed_escaped() {
         assert_eq!(code, 0, "{document}");
         assert!(document.to_string().contains("forged"), "{document}");
     }
-    // What a terminal shows as it is, is left to the program's own hook.
+    // Text that a terminal shows unchanged is left to the program's own hook.
     let app = App::on_a_file();
     let ran = app.run_with("BROKER_PANICS", "it is not there", &["apply"]);
     assert!(ran.stderr.contains("RUST_BACKTRACE"), "{ran:?}");

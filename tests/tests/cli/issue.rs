@@ -1,4 +1,4 @@
-//! From a failure to the person who settles it.
+//! From a failure to its resolution by an operator.
 
 use flamingock_tests::{Backend, scenarios};
 use serde_json::{Value, json};
@@ -71,7 +71,7 @@ async fn script_detects_a_failure_and_resolves_it<B: Backend>() {
         "--reason",
         "seen there",
     ];
-    // As it was called in Java.
+    // The name that Flamingock for Java uses.
     let java = [
         "audit",
         "fix",
@@ -179,7 +179,7 @@ Then
         .lines()
         .find(|line| line.contains("--rolled-back"))
         .unwrap();
-    // Pasted as it is, it has no reason.
+    // Pasted without an edit, it has no reason.
     let unfilled = app.shell(rolled_back);
     assert_eq!(unfilled.code, 2, "{unfilled:?}");
     assert!(unfilled.stderr.contains("placeholder"), "{unfilled:?}");

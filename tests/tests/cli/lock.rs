@@ -1,4 +1,4 @@
-//! While somebody has the lock, and after somebody has died with it.
+//! While a run has the lock, and after its owner has died.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
@@ -17,7 +17,7 @@ scenarios!(
     all_services_are_shown_with_their_lock_owners,
 );
 
-/// A process whose second change waits: its topic is a pipe that nobody reads.
+/// A process whose second change waits: its topic is a pipe without a reader.
 pub(crate) struct Waiting<'a> {
     app: &'a App,
     process: Option<Child>,
@@ -55,7 +55,7 @@ impl Waiting<'_> {
         kill_process(Pid::from_child(process), signal).unwrap();
     }
 
-    /// Reads its errors up to this one.
+    /// Reads its standard error up to this line.
     fn until_it_says(&mut self, text: &str) {
         while !self.said.contains(text) {
             let read = self.errors.read_line(&mut self.said).unwrap();
@@ -78,7 +78,7 @@ impl Waiting<'_> {
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        // A test that failed leaves it waiting.
+        // A failed test leaves it waiting.
         if let Some(process) = &mut self.process {
             let _ = process.kill();
             let _ = process.wait();
@@ -134,7 +134,7 @@ async fn interrupted_change_is_an_issue_once_its_owner_has_ended<B: Backend>() {
     let database = B::fresh().await;
     let app = App::on(&database.url);
     let mut waiting = Waiting::start(&app);
-    // Impatient: the second signal does not wait for the change.
+    // The second signal does not wait for the change.
     waiting.signal(Signal::TERM);
     waiting.until_it_says("stopping:");
     waiting.signal(Signal::TERM);

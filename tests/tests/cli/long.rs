@@ -13,7 +13,7 @@ use crate::hostile::{copy, literal};
 
 scenarios!(sqlite, postgres, mariadb; memory_does_not_grow_with_the_history);
 
-/// How many entries there are at least: those of a small application after years, or of a large one.
+/// The minimal number of entries: those of a small application after years, or of a large one.
 fn least() -> usize {
     match std::env::var_os("FLAMINGOCK_TEST_EXTRA") {
         None => 10_000,
@@ -21,13 +21,14 @@ fn least() -> usize {
     }
 }
 
-/// How long the reason of each is.
+/// The length of each reason.
 const REASON: usize = 2_000;
 
-/// In KiB: more than a program needs that reads page by page, and less than half of what all of it takes.
+/// In KiB: more than a program needs that reads page by page, and less than half of what all
+/// entries take.
 const MOST: u64 = 48 * 1024;
 
-/// The most memory that a process has had so far, in KiB.
+/// The peak memory of a process so far, in KiB.
 fn peak_of(pid: u32) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let line = status
@@ -36,7 +37,8 @@ fn peak_of(pid: u32) -> Option<u64> {
     line.split_whitespace().next()?.parse().ok()
 }
 
-/// What a command printed, without keeping it: how many lines, how often `"seq":`, and its peak in KiB.
+/// A summary of a command's output, without storing it: the lines, the number of `"seq":`, and its
+/// peak in KiB.
 fn ran(app: &App, program: &str, arguments: &[&str]) -> (usize, usize, u64) {
     let began = std::time::Instant::now();
     let mut command = commands::command(app, program, arguments);
@@ -60,7 +62,7 @@ fn ran(app: &App, program: &str, arguments: &[&str]) -> (usize, usize, u64) {
         kept.extend_from_slice(&buffer[..length]);
         let text = String::from_utf8_lossy(&kept);
         entries += text.matches("\"seq\":").count();
-        // What is cut is looked for with what comes behind it.
+        // The last part is searched together with the next one.
         let tail = kept.len().saturating_sub(5);
         let tail = kept.split_off(tail);
         kept = tail;

@@ -1,4 +1,4 @@
-//! Standard output and standard error that nobody reads any more, and times and numbers at the end of their range.
+//! Closed standard output and standard error, and times and numbers at the end of their range.
 
 use std::process::Stdio;
 

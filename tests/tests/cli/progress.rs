@@ -1,4 +1,4 @@
-//! What is being done, shown to whoever looks on.
+//! The progress of a command in a terminal.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use flamingock_tests::block_until;
 
 use crate::app::App;
 
-/// A topic whose file is a pipe: the change that writes it goes on when somebody reads.
+/// A topic whose file is a pipe: the change that writes it continues when the pipe is read.
 pub(crate) fn slow_topic(app: &App) -> PathBuf {
     let folder = app.folder().join("broker");
     std::fs::create_dir(&folder).unwrap();
@@ -23,7 +23,7 @@ pub(crate) fn let_go(topic: &Path) {
     std::fs::read(topic).unwrap();
 }
 
-/// A program in a terminal of 80 columns, and what it has written there so far.
+/// A program in a terminal of 80 columns, and its output so far.
 struct Terminal {
     script: Child,
     seen: Arc<Mutex<Vec<u8>>>,
@@ -62,7 +62,7 @@ impl Terminal {
         String::from_utf8_lossy(&self.seen.lock().unwrap()).into_owned()
     }
 
-    /// Everything that was written, once the program has ended as it should.
+    /// The whole output, once the program has ended successfully.
     fn ended(mut self) -> String {
         let status = self.script.wait().unwrap();
         self.reading.join().unwrap();
@@ -72,7 +72,7 @@ impl Terminal {
     }
 }
 
-/// What stays in the terminal: a line that is written over is gone.
+/// What stays in the terminal: an overwritten line is gone.
 fn stays(written: &str) -> String {
     let erase = "\u{1b}[2K";
     written

@@ -1,4 +1,4 @@
-//! A change of several steps: the commands say how far it came.
+//! A change of several steps: the commands show which step it reached.
 
 use flamingock::sqlx::SqlitePool;
 use flamingock::{BoxError, Runner, template, templates};
@@ -6,7 +6,7 @@ use flamingock_tests::{Backend as _, Sqlite, folder};
 
 use crate::app::{App, normalise};
 
-/// Succeeds if it is told so.
+/// Succeeds if the variable is set.
 #[template("attempt", register = false)]
 async fn attempt(succeeds: bool) -> Result<(), BoxError> {
     if succeeds {

@@ -1,4 +1,4 @@
-//! In a terminal: as wide as it is, and in color only where that is wanted.
+//! In a terminal: output fits its width, and is colored only where that is wanted.
 
 use std::process::Command;
 
@@ -18,7 +18,7 @@ fn in_a_terminal(app: &App, line: &str, no_color: Option<&str>) -> String {
     ran.stdout.replace('\r', "")
 }
 
-/// The text as it is seen: without what only colors it.
+/// The visible text, without color sequences.
 fn seen(text: &str) -> String {
     let mut seen = String::new();
     for (place, part) in text.split("\u{1b}[").enumerate() {

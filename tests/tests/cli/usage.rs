@@ -1,4 +1,4 @@
-//! Arguments, files, and a database that is not there.
+//! Arguments, files, and a missing database.
 
 use std::fs;
 
@@ -108,7 +108,7 @@ fn verbose_logs_to_standard_error() {
     assert!(said.stderr.contains(" INFO "), "{said:?}");
     assert!(said.stderr.contains("first-order"), "{said:?}");
     assert!(!said.stderr.contains('\u{1b}'), "{said:?}");
-    // What is on standard output is not said again.
+    // Text on standard output is not repeated.
     assert!(!said.stderr.contains("1 undone in"), "{said:?}");
     assert!(!said.stderr.contains("DEBUG"), "{said:?}");
 

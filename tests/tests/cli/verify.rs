@@ -1,4 +1,4 @@
-//! Whether what the audit says is so.
+//! Whether the audit agrees with the systems.
 
 use flamingock_tests::{Backend, execute, scenarios};
 use serde_json::json;
@@ -16,7 +16,7 @@ async fn verify_exits_with_3_when_audit_and_systems_differ<B: Backend>() {
     };
     let is = |code: i32, verdict: &str| (code, verdict.to_owned());
 
-    // There is no table to look into, and no audit.
+    // There is no table and no audit.
     let (code, document) = app.json(&["verify"]);
     let probe = &document["probes"][0];
     assert_eq!((code, &probe["verdict"]), (3, &json!("not_known")));

@@ -45,20 +45,21 @@ async fn dump_recreates_the_same_database() {
     for head in ["", "-- flamingock: transaction=false\n"] {
         for inserts in ["--inserts", "--column-inserts"] {
             let written = Postgres::dump(&first, &[inserts]).await;
-            // psql is told by it to take no more commands of its own. No server knows it.
+            // It makes psql accept no more commands. No server knows it.
             let text = written.replace("\\restrict", "-- \\restrict");
             let text = text.replace("\\unrestrict", "-- \\unrestrict");
             let (second, pool) = applied::<Postgres>(&text, head).await;
             let again = Postgres::dump(&second, &[inserts]).await;
             assert_eq!(said(&written), said(&again), "{head}{inserts}");
-            // A dump sets its session's search path. The next change has the one of the application.
+            // A dump sets the search path of its session. The next change has that of the
+            // application.
             let path = strings(&pool, "SHOW search_path").await;
             assert_eq!(path, ["\"$user\", public"], "{head}{inserts}");
         }
     }
 }
 
-/// What only psql understands is refused by its line, before anything ran.
+/// Commands of psql are refused with their line, before anything ran.
 #[tokio::test]
 async fn dump_with_copied_rows_is_refused_with_its_line() {
     let first = Postgres::fresh().await;
@@ -74,7 +75,7 @@ async fn dump_with_copied_rows_is_refused_with_its_line() {
         .position(|line| line.starts_with('\\') || line.starts_with("COPY "));
     let place = format!("0001__dump.sql:{}", line.unwrap() + 1);
     assert!(error.contains(&place), "{place}: {error}");
-    // Each of what a dump may begin with names what to do.
+    // Each of the possible beginnings of a dump gets a hint.
     for (text, remedy) in [
         (
             "\\restrict abc\nSELECT 1;\n",
@@ -101,8 +102,8 @@ async fn dump_with_copied_rows_is_refused_with_its_line() {
     assert!(tables.await.is_empty());
 }
 
-/// Where backslashes escape by default, a dump says that they don't, and the server reads a whole text before it
-/// does what the text says.
+/// Where backslashes escape by default, a dump switches that off, and the server reads the whole
+/// text before it executes the setting.
 #[tokio::test]
 async fn backslash_follows_the_settings_of_session_and_file() {
     let rows = "CREATE TABLE rows (a text);\nINSERT INTO rows VALUES ('a\\n;'), ('b\\\\');\n";

@@ -1,4 +1,4 @@
-//! What a dump makes.
+//! Creates dumps.
 
 use flamingock_tests::TestDatabase;
 use flamingock_tests::clients::Dumped;

@@ -29,7 +29,7 @@ async fn dump_recreates_the_same_database() {
     let pool = first.pool(1).await;
     execute(&pool, &SCHEMA.replace(", ('?', NULL || 'y')", "")).await;
     let written = Sqlite::dump(&first, &[]).await;
-    // It has a transaction of its own around each table.
+    // It has its own transaction around each table.
     let (second, _pool) = applied::<Sqlite>(&written, "-- flamingock: transaction=false\n").await;
     let again = Sqlite::dump(&second, &[]).await;
     assert_eq!(said(&written), said(&again));

@@ -1,4 +1,4 @@
-//! Two servers of which one writes and the other follows, and an address that leads to the writer.
+//! A writer and its standby, and an address that leads to the writer.
 
 use flamingock_tests::servers::Hosted;
 use flamingock_tests::sql::once;
@@ -6,21 +6,21 @@ use flamingock_tests::{MariaDb, Postgres, Proxy, Server, TestDatabase, until};
 use sqlx::Pool;
 use sqlx::pool::PoolOptions;
 
-/// A kind of server that can follow another one.
+/// A kind of server that supports a standby.
 pub(crate) trait Follows: Hosted {
-    /// The writer, and one that has everything that was committed there.
+    /// The writer, and a standby that has everything that was committed.
     async fn two() -> (Server<Self>, Server<Self>);
 
-    /// The database as an ordinary user of it, who may not write where nobody may.
+    /// The database as an ordinary user, who has no right to write to a read-only server.
     async fn url_of_user(database: &TestDatabase<Self>) -> String;
 
-    /// Returns once the follower has everything that the writer has.
+    /// Returns once the standby has everything that the writer has.
     async fn catch_up(writer: &Server<Self>, follower: &Server<Self>);
 
-    /// The writer takes no more writes.
+    /// Makes the writer read-only.
     async fn demote(old: &mut Server<Self>);
 
-    /// The other one has everything, and takes writes from now on.
+    /// Promotes the standby, which has everything.
     async fn promote(old: &Server<Self>, new: &Server<Self>);
 }
 
@@ -49,7 +49,7 @@ impl Follows for Postgres {
         database.url.clone()
     }
 
-    /// It shows what was answered, a little later.
+    /// It shows acknowledged transactions with a short delay.
     async fn catch_up(writer: &Server<Self>, follower: &Server<Self>) {
         let place = tell(writer, "SELECT pg_current_wal_lsn()::text")
             .await
@@ -116,7 +116,7 @@ pub(crate) struct Pair<H: Follows> {
     pub(crate) proxy: Proxy,
     /// Through the proxy.
     pub(crate) url: String,
-    /// Of the one that follows, for its administrator.
+    /// The standby, for its administrator.
     pub(crate) new_url: String,
     database: TestDatabase<H>,
 }
@@ -148,38 +148,39 @@ impl<H: Follows> Pair<H> {
         options.connect(&self.url).await.unwrap()
     }
 
-    /// Asks the writer of the beginning.
+    /// Queries the original writer.
     pub(crate) async fn tell_old(&self, sql: &str) -> Vec<String> {
         once::<H::Db>(&self.database.url, sql).await.unwrap()
     }
 
-    /// Asks the server that follows, or has followed.
+    /// Queries the original standby.
     pub(crate) async fn tell_new(&self, sql: &str) -> Vec<String> {
         once::<H::Db>(&self.new_url, sql).await.unwrap()
     }
 
-    /// The writer takes no more writes, and the address leads to the other one, which takes none yet.
+    /// Makes the writer read-only, and lets the address lead to the standby, which is still
+    /// read-only.
     pub(crate) async fn demote(&mut self) {
         H::demote(&mut self.old).await;
         self.proxy.lead_to(self.new.port());
     }
 
-    /// The address leads to a server that follows, while the writer goes on.
+    /// Lets the address lead to the standby, while the writer continues.
     pub(crate) fn lead_astray(&self) {
         self.proxy.lead_to(self.new.port());
     }
 
-    /// The address leads to the writer of the beginning.
+    /// Lets the address lead to the original writer.
     pub(crate) fn lead_back(&self) {
         self.proxy.lead_to(self.old.port());
     }
 
-    /// The other one is the writer.
+    /// Promotes the standby.
     pub(crate) async fn promote(&self) {
         H::promote(&self.old, &self.new).await;
     }
 
-    /// The writer moves.
+    /// Moves the writer.
     pub(crate) async fn move_over(&mut self) {
         self.demote().await;
         self.promote().await;

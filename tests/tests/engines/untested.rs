@@ -1,4 +1,4 @@
-//! What answers is no database on which the guarantees are proved, or takes no writes.
+//! Servers on which the guarantees are not proved, or which accept no writes.
 
 use std::time::Duration;
 
@@ -68,7 +68,7 @@ async fn galera_is_refused_before_anything_is_written_there() {
     assert_eq!(tables(&pool).await, [""; 0]);
     assert_eq!(done(&pool).await, [""; 0]);
 
-    // Only what takes the lock is refused.
+    // Only operations that take the lock are refused.
     runner().allow_untested_database().run().await.unwrap();
     assert!(runner().run().await.unwrap().is_up_to_date());
     let error = Runner::new(&pool)
@@ -115,7 +115,7 @@ async fn entries_on_galera_write_the_lock_row() {
         .await
         .unwrap();
     assert_eq!(report.counts().newly_applied, 2);
-    // APPLIED of the first, STARTED and APPLIED of the second.
+    // APPLIED of the first change, STARTED and APPLIED of the second.
     assert_eq!(proxy.count(writes), 3, "{:#?}", proxy.sent());
     let entries = [
         "shared 1 APPLIED shared",
@@ -127,7 +127,8 @@ async fn entries_on_galera_write_the_lock_row() {
     assert!(changes.run().await.unwrap().is_up_to_date());
 }
 
-/// A takeover on one node, while the owner on the other one has its entry in and is about to commit.
+/// A takeover on one node, while the owner on the other node has written its entry and is about to
+/// commit.
 #[tokio::test]
 async fn takeover_on_another_galera_node_keeps_a_late_owner_from_committing() {
     let first = Server::<Galera>::start().await.unwrap();
@@ -152,7 +153,7 @@ async fn takeover_on_another_galera_node_keeps_a_late_owner_from_committing() {
         strings(&other, "SELECT fencing_token FROM flamingock_lock").await == ["1"]
     })
     .await;
-    // As a takeover does, at once: the lease of a living owner is renewed.
+    // Like a takeover, but at once: the lease of a live owner is renewed.
     execute(
         &other,
         "UPDATE flamingock_lease e JOIN flamingock_lock k ON k.service = e.service \
@@ -198,7 +199,7 @@ async fn sqlite_that_only_queries_is_refused_at_once() {
     assert_eq!(done(&owner).await, [""; 0]);
 }
 
-/// A user who may write nevertheless, as the application's often may.
+/// A user who can write nevertheless, as the user of an application often can.
 #[tokio::test]
 async fn mariadb_that_is_read_only_is_refused_when_the_wait_ends() {
     let server = MariaDb::start().await.unwrap();

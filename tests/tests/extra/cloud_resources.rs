@@ -50,7 +50,7 @@ async fn half_created_bucket_is_completed_by_the_next_run() -> io::Result<()> {
     let on_record = page.states("exports-bucket");
     assert_eq!(on_record, ["STARTED", "STARTED", "APPLIED"]);
 
-    // An audit that knows nothing of them finds both, and changes neither.
+    // A run with an empty audit finds both, and changes neither.
     std::fs::remove_file(page.folder().join("cloud-resources.db"))?;
     let again = page.shell("DAYS=7 cloud-resources apply");
     assert_eq!(again.code, Some(0), "{again:?}");

@@ -36,7 +36,7 @@ impl Vendor {
         self.unleash.manage("GET", path, "").json()
     }
 
-    /// Not all of the flag: where it is in its life the vendor works out later.
+    /// Not the whole flag: the vendor computes its lifecycle stage later.
     fn shape(&self) -> [Value; 3] {
         let flag = self.flag();
         let [made, what] = ["createdAt", "description"].map(|field| flag[field].clone());
@@ -57,7 +57,7 @@ async fn page_shows_the_actual_output_and_half_a_flag_is_completed() -> io::Resu
     let vendor = vendor().await?;
     vendor.page.check();
 
-    // One server for all of it, since it takes seconds to start.
+    // One server for all steps, because it takes seconds to start.
     run_killed_between_the_requests_is_completed(&vendor).await?;
     existing_flag_is_left_unchanged(&vendor)?;
     foreign_flag_is_left_unchanged(&vendor)

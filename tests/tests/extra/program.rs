@@ -1,4 +1,4 @@
-//! The examples, each with the crates that it names.
+//! The examples, each with its own crates.
 
 use flamingock_tests::{Page, cargo};
 

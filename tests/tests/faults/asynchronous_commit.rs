@@ -1,4 +1,5 @@
-//! A target system that commits lazily, and is killed: what the audit says is applied must be there.
+//! A target system that commits asynchronously is killed: the changes that the audit records as
+//! applied must exist.
 
 use flamingock_tests::sql::once;
 use flamingock_tests::{Postgres, Server};
@@ -7,7 +8,7 @@ use super::ground::{Ground, Kind};
 use super::oracle::{SEPARATE, Scene};
 use super::start::Start;
 
-/// The log is written every ten seconds, and once by whoever wakes its writer.
+/// The log is written every ten seconds, and whenever its writer is woken up.
 const LAZY: [&str; 6] = [
     "CREATE TABLE done (what VARCHAR(200))",
     "ALTER SYSTEM SET synchronous_commit = off",

@@ -1,5 +1,5 @@
-//! A file of SQLite that processes of two boots share, as those of a virtual machine and its host: each reads a boot
-//! id of its own.
+//! A SQLite file that processes of two boots share, like those of a virtual machine and its host:
+//! each reads its own boot id.
 
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -8,13 +8,13 @@ use super::ground::{Ground, Kind, rows};
 use super::oracle::{Scene, VERIFIED};
 use super::start::{DEADLINE, Start, end_of};
 
-/// A boot id that is not this machine's.
+/// A boot id other than this machine's.
 const OTHER: &str = "0d0e0f00-1111-4222-8333-444455556666";
 
-/// Long enough that a start on a busy machine comes within it, in milliseconds.
+/// Long enough for the start of a process on a busy machine, in milliseconds.
 const LEASE: u32 = 6_000;
 
-/// Another boot: what its processes preload, and what they read.
+/// Another boot: the library that its processes preload, and the files that they read.
 struct Boot {
     folder: tempfile::TempDir,
 }
@@ -44,7 +44,7 @@ impl Boot {
         self.folder.path().join("boot_id")
     }
 
-    /// A start there.
+    /// A run under that boot.
     fn start(&self, url: &str) -> Start {
         let text = |path: PathBuf| path.into_os_string().into_string().unwrap();
         Start::of("verified", url)
@@ -71,7 +71,7 @@ fn now() -> u128 {
 async fn sqlite_live_owner_of_another_boot_keeps_the_lock() {
     let (boot, ground) = (Boot::new(), Ground::with_table(Kind::Sqlite).await);
     let go = boot.folder.path().join("go");
-    // Without renewals it would be over while the other one waits.
+    // Without renewals the lease would expire while the other run waits.
     let owner = boot.start(ground.url()).lock(2_000, 20_000);
     let mut owner = owner.holding("verified 1", &go).spawn();
     owner.line("at verified 1", DEADLINE).await.unwrap();
@@ -86,7 +86,8 @@ async fn sqlite_live_owner_of_another_boot_keeps_the_lock() {
     VERIFIED.judge(&VERIFIED.look(&scene).await, &again, "another boot");
 }
 
-/// A clock of another boot does not tell whether its lease is over: only the wall clock does, with a margin.
+/// The clock of another boot does not show whether a lease has expired: only the wall clock does,
+/// with a margin.
 #[tokio::test]
 async fn sqlite_waiter_uses_the_wall_clock_for_a_dead_owner_of_another_boot() {
     let (boot, ground) = (Boot::new(), Ground::with_table(Kind::Sqlite).await);
@@ -110,7 +111,7 @@ async fn sqlite_waiter_uses_the_wall_clock_for_a_dead_owner_of_another_boot() {
     assert_ne!(one(&ground, "boot_id").await, OTHER);
 }
 
-/// The clock of its own boot tells at once, without the margin.
+/// The clock of its own boot shows it at once, without the margin.
 #[tokio::test]
 async fn sqlite_waiter_ignores_the_wall_clock_for_a_dead_owner_of_the_same_boot() {
     let (boot, ground) = (Boot::new(), Ground::with_table(Kind::Sqlite).await);
@@ -121,7 +122,7 @@ async fn sqlite_waiter_ignores_the_wall_clock_for_a_dead_owner_of_the_same_boot(
     owner.line("at verified 1", DEADLINE).await.unwrap();
     owner.kill().unwrap();
     end_of(owner).await;
-    // As if the clocks of the two were a year apart.
+    // As if the two clocks were a year apart.
     rows(
         ground.url(),
         "UPDATE flamingock_lease SET expires_wall_ms = 4000000000000",

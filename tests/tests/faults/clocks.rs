@@ -5,7 +5,7 @@ use flamingock_tests::Driver;
 use super::ground::{Ground, Kind, rows};
 use super::start::{DEADLINE, Ran, Start, end_of};
 
-/// Runs the scenario with one process on this clock, and others elsewhere in time.
+/// Runs the scenario with one process on this clock, and others on other clocks.
 async fn clocks_differ(kind: Kind) {
     let (ground, url) = in_another_zone(kind).await;
     let folder = tempfile::tempdir().unwrap();
@@ -13,7 +13,7 @@ async fn clocks_differ(kind: Kind) {
     let start = || Start::of("plain,last", &url).environment("TZ", "Asia/Karachi");
     let mut owner = start().holding("plain 1", &go).lock(1_500, 10_000).spawn();
     owner.line("at plain 1", DEADLINE).await.unwrap();
-    // Neither two days later nor two days earlier is the lease over.
+    // The lease has expired neither two days later nor two days earlier.
     for shift in ["+2d", "-2d"] {
         let other = elsewhere(start().lock(5_000, 1_000), shift).await;
         other.expect("LockTimeout");
@@ -26,7 +26,7 @@ async fn clocks_differ(kind: Kind) {
             .expect("ok")
             .says("up to date");
     }
-    // What they append is dated by the database.
+    // The database dates their entries.
     let later = Start::of("plain,last,verified", &url).lock(5_000, 10_000);
     elsewhere(later, "+2d").await.expect("ok");
     let apart = match kind {
@@ -41,7 +41,7 @@ async fn clocks_differ(kind: Kind) {
     assert_eq!(rows(ground.url(), apart).await, ["0"]);
 }
 
-/// A process whose clock is off.
+/// A process with a wrong clock.
 async fn elsewhere(start: Start, shift: &str) -> Ran {
     let there = std::process::Command::new("faketime")
         .arg("--version")
@@ -57,11 +57,11 @@ async fn elsewhere(start: Start, shift: &str) -> Ran {
     end_of(driver).await
 }
 
-/// A database whose sessions are five hours ahead, where the driver lets them be.
+/// A database whose sessions are five hours ahead, if the driver allows that.
 async fn in_another_zone(kind: Kind) -> (Ground, String) {
     let ground = Ground::with_table(kind).await;
     let url = match kind {
-        // The driver asks PostgreSQL for UTC in every session.
+        // The driver sets UTC in every session of PostgreSQL.
         Kind::Sqlite | Kind::Postgres => ground.url().to_owned(),
         Kind::MariaDb => {
             let url = format!("{}?timezone=%2B05:00", ground.url());

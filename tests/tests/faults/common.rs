@@ -1,4 +1,5 @@
-//! One database for all points of a test: to create and to drop one for each takes most of a server's time.
+//! One database for all points of a test: creating and dropping one for each takes most of a
+//! server's time.
 
 use super::ground::{Ground, Kind};
 use super::oracle::Scene;
@@ -8,12 +9,12 @@ use super::start::Start;
 #[derive(Debug)]
 pub(crate) struct Common {
     kind: Kind,
-    /// Of servers, the one that all points share, with a service and a tag for each. A file has one writer:
-    /// services that shared one would wait for each other.
+    /// On servers, the database that all points share, with a service and a tag for each. A file
+    /// has one writer, so services that shared one would wait for each other.
     shared: Option<Ground>,
 }
 
-/// Where one point is tried.
+/// The place for one point.
 #[derive(Debug)]
 pub(crate) enum Spot<'a> {
     Shared(&'a Ground),
@@ -46,7 +47,7 @@ impl Spot<'_> {
     }
 }
 
-/// Where the changes of a point leave their traces, whose name is that of its service and of its tag.
+/// The table for the traces of a point's changes, named after its service and its tag.
 pub(crate) fn scene(audit: &Spot<'_>, target: &Spot<'_>, point: &str) -> Scene {
     Scene {
         service: point.to_owned(),
@@ -55,7 +56,7 @@ pub(crate) fn scene(audit: &Spot<'_>, target: &Spot<'_>, point: &str) -> Scene {
     }
 }
 
-/// A start at a point.
+/// A run that stops at a point.
 pub(crate) fn start(changes: &str, audit: &str, point: &str) -> Start {
     Start::of(changes, audit)
         .with("--service", point)

@@ -1,5 +1,5 @@
-//! Transactions that lose against others: tried again as a whole, three times at most, and never
-//! outside a transaction.
+//! Transactions that lose conflicts: retried as a whole, three times at most, and never outside a
+//! transaction.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -14,18 +14,18 @@ use tokio::sync::oneshot;
 const TABLE: &str = "CREATE TABLE counter (id INT PRIMARY KEY, n INT NOT NULL);
     INSERT INTO counter VALUES (1, 0), (2, 0); CREATE TABLE ballast (n INT)";
 
-/// Somebody else, who changes what the change is about to change.
+/// A rival that changes the row that the change is about to change.
 #[derive(Debug)]
 struct Rival {
     url: String,
-    /// How often it still does.
+    /// The number of conflicts that are left.
     strikes: AtomicU32,
-    /// How often the change was called.
+    /// The number of calls of the change.
     calls: Arc<AtomicU32>,
 }
 
 impl Rival {
-    /// Whether it strikes at this call.
+    /// Whether the rival acts during this call.
     fn strikes(&self) -> bool {
         self.calls.fetch_add(1, Ordering::SeqCst);
         let left = |left: u32| left.checked_sub(1);
@@ -34,7 +34,7 @@ impl Rival {
             .is_ok()
     }
 
-    /// Has the second row, and wants the first: returns as soon as it has the second.
+    /// Has the second row, and waits for the first. Returns as soon as it has the second.
     async fn crosses<D: PlainSql>(&self) {
         let (has_it, had) = oneshot::channel();
         let url = self.url.clone();
@@ -71,7 +71,7 @@ async fn serializes(db: &mut PgConnection, rival: &Rival) -> Result<(), BoxError
 
 #[change(id = "pg-deadlock", order = "001", register = false)]
 async fn postgres_deadlock(db: &mut PgConnection, rival: &Rival) -> Result<(), BoxError> {
-    // The one that looks first is the one that is ended.
+    // The session that detects the deadlock first is ended.
     query(db, "SET LOCAL deadlock_timeout = '20ms'").await?;
     query(db, "UPDATE counter SET n = n + 1 WHERE id = 1").await?;
     if rival.strikes() {
@@ -114,7 +114,8 @@ async fn waits_for_a_row(db: &mut MySqlConnection, rival: &Rival) -> Result<(), 
     Ok(())
 }
 
-/// Lets the rival strike so often, and gives what the report says and how often the change ran.
+/// Lets the rival act that many times. Returns the report's text and the number of calls of the
+/// change.
 async fn against<B: Backend>(
     change: &'static Definition,
     strikes: u32,

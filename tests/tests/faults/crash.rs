@@ -1,4 +1,4 @@
-//! A process is killed at every point of its run, one after the other, and started again.
+//! A process is killed at every point of its run, one after the other, and run again.
 
 use std::time::{Duration, Instant};
 
@@ -12,19 +12,19 @@ use super::oracle::{
 };
 use super::start::{Start, end_of};
 
-/// How many points of a kind are tried at once: most of the time is spent waiting for leases.
+/// The number of points of a kind at the same time. Most of the time is spent waiting for leases.
 const AT_ONCE: usize = 3;
 
 /// The lease of the process that is killed, in milliseconds.
 const LEASE: u32 = 400;
 
-/// What a takeover may take: the rest of the lease, a poll, and the start of a process.
+/// The time for a takeover: the rest of the lease, a poll, and the start of a process.
 const TAKEOVER: Duration = Duration::from_secs(10);
 
-/// Where a process is killed.
+/// The point at which a process is killed.
 #[derive(Clone, Copy, Debug)]
 enum Point {
-    /// At the n-th thing that it tells `tracing`.
+    /// At the n-th event of `tracing`.
     Told(usize),
     /// At the n-th message.
     Message(Side, usize),
@@ -36,14 +36,14 @@ struct Round {
     audit: Kind,
     target: Option<Kind>,
     changes: &'static [Expected],
-    /// One database for all points, with a service for each; else each point has its own.
+    /// One database for all points, with a service for each; otherwise each point has its own.
     common: Option<(Ground, Option<Ground>)>,
 }
 
 impl Round {
     async fn new(audit: Kind, target: Option<Kind>, changes: &'static [Expected]) -> Round {
         let mut round = Round::cold(audit, target, changes);
-        // A file has one writer: services that share one would wait for each other.
+        // A file has one writer: services that shared one would wait for each other.
         if audit.is_server() {
             let (ground, other) = round.grounds().await;
             round.common = Some((ground, other));
@@ -53,7 +53,7 @@ impl Round {
         round
     }
 
-    /// Each point in an empty database: the tables are made by the run that is killed.
+    /// Each point in an empty database: the killed run creates the tables.
     fn cold(audit: Kind, target: Option<Kind>, changes: &'static [Expected]) -> Round {
         Round {
             audit,
@@ -94,7 +94,7 @@ impl Round {
         (start, toll.cloned())
     }
 
-    /// Kills at the point, starts again, and compares. False: the run ended before.
+    /// Kills at the point, runs again, and compares. Returns false if the run ended earlier.
     async fn crash(&self, point: Point) -> bool {
         let tag = match point {
             Point::Told(nth) => format!("t{nth}"),
@@ -143,7 +143,7 @@ impl Round {
             change.judge(&found, &second, &format!("{what}, after\n{}", first.output));
             settled.push(found);
         }
-        // What is settled stays so.
+        // A resolved state stays.
         if matches!(point, Point::Told(nth) if nth % 4 == 0) && self.changes[0].id != "undone" {
             let third = again.run().await;
             assert_eq!(third.result, second.result, "{what}: {}", third.output);
@@ -154,7 +154,7 @@ impl Round {
         was_killed
     }
 
-    /// Every point of one kind, until a run comes to its end.
+    /// Every point of one kind, until a run completes.
     async fn every(&self, point: impl Fn(usize) -> Point) -> usize {
         let crashes = futures_util::stream::iter(1..).map(|nth| self.crash(point(nth)));
         let killed = crashes
@@ -164,7 +164,8 @@ impl Round {
     }
 }
 
-/// What a killed process leaves of an atomic stage, in one look: the server may be just committing.
+/// The state that a killed process leaves of an atomic stage, in one query, because the server may
+/// be just committing.
 async fn all_or_none(scene: &Scene, changes: &[Expected], what: &str) {
     let stage: Vec<_> = changes.iter().filter(|one| ATOMIC.contains(one)).collect();
     if stage.is_empty() {
@@ -222,7 +223,7 @@ async fn crash_everywhere(audit: Kind, target: Option<Kind>, changes: &'static [
     );
 }
 
-/// On SQLite every point above is in an empty database.
+/// On SQLite every point above has an empty database.
 #[tokio::test]
 async fn next_run_completes_tables_that_a_crash_left_incomplete() {
     let each = [Kind::Postgres, Kind::MariaDb].map(async |kind| {

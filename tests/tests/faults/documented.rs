@@ -1,9 +1,9 @@
-//! What is documented is proved, and what is proved is documented.
+//! Every documented guarantee has a test, and every fault test is documented.
 
 use std::path::Path;
 use std::process::Command;
 
-/// The names in the page that are those of tests: `..` stands for the name of a database.
+/// The test names in the page; `..` stands for the name of a database.
 fn names_in(page: &str) -> Vec<&str> {
     let quoted = page.split('`').skip(1).step_by(2);
     let names = quoted.filter(|name| name.matches('_').count() > 2);
@@ -48,7 +48,7 @@ fn guarantees_page_names_each_test_and_no_other() {
         .lines()
         .filter_map(|line| line.strip_suffix(": test"))
         .collect();
-    // Some rows are proved by other programs.
+    // Other test programs prove some rows.
     let mut functions = Vec::new();
     for folder in [
         "tests",

@@ -1,4 +1,4 @@
-//! SQLite: one file, many processes, and readers that do not let go.
+//! SQLite: one file, many processes, and readers that do not finish.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use sqlx::{Connection, SqliteConnection};
 use super::ground::{Ground, Kind, rows};
 use super::start::{DEADLINE, Start, end_of};
 
-/// Somebody in a read transaction.
+/// Another process in a read transaction.
 async fn reader(url: &str) -> SqliteConnection {
     let mut reader = SqliteConnection::connect(url).await.unwrap();
     query(&mut reader, "BEGIN; SELECT count(*) FROM done")
@@ -27,7 +27,8 @@ async fn many_processes(journal: &str) {
     let mut first = start.clone().holding("shared 2", &go).spawn();
     first.line("at shared 2", DEADLINE).await.unwrap();
     let others: Vec<_> = (0..6).map(|_| start.spawn()).collect();
-    // It reads while the first one commits, and some time longer, which is what makes it slow.
+    // It reads during the commit of the first process and for some time after it, so the commit is
+    // slow.
     let reading = reader(ground.url()).await;
     std::fs::write(&go, "").unwrap();
     tokio::time::sleep(Duration::from_millis(1_500)).await;
@@ -88,11 +89,11 @@ async fn reader_that_outlasts_the_wait_leaves_the_change_unapplied() {
     assert_eq!(rows(ground.url(), "SELECT what FROM done").await.len(), 3);
 }
 
-/// The owner writes all the time, so that nobody else can; its entry renews the lease with it.
+/// The owner writes all the time, so no other process can. Its entry renews the lease.
 #[tokio::test]
 async fn live_owner_keeps_the_lock_during_a_change_longer_than_its_lease() {
     const ROUNDS: usize = 20;
-    // Long enough that the owner keeps it while it waits for its file on a machine with much to do.
+    // Long enough for the owner to keep it while it waits for its file on a busy machine.
     const LEASE: u32 = 1_000;
     let round = async |number: usize| {
         let ground = Ground::with_table(Kind::Sqlite).await;

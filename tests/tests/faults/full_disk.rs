@@ -1,4 +1,4 @@
-//! SQLite: a disk that is full, and a database that is in this process's memory alone.
+//! SQLite: a full disk, and a database in this process's memory.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use flamingock_tests::{Backend, Gate, Sqlite, TestDatabase, audit, count, execut
 use sqlx::SqliteConnection;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
 
-/// A database that may not grow beyond so many pages.
+/// A database that cannot grow beyond this number of pages.
 async fn limited(url: &str, pages: u32) -> SqlitePool {
     let options = SqliteConnectOptions::from_str(url).unwrap();
     let options = options.pragma("max_page_count", pages.to_string());
@@ -37,7 +37,7 @@ async fn big_steps(db: &mut SqliteConnection) -> Result<(), BoxError> {
     fill(db).await
 }
 
-/// Runs a change for which there is no room.
+/// Runs a change for which the disk has no room.
 async fn run_out_of_room(change: &'static Definition) -> (TestDatabase<Sqlite>, SqlitePool, Error) {
     let database = Sqlite::fresh().await;
     execute(&database.pool(1).await, "CREATE TABLE done (what TEXT)").await;
@@ -90,7 +90,7 @@ async fn stands(db: &mut SqliteConnection, gate: &Gate) -> Result<(), BoxError> 
     Ok(())
 }
 
-/// Its lock ends with the process, and not with a lease.
+/// Its lock ends with the process, not with a lease.
 #[tokio::test]
 async fn change_in_memory_outlasts_its_lease_despite_a_waiter() {
     let options = SqlitePoolOptions::new().max_connections(2);
@@ -109,7 +109,7 @@ async fn change_in_memory_outlasts_its_lease_despite_a_waiter() {
     let owner = tokio::spawn(runner().run());
     gate.reached().await;
     let waiter = tokio::spawn(runner().run());
-    // Its lease, if it had one, is over by now.
+    // A lease, if it had one, would have expired by now.
     tokio::time::sleep(lease * 5).await;
     assert!(!waiter.is_finished());
     gate.open();

@@ -21,7 +21,7 @@ impl Kind {
     }
 }
 
-/// A database that is one test's own.
+/// A database of one test.
 #[derive(Debug)]
 pub(crate) enum Ground {
     Sqlite(TestDatabase<Sqlite>),
@@ -39,7 +39,7 @@ impl Ground {
         }
     }
 
-    /// One with the table in which changes leave their traces.
+    /// A database with the table for the traces of changes.
     pub(crate) async fn with_table(kind: Kind) -> Ground {
         let ground = Ground::empty(kind).await;
         rows(ground.url(), "CREATE TABLE done (what VARCHAR(200))").await;
@@ -55,7 +55,7 @@ impl Ground {
     }
 }
 
-/// Asks a database of any kind, on a connection of its own.
+/// Queries a database of any kind, on its own connection.
 pub(crate) async fn rows(url: &str, sql: &str) -> Vec<String> {
     match try_rows(url, sql).await {
         Ok(rows) => rows,
@@ -63,7 +63,7 @@ pub(crate) async fn rows(url: &str, sql: &str) -> Vec<String> {
     }
 }
 
-/// The same, where the database may refuse.
+/// The same, for a statement that the database may refuse.
 pub(crate) async fn try_rows(url: &str, sql: &str) -> Result<Vec<String>, sqlx::Error> {
     if url.starts_with("sqlite") {
         once::<sqlx::Sqlite>(url, sql).await
@@ -77,14 +77,13 @@ pub(crate) async fn try_rows(url: &str, sql: &str) -> Result<Vec<String>, sqlx::
 type Kept<C> = RefCell<HashMap<String, Vec<C>>>;
 
 thread_local! {
-    // A test has a thread of its own, on which its runtime lives.
+    // A test has its own thread, on which its runtime lives.
     static POSTGRES: Kept<PgConnection> = RefCell::default();
     static MARIADB: Kept<MySqlConnection> = RefCell::default();
 }
 
-/// Asks a database as [`rows`] does, on a connection that the test keeps: where hundreds of points are looked at, the
-/// servers would have most of their work with new sessions. A text that leaves something on its session is not for
-/// this one.
+/// Queries a database like [`rows`], on a connection that the test caches: for hundreds of points,
+/// the servers would be busy mostly with new sessions. Not for a query that changes its session.
 pub(crate) async fn look(url: &str, sql: &str) -> Vec<String> {
     let answer = if url.starts_with("sqlite") {
         None
@@ -99,7 +98,7 @@ pub(crate) async fn look(url: &str, sql: &str) -> Vec<String> {
     }
 }
 
-/// None where that fails, as on the connection to a server that was restarted.
+/// Returns none on failure, for example on the connection to a server that was restarted.
 async fn kept<C>(
     all: &'static std::thread::LocalKey<Kept<C>>,
     url: &str,

@@ -1,5 +1,5 @@
-//! A proxy that holds a connection where a client sends a text, so that a test can do something at
-//! exactly that moment.
+//! A proxy that holds a connection when a client sends a text, so that a test can act at exactly
+//! that moment.
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -13,30 +13,30 @@ use tokio::time::timeout;
 
 use super::start::DEADLINE;
 
-/// Where a message is held.
+/// The place at which a message is held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Where {
-    /// Before the server has it.
+    /// Before the server has received it.
     BeforeServer,
-    /// The server has it; its answer is held.
+    /// The server has received it, and its answer is held.
     AfterServer,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// The text has not come by.
+    /// The text has not been sent.
     Waiting,
     /// The text is held.
     Closed,
-    /// The text is held still; its client believes that the connection is gone.
+    /// The text is still held; its client sees a lost connection.
     Severed,
     /// Everything passes.
     Open,
-    /// The connection with the text is gone; everything else passes.
+    /// The connection with the text is closed; everything else passes.
     Cut,
 }
 
-/// Holds the first message with a text, and everything that comes after it on any connection.
+/// Holds the first message with a text, and everything after it on any connection.
 #[derive(Clone, Debug)]
 pub(crate) struct HoldingProxy(Arc<Inner>);
 
@@ -44,22 +44,22 @@ pub(crate) struct HoldingProxy(Arc<Inner>);
 struct Inner {
     text: String,
     held: Where,
-    /// Whether the other connections are held too, as where a cable is pulled.
+    /// Whether the other connections are held too, as if the cable was pulled.
     all: bool,
     state: watch::Sender<State>,
-    /// Whether the connection was ended for its client alone.
+    /// Whether the connection was closed for its client only.
     severed: AtomicBool,
-    /// Whether the server has answered what its client waits for no more.
+    /// Whether the server has answered, although the client no longer waits.
     answered: watch::Sender<bool>,
 }
 
 impl HoldingProxy {
-    /// A text stands anywhere in a message; one that begins with `=` is the whole statement.
+    /// A text matches anywhere in a message; one that begins with `=` must be the whole statement.
     pub(crate) fn at(text: &str, held: Where) -> HoldingProxy {
         HoldingProxy::new(text, held, false)
     }
 
-    /// From the moment on nothing passes on any connection.
+    /// From that moment, nothing passes on any connection.
     pub(crate) fn cable(text: &str, held: Where) -> HoldingProxy {
         HoldingProxy::new(text, held, true)
     }
@@ -91,8 +91,8 @@ impl HoldingProxy {
         self.0.state.send_replace(State::Open);
     }
 
-    /// Ends the connection on which the text is held for its client alone: the server hears nothing of
-    /// that, and gets the text when everything passes.
+    /// Closes the connection of the held text for its client only: the server does not notice, and
+    /// receives the text when everything passes.
     pub(crate) fn sever(&self) {
         self.0.severed.store(true, Ordering::SeqCst);
         self.0.state.send_replace(State::Severed);
@@ -102,7 +102,8 @@ impl HoldingProxy {
         self.0.severed.load(Ordering::SeqCst)
     }
 
-    /// Lets everything pass, and waits until the server has done what was severed from its client.
+    /// Lets everything pass, and waits until the server has executed the text that was cut off from
+    /// its client.
     pub(crate) async fn deliver(&self) {
         self.open();
         let mut answered = self.0.answered.subscribe();
@@ -113,12 +114,12 @@ impl HoldingProxy {
             .unwrap();
     }
 
-    /// Ends the connection on which the text is held.
+    /// Closes the connection on which the text is held.
     pub(crate) fn cut(&self) {
         self.0.state.send_replace(State::Cut);
     }
 
-    /// The same database, on the way through here.
+    /// The same database, reached through this proxy.
     pub(crate) async fn url(&self, url: &str) -> String {
         let (scheme, rest) = url.split_once("://").unwrap();
         let (user, rest) = rest.split_once('@').unwrap();
@@ -151,7 +152,7 @@ impl HoldingProxy {
         }
     }
 
-    /// Waits while the valve is closed for this connection. False: it is to end.
+    /// Waits while the proxy holds this connection. Returns false if the connection must end.
     async fn goes_on(&self, mine: &watch::Sender<bool>) -> bool {
         let mine = *mine.borrow();
         if self.0.all || mine {
@@ -166,7 +167,7 @@ impl HoldingProxy {
         let _ = state.wait_for(passes).await;
     }
 
-    /// Waits until the connection of a client's text is severed.
+    /// Waits until the client of the text is cut off.
     async fn severed(&self, mine: &watch::Sender<bool>) {
         let mut state = self.0.state.subscribe();
         let _ = state.wait_for(|state| *state == State::Severed).await;
@@ -175,7 +176,7 @@ impl HoldingProxy {
         }
     }
 
-    /// Reads the answer to a text that arrived late, which nobody hears.
+    /// Reads the answer to a text that arrived late and has no client any more.
     async fn answer(&self, mut from: OwnedReadHalf) {
         let mut chunk = vec![0; 64 * 1024];
         let _ = from.read(&mut chunk).await;
@@ -187,7 +188,7 @@ impl HoldingProxy {
         let Some(statement) = self.0.text.strip_prefix('=') else {
             return said.contains(&self.0.text);
         };
-        // Before it stand the bytes of the packet's head.
+        // The bytes before it are the header of the packet.
         let said = said.trim_end_matches('\0').strip_suffix(statement);
         said.is_some_and(|head| !head.ends_with(|last: char| last.is_alphabetic() || last == ' '))
     }
@@ -202,7 +203,7 @@ impl HoldingProxy {
         loop {
             let length = match from.read(&mut chunk).await {
                 Ok(length) if length > 0 => length,
-                // The answer to what was severed is yet to come.
+                // The answer to the text that was cut off is still to come.
                 _ if *mine.borrow() && !*self.0.answered.borrow() && self.is_severed() => {
                     return std::future::pending().await;
                 }
@@ -239,7 +240,7 @@ impl HoldingProxy {
             if length > 0 && *mine.borrow() && *self.0.state.borrow() == State::Waiting {
                 self.0.state.send_replace(State::Closed);
             }
-            // Nobody learns of an end while the cable is out.
+            // A client does not learn that its peer is gone while the cable is pulled.
             if !self.goes_on(mine).await
                 || length == 0
                 || to.write_all(&chunk[..length]).await.is_err()

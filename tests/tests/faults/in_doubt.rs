@@ -1,5 +1,5 @@
-//! An owner that can't tell what is still open, or gets no answer any more: it neither gives the lock back
-//! nor keeps it for ever.
+//! An owner that can't determine which transactions are open, or gets no more answers: it neither
+//! releases the lock nor keeps it forever.
 
 use std::time::{Duration, Instant};
 
@@ -9,8 +9,8 @@ use super::network::as_sent;
 use super::oracle::{DDL, Expected, MADE_TOGETHER, PLAIN, SHARED, Scene, TOGETHER};
 use super::start::{Start, end_of};
 
-/// The change's DDL is on its way, its session cannot be ended, and so its run can't say what became of it.
-/// The next owner ends that session before it does the same again.
+/// The DDL of the change has been sent, its session cannot be ended, and so its run can't determine
+/// the outcome. The next owner ends that session before it applies the same change again.
 #[tokio::test]
 async fn mariadb_ddl_in_doubt_that_arrives_late_commits_nothing() {
     let ground = Ground::with_table(Kind::MariaDb).await;
@@ -38,8 +38,8 @@ async fn mariadb_ddl_in_doubt_that_arrives_late_commits_nothing() {
     DDL.judge(&DDL.look(&scene).await, &again, &told);
 }
 
-/// To end the sessions of a dead owner takes nearly a lease. The lock is kept all the while, and what
-/// follows has the time that it needs.
+/// Ending the sessions of a dead owner takes nearly a lease. The lock is kept during that time, and
+/// later changes have enough time.
 #[tokio::test]
 async fn mariadb_lease_is_renewed_while_sessions_are_being_ended() {
     const LEASE: u32 = 3_000;
@@ -59,7 +59,7 @@ async fn mariadb_lease_is_renewed_while_sessions_are_being_ended() {
     let mut second = second.lock(LEASE, 20_000).spawn();
     slow.closed().await;
     let third = Start::of(changes, ground.url()).lock(LEASE, 20_000).spawn();
-    // The time is what is tested.
+    // The test needs real time.
     tokio::time::sleep(Duration::from_millis(u64::from(LEASE) * 4 / 5)).await;
     slow.open();
     second
@@ -79,11 +79,11 @@ async fn mariadb_lease_is_renewed_while_sessions_are_being_ended() {
     );
 }
 
-/// No thread can be started that would renew the lease: the lock is given back, and nothing has run.
+/// No thread for the renewals can be started: the lock is released, and nothing has run.
 async fn no_thread(kind: Kind) {
     let ground = Ground::with_table(kind).await;
     let start = || Start::of("plain,last", ground.url()).lock(2_000, 5_000);
-    // More than a stack can have: every thread is refused.
+    // More than a stack can have, so that every thread is refused.
     let refused = start().environment("RUST_MIN_STACK", "70368744177664");
     refused
         .run()
@@ -111,16 +111,17 @@ async fn mariadb_run_that_cannot_start_its_thread_releases_the_lock() {
     no_thread(Kind::MariaDb).await;
 }
 
-/// The lease of a run that is not answered, in milliseconds: none of those that run at once may lose it
-/// because the machine has much to do.
+/// The lease of a run without answers, in milliseconds: long enough that none of the concurrent
+/// runs loses it on a busy machine.
 const UNANSWERED: u32 = 6_000;
 
-/// One connection is never answered again from this text on; all others are, also that which renews.
+/// From this text on, one connection never gets an answer. All others do, including the one that
+/// renews.
 struct Swallowed {
     change: Expected,
-    /// In the words of PostgreSQL, and of MariaDB.
+    /// The statement on PostgreSQL, and on MariaDB.
     texts: [String; 2],
-    /// How the run ends.
+    /// The result of the run.
     end: &'static str,
 }
 
@@ -162,7 +163,7 @@ impl Swallowed {
 }
 
 async fn each_swallowed(kind: Kind) {
-    // What has begun may be found out by nobody while the session lives: only the next run can.
+    // The outcome cannot be determined while the session lives: only the next run can.
     let cases = [
         Swallowed::at(SHARED, "is distinct from", "cast(database()", "Store"),
         Swallowed::at(SHARED, "skip locked", "for update nowait", "Store"),
@@ -174,11 +175,11 @@ async fn each_swallowed(kind: Kind) {
         ),
         Swallowed::entry(SHARED, "APPLIED", "InDoubt"),
         Swallowed::at(SHARED, "=COMMIT", "=COMMIT", "InDoubt"),
-        // All is applied and recorded; others wait for the end of the lease.
+        // Everything is applied and recorded; waiters wait for the end of the lease.
         Swallowed::at(SHARED, "set pipeline_digest", "set k.pipeline_digest", "ok"),
-        // It did not run, and that is recorded on another connection.
+        // It did not run, which another connection records.
         Swallowed::entry(PLAIN, "STARTED", "ChangesFailed"),
-        // On PostgreSQL the word also stands in the entry that says that the change began.
+        // On PostgreSQL the start entry of the change contains the word, too.
         match kind {
             Kind::MariaDb => Swallowed::entry(PLAIN, "APPLIED", "InDoubt"),
             Kind::Postgres | Kind::Sqlite => Swallowed::entry(PLAIN, "APPLIED", "ChangesFailed"),
@@ -200,8 +201,8 @@ async fn mariadb_run_ends_when_its_connection_stays_silent() {
     each_swallowed(Kind::MariaDb).await;
 }
 
-/// DDL of an atomic stage is on its way, its session can't be ended, and so its run can't say what became of
-/// the stage. The next owner ends that session before it does the same again.
+/// DDL of an atomic stage has been sent, its session can't be ended, and so its run can't determine
+/// the outcome of the stage. The next owner ends that session before it applies the stage again.
 #[tokio::test]
 async fn mariadb_ddl_of_an_atomic_stage_in_doubt_that_arrives_late_commits_nothing() {
     const CHANGES: &str = "together,made-together";

@@ -1,5 +1,5 @@
-//! A proxy that kills a process at the n-th message: before the server has it, or when the server
-//! has answered and nobody has heard the answer yet.
+//! A proxy that kills a process at the n-th message: before the server has received it, or after
+//! the server has answered and before the process has received the answer.
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -11,12 +11,12 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-/// Which messages are counted.
+/// The messages that are counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Side {
-    /// The client's, before they are passed on.
+    /// The client's messages, before they are forwarded.
     Client,
-    /// The server's, before they are passed on.
+    /// The server's messages, before they are forwarded.
     Server,
 }
 
@@ -41,12 +41,12 @@ impl KillingProxy {
         }))
     }
 
-    /// Nothing passes before it is known whom to kill.
+    /// Nothing is forwarded before the process to kill is known.
     pub(crate) fn of(&self, process: u32) {
         self.0.process.send_replace(Some(process));
     }
 
-    /// The same database, on the way through here.
+    /// The same database, reached through this proxy.
     pub(crate) async fn url(&self, url: &str) -> String {
         let (scheme, rest) = url.split_once("://").unwrap();
         let (user, rest) = rest.split_once('@').unwrap();
@@ -69,7 +69,7 @@ impl KillingProxy {
         let _ = (client.set_nodelay(true), server.set_nodelay(true));
         let (from_client, to_client) = client.into_split();
         let (from_server, to_server) = server.into_split();
-        // When one direction ends both sockets are closed.
+        // When one direction ends, both sockets are closed.
         tokio::select! {
             () = self.pass(Side::Client, from_client, to_server) => {}
             () = self.pass(Side::Server, from_server, to_client) => {}
@@ -93,7 +93,7 @@ impl KillingProxy {
             };
             if side == self.0.side && self.0.left.fetch_sub(1, Ordering::SeqCst) == 1 {
                 let process = process.and_then(|process| Pid::from_raw(process.cast_signed()));
-                // The test waits for the process's end, so the id is still its own.
+                // The test waits for the end of the process, so the id cannot have been reused.
                 let _ = kill_process(process.unwrap(), Signal::KILL);
                 return;
             }

@@ -1,5 +1,5 @@
-//! An entry whose connection was lost arrives when what it tells of is long over: its run has written it
-//! again, and gone on. The audit must not say of an attempt that has ended that it has begun, or failed.
+//! An entry whose connection was lost arrives late, when its run has written it again and
+//! continued. The audit must not say of an attempt that has ended that it has started, or failed.
 
 use super::ground::{Ground, Kind, rows};
 use super::holding_proxy::{HoldingProxy, Where};
@@ -7,7 +7,7 @@ use super::network::as_sent;
 use super::oracle::SEPARATE;
 use super::start::{DEADLINE, Start, end_of};
 
-/// The newest states of a change, and the entry that came late.
+/// The latest states of a change, and the entry that arrived late.
 struct Case {
     change: &'static str,
     late: &'static str,
@@ -59,7 +59,7 @@ async fn entry_comes_late(kind: Kind) {
                 .with("--target", other.url())
                 .lock(5_000, 15_000)
         };
-        // The run is at another stage when it comes.
+        // The run is in another stage when it arrives.
         let changes = format!("{},together", case.change);
         let first = start(&through, &changes).holding("together 0", &folder.path().join("go"));
         let mut first = first.spawn();

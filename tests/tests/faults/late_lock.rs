@@ -1,4 +1,4 @@
-//! Answers about the lock that come late, on real servers: a lease is never counted from an answer.
+//! Late answers about the lock, on real servers: a lease never counts from an answer.
 
 use std::time::Duration;
 
@@ -11,11 +11,11 @@ use super::start::{DEADLINE, Start, end_of};
 /// In milliseconds.
 const LEASE: u32 = 2_000;
 
-/// Of a run that must keep the lock also on a machine with much to do.
+/// For a run that must keep the lock even on a busy machine.
 const LONG_LEASE: u32 = 6_000;
 
 async fn passes(leases: f32, lease: u32) {
-    // The time is what is tested.
+    // The test needs real time.
     tokio::time::sleep(Duration::from_millis(u64::from(lease)).mul_f32(leases)).await;
 }
 
@@ -35,7 +35,7 @@ async fn token(ground: &Ground) -> Vec<String> {
     rows(ground.url(), "SELECT fencing_token FROM flamingock_lock").await
 }
 
-/// The lease was over by the server's clock when the answer came, and another run has the lock.
+/// The lease had expired by the server's clock when the answer came, and another run has the lock.
 async fn answer_after_the_lease(kind: Kind) {
     let ground = Ground::with_table(kind).await;
     let valve = acquisition(kind);
@@ -58,7 +58,7 @@ async fn answer_after_the_lease(kind: Kind) {
     assert_eq!(token(&ground).await, ["2"]);
 }
 
-/// Half of the lease was over when the answer came: it is renewed before anything begins.
+/// Half of the lease had passed when the answer came: it is renewed before anything starts.
 async fn answer_late_in_the_lease(kind: Kind) {
     let ground = Ground::with_table(kind).await;
     let valve = acquisition(kind);
@@ -82,8 +82,8 @@ async fn answer_late_in_the_lease(kind: Kind) {
     assert_eq!(token(&ground).await, ["1"]);
 }
 
-/// Every answer takes most of the lease, so that a renewal is answered when little of it is left: nothing that
-/// no database can take back begins on that.
+/// Every answer takes most of the lease, so little of it is left when a renewal is answered: no
+/// non-transactional change starts with that little.
 async fn late_renewals(kind: Kind) {
     let ground = Ground::with_table(kind).await;
     let proxy = Proxy::in_front_of(ground.url()).unwrap();
@@ -120,7 +120,8 @@ on_each! {
     mariadb_late_answers_to_renewals_cost_the_lock: late_renewals(MariaDb);
 }
 
-/// Two runs wait for the file for longer than a lease; whoever gets it first has one that is over.
+/// Two runs wait for the file for longer than a lease; the first one to get it has an expired
+/// lease.
 #[tokio::test]
 async fn sqlite_acquisition_that_waited_longer_than_its_lease_starts_one_run() {
     let ground = Ground::with_table(Kind::Sqlite).await;

@@ -1,5 +1,6 @@
-//! A shared change of MariaDB stands between what it has written and the DDL that commits it. Whoever
-//! takes over must not do the same again: what was written is undone before, or a person is told.
+//! A shared change of MariaDB is paused between its writes and the DDL that commits them. A run
+//! that takes over the lock must not repeat them: they are rolled back first, or the change is an
+//! issue.
 
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use super::holding_proxy::{HoldingProxy, Where};
 use super::oracle::{DDL, Scene};
 use super::start::{DEADLINE, Start, end_of};
 
-/// The statement that commits is on its way, and so it stays.
+/// The statement that commits has been sent, and is held.
 async fn on_its_way(ground: &Ground, lease: u32) -> (Driver, HoldingProxy) {
     let valve = HoldingProxy::at("create table made_", Where::BeforeServer);
     let through = valve.url(ground.url()).await;
@@ -19,7 +20,7 @@ async fn on_its_way(ground: &Ground, lease: u32) -> (Driver, HoldingProxy) {
     (driver, valve)
 }
 
-/// What is there must be there once, and on record.
+/// An existing effect must exist once, and be recorded.
 async fn once(ground: &Ground, what: &str) {
     let scene = Scene::of(ground.url(), ground.url());
     let again = Start::of("ddl", ground.url())
@@ -30,7 +31,7 @@ async fn once(ground: &Ground, what: &str) {
     DDL.judge(&found, &again, what);
 }
 
-/// Waits until nobody is connected who could still do something.
+/// Waits until no session is connected that could still act.
 async fn alone(ground: &Ground) {
     let others = "SELECT ID FROM information_schema.PROCESSLIST
         WHERE DB = DATABASE() AND ID <> CONNECTION_ID()";
@@ -75,7 +76,7 @@ async fn mariadb_ddl_of_a_paused_process_that_arrives_late_commits_nothing() {
     once(&ground, "after a paused process's DDL").await;
 }
 
-/// The run itself finds out what became of the change, and must not say that nothing is left of it as
+/// The run itself determines the outcome of the change, and must not report that nothing is left as
 /// long as something can still be committed.
 #[tokio::test]
 async fn mariadb_ddl_of_a_lost_connection_that_arrives_late_commits_nothing() {

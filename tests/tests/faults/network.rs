@@ -10,7 +10,7 @@ use super::holding_proxy::{HoldingProxy, Where};
 use super::oracle::{BESIDE, Expected, PLAIN, SEPARATE, SHARED, Scene, TOGETHER, UNDONE};
 use super::start::{DEADLINE, Ran, Start, end_of};
 
-/// The states of every change, without MariaDB's witnesses.
+/// The states of every change, without MariaDB's fencing checks.
 async fn states(url: &str) -> Vec<String> {
     let rows = rows(
         url,
@@ -20,7 +20,7 @@ async fn states(url: &str) -> Vec<String> {
     rows.await
 }
 
-/// Starts again, on a network that works, and compares with what is promised.
+/// Runs again, on a network that works, and compares with the guarantee.
 async fn recovers(start: Start, change: Expected, scene: &Scene, before: &Ran) {
     let again = start.lock(5_000, 20_000).run().await;
     let found = change.look(scene).await;
@@ -52,7 +52,7 @@ on_servers! {
     refused => postgres_that_refuses_connections_is_an_error_in_time, mariadb_that_refuses_connections_is_an_error_in_time;
 }
 
-/// A process that stands in a change, behind a proxy.
+/// A process that is paused in a change, behind a proxy.
 async fn behind(proxy: &Proxy, ground: &Ground, changes: &str, point: &str) -> Driver {
     let start = Start::of(changes, &proxy.url(ground.url()));
     let nowhere = std::path::Path::new("/nonexistent/flamingock");
@@ -61,7 +61,7 @@ async fn behind(proxy: &Proxy, ground: &Ground, changes: &str, point: &str) -> D
     driver
 }
 
-/// The change itself asks nothing of the database: only the heartbeat notices.
+/// The change itself sends nothing to the database: only the renewal notices.
 async fn renewals_cut(kind: Kind) {
     let each = [
         (SHARED, true),
@@ -94,7 +94,7 @@ async fn renewals_cut(kind: Kind) {
     join_all(cases).await;
 }
 
-/// The commit is sent and nothing is heard any more, on no connection.
+/// The commit is sent and no connection gets an answer.
 async fn cable_pulled(kind: Kind) {
     let cases = [Where::BeforeServer, Where::AfterServer].map(async |held| {
         let ground = Ground::with_table(kind).await;
@@ -115,7 +115,7 @@ async fn cable_pulled(kind: Kind) {
             "{:?}",
             began.elapsed()
         );
-        // What the cable still holds arrives late.
+        // Data that is still in the cable arrives late.
         valve.open();
         let scene = Scene::of(ground.url(), ground.url());
         recovers(Start::of("shared", ground.url()), SHARED, &scene, &ran).await;
@@ -123,7 +123,7 @@ async fn cable_pulled(kind: Kind) {
     join_all(cases).await;
 }
 
-/// Runs while the text is cut off, with a database that is there again at once.
+/// Runs while the connection with the text is cut, with a database that is reachable again at once.
 pub(crate) async fn cut_at(
     text: &str,
     held: Where,
@@ -182,7 +182,7 @@ async fn atomic_commit_cut(kind: Kind) {
     }
 }
 
-/// The audit is in the other kind of server, and its connections are left alone.
+/// The audit is on the other kind of server, and its connections are not cut.
 async fn separate_commit_cut(target: Kind) {
     let audit = if target == Kind::Postgres {
         Kind::MariaDb
@@ -214,7 +214,7 @@ async fn separate_commit_cut(target: Kind) {
     }
 }
 
-/// An entry's state as it stands in the texts that are sent.
+/// The state of an entry as it appears in the statements.
 pub(crate) fn as_sent(kind: Kind, state: &str) -> String {
     match kind {
         Kind::MariaDb => state.bytes().map(|byte| format!("{byte:02x}")).collect(),
@@ -222,7 +222,8 @@ pub(crate) fn as_sent(kind: Kind, state: &str) -> String {
     }
 }
 
-/// The entries of a change without transaction, each cut off before and after the server has it.
+/// The entries of a non-transactional change, each cut off before and after the server has received
+/// it.
 async fn entry_cut(kind: Kind) {
     let cases = [
         (PLAIN, "STARTED", "ChangesFailed"),
@@ -248,8 +249,8 @@ async fn entry_cut(kind: Kind) {
                     "{state} is written twice: {written:?} {told}"
                 );
             }
-            // A start that may be on record and was not answered either did not run the change, and
-            // says so, or ran it.
+            // A start entry that may be recorded without an answer: the change did not run, and the
+            // error says so, or it ran.
             let result = if state == "STARTED" && times("APPLIED") == 1 {
                 "ok"
             } else {
@@ -262,7 +263,7 @@ async fn entry_cut(kind: Kind) {
     }
 }
 
-/// The run ends in time with what the driver has to say, and applies once it is answered again.
+/// The run ends in time with the driver's error, and succeeds once the server answers again.
 async fn unanswered(kind: Kind, limit: Duration, cut: impl AsyncFnOnce(&Proxy)) {
     let ground = Ground::with_table(kind).await;
     let proxy = Proxy::in_front_of(ground.url()).unwrap();
@@ -275,12 +276,12 @@ async fn unanswered(kind: Kind, limit: Duration, cut: impl AsyncFnOnce(&Proxy)) 
     start.run().await.expect("ok");
 }
 
-/// Nobody listens: the run ends within its wait.
+/// Connections are refused: the run ends within its wait.
 async fn refused(kind: Kind) {
     unanswered(kind, Duration::from_secs(8), Proxy::refuse).await;
 }
 
-/// Connections are accepted, and nothing is ever answered.
+/// Connections are accepted, and never answered.
 async fn silent(kind: Kind) {
     let limit = Duration::from_secs(45);
     unanswered(kind, limit, async |proxy: &Proxy| proxy.blackhole()).await;

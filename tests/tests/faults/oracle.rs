@@ -1,22 +1,22 @@
-//! What may be found after a crash and a restart, by kind of change.
+//! The states that are allowed after a crash and another run, by kind of change.
 
 use super::ground::look;
 use super::start::Ran;
 
-/// What the product promises of a change.
+/// The guarantee for a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Promise {
-    /// All of it or nothing, and in the end all of it, without a person.
+    /// All of it or nothing, and in the end all of it, without an operator.
     Once,
-    /// Never twice; settled, or a person is told.
+    /// Never twice; resolved automatically, or an issue.
     OnceOrAPerson,
-    /// It fails: undone, or a person is told.
+    /// It fails: rolled back, or an issue.
     UndoneOrAPerson,
-    /// Not begun as long as manual resolution is needed for one before it.
+    /// Not started as long as an earlier change needs manual resolution.
     Afterwards,
 }
 
-/// A change, and the steps that it leaves traces of.
+/// A change, and the steps whose traces it leaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Expected {
     pub(crate) id: &'static str,
@@ -96,10 +96,10 @@ pub(crate) const FILE_TWO: Expected = Expected {
     promise: Promise::Once,
 };
 
-/// The changes of the stage that is atomic.
+/// The changes of the atomic stage.
 pub(crate) const ATOMIC: [&Expected; 4] = [&TOGETHER, &BESIDE, &FILE_ONE, &FILE_TWO];
 
-/// Where to look.
+/// The places to check.
 #[derive(Clone, Debug)]
 pub(crate) struct Scene {
     pub(crate) audit: String,
@@ -110,7 +110,7 @@ pub(crate) struct Scene {
 }
 
 impl Scene {
-    /// Where a driver leaves its traces that was told nothing else.
+    /// The default table for the traces of a driver.
     pub(crate) fn of(audit: &str, target: &str) -> Scene {
         let (audit, target) = (audit.to_owned(), target.to_owned());
         Scene {
@@ -122,12 +122,12 @@ impl Scene {
     }
 }
 
-/// What is found.
+/// The state that was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Found {
     /// The states in the audit, oldest first.
     pub(crate) states: Vec<String>,
-    /// How often each step was done.
+    /// The number of traces of each step.
     pub(crate) times: Vec<usize>,
 }
 
@@ -150,7 +150,7 @@ impl Expected {
         }
     }
 
-    /// Compares what is found with how the last start ended.
+    /// Compares the state with the result of the last run.
     pub(crate) fn judge(&self, found: &Found, ran: &Ran, what: &str) {
         let result = ran.result.as_deref().unwrap_or("killed");
         let newest = found.states.last().map_or("nothing", String::as_str);

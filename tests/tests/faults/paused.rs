@@ -1,4 +1,4 @@
-//! A process that is stopped for longer than its lease, and goes on.
+//! A process that is stopped for longer than its lease, and continues.
 
 use std::time::{Duration, Instant};
 
@@ -9,11 +9,11 @@ use super::ground::{Ground, Kind, rows};
 use super::holding_proxy::{HoldingProxy, Where};
 use super::start::{DEADLINE, Start, end_of};
 
-/// The lease of the process that is stopped, in milliseconds. On a machine with much to do it must come to its point
-/// before that is over.
+/// The lease of the process that is stopped, in milliseconds. It must reach its point before the
+/// lease expires, even on a busy machine.
 const LEASE: u32 = 1_500;
 
-/// Without the witnesses that MariaDB has beside the entry of success.
+/// Without the fencing checks that MariaDB writes next to the entry of success.
 async fn audit(url: &str) -> Vec<String> {
     let rows = rows(
         url,
@@ -27,7 +27,7 @@ async fn done(url: &str) -> Vec<String> {
     rows(url, "SELECT what FROM done ORDER BY what").await
 }
 
-/// A process that stands still in a change.
+/// A process that is paused in a change.
 struct Paused {
     driver: Driver,
     folder: TempDir,
@@ -43,7 +43,7 @@ impl Paused {
         Paused { driver, folder }
     }
 
-    /// It goes on, and so does its change.
+    /// The process continues, and so does its change.
     async fn goes_on(mut self) -> super::start::Ran {
         std::fs::write(self.folder.path().join("go"), "").unwrap();
         self.driver.resume().unwrap();
@@ -99,7 +99,7 @@ async fn postgres_paused_atomic_stage_loses_the_lock_and_cannot_commit() {
     );
 }
 
-/// DDL of its second change would commit the first one: nobody may take over before that.
+/// The DDL of its second change would commit the first one: no takeover may happen before that.
 #[tokio::test]
 async fn mariadb_paused_atomic_stage_keeps_the_lock_and_continues() {
     let ground = Ground::with_table(Kind::MariaDb).await;
@@ -118,7 +118,7 @@ async fn mariadb_paused_atomic_stage_keeps_the_lock_and_continues() {
     );
 }
 
-/// Its transaction has the only write lock of the file: it cannot be taken over, and need not be.
+/// Its transaction has the only write lock of the file: a takeover is neither possible nor needed.
 #[tokio::test]
 async fn sqlite_paused_shared_change_keeps_the_file_and_continues() {
     let ground = Ground::with_table(Kind::Sqlite).await;
@@ -143,8 +143,8 @@ async fn sqlite_paused_shared_change_keeps_the_file_and_continues() {
     );
 }
 
-/// A start that finds the attempt tells a person, and takes nothing: there is nothing to run. As
-/// long as nobody decides, the attempt is still its owner's.
+/// Another run that finds the attempt reports an issue and does not take over, because it has
+/// nothing to run. Until the issue is resolved, the attempt belongs to its owner.
 async fn non_transactional_change_continues(kind: Kind) {
     let ground = Ground::with_table(kind).await;
     let start = || Start::of("plain,last", ground.url());
@@ -166,7 +166,7 @@ async fn non_transactional_change_continues(kind: Kind) {
     );
 }
 
-/// Once a person has decided, the attempt's entries are refused and nothing is begun after it.
+/// Once the issue is resolved, the attempt's entries are refused and nothing starts after it.
 async fn non_transactional_change_is_resolved(kind: Kind) {
     let ground = Ground::with_table(kind).await;
     let start = || Start::of("plain,last", ground.url());
@@ -231,7 +231,7 @@ on_each! {
     mariadb_tombstone_waits_for_a_paused_attempt: still_open(MariaDb);
 }
 
-/// The entry is in, and its share of the lock's row with it; the commit never comes.
+/// The entry is written, with its share of the row lock on the lock row; the commit is never sent.
 async fn paused_before_commit(kind: Kind) {
     let ground = Ground::with_table(kind).await;
     let valve = HoldingProxy::at("=COMMIT", Where::BeforeServer);
@@ -264,7 +264,8 @@ async fn paused_before_commit(kind: Kind) {
     );
 }
 
-/// The marker is in, and the commit never comes: the server ends the session, and the attempt.
+/// The marker is written, and the commit is never sent: the server ends the session, and with it
+/// the attempt.
 async fn paused_before_separate_commit(target: Kind) {
     let (ground, other) = (
         Ground::with_table(Kind::Sqlite).await,
@@ -293,7 +294,7 @@ async fn paused_before_separate_commit(target: Kind) {
         .expect("ok");
 }
 
-/// The attempt's marker would be the last thing that it inserts: the tombstone is there first.
+/// The attempt's last insert would be its marker, but the tombstone is there first.
 async fn entombed(target: Kind) {
     let (ground, other) = (
         Ground::with_table(Kind::MariaDb).await,
@@ -315,8 +316,8 @@ async fn entombed(target: Kind) {
     assert_eq!(rows(other.url(), markers).await, ["tombstone"]);
 }
 
-/// The attempt holds what the tombstone needs from its first statement on: a person is told that
-/// it is still open. It may commit when it goes on, which the next start finds out, or be undone.
+/// From its first statement, the attempt has the lock that the tombstone needs: it is reported as
+/// still open. When it continues, it may commit, which the next run detects, or be rolled back.
 async fn still_open(target: Kind) {
     let (ground, other) = (
         Ground::with_table(Kind::Postgres).await,
@@ -327,7 +328,7 @@ async fn still_open(target: Kind) {
     let began = Instant::now();
     let second = start().lock(5_000, 2_000).run().await;
     second.expect("Issues").says("still open");
-    // The list says what the run has said, and the next run says it too.
+    // The list shows what the run reported, and so does the next run.
     let listed = start().with("--issues", "list").run().await;
     listed.says("issue separate: the transaction of an interrupted attempt is still open");
     let third = start().lock(5_000, 2_000).run().await;
@@ -339,7 +340,7 @@ async fn still_open(target: Kind) {
         "{:?}",
         began.elapsed()
     );
-    // The marker is found whatever the words of the run that could not settle it.
+    // The marker is found, whatever reason the run recorded that could not resolve it.
     let reworded = "UPDATE flamingock_audit SET error = '[\"in other words\"]' WHERE change_id = 'separate' AND error IS NOT NULL RETURNING attempt";
     assert_eq!(rows(ground.url(), reworded).await, ["1"]);
     paused.goes_on().await.expect("LeaseLost");

@@ -1,4 +1,4 @@
-//! PostgreSQL alone: an index that is made beside waiters, and a pooler in transaction mode.
+//! PostgreSQL only: an index that is created while waiters wait, and a pooler in transaction mode.
 
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
@@ -64,7 +64,7 @@ impl Pooler {
         Pooler::with("transaction", SHARED_CONNECTIONS).await
     }
 
-    /// Hands on so many of the server's connections after each transaction, or each session.
+    /// Assigns that number of server connections to clients, for a transaction or for a session.
     async fn with(mode: &str, connections: usize) -> Pooler {
         let program = ["/usr/sbin/pgbouncer", "/usr/bin/pgbouncer"].map(PathBuf::from);
         let program = program.into_iter().find(|program| program.exists());
@@ -120,7 +120,7 @@ async fn runs_behind_a_transaction_pooler_prepare_nothing() {
     let through = pooler.url(ground.url().rsplit('/').next().unwrap());
     let changes = [SHARED, VERIFIED, AGAIN, PLAIN, LAST];
     let ids = changes.map(|change| change.id).join(",");
-    // Three services, each by two processes at once.
+    // Three services, each run by two processes at the same time.
     let scenes: Vec<Scene> = (0..3)
         .map(|number| {
             let name = format!("p{number}");
@@ -147,14 +147,14 @@ async fn runs_behind_a_transaction_pooler_prepare_nothing() {
             change.judge(&change.look(scene).await, &ran, &scene.service);
         }
     }
-    // One client after the other gets the server's connections that were used.
+    // One client after the other gets the used server connections.
     for _ in 0..SHARED_CONNECTIONS {
         let prepared = try_rows(&through, "SELECT count(*) FROM pg_prepared_statements").await;
         assert_eq!(prepared.unwrap(), ["0"]);
     }
 }
 
-/// While a change has the only connection to the server, nothing can renew the lease.
+/// While a change has the only connection to the server, the lease cannot be renewed.
 #[tokio::test]
 async fn pooler_with_one_connection_to_the_server_is_named_when_it_costs_the_lease() {
     let pooler = Pooler::with("transaction", 1).await;
@@ -167,13 +167,13 @@ async fn pooler_with_one_connection_to_the_server_is_named_when_it_costs_the_lea
         .says("a pooler needs at least 2 to the server");
     let scene = Scene::of(ground.url(), ground.url());
     assert_eq!(SHARED.look(&scene).await.times, [0, 0]);
-    // One that is soon over does not need a second one.
+    // A change that ends soon does not need a second one.
     start(15_000).run().await.expect("ok");
     assert_eq!(SHARED.look(&scene).await.times, [1, 1]);
 }
 
-/// With one connection to the server no statement can be answered beside another one's transaction: it is
-/// recognised all the same.
+/// With one connection to the server, no statement can run during the transaction of another
+/// client: it is recognised all the same.
 #[tokio::test]
 async fn time_limits_are_refused_behind_a_pooler_with_one_connection_to_the_server() {
     let pooler = Pooler::with("transaction", 1).await;
@@ -209,7 +209,7 @@ limited! {
     unlimited "unlimited" ();
 }
 
-/// A change in a transaction has its limits for that transaction only.
+/// The limits of a change in a transaction apply to that transaction only.
 #[change(
     id = "in-a-transaction",
     order = "001",
@@ -233,7 +233,7 @@ async fn limits(through: &str, connections: usize) -> Vec<String> {
     let mut found = Vec::new();
     for _ in 0..connections {
         let mut client = PgConnection::connect(through).await.unwrap();
-        // Each keeps its session, so that the next one gets another.
+        // Each client holds its session, so the next one gets another.
         let text = "BEGIN; SELECT current_setting('lock_timeout') || ' ' || current_setting('statement_timeout')";
         found.extend(query(&mut client, text).await.unwrap());
         clients.push(client);
@@ -272,7 +272,7 @@ async fn time_limits_without_a_transaction_are_refused_behind_a_transaction_pool
         assert_eq!(audit(&direct).await, [""; 0], "{text}");
         assert!(runner(&through).issues().await.unwrap().is_empty());
         assert_eq!(limits(&transaction.url(&name), CONNECTIONS).await, ["0 0"]);
-        // On the server itself, and where a session stays with its client, they are right.
+        // On the server itself, and where a session stays with its client, the limits are correct.
         for pool in [&direct, &by_session] {
             let report = runner(pool).run().await.unwrap();
             assert!(report.is_success(), "{report}");
@@ -281,7 +281,7 @@ async fn time_limits_without_a_transaction_are_refused_behind_a_transaction_pool
             execute(&direct, forget).await;
         }
     }
-    // What can be right is not refused.
+    // Settings that can be correct are not refused.
     for change in changes![unlimited, in_a_transaction] {
         let runner = Runner::new(&through)
             .service(change.id)
@@ -304,7 +304,7 @@ fn runner_of(pool: &sqlx::PgPool, change: &'static flamingock::Definition) -> Ru
         .changes([change])
 }
 
-/// Asks which session of the server answers, and stands at the gate without it.
+/// Reads the id of its server session, and waits at the gate without using it.
 #[change(id = "stands", order = "001", transaction = false, register = false)]
 async fn stands(db: &mut PgConnection, session: &Session, gate: &Gate) -> Result<(), sqlx::Error> {
     let answer = query(db, "SELECT pg_backend_pid()::text").await?;
@@ -316,7 +316,7 @@ async fn stands(db: &mut PgConnection, session: &Session, gate: &Gate) -> Result
 #[derive(Clone, Debug, Default)]
 struct Session(std::sync::Arc<std::sync::Mutex<String>>);
 
-/// Another client works on the session that answered the change's statement when the lock is lost.
+/// Another client uses the session of the change's statement when the lock is lost.
 #[tokio::test]
 async fn lost_lock_cancels_no_statement_of_another_pooler_client() {
     let database = Postgres::fresh().await;
@@ -335,7 +335,7 @@ async fn lost_lock_cancels_no_statement_of_another_pooler_client() {
     let run = tokio::spawn(run);
     gate.reached().await;
     let wanted = session.0.lock().unwrap().clone();
-    // The other client has that very session for as long as its transaction lasts.
+    // The other client has that session for the duration of its transaction.
     let mut others = Vec::new();
     let mut other = loop {
         let mut other = PgConnection::connect(&pooler.url(&name)).await.unwrap();

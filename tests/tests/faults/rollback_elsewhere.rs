@@ -1,5 +1,6 @@
-//! A process is killed at every point of a change that fails outside a transaction and is rolled back in one of
-//! another database than the audit's: the marker there tells the next run whether that was committed.
+//! A process is killed at every point of a change that fails outside a transaction and whose
+//! rollback runs in a transaction of another database than the audit's: the marker there shows the
+//! next run whether the rollback was committed.
 
 use futures_util::StreamExt;
 
@@ -10,16 +11,16 @@ use super::network::as_sent;
 use super::oracle::{Found, Scene, UNDONE_THERE};
 use super::start::{DEADLINE, Ran, Start, end_of};
 
-/// How many points of a kind are tried at once.
+/// The number of points of a kind at the same time.
 const AT_ONCE: usize = 2;
 
 /// The lease of the process that is killed at any point, in milliseconds.
 const LEASE: u32 = 1_500;
 
-/// Of one that must come to a point with the lock.
+/// The lease of a process that must reach a point with the lock.
 const LONG_LEASE: u32 = 5_000;
 
-/// A database of this kind with the audit, and one in which the change runs.
+/// A database of this kind with the audit, and the one in which the change runs.
 struct Place {
     audit: Ground,
     target: Ground,
@@ -49,10 +50,10 @@ impl Place {
     }
 }
 
-/// The rollback is committed, and the process dies before that is on record.
+/// The rollback is committed, and the process dies before that is recorded.
 async fn dies_before_it_is_recorded(audit: Kind, target: Kind) {
     let place = Place::of(audit, target).await;
-    // The word alone also stands in the statements of other entries.
+    // Statements of other entries contain the word, too.
     let text = match audit {
         Kind::MariaDb => as_sent(audit, "ROLLED_BACK"),
         Kind::Postgres | Kind::Sqlite => format!("E{}", as_sent(audit, "ROLLED_BACK")),
@@ -68,7 +69,7 @@ async fn dies_before_it_is_recorded(audit: Kind, target: Kind) {
     let left = place.look().await;
     assert_eq!(left.states, ["STARTED", "FAILED"]);
     assert_eq!(left.times, [0]);
-    // Nobody is asked to decide, and what is known is not left to anybody.
+    // No manual resolution is required, because the outcome is known.
     let listed = place.again().with("--issues", "list").run().await;
     assert!(!listed.output.contains("issue undone-there"), "{listed:?}");
     let resolved = place.again().with("--resolve", "undone-there").run().await;
@@ -94,7 +95,7 @@ async fn dies_before_it_is_recorded(audit: Kind, target: Kind) {
     assert!(rows(place.target.url(), markers).await.is_empty());
 }
 
-/// The process dies in the middle of the rollback, which so undoes nothing.
+/// The process dies in the middle of the rollback, which therefore has no effect.
 async fn dies_in_the_rollback(audit: Kind, target: Kind) {
     let place = Place::of(audit, target).await;
     let nowhere = std::path::Path::new("/nonexistent/flamingock");
@@ -118,7 +119,7 @@ async fn dies_in_the_rollback(audit: Kind, target: Kind) {
     assert_eq!(place.look().await.times, [1]);
 }
 
-/// Where a process is killed.
+/// The point at which a process is killed.
 #[derive(Clone, Copy, Debug)]
 enum Point {
     Told(usize),
@@ -133,7 +134,8 @@ async fn passing(toll: &KillingProxy, kind: Kind, url: &str) -> String {
     }
 }
 
-/// Kills a run at the point, and looks what the next one makes of it. False: it came to its end.
+/// Kills a run at the point, and checks the result of the next one. Returns false if the run
+/// completed.
 async fn killed(audit: Kind, target: Kind, point: Point) -> bool {
     let place = Place::of(audit, target).await;
     let (audit_url, target_url) = (place.audit.url(), place.target.url());
@@ -158,11 +160,11 @@ async fn killed(audit: Kind, target: Kind, point: Point) -> bool {
         first.output, second.output
     );
     judge(&found, &second, &what);
-    // On a machine that is busy it may have lost its lease, too.
+    // On a busy machine it may have lost its lease, too.
     first.result.as_deref() != Some("ChangesFailed")
 }
 
-/// It is rolled back and on record as that; or an operator is asked, and what the change did is still there.
+/// It is rolled back and recorded so; or it is an issue, and the effects of the change remain.
 fn judge(found: &Found, second: &Ran, what: &str) {
     let newest = found.states.last().map(String::as_str);
     match (second.result.as_deref(), newest) {
@@ -174,7 +176,7 @@ fn judge(found: &Found, second: &Ran, what: &str) {
 }
 
 async fn at_every_point(audit: Kind, target: Kind) {
-    // A share of them, which is always the same.
+    // A share of them, the same in every run.
     let apart = if flamingock_time::is_extra() { 1 } else { 16 };
     let every = async |point: &dyn Fn(usize) -> Point| {
         futures_util::stream::iter((1..).step_by(apart))

@@ -1,4 +1,4 @@
-//! Servers that are killed and come back, or do not come back in time.
+//! Servers that are killed and restarted, or not restarted in time.
 
 use std::time::{Duration, Instant};
 
@@ -10,16 +10,17 @@ use super::holding_proxy::{HoldingProxy, Where};
 use super::oracle::{Expected, PLAIN, Promise, SHARED, Scene, VERIFIED};
 use super::start::{DEADLINE, Ran, Start, end_of};
 
-/// Where the server is when it is killed.
+/// The moment at which the server is killed.
 #[derive(Clone, Copy, Debug)]
 enum Moment {
-    /// The change stands at a point of its own.
+    /// The change is paused at a point of its own.
     At(&'static str),
-    /// Its commit is on the way.
+    /// Its commit has been sent.
     Commit(Where),
 }
 
-/// A change without transaction that has seen its own statement fail needs manual resolution, probe or not.
+/// A non-transactional change whose own statement failed needs manual resolution, with or without a
+/// verify function.
 const FAILING: Expected = Expected {
     promise: Promise::OnceOrAPerson,
     ..VERIFIED
@@ -92,7 +93,7 @@ async fn mariadb_that_is_killed_and_restarted_loses_nothing() {
     killed_server::<MariaDb>().await;
 }
 
-/// The run ends by itself when its wait is over, and the next start goes on.
+/// The run ends when its wait is over, and the next run continues.
 async fn gone_server<H: Hosted>() {
     let mut server = H::start().await.unwrap();
     for (change, point) in [(SHARED, "shared 1"), (PLAIN, "plain 2")] {
@@ -117,7 +118,7 @@ async fn gone_server<H: Hosted>() {
             began.elapsed()
         );
         server.restart().await.unwrap();
-        // The dead owner's lease is a minute long: nobody waits for that here.
+        // The dead owner's lease is a minute long: waiting for it would take too long.
         let free = "UPDATE flamingock_lease SET expires_at = '1970-01-02'";
         once::<H::Db>(&database.url, free).await.unwrap();
         settles(&database.url, change, &ran).await;

@@ -1,4 +1,4 @@
-//! The network fails while two stages are at work.
+//! The network fails while two stages run side by side.
 
 use std::time::{Duration, Instant};
 
@@ -11,14 +11,14 @@ use super::start::{DEADLINE, Ran, Start, end_of};
 
 const ALL: [Expected; 4] = [SHARED, TOGETHER, BESIDE, LAST];
 
-/// The default stage beside an atomic one.
+/// The default stage, next to an atomic one.
 fn start(url: &str) -> Start {
     Start::of("shared,last,together,beside", url)
         .with("--pool", 3)
         .with("--parallel", 2)
 }
 
-/// What a run says of its changes is what is on record.
+/// The report of a run agrees with the audit.
 async fn agrees(ground: &Ground, ran: &Ran) {
     for change in ALL {
         let sql = format!(
@@ -35,7 +35,7 @@ async fn agrees(ground: &Ground, ran: &Ran) {
     }
 }
 
-/// Starts again, on a network that works: each change is there once.
+/// Runs again, on a network that works: each change has its effect once.
 async fn recovers(ground: &Ground, before: &Ran) {
     let again = start(ground.url()).lock(5_000, 20_000).run().await;
     let scene = Scene::of(ground.url(), ground.url());
@@ -45,7 +45,7 @@ async fn recovers(ground: &Ground, before: &Ran) {
     }
 }
 
-/// Both are in the middle, and the lease cannot be renewed.
+/// Both stages are running, and the lease cannot be renewed.
 async fn renewal_fails(kind: Kind) {
     let ground = Ground::with_table(kind).await;
     let proxy = Proxy::in_front_of(ground.url()).unwrap();
@@ -68,7 +68,7 @@ async fn renewal_fails(kind: Kind) {
     recovers(&ground, &ran).await;
 }
 
-/// One of the two is cut at its commit, and the other goes on.
+/// One of the two is cut off at its commit, and the other continues.
 async fn commit_is_cut(kind: Kind) {
     let cases = [Where::BeforeServer, Where::AfterServer].map(async |held| {
         let ground = Ground::with_table(kind).await;

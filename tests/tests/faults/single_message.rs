@@ -1,5 +1,5 @@
-//! A process is stopped, or killed, while its server works at the one text that it was sent: of a file with
-//! its begin, entry and commit, or of the files of an atomic stage.
+//! A process is stopped, or killed, while its server executes a single message: a file with its
+//! begin, entry and commit, or the files of an atomic stage.
 
 use flamingock_tests::sql::PlainSql;
 use flamingock_tests::{Driver, query};
@@ -26,7 +26,7 @@ const TWO: Expected = Expected {
     promise: Promise::Once,
 };
 
-/// Somebody who has the row that the files want.
+/// A session that has locked the row that the files need.
 #[derive(Debug)]
 enum Gate {
     Postgres(PgConnection),
@@ -66,7 +66,7 @@ where
     connection
 }
 
-/// How many stand at the gate.
+/// The number of sessions that wait for the row.
 async fn waiting(kind: Kind, url: &str) -> usize {
     let text = if kind == Kind::Postgres {
         "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
@@ -88,15 +88,15 @@ async fn at_the_gate(kind: Kind, url: &str) {
         .expect("it comes to the gate");
 }
 
-/// What happens to the process while the server is at its text.
+/// The fate of the process while the server executes its message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fate {
     Stopped,
     Killed,
 }
 
-/// The second start waits at the gate behind the first one's text, or for the lock; then the gate is
-/// opened, and the first goes on.
+/// The second run waits for the row behind the first one's message, or for the lock; then the row
+/// is released, and the first process continues.
 async fn once(kind: Kind, fate: Fate, changes: &[Expected]) {
     let ground = Ground::with_table(kind).await;
     let gate = Gate::shut(kind, ground.url()).await;
@@ -109,7 +109,8 @@ async fn once(kind: Kind, fate: Fate, changes: &[Expected]) {
         Fate::Killed => first.kill().unwrap(),
     }
     let second = start().lock(5_000, 40_000).spawn();
-    // It has the lock, or has found that it cannot have it: whoever is killed there has let go of it.
+    // It has the lock, or has found it taken: a process that is killed at that point has released
+    // the row.
     let owner = "SELECT 1 FROM flamingock_lock WHERE fencing_token > 1";
     let tried = async {
         while rows(ground.url(), owner).await.is_empty() && !is_kept(kind, changes) {
@@ -141,7 +142,8 @@ async fn once(kind: Kind, fate: Fate, changes: &[Expected]) {
     }
 }
 
-/// MariaDB's first entry of an atomic stage keeps the lock until the end: DDL behind it would commit it.
+/// MariaDB's first entry of an atomic stage keeps the lock until the end: DDL after it would commit
+/// it.
 fn is_kept(kind: Kind, changes: &[Expected]) -> bool {
     kind == Kind::MariaDb && changes.len() == 2
 }

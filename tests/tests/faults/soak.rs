@@ -1,4 +1,4 @@
-//! Many processes at once, killed at random.
+//! Many concurrent processes, killed at random.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use super::start::{Start, end_of};
 
 const CHANGES: [Expected; 5] = [SHARED, VERIFIED, AGAIN, PLAIN, LAST];
 
-/// How many processes run at once.
+/// The number of concurrent processes.
 const PROCESSES: usize = 4;
 
 fn seconds() -> u64 {
@@ -30,7 +30,7 @@ fn seed() -> u64 {
     })
 }
 
-/// One service: processes start and are killed until one of them comes through.
+/// One service: processes start and are killed until one of them completes.
 async fn round(kind: Kind, ground: &Ground, tag: &str, random: &mut StdRng) -> usize {
     let (service, tag) = (tag.to_owned(), tag.to_owned());
     let scene = Scene {
@@ -49,7 +49,7 @@ async fn round(kind: Kind, ground: &Ground, tag: &str, random: &mut StdRng) -> u
         while !drivers.is_empty() {
             tokio::time::sleep(Duration::from_millis(random.random_range(5..60))).await;
             let mut driver = drivers.swap_remove(random.random_range(0..drivers.len()));
-            // One that is through already is no kill.
+            // A process that has completed is not counted as killed.
             let _ = driver.kill();
             kills += usize::from(end_of(driver).await.result.is_none());
         }
@@ -70,7 +70,7 @@ async fn soak(kind: Kind) {
     let (mut rounds, mut kills) = (0, 0);
     let mut ground = Ground::with_table(kind).await;
     while Instant::now() < until || kills == 0 {
-        // A file has one writer: each round has its own.
+        // A file has one writer, so each round has its own file.
         if kind == Kind::Sqlite && rounds > 0 {
             ground = Ground::with_table(kind).await;
         }

@@ -1,14 +1,14 @@
-//! Starts of the driver, and how they end.
+//! Processes of the driver, and their results.
 
 use std::path::Path;
 use std::time::Duration;
 
 use flamingock_tests::Driver;
 
-/// Longer than any run here may take: what is not over by then hangs.
+/// Longer than any run here may take: a process that has not ended by then hangs.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 
-/// The arguments of a start.
+/// The arguments of a process.
 #[derive(Clone, Debug)]
 pub(crate) struct Start {
     arguments: Vec<String>,
@@ -16,17 +16,17 @@ pub(crate) struct Start {
     environment: Vec<(String, String)>,
 }
 
-/// How a start ended.
+/// The result of a process.
 #[derive(Debug)]
 pub(crate) struct Ran {
-    /// `ok`, or the name of the error; none of a process that was killed.
+    /// `ok`, or the name of the error; none for a process that was killed.
     pub(crate) result: Option<String>,
-    /// Everything that it said.
+    /// Its whole output.
     pub(crate) output: String,
 }
 
 impl Start {
-    /// A start of these changes, with the audit at a URL.
+    /// A process that runs these changes, with the audit at a URL.
     pub(crate) fn of(changes: &str, audit: &str) -> Start {
         Start {
             arguments: Vec::new(),
@@ -42,7 +42,7 @@ impl Start {
         self
     }
 
-    /// The changes stop at a point until the file is there.
+    /// The changes pause at a point until the file exists.
     pub(crate) fn holding(self, point: &str, file: &Path) -> Start {
         self.with("--hold", format!("{point}={}", file.display()))
     }
@@ -57,7 +57,7 @@ impl Start {
         self
     }
 
-    /// Through another program, which runs it.
+    /// Through another program, which starts it.
     pub(crate) fn through(mut self, words: &[&str]) -> Start {
         self.program = words.iter().map(|word| (*word).to_owned()).collect();
         self
@@ -78,7 +78,7 @@ impl Start {
     }
 }
 
-/// Waits for the end of a start.
+/// Waits for the end of a process.
 pub(crate) async fn end_of(driver: Driver) -> Ran {
     let finished = driver.finish(DEADLINE).await.unwrap();
     let result = finished
@@ -95,7 +95,7 @@ pub(crate) async fn end_of(driver: Driver) -> Ran {
         "it ended without a result:\n{}",
         ran.output
     );
-    // What was said before a kill that came too late still counts as a kill.
+    // The result of a process that ended before it was killed counts as that of a kill.
     if killed {
         Ran {
             result: None,
@@ -113,7 +113,7 @@ impl Ran {
         self
     }
 
-    /// The same, with what happened before it.
+    /// The same, with the preceding events.
     #[track_caller]
     pub(crate) fn expect_after(&self, result: &str, what: &str) -> &Ran {
         assert_eq!(

@@ -1,11 +1,11 @@
-//! The entry of a step is cut off. It says what the entry of the step before it says, but for its reason.
+//! The entry of a step is cut off. It equals the entry of the previous step, except for its reason.
 
 use super::ground::{Ground, Kind, rows};
 use super::holding_proxy::{HoldingProxy, Where};
 use super::network::{as_sent, cut_at};
 use super::start::Start;
 
-/// The entries of a change of three steps, with the answer, or the statement itself, lost at one.
+/// The entries of a change of three steps, of which one is lost, or its answer.
 struct Case {
     change: &'static str,
     /// The reason of the entry that is cut off.

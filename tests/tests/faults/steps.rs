@@ -1,11 +1,11 @@
-//! A process is killed between the steps of a change: the audit says which one it came to.
+//! A process is killed between the steps of a change: the audit names the step that it reached.
 
 use super::ground::{Ground, Kind, rows};
 use super::start::{DEADLINE, Start, end_of};
 
 const KINDS: [Kind; 3] = [Kind::Sqlite, Kind::Postgres, Kind::MariaDb];
 
-/// Starts, kills the process when it is at this point, and lets its lease end.
+/// Runs a process, kills it at this point, and lets its lease expire.
 async fn killed_at(point: &str, start: &Start) {
     let folder = tempfile::tempdir().unwrap();
     let never = folder.path().join("never");

@@ -1,5 +1,5 @@
-//! A run is asked to stop, is dropped, or is left with its runtime, at every point one after the other:
-//! with an atomic stage, and with two stages side by side.
+//! A run is stopped, is dropped, or ends with its runtime, at every point one after the other: with
+//! an atomic stage, and with two stages side by side.
 
 use futures_util::StreamExt;
 
@@ -8,15 +8,15 @@ use super::ground::Kind;
 use super::oracle::{BESIDE, Expected, LAST, SHARED, TOGETHER};
 use super::start::Ran;
 
-/// How many points are tried at once in each way.
+/// The number of points at the same time, for each way.
 const AT_ONCE: usize = 2;
 
 const ATOMIC: &[Expected] = &[TOGETHER, BESIDE];
 
-/// The default stage beside an atomic one.
+/// The default stage, next to an atomic one.
 const SIDE_BY_SIDE: &[Expected] = &[SHARED, TOGETHER, BESIDE, LAST];
 
-/// Stops at the point and starts again. False: the run ended before.
+/// Stops at the point and runs again. Returns false if the run ended earlier.
 async fn stopped(grounds: &Common, how: &str, nth: usize, changes: &[Expected]) -> bool {
     let spot = grounds.spot().await;
     let point = format!("{}{nth}", &how[2..]);
@@ -27,7 +27,8 @@ async fn stopped(grounds: &Common, how: &str, nth: usize, changes: &[Expected]) 
             .with("--pool", 3)
             .with("--parallel", 2)
     };
-    // A process that is left gives nothing back; of the others nobody may wait for the lease.
+    // A run that ends with its runtime releases nothing; after the others, the next run must not
+    // wait for the lease.
     let lease = if how == "--leave-at" { 400 } else { 60_000 };
     let first = start().with(how, nth).lock(lease, 8_000).run().await;
     let second = start().lock(5_000, 8_000).run().await;

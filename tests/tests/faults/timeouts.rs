@@ -1,4 +1,4 @@
-//! Changes that are dropped while the server works for them.
+//! Changes that are dropped while the server executes their statements.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,7 +10,7 @@ use flamingock_tests::{
 };
 use sqlx::{MySqlConnection, PgConnection, Pool};
 
-/// Far less than the statement would take, far more than cancelling it does.
+/// Much less than the statement would take, and much more than its cancellation.
 const SOON: Duration = Duration::from_secs(12);
 
 const RUNNING_ON_POSTGRES: &str = "INSERT INTO done SELECT 'running ' || count(*)
@@ -67,9 +67,9 @@ macro_rules! statement_ends {
             assert!(began.elapsed() < SOON, "{:?}", began.elapsed());
             assert_eq!(error.kind(), ErrorKind::ChangesFailed, "{error}");
             assert!(format!("{error:#}").contains("longer than its timeout"), "{error}");
-            // What the rollback saw when it began.
+            // The state that the rollback saw when it began.
             assert_eq!(done(&pool).await, ["running 0"]);
-            // The rollback takes a connection, so it has a transaction of its own.
+            // The rollback takes a connection, so it has its own transaction.
             let expected =
                 ["sleeps 1 STARTED none", "sleeps 1 FAILED none", "sleeps 1 ROLLED_BACK shared"];
             assert_eq!(audit(&pool).await, expected);
@@ -92,7 +92,7 @@ async fn company() {
     unreachable!("nobody knows whether the change has ended");
 }
 
-/// Nobody can confirm the end of what runs on a client of the change's own.
+/// The end of a statement on the change's own client cannot be confirmed.
 #[tokio::test]
 async fn change_without_connection_that_times_out_is_an_issue() {
     let database = Postgres::fresh().await;
@@ -113,7 +113,7 @@ async fn change_without_connection_that_times_out_is_an_issue() {
     assert_eq!(error.kind(), ErrorKind::Issues, "{error}");
 }
 
-/// Begins, and is never seen to end when it is called for the first time.
+/// Does not end when it is called for the first time.
 #[change(
     id = "retried",
     order = "001",
@@ -127,8 +127,8 @@ async fn retried(calls: &AtomicUsize) {
     }
 }
 
-/// Its author says that running again is safe, also beside what may still be running: the run, the list
-/// and the next run agree on that.
+/// Its author declares that it can run again, even concurrently with an earlier call: the run, the
+/// list and the next run agree on that.
 #[tokio::test]
 async fn retryable_change_that_times_out_is_a_failure() {
     let database = Postgres::fresh().await;
@@ -174,7 +174,7 @@ const WORKING_ON_POSTGRES: &str = "SELECT count(*) FROM pg_stat_activity
 const WORKING_ON_MARIADB: &str = "SELECT COUNT(*) FROM information_schema.processlist
     WHERE info = 'DO SLEEP(60)' AND db = DATABASE()";
 
-/// Returns once the server works for the change.
+/// Returns once the server executes the change's statement.
 async fn works<D: PlainSql>(watch: Pool<D>, working: &str) {
     until("the server works for the change", || async {
         count(&watch, working).await > 0

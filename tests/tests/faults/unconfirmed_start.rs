@@ -1,5 +1,5 @@
-//! The answer to the entry that says that an attempt begins is lost, and the database stays away for longer
-//! than a run waits for it: nothing ran, and nothing is an issue.
+//! The answer to the entry that records the start of an attempt is lost, and the database stays
+//! unreachable for longer than a run waits: nothing ran, and there is no issue.
 
 use std::time::Duration;
 
@@ -9,17 +9,17 @@ use super::ground::{Ground, Kind, rows};
 use super::network::as_sent;
 use super::start::{Start, end_of};
 
-/// How long the run waits for its database, in milliseconds.
+/// The wait of the run for its database, in milliseconds.
 const WAIT: u32 = 8_000;
 
-/// Longer than that, and shorter than the wait that what has happened is recorded after it.
+/// Longer than the wait for the answer, and shorter than the wait for recording the outcome.
 const AWAY: Duration = Duration::from_secs(11);
 
 /// An attempt whose start is not confirmed.
 struct Case {
     change: &'static str,
     undoes: bool,
-    /// What only this entry says.
+    /// A text that only this entry contains.
     says: &'static str,
 }
 
@@ -60,7 +60,7 @@ async fn lost(kind: Kind, case: &Case) {
     let Case { change, undoes, .. } = *case;
     let what = format!("{kind:?}, {change}, undo: {undoes}");
     let ground = Ground::with_table(kind).await;
-    // The other database is not the one that is away.
+    // The other database is the reachable one.
     let other = Ground::with_table(Kind::Sqlite).await;
     let elsewhere = if change == "kept-there" {
         &other
@@ -71,7 +71,7 @@ async fn lost(kind: Kind, case: &Case) {
         let start = Start::of(change, url).with("--target", other.url());
         start.lock(30_000, WAIT)
     };
-    // The tables are there, and with an undo what it undoes.
+    // The tables exist, and for an undo also the change to undo.
     let first = if undoes { change } else { "last" };
     let made = Start::of(first, ground.url()).with("--target", other.url());
     made.lock(5_000, 10_000).run().await.expect("ok");
@@ -87,7 +87,7 @@ async fn lost(kind: Kind, case: &Case) {
     proxy.held().await;
     proxy.refuse().await;
     proxy.reset();
-    // What is awaited is the end of the run's patience.
+    // The proxy opens after the run has given up.
     tokio::time::sleep(AWAY).await;
     proxy.pass().unwrap();
     let ran = end_of(driver).await;
@@ -101,7 +101,7 @@ async fn lost(kind: Kind, case: &Case) {
         "{what}"
     );
 
-    // The run after it has nothing to decide, and the change is applied once.
+    // The next run has nothing to resolve, and the change is applied once.
     let next = Start::of(change, ground.url()).with("--target", other.url());
     let next = next.lock(5_000, 10_000);
     next.run().await.expect_after("ok", &what);

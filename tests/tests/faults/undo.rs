@@ -1,4 +1,4 @@
-//! A process is killed at every point of an undo, and what it has left is undone.
+//! A process is killed at every point of an undo, and the next undo completes it.
 
 use futures_util::StreamExt;
 
@@ -7,17 +7,17 @@ use super::ground::{self, Kind};
 use super::killing_proxy::{KillingProxy, Side};
 use super::start::end_of;
 
-/// How many points of a kind are tried at once.
+/// The number of points of a kind at the same time.
 const AT_ONCE: usize = 3;
 
-/// Where a process is killed.
+/// The point at which a process is killed.
 #[derive(Clone, Copy, Debug)]
 enum Point {
     Told(usize),
     Message(Side, usize),
 }
 
-/// The states of a change, oldest first, and how many traces it has left.
+/// The states of a change, oldest first, and the number of its traces.
 async fn look(url: &str, name: &str, id: &str) -> (Vec<String>, usize) {
     let states = format!(
         "SELECT state FROM flamingock_audit WHERE service = '{name}' AND change_id = '{id}' ORDER BY seq"
@@ -29,7 +29,8 @@ async fn look(url: &str, name: &str, id: &str) -> (Vec<String>, usize) {
     )
 }
 
-/// Kills an undo at the point, and looks what the next ones make of it. False: it came to its end.
+/// Kills an undo at the point, and checks the results of the next ones. Returns false if the undo
+/// completed.
 async fn killed(grounds: &Common, change: &'static str, point: Point) -> bool {
     let spot = grounds.spot().await;
     let name = match point {
@@ -71,7 +72,7 @@ async fn killed(grounds: &Common, change: &'static str, point: Point) -> bool {
             second.expect_after("ok", &what);
             assert_eq!(left, 0, "{what}");
         }
-        // Between two steps, or before the entry that says that it is done.
+        // Between two steps, or before the entry that records the end.
         Some("STARTED") if change == "steps" => {
             assert!(left <= all, "{what}");
             let next = start(spot.url()).run().await;

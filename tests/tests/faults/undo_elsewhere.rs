@@ -1,5 +1,6 @@
-//! A process is killed at every point of an undo in a separate transaction: the marker in its target tells
-//! the next undo, and the next run, whether it was committed. No person is needed.
+//! A process is killed at every point of an undo in a separate transaction: the marker in its
+//! target shows the next undo, and the next run, whether it was committed. No manual resolution is
+//! required.
 
 use futures_util::StreamExt;
 
@@ -9,7 +10,7 @@ use super::killing_proxy::{KillingProxy, Side};
 use super::oracle::{Expected, Found, Promise};
 use super::start::{Ran, end_of};
 
-/// How many points of a kind are tried at once.
+/// The number of points of a kind at the same time.
 const AT_ONCE: usize = 3;
 
 /// The lease of the process that is killed, in milliseconds.
@@ -21,7 +22,7 @@ const KEPT_THERE: Expected = Expected {
     promise: Promise::Once,
 };
 
-/// Where a process is killed.
+/// The point at which a process is killed.
 #[derive(Clone, Copy, Debug)]
 enum Point {
     Told(usize),
@@ -29,7 +30,7 @@ enum Point {
 }
 
 impl Point {
-    /// The undo and the run take turns in coming next.
+    /// Either the undo or the run comes next, by turns.
     fn is_followed_by_a_run(self) -> bool {
         match self {
             Point::Told(nth) | Point::Message(_, nth) => nth % 2 == 0,
@@ -45,7 +46,7 @@ impl Point {
     }
 }
 
-/// The databases of the audit, and those of the change.
+/// The databases of the audit and of the change.
 struct Place {
     kinds: [Kind; 2],
     audit: Common,
@@ -53,7 +54,8 @@ struct Place {
 }
 
 impl Place {
-    /// Kills an undo at the point, and looks what the next ones make of it. False: it came to its end.
+    /// Kills an undo at the point, and checks the results of the next ones. Returns false if the
+    /// undo completed.
     async fn killed(&self, point: Point) -> bool {
         let (audit, target) = (self.audit.spot().await, self.target.spot().await);
         let name = point.name();
@@ -91,7 +93,7 @@ impl Place {
         let mut second = next().run().await;
         let mut found = KEPT_THERE.look(&scene).await;
         if found.states.last().is_some_and(|state| state == "STARTED") {
-            // The last message of the killed process came to the server after that run had looked.
+            // The last message of the killed process reached the server after that run had checked.
             second = next().run().await;
             found = KEPT_THERE.look(&scene).await;
         }
@@ -101,7 +103,7 @@ impl Place {
             first.output, second.output
         );
         judge(point, &found, &second, &what);
-        // Whatever it came to, the next undo and the next run find their way.
+        // From every point, the next undo and the next run succeed.
         if matches!(point, Point::Told(nth) if nth % 4 < 2) {
             let undo = again().with("--undo", 1).run().await;
             undo.expect_after("ok", &what);
@@ -111,7 +113,7 @@ impl Place {
             let applied = KEPT_THERE.look(&scene).await;
             assert_eq!(applied.times, [1, 1], "{applied:?}, {what}");
         }
-        // On a machine that is busy it may have lost its lease, too.
+        // On a busy machine it may have lost its lease, too.
         first.result.as_deref() != Some("ok")
     }
 
@@ -125,7 +127,7 @@ impl Place {
     }
 }
 
-/// All of it is there and it is applied, or none of it and it is rolled back.
+/// The change is intact and applied, or fully reversed and rolled back.
 fn judge(point: Point, found: &Found, second: &Ran, what: &str) {
     let newest = found.states.last().map(String::as_str);
     if !point.is_followed_by_a_run() {
@@ -138,7 +140,7 @@ fn judge(point: Point, found: &Found, second: &Ran, what: &str) {
         return;
     }
     match newest {
-        // The undo was not committed, or it was on record and the change is applied again.
+        // The undo was not committed, or it was recorded and the change is applied again.
         Some("APPLIED") => {
             second.expect_after("ok", what);
             assert_eq!(found.times, [1, 1], "{what}");

@@ -1,5 +1,5 @@
 //! The audit's own writes are refused: by a trigger for each state, by missing rights, by a full
-//! disk. What happens is defined, and the next start knows what to do.
+//! disk. The result is defined, and the next run handles it.
 
 use super::ground::{Ground, Kind, rows};
 use super::start::{Ran, Start};
@@ -35,23 +35,23 @@ async fn accept(kind: Kind, url: &str) {
     rows(url, &format!("DROP TRIGGER refuse{on}")).await;
 }
 
-/// A change whose entry of one state is refused.
+/// A change, and the state whose entry is refused.
 struct Case {
     change: &'static str,
     refused: &'static str,
-    /// How the run ends, and what its error says.
+    /// The result of the run, and the text of its error.
     ends: (&'static str, &'static str),
-    /// What is on record then.
+    /// The entries after it.
     audit: &'static [&'static str],
-    /// How many steps have left a trace.
+    /// The number of steps that have left a trace.
     traces: usize,
-    /// How the next start ends that is not refused anything.
+    /// The result of the next run, without refusals.
     next: &'static str,
 }
 
 const UNRECORDED: &str = "the auditor says no";
 
-/// Without transaction, on every database.
+/// Non-transactional, on every database.
 const PLAIN: [Case; 7] = [
     Case {
         change: "plain",
@@ -89,7 +89,7 @@ const PLAIN: [Case; 7] = [
         next: "Issues",
     },
     Case {
-        // The rollback has a transaction of its own, which is undone with its entry.
+        // The rollback has its own transaction, which is undone with its entry.
         change: "undone",
         refused: "ROLLED_BACK",
         ends: (
@@ -118,7 +118,7 @@ const PLAIN: [Case; 7] = [
     },
 ];
 
-/// In one transaction with its entry, where that leaves no witness.
+/// In one transaction with its entry, where that needs no fencing check.
 const SHARED: [Case; 3] = [
     Case {
         change: "shared",
@@ -137,7 +137,7 @@ const SHARED: [Case; 3] = [
         next: "ChangesFailed",
     },
     Case {
-        // Both entries of an undone transaction are written together.
+        // Both entries of a rolled-back transaction are written together.
         change: "broken",
         refused: "ROLLED_BACK",
         ends: ("ChangesFailed", "and that could not be recorded"),
@@ -147,7 +147,7 @@ const SHARED: [Case; 3] = [
     },
 ];
 
-/// MariaDB needs its witness before the change.
+/// MariaDB needs its fencing check before the change.
 const WITNESS: Case = Case {
     change: "shared",
     refused: "STARTED",
@@ -227,7 +227,7 @@ async fn mariadb_refused_entries_have_defined_outcomes() {
     refused_entries(Kind::MariaDb).await;
 }
 
-/// A role that may take the lock and read the audit, and not write it.
+/// A role that can take the lock and read the audit, but not write it.
 #[tokio::test]
 async fn audit_without_the_right_to_insert_applies_nothing() {
     let ground = Ground::with_table(Kind::Postgres).await;

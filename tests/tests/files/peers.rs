@@ -1,4 +1,4 @@
-//! The other tools at work on the folders that are written in their formats.
+//! Runs the other tools on the folders in their formats.
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,7 @@ fn folder(name: &str) -> PathBuf {
         .join(name)
 }
 
-/// `sqlx migrate run`, as far as this version.
+/// `sqlx migrate run`, up to this version.
 pub(crate) async fn sqlx<D>(pool: &Pool<D>, last: Option<i64>)
 where
     D: Database,
@@ -43,7 +43,7 @@ pub(crate) mod sqlite {
         super::refinery(last).run(&mut connection).unwrap();
     }
 
-    /// So many times `diesel migration run` for the next one.
+    /// Runs `diesel migration run` that many times, each for the next migration.
     pub(crate) fn diesel(url: &str, count: usize) {
         let mut connection = diesel::SqliteConnection::establish(file(url)).unwrap();
         for _ in 0..count {

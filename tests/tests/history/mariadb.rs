@@ -1,4 +1,4 @@
-//! What only MariaDB has: databases that a session moves to, a counter that repairs itself.
+//! MariaDB only: sessions that switch the database, and a counter that repairs itself.
 
 use flamingock::{Runner, change, changes};
 use flamingock_tests::{Backend as _, MariaDb, done, execute, query, strings, with_table};

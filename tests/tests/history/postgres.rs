@@ -1,4 +1,4 @@
-//! What only PostgreSQL has: schemas on a search path, rights on schemas, row security, sequences.
+//! PostgreSQL only: schemas on a search path, rights on schemas, row security, sequences.
 
 use flamingock::{ErrorKind, Runner, TableNames, change, changes};
 use flamingock_tests::{
@@ -42,7 +42,7 @@ fn schema(name: &str) -> TableNames {
     TableNames::default().schema(name.to_owned())
 }
 
-/// A role that is dropped with what it may do.
+/// A role that is dropped with its rights.
 async fn role(pool: &PgPool) -> String {
     let role = format!("app_{:08x}", rand::random::<u32>());
     execute(pool, &format!("CREATE ROLE {role}")).await;
@@ -70,7 +70,7 @@ async fn another_search_path_is_refused_with_the_schema_of_the_tables() {
         let pool = told(&database, set).await;
         assert_refused(|| runner(&pool), &["\"public\"", "search_path"], set).await;
         assert_eq!(done(&watch).await, ["one"], "{set}");
-        // The schema that is set is meant.
+        // A configured schema is intended.
         let named = || runner(&pool).tables(schema("public"));
         assert!(named().run().await.unwrap().is_up_to_date(), "{set}");
         let own = || runner(&pool).tables(schema("app"));
@@ -217,7 +217,7 @@ async fn lagging_sequence_is_named_with_its_repair() {
         let sequence = let_the_sequence_lag(&pool).await;
         let (_, sequence) = sequence.split_once('.').unwrap();
         let all = || Runner::new(&pool).changes([changes![one][0], next]);
-        // Nothing is to be written.
+        // There is nothing to write.
         assert!(runner(&pool).run().await.unwrap().is_up_to_date());
         for _ in 0..2 {
             let error = all().run().await.unwrap_err();
@@ -239,7 +239,7 @@ async fn lagging_sequence_is_named_with_its_repair() {
     }
 }
 
-/// Who may not look at the sequence finds out by the insert.
+/// Without the right to read the sequence, the insert detects it.
 #[tokio::test]
 async fn lagging_sequence_that_cannot_be_read_is_named_by_the_insert() {
     let database = Postgres::fresh().await;

@@ -1,4 +1,4 @@
-//! What only SQLite has: attached files, temporary tables, views of the same name, its own sequence.
+//! SQLite only: attached files, temporary tables, views with the same name, its own sequence.
 
 use flamingock::{Runner, TableNames, change, changes};
 use flamingock_tests::{Backend as _, Sqlite, TestDatabase, done, execute, query, with_table};

@@ -1,6 +1,6 @@
 //! The rooms of the code, and what each may import: `docs/architecture.md` shows them.
 //!
-//! Read from the sources: every path is followed through re-exports to the file that defines what it names.
+//! Reads the sources: every path is followed through re-exports to the file that defines the name.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use std::str::FromStr;
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
-/// The rooms of the library from the ground up, with what each may import: the table of the page.
+/// The rooms of the library from the ground up, with their allowed imports: the table of the page.
 fn rooms() -> Vec<(String, Vec<String>)> {
     let page = include_str!("../../../docs/architecture.md");
     let (_, table) = page
@@ -41,11 +41,11 @@ type ModulePath = Vec<String>;
 /// A file of a crate.
 #[derive(Default)]
 struct Module {
-    /// Whether it is an entry file, which has no logic: its re-exports are no imports.
+    /// Whether it is an entry file without logic, whose re-exports are not imports.
     is_entry: bool,
     children: BTreeSet<String>,
     items: BTreeSet<String>,
-    /// What `use` brings in: the name, and the path as it is written.
+    /// The imports by `use`: the name, and the path as written.
     uses: BTreeMap<String, ModulePath>,
     globs: Vec<ModulePath>,
     /// The names that are re-exported.
@@ -87,7 +87,7 @@ impl Crate {
         self.0.insert(path, module);
     }
 
-    /// A path as it is written in a module, from the crate's root; none for what is of another crate.
+    /// A path as written in a module, from the crate's root; none for a path into another crate.
     fn absolute(&self, from: &ModulePath, path: &[String]) -> Option<ModulePath> {
         let module = &self.0[from];
         let (first, rest) = path.split_first()?;
@@ -112,7 +112,7 @@ impl Crate {
         }
     }
 
-    /// The file that defines what an absolute path names; none for a module.
+    /// The file that defines the item of an absolute path; none for a module.
     fn definer(&self, path: &[String], depth: usize) -> Option<ModulePath> {
         let mut at: ModulePath = Vec::new();
         for (index, part) in path.iter().enumerate() {
@@ -140,7 +140,7 @@ impl Crate {
         None
     }
 
-    /// Which files each file imports from.
+    /// The files that each file imports from.
     fn imports(&self) -> BTreeMap<&ModulePath, BTreeSet<ModulePath>> {
         let mut all = BTreeMap::new();
         for (from, module) in &self.0 {
@@ -212,7 +212,7 @@ impl Module {
                     if is_public {
                         self.public.insert(name.clone());
                     }
-                    // A trait that is brought in without a name counts as well.
+                    // A trait that is imported without a name counts as well.
                     let name = if name == "_" { path.join("::") } else { name };
                     self.uses.insert(name, path);
                 }
@@ -237,7 +237,7 @@ impl Module {
         }
     }
 
-    /// Collects the paths of tokens, also of those in groups.
+    /// Collects the paths of tokens, including those in groups.
     fn look(&mut self, tokens: &[TokenTree]) {
         let mut at = 0;
         while at < tokens.len() {
@@ -246,7 +246,7 @@ impl Module {
                     let inner: Vec<TokenTree> = group.stream().into_iter().collect();
                     self.look(&inner);
                 }
-                // What a macro writes for its callers.
+                // Code that a macro writes for its callers.
                 TokenTree::Punct(dollar) if dollar.as_char() == '$' => at += 1,
                 TokenTree::Ident(first) => {
                     let mut path = vec![first.to_string()];
@@ -272,7 +272,7 @@ impl Module {
     }
 }
 
-/// Where the item that begins here ends: behind its semicolon or its block.
+/// The end of the item that begins here: after its semicolon or its block.
 fn item_end(tokens: &[TokenTree], begin: usize) -> usize {
     let is_use = tokens[begin..]
         .iter()
@@ -290,7 +290,7 @@ fn item_end(tokens: &[TokenTree], begin: usize) -> usize {
     tokens.len()
 }
 
-/// The paths of a tree of `use`, with the name that each brings in.
+/// The paths of a `use` tree, with the imported names.
 fn tree(tokens: &[TokenTree], prefix: &ModulePath, found: &mut Vec<(ModulePath, String)>) {
     let mut path = prefix.clone();
     let mut name = None;
@@ -324,7 +324,7 @@ fn tree(tokens: &[TokenTree], prefix: &ModulePath, found: &mut Vec<(ModulePath, 
     }
 }
 
-/// A cycle that a file is part of, if there is one: the way back to it.
+/// Returns a cycle that contains a file, if there is one: the path back to it.
 fn cycle<'a>(
     imports: &'a BTreeMap<&ModulePath, BTreeSet<ModulePath>>,
     begin: &'a ModulePath,

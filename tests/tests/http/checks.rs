@@ -1,4 +1,4 @@
-//! What a check makes of an answer: it is there, it is not, or nobody knows.
+//! The result of a check: applied, not applied, or unknown.
 
 use flamingock::MemoryStore;
 

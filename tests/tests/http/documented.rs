@@ -1,4 +1,4 @@
-//! The file that the guide shows is one that is read, sent, checked and taken back.
+//! The file in the guide is read, sent, checked and rolled back.
 
 use flamingock::template::SecretResolver;
 use flamingock::{BoxError, MemoryStore, Runner, TargetSystem, UndoTarget};
@@ -24,7 +24,7 @@ async fn examples_of_the_guide_work() {
     let (_, section) = GUIDE.split_once("# The template `http`").unwrap();
     let (_, block) = section.split_once("```yaml\n").unwrap();
     let (block, _) = block.split_once("```").unwrap();
-    // The guide's service has one place for all, and this one a place for each.
+    // The guide's service has one path for all, and this one a path for each.
     let text = block
         .replace("${GATEWAY:-http://127.0.0.1:2019}", &service.url(""))
         .replace("/config/routes", "/things/orders")

@@ -1,4 +1,4 @@
-//! What is wrong in a file is found before anything is sent, with its line.
+//! Mistakes in a file are found before anything is sent, with their line.
 
 use flamingock::ErrorKind;
 

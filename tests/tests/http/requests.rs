@@ -1,4 +1,4 @@
-//! What is sent, and which answers do.
+//! The requests that are sent, and the answers that are accepted.
 
 use flamingock::{MemoryStore, UndoTarget};
 
@@ -85,7 +85,8 @@ async fn unexpected_answer_fails_and_is_quoted() {
             "expect: [200, 201]",
             "409 Conflict, and not with 200 or 201: ",
         ),
-        // Nobody is sent elsewhere: what would be done there is not what the file says.
+        // Redirects are not followed: another service would receive a request that the file does
+        // not name.
         ("/moved", "", "308 Permanent Redirect, and not with 2xx"),
     ] {
         let url = service.url(path);
@@ -139,7 +140,7 @@ rollback: {{ method: DELETE, url: {url}, expect: [204, 404] }}
     );
     apply().await;
     assert_eq!(service.asked(), [ask.clone(), post.clone()]);
-    // Another audit, which knows nothing of it.
+    // A second run with an empty audit.
     apply().await;
     assert_eq!(service.asked(), [ask.clone(), post, ask]);
 }

@@ -106,7 +106,7 @@ async fn secret_that_is_invalid_in_a_header_is_not_sent() {
     assert_eq!(service.asked(), [""; 0]);
 }
 
-/// What an answer says is shortened in an error. The half of a secret would be no secret that is known.
+/// An error shortens the answer. Half of a secret would not be recognised as a secret.
 #[tokio::test]
 async fn shortened_answer_shows_no_part_of_a_secret() {
     let service = Service::start().await;

@@ -1,4 +1,5 @@
-//! A service with an interface of its own, as a SaaS has one: it keeps what is put into it, and notes what it is asked.
+//! A service with its own interface, like a SaaS product: it stores what is put into it, and
+//! records its requests.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -12,7 +13,7 @@ use axum::routing::any;
 use flamingock::{MemoryStore, Runner};
 use flamingock_tests::folder;
 
-/// What it was asked, in order: `POST /things/a {"b":1}`.
+/// Its requests, in order: `POST /things/a {"b":1}`.
 #[derive(Clone, Default)]
 pub(crate) struct Service {
     things: Arc<Mutex<BTreeMap<String, String>>>,
@@ -88,7 +89,7 @@ async fn thing(
     }
 }
 
-/// Answers with that status, and with what it was sent.
+/// Answers with that status, and with the body of the request.
 async fn status(
     State(service): State<Service>,
     Path(status): Path<u16>,
@@ -106,7 +107,7 @@ async fn status(
     (StatusCode::from_u16(status).unwrap(), told).into_response()
 }
 
-/// Takes longer than anybody waits.
+/// Takes longer than any request waits.
 async fn slow(State(service): State<Service>, method: Method, uri: Uri, headers: HeaderMap) {
     service.note(&method, &uri, headers, "");
     std::future::pending::<()>().await;
@@ -117,13 +118,13 @@ pub(crate) fn runner(text: &str) -> Runner {
     runner_on(&MemoryStore::new(), text)
 }
 
-/// The same, with what is on record already.
+/// The same, with an audit that has entries.
 pub(crate) fn runner_on(store: &MemoryStore, text: &str) -> Runner {
     let files = folder(&[("0001__thing.yaml", text)]);
     Runner::new(store.clone()).files(files)
 }
 
-/// What the run's failure says.
+/// The text of the run's failure.
 pub(crate) async fn fails(text: &str) -> String {
     format!("{:#}", runner(text).run().await.unwrap_err())
 }

@@ -1,4 +1,4 @@
-//! Services that take their time.
+//! Slow services.
 
 use std::time::{Duration, Instant};
 
@@ -20,7 +20,7 @@ async fn request_is_limited_by_its_timeout() {
     assert!(began.elapsed() < Duration::from_secs(20));
 }
 
-/// The change is over before its request is: what comes after it must not overtake it.
+/// The change has ended before its request: the next request must not overtake it.
 #[tokio::test]
 async fn next_request_waits_for_an_abandoned_one() {
     let service = Service::start().await;
@@ -44,7 +44,7 @@ async fn next_request_waits_for_an_abandoned_one() {
     assert_eq!(service.asked(), ["POST /slow", "POST /things/a"]);
 }
 
-/// Every request that comes after it waits, also where others wait for it already.
+/// Every later request waits, even if others are waiting already.
 #[tokio::test]
 async fn all_later_requests_wait_for_an_abandoned_one() {
     let service = Service::start().await;

@@ -26,7 +26,7 @@ async fn listens(server: Address) -> Result<(), std::io::Error> {
 
 #[tokio::test]
 async fn server_that_starts_late_does_not_fail_the_run() {
-    // A port that nobody has: whoever listens there later is the server.
+    // A free port: the server listens there later.
     let reserved = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let server = Address(reserved.local_addr().unwrap());
     drop(reserved);
@@ -47,7 +47,7 @@ async fn server_that_starts_late_does_not_fail_the_run() {
     tokio::spawn(async move {
         loop {
             let (mut connection, _) = listener.accept().await.unwrap();
-            // A probe that is gone already does not read it.
+            // A readiness check that has timed out does not read it.
             let _ = tokio::io::AsyncWriteExt::write_all(&mut connection, b"hello").await;
         }
     });

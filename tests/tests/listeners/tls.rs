@@ -1,4 +1,4 @@
-//! The webhook over TLS, whose certificate an authority of the test's own has signed.
+//! The webhook over TLS. The test's own authority has signed the certificate.
 
 use flamingock::events::Webhook;
 use flamingock::{MemoryStore, Report, Runner, change, changes};

@@ -1,4 +1,4 @@
-//! A server with TLS, whose certificate an authority of the test's own has signed.
+//! A server with TLS. The test's own authority has signed its certificate.
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -9,7 +9,7 @@ use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::pki_types::PrivateKeyDer;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
-/// A server that takes what is posted to it.
+/// A server that accepts posts.
 pub(crate) struct Server {
     pub(crate) url: String,
     pub(crate) authority: String,
@@ -53,7 +53,7 @@ fn serve(listener: &TcpListener, config: &Arc<ServerConfig>, taken: &mpsc::Sende
     for stream in listener.incoming() {
         let connection = ServerConnection::new(Arc::clone(config)).unwrap();
         let mut stream = StreamOwned::new(connection, stream.unwrap());
-        // A client that trusts nobody here hangs up.
+        // A client that does not trust the certificate closes the connection.
         if let Some(body) = request(&mut stream) {
             let answer = "HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n";
             stream.write_all(answer.as_bytes()).unwrap();
@@ -64,7 +64,7 @@ fn serve(listener: &TcpListener, config: &Arc<ServerConfig>, taken: &mpsc::Sende
     }
 }
 
-/// The body of a request, none if it does not come to its end.
+/// The body of a request; none if the request is incomplete.
 fn request(stream: &mut impl Read) -> Option<String> {
     let mut read = String::new();
     let mut buffer = [0; 4096];

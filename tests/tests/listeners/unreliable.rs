@@ -1,4 +1,4 @@
-//! Listeners that fail, panic and hang, and the shape of what they are told.
+//! Listeners that fail, panic and hang, and the shape of their events.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -25,7 +25,7 @@ async fn breaks() -> Result<(), BoxError> {
     Err("broken".into())
 }
 
-/// How to hear.
+/// The behaviour of the listener.
 enum Manner {
     Fails,
     Panics,

@@ -1,4 +1,4 @@
-//! The webhook, against a server that is one.
+//! The webhook, against a real server.
 
 use std::future::pending;
 use std::net::SocketAddr;
@@ -24,7 +24,7 @@ async fn breaks() -> Result<(), BoxError> {
 
 type Posts = Arc<Mutex<Vec<(HeaderMap, Value)>>>;
 
-/// A server on a port of its own, with one place that takes posts and some that do not.
+/// A server on its own port, with one path that accepts posts and some that do not.
 async fn server() -> (SocketAddr, Posts) {
     let posts = Posts::default();
     let take = |State(posts): State<Posts>, headers: HeaderMap, body: String| async move {

@@ -11,7 +11,7 @@ use flamingock::audit::{
 };
 use flamingock_tests::Gate;
 
-/// What a store is asked for.
+/// The calls of a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Call {
     Snapshot,
@@ -21,18 +21,18 @@ pub(crate) enum Call {
     Release,
 }
 
-/// What becomes of a call.
+/// The fate of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
-    /// It is done, and the answer comes later.
+    /// It is executed, and the answer is late.
     Late(Duration),
-    /// It is done, and the connection is lost.
+    /// It is executed, and the connection is lost.
     Lost,
-    /// It is not done, and the connection is lost.
+    /// It is not executed, and the connection is lost.
     Fails,
-    /// It is not done, and no answer ever comes.
+    /// It is not executed, and never answered.
     Never,
-    /// The store has a mistake.
+    /// The store has a bug.
     Panics,
 }
 
@@ -54,7 +54,7 @@ impl std::fmt::Debug for Faulty {
 }
 
 impl Faulty {
-    /// The rule is told the call, and the how-manieth of its kind it is.
+    /// The rule gets the call and its number among those of its kind.
     pub(crate) fn new(
         inner: &MemoryStore,
         rule: impl Fn(Call, usize) -> Option<Fault> + Send + Sync + 'static,
@@ -67,7 +67,7 @@ impl Faulty {
         }
     }
 
-    /// A forced acquisition stops at the gate, once the lock was looked at.
+    /// A forced acquisition stops at the gate, after the lock was read.
     pub(crate) fn holding_forced(mut self, gate: &Gate) -> Self {
         self.forced = Some(gate.clone());
         self

@@ -1,4 +1,4 @@
-//! A database that gives a run one connection: nothing can renew the lease beside a change.
+//! A database that grants a run one connection: the lease cannot be renewed during a change.
 
 use std::time::Duration;
 
@@ -22,8 +22,8 @@ macro_rules! changes_of {
         mod $module {
             use super::*;
 
-            /// Longer than the lease, in a transaction: whoever took the lock over keeps it from
-            /// committing.
+            /// Longer than the lease, in a transaction: a new owner of the lock prevents its
+            /// commit.
             #[change(id = "shared", order = "001", register = false)]
             pub(super) async fn shared(_db: &mut $connection) {
                 tokio::time::sleep(LEASE * 3 / 2).await;
@@ -53,7 +53,7 @@ macro_rules! changes_of {
 changes_of!(on_postgres, sqlx::PgConnection);
 changes_of!(on_mariadb, sqlx::MySqlConnection);
 
-/// The same database as a user who gets one connection.
+/// The same database with a user limited to one connection.
 async fn pool_of_one<B: Backend>(database: &TestDatabase<B>, user: &str) -> Pool<B::Db> {
     let (scheme, rest) = database.url.split_once("://").unwrap();
     let (_, place) = rest.split_once('@').unwrap();

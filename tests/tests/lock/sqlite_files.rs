@@ -1,4 +1,4 @@
-//! The lock in a file of SQLite: owners of another boot, and a driver that never answers.
+//! The lock in a SQLite file: owners of another boot, and a driver that does not answer.
 
 use std::time::{Duration, Instant};
 
@@ -24,7 +24,7 @@ fn runner(pool: &SqlitePool, gate: &Gate) -> Runner {
         .provide(gate.clone())
 }
 
-/// Containers may have boot ids of their own; the owner's clock says nothing in another one.
+/// Containers may have their own boot ids; the owner's clock has no meaning in another one.
 #[tokio::test]
 async fn live_owner_of_another_boot_keeps_the_lock() {
     let database = Sqlite::fresh().await;
@@ -48,7 +48,7 @@ async fn live_owner_of_another_boot_keeps_the_lock() {
     assert_eq!(gate.visitors(), 1);
 }
 
-/// Its lease is over by the wall clock, a margin later.
+/// Its lease expires by the wall clock, plus a margin.
 #[tokio::test]
 async fn waiter_waits_for_a_dead_owner_of_another_boot() {
     let database = Sqlite::fresh().await;
@@ -69,7 +69,7 @@ async fn waiter_waits_for_a_dead_owner_of_another_boot() {
     assert!(took < Duration::from_secs(10), "{took:?}");
 }
 
-/// The margin is in what is recorded.
+/// The recorded time includes the margin.
 #[tokio::test]
 async fn lease_of_another_boot_has_a_margin() {
     let database = Sqlite::fresh().await;
@@ -108,7 +108,7 @@ async fn tables_without_the_wall_clock_column_are_refused_with_a_remedy() {
 #[change(id = "silenced", order = "002", register = false)]
 async fn silenced(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('silenced')").await?;
-    // The thread of the driver never comes back from the commit.
+    // The thread of the driver never returns from the commit.
     db.lock_handle().await?.set_commit_hook(|| {
         loop {
             std::thread::park();

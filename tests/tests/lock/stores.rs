@@ -37,7 +37,7 @@ async fn verified(calls: &Calls, gate: &Gate) {
     gate.pass().await;
 }
 
-/// Nothing of an attempt is ever there: whoever takes the lock over runs the change again.
+/// An attempt never has effects: the next owner of the lock runs the change again.
 #[verify(verified)]
 async fn nothing_is_there() -> bool {
     false
@@ -63,7 +63,7 @@ async fn states(store: &MemoryStore) -> Vec<State> {
     entries.into_iter().map(|one| one.state).collect()
 }
 
-/// The answer to the acquisition uses most of the lease up, or all of it.
+/// The answer to the acquisition takes most of the lease, or all of it.
 async fn acquisition_is_answered_late(by: Duration, other_is_first: bool) {
     let store = MemoryStore::new();
     let (calls, gate) = (Arc::new(Calls::default()), Gate::default());
@@ -80,7 +80,7 @@ async fn acquisition_is_answered_late(by: Duration, other_is_first: bool) {
     gate.reached().await;
     let owner = lock(&store).await.fencing_token;
     assert_eq!(owner, if other_is_first { 2 } else { 1 });
-    // The time is what is tested: nobody may take over meanwhile.
+    // The test needs real time: no takeover may happen meanwhile.
     tokio::time::sleep(LEASE * 2).await;
     assert_eq!(calls.count(), 1);
     gate.open();
@@ -100,7 +100,7 @@ async fn acquisition_answered_after_the_lease_starts_nothing() {
     acquisition_is_answered_late(LEASE * 2, true).await;
 }
 
-/// A lease counts from before a renewal is asked for: one that is answered late leaves little of it.
+/// A lease counts from before the renewal is requested, so a late answer leaves little of it.
 #[tokio::test]
 async fn late_answers_to_renewals_start_no_change() {
     let store = MemoryStore::new();
@@ -171,7 +171,7 @@ async fn lost_renewal_answers_cost_the_lock_at_the_end_of_the_lease() {
     );
 }
 
-/// A renewal that hangs is not waited for when the lock is given back.
+/// A release does not wait for a hanging renewal.
 #[tokio::test]
 async fn release_does_not_wait_for_a_renewal() {
     let store = MemoryStore::new();
@@ -192,7 +192,7 @@ async fn release_does_not_wait_for_a_renewal() {
     assert!(took < Duration::from_millis(1_500), "{took:?}");
 }
 
-/// The lock is neither free nor renewed: its owner said that it can't tell what is still open.
+/// The lock is neither free nor renewed: its owner could not determine which transactions are open.
 async fn is_kept_until_it_ends(store: &MemoryStore) {
     let kept = lock(store).await;
     assert!(kept.held && kept.run_id.is_some(), "{kept:?}");
@@ -268,7 +268,7 @@ async fn run_with_an_outcome_in_doubt_does_not_release_the_lock() {
     for side_by_side in [1, 2] {
         let store = MemoryStore::new();
         let calls = Arc::new(Calls::default());
-        // STARTED and APPLIED of each, the second APPLIED and what follows is lost.
+        // STARTED and APPLIED of each; the second APPLIED and later entries are lost.
         let cut = Faulty::new(&store, |call, nth| {
             (call == Call::Append && nth >= 4).then_some(Fault::Fails)
         });
@@ -285,10 +285,10 @@ async fn run_with_an_outcome_in_doubt_does_not_release_the_lock() {
     }
 }
 
-/// Nobody answers any more, on any connection but those that renew: the run ends, and so does its lease.
+/// Only the connections that renew get answers: the run ends, and so does its lease.
 #[tokio::test]
 async fn run_without_answers_ends_and_stops_renewing() {
-    // Two looks, an acquisition, and the entries of a change.
+    // Two polls, an acquisition, and the entries of a change.
     let cases = [
         (Call::Snapshot, 1, false),
         (Call::Snapshot, 2, false),
@@ -346,7 +346,8 @@ async fn next(gate: &Gate) {
     gate.pass().await;
 }
 
-/// Between the look and the forced acquisition the owner ends, and another one takes the lock or nobody.
+/// Between the read and the forced acquisition the owner ends, and another owner acquires the lock
+/// or none does.
 #[tokio::test]
 async fn forced_release_ends_only_the_owner_that_was_shown() {
     for other_comes in [true, false] {

@@ -1,4 +1,4 @@
-//! DDL commits what came before it.
+//! DDL commits the statements before it.
 
 use super::*;
 
@@ -138,7 +138,7 @@ async fn nested_after_ddl(tx: &mut sqlx::Transaction<'_, sqlx::MySql>) -> Result
     nested.commit().await
 }
 
-/// There is no transaction any more to nest in, and the driver says so.
+/// There is no transaction left to nest in, and the driver reports that.
 #[tokio::test]
 async fn nested_transaction_after_ddl_is_a_failure_without_transaction() {
     let (_database, pool) = fresh().await;
@@ -215,7 +215,7 @@ async fn works(db: &mut MySqlConnection) -> Result<(), sqlx::Error> {
         .map(drop)
 }
 
-/// A pool of one connection has none to keep while a failure is recorded.
+/// A pool of one connection has none to spare while a failure is recorded.
 #[tokio::test]
 async fn connection_of_a_failed_change_serves_the_next_one() {
     for connections in [1, 2] {

@@ -1,4 +1,4 @@
-//! Files of SQL.
+//! SQL files.
 
 use flamingock::{Mode, Runner, Stage};
 use flamingock_tests::{MariaDb, TestDatabase, audit, done, folder, strings};
@@ -8,7 +8,7 @@ use sqlx::mysql::MySqlPoolOptions;
 
 use super::fresh;
 
-/// What a run, a plan and a check of this file say before anything runs.
+/// The errors of a run, a plan and a check of this file before anything runs.
 async fn refused_before(pool: &sqlx::MySqlPool, text: &str) -> String {
     let files = folder(&[("0001__a.sql", text)]);
     let runner = || Runner::new(pool).files(files);
@@ -20,7 +20,7 @@ async fn refused_before(pool: &sqlx::MySqlPool, text: &str) -> String {
     said
 }
 
-/// What a run of this file says.
+/// The error of a run of this file.
 async fn refused(pool: &sqlx::MySqlPool, text: &str) -> String {
     let files = folder(&[("0001__a.sql", text)]);
     let error = Runner::new(pool).files(files).run().await;
@@ -38,7 +38,7 @@ async fn file_that_leaves_tables_locked_is_refused_with_its_line() {
     );
     let tables = strings(&pool, "SHOW TABLES LIKE 'flamingock_audit'").await;
     assert!(tables.is_empty() || audit(&pool).await.is_empty());
-    // Each of what the message proposes.
+    // Each proposal of the message.
     let unlocks = format!("{locks}unlock tables;\n");
     let without = format!("-- flamingock: transaction=false\n{locks}");
     for (text, left) in [(unlocks, 1), (without, 1)] {
@@ -57,7 +57,7 @@ async fn file_that_leaves_tables_locked_is_refused_with_its_line() {
     }
 }
 
-/// The server quotes what follows a mistake, and that may be ours.
+/// The server quotes the text after a mistake, which may be Flamingock's.
 #[tokio::test]
 async fn error_quotes_only_the_file() {
     for (text, quoted) in [
@@ -87,7 +87,7 @@ async fn error_quotes_only_the_file() {
     }
 }
 
-/// One statement cannot go in pieces.
+/// A single statement cannot be sent in pieces.
 #[tokio::test]
 async fn statement_that_is_too_long_for_the_server_names_the_setting() {
     let (_database, pool) = fresh().await;
@@ -114,7 +114,7 @@ async fn without_escapes(database: &TestDatabase<MariaDb>) -> sqlx::MySqlPool {
     database.pool_with(options).await
 }
 
-/// Where a backslash is an ordinary character, a string ends at the quote behind it.
+/// Where a backslash is an ordinary character, a string ends at the quote after it.
 #[tokio::test]
 async fn backslash_before_a_quote_follows_the_session() {
     let escaped = "INSERT INTO done VALUES ('it\\'s; one');\nINSERT INTO done VALUES ('b');\n";
@@ -137,7 +137,8 @@ async fn backslash_before_a_quote_follows_the_session() {
     }
 }
 
-/// What can't be read as the session reads it is refused before anything runs, a rollback too.
+/// Text that can't be read like the session reads it is refused before anything runs, including a
+/// rollback.
 #[tokio::test]
 async fn text_that_the_session_reads_differently_is_refused_with_its_line() {
     let (database, pool) = fresh().await;
@@ -167,7 +168,7 @@ async fn text_that_the_session_reads_differently_is_refused_with_its_line() {
     assert!(done(&pool).await.is_empty());
 }
 
-/// The mode that a file sets holds from there on, as for the database's own client.
+/// A mode that a file sets applies from there on, as in the database's own client.
 #[tokio::test]
 async fn sql_mode_set_by_a_file_applies_to_later_statements() {
     let sets = "SET @was = @@sql_mode, sql_mode = 'NO_BACKSLASH_ESCAPES';\n\
@@ -180,7 +181,7 @@ async fn sql_mode_set_by_a_file_applies_to_later_statements() {
         Runner::new(&pool).files(files).run().await.unwrap();
         assert_eq!(done(&pool).await, ["a\\", "it's; --"]);
     }
-    // Of what is not told, nothing is guessed.
+    // Unknown settings are not guessed.
     let (_database, pool) = fresh().await;
     let unknown = "SET sql_mode = @other;\n-- it is\nINSERT INTO done VALUES ('it\\'s');\n";
     let error = refused_before(&pool, unknown).await;
@@ -190,7 +191,7 @@ async fn sql_mode_set_by_a_file_applies_to_later_statements() {
     );
 }
 
-/// The statements of an atomic stage are read as the session reads them.
+/// The statements of an atomic stage are read like the session reads them.
 #[tokio::test]
 async fn files_of_an_atomic_stage_are_read_as_the_session_reads_them() {
     let (database, pool) = fresh().await;

@@ -1,4 +1,4 @@
-//! Deadlocks, and locks and statements that take too long.
+//! Deadlocks, and lock and statement timeouts.
 
 use super::*;
 
@@ -21,7 +21,7 @@ async fn deadlocks(
         .map(drop)
 }
 
-/// Runs the change against another transaction, which weighs more, so that the change is the victim.
+/// Runs the change against a heavier transaction, so that the change is the victim.
 async fn run_into_a_deadlock(
     database: &TestDatabase<MariaDb>,
     pool: &MySqlPool,
@@ -51,7 +51,8 @@ async fn run_into_a_deadlock(
             .unwrap();
         query(&mut *other, "COMMIT").await.unwrap();
     });
-    // The tables about InnoDB's transactions are a copy that frequent readers keep old.
+    // The tables about InnoDB's transactions are a copy, which frequent reads prevent from being
+    // refreshed.
     let waits = "SELECT count(*) FROM information_schema.processlist WHERE db = DATABASE()
         AND info = 'UPDATE pair SET v = 2 WHERE id = 2' AND time_ms > 200";
     until("the other one waits for the row", async || {

@@ -1,4 +1,4 @@
-//! What the server and its modes make of texts.
+//! The effect of the server and its modes on texts.
 
 use super::*;
 
@@ -38,7 +38,7 @@ async fn in_mode(database: &TestDatabase<MariaDb>, mode: &'static str) -> MySqlP
     database.pool_with(options).await
 }
 
-/// Another way into the database of the change.
+/// Another connection to the database of the change.
 #[derive(Debug)]
 struct Aside(MySqlPool);
 
@@ -53,7 +53,7 @@ async fn robbed(db: &mut MySqlConnection, aside: &Aside) -> Result<(), sqlx::Err
     Ok(())
 }
 
-/// Where nothing is strict, the server stores 0 for a NULL that it cannot store, if it is let.
+/// Without strict mode, the server stores 0 for a NULL that it cannot store, if allowed.
 #[tokio::test]
 async fn server_that_is_not_strict_refuses_the_entry_of_a_lost_lease() {
     let (database, other) = fresh().await;
@@ -81,13 +81,13 @@ async fn file_longer_than_the_servers_limit_leaves_nothing() {
     let change = error.report().unwrap().changes().next().unwrap().clone();
     assert_eq!(change.outcome, Outcome::RolledBack, "{error}");
     assert_eq!(done(&pool).await, Vec::<String>::new());
-    // It says so, or it hangs up: then the attempt is on record.
+    // The server reports the limit, or closes the connection: then the attempt is recorded.
     let entries = audit(&pool).await;
     let failed = ["script 1 FAILED shared", "script 1 ROLLED_BACK shared"];
     assert!(entries.is_empty() || entries == failed, "{entries:?}");
 }
 
-/// As dumps do.
+/// Like dumps.
 #[tokio::test]
 async fn file_that_commits_with_autocommit_off_is_applied() {
     for (end, kept) in [("COMMIT;", vec!["one"]), ("", Vec::new())] {
@@ -114,7 +114,7 @@ async fn inserted(db: &mut MySqlConnection) -> Result<(), sqlx::Error> {
         .map(drop)
 }
 
-/// The row that tells a committed transaction from an undone one has a number of its own.
+/// The row that distinguishes a committed transaction from a rolled-back one has its own number.
 #[tokio::test]
 async fn change_starts_with_last_insert_id_zero() {
     let text = "INSERT INTO done SELECT LAST_INSERT_ID();\n";

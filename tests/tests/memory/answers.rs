@@ -1,5 +1,5 @@
-//! A store that writes an entry, or does not, and does not say so: what never ran is no issue. And one whose
-//! history lacks an entry.
+//! A store that writes an entry, or does not, without an answer: a change that never ran is not an
+//! issue. And a store whose history lacks an entry.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -22,11 +22,11 @@ use sqlx::SqliteConnection;
 struct Forgetful {
     store: MemoryStore,
     loses: Arc<Mutex<Option<Loses>>>,
-    /// Whether its history is empty, whatever its snapshot says.
+    /// Whether its history is empty, whatever its snapshot contains.
     hides: Arc<AtomicBool>,
 }
 
-/// Which entry's answer is lost, and how.
+/// The entry whose answer is lost, and how.
 #[derive(Clone, Debug)]
 struct Loses {
     state: State,
@@ -126,7 +126,7 @@ impl LockStore for Forgetful {
     }
 }
 
-/// How often the change, and its rollback, ran.
+/// The number of calls of the change and of its rollback.
 #[derive(Debug, Default)]
 struct Calls {
     applied: AtomicUsize,
@@ -213,7 +213,7 @@ async fn undo_with_an_unconfirmed_start_never_ran_and_is_no_issue() {
             "{error}"
         );
         assert_eq!(scene.calls(), (1, 0), "{loses:?}");
-        // It is applied, as it was, for the list and for the next run.
+        // It is still applied, for the list and for the next run.
         let issues = scene.runner().issues().await.unwrap();
         assert!(issues.is_empty(), "{loses:?}: {issues:?}");
         let next = scene.runner().run().await.unwrap();
@@ -249,8 +249,8 @@ async fn there(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
         .map(drop)
 }
 
-/// The entry that an attempt began with names its marker. Without it nothing tells whether the attempt was committed,
-/// and nothing is guessed.
+/// The start entry of an attempt names its marker. Without the entry, the outcome of the attempt is
+/// unknown, and nothing is guessed.
 #[tokio::test]
 async fn attempt_missing_from_the_history_is_an_issue() {
     let database = Sqlite::fresh().await;
@@ -265,7 +265,7 @@ async fn attempt_missing_from_the_history_is_an_issue() {
             .target(TargetSystem::sqlx("other", &other))
             .lock(lock)
     };
-    // Committed there, and not on record here.
+    // Committed there, and not recorded here.
     scene.lose(&Loses {
         state: State::Applied,
         origin: Origin::Run,
@@ -283,7 +283,7 @@ async fn attempt_missing_from_the_history_is_an_issue() {
         let causes: Vec<_> = issues.iter().map(|issue| &issue.cause).collect();
         assert_eq!(causes, [&Cause::IncompleteHistory], "run {nth}");
     }
-    // The store has its entries again: the marker tells.
+    // The store has its entries again: the marker shows the outcome.
     scene.store.hides.store(false, Ordering::Relaxed);
     let report = runner().run().await.unwrap();
     assert_eq!(report.counts().already_applied, 1, "{report}");

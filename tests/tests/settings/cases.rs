@@ -1,28 +1,28 @@
-//! Which settings are tried, and what came of them.
+//! The settings that are tried, and the results.
 
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 
-/// A setting, and the texts that it may be set to, as they stand behind its name.
+/// A setting, and the values that it can be set to, as SQL.
 #[derive(Clone, Debug)]
 pub(crate) struct Setting {
     pub(crate) name: String,
     pub(crate) values: Vec<String>,
 }
 
-/// How a session comes by a setting.
+/// How a session gets a setting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Way {
     /// A statement of the pool's `after_connect`.
     Hook,
-    /// What the URL says.
+    /// By the URL.
     Url,
-    /// What the database says to each new session.
+    /// By the database's settings for new sessions.
     Database,
 }
 
-/// One setting at one value, by one way.
+/// One setting with one value, set in one way.
 #[derive(Clone, Debug)]
 pub(crate) struct Case {
     pub(crate) name: String,
@@ -30,27 +30,27 @@ pub(crate) struct Case {
     pub(crate) way: Way,
 }
 
-/// What came of a case.
+/// The result of a case.
 #[derive(Debug)]
 pub(crate) enum Outcome {
     Right,
-    /// By the setting's name.
+    /// Refused with the setting's name.
     Refused,
-    /// With what is wrong.
+    /// Failed, with the mistake.
     Wrong(String),
 }
 
-/// What came of all that the server lists, before anything ran.
+/// The results of all settings that the server lists, before anything ran.
 #[derive(Debug, Default)]
 pub(crate) struct Listed {
     pub(crate) cases: Vec<Case>,
     pub(crate) changed: usize,
-    /// The names of those that could not be set to anything else than they are, with the last error.
+    /// The names of the settings that could not be changed, with the last error.
     pub(crate) unchanged: Vec<String>,
 }
 
 impl Listed {
-    /// The proof is worth nothing where too few were really changed.
+    /// The proof is meaningless if too few settings were really changed.
     pub(crate) fn check(&self, database: &str) {
         let all = self.changed + self.unchanged.len();
         println!(
@@ -68,7 +68,7 @@ impl Listed {
         );
     }
 
-    /// Those to try: all of them, those of one name, or so many, always the same.
+    /// The settings to try: all of them, those with one name, or a fixed share.
     pub(crate) fn share(&self, plain: usize) -> Vec<Case> {
         let mut cases = self.cases.clone();
         if let Ok(name) = std::env::var("FLAMINGOCK_TEST_SETTING") {

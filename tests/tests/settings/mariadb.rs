@@ -1,4 +1,4 @@
-//! What MariaDB lists.
+//! The settings that MariaDB lists.
 
 use flamingock_tests::TestDatabase;
 use sqlx::MySqlPool;
@@ -7,9 +7,9 @@ use super::Backend;
 use crate::cases::{Setting, Way, columns, quoted};
 
 pub(super) const WAYS: &[Way] = &[Way::Hook];
-/// Settings under which a change that fails may be recorded as one of which something stays.
+/// Settings under which a failed change may be recorded as one with remaining effects.
 pub(super) const CAUTIOUS: &[&str] = &["max_error_count"];
-/// How many cases the plain run tries.
+/// The number of cases in a normal test run.
 pub(super) const PLAIN: usize = 60;
 
 pub(super) const LIST: &str = "SELECT lower(variable_name), variable_type, \
@@ -18,7 +18,7 @@ pub(super) const LIST: &str = "SELECT lower(variable_name), variable_type, \
      FROM information_schema.system_variables \
      WHERE variable_scope IN ('SESSION', 'SESSION ONLY') AND read_only = 'NO' ORDER BY 1";
 
-/// What a text is set to where the server doesn't say what it may be: one of them is taken, or none.
+/// Values for a text setting without documented values: one of them is accepted, or none.
 const TEXTS: &[&str] = &[
     "latin1",
     "latin1_german1_ci",
@@ -66,7 +66,7 @@ pub(super) fn set(name: &str, value: &str) -> String {
     format!("SET SESSION {name} = {value}")
 }
 
-/// There is no other way that is the test's own.
+/// There is no other way that affects only the test.
 pub(super) async fn pool_by(
     way: Way,
     _: &TestDatabase<Backend>,

@@ -1,4 +1,4 @@
-//! What PostgreSQL lists.
+//! The settings that PostgreSQL lists.
 
 use flamingock_tests::TestDatabase;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -8,19 +8,19 @@ use super::Backend;
 use crate::cases::{Setting, Way, columns, quoted};
 
 pub(super) const WAYS: &[Way] = &[Way::Hook, Way::Url, Way::Database];
-/// Settings under which a change that fails may be recorded as one of which something stays.
+/// Settings under which a failed change may be recorded as one with remaining effects.
 pub(super) const CAUTIOUS: &[&str] = &[];
-/// How many cases the plain run tries.
+/// The number of cases in a normal test run.
 pub(super) const PLAIN: usize = 60;
 
-/// Not `exit_on_error`, under which a session ends that asks for a table that is not there: it is refused, and
-/// the server doesn't say why.
+/// Not `exit_on_error`, which ends a session that queries a missing table: it is refused, and the
+/// server doesn't give a reason.
 pub(super) const LIST: &str = "SELECT name, vartype, coalesce(min_val, ''), coalesce(max_val, ''), \
      coalesce(array_to_string(enumvals, ','), ''), coalesce(boot_val, '') FROM pg_settings \
      WHERE context IN ('user', 'superuser', 'backend', 'superuser-backend') \
      AND name <> 'exit_on_error' ORDER BY name";
 
-/// What a text is set to where the server doesn't say what it may be: one of them is taken, or none.
+/// Values for a text setting without documented values: one of them is accepted, or none.
 const TEXTS: &[&str] = &[
     "C",
     "UTC",
@@ -58,7 +58,7 @@ pub(super) fn set(name: &str, value: &str) -> String {
     format!("SET {name} = {}", quoted(value))
 }
 
-/// A pool whose sessions have it by another way than the hook.
+/// A pool whose sessions get it in another way than by the hook.
 pub(super) async fn pool_by(
     way: Way,
     database: &TestDatabase<Backend>,

@@ -1,4 +1,4 @@
-//! What SQLite lists.
+//! The settings that SQLite lists.
 
 use flamingock_tests::TestDatabase;
 use sqlx::SqlitePool;
@@ -8,13 +8,13 @@ use super::Backend;
 use crate::cases::{Setting, Way};
 
 pub(super) const WAYS: &[Way] = &[Way::Hook, Way::Url];
-/// Settings under which a change that fails may be recorded as one of which something stays.
+/// Settings under which a failed change may be recorded as one with remaining effects.
 pub(super) const CAUTIOUS: &[&str] = &[];
-/// How many cases the plain run tries.
+/// The number of cases in a normal test run.
 pub(super) const PLAIN: usize = 60;
 
-/// Not those that hold for the whole process and can't be taken back, nor those that do something or list
-/// something, nor those that only count.
+/// Not those that apply to the whole process and can't be reset, nor those that perform an action,
+/// list something or only count.
 pub(super) const LIST: &str = "SELECT name FROM pragma_pragma_list WHERE name NOT IN \
      ('hard_heap_limit', 'temp_store_directory', 'data_store_directory') \
      AND name NOT LIKE '%\\_check' ESCAPE '\\' AND name NOT LIKE '%\\_list' ESCAPE '\\' \
@@ -23,7 +23,7 @@ pub(super) const LIST: &str = "SELECT name FROM pragma_pragma_list WHERE name NO
      'wal_checkpoint', 'freelist_count', 'page_count', 'schema_version', 'case_sensitive_like') \
      ORDER BY name";
 
-/// SQLite doesn't say which values a pragma takes: what it doesn't take changes nothing.
+/// SQLite doesn't list the values of a pragma: an invalid one has no effect.
 const VALUES: &[&str] = &[
     "0",
     "1",
@@ -59,7 +59,7 @@ pub(super) fn set(name: &str, value: &str) -> String {
     format!("PRAGMA {name} = {value}")
 }
 
-/// What is in the options of the connection is said before anything else.
+/// The options of the connection are applied first.
 pub(super) async fn pool_by(
     way: Way,
     database: &TestDatabase<Backend>,

@@ -4,15 +4,15 @@ use flamingock::__private::statements::Quoting;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 
-/// What one database adds to the common grammar.
+/// The additions of one database to the common grammar.
 pub(crate) trait Grammar {
     /// Between two tokens: blanks and comments, at least one.
     const GAPS: &'static [&'static str];
 
-    /// What quotes mean at the beginning of a script.
+    /// The quoting mode at the beginning of a script.
     const QUOTING: Quoting;
 
-    /// Whether who reads a file passes over a byte-order mark at its beginning.
+    /// Whether readers of a file skip a byte-order mark at its beginning.
     const KNOWS_MARKS: bool;
 
     /// An expression whose value is a text.
@@ -25,7 +25,7 @@ pub(crate) trait Grammar {
 /// A script in the making.
 pub(crate) struct Script {
     pub(crate) text: String,
-    /// What quotes mean at the statement that is being made.
+    /// The quoting mode at the statement that is generated.
     pub(crate) quoting: Quoting,
     random: StdRng,
     seed: u64,
@@ -46,7 +46,7 @@ impl Script {
         }
         for _ in 0..script.below(18) + 5 {
             for token in G::statement(&mut script) {
-                // A line break that belongs to the token itself stands for the gap.
+                // A line break that belongs to the token itself replaces the gap.
                 if !token.starts_with('\n') {
                     let gap = script.one_of(G::GAPS);
                     script.text.push_str(gap);
@@ -71,7 +71,7 @@ impl Script {
         self.random.random_range(0..limit)
     }
 
-    /// True once in so many times.
+    /// True once in that many times.
     pub(crate) fn chance(&mut self, of: usize) -> bool {
         self.below(of) == 0
     }
@@ -98,7 +98,7 @@ impl Script {
         (0..number).map(|_| self.one_of(pieces)).collect()
     }
 
-    /// What every database has: rows that are inserted, changed, and refused.
+    /// Statements that every database has: inserted, changed and refused rows.
     pub(crate) fn common<G: Grammar>(&mut self) -> Vec<String> {
         let text = G::text(self);
         match self.below(12) {

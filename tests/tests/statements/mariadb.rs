@@ -5,10 +5,10 @@ use flamingock::__private::statements::Quoting;
 
 use super::grammar::{Grammar, Script, tokens};
 
-/// Routines stand between `DELIMITER` commands.
+/// Routines are enclosed in `DELIMITER` commands.
 pub(crate) struct WithDelimiters;
 
-/// Routines stand among the other statements.
+/// Routines are among the other statements.
 pub(crate) struct WithoutDelimiters;
 
 const GAPS: &[&str] = &[
@@ -71,7 +71,7 @@ impl Grammar for WithoutDelimiters {
         }
         if !script.chance(3) {
             let mut statement = named(script.common::<Self>());
-            // The server refuses a statement that is empty.
+            // The server refuses an empty statement.
             while statement.first().is_some_and(|token| token == ";") {
                 statement = named(script.common::<Self>());
             }
@@ -84,7 +84,7 @@ impl Grammar for WithoutDelimiters {
     }
 }
 
-/// What quotes mean is said at the beginning, and changed from time to time.
+/// The quoting mode is set at the beginning, and changed from time to time.
 fn mode(script: &mut Script) -> Option<Vec<String>> {
     let is_first = script.text.trim_start_matches('\u{feff}').is_empty();
     if !is_first && !script.chance(8) {
@@ -114,7 +114,7 @@ fn mode(script: &mut Script) -> Option<Vec<String>> {
             let open = script.one_of(&["/*!40101", "/*!"]);
             set(&format!("{open} SET @@session.SQL_MODE='{modes}' */ "))
         }
-        // What was there is put back.
+        // The previous mode is restored.
         _ if !is_first => {
             script.quoting = before;
             Some(tokens(&[
@@ -295,7 +295,7 @@ fn routine(script: &mut Script) -> (Vec<String>, Vec<String>) {
             Vec::new(),
         ),
         3 => {
-            // The client loses words beside an executable comment where another comment touches it.
+            // The client loses words next to an executable comment if another comment touches it.
             let create = format!(
                 "/*!50003 CREATE*/ /*!50017 DEFINER=CURRENT_USER*/\n/*!50003 TRIGGER {name} BEFORE INSERT ON log FOR EACH ROW IF NEW.id = {second} THEN SET NEW.note = CONCAT(NEW.note, ';'); IF NEW.end THEN SET NEW.end = 1; END IF; END IF */ "
             );

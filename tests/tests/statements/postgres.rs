@@ -5,8 +5,8 @@ use flamingock::__private::statements::Quoting;
 
 use super::grammar::{Grammar, Script, tokens};
 
-/// Psql reads line by line: it takes the second part of a string that goes on in the next line for a
-/// string of its own, in which a backslash escapes nothing.
+/// psql reads line by line: it reads the second part of a string that continues on the next line as
+/// a separate string, in which a backslash escapes nothing.
 pub(crate) struct ForPsql;
 
 pub(crate) struct ForServer;
@@ -32,7 +32,7 @@ impl Grammar for ForPsql {
         };
         let scope = script.one_of(&["", "SESSION", "session"]);
         let is = script.one_of(&["=", "TO"]);
-        // Psql looks at the setting where a line begins.
+        // psql reads the setting at the beginning of a line.
         tokens(&[
             "SET",
             scope,
@@ -55,7 +55,7 @@ impl Grammar for ForServer {
     }
 
     fn statement(script: &mut Script) -> Vec<String> {
-        // The statements before a BEGIN are in the whole text's own transaction, up to here.
+        // The statements before a BEGIN belong to the whole text's own transaction, up to here.
         let commit = |token: String| token.replace("ROLLBACK", "COMMIT");
         statement::<Self>(script).into_iter().map(commit).collect()
     }

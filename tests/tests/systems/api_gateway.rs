@@ -48,7 +48,7 @@ async fn existing_route_is_not_added_again() -> io::Result<()> {
         "orders-upstream-1"
     );
 
-    // An audit that knows nothing of it.
+    // A run with an empty audit.
     std::fs::remove_file(page.folder().join("api-gateway.db"))?;
     let again = page.shell("api-gateway apply");
     assert!(

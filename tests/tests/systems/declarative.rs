@@ -12,7 +12,7 @@ const CONFIGURATION: &str = include_str!("../../../examples/declarative/caddy.js
 
 const TOKEN: &str = "5a0c3f1e";
 
-/// The gateway, and a way to it that keeps the answer to the second step.
+/// The gateway, and a proxy to it that holds the answer to the second step.
 async fn gateway() -> io::Result<(System<Caddy>, Proxy, Page)> {
     let caddy = System::start(Caddy(CONFIGURATION)).await?;
     let proxy = Proxy::on(caddy.port(1), caddy.port(0))?;
@@ -49,7 +49,7 @@ async fn existing_route_is_not_added_again() -> io::Result<()> {
     let before = routes(&caddy);
     assert_eq!(before.as_array().map(Vec::len), Some(1), "{before}");
 
-    // An audit that knows nothing of it.
+    // A run with an empty audit.
     std::fs::remove_file(page.folder().join("declarative.db"))?;
     let again = page.shell("declarative apply --json");
     assert_eq!(again.code, Some(0), "{again:?}");
@@ -63,7 +63,7 @@ async fn existing_route_is_not_added_again() -> io::Result<()> {
 #[tokio::test]
 async fn check_finds_steps_missing_after_a_crash_and_the_next_run_does_them() -> io::Result<()> {
     let (caddy, proxy, page) = gateway().await?;
-    // The request itself does not get through.
+    // The request itself does not reach the gateway.
     proxy.hold_after("orders-upstream-1\",\"dial", 1);
     let behind = format!("http://127.0.0.1:{}", proxy.port());
     page.kill_while_held(&proxy, "CADDY", &behind).await?;

@@ -1,4 +1,4 @@
-//! `examples/from-sqlx`, whose tables sqlx's own migrator makes.
+//! `examples/from-sqlx`, whose tables sqlx's own migrator creates.
 
 use flamingock_tests::Page;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
@@ -25,7 +25,7 @@ async fn partial_history_is_adopted_and_the_next_file_runs() {
     let page = shop();
     assert_eq!(page.shell("from-sqlx-before").code, Some(0));
     let pool = open(&page).await;
-    // Deployed from a folder that had two files.
+    // Deployed from a folder with two files.
     let delete = "DELETE FROM _sqlx_migrations WHERE version = 3";
     sqlx::query(delete).execute(&pool).await.unwrap();
     sqlx::query("PRAGMA journal_mode = DELETE")

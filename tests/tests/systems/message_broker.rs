@@ -14,7 +14,7 @@ struct Brokers {
     page: Page,
 }
 
-/// Takes some seconds, for RabbitMQ does.
+/// Takes some seconds, because of RabbitMQ.
 async fn brokers() -> io::Result<Brokers> {
     let (nats, rabbit) = tokio::try_join!(System::start(Nats), System::start(RabbitMq))?;
     let management = format!("http://guest:guest@{}/api", rabbit.address(1));
@@ -44,7 +44,7 @@ async fn page_shows_the_actual_output() -> io::Result<()> {
     page.check();
     assert!(nats.streams().is_empty(), "the page ends with an undo");
 
-    // The same brokers, for starting others takes long.
+    // The same brokers, because starting others takes long.
     undo_deletes_no_messages(&rabbit, &page);
     Ok(())
 }
@@ -76,7 +76,8 @@ fn undo_deletes_no_messages(rabbit: &System<RabbitMq>, page: &Page) {
 async fn killed_run_is_resolved_by_the_next_run() -> io::Result<()> {
     let Brokers { nats, rabbit, page } = brokers().await?;
 
-    // The queue is there and the exchange is not: the change runs again, and finds the one and makes the other.
+    // The queue exists and the exchange does not: the change runs again, finds the queue and
+    // creates the exchange.
     let proxy = Proxy::start(rabbit.port(0))?;
     proxy.hold_after("invoices.print", 1);
     let behind = format!("amqp://guest:guest@127.0.0.1:{}/%2f", proxy.port());
@@ -95,7 +96,7 @@ async fn killed_run_is_resolved_by_the_next_run() -> io::Result<()> {
     let on_record = page.states("print-queue");
     assert_eq!(on_record, ["STARTED", "STARTED", "APPLIED"]);
 
-    // The stream is there and nobody was told: the next start asks, and does not make it again.
+    // The stream exists, which is not recorded: the next run checks, and does not create it again.
     let undone = page.shell("message-broker undo --count 3");
     assert_eq!(undone.code, Some(0), "{undone:?}");
     let proxy = Proxy::start(nats.port(0))?;

@@ -39,7 +39,7 @@ async fn row_that_cannot_be_decrypted_leaves_every_row_unchanged() -> io::Result
     let pool = customers(&page).await;
     let rotated = telephones(&pool).await;
 
-    // Back to the old key, and more rows than a batch has; the last of them has no key of ours.
+    // Back to the old key, with more rows than a batch has; the last of them has an unknown key.
     let undone = page.shell("operational-work undo rotate-key");
     assert_eq!(undone.code, Some(0), "{undone:?}");
     let before = telephones(&pool).await;
@@ -59,7 +59,7 @@ async fn row_that_cannot_be_decrypted_leaves_every_row_unchanged() -> io::Result
 #[tokio::test]
 async fn settings_of_a_killed_run_are_sent_again_by_the_next_run() -> io::Result<()> {
     let page = work()?;
-    // The command is a child of the program, and its end: the settings are replaced by then.
+    // The command is a child of the program and ends it: the settings are replaced by then.
     let dead = page.shell("RELOAD='kill -9 $PPID' operational-work apply");
     assert_ne!(dead.code, Some(0), "{dead:?}");
     let settings = page.folder().join("settings.conf");

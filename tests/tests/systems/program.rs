@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use flamingock_tests::{Page, cargo};
 
-/// Those that need nothing but packages of Debian.
+/// Those that need only packages of Debian.
 const EXAMPLES: [&str; 8] = [
     "api-gateway",
     "declarative",

@@ -58,7 +58,7 @@ async fn run_killed_in_the_middle_is_resolved_by_the_next_run() -> io::Result<()
         page,
     } = shop().await?;
 
-    // The stream is there and nobody was told; then the announcement; then the flag.
+    // The stream exists, which is not recorded; then the announcement; then the flag.
     for after in ["STREAM.CREATE.SHOP", "shop.opened"] {
         let proxy = Proxy::start(nats.port(0))?;
         proxy.hold_after(after, 1);

@@ -1,4 +1,4 @@
-//! What the database says at the commit is no error of the template's function.
+//! An error at the commit is not an error of the template's function.
 
 use flamingock_tests::{Backend as _, Postgres, execute, strings, with_table};
 

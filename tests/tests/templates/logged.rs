@@ -1,4 +1,4 @@
-//! Everything that is told to `tracing` on this thread.
+//! Collects all `tracing` events on this thread.
 
 use std::fmt::{Debug, Write};
 use std::sync::{Arc, Mutex, Once};
@@ -10,14 +10,15 @@ use tracing::{Event, Metadata, Subscriber};
 
 static EVERYBODY: Once = Once::new();
 
-/// What was logged since it was made, as one text.
+/// The log since its creation, as one text.
 #[derive(Clone, Default)]
 pub(crate) struct Logged(Arc<Mutex<String>>);
 
 impl Logged {
-    /// Listens until the guard is dropped.
+    /// Collects until the guard is dropped.
     pub(crate) fn listen(&self) -> DefaultGuard {
-        // With nobody to hear it on its own thread, another test could mark a place as heard by nobody.
+        // Without a subscriber on its own thread, another test could mark a callsite as never
+        // enabled.
         EVERYBODY.call_once(|| {
             let _ = tracing::subscriber::set_global_default(Logged::default());
         });

@@ -1,4 +1,4 @@
-//! MariaDB commits at every DDL: the steps of a transaction can be half there.
+//! MariaDB commits at every DDL, so the steps of a transaction can be half applied.
 
 use flamingock::Outcome;
 use flamingock_tests::{Backend as _, MariaDb, audit, done, with_table};

@@ -13,14 +13,14 @@ use sqlx::pool::PoolOptions;
 
 use super::weather::Weather;
 
-/// How many are played side by side: each has up to nine connections.
+/// The number of schedules at the same time: each has up to nine connections.
 const SIDE_BY_SIDE: usize = 20;
 
 const LEASE: Duration = Duration::from_secs(1);
 
-/// What every schedule of a database needs.
+/// The resources of every schedule of a database.
 struct Ground<B: Backend> {
-    /// Where servers have one database for all, in which every schedule is a service.
+    /// On servers, one database for all, in which every schedule is a service.
     database: Option<TestDatabase<B>>,
     changes: Vec<&'static Definition>,
 }
@@ -31,7 +31,7 @@ where
     for<'a> &'a Pool<B::Db>: IntoStorage,
 {
     let database = match B::NAME {
-        // One writer a file: each schedule has a file of its own.
+        // A file has one writer, so each schedule has its own file.
         "SQLite" => None,
         _ => Some(prepared::<B>().await),
     };

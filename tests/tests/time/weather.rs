@@ -9,7 +9,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tokio::task::JoinSet;
 
-/// What is cut before the server has it, or before the client has its answer.
+/// Cuts before the server has received a message, or before the client has received its answer.
 const TEXTS: [&str; 6] = [
     "commit",
     "begin",
@@ -72,7 +72,7 @@ impl Weather {
         }
     }
 
-    /// Where a process finds the database; the last one has no network of its own.
+    /// The URL of the database for a process; the last one has no network of its own.
     pub(super) fn url(&self, database: &str, process: usize) -> String {
         match self.proxies.get(process) {
             Some(proxy) => proxy.url(database),

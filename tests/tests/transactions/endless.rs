@@ -1,4 +1,4 @@
-//! SQLite: a statement that runs for ever is stopped by whatever stops its change.
+//! SQLite: a statement that runs forever is stopped by everything that stops its change.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ const ENDLESS: &str =
 const ENDLESS_INSERT: &str = "INSERT INTO done \
     WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n";
 
-/// Far less than anything of ours waits.
+/// Much less than any wait of Flamingock.
 const SOON: Duration = Duration::from_secs(8);
 
 async fn fresh() -> (TestDatabase<Sqlite>, SqlitePool) {
@@ -33,7 +33,7 @@ async fn fails_soon(run: Run) -> Error {
     run.expect("the statement is stopped").unwrap_err()
 }
 
-/// Nothing runs on, and nothing is locked.
+/// Nothing continues to run, and nothing is locked.
 async fn assert_at_rest(database: &TestDatabase<Sqlite>) {
     let pool = database.pool(1).await;
     execute(&pool, "PRAGMA busy_timeout = 2000").await;
@@ -274,7 +274,7 @@ async fn run_that_loses_its_lock_stops_its_statement() {
     assert_at_rest(&database).await;
 }
 
-/// What comes behind works on a connection as good as new.
+/// The next user gets a connection as good as new.
 #[tokio::test]
 async fn stopped_change_does_not_stop_the_next_one() {
     let (_database, pool) = fresh().await;

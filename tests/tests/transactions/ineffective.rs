@@ -1,4 +1,4 @@
-//! Databases on which ROLLBACK does not undo, or not all.
+//! Databases on which ROLLBACK does not undo everything.
 
 use flamingock::{Runner, Stage, TargetSystem, change, changes};
 use flamingock_tests::{
@@ -34,7 +34,7 @@ async fn conflicts(db: &mut MySqlConnection) -> Result<(), sqlx::Error> {
 
 const PLAIN: &str = "CREATE TABLE plain (what VARCHAR(20)) ENGINE=MyISAM";
 
-/// Settings of the session that hide what the server has to say, or end the session.
+/// Session settings that hide the server's warnings, or end the session.
 const SETTINGS: [&str; 4] = [
     "SET SESSION max_error_count = DEFAULT",
     "SET SESSION max_error_count = 0",
@@ -104,7 +104,7 @@ async fn rows_at_another_target_without_transactions_are_not_recorded_as_rolled_
     );
 }
 
-/// What stays would be there twice.
+/// The remaining rows would exist twice.
 #[tokio::test]
 async fn change_that_left_rows_is_not_retried_after_a_conflict() {
     let database = MariaDb::fresh().await;
@@ -143,7 +143,7 @@ async fn no_journal_there(db: &mut SqliteConnection) -> Result<(), sqlx::Error> 
     query(db, "SELECT * FROM nowhere").await.map(drop)
 }
 
-/// SQLite says that ROLLBACK is undefined then.
+/// SQLite documents ROLLBACK as undefined in that mode.
 #[tokio::test]
 async fn without_a_journal_no_change_runs_in_a_transaction() {
     let database = Sqlite::fresh().await;

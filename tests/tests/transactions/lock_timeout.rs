@@ -1,4 +1,5 @@
-//! PostgreSQL: a change does not wait for a lock for ever, and says whom it waited for.
+//! PostgreSQL: a change does not wait for a lock forever, and its error names the session that it
+//! waited for.
 
 use std::time::{Duration, Instant};
 
@@ -43,7 +44,7 @@ async fn not_plain(db: &mut PgConnection) -> Result<(), sqlx::Error> {
     query(db, NOTE).await.map(drop)
 }
 
-/// A pool on whose sessions this is set.
+/// A pool whose sessions have this setting.
 async fn pool_with(database: &TestDatabase<Postgres>, setting: &'static str) -> PgPool {
     let options = PgPoolOptions::new().max_connections(2);
     let options = options.after_connect(move |connection, _| {
@@ -245,7 +246,7 @@ async fn waits(db: &mut PgConnection) -> Result<(), sqlx::Error> {
         .map(drop)
 }
 
-/// Who reads the table waits behind the change, but not for long.
+/// A reader of the table waits behind the change, but not for long.
 #[tokio::test]
 async fn change_that_waits_for_a_table_does_not_block_the_application() {
     let (database, pool) = fresh().await;

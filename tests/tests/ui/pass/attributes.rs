@@ -1,4 +1,4 @@
-//! Other attributes stay on the function, before and after ours.
+//! Other attributes stay on the function, before and after Flamingock's.
 
 use flamingock::__private::{Change, Code, Inputs, Session, Values};
 use flamingock::change;

@@ -1,4 +1,4 @@
-//! Every key, and what holds where it is left out.
+//! Every key, and its default.
 
 use std::time::Duration;
 

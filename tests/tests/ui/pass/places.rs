@@ -1,4 +1,4 @@
-//! Wherever a function may stand: modules, other functions, behind `#[cfg]`, raw identifiers.
+//! Every place for a function: modules, other functions, behind `#[cfg]`, raw identifiers.
 
 use flamingock::__private::{Change, Definition, FLAMINGOCK_CHANGES_0_1};
 use flamingock::{change, rollback, verify};
@@ -43,7 +43,7 @@ async fn r#type() {}
 #[rollback(r#type)]
 async fn r#match() {}
 
-// One probe may serve two changes, and a change may be the rollback of another.
+// One verify function can serve two changes, and a change can be the rollback of another.
 #[change(id = "left", order = "0006")]
 #[rollback(right)]
 async fn left() {}

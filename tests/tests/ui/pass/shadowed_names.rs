@@ -1,4 +1,4 @@
-//! Nothing depends on what is in scope, nor is anything of it taken for the user's.
+//! Nothing depends on the names in scope, and none of them is confused with the macro's own.
 
 #![no_implicit_prelude]
 #![allow(dead_code, non_camel_case_types, unused_macros)]

@@ -1,4 +1,4 @@
-//! Nothing that the macros write is linted in a crate that forbids what can be forbidden.
+//! Generated code triggers no lint in a crate that forbids all of them.
 
 #![forbid(unsafe_code)]
 #![forbid(unused, nonstandard_style, missing_docs, missing_debug_implementations)]
@@ -55,7 +55,7 @@ mod changes {
         Ok(())
     }
 
-    /// A probe.
+    /// A verify function.
     #[verify(first)]
     async fn is_first(db: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
         Ok(sqlx::query("SELECT 1").fetch_optional(db).await?.is_some())

@@ -1,4 +1,4 @@
-//! What a template may be: its payload, its arguments, its probe, its place.
+//! Variants of templates: their payload, arguments, verify function and place.
 
 #![deny(warnings)]
 
@@ -94,7 +94,7 @@ fn main() {
     assert_eq!(<nats_stream as IsTemplate>::DEFINITION.name(), "nats-stream");
     assert!(kinds(any).is_empty());
 
-    // The functions stay what they are.
+    // The functions stay callable.
     let _: std::pin::Pin<Box<dyn Future<Output = ()>>> = Box::pin(by_a_macro_future());
 }
 
