@@ -7,7 +7,7 @@ use flamingock_tests::{Backend as _, MariaDb, Postgres, Sqlite, sql};
 
 use crate::tools::BoxError;
 
-/// Where to measure.
+/// The database to measure on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Database {
     Sqlite,
@@ -15,7 +15,7 @@ pub(crate) enum Database {
     MariaDb,
 }
 
-/// An empty database that goes with this value.
+/// An empty database that is dropped with this value.
 pub(crate) struct Fresh {
     pub(crate) url: String,
     _guard: Box<dyn Any + Send>,
@@ -46,7 +46,7 @@ impl Database {
         self.prepare(fresh).await
     }
 
-    /// The same, for what is written once and then only read: nothing waits for the disk.
+    /// The same for data that is written once and then only read: commits do not wait for the disk.
     /// [`write_eagerly`](Self::write_eagerly) ends that.
     pub(crate) async fn fresh_to_read(self) -> Result<Fresh, BoxError> {
         match self {
@@ -77,7 +77,7 @@ impl Database {
         }
     }
 
-    /// Every commit is on disk again when it is answered.
+    /// Every commit is on disk again when it is acknowledged.
     pub(crate) async fn write_eagerly(self, one: &Fresh) -> Result<(), BoxError> {
         if self == Database::MariaDb {
             let sql = "SET GLOBAL innodb_flush_log_at_trx_commit = 1";
@@ -98,7 +98,7 @@ impl Database {
         Ok(fresh)
     }
 
-    /// Runs SQL on a connection of its own.
+    /// Runs SQL on its own connection.
     pub(crate) async fn rows(self, url: &str, text: &str) -> Result<Vec<String>, BoxError> {
         let rows = match self {
             Database::Sqlite => sql::once::<sqlx::Sqlite>(url, text).await,
@@ -108,7 +108,7 @@ impl Database {
         Ok(rows.map_err(|error| format!("{}: {text}\n{error}", self.name()))?)
     }
 
-    /// What the server says it is.
+    /// The server's version text.
     pub(crate) async fn version(self) -> Result<String, BoxError> {
         let fresh = self.fresh().await?;
         let question = match self {

@@ -12,7 +12,7 @@ use crate::tools::BoxError;
 const BEGIN: &str = "<!-- measured: benches/run writes from here -->";
 const END: &str = "<!-- measured: to here -->";
 
-/// Writes what all parts have found.
+/// Writes the results of all parts.
 pub(crate) async fn write() -> Result<(), BoxError> {
     let mut text = format!(
         "{BEGIN}\n\n{}\n\n![Time of a start with nothing pending](performance.svg)\n",

@@ -1,4 +1,4 @@
-//! What Flamingock costs, measured beside other tools: `benches/run`.
+//! The cost of Flamingock, measured next to other tools: `benches/run`.
 
 mod database;
 mod document;
@@ -56,7 +56,7 @@ async fn measure(parts: &[String], extent: Extent) -> Result<(), BoxError> {
         let before = load()?;
         let mut findings = parts::measure(part, extent).await?;
         findings.load = format!("{before}, then {}", load()?);
-        // What is measured quickly is only shown.
+        // Results of a quick run are only printed.
         if extent == Extent::Full {
             findings.save(part)?;
         }
@@ -64,13 +64,13 @@ async fn measure(parts: &[String], extent: Extent) -> Result<(), BoxError> {
     Ok(())
 }
 
-/// How many processes wanted to run in the last minute.
+/// The load average of the last minute.
 fn load() -> io::Result<String> {
     let load = fs::read_to_string("/proc/loadavg")?;
     Ok(load.split(' ').next().unwrap_or_default().to_owned())
 }
 
-/// One tool alone, for a profiler: everything pending, and then starts with nothing pending.
+/// A single tool, for a profiler: everything pending, then runs with nothing pending.
 async fn once(arguments: &[String]) -> Result<(), BoxError> {
     let [tool, database, steps, starts] = arguments else {
         return Err("once <tool> <database> <steps> <starts>".into());

@@ -1,4 +1,4 @@
-//! The plot: time of a start by number of changes, a panel for each database.
+//! The plot: duration of a run by number of changes, a panel for each database.
 
 use std::path::Path;
 

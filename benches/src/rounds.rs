@@ -1,12 +1,12 @@
-//! Taking turns: what disturbs the machine disturbs everybody.
+//! Rounds: disturbances of the machine affect all subjects alike.
 
 use std::time::Instant;
 
 use crate::stats::Samples;
 use crate::tools::{BoxError, Starter};
 
-/// Starts each one once a round, in another order each round. The first round does not count: it fills
-/// caches.
+/// Runs each subject once a round, in another order each round. The first round does not count: it
+/// fills caches.
 pub(crate) async fn starts(
     starters: &mut [Box<dyn Starter>],
     rounds: usize,

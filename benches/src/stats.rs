@@ -1,9 +1,9 @@
-//! Medians, spreads and ratios of what was measured in turns.
+//! Medians, spreads and ratios of the results of rounds.
 
 use std::fmt;
 use std::time::Duration;
 
-/// The times of one subject, one a round.
+/// The times of one subject, one per round.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Samples(Vec<Duration>);
 
@@ -21,7 +21,7 @@ impl Samples {
         self.quantile(0.5)
     }
 
-    /// The median of the rounds' own ratios: what slows a whole round down cancels out.
+    /// The median of the ratios of single rounds: disturbances of a whole round cancel out.
     pub(crate) fn ratio(&self, base: &Samples) -> f64 {
         let ratios = self.0.iter().zip(&base.0);
         let ratios = ratios.map(|(own, base)| own.as_secs_f64() / base.as_secs_f64());
@@ -29,7 +29,7 @@ impl Samples {
     }
 }
 
-/// The median, and between brackets the quarter and three quarters of the rounds.
+/// The median, and in brackets the first and third quartile of the rounds.
 impl fmt::Display for Samples {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
@@ -67,7 +67,7 @@ pub(crate) fn time(seconds: f64) -> String {
     }
 }
 
-/// How many times as much.
+/// The factor between two times.
 pub(crate) fn times(ratio: f64) -> String {
     if ratio < 9.995 {
         format!("{ratio:.2}")

@@ -1,4 +1,4 @@
-//! What a part has found out, kept until the documentation is written.
+//! The results of a part, kept until the documentation is written.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -6,21 +6,21 @@ use std::{env, fs, io};
 
 use serde::{Deserialize, Serialize};
 
-/// The findings of one part.
+/// The results of one part.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Findings {
     pub(crate) tables: Vec<Table>,
-    /// How busy the machine was: the load before and after.
+    /// The load average before and after.
     pub(crate) load: String,
-    /// What the plot shows.
+    /// The data of the plot.
     pub(crate) lines: Vec<Line>,
 }
 
-/// A table as the documentation shows it.
+/// A table of the documentation.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Table {
     pub(crate) title: String,
-    /// What was measured and how.
+    /// The description of the measurement.
     pub(crate) note: String,
     pub(crate) head: Vec<String>,
     pub(crate) rows: Vec<Vec<String>>,
@@ -75,14 +75,14 @@ impl Findings {
     }
 }
 
-/// A folder of ours below cargo's.
+/// A folder in cargo's target folder.
 pub(crate) fn folder() -> PathBuf {
     let target =
         env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
     target.join("benches")
 }
 
-/// The repository.
+/// The root of the repository.
 pub(crate) fn root() -> PathBuf {
     let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     here.parent().map_or(here.clone(), PathBuf::from)

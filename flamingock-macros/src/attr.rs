@@ -1,4 +1,4 @@
-//! What stands in `#[change(..)]`, `#[rollback(..)]` and `#[verify(..)]`.
+//! The contents of `#[change(..)]`, `#[rollback(..)]` and `#[verify(..)]`.
 
 use std::time::Duration;
 
@@ -81,7 +81,7 @@ const ROLLBACK_KEYS: &[Key] = &[TRANSACTION];
 
 const TEMPLATE_KEYS: &[Key] = &[REGISTER];
 
-/// The arguments of `#[change]`; what was wrong is in the problems, and `None` here.
+/// The arguments of `#[change]`; mistakes are in the problems, and `None` here.
 #[derive(Debug, Default)]
 pub(crate) struct ChangeAttr {
     pub(crate) id: Option<Spanned<String>>,
@@ -96,12 +96,12 @@ pub(crate) struct ChangeAttr {
     pub(crate) timeout: Option<Spanned<Duration>>,
     pub(crate) lock_timeout: Option<Spanned<Duration>>,
     pub(crate) statement_timeout: Option<Spanned<Duration>>,
-    /// Whether the linker's registry has it; it does unless the key says otherwise.
+    /// Whether it is in the linker's registry, which is the default.
     pub(crate) unregistered: bool,
 }
 
 impl ChangeAttr {
-    /// Reads everything, however much of it is wrong.
+    /// Reads everything, however many mistakes there are.
     pub(crate) fn parse(tokens: TokenStream, problems: &mut Problems) -> ChangeAttr {
         let mut attr = ChangeAttr::default();
         let mut given = Vec::new();
@@ -126,7 +126,7 @@ impl ChangeAttr {
                 _ => attr.unregistered = entry.is_off(problems),
             }
         }
-        // A key that is misspelled is there: its own error says so.
+        // A misspelled key counts as present: its own error reports it.
         given.extend(parts.iter().filter_map(|part| meant(part, CHANGE_KEYS)));
         let missing: Vec<&str> = ["id", "order"]
             .into_iter()
@@ -232,7 +232,7 @@ impl TemplateAttr {
     }
 }
 
-/// What needs no quotes in YAML.
+/// A name that needs no quotes in YAML.
 fn is_template_name(name: &str) -> bool {
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     name.starts_with(|c: char| c.is_ascii_alphabetic()) && name.chars().all(fits)
@@ -255,7 +255,7 @@ impl LinkAttr {
         LinkAttr::parse(tokens, &[], "verify", problems)
     }
 
-    /// What stands in `#[verify(template = ..)]`; none for the probe of a change.
+    /// The template in `#[verify(template = ..)]`; none for the verify function of a change.
     pub(crate) fn of_template(
         tokens: &TokenStream,
         problems: &mut Problems,

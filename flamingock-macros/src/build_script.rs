@@ -1,16 +1,16 @@
-//! The build script that a package with embedded files needs: cargo does not notice a new file by
-//! itself.
+//! The build script that a package with embedded files needs, because cargo does not notice a new
+//! file.
 
 use std::path::{Path, PathBuf};
 
 const RERUN: &str = "rerun-if-changed=";
 
-/// Whether the text of the package's build script makes cargo look at the folder.
+/// Whether the text of the package's build script makes cargo watch the folder.
 pub(crate) fn watches(package: &Path, folder: &str) -> bool {
     std::fs::read_to_string(script(package)).is_ok_and(|text| names(&text, folder))
 }
 
-/// Where the build script is: `build.rs`, unless Cargo.toml names another.
+/// The path of the build script: `build.rs`, unless Cargo.toml names another.
 fn script(package: &Path) -> PathBuf {
     let manifest = std::fs::read_to_string(package.join("Cargo.toml")).unwrap_or_default();
     let named = manifest.lines().find_map(|line| {
@@ -21,8 +21,9 @@ fn script(package: &Path) -> PathBuf {
     package.join(named.as_deref().unwrap_or("build.rs"))
 }
 
-/// Whether a text tells cargo to look at the folder, or at one that it is in. A name that the script fills in
-/// when it runs (`rerun-if-changed={folder}`) counts: in debug builds the first run compares the folders.
+/// Whether a text makes cargo watch the folder, or one of its parents. A name that the script fills
+/// in when it runs (`rerun-if-changed={folder}`) counts: in debug builds the first run compares the
+/// folders.
 fn names(text: &str, folder: &str) -> bool {
     text.match_indices(RERUN).any(|(at, _)| {
         let rest = &text[at + RERUN.len()..];

@@ -1,9 +1,9 @@
-//! The digest of a change's code: what tells that it was edited after it had been applied.
+//! The digest of a change's code, which shows an edit of an applied change.
 //!
-//! It covers the parameters, the return type and the body, as tokens. What the compiler or rustfmt
-//! may write differently for the same program is left out: comments and doc comments, line breaks,
-//! trailing commas, the spelling of literals. It informs, it is not a seal, so a short hash that
-//! needs no dependency will do.
+//! It covers the parameters, the return type and the body, as tokens. It ignores what the compiler
+//! or rustfmt may write differently for the same program: comments and doc comments, line breaks,
+//! trailing commas, the spelling of literals. It is a hint and not a seal, so a short hash without
+//! a dependency is enough.
 
 use proc_macro2::{Delimiter, Literal, TokenStream, TokenTree};
 use syn::Lit;
@@ -38,7 +38,8 @@ impl Fnv {
         }
     }
 
-    /// The kind and the length stand before the text, so that no two sequences read the same.
+    /// The kind and the length come before the text, so that no two sequences have the same
+    /// encoding.
     fn token(&mut self, kind: u8, text: &[u8]) {
         self.write(&[kind]);
         self.write(&u64::try_from(text.len()).unwrap_or(u64::MAX).to_le_bytes());
@@ -58,7 +59,7 @@ impl Fnv {
             match token {
                 TokenTree::Ident(ident) => self.token(b'i', ident.to_string().as_bytes()),
                 TokenTree::Literal(literal) => self.literal(literal),
-                // How punctuation is spaced differs between compilers.
+                // The spacing of punctuation differs between compilers.
                 TokenTree::Punct(punct) => {
                     let trailing = punct.as_char() == ',' && closes(skip_docs(rest));
                     if !trailing {
@@ -120,7 +121,7 @@ fn flatten(stream: TokenStream, into: &mut Vec<TokenTree>) {
     }
 }
 
-/// Past any `#[doc ..]` and `#![doc ..]`, which is how doc comments arrive.
+/// Skips `#[doc ..]` and `#![doc ..]`, the form of doc comments in tokens.
 fn skip_docs(mut tokens: &[TokenTree]) -> &[TokenTree] {
     loop {
         let rest = match tokens {
@@ -175,7 +176,7 @@ mod tests {
 
     #[test]
     fn text_is_stable() {
-        // Digests live in audit tables and in committed manifests: this value never changes.
+        // Digests are stored in audit tables and in committed manifests: this value never changes.
         assert_eq!(
             of(r#"async fn a(db: &mut Db) -> Result<(), E> { db.run("x", 1_000).await }"#),
             "v1:8f2010eb3d91e463ea4970e7fd83a76a"

@@ -3,7 +3,7 @@
 use proc_macro2::{Ident, TokenStream};
 use quote::quote;
 
-/// `static __ENTRY: ..`, which puts the definition of the change `name` into the slice.
+/// `static __ENTRY: ..`, which adds the definition of the change `name` to the slice.
 pub(crate) fn entry(name: &Ident) -> TokenStream {
     quote! {
         #[::flamingock::__private::linkme::distributed_slice(

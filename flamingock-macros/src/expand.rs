@@ -1,6 +1,6 @@
 //! The code that the attributes add to a function.
 //!
-//! Everything is named by its absolute path, since the user's scope may hold another `Result`.
+//! All names are absolute paths, because the user's scope may have another `Result`.
 
 use crate::argument::argument;
 use std::time::Duration;
@@ -21,14 +21,14 @@ use crate::spans::{ends, ours, respan, respan_to};
 use crate::template;
 use crate::valid::validate;
 
-/// `#[change(..)]`: what stands behind the function.
+/// `#[change(..)]`: the code after the function.
 pub(crate) fn change(attribute: TokenStream, item: &TokenStream) -> TokenStream {
     let mut problems = Problems::default();
     let attr = ChangeAttr::parse(attribute, &mut problems);
     let function = match Function::parse(item, "change") {
         Ok(function) => function,
         Err(error) => {
-            // Below the wrong kind of item the keys are of no interest.
+            // Above the wrong kind of item, the keys do not matter.
             return error.to_compile_error();
         }
     };
@@ -42,10 +42,10 @@ pub(crate) fn change(attribute: TokenStream, item: &TokenStream) -> TokenStream 
     let name = ours(&signature.ident);
     let visibility = respan(visibility.to_token_stream());
     let (errors, definition) = match problems.to_compile_errors() {
-        // A method's neighbours cannot be types.
+        // A method cannot have types next to it.
         Some(errors) if signature.receiver().is_some() => return errors,
-        // The type is there all the same, so that a `#[rollback(..)]` of this change is no second
-        // mistake.
+        // The type is generated all the same, so that a `#[rollback(..)]` of this change is not a
+        // second mistake.
         Some(errors) => (Some(errors), quote!(::flamingock::__private::REFUSED)),
         None => (None, change_definition(&attr, &function, &name)),
     };
@@ -92,12 +92,12 @@ pub(crate) fn verify(attribute: TokenStream, item: &TokenStream) -> TokenStream 
     link(&attr, item, &kind, problems)
 }
 
-/// What tells the companions of a change apart.
+/// Distinguishes the companions of a change.
 struct Kind {
     attribute: &'static str,
     what: &'static str,
     companion: TokenStream,
-    /// What the engine is told when the function succeeds.
+    /// The value for the engine when the function succeeds.
     answer: TokenStream,
     erase: TokenStream,
 }
@@ -125,7 +125,7 @@ fn link(attr: &LinkAttr, item: &TokenStream, kind: &Kind, mut problems: Problems
     let call = call(&function, answer, erase);
     let body = body(&function, attr.transaction.as_ref());
     let cfgs = &function.cfgs;
-    // On the path, which is what a second companion and a private change are wrong about.
+    // On the path, which a second companion or a private change makes wrong.
     let header = quote_spanned! {ends(change).0=>
         impl ::flamingock::__private::#companion for
     };
@@ -238,8 +238,8 @@ fn body(function: &Function, transaction: Option<&Spanned<bool>>) -> TokenStream
     let needs = function
         .argument_types()
         .map(|ty| argument(ty, &quote!(NEED)));
-    // `line!` answers for the place that its tokens were written at, which must be the function's
-    // name and not the attribute.
+    // `line!` returns the line of its own tokens, which must be that of the function's name and not
+    // of the attribute.
     let location = quote_spanned! {function.signature.ident.span()=>
         ::flamingock::__private::Location { file: ::core::file!(), line: ::core::line!() }
     };
@@ -265,7 +265,7 @@ fn call(function: &Function, answer: &TokenStream, erase: &TokenStream) -> Token
         ReturnType::Default => respan_to(quote!(()), name.span()),
         ReturnType::Type(_, ty) => ty.to_token_stream(),
     };
-    // On the function's name, which is what a future that is not `Send` is an error of.
+    // On the function's name, where the compiler reports a future that is not `Send`.
     let future = quote_spanned! {name.span()=>
         ::std::boxed::Box::pin(#name(#(#arguments),*))
     };

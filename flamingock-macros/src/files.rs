@@ -1,5 +1,5 @@
-//! `include_files!(..)`: finds the files, and embeds them as they are. What they say is read at run
-//! time.
+//! `include_files!(..)`: finds the files, and embeds them unchanged. Their contents are interpreted
+//! at run time.
 
 use std::time::Duration;
 
@@ -57,7 +57,7 @@ const KEYS: &[Key] = &[
     REGISTER,
 ];
 
-/// The arguments; what was wrong is in the problems, and absent here.
+/// The arguments; mistakes are in the problems, and absent here.
 #[derive(Debug, Default)]
 struct Arguments {
     path: Option<Spanned<String>>,
@@ -67,7 +67,7 @@ struct Arguments {
     unregistered: bool,
 }
 
-/// The macro's code; the mistakes, where there are any.
+/// The macro's code, or its mistakes.
 pub(crate) fn include_files(input: TokenStream) -> TokenStream {
     let mut problems = Problems::default();
     let arguments = Arguments::parse(input, &mut problems);

@@ -5,23 +5,24 @@ use std::path::{Path, PathBuf};
 
 use crate::suggest;
 
-/// What may say what a change does: the endings of the files that are embedded.
+/// The extensions of the files that are embedded, which declare changes.
 const EXTENSIONS: [&str; 5] = ["sql", "yaml", "yml", "toml", "conf"];
 
-/// The sums of a folder's files, which are checked.
+/// The checksums of a folder's files, which are verified.
 const SUMS: &str = "atlas.sum";
 
-/// Files that tell which tool a folder is of. But for the sums they are named, and not embedded.
+/// Files that identify the tool of a folder. Except for the checksums they are listed, and not
+/// embedded.
 const SIGNS: [&str; 2] = [SUMS, "_journal.json"];
 
-/// The endings of programs. They are not embedded, but named: a migration in another language that stands
-/// between the files of SQL must not be passed over in silence.
+/// The extensions of programs. They are listed and not embedded: a migration in another language
+/// between the SQL files must not be skipped silently.
 const PROGRAMS: [&str; 16] = [
     "go", "java", "kt", "scala", "groovy", "rs", "py", "rb", "php", "js", "mjs", "ts", "cs", "sh",
     "ps1", "pl",
 ];
 
-/// The paths of a folder's files from that folder, with `/`, in order.
+/// The paths of a folder's files relative to that folder, with `/`, in order.
 pub(crate) fn files(folder: &Path) -> Result<Vec<String>, String> {
     let mut found = Vec::new();
     collect(folder, "", &mut found)?;
@@ -36,7 +37,7 @@ fn collect(folder: &Path, prefix: &str, found: &mut Vec<String>) -> Result<(), S
     for entry in entries {
         let name = entry.file_name();
         let Some(text) = name.to_str() else {
-            // Only what would be embedded must be nameable.
+            // Only files to embed need a valid name.
             if is_listed(&name) {
                 let name = name.to_string_lossy();
                 return Err(format!("the name of `{prefix}{name}` is not UTF-8"));
@@ -65,8 +66,8 @@ pub(crate) fn is_embedded(file: &str) -> bool {
     file == SUMS || has_extension(OsStr::new(file), &EXTENSIONS)
 }
 
-/// Why the text of a file can't be embedded: the line, and what to do. One that can't be read is reported by the
-/// compiler.
+/// Why the text of a file can't be embedded: the line, and what to do. The compiler reports an
+/// unreadable file.
 pub(crate) fn misencoded(folder: &Path, file: &str) -> Option<(usize, String)> {
     let bytes = std::fs::read(folder.join(file)).ok()?;
     let error = std::str::from_utf8(&bytes).err()?;
@@ -90,16 +91,16 @@ pub(crate) fn misencoded(folder: &Path, file: &str) -> Option<(usize, String)> {
     ))
 }
 
-/// Whether it is a program whose name begins as that of a migration: a version, or `V` and a version.
+/// Whether it is a program with the name of a migration: a version, or `V` and a version.
 fn is_program(name: &OsStr) -> bool {
     let text = name.to_string_lossy();
     let version = text.strip_prefix(['V', 'U', 'R', 'B']).unwrap_or(&text);
     let is_named = version.starts_with(|c: char| c.is_ascii_digit()) || text.starts_with("R__");
-    // The tests of a Go migration stand beside it.
+    // The tests of a Go migration are in the same folder.
     is_named && has_extension(name, &PROGRAMS) && !text.ends_with("_test.go")
 }
 
-/// In whatever case: what is not named as a change is an error, and not left alone.
+/// In any case: a file with an unsuitable name is an error, and not skipped.
 fn has_extension(name: &OsStr, extensions: &[&str]) -> bool {
     let extension = Path::new(name).extension().and_then(OsStr::to_str);
     extension.is_some_and(|extension| {
@@ -122,7 +123,7 @@ pub(crate) fn package() -> Option<PathBuf> {
     std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from)
 }
 
-/// The folder beside the place where none is that was probably meant, as it would be written.
+/// The sibling folder that was probably meant, spelled like the argument.
 pub(crate) fn near_miss(package: &Path, path: &str) -> Option<String> {
     let (above, name) = path.rsplit_once('/').unwrap_or(("", path));
     let beside = std::fs::read_dir(package.join(above)).ok()?;
@@ -140,7 +141,7 @@ pub(crate) fn near_miss(package: &Path, path: &str) -> Option<String> {
     })
 }
 
-/// What is wrong with how a folder is named, if anything.
+/// The mistake in the name of a folder, if any.
 pub(crate) fn fault(path: &str) -> Option<&'static str> {
     let parts = || path.split('/');
     if path.starts_with('/') || path.contains(':') {

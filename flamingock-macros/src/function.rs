@@ -5,21 +5,22 @@ use quote::{ToTokens, quote};
 use syn::parse::{ParseStream, Parser};
 use syn::{Attribute, Expr, ExprLit, FnArg, Lit, Meta, Signature, Type, Visibility};
 
-/// What the attributes must know of the function below them.
+/// The parts of the function that the attributes need.
 #[derive(Clone, Debug)]
 pub(crate) struct Function {
-    /// The attributes that decide whether the function exists: they go on everything emitted.
+    /// The attributes that decide whether the function exists: they are added to all generated
+    /// items.
     pub(crate) cfgs: Vec<TokenStream>,
     /// The doc comment.
     pub(crate) description: String,
     pub(crate) visibility: Visibility,
     pub(crate) signature: Signature,
-    /// What stands between the parentheses.
+    /// The tokens between the parentheses.
     pub(crate) parameters: TokenStream,
-    /// What stands between the parentheses and the body.
+    /// The tokens between the parentheses and the body.
     pub(crate) output: TokenStream,
-    /// What stands between the braces. It is never parsed: that would cost time, and an editor
-    /// would lose its help for a body that is half typed.
+    /// The tokens between the braces. They are never parsed: that would cost time, and an editor
+    /// would stop completing in a half-typed body.
     pub(crate) body: TokenStream,
 }
 
@@ -40,8 +41,8 @@ impl Function {
         let Some(start) = head.iter().position(|token| is_word(token, "fn")) else {
             return Err(no_function());
         };
-        // After `fn` and the name; generics have no parentheses in front of the parameters
-        // unless they are wrong anyway.
+        // After `fn` and the name. Generics have no parentheses before the parameters, unless they
+        // are invalid anyway.
         let Some((offset, parameters)) =
             head.iter()
                 .enumerate()
@@ -131,7 +132,7 @@ fn cfg(attribute: &Attribute) -> Option<TokenStream> {
     (!cfgs.is_empty()).then(|| quote!(#[cfg_attr(#predicate, #(#cfgs),*)]))
 }
 
-/// The doc comment's lines without the blank that follows the slashes.
+/// The lines of the doc comment, without the blank after the slashes.
 fn description(attributes: &[Attribute]) -> String {
     let mut lines = Vec::new();
     for attribute in attributes {

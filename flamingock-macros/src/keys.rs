@@ -1,4 +1,4 @@
-//! `key = value, ..`: the syntax that the attributes share, and the values that keys can have.
+//! `key = value, ..`: the syntax that the attributes share, and the values of keys.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::names::fault;
 use crate::problems::Problems;
 use crate::suggest::near_miss;
 
-/// A value and the tokens that it was read from.
+/// A value and its tokens.
 #[derive(Clone, Debug)]
 pub(crate) struct Spanned<T> {
     pub(crate) value: T,
@@ -21,9 +21,9 @@ pub(crate) struct Spanned<T> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Key {
     pub(crate) name: &'static str,
-    /// What it must be, as the end of a sentence.
+    /// The required value, as the end of a sentence.
     pub(crate) shape: &'static str,
-    /// The right form.
+    /// An example of the right form.
     pub(crate) example: &'static str,
 }
 
@@ -34,7 +34,7 @@ impl Key {
     }
 }
 
-/// What the keys belong to, as it is written.
+/// The owner of the keys, as it is written.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Owner {
     /// `#[name(..)]`
@@ -42,7 +42,7 @@ pub(crate) enum Owner {
     /// `name!(first, ..)`
     Macro {
         name: &'static str,
-        /// What stands before the keys, in an example.
+        /// The argument before the keys, in an example.
         first: &'static str,
     },
 }
@@ -56,7 +56,7 @@ impl Owner {
         }
     }
 
-    /// How it is written with these keys.
+    /// Its spelling with these keys.
     pub(crate) fn with(self, keys: &str) -> String {
         match self {
             Owner::Attribute(name) => format!("#[{name}({keys})]"),
@@ -65,16 +65,16 @@ impl Owner {
     }
 }
 
-/// One `key`, or `key = value`, as it stands in the attribute.
+/// One `key`, or `key = value`, as written in the attribute.
 #[derive(Debug)]
 pub(crate) struct Entry {
     pub(crate) key: &'static Key,
     name: Ident,
-    /// What stands behind the equals sign; `None` without one.
+    /// The tokens after the equals sign; `None` without one.
     value: Option<Vec<TokenTree>>,
 }
 
-/// The parts between the commas, without what a macro's fragments are wrapped in.
+/// The parts between the commas, without the groups of a macro's fragments.
 pub(crate) fn split(attribute: TokenStream) -> Vec<Vec<TokenTree>> {
     let tokens: Vec<TokenTree> = attribute.into_iter().collect();
     let mut parts: Vec<Vec<TokenTree>> = tokens
@@ -146,7 +146,7 @@ pub(crate) fn entries(
     entries
 }
 
-/// The key that a part begins with, or that it begins with a misspelling of.
+/// The known key at the beginning of a part, or the one that is misspelled there.
 pub(crate) fn meant(part: &[TokenTree], keys: &[Key]) -> Option<&'static str> {
     let Some(TokenTree::Ident(name)) = part.first() else {
         return None;
@@ -177,7 +177,7 @@ fn is_punct(token: &TokenTree, expected: char) -> bool {
 }
 
 impl Entry {
-    /// The tokens that are wrong if the value is: the value, or the key where there is none.
+    /// The tokens to report for a wrong value: the value, or the key if there is none.
     fn place(&self) -> TokenStream {
         match &self.value {
             Some(value) if !value.is_empty() => value.iter().cloned().collect(),
@@ -236,7 +236,7 @@ impl Entry {
         Some(self.spanned(value))
     }
 
-    /// One of a few words, as text.
+    /// One of several words, as text.
     pub(crate) fn choice(
         &self,
         words: &[&'static str],

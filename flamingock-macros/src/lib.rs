@@ -24,8 +24,8 @@ use proc_macro::TokenStream;
 
 /// Makes an async function a change: it runs once in each environment, in order, under a lock.
 ///
-/// The function stays as it is and can be called as before. Its doc comment becomes the description
-/// in the audit: the lines without the blank after the slashes, joined by line breaks.
+/// The function stays unchanged and can be called as before. Its doc comment becomes the
+/// description in the audit: the lines without the blank after the slashes, joined by line breaks.
 ///
 /// # Keys
 ///
@@ -60,9 +60,9 @@ use proc_macro::TokenStream;
 /// | `&dyn Trait`, `&str` | the same, given with `provide_arc` |
 /// | `&Context` | the attempt: ids, number, cancellation |
 ///
-/// They stand in any order, any number of them, but there is one connection at most. What counts is
-/// the type, not how it is spelled: an alias or a renamed import is as good. Values must be
-/// `Send + Sync + 'static`.
+/// Arguments can be in any order and number, but with one connection at most. The type counts, not
+/// its spelling: an alias or a renamed import works as well. Values must be `Send + Sync +
+/// 'static`.
 ///
 /// # Return type
 ///
@@ -80,17 +80,17 @@ use proc_macro::TokenStream;
 /// # Names
 ///
 /// The macro adds a hidden type with the function's name and visibility, by which
-/// [`rollback`](macro@rollback), [`verify`](macro@verify) and `changes!` find the change. So the name
-/// cannot also be that of a type or module in the same scope: `mod create_users;` beside
-/// `use create_users::create_users;` does not compile.
+/// [`rollback`](macro@rollback), [`verify`](macro@verify) and `changes!` find the change. So the
+/// name cannot also be that of a type or module in the same scope: `mod create_users;` next to `use
+/// create_users::create_users;` does not compile.
 ///
 /// # Digest
 ///
-/// The parameters, the return type and the body are hashed, so that an edit after the change was
-/// applied shows in plan and report. Comments, line breaks, trailing commas, the spelling of
-/// literals (`1_000` is `1000`) and the function's name, doc and visibility do not count; nor does
-/// code that the function calls. An attribute *above* this one that rewrites the function does it
-/// before the hash is taken: put such attributes, like `#[tracing::instrument]`, below.
+/// The parameters, the return type and the body are hashed, so that plan and report show an edit of
+/// an applied change. Comments, line breaks, trailing commas, the spelling of literals (`1_000` is
+/// `1000`) and the function's name, doc and visibility do not count; nor does code that the
+/// function calls. An attribute *above* this one that rewrites the function does it before the hash
+/// is taken: put such attributes, like `#[tracing::instrument]`, below.
 #[proc_macro_attribute]
 pub fn change(attribute: TokenStream, item: TokenStream) -> TokenStream {
     beside(item, |item| expand::change(attribute.into(), item))
@@ -98,13 +98,13 @@ pub fn change(attribute: TokenStream, item: TokenStream) -> TokenStream {
 
 /// Makes an async function the rollback of a change, which it names by its path.
 ///
-/// The path is that of the change's function, from here: `create_users`, `super::create_users`,
-/// `crate::users::create_users`. A name that is none, a function that is no change and a second
-/// rollback of the same change do not compile. The rollback stands in the crate of its change, and
-/// if the change stands inside a function, in that function.
+/// The path leads to the change's function, from the current module: `create_users`,
+/// `super::create_users`, `crate::users::create_users`. An invalid path, a function that is not a
+/// change and a second rollback of the same change do not compile. The rollback must be in the
+/// crate of its change, and if the change is inside a function, in that function.
 ///
-/// Arguments, return type and what is refused are as for [`change`](macro@change), whatever the
-/// change's own arguments are. So is the one key, behind the path:
+/// Arguments, return type and refused forms are as for [`change`](macro@change), whatever the
+/// change's own arguments are. So is the only key, after the path:
 ///
 /// | key | shape | without it |
 /// |---|---|---|
@@ -114,22 +114,23 @@ pub fn rollback(attribute: TokenStream, item: TokenStream) -> TokenStream {
     beside(item, |item| expand::rollback(attribute.into(), item))
 }
 
-/// Makes an async function the probe of a change, which it names by its path: is its effect there?
+/// Makes an async function the verify function of a change, which it names by its path: does the
+/// change's effect exist?
 ///
-/// It settles what became of a change that stopped half-way, without a person. It returns `bool` or
-/// `Result<bool, E>`: true when the change's effect is there. Path, arguments and what is refused
-/// are as for [`rollback`](macro@rollback); it has no keys. The probe of a template names that as
-/// `#[verify(template = nats_stream)]`: see [`template`](macro@template).
+/// It resolves an interrupted attempt of the change automatically, without an operator. It returns
+/// `bool` or `Result<bool, E>`: true if the change's effect exists. Path, arguments and refused
+/// forms are as for [`rollback`](macro@rollback); it has no keys. The verify function of a template
+/// names the template as `#[verify(template = nats_stream)]`: see [`template`](macro@template).
 #[proc_macro_attribute]
 pub fn verify(attribute: TokenStream, item: TokenStream) -> TokenStream {
     beside(item, |item| expand::verify(attribute.into(), item))
 }
 
-/// Makes an async function a template: what files of YAML and TOML can name, with a payload.
+/// Makes an async function a template, which YAML and TOML files name and provide with a payload.
 ///
-/// Its first argument is the payload, by value: any type that serde reads from a file,
-/// `T: DeserializeOwned + Send`. Payloads are read when the application starts, before anything runs,
-/// and again for each call. The other arguments, the return type and what is refused are as for
+/// Its first argument is the payload, by value: any type that serde reads from a file, `T:
+/// DeserializeOwned + Send`. Payloads are read when the application starts, before anything runs,
+/// and again for each call. The other arguments, the return type and refused forms are as for
 /// [`change`](macro@change): with a connection among them, a file that names the template runs in a
 /// transaction.
 ///
@@ -142,24 +143,24 @@ pub fn verify(attribute: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// # Its probe
 ///
-/// `#[verify(template = nats_stream)]` on another function tells whether the effect of a payload is
-/// there: the payload of `verify` in the file comes first, of a type of its own, and the answer is
-/// `bool` or `Result<bool, E>`.
+/// `#[verify(template = nats_stream)]` on another function checks whether the effect of a payload
+/// exists: the payload of `verify` in the file comes first, with its own type, and the function
+/// returns `bool` or `Result<bool, E>`.
 #[proc_macro_attribute]
 pub fn template(attribute: TokenStream, item: TokenStream) -> TokenStream {
     beside(item, |item| template::template(attribute.into(), item))
 }
 
-/// Makes changes of the files of a folder.
+/// Turns the files of a folder into changes.
 ///
-/// The folder is named from the package, with `/`: `include_files!("changes")`. Its files are found
-/// and embedded when the crate is compiled, subfolders included: `.sql`, `.yaml`, `.yml`, `.toml`
-/// and `.conf`. Hidden ones, and files of other kinds, are left alone. What the files say is read
-/// when the application starts.
+/// The folder is relative to the package, with `/`: `include_files!("changes")`. Its files are
+/// found and embedded when the crate is compiled, including subfolders: `.sql`, `.yaml`, `.yml`,
+/// `.toml` and `.conf`. Hidden files, and files of other kinds, are ignored. The contents of the
+/// files are read when the application starts.
 ///
 /// # Keys
 ///
-/// They stand behind the folder and hold for every file that does not say otherwise.
+/// The keys come after the folder and apply to every file that does not set its own value.
 ///
 /// | key | shape | without it |
 /// |---|---|---|
@@ -171,7 +172,7 @@ pub fn template(attribute: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// # The build script
 ///
-/// Cargo compiles anew when an embedded file is edited or removed, and not when a file is added. So
+/// Cargo recompiles when an embedded file is edited or removed, and not when a file is added. So
 /// the package needs a build script, `build.rs`, that names the folder:
 ///
 /// ```no_run
@@ -179,14 +180,14 @@ pub fn template(attribute: TokenStream, item: TokenStream) -> TokenStream {
 /// println!("cargo::rerun-if-changed=changes");
 /// ```
 ///
-/// Without one, the macro does not compile and shows that line. A debug build also compares what was
-/// embedded with the folder at each start, if the folder is there.
+/// Without one, the macro does not compile and shows that line. A debug build also compares the
+/// embedded files with the folder at each start, if the folder exists.
 #[proc_macro]
 pub fn include_files(input: TokenStream) -> TokenStream {
     files::include_files(input.into()).into()
 }
 
-/// The item exactly as it was written, and what goes with it.
+/// The item exactly as written, and the generated code.
 fn beside(
     item: TokenStream,
     expand: impl FnOnce(&proc_macro2::TokenStream) -> proc_macro2::TokenStream,

@@ -1,10 +1,11 @@
-//! The rule for names, which the engine has as well: neither of the two crates can have it from the other.
+//! The rule for names, which the engine has as well: neither of the two crates can import it from
+//! the other.
 
-/// The longest name, in characters: what a MySQL index can hold beside the service.
+/// The longest name, in characters: what fits into a MySQL index next to the service.
 pub(crate) const LONGEST_NAME: usize = 190;
 
-/// What is wrong with a name, if anything: names stand in tables, in logs, in commands and in the manifest. `key` is
-/// whose it is.
+/// The mistake in a name, if any: names occur in tables, in logs, in commands and in the manifest.
+/// `key` is the key with the name.
 pub(crate) fn fault(key: &str, text: &str) -> Option<&'static str> {
     if text.is_empty() {
         Some("cannot be empty")

@@ -5,7 +5,7 @@ use std::fmt::Display;
 use proc_macro2::TokenStream;
 use quote::ToTokens;
 
-/// The mistakes found so far, each with the tokens that are wrong.
+/// The mistakes found so far, each with its tokens.
 #[derive(Debug, Default)]
 pub(crate) struct Problems(Option<syn::Error>);
 
@@ -23,7 +23,7 @@ impl Problems {
         }
     }
 
-    /// What makes the compiler show them; `None` where all is well.
+    /// The compile errors; `None` without mistakes.
     pub(crate) fn to_compile_errors(&self) -> Option<TokenStream> {
         self.0.as_ref().map(syn::Error::to_compile_error)
     }

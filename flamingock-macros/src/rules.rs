@@ -1,5 +1,5 @@
-//! Rules that only the compiler can check, since they are a matter of types: constants that do not
-//! evaluate where a rule is broken.
+//! Rules about types, which only the compiler can check: constants whose evaluation fails if a rule
+//! is broken.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::function::Function;
 use crate::keys::Spanned;
 use crate::spans::{ends, respan_to};
 
-/// The rules on connections. `needs` is an expression: what the arguments ask for.
+/// The rules on connections. `needs` is an expression for the requirements of the arguments.
 pub(crate) fn rules(
     function: &Function,
     transaction: Option<&Spanned<bool>>,

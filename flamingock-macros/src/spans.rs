@@ -1,15 +1,15 @@
-//! Where tokens of ours are shown.
+//! The places at which generated tokens are shown.
 //!
-//! All of them come from the call site of the macro, also where they are shown elsewhere: the
-//! compiler then knows that the user did not write them and does not lint them. The exceptions are
-//! what errors point at, where it would show the whole attribute as well.
+//! All of them come from the call site of the macro, even if they are shown elsewhere: the compiler
+//! then knows that the user did not write them and does not lint them. The exceptions are tokens
+//! that errors point at, for which the compiler would show the whole attribute as well.
 
 use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
 use quote::ToTokens;
 
 use crate::function::is_word;
 
-/// The function's name, as tokens of ours.
+/// The function's name, as a generated token.
 pub(crate) fn ours(name: &Ident) -> Ident {
     let mut name = name.clone();
     name.set_span(placed_at(name.span()));
@@ -21,7 +21,7 @@ fn placed_at(span: Span) -> Span {
     Span::call_site().located_at(span)
 }
 
-/// Where tokens begin and end. (The span that joins the two is not to be had on stable.)
+/// The beginning and the end of tokens. (The span that joins the two is not available on stable.)
 pub(crate) fn ends(tokens: &impl ToTokens) -> (Span, Span) {
     let mut tokens = tokens
         .to_token_stream()
@@ -32,7 +32,7 @@ pub(crate) fn ends(tokens: &impl ToTokens) -> (Span, Span) {
     (first, last)
 }
 
-/// The same tokens in the same places, as tokens of ours.
+/// The same tokens in the same places, as generated tokens.
 pub(crate) fn respan(tokens: TokenStream) -> TokenStream {
     map_spans(tokens, &placed_at)
 }
@@ -50,7 +50,7 @@ fn map_spans(tokens: TokenStream, map: &impl Fn(Span) -> Span) -> TokenStream {
                 TokenTree::Group(group) => {
                     Group::new(group.delimiter(), map_spans(group.stream(), map)).into()
                 }
-                // What it stands for is known by its span alone.
+                // The compiler knows its meaning by its span alone.
                 token if is_word(&token, "$crate") => return token,
                 token => token,
             };

@@ -1,8 +1,8 @@
 //! The near miss: what somebody probably meant.
 //!
-//! `flamingock` has the same two functions. A crate of macros can neither lend what it
-//! has nor borrow from the crate that needs it, and a published package has its own files only. A
-//! test holds them equal.
+//! `flamingock` has the same two functions. A crate of macros can neither export functions nor
+//! import from the crate that uses it, and a published package has its own files only. A test
+//! compares the two copies.
 
 /// The candidate closest to `word`, if it is close enough to be a slip of the finger.
 pub(crate) fn near_miss<'a>(word: &str, candidates: &[&'a str]) -> Option<&'a str> {

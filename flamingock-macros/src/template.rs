@@ -1,6 +1,6 @@
 //! `#[template(..)]` and `#[verify(template = ..)]`: the code that they add to a function.
 //!
-//! Their first argument is what a file says; the others are those of a change.
+//! Their first argument is the payload of a file; the others are those of a change.
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
@@ -15,7 +15,7 @@ use crate::rules::rules;
 use crate::spans::{ends, ours, respan, respan_to};
 use crate::valid::validate;
 
-/// `#[template(..)]`: what stands behind the function.
+/// `#[template(..)]`: the code after the function.
 pub(crate) fn template(attribute: TokenStream, item: &TokenStream) -> TokenStream {
     let mut problems = Problems::default();
     let attr = TemplateAttr::parse(attribute, &mut problems);
@@ -28,13 +28,14 @@ pub(crate) fn template(attribute: TokenStream, item: &TokenStream) -> TokenStrea
     let signature = &function.signature;
     let name = ours(&signature.ident);
     let (errors, definition) = match (problems.to_compile_errors(), split, &attr.name) {
-        // A method's neighbours cannot be types.
+        // A method cannot have types next to it.
         (Some(errors), _, _) if signature.receiver().is_some() => return errors,
         (None, Some((payload, rest)), Some(called)) => {
             let definition = definition(&attr, &called.value, &name, &payload, &rest);
             (None, definition)
         }
-        // The type is there all the same, so that a probe of this template is no second mistake.
+        // The type is generated all the same, so that a verify function of this template is not a
+        // second mistake.
         (errors, _, _) => (errors, quote!(::flamingock::__private::REFUSED_TEMPLATE)),
     };
     let cfgs = &function.cfgs;
@@ -85,7 +86,7 @@ fn definition(
     }
 }
 
-/// `#[verify(template = ..)]`: `template` is none where its path was no path.
+/// `#[verify(template = ..)]`: `template` is none if its path was invalid.
 pub(crate) fn verify(
     template: Option<&Path>,
     item: &TokenStream,
@@ -114,7 +115,7 @@ pub(crate) fn verify(
     );
     let body = body(&payload, &rest);
     let cfgs = &function.cfgs;
-    // On the path, which is what a second probe and a private template are wrong about.
+    // On the path, which a second verify function or a private template makes wrong.
     let header = quote_spanned! {ends(template).0=>
         impl ::flamingock::__private::HasTemplateVerify for
     };
@@ -129,7 +130,7 @@ pub(crate) fn verify(
     }
 }
 
-/// The type of the payload, and the function as it is without it.
+/// The type of the payload, and the function without that argument.
 fn split(function: &Function, what: &str, problems: &mut Problems) -> Option<(Type, Function)> {
     let mut rest = function.clone();
     let mut inputs = function.signature.inputs.iter().cloned();
@@ -152,8 +153,8 @@ fn split(function: &Function, what: &str, problems: &mut Problems) -> Option<(Ty
     Some((payload, rest))
 }
 
-/// `needs`, the rules on them, and `call`, which reads the payload, takes the other arguments out of
-/// the inputs and boxes the future.
+/// `needs`, the rules on them, and `call`, which reads the payload, takes the other arguments out
+/// of the inputs and boxes the future.
 fn parts(
     payload: &Type,
     rest: &Function,
@@ -178,7 +179,7 @@ fn parts(
         ReturnType::Type(_, ty) => ty.to_token_stream(),
     };
     let read = as_payload(payload, &quote!(read(__payload)));
-    // On the function's name, which is what a future that is not `Send` is an error of.
+    // On the function's name, where the compiler reports a future that is not `Send`.
     let future = quote_spanned! {name.span()=>
         ::std::boxed::Box::pin(#name(__payload #(, #arguments)*))
     };

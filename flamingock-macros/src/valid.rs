@@ -1,5 +1,5 @@
-//! What a function must be for the engine to call it. What its argument and return types must be
-//! is asked of the trait system, in the expansion.
+//! The rules for functions that the engine can call. The trait system checks the types of arguments
+//! and results, in the expansion.
 
 use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
@@ -10,12 +10,12 @@ use syn::{
 use crate::function::{Function, is_word};
 use crate::problems::Problems;
 
-/// Reports everything about the signature that the engine has no use for. `what` is the kind of
+/// Reports everything in the signature that the engine does not support. `what` is the kind of
 /// function, with its article.
 pub(crate) fn validate(function: &Function, what: &str, problems: &mut Problems) {
     let signature = &function.signature;
     match (&signature.constness, &signature.asyncness) {
-        // The compiler refuses the two together by itself.
+        // The compiler itself refuses the two together.
         (_, Some(_)) => {}
         (Some(constness), None) => {
             problems.at(
@@ -130,7 +130,7 @@ fn argument(ty: &Type, what: &str, problems: &mut Problems) {
     }
 }
 
-/// The lifetime that is named in `&'a T` or `Option<&'a T>`.
+/// The named lifetime in `&'a T` or `Option<&'a T>`.
 fn borrowed_for(ty: &Type) -> Option<&Lifetime> {
     match ty {
         Type::Reference(reference) => reference.lifetime.as_ref(),
@@ -145,7 +145,7 @@ fn borrowed_for(ty: &Type) -> Option<&Lifetime> {
     }
 }
 
-/// `impl` is a keyword, so this is exact, however deep it stands.
+/// `impl` is a keyword, so this is exact at any depth.
 fn has_impl(tokens: TokenStream) -> bool {
     tokens.into_iter().any(|token| match token {
         TokenTree::Group(group) => has_impl(group.stream()),

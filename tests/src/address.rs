@@ -1,4 +1,4 @@
-//! A database URL, taken apart as far as the harness has to change it.
+//! The parts of a database URL that the harness has to change.
 
 /// The parts of `scheme://user@host:port/database?options`.
 #[derive(Debug, Clone)]

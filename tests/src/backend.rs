@@ -14,14 +14,14 @@ pub trait Backend: Sized + Send + Sync + 'static {
     /// The sqlx driver.
     type Db: PlainSql;
 
-    /// What people call it.
+    /// The display name.
     const NAME: &'static str;
 
-    /// An empty database that nobody else uses.
+    /// An empty database for one test.
     ///
     /// # Panics
     ///
-    /// When there is none to be had: a backend that was asked for is never skipped.
+    /// Panics if there is none: a requested backend is never skipped.
     fn fresh() -> impl Future<Output = TestDatabase<Self>> + Send;
 }
 
@@ -47,11 +47,11 @@ impl Backend for Sqlite {
     }
 }
 
-/// One test's own database. It is dropped with this value, unless the test fails: what a failed test left
-/// behind in a server that outlives it stays, to be looked at.
+/// The database of one test. It is dropped with this value, unless the test fails: then the
+/// database stays on a server that outlives the test, for inspection.
 #[derive(Debug)]
 pub struct TestDatabase<B: Backend> {
-    /// Where it is, as sqlx wants it.
+    /// The URL for sqlx.
     pub url: String,
     cleanup: Cleanup,
     backend: std::marker::PhantomData<B>,
@@ -61,7 +61,7 @@ pub struct TestDatabase<B: Backend> {
 pub(crate) enum Cleanup {
     /// Removed by its own drop.
     Folder(TempDir),
-    /// A database in a server: the URL to connect to, and what to say there.
+    /// A database on a server: the URL to connect to, and the statement that drops it.
     Statement { admin_url: String, sql: String },
 }
 
@@ -74,7 +74,7 @@ impl<B: Backend> TestDatabase<B> {
         }
     }
 
-    /// The same database as one of another kind, whose driver understands its URL.
+    /// The same database for a driver of another kind that understands its URL.
     #[must_use]
     pub fn of<A: Backend>(mut other: TestDatabase<A>) -> Self {
         let nothing = Cleanup::Folder(TempDir::new().expect("a temporary folder can be made"));
@@ -104,7 +104,7 @@ impl<B: Backend> TestDatabase<B> {
             .unwrap_or_else(|error| panic!("{} at {}: {error}", B::NAME, self.url))
     }
 
-    /// The folder that is this test's own, where the database is a file in one.
+    /// The folder of this test, for a database in a file.
     #[must_use]
     pub fn folder(&self) -> Option<PathBuf> {
         match &self.cleanup {
@@ -127,7 +127,7 @@ impl<B: Backend> Drop for TestDatabase<B> {
     }
 }
 
-/// Best effort, on a thread of its own: a runtime can't be blocked on from inside another.
+/// Best effort, on its own thread: a runtime can't block on another one.
 fn drop_database<D: Database + PlainSql>(admin_url: String, sql: String) {
     let dropping = std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread()

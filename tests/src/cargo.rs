@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{fs, io};
 
-/// Builds with the cargo that runs the test, into the target folder that the test itself is in, and says
-/// where each program is.
+/// Builds with the cargo that runs the test, into the target folder of the test itself. Returns the
+/// path of each program.
 ///
 /// # Panics
 ///
-/// When the build fails, with what cargo says.
+/// Fails if the build fails, with the output of cargo.
 #[must_use]
 pub fn build(manifest: &Path, arguments: &[&str]) -> HashMap<String, PathBuf> {
     match try_build(manifest, arguments) {
@@ -22,15 +22,15 @@ pub fn build(manifest: &Path, arguments: &[&str]) -> HashMap<String, PathBuf> {
     }
 }
 
-/// The same, where a build may fail.
+/// The same for a build that may fail.
 ///
 /// # Errors
 ///
-/// When it does: what cargo and the compiler say.
+/// Fails if the build fails, with the output of cargo and the compiler.
 ///
 /// # Panics
 ///
-/// When there is no cargo.
+/// Panics if there is no cargo.
 pub fn try_build(manifest: &Path, arguments: &[&str]) -> Result<HashMap<String, PathBuf>, String> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
@@ -44,7 +44,7 @@ pub fn try_build(manifest: &Path, arguments: &[&str]) -> Result<HashMap<String, 
         .arg("--target-dir")
         .arg(target_folder())
         .args(arguments)
-        // What cargo tells a test about the test's own package is nothing to another package.
+        // Variables that cargo sets for the test's own package must not reach another package.
         .env_remove("CARGO_MANIFEST_DIR")
         .env_remove("CARGO_MANIFEST_PATH")
         .output()
@@ -56,12 +56,13 @@ pub fn try_build(manifest: &Path, arguments: &[&str]) -> Result<HashMap<String, 
     Ok(messages.lines().filter_map(program).collect())
 }
 
-/// Copies a folder of `tests/fixtures`, so that no build writes among the sources, with the lock file and the
-/// profiles of the main workspace, so that its crates are shared and not compiled again. What was there goes.
+/// Copies a folder of `tests/fixtures`, so that no build writes among the sources, with the lock
+/// file and the profiles of the main workspace, so that its crates are shared and not compiled
+/// again. Replaces an earlier copy.
 ///
 /// # Panics
 ///
-/// When a file can't be read or written.
+/// Fails if a file can't be read or written.
 #[must_use]
 pub fn copy_of_fixture(name: &str, copy: &Path) -> PathBuf {
     let written = copy_fixture(&workspace().join("tests/fixtures").join(name), copy);
@@ -99,7 +100,7 @@ fn copy_folder(from: &Path, to: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// The program that a message of cargo announces, if it is about one.
+/// The program that a message of cargo reports, if any.
 fn program(message: &str) -> Option<(String, PathBuf)> {
     let message: serde_json::Value = serde_json::from_str(message).ok()?;
     let executable = message.get("executable")?.as_str()?;
@@ -111,7 +112,7 @@ fn program(message: &str) -> Option<(String, PathBuf)> {
 ///
 /// # Panics
 ///
-/// When the running program is not where cargo puts tests.
+/// Panics if the running program is not where cargo puts tests.
 #[must_use]
 pub fn target_folder() -> PathBuf {
     let test = std::env::current_exe().expect("a test knows where it is");

@@ -1,4 +1,5 @@
-//! The databases' own programs: clients, which run a script as a file, and those that write a database as a script.
+//! The databases' own programs: clients that run a script as a file, and programs that dump a
+//! database as a script.
 
 use std::marker::PhantomData;
 use std::process::{Output, Stdio};
@@ -10,7 +11,7 @@ use tokio::process::Command;
 
 use crate::{Backend, MariaDb, Postgres, Sqlite, TestDatabase, strings, try_execute};
 
-/// A database with a client of its own.
+/// A database with its own client.
 pub trait Client: Backend {
     /// Whether an error undoes the statements before it.
     const FAILS_AS_A_WHOLE: bool = false;
@@ -18,7 +19,7 @@ pub trait Client: Backend {
     /// Runs a script to its end or to its first error.
     ///
     /// # Errors
-    /// What the client says of that error.
+    /// The client's message about that error.
     fn run(
         database: &TestDatabase<Self>,
         pool: &Pool<Self::Db>,
@@ -26,9 +27,9 @@ pub trait Client: Backend {
     ) -> impl Future<Output = Result<(), String>> + Send;
 }
 
-/// A database of which a program writes a script that makes it again.
+/// A database with a program that dumps it as a script.
 pub trait Dumped: Client {
-    /// The script, with these options of the program. What Flamingock keeps there is left out.
+    /// The script, by the program with these options, without the tables of Flamingock.
     fn dump(database: &TestDatabase<Self>, options: &[&str])
     -> impl Future<Output = String> + Send;
 
@@ -92,8 +93,8 @@ impl Client for Sqlite {
     }
 }
 
-/// A server without a client between: it takes the whole text, and finds the ends of its statements
-/// by its own grammar.
+/// A server without a client: it takes the whole text, and finds the ends of its statements by its
+/// own grammar.
 #[derive(Debug)]
 pub struct WholeText<B>(PhantomData<B>);
 
@@ -140,7 +141,7 @@ async fn fed(mut client: Command, script: &str) -> Output {
     output
 }
 
-/// Any end but an error of the script is one of the test's own.
+/// Any result except an error of the script is an error of the test.
 fn accepted(output: &Output, failure: i32) -> Result<(), String> {
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     match output.status.code() {
@@ -216,7 +217,7 @@ impl Dumped for Sqlite {
     }
 }
 
-/// How the programs of MariaDB are told of the server.
+/// The options that tell MariaDB's programs the server.
 fn of_mariadb(pool: &Pool<sqlx::MySql>) -> Vec<String> {
     let url = pool.connect_options().to_url_lossy();
     vec![
@@ -234,7 +235,7 @@ fn name_of_mariadb(pool: &Pool<sqlx::MySql>) -> String {
     url.path().trim_start_matches('/').to_owned()
 }
 
-/// What a program writes.
+/// The output of a program.
 async fn written(mut program: Command) -> String {
     let output = program.stdin(Stdio::null()).output().await;
     let output = output.unwrap_or_else(|error| panic!("{program:?}: {error}"));

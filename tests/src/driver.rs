@@ -1,5 +1,5 @@
-//! An application with changes of its own, as a process: `driver-sqlite <url> <lease in ms> [where to
-//! stop]`. Mounted by one binary per database.
+//! An application with its own changes, as a process: `driver-sqlite <url> <lease in ms> [where to
+//! stop]`. One binary per database includes it.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -10,7 +10,8 @@ use flamingock_tests::query;
 
 use super::{Connection, Db};
 
-/// The id of the change that says "holding" and never ends; with "waits", a waiter says "waiting".
+/// The id of the change that prints "holding" and never ends; with "waits", a waiter prints
+/// "waiting".
 #[derive(Debug)]
 struct HoldAt(String);
 

@@ -1,4 +1,4 @@
-//! Folders of changes that a test writes down, as `include_files!` would embed them.
+//! Folders of changes that a test writes, as `include_files!` would embed them.
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -11,7 +11,7 @@ pub fn folder(files: &[(&'static str, &str)]) -> &'static EmbeddedFolder {
     folder_with(Defaults::NONE, files)
 }
 
-/// The same, of which it is said whose names its files have.
+/// The same, with the tool whose names the files have.
 #[must_use]
 pub fn folder_of(format: &'static str, files: &[(&'static str, &str)]) -> &'static EmbeddedFolder {
     let defaults = Defaults {

@@ -1,4 +1,4 @@
-//! As much HTTP as a test needs to ask a server what is there.
+//! As much HTTP as a test needs to inspect a server.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::TcpStream;
@@ -6,12 +6,12 @@ use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// What a server has answered.
+/// The answer of a server.
 #[derive(Debug)]
 pub struct Answer {
     /// Such as 200 or 404.
     pub status: u16,
-    /// All of it.
+    /// The whole body.
     pub body: String,
 }
 
@@ -20,7 +20,7 @@ impl Answer {
     ///
     /// # Panics
     ///
-    /// When it is none.
+    /// Panics if it is not JSON.
     #[must_use]
     pub fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
@@ -31,18 +31,18 @@ impl Answer {
 ///
 /// # Errors
 ///
-/// When nobody answers in time.
+/// Fails if there is no answer in time.
 pub fn get(url: &str) -> io::Result<Answer> {
     send("GET", url, &[], "")
 }
 
-/// A request with a body of JSON, or an empty one, and these headers.
+/// A request with a JSON body, or an empty one, and these headers.
 ///
-/// It is one of HTTP 1.0, whose answers end with the connection and come in one piece.
+/// It uses HTTP 1.0, whose answers end with the connection and come in one piece.
 ///
 /// # Errors
 ///
-/// When nobody answers in time.
+/// Fails if there is no answer in time.
 pub fn send(method: &str, url: &str, headers: &[(&str, &str)], body: &str) -> io::Result<Answer> {
     let address = url.strip_prefix("http://").unwrap_or(url);
     let (host, path) = address.split_once('/').unwrap_or((address, ""));

@@ -1,8 +1,8 @@
-//! The harness of Flamingock's scenarios: real servers that a test may kill, databases that it has to
-//! itself, a network that it may cut, and processes that it may stop.
+//! The harness of Flamingock's scenarios: real servers that a test can kill, databases of its own,
+//! a network that it can cut, and processes that it can stop.
 //!
 //! A scenario is written once, as an async function that is generic over a [`Backend`], and
-//! [`scenarios!`] makes one test per database of it.
+//! [`scenarios!`] turns it into one test per database.
 
 #![allow(clippy::unwrap_used)] // Nothing here runs outside a test.
 

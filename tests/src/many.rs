@@ -2,8 +2,8 @@
 
 use flamingock::__private::{Body, Definition};
 
-/// Copies of one change, named `many-00000` and on, with orders of their own. They live as long as the
-/// process, as changes do.
+/// Copies of one change, named `many-00000` and so on, each with its own order. They live as long
+/// as the process, like all changes.
 #[must_use]
 pub fn many(base: &'static Definition, count: usize) -> Vec<&'static Definition> {
     let copy = |number: usize| -> &'static Definition {

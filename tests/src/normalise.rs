@@ -1,10 +1,10 @@
-//! What a program prints, so that it can be compared with what a page says that it prints.
+//! Normalises the output of a program, so that it can be compared with a page.
 
-/// What MariaDB says of a change that creates a table.
+/// MariaDB's note about a change that creates a table.
 const MIDWAY: &str = "note: the database committed before the change ended";
 
-/// The text without what is different each time and on each database: ids, times, durations, digests,
-/// processes, lines of the source. Columns are two blanks apart.
+/// The text without the parts that differ between runs and databases: ids, times, durations,
+/// digests, processes, source lines. Columns are two blanks apart.
 #[must_use]
 pub fn normalise(text: &str) -> String {
     let lines = text
@@ -70,7 +70,7 @@ fn words(column: &str) -> String {
     out.join(" ")
 }
 
-/// A day and an hour, as another tool's history may have them.
+/// A day and an hour, as in another tool's history.
 const DATE: &str = "0000-00-00";
 const CLOCK: &str = "00:00:00";
 
@@ -79,7 +79,7 @@ fn is_time(word: &str) -> bool {
     shape.starts_with("0000-00-00T00:00:00") && shape.ends_with('Z')
 }
 
-/// The word with a zero in the place of each digit.
+/// The word with a zero in place of each digit.
 fn shape(word: &str) -> String {
     let zero = |character: char| match character.is_ascii_digit() {
         true => '0',

@@ -1,4 +1,4 @@
-//! The names under which a scenario that is mounted once per database knows its own.
+//! The names for the database of a scenario that is mounted once per database.
 //!
 //! ```text
 //! #[path = "../scenarios"]
@@ -14,9 +14,9 @@ macro_rules! names {
         pub mod $module {
             /// The driver.
             pub type Db = $database;
-            /// What a change takes by `&mut`.
+            /// The type that a change takes by `&mut`.
             pub type Connection = $connection;
-            /// Where a fresh one comes from.
+            /// The source of a fresh database.
             pub type Backend = $backend;
         }
     };

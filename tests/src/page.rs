@@ -1,4 +1,4 @@
-//! The `README.md` of an example, which is a script: what it shows is what happens.
+//! The `README.md` of an example as a script: its commands are run and their output compared.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -13,10 +13,11 @@ use crate::{Driver, Proxy, cargo, normalise};
 
 const SOON: Duration = Duration::from_secs(20);
 
-/// Set: what the pages show is replaced by what happens, instead of being compared with it.
+/// If set, the outputs in the pages are replaced instead of compared.
 const UPDATE: &str = "FLAMINGOCK_UPDATE_PAGES";
 
-/// An example in a folder of its own, with the servers of one test in place of those that its page names.
+/// An example in its own folder, with the servers of one test in place of those that its page
+/// names.
 #[derive(Debug)]
 pub struct Page {
     file: PathBuf,
@@ -25,7 +26,7 @@ pub struct Page {
     variables: Vec<Variable>,
 }
 
-/// What the page says that a variable is, and what it is here.
+/// The value of a variable in the page, and here.
 #[derive(Debug)]
 struct Variable {
     name: String,
@@ -33,21 +34,21 @@ struct Variable {
     actual: String,
 }
 
-/// How a command ended, and what it said, with the addresses of the page.
+/// The exit code and output of a command, with the addresses of the page.
 #[derive(Debug)]
 pub struct Said {
     /// The exit code, or none after a signal.
     pub code: Option<i32>,
-    /// Standard output and standard error, as they came.
+    /// Standard output and standard error, unchanged.
     pub text: String,
 }
 
 impl Page {
-    /// The page `README.md` in this folder, and the program that it is about.
+    /// The page `README.md` in this folder, and its program.
     ///
     /// # Panics
     ///
-    /// When there can be no temporary folder.
+    /// Panics if there can be no temporary folder.
     #[must_use]
     pub fn of(example: &str, program: &Path) -> Page {
         Page {
@@ -58,7 +59,8 @@ impl Page {
         }
     }
 
-    /// The page shows `documented` for what is `actual` here; the commands find it in the variable `name`.
+    /// The page shows `documented` for the value `actual` here; the commands find it in the
+    /// variable `name`.
     #[must_use]
     pub fn with(mut self, name: &str, documented: &str, actual: impl Into<String>) -> Page {
         self.variables.push(Variable {
@@ -75,18 +77,18 @@ impl Page {
         self.folder.path()
     }
 
-    /// A command, as a person types it.
+    /// A command, like a user types it.
     ///
     /// # Panics
     ///
-    /// When there is no shell.
+    /// Panics if there is no shell.
     #[must_use]
     pub fn shell(&self, line: &str) -> Said {
         let output = self.command(&format!("{{ {line}\n}} 2>&1")).output();
         self.said(&output.expect("a shell"))
     }
 
-    /// The same, which a test may watch and kill: the line should begin with `exec`.
+    /// The same as a process that a test can watch and kill: the line should begin with `exec`.
     #[must_use]
     pub fn command(&self, line: &str) -> Command {
         let mut command = Command::new("sh");
@@ -107,11 +109,11 @@ impl Page {
         command
     }
 
-    /// What is on record of a change, in its order.
+    /// The entries of a change, in order.
     ///
     /// # Panics
     ///
-    /// When the program cannot say.
+    /// Fails if the program cannot list them.
     #[must_use]
     pub fn states(&self, change: &str) -> Vec<String> {
         let name = self.name();
@@ -123,18 +125,18 @@ impl Page {
         entries.iter().map(state).collect()
     }
 
-    /// Applies until the proxy keeps an answer back, kills the program there, and releases its lock: nobody but us
-    /// knows that it is dead, and the next start would wait for the end of its lease.
+    /// Applies until the proxy holds an answer back, kills the program there, and releases its
+    /// lock: otherwise the next run would wait for the end of the lease.
     ///
     /// The program finds the proxy in this variable, at this address.
     ///
     /// # Errors
     ///
-    /// When the program ends, or the proxy has nothing to keep back.
+    /// Fails if the program ends, or the proxy has no answer to hold back.
     ///
     /// # Panics
     ///
-    /// When the lock can't be released.
+    /// Fails if the lock can't be released.
     pub async fn kill_while_held(
         &self,
         proxy: &Proxy,
@@ -157,14 +159,14 @@ impl Page {
         name.to_string_lossy().into_owned()
     }
 
-    /// Runs every command of the page, one after the other, and compares what each says with what the page
-    /// shows, less what is different each time.
+    /// Runs every command of the page, one after the other, and compares its output with the page,
+    /// except for the parts that differ between runs.
     ///
     /// Commands are the lines of its blocks of `console` that begin with `$ `; other blocks are for the reader.
     ///
     /// # Panics
     ///
-    /// When a command says something else, or the page has none.
+    /// Panics if the output of a command differs, or the page has none.
     pub fn check(&self) {
         let page = fs::read_to_string(&self.file).expect("a page");
         let (mut checked, mut count, mut is_console) = (String::new(), 0, false);
@@ -191,7 +193,7 @@ impl Page {
         }
     }
 
-    /// What the page is to show.
+    /// The output for the page.
     fn compare(&self, command: &str, shown: String, said: &str) -> String {
         if normalise(said) == normalise(&shown) {
             return shown;

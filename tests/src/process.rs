@@ -1,4 +1,4 @@
-//! A driver binary as a child process, which a test may kill, pause and watch.
+//! A driver binary as a child process that a test can kill, pause and watch.
 
 use std::io;
 use std::process::{ExitStatus, Stdio};
@@ -19,11 +19,11 @@ pub struct Driver {
     pid: u32,
     stdout: Lines,
     stderr: Lines,
-    /// How many lines of standard output were waited past.
+    /// The number of lines of standard output that were already matched.
     read: usize,
 }
 
-/// How a child ended and what it said.
+/// The exit status and output of a child.
 #[derive(Debug)]
 pub struct Finished {
     /// Its exit status.
@@ -39,7 +39,7 @@ impl Driver {
     ///
     /// # Errors
     ///
-    /// When it can't be started.
+    /// Fails if it can't be started.
     pub fn start<'a>(
         program: &str,
         arguments: impl IntoIterator<Item = &'a str>,
@@ -53,7 +53,7 @@ impl Driver {
     ///
     /// # Errors
     ///
-    /// When it can't be started.
+    /// Fails if it can't be started.
     pub fn spawn(mut command: Command) -> io::Result<Self> {
         command
             .stdin(Stdio::null())
@@ -80,44 +80,44 @@ impl Driver {
         self.pid
     }
 
-    /// Kills it with SIGKILL. [`finish`](Self::finish) tells when it is gone.
+    /// Kills it with SIGKILL. [`finish`](Self::finish) waits until it has ended.
     ///
     /// # Errors
     ///
-    /// When it is gone already.
+    /// Fails if it has ended already.
     pub fn kill(&mut self) -> io::Result<()> {
         self.signal(Signal::KILL)
     }
 
-    /// Stops it where it is (SIGSTOP).
+    /// Pauses it (SIGSTOP).
     ///
     /// # Errors
     ///
-    /// When it is gone already.
+    /// Fails if it has ended already.
     pub fn pause(&mut self) -> io::Result<()> {
         self.signal(Signal::STOP)
     }
 
-    /// Lets it go on (SIGCONT).
+    /// Resumes it (SIGCONT).
     ///
     /// # Errors
     ///
-    /// When it is gone already.
+    /// Fails if it has ended already.
     pub fn resume(&mut self) -> io::Result<()> {
         self.signal(Signal::CONT)
     }
 
-    /// Asks it to end (SIGTERM), as a platform does that replaces an instance.
+    /// Requests it to end (SIGTERM), like a platform that replaces an instance.
     ///
     /// # Errors
     ///
-    /// When it is gone already.
+    /// Fails if it has ended already.
     pub fn terminate(&mut self) -> io::Result<()> {
         self.signal(Signal::TERM)
     }
 
     fn signal(&mut self, signal: Signal) -> io::Result<()> {
-        // An id may belong to another process once its own is gone and has been waited for.
+        // The id may belong to another process once this one has ended and was waited for.
         let id = self
             .child
             .id()
@@ -126,11 +126,12 @@ impl Driver {
         Ok(kill_process(id, signal)?)
     }
 
-    /// Waits for the next line of its standard output that contains `text`, and gives it.
+    /// Waits for the next line of its standard output that contains `text`, and returns it.
     ///
     /// # Errors
     ///
-    /// When the child's output ends or the time is over before that; the text has all that it said.
+    /// Fails if the child's output ends or the time is over before that; the error has its whole
+    /// output.
     pub async fn line(&mut self, text: &str, limit: Duration) -> io::Result<String> {
         match timeout(limit, self.stdout.find(&mut self.read, text)).await {
             Ok(Some(line)) => Ok(line),
@@ -139,16 +140,17 @@ impl Driver {
         }
     }
 
-    /// Waits for its end and gives everything that it said.
+    /// Waits for its end and returns its whole output.
     ///
     /// # Errors
     ///
-    /// When the time is over before that; the child is killed then, and the text has all that it said.
+    /// Fails if the time is over before that; the child is killed then, and the error has its whole
+    /// output.
     pub async fn finish(mut self, limit: Duration) -> io::Result<Finished> {
         let Ok(status) = timeout(limit, self.child.wait()).await else {
             return Err(self.failure(io::ErrorKind::TimedOut, "the child's end"));
         };
-        // Children of its own that it left behind may keep the pipes open.
+        // Its own children that outlive it may keep the pipes open.
         let pipes = async { tokio::join!(self.stdout.end(), self.stderr.end()) };
         let _ = timeout(Duration::from_secs(5), pipes).await;
         let (stdout, stderr) = (self.stdout.text(), self.stderr.text());
@@ -168,11 +170,11 @@ impl Driver {
     }
 }
 
-/// The lines of one pipe, collected as they come.
+/// The lines of one pipe, collected as they arrive.
 #[derive(Debug)]
 struct Lines {
     lines: Arc<Mutex<Vec<String>>>,
-    /// The number of lines; closed at the pipe's end.
+    /// The number of lines; closed at the end of the pipe.
     count: watch::Receiver<usize>,
     collector: JoinHandle<()>,
 }

@@ -1,4 +1,4 @@
-//! A listener that keeps what it hears, a line an event.
+//! A listener that records its events, one line per event.
 
 use std::sync::{Arc, Mutex};
 
@@ -14,7 +14,7 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// What to give the runner.
+    /// The listener for the runner.
     pub fn listener(&self) -> impl Fn(&Event) + Send + Sync + 'static {
         let recorder = self.clone();
         move |event: &Event| {
@@ -23,13 +23,13 @@ impl Recorder {
         }
     }
 
-    /// Everything that was heard so far.
+    /// All events so far.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
         self.lines.lock().unwrap().clone()
     }
 
-    /// Waits until a line begins so.
+    /// Waits until a line begins with this text.
     pub async fn hears(&self, beginning: &str) {
         let mut heard = self.heard.subscribe();
         let there = |_: &usize| {
@@ -39,12 +39,12 @@ impl Recorder {
                 .iter()
                 .any(|line| line.starts_with(beginning))
         };
-        // The sender is ours, so this only ends when it is there.
+        // This value owns the sender, so the wait only ends when the line exists.
         let _ = heard.wait_for(there).await;
     }
 }
 
-/// The event without what is different each time.
+/// The event without the parts that differ between runs.
 fn line(event: &Event) -> String {
     match &event.kind {
         EventKind::RunStarted => format!("{} started", event.work.as_str()),

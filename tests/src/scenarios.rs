@@ -1,6 +1,6 @@
 //! One generic function, one test per database.
 
-/// Runs one scenario on a runtime of its own, as `#[tokio::test]` does.
+/// Runs one scenario on its own runtime, like `#[tokio::test]`.
 #[doc(hidden)]
 pub fn run_scenario<F: Future>(scenario: F) -> F::Output {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -9,11 +9,12 @@ pub fn run_scenario<F: Future>(scenario: F) -> F::Output {
     runtime.expect("a runtime can be made").block_on(scenario)
 }
 
-/// Makes tests of generic scenarios: `scenarios!(sqlite, postgres, mariadb; name_one, name_two);` gives
-/// `sqlite::name_one`, `postgres::name_one` and so on, each of which awaits `name_one::<Sqlite>()` etc.
+/// Makes tests of generic scenarios: `scenarios!(sqlite, postgres, mariadb; name_one, name_two);`
+/// generates `sqlite::name_one`, `postgres::name_one` and so on, each of which awaits
+/// `name_one::<Sqlite>()` etc.
 ///
-/// A scenario is an `async fn name<B: Backend>()` beside the macro, and returns `()` or a `Result`. It runs on
-/// one thread, as under `#[tokio::test]`. A module calls this once.
+/// A scenario is an `async fn name<B: Backend>()` in the same module, and returns `()` or a
+/// `Result`. It runs on one thread, as with `#[tokio::test]`. A module calls the macro once.
 #[macro_export]
 macro_rules! scenarios {
     ($($database:ident),+ $(,)?; $($scenario:ident),+ $(,)?) => {

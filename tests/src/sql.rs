@@ -1,7 +1,7 @@
-//! SQL as text, with answers as text: the same call on every database.
+//! SQL as text, with answers as text: one call for every database.
 //!
-//! Everything goes by the simple protocol, so that reading what a scenario left behind needs no type
-//! of the database's own.
+//! Everything uses the simple protocol, so that a scenario needs no database type to read its
+//! results.
 
 use std::future::Future;
 
@@ -10,15 +10,15 @@ use sqlx::{AssertSqlSafe, Connection, Database, Executor, Pool, Row, ValueRef};
 
 /// A database that answers SQL text with rows of text.
 pub trait PlainSql: Database {
-    /// Runs one or more statements and gives every row: its columns as text, joined by `|`, with `NULL`
-    /// for null.
+    /// Runs one or more statements and returns every row: its columns as text, joined by `|`, with
+    /// `NULL` for null.
     fn rows(
         connection: &mut Self::Connection,
         sql: &str,
     ) -> impl Future<Output = Result<Vec<String>, sqlx::Error>> + Send;
 }
 
-// The bounds that one generic implementation would need have to be repeated by every scenario; three
+// Every scenario would have to repeat the bounds of one generic implementation; three
 // implementations keep them in one place.
 macro_rules! plain_sql {
     ($($database:ty),+) => {$(
@@ -51,11 +51,11 @@ async fn rows<D: PlainSql>(pool: &Pool<D>, sql: &str) -> Result<Vec<String>, sql
     D::rows(&mut connection, sql).await
 }
 
-/// Connects, runs the text, disconnects, and gives the rows as [`PlainSql::rows`] does.
+/// Connects, runs the text, disconnects, and returns the rows like [`PlainSql::rows`].
 ///
 /// # Errors
 ///
-/// When the server can't be reached or refuses the text.
+/// Fails if the server can't be reached or refuses the text.
 pub async fn once<D: PlainSql>(url: &str, sql: &str) -> Result<Vec<String>, sqlx::Error> {
     let mut connection = D::Connection::connect(url).await?;
     let rows = D::rows(&mut connection, sql).await?;
@@ -67,7 +67,7 @@ pub async fn once<D: PlainSql>(url: &str, sql: &str) -> Result<Vec<String>, sqlx
 ///
 /// # Errors
 ///
-/// When the database refuses one of them, or there is no connection.
+/// Fails if the database refuses one of them, or there is no connection.
 pub async fn try_execute<D: PlainSql>(pool: &Pool<D>, sql: &str) -> Result<(), sqlx::Error> {
     rows(pool, sql).await.map(drop)
 }
@@ -76,7 +76,7 @@ pub async fn try_execute<D: PlainSql>(pool: &Pool<D>, sql: &str) -> Result<(), s
 ///
 /// # Panics
 ///
-/// When the database refuses one of them.
+/// Panics if the database refuses one of them.
 pub async fn execute<D: PlainSql>(pool: &Pool<D>, sql: &str) {
     if let Err(error) = try_execute(pool, sql).await {
         panic!("{sql}\n{error}");
@@ -87,7 +87,7 @@ pub async fn execute<D: PlainSql>(pool: &Pool<D>, sql: &str) {
 ///
 /// # Panics
 ///
-/// When the database refuses the text.
+/// Panics if the database refuses the text.
 pub async fn strings<D: PlainSql>(pool: &Pool<D>, sql: &str) -> Vec<String> {
     match rows(pool, sql).await {
         Ok(rows) => rows,
@@ -95,11 +95,11 @@ pub async fn strings<D: PlainSql>(pool: &Pool<D>, sql: &str) -> Vec<String> {
     }
 }
 
-/// The one number that a `SELECT count(*) ..` answers.
+/// The number that a `SELECT count(*) ..` returns.
 ///
 /// # Panics
 ///
-/// When the answer is not one row with one whole number.
+/// Panics if the answer is not one row with one whole number.
 pub async fn count<D: PlainSql>(pool: &Pool<D>, sql: &str) -> i64 {
     let rows = strings(pool, sql).await;
     match rows.as_slice() {
@@ -110,11 +110,11 @@ pub async fn count<D: PlainSql>(pool: &Pool<D>, sql: &str) -> i64 {
     }
 }
 
-/// The same on the connection that a change was given.
+/// The same on the connection of a change.
 ///
 /// # Errors
 ///
-/// When the database refuses one of the statements.
+/// Fails if the database refuses one of the statements.
 pub async fn query<C>(connection: &mut C, sql: &str) -> Result<Vec<String>, sqlx::Error>
 where
     C: Connection,
@@ -123,14 +123,14 @@ where
     <C::Database as PlainSql>::rows(connection, sql).await
 }
 
-/// The audit of every service, one line an entry: id, attempt, state and transaction mode.
+/// The audit of all services, one line per entry: id, attempt, state and transaction mode.
 ///
-/// Without the witnesses that MariaDB commits with every change in a transaction: they say nothing that
-/// the next entry of the attempt does not say.
+/// Without the fencing checks that MariaDB commits with every change in a transaction, because the
+/// next entry of the attempt contains the same information.
 ///
 /// # Panics
 ///
-/// When there is no audit.
+/// Panics if there is no audit.
 pub async fn audit<D: PlainSql>(pool: &Pool<D>) -> Vec<String> {
     let rows =
         "SELECT change_id, attempt, state, transaction_mode FROM flamingock_audit ORDER BY seq";
@@ -143,7 +143,7 @@ pub async fn audit<D: PlainSql>(pool: &Pool<D>) -> Vec<String> {
         .collect()
 }
 
-/// A pool on a database with a table `done (what)`, where changes leave what they did.
+/// A pool on a database with a table `done (what)`, in which changes leave their traces.
 pub async fn with_table<B: crate::Backend>(
     database: &crate::TestDatabase<B>,
     max_connections: u32,
@@ -153,11 +153,11 @@ pub async fn with_table<B: crate::Backend>(
     pool
 }
 
-/// What changes have left in `done`.
+/// The traces of changes in `done`.
 ///
 /// # Panics
 ///
-/// When the table is not there.
+/// Panics if the table does not exist.
 pub async fn done<D: PlainSql>(pool: &Pool<D>) -> Vec<String> {
     strings(pool, "SELECT what FROM done ORDER BY what").await
 }

@@ -1,27 +1,27 @@
-//! Waiting for a condition, with an end.
+//! Waiting for a condition, with a deadline.
 
 use std::time::{Duration, Instant};
 
 use sqlx::{Database, Pool};
 
-/// Far longer than anything takes that is waited for.
+/// Much longer than any awaited condition takes.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// How long a condition rests before it is asked for again.
+/// The pause between two checks of a condition.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// Returns once it is so. `what` is the condition, for whoever reads that it did not come true.
+/// Returns once the condition holds. `what` names the condition in the message of a failure.
 ///
 /// # Panics
-/// If it is not so within a minute.
+/// Panics if it does not hold within a minute.
 pub async fn until<A: Future<Output = bool>>(what: &str, is_so: impl FnMut() -> A) {
     until_every(PAUSE, what, is_so).await;
 }
 
-/// The same for what must not be asked for all the time.
+/// The same for a condition whose check is expensive.
 ///
 /// # Panics
-/// If it is not so within a minute.
+/// Panics if it does not hold within a minute.
 pub async fn until_every<A: Future<Output = bool>>(
     pause: Duration,
     what: &str,
@@ -37,7 +37,7 @@ pub async fn until_every<A: Future<Output = bool>>(
 /// The same for a test that is not async.
 ///
 /// # Panics
-/// If it is not so within a minute.
+/// Panics if it does not hold within a minute.
 pub fn block_until(what: &str, mut is_so: impl FnMut() -> bool) {
     let began = Instant::now();
     while !is_so() {
@@ -50,11 +50,11 @@ fn check(began: Instant, patience: Duration, what: &str) {
     assert!(began.elapsed() < patience, "waited in vain until {what}");
 }
 
-/// Returns once the pool has a connection that nobody uses: the driver looks after one that it was given
-/// back, and then it is idle.
+/// Returns once the pool has an idle connection: the driver checks a returned connection before it
+/// counts as idle.
 ///
 /// # Panics
-/// If there is none within a minute.
+/// Panics if there is none within a minute.
 pub async fn until_idle<D: Database>(pool: &Pool<D>) {
     until("a connection of the pool is idle", async || {
         pool.num_idle() > 0

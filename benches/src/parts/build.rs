@@ -1,4 +1,4 @@
-//! What changes cost the compiler, beside the same functions boxed in a table by hand.
+//! The compile time of changes, compared with the same functions in a table written by hand.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -87,7 +87,7 @@ impl Workspace {
             folder.join("Cargo.toml"),
             "[workspace]\nresolver = \"3\"\nmembers = [\"by-hand\", \"changes\"]\n",
         )?;
-        // The same versions as here.
+        // The versions of this workspace.
         fs::copy(root().join("Cargo.lock"), folder.join("Cargo.lock"))?;
         let workspace = Workspace { folder, count };
         for name in NAMES {
@@ -100,7 +100,7 @@ impl Workspace {
         Ok(workspace)
     }
 
-    /// Compiles one library, of which one function is new.
+    /// Compiles one library, one function of which is new.
     fn build(
         &self,
         name: &str,

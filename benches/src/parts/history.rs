@@ -41,7 +41,7 @@ pub(crate) async fn measure(extent: Extent) -> Result<Findings, BoxError> {
                 .await?;
         }
         if database == Database::MariaDb {
-            // What a server has that nobody has told anything; those of the tests have less.
+            // The default of a server; the test servers have less.
             let sql = "SET GLOBAL innodb_buffer_pool_size = 134217728";
             database.rows(&many.url, sql).await?;
         }

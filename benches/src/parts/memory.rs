@@ -1,4 +1,4 @@
-//! What a start keeps in memory.
+//! The memory of a run.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What is measured, a file each.
+//! The measurements, one file each.
 
 pub(crate) mod build;
 pub(crate) mod history;
@@ -11,12 +11,12 @@ pub(crate) mod together;
 use crate::table::Findings;
 use crate::tools::BoxError;
 
-/// How much of it.
+/// The extent of a measurement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Extent {
     /// Enough to see that it works.
     Quick,
-    /// What the documentation shows.
+    /// The extent of the results in the documentation.
     Full,
 }
 

@@ -1,4 +1,4 @@
-//! Servers that are not next door: what counts is how often they are asked.
+//! Servers across a network: the number of round trips decides.
 
 use std::time::{Duration, Instant};
 
@@ -60,7 +60,7 @@ pub(crate) async fn measure(extent: Extent) -> Result<Findings, BoxError> {
     })
 }
 
-/// An empty database, and the slow way to it.
+/// An empty database, reached through a slow proxy.
 async fn far(database: Database) -> Result<(Fresh, Proxy, String), BoxError> {
     let home = database.fresh().await?;
     database.write_eagerly(&home).await?;
@@ -111,7 +111,7 @@ async fn pending(
     Ok(cells(database, tools, samples))
 }
 
-/// A cell for each tool, also for those that do not know the database.
+/// A cell for each tool, including those that do not support the database.
 fn cells(database: Database, tools: &[Tool], samples: Vec<Samples>) -> Vec<String> {
     let base = samples.first().cloned().unwrap_or_default();
     let mut samples = samples.into_iter();

@@ -1,4 +1,4 @@
-//! A start that has nothing to do.
+//! A run with nothing to do.
 
 use std::time::Duration;
 
@@ -42,7 +42,7 @@ pub(crate) async fn measure(extent: Extent) -> Result<Findings, BoxError> {
             } else {
                 rounds
             };
-            // Each has a database of its own.
+            // Each has its own database.
             let mut homes = Vec::new();
             let mut starters = Vec::new();
             for tool in &tools {
@@ -79,7 +79,7 @@ pub(crate) async fn measure(extent: Extent) -> Result<Findings, BoxError> {
     Ok(findings)
 }
 
-/// What a start with nothing pending sends.
+/// The statements of a run with nothing pending.
 async fn trips() -> Result<Table, BoxError> {
     let note = "What a proxy saw of a start with 100 steps applied, on an open connection: statements \
         that the server executed, and round trips, among them those of preparing and of the pool's ping: \
@@ -98,9 +98,9 @@ async fn trips() -> Result<Table, BoxError> {
             let proxy = Proxy::in_front_of(&home.url)?;
             let mut starter = tool.open(database, &proxy.url(&home.url), 100).await?;
             starter.start().await?;
-            // What it prepares once, it has prepared.
+            // Statements that are prepared once are prepared now.
             starter.start().await?;
-            // The driver looks after a connection that it was given back.
+            // The driver checks a connection when it is returned.
             tokio::time::sleep(Duration::from_millis(100)).await;
             proxy.forget();
             starter.start().await?;
@@ -111,7 +111,7 @@ async fn trips() -> Result<Table, BoxError> {
     Ok(table)
 }
 
-/// What the engine does itself, without a database.
+/// The work of the engine itself, without a database.
 async fn engine(extent: Extent) -> Result<Table, BoxError> {
     let note = "Processor time of the whole process on a store in memory: a run with nothing pending (checking the \
         changes, their digest, the report), and a plan, for which the newest entry of every change is copied and \
@@ -140,7 +140,7 @@ async fn engine(extent: Extent) -> Result<Table, BoxError> {
     Ok(table)
 }
 
-/// What this process has used so far, on all its threads.
+/// The CPU time of this process so far, on all its threads.
 fn processor_time() -> Duration {
     let time = clock_gettime(ClockId::ProcessCPUTime);
     Duration::new(

@@ -1,4 +1,4 @@
-//! Several processes that start at once.
+//! Several processes that start together.
 
 use std::time::{Duration, Instant};
 
@@ -86,14 +86,14 @@ async fn round_of(tool: Tool, database: Database, times: &mut Times) -> Result<(
     let (time, failed) = start(tool, database, &shared.url, PROCESSES).await?;
     times.cold.push(time);
     times.failed += failed;
-    // Warm is measured where everything is applied, whatever became of the cold start.
+    // The warm case needs every change applied, whatever the result of the cold case.
     let (time, failed) = start(tool, database, &alone.url, PROCESSES).await?;
     times.warm.push(time);
     times.failed += failed;
     Ok(())
 }
 
-/// How long it took until the last one had ended, and how many failed.
+/// The time until the last one has ended, and the number of failures.
 async fn start(
     tool: Tool,
     database: Database,

@@ -1,4 +1,4 @@
-//! What people write who use no tool.
+//! A loop written by hand, without a tool.
 
 use async_trait::async_trait;
 use sqlx::{AssertSqlSafe, Connection as _};

@@ -1,4 +1,4 @@
-//! `diesel_migrations`, with its steps in the program as `embed_migrations!` has them.
+//! `diesel_migrations`, with its steps in the program, as by `embed_migrations!`.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! Flamingock, with as many changes as are asked for: in code, and as files of SQL.
+//! Flamingock, with a given number of changes: in code, and as SQL files.
 
 use async_trait::async_trait;
 use flamingock::__private::{Defaults, Definition, EmbeddedFolder, Location};
@@ -29,7 +29,7 @@ insert!(on_mariadb, sqlx::MySqlConnection);
 #[change(id = "nothing", order = "000", register = false)]
 async fn nothing() {}
 
-/// Changes of a program that has that many: each is what the attribute makes, under a name of its own.
+/// The changes of a program: each is what the attribute generates, under its own name.
 fn definitions(database: Database, count: usize) -> Vec<&'static Definition> {
     let base = match database {
         Database::Sqlite => changes![on_sqlite],
@@ -39,7 +39,7 @@ fn definitions(database: Database, count: usize) -> Vec<&'static Definition> {
     many(base[0], count)
 }
 
-/// A folder with that many files, as `include_files!` embeds it.
+/// A folder with that many files, as embedded by `include_files!`.
 fn folder(count: usize) -> &'static EmbeddedFolder {
     let file = |number: usize| -> (&'static str, &'static str) {
         let name = step_name(number);
@@ -64,7 +64,7 @@ fn folder(count: usize) -> &'static EmbeddedFolder {
     Box::leak(Box::new(folder))
 }
 
-/// Starts with that many changes, all of them applied, on a store in memory: the engine's own work.
+/// Runs that many applied changes on a store in memory: the engine's own work.
 pub(crate) async fn run_on_memory(
     store: &MemoryStore,
     count: usize,
@@ -76,7 +76,7 @@ pub(crate) async fn run_on_memory(
     Ok(runner)
 }
 
-/// What a program has.
+/// The changes of a program.
 enum Steps {
     Code(Vec<&'static Definition>),
     Files(&'static EmbeddedFolder),

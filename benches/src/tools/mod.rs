@@ -1,4 +1,4 @@
-//! The tools, each used as its documentation says, and a hand-written loop.
+//! The tools, each used according to its documentation, and a loop written by hand.
 
 mod by_hand;
 mod diesel;
@@ -12,21 +12,20 @@ use async_trait::async_trait;
 pub(crate) use self::flamingock::run_on_memory;
 use crate::database::Database;
 
-/// Whatever went wrong.
+/// Any error.
 pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// What is measured.
+/// The subjects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Tool {
-    /// One row, read by its key on a connection of its own: the least that can be asked of a
-    /// database.
+    /// One row, read by its key on its own connection: the minimal use of a database.
     OneRow,
-    /// The same as an application does it, from its pool.
+    /// The same from a pool, like an application.
     OneRowOfPool,
     /// `begin; change; insert; commit` for each change, on one connection.
     ByHand,
     Flamingock,
-    /// The same steps as files of SQL.
+    /// The same steps as SQL files.
     FlamingockFiles,
     /// Those files in one atomic stage.
     FlamingockAtomic,
@@ -37,7 +36,7 @@ pub(crate) enum Tool {
 }
 
 impl Tool {
-    /// What keeps a record of what was applied.
+    /// The subjects that record what was applied.
     pub(crate) const RECORDING: [Tool; 5] = [
         Tool::Flamingock,
         Tool::Diesel,
@@ -78,7 +77,7 @@ impl Tool {
         self != Tool::Diesel || database != Database::MariaDb
     }
 
-    /// Connects, and makes `count` steps ready that a start would find in the program.
+    /// Connects, and prepares `count` steps as if they were part of the program.
     pub(crate) async fn open(
         self,
         database: Database,
@@ -103,7 +102,7 @@ impl Tool {
 /// A tool that is connected.
 #[async_trait]
 pub(crate) trait Starter: Send {
-    /// What an application does at its start: everything that is pending.
+    /// The work of an application at its start: everything that is pending.
     async fn start(&mut self) -> Result<(), BoxError>;
 }
 
@@ -112,7 +111,7 @@ pub(crate) fn step_name(number: usize) -> String {
     format!("step_{number:05}")
 }
 
-/// What the step with this number does, in SQL.
+/// The SQL of the step with this number.
 pub(crate) fn step_sql(name: &str) -> String {
     format!("INSERT INTO work (what) VALUES ('{name}')")
 }

@@ -1,4 +1,4 @@
-//! refinery, with the drivers that it has.
+//! refinery, with its drivers.
 
 use async_trait::async_trait;
 use refinery::{Migration, Runner};

@@ -1,4 +1,4 @@
-//! What the attributes accept, and each mistake with its text.
+//! Valid arguments of the attributes, and each mistake with its text.
 
 use super::*;
 

@@ -1,7 +1,8 @@
-//! Compares what Flamingock and the databases' own clients make of folders: `tests/run folders DIR..`.
+//! Compares the effects of folders by Flamingock and by the databases' own clients: `tests/run
+//! folders DIR..`.
 //!
-//! `--database sqlite`, `postgres` or `mariadb` tries one; without it every one is tried. `--format sqlx` says whose
-//! names the files have, where they can be those of two tools.
+//! `--database sqlite`, `postgres` or `mariadb` tries one database; the default is all of them.
+//! `--format sqlx` names the tool, for file names that fit two of them.
 
 use std::path::Path;
 use std::process::ExitCode;

@@ -1,8 +1,8 @@
-//! Measures folders of files beside the databases' own clients: `benches/run folders`.
+//! Measures folders of files next to the databases' own clients: `benches/run folders`.
 //!
-//! Both get the same files, one transaction each with the same durability. The client is one process for the
-//! whole folder, and so is Flamingock: from its start to its end, with the tables that it makes. In each round
-//! both run once, one after the other.
+//! Both get the same files, one transaction each with the same durability. The client is one
+//! process for the whole folder, and so is Flamingock: from its start to its end, including the
+//! creation of its tables. In each round both run once, one after the other.
 
 use std::fmt::Write as _;
 use std::process::{ExitCode, Stdio};
@@ -14,12 +14,12 @@ use flamingock_tests::clients::Dumped;
 use flamingock_tests::{Backend, MariaDb, Postgres, Sqlite, execute, strings};
 use sqlx::pool::PoolOptions;
 
-/// What a folder is made of.
+/// The content of a folder.
 #[derive(Clone, Copy)]
 struct Shape {
     name: &'static str,
     files: usize,
-    /// How many statements a file has.
+    /// The number of statements in a file.
     statements: usize,
 }
 
@@ -36,7 +36,7 @@ const SHAPES: [Shape; 2] = [
     },
 ];
 
-/// How often each is measured.
+/// The number of rounds.
 const ROUNDS: usize = 5;
 
 impl Shape {

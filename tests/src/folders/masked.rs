@@ -1,7 +1,7 @@
-//! What a dump says of its database.
+//! The comparable part of a database dump.
 
-/// The lines of a dump that say something of the database, with what differs from one run to the next in one
-/// spelling: times, and identifiers that are made at random.
+/// The lines of a dump that describe the database, with values that differ between runs masked:
+/// times, and random identifiers.
 #[must_use]
 pub fn said(dump: &str) -> Vec<String> {
     let lines = dump.lines().filter(|line| {
@@ -9,7 +9,7 @@ pub fn said(dump: &str) -> Vec<String> {
         !line.trim().is_empty() && !line.starts_with("--") && !is_command
     });
     let mut lines: Vec<String> = lines.map(masked).collect();
-    // Rows of PostgreSQL lie as its storage has them, which depends on where transactions have ended.
+    // PostgreSQL stores rows in an order that depends on the ends of transactions.
     let mut from = None;
     for at in 0..lines.len() {
         match from {
@@ -50,7 +50,7 @@ fn masked(line: &str) -> String {
     String::from_utf8_lossy(&masked).into_owned()
 }
 
-/// Whether a text begins as a pattern says: `d` is a digit, `h` a hexadecimal one, `?` anything.
+/// Whether a text begins with a pattern: `d` is a digit, `h` a hexadecimal one, `?` anything.
 fn is_like(text: &[u8], pattern: &[u8]) -> bool {
     text.len() >= pattern.len()
         && text

@@ -1,5 +1,5 @@
-//! Folders of changes, run by Flamingock in one database and by the database's own client in another: up, down and
-//! up again, they make the same.
+//! Folders of changes, run by Flamingock in one database and by the database's own client in
+//! another: up, down and up again, they have the same effect.
 
 mod masked;
 mod reading;
@@ -16,30 +16,30 @@ pub use self::reading::{Step, read};
 use self::reading::{delimited, files};
 use crate::clients::Dumped;
 
-/// What came of a folder.
+/// The result of a folder.
 #[derive(Debug)]
 pub enum Verdict {
-    /// The same was there after each of these: up, and down and up again where all of it can be taken back.
+    /// Equal after each direction: up, and down and up again if every file is reversible.
     Same {
-        /// How many files of SQL went up.
+        /// The number of SQL files that were applied.
         files: usize,
-        /// Whether they were taken back and applied again.
+        /// Whether they were reverted and applied again.
         down: bool,
     },
     /// Both refuse it.
     BothRefuse {
-        /// What Flamingock says.
+        /// Flamingock's error.
         here: String,
-        /// What the client says, or why the folder is none.
+        /// The client's error, or why the folder is invalid.
         there: String,
     },
     /// Flamingock refuses what the client runs.
     Refused(String),
     /// Flamingock runs what the client refuses.
     Accepted(String),
-    /// Both ran, and something else is there.
+    /// Both ran, with different results.
     Differs {
-        /// After which step.
+        /// The step with the difference.
         step: &'static str,
         /// The first lines that differ.
         lines: String,
@@ -47,7 +47,7 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// Whether nothing is to be looked at.
+    /// Whether the result needs no inspection.
     #[must_use]
     pub fn is_right(&self) -> bool {
         matches!(self, Verdict::Same { .. } | Verdict::BothRefuse { .. })
@@ -75,7 +75,7 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// Runs a folder by both. The format is what `include_files!` calls one, where the names fit two.
+/// Runs a folder by both. The format is that of `include_files!`, for names that fit two of them.
 pub async fn compare<B: Dumped>(folder: &Path, format: Option<&'static str>) -> Verdict {
     let (ours, theirs) = (B::fresh().await, B::fresh().await);
     let (pool, other) = (ours.pool(2).await, theirs.pool(1).await);
@@ -138,7 +138,7 @@ pub async fn compare<B: Dumped>(folder: &Path, format: Option<&'static str>) -> 
         .unwrap_or(Verdict::Same { files, down: true })
 }
 
-/// The folder as a program has it: what `include_files!` takes from it.
+/// The folder as part of a program: the files that `include_files!` embeds.
 fn embedded(
     folder: &Path,
     format: Option<&'static str>,
@@ -169,7 +169,7 @@ fn embedded(
     })
 }
 
-/// The first lines that differ, if any do.
+/// The first lines that differ, if any.
 fn difference(here: &[String], there: &[String]) -> Option<String> {
     const SHOWN: usize = 20;
     let only = |lines: &[String], others: &[String], mark: &str| -> Vec<String> {

@@ -1,4 +1,4 @@
-//! A folder as its tool reads it, by rules that are short and none of Flamingock's own code.
+//! A folder as its tool reads it, by short rules that share no code with Flamingock.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,16 +8,16 @@ use std::path::{Path, PathBuf};
 pub struct Step {
     /// The file's name.
     pub name: String,
-    /// What goes up.
+    /// The statements that apply it.
     pub up: String,
-    /// What takes it back.
+    /// The statements that revert it.
     pub down: Option<String>,
 }
 
 /// The steps of a folder, in order, as the tool of this format reads it.
 ///
 /// # Errors
-/// Why it is none that is known here.
+/// Why the folder is invalid.
 pub fn read(folder: &Path, format: Option<&str>) -> Result<Vec<Step>, String> {
     let files = files(folder)?;
     let is_there = |name: &str| files.iter().any(|file| name_of(file) == name);
@@ -33,7 +33,7 @@ pub fn read(folder: &Path, format: Option<&str>) -> Result<Vec<Step>, String> {
             ending == "sql" || is_flyway && ending.eq_ignore_ascii_case("sql")
         });
         let is_beside = file.parent() == Some(folder);
-        // Of the tools that are known here Flyway, refinery and our own look into subfolders.
+        // Of the supported tools, Flyway and refinery read subfolders, and so does Flamingock.
         let is_looked_into = is_beside || is_flyway || name.contains("__");
         let is_named = match is_flyway {
             true => is_lettered(&name),
@@ -60,8 +60,9 @@ pub fn read(folder: &Path, format: Option<&str>) -> Result<Vec<Step>, String> {
     Ok(steps.into_iter().map(|(_, step)| step).collect())
 }
 
-/// The steps as a client takes them. That of MariaDB needs a delimiter where a statement has others in it: goose
-/// sends what stands between its marks as one statement, and other tools send a whole file.
+/// The steps in the form that a client needs. MariaDB's needs a delimiter around a statement that
+/// contains others: goose sends the text between its annotations as one statement, and other tools
+/// send a whole file.
 pub(super) fn delimited(mut steps: Vec<Step>, database: &str) -> Vec<Step> {
     let made: fn(&str) -> String = match database {
         "MariaDB" => with_delimiters,
@@ -75,7 +76,7 @@ pub(super) fn delimited(mut steps: Vec<Step>, database: &str) -> Vec<Step> {
     steps
 }
 
-/// What PostgreSQL only takes in a transaction is in one in the tools, too.
+/// Statements that PostgreSQL accepts only in a transaction are in one with the tools, too.
 fn in_a_transaction(text: &str) -> String {
     const NEEDS_ONE: [&str; 3] = ["lock table", "savepoint", "declare cursor"];
     let small = text.to_lowercase();
@@ -101,14 +102,14 @@ fn with_delimiters(text: &str) -> String {
     let lines = text.lines().map(|line| match goose_mark(line).as_deref() {
         Some("statementbegin") => "DELIMITER //goose//\n".to_owned(),
         Some("statementend") => "//goose//\nDELIMITER ;\n".to_owned(),
-        // A comment for tools, and not for the server.
+        // A comment for tools, not for the server.
         _ if is_bare_comment(line) => "\n".to_owned(),
         _ => format!("{line}\n"),
     });
     lines.collect()
 }
 
-/// `--x`, which the client of MariaDB and Flyway read over.
+/// `--x`, which MariaDB's client and Flyway skip.
 fn is_bare_comment(line: &str) -> bool {
     let next = line.strip_prefix("--").and_then(|rest| rest.chars().next());
     next.is_some_and(|next| !next.is_whitespace())
@@ -179,7 +180,7 @@ fn is_down(name: &str) -> bool {
     is_undo || name.ends_with(".down.sql") || name.ends_with(".rollback.sql")
 }
 
-/// The file beside it that takes it back.
+/// The file next to it that reverts it.
 fn partner(file: &Path, name: &str) -> Result<Option<String>, String> {
     let candidates = [
         name.strip_suffix(".up.sql")
@@ -197,7 +198,7 @@ fn partner(file: &Path, name: &str) -> Result<Option<String>, String> {
     Ok(None)
 }
 
-/// The tools that keep both halves in one file.
+/// The tools that have both directions in one file.
 enum Tool {
     Goose,
     Dbmate,
@@ -206,7 +207,7 @@ enum Tool {
 /// The statements that apply a file, and those that revert it.
 type Halves = (String, Option<String>);
 
-/// The halves of a file that has both, as goose and dbmate mark them.
+/// The directions of a file that has both, as goose and dbmate mark them.
 fn halves(text: &str) -> Option<(Tool, Halves)> {
     let mark = |line: &str| {
         let dbmate = line.strip_prefix("--").map(str::trim_start);
@@ -235,14 +236,14 @@ fn halves(text: &str) -> Option<(Tool, Halves)> {
     found.map(|(tool, _)| (tool, (up, down)))
 }
 
-/// What goose is told by a line, in small letters.
+/// The goose annotation in a line, in lower case.
 fn goose_mark(line: &str) -> Option<String> {
     let comment = line.trim().strip_prefix("--")?.trim_start();
     let mark = comment.strip_prefix("+goose")?.trim();
     Some(mark.to_lowercase())
 }
 
-/// What a name is sorted by: repeated files come last, versions count as numbers.
+/// The sort key of a name: repeatable files come last, versions count as numbers.
 fn key(name: &str) -> (bool, Vec<u64>, String) {
     let is_repeated = name.starts_with("R__");
     let digits = name.trim_start_matches(|c: char| c.is_ascii_alphabetic());
@@ -264,7 +265,7 @@ fn key(name: &str) -> (bool, Vec<u64>, String) {
     (is_repeated, numbers, name.to_owned())
 }
 
-/// The same for tools that sort the names of the files.
+/// The same for tools that sort by the file names.
 fn by_name(name: &str) -> (bool, Vec<u64>, String) {
     (false, Vec::new(), name.to_owned())
 }

@@ -1,4 +1,4 @@
-//! The door of the proxy.
+//! Accepts the connections of the proxy.
 
 use std::io;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use tokio::task::JoinHandle;
 
 use super::{Network, connection};
 
-/// A task that accepts connections. The port is closed when it ends, and open connections are not.
+/// A task that accepts connections. The port is closed when it ends; open connections stay.
 #[derive(Debug)]
 pub(super) struct Listening(JoinHandle<()>);
 

@@ -14,10 +14,10 @@ use super::cut::{Moment, Tail};
 use super::wire::{self, Protocol};
 use super::{Network, lock};
 
-/// Bytes on their way, and when they arrive.
+/// Bytes in transit, and the time of their arrival.
 type Parcel = (Instant, Vec<u8>);
 
-/// The end of a connection that nobody asked for.
+/// The end of a connection that no fault has requested.
 struct Cut;
 
 pub(super) async fn serve(mut client: TcpStream, number: u64, network: Arc<Network>) {
@@ -71,9 +71,9 @@ struct Connection<'a> {
     number: u64,
     network: &'a Network,
     has_client_spoken: AtomicBool,
-    /// The server's next answer is the one that the client must not get.
+    /// The server's next answer must not reach the client.
     is_swallowing: AtomicBool,
-    /// The client gets nothing more.
+    /// The client receives nothing more.
     is_holding: AtomicBool,
     client_is_gone: Notify,
 }
@@ -122,7 +122,7 @@ impl Connection<'_> {
                 let _ = to_client.send(self.parcel(chunk));
             }
         }
-        // A client from which an answer is held back does not hear either that the server is gone.
+        // A client whose answer is held back does not notice either that the server has closed.
         if self.is_holding.load(Ordering::Relaxed) {
             self.client_is_gone.notified().await;
         }
@@ -143,7 +143,7 @@ impl Connection<'_> {
         to.shutdown().await.map_err(|_| Cut)
     }
 
-    /// Asks the rule that waits, and takes it away once its time has come.
+    /// Checks the waiting cut, and removes it once it applies.
     fn due(&self, tail: &Tail, chunk: &[u8]) -> Option<Moment> {
         let mut rule = lock(&self.network.rule);
         let moment = rule.as_mut()?.applies(tail, chunk)?;
@@ -151,7 +151,7 @@ impl Connection<'_> {
         Some(moment)
     }
 
-    /// What a server speaks that has just said its first word.
+    /// The protocol of a server that has just sent its first message.
     fn protocol(&self) -> Protocol {
         match self.has_client_spoken.load(Ordering::Relaxed) {
             true => Protocol::PostgreSql,
@@ -167,7 +167,7 @@ impl Connection<'_> {
 impl Network {
     /// Waits while everything is held back.
     async fn fair_weather(&self) {
-        // The sender is ours, so the channel does not close.
+        // This value owns the sender, so the channel does not close.
         let _ = self
             .weather
             .subscribe()

@@ -1,15 +1,15 @@
-//! When a connection is to be cut.
+//! The moment at which a connection is cut.
 
-/// How much of the end of what was sent is kept, for a text that arrives in two pieces.
+/// The length of the end of the sent bytes that is kept, for a text that arrives in two pieces.
 const LONGEST_TEXT: usize = 256;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Moment {
-    /// Before the server has the text.
+    /// Before the server has received the text.
     Before,
     /// When the server has answered it.
     After,
-    /// When the server has answered it, without the client's being told: the connection stays.
+    /// When the server has answered it, unnoticed by the client: the connection stays.
     Hold,
 }
 
@@ -35,7 +35,7 @@ impl Rule {
         }
     }
 
-    /// What happens to the connection on which `chunk` was sent after `before`, if its time has come.
+    /// The action for the connection on which `chunk` was sent after `before`, if it is due.
     pub(super) fn applies(&mut self, before: &Tail, chunk: &[u8]) -> Option<Moment> {
         let found = before.occurrences(chunk, &self.text);
         let is_due = found >= self.left;
@@ -49,7 +49,7 @@ impl Rule {
 pub(super) struct Tail(Vec<u8>);
 
 impl Tail {
-    /// How often `text` ends in `chunk`.
+    /// The number of times that `text` ends in `chunk`.
     fn occurrences(&self, chunk: &[u8], text: &[u8]) -> usize {
         let kept = self.0.len().min(text.len() - 1);
         let mut sent = self.0[self.0.len() - kept..].to_vec();
@@ -63,7 +63,7 @@ impl Tail {
     }
 }
 
-/// How often a text of at least one byte stands in `sent`.
+/// The number of times that a text of at least one byte occurs in `sent`.
 pub(super) fn occurrences(sent: &[u8], text: &[u8]) -> usize {
     sent.windows(text.len())
         .filter(|window| *window == text)

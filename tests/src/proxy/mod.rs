@@ -1,4 +1,4 @@
-//! A network between a test and its database server that the test may disturb.
+//! A network between a test and its database server that the test can disturb.
 
 mod accept;
 mod connection;
@@ -24,8 +24,9 @@ use crate::servers::free_port;
 
 /// A TCP proxy in front of one server, whose faults are switched while connections are open.
 ///
-/// It understands nothing of what it passes on but texts: those of simple queries are plain bytes on the
-/// wire of PostgreSQL and MySQL. Connections must not be encrypted. It lives in the runtime of its test.
+/// It recognises nothing but texts in what it forwards: those of simple queries are plain bytes on
+/// the wire of PostgreSQL and MySQL. Connections must not be encrypted. It lives in the runtime of
+/// its test.
 #[derive(Debug)]
 pub struct Proxy {
     port: u16,
@@ -33,11 +34,11 @@ pub struct Proxy {
     listening: Mutex<Option<Listening>>,
 }
 
-/// What all connections share.
+/// State that all connections share.
 #[derive(Debug)]
 struct Network {
     host: String,
-    /// Of the server that new connections lead to.
+    /// The server that new connections lead to.
     port: AtomicU16,
     weather: watch::Sender<Weather>,
     /// Counts the resets; a connection ends when it changes.
@@ -57,29 +58,29 @@ struct Weather {
 }
 
 impl Proxy {
-    /// A proxy to a server on this machine, which passes everything on.
+    /// A proxy to a server on this machine, which forwards everything.
     ///
     /// # Errors
     ///
-    /// When no port can be had.
+    /// Fails if there is no free port.
     pub fn start(upstream_port: u16) -> io::Result<Self> {
         Self::to("127.0.0.1", upstream_port, free_port()?)
     }
 
-    /// The same on a port that the server has been told of.
+    /// The same on a port that the server knows.
     ///
     /// # Errors
     ///
-    /// When somebody else has it.
+    /// Fails if the port is taken.
     pub fn on(port: u16, upstream_port: u16) -> io::Result<Self> {
         Self::to("127.0.0.1", upstream_port, port)
     }
 
-    /// A proxy to the server of a database URL, which passes everything on.
+    /// A proxy to the server of a database URL, which forwards everything.
     ///
     /// # Errors
     ///
-    /// When no port can be had.
+    /// Fails if there is no free port.
     pub fn in_front_of(url: &str) -> io::Result<Self> {
         let address = Address::parse(url);
         Self::to(&address.host, address.port, free_port()?)
@@ -123,25 +124,25 @@ impl Proxy {
     ///
     /// # Panics
     ///
-    /// When it cannot be reached.
+    /// Panics if it cannot be reached.
     pub async fn pool<D: Database>(&self, database_url: &str, connections: u32) -> Pool<D> {
         let options = PoolOptions::new().max_connections(connections);
         let pool = options.connect(&self.url(database_url)).await;
         pool.expect("a database behind the proxy")
     }
 
-    /// Leads new connections to another server on the same host, as an address does after a fail-over.
-    /// Open ones stay where they are.
+    /// Leads new connections to another server on the same host, like an address after a failover.
+    /// Open ones stay.
     pub fn lead_to(&self, port: u16) {
         self.network.port.store(port, Ordering::Relaxed);
     }
 
-    /// Fair weather: everything is passed on at once, what was held back first; connections are accepted, and
-    /// a cut that has not happened yet is called off.
+    /// Ends all faults: everything is forwarded at once, what was held back first; connections are
+    /// accepted, and a cut that has not happened yet is cancelled.
     ///
     /// # Errors
     ///
-    /// When somebody else has taken the port after [`refuse`](Self::refuse).
+    /// Fails if another process has taken the port after [`refuse`](Self::refuse).
     pub fn pass(&self) -> io::Result<()> {
         *lock(&self.network.rule) = None;
         self.network.weather.send_replace(Weather::default());
@@ -153,7 +154,7 @@ impl Proxy {
         Ok(())
     }
 
-    /// Nobody listens any more: new connections are refused, open ones go on.
+    /// Closes the port: new connections are refused, open ones continue.
     pub async fn refuse(&self) {
         let listening = lock(&self.listening).take();
         if let Some(listening) = listening {
@@ -166,35 +167,35 @@ impl Proxy {
         self.network.resets.send_modify(|resets| *resets += 1);
     }
 
-    /// Swallows everything: connections are accepted and stay open, and no byte gets through in either
-    /// direction, nor the end of a connection, until the proxy passes again.
+    /// Swallows everything: connections are accepted and stay open, and no byte is forwarded in
+    /// either direction, nor the end of a connection, until the proxy passes again.
     pub fn blackhole(&self) {
         self.network
             .weather
             .send_modify(|weather| weather.held = true);
     }
 
-    /// Holds up what is sent from now on, in each direction, by this much.
+    /// Delays all further bytes by this time, in each direction.
     pub fn delay(&self, delay: Duration) {
         self.network
             .weather
             .send_modify(|weather| weather.delay = delay);
     }
 
-    /// Resets the connection on which a client sends this text for the `nth` time from now (the first is 1;
-    /// all connections count), and keeps what it sent from the server. Case does not matter.
+    /// Resets the connection on which a client sends this text for the `nth` time from now (the
+    /// first is 1; all connections count), before the server receives it. Case does not matter.
     pub fn cut_before(&self, text: &str, nth: usize) {
         *lock(&self.network.rule) = Some(Rule::new(Moment::Before, text, nth));
     }
 
-    /// As [`cut_before`](Self::cut_before), but lets the server have the text and answer it, and keeps the
-    /// answer from the client.
+    /// Like [`cut_before`](Self::cut_before), but the server receives and answers the text, and the
+    /// client does not get the answer.
     pub fn cut_after(&self, text: &str, nth: usize) {
         *lock(&self.network.rule) = Some(Rule::new(Moment::After, text, nth));
     }
 
-    /// As [`cut_after`](Self::cut_after), but the connection stays open and the client waits for ever: the
-    /// moment to kill it. [`held`](Self::held) tells when it has come.
+    /// Like [`cut_after`](Self::cut_after), but the connection stays open and the client waits
+    /// forever: the moment to kill it. [`held`](Self::held) waits for that moment.
     pub fn hold_after(&self, text: &str, nth: usize) {
         self.network.has_held.send_replace(false);
         *lock(&self.network.rule) = Some(Rule::new(Moment::Hold, text, nth));
@@ -202,7 +203,7 @@ impl Proxy {
 
     /// Returns once the server has answered the text of [`hold_after`](Self::hold_after).
     pub async fn held(&self) {
-        // The sender is ours, so the channel does not close.
+        // This value owns the sender, so the channel does not close.
         let _ = self
             .network
             .has_held
@@ -217,26 +218,28 @@ impl Proxy {
         lock(&self.network.rule).is_some()
     }
 
-    /// How often clients sent this text, whatever its case.
+    /// The number of times that clients sent this text, whatever its case.
     #[must_use]
     pub fn count(&self, text: &str) -> usize {
         lock(&self.network.traffic).count(text)
     }
 
-    /// How often a client spoke after its server had: what latency costs. The greeting of each connection counts.
+    /// The number of times that a client sent after its server had: the round trips. The greeting
+    /// of each connection counts.
     #[must_use]
     pub fn round_trips(&self) -> usize {
         lock(&self.network.traffic).bursts().len()
     }
 
-    /// How often clients had their server execute something: a text, of one statement or of several, or
+    /// The number of executions that clients requested: a text, of one statement or of several, or
     /// a prepared statement. Preparing one does not count.
     #[must_use]
     pub fn statements(&self) -> usize {
         lock(&self.network.traffic).statements()
     }
 
-    /// What clients sent, one entry a round trip, with what is no text in it made readable.
+    /// The bytes that clients sent, one entry per round trip, with the non-text parts made
+    /// readable.
     #[must_use]
     pub fn sent(&self) -> Vec<String> {
         let traffic = lock(&self.network.traffic);
@@ -259,7 +262,7 @@ impl Drop for Proxy {
     }
 }
 
-/// A test that panicked elsewhere is no reason to hide what this one has to say.
+/// A panic in another test must not hide the result of this one.
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

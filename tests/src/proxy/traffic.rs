@@ -1,19 +1,19 @@
-//! What clients sent, for counting.
+//! Counts what clients sent.
 
 use std::collections::HashMap;
 
 use super::cut::occurrences;
 use super::wire::{Protocol, statements};
 
-/// The bursts of all connections: what a client sent between two answers.
+/// The bursts of all connections: the bytes that a client sent between two answers.
 #[derive(Debug, Default)]
 pub(super) struct Traffic {
     bursts: Vec<Vec<u8>>,
-    /// What each burst is written in.
+    /// The connection of each burst, and its bytes.
     protocols: Vec<Protocol>,
     /// The burst that a connection is in the middle of.
     open: HashMap<u64, usize>,
-    /// Of each connection: who speaks first tells.
+    /// Of each connection: which side sent first.
     speaks: HashMap<u64, Protocol>,
 }
 
@@ -34,7 +34,7 @@ impl Traffic {
         self.open.remove(&connection);
     }
 
-    /// How often a client had the server execute something.
+    /// The number of executions that clients requested.
     pub(super) fn statements(&self) -> usize {
         let bursts = self.bursts.iter().zip(&self.protocols);
         bursts

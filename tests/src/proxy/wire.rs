@@ -1,15 +1,16 @@
-//! The little that must be known of two wire protocols: where a server's answer ends.
+//! The minimal knowledge of two wire protocols: where a server's answer ends.
 //!
-//! A text of several statements is answered in pieces, and the first of them says nothing of the last.
+//! A text of several statements is answered in pieces, and the first of them does not announce the
+//! last.
 
-/// Which side speaks first tells the two protocols apart.
+/// The side that sends first distinguishes the two protocols.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Protocol {
     PostgreSql,
     MySql,
 }
 
-/// Whether these bytes are everything that the server has to say to one text.
+/// Whether these bytes are the whole answer of the server to one text.
 pub(super) fn is_complete(protocol: Protocol, answer: &[u8]) -> bool {
     match protocol {
         // ReadyForQuery: five bytes of header, and the state of the transaction.
@@ -37,7 +38,7 @@ fn ends_an_answer(payload: &[u8]) -> bool {
     let status = match payload {
         [0xff, ..] => return true,
         [0xfe, _, _, status, _] => Some(*status),
-        // OK: two numbers of variable length (affected rows, last id) stand before the status.
+        // OK: two numbers of variable length (affected rows, last id) come before the status.
         [0x00 | 0xfe, rest @ ..] => skip_number(rest)
             .and_then(skip_number)
             .and_then(|rest| rest.first().copied()),
@@ -56,8 +57,8 @@ fn skip_number(bytes: &[u8]) -> Option<&[u8]> {
     bytes.get(length..)
 }
 
-/// How often these bytes of a client have the server execute something: a text, which may be of
-/// several statements, or what was prepared. What is not understood counts nothing.
+/// The number of executions that these bytes of a client request: a text, which may have several
+/// statements, or a prepared statement. Unknown messages do not count.
 pub(super) fn statements(protocol: Protocol, mut sent: &[u8]) -> usize {
     let mut count = 0;
     while let Some((executes, rest)) = match protocol {
@@ -70,7 +71,7 @@ pub(super) fn statements(protocol: Protocol, mut sent: &[u8]) -> usize {
     count
 }
 
-/// Simple query and Execute. What a connection begins with has no letter in front.
+/// Simple query and Execute. The first message of a connection has no letter.
 fn postgres_message(sent: &[u8]) -> Option<(bool, &[u8])> {
     let (kind, rest) = sent.split_first().filter(|(kind, _)| **kind != 0)?;
     let length = usize::try_from(u32::from_be_bytes(*rest.first_chunk()?)).ok()?;

@@ -7,7 +7,7 @@ use crate::address::Address;
 use crate::backend::{Cleanup, TestDatabase};
 use crate::sql;
 
-/// The way into a server, as a user who may create databases.
+/// Access to a server, as a user with the right to create databases.
 #[derive(Debug)]
 pub struct Access<H: Hosted> {
     admin_url: String,
@@ -22,7 +22,7 @@ impl<H: Hosted> Access<H> {
         }
     }
 
-    /// The URL with which databases may be created.
+    /// The URL of the user with the right to create databases.
     #[must_use]
     pub fn admin_url(&self) -> &str {
         &self.admin_url
@@ -46,7 +46,7 @@ impl<H: Hosted> Access<H> {
     ///
     /// # Errors
     ///
-    /// When the server can't be reached or refuses.
+    /// Fails if the server can't be reached or refuses.
     pub async fn create_database(&self, name: &str) -> Result<(), sqlx::Error> {
         sql::once::<H::Db>(&self.admin_url, &H::create_database(name))
             .await
@@ -57,7 +57,7 @@ impl<H: Hosted> Access<H> {
     ///
     /// # Panics
     ///
-    /// When the server can't be reached or refuses.
+    /// Fails if the server can't be reached or refuses.
     pub async fn fresh(&self) -> TestDatabase<H> {
         let name = format!("flamingock_test_{:016x}", rand::random::<u64>());
         if let Err(error) = self.create_database(&name).await {

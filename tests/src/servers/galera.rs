@@ -9,7 +9,7 @@ use tokio::sync::OnceCell;
 use super::{Hosted, MariaDb, Shared, free_port, programs};
 use crate::backend::{Backend, TestDatabase};
 
-/// A MariaDB that is the only node of a Galera cluster, unless it is told of another one.
+/// A MariaDB that is the only node of a Galera cluster, unless it gets the address of another one.
 #[derive(Debug)]
 pub struct Galera;
 
@@ -25,7 +25,7 @@ impl Backend for Galera {
 
 impl Hosted for Galera {
     const URL_VARIABLE: &'static str = "FLAMINGOCK_TEST_GALERA_URL";
-    /// A node that is not ready yet answers for its variables, and not for a table.
+    /// A node that is not ready yet answers queries for variables, but not for a table.
     const DATA_FOLDER: &'static str = "SELECT @@datadir FROM mysql.global_priv LIMIT 1";
     const STOP_SIGNAL: &'static str = MariaDb::STOP_SIGNAL;
     const ACCOUNTS: &'static [&'static str] = MariaDb::ACCOUNTS;

@@ -1,4 +1,4 @@
-//! What sets one kind of server apart from another.
+//! The differences between kinds of servers.
 
 use std::future::Future;
 use std::io;
@@ -10,37 +10,37 @@ use tokio::sync::OnceCell;
 use super::{Server, Shared};
 use crate::backend::{Backend, TestDatabase};
 
-/// A database that lives in a server, which can be started from installed binaries.
+/// A kind of database on a server that can be started from installed binaries.
 ///
-/// The kinds are pure descriptions; [`Server`] does what there is to do with them.
+/// The kinds are pure descriptions; [`Server`] implements all operations.
 pub trait Hosted: Backend {
     /// The environment variable with the URL of a server to use instead of a private one.
     const URL_VARIABLE: &'static str;
 
-    /// Asks the server where its data is, to tell it from others.
+    /// Queries the server for its data folder, to recognise it.
     const DATA_FOLDER: &'static str;
 
-    /// The signal that ends the server in good order without waiting for its clients.
+    /// The signal that ends the server cleanly without waiting for its clients.
     const STOP_SIGNAL: &'static str;
 
-    /// The users to run as, where we are root, in order of preference.
+    /// The users to run as if this process is root, in order of preference.
     const ACCOUNTS: &'static [&'static str];
 
-    /// The URL of the user who may create databases, on a private server.
+    /// The URL of the user with the right to create databases, on a private server.
     fn admin_url(port: u16) -> String;
 
     /// Prepares `data`, which does not exist yet.
     ///
     /// # Errors
     ///
-    /// When the server is not installed; the text says what to install.
+    /// Fails if the server is not installed; the text says what to install.
     fn install(data: &Path) -> io::Result<Command>;
 
     /// Runs the server in the foreground on `data`.
     ///
     /// # Errors
     ///
-    /// When the server is not installed; the text says what to install.
+    /// Fails if the server is not installed; the text says what to install.
     fn serve(data: &Path, port: u16) -> io::Result<Command>;
 
     /// The statement that creates a database.
@@ -52,11 +52,11 @@ pub trait Hosted: Backend {
     /// The process's shared server of this kind.
     fn shared() -> &'static OnceCell<Shared<Self>>;
 
-    /// Starts a private server that this test has to itself.
+    /// Starts a private server for this test.
     ///
     /// # Errors
     ///
-    /// As [`Server::start`].
+    /// Like [`Server::start`].
     fn start() -> impl Future<Output = io::Result<Server<Self>>> + Send {
         Server::start()
     }
@@ -65,7 +65,7 @@ pub trait Hosted: Backend {
     ///
     /// # Panics
     ///
-    /// When there is no such server and none can be started.
+    /// Panics if there is no such server and none can be started.
     fn fresh_in_shared() -> impl Future<Output = TestDatabase<Self>> + Send {
         async { super::shared::shared::<Self>().await.fresh().await }
     }

@@ -1,4 +1,4 @@
-//! The process that makes sure that no server outlives us.
+//! The process that ensures that no server outlives this one.
 
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::os::unix::process::CommandExt as _;
@@ -7,12 +7,12 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use super::programs::Account;
 
-/// A small shell that signals every process that works in a folder, and that kills them and removes the folder
-/// as soon as this value is dropped or this process is gone, even by SIGKILL.
+/// A small shell that signals every process that works in a folder, and that kills them and removes
+/// the folder as soon as this value is dropped or this process ends, even by SIGKILL.
 #[derive(Debug)]
 pub(crate) struct Keeper {
     shell: Child,
-    /// Its other end tells the shell that we are alive.
+    /// The shell reads its other end, which closes when this process ends.
     commands: Option<ChildStdin>,
     answers: BufReader<ChildStdout>,
 }
@@ -27,7 +27,7 @@ impl Keeper {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null());
-        // An interrupt from the keyboard must not end it before it has done its work.
+        // An interrupt from the keyboard must not end it before it has finished.
         command.current_dir("/").process_group(0);
         let mut shell = Account::run(account, &mut command).spawn()?;
         let commands = shell.stdin.take();
@@ -48,12 +48,12 @@ impl Keeper {
         self.order("KILL")
     }
 
-    /// Stops every process where it is.
+    /// Pauses every process.
     pub(crate) fn pause_all(&mut self) -> io::Result<()> {
         self.order("STOP")
     }
 
-    /// Lets every process go on.
+    /// Resumes every process.
     pub(crate) fn resume_all(&mut self) -> io::Result<()> {
         self.order("CONT")
     }

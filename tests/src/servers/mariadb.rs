@@ -9,7 +9,7 @@ use tokio::sync::OnceCell;
 use super::{Hosted, Shared, programs};
 use crate::backend::{Backend, TestDatabase};
 
-/// MariaDB, which stands for what it shares with MySQL.
+/// MariaDB, also for the behaviour that it shares with MySQL.
 #[derive(Debug)]
 pub struct MariaDb;
 
@@ -35,17 +35,17 @@ impl Hosted for MariaDb {
 
     fn install(data: &Path) -> io::Result<Command> {
         let mut command = Command::new(program("mariadb-install-db")?);
-        // The script takes no argument of this name in two words.
+        // The script does not accept an argument with this name in two words.
         command
             .arg("--no-defaults")
             .arg(format!("--datadir={}", data.display()));
-        // As below: others are preparing theirs at the same time.
+        // Like below: other processes prepare theirs at the same time.
         if let Some(folder) = data.parent() {
             command.arg(format!("--tmpdir={}", folder.display()));
         }
         command.args(["--auth-root-authentication-method=normal", "--skip-test-db"]);
-        // Without a name, the server asks the network for this machine's; and a folder that is still being
-        // prepared has nothing to lose in a crash.
+        // Without a name, the server looks this machine's name up in the network; and a folder that
+        // is still being prepared has nothing to lose in a crash.
         command.args(["--skip-name-resolve", "--innodb-flush-log-at-trx-commit=0"]);
         command.arg("--innodb-log-file-size=32M");
         Ok(command)
@@ -54,10 +54,11 @@ impl Hosted for MariaDb {
     fn serve(data: &Path, port: u16) -> io::Result<Command> {
         let mut command = Command::new(program("mariadbd")?);
         command.arg("--no-defaults").arg("--datadir").arg(data);
-        // A server that starts removes what others have in a folder for temporary tables that they share.
+        // A starting server removes the temporary tables of others in a folder that they share.
         command.arg("--tmpdir").arg(data);
         command.args(["--bind-address=127.0.0.1", &format!("--port={port}")]);
-        // Names without a folder are in the data folder: a socket's path must be short, TMPDIR need not be.
+        // Names without a folder are in the data folder: a socket's path must be short, and TMPDIR
+        // may be long.
         command.args(["--socket=server.sock", "--pid-file=server.pid"]);
         command.args(["--skip-name-resolve", "--skip-ssl", "--max-connections=200"]);
         command.args([

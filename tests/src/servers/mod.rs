@@ -1,7 +1,7 @@
-//! Private database servers, started from installed binaries in a folder that goes with them.
+//! Private database servers, started from installed binaries in a temporary folder.
 //!
-//! A [`Server`] belongs to one test, which may kill, stop, pause and restart it. The servers that
-//! [`postgres`] and [`mariadb`] give are shared by the whole process and offer databases only.
+//! A [`Server`] belongs to one test, which can kill, stop, pause and restart it. The servers of
+//! [`postgres`] and [`mariadb`] are shared by the whole process and offer databases only.
 
 mod access;
 mod galera;

@@ -3,14 +3,15 @@
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
 
-/// A loopback port that nobody listened on a moment ago.
+/// A loopback port that was free a moment ago.
 ///
-/// It lies below the range that outgoing connections take theirs from: a client that retries against a
-/// stopped server would otherwise connect to itself sooner or later, and hold the port against a restart.
+/// It lies below the range of ports for outgoing connections: a client that retries against a
+/// stopped server would otherwise connect to itself sooner or later, and keep the server from
+/// restarting.
 ///
 /// # Errors
 ///
-/// When many in a row are taken.
+/// Fails if many in a row are taken.
 pub fn free_port() -> io::Result<u16> {
     let mut last = None;
     for _ in 0..50 {

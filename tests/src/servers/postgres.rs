@@ -42,8 +42,8 @@ impl Hosted for Postgres {
             "--encoding=UTF8",
             "--locale=C",
         ]);
-        // Tests end processes, never the machine: what initdb wrote is safe without a sync. The server
-        // itself keeps fsync.
+        // Tests end processes, never the machine: the files of initdb are safe without a sync. The
+        // server itself keeps fsync.
         command.args(["--no-sync", "--no-instructions"]);
         Ok(command)
     }
@@ -56,7 +56,7 @@ impl Hosted for Postgres {
             "unix_socket_directories=",
             "max_connections=200",
             "max_prepared_transactions=10",
-            // In the data folder, so that it goes with it also after a SIGKILL.
+            // In the data folder, so that it is removed with it even after a SIGKILL.
             "dynamic_shared_memory_type=mmap",
             "shared_buffers=32MB",
         ] {
@@ -66,8 +66,8 @@ impl Hosted for Postgres {
     }
 
     fn create_database(name: &str) -> String {
-        // The default strategy: the copy by files forces checkpoints and is four times slower when several
-        // tests create theirs at once.
+        // The default strategy: the copy by files forces checkpoints and is four times slower when
+        // several tests create their databases at once.
         format!("CREATE DATABASE {name}")
     }
 
@@ -81,7 +81,7 @@ impl Hosted for Postgres {
     }
 }
 
-/// The folder of another version's programs, with its libraries beside it.
+/// The folder of another version's programs, with its libraries next to it.
 const PROGRAMS_VARIABLE: &str = "FLAMINGOCK_TEST_POSTGRES_BIN";
 
 fn program(name: &str) -> io::Result<Command> {

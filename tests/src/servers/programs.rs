@@ -1,4 +1,4 @@
-//! Where the servers' programs are, and whom they run as.
+//! The paths of the servers' programs, and the users that they run as.
 
 use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt as _;
@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs, io};
 
-/// The newest folder that has all of these programs: those on PATH first, then those of `patterns`, in
-/// which one `*` may stand for a version.
+/// The latest folder that has all of these programs: those on PATH first, then those of `patterns`,
+/// in which one `*` matches a version.
 pub(crate) fn find(programs: &[&str], patterns: &[&str]) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     let on_path = env::split_paths(&path).collect::<Vec<_>>();
@@ -21,7 +21,7 @@ pub(crate) fn find(programs: &[&str], patterns: &[&str]) -> Option<PathBuf> {
         })
 }
 
-/// The folders that a pattern stands for, the highest version first.
+/// The folders that match a pattern, the highest version first.
 fn expand(pattern: &str) -> Vec<PathBuf> {
     let Some((before, after)) = pattern.split_once("/*/") else {
         return vec![PathBuf::from(pattern)];
@@ -46,7 +46,7 @@ pub(crate) fn program(name: &str, package: &str) -> io::Result<PathBuf> {
     Ok(folder.join(name))
 }
 
-/// A program of a Debian package, in this folder and nowhere else.
+/// A program of a Debian package, in this folder only.
 pub(crate) fn program_in(folder: &str, name: &str, package: &str) -> io::Result<PathBuf> {
     let program = Path::new(folder).join(name);
     match program.is_file() {
@@ -62,7 +62,7 @@ fn missing(name: &str, package: &str) -> io::Error {
     )
 }
 
-/// The user that a server runs as where we are root, since servers refuse to run as root.
+/// The user for a server if this process is root, because servers refuse to run as root.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Account {
     uid: u32,
@@ -70,8 +70,8 @@ pub(crate) struct Account {
 }
 
 impl Account {
-    /// The first of these users that exists. None where we are not root, or where the server may run as root:
-    /// then there are no names.
+    /// The first of these users that exists. None if this process is not root, or if the server can
+    /// run as root: then there are no names.
     pub(crate) fn unprivileged(names: &[&str]) -> io::Result<Option<Self>> {
         if names.is_empty() || !rustix::process::geteuid().is_root() {
             return Ok(None);

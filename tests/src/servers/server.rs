@@ -1,4 +1,4 @@
-//! One private database server: its folder, its processes, its life.
+//! One private database server: its folder and its processes.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -11,15 +11,15 @@ use super::server_process::ServerProcess;
 use super::{Access, Galera, Hosted, Postgres, free_port};
 use crate::sql;
 
-/// A server that one test has to itself, with the server's own durable settings.
+/// A server of one test, with the server's own durable settings.
 ///
-/// Dropping it kills the server and removes its folder; so does the end of this process, however it comes.
+/// Dropping it kills the server and removes its folder, and so does any end of this process.
 /// Signals are sent and confirmed before a method returns, and block the thread for some 10 ms.
 #[derive(Debug)]
 pub struct Server<H: Hosted> {
     kept: ServerProcess,
     access: Access<H>,
-    /// What the server is told beside what it needs.
+    /// Additional arguments of the server.
     arguments: Vec<String>,
 }
 
@@ -28,17 +28,17 @@ impl<H: Hosted> Server<H> {
     ///
     /// # Errors
     ///
-    /// When the server is not installed (the text says what to install) or does not start (the text has the end
-    /// of its log).
+    /// Fails if the server is not installed (the text says what to install) or does not start (the
+    /// text has the end of its log).
     pub async fn start() -> io::Result<Self> {
         Self::start_with(&[]).await
     }
 
-    /// The same for a server that is told more.
+    /// The same for a server with additional arguments.
     ///
     /// # Errors
     ///
-    /// As [`start`](Self::start).
+    /// Like [`start`](Self::start).
     pub async fn start_with(arguments: &[&str]) -> io::Result<Self> {
         let mut server = Self::new(arguments)?;
         server.prepare(H::install(&server.data())?).await?;
@@ -74,7 +74,7 @@ impl<H: Hosted> Server<H> {
         Err(server.kept.failure("found no free port"))
     }
 
-    /// The process id of the server's first process, or of none while it is down.
+    /// The process id of the server's first process; none while it is down.
     #[must_use]
     pub fn pid(&self) -> Option<u32> {
         self.kept.pid()
@@ -90,45 +90,45 @@ impl<H: Hosted> Server<H> {
     ///
     /// # Errors
     ///
-    /// When the server's keeper is gone.
+    /// Fails if the server's keeper has ended.
     pub fn kill(&mut self) -> io::Result<()> {
         self.kept.kill()
     }
 
-    /// Ends the server in good order, without waiting for its clients to leave.
+    /// Stops the server cleanly, without waiting for its clients to leave.
     ///
     /// # Errors
     ///
-    /// When it is not down within a minute.
+    /// Fails if it is not down within a minute.
     pub async fn stop(&mut self) -> io::Result<()> {
         self.kept.stop(H::STOP_SIGNAL).await
     }
 
-    /// Starts the server again on the same folder and port, and returns once it answers. A server that runs
-    /// is stopped in good order first.
+    /// Starts the server again on the same folder and port, and returns once it answers. A running
+    /// server is stopped cleanly first.
     ///
     /// # Errors
     ///
-    /// When it does not start.
+    /// Fails if it does not start.
     pub async fn restart(&mut self) -> io::Result<()> {
         self.stop().await?;
         self.serve().await
     }
 
-    /// Stops every process of the server where it is, as a machine that hangs.
+    /// Pauses every process of the server, like a machine that hangs.
     ///
     /// # Errors
     ///
-    /// When the server's keeper is gone.
+    /// Fails if the server's keeper has ended.
     pub fn pause(&mut self) -> io::Result<()> {
         self.kept.pause()
     }
 
-    /// Lets a paused server go on.
+    /// Resumes a paused server.
     ///
     /// # Errors
     ///
-    /// When the server's keeper is gone.
+    /// Fails if the server's keeper has ended.
     pub fn resume(&mut self) -> io::Result<()> {
         self.kept.resume()
     }
@@ -145,7 +145,7 @@ impl<H: Hosted> Server<H> {
     }
 }
 
-/// Whether the server with this data answers, and not one that was quicker to take the port.
+/// Whether the server with this data answers, and not another one that has taken the port.
 async fn is_ours<H: Hosted>(access: &Access<H>, folder: &Path) -> bool {
     let answer = sql::once::<H::Db>(access.admin_url(), H::DATA_FOLDER);
     match timeout(Duration::from_secs(5), answer).await {
@@ -155,12 +155,12 @@ async fn is_ours<H: Hosted>(access: &Access<H>, folder: &Path) -> bool {
 }
 
 impl Server<Postgres> {
-    /// A standby that streams from this server, which is restarted for it. It begins as a copy of this
-    /// one's folder, so that no program of another version is needed.
+    /// A standby that streams from this server, which is restarted for it. It starts as a copy of
+    /// this server's folder, so it needs no program of another version.
     ///
     /// # Errors
     ///
-    /// When the folder can't be copied, or one of the two does not start.
+    /// Fails if the folder can't be copied, or one of the two does not start.
     pub async fn standby(&mut self) -> io::Result<Self> {
         self.stop().await?;
         let mut standby = Self::new(&[])?;
@@ -180,7 +180,7 @@ impl Server<Galera> {
     ///
     /// # Errors
     ///
-    /// When it does not start.
+    /// Fails if it does not start.
     pub async fn join(&self) -> io::Result<Self> {
         let asked = sql::once::<sqlx::MySql>(self.admin_url(), "SELECT @@wsrep_provider_options");
         let options = asked.await.map_err(io::Error::other)?.join("");

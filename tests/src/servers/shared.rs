@@ -4,8 +4,8 @@ use std::{env, io, ops};
 
 use super::{Access, Hosted, MariaDb, Postgres, Server};
 
-/// A server that tests share: given by URL or started for this process. It offers databases, and nothing
-/// that would disturb another test.
+/// A server that tests share: given by URL or started for this process. It only offers databases,
+/// so tests cannot disturb each other.
 #[derive(Debug)]
 pub struct Shared<H: Hosted> {
     access: Access<H>,
@@ -21,20 +21,20 @@ impl<H: Hosted> ops::Deref for Shared<H> {
     }
 }
 
-/// The shared PostgreSQL: that of `FLAMINGOCK_TEST_POSTGRES_URL`, else one of this process.
+/// The shared PostgreSQL: that of `FLAMINGOCK_TEST_POSTGRES_URL`, otherwise one of this process.
 ///
 /// # Panics
 ///
-/// When there is no URL and no private server can be started; the text says what to install.
+/// Panics if there is no URL and no private server can be started; the text says what to install.
 pub async fn postgres() -> &'static Shared<Postgres> {
     shared().await
 }
 
-/// The shared MariaDB: that of `FLAMINGOCK_TEST_MYSQL_URL`, else one of this process.
+/// The shared MariaDB: that of `FLAMINGOCK_TEST_MYSQL_URL`, otherwise one of this process.
 ///
 /// # Panics
 ///
-/// When there is no URL and no private server can be started; the text says what to install.
+/// Panics if there is no URL and no private server can be started; the text says what to install.
 pub async fn mariadb() -> &'static Shared<MariaDb> {
     shared().await
 }

@@ -8,8 +8,8 @@ use super::{Service, System};
 use crate::http::{self, Answer};
 use crate::servers::program;
 
-/// Caddy, with the configuration of an example: its ports in the order in which the text has them, as
-/// `127.0.0.1:2019`, are replaced by free ones. The first must be that of the admin interface.
+/// Caddy, with the configuration of an example. Its ports, such as `127.0.0.1:2019`, are replaced
+/// by free ones, in the order of the text. The first must be that of the admin interface.
 #[derive(Debug)]
 pub struct Caddy(pub &'static str);
 
@@ -23,7 +23,7 @@ impl Service for Caddy {
         let file = folder.join("caddy.json");
         fs::write(&file, with_ports(self.0, ports))?;
         command.arg("run").arg("--config").arg(file);
-        // Its own files go with the folder, whatever home its user has.
+        // Its own files are in the folder, too, whatever home its user has.
         for name in ["HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"] {
             command.env(name, folder);
         }
@@ -51,7 +51,7 @@ impl System<Caddy> {
     ///
     /// # Panics
     ///
-    /// When it does not answer.
+    /// Fails if it does not answer.
     #[must_use]
     pub fn id(&self, id: &str) -> Answer {
         http::get(&format!("{}/id/{id}", self.admin())).unwrap()

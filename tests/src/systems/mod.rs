@@ -1,7 +1,7 @@
-//! Private servers of the systems that are no database of sqlx: brokers, gateways, caches, vendors.
+//! Private servers of systems other than sqlx databases: brokers, gateways, caches, vendors.
 //!
-//! A [`System`] belongs to one test. It is started from installed programs, on free ports of the loopback
-//! interface, in a folder that goes with it, as a database [`Server`](crate::Server) is.
+//! A [`System`] belongs to one test. It is started from installed programs, on free ports of the
+//! loopback interface, in a temporary folder, like a database [`Server`](crate::Server).
 
 mod caddy;
 mod moto;

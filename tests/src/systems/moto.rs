@@ -23,14 +23,14 @@ impl Service for Moto {
     }
 
     fn answers(&self, _: &Path, ports: &[u16]) -> bool {
-        // Nothing of its own tells it from another: a port that is taken ends it, and it is looked at again.
+        // It has no identifying feature: if its port is taken, it ends, which is checked again.
         let asked = http::get(&format!("http://127.0.0.1:{}/moto-api/data.json", ports[0]));
         asked.is_ok_and(|answer| answer.status == 200)
     }
 }
 
 impl System<Moto> {
-    /// What AWS clients take for the endpoint.
+    /// The endpoint for AWS clients.
     #[must_use]
     pub fn endpoint(&self) -> String {
         format!("http://{}", self.address(0))

@@ -45,7 +45,7 @@ impl System<Nats> {
     ///
     /// # Panics
     ///
-    /// When it does not answer.
+    /// Fails if it does not answer.
     #[must_use]
     pub fn streams(&self) -> Vec<Value> {
         let what = "jsz?accounts=true&streams=true&consumers=true&config=true";

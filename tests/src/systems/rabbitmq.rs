@@ -37,7 +37,7 @@ impl Service for RabbitMq {
     }
 
     fn answers(&self, folder: &Path, ports: &[u16]) -> bool {
-        // A name of a node that only this folder has: see the script.
+        // A node name that only this folder has: see the script.
         let node = folder.file_name().unwrap_or_default().to_string_lossy();
         ask("GET", ports[1], "overview", "").is_ok_and(|answer| answer.body.contains(&*node))
     }
@@ -50,20 +50,21 @@ impl System<RabbitMq> {
         format!("amqp://guest:guest@{}/%2f", self.address(0))
     }
 
-    /// What the management interface answers: `queues/%2F/invoices`. A body is JSON.
+    /// The answer of the management interface to a path such as `queues/%2F/invoices`. A body is
+    /// JSON.
     ///
     /// # Panics
     ///
-    /// When it does not answer.
+    /// Fails if it does not answer.
     pub fn manage(&self, method: &str, path: &str, body: &str) -> Answer {
         ask(method, self.port(1), path, body).unwrap()
     }
 
-    /// The same, read.
+    /// The same as parsed JSON.
     ///
     /// # Panics
     ///
-    /// When it does not answer, or not in JSON.
+    /// Fails if it does not answer, or not in JSON.
     #[must_use]
     pub fn read(&self, path: &str) -> Value {
         self.manage("GET", path, "").json()
@@ -71,7 +72,7 @@ impl System<RabbitMq> {
 }
 
 fn ask(method: &str, port: u16, path: &str, body: &str) -> io::Result<Answer> {
-    // The user "guest" with the password "guest", which works on the loopback interface alone.
+    // The user "guest" with the password "guest", which works on the loopback interface only.
     let guest = [("Authorization", "Basic Z3Vlc3Q6Z3Vlc3Q=")];
     http::send(
         method,

@@ -22,7 +22,7 @@ impl Service for Redis {
         let mut command = Command::new(program("redis-server", "redis-server")?);
         command.args(["--bind", "127.0.0.1", "--port", &ports[0].to_string()]);
         command.arg("--dir").arg(folder);
-        // What it has acknowledged outlives a kill.
+        // Acknowledged writes outlive a kill.
         command.args(["--appendonly", "yes", "--appendfsync", "always"]);
         Ok(command)
     }
@@ -40,11 +40,11 @@ impl System<Redis> {
         format!("redis://{}", self.address(0))
     }
 
-    /// What it answers to a command without blanks in its words, in the protocol's own form.
+    /// Its answer to a command whose words have no blanks, in the protocol's own form.
     ///
     /// # Panics
     ///
-    /// When it does not answer.
+    /// Fails if it does not answer.
     #[must_use]
     pub fn ask(&self, command: &str) -> String {
         ask(self.port(0), command).unwrap()
@@ -54,7 +54,7 @@ impl System<Redis> {
 fn ask(port: u16, command: &str) -> io::Result<String> {
     let mut connection = TcpStream::connect(("127.0.0.1", port))?;
     connection.set_read_timeout(Some(Duration::from_secs(20)))?;
-    // With QUIT the answer ends with the connection.
+    // QUIT ends the connection after the answer.
     connection.write_all(format!("{command}\r\nQUIT\r\n").as_bytes())?;
     let mut answer = String::new();
     connection.read_to_string(&mut answer)?;

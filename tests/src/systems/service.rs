@@ -1,41 +1,42 @@
-//! One private system: its folder, its ports, its life.
+//! One private system: its folder, its ports and its processes.
 
 use std::io;
 use std::path::Path;
 use std::process::Command;
 
-use crate::servers::{Kept, free_port};
+use crate::servers::{ServerProcess, free_port};
 
-/// What sets one kind of system apart from another.
+/// The differences between kinds of systems.
 ///
-/// The kinds are pure descriptions; [`System`] does what there is to do with them.
+/// The kinds are pure descriptions; [`System`] implements all operations.
 pub trait Service: Sync {
-    /// What people call it.
+    /// The display name.
     const NAME: &'static str;
 
-    /// The users to run as, where we are root, in order of preference; none: as we are.
+    /// The users to run as if this process is root, in order of preference; empty for the user of
+    /// this process.
     const ACCOUNTS: &'static [&'static str];
 
-    /// How many ports it listens on.
+    /// The number of ports that it listens on.
     const PORTS: usize;
 
-    /// Runs the server in the foreground, in a folder of its own, on these ports.
+    /// Runs the server in the foreground, in its own folder, on these ports.
     ///
     /// # Errors
     ///
-    /// When it is not installed; the text says what to install.
+    /// Fails if it is not installed; the text says what to install.
     fn serve(&self, folder: &Path, ports: &[u16]) -> io::Result<Command>;
 
-    /// Whether this server answers, and not one that was quicker to take a port.
+    /// Whether this server answers, and not another one that has taken a port.
     fn answers(&self, folder: &Path, ports: &[u16]) -> bool;
 }
 
-/// A server that one test has to itself.
+/// A server of one test.
 ///
-/// Dropping it kills the server and removes its folder; so does the end of this process, however it comes.
+/// Dropping it kills the server and removes its folder, and so does any end of this process.
 #[derive(Debug)]
 pub struct System<S: Service> {
-    kept: Kept,
+    kept: ServerProcess,
     ports: Vec<u16>,
     service: S,
 }
@@ -45,12 +46,12 @@ impl<S: Service> System<S> {
     ///
     /// # Errors
     ///
-    /// When the server is not installed (the text says what to install) or does not start (the text has the end
-    /// of its log).
+    /// Fails if the server is not installed (the text says what to install) or does not start (the
+    /// text has the end of its log).
     pub async fn start(mut service: S) -> io::Result<Self> {
         for _ in 0..10 {
             let mut system = Self {
-                kept: Kept::new(S::NAME, S::ACCOUNTS)?,
+                kept: ServerProcess::new(S::NAME, S::ACCOUNTS)?,
                 ports: free_ports(S::PORTS)?,
                 service,
             };
@@ -74,7 +75,7 @@ impl<S: Service> System<S> {
         self.ports[port]
     }
 
-    /// The process id of the server's first process, or of none while it is down.
+    /// The process id of the server's first process; none while it is down.
     #[must_use]
     pub fn pid(&self) -> Option<u32> {
         self.kept.pid()
@@ -90,16 +91,16 @@ impl<S: Service> System<S> {
     ///
     /// # Errors
     ///
-    /// When the server's keeper is gone.
+    /// Fails if the server's keeper has ended.
     pub fn kill(&mut self) -> io::Result<()> {
         self.kept.kill()
     }
 
-    /// Starts the server that was killed again, on the same folder and ports, and returns once it answers.
+    /// Starts the killed server again, on the same folder and ports, and returns once it answers.
     ///
     /// # Errors
     ///
-    /// When it does not start.
+    /// Fails if it does not start.
     pub async fn restart(&mut self) -> io::Result<()> {
         self.kill()?;
         self.serve().await

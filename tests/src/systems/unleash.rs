@@ -14,7 +14,7 @@ pub struct Unleash {
     pub database_url: String,
 }
 
-/// Who may change everything.
+/// The token with all rights.
 const TOKEN: &str = "*:*.flamingock-admin";
 
 impl Service for Unleash {
@@ -62,11 +62,12 @@ impl System<Unleash> {
         TOKEN
     }
 
-    /// What the admin interface answers: `projects/default/features`. A body is JSON.
+    /// The answer of the admin interface to a path such as `projects/default/features`. A body is
+    /// JSON.
     ///
     /// # Panics
     ///
-    /// When it does not answer.
+    /// Fails if it does not answer.
     pub fn manage(&self, method: &str, path: &str, body: &str) -> Answer {
         let url = format!("{}/api/admin/{path}", self.url());
         http::send(method, &url, &[("Authorization", TOKEN)], body).unwrap()

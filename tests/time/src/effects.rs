@@ -1,4 +1,4 @@
-//! The changes of a schedule, and what they have done.
+//! The changes of a schedule, and their effects.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -8,12 +8,12 @@ use crate::fates::{Call, Mishap};
 use crate::process::Process;
 use crate::trace::Trace;
 
-/// How often a change may be begun.
+/// How often a change can be attempted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Once, unless it was rolled back.
     Once,
-    /// Again, unless it is there: its verify function is asked.
+    /// Again, unless the verify function finds its effect.
     Verified,
     /// Again.
     Retried,
@@ -33,8 +33,8 @@ struct Effect {
     change: &'static str,
     process: Arc<Process>,
     stand: Stand,
-    /// How often its process had stood still when it began, and whether it has meanwhile: nobody can
-    /// tell what it is about to do.
+    /// The number of pauses of its process when it began, and whether it was paused since: a paused
+    /// process may still act later.
     stands: u32,
     stood_still: bool,
 }
@@ -50,7 +50,7 @@ impl Effect {
     }
 }
 
-/// What the changes of a schedule have done.
+/// The effects of the changes of a schedule.
 #[derive(Debug)]
 pub(crate) struct Effects {
     all: Mutex<Vec<Effect>>,
@@ -69,7 +69,7 @@ impl Effects {
         self.all.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How often it is there, and whether it may be there more than once.
+    /// How often the effect exists, and whether it may exist more than once.
     pub(crate) fn count(&self, change: &str) -> (usize, bool) {
         let all = self.all();
         let of_change = all.iter().filter(|effect| effect.change == change);
@@ -133,7 +133,7 @@ impl Effects {
     }
 }
 
-/// A change at work.
+/// A running change.
 struct Live {
     effects: Arc<Effects>,
     place: usize,
@@ -156,7 +156,7 @@ impl Drop for Live {
     }
 }
 
-/// Where the changes of a process do something.
+/// The place for the effects of a process's changes.
 #[derive(Clone, Debug)]
 pub struct Site {
     pub(crate) process: Arc<Process>,
@@ -164,7 +164,7 @@ pub struct Site {
 }
 
 impl Site {
-    /// Does what a change does.
+    /// Performs the effect of a change.
     pub async fn apply(&self, change: &'static str, kind: Kind) {
         let live = self.effects.begin(change, kind, &self.process);
         self.pass().await;
@@ -172,7 +172,7 @@ impl Site {
         self.process.note(|| format!("has done {change}"));
     }
 
-    /// Takes the time of a change, in which its process may stand still or be killed.
+    /// Takes the time of a change, during which its process may be paused or killed.
     pub async fn pass(&self) {
         let fate = self.process.fate(Call::Effect);
         tokio::time::sleep(fate.before).await;
@@ -237,7 +237,7 @@ async fn take_back(site: &Site) {
     site.effects.roll_back("fails", &site.process);
 }
 
-/// What every schedule applies, whatever its store.
+/// The changes that every schedule applies, whatever its store.
 #[must_use]
 pub fn common() -> Vec<&'static flamingock::Definition> {
     flamingock::changes![manual, verified, retried, fails]
@@ -245,7 +245,7 @@ pub fn common() -> Vec<&'static flamingock::Definition> {
         .collect()
 }
 
-/// Whether a change of these can need an operator.
+/// Whether one of these changes can become an issue.
 pub(crate) fn can_be_an_issue(change: &str) -> bool {
     matches!(change, "manual" | "fails")
 }

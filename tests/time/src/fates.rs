@@ -1,11 +1,11 @@
-//! What becomes of each call, decided by the seed.
+//! The fate of each call, decided by the seed.
 
 use std::time::Duration;
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-/// What a process does that can be disturbed.
+/// The operations of a process that can be disturbed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Call {
     Snapshot,
@@ -36,22 +36,22 @@ impl Call {
         Call::Verify,
     ];
 
-    /// Whether the request can be carried out although nobody waits for its answer any more. An entry
-    /// cannot: a store answers `Disconnected` only once its session is over.
+    /// Whether the request can be executed although its process no longer waits for the answer. An
+    /// entry cannot: a store answers `Disconnected` only once its session has ended.
     fn may_come_late(self) -> bool {
         matches!(self, Call::Acquire | Call::Renew | Call::Release)
     }
 
-    /// Whether a process can be told that there was no answer.
+    /// Whether a process can learn that there was no answer.
     fn is_of_store(self) -> bool {
         !matches!(self, Call::Effect | Call::Rollback | Call::Verify)
     }
 }
 
-/// What becomes of a call.
+/// The fate of a call.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Fate {
-    /// Until it is carried out.
+    /// Until it is executed.
     pub(crate) before: Duration,
     /// From then until the answer.
     pub(crate) after: Duration,
@@ -63,21 +63,21 @@ pub(crate) enum Mishap {
     None,
     /// The request is lost.
     LosesRequest,
-    /// It is carried out, and the answer is lost.
+    /// It is executed, and the answer is lost.
     LosesAnswer,
-    /// It is carried out so long after nobody waits for the answer any more.
+    /// It is executed that long after its process stopped waiting for the answer.
     ComesLate(Duration),
-    /// It is carried out once more, so long afterwards.
+    /// It is executed once more, that long afterwards.
     Repeats(Duration),
-    /// The process stands still before it hears the answer.
+    /// The process is paused before it receives the answer.
     StandsStill(Duration),
-    /// The process is killed before the request, or before it hears the answer.
+    /// The process is killed before the request, or before it receives the answer.
     KilledBefore,
     KilledAfter,
 }
 
 impl Fate {
-    /// How much longer than a sound call it takes.
+    /// Its additional time, compared with an undisturbed call.
     pub(crate) fn holds_up(&self) -> Duration {
         self.before + self.after
     }
@@ -88,10 +88,10 @@ impl Fate {
 pub(crate) struct Fates {
     seed: u64,
     lease: Duration,
-    /// Of a thousand calls, as many are late, and as many have a mishap.
+    /// The number of calls in a thousand that are late, and that suffer a fault.
     late: u32,
     mishaps: u32,
-    /// Whether this process may be killed or stand still.
+    /// Whether this process can be killed or paused.
     fragile: bool,
 }
 
@@ -108,7 +108,7 @@ impl Fates {
         }
     }
 
-    /// Nothing happens.
+    /// No fault.
     pub(crate) fn none(lease: Duration) -> Fates {
         Fates {
             seed: 0,
@@ -128,7 +128,7 @@ impl Fates {
         let mut random =
             StdRng::seed_from_u64(self.seed ^ place.wrapping_mul(0x9e37_79b9_7f4a_7c15));
         let mut of_lease = |from: f64, to: f64| {
-            // Whole milliseconds: timers have no finer ones.
+            // Whole milliseconds, because timers have no finer ones.
             let part = self.lease.mul_f64(random.random_range(from..to));
             Duration::from_millis(u64::try_from(part.as_millis()).unwrap_or(0))
         };
@@ -139,7 +139,7 @@ impl Fates {
         let late_first = random.random_bool(0.5);
         let is_effect = !call.is_of_store();
         let (before, after) = match (is_late, late_first) {
-            // What a change does takes its time.
+            // The work of a change takes time.
             (false, _) if is_effect => (short * 5, short),
             (false, _) if self.are_quiet() => (Duration::ZERO, Duration::ZERO),
             (false, _) => (short, short / 2),

@@ -1,4 +1,4 @@
-//! A store in front of another one, whose every answer can be late, lost or repeated.
+//! A store in front of another one, with answers that can be late, lost or repeated.
 
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,7 +17,7 @@ use crate::fates::{Call, Fate, Mishap};
 use crate::process::Process;
 use crate::trace::Told;
 
-/// Requests that are on their way although nobody waits for their answers any more.
+/// Requests in transit whose processes no longer wait for the answers.
 #[derive(Debug, Default)]
 pub(crate) struct Late(Mutex<Vec<JoinHandle<()>>>);
 
@@ -51,18 +51,18 @@ impl Late {
     }
 }
 
-/// A rule that is broken on purpose, in what stands in for the store: a proof that could not fail
-/// proves nothing.
+/// A rule that is broken on purpose in the simulated store: a proof that cannot fail proves
+/// nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flaw {
-    /// A lease ends earlier than its owner believes, by as much as the answer was late: as if the owner
+    /// A lease ends earlier than its owner believes, by the delay of the answer: as if the owner
     /// counted from the answer.
     LeaseFromAnswer,
-    /// An entry whose answer was lost is not found when it is looked for: as if nobody looked.
+    /// An entry whose answer was lost is not found: as if the engine did not read the audit.
     NoLookAtTheAudit,
 }
 
-/// What a process and the stores have between them.
+/// The state shared by a process and its stores.
 #[derive(Clone, Debug)]
 pub(crate) struct Network {
     pub(crate) flaw: Option<Flaw>,
@@ -71,7 +71,7 @@ pub(crate) struct Network {
 }
 
 impl Network {
-    /// How long a lease is at the store.
+    /// The duration of a lease at the store.
     fn lease(&self, lease: Duration, fate: Fate) -> Duration {
         match self.flaw {
             Some(Flaw::LeaseFromAnswer) => lease.saturating_sub(fate.after),
@@ -79,7 +79,7 @@ impl Network {
         }
     }
 
-    /// Carries a request out, or does not, or twice.
+    /// Executes a request, or not, or twice.
     async fn call<T, F>(&self, call: Call, work: impl Fn() -> F + Send) -> Result<T, StoreError>
     where
         T: Told + Send,
@@ -311,7 +311,7 @@ impl LeaseRenewer for Faulty {
     }
 }
 
-/// What renews leases, behind the same network.
+/// The part that renews leases, behind the same network.
 #[derive(Debug)]
 struct FaultyRenewer {
     renewer: Arc<dyn LeaseRenewer>,
@@ -337,7 +337,7 @@ impl LeaseRenewer for FaultyRenewer {
     }
 }
 
-/// What a runner is given: its own store behind a network.
+/// The store of a runner: its own store behind a network.
 #[derive(Debug)]
 pub(crate) struct Behind {
     pub(crate) storage: Box<dyn OpenStorage>,

@@ -1,4 +1,4 @@
-//! One schedule: runs side by side, and a last one that finds everything right.
+//! One schedule: concurrent runs, and a final one that finds everything in order.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,43 +18,43 @@ use crate::faulty::{Behind, Flaw, Late, Network};
 use crate::process::Process;
 use crate::trace::Trace;
 
-/// The longest pause of a waiter between two looks.
+/// The longest pause of a waiter between two polls.
 const LONGEST_POLL: Duration = Duration::from_secs(1);
 
-/// The number of the run that comes last, with no network of its own.
+/// The number of the final run, which has no network of its own.
 const LAST: usize = 9;
 
-/// What is played.
+/// The schedule.
 #[expect(missing_debug_implementations, reason = "it has a function")]
 pub struct Schedule<'a> {
-    /// What decides everything.
+    /// The seed that decides everything.
     pub seed: u64,
     /// The service of its runs.
     pub service: String,
-    /// How long things about the lock take.
+    /// The times of the lock.
     pub lock: LockOptions,
-    /// What is broken on purpose.
+    /// The rule that is broken on purpose.
     pub flaw: Option<Flaw>,
-    /// How much longer than that a machine may take.
+    /// The additional time that a machine may take.
     pub slack: Duration,
-    /// What is applied.
+    /// The changes to apply.
     pub changes: Vec<&'static Definition>,
-    /// What a process opens when it starts, by its number.
+    /// The store that a process opens when it starts, by its number.
     pub open: &'a (dyn Fn(usize) -> Box<dyn OpenStorage> + Sync),
 }
 
-/// How a run ended: none was killed.
+/// The result of a run: none if it was killed.
 type End = Option<Result<Report, Error>>;
 
 struct Ended {
     end: End,
     took: Duration,
-    /// Until it had the lock, or had ended without.
+    /// The time until it had the lock, or had ended without it.
     waited: Duration,
 }
 
 impl Schedule<'_> {
-    /// Nobody waits longer than is stated, and whoever works comes to an end.
+    /// No run waits longer than documented, and every run ends.
     fn check_time(&self, process: &Process, ended: &Ended, stated: Duration, trace: &Trace) {
         let longest = process.held_up() + stated + LONGEST_POLL + self.slack;
         if ended.waited > longest {
@@ -70,11 +70,12 @@ impl Schedule<'_> {
         }
     }
 
-    /// Plays it, and answers what is in the audit. The trace knows afterwards what was wrong.
+    /// Plays the schedule, and returns the entries of the audit. The trace then contains the broken
+    /// rules.
     ///
     /// # Panics
     ///
-    /// When the audit cannot be read at the end.
+    /// Fails if the audit cannot be read at the end.
     pub async fn play(&self, trace: &Arc<Trace>) -> Vec<Entry> {
         let mut random = StdRng::seed_from_u64(self.seed.rotate_left(32));
         let late = Arc::new(Late::default());
@@ -108,7 +109,7 @@ impl Schedule<'_> {
         }
         late.arrived().await;
 
-        // Where only the end is looked at, a slow machine is to lose no lease.
+        // If only the end is checked, a slow machine must not lose a lease.
         let in_peace = LockOptions::default().poll(self.lock.poll);
         let last = Process::new(LAST, Fates::none(self.lock.lease), trace);
         let ended = self.run(&last, &late, &effects, in_peace).await;
@@ -119,9 +120,9 @@ impl Schedule<'_> {
                 text_of(&ended.end)
             )
         });
-        // Whoever had the lock is gone.
+        // The lock's owner has ended.
         self.check_time(&last, &ended, self.lock.lease, trace);
-        // Nobody else is there, and an attempt that fails does not end it for good.
+        // No other run exists, and a failed attempt can be repeated.
         let end = match ended.end {
             Some(Err(error)) if error.kind() == ErrorKind::ChangesFailed => {
                 self.run(&last, &late, &effects, in_peace).await.end
@@ -182,7 +183,7 @@ impl Schedule<'_> {
         }
     }
 
-    /// What must hold, whatever has happened.
+    /// The rules that hold in every schedule.
     fn check(&self, entries: &[Entry], ends: &[(usize, End)], effects: &Effects, trace: &Trace) {
         for entry in entries {
             trace.note(|| {
@@ -257,7 +258,8 @@ impl Schedule<'_> {
         }
     }
 
-    /// There is an issue only where the run did not find out what became of its attempt, or said so.
+    /// There is an issue only if the run could not determine the outcome of its attempt, or
+    /// reported it.
     fn check_issue(
         &self,
         change: &str,
@@ -287,7 +289,7 @@ impl Schedule<'_> {
         }
     }
 
-    /// Who says that a change is applied is right.
+    /// A change that is reported as applied is applied.
     fn check_end(&self, name: usize, end: &End, entries: &[Entry], trace: &Trace) {
         let report = match end {
             Some(Ok(report)) => Some(report),
@@ -317,7 +319,7 @@ impl Schedule<'_> {
     }
 }
 
-/// Without times that another play of the same seed has otherwise.
+/// Without times, which differ between two plays of the same seed.
 fn text_of(end: &End) -> String {
     let (how, report) = match end {
         None => return "killed".to_owned(),

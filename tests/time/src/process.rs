@@ -1,4 +1,4 @@
-//! A process in the test's own: it can stand still, and it can be killed.
+//! A process within the test's own: it can be paused, and it can be killed.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -11,7 +11,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use crate::fates::{Call, Fate, Fates};
 use crate::trace::Trace;
 
-/// What the futures of a run have in common.
+/// The state that the futures of a run share.
 #[derive(Debug)]
 pub(crate) struct Process {
     pub(crate) name: usize,
@@ -23,13 +23,13 @@ pub(crate) struct Process {
 #[derive(Debug, Default)]
 struct State {
     condition: Condition,
-    /// How often each call was made.
+    /// The number of calls of each kind.
     calls: [u32; Call::ALL.len()],
-    /// When it was given the lock.
+    /// When it acquired the lock.
     obtained: Option<Instant>,
-    /// How often it has stood still.
+    /// The number of its pauses.
     stands: u32,
-    /// How long it has stood still, and how long its calls were held up, in all.
+    /// The total time of its pauses and of the delays of its calls.
     held_up: Duration,
 }
 
@@ -55,7 +55,7 @@ impl Process {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What becomes of its next call of this kind. The same seed has the same answers, whatever else
+    /// The fate of its next call of this kind. The same seed gives the same answers, whatever else
     /// happens in between.
     pub(crate) fn fate(&self, call: Call) -> Fate {
         let mut state = self.state();
@@ -77,7 +77,7 @@ impl Process {
         self.state().condition = Condition::Killed;
     }
 
-    /// Nothing of it goes on for so long, nor does it notice.
+    /// Pauses it for that long, unnoticed by itself.
     pub(crate) async fn stand_still(&self, pause: Duration) {
         self.note(|| format!("stands still for {pause:?}"));
         {
@@ -89,17 +89,17 @@ impl Process {
         tokio::task::yield_now().await;
     }
 
-    /// How often it has stood still, this time included.
+    /// The number of its pauses, including the current one.
     pub(crate) fn stands(&self) -> u32 {
         self.state().stands
     }
 
-    /// It was given the lock, now.
+    /// Records that it has acquired the lock.
     pub(crate) fn obtains(&self) {
         self.state().obtained.get_or_insert_with(Instant::now);
     }
 
-    /// When it was given the lock first.
+    /// When it first acquired the lock.
     pub(crate) fn obtained(&self) -> Option<Instant> {
         self.state().obtained
     }
@@ -121,7 +121,7 @@ impl Process {
         }
     }
 
-    /// The process goes on, if its time has come.
+    /// The process resumes, if its time has come.
     fn resume(&self, until: Instant) {
         let mut state = self.state();
         if state.condition == Condition::StandsStill(until) {
@@ -132,7 +132,7 @@ impl Process {
     }
 }
 
-/// A future that is not polled while its process stands still, and dropped when it is killed.
+/// A future that is not polled while its process is paused, and dropped when it is killed.
 pub(crate) struct Gated<F> {
     process: Arc<Process>,
     work: Option<Pin<Box<F>>>,

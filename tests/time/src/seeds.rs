@@ -1,4 +1,4 @@
-//! Which schedules are played, and how one is played again.
+//! Selects the schedules to play, and replays one.
 
 use std::ops::Range;
 use std::sync::Mutex;
@@ -9,17 +9,17 @@ use tokio::task::JoinSet;
 use crate::is_extra;
 use crate::trace::Trace;
 
-/// What became of a schedule.
+/// The result of a schedule.
 #[derive(Debug)]
 pub struct Played {
-    /// What must hold and does not.
+    /// The broken rules.
     pub wrong: Vec<String>,
-    /// What happened, line by line.
+    /// The events, line by line.
     pub trace: String,
 }
 
 impl Played {
-    /// What a trace says.
+    /// The contents of a trace.
     #[must_use]
     pub fn of(trace: &Trace) -> Played {
         Played {
@@ -28,13 +28,13 @@ impl Played {
         }
     }
 
-    /// Whether everything holds.
+    /// Whether all rules hold.
     #[must_use]
     pub fn is_right(&self) -> bool {
         self.wrong.is_empty()
     }
 
-    /// The message of a test that fails.
+    /// The message of a failed test.
     #[must_use]
     pub fn text(&self, test: &str, seed: u64) -> String {
         format!(
@@ -45,11 +45,11 @@ impl Played {
     }
 }
 
-/// The seeds of a test: that of `FLAMINGOCK_TEST_SEED`, else so many.
+/// The seeds of a test: that of `FLAMINGOCK_TEST_SEED`, otherwise this number of them.
 ///
 /// # Panics
 ///
-/// When the variable is no number.
+/// Panics if the variable is not a number.
 #[must_use]
 pub fn seeds(plain: u64, extra: u64) -> Range<u64> {
     match std::env::var("FLAMINGOCK_TEST_SEED") {
@@ -62,11 +62,12 @@ pub fn seeds(plain: u64, extra: u64) -> Range<u64> {
     }
 }
 
-/// Plays them, on every core, until one fails. `test` is how cargo is told of the test.
+/// Plays them, on every core, until one fails. `test` is the argument by which cargo selects the
+/// test.
 ///
 /// # Panics
 ///
-/// When a schedule fails, with its trace.
+/// Panics if a schedule fails, with its trace.
 pub fn try_all(test: &str, seeds: Range<u64>, play: impl Fn(u64) -> Played + Sync) {
     let next = AtomicU64::new(seeds.start);
     let has_failed = AtomicBool::new(false);
@@ -95,11 +96,12 @@ pub fn try_all(test: &str, seeds: Range<u64>, play: impl Fn(u64) -> Played + Syn
     println!("{test}: {} schedules", seeds.end - seeds.start);
 }
 
-/// Plays them, so many side by side, until one fails. `test` is how cargo is told of the test.
+/// Plays them, that many at the same time, until one fails. `test` is the argument by which cargo
+/// selects the test.
 ///
 /// # Panics
 ///
-/// When a schedule fails, with its trace.
+/// Panics if a schedule fails, with its trace.
 pub async fn try_side_by_side<F>(
     test: &str,
     seeds: Range<u64>,

@@ -1,4 +1,4 @@
-//! What happened in a schedule, and when.
+//! The events of a schedule, with their times.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -6,17 +6,17 @@ use std::time::Duration;
 use flamingock::audit::{Acquired, Entry, LockProgress, LockStatus, Snapshot};
 use tokio::time::Instant;
 
-/// What happened, and what was wrong.
+/// The events, and the broken rules.
 #[derive(Debug)]
 pub struct Trace {
     began: Instant,
-    /// None: nobody wants to know.
+    /// None if the events are not needed.
     notes: Option<Mutex<Vec<(Duration, String)>>>,
     wrong: Mutex<Vec<String>>,
 }
 
 impl Trace {
-    /// A trace that begins now. One that is not kept only has what was wrong.
+    /// A trace that begins now. Without events, it only contains broken rules.
     #[must_use]
     pub fn new(is_kept: bool) -> Trace {
         Trace {
@@ -26,7 +26,7 @@ impl Trace {
         }
     }
 
-    /// Notes something from outside.
+    /// Records an event from outside.
     pub fn say(&self, what: String) {
         self.note(|| what);
     }
@@ -38,7 +38,7 @@ impl Trace {
         }
     }
 
-    /// Notes that something that must hold does not.
+    /// Records a broken rule.
     pub fn wrong(&self, what: String) {
         self.note(|| format!("WRONG: {what}"));
         self.wrong
@@ -66,7 +66,7 @@ impl Trace {
     }
 }
 
-/// What a trace says of an answer: nothing that another play of the same seed has otherwise.
+/// The text of an answer, without parts that differ between two plays of the same seed.
 pub(crate) trait Told {
     fn told(&self) -> String;
 }

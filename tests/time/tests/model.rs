@@ -1,4 +1,4 @@
-//! A model of lock, lease and fence.
+//! A model of the lock, the lease and fencing.
 
 #![allow(clippy::unwrap_used)]
 

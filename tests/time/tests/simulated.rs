@@ -67,7 +67,7 @@ fn entry_whose_answer_was_lost_is_recorded_once() {
     assert!(played.is_right(), "{}", played.text(TEST, 4));
 }
 
-/// The first schedule that shows that something is broken.
+/// The first schedule in which the broken rule shows.
 fn shows(flaw: Flaw, expected: &str) {
     let is_shown = |seed: &u64| {
         let wrong = play(*seed, Some(flaw), false).wrong;

@@ -1,4 +1,4 @@
-//! What the command line says.
+//! The command line.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,15 +11,15 @@ use crate::script::Script;
 /// How a run is stopped before its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stopping {
-    /// It is asked to stop.
+    /// By a request to stop.
     Ask,
     /// Its future is dropped, and another run begins in the same process, with the same pool.
     Drop,
-    /// Its future is dropped, and so is everything else at once: the process comes to its end.
+    /// Its future is dropped, and the process ends at once.
     Leave,
 }
 
-/// What the command line says.
+/// The command line.
 #[derive(Debug)]
 pub(crate) struct Arguments {
     pub(crate) audit: String,
@@ -101,7 +101,7 @@ impl Arguments {
         }
     }
 
-    /// The changes on the other database, in that database's words.
+    /// The changes on the other database, in its SQL dialect.
     pub(crate) fn others(&self) -> Vec<&'static Definition> {
         let Some(url) = self.target.as_deref() else {
             return Vec::new();

@@ -1,4 +1,4 @@
-//! What can be chosen to run. Each leaves a trace of each step in `done`.
+//! The changes to choose from. Each leaves a trace of each step in `done`.
 
 use flamingock::__private::Definition;
 use flamingock::template::Template;
@@ -56,7 +56,7 @@ async fn is_verified(db: &mut Connection, script: &Script) -> Result<bool, BoxEr
     Ok(!query(db, &text).await?.is_empty())
 }
 
-/// May run over what an earlier attempt has left.
+/// Can run again on top of an earlier attempt.
 #[change(
     id = "again",
     order = "005",
@@ -69,7 +69,8 @@ async fn again(db: &mut Connection, script: &Script) -> Result<(), BoxError> {
         script.at("again").await;
         let what = format!("'{} again {step}'", script.tag);
         let select = format!("SELECT what FROM done WHERE what = {what}");
-        // Not in one statement: on MariaDB its locks meet those of other starts in the table.
+        // Not in one statement, whose locks on MariaDB would conflict with those of other processes
+        // in the table.
         if query(db, &select).await?.is_empty() {
             query(db, &format!("INSERT INTO done VALUES ({what})")).await?;
         }
@@ -77,7 +78,7 @@ async fn again(db: &mut Connection, script: &Script) -> Result<(), BoxError> {
     Ok(())
 }
 
-/// Takes back what it did when the second step fails, which it always does.
+/// Its rollback reverses it when the second step fails, which it always does.
 #[change(id = "undone", order = "006", transaction = false, register = false)]
 async fn undone(db: &mut Connection, script: &Script) -> Result<(), BoxError> {
     query(db, &script.effect("undone 1")).await?;
@@ -111,7 +112,7 @@ async fn broken(db: &mut Connection, script: &Script) -> Result<(), BoxError> {
     Err("the second step is refused".into())
 }
 
-/// Can be taken back, together with its entry.
+/// Can be undone, together with its entry.
 #[change(id = "kept", order = "011", register = false)]
 async fn kept(db: &mut Connection, script: &Script) -> Result<(), BoxError> {
     query(db, &script.effect("kept 1")).await?;
@@ -200,7 +201,7 @@ async fn trace(trace: Trace, db: &mut Connection, script: &Script) -> Result<(),
     Ok(())
 }
 
-/// What files can name.
+/// The payload of a file.
 pub(crate) fn known() -> [&'static Template; 1] {
     templates![trace]
 }

@@ -1,6 +1,6 @@
-//! The changes that are files: of steps, and of SQL, which goes to a server in one text.
+//! The changes that are files: steps, and SQL that is sent to a server in one message.
 
-/// A file by the name of its change.
+/// A file with the name of its change.
 #[derive(Debug)]
 pub(crate) struct File {
     change: &'static str,
@@ -94,14 +94,14 @@ INSERT INTO done VALUES ('t file-two 2');
 ];
 
 impl File {
-    /// The text, whose traces have this tag.
+    /// The SQL text, whose traces have this tag.
     pub(crate) fn tagged(&self, tag: &str) -> String {
         self.text
             .replace("VALUES ('t ", &format!("VALUES ('{tag} "))
     }
 }
 
-/// The files among the names, and the names that are none.
+/// Splits the names into those of files and the others.
 pub(crate) fn apart(names: Vec<String>) -> (Vec<&'static File>, Vec<String>) {
     let is_file = |name: &String| FILES.iter().any(|file| file.change == name);
     let (files, names) = names.into_iter().partition::<Vec<String>, _>(is_file);

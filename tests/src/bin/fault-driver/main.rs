@@ -1,12 +1,12 @@
-//! An application that the fault suite starts, kills, stops and cuts off.
+//! An application that the fault tests start, kill, stop and cut off.
 //!
 //! `fault-driver --audit URL [--target URL] [--changes shared,plain,..] [--service S] [--tag T]`
 //! `[--lease MS] [--wait MS] [--pool N] [--hold POINT=FILE]... [--die-at N] [--resolve CHANGE]`
 //! `[--issues list]`
 //! `[--ask-at N | --drop-at N | --leave-at N] [--parallel N] [--undo N]`
 //!
-//! It prints `at POINT` when a change comes to a point, stays there until the point's file is there,
-//! and says at last `result: ok` or `result: NAME OF THE ERROR`.
+//! It prints `at POINT` when a change reaches a point, waits there until the point's file exists,
+//! and finally prints `result: ok` or `result: NAME OF THE ERROR`.
 
 #![allow(clippy::unwrap_used)] // Nothing here runs outside a test.
 #![allow(clippy::duplicate_mod)] // The changes are written once and compiled for each database.

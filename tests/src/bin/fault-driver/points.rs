@@ -1,5 +1,5 @@
-//! Does something at the n-th thing that is told to `tracing`: sqlx tells each statement that has ended,
-//! the engine what it decides.
+//! Acts at the n-th event of `tracing`: sqlx emits each statement that has ended, the engine its
+//! decisions.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
@@ -46,7 +46,7 @@ impl Subscriber for Countdown {
     fn exit(&self, _: &Id) {}
 }
 
-/// Does this at the `nth` point from now; the first is 1.
+/// Acts at the `nth` point from now; the first is 1.
 fn at(nth: usize, reached: impl Fn() + Send + Sync + 'static) {
     let countdown = Countdown {
         left: AtomicUsize::new(nth),
@@ -59,7 +59,7 @@ fn at(nth: usize, reached: impl Fn() + Send + Sync + 'static) {
 /// Kills this process at the `nth` point.
 pub(crate) fn die_at(nth: usize) {
     at(nth, || {
-        // No destructor, no goodbye to the server: what a power cut is to a process.
+        // No destructor, no message to the server: like a power cut.
         let _ = kill_process(getpid(), Signal::KILL);
     });
 }

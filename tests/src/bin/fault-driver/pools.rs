@@ -1,4 +1,4 @@
-//! A pool of the kind of database that a URL names.
+//! A pool for the kind of database that a URL names.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ impl AnyPool {
         }
     }
 
-    /// A runner with its audit here, and the changes in this database's words.
+    /// A runner with its audit here, and the changes in this database's SQL dialect.
     pub(crate) fn runner(&self, names: &[String], other: Vec<&'static Definition>) -> Runner {
         match self {
             AnyPool::Sqlite(pool) => Runner::new(pool)
@@ -51,7 +51,7 @@ impl AnyPool {
     }
 }
 
-/// A database that is away answers within the wait, not within the pool's 30 seconds.
+/// A database that is unreachable fails within the wait, not within the pool's 30 seconds.
 fn options<D: sqlx::Database>(connections: u32) -> PoolOptions<D> {
     PoolOptions::new()
         .max_connections(connections)

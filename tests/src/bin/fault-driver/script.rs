@@ -1,18 +1,18 @@
-//! What a test has decided about the changes of one run.
+//! The instructions of a test to the changes of one run.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// What a test has decided about the changes of one run.
+/// The instructions of a test to the changes of one run.
 #[derive(Debug)]
 pub(crate) struct Script {
-    /// Tells the effects of this run's service from others in the same table.
+    /// Distinguishes the effects of this run's service from others in the same table.
     pub(crate) tag: String,
     pub(crate) hold: Vec<(String, PathBuf)>,
 }
 
 impl Script {
-    /// Tells the test that this point is reached, and stays until the test lets go.
+    /// Reports to the test that this point is reached, and waits until the test continues it.
     pub(crate) async fn at(&self, point: &str) {
         println!("at {point}");
         if let Some((_, file)) = self.hold.iter().find(|(held, _)| held == point) {

@@ -1,44 +1,44 @@
-//! Looking at every state that a model can come to, the near ones first.
+//! Explores every state that a model can reach, the near ones first.
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt::Debug;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-/// What can be explored: a state, what may happen in it, and what must hold.
+/// A model to explore: a state, its possible events, and its rules.
 pub(super) trait Model {
     type State: Clone + Hash + Debug;
     type Action: Clone + Debug;
 
     fn start(&self) -> Self::State;
 
-    /// Everything that may happen next, with what it leads to.
+    /// All possible next events, with the states that they lead to.
     fn next(&self, state: &Self::State, each: &mut dyn FnMut(Self::Action, Self::State));
 
     /// The rule that is broken in this state.
     fn broken(&self, state: &Self::State) -> Option<&'static str>;
 }
 
-/// What was found.
+/// The result.
 #[derive(Debug)]
 pub(super) struct Explored {
     pub(super) states: usize,
-    /// The first rule that is broken, and a shortest way to there.
+    /// The first broken rule, and a shortest path to it.
     pub(super) broken: Option<(&'static str, Vec<String>)>,
 }
 
-/// States are told apart by 64 bits of hash, as model checkers do: with ten million of them the
-/// chance that two are taken for one is below one in a hundred thousand.
+/// States are compared by a 64-bit hash, as in model checkers: with ten million of them the chance
+/// of a collision is below one in a hundred thousand.
 fn print_of(state: &impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
     state.hash(&mut hasher);
     hasher.finish()
 }
 
-/// Explores until a rule is broken, or there is nothing new.
+/// Explores until a rule is broken, or no new state is left.
 ///
 /// # Panics
 ///
-/// When there are more states than `most`: an exploration that is not complete proves nothing.
+/// Fails if there are more states than `most`: an incomplete exploration proves nothing.
 pub(super) fn explore<M: Model>(model: &M, most: usize) -> Explored {
     let start = model.start();
     let first = print_of(&start);

@@ -1,7 +1,8 @@
-//! A model of lock, lease and fence: every order in which few runs and few faults can meet.
+//! A model of the lock, the lease and fencing: every order of the events of a few runs and a few
+//! faults.
 //!
-//! `rules` names the rules of the engine and of its stores. With all of them nothing that must hold is
-//! broken in any state; each of them is needed, which the model shows by breaking without it.
+//! `rules` lists the rules of the engine and of its stores. With all of them, the guarantees hold
+//! in every state. Each of them is needed: without it, the model breaks a guarantee.
 
 mod explore;
 mod rules;
@@ -12,7 +13,7 @@ use self::rules::{Lock, Rule};
 use self::world::{Disturbs, Kind};
 use flamingock_time::is_extra;
 
-/// More states than this are not explored.
+/// The limit of explored states.
 const MOST: usize = 20_000_000;
 
 const KINDS: [Kind; 4] = [Kind::Manual, Kind::Verified, Kind::Shared, Kind::Midway];
@@ -76,7 +77,7 @@ fn nothing_breaks_with(disturbs: Disturbs, kinds: &[Kind]) {
     }
 }
 
-/// Late messages are everywhere: any message may take any time.
+/// Late messages are always possible: any message may take any time.
 #[test]
 fn two_runs_with_late_messages_keep_the_rules() {
     nothing_breaks_with(QUIET, &KINDS);
@@ -116,8 +117,8 @@ fn forced_release_keeps_the_rules() {
     }
 }
 
-/// But for DDL that commits midway: its witness is no entry that a fence keeps out, and the sessions of
-/// a server that was restored are gone.
+/// Except DDL that commits midway: fencing does not refuse its commit, and the sessions of a
+/// restored server are gone.
 #[test]
 fn restored_database_keeps_fencing() {
     let kinds: &[Kind] = match is_extra() {
@@ -129,7 +130,7 @@ fn restored_database_keeps_fencing() {
     }
 }
 
-/// The rules one by one: where a rule is left out, something is broken, and which.
+/// The rules one by one: without the rule, a guarantee is broken, and which.
 #[test]
 fn each_rule_is_needed() {
     let plain = runs(2, Kind::Manual, QUIET);

@@ -1,4 +1,4 @@
-//! The rules of lock, lease and fence, each of which can be left out, and what must hold.
+//! The rules of the lock, the lease and fencing, each of which can be left out, and the guarantees.
 
 use super::explore::Model;
 use super::world::{
@@ -10,35 +10,35 @@ use super::world::{
 pub(super) enum Rule {
     /// The lease counts from before the request, not from its answer.
     LeaseFromRequest,
-    /// A run ends when its lease is over, whatever it is at.
+    /// A run ends when its lease expires, whatever it is doing.
     EndsWithItsLease,
-    /// A change is not called once the lease is over, whatever has just been answered.
+    /// A change is not called once the lease has expired, whatever answer has just arrived.
     LooksAtTheLeaseFirst,
     /// An entry is refused unless it has the lock's fencing token.
     Fence,
-    /// And unless its run has the lock: a restored database gives a token again.
+    /// And unless its run has the lock: a restored database issues a token twice.
     FenceByRun,
-    /// What has begun is on record before it begins.
+    /// The start of an attempt is recorded before it begins.
     StartsFirst,
-    /// What is to be done is decided by what is read under the lock.
+    /// The plan is computed from entries that are read under the lock.
     ReadsUnderTheLock,
-    /// A run that ends in doubt does not give the lock back.
+    /// A run that ends in doubt does not release the lock.
     KeepsTheLockInDoubt,
-    /// Who takes a lock that was not given back ends the sessions of the owner before.
+    /// A run that acquires a lock that was not released ends the sessions of the previous owner.
     EndsSessions,
-    /// A forced release takes the lock only from the owner that was seen.
+    /// A forced release ends only the owner that was shown.
     ForcesWhatWasSeen,
     /// A renewal moves the lease of its own run only.
     RenewsItsOwn,
-    /// A run that asks again is given the lock that it has.
+    /// A run that requests the lock again gets the lock that it has.
     AcquiresOnce,
     /// A start that arrives after its attempt has ended is refused.
     RefusesLateStarts,
-    /// An entry without answer is looked for before it is sent again.
+    /// An entry without an answer is searched in the audit before it is sent again.
     LooksBeforeRepeating,
 }
 
-/// What may happen.
+/// The possible events.
 #[expect(dead_code, reason = "it is printed, with what it is about")]
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Action {
@@ -105,7 +105,7 @@ impl Model for Lock {
         }
         let mut last = None;
         for (place, message) in world.wire.iter().enumerate() {
-            // Two that are the same lead to the same.
+            // Two equal ones lead to the same state.
             if last.replace(message) != Some(message) {
                 self.next_of_message(world, place, &mut to);
             }
@@ -169,7 +169,7 @@ impl Model for Lock {
             return Some("one living process at work at a change");
         }
         let forced = world.runs.iter().any(|run| run.was_forced_out);
-        // The verify function cannot see what a process that stands still is about to do.
+        // The verify function cannot see the pending effect of a paused process.
         let once = match self.kind {
             Kind::Manual | Kind::Shared | Kind::Midway => true,
             Kind::Verified => !world.has_stood_still && !forced,
@@ -195,7 +195,7 @@ impl Lock {
         self.without != Some(rule)
     }
 
-    /// A run that does not stand still notices in time that its lease is over.
+    /// A run that is not paused notices in time that its lease has expired.
     fn somebody_must_notice(&self, world: &World) -> bool {
         self.has(Rule::EndsWithItsLease)
             && world
@@ -226,7 +226,7 @@ impl Lock {
                 });
             }
         }
-        // What a database connection carries is not repeated by anybody but the engine.
+        // Only the engine repeats requests on a database connection.
         let may_repeat = matches!(
             message.asks,
             Asks::Acquire | Asks::Force(_) | Asks::Renew | Asks::Release | Asks::Read
@@ -298,8 +298,8 @@ impl Lock {
         }
     }
 
-    /// A change is cut as soon as its lease is over, but for that of a process that has stood still: it
-    /// may end before anybody has looked at the time.
+    /// A change is cut as soon as its lease expires, except that of a paused process: it may end
+    /// before the time is checked.
     fn may_finish(&self, world: &World, run: &Run) -> bool {
         run.believes()
             || world.has_stood_still
@@ -325,7 +325,7 @@ impl Lock {
         next.send(index, Asks::Apply);
     }
 
-    /// The request of a run is carried out.
+    /// The request of a run is executed.
     fn deliver(&self, next: &mut World, place: usize) {
         let message = next.wire.remove(place);
         let at = usize::from(message.run);
@@ -348,7 +348,7 @@ impl Lock {
                 next.write(&message, Said::Started);
                 Answer::Done
             }
-            // The owner is looked at and the transaction opened in one.
+            // The owner is checked and the transaction opened in one step.
             Asks::Start if self.kind == Kind::Midway => {
                 next.runs[at].has_session = next.store.owner == Some(message.run);
                 match next.runs[at].has_session {
@@ -443,7 +443,7 @@ impl Lock {
         Answer::Refused
     }
 
-    /// A run hears.
+    /// A run receives an answer.
     fn answer(&self, next: &mut World, place: usize) {
         let message = next.wire.remove(place);
         let at = usize::from(message.run);
@@ -497,7 +497,7 @@ impl Lock {
         }
     }
 
-    /// What a run does about what it has read.
+    /// The reaction of a run to the entries that it has read.
     fn decide(&self, next: &mut World, index: u8, newest: u8) {
         let at = usize::from(index);
         match said(newest) {
@@ -526,7 +526,7 @@ impl Lock {
         }
     }
 
-    /// A run is told that the database did not answer.
+    /// A run learns that the database did not answer.
     fn fails(&self, next: &mut World, index: u8, asks: Asks) {
         let at = usize::from(index);
         if asks == Asks::Renew {
@@ -542,7 +542,7 @@ impl Lock {
                 next.send(index, Asks::RollBack);
             }
             Phase::Working | Phase::Undoing => self.end_in_doubt(next, index),
-            // It insists, or ends in doubt.
+            // It retries, or ends in doubt.
             Phase::Recording if !next.runs[at].is_operator => {}
             Phase::Recording => next.give_back(index, End::Failed),
             Phase::Releasing => next.end(at, next.runs[at].says),
@@ -558,7 +558,8 @@ impl Lock {
         }
     }
 
-    /// An entry that may be there is looked for, once its session is over, and sent again.
+    /// An entry that may exist is searched in the audit, once its session has ended, and sent
+    /// again.
     fn insist(&self, next: &mut World, index: u8) {
         let is_owner = next.store.owner == Some(index);
         let is_there = next.store.has(Said::Applied, index);
@@ -569,7 +570,7 @@ impl Lock {
         } else if is_there {
             next.give_back(index, End::Applied);
         } else if self.kind == Kind::Shared {
-            // The transaction is over, and nothing of it is there.
+            // The transaction has ended, and nothing of it is left.
             next.give_back(index, End::Failed);
         } else {
             next.send(index, Asks::Apply);
@@ -577,7 +578,7 @@ impl Lock {
     }
 }
 
-/// Whether this is what a run waits for.
+/// Whether a run waits for this answer.
 fn waits_for(run: &Run, asks: Asks) -> bool {
     match asks {
         Asks::Acquire | Asks::Force(_) => run.phase == Phase::Asking,
@@ -616,7 +617,7 @@ impl World {
             }
         }
         for message in &mut self.wire {
-            // Of the others it does not matter.
+            // It makes no difference for the others.
             if matches!(message.asks, Asks::Acquire | Asks::Force(_) | Asks::Renew) {
                 message.age = (message.age + 1).min(LEASE);
             }
@@ -625,7 +626,7 @@ impl World {
 
     fn send(&mut self, run: u8, asks: Asks) {
         let token = match asks {
-            // What was read before, for a run that goes by that.
+            // The earlier state, for a run that decides by it.
             Asks::Acquire => code(self.store.newest()),
             _ => self.runs[usize::from(run)].token,
         };
@@ -648,7 +649,7 @@ impl World {
         self.wire.iter().any(is_it)
     }
 
-    /// Whether the first of two answers to a repeated request is on its way.
+    /// Whether the first of two answers to a repeated request is in transit.
     fn expects_answer(&self, message: &Message) -> bool {
         self.expects(message.run, message.asks)
     }
@@ -670,7 +671,7 @@ impl World {
         self.send(run, Asks::Release);
     }
 
-    /// Nobody hears the answers any more; what was asked is still on its way.
+    /// The answers are ignored from now on; the requests are still in transit.
     fn end(&mut self, at: usize, end: End) {
         let run = &mut self.runs[at];
         *run = Run {

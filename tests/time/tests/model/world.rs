@@ -1,8 +1,9 @@
-//! What the model knows: a store with one lock and one change, runs, and the messages between them.
+//! The world of the model: a store with one lock and one change, runs, and the messages between
+//! them.
 //!
-//! Time is relative and counted in ticks, so that the model has no last moment: what lies further back
-//! than a lease is not told apart. Between two ticks anything may happen in any order, and a message
-//! may be on its way for any number of ticks.
+//! Time is relative and counted in ticks, so that the model has no last moment: times before the
+//! last lease are not distinguished. Between two ticks any events may happen in any order, and a
+//! message may be in transit for any number of ticks.
 //!
 //! ```text
 //! Out -> Asking -> Reading -> Starting -> Working -> Recording -> Releasing -> Ended
@@ -15,15 +16,15 @@
 
 use std::fmt;
 
-/// How long a lease lasts, in ticks.
+/// The duration of a lease, in ticks.
 pub(super) const LEASE: u8 = 2;
 
-/// How the one change runs.
+/// The transaction mode of the one change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Kind {
-    /// Without transaction, and an operator decides on an interrupted attempt.
+    /// Non-transactional, and an operator resolves an interrupted attempt.
     Manual,
-    /// Without transaction, and the verify function decides.
+    /// Non-transactional, and the verify function resolves it.
     Verified,
     /// In one transaction with its entry.
     Shared,
@@ -31,7 +32,7 @@ pub(super) enum Kind {
     Midway,
 }
 
-/// What an entry says.
+/// The state of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Said {
     Started,
@@ -52,11 +53,11 @@ pub(super) struct Entry {
 pub(super) struct Store {
     pub(super) token: u8,
     pub(super) owner: Option<u8>,
-    /// Ticks until the lease is over.
+    /// Ticks until the lease expires.
     pub(super) left: u8,
-    /// Whether the owner before may have left a session behind that is still at work.
+    /// Whether the previous owner may have left an active session.
     pub(super) may_be_open: bool,
-    /// Whether it was its own owner who took the lock last.
+    /// Whether the last acquisition was by the current owner itself.
     pub(super) was_its_own: bool,
     pub(super) log: Vec<Entry>,
 }
@@ -78,27 +79,27 @@ impl Store {
     }
 }
 
-/// Where a run stands.
+/// The phase of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) enum Phase {
     Out,
-    /// An operator has looked, and may take the lock from the owner with this token.
+    /// An operator has read the lock, and may force its release from the owner with this token.
     Looked(u8),
     Asking,
     Reading,
     Starting,
     Working,
     Recording,
-    /// It is not known whether the start is on record: nothing ran.
+    /// Whether the start is recorded is unknown: nothing ran.
     Undoing,
     Releasing,
     Ended(End),
 }
 
-/// How a run ended.
+/// The result of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) enum End {
-    /// It says that the change is applied.
+    /// It reports the change as applied.
     Applied,
     Issue,
     Lost,
@@ -107,23 +108,23 @@ pub(super) enum End {
     Killed,
 }
 
-/// A process that runs, or an operator who takes the lock by force.
+/// A process that runs, or an operator who forces the release of the lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Run {
     pub(super) phase: Phase,
     pub(super) is_operator: bool,
-    /// What it says once the lock is given back.
+    /// Its result once the lock is released.
     pub(super) says: End,
     pub(super) token: u8,
-    /// Ticks since its lease was last known to be its own.
+    /// Ticks since its lease was last confirmed.
     pub(super) age: u8,
     pub(super) stands_still: bool,
-    /// An operator said that it was dead.
+    /// An operator declared it dead.
     pub(super) was_forced_out: bool,
     pub(super) renews: bool,
-    /// Whether the server has a session of its change that nobody has ended.
+    /// Whether the server has an open session of its change.
     pub(super) has_session: bool,
-    /// Whether the change's effect was begun by it.
+    /// Whether it has begun the change's effect.
     pub(super) has_begun: bool,
 }
 
@@ -147,7 +148,7 @@ impl Run {
         !matches!(self.phase, Phase::Ended(_))
     }
 
-    /// Whether it has been given the lock, and not given it back.
+    /// Whether it has acquired the lock, and not released it.
     pub(super) fn holds(&self) -> bool {
         use Phase::{Reading, Recording, Starting, Undoing, Working};
         matches!(
@@ -161,7 +162,7 @@ impl Run {
     }
 }
 
-/// What is asked of the store.
+/// A request to the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) enum Asks {
     Acquire,
@@ -171,7 +172,7 @@ pub(super) enum Asks {
     Start,
     /// The entry alone, or the commit of a transaction with it.
     Apply,
-    /// A statement that commits what its session has done, whoever has the lock.
+    /// A statement that commits the work of its session, whoever owns the lock.
     Ddl,
     RollBack,
     NoteForce,
@@ -179,7 +180,7 @@ pub(super) enum Asks {
     Release,
 }
 
-/// What the store says.
+/// An answer of the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) enum Answer {
     Token(u8),
@@ -189,12 +190,12 @@ pub(super) enum Answer {
     Refused,
 }
 
-/// On its way.
+/// A message in transit.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct Message {
     pub(super) run: u8,
     pub(super) asks: Asks,
-    /// None: it is a request.
+    /// None for a request.
     pub(super) answer: Option<Answer>,
     pub(super) token: u8,
     /// Ticks since the request was sent, as far as that matters.
@@ -211,7 +212,7 @@ impl fmt::Debug for Message {
     }
 }
 
-/// What disturbs may still happen.
+/// The faults that may still happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub(super) struct Disturbs {
     pub(super) losses: u8,
@@ -226,9 +227,9 @@ pub(super) struct World {
     pub(super) store: Store,
     pub(super) backup: Option<Store>,
     pub(super) runs: Vec<Run>,
-    /// In order, so that the same ones make the same state.
+    /// Sorted, so that equal sets are equal states.
     pub(super) wire: Vec<Message>,
-    /// How often the change's effect is there.
+    /// How often the change's effect exists.
     pub(super) effects: u8,
     pub(super) disturbs: Disturbs,
     pub(super) was_restored: bool,
