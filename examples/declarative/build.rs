@@ -1,4 +1,4 @@
-//! Cargo notices a new file in the folder.
+//! Makes cargo notice a new file in the folder.
 
 fn main() {
     println!("cargo::rerun-if-changed=changes");

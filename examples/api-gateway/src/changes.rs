@@ -1,4 +1,4 @@
-//! What is done to the gateway, once.
+//! The changes of the gateway, each applied once.
 
 use flamingock::{BoxError, change, rollback, verify};
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ use crate::gateway::Gateway;
 
 const ROUTES: &str = "config/apps/http/servers/gateway/routes";
 
-/// Requests for orders reach the first instance of the service.
+/// Routes requests for orders to the first instance of the service.
 #[change(id = "orders-route", order = "0001", target = "gateway")]
 async fn orders_route(gateway: &Gateway, orders: &Orders) -> Result<(), BoxError> {
     let first = upstream("orders-upstream-0", &orders.upstreams[0]);
@@ -22,7 +22,7 @@ async fn orders_route(gateway: &Gateway, orders: &Orders) -> Result<(), BoxError
 }
 
 #[rollback(orders_route)]
-async fn no_orders_route(gateway: &Gateway) -> Result<(), BoxError> {
+async fn delete_orders_route(gateway: &Gateway) -> Result<(), BoxError> {
     gateway.remove("orders-route").await
 }
 
@@ -31,8 +31,8 @@ async fn has_orders_route(gateway: &Gateway) -> Result<bool, BoxError> {
     Ok(gateway.find("orders-route").await?.is_some())
 }
 
-/// The other instances get their share. These are several requests, of which the gateway may refuse any:
-/// what went before it is there then, and the rollback removes it.
+/// Adds the other instances of the service and balances the load. Each addition is a request that
+/// the gateway can refuse: earlier additions remain then, and the rollback removes them.
 #[change(id = "orders-balanced", order = "0002", target = "gateway")]
 async fn orders_balanced(gateway: &Gateway, orders: &Orders) -> Result<(), BoxError> {
     for (number, address) in orders.upstreams.iter().enumerate().skip(1) {
@@ -51,7 +51,7 @@ async fn orders_balanced(gateway: &Gateway, orders: &Orders) -> Result<(), BoxEr
 }
 
 #[rollback(orders_balanced)]
-async fn orders_not_balanced(gateway: &Gateway, orders: &Orders) -> Result<(), BoxError> {
+async fn delete_orders_balancing(gateway: &Gateway, orders: &Orders) -> Result<(), BoxError> {
     gateway.remove("orders-balancing").await?;
     for number in 1..orders.upstreams.len() {
         gateway.remove(&format!("orders-upstream-{number}")).await?;
@@ -61,7 +61,7 @@ async fn orders_not_balanced(gateway: &Gateway, orders: &Orders) -> Result<(), B
 
 #[verify(orders_balanced)]
 async fn are_orders_balanced(gateway: &Gateway) -> Result<bool, BoxError> {
-    // The last of its steps: whoever finds it finds all of them.
+    // The load balancing is the last step: if it exists, all of them do.
     Ok(gateway.find("orders-balancing").await?.is_some())
 }
 

@@ -1,4 +1,4 @@
-//! The admin interface of Caddy, as far as the changes need it.
+//! The part of Caddy's admin interface that the changes need.
 
 use std::time::Duration;
 
@@ -14,12 +14,13 @@ pub(crate) struct Gateway {
 
 impl Gateway {
     pub(crate) fn new(admin: String) -> Result<Gateway, reqwest::Error> {
-        // Without a limit, a gateway that accepts and says nothing would hold the change for ever.
+        // Without a timeout, a gateway that accepts a connection and never answers would block the
+        // change forever.
         let http = Client::builder().timeout(Duration::from_secs(10)).build()?;
         Ok(Gateway { http, admin })
     }
 
-    /// The part of the configuration that has this `@id`, if there is one.
+    /// The part of the configuration with this `@id`, if there is one.
     pub(crate) async fn find(&self, id: &str) -> Result<Option<Value>, BoxError> {
         let answer = self.send(Method::GET, &format!("id/{id}"), None).await?;
         if answer.status() == StatusCode::NOT_FOUND {
@@ -28,8 +29,8 @@ impl Gateway {
         Ok(Some(accepted(answer).await?.json().await?))
     }
 
-    /// Adds a part, which has this `@id`, to a list, unless it is there: a second `POST` of the same part
-    /// would be accepted, and the gateway would have it twice.
+    /// Adds a part with this `@id` to a list, unless it exists: the gateway would accept a second
+    /// `POST` of the same part and have it twice.
     pub(crate) async fn add(&self, list: &str, id: &str, part: &Value) -> Result<(), BoxError> {
         if self.find(id).await?.is_none() {
             self.set(list, part).await?;
@@ -43,7 +44,7 @@ impl Gateway {
         accepted(answer).await.map(drop)
     }
 
-    /// Removes the part with this `@id`, if it is there.
+    /// Removes the part with this `@id`, if it exists.
     pub(crate) async fn remove(&self, id: &str) -> Result<(), BoxError> {
         let answer = self.send(Method::DELETE, &format!("id/{id}"), None).await?;
         if answer.status() == StatusCode::NOT_FOUND {
@@ -66,7 +67,7 @@ impl Gateway {
     }
 }
 
-/// The answer, or the error with what the gateway said, which names the mistake.
+/// The answer, or an error with the gateway's message, which names the mistake.
 async fn accepted(answer: Response) -> Result<Response, BoxError> {
     if answer.status().is_success() {
         return Ok(answer);

@@ -5,8 +5,8 @@
 //! $ cargo run -p api-gateway -- apply
 //! ```
 //!
-//! `CADDY` is the admin interface, `UPSTREAMS` are the addresses of the service, and `BALANCING` says how
-//! requests are spread over them. The audit is in the file `api-gateway.db`.
+//! `CADDY` is the admin interface, `UPSTREAMS` are the addresses of the service, and `BALANCING` is
+//! the policy for balancing requests between them. The audit is in the file `api-gateway.db`.
 
 mod changes;
 mod gateway;
@@ -19,7 +19,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
 
 use crate::gateway::Gateway;
 
-/// What the changes are to configure.
+/// The configuration for the changes.
 #[derive(Debug)]
 pub(crate) struct Orders {
     pub(crate) upstreams: Vec<String>,

@@ -15,7 +15,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Visitors are greeted.
+/// Creates the table of greetings for visitors.
 #[change(id = "create-greetings", order = "0001")]
 async fn create_greetings(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     sqlx::query("CREATE TABLE greetings (words TEXT NOT NULL)")
@@ -24,7 +24,7 @@ async fn create_greetings(db: &mut SqliteConnection) -> Result<(), sqlx::Error> 
     Ok(())
 }
 
-/// Takes a second, so that copies that start together meet here.
+/// Adds the first greeting. Takes a second, so that copies that start together overlap.
 #[change(id = "first-greeting", order = "0002", timeout = "30s")]
 async fn first_greeting(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     tokio::time::sleep(Duration::from_secs(1)).await;
@@ -44,7 +44,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .create_if_missing(true);
     let pool = SqlitePool::connect_with(options).await?;
 
-    // The same future stops a run that is under way and, later, the server.
+    // The same future stops an active run and, later, the server.
     let report = Runner::new(&pool)
         .service("greetings")
         .run()
@@ -69,7 +69,7 @@ async fn greet(State(pool): State<SqlitePool>) -> Result<String, (StatusCode, St
     words.map_err(|error| (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))
 }
 
-/// Completes when somebody asks the process to end: Ctrl-C, or an orchestrator's SIGTERM.
+/// Completes on Ctrl-C or on SIGTERM, which an orchestrator sends.
 fn shutdown() -> std::io::Result<impl Future<Output = ()> + Send + 'static> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;

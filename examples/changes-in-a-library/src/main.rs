@@ -1,12 +1,12 @@
-//! The changes of this application are in a library of their own. The binary names the library, so
-//! that the linker keeps it, and refuses to start if the library contributed nothing.
+//! The changes of this application are in their own library. The binary names the library, so that
+//! the linker keeps it, and refuses to start if the library contributed no change.
 
 use flamingock::{Runner, Stage};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
 
 flamingock::link_changes!(billing_changes);
 
-/// The changes that are committed: see the test below.
+/// The committed manifest: see the test below.
 const MANIFEST: &str = include_str!("../changes.lock");
 
 fn runner(pool: &SqlitePool) -> Runner {
@@ -34,8 +34,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 mod tests {
     use super::*;
 
-    /// A change that is edited, renamed, reordered or dropped shows in review, as a difference in
-    /// `changes.lock`. `FLAMINGOCK_UPDATE_MANIFEST=1 cargo test` writes it anew.
+    /// A review shows an edited, renamed, reordered or removed change as a difference in
+    /// `changes.lock`. `FLAMINGOCK_UPDATE_MANIFEST=1 cargo test` rewrites the file.
     #[tokio::test]
     async fn manifest_is_committed() {
         let pool = SqlitePool::connect_lazy("sqlite::memory:").unwrap();

@@ -8,22 +8,22 @@ use aws_sdk_s3::types::{
 };
 use flamingock::{BoxError, change, rollback, verify};
 
-/// Where exports go.
+/// The bucket for exports.
 #[derive(Debug)]
 pub(crate) struct Exports {
-    /// Names of buckets are unique in the whole cloud.
+    /// Bucket names are unique in the whole cloud.
     pub(crate) bucket: String,
-    /// After which a file is deleted.
+    /// The number of days after which a file is deleted.
     pub(crate) days: i32,
 }
 
-/// Tells our rule from those of others.
+/// Distinguishes this application's rule from others.
 const RULE: &str = "orders-exports-expire";
 
-/// Exports of orders are kept for some time.
+/// Creates the bucket for exports of orders, which are deleted after some time.
 #[change(id = "exports-bucket", order = "0001", target = "aws")]
 async fn exports_bucket(s3: &Client, exports: &Exports) -> Result<(), BoxError> {
-    // In one region a second creation is accepted, in the others it is refused: look first.
+    // In one region a second creation is accepted, in the others it is refused: check first.
     if !is_there(s3, exports).await? {
         create(s3, exports).await?;
     }
@@ -32,7 +32,7 @@ async fn exports_bucket(s3: &Client, exports: &Exports) -> Result<(), BoxError> 
         return Ok(());
     }
     if !found.is_empty() {
-        // Ours would replace them.
+        // This rule would replace them.
         let (bucket, found) = (&exports.bucket, found.join(", "));
         return Err(format!("the bucket {bucket} has rules that are not ours: {found}").into());
     }
@@ -54,9 +54,9 @@ async fn exports_bucket(s3: &Client, exports: &Exports) -> Result<(), BoxError> 
     Ok(())
 }
 
-/// A bucket with rules of somebody else stays, and the cloud refuses to delete one that has files in it.
+/// A bucket with foreign rules stays, and the cloud refuses to delete one that contains files.
 #[rollback(exports_bucket)]
-async fn no_exports_bucket(s3: &Client, exports: &Exports) -> Result<(), BoxError> {
+async fn delete_exports_bucket(s3: &Client, exports: &Exports) -> Result<(), BoxError> {
     if !is_there(s3, exports).await? {
         return Ok(());
     }
@@ -66,7 +66,7 @@ async fn no_exports_bucket(s3: &Client, exports: &Exports) -> Result<(), BoxErro
     Ok(())
 }
 
-/// A bucket without the rule is half of it: then the next start runs the change again.
+/// A bucket without the rule is incomplete: then the next run applies the change again.
 #[verify(exports_bucket)]
 async fn has_exports_bucket(s3: &Client, exports: &Exports) -> Result<bool, BoxError> {
     if !is_there(s3, exports).await? {
@@ -94,7 +94,7 @@ async fn rules(s3: &Client, exports: &Exports) -> Result<Vec<String>, BoxError> 
     }
 }
 
-/// Whether we have the bucket; one of somebody else's is an error.
+/// Whether the bucket is this account's; a bucket of another account is an error.
 async fn is_there(s3: &Client, exports: &Exports) -> Result<bool, BoxError> {
     match s3.head_bucket().bucket(&exports.bucket).send().await {
         Ok(_) => Ok(true),
@@ -110,7 +110,7 @@ async fn is_there(s3: &Client, exports: &Exports) -> Result<bool, BoxError> {
 }
 
 async fn create(s3: &Client, exports: &Exports) -> Result<(), BoxError> {
-    // The oldest region is the one that must not be named.
+    // The oldest region is the only one that must not be named.
     let region = s3.config().region().map(|region| region.as_ref());
     let place = region
         .filter(|region| *region != "us-east-1")

@@ -5,8 +5,9 @@
 //! $ cargo run -- apply
 //! ```
 //!
-//! Region and credentials come from where the AWS clients look for them. `BUCKET` and `DAYS` are the bucket's name
-//! and how long it keeps a file. The audit is in the file `cloud-resources.db`.
+//! Region and credentials are those of the AWS clients' default configuration. `BUCKET` is the
+//! bucket's name, and `DAYS` the number of days that it keeps a file. The audit is in the file
+//! `cloud-resources.db`.
 
 mod bucket;
 mod queue;

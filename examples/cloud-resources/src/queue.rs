@@ -10,15 +10,16 @@ type Attributes = HashMap<QueueAttributeName, String>;
 
 const QUEUE: &str = "orders-to-export";
 
-/// What the queue is like: orders wait for four days at most, and an exporter has two minutes.
+/// The attributes of the queue: orders wait for four days at most, and an exporter has two minutes.
 const SHAPE: [(QueueAttributeName, &str); 2] = [
     (QueueAttributeName::MessageRetentionPeriod, "345600"),
     (QueueAttributeName::VisibilityTimeout, "120"),
 ];
 
-/// Orders wait here for their export.
+/// Creates the queue of orders that wait for their export.
 ///
-/// The cloud looks first: an equal queue is left as it is, another one of this name is refused.
+/// The cloud checks the name: an equal queue is left unchanged, and another one with this name is
+/// refused.
 #[change(id = "exports-queue", order = "0002", target = "aws")]
 async fn exports_queue(sqs: &Client) -> Result<(), BoxError> {
     let shape = SHAPE.map(|(name, value)| (name, value.to_owned()));
@@ -30,10 +31,10 @@ async fn exports_queue(sqs: &Client) -> Result<(), BoxError> {
     Ok(())
 }
 
-/// A queue of another shape is somebody else's and stays; and since a queue goes with what is in it, one that is not
-/// empty stays, too.
+/// A queue with other attributes is not this application's and stays; and because a queue is
+/// deleted with its messages, one that is not empty stays, too.
 #[rollback(exports_queue)]
-async fn no_exports_queue(sqs: &Client) -> Result<(), BoxError> {
+async fn delete_exports_queue(sqs: &Client) -> Result<(), BoxError> {
     let Some(url) = find(sqs).await? else {
         return Ok(());
     };

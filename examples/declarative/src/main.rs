@@ -1,12 +1,14 @@
-//! A route and its upstreams in an API gateway, Caddy, declared in files: the template `http` sends what they say.
+//! A route and its upstreams in an API gateway, Caddy, declared in files: the template `http` sends
+//! the requests.
 //!
 //! ```console
 //! $ caddy run --config examples/declarative/caddy.json
 //! $ GATEWAY_TOKEN=.. cargo run -p declarative -- apply
 //! ```
 //!
-//! `CADDY` is the admin interface, `FIRST` and `SECOND` are the addresses of the service, and `BALANCING` says how
-//! requests are spread over them. The audit is in the file `declarative.db`.
+//! `CADDY` is the admin interface, `FIRST` and `SECOND` are the addresses of the service, and
+//! `BALANCING` is the policy for balancing requests between them. The audit is in the file
+//! `declarative.db`.
 
 use std::process::ExitCode;
 

@@ -6,7 +6,7 @@ use flamingock::BoxError;
 use sqlx::postgres::{PgPool, PgPoolOptions};
 use tokio::time::{Instant, sleep};
 
-/// Between two questions.
+/// The pause between two queries.
 const PAUSE: Duration = Duration::from_millis(250);
 
 #[derive(Debug, Clone)]
@@ -17,7 +17,8 @@ pub(crate) struct Catalogue {
 
 impl Catalogue {
     pub(crate) fn new(url: &str, wait: Duration) -> Result<Catalogue, sqlx::Error> {
-        // A server that is not there yet is asked again by the target's probe, not by the pool.
+        // The readiness check of the target retries while the server is not there yet, not the
+        // pool.
         let options = PgPoolOptions::new().acquire_timeout(Duration::from_secs(2));
         Ok(Catalogue {
             database: options.connect_lazy(url)?,
@@ -29,11 +30,11 @@ impl Catalogue {
         self.database.acquire().await.map(drop)
     }
 
-    /// Returns once the schema is of this version or a later one.
+    /// Returns once the schema has this version or a later one.
     ///
     /// # Errors
     ///
-    /// When it is not in time.
+    /// Fails if it does not in time.
     pub(crate) async fn wait_for(&self, needed: i32) -> Result<(), BoxError> {
         let deadline = Instant::now() + self.wait;
         loop {

@@ -1,13 +1,14 @@
-//! What must be there first, and what is built on it.
+//! The dependency, and the change that needs it.
 
 use flamingock::{BoxError, change, rollback, verify};
 use sqlx::SqliteConnection;
 
 use crate::catalogue::Catalogue;
 
-/// Order lines refer to the articles of the catalogue by the numbers that came with its schema 4.
+/// Waits for schema 4 of the catalogue, whose article numbers the order lines use.
 ///
-/// It changes nothing, so there is nothing to roll back or to look for after a crash: it may simply run again.
+/// It changes nothing, so there is nothing to roll back or to verify after a crash: it can run
+/// again.
 #[change(
     id = "catalogue-schema-4",
     order = "0001",
@@ -19,7 +20,7 @@ async fn catalogue_schema_4(catalogue: &Catalogue) -> Result<(), BoxError> {
     catalogue.wait_for(4).await
 }
 
-/// What was ordered.
+/// Creates the `order_lines` table.
 #[change(id = "create-order-lines", order = "0001", stage = "schema")]
 async fn create_order_lines(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     let table = "CREATE TABLE order_lines (

@@ -1,12 +1,12 @@
-//! A deployment that depends on another one: nothing changes before the catalogue, which another team keeps in a
-//! PostgreSQL database of its own, has the schema that this service needs.
+//! A deployment that depends on another one: nothing changes before the catalogue, which another
+//! team keeps in its own PostgreSQL database, has the schema that this service needs.
 //!
 //! ```console
 //! $ CATALOGUE_URL=postgres://localhost/catalogue cargo run -p deployment-dependencies -- apply
 //! ```
 //!
-//! `WAIT` is how many seconds to wait for it. The service's own database, which has the audit, too, is the file
-//! `deployment-dependencies.db`.
+//! `WAIT` is the number of seconds to wait for it. The service's own database, which also contains
+//! the audit, is the file `deployment-dependencies.db`.
 
 mod catalogue;
 mod changes;

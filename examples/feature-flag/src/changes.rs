@@ -1,4 +1,4 @@
-//! What is done at the vendor, once.
+//! The changes at the vendor, each applied once.
 
 use flamingock::{BoxError, change, rollback, verify};
 
@@ -6,13 +6,14 @@ use crate::unleash::{Flag, Unleash};
 
 const FLAG: &str = "checkout-v2";
 
-/// Tells our flag from one that somebody made by hand.
+/// Distinguishes this application's flag from one that was created by hand.
 const DESCRIPTION: &str = "The checkout on one page. Made by the shop's change checkout-flag.";
 
-/// A quarter of the users gets the new checkout.
+/// Creates the flag of the new checkout and turns it on for a quarter of the users.
 ///
-/// Three requests, and the vendor may be gone after any of them. Each step looks first, so that the change can
-/// run again on what it left behind; and no user sees the flag before the last of them.
+/// Three requests, and the vendor can become unreachable after any of them. Each step checks first,
+/// so the change can run again after a partial attempt; and the flag is off for all users until the
+/// last step.
 #[change(id = "checkout-flag", order = "0001", target = "unleash")]
 async fn checkout_flag(flags: &Unleash) -> Result<(), BoxError> {
     let found = flags.find(FLAG).await?;
@@ -34,16 +35,16 @@ async fn checkout_flag(flags: &Unleash) -> Result<(), BoxError> {
     Ok(())
 }
 
-/// Whatever is there of it.
+/// Deletes every part that exists.
 #[rollback(checkout_flag)]
-async fn no_checkout_flag(flags: &Unleash) -> Result<(), BoxError> {
+async fn delete_checkout_flag(flags: &Unleash) -> Result<(), BoxError> {
     match flags.find(FLAG).await? {
         Some(flag) if is_ours(&flag) => flags.delete(FLAG).await,
         Some(_) | None => Ok(()),
     }
 }
 
-/// Half of it is not it: then the next start runs the change again.
+/// Half of the flag does not count: then the next run applies the change again.
 #[verify(checkout_flag)]
 async fn has_checkout_flag(flags: &Unleash) -> Result<bool, BoxError> {
     let found = flags.find(FLAG).await?;

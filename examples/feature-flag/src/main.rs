@@ -5,7 +5,8 @@
 //! $ cargo run -p feature-flag -- apply
 //! ```
 //!
-//! `UNLEASH_ENVIRONMENT` is where the flag is turned on. The audit is in the file `feature-flag.db`.
+//! `UNLEASH_ENVIRONMENT` is the environment in which the flag is turned on. The audit is in the
+//! file `feature-flag.db`.
 
 mod changes;
 mod unleash;

@@ -1,4 +1,4 @@
-//! The admin API of Unleash, as far as the changes need it.
+//! The part of Unleash's admin API that the changes need.
 
 use std::time::Duration;
 
@@ -52,7 +52,7 @@ impl Unleash {
         self.post("projects/default/features", &body).await
     }
 
-    /// Lets so many percent of the users have it, and the same ones each time.
+    /// Turns the flag on for that percentage of the users, always the same ones.
     pub(crate) async fn roll_out(&self, flag: &str, percent: u8) -> Result<(), BoxError> {
         let parameters =
             json!({ "rollout": percent.to_string(), "stickiness": "default", "groupId": flag });
@@ -64,7 +64,8 @@ impl Unleash {
         self.post(&self.within(flag, "on"), &json!({})).await
     }
 
-    /// Archives the flag, which frees no name, and deletes it from the archive, which does.
+    /// Archives the flag, which does not free its name, and deletes it from the archive, which
+    /// does.
     pub(crate) async fn delete(&self, flag: &str) -> Result<(), BoxError> {
         for path in [
             format!("projects/default/features/{flag}"),
@@ -106,7 +107,7 @@ impl Unleash {
     }
 }
 
-/// What the vendor has of a flag.
+/// The vendor's data about a flag.
 #[derive(Debug)]
 pub(crate) struct Flag {
     pub(crate) description: Option<String>,
@@ -114,7 +115,7 @@ pub(crate) struct Flag {
     pub(crate) strategies: usize,
 }
 
-/// The answer, or the error with what the vendor said.
+/// The answer, or an error with the vendor's message.
 async fn accepted(answer: Response) -> Result<Response, BoxError> {
     if answer.status().is_success() {
         return Ok(answer);

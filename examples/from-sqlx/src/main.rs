@@ -1,12 +1,12 @@
-//! An application that comes from sqlx's migrator: the folder is read as it is, the history is taken over, and the
-//! first change in code comes on top.
+//! An application that switches from sqlx's migrator: its folder is read unchanged, its history is
+//! adopted, and the first change in code follows.
 //!
 //! ```console
 //! $ cargo run -p from-sqlx --bin from-sqlx-before    # as it was
 //! $ cargo run -p from-sqlx -- apply
 //! ```
 //!
-//! `DATABASE_URL` names another database than the file `shop.db`.
+//! `DATABASE_URL` can name another database than the file `shop.db`.
 
 use std::env;
 use std::process::ExitCode;
@@ -17,9 +17,9 @@ use sqlx::{SqliteConnection, SqlitePool};
 
 flamingock::include_files!("migrations");
 
-/// Customers are found by their name, whichever way it is written.
+/// Adds a search column with the lower-case names of customers.
 ///
-/// SQLite's own `lower` knows the letters from A to Z alone, so this is no change for a file.
+/// SQLite's own `lower` converts only the letters from A to Z, so this cannot be an SQL file.
 #[change(id = "names-to-search", order = "0004")]
 async fn names_to_search(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     sqlx::query("ALTER TABLE customers ADD COLUMN search TEXT NOT NULL DEFAULT ''")
@@ -39,7 +39,7 @@ async fn names_to_search(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
 }
 
 #[rollback(names_to_search)]
-async fn no_names_to_search(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+async fn drop_names_to_search(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     sqlx::query("ALTER TABLE customers DROP COLUMN search")
         .execute(db)
         .await?;
@@ -47,7 +47,7 @@ async fn no_names_to_search(db: &mut SqliteConnection) -> Result<(), sqlx::Error
 }
 
 #[verify(names_to_search)]
-async fn names_are_there(db: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+async fn has_names_to_search(db: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
     let column = "SELECT count(*) FROM pragma_table_info('customers') WHERE name = 'search'";
     let columns: i64 = sqlx::query_scalar(column).fetch_one(db).await?;
     Ok(columns == 1)
@@ -59,7 +59,7 @@ async fn main() -> Result<ExitCode, BoxError> {
     let url = url.as_deref().unwrap_or("sqlite://shop.db?mode=rwc");
     let runner = Runner::new(&SqlitePool::connect_lazy(url)?)
         .service("shop")
-        // A new environment has nothing to take over: there, the files are applied from here.
+        // A new environment has no history to adopt, so all files are applied.
         .adopt_first(Adoption::of(Tool::Sqlx).allow_empty());
     Ok(flamingock::cli::run(runner).await)
 }

@@ -27,7 +27,7 @@ async fn main() -> Result<ExitCode, BoxError> {
     let options = SqliteConnectOptions::new()
         .filename("message-broker.db")
         .create_if_missing(true);
-    // Both connect when a change asks them to: who only looks at the audit needs no broker.
+    // Both connect when a change needs them, so commands that only read the audit need no broker.
     let nats = Nats::at(variable("NATS_URL", "nats://127.0.0.1:4222"));
     let rabbit = Rabbit::at(variable(
         "AMQP_URL",

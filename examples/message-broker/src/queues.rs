@@ -7,10 +7,11 @@ use lapin::types::FieldTable;
 
 use crate::rabbit::{Rabbit, declare_exchange, declare_queue, is_our_exchange, is_our_queue};
 
-/// Invoices that were made are printed.
+/// Creates the queue of invoices to print, bound to the exchange `invoices`.
 ///
-/// Three steps, each of which the broker may refuse. A binding cannot be asked for, so there is no `#[verify]`; but
-/// each step may be repeated, and that is what "retry" says: a start after a crash runs the change again.
+/// Three steps, each of which the broker can refuse. AMQP cannot query a binding, so there is no
+/// `#[verify]`; but each step can be repeated, which "retry" declares: the run after a crash
+/// applies the change again.
 #[change(
     id = "print-queue",
     order = "0001",
@@ -34,10 +35,10 @@ async fn print_queue(rabbit: &Rabbit) -> Result<(), Error> {
         .await
 }
 
-/// Removes what is ours and what nobody uses: a queue with invoices in it is an error, and an exchange with other
-/// queues, too.
+/// Removes only unused parts of this application: a queue with invoices in it is an error, and so
+/// is an exchange with other queues.
 #[rollback(print_queue)]
-async fn no_print_queue(rabbit: &Rabbit) -> Result<(), Error> {
+async fn delete_print_queue(rabbit: &Rabbit) -> Result<(), Error> {
     let connection = rabbit.connect().await?;
     let channel = connection.create_channel().await?;
     if is_our_queue(&connection, "invoices.print").await? {
@@ -46,7 +47,7 @@ async fn no_print_queue(rabbit: &Rabbit) -> Result<(), Error> {
             if_empty: true,
             ..QueueDeleteOptions::default()
         };
-        // Its bindings go with it.
+        // Its bindings are removed with it.
         channel
             .queue_delete("invoices.print".into(), if_nobody_uses_it)
             .await?;

@@ -1,4 +1,4 @@
-//! RabbitMQ, as far as the changes need it.
+//! The part of RabbitMQ that the changes need.
 
 use lapin::options::{ExchangeDeclareOptions, QueueDeclareOptions};
 use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
@@ -15,14 +15,14 @@ impl Rabbit {
         Rabbit { url }
     }
 
-    /// A connection, which ends with the value.
+    /// A connection, which closes when the value is dropped.
     pub(crate) async fn connect(&self) -> Result<Connection, Error> {
         Connection::connect(&self.url, ConnectionProperties::default()).await
     }
 }
 
-/// Declares a queue that outlives the broker's restart. An equal one is left as it is, another one of this name is
-/// an error.
+/// Declares a queue that outlives the broker's restart. An equal one is left unchanged, and another
+/// one with this name is an error.
 pub(crate) async fn declare_queue(channel: &Channel, name: &str) -> Result<(), Error> {
     let options = QueueDeclareOptions {
         durable: true,
@@ -32,7 +32,7 @@ pub(crate) async fn declare_queue(channel: &Channel, name: &str) -> Result<(), E
     declared.await.map(drop)
 }
 
-/// The same for an exchange that goes by topics.
+/// The same for a topic exchange.
 pub(crate) async fn declare_exchange(channel: &Channel, name: &str) -> Result<(), Error> {
     let options = ExchangeDeclareOptions {
         durable: true,
@@ -44,13 +44,14 @@ pub(crate) async fn declare_exchange(channel: &Channel, name: &str) -> Result<()
         .await
 }
 
-/// Whether there is a queue as we declare it. One of the same name and another shape is somebody else's.
+/// Whether the queue exists as declared here. One with the same name and other properties belongs
+/// to another application.
 pub(crate) async fn is_our_queue(connection: &Connection, name: &str) -> Result<bool, Error> {
     let passive = QueueDeclareOptions {
         passive: true,
         ..QueueDeclareOptions::default()
     };
-    // The broker answers "no" by closing the channel: each question has its own.
+    // The broker answers "no" by closing the channel, so each query has its own.
     let channel = connection.create_channel().await?;
     let found = channel.queue_declare(name.into(), passive, FieldTable::default());
     if !unless(AMQPSoftError::NOTFOUND, found.await.map(drop))? {
@@ -78,7 +79,7 @@ pub(crate) async fn is_our_exchange(connection: &Connection, name: &str) -> Resu
     unless(AMQPSoftError::PRECONDITIONFAILED, declared)
 }
 
-/// False where the broker says this, true where it says yes.
+/// False if the broker answers with this code, true if it answers yes.
 fn unless(no: AMQPSoftError, answer: Result<(), Error>) -> Result<bool, Error> {
     match answer {
         Ok(()) => Ok(true),

@@ -21,7 +21,7 @@ impl Nats {
     }
 }
 
-/// Orders are kept for who listens later.
+/// Creates the stream that keeps orders for later consumers.
 #[change(
     id = "orders-stream",
     order = "0001",
@@ -35,15 +35,16 @@ async fn orders_stream(nats: &Nats) -> Result<(), BoxError> {
         storage: StorageType::File,
         ..stream::Config::default()
     };
-    // The server looks first: an equal stream is left as it is, another one of this name is refused.
+    // The server checks the name: an equal stream is left unchanged, and another one with this name
+    // is refused.
     nats.jetstream().await?.create_stream(orders).await?;
     Ok(())
 }
 
-/// Deletes what is in the stream, too: after a failed creation that is nothing; an undo is refused while
-/// there are orders.
+/// Deletes the stream with its messages: after a failed creation there are none, and an undo is
+/// refused while there are orders.
 #[rollback(orders_stream)]
-async fn no_orders_stream(nats: &Nats) -> Result<(), BoxError> {
+async fn delete_orders_stream(nats: &Nats) -> Result<(), BoxError> {
     let Some(info) = find_orders(nats).await? else {
         return Ok(());
     };
@@ -62,17 +63,17 @@ async fn has_orders_stream(nats: &Nats) -> Result<bool, BoxError> {
 async fn find_orders(nats: &Nats) -> Result<Option<Info>, BoxError> {
     match nats.jetstream().await?.get_stream("ORDERS").await {
         Ok(stream) => Ok(Some(stream.cached_info().clone())),
-        Err(error) if is_no_stream(&error) => Ok(None),
+        Err(error) if is_missing_stream(&error) => Ok(None),
         Err(error) => Err(error.into()),
     }
 }
 
-fn is_no_stream(error: &GetStreamError) -> bool {
+fn is_missing_stream(error: &GetStreamError) -> bool {
     matches!(error.kind(), GetStreamErrorKind::JetStream(said)
         if said.error_code() == ErrorCode::STREAM_NOT_FOUND)
 }
 
-/// Billing gets every order that was placed, from the first one on.
+/// Creates the consumer by which billing receives every order from the first one on.
 #[change(
     id = "billing-consumer",
     order = "0002",
@@ -80,7 +81,7 @@ fn is_no_stream(error: &GetStreamError) -> bool {
     target = "nats"
 )]
 async fn billing_consumer(nats: &Nats) -> Result<(), BoxError> {
-    // Where it is there already it is in use: the server would take this for an update of it.
+    // An existing consumer is in use: the server would treat a second creation as an update.
     if has_billing_consumer(nats).await? {
         return Ok(());
     }
@@ -96,7 +97,7 @@ async fn billing_consumer(nats: &Nats) -> Result<(), BoxError> {
 }
 
 #[rollback(billing_consumer)]
-async fn no_billing_consumer(nats: &Nats) -> Result<(), BoxError> {
+async fn delete_billing_consumer(nats: &Nats) -> Result<(), BoxError> {
     if has_billing_consumer(nats).await? {
         let orders = nats.jetstream().await?.get_stream("ORDERS").await?;
         orders.delete_consumer("billing").await?;

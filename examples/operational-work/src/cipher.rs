@@ -1,13 +1,13 @@
-//! How a telephone number is kept.
+//! The encryption of telephone numbers.
 
 use chacha20poly1305::aead::{Aead, Generate as _, KeyInit as _, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use flamingock::BoxError;
 
-/// Bytes of a nonce, which stand before what is encrypted.
+/// The length of a nonce in bytes, which comes before the ciphertext.
 const NONCE: usize = 24;
 
-/// The key that goes and the one that comes. Neither is printed.
+/// The old key and the new one. Neither is printed.
 pub(crate) struct Keys {
     pub(crate) old: Key,
     pub(crate) new: Key,
@@ -16,7 +16,7 @@ pub(crate) struct Keys {
 pub(crate) struct Key(Option<XChaCha20Poly1305>);
 
 impl Keys {
-    /// A key that is empty is missed where it is used: who only looks at the audit needs none.
+    /// An empty key is reported where it is used: commands that only read the audit need none.
     pub(crate) fn from_hexadecimal(old: &str, new: &str) -> Result<Keys, BoxError> {
         let (old, new) = (key("OLD_KEY", old)?, key("NEW_KEY", new)?);
         Ok(Keys { old, new })
@@ -24,7 +24,8 @@ impl Keys {
 }
 
 impl Key {
-    /// A text for the row with that id, each time another one; it can be opened for no other row.
+    /// Encrypts a text for the row with that id, with a new nonce each time; it can be decrypted
+    /// for no other row.
     pub(crate) fn seal(&self, id: i64, text: &[u8]) -> Result<Vec<u8>, BoxError> {
         let nonce = XNonce::generate();
         let mut sealed = nonce.to_vec();

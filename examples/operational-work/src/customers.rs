@@ -1,4 +1,4 @@
-//! A column that is encrypted gets another key.
+//! Rotates the key of an encrypted column.
 
 use flamingock::{BoxError, change, rollback};
 use sqlx::SqliteConnection;
@@ -8,7 +8,7 @@ use crate::cipher::{Key, Keys};
 /// Rows in memory at a time.
 const BATCH: i64 = 100;
 
-/// Customers, and how to call them.
+/// Creates the `customers` table, with encrypted telephone numbers.
 #[change(id = "create-customers", order = "0001", stage = "customers")]
 async fn create_customers(db: &mut SqliteConnection, keys: &Keys) -> Result<(), BoxError> {
     let table = "CREATE TABLE customers (
@@ -31,10 +31,10 @@ async fn drop_customers(db: &mut SqliteConnection) -> Result<(), BoxError> {
     Ok(())
 }
 
-/// Every telephone number is encrypted with the new key.
+/// Encrypts every telephone number with the new key.
 ///
-/// In the transaction that has the audit's entry, too: a row that can't be opened, or a crash, leaves all rows with the
-/// old key, and there is never a row of which nobody knows which key it has.
+/// In the transaction of the audit's entry: after a row that can't be decrypted, or a crash, all
+/// rows have the old key, and there is never a mixture of keys.
 #[change(id = "rotate-key", order = "0002", stage = "customers")]
 async fn rotate_key(db: &mut SqliteConnection, keys: &Keys) -> Result<(), BoxError> {
     encrypt_again(db, &keys.old, &keys.new).await

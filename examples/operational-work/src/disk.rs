@@ -1,4 +1,4 @@
-//! Files that are there as a whole or not at all, whenever the process or the machine dies.
+//! Files that are written completely or not at all, whenever the process or the machine fails.
 
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use tokio::fs::{self, File};
 use tokio::io::AsyncWriteExt as _;
 
-/// Writes a file, in place of the one that is there.
+/// Writes a file, and replaces an existing one.
 pub(crate) async fn replace(path: &Path, text: &str) -> io::Result<()> {
     let draft = beside(path, "draft");
     write(&draft, text).await?;
@@ -14,7 +14,7 @@ pub(crate) async fn replace(path: &Path, text: &str) -> io::Result<()> {
     keep_names(path).await
 }
 
-/// Writes a file unless there is one. No other process can come in between.
+/// Writes a file unless it exists. No other process can interfere.
 pub(crate) async fn create(path: &Path, text: &str) -> io::Result<()> {
     let draft = beside(path, "draft");
     write(&draft, text).await?;
@@ -23,20 +23,20 @@ pub(crate) async fn create(path: &Path, text: &str) -> io::Result<()> {
     keep_names(path).await
 }
 
-/// Keeps what is there under another name, too, unless something is kept already.
+/// Backs up an existing file under another name, unless a backup exists.
 pub(crate) async fn keep(path: &Path) -> io::Result<()> {
     unless_there(fs::hard_link(path, beside(path, "before")).await)?;
     keep_names(path).await
 }
 
-/// Puts back what was kept, if something was.
+/// Restores the backup, if there is one.
 pub(crate) async fn restore(path: &Path) -> io::Result<()> {
     let kept = beside(path, "before");
     if !fs::try_exists(&kept).await? {
         return Ok(());
     }
     fs::rename(&kept, path).await?;
-    // Two names of one file, which nobody had replaced yet, are both left by a rename.
+    // If two names are links to the same file, a rename leaves both.
     match fs::remove_file(&kept).await {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
         Ok(()) | Err(_) => {}
@@ -50,7 +50,7 @@ async fn write(path: &Path, text: &str) -> io::Result<()> {
     file.sync_all().await
 }
 
-/// A name is in its folder, which is written by itself.
+/// A file name is stored in its folder, which needs its own sync.
 async fn keep_names(path: &Path) -> io::Result<()> {
     let folder = path.parent().filter(|folder| folder != &Path::new(""));
     File::open(folder.unwrap_or(Path::new(".")))

@@ -1,4 +1,4 @@
-//! A notice that goes out once, and settings that are replaced.
+//! A notice that is sent once, and settings that are replaced.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,11 +11,11 @@ use crate::disk;
 
 const SETTINGS: &str = "settings.conf";
 
-/// The command that makes the service read its settings again; empty where nothing has to.
+/// The command that makes the service reload its settings; empty if none is needed.
 #[derive(Debug)]
 pub(crate) struct Reload(pub(crate) String);
 
-/// What the sender of messages finds here it sends, and moves it to `sent`.
+/// The sender of messages sends the files here, and moves them to `sent`.
 fn waiting() -> PathBuf {
     Path::new("outbox").join("new-terms.txt")
 }
@@ -24,7 +24,7 @@ fn sent() -> PathBuf {
     Path::new("sent").join("new-terms.txt")
 }
 
-/// Customers hear of the new terms.
+/// Puts the notice of the new terms into the outbox.
 #[change(
     id = "notice-of-new-terms",
     order = "0001",
@@ -32,16 +32,16 @@ fn sent() -> PathBuf {
     target = "disk"
 )]
 async fn notice_of_new_terms() -> io::Result<()> {
-    if is_noticed().await? {
+    if has_notice().await? {
         return Ok(());
     }
     fs::create_dir_all("outbox").await?;
     disk::create(&waiting(), "From May on we deliver on Sundays, too.\n").await
 }
 
-/// While it waits it can be taken back. Once it is sent that is for a person.
+/// A waiting notice can be withdrawn. A sent one needs an operator.
 #[rollback(notice_of_new_terms)]
-async fn no_notice_of_new_terms() -> Result<(), BoxError> {
+async fn withdraw_notice_of_new_terms() -> Result<(), BoxError> {
     if fs::try_exists(sent()).await? {
         return Err("the notice of the new terms has been sent".into());
     }
@@ -52,15 +52,16 @@ async fn no_notice_of_new_terms() -> Result<(), BoxError> {
 }
 
 #[verify(notice_of_new_terms)]
-async fn is_noticed() -> io::Result<bool> {
-    // Waiting first: a notice that is moved between the two questions is found by the second.
+async fn has_notice() -> io::Result<bool> {
+    // The outbox first: a notice that is moved between the two checks is found by the second.
     Ok(fs::try_exists(waiting()).await? || fs::try_exists(sent()).await?)
 }
 
-/// The service gets other settings.
+/// Replaces the settings of the service, and reloads it.
 ///
-/// There must be some: that is what the rollback puts back. Readers find the old file or the new one, never half of one. It may be done again at any time: after a crash
-/// the next start does, since nobody knows whether the service was told.
+/// The old file must exist, because the rollback restores it. Readers find the old file or the new
+/// one, never half of one. The change can run again at any time, and does so after a crash, because
+/// it is unknown whether the service has reloaded.
 #[change(
     id = "new-settings",
     order = "0002",
@@ -72,16 +73,16 @@ async fn new_settings(reload: &Reload) -> Result<(), BoxError> {
     let path = Path::new(SETTINGS);
     disk::keep(path).await?;
     disk::replace(path, "sundays = yes\n").await?;
-    tell(reload).await
+    reload_service(reload).await
 }
 
-/// The file as it was.
+/// Restores the old file.
 #[rollback(new_settings)]
 async fn old_settings() -> io::Result<()> {
     disk::restore(Path::new(SETTINGS)).await
 }
 
-async fn tell(reload: &Reload) -> Result<(), BoxError> {
+async fn reload_service(reload: &Reload) -> Result<(), BoxError> {
     if reload.0.is_empty() {
         return Ok(());
     }

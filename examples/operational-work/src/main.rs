@@ -1,12 +1,13 @@
-//! Work that is done once and is no schema: a column gets another key, a notice goes out, a file is replaced.
+//! Operational work that is done once and is not a schema change: key rotation of a column, a
+//! notice, a replaced file.
 //!
 //! ```console
 //! $ cargo run -p operational-work -- apply
 //! ```
 //!
-//! `OLD_KEY` and `NEW_KEY` are keys of 64 hexadecimal digits. `RELOAD` is the command that makes the service read its
-//! settings again. The database, which has the audit, too, is the file `operational-work.db`; the files are in the
-//! folder where it runs.
+//! `OLD_KEY` and `NEW_KEY` are keys of 64 hexadecimal digits. `RELOAD` is the command that makes
+//! the service reload its settings. The database, which also contains the audit, is the file
+//! `operational-work.db`; the files are in the current folder.
 
 mod cipher;
 mod customers;
@@ -37,7 +38,7 @@ async fn main() -> Result<ExitCode, BoxError> {
     Ok(flamingock::cli::run(runner).await)
 }
 
-/// Its text, or none.
+/// The value of a variable, or an empty text.
 fn variable(name: &str) -> String {
     env::var(name).unwrap_or_default()
 }

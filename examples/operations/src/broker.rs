@@ -1,4 +1,4 @@
-//! A message broker, as far as this example needs one: a folder with a file for each topic.
+//! A minimal message broker for this example: a folder with a file for each topic.
 
 use std::io;
 use std::path::PathBuf;
@@ -12,8 +12,8 @@ pub(crate) struct Broker {
 }
 
 impl Broker {
-    /// `BROKER` names the folder; with `BROKER_DOWN` set, it stops answering in the middle. With
-    /// `BROKER_PANICS` the client has a mistake, and panics with that text.
+    /// `BROKER` names the folder; with `BROKER_DOWN` set, it stops answering halfway. With
+    /// `BROKER_PANICS` the client has a bug, and panics with that text.
     pub(crate) fn from_environment() -> Broker {
         Broker {
             folder: std::env::var_os("BROKER").map_or_else(|| "broker".into(), PathBuf::from),

@@ -1,4 +1,4 @@
-//! An application whose binary is the tool that runs and looks after its changes.
+//! An application whose binary also runs and operates its changes.
 //!
 //! ```console
 //! $ cargo run -p operations -- apply
@@ -6,7 +6,8 @@
 //! $ cargo run -p operations -- issue show orders-topic --guidance
 //! ```
 //!
-//! `DATABASE_URL` names another database than the file `operations.db`: SQLite, PostgreSQL or MySQL.
+//! `DATABASE_URL` can name another database than the file `operations.db`: SQLite, PostgreSQL or
+//! MySQL.
 
 mod broker;
 
@@ -18,7 +19,7 @@ use flamingock::{Runner, TargetSystem};
 use crate::broker::Broker;
 
 /// sqlx has a connection type for each database, so a change is written for one of them. Here the
-/// same text does for all three.
+/// same code works for all three.
 macro_rules! database {
     ($name:ident, $database:ty, $connection:ty) => {
         mod $name {
@@ -29,7 +30,7 @@ macro_rules! database {
 
             use crate::broker::Broker;
 
-            /// Orders are kept.
+            /// Creates the `orders` table.
             #[change(id = "create-orders", order = "0001", register = false)]
             async fn create_orders(db: &mut $connection) -> Result<(), sqlx::Error> {
                 let table =
@@ -44,7 +45,7 @@ macro_rules! database {
                 Ok(())
             }
 
-            /// Others hear of orders.
+            /// Creates the `orders` topic read by billing and shipping.
             #[change(
                 id = "orders-topic",
                 order = "0002",
@@ -56,11 +57,11 @@ macro_rules! database {
             }
 
             #[rollback(orders_topic)]
-            async fn no_orders_topic(broker: &Broker) -> Result<(), std::io::Error> {
+            async fn delete_orders_topic(broker: &Broker) -> Result<(), std::io::Error> {
                 broker.delete("orders").await
             }
 
-            /// Somebody has ordered something.
+            /// Adds the first order.
             #[change(id = "first-order", order = "0003", register = false)]
             async fn first_order(db: &mut $connection) -> Result<(), sqlx::Error> {
                 let row = "INSERT INTO orders (number, item) VALUES (1, 'a flamingo')";
@@ -69,7 +70,7 @@ macro_rules! database {
             }
 
             #[rollback(first_order)]
-            async fn no_first_order(db: &mut $connection) -> Result<(), sqlx::Error> {
+            async fn delete_first_order(db: &mut $connection) -> Result<(), sqlx::Error> {
                 sqlx::query("DELETE FROM orders WHERE number = 1")
                     .execute(db)
                     .await?;
@@ -77,13 +78,13 @@ macro_rules! database {
             }
 
             #[verify(first_order)]
-            async fn first_order_is_there(db: &mut $connection) -> Result<bool, sqlx::Error> {
+            async fn has_first_order(db: &mut $connection) -> Result<bool, sqlx::Error> {
                 let orders = "SELECT count(*) FROM orders WHERE number = 1";
                 let orders: i64 = sqlx::query_scalar(orders).fetch_one(db).await?;
                 Ok(orders == 1)
             }
 
-            /// Connects when it has to: `--help` needs no database.
+            /// Connects lazily: `--help` needs no database.
             pub(crate) fn runner(url: &str, patience: Duration) -> Result<Runner, sqlx::Error> {
                 let options = PoolOptions::<$database>::new().acquire_timeout(patience);
                 let pool = options.connect_lazy(url)?;

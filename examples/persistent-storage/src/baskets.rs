@@ -1,4 +1,4 @@
-//! Keys that get another name and another shape, while the application may be writing to them.
+//! Keys that get another name and another type, while the application may write to them.
 //!
 //! Before: `cart:7` is the text `milk,bread`. After: `basket:7` is the list of `milk` and `bread`.
 
@@ -6,10 +6,10 @@ use flamingock::{change, rollback, verify};
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncCommands as _, Client, Pipeline, RedisResult};
 
-/// What a cart was is a basket.
+/// Converts carts to baskets.
 ///
-/// A key at a time is moved, as a whole or not at all; so a failure or a crash leaves some of them moved. The
-/// rollback moves those back, and a second run finds the ones that are left.
+/// Each key is converted completely or not at all, so a failure or a crash leaves some of them
+/// converted. The rollback converts those back, and a second run finds the remaining ones.
 #[change(
     id = "baskets-for-carts",
     order = "0003",
@@ -39,7 +39,7 @@ async fn are_all_baskets(redis: &Client) -> RedisResult<bool> {
     Ok(keys(&mut redis, "cart:*").await?.is_empty())
 }
 
-/// Whether it is a basket now, and not one to which somebody wrote meanwhile.
+/// Whether it is a basket now, and not a key that was written meanwhile.
 async fn to_basket(redis: &mut MultiplexedConnection, cart: &str) -> RedisResult<bool> {
     watch(redis, cart).await?;
     let items: String = redis.get(cart).await?;
@@ -60,12 +60,13 @@ async fn to_cart(redis: &mut MultiplexedConnection, basket: &str) -> RedisResult
     replace(redis, basket, &cart, write).await
 }
 
-/// From here on, a transaction does nothing once somebody else has written to the key.
+/// From here on, a transaction has no effect once another client has written to the key.
 async fn watch(redis: &mut MultiplexedConnection, key: &str) -> RedisResult<()> {
     redis::cmd("WATCH").arg(key).exec_async(redis).await
 }
 
-/// Writes the new key and removes the old one, at once; the new one lives as long as the old one would have.
+/// Writes the new key and removes the old one, atomically; the new one keeps the old one's time to
+/// live.
 async fn replace(
     redis: &mut MultiplexedConnection,
     old: &str,
@@ -80,7 +81,8 @@ async fn replace(
     Ok(done.is_some())
 }
 
-/// The keys of a pattern, in their order. `SCAN` may give one twice, and does not stop the server as `KEYS` does.
+/// The keys of a pattern, sorted. `SCAN` can return one twice, and does not block the server like
+/// `KEYS`.
 async fn keys(redis: &mut MultiplexedConnection, pattern: &str) -> RedisResult<Vec<String>> {
     let mut found = Vec::new();
     let mut scan = redis.scan_match::<_, String>(pattern).await?;

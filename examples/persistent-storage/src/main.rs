@@ -1,12 +1,12 @@
-//! What an application keeps: tables and rows in a database, and keys in Redis.
+//! The persistent data of an application: tables and rows in a database, and keys in Redis.
 //!
 //! ```console
 //! $ redis-server
 //! $ cargo run -p persistent-storage -- apply
 //! ```
 //!
-//! `DATABASE_URL` names another database than the file `persistent-storage.db`: SQLite, PostgreSQL or MySQL.
-//! `REDIS_URL` is the Redis.
+//! `DATABASE_URL` can name another database than the file `persistent-storage.db`: SQLite,
+//! PostgreSQL or MySQL. `REDIS_URL` is the Redis.
 
 mod baskets;
 
@@ -16,7 +16,7 @@ use std::process::ExitCode;
 use flamingock::{BoxError, Runner, TargetSystem};
 
 /// sqlx has a connection type for each database, so a change is written for one of them. Here the
-/// same text does for all three.
+/// same code works for all three.
 macro_rules! database {
     ($name:ident, $pool:ty, $connection:ty) => {
         mod $name {
@@ -24,7 +24,7 @@ macro_rules! database {
 
             use crate::baskets::baskets_for_carts;
 
-            /// Customers are kept.
+            /// Creates the `customers` table.
             #[change(id = "create-customers", order = "0001", register = false)]
             async fn create_customers(db: &mut $connection) -> Result<(), sqlx::Error> {
                 let table = "CREATE TABLE customers (
@@ -39,7 +39,7 @@ macro_rules! database {
                 Ok(())
             }
 
-            /// The customers whose baskets are in Redis.
+            /// Adds the customers whose baskets are in Redis.
             #[change(id = "first-customers", order = "0002", register = false)]
             async fn first_customers(db: &mut $connection) -> Result<(), sqlx::Error> {
                 let rows = "INSERT INTO customers VALUES (7, 'Ada'), (8, 'Ben')";
@@ -48,7 +48,7 @@ macro_rules! database {
             }
 
             #[rollback(first_customers)]
-            async fn no_first_customers(db: &mut $connection) -> Result<(), sqlx::Error> {
+            async fn delete_first_customers(db: &mut $connection) -> Result<(), sqlx::Error> {
                 sqlx::query("DELETE FROM customers WHERE number IN (7, 8)")
                     .execute(db)
                     .await?;

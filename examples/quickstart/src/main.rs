@@ -4,7 +4,7 @@ use flamingock::{change, rollback};
 use sqlx::SqliteConnection;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
 
-/// Users can sign in.
+/// Creates the `users` table.
 #[change(id = "create-users", order = "0001")]
 async fn create_users(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     sqlx::query("CREATE TABLE users (id INTEGER PRIMARY KEY, email TEXT NOT NULL UNIQUE)")
@@ -19,7 +19,7 @@ async fn drop_users(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     Ok(())
 }
 
-/// Somebody is there to sign in.
+/// Adds the first user.
 #[change(id = "first-user", order = "0002")]
 async fn first_user(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     sqlx::query("INSERT INTO users (email) VALUES ('ada@example.com')")

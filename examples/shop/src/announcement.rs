@@ -1,13 +1,14 @@
-//! What cannot be taken back.
+//! An irreversible change.
 
 use flamingock::{BoxError, change, verify};
 
 use crate::Trouble;
 use crate::nats::Nats;
 
-/// Everybody who listens hears that the shop has opened.
+/// Announces to all subscribers that the shop has opened.
 ///
-/// What was heard can't be unheard, so there is no rollback: if this fails, a person looks and decides.
+/// A published message can't be withdrawn, so there is no rollback: if this fails, check the stream
+/// and resolve the issue.
 #[change(
     id = "announce-opening",
     order = "0001",
@@ -19,13 +20,13 @@ async fn announce_opening(nats: &Nats, trouble: &Trouble) -> Result<(), BoxError
     let sent = broker.publish("shop.opened", "welcome".into()).await?;
     sent.await?;
     if trouble.0 {
-        // The broker has it: only its answer is lost, as when a connection breaks.
+        // The broker has the message, and only its answer is lost, as if the connection broke.
         return Err("the broker did not acknowledge shop.opened".into());
     }
     Ok(())
 }
 
-/// Settles a crash: nothing else is in the stream before the shop has opened.
+/// Resolves a crash: nothing else is in the stream before the shop has opened.
 #[verify(announce_opening)]
 async fn is_announced(nats: &Nats) -> Result<bool, BoxError> {
     let info = nats.stream().await?;

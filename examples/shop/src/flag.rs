@@ -11,7 +11,7 @@ pub(crate) async fn answers(flags: Client) -> RedisResult<()> {
     redis::cmd("PING").exec_async(&mut redis).await
 }
 
-/// Everybody gets the new checkout, unless somebody has set the flag already.
+/// Turns the new checkout on for everyone, unless the flag is set already.
 #[change(
     id = "checkout-flag",
     order = "0001",
@@ -23,9 +23,9 @@ async fn checkout_flag(flags: &Client) -> RedisResult<()> {
     redis.hset_nx(FLAGS, CHECKOUT, "on").await
 }
 
-/// One that somebody has set to something else since stays.
+/// A flag that was set to another value since then stays.
 #[rollback(checkout_flag)]
-async fn no_checkout_flag(flags: &Client) -> RedisResult<()> {
+async fn delete_checkout_flag(flags: &Client) -> RedisResult<()> {
     let mut redis = flags.get_multiplexed_async_connection().await?;
     let set: Option<String> = redis.hget(FLAGS, CHECKOUT).await?;
     match set.as_deref() {

@@ -5,8 +5,8 @@
 //! $ cargo run -p shop -- apply --fail    # the upstream is wrong, and the broker's answer is lost
 //! ```
 //!
-//! `NATS_URL`, `CADDY`, `GATEWAY`, `UPSTREAM` and `REDIS_URL` are the systems. The database, which has the audit, too,
-//! is the file `shop.db`.
+//! `NATS_URL`, `CADDY`, `GATEWAY`, `UPSTREAM` and `REDIS_URL` are the systems. The database, which
+//! also contains the audit, is the file `shop.db`.
 
 mod announcement;
 mod flag;
@@ -26,13 +26,13 @@ use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
 use crate::nats::Nats;
 use crate::route::Gateway;
 
-/// How long a system that is just being started may take.
+/// The time that a starting system may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The changes of the shop.
 #[derive(Debug, clap::Parser)]
 struct Arguments {
-    /// Fail in the middle, to see what happens then
+    /// Fail in the middle, to show the recovery
     #[arg(long, global = true)]
     fail: bool,
     #[command(subcommand)]

@@ -1,4 +1,4 @@
-//! NATS JetStream, as far as the changes need it.
+//! The part of NATS JetStream that the changes need.
 
 use async_nats::jetstream::context::GetStreamErrorKind;
 use async_nats::jetstream::stream::Info;
@@ -26,7 +26,7 @@ impl Nats {
         self.stream().await.map(drop)
     }
 
-    /// What the broker says of the stream, if it is there.
+    /// The broker's data about the stream, if it exists.
     pub(crate) async fn stream(&self) -> Result<Option<Info>, BoxError> {
         match self.jetstream().await?.get_stream(STREAM).await {
             Ok(stream) => Ok(Some(stream.cached_info().clone())),

@@ -42,7 +42,7 @@ impl Gateway {
     }
 }
 
-/// Customers reach the products, and that is tried.
+/// Routes customers to the products, and checks the route.
 #[change(
     id = "products-route",
     order = "0001",
@@ -50,10 +50,10 @@ impl Gateway {
     target = "gateway"
 )]
 async fn products_route(gateway: &Gateway, trouble: &Trouble) -> Result<(), BoxError> {
-    // Caddy accepts the same route twice: look first.
+    // Caddy accepts the same route twice: check first.
     if !has_products_route(gateway).await? {
         let upstream = match trouble.0 {
-            true => "127.0.0.1:1", // where nobody listens
+            true => "127.0.0.1:1", // no service listens there
             false => &gateway.upstream,
         };
         let route = json!({
@@ -71,7 +71,7 @@ async fn products_route(gateway: &Gateway, trouble: &Trouble) -> Result<(), BoxE
 }
 
 #[rollback(products_route)]
-async fn no_products_route(gateway: &Gateway) -> Result<(), BoxError> {
+async fn delete_products_route(gateway: &Gateway) -> Result<(), BoxError> {
     let answer = gateway.http.delete(gateway.route()).send().await?;
     if answer.status() == StatusCode::NOT_FOUND {
         return Ok(());

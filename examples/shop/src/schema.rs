@@ -1,9 +1,9 @@
-//! The database: what each change does commits together with its entry in the audit.
+//! The database: each change commits together with its audit entry.
 
 use flamingock::{change, rollback};
 use sqlx::{Error, SqliteConnection};
 
-/// What the shop sells.
+/// Creates the `products` table.
 #[change(id = "create-products", order = "0001", stage = "schema")]
 async fn create_products(db: &mut SqliteConnection) -> Result<(), Error> {
     let table = "CREATE TABLE products (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE)";
@@ -17,7 +17,7 @@ async fn drop_products(db: &mut SqliteConnection) -> Result<(), Error> {
     Ok(())
 }
 
-/// There is something in it.
+/// Adds the first products.
 #[change(id = "first-products", order = "0002", stage = "schema")]
 async fn first_products(db: &mut SqliteConnection) -> Result<(), Error> {
     let rows = "INSERT INTO products (name) VALUES ('flamingo'), ('pond')";
@@ -26,7 +26,7 @@ async fn first_products(db: &mut SqliteConnection) -> Result<(), Error> {
 }
 
 #[rollback(first_products)]
-async fn no_first_products(db: &mut SqliteConnection) -> Result<(), Error> {
+async fn delete_first_products(db: &mut SqliteConnection) -> Result<(), Error> {
     let rows = "DELETE FROM products WHERE name IN ('flamingo', 'pond')";
     sqlx::query(rows).execute(db).await?;
     Ok(())

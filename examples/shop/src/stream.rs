@@ -1,11 +1,11 @@
-//! The stream that the parts of the shop talk through.
+//! The stream through which the parts of the shop communicate.
 
 use async_nats::jetstream::stream::Config;
 use flamingock::{BoxError, change, rollback, verify};
 
 use crate::nats::{Nats, STREAM};
 
-/// What happens in the shop is kept for who listens later.
+/// Creates the stream that keeps the shop's events for later consumers.
 #[change(id = "shop-stream", order = "0001", stage = "events", target = "nats")]
 async fn shop_stream(nats: &Nats) -> Result<(), BoxError> {
     let config = Config {
@@ -13,14 +13,15 @@ async fn shop_stream(nats: &Nats) -> Result<(), BoxError> {
         subjects: vec!["shop.>".to_owned()],
         ..Config::default()
     };
-    // The server looks first: an equal stream is left as it is, another one of this name is refused.
+    // The server checks the name: an equal stream is left unchanged, and another one with this name
+    // is refused.
     nats.jetstream().await?.create_stream(config).await?;
     Ok(())
 }
 
-/// A stream goes with what is in it, so one that is not empty stays.
+/// A stream is deleted with its messages, so one that is not empty stays.
 #[rollback(shop_stream)]
-async fn no_shop_stream(nats: &Nats) -> Result<(), BoxError> {
+async fn delete_shop_stream(nats: &Nats) -> Result<(), BoxError> {
     let Some(info) = nats.stream().await? else {
         return Ok(());
     };

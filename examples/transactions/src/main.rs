@@ -1,18 +1,18 @@
-//! A change and its audit entry are committed together, or neither is. The last change here gives
-//! money to one account and fails to take it from the other.
+//! A change and its audit entry are committed together, or neither is. The last change credits one
+//! account and fails to debit the other.
 //!
 //! ```console
 //! $ cargo run -p transactions            # the transfer fails
 //! $ cargo run -p transactions -- fixed   # the next version of the program: it succeeds
 //! ```
 //!
-//! `DATABASE_URL` names another database than the file `transactions.db`: SQLite, PostgreSQL or
+//! `DATABASE_URL` can name another database than the file `transactions.db`: SQLite, PostgreSQL or
 //! MySQL.
 
 use std::process::ExitCode;
 
 /// sqlx has a connection type for each database, so a change is written for one of them. Here the
-/// same text does for all three.
+/// same code works for all three.
 macro_rules! database {
     ($name:ident, $pool:ty, $connection:ty) => {
         mod $name {
@@ -20,7 +20,7 @@ macro_rules! database {
 
             use flamingock::{Runner, change, changes};
 
-            /// Nobody can be overdrawn.
+            /// Creates the `accounts` table, which refuses negative balances.
             #[change(id = "create-accounts", order = "0001", register = false)]
             async fn create_accounts(db: &mut $connection) -> Result<(), sqlx::Error> {
                 let table = "CREATE TABLE accounts (owner VARCHAR(20) PRIMARY KEY,
@@ -36,7 +36,7 @@ macro_rules! database {
                 Ok(())
             }
 
-            /// Ben gets what Ada does not have.
+            /// Transfers more to Ben than Ada has.
             #[change(id = "transfer", order = "0003", register = false)]
             async fn transfer(db: &mut $connection) -> Result<(), sqlx::Error> {
                 let give = "UPDATE accounts SET balance = balance + 150 WHERE owner = 'Ben'";

@@ -58,7 +58,7 @@ async fn issue_is_found_and_resolved_without_the_application<B: Backend>() {
         "0002 orders-topic at <location>\n",
         "  It ran and failed: what it did before that is done.\n",
         "Not known here\n  Whether its code now says `recovery = \"retry\"`",
-        "  Its description: Others hear of orders.\n",
+        "  Its description: Creates the `orders` topic read by billing and shipping.\n",
         "    flamingock --service orders issue resolve orders-topic --applied --reason \"...\"\n",
     ] {
         assert!(text.contains(line), "{line} in {text}");
@@ -75,7 +75,10 @@ async fn issue_is_found_and_resolved_without_the_application<B: Backend>() {
     let entry = &document["entries"][0];
     assert_eq!(entry["state"], "MANUAL_MARKED_AS_ROLLED_BACK");
     // Without code, the recorded definition stays.
-    assert_eq!(entry["description"], "Others hear of orders.");
+    assert_eq!(
+        entry["description"],
+        "Creates the `orders` topic read by billing and shipping."
+    );
     assert_eq!(entry["recovery"], "manual");
     assert_eq!(app.run(&["apply"]).code, 0);
     assert_eq!(statuses(&app, &[]), ["applied"; 3]);

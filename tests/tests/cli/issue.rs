@@ -159,7 +159,7 @@ Rollback
 
 Look at
   The target system "events" (the topics that other services read): is all of "orders-topic" there, a part of it, or nothing?
-  Its description: Others hear of orders.
+  Its description: Creates the `orders` topic read by billing and shipping.
 
 On record
   <time> STARTED by run <id>
@@ -247,7 +247,7 @@ async fn audit_is_listed_by_change_time_and_state<B: Backend>() {
         .run(&["audit", "list", "--extended", "--state", "ROLLBACK_FAILED"])
         .stdout;
     for field in [
-        "description       Others hear of orders.",
+        "description       Creates the `orders` topic read by billing and shipping.",
         "recovery          manual",
     ] {
         assert!(extended.contains(field), "{extended}");

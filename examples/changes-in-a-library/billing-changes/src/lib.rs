@@ -3,11 +3,11 @@
 use flamingock::{BoxError, change, rollback};
 use sqlx::SqliteConnection;
 
-/// What invoices are in, until they say otherwise. The application provides it.
+/// The default currency of invoices. The application provides it.
 #[derive(Clone, Debug)]
 pub struct Currency(pub String);
 
-/// Invoices have a currency each.
+/// Creates the `invoices` table, with a currency for each invoice.
 #[change(id = "create-invoices", order = "0001", stage = "schema")]
 async fn create_invoices(db: &mut SqliteConnection) -> Result<(), BoxError> {
     sqlx::query("CREATE TABLE invoices (id INTEGER PRIMARY KEY, currency TEXT NOT NULL)")
@@ -22,7 +22,7 @@ async fn drop_invoices(db: &mut SqliteConnection) -> Result<(), BoxError> {
     Ok(())
 }
 
-/// The numbers begin at 1000.
+/// Creates the first invoice, so that numbers start at 1000.
 #[change(id = "first-invoice", order = "0001", stage = "data")]
 async fn first_invoice(db: &mut SqliteConnection, currency: &Currency) -> Result<(), BoxError> {
     sqlx::query("INSERT INTO invoices VALUES (1000, ?)")

@@ -1,4 +1,4 @@
-//! The application as it was: sqlx applies the folder at each start.
+//! The application before the switch: sqlx applies the folder at each start.
 
 use std::error::Error;
 use std::path::Path;
