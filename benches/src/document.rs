@@ -15,7 +15,7 @@ const END: &str = "<!-- measured: to here -->";
 /// Writes the results of all parts.
 pub(crate) async fn write() -> Result<(), BoxError> {
     let mut text = format!(
-        "{BEGIN}\n\n{}\n\n![Time of a start with nothing pending](performance.svg)\n",
+        "{BEGIN}\n\n{}\n\n![Duration of a run with nothing pending](performance.svg)\n",
         machine().await?
     );
     let mut lines = Vec::new();

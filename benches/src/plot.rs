@@ -36,7 +36,7 @@ pub(crate) fn draw(file: &Path, lines: &[Line]) -> Result<(), BoxError> {
     for (part, panel) in area.split_evenly((1, panels.len())).iter().zip(&panels) {
         let mut chart = ChartBuilder::on(part)
             .caption(
-                format!("{panel}: a start with nothing pending"),
+                format!("{panel}: a run with nothing pending"),
                 ("sans-serif", 16),
             )
             .margin(8)

@@ -60,7 +60,7 @@ fn quantile(mut values: Vec<f64>, part: f64) -> f64 {
 /// Seconds with a unit that fits.
 pub(crate) fn time(seconds: f64) -> String {
     match seconds {
-        s if s < 0.000_999_5 => format!("{:.0} us", s * 1e6),
+        s if s < 0.000_999_5 => format!("{:.0} µs", s * 1e6),
         s if s < 0.099_95 => format!("{:.2} ms", s * 1e3),
         s if s < 0.999_5 => format!("{:.0} ms", s * 1e3),
         s => format!("{s:.2} s"),

@@ -11,9 +11,11 @@ use crate::stats::{Samples, times};
 use crate::table::{Findings, Table, folder, root};
 use crate::tools::BoxError;
 
-const NOTE: &str = "A library of async functions with one statement each: with `#[change]`, and the same functions boxed \
-in a table by hand. Compile time of that library alone (`cargo build`, its dependencies built before); bytes of \
-machine code with its constants, and of tables with pointers, which are the registry's rows here. Medians (quarter..three quarters); `x` is the median of the rounds' ratios.";
+const NOTE: &str = "A library of async functions with one statement each: with `#[change]`, and the same \
+    functions in a table written by hand. Compile time of that library alone (`cargo build`, \
+    with its dependencies already built); bytes of machine code with its constants, and of \
+    tables with pointers, which are the rows of the registry. Medians (first..third \
+    quartile); `x` is the median of the rounds' ratios.";
 
 const NAMES: [&str; 2] = ["by-hand", "changes"];
 

@@ -7,9 +7,9 @@ use crate::stats::times;
 use crate::table::{Findings, Table};
 use crate::tools::{BoxError, Tool};
 
-const NOTE: &str = "A start of a binary with one change less than is applied, so that its digest differs and the newest \
-entry of each of 1,000 changes is read, in an audit of 1,000 rows and in one of 500,000; and the start whose digest is \
-the stored one. Medians (quarter..three quarters).";
+const NOTE: &str = "A run of a binary with one change fewer than the audit, so that its digest differs and \
+    it reads the latest entry of each of 1,000 changes, in an audit of 1,000 rows and in one \
+    of 500,000; and a run with the stored digest. Medians (first..third quartile).";
 
 const COLUMNS: &str = "service, run_id, attempt, stage, change_id, change_order, author, description, target, state, \
 transaction_mode, recovery, origin, digest, fencing_token, idempotency_key, started_at, finished_at, duration_us, host, pid, location";

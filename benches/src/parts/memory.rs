@@ -9,9 +9,10 @@ use crate::database::Database;
 use crate::table::{Findings, Table};
 use crate::tools::{BoxError, Tool};
 
-const NOTE: &str = "The largest resident memory of a process that connects, reads one row and ends, and of one that also \
-starts with that many changes in its registry and in the audit, none pending. The changes' own definitions count as ours. \
-`other digest`: the newest entry of each change is read. Medians of the processes.";
+const NOTE: &str = "The peak resident memory of a process that connects, reads one row and ends, and of one \
+    that also runs that many changes of its registry, all applied. The definitions of the \
+    changes are included. `other digest`: the run reads the latest entry of each change. \
+    Medians of the processes.";
 
 pub(crate) async fn measure(extent: Extent) -> Result<Findings, BoxError> {
     let (count, rounds) = match extent {

@@ -15,9 +15,10 @@ const STEPS: usize = 100;
 
 const ONE_WAY: Duration = Duration::from_millis(1);
 
-const NOTE: &str = "The same through a proxy that holds everything up by a millisecond in each direction, as between a \
-service and a database in another zone: 100 steps applied, or pending. Medians (quarter..three quarters); `x` is the median \
-of the rounds' ratios: of a start to one row that is read from the pool, of what is pending to the loop.";
+const NOTE: &str = "The same through a proxy with a delay of a millisecond in each direction, like between a \
+    service and a database in another zone: 100 steps applied, or pending. Medians \
+    (first..third quartile); `x` is the median of the rounds' ratios: of a run with nothing \
+    pending to one row that is read from the pool, of a run with pending steps to the loop.";
 
 pub(crate) async fn measure(extent: Extent) -> Result<Findings, BoxError> {
     let rounds = if extent == Extent::Full { 5 } else { 1 };

@@ -8,9 +8,10 @@ use crate::stats::{Samples, times};
 use crate::table::{Findings, Table};
 use crate::tools::{BoxError, Tool};
 
-const NOTE: &str = "From an empty database, connected already: N steps of one `INSERT` each. Medians (quarter..three \
-quarters); `x` is the median of the rounds' ratios to the hand-written loop `begin; change; insert; commit` \
-in the same round. Everybody sends the step as a text; the loop prepares its own `INSERT` once.";
+const NOTE: &str = "From an empty database, on an open connection: N steps of one `INSERT` each. Medians \
+    (first..third quartile); `x` is the median of the rounds' ratios to the hand-written \
+    loop `begin; change; insert; commit` in the same round. All tools send the step as text; \
+    the loop prepares its own `INSERT` once.";
 
 pub(crate) async fn measure(extent: Extent) -> Result<Findings, BoxError> {
     let (count, rounds) = match extent {

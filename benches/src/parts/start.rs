@@ -12,9 +12,9 @@ use crate::stats::{Samples, times};
 use crate::table::{Findings, Line, Table};
 use crate::tools::{BoxError, Tool};
 
-const NOTE: &str = "N steps, all applied, on connections that are open and warm. Medians (quarter..three \
-quarters); `x` is the median of the rounds' ratios to one row that an application reads by its key, with a \
-statement that is prepared already and a connection of its pool.";
+const NOTE: &str = "N steps, all applied, on connections that are open and warm. Medians (first..third \
+    quartile); `x` is the median of the rounds' ratios to one row that an application reads \
+    by its key, with a prepared statement and a connection of its pool.";
 
 pub(crate) async fn measure(extent: Extent) -> Result<Findings, BoxError> {
     let (counts, rounds): (&[usize], _) = match extent {
@@ -81,9 +81,9 @@ pub(crate) async fn measure(extent: Extent) -> Result<Findings, BoxError> {
 
 /// The statements of a run with nothing pending.
 async fn trips() -> Result<Table, BoxError> {
-    let note = "What a proxy saw of a start with 100 steps applied, on an open connection: statements \
-        that the server executed, and round trips, among them those of preparing and of the pool's ping: \
-        before a statement, or when the connection has been given back.";
+    let note = "A run with 100 applied steps on an open connection, counted by a proxy: statements \
+        that the server executed, and round trips, including those of preparing and of the \
+        pool's ping: before a statement, or when the connection is returned.";
     let head = ["tool", "PostgreSQL", "MariaDB"];
     let mut table = Table::new("Nothing pending: statements and round trips", note, &head);
     let rows = [Tool::OneRowOfPool, Tool::OneRow];
@@ -113,10 +113,10 @@ async fn trips() -> Result<Table, BoxError> {
 
 /// The work of the engine itself, without a database.
 async fn engine(extent: Extent) -> Result<Table, BoxError> {
-    let note = "Processor time of the whole process on a store in memory: a run with nothing pending (checking the \
-        changes, their digest, the report), and a plan, for which the newest entry of every change is copied and \
-        decided on. Medians (quarter..three quarters).";
-    let head = ["changes", "a start", "a plan"];
+    let note = "Processor time of the whole process on a store in memory: a run with nothing pending \
+        (checking the changes, their digest, the report), and a plan, which copies and \
+        evaluates the latest entry of every change. Medians (first..third quartile).";
+    let head = ["changes", "a run", "a plan"];
     let mut table = Table::new("The engine alone", note, &head);
     let rounds = if extent == Extent::Full { 51 } else { 5 };
     for count in [10, 100, 1_000, 10_000] {

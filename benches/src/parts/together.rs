@@ -14,9 +14,9 @@ const COUNT: usize = 100;
 const PROCESSES: usize = 8;
 const LIMIT: Duration = Duration::from_secs(120);
 
-const NOTE: &str = "Processes that are connected and then let go at once, until the last has ended its start. Cold: \
-100 steps pending; warm: nothing pending. `x` is the median of the rounds' ratios to one process. `failed` counts the \
-processes, of all rounds, whose start ended with an error.";
+const NOTE: &str = "Connected processes that start their runs together, until the last run has ended. Cold: \
+    100 steps pending; warm: nothing pending. `x` is the median of the rounds' ratios to one \
+    process. `failed` counts the processes, of all rounds, whose run ended with an error.";
 
 pub(crate) async fn measure(extent: Extent) -> Result<Findings, BoxError> {
     let rounds = if extent == Extent::Full { 25 } else { 2 };
