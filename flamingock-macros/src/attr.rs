@@ -196,7 +196,7 @@ pub(crate) struct TemplateAttr {
 impl TemplateAttr {
     pub(crate) fn parse(tokens: TokenStream, problems: &mut Problems) -> TemplateAttr {
         const RULE: &str =
-            "the name that files call it by comes first, as text: `#[template(\"nats-stream\")]`";
+            "the template's name comes first, as a string: `#[template(\"nats-stream\")]`";
         let parts = split(tokens);
         let Some((first, rest)) = parts.split_first() else {
             problems.push(syn::Error::new(Span::call_site(), RULE));

@@ -51,7 +51,7 @@ const KEYS: &[Key] = &[
     },
     Key {
         name: "static",
-        shape: "stands alone, without a value",
+        shape: "has no value",
         example: "static",
     },
     REGISTER,
@@ -90,7 +90,7 @@ impl Arguments {
             None => {
                 problems.push(syn::Error::new(
                     Span::call_site(),
-                    "name the folder, from the package: `include_files!(\"changes\")`",
+                    "name the folder, relative to the package: `include_files!(\"changes\")`",
                 ));
                 &[]
             }
@@ -212,7 +212,7 @@ fn path(part: &[TokenTree], problems: &mut Problems) -> Option<Spanned<String>> 
     let Some(value) = text else {
         problems.at(
             tokens,
-            "the folder comes first, as text: `include_files!(\"changes\")`",
+            "the folder comes first, as a string: `include_files!(\"changes\")`",
         );
         return None;
     };
@@ -305,15 +305,15 @@ mod tests {
         for (source, expected) in [
             (
                 "",
-                "name the folder, from the package: `include_files!(\"changes\")`",
+                "name the folder, relative to the package: `include_files!(\"changes\")`",
             ),
             (
                 "changes",
-                "the folder comes first, as text: `include_files!(\"changes\")`",
+                "the folder comes first, as a string: `include_files!(\"changes\")`",
             ),
             (
                 "\"/changes\"",
-                "the folder is named from the package, and not from the root: `include_files!(\"changes\")`",
+                "the folder is relative to the package, not to the root: `include_files!(\"changes\")`",
             ),
             (
                 "\"changes\", stag = \"a\"",
@@ -329,7 +329,7 @@ mod tests {
             ),
             (
                 "\"changes\", static = true",
-                "`static` stands alone, without a value: `static`",
+                "`static` has no value: `static`",
             ),
         ] {
             assert_eq!(problems(source), [expected], "{source}");

@@ -86,7 +86,7 @@ pub(crate) fn misencoded(folder: &Path, file: &str) -> Option<(usize, String)> {
     Some((
         line,
         format!(
-            "it {what}: save the file as UTF-8, as `iconv -f {name} -t UTF-8` does for {name}; a tool that was told another encoding, such as Flyway by `encoding`, is told UTF-8 then"
+            "it {what}: save the file as UTF-8, as `iconv -f {name} -t UTF-8` does for {name}; if a tool is set to another encoding, such as Flyway by `encoding`, set it to UTF-8 then"
         ),
     ))
 }
@@ -126,8 +126,8 @@ pub(crate) fn package() -> Option<PathBuf> {
 /// The sibling folder that was probably meant, spelled like the argument.
 pub(crate) fn near_miss(package: &Path, path: &str) -> Option<String> {
     let (above, name) = path.rsplit_once('/').unwrap_or(("", path));
-    let beside = std::fs::read_dir(package.join(above)).ok()?;
-    let folders: Vec<String> = beside
+    let siblings = std::fs::read_dir(package.join(above)).ok()?;
+    let folders: Vec<String> = siblings
         .filter_map(|entry| {
             let entry = entry.ok().filter(|entry| entry.path().is_dir())?;
             entry.file_name().into_string().ok()
@@ -145,11 +145,11 @@ pub(crate) fn near_miss(package: &Path, path: &str) -> Option<String> {
 pub(crate) fn fault(path: &str) -> Option<&'static str> {
     let parts = || path.split('/');
     if path.starts_with('/') || path.contains(':') {
-        Some("is named from the package, and not from the root")
+        Some("is relative to the package, not to the root")
     } else if path.contains('\\') {
-        Some("is named with `/`, on every system")
+        Some("has `/` between its parts, on every system")
     } else if parts().any(|part| part.is_empty() || part == ".") {
-        Some("is named without empty parts, and without `.`")
+        Some("has no empty parts, and no `.`")
     } else {
         None
     }

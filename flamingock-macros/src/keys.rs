@@ -120,7 +120,7 @@ pub(crate) fn entries(
         if entries.iter().any(|entry| entry.key.name == key.name) {
             problems.at(
                 name,
-                format!("`{}` is given twice: keep one of them", key.name),
+                format!("`{}` is set twice: keep one of them", key.name),
             );
             continue;
         }
@@ -131,7 +131,7 @@ pub(crate) fn entries(
             Some((colon, [_])) if is_punct(colon, ':') && key.example.contains('=') => {
                 problems.at(
                     colon,
-                    format!("a key has its value behind `=`: `{}`", key.example),
+                    format!("a key has its value after `=`: `{}`", key.example),
                 );
                 continue;
             }
@@ -161,11 +161,11 @@ fn unknown(name: &str, keys: &[Key], owner: Owner) -> String {
     match (near_miss(name, &names), names.as_slice()) {
         (Some(meant), _) => format!("unknown key `{name}`, did you mean `{meant}`?"),
         (None, []) => {
-            format!("unknown key `{name}`: `{owner}` takes the change and nothing else")
+            format!("unknown key `{name}`: `{owner}` takes only the change")
         }
         (None, _) => {
             format!(
-                "unknown key `{name}`: `{owner}` knows `{}`",
+                "unknown key `{name}`: `{owner}` supports `{}`",
                 names.join("`, `")
             )
         }

@@ -29,21 +29,21 @@ use proc_macro::TokenStream;
 ///
 /// # Keys
 ///
-/// | key | shape | without it |
+/// | key | value | default |
 /// |---|---|---|
 /// | `id` | text of 1 to 190 visible characters, no blank at either end; unique in the service | required |
 /// | `order` | ASCII letters, digits, `_`, `.` and `-`, at least three of them letters or digits; unique in the stage | required |
-/// | `author` | text of visible characters, no blank at either end | the package's name; the crate's, where the build system gives no `CARGO_PKG_NAME` |
+/// | `author` | text of visible characters, no blank at either end | the package's name; the crate's, if the build system sets no `CARGO_PKG_NAME` |
 /// | `stage` | the name of a stage, by the rule for `id`, without `"` and not beginning with `#` | `"default"` |
 /// | `target` | the name of a target system, as that of a stage | `"default"` |
 /// | `transaction` | `true` or `false` | a transaction if and only if there is a connection argument |
-/// | `recovery` | `"manual"`: a person decides what becomes of a change that stopped half-way. `"retry"`: it is safe to run again | `"manual"` |
-/// | `repeat` | `"on-change"`: applied again, after the ordered changes of its stage, whenever its digest is not the one that was applied last | it is applied once |
-/// | `tags` | `["dev", ..]`, names that the runner selects by | none |
+/// | `recovery` | `"manual"`: an operator resolves an interrupted or failed attempt. `"retry"`: the change can safely run again | `"manual"` |
+/// | `repeat` | `"on-change"`: applied again, after the ordered changes of its stage, whenever its digest differs from the one that was applied last | it is applied once |
+/// | `tags` | `["dev", ..]`, names by which the runner selects changes | none |
 /// | `timeout` | how long the function may take | no limit |
-/// | `lock_timeout` | how long a statement of the change may wait for a lock of the database; a change in a transaction that waits longer is tried again, three times at most | 5 seconds in a transaction of PostgreSQL, unless the runner says otherwise (`Runner::lock_timeout`); else the database's own limit |
+/// | `lock_timeout` | how long a statement of the change may wait for a lock of the database; a change in a transaction that waits longer is retried, three times at most | 5 seconds in a transaction of PostgreSQL, unless the runner sets another limit (`Runner::lock_timeout`); otherwise the database's own limit |
 /// | `statement_timeout` | how long a statement of the change may take | the database's own limit |
-/// | `register` | `true` or `false`: with `false` the change is in no registry and runs only where a list names it, `flamingock::changes![create_users]` | it is registered |
+/// | `register` | `true` or `false`: with `false` the change is in no registry and only runs if a list contains it, `flamingock::changes![create_users]` | it is registered |
 ///
 /// Text is a string literal, not empty, on one line and without blanks at its ends. Times are text
 /// with units, such as `"250ms"`, `"30s"` or `"1h 30m"` (the syntax of the `humantime` crate), and
@@ -51,13 +51,13 @@ use proc_macro::TokenStream;
 ///
 /// # Arguments
 ///
-/// | argument | what it is given |
+/// | argument | value |
 /// |---|---|
-/// | `&mut SqliteConnection`, `&mut PgConnection`, `&mut MySqlConnection` | the connection of the target system, in the engine's transaction, or in none with `transaction = false` |
-/// | `&mut Transaction<'_, DB>` | the engine's transaction itself, for savepoints |
-/// | `&T` | the value of type `T` that was given with `provide`, to the target system or else to the runner |
-/// | `Option<&T>` | the same, `None` where nobody gave one |
-/// | `&dyn Trait`, `&str` | the same, given with `provide_arc` |
+/// | `&mut SqliteConnection`, `&mut PgConnection`, `&mut MySqlConnection` | the connection of the target system, in Flamingock's transaction, or outside a transaction with `transaction = false` |
+/// | `&mut Transaction<'_, DB>` | Flamingock's transaction itself, for savepoints |
+/// | `&T` | the value of type `T` that is provided with `provide`, to the target system or otherwise to the runner |
+/// | `Option<&T>` | the same, `None` if it is not provided |
+/// | `&dyn Trait`, `&str` | the same, provided with `provide_arc` |
 /// | `&Context` | the attempt: ids, number, cancellation |
 ///
 /// Arguments can be in any order and number, but with one connection at most. The type counts, not
@@ -93,7 +93,7 @@ use proc_macro::TokenStream;
 /// is taken: put such attributes, like `#[tracing::instrument]`, below.
 #[proc_macro_attribute]
 pub fn change(attribute: TokenStream, item: TokenStream) -> TokenStream {
-    beside(item, |item| expand::change(attribute.into(), item))
+    with_generated(item, |item| expand::change(attribute.into(), item))
 }
 
 /// Makes an async function the rollback of a change, which it names by its path.
@@ -106,12 +106,12 @@ pub fn change(attribute: TokenStream, item: TokenStream) -> TokenStream {
 /// Arguments, return type and refused forms are as for [`change`](macro@change), whatever the
 /// change's own arguments are. So is the only key, after the path:
 ///
-/// | key | shape | without it |
+/// | key | value | default |
 /// |---|---|---|
 /// | `transaction` | `true` or `false` | a transaction if and only if there is a connection argument |
 #[proc_macro_attribute]
 pub fn rollback(attribute: TokenStream, item: TokenStream) -> TokenStream {
-    beside(item, |item| expand::rollback(attribute.into(), item))
+    with_generated(item, |item| expand::rollback(attribute.into(), item))
 }
 
 /// Makes an async function the verify function of a change, which it names by its path: does the
@@ -123,7 +123,7 @@ pub fn rollback(attribute: TokenStream, item: TokenStream) -> TokenStream {
 /// names the template as `#[verify(template = nats_stream)]`: see [`template`](macro@template).
 #[proc_macro_attribute]
 pub fn verify(attribute: TokenStream, item: TokenStream) -> TokenStream {
-    beside(item, |item| expand::verify(attribute.into(), item))
+    with_generated(item, |item| expand::verify(attribute.into(), item))
 }
 
 /// Makes an async function a template, which YAML and TOML files name and provide with a payload.
@@ -136,19 +136,19 @@ pub fn verify(attribute: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// # Keys
 ///
-/// | key | shape | without it |
+/// | key | value | default |
 /// |---|---|---|
-/// | the name, which comes first | text of letters, digits, `-`, `_` and `.`; unique in the binary | required |
-/// | `register` | `true` or `false`: with `false` the template is in no registry and is known only where a list names it, `flamingock::templates![nats_stream]` | it is registered |
+/// | the name, as the first argument | text of letters, digits, `-`, `_` and `.`; unique in the binary | required |
+/// | `register` | `true` or `false`: with `false` the template is in no registry and only known if a list contains it, `flamingock::templates![nats_stream]` | it is registered |
 ///
-/// # Its probe
+/// # Its verify function
 ///
 /// `#[verify(template = nats_stream)]` on another function checks whether the effect of a payload
 /// exists: the payload of `verify` in the file comes first, with its own type, and the function
 /// returns `bool` or `Result<bool, E>`.
 #[proc_macro_attribute]
 pub fn template(attribute: TokenStream, item: TokenStream) -> TokenStream {
-    beside(item, |item| template::template(attribute.into(), item))
+    with_generated(item, |item| template::template(attribute.into(), item))
 }
 
 /// Turns the files of a folder into changes.
@@ -162,12 +162,12 @@ pub fn template(attribute: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// The keys come after the folder and apply to every file that does not set its own value.
 ///
-/// | key | shape | without it |
+/// | key | value | default |
 /// |---|---|---|
 /// | `author`, `stage`, `target`, `recovery`, `repeat`, `tags`, `timeout`, `lock_timeout`, `statement_timeout` | as in [`change`](macro@change) | as in [`change`](macro@change) |
 /// | `transaction` | `true` or `false` | `true` |
-/// | `format` | `"flamingock"`, `"sqlx"`, `"refinery"`, `"diesel"`, `"goose"`, `"flyway"`, `"dbmate"`, `"golang-migrate"` or `"atlas"`: how the names are read | found by the names, the marks and, between sqlx and golang-migrate, the history in the database |
-/// | `static` | the word alone: the package needs no build script | it needs one, below |
+/// | `format` | `"flamingock"`, `"sqlx"`, `"refinery"`, `"diesel"`, `"goose"`, `"flyway"`, `"dbmate"`, `"golang-migrate"` or `"atlas"`: how the names are read | recognised by the names, the annotations and, between sqlx and golang-migrate, the history in the database |
+/// | `static` | a word without a value: the package needs no build script | it needs one, see below |
 /// | `register` | `true` or `false`: with `false` the macro is an expression, for `Runner::files`, and the changes are in no registry | it is an item, and they are registered |
 ///
 /// # The build script
@@ -188,7 +188,7 @@ pub fn include_files(input: TokenStream) -> TokenStream {
 }
 
 /// The item exactly as written, and the generated code.
-fn beside(
+fn with_generated(
     item: TokenStream,
     expand: impl FnOnce(&proc_macro2::TokenStream) -> proc_macro2::TokenStream,
 ) -> TokenStream {

@@ -22,7 +22,7 @@ pub(crate) fn rules(
             rules.extend(ensure(
                 ty,
                 &quote!(::flamingock::__private::connection_is_first(#needs, #index)),
-                "one connection is all there is: that of the target system, in one transaction; \
+                "a change takes one connection, that of its target system: \
                  take the pool of another database as `&T`",
             ));
         }

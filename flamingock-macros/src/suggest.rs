@@ -1,4 +1,4 @@
-//! The near miss: what somebody probably meant.
+//! The near miss: the name that was probably meant.
 //!
 //! `flamingock` has the same two functions. A crate of macros can neither export functions nor
 //! import from the crate that uses it, and a published package has its own files only. A test

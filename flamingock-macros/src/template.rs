@@ -142,7 +142,7 @@ fn split(function: &Function, what: &str, problems: &mut Problems) -> Option<(Ty
             problems.push(syn::Error::new(
                 Span::call_site(),
                 format!(
-                    "{what} takes what the file says, as its first argument and by value: `async fn {}(payload: Settings, ..)`",
+                    "{what} takes the payload of the file as its first argument, by value: `async fn {}(payload: Settings, ..)`",
                     function.signature.ident
                 ),
             ));

@@ -35,7 +35,7 @@ pub(crate) fn validate(function: &Function, what: &str, problems: &mut Problems)
         problems.at(
             token,
             format!(
-                "{what} cannot be an `unsafe fn`, since the engine calls it: \
+                "{what} cannot be an `unsafe fn`, because Flamingock calls it: \
                      put an `unsafe` block into its body"
             ),
         );
@@ -56,7 +56,7 @@ pub(crate) fn validate(function: &Function, what: &str, problems: &mut Problems)
                 receiver,
                 format!(
                     "{what} is a free function without `self`: \
-                         take what it needs as `&T`, given with `provide`"
+                         take its dependencies as `&T`, provided with `provide`"
                 ),
             ),
             FnArg::Typed(parameter) => {
@@ -92,7 +92,7 @@ fn generics(function: &Function, what: &str, problems: &mut Problems) {
         if let Some(clause) = &generics.where_clause {
             problems.at(
                 clause,
-                format!("{what} has no `where` clause, since it is not generic"),
+                format!("{what} has no `where` clause, because it is not generic"),
             );
         }
         return;
@@ -102,10 +102,10 @@ fn generics(function: &Function, what: &str, problems: &mut Problems) {
         .iter()
         .all(|param| matches!(param, GenericParam::Lifetime(_)));
     let reason = if only_lifetimes {
-        "cannot name lifetimes, since its arguments are borrowed for the call alone: \
+        "cannot name lifetimes, because its arguments are borrowed only for the call: \
          leave them out, or write `'_` as in `&mut Transaction<'_, Sqlite>`"
     } else {
-        "cannot be generic, since the engine finds its arguments by their types: name the types"
+        "cannot be generic, because Flamingock finds its arguments by their types: name the types"
     };
     problems.at(&generics.params, format!("{what} {reason}"));
 }
@@ -116,7 +116,7 @@ fn argument(ty: &Type, what: &str, problems: &mut Problems) {
             ty,
             format!(
                 "{what} cannot take an `impl Trait`, since the engine finds its arguments by \
-                     their types: name the type, or take `&dyn Trait`, given with `provide_arc`"
+                     their types: name the type, or take `&dyn Trait`, provided with `provide_arc`"
             ),
         );
     }
@@ -125,7 +125,7 @@ fn argument(ty: &Type, what: &str, problems: &mut Problems) {
     {
         problems.at(
             lifetime,
-            format!("{what} borrows its arguments for the call alone: leave out `'static`"),
+            format!("{what} borrows its arguments only for the call: leave out `'static`"),
         );
     }
 }
@@ -233,11 +233,11 @@ mod tests {
             ),
             (
                 "async fn a(x: &'static str) {}",
-                "a change borrows its arguments for the call alone",
+                "a change borrows its arguments only for the call",
             ),
             (
                 "async fn a(x: Option<&'static X>) {}",
-                "a change borrows its arguments for the call",
+                "a change borrows its arguments only for the call",
             ),
         ] {
             match problems(source).as_slice() {

@@ -36,7 +36,7 @@ async fn third(db: &mut Connection) -> Result<(), sqlx::Error> {
         .map(drop)
 }
 
-async fn is_taken_over(pool: &Pool<Db>, tool: Tool, changes: [&'static Definition; 3]) {
+async fn is_adopted(pool: &Pool<Db>, tool: Tool, changes: [&'static Definition; 3]) {
     let runner = || Runner::new(pool).changes(changes);
     let columns = match tool {
         // The checksums are bytes, not text.
@@ -100,7 +100,7 @@ async fn sqlx() {
     let pool = with_table(&database, 2).await;
     crate::peers::sqlx(&pool).await;
     let changes = changes_called!("0001_create_users", "0002_create_orders");
-    is_taken_over(&pool, Tool::Sqlx, changes).await;
+    is_adopted(&pool, Tool::Sqlx, changes).await;
 }
 
 #[tokio::test]
@@ -109,7 +109,7 @@ async fn refinery() {
     let pool = with_table(&database, 2).await;
     peers::refinery(&database.url).await;
     let changes = changes_called!("V1__create_users", "V2__create_orders");
-    is_taken_over(&pool, Tool::Refinery, changes).await;
+    is_adopted(&pool, Tool::Refinery, changes).await;
 }
 
 #[tokio::test]
@@ -121,7 +121,7 @@ async fn sea_orm() {
         "m20240131_000001_create_users",
         "m20240131_000002_create_orders"
     );
-    is_taken_over(&pool, Tool::SeaOrm, changes).await;
+    is_adopted(&pool, Tool::SeaOrm, changes).await;
 }
 
 #[tokio::test]
@@ -133,35 +133,35 @@ async fn diesel() {
         "2024-01-31-120000_create_users",
         "2024-01-31-120001_create_orders"
     );
-    is_taken_over(&pool, Tool::Diesel, changes).await;
+    is_adopted(&pool, Tool::Diesel, changes).await;
 }
 
 #[tokio::test]
 async fn goose() {
     let (_database, pool) = documented(rows::GOOSE).await;
     let changes = changes_called!("00001_create_users", "00002_create_orders");
-    is_taken_over(&pool, Tool::Goose, changes).await;
+    is_adopted(&pool, Tool::Goose, changes).await;
 }
 
 #[tokio::test]
 async fn flyway() {
     let (_database, pool) = documented(rows::FLYWAY).await;
     let changes = changes_called!("V1__create_users", "V2__create_orders");
-    is_taken_over(&pool, Tool::Flyway, changes).await;
+    is_adopted(&pool, Tool::Flyway, changes).await;
 }
 
 #[tokio::test]
 async fn liquibase() {
     let (_database, pool) = documented(rows::LIQUIBASE).await;
     let changes = changes_called!("create-users", "changes.xml::create-orders::ada");
-    is_taken_over(&pool, Tool::Liquibase, changes).await;
+    is_adopted(&pool, Tool::Liquibase, changes).await;
 }
 
 #[tokio::test]
 async fn flamingock_java() {
     let (_database, pool) = documented(rows::FLAMINGOCK_JAVA).await;
     let changes = changes_called!("create-users", "create-orders");
-    is_taken_over(&pool, Tool::FlamingockJava, changes).await;
+    is_adopted(&pool, Tool::FlamingockJava, changes).await;
 }
 
 /// The id column had another name before Flamingock for Java 1.0.
@@ -174,7 +174,7 @@ async fn flamingock_java_with_the_column_task_id() {
     let old: Vec<&str> = old.iter().map(String::as_str).collect();
     let (_database, pool) = documented(&old).await;
     let changes = changes_called!("create-users", "create-orders");
-    is_taken_over(&pool, Tool::FlamingockJava, changes).await;
+    is_adopted(&pool, Tool::FlamingockJava, changes).await;
 }
 
 #[tokio::test]

@@ -44,7 +44,7 @@ fn runner(pool: &Pool<Db>) -> Runner {
 const ENTRIES: &str =
     "SELECT change_id, state, origin FROM flamingock_audit WHERE state <> 'STARTED' ORDER BY seq";
 
-const TAKEN_OVER: [&str; 3] = [
+const ADOPTED: [&str; 3] = [
     "0001_create_users|APPLIED|import",
     "0002_create_orders|APPLIED|import",
     "third|APPLIED|run",
@@ -58,7 +58,7 @@ async fn first_run_adopts_the_history_and_applies_the_rest() {
     let counts = runner(&pool).run().await.unwrap().counts();
     assert_eq!((counts.already_applied, counts.newly_applied), (2, 1));
     assert_eq!(done(&pool).await, ["third"]);
-    assert_eq!(strings(&pool, ENTRIES).await, TAKEN_OVER);
+    assert_eq!(strings(&pool, ENTRIES).await, ADOPTED);
     execute(&pool, "DROP TABLE _sqlx_migrations").await;
     assert!(runner(&pool).run().await.unwrap().is_up_to_date());
 }
@@ -110,7 +110,7 @@ async fn many_processes_adopt_the_history_once() {
     for run in runs {
         run.await.unwrap().unwrap();
     }
-    assert_eq!(strings(&pool, ENTRIES).await, TAKEN_OVER);
+    assert_eq!(strings(&pool, ENTRIES).await, ADOPTED);
     assert_eq!(done(&pool).await, ["third"]);
 }
 

@@ -44,7 +44,7 @@ async fn flyway(pool: &Pool<Db>, table: &str) {
     }
 }
 
-async fn taken_over(pool: &Pool<Db>, adoption: &Adoption) {
+async fn is_adopted(pool: &Pool<Db>, adoption: &Adoption) {
     let adopted = runner(pool).adopt(adoption).await.unwrap();
     assert_eq!(adopted.adopted.len(), 2, "{adopted}");
 }
@@ -69,7 +69,7 @@ async fn quoted_names_keep_their_capitals() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 2).await;
     flyway(&pool, &quoted("FlywayHistory")).await;
-    taken_over(&pool, &Adoption::of(Tool::Flyway).table("FlywayHistory")).await;
+    is_adopted(&pool, &Adoption::of(Tool::Flyway).table("FlywayHistory")).await;
     let odd = Adoption::of(Tool::Flyway).table("\"Flyway 'History; x\"");
     flyway(&pool, &quoted("Flyway 'History; x")).await;
     let again = runner(&pool).adopt(&odd).await.unwrap();
@@ -113,7 +113,7 @@ async fn schema_with_a_dash_and_capitals_is_read() {
     let table = format!("{}.{}", quoted(&place), quoted("flyway_schema_history"));
     flyway(&pool, &table).await;
     let adoption = Adoption::of(Tool::Flyway).table(format!("{place}.flyway_schema_history"));
-    taken_over(&pool, &adoption).await;
+    is_adopted(&pool, &adoption).await;
     remove(&pool, &place).await;
 }
 
@@ -135,7 +135,7 @@ async fn history_in_another_schema_is_named_even_if_an_empty_one_is_allowed() {
             refused(&pool, adoption, &["is empty", written, "run again"]).await;
         }
         // SQLite finds an attached table by its name alone.
-        "SQLite" => taken_over(&pool, &Adoption::of(Tool::Flyway).allow_empty()).await,
+        "SQLite" => is_adopted(&pool, &Adoption::of(Tool::Flyway).allow_empty()).await,
         // Another database of the server belongs to another application: the error only names it.
         _ => {
             let written = format!("\"{place}\".flyway_schema_history");
@@ -162,7 +162,7 @@ async fn history_in_other_letter_case_is_named_even_if_an_empty_one_is_allowed()
     flyway(&pool, &quoted("Flyway_Schema_History")).await;
     let adoption = Adoption::of(Tool::Flyway).allow_empty();
     match name() {
-        "SQLite" => taken_over(&pool, &adoption).await,
+        "SQLite" => is_adopted(&pool, &adoption).await,
         _ => refused(&pool, adoption, &["\"Flyway_Schema_History\"", "run again"]).await,
     }
 }
@@ -174,7 +174,7 @@ async fn table_of_an_older_tool_version_is_named() {
     flyway(&pool, "schema_version").await;
     let adoption = Adoption::of(Tool::Flyway).allow_empty();
     refused(&pool, adoption.clone(), &["schema_version", "run again"]).await;
-    taken_over(&pool, &adoption.table("schema_version")).await;
+    is_adopted(&pool, &adoption.table("schema_version")).await;
 }
 
 #[tokio::test]
@@ -218,7 +218,7 @@ async fn unquoted_names_are_folded_as_the_database_folds_them() {
         .table("AppLog")
         .mapping("create-users = V1__create_users\ncreate-orders = V2__create_orders")
         .unwrap();
-    taken_over(&pool, &adoption).await;
+    is_adopted(&pool, &adoption).await;
 }
 
 #[tokio::test]

@@ -138,10 +138,10 @@ async fn forced_release_is_recorded_without_a_change() {
     );
     let after = operator().lock_status().await.unwrap().unwrap();
     assert_eq!(before.fencing_token, after.fencing_token);
-    let newest = HistoryFilter::default().latest_only();
-    let newest = operator().history(&newest).await.unwrap();
-    assert_eq!(newest.len(), 3);
-    assert_eq!(newest.iter().filter(is_release).count(), 1);
+    let latest = HistoryFilter::default().latest_only();
+    let latest = operator().history(&latest).await.unwrap();
+    assert_eq!(latest.len(), 3);
+    assert_eq!(latest.iter().filter(is_release).count(), 1);
 }
 
 /// Refuses every entry, like a full disk or a missing right.

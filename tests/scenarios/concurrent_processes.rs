@@ -118,7 +118,7 @@ async fn process_killed_outside_a_transaction_leaves_an_issue() {
 
 /// Kills a process in that change while another one waits for it, and returns the end of the
 /// waiter.
-async fn killed_beside_a_waiter(url: &str, change: &str) -> Finished {
+async fn killed_with_a_waiter(url: &str, change: &str) -> Finished {
     let mut killed = Driver::start(DRIVER, [url, "2000", change]).unwrap();
     killed.line("holding", LIMIT).await.unwrap();
     let mut waiter = Driver::start(DRIVER, [url, "2000", "waits"]).unwrap();
@@ -132,7 +132,7 @@ async fn killed_beside_a_waiter(url: &str, change: &str) -> Finished {
 async fn waiter_applies_the_change_of_a_process_killed_in_its_transaction() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
-    let waiter = killed_beside_a_waiter(&database.url, "first").await;
+    let waiter = killed_with_a_waiter(&database.url, "first").await;
     assert!(waiter.status.success(), "{}", waiter.stderr);
     assert_eq!(waiter.stdout, "waiting\n3 newly applied\n");
     assert_eq!(done(&pool).await, ["first", "last", "plain"]);
@@ -149,7 +149,7 @@ async fn waiter_applies_the_change_of_a_process_killed_in_its_transaction() {
 async fn waiter_reports_an_issue_for_a_process_killed_outside_a_transaction() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
-    let waiter = killed_beside_a_waiter(&database.url, "plain").await;
+    let waiter = killed_with_a_waiter(&database.url, "plain").await;
     assert!(!waiter.status.success(), "{}", waiter.stdout);
     let asks = "manual resolution is needed for \"plain\"";
     assert!(waiter.stderr.contains(asks), "{}", waiter.stderr);

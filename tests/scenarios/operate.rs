@@ -45,7 +45,7 @@ async fn three(db: &mut Connection) -> Result<(), sqlx::Error> {
 #[rollback(three)]
 async fn no_three(db: &mut Connection) -> Result<(), BoxError> {
     query(db, "DELETE FROM done WHERE what = 'three'").await?;
-    Err("somebody still needs it".into())
+    Err("the table is still in use".into())
 }
 
 #[change(id = "stays", order = "004", register = false)]
@@ -71,7 +71,7 @@ async fn zero(db: &mut Connection) -> Result<(), sqlx::Error> {
 
 #[rollback(zero)]
 async fn no_zero(_db: &mut Connection) -> Result<(), BoxError> {
-    Err("somebody still needs it".into())
+    Err("the table is still in use".into())
 }
 
 #[tokio::test]
@@ -103,12 +103,12 @@ async fn undone_changes_are_reversed_last_first_and_become_pending() {
         .collect();
     assert_eq!(undone, [("two", Outcome::Undone), ("one", Outcome::Undone)]);
     assert!(done(&pool).await.is_empty());
-    let newest = runner()
+    let latest = runner()
         .history(&HistoryFilter::default().latest_only())
         .await
         .unwrap();
-    assert!(newest.iter().all(|entry| entry.state == State::RolledBack));
-    assert!(newest.iter().all(|entry| entry.origin.as_str() == "undo"));
+    assert!(latest.iter().all(|entry| entry.state == State::RolledBack));
+    assert!(latest.iter().all(|entry| entry.origin.as_str() == "undo"));
 
     assert_eq!(runner().plan().await.unwrap().counts().not_reached, 2);
     assert_eq!(runner().run().await.unwrap().counts().newly_applied, 2);
@@ -159,7 +159,7 @@ async fn failed_undo_that_was_rolled_back_leaves_the_change_applied() {
     runner().run().await.unwrap();
     let error = runner().undo(UndoTarget::Last).await.unwrap_err();
     assert!(
-        format!("{error:#}").contains("somebody still needs it"),
+        format!("{error:#}").contains("the table is still in use"),
         "{error}"
     );
     assert_eq!(done(&pool).await, ["three"]);

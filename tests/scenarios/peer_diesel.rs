@@ -4,7 +4,7 @@ use flamingock::adopt::Tool;
 use flamingock::{UndoTarget, include_files};
 use flamingock_tests::Backend as _;
 
-use super::peer_folders::{are_gone_on_with, are_read_and_taken_over};
+use super::peer_folders::{are_gone_on_with, are_read_and_adopted};
 use super::{Backend, peers};
 
 #[tokio::test]
@@ -17,7 +17,7 @@ async fn diesel_folder_is_read_unchanged() {
         "2024-01-31-120000_create_users",
         "2024-01-31-120001_create_orders",
     ];
-    are_read_and_taken_over(&pool, Tool::Diesel, files, ids, UndoTarget::Count(2)).await;
+    are_read_and_adopted(&pool, Tool::Diesel, files, ids, UndoTarget::Count(2)).await;
 
     let database = Backend::fresh().await;
     let pool = database.pool(1).await;

@@ -34,7 +34,7 @@ pub(super) async fn schema(pool: &Pool<Db>) -> Vec<String> {
 }
 
 /// The pool of the database on which the tool has run.
-pub(super) async fn are_read_and_taken_over(
+pub(super) async fn are_read_and_adopted(
     theirs: &Pool<Db>,
     tool: Tool,
     files: &'static EmbeddedFolder,
@@ -98,7 +98,7 @@ async fn sqlx_folder_is_read_unchanged() {
     let pool = database.pool(1).await;
     crate::peers::sqlx(&pool, None).await;
     let ids = ["0001_create_users", "0002_create_orders"];
-    are_read_and_taken_over(&pool, Tool::Sqlx, files, ids, UndoTarget::Count(2)).await;
+    are_read_and_adopted(&pool, Tool::Sqlx, files, ids, UndoTarget::Count(2)).await;
 
     let database = Backend::fresh().await;
     let pool = database.pool(1).await;
@@ -113,7 +113,7 @@ async fn refinery_folder_is_read_unchanged() {
     let pool = database.pool(1).await;
     peers::refinery(&database.url, None).await;
     let ids = ["V1__create_users", "V2__create_orders"];
-    are_read_and_taken_over(&pool, Tool::Refinery, files, ids, UndoTarget::Count(2)).await;
+    are_read_and_adopted(&pool, Tool::Refinery, files, ids, UndoTarget::Count(2)).await;
 
     let database = Backend::fresh().await;
     let pool = database.pool(1).await;

@@ -90,12 +90,12 @@ async fn failed_change_leaves_nothing_and_is_applied_by_the_next_run() {
         errors.len() == 1 && errors[0].starts_with("[\"") && errors[0].contains("nowhere"),
         "{errors:?}"
     );
-    let fences = strings(
+    let tokens = strings(
         &pool,
         "SELECT fencing_token FROM flamingock_audit WHERE state <> 'STARTED' ORDER BY seq",
     )
     .await;
-    assert_eq!(fences, ["1", "1", "1", "2", "2"]);
+    assert_eq!(tokens, ["1", "1", "1", "2", "2"]);
 }
 
 /// Runs a change that must fail in its transaction, twice and on a pool of one connection, so that

@@ -92,7 +92,7 @@ impl OnItsWay {
         .await
     }
 
-    async fn newest_entry(&self) -> String {
+    async fn latest_entry(&self) -> String {
         audit(&self.audited).await.pop().unwrap()
     }
 }
@@ -107,7 +107,7 @@ async fn message_that_never_arrived_is_applied_by_the_next_run() {
         assert_eq!(file.done().await, Vec::<String>::new());
         file.run().await.unwrap();
         assert_eq!(file.done().await, ["unique one"]);
-        let entry = file.newest_entry().await;
+        let entry = file.latest_entry().await;
         assert!(entry.starts_with("script 2 APPLIED"), "{entry}");
     }
 }
@@ -123,7 +123,7 @@ async fn commit_whose_answer_is_lost_is_detected() {
         let report = file.run().await.unwrap();
         assert_eq!(report.counts().newly_applied, 1);
         assert_eq!(file.done().await, ["unique one"]);
-        let entry = file.newest_entry().await;
+        let entry = file.latest_entry().await;
         assert!(entry.starts_with("script 1 APPLIED"), "{entry}");
     }
 }
@@ -215,7 +215,7 @@ async fn lock_timeout_is_retried() {
     let text = "-- flamingock: lock_timeout=1s\nINSERT INTO done VALUES ('unique one');\nUPDATE gate SET n = n + 1;\n";
     let run = tokio::spawn(Runner::new(&pool).files(script(text)).run());
     // The second try has been sent.
-    until("the file is tried again", async || {
+    until("the file is retried", async || {
         proxy.count("unique one") > 1
     })
     .await;

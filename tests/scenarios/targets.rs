@@ -252,7 +252,7 @@ async fn readiness_check_can_use_the_only_connection() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     let its_own = pool.clone();
-    let probe = move || {
+    let check = move || {
         let pool = its_own.clone();
         async move {
             let rows = strings(&pool, "SELECT what FROM done").await;
@@ -261,7 +261,7 @@ async fn readiness_check_can_use_the_only_connection() {
             Ok::<(), BoxError>(())
         }
     };
-    let runner = runner(&pool).target(TargetSystem::new("events").ready(probe, LONG));
+    let runner = runner(&pool).target(TargetSystem::new("events").ready(check, LONG));
     let report = tokio::time::timeout(LONG, runner.run()).await;
     assert_eq!(report.unwrap().unwrap().counts().newly_applied, 3);
 }
@@ -269,14 +269,14 @@ async fn readiness_check_can_use_the_only_connection() {
 /// A system that is ready when its gate is open.
 fn gated(gate: &Gate) -> TargetSystem {
     let gate = gate.clone();
-    let probe = move || {
+    let check = move || {
         let gate = gate.clone();
         async move {
             gate.pass().await;
             Ok::<(), BoxError>(())
         }
     };
-    TargetSystem::new("events").ready(probe, LONG)
+    TargetSystem::new("events").ready(check, LONG)
 }
 
 fn short_lease() -> LockOptions {
@@ -329,7 +329,7 @@ async fn stopped_run_does_not_wait_for_a_system() {
 async fn run_that_lost_its_lock_does_not_wait_for_a_system() {
     let database = Backend::fresh().await;
     let (pool, other) = (with_table(&database, 1).await, database.pool(1).await);
-    let probe = move || {
+    let check = move || {
         let other = other.clone();
         async move {
             execute(&other, TAKE_OVER).await;
@@ -337,7 +337,7 @@ async fn run_that_lost_its_lock_does_not_wait_for_a_system() {
         }
     };
     let run = runner(&pool)
-        .target(TargetSystem::new("events").ready(probe, LONG * 10))
+        .target(TargetSystem::new("events").ready(check, LONG * 10))
         .lock(short_lease());
     let error = tokio::time::timeout(LONG, run.run()).await.unwrap();
     let error = error.unwrap_err();
@@ -364,13 +364,13 @@ async fn undo_and_verify_wait_for_a_system_too() {
     assert!(format!("{error:#}").contains("was not ready in"), "{error}");
     assert_eq!(audit(&pool).await, before);
 
-    let probes = runner().target(down.target(SHORT)).verify().await.unwrap();
-    let said = probes[0].error.as_ref().unwrap().to_string();
+    let answers = runner().target(down.target(SHORT)).verify().await.unwrap();
+    let said = answers[0].error.as_ref().unwrap().to_string();
     assert!(said.ends_with(": connection refused"), "{said}");
 
     let late = System::down_for(1);
-    let probes = runner().target(late.target(LONG)).verify().await.unwrap();
-    assert_eq!((probes[0].there, late.asked()), (Some(true), 2));
+    let answers = runner().target(late.target(LONG)).verify().await.unwrap();
+    assert_eq!((answers[0].there, late.asked()), (Some(true), 2));
     let late = System::down_for(1);
     let undo = runner().target(late.target(LONG)).undo(UndoTarget::Last);
     assert_eq!(undo.await.unwrap().counts().undone, 1);

@@ -58,8 +58,8 @@ async fn resolved_issue_records_the_description_too() {
     let resolved = resolver.resolve("breaks", Resolution::Applied, "seen");
     resolved.await.unwrap();
     let entries = runner().history(&HistoryFilter::default()).await.unwrap();
-    let newest = entries.last().unwrap();
-    let metadata = newest.metadata.as_deref();
+    let latest = entries.last().unwrap();
+    let metadata = latest.metadata.as_deref();
     let expected = r#"{"target_description":"the broker of the shop"}"#;
     assert_eq!(metadata, Some(expected));
 }

@@ -16,7 +16,7 @@ async fn code(db: &mut Connection) -> Result<(), sqlx::Error> {
 const SQL: &str = "INSERT INTO done VALUES ('1 sql')";
 
 const YAML: &str = "\
-# Somebody notes it.
+# Adds a note.
 template: note
 author: ada
 apply: { add: '3 yaml' }
@@ -65,7 +65,7 @@ async fn declared_changes_run_in_one_order_with_sql_and_code() {
                     WHERE change_id = 'yaml' AND state = 'APPLIED'";
     assert_eq!(
         strings(&pool, recorded).await,
-        ["ada|Somebody notes it.|changes/0003__yaml.yaml:2"]
+        ["ada|Adds a note.|changes/0003__yaml.yaml:2"]
     );
     assert!(runner().run().await.unwrap().is_up_to_date());
     let manifest = runner().manifest().unwrap();
@@ -76,9 +76,9 @@ async fn declared_changes_run_in_one_order_with_sql_and_code() {
 
     runner().undo(UndoTarget::Count(2)).await.unwrap();
     assert_eq!(done(&pool).await, all[..2]);
-    let newest = audit(&pool).await;
+    let latest = audit(&pool).await;
     assert_eq!(
-        newest[4..],
+        latest[4..],
         ["toml 1 ROLLED_BACK shared", "yaml 1 ROLLED_BACK shared"]
     );
 }

@@ -119,11 +119,11 @@ async fn waiter_reads_only_new_entries() {
     let waiter = Runner::new(&own).changes(changes);
     let waiter = waiter.provide(gate.clone()).lock(long());
     let waiter = tokio::spawn(async move { waiter.run().await });
-    until("a waiter that glances", async || proxy.statements() > 2).await;
+    until("a waiter that polls", async || proxy.statements() > 2).await;
     let sent = proxy.sent();
-    let glance = sent.iter().rfind(|text| text.contains("a.seq > ")).unwrap();
-    let begin = glance.find("SELECT (SELECT").unwrap();
-    assert_reads_what_is_new(&pool, glance[begin..].trim_end_matches('\0')).await;
+    let poll = sent.iter().rfind(|text| text.contains("a.seq > ")).unwrap();
+    let begin = poll.find("SELECT (SELECT").unwrap();
+    assert_reads_what_is_new(&pool, poll[begin..].trim_end_matches('\0')).await;
     gate.open();
     first.await.unwrap().unwrap();
     assert!(waiter.await.unwrap().unwrap().is_up_to_date());

@@ -62,7 +62,7 @@ impl Driver {
         let mut child = command.kill_on_drop(true).spawn()?;
         let pid = child
             .id()
-            .expect("a child that nobody waited for has an id");
+            .expect("a child that was not waited for has an id");
         let stdout = Lines::collect(child.stdout.take().expect("a pipe"));
         let stderr = Lines::collect(child.stderr.take().expect("a pipe"));
         Ok(Self {

@@ -135,11 +135,11 @@ pub async fn audit<D: PlainSql>(pool: &Pool<D>) -> Vec<String> {
     let rows =
         "SELECT change_id, attempt, state, transaction_mode FROM flamingock_audit ORDER BY seq";
     let lines = strings(pool, rows).await;
-    let is_witness = |line: &str| D::NAME == "MySQL" && line.ends_with(" STARTED shared");
+    let is_fencing_check = |line: &str| D::NAME == "MySQL" && line.ends_with(" STARTED shared");
     lines
         .iter()
         .map(|line| line.replace('|', " "))
-        .filter(|line| !is_witness(line))
+        .filter(|line| !is_fencing_check(line))
         .collect()
 }
 

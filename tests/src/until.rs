@@ -14,8 +14,8 @@ const PAUSE: Duration = Duration::from_millis(10);
 ///
 /// # Panics
 /// Panics if it does not hold within a minute.
-pub async fn until<A: Future<Output = bool>>(what: &str, is_so: impl FnMut() -> A) {
-    until_every(PAUSE, what, is_so).await;
+pub async fn until<A: Future<Output = bool>>(what: &str, holds: impl FnMut() -> A) {
+    until_every(PAUSE, what, holds).await;
 }
 
 /// The same for a condition whose check is expensive.
@@ -25,10 +25,10 @@ pub async fn until<A: Future<Output = bool>>(what: &str, is_so: impl FnMut() -> 
 pub async fn until_every<A: Future<Output = bool>>(
     pause: Duration,
     what: &str,
-    mut is_so: impl FnMut() -> A,
+    mut holds: impl FnMut() -> A,
 ) {
     let began = Instant::now();
-    while !is_so().await {
+    while !holds().await {
         check(began, PATIENCE, what);
         tokio::time::sleep(pause).await;
     }
@@ -38,9 +38,9 @@ pub async fn until_every<A: Future<Output = bool>>(
 ///
 /// # Panics
 /// Panics if it does not hold within a minute.
-pub fn block_until(what: &str, mut is_so: impl FnMut() -> bool) {
+pub fn block_until(what: &str, mut holds: impl FnMut() -> bool) {
     let began = Instant::now();
-    while !is_so() {
+    while !holds() {
         check(began, PATIENCE, what);
         std::thread::sleep(PAUSE);
     }
@@ -84,8 +84,8 @@ mod tests {
     }
 
     #[test]
-    #[should_panic = "waited in vain until it is so"]
+    #[should_panic = "waited in vain until it holds"]
     fn failed_condition_is_named() {
-        check(Instant::now(), Duration::ZERO, "it is so");
+        check(Instant::now(), Duration::ZERO, "it holds");
     }
 }

@@ -39,8 +39,8 @@ mod postgres {
         assert!(!plan.contains("Seq Scan on flamingock_audit"), "{plan}");
     }
 
-    async fn assert_reads_what_is_new(pool: &PgPool, glance: &str) {
-        let plan = strings(pool, &format!("EXPLAIN {glance}")).await.join("\n");
+    async fn assert_reads_what_is_new(pool: &PgPool, poll: &str) {
+        let plan = strings(pool, &format!("EXPLAIN {poll}")).await.join("\n");
         assert!(plan.contains("flamingock_audit_pkey on"), "{plan}");
         assert!(!plan.contains("flamingock_audit_index"), "{plan}");
         assert!(!plan.contains("Seq Scan on flamingock_audit"), "{plan}");
@@ -81,8 +81,8 @@ mod mariadb {
         assert!(skips || rows_of_each < 100, "{plan}");
     }
 
-    async fn assert_reads_what_is_new(pool: &MySqlPool, glance: &str) {
-        let plan = strings(pool, &format!("EXPLAIN {glance}")).await.join("\n");
+    async fn assert_reads_what_is_new(pool: &MySqlPool, poll: &str) {
+        let plan = strings(pool, &format!("EXPLAIN {poll}")).await.join("\n");
         assert!(plan.contains("Select tables optimized away"), "{plan}");
         let counted = plan.lines().find(|line| line.contains("|a|range|"));
         assert!(counted.unwrap().contains("|PRIMARY|8|"), "{plan}");

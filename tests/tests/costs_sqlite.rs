@@ -168,15 +168,15 @@ async fn run_costs_one_statement_and_a_change_ten_with_one_commit() {
     let first = tokio::spawn(run().provide(gate.clone()).run());
     gate.reached().await;
     let waiter = tokio::spawn(run().provide(gate.clone()).run());
-    let mut glance = None;
-    until("a waiter that glances", || {
+    let mut poll = None;
+    until("a waiter that polls", || {
         let sent = statements.take();
         let found = sent.into_iter().find(|text| text.contains("a.seq > "));
-        glance = found.or(glance.take());
-        std::future::ready(glance.is_some())
+        poll = found.or(poll.take());
+        std::future::ready(poll.is_some())
     })
     .await;
-    let plan = format!("EXPLAIN QUERY PLAN {}", glance.unwrap());
+    let plan = format!("EXPLAIN QUERY PLAN {}", poll.unwrap());
     let plan = strings(&direct, &plan).await.join("\n");
     let by_place = "SEARCH a USING INTEGER PRIMARY KEY (rowid>?)";
     assert!(plan.contains(by_place), "{plan}");

@@ -69,13 +69,13 @@ fn rust_version_is_the_latest_that_a_dependency_needs() {
         .find(|package| package["name"] == "flamingock")
         .unwrap();
     let stated = version(own["rust_version"].as_str().unwrap());
-    let (newest, of) = packages
+    let (latest, of) = packages
         .iter()
         .filter(|package| !package["name"].as_str().unwrap().starts_with("flamingock"))
         .filter_map(|package| Some((version(package["rust_version"].as_str()?), &package["name"])))
         .max_by(|left, right| left.0.cmp(&right.0))
         .unwrap();
-    assert_eq!(stated, newest, "{of} decides");
+    assert_eq!(stated, latest, "{of} decides");
 }
 
 /// The dependencies of a build with these features, without the packages of this repository.

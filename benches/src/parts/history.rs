@@ -46,12 +46,12 @@ pub(crate) async fn measure(extent: Extent) -> Result<Findings, BoxError> {
             database.rows(&many.url, sql).await?;
         }
         database.rows(&many.url, &grow(database, copies)).await?;
-        let settle = match database {
+        let checkpoint = match database {
             Database::Sqlite => "SELECT 1",
             Database::Postgres => "VACUUM ANALYZE flamingock_audit",
             Database::MariaDb => "ANALYZE TABLE flamingock_audit",
         };
-        database.rows(&many.url, settle).await?;
+        database.rows(&many.url, checkpoint).await?;
         let rows = database
             .rows(&many.url, "SELECT count(*) FROM flamingock_audit")
             .await?;

@@ -30,7 +30,7 @@ async fn main() -> Result<ExitCode, BoxError> {
     let wait = env::var("WAIT").map_or(Ok(60), |seconds| seconds.parse())?;
     let wait = Duration::from_secs(wait);
     let catalogue = Catalogue::new(url, wait)?;
-    let probe = catalogue.clone();
+    let check = catalogue.clone();
     let runner = Runner::new(&SqlitePool::connect_lazy_with(options))
         .service("orders")
         .stage(Stage::new("dependencies"))
@@ -39,7 +39,7 @@ async fn main() -> Result<ExitCode, BoxError> {
             TargetSystem::new("catalogue")
                 .description("the catalogue's database, which we only read")
                 .provide(catalogue)
-                .ready(move || probe.clone().answers(), wait),
+                .ready(move || check.clone().answers(), wait),
         );
     Ok(flamingock::cli::run(runner).await)
 }

@@ -19,7 +19,7 @@ async fn checkout_flag(flags: &Unleash) -> Result<(), BoxError> {
     let found = flags.find(FLAG).await?;
     if found.as_ref().is_some_and(|flag| !is_ours(flag)) {
         return Err(format!(
-            "somebody else has a flag {FLAG:?}: archive it, or choose another name"
+            "another application has a flag {FLAG:?}: archive it, or choose another name"
         )
         .into());
     }

@@ -42,23 +42,23 @@ async fn delete_print_queue(rabbit: &Rabbit) -> Result<(), Error> {
     let connection = rabbit.connect().await?;
     let channel = connection.create_channel().await?;
     if is_our_queue(&connection, "invoices.print").await? {
-        let if_nobody_uses_it = QueueDeleteOptions {
+        let if_unused = QueueDeleteOptions {
             if_unused: true,
             if_empty: true,
             ..QueueDeleteOptions::default()
         };
         // Its bindings are removed with it.
         channel
-            .queue_delete("invoices.print".into(), if_nobody_uses_it)
+            .queue_delete("invoices.print".into(), if_unused)
             .await?;
     }
     if is_our_exchange(&connection, "invoices").await? {
-        let if_nobody_uses_it = ExchangeDeleteOptions {
+        let if_unused = ExchangeDeleteOptions {
             if_unused: true,
             ..ExchangeDeleteOptions::default()
         };
         channel
-            .exchange_delete("invoices".into(), if_nobody_uses_it)
+            .exchange_delete("invoices".into(), if_unused)
             .await?;
     }
     Ok(())

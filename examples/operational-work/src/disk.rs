@@ -8,7 +8,7 @@ use tokio::io::AsyncWriteExt as _;
 
 /// Writes a file, and replaces an existing one.
 pub(crate) async fn replace(path: &Path, text: &str) -> io::Result<()> {
-    let draft = beside(path, "draft");
+    let draft = sibling(path, "draft");
     write(&draft, text).await?;
     fs::rename(&draft, path).await?;
     keep_names(path).await
@@ -16,7 +16,7 @@ pub(crate) async fn replace(path: &Path, text: &str) -> io::Result<()> {
 
 /// Writes a file unless it exists. No other process can interfere.
 pub(crate) async fn create(path: &Path, text: &str) -> io::Result<()> {
-    let draft = beside(path, "draft");
+    let draft = sibling(path, "draft");
     write(&draft, text).await?;
     unless_there(fs::hard_link(&draft, path).await)?;
     fs::remove_file(&draft).await?;
@@ -25,19 +25,19 @@ pub(crate) async fn create(path: &Path, text: &str) -> io::Result<()> {
 
 /// Backs up an existing file under another name, unless a backup exists.
 pub(crate) async fn keep(path: &Path) -> io::Result<()> {
-    unless_there(fs::hard_link(path, beside(path, "before")).await)?;
+    unless_there(fs::hard_link(path, sibling(path, "before")).await)?;
     keep_names(path).await
 }
 
 /// Restores the backup, if there is one.
 pub(crate) async fn restore(path: &Path) -> io::Result<()> {
-    let kept = beside(path, "before");
-    if !fs::try_exists(&kept).await? {
+    let backup = sibling(path, "before");
+    if !fs::try_exists(&backup).await? {
         return Ok(());
     }
-    fs::rename(&kept, path).await?;
+    fs::rename(&backup, path).await?;
     // If two names are links to the same file, a rename leaves both.
-    match fs::remove_file(&kept).await {
+    match fs::remove_file(&backup).await {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
         Ok(()) | Err(_) => {}
     }
@@ -59,7 +59,7 @@ async fn keep_names(path: &Path) -> io::Result<()> {
         .await
 }
 
-fn beside(path: &Path, ending: &str) -> PathBuf {
+fn sibling(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".");
     name.push(ending);

@@ -65,11 +65,11 @@ async fn main() -> Result<ExitCode, BoxError> {
 
 fn broker() -> TargetSystem {
     let nats = Nats::at(variable("NATS_URL", "nats://127.0.0.1:4222"));
-    let probe = nats.clone();
+    let check = nats.clone();
     TargetSystem::new("nats")
         .description("the broker that orders go through")
         .provide(nats)
-        .ready(move || probe.clone().answers(), PATIENCE)
+        .ready(move || check.clone().answers(), PATIENCE)
 }
 
 fn gateway() -> Result<TargetSystem, BoxError> {
@@ -78,20 +78,20 @@ fn gateway() -> Result<TargetSystem, BoxError> {
         variable("GATEWAY", "http://127.0.0.1:8080"),
         variable("UPSTREAM", "127.0.0.1:8081"),
     )?;
-    let probe = gateway.clone();
+    let check = gateway.clone();
     Ok(TargetSystem::new("gateway")
         .description("Caddy, which customers reach us through")
         .provide(gateway)
-        .ready(move || probe.clone().answers(), PATIENCE))
+        .ready(move || check.clone().answers(), PATIENCE))
 }
 
 fn flags() -> Result<TargetSystem, BoxError> {
     let redis = redis::Client::open(variable("REDIS_URL", "redis://127.0.0.1:6379"))?;
-    let probe = redis.clone();
+    let check = redis.clone();
     Ok(TargetSystem::new("flags")
         .description("the Redis that every copy of the shop reads its flags from")
         .provide(redis)
-        .ready(move || flag::answers(probe.clone()), PATIENCE))
+        .ready(move || flag::answers(check.clone()), PATIENCE))
 }
 
 fn variable(name: &str, otherwise: &str) -> String {

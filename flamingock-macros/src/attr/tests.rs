@@ -75,7 +75,7 @@ fn each_mistake_is_reported_once() {
             "auther = \"a\"",
             "unknown key `auther`, did you mean `author`?",
         ),
-        ("id = \"b\"", "`id` is given twice: keep one of them"),
+        ("id = \"b\"", "`id` is set twice: keep one of them"),
         ("author = ada", "`author` is a string: `author = \"ada\"`"),
         ("author", "`author` is a string: `author = \"ada\"`"),
         ("author =", "`author` is a string: `author = \"ada\"`"),
@@ -193,8 +193,8 @@ fn missing_keys_are_reported_as_one_mistake() {
     assert_eq!(
         change("id: \"a\", order = \"0001\", register: false").1,
         [
-            "a key has its value behind `=`: `id = \"create-users\"`",
-            "a key has its value behind `=`: `register = false`"
+            "a key has its value after `=`: `id = \"create-users\"`",
+            "a key has its value after `=`: `register = false`"
         ]
     );
 }
@@ -235,7 +235,7 @@ fn links_name_a_change() {
         ),
         (
             "a, timeout = \"1s\"",
-            "unknown key `timeout`: `#[rollback]` knows `transaction`",
+            "unknown key `timeout`: `#[rollback]` supports `transaction`",
         ),
     ] {
         assert_eq!(parse(source).1, [expected], "{source}");
@@ -244,6 +244,6 @@ fn links_name_a_change() {
     LinkAttr::verify("a, transaction = false".parse().unwrap(), &mut problems);
     assert_eq!(
         problems.texts(),
-        ["unknown key `transaction`: `#[verify]` takes the change and nothing else"]
+        ["unknown key `transaction`: `#[verify]` takes only the change"]
     );
 }

@@ -1,3 +1,3 @@
--- How many orders somebody has.
+-- The number of orders of each user.
 DROP VIEW IF EXISTS orders_of_users;
 CREATE VIEW orders_of_users AS SELECT owner, count(*) AS orders FROM orders GROUP BY owner;

@@ -1,8 +1,8 @@
 # Keeps one server's folder: passes signals on to every process that works in it, and ends with them and
-# the folder when the pipe on standard input closes, which the kernel does however our side died.
+# the folder when the pipe on standard input closes, which the kernel does however the other side died.
 #
-# It runs as the server's user, who alone may always see where those processes work, and it goes by working
-# folders since PostgreSQL's processes leave every process group and change what others see of them.
+# It runs as the server's user, who can always see the working folders of those processes, and it uses working
+# folders because PostgreSQL's processes leave every process group and change their titles.
 folder=$1
 trap '' HUP INT TERM
 
@@ -41,7 +41,7 @@ while read -r signal process; do
 done
 
 kill_all
-# The one thing of a killed PostgreSQL that outlives its processes and its folder.
+# The only remains of a killed PostgreSQL outside its processes and its folder.
 segment=$(sed -n 7p "$folder/data/postmaster.pid" 2>/dev/null | tr -s ' ' | cut -d ' ' -f 3)
 [ -z "$segment" ] || ipcrm -m "$segment" 2>/dev/null
 rm -rf "$folder"

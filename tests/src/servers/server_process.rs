@@ -1,4 +1,4 @@
-//! The processes of one server, in a folder that goes with them.
+//! The processes of one server, in a temporary folder.
 
 use std::fs::{self, File};
 use std::os::unix::process::CommandExt as _;
@@ -13,17 +13,17 @@ use tokio::time::{Instant, sleep};
 use super::keeper::Keeper;
 use super::programs::Account;
 
-/// For whatever a server does by itself: preparing a folder, recovering after a kill, going down.
+/// For the server's own work: preparing a folder, recovering after a kill, shutting down.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// How often a condition is looked at that nobody tells us about.
+/// The pause between two checks of a condition that has no notification.
 const POLL: Duration = Duration::from_millis(10);
 
-/// What a [`Server`](super::Server) and a [`System`](super::System) have in common: a folder, and the processes
-/// that work in it. They end with this value, and with this process, however it comes to its end.
+/// The common part of a [`Server`](super::Server) and a [`System`](super::System): a folder, and
+/// the processes that work in it. They end with this value, and with this process in any case.
 #[derive(Debug)]
 pub(crate) struct ServerProcess {
-    // Fields are dropped in this order: the keeper kills, then what is left of the folder goes.
+    // Fields are dropped in this order: the keeper kills, then the rest of the folder is removed.
     keeper: Keeper,
     main: Option<Child>,
     account: Option<Account>,
@@ -32,10 +32,10 @@ pub(crate) struct ServerProcess {
 }
 
 impl ServerProcess {
-    /// An empty folder, for the first of these users that exists where we are root.
+    /// An empty folder, for the first of these users that exists if this process is root.
     pub(crate) fn new(name: &'static str, accounts: &[&str]) -> io::Result<Self> {
         let account = Account::unprivileged(accounts)?;
-        // The name that the kernel and the servers report, whatever links lead there.
+        // The path that the kernel and the servers report, without links.
         let parent = fs::canonicalize(env::temp_dir())?;
         let folder = tempfile::Builder::new()
             .prefix("flamingock-server-")
@@ -64,7 +64,8 @@ impl ServerProcess {
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log);
-        // The keeper knows processes by their folder; and an interrupt from the keyboard is ours alone.
+        // The keeper finds processes by their folder; and an interrupt from the keyboard is for
+        // this process only.
         command.current_dir(self.folder.path()).process_group(0);
         self.main = Some(Account::run(self.account, &mut command).spawn()?);
         Ok(())
@@ -94,7 +95,7 @@ impl ServerProcess {
         Ok(())
     }
 
-    /// Waits until the first process has come to its end.
+    /// Waits until the first process has ended.
     pub(crate) async fn ended(&mut self) -> io::Result<ExitStatus> {
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -138,7 +139,7 @@ impl ServerProcess {
         self.keeper.resume_all()
     }
 
-    /// An error with the end of the log, of the kind `AddrInUse` where that says so.
+    /// An error with the end of the log, of the kind `AddrInUse` if the log says so.
     pub(crate) fn failure(&self, what: &str) -> io::Error {
         let log = fs::read_to_string(self.log()).unwrap_or_default();
         let is_taken = ["Address already in use", "address already in use"]

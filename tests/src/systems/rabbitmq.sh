@@ -1,8 +1,8 @@
-# Runs RabbitMQ in the folder that it is started in: the program, then the ports of AMQP, of management, of the
+# Runs RabbitMQ in the current folder: the program, then the ports of AMQP, of management, of the
 # node's own distribution and of its name server.
 server=$1 amqp=$2 management=$3 distribution=$4 names=$5
 
-# A name server of our own, in the foreground: the one that RabbitMQ would start leaves this folder and stays.
+# A separate name server, in the foreground: the one that RabbitMQ would start leaves this folder and stays.
 epmd -port "$names" -address 127.0.0.1 &
 until epmd -port "$names" -names > /dev/null 2>&1; do
     kill -0 $! 2> /dev/null || { echo "epmd: Address already in use"; exit 1; }

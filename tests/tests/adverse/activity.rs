@@ -48,7 +48,7 @@ async fn lease_is_renewed_despite_long_names_side_by_side() {
         }
     };
     let told = tokio::select! {
-        ended = &mut run => panic!("it ended before anybody was told anything: {ended:?}"),
+        ended = &mut run => panic!("it ended before the activity was recorded: {ended:?}"),
         told = told => told,
     };
     assert!(told.starts_with("001 one é"), "{told}");

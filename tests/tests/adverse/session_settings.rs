@@ -6,15 +6,15 @@ use sqlx::pool::PoolOptions;
 use sqlx::{MySqlConnection, MySqlPool};
 
 /// The statements of `after_connect` on each connection.
-const MOODS: [&str; 2] = [
+const SETTINGS: [&str; 2] = [
     "SET completion_type = 'CHAIN'",
     "SET completion_type = 'RELEASE'",
 ];
 
-async fn in_mood(url: &str, mood: &'static str) -> MySqlPool {
+async fn pool_with(url: &str, setting: &'static str) -> MySqlPool {
     let options = PoolOptions::new().max_connections(3);
     let options = options.after_connect(move |connection, _| {
-        Box::pin(async move { query(connection, mood).await.map(drop) })
+        Box::pin(async move { query(connection, setting).await.map(drop) })
     });
     options.connect(url).await.unwrap()
 }
@@ -56,23 +56,23 @@ async fn seed(db: &mut MySqlConnection) -> Result<(), sqlx::Error> {
 /// Reported changes are visible to every session, and remain when the connections are closed.
 #[tokio::test]
 async fn reported_changes_are_committed_under_any_session_setting() {
-    for mood in MOODS {
+    for setting in SETTINGS {
         let database = MariaDb::fresh().await;
         let watch = with_table(&database, 1).await;
-        let pool = in_mood(&database.url, mood).await;
+        let pool = pool_with(&database.url, setting).await;
         let runner = Runner::new(&pool)
             .stage(Stage::new("seed").atomic())
             .changes(changes![shared, plain, undone, seed]);
         let error = runner.run().await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::ChangesFailed, "{mood}: {error}");
+        assert_eq!(error.kind(), ErrorKind::ChangesFailed, "{setting}: {error}");
         let counts = error.report().unwrap().counts();
         assert_eq!(
             (counts.newly_applied, counts.rolled_back),
             (3, 1),
-            "{mood}: {error}"
+            "{setting}: {error}"
         );
         pool.close().await;
-        assert_eq!(done(&watch).await, ["plain", "seed", "shared"], "{mood}");
+        assert_eq!(done(&watch).await, ["plain", "seed", "shared"], "{setting}");
         let mut expected = [
             "shared 1 APPLIED shared",
             "plain 1 STARTED none",
@@ -85,12 +85,12 @@ async fn reported_changes_are_committed_under_any_session_setting() {
         let mut entries = audit(&watch).await;
         expected.sort_unstable();
         entries.sort_unstable();
-        assert_eq!(entries, expected, "{mood}");
-        let pool = in_mood(&database.url, mood).await;
+        assert_eq!(entries, expected, "{setting}");
+        let pool = pool_with(&database.url, setting).await;
         let runner = Runner::new(&pool)
             .stage(Stage::new("seed").atomic())
             .changes(changes![shared, plain, seed]);
-        assert!(runner.run().await.unwrap().is_up_to_date(), "{mood}");
+        assert!(runner.run().await.unwrap().is_up_to_date(), "{setting}");
     }
 }
 
@@ -122,7 +122,7 @@ async fn target_whose_sessions_do_not_autocommit_is_refused() {
     let pool = own.pool(2).await;
     let database = MariaDb::fresh().await;
     let watch = with_table(&database, 1).await;
-    let other = in_mood(&database.url, "SET autocommit = 0").await;
+    let other = pool_with(&database.url, "SET autocommit = 0").await;
     let runner = || Runner::new(&pool).target(TargetSystem::sqlx("other", &other));
     let error = runner().changes(changes![elsewhere]).run().await;
     let error = format!("{:#}", error.unwrap_err());

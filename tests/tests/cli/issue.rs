@@ -183,9 +183,9 @@ Then
     let unfilled = app.shell(rolled_back);
     assert_eq!(unfilled.code, 2, "{unfilled:?}");
     assert!(unfilled.stderr.contains("placeholder"), "{unfilled:?}");
-    let settled = app.shell(&rolled_back.replace("...", "no such topic"));
+    let resolved = app.shell(&rolled_back.replace("...", "no such topic"));
     assert_eq!(
-        settled.stdout,
+        resolved.stdout,
         "recorded: \"orders-topic\" is ROLLED_BACK\n"
     );
     assert_eq!(app.run(&["apply"]).code, 0);
@@ -213,9 +213,9 @@ async fn audit_is_listed_by_change_time_and_state<B: Backend>() {
         document["entries"].as_array().unwrap().clone()
     };
 
-    let newest = entries(&[]);
-    assert_eq!(newest.len(), 2);
-    let entry = &newest[1];
+    let latest = entries(&[]);
+    assert_eq!(latest.len(), 2);
+    let entry = &latest[1];
     assert_eq!(entry["change_id"], "orders-topic");
     assert_eq!(entry["state"], "ROLLBACK_FAILED");
     assert_eq!(entry["service"], "orders");

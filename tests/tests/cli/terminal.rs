@@ -53,7 +53,7 @@ fn tables_fit_the_terminal() {
         let words: Vec<&str> = command.split(' ').collect();
         assert!(!app.run(&words).stdout.contains('\u{1b}'), "{command}");
     }
-    let settled = [
+    let resolved = [
         "issue",
         "resolve",
         "orders-topic",
@@ -61,7 +61,7 @@ fn tables_fit_the_terminal() {
         "--reason",
         "gone",
     ];
-    assert_eq!(app.run(&settled).code, 0);
+    assert_eq!(app.run(&resolved).code, 0);
     for command in ["status", "audit list --history"] {
         let seen = seen(&in_a_terminal(&app, &format!("operations {command}"), None));
         let whole = seen

@@ -103,7 +103,7 @@ ORDER  CHANGE  TARGET  PLAN  NOTE
         guidance.contains("An undo called it, and it failed:"),
         "{guidance}"
     );
-    let settled = [
+    let resolved = [
         "issue",
         "resolve",
         "orders-topic",
@@ -111,7 +111,7 @@ ORDER  CHANGE  TARGET  PLAN  NOTE
         "--reason",
         "it is there",
     ];
-    assert_eq!(app.run(&settled).code, 0);
+    assert_eq!(app.run(&resolved).code, 0);
 
     let (code, document) = app.json(&["undo", "nobody"]);
     assert_eq!((code, &document["error"]["kind"]), (2, &json!("invalid")));

@@ -18,13 +18,13 @@ async fn verify_exits_with_3_when_audit_and_systems_differ<B: Backend>() {
 
     // There is no table and no audit.
     let (code, document) = app.json(&["verify"]);
-    let probe = &document["probes"][0];
-    assert_eq!((code, &probe["verdict"]), (3, &json!("not_known")));
+    let answer = &document["probes"][0];
+    assert_eq!((code, &answer["verdict"]), (3, &json!("not_known")));
     assert_eq!(
-        (&probe["state"], &probe["there"]),
+        (&answer["state"], &answer["there"]),
         (&json!(null), &json!(null))
     );
-    assert!(probe["error"][0].is_string(), "{probe}");
+    assert!(answer["error"][0].is_string(), "{answer}");
 
     assert_eq!(app.run(&["apply"]).code, 0);
     assert_eq!(verdicts(), is(0, "agrees"));

@@ -113,7 +113,7 @@ fn foreign_flag_is_left_unchanged(vendor: &Vendor) -> io::Result<()> {
     let before = vendor.shape();
     let refused = vendor.page.shell("feature-flag apply");
     assert!(
-        refused.text.contains("somebody else has a flag"),
+        refused.text.contains("another application has a flag"),
         "{refused:?}"
     );
     assert_eq!(vendor.shape(), before);

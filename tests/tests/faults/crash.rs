@@ -25,7 +25,7 @@ const TAKEOVER: Duration = Duration::from_secs(10);
 #[derive(Clone, Copy, Debug)]
 enum Point {
     /// At the n-th event of `tracing`.
-    Told(usize),
+    Event(usize),
     /// At the n-th message.
     Message(Side, usize),
 }
@@ -97,7 +97,7 @@ impl Round {
     /// Kills at the point, runs again, and compares. Returns false if the run ended earlier.
     async fn crash(&self, point: Point) -> bool {
         let tag = match point {
-            Point::Told(nth) => format!("t{nth}"),
+            Point::Event(nth) => format!("t{nth}"),
             Point::Message(Side::Client, nth) => format!("c{nth}"),
             Point::Message(Side::Server, nth) => format!("s{nth}"),
         };
@@ -111,12 +111,12 @@ impl Round {
         };
         let what = format!("{:?} -> {:?}, {point:?}", self.audit, self.target);
         let toll = match point {
-            Point::Told(_) => None,
+            Point::Event(_) => None,
             Point::Message(side, nth) => Some(KillingProxy::new(side, nth)),
         };
         let (start, toll) = self.start(&scene, toll.as_ref()).await;
         let start = match point {
-            Point::Told(nth) => start.with("--die-at", nth),
+            Point::Event(nth) => start.with("--die-at", nth),
             Point::Message(..) => start,
         };
         let driver = start.lock(LEASE, 10_000).spawn();
@@ -137,17 +137,17 @@ impl Round {
             began.elapsed(),
             second.output
         );
-        let mut settled = Vec::new();
+        let mut resolved = Vec::new();
         for change in self.changes {
             let found = change.look(&scene).await;
             change.judge(&found, &second, &format!("{what}, after\n{}", first.output));
-            settled.push(found);
+            resolved.push(found);
         }
         // A resolved state stays.
-        if matches!(point, Point::Told(nth) if nth % 4 == 0) && self.changes[0].id != "undone" {
+        if matches!(point, Point::Event(nth) if nth % 4 == 0) && self.changes[0].id != "undone" {
             let third = again.run().await;
             assert_eq!(third.result, second.result, "{what}: {}", third.output);
-            for (change, found) in self.changes.iter().zip(&settled) {
+            for (change, found) in self.changes.iter().zip(&resolved) {
                 assert_eq!(change.look(&scene).await, *found, "{what}");
             }
         }
@@ -205,7 +205,7 @@ async fn passing(toll: Option<&KillingProxy>, kind: Kind, url: &str) -> String {
 async fn crash_everywhere(audit: Kind, target: Option<Kind>, changes: &'static [Expected]) {
     let began = Instant::now();
     let round = Round::new(audit, target, changes).await;
-    let told = round.every(Point::Told);
+    let told = round.every(Point::Event);
     let (told, before, after) = if audit.is_server() || target.is_some_and(Kind::is_server) {
         let before = round.every(|nth| Point::Message(Side::Client, nth));
         let after = round.every(|nth| Point::Message(Side::Server, nth));
@@ -218,7 +218,7 @@ async fn crash_everywhere(audit: Kind, target: Option<Kind>, changes: &'static [
     assert!(told > 0, "no point was tried");
     let id = changes[0].id;
     println!(
-        "crash points: {audit:?} -> {target:?} {id}: {told} told, {before} sent, {after} answered, in {:.1?}",
+        "crash points: {audit:?} -> {target:?} {id}: {told} events, {before} sent, {after} answered, in {:.1?}",
         began.elapsed()
     );
 }
@@ -228,9 +228,9 @@ async fn crash_everywhere(audit: Kind, target: Option<Kind>, changes: &'static [
 async fn next_run_completes_tables_that_a_crash_left_incomplete() {
     let each = [Kind::Postgres, Kind::MariaDb].map(async |kind| {
         let round = Round::cold(kind, None, &[SHARED]);
-        let told = round.every(Point::Told).await;
+        let told = round.every(Point::Event).await;
         assert!(told > 0, "no point was tried");
-        println!("crash points: {kind:?}, first start: {told} told");
+        println!("crash points: {kind:?}, first run: {told} events");
     });
     futures_util::future::join_all(each).await;
 }

@@ -116,12 +116,12 @@ async fn live_owner_keeps_the_lock_during_a_change_longer_than_its_lease() {
         for waiter in waiters {
             end_of(waiter).await.expect("ok").says("up to date");
         }
-        let fences = rows(
+        let tokens = rows(
             ground.url(),
             "SELECT DISTINCT fencing_token FROM flamingock_audit",
         )
         .await;
-        assert_eq!(fences, ["1"]);
+        assert_eq!(tokens, ["1"]);
     };
     let rounds = futures_util::stream::iter(0..ROUNDS)
         .map(round)

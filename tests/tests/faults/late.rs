@@ -12,7 +12,7 @@ struct Case {
     change: &'static str,
     late: &'static str,
     result: &'static str,
-    newest: &'static str,
+    latest: &'static str,
 }
 
 const CASES: [Case; 4] = [
@@ -20,25 +20,25 @@ const CASES: [Case; 4] = [
         change: "separate",
         late: "STARTED",
         result: "ok",
-        newest: "APPLIED",
+        latest: "APPLIED",
     },
     Case {
         change: "plain",
         late: "STARTED",
         result: "ok",
-        newest: "APPLIED",
+        latest: "APPLIED",
     },
     Case {
         change: "again",
         late: "STARTED",
         result: "ok",
-        newest: "APPLIED",
+        latest: "APPLIED",
     },
     Case {
         change: "undone",
         late: "FAILED",
         result: "ChangesFailed",
-        newest: "ROLLED_BACK",
+        latest: "ROLLED_BACK",
     },
 ];
 
@@ -79,7 +79,7 @@ async fn entry_comes_late(kind: Kind) {
         let what = format!("{kind:?} {} {}: {states:?}", case.change, case.late);
         assert_eq!(
             states.last().map(String::as_str),
-            Some(case.newest),
+            Some(case.latest),
             "{what}"
         );
         assert_eq!(

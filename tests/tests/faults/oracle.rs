@@ -9,9 +9,9 @@ pub(crate) enum Promise {
     /// All of it or nothing, and in the end all of it, without an operator.
     Once,
     /// Never twice; resolved automatically, or an issue.
-    OnceOrAPerson,
+    OnceOrIssue,
     /// It fails: rolled back, or an issue.
-    UndoneOrAPerson,
+    RolledBackOrIssue,
     /// Not started as long as an earlier change needs manual resolution.
     Afterwards,
 }
@@ -52,17 +52,17 @@ pub(crate) const LAST: Expected = Expected {
 pub(crate) const PLAIN: Expected = Expected {
     id: "plain",
     steps: &["1", "2"],
-    promise: Promise::OnceOrAPerson,
+    promise: Promise::OnceOrIssue,
 };
 pub(crate) const DDL: Expected = Expected {
     id: "ddl",
     steps: &["1", "2"],
-    promise: Promise::OnceOrAPerson,
+    promise: Promise::OnceOrIssue,
 };
 pub(crate) const UNDONE: Expected = Expected {
     id: "undone",
     steps: &["1"],
-    promise: Promise::UndoneOrAPerson,
+    promise: Promise::RolledBackOrIssue,
 };
 
 pub(crate) const TOGETHER: Expected = Expected {
@@ -73,12 +73,12 @@ pub(crate) const TOGETHER: Expected = Expected {
 pub(crate) const MADE_TOGETHER: Expected = Expected {
     id: "made-together",
     steps: &["1", "2"],
-    promise: Promise::OnceOrAPerson,
+    promise: Promise::OnceOrIssue,
 };
 pub(crate) const UNDONE_THERE: Expected = Expected {
     id: "undone-there",
     steps: &["1"],
-    promise: Promise::UndoneOrAPerson,
+    promise: Promise::RolledBackOrIssue,
 };
 pub(crate) const BESIDE: Expected = Expected {
     id: "beside",
@@ -153,7 +153,7 @@ impl Expected {
     /// Compares the state with the result of the last run.
     pub(crate) fn judge(&self, found: &Found, ran: &Ran, what: &str) {
         let result = ran.result.as_deref().unwrap_or("killed");
-        let newest = found.states.last().map_or("nothing", String::as_str);
+        let latest = found.states.last().map_or("nothing", String::as_str);
         let told = format!("{what}: {result}, {found:?}\n{}", ran.output);
         assert!(
             found.times.iter().all(|times| *times <= 1),
@@ -170,25 +170,25 @@ impl Expected {
             .output
             .contains(&format!("\"{}\" needs manual resolution", self.id));
         match (self.promise, result) {
-            (Promise::Once | Promise::OnceOrAPerson | Promise::Afterwards, "ok") => {
-                assert!(complete && newest == "APPLIED", "{told}");
+            (Promise::Once | Promise::OnceOrIssue | Promise::Afterwards, "ok") => {
+                assert!(complete && latest == "APPLIED", "{told}");
             }
             (Promise::Afterwards, "Issues") => {
-                assert!(found.times == [0] && newest == "nothing", "{told}");
+                assert!(found.times == [0] && latest == "nothing", "{told}");
             }
-            (Promise::Once | Promise::OnceOrAPerson, "Issues") if newest == "APPLIED" => {
+            (Promise::Once | Promise::OnceOrIssue, "Issues") if latest == "APPLIED" => {
                 assert!(complete && !named, "another change is the issue: {told}");
             }
-            (Promise::OnceOrAPerson, "Issues") => {
-                assert!(named && matches!(newest, "STARTED" | "FAILED"), "{told}");
+            (Promise::OnceOrIssue, "Issues") => {
+                assert!(named && matches!(latest, "STARTED" | "FAILED"), "{told}");
             }
-            (Promise::UndoneOrAPerson, "Issues") => {
+            (Promise::RolledBackOrIssue, "Issues") => {
                 let open = ["STARTED", "FAILED", "ROLLBACK_FAILED"];
-                assert!(named && open.contains(&newest), "{told}");
+                assert!(named && open.contains(&latest), "{told}");
             }
-            (Promise::UndoneOrAPerson, "ChangesFailed") => {
+            (Promise::RolledBackOrIssue, "ChangesFailed") => {
                 let nothing = found.times.iter().all(|times| *times == 0);
-                assert!(nothing && newest == "ROLLED_BACK", "{told}");
+                assert!(nothing && latest == "ROLLED_BACK", "{told}");
             }
             _ => panic!("{told}"),
         }

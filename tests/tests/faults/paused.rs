@@ -56,17 +56,17 @@ async fn shared_change_loses_the_lock(kind: Kind) {
     let start = || Start::of("shared,last", ground.url());
     let paused = Paused::at("shared 1", start()).await;
     start().lock(5_000, 20_000).run().await.expect("ok");
-    let settled = (audit(ground.url()).await, done(ground.url()).await);
+    let resolved = (audit(ground.url()).await, done(ground.url()).await);
     assert_eq!(
-        settled.0,
+        resolved.0,
         ["shared|APPLIED|shared|run", "last|APPLIED|shared|run"]
     );
-    assert_eq!(settled.1, ["t last 1", "t shared 1", "t shared 2"]);
+    assert_eq!(resolved.1, ["t last 1", "t shared 1", "t shared 2"]);
 
     paused.goes_on().await.expect("LeaseLost").says("Run again");
     assert_eq!(
         (audit(ground.url()).await, done(ground.url()).await),
-        settled
+        resolved
     );
 }
 
@@ -87,15 +87,15 @@ async fn postgres_paused_atomic_stage_loses_the_lock_and_cannot_commit() {
     let start = || Start::of("together,beside", ground.url());
     let paused = Paused::at("beside 0", start()).await;
     start().lock(5_000, 20_000).run().await.expect("ok");
-    let settled = (audit(ground.url()).await, done(ground.url()).await);
+    let resolved = (audit(ground.url()).await, done(ground.url()).await);
     assert_eq!(
-        settled.0,
+        resolved.0,
         ["together|APPLIED|shared|run", "beside|APPLIED|shared|run"]
     );
     paused.goes_on().await.expect("LeaseLost");
     assert_eq!(
         (audit(ground.url()).await, done(ground.url()).await),
-        settled
+        resolved
     );
 }
 
@@ -246,9 +246,9 @@ async fn paused_before_commit(kind: Kind) {
         .run()
         .await;
     second.expect("ok");
-    let settled = (audit(ground.url()).await, done(ground.url()).await);
+    let resolved = (audit(ground.url()).await, done(ground.url()).await);
     assert_eq!(
-        settled.0,
+        resolved.0,
         ["shared|APPLIED|shared|run", "last|APPLIED|shared|run"]
     );
     valve.open();
@@ -260,7 +260,7 @@ async fn paused_before_commit(kind: Kind) {
     );
     assert_eq!(
         (audit(ground.url()).await, done(ground.url()).await),
-        settled
+        resolved
     );
 }
 

@@ -288,10 +288,10 @@ async fn time_limits_without_a_transaction_are_refused_behind_a_transaction_pool
             .independent_service()
             .changes([change]);
         assert_eq!(runner.run().await.unwrap().counts().newly_applied, 1);
-        let probes = runner_of(&through, change).verify().await.unwrap();
+        let answers = runner_of(&through, change).verify().await.unwrap();
         assert!(
-            probes.iter().all(|probe| probe.there == Some(true)),
-            "{probes:?}"
+            answers.iter().all(|answer| answer.there == Some(true)),
+            "{answers:?}"
         );
         assert_eq!(limits(&transaction.url(&name), CONNECTIONS).await, ["0 0"]);
     }

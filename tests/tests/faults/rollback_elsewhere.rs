@@ -122,7 +122,7 @@ async fn dies_in_the_rollback(audit: Kind, target: Kind) {
 /// The point at which a process is killed.
 #[derive(Clone, Copy, Debug)]
 enum Point {
-    Told(usize),
+    Event(usize),
     Message(Side, usize),
 }
 
@@ -140,7 +140,7 @@ async fn killed(audit: Kind, target: Kind, point: Point) -> bool {
     let place = Place::of(audit, target).await;
     let (audit_url, target_url) = (place.audit.url(), place.target.url());
     let first = match point {
-        Point::Told(nth) => {
+        Point::Event(nth) => {
             let start = place.start(audit_url, target_url).lock(LEASE, 10_000);
             end_of(start.with("--die-at", nth).spawn()).await
         }
@@ -166,8 +166,8 @@ async fn killed(audit: Kind, target: Kind, point: Point) -> bool {
 
 /// It is rolled back and recorded so; or it is an issue, and the effects of the change remain.
 fn judge(found: &Found, second: &Ran, what: &str) {
-    let newest = found.states.last().map(String::as_str);
-    match (second.result.as_deref(), newest) {
+    let latest = found.states.last().map(String::as_str);
+    match (second.result.as_deref(), latest) {
         (Some("ChangesFailed"), Some("ROLLED_BACK")) => assert_eq!(found.times, [0], "{what}"),
         (Some("Issues"), Some("STARTED")) => assert!(found.times[0] <= 1, "{what}"),
         (Some("Issues"), Some("FAILED")) => assert_eq!(found.times, [1], "{what}"),
@@ -186,7 +186,7 @@ async fn at_every_point(audit: Kind, target: Kind) {
             .count()
             .await
     };
-    let told = every(&Point::Told);
+    let told = every(&Point::Event);
     let sent = every(&|nth| Point::Message(Side::Client, nth));
     let answered = every(&|nth| Point::Message(Side::Server, nth));
     let (told, sent, answered) = tokio::join!(told, sent, answered);

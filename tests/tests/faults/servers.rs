@@ -22,7 +22,7 @@ enum Moment {
 /// A non-transactional change whose own statement failed needs manual resolution, with or without a
 /// verify function.
 const FAILING: Expected = Expected {
-    promise: Promise::OnceOrAPerson,
+    promise: Promise::OnceOrIssue,
     ..VERIFIED
 };
 
@@ -73,11 +73,11 @@ async fn killed_server<H: Hosted>() {
         if matches!(moment, Moment::Commit(Where::AfterServer)) {
             ran.expect("ok");
         }
-        settles(&database.url, change, &ran).await;
+        resolves(&database.url, change, &ran).await;
     }
 }
 
-async fn settles(url: &str, change: Expected, before: &Ran) {
+async fn resolves(url: &str, change: Expected, before: &Ran) {
     let again = Start::of(change.id, url).lock(6_000, 20_000).run().await;
     let found = change.look(&Scene::of(url, url)).await;
     change.judge(&found, &again, &format!("after\n{}", before.output));
@@ -121,7 +121,7 @@ async fn gone_server<H: Hosted>() {
         // The dead owner's lease is a minute long: waiting for it would take too long.
         let free = "UPDATE flamingock_lease SET expires_at = '1970-01-02'";
         once::<H::Db>(&database.url, free).await.unwrap();
-        settles(&database.url, change, &ran).await;
+        resolves(&database.url, change, &ran).await;
     }
 }
 

@@ -89,7 +89,7 @@ async fn loner() {
 
 #[rollback(loner)]
 async fn company() {
-    unreachable!("nobody knows whether the change has ended");
+    unreachable!("the end of the change is unknown");
 }
 
 /// The end of a statement on the change's own client cannot be confirmed.

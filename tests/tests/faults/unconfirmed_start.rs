@@ -46,7 +46,7 @@ const CASES: [Case; 4] = [
     },
 ];
 
-async fn newest(ground: &Ground, id: &str) -> Option<String> {
+async fn latest(ground: &Ground, id: &str) -> Option<String> {
     let text = format!("SELECT state FROM flamingock_audit WHERE change_id = '{id}' ORDER BY seq");
     rows(ground.url(), &text).await.pop()
 }
@@ -96,7 +96,7 @@ async fn lost(kind: Kind, case: &Case) {
     assert_eq!(left(elsewhere, change).await, before, "{what}");
     let stands = if undoes { "APPLIED" } else { "ROLLED_BACK" };
     assert_eq!(
-        newest(&ground, change).await.as_deref(),
+        latest(&ground, change).await.as_deref(),
         Some(stands),
         "{what}"
     );

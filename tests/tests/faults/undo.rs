@@ -13,7 +13,7 @@ const AT_ONCE: usize = 3;
 /// The point at which a process is killed.
 #[derive(Clone, Copy, Debug)]
 enum Point {
-    Told(usize),
+    Event(usize),
     Message(Side, usize),
 }
 
@@ -34,7 +34,7 @@ async fn look(url: &str, name: &str, id: &str) -> (Vec<String>, usize) {
 async fn killed(grounds: &Common, change: &'static str, point: Point) -> bool {
     let spot = grounds.spot().await;
     let name = match point {
-        Point::Told(nth) => format!("t{nth}"),
+        Point::Event(nth) => format!("t{nth}"),
         Point::Message(Side::Client, nth) => format!("c{nth}"),
         Point::Message(Side::Server, nth) => format!("s{nth}"),
     };
@@ -43,7 +43,7 @@ async fn killed(grounds: &Common, change: &'static str, point: Point) -> bool {
     let (_, all) = look(spot.url(), &name, change).await;
 
     let toll = match point {
-        Point::Told(_) => None,
+        Point::Event(_) => None,
         Point::Message(side, nth) => Some(KillingProxy::new(side, nth)),
     };
     let url = match &toll {
@@ -52,7 +52,7 @@ async fn killed(grounds: &Common, change: &'static str, point: Point) -> bool {
     };
     let undo = start(&url).lock(400, 10_000).with("--undo", 1);
     let driver = match point {
-        Point::Told(nth) => undo.with("--die-at", nth).spawn(),
+        Point::Event(nth) => undo.with("--die-at", nth).spawn(),
         Point::Message(..) => undo.spawn(),
     };
     if let Some(toll) = toll {
@@ -94,7 +94,7 @@ async fn at_every_point(kind: Kind, change: &'static str) {
             .count()
             .await
     };
-    let told = every(Point::Told);
+    let told = every(Point::Event);
     let (told, sent, answered) = if kind.is_server() {
         let sent = every(|nth| Point::Message(Side::Client, nth));
         let answered = every(|nth| Point::Message(Side::Server, nth));
@@ -105,7 +105,7 @@ async fn at_every_point(kind: Kind, change: &'static str) {
         (told.await, 0, 0)
     };
     assert!(told > 0, "no point was tried");
-    println!("undo of {change}: {kind:?}: {told} told, {sent} sent, {answered} answered");
+    println!("undo of {change}: {kind:?}: {told} events, {sent} sent, {answered} answered");
 }
 
 macro_rules! on_each {

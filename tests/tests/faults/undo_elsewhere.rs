@@ -25,7 +25,7 @@ const KEPT_THERE: Expected = Expected {
 /// The point at which a process is killed.
 #[derive(Clone, Copy, Debug)]
 enum Point {
-    Told(usize),
+    Event(usize),
     Message(Side, usize),
 }
 
@@ -33,13 +33,13 @@ impl Point {
     /// Either the undo or the run comes next, by turns.
     fn is_followed_by_a_run(self) -> bool {
         match self {
-            Point::Told(nth) | Point::Message(_, nth) => nth % 2 == 0,
+            Point::Event(nth) | Point::Message(_, nth) => nth % 2 == 0,
         }
     }
 
     fn name(self) -> String {
         match self {
-            Point::Told(nth) => format!("t{nth}"),
+            Point::Event(nth) => format!("t{nth}"),
             Point::Message(Side::Client, nth) => format!("c{nth}"),
             Point::Message(Side::Server, nth) => format!("s{nth}"),
         }
@@ -68,7 +68,7 @@ impl Place {
         again().run().await.expect("ok");
 
         let toll = match point {
-            Point::Told(_) => None,
+            Point::Event(_) => None,
             Point::Message(side, nth) => Some(KillingProxy::new(side, nth)),
         };
         let (through, there) = (
@@ -79,7 +79,7 @@ impl Place {
             .lock(LEASE, 10_000)
             .with("--undo", 1);
         let driver = match point {
-            Point::Told(nth) => undo.with("--die-at", nth).spawn(),
+            Point::Event(nth) => undo.with("--die-at", nth).spawn(),
             Point::Message(..) => undo.spawn(),
         };
         if let Some(toll) = toll {
@@ -104,7 +104,7 @@ impl Place {
         );
         judge(point, &found, &second, &what);
         // From every point, the next undo and the next run succeed.
-        if matches!(point, Point::Told(nth) if nth % 4 < 2) {
+        if matches!(point, Point::Event(nth) if nth % 4 < 2) {
             let undo = again().with("--undo", 1).run().await;
             undo.expect_after("ok", &what);
             let undone = KEPT_THERE.look(&scene).await;
@@ -129,17 +129,17 @@ impl Place {
 
 /// The change is intact and applied, or fully reversed and rolled back.
 fn judge(point: Point, found: &Found, second: &Ran, what: &str) {
-    let newest = found.states.last().map(String::as_str);
+    let latest = found.states.last().map(String::as_str);
     if !point.is_followed_by_a_run() {
         second.expect_after("ok", what);
         assert_eq!(
-            (newest, &*found.times),
+            (latest, &*found.times),
             (Some("ROLLED_BACK"), &[0, 0][..]),
             "{what}"
         );
         return;
     }
-    match newest {
+    match latest {
         // The undo was not committed, or it was recorded and the change is applied again.
         Some("APPLIED") => {
             second.expect_after("ok", what);
@@ -167,13 +167,13 @@ async fn at_every_point(audit: Kind, target: Kind) {
         audit: Common::of(audit).await,
         target: Common::of(target).await,
     };
-    let told = place.every(Point::Told);
+    let told = place.every(Point::Event);
     let sent = place.every(|nth| Point::Message(Side::Client, nth));
     let answered = place.every(|nth| Point::Message(Side::Server, nth));
     let (told, sent, answered) = tokio::join!(told, sent, answered);
     assert!(told > 0 && sent > 0 && answered > 0, "no point was tried");
     println!(
-        "undo elsewhere: {audit:?} -> {target:?}: {told} told, {sent} sent, {answered} answered"
+        "undo elsewhere: {audit:?} -> {target:?}: {told} events, {sent} sent, {answered} answered"
     );
 }
 

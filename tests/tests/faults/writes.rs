@@ -148,7 +148,7 @@ const SHARED: [Case; 3] = [
 ];
 
 /// MariaDB needs its fencing check before the change.
-const WITNESS: Case = Case {
+const FENCING_CHECK: Case = Case {
     change: "shared",
     refused: "STARTED",
     ends: (
@@ -205,7 +205,7 @@ async fn check(what: &str, ground: &Ground, case: &Case, ran: &Ran) {
 async fn refused_entries(kind: Kind) {
     let own = match kind {
         Kind::Sqlite | Kind::Postgres => &[][..],
-        Kind::MariaDb => &[WITNESS],
+        Kind::MariaDb => &[FENCING_CHECK],
     };
     for case in PLAIN.iter().chain(&SHARED).chain(own) {
         try_case(kind, case).await;

@@ -143,8 +143,8 @@ async fn verify_emits_the_answer_of_every_verify_function() {
     let recorder = Recorder::default();
     let runner = || Runner::new(&store).changes(changes![warm_cache]);
     runner().run().await.unwrap();
-    let probes = runner().listener(recorder.listener()).verify().await;
-    assert_eq!(probes.unwrap().len(), 1);
+    let answers = runner().listener(recorder.listener()).verify().await;
+    assert_eq!(answers.unwrap().len(), 1);
     let expected = [
         "verify started",
         "planned 1",

@@ -48,8 +48,8 @@ async fn version_that_appears_during_the_wait_is_accepted() -> io::Result<()> {
 #[tokio::test]
 async fn nothing_is_recorded_while_no_server_responds() {
     let (_database, page) = catalogue().await;
-    let nobody = "CATALOGUE_URL=postgres://127.0.0.1:1/catalogue WAIT=1";
-    let refused = page.shell(&format!("{nobody} deployment-dependencies apply"));
+    let unreachable = "CATALOGUE_URL=postgres://127.0.0.1:1/catalogue WAIT=1";
+    let refused = page.shell(&format!("{unreachable} deployment-dependencies apply"));
     assert_eq!(refused.code, Some(1), "{refused:?}");
     assert!(refused.text.contains("not ready"), "{refused:?}");
     assert_eq!(page.states("catalogue-schema-4"), [""; 0]);

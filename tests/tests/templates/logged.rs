@@ -8,7 +8,7 @@ use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::DefaultGuard;
 use tracing::{Event, Metadata, Subscriber};
 
-static EVERYBODY: Once = Once::new();
+static ENABLE: Once = Once::new();
 
 /// The log since its creation, as one text.
 #[derive(Clone, Default)]
@@ -19,7 +19,7 @@ impl Logged {
     pub(crate) fn listen(&self) -> DefaultGuard {
         // Without a subscriber on its own thread, another test could mark a callsite as never
         // enabled.
-        EVERYBODY.call_once(|| {
+        ENABLE.call_once(|| {
             let _ = tracing::subscriber::set_global_default(Logged::default());
         });
         tracing::subscriber::set_default(self.clone())

@@ -15,9 +15,9 @@ steps:
   - apply: { add: a }
     rollback: { remove: a }
   - apply: { run: CREATE TABLE made (n INT), fail: no room }
-    rollback: { run: DROP TABLE made, add: second taken back }
+    rollback: { run: DROP TABLE made, add: second rolled back }
   - apply: { add: c }
-    rollback: { add: third taken back }
+    rollback: { add: third rolled back }
 ";
     let error = runner(&pool, &[("0001__steps.yaml", yaml)])
         .run()
@@ -25,7 +25,7 @@ steps:
         .unwrap_err();
     let change = error.report().unwrap().changes().next().unwrap();
     assert_eq!(change.outcome, Outcome::RolledBack, "{error}");
-    assert_eq!(done(&pool).await, ["second taken back"]);
+    assert_eq!(done(&pool).await, ["second rolled back"]);
     let entries = audit(&pool).await;
     assert_eq!(
         entries.first().map(String::as_str),

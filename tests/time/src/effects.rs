@@ -36,16 +36,16 @@ struct Effect {
     /// The number of pauses of its process when it began, and whether it was paused since: a paused
     /// process may still act later.
     stands: u32,
-    stood_still: bool,
+    was_paused: bool,
 }
 
 impl Effect {
     fn is_blind(&self) -> bool {
-        self.stood_still || (self.stand == Stand::Live && self.process.stands() > self.stands)
+        self.was_paused || (self.stand == Stand::Live && self.process.stands() > self.stands)
     }
 
     fn ends(&mut self, stand: Stand) {
-        self.stood_still = self.is_blind();
+        self.was_paused = self.is_blind();
         self.stand = stand;
     }
 }
@@ -76,8 +76,8 @@ impl Effects {
         let done = of_change
             .clone()
             .filter(|effect| effect.stand == Stand::Done);
-        let stood_still = of_change.clone().any(|effect| effect.stood_still);
-        (done.count(), stood_still)
+        let was_paused = of_change.clone().any(|effect| effect.was_paused);
+        (done.count(), was_paused)
     }
 
     fn begin(self: &Arc<Self>, change: &'static str, kind: Kind, process: &Arc<Process>) -> Live {
@@ -108,7 +108,7 @@ impl Effects {
             process: Arc::clone(process),
             stand: Stand::Live,
             stands: process.stands(),
-            stood_still: false,
+            was_paused: false,
         });
         Live {
             effects: Arc::clone(self),
@@ -227,7 +227,7 @@ async fn fails(site: &Site, context: &Context) -> Result<(), BoxError> {
 }
 
 #[rollback(fails)]
-async fn take_back(site: &Site) {
+async fn roll_back(site: &Site) {
     let fate = site.process.fate(Call::Rollback);
     if fate.mishap == Mishap::KilledBefore {
         site.process.kill();

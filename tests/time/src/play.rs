@@ -267,13 +267,13 @@ impl Schedule<'_> {
         ends: &[(usize, End)],
         trace: &Trace,
     ) {
-        let Some(newest) = of_change.last() else {
+        let Some(latest) = of_change.last() else {
             trace.wrong(format!("\"{change}\" is an issue and was never begun"));
             return;
         };
         let of_run = ends
             .iter()
-            .find(|(name, _)| newest.run_id.ends_with(&format!("{name:016x}")));
+            .find(|(name, _)| latest.run_id.ends_with(&format!("{name:016x}")));
         let knows = match of_run {
             Some((_, Some(Ok(_)))) => true,
             Some((_, Some(Err(error)))) if error.kind() == ErrorKind::ChangesFailed => {

@@ -79,7 +79,7 @@ impl Process {
 
     /// Pauses it for that long, unnoticed by itself.
     pub(crate) async fn stand_still(&self, pause: Duration) {
-        self.note(|| format!("stands still for {pause:?}"));
+        self.note(|| format!("is paused for {pause:?}"));
         {
             let mut state = self.state();
             state.condition = Condition::StandsStill(Instant::now() + pause);

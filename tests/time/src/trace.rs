@@ -80,14 +80,14 @@ fn owner(lock: &LockStatus) -> String {
 
 impl Told for Snapshot {
     fn told(&self) -> String {
-        let newest = self
+        let latest = self
             .newest
             .iter()
             .map(|one| format!("{} {}", one.change_id, one.state));
-        let mut newest: Vec<String> = newest.collect();
-        newest.sort();
+        let mut latest: Vec<String> = latest.collect();
+        latest.sort();
         let lock = self.lock.as_ref().map(owner);
-        format!("{}, {}", lock.unwrap_or_default(), newest.join(", "))
+        format!("{}, {}", lock.unwrap_or_default(), latest.join(", "))
     }
 }
 

@@ -121,7 +121,7 @@ async fn kept(db: &mut Connection, script: &Script) -> Result<(), BoxError> {
 }
 
 #[rollback(kept)]
-async fn take_back(db: &mut Connection, script: &Script) -> Result<(), BoxError> {
+async fn roll_back(db: &mut Connection, script: &Script) -> Result<(), BoxError> {
     for step in [2, 1] {
         let text = format!("DELETE FROM done WHERE what = '{} kept {step}'", script.tag);
         query(db, &text).await?;
@@ -215,7 +215,7 @@ async fn kept_there(db: &mut Connection, script: &Script) -> Result<(), BoxError
 }
 
 #[rollback(kept_there)]
-async fn take_back_there(db: &mut Connection, script: &Script) -> Result<(), BoxError> {
+async fn roll_back_there(db: &mut Connection, script: &Script) -> Result<(), BoxError> {
     for step in [2, 1] {
         let tag = &script.tag;
         let text = format!("DELETE FROM done WHERE what = '{tag} kept-there {step}'");

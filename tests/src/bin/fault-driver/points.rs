@@ -53,7 +53,7 @@ fn at(nth: usize, reached: impl Fn() + Send + Sync + 'static) {
         spans: AtomicU64::new(1),
         reached: Box::new(reached),
     };
-    tracing::subscriber::set_global_default(countdown).expect("nobody else listens");
+    tracing::subscriber::set_global_default(countdown).expect("no other subscriber is set");
 }
 
 /// Kills this process at the `nth` point.

@@ -11,7 +11,7 @@ async fn exclusive(_names: &mut Vec<String>) {}
 async fn undo(_limit: Option<u8>) {}
 
 #[verify(owned)]
-async fn probe(_pool: sqlx::SqlitePool) -> bool {
+async fn check(_pool: sqlx::SqlitePool) -> bool {
     true
 }
 

@@ -24,10 +24,10 @@ async fn undo() -> Option<()> {
 }
 
 #[verify(rows)]
-async fn probe() {}
+async fn check() {}
 
 #[verify(number)]
-async fn other_probe() -> Result<(), sqlx::Error> {
+async fn other_check() -> Result<(), sqlx::Error> {
     Ok(())
 }
 

@@ -17,7 +17,7 @@ async fn by_reference(_settings: &String) {}
 async fn behind_the_client(_client: &Client, _name: String) {}
 
 #[verify(template = not_read_by_serde)]
-async fn probe_of_nothing() -> bool {
+async fn check_of_nothing() -> bool {
     true
 }
 

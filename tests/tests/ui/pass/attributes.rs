@@ -17,7 +17,7 @@ async fn counted(text: &&'static str, missing: Option<&u8>) -> Result<(), std::i
 }
 
 #[flamingock::verify(counted)]
-async fn probe(text: &&'static str) -> bool {
+async fn check(text: &&'static str) -> bool {
     *text == "given"
 }
 
@@ -39,8 +39,8 @@ fn main() {
     let error = runtime.block_on(call(inputs(), [])).unwrap_err();
     assert_eq!(error.to_string(), "as asked");
     assert_eq!(*CALLS.blocking_lock(), ["given"]);
-    let probe = counted::DEFINITION.verify.unwrap();
-    let Code::Function(call) = probe.code else {
+    let check = counted::DEFINITION.verify.unwrap();
+    let Code::Function(call) = check.code else {
         panic!()
     };
     assert!(runtime.block_on(call(inputs(), [])).unwrap());

@@ -40,7 +40,7 @@ async fn __call(
 async fn undo(_: &Definition) {}
 
 #[::flamingock::verify(__call)]
-async fn probe(_: &str) -> ::core::primitive::bool {
+async fn check(_: &str) -> ::core::primitive::bool {
     true
 }
 

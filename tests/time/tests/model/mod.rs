@@ -145,12 +145,12 @@ fn each_rule_is_needed() {
         (
             Rule::LeaseFromRequest,
             verified,
-            "one living process at work at a change",
+            "one live process runs a change",
         ),
         (Rule::EndsWithItsLease, verified, "one effect"),
         (Rule::LooksAtTheLeaseFirst, verified, "one effect"),
         (
-            Rule::Fence,
+            Rule::FencingToken,
             plain,
             "entries between two acquisitions belong to one owner",
         ),
@@ -171,12 +171,12 @@ fn each_rule_is_needed() {
         (
             Rule::RenewsItsOwn,
             plain,
-            "nobody waits longer than one lease after an owner has died",
+            "no run waits longer than one lease after an owner has died",
         ),
         (
             Rule::AcquiresOnce,
             with(REPEAT, plain),
-            "an owner is not refused while nobody else has had the lock",
+            "an owner is not refused while no other run has had the lock",
         ),
         (
             Rule::RefusesLateStarts,

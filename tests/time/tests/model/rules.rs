@@ -15,7 +15,7 @@ pub(super) enum Rule {
     /// A change is not called once the lease has expired, whatever answer has just arrived.
     LooksAtTheLeaseFirst,
     /// An entry is refused unless it has the lock's fencing token.
-    Fence,
+    FencingToken,
     /// And unless its run has the lock: a restored database issues a token twice.
     FenceByRun,
     /// The start of an attempt is recorded before it begins.
@@ -88,7 +88,7 @@ impl Model for Lock {
             effects: 0,
             disturbs: self.disturbs,
             was_restored: false,
-            has_stood_still: false,
+            was_paused: false,
             wrong: None,
         }
     }
@@ -100,7 +100,7 @@ impl Model for Lock {
             next.wire.sort_unstable();
             each(action, next);
         };
-        if !self.somebody_must_notice(world) {
+        if !self.a_run_must_notice(world) {
             to(Action::Tick, &World::tick);
         }
         let mut last = None;
@@ -158,21 +158,21 @@ impl Model for Lock {
         if world.was_restored {
             return None;
         }
-        let at_work = |run: &&Run| {
+        let is_running = |run: &&Run| {
             run.phase == Phase::Working
                 && run.has_begun
                 && run.believes()
-                && !run.stands_still
+                && !run.is_paused
                 && !run.was_forced_out
         };
-        if world.runs.iter().filter(at_work).count() > 1 {
-            return Some("one living process at work at a change");
+        if world.runs.iter().filter(is_running).count() > 1 {
+            return Some("one live process runs a change");
         }
         let forced = world.runs.iter().any(|run| run.was_forced_out);
         // The verify function cannot see the pending effect of a paused process.
         let once = match self.kind {
             Kind::Manual | Kind::Shared | Kind::Midway => true,
-            Kind::Verified => !world.has_stood_still && !forced,
+            Kind::Verified => !world.was_paused && !forced,
         };
         if once && world.effects > 1 {
             return Some("one effect");
@@ -196,12 +196,12 @@ impl Lock {
     }
 
     /// A run that is not paused notices in time that its lease has expired.
-    fn somebody_must_notice(&self, world: &World) -> bool {
+    fn a_run_must_notice(&self, world: &World) -> bool {
         self.has(Rule::EndsWithItsLease)
             && world
                 .runs
                 .iter()
-                .any(|run| run.holds() && !run.believes() && !run.stands_still)
+                .any(|run| run.holds() && !run.believes() && !run.is_paused)
     }
 
     fn next_of_message(&self, world: &World, place: usize, to: &mut To<'_>) {
@@ -209,10 +209,10 @@ impl Lock {
         let run = &world.runs[usize::from(message.run)];
         if message.answer.is_none() {
             to(Action::Deliver(message), &|next| self.deliver(next, place));
-        } else if !run.stands_still {
+        } else if !run.is_paused {
             to(Action::Answer(message), &|next| self.answer(next, place));
         }
-        let waits = waits_for(run, message.asks) && !run.stands_still;
+        let waits = waits_for(run, message.asks) && !run.is_paused;
         if waits && world.disturbs.losses > 0 {
             to(Action::Lose(message), &|next| {
                 next.disturbs.losses -= 1;
@@ -247,17 +247,17 @@ impl Lock {
                 next.end(at, End::Killed);
             });
         }
-        if run.stands_still {
+        if run.is_paused {
             to(Action::Resume(index), &|next| {
-                next.runs[at].stands_still = false;
+                next.runs[at].is_paused = false;
             });
             return;
         }
         if world.disturbs.pauses > 0 && run.holds() {
             to(Action::Pause(index), &|next| {
                 next.disturbs.pauses -= 1;
-                next.has_stood_still = true;
-                next.runs[at].stands_still = true;
+                next.was_paused = true;
+                next.runs[at].is_paused = true;
             });
         }
         let is_held = world.store.owner.is_some() && world.store.left > 0;
@@ -302,7 +302,7 @@ impl Lock {
     /// before the time is checked.
     fn may_finish(&self, world: &World, run: &Run) -> bool {
         run.believes()
-            || world.has_stood_still
+            || world.was_paused
             || !self.has(Rule::EndsWithItsLease)
             || !self.has(Rule::LooksAtTheLeaseFirst)
     }
@@ -332,7 +332,7 @@ impl Lock {
         let answer = match message.asks {
             Asks::Acquire => self.acquire(next, &message, None),
             Asks::Force(seen) => self.acquire(next, &message, Some(seen)),
-            Asks::Read => Answer::Newest(code(next.store.newest())),
+            Asks::Read => Answer::Latest(code(next.store.latest())),
             Asks::Renew => self.renew(next, &message),
             Asks::Release => {
                 if next.store.owner == Some(message.run) && next.store.token == message.token {
@@ -424,7 +424,7 @@ impl Lock {
             return Answer::Refused;
         }
         if next.store.owner != Some(message.run) {
-            next.wrong = Some("nobody waits longer than one lease after an owner has died");
+            next.wrong = Some("no run waits longer than one lease after an owner has died");
         }
         next.store.left = LEASE;
         Answer::Done
@@ -433,12 +433,12 @@ impl Lock {
     fn append(&self, next: &mut World, message: &Message, said: Said) -> Answer {
         let of_token = next.store.token == message.token;
         let of_run = next.store.owner == Some(message.run) || !self.has(Rule::FenceByRun);
-        if (of_token && of_run) || !self.has(Rule::Fence) {
+        if (of_token && of_run) || !self.has(Rule::FencingToken) {
             next.write(message, said);
             return Answer::Done;
         }
         if next.store.owner == Some(message.run) && next.store.was_its_own {
-            next.wrong = Some("an owner is not refused while nobody else has had the lock");
+            next.wrong = Some("an owner is not refused while no other run has had the lock");
         }
         Answer::Refused
     }
@@ -478,7 +478,7 @@ impl Lock {
                     self.decide(next, message.run, message.token);
                 }
             }
-            (_, Some(Answer::Newest(newest))) => self.decide(next, message.run, newest),
+            (_, Some(Answer::Latest(latest))) => self.decide(next, message.run, latest),
             (Asks::Start, _) if !run.believes() && self.has(Rule::LooksAtTheLeaseFirst) => {
                 next.end(at, End::Lost);
             }
@@ -490,20 +490,20 @@ impl Lock {
                 run.phase = Phase::Recording;
                 next.send(message.run, Asks::Apply);
             }
-            (Asks::Apply, _) => next.give_back(message.run, End::Applied),
-            (Asks::RollBack | Asks::NoteForce, _) => next.give_back(message.run, End::Failed),
+            (Asks::Apply, _) => next.release(message.run, End::Applied),
+            (Asks::RollBack | Asks::NoteForce, _) => next.release(message.run, End::Failed),
             (Asks::Release, _) => next.end(at, next.runs[at].says),
             (Asks::Acquire | Asks::Force(_) | Asks::Read | Asks::Renew, _) => {}
         }
     }
 
     /// The reaction of a run to the entries that it has read.
-    fn decide(&self, next: &mut World, index: u8, newest: u8) {
+    fn decide(&self, next: &mut World, index: u8, latest: u8) {
         let at = usize::from(index);
-        match said(newest) {
-            Some(Said::Applied) => next.give_back(index, End::Applied),
+        match said(latest) {
+            Some(Said::Applied) => next.release(index, End::Applied),
             Some(Said::Started) => match self.kind {
-                Kind::Manual | Kind::Midway | Kind::Shared => next.give_back(index, End::Issue),
+                Kind::Manual | Kind::Midway | Kind::Shared => next.release(index, End::Issue),
                 Kind::Verified if next.effects > 0 => {
                     next.runs[at].phase = Phase::Recording;
                     next.send(index, Asks::Apply);
@@ -535,8 +535,8 @@ impl Lock {
         }
         match next.runs[at].phase {
             Phase::Asking => next.end(at, End::Failed),
-            Phase::Reading => next.give_back(index, End::Failed),
-            Phase::Starting if self.kind == Kind::Midway => next.give_back(index, End::Failed),
+            Phase::Reading => next.release(index, End::Failed),
+            Phase::Starting if self.kind == Kind::Midway => next.release(index, End::Failed),
             Phase::Starting => {
                 next.runs[at].phase = Phase::Undoing;
                 next.send(index, Asks::RollBack);
@@ -544,7 +544,7 @@ impl Lock {
             Phase::Working | Phase::Undoing => self.end_in_doubt(next, index),
             // It retries, or ends in doubt.
             Phase::Recording if !next.runs[at].is_operator => {}
-            Phase::Recording => next.give_back(index, End::Failed),
+            Phase::Recording => next.release(index, End::Failed),
             Phase::Releasing => next.end(at, next.runs[at].says),
             Phase::Out | Phase::Looked(_) | Phase::Ended(_) => {}
         }
@@ -554,7 +554,7 @@ impl Lock {
         if self.has(Rule::KeepsTheLockInDoubt) {
             next.end(usize::from(index), End::InDoubt);
         } else {
-            next.give_back(index, End::InDoubt);
+            next.release(index, End::InDoubt);
         }
     }
 
@@ -568,10 +568,10 @@ impl Lock {
         } else if !is_owner {
             next.end(usize::from(index), End::Lost);
         } else if is_there {
-            next.give_back(index, End::Applied);
+            next.release(index, End::Applied);
         } else if self.kind == Kind::Shared {
             // The transaction has ended, and nothing of it is left.
-            next.give_back(index, End::Failed);
+            next.release(index, End::Failed);
         } else {
             next.send(index, Asks::Apply);
         }
@@ -627,7 +627,7 @@ impl World {
     fn send(&mut self, run: u8, asks: Asks) {
         let token = match asks {
             // The earlier state, for a run that decides by it.
-            Asks::Acquire => code(self.store.newest()),
+            Asks::Acquire => code(self.store.latest()),
             _ => self.runs[usize::from(run)].token,
         };
         self.wire.push(Message {
@@ -662,7 +662,7 @@ impl World {
         });
     }
 
-    fn give_back(&mut self, run: u8, says: End) {
+    fn release(&mut self, run: u8, says: End) {
         let ending = &mut self.runs[usize::from(run)];
         ending.phase = Phase::Releasing;
         ending.says = says;

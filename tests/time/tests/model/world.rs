@@ -63,7 +63,7 @@ pub(super) struct Store {
 }
 
 impl Store {
-    pub(super) fn newest(&self) -> Option<Said> {
+    pub(super) fn latest(&self) -> Option<Said> {
         let of_change = |entry: &&Entry| entry.said != Said::LockReleased;
         self.log
             .iter()
@@ -118,7 +118,7 @@ pub(super) struct Run {
     pub(super) token: u8,
     /// Ticks since its lease was last confirmed.
     pub(super) age: u8,
-    pub(super) stands_still: bool,
+    pub(super) is_paused: bool,
     /// An operator declared it dead.
     pub(super) was_forced_out: bool,
     pub(super) renews: bool,
@@ -136,7 +136,7 @@ impl Run {
             says: End::Failed,
             token: 0,
             age: 0,
-            stands_still: false,
+            is_paused: false,
             was_forced_out: false,
             renews: false,
             has_session: false,
@@ -185,7 +185,7 @@ pub(super) enum Asks {
 pub(super) enum Answer {
     Token(u8),
     No,
-    Newest(u8),
+    Latest(u8),
     Done,
     Refused,
 }
@@ -233,7 +233,7 @@ pub(super) struct World {
     pub(super) effects: u8,
     pub(super) disturbs: Disturbs,
     pub(super) was_restored: bool,
-    pub(super) has_stood_still: bool,
+    pub(super) was_paused: bool,
     /// A rule that was broken on the way.
     pub(super) wrong: Option<&'static str>,
 }
