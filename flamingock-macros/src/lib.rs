@@ -61,8 +61,8 @@ use proc_macro::TokenStream;
 /// | `&Context` | the attempt: ids, number, cancellation |
 ///
 /// Arguments can be in any order and number, but with one connection at most. The type counts, not
-/// its spelling: an alias or a renamed import works as well. Values must be `Send + Sync +
-/// 'static`.
+/// its spelling: an alias or a renamed import works as well. Values must be
+/// `Send + Sync + 'static`.
 ///
 /// # Return type
 ///
@@ -81,8 +81,8 @@ use proc_macro::TokenStream;
 ///
 /// The macro adds a hidden type with the function's name and visibility, by which
 /// [`rollback`](macro@rollback), [`verify`](macro@verify) and `changes!` find the change. So the
-/// name cannot also be that of a type or module in the same scope: `mod create_users;` next to `use
-/// create_users::create_users;` does not compile.
+/// name cannot also be that of a type or module in the same scope: `mod create_users;` next to
+/// `use create_users::create_users;` does not compile.
 ///
 /// # Digest
 ///
@@ -128,9 +128,9 @@ pub fn verify(attribute: TokenStream, item: TokenStream) -> TokenStream {
 
 /// Makes an async function a template, which YAML and TOML files name and provide with a payload.
 ///
-/// Its first argument is the payload, by value: any type that serde reads from a file, `T:
-/// DeserializeOwned + Send`. Payloads are read when the application starts, before anything runs,
-/// and again for each call. The other arguments, the return type and refused forms are as for
+/// Its first argument is the payload, by value: any type that serde reads from a file,
+/// `T: DeserializeOwned + Send`. Payloads are read when the application starts, before anything
+/// runs, and again for each call. The other arguments, the return type and refused forms are as for
 /// [`change`](macro@change): with a connection among them, a file that names the template runs in a
 /// transaction.
 ///

@@ -1,5 +1,5 @@
-//! An application with its own changes, as a process: `driver-sqlite <url> <lease in ms> [where to
-//! stop]`. One binary per database includes it.
+//! An application with its own changes, as a process:
+//! `driver-sqlite <url> <lease in ms> [where to stop]`. One binary per database includes it.
 
 use std::process::ExitCode;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! Compares the effects of folders by Flamingock and by the databases' own clients: `tests/run
-//! folders DIR..`.
+//! Compares the effects of folders by Flamingock and by the databases' own clients:
+//! `tests/run folders DIR..`.
 //!
 //! `--database sqlite`, `postgres` or `mariadb` tries one database; the default is all of them.
 //! `--format sqlx` names the tool, for file names that fit two of them.

@@ -1,5 +1,5 @@
-//! Runs a command with database servers that live as long as it does: `with-servers cargo test
-//! --workspace`.
+//! Runs a command with database servers that live as long as it does:
+//! `with-servers cargo test --workspace`.
 //!
 //! Servers that the environment names are used as they are; the others are started, and the command
 //! finds their URLs in the same variables.
