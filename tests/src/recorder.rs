@@ -94,7 +94,7 @@ fn line(event: &Event) -> String {
                 back(*rollback)
             )
         }
-        EventKind::Probed(probe) => format!("{} there: {:?}", probe.change_id, probe.there),
+        EventKind::Probed(answer) => format!("{} there: {:?}", answer.change_id, answer.there),
         EventKind::IssueFound { id, cause, .. } => format!("{id} issue: {cause:?}"),
         EventKind::RunEnded { error, .. } => {
             let kind = error.as_ref().map_or("well", |error| error.kind.as_str());

@@ -5,6 +5,9 @@
 #[path = "house/imports.rs"]
 mod imports;
 
+#[path = "house/words.rs"]
+mod words;
+
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::process::Command;
 

@@ -103,8 +103,11 @@ const PHRASES: &[Phrase] = &[
     ),
 ];
 
+/// A replaced name, and the new one.
+type Name = (&'static str, &'static str);
+
 /// Names that were replaced before the first release, as they are written.
-const NAMES: &[(&str, &str)] = &[
+const NAMES: &[Name] = &[
     ("OutcomeUnknown", "ErrorKind::InDoubt"),
     ("outcome_unknown", "in_doubt"),
     ("include_changes!", "link_changes!"),
@@ -118,8 +121,49 @@ const NAMES: &[(&str, &str)] = &[
     ("issue(s)", "\"1 issue\", \"2 issues\""),
 ];
 
-/// Phrases that the library's own sources still have, or its output that pages and tests quote.
-const STILL_IN_THE_LIBRARY: &[&str] = &[];
+/// Phrases that the library's own sources still have, and its output, which pages and tests quote:
+/// they are not checked yet.
+const STILL_IN_THE_LIBRARY: &[&str] = &[
+    "probe",
+    "probes",
+    "newest entry",
+    "newest entries",
+    "newest state",
+    "newest_only",
+    "LockRow",
+    "fence",
+    "glance",
+    "glances",
+    "heartbeat",
+    "is at work",
+    "are at work",
+    "stands still",
+    "who waits",
+    "gives the lock back",
+    "give the lock back",
+    "lock given back",
+    "lock is given back",
+    "nobody saw",
+    "nobody knows",
+    "another hand",
+    "not seen to end",
+    "settle it",
+    "settles it",
+    "settled by",
+    "taken back",
+    "takes back",
+    "take back",
+    "took back",
+    "takes it back",
+    "what is so",
+    "it is so",
+    "in one text",
+    "plain change",
+    "given with provide",
+    "what repeats",
+    "taken over from",
+    "who is told",
+];
 
 const ENDINGS: [&str; 8] = ["md", "rs", "toml", "sh", "yaml", "yml", "sql", "stderr"];
 
@@ -210,7 +254,11 @@ fn is_allowed(words: &[Word], at: usize, phrase: &[&str], contexts: &[&str]) -> 
 }
 
 /// The lines of a text with a retired phrase, each with the phrase and what to write instead.
-fn retired<'a>(text: &str, phrases: &'a [Phrase]) -> Vec<(usize, &'a str, &'a str)> {
+fn retired<'a>(
+    text: &str,
+    phrases: &'a [Phrase],
+    names: &'a [Name],
+) -> Vec<(usize, &'a str, &'a str)> {
     let words = words(text);
     let mut found = Vec::new();
     for (phrase, instead, contexts) in phrases {
@@ -224,7 +272,7 @@ fn retired<'a>(text: &str, phrases: &'a [Phrase]) -> Vec<(usize, &'a str, &'a st
             }
         }
     }
-    for (name, instead) in NAMES {
+    for (name, instead) in names {
         let lines = text.lines().enumerate();
         let lines = lines.filter(|(_, line)| line.contains(name));
         found.extend(lines.map(|(number, _)| (number + 1, *name, *instead)));
@@ -247,11 +295,11 @@ fn texts_have_no_retired_words() {
     texts(&root, &mut files);
     files.sort();
     assert!(files.len() > 500, "{} files", files.len());
-    let phrases: Vec<Phrase> = PHRASES
-        .iter()
-        .filter(|(phrase, ..)| !STILL_IN_THE_LIBRARY.contains(phrase))
-        .copied()
-        .collect();
+    let is_checked = |text: &str| !STILL_IN_THE_LIBRARY.contains(&text);
+    let phrases = PHRASES.iter().filter(|(phrase, ..)| is_checked(phrase));
+    let phrases: Vec<Phrase> = phrases.copied().collect();
+    let names = NAMES.iter().filter(|(name, _)| is_checked(name));
+    let names: Vec<Name> = names.copied().collect();
     let mut hits = Vec::new();
     for path in files {
         let file = path.strip_prefix(&root).unwrap().display().to_string();
@@ -262,7 +310,7 @@ fn texts_have_no_retired_words() {
         if file == "CHANGELOG.md" {
             text = without_renames(&text);
         }
-        for (line, phrase, instead) in retired(&text, &phrases) {
+        for (line, phrase, instead) in retired(&text, &phrases, &names) {
             hits.push(format!("{file}:{line}: \"{phrase}\": write {instead}"));
         }
     }
@@ -281,7 +329,7 @@ fn retired_words_are_found_in_prose_names_and_across_lines() {
         ("job", "run", &["kubernetes job"]),
     ];
     let lines = |text: &str| -> Vec<usize> {
-        let found = retired(text, &phrases);
+        let found = retired(text, &phrases, NAMES);
         found.into_iter().map(|(line, ..)| line).collect()
     };
     assert_eq!(lines("fn who_waits_returns() {}"), [1]);
