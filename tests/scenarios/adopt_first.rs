@@ -75,7 +75,7 @@ async fn plan_shows_changes_to_adopt_as_applied() {
     let check = runner(&pool).mode(Mode::Check).run().await.unwrap_err();
     assert_eq!(check.report().unwrap().counts().not_reached, 1);
     let tables = try_execute(&pool, "SELECT * FROM flamingock_audit").await;
-    assert!(tables.is_err(), "a look creates nothing");
+    assert!(tables.is_err(), "a read-only call creates nothing");
 }
 
 #[tokio::test]

@@ -150,7 +150,7 @@ async fn failure_is_classified_alike_by_the_run_the_list_and_the_next_run() {
             let again = runner(&next).run().await;
             match again {
                 Ok(report) => {
-                    assert!(!is_issue, "{what}: it ran in spite of the issue");
+                    assert!(!is_issue, "{what}: it ran despite the issue");
                     assert_eq!(report.counts().newly_applied, 1, "{what}: {report}");
                 }
                 Err(error) => {

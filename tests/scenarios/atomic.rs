@@ -271,7 +271,7 @@ async fn each_change_reports_its_own_duration() {
     // Whatever the other changes took: no time is counted twice.
     let all = "SELECT sum(duration_us) FROM flamingock_audit WHERE state = 'APPLIED'";
     let all = u64::try_from(count(&pool, all).await).unwrap();
-    assert!(Duration::from_micros(all) <= took, "{all} us of {took:?}");
+    assert!(Duration::from_micros(all) <= took, "{all} µs of {took:?}");
 }
 
 #[change(id = "slow", order = "002", stage = "seed", register = false)]

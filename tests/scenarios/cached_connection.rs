@@ -49,7 +49,7 @@ async fn kills(db: &mut Connection, Victims(victims): &Victims) -> Result<(), sq
              AND ID > {since} AND ID <> CONNECTION_ID()"
         )
     };
-    until("the next change's connection is there", async || {
+    until("the next change's connection is open", async || {
         !strings(victims, &later).await.is_empty()
     })
     .await;

@@ -141,7 +141,7 @@ async fn dropped_run_rolls_back_its_change_and_releases_the_lock() {
             .provide(gate.clone())
     };
     tokio::select! {
-        _ = runner(&gate).run() => panic!("it stands at the gate"),
+        _ = runner(&gate).run() => panic!("it waits at the gate"),
         () = gate.reached() => {}
     }
     let open = Gate::default();
@@ -170,7 +170,7 @@ async fn dropped_run_lets_a_change_without_transaction_finish() {
             .provide(gate.clone())
     };
     tokio::select! {
-        _ = runner().run() => panic!("it stands at the gate"),
+        _ = runner().run() => panic!("it waits at the gate"),
         () = gate.reached() => {}
     }
     assert_eq!(audit(&pool).await, ["plain 1 STARTED none"]);

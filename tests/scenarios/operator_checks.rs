@@ -202,7 +202,7 @@ async fn operator_calls_are_refused_like_a_run() {
         };
         for (name, answer) in &answers {
             let Err(error) = answer else {
-                panic!("{what}: `{name}` answers {answer:?}");
+                panic!("{what}: `{name}` returned {answer:?}");
             };
             assert_eq!(error.kind(), ErrorKind::Invalid, "{what}: `{name}`");
             assert_eq!(error.problems(), of_run.problems(), "{what}: `{name}`");
@@ -217,7 +217,10 @@ async fn operator_calls_are_refused_like_a_run() {
         }
     }
     let table = "SELECT 1 FROM flamingock_audit";
-    assert!(try_execute(&pool, table).await.is_err(), "nothing was made");
+    assert!(
+        try_execute(&pool, table).await.is_err(),
+        "no table was created"
+    );
 }
 
 /// All entries on record.

@@ -464,7 +464,7 @@ h1:6uyV8ss3yGLHuextiFt8Jfis4gEj8E3b8eJGlI5Hmaw=\n\
         assert!(error.contains(tool), "{tool}: {error}");
     }
     let audit = try_execute(&pool, "SELECT * FROM flamingock_audit").await;
-    assert!(audit.is_err(), "nothing was begun");
+    assert!(audit.is_err(), "no history was begun");
 }
 
 /// The mode applies to runs only: operator calls must read the folder like its tool.

@@ -114,7 +114,7 @@ async fn cycle(pool: &Pool<Db>, watch: &Pool<Db>) -> Result<(), Stopped> {
     left(watch, "the undo", &["one"]).await?;
     right(
         both().run().await?.counts().newly_applied == 1,
-        "the run behind the undo applied not one",
+        "the run after the undo did not apply one change",
     )?;
     left(watch, "the run behind the undo", &["one", "two"]).await?;
     let plan = both().plan().await?;

@@ -47,7 +47,10 @@ pub fn block_until(what: &str, mut holds: impl FnMut() -> bool) {
 }
 
 fn check(began: Instant, patience: Duration, what: &str) {
-    assert!(began.elapsed() < patience, "waited in vain until {what}");
+    assert!(
+        began.elapsed() < patience,
+        "timed out while waiting until {what}"
+    );
 }
 
 /// Returns once the pool has an idle connection: the driver checks a returned connection before it
@@ -69,13 +72,13 @@ mod tests {
     #[tokio::test]
     async fn condition_is_checked_until_it_holds() {
         let mut asked = 0;
-        block_until("it was asked three times", || {
+        block_until("it was checked three times", || {
             asked += 1;
             asked == 3
         });
         assert_eq!(asked, 3);
         let asked = std::cell::Cell::new(0);
-        until("it was asked three times", async || {
+        until("it was checked three times", async || {
             asked.set(asked.get() + 1);
             asked.get() == 3
         })
@@ -84,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    #[should_panic = "waited in vain until it holds"]
+    #[should_panic = "timed out while waiting until it holds"]
     fn failed_condition_is_named() {
         check(Instant::now(), Duration::ZERO, "it holds");
     }

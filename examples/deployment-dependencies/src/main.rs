@@ -37,7 +37,7 @@ async fn main() -> Result<ExitCode, BoxError> {
         .stage(Stage::new("schema").after("dependencies"))
         .target(
             TargetSystem::new("catalogue")
-                .description("the catalogue's database, which we only read")
+                .description("the catalogue's database, which is only read")
                 .provide(catalogue)
                 .ready(move || check.clone().answers(), wait),
         );

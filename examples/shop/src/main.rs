@@ -67,7 +67,7 @@ fn broker() -> TargetSystem {
     let nats = Nats::at(variable("NATS_URL", "nats://127.0.0.1:4222"));
     let check = nats.clone();
     TargetSystem::new("nats")
-        .description("the broker that orders go through")
+        .description("the broker of the orders")
         .provide(nats)
         .ready(move || check.clone().answers(), PATIENCE)
 }
@@ -80,7 +80,7 @@ fn gateway() -> Result<TargetSystem, BoxError> {
     )?;
     let check = gateway.clone();
     Ok(TargetSystem::new("gateway")
-        .description("Caddy, which customers reach us through")
+        .description("Caddy, the entry point for customers")
         .provide(gateway)
         .ready(move || check.clone().answers(), PATIENCE))
 }
@@ -89,7 +89,7 @@ fn flags() -> Result<TargetSystem, BoxError> {
     let redis = redis::Client::open(variable("REDIS_URL", "redis://127.0.0.1:6379"))?;
     let check = redis.clone();
     Ok(TargetSystem::new("flags")
-        .description("the Redis that every copy of the shop reads its flags from")
+        .description("the Redis with the feature flags of all instances")
         .provide(redis)
         .ready(move || flag::answers(check.clone()), PATIENCE))
 }

@@ -48,7 +48,7 @@ async fn main() -> ExitCode {
             wrong += usize::from(!verdict.is_right());
         }
     }
-    println!("{} folders, {wrong} to look at", folders.len());
+    println!("{} folders, {wrong} to inspect", folders.len());
     ExitCode::from(u8::from(wrong > 0))
 }
 

@@ -64,7 +64,7 @@ impl Keeper {
     }
 
     fn order(&mut self, order: &str) -> io::Result<()> {
-        let commands = self.commands.as_mut().expect("taken by drop alone");
+        let commands = self.commands.as_mut().expect("taken only by drop");
         writeln!(commands, "{order}")?;
         let mut answer = String::new();
         match self.answers.read_line(&mut answer)? {

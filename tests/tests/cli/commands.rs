@@ -99,7 +99,7 @@ pub(crate) fn arguments(program: &str, words: &[String]) -> Vec<Vec<&'static str
         ["manifest"] => &[&["manifest"], &["manifest", "--check", "nowhere"]],
         ["schema"] => &[&["schema"], &["schema", "--upgrade"]],
         ["completions"] => &[&["completions", "bash"]],
-        new => panic!("say what `{}` is called with", new.join(" ")),
+        new => panic!("add the arguments of `{}`", new.join(" ")),
     };
     let needs_manifest = program == "flamingock" && ["adopt", "baseline"].contains(&words[0]);
     let mut calls: Vec<Vec<&str>> = all.iter().map(|call| call.to_vec()).collect();

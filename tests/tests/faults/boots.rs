@@ -101,11 +101,11 @@ async fn sqlite_waiter_uses_the_wall_clock_for_a_dead_owner_of_another_boot() {
     let end = wall_end(&ground).await;
     let other = || Start::of("verified", ground.url());
     let early = other().lock(5_000, 500).run().await;
-    assert!(now() < end, "the machine is too slow to tell");
+    assert!(now() < end, "the machine is too slow for this test");
     early.expect("LockTimeout");
     let next = other().lock(5_000, 40_000).run().await;
     next.expect("ok");
-    assert!(now() >= end, "taken before its end");
+    assert!(now() >= end, "acquired before the lease ended");
     let scene = Scene::of(ground.url(), ground.url());
     VERIFIED.judge(&VERIFIED.look(&scene).await, &next, "another boot");
     assert_ne!(one(&ground, "boot_id").await, OTHER);

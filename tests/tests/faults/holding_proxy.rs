@@ -82,7 +82,7 @@ impl HoldingProxy {
         let closed = state.wait_for(|state| *state == State::Closed);
         timeout(DEADLINE, closed)
             .await
-            .expect("the text comes by")
+            .expect("the text is sent")
             .unwrap();
     }
 

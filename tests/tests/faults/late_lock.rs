@@ -135,7 +135,7 @@ async fn sqlite_acquisition_that_waited_longer_than_its_lease_starts_one_run() {
         [(); 2].map(|()| start("last,verified").holding("verified 1", &go).spawn());
     passes(1.2, LONG_LEASE).await;
     busy.rollback().await.unwrap();
-    until("one of them has begun", async || {
+    until("one of them has started", async || {
         done(&ground).await.len() == 2
     })
     .await;

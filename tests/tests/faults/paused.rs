@@ -345,7 +345,7 @@ async fn still_open(target: Kind) {
     assert_eq!(rows(ground.url(), reworded).await, ["1"]);
     paused.goes_on().await.expect("LeaseLost");
     let left = done(other.url()).await.len();
-    assert!(left == 0 || left == 2, "half of it is there");
+    assert!(left == 0 || left == 2, "half of it exists");
     start().lock(5_000, 20_000).run().await.expect("ok");
     assert_eq!(done(other.url()).await, ["t separate 1", "t separate 2"]);
     assert_eq!(done(ground.url()).await, ["t last 1"]);

@@ -361,6 +361,9 @@ async fn lost_lock_cancels_no_statement_of_another_pooler_client() {
     execute(&direct, steal).await;
     let error = run.await.unwrap().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::LeaseLost, "{error}");
-    assert!(!works.is_finished(), "the lock was lost too late to tell");
+    assert!(
+        !works.is_finished(),
+        "the lock was lost too late for this test"
+    );
     assert_eq!(works.await.unwrap().unwrap(), ["done"]);
 }

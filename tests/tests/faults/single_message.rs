@@ -85,7 +85,7 @@ async fn at_the_gate(kind: Kind, url: &str) {
     };
     timeout(DEADLINE, there)
         .await
-        .expect("it comes to the gate");
+        .expect("it waits for the row");
 }
 
 /// The fate of the process while the server executes its message.
@@ -117,7 +117,9 @@ async fn once(kind: Kind, fate: Fate, changes: &[Expected]) {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    timeout(DEADLINE, tried).await.expect("it takes over");
+    timeout(DEADLINE, tried)
+        .await
+        .expect("it acquires the lock");
     gate.open().await;
     let second = end_of(second).await;
     second.expect("ok");

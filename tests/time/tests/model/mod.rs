@@ -148,7 +148,7 @@ fn each_rule_is_needed() {
             "one live process runs a change",
         ),
         (Rule::EndsWithItsLease, verified, "one effect"),
-        (Rule::LooksAtTheLeaseFirst, verified, "one effect"),
+        (Rule::ChecksTheLeaseFirst, verified, "one effect"),
         (
             Rule::FencingToken,
             plain,
@@ -166,7 +166,7 @@ fn each_rule_is_needed() {
         (
             Rule::ForcesWhatWasSeen,
             forced(plain),
-            "a forced release takes from the owner that was seen",
+            "a forced release ends only the owner that was shown",
         ),
         (
             Rule::RenewsItsOwn,
@@ -181,9 +181,9 @@ fn each_rule_is_needed() {
         (
             Rule::RefusesLateStarts,
             with(LOSS, plain),
-            "an issue only where something may be half done",
+            "an issue only if something may be half done",
         ),
-        (Rule::LooksBeforeRepeating, with(LOSS, plain), "one APPLIED"),
+        (Rule::ReadsBeforeRepeating, with(LOSS, plain), "one APPLIED"),
     ];
     for (rule, lock, expected) in cases {
         let without = Some(rule);

@@ -13,7 +13,7 @@ pub(super) enum Rule {
     /// A run ends when its lease expires, whatever it is doing.
     EndsWithItsLease,
     /// A change is not called once the lease has expired, whatever answer has just arrived.
-    LooksAtTheLeaseFirst,
+    ChecksTheLeaseFirst,
     /// An entry is refused unless it has the lock's fencing token.
     FencingToken,
     /// And unless its run has the lock: a restored database issues a token twice.
@@ -35,7 +35,7 @@ pub(super) enum Rule {
     /// A start that arrives after its attempt has ended is refused.
     RefusesLateStarts,
     /// An entry without an answer is searched in the audit before it is sent again.
-    LooksBeforeRepeating,
+    ReadsBeforeRepeating,
 }
 
 /// The possible events.
@@ -153,7 +153,7 @@ impl Model for Lock {
             && self.kind != Kind::Midway
             && never_ran(last)
         {
-            return Some("an issue only where something may be half done");
+            return Some("an issue only if something may be half done");
         }
         if world.was_restored {
             return None;
@@ -304,7 +304,7 @@ impl Lock {
         run.believes()
             || world.was_paused
             || !self.has(Rule::EndsWithItsLease)
-            || !self.has(Rule::LooksAtTheLeaseFirst)
+            || !self.has(Rule::ChecksTheLeaseFirst)
     }
 
     fn finish(&self, next: &mut World, index: u8) {
@@ -393,7 +393,7 @@ impl Lock {
                 return Answer::No;
             }
             Some(seen) if store.token != seen => {
-                next.wrong = Some("a forced release takes from the owner that was seen");
+                next.wrong = Some("a forced release ends only the owner that was shown");
             }
             Some(_) | None => {}
         }
@@ -479,7 +479,7 @@ impl Lock {
                 }
             }
             (_, Some(Answer::Latest(latest))) => self.decide(next, message.run, latest),
-            (Asks::Start, _) if !run.believes() && self.has(Rule::LooksAtTheLeaseFirst) => {
+            (Asks::Start, _) if !run.believes() && self.has(Rule::ChecksTheLeaseFirst) => {
                 next.end(at, End::Lost);
             }
             (Asks::Start, _) => {
@@ -563,7 +563,7 @@ impl Lock {
     fn insist(&self, next: &mut World, index: u8) {
         let is_owner = next.store.owner == Some(index);
         let is_there = next.store.has(Said::Applied, index);
-        if !self.has(Rule::LooksBeforeRepeating) {
+        if !self.has(Rule::ReadsBeforeRepeating) {
             next.send(index, Asks::Apply);
         } else if !is_owner {
             next.end(usize::from(index), End::Lost);
