@@ -337,8 +337,8 @@ fn retired_words_are_found_in_prose_names_and_across_lines() {
         lines("/// The process\n/// is the one who\n/// waits.\n"),
         [2]
     );
-    assert_eq!(lines("whoever waits, who awaits"), []);
+    assert!(lines("whoever waits, who awaits").is_empty());
     assert_eq!(lines("A Kubernetes Job is allowed.\nA job is not."), [2]);
     assert_eq!(lines("link!\ninclude_changes!(a)"), [2]);
-    assert_eq!(lines("Tell who. Waits end.\n\nwho\n\nwaits"), []);
+    assert!(lines("Tell who. Waits end.\n\nwho\n\nwaits").is_empty());
 }
