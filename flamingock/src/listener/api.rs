@@ -1,23 +1,28 @@
-//! What an application implements to hear of its runs.
+//! The trait of listeners, which an application implements to receive the events of its runs.
 
 use async_trait::async_trait;
 
 use super::event::Event;
 use crate::util::boxed::BoxError;
 
-/// Hears what a run does: see the [module](crate::events).
+/// Receives the events of a run: see the [module](crate::events).
 ///
-/// Every `Fn(&Event)` is one, for what neither waits nor fails.
+/// Every `Fn(&Event)` is a listener. Use one if it neither waits nor fails.
 #[async_trait]
 pub trait Listener: Send + Sync {
-    /// Is told one event, after the one before it was heard.
+    /// Receives one event. The next event follows once this call has returned.
     ///
     /// # Errors
-    /// Whatever goes wrong. It is a warning in the log and in the run's report, and the next event comes all
-    /// the same.
+    /// Any error of the listener. It becomes a warning in the log and in the run's report, and the
+    /// next event is delivered all the same.
+    ///
+    /// # Cancel safety
+    /// The future is dropped if it has not completed when
+    /// [`Runner::listener_timeout`](crate::Runner::listener_timeout) is over.
     async fn on_event(&self, event: &Event) -> Result<(), BoxError>;
 
-    /// What warnings call it. The name of its type, unless it says another; no secrets, it is printed.
+    /// Returns the name that warnings use for the listener. The name of its type by default. It is
+    /// printed, so it must contain no secrets.
     fn name(&self) -> &str {
         std::any::type_name::<Self>()
     }

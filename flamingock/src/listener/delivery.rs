@@ -1,4 +1,4 @@
-//! Telling listeners: a queue and a task for each, so that nothing of the run waits for them.
+//! Delivery of events: a queue and a task for each listener, so that the run never waits for them.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -18,10 +18,10 @@ use crate::report::run::{ChangeReport, Report};
 use crate::util::panic::panic_text;
 use crate::util::plural::plural;
 
-/// How long the end of a run waits for listeners, unless the runner says otherwise.
+/// How long a run waits at its end for listeners, unless the runner sets another timeout.
 pub(crate) const LISTENER_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Tells the listeners of one run what happens in it. Without listeners it does nothing.
+/// Sends the events of one run to its listeners. Does nothing without listeners.
 #[derive(Clone, Debug)]
 pub(crate) struct EventSink(Arc<Told>);
 
@@ -38,12 +38,12 @@ struct Told {
 struct State {
     queues: Vec<Queue>,
     number: u64,
-    /// The changes of which it was told that they need manual resolution.
+    /// The ids of the changes whose issue was sent already.
     issues: HashSet<String>,
     lost: bool,
 }
 
-/// What is on its way to one listener.
+/// The queue of one listener, and the task that empties it.
 #[derive(Debug)]
 struct Queue {
     sender: mpsc::UnboundedSender<Arc<Event>>,
@@ -51,7 +51,7 @@ struct Queue {
     task: JoinHandle<()>,
 }
 
-/// How far a listener has come.
+/// What a listener has processed so far.
 #[derive(Debug)]
 struct Progress {
     name: String,
@@ -61,7 +61,7 @@ struct Progress {
 }
 
 impl EventSink {
-    /// Must be called in a tokio runtime if there are listeners.
+    /// Creates the queues. Must be called in a tokio runtime if there are listeners.
     pub(crate) fn new(
         listeners: Vec<Arc<dyn Listener>>,
         run_id: &str,
@@ -84,7 +84,7 @@ impl EventSink {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether anybody listens: what is costly to say need not be said otherwise.
+    /// Reports whether there are listeners. Without them an expensive event need not be built.
     pub(crate) fn are_heard(&self) -> bool {
         !self.state().queues.is_empty()
     }
@@ -104,12 +104,13 @@ impl EventSink {
             kind,
         });
         for queue in &state.queues {
-            // A task that is gone is found at the end: what it did not hear is counted there.
+            // If the task is gone, `close` finds out, and counts the events that were not
+            // delivered.
             let _ = queue.sender.send(Arc::clone(&event));
         }
     }
 
-    /// That the lock is lost, once.
+    /// Sends the loss of the lock, once.
     pub(crate) fn lock_lost(&self, reason: String) {
         let known = std::mem::replace(&mut self.state().lost, true);
         if !known {
@@ -117,7 +118,7 @@ impl EventSink {
         }
     }
 
-    /// That a change ended, and that it needs manual resolution if it does.
+    /// Sends the end of a change, and its issue if it has one.
     pub(crate) fn change_ended(&self, stage: &str, attempt: u32, change: ChangeReport) {
         let issue = issue(stage, &change);
         self.emit(EventKind::ChangeEnded {
@@ -128,7 +129,7 @@ impl EventSink {
         self.issue(issue);
     }
 
-    /// Every issue of a report that was not told yet.
+    /// Sends every issue of a report that was not sent yet.
     pub(crate) fn issues(&self, report: &Report) {
         for stage in &report.stages {
             for change in &stage.changes {
@@ -144,7 +145,7 @@ impl EventSink {
         }
     }
 
-    /// That the run is over, with the issues that nobody was told yet before it.
+    /// Sends the issues that were not sent yet, and then the end of the run.
     pub(crate) fn run_ended(&self, report: Option<&Report>, error: Option<&Error>) {
         if !self.are_heard() {
             return;
@@ -159,14 +160,14 @@ impl EventSink {
         });
     }
 
-    /// Waits until the listeners have heard everything, but no longer than this; then they are
-    /// dropped. Answers what somebody should know of it, which is logged already.
+    /// Waits until the listeners have processed all events, at most for `timeout`; then drops them.
+    /// Returns the warnings, which are logged already.
     pub(crate) async fn close(&self, timeout: Duration) -> Vec<String> {
         let (queues, told) = {
             let mut state = self.state();
             (std::mem::take(&mut state.queues), state.number)
         };
-        // All at once: each ends its task once its sender is gone.
+        // All queues are closed first: each task ends once the sender of its queue is dropped.
         let closing: Vec<Closing> = queues.into_iter().map(Queue::close).collect();
         let wait = tokio::time::sleep(timeout);
         tokio::pin!(wait);
@@ -206,7 +207,7 @@ fn lock(progress: &Mutex<Progress>) -> MutexGuard<'_, Progress> {
     progress.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A listener that is told nothing more.
+/// A listener that receives no more events.
 struct Closing {
     progress: Arc<Mutex<Progress>>,
     task: JoinHandle<()>,
@@ -238,7 +239,8 @@ impl Queue {
     }
 }
 
-/// A listener whose name panics is still one.
+/// Returns the name of a listener. A name that panics is replaced, because the listener may still
+/// work.
 fn name(listener: &dyn Listener) -> String {
     std::panic::catch_unwind(AssertUnwindSafe(|| listener.name().to_owned()))
         .unwrap_or_else(|_| "a listener without name".to_owned())
@@ -250,7 +252,7 @@ async fn hear_all(
     progress: Arc<Mutex<Progress>>,
 ) {
     while let Some(event) = events.recv().await {
-        // Making the future is the listener's code, too.
+        // Creating the future is the listener's code, too, and may panic.
         let hearing = AssertUnwindSafe(async { listener.on_event(&event).await });
         let error = match hearing.catch_unwind().await {
             Ok(Ok(())) => None,

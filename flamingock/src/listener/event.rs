@@ -1,4 +1,4 @@
-//! What a listener is told.
+//! The events of a run.
 
 use std::fmt;
 use std::time::Duration;
@@ -15,22 +15,23 @@ use crate::util::error_chain::texts;
 use crate::util::plural::plural;
 use crate::util::visible::Visible;
 
-/// Something that happened in a run.
+/// An event of a run.
 ///
-/// As JSON it is one flat object: the fields of this struct, `event` with the name of what happened
-/// (`"change_ended"`), and the fields of that. Durations are milliseconds, in fields that end in `_ms`.
+/// Its JSON is one flat object: the fields of this struct, `event` with the kind's name
+/// (`"change_ended"`), and the fields of that kind. Durations are in milliseconds, in fields whose
+/// names end in `_ms`.
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct Event {
-    /// Counts the events of the run, from 1.
+    /// The number of the event in the run, from 1.
     pub number: u64,
-    /// The run's random id, as it stands in the audit.
+    /// The random id of the run, which the audit records too.
     pub run_id: String,
     /// The service.
     pub service: String,
-    /// What the run is for.
+    /// The operation that the run performs.
     pub work: Work,
-    /// How long after the run's beginning it happened.
+    /// The time since the beginning of the run.
     #[serde(rename = "elapsed_ms", serialize_with = "milliseconds")]
     pub elapsed: Duration,
     /// What happened.
@@ -38,7 +39,7 @@ pub struct Event {
     pub kind: EventKind,
 }
 
-/// What a run is for.
+/// The operation that a run performs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -52,7 +53,7 @@ pub enum Work {
 }
 
 impl Work {
-    /// The word, as JSON has it.
+    /// Returns the name of the operation in JSON.
     pub fn as_str(self) -> &'static str {
         match self {
             Work::Run => "run",
@@ -62,43 +63,43 @@ impl Work {
     }
 }
 
-/// What happened.
+/// The kind of an event.
 #[derive(Clone, Debug, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum EventKind {
-    /// The run began. The first event of every run, also of one that is refused.
+    /// The run began. The first event of every run, even of one that is refused.
     RunStarted,
-    /// It was read what is to be done: under the lock, or without it by a verify.
+    /// The plan was computed: under the lock, or without it in a verify.
     #[non_exhaustive]
     Planned {
-        /// How many changes are to run, be undone or be verified, if nothing gets in the way.
+        /// The number of changes to run, undo or verify, unless something keeps the run from it.
         changes: usize,
     },
-    /// Another run has the lock, and this one waits. Told again every half a minute, and when the lock
-    /// goes to another owner.
+    /// Another run has the lock, and this run waits for it. Sent again every 30 seconds, and when
+    /// the lock gets another owner.
     #[non_exhaustive]
     LockWaited {
-        /// Who has it.
+        /// The lock and its owner.
         holder: LockStatus,
     },
-    /// The lock is this run's.
+    /// This run acquired the lock.
     #[non_exhaustive]
     LockObtained {
-        /// How long that took since the run's beginning.
+        /// The time since the beginning of the run.
         #[serde(rename = "waited_ms", serialize_with = "milliseconds")]
         waited: Duration,
     },
-    /// The lock is, or may be, another's: nothing more is started or written.
+    /// The lock has, or may have, another owner: no more changes run, and nothing more is written.
     #[non_exhaustive]
     LockLost {
-        /// How that is known.
+        /// The reason why the lock counts as lost.
         reason: String,
     },
-    /// The lock was given back.
+    /// The lock was released.
     LockReleased,
-    /// The first change of a stage is about to start. A stage in which nothing runs is not told of, and
-    /// neither are the stages of an undo or a verify.
+    /// The first change of a stage is about to run. There is no such event for a stage in which
+    /// nothing runs, nor for the stages of an undo or a verify.
     #[non_exhaustive]
     StageStarted {
         /// The stage.
@@ -109,126 +110,126 @@ pub enum EventKind {
     StageEnded {
         /// The stage.
         stage: String,
-        /// Whether a change of it kept the rest from running.
+        /// Whether a change of the stage kept the remaining ones from running.
         halted: bool,
-        /// How long it took.
+        /// How long the stage took.
         #[serde(rename = "duration_ms", serialize_with = "milliseconds")]
         duration: Duration,
     },
-    /// A target system is not ready yet, and its first change waits for it. Told once.
+    /// A target system is not ready yet, and its first change waits for it. Sent once.
     #[non_exhaustive]
     TargetWaited {
         /// The target system.
         target: String,
-        /// What its probe says.
+        /// The error of its readiness probe.
         error: ErrorChain,
     },
-    /// A target system that is to be asked is ready.
+    /// A target system with a readiness probe is ready.
     #[non_exhaustive]
     TargetReady {
         /// The target system.
         target: String,
-        /// How long that took.
+        /// How long the run waited for it.
         #[serde(rename = "waited_ms", serialize_with = "milliseconds")]
         waited: Duration,
     },
-    /// A change starts: it, its rollback in an undo, or its probe in a verify.
+    /// A change begins: its function, its rollback in an undo, or its verify function in a verify.
     #[non_exhaustive]
     ChangeStarted {
         /// The change's id.
         id: String,
-        /// Its order.
+        /// The order of the change.
         order: String,
-        /// Its stage.
+        /// The stage of the change.
         stage: String,
-        /// Its target system.
+        /// The target system of the change.
         target: String,
-        /// Counts the runs that started this change, from 1.
+        /// The number of the attempt at this change, from 1.
         attempt: u32,
     },
-    /// A step of a change starts, or its rollback does.
+    /// A step of a change begins, or the rollback of a step.
     #[non_exhaustive]
     StepStarted {
         /// The change's id.
         id: String,
-        /// Its stage.
+        /// The stage of the change.
         stage: String,
         /// The number of the step in the change, from 1.
         step: usize,
-        /// How many steps the change has.
+        /// The number of steps of the change.
         steps: usize,
         /// Whether it is the step's rollback.
         rollback: bool,
     },
-    /// A step of a change ended, or its rollback did. One that was not seen to end has no such event.
+    /// A step of a change ended, or the rollback of a step. An interrupted step has no such event.
     #[non_exhaustive]
     StepEnded {
         /// The change's id.
         id: String,
-        /// Its stage.
+        /// The stage of the change.
         stage: String,
         /// The number of the step in the change, from 1.
         step: usize,
-        /// How many steps the change has.
+        /// The number of steps of the change.
         steps: usize,
         /// Whether it is the step's rollback.
         rollback: bool,
         /// How long it took.
         #[serde(rename = "duration_ms", serialize_with = "milliseconds")]
         duration: Duration,
-        /// Why it failed; none if it did not.
+        /// Why it failed; `None` if it succeeded.
         error: Option<ErrorChain>,
     },
-    /// A change ended. It comes without its start for a change that could not start, since its target
-    /// system was not ready.
+    /// A change ended. There is no [`ChangeStarted`](Self::ChangeStarted) before it if the change
+    /// could not run because its target system was not ready.
     #[non_exhaustive]
     ChangeEnded {
         /// The change's stage.
         stage: String,
-        /// Counts the runs that started this change, from 1.
+        /// The number of the attempt at this change, from 1.
         attempt: u32,
-        /// What became of it, as in the run's report.
+        /// The result of the change, as in the run's report.
         #[serde(flatten)]
         change: Box<ChangeReport>,
     },
-    /// The probe of a change answered, or failed, in a verify.
+    /// The verify function of a change returned, or failed, in a verify.
     Probed(Box<Probe>),
-    /// A change needs manual resolution. Told once in a run.
+    /// A change needs manual resolution. Sent once in a run.
     #[non_exhaustive]
     IssueFound {
         /// The change's id.
         id: String,
-        /// Its stage.
+        /// The stage of the change.
         stage: String,
-        /// Its target system.
+        /// The target system of the change.
         target: String,
-        /// Why manual resolution is needed.
+        /// The reason why manual resolution is needed.
         cause: Cause,
-        /// Why the change failed, if it was seen to.
+        /// Why the change failed; `None` if no failure was recorded.
         error: Option<ErrorChain>,
     },
-    /// The run is over and the lock is given back. The last event of every run.
+    /// The run is over and the lock is released. The last event of every run.
     #[non_exhaustive]
     RunEnded {
-        /// How long it took.
+        /// How long the run took.
         #[serde(rename = "duration_ms", serialize_with = "milliseconds")]
         duration: Duration,
-        /// What it found and did; none for a verify and for a run that could not even look.
+        /// The report; `None` for a verify, and for a run that failed before its plan was computed.
         report: Option<Box<Report>>,
-        /// Why it did not succeed; none if it did.
+        /// Why the run failed; `None` if it succeeded.
         error: Option<Failure>,
     },
 }
 
-/// Why a run did not succeed, as texts.
+/// The error of a run, as text.
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct Failure {
-    /// What programs tell failures apart by, in JSON a word such as `"changes_failed"`.
+    /// The kind of the error, in JSON as a word such as `"changes_failed"`.
     pub kind: ErrorKind,
     /// What happened and what to do next, for people.
     pub message: String,
-    /// What it comes from, outermost first.
+    /// The causes, outermost first.
     pub causes: Vec<String>,
 }
 
@@ -248,7 +249,7 @@ fn milliseconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::
 }
 
 impl fmt::Display for Event {
-    /// One line, but for a run's end with all its report.
+    /// Writes one line; for the end of a run, the report or the error's message.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let work = self.work.as_str();
         match &self.kind {

@@ -1,7 +1,8 @@
-//! Listeners: who is told what a run does, while it does it.
+//! Listeners: the events of a run, and their delivery while the run goes on.
 //!
-//! A [`Listener`] is given to [`Runner::listener`](crate::Runner::listener) and hears every [`Event`] of a
-//! run, an undo or a verify, in order. It only listens: whether it fails, panics or hangs, the run does the same.
+//! Pass a [`Listener`] to [`Runner::listener`](crate::Runner::listener). It receives every
+//! [`Event`] of a run, an undo or a verify, in order. It cannot affect the run: a listener that
+//! fails, panics or hangs changes nothing.
 //!
 //! ```
 //! use flamingock::events::{Event, EventKind};
@@ -29,7 +30,8 @@
 //! # }
 //! ```
 //!
-//! What needs to wait for something, as a post over the network does, implements the trait:
+//! A listener that has to wait, such as one that sends a request over the network, implements the
+//! trait:
 //!
 //! ```
 //! use async_trait::async_trait;
@@ -50,15 +52,17 @@
 //! }
 //! ```
 //!
-//! # When events are told
+//! # Delivery
 //!
-//! Each listener has a queue and a task of its own in the runtime of the run. The run puts an event into the
-//! queue and goes on: no change, no transaction and no other listener waits for one that is slow. Only at its
-//! very end, when the lock is given back, does a run wait for its listeners, for no longer than
-//! [`Runner::listener_timeout`](crate::Runner::listener_timeout). What was not told by then, and every event at which a listener failed
-//! or panicked, is a warning in the log and in the report that the run returns.
+//! Each listener has its own queue, and its own task in the runtime of the run. The run puts an
+//! event into the queue and continues: no change, no transaction and no other listener waits for a
+//! slow listener. Only at its end, after the lock is released, does a run wait for its listeners,
+//! at most for [`Runner::listener_timeout`](crate::Runner::listener_timeout). Events that were not
+//! delivered by then, and events on which a listener failed or panicked, become a warning in the
+//! log and in the report of the run.
 //!
-//! As everything async, a listener must not block its thread: what blocks belongs in `spawn_blocking`.
+//! Like all async code, a listener must not block its thread: use `spawn_blocking` for blocking
+//! work.
 
 pub(crate) mod api;
 pub(crate) mod delivery;

@@ -1,6 +1,6 @@
-//! A [listener](crate::events) that keeps OpenTelemetry metrics of runs: the feature `otel`.
+//! A [listener](crate::events) that records OpenTelemetry metrics of runs: the feature `otel`.
 //!
-//! It needs the API of OpenTelemetry alone: which provider and exporter take the metrics is the application's affair.
+//! It depends on the OpenTelemetry API only: the application chooses the provider and the exporter.
 //!
 //! ```
 //! use flamingock::events::Metrics;
@@ -20,11 +20,13 @@
 //! | `flamingock.lock.wait` | histogram, s | `work` | from the run's beginning to its lock, for each run that obtained it |
 //! | `flamingock.issues` | counter | `cause`, `stage`, `target` | issues that a run found, each time that one finds them |
 //!
-//! Each has the attribute `service`, too. The `outcome` of a change is that of the report in snake case, as in
-//! `newly_applied`; that of a run is `success` or the [kind](crate::Error::kind) of its error, as in `changes_failed`; `work` is `run`,
-//! `undo` or `verify`.
+//! Each metric also has the attribute `service`. The `outcome` of a change is that of the report in
+//! snake case, such as `newly_applied`. The `outcome` of a run is `success` or the
+//! [kind](crate::Error::kind) of its error, such as `changes_failed`. `work` is `run`, `undo` or
+//! `verify`.
 //!
-//! A program that ends right after the run must flush its provider (`force_flush`, `shutdown`), as for every metric.
+//! A program that ends right after the run must flush its provider (`force_flush`, `shutdown`), as
+//! with every metric.
 
 use std::time::Duration;
 
@@ -38,7 +40,7 @@ use crate::listener::{Event, EventKind};
 use crate::report::run::ChangeReport;
 use crate::util::boxed::BoxError;
 
-/// Keeps metrics of runs: see the [module](self).
+/// Records metrics of runs: see the [module](self).
 #[derive(Debug)]
 pub struct Metrics {
     changes: Counter<u64>,
@@ -49,13 +51,13 @@ pub struct Metrics {
     issues: Counter<u64>,
 }
 
-/// In seconds: changes take milliseconds or hours.
+/// The boundaries of the histograms in seconds: changes take from milliseconds to hours.
 const BOUNDARIES: [f64; 14] = [
     0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0, 14_400.0,
 ];
 
 impl Metrics {
-    /// Makes the instruments with this meter.
+    /// Creates the instruments with this meter.
     pub fn new(meter: &Meter) -> Metrics {
         let counter = |name: &'static str, description: &'static str| {
             let counter = meter.u64_counter(name);
@@ -111,7 +113,7 @@ fn work(event: &Event) -> KeyValue {
     KeyValue::new("work", event.work.as_str())
 }
 
-/// The word that a value of ours is in JSON.
+/// Returns the word that a value is in JSON.
 fn word(value: &impl Serialize) -> String {
     let value = serde_json::to_value(value).unwrap_or_default();
     value.as_str().unwrap_or_default().to_owned()

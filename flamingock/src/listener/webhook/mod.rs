@@ -1,4 +1,4 @@
-//! A [listener](crate::events) that posts what it hears to a URL: the feature `webhook`.
+//! A [listener](crate::events) that posts events to a URL: the feature `webhook`.
 //!
 //! ```
 //! use flamingock::events::Webhook;
@@ -13,10 +13,10 @@
 //! # drop(runner);
 //! ```
 //!
-//! # What is posted
+//! # Request
 //!
-//! A `POST` of one [`Event`] as JSON, by default at the end of every run and for every issue. Whether a run
-//! did well says `error`, which is null then:
+//! The webhook sends one [`Event`] as JSON in a `POST` request, by default at the end of every run
+//! and for every issue. `error` shows whether the run succeeded: it is null then.
 //!
 //! ```json
 //! {
@@ -32,16 +32,17 @@
 //! }
 //! ```
 //!
-//! `report` is the [`Report`](crate::Report), as the command line prints it with `--json`. A post is sent once: one
-//! that is not answered with success is a warning in log and report, as with every listener. The receiver can
-//! tell two posts apart by `run_id` and `number`.
+//! `report` is the [`Report`](crate::Report), in the same form as on the command line with
+//! `--json`. Each request is sent once: if the response is no success, that is a warning in the log
+//! and in the report, as with every listener. `run_id` and `number` together identify an event.
 //!
-//! # What it is made of
+//! # Implementation
 //!
-//! The client is ureq, on a thread of tokio's pool for what blocks: a third of the crates of an async client, for a
-//! few posts a run. TLS is rustls with the certificate authorities that Mozilla trusts, or [those that the
-//! application names](Webhook::certificate_authorities). Redirects are not followed,
-//! since a post does not survive them; `HTTPS_PROXY` and its like count.
+//! The client is ureq, on a thread of tokio's blocking pool: an async client would need three times
+//! as many crates for a few requests in each run. TLS is rustls with the certificate authorities
+//! that Mozilla trusts, or [those that the application provides](Webhook::certificate_authorities).
+//! Redirects are not followed, because a `POST` does not survive them. `HTTPS_PROXY` and similar
+//! variables are respected.
 
 mod post;
 
@@ -59,28 +60,28 @@ use crate::listener::{Event, EventKind};
 use crate::util::boxed::BoxError;
 use crate::util::tls_roots;
 
-/// How long a post may take, unless the application says otherwise.
+/// How long a request may take, unless the application sets another timeout.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 type Chooses = Box<dyn Fn(&Event) -> bool + Send + Sync>;
 type Shapes = Box<dyn Fn(&Event) -> Value + Send + Sync>;
 
-/// Posts what it hears: see the [module](self).
+/// Posts events to a URL: see the [module](self).
 pub struct Webhook {
     post: Result<Post, String>,
     timeout: Duration,
     name: String,
     chooses: Chooses,
-    /// None: the event as it is.
+    /// Creates the body of the request; `None` posts the event itself.
     shapes: Option<Shapes>,
 }
 
 impl Webhook {
-    /// Posts to this URL, `https` or `http`. It is never printed, since many such URLs are secrets:
-    /// only its host is.
+    /// Creates a webhook for this `https` or `http` URL. Only the host of the URL is ever printed,
+    /// because many such URLs contain secrets.
     ///
-    /// A URL, header or certificate that is none is found at the first post, and is a warning as every
-    /// failure of a listener.
+    /// An invalid URL, header or certificate is reported by the first request, as a warning like
+    /// every failure of a listener.
     pub fn new(url: impl AsRef<str>) -> Webhook {
         let uri = url.as_ref().parse::<Uri>().ok();
         let known = |uri: &Uri| matches!(uri.scheme_str(), Some("http" | "https"));
@@ -109,7 +110,7 @@ impl Webhook {
         }
     }
 
-    /// Sends a header with every post. Its value is never printed.
+    /// Adds a header to every request. Its value is never printed.
     #[must_use]
     pub fn header(self, name: &str, value: impl AsRef<str>) -> Webhook {
         let header = match (
@@ -128,8 +129,8 @@ impl Webhook {
         self.improve(header.map(|header| |post: &mut Post| post.headers.push(header)))
     }
 
-    /// Trusts the certificate authorities in this PEM, as of a company's own, in place of those that
-    /// Mozilla trusts.
+    /// Trusts the certificate authorities in this PEM, such as those of a company, instead of those
+    /// that Mozilla trusts.
     #[must_use]
     pub fn certificate_authorities(self, pem: impl AsRef<[u8]>) -> Webhook {
         let authorities = tls_roots::authorities(pem.as_ref());
@@ -138,7 +139,8 @@ impl Webhook {
         )
     }
 
-    /// What is wrong first is told first, and not mended by what comes after it.
+    /// Applies a setting, unless there is a problem already: the first problem is the one that is
+    /// reported.
     fn improve<F: FnOnce(&mut Post)>(mut self, improvement: Result<F, String>) -> Webhook {
         self.post = match (self.post, improvement) {
             (Ok(mut post), Ok(improvement)) => {
@@ -150,21 +152,21 @@ impl Webhook {
         self
     }
 
-    /// How long a post may take, with connecting and the answer. 5 seconds by default. Keep it below
-    /// [`Runner::listener_timeout`](crate::Runner::listener_timeout).
+    /// Sets how long a request may take, including the connection and the response; 5 seconds by
+    /// default. Keep it below [`Runner::listener_timeout`](crate::Runner::listener_timeout).
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Webhook {
         self.timeout = timeout;
         self
     }
 
-    /// Posts these events instead of the run's end and its issues:
+    /// Sets which events are posted, instead of the end of a run and its issues:
     ///
     /// ```
     /// use flamingock::events::EventKind;
     /// use flamingock::events::Webhook;
     ///
-    /// // Only runs that did not do well.
+    /// Only runs that failed.
     /// let webhook = Webhook::new("https://pager.example.com/flamingock")
     ///     .when(|event| matches!(&event.kind, EventKind::RunEnded { error: Some(_), .. }));
     /// # drop(webhook);
@@ -175,7 +177,8 @@ impl Webhook {
         self
     }
 
-    /// Posts another JSON than the event's, for a receiver that wants its own:
+    /// Sets the JSON that is posted instead of the event, for a receiver that expects its own
+    /// format:
     ///
     /// ```
     /// use flamingock::events::Webhook;
@@ -204,7 +207,8 @@ impl Listener for Webhook {
             None => serde_json::to_string(event)?,
         };
         let timeout = self.timeout;
-        // Its own timeout ends the thread's work, also when nobody waits for it any more.
+        // The request has its own timeout, which also ends the thread's work if the future is
+        // dropped.
         tokio::task::spawn_blocking(move || post.send(&body, timeout)).await?
     }
 

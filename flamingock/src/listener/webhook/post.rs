@@ -1,4 +1,4 @@
-//! One post, on a thread that may block.
+//! A single request, on a thread that may block.
 
 use std::io::Read;
 use std::time::Duration;
@@ -8,10 +8,10 @@ use ureq::tls::{RootCerts, TlsConfig};
 
 use crate::util::boxed::BoxError;
 
-/// How much of an answer that is no success is told, in bytes.
+/// How many bytes of an error response are reported.
 const ANSWER: u64 = 200;
 
-/// Where to, and with what beside the body.
+/// The request without its body: URL, headers and trusted certificate authorities.
 #[derive(Clone)]
 pub(super) struct Post {
     pub(super) uri: Uri,
@@ -43,7 +43,7 @@ impl Post {
             return Ok(());
         }
         let mut said = String::new();
-        // The status tells enough where the rest cannot be read.
+        // If the body cannot be read, the status is enough.
         let _ = answer
             .body_mut()
             .as_reader()
