@@ -1,4 +1,4 @@
-//! The decision: what to do with a change, given its newest entry. Pure.
+//! The decision table: what to do with a change, given its latest entry. Pure.
 
 use std::fmt;
 
@@ -11,56 +11,59 @@ use crate::util::error_chain::ErrorChain;
 /// What to do with a change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Decision {
-    /// Run it.
+    /// Run the change.
     Apply,
-    /// It is applied.
+    /// Nothing: the change is applied.
     Skip,
-    /// It is applied, but not as it is now, and is one that is then run again.
+    /// Run the change again: it is repeatable, and its definition differs from the applied one.
     Again,
-    /// Ask its probe: true is applied. False is what the attempt was to be.
+    /// Call the verify function. If it says applied, the change counts as applied; if not, the
+    /// attempt's purpose decides.
     Verify(WhenAbsent),
-    /// Ask the target's marker whether the attempt was committed: one that applies is skipped then, or
-    /// applied; one that undoes is rolled back, or still applied.
+    /// Read the attempt's marker at the target system, which shows whether it was committed. For an
+    /// attempt to apply: skip the change if it was, apply it if not. For an undo: the change is
+    /// rolled back if it was, still applied if not.
     Resolve,
-    /// Manual resolution is needed.
+    /// Nothing: the change needs manual resolution.
     Issue(Cause),
-    /// The runner's tags leave it out.
+    /// Nothing: the runner's tags do not select the change.
     Filtered,
 }
 
-/// What the probe's "not there" means.
+/// What it means if the verify function says "not applied".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum WhenAbsent {
-    /// The attempt to apply it left nothing: apply it.
+    /// The attempt to apply left nothing behind: apply the change.
     Apply,
-    /// The attempt to undo it is through: it is rolled back.
+    /// The undo was completed: the change is rolled back.
     RolledBack,
 }
 
-/// Why manual resolution is needed.
+/// The reason why a change needs manual resolution.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Cause {
-    /// An attempt without transaction began and nobody saw it end.
+    /// A non-transactional attempt was interrupted.
     Interrupted,
-    /// An attempt without transaction failed, and what it did was not undone.
+    /// A non-transactional attempt failed and was not rolled back.
     Failed,
     /// The rollback failed.
     RollbackFailed,
-    /// An undo began, and it is not known how far it came.
+    /// An undo was interrupted, and its progress is unknown.
     UndoInterrupted,
-    /// The probe itself failed.
+    /// The verify function failed.
     VerifyFailed,
-    /// The transaction of an interrupted attempt is still open at its target.
+    /// The transaction of an interrupted attempt is still open at the target system.
     StillOpen,
-    /// The markers at its target system are not those of this audit.
+    /// The markers at the target system do not belong to this audit.
     ForeignMarkers,
-    /// The history lacks the entry that an interrupted attempt began with, which its marker is named after.
+    /// The audit lacks the first entry of an interrupted attempt, whose position names the
+    /// attempt's marker.
     IncompleteHistory,
-    /// An attempt is to be settled that worked at another target system than the code now names.
+    /// The unfinished attempt ran at another target system than the one that the code names now.
     TargetChanged,
-    /// The audit says something that this version does not know.
+    /// The audit has an entry that this version does not know.
     UnknownState,
 }
 
@@ -94,7 +97,7 @@ impl fmt::Display for Cause {
 }
 
 impl Cause {
-    /// Those that a run finds out, and that no state of the audit stands for.
+    /// The causes that a run finds out. No state in the audit stands for them.
     const FOUND_OUT: [Cause; 4] = [
         Cause::VerifyFailed,
         Cause::StillOpen,
@@ -102,13 +105,13 @@ impl Cause {
         Cause::IncompleteHistory,
     ];
 
-    /// The error of an entry that says what a run found out about an attempt.
+    /// Returns the error of the entry that records this cause, followed by the attempt's own error.
     pub(crate) fn before(&self, error: Option<&ErrorChain>) -> ErrorChain {
         let told = ErrorChain::text(&self.to_string());
         error.map_or_else(|| told.clone(), |error| told.clone().and_all(error))
     }
 
-    /// What a run has found out that recorded this error.
+    /// Returns the cause that a run recorded in this error.
     pub(crate) fn found_out(error: Option<&ErrorChain>) -> Option<Cause> {
         let first = error?.causes().first()?;
         let mut known = Cause::FOUND_OUT.into_iter();
@@ -116,7 +119,7 @@ impl Cause {
     }
 }
 
-/// What the code says of a change, as far as the decision goes.
+/// The part of a change's definition that the decision depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Code {
     pub(crate) recovery: Recovery,
@@ -124,20 +127,20 @@ pub(crate) struct Code {
     pub(crate) repeat: Repeat,
 }
 
-/// What the newest entry says of a change, as far as the decision goes.
+/// The part of the latest entry that the decision depends on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Recorded<'a> {
     pub(crate) state: &'a State,
     pub(crate) mode: &'a TransactionMode,
     pub(crate) origin: &'a Origin,
-    /// Whether the code is another one since.
+    /// Whether the definition has changed since.
     pub(crate) changed: bool,
-    /// Whether a rollback began in a transaction of the target system, whose marker tells of it.
+    /// Whether a rollback began in a transaction of the target system, which has a marker.
     pub(crate) rolls_back_elsewhere: bool,
 }
 
-/// What to do with a change. How the recorded attempt ran tells what it may have left behind; what
-/// may be done about it is what the code says now.
+/// Decides what to do with a change. The entry shows how the attempt ran, and so what it may have
+/// left behind; the code shows what is allowed now.
 pub(crate) fn decide(recorded: Option<&Recorded<'_>>, code: Code) -> Decision {
     let Some(recorded) = recorded else {
         return Decision::Apply;
@@ -148,21 +151,21 @@ pub(crate) fn decide(recorded: Option<&Recorded<'_>>, code: Code) -> Decision {
             Repeat::OnChange if recorded.changed => Decision::Again,
             Repeat::OnChange | Repeat::Once => Decision::Skip,
         },
-        // The marker tells of an undo, too, whether it was committed.
+        // An undo has a marker too, which shows whether it was committed.
         State::Started if *recorded.mode == TransactionMode::Separate => Decision::Resolve,
         State::Started | State::Failed if *recorded.origin == Origin::Undo => {
             interrupted_undo(code)
         }
         State::Started => match recorded.mode {
             TransactionMode::Separate => Decision::Resolve,
-            // Such an entry of a shared transaction is only seen when the database has committed
-            // it midway: as if there had been no transaction.
+            // A shared transaction leaves such an entry only if the database committed it midway,
+            // so it counts as non-transactional.
             TransactionMode::Shared | TransactionMode::None => interrupted(code),
             TransactionMode::Unknown(_) => Decision::Issue(Cause::UnknownState),
         },
         State::Failed => match recorded.mode {
             TransactionMode::Shared | TransactionMode::Separate => Decision::Apply,
-            // A rollback that is committed late would undo what a new attempt does.
+            // A rollback that is committed late would reverse the work of a new attempt.
             TransactionMode::None if recorded.rolls_back_elsewhere => Decision::Resolve,
             TransactionMode::None => unless_retry(code, Cause::Failed),
             TransactionMode::Unknown(_) => Decision::Issue(Cause::UnknownState),
@@ -177,9 +180,9 @@ pub(crate) fn decide(recorded: Option<&Recorded<'_>>, code: Code) -> Decision {
     }
 }
 
-/// An attempt of which nothing more is known than that it began.
+/// Decides about an attempt of which only the beginning is known.
 pub(crate) fn interrupted(code: Code) -> Decision {
-    // Of what is applied again, a probe does not tell whether it sees this attempt or the one before.
+    // The verify function of a repeatable change cannot tell this version from the previous one.
     if code.has_verify && code.repeat == Repeat::Once {
         Decision::Verify(WhenAbsent::Apply)
     } else {
@@ -187,7 +190,7 @@ pub(crate) fn interrupted(code: Code) -> Decision {
     }
 }
 
-/// An undo of which nothing more is known than that it began. It never leads to apply.
+/// Decides about an undo of which only the beginning is known. The change is never applied again.
 pub(crate) fn interrupted_undo(code: Code) -> Decision {
     if code.has_verify {
         Decision::Verify(WhenAbsent::RolledBack)
@@ -196,7 +199,7 @@ pub(crate) fn interrupted_undo(code: Code) -> Decision {
     }
 }
 
-/// What an attempt comes to that is on record as failed.
+/// Decides about an attempt that failed or was interrupted, by the change's recovery setting.
 pub(crate) fn unless_retry(code: Code, cause: Cause) -> Decision {
     match code.recovery {
         Recovery::Retry => Decision::Apply,

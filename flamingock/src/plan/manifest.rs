@@ -1,5 +1,5 @@
-//! The manifest: one line a change, committed, so that what was edited, renamed, reordered or
-//! dropped is seen in review.
+//! The manifest: a committed file with one line for each change, so that review shows which changes
+//! were edited, renamed, reordered or removed.
 
 use std::fmt::Write;
 
@@ -9,7 +9,7 @@ use crate::change::problem::Problem;
 
 const HEADER: &str = "# The changes of this application, one a line. Review every difference: an\n# applied change must not be edited, renamed, reordered or dropped.\n";
 
-/// The lines of a pipeline.
+/// Writes the manifest of a pipeline.
 pub(crate) fn text(pipeline: &Pipeline) -> String {
     let mut text = HEADER.to_owned();
     for change in pipeline.changes() {
@@ -36,7 +36,7 @@ pub(crate) fn check(pipeline: &Pipeline, committed: &str) -> Result<(), Vec<Prob
     compare(&text(pipeline), committed).map_err(|message| vec![Problem::general(message)])
 }
 
-/// Compares two manifests. Line endings, blank lines and comments do not count.
+/// Compares two manifests, ignoring line endings, blank lines and comments.
 pub(crate) fn compare(now: &str, committed: &str) -> Result<(), String> {
     let (now, committed) = (lines(now), lines(committed));
     if now == committed {

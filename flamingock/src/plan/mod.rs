@@ -1,4 +1,4 @@
-//! What a run would do with each change, and why: pure, without clock, store or waiting.
+//! The plan: what a run would do with each change, and why. Pure: no clock, no store, no async.
 
 pub(crate) mod decision;
 pub(crate) mod manifest;

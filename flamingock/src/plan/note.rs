@@ -1,54 +1,56 @@
-//! Notes: what somebody should see of a change, and what does not stop it.
+//! Notes: facts about a change that do not keep it from running.
 
 use crate::util::plural::plural;
 use crate::util::visible::Visible;
 use serde::Serialize;
 use std::fmt;
 
-/// Something about a change that does not stop it, but that somebody should see.
+/// A fact about a change that does not keep it from running, but that you should know.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "note", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Note {
-    /// The code of an applied change is not the code that was applied.
+    /// The change was edited after it was applied.
     Drifted {
-        /// The digest that was applied.
+        /// The digest of the applied version.
         applied: String,
     },
-    /// It is applied again: it is not what was applied last.
+    /// The repeatable change is applied again, because it was edited after it was applied.
     Again {
-        /// The digest that was applied.
+        /// The digest of the applied version.
         applied: String,
     },
-    /// It is new, and its order is below that of a change that is applied already.
+    /// The change is new, and its order is lower than that of an applied change.
     OutOfOrder {
-        /// The applied change with the highest order of the stage.
+        /// The applied change with the highest order in the stage.
         behind: String,
     },
-    /// The database refused a transaction of it for another's sake and it ran again.
+    /// The transaction lost against a concurrent one, and the change ran again.
     Retried {
-        /// How many times.
+        /// How often that happened.
         times: u32,
     },
-    /// The database committed the change before its end; it counts as one without transaction.
+    /// The database committed before the change ended, so the change counts as non-transactional.
     CommittedMidway,
-    /// An attempt that nobody saw end turned out to be applied.
+    /// The change was found applied: by an interrupted attempt, or outside Flamingock.
     FoundApplied,
-    /// The last attempt, which has not come to its end, came to this step.
+    /// The last attempt, which is unfinished, reached this step.
     Reached {
-        /// Which one, and what was done with it: `step 2 of 5`, `rolling back step 1 of 5`.
+        /// The step and its direction: `step 2 of 5`, `rolling back step 1 of 5`.
         step: String,
     },
-    /// The run that has the lock is working at it. Only [`Runner::plan`](crate::Runner::plan) says
-    /// so.
+    /// The run that has the lock is working on the change. Only in the report of
+    /// [`Runner::plan`](crate::Runner::plan).
     Running,
-    /// It runs under session options that sqlx sets, although its folder's tool has those of the server: the
-    /// server's own can't be read. Only [`Runner::plan`](crate::Runner::plan) says so.
+    /// The change runs with session options that sqlx sets, although its folder's tool uses those
+    /// of the server, because the server's own values cannot be read. Only in the report of
+    /// [`Runner::plan`](crate::Runner::plan).
     SessionOptions {
-        /// Which ones.
+        /// The names of the options.
         names: Vec<String>,
     },
-    /// It was applied and taken back. Only [`Runner::plan`](crate::Runner::plan) says so.
+    /// The change was applied and then undone. Only in the report of
+    /// [`Runner::plan`](crate::Runner::plan).
     Undone,
 }
 

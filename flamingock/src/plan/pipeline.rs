@@ -16,9 +16,9 @@ use crate::util::near_miss::did_you_mean;
 #[derive(Clone, Debug)]
 pub(crate) struct PlacedStage {
     pub(crate) name: String,
-    /// Positions in the pipeline of the stages that must have succeeded.
+    /// The positions of the stages that must have succeeded before this one.
     pub(crate) after: Vec<usize>,
-    /// Whether its changes share a transaction.
+    /// Whether the changes run in one transaction.
     pub(crate) atomic: bool,
     pub(crate) changes: Vec<&'static Definition>,
 }
@@ -30,7 +30,7 @@ pub(crate) struct Pipeline {
 }
 
 impl Pipeline {
-    /// Orders stages and changes. All problems are reported together.
+    /// Orders the stages and the changes, and reports all problems together.
     pub(crate) fn build(
         declared: &[Stage],
         definitions: &[&'static Definition],
@@ -47,7 +47,7 @@ impl Pipeline {
         let mut stages = place_stages(declared, &by_stage, &mut problems);
         for stage in &mut stages {
             stage.changes = by_stage.remove(stage.name.as_str()).unwrap_or_default();
-            // What is applied again comes after what is applied once.
+            // Repeatable changes come after the others.
             stage.changes.sort_by(|a, b| {
                 let repeats = |change: &Definition| change.repeat == Repeat::OnChange;
                 repeats(a)
@@ -74,15 +74,16 @@ impl Pipeline {
         }
     }
 
-    /// Every change, in the order in which a run without parallel stages reaches them.
+    /// Returns every change, in the order in which a run without parallel stages reaches them.
     pub(crate) fn changes(&self) -> impl Iterator<Item = &'static Definition> + '_ {
         self.stages
             .iter()
             .flat_map(|stage| stage.changes.iter().copied())
     }
 
-    /// What must be equal for a run to have nothing to do: the selected changes with their order
-    /// and code. `salt` is everything else that decides.
+    /// Returns the digest that must be unchanged for a run to have nothing to do: it covers the
+    /// stage, order, id and definition of every selected change. `salt` adds the settings on which
+    /// a run depends.
     pub(crate) fn digest(&self, salt: &[&str], selected: impl Fn(&Definition) -> bool) -> String {
         let mut digest = Summary::new();
         for text in salt {
@@ -94,7 +95,8 @@ impl Pipeline {
                     digest.text(text);
                 }
             } else {
-                // That it is there, and is left out: if it were not there, it could be missing.
+                // The id of a change that is not selected counts too: if the change were removed,
+                // it could be missing.
                 for text in ["", change.id] {
                     digest.text(text);
                 }
@@ -108,7 +110,7 @@ fn check_ids(definitions: &[&'static Definition], problems: &mut Vec<Problem>) {
     let mut seen: HashMap<&str, Location> = HashMap::with_capacity(definitions.len());
     for change in definitions {
         let id = change.id;
-        // Without an author a change is its crate's.
+        // An author is optional: without one, the crate counts as the author.
         let author = Some(change.author).filter(|author| !author.is_empty());
         let found = names::problem("id", id)
             .into_iter()
@@ -143,7 +145,7 @@ fn check_orders(changes: &[&'static Definition], problems: &mut Vec<Problem>) {
     }
 }
 
-/// The stages in the order in which they run, still empty.
+/// Returns the stages in the order in which they run, without their changes.
 fn place_stages(
     declared: &[Stage],
     by_stage: &BTreeMap<&str, Vec<&'static Definition>>,
@@ -188,7 +190,7 @@ fn place_stages(
     sort_stages(&stages, &known, problems)
 }
 
-/// Repeatedly takes the first declared stage whose predecessors are all taken.
+/// Sorts the stages: repeatedly takes the first declared stage whose predecessors are all placed.
 fn sort_stages(
     stages: &[&Stage],
     known: &HashSet<&str>,

@@ -1,12 +1,12 @@
-//! What to do about what a run finds and need not stop it.
+//! The policy: how a run reacts to findings that do not stop it by themselves.
 
-/// What to do about something that does not stop a run by itself.
+/// What to do when a check finds something that does not stop a run by itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Rule {
-    /// Nothing: it is not even noted.
+    /// Ignore it: it is not even noted.
     Allow,
-    /// Note it in plan, report and log.
+    /// Note it in the plan, the report and the log.
     #[default]
     Warn,
     /// Refuse to run.
@@ -23,15 +23,15 @@ impl Rule {
     }
 }
 
-/// What to do about changes that do not fit the audit: `Policy::default().drift(Rule::Deny)`.
+/// What to do about changes that do not match the audit: `Policy::default().drift(Rule::Deny)`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Policy {
-    /// A change was edited after it was applied.
+    /// What to do if a change was edited after it was applied.
     pub drift: Rule,
-    /// A change is applied, but not in this binary.
+    /// What to do if an applied change is not in this binary.
     pub missing: Rule,
-    /// A new change has an order below one that is applied.
+    /// What to do if a new change has a lower order than an applied one.
     pub out_of_order: Rule,
 }
 

@@ -1,4 +1,5 @@
-//! What every change asks for, held against what there is, before anything runs or is locked.
+//! The preflight: checks the arguments of every change against the provided values before anything
+//! runs or is locked.
 
 use crate::target::system::Targets;
 use std::any::TypeId;
@@ -17,7 +18,7 @@ use crate::target::system::TargetSystem;
 use crate::util::database_kind::DatabaseKind;
 use crate::util::near_miss::did_you_mean;
 
-/// Puts the targets under their names, of which the settings know that there is one of each.
+/// Maps the target systems by name. The settings have checked already that the names are unique.
 pub(crate) fn targets(own: TargetSystem, given: Vec<TargetSystem>) -> Targets {
     let mut targets = Targets::new();
     for target in given.into_iter().chain([own]) {
@@ -148,7 +149,7 @@ fn check_body<T>(
     }
 }
 
-/// What is wrong with one argument, if anything.
+/// Returns the problem with one argument, if there is one.
 fn unmet(name: &str, need: &Need, target: &TargetSystem, values: &Values) -> Option<String> {
     match need.kind {
         NeedKind::Connection(kind) | NeedKind::Transaction(kind) => {
@@ -191,7 +192,7 @@ fn not_given(name: &str, need: &Need, target: &TargetSystem) -> String {
     if is_taken_exclusively((need.type_id)()) {
         return format!("`{name}` takes `&{type_name}`: write `&mut {type_name}`");
     }
-    // Nothing unsized can be given by value.
+    // Unsized values need `provide_arc`.
     let how = if type_name.starts_with("dyn ") || type_name == "str" {
         format!(".provide_arc::<{type_name}>(value)")
     } else {
@@ -203,7 +204,8 @@ fn not_given(name: &str, need: &Need, target: &TargetSystem) -> String {
     )
 }
 
-/// The pool that a change asks for although its own transaction keeps every other writer out.
+/// Returns the type of the pool that a change takes although its own transaction locks out every
+/// other writer.
 fn waits_for_itself<T>(body: &Body<T>, target: &TargetSystem) -> Option<String> {
     let database = target.database.as_ref()?;
     if !body.transaction || !database.is_single_writer() {
@@ -216,7 +218,7 @@ fn waits_for_itself<T>(body: &Body<T>, target: &TargetSystem) -> Option<String> 
     Some(short((need.type_name)()))
 }
 
-/// A type's name without the paths of its parts.
+/// Returns the name of a type without the paths of its parts.
 fn short(name: &str) -> String {
     let mut short = String::with_capacity(name.len());
     let mut segment = String::new();

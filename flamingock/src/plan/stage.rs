@@ -1,6 +1,6 @@
 //! Stages, as an application declares them.
 
-/// A stage: a part of the pipeline whose changes run in their order.
+/// A part of the pipeline, whose changes run in order.
 ///
 /// ```
 /// use flamingock::{MemoryStore, Runner, Stage};
@@ -12,7 +12,7 @@
 /// # drop(runner);
 /// ```
 ///
-/// A failure in "schema" keeps "data" from starting, and not "messaging".
+/// A failure in "schema" keeps "data" from running, but not "messaging".
 #[derive(Clone, Debug)]
 pub struct Stage {
     pub(crate) name: String,
@@ -21,7 +21,7 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// A stage of this name.
+    /// Declares a stage with this name.
     pub fn new(name: impl Into<String>) -> Stage {
         Stage {
             name: name.into(),
@@ -30,21 +30,22 @@ impl Stage {
         }
     }
 
-    /// This stage starts only when that one has succeeded.
+    /// Runs this stage only after `stage` has succeeded.
     #[must_use]
     pub fn after(mut self, stage: impl Into<String>) -> Stage {
         self.after.push(stage.into());
         self
     }
 
-    /// What is pending in this stage runs in one transaction with all its entries: all of it is
-    /// applied, or nothing.
+    /// Runs the pending changes of this stage in one transaction with all their entries: either all
+    /// of them are applied or none.
     ///
-    /// A change that cannot take part is refused before anything runs: one without transaction, one of
-    /// a target system that does not hold the audit, one with a `lock_timeout` or
-    /// `statement_timeout` of its own, and on MySQL and MariaDB a file with a statement that commits
-    /// (DDL). Code with such a statement is found out when it runs: what came before is then
-    /// committed with its entries, as the report notes, and the rest goes on.
+    /// A run fails before anything runs if a change cannot share the transaction: a
+    /// non-transactional change, a change of a target system that does not hold the audit, a change
+    /// with its own `lock_timeout` or `statement_timeout`, and on MySQL and MariaDB a file with a
+    /// statement that commits implicitly (DDL). Such a statement in code is only detected when it
+    /// runs: everything before it is then committed with its entries, which the report notes, and
+    /// the rest goes on.
     #[must_use]
     pub fn atomic(mut self) -> Stage {
         self.atomic = true;

@@ -1,4 +1,4 @@
-//! The plan: what a run would do with each change, and why. Pure: no clock, no store, no waiting.
+//! The steps of a plan: the decision about each change. Pure: no clock, no store, no async.
 
 use super::note::Note;
 use std::collections::HashMap;
@@ -10,21 +10,21 @@ use crate::change::definition::{Definition, Recovery, Repeat};
 use crate::change::order;
 use crate::change::step::ROLLBACK_ELSEWHERE;
 
-/// A change and what to do with it.
+/// A change, and the decision about it.
 #[derive(Clone, Debug)]
 pub(crate) struct Step {
     pub(crate) definition: &'static Definition,
     pub(crate) decision: Decision,
-    /// The number of the attempt that would start now.
+    /// The number of the attempt that a run would make now.
     pub(crate) attempt: u32,
-    /// Boxed, since most starts have none of any change.
+    /// Boxed, because most runs find nothing to do and have no entries.
     pub(crate) newest: Option<Box<LatestEntry>>,
     pub(crate) notes: Vec<Note>,
 }
 
 impl Step {
-    /// Whether an undo of it was interrupted, and can be finished: its marker or its verify function
-    /// tells how far it came.
+    /// Reports whether an undo of the change was interrupted and can be completed, because its
+    /// marker or its verify function shows how far it came.
     pub(crate) fn is_half_undone(&self) -> bool {
         let of_undo = self
             .newest
@@ -37,7 +37,8 @@ impl Step {
         of_undo && can_be_told
     }
 
-    /// Why an operator is needed, as the last run reported it. The next one may settle it all the same.
+    /// Returns why the change needs manual resolution, as the last run recorded it. The next run
+    /// may still resolve it by itself.
     pub(crate) fn issue(&self) -> Option<Cause> {
         match &self.decision {
             Decision::Issue(cause) => Some(cause.clone()),
@@ -46,7 +47,7 @@ impl Step {
         }
     }
 
-    /// Whether there is something to run, if nothing is in its way.
+    /// Reports whether a run would work on the change, unless something keeps it from that.
     pub(crate) fn is_pending(&self) -> bool {
         match self.decision {
             Decision::Apply | Decision::Again | Decision::Verify(_) | Decision::Resolve => true,
@@ -54,7 +55,7 @@ impl Step {
         }
     }
 
-    /// The digest of what is applied, of a change that is to be applied again.
+    /// Returns the digest of the applied version of a change that is to be applied again.
     pub(crate) fn applied_before(&self) -> Option<&str> {
         match self.decision {
             Decision::Again => self.newest.as_ref().map(|newest| newest.digest.as_str()),
@@ -68,15 +69,15 @@ impl Step {
     }
 }
 
-/// What to do with every change of the pipeline, stage by stage.
+/// The decisions about every change of the pipeline, stage by stage.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Plan {
     pub(crate) stages: Vec<Vec<Step>>,
-    /// Entries of changes that the pipeline does not have.
+    /// Entries of applied changes that the pipeline does not have.
     pub(crate) missing: Vec<LatestEntry>,
-    /// Changes that would run again, since they were renamed.
+    /// Changes that would run again because they were renamed.
     pub(crate) renamed: Vec<Renamed>,
-    /// Nothing was ever recorded of the service.
+    /// Whether the service has no entry at all.
     pub(crate) has_no_history: bool,
 }
 
@@ -110,7 +111,7 @@ impl Plan {
         plan
     }
 
-    /// Asks the probe of every change that was never tried whether it is there already.
+    /// Calls the verify function first for every change that was never attempted.
     pub(crate) fn ask_first(&mut self) {
         for step in self.stages.iter_mut().flatten() {
             let untried = step.newest.is_none() && step.decision == Decision::Apply;
@@ -120,7 +121,7 @@ impl Plan {
         }
     }
 
-    /// The plan of a pipeline of which it is known that all of it is applied.
+    /// Creates the plan of a pipeline that is known to be completely applied.
     pub(crate) fn complete(pipeline: &Pipeline, selected: impl Fn(&Definition) -> bool) -> Plan {
         let stages = pipeline.stages.iter().map(|stage| {
             let steps = stage.changes.iter().map(|definition| Step {
@@ -144,8 +145,8 @@ impl Plan {
         }
     }
 
-    /// Another run is at work: what looks like an attempt that nobody saw end is one that is
-    /// running or rolling back, and pending for whoever waits.
+    /// Treats issues as pending, because another run has the lock: an attempt that looks
+    /// interrupted may be running or rolling back, and a waiter has to wait for it.
     pub(crate) fn is_being_worked_at(&mut self) {
         for step in self.stages.iter_mut().flatten() {
             if matches!(step.decision, Decision::Issue(_)) {
@@ -158,18 +159,18 @@ impl Plan {
         self.stages.iter().flatten()
     }
 
-    /// How many changes would run if nothing were in their way.
+    /// Returns how many changes a run would work on, unless something keeps it from that.
     pub(crate) fn pending(&self) -> usize {
         self.steps().filter(|step| step.is_pending()).count()
     }
 
-    /// Whether everything selected is applied.
+    /// Reports whether every selected change is applied.
     pub(crate) fn is_settled(&self) -> bool {
         self.steps()
             .all(|step| matches!(step.decision, Decision::Skip | Decision::Filtered))
     }
 
-    /// Whether a run could do anything: in a stage with an issue, or after one, nothing runs.
+    /// Reports whether a run could do anything: an issue blocks its stage and the stages after it.
     pub(crate) fn has_work(&self, pipeline: &Pipeline) -> bool {
         let mut blocked = vec![false; self.stages.len()];
         for (index, steps) in self.stages.iter().enumerate() {
@@ -189,7 +190,8 @@ impl Plan {
     }
 }
 
-/// The entry of each change of the pipeline, in its order, and the entries that are of none.
+/// Matches the entries with the changes of the pipeline. Returns an entry for each change, in
+/// order, and the remaining entries.
 fn placed(
     pipeline: &Pipeline,
     newest: Vec<LatestEntry>,
@@ -208,17 +210,17 @@ fn placed(
     (entries.into_iter(), others)
 }
 
-/// A change without an entry whose order and content are those of an entry that no change has.
+/// A change without an entry whose stage, order and content match an entry without a change.
 #[derive(Clone, Debug)]
 pub(crate) struct Renamed {
     pub(crate) definition: &'static Definition,
-    /// The id that the entry has.
+    /// The id in the entry.
     pub(crate) before: String,
     pub(crate) state: State,
 }
 
 impl Renamed {
-    /// Asks whether it was renamed, and says how to answer.
+    /// Returns the question whether the change was renamed, with the steps for each answer.
     pub(crate) fn question(&self) -> String {
         let (id, before) = (self.definition.id, &self.before);
         let file = self.definition.location().file;
@@ -239,7 +241,8 @@ impl Renamed {
     }
 }
 
-/// A rolled-back change may run again by whatever name, and what repeats is meant to run again.
+/// Finds renamed changes. A rolled-back change may run again under any name, and a repeatable one
+/// is meant to run again.
 fn renamed<'a>(steps: impl Iterator<Item = &'a Step>, missing: &[LatestEntry]) -> Vec<Renamed> {
     let may_run_again =
         |state: &State| matches!(state, State::RolledBack | State::MarkedRolledBack);
@@ -273,7 +276,7 @@ fn renamed<'a>(steps: impl Iterator<Item = &'a Step>, missing: &[LatestEntry]) -
         .collect()
 }
 
-/// What the code says of a change.
+/// Returns what the decision needs of a definition.
 pub(crate) fn code(definition: &Definition) -> Code {
     Code {
         recovery: definition.recovery,
@@ -282,28 +285,29 @@ pub(crate) fn code(definition: &Definition) -> Code {
     }
 }
 
-/// What the code said of a change when the newest entry was written; whether it has a probe is not
-/// on record.
+/// Returns what the decision needs of the definition at the time of the latest entry. The audit
+/// does not record whether there was a verify function.
 pub(crate) fn recorded_code(newest: &LatestEntry) -> Code {
     Code {
-        // What is not known is no leave to run again.
+        // An unknown setting must not allow a run to try again.
         recovery: newest.recovery.unwrap_or(Recovery::Manual),
         has_verify: false,
         repeat: Repeat::Once,
     }
 }
 
-/// What the last run found out about an attempt that it could not settle.
+/// Returns the cause for which the last run could not resolve an attempt.
 pub(crate) fn found_out(newest: &LatestEntry) -> Option<Cause> {
     Cause::found_out(newest.error.as_ref())
 }
 
-/// Whether the newest entry says that a rollback began whose marker tells of its end.
+/// Reports whether a rollback began in a transaction of the target system, whose marker shows how
+/// it ended.
 pub(crate) fn rolls_back_elsewhere(newest: &LatestEntry) -> bool {
     newest.state == State::Failed && newest.reason.as_deref() == Some(ROLLBACK_ELSEWHERE)
 }
 
-/// What the newest entry says, as far as the decision goes; the digest is the code's.
+/// Returns what the decision needs of the latest entry. `digest` is that of the code.
 pub(crate) fn recorded<'a>(newest: &'a LatestEntry, digest: &str) -> Recorded<'a> {
     Recorded {
         state: &newest.state,
@@ -328,7 +332,8 @@ pub(super) fn step(
         .is_some_and(|newest| newest.target != definition.target);
     let decision = match decided {
         _ if !selected => Decision::Filtered,
-        // Neither the marker nor the verify function of the new target tells of the old one.
+        // The marker and the verify function of the new target system say nothing about the old
+        // one.
         Decision::Verify(_) | Decision::Resolve if moved => Decision::Issue(Cause::TargetChanged),
         Decision::Issue(cause @ (Cause::Interrupted | Cause::Failed | Cause::UndoInterrupted)) => {
             Decision::Issue(newest.as_ref().and_then(found_out).unwrap_or(cause))
@@ -363,7 +368,7 @@ pub(super) fn step(
     }
 }
 
-/// The step that an attempt came to which did not come to its end.
+/// Returns the step that an unfinished attempt reached.
 pub(crate) fn reached(newest: &LatestEntry) -> Option<&str> {
     let unfinished = matches!(
         newest.state,
@@ -372,9 +377,10 @@ pub(crate) fn reached(newest: &LatestEntry) -> Option<&str> {
     newest.reason.as_deref().filter(|_| unfinished)
 }
 
-/// Notes every change that was never tried although a later one of its stage is applied.
+/// Adds a note to every change that was never attempted although a later one of its stage is
+/// applied.
 fn note_out_of_order(steps: &mut [Step]) {
-    // What repeats runs after all the others, whatever its order.
+    // Repeatable changes run after all others, whatever their order.
     let applied = |step: &Step| {
         step.definition.repeat == Repeat::Once
             && step

@@ -10,23 +10,24 @@ use crate::change::problem::Problem;
 use crate::util::near_miss::did_you_mean;
 use crate::util::plural::plural;
 
-/// Which changes to undo. Changes are undone in the reverse of the order in which they run.
+/// The changes to undo, in the reverse of the order in which they run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum UndoTarget {
     /// The last applied change of the pipeline.
     Last,
-    /// The last so many.
+    /// This many applied changes, from the last one back.
     Count(usize),
-    /// Everything after this change, which itself stays.
+    /// All applied changes after this one, which itself stays applied.
     To(String),
-    /// This change alone.
+    /// Only this change.
     Change(String),
-    /// What the run with this id applied, as far as no later run has applied it again.
+    /// The changes that the run with this id applied, unless a later run has applied them again.
     Run(String),
 }
 
-/// What to undo, and whether also where the audit has applied changes that this binary does not know.
+/// The changes to undo, and whether to undo them although the service has applied changes that this
+/// binary does not have.
 ///
 /// ```
 /// use flamingock::{Undo, UndoTarget};
@@ -51,19 +52,19 @@ impl Undo {
         }
     }
 
-    /// Undoes them although the service has applied changes that this binary does not know, and leaves
-    /// those as they are.
+    /// Undoes the changes even if the service has applied changes that this binary does not have.
+    /// Those stay as they are.
     ///
-    /// Without it [`UndoTarget::Last`], [`Count`](UndoTarget::Count), [`To`](UndoTarget::To) and
-    /// [`Run`](UndoTarget::Run) are refused then: a newer release has applied them, and the last change
-    /// that this binary knows is one of the release before it.
+    /// Without this, [`UndoTarget::Last`], [`Count`](UndoTarget::Count), [`To`](UndoTarget::To) and
+    /// [`Run`](UndoTarget::Run) are refused in that case: a newer release has applied those
+    /// changes, and the last change that this binary has belongs to the release before it.
     #[must_use]
     pub fn force(mut self) -> Undo {
         self.force = true;
         self
     }
 
-    /// The run whose changes are to be undone.
+    /// Returns the id of the run whose changes are to be undone.
     pub(crate) fn run(&self) -> Option<&str> {
         match &self.target {
             UndoTarget::Run(run_id) => Some(run_id),
@@ -80,16 +81,16 @@ impl From<UndoTarget> for Undo {
     }
 }
 
-/// What the run has applied whose changes are to be undone: the attempts by the change's id.
+/// The attempts that a run has applied, by change id.
 pub(crate) type AppliedByRun = HashMap<String, u32>;
 
-/// Whether the newest entry is about an attempt that this run has applied. An undo of it that failed, and
-/// whatever has settled that, keeps the attempt's number; what applies the change again has another one.
+/// Reports whether the latest entry belongs to an attempt that this run has applied. A failed undo,
+/// and its resolution, keep the attempt's number; a new run of the change has another one.
 fn is_of(newest: &LatestEntry, applied: &AppliedByRun) -> bool {
     applied.get(&newest.change_id) == Some(&newest.attempt)
 }
 
-/// The applied changes to undo, last first. Refused as a whole if one of them cannot be undone.
+/// Selects the applied changes to undo, last first. Refuses all of them if one cannot be undone.
 pub(crate) fn select<'a>(
     plan: &'a Plan,
     undo: &Undo,
@@ -103,7 +104,7 @@ pub(crate) fn select<'a>(
         ))]
     };
     let place = |id: &str| steps.iter().position(|step| step.definition.id == id);
-    // An undo that was interrupted is finished by the next one, or has to be resolved before it.
+    // An interrupted undo is completed by this undo, or has to be resolved before it.
     let is_applied = |step: &Step| {
         matches!(step.decision, Decision::Skip | Decision::Again)
             || step.is_half_undone()
@@ -147,7 +148,7 @@ fn is_undo_interrupted(step: &Step) -> bool {
     step.decision == Decision::Issue(Cause::UndoInterrupted)
 }
 
-/// Changes of which it is not known whether an undo has reversed them: those before them must not be undone
+/// Reports changes whose undo was interrupted, because the changes before them must not be undone
 /// first.
 fn interrupted(chosen: &[&Step]) -> Vec<Problem> {
     let open = chosen.iter().filter(|step| is_undo_interrupted(step));
@@ -163,7 +164,7 @@ fn interrupted(chosen: &[&Step]) -> Vec<Problem> {
     problems.collect()
 }
 
-/// Applied changes that only another version of the service can undo, in the way of this undo.
+/// Reports applied changes that this binary does not have and that the undo would skip.
 fn unknown_changes(plan: &Plan, undo: &Undo, by_run: &AppliedByRun) -> Option<Problem> {
     let in_the_way = plan.missing.iter().filter(|entry| match &undo.target {
         UndoTarget::Last | UndoTarget::Count(_) | UndoTarget::To(_) => true,
@@ -185,7 +186,7 @@ fn unknown_changes(plan: &Plan, undo: &Undo, by_run: &AppliedByRun) -> Option<Pr
     )))
 }
 
-/// The changes that cannot be undone.
+/// Reports the changes without a rollback.
 fn without_rollback(chosen: &[&Step]) -> Vec<Problem> {
     chosen
         .iter()

@@ -1,4 +1,4 @@
-//! The table of decisions, row by row.
+//! The decision table, row by row.
 
 use super::*;
 
@@ -304,7 +304,7 @@ fn what_is_not_known_is_an_issue() {
     }
 }
 
-/// The marker of the rollback tells; without one, what the failure left is as it was.
+/// The marker of the rollback decides; without it, the failure is as it was left.
 #[test]
 fn a_rollback_elsewhere_that_was_interrupted_is_found_out_there() {
     for recovery in [Manual, Retry] {
