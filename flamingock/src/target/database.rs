@@ -1,4 +1,4 @@
-//! A database in which changes run.
+//! The interface of a database in which changes run.
 
 use std::any::TypeId;
 use std::fmt;
@@ -18,48 +18,48 @@ use crate::change::problem::Problem;
 use crate::util::boxed::BoxError;
 use crate::util::database_kind::DatabaseKind;
 
-/// Where the entry of an attempt's success is written.
+/// Where the entry of a successful attempt is written.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Books<'a> {
-    /// In the transaction itself: the audit is in this database.
+    /// In the transaction itself, because the audit is in this database.
     Here,
-    /// In another database, once this one has committed: a marker in the transaction tells whether
-    /// it has. `key` is a number that no other attempt at the change uses.
+    /// In another database, after this one has committed. A marker in the transaction shows whether
+    /// it was committed. `key` is unique among the attempts at the change.
     Elsewhere { store: &'a dyn Store, key: i64 },
 }
 
-/// What a marker says of an attempt that nobody saw end.
+/// What a marker shows about an interrupted attempt.
 #[derive(Debug)]
 pub(crate) enum Resolved {
-    /// It was committed.
+    /// The attempt was committed.
     Applied,
-    /// It was not, and cannot be any more.
+    /// The attempt was not committed, and cannot be any more.
     NotApplied,
-    /// The database has committed a part of it.
+    /// The database committed a part of the attempt.
     LeftBehind,
-    /// Its transaction is still open.
+    /// The transaction of the attempt is still open.
     StillOpen,
-    /// The markers there are not this audit's.
+    /// The markers at the target system do not belong to this audit.
     Foreign(ForeignMarkers),
 }
 
-/// A target system whose markers are not this audit's: nothing that they say can be believed.
+/// Markers of another audit, which say nothing about this one's attempts.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ForeignMarkers {
-    /// A marker with the key of an attempt is another run's.
+    /// The marker with the key of the attempt belongs to another run.
     #[error(
         "the target system has a marker of the run \"{run_id}\" in the place of this attempt's: another application without a name of its own works there, or one of the databases is a copy. Name the services apart, or look at what is applied there"
     )]
     OfAnotherRun {
-        /// Whose marker it is.
+        /// The run that the marker belongs to.
         run_id: String,
     },
-    /// There is no table of markers, although the attempt began after it was created.
+    /// The table of markers does not exist, although it did when the attempt began.
     #[error(
         "the target system has no table `{table}` any more, although the attempt began when it was there: it is another database, or another state of it. Look at what is applied there"
     )]
     NoTable {
-        /// Its name.
+        /// The name of the table.
         table: String,
     },
 }
@@ -67,31 +67,30 @@ pub(crate) enum ForeignMarkers {
 /// How an attempt in a transaction ended.
 #[derive(Debug)]
 pub(crate) enum Transacted {
-    /// Committed, together with its entry where that is in the same database. The mode is `none` where the database had committed
-    /// midway.
+    /// It was committed, together with its entry if that is in the same database. The mode is
+    /// `none` if the database had committed midway.
     Done { mode: TransactionMode },
-    /// Nothing ran and nothing is recorded.
+    /// Nothing ran, and nothing was recorded.
     NotRun { cause: BoxError },
-    /// The database undid everything; that is recorded unless `unrecorded` says why not.
+    /// The database rolled everything back. That was recorded, unless `unrecorded` has an error.
     Undone {
         cause: BoxError,
         unrecorded: Option<StoreError>,
     },
-    /// Something stayed, although it ran in a transaction: the database, or the change itself, had
-    /// ended the transaction. Recorded as failed, unless `unrecorded` says why not.
+    /// Something was left behind, because the database or the change itself ended the transaction
+    /// early. That was recorded as a failure, unless `unrecorded` has an error.
     LeftBehind {
         cause: BoxError,
         unrecorded: Option<StoreError>,
     },
-    /// The lock has another owner. Nothing was committed after that, nothing was written.
+    /// The lock has another owner. Nothing was committed or written after that.
     Lost { reason: String },
-    /// The connection was lost while the transaction was committed, and it could not be found out
-    /// in time whether it was.
+    /// The connection was lost during the commit, and the outcome could not be determined in time.
     Unknown { cause: BoxError },
 }
 
 impl Transacted {
-    /// Whether it ended because the run was asked to stop.
+    /// Reports whether it ended because the run was asked to stop.
     pub(crate) fn was_stopped(&self) -> bool {
         match self {
             Transacted::Undone { cause, .. }
@@ -103,11 +102,11 @@ impl Transacted {
     }
 }
 
-/// How a call on a connection without transaction ended.
+/// How a call on a connection without a transaction ended.
 #[derive(Debug)]
 pub(crate) struct Called<T> {
     pub(crate) ended: Ended<T>,
-    /// Whether nothing of the call is running at the server any more.
+    /// Whether the server is known to run nothing of the call any more.
     pub(crate) at_rest: bool,
 }
 
@@ -119,52 +118,55 @@ pub(crate) struct Part<'a> {
     pub(crate) invocation: Invocation<'a>,
 }
 
-/// How one of them ended, and how long it took; none where it was not reached.
+/// How one of the changes ended and how long it took; `None` if it was not reached.
 pub(crate) type Ending = Option<(Transacted, Duration)>;
 
-/// A database in which changes run. Implemented for pools of sqlx.
+/// A database in which changes run. Implemented for the pools of sqlx.
 #[async_trait]
 pub(crate) trait Database: fmt::Debug + Send + Sync {
     fn kind(&self) -> DatabaseKind;
 
-    /// Tells pools apart: clones of one pool have the same.
+    /// Returns a value that identifies the pool: clones of one pool have the same.
     fn pool_identity(&self) -> usize;
 
-    /// The type of its pool.
+    /// Returns the type of the pool.
     fn pool_type(&self) -> TypeId;
 
-    /// Reads by a statement of ours that has no values: the columns of every row as text.
+    /// Runs a statement without parameters, and returns every column of every row as text.
     async fn read(&self, statement: String) -> Result<Vec<Vec<Option<String>>>, StoreError>;
 
-    /// Says that a change comes soon, so that its connection can be opened meanwhile.
+    /// Announces a change that runs soon, so that its connection can be opened meanwhile.
     fn expect(&self, body: &Body<()>);
 
-    /// The session options that a change gets from sqlx although it was written for another client. None where
-    /// that can't be asked.
+    /// Returns the session options that a change gets from sqlx although it was written for another
+    /// client. `None` if that cannot be determined.
     async fn options_of_sqlx(&self, body: &Body<()>) -> Option<Vec<String>>;
 
-    /// Closes the connections that no change is working on.
+    /// Closes the connections that no change uses.
     fn let_go(&self);
 
-    /// What would do nothing in the transactions of these changes, without an error.
+    /// Returns a problem for each statement that would silently have no effect in the transactions
+    /// of these changes.
     async fn without_effect(
         &self,
         bodies: &[&'static Body<()>],
     ) -> Result<Vec<Problem>, StoreError>;
 
-    /// How many connections its pool may have.
+    /// Returns the maximum number of connections of the pool.
     fn connections(&self) -> usize;
 
-    /// Whether a second connection would wait for a change that holds the first one: a change
-    /// that asks for both is refused.
+    /// Reports whether a second connection would wait for a change that uses the first one. A
+    /// change that takes both is refused.
     fn is_single_writer(&self) -> bool;
 
-    /// The same with the runner's settings, for a target that was made before they were known.
+    /// Returns the database with the runner's settings. The target system may have been created
+    /// before they were known.
     fn configured(&self, settings: &StorageSettings) -> Arc<dyn Database>;
 
-    /// Runs functions in one transaction, with their entries in it where the audit is in this database;
-    /// else with a marker, and then there is one of them. `begins` is told which one begins. Answers how
-    /// each ended, and how many tries lost against another transaction.
+    /// Runs functions in one transaction. Their entries are part of it if the audit is in this
+    /// database; otherwise there is exactly one function, and a marker. Calls `begins` with the
+    /// index of each function that begins. Returns how each function ended, and how often the
+    /// transaction lost against another one and was tried again.
     async fn transact(
         &self,
         parts: &[Part<'_>],
@@ -173,11 +175,11 @@ pub(crate) trait Database: fmt::Debug + Send + Sync {
         begins: &(dyn Fn(usize) + Sync),
     ) -> (Vec<Ending>, u32);
 
-    /// Sees to it that markers can be written.
+    /// Creates the table of markers if it is missing.
     async fn prepare_markers(&self) -> Result<(), StoreError>;
 
-    /// Finds out what became of an attempt that nobody saw end, and sees to it that it stays so.
-    /// `run_id` is that of the run whose attempt it was.
+    /// Determines the outcome of an interrupted attempt, and makes sure that it cannot change any
+    /// more. `run_id` is the run of that attempt.
     async fn resolve(
         &self,
         attempt: &Attempt<'_>,
@@ -185,16 +187,16 @@ pub(crate) trait Database: fmt::Debug + Send + Sync {
         run_id: &str,
     ) -> Result<Resolved, StoreError>;
 
-    /// Removes a marker that has done its work. One that stays does no harm.
+    /// Deletes a marker that is no longer needed. A marker that cannot be deleted is harmless.
     async fn unmark(&self, attempt: &Attempt<'_>, key: i64);
 
     /// Runs a change on a connection that commits each statement by itself.
     async fn call(&self, body: &'static Body<()>, invocation: &Invocation<'_>) -> Called<()>;
 
-    /// Asks a probe, on a connection that commits each statement by itself.
+    /// Calls a verify function, on a connection that commits each statement by itself.
     async fn ask(&self, body: &'static Body<bool>, invocation: &Invocation<'_>) -> Called<bool>;
 
-    /// Whether a pooler answers the statements of one connection by different sessions of the server.
-    /// Asks the database the first time.
+    /// Reports whether a pooler runs the statements of one connection in different sessions of the
+    /// server. Asks the database the first time.
     async fn hands_on_sessions(&self) -> bool;
 }

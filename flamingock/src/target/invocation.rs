@@ -1,4 +1,4 @@
-//! One call of a function of the user: how it may end, and what may end it.
+//! One call of a function of the user: how it ends, and what can end it.
 
 use crate::lock::stop::{StopReason, StopSignal};
 use crate::util::panic::panic_text;
@@ -14,7 +14,7 @@ use crate::change::secret::Revealed;
 use crate::lock::silence;
 use crate::util::boxed::BoxError;
 
-/// How long statements of a change may wait and take.
+/// The limits on how long the statements of a change may wait for a lock and may take.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Limits {
     pub(crate) lock: Option<Duration>,
@@ -33,17 +33,17 @@ impl Limits {
 /// How a call ended.
 #[derive(Debug)]
 pub(crate) enum Ended<T> {
-    /// The function was not called: there was no connection for it.
+    /// The function was not called, because there was no connection for it.
     NotRun(BoxError),
     /// The function returned.
     Returned(Result<T, BoxError>),
     /// The function panicked.
     Panicked(String),
-    /// The function was dropped: it took longer than it may.
+    /// The function was dropped, because it exceeded its timeout.
     TimedOut(Duration),
-    /// The function was dropped: the run was asked to stop.
+    /// The function was dropped, because the run was asked to stop.
     Cancelled,
-    /// The function was dropped: the run has lost its lock.
+    /// The function was dropped, because the run lost its lock.
     Lost(String),
 }
 
@@ -52,18 +52,18 @@ pub(crate) enum Ended<T> {
 #[error("the run was asked to stop")]
 struct AskedToStop;
 
-/// Whether a function has this error because it was dropped when the run was asked to stop.
+/// Reports whether a function was dropped because the run was asked to stop.
 pub(crate) fn was_stopped(cause: &BoxError) -> bool {
     cause.is::<AskedToStop>()
 }
 
 impl<T> Ended<T> {
-    /// Whether the function was dropped, so that a statement of it may still be running.
+    /// Reports whether the function was dropped, so that a statement of it may still be running.
     pub(crate) fn is_interrupted(&self) -> bool {
         matches!(self, Ended::TimedOut(_) | Ended::Cancelled | Ended::Lost(_))
     }
 
-    /// The function's value, or what to record as its error.
+    /// Returns the function's value, or the error to record.
     pub(crate) fn into_result(self) -> Result<T, BoxError> {
         match self {
             Ended::NotRun(cause) => Err(cause),
@@ -80,18 +80,18 @@ impl<T> Ended<T> {
     }
 }
 
-/// What a call needs besides a connection.
+/// Everything that a call needs besides a connection.
 #[derive(Clone, Debug)]
 pub(crate) struct Invocation<'a> {
     pub(crate) values: [&'a Values; 3],
     pub(crate) timeout: Option<Duration>,
     pub(crate) limits: Limits,
     pub(crate) signals: &'a StopSignal,
-    /// Whether the function may be dropped when the run is asked to stop: what it did so far is
-    /// undone by the database.
+    /// Whether the function may be dropped when the run is asked to stop, because the database
+    /// rolls its work back.
     pub(crate) droppable: bool,
-    /// How many attempts there were before whose remains count against the result: all of those at a change
-    /// that may have left something, and none for what rolls back.
+    /// The number of earlier attempts whose remains can affect the result: all attempts at the
+    /// change that may have left something behind, and none for a rollback.
     #[cfg_attr(
         not(feature = "_sqlx"),
         expect(dead_code, reason = "what only databases use")
@@ -100,12 +100,12 @@ pub(crate) struct Invocation<'a> {
 }
 
 impl Invocation<'_> {
-    /// Whether the function, or its statements, may take only so long.
+    /// Reports whether there is a limit on the time of the function or of its statements.
     pub(crate) fn is_limited(&self) -> bool {
         self.timeout.is_some() || self.limits != Limits::default()
     }
 
-    /// Calls a function of the user. Only its own future is ever dropped.
+    /// Calls a function of the user. Only the function's own future is ever dropped.
     pub(crate) async fn call<'a, 'c, T>(
         &'a self,
         body: &'a Body<T>,
@@ -115,12 +115,12 @@ impl Invocation<'_> {
             session,
             values: self.values,
         };
-        // Taking the arguments is the function's code too, as far as panics go.
+        // The extraction of the arguments can panic too, so it is part of the guarded call.
         let call = async { body.invoke(inputs).await };
         self.watch(call).await
     }
 
-    /// An error that the database had of the function's work, without the secrets of its change.
+    /// Removes the secrets of the change from an error that the database returned.
     #[cfg_attr(
         not(feature = "_sqlx"),
         expect(dead_code, reason = "what only databases use")
@@ -132,7 +132,7 @@ impl Invocation<'_> {
         }
     }
 
-    /// Waits for the user's work, for as long as it may take.
+    /// Waits for the user's work, up to its timeout.
     pub(crate) async fn watch<T>(
         &self,
         work: impl Future<Output = Result<T, BoxError>>,

@@ -1,4 +1,4 @@
-//! Target systems: what changes work on, and one call of a function of the user.
+//! Target systems, their databases and readiness, and one call of a function of the user.
 
 #[cfg_attr(
     not(feature = "_sqlx"),

@@ -1,4 +1,4 @@
-//! Whether a target system is ready to be worked at.
+//! Waiting until a target system is ready.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -13,14 +13,14 @@ use crate::util::error_chain::ErrorChain;
 use crate::util::error_chain::chain;
 use crate::util::panic::panic_text;
 
-/// The pause after the first answer, and the longest one: it doubles in between.
+/// The first and the longest pause between two calls of a probe: it doubles in between.
 pub(crate) const FIRST_PAUSE: Duration = Duration::from_millis(100);
 pub(crate) const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
-/// The longest wait that a clock can be asked to add: "for ever" is a year.
+/// The longest timeout: a year, so that adding it to a clock cannot overflow.
 const LONGEST_WAIT: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
-/// How a target system is asked, and for how long.
+/// The readiness probe of a target system, and its timeout.
 #[derive(Clone)]
 pub(crate) struct Ready {
     probe: Arc<dyn Fn() -> BoxFuture<'static, Result<(), BoxError>> + Send + Sync>,
@@ -43,9 +43,9 @@ impl Ready {
         }
     }
 
-    /// Asks once.
+    /// Calls the probe once.
     pub(crate) async fn ask(&self) -> Result<(), ErrorChain> {
-        // Making the future is the application's code, too.
+        // Creating the future is the application's code, too, and may panic.
         let asked = AssertUnwindSafe(async { (self.probe)().await });
         match asked.catch_unwind().await {
             Ok(Ok(())) => Ok(()),
@@ -57,7 +57,7 @@ impl Ready {
         }
     }
 
-    /// Why nothing is started at a target that was not ready in time.
+    /// Returns the error of the changes of a target system that was not ready in time.
     pub(crate) fn not_ready(&self, target: &str, last: Option<&ErrorChain>) -> ErrorChain {
         let text = ErrorChain::text(&format!(
             "the target system {target:?} was not ready in {}, and nothing was started at it",
@@ -78,7 +78,7 @@ impl fmt::Debug for Ready {
     }
 }
 
-/// What a run has found out about its target systems: each is waited for once.
+/// The results of a run's readiness probes: each target system is waited for once.
 #[derive(Debug, Default)]
 pub(crate) struct Readiness(Mutex<HashMap<String, Result<(), ErrorChain>>>);
 

@@ -1,4 +1,4 @@
-//! What [`Runner::new`](crate::Runner::new) takes: where the audit and the lock are kept.
+//! The storage that [`Runner::new`](crate::Runner::new) takes: the store of the audit and the lock.
 
 use crate::audit::memory::MemoryStore;
 use std::fmt;
@@ -9,7 +9,7 @@ use super::system::TargetSystem;
 use crate::audit::store::Store;
 use crate::change::problem::Problem;
 
-/// A store that is ready, and the target system that comes with it.
+/// An open store, and the target system of the same database.
 #[derive(Debug)]
 pub struct Storage {
     pub(crate) store: Arc<dyn Store>,
@@ -17,8 +17,8 @@ pub struct Storage {
 }
 
 impl Storage {
-    /// The same with another store in front of its own, for what goes through the interfaces of
-    /// stores. Transactions of shared changes do not.
+    /// Wraps the store, for everything that goes through the traits of stores. The transactions of
+    /// shared changes do not.
     #[doc(hidden)]
     pub fn with_store(self, wrap: impl FnOnce(Arc<dyn Store>) -> Arc<dyn Store>) -> Storage {
         Storage {
@@ -28,13 +28,13 @@ impl Storage {
     }
 }
 
-/// Makes the store once the runner's settings are known.
+/// Opens a storage once the runner's settings are known.
 pub trait OpenStorage: fmt::Debug + Send + Sync {
     #[doc(hidden)]
     fn open(&self, settings: &StorageSettings) -> Result<Storage, Vec<Problem>>;
 }
 
-/// What can keep the audit and the lock: `&PgPool`, `&MySqlPool`, `&SqlitePool`, a
+/// A storage for the audit and the lock: `&PgPool`, `&MySqlPool`, `&SqlitePool`, a
 /// [`MemoryStore`](crate::MemoryStore), or an `Arc` of your own store.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be used as an audit store",
@@ -46,7 +46,7 @@ pub trait IntoStorage {
     fn into_storage(self) -> Box<dyn OpenStorage>;
 }
 
-/// A store of the user's own.
+/// A store of the application's own.
 #[derive(Debug)]
 struct OwnStorage(Arc<dyn Store>);
 

@@ -1,4 +1,4 @@
-//! Target systems: what changes change.
+//! Target systems: the systems that changes change.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,13 +10,13 @@ use crate::audit::entry::Facts;
 use crate::change::argument::Values;
 use crate::util::boxed::BoxError;
 
-/// The key of a target's description in the metadata of its entries.
+/// The metadata key under which the entries record the description of their target system.
 pub(crate) const TARGET_DESCRIPTION: &str = "target_description";
 
-/// A system that changes change: a name, the values that its changes may take, and for a database
-/// of sqlx the connection.
+/// A system that changes change: its name, the values that it provides to its changes, and the pool
+/// if it is a database of sqlx.
 ///
-/// The audit's database is a target without being named: "default".
+/// The database of the audit is the target system `"default"` without being declared.
 ///
 /// ```
 /// use flamingock::{MemoryStore, Runner, TargetSystem, change, changes};
@@ -44,17 +44,17 @@ pub struct TargetSystem {
     pub(crate) name: String,
     pub(crate) values: Values,
     pub(crate) database: Option<Arc<dyn Database>>,
-    /// Whether this is the database that the audit is in, through the same pool.
+    /// Whether this is the database of the audit, through the same pool.
     pub(crate) holds_audit: bool,
     pub(crate) description: Option<String>,
     pub(crate) ready: Option<Ready>,
-    /// What the entries of its changes say, where that is more than those of the run.
+    /// The facts for the entries of its changes, if they differ from those of the run.
     pub(crate) facts: Option<Arc<Facts>>,
 }
 
 impl TargetSystem {
-    /// A system that takes part in no transaction of ours: its changes take what
-    /// [`provide`](Self::provide) gives them.
+    /// Declares a system without a database of sqlx: its changes are non-transactional, and take
+    /// the values that [`provide`](Self::provide) adds.
     pub fn new(name: impl Into<String>) -> TargetSystem {
         TargetSystem {
             name: name.into(),
@@ -67,23 +67,25 @@ impl TargetSystem {
         }
     }
 
-    /// Gives changes of this target a value, which they take as `&T` or `Option<&T>`. It comes
-    /// before a value of the same type that the runner provides; the last one of a type counts.
+    /// Provides a value to the changes of this target system, which can take it as `&T` or
+    /// `Option<&T>`. It takes precedence over a value of the same type that the runner provides. A
+    /// later value of the same type replaces an earlier one.
     #[must_use]
     pub fn provide<T: Send + Sync + 'static>(self, value: T) -> TargetSystem {
         self.provide_arc(Arc::new(value))
     }
 
-    /// The same for a value that is shared, or unsized: `provide_arc::<dyn Mailer>(mailer)`.
+    /// Provides a value that is shared or unsized: `provide_arc::<dyn Mailer>(mailer)`. Otherwise
+    /// like [`provide`](Self::provide).
     #[must_use]
     pub fn provide_arc<T: ?Sized + Send + Sync + 'static>(mut self, value: Arc<T>) -> TargetSystem {
         self.values.insert(value);
         self
     }
 
-    /// What the system is, for people: plans show it, and reports where something is still to be done
-    /// at it; the entries of its changes have it in their metadata, as `target_description`, unless
-    /// the runner's own metadata has that key.
+    /// Sets a description of the system for people. Plans show it, and so do reports with
+    /// unfinished work at the system. The entries of its changes have it in their metadata as
+    /// `target_description`, unless the runner's own metadata has that key.
     #[must_use]
     pub fn description(mut self, text: impl Into<String>) -> TargetSystem {
         self.description = Some(text.into());
@@ -91,18 +93,18 @@ impl TargetSystem {
     }
 
     /// Waits until the system is ready before the first of its changes runs, is undone or is
-    /// verified: a broker that starts late does not fail the deployment.
+    /// verified, so that a broker that starts late does not fail the deployment.
     ///
-    /// The probe is a function that makes a future, since it is asked again, after 100 milliseconds
-    /// at first and 5 seconds at most, until it answers `Ok` or the timeout has passed. An attempt
-    /// that has not answered by then is dropped. It is asked only if something of this target is to
-    /// run, under the lock, whose lease is renewed meanwhile, and never in a transaction; the run's
-    /// cancellation and the loss of its lock end the wait.
+    /// The probe is a function that returns a future. Flamingock calls it until it returns `Ok` or
+    /// `timeout` is over, with pauses from 100 milliseconds to 5 seconds. A call that has not
+    /// returned by then is dropped. The probe is called only if a change of this system is to run,
+    /// under the lock, whose lease is renewed meanwhile, and never in a transaction. Cancelling the
+    /// run and losing the lock end the wait.
     ///
-    /// If the system is not ready in time, none of its changes is started: they are
-    /// [`NotReached`](crate::Outcome::NotReached) with an error that says so, nothing is recorded of
-    /// them, and the run goes on as after a failure, which stops their stages and those after them.
-    /// The next run waits again.
+    /// If the system is not ready in time, none of its changes run: they are
+    /// [`NotReached`](crate::Outcome::NotReached) with an error, and nothing is recorded about
+    /// them. The run goes on as after a failure, which stops their stages and the stages after
+    /// them. The next run waits again.
     ///
     /// ```
     /// use flamingock::{BoxError, TargetSystem};
@@ -126,7 +128,7 @@ impl TargetSystem {
     /// # drop(events);
     /// ```
     ///
-    /// The same without a function of its own:
+    /// The same with a closure:
     ///
     /// ```
     /// # use flamingock::{BoxError, TargetSystem};
