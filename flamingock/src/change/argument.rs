@@ -1,4 +1,4 @@
-//! Arguments: what a change's function may ask for, and where it comes from.
+//! The arguments that a change's function can take, and where their values come from.
 
 use crate::util::database_kind::DatabaseKind;
 use std::any::{Any, TypeId, type_name};
@@ -16,29 +16,29 @@ use sqlx::{PgConnection, Postgres};
 #[cfg(feature = "sqlite")]
 use sqlx::{Sqlite, SqliteConnection};
 
-/// What kind of thing an argument is.
+/// The kind of an argument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum NeedKind {
-    /// A connection of the change's target system.
+    /// A connection to the change's target system.
     Connection(DatabaseKind),
-    /// The engine's transaction on it.
+    /// The engine's transaction on that connection.
     Transaction(DatabaseKind),
-    /// A connection of the change's target system, whatever its database: what SQL in a file takes.
+    /// A connection to the change's target system, whatever its database: for SQL in a file.
     AnyConnection,
-    /// A value that somebody must have provided.
+    /// A value that must be provided.
     Value,
     /// A value that may be missing.
     OptionalValue,
 }
 
-/// What one argument asks for.
+/// What one argument needs.
 #[derive(Clone, Copy)]
 pub struct Need {
-    /// What kind of thing it is.
+    /// The kind of the argument.
     pub kind: NeedKind,
-    /// The type that is looked up.
+    /// The type by which a value is looked up.
     pub type_id: fn() -> TypeId,
-    /// The type's name, for messages.
+    /// The name of the type, for messages.
     pub type_name: fn() -> &'static str,
 }
 
@@ -60,10 +60,10 @@ impl Need {
         }
     }
 
-    /// What SQL in a file asks for.
+    /// The need of SQL in a file.
     pub const ANY_CONNECTION: Need = Need::of::<str>(NeedKind::AnyConnection);
 
-    /// Whether it is a connection or a transaction.
+    /// Reports whether it is a connection or a transaction.
     pub const fn is_connection(&self) -> bool {
         matches!(
             self.kind,
@@ -71,14 +71,14 @@ impl Need {
         )
     }
 
-    /// Whether it is a transaction.
+    /// Reports whether it is a transaction.
     pub const fn is_transaction(&self) -> bool {
         matches!(self.kind, NeedKind::Transaction(_))
     }
 }
 
-/// Whether this is a connection, or a transaction, of a database whose feature is on: what is taken
-/// with `&mut`.
+/// Reports whether this is the type of a connection or a transaction, which are taken by `&mut`, of
+/// a database whose feature is on.
 pub(crate) fn is_taken_exclusively(type_id: TypeId) -> bool {
     let types: &[TypeId] = &[
         #[cfg(feature = "sqlite")]
@@ -97,7 +97,8 @@ pub(crate) fn is_taken_exclusively(type_id: TypeId) -> bool {
     types.contains(&type_id)
 }
 
-/// How many of the needs are connections: for the checks that the macros make at compile time.
+/// Returns how many of the needs are connections. For the checks that the macros make at compile
+/// time.
 pub const fn connections(needs: &[Need]) -> usize {
     let mut count = 0;
     let mut index = 0;
@@ -110,12 +111,12 @@ pub const fn connections(needs: &[Need]) -> usize {
     count
 }
 
-/// Whether there is no other connection in front of this argument.
+/// Reports whether no connection comes before this argument.
 pub const fn connection_is_first(needs: &[Need], index: usize) -> bool {
     !needs[index].is_connection() || connections(needs.split_at(index).0) == 0
 }
 
-/// A rule that the macros check at compile time. The error is shown at the caller, which they place
+/// Checks a rule at compile time, for the macros. The error points at the caller, which they place
 /// on the argument that breaks the rule.
 #[track_caller]
 pub const fn ensure(holds: bool, rule: &'static str) {
@@ -125,10 +126,10 @@ pub const fn ensure(holds: bool, rule: &'static str) {
 /// Carries `'c: 'a` into the type of a function pointer; always empty.
 pub type Outlives<'a, 'c> = [&'a &'c (); 0];
 
-/// The connection that a change is given, if it takes one.
+/// The connection for one call of a change, if it takes one.
 #[derive(Debug)]
 pub enum Session<'a, 'c> {
-    /// None: the change takes none, or it was taken already.
+    /// No connection: the change takes none, or an argument has taken it already.
     None(PhantomData<&'a &'c ()>),
     /// A connection to SQLite.
     #[cfg(feature = "sqlite")]
@@ -151,12 +152,13 @@ pub enum Session<'a, 'c> {
 }
 
 impl<'c> Session<'_, 'c> {
-    /// No connection.
+    /// Returns no connection.
     pub fn none() -> Self {
         Session::None(PhantomData)
     }
 
-    /// The same for a shorter time: a change of several steps gives it to each of them.
+    /// Borrows the connection for a shorter time, so that a change with several steps can pass it
+    /// to each of them.
     #[cfg(feature = "templates")]
     pub(crate) fn reborrow(&mut self) -> Session<'_, 'c> {
         match self {
@@ -177,7 +179,7 @@ impl<'c> Session<'_, 'c> {
     }
 }
 
-/// Values by type: what [`provide`](crate::Runner::provide) was given.
+/// Values by type, as [`provide`](crate::Runner::provide) adds them.
 #[derive(Clone, Default)]
 pub struct Values(HashMap<TypeId, Arc<dyn Any + Send + Sync>>);
 
@@ -188,29 +190,29 @@ impl fmt::Debug for Values {
 }
 
 impl Values {
-    /// Adds a value; the last one of a type counts.
+    /// Adds a value. It replaces an earlier one of the same type.
     pub fn insert<T: ?Sized + Send + Sync + 'static>(&mut self, value: Arc<T>) {
         self.0.insert(TypeId::of::<T>(), Arc::new(value));
     }
 
-    /// The value of that type, if there is one.
+    /// Returns the value of a type, if there is one.
     pub fn get<T: ?Sized + Send + Sync + 'static>(&self) -> Option<&T> {
         let value = self.0.get(&TypeId::of::<T>())?;
         value.downcast_ref::<Arc<T>>().map(|value| &**value)
     }
 
-    /// Whether there is a value of that type.
+    /// Reports whether there is a value of a type.
     pub fn contains(&self, type_id: TypeId) -> bool {
         self.0.contains_key(&type_id)
     }
 }
 
-/// Everything that one call of a function can take its arguments from.
+/// Everything from which one call of a function can take its arguments.
 #[derive(Debug)]
 pub struct Inputs<'a, 'c> {
     /// The connection, until an argument takes it.
     pub session: Session<'a, 'c>,
-    /// Where values are looked up, first to last: the attempt's own, the target's, the runner's.
+    /// The values in the order of the lookup: the attempt's own, the target's, the runner's.
     pub values: [&'a Values; 3],
 }
 
@@ -219,7 +221,8 @@ impl<'a> Inputs<'a, '_> {
         self.values.iter().find_map(|values| values.get::<T>())
     }
 
-    /// Preflight has looked at the same needs and the same values, so this is a defect of the engine.
+    /// The preflight has checked the same needs against the same values, so this is a defect of the
+    /// engine.
     #[cold]
     fn absent<T: ?Sized>(&self) -> ! {
         panic!(
@@ -229,7 +232,7 @@ impl<'a> Inputs<'a, '_> {
     }
 }
 
-/// What a change, a rollback or a verify function may take as an argument.
+/// A type that a change, a rollback or a verify function can take as an argument.
 #[diagnostic::on_unimplemented(
     message = "a change cannot take an argument of type `{Self}`",
     label = "not something that the engine can give",
@@ -238,11 +241,11 @@ impl<'a> Inputs<'a, '_> {
     note = "the target system's connection is taken as `&mut SqliteConnection`, `&mut PgConnection` or `&mut MySqlConnection`, or as `&mut Transaction<'_, DB>`, with the feature `sqlite`, `postgres` or `mysql`"
 )]
 pub trait Argument {
-    /// What it asks for.
+    /// What the argument needs.
     const NEED: Need;
-    /// What the function is given.
+    /// The type of the value that the function gets.
     type Given<'a, 'c: 'a>;
-    /// Takes it out of the inputs.
+    /// Takes the value out of the inputs.
     fn take<'a, 'c: 'a>(inputs: &mut Inputs<'a, 'c>) -> Self::Given<'a, 'c>;
 }
 

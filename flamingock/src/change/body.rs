@@ -1,4 +1,4 @@
-//! The functions of a change with their types erased, and its steps.
+//! The type-erased functions of a change, and its steps.
 
 use super::argument::{Inputs, Need, Outlives, Session, connections};
 #[cfg(feature = "_sqlx")]
@@ -8,17 +8,17 @@ use super::script::Script;
 use crate::util::boxed::{BoxError, BoxFuture};
 use std::fmt;
 
-/// How a function of the user is called: it takes its arguments from the inputs.
+/// The type-erased form of a user's function: it takes its arguments from the inputs.
 pub type Call<T> = for<'a, 'c> fn(Inputs<'a, 'c>, Outlives<'a, 'c>) -> Answer<'a, T>;
 
-/// What a [`Call`] gives: the future of a function whose types are erased.
+/// The result of a [`Call`]: the future of a type-erased function.
 pub type Answer<'a, T> = BoxFuture<'a, Result<T, BoxError>>;
 
-/// What a body runs.
+/// The code of a body.
 pub enum Code<T: 'static> {
-    /// A function, called by what a macro wrote for it.
+    /// A function, called by code that a macro generated.
     Function(Call<T>),
-    /// Something that was read from a file.
+    /// Content of a file.
     Read(&'static dyn Callable<T>),
 }
 
@@ -39,7 +39,7 @@ impl<T> Clone for Code<T> {
 
 impl<T> Copy for Code<T> {}
 
-/// What was read from a file, and can be called as a function is.
+/// Content of a file that can be called like a function.
 pub trait Callable<T>: fmt::Debug + Send + Sync {
     /// Calls it.
     fn call<'a, 'c>(
@@ -48,47 +48,47 @@ pub trait Callable<T>: fmt::Debug + Send + Sync {
         outlives: Outlives<'a, 'c>,
     ) -> Answer<'a, T>;
 
-    /// The SQL, if that is all there is: in a transaction it can be sent in one text with everything
-    /// around it.
+    /// Returns the SQL, if there is nothing else: in a transaction it can be sent as a single
+    /// message with everything around it.
     fn script(&self) -> Option<&Script> {
         None
     }
 
-    /// Whether it belongs to the undo of an applied change alone: the tool that the file comes from never
-    /// runs it after a failure, where it would drop what was there before.
+    /// Reports whether this rollback is only for undoing an applied change. The tool that the file
+    /// comes from never runs it after a failure, where it would drop what existed before.
     fn is_for_undo_only(&self) -> bool {
         false
     }
 
-    /// Its steps, if it has any.
+    /// Returns the steps, if there are any.
     fn steps(&self) -> Option<&'static [Step]> {
         None
     }
 
-    /// The secrets that it takes, by name.
+    /// Returns the names of the secrets that it uses.
     fn secrets(&self) -> Vec<&'static str> {
         Vec::new()
     }
 }
 
-/// One function of the user: a change, a rollback (`T = ()`) or a verify (`T = bool`); or what stands
-/// for one in a file.
+/// One function of the user: a change or a rollback (`T = ()`), or a verify function (`T = bool`);
+/// or the content of a file in its place.
 pub struct Body<T: 'static> {
-    /// The function's name, or the file's.
+    /// The name of the function or of the file.
     pub name: &'static str,
-    /// Where the function stands.
+    /// The place of the function in the source.
     pub location: Location,
-    /// What it asks for, argument by argument.
+    /// What each argument needs.
     pub needs: &'static [Need],
     /// Whether it runs in a transaction: it takes a connection, and `transaction` is not false.
     pub transaction: bool,
-    /// The function itself, with its types erased.
+    /// The type-erased function.
     pub code: Code<T>,
 }
 
 impl<T> Body<T> {
-    /// A body, as the macros write it down. It runs in a transaction if that is not unwanted and if
-    /// there is a connection to have one on.
+    /// Creates a body, for the code of the macros. It runs in a transaction if `transaction` is
+    /// true and the function takes a connection.
     pub const fn new(
         name: &'static str,
         location: Location,
@@ -106,7 +106,7 @@ impl<T> Body<T> {
         }
     }
 
-    /// The SQL, if that is all there is.
+    /// Returns the SQL, if there is nothing else.
     pub(crate) fn script(&self) -> Option<&'static Script> {
         match self.code {
             Code::Function(_) => None,
@@ -114,7 +114,7 @@ impl<T> Body<T> {
         }
     }
 
-    /// Under whose session options it is run.
+    /// Returns the client whose session options it runs with.
     #[cfg(feature = "_sqlx")]
     pub(crate) fn client(&self) -> Client {
         self.script()
@@ -122,7 +122,7 @@ impl<T> Body<T> {
             .unwrap_or_default()
     }
 
-    /// Whether it belongs to the undo of an applied change alone.
+    /// Reports whether this rollback is only for undoing an applied change.
     pub(crate) fn is_for_undo_only(&self) -> bool {
         match self.code {
             Code::Function(_) => false,
@@ -130,7 +130,7 @@ impl<T> Body<T> {
         }
     }
 
-    /// Its steps, if it has any.
+    /// Returns the steps, if there are any.
     pub(crate) fn steps(&self) -> Option<&'static [Step]> {
         match self.code {
             Code::Function(_) => None,
@@ -138,7 +138,7 @@ impl<T> Body<T> {
         }
     }
 
-    /// The secrets that it takes, by name.
+    /// Returns the names of the secrets that it uses.
     pub(crate) fn secrets(&self) -> Vec<&'static str> {
         match self.code {
             Code::Function(_) => Vec::new(),
@@ -146,7 +146,8 @@ impl<T> Body<T> {
         }
     }
 
-    /// Calls the function. Taking its arguments may panic as well as the function itself.
+    /// Calls the function. The extraction of its arguments can panic as well as the function
+    /// itself.
     pub(crate) fn invoke<'a, 'c: 'a>(&self, inputs: Inputs<'a, 'c>) -> Answer<'a, T> {
         match self.code {
             Code::Function(call) => call(inputs, []),
@@ -164,17 +165,17 @@ impl<T> fmt::Debug for Body<T> {
     }
 }
 
-/// One step.
+/// One step of a change.
 #[derive(Debug)]
 pub struct Step {
-    /// What it does.
+    /// What the step does.
     pub apply: Body<()>,
-    /// What takes that back.
+    /// The function that reverses the step.
     pub rollback: Option<Body<()>>,
 }
 
-/// What runs a script on the connection that a change is given. The databases provide it with the values of
-/// each attempt.
+/// Runs a script on the connection of a change. The databases provide it among the values of each
+/// attempt.
 pub(crate) struct ScriptRunner(
     pub(crate) for<'a, 'c> fn(&'static Script, bool, Session<'a, 'c>) -> Answer<'a, ()>,
 );

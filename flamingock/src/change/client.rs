@@ -1,28 +1,29 @@
-//! Whose session options a change is written for.
+//! The client for which a change was written, which determines its session options.
 
-/// The client of a database: a text means there what it means under the options that its client sets
-/// on each session.
+/// The client of a database. The meaning of an SQL text depends on the options that the client sets
+/// in each session.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Client {
-    /// sqlx, as the pool connects: of code, and of folders of sqlx.
+    /// sqlx, as the pool connects: for code, and for folders of sqlx.
     #[default]
     Pool,
-    /// None that sets anything: of our own files, and of folders of refinery.
+    /// No client that sets options: for Flamingock's own files, and for folders of refinery.
     Server,
     /// diesel.
     Diesel,
-    /// The drivers of Go that goose uses.
+    /// The Go drivers that goose uses.
     Go,
-    /// The drivers of Go that dbmate, golang-migrate and Atlas use.
+    /// The Go drivers that dbmate, golang-migrate and Atlas use.
     LibPq,
-    /// JDBC, of Flyway.
+    /// JDBC, which Flyway uses.
     Jdbc,
 }
 
 #[cfg(feature = "_sqlx")]
 impl Client {
-    /// Whether files go to PostgreSQL as one text, which the server reads before it runs the first
-    /// statement: a setting in it that changes how texts are read holds behind the file only.
+    /// Reports whether files are sent to PostgreSQL as a single message. The server parses it
+    /// before it runs the first statement, so a setting that changes how texts are parsed takes
+    /// effect only after the file.
     pub(crate) fn sends_whole_texts(self) -> bool {
         match self {
             Client::Pool | Client::Diesel | Client::LibPq => true,
@@ -30,7 +31,7 @@ impl Client {
         }
     }
 
-    /// Whether foreign keys are left unenforced on SQLite, which is its own default.
+    /// Reports whether foreign keys are not enforced on SQLite, which is SQLite's own default.
     pub(crate) fn leaves_foreign_keys_off(self) -> bool {
         match self {
             Client::Pool | Client::Server => false,

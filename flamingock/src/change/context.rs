@@ -1,10 +1,10 @@
-//! What a running change can ask of the engine.
+//! The context of a running change.
 
 use std::sync::Arc;
 
 use tokio::sync::watch;
 
-/// The attempt that a change runs in: take it as `&Context`.
+/// The attempt that a function runs in. Take it as `&Context`.
 ///
 /// ```
 /// use flamingock::{BoxError, Context, MemoryStore, Runner, change, changes};
@@ -61,35 +61,38 @@ impl Context {
         }
     }
 
-    /// The id of the change that runs, or that is rolled back or verified.
+    /// Returns the id of the change that runs, is rolled back or is verified.
     pub fn change_id(&self) -> &str {
         self.facts.change_id
     }
 
-    /// Counts the runs that started this change, from 1.
+    /// Returns the number of the attempt at this change, from 1.
     pub fn attempt(&self) -> u32 {
         self.facts.attempt
     }
 
-    /// The run's random id, as it stands in the audit.
+    /// Returns the random id of the run, which the audit records too.
     pub fn run_id(&self) -> &str {
         &self.facts.run_id
     }
 
-    /// The service that the run belongs to.
+    /// Returns the service of the run.
     pub fn service(&self) -> &str {
         &self.facts.service
     }
 
-    /// Whether the run was asked to stop or has lost its lock.
+    /// Reports whether the run was asked to stop or has lost its lock.
     ///
-    /// A change outside a transaction is let finish after a request to stop; one that takes long
-    /// should look here between its steps and return an error when it can end cleanly.
+    /// A non-transactional change may finish after a request to stop. If it takes long, it should
+    /// check this between its steps, and return an error as soon as it can end cleanly.
     pub fn is_cancelled(&self) -> bool {
         *self.cancelled.borrow()
     }
 
-    /// Waits until the run is asked to stop or has lost its lock; for ever otherwise.
+    /// Waits until the run is asked to stop or has lost its lock; forever if neither happens.
+    ///
+    /// # Cancel safety
+    /// The future can be dropped.
     pub async fn cancelled(&self) {
         let mut cancelled = self.cancelled.clone();
         if cancelled.wait_for(|cancelled| *cancelled).await.is_err() {

@@ -1,21 +1,21 @@
-//! The definition of a change: everything that is known of it before it runs.
+//! The definition of a change: everything that is known before it runs.
 
 use super::body::Body;
 use super::problem::Location;
 use std::time::Duration;
 
-/// What a change that stopped half-way may be done with, without manual resolution.
+/// What the engine may do about an interrupted or failed attempt at a non-transactional change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Recovery {
     /// An operator decides: the change becomes an issue.
     Manual,
-    /// It is safe to run again: the engine does.
+    /// The change is safe to run again, so the next run does so.
     Retry,
 }
 
 impl Recovery {
-    /// As it is written in the attribute and in the audit.
+    /// Returns the name that the attribute and the audit use.
     pub fn as_str(self) -> &'static str {
         match self {
             Recovery::Manual => "manual",
@@ -23,7 +23,7 @@ impl Recovery {
         }
     }
 
-    /// From the audit; none for any other text.
+    /// Returns the setting that the audit recorded; `None` for any other text.
     #[cfg(feature = "_sqlx")]
     pub(crate) fn recorded(text: &str) -> Option<Recovery> {
         match text {
@@ -34,67 +34,67 @@ impl Recovery {
     }
 }
 
-/// Whether a change that is applied is applied again.
+/// Whether an applied change runs again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Repeat {
-    /// Never.
+    /// It never runs again.
     Once,
-    /// Whenever its digest is not the one that was applied last.
+    /// The change is repeatable: it runs again whenever its digest differs from the applied one.
     OnChange,
 }
 
-/// Everything that is known of a change before it runs.
+/// Everything that is known about a change before it runs.
 #[derive(Debug)]
 pub struct Definition {
-    /// Unique in the service.
+    /// The id, unique in the service.
     pub id: &'static str,
-    /// The place in the stage, compared naturally.
+    /// The position in the stage. Digits compare as numbers.
     pub order: &'static str,
-    /// Who wrote it; the crate's name where the attribute does not say.
+    /// The author; the name of the crate if the attribute does not name one.
     pub author: &'static str,
-    /// The function's doc comment, or what the comments at the head of a file say; empty where there
-    /// is none.
+    /// The doc comment of the function, or the comments at the head of a file; empty without them.
     pub description: &'static str,
-    /// The stage; "default" where the attribute does not say.
+    /// The stage; "default" if the attribute does not name one.
     pub stage: &'static str,
-    /// The target system; "default" where the attribute does not say.
+    /// The target system; "default" if the attribute does not name one.
     pub target: &'static str,
-    /// What may be done with it when it stopped half-way.
+    /// What the engine may do about an unfinished attempt.
     pub recovery: Recovery,
-    /// Whether it is applied again.
+    /// Whether the change is repeatable.
     pub repeat: Repeat,
-    /// Names that the runner selects by.
+    /// The tags by which the runner selects changes.
     pub tags: &'static [&'static str],
-    /// The longest time that the function may take.
+    /// The timeout of the function.
     pub timeout: Option<Duration>,
-    /// The longest time that a statement in the change waits for a lock of the database.
+    /// How long a statement of the change waits for a lock of the database.
     pub lock_timeout: Option<Duration>,
-    /// The longest time that a statement in the change may take.
+    /// How long a statement of the change may take.
     pub statement_timeout: Option<Duration>,
-    /// `v1:` and the hash of the function's parameters, return type and body, or of the file's text.
+    /// `v1:` and the hash of the function's parameters, return type and body, or of the file's
+    /// text.
     pub digest: &'static str,
-    /// Where the function stands; its first segment is the crate.
+    /// The module path of the function; its first segment is the crate.
     pub module_path: &'static str,
     /// The function.
     pub body: Body<()>,
-    /// Its `#[rollback]`.
+    /// The `#[rollback]` function.
     pub rollback: Option<&'static Body<()>>,
-    /// Its `#[verify]`.
+    /// The `#[verify]` function.
     pub verify: Option<&'static Body<bool>>,
 }
 
 impl Definition {
-    /// The crate that the change was written in.
+    /// Returns the name of the crate that the change was written in.
     pub fn crate_name(&self) -> &'static str {
         crate_name(self.module_path)
     }
 
-    /// Where the change stands in the source.
+    /// Returns the place of the change in the source.
     pub fn location(&self) -> Location {
         self.body.location
     }
 
-    /// The secrets that its functions take, by name.
+    /// Returns the names of the secrets that its functions use.
     pub(crate) fn secrets(&self) -> Vec<&'static str> {
         let mut names = self.body.secrets();
         names.extend(self.rollback.map(Body::secrets).unwrap_or_default());
@@ -103,7 +103,8 @@ impl Definition {
     }
 }
 
-/// The author of a change that names none: the package, or the crate where no package is known.
+/// Returns the author of a change that names none: the package, or the crate if the package is
+/// unknown.
 pub const fn default_author(package: Option<&'static str>, module: &'static str) -> &'static str {
     match package {
         Some(package) => package,
@@ -111,8 +112,8 @@ pub const fn default_author(package: Option<&'static str>, module: &'static str)
     }
 }
 
-/// Stands in for a change whose attribute has a mistake, so that whatever names it still compiles and
-/// the mistake is the only error. No program gets to see it.
+/// Replaces a change whose attribute has a mistake, so that code which names the change still
+/// compiles, and the mistake is the only error. No program can contain it.
 pub const REFUSED: &Definition = &Definition {
     id: "",
     order: "",
@@ -135,7 +136,7 @@ pub const REFUSED: &Definition = &Definition {
     verify: None,
 };
 
-/// The first segment of a module's path.
+/// Returns the first segment of a module path.
 pub(crate) const fn crate_name(module: &'static str) -> &'static str {
     let bytes = module.as_bytes();
     let mut end = 0;

@@ -1,33 +1,33 @@
-//! How a change, its rollback and its probe meet at compile time.
+//! The traits that link a change with its rollback and its verify function at compile time.
 
 use super::body::Body;
 use super::definition::Definition;
 
-/// Implemented by `#[change]` for a hidden type of the function's name.
+/// Implemented by `#[change]` for a hidden type with the function's name.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a change",
     label = "not a function with `#[change(..)]`",
     note = "name the function that carries `#[change(id = \"..\", order = \"..\")]`"
 )]
 pub trait Change {
-    /// What the attribute and the function say.
+    /// The definition of the change.
     const DEFINITION: &'static Definition;
 }
 
 /// Implemented by `#[rollback(change)]` for the change's hidden type.
 pub trait HasRollback: Change {
-    /// The rollback's function.
+    /// The rollback function.
     const BODY: &'static Body<()>;
 }
 
 /// Implemented by `#[verify(change)]` for the change's hidden type.
 pub trait HasVerify: Change {
-    /// The probe's function.
+    /// The verify function.
     const BODY: &'static Body<bool>;
 }
 
-/// Finds a change's companions at compile time: an inherent constant, which exists only where there
-/// is a companion, wins over the trait's.
+/// Finds the rollback and the verify function of a change at compile time: an inherent constant,
+/// which exists only if there is such a function, takes precedence over the constant of the trait.
 #[derive(Debug)]
 pub struct Link<T>(std::marker::PhantomData<T>);
 
@@ -37,15 +37,15 @@ impl<T: HasRollback> Link<T> {
 }
 
 impl<T: HasVerify> Link<T> {
-    /// The probe of a change that has one.
+    /// The verify function of a change that has one.
     pub const VERIFY: Option<&'static Body<bool>> = Some(<T as HasVerify>::BODY);
 }
 
-/// What [`Link`] says of a change without the companion.
+/// The constants of [`Link`] for a change without a rollback or verify function.
 pub trait Unlinked {
     /// No rollback.
     const ROLLBACK: Option<&'static Body<()>> = None;
-    /// No probe.
+    /// No verify function.
     const VERIFY: Option<&'static Body<bool>> = None;
 }
 

@@ -1,16 +1,16 @@
-//! The rule for names: of services, stages, target systems, ids, orders and authors.
+//! The rules for the names of services, stages, target systems, changes and authors.
 //!
-//! They stand in tables, logs, commands and the manifest, which has a line for each change.
+//! The names appear in tables, logs, commands and the manifest, which has one line for each change.
 
 use crate::util::visible::is_invisible;
 
-/// The longest name, in characters: what a MySQL index can hold beside the service.
+/// The maximum length of a name in characters: what fits into a MySQL index next to the service.
 pub(crate) const LONGEST_NAME: usize = 190;
 
-/// How much of a name that is too long is repeated.
+/// How many characters of a name that is too long are shown.
 const SHOWN: usize = 40;
 
-/// What is wrong with a name, if anything. `what` says whose it is.
+/// Returns the problem with a name, if there is one. `what` says what the name is for.
 pub(crate) fn problem(what: &str, name: &str) -> Option<String> {
     let long = name.len() > LONGEST_NAME && name.chars().count() > LONGEST_NAME;
     if long {
@@ -26,7 +26,7 @@ pub(crate) fn problem(what: &str, name: &str) -> Option<String> {
     })
 }
 
-/// The same for an author, who is in no index: of any length.
+/// Returns the problem with an author's name, which is in no index and so may have any length.
 pub(crate) fn problem_of_author(name: &str) -> Option<String> {
     (!fits(name))
         .then(|| format!("author {name:?}: use visible characters, with no blank at either end"))
@@ -36,7 +36,8 @@ fn fits(name: &str) -> bool {
     !name.is_empty() && name.trim() == name && !name.chars().any(is_invisible)
 }
 
-/// The same for a name that stands bare in the manifest: a stage or a target system.
+/// Returns the problem with the name of a stage or target system, which the manifest writes without
+/// quotes.
 pub(crate) fn problem_in_manifest(what: &str, name: &str) -> Option<String> {
     problem(what, name).or_else(|| {
         if name.starts_with('#') {
@@ -53,7 +54,7 @@ pub(crate) fn problem_in_manifest(what: &str, name: &str) -> Option<String> {
     })
 }
 
-/// The name of the target, the stage and the service where none is set.
+/// The name of the target system, the stage and the service if none is set.
 pub(crate) const DEFAULT: &str = "default";
 
 #[cfg(test)]

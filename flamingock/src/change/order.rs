@@ -2,10 +2,10 @@
 
 use std::cmp::Ordering;
 
-/// The fewest letters and digits of an order.
+/// The minimum number of letters and digits in an order.
 const SHORTEST: usize = 3;
 
-/// What is wrong with an order, if anything.
+/// Returns the problem with an order, if there is one.
 pub(crate) fn problem(order: &str) -> Option<String> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
     if let Some(other) = order.chars().find(|&c| !allowed(c)) {
@@ -21,7 +21,7 @@ pub(crate) fn problem(order: &str) -> Option<String> {
     })
 }
 
-/// Compares runs of digits as numbers and everything else by its bytes: "999" stands before "1000",
+/// Compares runs of digits as numbers and everything else by its bytes: "999" comes before "1000",
 /// and "001" equals "0001".
 pub(crate) fn compare(left: &str, right: &str) -> Ordering {
     let (mut left, mut right) = (left.as_bytes(), right.as_bytes());
@@ -46,7 +46,7 @@ pub(crate) fn compare(left: &str, right: &str) -> Ordering {
     }
 }
 
-/// The run of digits that the text begins with, without leading zeros, and what follows it.
+/// Splits a text after its leading digits, and drops their leading zeros.
 fn digits(text: &[u8]) -> (&[u8], &[u8]) {
     let end = text
         .iter()

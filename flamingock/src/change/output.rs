@@ -1,16 +1,16 @@
-//! What the functions of the user may return.
+//! The types that the functions of the user can return.
 
 use super::body::Answer;
 use crate::util::boxed::{BoxError, BoxFuture};
 
-/// What a change or a rollback may return.
+/// A type that a change or a rollback can return.
 #[diagnostic::on_unimplemented(
     message = "a change cannot return `{Self}`",
     label = "not `()` and not a `Result<(), E>`",
     note = "return `()` or `Result<(), E>`, where `E` is an error that is `Send + Sync + 'static`, for example `Result<(), sqlx::Error>` or `Result<(), flamingock::BoxError>`"
 )]
 pub trait ChangeOutput {
-    /// The outcome, with its error boxed.
+    /// Returns the outcome with a boxed error.
     #[expect(clippy::missing_errors_doc, reason = "the function's own error")]
     fn into_outcome(self) -> Result<(), BoxError>;
 }
@@ -21,7 +21,7 @@ impl ChangeOutput for () {
     }
 }
 
-// Without this the compiler would explain what `BoxError` can be made from, at length.
+// Otherwise the compiler explains at length from which types a `BoxError` can be made.
 #[diagnostic::do_not_recommend]
 impl<E: Into<BoxError>> ChangeOutput for Result<(), E> {
     fn into_outcome(self) -> Result<(), BoxError> {
@@ -29,14 +29,14 @@ impl<E: Into<BoxError>> ChangeOutput for Result<(), E> {
     }
 }
 
-/// What a probe may return.
+/// A type that a verify function can return.
 #[diagnostic::on_unimplemented(
     message = "a verify function cannot return `{Self}`",
     label = "not `bool` and not a `Result<bool, E>`",
     note = "return `bool` or `Result<bool, E>`: true when the change's effect is there"
 )]
 pub trait VerifyOutput {
-    /// The answer, with its error boxed.
+    /// Returns the answer with a boxed error.
     #[expect(clippy::missing_errors_doc, reason = "the function's own error")]
     fn into_answer(self) -> Result<bool, BoxError>;
 }
@@ -54,16 +54,17 @@ impl<E: Into<BoxError>> VerifyOutput for Result<bool, E> {
     }
 }
 
-/// Erases what a change or a rollback returns.
+/// Erases the return type of a change or a rollback.
 ///
-/// It is given a box, and so compiled once for each type that changes return: compiled once for each
-/// change, it would cost as much as the change itself. The optimizer would copy it there.
+/// It takes a boxed future, so that it is compiled once for each return type. Compiled once for
+/// each change, it would double the cost of the change, and the optimizer would do that by inlining
+/// it.
 #[inline(never)]
 pub fn erase_change<'a, T: ChangeOutput + 'a>(future: BoxFuture<'a, T>) -> Answer<'a, ()> {
     Box::pin(async move { future.await.into_outcome() })
 }
 
-/// Erases what a probe returns.
+/// Erases the return type of a verify function.
 #[inline(never)]
 pub fn erase_verify<'a, T: VerifyOutput + 'a>(future: BoxFuture<'a, T>) -> Answer<'a, bool> {
     Box::pin(async move { future.await.into_answer() })

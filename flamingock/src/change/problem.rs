@@ -1,12 +1,12 @@
-//! What is wrong before anything has run, and where.
+//! Problems: mistakes that are found before anything runs, with their place in the source.
 
 use crate::util::visible::{Visible, visible_lines};
 use std::fmt;
 
-/// Where something stands in the source: what error messages name.
+/// A place in the source, for error messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Location {
-    /// The file, as the compiler was given it.
+    /// The path of the file, as the compiler got it.
     pub file: &'static str,
     /// The line, counted from 1.
     pub line: u32,
@@ -18,13 +18,13 @@ impl fmt::Display for Location {
     }
 }
 
-/// Something that is wrong before anything has run.
+/// A mistake that is found before anything runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Problem {
-    /// Where in the source, if it stands there.
+    /// The place in the source, if there is one.
     pub location: Option<Location>,
-    /// The rule that is broken, and the right form.
+    /// The broken rule, and the right form.
     pub message: String,
 }
 

@@ -1,4 +1,4 @@
-//! SQL as it stands in a file.
+//! The SQL of a file.
 
 use super::client::Client;
 
@@ -9,16 +9,16 @@ use super::client::Client;
     expect(dead_code, reason = "what only databases use")
 )]
 pub struct Script {
-    /// The file, from the package.
+    /// The path of the file, relative to its package.
     pub(crate) file: &'static str,
-    /// The line of the file that the text begins on, counted from 1.
+    /// The line of the file on which the text begins, from 1.
     pub(crate) line: u32,
-    /// The SQL, as it was written.
+    /// The SQL as it was written.
     pub(crate) text: &'static str,
-    /// Whether the comments of goose say where a statement ends.
+    /// Whether goose's comments mark the ends of statements.
     pub(crate) has_blocks: bool,
-    /// Under whose session options it is run.
+    /// The client whose session options it runs with.
     pub(crate) client: Client,
-    /// How it says that it is to run without a transaction, in the words of its format.
+    /// How the file's format says that a change runs without a transaction.
     pub(crate) without_transaction: &'static str,
 }

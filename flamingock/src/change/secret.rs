@@ -1,4 +1,4 @@
-//! Secrets: named in a file, looked up when their change is about to run, put out of its errors.
+//! Secrets: named in a file, looked up right before their change runs, and removed from its errors.
 
 mod spellings;
 
@@ -18,8 +18,8 @@ use crate::util::boxed::BoxError;
 use crate::util::error_chain::texts;
 use crate::util::panic::panic_text;
 
-/// Where the values of secrets are looked up: given to
-/// [`Runner::secrets`](crate::Runner::secrets). Without one it is the environment.
+/// A source for the values of secrets, for [`Runner::secrets`](crate::Runner::secrets). The default
+/// is the environment.
 ///
 /// ```
 /// use flamingock::BoxError;
@@ -39,15 +39,15 @@ use crate::util::panic::panic_text;
 /// ```
 #[async_trait]
 pub trait SecretResolver: fmt::Debug + Send + Sync {
-    /// The value of the secret that a file names.
+    /// Returns the value of a secret that a file names.
     ///
     /// # Errors
-    /// Whatever keeps it from being known. The change does not run then, and the next start tries it
-    /// again. The error is recorded as it is.
+    /// The value is not available. The change does not run, and the next run tries again. The error
+    /// is recorded as it is, so it must not contain secrets.
     async fn resolve(&self, name: &str) -> Result<String, BoxError>;
 }
 
-/// The variables of the environment.
+/// Looks up secrets in the environment variables.
 #[derive(Debug)]
 pub(crate) struct Environment;
 
@@ -63,7 +63,7 @@ impl SecretResolver for Environment {
     }
 }
 
-/// The secrets of a change while it runs.
+/// The values of a change's secrets while it runs.
 #[derive(Default)]
 pub(crate) struct Revealed {
     values: BTreeMap<&'static str, String>,
@@ -76,7 +76,7 @@ impl fmt::Debug for Revealed {
 }
 
 impl Revealed {
-    /// Looks up all of them.
+    /// Looks up the values of all names.
     pub(crate) async fn look_up(
         names: impl IntoIterator<Item = &'static str>,
         resolver: &Arc<dyn SecretResolver>,
@@ -98,12 +98,12 @@ impl Revealed {
         Ok(Revealed { values })
     }
 
-    /// The value of one.
+    /// Returns the value of a secret.
     pub(crate) fn value(&self, name: &str) -> Option<&str> {
         self.values.get(name).map(String::as_str)
     }
 
-    /// Waits for what knows the secrets, and puts them out of its error and of its panic.
+    /// Waits for work that uses the secrets, and removes them from its error or panic.
     pub(crate) async fn guard<T>(
         &self,
         work: impl Future<Output = Result<T, BoxError>>,
@@ -114,7 +114,7 @@ impl Revealed {
         match AssertUnwindSafe(work).catch_unwind().await {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(error)) => Err(self.scrubbed(error)),
-            // It goes on as the panic that it is; the hook has seen it already.
+            // The panic continues. The panic hook has already seen its message with the secrets.
             Err(payload) => std::panic::resume_unwind(self.scrubbed_panic(&*payload)),
         }
     }
@@ -123,7 +123,8 @@ impl Revealed {
         Box::new(self.scrub(&panic_text(payload)))
     }
 
-    /// The error, with references in the places of secrets. Without secrets it stays what it is.
+    /// Returns the error with every secret replaced by its reference. Without secrets, returns the
+    /// error itself.
     pub(crate) fn scrubbed(&self, error: BoxError) -> BoxError {
         if self.values.is_empty() {
             return error;
@@ -132,7 +133,7 @@ impl Revealed {
         Box::new(Scrubbed { texts, error })
     }
 
-    /// A text without the values, in whatever spelling: their references stand in their places.
+    /// Replaces every secret in a text, in any spelling, by its reference.
     pub(crate) fn scrub(&self, text: &str) -> String {
         let patterns: Vec<(Pattern, &str)> = self
             .values
@@ -145,7 +146,7 @@ impl Revealed {
         let mut shown = String::with_capacity(text.len());
         let (mut from, mut at) = (0, 0);
         while at < text.len() {
-            // A value that has another one in it is the longer one.
+            // A value that contains another one is the longer one.
             let longest = patterns
                 .iter()
                 .filter_map(|(pattern, name)| Some((pattern.place(text, at, from)?, *name)))
@@ -166,7 +167,7 @@ impl Revealed {
     }
 }
 
-/// A secret that could not be looked up.
+/// The error of a secret that could not be looked up.
 #[derive(Debug, thiserror::Error)]
 #[error("the secret `{name}` could not be looked up")]
 struct Unknown {
@@ -174,7 +175,7 @@ struct Unknown {
     source: BoxError,
 }
 
-/// The error, with one text in the place of another.
+/// Returns the error with one text replaced by another.
 #[cfg(feature = "_sqlx")]
 pub(crate) fn replaced(error: BoxError, said: &str, meant: &str) -> BoxError {
     let texts = texts(&*error);
@@ -217,7 +218,7 @@ mod tests {
         let revealed = revealed(&[("TOKEN", value)]);
         for spelling in [
             value,
-            // JSON, as PHP, Python and Java write it, and JSON in JSON.
+            // JSON, as PHP, Python and Java write it, and JSON inside JSON.
             r#"p\/ä?'q\"<&> #%\\k🦩z"#,
             r#"p/\u00e4?'q\"<&> #%\\k\ud83e\udda9z"#,
             r#"p\u002f\u00E4?\u0027q\u0022\u003c\u0026\u003E #%\u005Ck\uD83E\uDDA9z"#,
@@ -247,7 +248,7 @@ mod tests {
             r#"p/ä?'q\"<&> #%\n\\k🦩z"#,
         ] {
             if spelling.chars().count() < value.chars().count() {
-                // A shorter one is only a part that was cut.
+                // A shorter prefix is only a part that was cut off.
                 continue;
             }
             let text = format!("before {spelling} behind");
@@ -316,7 +317,7 @@ mod tests {
         let revealed = revealed(&[("TOKEN", r"\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\x")]);
         let began = std::time::Instant::now();
         let text = "\\".repeat(10_000);
-        // A text of these alone is most of the value.
+        // A text of these characters only is most of the value.
         assert!(revealed.scrub(&text).contains("${secret:TOKEN}"));
         assert!(began.elapsed() < std::time::Duration::from_secs(20));
     }

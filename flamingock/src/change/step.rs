@@ -1,12 +1,13 @@
-//! A change of several steps, each with what takes it back.
+//! The steps of a change, and their progress.
 
 use crate::util::error_chain::ErrorChain;
 use std::sync::Arc;
 use std::time::Duration;
-/// What stands before a step whose rollback begins.
+/// The words before a step whose rollback begins.
 pub(crate) const ROLLING_BACK: &str = "rolling back";
 
-/// Where an attempt stands whose rollback began in a transaction of another database than the audit's.
+/// The reason in the entry of an attempt whose rollback began in a transaction of another database
+/// than the audit's.
 pub(crate) const ROLLBACK_ELSEWHERE: &str = "its rollback, in a transaction of the target system";
 
 /// `step 2 of 5`
@@ -15,7 +16,7 @@ pub(crate) fn place(index: usize, count: usize) -> String {
 }
 
 impl Direction {
-    /// What a failure of this step is called.
+    /// Returns the text for a failure of this step.
     pub(crate) fn failed(self, index: usize, count: usize) -> String {
         let place = place(index, count);
         match self {
@@ -25,23 +26,23 @@ impl Direction {
     }
 }
 
-/// Whether a step is done or taken back.
+/// Whether a step is applied or rolled back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Direction {
     Forward,
     Backward,
 }
 
-/// Is told how far the steps of an attempt have come.
+/// Observes the steps of an attempt.
 pub(crate) trait ObserveSteps: Send + Sync {
-    /// How many steps have begun.
+    /// Returns how many steps have begun.
     #[cfg(feature = "templates")]
     fn reached(&self) -> usize;
 
     /// A step begins.
     fn begin(&self, index: usize, direction: Direction);
 
-    /// It ended.
+    /// A step has ended.
     fn end(
         &self,
         index: usize,
@@ -51,7 +52,7 @@ pub(crate) trait ObserveSteps: Send + Sync {
     );
 }
 
-/// The observer of an attempt, among its values.
+/// The observer of an attempt, which is passed among its values.
 #[cfg_attr(
     not(feature = "templates"),
     expect(dead_code, reason = "what only templates use")

@@ -1,8 +1,9 @@
-//! How a value may be written in a text: as it is, or in the spelling of whatever the text was made by.
+//! The spellings of a secret in a text: as it is, or as another program encoded it.
 //!
-//! A database quotes a value in its error, a client prints the URL or the JSON that it has sent, a server repeats a
-//! header. Each character is looked for in every usual spelling, so that spellings may be mixed and nested; what
-//! encodes several characters at once, such as base64, is looked for as a whole.
+//! A database quotes a value in its error, a client prints the URL or the JSON that it has sent, a
+//! server repeats a header. Each character is looked for in every usual spelling, so that spellings
+//! can be mixed and nested. Encodings of several characters at once, such as base64, are looked for
+//! as a whole.
 
 mod blocks;
 mod character;
@@ -10,22 +11,25 @@ mod character;
 use self::blocks::blocks;
 use self::character::{line_break, spelled};
 
-/// A value in fewer characters is not looked for across the ends of lines, where it would be found in any text.
+/// The minimum length in characters of a value that is looked for across line breaks. A shorter one
+/// would be found in any text.
 const SHORTEST_ACROSS_LINES: usize = 6;
-/// A value in fewer bytes is not looked for in encodings, where it would be found by chance.
+/// The minimum length in bytes of a value that is looked for in encodings. A shorter one would be
+/// found by chance.
 const SHORTEST_ENCODED: usize = 4;
-/// A part of a value that is looked for by itself has at least so many characters.
+/// The minimum length in characters of a part of a value that is looked for by itself.
 const SHORTEST_PART: usize = 8;
 
-/// A value to look for.
+/// A sequence of characters to look for.
 #[derive(Debug)]
 pub(super) struct Pattern {
     characters: Vec<char>,
-    /// Whether the letters around it encode what stands beside the value, and a part of it.
+    /// Whether the letters around it also encode a part of the value, together with its
+    /// surroundings.
     is_block: bool,
 }
 
-/// Where a value stands in a text.
+/// The place of a value in a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Place {
     pub(super) start: usize,
@@ -40,7 +44,7 @@ impl Pattern {
         }
     }
 
-    /// Everything to look for that shows this value, the longest first.
+    /// Returns everything that would show this value, the longest first.
     pub(super) fn all_of(value: &str) -> Vec<Pattern> {
         let mut texts = vec![value.to_owned()];
         let mut add = |text: &str| {
@@ -48,7 +52,7 @@ impl Pattern {
                 texts.push(text.to_owned());
             }
         };
-        // A file of secrets ends with a line end, which its reader may have left.
+        // A file of secrets ends with a line break, which its reader may have kept.
         add(value.trim());
         for line in value.lines().map(str::trim) {
             if line.chars().count() >= SHORTEST_PART && !line.starts_with("-----") {
@@ -71,7 +75,8 @@ impl Pattern {
         patterns
     }
 
-    /// Where the value stands if it begins here. `from` is where the text begins that may be replaced.
+    /// Returns the place of the value if it begins at `at`. Only the text after `from` may be
+    /// replaced.
     pub(super) fn place(&self, text: &str, at: usize, from: usize) -> Option<Place> {
         let end = self.end(text, at)?;
         let place = Place { start: at, end };
@@ -82,7 +87,8 @@ impl Pattern {
         })
     }
 
-    /// Where the longest spelling of it ends that begins here. A text may be cut in a value: most of it is enough.
+    /// Returns the end of the longest spelling that begins at `at`. The text may end inside a
+    /// value, so most of the value is enough.
     fn end(&self, text: &str, at: usize) -> Option<usize> {
         let first = *self.characters.first()?;
         let begins = text.as_bytes().get(at).is_some_and(|&byte| {
@@ -120,7 +126,7 @@ impl Pattern {
     }
 }
 
-/// The whole run of letters that the place stands in, as far as it may be replaced.
+/// Extends the place to the whole run of letters around it, as far as that may be replaced.
 fn widened(text: &str, place: Place, from: usize) -> Place {
     let is_letter = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/-_=".contains(byte);
     let bytes = text.as_bytes();
@@ -135,7 +141,7 @@ fn widened(text: &str, place: Place, from: usize) -> Place {
     }
 }
 
-/// The password of a URL, which errors show without the rest.
+/// Returns the password of a URL, which errors can show without the rest.
 fn password_of(value: &str) -> Option<&str> {
     let (_, rest) = value.split_once("://")?;
     let authority = rest.split(['/', '?', '#']).next()?;

@@ -1,16 +1,18 @@
-//! Encodings of bytes, in which no character of the value can be seen.
+//! Encodings of bytes in which the characters of the value are not visible.
 
 /// An encoded value.
 pub(super) struct Block {
     pub(super) text: String,
-    /// Whether it is cut from an encoding of more: the letters beside it show a part of the value, too.
+    /// Whether it is cut from a longer encoding: the letters next to it then also encode a part of
+    /// the value.
     pub(super) is_part: bool,
 }
 
 const STANDARD: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 const URL: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-/// The value in base64, wherever it begins in what was encoded (as in `user:password`), and its bytes as numbers.
+/// Returns the value in base64, for each offset at which it can begin in the encoded bytes (as in
+/// `user:password`), and its bytes as numbers.
 pub(super) fn blocks(value: &[u8]) -> Vec<Block> {
     let mut blocks: Vec<Block> = Vec::new();
     for alphabet in [STANDARD, URL] {
@@ -43,7 +45,7 @@ pub(super) fn blocks(value: &[u8]) -> Vec<Block> {
     blocks
 }
 
-/// The letters of base64 that these bytes alone decide, with so many unknown ones before them.
+/// Returns the base64 letters that these bytes alone determine, after `before` unknown bytes.
 fn base64_part(value: &[u8], before: usize, alphabet: &[u8; 64]) -> String {
     let bytes = std::iter::repeat_n(0, before).chain(value.iter().copied());
     let bits: Vec<u8> = bytes
@@ -66,7 +68,7 @@ mod tests {
 
     #[test]
     fn a_part_of_base64_is_what_the_value_decides() {
-        // "hunter2!" alone, and behind one, two and five bytes.
+        // "hunter2!" alone, and after one, two and five bytes.
         for (before, whole) in [
             (0, "aHVudGVyMiE="),
             (1, "Omh1bnRlcjIh"),

@@ -1,6 +1,6 @@
 //! The spellings of one character.
 
-/// Where the spellings of the character end that begin here.
+/// Adds the ends of all spellings of the character that begin at `at`.
 pub(super) fn spelled(text: &str, at: usize, character: char, ends: &mut Vec<usize>) {
     let Some(rest) = text.get(at..) else { return };
     let mut end = |length: usize| ends.push(at + length);
@@ -16,7 +16,8 @@ pub(super) fn spelled(text: &str, at: usize, character: char, ends: &mut Vec<usi
         Some(b'\r') if character == '\n' && rest.starts_with("\r\n") => end(2),
         _ => {}
     }
-    // SQL, CSV and some shells double what would end their literals; shells leave the literal for it.
+    // SQL, CSV and some shells double the character that would end a literal; other shells end the
+    // literal and add the character in another one.
     for (of, spelling) in [
         ('\'', "''"),
         ('\'', "'\\''"),
@@ -32,10 +33,12 @@ pub(super) fn spelled(text: &str, at: usize, character: char, ends: &mut Vec<usi
     }
 }
 
-/// Where a line end is over that somebody has put into the text, with the indentation behind it.
+/// Returns the end of a line break that a program inserted into the text, including the indentation
+/// after it.
 pub(super) fn line_break(text: &str, at: usize) -> Option<usize> {
     let rest = text.get(at..)?;
-    // As in a shell, in a quoted-printable text, or in a text that is escaped itself.
+    // A line continuation in a shell or in quoted-printable text, or a line break in an escaped
+    // text.
     let before = rest.trim_start_matches(['\\', '=']);
     let is_escaped = rest.starts_with('\\') && before.starts_with(['n', 'r']);
     let behind = if is_escaped {
@@ -51,7 +54,8 @@ pub(super) fn line_break(text: &str, at: usize) -> Option<usize> {
     Some(text.len() - behind.len())
 }
 
-/// With backslashes: Rust, JSON, shells, SQL, regular expressions. A text that is escaped again has more of them.
+/// Spellings with backslashes: Rust, JSON, shells, SQL, regular expressions. A text that is escaped
+/// again has more of them.
 fn escaped(rest: &str, character: char, end: &mut impl FnMut(usize)) {
     let count = rest.bytes().take_while(|byte| *byte == b'\\').count();
     if character == '\\' {
@@ -107,7 +111,7 @@ fn escaped(rest: &str, character: char, end: &mut impl FnMut(usize)) {
     each(|text| behind_backslashes(text, octal), end);
 }
 
-/// `u00e9`, `ud83e\udda9`, `u{e9}`, `U000000e9`, `x{e9}`, `xe9`: what stands behind the backslash.
+/// `u00e9`, `ud83e\udda9`, `u{e9}`, `U000000e9`, `x{e9}`, `xe9`: the part after the backslash.
 fn unicode(tail: &str, character: char) -> Option<usize> {
     let number = |digits: &str| u32::from_str_radix(digits, 16).ok();
     let code = u32::from(character);
@@ -137,7 +141,7 @@ fn unicode(tail: &str, character: char) -> Option<usize> {
     fits.then_some(5 + more + 5)
 }
 
-/// How long the text is that spells all bytes of the character, each in this way.
+/// Returns the length of the text that spells all bytes of the character, each in this way.
 fn bytes(text: &str, character: char, spelling: fn(&str) -> Option<(u8, usize)>) -> Option<usize> {
     let mut length = 0;
     for expected in character.encode_utf8(&mut [0; 4]).bytes() {
@@ -234,7 +238,7 @@ fn entity(rest: &str, character: char, end: &mut impl FnMut(usize)) {
     }
 }
 
-/// `=2F`, as mails have it.
+/// `=2F`, as in e-mails.
 fn quoted_printable(rest: &str, character: char, end: &mut impl FnMut(usize)) {
     let of_byte =
         |text: &str| hex(text.strip_prefix('=')?).map(|(byte, length)| (byte, length + 1));
