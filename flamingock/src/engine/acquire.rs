@@ -1,4 +1,4 @@
-//! Waiting for the lock: looking, and taking it once there is something to do and nobody has it.
+//! Acquiring the lock: polls until there is nothing left to do, or until the lock is free.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ use crate::plan::steps::Plan;
 use crate::report::error::Error;
 use crate::report::run::Report;
 
-/// How often a waiter says whom it waits for.
+/// How often a waiter reports the lock owner again.
 const TELL_AGAIN: Duration = Duration::from_secs(30);
 
 /// How the wait for the lock ended.
@@ -31,7 +31,7 @@ pub(super) enum Waited {
     Obtained(Lease),
 }
 
-/// Whom a run waits for, and when it said so.
+/// The lock owner that a run waits for, and when that was last reported.
 #[derive(Default)]
 pub(super) struct Waiting {
     since: Option<Instant>,
@@ -57,7 +57,7 @@ impl Waiting {
 }
 
 impl Prepared {
-    /// Looks, and takes the lock as soon as there is something to do and nobody has it.
+    /// Polls, and acquires the lock as soon as there is something to do and the lock is free.
     pub(super) async fn wait_for_the_lock(&self, signals: &StopSignal) -> Result<Waited, Error> {
         let deadline = self.began + self.settings.lock.wait;
         let mut pace = Backoff::new(self.settings.lock.poll, &self.run_id);
@@ -71,7 +71,7 @@ impl Prepared {
             };
             let mut snapshot = match looked {
                 Ok(snapshot) => snapshot,
-                // A waiter bears with a database that restarts.
+                // A waiter tolerates a database that restarts.
                 Err(error)
                     if waiting.since.is_some()
                         && error.kind == StoreErrorKind::Disconnected
@@ -109,8 +109,8 @@ impl Prepared {
                 match self.take_the_lock(&snapshot, &plan, signals).await {
                     Ok(Some(lease)) => return Ok(Waited::Obtained(lease)),
                     Ok(None) => {}
-                    // A fail-over is under way: the connection is closed, and the address of the pool
-                    // leads to the next writer sooner or later.
+                    // During a fail-over the connection is closed, and the address of the pool
+                    // leads to the new writer sooner or later.
                     Err(error)
                         if error.is_store(StoreErrorKind::ReadOnly)
                             && Instant::now() < deadline =>
@@ -124,7 +124,7 @@ impl Prepared {
                 return Err(Error::cancelled(self.report(&plan, &Vec::new())));
             }
             if Instant::now() >= deadline {
-                // Trying to take the lock may itself have waited: what is so now?
+                // The attempt to acquire the lock may itself have waited, so read the state again.
                 overdue = true;
                 continue;
             }
@@ -147,13 +147,14 @@ impl Prepared {
         let looked = self.answered(self.store.snapshot(service, &self.digest));
         let mut snapshot = looked.await?;
         if let Some(lock) = &mut snapshot.lock {
-            // The answer to a claim of this run was lost: it is given the lock if it asks again.
+            // The lock is this run's own: the answer to its request was lost, and the store grants
+            // it again.
             lock.held &= lock.run_id.as_ref() != Some(&self.run_id);
         }
         Ok(snapshot)
     }
 
-    /// What the store answers, unless it does not.
+    /// Waits for the store's answer, up to a limit.
     pub(super) async fn answered<T>(
         &self,
         work: impl Future<Output = Result<T, StoreError>>,
@@ -171,10 +172,11 @@ impl Prepared {
             })
     }
 
-    /// Pauses at least once, and until there may be something new: whoever is at work has applied as much
-    /// as is pending here, or has ended. Until then a waiter only glances, since what it asks of the
-    /// database is what the other one needs. `newest` is the place of the newest entry now, if somebody
-    /// is at work. The snapshot, if the progress tells all of it.
+    /// Pauses at least once, and until there can be something new: the lock owner has applied as
+    /// many changes as are pending here, or has ended. Until then a waiter only polls the lock,
+    /// because every query competes with the lock owner for the database. `newest` is the position
+    /// of the latest entry if the lock has an owner. Returns the snapshot if the progress makes it
+    /// complete.
     async fn pause(
         &self,
         pending: usize,
@@ -206,7 +208,7 @@ impl Prepared {
         }
     }
 
-    /// Whatever goes wrong here, the whole look finds out.
+    /// Ignores errors: the next full snapshot reports them.
     async fn lock_progress(&self, since: i64, waiting: &mut Waiting) -> Option<LockProgress> {
         let (service, digest) = (&self.settings.service, &self.digest);
         let progress = self
@@ -218,7 +220,8 @@ impl Prepared {
         Some(progress)
     }
 
-    /// What ends without the lock: nothing to do, nothing that may be done, or only a look.
+    /// Returns the result of a run that ends without the lock: nothing to do, nothing that may be
+    /// done, or a mode that only reads.
     fn without_the_lock(&self, snapshot: &Snapshot, plan: &Plan) -> Result<Option<Report>, Error> {
         let report = || self.report(plan, &Vec::new());
         if plan.is_settled() {
@@ -256,7 +259,8 @@ impl Prepared {
             if !self.settings.create_tables {
                 return Err(Error::store(missing_tables()));
             }
-            // Who comes second could only disturb the first.
+            // Another process is creating the tables already, and a second one could only disturb
+            // it.
             if self
                 .store
                 .creation_in_progress()
@@ -284,8 +288,9 @@ impl Prepared {
             .as_ref()
             .is_some_and(|lock| lock.expires_at.is_none());
         if obtained.is_none() && without_lease {
-            // A row that somebody has deleted would never be free. Where somebody writes all the
-            // time there is nothing to be had, and the next look tells.
+            // Without its row, which may have been deleted, the lock would never be free. If
+            // another connection keeps writing, the row cannot be created now, and the next poll
+            // tries again.
             match self.store.register(service).await {
                 Err(error) if error.kind == StoreErrorKind::Busy => {}
                 registered => registered.map_err(Error::store)?,
@@ -307,8 +312,8 @@ impl Prepared {
     }
 
     fn not_obtained(&self, snapshot: Snapshot, plan: &Plan) -> Result<Waited, Error> {
-        // A run that has not given the lock back is at work, also where its lease is over
-        // because nobody else could write.
+        // A run that has not released the lock is still working, even if its lease is over because
+        // no other process could write.
         let at_work = |lock: &LockStatus| lock.held || lock.run_id.is_some();
         let holder = snapshot.lock.filter(at_work);
         let mut report = self.report(plan, &Vec::new());

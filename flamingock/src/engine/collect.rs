@@ -1,4 +1,4 @@
-//! The changes of a run, where they come from, and the store that they are recorded in.
+//! Collects the changes of a run from the linker, files and the runner, and opens the store.
 
 use super::formats;
 use super::settings::Settings;
@@ -11,7 +11,7 @@ use crate::source::files::Templates;
 use crate::source::registry;
 use crate::target::storage::Storage;
 
-/// The changes of the run, in the order in which they were collected and as a pipeline.
+/// Collects the changes of the run, and builds their pipeline.
 pub(super) fn pipeline(
     settings: &Settings,
     problems: &mut Vec<Problem>,
@@ -41,21 +41,23 @@ pub(super) fn pipeline(
     (definitions, pipeline)
 }
 
-/// What files can name: the built-in templates, those that the linker collected, and those given.
+/// Returns the templates that files can name: the built-in ones, those that the linker collected,
+/// and those of the runner.
 #[cfg(feature = "templates")]
 fn templates(settings: &Settings) -> Result<Templates, Vec<Problem>> {
     let collected = registry::FLAMINGOCK_TEMPLATES_0_1.iter();
     Templates::new(collected.chain(&settings.templates).copied())
 }
 
-/// Without the feature there are none.
+/// Without the feature there are no templates.
 #[cfg(not(feature = "templates"))]
 #[expect(clippy::unnecessary_wraps, reason = "the feature's signature")]
 fn templates(_settings: &Settings) -> Result<Templates, Vec<Problem>> {
     Ok(Templates::default())
 }
 
-/// The store, for whoever looks or decides: once every name and setting is found right, as before a run.
+/// Opens the store for an operation that only reads or records, after the same checks of names and
+/// settings as before a run.
 pub(crate) fn open_storage(settings: &Settings) -> Result<Storage, Error> {
     let mut problems = settings.problems();
     let storage = settings.storage.open(&settings.for_storage());
@@ -67,7 +69,7 @@ pub(crate) fn open_storage(settings: &Settings) -> Result<Storage, Error> {
     Err(Error::invalid(problems))
 }
 
-/// The same, with the pipeline that a run would have.
+/// Opens the store, and builds the pipeline that a run would have.
 pub(crate) fn open_with_pipeline(settings: &Settings) -> Result<(Storage, Pipeline), Error> {
     let mut problems = Vec::new();
     let storage = match open_storage(settings) {
@@ -84,7 +86,7 @@ pub(crate) fn open_with_pipeline(settings: &Settings) -> Result<(Storage, Pipeli
     }
 }
 
-/// The pipeline that a run would have.
+/// Builds the pipeline that a run would have.
 pub(crate) fn pipeline_of(settings: &Settings) -> Result<Pipeline, Error> {
     let mut problems = Vec::new();
     let (_, pipeline) = pipeline(settings, &mut problems);
@@ -95,7 +97,7 @@ pub(crate) fn pipeline_of(settings: &Settings) -> Result<Pipeline, Error> {
     }
 }
 
-/// The manifest of the changes that a run would have.
+/// Returns the manifest of the changes that a run would have.
 pub(crate) fn manifest(settings: &Settings) -> Result<String, Error> {
     formats::decide_adopted(settings);
     let (_, pipeline) = open_with_pipeline(settings)?;

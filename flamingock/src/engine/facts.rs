@@ -1,4 +1,4 @@
-//! What every entry of a run says of where it comes from.
+//! The facts about a run that every entry records: host, process, operator, version, metadata.
 
 use super::settings::Settings;
 use crate::audit::entry::Facts;
@@ -16,7 +16,7 @@ pub(crate) fn facts(settings: &Settings) -> Facts {
     }
 }
 
-/// The same for an entry of a change of this target.
+/// Returns the facts for the entries of a change of this target system.
 pub(crate) fn facts_at(settings: &Settings, target: &str) -> Facts {
     let facts = facts(settings);
     let target = settings.targets.iter().find(|given| given.name == target);
@@ -25,7 +25,8 @@ pub(crate) fn facts_at(settings: &Settings, target: &str) -> Facts {
         .unwrap_or(facts)
 }
 
-/// What the entries of a target say that has a description: the runner's own words come first.
+/// Returns the facts for the entries of a target system with a description. The runner's own
+/// metadata takes precedence.
 pub(super) fn described(
     target: &TargetSystem,
     settings: &Settings,

@@ -1,4 +1,5 @@
-//! Which of two tools has written a folder whose names fit both: a history in the database tells.
+//! Determining which of two tools wrote a folder whose file names fit both, by the history in the
+//! database.
 
 use super::settings::Settings;
 use crate::adopt;
@@ -11,8 +12,8 @@ use crate::source::files::EmbeddedFolder;
 use crate::source::registry;
 use crate::target::database::Database;
 
-/// Finds it out for every folder that does not say it, and keeps it in the settings. Asks the database only
-/// where there is such a folder. A history that is being adopted counts, too.
+/// Determines the tool of every ambiguous folder, and keeps it in the settings. Asks the database
+/// only if there is such a folder. A history that is being adopted counts, too.
 pub(crate) async fn find_out(
     settings: &Settings,
     adopting: Option<&Adoption>,
@@ -21,7 +22,7 @@ pub(crate) async fn find_out(
     if folders.is_empty() {
         return Ok(());
     }
-    // What is wrong with the settings is said by the run.
+    // Problems of the settings are reported when the run is prepared.
     let Ok(storage) = settings.storage.open(&settings.for_storage()) else {
         return Ok(());
     };
@@ -48,7 +49,7 @@ pub(crate) async fn find_out(
     }
 }
 
-/// The folders of a run.
+/// Returns the folders of a run.
 fn folders(settings: &Settings) -> Vec<&'static EmbeddedFolder> {
     if settings.changes.is_none() && settings.folders.is_empty() {
         registry::FLAMINGOCK_FOLDERS_0_1.to_vec()
@@ -57,14 +58,14 @@ fn folders(settings: &Settings) -> Vec<&'static EmbeddedFolder> {
     }
 }
 
-/// What to say of the files that their tools pass over.
+/// Returns the warnings about files that their tools ignore.
 pub(super) fn passed_over(settings: &Settings) -> impl Iterator<Item = String> {
     let formats = settings.formats.get().map_or(&[][..], Vec::as_slice);
     let folders = folders(settings).into_iter();
     folders.filter_map(move |folder| folder.passed_over(formats))
 }
 
-/// The folders of which it is not known yet, each with the first file that fits both.
+/// Returns the ambiguous folders, each with the first file that fits both tools.
 fn undecided(settings: &Settings) -> Vec<(&'static EmbeddedFolder, String)> {
     if settings.formats.get().is_some() {
         return Vec::new();
@@ -75,7 +76,7 @@ fn undecided(settings: &Settings) -> Vec<(&'static EmbeddedFolder, String)> {
         .collect()
 }
 
-/// Where no database is asked, the tool whose history is adopted decides.
+/// Decides without a database: the tool whose history is adopted is the folder's tool.
 pub(super) fn decide_adopted(settings: &Settings) {
     let Some(format) = adopted(&settings.adoptions) else {
         return;
@@ -89,7 +90,7 @@ pub(super) fn decide_adopted(settings: &Settings) {
     }
 }
 
-/// What to say where no database is asked.
+/// Returns the questions about folders that are still ambiguous, if no database is asked.
 pub(super) fn questions(settings: &Settings) -> Vec<Problem> {
     let folders = undecided(settings).into_iter();
     let questions = folders.map(|(folder, file)| {
@@ -99,7 +100,7 @@ pub(super) fn questions(settings: &Settings) -> Vec<Problem> {
     questions.map(Problem::general).collect()
 }
 
-/// The tool that an application comes from, in a new environment.
+/// Returns the format of the tool whose history is adopted, for a new environment.
 fn adopted(adoptions: &[Adoption]) -> Option<&'static str> {
     let is_adopted = |tool| adopt::is_adopted(adoptions, tool);
     match (is_adopted(Tool::Sqlx), is_adopted(Tool::GolangMigrate)) {

@@ -1,4 +1,4 @@
-//! The policy, applied to a plan.
+//! Applying the policy to a plan.
 
 use super::settings::Settings;
 use crate::audit::snapshot::Snapshot;
@@ -7,10 +7,10 @@ use crate::plan::note::Note;
 use crate::plan::policy::Rule;
 use crate::plan::steps::Plan;
 
-/// Whether what was read may change under the hands of another run.
+/// Whether another run may change what was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Looks {
-    /// Nobody is at work, or only this run.
+    /// No other run has the lock.
     Settled,
     /// Another run has the lock.
     InMotion,
@@ -26,7 +26,7 @@ impl Looks {
     }
 }
 
-/// Applies the policy: what is allowed is not noted, what is denied is a problem.
+/// Applies the policy: a finding that is allowed is not noted, and one that is denied is a problem.
 pub(super) fn judge(
     settings: &Settings,
     plan: &mut Plan,
@@ -72,7 +72,7 @@ pub(super) fn judge(
             ))
         })),
     }
-    // What another run is at work on may look different in a moment.
+    // Another run may be about to change these findings.
     if problems.is_empty() || looks == Looks::InMotion {
         Ok(())
     } else {

@@ -1,4 +1,4 @@
-//! One run from its beginning to its end: prepare, acquire, run the stages, report.
+//! One run from its beginning to its end: prepare, acquire the lock, run the stages, report.
 
 pub(crate) mod acquire;
 pub(crate) mod collect;

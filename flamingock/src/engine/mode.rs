@@ -1,23 +1,23 @@
-//! What a run is for.
+//! The mode of a run.
 
 use crate::change::problem::Problem;
 
-/// What a run is for.
+/// What a run may do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Mode {
-    /// Apply what is pending.
+    /// Apply the pending changes.
     #[default]
     Apply,
-    /// Succeed only if nothing is pending; write nothing.
+    /// Fail if changes are pending, and write nothing.
     Check,
-    /// Report what would run; write nothing.
+    /// Report what would run, and write nothing.
     Plan,
-    /// Touch nothing, not even the database.
+    /// Do nothing, and do not even read the database.
     Off,
 }
 
-/// The variable that sets the mode where the code does not.
+/// The environment variable that sets the mode if the code does not.
 const MODE_VARIABLE: &str = "FLAMINGOCK_MODE";
 
 impl Mode {
@@ -27,7 +27,7 @@ impl Mode {
         };
         let value = value.to_string_lossy();
         match &*value {
-            // A variable that a template has left empty is one that is not set.
+            // An empty variable, as from a template without a value, counts as not set.
             "" | "apply" => Ok(Mode::Apply),
             "check" => Ok(Mode::Check),
             "plan" => Ok(Mode::Plan),

@@ -1,4 +1,4 @@
-//! What listeners are told of a change.
+//! The events about a run's plan and its changes.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::report::run::Outcome;
 use crate::util::error_chain::ErrorChain;
 
 impl Prepared {
-    /// How much there is to do, and which changes need manual resolution before anything runs.
+    /// Sends how many changes there are to run, and the issues that exist before anything runs.
     pub(super) fn tell_plan(&self, plan: &Plan) {
         if !self.events.are_heard() {
             return;
@@ -43,7 +43,7 @@ impl Prepared {
         });
     }
 
-    /// What became of a change whose target system is not ready.
+    /// Returns the outcome of a change whose target system is not ready, and sends it.
     pub(super) fn not_started(
         &self,
         step: &Step,
@@ -58,7 +58,7 @@ impl Prepared {
         ended
     }
 
-    /// The end of a change that was told to start, and that nothing came to.
+    /// Ends a change whose beginning was sent and that was not reached after all.
     pub(super) fn tell_not_reached(&self, step: &Step) {
         if self.events.are_heard() {
             let report = change_report(step, None, true);
@@ -77,15 +77,15 @@ impl Prepared {
     }
 }
 
-/// The attempt that applied a change, which is the one that an undo takes back and a probe is asked
-/// about; for one that was never tried, the one that would be next.
+/// Returns the number of the attempt that applied a change, which an undo or a verify function is
+/// about. For a change that was never attempted, returns that of the next attempt.
 pub(super) fn applied_by(step: &Step) -> u32 {
     step.newest
         .as_ref()
         .map_or(step.attempt, |newest| newest.attempt)
 }
 
-/// What is done with one change, in a span of its own.
+/// Runs work on one change in its own tracing span.
 pub(super) async fn logged(
     id: &str,
     attempt: u32,

@@ -1,4 +1,5 @@
-//! What a run reads and needs once its settings are found right: the pipeline, the targets, the store, the plan.
+//! Preparing a run once its settings are valid: the pipeline, the target systems, the store, the
+//! plan.
 
 use super::collect::pipeline;
 use super::judge::{Looks, judge};
@@ -29,10 +30,10 @@ use crate::target::settings::StorageSettings;
 use crate::target::system::TargetSystem;
 use crate::target::system::Targets;
 
-/// The format of what the pipeline's digest covers.
+/// The version of the content that the pipeline's digest covers.
 const DIGEST_FORMAT: &str = "3";
 
-/// A run whose settings are found right.
+/// A run whose settings are valid.
 pub(super) struct Prepared {
     pub(super) settings: Settings,
     pub(super) mode: Mode,
@@ -48,7 +49,7 @@ pub(super) struct Prepared {
 }
 
 impl Prepared {
-    /// Finds everything that is wrong before anything is touched.
+    /// Finds every problem before anything is touched.
     pub(super) fn new(
         settings: Settings,
         run_id: &str,
@@ -103,7 +104,7 @@ impl Prepared {
         })
     }
 
-    /// What this run would do with what it has read. The entries are in the plan afterwards.
+    /// Makes the plan from a snapshot. Takes the entries out of the snapshot.
     pub(super) fn plan(&self, snapshot: &mut Snapshot, looks: Looks) -> Result<Plan, Error> {
         let selects = |change: &Definition| self.settings.selects(change);
         if snapshot.up_to_date {
@@ -127,7 +128,8 @@ impl Prepared {
             &self.run_id,
             self.began,
         );
-        // A run that works has said it in the log, and would say it at every start.
+        // A run that works has logged these warnings, and its report would repeat them at every
+        // start.
         if matches!(self.mode, Mode::Check | Mode::Plan) {
             let passed = formats::passed_over(&self.settings);
             report.warnings.extend(passed);
@@ -136,7 +138,7 @@ impl Prepared {
     }
 }
 
-/// The target systems of a run.
+/// Returns the target systems of a run.
 pub(super) fn targets(settings: &Settings, own: TargetSystem) -> Targets {
     let mut given = settings.targets.clone();
     for target in &mut given {
@@ -145,7 +147,7 @@ pub(super) fn targets(settings: &Settings, own: TargetSystem) -> Targets {
     preflight::targets(own, given)
 }
 
-/// What the changes of a run ask for, and is not there.
+/// Returns a problem for everything that the changes of a run need and that is not provided.
 pub(super) fn unmet(
     settings: &Settings,
     changes: impl IntoIterator<Item = &'static Definition>,
@@ -159,8 +161,8 @@ pub(super) fn unmet(
     problems
 }
 
-/// A target of the audit's own pool is the audit's database by another name; any other one is told
-/// the runner's settings.
+/// Marks a target system with the audit's own pool as the database of the audit. Passes the
+/// runner's settings to every other one.
 fn share_or_configure(target: &mut TargetSystem, own: &TargetSystem, settings: &StorageSettings) {
     let Some(database) = &target.database else {
         return;

@@ -1,4 +1,4 @@
-//! What a run would find, for those who only look.
+//! Previewing what a run would do, without the lock.
 
 use std::sync::Arc;
 use tokio::time::Instant;
@@ -22,7 +22,7 @@ use crate::report::run::Report;
 use crate::target::system::TargetSystem;
 use crate::util::random::new_id;
 
-/// The same, where the changes find everything that they ask for.
+/// Returns what a run would do, after checking the arguments of all changes.
 pub(crate) async fn plan(settings: &Settings) -> Result<Report, Error> {
     formats::find_out(settings, None).await?;
     let (storage, pipeline) = open_with_pipeline(settings)?;
@@ -34,7 +34,7 @@ pub(crate) async fn plan(settings: &Settings) -> Result<Report, Error> {
     look(settings).await
 }
 
-/// What a run would find, without doing anything about it.
+/// Returns what a run would do, without doing it.
 pub(crate) async fn look(settings: &Settings) -> Result<Report, Error> {
     let began = Instant::now();
     formats::find_out(settings, None).await?;
@@ -60,7 +60,7 @@ pub(crate) async fn look(settings: &Settings) -> Result<Report, Error> {
     let targets: Vec<_> = settings.targets.iter().chain([&storage.target]).collect();
     note_session_options(&mut plan, &targets).await;
     judge(settings, &mut plan, Looks::Settled).map_err(Error::invalid)?;
-    // What another run is at work on may not be ours to run.
+    // The other run may be about to apply these changes, so they need not be checked here.
     if !snapshot.is_held() {
         let targets = preflight::targets(storage.target, settings.targets.clone());
         script_checks::refuse(&plan, &pipeline, &targets).await?;
@@ -71,7 +71,7 @@ pub(crate) async fn look(settings: &Settings) -> Result<Report, Error> {
     Ok(report)
 }
 
-/// Which session options the files that are to run have from sqlx, and not from the server.
+/// Notes the session options that the pending files get from sqlx and not from the server.
 async fn note_session_options(plan: &mut Plan, targets: &[&TargetSystem]) {
     for step in plan.stages.iter_mut().flatten() {
         let (body, name) = (&step.definition.body, step.definition.target);
@@ -88,7 +88,7 @@ async fn note_session_options(plan: &mut Plan, targets: &[&TargetSystem]) {
     }
 }
 
-/// What the run with the lock is working at is pending and no issue yet.
+/// Treats the changes that the run with the lock is working on as pending, and not as issues.
 fn note_what_only_a_look_says(plan: &mut Plan, snapshot: &Snapshot) {
     for step in plan.stages.iter_mut().flatten() {
         let (Some(newest), false) = (&step.newest, step.decision == Decision::Filtered) else {

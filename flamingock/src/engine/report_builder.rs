@@ -1,4 +1,4 @@
-//! The account of a run: its report, from the plan and from what was done of it.
+//! Building the report of a run from its plan and the outcomes of its changes.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -15,10 +15,10 @@ use crate::plan::steps::{Plan, Step};
 use crate::report::error::Error;
 use crate::report::run::{ChangeReport, MissingChange, Outcome, Report, StageReport, TargetReport};
 
-/// What was done of a plan, by stage and place: none where nothing was.
+/// The outcomes by stage and position; `None` for a change that was not reached.
 pub(super) type Done = Vec<Vec<Option<(ExecutionOutcome, Duration)>>>;
 
-/// The report of a plan and of what was done of it so far.
+/// Builds the report of a plan and the outcomes so far.
 pub(super) fn report(
     settings: &Settings,
     pipeline: &Pipeline,
@@ -39,7 +39,7 @@ pub(super) fn report(
         for (place, step) in steps.iter().enumerate() {
             let executed = done.get(index).and_then(|stage| stage.get(place)?.as_ref());
             changes.push(change_report(step, executed, is_halted));
-            // Behind the end of the whole run nothing is blocked: it was not reached.
+            // After the whole run has ended, the remaining changes are not blocked but not reached.
             is_halted |= executed.is_some_and(|(executed, _)| {
                 !executed.outcome.is_applied() && executed.run_state == RunState::GoesOn
             });
@@ -67,7 +67,7 @@ pub(super) fn report(
     }
 }
 
-/// The targets that the changes name, with what the application says of them.
+/// Returns the target systems that the changes name, with their descriptions.
 pub(super) fn target_reports(settings: &Settings, pipeline: &Pipeline) -> Vec<TargetReport> {
     let names: BTreeSet<&str> = pipeline.changes().map(|change| change.target).collect();
     let describe = |name: &str| {
@@ -81,7 +81,7 @@ pub(super) fn target_reports(settings: &Settings, pipeline: &Pipeline) -> Vec<Ta
     names.into_iter().map(report).collect()
 }
 
-/// What somebody should see of targets that were given for nothing.
+/// Returns a warning for each declared target system that no change uses.
 pub(super) fn unused_targets<'a>(
     settings: &'a Settings,
     pipeline: &'a Pipeline,
@@ -120,7 +120,7 @@ pub(super) fn change_report(
     match (executed, &step.decision) {
         (Some((executed, duration)), _) => {
             report.outcome = executed.outcome;
-            // One that was not started has none.
+            // A change that did not run has no duration.
             report.duration = (executed.outcome != Outcome::NotReached).then_some(*duration);
             report.error.clone_from(&executed.error);
             report.issue.clone_from(&executed.issue);
@@ -146,7 +146,7 @@ pub(super) fn change_report(
     report
 }
 
-/// What the report means for the run as a whole.
+/// Turns the report into the result of the run.
 pub(super) fn conclude(
     report: Report,
     run_state: RunState,
@@ -158,8 +158,9 @@ pub(super) fn conclude(
     Err(failure(report, run_state, signals).unwrap_or_else(|report| Error::issues(*report)))
 }
 
-/// Why a run or an undo did not come to its end. A change that failed is never hidden behind the
-/// request to stop: whoever stops an application must see it, too. Without such a reason, the report.
+/// Returns the error of a run or an undo that did not complete; the report itself if there is no
+/// such error. A failed change takes precedence over a request to stop, so that stopping the
+/// application does not hide it.
 pub(super) fn failure(
     mut report: Report,
     run_state: RunState,

@@ -1,4 +1,4 @@
-//! From what is asked to its answer, with whoever listens.
+//! Serving a request: prepares it, executes it, and delivers its events.
 
 use super::acquire::Waited;
 use crate::plan::steps::Plan;
@@ -14,16 +14,16 @@ use crate::plan::undo::Undo;
 use crate::report::error::Error;
 use crate::report::run::Report;
 
-/// The target of the events that say how a run ended: a program that prints the report itself leaves
-/// them out.
+/// The tracing target of the events about the end of a run, so that a program that prints the
+/// report itself can filter them out.
 const REPORT: &str = "flamingock::report";
 
-/// What the engine is asked for.
+/// A request to the engine.
 #[derive(Clone, Debug)]
 pub(crate) enum Request {
-    /// To run what is pending.
+    /// Runs the pending changes.
     Run,
-    /// To undo.
+    /// Undoes changes.
     Undo(Undo),
 }
 
@@ -36,7 +36,7 @@ impl Request {
     }
 }
 
-/// Does what is asked.
+/// Serves a request, and returns its report.
 pub(crate) async fn serve(
     settings: Settings,
     request: Request,
@@ -87,8 +87,8 @@ pub(crate) async fn serve(
 }
 
 impl Prepared {
-    /// Does what is asked, and lets go of every connection before it answers: a listener may wait
-    /// for one.
+    /// Serves the request, and closes every cached connection before it returns, because a listener
+    /// may wait for one.
     async fn serve(self, request: &Request, signals: &StopSignal) -> Result<Report, Error> {
         let work = async {
             match request {
@@ -110,7 +110,7 @@ impl Prepared {
             result = work => result,
             result = loss => result,
         };
-        // A row that the store refused tells as well.
+        // A row that the store refused also means that the lock is lost.
         if let Some(reason) = result.as_ref().err().and_then(Error::lost) {
             self.events.lock_lost(reason.to_owned());
         }
@@ -138,7 +138,7 @@ impl Prepared {
     }
 }
 
-/// Who is told of a run.
+/// Creates the sink for the events of a run.
 pub(super) fn events_of(settings: &Settings, run_id: &str, work: Work) -> EventSink {
     EventSink::new(settings.listeners.clone(), run_id, &settings.service, work)
 }

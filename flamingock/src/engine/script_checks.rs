@@ -1,4 +1,4 @@
-//! What keeps SQL of files from being run, found before anything runs.
+//! Checking the SQL of files before anything runs.
 
 use super::judge::Looks;
 use super::prepare::Prepared;
@@ -15,8 +15,8 @@ use crate::report::error::Error;
 use crate::target::database::Database;
 use crate::target::system::Targets;
 
-/// Looks at everything that the plan may run. What is applied is left alone: it may be older than
-/// the rules.
+/// Checks every script that the plan may run. Applied changes are not checked: they may be older
+/// than the rules.
 pub(super) fn check(plan: &Plan, targets: &Targets) -> Vec<Problem> {
     let bodies = bodies_to_run(plan).into_iter();
     bodies
@@ -25,7 +25,7 @@ pub(super) fn check(plan: &Plan, targets: &Targets) -> Vec<Problem> {
         .collect()
 }
 
-/// Looks for what would commit the transaction of an atomic stage.
+/// Looks for statements that would commit the transaction of an atomic stage.
 pub(super) fn check_atomic(plan: &Plan, pipeline: &Pipeline, targets: &Targets) -> Vec<Problem> {
     let stages = pipeline.stages.iter().zip(&plan.stages);
     let steps = stages
@@ -37,7 +37,7 @@ pub(super) fn check_atomic(plan: &Plan, pipeline: &Pipeline, targets: &Targets) 
         .collect()
 }
 
-/// Refuses all of that, for those who only look.
+/// Refuses scripts with problems, for an operation that only reads.
 pub(super) async fn refuse(
     plan: &Plan,
     pipeline: &Pipeline,
@@ -55,8 +55,9 @@ pub(super) async fn refuse(
     }
 }
 
-/// What runs, and what rolls it back after a failure, each with its target system. Down files of other tools only
-/// run on undo, which looks at them: one with a mistake keeps nothing from being applied, as in their tools.
+/// Returns the bodies that run and the rollbacks that follow a failure, each with its target
+/// system. Down files of other tools run only on undo, which checks them: as in their own tools, a
+/// mistake in one keeps nothing from being applied.
 fn bodies_to_run(plan: &Plan) -> Vec<(&'static str, &'static Body<()>)> {
     let steps = plan.steps().filter(|step| works(step));
     let bodies = steps.flat_map(|step| {
@@ -69,7 +70,7 @@ fn bodies_to_run(plan: &Plan) -> Vec<(&'static str, &'static Body<()>)> {
     bodies.collect()
 }
 
-/// What only its database can tell of each of these.
+/// Returns the problems that only the databases themselves can find.
 async fn unfit(
     targets: &Targets,
     all: &[(&str, &'static Body<()>)],
@@ -87,7 +88,7 @@ async fn unfit(
 }
 
 impl Prepared {
-    /// What this run would do with what it has read, where it is going to be run.
+    /// Makes the plan of a run that is about to be executed.
     pub(super) fn plan_to_run(&self, snapshot: &mut Snapshot, looks: Looks) -> Result<Plan, Error> {
         let plan = self.plan(snapshot, looks)?;
         let mut problems = super::script_checks::check(&plan, &self.targets);
@@ -96,7 +97,7 @@ impl Prepared {
             &self.pipeline,
             &self.targets,
         ));
-        // What another run is at work on may not be ours to run.
+        // The other run may be about to apply these changes, so their problems do not count yet.
         if problems.is_empty() || looks == Looks::InMotion {
             Ok(plan)
         } else {
@@ -104,12 +105,12 @@ impl Prepared {
         }
     }
 
-    /// Refuses what only its database can tell of the files that are to run, and of their rollbacks.
+    /// Refuses pending files, and their rollbacks, if their databases find problems.
     pub(super) async fn refuse_unfit_scripts(&self, plan: &Plan) -> Result<(), Error> {
         self.refuse_unfit(bodies_to_run(plan)).await
     }
 
-    /// The same of the rollbacks of what is to be undone.
+    /// Refuses the rollbacks of changes to undo if their databases find problems.
     pub(super) async fn refuse_unfit_rollbacks(&self, chosen: &[&Step]) -> Result<(), Error> {
         let bodies = chosen.iter().filter_map(|step| {
             let definition = step.definition;
@@ -135,7 +136,7 @@ fn works(step: &Step) -> bool {
     }
 }
 
-/// Looks at the rollbacks of what is to be undone.
+/// Checks the rollbacks of changes to undo.
 pub(super) fn check_rollbacks(chosen: &[&Step], targets: &Targets) -> Vec<Problem> {
     let rollbacks = chosen.iter().filter_map(|step| {
         let target = step.definition.target;
@@ -147,7 +148,7 @@ pub(super) fn check_rollbacks(chosen: &[&Step], targets: &Targets) -> Vec<Proble
         .collect()
 }
 
-/// The body itself, or those of its steps: what runs, and what takes that back.
+/// Returns the body itself, or those of its steps with their rollbacks.
 fn parts(body: &'static Body<()>) -> impl Iterator<Item = &'static Body<()>> {
     let steps = body.steps();
     let whole = steps.is_none().then_some(body);
@@ -162,7 +163,7 @@ fn problem(targets: &Targets, target: &str, body: &Body<()>) -> Option<Problem> 
     body.script()?.problem(database.kind(), body.transaction)
 }
 
-/// Without a database there is none that could run it, which preflight says.
+/// Without the feature there is no database to run it, which the preflight reports.
 #[cfg(not(feature = "_sqlx"))]
 fn problem(_targets: &Targets, _target: &str, _body: &Body<()>) -> Option<Problem> {
     None

@@ -1,4 +1,5 @@
-//! A service without history: it must not begin one beside that of the application without a name.
+//! Refusing a second history: a service that gets a name must not repeat what it has applied
+//! without one.
 
 use std::time::{Duration, Instant};
 
@@ -12,14 +13,14 @@ use crate::plan::pipeline::Pipeline;
 use crate::plan::steps::is_applied;
 use crate::report::error::Error;
 
-/// How long the other service's run is waited for: where applications that have nothing to do with each
-/// other start at once, it ends soon.
+/// How long to wait for a run of the other service. If unrelated applications start at the same
+/// time, it ends soon.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Refuses to begin a history for the service: one that is named later would run everything again, or what
-/// is in doubt. Only for a service that has no entry.
+/// Refuses to begin a history for a service that was named later, which would repeat changes or run
+/// one that is in doubt. Only for a service that has no entries.
 pub(crate) async fn refuse(
     store: &dyn Store,
     settings: &Settings,
@@ -71,7 +72,7 @@ fn reason(theirs: &Snapshot, pipeline: &Pipeline) -> Option<String> {
     })
 }
 
-/// Says that a service's lock is live.
+/// Describes the owner of a service's lock, if there is one.
 pub(crate) fn at_work(theirs: &Snapshot, service: &str) -> Option<String> {
     let lock = theirs.lock.clone().filter(|lock| lock.held)?;
     Some(format!(
@@ -80,8 +81,8 @@ pub(crate) fn at_work(theirs: &Snapshot, service: &str) -> Option<String> {
     ))
 }
 
-/// The entries that are about changes of this binary: the other service may be several applications that
-/// nobody has named.
+/// Returns the entries about changes of this binary: the other service may stand for several
+/// applications without a name.
 fn ours<'a>(theirs: &'a Snapshot, pipeline: &Pipeline) -> Vec<&'a LatestEntry> {
     let has = |newest: &&LatestEntry| {
         pipeline
@@ -91,7 +92,7 @@ fn ours<'a>(theirs: &'a Snapshot, pipeline: &Pipeline) -> Vec<&'a LatestEntry> {
     theirs.newest.iter().filter(has).collect()
 }
 
-/// Names the changes that are neither applied nor rolled back, with what their newest entries say.
+/// Names the changes that are neither applied nor rolled back, with their states.
 pub(crate) fn open(entries: &[&LatestEntry]) -> Option<String> {
     const SHOWN: usize = 10;
     let open = entries.iter().filter(|newest| match &newest.state {

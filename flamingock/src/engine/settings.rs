@@ -1,4 +1,4 @@
-//! Everything that was said of a run.
+//! The settings of a run.
 
 use std::collections::HashSet;
 use std::sync::{Arc, OnceLock};
@@ -25,10 +25,10 @@ use crate::target::settings::StorageSettings;
 use crate::target::storage::OpenStorage;
 use crate::target::system::TargetSystem;
 
-/// How long a change waits for a lock of its database, unless something else is said.
+/// How long a change waits for a lock of its database by default.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The longest lease: a day.
+/// The maximum lease: a day.
 const LONGEST_LEASE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The settings of a run.
@@ -43,7 +43,7 @@ pub(crate) struct Settings {
     pub(crate) parallel_stages: usize,
     pub(crate) changes: Option<Vec<&'static Definition>>,
     pub(crate) folders: Vec<&'static EmbeddedFolder>,
-    /// Found out when a run begins.
+    /// Determined when a run begins.
     pub(crate) formats: OnceLock<Vec<Decided>>,
     #[cfg(feature = "templates")]
     pub(crate) templates: Vec<&'static Template>,
@@ -67,7 +67,7 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// Nothing was said but where the audit is kept.
+    /// Creates the default settings.
     pub(crate) fn new(storage: Box<dyn OpenStorage>) -> Settings {
         Settings {
             storage: storage.into(),
@@ -102,7 +102,7 @@ impl Settings {
         }
     }
 
-    /// The settings for one run of a runner, which can be used for others.
+    /// Returns the settings for one run; the runner can be used again.
     pub(crate) fn for_a_run(&self) -> Settings {
         Settings {
             formats: OnceLock::new(),
@@ -110,8 +110,9 @@ impl Settings {
         }
     }
 
-    /// What is wrong with the names and the durations. Whoever looks or decides is subject to the same rules as
-    /// whoever runs: under a name that a run would refuse, MySQL finds the rows of another service.
+    /// Returns the problems with names and durations. Commands that only read or record follow the
+    /// same rules as runs: under a name that a run would refuse, MySQL finds the rows of another
+    /// service.
     pub(crate) fn problems(&self) -> Vec<Problem> {
         let mut problems: Vec<Problem> = names::problem("service", &self.service)
             .into_iter()
@@ -158,7 +159,7 @@ impl Settings {
         problems
     }
 
-    /// What a store and the targets must know of them.
+    /// Returns the settings that a store and the databases need.
     pub(crate) fn for_storage(&self) -> StorageSettings {
         StorageSettings {
             tables: self.tables.clone(),
@@ -168,13 +169,13 @@ impl Settings {
         }
     }
 
-    /// What the run is for: the code, else the environment.
+    /// Returns the mode: that of the code, otherwise that of the environment.
     pub(crate) fn mode(&self) -> Result<Mode, Problem> {
         self.mode.map_or_else(Mode::from_environment, Ok)
     }
 
-    /// Whether the runner's tags select a change. A change without tags always runs; one with tags
-    /// runs if the runner has one of them and none that is excluded.
+    /// Reports whether the runner's tags select a change. A change without tags always runs. One
+    /// with tags runs if the runner has one of them and excludes none.
     pub(crate) fn selects(&self, change: &Definition) -> bool {
         let has = |tag: &str| change.tags.contains(&tag);
         let excluded = self

@@ -1,4 +1,4 @@
-//! Running one stage: its changes one after the other, or all of them together.
+//! Running one stage: its changes one after the other, or all of them in one transaction.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -19,13 +19,13 @@ use crate::plan::pipeline::PlacedStage;
 use crate::plan::steps::Step;
 use crate::util::error_chain::ErrorChain;
 
-/// What the stages of a run have in common.
+/// Everything that the stages of a run share.
 pub(super) struct Course<'a> {
     lease: &'a Lease,
     signals: &'a StopSignal,
     executor: Executor<'a>,
     run_state: Mutex<RunState>,
-    /// What runs now, in the order in which it began.
+    /// What is running now, in the order in which it began.
     works: Mutex<Vec<String>>,
 }
 
@@ -48,7 +48,7 @@ impl<'a> Course<'a> {
         run_state.clone()
     }
 
-    /// A lock that is lost is the worst that a change can say of the run.
+    /// Records the consequence of a change for the run. The loss of the lock takes precedence.
     fn learn(&self, run_state: &RunState) {
         let mut known = self
             .run_state
@@ -62,12 +62,12 @@ impl<'a> Course<'a> {
         }
     }
 
-    /// Whether another change may be started.
+    /// Reports whether another change may run.
     fn goes_on(&self) -> bool {
         self.run_state() == RunState::GoesOn
     }
 
-    /// Tells the waiters what the run is at work on, from the next renewal on.
+    /// Adds to the activity that waiters see from the next renewal on.
     fn begins(&self, what: String) {
         let mut works = self.works.lock().unwrap_or_else(PoisonError::into_inner);
         works.push(what);
@@ -91,17 +91,17 @@ pub(super) struct OneStage<'a> {
     pub(super) course: &'a Course<'a>,
     pub(super) stage: &'a PlacedStage,
     pub(super) steps: &'a [Step],
-    /// Whether a stage that it is after has not succeeded.
+    /// Whether a stage before it has not succeeded.
     pub(super) is_blocked: bool,
 }
 
-/// What was done of a stage.
+/// The result of a stage.
 pub(super) struct StageEnded {
-    /// By the place of the change: none where nothing was.
+    /// The outcomes by the position of the change; `None` for a change that was not reached.
     pub(super) executed: Vec<Option<(ExecutionOutcome, Duration)>>,
-    /// Whether it has not succeeded.
+    /// Whether the stage has not succeeded.
     pub(super) halted: bool,
-    /// When its first change was started.
+    /// When the first change of the stage began.
     began: Option<Instant>,
 }
 
@@ -171,7 +171,7 @@ impl OneStage<'_> {
         }
     }
 
-    /// Has the connection of a change opened that comes soon.
+    /// Opens the connection of the next change in advance.
     fn expect(&self, step: &Step) {
         let (body, target) = (&step.definition.body, step.definition.target);
         let takes_connection = body.needs.iter().any(Need::is_connection);
@@ -183,11 +183,11 @@ impl OneStage<'_> {
         }
     }
 
-    /// All that is pending, in one transaction.
+    /// Runs all pending changes in one transaction.
     async fn run_together(&self, places: &[usize], ended: &mut StageEnded) {
         let prepared = self.prepared;
         for place in places {
-            // One answer a target system is enough.
+            // One answer for each target system is enough.
             match self.ready(&self.steps[*place], ended, *place).await {
                 Ready::Yes => {}
                 Ready::No => return,
@@ -199,7 +199,7 @@ impl OneStage<'_> {
         self.course.begins(what.clone());
         let told: Vec<std::sync::Once> = steps.iter().map(|_| std::sync::Once::new()).collect();
         let begins = |index: usize| {
-            // What is tried again is told once.
+            // A change that is tried again is sent only once.
             told[index].call_once(|| prepared.tell_start(steps[index], steps[index].attempt));
         };
         let all = self.course.executor.execute_together(&steps, &begins).await;
@@ -210,13 +210,13 @@ impl OneStage<'_> {
                 let executed = logged(id, attempt, std::future::ready(executed)).await;
                 self.note(step, (executed, took), ended, *place);
             } else if told.is_completed() {
-                // Files are sent together: it stood behind the one that failed.
+                // Files are sent as a single message: this one came after the one that failed.
                 prepared.tell_not_reached(step);
             }
         }
     }
 
-    /// Whether a change may be started now; why not is noted.
+    /// Reports whether a change may run now, and records why not.
     async fn ready(&self, step: &Step, ended: &mut StageEnded, place: usize) -> Ready {
         let Course { lease, signals, .. } = *self.course;
         if !self.course.goes_on() {
@@ -244,7 +244,7 @@ impl OneStage<'_> {
         Ready::No
     }
 
-    /// Notes what became of a change. Whether the stage stops there.
+    /// Records the outcome of a change. Returns whether the stage stops there.
     fn note(
         &self,
         step: &Step,
@@ -259,7 +259,7 @@ impl OneStage<'_> {
         ended.halted || !self.course.goes_on()
     }
 
-    /// Tells once that the stage has started.
+    /// Sends once that the stage has started.
     fn tell_start(&self, ended: &mut StageEnded) {
         ended.began.get_or_insert_with(|| {
             let stage = self.stage.name.clone();
@@ -269,8 +269,8 @@ impl OneStage<'_> {
     }
 }
 
-/// Why a function is not called that nothing could take back, if the lease would not be renewed for as
-/// long as it may take.
+/// Returns why a non-transactional function must not be called: the lease might not be renewed for
+/// as long as it may take.
 pub(super) fn refusal(
     lease: &Lease,
     body: Option<&Body<()>>,
@@ -280,13 +280,13 @@ pub(super) fn refusal(
     lease.refuses(timeout)
 }
 
-/// Whether a change can be started.
+/// Whether a change may run.
 enum Ready {
     Yes,
     No,
 }
 
-/// Whether there is something to do.
+/// Reports whether there is something to do.
 fn is_work(step: &Step) -> bool {
     !matches!(step.decision, Decision::Skip | Decision::Filtered)
 }

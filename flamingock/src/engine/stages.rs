@@ -1,4 +1,4 @@
-//! Running the stages under the lock.
+//! Running the stages under the lock, and releasing it.
 
 use std::panic::AssertUnwindSafe;
 
@@ -23,7 +23,7 @@ use crate::report::error::{Error, ErrorKind};
 use crate::report::run::Report;
 use crate::target::system::TargetSystem;
 
-/// What somebody should know of a run that had one connection.
+/// The warning of a run that had only one connection.
 const ALONE: &str = "the database gave no second connection: the lease was renewed between changes only, so that a change that takes longer than it can be taken over";
 
 struct Ran {
@@ -32,7 +32,7 @@ struct Ran {
 }
 
 impl Prepared {
-    /// Reads again under the lock, runs, and gives the lock back whatever happens.
+    /// Reads again under the lock, runs the stages, and releases the lock in every case.
     pub(super) async fn run_locked(
         &self,
         lease: Lease,
@@ -87,7 +87,7 @@ impl Prepared {
         matches!(self.mode, Mode::Check | Mode::Plan)
     }
 
-    /// A run that only looks shows what a run would take over as applied.
+    /// Shows the changes that a run would adopt as applied, in a run that only reads.
     pub(super) async fn foresee(&self, snapshot: &mut Snapshot) -> Result<(), Error> {
         if self.only_looks() && !self.settings.adoptions.is_empty() && snapshot.newest.is_empty() {
             let targets: Vec<_> = self.targets.values().collect();
@@ -96,7 +96,7 @@ impl Prepared {
         Ok(())
     }
 
-    /// What is so now that nobody else writes, once what others have applied is taken over.
+    /// Reads the state while no other run can write, after adopting the history of other tools.
     async fn look_under_the_lock(&self, lease: &Lease) -> Result<Snapshot, Error> {
         let service = &self.settings.service;
         let look = || async {
@@ -115,7 +115,7 @@ impl Prepared {
         }
     }
 
-    /// Gives the lock back, unless it must be kept until its lease is over.
+    /// Releases the lock, unless it must stay taken until its lease ends.
     pub(super) async fn give_back(
         &self,
         lease: Lease,
@@ -160,7 +160,7 @@ impl Prepared {
                 .changes()
                 .flat_map(|change| &change.notes)
                 .all(|note| match note {
-                    // What was found may be older than the code: the next run compares.
+                    // The version that was found may be older than the code: the next run compares.
                     Note::Drifted { .. } | Note::FoundApplied => false,
                     Note::Again { .. }
                     | Note::OutOfOrder { .. }
@@ -177,7 +177,7 @@ impl Prepared {
         })
     }
 
-    /// Runs every stage once those that it is after have ended, as many side by side as may be.
+    /// Runs each stage once the stages before it have ended, as many in parallel as allowed.
     async fn run_in_their_order(&self, course: &Course<'_>, plan: &Plan) -> Done {
         let side_by_side = self.side_by_side();
         let stages = &self.pipeline.stages;
@@ -214,8 +214,8 @@ impl Prepared {
         }
     }
 
-    /// How many stages may run side by side: each needs a connection, and what is recorded meanwhile
-    /// another one.
+    /// Returns how many stages may run in parallel: each of them needs a connection, and the audit
+    /// needs another one meanwhile.
     fn side_by_side(&self) -> usize {
         let databases = self.targets.values().flat_map(|target| &target.database);
         let connections = databases.map(|database| database.connections().saturating_sub(1).max(1));
@@ -224,11 +224,11 @@ impl Prepared {
     }
 }
 
-/// Why the lock is not given back after a panic of the engine: what it was doing may still go on.
+/// The reason not to release the lock after a panic of the engine: its work may still go on.
 pub(super) const PANICKED: &str = "the run panicked";
 
-/// Why a run that has ended so does not give the lock back. The next owner takes a lock that was given
-/// back for a sign that nothing of this run is open, and would do again what may still be committed.
+/// Returns why the lock must not be released after this result. A released lock would tell the next
+/// owner that nothing of this run is unfinished, and it would repeat what may still be committed.
 pub(super) fn why_kept(result: &Result<Report, Error>) -> Option<&'static str> {
     let error = result.as_ref().err()?;
     match error.kind() {

@@ -1,4 +1,4 @@
-//! Undoing under the lock.
+//! Undoing changes under the lock.
 
 use std::panic::AssertUnwindSafe;
 use tokio::time::Instant;
@@ -32,10 +32,11 @@ use crate::report::error::Error;
 use crate::report::run::{ChangeReport, Outcome, Report, StageReport};
 use crate::util::random::new_id;
 
-/// Nothing else keeps a replica that restarts from applying it again.
+/// The warning of an undo: nothing else keeps a replica that restarts from applying the changes
+/// again.
 const PENDING_AGAIN: &str = "instances that have these changes apply them again at their next start: first stop them, or deploy a release without the changes";
 
-/// What an undo would reverse, for an operator who looks first.
+/// Returns what an undo would reverse, for an operator.
 pub(crate) async fn plan_undo(mut settings: Settings, undo: &Undo) -> Result<Report, Error> {
     settings.listeners.clear();
     formats::find_out(&settings, None).await?;
@@ -46,7 +47,7 @@ pub(crate) async fn plan_undo(mut settings: Settings, undo: &Undo) -> Result<Rep
 }
 
 impl Prepared {
-    /// What an undo would reverse, without doing it.
+    /// Returns what an undo would reverse, without doing it.
     pub(super) async fn plan_undo(&self, undo: &Undo) -> Result<Report, Error> {
         let mut snapshot = self.read().await?;
         let looks = Looks::of(&snapshot);
@@ -56,8 +57,8 @@ impl Prepared {
         Ok(self.undo_report(&chosen, Vec::new()))
     }
 
-    /// What the run has applied whose changes are to be undone. A typing error must not look like a run that
-    /// is undone already.
+    /// Returns the attempts that the run to undo has applied. Fails for an unknown run, because a
+    /// typing error must not look like a run that is undone already.
     async fn applied_by_run(&self, undo: &Undo) -> Result<AppliedByRun, Error> {
         let Some(run_id) = undo.run() else {
             return Ok(AppliedByRun::new());
@@ -79,7 +80,7 @@ impl Prepared {
             .collect())
     }
 
-    /// Undoes changes, last first, and stops at the first that cannot be undone.
+    /// Undoes changes, last first, and stops at the first one that cannot be undone.
     pub(super) async fn undo(&self, target: &Undo, signals: &StopSignal) -> Result<Report, Error> {
         let lease = self.wait_to_undo(target, signals).await?;
         let Some(lease) = lease else {
@@ -92,7 +93,7 @@ impl Prepared {
         undone.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     }
 
-    /// None: there is nothing to undo.
+    /// Waits for the lock. Returns `None` if there is nothing to undo.
     async fn wait_to_undo(
         &self,
         target: &Undo,
@@ -129,7 +130,7 @@ impl Prepared {
         }
     }
 
-    /// What is to be undone, all of which can be.
+    /// Selects the changes to undo, and checks that all of them can be undone.
     fn chosen<'a>(
         &self,
         plan: &'a Plan,
@@ -209,7 +210,7 @@ impl Prepared {
         }
     }
 
-    /// Only the changes that were to be undone, in the order in which they were.
+    /// Builds the report of an undo: only the changes to undo, in the order of the undo.
     fn undo_report(
         &self,
         chosen: &[&Step],

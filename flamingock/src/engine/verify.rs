@@ -1,4 +1,4 @@
-//! Asking the probes, without doing anything about what they say.
+//! Calling the verify functions, without acting on their answers.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ use super::prepare::Prepared;
 use super::request::events_of;
 use crate::util::random::new_id;
 
-/// Asks the probe of every selected change that has one.
+/// Calls the verify function of every selected change that has one.
 pub(crate) async fn verify(settings: Settings) -> Result<Vec<Probe>, Error> {
     let run_id = new_id();
     let timeout = settings.listener_timeout;
@@ -39,7 +39,7 @@ pub(crate) async fn verify(settings: Settings) -> Result<Vec<Probe>, Error> {
         Err(error) => Err(error),
     };
     events.run_ended(None, probed.as_ref().err());
-    // What was not heard is logged: there is no report that could say it.
+    // Lost events are logged: there is no report that could contain them.
     events.close(timeout).await;
     probed
 }
@@ -83,7 +83,7 @@ impl Prepared {
         Ok(probes)
     }
 
-    /// None: the change has no probe.
+    /// Returns `None` if the change has no verify function.
     async fn ask(&self, step: &Step, signals: &StopSignal) -> Option<Result<bool, ErrorChain>> {
         let body = step.definition.verify?;
         let target = self.targets.get(step.definition.target)?;

@@ -1,4 +1,4 @@
-//! Waiting for the target system of a change, before anything is started at it.
+//! Waiting until the target system of a change is ready, before any of its changes run.
 
 use tokio::time::Instant;
 
@@ -11,8 +11,8 @@ use crate::target::readiness::{FIRST_PAUSE, LONGEST_PAUSE, Ready};
 use crate::util::error_chain::ErrorChain;
 
 impl Prepared {
-    /// Waits for the change's target, once in a run. An answer is why it is not ready; none comes
-    /// for one that is, and when the run is to stop, which `signals` tell.
+    /// Waits for the change's target system, once in a run. Returns the error of a system that is
+    /// not ready; `None` for one that is ready, or if the run is to stop, which `signals` shows.
     pub(super) async fn unready(
         &self,
         step: &Step,
@@ -24,7 +24,7 @@ impl Prepared {
         if let Some(known) = self.readiness.known(name) {
             return known.err();
         }
-        // The probe may take a connection from a pool of which changes have held one.
+        // The probe may take a connection from a pool with cached connections of changes.
         for target in self.targets.values() {
             if let Some(database) = &target.database {
                 database.let_go();
@@ -38,7 +38,7 @@ impl Prepared {
         answer.err()
     }
 
-    /// None: the run is to stop.
+    /// Returns `None` if the run is to stop.
     async fn wait_for(
         &self,
         name: &str,
@@ -62,7 +62,7 @@ impl Prepared {
                 self.events.emit(EventKind::TargetReady { target, waited });
                 return Some(Ok(()));
             }
-            // One that does not answer any more says less than what it said before.
+            // An error says more than a later call that does not return.
             if let Ok(Err(error)) = answer {
                 if last.is_none() {
                     tracing::info!(%error, "waiting for the target system {name:?}");

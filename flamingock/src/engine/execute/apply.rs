@@ -45,8 +45,9 @@ impl Execution<'_> {
         }
     }
 
-    /// In a transaction of another database than the audit's: what has begun is on record before,
-    /// and a marker tells afterwards whether it was committed.
+    /// Applies a change in a transaction of another database than the audit's. The attempt is
+    /// recorded before it begins, and a marker in the transaction shows afterwards whether it was
+    /// committed.
     pub(super) async fn apply_separate(&self, attempt: &Attempt<'_>) -> ExecutionOutcome {
         let Some(database) = &self.target.database else {
             return no_database();
@@ -92,7 +93,7 @@ impl Execution<'_> {
                 }
             }
             Transacted::NotRun { cause } => {
-                // It is on record as started, and is known not to have run.
+                // The attempt is recorded as started, and is known not to have run.
                 let error = introduced(NOT_RUN, &chain(&cause));
                 let entries = attempt.nothing_left(&mode, Some(error.clone()));
                 self.recorded(&entries, error, Outcome::RolledBack).await
@@ -106,7 +107,7 @@ impl Execution<'_> {
         }
     }
 
-    /// What to do about a transaction that did not come to its end.
+    /// Records a transaction that was not completed.
     pub(super) async fn not_applied(
         &self,
         attempt: &Attempt<'_>,
@@ -145,7 +146,7 @@ impl Execution<'_> {
         }
     }
 
-    /// Without transaction: what has begun is on record before it begins.
+    /// Applies a non-transactional change. The attempt is recorded before it begins.
     pub(super) async fn apply_plain(&self, attempt: &Attempt<'_>) -> ExecutionOutcome {
         if let Some(refused) = self.refused(&self.definition.body).await {
             return refused;
@@ -193,7 +194,8 @@ impl Execution<'_> {
         }
     }
 
-    /// Outside of a transaction, where earlier attempts may have left something.
+    /// Returns the invocation of a non-transactional change, whose earlier attempts may have left
+    /// something behind.
     pub(super) fn applying<'a>(&'a self, own: &'a Values) -> Invocation<'a> {
         Invocation {
             earlier: self.number.saturating_sub(1),
@@ -217,7 +219,8 @@ impl Execution<'_> {
         }
     }
 
-    /// The change did not run. The entry may be there all the same, if only its answer was lost.
+    /// Reports that the change did not run. Its first entry may exist all the same, if only the
+    /// answer was lost.
     pub(super) async fn not_started(
         &self,
         attempt: &Attempt<'_>,
@@ -258,7 +261,8 @@ impl Execution<'_> {
                     return not_called(reason);
                 }
                 let ended = invocation.call(body, Session::none()).await;
-                // Nobody can tell what a dropped future of the user's own client left running.
+                // A client of the user's own may still be running something after its future was
+                // dropped.
                 let at_rest = !ended.is_interrupted();
                 Called { ended, at_rest }
             }
@@ -266,7 +270,7 @@ impl Execution<'_> {
     }
 }
 
-/// The lock is another's: nothing is started.
+/// The lock has another owner, so the function is not called.
 fn not_called(reason: String) -> Called<()> {
     Called {
         ended: Ended::Lost(reason),

@@ -1,4 +1,4 @@
-//! The changes of an atomic stage: all of them, or none.
+//! Applying the changes of an atomic stage: all of them or none.
 
 use std::time::{Duration, Instant};
 
@@ -14,12 +14,13 @@ use crate::plan::steps::Step;
 use crate::report::run::Outcome;
 use crate::target::database::{Books, Part};
 
-/// What was done of changes that belong together, in their order: none where nothing was.
+/// The outcomes of the changes in one transaction, in order; `None` for a change that was not
+/// reached.
 type Several = Vec<Option<(ExecutionOutcome, Duration)>>;
 
 impl Executor<'_> {
-    /// Does what the plan says of changes that have something to do, in one transaction of the
-    /// database that holds the audit. `begins` is told which one begins.
+    /// Executes the pending changes of a stage in one transaction of the database that holds the
+    /// audit. Calls `begins` with the index of each change that begins.
     pub(crate) async fn execute_together(
         &self,
         steps: &[&Step],
@@ -99,7 +100,7 @@ impl Executor<'_> {
                 continue;
             };
             let mut executed = one.not_applied(&part.attempt, transacted).await;
-            // What was undone with the change that was stopped has not failed, either.
+            // A change that was rolled back together with the stopped one has not failed either.
             executed.stopped |= is_stopped && executed.outcome == Outcome::RolledBack;
             let executed = if retries > 0 {
                 executed.with(Note::Retried { times: retries })

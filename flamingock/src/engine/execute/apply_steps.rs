@@ -1,5 +1,5 @@
-//! Steps outside a transaction, one after the other. Each is on record before it begins, so that after a
-//! crash the audit says which one was reached; the change is STARTED all the while.
+//! Applying non-transactional steps one after the other. Each step is recorded before it begins, so
+//! that the audit shows after a crash which step was reached. The change is STARTED meanwhile.
 
 use crate::change::step::ObserveSteps as _;
 use std::time::{Duration, Instant};
@@ -18,7 +18,7 @@ use crate::util::error_chain::chain;
 use super::execution::Execution;
 use super::outcome::{ExecutionOutcome, NO_CONNECTION, introduced, with_unrecorded};
 
-/// When the steps of a change must be through, all together.
+/// The deadline for all steps of a change together.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Deadline {
     timeout: Option<Duration>,
@@ -33,7 +33,7 @@ impl Deadline {
         }
     }
 
-    /// The same call with the time that is left.
+    /// Returns the invocation with the time that is left.
     pub(super) fn limit<'a>(self, invocation: &Invocation<'a>) -> Invocation<'a> {
         let left = |timeout: Duration| timeout.saturating_sub(self.began.elapsed());
         Invocation {
@@ -42,7 +42,7 @@ impl Deadline {
         }
     }
 
-    /// Why nothing more is begun, once the time is over.
+    /// Returns the error of a change whose time is over.
     pub(super) fn is_over(self) -> Option<ErrorChain> {
         let timeout = self
             .timeout
@@ -51,7 +51,7 @@ impl Deadline {
         ended.into_result().err().as_ref().map(chain)
     }
 
-    /// How a call ended, which has had the time of all the steps.
+    /// Replaces the remaining time in a timeout by the timeout of the whole change.
     pub(super) fn told(self, ended: Ended<()>) -> Ended<()> {
         match (ended, self.timeout) {
             (Ended::TimedOut(_), Some(timeout)) => Ended::TimedOut(timeout),
@@ -60,7 +60,7 @@ impl Deadline {
     }
 }
 
-/// An entry that says where the attempt stands.
+/// Adds to an entry which step the attempt has reached.
 pub(super) fn at(place: &str, entry: NewEntry) -> NewEntry {
     NewEntry {
         reason: Some(place.to_owned()),
@@ -74,12 +74,12 @@ struct Stopped {
     /// How many steps, from the first, may have left something behind.
     reached: usize,
     error: ErrorChain,
-    /// Whether nothing of it is running any more.
+    /// Whether nothing of the step is running any more.
     at_rest: bool,
 }
 
 impl Stopped {
-    /// It did not run: those before it did.
+    /// The step did not run; all steps before it did.
     fn before(index: usize, introduction: &str, error: &ErrorChain) -> Stopped {
         Stopped {
             index,
@@ -153,7 +153,8 @@ impl Execution<'_> {
         self.record_applied(attempt, mode).await
     }
 
-    /// The first entry may fail: nothing has happened yet. Behind it the database is worth waiting for.
+    /// Records that a step begins. The first entry may fail, because nothing has happened yet. The
+    /// others are retried while the database is not available.
     async fn step_recorded(&self, index: usize, entry: NewEntry) -> Result<(), AppendError> {
         if index == 0 {
             self.executor.append(&[entry]).await.map(drop)
@@ -195,7 +196,7 @@ impl Execution<'_> {
         }
     }
 
-    /// What waiters are told.
+    /// Sets the activity that waiters see.
     pub(super) fn tell_activity(&self, place: &str) {
         let (order, id) = (self.definition.order, self.definition.id);
         let activity = format!("{order} {id}, {place}");

@@ -1,4 +1,4 @@
-//! One change at its target: what it is called with.
+//! The execution of one change: its target system, its secrets and the values for its functions.
 
 use crate::change::step::{ObserveSteps, StepObserver};
 use std::sync::Arc;
@@ -30,7 +30,7 @@ use super::outcome::{
 
 const NO_SECRET: &str = "the change did not run: a secret that it takes is not known";
 
-/// One change with its target.
+/// A change with its target system.
 pub(super) struct Execution<'a> {
     pub(super) executor: &'a Executor<'a>,
     pub(super) definition: &'static Definition,
@@ -38,12 +38,12 @@ pub(super) struct Execution<'a> {
     pub(super) number: u32,
     pub(super) revealed: Arc<Revealed>,
     pub(super) step_progress: Arc<StepProgress>,
-    /// Whether an undo follows at once where the change is found to be still applied.
+    /// Whether an undo follows at once if the change turns out to be still applied.
     pub(super) is_undone_next: bool,
 }
 
 impl Executor<'_> {
-    /// A change with everything that it needs; or what became of it, since it could not start.
+    /// Prepares a change for its execution. Returns the outcome if it cannot run.
     pub(super) async fn one(
         &self,
         step: &Step,
@@ -72,7 +72,7 @@ impl Executor<'_> {
 }
 
 impl Execution<'_> {
-    /// What the plan's decision comes to. None: the change is to be applied.
+    /// Executes the plan's decision. Returns `None` if the change is to be applied.
     pub(super) async fn decided_by_plan(&self, step: &Step) -> Option<ExecutionOutcome> {
         match &step.decision {
             Decision::Skip => Some(ExecutionOutcome::new(Outcome::AlreadyApplied)),
@@ -84,7 +84,7 @@ impl Execution<'_> {
         }
     }
 
-    /// How the code says that a function runs.
+    /// Returns the transaction mode that the code demands for a function.
     pub(super) fn mode(&self, body: &Body<()>) -> TransactionMode {
         match (body.transaction, self.target.holds_audit) {
             (false, _) => TransactionMode::None,
@@ -93,7 +93,7 @@ impl Execution<'_> {
         }
     }
 
-    /// Looks up the secrets before anything of the change has begun.
+    /// Looks up the secrets before anything of the change begins.
     async fn reveal(&self, names: Vec<&'static str>) -> Result<Revealed, Box<ExecutionOutcome>> {
         let own = Values::default();
         let looking_up = Revealed::look_up(names, self.executor.secrets);
@@ -108,7 +108,7 @@ impl Execution<'_> {
         }
     }
 
-    /// What only this attempt can give its functions.
+    /// Returns the values that exist only for this attempt.
     pub(super) fn own_values(&self) -> Values {
         let grant = self.executor.lease.grant();
         let context = Context::new(
@@ -140,7 +140,7 @@ impl Execution<'_> {
         }
     }
 
-    /// Runs a function in one transaction of its target, in its turn.
+    /// Runs a function in one transaction of its target system, when it is its turn.
     pub(super) async fn transact(
         &self,
         attempt: &Attempt<'_>,
@@ -167,8 +167,8 @@ impl Execution<'_> {
         (ending.map_or_else(not_reached, |(ended, _)| ended), retries)
     }
 
-    /// Why a change, or its undo, can't run outside a transaction as its code says: time limits that would
-    /// hit other clients. Asked before anything of it has begun.
+    /// Refuses a change or undo whose time limits would affect other clients of a pooler, because
+    /// it runs without a transaction. Called before anything of it begins.
     pub(super) async fn refused(&self, body: &Body<()>) -> Option<ExecutionOutcome> {
         let (own, database) = (Values::default(), self.target.database.as_ref()?);
         let rollback = self.definition.rollback;
@@ -189,7 +189,8 @@ impl Execution<'_> {
         ))
     }
 
-    /// A function that takes no connection may take a pool: it must not wait for ours.
+    /// Closes cached connections, because a function without a connection may take the pool, and
+    /// must not wait for them.
     pub(super) fn let_go(&self) {
         for target in self.executor.targets.values() {
             if let Some(database) = &target.database {
@@ -198,7 +199,7 @@ impl Execution<'_> {
         }
     }
 
-    /// What became of a change, with what became of its steps.
+    /// Adds the outcomes of the steps to the outcome of the change.
     pub(super) fn with_steps(&self, executed: ExecutionOutcome) -> ExecutionOutcome {
         let undone = matches!(executed.outcome, Outcome::RolledBack | Outcome::Undone);
         ExecutionOutcome {
@@ -207,15 +208,15 @@ impl Execution<'_> {
         }
     }
 
-    /// Whether the entry that says that an attempt began may be there, or come, although the store says
-    /// that it could not write it.
+    /// Reports whether the attempt's first entry may exist, or may still be written, although the
+    /// store returned an error.
     pub(super) async fn start_may_be_on_record(
         &self,
         attempt: &Attempt<'_>,
         error: &StoreError,
     ) -> bool {
         if error.kind == StoreErrorKind::Disconnected {
-            // A statement on its way is refused behind the entry that says how the attempt ended.
+            // A statement in flight is refused once a later entry has ended the attempt.
             return true;
         }
         let grant = attempt.grant;
@@ -230,7 +231,7 @@ impl Execution<'_> {
         }
     }
 
-    /// Records a failure, which is the outcome if that succeeds.
+    /// Records a failure, and returns it as the outcome if it was recorded.
     pub(super) async fn recorded(
         &self,
         entries: &[NewEntry],

@@ -1,4 +1,4 @@
-//! Running one change: its transaction mode, its rollback, its entries.
+//! The executor of a run's changes, and the entries that it appends.
 
 use super::outcome::ExecutionOutcome;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use crate::target::system::Targets;
 
 use super::turns::Turns;
 
-/// What the changes of a run have in common.
+/// Everything that the changes of a run share.
 #[derive(Debug)]
 pub(crate) struct Executor<'a> {
     pub(crate) store: &'a dyn Store,
@@ -35,7 +35,7 @@ pub(crate) struct Executor<'a> {
 }
 
 impl Executor<'_> {
-    /// Does what the plan says.
+    /// Executes the plan's decision about a change.
     pub(crate) async fn execute(&self, step: &Step) -> ExecutionOutcome {
         let one = match self.one(step, step.attempt).await {
             Ok(one) => one,
@@ -65,18 +65,18 @@ impl Executor<'_> {
         }
     }
 
-    /// Returns the place of the first entry.
+    /// Appends entries, without retries. Returns the position of the first one.
     pub(super) async fn append(&self, entries: &[NewEntry]) -> Result<i64, AppendError> {
         let _turn = self.turns.of_entry().await;
         append(self.store, self.lease.grant(), entries, self.signals).await
     }
 
-    /// Writes what has happened already.
+    /// Appends entries about what has happened already, with retries.
     pub(super) async fn append_retrying(&self, entries: &[NewEntry]) -> Result<(), AppendError> {
         self.append_for_place(entries).await.map(drop)
     }
 
-    /// The same, and returns the place of the first entry.
+    /// Appends entries with retries, and returns the position of the first one.
     pub(super) async fn append_for_place(&self, entries: &[NewEntry]) -> Result<i64, AppendError> {
         let _turn = self.turns.of_entry().await;
         let retrying = RetryingAppend {

@@ -1,4 +1,4 @@
-//! Running one change: its transaction mode, its rollback, its entries.
+//! Executing one change: applying, resolving, rolling back and undoing it.
 
 pub(crate) mod apply;
 pub(crate) mod apply_atomic;

@@ -1,4 +1,4 @@
-//! What became of a change, and what that means for the run.
+//! The outcome of a change, and its consequence for the run.
 
 use crate::audit::entry::TransactionMode;
 use crate::audit::store_error::StoreError;
@@ -15,7 +15,7 @@ pub(super) const NO_DATABASE: &str = "its target system has no database";
 
 pub(super) const NOT_RUN: &str = "the change did not run: its transaction could not begin";
 
-/// What became of a change.
+/// The outcome of a change.
 #[derive(Debug)]
 pub(crate) struct ExecutionOutcome {
     pub(crate) outcome: Outcome,
@@ -28,14 +28,14 @@ pub(crate) struct ExecutionOutcome {
     pub(crate) stopped: bool,
 }
 
-/// What it means for the run.
+/// The consequence for the run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum RunState {
-    /// It goes on, or with the stages that do not depend on this one.
+    /// The run goes on, at least with the stages that do not depend on this one.
     GoesOn,
-    /// The lock is, or may be, another's: nothing more is started or written.
+    /// The lock has, or may have, another owner: no more changes run, and nothing more is written.
     Lost(String),
-    /// What the audit should say could not be found out, or not be written.
+    /// The outcome could not be determined, or could not be recorded.
     Unknown,
 }
 
@@ -80,14 +80,14 @@ impl ExecutionOutcome {
     }
 }
 
-/// Whether the code names another target system now than the attempt that it is about.
+/// Reports whether the code names another target system now than the attempt's.
 pub(super) fn moved(step: &Step) -> bool {
     step.newest
         .as_ref()
         .is_some_and(|newest| newest.target != step.definition.target)
 }
 
-/// A change that is applied; the mode is `none` where the database has committed midway.
+/// Returns the outcome of an applied change. The mode is `none` if the database committed midway.
 pub(super) fn applied(mode: &TransactionMode) -> ExecutionOutcome {
     let executed = ExecutionOutcome::new(Outcome::NewlyApplied);
     match mode {

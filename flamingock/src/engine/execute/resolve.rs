@@ -1,4 +1,4 @@
-//! Settling an attempt that nobody saw end.
+//! Resolving interrupted attempts, by the verify function or by the marker.
 
 use crate::audit::attempt::Attempt;
 use crate::audit::entry::{Entry, LatestEntry, NewEntry, Origin, State, TransactionMode};
@@ -24,8 +24,8 @@ use super::outcome::{ExecutionOutcome, RunState, blocked, introduced, issue, wit
 const NOT_VERIFIED: &str = "the change did not run: its verify function failed, so it is not known whether it is there already";
 
 impl Execution<'_> {
-    /// Asks the probe what an attempt has left that nobody saw end. None: nothing, so that the change
-    /// is to be applied.
+    /// Calls the verify function to find out what an interrupted attempt has left behind. Returns
+    /// `None` if that is nothing, so that the change is to be applied.
     pub(super) async fn verify(
         &self,
         step: &Step,
@@ -79,8 +79,8 @@ impl Execution<'_> {
         })
     }
 
-    /// Records, once, why this run can't resolve an interrupted attempt, so that the audit has the reason
-    /// that the report has. The next run tries again.
+    /// Records, once, why this run cannot resolve an interrupted attempt, so that the audit has the
+    /// same reason as the report. The next run tries again.
     async fn unresolved(
         &self,
         step: &Step,
@@ -114,7 +114,7 @@ impl Execution<'_> {
         }
     }
 
-    /// The attempt that the newest entry is about, to be settled by this run.
+    /// Returns the attempt of the latest entry, which this run resolves.
     fn attempt_of(&self, step: &Step, newest: &LatestEntry, origin: Origin) -> Attempt<'_> {
         let mut attempt = self.executor.attempt(step, origin);
         attempt.number = newest.attempt;
@@ -122,8 +122,8 @@ impl Execution<'_> {
         attempt
     }
 
-    /// Nothing at the target tells what became of an attempt: from here on it is one that an operator
-    /// decides on.
+    /// Records that the markers at the target system say nothing about the attempt, so that an
+    /// operator has to decide.
     pub(super) async fn foreign_markers(
         &self,
         attempt: &Attempt<'_>,
@@ -144,9 +144,9 @@ impl Execution<'_> {
         }
     }
 
-    /// Records what an attempt turned out to have come to.
+    /// Records the result of the verify function.
     pub(super) async fn found(&self, step: &Step, state: State) -> ExecutionOutcome {
-        // It is that attempt that this settles, not a new one, if there was one.
+        // The entry ends the existing attempt, if there is one, and does not begin a new one.
         let attempt = match &step.newest {
             Some(newest) => self.attempt_of(step, newest, Origin::Verify),
             None => self.executor.attempt(step, Origin::Verify),
@@ -164,7 +164,8 @@ impl Execution<'_> {
     ) -> ExecutionOutcome {
         let applied = state == State::Applied;
         if applied && self.is_undone_next {
-            // Behind an entry that ends an attempt, its run could not record that it begins again.
+            // After an entry that ends the attempt, the undo could not record that the attempt
+            // begins again.
             return ExecutionOutcome::new(Outcome::AlreadyApplied);
         }
         let entry = attempt.entry(state, mode, None);
@@ -183,8 +184,8 @@ impl Execution<'_> {
         }
     }
 
-    /// Asks the target's marker whether an attempt was committed that nobody saw end. None: it was
-    /// not, so that the change is to be applied.
+    /// Reads the marker of an interrupted attempt at its target system. Returns `None` if the
+    /// attempt was not committed, so that the change is to be applied.
     pub(super) async fn resolve(&self, step: &Step) -> Option<ExecutionOutcome> {
         let Some(newest) = &step.newest else {
             return Some(blocked(step, Cause::Interrupted));
@@ -212,7 +213,7 @@ impl Execution<'_> {
         let resolved = database.resolve(&attempt, key, &run_id).await;
         let is_committed = matches!(resolved, Ok(Resolved::Applied));
         let state = match resolved {
-            // Where the table of markers is not there, the rollback had not begun.
+            // If the table of markers does not exist, the rollback had not begun.
             Ok(Resolved::NotApplied | Resolved::Foreign(ForeignMarkers::NoTable { .. }))
                 if rolls_back_elsewhere(newest) =>
             {
@@ -227,7 +228,7 @@ impl Execution<'_> {
             Ok(Resolved::NotApplied) => return None,
             Ok(Resolved::Applied) if undoes || rolls_back_elsewhere(newest) => State::RolledBack,
             Ok(Resolved::Applied) => State::Applied,
-            // The database has committed a part: as if there had been no transaction.
+            // The database committed a part, so the attempt counts as non-transactional.
             Ok(Resolved::LeftBehind) => return self.without_marker(step, undoes).await,
             Ok(Resolved::StillOpen) => {
                 let error = own_error(newest);
@@ -243,21 +244,21 @@ impl Execution<'_> {
         };
         let mode = TransactionMode::Separate;
         let executed = self.record_resolution(&attempt, state, mode).await;
-        // A tombstone stays: a transaction that comes late must meet it.
+        // A tombstone stays: it makes a transaction fail that tries to commit later.
         if executed.run_state == RunState::GoesOn && is_committed {
             database.unmark(&attempt, key).await;
         }
         if executed.run_state == RunState::GoesOn && rolls_back_elsewhere(newest) {
-            // As after every rollback that ended: the change runs again.
+            // The change runs again, as after every completed rollback.
             return None;
         }
         Some(executed)
     }
 
-    /// The place of the entry that the marker of an attempt is named after, and the run that wrote it: the
-    /// first of the entries that say the same at the end of the attempt's history. Those behind it are of
-    /// runs that could not settle the attempt. None: the history does not have it, so that no marker can be
-    /// looked for. One that was guessed would let a committed attempt run again.
+    /// Returns the position of the entry that gives the attempt's marker its name, and the run that
+    /// wrote it: the first of the equal entries at the end of the attempt's history. Those after it
+    /// are from runs that could not resolve the attempt. Returns `None` if the history lacks it. No
+    /// marker is read then, because a guessed one would let a committed attempt run again.
     async fn begun(&self, newest: &LatestEntry) -> Result<Option<(i64, String)>, StoreError> {
         let filter = HistoryFilter::default()
             .change(newest.change_id.clone())
@@ -273,13 +274,15 @@ impl Execution<'_> {
             .rev()
             .skip_while(|found| found.seq != newest.seq);
         let begun = before.take_while(says_the_same).last();
-        // What a run has found out about an attempt stands behind the entry that it began with.
+        // An entry with a run's finding about the attempt is not the entry that the attempt began
+        // with.
         let begun = begun.filter(|found| Cause::found_out(found.error.as_ref()).is_none());
         Ok(begun.map(|found| (found.seq, found.run_id.clone())))
     }
 
-    /// The rollback of a failed attempt was not committed (FAILED), or only a part of it (ROLLBACK_FAILED): what
-    /// the attempt did is still there. None: it may run again.
+    /// Records that the rollback of a failed attempt was not committed (FAILED), or only in part
+    /// (ROLLBACK_FAILED), so that the effects of the attempt remain. Returns `None` if the change
+    /// may run again.
     async fn not_rolled_back(
         &self,
         newest: &LatestEntry,
@@ -313,8 +316,8 @@ impl Execution<'_> {
         }
     }
 
-    /// An attempt that its database has committed in part is on record from now on as one without transaction,
-    /// which an operator decides on.
+    /// Records an attempt that its database committed in part as non-transactional, so that an
+    /// operator decides.
     async fn left_midway(&self, step: &Step, cause: Cause) -> ExecutionOutcome {
         let Some(newest) = &step.newest else {
             return blocked(step, cause);
@@ -334,7 +337,7 @@ impl Execution<'_> {
         }
     }
 
-    /// What an attempt comes to that its database has committed in part.
+    /// Decides about an attempt that its database committed in part.
     async fn without_marker(&self, step: &Step, undoes: bool) -> Option<ExecutionOutcome> {
         let code = code(self.definition);
         let decision = if undoes {
@@ -353,7 +356,7 @@ impl Execution<'_> {
     }
 }
 
-/// The error of the attempt itself, without what a run has found out about it since.
+/// Returns the error of the attempt itself, without what later runs found out about it.
 fn own_error(newest: &LatestEntry) -> Option<ErrorChain> {
     match found_out(newest) {
         Some(_) => newest.error.as_ref()?.behind_first(),

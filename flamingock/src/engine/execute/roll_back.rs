@@ -1,4 +1,4 @@
-//! Rolling a failed change back.
+//! Rolling back a failed change.
 
 use crate::audit::attempt::{Attempt, Purpose};
 use crate::audit::entry::{NewEntry, State, TransactionMode};
@@ -19,15 +19,15 @@ use super::execution::Execution;
 use super::outcome::{ExecutionOutcome, RunState, issue, with_unrecorded};
 
 impl Execution<'_> {
-    /// The rollback that follows a failure.
+    /// Returns the rollback that runs after a failure, if there is one.
     fn rollback_after_failure(&self) -> Option<&'static Body<()>> {
         let body = self.definition.rollback;
         body.filter(|body| !body.is_for_undo_only())
     }
 
-    /// The entry of a failure that the rollback follows. Where that runs in a transaction of another database
-    /// than the audit's, its marker is named after this entry, so that a run that comes after a crash can
-    /// find it.
+    /// Creates the failure's entry that the rollback follows. If the rollback runs in a transaction
+    /// of another database than the audit's, its marker is named after this entry, so that a run
+    /// after a crash can find it.
     pub(super) fn failed_before_rollback(
         &self,
         attempt: &Attempt<'_>,
@@ -41,8 +41,8 @@ impl Execution<'_> {
         }
     }
 
-    /// Runs the rollback of a failed attempt that left something behind; FAILED is on record, at `place`
-    /// where the rollback's marker can be named after it.
+    /// Rolls back a failed attempt that left something behind. FAILED is recorded already, at
+    /// `place` if the rollback's marker can be named after that entry.
     pub(super) async fn roll_back(
         &self,
         attempt: &Attempt<'_>,
@@ -57,7 +57,8 @@ impl Execution<'_> {
         let mode = self.mode(body);
         let (failure, unrecorded) = match (&self.target.database, &mode) {
             (Some(database), TransactionMode::Shared | TransactionMode::Separate) => {
-                // The change itself may have left no marker there yet.
+                // The change itself may not have written a marker there, so the table may be
+                // missing.
                 if mode == TransactionMode::Separate
                     && let Err(error) = database.prepare_markers().await
                 {
@@ -139,7 +140,7 @@ impl Execution<'_> {
         }
     }
 
-    /// Records that the rollback begins, where the failure's own entry does not say so.
+    /// Records that the rollback begins, if the failure's own entry does not.
     async fn rollback_begins(
         &self,
         attempt: &Attempt<'_>,
@@ -177,8 +178,8 @@ impl Execution<'_> {
         }
     }
 
-    /// FAILED stands: the change has no rollback, or a part of it may still be running. What the run
-    /// says of it is what the next one reads out of that.
+    /// Leaves the change FAILED: it has no rollback, or a part of it may still be running. The
+    /// outcome is what the next run will conclude from that entry.
     pub(super) fn without_rollback(&self, error: ErrorChain) -> ExecutionOutcome {
         self.stands(Cause::Failed, error)
     }
@@ -187,8 +188,8 @@ impl Execution<'_> {
         self.stands(Cause::RollbackFailed, error)
     }
 
-    /// With `recovery = "retry"` the author says that running again is safe, also beside an earlier
-    /// attempt whose end could not be confirmed.
+    /// Concludes from the recovery setting. With `recovery = "retry"`, the author declares that the
+    /// change is safe to run again, even while an earlier attempt may still be running.
     fn stands(&self, cause: Cause, error: ErrorChain) -> ExecutionOutcome {
         match unless_retry(code(self.definition), cause) {
             Decision::Issue(cause) => issue(cause, error),

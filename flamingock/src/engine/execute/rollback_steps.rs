@@ -1,4 +1,4 @@
-//! The rollbacks of steps outside a transaction, last first. Each is on record before it begins.
+//! Rolling back non-transactional steps, last first. Each rollback is recorded before it begins.
 
 use crate::change::step::ObserveSteps as _;
 use std::time::Instant;
@@ -19,23 +19,23 @@ use super::apply_steps::{Deadline, at};
 use super::execution::Execution;
 use super::outcome::{ExecutionOutcome, NO_CONNECTION, introduced, issue, with_unrecorded};
 
-/// Where a walk back has ended.
+/// How the rollback of the steps ended.
 enum StepsEnd {
-    /// All of it is taken back.
+    /// All steps are rolled back.
     Back,
     /// The rollback of a step did not run: there was no connection for it.
     NotRun { place: String, error: ErrorChain },
     /// The rollback of a step failed.
     Failed { place: String, error: ErrorChain },
-    /// An entry could not be written, and nothing was begun without it.
+    /// An entry could not be written, and the rollback of its step did not begin.
     AppendError(AppendError),
-    /// The lock is, or may be, another's.
+    /// The lock has, or may have, another owner.
     Lost(String),
 }
 
 impl Execution<'_> {
-    /// Takes a failed attempt back that came this far; FAILED is on record, and stays what is so until
-    /// all is taken back.
+    /// Rolls back the steps that a failed attempt reached. FAILED is recorded already, and remains
+    /// the state until all steps are rolled back.
     pub(super) async fn roll_back_steps(
         &self,
         attempt: &Attempt<'_>,
@@ -76,7 +76,7 @@ impl Execution<'_> {
         }
     }
 
-    /// Takes an applied change back.
+    /// Undoes the steps of an applied change.
     pub(super) async fn undo_steps(
         &self,
         attempt: &Attempt<'_>,
@@ -119,7 +119,7 @@ impl Execution<'_> {
         }
     }
 
-    /// Calls the rollbacks of these steps, last first, each once `entry` is on record.
+    /// Calls the rollbacks of these steps, last first, each after its entry is recorded.
     async fn walk_back(
         &self,
         steps: &'static [Step],

@@ -1,4 +1,4 @@
-//! How far a change has come with its steps: what the report and the listeners are told.
+//! The progress of a change through its steps, for the report and the listeners.
 
 use crate::change::step::Direction;
 use crate::change::step::ObserveSteps;
@@ -10,7 +10,7 @@ use crate::listener::{EventKind, EventSink};
 use crate::report::run::{StepOutcome, StepReport};
 use crate::util::error_chain::ErrorChain;
 
-/// The way of one attempt through the steps of its change.
+/// The progress of one attempt through the steps of its change.
 #[derive(Debug)]
 pub(crate) struct StepProgress {
     definition: &'static Definition,
@@ -31,7 +31,7 @@ impl StepProgress {
         self.steps.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// An undo finds all of them done.
+    /// Marks all steps as applied, because an undo begins with an applied change.
     pub(crate) fn assume_applied(&self, count: usize) {
         let applied = (1..=count).map(|number| StepReport {
             number,
@@ -41,7 +41,7 @@ impl StepProgress {
         *self.steps() = applied.collect();
     }
 
-    /// Whether none was taken back.
+    /// Reports whether no step was rolled back.
     pub(crate) fn is_untouched(&self) -> bool {
         let steps = self.steps();
         steps
@@ -49,12 +49,13 @@ impl StepProgress {
             .all(|step| step.outcome == StepOutcome::Applied)
     }
 
-    /// The step did not run after all.
+    /// Removes a step that did not run after all.
     pub(crate) fn take_back(&self, index: usize) {
         self.steps().truncate(index);
     }
 
-    /// What became of them. A database that undid the change undid every step.
+    /// Returns the outcomes of the steps. If the database rolled the change back, that includes
+    /// every step.
     pub(crate) fn report(&self, undone: bool) -> Vec<StepReport> {
         let mut steps = self.steps().clone();
         if undone {
@@ -71,14 +72,14 @@ impl StepProgress {
 }
 
 impl ObserveSteps for StepProgress {
-    /// How many steps have begun.
+    /// Returns how many steps have begun.
     #[cfg(feature = "templates")]
     fn reached(&self) -> usize {
         self.steps().len()
     }
 
-    /// A step begins. What was known of it and of those behind it is forgotten: a transaction that is
-    /// tried again begins anew.
+    /// Records that a step begins, and forgets what was known of it and of the later ones, because
+    /// a transaction that is tried again begins with the first step.
     fn begin(&self, index: usize, direction: Direction) {
         if direction == Direction::Forward {
             let mut steps = self.steps();
@@ -98,7 +99,7 @@ impl ObserveSteps for StepProgress {
         });
     }
 
-    /// It ended.
+    /// Records that a step has ended.
     fn end(
         &self,
         index: usize,

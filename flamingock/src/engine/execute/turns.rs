@@ -1,27 +1,27 @@
-//! Who waits for whom when stages run side by side.
+//! Mutual exclusion of changes and entries when stages run in parallel.
 
 use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::target::database::Database;
 use crate::util::database_kind::DatabaseKind;
 
-/// What keeps the changes of parallel stages out of each other's way.
+/// Keeps the changes of parallel stages from blocking each other.
 #[derive(Debug, Default)]
 pub(crate) struct Turns {
     turns: RwLock<()>,
-    /// Whether the audit has one writer at a time: then entries wait for transactions here, and not
-    /// until the database's patience is at its end.
+    /// Whether the database of the audit has a single writer. Entries then wait here for
+    /// transactions, instead of running into the database's busy timeout.
     has_one_writer: bool,
 }
 
-/// A turn; it ends when it is dropped.
+/// A turn, which ends when it is dropped.
 #[derive(Debug)]
 pub(crate) enum Turn<'a> {
-    /// Beside others.
+    /// Together with other transactions.
     Shared(#[expect(dead_code, reason = "held")] RwLockReadGuard<'a, ()>),
     /// Alone.
     Own(#[expect(dead_code, reason = "held")] RwLockWriteGuard<'a, ()>),
-    /// There is nobody to wait for.
+    /// Without waiting.
     Free,
 }
 
@@ -33,7 +33,7 @@ impl Turns {
         }
     }
 
-    /// For a change in a transaction.
+    /// Waits for the turn of a change in a transaction.
     pub(crate) async fn of_transaction(&self, database: &dyn Database) -> Turn<'_> {
         if self.has_one_writer || database.is_single_writer() {
             return Turn::Own(self.turns.write().await);
@@ -41,8 +41,9 @@ impl Turns {
         Turn::Shared(self.turns.read().await)
     }
 
-    /// For a change on a connection without transaction. `CREATE INDEX CONCURRENTLY` of PostgreSQL
-    /// waits for every transaction of its database, and some of these may wait for it.
+    /// Waits for the turn of a non-transactional change with a connection. `CREATE INDEX
+    /// CONCURRENTLY` of PostgreSQL waits for every transaction of its database, and some of these
+    /// may wait for the index.
     pub(crate) async fn of_connection(&self, database: &dyn Database) -> Turn<'_> {
         if database.is_single_writer() || database.kind() == DatabaseKind::Postgres {
             return Turn::Own(self.turns.write().await);
@@ -50,7 +51,7 @@ impl Turns {
         Turn::Free
     }
 
-    /// For an entry of its own.
+    /// Waits for the turn of an entry outside a change's transaction.
     pub(crate) async fn of_entry(&self) -> Turn<'_> {
         if self.has_one_writer {
             return Turn::Own(self.turns.write().await);

@@ -1,4 +1,4 @@
-//! Taking an applied change back.
+//! Undoing an applied change.
 
 use crate::audit::attempt::{Attempt, Purpose};
 use crate::audit::entry::{Origin, State, TransactionMode};
@@ -19,7 +19,7 @@ use super::outcome::{
 };
 
 impl Executor<'_> {
-    /// Takes an applied change back.
+    /// Undoes an applied change.
     pub(crate) async fn undo(&self, step: &Step) -> ExecutionOutcome {
         let Some(body) = step.definition.rollback else {
             return ExecutionOutcome::failed(
@@ -54,7 +54,8 @@ impl Executor<'_> {
         let undone = one.undo(&attempt, body).await;
         let undone = one.with_steps(undone);
         match undone.issue {
-            // The next start asks the probe, and manual resolution is needed only if it cannot tell.
+            // The next run calls the verify function, and only makes the change an issue if that
+            // fails.
             Some(Cause::UndoInterrupted) if step.definition.verify.is_some() => ExecutionOutcome {
                 issue: None,
                 ..undone
@@ -65,7 +66,7 @@ impl Executor<'_> {
 }
 
 impl Execution<'_> {
-    /// Finds out how far an interrupted undo came. None: the change is still applied.
+    /// Resolves an interrupted undo first. Returns `None` if the change is still applied.
     async fn finish_undo(&self, step: &Step) -> Option<ExecutionOutcome> {
         let decided_by_plan = self.decided_by_plan(step).await?;
         match decided_by_plan.outcome {
@@ -154,7 +155,7 @@ impl Execution<'_> {
         let executed = match transacted {
             Transacted::Done { mode: done } if mode == TransactionMode::Separate => {
                 let undone = self.undone(attempt, done).await;
-                // Until that is on record, the marker is all that tells of it.
+                // Until the outcome is recorded, the marker is the only proof of it.
                 if undone.run_state == RunState::GoesOn {
                     database.unmark(attempt, key).await;
                 }
@@ -170,7 +171,7 @@ impl Execution<'_> {
                 self.recorded(&[entry], error, Outcome::Failed).await
             }
             Transacted::Undone { cause, unrecorded } => {
-                // What was taken back is there again.
+                // The database restored the steps that the rollback had reversed.
                 self.step_progress
                     .assume_applied(body.steps().map_or(0, <[_]>::len));
                 ExecutionOutcome::failed(
@@ -194,8 +195,8 @@ impl Execution<'_> {
         }
     }
 
-    /// The undo did not run, so that the change is still applied. Its start may be on record all the
-    /// same, and would be an issue about something that never ran.
+    /// Reports that the undo did not run, so the change is still applied. Its first entry may exist
+    /// all the same, and would become an issue about an undo that never ran.
     pub(super) async fn undo_not_started(
         &self,
         attempt: &Attempt<'_>,
