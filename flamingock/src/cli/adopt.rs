@@ -1,4 +1,4 @@
-//! `adopt`: taking over what another tool, or another service, has applied.
+//! The command `adopt`: adopts what another tool, or another service, has applied.
 
 use std::path::{Path, PathBuf};
 
@@ -131,7 +131,7 @@ fn read(file: &Path) -> Result<String, Failure> {
     })
 }
 
-/// What an entry of the history, or a change here, would count as.
+/// What an entry of the history, or a change of this application, would count as.
 #[derive(Debug, Serialize)]
 struct Explained<'a> {
     change_id: Option<&'a str>,

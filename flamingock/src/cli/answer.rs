@@ -1,4 +1,4 @@
-//! What a command has to say, for people and for machines, and the printing of it.
+//! The result of a command, as text and as JSON, and printing it.
 
 use serde_json::{Value, json};
 
@@ -7,22 +7,23 @@ use super::failure::Failure;
 use super::terminal;
 use super::view::Flags;
 
-/// What a command found or did.
+/// The result of a command.
 #[derive(Debug)]
 pub(super) struct Answer {
     pub(super) json: Value,
     pub(super) text: String,
     pub(super) exit: Exit,
-    /// Whether it only confirms what was asked for: `--quiet` leaves it out.
+    /// Whether it only confirms that the command succeeded: `--quiet` suppresses it.
     pub(super) confirms: bool,
-    /// Whether the text is a file or a program, whose names are checked before and whose characters all count.
+    /// Whether the text is the content of a file or a program. Its names are checked already, and
+    /// it must be printed unchanged.
     is_file: bool,
-    /// Whether all of it is printed already: what may be too long to be kept.
+    /// Whether everything is printed already, because it may be too long to keep in memory.
     is_printed: bool,
 }
 
 impl Answer {
-    /// What was asked for.
+    /// Creates a result with the requested data.
     pub(super) fn data(json: Value, text: impl Into<String>) -> Answer {
         Answer {
             json,
@@ -34,7 +35,7 @@ impl Answer {
         }
     }
 
-    /// The same, with a text that is put into a file.
+    /// Creates a result whose text is the content of a file.
     pub(super) fn file(json: Value, text: impl Into<String>) -> Answer {
         Answer {
             is_file: true,
@@ -42,7 +43,7 @@ impl Answer {
         }
     }
 
-    /// What was printed part by part.
+    /// Creates the result of a command that has printed everything already.
     pub(super) fn printed() -> Answer {
         Answer {
             is_printed: true,
@@ -50,7 +51,7 @@ impl Answer {
         }
     }
 
-    /// That it is done.
+    /// Creates a result that only confirms that the command succeeded.
     pub(super) fn done(json: Value, text: impl Into<String>) -> Answer {
         Answer {
             confirms: true,
@@ -63,8 +64,9 @@ impl Answer {
     }
 }
 
-/// Prints, and says how the program ends. With `--json` exactly one document is printed, to standard
-/// output, also for a failure. A reader that has seen enough is no failure.
+/// Prints the result, and returns how the program ends. With `--json` exactly one document is
+/// printed to standard output, also for a failure. A reader that closes the output early is no
+/// failure.
 pub(super) fn print(flags: Flags, result: Result<Answer, Failure>) -> Exit {
     match result {
         Ok(answer) => {

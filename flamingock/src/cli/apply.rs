@@ -1,4 +1,4 @@
-//! The commands that run: apply, check, undo.
+//! The commands that run changes: `apply`, `check` and `undo`.
 
 use serde_json::json;
 

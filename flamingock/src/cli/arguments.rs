@@ -1,4 +1,4 @@
-//! The commands and what each of them takes.
+//! The commands and their arguments.
 
 use super::reason::reason;
 use std::path::PathBuf;
@@ -49,7 +49,7 @@ pub(super) enum Action {
 }
 
 impl Action {
-    /// As it is called.
+    /// Returns the name of the command.
     pub(super) fn name(&self) -> &'static str {
         match self {
             Action::Apply(_) => "apply",
@@ -70,7 +70,7 @@ impl Action {
 }
 
 impl Action {
-    /// Who asks for it, of a command that writes to the audit.
+    /// Returns the option `--by` of a command that writes to the audit.
     pub(super) fn by(&self) -> Option<&By> {
         match self {
             Action::Apply(by)
@@ -337,7 +337,7 @@ const STATES: [&str; 8] = [
     "MANUAL_LOCK_RELEASED",
 ];
 
-/// A state in any case; a word that no version has written is a typing error.
+/// Parses a state in any case. A state that no version has written is a typing error.
 fn state(text: &str) -> Result<String, String> {
     let text = text.to_ascii_uppercase();
     if STATES.contains(&text.as_str()) {

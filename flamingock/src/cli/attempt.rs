@@ -1,4 +1,4 @@
-//! The entries of one attempt: what a person must see of them, and no more than fits the memory.
+//! The entries of one attempt: enough for an operator, and no more than fits into memory.
 
 use std::collections::VecDeque;
 
@@ -10,10 +10,10 @@ use crate::runner::builder::Runner;
 /// How many entries are read at once.
 const PAGE: usize = 200;
 
-/// How many entries are kept of the beginning, and of the end.
+/// How many entries are kept from the beginning, and from the end.
 const KEPT: usize = 50;
 
-/// The entries of an attempt, the oldest and the newest of them if there are many.
+/// The entries of an attempt: if there are many, the oldest and the latest of them.
 #[derive(Debug, Default)]
 pub(super) struct Attempt {
     first: Vec<Entry>,
@@ -51,12 +51,12 @@ impl Attempt {
         }
     }
 
-    /// The entries that were kept, oldest first.
+    /// Returns the entries that were kept, oldest first.
     pub(super) fn entries(&self) -> impl DoubleEndedIterator<Item = &Entry> + Clone {
         self.first.iter().chain(&self.last)
     }
 
-    /// A line for each of them, and one for those between that were left out.
+    /// Returns a line for each entry, and one for the entries between that were left out.
     pub(super) fn lines(&self, line: fn(&Entry) -> String) -> Vec<String> {
         let mut lines: Vec<String> = self.first.iter().map(line).collect();
         if self.left_out > 0 {

@@ -1,4 +1,4 @@
-//! `baseline`: recording what people have applied by hand.
+//! The command `baseline`: records what was applied by hand.
 
 use clap::Args;
 use serde_json::json;

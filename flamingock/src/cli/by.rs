@@ -1,4 +1,4 @@
-//! `--by`: who asks for what a command writes.
+//! The option `--by`: the operator of a command that writes to the audit.
 
 use clap::Args;
 
@@ -13,8 +13,8 @@ pub(super) struct By {
 }
 
 impl By {
-    /// Names the operator: the option comes before what the application has set, and that before the user
-    /// of the operating system.
+    /// Sets the runner's operator: the option takes precedence over the application's own setting,
+    /// and that over the user of the operating system.
     pub(super) fn name(&self, runner: Runner) -> Runner {
         let own = || runner.settings.operator.is_none();
         let name = self.name.clone().or_else(|| user().filter(|_| own()));
@@ -25,7 +25,7 @@ impl By {
     }
 }
 
-/// The user of the operating system; none where it has no name, as in many containers.
+/// Returns the user of the operating system; `None` if it has no name, as in many containers.
 fn user() -> Option<String> {
     let name = whoami::username().ok()?;
     let name = name.trim();
@@ -50,7 +50,7 @@ mod tests {
         assert_eq!(named(Some("ada"), set()).as_deref(), Some("ada"));
         assert_eq!(named(None, set()).as_deref(), Some("deployer"));
         assert_eq!(named(None, plain()), user());
-        // A name that is none is refused by the command.
+        // The command refuses an invalid name.
         assert_eq!(named(Some(""), set()).as_deref(), Some(""));
     }
 }

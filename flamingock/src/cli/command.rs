@@ -1,4 +1,4 @@
-//! The command: what a clap program nests, and what it does.
+//! The public command, which a clap program nests.
 
 use std::process::ExitCode;
 
@@ -16,7 +16,7 @@ use super::{
 };
 use crate::runner::builder::Runner;
 
-/// The commands of [`run`](super::run), but for `completions`, for a program that uses clap already:
+/// The commands of [`run`](super::run), except `completions`, for a program that uses clap already:
 ///
 /// ```no_run
 /// use std::process::ExitCode;
@@ -42,10 +42,10 @@ use crate::runner::builder::Runner;
 /// }
 /// ```
 ///
-/// The flags `--json`, `--color WHEN`, `--quiet` (`-q`) and `--verbose` (`-v`) come with it. Where the
-/// program has global flags of its own with these names, give each the same id (`json`, `color`,
-/// `quiet`, `verbose`), and make it a `bool`, but for `color`, whose values are `auto`, `always` and
-/// `never`: it counts for these commands, too.
+/// It adds the flags `--json`, `--color WHEN`, `--quiet` (`-q`) and `--verbose` (`-v`). If the
+/// program has global flags with these names, give each of them the same id (`json`, `color`,
+/// `quiet`, `verbose`), and make it a `bool`, except for `color`, whose values are `auto`, `always`
+/// and `never`. The flag then applies to these commands, too.
 #[derive(Debug)]
 pub struct Command {
     flags: Flags,
@@ -53,15 +53,16 @@ pub struct Command {
 }
 
 impl Command {
-    /// Does it, prints what there is to say, and gives the code to exit with.
+    /// Executes the command, prints its result, and returns the exit code.
     ///
-    /// The command comes before the runner's `mode` and the variable `FLAMINGOCK_MODE`. `apply` and
-    /// `undo` listen for SIGINT and SIGTERM, and from then on
-    /// to the end of the process: the first one asks the run to stop, the second one ends the
-    /// process.
+    /// The command takes precedence over the runner's `mode` and over the variable
+    /// `FLAMINGOCK_MODE`.
     ///
-    /// From then on, too, a panic whose text has control characters or several lines is printed escaped, in
-    /// one line, and not passed on to the panic hook of the program.
+    /// `apply` and `undo` listen for SIGINT and SIGTERM until the process ends: the first signal
+    /// asks the run to stop, the second one ends the process.
+    ///
+    /// From this call until the process ends, a panic whose text has control characters or several
+    /// lines is printed escaped, in one line, and not passed to the panic hook of the program.
     pub async fn execute(self, runner: Runner) -> ExitCode {
         let flags = self.flags;
         log::show(flags);
@@ -143,7 +144,7 @@ mod tests {
 
     #[derive(Debug, Parser)]
     struct App {
-        /// The application's own.
+        /// The application's own flag.
         #[arg(short, long, global = true)]
         verbose: bool,
         #[command(subcommand)]

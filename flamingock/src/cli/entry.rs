@@ -1,4 +1,4 @@
-//! An entry of the audit, as `--extended` prints it.
+//! An audit entry, as `--extended` prints it.
 
 use serde_json::Value;
 
@@ -6,7 +6,7 @@ use super::table::{Sheet, lines, plain};
 use super::view::View;
 use crate::audit::entry::Entry;
 
-/// The order in which people read the fields.
+/// The fields in the order in which they are printed.
 const FIELDS: [&str; 28] = [
     "seq",
     "change_id",
@@ -38,7 +38,7 @@ const FIELDS: [&str; 28] = [
     "metadata",
 ];
 
-/// Every field that says something, a line each.
+/// Returns a line for every field that has a value.
 pub(super) fn extended(entry: &Entry, view: &View) -> String {
     let mut sheet = Sheet::new(view, &["", ""]);
     let Ok(Value::Object(mut fields)) = serde_json::to_value(entry) else {

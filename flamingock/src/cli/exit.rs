@@ -5,21 +5,21 @@ use std::process::ExitCode;
 /// How the program ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Exit {
-    /// What was asked for is done.
+    /// The command succeeded.
     Done,
     /// A change failed.
     Failed,
-    /// The arguments, or the changes themselves, are refused: nothing ran.
+    /// The arguments, or the changes themselves, were refused: nothing ran.
     Refused,
-    /// Manual resolution is needed.
+    /// A change needs manual resolution.
     Person,
-    /// The lock was not obtained, or was lost.
+    /// The lock could not be acquired, or was lost.
     Lock,
-    /// The database was not reached, or did not do what it was asked.
+    /// The database was not reachable, or failed.
     Database,
     /// Changes are pending.
     Pending,
-    /// A signal stopped the run before its end.
+    /// A signal stopped the run before it finished.
     Signal(u8),
 }
 
@@ -33,7 +33,7 @@ impl Exit {
             Exit::Lock => 4,
             Exit::Database => 5,
             Exit::Pending => 10,
-            // As a shell says it of a process that a signal ended.
+            // The code that a shell uses for a process that was ended by a signal.
             Exit::Signal(number) => 128_u8.saturating_add(number),
         }
     }

@@ -1,4 +1,4 @@
-//! What went wrong, for people and for machines, with the commands that help.
+//! The error of a command, as text and as JSON, with the commands to run next.
 
 use std::fmt;
 
@@ -11,19 +11,19 @@ use crate::report::error::{Error, ErrorKind};
 use crate::report::run::Report;
 use crate::util::visible::Visible;
 
-/// A command that did not do what it was asked.
+/// The error of a command.
 #[derive(Debug)]
 pub(super) struct Failure {
     pub(super) exit: Exit,
     kind: &'static str,
     message: String,
-    /// What the message comes from, outermost first.
+    /// The causes, outermost first.
     causes: Vec<String>,
     report: Option<Box<Report>>,
     next: Vec<Next>,
 }
 
-/// A command that helps, and when it does.
+/// A suggested command, and when to use it.
 #[derive(Debug)]
 struct Next {
     command: String,
@@ -31,7 +31,7 @@ struct Next {
 }
 
 impl Failure {
-    /// Something that cannot be done.
+    /// Creates the error of a refused command.
     pub(super) fn refused(kind: &'static str, message: impl Into<String>) -> Failure {
         Failure {
             exit: Exit::Refused,
@@ -43,7 +43,7 @@ impl Failure {
         }
     }
 
-    /// A database that is not there, or has no audit.
+    /// Creates the error of a database that is missing or has no audit.
     #[cfg(feature = "standalone")]
     pub(super) fn database(message: impl Into<String>) -> Failure {
         Failure {
@@ -52,7 +52,7 @@ impl Failure {
         }
     }
 
-    /// What it comes from.
+    /// Adds the causes of the error.
     #[cfg(feature = "standalone")]
     pub(super) fn caused_by(self, error: &(dyn std::error::Error + 'static)) -> Failure {
         let causes = crate::util::error_chain::ErrorChain::of(error)
@@ -61,7 +61,7 @@ impl Failure {
         Failure { causes, ..self }
     }
 
-    /// A file that could not be read or written.
+    /// Creates the error of a file that could not be read or written.
     pub(super) fn file(action: &str, error: &std::io::Error) -> Failure {
         Failure {
             causes: vec![error.to_string()],
@@ -107,7 +107,7 @@ impl Failure {
         failure
     }
 
-    /// What to do about a change that needs manual resolution.
+    /// Suggests the commands for a change that needs manual resolution.
     fn resolving(self, program: &Program, id: &str) -> Failure {
         let guidance = program.command(&["issue", "show", id, "--guidance"]);
         let [applied, rolled_back] = resolving(program, id);
@@ -131,7 +131,7 @@ impl Failure {
     }
 }
 
-/// The commands that settle a change that needs manual resolution: it is applied, or nothing of it is there.
+/// Returns the commands that resolve a change as applied and as rolled back.
 pub(super) fn resolving(program: &Program, id: &str) -> [String; 2] {
     ["--applied", "--rolled-back"]
         .map(|found| program.command_with_reason(&["issue", "resolve", id, found]))
@@ -143,7 +143,7 @@ impl fmt::Display for Failure {
         for cause in &self.causes {
             write!(f, "\ncaused by: {}", Visible(cause))?;
         }
-        // Without the code there are no changes to tell of.
+        // Without code there are no changes to report.
         if let Some(report) = &self.report
             && report.changes().next().is_some()
         {
@@ -159,7 +159,7 @@ impl fmt::Display for Failure {
     }
 }
 
-/// How the program ends.
+/// Returns how the program ends after an error of this kind.
 fn exit(kind: ErrorKind) -> Exit {
     match kind {
         ErrorKind::Invalid => Exit::Refused,
@@ -167,9 +167,9 @@ fn exit(kind: ErrorKind) -> Exit {
         ErrorKind::Issues => Exit::Person,
         ErrorKind::Pending => Exit::Pending,
         ErrorKind::LockTimeout | ErrorKind::LeaseLost => Exit::Lock,
-        // It is the database that did not answer, or did not take the entry.
+        // The database did not answer, or did not store the entry.
         ErrorKind::InDoubt | ErrorKind::Store => Exit::Database,
-        // By a signal; which one is known where it is caught.
+        // Stopped by a signal. Which one is known where the signal is caught.
         ErrorKind::Cancelled => Exit::Failed,
     }
 }

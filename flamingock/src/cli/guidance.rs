@@ -1,4 +1,5 @@
-//! `issue show --guidance`: what an operator must know to resolve an issue, from the audit and the code.
+//! The option `issue show --guidance`: everything that an operator needs to resolve an issue, from
+//! the audit and the code.
 
 use std::fmt;
 
@@ -20,32 +21,32 @@ use crate::report::issue::Issue;
 use crate::target::system::TARGET_DESCRIPTION;
 use crate::util::visible::Visible;
 
-/// What is known, and what to do.
+/// The facts about an issue, and the next steps.
 #[derive(Debug, Serialize)]
 pub(super) struct Guidance {
-    /// The change: id, order, place in the source.
+    /// The change: its id, order and place in the source.
     #[serde(skip)]
     title: String,
-    /// What happened to the attempt.
+    /// What happened in the attempt.
     what: String,
     /// The error and its causes, outermost first.
     error: Vec<String>,
-    /// How it ran, and so what took back what it did.
+    /// How the attempt ran, and so whether a database rolled it back.
     transaction: &'static str,
     /// Whether the rollback ran.
     rollback: &'static str,
-    /// What only the application knows, and what it does then by itself.
+    /// The facts that only the application knows, and what its next run does depending on them.
     not_known: Vec<&'static str>,
-    /// What to look at, and where, with the description of the change.
+    /// What to check, and where, with the description of the change.
     look_at: String,
-    /// The same without the description, and the description in one line.
+    /// The same without the description, which is shown in one line.
     #[serde(skip)]
     question: String,
     #[serde(skip)]
     description: Option<String>,
     /// The entries of that attempt.
     history: Vec<String>,
-    /// What settles it, or what to do while it is running.
+    /// The commands that resolve the issue, or what to do while the attempt is running.
     commands: Vec<Command>,
 }
 
@@ -116,7 +117,7 @@ impl Guidance {
     }
 }
 
-/// A text of several lines in one.
+/// Joins the lines of a text.
 fn joined(text: &str) -> String {
     let lines: Vec<&str> = text.lines().map(str::trim).collect();
     lines.join(" ").trim().to_owned()
@@ -139,7 +140,7 @@ fn transaction(mode: &TransactionMode) -> &'static str {
     }
 }
 
-/// What must be left to the application, where its code is not known.
+/// Returns the facts that only the application knows, if its code is not available.
 fn not_known(source: &dyn Source, cause: &Cause, running: bool) -> Vec<&'static str> {
     if source.has_code() || running {
         return Vec::new();
@@ -159,7 +160,7 @@ fn not_known(source: &dyn Source, cause: &Cause, running: bool) -> Vec<&'static 
     }
 }
 
-/// What the audit says of the rollback in this attempt. Whether there is one is known by the code.
+/// Describes the rollback in this attempt, by its entries. `declared` is known only from the code.
 fn rollback(attempt: &[&Entry], declared: Option<bool>, running: bool) -> &'static str {
     let has = |state: &State| attempt.iter().any(|entry| entry.state == *state);
     let undo = attempt.iter().rfind(|entry| entry.origin == Origin::Undo);
@@ -188,12 +189,12 @@ fn rollback(attempt: &[&Entry], declared: Option<bool>, running: bool) -> &'stat
     }
 }
 
-/// Whether it says that the rollback begins in another database than the audit's.
+/// Reports whether the entry records a rollback that begins in another database than the audit's.
 fn is_elsewhere(entry: &Entry) -> bool {
     entry.reason.as_deref() == Some(ROLLBACK_ELSEWHERE)
 }
 
-/// Whether it says that the rollback of a step begins.
+/// Reports whether the entry records that the rollback of a step begins.
 fn is_of_a_step(entry: &Entry) -> bool {
     let reason = entry.reason.as_deref();
     let takes_back = reason.is_some_and(|reason| reason.starts_with(ROLLING_BACK));
@@ -234,7 +235,8 @@ fn commands(id: &str, running: bool, program: &Program) -> Vec<Command> {
     ]
 }
 
-/// What the attempt's entries say of the target, in brackets. They know it without the code, too.
+/// Returns the description of the target system in brackets. The entries contain it, so it is known
+/// without the code.
 fn of_target(entries: &[&Entry]) -> String {
     let described = entries.iter().rev().find_map(|entry| {
         let metadata = entry.metadata.as_deref()?;

@@ -1,4 +1,4 @@
-//! `audit list`.
+//! The command `audit list`.
 
 use std::io;
 
@@ -19,7 +19,7 @@ use crate::runner::builder::Runner;
 /// How many entries are read, and kept in memory, at once.
 const PAGE: usize = 500;
 
-/// Prints page by page: an audit grows for years.
+/// Prints the entries page by page, because an audit grows for years.
 pub(super) async fn list(runner: &Runner, list: List, view: &View) -> Result<Answer, Failure> {
     let filter = HistoryFilter {
         change_id: list.change,
@@ -29,14 +29,15 @@ pub(super) async fn list(runner: &Runner, list: List, view: &View) -> Result<Ans
         ..HistoryFilter::default()
     };
     let failed = |error| Failure::of(error, &view.program);
-    // Until the first page is there, nothing is printed, and whatever fails is all that there is to say.
+    // Nothing is printed before the first page was read, so an error until then is the whole
+    // result.
     let mut page = runner
         .history_page(&filter, 0, PAGE)
         .await
         .map_err(failed)?;
     let mut printing = Printing::new(list.extended, list.wide, view);
     loop {
-        // A reader that has seen enough is no failure, and nobody to read on for.
+        // A reader that closes the output early is no failure, but there is no reason to read on.
         let Some(last) = page.last().map(|entry| entry.seq) else {
             return Ok(printing.end(None));
         };
@@ -50,7 +51,7 @@ pub(super) async fn list(runner: &Runner, list: List, view: &View) -> Result<Ans
     }
 }
 
-/// What is printed of a history, while it is read.
+/// The state of printing a history page by page.
 struct Printing<'a> {
     extended: bool,
     wide: bool,
@@ -86,7 +87,7 @@ impl Printing<'_> {
         terminal::print(&format!("{before}{}", texts.join("\n\n")))
     }
 
-    /// The end of the document, with what kept it from being whole.
+    /// Ends the document, with the error that interrupted it, if there is one.
     fn end(&self, failure: Option<&Failure>) -> Answer {
         match (self.has_begun, self.view.json) {
             (false, _) => Answer::data(json!({ "entries": [] }), "no entries"),
@@ -99,7 +100,7 @@ impl Printing<'_> {
         }
     }
 
-    /// The database has failed in between.
+    /// Ends a history that the database could not read to its end.
     fn broken(&self, failure: Failure) -> Result<Answer, Failure> {
         if self.view.json {
             Ok(self.end(Some(&failure)).ending(failure.exit))
@@ -117,7 +118,8 @@ fn table(entries: &[Entry], wide: bool, view: &View) -> String {
         headers.insert(6, "OPERATOR");
     }
     let mut sheet = Sheet::new(view, &headers);
-    // A narrow terminal keeps the states whole instead: `--wide` and `--extended` have the texts there.
+    // On a narrow terminal only the states are kept whole: use `--wide` or `--extended` for the
+    // texts.
     let has_texts = wide || has_room_for(120);
     let text = |text: Option<&str>| plain(text.filter(|_| has_texts).unwrap_or_default());
     for entry in entries {
@@ -139,7 +141,7 @@ fn table(entries: &[Entry], wide: bool, view: &View) -> String {
     sheet.text()
 }
 
-/// The first line of an entry's error.
+/// Returns the first line of an entry's error.
 fn first_line(entry: &Entry) -> Option<&str> {
     entry.error.as_ref()?.causes().first()?.lines().next()
 }

@@ -1,4 +1,4 @@
-//! `issue list`, `issue show` and `issue resolve`.
+//! The commands `issue list`, `issue show` and `issue resolve`.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! `lock status` and `lock release`.
+//! The commands `lock status` and `lock release`.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! The library's events, for a person who asked for them.
+//! Printing the library's log events, with `-v`.
 
 use std::io::IsTerminal;
 
@@ -12,11 +12,11 @@ use super::terminal::LogLines;
 use super::view::Flags;
 use crate::util::visible::Visible;
 
-/// The target of what the commands print themselves.
+/// The tracing target of events that the commands print themselves.
 const PRINTED: &str = "flamingock::report";
 
-/// With `-v` prints what is done to standard error, with `-vv` all of it, from now on to the end of
-/// the process. A program that has a subscriber of its own has its say already.
+/// Prints log events to standard error until the process ends: with `-v` those of level `INFO`,
+/// with `-vv` those of level `DEBUG` as well. Does nothing if the program has its own subscriber.
 pub(super) fn show(flags: Flags) {
     let level = match flags.verbose {
         _ if flags.quiet => return,
@@ -27,7 +27,7 @@ pub(super) fn show(flags: Flags) {
     let events = Targets::new()
         .with_target("flamingock", level)
         .with_target(PRINTED, LevelFilter::OFF);
-    // Values are those of others: errors of databases, names, reasons.
+    // Values come from outside, such as errors of databases, names and reasons.
     let fields = debug_fn(|writer, field, value| {
         let value = format!("{value:?}");
         match field.name() {
@@ -43,7 +43,7 @@ pub(super) fn show(flags: Flags) {
             std::io::stderr().is_terminal(),
         ))
         .with_target(false);
-    // An error says that there is a subscriber.
+    // An error means that there is a subscriber already.
     let _ = tracing_subscriber::registry()
         .with(events)
         .with(lines)

@@ -1,4 +1,4 @@
-//! `manifest` and `schema`: texts for files.
+//! The commands `manifest` and `schema`, whose output is meant for files.
 
 use std::path::Path;
 

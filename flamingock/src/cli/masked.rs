@@ -1,24 +1,25 @@
-//! The arguments of a program, to be shown again without what logs in somewhere.
+//! Masking the secrets in a program's arguments before they are printed.
 //!
-//! A suggested command repeats what stands before the command, and clap repeats what it does not understand. A
-//! password in a URL, in a connection string or behind a flag must get into neither, nor from there into a log.
+//! A suggested command repeats the arguments before the command's name, and clap repeats arguments
+//! that it does not understand. A password in a URL, in a connection string or after a flag must
+//! not appear there, nor get into a log that way.
 
 use std::ffi::OsString;
 
-/// What stands for a secret that the person fills in.
+/// The placeholder for a secret, which the user replaces.
 const PLACEHOLDER: &str = "...";
 
-/// An argument as it may be shown.
+/// An argument that can be printed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Word {
-    /// A text, in which a secret may have been replaced.
+    /// A text in which a secret may have been replaced.
     Text(String),
-    /// A text, and behind it the value of a variable of the environment.
+    /// A text, followed by the value of an environment variable.
     Variable(String, String),
 }
 
 impl Word {
-    /// As a person reads it.
+    /// Returns the argument as text.
     pub(super) fn text(&self) -> String {
         match self {
             Word::Text(text) => text.clone(),
@@ -27,7 +28,7 @@ impl Word {
     }
 }
 
-/// The arguments of this process as text.
+/// Returns the arguments of this process as text.
 pub(super) fn arguments() -> Vec<String> {
     texts(&std::env::args_os().collect::<Vec<_>>())
 }
@@ -39,12 +40,12 @@ pub(super) fn texts(arguments: &[OsString]) -> Vec<String> {
     texts.collect()
 }
 
-/// The arguments without their secrets, one word each.
+/// Returns the arguments without their secrets, one word each.
 pub(super) fn masked(arguments: &[String]) -> Vec<Word> {
     masked_by(arguments, &variable_of)
 }
 
-/// `variable` knows the variable of the environment that has a value.
+/// Masks the arguments. `variable` returns the name of the environment variable that has a value.
 fn masked_by(arguments: &[String], variable: &dyn Fn(&str) -> Option<String>) -> Vec<Word> {
     let mut is_value = false;
     let mut words = Vec::with_capacity(arguments.len());
@@ -64,7 +65,7 @@ fn masked_by(arguments: &[String], variable: &dyn Fn(&str) -> Option<String>) ->
 }
 
 fn masked_word(argument: &str, variable: &dyn Fn(&str) -> Option<String>) -> Word {
-    // As in `--database-url=postgres://..`.
+    // An argument such as `--database-url=postgres://..`.
     let (before, value) = match argument.split_once('=') {
         Some((name, value)) if is_name(name) => (&argument[..=name.len()], value),
         _ => ("", argument),
@@ -92,7 +93,7 @@ fn replaced(
     }
 }
 
-/// The variable that has this value: `DATABASE_URL`, if it is one of several.
+/// Returns the name of the environment variable with this value, preferring `DATABASE_URL`.
 fn variable_of(value: &str) -> Option<String> {
     let is_plain = |name: &String| {
         let mut letters = name.bytes();
@@ -108,7 +109,7 @@ fn variable_of(value: &str) -> Option<String> {
     same.min_by_key(|name| (name != "DATABASE_URL", name.clone()))
 }
 
-/// The name of a flag, or of a key.
+/// Reports whether this is the name of a flag or of a key.
 fn is_name(text: &str) -> bool {
     let letters = text.trim_start_matches('-');
     !letters.is_empty()
@@ -117,7 +118,7 @@ fn is_name(text: &str) -> bool {
             .all(|one| one.is_alphanumeric() || matches!(one, '-' | '_' | '.'))
 }
 
-/// Parts of the names of what logs in.
+/// Parts of the names of secrets.
 const PARTS: [&str; 15] = [
     "password",
     "passwd",
@@ -135,14 +136,14 @@ const PARTS: [&str; 15] = [
     "cookie",
     "sharedkey",
 ];
-/// Names that are too short to be looked for in others.
+/// Names of secrets that are too short to be looked for inside other names.
 const WHOLE: [&str; 7] = ["pass", "pw", "auth", "pat", "key", "sig", "jwt"];
-/// Names of places where a secret is, which is none itself.
+/// Endings of names whose value is the place of a secret, and not the secret itself.
 const PLACES: [&str; 8] = [
     "file", "path", "dir", "env", "prompt", "stdin", "name", "command",
 ];
 
-/// Whether a name says that its value is one that nobody may see.
+/// Reports whether the value of a name is secret.
 fn is_secret_name(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     let last = name.rsplit(['-', '_', '.']).next().unwrap_or_default();
@@ -151,20 +152,21 @@ fn is_secret_name(name: &str) -> bool {
         && (PARTS.iter().any(|part| plain.contains(part)) || WHOLE.contains(&last))
 }
 
-/// A text without the passwords of URLs and the values of keys that say that they are secret.
+/// Removes the passwords of URLs, and the values of keys whose names are those of secrets.
 pub(super) fn without_secrets(text: &str) -> String {
     without_values(&without_userinfo(text))
 }
 
-/// `postgres://ada:...@db/x`; also `ada:...@tcp(db)/x`, which has no scheme. What stands before the last `@` is
-/// taken for it, since a password with a `/` that is not percent-encoded ends the host too early.
+/// Masks `postgres://ada:...@db/x`, and also `ada:...@tcp(db)/x`, which has no scheme. Everything
+/// before the last `@` counts as user and password, because a password with a `/` that is not
+/// percent-encoded would end the host too early.
 fn without_userinfo(text: &str) -> String {
     let start = text.find("://").map_or(0, |at| at + 3);
     let (scheme, rest) = text.split_at(start);
     let Some((user, behind)) = rest.rsplit_once('@') else {
         return text.to_owned();
     };
-    /// Longer than the names of users, and than no token.
+    /// Longer than the names of users, and no longer than a token.
     const TOKEN: usize = 20;
     match user.split_once(':') {
         Some((_, "")) => text.to_owned(),
@@ -176,7 +178,7 @@ fn without_userinfo(text: &str) -> String {
     }
 }
 
-/// `host=db password=...`, `?password=...&x=y`, `{"password": "..."}`, `Authorization: ...`.
+/// Masks `host=db password=...`, `?password=...&x=y`, `{"password": "..."}`, `Authorization: ...`.
 fn without_values(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     let mut rest = text;

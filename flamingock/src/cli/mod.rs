@@ -1,4 +1,4 @@
-//! The application's own binary as the tool: `my-app apply`, `my-app status`, `my-app issue list`.
+//! The command line of an application: `my-app apply`, `my-app status`, `my-app issue list`.
 //!
 #![doc = include_str!("../../docs/operations.md")]
 

@@ -1,4 +1,4 @@
-//! What a panic says, on its way to a terminal.
+//! Printing panics without control characters.
 
 use std::panic::PanicHookInfo;
 use std::sync::Once;
@@ -6,9 +6,9 @@ use std::sync::Once;
 use super::terminal::tell;
 use crate::util::visible::{Visible, is_invisible};
 
-/// From now on to the end of the process a panic whose text has something that a terminal acts on, or lines of
-/// its own, is printed escaped, in one line. Rust prints it before anybody can catch it, and it may repeat what
-/// a system has answered. Every other panic is left to the hook that was there.
+/// Escapes panics until the process ends: a panic whose text has control characters or line breaks
+/// is printed escaped, in one line. Rust prints a panic before it can be caught, and its text may
+/// repeat what another system has answered. Every other panic is passed to the previous hook.
 pub(super) fn escape() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -24,7 +24,7 @@ pub(super) fn escape() {
     });
 }
 
-/// The text of a panic that must not be printed as it is.
+/// Returns the text of a panic that must not be printed unescaped.
 fn hostile<'a>(panic: &'a PanicHookInfo<'_>) -> Option<&'a str> {
     let payload = panic.payload();
     let text = payload.downcast_ref::<&str>().copied();

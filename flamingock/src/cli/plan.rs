@@ -1,4 +1,4 @@
-//! `plan`: what `apply` would do.
+//! The command `plan`: shows what `apply` would do.
 
 use serde_json::json;
 
@@ -36,7 +36,7 @@ pub(super) async fn plan(runner: &Runner, view: &View) -> Result<Answer, Failure
     Ok(Answer::data(document, text(&report, view)).ending(exit))
 }
 
-/// What is to become of a change.
+/// What `apply` would do with a change.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Intended {
     Skip,

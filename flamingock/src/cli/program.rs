@@ -1,19 +1,20 @@
-//! How the person called the program: what a command begins with that works when it is pasted.
+//! The beginning of suggested commands: how the user called the program, so that they work when
+//! they are pasted.
 
 use std::fmt::Write;
 
 use super::masked::{self, Word, masked};
 use crate::util::shell::quote;
 
-/// The words before the command's own.
+/// The words before the command's name.
 #[derive(Clone, Debug)]
 pub(super) struct Program(String);
 
-/// Flags that say how to print, and not what to do it with.
+/// Flags that affect only the output.
 const OURS: [&str; 6] = ["--json", "-q", "--quiet", "-v", "-vv", "--verbose"];
 
 impl Program {
-    /// The program of that name, with these arguments.
+    /// Returns the program with this name and these arguments.
     pub(super) fn with(name: &str, arguments: &[String]) -> Program {
         let mut text = quote(name);
         for word in masked(arguments) {
@@ -22,12 +23,13 @@ impl Program {
         Program(text)
     }
 
-    /// The program of this process, whose arguments call the command of that name.
+    /// Returns the program of this process, up to the name of the command.
     pub(super) fn calling(command: &str) -> Program {
         Program::of(masked::arguments(), command)
     }
 
-    /// What stands before the command is kept, since it may be where the application nests it.
+    /// Keeps the words before the command's name, because the application may nest the commands
+    /// there.
     fn of(arguments: impl IntoIterator<Item = String>, command: &str) -> Program {
         let mut arguments = arguments.into_iter();
         let name = arguments.next().unwrap_or_default();
@@ -43,7 +45,7 @@ impl Program {
         Program::with(&name, &before)
     }
 
-    /// A command of the program: these words, each as one.
+    /// Returns a command of the program, with each of these words quoted.
     pub(super) fn command(&self, words: &[&str]) -> String {
         let mut text = self.0.clone();
         for word in words {
@@ -52,7 +54,7 @@ impl Program {
         text
     }
 
-    /// The same with `--reason "..."`, which the person fills in.
+    /// Returns the command with `--reason "..."`, which the user fills in.
     pub(super) fn command_with_reason(&self, words: &[&str]) -> String {
         format!("{} --reason \"...\"", self.command(words))
     }

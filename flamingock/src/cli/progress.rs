@@ -1,4 +1,4 @@
-//! What is being done, in one line of the terminal that is gone at the end.
+//! The progress line on the terminal, which is removed at the end.
 
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Mutex, PoisonError};
@@ -17,11 +17,11 @@ use crate::runner::builder::Runner;
 use crate::util::boxed::BoxError;
 use crate::util::visible::visible;
 
-/// How often the line moves: somebody who looks at it sees that the program lives.
+/// How often the line is redrawn, to show that the program is alive.
 const TICK: Duration = Duration::from_millis(100);
 
-/// The line. A thread of its own writes it, since a terminal can be stopped (Ctrl-S): whoever writes
-/// to it then waits, and neither the run nor its transactions may.
+/// The progress line. A thread of its own writes it, because a terminal can be stopped (Ctrl-S) and
+/// then blocks its writer, which must not be the run or one of its transactions.
 #[derive(Debug)]
 pub(super) struct Progress {
     drawing: Option<Drawing>,
@@ -33,19 +33,20 @@ struct Drawing {
     thread: JoinHandle<()>,
 }
 
-/// What the thread is to do.
+/// An order for the thread.
 #[derive(Debug)]
 enum Order {
-    /// Show this in the line.
+    /// Shows this text in the line.
     Show(String),
-    /// Print this above it.
+    /// Prints this text above the line.
     Say(String),
-    /// Remove it.
+    /// Removes the line.
     End,
 }
 
 impl Progress {
-    /// Where nobody looks, and where something else is to be printed, it does nothing.
+    /// Creates the progress line. Does nothing if standard error is no terminal, or if other output
+    /// would mix with it.
     pub(super) fn new(view: &View) -> Progress {
         if !view.progress {
             return Progress { drawing: None };
@@ -62,7 +63,7 @@ impl Progress {
         Progress { drawing }
     }
 
-    /// The same runner, of which the line tells what it does.
+    /// Adds a listener to the runner that updates the line.
     pub(super) fn follow(&self, runner: Runner) -> Runner {
         match &self.drawing {
             Some(drawing) => runner.listener(Teller {
@@ -73,7 +74,7 @@ impl Progress {
         }
     }
 
-    /// What prints a message above the line.
+    /// Returns a function that prints a message above the line.
     pub(super) fn teller(&self) -> impl Fn(&str) + Send + 'static {
         let orders = self.drawing.as_ref().map(|drawing| drawing.orders.clone());
         move |message| {
@@ -89,7 +90,7 @@ impl Progress {
 }
 
 impl Progress {
-    /// Removes the line, and waits until it is gone: what is printed next is not to mix with it.
+    /// Removes the line, and waits until it is gone, so that it does not mix with the next output.
     pub(super) fn end(self) {
         if let Some(Drawing { orders, thread }) = self.drawing {
             let _ = orders.send(Order::End);
@@ -108,7 +109,7 @@ fn draw(orders: &mpsc::Receiver<Order>) {
         match orders.recv_timeout(TICK) {
             Ok(Order::Show(text)) => {
                 shown = true;
-                // How long this has been going on, not the run.
+                // Shows the time since this activity began, and not since the run began.
                 line.reset_elapsed();
                 line.set_message(text);
             }
@@ -121,13 +122,13 @@ fn draw(orders: &mpsc::Receiver<Order>) {
     line.finish_and_clear();
 }
 
-/// Turns events into the line.
+/// The listener that turns events into the text of the line.
 struct Teller {
     orders: mpsc::Sender<Order>,
     count: Mutex<Count>,
 }
 
-/// The changes that have started, of those that are to.
+/// The numbers of changes that have begun and that are planned.
 #[derive(Debug, Default)]
 struct Count {
     started: usize,
@@ -153,7 +154,7 @@ impl Listener for Teller {
 }
 
 impl Count {
-    /// What the line says from now on; none where it stays as it is.
+    /// Returns the new text of the line; `None` if it does not change.
     fn text(&mut self, event: &Event) -> Option<String> {
         match &event.kind {
             EventKind::Planned { changes } => {

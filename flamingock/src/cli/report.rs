@@ -1,11 +1,11 @@
-//! Reports, as `--json` prints them, and as a table of all their changes.
+//! The text of reports, and a table of all their changes.
 
 use super::table::{Sheet, Tone, lines, plain, stage};
 use super::view::View;
 use crate::report::run::{ChangeReport, Outcome, Report};
 use crate::util::visible::Visible;
 
-/// The report for people; with `-v` every change.
+/// Returns the text of a report; with `-v` it includes every change.
 pub(super) fn to_text(report: &Report, view: &View) -> String {
     let text = report.to_string();
     if !view.verbose {
@@ -39,7 +39,7 @@ pub(super) fn to_text(report: &Report, view: &View) -> String {
     parts.join("\n")
 }
 
-/// What the report says of the run as a whole, a line each.
+/// Returns a line for each fact about the run as a whole.
 pub(super) fn beside(report: &Report) -> impl Iterator<Item = String> {
     let targets = report
         .described()
@@ -58,7 +58,7 @@ pub(super) fn beside(report: &Report) -> impl Iterator<Item = String> {
     targets.chain(missing).chain(warnings)
 }
 
-/// Everything that somebody should see of a change.
+/// Returns the issue, the error and the notes of a change.
 pub(super) fn notes(change: &ChangeReport) -> Vec<String> {
     let issue = change.issue.iter().map(ToString::to_string);
     let error = change.error.iter().map(ToString::to_string);

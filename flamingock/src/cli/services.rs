@@ -1,4 +1,4 @@
-//! `status --all-services`: a line for each service of the database.
+//! The command `status --all-services`: a line for each service of the database.
 
 use serde_json::json;
 
@@ -47,7 +47,7 @@ fn table(services: &[ServiceStatus], view: &View) -> String {
     sheet.text()
 }
 
-/// Nothing is worth no column.
+/// Returns an empty cell for 0, so that a column without counts is left out.
 fn number(count: usize, tone: Tone) -> (String, Tone) {
     match count {
         0 => plain(""),

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use tokio::sync::oneshot;
 
-/// The number of the signal that was caught; 0 while there was none.
+/// The number of the signal that was caught; 0 if there was none.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Caught(Arc<AtomicU8>);
 
@@ -17,8 +17,8 @@ impl Caught {
     }
 }
 
-/// Listens from now on, to the end of the process. The future completes at the first signal, of
-/// which `say` tells the person.
+/// Listens for signals until the process ends. The future completes at the first signal; `say`
+/// reports it to the user.
 pub(super) fn listen(
     say: impl Fn(&str) + Send + 'static,
 ) -> io::Result<(Caught, impl Future<Output = ()> + Send + 'static)> {

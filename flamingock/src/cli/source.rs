@@ -1,4 +1,4 @@
-//! Where the commands know the changes from.
+//! The source of the changes that the commands know.
 
 use std::fmt;
 
@@ -8,24 +8,25 @@ use crate::engine::settings::Settings;
 use crate::plan::pipeline::Pipeline;
 use crate::report::error::Error;
 
-/// Where the changes are known from: the application's code, or what stands in for it.
+/// A source of changes: the application's code, or a substitute.
 pub(super) trait Source: fmt::Debug + Send + Sync {
-    /// Whether it knows rollbacks, probes and what the code says about recovery.
+    /// Reports whether it knows rollbacks, verify functions and recovery settings.
     fn has_code(&self) -> bool;
 
-    /// As JSON has it.
+    /// Returns the name of the source in JSON.
     fn name(&self) -> &'static str;
 
-    /// What is said of an applied change that it does not have.
+    /// Returns the text about an applied change that it does not have.
     fn without(&self) -> &'static str;
 
-    /// What is said of a change that somebody names and it does not have.
+    /// Returns the text about a requested change that it does not have.
     fn has_no(&self, id: &str) -> String;
 
-    /// What `status` does not tell, for people.
+    /// Returns what `status` cannot show, for people.
     fn limit_of_status(&self) -> Option<&'static str>;
 
-    /// The changes in their order. `newest` is the newest entry of each, where there is no code.
+    /// Returns the changes in order. `newest` has the latest entry of each change, if there is no
+    /// code.
     fn pipeline(&self, settings: &Settings, newest: &[Entry]) -> Result<Pipeline, Error>;
 }
 

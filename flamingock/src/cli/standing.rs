@@ -1,4 +1,4 @@
-//! Where the changes stand: the audit, the lock and the code, read at once.
+//! The state of all changes: the audit, the lock and the code, read at once.
 
 use super::source::Source;
 use crate::audit::entry::{Entry, LatestEntry};
@@ -10,12 +10,12 @@ use crate::report::error::Error;
 use crate::report::issue::{Issue, issue};
 use crate::runner::builder::Runner;
 
-/// What one look at the database found.
+/// The result of reading the database once.
 #[derive(Debug)]
 pub(super) struct Standing {
-    /// Who has the lock, and since when; the newest entries are in the plan.
+    /// The lock; the latest entries are in the plan.
     pub(super) snapshot: Snapshot,
-    /// Every change, whatever the tags select.
+    /// The plan for every change, whatever the tags select.
     pub(super) plan: Plan,
 }
 
@@ -23,8 +23,8 @@ impl Standing {
     pub(super) async fn read(runner: &Runner, source: &dyn Source) -> Result<Standing, Error> {
         let settings = &runner.settings;
         let store = open(settings)?.store;
-        // Before the snapshot: an entry that comes between the two is then one of a change that is
-        // known, or is missing.
+        // Read before the snapshot: an entry that is appended in between then belongs to a known
+        // change, or to one that is missing.
         let entries = if source.has_code() {
             Vec::new()
         } else {
@@ -51,7 +51,7 @@ impl Standing {
         self.plan.steps().find(|step| step.definition.id == id)
     }
 
-    /// The issue of a change; `may_be_running` where it is no issue yet.
+    /// Returns the issue of a change, if it needs manual resolution or may still be running.
     pub(super) fn issue(&self, step: &Step) -> Option<Issue> {
         issue(step, &self.snapshot)
     }

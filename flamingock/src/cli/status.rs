@@ -1,4 +1,4 @@
-//! `status`: the newest entry of every change of the pipeline, and what that means.
+//! The command `status`: the state of every change of the pipeline.
 
 use std::time::SystemTime;
 
@@ -68,7 +68,7 @@ pub(super) async fn status(runner: &Runner, view: &View) -> Result<Answer, Failu
     Ok(Answer::data(document, text))
 }
 
-/// Where a change stands.
+/// The status of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 enum Status {
@@ -103,7 +103,7 @@ impl Status {
     }
 }
 
-/// A change, as `--json` has it.
+/// The JSON of a change.
 #[derive(Debug, Serialize)]
 struct Row<'a> {
     id: &'a str,

@@ -1,11 +1,11 @@
-//! Tables that fit the terminal; as wide as their text where there is none.
+//! Tables that fit the terminal, or that are as wide as their text if there is no terminal.
 
 use comfy_table::{Cell, Color, ColumnConstraint, ContentArrangement, Table, presets};
 
 use super::view::View;
 use crate::util::visible::visible;
 
-/// What the color of a word says.
+/// The meaning of a cell, which determines its color.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Tone {
     Plain,
@@ -27,7 +27,7 @@ impl Tone {
     }
 }
 
-/// A table without lines, whose columns are there only if a row has something in them.
+/// A table without lines, whose empty columns are left out.
 #[derive(Debug)]
 pub(super) struct Sheet {
     color: bool,
@@ -44,7 +44,7 @@ impl Sheet {
         }
     }
 
-    /// Adds a row, as long as the header.
+    /// Adds a row with as many cells as the header.
     pub(super) fn row(&mut self, cells: Vec<(String, Tone)>) {
         debug_assert_eq!(cells.len(), self.header.len());
         self.rows.push(cells);
@@ -96,11 +96,11 @@ impl Sheet {
     }
 }
 
-/// Columns whose words are copied are not broken where the terminal has room for them: all of these,
-/// else the times alone.
+/// Columns whose words are not broken, so that they can be copied: all of these if the terminal has
+/// room, otherwise only the times.
 const WHOLE: [&[&str]; 2] = [&["STATE", "BEGAN"], &["BEGAN"]];
 
-/// What every other column needs to be readable, and what stands between two.
+/// The minimum width of every other column, and the space between two columns.
 const READABLE: usize = 8;
 const BETWEEN: usize = 2;
 
@@ -128,22 +128,22 @@ fn keep_whole(table: &mut Table, titles: &[&str]) {
     }
 }
 
-/// Whether a table is as wide as its text, or has this many columns of letters at least.
+/// Reports whether the table may have at least this many columns of characters.
 pub(super) fn has_room_for(width: u16) -> bool {
     Table::new().width().is_none_or(|there| there >= width)
 }
 
-/// A cell without color, in one line.
+/// Returns a cell without color, in one line.
 pub(super) fn plain(text: impl AsRef<str>) -> (String, Tone) {
     colored(text, Tone::Plain)
 }
 
-/// A cell in one line: what somebody has written, whom nobody need trust.
+/// Returns a cell in one line. The text may come from outside, so it is escaped.
 pub(super) fn colored(text: impl AsRef<str>, tone: Tone) -> (String, Tone) {
     (visible(text.as_ref()).into_owned(), tone)
 }
 
-/// A cell of several lines.
+/// Returns a cell of several lines.
 pub(super) fn lines<T: AsRef<str>>(lines: impl IntoIterator<Item = T>) -> (String, Tone) {
     let lines = lines.into_iter();
     let lines: Vec<String> = lines
@@ -152,7 +152,7 @@ pub(super) fn lines<T: AsRef<str>>(lines: impl IntoIterator<Item = T>) -> (Strin
     (lines.join("\n"), Tone::Plain)
 }
 
-/// The stage of a row; nothing for the default one.
+/// Returns the cell of a stage; empty for the default one.
 pub(super) fn stage(name: &str) -> (String, Tone) {
     plain(if name == crate::change::names::DEFAULT {
         ""

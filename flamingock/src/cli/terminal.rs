@@ -1,46 +1,47 @@
-//! The one place that prints.
+//! All output of the commands.
 //!
-//! Whatever is printed as text is escaped here once more, but for the ends of lines and our own colors: what stands
-//! in a line is escaped where the line is made. A reader that is gone is no failure, on standard error neither,
-//! where `eprintln!` panics.
+//! Text is escaped here once more, except for line breaks and the commands' own colors; values were
+//! escaped when their lines were made. A closed output is no failure, and neither is a closed
+//! standard error, on which `eprintln!` would panic.
 
 use std::io::{self, Write};
 
 use crate::util::visible::{is_invisible, visible_lines};
 
-/// Prints a text to standard output, with a line end behind it.
+/// Prints a text to standard output, followed by a line break.
 ///
 /// # Errors
-/// Nobody reads it any more.
+/// The output is closed.
 pub(super) fn print(text: &str) -> io::Result<()> {
     write(&mut io::stdout().lock(), &escaped(text))
 }
 
-/// Prints a file, whose names are checked before, to standard output.
+/// Prints the content of a file, whose names are checked already, to standard output.
 ///
 /// # Errors
-/// Nobody reads it any more.
+/// The output is closed.
 pub(super) fn print_file(text: &str) -> io::Result<()> {
     write(&mut io::stdout().lock(), text)
 }
 
-/// Prints a document of JSON, or the last part of one, to standard output.
+/// Prints a JSON document, or the last part of one, to standard output.
 ///
 /// # Errors
-/// Nobody reads it any more.
+/// The output is closed.
 pub(super) fn print_json(text: &str) -> io::Result<()> {
     write(&mut io::stdout().lock(), &json(text))
 }
 
-/// Prints a part of a document of JSON to standard output.
+/// Prints a part of a JSON document to standard output.
 ///
 /// # Errors
-/// Nobody reads it any more.
+/// The output is closed.
 pub(super) fn print_json_part(text: &str) -> io::Result<()> {
     io::stdout().lock().write_all(json(text).as_bytes())
 }
 
-/// The same document. serde escapes what JSON asks for; a terminal acts on more, and all of it stands in strings.
+/// Escapes more than JSON requires, so that a terminal interprets nothing. All such characters are
+/// inside strings.
 fn json(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for character in text.chars() {
@@ -55,7 +56,7 @@ fn json(text: &str) -> String {
     shown
 }
 
-/// Prints a text to standard error. Where nobody reads it, there is nobody to tell.
+/// Prints a text to standard error, and ignores a closed output.
 pub(super) fn tell(text: &str) {
     let _ = write(&mut io::stderr().lock(), &escaped(text));
 }
@@ -65,7 +66,7 @@ fn write(out: &mut impl Write, text: &str) -> io::Result<()> {
     write!(out, "{text}{end}").and_then(|()| out.flush())
 }
 
-/// The text with everything escaped that is neither a line end nor one of our colors.
+/// Escapes everything except line breaks and the commands' own colors.
 pub(super) fn escaped(text: &str) -> String {
     let mut parts = text.split('\u{1b}');
     let mut shown = visible_lines(parts.next().unwrap_or_default()).into_owned();
@@ -85,8 +86,8 @@ pub(super) fn escaped(text: &str) -> String {
     shown
 }
 
-/// What sets a color or the weight of the letters, behind the escape, and the rest. Texts of others have none: their
-/// escapes are gone before they get into a line.
+/// Splits a text after a color code, which follows an escape character. Texts from outside have
+/// none: their escape characters are gone before they get into a line.
 fn color(part: &str) -> Option<(&str, &str)> {
     let end = part.find('m')? + 1;
     let (code, rest) = part.split_at(end);
@@ -98,7 +99,8 @@ fn color(part: &str) -> Option<(&str, &str)> {
     is_color.then_some((code, rest))
 }
 
-/// Standard error for the lines of a log, each of which is written at once: a line end inside it is not ours.
+/// Standard error for the lines of a log. Each is written at once, so a line break inside it comes
+/// from outside.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct LogLines;
 

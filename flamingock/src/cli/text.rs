@@ -9,7 +9,7 @@ use crate::util::visible::visible;
 pub(super) struct Sections(Vec<(&'static str, Vec<String>)>);
 
 impl Sections {
-    /// Adds a heading. What a line holds that a terminal would act on is escaped.
+    /// Adds a heading with lines, and escapes control characters in them.
     pub(super) fn add<T: AsRef<str>>(
         &mut self,
         heading: &'static str,
@@ -25,7 +25,7 @@ impl fmt::Display for Sections {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (heading, lines) in &self.0 {
             write!(f, "\n{heading}")?;
-            // Lines are not wrapped: commands must stay whole when they are copied.
+            // Lines are not wrapped, so that commands stay whole when they are copied.
             for line in lines {
                 write!(f, "\n  {line}")?;
             }

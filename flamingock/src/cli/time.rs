@@ -1,15 +1,15 @@
-//! Points in time, as people read them.
+//! Points in time, for people.
 
 use std::time::{Duration, SystemTime};
 
 use crate::util::time;
 
-/// The time to the second, for tables.
+/// Returns the time in seconds, for tables.
 pub(super) fn to_the_second(time: SystemTime) -> String {
     humantime::format_rfc3339_seconds(time::bounded(time)).to_string()
 }
 
-/// A time that a person gave: how long ago it was, a date in UTC, or RFC 3339.
+/// Parses a time: a duration ago, a date in UTC, or RFC 3339.
 pub(super) fn since(text: &str) -> Result<SystemTime, String> {
     if let Ok(ago) = humantime::parse_duration(text) {
         let now = SystemTime::now();
@@ -28,11 +28,11 @@ pub(super) fn since(text: &str) -> Result<SystemTime, String> {
     })
 }
 
-/// A year that has a 29th of February, to find out whether the rest is a date.
+/// A leap year, to find out whether the rest is a valid date.
 const ANY_YEAR: &str = "2000";
 
-/// A time that a person gave, with any offset. What is before all entries, or behind all that there can
-/// be, is the first or the last time.
+/// Parses RFC 3339 with any offset. A time outside the supported range becomes its first or last
+/// time.
 fn parse(text: &str) -> Result<SystemTime, String> {
     let refused =
         || "use RFC 3339, as in 2026-01-31T08:00:00Z or 2026-01-31T10:00:00+02:00".to_owned();
@@ -63,7 +63,7 @@ fn parse(text: &str) -> Result<SystemTime, String> {
     Ok(time::bounded(SystemTime::UNIX_EPOCH + utc))
 }
 
-/// The local part, and the minutes that it is ahead of UTC.
+/// Splits a time into its local part, and the minutes by which that is ahead of UTC.
 fn split_offset(text: &str) -> Option<(&str, i64)> {
     if let Some(local) = text.strip_suffix(['Z', 'z']) {
         return Some((local, 0));

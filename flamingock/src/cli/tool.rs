@@ -1,4 +1,4 @@
-//! The application's binary as the tool.
+//! The command line of an application's own binary.
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
@@ -35,8 +35,8 @@ enum Chosen {
     },
 }
 
-/// Does what the arguments of this process ask for, with this runner, and gives the code to exit
-/// with. Must be awaited in a tokio runtime. See [`Command::execute`].
+/// Runs the command line with the arguments of this process and this runner, and returns the exit
+/// code. Must be awaited in a tokio runtime. See [`Command::execute`].
 pub async fn run(runner: Runner) -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let json = has(&arguments, "--json");
@@ -50,14 +50,14 @@ pub async fn run(runner: Runner) -> ExitCode {
     }
 }
 
-/// What the arguments say. A mistake repeats them: without their secrets, and without what a terminal acts on.
+/// Parses the arguments. An error repeats them without their secrets, and escaped.
 pub(super) fn parsed<T: FromArgMatches>(
     command: fn() -> clap::Command,
     arguments: &[OsString],
 ) -> Result<(T, ArgMatches), clap::Error> {
     let parse = |arguments: &[OsString]| {
         let mut command = command();
-        // Its own messages are printed before the flag is parsed.
+        // clap prints its own messages before it parses the flag.
         command = command.color(color(arguments));
         let matches = command.try_get_matches_from_mut(arguments)?;
         let tool = T::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
@@ -82,7 +82,7 @@ pub(super) fn parsed<T: FromArgMatches>(
     })
 }
 
-/// A request for help is no mistake.
+/// Prints a parse error, or the requested help, which is no error.
 pub(super) fn refuse(error: &clap::Error, json: bool) -> ExitCode {
     let text = error.render();
     if !error.use_stderr() {
@@ -99,12 +99,12 @@ pub(super) fn refuse(error: &clap::Error, json: bool) -> ExitCode {
         };
         return answer::print(flags, Err(failure)).into();
     }
-    // Colors where clap itself would have them.
+    // Prints colors if clap itself would print them.
     let _ = error.print();
     Exit::Refused.into()
 }
 
-/// When colors are to be printed, as far as the arguments can be read.
+/// Returns when to print colors, as far as the arguments can be parsed.
 fn color(arguments: &[OsString]) -> ColorChoice {
     let mut words = arguments.iter().skip(1);
     let mut when = None;

@@ -1,4 +1,4 @@
-//! `verify`: what the probes say, beside what the audit says.
+//! The command `verify`: compares the answers of the verify functions with the audit.
 
 use serde_json::json;
 
@@ -14,7 +14,7 @@ use crate::report::probe::{Probe, Verdict};
 use crate::runner::builder::Runner;
 
 pub(super) async fn verify(runner: Runner, view: &View) -> Result<Answer, Failure> {
-    // The command comes before the mode, which is not even read.
+    // The command takes precedence over the mode, which is not even read.
     let progress = Progress::new(view);
     let probes = progress.follow(runner).mode(Mode::Plan).verify().await;
     progress.end();

@@ -1,4 +1,4 @@
-//! How to print: the flags that every command takes.
+//! The output flags of every command.
 
 use std::ffi::{OsStr, OsString};
 use std::io::IsTerminal;
@@ -15,7 +15,7 @@ pub(super) struct Flags {
     pub(super) json: bool,
     pub(super) color: ColorChoice,
     pub(super) quiet: bool,
-    /// How often it was said.
+    /// How often `-v` was passed.
     pub(super) verbose: usize,
 }
 
@@ -25,8 +25,8 @@ const QUIET: &str = "quiet";
 const VERBOSE: &str = "verbose";
 
 impl Flags {
-    /// Adds them to the program, or to the command that ours are nested in. Each is a `bool`, as a
-    /// program's own of the same name is; `verbose` may be said again.
+    /// Adds the flags to the program, or to the command in which the commands are nested. Each is a
+    /// `bool`, like a flag of the same name in the program; `verbose` can be repeated.
     pub(super) fn augment(command: clap::Command) -> clap::Command {
         let flag = |id: &'static str| Arg::new(id).action(ArgAction::SetTrue).global(true);
         command
@@ -72,7 +72,7 @@ impl Flags {
     }
 }
 
-/// How often a person said `-v`: a flag that a program may have, too, cannot count itself.
+/// Counts `-v`: a flag that the program may share cannot count itself.
 fn times(arguments: impl Iterator<Item = OsString>) -> usize {
     let said = |argument: OsString| match argument.to_str()? {
         "--verbose" => Some(1),
@@ -85,7 +85,7 @@ fn times(arguments: impl Iterator<Item = OsString>) -> usize {
     arguments.filter_map(said).sum()
 }
 
-/// When colors are to be printed; `auto` for what is no such word.
+/// Returns when to print colors; `auto` for any other word.
 pub(super) fn color_of(when: Option<&OsStr>) -> ColorChoice {
     match when.and_then(OsStr::to_str) {
         Some("always") => ColorChoice::Always,
@@ -94,7 +94,7 @@ pub(super) fn color_of(when: Option<&OsStr>) -> ColorChoice {
     }
 }
 
-/// Whether to print colors to an output that is a terminal or none.
+/// Reports whether to print colors, depending on whether the output is a terminal.
 pub(super) fn wants_color(flags: Flags, is_terminal: bool) -> bool {
     let refused = || std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     match flags.color {
@@ -104,14 +104,14 @@ pub(super) fn wants_color(flags: Flags, is_terminal: bool) -> bool {
     }
 }
 
-/// What the texts depend on.
+/// Everything that the texts depend on.
 #[derive(Clone, Debug)]
 pub(super) struct View {
     pub(super) program: Program,
     pub(super) color: bool,
     pub(super) json: bool,
     pub(super) verbose: bool,
-    /// Whether somebody looks on while it works.
+    /// Whether to show the progress line.
     pub(super) progress: bool,
     pub(super) source: Arc<dyn Source>,
 }
@@ -123,7 +123,7 @@ impl View {
             color: wants_color(flags, std::io::stdout().is_terminal()),
             json: flags.json,
             verbose: flags.verbose > 0,
-            // Lines of the log would stand in its way.
+            // Lines of the log would mix with it.
             progress: !flags.json
                 && !flags.quiet
                 && flags.verbose == 0
@@ -134,7 +134,7 @@ impl View {
     }
 }
 
-/// Whether the terminal can write over what it has written.
+/// Reports whether the terminal can overwrite its output.
 fn can_move() -> bool {
     std::env::var_os("TERM").is_some_and(|terminal| terminal != "dumb")
 }

@@ -1,4 +1,4 @@
-//! What the stand-alone program takes.
+//! The arguments of the stand-alone program.
 
 use std::path::PathBuf;
 
@@ -55,7 +55,7 @@ impl Place {
             .unwrap_or(crate::change::names::DEFAULT)
     }
 
-    /// What a command begins with that looks at the same place, without the password.
+    /// Returns the beginning of suggested commands for the same place, without the password.
     pub(super) fn program(&self, name: &str) -> Program {
         let manifest = self.manifest.as_ref().map(|file| file.to_string_lossy());
         let options = [
@@ -104,23 +104,23 @@ pub(super) enum Chosen {
     },
 }
 
-/// How much must be there for a command.
+/// What a command requires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Needs {
     /// No connection.
     Nothing,
     /// The database, whatever is in it.
     Database,
-    /// The tables.
+    /// The tables of the audit.
     Tables,
     /// The service.
     Service,
-    /// The changes: a manifest names them. What else is missing is made.
+    /// The changes, which a manifest names. Anything else that is missing is created.
     Changes,
 }
 
 impl Chosen {
-    /// The command of the application's own program that does the same.
+    /// Returns the corresponding command of an application's own program.
     pub(super) fn action(self) -> Result<Action, Shell> {
         match self {
             Chosen::Status(of) => Ok(Action::Status(of)),

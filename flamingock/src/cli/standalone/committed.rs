@@ -1,4 +1,4 @@
-//! A manifest that an application has committed, read again.
+//! Reading the manifest that an application has committed.
 
 use std::collections::HashMap;
 
@@ -19,7 +19,7 @@ pub(super) struct Committed {
     lines: Vec<Line>,
 }
 
-/// A change, as the manifest has it.
+/// The line of one change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Line {
     number: u32,
@@ -33,10 +33,10 @@ struct Line {
 }
 
 impl Committed {
-    /// Reads the text of a manifest.
+    /// Parses a manifest.
     ///
     /// # Errors
-    /// Every line that is none, with its place.
+    /// Every invalid line, with its place.
     pub(super) fn parse(file: &str, text: &str) -> Result<Committed, String> {
         let mut lines = Vec::new();
         let mut problems = Vec::new();
@@ -59,7 +59,8 @@ impl Committed {
         }
     }
 
-    /// The changes in the manifest's order; of those that were tried, what the audit adds.
+    /// Returns the changes in the order of the manifest, with the data that the audit has about
+    /// them.
     fn changes(&self, newest: &[Entry]) -> Result<Pipeline, Vec<Problem>> {
         let newest: HashMap<&str, &Entry> = newest
             .iter()
@@ -127,7 +128,8 @@ impl Source for Committed {
     }
 }
 
-/// `stage order "id" target=name transaction [repeat=on-change] digest`: stages, ids and targets may have blanks.
+/// Parses `stage order "id" target=name transaction [repeat=on-change] digest`. Stages, ids and
+/// targets may contain blanks.
 fn parse(number: u32, line: &str) -> Option<Line> {
     let (before, rest) = line.split_once(" \"")?;
     let (stage, order) = before.rsplit_once(' ')?;
@@ -156,7 +158,8 @@ fn parse(number: u32, line: &str) -> Option<Line> {
     })
 }
 
-/// The text of a literal whose opening quote is gone, as Rust writes it, and what follows it.
+/// Parses a Rust string literal after its opening quote. Returns its value and the rest of the
+/// text.
 fn quoted(text: &str) -> Option<(String, &str)> {
     let mut id = String::new();
     let mut rest = text.chars();

@@ -1,4 +1,4 @@
-//! The runner of a database that a URL names.
+//! Creating the runner for the URL of a database.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -17,13 +17,13 @@ use crate::target::storage::IntoStorage;
 use crate::util::error_chain::ErrorChain;
 use crate::util::visible::Visible;
 
-/// How long a connection may take.
+/// How long to wait for a connection.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A runner that is connected where the command reads or writes.
+/// Creates a runner, and connects to the database if the command reads or writes it.
 pub(super) async fn runner(url: &str, connects: bool) -> Result<Runner, Failure> {
     let refused = |error: sqlx::Error| {
-        // It may repeat the URL, or what it takes for its parts.
+        // The error may repeat the URL or parts of it.
         let cause = without(&ErrorChain::of(&error).to_string(), url);
         Failure::refused(
             "usage",
@@ -36,7 +36,7 @@ pub(super) async fn runner(url: &str, connects: bool) -> Result<Runner, Failure>
             if connects {
                 in_a_file(&options)?;
             }
-            // Whatever the URL says: who looks for an audit makes no empty database.
+            // Never creates an empty database, whatever the URL says: there is no audit in it.
             open::<sqlx::Sqlite>(options.create_if_missing(false), connects, url).await
         }
         Some(Product::Postgres) => {
@@ -54,7 +54,7 @@ pub(super) async fn runner(url: &str, connects: bool) -> Result<Runner, Failure>
     }
 }
 
-/// The message, with what to look at in the URL.
+/// Adds a hint about the URL to a message.
 fn hinted(message: String, url: &str) -> String {
     match hint(url) {
         Some(hint) => format!("{message}; {hint}"),
@@ -62,7 +62,7 @@ fn hinted(message: String, url: &str) -> String {
     }
 }
 
-/// The text without the URL, and without the parts of it that may be one of its password.
+/// Removes the URL from a text, and all its parts that may belong to the password.
 fn without(text: &str, url: &str) -> String {
     let shown = masked::without_secrets(url);
     let text = text.replace(url, &shown);
@@ -100,7 +100,7 @@ where
     for<'a> &'a Pool<D>: IntoStorage,
 {
     if connects {
-        // The pool tries again until its patience is at an end, and then only says that.
+        // The pool retries until its timeout, and then only reports that.
         let connected = match tokio::time::timeout(PATIENCE, options.connect()).await {
             Ok(connected) => connected,
             Err(_) => Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()),

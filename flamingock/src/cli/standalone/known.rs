@@ -1,4 +1,4 @@
-//! What is known of a change without its code: to be looked at, and never to be run.
+//! Changes without their code: they can be shown, but never run.
 
 use crate::audit::entry::{Entry, TransactionMode};
 use crate::change::body::Body;
@@ -27,7 +27,7 @@ pub(super) struct Known<'a> {
 }
 
 impl<'a> Known<'a> {
-    /// What its newest entry says.
+    /// Returns what the latest entry of a change records.
     pub(super) fn of(entry: &'a Entry) -> Known<'a> {
         let text = |of: &'a Option<String>| of.as_deref().unwrap_or_default();
         Known {
@@ -39,15 +39,14 @@ impl<'a> Known<'a> {
             description: text(&entry.description),
             recovery: entry.recovery.unwrap_or(Recovery::Manual),
             digest: text(&entry.digest),
-            // The audit does not say it, and without the code nothing is run again.
+            // The audit does not record it, and without the code nothing runs again.
             repeat: Repeat::Once,
             transaction: entry.transaction_mode != TransactionMode::None,
             location: location(text(&entry.location)),
         }
     }
 
-    /// In the form in which a plan has changes. It stays for the rest of the process, which looks
-    /// once and ends.
+    /// Returns the definition that a plan needs. It is leaked: the process makes one plan and ends.
     pub(super) fn definition(&self) -> &'static Definition {
         let body = Body::new("", self.location, &[], false, |_, _| {
             Box::pin(async { Err("this program does not have the code of changes".into()) })
@@ -76,7 +75,7 @@ fn kept(text: &str) -> &'static str {
     Box::leak(Box::from(text))
 }
 
-/// A place as an entry has it: `file:line`.
+/// Parses a place as entries record it: `file:line`.
 fn location(text: &str) -> Location {
     let parts = text
         .rsplit_once(':')
@@ -85,7 +84,7 @@ fn location(text: &str) -> Location {
     place(file, line)
 }
 
-/// A place in a file.
+/// Returns a place in a file.
 pub(super) fn place(file: &str, line: u32) -> Location {
     Location {
         file: kept(file),
@@ -93,7 +92,7 @@ pub(super) fn place(file: &str, line: u32) -> Location {
     }
 }
 
-/// The audit: what was never tried is not known.
+/// The audit as the source of changes: it has only those that were attempted.
 #[derive(Debug)]
 pub(super) struct Audit;
 
@@ -125,8 +124,9 @@ impl Source for Audit {
     }
 }
 
-/// Everything that was ever tried, stages by name and changes by order. Nothing is refused: what
-/// several versions of an application have left behind need not make one pipeline.
+/// Returns every change that was ever attempted, stages by name and changes by order. Refuses
+/// nothing, because the changes of several versions of an application need not make a valid
+/// pipeline.
 fn of_the_audit(newest: &[Entry]) -> Pipeline {
     let mut pipeline = Pipeline::default();
     let mut entries: Vec<&Entry> = newest.iter().collect();

@@ -1,4 +1,4 @@
-//! The program `flamingock`: the commands that need no code of changes, on any database.
+//! The program `flamingock`: the commands that need no code of changes, for any database.
 
 mod arguments;
 mod committed;
@@ -30,8 +30,8 @@ use crate::plan::stage::Stage;
 use crate::runner::builder::Runner;
 use crate::util::visible::visible;
 
-/// Does what the arguments of this process ask for, and gives the code to exit with: all of the
-/// program `flamingock`. Must be awaited in a tokio runtime.
+/// Runs the program `flamingock` with the arguments of this process, and returns the exit code.
+/// Must be awaited in a tokio runtime.
 pub async fn standalone() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let json = has(&arguments, "--json");
@@ -99,13 +99,13 @@ async fn runner(place: &Place, needs: Needs, view: &View) -> Result<Runner, Fail
     if needs == Needs::Changes {
         return committed(runner, place, view);
     }
-    // Without code every change of the audit would be one that is not in the binary.
+    // Without code, every change of the audit would count as missing from the binary.
     let runner = runner.changes([]);
     look(&runner, place, needs, view).await?;
     Ok(runner)
 }
 
-/// With the changes of the manifest, in its order.
+/// Adds the changes of the manifest, in its order.
 fn committed(mut runner: Runner, place: &Place, view: &View) -> Result<Runner, Failure> {
     if place.manifest.is_none() {
         let message = "which changes there are must be known: name the manifest that the application has committed with --manifest FILE";
@@ -122,10 +122,10 @@ fn committed(mut runner: Runner, place: &Place, view: &View) -> Result<Runner, F
     Ok(runner.changes(changes))
 }
 
-/// A service of another name, or a database that has no audit, looks like one where nothing ever
-/// happened.
+/// Fails if the database has no audit, or not this service: either would look as if nothing was
+/// ever applied.
 async fn look(runner: &Runner, place: &Place, needs: Needs, view: &View) -> Result<(), Failure> {
-    // The manifest tells of a service that was never seen here.
+    // The manifest describes a service that is not in the database yet.
     let looks = !matches!(needs, Needs::Nothing | Needs::Database);
     if !looks || (place.manifest.is_some() && needs == Needs::Service) {
         return Ok(());

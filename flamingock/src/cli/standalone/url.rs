@@ -1,8 +1,8 @@
-//! The URL of a database, which may have a password in it.
+//! The URL of a database, which may contain a password.
 
 use std::path::Path;
 
-/// The databases that a URL may name.
+/// The database products that a URL can name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Product {
     Sqlite,
@@ -10,7 +10,7 @@ pub(super) enum Product {
     MySql,
 }
 
-/// By the URL's scheme.
+/// Returns the product for the URL's scheme.
 pub(super) fn product(url: &str) -> Option<Product> {
     match url.split_once(':')?.0 {
         "sqlite" => Some(Product::Sqlite),
@@ -20,8 +20,8 @@ pub(super) fn product(url: &str) -> Option<Product> {
     }
 }
 
-/// What to look at in a URL that leads nowhere: a character of the user's name or of the password that ends
-/// the part that it stands in. Nothing of the URL is repeated.
+/// Returns a hint about a URL that cannot be used: a character in the user name or the password may
+/// have to be encoded. Repeats no part of the URL.
 pub(super) fn hint(url: &str) -> Option<&'static str> {
     let (_, rest) = url.split_once("://")?;
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
@@ -43,7 +43,7 @@ pub(super) fn hint(url: &str) -> Option<&'static str> {
         )
 }
 
-/// Whether there is a file at this place, or a pipe: whatever a database could be opened from.
+/// Reports whether there is a file or a pipe at this place, from which a database could be opened.
 pub(super) fn is_there(file: &Path) -> bool {
     std::fs::metadata(file).is_ok()
 }
