@@ -1,4 +1,4 @@
-//! What was taken over.
+//! The reports of an adoption and of a baseline.
 
 use crate::util::plural::plural;
 use std::fmt;
@@ -8,52 +8,52 @@ use serde::Serialize;
 use super::past::PastChange;
 use super::tool::Tool;
 
-/// What [`Runner::adopt`](crate::Runner::adopt) has done.
+/// The result of [`Runner::adopt`](crate::Runner::adopt).
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct Adopted {
-    /// Whose history it was.
+    /// The tool whose history was read.
     pub tool: Tool,
-    /// The changes that are on record as applied now.
+    /// The changes that are recorded as applied now.
     pub adopted: Vec<AdoptedChange>,
-    /// The changes that the history has, too, but that this service had entries of already: nothing
-    /// was written for them.
+    /// The changes of the history that this service had entries of already. Nothing was written for
+    /// them.
     pub known: Vec<AdoptedChange>,
-    /// What the history has applied and what maps to no change here.
+    /// Applied migrations of the history that map to no change of this application.
     pub unmapped: Vec<PastChange>,
-    /// What the mapping leaves out.
+    /// Applied migrations that the mapping leaves out.
     pub left_out: Vec<PastChange>,
-    /// What the history says besides: rows by which no change is applied.
+    /// The remaining rows of the history, which do not record a migration as applied.
     pub passed_over: Vec<PassedOver>,
-    /// The changes here that the history does not have: a run applies them, unless this service has
-    /// applied them before.
+    /// The changes of this application that the history does not have. A run applies them, unless
+    /// this service has applied them already.
     pub not_in_history: Vec<String>,
 }
 
-/// A change here and the one of the other tool that it is.
+/// A change of this application, and the migration of the other tool that it corresponds to.
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct AdoptedChange {
-    /// The change's id here.
+    /// The id of the change.
     pub change_id: String,
-    /// What it is in the other tool's history.
+    /// The migration in the other tool's history.
     pub past: PastChange,
-    /// Why it is that one, for people.
+    /// Why the two correspond, for people.
     #[serde(skip)]
     pub why: String,
 }
 
-/// A row of the other tool's history that does not say of a change that it is applied.
+/// A row of the other tool's history that does not record a migration as applied.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct PassedOver {
-    /// What it is called there.
+    /// The name in the history.
     pub name: String,
-    /// Why it does not count.
+    /// Why the row does not count.
     pub why: String,
 }
 
-/// For people: counts, and the name of everything that maps to nothing.
+/// Writes counts, and the name of every migration that maps to no change.
 impl fmt::Display for Adopted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Adopted { tool, .. } = self;
@@ -81,12 +81,12 @@ impl fmt::Display for Adopted {
     }
 }
 
-/// What [`Runner::baseline`](crate::Runner::baseline) has done.
+/// The result of [`Runner::baseline`](crate::Runner::baseline).
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct Baseline {
-    /// The changes that are on record as applied now, in order.
+    /// The changes that are recorded as applied now, in order.
     pub recorded: Vec<String>,
-    /// The changes up to the same place that had entries before: nothing was written for them.
+    /// The changes up to the same one that had entries already. Nothing was written for them.
     pub known: Vec<String>,
 }

@@ -1,4 +1,4 @@
-//! An adoption: whose history, from where, and how its changes are found here.
+//! The settings of an adoption: the tool, the place of its history, and the mapping to changes.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use super::tool::Tool;
 use crate::change::names::DEFAULT;
 use crate::report::error::Error;
 
-/// Another tool's history, and how its changes are found among those here.
+/// Configures the adoption of another tool's history.
 ///
 /// ```
 /// use flamingock::adopt::{Adoption, Tool};
@@ -35,8 +35,9 @@ pub struct Adoption {
 }
 
 impl Adoption {
-    /// The history that this tool keeps in the audit's database, in its usual table. Its changes
-    /// are found by their names: see [the rules](crate::adopt#which-change-is-which).
+    /// Adopts the history that this tool keeps in the database of the audit, in its usual table.
+    /// Migrations correspond to changes by their names: see [the
+    /// rules](crate::adopt#which-change-is-which).
     pub fn of(tool: Tool) -> Adoption {
         Adoption {
             tool,
@@ -50,8 +51,8 @@ impl Adoption {
         }
     }
 
-    /// The history that Mongock keeps in MongoDB, as `mongoexport --collection=mongockChangeLog`
-    /// writes it: JSON, one document a line or all in one array.
+    /// Adopts the history that Mongock keeps in MongoDB, in the form that `mongoexport
+    /// --collection=mongockChangeLog` writes: JSON, one document in each line or all in one array.
     pub fn mongock(export: impl Into<String>) -> Adoption {
         Adoption {
             export: Some(export.into()),
@@ -59,25 +60,27 @@ impl Adoption {
         }
     }
 
-    /// Names the table, where the tool was told to use another than its usual one: `table` or
-    /// `schema.table`. A part with other characters than letters, digits, `_`, `$` and `-` stands in double
-    /// quotes: `"my.schema"."History"`. Names are taken letter by letter; PostgreSQL's folding to small letters
-    /// is known of the tools that do not quote their names.
+    /// Sets the name of the table, if the tool does not use its usual one: `table` or
+    /// `schema.table`. A part with characters other than letters, digits, `_`, `$` and `-` must be
+    /// in double quotes: `"my.schema"."History"`. Spell the name exactly as the database does; only
+    /// on PostgreSQL, a name is also found in lower case if the tool does not quote its names.
     ///
-    /// A table that is named must be there, unless [`allow_missing`](Adoption::allow_missing) says otherwise.
+    /// A table with this setting must exist, unless [`allow_missing`](Adoption::allow_missing) is
+    /// set.
     pub fn table(mut self, name: impl Into<String>) -> Adoption {
         self.table = Some(name.into());
         self
     }
 
-    /// The target system whose database has the table; "default", the audit's database, if it is not
-    /// set.
+    /// Sets the target system whose database has the table; `"default"`, the database of the audit,
+    /// unless set.
     pub fn target(mut self, name: impl Into<String>) -> Adoption {
         self.target = name.into();
         self
     }
 
-    /// Says which change here is which of theirs. None: it maps to nothing.
+    /// Sets a function that returns the id of the corresponding change; `None` for a migration that
+    /// maps to no change.
     pub fn map(
         mut self,
         function: impl Fn(&PastChange) -> Option<String> + Send + Sync + 'static,
@@ -86,37 +89,39 @@ impl Adoption {
         self
     }
 
-    /// The same as lines of a text, for example of a file: `their-id = our-id`, `their-id = -` for what
-    /// has no change here, `#` for comments. What no line names is found by its name.
+    /// Sets the mapping as text, for example from a file. Each line is `their-id = our-id`, or
+    /// `their-id = -` for a migration without a change, or a comment that begins with `#`.
+    /// Migrations that no line names are found by their names.
     ///
     /// # Errors
-    /// [`Invalid`](crate::ErrorKind) with every line that is none of these.
+    /// [`Invalid`](crate::ErrorKind) with every other line.
     pub fn mapping(mut self, lines: &str) -> Result<Adoption, Error> {
         self.mapping = Mapping::parse(lines).map_err(super::problem::invalid)?;
         Ok(self)
     }
 
-    /// Allows a history without a single change, or without the tool's usual table: a new environment
-    /// has none. It is an error otherwise, since it mostly is the wrong database.
+    /// Allows a history without a single migration, or a missing table, because a new environment
+    /// has none. Otherwise either of them is an error, because it usually means the wrong database.
     ///
-    /// It stays an error where a table of that name is in another schema or in other letters, and where a
-    /// [table](Adoption::table) was named and is not there.
+    /// A missing table is still an error if another schema has a table with that name, if there is
+    /// one whose name differs in case, or if the [table](Adoption::table) was set.
     pub fn allow_empty(mut self) -> Adoption {
         self.allow_empty = true;
         self
     }
 
-    /// Allows the same, and also that the [table](Adoption::table) that was named is not there: for new
-    /// environments of an application whose tool has a table of another name. Its schema must be there.
+    /// Allows the same as [`allow_empty`](Adoption::allow_empty), and also that the table that
+    /// [`table`](Adoption::table) names is missing, for new environments of an application whose
+    /// tool does not use its usual table. The schema must exist.
     pub fn allow_missing(mut self) -> Adoption {
         self.allow_empty = true;
         self.allow_missing = true;
         self
     }
 
-    /// With [`Runner::adopt_first`](crate::Runner::adopt_first): what the history has applied may have
-    /// no change here. It keeps the run from starting otherwise, since a name that is not found is
-    /// a change that would run again.
+    /// Allows, with [`Runner::adopt_first`](crate::Runner::adopt_first), migrations of the history
+    /// that map to no change of this application. Otherwise the run fails before its first change,
+    /// because a migration whose name was not found may be a change that would run again.
     pub fn allow_unmapped(mut self) -> Adoption {
         self.allow_unmapped = true;
         self
@@ -127,13 +132,13 @@ impl Adoption {
     }
 }
 
-/// The table of a tool that a run was told to adopt from, if it is another one than the usual.
+/// Returns the table that a run adopts a tool's history from, if it is not the usual one.
 pub(crate) fn table_of(adoptions: &[Adoption], tool: Tool) -> Option<&str> {
     let adoption = adoptions.iter().find(|adoption| adoption.tool == tool)?;
     adoption.table.as_deref()
 }
 
-/// Whether a run was told to adopt from a tool.
+/// Reports whether a run adopts the history of a tool.
 pub(crate) fn is_adopted(adoptions: &[Adoption], tool: Tool) -> bool {
     adoptions.iter().any(|adoption| adoption.tool == tool)
 }

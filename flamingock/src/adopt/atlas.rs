@@ -1,8 +1,8 @@
-//! What the rows of Atlas's revisions mean to Atlas.
+//! Interpreting the revisions of Atlas.
 
 use super::history::{Columns, History, UpTo, text};
 
-/// The row that says which cloud account writes the revisions.
+/// The row that names the cloud account which writes the revisions.
 const IDENTIFIER: &str = ".atlas_cloud_identifier";
 
 const BASELINE: u32 = 1;
@@ -17,7 +17,8 @@ struct Row {
     executed_at: Option<String>,
 }
 
-/// Atlas sorts by the text of the version, and takes what is not above its first revision for applied.
+/// Interprets the rows. Atlas compares versions as text, and treats every version up to its first
+/// revision as applied.
 pub(super) fn read(history: &mut History, rows: Vec<Columns>) {
     let mut rows: Vec<Row> = rows
         .into_iter()

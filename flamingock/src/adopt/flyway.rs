@@ -1,11 +1,11 @@
-//! What the rows of Flyway's history mean to Flyway.
+//! Interpreting the history of Flyway.
 
 use super::history::{History, UpTo, is_true};
 use super::past::PastChange;
 use super::tool::Tool;
 use super::version;
 
-/// A row.
+/// A row of the history.
 #[derive(Debug)]
 pub(super) struct Row {
     pub(super) version: Option<String>,
@@ -16,15 +16,16 @@ pub(super) struct Row {
     pub(super) installed_on: Option<String>,
 }
 
-/// What a row is about.
+/// The meaning of a row.
 enum Meaning {
-    /// The tool has created the schema.
+    /// Flyway created the schema.
     Schema,
-    /// What is at or below its version counts as applied; a file of this name was, too, if there is one.
+    /// All versions up to this one count as applied. If `has_file`, a file of this name was
+    /// applied.
     Baseline {
         has_file: bool,
     },
-    /// The version, or the repeatable file of this description, counts as never applied.
+    /// The version, or the repeatable file with this description, counts as never applied.
     Delete,
     /// The version was undone.
     Undo,
@@ -34,7 +35,7 @@ enum Meaning {
 fn meaning(kind: &str) -> Option<Meaning> {
     Some(match kind {
         "SCHEMA" => Meaning::Schema,
-        // Before version 3 it was called `INIT`.
+        // Its name before version 3 was `INIT`.
         "BASELINE" | "INIT" => Meaning::Baseline { has_file: false },
         "SQL_BASELINE" | "JDBC_BASELINE" | "SCRIPT_BASELINE" | "SQL_STATE_SCRIPT"
         | "JDBC_STATE_SCRIPT" => Meaning::Baseline { has_file: true },
@@ -115,7 +116,7 @@ pub(super) fn read(history: &mut History, row: Row) {
         (Meaning::Applied, Some(version)) => {
             history.add(version, name, at);
         }
-        // A repeatable one has a row for each time that it ran.
+        // A repeatable file has a row for each time that it ran.
         (Meaning::Applied, None) => {
             let is_it = |past: &PastChange| past.id == name;
             history.applied.retain(|past| !is_it(past));
@@ -127,7 +128,7 @@ pub(super) fn read(history: &mut History, row: Row) {
     }
 }
 
-/// The highest baseline counts.
+/// Keeps the highest baseline.
 fn raise(history: &mut History, version: String, at: Option<String>) {
     let is_higher = history.up_to.as_ref().is_none_or(|up_to| {
         version::compare(Tool::Flyway, &up_to.version, &version)
@@ -150,10 +151,11 @@ fn forget(history: &mut History, version: &str, why: &str) {
     history.forget_where(is_it, why);
 }
 
-/// `sub/V1__users.sql`, `V1__users.sh` and the class `db.migration.V1__users` are all called `V1__users`.
+/// Returns the name of a script: `sub/V1__users.sql`, `V1__users.sh` and the class
+/// `db.migration.V1__users` are all called `V1__users`.
 fn script_name<'a>(kind: &str, script: &'a str) -> &'a str {
     let file = script.rsplit(['/', '\\']).next().unwrap_or(script);
-    // What Flyway writes itself is no name of a file.
+    // A text that Flyway writes itself, and not the name of a file.
     if script.starts_with("<<") || script.starts_with('"') {
         return script;
     }

@@ -13,7 +13,7 @@ use crate::target::database::Database;
 use crate::target::system::TargetSystem;
 use std::sync::Arc;
 
-/// Where a run's histories stand, and which changes it has.
+/// The histories that a run adopts, the target systems that have them, and the changes of the run.
 #[derive(Clone, Copy)]
 pub(crate) struct Places<'a> {
     pub(crate) adoptions: &'a [Adoption],
@@ -23,14 +23,14 @@ pub(crate) struct Places<'a> {
 }
 
 impl Places<'_> {
-    /// Adopts the histories of the run, and returns the number of changes adopted.
+    /// Adopts the histories of the run, and returns the number of adopted changes.
     pub(crate) async fn adopt(self, store: &dyn Store, grant: &LockGrant) -> Result<usize, Error> {
         let entries = self.entries().await?;
         append(store, grant, &entries).await?;
         Ok(entries.len())
     }
 
-    /// What that would be, as if it were on record.
+    /// Returns the entries that an adoption would append, as if they were recorded.
     pub(crate) async fn foresee(self) -> Result<Vec<LatestEntry>, Error> {
         let entries = self.entries().await?;
         Ok(entries.into_iter().map(as_if_written).collect())
@@ -44,7 +44,7 @@ impl Places<'_> {
             taking::refuse_unmapped(adoption, &prepared.adopted)?;
             tracing::info!("{}", prepared.adopted);
             for entry in prepared.entries {
-                // The other one says the same.
+                // Another history has the same change.
                 if entries
                     .iter()
                     .all(|other| other.change_id != entry.change_id)
@@ -90,7 +90,7 @@ pub(crate) async fn append(
     Ok(())
 }
 
-/// The database of a target; none for a target that is none.
+/// Returns the database of a target system; `None` for a system without one.
 pub(crate) fn database<'a>(
     mut targets: impl Iterator<Item = &'a TargetSystem>,
     name: &str,

@@ -1,38 +1,38 @@
-//! What the table of another tool says, read row by row. Pure: the rows are read elsewhere.
+//! The history of another tool, as its rows record it. Pure: the rows are read elsewhere.
 
 use super::adopted::PassedOver;
 use super::past::PastChange;
 use super::tool::Tool;
 
-/// A row: every column as text.
+/// A row, with every column as text.
 pub(super) type Columns = Vec<Option<String>>;
 
-/// The history of a tool: what it has applied, and what keeps it from being taken over.
+/// The history of a tool: its applied migrations, and the reasons not to adopt it.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct History {
     pub(super) applied: Vec<PastChange>,
-    /// Attempts that failed or did not end.
+    /// Attempts that failed or did not finish.
     pub(super) unresolved: Vec<String>,
-    /// Rows that cannot be understood.
+    /// Rows that cannot be interpreted.
     pub(super) unknown: Vec<String>,
-    /// The version up to which everything counts as applied, whether it has a row or not.
+    /// The version up to which everything counts as applied, with or without a row.
     pub(super) up_to: Option<UpTo>,
-    /// Rows that do not say that a change is applied, and why they do not.
+    /// Rows that do not record a migration as applied, with the reasons.
     pub(super) passed_over: Vec<PassedOver>,
 }
 
-/// A version at or below which everything counts as applied.
+/// A version up to which everything counts as applied.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct UpTo {
     pub(super) version: String,
-    /// What a change that it covers is called.
+    /// The name of a change that the version covers.
     pub(super) name: String,
     pub(super) applied_at: Option<String>,
-    /// Whether the tool itself refuses to go on where no file has the version.
+    /// Whether the tool itself refuses to continue if no file has this version.
     pub(super) must_be_here: bool,
 }
 
-/// The queries that read a tool's table: the first one that the database understands counts.
+/// Returns the queries that read a tool's table; the first one that the database accepts is used.
 /// `{table}` stands for the table.
 pub(super) fn queries(tool: Tool) -> &'static [&'static str] {
     match tool {
@@ -57,7 +57,7 @@ pub(super) fn queries(tool: Tool) -> &'static [&'static str] {
             "SELECT ID, AUTHOR, FILENAME, EXECTYPE, DATEEXECUTED FROM {table} \
                ORDER BY ORDEREXECUTED",
         ],
-        // The column was renamed with Flamingock for Java 1.0.
+        // Flamingock for Java 1.0 renamed the column.
         Tool::FlamingockJava => &[
             "SELECT change_id, state, system_change, created_at FROM {table} ORDER BY id",
             "SELECT task_id, state, system_change, created_at FROM {table} ORDER BY id",
@@ -67,7 +67,7 @@ pub(super) fn queries(tool: Tool) -> &'static [&'static str] {
 }
 
 impl History {
-    /// Whether it says of nothing that it is applied.
+    /// Reports whether the history records nothing as applied.
     pub(super) fn is_empty(&self) -> bool {
         self.applied.is_empty()
             && self.unresolved.is_empty()
@@ -79,7 +79,7 @@ impl History {
         self.applied.push(PastChange::new(id, name, applied_at));
     }
 
-    /// Notes a row that does not say that a change is applied.
+    /// Records a row that does not record a migration as applied.
     pub(super) fn pass_over(&mut self, name: String, why: &str) {
         self.passed_over.push(PassedOver {
             name,
@@ -87,7 +87,7 @@ impl History {
         });
     }
 
-    /// Takes back what an earlier row said.
+    /// Removes migrations that a later row reverses.
     pub(super) fn forget_where(&mut self, is_it: impl Fn(&PastChange) -> bool, why: &str) {
         let (gone, kept) = std::mem::take(&mut self.applied)
             .into_iter()
@@ -107,7 +107,7 @@ impl History {
         });
     }
 
-    /// What a later entry of the same change says counts.
+    /// Interprets a state. A later entry of the same change replaces an earlier one.
     pub(super) fn state(&mut self, id: &str, state: &str, at: Option<String>) {
         match state {
             "APPLIED" | "EXECUTED" | "MANUAL_MARKED_AS_APPLIED" | "MANUAL_MARKED_AS_EXECUTED" => {
@@ -118,7 +118,7 @@ impl History {
                 self.forget(id);
                 self.pass_over(id.to_owned(), "rolled back");
             }
-            // It was met again and left alone.
+            // The change was seen again, and skipped.
             "IGNORED" => {}
             state => {
                 self.forget(id);
@@ -132,7 +132,7 @@ pub(super) fn text(column: Option<String>) -> String {
     column.unwrap_or_default()
 }
 
-/// PostgreSQL says "t", MariaDB 1 or, for a BIT, the byte 1.
+/// PostgreSQL returns "t", MariaDB 1 or, for a BIT, the byte 1.
 pub(super) fn is_true(column: Option<&str>) -> bool {
     matches!(column, Some("1" | "t" | "true" | "TRUE" | "\u{1}"))
 }

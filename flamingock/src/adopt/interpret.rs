@@ -1,10 +1,10 @@
-//! What the rows of a history mean, tool by tool.
+//! Interpreting the rows of a history, tool by tool.
 
 use super::tool::Tool;
 use super::{atlas, flyway};
 use crate::adopt::history::{Columns, History, UpTo, is_true, text};
 
-/// What the rows say.
+/// Interprets the rows.
 pub(super) fn history(tool: Tool, rows: Vec<Columns>) -> History {
     let mut history = History::default();
     match tool {
@@ -72,19 +72,20 @@ pub(super) fn history(tool: Tool, rows: Vec<Columns>) -> History {
             }
             Tool::FlamingockJava => {
                 let (id, state) = (text(take(0)), text(take(1)));
-                // What the framework itself did is no change of the application.
+                // Changes of the framework itself are no changes of the application.
                 if !is_true(take(2).as_deref()) {
                     history.state(&id, &state, take(3));
                 }
             }
-            // Read as a whole, or not a table.
+            // Interpreted as a whole, or not read from a table.
             Tool::GolangMigrate | Tool::Atlas | Tool::Mongock => {}
         }
     }
     history
 }
 
-/// One row has the version that the database is at: golang-migrate never looks at the files below it again.
+/// Interprets the single row, which has the current version of the database. golang-migrate never
+/// looks at files below it again.
 fn golang(history: &mut History, rows: Vec<Columns>) {
     if rows.len() > 1 {
         let count = rows.len();
@@ -111,8 +112,8 @@ fn golang(history: &mut History, rows: Vec<Columns>) {
     }
 }
 
-/// The newest row of a version counts: older versions of goose add one that says "not applied" where
-/// newer ones delete. Version 0 is the table's own beginning.
+/// Interprets a row of goose. The latest row of a version counts: older versions of goose append a
+/// row "not applied" where newer ones delete the row. Version 0 marks the beginning of the table.
 fn goose(history: &mut History, version: String, applied: Option<&str>, at: Option<String>) {
     if version == "0" {
         history.pass_over(version, "the beginning of the table");

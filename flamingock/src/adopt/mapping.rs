@@ -1,4 +1,4 @@
-//! Which change here is which change of the other tool, where their names do not say.
+//! The mapping from another tool's migrations to changes, if their names do not match.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -8,28 +8,28 @@ use super::past::PastChange;
 
 type Function = dyn Fn(&PastChange) -> Option<String> + Send + Sync;
 
-/// How the other tool's changes are found here.
+/// How the other tool's migrations map to changes.
 #[derive(Clone, Default)]
 pub(super) enum Mapping {
-    /// By their names alone.
+    /// By their names.
     #[default]
     Names,
     /// By a function of the application.
     Function(Arc<Function>),
-    /// By lines; what they do not name goes by its name.
+    /// By lines; migrations that no line names map by their names.
     Lines(HashMap<String, Target>),
 }
 
-/// What a line of a mapping says.
+/// The target of a line in a mapping.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Target {
-    /// It is this change.
+    /// A change.
     Change {
         id: String,
-        /// Counted from 1.
+        /// The number of the line, from 1.
         line: usize,
     },
-    /// It has no counterpart, and that is meant.
+    /// No change, on purpose.
     LeftOut,
 }
 
@@ -44,7 +44,7 @@ impl fmt::Debug for Mapping {
 }
 
 impl Mapping {
-    /// Reads lines of the form `theirs = ours`, where ours is `-` for what has no counterpart.
+    /// Parses lines of the form `theirs = ours`, where `-` stands for no change.
     pub(super) fn parse(text: &str) -> Result<Mapping, Vec<String>> {
         let mut lines = HashMap::new();
         let mut problems = Vec::new();

@@ -1,4 +1,4 @@
-//! Which changes here are applied already, by what another tool's history says. Pure.
+//! Matching another tool's history with the changes of this application. Pure.
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
@@ -13,18 +13,18 @@ use crate::change::definition::Definition;
 use crate::change::problem::Problem;
 use crate::plan::pipeline::Pipeline;
 
-/// What of the other tool's history is here.
+/// The result of matching a history with the changes.
 #[derive(Debug, Default)]
 pub(super) struct Matched {
-    /// In the order of the pipeline, with the reason.
+    /// The matched changes in the order of the pipeline, with the reasons.
     pub(super) found: Vec<(&'static Definition, PastChange, String)>,
-    /// What maps to nothing here.
+    /// Applied migrations that map to no change.
     pub(super) unmapped: Vec<PastChange>,
-    /// What a mapping leaves out on purpose.
+    /// Applied migrations that the mapping leaves out on purpose.
     pub(super) left_out: Vec<PastChange>,
-    /// Rows by which no change is applied.
+    /// Rows that do not record a migration as applied.
     pub(super) passed_over: Vec<PassedOver>,
-    /// The changes here that the history does not have, in the order of the pipeline.
+    /// The changes that the history does not have, in the order of the pipeline.
     pub(super) pending: Vec<&'static Definition>,
 }
 
@@ -86,7 +86,7 @@ pub(super) fn matched(
             None => matched.pending.push(definition),
         }
     }
-    // The baseline stands for it, whether its file is here or not.
+    // The baseline covers these migrations, whether their files exist or not.
     if let Some(up_to) = &history.up_to {
         let is_covered = |past: &PastChange| {
             let ordering = version::compare(tool, &past.id, &up_to.version);
@@ -104,7 +104,7 @@ pub(super) fn matched(
     Ok(matched)
 }
 
-/// What a change is whose version is not above the one up to which all of them count as applied.
+/// Returns the migration for a change that the baseline covers.
 fn covered(
     tool: Tool,
     up_to: &UpTo,
@@ -126,7 +126,7 @@ fn has_version(tool: Tool, definition: &'static Definition, version: &str) -> bo
     })
 }
 
-/// What a change is called: its id, and, for a file, the name of the file.
+/// Returns the names of a change: its id, and for a file also the name of the file.
 fn names(definition: &'static Definition) -> impl Iterator<Item = &'static str> {
     let file = definition.body.script().map(|script| script.file);
     [Some(definition.id), file.and_then(stem)]
@@ -134,7 +134,7 @@ fn names(definition: &'static Definition) -> impl Iterator<Item = &'static str> 
         .flatten()
 }
 
-/// The name of a file, or of its folder, without what says its role.
+/// Returns the name of a file or of its folder, without the suffix for its role.
 fn stem(path: &'static str) -> Option<&'static str> {
     let (folder, file) = path.rsplit_once('/').unwrap_or(("", path));
     if file == "up.sql" {
@@ -187,7 +187,7 @@ fn find(
     by_name(tool, past, pipeline)
 }
 
-/// The change that the tool would take for this one.
+/// Finds the change that the tool itself would match with this migration.
 fn by_name(
     tool: Tool,
     past: &PastChange,

@@ -1,4 +1,4 @@
-//! Taking over what others have applied: another tool, another service, or people by hand.
+//! Adopting changes that were applied before: by another tool, by another service, or by hand.
 //!
 #![doc = include_str!("../../docs/adopt.md")]
 

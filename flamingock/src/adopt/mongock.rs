@@ -1,10 +1,11 @@
-//! The export of Mongock's collection: what `mongoexport --collection=mongockChangeLog` writes.
+//! Reading an export of Mongock's collection, which `mongoexport --collection=mongockChangeLog`
+//! writes.
 
 use serde_json::Value;
 
 use super::history::History;
 
-/// Reads documents, one a line or in one array, oldest first by their time.
+/// Reads the documents, one in each line or all in one array, and sorts them by their time.
 pub(super) fn history(export: &str) -> Result<History, String> {
     let mut documents = Vec::new();
     for document in serde_json::Deserializer::from_str(export).into_iter::<Value>() {
@@ -23,7 +24,7 @@ pub(super) fn history(export: &str) -> Result<History, String> {
             ));
         };
         let is_system = document.get("systemChange").and_then(Value::as_bool);
-        // What ran before a change belongs to it. Mongock 4 has neither a type nor a state.
+        // A step before a change belongs to the change. Mongock 4 has neither types nor states.
         if is_system == Some(true) || field("type") == Some("BEFORE_EXECUTION") {
             continue;
         }
@@ -39,12 +40,13 @@ pub(super) fn history(export: &str) -> Result<History, String> {
 }
 
 struct Time {
-    /// Milliseconds since 1970; documents of one time keep the order that they stand in.
+    /// Milliseconds since 1970. Documents with the same time keep their order.
     order: i64,
     text: Option<String>,
 }
 
-/// `{"$date": "2024-01-31T12:00:00Z"}`, or with `{"$numberLong": "1706702400000"}` or a number inside.
+/// Parses `{"$date": "2024-01-31T12:00:00Z"}`, with a text, a number or `{"$numberLong":
+/// "1706702400000"}` inside.
 fn time(value: Option<&Value>) -> Time {
     let value = value.and_then(|value| value.get("$date")).or(value);
     let of_number = |millis: i64| {

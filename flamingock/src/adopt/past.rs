@@ -1,33 +1,33 @@
-//! A change in another tool's history, and which change here is the same by its name.
+//! An applied migration in another tool's history, and how names are matched with it.
 
 use serde::Serialize;
 
 use super::tool::Tool;
 use super::version;
 
-/// A change that another tool has applied.
+/// A migration that another tool has applied.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct PastChange {
-    /// What the tool tells its changes apart by: a version, or an id.
+    /// The key by which the tool identifies the migration: a version or an id.
     pub id: String,
-    /// The same with all that the history says of its name; equal to the id where that is all.
+    /// The full name in the history; equal to the id if there is nothing more.
     pub name: String,
-    /// When it was applied, as the history has it.
+    /// When it was applied, as the history records it.
     pub applied_at: Option<String>,
-    /// What a repeatable file of Flyway is told apart by.
+    /// The description that identifies a repeatable file of Flyway.
     #[serde(skip)]
     pub(super) description: Option<String>,
 }
 
-/// How a change here is found to be one of the history.
+/// How a change was matched with a migration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Fit {
-    /// By its whole name.
+    /// By the whole name.
     Name,
-    /// By its version, whatever else its name says.
+    /// By the version; the rest of the name is not compared.
     Version,
-    /// The version is the same, and the tool itself would refuse the other name.
+    /// By the version, but with another name, which the tool itself would refuse.
     Divergent,
 }
 
@@ -41,7 +41,7 @@ impl PastChange {
         }
     }
 
-    /// Whether a change here is this one: by what that tool reads in its name.
+    /// Returns how the name of a change matches this migration by the tool's own rules, if it does.
     pub(super) fn fits(&self, tool: Tool, name: &str) -> Option<Fit> {
         if name == self.name || self.has_name(tool, name) {
             return Some(Fit::Name);
@@ -61,7 +61,8 @@ impl PastChange {
             version::compare(tool, &version, &self.id).is_some_and(std::cmp::Ordering::is_eq)
         });
         match tool {
-            // The file `0001_create_users.sql` is version 1 with the description "create users".
+            // The file `0001_create_users.sql` has the version 1 and the description "create
+            // users".
             Tool::Sqlx => {
                 let described = self
                     .name
@@ -71,21 +72,21 @@ impl PastChange {
                 is_version
                     && name.split_once('_').map(|(_, rest)| rest.replace('_', " ")) == described
             }
-            // `V01__create_users` is version 1 with the name "create_users".
+            // `V01__create_users` has the version 1 and the name "create_users".
             Tool::Refinery => {
                 let described = self.name.split_once("__").map(|(_, rest)| rest);
                 is_version && name.split_once("__").map(|(_, rest)| rest) == described
             }
-            // Flyway tells repeatable files apart by their description.
+            // Flyway identifies repeatable files by their description.
             Tool::Flyway => {
                 let description = name.strip_prefix("R__").map(|rest| rest.replace('_', " "));
                 description.is_some() && description == self.description
             }
-            // What an id is in a file is not told by the id alone; both of them name the change.
+            // The name includes the file of the change, but the id alone also identifies it.
             Tool::Liquibase | Tool::SeaOrm | Tool::FlamingockJava | Tool::Mongock => {
                 name == self.id
             }
-            // Atlas tells them apart by the version; what follows it is a description.
+            // These tools identify migrations by the version; the rest is a description.
             Tool::Diesel | Tool::Goose | Tool::Dbmate | Tool::GolangMigrate | Tool::Atlas => false,
         }
     }

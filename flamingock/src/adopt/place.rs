@@ -1,27 +1,28 @@
-//! Where the other tool's table is. Names are quoted, and a table that is elsewhere is never passed over.
+//! Finding the other tool's table. Names are quoted, and tables in other places are reported.
 
 use super::tool::Tool;
 use crate::audit::store_error::StoreError;
 use crate::target::database::Database;
 use crate::util::database_kind::DatabaseKind;
 
-/// A name as the application wrote it: `table`, `schema.table`, each part quoted or not.
+/// The name of a table as the application wrote it: `table` or `schema.table`, each part quoted or
+/// not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Name {
     pub(super) schema: Option<Part>,
     pub(super) table: Part,
 }
 
-/// A part of a name.
+/// A part of the name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Part {
     pub(super) text: String,
-    /// Whether it stood in quotes, so that it is meant letter by letter.
+    /// Whether the part was quoted, and so is taken literally.
     pub(super) is_quoted: bool,
 }
 
 impl Name {
-    /// Reads a name.
+    /// Parses a name.
     pub(super) fn parse(text: &str) -> Result<Name, String> {
         let wrong = || {
             format!(
@@ -49,7 +50,7 @@ impl Name {
     }
 }
 
-/// The first part of a name, and what stands behind it.
+/// Splits a name after its first part.
 fn part(text: &str) -> Option<(Part, &str)> {
     let quote = text.chars().next().filter(|first| "\"`".contains(*first));
     let Some(quote) = quote else {
@@ -81,7 +82,7 @@ fn part(text: &str) -> Option<(Part, &str)> {
     None
 }
 
-/// A table as the catalogue has it.
+/// A table of the catalog.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Table {
     pub(super) schema: String,
@@ -89,7 +90,7 @@ pub(super) struct Table {
 }
 
 impl Table {
-    /// As it stands in SQL.
+    /// Returns the name for SQL.
     pub(super) fn sql(&self, kind: DatabaseKind) -> String {
         format!(
             "{}.{}",
@@ -98,7 +99,7 @@ impl Table {
         )
     }
 
-    /// As [`Name::parse`] reads it back.
+    /// Returns the name in the form that [`Name::parse`] accepts.
     pub(super) fn written(&self) -> String {
         format!("{}.{}", written(&self.schema), written(&self.name))
     }
@@ -112,7 +113,7 @@ fn quoted(kind: DatabaseKind, name: &str) -> String {
     format!("{quote}{}{quote}", name.replace(quote, &quote.repeat(2)))
 }
 
-/// Quoted where it would not be read letter by letter.
+/// Quotes a part that would otherwise not be read unchanged.
 fn written(name: &str) -> String {
     let is_plain = |letter: char| {
         letter.is_ascii_lowercase() || letter.is_ascii_digit() || "_$-".contains(letter)
@@ -124,7 +125,7 @@ fn written(name: &str) -> String {
     }
 }
 
-/// A text as SQL, whatever is in it and however the session reads quotes.
+/// Returns a text as an SQL expression that does not depend on how the session parses quotes.
 pub(super) fn literal(kind: DatabaseKind, text: &str) -> String {
     let hex = || -> String { text.bytes().map(|byte| format!("{byte:02x}")).collect() };
     match kind {
@@ -135,45 +136,45 @@ pub(super) fn literal(kind: DatabaseKind, text: &str) -> String {
             )
         }
         DatabaseKind::MySql => format!("CONVERT(X'{}' USING utf8mb4)", hex()),
-        // It has no escapes in texts.
+        // SQLite has no escapes in strings.
         DatabaseKind::Sqlite => format!("'{}'", text.replace('\'', "''")),
     }
 }
 
-/// A table of the catalogue whose name is like the one that is looked for.
+/// A table of the catalog whose name is similar to the requested one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Candidate {
     table: Table,
-    /// Whether the session finds it by its name alone.
+    /// Whether the session finds it without naming its schema.
     is_seen: bool,
-    /// Whether it is in the database, or schema, in which the session works.
+    /// Whether it is in the session's own database or schema.
     is_near: bool,
-    /// Whether row security hides rows of it from this user.
+    /// Whether row security hides some of its rows from this user.
     is_filtered: bool,
 }
 
-/// Where a table is, or where else something like it is.
+/// The result of looking for a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Found {
     There {
         table: Table,
-        /// What is called alike and is not this one.
+        /// Tables with a similar name that were not chosen.
         others: Vec<Table>,
     },
     NoSchema {
-        /// Those whose names differ in their letters only.
+        /// The schemas whose names differ only in case.
         alike: Vec<String>,
     },
     Missing {
         others: Vec<Table>,
-        /// Those of other databases of the server, which mostly belong to other applications.
+        /// Tables in other databases of the server, which usually belong to other applications.
         far: Vec<Table>,
     },
-    /// Row security would show a part of it only.
+    /// Row security would show only some of its rows.
     Filtered(Table),
 }
 
-/// Looks for the table of a tool in the whole catalogue.
+/// Looks for the table of a tool in the whole catalog.
 pub(super) async fn find(
     tool: Tool,
     name: &Name,
@@ -222,7 +223,7 @@ pub(super) async fn find(
     })
 }
 
-/// The candidate that the name means.
+/// Chooses the candidate that the name refers to.
 fn best(tool: Tool, kind: DatabaseKind, name: &Name, candidates: &[Candidate]) -> Option<usize> {
     let fits = |spelt: &str, there: &str| match kind {
         DatabaseKind::Sqlite => there.eq_ignore_ascii_case(spelt),
@@ -249,7 +250,8 @@ fn best(tool: Tool, kind: DatabaseKind, name: &Name, candidates: &[Candidate]) -
     None
 }
 
-/// What a part may be called in the catalogue: PostgreSQL folds the names that a tool does not quote.
+/// Returns the possible spellings in the catalog: PostgreSQL folds names that a tool does not
+/// quote.
 fn spellings(tool: Tool, kind: DatabaseKind, part: &Part) -> Vec<String> {
     let mut spellings = vec![part.text.clone()];
     let folded = part.text.to_lowercase();
@@ -302,7 +304,7 @@ async fn candidates(
             let named = |row: Vec<Option<String>>| {
                 let folds = row.get(5).and_then(Option::as_deref) != Some("0");
                 let mut candidate = candidate(row);
-                // The server takes both names for one.
+                // The server treats both names as the same.
                 let is_it = candidate.table.name.to_lowercase() == name.table.text.to_lowercase();
                 if folds && is_it {
                     candidate.table.name.clone_from(&name.table.text);
@@ -343,7 +345,7 @@ fn table(row: Vec<Option<String>>) -> Table {
     }
 }
 
-/// The schemas: on SQLite in the order in which it looks for a name.
+/// Returns the schemas; on SQLite in the order in which it resolves names.
 async fn schemas(database: &dyn Database) -> Result<Vec<String>, StoreError> {
     let statement = match database.kind() {
         DatabaseKind::Postgres => "SELECT nspname::text FROM pg_catalog.pg_namespace ORDER BY 1",
@@ -361,7 +363,7 @@ async fn schemas(database: &dyn Database) -> Result<Vec<String>, StoreError> {
         .collect())
 }
 
-/// The tables of a schema that have these two columns, in any case of letters.
+/// Returns the tables of a schema that have these two columns, in any case.
 pub(super) async fn with_columns(
     database: &dyn Database,
     schema: &str,

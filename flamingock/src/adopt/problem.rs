@@ -1,4 +1,4 @@
-//! What is wrong with a history, as an error.
+//! Errors about a history.
 
 use crate::change::problem::Problem;
 use crate::report::error::Error;

@@ -1,4 +1,4 @@
-//! Reading another tool's history out of a database, and finding out whether it is at work.
+//! Reading another tool's history from a database, and detecting whether the tool is at work.
 
 use super::adoption::Adoption;
 use super::history::{self, Columns, History, is_true};
@@ -15,16 +15,17 @@ use crate::util::database_kind::DatabaseKind;
 /// The key of goose's lock on PostgreSQL: the checksum of its name.
 const GOOSE_LOCK: i64 = 4_097_083_626;
 
-/// What sqlx multiplies the checksum of the database's name with, for the key of its lock.
+/// The factor that sqlx multiplies the checksum of the database's name by to get the key of its
+/// lock.
 const SQLX_LOCK: i64 = 0x3d32_ad9e;
 
-/// What golang-migrate multiplies the checksum of a name with.
+/// The factor that golang-migrate multiplies the checksum of a name by.
 const GOLANG_SALT: u32 = 1_486_364_155;
 
-/// The name of the lock that Atlas has while it applies files.
+/// The name of the lock that Atlas holds while it applies files.
 const ATLAS_LOCK: &str = "atlas_migrate_execute";
 
-/// The history. An empty one where it may be missing, and is.
+/// Reads the history. Returns an empty one if the table is missing and may be.
 pub(super) async fn read(
     adoption: &Adoption,
     database: Option<&dyn Database>,
@@ -61,10 +62,10 @@ pub(super) async fn read(
     };
     refuse_at_work(adoption, &table, database).await?;
     let rows = rows(adoption.tool, &table, database).await?;
-    // A run that came in between has its lock now, or its rows were read.
+    // A run of the tool that began in between has its lock now, or its rows were read.
     refuse_at_work(adoption, &table, database).await?;
     let history = interpret::history(adoption.tool, rows);
-    // Where another place was not named, it may be the one that is meant.
+    // If no other place was named, one of the other tables may be the right one.
     if history.is_empty() && name.schema.is_none() && !others.is_empty() {
         return Err(invalid(vec![format!(
             "the history of {} in {} is empty, and there is {}: what stands there would run again. {}",
@@ -77,7 +78,7 @@ pub(super) async fn read(
     Ok(history)
 }
 
-/// Whether a tool has a history in a database: its table is there, with the tool's columns.
+/// Reports whether a tool has a history in a database: its table exists, with the tool's columns.
 pub(crate) async fn has_history(
     tool: Tool,
     table: Option<&str>,
@@ -94,7 +95,7 @@ pub(crate) async fn has_history(
         let query = query.replace("{table}", &table.sql(database.kind()));
         match database.read(query).await {
             Ok(_) => return Ok(true),
-            // It is another tool's.
+            // The table belongs to another tool.
             Err(error) if error.kind == StoreErrorKind::Other => {}
             Err(error) => return Err(error),
         }
@@ -102,12 +103,13 @@ pub(crate) async fn has_history(
     Ok(false)
 }
 
-/// Why a table that is not there is no empty history. None: it may be missing.
+/// Returns why a missing table does not count as an empty history; `None` if it may be missing.
 fn missing(adoption: &Adoption, name: &Name, others: &[Table], far: &[Table]) -> Option<String> {
     let tool = adoption.tool;
     let written = adoption.table_name().unwrap_or_default();
     let near: Vec<Table> = match &name.schema {
-        // Another place is not the one that is meant; other letters in the same place may be.
+        // A table in another schema is not the named one, but one whose name differs in case may
+        // be.
         Some(schema) => {
             let is_there = |other: &&Table| other.schema.eq_ignore_ascii_case(&schema.text);
             others.iter().filter(is_there).cloned().collect()
@@ -174,7 +176,7 @@ fn no_schema(adoption: &Adoption, name: &Name, alike: &[String]) -> String {
     )
 }
 
-/// The tables that fit a line.
+/// Lists tables, shortened to fit a line.
 fn listed(tables: &[Table]) -> String {
     const SHOWN: usize = 5;
     let mut names: Vec<String> = tables.iter().take(SHOWN).map(Table::written).collect();
@@ -186,7 +188,7 @@ fn listed(tables: &[Table]) -> String {
 
 async fn rows(tool: Tool, table: &Table, database: &dyn Database) -> Result<Vec<Columns>, Error> {
     let mut refused = None;
-    // Both call their table the same.
+    // Both tools use the same name for their table.
     if tool == Tool::Dbmate {
         let dirty = format!("SELECT dirty FROM {}", table.sql(database.kind()));
         if database.read(dirty).await.is_ok() {
@@ -214,7 +216,7 @@ async fn rows(tool: Tool, table: &Table, database: &dyn Database) -> Result<Vec<
     }
 }
 
-/// An error with its causes.
+/// Returns the text of an error with its causes.
 fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
@@ -239,7 +241,7 @@ async fn refuse_at_work(
     }
 }
 
-/// Who has the tool's own lock, where the database tells.
+/// Returns who holds the tool's own lock, if the database shows it.
 async fn at_work(
     tool: Tool,
     table: &Table,
@@ -267,7 +269,7 @@ async fn at_work(
         }
         (Tool::Atlas, DatabaseKind::Postgres) => advisory_lock(database, fnv(ATLAS_LOCK)).await,
         (Tool::Atlas, DatabaseKind::MySql) => named_lock(database, ATLAS_LOCK).await,
-        // Both of its tables have names of their own; the columns tell which one is the lock.
+        // Either table can have any name, so the columns identify the table of the lock.
         (Tool::Liquibase, _) => {
             let columns = ["lockgranted", "lockedby"];
             for lock in place::with_columns(database, &table.schema, columns).await? {
@@ -304,7 +306,7 @@ async fn at_work(
             }
             Ok(None)
         }
-        // They have no lock that another session could see.
+        // These tools have no lock that another session could see.
         (
             Tool::Sqlx
             | Tool::Refinery
@@ -321,13 +323,13 @@ async fn at_work(
     }
 }
 
-/// Who has a lock of a name on MySQL or MariaDB.
+/// Returns the owner of a named lock on MySQL or MariaDB.
 async fn named_lock(database: &dyn Database, name: &str) -> Result<Option<String>, StoreError> {
     let owner = one(database, &format!("SELECT IS_USED_LOCK('{name}')")).await?;
     Ok((!owner.is_empty()).then(|| format!("its lock is held by the connection {owner}")))
 }
 
-/// Who has an advisory lock of a whole number in this database of PostgreSQL.
+/// Returns the owner of an advisory lock with a 64-bit key in this database of PostgreSQL.
 async fn advisory_lock(database: &dyn Database, key: i64) -> Result<Option<String>, StoreError> {
     let [high, low] = [key >> 32, key].map(|half| half & 0xffff_ffff);
     let pid = one(
@@ -342,7 +344,7 @@ async fn advisory_lock(database: &dyn Database, key: i64) -> Result<Option<Strin
     Ok((!pid.is_empty()).then(|| format!("its lock is held by the server process {pid}")))
 }
 
-/// The first column of the first row; empty where that is NULL.
+/// Returns the first column of the first row; empty for NULL.
 async fn one(database: &dyn Database, statement: &str) -> Result<String, StoreError> {
     let rows = database.read(statement.to_owned()).await?;
     let first = rows.first().and_then(|row| column(row, 0));
@@ -360,13 +362,13 @@ fn if_there(rows: Result<Vec<Columns>, StoreError>) -> Result<Vec<Columns>, Stor
     }
 }
 
-/// The key of golang-migrate's lock.
+/// Returns the key of golang-migrate's lock.
 fn golang_lock(name: &str) -> i64 {
     let sum = crc32fast::hash(name.as_bytes());
     i64::from(sum.wrapping_mul(GOLANG_SALT))
 }
 
-/// FNV-1 with 32 bits.
+/// The 32-bit FNV-1 hash.
 fn fnv(text: &str) -> i64 {
     let hash = text.bytes().fold(0x811c_9dc5_u32, |hash, byte| {
         hash.wrapping_mul(0x0100_0193) ^ u32::from(byte)

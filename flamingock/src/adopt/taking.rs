@@ -1,4 +1,4 @@
-//! Writing down what was taken over: all of it, or nothing.
+//! Preparing the entries of an adoption, all of which are appended together.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -17,16 +17,16 @@ use crate::report::error::Error;
 use crate::target::database::Database;
 use crate::util::random::new_id;
 
-/// The digest of what was applied from a text that nobody knows.
+/// The digest of a repeatable change whose applied version is unknown.
 const UNKNOWN_DIGEST: &str = "unknown";
 
-/// What is to be written of a history, and what is to be said of it.
+/// The entries that an adoption appends, and its report.
 pub(crate) struct Prepared {
     pub(crate) entries: Vec<NewEntry>,
     pub(crate) adopted: Adopted,
 }
 
-/// Reads a history and finds its changes here. Writes nothing.
+/// Reads a history and matches it with the changes. Writes nothing.
 pub(crate) async fn prepare(
     adoption: &Adoption,
     database: Option<&dyn Database>,
@@ -66,7 +66,8 @@ pub(crate) async fn prepare(
     Ok(sort_out(adoption, found, own, facts))
 }
 
-/// For a run that would go on: a name that is not found is a change that would run again.
+/// Refuses to continue a run after an adoption with unmapped migrations: one whose name was not
+/// found may be a change that would run again.
 pub(super) fn refuse_unmapped(adoption: &Adoption, adopted: &Adopted) -> Result<(), Error> {
     if adopted.unmapped.is_empty() || adoption.allow_unmapped {
         return Ok(());
@@ -123,7 +124,7 @@ fn sort_out(
         );
         prepared.entries.push(match definition.repeat {
             Repeat::Once => taken,
-            // Nobody knows which text of it the tool has applied: it is applied again once.
+            // The version that the tool applied is unknown, so the change is applied once more.
             Repeat::OnChange => NewEntry {
                 digest: UNKNOWN_DIGEST.to_owned(),
                 ..taken
@@ -134,7 +135,7 @@ fn sort_out(
     prepared
 }
 
-/// An entry of a change that nobody tried here.
+/// Creates the first entry of a change that was never attempted here.
 pub(crate) fn entry(
     definition: &Definition,
     state: State,
@@ -151,7 +152,7 @@ pub(crate) fn entry(
         description: definition.description.to_owned(),
         target: definition.target.to_owned(),
         state,
-        // It is not known how it ran; nothing is left behind of what is applied.
+        // It is unknown how the change ran, and an applied change left nothing unfinished.
         transaction_mode: TransactionMode::None,
         recovery: Some(definition.recovery),
         origin,
@@ -172,7 +173,7 @@ fn ids(definitions: &[&'static Definition]) -> Vec<String> {
         .collect()
 }
 
-/// The names that fit a line.
+/// Lists names, shortened to fit a line.
 fn names(past: &[PastChange]) -> String {
     const SHOWN: usize = 10;
     let mut names: Vec<String> = past

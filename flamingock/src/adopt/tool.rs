@@ -1,11 +1,11 @@
-//! The tools whose history can be taken over, and the tables that they keep it in.
+//! The tools whose history can be adopted, and their tables.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::Serialize;
 
-/// A tool that has applied changes before Flamingock did.
+/// A tool that applied changes before Flamingock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -24,7 +24,8 @@ pub enum Tool {
     Flyway,
     /// dbmate: the table `schema_migrations`.
     Dbmate,
-    /// golang-migrate: the table `schema_migrations`, which has one version and says whether it is dirty.
+    /// golang-migrate: the table `schema_migrations`, which has one version and a flag for whether
+    /// it is dirty.
     GolangMigrate,
     /// Atlas: the table `atlas_schema_revisions`.
     Atlas,
@@ -37,7 +38,7 @@ pub enum Tool {
 }
 
 impl Tool {
-    /// All of them.
+    /// All tools.
     pub const ALL: [Tool; 12] = [
         Tool::Sqlx,
         Tool::Refinery,
@@ -53,7 +54,7 @@ impl Tool {
         Tool::Mongock,
     ];
 
-    /// As it is written in a command: "sqlx", "sea-orm", "flamingock-java".
+    /// Returns the name for a command, such as `"sqlx"`, `"sea-orm"` or `"flamingock-java"`.
     pub fn as_str(self) -> &'static str {
         match self {
             Tool::Sqlx => "sqlx",
@@ -71,8 +72,8 @@ impl Tool {
         }
     }
 
-    /// The table that the tool keeps its history in unless it is told otherwise; none for Mongock,
-    /// whose store is no SQL database.
+    /// Returns the usual table of the tool's history; `None` for Mongock, whose store is no SQL
+    /// database.
     pub fn table(self) -> Option<&'static str> {
         match self {
             Tool::Sqlx => Some("_sqlx_migrations"),
@@ -89,7 +90,8 @@ impl Tool {
         }
     }
 
-    /// Whether the tool quotes the names of its tables: PostgreSQL folds the others to small letters.
+    /// Reports whether the tool quotes the names of its tables. PostgreSQL folds the others to
+    /// lower case.
     pub(super) fn quotes_names(self) -> bool {
         match self {
             Tool::SeaOrm | Tool::Flyway | Tool::Dbmate | Tool::GolangMigrate | Tool::Atlas => true,
@@ -103,10 +105,10 @@ impl Tool {
         }
     }
 
-    /// What older versions of the tool call its table.
+    /// Returns the names of the table in older versions of the tool.
     pub(super) fn former_tables(self) -> &'static [&'static str] {
         match self {
-            // Before version 5, which went on with it where it was there.
+            // The name before version 5. Later versions keep using the table if it exists.
             Tool::Flyway => &["schema_version"],
             Tool::Sqlx
             | Tool::Refinery
@@ -122,10 +124,10 @@ impl Tool {
         }
     }
 
-    /// The schema that the tool has its table in where the session's own does not have it.
+    /// Returns the schema of the tool's table, if the session's own schema does not have it.
     pub(super) fn own_schema(self) -> Option<&'static str> {
         match self {
-            // Unless its connection is bound to a schema.
+            // Unless Atlas's connection is bound to a schema.
             Tool::Atlas => Some("atlas_schema_revisions"),
             Tool::Sqlx
             | Tool::Refinery
@@ -148,7 +150,7 @@ impl fmt::Display for Tool {
     }
 }
 
-/// A name that is no tool's.
+/// The error for an unknown name of a tool.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("no tool is called {0:?}: use one of {tools}", tools = Tool::ALL.map(Tool::as_str).join(", "))]
 pub struct UnknownTool(String);

@@ -1,18 +1,18 @@
-//! Versions as the other tools compare them.
+//! Comparing versions in the way the other tools do.
 
 use std::cmp::Ordering;
 
 use super::tool::Tool;
 
-/// A version of numbers: `1.9` stands before `1.10`, and `1.0` is `1`.
+/// A version of numbers: `1.9` comes before `1.10`, and `1.0` equals `1`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Version {
-    /// Without zeros in front, and without zeros at the end of the list.
+    /// Without leading zeros, and without zeros at the end of the list.
     numbers: Vec<String>,
 }
 
 impl Version {
-    /// Reads numbers with dots or underscores between. None: it is no such version.
+    /// Parses numbers that are separated by dots or underscores. Returns `None` for other texts.
     pub(super) fn parse(text: &str) -> Option<Version> {
         let mut numbers = Vec::new();
         for number in text.split(['.', '_']) {
@@ -50,8 +50,8 @@ impl PartialOrd for Version {
     }
 }
 
-/// The version that a tool reads in the name of a change. None: the tool has no versions, or the name
-/// has none.
+/// Returns the version that a tool reads from the name of a change. `None` if the tool has no
+/// versions, or the name has none.
 pub(super) fn in_name(tool: Tool, name: &str) -> Option<String> {
     match tool {
         Tool::Sqlx | Tool::Goose | Tool::GolangMigrate => {
@@ -84,7 +84,7 @@ pub(super) fn in_name(tool: Tool, name: &str) -> Option<String> {
     }
 }
 
-/// How two versions of a tool compare. None: they are not comparable.
+/// Compares two versions by the rules of a tool. `None` if they are not comparable.
 pub(super) fn compare(tool: Tool, one: &str, other: &str) -> Option<Ordering> {
     match tool {
         Tool::Sqlx | Tool::Goose | Tool::Refinery | Tool::Flyway | Tool::GolangMigrate => {
