@@ -1,4 +1,4 @@
-//! Where changes come from: the registry of the linker, files, templates.
+//! The sources of changes: the linker's registry, files, templates.
 
 pub(crate) mod files;
 pub(crate) mod registry;

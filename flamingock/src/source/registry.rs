@@ -1,4 +1,4 @@
-//! The registry: what the linker collected, and proof that nothing was lost on the way.
+//! The registry that the linker collects, and the check that no linked crate is missing from it.
 
 use std::collections::HashSet;
 
@@ -11,8 +11,8 @@ use crate::change::definition::Definition;
 use crate::change::problem::Location;
 use crate::change::problem::Problem;
 
-/// Every `#[change]` of the binary. Linker sections are keyed by this name alone, so it carries the
-/// version whose layout the entries have.
+/// Every `#[change]` of the binary. Linker sections are identified by this name alone, so it
+/// contains the version that determines the layout of the entries.
 #[distributed_slice]
 pub static FLAMINGOCK_CHANGES_0_1: [&'static Definition];
 
@@ -20,7 +20,7 @@ pub static FLAMINGOCK_CHANGES_0_1: [&'static Definition];
 #[distributed_slice]
 pub static FLAMINGOCK_LINKED_0_1: [LinkedCrate];
 
-/// Every folder that `include_files!` has embedded.
+/// Every folder that `include_files!` embeds.
 #[distributed_slice]
 pub static FLAMINGOCK_FOLDERS_0_1: [&'static EmbeddedFolder];
 
@@ -34,19 +34,19 @@ pub static FLAMINGOCK_TEMPLATES_0_1: [&'static Template];
 pub struct LinkedCrate {
     /// The crate's own name, with underscores.
     pub crate_name: &'static str,
-    /// Where `link_changes!` stands.
+    /// The place of `link_changes!` in the source.
     pub location: Location,
 }
 
-/// Names the crates whose changes the application runs.
+/// Links the changes of other crates into the binary.
 ///
-/// The linker drops the changes of a crate that no code names, without a word. This names it, and
-/// makes the run fail if it contributed nothing. A dependency that Cargo.toml renames is written
-/// with the name that it has itself.
+/// If the binary never references a library crate, the linker drops that crate, including its
+/// changes, without an error. This macro references the crates, and makes the run fail if one of
+/// them contributed no change. If `Cargo.toml` renames a dependency, add the crate's own name.
 ///
-/// It stands beside `main`, once: `flamingock::link_changes!(billing_changes, search =
-/// "search_changes");`. The package `changes-in-a-library` among the examples is a whole one.
-/// A crate without a change makes the run fail, and the error says where it is named:
+/// Call it once, next to `main`: `flamingock::link_changes!(billing_changes, search =
+/// "search_changes");`. The example `changes-in-a-library` shows a complete package. If a crate has
+/// no change, the error of the run names the place of the macro:
 ///
 /// ```standalone_crate
 /// flamingock::link_changes!(tokio);
@@ -61,8 +61,7 @@ pub struct LinkedCrate {
 macro_rules! link_changes {
     ($($krate:ident $(= $name:literal)?),+ $(,)?) => {$(
         const _: () = {
-            // Not `use`, which would need an `allow`, and that is an error where the user forbids
-            // the lint.
+            // `use` would need an `allow`, which is an error if the user's crate forbids the lint.
             extern crate $krate as _;
             #[$crate::__private::linkme::distributed_slice(
                 $crate::__private::FLAMINGOCK_LINKED_0_1
@@ -90,11 +89,10 @@ macro_rules! __linked_name {
     };
 }
 
-/// An explicit list of changes, by their functions' paths, for
-/// [`Runner::changes`](crate::Runner::changes).
+/// Lists changes by the paths of their functions, for [`Runner::changes`](crate::Runner::changes).
 ///
-/// It is an array of `&'static` definitions, and constant. Names that are no changes do not compile.
-/// A change with `register = false` runs only through such a list.
+/// The result is a constant array of `&'static` definitions. A name that is no change does not
+/// compile. A change with `register = false` runs only through such a list.
 ///
 /// ```
 /// use flamingock::change;
@@ -115,12 +113,12 @@ macro_rules! changes {
     };
 }
 
-/// Every registered change, of code and of files, after the proof that each included crate
+/// Collects every registered change from code and files, and checks that each linked crate
 /// contributed some.
 pub(crate) fn collect(templates: &Templates) -> Result<Vec<&'static Definition>, Vec<Problem>> {
     let (mut changes, mut problems) = of_folders(&FLAMINGOCK_FOLDERS_0_1, templates);
     changes.splice(0..0, FLAMINGOCK_CHANGES_0_1.iter().copied());
-    // What a folder would have contributed is not known where it could not be read.
+    // A folder that could not be read might have contributed changes, so the check would be wrong.
     if problems.is_empty() {
         return check(&changes, &FLAMINGOCK_LINKED_0_1);
     }
@@ -128,7 +126,7 @@ pub(crate) fn collect(templates: &Templates) -> Result<Vec<&'static Definition>,
     Err(problems)
 }
 
-/// The changes of folders, and what is wrong with those that could not be read.
+/// Returns the changes of folders, and the problems of those that could not be read.
 pub(crate) fn of_folders(
     folders: &[&'static EmbeddedFolder],
     templates: &Templates,
@@ -172,7 +170,7 @@ fn check(
     }
 }
 
-/// A crate may be there for its templates alone.
+/// A crate may contribute only templates.
 #[cfg(feature = "templates")]
 fn crates_of_templates() -> impl Iterator<Item = &'static str> {
     FLAMINGOCK_TEMPLATES_0_1

@@ -1,4 +1,4 @@
-//! Statements of PostgreSQL that no transaction can hold, and what tools do with files of them.
+//! Statements of PostgreSQL that cannot run in a transaction, and how tools run files with them.
 
 use super::mistake::Mistake;
 #[cfg(feature = "_sqlx")]
@@ -8,8 +8,8 @@ use crate::statements::{may_need_no_transaction, needs_no_transaction, read};
 #[cfg(feature = "_sqlx")]
 use crate::util::database_kind::DatabaseKind;
 
-/// What Flyway makes of a file: it runs one of such statements alone outside of a transaction, and refuses
-/// one that has others as well.
+/// Applies Flyway's rule: a file with only such statements runs outside a transaction, and one that
+/// has others as well is refused.
 #[cfg(feature = "_sqlx")]
 pub(super) fn in_flyway(text: &str) -> Result<Option<bool>, Mistake> {
     let Ok(script) = read(DatabaseKind::Postgres, text, Blocks::None) else {
@@ -29,8 +29,8 @@ pub(super) fn in_flyway(text: &str) -> Result<Option<bool>, Mistake> {
     ))
 }
 
-/// Whether a file says by its statements that it is one of Flyway: no tool that begins a transaction before each
-/// file could run it.
+/// Reports whether a file must be Flyway's because of its statements: a tool that begins a
+/// transaction before each file could not run it.
 #[cfg(feature = "_sqlx")]
 pub(super) fn tells_flyway(text: &str) -> bool {
     const WORDS: [&str; 6] = [
@@ -42,17 +42,18 @@ pub(super) fn tells_flyway(text: &str) -> bool {
         "TABLESPACE",
     ];
     let large = text.to_uppercase();
-    // It saves reading most files.
+    // Avoids parsing most files.
     WORDS.iter().any(|word| large.contains(word)) && in_flyway(text) == Ok(Some(false))
 }
 
-/// Without a database nothing runs it.
+/// Without the feature there is no database to run it.
 #[cfg(not(feature = "_sqlx"))]
 pub(super) fn tells_flyway(_text: &str) -> bool {
     false
 }
 
-/// Whether it is one statement that no transaction can hold, as a tool sends it that adds none.
+/// Reports whether the text is one statement that cannot run in a transaction, for tools that add
+/// none.
 #[cfg(feature = "_sqlx")]
 pub(super) fn is_one(text: &str) -> bool {
     let script = read(DatabaseKind::Postgres, text, Blocks::None);
@@ -62,7 +63,7 @@ pub(super) fn is_one(text: &str) -> bool {
     })
 }
 
-/// Without a database nothing runs it.
+/// Without the feature there is no database to run it.
 #[cfg(not(feature = "_sqlx"))]
 #[expect(clippy::unnecessary_wraps, reason = "the feature's signature")]
 pub(super) fn in_flyway(_text: &str) -> Result<Option<bool>, Mistake> {
@@ -84,7 +85,7 @@ mod tests {
                 "create unique index concurrently if not exists a on b (c)",
                 Ok(Some(false)),
             ),
-            // Since PostgreSQL 12 a transaction can hold it, with others beside it.
+            // Since PostgreSQL 12 it can run in a transaction, together with others.
             ("ALTER TYPE a ADD VALUE 'b';\nSELECT 1;", Ok(None)),
             ("REINDEX (VERBOSE) SCHEMA public;", Ok(Some(false))),
             ("VACUUM(FULL);", Ok(Some(false))),

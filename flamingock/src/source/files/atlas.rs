@@ -1,12 +1,12 @@
-//! The directives of Atlas: comments at the head of a file of its plain folder.
+//! Atlas's directives: comments at the head of a file in its plain folder format.
 
 use super::mistake::Mistake;
 use super::role::{Kind, Name, Role};
 
-/// The file that Atlas writes beside the others.
+/// The file of sums that Atlas writes next to the others.
 pub(super) const SUM: &str = "atlas.sum";
 
-/// Any file of SQL; its version is what stands before the first `_`.
+/// Parses the name of a file: any `.sql` file, whose version is the part before the first `_`.
 pub(super) fn name(file: &str) -> Option<Name> {
     let stem = file.strip_suffix(".sql")?;
     let version = stem.split_once('_').map_or(stem, |(version, _)| version);
@@ -22,7 +22,7 @@ pub(super) fn name(file: &str) -> Option<Name> {
     })
 }
 
-/// The name of a directive and what follows it.
+/// Returns the name of a directive and its value.
 fn directive(line: &str) -> Option<(&str, &str)> {
     let line = line.trim();
     if !line.starts_with(['-', '#', '/', '*']) {
@@ -37,8 +37,8 @@ fn directive(line: &str) -> Option<(&str, &str)> {
     )
 }
 
-/// Whether the file runs in a transaction, if its directives say so. Directives that change what the file
-/// does, and are not known here, are mistakes.
+/// Returns whether the file runs in a transaction, if its directives say so. Unsupported directives
+/// that would change what the file does are mistakes.
 pub(super) fn transaction(text: &str) -> Result<Option<bool>, Mistake> {
     let mut transaction = None;
     let mut is_at_head = true;
@@ -66,7 +66,7 @@ pub(super) fn transaction(text: &str) -> Result<Option<bool>, Mistake> {
                     "`atlas:txmode {other}` is refused by Atlas in a file: `none` and `file` are known"
                 ));
             }
-            // They are for other commands than the one that applies files.
+            // Directives for other commands than the one that applies files.
             ("nolint" | "sum" | "import", _) => {}
             ("checkpoint", _) => {
                 return refused("a checkpoint of Atlas takes the place of the files before it on an empty database, and is passed over on others: that is not known here. Remove it and keep the files; or keep it without this line, remove the files before it, and adopt where they are applied".to_owned());

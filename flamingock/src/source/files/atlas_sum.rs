@@ -1,7 +1,7 @@
-//! `atlas.sum`: the sums by which Atlas knows that nobody has edited, added or removed a file unseen.
+//! The file `atlas.sum`, by which Atlas detects files that were edited, added or removed.
 //!
-//! Its first line is the sum of all lines; each of the others is the sum of a file's name and text and of
-//! everything in front of it. Atlas applies nothing where they don't fit.
+//! Its first line is the sum of all lines. Each of the others is the sum of a file's name and text,
+//! and of everything before it. Atlas applies nothing if the sums do not match.
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::atlas::SUM;
 
-/// A place in the folder, and what is wrong there.
+/// A mismatch, with its place in the folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Misfit {
     pub(super) file: String,
@@ -17,7 +17,7 @@ pub(super) struct Misfit {
     pub(super) message: String,
 }
 
-/// What Atlas would refuse.
+/// Checks the sums as Atlas does.
 pub(super) fn check(files: &[(&'static str, &'static str)]) -> Result<(), Misfit> {
     let computed = computed(files);
     let sums = files.iter().find(|(file, _)| *file == SUM);
@@ -85,12 +85,12 @@ pub(super) fn check(files: &[(&'static str, &'static str)]) -> Result<(), Misfit
     Ok(())
 }
 
-/// Atlas looks at the files beside the sums alone.
+/// Atlas reads only files in the folder of the sums.
 fn is_summed(file: &str) -> bool {
     file.ends_with(".sql") && !file.contains('/')
 }
 
-/// The sum of each file, in the order of their names.
+/// Returns the sum of each file, in the order of their names.
 fn computed(files: &[(&'static str, &'static str)]) -> Vec<(&'static str, String)> {
     let mut files: Vec<_> = files.iter().filter(|(file, _)| is_summed(file)).collect();
     files.sort_by_key(|(file, _)| *file);
@@ -107,7 +107,7 @@ fn computed(files: &[(&'static str, &'static str)]) -> Vec<(&'static str, String
     sums
 }
 
-/// The sum of all of them.
+/// Returns the sum of all sums.
 fn of_all(sums: &[(&'static str, String)]) -> String {
     let mut all = Sha256::new();
     for (file, sum) in sums {
@@ -117,7 +117,7 @@ fn of_all(sums: &[(&'static str, String)]) -> String {
     BASE64_STANDARD.encode(all.finalize())
 }
 
-/// Whether the first line says `atlas:sum ignore`.
+/// Reports whether the first line is `atlas:sum ignore`.
 fn is_left_out(text: &str) -> bool {
     let is_plain = |c: char| matches!(c, ' '..='~');
     let end = text.find(|c| !is_plain(c)).unwrap_or(text.len());
@@ -131,7 +131,7 @@ fn is_left_out(text: &str) -> bool {
 mod tests {
     use super::*;
 
-    /// The text that fits the files.
+    /// Returns the text of `atlas.sum` for these files.
     fn text(files: &[(&'static str, &'static str)]) -> &'static str {
         let sums = computed(files);
         let mut text = format!("h1:{}\n", of_all(&sums));
@@ -145,7 +145,7 @@ mod tests {
     const SECOND: (&str, &str) = ("20240131120001.sql", "-- why\nDROP TABLE a;\n");
     const LEFT_OUT: (&str, &str) = ("20240131120002_c.sql", "-- atlas:sum ignore\n\nSELECT 1;\n");
 
-    /// Made by another program, which also makes the sums that Atlas has published.
+    /// Computed by another program, which also reproduces the sums that Atlas has published.
     const SUMS: &str = "\
 h1:dOj/HMa5A0lQQ2mn+sWvDyrUoiZbcVhUd0jjJgukXOA=\n\
 20240131120000_a.sql h1:LMa6toWmPUp5lShRt6A6HcftWqkR1apbh+LGFs7CEEA=\n\

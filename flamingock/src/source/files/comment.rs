@@ -1,6 +1,6 @@
-//! Comments of SQL.
+//! Recognizing SQL comments.
 
-/// The text of a line that is a comment.
+/// Returns the text of a line that is a comment.
 pub(super) fn comment(line: &str) -> Option<&str> {
     let rest = ["--", "#", "/*", "//"]
         .iter()

@@ -1,5 +1,5 @@
-//! A debug build is compared with the folder that it was made of: a file that cargo did not notice
-//! would be missing without a word.
+//! Comparing the embedded files of a debug build with the folder on disk, because cargo may not
+//! notice a new file, and the change would be missing silently.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -8,21 +8,21 @@ use super::atlas;
 use super::folder::EmbeddedFolder;
 use crate::change::problem::Problem;
 
-/// The endings of the files that are embedded.
+/// The extensions of the files that are embedded.
 const EXTENSIONS: [&str; 5] = ["sql", "yaml", "yml", "toml", "conf"];
 
-/// Files that tell which tool a folder is of.
+/// Files that identify the tool of a folder.
 const SIGNS: [&str; 2] = ["atlas.sum", "_journal.json"];
 
-/// The endings of programs. The macro lists them without their text: a migration in another language that stands
-/// between the files of SQL must not be passed over in silence.
+/// The extensions of programs. The macro lists them without their text, because a migration in
+/// another language between the SQL files must not be ignored silently.
 const PROGRAMS: [&str; 16] = [
     "go", "java", "kt", "scala", "groovy", "rs", "py", "rb", "php", "js", "mjs", "ts", "cs", "sh",
     "ps1", "pl",
 ];
 
-/// What is there and not embedded, and the other way round. Nothing is wrong where the folder is not
-/// to be had: the program runs on another machine than it was made on.
+/// Returns a problem for each file that is only on disk or only embedded. Reports nothing if the
+/// folder cannot be read, because the program may run on another machine than it was built on.
 pub(super) fn with_disk(folder: &EmbeddedFolder, on_disk: &Path) -> Vec<Problem> {
     let mut there = BTreeSet::new();
     if collect(on_disk, "", &mut there).is_err() {
@@ -66,12 +66,12 @@ fn collect(folder: &Path, prefix: &str, found: &mut BTreeSet<String>) -> std::io
     Ok(())
 }
 
-/// Whether the macro lists a file of this path.
+/// Reports whether the macro lists a file with this path.
 pub(super) fn lists(file: &str) -> bool {
     embeds(file) || is_sign(file) || is_program(file)
 }
 
-/// Whether the macro embeds the text of a file.
+/// Reports whether the macro embeds the text of a file.
 pub(super) fn embeds(file: &str) -> bool {
     if file == atlas::SUM {
         return true;
@@ -82,13 +82,13 @@ pub(super) fn embeds(file: &str) -> bool {
         .any(|known| known.eq_ignore_ascii_case(extension))
 }
 
-/// Whether it holds no change, and tells which tool the folder is of.
+/// Reports whether the file holds no change, but identifies the tool of its folder.
 pub(super) fn is_sign(file: &str) -> bool {
     let name = file.rsplit_once('/').map_or(file, |(_, name)| name);
     SIGNS.contains(&name)
 }
 
-/// Whether it is a program whose name begins as that of a migration.
+/// Reports whether the file is a program whose name begins like that of a migration.
 pub(super) fn is_program(file: &str) -> bool {
     let name = file.rsplit_once('/').map_or(file, |(_, name)| name);
     let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);

@@ -1,11 +1,12 @@
-//! The marks of dbmate: comments that say which part of a file is applied and which reverts it.
+//! dbmate's marks: comments that separate the part of a file that is applied from the part that
+//! reverts it.
 
 use super::comment::comment;
 use super::goose::Part;
 use super::mistake::Mistake;
 use super::role::{Kind, Name, Role};
 
-/// What the marks of a file say.
+/// The parts of a file, by its marks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Parts {
     pub(super) up: Part<'static>,
@@ -20,14 +21,14 @@ enum Direction {
     Down,
 }
 
-/// A mark with what follows it.
+/// A mark with the options after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Mark<'a> {
     direction: Direction,
     options: &'a str,
 }
 
-/// Reads a line by dbmate's rule: a `--` at its beginning, blanks, and the word.
+/// Parses a line by dbmate's rule: `--` at its beginning, blanks, and the mark.
 fn mark(line: &str) -> Option<Mark<'_>> {
     let words = line.strip_prefix("--")?.trim_start();
     let words = words.strip_prefix("migrate:")?;
@@ -43,7 +44,7 @@ fn mark(line: &str) -> Option<Mark<'_>> {
     })
 }
 
-/// Whether the file speaks to dbmate.
+/// Reports whether the file has marks of dbmate.
 pub(super) fn is_marked(text: &str) -> bool {
     without_mark(text).lines().any(|line| mark(line).is_some())
 }
@@ -52,7 +53,7 @@ fn without_mark(text: &str) -> &str {
     text.strip_prefix('\u{feff}').unwrap_or(text)
 }
 
-/// Whether a file runs in a transaction, by what stands behind its mark.
+/// Returns whether a part runs in a transaction, by the options of its mark.
 fn transaction(options: &str) -> Result<bool, String> {
     let mut transaction = true;
     for option in options.split_whitespace() {
@@ -69,8 +70,8 @@ fn transaction(options: &str) -> Result<bool, String> {
     Ok(transaction)
 }
 
-/// Takes a file apart. A file may have several parts that are applied, each with its part that reverts it:
-/// the first ones run in their order, the others in the reverse order.
+/// Splits a file. A file may have several parts to apply, each with a part that reverts it: the
+/// former run in order, the latter in reverse order.
 pub(super) fn parts(text: &'static str) -> Result<Parts, Mistake> {
     let mut ups: Vec<Section> = Vec::new();
     let mut downs: Vec<Section> = Vec::new();
@@ -140,7 +141,8 @@ pub(super) fn parts(text: &'static str) -> Result<Parts, Mistake> {
     })
 }
 
-/// What stands outside of the marks: no SQL before the first one, and no comment that is almost one.
+/// Checks a line that is no mark: no SQL may come before the first mark, and no comment may be a
+/// misspelled mark.
 fn check(number: u32, line: &str, is_inside: bool) -> Result<(), Mistake> {
     let content = line.trim();
     let comment = comment(content).map(str::to_lowercase);
@@ -161,7 +163,7 @@ fn check(number: u32, line: &str, is_inside: bool) -> Result<(), Mistake> {
     Ok(())
 }
 
-/// What stands behind one mark, up to the next.
+/// The lines between one mark and the next.
 #[derive(Clone, Copy, Debug)]
 struct Section {
     line: u32,
@@ -170,7 +172,7 @@ struct Section {
     transaction: bool,
 }
 
-/// The sections in this order as one text.
+/// Joins the sections in this order.
 fn joined(text: &'static str, sections: &[Section]) -> Result<(Part<'static>, bool), Mistake> {
     let Some(first) = sections.first() else {
         return Ok((Part { line: 1, text: "" }, true));
@@ -189,7 +191,7 @@ fn joined(text: &'static str, sections: &[Section]) -> Result<(Part<'static>, bo
             let mut joined = String::new();
             let mut line = first.line;
             for section in several {
-                // Errors name the lines of the file, where the parts stand in its order.
+                // Keeps the line numbers of the file in errors, if the sections are in its order.
                 while line < section.line {
                     joined.push('\n');
                     line += 1;
@@ -209,7 +211,7 @@ fn joined(text: &'static str, sections: &[Section]) -> Result<(Part<'static>, bo
     ))
 }
 
-/// `20240131120000_create_orders.sql`: digits, whatever follows them, and `.sql`.
+/// Parses `20240131120000_create_orders.sql`: digits, any text, and `.sql`.
 pub(super) fn name(file: &str) -> Option<Name> {
     let stem = file.strip_suffix(".sql")?;
     let digits = stem.len() - stem.trim_start_matches(|c: char| c.is_ascii_digit()).len();

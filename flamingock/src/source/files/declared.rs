@@ -1,4 +1,4 @@
-//! A change that a file of YAML or TOML declares: a template, with payloads for it.
+//! Changes declared in YAML or TOML files: a template, and payloads for it.
 
 use super::digest;
 use super::header;
@@ -23,10 +23,10 @@ mod steps;
 
 use self::called::Called;
 
-/// What is not a key of `#[change]`.
+/// The keys of a declared change that are no keys of `#[change]`.
 const PARTS: [&str; 5] = ["template", "apply", "rollback", "verify", "steps"];
 
-/// Reads a file. All of its mistakes are reported together.
+/// Reads a file, and reports all of its mistakes together.
 pub(super) fn read(
     path: &'static str,
     kind: Kind,
@@ -68,20 +68,20 @@ pub(super) fn read(
 
 const FORM: &str = "a declared change names its template and has a payload for it: `template: sql` and `apply: \"UPDATE ..\"`";
 
-/// No SQL has it, and `$${` of PostgreSQL has become it.
+/// No SQL contains it, and `$${` of PostgreSQL is expanded to it.
 #[cfg(feature = "_sqlx")]
 const UNQUOTED: &str = "`$${` stands for `${`, which means nothing in SQL outside of quotes: where PostgreSQL's `$$` is to begin a text, write `$$${`";
 
 /// The bodies of a change.
 type Bodies = (Body<()>, Option<Body<()>>, Option<Body<bool>>);
 
-/// The file that is read.
+/// The file that is being read.
 struct File {
     path: &'static str,
     mistakes: Vec<Mistake>,
 }
 
-/// A payload and its template.
+/// The template of a payload, with the location and the transaction setting of its change.
 #[derive(Clone, Copy)]
 struct Use {
     template: &'static Template,
@@ -179,7 +179,7 @@ impl File {
         }
     }
 
-    /// Either one payload, or steps.
+    /// Checks that there is either one payload or a list of steps.
     fn check_parts(&mut self, parts: &Parts, line: u32) {
         match (&parts.apply, &parts.steps) {
             (None, None) => {
@@ -199,7 +199,7 @@ impl File {
         }
     }
 
-    /// What the template does with a payload.
+    /// Creates the body for a payload of the template.
     fn payload(&mut self, node: Node, usage: Use) -> Option<Body<()>> {
         let node = self.expanded(node)?;
         let location = Location {
@@ -278,7 +278,7 @@ impl File {
         })
     }
 
-    /// With what stands for its placeholders.
+    /// Expands the placeholders of a value.
     fn expanded(&mut self, node: Node) -> Option<Node> {
         let before = self.mistakes.len();
         let lookup = |name: &str| std::env::var(name);
@@ -321,7 +321,7 @@ impl Use {
     }
 }
 
-/// The keys that are about payloads.
+/// The keys for payloads.
 #[derive(Default)]
 struct Parts {
     template: Option<Entry>,

@@ -2,9 +2,10 @@
 
 use crate::util::hash::Digest;
 
-/// The byte-order mark, line endings, blanks at the ends of lines and empty lines at the end do not
-/// count: editors and version control change them. Neither does a line by which a file that was renamed
-/// keeps its id: with it, the file is what it was.
+/// Computes the digest of a file's text. The byte-order mark, line endings, trailing blanks and
+/// trailing empty lines do not count, because editors and version control change them. A line that
+/// only sets the id does not count either: with it, a renamed file keeps its identity, and is
+/// otherwise unchanged.
 pub(super) fn of(text: &str) -> String {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let lines = text.lines().map(str::trim_end);
@@ -15,7 +16,7 @@ pub(super) fn of(text: &str) -> String {
     digest.finish()
 }
 
-/// `-- flamingock: id=create_orders`
+/// Recognizes `-- flamingock: id=create_orders`.
 fn names_the_id_alone(line: &str) -> bool {
     let comment = line.trim_start().strip_prefix("--").map(str::trim_start);
     let keys = comment.and_then(|comment| comment.strip_prefix("flamingock:"));
@@ -54,7 +55,8 @@ mod tests {
 
     #[test]
     fn text_is_stable() {
-        // Digests live in audit tables and in committed manifests: this value never changes.
+        // Digests are stored in audit tables and committed manifests, so this value must never
+        // change.
         assert_eq!(of("SELECT 1;\n"), "v1:010a41e59291231f830053ccde5e91d4");
     }
 }

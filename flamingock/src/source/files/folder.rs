@@ -1,4 +1,4 @@
-//! A folder as `include_files!` embeds it.
+//! A folder that `include_files!` has embedded.
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -8,35 +8,35 @@ use crate::change::definition::{Definition, Recovery, Repeat};
 use crate::change::problem::Location;
 use crate::change::problem::Problem;
 
-/// What holds for every file of a folder that does not say otherwise.
+/// The settings of a folder, for every file that does not set them itself.
 #[derive(Clone, Copy, Debug)]
 pub struct Defaults {
-    /// Who wrote the changes.
+    /// The author of the changes.
     pub author: Option<&'static str>,
-    /// Their stage.
+    /// The stage of the changes.
     pub stage: Option<&'static str>,
-    /// Their target system.
+    /// The target system of the changes.
     pub target: Option<&'static str>,
-    /// Whether they run in a transaction.
+    /// Whether the changes run in a transaction.
     pub transaction: Option<bool>,
-    /// What may be done with one that stopped half-way.
+    /// What the engine may do about an unfinished attempt.
     pub recovery: Option<Recovery>,
-    /// Whether they are applied again.
+    /// Whether the changes are repeatable.
     pub repeat: Repeat,
-    /// Names that the runner selects by.
+    /// The tags by which the runner selects changes.
     pub tags: &'static [&'static str],
-    /// The longest time that a change may take.
+    /// The timeout of a change.
     pub timeout: Option<Duration>,
-    /// The longest time that a statement waits for a lock.
+    /// How long a statement waits for a lock of the database.
     pub lock_timeout: Option<Duration>,
-    /// The longest time that a statement may take.
+    /// How long a statement may take.
     pub statement_timeout: Option<Duration>,
-    /// Whose names the files have; found out where it is not said.
+    /// The tool whose format the folder has; detected if `None`.
     pub format: Option<&'static str>,
 }
 
 impl Defaults {
-    /// Nothing is said.
+    /// No settings.
     pub const NONE: Defaults = Defaults {
         author: None,
         stage: None,
@@ -62,9 +62,9 @@ pub struct EmbeddedFolder {
     pub(super) defaults: Defaults,
     pub(super) files: &'static [(&'static str, &'static str)],
     pub(super) on_disk: Option<&'static str>,
-    /// What was made of it, for each set of templates.
+    /// The changes that were read, for each set of templates.
     pub(super) read: Mutex<Vec<(Templates, Made)>>,
 }
 
-/// The changes of a folder, or what is wrong with it.
+/// The changes of a folder, or its problems.
 pub(super) type Made = Result<Vec<&'static Definition>, Vec<Problem>>;

@@ -1,6 +1,6 @@
-//! Folders of tools that are not read here, refused by the tool's name.
+//! Recognizing folders of unsupported tools, to refuse them by name.
 
-/// A file that tells which tool the folder is of, with the reason why it is not read.
+/// Returns the index of a file that identifies an unsupported tool, and the reason to refuse it.
 pub(super) fn folder(files: &[(&'static str, &'static str)]) -> Option<(usize, String)> {
     files.iter().enumerate().find_map(|(index, (path, text))| {
         let (tool, remedy) = tool(path, text, files)?;

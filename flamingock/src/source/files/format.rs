@@ -1,10 +1,10 @@
-//! Whose names the files of a folder have: one tool's, or our own.
+//! The format of a folder: that of a tool, or Flamingock's own.
 
 use super::role::{Role, direction, without_sql};
 use super::{alone, atlas, dbmate, goose};
 use crate::change::client::Client;
 
-/// How the files of a folder are named.
+/// The naming scheme of a folder's files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Format {
     /// `0003__create_orders.sql`, `0003__create_orders.rollback.sql`
@@ -23,11 +23,11 @@ pub(super) enum Format {
     Dbmate,
     /// `3_create_orders.up.sql` and `3_create_orders.down.sql`
     GolangMigrate,
-    /// `20240131120000_create_orders.sql`, beside it `atlas.sum`
+    /// `20240131120000_create_orders.sql`, next to `atlas.sum`
     Atlas,
 }
 
-/// What a file's name alone tells.
+/// The part of the format that is visible in a file's name alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Shape {
     Own,
@@ -66,7 +66,7 @@ impl Format {
         })
     }
 
-    /// The tool, or ourselves, in an error.
+    /// Returns the description of the format for errors.
     pub(super) fn words(self) -> &'static str {
         match self {
             Format::Own => "Flamingock's own names",
@@ -81,7 +81,7 @@ impl Format {
         }
     }
 
-    /// Under whose session options its files are run.
+    /// Returns the client whose session options its files run with.
     pub(super) fn client(self) -> Client {
         match self {
             Format::Own | Format::Refinery => Client::Server,
@@ -93,7 +93,8 @@ impl Format {
         }
     }
 
-    /// Whether the tool runs a folder with a file that reverts what no file applies.
+    /// Reports whether the tool accepts a file that reverts a version without a file that applies
+    /// it.
     pub(super) fn has_downs_alone(self) -> bool {
         match self {
             Format::Sqlx | Format::Flyway | Format::GolangMigrate => true,
@@ -106,7 +107,7 @@ impl Format {
         }
     }
 
-    /// How a file of it says that it is to run without a transaction.
+    /// Returns how a file of this format declares that it runs without a transaction.
     pub(super) fn without_transaction(self) -> &'static str {
         match self {
             Format::Own | Format::Refinery | Format::GolangMigrate => {
@@ -123,7 +124,7 @@ impl Format {
         }
     }
 
-    /// How its files are named.
+    /// Returns examples of its file names.
     pub(super) fn example(self) -> &'static str {
         match self {
             Format::Own => {
@@ -148,7 +149,7 @@ impl Format {
         }
     }
 
-    /// Finds the format that all files have. The mistake names a file.
+    /// Finds the format that fits all files. A mistake refers to one file.
     pub(super) fn find(files: &[(&'static str, &'static str)]) -> Result<Format, (usize, String)> {
         let has_sum = files.iter().any(|(path, _)| *path == atlas::SUM);
         let mut first: Option<(usize, Shape)> = None;
@@ -200,8 +201,8 @@ impl Format {
     }
 }
 
-/// Whether sqlx and golang-migrate could both have written the folder: each of its files says in its name
-/// whether it is applied or reverts.
+/// Reports whether both sqlx and golang-migrate could have written the folder, because the name of
+/// each file says whether it is applied or reverts.
 pub(super) fn fits_two(format: Format, files: &[(&'static str, &'static str)]) -> bool {
     let mut numbered = files
         .iter()
@@ -211,12 +212,12 @@ pub(super) fn fits_two(format: Format, files: &[(&'static str, &'static str)]) -
         && numbered.all(|(path, _)| has_direction(path))
 }
 
-/// `.up.sql`, `.down.sql`
+/// Recognizes `.up.sql` and `.down.sql`.
 fn has_direction(path: &str) -> bool {
     path.strip_suffix(".sql").and_then(direction).is_some()
 }
 
-/// `.up.sql`
+/// Recognizes `.up.sql`.
 pub(super) fn applies(path: &str) -> bool {
     let said = path.strip_suffix(".sql").and_then(direction);
     said.is_some_and(|(_, role)| role == Role::Apply)
@@ -231,7 +232,7 @@ fn words(shape: Shape) -> &'static str {
     }
 }
 
-/// None: it has no shape of its own.
+/// Returns the shape of a path, if it has one.
 fn shape(path: &str) -> Option<Shape> {
     let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
     if matches!(name, "up.sql" | "down.sql" | "metadata.toml") && !folder.is_empty() {
@@ -253,7 +254,7 @@ fn shape(path: &str) -> Option<Shape> {
     }
 }
 
-/// `V1__x`, `V1.2__x`, `V1`, `U1__x`, `R__x`
+/// Recognizes `V1__x`, `V1.2__x`, `V1`, `U1__x`, `R__x`.
 fn lettered(stem: &str) -> bool {
     let prefix = stem.split_once("__").map_or(stem, |(prefix, _)| prefix);
     let version = prefix.strip_prefix(['V', 'U', 'B']);
@@ -266,8 +267,9 @@ fn lettered(stem: &str) -> bool {
         })
 }
 
-/// What refinery does not have: repeatable files, settings of a file, versions of several numbers, files
-/// without a description, `.SQL`, and a `U` that reverts the `V` of the same version.
+/// Recognizes features that refinery does not have: repeatable files, settings of a file, versions
+/// of several numbers, files without a description, `.SQL`, and a `U` that reverts the `V` of the
+/// same version.
 fn only_flyway(path: &str, files: &[(&'static str, &'static str)]) -> bool {
     let name = file_name(path);
     if is_callback(name) || name.starts_with('B') && without_sql(name).is_some_and(lettered) {
@@ -291,7 +293,7 @@ fn only_flyway(path: &str, files: &[(&'static str, &'static str)]) -> bool {
     })
 }
 
-/// `beforeMigrate.sql`, `afterEachMigrate__views.sql`
+/// Recognizes `beforeMigrate.sql`, `afterEachMigrate__views.sql`.
 pub(super) fn is_callback(name: &str) -> bool {
     const EVENTS: [&str; 9] = [
         "Migrate",

@@ -1,4 +1,4 @@
-//! Files of golang-migrate, which sends each of them as it is and adds no transaction.
+//! Files of golang-migrate, which sends each of them unchanged and adds no transaction.
 
 #[cfg(feature = "_sqlx")]
 use super::alone;
@@ -10,7 +10,7 @@ use crate::statements::script::Blocks;
 #[cfg(feature = "_sqlx")]
 use crate::util::database_kind::DatabaseKind;
 
-/// `3_create_orders.up.sql`, `3_create_orders.down.sql`
+/// Parses `3_create_orders.up.sql` and `3_create_orders.down.sql`.
 pub(super) fn name(file: &str) -> Option<Name> {
     let stem = file.strip_suffix(".sql")?;
     let (stem, role) = direction(stem)?;
@@ -18,7 +18,7 @@ pub(super) fn name(file: &str) -> Option<Name> {
     let is_version = !version.is_empty() && version.bytes().all(|byte| byte.is_ascii_digit());
     is_version.then_some(())?;
     Some(Name {
-        // Up and down belong together by their version, which is a number.
+        // Up and down files belong together by their version, which is a number.
         key: version.trim_start_matches('0').to_owned(),
         id: stem.to_owned(),
         order: order(version)?,
@@ -28,10 +28,11 @@ pub(super) fn name(file: &str) -> Option<Name> {
     })
 }
 
-/// Whether the text begins or ends transactions itself, or is one statement that no transaction can hold.
+/// Reports whether the text begins or ends transactions itself, or is one statement that cannot run
+/// in a transaction.
 #[cfg(feature = "_sqlx")]
 pub(super) fn is_on_its_own(text: &str) -> bool {
-    // `BEGIN` is one in each of them; what only one of them takes for it stands in a block of code.
+    // `BEGIN` begins a transaction in each of these databases, except inside a block of code.
     let kinds = [
         DatabaseKind::Postgres,
         DatabaseKind::Sqlite,
@@ -41,11 +42,11 @@ pub(super) fn is_on_its_own(text: &str) -> bool {
         .into_iter()
         .filter_map(|kind| read(kind, text, Blocks::None).ok());
     let begins = readings.all(|script| script.control.is_some());
-    // One statement alone is sent outside of any transaction.
+    // A single statement is sent outside any transaction.
     begins || alone::is_one(text)
 }
 
-/// Without a database nothing runs it.
+/// Without the feature there is no database to run it.
 #[cfg(not(feature = "_sqlx"))]
 pub(super) fn is_on_its_own(_text: &str) -> bool {
     false
@@ -73,7 +74,7 @@ mod tests {
             ),
             ("CREATE INDEX CONCURRENTLY a ON b (c);\nSELECT 1;\n", false),
             ("ALTER TYPE a ADD VALUE 'b';\n", true),
-            // A procedure, or a block of code, may commit.
+            // A procedure or a block of code may commit.
             ("CALL fill();\n", true),
             ("DO $$ BEGIN COMMIT; END $$;\n", true),
             ("DO $$ BEGIN NULL; END $$;\n", false),

@@ -1,16 +1,16 @@
-//! The annotations of goose: comments that say which part of a file is for what.
+//! goose's annotations: comments that separate the parts of a file.
 
 use super::mistake::Mistake;
 
 /// A part of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Part<'a> {
-    /// The line that it begins on.
+    /// The line on which it begins.
     pub(super) line: u32,
     pub(super) text: &'a str,
 }
 
-/// What the annotations of a file say.
+/// The parts of a file, by its annotations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Parts<'a> {
     pub(super) up: Part<'a>,
@@ -18,8 +18,8 @@ pub(super) struct Parts<'a> {
     pub(super) transaction: bool,
 }
 
-/// What a line says to goose, by the rules of its parser: a `--` comment that contains `+goose` is an
-/// annotation, in any case of letters, and is refused where it is not one that goose knows.
+/// Parses a line by the rules of goose's parser: a `--` comment that contains `+goose` is an
+/// annotation, in any case. An unknown one is refused.
 fn annotation(line: &str) -> Option<Result<String, &'static str>> {
     let line = line.trim_end_matches(['\n', '\r']);
     if !line.trim_start().starts_with("--") || !line.contains("+goose") {
@@ -37,19 +37,19 @@ fn annotation(line: &str) -> Option<Result<String, &'static str>> {
     Some(Ok(words.trim().to_lowercase()))
 }
 
-/// The text without the byte-order mark that some editors write in front of it.
+/// Removes the byte-order mark that some editors write.
 fn without_mark(text: &str) -> &str {
     text.strip_prefix('\u{feff}').unwrap_or(text)
 }
 
-/// Whether the file speaks to goose.
+/// Reports whether the file has annotations of goose.
 pub(super) fn is_annotated(text: &str) -> bool {
     without_mark(text)
         .lines()
         .any(|line| annotation(line).is_some())
 }
 
-/// Takes a file apart.
+/// Splits a file by its annotations.
 pub(super) fn parts(text: &str) -> Result<Parts<'_>, Mistake> {
     let mut up: Option<(u32, usize)> = None;
     let mut down: Option<(u32, usize, usize)> = None;

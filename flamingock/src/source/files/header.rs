@@ -1,4 +1,4 @@
-//! What the comments at the head of a file say: the keys of its change, and what it is for.
+//! The comments at the head of a file: the keys of its change, and its description.
 
 use crate::source::files::mistake::Mistake;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::comment::comment;
 use crate::change::definition::{Recovery, Repeat};
 
-/// The keys of `#[change]` that a file can set. `Option` is what it does not say.
+/// The keys of `#[change]` that a file can set. `None` stands for a key that it does not set.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Header {
     pub(super) id: Option<String>,
@@ -21,9 +21,10 @@ pub(super) struct Header {
     pub(super) timeout: Option<Duration>,
     pub(super) lock_timeout: Option<Duration>,
     pub(super) statement_timeout: Option<Duration>,
-    /// The other comments at the head, without those that a tool reads.
+    /// The other comments at the head, without those that a tool interprets.
     pub(super) description: String,
-    /// The line of the first one of our comments, or else the first one that is no comment.
+    /// The line of the first `flamingock:` comment, or otherwise of the first line that is no
+    /// comment.
     pub(super) line: u32,
 }
 
@@ -42,14 +43,14 @@ pub(super) const KEYS: [&str; 12] = [
     "statement_timeout",
 ];
 
-/// A comment that names the key and is not read.
+/// The mistake for a comment that names `flamingock:` but cannot be parsed.
 const MISSPELT: &str = "a comment that names `flamingock:` and is not read as one: write `-- flamingock: key=value`, in small letters, with a colon and nothing before it";
 
-/// Of keys that would else be lost without a word.
+/// The mistake for keys that would otherwise be ignored silently.
 const BEHIND: &str = "`-- flamingock:` counts at the head of the file only: move it above everything that is no `--` comment";
 
 impl Header {
-    /// Reads the comment lines that a file begins with.
+    /// Reads the comments with which a file begins.
     pub(super) fn read(text: &str) -> (Header, Vec<Mistake>) {
         let mut header = Header::default();
         let mut mistakes = Vec::new();
@@ -98,7 +99,7 @@ impl Header {
         (header, mistakes)
     }
 
-    /// The keys that are set, by their names.
+    /// Reports whether the header sets no key except `transaction`.
     pub(super) fn only_transaction(&self) -> bool {
         let rest = Header {
             transaction: None,
@@ -126,7 +127,7 @@ impl Header {
         self.put(key, value, example(key))
     }
 
-    /// Sets a known key. The right form is shown where the value is wrong.
+    /// Sets a known key. The error for an invalid value shows `example`.
     pub(super) fn put(
         &mut self,
         key: &'static str,
@@ -166,7 +167,7 @@ impl Header {
     }
 }
 
-/// Whether a comment begins with our name and a colon, in whatever spelling.
+/// Reports whether a comment begins with `flamingock` and a colon, in any spelling.
 fn names_us(comment: &str) -> bool {
     let comment = comment.trim_start_matches(|c: char| !c.is_alphanumeric());
     let name = "flamingock";
@@ -177,7 +178,7 @@ fn names_us(comment: &str) -> bool {
         })
 }
 
-/// What stands between the commas that are in no quotes and no brackets.
+/// Splits at the commas that are outside quotes and brackets.
 fn parts(pairs: &str) -> Vec<&str> {
     let mut parts = Vec::new();
     let (mut start, mut quoted, mut depth) = (0, false, 0_usize);
@@ -205,7 +206,7 @@ fn unquoted(value: &str) -> &str {
     inner.unwrap_or(value)
 }
 
-/// `[dev, demo]`, or one name alone.
+/// Parses `[dev, demo]`, or a single tag.
 fn tags(value: &str) -> Option<Vec<String>> {
     let inner = value
         .strip_prefix('[')
@@ -233,7 +234,7 @@ fn unknown(key: &str) -> String {
     }
 }
 
-/// The right form of a key.
+/// Returns an example of a key.
 pub(super) fn example(key: &str) -> &'static str {
     match key {
         "id" => "id=create-users",

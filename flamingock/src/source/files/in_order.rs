@@ -1,4 +1,4 @@
-//! All the steps of a change in one call: in a transaction, which takes all of them back if one fails.
+//! Calling all steps of a change in a transaction, which rolls all of them back if one fails.
 
 use std::fmt;
 use std::time::Instant;
@@ -10,15 +10,15 @@ use crate::change::step::{Direction, StepObserver};
 use crate::util::boxed::BoxError;
 use crate::util::error_chain::chain;
 
-/// The steps of a change in their order, run one after the other.
+/// The steps of a change, in order.
 #[derive(Debug)]
 pub(crate) struct Forward(pub(crate) &'static [Step]);
 
-/// Their rollbacks, last first.
+/// The rollbacks of the steps, last first.
 #[derive(Debug)]
 pub(crate) struct Backward(pub(crate) &'static [Step]);
 
-/// A step that failed, by its number: counted from 1.
+/// The error of a step, with the step's number from 1.
 #[derive(Debug)]
 pub(crate) struct StepError {
     text: String,
@@ -69,7 +69,8 @@ impl Callable<()> for Backward {
         inputs: Inputs<'a, 'c>,
         _outlives: Outlives<'a, 'c>,
     ) -> Answer<'a, ()> {
-        // After a failure only what was reached is taken back; in an undo that is all of them.
+        // After a failure, only the steps that were reached are rolled back; in an undo, all of
+        // them.
         let observer = inputs.value::<StepObserver>();
         let reached = observer.map_or(self.0.len(), |StepObserver(steps)| steps.reached());
         let steps = self.0.iter().enumerate().take(reached).rev();
@@ -93,14 +94,14 @@ impl Callable<()> for Backward {
     }
 }
 
-/// What is called next.
+/// One call.
 struct Turn {
     body: &'static Body<()>,
     index: usize,
     direction: Direction,
 }
 
-/// Calls one after the other on the same connection, until one fails.
+/// Calls the functions one after the other on the same connection, until one fails.
 fn one_by_one<'a, 'c>(
     turns: impl Iterator<Item = Turn> + Send + 'a,
     count: usize,

@@ -1,4 +1,4 @@
-//! From files to definitions. All mistakes of a folder are reported together.
+//! Loading the changes of a folder. All mistakes of a folder are reported together.
 
 mod declared;
 mod definition;
@@ -34,16 +34,16 @@ struct Files {
     settings: Option<File>,
 }
 
-/// A file with what its name says.
+/// A file, and the meaning of its name.
 #[derive(Clone)]
 struct File {
     name: Name,
-    /// From the package.
+    /// The path, relative to the package.
     path: &'static str,
     text: &'static str,
 }
 
-/// What is wrong so far.
+/// The problems found so far.
 #[derive(Default)]
 struct Problems(Vec<Problem>);
 
@@ -53,14 +53,14 @@ impl Problems {
             .push(Problem::at(Location { file: path, line }, message));
     }
 
-    /// What was read, unless there is a mistake.
+    /// Records a mistake, or returns what was read.
     fn take<T>(&mut self, path: &'static str, read: Result<T, Mistake>) -> Option<T> {
         read.map_err(|(line, message)| self.at(path, line, message))
             .ok()
     }
 }
 
-/// The changes of a folder, in the order of their files.
+/// Returns the changes of a folder, in the order of their files.
 pub(super) fn definitions(
     folder: &EmbeddedFolder,
     templates: &Templates,
@@ -75,14 +75,14 @@ pub(super) fn definitions(
             return Err(problems.0);
         }
     };
-    // A folder whose format was said is what it is said to be.
+    // A folder with a declared format is trusted to have it.
     if said.is_none()
         && let Some((index, message)) = foreign::folder(folder.files)
     {
         problems.at(path(folder.files[index].0), 1, message);
         return Err(problems.0);
     }
-    // Without a database nothing runs it.
+    // Without the feature there is no database to run it.
     #[cfg(feature = "_sqlx")]
     if format == Format::Atlas
         && let Err(misfit) = super::atlas_sum::check(folder.files)
@@ -94,7 +94,7 @@ pub(super) fn definitions(
     let mut is_first_misnamed = true;
     for (file, text) in folder.files {
         let path = path(file);
-        // What only tells which tool the folder is of.
+        // The file only identifies the tool of the folder.
         if compare::is_sign(file) {
             continue;
         }
@@ -103,7 +103,7 @@ pub(super) fn definitions(
             continue;
         }
         let Some(mut name) = name::read(format, file) else {
-            // Its marks say more than its name.
+            // Its marks are more specific than its name.
             if let Some((line, message)) = marks::find_foreign(format, text) {
                 problems.at(path, line, message);
                 continue;
@@ -111,7 +111,7 @@ pub(super) fn definitions(
             if is_passed_over(folder, format, said.is_some(), file) {
                 continue;
             }
-            // A folder of a naming that is not known is one mistake, and not one a file.
+            // An unknown naming scheme is one mistake for the folder, and not one for each file.
             if let Some(message) = misnamed(folder, format, file, is_first_misnamed) {
                 problems.at(path, 1, message);
             }
@@ -164,8 +164,8 @@ pub(super) fn definitions(
     }
 }
 
-/// Whether the tool passes over a file of the folder. Folders of unknown tools have the names of sqlx, too: theirs
-/// must be said to be of sqlx.
+/// Reports whether the tool ignores a file of the folder. Folders of unknown tools look like
+/// sqlx's, so a folder of sqlx must be declared.
 fn is_passed_over(folder: &EmbeddedFolder, format: Format, is_said: bool, file: &str) -> bool {
     let is_certain = is_said || format != Format::Sqlx;
     is_certain
@@ -174,7 +174,7 @@ fn is_passed_over(folder: &EmbeddedFolder, format: Format, is_said: bool, file: 
         && has_one_of(format, folder)
 }
 
-/// The files of a folder that its tool passes over, and so does a run: what to say of them.
+/// Returns the warning about files that the tool of a folder ignores, and that a run ignores too.
 pub(super) fn passed_over(folder: &EmbeddedFolder, formats: &[Decided]) -> Option<String> {
     const SHOWN: usize = 5;
     let said = said(folder, formats);
@@ -199,7 +199,7 @@ pub(super) fn passed_over(folder: &EmbeddedFolder, formats: &[Decided]) -> Optio
     })
 }
 
-/// The format that was said, or found out by a history.
+/// Returns the format that is declared, or that a history has determined.
 fn said(folder: &EmbeddedFolder, formats: &[Decided]) -> Option<Format> {
     let mut found_out = formats.iter();
     let found_out = found_out.find(|(address, _)| *address == folder.address());
@@ -207,14 +207,14 @@ fn said(folder: &EmbeddedFolder, formats: &[Decided]) -> Option<Format> {
     folder.defaults.format.or(found_out).and_then(Format::named)
 }
 
-/// Whether the names of a folder fit both sqlx and golang-migrate.
+/// Reports whether the names of a folder fit both sqlx and golang-migrate.
 pub(super) fn fits_two(files: &[(&'static str, &'static str)]) -> bool {
     Format::find(files).is_ok_and(|format| format::fits_two(format, files))
 }
 
 const IN_ANOTHER_LANGUAGE: &str = "it is a migration in another language, which would be passed over: write it as a `#[change]` function with the same place in the order, and move the file out of the folder";
 
-/// The lengths of the shortest and the longest version, where versions are compared as texts.
+/// Returns the lengths of the shortest and the longest version, if versions are compared as text.
 fn lengths(format: Format, files: &[(&'static str, &'static str)]) -> (usize, usize) {
     let names = files.iter().filter_map(|(file, _)| match format {
         Format::Diesel | Format::Dbmate | Format::Atlas => name::read(format, file),
@@ -230,13 +230,14 @@ fn lengths(format: Format, files: &[(&'static str, &'static str)]) -> (usize, us
     (of(lengths.iter().min()), of(lengths.iter().max()))
 }
 
-/// Whether a file of the folder is named as the format says.
+/// Reports whether any file of the folder has a name in this format.
 fn has_one_of(format: Format, folder: &EmbeddedFolder) -> bool {
     let mut files = folder.files.iter();
     files.any(|(file, _)| name::read(format, file).is_some())
 }
 
-/// What is wrong with the name of a file. None: it was said of another file of the folder.
+/// Returns the mistake in the name of a file; `None` if another file of the folder has the same one
+/// already.
 fn misnamed(folder: &EmbeddedFolder, format: Format, file: &str, is_first: bool) -> Option<String> {
     let said = folder.defaults.format.is_some();
     let all = || {
@@ -250,7 +251,7 @@ fn misnamed(folder: &EmbeddedFolder, format: Format, file: &str, is_first: bool)
     }
 }
 
-/// No file of the folder is named as the format says.
+/// Returns the mistake for a folder without any name in this format.
 fn misnamed_all(format: Format, count: usize, said: bool) -> String {
     let files = match count {
         1 => "this file, the only one of its folder, is".to_owned(),
@@ -302,7 +303,7 @@ fn misnamed_one(format: Format, file: &str, said: bool) -> String {
     }
 }
 
-/// What Flyway does with files that are not read here.
+/// Returns the mistake for a file of Flyway that is not supported.
 fn of_flyway(file: &str) -> Option<&'static str> {
     let name = file.rsplit_once('/').map_or(file, |(_, name)| name);
     if format::is_callback(name) {
@@ -320,9 +321,9 @@ fn of_flyway(file: &str) -> Option<&'static str> {
 struct Reader<'a> {
     folder: &'a EmbeddedFolder,
     format: Format,
-    /// Whether the format was said, and not found out.
+    /// Whether the format is declared, and not detected.
     said: bool,
-    /// What a declared change can name.
+    /// The templates that a declared change can name.
     templates: &'a Templates,
 }
 
@@ -349,8 +350,8 @@ impl Reader<'_> {
         Some(Box::leak(Box::new(self.defined(&file.name, read))))
     }
 
-    /// A file that reverts, without one that is applied. golang-migrate has such a version, which does nothing on
-    /// its way up; sqlx and Flyway never come to it.
+    /// Reads a file that reverts a version without a file that applies it. golang-migrate has such
+    /// versions, and does nothing to apply them; sqlx and Flyway never run such a file.
     fn down_alone(&self, down: &File, problems: &mut Problems) -> Option<&'static Definition> {
         if self.format != Format::GolangMigrate {
             return None;
@@ -384,7 +385,7 @@ impl Reader<'_> {
             problems.at(file.path, 1, "it is empty, which diesel refuses as well");
         }
         self.check_marks(file, problems);
-        // Flyway can be told that there are none.
+        // Flyway's placeholders can be turned off.
         let settings = files.settings.as_ref();
         let read = settings.and_then(|settings| metadata::read(self.format, settings.text).ok());
         if read.and_then(|read| read.placeholders) != Some(false) {
@@ -412,7 +413,7 @@ impl Reader<'_> {
         })
     }
 
-    /// What the tool's own marks say about the transaction.
+    /// Returns whether the file runs in a transaction, by the marks of its tool.
     fn transaction(
         &self,
         file: &File,
@@ -448,8 +449,8 @@ impl Reader<'_> {
         }
     }
 
-    /// What is run, and what takes it back if that stands in the same file, with what that says of its
-    /// transaction.
+    /// Returns the part that is applied, and the part of the same file that reverts it, with its
+    /// transaction setting.
     fn parts(&self, file: &File, problems: &mut Problems) -> Option<(Part<'static>, Down)> {
         match self.format {
             Format::Goose => {
@@ -458,7 +459,7 @@ impl Reader<'_> {
             }
             Format::Dbmate => {
                 let parts = problems.take(file.path, dbmate::parts(file.text))?;
-                // dbmate runs an empty part that reverts, too.
+                // dbmate also runs an empty part that reverts.
                 Some((parts.up, Some((parts.down, Some(parts.down_transaction)))))
             }
             Format::Own
@@ -493,12 +494,12 @@ impl Reader<'_> {
         self.check_marks(file, problems);
         self.check_placeholders(file, problems);
         if self.format == Format::Diesel && file.text.is_empty() {
-            // diesel refuses to revert by an empty file.
+            // diesel refuses to revert with an empty file.
             return None;
         }
         let marked = match self.format {
             Format::Sqlx => without_transaction(file.text),
-            // The file that is applied says nothing of this one.
+            // The file that is applied says nothing about this one.
             Format::GolangMigrate => Some(!golang::is_on_its_own(file.text)),
             Format::Own
             | Format::Refinery
@@ -518,14 +519,14 @@ impl Reader<'_> {
         ))
     }
 
-    /// A mark of another tool would make both halves of the file run.
+    /// With marks of another tool, both halves of the file would run.
     fn check_marks(&self, file: &File, problems: &mut Problems) {
         if let Some((line, message)) = marks::find_foreign(self.format, file.text) {
             problems.at(file.path, line, message);
         }
     }
 
-    /// Flyway puts values in the place of `${..}`, and would refuse a name that it does not know.
+    /// Flyway replaces `${..}` by values, and refuses unknown names.
     fn check_placeholders(&self, file: &File, problems: &mut Problems) {
         let may_be_flyway = match self.format {
             Format::Flyway => true,
@@ -559,15 +560,15 @@ impl Reader<'_> {
     }
 }
 
-/// What takes back, and whether it says that it runs in a transaction.
+/// The part that reverts, and whether it runs in a transaction, if it says so.
 type Down = Option<(Part<'static>, Option<bool>)>;
 
-/// The mark of sqlx: the file begins with it.
+/// Recognizes sqlx's mark at the beginning of the file.
 fn without_transaction(text: &str) -> Option<bool> {
     text.starts_with("-- no-transaction").then_some(false)
 }
 
-/// Databases do not know what a byte-order mark is.
+/// Removes the byte-order mark, which databases do not understand.
 fn whole(text: &'static str) -> Part<'static> {
     Part {
         line: 1,
@@ -603,7 +604,7 @@ fn body(
     }
 }
 
-/// Definitions live as long as the process, as those of code do.
+/// Definitions live as long as the process, like those of code.
 fn leak(text: String) -> &'static str {
     text.leak()
 }

@@ -1,16 +1,17 @@
-//! Comments by which other tools split one file into a part to apply and a part to revert.
+//! Marks of other tools: comments that split a file into a part to apply and a part to revert.
 //!
-//! A file with such marks, read as plain SQL, would run both parts: it would create a table, drop it
-//! again, and be recorded as applied.
+//! Read as plain SQL, such a file would run both parts: it would create a table, drop it again, and
+//! be recorded as applied.
 
 use super::format::Format;
 use super::mistake::Mistake;
 use crate::source::files::comment::comment;
 
-/// The comments of one tool.
+/// The marks of one tool.
 struct Marks {
     tool: &'static str,
-    /// Whether a comment, in lower case and without its first characters, is one of the tool's marks.
+    /// Reports whether a comment, in lower case and without its first characters, is a mark of the
+    /// tool.
     matches: fn(&str) -> bool,
 }
 
@@ -61,7 +62,7 @@ const MARKS: [Marks; 10] = [
     },
 ];
 
-/// Finds the first mark of another tool than the one whose format the folder has.
+/// Finds the first mark of a tool other than that of the folder's format.
 pub(super) fn find_foreign(format: Format, text: &str) -> Option<Mistake> {
     let mut has_statement = false;
     for (number, line) in (1..).zip(text.lines()) {
@@ -116,12 +117,13 @@ fn bare(line: &str) -> String {
     )
 }
 
-/// `-- down`, `-- !Downs`, `-- @undo`, and the like, with nothing else in the comment.
+/// Recognizes `-- down`, `-- !Downs`, `-- @undo` and the like, if there is nothing else in the
+/// comment.
 fn is_bare_down(comment: &str) -> bool {
     matches!(words(comment).as_str(), "down" | "downs" | "undo")
 }
 
-/// The words of a comment without the signs around them.
+/// Returns the words of a comment without the signs around them.
 fn words(comment: &str) -> String {
     let is_sign = |c: char| !c.is_alphanumeric();
     let words = comment

@@ -1,18 +1,18 @@
-//! The settings that diesel and Flyway keep beside a file.
+//! The settings files of diesel and Flyway.
 
 use super::format::Format;
 use super::mistake::Mistake;
 
-/// What the settings beside a file say.
+/// The settings of a file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Metadata {
     pub(super) transaction: Option<bool>,
-    /// Whether Flyway would put values in the place of `${..}`.
+    /// Whether Flyway would replace `${..}` by values.
     pub(super) placeholders: Option<bool>,
 }
 
-/// Reads `metadata.toml` of diesel, `V1__x.sql.conf` of Flyway. A `metadata.toml` without the key means no
-/// transaction, as it does in diesel. Any other setting is a mistake: it would be ignored.
+/// Reads diesel's `metadata.toml` or Flyway's `V1__x.sql.conf`. A `metadata.toml` without the key
+/// means no transaction, as in diesel. Any other setting is a mistake, because it would be ignored.
 pub(super) fn read(format: Format, text: &str) -> Result<Metadata, Mistake> {
     let mut metadata = Metadata::default();
     for (number, line) in (1..).zip(text.lines()) {

@@ -1,4 +1,4 @@
-//! Changes as files: what `include_files!` has embedded, read once in a process.
+//! Changes as files: the folders that `include_files!` embeds, read once in each process.
 //!
 //! ```text
 //! folder -> format -> name + header -> definitions

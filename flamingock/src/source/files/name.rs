@@ -1,10 +1,10 @@
-//! What the name of a file says: which change it belongs to, and what it is for it.
+//! Parsing the name of a file in each format: the change it belongs to, its order and its role.
 
 use super::format::Format;
 use super::{atlas, dbmate, golang};
 use crate::source::files::role::{Kind, Name, Role, direction, order, without_sql};
 
-/// None: the name does not fit the format.
+/// Parses the path of a file. Returns `None` if it does not fit the format.
 pub(super) fn read(format: Format, path: &str) -> Option<Name> {
     let (folder, file) = path.rsplit_once('/').unwrap_or(("", path));
     match format {
@@ -14,7 +14,7 @@ pub(super) fn read(format: Format, path: &str) -> Option<Name> {
         Format::Dbmate if folder.is_empty() => dbmate::name(file),
         Format::GolangMigrate if folder.is_empty() => golang::name(file),
         Format::Atlas if folder.is_empty() => atlas::name(file),
-        // They look into no subfolder.
+        // These tools read no subfolders.
         Format::Sqlx | Format::Goose | Format::Dbmate | Format::GolangMigrate | Format::Atlas => {
             None
         }
@@ -45,7 +45,7 @@ fn own(file: &str) -> Option<Name> {
 fn sqlx(file: &str) -> Option<Name> {
     let stem = file.strip_suffix(".sql")?;
     let (stem, role) = direction(stem).unwrap_or((stem, Role::Apply));
-    // Up and down belong together by their version, whatever their descriptions say.
+    // Up and down files belong together by their version, whatever their descriptions are.
     let (version, _) = stem.split_once('_')?;
     Some(Name {
         key: version.trim_start_matches('0').to_owned(),
@@ -57,7 +57,7 @@ fn goose(file: &str) -> Option<Name> {
     numbered(file.strip_suffix(".sql")?, Role::Both)
 }
 
-/// `0003_create_orders`
+/// Parses `0003_create_orders`.
 fn numbered(stem: &str, role: Role) -> Option<Name> {
     let (version, _) = stem.split_once('_')?;
     Some(Name {
@@ -92,7 +92,7 @@ fn diesel(folder: &str, file: &str) -> Option<Name> {
         "metadata.toml" => Role::Settings,
         _ => return None,
     };
-    // Its version is what stands before the first `_`, without dashes.
+    // The version is the part before the first `_`, without dashes.
     let (version, _) = folder.split_once('_').unwrap_or((folder, ""));
     let version = version.replace('-', "");
     let is_version =
@@ -125,7 +125,7 @@ fn flyway(file: &str) -> Option<Name> {
     };
     if prefix == "R" {
         (!description.is_empty()).then_some(())?;
-        // Such files run by their names.
+        // Repeatable files run in the order of their names.
         let order: String = stem
             .chars()
             .map(|c| match c {
@@ -138,16 +138,16 @@ fn flyway(file: &str) -> Option<Name> {
     let (letter, version) = prefix.split_at_checked(1)?;
     let order = order(version)?;
     match letter {
-        // The one that takes back belongs to the version, whatever it is called.
+        // The file that reverts belongs to the version, whatever its description is.
         "V" => Some(name(order.clone(), order, Role::Apply, false)),
         "U" => Some(name(order.clone(), order, Role::Rollback, false)),
         _ => None,
     }
 }
 
-/// The orders of versions that a tool compares as texts: `20240103000000` stands before
-/// `202401030000000001`, and both before `20240201000000`. Orders are compared naturally, so that what goes
-/// beyond the shortest version of the folder is compared character by character.
+/// Returns the order of a version that its tool compares as text: `20240103000000` comes before
+/// `202401030000000001`, and both before `20240201000000`. Orders compare digits as numbers, so the
+/// characters beyond the length of the folder's shortest version are compared one by one.
 pub(super) fn text_order(version: &str, shortest: usize) -> String {
     let (head, rest) = version.split_at(shortest.min(version.len()));
     let is_number = head.bytes().all(|byte| byte.is_ascii_digit());
@@ -163,7 +163,8 @@ pub(super) fn text_order(version: &str, shortest: usize) -> String {
     })
 }
 
-/// The same where a tool sorts the names of its files: `10_b.sql` stands before `1_a.sql`, and `1.sql` before both.
+/// Returns the order for a tool that sorts the names of its files: `10_b.sql` comes before
+/// `1_a.sql`, and `1.sql` before both.
 pub(super) fn file_order(name: &Name, shortest: usize, longest: usize) -> String {
     let version = name.order.as_str();
     let order = text_order(version, shortest);

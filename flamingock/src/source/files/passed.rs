@@ -1,10 +1,10 @@
-//! Files of SQL that a folder's tool passes over, by their names.
+//! Recognizing SQL files that a folder's tool ignores because of their names.
 
 use super::format::{self, Format};
 use super::role::{has_direction, without_sql};
 
-/// Whether the tool leaves a file alone that is not named as its migrations are. What it would run, or refuse, is
-/// not passed over.
+/// Reports whether the tool ignores a file because of its name. A file that the tool would run or
+/// refuse is not ignored.
 pub(super) fn over(format: Format, file: &str) -> bool {
     let (folder, name) = file.rsplit_once('/').unwrap_or(("", file));
     if without_sql(name).is_none() {

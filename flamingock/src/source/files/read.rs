@@ -7,9 +7,9 @@ use crate::source::files::folder::{Defaults, EmbeddedFolder, Made};
 use std::sync::{Mutex, PoisonError};
 
 impl EmbeddedFolder {
-    /// A folder, as the macro writes it down: its path from the package, where the macro stands, who
-    /// wrote what names nobody, the files by their paths from the folder, and, in a debug build,
-    /// where the folder was.
+    /// Creates a folder, for the code of the macro: its path relative to the package, the place of
+    /// the macro, the author of changes that name none, the files by their paths relative to the
+    /// folder, and, in a debug build, the folder's place on disk.
     pub const fn new(
         path: &'static str,
         location: Location,
@@ -31,8 +31,8 @@ impl EmbeddedFolder {
         }
     }
 
-    /// The changes of the folder. They are made once, and stay for the life of the process, as those
-    /// of code do.
+    /// Returns the changes of the folder. They are created once, and live as long as the process,
+    /// like those of code.
     pub(crate) fn definitions(&self, templates: &Templates) -> Made {
         let mut made = self.made(templates);
         if let Some(on_disk) = self.on_disk {
@@ -46,35 +46,35 @@ impl EmbeddedFolder {
         made
     }
 
-    /// Whether a file of this path would be listed, as `include_files!` does.
+    /// Reports whether `include_files!` would list a file with this path.
     #[must_use]
     pub fn lists(file: &str) -> bool {
         compare::lists(file)
     }
 
-    /// Whether the text of a listed file would be embedded.
+    /// Reports whether the text of a listed file would be embedded.
     #[must_use]
     pub fn embeds(file: &str) -> bool {
         compare::embeds(file)
     }
 
-    /// What to say of the files that its tool passes over, if there are any.
+    /// Returns the warning about files that the folder's tool ignores, if there are any.
     pub(crate) fn passed_over(&self, formats: &[Decided]) -> Option<String> {
         load::passed_over(self, formats)
     }
 
-    /// Tells it apart from other folders.
+    /// Returns a value that identifies the folder.
     pub(crate) fn address(&self) -> usize {
         std::ptr::from_ref(self).addr()
     }
 
-    /// The target system that the folder's changes have unless they say otherwise.
+    /// Returns the default target system of the folder's changes.
     pub(crate) fn target(&self) -> Option<&'static str> {
         self.defaults.target
     }
 
-    /// The first file of a folder that both sqlx and golang-migrate could have written, where its format is
-    /// not said.
+    /// Returns the first file of a folder that both sqlx and golang-migrate could have written, if
+    /// its format is not declared.
     pub(crate) fn fits_two(&self) -> Option<String> {
         let is_said = self.defaults.format.is_some();
         let fits = !is_said && load::fits_two(self.files);

@@ -1,19 +1,19 @@
-//! What the name of a file says: the role, the kind and the place of the file.
+//! The role and the kind of a file, and helpers to parse names.
 
-/// What a file is for its change.
+/// The role of a file in its change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
-    /// It does what the change does.
+    /// The file applies the change.
     Apply,
-    /// It takes that back.
+    /// The file reverts the change.
     Rollback,
-    /// Both, each in a part of its own.
+    /// Both, each in its own part.
     Both,
-    /// It holds settings of another file.
+    /// The file holds settings of another file.
     Settings,
 }
 
-/// What a file is written in.
+/// The language of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Sql,
@@ -22,7 +22,7 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    /// By the ending. None: it holds no change.
+    /// Returns the kind for the file's extension. `None` if such a file holds no change.
     pub(super) fn of(file: &str) -> Option<(Kind, &str)> {
         let (stem, ending) = file.rsplit_once('.')?;
         let kind = match ending {
@@ -35,27 +35,27 @@ impl Kind {
     }
 }
 
-/// What a name says.
+/// The meaning of a file's name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Name {
-    /// The same for all files of one change.
+    /// The key that all files of one change share.
     pub(super) key: String,
     pub(super) id: String,
     pub(super) order: String,
     pub(super) role: Role,
     pub(super) kind: Kind,
-    /// Whether the change is applied again when its text changes.
+    /// Whether the change is repeatable.
     pub(super) repeats: bool,
 }
 
-/// `3_create_orders.up`, `3_create_orders.down`: what stands before the direction, and what that says. sqlx and
-/// golang-migrate have it.
+/// Splits `3_create_orders.up` and `3_create_orders.down` into the name and the role, for sqlx and
+/// golang-migrate.
 pub(super) fn direction(stem: &str) -> Option<(&str, Role)> {
     let (stem, word) = stem.rsplit_once('.')?;
     Some((stem, role_of(word)?))
 }
 
-/// The same before any ending, and not at the beginning of the name alone.
+/// Reports whether a name has a direction before any extension, but not at its beginning.
 pub(super) fn has_direction(name: &str) -> bool {
     let (_, rest) = name.split_once('.').unwrap_or_default();
     let (parts, _) = rest.rsplit_once('.').unwrap_or_default();
@@ -70,14 +70,14 @@ fn role_of(direction: &str) -> Option<Role> {
     }
 }
 
-/// The name without `.sql`, in any case of letters.
+/// Returns the name without `.sql`, in any case.
 pub(super) fn without_sql(file: &str) -> Option<&str> {
     let (stem, ending) = file.rsplit_once('.')?;
     ending.eq_ignore_ascii_case("sql").then_some(stem)
 }
 
-/// The order of a version: its numbers with dots between, without zeros at its end, which do not
-/// count, and with as many zeros in front as an order needs at least.
+/// Returns the order of a version: its numbers separated by dots, without insignificant zeros at
+/// its end, and padded to the minimum length of an order.
 pub(super) fn order(version: &str) -> Option<String> {
     let mut numbers: Vec<&str> = version.split(['.', '_']).collect();
     let is_number =

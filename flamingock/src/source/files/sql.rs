@@ -1,15 +1,15 @@
-//! SQL of a file, called as a function is.
+//! SQL of a file, which can be called like a function.
 
 use crate::change::argument::{Inputs, Outlives};
 use crate::change::body::{Answer, Callable, ScriptRunner};
 use crate::change::script::Script;
 
-/// A file's SQL, or a part of it.
+/// The SQL of a file, or of a part of it.
 #[derive(Debug)]
 pub(super) struct SqlFile {
     pub(super) script: Script,
     pub(super) transaction: bool,
-    /// Whether it is the down file of another tool, which runs it on demand alone.
+    /// Whether it is the down file of another tool, which runs it only on request.
     pub(super) undo_only: bool,
 }
 
@@ -21,7 +21,7 @@ impl Callable<()> for SqlFile {
     ) -> Answer<'a, ()> {
         match inputs.value::<ScriptRunner>() {
             Some(ScriptRunner(run)) => run(&self.script, self.transaction, inputs.session),
-            // Preflight asks for a database, and there is none without a feature.
+            // The preflight demands a database, and without a feature there is none.
             None => {
                 let name = self.script.file;
                 Box::pin(

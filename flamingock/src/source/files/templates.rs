@@ -1,21 +1,21 @@
-//! What files are read with: the templates that they can name, and formats that were found out.
+//! The context for reading files: the known templates, and the formats that a history has
+//! determined.
 
 #[cfg(feature = "templates")]
 use crate::change::problem::Problem;
 #[cfg(feature = "templates")]
 use crate::source::template::{BUILT_IN, Template};
 
-/// What is known by name. Without the feature `templates` there are no templates.
+/// The templates by name. Without the feature `templates` there are none.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Templates {
-    /// Which of two tools has written a folder whose names fit both, as a history says: the folder's address
-    /// and the format.
+    /// The formats of ambiguous folders that a history has determined.
     pub(crate) formats: Vec<Decided>,
     #[cfg(feature = "templates")]
     known: Vec<&'static Template>,
 }
 
-/// A folder, by its address, and the format that it is read in.
+/// A folder, by its address, and its format.
 pub(crate) type Decided = (usize, &'static str);
 
 impl PartialEq for Templates {
@@ -32,14 +32,14 @@ impl PartialEq for Templates {
 
 #[cfg(feature = "templates")]
 impl Templates {
-    /// The built-in ones and these, of which no two have one name.
+    /// Adds these templates to the built-in ones, and checks that their names are unique.
     pub(crate) fn new(
         given: impl IntoIterator<Item = &'static Template>,
     ) -> Result<Templates, Vec<Problem>> {
         let mut known: Vec<&'static Template> = BUILT_IN.to_vec();
         let mut problems = Vec::new();
         for template in given {
-            // One may be both registered and listed.
+            // A template can be both registered and listed.
             if known.iter().any(|other| is_same(other, template)) {
                 continue;
             }
@@ -85,7 +85,7 @@ impl Templates {
     }
 }
 
-/// Constants have no address of their own: a name and a place tell.
+/// Constants have no address of their own, so templates are compared by name and place.
 #[cfg(feature = "templates")]
 fn is_same(one: &Template, other: &Template) -> bool {
     one.name == other.name && one.location() == other.location()

@@ -1,4 +1,4 @@
-//! A payload as serde reads it.
+//! Deserializing a payload with serde.
 
 pub(crate) mod source;
 
@@ -192,7 +192,7 @@ impl<'de, 'a: 'de> Deserializer<'de> for Source<'a> {
     }
 
     fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mistake> {
-        // Not looked into: a secret in it is taken by nobody.
+        // Ignored values are not inspected, so no field takes a secret in them.
         self.deserialize_any(visitor)
     }
 

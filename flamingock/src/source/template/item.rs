@@ -1,4 +1,4 @@
-//! A template: what `#[template(..)]` makes of a function.
+//! Templates, which `#[template(..)]` creates from functions.
 
 use std::fmt;
 
@@ -12,22 +12,23 @@ use crate::change::definition::crate_name;
 use crate::change::problem::Location;
 use crate::util::boxed::BoxError;
 
-/// How a template's function is called: with its payload and what it takes besides.
+/// The type-erased function of a template: it takes its payload, and its other arguments from the
+/// inputs.
 pub type TemplateCall<T> =
     for<'a, 'c> fn(Payload<'a>, Inputs<'a, 'c>, Outlives<'a, 'c>) -> Answer<'a, T>;
 
-/// A function of a template: the template's own (`T = ()`), or its `#[verify(template = ..)]`
-/// (`T = bool`).
+/// A function of a template: its own (`T = ()`), or its verify function (`T = bool`),
+/// `#[verify(template = ..)]`.
 pub struct TemplateBody<T: 'static> {
-    /// The function's name.
+    /// The name of the function.
     pub name: &'static str,
-    /// Where it stands.
+    /// The place of the function in the source.
     pub location: Location,
-    /// What it takes behind the payload, argument by argument.
+    /// What each argument after the payload needs.
     pub needs: &'static [Need],
-    /// Whether a payload is one that it takes.
+    /// Checks whether the function accepts a payload.
     pub check: fn(Payload<'_>) -> Result<(), Mistake>,
-    /// The function itself, with its types erased.
+    /// The type-erased function.
     pub call: TemplateCall<T>,
 }
 
@@ -40,8 +41,8 @@ impl<T> fmt::Debug for TemplateBody<T> {
     }
 }
 
-/// A template that files can name: what [`templates!`](crate::templates) lists and
-/// [`Runner::templates`](crate::Runner::templates) takes. Made by `#[template("name")]`.
+/// A template that files can name, created by `#[template("name")]`. List templates with
+/// [`templates!`](crate::templates) for [`Runner::templates`](crate::Runner::templates).
 #[derive(Debug)]
 pub struct Template {
     #[doc(hidden)]
@@ -60,22 +61,22 @@ pub struct Template {
 pub enum Work {
     /// It calls a function.
     Function(TemplateBody<()>),
-    /// It sends SQL, as a file of SQL is sent.
+    /// It sends SQL, like a file of SQL.
     Sql,
 }
 
 impl Template {
-    /// The name that files call it by.
+    /// Returns the name that files use for it.
     pub fn name(&self) -> &'static str {
         self.name
     }
 
-    /// The crate that it was written in.
+    /// Returns the crate that it was written in.
     pub(crate) fn crate_name(&self) -> &'static str {
         crate_name(self.module_path)
     }
 
-    /// Where it stands; the built-in ones stand nowhere that matters.
+    /// Returns its place in the source; `None` for a built-in one.
     pub(crate) fn location(&self) -> Option<Location> {
         match &self.work {
             Work::Function(body) => Some(body.location),
@@ -84,41 +85,42 @@ impl Template {
     }
 }
 
-/// Implemented by `#[template(..)]` for a hidden type of the function's name.
+/// Implemented by `#[template(..)]` for a hidden type with the function's name.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a template",
     label = "not a function with `#[template(\"..\")]`",
     note = "name the function that carries `#[template(\"name\")]`"
 )]
 pub trait IsTemplate {
-    /// What the attribute and the function say.
+    /// The definition of the template.
     const DEFINITION: &'static Template;
 }
 
 /// Implemented by `#[verify(template = ..)]` for the template's hidden type.
 pub trait HasTemplateVerify: IsTemplate {
-    /// The probe's function.
+    /// The verify function.
     const BODY: &'static TemplateBody<bool>;
 }
 
-/// Finds a template's probe at compile time, as [`Link`](crate::change::link::Link) finds a change's.
+/// Finds a template's verify function at compile time, like [`Link`](crate::change::link::Link)
+/// finds a change's.
 #[derive(Debug)]
 pub struct TemplateLink<T>(std::marker::PhantomData<T>);
 
 impl<T: HasTemplateVerify> TemplateLink<T> {
-    /// The probe of a template that has one.
+    /// The verify function of a template that has one.
     pub const VERIFY: Option<&'static TemplateBody<bool>> = Some(<T as HasTemplateVerify>::BODY);
 }
 
-/// What [`TemplateLink`] says of a template without a probe.
+/// The constant of [`TemplateLink`] for a template without a verify function.
 pub trait TemplateUnlinked {
-    /// No probe.
+    /// No verify function.
     const VERIFY: Option<&'static TemplateBody<bool>> = None;
 }
 
 impl<T> TemplateUnlinked for TemplateLink<T> {}
 
-/// What a template can take from a file: anything that serde reads.
+/// A type that a template can take as its payload: anything that serde can deserialize.
 #[diagnostic::on_unimplemented(
     message = "a template cannot take a payload of type `{Self}`",
     label = "not something that is read from a file",
@@ -126,11 +128,11 @@ impl<T> TemplateUnlinked for TemplateLink<T> {}
     note = "what the engine gives, such as `&T` or a connection, comes behind it"
 )]
 pub trait IsPayload: Sized + Send {
-    /// Reads it.
+    /// Reads the payload.
     #[expect(clippy::missing_errors_doc, reason = "part of the macros' code")]
     fn read(payload: Payload<'_>) -> Result<Self, Mistake>;
 
-    /// Whether it can be read.
+    /// Checks that the payload can be read.
     #[expect(clippy::missing_errors_doc, reason = "part of the macros' code")]
     fn check(payload: Payload<'_>) -> Result<(), Mistake> {
         Self::read(payload).map(drop)
@@ -144,14 +146,15 @@ impl<T: DeserializeOwned + Send> IsPayload for T {
     }
 }
 
-/// The answer of a template whose payload could not be read, although it was before.
+/// Returns the error of a template whose payload can no longer be read, although the check
+/// succeeded.
 pub fn refuse_payload<'a, T: Send + 'a>(mistake: Mistake) -> Answer<'a, T> {
     let error: BoxError = Box::new(mistake);
     Box::pin(async { Err(error) })
 }
 
-/// Stands in for a template whose attribute has a mistake, so that whatever names it still compiles.
-/// No program gets to see it.
+/// Replaces a template whose attribute has a mistake, so that code which names it still compiles.
+/// No program can contain it.
 pub const REFUSED_TEMPLATE: &Template = &Template {
     name: "",
     module_path: "",

@@ -1,15 +1,15 @@
-//! What is wrong with a payload.
+//! Mistakes in a payload.
 
 use std::fmt;
 
 use serde::de::{self, Expected, Unexpected};
 
-/// Why a payload is not what its template takes: where, and what.
+/// Why a template does not accept a payload, with the place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mistake {
-    /// The line; none until it is known.
+    /// The line; `None` until it is known.
     line: Option<u32>,
-    /// The key whose value it is about, if it is about one.
+    /// The key whose value is wrong, if there is one.
     key: Option<String>,
     message: String,
 }
@@ -22,24 +22,24 @@ impl Mistake {
         }
     }
 
-    /// What it is about, unless that is known already.
+    /// Adds the key, unless one is known already.
     pub(super) fn of(mut self, key: &str) -> Mistake {
         self.key.get_or_insert_with(|| key.to_owned());
         self
     }
 
-    /// The place, unless a closer one is known.
+    /// Adds the line, unless a closer one is known already.
     pub(super) fn at(mut self, line: u32) -> Mistake {
         self.line.get_or_insert(line);
         self
     }
 
-    /// The line, or that of the payload as a whole.
+    /// Returns the line, or otherwise that of the payload.
     pub(crate) fn line_or(&self, payload: u32) -> u32 {
         self.line.unwrap_or(payload)
     }
 
-    /// What is wrong, without the place.
+    /// Returns the message without the line.
     pub(crate) fn message(&self) -> String {
         match &self.key {
             Some(key) => format!("`{key}`: {}", self.message),
@@ -74,7 +74,7 @@ impl de::Error for Mistake {
 
     fn invalid_type(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
         let expected = expected.to_string();
-        // The name of a type says nothing to whoever writes the file.
+        // The name of a type means nothing to the author of the file.
         let expected = if expected.starts_with("struct ") || expected == "a map" {
             "a block of keys with values".to_owned()
         } else {
@@ -110,7 +110,7 @@ impl de::Error for Mistake {
     }
 }
 
-/// What is not known, and what is.
+/// Returns the message for an unknown name, with a suggestion.
 pub(crate) fn unknown(what: &str, name: &str, known: &[&str]) -> String {
     match (crate::util::near_miss::near_miss(name, known), known) {
         (Some(meant), _) => format!("unknown {what} `{name}`, did you mean `{meant}`?"),
@@ -122,7 +122,7 @@ pub(crate) fn unknown(what: &str, name: &str, known: &[&str]) -> String {
     }
 }
 
-/// What was found, in the words of YAML and TOML.
+/// The value that was found, in the terms of YAML and TOML.
 struct Found<'a>(Unexpected<'a>);
 
 impl fmt::Display for Found<'_> {

@@ -1,4 +1,4 @@
-//! Templates: what files of YAML and TOML name, with a payload of their own.
+//! Templates, which YAML and TOML files name together with a payload.
 //!
 //! [`guide::templates`](crate::guide::templates) says how they are written.
 
@@ -32,17 +32,18 @@ pub use self::secret::{Secret, Text};
 pub(crate) use self::sql::text as sql_text;
 pub use crate::change::secret::SecretResolver;
 
-/// The templates that are there without being written.
+/// The built-in templates.
 pub(crate) const BUILT_IN: &[&Template] = &[
     &sql::SQL,
     #[cfg(feature = "template-http")]
     &http::HTTP,
 ];
 
-/// An explicit list of templates, by their functions' paths, for
+/// Lists templates by the paths of their functions, for
 /// [`Runner::templates`](crate::Runner::templates).
 ///
-/// It is an array of `&'static` templates, and constant. Names that are none do not compile.
+/// The result is a constant array of `&'static` templates. A name that is no template does not
+/// compile.
 #[macro_export]
 macro_rules! templates {
     () => {

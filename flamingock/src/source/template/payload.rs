@@ -1,4 +1,4 @@
-//! What a file hands to a template.
+//! The payload that a file passes to a template.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use super::reading;
 use super::tree::Node;
 use crate::change::secret::Revealed;
 
-/// A payload, with the values of its secrets once they are known.
+/// A payload, and the values of its secrets once they are known.
 #[derive(Clone, Copy)]
 pub struct Payload<'a> {
     node: &'a Node,
@@ -28,18 +28,19 @@ impl<'a> Payload<'a> {
         Payload { node, revealed }
     }
 
-    /// The values of its secrets, once they are known.
+    /// Returns the values of its secrets, once they are known.
     #[cfg(feature = "template-http")]
     pub(super) fn revealed(self) -> Option<&'a Revealed> {
         self.revealed
     }
 
-    /// As the type that the template takes. A secret that the type does not keep is a mistake.
+    /// Deserializes the payload into the type that the template takes. A secret in a field that
+    /// cannot hold one is a mistake.
     pub(super) fn read<P: DeserializeOwned>(self) -> Result<P, Mistake> {
         let Payload { node, revealed } = self;
         let (read, secrets) = reading::with(|| P::deserialize(Source { node, revealed }));
         match secrets.iter().find(|secret| !secret.taken) {
-            // Where serde has kept it aside, it only says that it is no text.
+            // If serde has buffered the value, its own error only says that it is no text.
             Some(secret) => Err(misplaced(secret.line, &secret.pieces)),
             None => read,
         }

@@ -1,11 +1,11 @@
-//! `${NAME}`, `${NAME:-default}` and `${secret:NAME}` in the texts of a payload.
+//! The placeholders `${NAME}`, `${NAME:-default}` and `${secret:NAME}` in the texts of a payload.
 
 use super::tree::{Entry, Mistake, Node, Piece, Text, Value};
 
-/// Says what a variable of the environment is.
+/// Looks up an environment variable.
 pub(crate) type Lookup<'a> = &'a dyn Fn(&str) -> Result<String, std::env::VarError>;
 
-/// A part of a text, as it was read.
+/// A part of a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Part<'a> {
     Text(String),
@@ -16,8 +16,7 @@ enum Part<'a> {
     Secret(&'a str),
 }
 
-/// Puts values in the place of placeholders, in all texts of a value. A text with a secret is made of
-/// pieces afterwards.
+/// Replaces the placeholders in all texts of a value. A text with a secret is split into pieces.
 pub(crate) fn expand(node: Node, lookup: Lookup<'_>, mistakes: &mut Vec<Mistake>) -> Node {
     let value = match node.value {
         Value::Text(text) => expand_text(text, lookup, mistakes),
@@ -84,7 +83,7 @@ fn expand_text(text: Text, lookup: Lookup<'_>, mistakes: &mut Vec<Mistake>) -> V
     })
 }
 
-/// A variable that is empty counts as one that is not set where there is a default.
+/// Looks up a variable. An empty one counts as not set if there is a default.
 fn variable(name: &str, default: Option<&str>, lookup: Lookup<'_>) -> Result<String, String> {
     match (lookup(name), default) {
         (Ok(value), None) => Ok(value),
@@ -99,7 +98,8 @@ fn variable(name: &str, default: Option<&str>, lookup: Lookup<'_>) -> Result<Str
     }
 }
 
-/// The parts of a text, with the byte that each begins at; or the byte of a mistake.
+/// Splits a text into parts, with the byte at which each begins. The error has the byte of the
+/// mistake.
 fn parts(text: &str) -> Result<Vec<(usize, Part<'_>)>, (usize, String)> {
     let mut parts: Vec<(usize, Part<'_>)> = Vec::new();
     let push_text = |parts: &mut Vec<(usize, Part<'_>)>, at: usize, text: &str| {
@@ -115,7 +115,7 @@ fn parts(text: &str) -> Result<Vec<(usize, Part<'_>)>, (usize, String)> {
     while let Some(found) = text[at..].find("${") {
         let start = at + found;
         if text[..start].ends_with('$') {
-            // `$${` is `${`, and nothing is put in its place.
+            // `$${` stands for `${`, and is no placeholder.
             push_text(&mut parts, at, &text[at..start - 1]);
             push_text(&mut parts, start, "${");
             at = start + 2;
@@ -135,7 +135,7 @@ fn parts(text: &str) -> Result<Vec<(usize, Part<'_>)>, (usize, String)> {
     Ok(parts)
 }
 
-/// What stands between the braces.
+/// Parses the text between the braces.
 fn part(inner: &str) -> Result<Part<'_>, String> {
     if let Some(name) = inner.strip_prefix("secret:") {
         return if is_secret_name(name) {
@@ -166,7 +166,7 @@ fn is_name(name: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
-/// Names in a store of secrets often are paths.
+/// Names in a store of secrets are often paths.
 fn is_secret_name(name: &str) -> bool {
     let fits =
         |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'/' | b':');

@@ -1,21 +1,21 @@
-//! The secrets of the payload that is being read. Serde has no place for them: it may keep a value
-//! aside and look at it later, so what it is shown of a secret is its number.
+//! The secrets of the payload that is being read. serde may buffer a value and look at it later, so
+//! it gets the number of a secret instead of its value.
 
 use std::cell::RefCell;
 
 use super::tree::Piece;
 
-/// What serde is shown instead of a secret: a map of one entry with this key and a number.
+/// The key of the map that stands for a secret; its value is the secret's number.
 pub(super) const KEY: &str = "$flamingock::template::Secret";
 
-/// A secret that was come across.
+/// A secret that was found.
 #[derive(Debug)]
 pub(super) struct Found {
     pub(super) line: u32,
     pub(super) pieces: Vec<Piece>,
-    /// The text with its values, if they are there.
+    /// The text with the values of its secrets, if they are available.
     pub(super) value: Option<String>,
-    /// Whether a type that keeps secrets has taken it.
+    /// Whether a type that can hold secrets has taken it.
     pub(super) taken: bool,
 }
 
@@ -23,9 +23,9 @@ thread_local! {
     static READING: RefCell<Vec<Vec<Found>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Reads, and tells which secrets were come across.
+/// Reads a payload, and returns the secrets that were found.
 pub(super) fn with<T>(read: impl FnOnce() -> T) -> (T, Vec<Found>) {
-    /// Taken back also when the payload's own code panics.
+    /// Removes the frame, even if the payload's own code panics.
     struct Frame;
     impl Drop for Frame {
         fn drop(&mut self) {
@@ -40,7 +40,7 @@ pub(super) fn with<T>(read: impl FnOnce() -> T) -> (T, Vec<Found>) {
     (result, found.unwrap_or_default())
 }
 
-/// The number of a secret that was come across.
+/// Adds a secret, and returns its number.
 pub(super) fn add(found: Found) -> u64 {
     READING.with_borrow_mut(|frames| match frames.last_mut() {
         Some(frame) => {
@@ -51,7 +51,7 @@ pub(super) fn add(found: Found) -> u64 {
     })
 }
 
-/// The pieces and the value of a secret, which is taken by that.
+/// Takes a secret by its number, and returns its pieces and its value.
 pub(super) fn take(number: u64) -> Option<(Vec<Piece>, Option<String>)> {
     READING.with_borrow_mut(|frames| {
         let found = frames.last_mut()?.get_mut(usize::try_from(number).ok()?)?;
@@ -60,7 +60,7 @@ pub(super) fn take(number: u64) -> Option<(Vec<Piece>, Option<String>)> {
     })
 }
 
-/// Whether a payload is being read.
+/// Reports whether a payload is being read.
 pub(super) fn is_on() -> bool {
     READING.with_borrow(|frames| !frames.is_empty())
 }

@@ -1,4 +1,4 @@
-//! Values that are named in a file, and known only while the change runs.
+//! Values that a file names, and that are known only while the change runs.
 
 use std::fmt;
 
@@ -7,13 +7,15 @@ use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
 use super::reading;
 use super::tree::Piece;
 
-/// A text with a secret in it: `"${secret:API_TOKEN}"`, or `"Bearer ${secret:API_TOKEN}"`.
+/// A text with a secret: `"${secret:API_TOKEN}"`, or `"Bearer ${secret:API_TOKEN}"`.
 ///
-/// The file has the name of the secret. The value is looked up when the change is about to run, in
-/// the environment or where [`Runner::secrets`](crate::Runner::secrets) says, and is put out of every
-/// error of that change. `Debug` and `Display` show the reference. A secret in a field of any other
-/// type is a mistake that is found before anything runs, and so is a text without a secret in a field
-/// of this one: use [`Text`] where both may stand.
+/// The file contains only the name of the secret. Flamingock looks the value up right before the
+/// change runs, in the environment or with the resolver of
+/// [`Runner::secrets`](crate::Runner::secrets), and removes it from every error of that change.
+/// `Debug` and `Display` show the reference.
+///
+/// A secret in a field of another type is a mistake that is found before anything runs, and so is a
+/// text without a secret in a field of this type: use [`Text`] if both are allowed.
 ///
 /// ```
 /// use flamingock::template::Secret;
@@ -28,7 +30,7 @@ use super::tree::Piece;
 ///     format!("Bearer {}", webhook.token.reveal())
 /// }
 ///
-/// // In a test there is no file.
+/// A test needs no file.
 /// let webhook = Webhook { url: "https://example.com".to_owned(), token: Secret::new("abc") };
 /// assert_eq!(header(&webhook), "Bearer abc");
 /// assert_eq!(format!("{:?}", webhook.token), "Secret(***)");
@@ -36,13 +38,13 @@ use super::tree::Piece;
 /// ```
 #[derive(Clone)]
 pub struct Secret {
-    /// As it stands in the file.
+    /// The text of the file.
     shown: String,
     value: String,
 }
 
 impl Secret {
-    /// One with this value, for a test of a template: a file only has the name.
+    /// Creates a secret with this value, to test a template: a file contains only the name.
     pub fn new(value: impl Into<String>) -> Secret {
         Secret {
             shown: "***".to_owned(),
@@ -50,8 +52,8 @@ impl Secret {
         }
     }
 
-    /// The text with the value in it. While the files are checked there is none, and this is the
-    /// reference.
+    /// Returns the text with the values of its secrets. While the files are checked there are no
+    /// values yet, and this is the reference.
     pub fn reveal(&self) -> &str {
         &self.value
     }
@@ -80,7 +82,8 @@ impl<'de> Deserialize<'de> for Secret {
     }
 }
 
-/// A text in which secrets may stand: [`Secret`] for a payload that also takes text without one.
+/// A text that can contain secrets. Use it instead of [`Secret`] for a payload that also accepts
+/// text without one.
 #[derive(Clone)]
 pub struct Text(Inner);
 
@@ -91,12 +94,12 @@ enum Inner {
 }
 
 impl Text {
-    /// One without a secret.
+    /// Creates a text without a secret.
     pub fn new(text: impl Into<String>) -> Text {
         Text(Inner::Plain(text.into()))
     }
 
-    /// The one that was come across under this number.
+    /// Returns the secret that was found with this number.
     pub(super) fn numbered(number: u64) -> Option<Text> {
         let (pieces, value) = reading::take(number)?;
         let shown = shown(&pieces);
@@ -104,7 +107,7 @@ impl Text {
         Some(Text(Inner::Secret(Secret { shown, value })))
     }
 
-    /// The text with the values in it.
+    /// Returns the text with the values of its secrets.
     pub fn reveal(&self) -> &str {
         match &self.0 {
             Inner::Plain(text) => text,
@@ -112,7 +115,7 @@ impl Text {
         }
     }
 
-    /// Whether there is a secret in it.
+    /// Reports whether the text contains a secret.
     pub fn is_secret(&self) -> bool {
         matches!(self.0, Inner::Secret(_))
     }
@@ -174,7 +177,7 @@ impl<'de> Visitor<'de> for TextVisitor {
     }
 }
 
-/// As it stands in the file.
+/// Returns the text of the file.
 pub(super) fn shown(pieces: &[Piece]) -> String {
     let pieces = pieces.iter().map(|piece| match piece {
         Piece::Text(text) => text.clone(),

@@ -1,10 +1,10 @@
-//! The template `sql`: SQL beside other declarations, sent as a file of SQL is.
+//! The template `sql`: SQL in a declared change, which is sent like a file of SQL.
 
 use super::item::{Template, Work};
 use super::mistake::{Mistake, unknown};
 use super::tree::{Node, Text, Value};
 
-/// `apply: "INSERT .."`, or `apply: { sql: ".." }`.
+/// Takes `apply: "INSERT .."`, or `apply: { sql: ".." }`.
 pub(crate) static SQL: Template = Template {
     name: "sql",
     module_path: module_path!(),
@@ -12,7 +12,7 @@ pub(crate) static SQL: Template = Template {
     verify: None,
 };
 
-/// The SQL of a payload.
+/// Returns the SQL of a payload.
 pub(crate) fn text(payload: &Node) -> Result<&Text, Mistake> {
     const FORM: &str = "the template `sql` takes text, or text under the key `sql`: `apply: \"UPDATE ..\"`, `apply: { sql: \"UPDATE ..\" }`";
     let node = match &payload.value {

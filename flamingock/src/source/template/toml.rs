@@ -1,4 +1,4 @@
-//! TOML.
+//! Reading TOML.
 
 use std::ops::Range;
 
@@ -7,7 +7,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::tree::{Entry, Mistake, Node, Text, Value, line_of};
 
-/// Reads a text.
+/// Parses a text.
 pub(crate) fn read(text: &str) -> Result<Node, Mistake> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let table = DeTable::parse(text).map_err(|error| {
@@ -61,7 +61,7 @@ impl Reader<'_> {
         Ok(Node { line, value })
     }
 
-    /// In the order of the file: the parser keeps another one.
+    /// Returns the entries in the order of the file, which the parser does not keep.
     fn table(&self, table: &DeTable<'_>) -> Result<Value, Mistake> {
         let mut entries = Vec::new();
         for (key, value) in table {
@@ -78,7 +78,7 @@ impl Reader<'_> {
         Ok(Value::Map(entries.collect()))
     }
 
-    /// The line break behind three quotes is not of the text.
+    /// The line break after three opening quotes does not belong to the text.
     fn beginning(&self, line: u32, span: &Range<usize>) -> u32 {
         let written = self.text.get(span.clone()).unwrap_or_default();
         let inner = written

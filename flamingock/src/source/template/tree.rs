@@ -1,9 +1,9 @@
-//! What a file of YAML or TOML says, with the line of everything in it.
+//! The content of a YAML or TOML file, with the line of everything in it.
 
 /// A value with its place.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Node {
-    /// The line that it begins on, counted from 1.
+    /// The line on which it begins, from 1.
     pub(crate) line: u32,
     pub(crate) value: Value,
 }
@@ -16,7 +16,7 @@ pub(crate) enum Value {
     Integer(i128),
     Float(f64),
     Text(Text),
-    /// A text with secrets in it: it stays as it was written.
+    /// A text with secrets, as it was written.
     Secret(Vec<Piece>),
     List(Vec<Node>),
     Map(Vec<Entry>),
@@ -26,9 +26,9 @@ pub(crate) enum Value {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Text {
     pub(crate) text: String,
-    /// The line that its first character stands on: a block of text begins below its key.
+    /// The line of its first character: a block of text begins below its key.
     pub(crate) line: u32,
-    /// Whether it was nothing but a placeholder: it may then stand for a number.
+    /// Whether it was a single placeholder, and so can also stand for a number.
     pub(crate) lone: bool,
 }
 
@@ -40,7 +40,7 @@ pub(crate) enum Piece {
     Secret(String),
 }
 
-/// A key with what it is.
+/// A key with its value.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Entry {
     pub(crate) key: String,
@@ -50,7 +50,7 @@ pub(crate) struct Entry {
 }
 
 impl Value {
-    /// What it is, in an error.
+    /// Returns the kind of value, for errors.
     pub(crate) fn words(&self) -> &'static str {
         match self {
             Value::Null => "nothing",
@@ -65,7 +65,7 @@ impl Value {
 }
 
 impl Node {
-    /// Every secret in it, by name.
+    /// Adds the name of every secret in the value.
     pub(crate) fn secrets(&self, into: &mut Vec<String>) {
         match &self.value {
             Value::Secret(pieces) => {
@@ -84,10 +84,10 @@ impl Node {
     }
 }
 
-/// A mistake in a file and its line.
+/// A mistake in a file, with its line.
 pub(crate) type Mistake = (u32, String);
 
-/// The line of a byte of a text, counted from 1.
+/// Returns the line of a byte, from 1.
 pub(crate) fn line_of(text: &str, byte: usize) -> u32 {
     let before = text.as_bytes().iter().take(byte);
     let breaks = before.filter(|byte| **byte == b'\n').count();

@@ -1,10 +1,10 @@
-//! YAML, by the core schema of YAML 1.2.
+//! Reading YAML, by the core schema of YAML 1.2.
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Span};
 
 use super::tree::{Entry, Mistake, Node, Text, Value};
 
-/// Reads a text that is one document. An empty one is nothing.
+/// Parses a text that is one document. An empty text is null.
 pub(crate) fn read(text: &str) -> Result<Node, Mistake> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut reader = Reader {
@@ -155,7 +155,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Nothing is done with them, so they are not read over.
+    /// Refuses anchors and tags, because ignoring them silently would change the meaning.
     fn refuse(&mut self, line: u32, anchor: usize, has_tag: bool) {
         if anchor > 0 {
             let rule = "an anchor has no place here: write things out where they are meant";
@@ -172,7 +172,7 @@ fn scalar(text: &str, style: ScalarStyle, line: u32) -> Value {
     match style {
         ScalarStyle::Plain => plain(text, line),
         ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted => words(text, line),
-        // The parser gives the line of the first one that is not empty.
+        // The parser returns the line of the first line that is not empty.
         ScalarStyle::Literal | ScalarStyle::Folded => {
             let empty = text.bytes().take_while(|byte| *byte == b'\n').count();
             words(text, line.saturating_sub(number(empty)))
@@ -188,7 +188,7 @@ fn words(text: &str, line: u32) -> Value {
     })
 }
 
-/// What a text without quotes is.
+/// Interprets a text without quotes.
 fn plain(text: &str, line: u32) -> Value {
     match text {
         "" | "~" | "null" | "Null" | "NULL" => return Value::Null,
@@ -215,7 +215,7 @@ fn plain(text: &str, line: u32) -> Value {
     if let Some(integer) = integer {
         return Value::Integer(integer);
     }
-    // What Rust reads besides, such as `inf`, is text here.
+    // Other texts that Rust parses as numbers, such as `inf`, stay text.
     let is_float = digits.starts_with(|c: char| c.is_ascii_digit() || c == '.')
         && digits.contains(|c: char| c.is_ascii_digit())
         && digits
@@ -235,7 +235,7 @@ fn number(line: usize) -> u32 {
 mod tests {
     use super::*;
 
-    /// The entries of a map, each with its line.
+    /// Returns the entries of a map, each with its line.
     fn shown(text: &str) -> Vec<String> {
         let Value::Map(entries) = read(text).unwrap().value else {
             panic!("{text}: no map")

@@ -1,4 +1,4 @@
-//! A template's function with its payload, called as a function is.
+//! The function of a template with its payload, which can be called like a function of a change.
 
 use crate::change::argument::{Inputs, Outlives};
 use crate::change::body::{Answer, Callable};
@@ -6,7 +6,7 @@ use crate::change::secret::Revealed;
 use crate::source::template::tree::Node;
 use crate::source::template::{Payload, TemplateCall};
 
-/// A template's function and a payload that it takes.
+/// The function of a template, and a payload for it.
 pub(super) struct Called<T: 'static> {
     call: TemplateCall<T>,
     node: &'static Node,
@@ -42,9 +42,9 @@ impl<T: Send> Callable<T> for Called<T> {
         let payload = Payload::new(self.node, revealed);
         match revealed {
             None => (self.call)(payload, inputs, []),
-            // Whatever its error says, it does not say a secret.
+            // Removes the secrets from whatever error the function returns.
             Some(revealed) => {
-                // Reading the payload may panic too, and so it is done in the future.
+                // Reading the payload can panic too, so it is part of the guarded future.
                 let work = async move { (self.call)(payload, inputs, []).await };
                 Box::pin(revealed.guard(work))
             }

@@ -1,4 +1,4 @@
-//! The keys of `#[change]` in a file of YAML or TOML.
+//! The keys of `#[change]` in YAML and TOML files.
 
 use crate::change::argument::{Need, connections};
 use crate::source::files::header;
@@ -7,7 +7,7 @@ use crate::source::files::mistake::Mistake;
 use crate::source::files::role::Kind;
 use crate::source::template::tree::{Entry, Value};
 
-/// Reads the keys that it knows, and leaves the others alone.
+/// Reads the known keys, and ignores the others.
 pub(super) fn header(entries: &[Entry], kind: Kind, mistakes: &mut Vec<Mistake>) -> Header {
     let mut header = Header {
         line: 1,
@@ -66,7 +66,7 @@ fn is_name(text: &str) -> bool {
     !text.is_empty() && text.trim() == text
 }
 
-/// The right form, as it is written in such a file.
+/// Returns an example of a key in the syntax of such a file.
 fn example(key: &str, kind: Kind) -> String {
     let example = header::example(key);
     let (key, value) = example.split_once('=').unwrap_or((example, ""));
@@ -82,7 +82,7 @@ fn example(key: &str, kind: Kind) -> String {
     }
 }
 
-/// What the comments at the head of the file say.
+/// Returns the text of the comments at the head of the file.
 pub(super) fn description(text: &str) -> String {
     let mut description: Vec<&str> = Vec::new();
     for line in text.lines() {
@@ -96,7 +96,7 @@ pub(super) fn description(text: &str) -> String {
     description.join("\n").trim().to_owned()
 }
 
-/// What a template without a connection cannot have.
+/// Checks the keys that need a template with a connection.
 pub(super) fn check_connection(
     header: &Header,
     needs: &[Need],

@@ -8,7 +8,7 @@ use crate::source::template::tree::{Entry, Node, Value};
 use crate::source::template::unknown;
 
 impl File {
-    /// The change as a whole, and what takes it back if every step can be.
+    /// Creates the body of the change, and that of its rollback if every step has one.
     pub(super) fn steps(
         &mut self,
         entry: Entry,
@@ -31,7 +31,7 @@ impl File {
             }
         };
         let count = nodes.len();
-        // All of them are looked at, however many are wrong.
+        // Checks every step, however many have mistakes.
         let steps: Vec<Option<Step>> = nodes
             .into_iter()
             .map(|node| self.step(node, RULE, usage))

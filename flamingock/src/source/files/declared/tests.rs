@@ -1,4 +1,4 @@
-//! What declared files become.
+//! The changes that declared files produce.
 
 mod mistakes;
 
@@ -62,7 +62,7 @@ enum Choice {
     Json(serde_json::Value),
 }
 
-/// Serde keeps such a payload aside, and looks at it later.
+/// serde buffers such a payload, and looks at it later.
 #[template("loose", register = false)]
 async fn loose(_loose: Loose) {}
 
@@ -188,7 +188,7 @@ fn dollars_before_a_brace_stay_in_the_text_of_sql() {
         ("SELECT '$${NAME}', \"$${\"", "SELECT '${NAME}', \"${\""),
         ("SELECT 1 -- $${NAME}", "SELECT 1 -- ${NAME}"),
         ("SELECT 'it\\'s $${a}'", "SELECT 'it\\'s ${a}'"),
-        // What PostgreSQL quotes with dollars, and begins with a brace.
+        // A text in PostgreSQL's dollar quotes that begins with a brace.
         ("SELECT $$${\"a\": 1}$$", "SELECT $${\"a\": 1}$$"),
         (
             "SELECT $json$${\"a\": 1}$json$",

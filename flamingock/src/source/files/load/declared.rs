@@ -1,4 +1,4 @@
-//! A change that a file of YAML or TOML declares.
+//! Loading a change that a YAML or TOML file declares.
 
 use super::read_change::Read;
 use super::{File, Problems, Reader};
@@ -8,7 +8,7 @@ use crate::source::files::declared;
 use crate::source::files::templates::Templates;
 
 impl Reader<'_> {
-    /// A change that names a template.
+    /// Reads a change that names a template.
     pub(super) fn declared(
         &self,
         file: &File,

@@ -1,4 +1,4 @@
-//! A change with everything that its files and its folder say.
+//! Building the definition of a change from its files and the settings of its folder.
 
 use super::{Reader, leak};
 use crate::change::definition::{Definition, Recovery, Repeat};
@@ -7,7 +7,7 @@ use crate::source::files::load::read_change::Read;
 use crate::source::files::role::Name;
 
 impl Reader<'_> {
-    /// A change with everything that its files and the folder say.
+    /// Builds the definition of a change from its files and the settings of the folder.
     pub(super) fn defined(&self, name: &Name, read: Read) -> Definition {
         let Read { header, .. } = read;
         let defaults = &self.folder.defaults;

@@ -1,9 +1,9 @@
-//! A change of a file, as it was read.
+//! The content of a change's files, before it becomes a definition.
 
 use super::super::header::Header;
 use crate::change::body::Body;
 
-/// What the files of a change come to.
+/// The content of a change's files.
 #[derive(Debug)]
 pub(in crate::source::files) struct Read {
     pub(in crate::source::files) header: Header,

@@ -1,4 +1,4 @@
-//! What folders of each format become, and each mistake with its place.
+//! The changes that folders of each format produce, and each mistake with its place.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use super::*;
 use crate::change::definition::Recovery;
 use crate::source::files::Defaults;
 
-/// Made by another program for `1_a.sql` with a checkpoint, and for `1.sql` with `a;`.
+/// Computed by another program for `1_a.sql` with a checkpoint, and for `1.sql` with `a;`.
 const OF_CHECKPOINT: (&str, &str) = (
     "atlas.sum",
     "h1:Klv3hqJSg22mV3TRmhXujMAUsZUszCgK6kQyYcC9xHE=\n1_a.sql h1:xjnzkEmz71oOxI2cvdGQHQGzbmUmZB8+YzrPup6yoCk=\n",
@@ -31,7 +31,7 @@ fn folder(defaults: Defaults, files: &[(&'static str, &'static str)]) -> Embedde
     )
 }
 
-/// One line a change.
+/// Returns a line for each change.
 fn read(files: &[(&'static str, &'static str)]) -> Vec<String> {
     lines(&folder(Defaults::NONE, files))
 }
@@ -286,7 +286,7 @@ fn what_a_file_says_comes_before_what_the_folder_says() {
     assert_eq!(first.location().to_string(), "changes/0001__a.sql:2");
     assert_eq!(second.location().to_string(), "changes/0002__b.sql:2");
     assert_eq!(first.crate_name(), "app");
-    // Read once: they are the same ones.
+    // They are read only once.
     assert!(std::ptr::eq(
         *first,
         folder.definitions(&Templates::default()).unwrap()[0]
@@ -482,7 +482,7 @@ fn files_that_the_tool_passes_over_are_passed_over_where_the_tool_is_certain() {
         let files = files.to_vec().leak();
         assert_eq!(read(files).len(), expected, "{files:?}");
     }
-    // Whose the folder is must be said: its names fit tools that are not known here.
+    // The format must be declared, because the names fit tools that are not supported.
     let files = [("1_a.sql", "a;"), ("old/2_b.sql", "b;")];
     assert_eq!(problems(&files).len(), 1);
     let defaults = Defaults {

@@ -1,4 +1,4 @@
-//! A value of a declared file, as serde reads it.
+//! A value of a declared file as the source of a deserializer.
 
 use crate::change::secret::Revealed;
 use crate::source::template::mistake::Mistake;
@@ -15,7 +15,7 @@ use serde::de::{
     DeserializeSeed, EnumAccess, MapAccess, SeqAccess, Unexpected, VariantAccess, Visitor,
 };
 
-/// A value, and the values of the secrets in it, if they are there.
+/// A value, and the values of its secrets, if they are available.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Source<'a> {
     pub(crate) node: &'a Node,
@@ -45,7 +45,7 @@ impl<'a> Source<'a> {
         <Mistake as de::Error>::invalid_type(found, expected).at(self.node.line)
     }
 
-    /// A secret where the payload keeps none.
+    /// Returns the mistake for a secret in a field that cannot hold one.
     pub(crate) fn misplaced(self) -> Mistake {
         match &self.node.value {
             Value::Secret(pieces) => misplaced(self.node.line, pieces),
@@ -101,7 +101,7 @@ impl<'a> Source<'a> {
     }
 }
 
-/// Says where a secret may stand.
+/// Returns the mistake for a misplaced secret, with the places where secrets are allowed.
 pub(crate) fn misplaced(line: u32, pieces: &[Piece]) -> Mistake {
     let shown = shown(pieces);
     Mistake::new(
@@ -120,7 +120,7 @@ fn filled(pieces: &[Piece], revealed: &Revealed) -> Option<String> {
     pieces.collect()
 }
 
-/// A number that a placeholder stands for.
+/// Parses a number from a text that consists of one placeholder.
 pub(crate) fn parsed<T: std::str::FromStr>(text: &Text) -> Option<T> {
     text.lone.then(|| text.text.trim().parse().ok()).flatten()
 }
@@ -139,7 +139,7 @@ impl<'a> Elements<'a> {
         }
     }
 
-    /// How many nobody has asked for.
+    /// Returns how many elements were not read.
     pub(super) fn left(&self) -> usize {
         self.nodes.len()
     }
@@ -160,7 +160,7 @@ impl<'de, 'a: 'de> SeqAccess<'de> for Elements<'a> {
     }
 }
 
-/// The entries of a block of keys.
+/// The entries of a map.
 pub(super) struct Entries<'a> {
     source: Source<'a>,
     entries: std::slice::Iter<'a, Entry>,
@@ -204,7 +204,7 @@ impl<'de, 'a: 'de> MapAccess<'de> for Entries<'a> {
     }
 }
 
-/// One key, which says what its value is.
+/// A single key that selects an enum variant.
 pub(super) struct Variant<'a> {
     source: Source<'a>,
     entry: &'a Entry,

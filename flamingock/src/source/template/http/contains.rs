@@ -1,10 +1,11 @@
-//! Whether a JSON answer has something in it.
+//! Comparing a JSON answer with the expected content.
 
 use serde_json::Value;
 
-/// Whether all of `expected` is in `actual`: an object has its keys, with values that contain theirs; a
-/// list has, for each of its elements, one that contains it, or one that contains what is no list;
-/// everything else is equal.
+/// Reports whether `actual` contains `expected`. An object contains another one if it has all of
+/// its keys with values that contain the expected ones. A list contains another one if each
+/// expected element is contained in one of its elements, and contains any other value if one of its
+/// elements does. All other values must be equal.
 pub(super) fn contains(actual: &Value, expected: &Value) -> bool {
     match (actual, expected) {
         (Value::Object(actual), Value::Object(expected)) => {
@@ -18,7 +19,7 @@ pub(super) fn contains(actual: &Value, expected: &Value) -> bool {
             .iter()
             .all(|expected| actual.iter().any(|actual| contains(actual, expected))),
         (Value::Array(actual), expected) => actual.iter().any(|actual| contains(actual, expected)),
-        // 1 and 1.0 are one number.
+        // 1 and 1.0 are the same number.
         (Value::Number(actual), Value::Number(expected)) => {
             actual == expected || (actual.as_f64() == expected.as_f64() && actual.is_f64())
         }

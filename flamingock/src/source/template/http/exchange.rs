@@ -1,5 +1,5 @@
-//! One request and its answer. The client blocks, so it has a thread of its own, for as long as the
-//! request may take.
+//! One HTTP request and its answer. The client blocks, so each request has its own thread until it
+//! is done.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -18,23 +18,23 @@ use crate::util::tls_roots::authorities;
 
 /// How much of an answer is read, in bytes.
 const READ: u64 = 1 << 20;
-/// How much of it is told, in characters.
+/// How much of it is reported, in characters.
 const TOLD: usize = 500;
 
-/// An answer, and the secrets that it must not be told with.
+/// An answer, and the secrets that must be removed before it is reported.
 #[derive(Debug)]
 pub(super) struct Answered<'a> {
     exchanged: Exchanged,
     revealed: Option<&'a Revealed>,
 }
 
-/// What the thread has brought.
+/// The result of the thread.
 #[derive(Debug)]
 struct Exchanged {
     /// The method and the URL, without secrets.
     what: String,
     status: StatusCode,
-    /// The text, or why it could not be read.
+    /// The text, or the reason why it could not be read.
     body: Result<String, String>,
 }
 
@@ -43,7 +43,7 @@ impl Answered<'_> {
         self.exchanged.status
     }
 
-    /// What to say where another answer was expected.
+    /// Returns the error for an answer that was not expected.
     pub(super) fn instead_of(&self, expected: &str) -> String {
         let Exchanged { what, status, .. } = &self.exchanged;
         format!(
@@ -52,7 +52,7 @@ impl Answered<'_> {
         )
     }
 
-    /// What to say where the answer tells nothing.
+    /// Returns the error for an answer that decides nothing.
     pub(super) fn neither(&self, words: &str) -> String {
         let Exchanged { what, status, .. } = &self.exchanged;
         format!(
@@ -61,7 +61,7 @@ impl Answered<'_> {
         )
     }
 
-    /// The text as JSON.
+    /// Parses the text as JSON.
     pub(super) fn json(&self) -> Result<Value, String> {
         let Exchanged { what, status, .. } = &self.exchanged;
         let body = self.exchanged.body.as_ref().map_err(|error| {
@@ -75,8 +75,8 @@ impl Answered<'_> {
         })
     }
 
-    /// The beginning of the text, in one line. Its secrets go before it is shortened: the half of one
-    /// would not be known for what it is.
+    /// Returns the beginning of the text in one line. Secrets are removed before it is shortened,
+    /// because a part of a secret would not be recognized.
     fn told(&self) -> String {
         let Ok(body) = &self.exchanged.body else {
             return String::new();
@@ -97,12 +97,12 @@ impl Answered<'_> {
 
 type Brought = Result<Exchanged, String>;
 
-/// The ends of the requests that no change waits for any more, since it was cancelled or took too long. They are
-/// on their way until their own timeout, and what takes them back must not overtake them. One stays here until it
-/// is over: several exchanges can wait for it at once.
+/// The requests whose changes no longer wait for them, because they were cancelled or timed out.
+/// They stay in flight until their own timeout, and the request that reverts them must not overtake
+/// them. Each stays here until it is done, because several exchanges can wait for it.
 static LEFT: Mutex<Vec<watch::Receiver<()>>> = Mutex::new(Vec::new());
 
-/// A request on its way. Its thread drops the sender of `over` when it is done.
+/// A request in flight. Its thread drops the sender of `over` when it is done.
 struct OnItsWay {
     request: JoinHandle<Brought>,
     over: watch::Receiver<()>,
@@ -138,7 +138,7 @@ pub(super) async fn exchange(
     revealed: Option<&Revealed>,
 ) -> Result<Answered<'_>, BoxError> {
     for mut over in left() {
-        // Nothing is ever sent: this ends when the sender is dropped.
+        // Nothing is ever sent: this returns when the sender is dropped.
         let _ = over.changed().await;
     }
     let mut request = OnItsWay::send(call);
@@ -198,8 +198,8 @@ fn send(call: &Call) -> Brought {
     })
 }
 
-/// The body, and whether it has to be called JSON. Text under a header that calls it something else is
-/// sent as it is.
+/// Returns the body, and whether it needs the content type of JSON. Text with another content type
+/// in the headers is sent unchanged.
 fn text_of(body: &Json, call: &Call) -> (String, bool) {
     let mut headers = call.headers.iter();
     let called = headers.find(|(name, _)| *name == header::CONTENT_TYPE);
@@ -211,8 +211,8 @@ fn text_of(body: &Json, call: &Call) -> (String, bool) {
     }
 }
 
-/// A client for one request: a connection that is kept has nothing to win here, and could be closed by
-/// the other side just when it is used.
+/// Creates a client for one request. Reusing a connection would gain nothing here, and the server
+/// might close it just when it is used.
 fn agent(call: &Call) -> Result<Agent, String> {
     let authorities = match &call.ca_file {
         None => RootCerts::WebPki,

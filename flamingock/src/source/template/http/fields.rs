@@ -1,4 +1,4 @@
-//! The values of single keys, checked when they are read.
+//! The fields of a request, which are validated when they are read.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,10 +8,10 @@ use ureq::http::{HeaderName, HeaderValue, Method, Uri};
 
 use crate::source::template::secret::Text;
 
-/// How long a request may take, unless the file says otherwise.
+/// The default timeout of a request.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A method; `GET` where a check says none.
+/// The HTTP method; `GET` by default.
 pub(super) struct Verb(pub(super) Method);
 
 impl Default for Verb {
@@ -41,12 +41,12 @@ impl<'de> Deserialize<'de> for Verb {
     }
 }
 
-/// Where to. Shown without the values of its secrets.
+/// The URL of a request. It is shown without the values of its secrets.
 #[derive(Debug)]
 pub(super) struct Url(Text);
 
 impl Url {
-    /// With the values of its secrets.
+    /// Returns the URL with the values of its secrets.
     pub(super) fn reveal(&self) -> Result<Uri, &'static str> {
         let uri: Uri = self.0.reveal().parse().map_err(|_| NO_URL)?;
         let has_host = uri.host().is_some_and(|host| !host.is_empty());
@@ -74,7 +74,7 @@ impl fmt::Display for Url {
 impl<'de> Deserialize<'de> for Url {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Url, D::Error> {
         let url = Url(Text::deserialize(deserializer)?);
-        // Before it runs, a secret is only its name.
+        // Only the name of a secret is known before the change runs.
         if !url.0.is_secret() {
             url.reveal().map_err(de::Error::custom)?;
         }
@@ -132,7 +132,7 @@ impl<'de> Deserialize<'de> for Valued {
     }
 }
 
-/// A length of time.
+/// A duration.
 pub(super) struct Length(pub(super) Duration);
 
 impl Default for Length {

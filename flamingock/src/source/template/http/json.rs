@@ -1,4 +1,4 @@
-//! JSON in whose texts secrets may stand.
+//! JSON with secrets in its texts.
 
 use std::fmt;
 
@@ -20,7 +20,7 @@ pub(super) enum Json {
 }
 
 impl Json {
-    /// With the values of its secrets.
+    /// Returns the value with the values of its secrets.
     pub(super) fn reveal(&self) -> Value {
         match self {
             Json::Null => Value::Null,

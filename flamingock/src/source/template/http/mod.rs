@@ -1,5 +1,5 @@
-//! The template `http`: a request, which must be answered as the file says; and a check that asks
-//! whether its effect is there.
+//! The template `http`: a request whose answer must match the file, and a check for whether its
+//! effect is present.
 
 mod contains;
 mod exchange;
@@ -58,7 +58,7 @@ fn verify<'a>(payload: Payload<'a>, _: Inputs<'a, '_>, _: Outlives<'a, '_>) -> A
     }
 }
 
-/// Sends the request, unless what it is to do is there already.
+/// Sends the request, unless its effect is present already.
 async fn send(request: Request, revealed: Option<&Revealed>) -> Result<(), BoxError> {
     if let Some(check) = request.unless
         && holds(check, revealed).await?
@@ -72,7 +72,7 @@ async fn send(request: Request, revealed: Option<&Revealed>) -> Result<(), BoxEr
     }
 }
 
-/// Whether it is there. Any answer that says neither is an error: nobody knows.
+/// Reports whether the effect is present. An answer that decides neither is an error.
 async fn holds(check: Check, revealed: Option<&Revealed>) -> Result<bool, BoxError> {
     let answered = exchange(check.call, revealed).await?;
     if check.absent.has(answered.status()) {

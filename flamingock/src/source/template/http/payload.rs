@@ -1,4 +1,4 @@
-//! What a file says of a request. Everything that can be wrong of it is found when it is read.
+//! The payload of a request. All of its mistakes are found when it is read.
 
 use std::time::Duration;
 
@@ -10,27 +10,27 @@ use super::json::Json;
 use super::statuses::Statuses;
 use crate::source::template::secret::Text;
 
-/// What `apply`, `rollback` and each step have.
+/// The payload of `apply`, `rollback` and each step.
 #[derive(Debug)]
 pub(super) struct Request {
     pub(super) call: Call,
     pub(super) expect: Statuses,
-    /// Where its effect is there already, nothing is sent.
+    /// Nothing is sent if this check finds the effect present.
     pub(super) unless: Option<Check>,
 }
 
-/// What `verify` and `unless` have.
+/// The payload of `verify` and `unless`.
 #[derive(Debug)]
 pub(super) struct Check {
     pub(super) call: Call,
-    /// The answers that may mean that it is there.
+    /// The statuses that can mean that the effect is present.
     pub(super) expect: Statuses,
-    /// The answers that mean that it is not.
+    /// The statuses that mean that the effect is absent.
     pub(super) absent: Statuses,
     pub(super) contains: Option<Json>,
 }
 
-/// What is sent.
+/// The request to send.
 #[derive(Debug)]
 pub(super) struct Call {
     pub(super) method: Method,
@@ -41,7 +41,7 @@ pub(super) struct Call {
     pub(super) ca_file: Option<String>,
 }
 
-/// Serde's flattened structs lose the lines of their mistakes, so each has all of its keys.
+/// serde loses the lines of mistakes in flattened structs, so each struct has all keys.
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RequestKeys {
@@ -77,8 +77,8 @@ struct CheckKeys {
     contains: Option<Json>,
 }
 
-/// The call that a request and a check both have. A struct of these keys, flattened into both, would
-/// let unknown keys pass.
+/// Builds the call that a request and a check have in common. A flattened struct with these keys
+/// would accept unknown keys.
 macro_rules! call {
     ($keys:ident) => {
         Call {

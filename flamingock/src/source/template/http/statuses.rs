@@ -1,11 +1,11 @@
-//! Which answers do.
+//! The expected statuses of an answer.
 
 use std::fmt;
 
 use serde::de::{self, Deserialize, Deserializer, SeqAccess, Visitor};
 use ureq::http::StatusCode;
 
-/// Statuses of answers.
+/// A set of statuses.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) enum Statuses {
     /// 200 to 299.
@@ -113,7 +113,7 @@ impl Visitor<'_> for StatusVisitor {
         self.visit_i64(i64::try_from(status).unwrap_or(i64::MAX))
     }
 
-    /// A placeholder stands for text.
+    /// A placeholder is replaced by text.
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Status, E> {
         match text.trim().parse() {
             Ok(status) => self.visit_i64(status),

@@ -1,8 +1,8 @@
-//! Each mistake in declared files, with its place.
+//! The mistakes in declared files, with their places.
 
 use super::*;
 
-/// The feature brings a template of its own.
+/// The feature adds another built-in template.
 const UNKNOWN: &str = if cfg!(feature = "template-http") {
     "1: unknown template `kafka`: `http`, `json`, `loose`, `sql`, `stream` are known"
 } else {
