@@ -3,6 +3,8 @@
 use std::time::{Duration, Instant};
 
 use flamingock_tests::Driver;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions as _, Connection as _};
 use tempfile::TempDir;
 
 use super::ground::{Ground, Kind, rows};
@@ -264,6 +266,22 @@ async fn paused_before_commit(kind: Kind) {
     );
 }
 
+/// Pauses a process whose audit is a SQLite file, but not while it renews its lease: it would keep the file's
+/// write lock for as long as it is paused.
+async fn pause_outside_a_write(process: &mut Driver, audit: &str) {
+    let options: SqliteConnectOptions = audit.parse().unwrap();
+    let options = options.busy_timeout(Duration::from_millis(100));
+    let mut probe = options.connect().await.unwrap();
+    loop {
+        process.pause().unwrap();
+        if let Ok(write) = probe.begin_with("BEGIN IMMEDIATE").await {
+            write.rollback().await.unwrap();
+            return;
+        }
+        process.resume().unwrap();
+    }
+}
+
 /// The marker is written, and the commit is never sent: the server ends the session, and with it
 /// the attempt.
 async fn paused_before_separate_commit(target: Kind) {
@@ -276,7 +294,7 @@ async fn paused_before_separate_commit(target: Kind) {
     let start = |target: &str| Start::of("separate,last", ground.url()).with("--target", target);
     let mut first = start(&through).lock(LEASE, 5_000).spawn();
     valve.closed().await;
-    first.pause().unwrap();
+    pause_outside_a_write(&mut first, ground.url()).await;
     start(other.url())
         .lock(5_000, 40_000)
         .run()
