@@ -1,14 +1,14 @@
-//! Statements of PostgreSQL that no transaction can hold.
+//! Statements of PostgreSQL that cannot run in a transaction.
 
 use super::context::{Seen, is_one_of};
 use super::lexer::Lexer;
 use super::script::Statement;
 use crate::util::database_kind::DatabaseKind;
 
-/// More words than any of these statements needs before what they mean is clear.
+/// The number of leading words that identify each of these statements.
 const HEAD: usize = 6;
 
-/// Whether the server refuses it in a transaction.
+/// Reports whether the server refuses the statement in a transaction.
 pub(crate) fn needs_no_transaction(statement: &Statement<'_>) -> bool {
     let head = head(statement);
     match second(&head) {
@@ -24,9 +24,9 @@ pub(crate) fn needs_no_transaction(statement: &Statement<'_>) -> bool {
     }
 }
 
-/// Whether it is one that works outside of a transaction alone on some servers, or with some of the code that
-/// it runs: before PostgreSQL 12 no transaction could hold a new value of an enum, and a procedure or a block of
-/// code may begin and end transactions of its own.
+/// Reports whether the statement runs only outside a transaction on some servers, or with some
+/// code. Before PostgreSQL 12 a new value of an enum could not be added in a transaction, and a
+/// procedure or a block of code can begin and end transactions itself.
 pub(crate) fn may_need_no_transaction(statement: &Statement<'_>) -> bool {
     let head = head(statement);
     match second(&head) {
@@ -37,7 +37,7 @@ pub(crate) fn may_need_no_transaction(statement: &Statement<'_>) -> bool {
     }
 }
 
-/// The words that a statement begins with, in capitals, whatever stands between them.
+/// Returns the leading words of a statement in upper case, whatever is between them.
 fn head(statement: &Statement<'_>) -> Vec<String> {
     let mut words = Vec::with_capacity(HEAD);
     let mut lexer = Lexer::of(DatabaseKind::Postgres, statement);
@@ -53,7 +53,7 @@ fn head(statement: &Statement<'_>) -> Vec<String> {
     words
 }
 
-/// The first two words; an empty one where there is none.
+/// Returns the first two words; an empty string for a missing one.
 fn second(head: &[String]) -> (&str, &str) {
     let at = |place: usize| head.get(place).map_or("", String::as_str);
     (at(0), at(1))
@@ -63,7 +63,7 @@ fn is_at(head: &[String], place: usize, word: &str) -> bool {
     head.get(place).is_some_and(|there| there == word)
 }
 
-/// `ALTER TYPE a ADD VALUE 'b'`
+/// Recognizes `ALTER TYPE a ADD VALUE 'b'`.
 fn adds_a_value(statement: &Statement<'_>) -> bool {
     let mut lexer = Lexer::of(DatabaseKind::Postgres, statement);
     let mut is_behind_add = false;
@@ -77,7 +77,7 @@ fn adds_a_value(statement: &Statement<'_>) -> bool {
     false
 }
 
-/// The code of a `DO`.
+/// Returns the code of a `DO`.
 fn body(statement: &Statement<'_>) -> Option<String> {
     let mut lexer = Lexer::of(DatabaseKind::Postgres, statement);
     while let Some((seen, text)) = lexer.seen() {
@@ -88,7 +88,7 @@ fn body(statement: &Statement<'_>) -> Option<String> {
     None
 }
 
-/// What stands between the quotes, of whichever kind.
+/// Returns the text between the quotes of any kind.
 fn unquoted(text: &str) -> String {
     let inner = text.trim_start_matches(['e', 'E']);
     if let Some(inner) = inner.strip_prefix('\'') {
@@ -104,7 +104,7 @@ fn unquoted(text: &str) -> String {
     inner.strip_suffix(tag).unwrap_or(inner).to_owned()
 }
 
-/// Whether code says `COMMIT` or `ROLLBACK`.
+/// Reports whether code contains `COMMIT` or `ROLLBACK`.
 fn ends_a_transaction(code: &str) -> bool {
     let quoting = super::quotes::Quoting::of(DatabaseKind::Postgres);
     let mut lexer = Lexer::new(DatabaseKind::Postgres, code, quoting);

@@ -1,4 +1,4 @@
-//! What statements of PostgreSQL do to `standard_conforming_strings`, other than by `SET`.
+//! How statements of PostgreSQL change `standard_conforming_strings` other than by `SET`.
 
 use super::context::is_one_of;
 use super::lexer::Lexer;
@@ -10,13 +10,13 @@ use crate::util::database_kind::DatabaseKind;
 
 pub(super) const SETTING: &str = "standard_conforming_strings";
 
-/// What a statement does to the setting.
+/// The effect of a statement on the setting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Said {
     Nothing,
-    /// Backslashes escape from here on, or they don't.
+    /// Backslashes escape from here on (`true`), or they do not.
     Escapes(bool),
-    /// It may set it, to a value that its text doesn't tell.
+    /// The statement may set it to a value that its text does not show.
     Unknown,
 }
 
@@ -34,7 +34,8 @@ pub(super) fn said(statement: &Statement<'_>) -> Said {
         && (is(1, "ALL") || is(1, SETTING) || is(1, "\"standard_conforming_strings\""))
         || is(0, "DISCARD") && is(1, "ALL")
         || is(0, "DO") && text.contains(SETTING)
-        // It has no effect outside of a transaction, and ends with one that the file itself ends.
+        // It has no effect outside a transaction, and its effect ends with a transaction that the
+        // file itself ends.
         || is(0, "SET") && is(1, "LOCAL") && text.contains(SETTING)
     {
         return Said::Unknown;
@@ -51,7 +52,7 @@ pub(super) fn said(statement: &Statement<'_>) -> Said {
     said
 }
 
-/// What the one call of a statement sets.
+/// Returns the value that the only call of a statement sets.
 fn value(tokens: &[&str], at: usize) -> Said {
     let before = tokens.get(..at).unwrap_or_default();
     let is_alone = match before {
@@ -69,7 +70,7 @@ fn value(tokens: &[&str], at: usize) -> Said {
     }
 }
 
-/// Where a text first reads otherwise if backslashes have the other meaning.
+/// Returns the first place that would be read differently if backslashes had the other meaning.
 pub(super) fn differs(text: &str, quoting: Quoting) -> Option<usize> {
     let mut one = Lexer::new(DatabaseKind::Postgres, text, quoting);
     let mut other = Lexer::new(DatabaseKind::Postgres, text, quoting.flipped());
@@ -150,7 +151,7 @@ mod tests {
                 };
                 assert!(!said.is_empty(), "{set}");
                 assert_eq!(error.line(), 3, "{set}");
-                // It means the same either way.
+                // It means the same in both cases.
                 let text = format!("{set};\nSELECT E'it\\'s', $$it\\'s$$, \"it\\\"; -- it\\'s\n");
                 let pieces = read_as(KIND, &text, Blocks::None, quoting).unwrap();
                 assert_eq!(pieces.statements.len(), 2, "{set}");

@@ -1,6 +1,6 @@
-//! What stands before a token of a statement.
+//! The token before another one in a statement.
 
-/// A token that is part of a statement.
+/// A significant token of a statement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Seen<'a> {
     Word(&'a str),
@@ -8,7 +8,7 @@ pub(super) enum Seen<'a> {
     Value,
 }
 
-/// The token before the one at hand.
+/// The token before the current one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Before<'a>(Option<Seen<'a>>);
 
@@ -36,7 +36,7 @@ impl<'a> Before<'a> {
     }
 }
 
-/// Whether a word is one of these key words, in whatever case.
+/// Reports whether a word is one of these key words, in any case.
 pub(super) fn is_one_of(word: &str, keywords: &[&str]) -> bool {
     keywords
         .iter()

@@ -8,10 +8,10 @@ use super::lexer::Lexer;
 use super::mysql_blocks::STATEMENT_FOLLOWS;
 use super::script::Statement;
 
-/// More words than any of these statements needs before what they mean is clear.
+/// The number of leading words that identify each of these statements.
 const HEAD: usize = 4;
 
-/// What a statement does to the transaction it runs in, if anything.
+/// Returns how a statement begins or ends a transaction, if it does.
 pub(super) fn of(kind: DatabaseKind, statement: &Statement<'_>) -> Option<TransactionControl> {
     let mut tokens = Tokens(Lexer::of(kind, statement));
     let mut head = Vec::with_capacity(HEAD);
@@ -31,8 +31,8 @@ pub(super) fn of(kind: DatabaseKind, statement: &Statement<'_>) -> Option<Transa
     })
 }
 
-/// The word of a statement before which the database commits whatever transaction is open: of MySQL
-/// and MariaDB, whose DDL is no part of one.
+/// Returns the key word of a statement before which the database commits the open transaction. Only
+/// MySQL and MariaDB do so, because their DDL cannot be part of a transaction.
 pub(crate) fn commits_by_itself(
     kind: DatabaseKind,
     statement: &Statement<'_>,
@@ -65,7 +65,7 @@ pub(crate) fn commits_by_itself(
             "UNINSTALL",
         ],
     )?;
-    // Temporary tables are no part of the schema.
+    // Temporary tables are not part of the schema.
     let is_temporary = head.iter().any(|word| is_one_of(word, &["TEMPORARY"]));
     (!is_temporary).then_some(word)
 }
@@ -103,7 +103,7 @@ fn of_mysql(head: &[&str], statement: &Statement<'_>) -> Option<&'static str> {
     }
 }
 
-/// What can stand in a block, too.
+/// Recognizes the statements that are also possible inside a block.
 fn of_mysql_anywhere(head: &[&str]) -> Option<&'static str> {
     let word = keyword(head, &["START", "COMMIT", "ROLLBACK"])?;
     match word {
@@ -113,13 +113,13 @@ fn of_mysql_anywhere(head: &[&str]) -> Option<&'static str> {
     }
 }
 
-/// A block that is no routine's: MariaDB runs it at once.
+/// Recognizes a block outside a routine, which MariaDB runs at once.
 fn begins_nameless_block(head: &[&str]) -> bool {
     let begin = keyword(head, &["BEGIN"]).is_some() && second_is(head, "NOT");
     begin || keyword(head, &["IF", "CASE", "LOOP", "WHILE", "REPEAT", "FOR"]).is_some()
 }
 
-/// The first statement within a block that begins or ends a transaction.
+/// Returns the first statement inside a block that begins or ends a transaction.
 fn of_mysql_block(statement: &Statement<'_>) -> Option<&'static str> {
     let mut head = Vec::with_capacity(HEAD);
     let mut is_in_head = false;
@@ -148,7 +148,7 @@ fn of_mysql_block(statement: &Statement<'_>) -> Option<&'static str> {
     of_mysql_anywhere(&head)
 }
 
-/// The statement's first word, if it is one of these.
+/// Returns the first word of the statement, if it is one of these.
 fn keyword(head: &[&str], words: &[&'static str]) -> Option<&'static str> {
     let first = head.first()?;
     words
@@ -161,13 +161,13 @@ fn second_is(head: &[&str], word: &str) -> bool {
     head.get(1).is_some_and(|second| is_one_of(second, &[word]))
 }
 
-/// A `ROLLBACK` that does not only go back to a savepoint.
+/// Reports whether a `ROLLBACK` ends the transaction, and does not only return to a savepoint.
 fn ends_whole(head: &[&str]) -> bool {
     !head.iter().any(|word| is_one_of(word, &["TO"]))
 }
 
-/// `SET autocommit = ..`, in all its forms for the session. A user's variable of that name, the
-/// server's default, and what only reads it do not count.
+/// Recognizes `SET autocommit = ..` in all its forms for the session. A user variable of that name,
+/// the server's default, and reading the setting do not count.
 fn sets_autocommit(statement: &Statement<'_>) -> bool {
     let mut before = [None, None];
     let mut candidate = false;
@@ -182,8 +182,8 @@ fn sets_autocommit(statement: &Statement<'_>) -> bool {
     false
 }
 
-/// What stands before the name in `SET autocommit`, `SET SESSION autocommit`,
-/// `SET @@session.autocommit`, `SET @@autocommit` and after a comma.
+/// Recognizes the tokens before the name in `SET autocommit`, `SET SESSION autocommit`, `SET
+/// @@session.autocommit`, `SET @@autocommit` and after a comma.
 fn is_assigned_in_session(before: [Option<Seen<'_>>; 2]) -> bool {
     match before {
         [_, Some(Seen::Word(word))] => is_one_of(word, &["SET", "SESSION", "LOCAL"]),
@@ -196,7 +196,7 @@ fn is_assigned_in_session(before: [Option<Seen<'_>>; 2]) -> bool {
     }
 }
 
-/// What counts of a statement that was read before.
+/// The significant tokens of a statement that was split before.
 pub(super) struct Tokens<'a>(pub(super) Lexer<'a>);
 
 impl<'a> Iterator for Tokens<'a> {

@@ -1,4 +1,4 @@
-//! `DELIMITER`, by which a client of MySQL is told what ends a statement.
+//! `DELIMITER`, the command that tells a MySQL client which text ends a statement.
 
 use super::error::Flaw;
 use super::scanner::Scanner;
@@ -7,7 +7,7 @@ use super::scanner::is_in_word;
 /// The client's own limit, which also keeps the time linear.
 const LONGEST: usize = 16;
 
-/// What ends statements instead of a semicolon.
+/// The text that ends statements instead of a semicolon.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Delimiter<'a> {
     text: &'a str,
@@ -17,15 +17,15 @@ pub(super) struct Delimiter<'a> {
 /// A `DELIMITER` command.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Command<'a> {
-    /// None: the semicolon again.
+    /// `None` stands for the semicolon.
     pub(super) delimiter: Option<Delimiter<'a>>,
     /// The end of its line.
     pub(super) end: usize,
 }
 
 impl<'a> Command<'a> {
-    /// Reads a command: `at` is behind the word `DELIMITER`. The rest of the line belongs to it, as
-    /// the client has it.
+    /// Parses a command; `at` is the place after the word `DELIMITER`. The rest of the line belongs
+    /// to it, as in the client.
     pub(super) fn read(text: &'a str, at: usize) -> Result<Command<'a>, Flaw> {
         let rest = text.get(at..).unwrap_or_default();
         let line = rest.split('\n').next().unwrap_or_default();
@@ -37,7 +37,7 @@ impl<'a> Command<'a> {
     }
 }
 
-/// The first word of a line, without the quotes around it.
+/// Returns the first word of a line, without quotes around it.
 fn unquoted(line: &str) -> &str {
     match line.chars().next() {
         Some(quote @ ('\'' | '"' | '`')) => {
@@ -60,7 +60,7 @@ impl<'a> Delimiter<'a> {
         if text.contains(['\'', '"', '`', '\\']) {
             return refuse("a DELIMITER with a quote or a backslash in it");
         }
-        // `$$` is no word: `END$$` must end there.
+        // `$$` is no word: it must end `END$$`.
         let is_word =
             text.bytes().all(is_in_word) && text.bytes().any(|byte| byte.is_ascii_alphanumeric());
         Ok(Delimiter { text, is_word })
@@ -70,13 +70,13 @@ impl<'a> Delimiter<'a> {
         self.text.len()
     }
 
-    /// Whether it is made of letters and digits. Such a one counts only where a word begins and
-    /// ends: `go` ends no statement within `category`.
+    /// Reports whether the delimiter consists of letters and digits. Such a delimiter counts only
+    /// as a whole word: `go` ends no statement inside `category`.
     pub(super) fn is_word(&self) -> bool {
         self.is_word
     }
 
-    /// Whether it stands here, at the beginning of a token.
+    /// Reports whether the delimiter is here, at the beginning of a token.
     pub(super) fn is_at(&self, scanner: &Scanner<'_>) -> bool {
         scanner.starts_with(self.text)
             && !(self.is_word && scanner.peek(self.text.len()).is_some_and(is_in_word))

@@ -1,12 +1,14 @@
-//! What is wrong with a script.
+//! The errors of scripts.
 
 use std::fmt;
 
 use super::shorten::shorten;
 
-/// A script that cannot be split, or that its database's server would not understand.
+/// The error of a script that cannot be split, or that the server of its database would not
+/// understand.
 ///
-/// Its text names the file where one is known, the line, the rule and the beginning of what breaks it.
+/// Its text names the file if it is known, the line, the rule, and the beginning of the text that
+/// breaks the rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SplitError {
     file: Option<String>,
@@ -19,26 +21,26 @@ pub struct SplitError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Flaw {
-    /// A quoted string without its last quote.
+    /// A string without its closing quote.
     OpenString {
-        /// The quote that is missing.
+        /// The missing quote.
         close: char,
     },
-    /// A quoted name without its last quote.
+    /// A quoted name without its closing quote.
     OpenName {
-        /// The quote that is missing.
+        /// The missing quote.
         close: char,
     },
     /// A comment without its `*/`.
     OpenComment,
-    /// A dollar-quoted string whose tag does not come again.
+    /// A dollar-quoted string whose closing tag is missing.
     OpenDollarQuote {
         /// The tag with its dollar signs.
         tag: String,
     },
-    /// A byte 0.
+    /// A NUL byte.
     Nul,
-    /// A command that a client of the database carries out, and the server does not know.
+    /// A command that a client of the database executes, and that the server does not know.
     ClientCommand {
         /// The name of the client.
         client: &'static str,
@@ -47,29 +49,30 @@ pub enum Flaw {
     },
     /// `COPY` from or to the client.
     CopyOfClient,
-    /// A template, `{{ .. }}`, whose value no SQL has.
+    /// A template, `{{ .. }}`, which is not SQL.
     Template,
-    /// A `DELIMITER` that cannot be one.
+    /// An invalid `DELIMITER`.
     Delimiter {
-        /// What is wrong with it.
+        /// The reason.
         reason: &'static str,
     },
-    /// A backslash before a quote, behind a setting that decides what it means and whose value is not told.
+    /// A backslash before a quote, after a statement that changes the meaning of backslashes in a
+    /// way that its text does not show.
     UnknownQuoting {
-        /// The beginning of the statement that sets it.
+        /// The beginning of the statement that changes the setting.
         set: String,
     },
     /// A `StatementBegin` without its `StatementEnd`.
     OpenBlock,
-    /// A `StatementBegin` or `StatementEnd` where none can be.
+    /// A misplaced `StatementBegin` or `StatementEnd`.
     StrayBlock {
-        /// What is wrong with it.
+        /// The reason.
         reason: &'static str,
     },
 }
 
 impl SplitError {
-    /// A flaw at a byte of a script.
+    /// Creates the error for a flaw at a byte of a script.
     pub(super) fn at(text: &str, at: usize, flaw: Flaw) -> SplitError {
         let before = text.as_bytes().iter().take(at);
         SplitError {
@@ -80,26 +83,26 @@ impl SplitError {
         }
     }
 
-    /// The same with the name of the script's file, which the text then begins with.
+    /// Adds the name of the script's file, with which the text of the error then begins.
     #[must_use]
     pub fn in_file(mut self, file: impl Into<String>) -> SplitError {
         self.file = Some(file.into());
         self
     }
 
-    /// The same, for a script that begins on this line (from 1) of its file.
+    /// Adjusts the line for a script that begins on the line `first` (from 1) of its file.
     #[must_use]
     pub fn from_line(mut self, first: usize) -> SplitError {
         self.line += first.saturating_sub(1);
         self
     }
 
-    /// The line, from 1: where what does not end begins.
+    /// Returns the line, from 1. If something is not closed, that is the line on which it begins.
     pub fn line(&self) -> usize {
         self.line
     }
 
-    /// The rule that is broken.
+    /// Returns the rule that is broken.
     pub fn flaw(&self) -> &Flaw {
         &self.flaw
     }
@@ -167,7 +170,7 @@ impl fmt::Display for Flaw {
     }
 }
 
-/// What to do about a command that no server knows.
+/// Returns what to do about a command that no server knows.
 fn instead_of(command: &str) -> &'static str {
     match command {
         "\\restrict" | "\\unrestrict" => {

@@ -1,13 +1,13 @@
-//! The comments by which goose is told where a statement begins and ends.
+//! goose's comments that mark the beginning and the end of a statement.
 
-/// The two comments.
+/// One of the two comments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Marker {
     Begin,
     End,
 }
 
-/// The marker that a line is, if it is one.
+/// Returns the marker in a line, if it is one.
 pub(super) fn marker(line: &str) -> Option<Marker> {
     let mut words = line.trim().strip_prefix("--")?.split_whitespace();
     if !words.next()?.eq_ignore_ascii_case("+goose") {
@@ -23,7 +23,7 @@ pub(super) fn marker(line: &str) -> Option<Marker> {
     }
 }
 
-/// A block's text, which begins at a byte, and where the line of its end marker ends.
+/// Returns the end of the block that begins at `from`, and the end of the line with its end marker.
 pub(super) fn block(text: &str, from: usize) -> Option<(usize, usize)> {
     let mut at = from;
     for line in text.get(from..)?.split_inclusive('\n') {

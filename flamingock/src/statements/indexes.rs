@@ -1,20 +1,21 @@
-//! Indexes of PostgreSQL that a statement makes unless they are there.
+//! Indexes of PostgreSQL that a statement creates if they do not exist.
 
 use super::context::is_one_of;
 use super::lexer::Lexer;
 use super::script::Statement;
 use crate::util::database_kind::DatabaseKind;
 
-/// An index that is to be there behind a statement.
+/// An index that must exist after a statement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Index<'a> {
-    /// As the catalogue has it.
+    /// The name in the form of the catalog.
     pub(crate) name: String,
-    /// As it is written, with its schema.
+    /// The table as it is written, with its schema.
     pub(crate) table: &'a str,
 }
 
-/// The index of `CREATE [UNIQUE] INDEX [CONCURRENTLY] IF NOT EXISTS name ON [ONLY] table ..`.
+/// Returns the index of `CREATE [UNIQUE] INDEX [CONCURRENTLY] IF NOT EXISTS name ON [ONLY] table
+/// ..`.
 pub(crate) fn made_if_absent<'a>(statement: &Statement<'a>) -> Option<Index<'a>> {
     let mut lexer = Lexer::of(DatabaseKind::Postgres, statement);
     let mut tokens = std::iter::from_fn(move || {
@@ -45,7 +46,7 @@ pub(crate) fn made_if_absent<'a>(statement: &Statement<'a>) -> Option<Index<'a>>
     })
 }
 
-/// A name as the catalogue has it.
+/// Returns a name in the form of the catalog.
 fn folded(name: &str) -> String {
     match name
         .strip_prefix('"')

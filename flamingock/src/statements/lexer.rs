@@ -1,4 +1,5 @@
-//! A text as tokens, without a gap: only as fine as finding the ends of statements needs.
+//! The lexer: splits a text into tokens without gaps, only as finely as the search for the ends of
+//! statements needs.
 
 use crate::statements::token::Kind;
 use crate::util::database_kind::DatabaseKind;
@@ -11,7 +12,7 @@ use super::scanner::Scanner;
 use super::script::Statement;
 use super::{mysql, postgres, sqlite};
 
-/// A part of the text.
+/// A token of the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Token {
     pub(super) kind: Kind,
@@ -19,7 +20,7 @@ pub(super) struct Token {
     pub(super) end: usize,
 }
 
-/// A flaw and the byte where it begins.
+/// A flaw, and the byte at which it begins.
 #[derive(Debug)]
 pub(super) struct Found {
     pub(super) flaw: Flaw,
@@ -33,7 +34,7 @@ pub(super) struct Lexer<'a> {
     quoting: Quoting,
     scanner: Scanner<'a>,
     delimiter: Option<Delimiter<'a>>,
-    /// Where the executable comment begins that the lexer is in.
+    /// The beginning of the executable comment that the lexer is in.
     executable: Option<usize>,
 }
 
@@ -48,12 +49,12 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    /// Reads a statement that was found before.
+    /// Reads a statement that was split before.
     pub(super) fn of(kind: DatabaseKind, statement: &Statement<'a>) -> Lexer<'a> {
         Lexer::new(kind, statement.text, statement.quoting)
     }
 
-    /// What quotes and backslashes mean from here on.
+    /// Sets the meaning of quotes and backslashes from here on.
     pub(super) fn set_quoting(&mut self, quoting: Quoting) {
         self.quoting = quoting;
     }
@@ -70,12 +71,12 @@ impl<'a> Lexer<'a> {
         self.delimiter.is_some()
     }
 
-    /// From here on this ends statements; `None` is the semicolon.
+    /// Sets the text that ends statements from here on; `None` for the semicolon.
     pub(super) fn set_delimiter(&mut self, delimiter: Option<Delimiter<'a>>) {
         self.delimiter = delimiter;
     }
 
-    /// Goes on at another place.
+    /// Continues at another place.
     pub(super) fn go_to(&mut self, at: usize) {
         self.scanner.go_to(at);
     }
@@ -87,8 +88,9 @@ impl<'a> Lexer<'a> {
             .unwrap_or_default()
     }
 
-    /// The next token that counts, of a statement that was read before, with its text. A flaw ends it: it was
-    /// found when the script was split, or is inside a block that is sent as it is.
+    /// Returns the next significant token of a statement that was split before, with its text.
+    /// Stops at a flaw, which was either reported when the script was split, or is inside a block
+    /// that is sent unchanged.
     pub(super) fn seen(&mut self) -> Option<(Seen<'a>, &'a str)> {
         loop {
             let token = self.next().ok()??;
@@ -108,7 +110,7 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    /// The next token; none at the end of the text.
+    /// Returns the next token; `None` at the end of the text.
     pub(super) fn next(&mut self) -> Result<Option<Token>, Found> {
         let start = self.scanner.at();
         if self.scanner.rest().is_empty() {

@@ -1,16 +1,16 @@
-//! A script's statements: where each begins and ends, by the rules of its database.
+//! Splitting a script into its statements, by the rules of its database.
 //!
-//! A script is split only where it has to be: outside a transaction, where each statement is sent by
-//! itself, and where it has commands for a client, such as `DELIMITER`. Nothing is parsed and nothing
-//! is rewritten: a statement is a part of the script's own text, with its hints and executable
-//! comments, and what lies between two of them is blanks, comments and terminators.
+//! A script is split only where that is necessary: outside a transaction, where each statement is
+//! sent by itself, and if it has commands for a client, such as `DELIMITER`. Nothing is parsed and
+//! nothing is rewritten: a statement is a part of the script's own text, with its hints and
+//! executable comments. Between two statements are only blanks, comments and terminators.
 //!
-//! Three tokenizers, or one for all of them, would have been there already. None keeps executable
-//! comments, reads `DELIMITER`, and knows where a trigger of SQLite or a `BEGIN ATOMIC` body ends;
-//! and a tokenizer that refuses what it does not know stands between a user and a new release of
-//! the database. Here only what begins or ends a statement matters: quotes, comments, and blocks.
+//! No existing tokenizer was suitable. None keeps executable comments, supports `DELIMITER`, and
+//! recognizes the end of a SQLite trigger or of a `BEGIN ATOMIC` body. A tokenizer that refuses
+//! unknown syntax would also keep users from new releases of their database. This one recognizes
+//! only what begins or ends a statement: quotes, comments, and blocks.
 //!
-//! What quotes and backslashes mean is a setting of the session: the caller passes it.
+//! The meaning of quotes and backslashes is a setting of the session, which the caller passes.
 
 mod alone;
 mod conforming;
@@ -53,11 +53,11 @@ pub(crate) use crate::statements::unquoted::line_of_unquoted;
 
 use crate::util::database_kind::DatabaseKind;
 
-/// Reads a script for a session whose settings are the server's defaults. The time grows with the length of
-/// the text, whatever is in it.
+/// Reads a script for a session whose settings are the server's defaults. The time is linear in the
+/// length of the text, whatever it contains.
 ///
 /// # Errors
-/// A string, a quoted name, a comment or a block that does not end; a command that only a client
+/// A string, a quoted name, a comment or a block that is not closed; a command that only a client
 /// knows; a NUL byte.
 pub fn read(kind: DatabaseKind, text: &str, blocks: Blocks) -> Result<Script<'_>, SplitError> {
     read_as(kind, text, blocks, Quoting::of(kind))
@@ -66,7 +66,7 @@ pub fn read(kind: DatabaseKind, text: &str, blocks: Blocks) -> Result<Script<'_>
 /// Reads a script for a session in which quotes and backslashes have this meaning.
 ///
 /// # Errors
-/// As [`read`].
+/// The same as [`read`].
 pub fn read_as(
     kind: DatabaseKind,
     text: &str,
@@ -76,10 +76,10 @@ pub fn read_as(
     splitter::Splitter::new(kind, text, blocks, quoting).run()
 }
 
-/// The statements of a script.
+/// Returns the statements of a script.
 ///
 /// # Errors
-/// As [`read`].
+/// The same as [`read`].
 pub fn split(
     kind: DatabaseKind,
     text: &str,
@@ -88,12 +88,12 @@ pub fn split(
     Ok(read(kind, text, blocks)?.statements)
 }
 
-/// The first statement of a script that begins or ends a transaction: inside a transaction of the
-/// engine there must be none. What stands in the bodies of functions and triggers does not count,
-/// nor do savepoints.
+/// Returns the first statement of a script that begins or ends a transaction. A script must have
+/// none inside a transaction of the engine. Savepoints, and statements in the bodies of functions
+/// and triggers, do not count.
 ///
 /// # Errors
-/// As [`read`].
+/// The same as [`read`].
 pub fn transaction_control(
     kind: DatabaseKind,
     text: &str,

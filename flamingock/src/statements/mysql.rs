@@ -1,6 +1,7 @@
-//! MySQL and MariaDB: their tokens.
+//! The tokens of MySQL and MariaDB.
 //!
-//! After the manuals' "Comment Syntax" and "String Literals", and the server's own order of tests.
+//! They follow "Comment Syntax" and "String Literals" in the manuals, and the order in which the
+//! server tests them.
 
 use super::delimiter::Delimiter;
 use super::error::Flaw;
@@ -14,8 +15,8 @@ fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | b'\x0b' | b'\x0c')
 }
 
-/// The token that begins here. A delimiter counts wherever its client looks for it: outside quotes
-/// and comments.
+/// Reads the token that begins here. A delimiter is recognized wherever its client recognizes it:
+/// outside quotes and comments.
 pub(super) fn token(
     scanner: &mut Scanner<'_>,
     quoting: Quoting,
@@ -52,7 +53,7 @@ pub(super) fn token(
             scanner.name(b'`', Escapes::Doubled)?;
             Ok(Kind::Value)
         }
-        // An old way to write NULL.
+        // An old notation for NULL.
         (Some(b'\\'), Some(b'N')) => {
             scanner.step(2);
             Ok(Kind::Value)
@@ -70,7 +71,7 @@ pub(super) fn token(
     }
 }
 
-/// Two minus signs are a comment only before a blank or a control character: `5--1` is six.
+/// Two minus signs begin a comment only before a blank or a control character: `5--1` is six.
 fn begins_comment(next: Option<u8>) -> bool {
     next.is_none_or(|byte| byte == b' ' || byte.is_ascii_control())
 }
@@ -80,10 +81,12 @@ fn line_comment(scanner: &mut Scanner<'_>) -> Kind {
     Kind::Comment
 }
 
-/// No server is of this version or a later one, so that the comment is one. Dumps begin with `/*M!999999\- ..*/`.
+/// A version that no server reaches, so that the comment is never executed. Dumps begin with
+/// `/*M!999999\- ..*/`.
 const NO_VERSION: usize = 999_999;
 
-/// A comment ends at the first `*/`. What stands in an executable one is read as any other text.
+/// Reads a comment, which ends at the first `*/`. The content of an executable comment is read like
+/// other text.
 fn comment(scanner: &mut Scanner<'_>) -> Result<Kind, Flaw> {
     let prefix = match (scanner.peek(2), scanner.peek(3)) {
         (Some(b'!'), _) => 3,
@@ -108,12 +111,13 @@ fn comment(scanner: &mut Scanner<'_>) -> Result<Kind, Flaw> {
         return Ok(Kind::Comment);
     }
     scanner.step(prefix);
-    // The version from which on it is executed.
+    // The first version that executes it.
     scanner.skip_while(|byte| byte.is_ascii_digit());
     Ok(Kind::ExecutableOpen)
 }
 
-/// A word or a number. A delimiter such as `$$` ends it, although names may have dollar signs.
+/// Reads a word or a number. A delimiter such as `$$` ends it, although names can contain dollar
+/// signs.
 fn word(scanner: &mut Scanner<'_>, first: u8, delimiter: Option<&Delimiter<'_>>) -> Kind {
     match delimiter.filter(|delimiter| !delimiter.is_word()) {
         None => scanner.skip_while(is_in_word),

@@ -1,14 +1,15 @@
-//! MySQL and MariaDB: the statements with semicolons in them.
+//! The statements of MySQL and MariaDB that contain semicolons.
 //!
-//! Those who use the server's own client set a `DELIMITER` around them; those whose tool sends a file
-//! as it is have none. So the blocks of a routine's body are followed here: `BEGIN .. END`, `CASE ..
-//! END` and `CASE .. END CASE`, and in a body without `BEGIN` also `IF`, `LOOP`, `WHILE`, `REPEAT`
-//! and `FOR`. A statement list ends each of its statements with a semicolon, so an `END` after one
-//! closes a block or a compound statement, and any other closes a `CASE` that is an expression.
+//! Scripts for the server's own client set a `DELIMITER` around them; scripts for tools that send a
+//! file unchanged do not. So the blocks of a routine's body are tracked here: `BEGIN .. END`, `CASE
+//! .. END` and `CASE .. END CASE`, and in a body without `BEGIN` also `IF`, `LOOP`, `WHILE`,
+//! `REPEAT` and `FOR`. Each statement of a list ends with a semicolon, so an `END` after a
+//! semicolon closes a block or a compound statement, and any other closes a `CASE` expression.
 //!
-//! `BEGIN` and `END` are no reserved words: they count only where a statement can begin or an
-//! expression can end. Where a name is taken for a block all the same, the rest of the script stays
-//! together, and the server finds the ends itself: it reads several statements in one text.
+//! `BEGIN` and `END` are not reserved words: they count only where a statement can begin or an
+//! expression can end. If a name is taken for a block all the same, the rest of the script stays
+//! together, and the server finds the ends itself, because it accepts several statements in one
+//! message.
 
 use super::context::{Before, Seen, is_one_of};
 
@@ -22,8 +23,8 @@ const OTHERS: &[&str] = &[
 pub(super) const STATEMENT_FOLLOWS: &[&str] =
     &["THEN", "ELSE", "DO", "LOOP", "REPEAT", "BEGIN", "ATOMIC"];
 
-/// Words after which an expression or a name goes on, so that neither a block begins nor an
-/// expression ends.
+/// Words after which an expression or a name continues, so that no block begins and no expression
+/// ends.
 const EXPRESSION_FOLLOWS: &[&str] = &[
     "ALL",
     "AND",
@@ -62,22 +63,23 @@ const EXPRESSION_FOLLOWS: &[&str] = &[
     "XOR",
 ];
 
-/// What of a statement tells whether a semicolon ends it.
+/// The state of a statement that determines whether a semicolon ends it.
 #[derive(Debug, Default)]
 pub(super) struct Shape<'a> {
     before: Before<'a>,
     head: Head,
     parentheses: usize,
     open: Vec<Frame>,
-    /// An `END` after a semicolon: the next token tells what it closes.
+    /// After an `END` that follows a semicolon: the next token determines what it closes.
     end_is_undecided: bool,
-    /// A `REPEAT`: the statement, unless a parenthesis follows, which makes it the function.
+    /// After a `REPEAT`: it is the statement, unless a parenthesis follows, which makes it the
+    /// function.
     repeat_is_undecided: bool,
-    /// A `FOR` that may have a `DO`: not that of `FOR EACH ROW`.
+    /// After a `FOR` that can have a `DO`, and is not that of `FOR EACH ROW`.
     for_is_open: bool,
 }
 
-/// How far the statement's first words tell what it is.
+/// The kind of the statement, as far as its first words show it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Head {
     #[default]
@@ -89,15 +91,15 @@ enum Head {
     Other,
 }
 
-/// What has no `END` yet.
+/// A block or an expression that has no `END` yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Frame {
     Block,
     Case {
         parentheses: usize,
     },
-    /// Statements such as `IF`, nested in each other: in a block they need not be counted, since
-    /// their `END IF` names them.
+    /// Nested statements such as `IF`. Inside a block they need not be counted, because their `END
+    /// IF` names them.
     Loops {
         count: usize,
     },
@@ -126,7 +128,7 @@ impl<'a> Shape<'a> {
     pub(super) fn can_end(&self) -> bool {
         match self.open.as_slice() {
             [] => true,
-            // `END;`
+            // An `END;`.
             [Frame::Block | Frame::Case { .. }] => self.end_is_undecided,
             [Frame::Loops { .. }] | [_, _, ..] => false,
         }
@@ -176,7 +178,7 @@ impl<'a> Shape<'a> {
     }
 
     fn body_word(&mut self, word: &str) {
-        // `t.end`, `@case`: names.
+        // Names, such as `t.end` and `@case`.
         if self.before.is_symbol(b'.') || self.before.is_symbol(b'@') {
             return;
         }
@@ -197,7 +199,7 @@ impl<'a> Shape<'a> {
     fn block_can_begin(&self) -> bool {
         match self.before.seen() {
             Some(Seen::Symbol(symbol)) => matches!(symbol, b';' | b')' | b':'),
-            // In the Oracle mode of MariaDB, `AS` stands before a routine's body.
+            // In MariaDB's Oracle mode, `AS` comes before a routine's body.
             Some(Seen::Word(word)) if is_one_of(word, &["AS"]) => self.open.is_empty(),
             Some(Seen::Word(word)) => !is_one_of(word, EXPRESSION_FOLLOWS),
             Some(Seen::Value) => true,
@@ -223,7 +225,7 @@ impl<'a> Shape<'a> {
                     self.open.pop();
                 }
             }
-            // `UNTIL a END REPEAT`: a condition stands before it.
+            // `UNTIL a END REPEAT`: a condition comes before it.
             Some(Frame::Loops { .. }) => {
                 self.end_is_undecided = after_statement || self.expression_can_end();
             }
@@ -242,8 +244,8 @@ impl<'a> Shape<'a> {
         }
     }
 
-    /// What an `END` after a semicolon closes is told by the token after it. Answers whether that
-    /// token belongs to it.
+    /// Determines what an `END` after a semicolon closes, by the token after it. Returns whether
+    /// that token belongs to the `END`.
     fn decide_end(&mut self, seen: Seen<'a>) -> bool {
         let names_a_loop = matches!(seen, Seen::Word(word) if is_one_of(word, LOOPS));
         match self.open.last_mut() {
@@ -262,7 +264,7 @@ impl<'a> Shape<'a> {
         }
     }
 
-    /// `IF`, `LOOP` and their like, where they are a routine's whole body.
+    /// Tracks `IF`, `LOOP` and similar statements that are a routine's whole body.
     fn compound_word(&mut self, word: &str) {
         match self.open.last_mut() {
             None if self.parentheses == 0 => self.body_begins(word),
@@ -276,9 +278,9 @@ impl<'a> Shape<'a> {
         }
     }
 
-    /// Whether a routine's whole body is a compound statement other than a block.
+    /// Checks whether a routine's whole body is a compound statement other than a block.
     fn body_begins(&mut self, word: &str) {
-        // An `IF` that is a statement has a `THEN`; the function of that name has none.
+        // The `IF` statement has a `THEN`; the function `IF` has none.
         let begins = is_one_of(word, &["THEN", "LOOP", "WHILE"])
             || (self.for_is_open && is_one_of(word, &["DO"]));
         if begins {

@@ -1,6 +1,6 @@
-//! PostgreSQL: its tokens, and the statements with semicolons in them.
+//! The tokens of PostgreSQL, and its statements that contain semicolons.
 //!
-//! After the documentation's "Lexical Structure" and the grammar of `CREATE FUNCTION`.
+//! They follow "Lexical Structure" in the documentation, and the grammar of `CREATE FUNCTION`.
 
 use super::context::{Before, Seen, is_one_of};
 use super::error::Flaw;
@@ -28,7 +28,7 @@ fn is_in_word(byte: u8) -> bool {
     is_in_tag(byte) || byte == b'$'
 }
 
-/// The token that begins here.
+/// Reads the token that begins here.
 pub(super) fn token(scanner: &mut Scanner<'_>, quoting: Quoting) -> Result<Kind, Flaw> {
     match (scanner.peek(0), scanner.peek(1)) {
         (Some(byte), _) if is_blank(byte) => {
@@ -72,7 +72,7 @@ pub(super) fn token(scanner: &mut Scanner<'_>, quoting: Quoting) -> Result<Kind,
 }
 
 fn comment(scanner: &mut Scanner<'_>) -> Result<Kind, Flaw> {
-    // Extensions read the plan's hints from such a comment before the statement.
+    // Extensions read hints for the planner from such a comment before the statement.
     let kind = match scanner.peek(2) {
         Some(b'+') => Kind::Hint,
         _ => Kind::Comment,
@@ -81,7 +81,7 @@ fn comment(scanner: &mut Scanner<'_>) -> Result<Kind, Flaw> {
     Ok(kind)
 }
 
-/// A dollar-quoted string, a parameter such as `$1`, or a dollar sign.
+/// Reads a dollar-quoted string, a parameter such as `$1`, or a dollar sign.
 fn dollar(scanner: &mut Scanner<'_>) -> Result<Kind, Flaw> {
     let start = scanner.at();
     scanner.step(1);
@@ -96,7 +96,7 @@ fn dollar(scanner: &mut Scanner<'_>) -> Result<Kind, Flaw> {
     }
     scanner.step(1);
     let tag = scanner.text().get(start..scanner.at()).unwrap_or("$$");
-    // A tag has a dollar sign at both ends and none within: no byte is compared more than twice.
+    // A tag has a dollar sign at both ends and none inside, so no byte is compared more than twice.
     loop {
         scanner.skip_while(|byte| byte != b'$');
         if scanner.starts_with(tag) {
@@ -112,8 +112,8 @@ fn dollar(scanner: &mut Scanner<'_>) -> Result<Kind, Flaw> {
     }
 }
 
-/// `E'..'`, and the parts that continue it: the standard joins strings that only blanks with a line
-/// end between them separate, and a backslash escapes in each part of such a string.
+/// Reads `E'..'` and the strings that continue it. The standard joins strings that are separated
+/// only by blanks with a line break, and backslashes escape in each part of such a string.
 fn escape_string(scanner: &mut Scanner<'_>) -> Result<Kind, Flaw> {
     scanner.step(1);
     loop {
@@ -126,7 +126,7 @@ fn escape_string(scanner: &mut Scanner<'_>) -> Result<Kind, Flaw> {
     }
 }
 
-/// Goes over blanks and comments, and tells whether a quote follows on another line.
+/// Skips blanks and comments, and reports whether a quote follows on another line.
 fn continues(scanner: &mut Scanner<'_>) -> bool {
     let mut line_ended = false;
     loop {
@@ -141,7 +141,7 @@ fn continues(scanner: &mut Scanner<'_>) -> bool {
     }
 }
 
-/// The word after a backslash, with it.
+/// Returns the backslash and the word after it.
 pub(super) fn command(scanner: &Scanner<'_>) -> String {
     let mut end = scanner.clone();
     end.step(1);
@@ -150,21 +150,21 @@ pub(super) fn command(scanner: &Scanner<'_>) -> String {
     super::shorten(word.unwrap_or("\\"))
 }
 
-/// What of a statement tells whether a semicolon ends it.
+/// The state of a statement that determines whether a semicolon ends it.
 ///
-/// One in parentheses does not (`CREATE RULE .. DO (..; ..)`), nor one in a body of
-/// `BEGIN ATOMIC .. END`, where each `CASE` has an `END` of its own.
+/// A semicolon in parentheses does not (`CREATE RULE .. DO (..; ..)`), nor one in a `BEGIN ATOMIC
+/// .. END` body, where each `CASE` has its own `END`.
 #[derive(Debug, Default)]
 pub(super) struct Shape<'a> {
     before: Before<'a>,
     head: Head,
     parentheses: usize,
-    /// The `BEGIN ATOMIC` and every `CASE` that have no `END` yet.
+    /// The number of `BEGIN ATOMIC` and `CASE` that have no `END` yet.
     open: usize,
     copies_of_client: bool,
 }
 
-/// How far the statement's first words tell what it is.
+/// The kind of the statement, as far as its first words show it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Head {
     #[default]
@@ -211,7 +211,7 @@ impl<'a> Shape<'a> {
     }
 
     fn routine_word(&mut self, word: &str) {
-        // `AS end`, `t.case`: names.
+        // Names, such as `AS end` and `t.case`.
         if self.before.is_symbol(b'.') || self.before.is_word("AS") {
             return;
         }

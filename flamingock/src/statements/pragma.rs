@@ -1,4 +1,4 @@
-//! Pragmas of SQLite that set something.
+//! Pragmas of SQLite that change a setting.
 
 use super::lexer::Lexer;
 use super::script::Statement;
@@ -8,16 +8,16 @@ use crate::util::database_kind::DatabaseKind;
 /// A statement that sets a pragma.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Pragma {
-    /// In lower case, without the name of a database.
+    /// The name in lower case, without that of a database.
     pub(crate) name: String,
-    /// In lower case, without quotes.
+    /// The value in lower case, without quotes.
     pub(crate) value: String,
     /// The line of the script, from 1.
     pub(crate) line: usize,
 }
 
 impl Pragma {
-    /// What SQLite takes for a boolean.
+    /// Reports whether SQLite interprets the value as true.
     pub(crate) fn is_on(&self) -> bool {
         match self.value.as_str() {
             "on" | "yes" | "true" => true,
@@ -26,7 +26,7 @@ impl Pragma {
     }
 }
 
-/// What a statement sets: `PRAGMA name = value`, `PRAGMA main.name(value)`.
+/// Returns the pragma that a statement sets: `PRAGMA name = value`, `PRAGMA main.name(value)`.
 pub(crate) fn pragma(statement: &Statement<'_>) -> Option<Pragma> {
     let mut lexer = Lexer::of(DatabaseKind::Sqlite, statement);
     let mut parts: Vec<&str> = Vec::new();
@@ -63,7 +63,7 @@ pub(crate) fn pragma(statement: &Statement<'_>) -> Option<Pragma> {
     })
 }
 
-/// In lower case, without quotes.
+/// Returns a text in lower case, without quotes.
 fn bare(text: &str) -> String {
     let quotes: &[char] = &['\'', '"', '`', '[', ']'];
     text.trim_matches(quotes).to_ascii_lowercase()

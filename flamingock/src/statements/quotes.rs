@@ -1,19 +1,19 @@
-//! What quotes and backslashes mean, and the settings that say it.
+//! The meaning of quotes and backslashes, and the settings that determine it.
 
 use super::context::is_one_of;
 use crate::util::database_kind::DatabaseKind;
 
-/// What quotes and backslashes mean.
+/// The meaning of quotes and backslashes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Quoting {
-    /// Whether a backslash in a string takes the meaning of what follows it.
+    /// Whether a backslash in a string escapes the next character.
     pub backslash_escapes: bool,
-    /// Whether double quotes stand around names, and not around strings.
+    /// Whether double quotes enclose names, and not strings.
     pub double_quotes_name: bool,
 }
 
 impl Quoting {
-    /// That of a server whose settings are the default ones.
+    /// Returns the meaning on a server with default settings.
     pub const fn of(kind: DatabaseKind) -> Quoting {
         match kind {
             DatabaseKind::MySql => Quoting {
@@ -27,7 +27,7 @@ impl Quoting {
         }
     }
 
-    /// What a value of the setting that decides on it means: `sql_mode`, `standard_conforming_strings`.
+    /// Returns the meaning for a value of the setting `sql_mode` or `standard_conforming_strings`.
     pub fn by_setting(kind: DatabaseKind, value: &str) -> Quoting {
         match kind {
             DatabaseKind::MySql => Quoting {
@@ -42,7 +42,7 @@ impl Quoting {
         }
     }
 
-    /// The other meaning of a backslash.
+    /// Returns the same with the other meaning of backslashes.
     pub(crate) fn flipped(self) -> Quoting {
         Quoting {
             backslash_escapes: !self.backslash_escapes,
@@ -51,20 +51,21 @@ impl Quoting {
     }
 }
 
-/// `ANSI_QUOTES`, and the modes that contain it.
+/// `ANSI_QUOTES`, and the modes that include it.
 pub(super) const ANSI: &[&str] = &["ANSI_QUOTES", "ANSI", "DB2", "MAXDB", "MSSQL", "POSTGRESQL"];
 
 pub(super) fn names(modes: &str, wanted: &[&str]) -> bool {
     modes.split(',').any(|mode| is_one_of(mode.trim(), wanted))
 }
 
-/// What PostgreSQL takes for false.
+/// Reports whether PostgreSQL interprets the value as false.
 pub(super) fn is_off(value: &str) -> bool {
     is_one_of(value, &["off", "of", "false", "fals", "fal", "fa", "f"])
         || is_one_of(value, &["no", "n", "0"])
 }
 
-/// Whether a text reads otherwise where backslashes mean something else: where one stands before a quote.
+/// Reports whether the meaning of a text depends on that of backslashes, because one comes before a
+/// quote.
 pub(crate) fn depends_on_backslashes(text: &str) -> bool {
     dependent(text).next().is_some()
 }

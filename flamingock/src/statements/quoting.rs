@@ -1,8 +1,8 @@
-//! What quotes and backslashes mean, which a session can say and a script can change.
+//! Tracking the meaning of quotes and backslashes, which a session sets and a script can change.
 //!
-//! MySQL and MariaDB have it in `sql_mode`, PostgreSQL in `standard_conforming_strings`. The clients of these
-//! databases are told by the server after each statement. Here it is asked for before the script, and the
-//! script's own `SET` is read.
+//! MySQL and MariaDB have it in `sql_mode`, PostgreSQL in `standard_conforming_strings`. Their
+//! servers report the setting to the clients after each statement. Here it is queried before the
+//! script, and the script's own `SET` statements are interpreted.
 
 use crate::statements::quotes::{ANSI, Quoting, dependent, names};
 use crate::statements::tokens::{tokens, unquoted};
@@ -14,25 +14,26 @@ use super::context::is_one_of;
 use super::script::Statement;
 use crate::util::database_kind::DatabaseKind;
 
-/// What the statements of a script have made of it so far.
+/// The meaning of quotes and backslashes after the statements read so far.
 #[derive(Debug)]
 pub(super) struct Course<'a> {
     kind: DatabaseKind,
     now: Quoting,
-    /// Variables that keep the setting, and what it was.
+    /// Variables that hold a saved setting, and its meaning.
     kept: Vec<(&'a str, Quoting)>,
-    /// The last place of the text that depends on backslashes.
+    /// The last place in the text that depends on backslashes.
     last_dependent: OnceCell<Option<usize>>,
     /// Whether the rest of the text is known to mean the same, whatever backslashes mean.
     reads_the_same: bool,
 }
 
-/// What a statement does to it.
+/// The effect of a statement on the meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Turn {
-    /// Nothing, or what it says.
+    /// The meaning is known.
     To(Quoting),
-    /// The setting has a value that its text doesn't tell, and the place behind it that depends on that.
+    /// The setting gets a value that the statement's text does not show; `at` is the next place
+    /// that depends on it.
     Unknown { at: usize },
 }
 
@@ -47,7 +48,7 @@ impl<'a> Course<'a> {
         }
     }
 
-    /// Goes on behind a statement of the text.
+    /// Updates the meaning after a statement of the text.
     pub(super) fn follow(&mut self, text: &'a str, statement: &Statement<'a>) -> Turn {
         let setting = match self.kind {
             DatabaseKind::MySql => "sql_mode",
@@ -92,7 +93,7 @@ impl<'a> Course<'a> {
         Turn::To(self.now)
     }
 
-    /// What it comes to that the setting has an unknown value behind this place.
+    /// Handles a setting whose value is unknown after this place.
     fn unknown(&mut self, text: &'a str, end: usize) -> Turn {
         let last = self.last_dependent.get_or_init(|| dependent(text).last());
         if self.reads_the_same || last.is_none_or(|last| last < end) {
@@ -103,12 +104,12 @@ impl<'a> Course<'a> {
             DatabaseKind::Postgres => conforming::differs(rest, self.now),
             DatabaseKind::MySql | DatabaseKind::Sqlite => dependent(rest).next(),
         };
-        // What reads the same from here does so from every place behind it.
+        // If the rest means the same from here, it does so from every later place.
         self.reads_the_same = at.is_none();
         at.map_or(Turn::To(self.now), |at| Turn::Unknown { at: end + at })
     }
 
-    /// What an assigned value means, if its text tells it.
+    /// Returns the meaning of an assigned value, if its text shows it.
     fn valued(&self, value: &[&'a str], setting: &str) -> Option<Quoting> {
         let kept = |name: &str| {
             let mut kept = self.kept.iter().rev();
@@ -132,7 +133,7 @@ impl<'a> Course<'a> {
         if self.kind != DatabaseKind::MySql || !mentions(value, setting) {
             return None;
         }
-        // What is made of the value that it has.
+        // The new value is computed from the current one.
         let said: Vec<&str> = value.iter().filter_map(|part| unquoted(part)).collect();
         let said = said.join(",");
         let (escapes, ansi) = (names(&said, &["NO_BACKSLASH_ESCAPES"]), names(&said, ANSI));
@@ -164,13 +165,13 @@ fn is_in_name(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '_'
 }
 
-/// Whether a name is among these tokens.
+/// Reports whether a name is among these tokens.
 fn mentions(tokens: &[&str], name: &str) -> bool {
     let bare = |token: &&str| is_one_of(token.trim_matches(['`', '"']), &[name]);
     tokens.iter().any(bare)
 }
 
-/// One of the assignments of a `SET`.
+/// One assignment of a `SET`.
 struct Assignment<'a> {
     target: Vec<&'a str>,
     value: Vec<&'a str>,
@@ -185,7 +186,8 @@ fn assignments<'a>(kind: DatabaseKind, statement: &Statement<'a>) -> Vec<Assignm
     else {
         return Vec::new();
     };
-    // The values of PostgreSQL's settings have commas of their own, and this one has none.
+    // The values of PostgreSQL's settings can have commas of their own, but not those of this
+    // setting.
     let mut is_of_session = true;
     let mut all = Vec::new();
     for part in parts(rest) {
@@ -201,7 +203,7 @@ fn assignments<'a>(kind: DatabaseKind, statement: &Statement<'a>) -> Vec<Assignm
             (false, true) => true,
             (false, false) => said_at_name || is_of_session,
         };
-        // A word of scope also holds for the assignments behind it.
+        // A scope also applies to the assignments after it.
         if !said_at_name {
             is_of_session = of_this;
         }
@@ -214,7 +216,7 @@ fn assignments<'a>(kind: DatabaseKind, statement: &Statement<'a>) -> Vec<Assignm
     all
 }
 
-/// What stands between the commas that are in no parentheses.
+/// Splits tokens at the commas outside parentheses.
 fn parts(tokens: &[&str]) -> Vec<Range<usize>> {
     let (mut parts, mut from, mut depth) = (Vec::new(), 0, 0_usize);
     for (at, token) in tokens.iter().enumerate() {
@@ -232,7 +234,7 @@ fn parts(tokens: &[&str]) -> Vec<Range<usize>> {
     parts
 }
 
-/// Where an assignment's `=`, `:=` or `TO` is.
+/// Returns the place of an assignment's `=`, `:=` or `TO`.
 fn middle(tokens: &[&str], part: &Range<usize>, kind: DatabaseKind) -> Option<Range<usize>> {
     let is_one = |at: &usize| match tokens[*at] {
         "=" | ":" => true,
@@ -249,7 +251,7 @@ mod tests {
     use crate::statements::script::Blocks;
     use crate::statements::{Flaw, read, read_as};
 
-    /// Whether backslashes escape, and double quotes name, behind a text.
+    /// Returns whether backslashes escape, and double quotes enclose names, after a text.
     fn behind(text: &str) -> (bool, bool) {
         let text = format!("{text};\nSELECT 1");
         let read = read(DatabaseKind::MySql, &text, Blocks::None).unwrap();

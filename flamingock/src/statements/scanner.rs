@@ -1,13 +1,13 @@
-//! A place in a text, and the steps that every database's rules are made of.
+//! A position in a text, and the steps from which the rules of every database are built.
 //!
-//! Steps go by bytes. Whatever is cut ends at an ASCII byte or at the text's end, so every piece is
-//! valid text: bytes of longer characters are only ever passed over together, inside a word, a
-//! quotation or a comment.
+//! Steps count bytes. Every piece ends at an ASCII byte or at the end of the text, so it is valid
+//! text: the bytes of longer characters are only skipped together, inside a word, a quotation or a
+//! comment.
 
 use super::error::Flaw;
 use super::quotes::Quoting;
 
-/// A place in a text.
+/// A position in a text.
 #[derive(Clone, Debug)]
 pub(super) struct Scanner<'a> {
     text: &'a str,
@@ -27,12 +27,12 @@ impl<'a> Scanner<'a> {
         self.at
     }
 
-    /// Goes to a place: one that was returned by [`Scanner::at`], or the end of a line.
+    /// Moves to a position that [`Scanner::at`] returned, or to the end of a line.
     pub(super) fn go_to(&mut self, at: usize) {
         self.at = at;
     }
 
-    /// What is left, as bytes.
+    /// Returns the rest of the text, as bytes.
     pub(super) fn rest(&self) -> &'a [u8] {
         self.text.as_bytes().get(self.at..).unwrap_or_default()
     }
@@ -55,12 +55,12 @@ impl<'a> Scanner<'a> {
         self.step(length.unwrap_or(rest.len()));
     }
 
-    /// Stands at the beginning of a comment that ends with the line; the end stays.
+    /// Skips a comment that ends with the line. Stops before the end of the line.
     pub(super) fn line_comment(&mut self, ends: impl Fn(u8) -> bool) {
         self.skip_while(|byte| !ends(byte));
     }
 
-    /// Stands at a `/*`, and goes behind the `*/` of it.
+    /// Skips a comment that begins here with `/*`, including its `*/`.
     pub(super) fn block_comment(&mut self, nests: bool) -> Result<(), Flaw> {
         self.step(2);
         let mut depth = 1;
@@ -84,7 +84,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Stands at the opening quote of a string, and goes behind the closing one.
+    /// Skips a string that begins here, including its closing quote.
     pub(super) fn string(&mut self, close: u8, escapes: Escapes) -> Result<(), Flaw> {
         let close_char = char::from(close);
         self.quoted(close, escapes)
@@ -92,7 +92,7 @@ impl<'a> Scanner<'a> {
             .ok_or(Flaw::OpenString { close: close_char })
     }
 
-    /// Stands at the opening quote of a name, and goes behind the closing one.
+    /// Skips a quoted name that begins here, including its closing quote.
     pub(super) fn name(&mut self, close: u8, escapes: Escapes) -> Result<(), Flaw> {
         let close_char = char::from(close);
         self.quoted(close, escapes)
@@ -100,8 +100,8 @@ impl<'a> Scanner<'a> {
             .ok_or(Flaw::OpenName { close: close_char })
     }
 
-    /// Two closing quotes stand for one, and a backslash takes the meaning of what follows it, if
-    /// the rules say so. Answers whether there is a closing quote.
+    /// Skips a quotation. Two closing quotes stand for one, and a backslash escapes the next
+    /// character, if `escapes` says so. Returns whether there is a closing quote.
     fn quoted(&mut self, close: u8, escapes: Escapes) -> bool {
         self.step(1);
         loop {
@@ -122,7 +122,7 @@ impl<'a> Scanner<'a> {
     }
 }
 
-/// What can stand before or for a closing quote inside a quotation.
+/// The ways to write a closing quote inside a quotation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Escapes {
     Nothing,
@@ -131,7 +131,7 @@ pub(super) enum Escapes {
 }
 
 impl Escapes {
-    /// Those of a string.
+    /// Returns those of a string.
     pub(super) fn of(quoting: Quoting) -> Escapes {
         match quoting.backslash_escapes {
             true => Escapes::DoubledAndBackslash,

@@ -1,4 +1,4 @@
-//! What a script consists of.
+//! The statements of a script, and the facts about it.
 
 use super::quotes::Quoting;
 use std::ops::Range;
@@ -13,33 +13,33 @@ pub struct Statement<'a> {
     pub line: usize,
     /// The bytes of the script that are the text.
     pub range: Range<usize>,
-    /// What its quotes and backslashes mean.
+    /// The meaning of quotes and backslashes in it.
     pub quoting: Quoting,
 }
 
-/// What a script consists of.
+/// A script that was split.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Script<'a> {
-    /// The statements in order: none in a script of comments alone.
+    /// The statements in order; empty for a script with only comments.
     pub statements: Vec<Statement<'a>>,
-    /// Whether it has commands for a client (`DELIMITER`), so that the server cannot run the text as
-    /// it is.
+    /// Whether it has commands for a client (`DELIMITER`), so that the server cannot run the text
+    /// unchanged.
     pub has_client_commands: bool,
     /// The first statement that begins or ends a transaction.
     pub control: Option<TransactionControl>,
-    /// Whether there is no statement, or one that is nothing but executable comments. A server of another
-    /// version or make reads over it, and then refuses the semicolon behind it.
+    /// Whether it has no statement, or one that consists only of executable comments. A server of
+    /// another version or product skips such a statement, and then refuses the semicolon after it.
     pub may_be_empty: bool,
-    /// The first place for a value that a program would have to bind. SQLite takes NULL where nothing is
-    /// bound; the other databases refuse it by themselves.
+    /// The first placeholder for a value that a program would have to bind. SQLite uses NULL if
+    /// nothing is bound; the other databases refuse it.
     pub parameter: Option<Parameter<'a>>,
-    /// Whether a statement changes what the quotes and backslashes behind it mean.
+    /// Whether a statement changes the meaning of quotes and backslashes after it.
     pub changes_quoting: bool,
 }
 
 impl<'a> Script<'a> {
-    /// One of statements alone.
+    /// Creates a script from statements only.
     pub(crate) fn of(statements: Vec<Statement<'a>>) -> Script<'a> {
         Script {
             statements,
@@ -52,33 +52,33 @@ impl<'a> Script<'a> {
     }
 }
 
-/// A place for a value that a program binds.
+/// A placeholder for a value that a program binds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Parameter<'a> {
-    /// As it is written: `?`, `:name`.
+    /// The placeholder as it is written: `?`, `:name`.
     pub text: &'a str,
-    /// The line of the script on which it stands, from 1.
+    /// The line of the script, from 1.
     pub line: usize,
 }
 
-/// Comments that say where a statement begins and ends.
+/// The comments that mark the beginning and the end of a statement.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Blocks {
-    /// There are none: they are comments like any other.
+    /// None: such comments are like any other.
     #[default]
     None,
-    /// What stands between the lines `-- +goose StatementBegin` and `-- +goose StatementEnd` is one
+    /// The text between the lines `-- +goose StatementBegin` and `-- +goose StatementEnd` is one
     /// statement.
     Goose,
 }
 
-/// A statement of a script that begins or ends a transaction of its own.
+/// A statement of a script that begins or ends a transaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TransactionControl {
     /// The line of the script, from 1.
     pub line: usize,
-    /// The statement's word, in capitals: `COMMIT`.
+    /// The key word of the statement, in upper case: `COMMIT`.
     pub what: &'static str,
 }

@@ -1,4 +1,4 @@
-//! What of a statement has been seen so far, and whether a semicolon ends it there.
+//! The state of a statement while it is read, which determines whether a semicolon ends it.
 
 use crate::statements::context::Seen;
 use crate::util::database_kind::DatabaseKind;
@@ -6,7 +6,7 @@ use crate::util::database_kind::DatabaseKind;
 use super::error::Flaw;
 use super::{mysql_blocks, postgres, sqlite};
 
-/// One statement's shape, by the rules of its database.
+/// The state of one statement, by the rules of its database.
 #[derive(Debug)]
 pub(super) enum Shape<'a> {
     Postgres(postgres::Shape<'a>),
@@ -23,7 +23,7 @@ impl<'a> Shape<'a> {
         }
     }
 
-    /// The statement begins with this token; `rest` is the text from there.
+    /// Records the first token of the statement; `rest` is the text from there.
     pub(super) fn begins(&mut self, seen: Seen<'a>, rest: &str) {
         match self {
             Shape::Sqlite(shape) => shape.begins(seen, rest),
@@ -31,7 +31,7 @@ impl<'a> Shape<'a> {
         }
     }
 
-    /// The statement goes on with this token.
+    /// Records the next token of the statement.
     pub(super) fn see(&mut self, seen: Seen<'a>) {
         match self {
             Shape::Postgres(shape) => shape.see(seen),
@@ -40,7 +40,7 @@ impl<'a> Shape<'a> {
         }
     }
 
-    /// Whether a semicolon here ends the statement.
+    /// Reports whether a semicolon here ends the statement.
     pub(super) fn can_end(&self) -> bool {
         match self {
             Shape::Postgres(shape) => shape.can_end(),
@@ -49,7 +49,7 @@ impl<'a> Shape<'a> {
         }
     }
 
-    /// Whether it makes a routine, whose body is no part of the script.
+    /// Reports whether the statement creates a routine, whose body is not part of the script.
     pub(super) fn is_routine(&self) -> bool {
         match self {
             Shape::MySql(shape) => shape.is_routine(),
@@ -57,7 +57,7 @@ impl<'a> Shape<'a> {
         }
     }
 
-    /// Why the server would not understand the statement.
+    /// Returns why the server would not understand the statement, if so.
     pub(super) fn flaw(&self) -> Option<Flaw> {
         match self {
             Shape::Postgres(shape) => shape.flaw(),

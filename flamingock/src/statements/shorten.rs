@@ -1,10 +1,10 @@
-//! A statement in an error's text.
+//! Shortening a statement for an error.
 
-/// The most characters that are shown.
+/// The maximum number of characters.
 const LIMIT: usize = 80;
 
-/// The beginning of a statement on one line: runs of blanks are one, and at most 80 characters are
-/// kept, with `...` for the rest.
+/// Returns the beginning of a statement in one line. Each run of blanks becomes a single one, and
+/// everything after 80 characters is replaced by `...`.
 pub fn shorten(statement: &str) -> String {
     let mut short = String::new();
     let mut count = 0;

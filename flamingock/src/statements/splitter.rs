@@ -1,4 +1,4 @@
-//! The way through a script, statement by statement.
+//! The splitter, which reads a script statement by statement.
 
 use std::ops::Range;
 
@@ -16,13 +16,13 @@ use super::script::{Blocks, Parameter, Script, Statement};
 use super::shape::Shape;
 use super::token::Kind;
 
-/// A script on its way.
+/// The state of a script while it is split.
 pub(super) struct Splitter<'a> {
     kind: DatabaseKind,
     text: &'a str,
     blocks: Blocks,
-    /// Whether the text is a piece of a script that is only looked into: commands of a client have
-    /// no meaning there.
+    /// Whether the text is a piece of a script that is only inspected, in which commands of a
+    /// client have no meaning.
     is_piece: bool,
     lexer: Lexer<'a>,
     shape: Shape<'a>,
@@ -38,9 +38,9 @@ pub(super) struct Splitter<'a> {
 struct Pending {
     start: usize,
     end: usize,
-    /// Whether there is more in it than hints and empty executable comments.
+    /// Whether it contains more than hints and empty executable comments.
     has_content: bool,
-    /// Whether something of it stands in no executable comment.
+    /// Whether a part of it is outside executable comments.
     is_certain: bool,
 }
 
@@ -73,7 +73,7 @@ impl<'a> Splitter<'a> {
     }
 
     fn go_through(&mut self) -> Result<(), Found> {
-        // A database that reads to the first NUL would run a part of the script and say nothing.
+        // A database that reads up to the first NUL would silently run a part of the script.
         if let Some(at) = self.text.bytes().position(|byte| byte == 0) {
             let flaw = Flaw::Nul;
             return Err(Found { flaw, at });
@@ -96,7 +96,7 @@ impl<'a> Splitter<'a> {
             }
             Kind::Delimiter => self.end(),
             Kind::Symbol(b';') if self.semicolon_ends() => self.end(),
-            // Before a statement that something else will end.
+            // Before a statement that ends with another delimiter.
             Kind::Symbol(b';') if !self.has_content() => Ok(()),
             Kind::Word if self.is_delimiter_command(token) => self.delimiter_command(token),
             Kind::Word => self.content(token, Seen::Word(self.lexer.text_of(token))),
@@ -133,8 +133,8 @@ impl<'a> Splitter<'a> {
             && self.shape.can_end()
     }
 
-    /// `--x` between two statements: no statement begins so, and the client and Flyway read over the line. The
-    /// server takes a comment only with a blank behind the signs.
+    /// Recognizes `--x` between two statements: no statement begins so, and the client and Flyway
+    /// skip the line. For the server, a comment needs a blank after the signs.
     fn is_bare_comment(&self, token: Token) -> bool {
         self.kind == DatabaseKind::MySql
             && !self.has_content()
@@ -142,7 +142,7 @@ impl<'a> Splitter<'a> {
             && self.rest(token).starts_with("--")
     }
 
-    /// A token, and what stands behind it.
+    /// Returns the text from a token on.
     fn rest(&self, token: Token) -> &'a str {
         self.text.get(token.start..).unwrap_or_default()
     }
@@ -153,7 +153,8 @@ impl<'a> Splitter<'a> {
         self.lexer.go_to(token.start + length);
     }
 
-    /// Whether a statement has begun, with more than hints and empty executable comments.
+    /// Reports whether a statement has begun that contains more than hints and empty executable
+    /// comments.
     fn has_content(&self) -> bool {
         self.pending.is_some_and(|pending| pending.has_content)
     }
@@ -164,7 +165,7 @@ impl<'a> Splitter<'a> {
         }
         self.shape.see(seen);
         self.extend(token, true);
-        // What follows is not SQL: rows, or the arguments of a command.
+        // The following text is no SQL, but rows or the arguments of a command.
         match self.shape.flaw() {
             Some(flaw) => Err(Found {
                 flaw,
@@ -181,8 +182,9 @@ impl<'a> Splitter<'a> {
             has_content: false,
             is_certain: false,
         });
-        // A semicolon is a part of the statement only if more of it follows: sent with an end of its own and
-        // another one behind it, there would be an empty statement between the two, which MySQL refuses.
+        // A semicolon belongs to the statement only if more of it follows. Sent with its own
+        // semicolon and another one after it, there would be an empty statement between the two,
+        // which MySQL refuses.
         if token.kind != Kind::Symbol(b';') {
             pending.end = token.end;
         }
@@ -190,7 +192,7 @@ impl<'a> Splitter<'a> {
         pending.is_certain |= is_content && !self.lexer.is_in_executable_comment();
     }
 
-    /// The statement that has begun, if one has, is complete.
+    /// Completes the statement that has begun, if there is one.
     fn end(&mut self) -> Result<(), Found> {
         let shape = std::mem::replace(&mut self.shape, Shape::new(self.kind));
         let Some(pending) = self.pending.take().filter(|pending| pending.has_content) else {
@@ -235,8 +237,8 @@ impl<'a> Splitter<'a> {
         Ok(())
     }
 
-    /// Looks for transaction control in a piece that may be several statements, since something
-    /// other than a semicolon ended it. What cannot be read there is sent as it is.
+    /// Looks for transaction control in a piece that may contain several statements, because
+    /// another delimiter than a semicolon ended it. A piece that cannot be read is sent unchanged.
     fn look_into(&mut self, start: usize, end: usize) {
         if self.is_piece || self.script.control.is_some() {
             return;
@@ -294,7 +296,7 @@ impl<'a> Splitter<'a> {
         }
     }
 
-    /// A statement in explicit bounds.
+    /// Reads a statement between explicit markers.
     fn block(&mut self, begin: Token) -> Result<(), Found> {
         let at = begin.start;
         let (end, next) = goose::block(self.text, begin.end).ok_or(Found {
@@ -313,8 +315,8 @@ impl<'a> Splitter<'a> {
     }
 }
 
-/// Where a statement begins and ends in a text, without the comments, blanks and semicolons around it. What
-/// cannot be read is taken as it is: the database will say what is wrong.
+/// Returns the bounds of a statement in a text, without the comments, blanks and semicolons around
+/// it. Text that cannot be read is returned unchanged, and the database reports what is wrong.
 fn bounds(kind: DatabaseKind, text: &str, quoting: Quoting) -> Option<Range<usize>> {
     let mut lexer = Lexer::new(kind, text, quoting);
     let (mut found, mut has_content): (Option<Range<usize>>, bool) = (None, false);
@@ -339,7 +341,7 @@ fn bounds(kind: DatabaseKind, text: &str, quoting: Quoting) -> Option<Range<usiz
     }
 }
 
-/// Counts lines on the way, since places only ever come later.
+/// Counts lines incrementally, because places only increase.
 struct Lines<'a> {
     text: &'a str,
     at: usize,
@@ -355,7 +357,7 @@ impl<'a> Lines<'a> {
         }
     }
 
-    /// The line of a byte, from 1: never one before the byte that was asked for last.
+    /// Returns the line of a byte, from 1. The byte must not come before that of the previous call.
     fn line_of(&mut self, at: usize) -> usize {
         let passed = self.text.as_bytes().get(self.at..at).unwrap_or_default();
         self.line += passed.iter().filter(|&&byte| byte == b'\n').count();

@@ -1,6 +1,6 @@
-//! SQLite: its tokens, and the triggers with semicolons in them.
+//! The tokens of SQLite, and its triggers, which contain semicolons.
 //!
-//! After its tokenizer and the rules of `sqlite3_complete`.
+//! They follow SQLite's tokenizer and the rules of `sqlite3_complete`.
 
 use super::context::{Before, Seen, is_one_of};
 use super::error::Flaw;
@@ -16,7 +16,7 @@ fn is_in_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$') || !byte.is_ascii()
 }
 
-/// The token that begins here.
+/// Reads the token that begins here.
 pub(super) fn token(scanner: &mut Scanner<'_>) -> Result<Kind, Flaw> {
     match (scanner.peek(0), scanner.peek(1)) {
         (Some(byte), _) if is_blank(byte) => {
@@ -57,7 +57,7 @@ pub(super) fn token(scanner: &mut Scanner<'_>) -> Result<Kind, Flaw> {
             scanner.skip_while(is_in_word);
             Ok(Kind::Parameter)
         }
-        // Before any word: where files were joined, too.
+        // Possible before any word, because files may have been joined.
         (Some(_), _) if scanner.starts_with("\u{feff}") => {
             scanner.step('\u{feff}'.len_utf8());
             Ok(Kind::Blank)
@@ -74,20 +74,21 @@ pub(super) fn token(scanner: &mut Scanner<'_>) -> Result<Kind, Flaw> {
     }
 }
 
-/// What of a statement tells whether a semicolon ends it.
+/// The state of a statement that determines whether a semicolon ends it.
 ///
-/// A trigger's body is statements that each end with one, and then `END`: it ends at the semicolon
-/// after an `END` that follows a semicolon, which the `END` of a `CASE` never does.
+/// The body of a trigger is a list of statements that each end with a semicolon, and then `END`. So
+/// the trigger ends at the semicolon after an `END` that follows a semicolon, which the `END` of a
+/// `CASE` never does.
 #[derive(Debug, Default)]
 pub(super) struct Shape<'a> {
     before: Before<'a>,
     head: Head,
-    /// The trigger's own `END` was the last token.
+    /// Whether the last token was the trigger's own `END`.
     trigger_ended: bool,
     dot_command: Option<String>,
 }
 
-/// How far the statement's first words tell what it is.
+/// The kind of the statement, as far as its first words show it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Head {
     #[default]
@@ -113,7 +114,7 @@ impl<'a> Shape<'a> {
         self.head != Head::Trigger || self.trigger_ended
     }
 
-    /// A statement that begins with a dot is none.
+    /// Recognizes a command that begins with a dot, which is no statement.
     pub(super) fn begins(&mut self, seen: Seen<'_>, rest: &str) {
         if matches!(seen, Seen::Symbol(b'.')) {
             self.dot_command = Some(postgres::command(&Scanner::new(rest)));

@@ -1,4 +1,4 @@
-//! The rules of each database, as tables of cases: a script, and the statements in it.
+//! The rules of each database, as tables of cases: a script, and its statements.
 
 mod control;
 mod flaws;
@@ -18,7 +18,7 @@ const ALL: [DatabaseKind; 3] = [
     DatabaseKind::Sqlite,
 ];
 
-/// Checks scripts against the texts of their statements.
+/// Checks the statements of scripts.
 fn check(kind: DatabaseKind, cases: &[(&str, &[&str])]) {
     for (script, expected) in cases {
         let found = split(kind, script, Blocks::None)
@@ -125,7 +125,7 @@ fn explicit_blocks_are_one_statement_each() {
         let expected = [
             (2, "SELECT 1"),
             (5, "CREATE x AS\nBEGIN 'it'; END"),
-            // It cannot be read, and is sent as it is.
+            // It cannot be read, and is sent unchanged.
             (13, "BEGIN it's;"),
             (15, "SELECT 2"),
         ];

@@ -1,22 +1,22 @@
 //! The kinds of tokens.
 
-/// What a token is.
+/// The kind of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Blank,
     Comment,
-    /// A comment that speaks to the planner: `/*+ .. */`. It stays with its statement.
+    /// A hint for the planner: `/*+ .. */`. It stays with its statement.
     Hint,
     /// The `/*!` or `/*!50003` of a comment that MySQL or MariaDB executes, and its `*/`.
     ExecutableOpen,
     ExecutableClose,
-    /// A key word or a name without quotes.
+    /// A key word or an unquoted name.
     Word,
-    /// A string, a number, a quoted name.
+    /// A string, a number, or a quoted name.
     Value,
-    /// A place for a value that a program binds (SQLite): `?`, `:name`.
+    /// A placeholder for a value that a program binds (SQLite): `?`, `:name`.
     Parameter,
-    /// Any other byte, `;` among them.
+    /// Any other byte, such as `;`.
     Symbol(u8),
     /// The delimiter that a `DELIMITER` command has set.
     Delimiter,

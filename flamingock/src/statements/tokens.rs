@@ -1,10 +1,10 @@
-//! The tokens of a statement, as texts.
+//! The tokens of a statement, as text.
 
 use super::lexer::Lexer;
 use super::script::Statement;
 use crate::util::database_kind::DatabaseKind;
 
-/// The text of a string, which no setting of quotes changes.
+/// Returns the content of a string whose meaning no setting of quotes changes.
 pub(super) fn unquoted(token: &str) -> Option<&str> {
     ['\'', '"'].iter().find_map(|quote| {
         let inner = token.strip_prefix(*quote)?.strip_suffix(*quote)?;

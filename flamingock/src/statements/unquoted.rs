@@ -1,13 +1,13 @@
-//! Where characters stand outside of quotes and comments, on whichever database.
+//! Finding characters outside quotes and comments, by the rules of every database.
 
 use super::lexer::Lexer;
 use super::quotes::Quoting;
 use super::token::Kind;
 use crate::util::database_kind::DatabaseKind;
 
-/// The line, from 1, on which these characters first stand outside of quotes and comments by the rules of
-/// every database. The last of them must be a symbol. What stands behind a text that does not end is not
-/// looked at.
+/// Returns the first line, from 1, on which these characters are outside quotes and comments by the
+/// rules of every database. The last of them must be a symbol. Text after something that is not
+/// closed is ignored.
 pub(crate) fn line_of_unquoted(text: &str, characters: &str) -> Option<usize> {
     if !text.contains(characters) {
         return None;
@@ -25,7 +25,7 @@ pub(crate) fn line_of_unquoted(text: &str, characters: &str) -> Option<usize> {
     Some(1 + before.filter(|byte| *byte == b'\n').count())
 }
 
-/// Where they end.
+/// Returns the places where they end.
 fn places(kind: DatabaseKind, text: &str, characters: &str) -> Vec<usize> {
     let mut lexer = Lexer::new(kind, text, Quoting::of(kind));
     let mut places = Vec::new();

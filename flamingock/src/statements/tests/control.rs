@@ -48,7 +48,7 @@ fn transactions_of_a_scripts_own_are_found_with_their_line() {
             "SET autocommit",
         ),
         (MySql, "DELIMITER //\nSELECT 1; COMMIT; //", "COMMIT"),
-        // A block without a name runs at once.
+        // A block outside a routine runs at once.
         (MySql, "BEGIN NOT ATOMIC COMMIT; END", "COMMIT"),
         (
             MySql,

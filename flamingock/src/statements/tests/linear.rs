@@ -1,4 +1,4 @@
-//! The time grows with the length, whatever stands in a script.
+//! The time is linear in the length of a script, whatever it contains.
 
 use std::time::{Duration, Instant};
 
@@ -6,12 +6,12 @@ use super::super::read;
 use super::ALL;
 use crate::statements::script::Blocks;
 
-/// Of this length a quadratic step would take minutes, and reading takes milliseconds.
+/// With this length a quadratic step would take minutes, while reading takes milliseconds.
 const LENGTH: usize = 1 << 17;
 
 const LIMIT: Duration = Duration::from_secs(1);
 
-/// The promise for an optimised build; one that is not optimised takes some fifteen times as long.
+/// The limit for an optimized build; an unoptimized one takes some fifteen times as long.
 const MEBIBYTE_LIMIT: Duration = if cfg!(debug_assertions) {
     Duration::from_secs(5)
 } else {
@@ -80,7 +80,7 @@ fn a_mebibyte_is_split_in_a_tenth_of_a_second() {
     let line = "INSERT INTO orders (id, name) VALUES (17, 'it''s a name'); -- one\n";
     let script = line.repeat((1 << 20) / line.len() + 1);
     for kind in ALL {
-        // The best of three: other programs run beside this one.
+        // The best of three, because other programs are running.
         let times = (0..3).map(|_| {
             let begun = Instant::now();
             let _ = std::hint::black_box(read(kind, &script, Blocks::None));

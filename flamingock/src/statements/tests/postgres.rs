@@ -31,7 +31,7 @@ fn dollar_quotes_hold_anything_but_their_own_tag() {
                 "PREPARE a AS SELECT $1$$;$$;SELECT 1",
                 &["PREPARE a AS SELECT $1$$;$$", "SELECT 1"],
             ),
-            // A dollar sign inside a name begins nothing.
+            // A dollar sign inside a name begins no string.
             ("SELECT a$b$;SELECT c$b$", &["SELECT a$b$", "SELECT c$b$"]),
             (
                 "SELECT '$$';SELECT \"$$\"",
@@ -61,7 +61,7 @@ fn a_backslash_escapes_in_e_strings_alone() {
                 r#"SELECT U&"\0061;"; SELECT 1"#,
                 &[r#"SELECT U&"\0061;""#, "SELECT 1"],
             ),
-            // The name ends in e; the string is a plain one.
+            // The name ends with an e, and the string is an ordinary one.
             (
                 r"SELECT date'\'; SELECT 1",
                 &[r"SELECT date'\'", "SELECT 1"],
@@ -83,7 +83,7 @@ fn a_string_that_goes_on_in_the_next_line_keeps_its_kind() {
                 "SELECT E'a' -- b\n  '\\';'; SELECT 1",
                 &["SELECT E'a' -- b\n  '\\';'", "SELECT 1"],
             ),
-            // Two strings on one line are two strings.
+            // Strings on the same line are not joined.
             (
                 "SELECT E'a' '\\'; SELECT 1",
                 &["SELECT E'a' '\\'", "SELECT 1"],
@@ -132,7 +132,7 @@ fn a_hint_stays_with_its_statement() {
                 "SELECT /*+ a; */ 1; SELECT 2",
                 &["SELECT /*+ a; */ 1", "SELECT 2"],
             ),
-            // Extensions look for a hint behind the statement's first words, too.
+            // Extensions also look for a hint after the first words of the statement.
             (
                 "SELECT 1 FROM a /*+ SeqScan(a) */ -- b\n; SELECT 2",
                 &["SELECT 1 FROM a /*+ SeqScan(a) */", "SELECT 2"],

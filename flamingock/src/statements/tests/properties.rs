@@ -1,4 +1,4 @@
-//! What holds for every text, found by random ones.
+//! Properties of every text, tested with random ones.
 
 use proptest::prelude::*;
 
@@ -6,7 +6,7 @@ use super::super::read;
 use super::ALL;
 use crate::statements::script::{Blocks, Script};
 
-/// Pieces that mean something to at least one of the databases, and some that mean nothing.
+/// Pieces that have a meaning in at least one of the databases, and some that have none.
 const PIECES: &[&str] = &[
     ";",
     "'",
@@ -78,7 +78,7 @@ fn scripts() -> impl Strategy<Value = String> {
     prop::collection::vec(part, 0..40).prop_map(|parts| parts.concat())
 }
 
-/// The statements with what lies between them.
+/// Joins the statements and the text between them.
 fn join(script: &str, read: &Script<'_>) -> String {
     let mut joined = String::new();
     let mut at = 0;
@@ -125,7 +125,7 @@ proptest! {
             if found.has_client_commands {
                 continue;
             }
-            // Two minus signs of MySQL are a comment only before a blank, or where the text ends.
+            // Two minus signs of MySQL are a comment only before a blank or at the end of the text.
             let statements = found.statements.iter().filter(|one| !one.text.ends_with("--"));
             for statement in statements {
                 let again = read(kind, statement.text, Blocks::None);

@@ -17,7 +17,7 @@ fn a_trigger_ends_at_its_own_end() {
     }
 }
 
-/// Files that were joined have marks between them.
+/// Files that were joined have byte-order marks between them.
 #[test]
 fn a_byte_order_mark_is_a_blank_before_any_token() {
     let trigger = "CREATE TRIGGER t AFTER INSERT ON a BEGIN SELECT 1; SELECT 2; END";
