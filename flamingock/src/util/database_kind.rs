@@ -14,7 +14,7 @@ pub enum DatabaseKind {
 }
 
 impl DatabaseKind {
-    /// The product's name, for messages.
+    /// Returns the name of the product, for messages.
     pub fn as_str(self) -> &'static str {
         match self {
             DatabaseKind::Sqlite => "SQLite",

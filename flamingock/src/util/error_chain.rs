@@ -1,4 +1,4 @@
-//! An error with its causes, as the audit and the report keep it.
+//! An error and its causes as text, for the audit and the report.
 
 use super::boxed::BoxError;
 use std::fmt;
@@ -7,18 +7,18 @@ use serde::Serialize;
 
 use super::visible::Visible;
 
-/// An error with its causes, as texts: what the audit and the report keep.
+/// An error and its causes as text, as the audit and the report store it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct ErrorChain(Vec<String>);
 
-/// The longest text of one cause, in bytes, and the most causes that are kept.
+/// The maximum length of a cause in bytes, and the maximum number of causes.
 const CAUSE_LIMIT: usize = 2_000;
 const CAUSES: usize = 16;
 
 impl ErrorChain {
-    /// The texts of an error and of its causes, outermost first. A cause that only repeats what
-    /// stands before it is left out, long ones are cut.
+    /// Returns the texts of an error and its causes, outermost first. Leaves out a cause that only
+    /// repeats the end of the previous text, and shortens long ones.
     pub fn of(error: &(dyn std::error::Error + 'static)) -> ErrorChain {
         let mut chain = ErrorChain(Vec::new());
         for text in texts(error) {
@@ -27,26 +27,26 @@ impl ErrorChain {
         chain
     }
 
-    /// A text without causes.
+    /// Returns a text without causes.
     pub fn text(text: &str) -> ErrorChain {
         let mut chain = ErrorChain(Vec::new());
         chain.push(text);
         chain
     }
 
-    /// The texts, outermost first.
+    /// Returns the texts, outermost first.
     pub fn causes(&self) -> &[String] {
         &self.0
     }
 
-    /// The same with a text behind it.
+    /// Appends a text.
     #[must_use]
     pub fn and(mut self, text: &str) -> ErrorChain {
         self.push(text);
         self
     }
 
-    /// The same with all of another chain behind it.
+    /// Appends the texts of another chain.
     #[must_use]
     pub fn and_all(mut self, other: &ErrorChain) -> ErrorChain {
         for cause in &other.0 {
@@ -55,7 +55,7 @@ impl ErrorChain {
         self
     }
 
-    /// What stands behind the first text.
+    /// Returns the chain without its first text; `None` if nothing remains.
     pub(crate) fn behind_first(&self) -> Option<ErrorChain> {
         let rest = self.0.get(1..).filter(|rest| !rest.is_empty())?;
         Some(ErrorChain(rest.to_vec()))
@@ -74,12 +74,13 @@ impl ErrorChain {
         self.0.push(format!("{}{cut}", &text[..end]));
     }
 
-    /// As it stands in the audit: a JSON array of texts.
+    /// Returns the form that the audit stores: a JSON array of strings.
     pub fn to_json(&self) -> String {
         serde_json::Value::from(self.0.clone()).to_string()
     }
 
-    /// What [`to_json`](Self::to_json) wrote; any other text is kept as one cause.
+    /// Reads the form that [`to_json`](Self::to_json) writes. Any other text becomes a single
+    /// cause.
     pub fn from_json(json: &str) -> ErrorChain {
         match serde_json::from_str::<Vec<String>>(json) {
             Ok(causes) => ErrorChain(causes),
@@ -88,7 +89,7 @@ impl ErrorChain {
     }
 }
 
-/// What an error and its causes say, outermost first.
+/// Returns the texts of an error and its causes, outermost first.
 pub(crate) fn texts(error: &(dyn std::error::Error + 'static)) -> Vec<String> {
     let mut texts: Vec<String> = Vec::new();
     let mut lines = Vec::new();
@@ -110,14 +111,14 @@ pub(crate) fn texts(error: &(dyn std::error::Error + 'static)) -> Vec<String> {
     texts
 }
 
-/// A text with something in it that says nothing to its reader, and without.
+/// A text with a part that is useless to its readers, and the same text without that part.
 struct Replaced {
     with: String,
     without: String,
 }
 
-/// The driver of PostgreSQL tells the line of the server's own source, in C. It reads like one of the file
-/// that was sent.
+/// The PostgreSQL driver reports the line of the server's own C source, which looks like a line of
+/// the file that was sent.
 #[cfg(feature = "postgres")]
 fn line_of_the_server(error: &(dyn std::error::Error + 'static)) -> Option<Replaced> {
     let error = error.downcast_ref::<sqlx::Error>()?.as_database_error()?;
@@ -133,32 +134,32 @@ fn line_of_the_server(_: &(dyn std::error::Error + 'static)) -> Option<Replaced>
     None
 }
 
-/// In one line, with everything escaped that a terminal would act on: the texts are those of others.
+/// Writes the texts in one line, with control characters escaped, because they come from outside.
 impl fmt::Display for ErrorChain {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", Visible(self.0.join(": ")))
     }
 }
 
-/// The chain of a boxed error.
+/// Returns the chain of a boxed error.
 pub(crate) fn chain(error: &BoxError) -> ErrorChain {
     ErrorChain::of(&**error)
 }
 
-/// An error whose texts have lost their secrets. What it was is kept for the engine, which asks
-/// whether the database refused something, and is shown to nobody.
+/// An error whose texts have no secrets any more. The original error is kept for the engine, which
+/// checks whether the database refused something, and is never shown.
 pub(crate) struct Scrubbed {
     pub(crate) texts: Vec<String>,
     pub(crate) error: BoxError,
 }
 
 impl Scrubbed {
-    /// The texts, outermost first.
+    /// Returns the texts, outermost first.
     pub(crate) fn texts(&self) -> &[String] {
         &self.texts
     }
 
-    /// What it was.
+    /// Returns the original error.
     #[cfg_attr(
         not(feature = "_sqlx"),
         expect(dead_code, reason = "what only databases use")
@@ -180,7 +181,7 @@ impl fmt::Display for Scrubbed {
     }
 }
 
-/// Without a source: its texts are not to be read.
+/// Without a source, because the texts of the original error have secrets.
 impl std::error::Error for Scrubbed {}
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Hashes that are the same on every machine and in every version.
 
-/// FNV-1a with 128 bits. It tells apart what differs by accident; it is no seal against intent.
+/// FNV-1a with 128 bits. It detects accidental differences, but does not protect against
+/// intentional ones.
 #[derive(Clone, Debug)]
 pub(crate) struct Digest(u128);
 
@@ -9,7 +10,7 @@ impl Digest {
         Digest(0x6c62_272e_07bb_0142_62b8_2175_6295_c58d)
     }
 
-    /// Adds a text with its length, so that neighbours cannot flow together.
+    /// Adds a text with its length, so that adjacent texts cannot be confused.
     pub(crate) fn text(&mut self, text: &str) {
         self.bytes(&(text.len() as u64).to_le_bytes());
         self.bytes(text.as_bytes());
@@ -29,11 +30,12 @@ impl Digest {
     }
 }
 
-/// The same for thousands of short texts, as every start has them: eight bytes at a time.
+/// A hash for thousands of short texts, which every run computes: it processes eight bytes at a
+/// time.
 #[derive(Clone, Debug)]
 pub(crate) struct Summary(u128);
 
-/// Odd, so that no two states become one, and dense, so that each bit reaches many others.
+/// Odd, so that different states stay different, and dense, so that each bit affects many others.
 const SPREAD: u128 = 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835;
 
 impl Summary {
@@ -41,7 +43,7 @@ impl Summary {
         Summary(SPREAD)
     }
 
-    /// Adds a text with its length, so that neighbours cannot flow together.
+    /// Adds a text with its length, so that adjacent texts cannot be confused.
     pub(crate) fn text(&mut self, text: &str) {
         self.word(text.len() as u64);
         let (words, rest) = text.as_bytes().as_chunks();
@@ -57,7 +59,7 @@ impl Summary {
 
     fn word(&mut self, word: u64) {
         let product = (self.0 ^ u128::from(word)).wrapping_mul(SPREAD);
-        // A product carries upwards only.
+        // A product only carries to higher bits.
         self.0 = product ^ (product >> 64);
     }
 
@@ -82,7 +84,7 @@ mod tests {
 
     #[test]
     fn a_summary_is_stable() {
-        // Versions of one program that run at the same time compare it.
+        // Versions of a program that run at the same time compare this value.
         assert_eq!(
             summary(&["schema", "0001", "create-orders"]),
             "f33a496e26a85ea0b3c7bfe673e56615"
@@ -107,7 +109,7 @@ mod tests {
         for texts in cases {
             assert!(seen.insert(summary(texts)), "{texts:?}");
         }
-        // One byte, wherever it stands, and the same byte in two places.
+        // One byte at each place, and the same byte at two places.
         for place in 0..long.len() {
             let mut bytes = long.as_bytes().to_vec();
             bytes[place] ^= 1;

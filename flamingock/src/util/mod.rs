@@ -1,4 +1,4 @@
-//! Hashes, near misses, error chains, boxed types: nothing of the domain.
+//! Hashes, near misses, error chains, boxed types: nothing specific to changes.
 
 pub(crate) mod boxed;
 pub(crate) mod database_kind;

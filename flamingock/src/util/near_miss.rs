@@ -1,8 +1,8 @@
-//! The near miss: what somebody probably meant by a key, an id or a name.
+//! Near misses: the key, id or name that was probably meant.
 //!
-//! `flamingock-macros` has the same two functions. A crate of macros can neither lend what it
-//! has nor borrow from the crate that needs it, and a published package has its own files only. A
-//! test holds them equal.
+//! `flamingock-macros` has the same two functions. A macro crate can export only macros, and cannot
+//! depend on the crate that uses it; and a published package contains only its own files. A test
+//! compares the two copies.
 
 /// The candidate closest to `word`, if it is close enough to be a slip of the finger.
 pub(crate) fn near_miss<'a>(word: &str, candidates: &[&'a str]) -> Option<&'a str> {
@@ -36,8 +36,8 @@ fn distance(left: &str, right: &str) -> usize {
     last.last().copied().unwrap_or(left.len())
 }
 
-/// The question behind a sentence that says what is not there: `. Did you mean "create-users"?`, or
-/// nothing.
+/// Returns a suggestion to append to an error message, such as `. Did you mean "create-users"?`, or
+/// an empty text.
 pub(crate) fn did_you_mean<'a>(
     word: &str,
     candidates: impl IntoIterator<Item = &'a str>,

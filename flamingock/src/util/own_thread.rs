@@ -1,10 +1,10 @@
-//! Work beside the caller, on a thread with a runtime of its own.
+//! Running renewals on a thread with its own runtime.
 
 use super::boxed::BoxFuture;
 use std::io;
 
-/// Runs renewals on a thread with a runtime of its own: a change that blocks the executor of the
-/// application must not cost the lease.
+/// Runs renewals on a thread with its own runtime, so that a change that blocks the application's
+/// executor cannot cost the lease.
 pub(crate) fn on_a_thread(renewals: BoxFuture<'static, ()>) -> io::Result<()> {
     let thread = std::thread::Builder::new().name("flamingock-lease".to_owned());
     let spawned = thread.spawn(move || {
@@ -14,7 +14,7 @@ pub(crate) fn on_a_thread(renewals: BoxFuture<'static, ()>) -> io::Result<()> {
         match runtime {
             Ok(runtime) => {
                 runtime.block_on(renewals);
-                // A name that is being looked up would be waited for.
+                // A normal shutdown would wait for a name lookup in progress.
                 runtime.shutdown_background();
             }
             Err(error) => tracing::error!(%error, "no runtime to renew the lease"),

@@ -1,4 +1,4 @@
-//! The text of a panic.
+//! The text of a panic's payload.
 
 use std::any::Any;
 

@@ -1,4 +1,4 @@
-//! Counts in sentences.
+//! Nouns with counts.
 
 use std::fmt::Display;
 

@@ -1,10 +1,11 @@
-//! Words of a command line, for people who paste it into a shell.
+//! Quoting words for a shell, so that suggested commands can be pasted.
 
 use std::fmt::Write as _;
 
 use super::visible::is_invisible;
 
-/// A word as a POSIX shell takes it for one. What a terminal must not print stands there as `$'\033'`.
+/// Quotes a word for a POSIX shell. Characters that a terminal must not print become escapes such
+/// as `$'\033'`.
 pub(crate) fn quote(word: &str) -> String {
     let plain = |character: char| character.is_alphanumeric() || "-_./:=@%+,".contains(character);
     if !word.is_empty() && word.chars().all(plain) {
@@ -16,7 +17,7 @@ pub(crate) fn quote(word: &str) -> String {
     }
 }
 
-/// Bytes in octal, which every shell that knows `$'..'` reads in the same way.
+/// Escapes bytes in octal, which every shell that supports `$'..'` reads in the same way.
 fn escaped(word: &str) -> String {
     let mut text = "$'".to_owned();
     for character in word.chars() {

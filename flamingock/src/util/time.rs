@@ -1,19 +1,19 @@
-//! Points in time, as people write them: RFC 3339.
+//! Points in time as text, in RFC 3339.
 
 use std::time::{Duration, SystemTime};
 
 use serde::Serializer;
 
-/// The first microsecond of the year 10000, which is behind all times that the audit can have.
+/// The first microsecond of the year 10000, after every time that the audit can contain.
 const END: Duration = Duration::from_secs(253_402_300_800);
 
-/// Returns the time as the audit has it: RFC 3339 in UTC, with microseconds.
+/// Returns the form that the audit uses: RFC 3339 in UTC, with microseconds.
 pub(crate) fn text(time: SystemTime) -> String {
     humantime::format_rfc3339_micros(bounded(time)).to_string()
 }
 
-/// Reads a time as a database has it. One that cannot be read is the first that there can be, since a
-/// history is shown also where somebody has written to it by hand.
+/// Parses a time from the database. An invalid one becomes the earliest time, so that a history can
+/// be shown even if it was edited by hand.
 #[cfg(feature = "_sqlx")]
 pub(crate) fn stored(text: &str) -> SystemTime {
     humantime::parse_rfc3339_weak(text).map_or(SystemTime::UNIX_EPOCH, bounded)
@@ -37,7 +37,7 @@ pub(crate) fn serialize_if_any<S: Serializer>(
     }
 }
 
-/// The time itself, or the first or the last one that the audit can have.
+/// Returns the time, limited to the range that the audit supports.
 pub(crate) fn bounded(time: SystemTime) -> SystemTime {
     let last = SystemTime::UNIX_EPOCH + END - Duration::from_micros(1);
     time.clamp(SystemTime::UNIX_EPOCH, last)

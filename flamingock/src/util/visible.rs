@@ -1,33 +1,34 @@
-//! Texts that somebody else wrote, as a terminal may show them.
+//! Escaping text from outside before it is printed.
 //!
-//! An error of a database, a reason or a name that another program has written to the audit may hold what a
-//! terminal acts on: it moves the cursor over what stands there, sets the clipboard, or turns the direction of the
-//! text. Whatever is printed goes through here; documents of JSON do not, since serde escapes them.
+//! An error of a database, or a reason or a name that another program has written to the audit, may
+//! contain characters that a terminal interprets: they move the cursor, set the clipboard, or
+//! change the direction of the text. Everything that is printed is escaped here, except JSON, which
+//! serde escapes.
 
 use std::borrow::Cow;
 use std::fmt::{self, Write};
 
-/// Whether a terminal acts on the character, or whether a reader does not see it.
+/// Reports whether a terminal interprets the character, or a reader cannot see it.
 pub(crate) fn is_invisible(character: char) -> bool {
     character.is_control()
         || matches!(character,
-            // Soft hyphen, marks and overrides of direction, joiners, separators of lines.
+            // Soft hyphen, marks and overrides of direction, joiners, line separators.
             '\u{ad}' | '\u{61c}' | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}'
             | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
-            // Fillers that are as wide as nothing or as a blank.
+            // Fillers without a visible shape.
             | '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{3164}' | '\u{ffa0}'
             // The byte-order mark, annotations, and tags.
             | '\u{feff}' | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}'
             | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// The text in one line, with an escape in the place of every character that must not be printed. What is
-/// visible stays as it is, the backslash too, so that nothing is escaped twice.
+/// Returns the text in one line, with escapes for the characters that must not be printed.
+/// Everything visible stays unchanged, including the backslash, so that nothing is escaped twice.
 pub(crate) fn visible(text: &str) -> Cow<'_, str> {
     escaped(text, is_invisible)
 }
 
-/// The same for a text of several lines.
+/// Returns the text with the same escapes, but keeps its line breaks.
 pub(crate) fn visible_lines(text: &str) -> Cow<'_, str> {
     escaped(text, |one| one != '\n' && is_invisible(one))
 }
@@ -56,7 +57,7 @@ fn push_escape(text: &mut String, character: char) {
     }
 }
 
-/// Prints what it holds in one line, with every character that must not be printed escaped.
+/// Displays a value in one line, with escapes for the characters that must not be printed.
 pub(crate) struct Visible<T>(pub(crate) T);
 
 impl<T: fmt::Display> fmt::Display for Visible<T> {
@@ -65,7 +66,7 @@ impl<T: fmt::Display> fmt::Display for Visible<T> {
     }
 }
 
-/// Escapes what is written to a formatter.
+/// Escapes everything that is written to a formatter.
 struct Escaping<'a, 'b>(&'a mut fmt::Formatter<'b>);
 
 impl Write for Escaping<'_, '_> {
