@@ -54,6 +54,11 @@ fn words(column: &str) -> String {
                 && (after.starts_with("ms") || after.trim_end_matches(')') == "s")
             {
                 with("<n>")
+            } else if word.trim_end_matches(')') == "s"
+                && before.starts_with(|first: char| first.is_ascii_digit())
+            {
+                // On a busy machine, what takes milliseconds can take a second.
+                with("ms")
             } else if before == "operator" {
                 with("<operator>")
             } else if before == "(process" {

@@ -162,9 +162,9 @@ Look at
   Its description: Creates the `orders` topic read by billing and shipping.
 
 On record
-  <time> STARTED by run <id>
-  <time> FAILED by run <id>
-  <time> ROLLBACK_FAILED by run <id>
+  <time> STARTED by run <id>, operator <operator>
+  <time> FAILED by run <id>, operator <operator>
+  <time> ROLLBACK_FAILED by run <id>, operator <operator>
 
 Then
   If all of it is there, or you have completed it:
