@@ -51,8 +51,9 @@ impl Adoption {
         }
     }
 
-    /// Adopts the history that Mongock keeps in MongoDB, in the form that `mongoexport
-    /// --collection=mongockChangeLog` writes: JSON, one document in each line or all in one array.
+    /// Adopts the history that Mongock keeps in MongoDB, in the form that
+    /// `mongoexport --collection=mongockChangeLog` writes: JSON, one document in each line or all
+    /// in one array.
     pub fn mongock(export: impl Into<String>) -> Adoption {
         Adoption {
             export: Some(export.into()),

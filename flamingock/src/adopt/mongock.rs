@@ -45,8 +45,8 @@ struct Time {
     text: Option<String>,
 }
 
-/// Parses `{"$date": "2024-01-31T12:00:00Z"}`, with a text, a number or `{"$numberLong":
-/// "1706702400000"}` inside.
+/// Parses `{"$date": "2024-01-31T12:00:00Z"}`, with a text, a number or
+/// `{"$numberLong": "1706702400000"}` inside.
 fn time(value: Option<&Value>) -> Time {
     let value = value.and_then(|value| value.get("$date")).or(value);
     let of_number = |millis: i64| {

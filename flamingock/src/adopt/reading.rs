@@ -1,4 +1,4 @@
-//! Reading another tool's history from a database, and detecting whether the tool is at work.
+//! Reading another tool's history from a database, and detecting whether the tool is running.
 
 use super::adoption::Adoption;
 use super::history::{self, Columns, History, is_true};

@@ -110,7 +110,7 @@ impl Snapshot {
     }
 
     /// Reports whether the run that has the lock is working on the change of this entry. An
-    /// unfinished entry of an earlier run is interrupted, whoever has the lock now.
+    /// unfinished entry of an earlier run is interrupted.
     pub fn is_running(&self, newest: &LatestEntry) -> bool {
         let unfinished = matches!(newest.state, State::Started | State::Failed);
         let lock = self.lock.as_ref().filter(|lock| lock.held);

@@ -20,6 +20,8 @@ impl Runner {
     /// # Errors
     /// - [`LockTimeout`](crate::ErrorKind) at once if a run of this service has the lock.
     /// - [`Invalid`](crate::ErrorKind) if the history is empty, has attempts that failed or did not
+    ///   finish, or cannot be matched to the changes unambiguously, or if the tool is running.
+    ///   Nothing is written.
     ///   finish, or cannot be matched to the changes unambiguously, or if the tool is at work.
     ///   Nothing is written.
     /// - Any error while the history is read or the audit is written.

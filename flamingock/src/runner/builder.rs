@@ -368,7 +368,7 @@ impl Runner {
     }
 
     /// Runs with this id inside the returned future instead of a task of its own. A simulation
-    /// stops polling the future to imitate a process that stands still, and drops it to imitate one
+    /// stops polling the future to imitate a process that is paused, and drops it to imitate one
     /// that is killed.
     #[doc(hidden)]
     pub fn run_in_place(

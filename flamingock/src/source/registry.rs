@@ -44,9 +44,10 @@ pub struct LinkedCrate {
 /// changes, without an error. This macro references the crates, and makes the run fail if one of
 /// them contributed no change. If `Cargo.toml` renames a dependency, add the crate's own name.
 ///
-/// Call it once, next to `main`: `flamingock::link_changes!(billing_changes, search =
-/// "search_changes");`. The example `changes-in-a-library` shows a complete package. If a crate has
-/// no change, the error of the run names the place of the macro:
+/// Call it once, next to `main`:
+/// `flamingock::link_changes!(billing_changes, search = "search_changes");`. The example
+/// `changes-in-a-library` shows a complete package. If a crate has no change, the error of the run
+/// names the place of the macro:
 ///
 /// ```standalone_crate
 /// flamingock::link_changes!(tokio);

@@ -182,8 +182,8 @@ fn sets_autocommit(statement: &Statement<'_>) -> bool {
     false
 }
 
-/// Recognizes the tokens before the name in `SET autocommit`, `SET SESSION autocommit`, `SET
-/// @@session.autocommit`, `SET @@autocommit` and after a comma.
+/// Recognizes the tokens before the name in `SET autocommit`, `SET SESSION autocommit`,
+/// `SET @@session.autocommit`, `SET @@autocommit` and after a comma.
 fn is_assigned_in_session(before: [Option<Seen<'_>>; 2]) -> bool {
     match before {
         [_, Some(Seen::Word(word))] => is_one_of(word, &["SET", "SESSION", "LOCAL"]),

@@ -14,8 +14,8 @@ pub(crate) struct Index<'a> {
     pub(crate) table: &'a str,
 }
 
-/// Returns the index of `CREATE [UNIQUE] INDEX [CONCURRENTLY] IF NOT EXISTS name ON [ONLY] table
-/// ..`.
+/// Returns the index of
+/// `CREATE [UNIQUE] INDEX [CONCURRENTLY] IF NOT EXISTS name ON [ONLY] table ..`.
 pub(crate) fn made_if_absent<'a>(statement: &Statement<'a>) -> Option<Index<'a>> {
     let mut lexer = Lexer::of(DatabaseKind::Postgres, statement);
     let mut tokens = std::iter::from_fn(move || {

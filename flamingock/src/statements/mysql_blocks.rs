@@ -1,8 +1,8 @@
 //! The statements of MySQL and MariaDB that contain semicolons.
 //!
 //! Scripts for the server's own client set a `DELIMITER` around them; scripts for tools that send a
-//! file unchanged do not. So the blocks of a routine's body are tracked here: `BEGIN .. END`, `CASE
-//! .. END` and `CASE .. END CASE`, and in a body without `BEGIN` also `IF`, `LOOP`, `WHILE`,
+//! file unchanged do not. So the blocks of a routine's body are tracked here: `BEGIN .. END`,
+//! `CASE .. END` and `CASE .. END CASE`, and in a body without `BEGIN` also `IF`, `LOOP`, `WHILE`,
 //! `REPEAT` and `FOR`. Each statement of a list ends with a semicolon, so an `END` after a
 //! semicolon closes a block or a compound statement, and any other closes a `CASE` expression.
 //!
@@ -98,8 +98,8 @@ enum Frame {
     Case {
         parentheses: usize,
     },
-    /// Nested statements such as `IF`. Inside a block they need not be counted, because their `END
-    /// IF` names them.
+    /// Nested statements such as `IF`. Inside a block they need not be counted, because their
+    /// `END IF` names them.
     Loops {
         count: usize,
     },

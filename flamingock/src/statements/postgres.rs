@@ -152,8 +152,8 @@ pub(super) fn command(scanner: &Scanner<'_>) -> String {
 
 /// The state of a statement that determines whether a semicolon ends it.
 ///
-/// A semicolon in parentheses does not (`CREATE RULE .. DO (..; ..)`), nor one in a `BEGIN ATOMIC
-/// .. END` body, where each `CASE` has its own `END`.
+/// A semicolon in parentheses does not (`CREATE RULE .. DO (..; ..)`), nor one in a
+/// `BEGIN ATOMIC .. END` body, where each `CASE` has its own `END`.
 #[derive(Debug, Default)]
 pub(super) struct Shape<'a> {
     before: Before<'a>,

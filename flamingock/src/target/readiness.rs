@@ -13,7 +13,7 @@ use crate::util::error_chain::ErrorChain;
 use crate::util::error_chain::chain;
 use crate::util::panic::panic_text;
 
-/// The first and the longest pause between two calls of a probe: it doubles in between.
+/// The first and the longest pause between two readiness probes: it doubles in between.
 pub(crate) const FIRST_PAUSE: Duration = Duration::from_millis(100);
 pub(crate) const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
@@ -43,7 +43,7 @@ impl Ready {
         }
     }
 
-    /// Calls the probe once.
+    /// Calls the readiness probe once.
     pub(crate) async fn ask(&self) -> Result<(), ErrorChain> {
         // Creating the future is the application's code, too, and may panic.
         let asked = AssertUnwindSafe(async { (self.probe)().await });

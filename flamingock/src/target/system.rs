@@ -95,11 +95,11 @@ impl TargetSystem {
     /// Waits until the system is ready before the first of its changes runs, is undone or is
     /// verified, so that a broker that starts late does not fail the deployment.
     ///
-    /// The probe is a function that returns a future. Flamingock calls it until it returns `Ok` or
-    /// `timeout` is over, with pauses from 100 milliseconds to 5 seconds. A call that has not
-    /// returned by then is dropped. The probe is called only if a change of this system is to run,
-    /// under the lock, whose lease is renewed meanwhile, and never in a transaction. Cancelling the
-    /// run and losing the lock end the wait.
+    /// The readiness probe is a function that returns a future. Flamingock calls it until it
+    /// returns `Ok` or `timeout` is over, with pauses from 100 milliseconds to 5 seconds. A call
+    /// that has not returned by then is dropped. It is called only if a change of this system is to
+    /// run, under the lock, whose lease is renewed meanwhile, and never in a transaction.
+    /// Cancelling the run and losing the lock end the wait.
     ///
     /// If the system is not ready in time, none of its changes run: they are
     /// [`NotReached`](crate::Outcome::NotReached) with an error, and nothing is recorded about

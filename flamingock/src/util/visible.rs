@@ -12,10 +12,10 @@ use std::fmt::{self, Write};
 pub(crate) fn is_invisible(character: char) -> bool {
     character.is_control()
         || matches!(character,
-            // Soft hyphen, marks and overrides of direction, joiners, line separators.
+            // Soft hyphen, marks and overrides of direction, joiners, separators of lines.
             '\u{ad}' | '\u{61c}' | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}'
             | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
-            // Fillers without a visible shape.
+            // Fillers that are as wide as nothing or as a blank.
             | '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{3164}' | '\u{ffa0}'
             // The byte-order mark, annotations, and tags.
             | '\u{feff}' | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}'

@@ -41,9 +41,9 @@ impl Turns {
         Turn::Shared(self.turns.read().await)
     }
 
-    /// Waits for the turn of a non-transactional change with a connection. `CREATE INDEX
-    /// CONCURRENTLY` of PostgreSQL waits for every transaction of its database, and some of these
-    /// may wait for the index.
+    /// Waits for the turn of a non-transactional change with a connection.
+    /// `CREATE INDEX CONCURRENTLY` of PostgreSQL waits for every transaction of its database, and
+    /// some of these may wait for the index.
     pub(crate) async fn of_connection(&self, database: &dyn Database) -> Turn<'_> {
         if database.is_single_writer() || database.kind() == DatabaseKind::Postgres {
             return Turn::Own(self.turns.write().await);
