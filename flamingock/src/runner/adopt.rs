@@ -22,10 +22,7 @@ impl Runner {
     /// - [`Invalid`](crate::ErrorKind) if the history is empty, has attempts that failed or did not
     ///   finish, or cannot be matched to the changes unambiguously, or if the tool is running.
     ///   Nothing is written.
-    ///   finish, or cannot be matched to the changes unambiguously, or if the tool is at work.
-    ///   Nothing is written.
     /// - Any error while the history is read or the audit is written.
-    /// from being read or the audit from being written.
     pub async fn adopt(&self, adoption: &Adoption) -> Result<Adopted, Error> {
         let storage = open(&self.settings)?;
         engine::find_out_formats(&self.settings, Some(adoption)).await?;

@@ -217,7 +217,7 @@ impl Runner {
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() {
     /// # let store = MemoryStore::new();
-    /// A replica that must not apply anything, and must not start before another instance has.
+    /// // A replica that must not apply anything, and must not start before another instance has.
     /// let run = Runner::new(&store).changes(changes![warm_cache]).mode(Mode::Check).run();
     /// assert!(matches!(run.await, Err(error) if error.kind() == ErrorKind::Pending));
     /// # }

@@ -66,6 +66,7 @@ const PACKAGE: &str = "CARGO_MANIFEST_DIR";
 /// testing::assert_manifest(&runner(), path);
 /// # std::fs::remove_dir_all(folder).unwrap();
 /// ```
+///
 /// # Panics
 /// - If the manifest differs. The message lists the differences line by line, and says how to
 ///   accept them.

@@ -166,7 +166,7 @@ impl Webhook {
     /// use flamingock::events::EventKind;
     /// use flamingock::events::Webhook;
     ///
-    /// Only runs that failed.
+    /// // Only runs that failed.
     /// let webhook = Webhook::new("https://pager.example.com/flamingock")
     ///     .when(|event| matches!(&event.kind, EventKind::RunEnded { error: Some(_), .. }));
     /// # drop(webhook);

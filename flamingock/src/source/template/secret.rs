@@ -30,7 +30,7 @@ use super::tree::Piece;
 ///     format!("Bearer {}", webhook.token.reveal())
 /// }
 ///
-/// A test needs no file.
+/// // A test needs no file.
 /// let webhook = Webhook { url: "https://example.com".to_owned(), token: Secret::new("abc") };
 /// assert_eq!(header(&webhook), "Bearer abc");
 /// assert_eq!(format!("{:?}", webhook.token), "Secret(***)");
