@@ -1,4 +1,4 @@
-//! One database: how its statements are sent and its answers read.
+//! The interface of one database: how its statements are sent, and how its answers are read.
 
 use std::fmt;
 use std::future::Future;
@@ -13,30 +13,30 @@ use crate::template::Rendered;
 /// A connection of a backend.
 pub type Conn<B> = <<B as Backend>::Database as Database>::Connection;
 
-/// One row of an answer: every column as text, as the database spells it.
+/// One row of an answer, with every column as text in the form of the database.
 #[derive(Clone, Debug)]
 pub struct Row(pub(crate) Vec<Option<String>>);
 
 impl Row {
-    /// The text of a column; empty where it is NULL.
+    /// Returns the text of a column; empty for NULL.
     pub fn text(&mut self, column: usize) -> String {
         self.optional(column).unwrap_or_default()
     }
 
-    /// The text of a column that may be NULL. Takes it out of the row.
+    /// Takes the text of a column out of the row; `None` for NULL.
     pub fn optional(&mut self, column: usize) -> Option<String> {
         self.0.get_mut(column)?.take()
     }
 
-    /// All columns; none for those that are NULL.
+    /// Returns all columns; `None` for those that are NULL.
     pub fn columns(self) -> Vec<Option<String>> {
         self.0
     }
 
-    /// The number of a column; none where it is NULL.
+    /// Returns the number in a column; `None` for NULL.
     ///
     /// # Errors
-    /// A column that holds something else than a 64-bit integer.
+    /// The column holds something other than a 64-bit integer.
     pub fn int(&self, column: usize) -> Result<Option<i64>, sqlx::Error> {
         let Some(text) = self.0.get(column).and_then(Option::as_deref) else {
             return Ok(None);
@@ -52,39 +52,39 @@ impl Row {
     }
 }
 
-/// What a statement, or a text of several, was answered.
+/// The answer to a statement, or to a message with several statements.
 #[derive(Clone, Debug, Default)]
 pub struct Answer {
     /// All rows.
     pub rows: Vec<Row>,
-    /// How many rows were written, added up.
+    /// The total number of rows written.
     pub affected: u64,
-    /// The last generated key, where the protocol tells.
+    /// The last generated key, if the protocol reports it.
     pub last_insert_id: i64,
 }
 
-/// How far a text of the user's came.
+/// How far a message of the user was executed.
 #[derive(Debug, Default)]
 pub struct Progress {
-    /// How many statements were answered without an error.
+    /// How many statements succeeded.
     pub answered: usize,
-    /// How many statements were answered since the last mark.
+    /// How many statements succeeded since the last mark.
     pub since_mark: usize,
-    /// The number in each row with one column of the mark's name that was among the answers.
+    /// The numbers of the marks in the answers: rows with one column of the mark's name.
     pub marks: Vec<i64>,
-    /// What ended it before its end: what followed was not run.
+    /// The error that ended the message early. The statements after it did not run.
     pub error: Option<sqlx::Error>,
 }
 
-/// What is done with each row of an answer.
+/// The function that processes each row of an answer.
 pub type EachRow<'a> = dyn FnMut(Row) -> Result<(), sqlx::Error> + Send + 'a;
 
-/// A database that the tables can live in.
+/// A database in which the tables can be.
 pub trait Backend: fmt::Debug + Send + Sync + 'static {
-    /// The driver.
+    /// The driver of sqlx.
     type Database: Database;
 
-    /// The texts.
+    /// The SQL of the database.
     const DIALECT: &'static Dialect;
 
     /// Sends a statement and reads its whole answer.
@@ -103,38 +103,40 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
         }
     }
 
-    /// The same, row by row: an answer of many rows is never there as a whole.
+    /// Sends a statement and processes its answer row by row, so that a long answer is never in
+    /// memory as a whole.
     fn fetch_each(
         connection: &mut Conn<Self>,
         statement: Rendered,
         each: &mut EachRow<'_>,
     ) -> impl Future<Output = Result<Answer, sqlx::Error>> + Send;
 
-    /// Sends a text of the user's, and reads the answers to their end. Rows are let go, unlooked at;
-    /// only those with a single column of the name `mark` are counted.
+    /// Sends a message of the user, and reads the answers to their end. Discards all rows, and only
+    /// records those with a single column of the name `mark`.
     fn run(
         connection: &mut Conn<Self>,
         text: String,
         mark: &str,
     ) -> impl Future<Output = Progress> + Send;
 
-    /// Where in a text its error is, in characters counted from 1, where the database tells.
+    /// Returns the place of an error in a message, in characters from 1, if the database reports
+    /// it.
     fn position(_error: &sqlx::Error) -> Option<usize> {
         None
     }
 
-    /// Runs statements that belong together and answers the rows of all of them. What may
-    /// be there in part only is [`write_together`](Self::write_together)'s. `patience` bounds how
-    /// long a busy commit is repeated.
+    /// Runs statements that belong together, and returns the rows of all of them. Use
+    /// [`write_together`](Self::write_together) if a part of them must not be written alone.
+    /// `patience` limits how long a busy commit is repeated.
     fn write(
         connection: &mut Conn<Self>,
         statements: Vec<Rendered>,
         patience: Duration,
     ) -> impl Future<Output = Result<Answer, sqlx::Error>> + Send;
 
-    /// The same, at a time when many may want to write: everybody who starts. Where the write lock is
-    /// waited for, a row of `moot` says meanwhile that there is nothing to write any more, and the answer
-    /// is empty.
+    /// Does the same when many processes may want to write, because all of them have just started.
+    /// Returns an empty answer if `moot` returns a row while this waits for the write lock, because
+    /// then there is nothing left to write.
     fn write_among_others(
         connection: &mut Conn<Self>,
         statements: Vec<Rendered>,
@@ -145,7 +147,7 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
         Self::write(connection, statements, patience)
     }
 
-    /// The same, all or none.
+    /// Writes all statements or none.
     fn write_together(
         connection: &mut Conn<Self>,
         statements: Vec<Rendered>,
@@ -154,8 +156,8 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
         Self::write(connection, statements, patience)
     }
 
-    /// The same, and on disk when it is answered, even where the application lets the database
-    /// commit lazily.
+    /// Writes all statements durably: they are on disk when this returns, even if the application
+    /// lets the database commit lazily.
     fn write_durably(
         connection: &mut Conn<Self>,
         statements: Vec<Rendered>,
@@ -164,20 +166,21 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
         Self::write(connection, statements, patience)
     }
 
-    /// Whether a statement that failed so may have undone the whole transaction with it.
+    /// Reports whether a statement with this error may have rolled back the whole transaction.
     fn may_undo_all(_error: &sqlx::Error) -> bool {
         false
     }
 
-    /// What repairs a counter that hands out numbers of rows that are taken, if that is what an error says.
+    /// Returns how to repair a sequence that returns numbers which are in use already, if that is
+    /// the error.
     fn repair(_error: &sqlx::Error) -> Option<String> {
         None
     }
 
-    /// What the database's own error means.
+    /// Classifies an error of the database itself.
     fn classify_database_error(error: &dyn sqlx::error::DatabaseError) -> Failure;
 
-    /// What an error means.
+    /// Classifies an error.
     fn classify(error: &sqlx::Error) -> Failure {
         match error {
             sqlx::Error::Database(error) => Self::classify_database_error(&**error),
@@ -191,7 +194,7 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
     }
 }
 
-/// Reads a whole answer and keeps nothing of it, whatever the driver.
+/// Reads an answer to its end and discards its rows, with any driver.
 macro_rules! run_to_its_end {
     ($stream:expr, $mark:expr) => {{
         use futures_util::StreamExt;
@@ -225,7 +228,7 @@ macro_rules! run_to_its_end {
 }
 pub(crate) use run_to_its_end;
 
-/// Reads every row and count of an answer, whatever the driver.
+/// Reads every row and count of an answer, with any driver.
 macro_rules! collect_answer {
     ($stream:expr, $each:expr, $result:ident => $last_insert_id:expr) => {{
         use futures_util::TryStreamExt;

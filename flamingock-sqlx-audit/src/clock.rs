@@ -1,18 +1,18 @@
-//! The time that leases in a file are measured by: SQLite has no clock of its own.
+//! The clock that measures leases in a SQLite file, because SQLite has no clock of its own.
 
 use std::time::{Duration, SystemTime};
 
-/// How much longer a lease lasts by the wall clock: those of two hosts that share a file differ, and
-/// are set while they run.
+/// How much longer a lease lasts by the wall clock. The clocks of two hosts that share a file
+/// differ, and can be set while they run.
 const MARGIN: Duration = Duration::from_secs(5);
 
-/// Milliseconds since 1970.
+/// Returns the milliseconds since 1970.
 pub(crate) fn wall_ms() -> i64 {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     since.map_or(0, milliseconds)
 }
 
-/// The end of a lease that begins now by the wall clock, with the margin.
+/// Returns the end by the wall clock of a lease that begins now, including the margin.
 pub(crate) fn wall_end_ms(lease: Option<Duration>) -> i64 {
     let lease = lease.map_or(0, milliseconds);
     wall_ms()
@@ -24,13 +24,13 @@ fn milliseconds(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// The clock by which leases of one boot are measured. A wall clock may jump; the time since boot does
+/// The clock that measures the leases of one boot. A wall clock may jump; the time since boot does
 /// not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Clock {
-    /// Names the boot; empty where the system does not tell.
+    /// The id of the boot; empty if the system does not report it.
     pub(crate) boot: String,
-    /// Milliseconds since boot, or since 1970 where the boot is not known.
+    /// Milliseconds since boot, or since 1970 if the boot is unknown.
     pub(crate) now_ms: i64,
 }
 

@@ -1,38 +1,39 @@
-//! What a database's refusal means to us.
+//! The classification of database errors.
 
-/// The kinds of failure that the caller treats differently.
+/// The kinds of failures that callers treat differently.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Failure {
-    /// One of our tables is not there.
+    /// One of the tables does not exist.
     MissingTable,
-    /// The fencing check refused the row: the lock is another's, or the transaction is not ours.
+    /// The fencing check refused the row: the lock has another owner, or the transaction is not the
+    /// one that was begun.
     Refused,
-    /// The transaction lost against a concurrent one and may be tried again from its start.
+    /// The transaction lost against a concurrent one, and can be tried again from its beginning.
     Serialization,
-    /// The transaction was the victim of a deadlock and may be tried again from its start.
+    /// The transaction was the victim of a deadlock, and can be tried again from its beginning.
     Deadlock,
-    /// A lock was waited for longer than allowed.
+    /// The wait for a lock exceeded its limit.
     LockTimeout,
-    /// SQLite: somebody else writes.
+    /// SQLite: another connection is writing.
     Busy,
-    /// A unique key is there already.
+    /// A unique key exists already.
     Duplicate,
-    /// The savepoint is gone: the transaction that held it has ended.
+    /// The savepoint does not exist: its transaction has ended.
     NoSavepoint,
-    /// The user of the database may not do this.
+    /// The database user lacks the necessary rights.
     Denied,
-    /// The server takes no writes from anybody: it is a standby, or no longer the writer. Another server
-    /// may be behind the same address by now.
+    /// The server is read-only: it is a standby, or no longer the primary. The same address may
+    /// lead to another server by now.
     ReadOnly,
-    /// The connection is gone, so the answer to what was sent is not known.
+    /// The connection was lost, so the result of the statement is unknown.
     Disconnected,
-    /// Anything else that the database or the driver refused.
+    /// Any other error of the database or the driver.
     Other,
 }
 
 impl Failure {
-    /// Whether the database is known to have rolled the transaction back for another's sake, so
-    /// that a second try is sensible.
+    /// Reports whether the database rolled the transaction back in favor of another one, so that a
+    /// second try is worthwhile.
     pub fn is_conflict(self) -> bool {
         matches!(self, Failure::Serialization | Failure::Deadlock)
     }

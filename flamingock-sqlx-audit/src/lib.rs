@@ -1,14 +1,14 @@
 //! Audit rows and the lock row of [Flamingock](https://docs.rs/flamingock) in SQL, for PostgreSQL,
 //! MySQL and MariaDB, and SQLite.
 //!
-//! This crate knows rows, SQL and time, and nothing of the framework: applications depend on
-//! `flamingock`, whose features choose the databases. A [`Ledger`] stands for the tables of one
-//! database; each of its methods takes a connection and sends one statement (SQLite: one short
-//! transaction). What differs between databases is text: one [`Dialect`] each.
+//! This crate contains rows, SQL and time, and nothing of the framework. Applications depend on
+//! `flamingock`, whose features choose the databases. A [`Ledger`] represents the tables of one
+//! database; each of its methods takes a connection and sends one statement (on SQLite: one short
+//! transaction). Databases differ only in text: there is one [`Dialect`] for each of them.
 //!
-//! On PostgreSQL and MySQL every statement goes by the simple protocol with its values encoded as
-//! literals that mean the same in every quoting mode, since prepared statements fail, or return other clients' answers, behind a pooler
-//! in transaction mode. SQLite binds its values.
+//! On PostgreSQL and MySQL every statement is sent by the simple protocol, with its values as
+//! literals that mean the same in every quoting mode. Behind a pooler in transaction mode, prepared
+//! statements fail or return the answers of other clients. SQLite binds its values.
 
 mod backend;
 #[cfg(feature = "sqlite")]

@@ -1,4 +1,4 @@
-//! MariaDB, and MySQL 8 as far as it shares this SQL (it was not run there).
+//! MariaDB, and MySQL 8 as far as it supports the same SQL; it is not tested there.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::template::{Rendered, Values, hex};
 #[derive(Clone, Copy, Debug)]
 pub struct MySql;
 
-/// The server says to whom it happened, and not by which setting.
+/// The server's own message does not name the setting.
 const NO_MEMORY: &str = "a larger sort_buffer_size is needed than this session has";
 
 impl Backend for MySql {
@@ -39,8 +39,8 @@ impl Backend for MySql {
         run_to_its_end!(connection.fetch_many(query), mark)
     }
 
-    /// Sent as one text. What has more than one statement here is idempotent: the server may stop
-    /// between two.
+    /// Sends one message. Every message with more than one statement is idempotent, because the
+    /// server may stop between two of them.
     async fn write(
         connection: &mut Conn<Self>,
         statements: Vec<Rendered>,
@@ -70,14 +70,14 @@ impl Backend for MySql {
         statements.push(own(COMMIT));
         let written = Self::write(connection, statements, patience).await;
         if written.is_err() {
-            // The server has stopped at the statement that failed and kept the transaction open.
+            // The server has stopped at the statement that failed, and kept the transaction open.
             let _ = Self::fetch(connection, own("ROLLBACK AND NO CHAIN NO RELEASE")).await;
         }
         written
     }
 
-    /// Deadlocks and records that have changed; a lock that was waited for too long where the server is
-    /// set so; a full table of locks; a transaction that another one has cut.
+    /// Deadlocks and changed records; lock wait timeouts, if the server is configured so; a full
+    /// lock table; a transaction that another one has aborted.
     fn may_undo_all(error: &sqlx::Error) -> bool {
         let error = error.as_database_error();
         let error =
@@ -102,19 +102,19 @@ impl Backend for MySql {
         };
         match error.number() {
             1146 | 1049 => Failure::MissingTable,
-            // "Column 'fencing_token' cannot be null"; "Record has changed since last read" is decided by
-            // reading the lock.
+            // "Column 'fencing_token' cannot be null". For "Record has changed since last read",
+            // reading the lock decides.
             1048 if error.message().contains("'fencing_token'") => Failure::Refused,
-            // What stands before a witness yields two rows unless the grant is the latest one.
+            // The statement before a witness yields two rows unless the grant is the latest one.
             1242 => Failure::Refused,
             1020 => Failure::Serialization,
             1213 => Failure::Deadlock,
-            // MySQL has a number of its own for NOWAIT.
+            // MySQL has a separate number for NOWAIT.
             1205 | 3572 => Failure::LockTimeout,
             1062 => Failure::Duplicate,
             1305 => Failure::NoSavepoint,
-            // Also the refusal of many other options of the server, which the message names in any
-            // language: `--read-only`, `--super-read-only`.
+            // This is also the error for many other options of the server, which the message names
+            // in any language: `--read-only`, `--super-read-only`.
             1290 if error.message().contains("read-only") => Failure::ReadOnly,
             1836 => Failure::ReadOnly,
             1044 | 1045 | 1142 | 1143 | 1227 | 1290 | 1792 => Failure::Denied,
@@ -127,7 +127,7 @@ impl Backend for MySql {
     }
 }
 
-/// A hex literal with its character set keeps the text out of reach of `NO_BACKSLASH_ESCAPES`.
+/// A hex literal with its character set does not depend on `NO_BACKSLASH_ESCAPES`.
 fn literal(text: &str) -> String {
     format!("_utf8mb4 X'{}'", hex(text))
 }
@@ -226,7 +226,7 @@ const DIALECT: Dialect = Dialect {
             column: "shard",
             statement: PROGRESS,
         },
-        // The last one: until it is there, the tables have the older format.
+        // The last one: until this column exists, the tables have the older format.
         Upgrade {
             table: "lock",
             column: "format_version",
@@ -240,8 +240,8 @@ LIMIT 18446744073709551615",
     format_version: "SELECT MAX(format_version) FROM {lock} LIMIT 1",
     create_marker: MARKER,
     home: None,
-    // Other databases of the server belong to other applications. That of the URL is the application's
-    // own, wherever its session has moved.
+    // Other databases of the server belong to other applications. The database of the URL is the
+    // application's own, wherever its session has moved.
     places: "SELECT CAST(TABLE_SCHEMA AS BINARY), CAST(TABLE_NAME AS BINARY),
   CAST(COALESCE($schema, DATABASE()) AS BINARY), 1
 FROM information_schema.TABLES
@@ -280,7 +280,7 @@ WHERE TABLE_SCHEMA IN (COALESCE($schema, DATABASE()), COALESCE($home, DATABASE()
         },
     ],
     inspect: &[
-        // Bytes, since numbers are converted too.
+        // Bytes, because numbers are converted too.
         "SELECT CAST(@@autocommit = 0 AS BINARY),
   CAST(ABS(TIMESTAMPDIFF(SECOND, NOW(), SYSDATE())) > 5 AS BINARY), CAST(@@insert_id <> 0 AS BINARY),
   CAST(/*M! @@tx_read_only */ /*!50720 @@transaction_read_only */ = 1 AS BINARY),
@@ -290,17 +290,17 @@ LIMIT 1",
     ],
     is_made: None,
     is_held: None,
-    // A text without characters is NULL in some modes, the same as digits is not.
+    // An empty text is NULL in some modes, but the same text in hex digits is not.
     seed: &[
         "INSERT IGNORE INTO {lock} (service, lane, fencing_token, run_id, owner, acquired_at, format_version)
 VALUES ($service, $lane, 0, X'', X'', UTC_TIMESTAMP(6), $format_version)",
         "INSERT IGNORE INTO {lease} (service, lane, run_id, expires_at)
 VALUES ($service, $lane, X'', '1970-01-01')",
     ],
-    // Bytes are not converted to what the connection's character set can say: another id than was written
-    // would be a change that never ran. Grouped by both columns of the index: without the service in it the server scans all rows.
-    // Each query that may have more than one row has a limit of its own: that of the session would hide
-    // entries, whose changes would run again.
+    // Bytes are not converted to the connection's character set: an altered id would be that of a
+    // change that never ran. The rows are grouped by both columns of the index, because without the
+    // service the server scans all rows. Each query that can have more than one row has its own
+    // limit, because that of the session would hide entries, whose changes would run again.
     snapshot: "SELECT CAST(DATABASE() AS BINARY),
   CAST(COALESCE(@@character_set_results IN ('ucs2', 'utf16', 'utf16le', 'utf32'), 0) * 2
     + (/*M! @@tx_isolation */ /*!50720 @@transaction_isolation */ = 'READ-UNCOMMITTED') * 4 AS BINARY), k.fencing_token, k.run_id, CAST(k.owner AS BINARY), k.pipeline_digest,
@@ -351,12 +351,12 @@ FROM {audit} a WHERE a.service = $service AND a.seq > $after
   AND ($newest_only = 0 OR a.seq IN (SELECT MAX(b.seq) FROM {audit} b WHERE b.service = $service
        GROUP BY b.service, b.change_id))
 ORDER BY a.seq LIMIT $limit",
-    // A row of the lock that somebody has deleted leaves a service that only the audit knows.
+    // If the row of the lock was deleted, only the audit knows the service.
     services: "SELECT CAST(service AS BINARY) AS service FROM {lock} WHERE lane = $lane
 UNION SELECT CAST(service AS BINARY) FROM {audit} ORDER BY service LIMIT 18446744073709551615",
-    // The rows are locked in one order, here and in every statement below: two that locked them in
-    // opposite orders would be each other's deadlock. Nobody waits for a row that somebody holds. A run
-    // whose answer was lost asks again, and gets the fencing fencing_token that it has.
+    // The rows are locked in the same order here and in every statement below: two statements that
+    // locked them in opposite orders would deadlock. No statement waits for a locked row. A run
+    // whose answer was lost asks again, and gets the same fencing token.
     acquire: &[
         "START TRANSACTION",
         "SELECT k.run_id, NULL FROM {lock} k
@@ -384,7 +384,8 @@ WHERE k.service = $service AND k.lane = $lane AND e.run_id = $run_id
 SET k.pipeline_digest = $digest, k.run_id = X'', e.run_id = X'', e.expires_at = '1970-01-01',
   e.activity = NULL
 WHERE k.service = $service AND k.lane = $lane AND k.fencing_token = $fencing_token AND k.run_id = $run_id"],
-    // Single-row VALUES: with an empty sql_mode every other form stores 0 where NULL is refused.
+    // Single-row VALUES: with an empty `sql_mode`, every other form stores 0 instead of refusing
+    // NULL.
     append: "INSERT INTO {audit} (service, run_id, attempt, stage, change_id, change_order, author,
   description, target, state, transaction_mode, recovery, origin, operator, digest, fencing_token,
   idempotency_key, started_at, finished_at, duration_us, host, pid, app_version, location, error, reason,
@@ -399,23 +400,24 @@ VALUES ($service, $run_id, $attempt, $stage, $change_id, $change_order, $author,
     fencing_within: FENCING,
     // DDL of a later change commits the row: the lock must not change its owner before that.
     fencing_between: FENCING,
-    // MySQL has no such limit and reads an assignment that changes nothing.
+    // MySQL has no such limit, and sees an assignment that changes nothing.
     limit_idle: Some(
         "SET /*M!100300 @flamingock_idle = @@SESSION.idle_write_transaction_timeout, \
          SESSION idle_write_transaction_timeout = 15, */ autocommit = 0",
     ),
     fencing_alone: FENCING_ALONE,
-    // The digest is of nobody's pipeline: nobody takes it for one that is up to date, and whoever gives
-    // the lock back or takes it over sets it.
+    // The digest matches no pipeline, so no run takes the pipeline for up to date; releasing or
+    // taking over the lock overwrites it.
     write_lock: Some(
         "UPDATE {lock} SET pipeline_digest = CONCAT('entry ', UUID()) WHERE service = $service
   AND lane = $lane AND fencing_token = $fencing_token AND run_id = $run_id",
     ),
-    // The table that is written to can be read in a derived one only, which the limit keeps apart.
+    // The table that is written to can be read only in a derived table, which the limit keeps from
+    // being merged.
     unless_ended: "AND NOT EXISTS (SELECT 1 FROM (SELECT 1 FROM {audit}
     WHERE service = $service AND change_id = $change_id AND run_id = $run_id AND attempt = $attempt
     AND state IN ('APPLIED', 'ROLLED_BACK', 'ROLLBACK_FAILED') LIMIT 1) AS ended)",
-    // The connection's id is what another one needs to cancel a statement of it.
+    // Another session needs the id of the connection to cancel one of its statements.
     witness_metadata: Some(
         "CONCAT('{\"connection\":', CONNECTION_ID(), IF($metadata IS NULL, '}', CONCAT(',', SUBSTRING($metadata, 2))))",
     ),
@@ -438,13 +440,14 @@ VALUES ($service, $run_id, $attempt, $stage, $change_id, $change_order, $author,
         "SELECT metadata FROM {audit} WHERE service = $service AND change_id = $change_id
   AND run_id = $run_id AND attempt = $attempt AND state = 'STARTED' LIMIT 1",
     ]),
-    // The newest are enough: those of one transaction name one connection, and an open one's are young.
+    // The latest ones are enough: the witnesses of one transaction name one connection, and those
+    // of an open transaction are recent.
     witnesses: Some(
         "SELECT seq, metadata FROM {audit} WHERE service = $service AND state = 'STARTED' AND {whose}
   AND transaction_mode = 'shared' AND metadata LIKE '{\"connection\":%' ORDER BY seq DESC LIMIT 1000",
     ),
-    // A late owner's witness would be newer than what the next owner has recorded.
-    // SET, and not DO, which turns the error into a warning.
+    // A witness of a late owner would be newer than the entries of the next owner. SET is used,
+    // because DO turns the error into a warning.
     before_witness: Some(
         "SET @flamingock_owner = (SELECT 1 UNION ALL SELECT 2 FROM DUAL WHERE NOT EXISTS (SELECT 1 FROM {lock}
   WHERE service = $service AND lane = $lane AND fencing_token = $fencing_token AND run_id = $run_id))",
@@ -455,8 +458,8 @@ VALUES ($service, $run_id, $attempt, $stage, $change_id, $change_order, $author,
     elapsed_in_text: ELAPSED,
     limit_behind_text: None,
     clock: None,
-    // With autocommit off, nothing that follows a deadlock or DDL is committed one by one. What is
-    // completed is not to begin another transaction or end the session.
+    // With autocommit off, nothing after a deadlock or DDL is committed statement by statement. A
+    // commit must neither begin another transaction nor end the session.
     begin: "SET autocommit = 0, completion_type = 0; START TRANSACTION",
     savepoint: "SAVEPOINT fl_%tag%",
     release_savepoint: "RELEASE SAVEPOINT fl_%tag%",
@@ -466,7 +469,7 @@ VALUES ($service, $run_id, $attempt, $stage, $change_id, $change_order, $author,
 VALUES ($service, $change_id, $started_seq, $run_id, $kind, UTC_TIMESTAMP(6))",
     marker_promote: "UPDATE {marker} SET kind = 'applied' WHERE service = $service
   AND change_id = $change_id AND started_seq = $started_seq AND run_id = $run_id AND kind = 'started'",
-    // Committed by ourselves: sessions of the application may commit nothing without being told.
+    // Commits explicitly, because sessions of the application may have autocommit off.
     marker_tombstone: "SET SESSION innodb_lock_wait_timeout = 5;
 START TRANSACTION;
 INSERT INTO {marker} (service, change_id, started_seq, run_id, kind, marked_at)
@@ -478,12 +481,12 @@ COMMIT AND NO CHAIN NO RELEASE",
   AND started_seq = $started_seq AND kind <> 'tombstone'",
 };
 
-/// Whatever the session makes of a commit that says no more.
+/// Does not depend on how the session completes a plain commit.
 const COMMIT: &str = "COMMIT AND NO CHAIN NO RELEASE";
 
 const NOTE_TIME: &str = "SET @flamingock_began = UTC_TIMESTAMP(6)";
 
-/// How many microseconds ago a text, or a part of it, began.
+/// The expression for the microseconds since a message, or a part of it, began.
 const ELAPSED: &str = "TIMESTAMPDIFF(MICROSECOND, @flamingock_began, UTC_TIMESTAMP(6))";
 
 const FENCING: &str = "(SELECT fencing_token FROM {lock} WHERE service = $service AND lane = $lane
@@ -493,7 +496,7 @@ const FENCING_ALONE: &str =
     "(SELECT fencing_token FROM {lock} WHERE service = $service AND lane = $lane
   AND fencing_token = $fencing_token AND run_id = $run_id {unless_ended} LOCK IN SHARE MODE)";
 
-/// Also stands beside the audit: the rollback of a change needs a witness that is no audit row.
+/// Also exists next to the audit: the rollback of a change needs a witness that is no audit row.
 const MARKER: &str = "CREATE TABLE IF NOT EXISTS {marker} (
   service VARCHAR(190) NOT NULL,
   change_id VARCHAR(190) NOT NULL,
@@ -504,7 +507,8 @@ const MARKER: &str = "CREATE TABLE IF NOT EXISTS {marker} (
   PRIMARY KEY (service, change_id, started_seq)
 ) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin";
 
-/// How far long work has come, and what operators ask of it. One row a change, or a shard of one.
+/// The progress of long work, and the requests of operators. It has one row for each change, or for
+/// each shard of one.
 const PROGRESS: &str = "CREATE TABLE IF NOT EXISTS {progress} (
   service VARCHAR(190) NOT NULL,
   change_id VARCHAR(190) NOT NULL,

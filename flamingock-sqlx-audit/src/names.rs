@@ -1,11 +1,11 @@
 //! The names of the tables, validated once.
 
-/// Where the tables stand and how their names begin.
+/// The schema of the tables, and the prefix of their names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Names {
     schema: Option<String>,
     prefix: String,
-    /// Whether the prefix was set, be it to the usual one.
+    /// Whether the prefix was set, even if to the default.
     prefix_is_set: bool,
 }
 
@@ -21,7 +21,7 @@ pub struct InvalidName {
     example: &'static str,
 }
 
-/// PostgreSQL allows 63 bytes, of which the longest table suffix and the index take 20.
+/// PostgreSQL allows 63 bytes, of which the longest suffix of a table with its index takes 20.
 const PREFIX_LIMIT: usize = 40;
 const SCHEMA_LIMIT: usize = 63;
 
@@ -36,8 +36,8 @@ impl Default for Names {
 }
 
 impl Names {
-    /// Checks a schema (on MySQL a database, on SQLite an attached one; `None` is the connection's
-    /// own) and the prefix of every table (`None` is `flamingock_`).
+    /// Creates names with a schema (on MySQL a database, on SQLite an attached one; `None` for the
+    /// connection's own) and a prefix for every table (`None` for `flamingock_`).
     ///
     /// # Errors
     /// A name that is empty, too long, or has anything but ASCII letters, digits and underscores.
@@ -57,22 +57,22 @@ impl Names {
         })
     }
 
-    /// The schema that was set, if one was.
+    /// Returns the schema, if one was set.
     pub fn schema(&self) -> Option<&str> {
         self.schema.as_deref()
     }
 
-    /// What the names begin with.
+    /// Returns the prefix of the names.
     pub(crate) fn prefix(&self) -> &str {
         &self.prefix
     }
 
-    /// Whether the prefix was set: then these tables are meant, and no others.
+    /// Reports whether the prefix was set, so that only tables with this prefix count.
     pub(crate) fn prefix_is_set(&self) -> bool {
         self.prefix_is_set
     }
 
-    /// The same tables, in the schema in which the database found them.
+    /// Returns the names of the same tables, in the schema in which the database has found them.
     pub(crate) fn resolved(&self, schema: &str) -> Names {
         Names {
             schema: Some(schema.to_owned()),
@@ -80,12 +80,12 @@ impl Names {
         }
     }
 
-    /// The name of a table without schema and quotes: `flamingock_audit` for `audit`.
+    /// Returns the name of a table without schema and quotes: `flamingock_audit` for `audit`.
     pub fn plain(&self, table: &str) -> String {
         format!("{}{table}", self.prefix)
     }
 
-    /// The name as it stands in SQL.
+    /// Returns the name for SQL.
     pub(crate) fn quoted(&self, table: &str, quote: char) -> String {
         let name = quoted(&self.plain(table), quote);
         match &self.schema {
@@ -95,7 +95,8 @@ impl Names {
     }
 }
 
-/// A schema that the database itself reported may hold any character, the quote included.
+/// Quotes a name. A schema that the database has reported can contain any character, including the
+/// quote.
 fn quoted(name: &str, quote: char) -> String {
     let doubled = format!("{quote}{quote}");
     format!("{quote}{}{quote}", name.replace(quote, &doubled))

@@ -39,12 +39,12 @@ impl Backend for Postgres {
             .position()?
         {
             sqlx::postgres::PgErrorPosition::Original(position) => Some(position),
-            // In a text of the server's own, such as a function's body.
+            // The place is in a text of the server's own, such as the body of a function.
             sqlx::postgres::PgErrorPosition::Internal { .. } => None,
         }
     }
 
-    /// As after a restore of data alone.
+    /// Such errors occur after only the data was restored.
     fn repair(error: &sqlx::Error) -> Option<String> {
         let error = error.as_database_error()?;
         let error = error.try_downcast_ref::<sqlx::postgres::PgDatabaseError>()?;
@@ -66,7 +66,7 @@ impl Backend for Postgres {
         ))
     }
 
-    /// One text is one implicit transaction.
+    /// One message is one implicit transaction.
     async fn write(
         connection: &mut Conn<Self>,
         statements: Vec<Rendered>,
@@ -84,7 +84,7 @@ impl Backend for Postgres {
     }
 
     fn classify_database_error(error: &dyn sqlx::error::DatabaseError) -> Failure {
-        // A change may return another database's.
+        // A change can return the error of another database.
         if error
             .try_downcast_ref::<sqlx::postgres::PgDatabaseError>()
             .is_none()
@@ -93,11 +93,12 @@ impl Backend for Postgres {
         }
         match error.code().as_deref() {
             Some("42P01" | "3F000") => Failure::MissingTable,
-            // By the column that the protocol names: the message's language is the server's.
+            // Identified by the column in the protocol, because the language of the message is the
+            // server's.
             Some("23502") => match column(error) {
-                // Ours is the only NOT NULL column of this name that a subquery fills.
+                // This is the only NOT NULL column of its name that a subquery fills.
                 Some("fencing_token") => Failure::Refused,
-                // A marker without kind: the transaction is not the one that was begun.
+                // A marker without a kind: the transaction is not the one that was begun.
                 Some("kind") => Failure::NoSavepoint,
                 _ => Failure::Other,
             },
@@ -108,7 +109,7 @@ impl Backend for Postgres {
             Some("3B001") => Failure::NoSavepoint,
             Some("42501") => Failure::Denied,
             Some("25006") => Failure::ReadOnly,
-            // A server that shuts down, or a session that it ended.
+            // A server that shuts down, or a session that it has terminated.
             Some("57P01" | "57P02" | "57P03" | "25P03" | "57P05") => Failure::Disconnected,
             Some(code) if code.starts_with("08") => Failure::Disconnected,
             _ => Failure::Other,
@@ -116,18 +117,19 @@ impl Backend for Postgres {
     }
 }
 
-/// The column that a constraint's violation names.
+/// Returns the column in a constraint violation.
 fn column(error: &dyn sqlx::error::DatabaseError) -> Option<&str> {
     error
         .try_downcast_ref::<sqlx::postgres::PgDatabaseError>()?
         .column()
 }
 
-/// Without a name of its own, the server's message doesn't say where to look.
+/// The server's own message does not say where to look.
 const NO_SCHEMA: &str = "no schema of the session's search_path is there: set search_path for this role, this database or this pool, or name the schema with `schema` in the settings";
 
-/// A text with escapes means the same whatever `standard_conforming_strings` and `backslash_quote`
-/// are, and costs the server no function call. The type `text` cannot hold a NUL.
+/// Returns a string with escapes, whose meaning does not depend on `standard_conforming_strings`
+/// and `backslash_quote`, and which costs the server no function call. The type `text` cannot
+/// contain a NUL.
 fn literal(text: &str) -> String {
     let mut literal = String::with_capacity(text.len() + 8);
     literal.push_str("E'");
@@ -143,7 +145,8 @@ fn literal(text: &str) -> String {
     literal
 }
 
-/// How far long work has come, and what operators ask of it. One row a change, or a shard of one.
+/// The progress of long work, and the requests of operators. It has one row for each change, or for
+/// each shard of one.
 const PROGRESS: &str = "CREATE TABLE IF NOT EXISTS {progress} (
   service text COLLATE \"C\" NOT NULL,
   change_id text COLLATE \"C\" NOT NULL,
@@ -180,15 +183,15 @@ const DIALECT: Dialect = Dialect {
     has_one_writer: false,
     quote: '"',
     values: Values::Literal(literal),
-    // CREATE SCHEMA IF NOT EXISTS asks for the right to create even where the schema is there.
+    // CREATE SCHEMA IF NOT EXISTS demands the right to create schemas even if the schema exists.
     create_schema: Some(
         "DO $$ BEGIN IF NOT EXISTS (SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = \
          '{bare_schema}') THEN CREATE SCHEMA \"{bare_schema}\"; END IF; END $$",
     ),
-    // CREATE .. IF NOT EXISTS fails when two do it at once; the advisory lock ends with the
-    // transaction, so that it is safe behind a pooler. The number is arbitrary.
+    // CREATE .. IF NOT EXISTS fails if two sessions execute it at the same time. The advisory lock
+    // ends with the transaction, so it is safe behind a pooler. The number is arbitrary.
     create_lock: Some("SELECT pg_catalog.pg_advisory_xact_lock(5208117391)"),
-    // Alone, and so given back at once.
+    // In its own transaction, so the lock is released at once.
     create_lock_is_free: Some("SELECT pg_catalog.pg_try_advisory_xact_lock(5208117391)"),
     create: &[
         "CREATE TABLE IF NOT EXISTS {audit} (
@@ -269,7 +272,7 @@ const DIALECT: Dialect = Dialect {
             column: "shard",
             statement: PROGRESS,
         },
-        // The last one: until it is there, the tables have the older format.
+        // The last one: until this column exists, the tables have the older format.
         Upgrade {
             table: "lock",
             column: "format_version",
@@ -292,7 +295,7 @@ WHERE c.oid IN (pg_catalog.to_regclass({audit_text}), pg_catalog.to_regclass({lo
   PRIMARY KEY (service, change_id, started_seq)
 )",
     home: None,
-    // Tables for the time of a session are somebody else's, unless they are this session's.
+    // Temporary tables belong to other sessions, unless they are this session's own.
     places: "SELECT n.nspname, c.relname, pg_catalog.current_schema(),
   pg_catalog.has_schema_privilege(n.oid, 'USAGE')::int
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -321,7 +324,7 @@ ORDER BY n.nspname, c.relname",
   (pg_catalog.current_setting('client_encoding') NOT IN ('UTF8', 'SQL_ASCII'))::int,
   (CASE WHEN s.is_called THEN s.last_value < m.seq ELSE s.last_value <= m.seq END)::int
 FROM {audit_seq_seq} s, (SELECT coalesce(max(seq), 0) AS seq FROM {audit}) m",
-        // Who may not look at the sequence.
+        // For users who may not read the sequence.
         "SELECT (pg_catalog.current_setting('default_transaction_read_only') = 'on')::int,
   (pg_catalog.current_setting('client_encoding') NOT IN ('UTF8', 'SQL_ASCII'))::int, 0",
     ],
@@ -333,10 +336,10 @@ VALUES ($service, $lane, 0, '', '', clock_timestamp(), $format_version) ON CONFL
         "INSERT INTO {lease} (service, lane, run_id, expires_at)
 VALUES ($service, $lane, '', to_timestamp(0)) ON CONFLICT DO NOTHING",
     ],
-    // What is read only where the digest differs is a text of its own: to plan it takes the server
-    // longer than everything else. It sees what the statement around it sees. Nobody has the lock while
-    // there is a digest, so that the lease is among what is read then.
-    // A table that is gone is missed also where nothing of it is read.
+    // The query that is needed only if the digest differs is a separate text, because planning it
+    // takes the server longer than everything else. It sees the same data as the statement around
+    // it. The lock has no owner while there is a digest, so the lease is also read there. A missing
+    // table is reported even if nothing is read from it.
     snapshot: "SELECT NULL, ({audit_text}::pg_catalog.regclass IS NULL
     OR {lease_text}::pg_catalog.regclass IS NULL)::int, k.fencing_token, k.run_id, k.owner, k.pipeline_digest,
   CASE WHEN k.pipeline_digest IS DISTINCT FROM $digest
@@ -400,11 +403,11 @@ FROM {audit} a WHERE a.service = $service AND a.seq > $after
   AND ($newest_only = 0 OR a.seq = (SELECT max(b.seq) FROM {audit} b
        WHERE b.service = a.service AND b.change_id = a.change_id))
 ORDER BY a.seq LIMIT $limit",
-    // A row of the lock that somebody has deleted leaves a service that only the audit knows.
+    // If the row of the lock was deleted, only the audit knows the service.
     services: "SELECT service FROM {lock} WHERE lane = $lane
 UNION SELECT service FROM {audit} ORDER BY service",
-    // SKIP LOCKED: a row that somebody holds is not free, and nobody waits here. A run whose answer
-    // was lost asks again, and gets the fencing fencing_token that it has.
+    // SKIP LOCKED: a locked row is not free, and nothing waits here. A run whose answer was lost
+    // asks again, and gets the same fencing token.
     acquire: &["WITH c AS (
   SELECT k.service, k.lane, k.run_id FROM {lock} k
   JOIN {lease} e ON e.service = k.service AND e.lane = k.lane
@@ -419,8 +422,8 @@ e AS (
 UPDATE {lock} k SET fencing_token = CASE WHEN c.run_id = $run_id THEN k.fencing_token ELSE k.fencing_token + 1 END,
   run_id = $run_id, owner = $owner, acquired_at = clock_timestamp(), pipeline_digest = NULL
 FROM c WHERE k.service = c.service AND k.lane = c.lane RETURNING c.run_id, k.fencing_token"],
-    // The lease's own run: an update that had to wait looks again at this row, and not at the
-    // lock's.
+    // The lease's own run is compared: an update that had to wait checks this row again, and not
+    // that of the lock.
     renew: "UPDATE {lease} e SET expires_at = clock_timestamp() + $lease_ms * interval '1 millisecond',
   activity = coalesce($activity, e.activity)
 FROM {lock} k WHERE e.service = $service AND e.lane = $lane AND e.run_id = $run_id
@@ -446,7 +449,7 @@ RETURNING seq",
     fencing_within: "(SELECT fencing_token FROM {lock} WHERE service = $service AND lane = $lane
   AND fencing_token = $fencing_token AND run_id = $run_id AND current_setting('flamingock.tx', true) = $tag
   FOR SHARE)",
-    // The last row's lock guards the commit of all.
+    // The lock of the last row guards the commit of all rows.
     fencing_between: "(SELECT fencing_token FROM {lock} WHERE service = $service AND lane = $lane
   AND fencing_token = $fencing_token AND run_id = $run_id AND current_setting('flamingock.tx', true) = $tag)",
     limit_idle: Some("SET LOCAL idle_in_transaction_session_timeout = '15s'"),
@@ -469,7 +472,7 @@ RETURNING seq",
     ],
     states: "SELECT state FROM {audit} WHERE service = $service AND change_id = $change_id
   AND run_id = $run_id AND attempt = $attempt ORDER BY seq",
-    // Transactions are numbered as they begin to write, and each row tells its own.
+    // Transactions are numbered when they begin to write, and each row shows its own number.
     older: Some(
         "SELECT c.oid::text FROM pg_catalog.pg_class c, (SELECT max(age(xmin)) AS age FROM {audit}
     WHERE service = $service AND change_id = $change_id AND state = 'STARTED' AND attempt <= $attempts) began
@@ -482,8 +485,8 @@ RETURNING seq",
     before_witness: None,
     behind_witness: None,
     lease_witness: None,
-    // The time of the statement is that at which the whole text arrived. What notes another one is a
-    // query, behind which a transaction cannot choose its isolation level.
+    // The time of the statement is the time at which the whole message arrived. Recording another
+    // time takes a query, after which a transaction cannot choose its isolation level.
     note_time: None,
     elapsed_in_text: "(date_part('epoch', clock_timestamp() - statement_timestamp()) * 1000000)::bigint",
     limit_behind_text: Some(IdleLimit {
@@ -492,9 +495,9 @@ SET LOCAL idle_in_transaction_session_timeout = '15s'",
         lift: "SELECT set_config('idle_in_transaction_session_timeout', current_setting('flamingock.idle'), true)",
     }),
     clock: Some("(date_part('epoch', clock_timestamp()) * 1000000)::bigint"),
-    // SET is no query: the change may still choose its isolation level. The application's
-    // name lets another connection find the session when its statement must be cancelled. What
-    // is set for the session is there behind the transaction only if that was committed.
+    // SET is no query, so the change can still choose its isolation level. The name of the
+    // application lets another connection find the session when its statement must be cancelled. A
+    // setting of the session exists after the transaction only if that was committed.
     begin: "BEGIN; SET flamingock.begun = '%tag%'; SET LOCAL flamingock.tx = '%tag%'; SET LOCAL application_name = 'flamingock %tag%'",
     savepoint: "",
     release_savepoint: "",
@@ -502,7 +505,8 @@ SET LOCAL idle_in_transaction_session_timeout = '15s'",
     marker_schema: "SELECT coalesce((SELECT n.nspname FROM pg_catalog.pg_class c
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
   WHERE c.oid = pg_catalog.to_regclass({marker_text})), current_schema()), current_setting('lock_timeout')",
-    // What the audit is about to say, in another database, must not be lost with this server.
+    // The audit, in another database, is about to record the result, which must not be lost with
+    // this server.
     marker_insert: "INSERT INTO {marker} (service, change_id, started_seq, run_id, kind, marked_at)
 VALUES ($service, $change_id, $started_seq, $run_id,
   CASE WHEN current_setting('flamingock.tx', true) = $tag

@@ -1,34 +1,36 @@
-//! Rows as plain data. Times are texts in RFC 3339, in UTC, with microseconds.
+//! Rows as plain data. Times are text in RFC 3339, in UTC, with microseconds.
 
 use std::time::Duration;
 
-/// One owner's hold on a service's lock.
+/// One acquisition of a service's lock, identified by its fencing token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LockGrant {
     /// The service.
     pub service: String,
-    /// The lane of the service; `startup` for what runs before an application serves.
+    /// The lane of the service; `startup` for changes that run before an application serves
+    /// requests.
     pub lane: String,
     /// The fencing token.
     pub fencing_token: i64,
-    /// The random id of the run that has it. The number alone is not unique: a restored database
-    /// hands the same one out again.
+    /// The random id of the run that acquired the lock. The fencing token alone is not unique,
+    /// because a restored database generates the same number again.
     pub run_id: String,
 }
 
-/// The lock, as it was taken.
+/// The result of a successful acquisition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Acquired {
-    /// What its owner shows from now on.
+    /// The grant with which the owner writes.
     pub grant: LockGrant,
-    /// The run that had the lock before and did not give it back; the run itself where it asked again.
+    /// The run that had the lock before and did not release it; the requesting run itself if it had
+    /// the lock already.
     pub previous_run: Option<String>,
 }
 
 /// A row to append.
 #[derive(Clone, Debug, Default)]
 pub struct NewAuditRow {
-    /// Counts the runs that started the change, from 1.
+    /// The number of the attempt at this change, from 1.
     pub attempt: i64,
     /// The change's stage.
     pub stage: String,
@@ -42,158 +44,160 @@ pub struct NewAuditRow {
     pub description: String,
     /// The change's target system.
     pub target: String,
-    /// What is so from now on.
+    /// The state from this row on.
     pub state: String,
-    /// How the attempt ran: what it may have left behind.
+    /// How the attempt ran, which determines what it may have left behind.
     pub transaction_mode: String,
-    /// What the code says about recovery.
+    /// The change's recovery setting.
     pub recovery: String,
-    /// Who appends: run, undo, operator, import, verify.
+    /// The source of the row: run, undo, operator, import, verify.
     pub origin: String,
-    /// The person who asked for it, if that is known.
+    /// The operator, if there is one.
     pub operator: Option<String>,
     /// The digest of the change's code.
     pub digest: String,
-    /// Random. Tells whether a row whose answer was lost was written.
+    /// A random key. After a lost answer it shows whether the row was written.
     pub idempotency_key: String,
-    /// How long the attempt took; none while it is running. The row's start is that long ago.
+    /// How long the attempt took; `None` while it is running. The row's start time is that long
+    /// ago.
     pub duration: Option<Duration>,
-    /// How long ago it ended: where rows of several attempts are appended together.
+    /// How long ago the attempt ended, if the rows of several attempts are appended together.
     pub ended_ago: Duration,
-    /// The machine.
+    /// The name of the host.
     pub host: String,
-    /// The process.
+    /// The id of the process.
     pub pid: i64,
-    /// The application's version, if it gave one.
+    /// The application's version, if it is set.
     pub app_version: Option<String>,
     /// `file:line` of the change.
     pub location: String,
     /// The chain of causes as JSON.
     pub error: Option<String>,
-    /// An operator's words.
+    /// An operator's reason, or the step that the attempt reached.
     pub reason: Option<String>,
     /// The run's metadata as JSON.
     pub metadata: Option<String>,
 }
 
-/// A row as it was appended.
+/// A row of the audit.
 #[derive(Clone, Debug)]
 pub struct AuditRow {
-    /// Its place in the order of appending.
+    /// The position of the row in the order of appending.
     pub seq: i64,
     /// The service.
     pub service: String,
-    /// The run.
+    /// The id of the run that appended it.
     pub run_id: String,
     /// The fencing token of the owner that appended it.
     pub fencing_token: i64,
     /// When the attempt began.
     pub started_at: String,
-    /// When it ended; none while it is running.
+    /// When the attempt ended; `None` while it is running.
     pub finished_at: Option<String>,
-    /// The rest.
+    /// The other columns.
     pub row: NewAuditRow,
 }
 
-/// The newest row of a change.
+/// The latest row of a change.
 #[derive(Clone, Debug)]
 pub struct NewestRow {
     /// The change's id.
     pub change_id: String,
-    /// The row's place in the order of appending.
+    /// The position of the row in the order of appending.
     pub seq: i64,
-    /// What is so since.
+    /// The state from this row on.
     pub state: String,
     /// How the attempt ran.
     pub transaction_mode: String,
-    /// Who appended the row.
+    /// The source of the row.
     pub origin: String,
     /// The digest of the code that ran.
     pub digest: String,
-    /// The attempt that the row belongs to.
+    /// The number of the attempt that the row belongs to.
     pub attempt: i64,
     /// The run that appended it.
     pub run_id: String,
-    /// The change's stage then.
+    /// The change's stage at that time.
     pub stage: String,
-    /// The change's order then.
+    /// The change's order at that time.
     pub change_order: String,
-    /// The change's target then.
+    /// The change's target system at that time.
     pub target: String,
     /// When the attempt began.
     pub started_at: String,
     /// The chain of causes as JSON, if the attempt failed.
     pub error: Option<String>,
-    /// What the code said about recovery then.
+    /// The change's recovery setting at that time.
     pub recovery: String,
-    /// An operator's reason, or how far the attempt came; none for one that is applied.
+    /// An operator's reason, or the step that the attempt reached; `None` for an applied change.
     pub reason: Option<String>,
-    /// The person who asked for it, if that is known.
+    /// The operator, if there was one.
     pub operator: Option<String>,
 }
 
-/// The lock row with its lease.
+/// The row of the lock with its lease.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LockRow {
-    /// The fencing token of the latest owner.
+    /// The fencing token of the current or last owner.
     pub fencing_token: i64,
-    /// The run that has or had it.
+    /// The id of the owner's run.
     pub run_id: String,
-    /// Who that is, for people.
+    /// A description of the owner for people.
     pub owner: String,
-    /// The digest of the pipeline that was complete when the lock was last given back.
+    /// The digest of the pipeline that was completely applied when the lock was last released.
     pub pipeline_digest: Option<String>,
-    /// When it was obtained.
+    /// When the lock was acquired.
     pub acquired_at: String,
-    /// When the lease ends; none where it ends with the process.
+    /// When the lease ends; `None` if it ends with the process.
     pub expires_at: Option<String>,
-    /// What the owner is doing.
+    /// What the owner is working on.
     pub activity: Option<String>,
-    /// Whether the lease is live.
+    /// Whether the lock has an owner whose lease has not ended.
     pub held: bool,
 }
 
 impl LockRow {
-    /// Whether the lock was given back with this pipeline complete.
+    /// Reports whether the lock was released with this pipeline completely applied.
     pub(crate) fn ended_with(&self, digest: &str) -> bool {
         self.pipeline_digest.as_deref() == Some(digest)
     }
 }
 
-/// What one statement tells a start.
+/// The state that a run reads first, in one statement.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
-    /// The lock row; none for a service that was never seen.
+    /// The row of the lock; `None` for a service that is not known.
     pub lock: Option<LockRow>,
-    /// Whether the stored pipeline digest is the one asked for: then nothing was read.
+    /// Whether the stored digest of the pipeline matches. In that case no rows are read.
     pub digest_matches: bool,
-    /// The newest row of each change, unless the digest matches.
+    /// The latest row of each change, unless the digest matches.
     pub newest: Vec<NewestRow>,
-    /// Whether the database lives in this process's memory.
+    /// Whether the database is in the memory of this process.
     pub in_memory: bool,
-    /// Why the rows are not what is in the tables, if they are not: row security hides some, or the
-    /// session changes texts on their way.
+    /// Why the rows differ from those in the tables, if they do: row security hides some, or the
+    /// session alters texts.
     pub unreadable: Option<String>,
-    /// The format of the tables; none where no service has a row yet.
+    /// The format of the tables; `None` if no service has a row yet.
     pub format: Option<i64>,
-    /// Whether the session reads what is not committed.
+    /// Whether the session reads uncommitted rows.
     pub(crate) dirty: bool,
 }
 
-/// What one statement tells a waiter.
+/// The state that a waiter reads at each poll, in one statement.
 #[derive(Clone, Debug)]
 pub struct Glance {
     /// The lock row.
     pub lock: LockRow,
-    /// Whether the stored pipeline digest is the one asked for.
+    /// Whether the stored digest of the pipeline matches.
     pub digest_matches: bool,
-    /// The place of the newest row of all services.
+    /// The position of the latest row of all services.
     pub newest: i64,
-    /// How many rows of this service behind the given place say that a change is applied.
+    /// The number of rows of this service after the requested position that record a change as
+    /// applied.
     pub applied: i64,
 }
 
-/// Which rows of the audit to read.
+/// Selects the rows of the audit to read.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
     /// Only this change.
@@ -206,29 +210,29 @@ pub struct Filter {
     pub run_id: Option<String>,
     /// Only rows that began at or after this time (RFC 3339, UTC).
     pub since: Option<String>,
-    /// Only the newest row of each change.
+    /// Only the latest row of each change.
     pub newest_only: bool,
 }
 
-/// How much of a history to read.
+/// The part of a history to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Page {
-    /// Only rows behind this place in the order of appending.
+    /// Only rows after this position in the order of appending.
     pub after: i64,
-    /// At most so many of them.
+    /// The maximum number of rows.
     pub limit: i64,
 }
 
 impl Page {
-    /// All of it.
+    /// The whole history.
     pub const ALL: Page = Page {
-        // Its absolute value is a number, too, which is how some databases read it.
+        // Its absolute value is also a number, because some databases parse it without the sign.
         after: -i64::MAX,
         limit: i64::MAX,
     };
 }
 
-/// The key of a marker: which attempt at which change.
+/// The key of a marker: the attempt at a change that it belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Marker {
     /// The service.
@@ -237,11 +241,11 @@ pub struct Marker {
     pub change_id: String,
     /// The number of the attempt's STARTED row, or any unused number.
     pub started_seq: i64,
-    /// The run of the attempt: another run's marker with the same key says nothing of this one.
+    /// The run of the attempt. Another run's marker with the same key does not belong to it.
     pub run_id: String,
 }
 
-/// What a marker says.
+/// The kind of a marker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MarkerKind {
     /// The transaction that inserted it was committed midway.

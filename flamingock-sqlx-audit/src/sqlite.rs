@@ -14,7 +14,7 @@ use crate::template::{Rendered, Value, Values};
 #[derive(Clone, Copy, Debug)]
 pub struct Sqlite;
 
-/// `synchronous = FULL`: a commit is on disk when it is answered.
+/// `synchronous = FULL`: a commit is on disk when it returns.
 const FULL: i64 = 2;
 
 fn pragma(text: &str) -> Rendered {
@@ -24,13 +24,13 @@ fn pragma(text: &str) -> Rendered {
     }
 }
 
-/// The number that a pragma answers.
+/// Returns the number that a pragma has.
 async fn number(connection: &mut Conn<Sqlite>, text: &str) -> Result<Option<i64>, sqlx::Error> {
     let answer = Sqlite::fetch(connection, pragma(text)).await?;
     answer.rows.first().map_or(Ok(None), |row| row.int(0))
 }
 
-/// Sends statements, and commits.
+/// Sends statements, and commits the transaction.
 async fn write_in(
     mut transaction: Transaction<'_, sqlx::Sqlite>,
     statements: Vec<Rendered>,
@@ -45,13 +45,13 @@ async fn write_in(
     Ok(all)
 }
 
-/// How long a busy commit rests before it is repeated.
+/// The pause before a busy commit is repeated.
 const BUSY_PAUSE: Duration = Duration::from_millis(20);
 
-/// How long who wants the write lock among many rests before the next try.
+/// The pause before the next try to get the write lock that many processes want.
 const TURN_PAUSE: Duration = Duration::from_millis(5);
 
-/// SQLite has one error for both.
+/// SQLite has the same error for both.
 const NO_SPACE: &str = "the disk is full, or the file has as many pages as max_page_count allows";
 
 impl Backend for Sqlite {
@@ -64,7 +64,7 @@ impl Backend for Sqlite {
         statement: Rendered,
         each: &mut EachRow<'_>,
     ) -> Result<Answer, sqlx::Error> {
-        // What has no values is a savepoint's name or a pragma: nobody sends it again.
+        // A statement without values is about a savepoint or a pragma, and is not sent again.
         let is_kept = !statement.binds.is_empty();
         let mut query = sqlx::query(AssertSqlSafe(statement.text)).persistent(is_kept);
         for value in statement.binds {
@@ -87,7 +87,8 @@ impl Backend for Sqlite {
         run_to_its_end!(connection.fetch_many(query), mark)
     }
 
-    /// A transaction that takes the write lock at once: a later upgrade is refused without waiting.
+    /// Uses a transaction that takes the write lock at once, because a later upgrade would be
+    /// refused without waiting.
     async fn write(
         connection: &mut Conn<Self>,
         statements: Vec<Rendered>,
@@ -97,8 +98,8 @@ impl Backend for Sqlite {
         write_in(transaction, statements, patience).await
     }
 
-    /// SQLite itself waits for the write lock in steps that grow to a tenth of a second, while a run
-    /// that applies its changes leaves it free for a moment after each.
+    /// SQLite itself waits for the write lock in steps that grow to a tenth of a second, while a
+    /// run that applies its changes leaves the lock free only for a moment after each.
     async fn write_among_others(
         connection: &mut Conn<Self>,
         statements: Vec<Rendered>,
@@ -124,7 +125,7 @@ impl Backend for Sqlite {
                 return Err(refused);
             }
             if let Some(moot) = &moot {
-                // What it cannot read now, or where there is no table yet, it finds out later.
+                // An error or a missing table shows up again in the next try.
                 let found = Self::fetch(connection, moot.clone()).await;
                 if found.is_ok_and(|answer| !answer.rows.is_empty()) {
                     Self::fetch(connection, restored).await?;
@@ -135,7 +136,7 @@ impl Backend for Sqlite {
         }
     }
 
-    /// With the usual advice for WAL, `synchronous = NORMAL`, a commit may be lost with the power.
+    /// With `synchronous = NORMAL`, the usual advice for WAL, a power failure can lose a commit.
     async fn write_durably(
         connection: &mut Conn<Self>,
         statements: Vec<Rendered>,
@@ -156,7 +157,7 @@ impl Backend for Sqlite {
         Ok(answer)
     }
 
-    /// Those that SQLite documents, and a constraint whose conflicts are resolved by ROLLBACK.
+    /// The errors that SQLite documents, and a constraint whose conflicts are resolved by ROLLBACK.
     fn may_undo_all(error: &sqlx::Error) -> bool {
         let error = error.as_database_error();
         let own = error.filter(|error| {
@@ -168,7 +169,7 @@ impl Backend for Sqlite {
     }
 
     fn classify_database_error(error: &dyn sqlx::error::DatabaseError) -> Failure {
-        // A change may return another database's.
+        // A change can return the error of another database.
         if error
             .try_downcast_ref::<sqlx::sqlite::SqliteError>()
             .is_none()
@@ -194,11 +195,11 @@ impl Backend for Sqlite {
 }
 
 impl Sqlite {
-    /// Commits; a commit that is refused because somebody reads leaves the transaction open and is
-    /// repeated.
+    /// Commits. A commit that is refused because another connection is reading leaves the
+    /// transaction open, and is repeated.
     ///
     /// # Errors
-    /// Whatever else refuses the commit, and a reader that outlasts the patience.
+    /// Any other error of the commit, and a reader that lasts longer than `patience`.
     pub async fn commit(
         connection: &mut Conn<Self>,
         patience: Duration,
@@ -217,9 +218,10 @@ impl Sqlite {
     }
 }
 
-/// Whether the lease `e` is live. The clock of another boot tells nothing here, and its owner may live:
-/// containers with boot ids of their own, or a virtual machine and its host, can share a file. Its end
-/// by the wall clock counts then, which has a margin for clocks that differ.
+/// Whether the lease `e` has not ended. The clock of another boot means nothing here, but its owner
+/// may be alive: containers with boot ids of their own, or a virtual machine and its host, can
+/// share a file. In that case the end by the wall clock counts, which includes a margin for clocks
+/// that differ.
 macro_rules! live {
     () => {
         "(e.expires_ms = {never} OR (e.boot_id = $boot AND e.expires_ms > $now_ms)
@@ -227,7 +229,8 @@ macro_rules! live {
     };
 }
 
-/// How far long work has come, and what operators ask of it. One row a change, or a shard of one.
+/// The progress of long work, and the requests of operators. It has one row for each change, or for
+/// each shard of one.
 const PROGRESS: &str = "CREATE TABLE IF NOT EXISTS {progress} (
   service TEXT NOT NULL,
   change_id TEXT NOT NULL,
@@ -353,7 +356,7 @@ const DIALECT: Dialect = Dialect {
             column: "shard",
             statement: PROGRESS,
         },
-        // The last one: until it is there, the tables have the older format.
+        // The last one: until this column exists, the tables have the older format.
         Upgrade {
             table: "lock",
             column: "format_version",
@@ -372,7 +375,7 @@ WHERE m.schema = $schema AND m.name IN ({audit_plain}, {lock_plain}, {lease_plai
   marked_at TEXT NOT NULL,
   PRIMARY KEY (service, change_id, started_seq)
 )",
-    // A temporary table of the same name would come first.
+    // A temporary table of the same name would take precedence.
     home: Some("main"),
     places: "SELECT schema, name, coalesce($schema, 'main'), 1 FROM pragma_table_list
 WHERE schema <> 'temp' AND (name LIKE '%audit' OR name LIKE '%lock' OR name LIKE '%lease')
@@ -416,7 +419,7 @@ VALUES ($service, $lane, '', 0, 0)",
         "SELECT 1 FROM {lock} k JOIN {lease} e ON e.service = k.service AND e.lane = k.lane
 WHERE k.service = $service AND k.lane = $lane",
     ),
-    // CROSS JOIN fixes the order, so that an equal digest reads no entry.
+    // CROSS JOIN fixes the order, so that no entry is read if the digest matches.
     snapshot: concat!(
         "WITH RECURSIVE l(stored) AS (
   SELECT (SELECT pipeline_digest FROM {lock} WHERE service = $service AND lane = $lane)),
@@ -446,7 +449,8 @@ LEFT JOIN (k CROSS JOIN {audit} b ON b.seq = k.seq)"
     ),
     newest: None,
     run_newest: "",
-    // The plus keeps the index of the service out of it, which knows all its entries.
+    // The plus keeps SQLite from using the index of the service, which would read all of its
+    // entries.
     glance: concat!(
         "SELECT (SELECT max(seq) FROM {audit}),
   (SELECT count(*) FROM {audit} a WHERE a.seq > $since AND +a.service = $service AND a.state = 'APPLIED'),
@@ -471,7 +475,7 @@ FROM {audit} a WHERE a.service = $service AND a.seq > $after
   AND ($newest_only = 0 OR a.seq = (SELECT max(b.seq) FROM {audit} b
        WHERE b.service = a.service AND b.change_id = a.change_id))
 ORDER BY a.seq LIMIT $limit",
-    // A row of the lock that somebody has deleted leaves a service that only the audit knows.
+    // If the row of the lock was deleted, only the audit knows the service.
     services: "SELECT service FROM {lock} WHERE lane = $lane
 UNION SELECT service FROM {audit} ORDER BY service",
     is_held: Some(concat!(
@@ -479,7 +483,7 @@ UNION SELECT service FROM {audit} ORDER BY service",
 WHERE k.service = $service AND k.lane = $lane AND k.run_id <> $run_id AND $force IS NULL AND ",
         live!()
     )),
-    // A run whose answer was lost asks again, and gets the fencing fencing_token that it has.
+    // A run whose answer was lost asks again, and gets the same fencing token.
     acquire: &[
         "SELECT run_id, NULL FROM {lock} WHERE service = $service AND lane = $lane",
         concat!(

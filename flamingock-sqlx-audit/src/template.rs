@@ -1,8 +1,8 @@
-//! SQL with holes: `{table}` for names and `$value` for values.
+//! SQL templates with the placeholders `{table}` for names and `$value` for values.
 
 use crate::names::Names;
 
-/// A value of one of our columns.
+/// The value of a column.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Value {
     /// SQL's NULL.
@@ -40,26 +40,26 @@ impl<T: Into<Value>> From<Option<T>> for Value {
 /// A statement that is ready to be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rendered {
-    /// The SQL, with the values as literals or, where they are bound, as `?`.
+    /// The SQL, with the values as literals or, if they are bound, as `?`.
     pub text: String,
-    /// The values to bind, in the order of their marks.
+    /// The values to bind, in the order of their placeholders.
     pub binds: Vec<Value>,
 }
 
-/// How values reach the database.
+/// How values are passed to the database.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Values {
-    /// Bound.
+    /// As bound parameters.
     #[cfg_attr(
         not(any(feature = "sqlite", test)),
         expect(dead_code, reason = "only SQLite binds")
     )]
     Bound,
-    /// As literals, texts through this function.
+    /// As literals; texts are encoded by this function.
     Literal(fn(&str) -> String),
 }
 
-/// Fills the holes of a template. A `$` that no letter follows stands for itself.
+/// Fills in the placeholders of a template. A `$` without a letter after it is kept.
 pub(crate) fn render(
     template: &str,
     names: &Names,
@@ -93,8 +93,9 @@ pub(crate) fn render(
     rendered
 }
 
-/// `{audit}` is a table, `{audit_bare}` the same without its schema, `{audit_text}` its name as a text,
-/// `{audit_plain}` its name as a text without schema and quotes.
+/// Inserts a name: `{audit}` is the table, `{audit_bare}` the same without its schema,
+/// `{audit_text}` its name as a string, `{audit_plain}` its name as a string without schema and
+/// quotes.
 fn push_name(text: &mut String, name: &str, names: &Names, quote: char, values: Values) {
     let of_text = name
         .strip_suffix("_text")
@@ -119,7 +120,7 @@ fn push_name(text: &mut String, name: &str, names: &Names, quote: char, values: 
 
 fn table_name(hole: &str) -> Option<(&str, &str)> {
     let (name, after) = hole.strip_prefix('{')?.split_once('}')?;
-    // JSON in a template has braces, too.
+    // JSON in a template also has braces.
     let is_name = name
         .bytes()
         .all(|byte| byte.is_ascii_lowercase() || byte == b'_');
@@ -146,12 +147,13 @@ fn push_value(rendered: &mut Rendered, value: &Value, values: Values) {
     }
 }
 
-/// A text as people write it in SQL: only for statements that people read first.
+/// Quotes a text in the usual form of SQL, for statements that people read before they run them.
 pub(crate) fn quoted_text(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 
-/// Lower-case hexadecimal digits of a text: no quoting mode of any server changes their meaning.
+/// Returns the hexadecimal digits of a text in lower case, whose meaning no quoting mode of a
+/// server changes.
 #[cfg(feature = "mysql")]
 pub(crate) fn hex(text: &str) -> String {
     use std::fmt::Write;

@@ -1,4 +1,4 @@
-//! The tables of one database.
+//! The state of a ledger.
 
 use crate::names::Names;
 use std::marker::PhantomData;
@@ -8,20 +8,21 @@ use std::time::Duration;
 
 pub(crate) type Result<T> = std::result::Result<T, sqlx::Error>;
 
-/// The tables of one database.
+/// The tables of one database, and the statements for them.
 #[derive(Debug)]
 pub struct Ledger<B> {
     pub(super) names: Names,
-    /// Set once the database has told where the tables are: a change may move the connection to
-    /// another schema.
+    /// Set once the database has reported the schema of the tables, because a change may move the
+    /// connection to another schema.
     pub(super) resolved: OnceLock<Names>,
     /// How long a busy commit is repeated.
     pub(super) patience: Duration,
-    /// How long the database's sessions wait for a lock; none once it is known that they do not limit it.
+    /// How long the sessions of the database wait for a lock; `None` once it is known that they do
+    /// not limit it.
     pub(super) lock_timeout: OnceLock<Option<Duration>>,
-    /// Whether the newest entries take a statement of their own.
+    /// Whether the latest entries need a statement of their own.
     pub(super) reads_in_two: AtomicBool,
-    /// Whether each entry also writes the lock row.
+    /// Whether each entry also writes the row of the lock.
     pub(super) writes_lock: AtomicBool,
     pub(super) backend: PhantomData<B>,
 }

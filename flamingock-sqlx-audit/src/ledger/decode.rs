@@ -1,4 +1,4 @@
-//! From an answer's columns to rows.
+//! Decoding the columns of answers into rows.
 
 use std::time::Duration;
 
@@ -22,17 +22,16 @@ pub(super) fn lock_row(row: &mut Row) -> Result<Option<LockRow>> {
     }))
 }
 
-/// The column of a snapshot at which the newest entry begins.
+/// The column of a snapshot at which the latest entry begins.
 pub(super) const NEWEST: usize = 10;
 
-/// The column of a snapshot that holds the format of the tables, where the entries are rows.
+/// The column of a snapshot with the format of the tables, if the entries are rows.
 pub(super) const FORMAT: usize = NEWEST + 16;
 
-/// The column of a snapshot at which what follows stands in one text, where the database is given a text
-/// to run in the statement.
+/// The column of a snapshot that contains the rest as one text, if the statement runs another one.
 pub(super) const TEXT: usize = 6;
 
-/// What begins at this column; none where there is no entry.
+/// Returns the latest entry that begins at this column; `None` if there is none.
 pub(super) fn newest_row(row: &mut Row, at: usize) -> Result<Option<NewestRow>> {
     let Some(change_id) = row.optional(at) else {
         return Ok(None);
@@ -57,7 +56,7 @@ pub(super) fn newest_row(row: &mut Row, at: usize) -> Result<Option<NewestRow>> 
     }))
 }
 
-/// What a snapshot's text says.
+/// The content of a snapshot's text.
 #[cfg(feature = "postgres")]
 #[derive(Default)]
 pub(super) struct InText {
@@ -65,12 +64,12 @@ pub(super) struct InText {
     pub(super) newest: Vec<NewestRow>,
     /// The last columns of the lock's row.
     pub(super) lease: Vec<Option<String>>,
-    /// Why the entries are not what is in the tables.
+    /// Why the entries differ from those in the tables.
     pub(super) unreadable: Option<String>,
 }
 
-/// The schema, the newest entries and the lease, in the one element of an XML text; nothing where the
-/// digest is the stored one.
+/// Returns the schema, the latest entries and the lease from the only element of an XML text;
+/// nothing if the stored digest matches.
 #[cfg(feature = "postgres")]
 pub(super) fn in_text(xml: Option<&str>) -> Result<InText> {
     let inside = xml.and_then(|xml| {
@@ -110,7 +109,7 @@ pub(super) fn in_text(xml: Option<&str>) -> Result<InText> {
     })
 }
 
-/// A list of lists of columns, of which one at a time is there.
+/// A list of lists of columns, which is read one by one.
 #[cfg(feature = "postgres")]
 struct NewestRows(Vec<NewestRow>);
 

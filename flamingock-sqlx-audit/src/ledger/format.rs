@@ -1,7 +1,7 @@
-//! The format of the tables: which columns there are.
+//! The format of the tables: which columns they have.
 //!
-//! The lock's rows have its number. Tables whose number is not this version's are refused before anything
-//! is read or written by them.
+//! The rows of the lock have its number. Tables with another number are refused before anything is
+//! read or written.
 
 use std::collections::BTreeSet;
 
@@ -11,28 +11,28 @@ use crate::backend::{Backend, Conn};
 /// The format that this version reads and writes.
 pub(crate) const FORMAT_VERSION: i64 = 1;
 
-/// How tables differ from what this version knows.
+/// How the format of the tables differs from that of this version.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OtherFormat {
-    /// An older version made them.
+    /// An older version created them.
     #[error(
         "the tables beside {audit} have an older format than this version of Flamingock uses ({FORMAT_VERSION}): they lack {}",
         missing.join(", ")
     )]
     Older {
-        /// The audit's table.
+        /// The name of the audit table.
         audit: String,
         /// The columns that are missing, as `table.column`.
         missing: Vec<String>,
     },
-    /// A newer version made or upgraded them.
+    /// A newer version created or upgraded them.
     #[error(
         "the tables beside {audit} have the format {found}, and this version of Flamingock knows {FORMAT_VERSION}"
     )]
     Newer {
-        /// The audit's table.
+        /// The name of the audit table.
         audit: String,
-        /// Their format.
+        /// The format of the tables.
         found: i64,
     },
 }
@@ -46,11 +46,12 @@ impl<B: Backend> Ledger<B> {
             .map(|found| OtherFormat::Newer { audit, found })
     }
 
-    /// Looks for the format in the catalogue: what to ask where a statement was refused, which may be for
-    /// a column that is missing. None: the format is this version's, or the tables are not there.
+    /// Determines the format from the catalog, after a statement was refused that may have named a
+    /// missing column. Returns `None` if the format is that of this version, or if the tables do
+    /// not exist.
     ///
     /// # Errors
-    /// The database's own.
+    /// Any error of the database.
     pub async fn find_other_format(&self, connection: &mut Conn<B>) -> Result<Option<OtherFormat>> {
         let missing = self.missing(connection).await?;
         if !missing.is_empty() {
@@ -65,11 +66,11 @@ impl<B: Backend> Ledger<B> {
         Ok(self.other_format(found))
     }
 
-    /// Returns the statements that bring tables of an older format to this one, to be executed in their
-    /// order while nothing of an older version runs; empty where there is nothing to do.
+    /// Returns the statements that upgrade tables of an older format to this one; empty if there is
+    /// nothing to do. Execute them in order, while nothing of an older version runs.
     ///
     /// # Errors
-    /// The database's own.
+    /// Any error of the database.
     pub async fn upgrade(&self, connection: &mut Conn<B>) -> Result<String> {
         let missing = self.missing(connection).await?;
         Ok(missing
@@ -78,7 +79,8 @@ impl<B: Backend> Ledger<B> {
             .collect())
     }
 
-    /// The columns that are missing, with the statements that bring them; none where there are no tables.
+    /// Returns the missing columns with the statements that add them; nothing if there are no
+    /// tables.
     async fn missing(&self, connection: &mut Conn<B>) -> Result<Vec<(String, String)>> {
         let schema = self.names().schema();
         let params = [("schema", schema.into())];

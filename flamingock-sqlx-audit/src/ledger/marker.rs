@@ -1,4 +1,4 @@
-//! Markers: what a database other than the audit's knows of an attempt.
+//! Markers: the record of an attempt in a database other than the audit's.
 
 use super::base::{Ledger, Result};
 use super::params::marker_params;
@@ -7,21 +7,21 @@ use crate::backend::{Backend, Conn};
 use crate::rows::{Marker, MarkerKind};
 use crate::template::Rendered;
 
-/// A marker that is there.
+/// A marker that was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FoundMarker {
-    /// What it says.
+    /// The kind of the marker.
     pub kind: MarkerKind,
-    /// The run of the attempt that it is about.
+    /// The run of the attempt.
     pub run_id: String,
 }
 
 impl<B: Backend> Ledger<B> {
-    /// Asks once where the marker table is, or is to be: a change may move the connection to
-    /// another schema.
+    /// Determines once in which schema the marker table is or would be created, because a change
+    /// may move the connection to another schema.
     ///
     /// # Errors
-    /// The database's own.
+    /// Any error of the database.
     pub async fn locate_markers(&self, connection: &mut Conn<B>) -> Result<()> {
         let rows = self
             .fetch(connection, B::DIALECT.marker_schema, &[])
@@ -35,15 +35,15 @@ impl<B: Backend> Ledger<B> {
         Ok(())
     }
 
-    /// The name of the table of markers.
+    /// Returns the name of the marker table.
     pub fn marker_table(&self) -> String {
         self.names.plain("marker")
     }
 
-    /// Creates the marker table. Safe for many at once.
+    /// Creates the marker table. Several processes may do so at the same time.
     ///
     /// # Errors
-    /// The database's own.
+    /// Any error of the database.
     pub async fn create_marker(&self, connection: &mut Conn<B>) -> Result<()> {
         let statements = B::DIALECT
             .create_lock
@@ -57,13 +57,14 @@ impl<B: Backend> Ledger<B> {
             .map(drop)
     }
 
-    /// Marks the attempt as applied inside the transaction that [`begin`](Self::begin) opened with a
-    /// marker as its witness, after the savepoint is released. A plain insert, which an older
-    /// tombstone refuses; where there is a witness, it is what is turned.
+    /// Marks the attempt as applied, inside the transaction of [`begin`](Self::begin) with a marker
+    /// as its witness, after releasing the savepoint. Without a witness this inserts the marker,
+    /// which an existing tombstone refuses; otherwise it updates the witness.
     ///
     /// # Errors
     /// [`Failure::NoSavepoint`](crate::Failure) if the transaction has ended in between,
-    /// [`Failure::Duplicate`](crate::Failure) if the attempt was entombed, and the database's own.
+    /// [`Failure::Duplicate`](crate::Failure) if the attempt has a tombstone, and any other error
+    /// of the database.
     pub async fn mark_within(
         &self,
         connection: &mut Conn<B>,
@@ -73,8 +74,9 @@ impl<B: Backend> Ledger<B> {
         self.send_mark(connection, self.mark(marker, tag)).await
     }
 
-    /// What [`mark_within`](Self::mark_within) sends, as one text. Where the mark is a witness that is
-    /// turned, only the count of rows tells whether it was there: none.
+    /// Returns the statements of [`mark_within`](Self::mark_within) as a single message. Returns
+    /// `None` if the mark updates a witness, because then only the number of rows shows whether the
+    /// witness was there.
     pub fn mark_text_within(&self, marker: &Marker, tag: &str) -> Option<String> {
         let turns = B::DIALECT.has_marker_witness();
         (!turns).then(|| joined(self.mark(marker, tag)))
@@ -86,10 +88,10 @@ impl<B: Backend> Ledger<B> {
         statements
     }
 
-    /// The same when the savepoint is gone: the database has committed midway.
+    /// Does the same if the savepoint is gone because the database has committed midway.
     ///
     /// # Errors
-    /// The database's own.
+    /// Any error of the database.
     pub async fn mark_midway(
         &self,
         connection: &mut Conn<B>,
@@ -102,7 +104,7 @@ impl<B: Backend> Ledger<B> {
 
     async fn send_mark(&self, connection: &mut Conn<B>, statements: Vec<Rendered>) -> Result<()> {
         match self.send_in_order(connection, statements).await? {
-            // Whoever removed it has decided about this attempt.
+            // The process that removed the witness has decided about this attempt.
             0 => Err(sqlx::Error::Protocol(
                 "the witness of the transaction is gone".to_owned(),
             )),
@@ -120,13 +122,13 @@ impl<B: Backend> Ledger<B> {
         self.render(template, &params)
     }
 
-    /// Makes sure that the attempt cannot commit any more. Waits some seconds for a transaction
-    /// that is still open.
+    /// Makes sure that the attempt cannot be committed any more. Waits a few seconds for a
+    /// transaction that is still open. Close the connection afterwards in every case.
     ///
     /// # Errors
-    /// [`Failure::Duplicate`](crate::Failure) if the attempt has committed or there is a tombstone
-    /// already, [`Failure::LockTimeout`](crate::Failure) or [`Failure::Busy`](crate::Failure) if it
-    /// is still open, and the database's own. The connection must be closed whatever comes.
+    /// [`Failure::Duplicate`](crate::Failure) if the attempt was committed or has a tombstone
+    /// already, [`Failure::LockTimeout`](crate::Failure) or [`Failure::Busy`](crate::Failure) if
+    /// its transaction is still open, and any other error of the database.
     pub async fn entomb(&self, connection: &mut Conn<B>, marker: &Marker) -> Result<()> {
         let params = marker_params(marker, MarkerKind::Tombstone, "");
         let rendered = self.render(B::DIALECT.marker_tombstone, &params);
@@ -135,10 +137,10 @@ impl<B: Backend> Ledger<B> {
             .map(drop)
     }
 
-    /// The marker with the key of an attempt, whoever has left it.
+    /// Returns the marker with the key of an attempt, of any run.
     ///
     /// # Errors
-    /// The database's own.
+    /// Any error of the database.
     pub async fn marker(
         &self,
         connection: &mut Conn<B>,
@@ -158,10 +160,10 @@ impl<B: Backend> Ledger<B> {
         }))
     }
 
-    /// Removes a marker that has done its work; tombstones stay.
+    /// Deletes a marker that is no longer needed; tombstones stay.
     ///
     /// # Errors
-    /// The database's own.
+    /// Any error of the database.
     pub async fn unmark(&self, connection: &mut Conn<B>, marker: &Marker) -> Result<()> {
         let params = marker_params(marker, MarkerKind::Applied, "");
         let rendered = self.render(B::DIALECT.marker_delete, &params);

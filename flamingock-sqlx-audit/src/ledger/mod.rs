@@ -1,4 +1,4 @@
-//! The tables of one database, and what is asked of them.
+//! The statements for the tables of one database.
 
 pub(crate) mod base;
 mod decode;
@@ -35,7 +35,8 @@ use crate::names::Names;
 use crate::rows::{Acquired, AuditRow, Filter, LockGrant, NewAuditRow, Page};
 use crate::template::{Rendered, Value, Values, quoted_text, render};
 
-/// A duration as PostgreSQL spells it, `0` or a number and its unit; none where it stands for no limit.
+/// Parses a duration in PostgreSQL's form, `0` or a number with a unit; `None` if it stands for no
+/// limit.
 fn duration_in(setting: &str) -> Option<Duration> {
     let unit = setting.trim_start_matches(|character: char| character.is_ascii_digit());
     let number: u64 = setting[..setting.len() - unit.len()].parse().ok()?;
@@ -51,7 +52,8 @@ fn duration_in(setting: &str) -> Option<Duration> {
 }
 
 impl<B: Backend> Ledger<B> {
-    /// The tables of those names. `patience` bounds how long a busy commit is repeated (SQLite).
+    /// Creates a ledger for the tables with these names. `patience` limits how long a busy commit
+    /// is repeated (SQLite).
     pub fn new(names: Names, patience: Duration) -> Ledger<B> {
         let resolved = OnceLock::new();
         if let (None, Some(home)) = (names.schema(), B::DIALECT.home) {
@@ -68,23 +70,23 @@ impl<B: Backend> Ledger<B> {
         }
     }
 
-    /// The texts of the database.
+    /// Returns the SQL of the database.
     pub fn dialect(&self) -> &'static Dialect {
         B::DIALECT
     }
 
-    /// The name of the table of leases, as it stands in statements.
+    /// Returns the name of the table of leases, for SQL.
     pub fn lease_table(&self) -> String {
         self.names().quoted("lease", B::DIALECT.quote)
     }
 
-    /// How long a busy commit is repeated.
+    /// Returns how long a busy commit is repeated.
     pub fn patience(&self) -> Duration {
         self.patience
     }
 
-    /// How long a statement waits for a lock by the settings of its session, where the database tells;
-    /// none where that is not limited, or not known yet.
+    /// Returns how long a statement waits for a lock by the settings of its session; `None` if that
+    /// is unlimited or not known.
     pub fn lock_timeout(&self) -> Option<Duration> {
         self.lock_timeout.get().copied().flatten()
     }
@@ -95,14 +97,14 @@ impl<B: Backend> Ledger<B> {
         }
     }
 
-    /// From now on each entry also writes the lock row, where the database has a statement for that. The
-    /// nodes of a cluster do not see each other's share locks, but what two of them write conflicts
-    /// when it is committed.
+    /// Makes each entry also write the row of the lock from now on, if the database has a statement
+    /// for that. The nodes of a cluster do not see each other's shared locks, but two writes to the
+    /// same row conflict at commit.
     pub fn write_lock_with_entries(&self) {
         self.writes_lock.store(true, Ordering::Relaxed);
     }
 
-    /// What writes the lock row of an entry.
+    /// Returns the statement that writes the row of the lock together with an entry.
     fn lock_write(&self, grant: &LockGrant) -> Option<Rendered> {
         let template = B::DIALECT.write_lock?;
         let wanted = self.writes_lock.load(Ordering::Relaxed);
@@ -113,7 +115,8 @@ impl<B: Backend> Ledger<B> {
         self.resolved.get().unwrap_or(&self.names)
     }
 
-    /// A schema that was named stays: the database reports the connection's own one.
+    /// Records the schema that the database reports for the connection. A schema that was named
+    /// takes precedence.
     fn set_schema(&self, schema: &str) {
         if self.names.schema().is_none() {
             self.resolved.get_or_init(|| self.names.resolved(schema));
@@ -130,8 +133,8 @@ impl<B: Backend> Ledger<B> {
         )
     }
 
-    /// With the values as quoted texts: for statements that people read, or that nothing can be
-    /// bound in.
+    /// Renders a template with its values as quoted text, for statements that people read, or in
+    /// which nothing can be bound.
     fn render_as_text(&self, template: &str, params: &[(&str, Value)]) -> String {
         let values = match B::DIALECT.values {
             Values::Bound => Values::Literal(quoted_text),
@@ -151,8 +154,8 @@ impl<B: Backend> Ledger<B> {
             .rows)
     }
 
-    /// The statements that create the tables and the rows of a service, for people who apply them
-    /// by hand.
+    /// Returns the statements that create the tables and the rows of a service, so that they can be
+    /// applied by hand.
     pub fn schema(&self, service: &str, lane: &str) -> String {
         let params = create_params(service, lane);
         let schema = self.names.schema().and(B::DIALECT.create_schema);
@@ -161,18 +164,18 @@ impl<B: Backend> Ledger<B> {
             .chain(B::DIALECT.create)
             .chain(B::DIALECT.seed);
         statements.fold(String::new(), |text, template| {
-            // What is bound elsewhere must stand in a text that is handed on.
+            // A text that is handed on cannot have bound values.
             let values = Values::Literal(quoted_text);
             let rendered = render(template, &self.names, B::DIALECT.quote, values, &params);
             text + &rendered.text + ";\n"
         })
     }
 
-    /// Creates the tables that are missing and the rows of a service that has none. Safe for many
-    /// at once.
+    /// Creates the missing tables, and the rows of a service that has none. Several processes may
+    /// do so at the same time.
     ///
     /// # Errors
-    /// The database's own.
+    /// Any error of the database.
     pub async fn create(&self, connection: &mut Conn<B>, service: &str, lane: &str) -> Result<()> {
         let params = create_params(service, lane);
         let schema = self.names.schema().and(B::DIALECT.create_schema);
@@ -188,10 +191,10 @@ impl<B: Backend> Ledger<B> {
             .map(drop)
     }
 
-    /// Whether somebody is making tables right now, where the database can tell.
+    /// Reports whether another session is creating the tables right now, if the database shows it.
     ///
     /// # Errors
-    /// The database's own.
+    /// Any error of the database.
     pub async fn is_being_made(&self, connection: &mut Conn<B>) -> Result<bool> {
         let Some(ask) = B::DIALECT.create_lock_is_free else {
             return Ok(false);
@@ -200,10 +203,10 @@ impl<B: Backend> Ledger<B> {
         Ok(rows.into_iter().any(|mut row| row.text(0) == "f"))
     }
 
-    /// Adds the lock and lease rows of a service that has none.
+    /// Adds the rows of the lock and the lease for a service that has none.
     ///
     /// # Errors
-    /// The database's own.
+    /// Any error of the database.
     pub async fn seed(&self, connection: &mut Conn<B>, service: &str, lane: &str) -> Result<()> {
         let params = create_params(service, lane);
         let seed = B::DIALECT
@@ -215,10 +218,10 @@ impl<B: Backend> Ledger<B> {
             .map(drop)
     }
 
-    /// Returns a page of the rows of a service that match, oldest first.
+    /// Returns a page of the matching rows of a service, oldest first.
     ///
     /// # Errors
-    /// The database's own.
+    /// Any error of the database.
     pub async fn history(
         &self,
         connection: &mut Conn<B>,
@@ -241,22 +244,25 @@ impl<B: Backend> Ledger<B> {
         rows.into_iter().map(audit_row).collect()
     }
 
-    /// The services that were ever seen, by name.
+    /// Returns all services that have a lock or an entry, by name.
     ///
     /// # Errors
-    /// The database's own; a missing table is [`Failure::MissingTable`](crate::Failure).
+    /// Any error of the database; [`Failure::MissingTable`](crate::Failure) if a table does not
+    /// exist.
     pub async fn services(&self, connection: &mut Conn<B>, lane: &str) -> Result<Vec<String>> {
         let params = [("lane", lane.into())];
         let rows = self.fetch(connection, B::DIALECT.services, &params).await?;
         Ok(rows.into_iter().map(|mut row| row.text(0)).collect())
     }
 
-    /// Takes the lock if its lease is over; never waits for anybody. `lease` is none where it ends
-    /// with the process. `force` takes it from the living owner with this fencing token, and from no
-    /// other. The run that has the lock gets it again, with the fencing token that it has.
+    /// Acquires the lock if it is free or its lease has ended; never waits for another session.
+    /// `lease` is `None` if it ends with the process. `force` takes the lock from the live owner
+    /// with this fencing token, and only from that one. The run that has the lock already gets it
+    /// again, with the same fencing token.
     ///
     /// # Errors
-    /// The database's own; not being first is no error. The connection must be closed then.
+    /// Any error of the database; close the connection then. That the lock has another owner is no
+    /// error.
     pub async fn acquire(
         &self,
         connection: &mut Conn<B>,
@@ -278,10 +284,10 @@ impl<B: Backend> Ledger<B> {
         acquired(written.await?.rows, wanted)
     }
 
-    /// Moves the end of the lease. False: the lock is another's.
+    /// Extends the lease. Returns false if the lock has another owner.
     ///
     /// # Errors
-    /// The database's own, which is no loss.
+    /// Any error of the database, which does not mean that the lease is lost.
     pub async fn renew(
         &self,
         connection: &mut Conn<B>,
@@ -304,10 +310,10 @@ impl<B: Backend> Ledger<B> {
         self.render(B::DIALECT.renew, &params)
     }
 
-    /// Gives the lock back, with the digest of the pipeline if all of it is applied.
+    /// Releases the lock, and records the digest of the pipeline if all of it is applied.
     ///
     /// # Errors
-    /// The database's own; the lease then ends by itself.
+    /// Any error of the database; the lease then ends by itself.
     pub async fn release(
         &self,
         connection: &mut Conn<B>,
@@ -326,12 +332,13 @@ impl<B: Backend> Ledger<B> {
             .map(drop)
     }
 
-    /// Appends rows of their own, durably, all or none. SQLite renews the lease with it.
+    /// Appends rows in their own transaction, durably; either all of them or none. On SQLite this
+    /// also renews the lease.
     ///
     /// # Errors
-    /// [`Failure::Refused`](crate::Failure) if the lock has another owner, or, on databases behind a
-    /// network, if a row says that an attempt has begun or failed that has ended; and the database's
-    /// own.
+    /// [`Failure::Refused`](crate::Failure) if the lock has another owner, or, on databases behind
+    /// a network, if a row says that an attempt has begun or failed that has ended already; and any
+    /// other error of the database.
     pub async fn append(
         &self,
         connection: &mut Conn<B>,
@@ -346,7 +353,7 @@ impl<B: Backend> Ledger<B> {
         if B::DIALECT.has_one_writer {
             statements.push(self.renewal(grant, lease, None));
         }
-        // What an attempt without transaction does must not outlive the record that it began.
+        // The effects of a non-transactional attempt must not outlive the record that it began.
         let answer = if self.lock_write(grant).is_some() {
             B::write_together(connection, statements, self.patience).await?
         } else if rows.iter().any(|row| row.state == "STARTED") {
@@ -360,8 +367,8 @@ impl<B: Backend> Ledger<B> {
     }
 }
 
-/// What the statements that take the lock answer: the run that had it, and the fencing token if it was
-/// obtained, each in its column, in one row or in two.
+/// Reads the answers of the statements that acquire the lock: the previous run, and the fencing
+/// token if the lock was acquired, each in its own column, in one row or in two.
 fn acquired(rows: Vec<Row>, wanted: &LockGrant) -> Result<Option<Acquired>> {
     let (mut previous_run, mut obtained) = (None, None);
     for mut row in rows {

@@ -1,14 +1,15 @@
-//! What a database had before a change was first attempted.
+//! Objects of a database that existed before a change was first attempted.
 
 use super::base::{Ledger, Result};
 use crate::backend::{Backend, Conn};
 
 impl<B: Backend> Ledger<B> {
-    /// Those of the catalogue's ids that had been written before the first of so many attempts at a change
-    /// began: all of them if there was no such attempt. None where the catalogue doesn't tell.
+    /// Returns the `ids` of the catalog that were written before the first of the `attempts` at a
+    /// change began: all of them if there was no attempt. Returns `None` if the catalog does not
+    /// show it.
     ///
     /// # Errors
-    /// The database's own.
+    /// Any error of the database.
     pub async fn older_than(
         &self,
         connection: &mut Conn<B>,

@@ -1,4 +1,4 @@
-//! The values of statements.
+//! The parameters of statements.
 
 use std::time::{Duration, SystemTime};
 
@@ -16,7 +16,8 @@ pub(super) fn attempt_params(grant: &LockGrant, change_id: &str, attempt: i64) -
     params
 }
 
-/// The tag is made by us of letters and digits, and stands where SQL takes no expression.
+/// Inserts a tag where SQL accepts no expression. The tag is generated, and consists of letters and
+/// digits.
 pub(super) fn tagged(template: &str, tag: &str) -> String {
     debug_assert!(tag.bytes().all(|byte| byte.is_ascii_alphanumeric()));
     template.replace("%tag%", tag)
@@ -26,7 +27,7 @@ pub(super) fn timestamp(time: SystemTime) -> String {
     humantime::format_rfc3339_micros(time).to_string()
 }
 
-/// What only SQLite asks for: it has no clock of its own.
+/// Parameters that only SQLite needs, because it has no clock of its own.
 pub(super) fn clock_params() -> Params {
     #[cfg(feature = "sqlite")]
     {
@@ -48,7 +49,7 @@ pub(super) fn seed_params(service: &str, lane: &str) -> Params {
     params
 }
 
-/// The values of the statements that create the tables and the rows of a service.
+/// Returns the parameters of the statements that create the tables and the rows of a service.
 pub(super) fn create_params(service: &str, lane: &str) -> Params {
     let mut params = seed_params(service, lane);
     params.push(("format_version", FORMAT_VERSION.into()));

@@ -1,4 +1,5 @@
-//! Where the tables are: those that are there and not seen would begin a second history.
+//! Finding the tables: existing tables that the session does not see would lead to a second
+//! history.
 
 use std::collections::BTreeMap;
 
@@ -7,10 +8,10 @@ use crate::backend::{Backend, Conn};
 use crate::failure::Failure;
 use crate::names::Names;
 
-/// The tables without which there is no history, in the order in which they are created.
+/// The tables without which there is no history, in the order of their creation.
 const TABLES: [&str; 3] = ["audit", "lock", "lease"];
 
-/// Why tables must not be created, although the session does not see them.
+/// Why the tables must not be created, although the session does not see any.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Misplaced {
     /// They are in another schema than the one in which they would be created.
@@ -18,48 +19,48 @@ pub enum Misplaced {
         "the table {table} is in \"{schema}\", where this session does not look: it would create its tables in {own}"
     )]
     Elsewhere {
-        /// Where they are.
+        /// The schema that has them.
         schema: String,
-        /// The table.
+        /// The name of the table.
         table: String,
-        /// Where they would be created, for people.
+        /// The place where they would be created, for people.
         own: String,
-        /// Whether the user may use the schema where they are.
+        /// Whether the user may use the schema that has them.
         usable: bool,
     },
-    /// Some of them are there and others are not.
+    /// Some of them exist, and others do not.
     #[error("in \"{schema}\" there is {there}, and {missing} is missing")]
     Partial {
-        /// Where they are.
+        /// The schema that has them.
         schema: String,
-        /// Those that are there, for people.
+        /// The existing tables, for people.
         there: String,
-        /// Those that are missing, for people.
+        /// The missing tables, for people.
         missing: String,
     },
     /// There are tables with another prefix.
     #[error("in \"{schema}\" there are {table} and those beside it, whose prefix is \"{prefix}\"")]
     OtherPrefix {
-        /// Where they are.
+        /// The schema that has them.
         schema: String,
-        /// The audit.
+        /// The name of the audit table.
         table: String,
-        /// What its name begins with.
+        /// The prefix of its name.
         prefix: String,
     },
 }
 
-/// What the catalogue says of one schema: prefixes, with the tables that each has.
+/// The tables of one schema in the catalog, by prefix.
 #[derive(Debug, Default)]
 struct Schema {
     usable: bool,
     sets: BTreeMap<String, Vec<&'static str>>,
 }
 
-/// The schemas that have anything like our tables.
+/// The schemas with tables that look like those of the audit.
 #[derive(Debug, Default)]
 struct Catalogue {
-    /// Where tables would be created, if the session has such a place.
+    /// The schema in which tables would be created, if the session has one.
     own: Option<String>,
     schemas: BTreeMap<String, Schema>,
 }
@@ -84,7 +85,7 @@ impl Catalogue {
             .map_or(&[], Vec::as_slice)
     }
 
-    /// The schemas other than the own one that have the audit.
+    /// Returns the other schemas that have the audit table.
     fn others<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (&'a str, &'a Schema)> {
         let own = self.own.as_deref();
         self.schemas
@@ -94,7 +95,7 @@ impl Catalogue {
             .filter(move |(name, _)| self.tables(name, prefix).contains(&"audit"))
     }
 
-    /// Why a set of tables that is not seen must not be created.
+    /// Returns why tables that the session does not see must not be created.
     fn misplaced(&self, names: &Names) -> Option<Misplaced> {
         let prefix = names.prefix();
         let own = self.own.as_deref().unwrap_or_default();
@@ -105,7 +106,7 @@ impl Catalogue {
         {
             return Some(self.elsewhere(names, schema, found.usable));
         }
-        // An audit without entries is what a first start has left that did not come to its end.
+        // An audit without entries was left by a first run that did not finish.
         if !there.is_empty() && there.len() < TABLES.len() {
             return Some(partial(names, own, there));
         }
@@ -172,12 +173,12 @@ impl<B: Backend> Ledger<B> {
         Ok(catalogue)
     }
 
-    /// Looks in the whole catalogue for tables that the session does not see. `home` is the database that
-    /// the application has named, where the session may be in another one. None: nothing is in the way of
-    /// creating them.
+    /// Looks in the whole catalog for tables that the session does not see. `home` is the database
+    /// that the application has named, if the session may be in another one. Returns `None` if the
+    /// tables can be created.
     ///
     /// # Errors
-    /// The database's own.
+    /// Any error of the database.
     pub async fn misplaced(
         &self,
         connection: &mut Conn<B>,
@@ -194,11 +195,11 @@ impl<B: Backend> Ledger<B> {
         Ok(misplaced)
     }
 
-    /// The history of a service that has none in the tables that the session sees, but has one in those of
-    /// another schema. None where the schema was named: then it is meant.
+    /// Looks for the history of a service that has none in the tables that the session sees, but
+    /// has one in those of another schema. Returns `None` if the schema was named explicitly.
     ///
     /// # Errors
-    /// The database's own.
+    /// Any error of the database.
     pub async fn hidden(
         &self,
         connection: &mut Conn<B>,
@@ -209,7 +210,7 @@ impl<B: Backend> Ledger<B> {
             return Ok(None);
         }
         let mut catalogue = self.catalogue(connection, home).await?;
-        // What the session sees need not be where it would create.
+        // The session may see tables in another schema than the one in which it would create them.
         if let Some(seen) = self.names().schema() {
             catalogue.own = Some(seen.to_owned());
         }
@@ -220,7 +221,7 @@ impl<B: Backend> Ledger<B> {
                     return Ok(Some(catalogue.elsewhere(&self.names, schema, found.usable)));
                 }
                 Ok(false) => {}
-                // Of another application, whose tables are none of ours.
+                // These tables belong to another application.
                 Err(error) if matches!(B::classify(&error), Failure::Denied | Failure::Other) => {}
                 Err(error) => return Err(error),
             }
@@ -228,7 +229,7 @@ impl<B: Backend> Ledger<B> {
         Ok(None)
     }
 
-    /// Whether the audit of a schema has an entry, of a service or at all.
+    /// Reports whether the audit of a schema has an entry, of this service or of any.
     async fn has_entries(
         &self,
         connection: &mut Conn<B>,

@@ -1,4 +1,4 @@
-//! A row of the audit, as it is appended.
+//! The statements that append rows to the audit.
 
 use std::time::SystemTime;
 
@@ -21,8 +21,9 @@ impl<B: Backend> Ledger<B> {
         self.behind_lock_write(grant, row)
     }
 
-    /// What writes the lock row stands before the entry, in the same transaction: a share lock that
-    /// became an exclusive one would deadlock with another stage's.
+    /// Puts the statement that writes the row of the lock before the entry, in the same
+    /// transaction. A shared lock that is upgraded to an exclusive one would deadlock with another
+    /// stage's.
     fn behind_lock_write(&self, grant: &LockGrant, entry: Rendered) -> Rendered {
         match self.lock_write(grant) {
             Some(write) => Rendered {
@@ -33,8 +34,8 @@ impl<B: Backend> Ledger<B> {
         }
     }
 
-    /// Rows in one statement. Only the last one asks for the grant: if it is another's, none is
-    /// written.
+    /// Renders several rows as one statement. Only the last one has the fencing check: if the lock
+    /// has another owner, none is written.
     pub(super) fn rows(
         &self,
         rows: &[NewAuditRow],
@@ -108,7 +109,8 @@ impl<B: Backend> Ledger<B> {
         self.render(template, &params)
     }
 
-    /// A row inside a text, whose duration is the time since the text, or a part of it, began.
+    /// Renders a row inside a message. Its duration is the time since the message, or a part of it,
+    /// began.
     pub(super) fn measured_row(
         &self,
         row: &NewAuditRow,
@@ -124,7 +126,7 @@ impl<B: Backend> Ledger<B> {
     }
 }
 
-/// What appends a row, once its fencing check and its metadata are known.
+/// Returns the template that appends a row with this fencing check and metadata.
 pub(super) fn row_template<B: Backend>(began: &str, fencing: &str, metadata: &str) -> String {
     let append = B::DIALECT.append;
     append
@@ -133,7 +135,8 @@ pub(super) fn row_template<B: Backend>(began: &str, fencing: &str, metadata: &st
         .replace("{metadata}", metadata)
 }
 
-/// What stands before the values of a row, the values in their parentheses, and what follows.
+/// Splits a template into the text before the values of a row, the values in their parentheses, and
+/// the rest.
 fn parts_of(template: &str) -> (&str, &str, &str) {
     const VALUES: &str = "VALUES ";
     let values = template.find(VALUES).map_or(0, |at| at + VALUES.len());
@@ -145,7 +148,8 @@ fn parts_of(template: &str) -> (&str, &str, &str) {
     )
 }
 
-/// What says that an attempt has begun, or has failed, must not stand behind what says how it ended.
+/// Returns the fencing check of a row. A row that records that an attempt has begun or failed must
+/// not follow one that records how it ended.
 pub(super) fn fencing_alone<B: Backend>(row: &NewAuditRow) -> String {
     let opens = matches!(row.state.as_str(), "STARTED" | "FAILED");
     let unless_ended = if opens { B::DIALECT.unless_ended } else { "" };

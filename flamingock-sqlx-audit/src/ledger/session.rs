@@ -1,10 +1,10 @@
-//! Settings of a session that change what our statements do.
+//! Settings of a session that change the effect of the statements.
 
 use super::base::{Ledger, Result};
 use crate::backend::{Backend, Conn};
 use crate::failure::Failure;
 
-/// A setting of the session under which entries are not written as they should be.
+/// A setting of the session with which entries would not be written correctly.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{what}; {remedy}")]
 pub struct Unfit {
@@ -13,11 +13,12 @@ pub struct Unfit {
 }
 
 impl<B: Backend> Ledger<B> {
-    /// The first setting of the session under which entries are not written as they should be, where the
-    /// tables are there. A session that is the only one is fit under settings that keep others out.
+    /// Returns the first setting of the session with which entries would not be written correctly,
+    /// if the tables exist. Settings that keep other sessions out are accepted if the session is
+    /// the only one.
     ///
     /// # Errors
-    /// The database's own.
+    /// Any error of the database.
     pub async fn unfit(&self, connection: &mut Conn<B>, is_only: bool) -> Result<Option<Unfit>> {
         let mut texts = B::DIALECT.inspect.iter().peekable();
         while let Some(text) = texts.next() {

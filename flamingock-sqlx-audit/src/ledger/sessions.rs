@@ -1,17 +1,17 @@
-//! Sessions at the server whose transactions are open: where DDL commits midway, one that nobody waits
-//! for any more could still commit what its change has done so far.
+//! Server sessions with open transactions. Where DDL commits midway, an abandoned session could
+//! still commit what its change has done so far.
 
 use super::base::{Ledger, Result};
 use super::params::lease_params;
 use crate::backend::{Backend, Conn};
 use crate::rows::LockGrant;
 
-/// Whose sessions are asked for.
+/// Which sessions to return.
 #[derive(Clone, Copy, Debug)]
 pub enum Whose<'a> {
-    /// Those of every other owner of the service.
+    /// Those of all other owners of the service.
     Others,
-    /// The one of an attempt of this owner.
+    /// Those of one attempt of this owner.
     Attempt {
         /// The change.
         change_id: &'a str,
@@ -21,11 +21,12 @@ pub enum Whose<'a> {
 }
 
 impl<B: Backend> Ledger<B> {
-    /// The server's ids of the sessions that have written a witness which is not committed: each is in
-    /// the transaction of a change. None where nothing commits midway.
+    /// Returns the server's ids of the sessions that have written an uncommitted witness: each of
+    /// them is in the transaction of a change. Returns nothing if the database does not commit
+    /// midway.
     ///
     /// # Errors
-    /// The database's own.
+    /// Any error of the database.
     pub async fn open_sessions(
         &self,
         connection: &mut Conn<B>,
@@ -67,7 +68,8 @@ impl<B: Backend> Ledger<B> {
     }
 }
 
-/// The id is the first number of the JSON object that a witness's metadata begins with.
+/// Returns the id, which is the first number of the JSON object with which a witness's metadata
+/// begins.
 pub(super) fn connection_in(metadata: &str) -> Option<i64> {
     let digits = metadata.strip_prefix("{\"connection\":")?;
     let end = digits

@@ -1,4 +1,4 @@
-//! Everything that a start wants to know, in one statement.
+//! Reading everything that a run needs to know first, in one statement.
 
 use std::sync::atomic::Ordering;
 
@@ -10,18 +10,19 @@ use crate::failure::Failure;
 use crate::rows::{Glance, Snapshot};
 use crate::template::Value;
 
-/// What the second column of a snapshot says of the session, added up.
+/// Flags about the session in the second column of a snapshot.
 const IN_MEMORY: i64 = 1;
 const UNREADABLE: i64 = 2;
 const READS_UNCOMMITTED: i64 = 4;
 
 impl<B: Backend> Ledger<B> {
-    /// The lock row and, unless its digest is the one given, the newest row of each change, all in
-    /// one statement. Writes nothing. A PostgreSQL that was built without XML needs a second one
-    /// where the digest differs.
+    /// Reads the row of the lock and, unless its digest matches, the latest row of each change, all
+    /// in one statement. Writes nothing. A PostgreSQL that was built without XML needs a second
+    /// statement if the digest differs.
     ///
     /// # Errors
-    /// The database's own; a missing table is [`Failure::MissingTable`](crate::Failure).
+    /// Any error of the database; [`Failure::MissingTable`](crate::Failure) if a table does not
+    /// exist.
     pub async fn snapshot(
         &self,
         connection: &mut Conn<B>,
@@ -46,11 +47,13 @@ impl<B: Backend> Ledger<B> {
         Ok(snapshot)
     }
 
-    /// The lock row, and how much was applied behind the entry at `since`: what a waiter looks at, since
-    /// to read all newest entries costs whoever is at work more.
+    /// Reads the row of the lock, and how many changes were applied after the entry at `since`. A
+    /// waiter polls with this, because reading all latest entries would cost the running process
+    /// more.
     ///
     /// # Errors
-    /// The database's own; a missing table is [`Failure::MissingTable`](crate::Failure).
+    /// Any error of the database; [`Failure::MissingTable`](crate::Failure) if a table does not
+    /// exist.
     pub async fn glance(
         &self,
         connection: &mut Conn<B>,
@@ -79,7 +82,7 @@ impl<B: Backend> Ledger<B> {
         }))
     }
 
-    /// What somebody writes meanwhile does not count before it is committed, whatever the session's level.
+    /// Ignores uncommitted rows, whatever the isolation level of the session.
     async fn read_committed(
         &self,
         connection: &mut Conn<B>,
@@ -120,7 +123,7 @@ impl<B: Backend> Ledger<B> {
         Ok(snapshot)
     }
 
-    /// The newest entries by a text of their own, which the snapshot's statement runs.
+    /// Reads the latest entries by a separate statement, which the statement of the snapshot runs.
     async fn read_newest_by(
         &self,
         newest: &str,
@@ -132,7 +135,7 @@ impl<B: Backend> Ledger<B> {
         if !self.reads_in_two.load(Ordering::Relaxed) {
             match self.fetch(connection, B::DIALECT.snapshot, &params).await {
                 Ok(rows) => return self.with_newest(rows),
-                // Whatever keeps a server from running a text within a statement.
+                // Some servers cannot run a text as a statement within another one.
                 Err(error) => match B::classify(&error) {
                     Failure::Other | Failure::Denied => {}
                     _ => return Err(error),
@@ -181,13 +184,13 @@ impl<B: Backend> Ledger<B> {
         Ok(snapshot)
     }
 
-    /// What no other database has.
+    /// Other databases have no such statement.
     #[cfg(not(feature = "postgres"))]
     fn with_newest(&self, _rows: Vec<Row>) -> Result<Snapshot> {
         Ok(Snapshot::default())
     }
 
-    /// What every row says that is no entry.
+    /// Records the parts of a row that belong to no entry.
     fn note(&self, snapshot: &mut Snapshot, row: &mut Row) -> Result<()> {
         if let Some(schema) = row.optional(0) {
             self.set_schema(&schema);

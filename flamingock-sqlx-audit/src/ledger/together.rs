@@ -1,4 +1,4 @@
-//! The changes of one transaction, each with a witness, a savepoint and a row of its own.
+//! Several changes in one transaction, each with its own witness, savepoint and row.
 
 use std::time::Duration;
 
@@ -10,19 +10,20 @@ use crate::dialect::Isolation;
 use crate::rows::{LockGrant, NewAuditRow};
 use crate::template::Rendered;
 
-/// What is written behind changes of a transaction.
+/// The rows to write after changes of a transaction.
 #[derive(Clone, Copy, Debug)]
 pub struct Behind<'a> {
-    /// Their rows.
+    /// The rows of the changes.
     pub rows: &'a [NewAuditRow],
-    /// The witness of the last of them.
+    /// The witness of the last of the changes.
     pub witness: &'a Witness<'a>,
-    /// Whether the commit comes behind them.
+    /// Whether the commit follows.
     pub is_last: bool,
 }
 
-/// How many rows one statement writes at most: servers and SQLite limit what it may hold. With an empty
-/// `sql_mode`, MySQL and MariaDB store 0 where NULL is refused, unless the row is the only one.
+/// Returns the maximum number of rows in one statement, which servers and SQLite limit. With an
+/// empty `sql_mode`, MySQL and MariaDB store 0 instead of refusing NULL, unless the row is the only
+/// one.
 fn most_rows<B: Backend>() -> usize {
     match B::DIALECT.isolation {
         Isolation::Whole => 100,
@@ -31,8 +32,9 @@ fn most_rows<B: Backend>() -> usize {
 }
 
 impl<B: Backend> Ledger<B> {
-    /// [`begin`](Self::begin) for several changes: with a savepoint more that all of them are undone
-    /// to, where one undoes without ending the transaction.
+    /// Begins a transaction like [`begin`](Self::begin) for several changes, with an additional
+    /// savepoint to which all of them can be rolled back, on databases that can do so without
+    /// ending the transaction.
     pub fn begin_together(
         &self,
         grant: &LockGrant,
@@ -47,8 +49,8 @@ impl<B: Backend> Ledger<B> {
         texts
     }
 
-    /// What stands before each change but the first: its witness and its savepoint, where the
-    /// database needs them.
+    /// Returns the statements before each change except the first: its witness and its savepoint,
+    /// if the database needs them.
     pub fn next_together(
         &self,
         grant: &LockGrant,
@@ -66,15 +68,15 @@ impl<B: Backend> Ledger<B> {
         texts
     }
 
-    /// Appends the rows of changes that stand one behind the other, inside the transaction that
-    /// [`begin`](Self::begin) opened, so that both are committed or neither, after the savepoint is
-    /// released and the witness marker gone; and what stands before the `next` change. SQLite renews the
-    /// lease with the last rows.
+    /// Appends the rows of consecutive changes inside the transaction of [`begin`](Self::begin), so
+    /// that the changes and their rows are committed together or not at all. Releases the savepoint
+    /// and removes the witness marker first, and sends the statements before the `next` change
+    /// afterwards. On SQLite the last rows also renew the lease.
     ///
     /// # Errors
     /// [`Failure::NoSavepoint`](crate::Failure) if the transaction has ended in between,
     /// [`Failure::Refused`](crate::Failure) if the lock has another owner or the transaction is not
-    /// the one that was begun, and the database's own.
+    /// the one that was begun, and any other error of the database.
     pub async fn append_within(
         &self,
         connection: &mut Conn<B>,
@@ -88,7 +90,7 @@ impl<B: Backend> Ledger<B> {
         for rows in behind.rows.chunks(most_rows::<B>()) {
             statements.push(self.rows(rows, grant, fencing::<B>(behind.is_last), tag));
         }
-        // Nobody sees the lease before the commit.
+        // Other sessions see the new lease only after the commit.
         if B::DIALECT.has_one_writer && behind.is_last {
             statements.push(self.renewal(grant, lease, None));
         }
@@ -96,9 +98,9 @@ impl<B: Backend> Ledger<B> {
         self.send_in_order(connection, statements).await.map(drop)
     }
 
-    /// What [`append_within`](Self::append_within) sends, as a text that stands behind the change, which is
-    /// itself a text and stands after [`note_time`](Self::note_time): the server measures how long the
-    /// change took.
+    /// Returns the statements of [`append_within`](Self::append_within) as text to send after a
+    /// change in the same message, which begins with [`note_time`](Self::note_time): the server
+    /// measures how long the change took.
     pub fn text_within(&self, grant: &LockGrant, behind: Behind<'_>, tag: &str) -> String {
         let mut statements = self.before_row(behind, tag);
         let fencing = fencing::<B>(behind.is_last);
@@ -115,10 +117,10 @@ impl<B: Backend> Ledger<B> {
             .collect()
     }
 
-    /// [`undo_within`](Self::undo_within) for all changes.
+    /// Rolls back all changes, like [`undo_within`](Self::undo_within).
     ///
     /// # Errors
-    /// Those of [`undo_within`](Self::undo_within).
+    /// The same as [`undo_within`](Self::undo_within).
     pub async fn undo_together(
         &self,
         connection: &mut Conn<B>,
@@ -140,7 +142,7 @@ fn fencing<B: Backend>(is_last: bool) -> &'static str {
     }
 }
 
-/// The name of the savepoint of all.
+/// Returns the name of the savepoint before all changes.
 fn all(tag: &str) -> String {
     format!("{tag}all")
 }

@@ -1,4 +1,5 @@
-//! What happens inside the transaction of a change, and finding out afterwards what became of it.
+//! The statements inside the transaction of a change, and those that determine afterwards how it
+//! ended.
 
 use std::time::Duration;
 
@@ -12,23 +13,23 @@ use crate::rows::{LockGrant, NewAuditRow};
 use crate::rows::{Marker, MarkerKind};
 use crate::template::Rendered;
 
-/// What the transaction of a change leaves behind only if the database commits it midway.
+/// A trace that the transaction of a change leaves only if the database commits it midway.
 #[derive(Clone, Debug)]
 pub enum Witness<'a> {
-    /// The row of an attempt that has begun.
+    /// The row that records the beginning of the attempt.
     Row(&'a NewAuditRow),
-    /// A marker, where an audit row would say something that is not so.
+    /// A marker, if an audit row would record something wrong.
     Marker(&'a Marker),
     /// A mark on the row of the lease.
     Lease,
 }
 
 impl<B: Backend> Ledger<B> {
-    /// The statements that open the transaction of a change: the witness, where the database needs one,
-    /// and the savepoint go with them. `tag` is made of letters and digits.
+    /// Returns the statements that begin the transaction of a change, including the witness, if the
+    /// database needs one, and the savepoint. `tag` consists of letters and digits.
     pub fn begin(&self, grant: &LockGrant, witness: &Witness<'_>, tag: &str) -> Vec<String> {
         let mut texts = Vec::new();
-        // A marker stands in a database that need not have the lock.
+        // A marker can be in a database that does not have the lock.
         if let (Some(check), Witness::Row(_)) = (B::DIALECT.before_witness, witness) {
             texts.push(self.render(check, &lease_params(grant, None)).text);
         }
@@ -67,15 +68,16 @@ impl<B: Backend> Ledger<B> {
             Witness::Lease => (B::DIALECT.lease_witness?.set, lease_params(grant, None)),
             Witness::Row(_) | Witness::Marker(_) => return None,
         };
-        // Nothing is bound in a text that opens a transaction. The tag goes in first: what users name
-        // may look like its place.
+        // Nothing can be bound in a text that begins a transaction. The tag is inserted first,
+        // because names from users may look like its placeholder.
         Some(self.render_as_text(&tagged(template, tag), &params))
     }
 
-    /// Whether the mark on the lease's row is there: the transaction that set it was committed.
+    /// Reports whether the mark on the row of the lease is there, so that the transaction that set
+    /// it was committed.
     ///
     /// # Errors
-    /// The database's own.
+    /// Any error of the database.
     pub async fn lease_witness_is_there(
         &self,
         connection: &mut Conn<B>,
@@ -92,37 +94,38 @@ impl<B: Backend> Ledger<B> {
         Ok(!rows.is_empty())
     }
 
-    /// What stands before a script that is to be measured, if anything does.
+    /// Returns the statement to send before a script that is to be measured, if one is needed.
     pub fn note_time(&self) -> Option<&'static str> {
         B::DIALECT.note_time
     }
 
-    /// What answers how many microseconds it was since then.
+    /// Returns the expression for the microseconds since then.
     pub fn elapsed_in_text(&self) -> &'static str {
         B::DIALECT.elapsed_in_text
     }
 
-    /// What stands at the end of a text of scripts whose rows follow, so that a process that is stopped
-    /// in between does not keep its locks.
+    /// Returns the statement at the end of a message with scripts whose rows follow, so that a
+    /// process that is stopped in between does not keep its locks.
     pub fn limit_behind_text(&self) -> Option<&'static str> {
         B::DIALECT.limit_behind_text.map(|limit| limit.set)
     }
 
-    /// What lifts that limit again.
+    /// Returns the statement that removes that limit.
     pub fn lift_limit_behind_text(&self) -> Option<&'static str> {
         B::DIALECT.limit_behind_text.map(|limit| limit.lift)
     }
 
-    /// What answers the time in microseconds, for a text of several scripts whose rows are appended
-    /// behind it; none where each row must stand behind its script.
+    /// Returns the expression for the time in microseconds, for a message with several scripts
+    /// whose rows are appended after it; `None` if each row must follow its script.
     pub fn clock_in_text(&self) -> Option<&'static str> {
         B::DIALECT.clock
     }
 
-    /// Appends a row when the savepoint is gone: the database has committed midway.
+    /// Appends a row if the savepoint is gone because the database has committed midway.
     ///
     /// # Errors
-    /// [`Failure::Refused`](crate::Failure) if the lock has another owner, and the database's own.
+    /// [`Failure::Refused`](crate::Failure) if the lock has another owner, and any other error of
+    /// the database.
     pub async fn append_midway(
         &self,
         connection: &mut Conn<B>,
@@ -137,12 +140,13 @@ impl<B: Backend> Ledger<B> {
         self.send_in_order(connection, statements).await.map(drop)
     }
 
-    /// Undoes everything since [`begin`](Self::begin) and appends rows in the same transaction:
-    /// nobody else writes in between.
+    /// Rolls back everything since [`begin`](Self::begin), and appends rows in the same
+    /// transaction, so that no other session writes in between.
     ///
     /// # Errors
     /// [`Failure::NoSavepoint`](crate::Failure) if the transaction has ended in between,
-    /// [`Failure::Refused`](crate::Failure) if the lock has another owner, and the database's own.
+    /// [`Failure::Refused`](crate::Failure) if the lock has another owner, and any other error of
+    /// the database.
     pub async fn undo_within(
         &self,
         connection: &mut Conn<B>,
@@ -157,14 +161,14 @@ impl<B: Backend> Ledger<B> {
             rows.iter()
                 .map(|row| self.row(row, grant, B::DIALECT.fencing_within, tag)),
         );
-        // Without rows the audit, and its lease, are in another database.
+        // Without rows, the audit and its lease are in another database.
         if B::DIALECT.has_one_writer && !rows.is_empty() {
             statements.push(self.renewal(grant, lease, None));
         }
         self.send_in_order(connection, statements).await.map(drop)
     }
 
-    /// Removes the marker that was a witness.
+    /// Removes the marker that was the witness.
     pub(super) fn without_witness(
         &self,
         witness: &Witness<'_>,
@@ -180,8 +184,9 @@ impl<B: Backend> Ledger<B> {
         marker.into_iter()
     }
 
-    /// In as few texts as can be: one round trip where values are literals, and the server stops at
-    /// the first statement that it refuses. Answers how many rows were written at the end.
+    /// Sends statements in as few messages as possible: in one round trip if values are literals.
+    /// The server stops at the first statement that it refuses. Returns how many rows the last
+    /// message wrote.
     pub(super) async fn send_in_order(
         &self,
         connection: &mut Conn<B>,
@@ -199,7 +204,7 @@ impl<B: Backend> Ledger<B> {
         Ok(affected)
     }
 
-    /// Whether the savepoint of a change is still there. Releases it.
+    /// Releases the savepoint of a change.
     ///
     /// # Errors
     /// [`Failure::NoSavepoint`](crate::Failure) if the transaction has ended in between.
@@ -208,10 +213,10 @@ impl<B: Backend> Ledger<B> {
         B::fetch(connection, plain(text)).await.map(drop)
     }
 
-    /// Whether the grant is the latest one.
+    /// Reports whether the grant is the latest one.
     ///
     /// # Errors
-    /// The database's own.
+    /// Any error of the database.
     pub async fn holds(&self, connection: &mut Conn<B>, grant: &LockGrant) -> Result<bool> {
         let params = lease_params(grant, None);
         Ok(!self
@@ -220,11 +225,11 @@ impl<B: Backend> Ledger<B> {
             .is_empty())
     }
 
-    /// The server's id of the connection that wrote a witness which is not committed, where the
-    /// database tells.
+    /// Returns the server's id of the connection that wrote an uncommitted witness, if the database
+    /// shows it.
     ///
     /// # Errors
-    /// The database's own.
+    /// Any error of the database.
     pub async fn connection_of(
         &self,
         connection: &mut Conn<B>,
@@ -241,13 +246,13 @@ impl<B: Backend> Ledger<B> {
         Ok(found.as_deref().and_then(connection_in))
     }
 
-    /// The states of one attempt, oldest first, on a connection that is in no transaction. It first
-    /// waits, a few seconds at most, for any transaction that holds the lock row:
-    /// when it answers, whatever the old session was doing is decided. The connection must be
-    /// closed if this fails.
+    /// Returns the states of one attempt, oldest first, on a connection outside a transaction. It
+    /// first waits a few seconds at most for any transaction that has locked the row of the lock,
+    /// so that afterwards nothing of the old session is undecided. Close the connection if this
+    /// fails.
     ///
     /// # Errors
-    /// The database's own.
+    /// Any error of the database.
     pub async fn settle(
         &self,
         connection: &mut Conn<B>,
@@ -258,7 +263,7 @@ impl<B: Backend> Ledger<B> {
         let params = attempt_params(grant, change_id, attempt);
         let mut states = Vec::new();
         for template in B::DIALECT.settle {
-            // Only the last query's rows count: the first one is the lock.
+            // Only the rows of the last query count: the first query acquires the lock.
             let rows = self.fetch(connection, template, &params).await?;
             if template.contains("{audit}") {
                 states = rows.into_iter().map(|mut row| row.text(0)).collect();
@@ -267,10 +272,10 @@ impl<B: Backend> Ledger<B> {
         Ok(states)
     }
 
-    /// The states of one attempt that are visible on this connection.
+    /// Returns the states of one attempt that are visible on this connection.
     ///
     /// # Errors
-    /// The database's own.
+    /// Any error of the database.
     pub async fn states(
         &self,
         connection: &mut Conn<B>,
@@ -284,7 +289,7 @@ impl<B: Backend> Ledger<B> {
     }
 }
 
-/// Releases the savepoint, where there is one.
+/// Releases the savepoint, if there is one.
 pub(super) fn released<B: Backend>(tag: &str) -> impl Iterator<Item = Rendered> + use<B> {
     let text = B::DIALECT.release_savepoint;
     (!text.is_empty())
@@ -305,8 +310,8 @@ pub(super) fn joined(statements: Vec<Rendered>) -> String {
     texts.join(";\n")
 }
 
-/// Where values are bound: neighbours as one text, but those that are kept prepared apart from those
-/// that hold a transaction's tag and are never sent again.
+/// Joins adjacent statements where values are bound, but keeps those that stay prepared apart from
+/// those with a transaction's tag, which are never sent again.
 fn kept_and_not(statements: Vec<Rendered>) -> Vec<Rendered> {
     let mut texts: Vec<Rendered> = Vec::new();
     for statement in statements {
