@@ -13,7 +13,7 @@
 //! use flamingock::{change, rollback};
 //! use sqlx::{SqliteConnection, SqlitePool};
 //!
-//! /// Users can sign in.
+//! /// Creates the `users` table for sign-in.
 //! #[change(id = "create-users", order = "0001")]
 //! async fn create_users(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
 //!     sqlx::query("CREATE TABLE users (email TEXT PRIMARY KEY)").execute(db).await?;
@@ -33,7 +33,7 @@
 //!     let report = flamingock::run(&pool).await?;
 //!     assert_eq!(report.counts().newly_applied, 1);
 //!
-//!     // The next start finds nothing to do: it takes no lock and writes nothing.
+//!     // The next run finds nothing to do: it takes no lock and writes nothing.
 //!     assert!(flamingock::run(&pool).await?.is_up_to_date());
 //!     Ok(())
 //! }
@@ -83,7 +83,7 @@
 //! }
 //!
 //! #[rollback(orders_stream)]
-//! async fn no_orders_stream(broker: &Broker) -> Result<(), BoxError> {
+//! async fn delete_orders_stream(broker: &Broker) -> Result<(), BoxError> {
 //!     broker.delete("orders").await
 //! }
 //!
@@ -248,7 +248,7 @@ pub use crate::util::boxed::BoxError;
 /// # struct Broker;
 /// # impl Broker { async fn create(&self, _: &str) -> Result<(), BoxError> { Ok(()) } }
 ///
-/// /// Orders are told to whoever listens.
+/// /// Creates the `orders` stream read by billing and shipping.
 /// #[change(id = "orders-stream", order = "0002", stage = "messaging", recovery = "retry", register = false)]
 /// async fn orders_stream(broker: &Broker) -> Result<(), BoxError> {
 ///     broker.create("orders").await
@@ -281,7 +281,7 @@ pub use flamingock_macros::include_files;
 /// }
 ///
 /// #[rollback(orders_stream)]
-/// async fn no_orders_stream(broker: &Broker) -> Result<(), BoxError> {
+/// async fn delete_orders_stream(broker: &Broker) -> Result<(), BoxError> {
 ///     broker.delete("orders").await
 /// }
 /// ```

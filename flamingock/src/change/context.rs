@@ -9,7 +9,7 @@ use tokio::sync::watch;
 /// ```
 /// use flamingock::{BoxError, Context, MemoryStore, Runner, change, changes};
 ///
-/// /// One page after the other, and none after the run was asked to stop.
+/// /// Fills the index page by page, and stops before the next page if the run was asked to stop.
 /// #[change(id = "fill-index", order = "0001", recovery = "retry", register = false)]
 /// async fn fill_index(context: &Context) -> Result<(), BoxError> {
 ///     for page in 1..=3 {

@@ -17,8 +17,8 @@ pub trait Listener: Send + Sync {
     /// next event is delivered all the same.
     ///
     /// # Cancel safety
-    /// The future is dropped if it has not completed when
-    /// [`Runner::listener_timeout`](crate::Runner::listener_timeout) is over.
+    /// The future is dropped if it has not completed within
+    /// [`Runner::listener_timeout`](crate::Runner::listener_timeout) after the end of the run.
     async fn on_event(&self, event: &Event) -> Result<(), BoxError>;
 
     /// Returns the name that warnings use for the listener. The name of its type by default. It is

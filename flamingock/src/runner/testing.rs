@@ -10,7 +10,7 @@
 //! #[derive(Clone, Default)]
 //! struct Cache(std::sync::Arc<std::sync::atomic::AtomicU32>);
 //!
-//! /// Nobody waits for the first page.
+//! /// Fills the cache before the first request.
 //! #[change(id = "warm-cache", order = "0001", register = false)]
 //! async fn warm_cache(cache: &Cache) {
 //!     cache.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
