@@ -114,6 +114,11 @@ impl HistoryFilter {
 }
 
 /// The store of the audit entries.
+///
+/// # Cancel safety
+/// The engine drops a future whose answer takes too long. An append whose future is dropped may
+/// still be written: before the engine appends the same entries again, it reads by their
+/// idempotency keys which of them were.
 #[async_trait]
 pub trait AuditStore: fmt::Debug + Send + Sync {
     /// Returns the state that a run needs before it decides. Only reads. If the last run of

@@ -23,6 +23,10 @@ impl Runner {
     ///   finish, or cannot be matched to the changes unambiguously, or if the tool is running.
     ///   Nothing is written.
     /// - Any error while the history is read or the audit is written.
+    ///
+    /// # Cancel safety
+    /// If the future is dropped, either all entries are appended or none, and the lock stays taken
+    /// until its lease ends.
     pub async fn adopt(&self, adoption: &Adoption) -> Result<Adopted, Error> {
         let storage = open(&self.settings)?;
         engine::find_out_formats(&self.settings, Some(adoption)).await?;

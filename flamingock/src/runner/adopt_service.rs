@@ -31,6 +31,10 @@ impl Runner {
     ///   in the other service first. Nothing is written.
     /// - [`LockTimeout`](crate::ErrorKind) at once if a run of this service has the lock.
     /// - Any error while the audit is read or written.
+    ///
+    /// # Cancel safety
+    /// If the future is dropped, either all entries are appended or none, and the locks of both
+    /// services stay taken until their leases end.
     pub async fn adopt_from_service(&self, from: &str) -> Result<usize, Error> {
         let storage = open(&self.settings)?;
         let own = &self.settings.service;

@@ -29,6 +29,10 @@ impl Runner {
     ///   blank.
     /// - [`LockTimeout`](crate::ErrorKind) at once if a run of this service has the lock.
     /// - Any error while the audit is read or written.
+    ///
+    /// # Cancel safety
+    /// If the future is dropped, either all entries are appended or none, and the lock stays taken
+    /// until its lease ends.
     pub async fn baseline(&self, up_to: &str, reason: &str) -> Result<Baseline, Error> {
         check_reason(
             reason,

@@ -70,6 +70,10 @@ impl Runner {
     /// - [`Invalid`](crate::ErrorKind) for a change that the audit does not know or that needs no
     ///   resolution, for a decision that the next run makes by itself, or if `reason` is blank.
     /// - Any error while the audit is read or written.
+    ///
+    /// # Cancel safety
+    /// If the future is dropped, the entry may have been appended or not, and the lock stays taken
+    /// until its lease ends.
     pub async fn resolve(
         &self,
         change_id: &str,

@@ -39,6 +39,10 @@ impl Runner {
     ///   from which it is not taken.
     /// - Any error while the lock is taken or released, or the entry is written. The message says
     ///   which of these was done.
+    ///
+    /// # Cancel safety
+    /// If the future is dropped, the lock may have been taken from its owner without an entry that
+    /// says so. It is then free once the new lease ends.
     pub async fn release_lock(&self, reason: &str) -> Result<Option<LockStatus>, Error> {
         check_reason(
             reason,

@@ -12,6 +12,9 @@ impl Runner {
     /// # Errors
     /// Problems of the registry or the pipeline, and any error while the audit is read. A verify
     /// function that fails is no error: its result says so.
+    ///
+    /// # Cancel safety
+    /// The future can be dropped. A verify function that is running is then dropped with it.
     pub async fn verify(&self) -> Result<Vec<Probe>, Error> {
         engine::verify(self.settings.for_a_run()).await
     }
