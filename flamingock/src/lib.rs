@@ -51,7 +51,7 @@
 //!   newly applied   0001 create-users (2 ms)
 //! ```
 //!
-//! # Anything can be a target
+//! # Changes to other systems
 //!
 //! Flamingock injects a client of any other system as a value: [`Runner::provide`] provides it to
 //! every change, [`TargetSystem::provide`] to the changes of one system. Such a change is
@@ -174,15 +174,15 @@
 //!
 //! | feature | adds |
 //! |---|---|
-//! | `sqlite`, `postgres`, `mysql` | pools and connections of that database, by sqlx; `mysql` is MariaDB, too |
+//! | `sqlite`, `postgres`, `mysql` | pools and connections of that database through sqlx; `mysql` includes MariaDB |
 //! | `cli` | the module `cli`: the application as a command-line program |
-//! | `templates` | changes that files of YAML and TOML declare: the module `template` and the attribute `template` |
-//! | `template-http` | the template `http`, for settings that are a request away |
+//! | `templates` | changes declared in YAML and TOML files: the module `template` and the attribute `template` |
+//! | `template-http` | the template `http`, for systems that are configured by HTTP requests |
 //! | `testing` | the module `testing`, for the unit tests of an application |
-//! | `webhook` | `events::Webhook`: a listener that posts what a run does |
-//! | `otel` | `events::Metrics`: a listener that keeps OpenTelemetry metrics |
+//! | `webhook` | `events::Webhook`: a listener that posts events to a URL |
+//! | `otel` | `events::Metrics`: a listener that records OpenTelemetry metrics |
 //!
-//! None is on by default. With none, the store is a [`MemoryStore`] or one of your own.
+//! No feature is on by default. Without any, use a [`MemoryStore`] or a store of your own.
 
 // The code that the macros generate refers to the crate as `flamingock`, as users do.
 #[cfg(all(test, feature = "templates"))]

@@ -1,4 +1,4 @@
-//! The program that looks after the services of a database without their code.
+//! The stand-alone program `flamingock`, which manages the services of a database without their code.
 
 use std::process::ExitCode;
 
