@@ -1,4 +1,4 @@
-//! The stand-alone program `flamingock`, which manages the services of a database without their code.
+//! The program `flamingock`, which manages the services of a database without their code.
 
 use std::process::ExitCode;
 
