@@ -4,8 +4,8 @@ use super::body::Body;
 use super::problem::Location;
 use std::time::Duration;
 
-/// What the engine may do, without manual resolution, about an attempt that was interrupted, or that
-/// failed and was not rolled back.
+/// What the engine may do, without manual resolution, about an attempt that was interrupted, or
+/// that failed and was not rolled back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Recovery {
