@@ -49,7 +49,7 @@ impl Waiting {
             .is_some_and(|(token, at)| token == lock.fencing_token && at.elapsed() < TELL_AGAIN);
         if !told {
             self.told = Some((lock.fencing_token, Instant::now()));
-            tracing::info!("waiting for the lock, held by {}", lock.clone());
+            tracing::info!(owner = lock.owner, fencing_token = lock.fencing_token, "waiting for the lock");
             let holder = lock.clone();
             events.emit(EventKind::LockWaited { holder });
         }
@@ -297,7 +297,7 @@ impl Prepared {
             }
         }
         if let Some(lease) = &obtained {
-            tracing::info!(fencing_token = lease.grant().fencing_token, "lock obtained");
+            tracing::info!(fencing_token = lease.grant().fencing_token, "lock acquired");
             let waited = self.began.elapsed();
             self.events.emit(EventKind::LockObtained { waited });
         }

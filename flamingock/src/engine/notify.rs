@@ -1,12 +1,13 @@
 //! The events about a run's plan and its changes.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tracing::Instrument;
 
 use super::execute::outcome::ExecutionOutcome;
 use super::prepare::Prepared;
 use super::report_builder::change_report;
+use crate::change::definition::Definition;
 use crate::listener::EventKind;
 use crate::plan::decision::Decision;
 use crate::plan::steps::{Plan, Step};
@@ -85,19 +86,60 @@ pub(super) fn applied_by(step: &Step) -> u32 {
         .map_or(step.attempt, |newest| newest.attempt)
 }
 
-/// Runs work on one change in its own tracing span.
+/// Runs work on one change in its own tracing span, and logs the outcome.
 pub(super) async fn logged(
-    id: &str,
+    definition: &Definition,
     attempt: u32,
     work: impl Future<Output = ExecutionOutcome>,
 ) -> ExecutionOutcome {
-    let span = tracing::info_span!("change", id, attempt);
-    span.in_scope(|| tracing::debug!("begins"));
+    let span = tracing::info_span!("change", change.id = definition.id, attempt);
+    span.in_scope(|| tracing::debug!("change begins"));
+    let began = Instant::now();
     let executed = work.instrument(span.clone()).await;
-    let _entered = span.enter();
-    match &executed.error {
-        None => tracing::info!("{}", executed.outcome),
-        Some(error) => tracing::error!(%error, "{}", executed.outcome),
-    }
+    span.in_scope(|| log_outcome(definition, attempt, &executed, began.elapsed()));
     executed
+}
+
+/// Logs the outcome of a change: a message that stays the same from version to version, and the facts as
+/// fields.
+pub(super) fn log_outcome(
+    definition: &Definition,
+    attempt: u32,
+    executed: &ExecutionOutcome,
+    took: Duration,
+) {
+    let (id, stage, target) = (definition.id, definition.stage, definition.target);
+    let outcome = executed.outcome.as_str();
+    let duration_ms = took.as_secs_f64() * 1_000.0;
+    let message = match executed.outcome {
+        Outcome::NewlyApplied => "change applied",
+        Outcome::AlreadyApplied => "change already applied",
+        Outcome::Failed => "change failed",
+        Outcome::RolledBack => "change failed and rolled back",
+        Outcome::Undone => "change undone",
+        Outcome::Blocked => "change blocked",
+        Outcome::NotReached => "change not reached",
+        Outcome::Filtered => "change not selected by tags",
+    };
+    match &executed.error {
+        None => tracing::info!(
+            change.id = id,
+            stage,
+            target,
+            outcome,
+            attempt,
+            duration_ms,
+            "{message}"
+        ),
+        Some(error) => tracing::error!(
+            change.id = id,
+            stage,
+            target,
+            outcome,
+            attempt,
+            duration_ms,
+            %error,
+            "{message}"
+        ),
+    }
 }

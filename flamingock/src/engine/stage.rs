@@ -7,7 +7,7 @@ use tracing::{Instrument, Span};
 
 use super::execute::executor::Executor;
 use super::execute::outcome::{ExecutionOutcome, RunState};
-use super::notify::logged;
+use super::notify::{log_outcome, logged};
 use super::prepare::Prepared;
 use crate::change::argument::Need;
 use crate::change::body::Body;
@@ -122,7 +122,7 @@ impl OneStage<'_> {
         if ended.halted || places.is_empty() {
             return ended;
         }
-        let span = tracing::info_span!("stage", name = self.stage.name);
+        let span = tracing::info_span!("stage", stage = self.stage.name);
         if self.stage.atomic {
             self.run_together(&places, &mut ended)
                 .instrument(span)
@@ -160,7 +160,7 @@ impl OneStage<'_> {
             let began = Instant::now();
             prepared.tell_start(step, step.attempt);
             let work = self.course.executor.execute(step);
-            let executed = logged(step.definition.id, step.attempt, work)
+            let executed = logged(step.definition, step.attempt, work)
                 .instrument(span.clone())
                 .await;
             self.course.ends(&what);
@@ -206,8 +206,7 @@ impl OneStage<'_> {
         self.course.ends(&what);
         for (((step, place), executed), told) in steps.into_iter().zip(places).zip(all).zip(told) {
             if let Some((executed, took)) = executed {
-                let (id, attempt) = (step.definition.id, step.attempt);
-                let executed = logged(id, attempt, std::future::ready(executed)).await;
+                log_outcome(step.definition, step.attempt, &executed, took);
                 self.note(step, (executed, took), ended, *place);
             } else if told.is_completed() {
                 // Files are sent as a single message: this one came after the one that failed.

@@ -125,19 +125,19 @@ impl Prepared {
         if let Some(reason) = kept {
             tracing::warn!(
                 reason,
-                "lock not given back: it is free when its lease ends"
+                "lock not released: it is free when its lease ends"
             );
             lease.forget().await;
             return;
         }
         match lease.release(digest).await {
             Ok(()) => {
-                tracing::debug!("lock given back");
+                tracing::debug!("lock released");
                 self.events.emit(EventKind::LockReleased);
             }
             Err(error) => {
                 let error = crate::util::error_chain::ErrorChain::of(&error);
-                tracing::warn!(%error, "the lock was not given back: it is free when its lease ends");
+                tracing::warn!(%error, "lock not released: it is free when its lease ends");
             }
         }
     }

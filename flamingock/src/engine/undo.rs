@@ -183,7 +183,7 @@ impl Prepared {
             let began = Instant::now();
             let attempt = applied_by(step);
             self.tell_start(step, attempt);
-            let executed = logged(step.definition.id, attempt, executor.undo(step)).await;
+            let executed = logged(step.definition, attempt, executor.undo(step)).await;
             let goes_on = executed.outcome == Outcome::Undone;
             let ended = (executed, began.elapsed());
             self.tell_end(step, attempt, &ended);

@@ -51,6 +51,20 @@ impl Outcome {
         matches!(self, Outcome::NewlyApplied | Outcome::AlreadyApplied)
     }
 
+    /// Returns the word that JSON and log events have: `newly_applied`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Outcome::NewlyApplied => "newly_applied",
+            Outcome::AlreadyApplied => "already_applied",
+            Outcome::Failed => "failed",
+            Outcome::RolledBack => "rolled_back",
+            Outcome::Undone => "undone",
+            Outcome::Blocked => "blocked",
+            Outcome::NotReached => "not_reached",
+            Outcome::Filtered => "filtered",
+        }
+    }
+
     fn words(self) -> &'static str {
         match self {
             Outcome::NewlyApplied => "newly applied",

@@ -55,7 +55,7 @@ impl Runner {
         let Some(lease) = self.take_from(&storage, &lock).await? else {
             return Ok(None);
         };
-        tracing::warn!(reason, "lock taken from {}", lock.clone());
+        tracing::warn!(reason, owner = lock.owner, "lock released by force");
         let entry = self.entry_of_release(&lock, reason);
         let store = &*storage.store;
         let recorded = store.append(lease.grant(), &[entry]).await;

@@ -34,12 +34,12 @@ pub(super) async fn settle<D: Driver>(database: &SqlDatabase<D>, attempt: &Attem
             }
             Ok(Ok(None)) => {}
             Ok(Err(error)) => tracing::warn!(
-                change = attempt.definition.id,
+                change.id = attempt.definition.id,
                 %error,
                 "could not yet find out what became of the transaction"
             ),
             Err(_) => tracing::warn!(
-                change = attempt.definition.id,
+                change.id = attempt.definition.id,
                 "could not yet find out what became of the transaction: no answer"
             ),
         }

@@ -202,6 +202,6 @@ pub(super) async fn remove<D: Driver>(database: &SqlDatabase<D>, attempt: &Attem
     let removed = tokio::time::timeout(LOOK, removal).await;
     let removed = removed.unwrap_or(Err(sqlx::Error::PoolTimedOut));
     if let Err(error) = removed {
-        tracing::warn!(change = attempt.definition.id, %error, "a marker stays; it does no harm");
+        tracing::warn!(change.id = attempt.definition.id, %error, "a marker stays; it does no harm");
     }
 }

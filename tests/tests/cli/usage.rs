@@ -115,10 +115,11 @@ fn verbose_logs_to_standard_error() {
     let all = app.run(&["apply", "-vv"]);
     assert_eq!(all.code, 0);
     for line in [
-        "lock obtained",
+        "lock acquired",
         "looked at the audit",
-        "lock given back",
-        "begins",
+        "lock released",
+        "change begins",
+        "change applied change.id=first-order stage=default target=default outcome=newly_applied",
     ] {
         assert!(all.stderr.contains(line), "{line} in {all:?}");
     }
