@@ -4,7 +4,7 @@ use flamingock::adopt::Tool;
 use flamingock::{UndoTarget, include_files};
 use flamingock_tests::Backend as _;
 
-use super::peer_folders::{are_gone_on_with, are_read_and_adopted};
+use super::peer_folders::{are_continued, are_read_and_adopted};
 use super::{Backend, peers};
 
 #[tokio::test]
@@ -22,5 +22,5 @@ async fn diesel_folder_is_read_unchanged() {
     let database = Backend::fresh().await;
     let pool = database.pool(1).await;
     peers::diesel(&database.url, 1);
-    are_gone_on_with(&pool, Tool::Diesel, files).await;
+    are_continued(&pool, Tool::Diesel, files).await;
 }

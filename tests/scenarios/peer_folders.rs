@@ -67,11 +67,7 @@ pub(super) async fn are_read_and_adopted(
 }
 
 /// The pool of the database on which the tool has run its first file only.
-pub(super) async fn are_gone_on_with(
-    theirs: &Pool<Db>,
-    tool: Tool,
-    files: &'static EmbeddedFolder,
-) {
+pub(super) async fn are_continued(theirs: &Pool<Db>, tool: Tool, files: &'static EmbeddedFolder) {
     let database = Backend::fresh().await;
     let ours = database.pool(1).await;
     Runner::new(&ours).files(files).run().await.unwrap();
@@ -103,7 +99,7 @@ async fn sqlx_folder_is_read_unchanged() {
     let database = Backend::fresh().await;
     let pool = database.pool(1).await;
     crate::peers::sqlx(&pool, Some(1)).await;
-    are_gone_on_with(&pool, Tool::Sqlx, files).await;
+    are_continued(&pool, Tool::Sqlx, files).await;
 }
 
 #[tokio::test]
@@ -118,5 +114,5 @@ async fn refinery_folder_is_read_unchanged() {
     let database = Backend::fresh().await;
     let pool = database.pool(1).await;
     peers::refinery(&database.url, Some(1)).await;
-    are_gone_on_with(&pool, Tool::Refinery, files).await;
+    are_continued(&pool, Tool::Refinery, files).await;
 }
