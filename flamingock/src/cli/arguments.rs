@@ -27,7 +27,7 @@ pub(super) enum Action {
     Undo(Undo),
     /// Succeed only if nothing is pending; write nothing
     Check,
-    /// Ask the probes whether what the audit says is so; write nothing
+    /// Call the verify functions and compare their answers with the audit; write nothing
     Verify,
     /// Read the audit
     #[command(subcommand)]
@@ -38,7 +38,7 @@ pub(super) enum Action {
     /// Show the lock, or take it from an owner that is gone
     #[command(subcommand)]
     Lock(Lock),
-    /// Take over what another tool, or another service, has applied; run nothing
+    /// Adopt the history of another tool or service; run nothing
     Adopt(Adopt),
     /// Record changes as applied that people have applied by hand; run nothing
     Baseline(Baseline),
@@ -164,7 +164,7 @@ impl UndoRange {
 /// What to do with the audit.
 #[derive(Debug, Subcommand)]
 pub(super) enum Audit {
-    /// Show the newest entry of each change
+    /// Show the latest entry of each change
     List(List),
     /// Record what an operator found out about a change that needs resolution: `issue resolve`
     #[command(hide = true)]

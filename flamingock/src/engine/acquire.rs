@@ -49,7 +49,11 @@ impl Waiting {
             .is_some_and(|(token, at)| token == lock.fencing_token && at.elapsed() < TELL_AGAIN);
         if !told {
             self.told = Some((lock.fencing_token, Instant::now()));
-            tracing::info!(owner = lock.owner, fencing_token = lock.fencing_token, "waiting for the lock");
+            tracing::info!(
+                owner = lock.owner,
+                fencing_token = lock.fencing_token,
+                "waiting for the lock"
+            );
             let holder = lock.clone();
             events.emit(EventKind::LockWaited { holder });
         }
@@ -321,7 +325,7 @@ impl Prepared {
             OnLockTimeout::Fail => Err(Error::lock_timeout(holder, report)),
             OnLockTimeout::Continue => {
                 report.warnings.push(
-                    "the lock was not obtained in time and the run goes on as it was told: nothing is guaranteed".to_owned(),
+                    "the lock was not acquired in time: the run ended without applying anything, as `OnLockTimeout::Continue` asks, and nothing is guaranteed".to_owned(),
                 );
                 Ok(Waited::Ended(Box::new(report)))
             }

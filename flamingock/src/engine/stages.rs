@@ -123,10 +123,7 @@ impl Prepared {
         digest: Option<&str>,
     ) {
         if let Some(reason) = kept {
-            tracing::warn!(
-                reason,
-                "lock not released: it is free when its lease ends"
-            );
+            tracing::warn!(reason, "lock not released: it is free when its lease ends");
             lease.forget().await;
             return;
         }

@@ -129,8 +129,8 @@ impl Runner {
     /// with no `after` between them run in parallel. Changes of one stage still run in order, and a
     /// failure stops only its own stage and those after it.
     ///
-    /// The number is limited by the pool of the audit: one connection less than the pool's maximum,
-    /// because the audit needs one meanwhile. SQLite has one writer, so changes with a connection
+    /// The number is limited by the pools of the audit and of all target systems: one connection
+    /// less than the smallest maximum, because the audit needs one meanwhile. SQLite has one writer, so changes with a connection
     /// wait for each other. On PostgreSQL a non-transactional change with a connection runs while
     /// no other change with a connection does, because `CREATE INDEX CONCURRENTLY` waits for all
     /// open transactions.
@@ -353,7 +353,7 @@ impl Runner {
     ///   [`Undo::force`]. Nothing is undone.
     /// - [`ChangesFailed`](crate::ErrorKind) if a rollback failed. Changes that were undone before
     ///   it stay undone. If the database rolled the failed rollback back, its change is still
-    ///   applied; otherwise the change is an issue.
+    ///   applied; otherwise the change is an issue, unless its `#[verify]` function answers.
     pub fn undo(&self, undo: impl Into<Undo>) -> Run {
         self.request(Request::Undo(undo.into()))
     }

@@ -130,7 +130,9 @@ impl Runner {
     pub async fn lock_status(&self) -> Result<Option<LockStatus>, Error> {
         let storage = open(&self.settings)?;
         let snapshot = storage.store.snapshot(&self.settings.service, "").await;
-        Ok(snapshot.map_err(Error::store)?.lock)
+        let lock = snapshot.map_err(Error::store)?.lock;
+        // The row exists before the lock is first taken.
+        Ok(lock.filter(|lock| lock.fencing_token > 0))
     }
 
     /// Builds the request by which an operator command acquires the lock. `force` is the fencing

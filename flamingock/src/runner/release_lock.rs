@@ -35,7 +35,7 @@ impl Runner {
     /// - [`Invalid`](crate::ErrorKind) if `reason` is blank.
     /// - [`LockTimeout`](crate::ErrorKind) if the owner's last transaction keeps the lock row
     ///   locked for longer than a run waits for the lock.
-    /// - [`Store`](crate::ErrorKind) if the owner has ended meanwhile and the lock has a new owner,
+    /// - [`LeaseLost`](crate::ErrorKind) if the owner has ended meanwhile and the lock has a new owner,
     ///   from which it is not taken.
     /// - Any error while the lock is taken or released, or the entry is written. The message says
     ///   which of these was done.

@@ -90,7 +90,7 @@ pub(super) enum Chosen {
     /// Show the lock, or take it from an owner that is gone
     #[command(subcommand)]
     Lock(Lock),
-    /// Take over what another tool, or another service, has applied; needs --manifest
+    /// Adopt the history of another tool or service; needs --manifest
     Adopt(Adopt),
     /// Record changes as applied that people have applied by hand; needs --manifest
     Baseline(Baseline),
