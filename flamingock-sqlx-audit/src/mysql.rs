@@ -254,7 +254,7 @@ WHERE TABLE_SCHEMA IN (COALESCE($schema, DATABASE()), COALESCE($home, DATABASE()
             keeps_others_out: false,
         },
         Setting {
-            what: "timestamp is set: the clock of the session stands still, and no lease would end when it should",
+            what: "timestamp is set: the clock of the session is stopped, and no lease would end in time",
             remedy: "leave it at its default",
             keeps_others_out: false,
         },

@@ -64,7 +64,7 @@ async fn is_adopted(pool: &Pool<Db>, tool: Tool, changes: [&'static Definition; 
         [import(ids[0]), import(ids[1])]
     );
     let reasons = strings(pool, "SELECT reason FROM flamingock_audit ORDER BY seq").await;
-    let start = format!("taken over from {tool}: ");
+    let start = format!("adopted from {tool}: ");
     assert!(
         reasons.iter().all(|reason| reason.starts_with(&start)),
         "{reasons:?}"

@@ -79,7 +79,7 @@ async fn history_of_a_running_tool_is_refused() {
         }
         let error = refused(&pool, &Adoption::of(Tool::Sqlx)).await;
         assert!(
-            error.contains("sqlx is at work: its lock is held"),
+            error.contains("sqlx is running: its lock is held"),
             "{error}"
         );
         nothing_was_written(&pool).await;
@@ -106,7 +106,7 @@ async fn histories_of_running_goose_liquibase_and_java_are_refused() {
             .await
             .unwrap();
         let error = refused(&pool, &Adoption::of(Tool::Goose)).await;
-        assert!(error.contains("goose is at work"), "{error}");
+        assert!(error.contains("goose is running"), "{error}");
         held.close().await.unwrap();
     }
     execute(

@@ -227,7 +227,7 @@ async fn running_golang_migrate_is_detected() {
         let mut held = pool.acquire().await.unwrap();
         flamingock_tests::query(&mut *held, &lock).await.unwrap();
         let error = format!("{:#}", adopt().await.unwrap_err());
-        assert!(error.contains("golang-migrate is at work"), "{error}");
+        assert!(error.contains("golang-migrate is running"), "{error}");
         held.close().await.unwrap();
     }
     assert_eq!(adopt().await.unwrap().adopted.len(), 2);

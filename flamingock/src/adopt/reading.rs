@@ -55,7 +55,7 @@ pub(super) async fn read(
         }
         Found::Filtered(table) => {
             return Err(invalid(vec![format!(
-                "row security hides rows of {} from this user: the history could not be read whole. Nothing was taken over. Let the user bypass row security, or own the table",
+                "row security hides rows of {} from this user: the history could not be read whole. Nothing was adopted. Let the user bypass row security, or own the table",
                 table.written()
             )]));
         }
@@ -193,7 +193,7 @@ async fn rows(tool: Tool, table: &Table, database: &dyn Database) -> Result<Vec<
         let dirty = format!("SELECT dirty FROM {}", table.sql(database.kind()));
         if database.read(dirty).await.is_ok() {
             return Err(invalid(vec![format!(
-                "the table {} is one of golang-migrate, and not of dbmate: nothing was taken over. Adopt from golang-migrate",
+                "the table {} is one of golang-migrate, and not of dbmate: nothing was adopted. Adopt from golang-migrate",
                 table.written()
             )]));
         }
@@ -208,7 +208,7 @@ async fn rows(tool: Tool, table: &Table, database: &dyn Database) -> Result<Vec<
     }
     match refused {
         Some(error) => Err(invalid(vec![format!(
-            "the table {} could not be read as {tool}'s history ({}): it is another tool's, or of a version that is not known. Nothing was taken over",
+            "the table {} could not be read as {tool}'s history ({}): it is another tool's, or of a version that is not known. Nothing was adopted",
             table.written(),
             chain(&error)
         )])),
@@ -236,7 +236,7 @@ async fn refuse_at_work(
     match at_work(tool, table, database).await.map_err(Error::store)? {
         None => Ok(()),
         Some(who) => Err(invalid(vec![format!(
-            "{tool} is at work: {who}. Nothing was taken over. Let it end, or release its lock by its own means if it is known to be dead, and try again"
+            "{tool} is running: {who}. Nothing was adopted. Let it end, or release its lock by its own means if it is known to be dead, and try again"
         )])),
     }
 }

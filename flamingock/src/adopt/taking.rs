@@ -38,13 +38,13 @@ pub(crate) async fn prepare(
     let history = reading::read(adoption, database).await?;
     if !history.unknown.is_empty() {
         return Err(invalid(vec![format!(
-            "the history of {tool} has what is not understood here: {}. Nothing was taken over",
+            "the history of {tool} has entries that are not understood here: {}. Nothing was adopted",
             history.unknown.join(", ")
         )]));
     }
     if !history.unresolved.is_empty() {
         return Err(invalid(vec![format!(
-            "the history of {tool} has what did not end well: {}. Nothing was taken over. Settle it with {tool}'s own means first",
+            "the history of {tool} has entries that did not end well: {}. Nothing was adopted. Resolve them with {tool} itself first",
             history.unresolved.join(", ")
         )]));
     }
@@ -73,7 +73,7 @@ pub(super) fn refuse_unmapped(adoption: &Adoption, adopted: &Adopted) -> Result<
         return Ok(());
     }
     Err(invalid(vec![format!(
-        "the history of {} has what maps to no change here: {}. Nothing was taken over and nothing ran, since it could run again under another name. Say with a mapping which change is which (`-` for none), or say `.allow_unmapped()`",
+        "the history of {} has what maps to no change here: {}. Nothing was adopted and nothing ran, since it could run again under another name. Say with a mapping which change is which (`-` for none), or say `.allow_unmapped()`",
         adoption.tool,
         names(&adopted.unmapped)
     )]))
@@ -114,7 +114,7 @@ fn sort_out(
             .applied_at
             .as_ref()
             .map_or_else(String::new, |at| format!(", applied at {at}"));
-        let reason = format!("taken over from {tool}: {}{at}", change.past.name);
+        let reason = format!("adopted from {tool}: {}{at}", change.past.name);
         let taken = entry(
             definition,
             State::Applied,

@@ -197,7 +197,7 @@ fn explanation(adopted: &Adopted, lines: &[Explained<'_>], view: &View) -> Strin
     let count = adopted.adopted.len();
     let changes = if count == 1 { "change" } else { "changes" };
     let summary = format!(
-        "{count} {changes} of {} would be taken over; nothing was written",
+        "{count} {changes} of {} would be adopted; nothing was written",
         adopted.tool
     );
     let table = sheet.text();
@@ -217,7 +217,7 @@ fn text(adopted: &Adopted, view: &View) -> String {
         ]);
     };
     for change in &adopted.adopted {
-        here("taken over", Tone::Good, change);
+        here("adopted", Tone::Good, change);
     }
     for change in &adopted.known {
         here("known already", Tone::Plain, change);

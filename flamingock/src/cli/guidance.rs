@@ -145,9 +145,9 @@ fn not_known(source: &dyn Source, cause: &Cause, running: bool) -> Vec<&'static 
     if source.has_code() || running {
         return Vec::new();
     }
-    const PROBE: &str = "Whether the application has a `#[verify]` function for it: its next start asks that first, and settles this itself if it answers.";
+    const PROBE: &str = "Whether the application has a `#[verify]` function for it: the next run calls it first, and resolves the change if it answers.";
     const RETRY: &str =
-        "Whether its code now says `recovery = \"retry\"`: its next start then runs it again.";
+        "Whether its code now says `recovery = \"retry\"`: the next run then applies it again.";
     match cause {
         Cause::Interrupted => vec![PROBE, RETRY],
         Cause::UndoInterrupted | Cause::TargetChanged => vec![PROBE],
@@ -175,7 +175,7 @@ fn rollback(attempt: &[&Entry], declared: Option<bool>, running: bool) -> &'stat
     } else if declared == Some(false) {
         "The change has none."
     } else if !has(&State::Failed) {
-        "It was not called: the attempt was not seen to end."
+        "It was not called: the attempt was interrupted."
     } else if running {
         "It is running, or is about to."
     } else if attempt.iter().any(|entry| is_elsewhere(entry)) {
@@ -183,9 +183,9 @@ fn rollback(attempt: &[&Entry], declared: Option<bool>, running: bool) -> &'stat
     } else if attempt.iter().any(|entry| is_of_a_step(entry)) {
         "It began with the steps, last first, and its end is not on record: which step it came to is."
     } else if declared.is_none() {
-        "It has no entry: the change has none, or it was not called, or its end was not seen."
+        "It has no entry: the change has none, or it was not called, or it was interrupted."
     } else {
-        "It has no entry: it was not called, as where nobody knows whether the change still works, or its end was not seen."
+        "It has no entry: it was not called, for example because the change may still be at work, or it was interrupted."
     }
 }
 
@@ -218,7 +218,7 @@ fn line(entry: &Entry) -> String {
 fn commands(id: &str, running: bool, program: &Program) -> Vec<Command> {
     if running {
         return vec![Command {
-            when: "Nothing is to be settled while it is running. Look again:",
+            when: "There is nothing to resolve while it is running. Look again:",
             command: program.command(&["issue", "show", id, "--guidance"]),
         }];
     }

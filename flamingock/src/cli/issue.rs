@@ -27,7 +27,7 @@ pub(super) async fn list(runner: &Runner, view: &View) -> Result<Answer, Failure
         let mut text = table(&issues, view);
         if !view.source.has_code() {
             text.push_str(
-                "\nThe application may settle some by itself: `issue show ID --guidance` says what is not known here.",
+                "\nThe application may resolve some by itself: `issue show ID --guidance` says what is not known here.",
             );
         }
         text
@@ -52,7 +52,7 @@ pub(super) async fn show(
     };
     let Some(issue) = standing.issue(step) else {
         let state = match &step.newest {
-            Some(newest) => format!("its newest entry is {}", Visible(&newest.state)),
+            Some(newest) => format!("its latest entry is {}", Visible(&newest.state)),
             None => "it was never tried".to_owned(),
         };
         let message = format!("the change {id:?} needs no resolution: {state}");

@@ -74,7 +74,7 @@ fn note(probe: &Probe) -> String {
         Verdict::Agrees => "",
         Verdict::Gone => "applied, and its effect is gone",
         Verdict::ThereAlready => "not applied, and its effect is there: `apply` would run it",
-        Verdict::SettledByTheNextRun => "`apply` settles it",
+        Verdict::SettledByTheNextRun => "`apply` resolves it",
         Verdict::Running => "running",
         Verdict::NotKnown => return probe.error.iter().map(ToString::to_string).collect(),
     };

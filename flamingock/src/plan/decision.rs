@@ -71,16 +71,16 @@ impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Cause::Interrupted => {
-                "an attempt outside a transaction began and was not seen to end: it may have left anything behind"
+                "a non-transactional attempt was interrupted: it may have left anything behind"
             }
             Cause::Failed => {
-                "an attempt outside a transaction failed and what it did was not undone"
+                "a non-transactional attempt failed and was not rolled back"
             }
             Cause::RollbackFailed => "its rollback failed: it may have left anything behind",
-            Cause::UndoInterrupted => "its undo began and was not seen to end",
-            Cause::VerifyFailed => "its verify function failed, so nobody knows whether it is there",
+            Cause::UndoInterrupted => "its undo was interrupted",
+            Cause::VerifyFailed => "its verify function failed, so it is unknown whether the change is applied",
             Cause::TargetChanged => {
-                "an attempt at another target system than its code now names was not seen to end"
+                "an attempt at another target system than the code now names was interrupted"
             }
             Cause::ForeignMarkers => {
                 "the markers at its target system are not this audit's, so nothing there tells whether it is applied"

@@ -73,7 +73,7 @@ impl fmt::Display for Note {
                 "the database committed before the change ended: it counts as one without transaction",
             ),
             Note::FoundApplied => {
-                f.write_str("found applied, by an attempt that was not seen to end or by another hand")
+                f.write_str("found applied: an interrupted attempt or an operator applied it")
             }
             Note::Reached { step } => write!(f, "the last attempt came to: {}", Visible(step)),
             Note::Running => f.write_str("the run that has the lock is working at it"),

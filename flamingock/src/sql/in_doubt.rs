@@ -1,4 +1,4 @@
-//! What became of a transaction whose end nobody saw.
+//! Finds out the outcome of a transaction in doubt: the answer to its commit was lost.
 
 use crate::sql::timing::{LOOK, PAUSE};
 use std::time::Instant;

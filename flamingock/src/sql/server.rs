@@ -326,7 +326,7 @@ impl Server {
     }
 }
 
-/// Asks a server what it is. One that does not understand the question is one that nobody knows.
+/// Asks a server what it is. A server that does not understand the question counts as unknown.
 pub(super) async fn ask<D: Driver>(
     connection: &mut Conn<D>,
     place: String,

@@ -46,7 +46,7 @@ async fn history_of_another_tool_is_adopted<B: Backend>() {
     assert_eq!(
         app.text(&["adopt", "refinery", "--map", "map"]),
         "CHANGE  OF THE OTHER TOOL  OUTCOME
-create-orders  V1__orders  taken over
+create-orders  V1__orders  adopted
                V2__topic  not here
 orders-topic  not in the history
 first-order  not in the history
@@ -85,7 +85,7 @@ create-orders  V1__orders  applied  the mapping says so
                V2__topic  nothing  no change here has its name or version
 orders-topic  pending  the history does not have it: a run applies it, unless this service has
 first-order  pending  the history does not have it: a run applies it, unless this service has
-1 change of refinery would be taken over; nothing was written
+1 change of refinery would be adopted; nothing was written
 "
     );
     assert_eq!(app.status(), ["pending"; 3]);

@@ -138,7 +138,7 @@ async fn lock_is_shown_and_released_without_the_application<B: Backend>() {
     let guidance = app.central(&["issue", "show", "orders-topic", "--guidance"]);
     for line in [
         "  Whether the application has a `#[verify]` function for it",
-        "  It was not called: the attempt was not seen to end.\n",
+        "  It was not called: the attempt was interrupted.\n",
     ] {
         assert!(guidance.stdout.contains(line), "{guidance:?}");
     }

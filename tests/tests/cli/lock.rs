@@ -155,9 +155,9 @@ async fn interrupted_change_is_an_issue_once_its_owner_has_ended<B: Backend>() {
         .stdout;
     let guidance = normalise(&guidance);
     for line in [
-        "Attempt 1, of <time>: an attempt outside a transaction began and was not seen to end",
+        "Attempt 1, of <time>: a non-transactional attempt was interrupted",
         "Error\n  None on record.\n",
-        "Rollback\n  It was not called: the attempt was not seen to end.\n",
+        "Rollback\n  It was not called: the attempt was interrupted.\n",
     ] {
         assert!(guidance.contains(line), "{guidance}");
     }

@@ -111,7 +111,7 @@ async fn dies_in_the_rollback(audit: Kind, target: Kind) {
         assert_eq!(found.states, ["STARTED", "FAILED", "FAILED"], "run {nth}");
         assert_eq!(found.times, [1], "run {nth}");
         let listed = place.again().with("--issues", "list").run().await;
-        listed.says("issue undone-there: an attempt outside a transaction failed");
+        listed.says("issue undone-there: a non-transactional attempt failed");
     }
     let resolved = place.again().with("--resolve", "undone-there").run().await;
     resolved.expect("ok");

@@ -126,22 +126,13 @@ const NAMES: &[Name] = &[
 const STILL_IN_THE_LIBRARY: &[&str] = &[
     "probe",
     "probes",
-    "newest entry",
     "newest state",
     "newest_only",
     "LockRow",
     "fence",
     "glance",
-    "is at work",
-    "stands still",
     "give the lock back",
     "lock given back",
-    "nobody saw",
-    "nobody knows",
-    "another hand",
-    "not seen to end",
-    "settle it",
-    "settles it",
     "settled by",
     "taken back",
     "takes back",
@@ -153,7 +144,6 @@ const STILL_IN_THE_LIBRARY: &[&str] = &[
     "plain change",
     "given with provide",
     "what repeats",
-    "taken over from",
 ];
 
 const ENDINGS: [&str; 8] = ["md", "rs", "toml", "sh", "yaml", "yml", "sql", "stderr"];

@@ -246,7 +246,7 @@ async fn event_is_displayed_in_one_line() {
         "\"warm-cache\" newly applied",
         "\"breaks\" started (run)",
         "\"breaks\" failed: broken [target default]",
-        "\"breaks\" needs manual resolution: an attempt outside a transaction failed and what it did was not undone",
+        "\"breaks\" needs manual resolution: a non-transactional attempt failed and was not rolled back",
         "stage \"default\" was halted",
         "lock given back",
     ];

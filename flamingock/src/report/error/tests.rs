@@ -115,7 +115,7 @@ fn an_issue_names_the_command_line_first_and_then_the_code() {
         "manual resolution is needed for \"ada's stream\"\n",
         "orders: 1 blocked in 12 ms\n",
         "  blocked         0001 ada's stream\n",
-        "                  an attempt outside a transaction failed and what it did was not undone\n",
+        "                  a non-transactional attempt failed and was not rolled back\n",
         "\"ada's stream\" needs manual resolution: look at its target system \"events\".\n",
         "  what happened, and what to look at:\n",
         "    flamingock --database-url \"$DATABASE_URL\" --service orders issue show 'ada'\\''s stream' --guidance\n",
