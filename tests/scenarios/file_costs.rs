@@ -162,3 +162,29 @@ async fn run_with_unchanged_repeatable_changes_is_one_statement() {
         .count();
     assert_eq!(count, 1, "{texts:#?}");
 }
+
+/// However many of them there are: the first ones get a connection each, and then the server is asked.
+#[tokio::test]
+async fn files_that_leave_their_session_alone_share_a_connection() {
+    let names: Vec<&str> = (1..=40)
+        .map(|number| &*format!("{number:04}__file_{number}.sql").leak())
+        .collect();
+    let mut opened = Vec::new();
+    for count in [10, 40] {
+        let database = Backend::fresh().await;
+        let direct = with_table(&database, 1).await;
+        let proxy = Proxy::in_front_of(&database.url).unwrap();
+        let pool = proxy.pool::<Db>(&database.url, 2).await;
+        proxy.forget();
+        let insert = "INSERT INTO done VALUES ('one')";
+        let files: Vec<(&str, &str)> = names[..count].iter().map(|name| (*name, insert)).collect();
+        Runner::new(&pool)
+            .files(folder(&files))
+            .run()
+            .await
+            .unwrap();
+        assert_eq!(done(&direct).await.len(), count);
+        opened.push(openings(&proxy));
+    }
+    assert_eq!(opened[0], opened[1]);
+}

@@ -166,6 +166,7 @@ impl Settings {
             lock: self.lock,
             lock_timeout: self.lock_timeout,
             allow_untested: self.allow_untested,
+            parallel_stages: self.parallel_stages,
         }
     }
 

@@ -26,6 +26,8 @@ pub(crate) struct Held<D: Driver> {
     pub(super) restoring: Vec<String>,
     /// Whether it was opened some time ago, and may have died since.
     pub(super) is_untested: bool,
+    /// Whether it is for files that leave their session alone, one after the other.
+    pub(super) is_of_files: bool,
 }
 
 impl<D: Driver> Held<D> {
@@ -36,6 +38,7 @@ impl<D: Driver> Held<D> {
             clean: false,
             restoring: Vec::new(),
             is_untested: false,
+            is_of_files: false,
         }
     }
 

@@ -5,6 +5,11 @@
 //! would also undo what the application's pool sets on its connections. So the session ends with the
 //! change, and the next one's is opened while it runs. It is no connection of the application's pool, of
 //! which a change may need every other one.
+//!
+//! Files whose text neither sets nor reads anything of the session share one, as long as they follow each
+//! other: where the database is a server, once it was asked and runs no code of its own for them. Only such
+//! files run then, of which none can make that code, so that the answer stays true. Any other change ends it,
+//! and beside other stages, whose changes may make such code meanwhile, there is none.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,6 +29,10 @@ use crate::lock::silence;
 /// How many connections may be opened ahead: the one of the change that begins, and the next one's.
 const AHEAD: usize = 2;
 
+/// How many files came one behind the other, on connections of their own, before a server is asked whether
+/// the next ones may share one: for a few files, to ask would cost more than it saves.
+const IN_A_ROW: usize = 4;
+
 /// How long opening one may take before the server is given room for it.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -32,14 +41,48 @@ const PATIENCE: Duration = Duration::from_secs(2);
 pub(super) struct Kept<D: Driver> {
     /// A database in this process's memory is gone with its last connection.
     in_memory: bool,
-    /// SQLite: a connection on which files have worked that leave the session alone. To open one there
-    /// reads the whole schema, and a file can't hide what it does.
-    of_files: Mutex<Option<(Client, Held<D>)>>,
+    /// Whether the changes of this run follow one another.
+    is_in_order: bool,
+    of_files: Mutex<OfFiles<D>>,
     ahead: Mutex<VecDeque<Ahead<D>>>,
     /// Whether the server gives so few connections that the pool's own idle ones are in the way.
     is_tight: AtomicBool,
     /// What makes a session that of a client, once it was asked.
     adapting: tokio::sync::Mutex<Vec<(Client, String)>>,
+}
+
+/// What is known of files that leave their session alone.
+#[derive(Debug)]
+struct OfFiles<D: Driver> {
+    /// A connection on which nothing but such files has worked. SQLite reads the whole schema to open one,
+    /// and the servers make the user known.
+    connection: Option<(Client, Held<D>)>,
+    /// How many of them came one behind the other.
+    in_a_row: usize,
+    /// Whether they share a connection.
+    is_shared: bool,
+    /// Whether the database runs code for them that may do anything.
+    runs_code: bool,
+}
+
+impl<D: Driver> Default for OfFiles<D> {
+    fn default() -> Self {
+        OfFiles {
+            connection: None,
+            in_a_row: 0,
+            is_shared: false,
+            runs_code: false,
+        }
+    }
+}
+
+impl<D: Driver> OfFiles<D> {
+    /// Something else comes.
+    fn end(&mut self) {
+        self.connection = None;
+        self.in_a_row = 0;
+        self.is_shared = false;
+    }
 }
 
 /// A connection that is being opened for a change that has not begun.
@@ -56,8 +99,9 @@ impl<D: Driver> Drop for Ahead<D> {
 }
 
 impl<D: Driver> Kept<D> {
-    pub(super) fn new(pool: &Pool<D::Database>) -> Kept<D> {
+    pub(super) fn new(pool: &Pool<D::Database>, is_in_order: bool) -> Kept<D> {
         Kept {
+            is_in_order,
             in_memory: D::memory(pool).is_some(),
             of_files: Mutex::default(),
             ahead: Mutex::default(),
@@ -88,8 +132,20 @@ impl<D: Driver> Kept<D> {
         }
     }
 
-    /// A connection on which nothing has worked. One that was opened ahead may have died since.
+    /// A connection on which nothing has worked.
     pub(super) async fn take(
+        &self,
+        pool: &Pool<D::Database>,
+        client: Client,
+    ) -> Result<Held<D>, sqlx::Error> {
+        if D::RUNS_NO_CODE.is_some() {
+            locked(&self.of_files).end();
+        }
+        self.take_new(pool, client).await
+    }
+
+    /// One that was opened ahead may have died since.
+    async fn take_new(
         &self,
         pool: &Pool<D::Database>,
         client: Client,
@@ -109,23 +165,55 @@ impl<D: Driver> Kept<D> {
         self.open(pool, client).await
     }
 
-    /// The same for a file of SQLite that leaves its session alone.
-    pub(super) fn take_of_files(&self, client: Client) -> Option<Held<D>> {
-        let kept = locked(&self.of_files).take();
-        let kept = kept.filter(|(of, _)| *of == client);
-        kept.map(|(_, mut held)| {
-            held.is_untested = true;
-            held
-        })
+    /// The same for a file that leaves its session alone, or one on which nothing but such files has worked.
+    pub(super) async fn take_for_files(
+        &self,
+        pool: &Pool<D::Database>,
+        client: Client,
+    ) -> Result<Held<D>, sqlx::Error> {
+        let asks = {
+            let mut files = locked(&self.of_files);
+            files.in_a_row += 1;
+            let kept = files.connection.take().filter(|(of, _)| *of == client);
+            if let Some((_, mut held)) = kept {
+                held.is_untested = true;
+                return Ok(held);
+            }
+            self.is_in_order && !files.runs_code && files.in_a_row > IN_A_ROW
+        };
+        let mut held = self.take_new(pool, client).await?;
+        match D::RUNS_NO_CODE {
+            None => held.is_of_files = !self.in_memory,
+            Some(ask) if asks => match send::<D>(&mut held, ask.to_owned()).await {
+                Ok(mut answer) => {
+                    let answer = answer.rows.first_mut().map(|row| row.text(0));
+                    held.is_of_files = answer.as_deref() == Some("1");
+                    let mut files = locked(&self.of_files);
+                    files.is_shared = held.is_of_files;
+                    files.runs_code = !held.is_of_files;
+                }
+                Err(error) => {
+                    tracing::debug!(%error, "files get a connection each: the database does not say whether it runs code for them");
+                    locked(&self.of_files).runs_code = true;
+                    held = self.open(pool, client).await?;
+                }
+            },
+            Some(_) => {}
+        }
+        Ok(held)
     }
 
     /// Keeps the connection of such a file for the next one.
-    pub(super) async fn keep_for_files(&self, held: Held<D>, client: Client) {
-        if self.in_memory {
-            self.close(held).await;
-        } else if D::DIALECT.has_one_writer {
-            *locked(&self.of_files) = Some((client, held));
+    pub(super) fn keep_for_files(&self, held: Held<D>, client: Client) {
+        let mut files = locked(&self.of_files);
+        if D::RUNS_NO_CODE.is_none() || files.is_shared {
+            files.connection = Some((client, held));
         }
+    }
+
+    /// Whether the next file that leaves its session alone needs no connection of its own.
+    pub(super) fn is_shared_by_files(&self) -> bool {
+        locked(&self.of_files).is_shared
     }
 
     /// Closes a connection on which something of the user ran.
@@ -149,7 +237,7 @@ impl<D: Driver> Kept<D> {
 
     /// Closes what no change is working on.
     pub(super) fn let_go(&self) {
-        drop(locked(&self.of_files).take());
+        locked(&self.of_files).end();
         drop(std::mem::take(&mut *locked(&self.ahead)));
     }
 

@@ -8,6 +8,7 @@ use super::server::Server;
 use super::store::SqlStore;
 use crate::audit::store_error::{StoreError, StoreErrorKind};
 use crate::change::client::Client;
+use crate::target::settings::StorageSettings;
 use flamingock_sqlx_audit::Ledger;
 use sqlx::Pool;
 use std::fmt;
@@ -40,7 +41,7 @@ impl<D: Driver> SqlDatabase<D> {
         ledger: Arc<Ledger<D>>,
         server: Server,
     ) -> SqlDatabase<D> {
-        let kept = Arc::new(Kept::new(&pool));
+        let kept = Arc::new(Kept::new(&pool, false));
         SqlDatabase {
             pool,
             ledger,
@@ -52,6 +53,12 @@ impl<D: Driver> SqlDatabase<D> {
             markers: tokio::sync::OnceCell::new(),
             is_pooled: tokio::sync::OnceCell::new(),
         }
+    }
+
+    /// Does as the runner's settings say.
+    pub(super) fn set(&mut self, settings: &StorageSettings) {
+        self.lock_timeout = settings.lock_timeout;
+        self.kept = Arc::new(Kept::new(&self.pool, settings.parallel_stages == 1));
     }
 
     /// Refuses a target system of which no test proves that its markers tell the truth. Waits while it

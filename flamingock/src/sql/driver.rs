@@ -193,6 +193,11 @@ pub(crate) trait Driver: Backend {
         async { Ok(()) }
     }
 
+    /// Asks whether a file that leaves its session alone does so whatever the database runs for it (triggers, views,
+    /// defaults of columns), and whatever the pool has made on its connections: 1, if it does. None where
+    /// that is so anyway.
+    const RUNS_NO_CODE: Option<&'static str> = None;
+
     /// Makes the driver forget the statements that it keeps.
     fn forget_statements(connection: &mut Conn<Self>) -> impl Future<Output = Result<()>> + Send;
 

@@ -119,6 +119,26 @@ impl Driver for flamingock_sqlx_audit::MySql {
         error.is_some_and(|error| matches!(error.number(), 1040 | 1203 | 1226))
     }
 
+    // Triggers, and columns, are shown to whom the rights say so. What a session has run tells what there may be
+    // on it; a server that does not count that has an error.
+    const RUNS_NO_CODE: Option<&'static str> = Some(
+        "SELECT 2 = (SELECT COUNT(DISTINCT PRIVILEGE_TYPE) FROM (
+    SELECT GRANTEE, PRIVILEGE_TYPE FROM information_schema.USER_PRIVILEGES
+    UNION ALL SELECT GRANTEE, PRIVILEGE_TYPE FROM information_schema.SCHEMA_PRIVILEGES
+      WHERE DATABASE() LIKE TABLE_SCHEMA) AS p
+    WHERE GRANTEE = CONCAT('''', REPLACE(CURRENT_USER(), '@', '''@'''), '''')
+      AND PRIVILEGE_TYPE IN ('SELECT', 'TRIGGER'))
+  AND NOT EXISTS (SELECT 1 FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = DATABASE())
+  AND NOT EXISTS (SELECT 1 FROM information_schema.VIEWS WHERE TABLE_SCHEMA = DATABASE())
+  AND NOT EXISTS (SELECT 1 FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = DATABASE()
+    AND CONCAT_WS(' ', COLUMN_DEFAULT, GENERATION_EXPRESSION) REGEXP '@|lastval|rand[(]')
+  AND NOT EXISTS (SELECT 1 FROM information_schema.CHECK_CONSTRAINTS WHERE CONSTRAINT_SCHEMA = DATABASE()
+    AND CHECK_CLAUSE REGEXP '@|lastval|rand[(]')
+  AND NOT EXISTS (SELECT 1 FROM information_schema.SESSION_STATUS WHERE LEFT(VARIABLE_NAME, 4) = 'COM_'
+    AND VARIABLE_NAME NOT IN ('COM_SELECT', 'COM_SET_OPTION', 'COM_CHANGE_DB') AND VARIABLE_VALUE <> '0')
+LIMIT 1",
+    );
+
     async fn forget_statements(connection: &mut Conn<Self>) -> Result<()> {
         connection.clear_cached_statements().await
     }

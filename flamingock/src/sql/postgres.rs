@@ -88,6 +88,32 @@ UNION ALL SELECT 'extension', extname::text FROM pg_catalog.pg_extension WHERE e
     const OPEN_PROBE: &'static [&'static str] =
         &["SELECT 1 / (CASE WHEN now() = statement_timestamp() THEN 1 ELSE 0 END)"];
 
+    // Below 16384 are the objects that every database has. Functions of these extensions know nothing of their
+    // session. `nextval` leaves what `currval` and `lastval` say, which are volatile, too.
+    const RUNS_NO_CODE: Option<&'static str> = Some(
+        r"SELECT (pg_catalog.pg_my_temp_schema() = 0
+  AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_event_trigger)
+  AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_sequence WHERE seqcache > 1)
+  AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_operator WHERE oid >= 16384 AND oprcode < 16384)
+  AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_cast WHERE oid >= 16384 AND castfunc BETWEEN 1 AND 16383)
+  AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_proc p
+    WHERE p.oid >= 16384 AND p.probin IS DISTINCT FROM '$libdir/plpgsql' AND NOT EXISTS (
+      SELECT 1 FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid
+      WHERE d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.objid = p.oid AND d.deptype = 'e'
+        AND d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass
+        AND e.extname IN ('btree_gin', 'btree_gist', 'citext', 'hstore', 'ltree', 'pg_trgm', 'pgcrypto',
+          'unaccent', 'uuid-ossp')))
+  AND NOT EXISTS (SELECT 1 FROM (
+      SELECT adbin::pg_catalog.text AS tree FROM pg_catalog.pg_attrdef
+      UNION ALL SELECT conbin::pg_catalog.text FROM pg_catalog.pg_constraint
+      UNION ALL SELECT pg_catalog.concat(polqual, polwithcheck) FROM pg_catalog.pg_policy
+      UNION ALL SELECT pg_catalog.concat(ev_qual, ev_action) FROM pg_catalog.pg_rewrite WHERE ev_class >= 16384) t
+    CROSS JOIN LATERAL pg_catalog.regexp_matches(t.tree, E':(?:funcid|opfuncid|aggfnoid|winfnoid) ([0-9]+)', 'g') m
+    JOIN pg_catalog.pg_proc p ON p.oid = m[1]::pg_catalog.oid
+    WHERE p.provolatile = 'v' AND p.proname NOT IN ('nextval', 'clock_timestamp', 'gen_random_uuid',
+      'uuid_generate_v1', 'uuid_generate_v4')))::pg_catalog.int4",
+    );
+
     async fn forget_statements(connection: &mut Conn<Self>) -> Result<()> {
         connection.clear_cached_statements().await
     }

@@ -73,9 +73,13 @@ impl Script {
         first.is_some_and(|line| line.starts_with(|c: char| c.is_ascii_alphabetic()))
     }
 
-    /// Whether another script may be run on the same connection of SQLite behind it, or before it: nothing
-    /// of its session is set or asked for. A server's functions and triggers can do that unseen.
-    pub(crate) fn leaves_session_alone(&self) -> bool {
+    /// Whether another script may be run on the same connection behind it, or before it: it sets and asks for
+    /// nothing of its session. A server's functions and triggers can do that unseen.
+    pub(crate) fn leaves_session_alone(&self, kind: DatabaseKind) -> bool {
+        if kind != DatabaseKind::Sqlite {
+            return statements::leaves_session_alone(kind, self.text)
+                && !self.depends_on_quoting(kind);
+        }
         const WORDS: [&str; 6] = [
             "pragma",
             "temp",

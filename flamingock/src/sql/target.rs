@@ -57,6 +57,11 @@ impl<D: Driver> Database for SqlDatabase<D> {
     }
 
     fn expect(&self, body: &Body<()>) {
+        let script = body.script();
+        let is_of_files = || script.is_some_and(|script| script.leaves_session_alone(D::KIND));
+        if self.kept.is_shared_by_files() && is_of_files() {
+            return;
+        }
         self.kept.open_ahead(&self.pool, body.client());
     }
 
@@ -102,7 +107,7 @@ impl<D: Driver> Database for SqlDatabase<D> {
         let ledger = Arc::new(Ledger::new(names, settings.lock.wait));
         let server = Server::new(settings.allow_untested);
         let mut database = SqlDatabase::<D>::new(self.pool.clone(), ledger, server);
-        database.lock_timeout = settings.lock_timeout;
+        database.set(settings);
         Arc::new(database)
     }
 
@@ -231,6 +236,7 @@ impl<D: Driver> OpenStorage for PoolStorage<D> {
         let ledger = Arc::new(Ledger::new(names, settings.lock.wait));
         let server = || Server::new(settings.allow_untested);
         let mut database = SqlDatabase::<D>::new(self.pool.clone(), Arc::clone(&ledger), server());
+        database.set(settings);
         let kept = Arc::clone(&database.kept);
         let store = SqlStore::new(
             self.pool.clone(),
@@ -241,7 +247,6 @@ impl<D: Driver> OpenStorage for PoolStorage<D> {
         );
         let store = Arc::new(store);
         database.store = Some(Arc::clone(&store));
-        database.lock_timeout = settings.lock_timeout;
         let mut target = target(DEFAULT, database);
         target.holds_audit = true;
         Ok(Storage { store, target })

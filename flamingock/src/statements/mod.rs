@@ -29,6 +29,7 @@ pub(crate) mod quotes;
 mod quoting;
 mod scanner;
 pub(crate) mod script;
+mod session;
 mod shape;
 mod shorten;
 mod splitter;
@@ -47,6 +48,7 @@ pub(crate) use crate::statements::indexes::made_if_absent;
 pub(crate) use crate::statements::pragma::{Pragma, pragma};
 pub use crate::statements::quotes::Quoting;
 pub use crate::statements::script::{Blocks, Script, Statement, TransactionControl};
+pub(crate) use crate::statements::session::leaves_session_alone;
 pub use crate::statements::shorten::shorten;
 #[cfg(feature = "templates")]
 pub(crate) use crate::statements::unquoted::line_of_unquoted;

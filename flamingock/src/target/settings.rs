@@ -13,4 +13,6 @@ pub struct StorageSettings {
     /// it.
     pub(crate) lock_timeout: Option<Duration>,
     pub(crate) allow_untested: bool,
+    /// How many stages run side by side at most.
+    pub(crate) parallel_stages: usize,
 }

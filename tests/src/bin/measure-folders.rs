@@ -36,7 +36,7 @@ const SHAPES: [Shape; 2] = [
     },
 ];
 
-/// The number of rounds.
+/// The number of rounds, unless the command line names another one.
 const ROUNDS: usize = 5;
 
 impl Shape {
@@ -93,20 +93,40 @@ async fn main() -> ExitCode {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match *arguments.as_slice() {
         ["run", name, url, shape] => run(name, url, shape).await,
-        [] => {
-            measure::<Sqlite>().await;
-            measure::<Postgres>().await;
-            measure::<MariaDb>().await;
-        }
-        ["sqlite"] => measure::<Sqlite>().await,
-        ["postgres"] => measure::<Postgres>().await,
-        ["mariadb"] => measure::<MariaDb>().await,
-        _ => {
-            eprintln!("usage: measure-folders [sqlite|postgres|mariadb]");
-            return ExitCode::from(2);
-        }
+        [] => all(None, ROUNDS).await,
+        [database] if is_database(database) => all(Some(database), ROUNDS).await,
+        [database, rounds] if is_database(database) => match rounds.parse() {
+            Ok(rounds) if rounds > 0 => all(Some(database), rounds).await,
+            _ => return usage(),
+        },
+        _ => return usage(),
     }
     ExitCode::SUCCESS
+}
+
+const DATABASES: [&str; 3] = ["sqlite", "postgres", "mariadb"];
+
+fn is_database(name: &str) -> bool {
+    DATABASES.contains(&name)
+}
+
+fn usage() -> ExitCode {
+    eprintln!("usage: measure-folders [sqlite|postgres|mariadb [ROUNDS]]");
+    ExitCode::from(2)
+}
+
+/// Measures one database, or each.
+async fn all(only: Option<&str>, rounds: usize) {
+    let is_wanted = |name: &str| only.is_none_or(|only| only == name);
+    if is_wanted("sqlite") {
+        measure::<Sqlite>(rounds).await;
+    }
+    if is_wanted("postgres") {
+        measure::<Postgres>(rounds).await;
+    }
+    if is_wanted("mariadb") {
+        measure::<MariaDb>(rounds).await;
+    }
 }
 
 /// The process that is measured: runs a folder, and prints its largest resident memory in KiB.
@@ -135,12 +155,12 @@ async fn run_on<B: Dumped>(url: &str, folder: &'static EmbeddedFolder) {
         .expect("a folder that runs");
 }
 
-async fn measure<B: Dumped>() {
+async fn measure<B: Dumped>(rounds: usize) {
     for shape in SHAPES {
         let script = shape.script();
         let mut ratios = Vec::new();
         let (mut clients, mut ours, mut peaks) = (Vec::new(), Vec::new(), Vec::new());
-        for round in 0..ROUNDS {
+        for round in 0..rounds {
             let client = || by_client::<B>(&script);
             let flamingock = || by_flamingock::<B>(shape);
             let (client, (took, peak)) = match round % 2 {
@@ -164,7 +184,7 @@ async fn measure<B: Dumped>() {
             median(&mut ours),
             median(&mut ratios),
             ratios[0],
-            ratios[ROUNDS - 1],
+            ratios[rounds - 1],
             median(&mut peaks) / 1024,
             largest.unwrap_or_default() as f64 / f64::from(1 << 20),
         );

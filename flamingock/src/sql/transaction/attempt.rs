@@ -223,33 +223,37 @@ impl<D: Driver> Transact<'_, D> {
         }
     }
 
-    /// Whether all of them are files that leave the session of SQLite alone.
+    /// Whether all of them are files that leave their session alone. On the servers, one that is sent with all
+    /// that is around it, and whose limits do not outlive it.
     fn leaves_session_alone(&self) -> bool {
-        D::KIND == DatabaseKind::Sqlite
+        let leaves_nothing = match D::KIND {
+            DatabaseKind::Sqlite => true,
+            DatabaseKind::Postgres => self.one_text().is_some(),
+            DatabaseKind::MySql => {
+                self.one_text().is_some() && !self.parts[0].invocation.is_limited()
+            }
+        };
+        leaves_nothing
             && self.parts.iter().all(|part| {
                 let script = part.body.script();
-                script.is_some_and(Script::leaves_session_alone)
+                script.is_some_and(|script| script.leaves_session_alone(D::KIND))
             })
     }
 
     /// A connection on which nothing has worked, or only files that leave their session alone.
     pub(super) async fn connection(&self) -> Result<Held<D>, sqlx::Error> {
         let (kept, client) = (&self.database.kept, self.client());
-        let of_files = match self.leaves_session_alone() {
-            true => kept.take_of_files(client),
-            false => None,
-        };
-        if let Some(held) = of_files {
-            return Ok(held);
+        match self.leaves_session_alone() {
+            true => kept.take_for_files(&self.database.pool, client).await,
+            false => kept.take(&self.database.pool, client).await,
         }
-        kept.take(&self.database.pool, client).await
     }
 
-    /// The session ends with its change.
+    /// The session ends with its change, unless it is for the next file, too.
     pub(super) async fn give_back(&self, held: Held<D>) {
         let kept = &self.database.kept;
-        if self.leaves_session_alone() {
-            kept.keep_for_files(held, self.client()).await;
+        if held.is_of_files {
+            kept.keep_for_files(held, self.client());
         } else {
             kept.close(held).await;
         }

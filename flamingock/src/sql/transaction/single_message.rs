@@ -213,11 +213,7 @@ impl<D: Driver> Transact<'_, D> {
         let is_here = matches!(self.entry, SuccessEntry::Here(_));
         if !is_here && held.is_untested && held.ping().await.is_err() {
             drop(held);
-            return self
-                .database
-                .kept
-                .take(&self.database.pool, self.client())
-                .await;
+            held = self.connection().await?;
         }
         Ok(held)
     }
