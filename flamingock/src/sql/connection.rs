@@ -26,7 +26,9 @@ pub(crate) struct Held<D: Driver> {
     pub(super) restoring: Vec<String>,
     /// Whether it was opened some time ago, and may have died since.
     pub(super) is_untested: bool,
-    /// Whether it is for files that leave their session alone, one after the other.
+    /// Whether it is known that a transaction on it can be rolled back.
+    pub(super) can_roll_back: bool,
+    /// Whether only files that leave their session alone use it.
     pub(super) is_of_files: bool,
 }
 
@@ -38,6 +40,7 @@ impl<D: Driver> Held<D> {
             clean: false,
             restoring: Vec::new(),
             is_untested: false,
+            can_roll_back: false,
             is_of_files: false,
         }
     }

@@ -6,10 +6,10 @@
 //! change, and the next one's is opened while it runs. It is no connection of the application's pool, of
 //! which a change may need every other one.
 //!
-//! Files whose text neither sets nor reads anything of the session share one, as long as they follow each
-//! other: where the database is a server, once it was asked and runs no code of its own for them. Only such
-//! files run then, of which none can make that code, so that the answer stays true. Any other change ends it,
-//! and beside other stages, whose changes may make such code meanwhile, there is none.
+//! Consecutive files share a cached connection if their texts neither set nor read session state. A server
+//! could still run a trigger or a default for them that does, so it is asked first. The answer stays true:
+//! no file that shares the connection can create such code, and any other change ends the sharing. Parallel
+//! stages share none, because a change of another stage could create such code meanwhile.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -29,8 +29,8 @@ use crate::lock::silence;
 /// How many connections may be opened ahead: the one of the change that begins, and the next one's.
 const AHEAD: usize = 2;
 
-/// How many files came one behind the other, on connections of their own, before a server is asked whether
-/// the next ones may share one: for a few files, to ask would cost more than it saves.
+/// The number of consecutive files that get a connection each before a server is asked whether the next ones
+/// may share one. For a few files, the question would cost more than it saves.
 const IN_A_ROW: usize = 4;
 
 /// How long opening one may take before the server is given room for it.
@@ -41,7 +41,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 pub(super) struct Kept<D: Driver> {
     /// A database in this process's memory is gone with its last connection.
     in_memory: bool,
-    /// Whether the changes of this run follow one another.
+    /// Whether only one stage runs at a time.
     is_in_order: bool,
     of_files: Mutex<OfFiles<D>>,
     ahead: Mutex<VecDeque<Ahead<D>>>,
@@ -51,17 +51,17 @@ pub(super) struct Kept<D: Driver> {
     adapting: tokio::sync::Mutex<Vec<(Client, String)>>,
 }
 
-/// What is known of files that leave their session alone.
+/// Consecutive files that leave their session alone.
 #[derive(Debug)]
 struct OfFiles<D: Driver> {
-    /// A connection on which nothing but such files has worked. SQLite reads the whole schema to open one,
-    /// and the servers make the user known.
+    /// A cached connection that only such files have used. To open one, SQLite reads the whole schema, and a
+    /// server authenticates the user.
     connection: Option<(Client, Held<D>)>,
-    /// How many of them came one behind the other.
+    /// The number of these files since the last other change.
     in_a_row: usize,
     /// Whether they share a connection.
     is_shared: bool,
-    /// Whether the database runs code for them that may do anything.
+    /// Whether the database runs code for them that may use session state. Asked once.
     runs_code: bool,
 }
 
@@ -77,7 +77,7 @@ impl<D: Driver> Default for OfFiles<D> {
 }
 
 impl<D: Driver> OfFiles<D> {
-    /// Something else comes.
+    /// Closes the cached connection, because another change comes.
     fn end(&mut self) {
         self.connection = None;
         self.in_a_row = 0;
@@ -165,7 +165,8 @@ impl<D: Driver> Kept<D> {
         self.open(pool, client).await
     }
 
-    /// The same for a file that leaves its session alone, or one on which nothing but such files has worked.
+    /// The same for a file that leaves its session alone: a new connection, or one that only such files have
+    /// used.
     pub(super) async fn take_for_files(
         &self,
         pool: &Pool<D::Database>,
@@ -193,7 +194,7 @@ impl<D: Driver> Kept<D> {
                     files.runs_code = !held.is_of_files;
                 }
                 Err(error) => {
-                    tracing::debug!(%error, "files get a connection each: the database does not say whether it runs code for them");
+                    tracing::debug!(%error, "files get a connection each: could not ask the database whether it runs code for them");
                     locked(&self.of_files).runs_code = true;
                     held = self.open(pool, client).await?;
                 }
@@ -203,7 +204,7 @@ impl<D: Driver> Kept<D> {
         Ok(held)
     }
 
-    /// Keeps the connection of such a file for the next one.
+    /// Caches the connection of such a file for the next one.
     pub(super) fn keep_for_files(&self, held: Held<D>, client: Client) {
         let mut files = locked(&self.of_files);
         if D::RUNS_NO_CODE.is_none() || files.is_shared {

@@ -193,9 +193,9 @@ pub(crate) trait Driver: Backend {
         async { Ok(()) }
     }
 
-    /// Asks whether a file that leaves its session alone does so whatever the database runs for it (triggers, views,
-    /// defaults of columns), and whatever the pool has made on its connections: 1, if it does. None where
-    /// that is so anyway.
+    /// Returns 1 if no code that the database runs for a file (triggers, views, defaults of columns) can use
+    /// session state, and the pool's hook has left none that a file could change. None if nothing has to be
+    /// asked.
     const RUNS_NO_CODE: Option<&'static str> = None;
 
     /// Makes the driver forget the statements that it keeps.

@@ -88,8 +88,8 @@ UNION ALL SELECT 'extension', extname::text FROM pg_catalog.pg_extension WHERE e
     const OPEN_PROBE: &'static [&'static str] =
         &["SELECT 1 / (CASE WHEN now() = statement_timestamp() THEN 1 ELSE 0 END)"];
 
-    // Below 16384 are the objects that every database has. Functions of these extensions know nothing of their
-    // session. `nextval` leaves what `currval` and `lastval` say, which are volatile, too.
+    // Objects below 16384 are part of every database. Functions of the listed extensions use no session state.
+    // A file could only see what `nextval` leaves by `currval` and `lastval`, which are volatile, too.
     const RUNS_NO_CODE: Option<&'static str> = Some(
         r"SELECT (pg_catalog.pg_my_temp_schema() = 0
   AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_event_trigger)

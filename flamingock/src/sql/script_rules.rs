@@ -14,6 +14,11 @@ use crate::statements::{Pragma, SplitError, pragma};
 #[cfg(feature = "_sqlx")]
 use crate::util::database_kind::DatabaseKind;
 
+/// The longest script that shares a connection, in bytes: for a longer one, a connection of its own costs
+/// little, and to read it once more would cost more.
+#[cfg(feature = "_sqlx")]
+const LONGEST_TO_SHARE: usize = 64 * 1024;
+
 /// What says on PostgreSQL whether backslashes escape.
 #[cfg(feature = "_sqlx")]
 const SETTING_OF_POSTGRES: &str = "standard_conforming_strings";
@@ -73,9 +78,12 @@ impl Script {
         first.is_some_and(|line| line.starts_with(|c: char| c.is_ascii_alphabetic()))
     }
 
-    /// Whether another script may be run on the same connection behind it, or before it: it sets and asks for
-    /// nothing of its session. A server's functions and triggers can do that unseen.
+    /// Whether other scripts may run on the same connection before and after it, because it neither sets nor
+    /// reads session state. A server's functions and triggers could still do that.
     pub(crate) fn leaves_session_alone(&self, kind: DatabaseKind) -> bool {
+        if self.text.len() > LONGEST_TO_SHARE {
+            return false;
+        }
         if kind != DatabaseKind::Sqlite {
             return statements::leaves_session_alone(kind, self.text)
                 && !self.depends_on_quoting(kind);

@@ -1,8 +1,8 @@
-//! Texts that neither set nor read anything of their session, on the databases that are servers.
+//! Texts that neither set nor read session state on PostgreSQL, MySQL and MariaDB.
 //!
-//! What is not known to be harmless is refused: a statement, a function or a mark that this page does not
-//! name costs its file a connection, and nothing else. What the database itself runs (triggers, views,
-//! defaults of columns) is not in the text: it is asked for.
+//! The lists say what is harmless, and everything else is refused: a statement or a function that is not
+//! listed costs its file a connection of its own, and nothing else. Code that the database runs for a file
+//! (triggers, views, defaults of columns) is not in the text: the database is asked about it.
 
 use super::context::is_one_of;
 use super::lexer::Lexer;
@@ -10,10 +10,7 @@ use super::quotes::Quoting;
 use super::token::Kind;
 use crate::util::database_kind::DatabaseKind;
 
-/// The longest text that is looked at, in bytes: a longer one takes so long that its connection is no matter.
-const LONGEST: usize = 64 * 1024;
-
-/// What a statement may begin with.
+/// How a harmless statement begins.
 const STATEMENTS: &[&[&str]] = &[
     &["INSERT", "INTO"],
     &["INSERT", "IGNORE"],
@@ -32,8 +29,7 @@ const STATEMENTS: &[&[&str]] = &[
     &["TRUNCATE", "TABLE"],
 ];
 
-/// Beside these, what changes no more than the database itself on PostgreSQL. On MySQL and MariaDB, rights
-/// that are granted hold for later connections only.
+/// The same on PostgreSQL alone. MySQL and MariaDB apply some granted privileges to later connections only.
 const OF_POSTGRES: &[&[&str]] = &[
     &["COMMENT", "ON"],
     &["CREATE", "SEQUENCE"],
@@ -49,8 +45,8 @@ const OF_MYSQL: &[&[&str]] = &[
     &["CREATE", "OR", "REPLACE", "TABLE"],
 ];
 
-/// What has no place anywhere in a statement: temporary tables, prepared statements, cursors, values of a
-/// sequence that the session has in store, or has seen.
+/// Words of session state anywhere in a statement: temporary tables, prepared statements, cursors, and values
+/// of a sequence that the session has reserved or read.
 const REFUSED: &[&str] = &[
     "CACHE",
     "CURRENT",
@@ -60,7 +56,7 @@ const REFUSED: &[&str] = &[
     "TEMPORARY",
 ];
 
-/// What may stand before a parenthesis and is no function.
+/// Words before a parenthesis that are no functions.
 const KEYWORDS: &[&str] = &[
     "ADD",
     "ALL",
@@ -146,7 +142,7 @@ const TYPES: &[&str] = &[
     "YEAR",
 ];
 
-/// Functions of the databases that know nothing of their session but its settings.
+/// Built-in functions that use no session state but its settings, which no such text changes.
 const FUNCTIONS: &[&str] = &[
     "ABS",
     "ARRAY_AGG",
@@ -225,7 +221,7 @@ const FUNCTIONS: &[&str] = &[
     "UUID_GENERATE_V4",
 ];
 
-/// What stands before the name of a table, an index or a view.
+/// Words before the name of a table, an index or a view.
 const BEFORE_NAMES: &[&str] = &[
     "EXISTS",
     "IGNORE",
@@ -238,13 +234,13 @@ const BEFORE_NAMES: &[&str] = &[
     "VIEW",
 ];
 
-/// Whether another text may be run on the same connection behind this one, or before it, unless the
-/// database runs code of its own for them.
+/// Whether other texts may run on the same connection before and after this one, as far as its statements
+/// tell.
 pub(crate) fn leaves_session_alone(kind: DatabaseKind, text: &str) -> bool {
-    text.len() <= LONGEST && look_at(kind, text).is_some()
+    look_at(kind, text).is_some()
 }
 
-/// None where something is not known to leave the session alone.
+/// Returns none at the first part that is not known to leave the session alone.
 fn look_at(kind: DatabaseKind, text: &str) -> Option<()> {
     let mut lexer = Lexer::new(kind, text, Quoting::of(kind));
     let mut statement = Statement::default();
@@ -511,7 +507,5 @@ mod tests {
             assert!(!leaves_session_alone(MYSQL, text), "{text}");
         }
         assert!(!leaves_session_alone(DatabaseKind::Sqlite, "SELECT 1"));
-        let long = format!("INSERT INTO a VALUES ('{}')", "b".repeat(LONGEST));
-        assert!(!leaves_session_alone(POSTGRES, &long));
     }
 }

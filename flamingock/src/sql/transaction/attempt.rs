@@ -223,8 +223,8 @@ impl<D: Driver> Transact<'_, D> {
         }
     }
 
-    /// Whether all of them are files that leave their session alone. On the servers, one that is sent with all
-    /// that is around it, and whose limits do not outlive it.
+    /// Whether all of them are files that leave their session alone. On a server, it is one file in a
+    /// single-message transaction, and on MySQL and MariaDB one without limits, which would stay on the session.
     fn leaves_session_alone(&self) -> bool {
         let leaves_nothing = match D::KIND {
             DatabaseKind::Sqlite => true,

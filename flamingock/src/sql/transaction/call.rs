@@ -41,8 +41,12 @@ impl<D: Driver> Transact<'_, D> {
             let mut held = self.connection().await?;
             let untested = held.is_untested;
             held.prepare().await?;
-            if let Some(reason) = D::without_rollback(&mut held).await? {
-                return Err(sqlx::Error::Configuration(reason.into()));
+            // Files that share a connection can't take its journal away.
+            if !held.can_roll_back {
+                if let Some(reason) = D::without_rollback(&mut held).await? {
+                    return Err(sqlx::Error::Configuration(reason.into()));
+                }
+                held.can_roll_back = true;
             }
             self.set_foreign_keys(&mut held).await?;
             let done = match begin::<D>(&mut held, text.clone()).await {
