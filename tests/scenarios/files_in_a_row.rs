@@ -1,7 +1,7 @@
 //! Many files one behind the other: each finds a clean session, although files that leave theirs alone may
 //! share a connection.
 
-use flamingock::Runner;
+use flamingock::{Runner, TargetSystem};
 use flamingock_tests::{Backend as _, PlainSql, done, execute, folder, strings, with_table};
 use sqlx::Pool;
 use sqlx::pool::PoolOptions;
@@ -24,7 +24,8 @@ fn fillers(from: usize) -> Vec<String> {
 async fn run_files(pool: &Pool<Db>, texts: &[String], case: &str) {
     let names = (1..=texts.len()).map(|number| &*format!("{number:04}__file_{number}.sql").leak());
     let files: Vec<(&'static str, &str)> = names.zip(texts.iter().map(String::as_str)).collect();
-    let report = Runner::new(pool).files(folder(&files)).run().await;
+    let runner = Runner::new(pool).target(TargetSystem::sqlx("other", pool));
+    let report = runner.files(folder(&files)).run().await;
     let report = report.unwrap_or_else(|error| panic!("{case}: {error:?}"));
     assert_eq!(report.counts().newly_applied, texts.len(), "{case}");
 }
@@ -232,35 +233,45 @@ fn counters() -> &'static [(&'static str, &'static str, &'static str)] {
     }
 }
 
+/// Where the code comes from.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Source {
+    /// It is there from the beginning.
+    Before,
+    /// A file among those that share a connection.
+    File,
+    /// A file of another target, which is the same database.
+    OtherTarget,
+}
+
 #[tokio::test]
 async fn code_of_the_database_finds_a_clean_session_for_each_file() {
     for (code, file, expected) in counters() {
-        // There from the beginning, or made by a file among those that share a connection.
-        for is_made_by_file in [false, true] {
+        for source in [Source::Before, Source::File, Source::OtherTarget] {
             let database = Backend::fresh().await;
             let pool = with_table(&database, 2).await;
             tables(&pool).await;
             let mut texts = Vec::new();
-            if is_made_by_file {
-                texts = fillers(0);
-                let code = match NAME {
-                    "MariaDB" => format!(
-                        "DELIMITER //\n{}//\n",
-                        code.replace("; CREATE", "//\nCREATE")
-                    ),
-                    _ => (*code).to_owned(),
-                };
-                texts.push(code);
-            } else {
+            if source == Source::Before {
                 run_statements(&pool, code).await;
+            } else {
+                texts = fillers(0);
+                let head = match source {
+                    Source::OtherTarget => "-- flamingock: target=other\n",
+                    Source::Before | Source::File => "",
+                };
+                texts.push(match NAME {
+                    "MariaDB" => {
+                        let code = code.replace("; CREATE", "//\nCREATE");
+                        format!("{head}DELIMITER //\n{code}//\n")
+                    }
+                    _ => format!("{head}{code}"),
+                });
             }
             texts.extend(std::iter::repeat_n((*file).to_owned(), MANY));
             run_files(&pool, &texts, code).await;
             let found = done(&pool).await;
-            assert_eq!(
-                found, [*expected; MANY],
-                "{code}, by a file: {is_made_by_file}"
-            );
+            assert_eq!(found, [*expected; MANY], "{code}: {source:?}");
         }
     }
 }

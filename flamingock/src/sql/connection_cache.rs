@@ -138,9 +138,7 @@ impl<D: Driver> Kept<D> {
         pool: &Pool<D::Database>,
         client: Client,
     ) -> Result<Held<D>, sqlx::Error> {
-        if D::RUNS_NO_CODE.is_some() {
-            locked(&self.of_files).end();
-        }
+        self.end_sharing();
         self.take_new(pool, client).await
     }
 
@@ -209,6 +207,13 @@ impl<D: Driver> Kept<D> {
         let mut files = locked(&self.of_files);
         if D::RUNS_NO_CODE.is_none() || files.is_shared {
             files.connection = Some((client, held));
+        }
+    }
+
+    /// Closes the cached connection of files where other changes may create code that runs for them.
+    pub(super) fn end_sharing(&self) {
+        if D::RUNS_NO_CODE.is_some() {
+            locked(&self.of_files).end();
         }
     }
 

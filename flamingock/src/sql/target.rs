@@ -85,6 +85,10 @@ impl<D: Driver> Database for SqlDatabase<D> {
         self.kept.let_go();
     }
 
+    fn end_sharing(&self) {
+        self.kept.end_sharing();
+    }
+
     async fn without_effect(
         &self,
         bodies: &[&'static Body<()>],

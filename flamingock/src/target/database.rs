@@ -145,6 +145,10 @@ pub(crate) trait Database: fmt::Debug + Send + Sync {
     /// Closes the connections that no change uses.
     fn let_go(&self);
 
+    /// Ends the sharing of a connection between files, because a change at another target runs: it may lead
+    /// to the same server, and create code there that runs for the next file.
+    fn end_sharing(&self);
+
     /// Returns a problem for each statement that would silently have no effect in the transactions
     /// of these changes.
     async fn without_effect(

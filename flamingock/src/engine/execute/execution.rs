@@ -54,6 +54,11 @@ impl Executor<'_> {
             let error = ErrorChain::text("its target is not known");
             Box::new(ExecutionOutcome::failed(Outcome::Failed, error))
         })?;
+        let others = self.targets.iter();
+        let others = others.filter(|(name, _)| name.as_str() != definition.target);
+        for database in others.filter_map(|(_, other)| other.database.as_ref()) {
+            database.end_sharing();
+        }
         let mut one = Execution {
             executor: self,
             definition,
