@@ -22,19 +22,19 @@ mod statement_rollback;
 mod sqlite {
     use flamingock_tests::on::sqlite::*;
     mod clean_session;
-    mod files_in_a_row;
+    mod consecutive_files;
 }
 
 #[path = "../scenarios"]
 mod postgres {
     use flamingock_tests::on::postgres::*;
     mod clean_session;
-    mod files_in_a_row;
+    mod consecutive_files;
 }
 
 #[path = "../scenarios"]
 mod mariadb {
     use flamingock_tests::on::mariadb::*;
     mod clean_session;
-    mod files_in_a_row;
+    mod consecutive_files;
 }

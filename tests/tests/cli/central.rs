@@ -45,9 +45,9 @@ async fn issue_is_found_and_resolved_without_the_application<B: Backend>() {
         "the application's own says the same"
     );
     let list = app.central(&["issue", "list"]).stdout;
-    assert!(list.contains("may settle some by itself"), "{list}");
+    assert!(list.contains("may resolve some by itself"), "{list}");
     let list = app.run(&["issue", "list"]).stdout;
-    assert!(!list.contains("may settle"), "{list}");
+    assert!(!list.contains("may resolve"), "{list}");
     let own = app.json(&["audit", "list", "--history"]);
     assert_eq!(app.central_json(&["audit", "list", "--history"]), own);
 

@@ -106,7 +106,7 @@ async fn dies_in_the_rollback(audit: Kind, target: Kind) {
     end_of(first).await;
     for nth in 1..=2 {
         let next = place.again().run().await;
-        next.expect("Issues").says("failed and what it did");
+        next.expect("Issues").says("failed and was not rolled back");
         let found = place.look().await;
         assert_eq!(found.states, ["STARTED", "FAILED", "FAILED"], "run {nth}");
         assert_eq!(found.times, [1], "run {nth}");
