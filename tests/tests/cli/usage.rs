@@ -119,7 +119,8 @@ fn verbose_logs_to_standard_error() {
         "looked at the audit",
         "lock released",
         "change begins",
-        "change applied change.id=first-order stage=default target=default outcome=newly_applied",
+        "change applied change.id=\"first-order\" stage=\"default\" target=\"default\" \
+         outcome=\"newly_applied\" attempt=2",
     ] {
         assert!(all.stderr.contains(line), "{line} in {all:?}");
     }

@@ -94,7 +94,7 @@ async fn reader_that_outlasts_the_wait_leaves_the_change_unapplied() {
 async fn live_owner_keeps_the_lock_during_a_change_longer_than_its_lease() {
     const ROUNDS: usize = 20;
     // Long enough for the owner to keep it while it waits for its file on a busy machine.
-    const LEASE: u32 = 1_000;
+    const LEASE: u32 = 2_000;
     let round = async |number: usize| {
         let ground = Ground::with_table(Kind::Sqlite).await;
         let journal = if number.is_multiple_of(2) {
