@@ -115,7 +115,7 @@ fn argument(ty: &Type, what: &str, problems: &mut Problems) {
         problems.at(
             ty,
             format!(
-                "{what} cannot take an `impl Trait`, since the engine finds its arguments by \
+                "{what} cannot take an `impl Trait`, because Flamingock finds its arguments by \
                      their types: name the type, or take `&dyn Trait`, provided with `provide_arc`"
             ),
         );

@@ -121,7 +121,7 @@ async fn commit_in_a_failed_change_is_not_recorded_as_rolled_back() {
         };
         let error = runner().run().await.unwrap_err();
         assert!(
-            format!("{error:#}").contains("was not undone"),
+            format!("{error:#}").contains("was not rolled back"),
             "{texts:?}: {error}"
         );
         assert_eq!(
@@ -150,7 +150,7 @@ async fn commit_in_a_failed_atomic_stage_is_not_recorded_as_rolled_back() {
             .await
             .unwrap_err();
         assert!(
-            format!("{error:#}").contains("was not undone"),
+            format!("{error:#}").contains("was not rolled back"),
             "{texts:?}: {error}"
         );
         assert_eq!(
@@ -176,7 +176,7 @@ async fn commit_in_a_failed_change_at_another_target_is_not_recorded_as_rolled_b
             .await
             .unwrap_err();
         assert!(
-            format!("{error:#}").contains("was not undone"),
+            format!("{error:#}").contains("was not rolled back"),
             "{texts:?}: {error}"
         );
         assert_eq!(
@@ -236,7 +236,10 @@ async fn commit_in_a_change_that_ignores_its_failure_is_not_recorded_as_rolled_b
         return;
     }
     let error = run.unwrap_err();
-    assert!(format!("{error:#}").contains("was not undone"), "{error}");
+    assert!(
+        format!("{error:#}").contains("was not rolled back"),
+        "{error}"
+    );
     assert_eq!(audit(&pool).await, ["says 1 FAILED none"]);
     assert!(done(&pool).await.contains(&"first".to_owned()));
 }

@@ -170,7 +170,7 @@ impl Dumped for MariaDb {
         let name = name_of_mariadb(&pool);
         let mut program = Command::new("mariadb-dump");
         program.args(of_mariadb(&pool));
-        for table in ["audit", "lock", "lease", "marker"] {
+        for table in ["audit", "lock", "lease", "progress", "marker"] {
             program.arg(format!("--ignore-table={name}.flamingock_{table}"));
         }
         program.args([

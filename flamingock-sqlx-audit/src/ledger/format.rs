@@ -37,6 +37,16 @@ pub enum OtherFormat {
     },
 }
 
+/// A column that tables of an older format lack.
+struct Missing {
+    /// The column, as `table.column`.
+    column: String,
+    /// The statement that adds it.
+    statement: String,
+    /// Whether another column of its table is visible.
+    table_is_visible: bool,
+}
+
 impl<B: Backend> Ledger<B> {
     /// Returns how a format differs from this version's, if it does.
     pub fn other_format(&self, found: Option<i64>) -> Option<OtherFormat> {
@@ -54,8 +64,9 @@ impl<B: Backend> Ledger<B> {
     /// Any error of the database.
     pub async fn find_other_format(&self, connection: &mut Conn<B>) -> Result<Option<OtherFormat>> {
         let missing = self.missing(connection).await?;
-        if !missing.is_empty() {
-            let missing = missing.iter().map(|one| one.0.clone()).collect();
+        // A catalogue may hide a whole table from a user who has no right to it.
+        if missing.iter().any(|one| one.table_is_visible) {
+            let missing = missing.into_iter().map(|one| one.column).collect();
             let audit = self.names.plain("audit");
             return Ok(Some(OtherFormat::Older { audit, missing }));
         }
@@ -75,13 +86,12 @@ impl<B: Backend> Ledger<B> {
         let missing = self.missing(connection).await?;
         Ok(missing
             .into_iter()
-            .map(|(_, statement)| statement + ";\n")
+            .map(|one| one.statement + ";\n")
             .collect())
     }
 
-    /// Returns the missing columns with the statements that add them; nothing if there are no
-    /// tables.
-    async fn missing(&self, connection: &mut Conn<B>) -> Result<Vec<(String, String)>> {
+    /// Returns the missing columns; nothing if there are no tables.
+    async fn missing(&self, connection: &mut Conn<B>) -> Result<Vec<Missing>> {
         let schema = self.names().schema();
         let params = [("schema", schema.into())];
         let rows = self.fetch(connection, B::DIALECT.columns, &params).await?;
@@ -101,9 +111,10 @@ impl<B: Backend> Ledger<B> {
             let key = (self.names.plain(upgrade.table), upgrade.column.to_owned());
             !there.contains(&key)
         });
-        let missing = missing.map(|upgrade| {
-            let column = format!("{}.{}", self.names.plain(upgrade.table), upgrade.column);
-            (column, self.render_as_text(upgrade.statement, &[]))
+        let missing = missing.map(|upgrade| Missing {
+            column: format!("{}.{}", self.names.plain(upgrade.table), upgrade.column),
+            statement: self.render_as_text(upgrade.statement, &[]),
+            table_is_visible: has_table(upgrade.table),
         });
         Ok(missing.collect())
     }

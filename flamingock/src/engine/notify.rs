@@ -110,7 +110,8 @@ pub(super) fn log_outcome(
 ) {
     let (id, stage, target) = (definition.id, definition.stage, definition.target);
     let outcome = executed.outcome.as_str();
-    let duration_ms = took.as_secs_f64() * 1_000.0;
+    // To the microsecond, as in the audit.
+    let duration_ms = (took.as_secs_f64() * 1_000_000.0).round() / 1_000.0;
     let message = match executed.outcome {
         Outcome::NewlyApplied => "change applied",
         Outcome::AlreadyApplied => "change already applied",

@@ -60,7 +60,7 @@ async fn rows_in_a_table_without_transactions_are_not_recorded_as_rolled_back() 
             }
             let error = runner.run().await.unwrap_err();
             assert!(
-                format!("{error:#}").contains("was not undone"),
+                format!("{error:#}").contains("was not rolled back"),
                 "{setting}: {error}"
             );
             assert!(
