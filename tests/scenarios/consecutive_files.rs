@@ -303,18 +303,22 @@ async fn hooked(
 
 #[tokio::test]
 async fn temporary_table_of_the_pools_hook_is_as_the_hook_made_it_for_each_file() {
-    let hook = match NAME {
-        "PostgreSQL" => "CREATE TEMP TABLE seen (n INT)",
-        "MariaDB" => "CREATE TEMPORARY TABLE seen (n INT)",
-        // There, only files that say so have temporary tables.
-        _ => return,
+    let hooks: &[&str] = match NAME {
+        "PostgreSQL" => &["CREATE TEMP TABLE seen (n INT)"],
+        "MariaDB" => &["CREATE TEMPORARY TABLE seen (n INT)"],
+        _ => &[
+            "CREATE TEMP TABLE seen (n INT)",
+            "ATTACH ':memory:' AS own; CREATE TABLE own.seen (n INT)",
+        ],
     };
-    let database = Backend::fresh().await;
-    let watch = with_table(&database, 1).await;
-    let pool = hooked(&database, hook).await;
-    let file = "INSERT INTO seen VALUES (1);\nINSERT INTO done SELECT count(*) FROM seen;\n";
-    run_files(&pool, &vec![file.to_owned(); MANY], hook).await;
-    assert_eq!(done(&watch).await, ["1"; MANY]);
+    for hook in hooks {
+        let database = Backend::fresh().await;
+        let watch = with_table(&database, 1).await;
+        let pool = hooked(&database, hook).await;
+        let file = "INSERT INTO seen VALUES (1);\nINSERT INTO done SELECT count(*) FROM seen;\n";
+        run_files(&pool, &vec![file.to_owned(); MANY], hook).await;
+        assert_eq!(done(&watch).await, ["1"; MANY], "{hook}");
+    }
 }
 
 /// What a hook sets, what tells it, and what that is.

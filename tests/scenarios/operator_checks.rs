@@ -133,6 +133,11 @@ fn refused() -> Vec<(String, Setting)> {
             format!("service {name:?}"),
             Box::new(move |runner| runner.service(service.clone())),
         ));
+        let operator = name.clone();
+        all.push((
+            format!("operator {name:?}"),
+            Box::new(move |runner| runner.operator(operator.clone())),
+        ));
         let target = name.clone();
         all.push((
             format!("target {name:?}"),

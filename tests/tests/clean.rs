@@ -30,6 +30,7 @@ mod postgres {
     use flamingock_tests::on::postgres::*;
     mod clean_session;
     mod consecutive_files;
+    mod ended_sessions;
 }
 
 #[path = "../scenarios"]
@@ -37,4 +38,5 @@ mod mariadb {
     use flamingock_tests::on::mariadb::*;
     mod clean_session;
     mod consecutive_files;
+    mod ended_sessions;
 }

@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use crate::change::names;
 use crate::runner::builder::Runner;
 
 /// Who asks for it.
@@ -25,11 +26,11 @@ impl By {
     }
 }
 
-/// Returns the user of the operating system; `None` if it has no name, as in many containers.
+/// Returns the user of the operating system; `None` if it has no name, as in many containers, or one that
+/// cannot be recorded: nobody has asked for that name.
 fn user() -> Option<String> {
     let name = whoami::username().ok()?;
-    let name = name.trim();
-    (!name.is_empty()).then(|| name.to_owned())
+    names::problem("operator", &name).is_none().then_some(name)
 }
 
 #[cfg(test)]

@@ -182,7 +182,7 @@ impl<D: Driver> Kept<D> {
         };
         let mut held = self.take_new(pool, client).await?;
         match D::RUNS_NO_CODE {
-            None => held.is_of_files = !self.in_memory,
+            None => held.is_of_files = !self.in_memory && !D::has_own_tables(&mut held).await?,
             Some(ask) if asks => match send::<D>(&mut held, ask.to_owned()).await {
                 Ok(mut answer) => {
                     let answer = answer.rows.first_mut().map(|row| row.text(0));

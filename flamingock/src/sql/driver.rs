@@ -193,6 +193,11 @@ pub(crate) trait Driver: Backend {
         async { Ok(()) }
     }
 
+    /// Reports whether the pool's hook has left tables that only this session sees.
+    fn has_own_tables(_connection: &mut Conn<Self>) -> impl Future<Output = Result<bool>> + Send {
+        async { Ok(false) }
+    }
+
     /// Returns 1 if no code that the database runs for a file (triggers, views, defaults of columns) can use
     /// session state, and the pool's hook has left none that a file could change. None if nothing has to be
     /// asked.

@@ -129,6 +129,14 @@ impl Driver for flamingock_sqlx_audit::Sqlite {
         Ok(Some(brake))
     }
 
+    // A file's text does not show that a table is temporary, or of an attached database in memory.
+    async fn has_own_tables(connection: &mut Conn<Self>) -> Result<bool> {
+        let ask = "SELECT EXISTS (SELECT 1 FROM temp.sqlite_master)
+  OR EXISTS (SELECT 1 FROM pragma_database_list WHERE name NOT IN ('main', 'temp') AND file = '')";
+        let mut answer = send::<Self>(connection, ask.to_owned()).await?;
+        Ok(answer.rows.first_mut().is_none_or(|row| row.text(0) != "0"))
+    }
+
     /// SQLite says of ROLLBACK without a journal that its behaviour is undefined.
     async fn without_rollback(connection: &mut Conn<Self>) -> Result<Option<String>> {
         let list = "SELECT name FROM pragma_database_list".to_owned();
