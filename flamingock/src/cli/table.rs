@@ -55,9 +55,13 @@ impl Sheet {
             .map(|column| self.rows.iter().any(|row| !row[column].0.is_empty()))
             .collect();
         let mut table = Table::new();
+        let arrangement = match width_of(&table) {
+            Some(_) => ContentArrangement::Dynamic,
+            None => ContentArrangement::Disabled,
+        };
         table
             .load_style(presets::NOTHING)
-            .set_content_arrangement(ContentArrangement::Dynamic);
+            .set_content_arrangement(arrangement);
         let shown = |(column, _): &(usize, _)| used[*column];
         let header = self.header.iter().map(|text| Cell::new(*text));
         if self.header.iter().any(|text| !text.is_empty()) {
@@ -105,7 +109,7 @@ const READABLE: usize = 8;
 const BETWEEN: usize = 2;
 
 fn keep_whole(table: &mut Table, titles: &[&str]) {
-    let Some(width) = table.width() else {
+    let Some(width) = width_of(table) else {
         return;
     };
     let contents = table.column_max_content_widths();
@@ -130,7 +134,13 @@ fn keep_whole(table: &mut Table, titles: &[&str]) {
 
 /// Reports whether the table may have at least this many columns of characters.
 pub(super) fn has_room_for(width: u16) -> bool {
-    Table::new().width().is_none_or(|there| there >= width)
+    width_of(&Table::new()).is_none_or(|there| there >= width)
+}
+
+/// Returns the width of the terminal. `None` if there is no terminal, or one that says it has no columns, as
+/// a pseudo-terminal without a size does: a row is a line then.
+fn width_of(table: &Table) -> Option<u16> {
+    table.width().filter(|width| *width > 0)
 }
 
 /// Returns a cell without color, in one line.

@@ -297,7 +297,7 @@ fn texts_have_no_retired_words() {
     }
     assert!(
         hits.is_empty(),
-        "{} retired words:\n{}",
+        "retired words: {}\n{}",
         hits.len(),
         hits.join("\n")
     );
