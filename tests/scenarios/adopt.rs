@@ -5,8 +5,8 @@ use flamingock::{Definition, Runner, change, changes};
 use flamingock_tests::{Backend as _, done, execute, query, strings, with_table};
 use sqlx::Pool;
 
+use super::super::rows;
 use super::{Backend, Connection, Db, peers};
-use crate::rows;
 
 /// Two applied changes and a pending one.
 macro_rules! changes_called {
@@ -98,7 +98,7 @@ async fn documented(rows: &[&str]) -> (flamingock_tests::TestDatabase<Backend>, 
 async fn sqlx() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 2).await;
-    crate::peers::sqlx(&pool).await;
+    super::super::peers::sqlx(&pool).await;
     let changes = changes_called!("0001_create_users", "0002_create_orders");
     is_adopted(&pool, Tool::Sqlx, changes).await;
 }
@@ -116,7 +116,7 @@ async fn refinery() {
 async fn sea_orm() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 2).await;
-    crate::peers::sea_orm(&database.url).await;
+    super::super::peers::sea_orm(&database.url).await;
     let changes = changes_called!(
         "m20240131_000001_create_users",
         "m20240131_000002_create_orders"
@@ -182,7 +182,7 @@ async fn differing_names_are_mapped_by_lines_or_by_a_function() {
     for by_lines in [true, false] {
         let database = Backend::fresh().await;
         let pool = with_table(&database, 2).await;
-        crate::peers::sqlx(&pool).await;
+        super::super::peers::sqlx(&pool).await;
         let adoption = Adoption::of(Tool::Sqlx);
         let adoption = if by_lines {
             let lines = "# sqlx\n1 = create-users\n2 create orders = -\n";
@@ -209,7 +209,7 @@ async fn differing_names_are_mapped_by_lines_or_by_a_function() {
 async fn history_is_read_from_another_database() {
     let (audit, billing) = (Backend::fresh().await, Backend::fresh().await);
     let (pool, theirs) = (audit.pool(2).await, with_table(&billing, 2).await);
-    crate::peers::sqlx(&theirs).await;
+    super::super::peers::sqlx(&theirs).await;
     execute(
         &theirs,
         "CREATE TABLE moved AS SELECT * FROM _sqlx_migrations",

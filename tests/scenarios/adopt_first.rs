@@ -54,7 +54,7 @@ const ADOPTED: [&str; 3] = [
 async fn first_run_adopts_the_history_and_applies_the_rest() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 2).await;
-    crate::peers::sqlx(&pool).await;
+    super::super::peers::sqlx(&pool).await;
     let counts = runner(&pool).run().await.unwrap().counts();
     assert_eq!((counts.already_applied, counts.newly_applied), (2, 1));
     assert_eq!(done(&pool).await, ["third"]);
@@ -67,7 +67,7 @@ async fn first_run_adopts_the_history_and_applies_the_rest() {
 async fn plan_shows_changes_to_adopt_as_applied() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 2).await;
-    crate::peers::sqlx(&pool).await;
+    super::super::peers::sqlx(&pool).await;
     let plan = runner(&pool).plan().await.unwrap().counts();
     assert_eq!((plan.already_applied, plan.not_reached), (2, 1));
     let plan = runner(&pool).mode(Mode::Plan).run().await.unwrap().counts();
@@ -82,7 +82,7 @@ async fn plan_shows_changes_to_adopt_as_applied() {
 async fn first_adoption_is_never_repeated() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 2).await;
-    crate::peers::sqlx(&pool).await;
+    super::super::peers::sqlx(&pool).await;
     runner(&pool).run().await.unwrap();
     let undo = runner(&pool).undo(UndoTarget::Change("0002_create_orders".to_owned()));
     undo.await.unwrap();
@@ -105,7 +105,7 @@ async fn new_environment_has_nothing_to_adopt() {
 async fn many_processes_adopt_the_history_once() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 8).await;
-    crate::peers::sqlx(&pool).await;
+    super::super::peers::sqlx(&pool).await;
     let runs: Vec<_> = (0..4).map(|_| tokio::spawn(runner(&pool).run())).collect();
     for run in runs {
         run.await.unwrap().unwrap();
@@ -118,7 +118,7 @@ async fn many_processes_adopt_the_history_once() {
 async fn entry_without_a_change_refuses_the_run_unless_allowed() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 2).await;
-    crate::peers::sqlx(&pool).await;
+    super::super::peers::sqlx(&pool).await;
     let run = |adoption| {
         let changes = changes![users, third];
         Runner::new(&pool).changes(changes).adopt_first(adoption)

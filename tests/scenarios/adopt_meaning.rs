@@ -5,8 +5,8 @@ use flamingock::{ErrorKind, Runner, change, changes};
 use flamingock_tests::{Backend as _, done, execute, query, strings, try_execute, with_table};
 use sqlx::Pool;
 
+use super::super::rows;
 use super::{Backend, Connection, Db};
-use crate::rows;
 
 /// Changes with these ids, in this order; each records that it ran.
 macro_rules! ids {
@@ -137,7 +137,7 @@ async fn file_with_a_corrected_description_does_not_run_again() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 2).await;
     flyway(&pool, &[("2", "SQL", "V2__add_idnex.sql", "add idnex")]).await;
-    crate::peers::sqlx(&pool).await;
+    super::super::peers::sqlx(&pool).await;
     let changes = ids! {
         first = "0001_create_user", "001";
         second = "002_create_ordes", "002";
@@ -176,7 +176,7 @@ async fn refinery_file_with_another_name_is_refused() {
 async fn exact_name_wins_over_the_same_version() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 2).await;
-    crate::peers::sqlx(&pool).await;
+    super::super::peers::sqlx(&pool).await;
     let changes = ids! {
         first = "0001_create_users", "001";
         other = "01_seed", "002";

@@ -5,8 +5,8 @@ use flamingock::{ErrorKind, Runner, change, changes};
 use flamingock_tests::{Backend as _, TestDatabase, done, execute, query, strings, with_table};
 use sqlx::Pool;
 
+use super::super::rows;
 use super::{Backend, Connection, Db};
-use crate::rows;
 
 #[change(id = "V1__create_users", order = "001", register = false)]
 async fn users(db: &mut Connection) -> Result<(), sqlx::Error> {

@@ -6,8 +6,8 @@ use flamingock_tests::{Backend as _, Gate, count, execute, query, strings, try_e
 use sqlx::Pool;
 use sqlx::migrate::Migrate;
 
+use super::super::rows;
 use super::{Backend, Connection, Db};
-use crate::rows;
 
 #[change(id = "0001_create_users", order = "001", register = false)]
 async fn users(db: &mut Connection) -> Result<(), sqlx::Error> {
@@ -46,7 +46,7 @@ async fn nothing_was_written(pool: &Pool<Db>) {
 async fn history_with_a_failed_attempt_is_refused() {
     let database = Backend::fresh().await;
     let pool = database.pool(2).await;
-    crate::peers::sqlx(&pool).await;
+    super::super::peers::sqlx(&pool).await;
     execute(
         &pool,
         "UPDATE _sqlx_migrations SET success = false WHERE version = 2",
@@ -64,7 +64,7 @@ async fn history_with_a_failed_attempt_is_refused() {
 async fn history_of_a_running_tool_is_refused() {
     let database = Backend::fresh().await;
     let pool = database.pool(2).await;
-    crate::peers::sqlx(&pool).await;
+    super::super::peers::sqlx(&pool).await;
     // On SQLite, sqlx has no lock.
     if name() != "SQLite" {
         let mut at_work = pool.acquire().await.unwrap();
@@ -138,7 +138,7 @@ async fn empty_history_is_refused_unless_allowed() {
     let adoption = Adoption::of(Tool::Sqlx);
     let error = refused(&pool, &adoption).await;
     assert!(error.contains("no table \"_sqlx_migrations\""), "{error}");
-    crate::peers::sqlx(&pool).await;
+    super::super::peers::sqlx(&pool).await;
     execute(&pool, "DELETE FROM _sqlx_migrations").await;
     let error = refused(&pool, &adoption).await;
     assert!(error.contains("is empty"), "{error}");
@@ -156,7 +156,7 @@ async fn empty_history_is_refused_unless_allowed() {
 async fn mapping_that_does_not_match_is_refused() {
     let database = Backend::fresh().await;
     let pool = database.pool(2).await;
-    crate::peers::sqlx(&pool).await;
+    super::super::peers::sqlx(&pool).await;
     let adoption = || Adoption::of(Tool::Sqlx);
     let cases = [
         (
@@ -186,7 +186,7 @@ async fn mapping_that_does_not_match_is_refused() {
 async fn one_failed_entry_adopts_nothing() {
     let database = Backend::fresh().await;
     let pool = database.pool(2).await;
-    crate::peers::sqlx(&pool).await;
+    super::super::peers::sqlx(&pool).await;
     execute(&pool, &runner(&pool).schema().unwrap()).await;
     let second = "NEW.change_id = '0002_create_orders'";
     let triggers: &[&str] = match name() {
@@ -237,7 +237,7 @@ async fn waits(gate: &Gate) {
 async fn adoption_is_refused_while_a_run_has_the_lock() {
     let database = Backend::fresh().await;
     let pool = database.pool(2).await;
-    crate::peers::sqlx(&pool).await;
+    super::super::peers::sqlx(&pool).await;
     let gate = Gate::default();
     let at_work = Runner::new(&pool)
         .changes(changes![waits])

@@ -6,8 +6,8 @@ use std::time::Duration;
 use flamingock::{BoxError, LockOptions, Report, Runner, Stage, change, changes};
 use flamingock_tests::{Gate, query, until};
 
+use super::super::pair::Pair;
 use super::{APPLIED, Backend, Connection, Db, FIRST_WRITE, SOON};
-use crate::engines::pair::Pair;
 use crate::holding_proxy::{HoldingProxy, Where};
 
 const DONE: &str = "SELECT what FROM done ORDER BY what";

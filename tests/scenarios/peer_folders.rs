@@ -92,13 +92,13 @@ async fn sqlx_folder_is_read_unchanged() {
     );
     let database = Backend::fresh().await;
     let pool = database.pool(1).await;
-    crate::peers::sqlx(&pool, None).await;
+    super::super::peers::sqlx(&pool, None).await;
     let ids = ["0001_create_users", "0002_create_orders"];
     are_read_and_adopted(&pool, Tool::Sqlx, files, ids, UndoTarget::Count(2)).await;
 
     let database = Backend::fresh().await;
     let pool = database.pool(1).await;
-    crate::peers::sqlx(&pool, Some(1)).await;
+    super::super::peers::sqlx(&pool, Some(1)).await;
     are_continued(&pool, Tool::Sqlx, files).await;
 }
 

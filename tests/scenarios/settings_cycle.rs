@@ -8,9 +8,9 @@ use sqlx::pool::PoolOptions;
 use sqlx::{Connection as _, Pool};
 use tokio::task::JoinSet;
 
+use super::super::cases::{Case, Listed, Outcome, Way};
 use super::listed::{CAUTIOUS, LIST, PLAIN, WAYS, pool_by, read, set, setting};
 use super::{Backend, Connection, Db};
-use crate::cases::{Case, Listed, Outcome, Way};
 
 /// The limit for setting one value.
 const SLOW: Duration = Duration::from_secs(10);

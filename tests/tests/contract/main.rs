@@ -1,0 +1,7 @@
+//! The contract of audit and lock stores, and the tools that other tests are built of.
+
+#![allow(clippy::unwrap_used)]
+
+mod harness;
+mod memory;
+mod proxy;

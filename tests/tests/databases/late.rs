@@ -1,0 +1,236 @@
+//! A late owner: the effect of its statements once the lock has another owner.
+
+use std::time::Duration;
+
+use flamingock_sqlx_audit::{
+    self as leaf, Backend as _, Conn, Failure, Ledger, LockGrant, MySql, Names, NewAuditRow,
+    Postgres, Sqlite, Witness,
+};
+use flamingock_tests::{Backend as _, MariaDb, count, execute, query, until};
+use sqlx::{AssertSqlSafe, Executor as _};
+
+const LEASE: Option<Duration> = Some(Duration::from_secs(30));
+
+fn wanted(run_id: &str) -> LockGrant {
+    LockGrant {
+        service: "default".into(),
+        lane: "startup".into(),
+        fencing_token: 0,
+        run_id: run_id.into(),
+    }
+}
+
+/// PostgreSQL re-reads only the row that it updates when it had to wait for it.
+#[tokio::test]
+async fn renewal_that_waited_for_a_takeover_finds_the_lock_lost() {
+    let database = flamingock_tests::Postgres::fresh().await;
+    let pool = database.pool(3).await;
+    let ledger = Ledger::<Postgres>::new(Names::default(), Duration::from_secs(5));
+    let mut late = pool.acquire().await.unwrap();
+    let mut next = pool.acquire().await.unwrap();
+    ledger
+        .create(&mut late, "default", "startup")
+        .await
+        .unwrap();
+    let first = ledger
+        .acquire(&mut late, &wanted("a"), "a", LEASE, None)
+        .await;
+    let first = first.unwrap().unwrap().grant;
+
+    next.execute("BEGIN").await.unwrap();
+    let taken = ledger
+        .acquire(&mut next, &wanted("b"), "b", LEASE, Some(1))
+        .await;
+    assert!(taken.unwrap().is_some());
+    let renewal = async { ledger.renew(&mut late, &first, LEASE, None).await.unwrap() };
+    let commit = async {
+        let waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()";
+        while count(&pool, waits).await == 0 {
+            tokio::task::yield_now().await;
+        }
+        next.execute("COMMIT").await.unwrap();
+    };
+    let (renewed, ()) = tokio::join!(renewal, commit);
+    assert!(!renewed, "it believes that the lock is its own");
+}
+
+/// Its DDL would commit the fencing check, whose row would be later than the next owner's entries.
+#[tokio::test]
+async fn fencing_check_refuses_a_previous_owner() {
+    let database = MariaDb::fresh().await;
+    let pool = database.pool(2).await;
+    let ledger = Ledger::<MySql>::new(Names::default(), Duration::from_secs(5));
+    let mut connection = pool.acquire().await.unwrap();
+    ledger
+        .create(&mut connection, "default", "startup")
+        .await
+        .unwrap();
+    let first = ledger
+        .acquire(&mut connection, &wanted("a"), "a", LEASE, None)
+        .await;
+    let first = first.unwrap().unwrap().grant;
+    let second = ledger
+        .acquire(&mut connection, &wanted("b"), "b", LEASE, Some(1))
+        .await;
+    let second = second.unwrap().unwrap().grant;
+
+    let row = NewAuditRow {
+        attempt: 1,
+        change_id: "c".into(),
+        ..NewAuditRow::default()
+    };
+    let late = ledger.begin(&first, &Witness::Row(&row), "aaaa").join("; ");
+    let error = connection
+        .execute(sqlx::raw_sql(AssertSqlSafe(late)))
+        .await
+        .unwrap_err();
+    assert_eq!(MySql::classify(&error), Failure::Refused, "{error}");
+    execute(&pool, "CREATE TABLE meanwhile (n INT)").await;
+    assert_eq!(
+        count(&pool, "SELECT count(*) FROM flamingock_audit").await,
+        0
+    );
+
+    let own = ledger
+        .begin(&second, &Witness::Row(&row), "bbbb")
+        .join("; ");
+    connection
+        .execute(sqlx::raw_sql(AssertSqlSafe(own)))
+        .await
+        .unwrap();
+    connection.execute("COMMIT").await.unwrap();
+    assert_eq!(
+        count(&pool, "SELECT count(*) FROM flamingock_audit").await,
+        1
+    );
+}
+
+/// The lock names its previous owner, its own run acquires it again, and a forced release ends only
+/// one owner.
+async fn lock_answers<B: leaf::Backend>(connection: &mut Conn<B>) {
+    let ledger = Ledger::<B>::new(Names::default(), Duration::from_secs(5));
+    ledger
+        .create(connection, "default", "startup")
+        .await
+        .unwrap();
+    let short = Some(Duration::from_millis(1));
+    let mut acquire = async |run_id: &str, lease, force| {
+        let taken = ledger
+            .acquire(connection, &wanted(run_id), run_id, lease, force)
+            .await;
+        let taken = taken.unwrap()?;
+        assert_eq!(taken.grant.run_id, run_id);
+        Some((taken.grant.fencing_token, taken.previous_run))
+    };
+    let from = |run_id: &str| Some(run_id.to_owned());
+    assert_eq!(acquire("a", LEASE, None).await, Some((1, None)));
+    assert_eq!(acquire("b", LEASE, None).await, None);
+    // The answer may have been lost.
+    assert_eq!(acquire("a", LEASE, None).await, Some((1, from("a"))));
+    assert_eq!(acquire("b", LEASE, Some(2)).await, None);
+    assert_eq!(acquire("b", LEASE, Some(1)).await, Some((2, from("a"))));
+    assert_eq!(acquire("b", LEASE, Some(1)).await, Some((2, from("b"))));
+    assert_eq!(acquire("a", LEASE, None).await, None);
+    // Expired, and not released. A forced release names an owner, even then.
+    assert_eq!(acquire("b", short, None).await, Some((2, from("b"))));
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    assert_eq!(acquire("c", LEASE, Some(1)).await, None);
+    assert_eq!(acquire("c", LEASE, None).await, Some((3, from("b"))));
+    let grant = LockGrant {
+        fencing_token: 3,
+        ..wanted("c")
+    };
+    for _ in 0..2 {
+        // As if the answer was lost; and a late renewal has no effect.
+        let released = ledger.release(connection, &grant, Some("digest"));
+        released.await.unwrap();
+        let renewed = ledger.renew(connection, &grant, LEASE, None);
+        assert!(!renewed.await.unwrap());
+    }
+    let mut acquire = async |run_id: &str, force| {
+        let taken = ledger
+            .acquire(connection, &wanted(run_id), run_id, LEASE, force)
+            .await;
+        let taken = taken.unwrap()?;
+        Some((taken.grant.fencing_token, taken.previous_run))
+    };
+    assert_eq!(acquire("d", Some(3)).await, None);
+    assert_eq!(acquire("d", None).await, Some((4, None)));
+    assert_eq!(acquire("e", None).await, None);
+    let late = ledger.release(connection, &grant, Some("digest"));
+    late.await.unwrap();
+    let (wanted, asked) = (wanted("e"), LEASE);
+    let taken = ledger.acquire(connection, &wanted, "e", asked, None);
+    assert_eq!(taken.await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn postgres_lock_names_its_previous_owner_and_is_reacquired_by_its_run() {
+    let database = flamingock_tests::Postgres::fresh().await;
+    let mut connection = database.pool(1).await.acquire().await.unwrap().detach();
+    lock_answers::<Postgres>(&mut connection).await;
+}
+
+#[tokio::test]
+async fn mariadb_lock_names_its_previous_owner_and_is_reacquired_by_its_run() {
+    let database = MariaDb::fresh().await;
+    let mut connection = database.pool(1).await.acquire().await.unwrap().detach();
+    lock_answers::<MySql>(&mut connection).await;
+}
+
+#[tokio::test]
+async fn sqlite_lock_names_its_previous_owner_and_is_reacquired_by_its_run() {
+    let database = flamingock_tests::Sqlite::fresh().await;
+    let mut connection = database.pool(1).await.acquire().await.unwrap().detach();
+    lock_answers::<Sqlite>(&mut connection).await;
+}
+
+/// Two statements that lock the rows in opposite orders deadlock each other.
+#[tokio::test]
+async fn mariadb_statements_take_the_lock_row_before_the_lease_row() {
+    let database = MariaDb::fresh().await;
+    let pool = database.pool(4).await;
+    let ledger = Ledger::<MySql>::new(Names::default(), Duration::from_secs(5));
+    let mut connection = pool.acquire().await.unwrap();
+    ledger
+        .create(&mut connection, "default", "startup")
+        .await
+        .unwrap();
+    let owner = ledger
+        .acquire(&mut connection, &wanted("a"), "a", LEASE, None)
+        .await;
+    let owner = owner.unwrap().unwrap().grant;
+    let held = async |table: &str| {
+        let mut other = pool.acquire().await.unwrap().detach();
+        let text = format!("BEGIN; SELECT 1 FROM {table} FOR UPDATE NOWAIT");
+        query(&mut other, &text).await.is_err()
+    };
+    for releases in [false, true] {
+        let mut reader = pool.acquire().await.unwrap().detach();
+        query(
+            &mut reader,
+            "BEGIN; SELECT 1 FROM flamingock_lease FOR UPDATE",
+        )
+        .await
+        .unwrap();
+        let work = async {
+            if releases {
+                ledger.release(&mut connection, &owner, None).await.unwrap();
+            } else {
+                let renewed = ledger.renew(&mut connection, &owner, LEASE, None).await;
+                assert!(renewed.unwrap());
+            }
+        };
+        let look = async {
+            let waits = "SELECT count(*) FROM information_schema.processlist
+                WHERE db = DATABASE() AND info LIKE 'UPDATE%' AND time_ms > 100";
+            until("it waits for the lease", async || {
+                count(&pool, waits).await == 1
+            })
+            .await;
+            assert!(held("flamingock_lock").await, "releases: {releases}");
+            query(&mut reader, "ROLLBACK").await.unwrap();
+        };
+        tokio::join!(work, look);
+    }
+}

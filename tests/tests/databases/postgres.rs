@@ -1,0 +1,421 @@
+//! PostgreSQL only: behaviour in a change's transaction.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use flamingock::{Note, Outcome, Runner, change, changes};
+use flamingock_tests::{
+    Backend as _, Postgres, Proxy, TestDatabase, audit, done, execute, query, strings, try_execute,
+    until, with_table,
+};
+use sqlx::pool::PoolOptions;
+use sqlx::{PgConnection, PgPool};
+
+async fn fresh() -> (TestDatabase<Postgres>, PgPool) {
+    let database = Postgres::fresh().await;
+    let pool = with_table(&database, 1).await;
+    (database, pool)
+}
+
+#[change(id = "loses", order = "001", register = false)]
+async fn loses(
+    db: &mut PgConnection,
+    left: &AtomicUsize,
+) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    query(db, "INSERT INTO done VALUES ('loses')").await?;
+    if left
+        .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+            left.checked_sub(1)
+        })
+        .is_ok()
+    {
+        let raise = "DO $$ BEGIN RAISE EXCEPTION 'lost' USING ERRCODE = '40001'; END $$";
+        query(db, raise).await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn serialization_failure_is_retried_and_recorded_once() {
+    let (_database, pool) = fresh().await;
+    let runner = Runner::new(&pool)
+        .changes(changes![loses])
+        .provide(AtomicUsize::new(3));
+    let report = runner.run().await.unwrap();
+    assert_eq!(
+        report.changes().next().unwrap().notes,
+        [Note::Retried { times: 3 }]
+    );
+    assert_eq!(audit(&pool).await, ["loses 1 APPLIED shared"]);
+    assert_eq!(done(&pool).await, ["loses"]);
+}
+
+#[tokio::test]
+async fn repeated_serialization_failure_fails_after_the_third_retry() {
+    let (_database, pool) = fresh().await;
+    let left = Arc::new(AtomicUsize::new(100));
+    let runner = Runner::new(&pool)
+        .changes(changes![loses])
+        .provide_arc(left.clone());
+    let error = runner.run().await.unwrap_err();
+    let change = error.report().unwrap().changes().next().unwrap();
+    assert_eq!(
+        (change.outcome, &*change.notes),
+        (Outcome::RolledBack, &[Note::Retried { times: 3 }][..])
+    );
+    assert_eq!(left.load(Ordering::Relaxed), 96);
+    assert_eq!(
+        audit(&pool).await,
+        ["loses 1 FAILED shared", "loses 1 ROLLED_BACK shared"]
+    );
+}
+
+#[change(id = "moves", order = "001", register = false)]
+async fn moves(db: &mut PgConnection) -> Result<(), sqlx::Error> {
+    query(db, "INSERT INTO done VALUES ('moves')").await?;
+    query(db, "CREATE SCHEMA elsewhere; SET search_path = elsewhere").await?;
+    query(db, "CREATE TABLE flamingock_audit (trap INT)")
+        .await
+        .map(drop)
+}
+
+#[tokio::test]
+async fn change_that_sets_the_search_path_is_recorded_in_the_audits_schema() {
+    let (database, pool) = fresh().await;
+    Runner::new(&pool)
+        .changes(changes![moves])
+        .run()
+        .await
+        .unwrap();
+    let other = database.pool(1).await;
+    assert_eq!(audit(&other).await, ["moves 1 APPLIED shared"]);
+    assert!(
+        Runner::new(&other)
+            .changes(changes![moves])
+            .run()
+            .await
+            .unwrap()
+            .is_up_to_date()
+    );
+}
+
+#[change(id = "other-role", order = "001", register = false)]
+async fn other_role(db: &mut PgConnection, role: &String) -> Result<(), sqlx::Error> {
+    query(db, "INSERT INTO done VALUES ('other-role')").await?;
+    query(db, &format!("SET ROLE {role}")).await.map(drop)
+}
+
+#[tokio::test]
+async fn change_that_stays_in_a_role_without_rights_is_rolled_back_and_recorded() {
+    let (_database, pool) = fresh().await;
+    let role = format!("nobody_{:08x}", rand::random::<u32>());
+    execute(&pool, &format!("CREATE ROLE {role}")).await;
+    let runner = Runner::new(&pool)
+        .changes(changes![other_role])
+        .provide(role.clone());
+    let error = runner.run().await.unwrap_err();
+    execute(&pool, &format!("DROP ROLE {role}")).await;
+    assert!(
+        format!("{error:#}").contains("permission denied"),
+        "{error}"
+    );
+    assert_eq!(
+        audit(&pool).await,
+        [
+            "other-role 1 FAILED shared",
+            "other-role 1 ROLLED_BACK shared"
+        ]
+    );
+    assert_eq!(done(&pool).await, Vec::<String>::new());
+}
+
+#[change(id = "swallows", order = "001", register = false)]
+async fn swallows(db: &mut PgConnection) -> Result<(), sqlx::Error> {
+    query(db, "INSERT INTO done VALUES ('swallows')").await?;
+    let _ = query(db, "SELECT * FROM nowhere").await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn swallowed_error_fails_the_change() {
+    let (_database, pool) = fresh().await;
+    let error = Runner::new(&pool)
+        .changes(changes![swallows])
+        .run()
+        .await
+        .unwrap_err();
+    assert!(
+        format!("{error:#}").contains("current transaction is aborted"),
+        "{error}"
+    );
+    assert_eq!(
+        audit(&pool).await,
+        ["swallows 1 FAILED shared", "swallows 1 ROLLED_BACK shared"]
+    );
+}
+
+#[change(id = "isolated", order = "001", register = false)]
+async fn isolated(db: &mut PgConnection) -> Result<(), sqlx::Error> {
+    query(db, "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE").await?;
+    query(db, "INSERT INTO done SELECT count(*) FROM flamingock_lease")
+        .await
+        .map(drop)
+}
+
+/// Flamingock's BEGIN must not take the snapshot.
+#[tokio::test]
+async fn change_can_choose_its_isolation_level() {
+    let (_database, pool) = fresh().await;
+    Runner::new(&pool)
+        .changes(changes![isolated])
+        .run()
+        .await
+        .unwrap();
+    assert_eq!(audit(&pool).await, ["isolated 1 APPLIED shared"]);
+}
+
+#[change(
+    id = "waits-for-a-lock",
+    order = "001",
+    lock_timeout = "100ms",
+    register = false
+)]
+async fn waits_for_a_lock(db: &mut PgConnection, calls: &AtomicUsize) -> Result<(), sqlx::Error> {
+    calls.fetch_add(1, Ordering::Relaxed);
+    query(db, "LOCK TABLE done").await.map(drop)
+}
+
+#[tokio::test]
+async fn lock_timeout_is_retried_three_times() {
+    let (database, pool) = fresh().await;
+    let mut other = database.pool(1).await.acquire().await.unwrap().detach();
+    query(&mut other, "BEGIN; LOCK TABLE done").await.unwrap();
+    let calls = Arc::new(AtomicUsize::new(0));
+    let runner = Runner::new(&pool)
+        .changes(changes![waits_for_a_lock])
+        .provide_arc(calls.clone());
+    let error = runner.run().await.unwrap_err();
+    assert!(format!("{error:#}").contains("lock timeout"), "{error}");
+    assert_eq!(calls.load(Ordering::Relaxed), 4);
+}
+
+#[change(
+    id = "unique-names",
+    order = "001",
+    transaction = false,
+    register = false
+)]
+async fn unique_names(db: &mut PgConnection) -> Result<(), sqlx::Error> {
+    query(
+        db,
+        "CREATE UNIQUE INDEX CONCURRENTLY unique_names ON done (what)",
+    )
+    .await
+    .map(drop)
+}
+
+#[tokio::test]
+async fn invalid_concurrent_index_is_named_with_its_drop_statement() {
+    let (_database, pool) = fresh().await;
+    execute(&pool, "INSERT INTO done VALUES ('twice'), ('twice')").await;
+    let runner = Runner::new(&pool).changes(changes![unique_names]);
+    let error = runner.run().await.unwrap_err();
+    let text = format!("{error:#}");
+    assert!(
+        text.contains("the invalid index unique_names: drop it"),
+        "{text}"
+    );
+    assert!(text.contains("could not create unique index"), "{text}");
+}
+
+#[change(
+    id = "sleeps-in-a-transaction",
+    order = "001",
+    statement_timeout = "100ms",
+    register = false
+)]
+async fn sleeps(db: &mut PgConnection) -> Result<(), sqlx::Error> {
+    query(db, "SELECT pg_sleep(60)").await.map(drop)
+}
+
+#[change(
+    id = "sleeps-outside-a-transaction",
+    order = "001",
+    statement_timeout = "100ms",
+    transaction = false,
+    register = false
+)]
+async fn sleeps_outside(db: &mut PgConnection) -> Result<(), sqlx::Error> {
+    query(db, "SELECT pg_sleep(60)").await.map(drop)
+}
+
+#[tokio::test]
+async fn statement_timeout_fails_only_its_change() {
+    let (_database, pool) = fresh().await;
+    for change in [changes![sleeps], changes![sleeps_outside]] {
+        let error = Runner::new(&pool).changes(change).run().await.unwrap_err();
+        assert!(
+            format!("{error:#}").contains("statement timeout"),
+            "{error}"
+        );
+    }
+    let limit = "SELECT current_setting('statement_timeout')";
+    assert_eq!(strings(&pool, limit).await, ["0"]);
+}
+
+#[change(id = "like-a-dump", order = "001", register = false)]
+async fn like_a_dump(db: &mut PgConnection) -> Result<(), sqlx::Error> {
+    query(db, "SELECT set_config('search_path', '', false)").await?;
+    query(db, "SET statement_timeout = 1234").await.map(drop)
+}
+
+#[tokio::test]
+async fn session_settings_of_a_change_do_not_reach_the_application() {
+    let (_database, pool) = fresh().await;
+    let runner = Runner::new(&pool).changes(changes![like_a_dump]);
+    assert!(runner.run().await.unwrap().is_success());
+    let settings = "SELECT current_setting('statement_timeout'), current_schema()";
+    assert_eq!(strings(&pool, settings).await, ["0|public"]);
+}
+
+#[change(id = "one", order = "001", register = false)]
+async fn one(db: &mut PgConnection) -> Result<(), sqlx::Error> {
+    query(db, "INSERT INTO done VALUES ('one')").await.map(drop)
+}
+
+#[change(id = "two", order = "002", register = false)]
+async fn two(db: &mut PgConnection) -> Result<(), sqlx::Error> {
+    query(db, "INSERT INTO done VALUES ('two')").await.map(drop)
+}
+
+/// As on a server that was built without XML.
+#[tokio::test]
+async fn server_without_nested_statements_is_queried_twice() {
+    let (database, pool) = fresh().await;
+    let role = format!("plain_{:08x}", rand::random::<u32>());
+    let deny = "REVOKE EXECUTE ON FUNCTION pg_catalog.query_to_xml(text, boolean, boolean, text) FROM PUBLIC";
+    execute(&pool, deny).await;
+    let allow = format!(
+        "CREATE ROLE {role}; GRANT ALL ON SCHEMA public TO {role}; GRANT ALL ON ALL TABLES IN SCHEMA public TO {role}"
+    );
+    execute(&pool, &allow).await;
+    let set_role = format!("SET ROLE {role}");
+    let options = PoolOptions::<sqlx::Postgres>::new().after_connect(move |connection, _| {
+        let set_role = set_role.clone();
+        Box::pin(async move { query(connection, &set_role).await.map(drop) })
+    });
+    let plain = options.connect(&database.url).await.unwrap();
+    let refused = try_execute(&plain, "SELECT query_to_xml('SELECT 1', true, true, '')").await;
+    assert!(refused.is_err());
+
+    let run = async |changes: &[&'static flamingock::__private::Definition]| {
+        let runner = Runner::new(&plain).changes(changes.iter().copied());
+        runner.run().await.unwrap().counts()
+    };
+    assert_eq!(run(&changes![one]).await.newly_applied, 1);
+    assert_eq!(run(&changes![one]).await.already_applied, 1);
+    let counts = run(&changes![one, two]).await;
+    assert_eq!((counts.already_applied, counts.newly_applied), (1, 1));
+    assert_eq!(run(&changes![one]).await.already_applied, 1);
+    assert_eq!(
+        audit(&pool).await,
+        ["one 1 APPLIED shared", "two 1 APPLIED shared"]
+    );
+    plain.close().await;
+    execute(&pool, &format!("DROP OWNED BY {role}; DROP ROLE {role}")).await;
+}
+
+#[tokio::test]
+async fn second_run_waits_while_the_first_creates_the_tables() {
+    let (database, pool) = fresh().await;
+    // Like the first run, in the transaction that creates them.
+    let mut first = pool.begin().await.unwrap();
+    query(&mut *first, "SELECT pg_advisory_xact_lock(5208117391)")
+        .await
+        .unwrap();
+    let proxy = Proxy::in_front_of(&database.url).unwrap();
+    let own = proxy.pool::<sqlx::Postgres>(&database.url, 1).await;
+    let second = Runner::new(&own).changes(changes![loses]);
+    let second = tokio::spawn(second.provide(AtomicUsize::new(0)).run());
+    until("a second look", async || {
+        proxy.count("pg_try_advisory_xact_lock") > 1
+    })
+    .await;
+    assert_eq!(proxy.count("CREATE TABLE"), 0, "{:#?}", proxy.sent());
+    // The first run has ended without creating any.
+    first.rollback().await.unwrap();
+    let report = second.await.unwrap().unwrap();
+    assert_eq!(report.counts().newly_applied, 1);
+    assert!(proxy.count("CREATE TABLE") > 0);
+}
+
+/// An error of the application, like many: it repeats the text of its cause.
+#[derive(Debug)]
+struct Wrapped(sqlx::Error);
+
+impl std::fmt::Display for Wrapped {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "the copy failed: {}", self.0)
+    }
+}
+
+impl std::error::Error for Wrapped {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.0)
+    }
+}
+
+#[change(id = "plainly", order = "001", transaction = false, register = false)]
+async fn plainly(db: &mut PgConnection) -> Result<(), sqlx::Error> {
+    query(db, "SELECT * FROM nowhere").await.map(drop)
+}
+
+#[change(id = "wrapped", order = "001", register = false)]
+async fn wrapped(db: &mut PgConnection) -> Result<(), Wrapped> {
+    let asked = query(db, "SELECT * FROM nowhere").await;
+    asked.map(drop).map_err(Wrapped)
+}
+
+/// The line of the server's own source is not a line of the file.
+#[tokio::test]
+async fn error_omits_the_line_of_the_servers_source() {
+    let missing = "relation \"nowhere\" does not exist";
+    for changes in [changes![plainly], changes![wrapped]] {
+        let (_database, pool) = fresh().await;
+        let error = Runner::new(&pool).changes(changes).run().await.unwrap_err();
+        assert!(format!("{error:#}").contains(missing), "{error}");
+        assert!(!format!("{error:?} {error}").contains("at line"), "{error}");
+        let recorded = "SELECT error FROM flamingock_audit WHERE error IS NOT NULL";
+        let recorded = strings(&pool, recorded).await;
+        assert!(recorded[0].contains("does not exist"), "{recorded:?}");
+        assert!(!recorded[0].contains("at line"), "{recorded:?}");
+    }
+    let (_database, pool) = fresh().await;
+    let folder =
+        flamingock_tests::folder(&[("0001__a.sql", "SELECT 1;\nSELECT * FROM nowhere;\n")]);
+    let error = Runner::new(&pool).files(folder).run().await.unwrap_err();
+    assert!(format!("{error:#}").contains(missing), "{error}");
+    assert!(!format!("{error:?} {error}").contains("at line"), "{error}");
+}
+
+#[tokio::test]
+async fn new_enum_value_used_at_once_gets_a_hint() {
+    let (_database, pool) = fresh().await;
+    execute(
+        &pool,
+        "CREATE TYPE mood AS ENUM ('sad'); CREATE TABLE moods (mood mood)",
+    )
+    .await;
+    let text = "ALTER TYPE mood ADD VALUE 'happy';\nINSERT INTO moods VALUES ('happy');\n";
+    let files = flamingock_tests::folder(&[("0001__a.sql", text)]);
+    let error = Runner::new(&pool).files(files).run().await.unwrap_err();
+    let text = format!("{error:#}");
+    assert!(
+        text.contains("use it in a change of its own behind this one"),
+        "{text}"
+    );
+    assert_eq!(
+        audit(&pool).await,
+        ["a 1 FAILED shared", "a 1 ROLLED_BACK shared"]
+    );
+}

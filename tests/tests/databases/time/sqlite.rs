@@ -1,0 +1,26 @@
+//! On SQLite.
+
+use flamingock::{Context, change, changes};
+use flamingock_tests::{Sqlite, query};
+use flamingock_time::Site;
+use sqlx::SqliteConnection;
+
+use super::play::play_all;
+
+#[change(id = "shared", order = "005", stage = "e", register = false)]
+async fn shared(
+    db: &mut SqliteConnection,
+    site: &Site,
+    context: &Context,
+) -> Result<(), sqlx::Error> {
+    let service = context.service();
+    query(db, &format!("INSERT INTO effects VALUES ('{service}')")).await?;
+    site.pass().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sqlite_runs_keep_their_guarantees_under_any_answer_timing() {
+    let test = "flamingock-tests --test databases sqlite_runs";
+    play_all::<Sqlite>(test, changes![shared]).await;
+}
