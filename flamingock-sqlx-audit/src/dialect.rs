@@ -91,14 +91,14 @@ pub struct Dialect {
     pub(crate) seed: &'static [&'static str],
     /// Reads the row of the lock and, unless the stored digest matches, the latest entries.
     pub(crate) snapshot: &'static str,
-    /// The separate statement `$newest` that reads the latest entries, if there is one. It returns
+    /// The separate statement `$latest` that reads the latest entries, if there is one. It returns
     /// JSON: the schema, and a list of what the other databases return as rows.
-    pub(crate) newest: Option<&'static str>,
+    pub(crate) latest: Option<&'static str>,
     /// Runs that statement within `snapshot`; empty if there is none.
-    pub(crate) run_newest: &'static str,
+    pub(crate) run_latest: &'static str,
     /// Reads the position of the latest entry of all services, how many changes were applied since,
     /// and the row of the lock as in the snapshot.
-    pub(crate) glance: &'static str,
+    pub(crate) lock_progress: &'static str,
     pub(crate) history: &'static str,
     /// Lists the services that have a lock or an entry, by name.
     pub(crate) services: &'static str,

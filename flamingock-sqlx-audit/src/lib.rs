@@ -38,7 +38,8 @@ pub use crate::names::{InvalidName, Names};
 #[cfg(feature = "postgres")]
 pub use crate::postgres::Postgres;
 pub use crate::rows::{
-    Acquired, AuditRow, Filter, Glance, LockGrant, LockRow, NewAuditRow, NewestRow, Page, Snapshot,
+    Acquired, AuditRow, Filter, LatestRow, LockGrant, LockProgress, LockStatus, NewAuditRow, Page,
+    Snapshot,
 };
 pub use crate::rows::{Marker, MarkerKind};
 #[cfg(feature = "sqlite")]

@@ -323,9 +323,9 @@ LEFT JOIN (SELECT service, change_id, MAX(seq) AS seq FROM {audit} WHERE service
     GROUP BY service, change_id) m ON TRUE
 LEFT JOIN {audit} b ON b.seq = m.seq
 LIMIT 18446744073709551615",
-    newest: None,
-    run_newest: "",
-    glance: "SELECT (SELECT MAX(seq) FROM {audit}),
+    latest: None,
+    run_latest: "",
+    lock_progress: "SELECT (SELECT MAX(seq) FROM {audit}),
   (SELECT COUNT(*) FROM {audit} a WHERE a.seq > $since AND a.service = $service AND a.state = 'APPLIED'),
   k.fencing_token, k.run_id,
   CAST(k.owner AS BINARY), k.pipeline_digest, DATE_FORMAT(k.acquired_at, '%Y-%m-%dT%H:%i:%s.%fZ'),
@@ -348,7 +348,7 @@ FROM {audit} a WHERE a.service = $service AND a.seq > $after
   AND ($attempt IS NULL OR a.attempt = $attempt)
   AND ($run_id IS NULL OR a.run_id = $run_id)
   AND ($since IS NULL OR a.started_at >= CAST(REPLACE(REPLACE($since, 'T', ' '), 'Z', X'') AS DATETIME(6)))
-  AND ($newest_only = 0 OR a.seq IN (SELECT MAX(b.seq) FROM {audit} b WHERE b.service = $service
+  AND ($latest_only = 0 OR a.seq IN (SELECT MAX(b.seq) FROM {audit} b WHERE b.service = $service
        GROUP BY b.service, b.change_id))
 ORDER BY a.seq LIMIT $limit",
     // If the row of the lock was deleted, only the audit knows the service.

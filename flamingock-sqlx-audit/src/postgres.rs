@@ -343,12 +343,12 @@ VALUES ($service, $lane, '', to_timestamp(0)) ON CONFLICT DO NOTHING",
     snapshot: "SELECT NULL, ({audit_text}::pg_catalog.regclass IS NULL
     OR {lease_text}::pg_catalog.regclass IS NULL)::int, k.fencing_token, k.run_id, k.owner, k.pipeline_digest,
   CASE WHEN k.pipeline_digest IS DISTINCT FROM $digest
-    THEN pg_catalog.query_to_xml($newest, false, true, '')::text END,
+    THEN pg_catalog.query_to_xml($latest, false, true, '')::text END,
   current_setting('lock_timeout'), (SELECT max(format_version) FROM {lock})
 FROM (SELECT 1) AS one
 LEFT JOIN {lock} k ON k.service = $service AND k.lane = $lane",
-    run_newest: "pg_catalog.query_to_xml($newest, false, true, '')::text",
-    newest: Some(
+    run_latest: "pg_catalog.query_to_xml($latest, false, true, '')::text",
+    latest: Some(
         "WITH RECURSIVE k(change_id, seq) AS (
   (SELECT a.change_id, a.seq FROM {audit} a WHERE a.service = $service
    ORDER BY a.change_id DESC, a.seq DESC LIMIT 1)
@@ -377,10 +377,10 @@ SELECT replace(replace(replace(json_build_array(
    WHERE pg_catalog.row_security_active(hidden.id::oid)),
   (SELECT e.name FROM pg_catalog.current_setting('client_encoding') AS e(name)
    WHERE e.name NOT IN ('UTF8', 'SQL_ASCII')))::text,
-  '&', E'\\\\u0026'), '<', E'\\\\u003c'), '>', E'\\\\u003e') AS newest
+  '&', E'\\\\u0026'), '<', E'\\\\u003c'), '>', E'\\\\u003e') AS latest
 FROM k CROSS JOIN LATERAL (SELECT * FROM {audit} a WHERE a.seq = k.seq LIMIT 1) x",
     ),
-    glance: "SELECT (SELECT max(seq) FROM {audit}),
+    lock_progress: "SELECT (SELECT max(seq) FROM {audit}),
   (SELECT count(*) FROM {audit} a WHERE a.seq > $since AND a.service = $service AND a.state = 'APPLIED'),
   k.fencing_token, k.run_id, k.owner, k.pipeline_digest,
   to_char(k.acquired_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'),
@@ -400,7 +400,7 @@ FROM {audit} a WHERE a.service = $service AND a.seq > $after
   AND ($attempt::bigint IS NULL OR a.attempt = $attempt)
   AND ($run_id::text IS NULL OR a.run_id = $run_id)
   AND ($since::text IS NULL OR a.started_at >= ($since::text)::timestamptz)
-  AND ($newest_only = 0 OR a.seq = (SELECT max(b.seq) FROM {audit} b
+  AND ($latest_only = 0 OR a.seq = (SELECT max(b.seq) FROM {audit} b
        WHERE b.service = a.service AND b.change_id = a.change_id))
 ORDER BY a.seq LIMIT $limit",
     // If the row of the lock was deleted, only the audit knows the service.

@@ -100,7 +100,7 @@ pub struct AuditRow {
 
 /// The latest row of a change.
 #[derive(Clone, Debug)]
-pub struct NewestRow {
+pub struct LatestRow {
     /// The change's id.
     pub change_id: String,
     /// The position of the row in the order of appending.
@@ -137,7 +137,7 @@ pub struct NewestRow {
 
 /// The row of the lock with its lease.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LockRow {
+pub struct LockStatus {
     /// The fencing token of the current or last owner.
     pub fencing_token: i64,
     /// The id of the owner's run.
@@ -156,7 +156,7 @@ pub struct LockRow {
     pub held: bool,
 }
 
-impl LockRow {
+impl LockStatus {
     /// Reports whether the lock was released with this pipeline completely applied.
     pub(crate) fn ended_with(&self, digest: &str) -> bool {
         self.pipeline_digest.as_deref() == Some(digest)
@@ -167,11 +167,11 @@ impl LockRow {
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
     /// The row of the lock; `None` for a service that is not known.
-    pub lock: Option<LockRow>,
+    pub lock: Option<LockStatus>,
     /// Whether the stored digest of the pipeline matches. In that case no rows are read.
     pub digest_matches: bool,
     /// The latest row of each change, unless the digest matches.
-    pub newest: Vec<NewestRow>,
+    pub latest: Vec<LatestRow>,
     /// Whether the database is in the memory of this process.
     pub in_memory: bool,
     /// Why the rows differ from those in the tables, if they do: row security hides some, or the
@@ -185,13 +185,13 @@ pub struct Snapshot {
 
 /// The state that a waiter reads at each poll, in one statement.
 #[derive(Clone, Debug)]
-pub struct Glance {
+pub struct LockProgress {
     /// The lock row.
-    pub lock: LockRow,
+    pub lock: LockStatus,
     /// Whether the stored digest of the pipeline matches.
     pub digest_matches: bool,
     /// The position of the latest row of all services.
-    pub newest: i64,
+    pub latest: i64,
     /// The number of rows of this service after the requested position that record a change as
     /// applied.
     pub applied: i64,
@@ -211,7 +211,7 @@ pub struct Filter {
     /// Only rows that began at or after this time (RFC 3339, UTC).
     pub since: Option<String>,
     /// Only the latest row of each change.
-    pub newest_only: bool,
+    pub latest_only: bool,
 }
 
 /// The part of a history to read.

@@ -447,11 +447,11 @@ LEFT JOIN {lock} c ON c.service = $service AND c.lane = $lane
 LEFT JOIN {lease} e ON e.service = c.service AND e.lane = c.lane
 LEFT JOIN (k CROSS JOIN {audit} b ON b.seq = k.seq)"
     ),
-    newest: None,
-    run_newest: "",
+    latest: None,
+    run_latest: "",
     // The plus keeps SQLite from using the index of the service, which would read all of its
     // entries.
-    glance: concat!(
+    lock_progress: concat!(
         "SELECT (SELECT max(seq) FROM {audit}),
   (SELECT count(*) FROM {audit} a WHERE a.seq > $since AND +a.service = $service AND a.state = 'APPLIED'),
   k.fencing_token, k.run_id, k.owner,
@@ -472,7 +472,7 @@ FROM {audit} a WHERE a.service = $service AND a.seq > $after
   AND ($attempt IS NULL OR a.attempt = $attempt)
   AND ($run_id IS NULL OR a.run_id = $run_id)
   AND ($since IS NULL OR a.started_at >= $since)
-  AND ($newest_only = 0 OR a.seq = (SELECT max(b.seq) FROM {audit} b
+  AND ($latest_only = 0 OR a.seq = (SELECT max(b.seq) FROM {audit} b
        WHERE b.service = a.service AND b.change_id = a.change_id))
 ORDER BY a.seq LIMIT $limit",
     // If the row of the lock was deleted, only the audit knows the service.

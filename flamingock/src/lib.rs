@@ -223,11 +223,11 @@ pub use crate::plan::stage::Stage;
 pub use crate::plan::undo::{Undo, UndoTarget};
 pub use crate::report::error::{Error, ErrorKind};
 pub use crate::report::issue::{Issue, Resolution, Resolved};
-pub use crate::report::probe::{Probe, Verdict};
 pub use crate::report::run::{
     ChangeReport, Counts, MissingChange, Outcome, Report, StageReport, StepOutcome, StepReport,
     TargetReport,
 };
+pub use crate::report::verify::{Verdict, VerifyReport};
 pub use crate::runner::builder::Runner;
 pub use crate::runner::run::Run;
 pub use crate::runner::services::{LastRun, ServiceStatus};

@@ -282,7 +282,7 @@ async fn verify_calls_verify_functions_and_writes_nothing() {
     let runner = || Runner::new(&pool).changes(changes![elsewhere]);
     let before = runner().verify().await.unwrap();
     assert_eq!(
-        (before[0].applied, before[0].there, before[0].agrees()),
+        (before[0].applied, before[0].present, before[0].agrees()),
         (false, Some(false), true)
     );
     runner().run().await.unwrap();
@@ -291,13 +291,13 @@ async fn verify_calls_verify_functions_and_writes_nothing() {
     flamingock_tests::execute(&pool, "DELETE FROM done").await;
     let after = runner().verify().await.unwrap();
     assert_eq!(
-        (after[0].applied, after[0].there, after[0].agrees()),
+        (after[0].applied, after[0].present, after[0].agrees()),
         (true, Some(false), false)
     );
     flamingock_tests::execute(&pool, "DROP TABLE done").await;
     let failed = runner().verify().await.unwrap();
     assert!(
-        failed[0].there.is_none() && failed[0].error.is_some(),
+        failed[0].present.is_none() && failed[0].error.is_some(),
         "{failed:?}"
     );
     assert_eq!(audit(&pool).await.len(), 2);
@@ -365,16 +365,16 @@ async fn failed_verify_function_of_a_change_without_attempt_is_a_failure_and_no_
     assert!(audit(&pool).await.is_empty());
 }
 
-#[change(id = "probed", order = "001", register = false)]
-async fn probed() {}
+#[change(id = "verified", order = "001", register = false)]
+async fn verified() {}
 
-#[rollback(probed)]
-async fn not_probed() -> Result<(), BoxError> {
+#[rollback(verified)]
+async fn failing_rollback() -> Result<(), BoxError> {
     Err("the broker did not answer".into())
 }
 
-#[verify(probed)]
-async fn probed_is_there() -> bool {
+#[verify(verified)]
+async fn verified_is_present() -> bool {
     true
 }
 
@@ -382,7 +382,7 @@ async fn probed_is_there() -> bool {
 async fn failed_undo_is_resolved_by_the_verify_function() {
     let database = Backend::fresh().await;
     let pool = database.pool(2).await;
-    let runner = || Runner::new(&pool).changes(changes![probed]);
+    let runner = || Runner::new(&pool).changes(changes![verified]);
     runner().run().await.unwrap();
     let error = runner().undo(UndoTarget::Last).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ChangesFailed, "{error}");
@@ -395,5 +395,8 @@ async fn failed_undo_is_resolved_by_the_verify_function() {
     let text = format!("{again:#}");
     assert!(text.contains("the broker did not answer"), "{text}");
     assert!(runner().run().await.is_ok());
-    assert_eq!(audit(&pool).await.last().unwrap(), "probed 1 APPLIED none");
+    assert_eq!(
+        audit(&pool).await.last().unwrap(),
+        "verified 1 APPLIED none"
+    );
 }

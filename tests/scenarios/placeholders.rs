@@ -15,10 +15,10 @@ const NAMES: [&str; 12] = [
     "{metadata}",
     "{began}",
     "{lock}",
-    "$newest",
+    "$latest",
     "$service",
     "%id%",
-    "pg_catalog.query_to_xml($newest, false, true, '')::text",
+    "pg_catalog.query_to_xml($latest, false, true, '')::text",
 ];
 
 #[change(id = "{audit} %tag% $digest", order = "001", register = false)]

@@ -234,8 +234,8 @@ async fn readiness_check_can_panic_or_hang() {
     );
     let hangs = TargetSystem::new("events").ready(pending::<Result<(), BoxError>>, SHORT);
     for (target, said) in [
-        (panics, "its readiness probe panicked: no address"),
-        (hangs, "its readiness probe did not answer"),
+        (panics, "its readiness check panicked: no address"),
+        (hangs, "its readiness check did not answer"),
     ] {
         let error = runner(&pool).target(target).run().await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::ChangesFailed, "{error}");
@@ -370,7 +370,7 @@ async fn undo_and_verify_wait_for_a_system_too() {
 
     let late = System::down_for(1);
     let answers = runner().target(late.target(LONG)).verify().await.unwrap();
-    assert_eq!((answers[0].there, late.asked()), (Some(true), 2));
+    assert_eq!((answers[0].present, late.asked()), (Some(true), 2));
     let late = System::down_for(1);
     let undo = runner().target(late.target(LONG)).undo(UndoTarget::Last);
     assert_eq!(undo.await.unwrap().counts().undone, 1);

@@ -149,10 +149,10 @@ async fn verify_function_of_a_template_gets_the_payload_of_the_file() {
     let files = [("0003__yaml.yaml", YAML)];
     runner(&pool, &files).run().await.unwrap();
     let there = runner(&pool, &files).verify().await.unwrap();
-    assert_eq!(there[0].there, Some(true));
+    assert_eq!(there[0].present, Some(true));
     execute(&pool, "DELETE FROM done").await;
     let gone = runner(&pool, &files).verify().await.unwrap();
-    assert_eq!(gone[0].there, Some(false));
+    assert_eq!(gone[0].present, Some(false));
 
     // An effect that already exists is recorded as applied without a run.
     let database = Backend::fresh().await;

@@ -94,7 +94,9 @@ fn line(event: &Event) -> String {
                 back(*rollback)
             )
         }
-        EventKind::Probed(answer) => format!("{} there: {:?}", answer.change_id, answer.there),
+        EventKind::Verified(answer) => {
+            format!("{} present: {:?}", answer.change_id, answer.present)
+        }
         EventKind::IssueFound { id, cause, .. } => format!("{id} issue: {cause:?}"),
         EventKind::RunEnded { error, .. } => {
             let kind = error.as_ref().map_or("well", |error| error.kind.as_str());

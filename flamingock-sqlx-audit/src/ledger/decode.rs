@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use super::base::Result;
 use crate::backend::Row;
-use crate::rows::{AuditRow, LockRow, NewAuditRow, NewestRow};
+use crate::rows::{AuditRow, LatestRow, LockStatus, NewAuditRow};
 
-pub(super) fn lock_row(row: &mut Row) -> Result<Option<LockRow>> {
+pub(super) fn lock_status(row: &mut Row) -> Result<Option<LockStatus>> {
     let Some(fencing_token) = row.int(2)? else {
         return Ok(None);
     };
-    Ok(Some(LockRow {
+    Ok(Some(LockStatus {
         fencing_token,
         run_id: row.text(3),
         owner: row.text(4),
@@ -23,20 +23,20 @@ pub(super) fn lock_row(row: &mut Row) -> Result<Option<LockRow>> {
 }
 
 /// The column of a snapshot at which the latest entry begins.
-pub(super) const NEWEST: usize = 10;
+pub(super) const LATEST: usize = 10;
 
 /// The column of a snapshot with the format of the tables, if the entries are rows.
-pub(super) const FORMAT: usize = NEWEST + 16;
+pub(super) const FORMAT: usize = LATEST + 16;
 
 /// The column of a snapshot that contains the rest as one text, if the statement runs another one.
 pub(super) const TEXT: usize = 6;
 
 /// Returns the latest entry that begins at this column; `None` if there is none.
-pub(super) fn newest_row(row: &mut Row, at: usize) -> Result<Option<NewestRow>> {
+pub(super) fn latest_row(row: &mut Row, at: usize) -> Result<Option<LatestRow>> {
     let Some(change_id) = row.optional(at) else {
         return Ok(None);
     };
-    Ok(Some(NewestRow {
+    Ok(Some(LatestRow {
         change_id,
         seq: row.int(at + 1)?.unwrap_or_default(),
         state: row.text(at + 2),
@@ -61,7 +61,7 @@ pub(super) fn newest_row(row: &mut Row, at: usize) -> Result<Option<NewestRow>> 
 #[derive(Default)]
 pub(super) struct InText {
     pub(super) schema: Option<String>,
-    pub(super) newest: Vec<NewestRow>,
+    pub(super) latest: Vec<LatestRow>,
     /// The last columns of the lock's row.
     pub(super) lease: Vec<Option<String>>,
     /// Why the entries differ from those in the tables.
@@ -73,15 +73,15 @@ pub(super) struct InText {
 #[cfg(feature = "postgres")]
 pub(super) fn in_text(xml: Option<&str>) -> Result<InText> {
     let inside = xml.and_then(|xml| {
-        let (_, rest) = xml.split_once("<newest>")?;
-        rest.split_once("</newest>")
+        let (_, rest) = xml.split_once("<latest>")?;
+        rest.split_once("</latest>")
     });
     let Some((json, _)) = inside else {
         return Ok(InText::default());
     };
     type Text = (
         Option<String>,
-        Option<NewestRows>,
+        Option<LatestRows>,
         Option<Vec<Option<String>>>,
         Option<Vec<String>>,
         Option<String>,
@@ -103,7 +103,7 @@ pub(super) fn in_text(xml: Option<&str>) -> Result<InText> {
     };
     Ok(InText {
         schema,
-        newest: rows.map(|rows| rows.0).unwrap_or_default(),
+        latest: rows.map(|rows| rows.0).unwrap_or_default(),
         lease: lease.unwrap_or_default(),
         unreadable,
     })
@@ -111,10 +111,10 @@ pub(super) fn in_text(xml: Option<&str>) -> Result<InText> {
 
 /// A list of lists of columns, which is read one by one.
 #[cfg(feature = "postgres")]
-struct NewestRows(Vec<NewestRow>);
+struct LatestRows(Vec<LatestRow>);
 
 #[cfg(feature = "postgres")]
-impl<'de> serde::Deserialize<'de> for NewestRows {
+impl<'de> serde::Deserialize<'de> for LatestRows {
     fn deserialize<D: serde::Deserializer<'de>>(json: D) -> std::result::Result<Self, D::Error> {
         json.deserialize_seq(Collecting)
     }
@@ -125,7 +125,7 @@ struct Collecting;
 
 #[cfg(feature = "postgres")]
 impl<'de> serde::de::Visitor<'de> for Collecting {
-    type Value = NewestRows;
+    type Value = LatestRows;
 
     fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("a list of entries")
@@ -134,13 +134,13 @@ impl<'de> serde::de::Visitor<'de> for Collecting {
     fn visit_seq<A: serde::de::SeqAccess<'de>>(
         self,
         mut list: A,
-    ) -> std::result::Result<NewestRows, A::Error> {
+    ) -> std::result::Result<LatestRows, A::Error> {
         let mut rows = Vec::new();
         while let Some(columns) = list.next_element()? {
-            let row = newest_row(&mut Row(columns), 0);
+            let row = latest_row(&mut Row(columns), 0);
             rows.extend(row.map_err(serde::de::Error::custom)?);
         }
-        Ok(NewestRows(rows))
+        Ok(LatestRows(rows))
     }
 }
 

@@ -236,7 +236,7 @@ impl<B: Backend> Ledger<B> {
             ("attempt", filter.attempt.into()),
             ("run_id", filter.run_id.clone().into()),
             ("since", filter.since.clone().into()),
-            ("newest_only", i64::from(filter.newest_only).into()),
+            ("latest_only", i64::from(filter.latest_only).into()),
             ("after", page.after.into()),
             ("limit", page.limit.into()),
         ];

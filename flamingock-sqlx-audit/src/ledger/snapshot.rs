@@ -3,11 +3,11 @@
 use std::sync::atomic::Ordering;
 
 use super::base::{Ledger, Result};
-use super::decode::{FORMAT, NEWEST, TEXT, lock_row, newest_row};
+use super::decode::{FORMAT, LATEST, TEXT, latest_row, lock_status};
 use super::params::clock_params;
 use crate::backend::{Backend, Conn, Row};
 use crate::failure::Failure;
-use crate::rows::{Glance, Snapshot};
+use crate::rows::{LockProgress, Snapshot};
 use crate::template::Value;
 
 /// Flags about the session in the second column of a snapshot.
@@ -36,9 +36,9 @@ impl<B: Backend> Ledger<B> {
             ("lane", lane.into()),
             ("digest", digest.into()),
         ]);
-        let mut snapshot = match B::DIALECT.newest {
+        let mut snapshot = match B::DIALECT.latest {
             None => self.read_committed(connection, &params).await?,
-            Some(newest) => self.read_newest_by(newest, connection, params).await?,
+            Some(latest) => self.read_latest_by(latest, connection, params).await?,
         };
         snapshot.digest_matches = snapshot
             .lock
@@ -54,30 +54,32 @@ impl<B: Backend> Ledger<B> {
     /// # Errors
     /// Any error of the database; [`Failure::MissingTable`](crate::Failure) if a table does not
     /// exist.
-    pub async fn glance(
+    pub async fn lock_progress(
         &self,
         connection: &mut Conn<B>,
         service: &str,
         lane: &str,
         digest: &str,
         since: i64,
-    ) -> Result<Option<Glance>> {
+    ) -> Result<Option<LockProgress>> {
         let mut params = clock_params();
         params.extend([
             ("service", service.into()),
             ("lane", lane.into()),
             ("since", since.into()),
         ]);
-        let rows = self.fetch(connection, B::DIALECT.glance, &params).await?;
+        let rows = self
+            .fetch(connection, B::DIALECT.lock_progress, &params)
+            .await?;
         let Some(mut row) = rows.into_iter().next() else {
             return Ok(None);
         };
-        let newest = row.int(0)?.unwrap_or_default();
+        let latest = row.int(0)?.unwrap_or_default();
         let applied = row.int(1)?.unwrap_or_default();
-        Ok(lock_row(&mut row)?.map(|lock| Glance {
+        Ok(lock_status(&mut row)?.map(|lock| LockProgress {
             digest_matches: lock.ended_with(digest),
             lock,
-            newest,
+            latest,
             applied,
         }))
     }
@@ -115,7 +117,7 @@ impl<B: Backend> Ledger<B> {
                 if snapshot.format.is_none() {
                     snapshot.format = row.int(FORMAT)?;
                 }
-                snapshot.newest.extend(newest_row(&mut row, NEWEST)?);
+                snapshot.latest.extend(latest_row(&mut row, LATEST)?);
             }
             Ok(())
         };
@@ -124,17 +126,17 @@ impl<B: Backend> Ledger<B> {
     }
 
     /// Reads the latest entries by a separate statement, which the statement of the snapshot runs.
-    async fn read_newest_by(
+    async fn read_latest_by(
         &self,
-        newest: &str,
+        latest: &str,
         connection: &mut Conn<B>,
         mut params: Vec<(&'static str, Value)>,
     ) -> Result<Snapshot> {
-        let text = self.render(newest, &params).text;
-        params.push(("newest", text.into()));
+        let text = self.render(latest, &params).text;
+        params.push(("latest", text.into()));
         if !self.reads_in_two.load(Ordering::Relaxed) {
             match self.fetch(connection, B::DIALECT.snapshot, &params).await {
-                Ok(rows) => return self.with_newest(rows),
+                Ok(rows) => return self.with_latest(rows),
                 // Some servers cannot run a text as a statement within another one.
                 Err(error) => match B::classify(&error) {
                     Failure::Other | Failure::Denied => {}
@@ -144,28 +146,28 @@ impl<B: Backend> Ledger<B> {
         }
         let alone = B::DIALECT
             .snapshot
-            .replace(B::DIALECT.run_newest, "'differs'");
+            .replace(B::DIALECT.run_latest, "'differs'");
         let mut rows = self.fetch(connection, &alone, &params).await?;
         if rows
             .iter()
             .any(|row| row.0.get(TEXT).is_some_and(Option::is_some))
         {
-            let answer = self.fetch(connection, newest, &params).await?;
+            let answer = self.fetch(connection, latest, &params).await?;
             let json = answer
                 .into_iter()
                 .next()
                 .and_then(|mut row| row.optional(0));
             let last = rows.iter_mut().flat_map(|row| row.0.get_mut(TEXT));
             for column in last {
-                *column = json.as_ref().map(|json| format!("<newest>{json}</newest>"));
+                *column = json.as_ref().map(|json| format!("<latest>{json}</latest>"));
             }
         }
         self.reads_in_two.store(true, Ordering::Relaxed);
-        self.with_newest(rows)
+        self.with_latest(rows)
     }
 
     #[cfg(feature = "postgres")]
-    fn with_newest(&self, rows: Vec<Row>) -> Result<Snapshot> {
+    fn with_latest(&self, rows: Vec<Row>) -> Result<Snapshot> {
         let mut snapshot = Snapshot::default();
         for mut row in rows {
             self.set_lock_timeout(row.optional(TEXT + 1).as_deref());
@@ -174,11 +176,11 @@ impl<B: Backend> Ledger<B> {
             if let Some(schema) = text.schema {
                 self.set_schema(&schema);
             }
-            snapshot.newest = text.newest;
+            snapshot.latest = text.latest;
             snapshot.unreadable = text.unreadable;
             row.0.truncate(TEXT);
             row.0.extend(text.lease);
-            row.0.resize(NEWEST, None);
+            row.0.resize(LATEST, None);
             self.note(&mut snapshot, &mut row)?;
         }
         Ok(snapshot)
@@ -186,7 +188,7 @@ impl<B: Backend> Ledger<B> {
 
     /// Other databases have no such statement.
     #[cfg(not(feature = "postgres"))]
-    fn with_newest(&self, _rows: Vec<Row>) -> Result<Snapshot> {
+    fn with_latest(&self, _rows: Vec<Row>) -> Result<Snapshot> {
         Ok(Snapshot::default())
     }
 
@@ -204,7 +206,7 @@ impl<B: Backend> Ledger<B> {
             return Ok(());
         }
         if snapshot.lock.is_none() {
-            snapshot.lock = lock_row(row)?;
+            snapshot.lock = lock_status(row)?;
         }
         Ok(())
     }

@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_and_arrays_are_read_and_the_newest_state_counts() {
+    fn lines_and_arrays_are_read_and_the_latest_state_counts() {
         let documents = [
             r#"{"changeId":"users","state":"EXECUTED","type":"EXECUTION","timestamp":{"$date":"2024-01-31T12:00:00.000Z"},"systemChange":false}"#,
             r#"{"changeId":"users_before","state":"EXECUTED","type":"BEFORE_EXECUTION","timestamp":{"$date":"2024-01-31T12:00:00Z"}}"#,

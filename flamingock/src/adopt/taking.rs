@@ -86,7 +86,7 @@ fn sort_out(
     facts: &Arc<Facts>,
 ) -> Prepared {
     let tool = adoption.tool;
-    let known: HashSet<&str> = own.iter().map(|newest| newest.change_id.as_str()).collect();
+    let known: HashSet<&str> = own.iter().map(|latest| latest.change_id.as_str()).collect();
     let mut prepared = Prepared {
         entries: Vec::new(),
         adopted: Adopted {

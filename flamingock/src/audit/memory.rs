@@ -89,7 +89,7 @@ impl AuditStore for MemoryStore {
         let shared = self.shared();
         let lock = shared.locks.get(service);
         let up_to_date = lock.is_some_and(|lock| lock.pipeline_digest.as_deref() == Some(digest));
-        let mut newest: HashMap<&str, LatestEntry> = HashMap::new();
+        let mut latest: HashMap<&str, LatestEntry> = HashMap::new();
         if !up_to_date {
             for entry in shared
                 .entries
@@ -97,7 +97,7 @@ impl AuditStore for MemoryStore {
                 .filter(|entry| entry.service == service && entry.is_of_a_change())
             {
                 if let Some(id) = entry.change_id.as_deref() {
-                    newest.insert(id, newest_of(entry));
+                    latest.insert(id, latest_of(entry));
                 }
             }
         }
@@ -107,7 +107,7 @@ impl AuditStore for MemoryStore {
                 ..lock.row.clone()
             }),
             up_to_date,
-            newest: newest.into_values().collect(),
+            latest: latest.into_values().collect(),
             tables: true,
         })
     }
@@ -157,7 +157,7 @@ impl AuditStore for MemoryStore {
                 .iter()
                 .filter(|entry| entry.service == service)
         };
-        let newest: HashMap<Option<&str>, i64> = of_service()
+        let latest: HashMap<Option<&str>, i64> = of_service()
             .map(|entry| (entry.change_id.as_deref(), entry.seq))
             .collect();
         let matches = |entry: &&Entry| {
@@ -181,7 +181,7 @@ impl AuditStore for MemoryStore {
                     .as_ref()
                     .is_none_or(|since| *since <= entry.started_at)
                 && (!filter.latest_only
-                    || newest.get(&entry.change_id.as_deref()) == Some(&entry.seq))
+                    || latest.get(&entry.change_id.as_deref()) == Some(&entry.seq))
         };
         Ok(of_service().filter(matches).cloned().collect())
     }
@@ -194,7 +194,7 @@ impl AuditStore for MemoryStore {
     }
 }
 
-fn newest_of(entry: &Entry) -> LatestEntry {
+fn latest_of(entry: &Entry) -> LatestEntry {
     LatestEntry {
         change_id: entry.change_id.clone().unwrap_or_default(),
         seq: entry.seq,

@@ -68,7 +68,7 @@ pub struct Snapshot {
     pub up_to_date: bool,
     /// The latest entry of each change, unless up to date. Entries that concern no change are not
     /// included.
-    pub newest: Vec<LatestEntry>,
+    pub latest: Vec<LatestEntry>,
     /// Whether the tables exist.
     pub tables: bool,
 }
@@ -81,7 +81,7 @@ pub struct LockProgress {
     /// Whether the last run ended with exactly this pipeline applied.
     pub up_to_date: bool,
     /// The position of the latest entry of all services.
-    pub newest: i64,
+    pub latest: i64,
     /// The number of entries after the requested position that record a change as applied.
     pub applied: usize,
 }
@@ -89,7 +89,7 @@ pub struct LockProgress {
 impl LockProgress {
     /// Returns the position of the latest entry, if the lock has an owner.
     pub(crate) fn at_work(self) -> Option<i64> {
-        self.lock.held.then_some(self.newest)
+        self.lock.held.then_some(self.latest)
     }
 
     /// Returns a whole snapshot, if the service is up to date and needs no entries.
@@ -97,7 +97,7 @@ impl LockProgress {
         self.up_to_date.then_some(Snapshot {
             lock: Some(self.lock),
             up_to_date: true,
-            newest: Vec::new(),
+            latest: Vec::new(),
             tables: true,
         })
     }
@@ -111,9 +111,9 @@ impl Snapshot {
 
     /// Reports whether the run that has the lock is working on the change of this entry. An
     /// unfinished entry of an earlier run is interrupted.
-    pub fn is_running(&self, newest: &LatestEntry) -> bool {
-        let unfinished = matches!(newest.state, State::Started | State::Failed);
+    pub fn is_running(&self, latest: &LatestEntry) -> bool {
+        let unfinished = matches!(latest.state, State::Started | State::Failed);
         let lock = self.lock.as_ref().filter(|lock| lock.held);
-        unfinished && lock.is_some_and(|lock| lock.run_id.as_ref() == Some(&newest.run_id))
+        unfinished && lock.is_some_and(|lock| lock.run_id.as_ref() == Some(&latest.run_id))
     }
 }

@@ -68,15 +68,15 @@ impl Guidance {
         let of_attempt: Vec<&Entry> = attempt.entries().collect();
         let began = to_the_second(issue.started_at);
         let number = issue.attempt;
-        let holder = lock.filter(|_| issue.may_be_running);
-        let what = match &holder {
-            Some(holder) => format!("Attempt {number} is running: the lock is held by {holder}."),
+        let owner = lock.filter(|_| issue.may_be_running);
+        let what = match &owner {
+            Some(owner) => format!("Attempt {number} is running: the lock is held by {owner}."),
             None if issue.cause == Cause::UndoInterrupted && issue.state == State::Failed => {
                 format!("Attempt {number}, of {began}: its undo failed.")
             }
             None => format!("Attempt {number}, of {began}: {}.", issue.cause),
         };
-        let what = match step.newest.as_deref().and_then(reached) {
+        let what = match step.latest.as_deref().and_then(reached) {
             Some(place) => format!("{what} It came to: {place}."),
             None => what,
         };
@@ -106,13 +106,13 @@ impl Guidance {
             what,
             error: error.unwrap_or_default(),
             transaction: transaction(&issue.transaction_mode),
-            rollback: rollback(&of_attempt, declared, holder.is_some()),
-            not_known: not_known(&*view.source, &issue.cause, holder.is_some()),
+            rollback: rollback(&of_attempt, declared, owner.is_some()),
+            not_known: not_known(&*view.source, &issue.cause, owner.is_some()),
             look_at,
             question,
             description: description.map(|text| format!("Its description: {}", joined(text))),
             history: attempt.lines(line),
-            commands: commands(definition.id, holder.is_some(), &view.program),
+            commands: commands(definition.id, owner.is_some(), &view.program),
         }
     }
 }
@@ -145,12 +145,12 @@ fn not_known(source: &dyn Source, cause: &Cause, running: bool) -> Vec<&'static 
     if source.has_code() || running {
         return Vec::new();
     }
-    const PROBE: &str = "Whether the application has a `#[verify]` function for it: the next run calls it first, and resolves the change if it answers.";
+    const VERIFY: &str = "Whether the application has a `#[verify]` function for it: the next run calls it first, and resolves the change if it answers.";
     const RETRY: &str =
         "Whether its code now says `recovery = \"retry\"`: the next run then applies it again.";
     match cause {
-        Cause::Interrupted => vec![PROBE, RETRY],
-        Cause::UndoInterrupted | Cause::TargetChanged => vec![PROBE],
+        Cause::Interrupted => vec![VERIFY, RETRY],
+        Cause::UndoInterrupted | Cause::TargetChanged => vec![VERIFY],
         Cause::Failed | Cause::RollbackFailed => vec![RETRY],
         Cause::VerifyFailed
         | Cause::StillOpen
@@ -197,8 +197,8 @@ fn is_elsewhere(entry: &Entry) -> bool {
 /// Reports whether the entry records that the rollback of a step begins.
 fn is_of_a_step(entry: &Entry) -> bool {
     let reason = entry.reason.as_deref();
-    let takes_back = reason.is_some_and(|reason| reason.starts_with(ROLLING_BACK));
-    takes_back && entry.state == State::Failed
+    let rolls_back = reason.is_some_and(|reason| reason.starts_with(ROLLING_BACK));
+    rolls_back && entry.state == State::Failed
 }
 
 fn line(entry: &Entry) -> String {

@@ -51,8 +51,8 @@ pub(super) async fn show(
         return Err(Failure::refused("no_issue", message));
     };
     let Some(issue) = standing.issue(step) else {
-        let state = match &step.newest {
-            Some(newest) => format!("its latest entry is {}", Visible(&newest.state)),
+        let state = match &step.latest {
+            Some(latest) => format!("its latest entry is {}", Visible(&latest.state)),
             None => "it was never tried".to_owned(),
         };
         let message = format!("the change {id:?} needs no resolution: {state}");

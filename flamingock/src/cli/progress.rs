@@ -161,8 +161,8 @@ impl Count {
                 self.planned = *changes;
                 None
             }
-            EventKind::LockWaited { holder } => {
-                Some(format!("waiting for the lock, held by {}", holder.clone()))
+            EventKind::LockWaited { lock } => {
+                Some(format!("waiting for the lock, held by {}", lock.clone()))
             }
             EventKind::TargetWaited { target, error } => {
                 Some(format!("waiting for the target system {target}: {error}"))
@@ -210,7 +210,7 @@ impl Count {
             | EventKind::TargetReady { .. }
             | EventKind::StepEnded { .. }
             | EventKind::ChangeEnded { .. }
-            | EventKind::Probed(_)
+            | EventKind::Verified(_)
             | EventKind::IssueFound { .. }
             | EventKind::RunEnded { .. } => None,
         }

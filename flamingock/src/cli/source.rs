@@ -25,9 +25,9 @@ pub(super) trait Source: fmt::Debug + Send + Sync {
     /// Returns what `status` cannot show, for people.
     fn limit_of_status(&self) -> Option<&'static str>;
 
-    /// Returns the changes in order. `newest` has the latest entry of each change, if there is no
+    /// Returns the changes in order. `latest` has the latest entry of each change, if there is no
     /// code.
-    fn pipeline(&self, settings: &Settings, newest: &[Entry]) -> Result<Pipeline, Error>;
+    fn pipeline(&self, settings: &Settings, latest: &[Entry]) -> Result<Pipeline, Error>;
 }
 
 /// The application's code.

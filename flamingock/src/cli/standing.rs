@@ -28,23 +28,23 @@ impl Standing {
         let entries = if source.has_code() {
             Vec::new()
         } else {
-            let newest = HistoryFilter::default().latest_only();
-            let mut entries = runner.history(&newest).await?;
+            let latest = HistoryFilter::default().latest_only();
+            let mut entries = runner.history(&latest).await?;
             entries.retain(Entry::is_of_a_change);
             entries
         };
         let pipeline = source.pipeline(settings, &entries)?;
         let snapshot = store.snapshot(&settings.service, "").await;
         let mut snapshot = snapshot.map_err(Error::store)?;
-        let newest = std::mem::take(&mut snapshot.newest);
+        let latest = std::mem::take(&mut snapshot.latest);
         Ok(Standing {
             snapshot,
-            plan: Plan::make(&pipeline, |_| true, newest),
+            plan: Plan::make(&pipeline, |_| true, latest),
         })
     }
 
-    pub(super) fn is_running(&self, newest: &LatestEntry) -> bool {
-        self.snapshot.is_running(newest)
+    pub(super) fn is_running(&self, latest: &LatestEntry) -> bool {
+        self.snapshot.is_running(latest)
     }
 
     pub(super) fn step(&self, id: &str) -> Option<&Step> {

@@ -124,8 +124,8 @@ struct Row<'a> {
 
 impl<'a> Row<'a> {
     fn of(step: &'a Step, standing: &Standing, selected: bool) -> Row<'a> {
-        let newest = step.newest.as_deref();
-        let running = newest.is_some_and(|newest| standing.is_running(newest));
+        let latest = step.latest.as_deref();
+        let running = latest.is_some_and(|latest| standing.is_running(latest));
         let (status, issue) = match &step.decision {
             Decision::Skip => (Status::Applied, None),
             _ if running => (Status::Running, None),
@@ -147,21 +147,21 @@ impl<'a> Row<'a> {
             target: step.definition.target,
             issue,
             notes: &step.notes,
-            ..Row::recorded(status, newest)
+            ..Row::recorded(status, latest)
         }
     }
 
-    fn missing(newest: &'a LatestEntry) -> Row<'a> {
+    fn missing(latest: &'a LatestEntry) -> Row<'a> {
         Row {
-            id: &newest.change_id,
-            stage: &newest.stage,
-            order: &newest.change_order,
-            target: &newest.target,
-            ..Row::recorded(Status::Missing, Some(newest))
+            id: &latest.change_id,
+            stage: &latest.stage,
+            order: &latest.change_order,
+            target: &latest.target,
+            ..Row::recorded(Status::Missing, Some(latest))
         }
     }
 
-    fn recorded(status: Status, newest: Option<&'a LatestEntry>) -> Row<'a> {
+    fn recorded(status: Status, latest: Option<&'a LatestEntry>) -> Row<'a> {
         Row {
             id: "",
             stage: "",
@@ -169,12 +169,12 @@ impl<'a> Row<'a> {
             target: "",
             status,
             issue: None,
-            state: newest.map(|newest| &newest.state),
-            transaction_mode: newest.map(|newest| newest.transaction_mode.as_str()),
-            origin: newest.map(|newest| newest.origin.as_str()),
-            attempt: newest.map(|newest| newest.attempt),
-            started_at: newest.map(|newest| newest.started_at),
-            run_id: newest.map(|newest| newest.run_id.as_str()),
+            state: latest.map(|latest| &latest.state),
+            transaction_mode: latest.map(|latest| latest.transaction_mode.as_str()),
+            origin: latest.map(|latest| latest.origin.as_str()),
+            attempt: latest.map(|latest| latest.attempt),
+            started_at: latest.map(|latest| latest.started_at),
+            run_id: latest.map(|latest| latest.run_id.as_str()),
             notes: &[],
         }
     }

@@ -10,73 +10,75 @@ use super::table::{Sheet, Tone, plain, stage};
 use super::view::View;
 use crate::audit::entry::State;
 use crate::engine::mode::Mode;
-use crate::report::probe::{Probe, Verdict};
+use crate::report::verify::{Verdict, VerifyReport};
 use crate::runner::builder::Runner;
 
 pub(super) async fn verify(runner: Runner, view: &View) -> Result<Answer, Failure> {
     // The command takes precedence over the mode, which is not even read.
     let progress = Progress::new(view);
-    let probes = progress.follow(runner).mode(Mode::Plan).verify().await;
+    let reports = progress.follow(runner).mode(Mode::Plan).verify().await;
     progress.end();
-    let probes = probes.map_err(|error| Failure::of(error, &view.program))?;
-    let needs_resolution = |probe: &Probe| match probe.verdict {
-        Verdict::Gone | Verdict::ThereAlready | Verdict::NotKnown => true,
-        Verdict::Agrees | Verdict::SettledByTheNextRun | Verdict::Running => false,
+    let reports = reports.map_err(|error| Failure::of(error, &view.program))?;
+    let needs_resolution = |report: &VerifyReport| match report.verdict {
+        Verdict::Missing | Verdict::UnexpectedlyPresent | Verdict::Unknown => true,
+        Verdict::Consistent | Verdict::WillBeResolved | Verdict::Running => false,
     };
-    let exit = if probes.iter().any(needs_resolution) {
+    let exit = if reports.iter().any(needs_resolution) {
         Exit::Person
     } else {
         Exit::Done
     };
-    let text = if probes.is_empty() {
-        "no change has a probe".to_owned()
+    let text = if reports.is_empty() {
+        "no change has a verify function".to_owned()
     } else {
-        table(&probes, view)
+        table(&reports, view)
     };
-    Ok(Answer::data(json!({ "probes": probes }), text).ending(exit))
+    Ok(Answer::data(json!({ "changes": reports }), text).ending(exit))
 }
 
-fn table(probes: &[Probe], view: &View) -> String {
+fn table(reports: &[VerifyReport], view: &View) -> String {
     let mut sheet = Sheet::new(
         view,
-        &["STAGE", "CHANGE", "TARGET", "STATE", "PROBE", "NOTE"],
+        &["STAGE", "CHANGE", "TARGET", "STATE", "EFFECT", "NOTE"],
     );
-    for probe in probes {
-        let (said, tone) = said(probe);
+    for report in reports {
+        let (effect, tone) = effect(report);
         sheet.row(vec![
-            stage(&probe.stage),
-            plain(&probe.change_id),
-            plain(&probe.target),
-            plain(probe.state.as_ref().map_or("", State::as_str)),
-            (said.to_owned(), tone),
-            plain(note(probe)),
+            stage(&report.stage),
+            plain(&report.change_id),
+            plain(&report.target),
+            plain(report.state.as_ref().map_or("", State::as_str)),
+            (effect.to_owned(), tone),
+            plain(note(report)),
         ]);
     }
     sheet.text()
 }
 
-fn said(probe: &Probe) -> (&'static str, Tone) {
-    let tone = match probe.verdict {
-        Verdict::Agrees => Tone::Good,
-        Verdict::SettledByTheNextRun => Tone::Waiting,
+fn effect(report: &VerifyReport) -> (&'static str, Tone) {
+    let tone = match report.verdict {
+        Verdict::Consistent => Tone::Good,
+        Verdict::WillBeResolved => Tone::Waiting,
         Verdict::Running => Tone::Working,
-        Verdict::Gone | Verdict::ThereAlready | Verdict::NotKnown => Tone::Bad,
+        Verdict::Missing | Verdict::UnexpectedlyPresent | Verdict::Unknown => Tone::Bad,
     };
-    match probe.there {
-        Some(true) => ("there", tone),
-        Some(false) => ("not there", tone),
-        None => ("failed", tone),
+    match report.present {
+        Some(true) => ("present", tone),
+        Some(false) => ("absent", tone),
+        None => ("unknown", tone),
     }
 }
 
-fn note(probe: &Probe) -> String {
-    let note = match probe.verdict {
-        Verdict::Agrees => "",
-        Verdict::Gone => "applied, and its effect is gone",
-        Verdict::ThereAlready => "not applied, and its effect is there: `apply` would run it",
-        Verdict::SettledByTheNextRun => "`apply` resolves it",
+fn note(report: &VerifyReport) -> String {
+    let note = match report.verdict {
+        Verdict::Consistent => "",
+        Verdict::Missing => "applied, and its effect is missing",
+        Verdict::UnexpectedlyPresent => {
+            "not applied, and its effect is present: `apply` would run it"
+        }
+        Verdict::WillBeResolved => "`apply` resolves it",
         Verdict::Running => "running",
-        Verdict::NotKnown => return probe.error.iter().map(ToString::to_string).collect(),
+        Verdict::Unknown => return report.error.iter().map(ToString::to_string).collect(),
     };
     note.to_owned()
 }

@@ -54,8 +54,7 @@ impl Waiting {
                 fencing_token = lock.fencing_token,
                 "waiting for the lock"
             );
-            let holder = lock.clone();
-            events.emit(EventKind::LockWaited { holder });
+            events.emit(EventKind::LockWaited { lock: lock.clone() });
         }
     }
 }
@@ -133,7 +132,7 @@ impl Prepared {
                 continue;
             }
             waiting.tell(snapshot.lock.as_ref(), &self.events);
-            let newest = match snapshot.tables {
+            let latest = match snapshot.tables {
                 true => self
                     .lock_progress(i64::MAX, &mut waiting)
                     .await
@@ -141,7 +140,7 @@ impl Prepared {
                 false => Some(0),
             };
             known = self
-                .pause(plan.pending(), newest, &mut pace, &mut waiting, signals)
+                .pause(plan.pending(), latest, &mut pace, &mut waiting, signals)
                 .await;
         }
     }
@@ -178,13 +177,13 @@ impl Prepared {
 
     /// Pauses at least once, and until there can be something new: the lock owner has applied as
     /// many changes as are pending here, or has ended. Until then a waiter only polls the lock,
-    /// because every query competes with the lock owner for the database. `newest` is the position
+    /// because every query competes with the lock owner for the database. `latest` is the position
     /// of the latest entry if the lock has an owner. Returns the snapshot if the progress makes it
     /// complete.
     async fn pause(
         &self,
         pending: usize,
-        newest: Option<i64>,
+        latest: Option<i64>,
         pace: &mut Backoff,
         waiting: &mut Waiting,
         signals: &StopSignal,
@@ -201,7 +200,7 @@ impl Prepared {
             if signals.now() != StopReason::No || Instant::now() >= deadline {
                 return None;
             }
-            let progress = self.lock_progress(newest?, waiting).await?;
+            let progress = self.lock_progress(latest?, waiting).await?;
             if !progress.lock.held {
                 return progress.whole();
             }
@@ -319,10 +318,10 @@ impl Prepared {
         // A run that has not released the lock is still working, even if its lease is over because
         // no other process could write.
         let at_work = |lock: &LockStatus| lock.held || lock.run_id.is_some();
-        let holder = snapshot.lock.filter(at_work);
+        let owner = snapshot.lock.filter(at_work);
         let mut report = self.report(plan, &Vec::new());
         match self.settings.lock.on_timeout {
-            OnLockTimeout::Fail => Err(Error::lock_timeout(holder, report)),
+            OnLockTimeout::Fail => Err(Error::lock_timeout(owner, report)),
             OnLockTimeout::Continue => {
                 report.warnings.push(
                     "the lock was not acquired in time: the run ended without applying anything, as `OnLockTimeout::Continue` asks, and nothing is guaranteed".to_owned(),

@@ -81,9 +81,9 @@ impl Prepared {
 /// Returns the number of the attempt that applied a change, which an undo or a verify function is
 /// about. For a change that was never attempted, returns that of the next attempt.
 pub(super) fn applied_by(step: &Step) -> u32 {
-    step.newest
+    step.latest
         .as_ref()
-        .map_or(step.attempt, |newest| newest.attempt)
+        .map_or(step.attempt, |latest| latest.attempt)
 }
 
 /// Runs work on one change in its own tracing span, and logs the outcome.

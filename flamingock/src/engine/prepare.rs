@@ -110,8 +110,8 @@ impl Prepared {
         if snapshot.up_to_date {
             return Ok(Plan::complete(&self.pipeline, selects));
         }
-        let newest = std::mem::take(&mut snapshot.newest);
-        let mut plan = Plan::make(&self.pipeline, selects, newest);
+        let latest = std::mem::take(&mut snapshot.latest);
+        let mut plan = Plan::make(&self.pipeline, selects, latest);
         if self.settings.adopt_verified {
             plan.ask_first();
         }

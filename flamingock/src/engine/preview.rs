@@ -44,7 +44,7 @@ pub(crate) async fn look(settings: &Settings) -> Result<Report, Error> {
         .snapshot(&settings.service, "")
         .await
         .map_err(Error::store)?;
-    if !settings.adoptions.is_empty() && snapshot.newest.is_empty() {
+    if !settings.adoptions.is_empty() && snapshot.latest.is_empty() {
         let targets: Vec<_> = settings.targets.iter().chain([&storage.target]).collect();
         let places = Places {
             adoptions: &settings.adoptions,
@@ -52,10 +52,10 @@ pub(crate) async fn look(settings: &Settings) -> Result<Report, Error> {
             pipeline: &pipeline,
             facts: &Arc::new(facts(settings)),
         };
-        snapshot.newest = places.foresee().await?;
+        snapshot.latest = places.foresee().await?;
     }
-    let newest = std::mem::take(&mut snapshot.newest);
-    let mut plan = Plan::make(&pipeline, |change| settings.selects(change), newest);
+    let latest = std::mem::take(&mut snapshot.latest);
+    let mut plan = Plan::make(&pipeline, |change| settings.selects(change), latest);
     note_what_only_a_look_says(&mut plan, &snapshot);
     let targets: Vec<_> = settings.targets.iter().chain([&storage.target]).collect();
     note_session_options(&mut plan, &targets).await;
@@ -91,15 +91,15 @@ async fn note_session_options(plan: &mut Plan, targets: &[&TargetSystem]) {
 /// Treats the changes that the run with the lock is working on as pending, and not as issues.
 fn note_what_only_a_look_says(plan: &mut Plan, snapshot: &Snapshot) {
     for step in plan.stages.iter_mut().flatten() {
-        let (Some(newest), false) = (&step.newest, step.decision == Decision::Filtered) else {
+        let (Some(latest), false) = (&step.latest, step.decision == Decision::Filtered) else {
             continue;
         };
-        if snapshot.is_running(newest) {
+        if snapshot.is_running(latest) {
             if matches!(step.decision, Decision::Issue(_)) {
                 step.decision = Decision::Apply;
             }
             step.notes.push(Note::Running);
-        } else if newest.state == State::RolledBack && newest.origin == Origin::Undo {
+        } else if latest.state == State::RolledBack && latest.origin == Origin::Undo {
             step.notes.push(Note::Undone);
         }
     }

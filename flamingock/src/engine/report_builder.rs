@@ -134,7 +134,7 @@ pub(super) fn change_report(
         (None, Decision::Issue(cause)) => {
             report.outcome = Outcome::Blocked;
             report.issue = Some(cause.clone());
-            report.error = step.newest.as_ref().and_then(|newest| newest.error.clone());
+            report.error = step.latest.as_ref().and_then(|latest| latest.error.clone());
         }
         (None, Decision::Apply | Decision::Again | Decision::Verify(_) | Decision::Resolve)
             if halted =>

@@ -63,7 +63,7 @@ fn reason(theirs: &Snapshot, pipeline: &Pipeline) -> Option<String> {
             "the service \"{DEFAULT}\" has what is neither applied nor rolled back: {open}. It would run again on top of what the last attempt has left. Resolve it in \"{DEFAULT}\" first; if that is the application that had no name until now, {take_over} then"
         ));
     }
-    let applied = ours.iter().filter(|newest| is_applied(&newest.state));
+    let applied = ours.iter().filter(|latest| is_applied(&latest.state));
     let applied = applied.count();
     (applied > 0).then(|| {
         format!(
@@ -84,18 +84,18 @@ pub(crate) fn at_work(theirs: &Snapshot, service: &str) -> Option<String> {
 /// Returns the entries about changes of this binary: the other service may stand for several
 /// applications without a name.
 fn ours<'a>(theirs: &'a Snapshot, pipeline: &Pipeline) -> Vec<&'a LatestEntry> {
-    let has = |newest: &&LatestEntry| {
+    let has = |latest: &&LatestEntry| {
         pipeline
             .changes()
-            .any(|change| change.id == newest.change_id)
+            .any(|change| change.id == latest.change_id)
     };
-    theirs.newest.iter().filter(has).collect()
+    theirs.latest.iter().filter(has).collect()
 }
 
 /// Names the changes that are neither applied nor rolled back, with their states.
 pub(crate) fn open(entries: &[&LatestEntry]) -> Option<String> {
     const SHOWN: usize = 10;
-    let open = entries.iter().filter(|newest| match &newest.state {
+    let open = entries.iter().filter(|latest| match &latest.state {
         State::Applied | State::MarkedApplied | State::RolledBack | State::MarkedRolledBack => {
             false
         }
@@ -106,7 +106,7 @@ pub(crate) fn open(entries: &[&LatestEntry]) -> Option<String> {
         | State::Unknown(_) => true,
     });
     let mut names: Vec<String> = open
-        .map(|newest| format!("\"{}\" ({})", newest.change_id, newest.state))
+        .map(|latest| format!("\"{}\" ({})", latest.change_id, latest.state))
         .collect();
     if names.len() > SHOWN {
         let more = names.len() - SHOWN;

@@ -50,7 +50,7 @@ impl Prepared {
             Err(panic) => (Err(panic), None),
         };
         let kept = result.as_ref().map_or(Some(PANICKED), why_kept);
-        self.give_back(lease, kept, digest).await;
+        self.release(lease, kept, digest).await;
         result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     }
 
@@ -89,9 +89,9 @@ impl Prepared {
 
     /// Shows the changes that a run would adopt as applied, in a run that only reads.
     pub(super) async fn foresee(&self, snapshot: &mut Snapshot) -> Result<(), Error> {
-        if self.only_looks() && !self.settings.adoptions.is_empty() && snapshot.newest.is_empty() {
+        if self.only_looks() && !self.settings.adoptions.is_empty() && snapshot.latest.is_empty() {
             let targets: Vec<_> = self.targets.values().collect();
-            snapshot.newest = self.places(&targets).foresee().await?;
+            snapshot.latest = self.places(&targets).foresee().await?;
         }
         Ok(())
     }
@@ -104,7 +104,7 @@ impl Prepared {
             snapshot.map_err(Error::store)
         };
         let snapshot = look().await?;
-        if self.settings.adoptions.is_empty() || !snapshot.newest.is_empty() {
+        if self.settings.adoptions.is_empty() || !snapshot.latest.is_empty() {
             return Ok(snapshot);
         }
         let targets: Vec<_> = self.targets.values().collect();
@@ -116,7 +116,7 @@ impl Prepared {
     }
 
     /// Releases the lock, unless it must stay taken until its lease ends.
-    pub(super) async fn give_back(
+    pub(super) async fn release(
         &self,
         lease: Lease,
         kept: Option<&'static str>,

@@ -89,7 +89,7 @@ impl Prepared {
         let undone = AssertUnwindSafe(self.undo_locked(target, &lease, signals));
         let undone = undone.catch_unwind().await;
         let kept = undone.as_ref().map_or(Some(PANICKED), why_kept);
-        self.give_back(lease, kept, None).await;
+        self.release(lease, kept, None).await;
         undone.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     }
 
@@ -119,9 +119,9 @@ impl Prepared {
                 return Err(Error::cancelled(self.undo_report(&[], Vec::new())));
             }
             if Instant::now() >= deadline {
-                let holder = snapshot.lock.filter(|lock| lock.held);
+                let owner = snapshot.lock.filter(|lock| lock.held);
                 return Err(Error::lock_timeout(
-                    holder,
+                    owner,
                     self.undo_report(&[], Vec::new()),
                 ));
             }

@@ -11,7 +11,7 @@ use crate::lock::stop::StopSignal;
 use crate::plan::decision::Decision;
 use crate::plan::steps::Step;
 use crate::report::error::Error;
-use crate::report::probe::{Probe, Verdict};
+use crate::report::verify::{Verdict, VerifyReport};
 use crate::target::invocation::{Ended, Invocation, Limits};
 use crate::util::error_chain::ErrorChain;
 use crate::util::error_chain::chain;
@@ -24,7 +24,7 @@ use super::request::events_of;
 use crate::util::random::new_id;
 
 /// Calls the verify function of every selected change that has one.
-pub(crate) async fn verify(settings: Settings) -> Result<Vec<Probe>, Error> {
+pub(crate) async fn verify(settings: Settings) -> Result<Vec<VerifyReport>, Error> {
     let run_id = new_id();
     let timeout = settings.listener_timeout;
     let events = events_of(&settings, &run_id, Work::Verify);
@@ -34,23 +34,23 @@ pub(crate) async fn verify(settings: Settings) -> Result<Vec<Probe>, Error> {
         let prepared = Prepared::new(settings, &run_id, &events);
         prepared.map_err(Error::invalid)
     });
-    let probed = match prepared {
-        Ok(prepared) => prepared.probe_all().await,
+    let verified = match prepared {
+        Ok(prepared) => prepared.verify_all().await,
         Err(error) => Err(error),
     };
-    events.run_ended(None, probed.as_ref().err());
+    events.run_ended(None, verified.as_ref().err());
     // Lost events are logged: there is no report that could contain them.
     events.close(timeout).await;
-    probed
+    verified
 }
 
 impl Prepared {
-    async fn probe_all(self) -> Result<Vec<Probe>, Error> {
+    async fn verify_all(self) -> Result<Vec<VerifyReport>, Error> {
         let snapshot = self.store.snapshot(&self.settings.service, "").await;
         let mut snapshot = snapshot.map_err(Error::store)?;
         let plan = self.plan(&mut snapshot, Looks::InMotion)?;
         let signals = StopSignal::new(self.settings.lock.bounded().wait);
-        let mut probes = Vec::new();
+        let mut reports = Vec::new();
         let steps: Vec<&Step> = plan
             .steps()
             .filter(|step| step.decision != Decision::Filtered)
@@ -61,26 +61,27 @@ impl Prepared {
         });
         for step in steps {
             if let Some(answer) = self.ask(step, &signals).await {
-                let there = answer.as_ref().ok().copied();
+                let present = answer.as_ref().ok().copied();
                 let running = step
-                    .newest
+                    .latest
                     .as_ref()
-                    .is_some_and(|newest| snapshot.is_running(newest));
-                let probe = Probe {
+                    .is_some_and(|latest| snapshot.is_running(latest));
+                let report = VerifyReport {
                     change_id: step.definition.id.to_owned(),
                     stage: step.definition.stage.to_owned(),
                     target: step.definition.target.to_owned(),
-                    state: step.newest.as_ref().map(|newest| newest.state.clone()),
+                    state: step.latest.as_ref().map(|latest| latest.state.clone()),
                     applied: matches!(step.decision, Decision::Skip | Decision::Again),
-                    there,
-                    verdict: Verdict::of(&step.decision, there, running),
+                    present,
+                    verdict: Verdict::of(&step.decision, present, running),
                     error: answer.err(),
                 };
-                self.events.emit(EventKind::Probed(Box::new(probe.clone())));
-                probes.push(probe);
+                self.events
+                    .emit(EventKind::Verified(Box::new(report.clone())));
+                reports.push(report);
             }
         }
-        Ok(probes)
+        Ok(reports)
     }
 
     /// Returns `None` if the change has no verify function.

@@ -24,7 +24,7 @@ impl Prepared {
         if let Some(known) = self.readiness.known(name) {
             return known.err();
         }
-        // The readiness probe may take a connection from a pool with cached connections of changes.
+        // The readiness check may take a connection from a pool with cached connections of changes.
         for target in self.targets.values() {
             if let Some(database) = &target.database {
                 database.let_go();

@@ -8,8 +8,8 @@ use serde::{Serialize, Serializer};
 use crate::audit::snapshot::LockStatus;
 use crate::plan::decision::Cause;
 use crate::report::error::{Error, ErrorKind};
-use crate::report::probe::Probe;
 use crate::report::run::{ChangeReport, Report};
+use crate::report::verify::VerifyReport;
 use crate::util::error_chain::ErrorChain;
 use crate::util::error_chain::texts;
 use crate::util::plural::plural;
@@ -81,7 +81,7 @@ pub enum EventKind {
     #[non_exhaustive]
     LockWaited {
         /// The lock and its owner.
-        holder: LockStatus,
+        lock: LockStatus,
     },
     /// This run acquired the lock.
     #[non_exhaustive]
@@ -121,10 +121,10 @@ pub enum EventKind {
     TargetWaited {
         /// The target system.
         target: String,
-        /// The error of its readiness probe.
+        /// The error of its readiness check.
         error: ErrorChain,
     },
-    /// A target system with a readiness probe is ready.
+    /// A target system with a readiness check is ready.
     #[non_exhaustive]
     TargetReady {
         /// The target system.
@@ -193,7 +193,7 @@ pub enum EventKind {
         change: Box<ChangeReport>,
     },
     /// The verify function of a change returned, or failed, in a verify.
-    Probed(Box<Probe>),
+    Verified(Box<VerifyReport>),
     /// A change needs manual resolution. Sent once in a run.
     #[non_exhaustive]
     IssueFound {
@@ -255,12 +255,12 @@ impl fmt::Display for Event {
         match &self.kind {
             EventKind::RunStarted => write!(f, "{work} of {:?} started", self.service),
             EventKind::Planned { changes } => write!(f, "{} to {work}", plural(*changes, "change")),
-            EventKind::LockWaited { holder } => {
-                write!(f, "waiting for the lock, held by {}", holder.clone())
+            EventKind::LockWaited { lock } => {
+                write!(f, "waiting for the lock, held by {}", lock.clone())
             }
             EventKind::LockObtained { .. } => f.write_str("lock obtained"),
             EventKind::LockLost { reason } => write!(f, "lock lost: {}", Visible(reason)),
-            EventKind::LockReleased => f.write_str("lock given back"),
+            EventKind::LockReleased => f.write_str("lock released"),
             EventKind::StageStarted { stage } => write!(f, "stage {stage:?} started"),
             EventKind::StageEnded { stage, halted, .. } => {
                 let how = if *halted { "was halted" } else { "ended" };
@@ -314,12 +314,12 @@ impl fmt::Display for Event {
                     None => Ok(()),
                 }
             }
-            EventKind::Probed(probe) => {
-                write!(f, "{:?} ", probe.change_id)?;
-                match (&probe.error, probe.there) {
+            EventKind::Verified(report) => {
+                write!(f, "{:?} ", report.change_id)?;
+                match (&report.error, report.present) {
                     (Some(error), _) => write!(f, "could not be verified: {error}"),
-                    (None, Some(true)) => f.write_str("is there"),
-                    (None, _) => f.write_str("is not there"),
+                    (None, Some(true)) => f.write_str("is present"),
+                    (None, _) => f.write_str("is absent"),
                 }
             }
             EventKind::IssueFound { id, cause, .. } => {

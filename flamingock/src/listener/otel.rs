@@ -161,7 +161,7 @@ impl Listener for Metrics {
             | EventKind::ChangeStarted { .. }
             | EventKind::StepStarted { .. }
             | EventKind::StepEnded { .. }
-            | EventKind::Probed(_) => {}
+            | EventKind::Verified(_) => {}
         }
         Ok(())
     }

@@ -253,7 +253,7 @@ impl Lease {
                 Ok(Err(error)) => error,
                 Err(elapsed) => StoreError::new(
                     StoreErrorKind::Disconnected,
-                    "could not give the lock back",
+                    "could not release the lock",
                     elapsed,
                 ),
             };

@@ -53,8 +53,8 @@ impl Clock {
     /// Records that the request sent at this time has renewed the lease. Answers can arrive out of
     /// order.
     pub(super) fn renewed(&self, asked: Instant) {
-        let mut newest = self.asked();
-        *newest = asked.max(*newest);
+        let mut latest = self.asked();
+        *latest = asked.max(*latest);
     }
 
     pub(super) fn unrenewed(&self) -> Duration {

@@ -18,7 +18,7 @@ pub(crate) struct Step {
     /// The number of the attempt that a run would make now.
     pub(crate) attempt: u32,
     /// Boxed, because most runs find nothing to do and have no entries.
-    pub(crate) newest: Option<Box<LatestEntry>>,
+    pub(crate) latest: Option<Box<LatestEntry>>,
     pub(crate) notes: Vec<Note>,
 }
 
@@ -27,9 +27,9 @@ impl Step {
     /// marker or its verify function shows how far it came.
     pub(crate) fn is_half_undone(&self) -> bool {
         let of_undo = self
-            .newest
+            .latest
             .as_ref()
-            .is_some_and(|newest| newest.origin == Origin::Undo);
+            .is_some_and(|latest| latest.origin == Origin::Undo);
         let can_be_told = matches!(
             self.decision,
             Decision::Resolve | Decision::Verify(WhenAbsent::RolledBack)
@@ -42,7 +42,7 @@ impl Step {
     pub(crate) fn issue(&self) -> Option<Cause> {
         match &self.decision {
             Decision::Issue(cause) => Some(cause.clone()),
-            Decision::Verify(_) | Decision::Resolve => self.newest.as_deref().and_then(found_out),
+            Decision::Verify(_) | Decision::Resolve => self.latest.as_deref().and_then(found_out),
             Decision::Apply | Decision::Skip | Decision::Again | Decision::Filtered => None,
         }
     }
@@ -58,7 +58,7 @@ impl Step {
     /// Returns the digest of the applied version of a change that is to be applied again.
     pub(crate) fn applied_before(&self) -> Option<&str> {
         match self.decision {
-            Decision::Again => self.newest.as_ref().map(|newest| newest.digest.as_str()),
+            Decision::Again => self.latest.as_ref().map(|latest| latest.digest.as_str()),
             Decision::Apply
             | Decision::Skip
             | Decision::Verify(_)
@@ -85,19 +85,19 @@ impl Plan {
     pub(crate) fn make(
         pipeline: &Pipeline,
         selected: impl Fn(&Definition) -> bool,
-        newest: Vec<LatestEntry>,
+        latest: Vec<LatestEntry>,
     ) -> Plan {
         let mut plan = Plan {
-            has_no_history: newest.is_empty(),
+            has_no_history: latest.is_empty(),
             ..Plan::default()
         };
-        let (mut newest, missing) = placed(pipeline, newest);
+        let (mut latest, missing) = placed(pipeline, latest);
         for stage in &pipeline.stages {
             let mut steps = Vec::with_capacity(stage.changes.len());
             for definition in &stage.changes {
                 steps.push(step(
                     definition,
-                    newest.next().flatten(),
+                    latest.next().flatten(),
                     selected(definition),
                 ));
             }
@@ -114,7 +114,7 @@ impl Plan {
     /// Calls the verify function first for every change that was never attempted.
     pub(crate) fn ask_first(&mut self) {
         for step in self.stages.iter_mut().flatten() {
-            let untried = step.newest.is_none() && step.decision == Decision::Apply;
+            let untried = step.latest.is_none() && step.decision == Decision::Apply;
             if untried && step.definition.verify.is_some() {
                 step.decision = Decision::Verify(WhenAbsent::Apply);
             }
@@ -132,7 +132,7 @@ impl Plan {
                     Decision::Filtered
                 },
                 attempt: 1,
-                newest: None,
+                latest: None,
                 notes: Vec::new(),
             });
             steps.collect()
@@ -194,14 +194,14 @@ impl Plan {
 /// order, and the remaining entries.
 fn placed(
     pipeline: &Pipeline,
-    newest: Vec<LatestEntry>,
+    latest: Vec<LatestEntry>,
 ) -> (impl Iterator<Item = Option<LatestEntry>>, Vec<LatestEntry>) {
     let changes = pipeline.changes().enumerate();
     let places: HashMap<&str, usize> = changes.map(|(place, change)| (change.id, place)).collect();
     let mut entries: Vec<Option<LatestEntry>> = Vec::new();
     entries.resize_with(places.len(), || None);
     let mut others = Vec::new();
-    for entry in newest {
+    for entry in latest {
         match places.get(entry.change_id.as_str()) {
             Some(place) => entries[*place] = Some(entry),
             None => others.push(entry),
@@ -254,7 +254,7 @@ fn renamed<'a>(steps: impl Iterator<Item = &'a Step>, missing: &[LatestEntry]) -
         return Vec::new();
     }
     let is_new = |step: &&Step| {
-        step.newest.is_none()
+        step.latest.is_none()
             && step.decision == Decision::Apply
             && step.definition.repeat == Repeat::Once
     };
@@ -287,94 +287,94 @@ pub(crate) fn code(definition: &Definition) -> Code {
 
 /// Returns what the decision needs of the definition at the time of the latest entry. The audit
 /// does not record whether there was a verify function.
-pub(crate) fn recorded_code(newest: &LatestEntry) -> Code {
+pub(crate) fn recorded_code(latest: &LatestEntry) -> Code {
     Code {
         // An unknown setting must not allow a run to try again.
-        recovery: newest.recovery.unwrap_or(Recovery::Manual),
+        recovery: latest.recovery.unwrap_or(Recovery::Manual),
         has_verify: false,
         repeat: Repeat::Once,
     }
 }
 
 /// Returns the cause for which the last run could not resolve an attempt.
-pub(crate) fn found_out(newest: &LatestEntry) -> Option<Cause> {
-    Cause::found_out(newest.error.as_ref())
+pub(crate) fn found_out(latest: &LatestEntry) -> Option<Cause> {
+    Cause::found_out(latest.error.as_ref())
 }
 
 /// Reports whether a rollback began in a transaction of the target system, whose marker shows how
 /// it ended.
-pub(crate) fn rolls_back_elsewhere(newest: &LatestEntry) -> bool {
-    newest.state == State::Failed && newest.reason.as_deref() == Some(ROLLBACK_ELSEWHERE)
+pub(crate) fn rolls_back_elsewhere(latest: &LatestEntry) -> bool {
+    latest.state == State::Failed && latest.reason.as_deref() == Some(ROLLBACK_ELSEWHERE)
 }
 
 /// Returns what the decision needs of the latest entry. `digest` is that of the code.
-pub(crate) fn recorded<'a>(newest: &'a LatestEntry, digest: &str) -> Recorded<'a> {
+pub(crate) fn recorded<'a>(latest: &'a LatestEntry, digest: &str) -> Recorded<'a> {
     Recorded {
-        state: &newest.state,
-        mode: &newest.transaction_mode,
-        origin: &newest.origin,
-        changed: newest.digest != digest,
-        rolls_back_elsewhere: rolls_back_elsewhere(newest),
+        state: &latest.state,
+        mode: &latest.transaction_mode,
+        origin: &latest.origin,
+        changed: latest.digest != digest,
+        rolls_back_elsewhere: rolls_back_elsewhere(latest),
     }
 }
 
 pub(super) fn step(
     definition: &'static Definition,
-    newest: Option<LatestEntry>,
+    latest: Option<LatestEntry>,
     selected: bool,
 ) -> Step {
-    let recorded = newest
+    let recorded = latest
         .as_ref()
-        .map(|newest| recorded(newest, definition.digest));
+        .map(|latest| recorded(latest, definition.digest));
     let decided = decide(recorded.as_ref(), code(definition));
-    let moved = newest
+    let moved = latest
         .as_ref()
-        .is_some_and(|newest| newest.target != definition.target);
+        .is_some_and(|latest| latest.target != definition.target);
     let decision = match decided {
         _ if !selected => Decision::Filtered,
         // The marker and the verify function of the new target system say nothing about the old
         // one.
         Decision::Verify(_) | Decision::Resolve if moved => Decision::Issue(Cause::TargetChanged),
         Decision::Issue(cause @ (Cause::Interrupted | Cause::Failed | Cause::UndoInterrupted)) => {
-            Decision::Issue(newest.as_ref().and_then(found_out).unwrap_or(cause))
+            Decision::Issue(latest.as_ref().and_then(found_out).unwrap_or(cause))
         }
         decided => decided,
     };
     let mut notes = Vec::new();
-    if let Some(newest) = &newest
-        && is_applied(&newest.state)
-        && newest.digest != definition.digest
+    if let Some(latest) = &latest
+        && is_applied(&latest.state)
+        && latest.digest != definition.digest
     {
-        let applied = newest.digest.clone();
+        let applied = latest.digest.clone();
         notes.push(match definition.repeat {
             Repeat::Once => Note::Drifted { applied },
             Repeat::OnChange => Note::Again { applied },
         });
     }
-    if selected && let Some(step) = newest.as_ref().and_then(reached) {
+    if selected && let Some(step) = latest.as_ref().and_then(reached) {
         notes.push(Note::Reached {
             step: step.to_owned(),
         });
     }
-    let attempt = newest
+    let attempt = latest
         .as_ref()
-        .map_or(1, |newest| newest.attempt.saturating_add(1));
+        .map_or(1, |latest| latest.attempt.saturating_add(1));
     Step {
         definition,
         decision,
         attempt,
-        newest: newest.map(Box::new),
+        latest: latest.map(Box::new),
         notes,
     }
 }
 
 /// Returns the step that an unfinished attempt reached.
-pub(crate) fn reached(newest: &LatestEntry) -> Option<&str> {
+pub(crate) fn reached(latest: &LatestEntry) -> Option<&str> {
     let unfinished = matches!(
-        newest.state,
+        latest.state,
         State::Started | State::Failed | State::RollbackFailed
     );
-    newest.reason.as_deref().filter(|_| unfinished)
+    latest.reason.as_deref().filter(|_| unfinished)
 }
 
 /// Adds a note to every change that was never attempted although a later one of its stage is
@@ -384,7 +384,7 @@ fn note_out_of_order(steps: &mut [Step]) {
     let applied = |step: &Step| {
         step.definition.repeat == Repeat::Once
             && step
-                .newest
+                .latest
                 .as_ref()
                 .is_some_and(|entry| is_applied(&entry.state))
     };
@@ -393,7 +393,7 @@ fn note_out_of_order(steps: &mut [Step]) {
     };
     let (behind, highest) = (steps[last].definition.id, steps[last].definition.order);
     for step in &mut steps[..last] {
-        if step.newest.is_none()
+        if step.latest.is_none()
             && step.definition.repeat == Repeat::Once
             && step.decision == Decision::Apply
             && order::compare(step.definition.order, highest).is_lt()

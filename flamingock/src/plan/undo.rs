@@ -86,8 +86,8 @@ pub(crate) type AppliedByRun = HashMap<String, u32>;
 
 /// Reports whether the latest entry belongs to an attempt that this run has applied. A failed undo,
 /// and its resolution, keep the attempt's number; a new run of the change has another one.
-fn is_of(newest: &LatestEntry, applied: &AppliedByRun) -> bool {
-    applied.get(&newest.change_id) == Some(&newest.attempt)
+fn is_of(latest: &LatestEntry, applied: &AppliedByRun) -> bool {
+    applied.get(&latest.change_id) == Some(&latest.attempt)
 }
 
 /// Selects the applied changes to undo, last first. Refuses all of them if one cannot be undone.
@@ -128,8 +128,8 @@ pub(crate) fn select<'a>(
         UndoTarget::Run(_) => {
             let mut chosen = applied(&steps);
             chosen.retain(|step| {
-                let newest = step.newest.as_deref();
-                newest.is_some_and(|newest| is_of(newest, by_run))
+                let latest = step.latest.as_deref();
+                latest.is_some_and(|latest| is_of(latest, by_run))
             });
             chosen
         }

@@ -61,19 +61,19 @@ pub struct Issue {
 
 /// Returns the issue of a change, if it needs manual resolution or may still be running.
 pub(crate) fn issue(step: &Step, snapshot: &Snapshot) -> Option<Issue> {
-    let (cause, newest) = (step.issue()?, step.newest.as_deref()?);
-    debug_assert!(!is_applied(&newest.state));
+    let (cause, latest) = (step.issue()?, step.latest.as_deref()?);
+    debug_assert!(!is_applied(&latest.state));
     Some(Issue {
-        change_id: newest.change_id.clone(),
-        stage: newest.stage.clone(),
-        target: newest.target.clone(),
+        change_id: latest.change_id.clone(),
+        stage: latest.stage.clone(),
+        target: latest.target.clone(),
         cause,
-        may_be_running: snapshot.is_running(newest),
-        state: newest.state.clone(),
-        transaction_mode: newest.transaction_mode.clone(),
-        attempt: newest.attempt,
-        started_at: newest.started_at,
-        error: newest.error.clone(),
-        operator: newest.operator.clone(),
+        may_be_running: snapshot.is_running(latest),
+        state: latest.state.clone(),
+        transaction_mode: latest.transaction_mode.clone(),
+        attempt: latest.attempt,
+        started_at: latest.started_at,
+        error: latest.error.clone(),
+        operator: latest.operator.clone(),
     })
 }

@@ -37,7 +37,7 @@ impl Runner {
         let service = &self.settings.service;
         // An unreadable audit is reported before the tool's history is read.
         let own = storage.store.snapshot(service, "").await;
-        let own = own.map_err(Error::store)?.newest;
+        let own = own.map_err(Error::store)?.latest;
         // Problems of the history are reported before anything is created.
         prepare(adoption, database, &pipeline, &own, &facts).await?;
         self.make_ready(&storage).await?;
@@ -45,7 +45,7 @@ impl Runner {
         let store = &*storage.store;
         let adopted = async {
             let own = store.snapshot(service, "").await.map_err(Error::store)?;
-            let prepared = prepare(adoption, database, &pipeline, &own.newest, &facts).await?;
+            let prepared = prepare(adoption, database, &pipeline, &own.latest, &facts).await?;
             append(store, lease.grant(), &prepared.entries).await?;
             Ok(prepared.adopted)
         };
@@ -71,7 +71,7 @@ impl Runner {
         let facts = Arc::new(engine::facts(&self.settings));
         let own = storage.store.snapshot(&self.settings.service, "").await;
         let own = own.map_err(Error::store)?;
-        let prepared = prepare(adoption, database, &pipeline, &own.newest, &facts).await?;
+        let prepared = prepare(adoption, database, &pipeline, &own.latest, &facts).await?;
         Ok(prepared.adopted)
     }
 

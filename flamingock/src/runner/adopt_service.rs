@@ -53,7 +53,7 @@ impl Runner {
                 "{reason}: nothing was adopted, since it may be applying changes. Try again when it has ended"
             )));
         }
-        if !theirs.newest.iter().any(|newest| is_applied(&newest.state)) {
+        if !theirs.latest.iter().any(|latest| is_applied(&latest.state)) {
             self.refuse_open(&theirs, from)?;
             return Err(invalid(&format!(
                 "the service \"{from}\" has applied nothing in this database: there is nothing to adopt"
@@ -82,7 +82,7 @@ impl Runner {
         self.refuse_open(&theirs, from)?;
         let lease = self.take_lock(storage).await?;
         let adopted = self
-            .append_theirs(storage, lease.grant(), theirs.newest, from)
+            .append_theirs(storage, lease.grant(), theirs.latest, from)
             .await;
         let released = lease.release(None).await;
         let adopted = adopted?;
@@ -108,9 +108,9 @@ impl Runner {
     fn refuse_open(&self, theirs: &Snapshot, from: &str) -> Result<(), Error> {
         let pipeline = engine::pipeline_of(&self.settings).ok();
         let ours: Vec<&LatestEntry> = theirs
-            .newest
+            .latest
             .iter()
-            .filter(|newest| Self::has(pipeline.as_ref(), &newest.change_id))
+            .filter(|latest| Self::has(pipeline.as_ref(), &latest.change_id))
             .collect();
         match engine::open(&ours) {
             None => Ok(()),
@@ -131,29 +131,29 @@ impl Runner {
         let ours = ours.map_err(Error::store)?;
         let mut applied: Vec<LatestEntry> = theirs
             .into_iter()
-            .filter(|newest| is_applied(&newest.state))
+            .filter(|latest| is_applied(&latest.state))
             .collect();
         applied.retain(|theirs| {
-            ours.newest
+            ours.latest
                 .iter()
                 .all(|own| own.change_id != theirs.change_id)
         });
-        applied.sort_by_key(|newest| newest.seq);
+        applied.sort_by_key(|latest| latest.seq);
         let pipeline = engine::pipeline_of(&self.settings).ok();
         // The other service may stand for several applications that have no name yet, so only the
         // changes of this binary are adopted.
         applied.retain(|theirs| Self::has(pipeline.as_ref(), &theirs.change_id));
         let entries: Vec<NewEntry> = applied
             .iter()
-            .map(|newest| {
+            .map(|latest| {
                 let find = |pipeline: &Pipeline| {
                     pipeline
                         .changes()
-                        .find(|change| change.id == newest.change_id)
+                        .find(|change| change.id == latest.change_id)
                 };
                 let definition = pipeline.as_ref().and_then(find);
                 let reason = format!("adopted from the service \"{from}\"");
-                let resolved = self.entry(newest, definition, Resolution::Applied, &reason);
+                let resolved = self.entry(latest, definition, Resolution::Applied, &reason);
                 NewEntry {
                     state: State::Applied,
                     origin: Origin::Import,

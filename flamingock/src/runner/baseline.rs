@@ -54,9 +54,9 @@ impl Runner {
             let own = store.snapshot(&self.settings.service, "").await;
             let own = own.map_err(Error::store)?;
             let known: HashSet<&str> = own
-                .newest
+                .latest
                 .iter()
-                .map(|newest| newest.change_id.as_str())
+                .map(|latest| latest.change_id.as_str())
                 .collect();
             let selected = changes
                 .into_iter()

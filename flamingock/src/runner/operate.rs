@@ -55,8 +55,8 @@ impl Runner {
             .snapshot(&self.settings.service, "")
             .await
             .map_err(Error::store)?;
-        let newest = std::mem::take(&mut snapshot.newest);
-        let plan = Plan::make(&pipeline, |_| true, newest);
+        let latest = std::mem::take(&mut snapshot.latest);
+        let plan = Plan::make(&pipeline, |_| true, latest);
         let issues = plan.steps().filter_map(|step| issue(step, &snapshot));
         Ok(issues.collect())
     }
@@ -156,7 +156,7 @@ impl Runner {
     pub(crate) async fn make_ready(&self, storage: &Storage) -> Result<(), Error> {
         let (store, service) = (&storage.store, &self.settings.service);
         let snapshot = store.snapshot(service, "").await.map_err(Error::store)?;
-        if snapshot.tables && snapshot.newest.is_empty() {
+        if snapshot.tables && snapshot.latest.is_empty() {
             let pipeline = engine::pipeline_of(&self.settings)?;
             engine::refuse_a_second_history(&**store, &self.settings, &pipeline).await?;
         }
@@ -229,23 +229,23 @@ impl Runner {
             .snapshot(service, "")
             .await
             .map_err(Error::store)?;
-        let newest = snapshot
-            .newest
+        let latest = snapshot
+            .latest
             .iter()
-            .find(|newest| newest.change_id == change_id);
-        let Some(newest) = newest.cloned() else {
-            let known = snapshot.newest.iter().map(|newest| &*newest.change_id);
+            .find(|latest| latest.change_id == change_id);
+        let Some(latest) = latest.cloned() else {
+            let known = snapshot.latest.iter().map(|latest| &*latest.change_id);
             return Err(invalid(&format!(
                 "the audit of the service {service:?} knows no change {change_id:?}: there is nothing to resolve{}",
                 did_you_mean(change_id, known)
             )));
         };
-        let rolls_back = rolls_back_elsewhere(&newest);
+        let rolls_back = rolls_back_elsewhere(&latest);
         let in_doubt = rolls_back
-            || newest.state == State::Started
-                && newest.transaction_mode == TransactionMode::Separate;
+            || latest.state == State::Started
+                && latest.transaction_mode == TransactionMode::Separate;
         // The decision that would turn wrong if the transaction in doubt is committed after all.
-        let outdated = match newest.origin {
+        let outdated = match latest.origin {
             Origin::Undo => Resolution::Applied,
             _ if rolls_back => Resolution::Applied,
             Origin::Run
@@ -257,10 +257,10 @@ impl Runner {
         if in_doubt && resolution == outdated {
             return Err(invalid(&format!(
                 "whether {change_id:?} was committed is known at its target system {:?}: the next run asks there, and sees to it that it cannot be any more. If the transaction is still open, end that session and run again",
-                newest.target
+                latest.target
             )));
         }
-        let resolved = match newest.state {
+        let resolved = match latest.state {
             State::Applied | State::MarkedApplied => Some(Resolution::Applied),
             State::RolledBack | State::MarkedRolledBack => Some(Resolution::RolledBack),
             State::Started
@@ -273,9 +273,9 @@ impl Runner {
             Some(resolved) if resolved == resolution => Ok(Found::Settled),
             Some(_) => Err(invalid(&format!(
                 "the change {change_id:?} needs no resolution: it is {}. To take an applied change back, undo it",
-                newest.state
+                latest.state
             ))),
-            None => Ok(Found::Open(Box::new(newest))),
+            None => Ok(Found::Open(Box::new(latest))),
         }
     }
 
@@ -288,15 +288,15 @@ impl Runner {
         resolution: Resolution,
         reason: &str,
     ) -> Result<Resolved, Error> {
-        let newest = match self.find(storage, change_id, resolution).await? {
+        let latest = match self.find(storage, change_id, resolution).await? {
             Found::Settled => return Ok(Resolved::Unchanged),
-            Found::Open(newest) => newest,
+            Found::Open(latest) => latest,
         };
         let definitions = engine::pipeline_of(&self.settings).ok();
         let definition = definitions
             .as_ref()
             .and_then(|pipeline| pipeline.changes().find(|change| change.id == change_id));
-        let mut entry = self.entry(&newest, definition, resolution, reason);
+        let mut entry = self.entry(&latest, definition, resolution, reason);
         if definition.is_none()
             && let Some(recorded) = self.recorded(storage, change_id).await?
         {
@@ -322,7 +322,7 @@ impl Runner {
 
     pub(crate) fn entry(
         &self,
-        newest: &LatestEntry,
+        latest: &LatestEntry,
         definition: Option<&'static Definition>,
         resolution: Resolution,
         reason: &str,
@@ -333,20 +333,20 @@ impl Runner {
             Resolution::RolledBack => State::MarkedRolledBack,
         };
         NewEntry {
-            attempt: newest.attempt,
-            stage: newest.stage.clone(),
-            change_id: newest.change_id.clone(),
-            change_order: newest.change_order.clone(),
+            attempt: latest.attempt,
+            stage: latest.stage.clone(),
+            change_id: latest.change_id.clone(),
+            change_order: latest.change_order.clone(),
             author: text(|definition| definition.author),
             description: text(|definition| definition.description),
-            target: newest.target.clone(),
+            target: latest.target.clone(),
             state,
-            transaction_mode: newest.transaction_mode.clone(),
+            transaction_mode: latest.transaction_mode.clone(),
             recovery: definition.map(|definition| definition.recovery),
             origin: Origin::Operator,
             // An operator who finds the effect applied has seen the code of that attempt, so its
             // digest is recorded.
-            digest: newest.digest.clone(),
+            digest: latest.digest.clone(),
             duration: Some(std::time::Duration::ZERO),
             location: definition
                 .map(|one| one.location().to_string())
@@ -354,7 +354,7 @@ impl Runner {
             error: None,
             reason: Some(reason.to_owned()),
             idempotency_key: new_id(),
-            origin_facts: Arc::new(engine::facts_at(&self.settings, &newest.target)),
+            origin_facts: Arc::new(engine::facts_at(&self.settings, &latest.target)),
         }
     }
 }

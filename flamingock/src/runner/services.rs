@@ -65,14 +65,14 @@ impl ServiceStatus {
             issues: 0,
             last_run: None,
         };
-        for newest in &snapshot.newest {
-            *status.count_of(newest, snapshot.is_running(newest)) += 1;
+        for latest in &snapshot.latest {
+            *status.count_of(latest, snapshot.is_running(latest)) += 1;
         }
-        let last = snapshot.newest.iter().max_by_key(|newest| newest.seq);
-        status.last_run = last.map(|newest| LastRun {
-            run_id: newest.run_id.clone(),
-            origin: newest.origin.clone(),
-            started_at: newest.started_at,
+        let last = snapshot.latest.iter().max_by_key(|latest| latest.seq);
+        status.last_run = last.map(|latest| LastRun {
+            run_id: latest.run_id.clone(),
+            origin: latest.origin.clone(),
+            started_at: latest.started_at,
         });
         // A lock that was never taken: the row exists only because the statements of `schema`
         // create it.
@@ -80,18 +80,18 @@ impl ServiceStatus {
         status
     }
 
-    fn count_of(&mut self, newest: &LatestEntry, running: bool) -> &mut usize {
-        let undone = matches!(newest.state, State::RolledBack | State::MarkedRolledBack);
+    fn count_of(&mut self, latest: &LatestEntry, running: bool) -> &mut usize {
+        let undone = matches!(latest.state, State::RolledBack | State::MarkedRolledBack);
         match decide(
-            Some(&recorded(newest, &newest.digest)),
-            recorded_code(newest),
+            Some(&recorded(latest, &latest.digest)),
+            recorded_code(latest),
         ) {
             _ if running => &mut self.running,
             Decision::Skip | Decision::Again => &mut self.applied,
             Decision::Apply if undone => &mut self.rolled_back,
             Decision::Issue(_) => &mut self.issues,
             // The last run did not get an answer either.
-            Decision::Verify(_) | Decision::Resolve if found_out(newest).is_some() => {
+            Decision::Verify(_) | Decision::Resolve if found_out(latest).is_some() => {
                 &mut self.issues
             }
             Decision::Apply | Decision::Verify(_) | Decision::Resolve | Decision::Filtered => {

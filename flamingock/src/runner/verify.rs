@@ -3,7 +3,7 @@
 use super::builder::Runner;
 use crate::engine;
 use crate::report::error::Error;
-use crate::report::probe::Probe;
+use crate::report::verify::VerifyReport;
 
 impl Runner {
     /// Calls the `#[verify]` function of every selected change that has one, and compares its
@@ -15,7 +15,7 @@ impl Runner {
     ///
     /// # Cancel safety
     /// The future can be dropped. A verify function that is running is then dropped with it.
-    pub async fn verify(&self) -> Result<Vec<Probe>, Error> {
+    pub async fn verify(&self) -> Result<Vec<VerifyReport>, Error> {
         engine::verify(self.settings.for_a_run()).await
     }
 }

@@ -99,7 +99,7 @@ impl<D: Driver> SqlStore<D> {
                     let moved = "the lock has another owner";
                     return Err(StoreError::new(StoreErrorKind::Refused, ACTION, moved));
                 }
-                Ok(Err(newest)) => error = newest,
+                Ok(Err(latest)) => error = latest,
                 Err(_) => {}
             }
             if Instant::now() >= deadline {

@@ -56,7 +56,8 @@ impl<D: Driver> AuditStore for SqlStore<D> {
         since: i64,
     ) -> Result<Option<LockProgress>, StoreError> {
         let read = reads!(self, "could not look at the lock", |connection| {
-            self.ledger.glance(connection, service, LANE, digest, since)
+            self.ledger
+                .lock_progress(connection, service, LANE, digest, since)
         })?;
         let mut progress = read.map(rows::progress);
         if let Some(progress) = &mut progress {
@@ -201,7 +202,7 @@ impl<D: Driver> LockStore for SqlStore<D> {
         let grant = rows::grant(grant);
         let deadline = Instant::now() + self.ledger.patience();
         let released = loop {
-            let released = tries!(self, "could not give the lock back", |connection| {
+            let released = tries!(self, "could not release the lock", |connection| {
                 self.ledger.release(connection, &grant, digest)
             });
             match released {

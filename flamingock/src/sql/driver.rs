@@ -125,7 +125,7 @@ pub(crate) trait Driver: Backend {
 
     /// Statements of which one fails if a transaction is open on a connection that should commit each
     /// statement by itself.
-    const OPEN_PROBE: &'static [&'static str];
+    const OPEN_TRANSACTION_CHECK: &'static [&'static str];
 
     /// Lists what changes without transaction may have left unusable: its id, and what it is called.
     const REMAINS: Option<&'static str> = None;
@@ -309,7 +309,7 @@ pub(super) async fn has_open_transaction<D: Driver>(connection: &mut Conn<D>) ->
     if is_deeper::<D>(connection, 0).await {
         return true;
     }
-    for text in D::OPEN_PROBE {
+    for text in D::OPEN_TRANSACTION_CHECK {
         if send::<D>(connection, (*text).to_owned()).await.is_err() {
             return true;
         }

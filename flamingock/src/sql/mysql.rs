@@ -82,7 +82,7 @@ impl Driver for flamingock_sqlx_audit::MySql {
 
     // The next transaction's character cannot be chosen in one. A savepoint would tell nothing where
     // autocommit is off: there it begins a transaction itself.
-    const OPEN_PROBE: &'static [&'static str] = &["SET TRANSACTION READ WRITE"];
+    const OPEN_TRANSACTION_CHECK: &'static [&'static str] = &["SET TRANSACTION READ WRITE"];
     fn options_of(options: Options<Self>, client: Client) -> Options<Self> {
         match client {
             Client::Pool => options,

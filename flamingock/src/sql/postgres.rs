@@ -85,7 +85,7 @@ UNION ALL SELECT 'extension', extname::text FROM pg_catalog.pg_extension WHERE e
     );
     const QUEUES: bool = true;
     // In a transaction its start is before the statement's.
-    const OPEN_PROBE: &'static [&'static str] =
+    const OPEN_TRANSACTION_CHECK: &'static [&'static str] =
         &["SELECT 1 / (CASE WHEN now() = statement_timestamp() THEN 1 ELSE 0 END)"];
 
     // Objects below 16384 are part of every database. Functions of the listed extensions use no session state.

@@ -70,34 +70,34 @@ pub(super) fn filter(filter: &HistoryFilter) -> leaf::Filter {
         attempt: filter.attempt.map(i64::from),
         run_id: filter.run_id.clone(),
         since: filter.since.map(time::text),
-        newest_only: filter.latest_only,
+        latest_only: filter.latest_only,
     }
 }
 
-pub(super) fn progress(read: leaf::Glance) -> LockProgress {
+pub(super) fn progress(read: leaf::LockProgress) -> LockProgress {
     LockProgress {
-        lock: lock_row(read.lock),
+        lock: lock_status(read.lock),
         up_to_date: read.digest_matches,
-        newest: read.newest,
+        latest: read.latest,
         applied: usize::try_from(read.applied).unwrap_or_default(),
     }
 }
 
 pub(super) fn snapshot(read: leaf::Snapshot) -> Snapshot {
     Snapshot {
-        lock: read.lock.map(lock_row),
+        lock: read.lock.map(lock_status),
         up_to_date: read.digest_matches,
-        newest: read
-            .newest
+        latest: read
+            .latest
             .into_iter()
             .filter(|row| !row.change_id.is_empty())
-            .map(newest)
+            .map(latest)
             .collect(),
         tables: true,
     }
 }
 
-fn lock_row(row: leaf::LockRow) -> LockStatus {
+fn lock_status(row: leaf::LockStatus) -> LockStatus {
     LockStatus {
         fencing_token: row.fencing_token,
         run_id: known(&row.run_id),
@@ -109,7 +109,7 @@ fn lock_row(row: leaf::LockRow) -> LockStatus {
     }
 }
 
-fn newest(row: leaf::NewestRow) -> LatestEntry {
+fn latest(row: leaf::LatestRow) -> LatestEntry {
     LatestEntry {
         change_id: row.change_id,
         seq: row.seq,

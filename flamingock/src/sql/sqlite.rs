@@ -51,7 +51,7 @@ impl Driver for flamingock_sqlx_audit::Sqlite {
     // The driver keeps every statement of a text until its end.
     const LONGEST_TEXT: usize = 64 * 1024;
     const OWN_TAG: Option<&'static str> = None;
-    const OPEN_PROBE: &'static [&'static str] = &["BEGIN", "ROLLBACK"];
+    const OPEN_TRANSACTION_CHECK: &'static [&'static str] = &["BEGIN", "ROLLBACK"];
 
     async fn forget_statements(connection: &mut Conn<Self>) -> Result<()> {
         connection.clear_cached_statements().await

@@ -13,45 +13,45 @@ use crate::util::error_chain::ErrorChain;
 use crate::util::error_chain::chain;
 use crate::util::panic::panic_text;
 
-/// The first and the longest pause between two readiness probes: it doubles in between.
+/// The first and the longest pause between two readiness checks: it doubles in between.
 pub(crate) const FIRST_PAUSE: Duration = Duration::from_millis(100);
 pub(crate) const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// The longest timeout: a year, so that adding it to a clock cannot overflow.
 const LONGEST_WAIT: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
-/// The readiness probe of a target system, and its timeout.
+/// The readiness check of a target system, and its timeout.
 #[derive(Clone)]
 pub(crate) struct Ready {
-    probe: Arc<dyn Fn() -> BoxFuture<'static, Result<(), BoxError>> + Send + Sync>,
+    check: Arc<dyn Fn() -> BoxFuture<'static, Result<(), BoxError>> + Send + Sync>,
     pub(crate) timeout: Duration,
 }
 
 impl Ready {
-    pub(crate) fn new<F, Fut, E>(probe: F, timeout: Duration) -> Ready
+    pub(crate) fn new<F, Fut, E>(check: F, timeout: Duration) -> Ready
     where
         F: Fn() -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<(), E>> + Send + 'static,
         E: Into<BoxError>,
     {
         Ready {
-            probe: Arc::new(move || {
-                let asked = probe();
+            check: Arc::new(move || {
+                let asked = check();
                 Box::pin(async move { asked.await.map_err(Into::into) })
             }),
             timeout: timeout.min(LONGEST_WAIT),
         }
     }
 
-    /// Calls the readiness probe once.
+    /// Calls the readiness check once.
     pub(crate) async fn ask(&self) -> Result<(), ErrorChain> {
         // Creating the future is the application's code, too, and may panic.
-        let asked = AssertUnwindSafe(async { (self.probe)().await });
+        let asked = AssertUnwindSafe(async { (self.check)().await });
         match asked.catch_unwind().await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => Err(chain(&error)),
             Err(payload) => {
-                let text = format!("its readiness probe panicked: {}", panic_text(&*payload));
+                let text = format!("its readiness check panicked: {}", panic_text(&*payload));
                 Err(ErrorChain::text(&text))
             }
         }
@@ -65,7 +65,7 @@ impl Ready {
         ));
         match last {
             Some(last) => text.and_all(last),
-            None => text.and("its readiness probe did not answer"),
+            None => text.and("its readiness check did not answer"),
         }
     }
 }
@@ -78,7 +78,7 @@ impl fmt::Debug for Ready {
     }
 }
 
-/// The results of a run's readiness probes: each target system is waited for once.
+/// The results of a run's readiness checks: each target system is waited for once.
 #[derive(Debug, Default)]
 pub(crate) struct Readiness(Mutex<HashMap<String, Result<(), ErrorChain>>>);
 

@@ -95,7 +95,7 @@ impl TargetSystem {
     /// Waits until the system is ready before the first of its changes runs, is undone or is
     /// verified, so that a broker that starts late does not fail the deployment.
     ///
-    /// The readiness probe is a function that returns a future. Flamingock calls it until it
+    /// The readiness check is a function that returns a future. Flamingock calls it until it
     /// returns `Ok` or `timeout` is over, with pauses from 100 milliseconds to 5 seconds. A call
     /// that has not returned by then is dropped. It is called only if a change of this system is to
     /// run, under the lock, whose lease is renewed meanwhile, and never in a transaction.
@@ -137,21 +137,21 @@ impl TargetSystem {
     /// # struct Broker;
     /// # impl Broker { async fn ping(&self) -> Result<(), BoxError> { Ok(()) } }
     /// # let broker = Broker;
-    /// let probe = move || {
+    /// let check = move || {
     ///     let broker = broker.clone();
     ///     async move { broker.ping().await }
     /// };
-    /// let events = TargetSystem::new("events").ready(probe, Duration::from_secs(60));
+    /// let events = TargetSystem::new("events").ready(check, Duration::from_secs(60));
     /// # drop(events);
     /// ```
     #[must_use]
-    pub fn ready<F, Fut, E>(mut self, probe: F, timeout: Duration) -> TargetSystem
+    pub fn ready<F, Fut, E>(mut self, check: F, timeout: Duration) -> TargetSystem
     where
         F: Fn() -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<(), E>> + Send + 'static,
         E: Into<BoxError>,
     {
-        self.ready = Some(Ready::new(probe, timeout));
+        self.ready = Some(Ready::new(check, timeout));
         self
     }
 }

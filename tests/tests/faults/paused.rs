@@ -271,10 +271,10 @@ async fn paused_before_commit(kind: Kind) {
 async fn pause_outside_a_write(process: &mut Driver, audit: &str) {
     let options: SqliteConnectOptions = audit.parse().unwrap();
     let options = options.busy_timeout(Duration::from_millis(100));
-    let mut probe = options.connect().await.unwrap();
+    let mut connection = options.connect().await.unwrap();
     loop {
         process.pause().unwrap();
-        if let Ok(write) = probe.begin_with("BEGIN IMMEDIATE").await {
+        if let Ok(write) = connection.begin_with("BEGIN IMMEDIATE").await {
             write.rollback().await.unwrap();
             return;
         }

@@ -290,7 +290,7 @@ async fn time_limits_without_a_transaction_are_refused_behind_a_transaction_pool
         assert_eq!(runner.run().await.unwrap().counts().newly_applied, 1);
         let answers = runner_of(&through, change).verify().await.unwrap();
         assert!(
-            answers.iter().all(|answer| answer.there == Some(true)),
+            answers.iter().all(|answer| answer.present == Some(true)),
             "{answers:?}"
         );
         assert_eq!(limits(&transaction.url(&name), CONNECTIONS).await, ["0 0"]);

@@ -81,7 +81,7 @@ fn owner(lock: &LockStatus) -> String {
 impl Told for Snapshot {
     fn told(&self) -> String {
         let latest = self
-            .newest
+            .latest
             .iter()
             .map(|one| format!("{} {}", one.change_id, one.state));
         let mut latest: Vec<String> = latest.collect();

@@ -61,8 +61,8 @@ impl Committed {
 
     /// Returns the changes in the order of the manifest, with the data that the audit has about
     /// them.
-    fn changes(&self, newest: &[Entry]) -> Result<Pipeline, Vec<Problem>> {
-        let newest: HashMap<&str, &Entry> = newest
+    fn changes(&self, latest: &[Entry]) -> Result<Pipeline, Vec<Problem>> {
+        let latest: HashMap<&str, &Entry> = latest
             .iter()
             .filter_map(|entry| Some((entry.change_id.as_deref()?, entry)))
             .collect();
@@ -76,13 +76,13 @@ impl Committed {
         let changes: Vec<&'static Definition> = self
             .lines
             .iter()
-            .map(|line| self.definition(line, newest.get(line.id.as_str()).copied()))
+            .map(|line| self.definition(line, latest.get(line.id.as_str()).copied()))
             .collect();
         Pipeline::build(&stages, &changes)
     }
 
-    fn definition(&self, line: &Line, newest: Option<&Entry>) -> &'static Definition {
-        let recorded = newest.map(Known::of);
+    fn definition(&self, line: &Line, latest: Option<&Entry>) -> &'static Definition {
+        let recorded = latest.map(Known::of);
         let known = Known {
             id: &line.id,
             stage: &line.stage,
@@ -123,8 +123,8 @@ impl Source for Committed {
         None
     }
 
-    fn pipeline(&self, _settings: &Settings, newest: &[Entry]) -> Result<Pipeline, Error> {
-        self.changes(newest).map_err(Error::invalid)
+    fn pipeline(&self, _settings: &Settings, latest: &[Entry]) -> Result<Pipeline, Error> {
+        self.changes(latest).map_err(Error::invalid)
     }
 }
 

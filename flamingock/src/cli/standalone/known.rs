@@ -119,17 +119,17 @@ impl Source for Audit {
         )
     }
 
-    fn pipeline(&self, _settings: &Settings, newest: &[Entry]) -> Result<Pipeline, Error> {
-        Ok(of_the_audit(newest))
+    fn pipeline(&self, _settings: &Settings, latest: &[Entry]) -> Result<Pipeline, Error> {
+        Ok(of_the_audit(latest))
     }
 }
 
 /// Returns every change that was ever attempted, stages by name and changes by order. Refuses
 /// nothing, because the changes of several versions of an application need not make a valid
 /// pipeline.
-fn of_the_audit(newest: &[Entry]) -> Pipeline {
+fn of_the_audit(latest: &[Entry]) -> Pipeline {
     let mut pipeline = Pipeline::default();
-    let mut entries: Vec<&Entry> = newest.iter().collect();
+    let mut entries: Vec<&Entry> = latest.iter().collect();
     entries.sort_by(|left, right| {
         let stage = |entry: &Entry| (entry.stage.as_deref() != Some(DEFAULT), entry.stage.clone());
         let order = |entry: &'_ Entry| entry.change_order.clone().unwrap_or_default();

@@ -128,7 +128,7 @@ impl Execution<'_> {
             let (cause, reached) = match deadline.told(called.ended) {
                 Ended::Lost(reason) => return ExecutionOutcome::lost(reason),
                 Ended::NotRun(cause) if index == 0 => {
-                    self.step_progress.take_back(index);
+                    self.step_progress.remove(index);
                     let error = introduced(NO_CONNECTION, &chain(&cause));
                     let entries = attempt.nothing_left(&mode, Some(error.clone()));
                     return self.recorded(&entries, error, Outcome::RolledBack).await;

@@ -82,9 +82,9 @@ impl ExecutionOutcome {
 
 /// Reports whether the code names another target system now than the attempt's.
 pub(super) fn moved(step: &Step) -> bool {
-    step.newest
+    step.latest
         .as_ref()
-        .is_some_and(|newest| newest.target != step.definition.target)
+        .is_some_and(|latest| latest.target != step.definition.target)
 }
 
 /// Returns the outcome of an applied change. The mode is `none` if the database committed midway.
@@ -97,7 +97,7 @@ pub(super) fn applied(mode: &TransactionMode) -> ExecutionOutcome {
 }
 
 pub(super) fn blocked(step: &Step, cause: Cause) -> ExecutionOutcome {
-    let error = step.newest.as_ref().and_then(|newest| newest.error.clone());
+    let error = step.latest.as_ref().and_then(|latest| latest.error.clone());
     ExecutionOutcome {
         error,
         issue: Some(cause),

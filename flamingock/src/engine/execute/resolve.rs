@@ -65,7 +65,7 @@ impl Execution<'_> {
             _ => {}
         }
         Some(match (ended.into_result(), when_absent) {
-            (Err(cause), _) if step.newest.is_none() => {
+            (Err(cause), _) if step.latest.is_none() => {
                 let error = introduced(NOT_VERIFIED, &chain(&cause));
                 ExecutionOutcome::failed(Outcome::NotReached, error)
             }
@@ -87,17 +87,17 @@ impl Execution<'_> {
         cause: Cause,
         error: Option<&ErrorChain>,
     ) -> ExecutionOutcome {
-        let Some(newest) = &step.newest else {
+        let Some(latest) = &step.latest else {
             return issue(cause.clone(), cause.before(error));
         };
         let told = cause.before(error);
-        if found_out(newest).as_ref() != Some(&cause) {
-            let attempt = self.attempt_of(step, newest, newest.origin.clone());
+        if found_out(latest).as_ref() != Some(&cause) {
+            let attempt = self.attempt_of(step, latest, latest.origin.clone());
             let entry = NewEntry {
-                state: newest.state.clone(),
+                state: latest.state.clone(),
                 error: Some(told.clone()),
-                reason: newest.reason.clone(),
-                ..attempt.started(newest.transaction_mode.clone())
+                reason: latest.reason.clone(),
+                ..attempt.started(latest.transaction_mode.clone())
             };
             match self.executor.append_retrying(&[entry]).await {
                 Ok(()) => {}
@@ -115,10 +115,10 @@ impl Execution<'_> {
     }
 
     /// Returns the attempt of the latest entry, which this run resolves.
-    fn attempt_of(&self, step: &Step, newest: &LatestEntry, origin: Origin) -> Attempt<'_> {
+    fn attempt_of(&self, step: &Step, latest: &LatestEntry, origin: Origin) -> Attempt<'_> {
         let mut attempt = self.executor.attempt(step, origin);
-        attempt.number = newest.attempt;
-        attempt.digest.clone_from(&newest.digest);
+        attempt.number = latest.attempt;
+        attempt.digest.clone_from(&latest.digest);
         attempt
     }
 
@@ -147,8 +147,8 @@ impl Execution<'_> {
     /// Records the result of the verify function.
     pub(super) async fn found(&self, step: &Step, state: State) -> ExecutionOutcome {
         // The entry ends the existing attempt, if there is one, and does not begin a new one.
-        let attempt = match &step.newest {
-            Some(newest) => self.attempt_of(step, newest, Origin::Verify),
+        let attempt = match &step.latest {
+            Some(latest) => self.attempt_of(step, latest, Origin::Verify),
             None => self.executor.attempt(step, Origin::Verify),
         };
         self.record_resolution(&attempt, state, TransactionMode::None)
@@ -187,7 +187,7 @@ impl Execution<'_> {
     /// Reads the marker of an interrupted attempt at its target system. Returns `None` if the
     /// attempt was not committed, so that the change is to be applied.
     pub(super) async fn resolve(&self, step: &Step) -> Option<ExecutionOutcome> {
-        let Some(newest) = &step.newest else {
+        let Some(latest) = &step.latest else {
             return Some(blocked(step, Cause::Interrupted));
         };
         let Some(database) = &self.target.database else {
@@ -195,15 +195,15 @@ impl Execution<'_> {
             let unresolved = self.unresolved(step, Cause::ForeignMarkers, Some(&error));
             return Some(unresolved.await);
         };
-        let undoes = newest.origin == Origin::Undo;
+        let undoes = latest.origin == Origin::Undo;
         let origin = if undoes { Origin::Undo } else { Origin::Run };
-        let attempt = self.attempt_of(step, newest, origin);
-        let (key, run_id) = match self.begun(newest).await {
+        let attempt = self.attempt_of(step, latest, origin);
+        let (key, run_id) = match self.begun(latest).await {
             Ok(Some(begun)) => begun,
             Ok(None) => {
                 let error = ErrorChain::text(&format!(
                     "the latest entry of attempt {} is entry {}",
-                    newest.attempt, newest.seq
+                    latest.attempt, latest.seq
                 ));
                 let unresolved = self.unresolved(step, Cause::IncompleteHistory, Some(&error));
                 return Some(unresolved.await);
@@ -215,23 +215,23 @@ impl Execution<'_> {
         let state = match resolved {
             // If the table of markers does not exist, the rollback had not begun.
             Ok(Resolved::NotApplied | Resolved::Foreign(ForeignMarkers::NoTable { .. }))
-                if rolls_back_elsewhere(newest) =>
+                if rolls_back_elsewhere(latest) =>
             {
-                return self.not_rolled_back(newest, &attempt, State::Failed).await;
+                return self.not_rolled_back(latest, &attempt, State::Failed).await;
             }
-            Ok(Resolved::LeftBehind) if rolls_back_elsewhere(newest) => {
+            Ok(Resolved::LeftBehind) if rolls_back_elsewhere(latest) => {
                 return self
-                    .not_rolled_back(newest, &attempt, State::RollbackFailed)
+                    .not_rolled_back(latest, &attempt, State::RollbackFailed)
                     .await;
             }
             Ok(Resolved::NotApplied) if undoes => State::Applied,
             Ok(Resolved::NotApplied) => return None,
-            Ok(Resolved::Applied) if undoes || rolls_back_elsewhere(newest) => State::RolledBack,
+            Ok(Resolved::Applied) if undoes || rolls_back_elsewhere(latest) => State::RolledBack,
             Ok(Resolved::Applied) => State::Applied,
             // The database committed a part, so the attempt counts as non-transactional.
             Ok(Resolved::LeftBehind) => return self.without_marker(step, undoes).await,
             Ok(Resolved::StillOpen) => {
-                let error = own_error(newest);
+                let error = own_error(latest);
                 return Some(
                     self.unresolved(step, Cause::StillOpen, error.as_ref())
                         .await,
@@ -248,7 +248,7 @@ impl Execution<'_> {
         if executed.run_state == RunState::GoesOn && is_committed {
             database.unmark(&attempt, key).await;
         }
-        if executed.run_state == RunState::GoesOn && rolls_back_elsewhere(newest) {
+        if executed.run_state == RunState::GoesOn && rolls_back_elsewhere(latest) {
             // The change runs again, as after every completed rollback.
             return None;
         }
@@ -259,20 +259,20 @@ impl Execution<'_> {
     /// wrote it: the first of the equal entries at the end of the attempt's history. Those after it
     /// are from runs that could not resolve the attempt. Returns `None` if the history lacks it. No
     /// marker is read then, because a guessed one would let a committed attempt run again.
-    async fn begun(&self, newest: &LatestEntry) -> Result<Option<(i64, String)>, StoreError> {
+    async fn begun(&self, latest: &LatestEntry) -> Result<Option<(i64, String)>, StoreError> {
         let filter = HistoryFilter::default()
-            .change(newest.change_id.clone())
-            .attempt(newest.attempt);
+            .change(latest.change_id.clone())
+            .attempt(latest.attempt);
         let service = &self.executor.lease.grant().service;
         let entries = self.executor.store.history(service, &filter).await?;
         let says_the_same = |entry: &&Entry| {
             (&entry.state, &entry.origin, &entry.reason)
-                == (&newest.state, &newest.origin, &newest.reason)
+                == (&latest.state, &latest.origin, &latest.reason)
         };
         let before = entries
             .iter()
             .rev()
-            .skip_while(|found| found.seq != newest.seq);
+            .skip_while(|found| found.seq != latest.seq);
         let begun = before.take_while(says_the_same).last();
         // An entry with a run's finding about the attempt is not the entry that the attempt began
         // with.
@@ -285,11 +285,11 @@ impl Execution<'_> {
     /// may run again.
     async fn not_rolled_back(
         &self,
-        newest: &LatestEntry,
+        latest: &LatestEntry,
         attempt: &Attempt<'_>,
         state: State,
     ) -> Option<ExecutionOutcome> {
-        let error = own_error(newest).unwrap_or_else(|| ErrorChain::text("it failed"));
+        let error = own_error(latest).unwrap_or_else(|| ErrorChain::text("it failed"));
         let cause = match state {
             State::RollbackFailed => Cause::RollbackFailed,
             _ => Cause::Failed,
@@ -319,13 +319,13 @@ impl Execution<'_> {
     /// Records an attempt that its database committed in part as non-transactional, so that an
     /// operator decides.
     async fn left_midway(&self, step: &Step, cause: Cause) -> ExecutionOutcome {
-        let Some(newest) = &step.newest else {
+        let Some(latest) = &step.latest else {
             return blocked(step, cause);
         };
-        let attempt = self.attempt_of(step, newest, newest.origin.clone());
+        let attempt = self.attempt_of(step, latest, latest.origin.clone());
         let entry = NewEntry {
-            error: own_error(newest),
-            reason: newest.reason.clone(),
+            error: own_error(latest),
+            reason: latest.reason.clone(),
             ..attempt.started(TransactionMode::None)
         };
         match self.executor.append_retrying(&[entry]).await {
@@ -357,9 +357,9 @@ impl Execution<'_> {
 }
 
 /// Returns the error of the attempt itself, without what later runs found out about it.
-fn own_error(newest: &LatestEntry) -> Option<ErrorChain> {
-    match found_out(newest) {
-        Some(_) => newest.error.as_ref()?.behind_first(),
-        None => newest.error.clone(),
+fn own_error(latest: &LatestEntry) -> Option<ErrorChain> {
+    match found_out(latest) {
+        Some(_) => latest.error.as_ref()?.behind_first(),
+        None => latest.error.clone(),
     }
 }

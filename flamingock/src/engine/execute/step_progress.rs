@@ -50,7 +50,7 @@ impl StepProgress {
     }
 
     /// Removes a step that did not run after all.
-    pub(crate) fn take_back(&self, index: usize) {
+    pub(crate) fn remove(&self, index: usize) {
         self.steps().truncate(index);
     }
 

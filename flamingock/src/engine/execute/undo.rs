@@ -32,9 +32,9 @@ impl Executor<'_> {
             return ExecutionOutcome::failed(Outcome::Failed, ErrorChain::text(text));
         }
         let number = step
-            .newest
+            .latest
             .as_ref()
-            .map_or(step.attempt, |newest| newest.attempt);
+            .map_or(step.attempt, |latest| latest.attempt);
         let mut one = match self.one(step, number).await {
             Ok(one) => one,
             Err(not_started) => return *not_started,
@@ -48,8 +48,8 @@ impl Executor<'_> {
         }
         let mut attempt = self.attempt(step, Origin::Undo);
         attempt.number = number;
-        if let Some(newest) = &step.newest {
-            attempt.digest.clone_from(&newest.digest);
+        if let Some(latest) = &step.latest {
+            attempt.digest.clone_from(&latest.digest);
         }
         let undone = one.undo(&attempt, body).await;
         let undone = one.with_steps(undone);

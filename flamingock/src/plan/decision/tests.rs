@@ -59,7 +59,7 @@ fn nothing_recorded_applies() {
 }
 
 #[test]
-fn what_repeats_is_applied_again_only_when_it_has_changed() {
+fn repeatable_change_is_applied_again_only_when_it_has_changed() {
     for (state, repeat, changed, expected) in [
         (State::Applied, Repeat::OnChange, true, Decision::Again),
         (
@@ -94,7 +94,7 @@ fn what_repeats_is_applied_again_only_when_it_has_changed() {
 }
 
 #[test]
-fn a_probe_does_not_settle_what_repeats() {
+fn verify_function_does_not_resolve_a_repeatable_change() {
     for (recovery, expected) in [
         (Manual, Decision::Issue(Cause::Interrupted)),
         (Retry, Decision::Apply),

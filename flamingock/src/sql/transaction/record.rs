@@ -181,7 +181,7 @@ impl<D: Driver> Transact<'_, D> {
 fn with_its_stage(one: &Try<'_>, at: usize) -> String {
     let definition = one.attempts[at].definition;
     format!(
-        "it was taken back with its stage \"{}\", which is atomic: the change \"{}\" failed",
+        "it was rolled back with its stage \"{}\", which is atomic: the change \"{}\" failed",
         definition.stage, definition.id
     )
 }

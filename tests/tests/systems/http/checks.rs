@@ -14,7 +14,7 @@ async fn verdict(service: &Service, apply: &str, verify: &str) -> Result<Option<
     let verdicts = runner_on(&store, &text).verify().await.unwrap();
     match &verdicts[0].error {
         Some(error) => Err(error.to_string()),
-        None => Ok(verdicts[0].there),
+        None => Ok(verdicts[0].present),
     }
 }
 

@@ -39,7 +39,7 @@ async fn examples_of_the_guide_work() {
     };
     runner().run().await.unwrap();
     let there = runner().verify().await.unwrap();
-    assert_eq!(there[0].there, Some(true), "{there:?}");
+    assert_eq!(there[0].present, Some(true), "{there:?}");
     runner().undo(UndoTarget::Last).await.unwrap();
     let body = r#"{"@id":"orders","path":"/orders/*","ports":[8081]}"#;
     let expected = [

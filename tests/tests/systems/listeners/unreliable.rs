@@ -149,7 +149,7 @@ async fn verify_emits_the_answer_of_every_verify_function() {
         "verify started",
         "planned 1",
         "warm-cache 1 started",
-        "warm-cache there: Some(true)",
+        "warm-cache present: Some(true)",
         "verify ended: well",
     ];
     assert_eq!(recorder.lines(), expected);
@@ -248,7 +248,7 @@ async fn event_is_displayed_in_one_line() {
         "\"breaks\" failed: broken [target default]",
         "\"breaks\" needs manual resolution: a non-transactional attempt failed and was not rolled back",
         "stage \"default\" was halted",
-        "lock given back",
+        "lock released",
     ];
     assert_eq!(*lines.lock().unwrap(), expected);
 }

@@ -15,7 +15,7 @@ impl File {
         usage: Use,
     ) -> Option<(Body<()>, Option<Body<()>>)> {
         const RULE: &str =
-            "`steps` is a list, each with `apply` and, if it can be taken back, `rollback`";
+            "`steps` is a list, each with `apply` and, if it can be rolled back, `rollback`";
         let nodes = match entry.node.value {
             Value::List(nodes) if !nodes.is_empty() => nodes,
             Value::List(_)

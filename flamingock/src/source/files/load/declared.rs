@@ -17,7 +17,7 @@ impl Reader<'_> {
     ) -> Option<Read> {
         if let Some(rollback) = rollback {
             let rule = format!(
-                "it belongs to {}, which says itself what takes it back: write it there, as `rollback`",
+                "it belongs to {}, which has a rollback of its own: write it there, as `rollback`",
                 file.path
             );
             problems.at(rollback.path, 1, rule);

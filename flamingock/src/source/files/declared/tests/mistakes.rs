@@ -252,7 +252,7 @@ fn files_that_do_not_fit_together_are_named() {
         ),
         (
             &[("0001__a.rollback.sql", "a"), ("0001__a.yaml", SQL)],
-            "changes/0001__a.rollback.sql:1: it belongs to changes/0001__a.yaml, which says itself what takes it back",
+            "changes/0001__a.rollback.sql:1: it belongs to changes/0001__a.yaml, which has a rollback of its own",
         ),
         (
             &[("0001__a.rollback.yaml", SQL), ("0001__a.sql", "a")],

@@ -10,7 +10,7 @@ use crate::util::error_chain::ErrorChain;
 /// function, compared with the audit.
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
-pub struct Probe {
+pub struct VerifyReport {
     /// The id of the change.
     pub change_id: String,
     /// The stage of the change.
@@ -21,9 +21,9 @@ pub struct Probe {
     pub state: Option<State>,
     /// Whether the change is applied according to the audit.
     pub applied: bool,
-    /// Whether the change is applied according to its verify function; `None` if that function
-    /// failed.
-    pub there: Option<bool>,
+    /// Whether the effect of the change is present according to its verify function; `None` if
+    /// that function failed.
+    pub present: Option<bool>,
     /// What the two together mean.
     pub verdict: Verdict,
     /// The error of the verify function, if it failed.
@@ -36,45 +36,45 @@ pub struct Probe {
 #[non_exhaustive]
 pub enum Verdict {
     /// The answer agrees with the audit.
-    Agrees,
+    Consistent,
     /// The audit says applied, but the effect is missing: it was removed outside Flamingock.
-    Gone,
+    Missing,
     /// The audit does not say applied, but the effect is present: a run would apply the change
     /// again.
-    ThereAlready,
+    UnexpectedlyPresent,
     /// The next run calls the verify function itself, and records its answer.
-    SettledByTheNextRun,
+    WillBeResolved,
     /// A run is working on the change: the answer may change at any moment.
     Running,
     /// The verify function failed.
-    NotKnown,
+    Unknown,
 }
 
 impl Verdict {
-    pub(crate) fn of(decision: &Decision, there: Option<bool>, running: bool) -> Verdict {
-        let Some(there) = there else {
-            return Verdict::NotKnown;
+    pub(crate) fn of(decision: &Decision, present: Option<bool>, running: bool) -> Verdict {
+        let Some(present) = present else {
+            return Verdict::Unknown;
         };
         match decision {
             _ if running => Verdict::Running,
-            Decision::Verify(_) | Decision::Resolve => Verdict::SettledByTheNextRun,
-            Decision::Skip | Decision::Again if !there => Verdict::Gone,
-            Decision::Apply | Decision::Issue(_) | Decision::Filtered if there => {
-                Verdict::ThereAlready
+            Decision::Verify(_) | Decision::Resolve => Verdict::WillBeResolved,
+            Decision::Skip | Decision::Again if !present => Verdict::Missing,
+            Decision::Apply | Decision::Issue(_) | Decision::Filtered if present => {
+                Verdict::UnexpectedlyPresent
             }
             Decision::Skip
             | Decision::Again
             | Decision::Apply
             | Decision::Issue(_)
-            | Decision::Filtered => Verdict::Agrees,
+            | Decision::Filtered => Verdict::Consistent,
         }
     }
 }
 
-impl Probe {
+impl VerifyReport {
     /// Reports whether the verify function's answer agrees with the audit.
     pub fn agrees(&self) -> bool {
-        self.there == Some(self.applied)
+        self.present == Some(self.applied)
     }
 }
 
@@ -84,37 +84,42 @@ mod tests {
     use crate::plan::decision::{Cause, WhenAbsent};
 
     #[test]
-    fn a_verdict_is_of_the_audit_and_the_probe() {
+    fn verdict_compares_the_answer_with_the_audit() {
         let verify = Decision::Verify(WhenAbsent::Apply);
         let issue = Decision::Issue(Cause::Failed);
-        for (decision, there, running, verdict) in [
-            (Decision::Skip, Some(true), false, Verdict::Agrees),
-            (Decision::Skip, Some(false), false, Verdict::Gone),
-            (Decision::Skip, None, false, Verdict::NotKnown),
-            (Decision::Apply, Some(false), false, Verdict::Agrees),
-            (Decision::Apply, Some(true), false, Verdict::ThereAlready),
-            (Decision::Apply, Some(true), true, Verdict::Running),
-            (issue.clone(), Some(true), false, Verdict::ThereAlready),
-            (issue, Some(false), false, Verdict::Agrees),
+        for (decision, present, running, verdict) in [
+            (Decision::Skip, Some(true), false, Verdict::Consistent),
+            (Decision::Skip, Some(false), false, Verdict::Missing),
+            (Decision::Skip, None, false, Verdict::Unknown),
+            (Decision::Apply, Some(false), false, Verdict::Consistent),
             (
-                verify.clone(),
+                Decision::Apply,
                 Some(true),
                 false,
-                Verdict::SettledByTheNextRun,
+                Verdict::UnexpectedlyPresent,
             ),
+            (Decision::Apply, Some(true), true, Verdict::Running),
+            (
+                issue.clone(),
+                Some(true),
+                false,
+                Verdict::UnexpectedlyPresent,
+            ),
+            (issue, Some(false), false, Verdict::Consistent),
+            (verify.clone(), Some(true), false, Verdict::WillBeResolved),
             (verify.clone(), Some(false), true, Verdict::Running),
-            (verify, None, true, Verdict::NotKnown),
+            (verify, None, true, Verdict::Unknown),
             (
                 Decision::Resolve,
                 Some(true),
                 false,
-                Verdict::SettledByTheNextRun,
+                Verdict::WillBeResolved,
             ),
         ] {
             assert_eq!(
-                Verdict::of(&decision, there, running),
+                Verdict::of(&decision, present, running),
                 verdict,
-                "{decision:?} {there:?}"
+                "{decision:?} {present:?}"
             );
         }
     }
