@@ -236,7 +236,7 @@ impl<'a> Inputs<'a, '_> {
 #[diagnostic::on_unimplemented(
     message = "a change cannot take an argument of type `{Self}`",
     label = "not something that the engine can give",
-    note = "a value of type `T` is taken as `&T`, or as `Option<&T>` where it may be missing; `T` is `Send + Sync + 'static` and given with `provide`",
+    note = "a value of type `T` is taken as `&T`, or as `Option<&T>` where it may be missing; `T` is `Send + Sync + 'static` and provided with `provide`",
     note = "the attempt itself is taken as `&Context`",
     note = "the target system's connection is taken as `&mut SqliteConnection`, `&mut PgConnection` or `&mut MySqlConnection`, or as `&mut Transaction<'_, DB>`, with the feature `sqlite`, `postgres` or `mysql`"
 )]

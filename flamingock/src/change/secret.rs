@@ -43,7 +43,7 @@ pub trait SecretResolver: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     /// The value is not available. The change does not run, and the next run tries again. The error
-    /// is recorded as it is, so it must not contain secrets.
+    /// is recorded unchanged and must not contain secrets.
     async fn resolve(&self, name: &str) -> Result<String, BoxError>;
 }
 

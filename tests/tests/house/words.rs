@@ -72,7 +72,11 @@ const PHRASES: &[Phrase] = &[
     ("what is so", "the state, the setting", &[]),
     ("goes on on", "continues on", &[]),
     // Changes.
-    ("plain change", "non-transactional change", &[]),
+    (
+        "plain change",
+        "non-transactional change",
+        &["tone plain change"],
+    ),
     ("plain changes", "non-transactional changes", &[]),
     ("given with provide", "provided with `provide`", &[]),
     ("the one text", "the single message", &[]),
