@@ -27,7 +27,7 @@ impl Prepared {
         // The readiness check may take a connection from a pool with cached connections of changes.
         for target in self.targets.values() {
             if let Some(database) = &target.database {
-                database.let_go();
+                database.release_cached();
             }
         }
         if let Some(lease) = lease {

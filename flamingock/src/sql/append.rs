@@ -1,89 +1,95 @@
-//! Entries are written once, also where the answer to the statement that wrote them is lost.
+//! Appending entries exactly once, also if the answer to the statement is lost.
 
 use std::time::Instant;
 
 use flamingock_sqlx_audit as leaf;
 use flamingock_sqlx_audit::{Failure, NewAuditRow};
 
-use super::connection::Held;
+use super::connection::GuardedConnection;
 use super::driver::Driver;
-use super::error::failed;
-use super::error::unreachable;
+use super::error::connection_error;
+use super::error::store_error;
 use super::store::SqlStore;
 use super::timing::BUSY_PAUSE;
-use super::timing::{LOOK, PAUSE};
+use super::timing::{POLL_PAUSE, READ_TIMEOUT};
 use crate::audit::store_error::{StoreError, StoreErrorKind};
 use crate::lock::silence;
 
 const ACTION: &str = "could not write to the audit";
 
 impl<D: Driver> SqlStore<D> {
-    /// Appends rows, all or none, and answers the place of the last one. A statement whose answer
-    /// is lost may have written its rows: what is on record is not written again.
+    /// Appends all rows or none. Returns the position of the last one. If the answer to a statement
+    /// is lost, it first reads which rows were written, so that none is written twice.
     pub(super) async fn append_once(
         &self,
         grant: &leaf::LockGrant,
         mut rows: &[NewAuditRow],
     ) -> Result<i64, StoreError> {
         let deadline = Instant::now() + self.ledger.patience();
-        let mut idle = Held::<D>::take_idle(&self.pool);
+        let mut idle = GuardedConnection::<D>::try_acquire_idle(&self.pool);
         loop {
             let taken = match idle.take() {
-                Some(held) => Ok(held),
-                None => Held::take(&self.pool).await,
+                Some(connection) => Ok(connection),
+                None => GuardedConnection::acquire(&self.pool).await,
             };
-            let mut held = taken.map_err(|error| unreachable::<D>(ACTION, &self.pool, error))?;
+            let mut connection =
+                taken.map_err(|error| connection_error::<D>(ACTION, &self.pool, error))?;
             let lease = self.lease();
-            let appended = self.ledger.append(&mut held, grant, lease, rows).await;
+            let appended = self
+                .ledger
+                .append(&mut connection, grant, lease, rows)
+                .await;
             let error = match appended {
                 Ok(place) => {
-                    held.return_unchanged();
+                    connection.return_unchanged();
                     return Ok(place);
                 }
                 Err(error) => error,
             };
             match D::classify(&error) {
                 Failure::Disconnected => {
-                    drop(held);
-                    let there = self.on_record(grant, rows, deadline, error).await?;
-                    rows = &rows[there.len()..];
-                    if let (Some(place), true) = (there.last(), rows.is_empty()) {
+                    drop(connection);
+                    let written = self.written_places(grant, rows, deadline, error).await?;
+                    rows = &rows[written.len()..];
+                    if let (Some(place), true) = (written.last(), rows.is_empty()) {
                         return Ok(*place);
                     }
                 }
                 Failure::Busy | Failure::Serialization | Failure::Deadlock
                     if Instant::now() < deadline =>
                 {
-                    self.let_go(held, rows);
+                    self.release(connection, rows);
                     tokio::time::sleep(BUSY_PAUSE).await;
                 }
-                // Nothing of it is written. The connection is closed: the next one may lead to the writer.
+                // No row was written. The connection is closed: the next one may lead to the
+                // primary.
                 Failure::ReadOnly if Instant::now() < deadline => {
-                    drop(held);
-                    tokio::time::sleep(PAUSE).await;
+                    drop(connection);
+                    tokio::time::sleep(POLL_PAUSE).await;
                 }
                 Failure::MissingTable | Failure::Refused | Failure::Denied => {
-                    self.let_go(held, rows);
-                    return Err(failed::<D>(ACTION, error));
+                    self.release(connection, rows);
+                    return Err(store_error::<D>(ACTION, error));
                 }
-                // Who knows what state it is in: it is closed.
-                _ => return Err(failed::<D>(ACTION, error)),
+                // The state of the connection is unknown, so it is closed.
+                _ => return Err(store_error::<D>(ACTION, error)),
             }
         }
     }
 
-    /// Gives a connection back on which an entry was refused. One on which several were is closed: the
-    /// server may have kept their transaction open.
-    fn let_go(&self, held: Held<D>, rows: &[NewAuditRow]) {
+    /// Returns a connection on which a single row was refused. After several rows the connection is
+    /// closed: the server may have left their transaction open.
+    fn release(&self, connection: GuardedConnection<D>, rows: &[NewAuditRow]) {
         if rows.len() == 1 || self.ledger.dialect().has_one_writer {
-            held.return_unchanged();
+            connection.return_unchanged();
         } else {
-            self.kept.close_ours(held);
+            self.cache.close_after_error(connection);
         }
     }
 
-    /// The places of the rows that are on record, of the first ones: they are written in order.
-    async fn on_record(
+    /// Returns the positions of the rows that were written. Rows are written in order, so those
+    /// that are missing are the last ones.
+    async fn written_places(
         &self,
         grant: &leaf::LockGrant,
         rows: &[NewAuditRow],
@@ -91,9 +97,9 @@ impl<D: Driver> SqlStore<D> {
         mut error: sqlx::Error,
     ) -> Result<Vec<i64>, StoreError> {
         loop {
-            // Each look has an end of its own.
+            // Each attempt has a time limit of its own.
             silence::progress();
-            match tokio::time::timeout(LOOK, self.look(grant, rows)).await {
+            match tokio::time::timeout(READ_TIMEOUT, self.read_places(grant, rows)).await {
                 Ok(Ok(Some(places))) => return Ok(places),
                 Ok(Ok(None)) => {
                     let moved = "the lock has another owner";
@@ -103,15 +109,16 @@ impl<D: Driver> SqlStore<D> {
                 Err(_) => {}
             }
             if Instant::now() >= deadline {
-                // Whether it is on record is not known, whatever kept us from looking.
+                // Whether the rows were written is unknown, whatever the last error is.
                 return Err(StoreError::new(StoreErrorKind::Disconnected, ACTION, error));
             }
-            tokio::time::sleep(PAUSE).await;
+            tokio::time::sleep(POLL_PAUSE).await;
         }
     }
 
-    /// None: the lock has another owner. The connection is closed: its settings are changed.
-    async fn look(
+    /// Returns `None` if the lock has another owner. The connection is closed, because its settings
+    /// are changed.
+    async fn read_places(
         &self,
         grant: &leaf::LockGrant,
         rows: &[NewAuditRow],
@@ -119,11 +126,13 @@ impl<D: Driver> SqlStore<D> {
         let Some(first) = rows.first() else {
             return Ok(Some(Vec::new()));
         };
-        let mut held = Held::<D>::take(&self.pool).await?;
-        // Waits for the old session, which may be at the statement still.
+        let mut connection = GuardedConnection::<D>::acquire(&self.pool).await?;
+        // Waits for the old session, in which the statement may still be running.
         let (ledger, id) = (&self.ledger, &first.change_id);
-        ledger.settle(&mut held, grant, id, first.attempt).await?;
-        if !ledger.holds(&mut held, grant).await? {
+        ledger
+            .settle(&mut connection, grant, id, first.attempt)
+            .await?;
+        if !ledger.holds(&mut connection, grant).await? {
             return Ok(None);
         }
         let of_one = rows.iter().all(|row| row.change_id == first.change_id);
@@ -133,7 +142,7 @@ impl<D: Driver> SqlStore<D> {
             ..leaf::Filter::default()
         };
         let history = ledger
-            .history(&mut held, &grant.service, &filter, leaf::Page::ALL)
+            .history(&mut connection, &grant.service, &filter, leaf::Page::ALL)
             .await?;
         let place_of = |row: &NewAuditRow| {
             let same = |found: &&leaf::AuditRow| found.row.idempotency_key == row.idempotency_key;

@@ -1,19 +1,19 @@
-//! The audit, the lock and its renewal in a database of sqlx.
+//! The store traits for a database: audit, lock, and renewal of the lease.
 
-use super::connection::aside;
+use super::connection::auxiliary_pool;
 use super::driver::Driver;
-use super::lease_renewer::Renewer;
-use super::retry::Tries;
-use super::retry::{reads, tries};
+use super::lease_renewer::SqlLeaseRenewer;
+use super::retry::Retry;
+use super::retry::{retry, retry_read};
 use super::rows;
-use super::timing::PAUSE;
+use super::timing::POLL_PAUSE;
 use crate::audit::entry::{Entry, NewEntry};
 use crate::audit::snapshot::{LockGrant, LockProgress, Snapshot};
 use crate::audit::store::{
     AcquireRequest, Acquired, AuditStore, HistoryFilter, LeaseRenewer, LockStore,
 };
 use crate::audit::store_error::{StoreError, StoreErrorKind};
-use crate::sql::store::{SqlStore, of_format, readable};
+use crate::sql::store::{SqlStore, check_readable, format_error};
 use crate::sql::timing::LANE;
 use async_trait::async_trait;
 use flamingock_sqlx_audit as leaf;
@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 #[async_trait]
 impl<D: Driver> AuditStore for SqlStore<D> {
     async fn snapshot(&self, service: &str, digest: &str) -> Result<Snapshot, StoreError> {
-        let read = reads!(self, "could not read the audit", |connection| {
+        let read = retry_read!(self, "could not read the audit", |connection| {
             self.ledger.snapshot(connection, service, LANE, digest)
         });
         let mut snapshot = match read {
@@ -36,15 +36,15 @@ impl<D: Driver> AuditStore for SqlStore<D> {
                 return Err(self.other_format().await.unwrap_or(error));
             }
             read => {
-                let read = readable(read?)?;
+                let read = check_readable(read?)?;
                 if let Some(other) = self.ledger.other_format(read.format) {
-                    return Err(of_format(&other));
+                    return Err(format_error(&other));
                 }
                 rows::snapshot(read)
             }
         };
         if let Some(lock) = &mut snapshot.lock {
-            self.note(lock);
+            self.correct_held(lock);
         }
         Ok(snapshot)
     }
@@ -55,13 +55,13 @@ impl<D: Driver> AuditStore for SqlStore<D> {
         digest: &str,
         since: i64,
     ) -> Result<Option<LockProgress>, StoreError> {
-        let read = reads!(self, "could not look at the lock", |connection| {
+        let read = retry_read!(self, "could not look at the lock", |connection| {
             self.ledger
                 .lock_progress(connection, service, LANE, digest, since)
         })?;
         let mut progress = read.map(rows::progress);
         if let Some(progress) = &mut progress {
-            self.note(&mut progress.lock);
+            self.correct_held(&mut progress.lock);
         }
         Ok(progress)
     }
@@ -71,7 +71,7 @@ impl<D: Driver> AuditStore for SqlStore<D> {
     }
 
     async fn upgrade(&self) -> Result<String, StoreError> {
-        reads!(
+        retry_read!(
             self,
             "could not read the columns of the tables",
             |connection| { self.ledger.upgrade(connection) }
@@ -80,14 +80,14 @@ impl<D: Driver> AuditStore for SqlStore<D> {
 
     async fn create(&self, service: &str) -> Result<(), StoreError> {
         self.refuse_unfit().await?;
-        self.know_the_server().await?;
-        tries!(self, "could not create the audit's tables", |connection| {
+        self.check_server().await?;
+        retry!(self, "could not create the audit's tables", |connection| {
             self.ledger.create(connection, service, LANE)
         })
     }
 
     async fn creation_in_progress(&self) -> Result<bool, StoreError> {
-        reads!(self, "could not create the audit's tables", |connection| {
+        retry_read!(self, "could not create the audit's tables", |connection| {
             self.ledger.is_being_made(connection)
         })
     }
@@ -98,8 +98,8 @@ impl<D: Driver> AuditStore for SqlStore<D> {
 
     async fn register(&self, service: &str) -> Result<(), StoreError> {
         self.refuse_unfit().await?;
-        self.know_the_server().await?;
-        tries!(
+        self.check_server().await?;
+        retry!(
             self,
             "could not make the lock of the service",
             |connection| self.ledger.seed(connection, service, LANE)
@@ -132,7 +132,7 @@ impl<D: Driver> AuditStore for SqlStore<D> {
         let filter = rows::filter(filter);
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let page = Page { after, limit };
-        let read = reads!(self, "could not read the audit", |connection| {
+        let read = retry_read!(self, "could not read the audit", |connection| {
             self.ledger.history(connection, service, &filter, page)
         });
         Ok(read?.into_iter().map(rows::entry).collect())
@@ -140,93 +140,93 @@ impl<D: Driver> AuditStore for SqlStore<D> {
 
     async fn services(&self) -> Result<Vec<String>, StoreError> {
         self.refuse_unreadable().await?;
-        reads!(self, "could not read the services", |connection| {
+        retry_read!(self, "could not read the services", |connection| {
             self.ledger.services(connection, LANE)
         })
     }
 }
 
 impl<D: Driver> SqlStore<D> {
-    /// Why a statement was refused, if that is for tables of another format.
+    /// Returns why a statement was refused, if the tables have another format.
     async fn other_format(&self) -> Option<StoreError> {
-        let found = reads!(
+        let found = retry_read!(
             self,
             "could not read the columns of the tables",
             |connection| { self.ledger.find_other_format(connection) }
         );
-        found.ok().flatten().as_ref().map(of_format)
+        found.ok().flatten().as_ref().map(format_error)
     }
 }
 
 #[async_trait]
 impl<D: Driver> LockStore for SqlStore<D> {
-    async fn acquire(&self, claim: &AcquireRequest) -> Result<Option<Acquired>, StoreError> {
+    async fn acquire(&self, request: &AcquireRequest) -> Result<Option<Acquired>, StoreError> {
         self.refuse_unfit().await?;
-        self.know_the_server().await?;
-        let guard = match &self.memory {
-            Some(memory) => match Arc::clone(&memory.lock).try_lock_owned() {
+        self.check_server().await?;
+        let guard = match &self.in_memory {
+            Some(in_memory) => match Arc::clone(&in_memory.lock).try_lock_owned() {
                 Ok(guard) => Some(guard),
                 Err(_) => return Ok(None),
             },
             None => None,
         };
         let wanted = leaf::LockGrant {
-            service: claim.service.clone(),
+            service: request.service.clone(),
             lane: LANE.to_owned(),
             fencing_token: 0,
-            run_id: claim.run_id.clone(),
+            run_id: request.run_id.clone(),
         };
-        let lease = self.lease().map(|_| claim.lease);
-        let acquired = tries!(self, "could not take the lock", |connection| {
+        let lease = self.lease().map(|_| request.lease);
+        let acquired = retry!(self, "could not take the lock", |connection| {
             self.ledger
-                .acquire(connection, &wanted, &claim.owner, lease, claim.force)
+                .acquire(connection, &wanted, &request.owner, lease, request.force)
         });
         let acquired = match acquired {
-            // Somebody else was taking it.
+            // Another process was acquiring it.
             Err(error) if matches!(error.kind, StoreErrorKind::Busy | StoreErrorKind::Conflict) => {
                 None
             }
             acquired => acquired?,
         };
-        if let (Some(memory), Some(_)) = (&self.memory, &acquired) {
-            memory.set_held(guard);
+        if let (Some(in_memory), Some(_)) = (&self.in_memory, &acquired) {
+            in_memory.hold(guard);
         }
         Ok(acquired.map(rows::acquired))
     }
 
     async fn end_previous(&self, grant: &LockGrant, lease: Duration) -> Result<(), StoreError> {
-        self.end_those_before(grant, lease).await
+        self.end_previous_sessions(grant, lease).await
     }
 
     async fn release(&self, grant: &LockGrant, digest: Option<&str>) -> Result<(), StoreError> {
         let grant = rows::grant(grant);
         let deadline = Instant::now() + self.ledger.patience();
         let released = loop {
-            let released = tries!(self, "could not release the lock", |connection| {
+            let released = retry!(self, "could not release the lock", |connection| {
                 self.ledger.release(connection, &grant, digest)
             });
             match released {
-                // The connection is closed: the next one may lead to the writer.
+                // The connection is closed: the next one may lead to the primary.
                 Err(error)
                     if error.kind == StoreErrorKind::ReadOnly && Instant::now() < deadline =>
                 {
-                    tokio::time::sleep(PAUSE).await;
+                    tokio::time::sleep(POLL_PAUSE).await;
                 }
                 released => break released,
             }
         };
-        if let Some(memory) = &self.memory {
-            memory.set_held(None);
+        if let Some(in_memory) = &self.in_memory {
+            in_memory.hold(None);
         }
         released
     }
 
     fn renewer(&self) -> Option<Box<dyn LeaseRenewer>> {
-        if self.memory.is_some() {
+        if self.in_memory.is_some() {
             return None;
         }
-        Some(Box::new(Renewer::<D>::new(
-            aside::<D>(&self.pool),
+        Some(Box::new(SqlLeaseRenewer::<D>::new(
+            auxiliary_pool::<D>(&self.pool),
             Arc::clone(&self.ledger),
         )))
     }
@@ -241,7 +241,7 @@ impl<D: Driver> LeaseRenewer for SqlStore<D> {
         activity: Option<&str>,
     ) -> Result<bool, StoreError> {
         let grant = rows::grant(grant);
-        tries!(self, "could not renew the lease", |connection| self
+        retry!(self, "could not renew the lease", |connection| self
             .ledger
             .renew(connection, &grant, Some(lease), activity))
     }

@@ -1,14 +1,14 @@
-//! A change on a connection that commits each statement by itself.
+//! Running a change on a connection that commits each statement by itself.
 
 use flamingock_sqlx_audit::Failure;
 
 use super::cancel::cancel_marked;
-use super::connection::Held;
-use super::connection::comes_to_rest;
+use super::connection::GuardedConnection;
+use super::connection::becomes_idle;
 use super::database::SqlDatabase;
 use super::driver::{Driver, has_open_transaction, send};
-use super::remains::Unusable;
-use super::watching::Watching;
+use super::integrity_mode::IntegrityMode;
+use super::invalid_indexes::InvalidIndexes;
 use crate::change::body::Body;
 use crate::change::script::Script;
 use crate::target::database::Called;
@@ -17,101 +17,107 @@ use crate::util::boxed::BoxError;
 
 const LEFT_OPEN: &str = "the change left a transaction open: nothing that it did in it is kept. Commit it in the change";
 
-/// Calls a function on a connection of its own and sees to it that nothing of it is running or open
-/// afterwards.
+/// Calls a function on a connection of its own, and makes sure that no statement or transaction of
+/// it is left open.
 pub(super) async fn call<D: Driver, T: Send + 'static>(
     database: &SqlDatabase<D>,
     body: &'static Body<T>,
     invocation: &Invocation<'_>,
 ) -> Called<T> {
-    let (mut held, mark) = match connection(database, body, &invocation.limits).await {
+    let (mut connection, mark) = match connection(database, body, &invocation.limits).await {
         Ok(taken) => taken,
         Err(error) => {
             return Called {
                 ended: Ended::NotRun(error.into()),
-                at_rest: true,
+                has_stopped: true,
             };
         }
     };
-    let before = Before::look(database, &mut held, body, invocation).await;
-    let ended = invocation.call(body, D::session(&mut held)).await;
+    let before = StateBefore::read(database, &mut connection, body, invocation).await;
+    let ended = invocation.call(body, D::session(&mut connection)).await;
     if ended.is_interrupted() {
         if let Some(mark) = mark {
             cancel_marked(database, &mark).await;
         }
-        let at_rest = comes_to_rest::<D>(&mut held).await;
-        return Called { ended, at_rest };
+        let has_stopped = becomes_idle::<D>(&mut connection).await;
+        return Called { ended, has_stopped };
     }
     let ended = match ended {
-        Ended::Returned(result) => Ended::Returned(before.refused(result)),
+        Ended::Returned(result) => Ended::Returned(before.check_prevented(result)),
         ended => ended,
     };
-    if has_open_transaction::<D>(&mut held).await {
+    if has_open_transaction::<D>(&mut connection).await {
         let ended = match ended {
             Ended::Returned(Ok(_)) => Ended::Returned(Err(LEFT_OPEN.into())),
             ended => ended,
         };
         return Called {
             ended,
-            at_rest: true,
+            has_stopped: true,
         };
     }
     let ended = match ended {
-        Ended::Returned(result) => Ended::Returned(before.judge(&mut held, result).await),
+        Ended::Returned(result) => Ended::Returned(before.check(&mut connection, result).await),
         ended => ended,
     };
-    database.kept.close(held).await;
+    database.cache.close(connection).await;
     Called {
         ended,
-        at_rest: true,
+        has_stopped: true,
     }
 }
 
-/// A connection on which nothing has worked, with its mark. One that was opened ahead may have died since.
+/// Returns a connection that no other change used, with its mark. One that was opened ahead may be
+/// dead by now.
 async fn connection<D: Driver, T>(
     database: &SqlDatabase<D>,
     body: &'static Body<T>,
     limits: &Limits,
-) -> Result<(Held<D>, Option<String>), sqlx::Error> {
+) -> Result<(GuardedConnection<D>, Option<String>), sqlx::Error> {
     loop {
-        let mut held = database.kept.take(&database.pool, body.client()).await?;
-        match prepare::<D>(&mut held, limits).await {
-            Ok(mark) => return Ok((held, mark)),
-            Err(error) if held.is_untested && D::classify(&error) == Failure::Disconnected => {}
+        let mut connection = database
+            .cache
+            .acquire(&database.pool, body.client())
+            .await?;
+        match prepare::<D>(&mut connection, limits).await {
+            Ok(mark) => return Ok((connection, mark)),
+            Err(error)
+                if connection.may_be_dead && D::classify(&error) == Failure::Disconnected => {}
             Err(error) => return Err(error),
         }
     }
 }
 
-/// What there was before a change, where the database would say nothing of what it leaves or loses.
-struct Before<D: Driver> {
-    unusable: Unusable,
-    watch: Option<D::Watch>,
+/// The state before a change, to detect what it leaves behind or loses without an error of the
+/// database.
+struct StateBefore<D: Driver> {
+    invalid_indexes: InvalidIndexes,
+    watch: Option<D::IntegrityWatch>,
 }
 
-impl<D: Driver> Before<D> {
-    async fn look<T>(
+impl<D: Driver> StateBefore<D> {
+    async fn read<T>(
         database: &SqlDatabase<D>,
-        held: &mut Held<D>,
+        connection: &mut GuardedConnection<D>,
         body: &Body<T>,
         invocation: &Invocation<'_>,
-    ) -> Before<D> {
+    ) -> StateBefore<D> {
         let watch = match body.script().map(Script::may_drop) {
-            None => D::watch(held, Watching::Statements).await,
-            Some(true) => D::watch(held, Watching::Drops).await,
+            None => D::watch_integrity(connection, IntegrityMode::DroppedTablesPerStatement).await,
+            Some(true) => D::watch_integrity(connection, IntegrityMode::DroppedTables).await,
             Some(false) => Ok(None),
         };
-        Before {
-            unusable: Unusable::before(database, held, invocation).await,
-            // What can't be looked at now fails in the change itself.
+        StateBefore {
+            invalid_indexes: InvalidIndexes::find(database, connection, invocation).await,
+            // A read that fails here fails in the change itself too.
             watch: watch.unwrap_or_default(),
         }
     }
 
-    /// The result, unless a statement was undone by itself.
-    fn refused<T>(&self, result: Result<T, BoxError>) -> Result<T, BoxError> {
-        match self.watch.as_ref().and_then(D::vetoed) {
-            Some(reason) => Err(Box::new(Refused {
+    /// Returns the result, or an error if a statement was rolled back automatically.
+    fn check_prevented<T>(&self, result: Result<T, BoxError>) -> Result<T, BoxError> {
+        match self.watch.as_ref().and_then(D::prevented_loss) {
+            Some(reason) => Err(Box::new(StatementUndone {
                 reason,
                 cause: result.err(),
             })),
@@ -119,47 +125,47 @@ impl<D: Driver> Before<D> {
         }
     }
 
-    /// The result, unless something is unusable since, or lost.
-    async fn judge<T>(
+    /// Returns the result, or an error if the change lost rows or left something unusable behind.
+    async fn check<T>(
         self,
-        held: &mut Held<D>,
+        connection: &mut GuardedConnection<D>,
         result: Result<T, BoxError>,
     ) -> Result<T, BoxError> {
         if let (Ok(_), Some(watch)) = (&result, &self.watch)
-            && let Ok(Some(objection)) = D::objection(held, watch).await
+            && let Ok(Some(violation)) = D::integrity_violation(connection, watch).await
         {
-            return Err(objection);
+            return Err(violation);
         }
-        self.unusable.judge(held, result).await
+        self.invalid_indexes.check(connection, result).await
     }
 }
 
-/// A statement that was undone by itself, with what the function said.
+/// A statement that was rolled back automatically, with the error that the function returned.
 #[derive(Debug, thiserror::Error)]
 #[error("a statement of the change was undone: {reason}")]
-struct Refused {
+struct StatementUndone {
     reason: BoxError,
     #[source]
     cause: Option<BoxError>,
 }
 
-/// Sets the limits, and asks for what another connection needs to cancel a statement of this one.
+/// Sets the limits, and marks the session so that another connection can cancel its statements.
 async fn prepare<D: Driver>(
-    held: &mut Held<D>,
+    connection: &mut GuardedConnection<D>,
     limits: &Limits,
 ) -> Result<Option<String>, sqlx::Error> {
-    held.prepare().await?;
+    connection.prepare().await?;
     if let Some(text) = D::limits(limits, false) {
-        send::<D>(held, text).await?;
+        send::<D>(connection, text).await?;
     }
-    let Some(cancelling) = D::CANCELLING else {
+    let Some(cancellation) = D::CANCELLATION else {
         return Ok(None);
     };
     let tag = format!("{:016x}", rand::random::<u64>());
-    let mark = cancelling.mark.replace("%tag%", &tag);
-    match send::<D>(held, mark).await {
+    let mark = cancellation.mark.replace("%tag%", &tag);
+    match send::<D>(connection, mark).await {
         Ok(mut answer) => Ok(answer.rows.first_mut().and_then(|row| row.optional(0))),
-        // A server that can't mark a session can't cancel one.
+        // If the server cannot mark a session, its statements cannot be cancelled.
         Err(error) if D::classify(&error) != Failure::Disconnected => {
             tracing::warn!(%error, "statements of this change could not be cancelled");
             Ok(None)

@@ -1,34 +1,34 @@
-//! Stopping what a dropped function left running at the server, from another connection.
+//! Cancelling the statement of a dropped function from another connection.
 
 use std::time::{Duration, Instant};
 
 use flamingock_sqlx_audit as leaf;
 
-use super::connection::aside;
+use super::connection::auxiliary_pool;
 use super::database::SqlDatabase;
 use super::driver::{Driver, send};
-use super::pooler::hands_on_sessions;
-use super::timing::PAUSE;
+use super::pooler::is_behind_pooler;
+use super::timing::POLL_PAUSE;
 use crate::audit::attempt::Attempt;
 use crate::lock::silence;
 
-/// How long the attempt to cancel may take; what cannot be cancelled ends by itself.
-const LIMIT: Duration = Duration::from_secs(5);
+/// The time limit of a cancellation. A statement that cannot be cancelled ends by itself.
+const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Cancels what the transaction of an attempt is doing.
+/// Cancels the running statement of an attempt's transaction.
 pub(super) async fn cancel_transaction<D: Driver>(
     database: &SqlDatabase<D>,
     grant: &leaf::LockGrant,
     attempt: &Attempt<'_>,
     tag: &str,
 ) {
-    let Some(cancelling) = D::CANCELLING else {
+    let Some(cancellation) = D::CANCELLATION else {
         return;
     };
     let work = async {
-        let pool = aside::<D>(&database.pool);
+        let pool = auxiliary_pool::<D>(&database.pool);
         let mut connection = pool.acquire().await?.detach();
-        if let Some(by_tag) = cancelling.by_tag {
+        if let Some(by_tag) = cancellation.by_tag {
             return send::<D>(&mut connection, by_tag.replace("%tag%", tag))
                 .await
                 .map(drop);
@@ -40,44 +40,45 @@ pub(super) async fn cancel_transaction<D: Driver>(
             .await?;
         match found {
             Some(id) => {
-                let text = cancelling.by_id.replace("%id%", &id.to_string());
+                let text = cancellation.by_id.replace("%id%", &id.to_string());
                 send::<D>(&mut connection, text).await.map(drop)
             }
             None => Ok(()),
         }
     };
-    tell(tokio::time::timeout(LIMIT, work).await);
+    warn_if_failed(tokio::time::timeout(TIMEOUT, work).await);
 }
 
-/// Cancels what the session with this mark is doing, unless it may be working for somebody else.
+/// Cancels the running statement of the session with this mark, unless the session may serve
+/// another client.
 pub(super) async fn cancel_marked<D: Driver>(database: &SqlDatabase<D>, mark: &str) {
-    let Some(cancelling) = D::CANCELLING else {
+    let Some(cancellation) = D::CANCELLATION else {
         return;
     };
-    if hands_on_sessions(database).await {
+    if is_behind_pooler(database).await {
         tracing::warn!(
             "the running statement was not cancelled: behind a transaction pooler, that of another client could be hit"
         );
         return;
     }
     let work = async {
-        let pool = aside::<D>(&database.pool);
+        let pool = auxiliary_pool::<D>(&database.pool);
         let mut connection = pool.acquire().await?.detach();
-        let text = cancelling.by_mark.replace("%mark%", mark);
+        let text = cancellation.by_mark.replace("%mark%", mark);
         send::<D>(&mut connection, text).await.map(drop)
     };
-    tell(tokio::time::timeout(LIMIT, work).await);
+    warn_if_failed(tokio::time::timeout(TIMEOUT, work).await);
 }
 
-/// Ends the session of an attempt's transaction whose connection was lost: the server may not know
-/// that its client is gone. Returns whether it is known to be gone.
+/// Ends the session of an attempt whose connection was lost: the server may not have noticed that
+/// its client is gone. Returns whether the session has ended.
 pub(super) async fn end_transaction<D: Driver>(
     database: &SqlDatabase<D>,
     grant: &leaf::LockGrant,
     attempt: &Attempt<'_>,
     tag: &str,
 ) -> bool {
-    let Some(cancelling) = D::CANCELLING else {
+    let Some(cancellation) = D::CANCELLATION else {
         return true;
     };
     let deadline = Instant::now() + database.ledger.patience();
@@ -85,13 +86,13 @@ pub(super) async fn end_transaction<D: Driver>(
     loop {
         silence::progress();
         let work = async {
-            let pool = aside::<D>(&database.pool);
+            let pool = auxiliary_pool::<D>(&database.pool);
             let mut connection = pool.acquire().await?.detach();
-            if let (Some(by_tag), Some(is_there)) = (cancelling.by_tag, cancelling.is_there_by_tag)
+            if let (Some(by_tag), Some(exists)) = (cancellation.by_tag, cancellation.exists_by_tag)
             {
                 send::<D>(&mut connection, by_tag.replace("%tag%", tag)).await?;
-                let there = send::<D>(&mut connection, is_there.replace("%tag%", tag)).await?;
-                return Ok(there.rows.is_empty());
+                let sessions = send::<D>(&mut connection, exists.replace("%tag%", tag)).await?;
+                return Ok(sessions.rows.is_empty());
             }
             if known.is_none() {
                 let (id, number) = (attempt.definition.id, i64::from(attempt.number));
@@ -100,31 +101,31 @@ pub(super) async fn end_transaction<D: Driver>(
                     .connection_of(&mut connection, grant, id, number)
                     .await?;
             }
-            // Its witness is there from the beginning of the transaction to its end.
+            // The witness exists from the beginning of the transaction to its end.
             let Some(id) = known else {
                 return Ok(true);
             };
             let id = id.to_string();
-            let there = cancelling.is_there_by_id.replace("%id%", &id);
-            if send::<D>(&mut connection, there).await?.rows.is_empty() {
+            let sessions = cancellation.exists_by_id.replace("%id%", &id);
+            if send::<D>(&mut connection, sessions).await?.rows.is_empty() {
                 return Ok(true);
             }
-            let end = cancelling.end_by_id.replace("%id%", &id);
+            let end = cancellation.end_by_id.replace("%id%", &id);
             send::<D>(&mut connection, end).await.map(|_| false)
         };
-        match tokio::time::timeout(LIMIT, work).await {
+        match tokio::time::timeout(TIMEOUT, work).await {
             Ok(Ok(true)) => return true,
             Ok(Ok(false)) => {}
-            other => tell(other.map(|done: Result<bool, sqlx::Error>| done.map(drop))),
+            other => warn_if_failed(other.map(|done: Result<bool, sqlx::Error>| done.map(drop))),
         }
         if Instant::now() >= deadline {
             return false;
         }
-        tokio::time::sleep(PAUSE).await;
+        tokio::time::sleep(POLL_PAUSE).await;
     }
 }
 
-fn tell(cancelled: Result<Result<(), sqlx::Error>, tokio::time::error::Elapsed>) {
+fn warn_if_failed(cancelled: Result<Result<(), sqlx::Error>, tokio::time::error::Elapsed>) {
     match cancelled {
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::warn!(%error, "the running statement could not be cancelled"),

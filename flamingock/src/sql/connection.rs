@@ -1,4 +1,4 @@
-//! A connection that is held for one piece of work.
+//! A connection of the pool that is closed after use unless it is known to be unchanged.
 
 use super::driver::send;
 use std::ops::{Deref, DerefMut};
@@ -8,129 +8,138 @@ use flamingock_sqlx_audit::{Conn, Failure};
 use sqlx::Pool;
 use sqlx::pool::PoolConnection;
 
-use super::brake::Brake;
 use super::driver::Driver;
+use super::interrupt_flag::InterruptFlag;
 use super::timing::BUSY_PAUSE;
 use crate::change::client::Client;
 use crate::lock::silence;
 
-/// A connection out of a pool that is closed, and not given back, unless it was found clean: an
-/// open transaction or a statement that still runs must not reach the pool's next user.
+/// A connection of the pool. When it is dropped it is closed, unless it was returned as unchanged:
+/// an open transaction or a running statement must not reach the pool's next user.
 #[derive(Debug)]
-pub(crate) struct Held<D: Driver> {
+pub(crate) struct GuardedConnection<D: Driver> {
     connection: PoolConnection<D::Database>,
-    /// Stops its statements, where that can be done from within the process.
-    brake: Option<Brake>,
-    clean: bool,
-    /// What brings its session back to what it was, where it can't be closed.
-    pub(super) restoring: Vec<String>,
-    /// Whether it was opened some time ago, and may have died since.
-    pub(super) is_untested: bool,
-    /// Whether it is known that a transaction on it can be rolled back.
+    /// Interrupts its statements, if the database is in this process.
+    interrupt_flag: Option<InterruptFlag>,
+    is_unchanged: bool,
+    /// The statements that restore its session, if it cannot be closed.
+    pub(super) restore_statements: Vec<String>,
+    /// Whether it was opened some time ago, so that it may be dead.
+    pub(super) may_be_dead: bool,
+    /// Whether a transaction on it is known to be reversible.
     pub(super) can_roll_back: bool,
-    /// Whether only files that leave their session alone use it.
-    pub(super) is_of_files: bool,
+    /// Whether it is used only by files that neither set nor read session state.
+    pub(super) is_for_files: bool,
 }
 
-impl<D: Driver> Held<D> {
-    pub(super) fn of(connection: PoolConnection<D::Database>) -> Held<D> {
-        Held {
+impl<D: Driver> GuardedConnection<D> {
+    pub(super) fn new(connection: PoolConnection<D::Database>) -> GuardedConnection<D> {
+        GuardedConnection {
             connection,
-            brake: None,
-            clean: false,
-            restoring: Vec::new(),
-            is_untested: false,
+            interrupt_flag: None,
+            is_unchanged: false,
+            restore_statements: Vec::new(),
+            may_be_dead: false,
             can_roll_back: false,
-            is_of_files: false,
+            is_for_files: false,
         }
     }
 
-    /// A new connection to a shared in-memory database is refused while somebody creates tables in
-    /// it: that is worth waiting for. So is a server that gives few connections and has not seen yet that
-    /// one was closed.
-    pub(super) async fn take(pool: &Pool<D::Database>) -> Result<Held<D>, sqlx::Error> {
+    /// Takes a connection from the pool. Retries in two cases: a shared in-memory database refuses
+    /// a connection while its tables are created, and a server at its connection limit may not have
+    /// noticed yet that a connection was closed.
+    pub(super) async fn acquire(
+        pool: &Pool<D::Database>,
+    ) -> Result<GuardedConnection<D>, sqlx::Error> {
         let began = Instant::now();
-        // The pool has a limit of its own.
-        let _takes_its_time = silence::accounted();
+        // The pool has a timeout of its own.
+        let _uncounted = silence::accounted();
         loop {
             let error = match pool.acquire().await {
-                Ok(connection) => return Ok(Held::of(connection)),
+                Ok(connection) => return Ok(GuardedConnection::new(connection)),
                 Err(error) => error,
             };
             let is_busy = D::classify(&error) == Failure::Busy;
             let patience = match is_busy {
-                true => PATIENCE_TO_CONNECT,
-                false => PATIENCE_WITH_A_CROWD,
+                true => BUSY_PATIENCE,
+                false => FULL_SERVER_PATIENCE,
             };
-            if !(is_busy || D::is_crowded(&error)) || began.elapsed() >= patience {
+            if !(is_busy || D::is_too_many_connections(&error)) || began.elapsed() >= patience {
                 return Err(error);
             }
             tokio::time::sleep(BUSY_PAUSE).await;
         }
     }
 
-    /// Without the round trip that tells whether an idle connection still lives; the first
-    /// statement tells.
-    pub(super) fn take_idle(pool: &Pool<D::Database>) -> Option<Held<D>> {
-        pool.try_acquire().map(Held::of)
+    /// Takes an idle connection, without the round trip that checks it. The first statement shows
+    /// whether it is dead.
+    pub(super) fn try_acquire_idle(pool: &Pool<D::Database>) -> Option<GuardedConnection<D>> {
+        pool.try_acquire().map(GuardedConnection::new)
     }
 
-    /// Makes it ready for what the user runs on it: that can be stopped, and undone.
+    /// Prepares the connection for the user's statements, so that they can be interrupted.
     pub(super) async fn prepare(&mut self) -> Result<(), sqlx::Error> {
-        if self.brake.is_none() {
-            self.brake = D::brake(&mut self.connection).await?;
+        if self.interrupt_flag.is_none() {
+            self.interrupt_flag = D::interrupt_flag(&mut self.connection).await?;
         }
         Ok(())
     }
 
-    /// Stops what it is doing, where that can be done from within the process.
-    pub(super) fn stop(&self) {
-        if let Some(brake) = &self.brake {
-            brake.pull();
+    /// Interrupts the running statement, if the database is in this process.
+    pub(super) fn interrupt(&self) {
+        if let Some(interrupt_flag) = &self.interrupt_flag {
+            interrupt_flag.set();
         }
     }
 
-    /// Lets it go on with other statements.
-    pub(super) fn go_on(&self) {
-        if let Some(brake) = &self.brake {
-            brake.release();
+    /// Allows statements again.
+    pub(super) fn allow_statements(&self) {
+        if let Some(interrupt_flag) = &self.interrupt_flag {
+            interrupt_flag.clear();
         }
     }
 
-    /// Gives a connection back to its pool on which nothing of the user ran.
+    /// Returns the connection to the pool. No statement of the user ran on it.
     pub(super) fn return_unchanged(mut self) {
-        self.clean = true;
+        self.is_unchanged = true;
     }
 }
 
-/// A pool of one connection to the same database, with the same options and hooks as the
-/// application's, so that nothing of ours waits for the connection that a change holds.
-pub(super) fn aside<D: Driver>(pool: &Pool<D::Database>) -> Pool<D::Database> {
+/// Creates a pool of one connection to the same database, with the options and hooks of the
+/// application's pool, so that Flamingock's own statements do not wait for the connections of
+/// changes.
+pub(super) fn auxiliary_pool<D: Driver>(pool: &Pool<D::Database>) -> Pool<D::Database> {
     let options = pool.options().clone();
     let options = options
         .max_connections(1)
         .min_connections(0)
-        .acquire_timeout(PATIENCE_ASIDE);
-    options.connect_lazy_with(D::impatient((*pool.connect_options()).clone()))
+        .acquire_timeout(AUXILIARY_PATIENCE);
+    options.connect_lazy_with(D::with_short_busy_timeout(
+        (*pool.connect_options()).clone(),
+    ))
 }
 
-/// The same for one change: with the pool's own patience, and the options of the change's client.
-pub(super) fn apart<D: Driver>(pool: &Pool<D::Database>, client: Client) -> Pool<D::Database> {
+/// Creates such a pool for the connection of one change: with the timeout of the application's pool
+/// and the options of the change's client.
+pub(super) fn change_pool<D: Driver>(
+    pool: &Pool<D::Database>,
+    client: Client,
+) -> Pool<D::Database> {
     let options = pool.options().clone();
     let options = options.max_connections(1).min_connections(0);
-    options.connect_lazy_with(D::options_of((*pool.connect_options()).clone(), client))
+    options.connect_lazy_with(D::client_options((*pool.connect_options()).clone(), client))
 }
 
-/// How long a busy database is asked for a connection.
-const PATIENCE_TO_CONNECT: Duration = Duration::from_secs(30);
+/// How long to retry while a database is busy.
+const BUSY_PATIENCE: Duration = Duration::from_secs(30);
 
-/// How long a server may take to see that a connection was closed.
-const PATIENCE_WITH_A_CROWD: Duration = Duration::from_secs(5);
+/// How long to retry while a server is at its connection limit.
+const FULL_SERVER_PATIENCE: Duration = Duration::from_secs(5);
 
-/// How long a connection aside may take to be made.
-const PATIENCE_ASIDE: Duration = Duration::from_secs(5);
+/// How long to wait for a connection of an auxiliary pool.
+const AUXILIARY_PATIENCE: Duration = Duration::from_secs(5);
 
-impl<D: Driver> Deref for Held<D> {
+impl<D: Driver> Deref for GuardedConnection<D> {
     type Target = Conn<D>;
 
     fn deref(&self) -> &Self::Target {
@@ -138,36 +147,37 @@ impl<D: Driver> Deref for Held<D> {
     }
 }
 
-impl<D: Driver> DerefMut for Held<D> {
+impl<D: Driver> DerefMut for GuardedConnection<D> {
     fn deref_mut(&mut self) -> &mut Self::Target {
         &mut self.connection
     }
 }
 
-impl<D: Driver> Drop for Held<D> {
+impl<D: Driver> Drop for GuardedConnection<D> {
     fn drop(&mut self) {
-        if !self.clean {
-            // A statement that nobody waits for would keep its thread, and what it has locked.
-            self.stop();
+        if !self.is_unchanged {
+            // An abandoned statement would keep its thread and its locks.
+            self.interrupt();
             self.connection.close_on_drop();
         }
     }
 }
 
-/// How long the connection of a dropped function may take to come to rest.
-pub(super) const REST: Duration = Duration::from_secs(10);
+/// How long to wait until the connection of a dropped function is idle.
+pub(super) const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Whether what the function left running at the server has ended.
-pub(crate) async fn comes_to_rest<D: Driver>(held: &mut Held<D>) -> bool {
-    held.stop();
-    let answer = tokio::time::timeout(REST, send::<D>(held, "SELECT 1".to_owned())).await;
-    let at_rest = match answer {
+/// Waits until the statement that a dropped function left behind has ended. Returns whether it has.
+pub(crate) async fn becomes_idle<D: Driver>(connection: &mut GuardedConnection<D>) -> bool {
+    connection.interrupt();
+    let answer =
+        tokio::time::timeout(IDLE_TIMEOUT, send::<D>(connection, "SELECT 1".to_owned())).await;
+    let is_idle = match answer {
         Ok(Ok(_)) => true,
         Ok(Err(error)) => D::classify(&error) != Failure::Disconnected,
         Err(_) => false,
     };
-    if at_rest {
-        held.go_on();
+    if is_idle {
+        connection.allow_statements();
     }
-    at_rest
+    is_idle
 }

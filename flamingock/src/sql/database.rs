@@ -1,9 +1,9 @@
-//! A database of sqlx in which changes run.
+//! A database in which changes run.
 
-use super::connection::Held;
-use super::connection_cache::Kept;
+use super::connection::GuardedConnection;
+use super::connection_cache::ConnectionCache;
 use super::driver::Driver;
-use super::error::unreachable;
+use super::error::connection_error;
 use super::server::Server;
 use super::store::SqlStore;
 use crate::audit::store_error::{StoreError, StoreErrorKind};
@@ -15,24 +15,25 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// A database of sqlx in which changes run.
+/// A database in which changes run.
 pub(crate) struct SqlDatabase<D: Driver> {
     pub(super) pool: Pool<D::Database>,
     pub(super) ledger: Arc<Ledger<D>>,
-    /// The audit, if it is in this database.
+    /// The store of the audit, if the audit is in this database.
     pub(super) store: Option<Arc<SqlStore<D>>>,
-    /// The connection that the changes of this run work on.
-    pub(super) kept: Arc<Kept<D>>,
-    /// How long a change in a transaction waits for a lock where others queue behind it.
+    /// The connections of the changes of this run.
+    pub(super) cache: Arc<ConnectionCache<D>>,
+    /// The limit on waits for a lock on databases where other statements queue behind the waiting
+    /// one.
     pub(super) lock_timeout: Option<Duration>,
-    /// What answers there, where a target system is asked.
+    /// The server, for a target system that does not hold the audit.
     server: Server,
-    /// The session options that clients do not get, where that was asked.
-    pub(super) not_adapted: tokio::sync::Mutex<Vec<(Client, Vec<String>)>>,
-    /// Whether the table of markers is known to be there.
+    /// For each client, the session options that could not be set to its values. Read on demand.
+    pub(super) unknown_client_options: tokio::sync::Mutex<Vec<(Client, Vec<String>)>>,
+    /// Set once the table of markers is known to exist.
     pub(super) markers: tokio::sync::OnceCell<()>,
-    /// Whether a pooler hands on the server's sessions, once that was asked.
-    pub(super) is_pooled: tokio::sync::OnceCell<bool>,
+    /// Whether there is a transaction pooler in front of the server. Determined on demand.
+    pub(super) is_behind_pooler: tokio::sync::OnceCell<bool>,
 }
 
 impl<D: Driver> SqlDatabase<D> {
@@ -41,36 +42,39 @@ impl<D: Driver> SqlDatabase<D> {
         ledger: Arc<Ledger<D>>,
         server: Server,
     ) -> SqlDatabase<D> {
-        let kept = Arc::new(Kept::new(&pool, false));
+        let cache = Arc::new(ConnectionCache::new(&pool, false));
         SqlDatabase {
             pool,
             ledger,
             store: None,
-            kept,
+            cache,
             lock_timeout: None,
             server,
-            not_adapted: tokio::sync::Mutex::default(),
+            unknown_client_options: tokio::sync::Mutex::default(),
             markers: tokio::sync::OnceCell::new(),
-            is_pooled: tokio::sync::OnceCell::new(),
+            is_behind_pooler: tokio::sync::OnceCell::new(),
         }
     }
 
-    /// Does as the runner's settings say.
+    /// Applies the runner's settings.
     pub(super) fn set(&mut self, settings: &StorageSettings) {
         self.lock_timeout = settings.lock_timeout;
-        self.kept = Arc::new(Kept::new(&self.pool, settings.parallel_stages == 1));
+        self.cache = Arc::new(ConnectionCache::new(
+            &self.pool,
+            settings.parallel_stages == 1,
+        ));
     }
 
-    /// Refuses a target system of which no test proves that its markers tell the truth. Waits while it
-    /// takes no writes: during a fail-over the address leads to the next writer sooner or later.
-    pub(super) async fn know_the_server(&self) -> Result<(), StoreError> {
+    /// Refuses a server on which no test proves the guarantees of markers. Waits while the server
+    /// is read-only: after a fail-over, the address leads to the new primary after a while.
+    pub(super) async fn check_server(&self) -> Result<(), StoreError> {
         let deadline = Instant::now() + self.ledger.patience();
-        while !self.server.is_known() {
-            match self.ask_the_server().await {
+        while !self.server.is_checked() {
+            match self.query_server().await {
                 Err(error)
                     if error.kind == StoreErrorKind::ReadOnly && Instant::now() < deadline =>
                 {
-                    tokio::time::sleep(super::timing::PAUSE).await;
+                    tokio::time::sleep(super::timing::POLL_PAUSE).await;
                 }
                 asked => return asked,
             }
@@ -78,21 +82,22 @@ impl<D: Driver> SqlDatabase<D> {
         Ok(())
     }
 
-    /// The connection is closed unless it leads to a server that takes writes.
-    async fn ask_the_server(&self) -> Result<(), StoreError> {
+    /// Queries the server. Closes the connection unless the server accepts writes.
+    async fn query_server(&self) -> Result<(), StoreError> {
         const ACTION: &str = "could not use the target system";
         let taken = self.connection().await;
-        let mut held = taken.map_err(|error| unreachable::<D>(ACTION, &self.pool, error))?;
-        let facts = super::server::ask::<D>(&mut held, D::place(&self.pool)).await;
-        let facts = facts.map_err(|error| super::error::failed::<D>(ACTION, error))?;
-        self.server.judge::<D>(ACTION, &self.pool, &facts)?;
-        held.return_unchanged();
+        let mut connection =
+            taken.map_err(|error| connection_error::<D>(ACTION, &self.pool, error))?;
+        let info = super::server::query::<D>(&mut connection, D::address(&self.pool)).await;
+        let info = info.map_err(|error| super::error::store_error::<D>(ACTION, error))?;
+        self.server.check::<D>(ACTION, &self.pool, &info)?;
+        connection.return_unchanged();
         Ok(())
     }
 
-    /// A connection for a statement of ours beside those of changes.
-    pub(super) async fn connection(&self) -> Result<Held<D>, sqlx::Error> {
-        Held::take(&self.pool).await
+    /// Takes a connection from the pool for Flamingock's own statements.
+    pub(super) async fn connection(&self) -> Result<GuardedConnection<D>, sqlx::Error> {
+        GuardedConnection::acquire(&self.pool).await
     }
 }
 

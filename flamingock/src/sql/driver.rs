@@ -1,6 +1,6 @@
-//! What the engine needs to know of each database beside its texts.
+//! What the engine needs from each database besides the SQL of the audit.
 
-use crate::sql::watching::Watching;
+use crate::sql::integrity_mode::IntegrityMode;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use flamingock_sqlx_audit::{Answer, Backend, Conn, Rendered};
 use sqlx::{AssertSqlSafe, Connection, Database, Pool, Transaction};
 use sqlx_core::transaction::TransactionManager;
 
-use super::brake::Brake;
+use super::interrupt_flag::InterruptFlag;
 use crate::change::argument::Session;
 use crate::change::client::Client;
 use crate::statements::script::Script;
@@ -18,120 +18,125 @@ use crate::util::database_kind::DatabaseKind;
 
 pub(super) type Result<T> = std::result::Result<T, sqlx::Error>;
 
-/// What a connection is made with.
+/// The options with which a connection is opened.
 pub(crate) type Options<D> = <Conn<D> as Connection>::Options;
 
-/// How a statement that runs on one connection is stopped from another.
+/// The SQL that stops, from a second connection, a statement that runs on another one.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Cancelling {
-    /// Names the session of a connection, as no other session of the server ever was or will be named.
-    /// None: no pooler is known that would hand it on.
+pub(crate) struct Cancellation {
+    /// Returns a name of the session that no other session of the server has or will have. `None`
+    /// if no transaction pooler is known for this database.
     pub(super) own_session: Option<&'static str>,
-    /// Marks the session of a connection, and answers what the marks of all sessions say of this one:
-    /// `%tag%`.
+    /// Marks the session, and returns the mark by which another connection finds it. Has `%tag%`.
     pub(super) mark: &'static str,
-    /// Stops what the session with a mark is doing, in one statement with the look for it: `%mark%`.
+    /// Finds the session with a mark and cancels its statement, in one statement. Has `%mark%`.
     pub(super) by_mark: &'static str,
-    /// Stops what the connection of an id is doing: `%id%`.
+    /// Cancels the statement of the connection with an ID. Has `%id%`.
     pub(super) by_id: &'static str,
-    /// Ends the connection of an id: `%id%`.
+    /// Ends the connection with an ID. Has `%id%`.
     pub(super) end_by_id: &'static str,
-    /// Answers a row while the connection of an id is there: `%id%`.
-    pub(super) is_there_by_id: &'static str,
-    /// Answers a row while the transaction with a tag is there: `%tag%`.
-    pub(super) is_there_by_tag: Option<&'static str>,
-    /// Stops what the transaction with a tag is doing, where the server can find it: `%tag%`.
+    /// Returns a row as long as the connection with an ID exists. Has `%id%`.
+    pub(super) exists_by_id: &'static str,
+    /// Returns a row as long as the transaction with a tag exists. Has `%tag%`.
+    pub(super) exists_by_tag: Option<&'static str>,
+    /// Cancels the statement of the transaction with a tag, if the server can find it by its tag.
+    /// Has `%tag%`.
     pub(super) by_tag: Option<&'static str>,
 }
 
-/// A database of sqlx in which changes run.
+/// A database in which changes run.
 pub(crate) trait Driver: Backend {
     const KIND: DatabaseKind;
 
-    /// What there was before a change that is watched.
-    type Watch: std::fmt::Debug + Send + Sync;
+    /// The state before a change, for the check of what the change must not lose.
+    type IntegrityWatch: std::fmt::Debug + Send + Sync;
 
-    /// Names the database if it lives in this process's memory.
-    fn memory(_pool: &Pool<Self::Database>) -> Option<PathBuf> {
+    /// Returns the name of the database if it is in the memory of this process.
+    fn in_memory_name(_pool: &Pool<Self::Database>) -> Option<PathBuf> {
         None
     }
 
-    /// The database that the application has named, where a session can move to another one.
+    /// Returns the database that the application named, if a session can switch to another one.
     fn named_database(_pool: &Pool<Self::Database>) -> Option<String> {
         None
     }
 
-    /// What stands behind a query so that the session does not limit how many rows it answers.
-    const WHOLE: &'static str = "";
+    /// Appended to a query so that the session does not limit the number of rows.
+    const NO_ROW_LIMIT: &'static str = "";
 
-    /// Where a pool's connections lead, for messages: without the user and the password.
-    fn place(pool: &Pool<Self::Database>) -> String;
+    /// Returns the address of the server or the file, for messages: without the user and the
+    /// password.
+    fn address(pool: &Pool<Self::Database>) -> String;
 
-    /// Answers what the server is and whether it takes writes: rows of a name and a value. None where
-    /// the database is in this process.
-    const WHAT_ANSWERS: Option<&'static str> = None;
+    /// Returns rows with a name and a value that describe the server and whether it accepts writes.
+    /// `None` if the database is in this process.
+    const SERVER_INFO: Option<&'static str> = None;
 
-    const CANCELLING: Option<Cancelling>;
+    const CANCELLATION: Option<Cancellation>;
 
-    /// Whether a script is sent in one text with everything around it. Where the database is in this
-    /// process, there is nothing to save.
-    const ONE_TEXT: bool;
+    /// Whether a script is sent in one message with its begin, entry and commit. A database in this
+    /// process has no round trips that this would save.
+    const SINGLE_MESSAGE: bool;
 
-    /// The longest text of several scripts, in bytes, unless one script is longer: servers limit what
-    /// one message may hold.
-    const LONGEST_TEXT: usize = 1024 * 1024;
+    /// The longest message with several scripts, in bytes: servers limit the size of a message. A
+    /// single script may be longer.
+    const MAX_MESSAGE_BYTES: usize = 1024 * 1024;
 
-    /// The longest script that is sent in one text, in bytes: a longer one goes in pieces.
-    const LONGEST_SCRIPT: usize = Self::LONGEST_TEXT;
+    /// The longest script that is sent in one message, in bytes. A longer one is sent in pieces.
+    const MAX_SCRIPT_BYTES: usize = Self::MAX_MESSAGE_BYTES;
 
-    /// Asks for the setting that says what quotes mean.
+    /// Returns the setting that determines what quotes and backslashes mean.
     const QUOTING: Option<&'static str> = None;
 
-    /// A script as one text that ends with no terminator that the server would not read over.
-    fn as_one_text(read: &Script<'_>, text: &str) -> String {
+    /// Returns a script as one message, without a terminator at the end that the server would
+    /// reject.
+    fn as_message(read: &Script<'_>, text: &str) -> String {
         let _ = read;
         text.to_owned()
     }
 
-    /// Where an error quotes what stands behind a script: the part that it says, and what of it is the
-    /// script's.
-    fn without_ours(_error: &sqlx::Error, _script: &str) -> Option<(String, String)> {
+    /// If an error quotes SQL that was appended to the script, returns the quoted text and the part
+    /// of it that is the script's.
+    fn without_appended(_error: &sqlx::Error, _script: &str) -> Option<(String, String)> {
         None
     }
 
-    /// What is run behind a script, to fail where a statement of it has passed over something.
-    fn check_behind(_read: &Script<'_>) -> Option<String> {
+    /// Returns a statement to run after a script. It fails if a statement of the script had no
+    /// effect because an unusable object of the same name exists.
+    fn check_after(_read: &Script<'_>) -> Option<String> {
         None
     }
 
-    /// Tells what became of the transaction of a change that returned an error: empty or another
-    /// tag says that it has ended. None: the savepoint tells.
-    const OWN_TAG: Option<&'static str>;
+    /// Returns the tag of the open transaction, to determine what became of the transaction of a
+    /// change that failed. An empty or another tag means that the transaction has ended. `None` if
+    /// the savepoint shows that instead.
+    const TRANSACTION_TAG: Option<&'static str>;
 
-    /// Tells the same of a transaction that the database has aborted, which it ends: the tag, if it was
-    /// the one with this `%tag%`.
+    /// Ends a transaction that the database has aborted, and returns `%tag%` if it was the
+    /// transaction with that tag.
     const ABORTED_TAG: Option<&'static str> = None;
 
-    /// Asks what the database has to say of the statement before: how many remarks there are, and then
-    /// each of them, its code second.
-    const REMARKS: Option<&'static str> = None;
+    /// Returns the number of warnings of the previous statement, and then each warning, with its
+    /// code in the second column.
+    const WARNINGS: Option<&'static str> = None;
 
-    /// Tells whom the transaction with a tag is waiting for: `%tag%`.
+    /// Returns the session that blocks the transaction with a tag. Has `%tag%`.
     const BLOCKER: Option<&'static str> = None;
 
-    /// Whether a statement that waits for a lock keeps everybody waiting who comes after it, so that
-    /// changes wait a short time only.
-    const QUEUES: bool = false;
+    /// Whether later statements queue behind a statement that waits for a lock. If so, changes wait
+    /// only for a short time.
+    const LOCKS_QUEUE: bool = false;
 
-    /// Statements of which one fails if a transaction is open on a connection that should commit each
-    /// statement by itself.
+    /// Statements of which one fails if a transaction is open on a connection that should commit
+    /// each statement by itself.
     const OPEN_TRANSACTION_CHECK: &'static [&'static str];
 
-    /// Lists what changes without transaction may have left unusable: its id, and what it is called.
-    const REMAINS: Option<&'static str> = None;
+    /// Lists unusable objects that non-transactional changes can leave behind: the ID and a
+    /// description of each.
+    const INVALID_INDEXES: Option<&'static str> = None;
 
-    /// Sets the limits of a change's statements; none where the database has no such limits. What
-    /// is set outlives the change unless it is `within` a transaction of PostgreSQL.
+    /// Returns the statements that set the limits of a change, or `None` if there is nothing to
+    /// set. The limits outlast the change unless they are set `within` a transaction of PostgreSQL.
     fn limits(limits: &Limits, within: bool) -> Option<String>;
 
     fn session<'a, 'c>(connection: &'a mut Conn<Self>) -> Session<'a, 'c>;
@@ -140,26 +145,30 @@ pub(crate) trait Driver: Backend {
         transaction: &'a mut Transaction<'c, Self::Database>,
     ) -> Session<'a, 'c>;
 
-    /// What stops the statements of a connection from within the process, where no other connection
-    /// can.
-    fn brake(_connection: &mut Conn<Self>) -> impl Future<Output = Result<Option<Brake>>> + Send {
+    /// Installs a flag that interrupts the statements of the connection from within the process,
+    /// for a database that other connections cannot cancel.
+    fn interrupt_flag(
+        _connection: &mut Conn<Self>,
+    ) -> impl Future<Output = Result<Option<InterruptFlag>>> + Send {
         async { Ok(None) }
     }
 
-    /// Why ROLLBACK would not undo what was done on a connection, as far as that can be asked.
-    fn without_rollback(
+    /// Returns why `ROLLBACK` would not undo the work on a connection, as far as the database can
+    /// tell.
+    fn rollback_obstacle(
         _connection: &mut Conn<Self>,
     ) -> impl Future<Output = Result<Option<String>>> + Send {
         async { Ok(None) }
     }
 
-    /// Options of a connection whose session is to be that of a client.
-    fn options_of(options: Options<Self>, _client: Client) -> Options<Self> {
+    /// Returns the options of a connection whose session must look like that of a client.
+    fn client_options(options: Options<Self>, _client: Client) -> Options<Self> {
         options
     }
 
-    /// What makes a session that of a client, where the options of its connection can't.
-    fn adapting(
+    /// Returns the statements that make a session look like that of a client, for what connection
+    /// options cannot do.
+    fn client_setup(
         _connection: &mut Conn<Self>,
         _client: Client,
         _in_memory: bool,
@@ -167,34 +176,39 @@ pub(crate) trait Driver: Backend {
         async { Ok(String::new()) }
     }
 
-    /// The options that a session has from sqlx and not from a client, since that can't be found out.
-    fn not_adapted(
+    /// Returns the options that a session keeps from sqlx, because the client's values cannot be
+    /// determined.
+    fn unknown_client_options(
         _connection: &mut Conn<Self>,
         _client: Client,
     ) -> impl Future<Output = Result<Vec<String>>> + Send {
         async { Ok(Vec::new()) }
     }
 
-    /// Whether the server gives no connection since there are too many.
-    fn is_crowded(_error: &sqlx::Error) -> bool {
+    /// Reports whether the server refused a connection because there are too many.
+    fn is_too_many_connections(_error: &sqlx::Error) -> bool {
         false
     }
 
-    /// What brings the session of a connection that can't be closed back to what it is now.
-    fn found(_connection: &mut Conn<Self>) -> impl Future<Output = Result<Vec<String>>> + Send {
+    /// Returns the statements that restore the current state of a session that cannot be closed.
+    fn restore_statements(
+        _connection: &mut Conn<Self>,
+    ) -> impl Future<Output = Result<Vec<String>>> + Send {
         async { Ok(Vec::new()) }
     }
 
-    /// Removes what a change has left on such a connection.
-    fn clean(
+    /// Removes what a change left on such a session.
+    fn clean_session(
         _connection: &mut Conn<Self>,
-        _found: &[String],
+        _restore_statements: &[String],
     ) -> impl Future<Output = Result<()>> + Send {
         async { Ok(()) }
     }
 
     /// Reports whether the pool's hook has left tables that only this session sees.
-    fn has_own_tables(_connection: &mut Conn<Self>) -> impl Future<Output = Result<bool>> + Send {
+    fn has_session_tables(
+        _connection: &mut Conn<Self>,
+    ) -> impl Future<Output = Result<bool>> + Send {
         async { Ok(false) }
     }
 
@@ -203,43 +217,46 @@ pub(crate) trait Driver: Backend {
     /// asked.
     const RUNS_NO_CODE: Option<&'static str> = None;
 
-    /// Makes the driver forget the statements that it keeps.
-    fn forget_statements(connection: &mut Conn<Self>) -> impl Future<Output = Result<()>> + Send;
+    /// Clears the prepared statements that the driver caches.
+    fn clear_cached_statements(
+        connection: &mut Conn<Self>,
+    ) -> impl Future<Output = Result<()>> + Send;
 
-    /// Looks at what a change must not lose, where the database itself would say nothing.
-    fn watch(
+    /// Reads the state that a change must not damage, in cases in which the database reports no
+    /// error.
+    fn watch_integrity(
         _connection: &mut Conn<Self>,
-        _watching: Watching,
-    ) -> impl Future<Output = Result<Option<Self::Watch>>> + Send {
+        _mode: IntegrityMode,
+    ) -> impl Future<Output = Result<Option<Self::IntegrityWatch>>> + Send {
         async { Ok(None) }
     }
 
-    /// Why what was done since must not be committed.
-    fn objection(
+    /// Returns why the work since then must not be committed.
+    fn integrity_violation(
         _connection: &mut Conn<Self>,
-        _watch: &Self::Watch,
+        _watch: &Self::IntegrityWatch,
     ) -> impl Future<Output = Result<Option<BoxError>>> + Send {
         async { Ok(None) }
     }
 
-    /// Why a statement of the change was undone by itself.
-    fn vetoed(_watch: &Self::Watch) -> Option<BoxError> {
+    /// Returns why a statement of the change was rolled back automatically.
+    fn prevented_loss(_watch: &Self::IntegrityWatch) -> Option<BoxError> {
         None
     }
 
-    /// What comes now is another change's.
-    fn begins_again(_watch: &Self::Watch) {}
+    /// Starts again for the next change of the transaction.
+    fn reset_integrity_watch(_watch: &Self::IntegrityWatch) {}
 
-    /// Why a statement must not be run where nothing could take it back.
-    fn would_lose(
+    /// Returns why a statement must not run outside a transaction: it would delete rows for good.
+    fn row_loss(
         _connection: &mut Conn<Self>,
         _statement: &str,
     ) -> impl Future<Output = Result<Option<BoxError>>> + Send {
         async { Ok(None) }
     }
 
-    /// Options of a connection that gives up soon where another one writes.
-    fn impatient(options: Options<Self>) -> Options<Self> {
+    /// Returns the options of a connection that soon gives up waiting for another writer.
+    fn with_short_busy_timeout(options: Options<Self>) -> Options<Self> {
         options
     }
 
@@ -250,9 +267,9 @@ pub(crate) trait Driver: Backend {
     ) -> impl Future<Output = Result<()>> + Send;
 }
 
-/// Where a database of a server is.
+/// Returns the address of a database on a server.
 #[cfg(any(feature = "postgres", feature = "mysql"))]
-pub(super) fn of_server(
+pub(super) fn server_address(
     kind: DatabaseKind,
     (host, port): (&str, u16),
     socket: Option<&std::path::Path>,
@@ -263,7 +280,8 @@ pub(super) fn of_server(
         None => format!("{host}:{port}"),
     };
     let database = match database {
-        // A `/` in the password has ended the host too early, and what is left of it stands here.
+        // With a `/` in the password, the host of the URL ends too early, and the rest of the
+        // password is part of the database name.
         Some(name) if name.contains('@') => {
             return format!(
                 "{kind}: the user name or the password in its URL has a `/`, which is written percent-encoded, as `%2F`"
@@ -282,21 +300,23 @@ pub(super) async fn begin<D: Driver>(
     connection.begin_with(AssertSqlSafe(text)).await
 }
 
-/// 1 is our own transaction, more are nested ones that the change has left open.
+/// Returns the number of open transactions that the driver knows: 1 for Flamingock's own, more if
+/// the change left nested ones open.
 pub(super) fn depth<D: Driver>(connection: &Conn<D>) -> usize {
     <D::Database as Database>::TransactionManager::get_transaction_depth(connection)
 }
 
-/// Whether the depth is more than that. A transaction that was dropped does not count: SQLite's driver
-/// rolls it back on a thread of its own, which may not have come to it before it answers.
-pub(super) async fn is_deeper<D: Driver>(connection: &mut Conn<D>, than: usize) -> bool {
-    if depth::<D>(connection) > than {
+/// Reports whether more transactions are open than the limit. A dropped transaction does not count:
+/// SQLite's driver rolls it back on a thread of its own, and has done so once the next statement
+/// returns.
+pub(super) async fn is_deeper_than<D: Driver>(connection: &mut Conn<D>, limit: usize) -> bool {
+    if depth::<D>(connection) > limit {
         let _ = send::<D>(connection, "SELECT 1".to_owned()).await;
     }
-    depth::<D>(connection) > than
+    depth::<D>(connection) > limit
 }
 
-/// Rolls back to the beginning, nested transactions included.
+/// Rolls back until this number of transactions is open.
 pub(super) async fn rollback<D: Driver>(connection: &mut Conn<D>) -> Result<()> {
     while depth::<D>(connection) > 0 {
         <D::Database as Database>::TransactionManager::rollback(connection).await?;
@@ -304,9 +324,10 @@ pub(super) async fn rollback<D: Driver>(connection: &mut Conn<D>) -> Result<()> 
     Ok(())
 }
 
-/// Whether a transaction is open on a connection that should commit each statement by itself.
+/// Reports whether a transaction is open on a connection that should commit each statement by
+/// itself.
 pub(super) async fn has_open_transaction<D: Driver>(connection: &mut Conn<D>) -> bool {
-    if is_deeper::<D>(connection, 0).await {
+    if is_deeper_than::<D>(connection, 0).await {
         return true;
     }
     for text in D::OPEN_TRANSACTION_CHECK {
@@ -317,7 +338,7 @@ pub(super) async fn has_open_transaction<D: Driver>(connection: &mut Conn<D>) ->
     false
 }
 
-/// Sends a text of ours that has no values.
+/// Runs statements of Flamingock that have no parameters.
 pub(super) async fn send<D: Driver>(connection: &mut Conn<D>, text: String) -> Result<Answer> {
     D::fetch(
         connection,

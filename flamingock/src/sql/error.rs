@@ -1,4 +1,4 @@
-//! A pool that gave no connection, and where it should have led.
+//! Store errors from errors of sqlx.
 
 use flamingock_sqlx_audit::Failure;
 use sqlx::Pool;
@@ -6,25 +6,25 @@ use sqlx::Pool;
 use super::driver::Driver;
 use crate::audit::store_error::{StoreError, StoreErrorKind};
 
-/// A pool that gave no connection. What sqlx says of it names no place, and of a server that refuses
-/// connections it says only that the time is over: it asks again until then.
+/// The pool returned no connection. The errors of sqlx do not name the server's address. For a
+/// server that refuses connections, sqlx retries and reports only a timeout.
 #[derive(Debug, thiserror::Error)]
-#[error("no connection to {place}{hint}")]
-struct Unreachable {
-    place: String,
+#[error("no connection to {address}{hint}")]
+struct NoConnection {
+    address: String,
     hint: String,
     #[source]
     error: sqlx::Error,
 }
 
-/// What it means that the pool gave no connection, with what was to be done on it.
-pub(super) fn unreachable<D: Driver>(
+/// Returns the store error for a pool that returned no connection.
+pub(super) fn connection_error<D: Driver>(
     action: &'static str,
     pool: &Pool<D::Database>,
     error: sqlx::Error,
 ) -> StoreError {
-    let kind = match kind::<D>(&error) {
-        // Of a database that is not there it is not known that it has no tables.
+    let kind = match error_kind::<D>(&error) {
+        // A database that cannot be reached may still have the tables.
         StoreErrorKind::MissingTable => StoreErrorKind::Other,
         kind => kind,
     };
@@ -36,21 +36,29 @@ pub(super) fn unreachable<D: Driver>(
         ),
         _ => String::new(),
     };
-    let place = D::place(pool);
-    StoreError::new(kind, action, Unreachable { place, hint, error })
+    let address = D::address(pool);
+    StoreError::new(
+        kind,
+        action,
+        NoConnection {
+            address,
+            hint,
+            error,
+        },
+    )
 }
 
-/// What a failure means, with what was being done.
-pub(super) fn failed<D: Driver>(action: &'static str, error: sqlx::Error) -> StoreError {
-    let kind = kind::<D>(&error);
+/// Returns the store error for a failed statement.
+pub(super) fn store_error<D: Driver>(action: &'static str, error: sqlx::Error) -> StoreError {
+    let kind = error_kind::<D>(&error);
     match D::repair(&error) {
         Some(repair) => StoreError::new(kind, format!("{action}: {repair}"), error),
         None => StoreError::new(kind, action, error),
     }
 }
 
-/// What a failure means.
-pub(super) fn kind<D: Driver>(error: &sqlx::Error) -> StoreErrorKind {
+/// Returns the kind of store error for an error of the database.
+pub(super) fn error_kind<D: Driver>(error: &sqlx::Error) -> StoreErrorKind {
     match D::classify(error) {
         Failure::MissingTable => StoreErrorKind::MissingTable,
         Failure::Refused => StoreErrorKind::Refused,

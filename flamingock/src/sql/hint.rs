@@ -1,14 +1,15 @@
-//! What to do about an error of the database where that is known, in the words of the change.
+//! Hints that tell the author of a change how to fix an error of the database.
 
 use std::error::Error;
 use std::fmt;
 
 use crate::util::boxed::BoxError;
 
-/// How a function says that it is to run without a transaction.
-const OF_A_FUNCTION: &str = "write `transaction = false` in its attribute";
+/// How to run a function without a transaction.
+const FOR_A_FUNCTION: &str = "write `transaction = false` in its attribute";
 
-/// What to do about an error inside a transaction. `without_transaction` is how to do without one.
+/// Returns how to fix an error inside a transaction. `without_transaction` says how to run the
+/// change without one.
 pub(super) fn hint(error: &sqlx::Error, without_transaction: &str) -> Option<String> {
     let error = error.as_database_error()?;
     let code = error.code()?;
@@ -17,8 +18,8 @@ pub(super) fn hint(error: &sqlx::Error, without_transaction: &str) -> Option<Str
         "25001" => Some(format!(
             "the database does not run this in a transaction that has begun: {without_transaction}"
         )),
-        // SQLite has one code for all of them, and its messages are in no other language.
-        "1" if is_refused_within(error.message()) => Some(format!(
+        // SQLite has one code for all of them, and its messages are not translated.
+        "1" if is_refused_in_transaction(error.message()) => Some(format!(
             "SQLite does not run this in a transaction: {without_transaction}"
         )),
         // PostgreSQL: unsafe_new_enum_value_usage.
@@ -29,7 +30,7 @@ pub(super) fn hint(error: &sqlx::Error, without_transaction: &str) -> Option<Str
     }
 }
 
-fn is_refused_within(message: &str) -> bool {
+fn is_refused_in_transaction(message: &str) -> bool {
     const ENDS: [&str; 4] = [
         "from within a transaction",
         "inside a transaction",
@@ -39,13 +40,13 @@ fn is_refused_within(message: &str) -> bool {
     ENDS.iter().any(|end| message.ends_with(end))
 }
 
-/// The error that a function returned, behind what to do about it.
+/// Puts a hint in front of the error that a function returned.
 pub(super) fn hinted(cause: BoxError) -> BoxError {
     let mut next: Option<&(dyn Error + 'static)> = Some(&*cause);
     while let Some(error) = next {
         if let Some(hint) = error
             .downcast_ref()
-            .and_then(|error| hint(error, OF_A_FUNCTION))
+            .and_then(|error| hint(error, FOR_A_FUNCTION))
         {
             return Box::new(Hinted { hint, cause });
         }
@@ -85,7 +86,7 @@ mod tests {
             ("cannot start a transaction within a transaction", false),
             ("no such table: a transaction", false),
         ] {
-            assert_eq!(is_refused_within(message), expected, "{message}");
+            assert_eq!(is_refused_in_transaction(message), expected, "{message}");
         }
     }
 }

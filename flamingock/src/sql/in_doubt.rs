@@ -1,6 +1,6 @@
-//! Finds out the outcome of a transaction in doubt: the answer to its commit was lost.
+//! Resolving a transaction in doubt: the answer to its commit was lost.
 
-use crate::sql::timing::{LOOK, PAUSE};
+use crate::sql::timing::{POLL_PAUSE, READ_TIMEOUT};
 use std::time::Instant;
 
 use flamingock_sqlx_audit::Whose;
@@ -8,29 +8,32 @@ use flamingock_sqlx_audit::Whose;
 use super::database::SqlDatabase;
 use super::driver::Driver;
 use super::rows;
-use super::sessions::end_open;
+use super::sessions::end_open_sessions;
 use crate::audit::attempt::Attempt;
 use crate::audit::entry::State;
 use crate::lock::silence;
 
-/// What a look at the audit says.
-pub(super) enum Settled {
-    /// The entries of the attempt. The old session is over: this is final.
+/// What the audit or the marker shows about the attempt.
+pub(super) enum InDoubtOutcome {
+    /// The entries of the attempt. The old session has ended, so this is final.
     Visible(Vec<State>),
-    /// Nothing was to be found out in time.
+    /// The outcome could not be determined in time.
     Unreachable,
 }
 
-/// Reads the entries of an attempt on a new connection, once the old session can change nothing any
+/// Reads the entries of an attempt on a new connection, once the old session cannot commit any
 /// more.
-pub(super) async fn settle<D: Driver>(database: &SqlDatabase<D>, attempt: &Attempt<'_>) -> Settled {
+pub(super) async fn resolve_in_doubt<D: Driver>(
+    database: &SqlDatabase<D>,
+    attempt: &Attempt<'_>,
+) -> InDoubtOutcome {
     let deadline = Instant::now() + database.ledger.patience();
     loop {
         silence::progress();
-        match tokio::time::timeout(LOOK, look(database, attempt)).await {
+        match tokio::time::timeout(READ_TIMEOUT, read_outcome(database, attempt)).await {
             Ok(Ok(Some(states))) => {
                 let states = states.iter().map(|state| State::from(state.as_str()));
-                return Settled::Visible(states.collect());
+                return InDoubtOutcome::Visible(states.collect());
             }
             Ok(Ok(None)) => {}
             Ok(Err(error)) => tracing::warn!(
@@ -44,18 +47,18 @@ pub(super) async fn settle<D: Driver>(database: &SqlDatabase<D>, attempt: &Attem
             ),
         }
         if Instant::now() >= deadline {
-            return Settled::Unreachable;
+            return InDoubtOutcome::Unreachable;
         }
-        tokio::time::sleep(PAUSE).await;
+        tokio::time::sleep(POLL_PAUSE).await;
     }
 }
 
-/// None: the old session was open still, and is being ended.
-async fn look<D: Driver>(
+/// Returns `None` if the old session was still open; it is being ended.
+async fn read_outcome<D: Driver>(
     database: &SqlDatabase<D>,
     attempt: &Attempt<'_>,
 ) -> Result<Option<Vec<String>>, sqlx::Error> {
-    let mut held = database.connection().await?;
+    let mut connection = database.connection().await?;
     let ledger = &database.ledger;
     let grant = rows::grant(attempt.grant);
     let (change_id, number) = (attempt.definition.id, i64::from(attempt.number));
@@ -63,15 +66,15 @@ async fn look<D: Driver>(
         change_id,
         attempt: number,
     };
-    if !end_open::<D>(&mut held, ledger, &grant, own)
+    if !end_open_sessions::<D>(&mut connection, ledger, &grant, own)
         .await?
         .is_empty()
     {
         return Ok(None);
     }
-    // The connection is closed whatever comes: its settings are changed.
+    // The connection is closed in any case, because its settings are changed.
     ledger
-        .settle(&mut held, &grant, change_id, number)
+        .settle(&mut connection, &grant, change_id, number)
         .await
         .map(Some)
 }

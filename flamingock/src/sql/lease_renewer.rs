@@ -1,4 +1,4 @@
-//! The lock's row, as the thread sees it that renews the lease.
+//! Renewal of the lease in a database.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,23 +9,23 @@ use flamingock_sqlx_audit::{Conn, Ledger};
 use sqlx::Pool;
 
 use super::driver::{Driver, send};
-use super::error::failed;
+use super::error::store_error;
 use super::rows;
 use crate::audit::snapshot::LockGrant;
 use crate::audit::store::LeaseRenewer;
 use crate::audit::store_error::{StoreError, StoreErrorKind};
 
-/// Renews leases on a connection of its own. A renewal that is cut short takes its connection with
-/// it: the next one must not wait behind a statement that hangs.
-pub(super) struct Renewer<D: Driver> {
+/// Renews leases on a connection of its own. A renewal that exceeds its time limit loses its
+/// connection, because the next one must not wait behind a statement without an answer.
+pub(super) struct SqlLeaseRenewer<D: Driver> {
     pool: Pool<D::Database>,
     ledger: Arc<Ledger<D>>,
     connection: tokio::sync::Mutex<Option<Conn<D>>>,
 }
 
-impl<D: Driver> Renewer<D> {
-    pub(super) fn new(pool: Pool<D::Database>, ledger: Arc<Ledger<D>>) -> Renewer<D> {
-        Renewer {
+impl<D: Driver> SqlLeaseRenewer<D> {
+    pub(super) fn new(pool: Pool<D::Database>, ledger: Arc<Ledger<D>>) -> SqlLeaseRenewer<D> {
+        SqlLeaseRenewer {
             pool,
             ledger,
             connection: tokio::sync::Mutex::new(None),
@@ -35,8 +35,8 @@ impl<D: Driver> Renewer<D> {
     async fn connect(&self, lease: Duration) -> Result<Conn<D>, sqlx::Error> {
         let mut connection = self.pool.acquire().await?.detach();
         if self.ledger.dialect().has_one_writer {
-            // A change has the file to itself for as long as it takes. That must be told well
-            // before the renewal is cut short, and not be taken for a database without answer.
+            // A change locks the whole file while it runs. The renewal must report that well before
+            // its time limit, so that it is not mistaken for a database that does not answer.
             let limit = (lease / 12).as_millis();
             send::<D>(&mut connection, format!("PRAGMA busy_timeout = {limit}")).await?;
         }
@@ -44,14 +44,14 @@ impl<D: Driver> Renewer<D> {
     }
 }
 
-impl<D: Driver> fmt::Debug for Renewer<D> {
+impl<D: Driver> fmt::Debug for SqlLeaseRenewer<D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Renewer")
     }
 }
 
 #[async_trait]
-impl<D: Driver> LeaseRenewer for Renewer<D> {
+impl<D: Driver> LeaseRenewer for SqlLeaseRenewer<D> {
     async fn renew(
         &self,
         grant: &LockGrant,
@@ -59,12 +59,12 @@ impl<D: Driver> LeaseRenewer for Renewer<D> {
         activity: Option<&str>,
     ) -> Result<bool, StoreError> {
         let action = "could not renew the lease";
-        let mut kept = self.connection.lock().await;
-        let mut connection = match kept.take() {
+        let mut cached = self.connection.lock().await;
+        let mut connection = match cached.take() {
             Some(connection) => connection,
             None => {
                 let connected = self.connect(lease).await;
-                connected.map_err(|error| failed::<D>(action, error))?
+                connected.map_err(|error| store_error::<D>(action, error))?
             }
         };
         let grant = rows::grant(grant);
@@ -74,13 +74,13 @@ impl<D: Driver> LeaseRenewer for Renewer<D> {
             .await;
         match renewed {
             Ok(renewed) => {
-                *kept = Some(connection);
+                *cached = Some(connection);
                 Ok(renewed)
             }
             Err(error) => {
-                let error = failed::<D>(action, error);
+                let error = store_error::<D>(action, error);
                 if error.kind == StoreErrorKind::Busy {
-                    *kept = Some(connection);
+                    *cached = Some(connection);
                 }
                 Err(error)
             }

@@ -1,8 +1,9 @@
-//! Markers: how another database than the audit's tells whether it has committed an attempt.
+//! Markers: they show in a database other than the audit's whether an attempt was committed.
 //!
-//! The transaction of an attempt inserts a marker, last. Whoever must know later inserts a tombstone
-//! with the same key: if it goes in, the attempt cannot commit any more; if it does not, the marker
-//! is there to be read; if it has to wait, the transaction is open still.
+//! The transaction of an attempt inserts a marker as its last statement. To resolve the attempt
+//! later, a tombstone with the same key is inserted. If that succeeds, the attempt cannot commit
+//! any more. If it fails, the marker exists and can be read. If it blocks, the transaction is still
+//! open.
 
 use std::time::Instant;
 
@@ -10,18 +11,18 @@ use flamingock_sqlx_audit::{Failure, FoundMarker, Marker, MarkerKind};
 
 use super::database::SqlDatabase;
 use super::driver::Driver;
-use super::error::failed;
-use super::in_doubt::Settled;
-use super::timing::{LOOK, PAUSE};
+use super::error::store_error;
+use super::in_doubt::InDoubtOutcome;
+use super::timing::{POLL_PAUSE, READ_TIMEOUT};
 use crate::audit::attempt::Attempt;
 use crate::audit::entry::State;
 use crate::audit::store_error::{StoreError, StoreErrorKind};
 use crate::lock::silence;
-use crate::target::database::{ForeignMarkers, Resolved};
+use crate::target::database::{ForeignMarkers, MarkerOutcome};
 
-const READING: &str = "could not find out at the target system whether the change was committed";
+const ACTION: &str = "could not find out at the target system whether the change was committed";
 
-/// The marker of an attempt.
+/// Returns the marker of an attempt.
 pub(super) fn marker_of(attempt: &Attempt<'_>, key: i64) -> Marker {
     Marker {
         service: attempt.grant.service.clone(),
@@ -31,63 +32,67 @@ pub(super) fn marker_of(attempt: &Attempt<'_>, key: i64) -> Marker {
     }
 }
 
-/// Creates the table of markers if it is not there.
+/// Creates the table of markers if it is missing.
 pub(super) async fn prepare<D: Driver>(database: &SqlDatabase<D>) -> Result<(), StoreError> {
-    database.know_the_server().await?;
-    prepared(database)
+    database.check_server().await?;
+    create_table_once(database)
         .await
-        .map_err(|error| failed::<D>("could not create the table of markers", error))
+        .map_err(|error| store_error::<D>("could not create the table of markers", error))
 }
 
 /// Finds or creates the table, once.
-async fn prepared<D: Driver>(database: &SqlDatabase<D>) -> Result<(), sqlx::Error> {
-    let prepared = database.markers.get_or_try_init(|| async {
-        let mut held = database.connection().await?;
-        database.ledger.locate_markers(&mut held).await?;
-        let nobody = Marker {
+async fn create_table_once<D: Driver>(database: &SqlDatabase<D>) -> Result<(), sqlx::Error> {
+    let created = database.markers.get_or_try_init(|| async {
+        let mut connection = database.connection().await?;
+        database.ledger.locate_markers(&mut connection).await?;
+        let placeholder = Marker {
             service: String::new(),
             change_id: String::new(),
             started_seq: 0,
             run_id: String::new(),
         };
-        let there = match database.ledger.marker(&mut held, &nobody).await {
+        let exists = match database.ledger.marker(&mut connection, &placeholder).await {
             Err(error) if D::classify(&error) == Failure::MissingTable => {
-                database.ledger.create_marker(&mut held).await
+                database.ledger.create_marker(&mut connection).await
             }
-            there => there.map(drop),
+            exists => exists.map(drop),
         };
-        if there.is_ok() {
-            held.return_unchanged();
+        if exists.is_ok() {
+            connection.return_unchanged();
         }
-        there
+        exists
     });
-    prepared.await.map(drop)
+    created.await.map(drop)
 }
 
-/// What became of an attempt, in the words of the audit.
-pub(super) async fn resolve<D: Driver>(
+/// Returns the outcome of an attempt as the entries that the audit would have.
+pub(super) async fn resolve_by_marker<D: Driver>(
     database: &SqlDatabase<D>,
     attempt: &Attempt<'_>,
     key: i64,
-) -> Settled {
-    let own = &attempt.grant.run_id;
-    match find_out(database, attempt, key, own).await {
-        // The marker of a rollback is an applied one, too.
-        Ok(Resolved::Applied) => Settled::Visible(vec![State::Applied, State::RolledBack]),
-        Ok(Resolved::NotApplied) => Settled::Visible(Vec::new()),
-        Ok(Resolved::LeftBehind) => Settled::Visible(vec![State::Started]),
-        Ok(Resolved::StillOpen | Resolved::Foreign(_)) | Err(_) => Settled::Unreachable,
+) -> InDoubtOutcome {
+    let own_run = &attempt.grant.run_id;
+    match read_outcome(database, attempt, key, own_run).await {
+        // A rollback that was committed has an applied marker too.
+        Ok(MarkerOutcome::Applied) => {
+            InDoubtOutcome::Visible(vec![State::Applied, State::RolledBack])
+        }
+        Ok(MarkerOutcome::NotApplied) => InDoubtOutcome::Visible(Vec::new()),
+        Ok(MarkerOutcome::LeftBehind) => InDoubtOutcome::Visible(vec![State::Started]),
+        Ok(MarkerOutcome::StillOpen | MarkerOutcome::Foreign(_)) | Err(_) => {
+            InDoubtOutcome::Unreachable
+        }
     }
 }
 
-/// Finds out what became of an attempt, and sees to it that it stays so. Waits for a transaction
-/// that is open, and for a database that is away.
-pub(super) async fn find_out<D: Driver>(
+/// Determines the outcome of an attempt, and makes sure that it cannot change any more. Waits while
+/// the transaction is open or the database is not reachable.
+pub(super) async fn read_outcome<D: Driver>(
     database: &SqlDatabase<D>,
     attempt: &Attempt<'_>,
     key: i64,
     run_id: &str,
-) -> Result<Resolved, StoreError> {
+) -> Result<MarkerOutcome, StoreError> {
     let deadline = Instant::now() + database.ledger.patience();
     let marker = Marker {
         run_id: run_id.to_owned(),
@@ -95,9 +100,9 @@ pub(super) async fn find_out<D: Driver>(
     };
     loop {
         silence::progress();
-        let look = tokio::time::timeout(LOOK, look(database, &marker)).await;
+        let result = tokio::time::timeout(READ_TIMEOUT, read_or_bury(database, &marker)).await;
         let late = Instant::now() >= deadline;
-        match look {
+        match result {
             Ok(Ok(resolved)) => return Ok(resolved),
             Ok(Err(error)) => match D::classify(&error) {
                 Failure::LockTimeout
@@ -106,100 +111,99 @@ pub(super) async fn find_out<D: Driver>(
                 | Failure::Serialization
                     if late =>
                 {
-                    return Ok(Resolved::StillOpen);
+                    return Ok(MarkerOutcome::StillOpen);
                 }
                 Failure::LockTimeout
                 | Failure::Busy
                 | Failure::Deadlock
                 | Failure::Serialization => {}
                 Failure::Disconnected | Failure::ReadOnly if !late => {}
-                _ => return Err(failed::<D>(READING, error)),
+                _ => return Err(store_error::<D>(ACTION, error)),
             },
             Err(_) if late => {
                 let source = "no answer from the database";
                 return Err(StoreError::new(
                     StoreErrorKind::Disconnected,
-                    READING,
+                    ACTION,
                     source,
                 ));
             }
             Err(_) => {}
         }
-        tokio::time::sleep(PAUSE).await;
+        tokio::time::sleep(POLL_PAUSE).await;
     }
 }
 
-/// Buries the attempt, or reads what it has left. The connections are closed: their settings are
-/// changed.
-async fn look<D: Driver>(
+/// Inserts a tombstone, or reads the marker of the attempt. The connections are closed, because
+/// their settings are changed.
+async fn read_or_bury<D: Driver>(
     database: &SqlDatabase<D>,
     marker: &Marker,
-) -> Result<Resolved, sqlx::Error> {
-    let mut held = database.connection().await?;
-    database.ledger.locate_markers(&mut held).await?;
-    match database.ledger.entomb(&mut held, marker).await {
-        Ok(()) => return Ok(Resolved::NotApplied),
-        Err(error) if D::classify(&error) == Failure::Duplicate => drop(held),
-        // It was created before the attempt began.
+) -> Result<MarkerOutcome, sqlx::Error> {
+    let mut connection = database.connection().await?;
+    database.ledger.locate_markers(&mut connection).await?;
+    match database.ledger.entomb(&mut connection, marker).await {
+        Ok(()) => return Ok(MarkerOutcome::NotApplied),
+        Err(error) if D::classify(&error) == Failure::Duplicate => drop(connection),
+        // The table existed when the attempt began.
         Err(error) if D::classify(&error) == Failure::MissingTable => {
             let table = database.ledger.marker_table();
-            return Ok(Resolved::Foreign(ForeignMarkers::NoTable { table }));
+            return Ok(MarkerOutcome::Foreign(ForeignMarkers::NoTable { table }));
         }
         Err(error) => return Err(error),
     }
-    Ok(match found(database, marker).await? {
+    Ok(match read(database, marker).await? {
         Some(found) if found.run_id != marker.run_id => {
             let run_id = found.run_id;
-            Resolved::Foreign(ForeignMarkers::OfAnotherRun { run_id })
+            MarkerOutcome::Foreign(ForeignMarkers::OfAnotherRun { run_id })
         }
         Some(found) => match found.kind {
-            MarkerKind::Applied => Resolved::Applied,
-            MarkerKind::Started => Resolved::LeftBehind,
-            MarkerKind::Tombstone => Resolved::NotApplied,
+            MarkerKind::Applied => MarkerOutcome::Applied,
+            MarkerKind::Started => MarkerOutcome::LeftBehind,
+            MarkerKind::Tombstone => MarkerOutcome::NotApplied,
         },
-        // One that was removed in between, which is only done once the audit says what became of the
-        // attempt.
-        None => Resolved::NotApplied,
+        // The marker was deleted in between. That happens only once the audit has the outcome.
+        None => MarkerOutcome::NotApplied,
     })
 }
 
-async fn found<D: Driver>(
+async fn read<D: Driver>(
     database: &SqlDatabase<D>,
     marker: &Marker,
 ) -> Result<Option<FoundMarker>, sqlx::Error> {
-    let mut held = database.connection().await?;
-    let found = database.ledger.marker(&mut held, marker).await?;
-    held.return_unchanged();
+    let mut connection = database.connection().await?;
+    let found = database.ledger.marker(&mut connection, marker).await?;
+    connection.return_unchanged();
     Ok(found)
 }
 
-/// Whose marker it is that keeps an attempt from leaving its own; none if that is about the attempt itself,
-/// which another owner of the lock has decided then.
-pub(super) async fn in_the_way<D: Driver>(
+/// Returns the foreign marker that has the key of an attempt. `None` if the marker belongs to the
+/// attempt itself: then another owner of the lock has resolved it.
+pub(super) async fn conflicting_marker<D: Driver>(
     database: &SqlDatabase<D>,
     marker: &Marker,
 ) -> Result<Option<ForeignMarkers>, sqlx::Error> {
-    let found = found(database, marker).await?;
+    let found = read(database, marker).await?;
     let other = found.filter(|found| found.run_id != marker.run_id);
     Ok(other.map(|found| ForeignMarkers::OfAnotherRun {
         run_id: found.run_id,
     }))
 }
 
-/// Removes a marker that has done its work.
+/// Deletes a marker that is no longer needed.
 pub(super) async fn remove<D: Driver>(database: &SqlDatabase<D>, attempt: &Attempt<'_>, key: i64) {
     let removal = async {
-        let mut held = database.connection().await?;
+        let mut connection = database.connection().await?;
         let removed = database
             .ledger
-            .unmark(&mut held, &marker_of(attempt, key))
+            .unmark(&mut connection, &marker_of(attempt, key))
             .await;
         if removed.is_ok() {
-            held.return_unchanged();
+            connection.return_unchanged();
         }
         removed
     };
-    let removed = tokio::time::timeout(LOOK, removal).await;
+    let removed = tokio::time::timeout(READ_TIMEOUT, removal).await;
     let removed = removed.unwrap_or(Err(sqlx::Error::PoolTimedOut));
     if let Err(error) = removed {
         tracing::warn!(change.id = attempt.definition.id, %error, "a marker stays; it does no harm");

@@ -1,53 +1,52 @@
-//! Databases of sqlx: as the store of the audit, and as target systems.
+//! SQL databases, through sqlx: as the store of the audit and as target systems.
 
 pub(crate) mod append;
 pub(crate) mod audit_store;
 pub(crate) mod autocommit;
-pub(crate) mod brake;
 pub(crate) mod cancel;
-#[cfg(feature = "sqlite")]
-pub(crate) mod children;
-#[cfg(feature = "sqlite")]
-pub(crate) mod cleaning;
+#[cfg(feature = "postgres")]
+pub(crate) mod client_options;
 pub(crate) mod connection;
 pub(crate) mod connection_cache;
 pub(crate) mod database;
 pub(crate) mod driver;
 pub(crate) mod error;
+#[cfg(feature = "sqlite")]
+pub(crate) mod foreign_key;
 pub(crate) mod hint;
+pub(crate) mod history_checks;
 pub(crate) mod in_doubt;
+#[cfg(feature = "sqlite")]
+pub(crate) mod integrity;
+pub(crate) mod integrity_mode;
+pub(crate) mod interrupt_flag;
+pub(crate) mod invalid_indexes;
 pub(crate) mod lease_renewer;
 pub(crate) mod marker;
+#[cfg(feature = "sqlite")]
+pub(crate) mod memory_cleanup;
 #[cfg(feature = "mysql")]
 pub(crate) mod mysql;
-#[cfg(feature = "postgres")]
-pub(crate) mod options;
-pub(crate) mod places;
 pub(crate) mod pooler;
 #[cfg(feature = "postgres")]
 pub(crate) mod postgres;
-pub(crate) mod pragmas;
-#[cfg(feature = "sqlite")]
-pub(crate) mod reference;
-pub(crate) mod remains;
 pub(crate) mod retry;
+#[cfg(feature = "sqlite")]
+pub(crate) mod row_loss_hook;
 pub(crate) mod rows;
 pub(crate) mod run_script;
 pub(crate) mod script_rules;
 pub(crate) mod server;
+pub(crate) mod session_checks;
 pub(crate) mod sessions;
 #[cfg(feature = "sqlite")]
 pub(crate) mod sqlite;
 pub(crate) mod store;
-pub(crate) mod take_over;
 pub(crate) mod target;
 pub(crate) mod timing;
 pub(crate) mod transaction;
-#[cfg(feature = "sqlite")]
-pub(crate) mod veto;
-pub(crate) mod watching;
 
 use crate::change::body::ScriptRunner;
 
-/// What runs SQL of files.
+/// The function that runs the SQL of files.
 pub(crate) const SCRIPTS: ScriptRunner = ScriptRunner(run_script::call);

@@ -1,8 +1,8 @@
-//! What the engine needs to know of MySQL and MariaDB.
+//! What the engine needs from MySQL and MariaDB.
 
 use crate::change::argument::Session;
 use crate::change::client::Client;
-use crate::sql::driver::{Cancelling, Driver, Options, Result, of_server};
+use crate::sql::driver::{Cancellation, Driver, Options, Result, server_address};
 use crate::statements::script::Script;
 use crate::target::invocation::Limits;
 use crate::util::database_kind::DatabaseKind;
@@ -17,24 +17,24 @@ use std::time::Duration;
 impl Driver for flamingock_sqlx_audit::MySql {
     const KIND: DatabaseKind = DatabaseKind::MySql;
 
-    type Watch = std::convert::Infallible;
+    type IntegrityWatch = std::convert::Infallible;
 
-    const WHOLE: &'static str = " LIMIT 18446744073709551615";
+    const NO_ROW_LIMIT: &'static str = " LIMIT 18446744073709551615";
     const QUOTING: Option<&'static str> = Some("SELECT @@sql_mode LIMIT 1");
 
     fn named_database(pool: &Pool<sqlx::MySql>) -> Option<String> {
         pool.connect_options().get_database().map(str::to_owned)
     }
 
-    fn place(pool: &Pool<sqlx::MySql>) -> String {
+    fn address(pool: &Pool<sqlx::MySql>) -> String {
         let options = pool.connect_options();
         let socket = options.get_socket().map(PathBuf::as_path);
         let at = (options.get_host(), options.get_port());
-        of_server(Self::KIND, at, socket, options.get_database())
+        server_address(Self::KIND, at, socket, options.get_database())
     }
 
-    // Variables that a product does not have are left out, and nobody needs a right for the others.
-    const WHAT_ANSWERS: Option<&'static str> = Some(
+    // Unknown variables are left out of the result, and the others need no privilege.
+    const SERVER_INFO: Option<&'static str> = Some(
         "SELECT CAST(VARIABLE_NAME AS BINARY), CAST(VARIABLE_VALUE AS BINARY) FROM \
          /*M! information_schema.GLOBAL_VARIABLES */ /*!50720 performance_schema.global_variables */ \
          WHERE VARIABLE_NAME IN ('version', 'version_comment', 'wsrep_on', \
@@ -42,48 +42,49 @@ impl Driver for flamingock_sqlx_audit::MySql {
          'group_replication_single_primary_mode') LIMIT 100",
     );
 
-    const CANCELLING: Option<Cancelling> = Some(Cancelling {
+    const CANCELLATION: Option<Cancellation> = Some(Cancellation {
         own_session: None,
-        // Connection ids come again when the server was restarted; such a lock is gone with its session.
+        // Connection IDs are reused after a restart of the server, but such a lock ends with its
+        // session.
         mark: "SELECT CASE GET_LOCK('flamingock %tag%', 0) WHEN 1 THEN 'flamingock %tag%' END LIMIT 1",
         by_mark: "KILL QUERY IS_USED_LOCK('%mark%')",
         by_id: "KILL QUERY %id%",
         end_by_id: "KILL CONNECTION %id%",
-        is_there_by_id: "SELECT 1 FROM information_schema.PROCESSLIST WHERE ID = %id% LIMIT 1",
-        is_there_by_tag: None,
+        exists_by_id: "SELECT 1 FROM information_schema.PROCESSLIST WHERE ID = %id% LIMIT 1",
+        exists_by_tag: None,
         by_tag: None,
     });
-    const ONE_TEXT: bool = true;
-    const OWN_TAG: Option<&'static str> = None;
+    const SINGLE_MESSAGE: bool = true;
+    const TRANSACTION_TAG: Option<&'static str> = None;
 
-    /// Without the commands of a client, and without an empty statement, which is an error there.
-    fn as_one_text(read: &Script<'_>, _text: &str) -> String {
+    /// Leaves out commands of a client and empty statements, which are errors in a message.
+    fn as_message(read: &Script<'_>, _text: &str) -> String {
         let texts: Vec<&str> = read.statements.iter().map(|one| one.text).collect();
         texts.join("\n;\n")
     }
 
-    // A syntax error quotes what comes next.
-    fn without_ours(error: &sqlx::Error, script: &str) -> Option<(String, String)> {
+    // A syntax error quotes the text that follows it.
+    fn without_appended(error: &sqlx::Error, script: &str) -> Option<(String, String)> {
         let message = error.as_database_error()?.message();
         let (from, to) = (message.find('\'')? + 1, message.rfind('\'')?);
         let quoted = message.get(from..to)?;
         if script.contains(quoted.strip_suffix("...").unwrap_or(quoted)) {
             return None;
         }
-        // What begins behind the script is none of it.
+        // A quotation that begins after the script has nothing of it.
         let mut ends = quoted.char_indices().map(|(at, _)| &quoted[..at]).rev();
         let own = ends.find(|own| script.ends_with(own))?;
         (own.len() < quoted.len() && quoted[own.len()..].trim_start().starts_with(';'))
             .then(|| (format!("'{quoted}'"), format!("'{own}'")))
     }
 
-    const REMARKS: Option<&'static str> =
+    const WARNINGS: Option<&'static str> =
         Some("SELECT @@warning_count LIMIT 1; SHOW WARNINGS LIMIT 65535");
 
-    // The next transaction's character cannot be chosen in one. A savepoint would tell nothing where
-    // autocommit is off: there it begins a transaction itself.
+    // Inside a transaction, the access mode of the next one cannot be set. With autocommit off, a
+    // savepoint would begin a transaction itself, so it would show nothing.
     const OPEN_TRANSACTION_CHECK: &'static [&'static str] = &["SET TRANSACTION READ WRITE"];
-    fn options_of(options: Options<Self>, client: Client) -> Options<Self> {
+    fn client_options(options: Options<Self>, client: Client) -> Options<Self> {
         match client {
             Client::Pool => options,
             Client::Diesel => options
@@ -97,9 +98,9 @@ impl Driver for flamingock_sqlx_audit::MySql {
         }
     }
 
-    /// sqlx asks for `IGNORE_SPACE` as it connects, which no option changes. Modes that contain it were not
-    /// set by sqlx.
-    async fn adapting(
+    /// sqlx sets `IGNORE_SPACE` when it connects, and no option prevents that. Combined modes that
+    /// contain it were not set by sqlx.
+    async fn client_setup(
         _connection: &mut Conn<Self>,
         _client: Client,
         _in_memory: bool,
@@ -111,8 +112,8 @@ impl Driver for flamingock_sqlx_audit::MySql {
         Ok(text.to_owned())
     }
 
-    /// Of the server, of a user, and of a user within an hour.
-    fn is_crowded(error: &sqlx::Error) -> bool {
+    /// Limits of the server, of a user, and of a user within an hour.
+    fn is_too_many_connections(error: &sqlx::Error) -> bool {
         let error = error.as_database_error();
         let error =
             error.and_then(|error| error.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>());
@@ -140,7 +141,7 @@ impl Driver for flamingock_sqlx_audit::MySql {
 LIMIT 1",
     );
 
-    async fn forget_statements(connection: &mut Conn<Self>) -> Result<()> {
+    async fn clear_cached_statements(connection: &mut Conn<Self>) -> Result<()> {
         connection.clear_cached_statements().await
     }
 
@@ -154,8 +155,8 @@ LIMIT 1",
         Session::MySqlTransaction(transaction)
     }
 
-    /// Whole seconds for locks, as the server counts them. MySQL has no limit for every statement:
-    /// the comment is executed by MariaDB only.
+    /// Uses whole seconds for locks, as the server does. MySQL has no limit for all statements:
+    /// only MariaDB executes the comment.
     fn limits(limits: &Limits, _within: bool) -> Option<String> {
         let lock = limits.lock.map(|limit| {
             let seconds = limit.as_millis().div_ceil(1000).max(1);

@@ -1,10 +1,10 @@
-//! What the engine needs to know of PostgreSQL.
+//! What the engine needs from PostgreSQL.
 
 #[cfg(feature = "postgres")]
-use super::options;
+use super::client_options;
 use crate::change::argument::Session;
 use crate::change::client::Client;
-use crate::sql::driver::{Cancelling, Driver, Result, of_server};
+use crate::sql::driver::{Cancellation, Driver, Result, server_address};
 #[cfg(feature = "postgres")]
 use crate::statements::made_if_absent;
 use crate::statements::script::Script;
@@ -17,27 +17,27 @@ use sqlx_core::transaction::TransactionManager as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// The process that answers, and when it began.
+/// Returns the server process of the session, and when it began.
 #[cfg(feature = "postgres")]
-const SESSION_OF_POSTGRES: &str = "SELECT concat(pid, ' ', extract(epoch FROM backend_start)) \
+const SESSION_ID: &str = "SELECT concat(pid, ' ', extract(epoch FROM backend_start)) \
      FROM pg_stat_activity WHERE pid = pg_backend_pid()";
 
 #[cfg(feature = "postgres")]
 impl Driver for flamingock_sqlx_audit::Postgres {
     const KIND: DatabaseKind = DatabaseKind::Postgres;
 
-    type Watch = std::convert::Infallible;
+    type IntegrityWatch = std::convert::Infallible;
 
-    fn place(pool: &Pool<sqlx::Postgres>) -> String {
+    fn address(pool: &Pool<sqlx::Postgres>) -> String {
         let options = pool.connect_options();
         let socket = options.get_socket().map(PathBuf::as_path);
         let at = (options.get_host(), options.get_port());
-        of_server(Self::KIND, at, socket, options.get_database())
+        server_address(Self::KIND, at, socket, options.get_database())
     }
 
-    // The source is looked up only where it is asked for: to list the settings takes the server longer
-    // than everything else.
-    const WHAT_ANSWERS: Option<&'static str> = Some(
+    // The source is read only if it is needed: to list the settings takes longer than the rest of
+    // the query.
+    const SERVER_INFO: Option<&'static str> = Some(
         "SELECT 'version', pg_catalog.version()
 UNION ALL SELECT 'crdb_version', pg_catalog.current_setting('crdb_version', true)
 UNION ALL SELECT 'in_recovery', pg_catalog.pg_is_in_recovery()::text
@@ -46,17 +46,17 @@ UNION ALL SELECT 'read_only_by', CASE WHEN pg_catalog.current_setting('transacti
 UNION ALL SELECT 'extension', extname::text FROM pg_catalog.pg_extension WHERE extname IN ('bdr', 'spock')",
     );
 
-    const CANCELLING: Option<Cancelling> = Some(Cancelling {
-        own_session: Some(SESSION_OF_POSTGRES),
-        // A process id may come again; a process that began then is no other.
-        mark: SESSION_OF_POSTGRES,
+    const CANCELLATION: Option<Cancellation> = Some(Cancellation {
+        own_session: Some(SESSION_ID),
+        // A process ID can be reused, but not with the same start time.
+        mark: SESSION_ID,
         by_mark: "SELECT pg_cancel_backend(pid) FROM pg_stat_activity \
                   WHERE concat(pid, ' ', extract(epoch FROM backend_start)) = '%mark%' \
                   AND pid <> pg_backend_pid()",
         by_id: "SELECT pg_cancel_backend(%id%)",
         end_by_id: "SELECT pg_terminate_backend(%id%)",
-        is_there_by_id: "SELECT 1 FROM pg_stat_activity WHERE pid = %id%",
-        is_there_by_tag: Some(
+        exists_by_id: "SELECT 1 FROM pg_stat_activity WHERE pid = %id%",
+        exists_by_tag: Some(
             "SELECT 1 FROM pg_stat_activity \
              WHERE application_name = 'flamingock %tag%' AND pid <> pg_backend_pid()",
         ),
@@ -65,14 +65,15 @@ UNION ALL SELECT 'extension', extname::text FROM pg_catalog.pg_extension WHERE e
              WHERE application_name = 'flamingock %tag%' AND pid <> pg_backend_pid()",
         ),
     });
-    const ONE_TEXT: bool = true;
-    // Its messages hold a gigabyte.
-    const LONGEST_SCRIPT: usize = usize::MAX;
-    // SHOW takes no snapshot: behind one, a file could not choose its isolation level any more.
+    const SINGLE_MESSAGE: bool = true;
+    // A message may have a gigabyte.
+    const MAX_SCRIPT_BYTES: usize = usize::MAX;
+    // `SHOW` takes no snapshot. After a snapshot, a file could not set its isolation level.
     const QUOTING: Option<&'static str> = Some("SHOW standard_conforming_strings");
-    const OWN_TAG: Option<&'static str> = Some("SELECT current_setting('flamingock.tx', true)");
-    // What was set for the session is there again only if the transaction in which it was set was
-    // committed. In the chained one nothing was done.
+    const TRANSACTION_TAG: Option<&'static str> =
+        Some("SELECT current_setting('flamingock.tx', true)");
+    // A setting of the session has its value again only if the transaction that set it was
+    // committed. In the chained transaction nothing was done.
     const ABORTED_TAG: Option<&'static str> = Some(
         "ROLLBACK AND CHAIN; SELECT CASE WHEN current_setting('flamingock.begun', true) \
          IS DISTINCT FROM '%tag%' THEN '%tag%' END",
@@ -83,8 +84,8 @@ UNION ALL SELECT 'extension', extname::text FROM pg_catalog.pg_extension WHERE e
          JOIN pg_stat_activity b ON b.pid = by.pid \
          WHERE w.application_name = 'flamingock %tag%' AND w.pid <> pg_backend_pid() LIMIT 1",
     );
-    const QUEUES: bool = true;
-    // In a transaction its start is before the statement's.
+    const LOCKS_QUEUE: bool = true;
+    // Inside a transaction, `now()` is earlier than the start of the statement.
     const OPEN_TRANSACTION_CHECK: &'static [&'static str] =
         &["SELECT 1 / (CASE WHEN now() = statement_timestamp() THEN 1 ELSE 0 END)"];
 
@@ -114,7 +115,7 @@ UNION ALL SELECT 'extension', extname::text FROM pg_catalog.pg_extension WHERE e
       'uuid_generate_v1', 'uuid_generate_v4')))::pg_catalog.int4",
     );
 
-    async fn forget_statements(connection: &mut Conn<Self>) -> Result<()> {
+    async fn clear_cached_statements(connection: &mut Conn<Self>) -> Result<()> {
         connection.clear_cached_statements().await
     }
 
@@ -128,23 +129,26 @@ UNION ALL SELECT 'extension', extname::text FROM pg_catalog.pg_extension WHERE e
         Session::PostgresTransaction(transaction)
     }
 
-    async fn adapting(
+    async fn client_setup(
         connection: &mut Conn<Self>,
         client: Client,
         _in_memory: bool,
     ) -> Result<String> {
-        let adapting = options::adapting(connection, client).await?;
-        Ok(adapting.text)
+        let client_options = client_options::client_options(connection, client).await?;
+        Ok(client_options.text)
     }
 
-    async fn not_adapted(connection: &mut Conn<Self>, client: Client) -> Result<Vec<String>> {
-        let adapting = options::adapting(connection, client).await?;
-        Ok(adapting.unknown)
+    async fn unknown_client_options(
+        connection: &mut Conn<Self>,
+        client: Client,
+    ) -> Result<Vec<String>> {
+        let client_options = client_options::client_options(connection, client).await?;
+        Ok(client_options.unknown)
     }
 
-    // CREATE INDEX CONCURRENTLY leaves its index behind when it fails, and has it while it goes on. That of
-    // a partitioned table is invalid until its partitions have theirs.
-    const REMAINS: Option<&'static str> = Some(
+    // `CREATE INDEX CONCURRENTLY` leaves an invalid index behind if it fails, and has one while it
+    // runs. The index of a partitioned table is invalid until the indexes of its partitions exist.
+    const INVALID_INDEXES: Option<&'static str> = Some(
         "SELECT i.indexrelid::text, 'the invalid index ' || i.indexrelid::regclass \
          FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid \
          WHERE NOT i.indisvalid AND c.relkind = 'i' AND NOT EXISTS (\
@@ -155,15 +159,16 @@ UNION ALL SELECT 'extension', extname::text FROM pg_catalog.pg_extension WHERE e
          ORDER BY 2",
     );
 
-    /// With a look at the indexes that are made unless they are there: one that is there may be invalid.
-    fn as_one_text(read: &Script<'_>, text: &str) -> String {
-        match Self::check_behind(read) {
+    /// Appends a check of the indexes that are created `IF NOT EXISTS`: an index that exists may be
+    /// invalid.
+    fn as_message(read: &Script<'_>, text: &str) -> String {
+        match Self::check_after(read) {
             Some(check) => format!("{text}\n;\n{check}"),
             None => text.to_owned(),
         }
     }
 
-    fn check_behind(read: &Script<'_>) -> Option<String> {
+    fn check_after(read: &Script<'_>) -> Option<String> {
         let indexes = read.statements.iter().filter_map(made_if_absent);
         let literal = |text: &str| format!("'{}'", text.replace('\'', "''"));
         let any: Vec<String> = indexes

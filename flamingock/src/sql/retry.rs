@@ -1,74 +1,71 @@
-//! What the store does on a connection of the pool, and how often.
+//! Running statements of the store on a connection of the pool, with retries.
 
-use super::server::ask;
-use super::sessions::end_open;
-use flamingock_sqlx_audit as leaf;
-use flamingock_sqlx_audit::Whose;
+use super::server::query;
 use std::time::{Duration, Instant};
 
 use flamingock_sqlx_audit::Failure;
 use sqlx::Pool;
 
-use super::connection::Held;
-use super::connection_cache::Kept;
+use super::connection::GuardedConnection;
+use super::connection_cache::ConnectionCache;
 use super::driver::Driver;
-use super::error::failed;
-use super::error::unreachable;
+use super::error::connection_error;
+use super::error::store_error;
 use super::store::SqlStore;
 use super::timing::BUSY_PAUSE;
 use crate::audit::store_error::StoreError;
 
-/// How long a statement of ours is waited for at least, however short the lock's wait is.
-const SHORTEST_WAIT: Duration = Duration::from_secs(10);
+/// The minimum time limit of a statement, however short the wait for the lock is.
+const MIN_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Something that is done on a connection of the pool, again while somebody else writes, or where it
-/// lost against somebody else. A connection that turns out to be dead is replaced once: it was taken
-/// without asking it.
-pub(super) struct Tries<'a, D: Driver> {
+/// Runs statements on a connection of the pool. Repeats them while another session writes, or if
+/// they lost a conflict with another session. Replaces a dead connection once, because the first
+/// one is taken without a check.
+pub(super) struct Retry<'a, D: Driver> {
     pool: &'a Pool<D::Database>,
-    kept: &'a Kept<D>,
+    cache: &'a ConnectionCache<D>,
     action: &'static str,
     deadline: Instant,
-    /// Whether what is done changes nothing, neither in the database nor on its connection.
-    reads: bool,
-    untested: bool,
-    begun: bool,
+    /// Whether the statements change nothing, neither in the database nor in the session.
+    is_read: bool,
+    may_be_dead: bool,
+    has_begun: bool,
 }
 
-impl<'a, D: Driver> Tries<'a, D> {
-    pub(super) fn of(store: &'a SqlStore<D>, action: &'static str, reads: bool) -> Tries<'a, D> {
+impl<'a, D: Driver> Retry<'a, D> {
+    pub(super) fn new(store: &'a SqlStore<D>, action: &'static str, is_read: bool) -> Retry<'a, D> {
         let deadline = Instant::now() + store.ledger.patience();
-        Tries {
+        Retry {
             pool: &store.pool,
-            kept: &store.kept,
+            cache: &store.cache,
             action,
             deadline,
-            reads,
-            untested: false,
-            begun: false,
+            is_read,
+            may_be_dead: false,
+            has_begun: false,
         }
     }
 
-    pub(super) async fn connection(&mut self) -> Result<Held<D>, StoreError> {
-        if !std::mem::replace(&mut self.begun, true)
-            && let Some(held) = Held::take_idle(self.pool)
+    pub(super) async fn connection(&mut self) -> Result<GuardedConnection<D>, StoreError> {
+        if !std::mem::replace(&mut self.has_begun, true)
+            && let Some(guard) = GuardedConnection::try_acquire_idle(self.pool)
         {
-            self.untested = true;
-            return Ok(held);
+            self.may_be_dead = true;
+            return Ok(guard);
         }
-        self.untested = false;
-        Held::take(self.pool)
+        self.may_be_dead = false;
+        GuardedConnection::acquire(self.pool)
             .await
-            .map_err(|error| unreachable::<D>(self.action, self.pool, error))
+            .map_err(|error| connection_error::<D>(self.action, self.pool, error))
     }
 
-    /// A network that has gone silent answers nothing, for longer than anybody may wait.
-    pub(super) async fn bounded<T>(
+    /// Runs the statements with a time limit: a network that drops packets never answers.
+    pub(super) async fn with_timeout<T>(
         &self,
         work: impl Future<Output = Result<T, sqlx::Error>>,
     ) -> Result<T, sqlx::Error> {
         let left = self.deadline.saturating_duration_since(Instant::now());
-        match tokio::time::timeout(left.max(SHORTEST_WAIT), work).await {
+        match tokio::time::timeout(left.max(MIN_TIMEOUT), work).await {
             Ok(result) => result,
             Err(_) => Err(sqlx::Error::Io(std::io::Error::from(
                 std::io::ErrorKind::TimedOut,
@@ -76,73 +73,77 @@ impl<'a, D: Driver> Tries<'a, D> {
         }
     }
 
-    /// Whether the answer was waited for until no time was left.
-    fn is_over(&self, error: &sqlx::Error) -> bool {
+    /// Reports whether no answer came before the deadline.
+    fn has_timed_out(&self, error: &sqlx::Error) -> bool {
         let timed_out =
             matches!(error, sqlx::Error::Io(error) if error.kind() == std::io::ErrorKind::TimedOut);
         timed_out && Instant::now() >= self.deadline
     }
 
-    /// Gives a connection back on which nothing but one statement has failed; closes another.
-    fn let_go(&self, held: Held<D>, alone: bool) {
-        if alone {
-            held.return_unchanged();
+    /// Returns a connection on which a single statement failed. Closes any other.
+    fn release(&self, guard: GuardedConnection<D>, is_unharmed: bool) {
+        if is_unharmed {
+            guard.return_unchanged();
         } else {
-            self.kept.close_ours(held);
+            self.cache.close_after_error(guard);
         }
     }
 
-    /// None: it is to be done again.
-    pub(super) async fn judge<T>(
+    /// Returns `None` if the statements must run again.
+    pub(super) async fn finish<T>(
         &self,
-        held: Held<D>,
+        guard: GuardedConnection<D>,
         result: Result<T, sqlx::Error>,
     ) -> Result<Option<T>, StoreError> {
         let error = match result {
             Ok(value) => {
-                held.return_unchanged();
+                guard.return_unchanged();
                 return Ok(Some(value));
             }
             Err(error) => error,
         };
         let kind = D::classify(&error);
-        // The server stops at the statement of a text that fails: what came before it, and what was to
-        // come behind it, decide about the connection. SQLite's statements see to that themselves.
-        let alone = self.reads || D::DIALECT.has_one_writer;
+        // A server stops at the statement that fails. Statements before and after it can have
+        // changed the session, except on SQLite, whose statements restore it themselves.
+        let is_unharmed = self.is_read || D::DIALECT.has_one_writer;
         match kind {
-            // A connection that was dead before; one that was silent until the end of the wait is another case.
-            Failure::Disconnected if self.untested && !self.is_over(&error) => return Ok(None),
-            // Nothing of it is there. Where the database isolates strictly, two that create the tables
-            // at once conflict.
+            // The connection was dead before. Silence until the deadline is a different case.
+            Failure::Disconnected if self.may_be_dead && !self.has_timed_out(&error) => {
+                return Ok(None);
+            }
+            // Nothing was written. On databases with strict isolation, two sessions that create the
+            // tables at once conflict.
             Failure::Busy | Failure::Serialization | Failure::Deadlock
                 if Instant::now() < self.deadline =>
             {
-                self.let_go(held, alone);
+                self.release(guard, is_unharmed);
                 tokio::time::sleep(BUSY_PAUSE).await;
                 return Ok(None);
             }
-            Failure::MissingTable | Failure::Refused | Failure::Denied => self.let_go(held, alone),
-            // Who knows what state it is in: it is closed.
+            Failure::MissingTable | Failure::Refused | Failure::Denied => {
+                self.release(guard, is_unharmed);
+            }
+            // The state of the connection is unknown, so it is closed.
             _ => {}
         }
-        Err(failed::<D>(self.action, error))
+        Err(store_error::<D>(self.action, error))
     }
 }
 
-/// Does something on a connection of the store's pool: `tries!(store, "action", |connection| ..)`. The
-/// connection is closed if that fails: a text may have set something on it.
-macro_rules! tries {
+/// Runs statements on a connection of the store's pool: `retry!(store, "action", |connection| ..)`.
+/// The connection is closed if they fail, because they may have changed the session.
+macro_rules! retry {
     ($store:expr, $action:literal, |$connection:ident| $work:expr) => {
-        tries!($store, $action, false, |$connection| $work)
+        retry!($store, $action, false, |$connection| $work)
     };
-    ($store:expr, $action:literal, $reads:literal, |$connection:ident| $work:expr) => {
+    ($store:expr, $action:literal, $is_read:literal, |$connection:ident| $work:expr) => {
         async {
-            let mut tries = Tries::of($store, $action, $reads);
+            let mut retry = Retry::new($store, $action, $is_read);
             loop {
-                let mut held = tries.connection().await?;
-                let $connection = &mut *held;
-                let result = tries.bounded($work).await;
-                if let Some(value) = tries.judge(held, result).await? {
+                let mut guard = retry.connection().await?;
+                let $connection = &mut *guard;
+                let result = retry.with_timeout($work).await;
+                if let Some(value) = retry.finish(guard, result).await? {
                     break Ok::<_, StoreError>(value);
                 }
             }
@@ -150,39 +151,40 @@ macro_rules! tries {
         .await
     };
 }
-pub(super) use tries;
+pub(super) use retry;
 
-/// The same for statements that only read, and set nothing.
-macro_rules! reads {
+/// The same for statements that only read and do not change the session.
+macro_rules! retry_read {
     ($store:expr, $action:literal, |$connection:ident| $work:expr) => {
-        tries!($store, $action, true, |$connection| $work)
+        retry!($store, $action, true, |$connection| $work)
     };
 }
-pub(super) use reads;
+pub(super) use retry_read;
 
 impl<D: Driver> SqlStore<D> {
-    /// Refuses what no test proves, and a server that takes no writes, before anything is written there:
-    /// one statement a run.
-    pub(super) async fn know_the_server(&self) -> Result<(), StoreError> {
+    /// Refuses an untested or read-only server before anything is written. That takes one statement
+    /// a run.
+    pub(super) async fn check_server(&self) -> Result<(), StoreError> {
         const ACTION: &str = "could not take the lock";
-        if self.server.is_known() {
+        if self.server.is_checked() {
             return Ok(());
         }
-        let mut tries = Tries::of(self, ACTION, true);
+        let mut retry = Retry::new(self, ACTION, true);
         loop {
-            let mut held = tries.connection().await?;
-            let asked = tries
-                .bounded(ask::<D>(&mut held, D::place(&self.pool)))
+            let mut guard = retry.connection().await?;
+            let asked = retry
+                .with_timeout(query::<D>(&mut guard, D::address(&self.pool)))
                 .await;
             let judged = asked
                 .as_ref()
                 .ok()
-                .map(|facts| self.server.judge::<D>(ACTION, &self.pool, facts));
-            // A connection to a server that takes no writes is closed: the next one may lead elsewhere.
+                .map(|info| self.server.check::<D>(ACTION, &self.pool, info));
+            // A connection to a read-only server is closed: the next one may lead to another
+            // server.
             if let Some(Err(error)) = judged {
                 return Err(error);
             }
-            if tries.judge(held, asked).await?.is_none() {
+            if retry.finish(guard, asked).await?.is_none() {
                 continue;
             }
             if let Some(Ok(true)) = judged {
@@ -190,12 +192,5 @@ impl<D: Driver> SqlStore<D> {
             }
             return Ok(());
         }
-    }
-
-    /// Ends the sessions of everybody but this owner.
-    pub(super) async fn end_others(&self, grant: &leaf::LockGrant) -> Result<Vec<i64>, StoreError> {
-        tries!(self, "could not take the lock over", |connection| {
-            end_open(connection, &self.ledger, grant, Whose::Others)
-        })
     }
 }

@@ -1,4 +1,4 @@
-//! Between the engine's entries and the rows of the leaf.
+//! Conversions between entries and the rows of `flamingock-sqlx-audit`.
 
 use std::time::Duration;
 

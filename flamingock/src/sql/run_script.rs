@@ -1,4 +1,4 @@
-//! SQL of a file on a connection of its target system.
+//! Running the SQL of a file on a connection.
 
 use flamingock_sqlx_audit::{Conn, Progress};
 
@@ -14,7 +14,7 @@ use crate::statements::{made_if_absent, shorten};
 use crate::util::boxed::BoxError;
 use crate::util::database_kind::DatabaseKind;
 
-/// Runs a script on the connection that a change is given.
+/// Runs a script on the connection of its change.
 pub(crate) fn call<'a>(
     script: &'static Script,
     transaction: bool,
@@ -25,9 +25,10 @@ pub(crate) fn call<'a>(
             let connection = $connection;
             Box::pin(async move {
                 if transaction {
-                    whole::<flamingock_sqlx_audit::$driver>(connection, script).await
+                    run_whole::<flamingock_sqlx_audit::$driver>(connection, script).await
                 } else {
-                    one_by_one::<flamingock_sqlx_audit::$driver>(connection, script, false).await
+                    run_statements::<flamingock_sqlx_audit::$driver>(connection, script, false)
+                        .await
                 }
             })
         }};
@@ -49,46 +50,46 @@ pub(crate) fn call<'a>(
     }
 }
 
-/// In one text where that can be, inside a transaction that is open.
-async fn whole<D: Driver>(
+/// Runs a script inside an open transaction, in one message if possible.
+async fn run_whole<D: Driver>(
     connection: &mut Conn<D>,
     script: &'static Script,
 ) -> Result<(), BoxError> {
     let quoting = quoting::<D>(connection, script).await?;
     let read = script.read_as(D::KIND, quoting)?;
-    // PostgreSQL reads a whole text before it runs the first statement.
+    // PostgreSQL parses a whole message before it runs the first statement.
     let is_read_ahead = D::KIND == DatabaseKind::Postgres
         && read.changes_quoting
         && !script.client.sends_whole_texts();
     if read.may_be_empty || is_read_ahead {
-        return one_by_one::<D>(connection, script, true).await;
+        return run_statements::<D>(connection, script, true).await;
     }
-    for (piece, read) in pieces(script, read, D::LONGEST_SCRIPT) {
-        let progress = D::run(connection, D::as_one_text(&read, piece.text), "").await;
+    for (piece, read) in pieces(script, read, D::MAX_SCRIPT_BYTES) {
+        let progress = D::run(connection, D::as_message(&read, piece.text), "").await;
         if progress.error.is_some() {
-            return Err(failed::<D>(&piece, &read, progress, 0, 0));
+            return Err(script_error::<D>(&piece, &read, progress, 0, 0));
         }
     }
     Ok(())
 }
 
-/// What quotes mean in a session, asked where a script depends on it.
+/// Returns the meaning of quotes in the session. Queries it only if the script depends on it.
 pub(super) async fn quoting<D: Driver>(
     connection: &mut Conn<D>,
     script: &Script,
 ) -> Result<Quoting, sqlx::Error> {
-    let ask = D::QUOTING.filter(|_| script.depends_on_quoting(D::KIND));
-    let Some(ask) = ask else {
+    let question = D::QUOTING.filter(|_| script.depends_on_quoting(D::KIND));
+    let Some(question) = question else {
         return Ok(Quoting::of(D::KIND));
     };
-    let mut answer = send::<D>(connection, ask.to_owned()).await?;
+    let mut answer = send::<D>(connection, question.to_owned()).await?;
     let setting = answer.rows.first_mut().map(|row| row.text(0));
     Ok(setting.map_or(Quoting::of(D::KIND), |setting| {
         Quoting::by_setting(D::KIND, &setting)
     }))
 }
 
-/// A script in pieces of no more than so many bytes, unless one statement is longer.
+/// Splits a script into pieces up to this number of bytes, unless one statement is longer.
 fn pieces(
     script: &Script,
     read: statements::Script<'static>,
@@ -120,8 +121,9 @@ fn pieces(
     pieces
 }
 
-/// Each statement by itself. Without a transaction, what it did stays when a later one fails.
-async fn one_by_one<D: Driver>(
+/// Runs each statement by itself. Without a transaction, the work of earlier statements stays when
+/// a later one fails.
+async fn run_statements<D: Driver>(
     connection: &mut Conn<D>,
     script: &'static Script,
     transaction: bool,
@@ -129,7 +131,7 @@ async fn one_by_one<D: Driver>(
     let quoting = quoting::<D>(connection, script).await?;
     let read = script.read_as(D::KIND, quoting)?;
     for statement in &read.statements {
-        if let Some(cause) = would_lose::<D>(connection, transaction, statement.text).await? {
+        if let Some(cause) = row_loss::<D>(connection, transaction, statement.text).await? {
             let place = script.location(statement.line);
             return Err(format!(
                 "{place}: `{}` was not run: {cause}",
@@ -149,7 +151,7 @@ async fn one_by_one<D: Driver>(
             }));
         }
     }
-    if let Some(check) = D::check_behind(&read) {
+    if let Some(check) = D::check_after(&read) {
         let progress = D::run(connection, check, "").await;
         if let Some(source) = progress.error {
             let first = read
@@ -169,8 +171,8 @@ async fn one_by_one<D: Driver>(
     Ok(())
 }
 
-/// Why a statement must not be run where no transaction could take it back.
-async fn would_lose<D: Driver>(
+/// Returns why a statement must not run outside a transaction: it would delete rows for good.
+async fn row_loss<D: Driver>(
     connection: &mut Conn<D>,
     transaction: bool,
     statement: &str,
@@ -178,24 +180,24 @@ async fn would_lose<D: Driver>(
     if transaction {
         return Ok(None);
     }
-    D::would_lose(connection, statement).await
+    D::row_loss(connection, statement).await
 }
 
-/// A statement of a file that the database refused.
+/// A statement of a file that the database rejected.
 #[derive(Debug, thiserror::Error)]
 #[error("{place}{statement}")]
 struct ScriptError {
-    /// The file, and the line where that is known.
+    /// The file, and the line if it is known.
     place: String,
-    /// The beginning of the statement, where that is known.
+    /// The beginning of the statement, if it is known.
     statement: String,
     #[source]
     source: sqlx::Error,
 }
 
-/// What to say of a text that came this far. In front of the script's statements there are so many
-/// others, and so many characters.
-pub(super) fn failed<D: Driver>(
+/// Returns the error of a message that failed, with the statement and its line. `statements_before`
+/// and `characters_before` count what the message has in front of the script.
+pub(super) fn script_error<D: Driver>(
     script: &Script,
     read: &statements::Script<'_>,
     progress: Progress,
@@ -205,7 +207,7 @@ pub(super) fn failed<D: Driver>(
     let Some(source) = progress.error else {
         return "the database stopped without an error".into();
     };
-    // What is not finished is found out behind it, if need be behind the whole script.
+    // An unfinished statement is reported at a position after it, possibly after the whole script.
     let end = read.statements.last().map_or(0, |last| last.range.end);
     let byte = D::position(&source)
         .and_then(|position| position.checked_sub(characters_before))
@@ -219,7 +221,7 @@ pub(super) fn failed<D: Driver>(
     let by_count = read
         .statements
         .get(answered)
-        .filter(|_| answers_are_statements(D::KIND, &read.statements[..=answered]));
+        .filter(|_| has_one_answer_each(D::KIND, &read.statements[..=answered]));
     let statement = by_place.or(by_count);
     let byte = byte.or_else(|| statement.map(|statement| statement.range.start));
     let hint = hint(&source, script.without_transaction);
@@ -228,7 +230,7 @@ pub(super) fn failed<D: Driver>(
         Some(byte) => script.location(line_of(script.text, byte)).to_string(),
         None => script.file.to_owned(),
     };
-    let ours = D::without_ours(&source, &D::as_one_text(read, script.text));
+    let appended = D::without_appended(&source, &D::as_message(read, script.text));
     let error: BoxError = Box::new(ScriptError {
         place,
         statement: match statement {
@@ -237,32 +239,33 @@ pub(super) fn failed<D: Driver>(
         },
         source,
     });
-    match ours {
+    match appended {
         Some((said, meant)) => replaced(error, &said, &meant),
         None => error,
     }
 }
 
-/// Whether there was one answer a statement. A routine of MySQL answers as often as it likes.
-fn answers_are_statements(kind: DatabaseKind, statements: &[statements::Statement<'_>]) -> bool {
-    const ANSWER_OFTEN: [&str; 9] = [
+/// Reports whether each statement has exactly one result. A routine of MySQL has any number of
+/// them.
+fn has_one_answer_each(kind: DatabaseKind, statements: &[statements::Statement<'_>]) -> bool {
+    const SEVERAL_ANSWERS: [&str; 9] = [
         "CALL", "EXECUTE", "BEGIN", "IF", "CASE", "LOOP", "WHILE", "REPEAT", "FOR",
     ];
-    let answers_often = |text: &str| {
+    let has_several_answers = |text: &str| {
         let word = text.split(|c: char| !c.is_ascii_alphabetic()).next();
         let word = word.unwrap_or_default().to_ascii_uppercase();
-        ANSWER_OFTEN.contains(&word.as_str())
+        SEVERAL_ANSWERS.contains(&word.as_str())
     };
-    kind != DatabaseKind::MySql || !statements.iter().any(|one| answers_often(one.text))
+    kind != DatabaseKind::MySql || !statements.iter().any(|one| has_several_answers(one.text))
 }
 
-/// The byte of a character, counted from 1.
+/// Returns the byte offset of a character, counted from 1.
 fn byte_of(text: &str, character: usize) -> Option<usize> {
     let (byte, _) = text.char_indices().nth(character.checked_sub(1)?)?;
     Some(byte)
 }
 
-/// The line of a byte, counted from 1.
+/// Returns the line of a byte offset, counted from 1.
 fn line_of(text: &str, byte: usize) -> usize {
     let before = text.as_bytes().iter().take(byte);
     1 + before.filter(|byte| **byte == b'\n').count()

@@ -1,4 +1,5 @@
-//! What a text of SQL says, by the rules of a database: its statements, and what keeps it from being run.
+//! What a script contains by the rules of a database: its statements, and the problems that prevent
+//! it from running.
 
 #[cfg(feature = "_sqlx")]
 use crate::change::problem::{Location, Problem};
@@ -14,18 +15,18 @@ use crate::statements::{Pragma, SplitError, pragma};
 #[cfg(feature = "_sqlx")]
 use crate::util::database_kind::DatabaseKind;
 
-/// The longest script that shares a connection, in bytes: for a longer one, a connection of its own costs
-/// little, and to read it once more would cost more.
+/// The longest script that shares a connection, in bytes. For a longer one, a connection of its own
+/// costs little in comparison, and reading it once more would cost more.
 #[cfg(feature = "_sqlx")]
-const LONGEST_TO_SHARE: usize = 64 * 1024;
+const MAX_SHARED_BYTES: usize = 64 * 1024;
 
-/// What says on PostgreSQL whether backslashes escape.
+/// The setting of PostgreSQL that determines whether backslashes escape.
 #[cfg(feature = "_sqlx")]
-const SETTING_OF_POSTGRES: &str = "standard_conforming_strings";
+const POSTGRES_SETTING: &str = "standard_conforming_strings";
 
 #[cfg(feature = "_sqlx")]
 impl Script {
-    /// Takes it apart by the rules of a database whose settings are the default ones.
+    /// Splits the script into statements, by the rules of a database with default settings.
     pub(crate) fn read(
         &self,
         kind: DatabaseKind,
@@ -33,7 +34,8 @@ impl Script {
         self.read_as(kind, Quoting::of(kind))
     }
 
-    /// Takes it apart by the rules of a database, and the meaning of quotes in a session.
+    /// Splits the script into statements, by the rules of a database and the meaning of quotes in a
+    /// session.
     pub(crate) fn read_as(
         &self,
         kind: DatabaseKind,
@@ -49,20 +51,20 @@ impl Script {
             .map_err(|error| error.in_file(self.file).from_line(first))
     }
 
-    /// Whether it has to be known what quotes mean in the session that runs it.
+    /// Reports whether the meaning of quotes in the session must be known to read the script.
     pub(crate) fn depends_on_quoting(&self, kind: DatabaseKind) -> bool {
         match kind {
             DatabaseKind::MySql => depends_on_backslashes(self.text),
             DatabaseKind::Postgres => {
-                depends_on_backslashes(self.text) || self.text.contains(SETTING_OF_POSTGRES)
+                depends_on_backslashes(self.text) || self.text.contains(POSTGRES_SETTING)
             }
             DatabaseKind::Sqlite => false,
         }
     }
 
-    /// Whether the server can be given all of it at once, with something behind it. The longest text has so
-    /// many bytes.
-    pub(crate) fn is_one_text(&self, kind: DatabaseKind, longest: usize) -> bool {
+    /// Reports whether the script can be sent in one message, with statements after it. `longest`
+    /// is the limit in bytes.
+    pub(crate) fn fits_one_message(&self, kind: DatabaseKind, longest: usize) -> bool {
         if self.text.len() > longest || self.depends_on_quoting(kind) {
             return false;
         }
@@ -70,18 +72,19 @@ impl Script {
         is_sure || !self.read(kind).is_ok_and(|read| read.may_be_empty)
     }
 
-    /// Whether the first thing behind blanks and `--` comments is a letter. It saves reading most scripts
-    /// to the end.
+    /// Reports whether the first character after blanks and `--` comments is a letter. That saves
+    /// reading most scripts to the end.
     fn begins_with_a_statement(&self) -> bool {
         let mut lines = self.text.lines().map(str::trim_start);
         let first = lines.find(|line| !line.is_empty() && !line.starts_with("--"));
         first.is_some_and(|line| line.starts_with(|c: char| c.is_ascii_alphabetic()))
     }
 
-    /// Whether other scripts may run on the same connection before and after it, because it neither sets nor
-    /// reads session state. A server's functions and triggers could still do that.
+    /// Reports whether other scripts may run on the same connection before and after this one,
+    /// because it neither sets nor reads session state. Functions and triggers of a server could
+    /// still do that.
     pub(crate) fn leaves_session_alone(&self, kind: DatabaseKind) -> bool {
-        if self.text.len() > LONGEST_TO_SHARE {
+        if self.text.len() > MAX_SHARED_BYTES {
             return false;
         }
         if kind != DatabaseKind::Sqlite {
@@ -100,12 +103,12 @@ impl Script {
         !WORDS.iter().any(|word| text.contains(word))
     }
 
-    /// Whether it may drop a table of SQLite.
+    /// Reports whether the script may drop a table of SQLite.
     pub(crate) fn may_drop(&self) -> bool {
         self.text.to_ascii_lowercase().contains("drop")
     }
 
-    /// The pragmas that it sets.
+    /// Returns the pragmas that the script sets.
     fn pragmas(&self) -> Vec<Pragma> {
         let may_set = self.text.to_ascii_lowercase().contains("pragma");
         let read = may_set.then(|| self.read(DatabaseKind::Sqlite).ok());
@@ -114,9 +117,9 @@ impl Script {
         statements.filter_map(|one| pragma(&one)).collect()
     }
 
-    /// Whether foreign keys are to be enforced in a transaction of SQLite that runs it, if the script says
-    /// so. Inside the transaction the pragma would do nothing: it is set before. Off wins: a script that
-    /// also says ON means what comes behind it.
+    /// Returns whether the script switches foreign keys on or off, on SQLite. Inside the
+    /// transaction the pragma would have no effect, so it is set before. Off has precedence: a
+    /// script that also contains ON means what follows its transaction.
     pub(crate) fn enforces_foreign_keys(&self) -> Option<bool> {
         if self.client.leaves_foreign_keys_off() {
             return None;
@@ -127,7 +130,8 @@ impl Script {
             .reduce(|one, other| one && other)
     }
 
-    /// The pragmas that do nothing in a transaction of SQLite, unless what they say is so already.
+    /// Returns the pragmas that have no effect in a transaction of SQLite, unless they set the
+    /// current value.
     pub(crate) fn pragmas_without_effect(&self) -> Vec<Pragma> {
         const NAMES: [&str; 4] = ["journal_mode", "page_size", "auto_vacuum", "encoding"];
         let mut pragmas = self.pragmas();
@@ -135,7 +139,7 @@ impl Script {
         pragmas
     }
 
-    /// What to say of such a pragma.
+    /// Returns the problem of such a pragma.
     pub(crate) fn without_effect(&self, pragma: &Pragma) -> Problem {
         Problem::at(
             self.location(pragma.line),
@@ -146,7 +150,7 @@ impl Script {
         )
     }
 
-    /// The place of a line of the text, counted from 1.
+    /// Returns the location of a line of the script, counted from 1.
     pub(crate) fn location(&self, line: usize) -> Location {
         let further = u32::try_from(line.saturating_sub(1)).unwrap_or(u32::MAX);
         Location {
@@ -155,17 +159,19 @@ impl Script {
         }
     }
 
-    /// What keeps it from being run on a database, as far as that is known without asking it.
+    /// Returns the problem that prevents the script from running, as far as that is known without a
+    /// session.
     pub(crate) fn problem(&self, kind: DatabaseKind, transaction: bool) -> Option<Problem> {
         let quoting = Quoting::of(kind);
         let problem = self.problem_as(kind, quoting, transaction)?;
-        // What is wrong whatever quotes mean.
+        // The problem does not depend on the meaning of quotes.
         let is_sure = !self.depends_on_quoting(kind)
             || self.problem_as(kind, quoting.flipped(), transaction) == Some(problem.clone());
         is_sure.then_some(problem)
     }
 
-    /// What keeps it from being run in a session in which quotes have this meaning.
+    /// Returns the problem that prevents the script from running in a session in which quotes have
+    /// this meaning.
     pub(crate) fn problem_as(
         &self,
         kind: DatabaseKind,
@@ -186,7 +192,7 @@ impl Script {
             ));
         }
         if transaction && kind == DatabaseKind::Sqlite {
-            // SQLite refuses it there, whatever it says.
+            // SQLite rejects it in a transaction, whatever its value is.
             let mut pragmas = self.pragmas().into_iter();
             if let Some(pragma) = pragmas.find(|one| one.name == "synchronous") {
                 return Some(self.without_effect(&pragma));
@@ -211,7 +217,7 @@ impl Script {
         ))
     }
 
-    /// What keeps it from sharing a transaction with other changes on a database.
+    /// Returns the problem that prevents the script from sharing a transaction with other changes.
     pub(crate) fn commits(&self, kind: DatabaseKind) -> Option<Problem> {
         if kind == DatabaseKind::Sqlite {
             self.enforces_foreign_keys()?;
@@ -222,7 +228,8 @@ impl Script {
                 "`PRAGMA foreign_keys` has no place in an atomic stage: it does nothing in a transaction, and the stage's has begun before it. Put the file in another stage",
             ));
         }
-        // Text that cannot be split is reported elsewhere. Whatever quotes mean, a statement begins with its word.
+        // A script that cannot be split is reported elsewhere. A statement begins with its keyword,
+        // whatever quotes mean.
         let quoting = Quoting::of(kind);
         let read = self.read_as(kind, quoting);
         let read = read.or_else(|_| self.read_as(kind, quoting.flipped()));
@@ -240,8 +247,8 @@ impl Script {
     }
 }
 
-/// The line of the last `LOCK TABLES`, if nothing behind it unlocks them. Only MySQL and MariaDB have it with
-/// this meaning, and `LOCK TABLE` of PostgreSQL ends with its transaction.
+/// Returns the line of the last `LOCK TABLES` without an `UNLOCK TABLES` after it. Only MySQL and
+/// MariaDB have such statements; a `LOCK TABLE` of PostgreSQL ends with its transaction.
 #[cfg(feature = "_sqlx")]
 fn leaves_tables_locked(read: &statements::Script<'_>) -> Option<usize> {
     let mut locked = None;

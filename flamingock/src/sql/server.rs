@@ -1,7 +1,8 @@
-//! What answers behind a pool's address: a database on which tests prove the guarantees, or another
-//! product that speaks the same protocol; and whether it takes writes.
+//! The server at a pool's address: a database on which tests prove the guarantees, or another
+//! product with the same protocol; and whether it accepts writes.
 //!
-//! The server is asked once a run, before the lock is taken: a run with nothing to do does not ask.
+//! The server is queried once per run, before the lock is acquired. A run without pending changes
+//! does not query it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -12,10 +13,10 @@ use super::driver::{Driver, send};
 use crate::audit::store_error::{StoreError, StoreErrorKind};
 use crate::util::database_kind::DatabaseKind;
 
-/// What keeps several writing nodes from being safe.
+/// Why several writing nodes are not safe.
 const UNSEEN_LOCKS: &str = "its nodes do not see each other's share locks, which keep an owner that lost its lease from committing, and cannot end each other's sessions";
 
-/// What keeps everything else from being safe.
+/// Why any other untested product is not known to be safe.
 const UNPROVED: &str =
     "no test proves on it that an owner that lost its lease cannot commit any more";
 
@@ -26,7 +27,7 @@ const PROXIED_SESSIONS: &str = "the transaction of an owner that lost its lease 
 
 const TABLES_PER_NODE: &str = "each of its SQL nodes keeps InnoDB tables for itself, so that every node has a lock of its own";
 
-/// Products that speak a protocol of PostgreSQL or MySQL: what their version says, their name, and why
+/// Products with the protocol of PostgreSQL or MySQL: a part of their version, their name, and why
 /// they are refused.
 const PRODUCTS: [(DatabaseKind, &str, &str, &str); 16] = [
     (
@@ -72,18 +73,18 @@ const PRODUCTS: [(DatabaseKind, &str, &str, &str); 16] = [
     (DatabaseKind::MySql, "doris", "Apache Doris", UNPROVED),
 ];
 
-/// The oldest PostgreSQL and MySQL that are not refused.
+/// The oldest accepted versions of PostgreSQL and MySQL.
 const OLDEST_POSTGRES: u32 = 14;
 const OLDEST_MYSQL: u32 = 8;
 
-/// What a server says of itself: names, and what it answered.
+/// What a server reports about itself: names and values.
 #[derive(Debug, Default)]
-pub(super) struct Facts(Vec<(String, String)>);
+pub(super) struct ServerInfo(Vec<(String, String)>);
 
-impl Facts {
-    fn of(rows: Vec<Row>) -> Facts {
+impl ServerInfo {
+    fn of(rows: Vec<Row>) -> ServerInfo {
         let fact = |mut row: Row| Some((row.optional(0)?.to_lowercase(), row.optional(1)?));
-        Facts(rows.into_iter().filter_map(fact).collect())
+        ServerInfo(rows.into_iter().filter_map(fact).collect())
     }
 
     fn get(&self, name: &str) -> Option<&str> {
@@ -91,7 +92,7 @@ impl Facts {
         found.map(|(_, value)| value.as_str())
     }
 
-    /// Whether a variable is there and not off.
+    /// Reports whether a variable exists and is not off.
     fn is_on(&self, name: &str) -> bool {
         let value = self.get(name).unwrap_or_default();
         !matches!(
@@ -101,7 +102,7 @@ impl Facts {
     }
 }
 
-/// A product, or a way of running one, on which nothing is proved.
+/// An untested product, or an untested way of running one.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "{product} is not tested: {reason}. Use a tested database, or accept the risk with `Runner::allow_untested_database()`, on the command line `--allow-untested-database`"
@@ -109,7 +110,7 @@ impl Facts {
 pub(super) struct Untested {
     product: String,
     reason: &'static str,
-    /// Several of its nodes may write at once, and only written rows conflict.
+    /// Whether several of its nodes may write at once, so that only written rows conflict.
     has_several_writers: bool,
 }
 
@@ -132,46 +133,46 @@ impl Untested {
 
 /// Why nothing can be written.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum NoWrites {
-    /// Not by anybody, on this server.
+pub(super) enum ReadOnly {
+    /// The whole server is read-only.
     Server(&'static str),
-    /// Not by this user, or in this database: where the setting comes from.
+    /// The setting of a user, a database or a session, with its source.
     Session(String),
 }
 
-/// Names the product that nothing is proved on.
-pub(super) fn untested(kind: DatabaseKind, facts: &Facts) -> Option<Untested> {
-    let Some(version) = facts.get("version") else {
+/// Returns the product, if it is untested.
+pub(super) fn untested(kind: DatabaseKind, info: &ServerInfo) -> Option<Untested> {
+    let Some(version) = info.get("version") else {
         return (kind != DatabaseKind::Sqlite)
             .then(|| Untested::new("A server that does not say what it is", UNPROVED));
     };
-    let said = [version, facts.get("version_comment").unwrap_or_default()].join(" ");
-    let said = said.to_lowercase();
+    let description = [version, info.get("version_comment").unwrap_or_default()].join(" ");
+    let description = description.to_lowercase();
     let known = PRODUCTS
         .iter()
-        .find(|(of, mark, _, _)| *of == kind && said.contains(mark));
+        .find(|(of, mark, _, _)| *of == kind && description.contains(mark));
     if let Some((_, _, product, reason)) = known {
         return Some(Untested::new(*product, reason));
     }
     match kind {
-        DatabaseKind::Postgres => untested_postgres(version, facts),
-        DatabaseKind::MySql => untested_mysql(version, facts),
+        DatabaseKind::Postgres => untested_postgres(version, info),
+        DatabaseKind::MySql => untested_mysql(version, info),
         DatabaseKind::Sqlite => None,
     }
 }
 
-fn untested_postgres(version: &str, facts: &Facts) -> Option<Untested> {
-    if facts
+fn untested_postgres(version: &str, info: &ServerInfo) -> Option<Untested> {
+    if info
         .get("crdb_version")
         .is_some_and(|text| !text.is_empty())
     {
         return Some(Untested::new("CockroachDB", UNPROVED));
     }
     let is_dsql = |place: &str| place.contains(".dsql.") && place.contains(".on.aws");
-    if facts.get("place").is_some_and(is_dsql) {
+    if info.get("place").is_some_and(is_dsql) {
         return Some(Untested::new("Amazon Aurora DSQL", UNPROVED));
     }
-    match facts.get("extension") {
+    match info.get("extension") {
         Some("bdr") => {
             return Some(Untested::several_writers(
                 "PostgreSQL with the extension `bdr`",
@@ -197,14 +198,14 @@ fn untested_postgres(version: &str, facts: &Facts) -> Option<Untested> {
     }
 }
 
-fn untested_mysql(version: &str, facts: &Facts) -> Option<Untested> {
-    if facts.is_on("wsrep_on") {
+fn untested_mysql(version: &str, info: &ServerInfo) -> Option<Untested> {
+    if info.is_on("wsrep_on") {
         return Some(Untested::several_writers("Galera (`wsrep_on`)"));
     }
-    let in_group = facts
+    let in_group = info
         .get("group_replication_group_name")
         .is_some_and(|name| !name.is_empty());
-    if in_group && !facts.is_on("group_replication_single_primary_mode") {
+    if in_group && !info.is_on("group_replication_single_primary_mode") {
         return Some(Untested::several_writers(
             "MySQL group replication with several primaries",
         ));
@@ -234,115 +235,115 @@ fn shortened(version: &str) -> String {
     version.chars().take(60).collect()
 }
 
-/// Tells why the server, or the session, takes no writes.
-pub(super) fn no_writes(facts: &Facts) -> Option<NoWrites> {
-    if facts.is_on("in_recovery") {
-        return Some(NoWrites::Server("it is a standby (`pg_is_in_recovery()`)"));
+/// Returns why the server or the session is read-only.
+pub(super) fn read_only(info: &ServerInfo) -> Option<ReadOnly> {
+    if info.is_on("in_recovery") {
+        return Some(ReadOnly::Server("it is a standby (`pg_is_in_recovery()`)"));
     }
     for (variable, because) in [
         ("super_read_only", "`super_read_only` is on"),
         ("read_only", "`read_only` is on"),
         ("innodb_read_only", "`innodb_read_only` is on"),
     ] {
-        if facts.is_on(variable) {
-            return Some(NoWrites::Server(because));
+        if info.is_on(variable) {
+            return Some(ReadOnly::Server(because));
         }
     }
-    match facts.get("read_only_by")? {
+    match info.get("read_only_by")? {
         source @ ("database" | "user" | "database user" | "client" | "session") => {
-            Some(NoWrites::Session(source.to_owned()))
+            Some(ReadOnly::Session(source.to_owned()))
         }
-        _ => Some(NoWrites::Server("`default_transaction_read_only` is on")),
+        _ => Some(ReadOnly::Server("`default_transaction_read_only` is on")),
     }
 }
 
-/// Whether nobody can write on this server.
-pub(super) fn is_no_writer(facts: &Facts) -> bool {
-    matches!(no_writes(facts), Some(NoWrites::Server(_)))
+/// Reports whether the whole server is read-only.
+pub(super) fn is_read_only_server(info: &ServerInfo) -> bool {
+    matches!(read_only(info), Some(ReadOnly::Server(_)))
 }
 
-/// A server, or a session, that takes no writes.
+/// A read-only server or session.
 #[derive(Debug, thiserror::Error)]
 #[error("{place} takes no writes: {why}")]
-struct TakesNoWrites {
+struct TakesNoWritesError {
     place: String,
     why: String,
 }
 
-/// What is known of the server behind a pool.
+/// The checks of the server of a pool.
 #[derive(Debug)]
 pub(super) struct Server {
     allow_untested: bool,
-    is_known: AtomicBool,
+    is_checked: AtomicBool,
 }
 
 impl Server {
     pub(super) fn new(allow_untested: bool) -> Server {
         Server {
             allow_untested,
-            is_known: AtomicBool::new(false),
+            is_checked: AtomicBool::new(false),
         }
     }
 
-    /// Whether it was asked, and may be used.
-    pub(super) fn is_known(&self) -> bool {
-        self.is_known.load(Ordering::Relaxed)
+    /// Reports whether the server was checked and is accepted.
+    pub(super) fn is_checked(&self) -> bool {
+        self.is_checked.load(Ordering::Relaxed)
     }
 
-    /// Judges what the server said. Tells whether it has several nodes that write.
-    pub(super) fn judge<D: Driver>(
+    /// Checks what the server reports. Returns whether several of its nodes write.
+    pub(super) fn check<D: Driver>(
         &self,
         action: &'static str,
         pool: &Pool<D::Database>,
-        facts: &Facts,
+        info: &ServerInfo,
     ) -> Result<bool, StoreError> {
-        let untested = untested(D::KIND, facts);
+        let untested = untested(D::KIND, info);
         if let Some(untested) = untested.clone().filter(|_| !self.allow_untested) {
             return Err(StoreError::new(StoreErrorKind::Untested, action, untested));
         }
-        let no_writes = no_writes(facts);
+        let read_only = read_only(info);
         let refusal = |kind, why| {
-            let place = D::place(pool);
-            StoreError::new(kind, action, TakesNoWrites { place, why })
+            let place = D::address(pool);
+            StoreError::new(kind, action, TakesNoWritesError { place, why })
         };
-        match no_writes {
-            // A user who may write nevertheless would write to a server that nobody reads from.
-            Some(NoWrites::Server(because)) if !self.allow_untested => {
+        match read_only {
+            // A privileged user could still write, to a server whose data is not read.
+            Some(ReadOnly::Server(because)) if !self.allow_untested => {
                 let why = format!(
                     "{because}. It was demoted, or another server is the primary: see where the address leads"
                 );
                 return Err(refusal(StoreErrorKind::ReadOnly, why));
             }
-            Some(NoWrites::Session(source)) => {
+            Some(ReadOnly::Session(source)) => {
                 let why = format!(
                     "`default_transaction_read_only` is on for this session (set by: {source}). Turn it off for the user and the database that the changes run with"
                 );
                 return Err(refusal(StoreErrorKind::Denied, why));
             }
-            Some(NoWrites::Server(_)) | None => {}
+            Some(ReadOnly::Server(_)) | None => {}
         }
-        self.is_known.store(true, Ordering::Relaxed);
+        self.is_checked.store(true, Ordering::Relaxed);
         Ok(untested.is_some_and(|untested| untested.has_several_writers))
     }
 }
 
-/// Asks a server what it is. A server that does not understand the question counts as unknown.
-pub(super) async fn ask<D: Driver>(
+/// Queries what the server is. A server that rejects the query counts as unknown.
+pub(super) async fn query<D: Driver>(
     connection: &mut Conn<D>,
     place: String,
-) -> Result<Facts, sqlx::Error> {
-    let Some(question) = D::WHAT_ANSWERS else {
-        return Ok(Facts::default());
+) -> Result<ServerInfo, sqlx::Error> {
+    let Some(query) = D::SERVER_INFO else {
+        return Ok(ServerInfo::default());
     };
-    match send::<D>(connection, question.to_owned()).await {
+    match send::<D>(connection, query.to_owned()).await {
         Ok(answer) => {
-            let mut facts = Facts::of(answer.rows);
-            facts.0.push(("place".to_owned(), place));
-            Ok(facts)
+            let mut info = ServerInfo::of(answer.rows);
+            info.0.push(("place".to_owned(), place));
+            Ok(info)
         }
         Err(error) if D::classify(&error) == Failure::Other => {
             tracing::warn!(%error, "the server does not say what it is");
-            Ok(Facts::default())
+            Ok(ServerInfo::default())
         }
         Err(error) => Err(error),
     }

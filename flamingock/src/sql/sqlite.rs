@@ -1,14 +1,14 @@
-//! What the engine needs to know of SQLite.
+//! What the engine needs from SQLite.
 
-use super::brake::Brake;
 #[cfg(feature = "sqlite")]
-use super::children::Watch;
+use super::integrity::IntegrityWatch;
+use super::interrupt_flag::InterruptFlag;
 #[cfg(feature = "sqlite")]
-use super::{children, cleaning};
+use super::{integrity, memory_cleanup};
 use crate::change::argument::Session;
 use crate::change::client::Client;
-use crate::sql::driver::{Cancelling, Driver, Options, Result, send};
-use crate::sql::watching::Watching;
+use crate::sql::driver::{Cancellation, Driver, Options, Result, send};
+use crate::sql::integrity_mode::IntegrityMode;
 use crate::target::invocation::Limits;
 use crate::util::boxed::BoxError;
 use crate::util::database_kind::DatabaseKind;
@@ -18,7 +18,8 @@ use sqlx::{Pool, Transaction};
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// How many steps a statement of SQLite does before it looks whether it is to stop: about a millisecond.
+/// The number of steps of a statement between two checks of the interrupt flag: about a
+/// millisecond.
 #[cfg(feature = "sqlite")]
 const STEPS: i32 = 10_000;
 
@@ -26,16 +27,16 @@ const STEPS: i32 = 10_000;
 impl Driver for flamingock_sqlx_audit::Sqlite {
     const KIND: DatabaseKind = DatabaseKind::Sqlite;
 
-    type Watch = Watch;
+    type IntegrityWatch = IntegrityWatch;
 
-    fn memory(pool: &Pool<sqlx::Sqlite>) -> Option<PathBuf> {
+    fn in_memory_name(pool: &Pool<sqlx::Sqlite>) -> Option<PathBuf> {
         let name = pool.connect_options().get_filename().to_path_buf();
         let text = name.to_string_lossy();
         let in_memory = text == ":memory:" || text.starts_with("file:sqlx-in-memory-");
         in_memory.then_some(name)
     }
 
-    fn place(pool: &Pool<sqlx::Sqlite>) -> String {
+    fn address(pool: &Pool<sqlx::Sqlite>) -> String {
         let options = pool.connect_options();
         let file = options.get_filename();
         let missing = if file.exists() {
@@ -46,14 +47,14 @@ impl Driver for flamingock_sqlx_audit::Sqlite {
         format!("the SQLite file {}{missing}", file.display())
     }
 
-    const CANCELLING: Option<Cancelling> = None;
-    const ONE_TEXT: bool = false;
-    // The driver keeps every statement of a text until its end.
-    const LONGEST_TEXT: usize = 64 * 1024;
-    const OWN_TAG: Option<&'static str> = None;
+    const CANCELLATION: Option<Cancellation> = None;
+    const SINGLE_MESSAGE: bool = false;
+    // The driver keeps every statement of a message until the end of the message.
+    const MAX_MESSAGE_BYTES: usize = 64 * 1024;
+    const TRANSACTION_TAG: Option<&'static str> = None;
     const OPEN_TRANSACTION_CHECK: &'static [&'static str] = &["BEGIN", "ROLLBACK"];
 
-    async fn forget_statements(connection: &mut Conn<Self>) -> Result<()> {
+    async fn clear_cached_statements(connection: &mut Conn<Self>) -> Result<()> {
         connection.clear_cached_statements().await
     }
 
@@ -71,19 +72,19 @@ impl Driver for flamingock_sqlx_audit::Sqlite {
         None
     }
 
-    fn options_of(options: Options<Self>, client: Client) -> Options<Self> {
+    fn client_options(options: Options<Self>, client: Client) -> Options<Self> {
         match client.leaves_foreign_keys_off() {
             true => options.foreign_keys(false),
             false => options,
         }
     }
 
-    async fn adapting(
+    async fn client_setup(
         _connection: &mut Conn<Self>,
         client: Client,
         in_memory: bool,
     ) -> Result<String> {
-        // What was opened for the client has its options.
+        // A connection that was opened for the client has its options already.
         let is_left = in_memory && client.leaves_foreign_keys_off();
         Ok(if is_left {
             "PRAGMA foreign_keys = OFF"
@@ -93,52 +94,62 @@ impl Driver for flamingock_sqlx_audit::Sqlite {
         .to_owned())
     }
 
-    async fn found(connection: &mut Conn<Self>) -> Result<Vec<String>> {
-        cleaning::found(connection).await
+    async fn restore_statements(connection: &mut Conn<Self>) -> Result<Vec<String>> {
+        memory_cleanup::restore_statements(connection).await
     }
 
-    async fn clean(connection: &mut Conn<Self>, found: &[String]) -> Result<()> {
-        cleaning::clean(connection, found).await
+    async fn clean_session(
+        connection: &mut Conn<Self>,
+        restore_statements: &[String],
+    ) -> Result<()> {
+        memory_cleanup::clean(connection, restore_statements).await
     }
 
-    async fn watch(connection: &mut Conn<Self>, watching: Watching) -> Result<Option<Watch>> {
-        Watch::begin(connection, watching).await
+    async fn watch_integrity(
+        connection: &mut Conn<Self>,
+        mode: IntegrityMode,
+    ) -> Result<Option<IntegrityWatch>> {
+        IntegrityWatch::begin(connection, mode).await
     }
 
-    async fn objection(connection: &mut Conn<Self>, watch: &Watch) -> Result<Option<BoxError>> {
-        watch.objection(connection).await
+    async fn integrity_violation(
+        connection: &mut Conn<Self>,
+        watch: &IntegrityWatch,
+    ) -> Result<Option<BoxError>> {
+        watch.violation(connection).await
     }
 
-    fn vetoed(watch: &Watch) -> Option<BoxError> {
-        watch.vetoed()
+    fn prevented_loss(watch: &IntegrityWatch) -> Option<BoxError> {
+        watch.prevented_loss()
     }
 
-    fn begins_again(watch: &Watch) {
-        watch.begins_again();
+    fn reset_integrity_watch(watch: &IntegrityWatch) {
+        watch.reset();
     }
 
-    async fn would_lose(connection: &mut Conn<Self>, statement: &str) -> Result<Option<BoxError>> {
-        children::would_lose(connection, statement).await
+    async fn row_loss(connection: &mut Conn<Self>, statement: &str) -> Result<Option<BoxError>> {
+        integrity::row_loss(connection, statement).await
     }
 
-    async fn brake(connection: &mut Conn<Self>) -> Result<Option<Brake>> {
-        let brake = Brake::default();
-        let watched = brake.clone();
+    async fn interrupt_flag(connection: &mut Conn<Self>) -> Result<Option<InterruptFlag>> {
+        let flag = InterruptFlag::default();
+        let checked = flag.clone();
         let mut handle = connection.lock_handle().await?;
-        handle.set_progress_handler(STEPS, move || !watched.is_pulled());
-        Ok(Some(brake))
+        handle.set_progress_handler(STEPS, move || !checked.is_set());
+        Ok(Some(flag))
     }
 
-    // A file's text does not show that a table is temporary, or of an attached database in memory.
-    async fn has_own_tables(connection: &mut Conn<Self>) -> Result<bool> {
+    // A file's text does not show whether a table is temporary or in an attached in-memory
+    // database.
+    async fn has_session_tables(connection: &mut Conn<Self>) -> Result<bool> {
         let ask = "SELECT EXISTS (SELECT 1 FROM temp.sqlite_master)
   OR EXISTS (SELECT 1 FROM pragma_database_list WHERE name NOT IN ('main', 'temp') AND file = '')";
         let mut answer = send::<Self>(connection, ask.to_owned()).await?;
         Ok(answer.rows.first_mut().is_none_or(|row| row.text(0) != "0"))
     }
 
-    /// SQLite says of ROLLBACK without a journal that its behaviour is undefined.
-    async fn without_rollback(connection: &mut Conn<Self>) -> Result<Option<String>> {
+    /// SQLite documents the behaviour of `ROLLBACK` without a journal as undefined.
+    async fn rollback_obstacle(connection: &mut Conn<Self>) -> Result<Option<String>> {
         let list = "SELECT name FROM pragma_database_list".to_owned();
         for mut row in send::<Self>(connection, list).await?.rows {
             let name = row.text(0);
@@ -158,8 +169,9 @@ impl Driver for flamingock_sqlx_audit::Sqlite {
         Ok(None)
     }
 
-    // A renewal that waits for a long change is cut, and is then no sign that the file is only busy.
-    fn impatient(options: Options<Self>) -> Options<Self> {
+    // A renewal that waits for a long change would exceed its time limit, and could not report that
+    // the file is only busy.
+    fn with_short_busy_timeout(options: Options<Self>) -> Options<Self> {
         options.busy_timeout(Duration::from_millis(50))
     }
 

@@ -1,4 +1,4 @@
-//! The audit and the lock in a database of sqlx.
+//! The store of the audit and of the lock in a database.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -9,19 +9,19 @@ use flamingock_sqlx_audit as leaf;
 use flamingock_sqlx_audit::{Ledger, OtherFormat};
 use sqlx::Pool;
 
-use super::connection_cache::Kept;
+use super::connection_cache::ConnectionCache;
 use super::driver::Driver;
 use super::server::Server;
 use crate::audit::snapshot::LockStatus;
 use crate::audit::store_error::{StoreError, StoreErrorKind};
 
-/// The audit and the lock in a database of sqlx.
+/// The store of the audit and of the lock in a database.
 pub(crate) struct SqlStore<D: Driver> {
     pub(super) pool: Pool<D::Database>,
     pub(super) ledger: Arc<Ledger<D>>,
     lease: Duration,
-    pub(super) memory: Option<Memory>,
-    pub(super) kept: Arc<Kept<D>>,
+    pub(super) in_memory: Option<InMemoryLock>,
+    pub(super) cache: Arc<ConnectionCache<D>>,
     pub(super) server: Server,
 }
 
@@ -31,35 +31,39 @@ impl<D: Driver> fmt::Debug for SqlStore<D> {
     }
 }
 
-/// A database in this process's memory has one lock per process, and no lease: it dies with it.
+/// The lock of a database in the memory of this process. There is one per process, and it has no
+/// lease, because it ends with the process.
 #[derive(Debug)]
-pub(super) struct Memory {
+pub(super) struct InMemoryLock {
     pub(super) lock: Arc<tokio::sync::Mutex<()>>,
     held: Mutex<Option<tokio::sync::OwnedMutexGuard<()>>>,
 }
 
-/// The locks of the in-memory databases that are in use, by their names.
-static MEMORIES: Mutex<Vec<(PathBuf, Weak<tokio::sync::Mutex<()>>)>> = Mutex::new(Vec::new());
+/// The locks of the in-memory databases in use, by the name of the database.
+static IN_MEMORY_LOCKS: Mutex<Vec<(PathBuf, Weak<tokio::sync::Mutex<()>>)>> =
+    Mutex::new(Vec::new());
 
-impl Memory {
-    fn of(name: PathBuf) -> Memory {
-        let mut memories = MEMORIES.lock().unwrap_or_else(PoisonError::into_inner);
-        memories.retain(|(_, lock)| lock.strong_count() > 0);
-        let known = memories.iter().find(|(known, _)| *known == name);
+impl InMemoryLock {
+    fn for_database(name: PathBuf) -> InMemoryLock {
+        let mut locks = IN_MEMORY_LOCKS
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        locks.retain(|(_, lock)| lock.strong_count() > 0);
+        let known = locks.iter().find(|(known, _)| *known == name);
         let lock = known
             .and_then(|(_, lock)| lock.upgrade())
             .unwrap_or_else(|| {
                 let lock = Arc::new(tokio::sync::Mutex::new(()));
-                memories.push((name, Arc::downgrade(&lock)));
+                locks.push((name, Arc::downgrade(&lock)));
                 lock
             });
-        Memory {
+        InMemoryLock {
             lock,
             held: Mutex::new(None),
         }
     }
 
-    pub(super) fn set_held(&self, guard: Option<tokio::sync::OwnedMutexGuard<()>>) {
+    pub(super) fn hold(&self, guard: Option<tokio::sync::OwnedMutexGuard<()>>) {
         *self.held.lock().unwrap_or_else(PoisonError::into_inner) = guard;
     }
 }
@@ -69,36 +73,36 @@ impl<D: Driver> SqlStore<D> {
         pool: Pool<D::Database>,
         ledger: Arc<Ledger<D>>,
         lease: Duration,
-        kept: Arc<Kept<D>>,
+        cache: Arc<ConnectionCache<D>>,
         server: Server,
     ) -> SqlStore<D> {
-        let memory = D::memory(&pool);
+        let in_memory = D::in_memory_name(&pool);
         SqlStore {
             pool,
             ledger,
             lease,
-            memory: memory.map(Memory::of),
-            kept,
+            in_memory: in_memory.map(InMemoryLock::for_database),
+            cache,
             server,
         }
     }
 
-    /// The row of a database in memory outlives an owner whose task was dropped; the process's own lock
-    /// does not.
-    pub(super) fn note(&self, lock: &mut LockStatus) {
-        if let Some(memory) = &self.memory {
-            lock.held &= memory.lock.try_lock().is_err();
+    /// Corrects the status of the lock: the row of an in-memory database outlives an owner whose
+    /// task was dropped, but the lock of the process does not.
+    pub(super) fn correct_held(&self, lock: &mut LockStatus) {
+        if let Some(in_memory) = &self.in_memory {
+            lock.held &= in_memory.lock.try_lock().is_err();
         }
     }
 
-    /// How long a lease is; none where it ends with the process.
+    /// Returns the length of a lease. `None` if the lock ends with the process.
     pub(super) fn lease(&self) -> Option<Duration> {
-        self.memory.is_none().then_some(self.lease)
+        self.in_memory.is_none().then_some(self.lease)
     }
 }
 
-/// Rows that are not what is in the tables are none.
-pub(super) fn readable(read: leaf::Snapshot) -> Result<leaf::Snapshot, StoreError> {
+/// Refuses rows that do not show everything that is in the tables.
+pub(super) fn check_readable(read: leaf::Snapshot) -> Result<leaf::Snapshot, StoreError> {
     match read.unreadable {
         None => Ok(read),
         Some(text) => {
@@ -109,8 +113,8 @@ pub(super) fn readable(read: leaf::Snapshot) -> Result<leaf::Snapshot, StoreErro
     }
 }
 
-/// Tables of another format, and what to do about them.
-pub(super) fn of_format(other: &OtherFormat) -> StoreError {
+/// Returns the error for tables of another format, with what to do.
+pub(super) fn format_error(other: &OtherFormat) -> StoreError {
     let remedy = match other {
         OtherFormat::Older { .. } => {
             "While nothing of the older version runs, execute the statements that the command `schema --upgrade` prints (in code, `Runner::schema_upgrade`)"

@@ -1,4 +1,4 @@
-//! A database of sqlx as a target system, and as the storage of the audit.
+//! A database as a target system and as the storage of the audit.
 
 use crate::sql::database::SqlDatabase;
 use std::any::TypeId;
@@ -11,18 +11,21 @@ use flamingock_sqlx_audit::{Ledger, Names, Row};
 use sqlx::Pool;
 
 use super::driver::{Driver, send};
-use super::error::unreachable;
+use super::error::connection_error;
 use super::server::Server;
 use super::store::SqlStore;
-use super::transaction::batch::{SuccessEntry, Transact};
+use super::transaction::batch::BatchRunner;
 use crate::audit::attempt::{Attempt, Purpose};
+use crate::audit::store::Store;
 use crate::audit::store_error::StoreError;
 use crate::change::body::Body;
 use crate::change::client::Client;
 use crate::change::names::DEFAULT;
 use crate::change::problem::Problem;
 use crate::lock::stop::Cut;
-use crate::target::database::{Books, Called, Database, Ending, Part, Resolved, Transacted};
+use crate::target::database::{
+    AuditPlacement, Called, Database, Ending, MarkerOutcome, Part, TransactionOutcome,
+};
 use crate::target::invocation::{Ended, Invocation, Limits};
 use crate::target::settings::StorageSettings;
 use crate::target::storage::{IntoStorage, OpenStorage, Storage};
@@ -48,21 +51,22 @@ impl<D: Driver> Database for SqlDatabase<D> {
     async fn read(&self, statement: String) -> Result<Vec<Vec<Option<String>>>, StoreError> {
         const ACTION: &str = "could not read another tool's history";
         let taken = self.connection().await;
-        let mut held = taken.map_err(|error| unreachable::<D>(ACTION, &self.pool, error))?;
-        let whole = format!("{statement}{}", D::WHOLE);
-        let answer = send::<D>(&mut held, whole).await;
-        let answer = answer.map_err(|error| super::error::failed::<D>(ACTION, error))?;
-        held.return_unchanged();
+        let mut connection =
+            taken.map_err(|error| connection_error::<D>(ACTION, &self.pool, error))?;
+        let whole = format!("{statement}{}", D::NO_ROW_LIMIT);
+        let answer = send::<D>(&mut connection, whole).await;
+        let answer = answer.map_err(|error| super::error::store_error::<D>(ACTION, error))?;
+        connection.return_unchanged();
         Ok(answer.rows.into_iter().map(Row::columns).collect())
     }
 
     fn expect(&self, body: &Body<()>) {
         let script = body.script();
-        let is_of_files = || script.is_some_and(|script| script.leaves_session_alone(D::KIND));
-        if self.kept.is_shared_by_files() && is_of_files() {
+        let is_for_files = || script.is_some_and(|script| script.leaves_session_alone(D::KIND));
+        if self.cache.is_shared_by_files() && is_for_files() {
             return;
         }
-        self.kept.open_ahead(&self.pool, body.client());
+        self.cache.open_ahead(&self.pool, body.client());
     }
 
     async fn options_of_sqlx(&self, body: &Body<()>) -> Option<Vec<String>> {
@@ -70,30 +74,32 @@ impl<D: Driver> Database for SqlDatabase<D> {
         if client == Client::Pool {
             return Some(Vec::new());
         }
-        let mut known = self.not_adapted.lock().await;
+        let mut known = self.unknown_client_options.lock().await;
         if let Some((_, options)) = known.iter().find(|(of, _)| *of == client) {
             return Some(options.clone());
         }
-        let mut held = self.connection().await.ok()?;
-        let options = D::not_adapted(&mut held, client).await.ok()?;
-        held.return_unchanged();
+        let mut connection = self.connection().await.ok()?;
+        let options = D::unknown_client_options(&mut connection, client)
+            .await
+            .ok()?;
+        connection.return_unchanged();
         known.push((client, options.clone()));
         Some(options)
     }
 
-    fn let_go(&self) {
-        self.kept.let_go();
+    fn release_cached(&self) {
+        self.cache.release_cached();
     }
 
     fn end_sharing(&self) {
-        self.kept.end_sharing();
+        self.cache.end_sharing();
     }
 
     async fn without_effect(
         &self,
         bodies: &[&'static Body<()>],
     ) -> Result<Vec<Problem>, StoreError> {
-        super::pragmas::without_effect(self, bodies).await
+        super::session_checks::without_effect(self, bodies).await
     }
 
     fn connections(&self) -> usize {
@@ -105,7 +111,7 @@ impl<D: Driver> Database for SqlDatabase<D> {
     }
 
     fn configured(&self, settings: &StorageSettings) -> Arc<dyn Database> {
-        // The schema is one of the audit's database; the prefix was found right there.
+        // The schema setting applies only to the audit's database. The prefix was checked there.
         let prefix = settings.tables.prefix.as_deref();
         let names = Names::new(None, prefix).unwrap_or_default();
         let ledger = Arc::new(Ledger::new(names, settings.lock.wait));
@@ -119,47 +125,54 @@ impl<D: Driver> Database for SqlDatabase<D> {
         &self,
         parts: &[Part<'_>],
         purpose: Purpose,
-        books: Books<'_>,
+        placement: AuditPlacement<'_>,
         begins: &(dyn Fn(usize) + Sync),
     ) -> (Vec<Ending>, u32) {
         let Some(first) = parts.first() else {
             return (Vec::new(), 0);
         };
-        let entry = match (books, &self.store) {
-            (Books::Here, Some(store)) => SuccessEntry::Here(&**store),
-            (Books::Elsewhere { store, key }, _) => SuccessEntry::Elsewhere { store, key },
-            (Books::Here, None) => {
+        let (store, lease): (&dyn Store, _) = match (placement, &self.store) {
+            (AuditPlacement::SameDatabase, Some(store)) => (&**store, store.lease()),
+            (AuditPlacement::OtherDatabase { store, .. }, _) => (store, None),
+            (AuditPlacement::SameDatabase, None) => {
                 let cause = "this database does not hold the audit".into();
-                let not_run = Some((Transacted::NotRun { cause }, Duration::ZERO));
+                let not_run = Some((TransactionOutcome::NotRun { cause }, Duration::ZERO));
                 return (vec![not_run], 0);
             }
         };
         let reached = AtomicUsize::new(0);
-        let transact = Transact {
+        let runner = BatchRunner {
             database: self,
-            entry,
+            placement,
+            store,
+            lease,
             parts,
             purpose,
-            begins: &|part| {
+            on_begin: &|part| {
                 reached.fetch_max(part + 1, Ordering::Relaxed);
                 begins(part);
             },
         };
         let (signals, began) = (first.invocation.signals, Instant::now());
-        match signals.unless_lost(transact.run()).await {
-            Ok(transacted) => transacted,
-            // What was sent last may have been the commit. The connection is closed.
+        match signals.unless_lost(runner.run()).await {
+            Ok(outcome) => outcome,
+            // The last statement may have been the commit. The connection is closed.
             Err(cut) => {
                 let cause = || format!("the database did not answer any more; {cut}").into();
-                let unknown = |_| Some((Transacted::Unknown { cause: cause() }, began.elapsed()));
+                let unknown = |_| {
+                    Some((
+                        TransactionOutcome::Unknown { cause: cause() },
+                        began.elapsed(),
+                    ))
+                };
                 let reached = reached.into_inner();
                 let mut all: Vec<Ending> = (0..reached).map(unknown).collect();
                 if reached == 0 {
                     let ended = match &cut {
-                        Cut::Lost(reason) => Transacted::Lost {
+                        Cut::Lost(reason) => TransactionOutcome::Lost {
                             reason: reason.clone(),
                         },
-                        Cut::Unanswered(_) => Transacted::Unknown { cause: cause() },
+                        Cut::Unanswered(_) => TransactionOutcome::Unknown { cause: cause() },
                     };
                     all.push(Some((ended, began.elapsed())));
                 }
@@ -178,8 +191,8 @@ impl<D: Driver> Database for SqlDatabase<D> {
         attempt: &Attempt<'_>,
         key: i64,
         run_id: &str,
-    ) -> Result<Resolved, StoreError> {
-        super::marker::find_out(self, attempt, key, run_id).await
+    ) -> Result<MarkerOutcome, StoreError> {
+        super::marker::read_outcome(self, attempt, key, run_id).await
     }
 
     async fn unmark(&self, attempt: &Attempt<'_>, key: i64) {
@@ -191,8 +204,9 @@ impl<D: Driver> Database for SqlDatabase<D> {
     }
 
     async fn ask(&self, body: &'static Body<bool>, invocation: &Invocation<'_>) -> Called<bool> {
-        if invocation.is_limited() && self.hands_on_sessions().await {
-            // It only reads: where its limits would stay on a session of others, it does without.
+        if invocation.is_limited() && self.is_behind_pooler().await {
+            // A verify function only reads. If its limits could affect other clients' sessions, it
+            // runs without them.
             let without = Invocation {
                 limits: Limits::default(),
                 ..invocation.clone()
@@ -202,8 +216,8 @@ impl<D: Driver> Database for SqlDatabase<D> {
         call(self, body, invocation).await
     }
 
-    async fn hands_on_sessions(&self) -> bool {
-        super::pooler::hands_on_sessions(self).await
+    async fn is_behind_pooler(&self) -> bool {
+        super::pooler::is_behind_pooler(self).await
     }
 }
 
@@ -222,11 +236,11 @@ async fn call<D: Driver, T: Send + 'static>(
                 Cut::Lost(reason) => Ended::Lost(reason),
                 Cut::Unanswered(unanswered) => Ended::Returned(Err(unanswered.into())),
             },
-            at_rest: false,
+            has_stopped: false,
         })
 }
 
-/// A pool that is given to [`Runner::new`](crate::Runner::new).
+/// A pool that was passed to [`Runner::new`](crate::Runner::new).
 #[derive(Debug)]
 struct PoolStorage<D: Driver> {
     pub(super) pool: Pool<D::Database>,
@@ -241,12 +255,12 @@ impl<D: Driver> OpenStorage for PoolStorage<D> {
         let server = || Server::new(settings.allow_untested);
         let mut database = SqlDatabase::<D>::new(self.pool.clone(), Arc::clone(&ledger), server());
         database.set(settings);
-        let kept = Arc::clone(&database.kept);
+        let cache = Arc::clone(&database.cache);
         let store = SqlStore::new(
             self.pool.clone(),
             ledger,
             settings.lock.lease,
-            kept,
+            cache,
             server(),
         );
         let store = Arc::new(store);
@@ -276,7 +290,7 @@ pub trait IntoTarget: sealed::Sealed {
 }
 
 mod sealed {
-    /// Only pools that the engine knows.
+    /// Only the pools of the supported databases.
     pub trait Sealed {}
 }
 

@@ -1,15 +1,16 @@
-//! How long the store and the transactions wait, and the name of the lane.
+//! Time limits and pauses of the store and of transactions.
 
 use std::time::Duration;
 
-/// The longest that one look may take: it waits some seconds for the old session by itself.
-pub(super) const LOOK: Duration = Duration::from_secs(15);
+/// The time limit of one attempt to determine an outcome. It includes some seconds in which the
+/// statement waits for the old session.
+pub(super) const READ_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// How long to rest before the next look.
-pub(super) const PAUSE: Duration = Duration::from_millis(250);
+/// The pause between two such attempts.
+pub(super) const POLL_PAUSE: Duration = Duration::from_millis(250);
 
-/// The lane of what runs before an application serves.
+/// The lane of changes that run before an application serves.
 pub(super) const LANE: &str = "startup";
 
-/// How long a statement of ours rests before it is repeated because somebody else writes.
+/// The pause before a statement is repeated because another session writes.
 pub(super) const BUSY_PAUSE: Duration = Duration::from_millis(25);

@@ -20,17 +20,17 @@ use crate::util::database_kind::DatabaseKind;
 
 /// Where the entry of a successful attempt is written.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Books<'a> {
+pub(crate) enum AuditPlacement<'a> {
     /// In the transaction itself, because the audit is in this database.
-    Here,
+    SameDatabase,
     /// In another database, after this one has committed. A marker in the transaction shows whether
     /// it was committed. `key` is unique among the attempts at the change.
-    Elsewhere { store: &'a dyn Store, key: i64 },
+    OtherDatabase { store: &'a dyn Store, key: i64 },
 }
 
 /// What a marker shows about an interrupted attempt.
 #[derive(Debug)]
-pub(crate) enum Resolved {
+pub(crate) enum MarkerOutcome {
     /// The attempt was committed.
     Applied,
     /// The attempt was not committed, and cannot be any more.
@@ -66,14 +66,14 @@ pub(crate) enum ForeignMarkers {
 
 /// How an attempt in a transaction ended.
 #[derive(Debug)]
-pub(crate) enum Transacted {
+pub(crate) enum TransactionOutcome {
     /// It was committed, together with its entry if that is in the same database. The mode is
     /// `none` if the database had committed midway.
     Done { mode: TransactionMode },
     /// Nothing ran, and nothing was recorded.
     NotRun { cause: BoxError },
     /// The database rolled everything back. That was recorded, unless `unrecorded` has an error.
-    Undone {
+    RolledBack {
         cause: BoxError,
         unrecorded: Option<StoreError>,
     },
@@ -89,15 +89,15 @@ pub(crate) enum Transacted {
     Unknown { cause: BoxError },
 }
 
-impl Transacted {
+impl TransactionOutcome {
     /// Reports whether it ended because the run was asked to stop.
     pub(crate) fn was_stopped(&self) -> bool {
         match self {
-            Transacted::Undone { cause, .. }
-            | Transacted::LeftBehind { cause, .. }
-            | Transacted::NotRun { cause }
-            | Transacted::Unknown { cause } => was_stopped(cause),
-            Transacted::Done { .. } | Transacted::Lost { .. } => false,
+            TransactionOutcome::RolledBack { cause, .. }
+            | TransactionOutcome::LeftBehind { cause, .. }
+            | TransactionOutcome::NotRun { cause }
+            | TransactionOutcome::Unknown { cause } => was_stopped(cause),
+            TransactionOutcome::Done { .. } | TransactionOutcome::Lost { .. } => false,
         }
     }
 }
@@ -107,7 +107,7 @@ impl Transacted {
 pub(crate) struct Called<T> {
     pub(crate) ended: Ended<T>,
     /// Whether the server is known to run nothing of the call any more.
-    pub(crate) at_rest: bool,
+    pub(crate) has_stopped: bool,
 }
 
 /// One of the changes that share a transaction.
@@ -119,7 +119,7 @@ pub(crate) struct Part<'a> {
 }
 
 /// How one of the changes ended and how long it took; `None` if it was not reached.
-pub(crate) type Ending = Option<(Transacted, Duration)>;
+pub(crate) type Ending = Option<(TransactionOutcome, Duration)>;
 
 /// A database in which changes run. Implemented for the pools of sqlx.
 #[async_trait]
@@ -143,7 +143,7 @@ pub(crate) trait Database: fmt::Debug + Send + Sync {
     async fn options_of_sqlx(&self, body: &Body<()>) -> Option<Vec<String>>;
 
     /// Closes the connections that no change uses.
-    fn let_go(&self);
+    fn release_cached(&self);
 
     /// Ends the sharing of a connection between files, because a change at another target runs: it may lead
     /// to the same server, and create code there that runs for the next file.
@@ -175,7 +175,7 @@ pub(crate) trait Database: fmt::Debug + Send + Sync {
         &self,
         parts: &[Part<'_>],
         purpose: Purpose,
-        books: Books<'_>,
+        placement: AuditPlacement<'_>,
         begins: &(dyn Fn(usize) + Sync),
     ) -> (Vec<Ending>, u32);
 
@@ -189,7 +189,7 @@ pub(crate) trait Database: fmt::Debug + Send + Sync {
         attempt: &Attempt<'_>,
         key: i64,
         run_id: &str,
-    ) -> Result<Resolved, StoreError>;
+    ) -> Result<MarkerOutcome, StoreError>;
 
     /// Deletes a marker that is no longer needed. A marker that cannot be deleted is harmless.
     async fn unmark(&self, attempt: &Attempt<'_>, key: i64);
@@ -202,5 +202,5 @@ pub(crate) trait Database: fmt::Debug + Send + Sync {
 
     /// Reports whether a pooler runs the statements of one connection in different sessions of the
     /// server. Asks the database the first time.
-    async fn hands_on_sessions(&self) -> bool;
+    async fn is_behind_pooler(&self) -> bool;
 }

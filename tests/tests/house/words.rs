@@ -132,7 +132,6 @@ const STILL_IN_THE_LIBRARY: &[&str] = &[
     "settled by",
     "taken back",
     "take back",
-    "what is so",
     "in one text",
 ];
 

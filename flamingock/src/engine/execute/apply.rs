@@ -7,7 +7,7 @@ use crate::change::body::Body;
 use crate::lock::append::AppendError;
 use crate::plan::note::Note;
 use crate::report::run::Outcome;
-use crate::target::database::{Books, Called, ForeignMarkers, Transacted};
+use crate::target::database::{AuditPlacement, Called, ForeignMarkers, TransactionOutcome};
 use crate::target::invocation::{Ended, Invocation};
 use crate::util::error_chain::ErrorChain;
 use crate::util::error_chain::chain;
@@ -32,10 +32,16 @@ impl Execution<'_> {
         let body = &self.definition.body;
         let invocation = self.invocation(&own, true);
         let (transacted, retries) = self
-            .transact(attempt, body, &invocation, Purpose::Apply, Books::Here)
+            .transact(
+                attempt,
+                body,
+                &invocation,
+                Purpose::Apply,
+                AuditPlacement::SameDatabase,
+            )
             .await;
         let executed = match transacted {
-            Transacted::Done { mode } => applied(&mode),
+            TransactionOutcome::Done { mode } => applied(&mode),
             failed => self.not_applied(attempt, failed).await,
         };
         if retries > 0 {
@@ -66,15 +72,15 @@ impl Execution<'_> {
         let own = self.own_values();
         let body = &self.definition.body;
         let invocation = self.invocation(&own, true);
-        let books = Books::Elsewhere {
+        let placement = AuditPlacement::OtherDatabase {
             store: self.executor.store,
             key,
         };
         let (transacted, retries) = self
-            .transact(attempt, body, &invocation, Purpose::Apply, books)
+            .transact(attempt, body, &invocation, Purpose::Apply, placement)
             .await;
         let executed = match transacted {
-            Transacted::Done { mode } => {
+            TransactionOutcome::Done { mode } => {
                 let midway = mode == TransactionMode::None;
                 let recorded = self.record_applied(attempt, mode).await;
                 if recorded.outcome == Outcome::NewlyApplied {
@@ -86,13 +92,13 @@ impl Execution<'_> {
                     recorded
                 }
             }
-            Transacted::NotRun { cause } if cause.is::<ForeignMarkers>() => {
+            TransactionOutcome::NotRun { cause } if cause.is::<ForeignMarkers>() => {
                 match cause.downcast::<ForeignMarkers>() {
                     Ok(markers) => self.foreign_markers(attempt, *markers).await,
                     Err(cause) => ExecutionOutcome::unknown(chain(&cause)),
                 }
             }
-            Transacted::NotRun { cause } => {
+            TransactionOutcome::NotRun { cause } => {
                 // The attempt is recorded as started, and is known not to have run.
                 let error = introduced(NOT_RUN, &chain(&cause));
                 let entries = attempt.nothing_left(&mode, Some(error.clone()));
@@ -111,31 +117,31 @@ impl Execution<'_> {
     pub(super) async fn not_applied(
         &self,
         attempt: &Attempt<'_>,
-        transacted: Transacted,
+        transacted: TransactionOutcome,
     ) -> ExecutionOutcome {
         let stopped = transacted.was_stopped();
         let executed = match transacted {
-            Transacted::Done { mode } => applied(&mode),
-            Transacted::NotRun { cause } => {
+            TransactionOutcome::Done { mode } => applied(&mode),
+            TransactionOutcome::NotRun { cause } => {
                 ExecutionOutcome::failed(Outcome::RolledBack, introduced(NOT_RUN, &chain(&cause)))
             }
-            Transacted::Undone { cause, unrecorded } => ExecutionOutcome::failed(
+            TransactionOutcome::RolledBack { cause, unrecorded } => ExecutionOutcome::failed(
                 Outcome::RolledBack,
                 with_unrecorded(chain(&cause), unrecorded),
             ),
-            Transacted::LeftBehind {
+            TransactionOutcome::LeftBehind {
                 cause,
                 unrecorded: None,
             } => self
                 .roll_back(attempt, chain(&cause), None)
                 .await
                 .with(Note::CommittedMidway),
-            Transacted::LeftBehind {
+            TransactionOutcome::LeftBehind {
                 cause,
                 unrecorded: Some(error),
             } => ExecutionOutcome::unknown(with_unrecorded(chain(&cause), Some(error))),
-            Transacted::Lost { reason } => ExecutionOutcome::lost(reason),
-            Transacted::Unknown { cause } => ExecutionOutcome::unknown(introduced(
+            TransactionOutcome::Lost { reason } => ExecutionOutcome::lost(reason),
+            TransactionOutcome::Unknown { cause } => ExecutionOutcome::unknown(introduced(
                 "the connection was lost, and it could not be found out whether the change was committed: the next start finds out",
                 &chain(&cause),
             )),
@@ -169,21 +175,21 @@ impl Execution<'_> {
             let entries = attempt.nothing_left(&mode, Some(error.clone()));
             return self.recorded(&entries, error, Outcome::RolledBack).await;
         }
-        let at_rest = called.at_rest;
+        let has_stopped = called.has_stopped;
         match called.ended.into_result() {
             Ok(()) => self.record_applied(attempt, mode).await,
             Err(cause) => {
                 let mut error = chain(&cause);
-                if !at_rest {
+                if !has_stopped {
                     error = error.and("it was not rolled back: a part of it may still be running");
                 }
-                let entry = if at_rest {
+                let entry = if has_stopped {
                     self.failed_before_rollback(attempt, &error)
                 } else {
                     attempt.entry(State::Failed, mode, Some(error.clone()))
                 };
                 match self.executor.append_for_place(&[entry]).await {
-                    Ok(place) if at_rest => self.roll_back(attempt, error, Some(place)).await,
+                    Ok(place) if has_stopped => self.roll_back(attempt, error, Some(place)).await,
                     Ok(_) => self.without_rollback(error),
                     Err(AppendError::Lost(reason)) => ExecutionOutcome::lost(reason),
                     Err(AppendError::Failed(unrecorded)) => {
@@ -256,15 +262,15 @@ impl Execution<'_> {
                 }
             }
             _ => {
-                self.let_go();
+                self.release_cached();
                 if let Err(reason) = self.executor.lease.confirm().await {
                     return not_called(reason);
                 }
                 let ended = invocation.call(body, Session::none()).await;
                 // A client of the user's own may still be running something after its future was
                 // dropped.
-                let at_rest = !ended.is_interrupted();
-                Called { ended, at_rest }
+                let has_stopped = !ended.is_interrupted();
+                Called { ended, has_stopped }
             }
         }
     }
@@ -274,6 +280,6 @@ impl Execution<'_> {
 fn not_called(reason: String) -> Called<()> {
     Called {
         ended: Ended::Lost(reason),
-        at_rest: true,
+        has_stopped: true,
     }
 }

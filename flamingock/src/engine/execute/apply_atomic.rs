@@ -12,7 +12,7 @@ use crate::plan::decision::Decision;
 use crate::plan::note::Note;
 use crate::plan::steps::Step;
 use crate::report::run::Outcome;
-use crate::target::database::{Books, Part};
+use crate::target::database::{AuditPlacement, Part};
 
 /// The outcomes of the changes in one transaction, in order; `None` for a change that was not
 /// reached.
@@ -91,7 +91,12 @@ impl Executor<'_> {
         let (endings, retries) = {
             let _turn = self.turns.of_transaction(&**database).await;
             database
-                .transact(&parts, Purpose::Apply, Books::Here, &begins)
+                .transact(
+                    &parts,
+                    Purpose::Apply,
+                    AuditPlacement::SameDatabase,
+                    &begins,
+                )
                 .await
         };
         let is_stopped = endings.iter().flatten().any(|(one, _)| one.was_stopped());

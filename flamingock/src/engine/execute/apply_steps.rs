@@ -75,7 +75,7 @@ struct Stopped {
     reached: usize,
     error: ErrorChain,
     /// Whether nothing of the step is running any more.
-    at_rest: bool,
+    has_stopped: bool,
 }
 
 impl Stopped {
@@ -85,7 +85,7 @@ impl Stopped {
             index,
             reached: index,
             error: introduced(introduction, error),
-            at_rest: true,
+            has_stopped: true,
         }
     }
 }
@@ -124,7 +124,7 @@ impl Execution<'_> {
             let began = Instant::now();
             self.step_progress.begin(index, Direction::Forward);
             let called = self.call(&step.apply, &deadline.limit(&invocation)).await;
-            let at_rest = called.at_rest;
+            let has_stopped = called.has_stopped;
             let (cause, reached) = match deadline.told(called.ended) {
                 Ended::Lost(reason) => return ExecutionOutcome::lost(reason),
                 Ended::NotRun(cause) if index == 0 => {
@@ -145,7 +145,7 @@ impl Execution<'_> {
                     index,
                     reached,
                     error: introduced(&introduction, &error),
-                    at_rest,
+                    has_stopped,
                 };
                 return self.step_failed(attempt, steps, stopped).await;
             }
@@ -172,7 +172,7 @@ impl Execution<'_> {
         let place_of = |index: usize| place(index, steps.len());
         let lacking = steps.iter().position(|step| step.rollback.is_none());
         let error = match lacking {
-            _ if !stopped.at_rest => stopped
+            _ if !stopped.has_stopped => stopped
                 .error
                 .and("it was not rolled back: a part of it may still be running"),
             Some(index) => stopped.error.and(&format!(
@@ -184,7 +184,7 @@ impl Execution<'_> {
         let entry = attempt.entry(State::Failed, TransactionMode::None, Some(error.clone()));
         let entry = at(&place_of(stopped.index), entry);
         match self.executor.append_retrying(&[entry]).await {
-            Ok(()) if !stopped.at_rest || lacking.is_some() => self.without_rollback(error),
+            Ok(()) if !stopped.has_stopped || lacking.is_some() => self.without_rollback(error),
             Ok(()) => {
                 self.roll_back_steps(attempt, steps, stopped.reached, error)
                     .await

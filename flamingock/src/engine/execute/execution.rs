@@ -17,7 +17,7 @@ use crate::lock::append::AppendError;
 use crate::plan::decision::Decision;
 use crate::plan::steps::Step;
 use crate::report::run::Outcome;
-use crate::target::database::{Books, Part, Transacted};
+use crate::target::database::{AuditPlacement, Part, TransactionOutcome};
 use crate::target::invocation::{Ended, Invocation, Limits};
 use crate::target::system::TargetSystem;
 use crate::util::error_chain::ErrorChain;
@@ -152,11 +152,11 @@ impl Execution<'_> {
         body: &'static Body<()>,
         invocation: &Invocation<'_>,
         purpose: Purpose,
-        books: Books<'_>,
-    ) -> (Transacted, u32) {
+        placement: AuditPlacement<'_>,
+    ) -> (TransactionOutcome, u32) {
         let Some(database) = &self.target.database else {
             let cause = NO_DATABASE.into();
-            return (Transacted::NotRun { cause }, 0);
+            return (TransactionOutcome::NotRun { cause }, 0);
         };
         let only = Part {
             attempt: attempt.clone(),
@@ -164,9 +164,11 @@ impl Execution<'_> {
             invocation: invocation.clone(),
         };
         let _turn = self.executor.turns.of_transaction(&**database).await;
-        let (endings, retries) = database.transact(&[only], purpose, books, &|_| ()).await;
+        let (endings, retries) = database
+            .transact(&[only], purpose, placement, &|_| ())
+            .await;
         let ending = endings.into_iter().next().flatten();
-        let not_reached = || Transacted::NotRun {
+        let not_reached = || TransactionOutcome::NotRun {
             cause: "it was not reached".into(),
         };
         (ending.map_or_else(not_reached, |(ended, _)| ended), retries)
@@ -181,7 +183,7 @@ impl Execution<'_> {
             .chain(rollback)
             .filter(|body| takes_connection(body) && self.mode(body) == TransactionMode::None);
         let is_limited = self.invocation(&own, false).is_limited();
-        if !is_limited || outside.next().is_none() || !database.hands_on_sessions().await {
+        if !is_limited || outside.next().is_none() || !database.is_behind_pooler().await {
             return None;
         }
         let target = &self.target.name;
@@ -196,10 +198,10 @@ impl Execution<'_> {
 
     /// Closes cached connections, because a function without a connection may take the pool, and
     /// must not wait for them.
-    pub(super) fn let_go(&self) {
+    pub(super) fn release_cached(&self) {
         for target in self.executor.targets.values() {
             if let Some(database) = &target.database {
-                database.let_go();
+                database.release_cached();
             }
         }
     }

@@ -12,7 +12,7 @@ use crate::plan::decision::{
 use crate::plan::note::Note;
 use crate::plan::steps::{Step, code, found_out, rolls_back_elsewhere};
 use crate::report::run::Outcome;
-use crate::target::database::{ForeignMarkers, Resolved};
+use crate::target::database::{ForeignMarkers, MarkerOutcome};
 use crate::target::invocation::{Ended, Invocation};
 use crate::util::boxed::BoxError;
 use crate::util::error_chain::ErrorChain;
@@ -52,7 +52,7 @@ impl Execution<'_> {
                 database.ask(body, &invocation).await.ended
             }
             _ => {
-                self.let_go();
+                self.release_cached();
                 if let Err(reason) = self.executor.lease.confirm().await {
                     return Some(ExecutionOutcome::lost(reason));
                 }
@@ -211,33 +211,35 @@ impl Execution<'_> {
             Err(error) => return Some(ExecutionOutcome::unknown(ErrorChain::of(&error))),
         };
         let resolved = database.resolve(&attempt, key, &run_id).await;
-        let is_committed = matches!(resolved, Ok(Resolved::Applied));
+        let is_committed = matches!(resolved, Ok(MarkerOutcome::Applied));
         let state = match resolved {
             // If the table of markers does not exist, the rollback had not begun.
-            Ok(Resolved::NotApplied | Resolved::Foreign(ForeignMarkers::NoTable { .. }))
-                if rolls_back_elsewhere(latest) =>
-            {
+            Ok(
+                MarkerOutcome::NotApplied | MarkerOutcome::Foreign(ForeignMarkers::NoTable { .. }),
+            ) if rolls_back_elsewhere(latest) => {
                 return self.not_rolled_back(latest, &attempt, State::Failed).await;
             }
-            Ok(Resolved::LeftBehind) if rolls_back_elsewhere(latest) => {
+            Ok(MarkerOutcome::LeftBehind) if rolls_back_elsewhere(latest) => {
                 return self
                     .not_rolled_back(latest, &attempt, State::RollbackFailed)
                     .await;
             }
-            Ok(Resolved::NotApplied) if undoes => State::Applied,
-            Ok(Resolved::NotApplied) => return None,
-            Ok(Resolved::Applied) if undoes || rolls_back_elsewhere(latest) => State::RolledBack,
-            Ok(Resolved::Applied) => State::Applied,
+            Ok(MarkerOutcome::NotApplied) if undoes => State::Applied,
+            Ok(MarkerOutcome::NotApplied) => return None,
+            Ok(MarkerOutcome::Applied) if undoes || rolls_back_elsewhere(latest) => {
+                State::RolledBack
+            }
+            Ok(MarkerOutcome::Applied) => State::Applied,
             // The database committed a part, so the attempt counts as non-transactional.
-            Ok(Resolved::LeftBehind) => return self.without_marker(step, undoes).await,
-            Ok(Resolved::StillOpen) => {
+            Ok(MarkerOutcome::LeftBehind) => return self.without_marker(step, undoes).await,
+            Ok(MarkerOutcome::StillOpen) => {
                 let error = own_error(latest);
                 return Some(
                     self.unresolved(step, Cause::StillOpen, error.as_ref())
                         .await,
                 );
             }
-            Ok(Resolved::Foreign(markers)) => {
+            Ok(MarkerOutcome::Foreign(markers)) => {
                 return Some(self.foreign_markers(&attempt, markers).await);
             }
             Err(error) => return Some(ExecutionOutcome::unknown(ErrorChain::of(&error))),

@@ -8,7 +8,7 @@ use crate::lock::append::AppendError;
 use crate::plan::decision::{Cause, Decision, unless_retry};
 use crate::plan::steps::code;
 use crate::report::run::Outcome;
-use crate::target::database::{Books, Transacted};
+use crate::target::database::{AuditPlacement, TransactionOutcome};
 use crate::target::invocation::Ended;
 use crate::util::boxed::BoxError;
 use crate::util::error_chain::ErrorChain;
@@ -74,22 +74,22 @@ impl Execution<'_> {
                     }
                     (_, place) => place.unwrap_or_default(),
                 };
-                let books = match mode {
-                    TransactionMode::Separate => Books::Elsewhere {
+                let placement = match mode {
+                    TransactionMode::Separate => AuditPlacement::OtherDatabase {
                         store: self.executor.store,
                         key,
                     },
-                    _ => Books::Here,
+                    _ => AuditPlacement::SameDatabase,
                 };
                 let transacted = self
-                    .transact(attempt, body, &invocation, Purpose::Rollback, books)
+                    .transact(attempt, body, &invocation, Purpose::Rollback, placement)
                     .await
                     .0;
                 match transacted {
-                    Transacted::Done { .. } if mode == TransactionMode::Shared => {
+                    TransactionOutcome::Done { .. } if mode == TransactionMode::Shared => {
                         return ExecutionOutcome::failed(Outcome::RolledBack, error);
                     }
-                    Transacted::Done { mode } => {
+                    TransactionOutcome::Done { mode } => {
                         let entry = attempt.entry(State::RolledBack, mode, None);
                         let recorded = self.recorded(&[entry], error, Outcome::RolledBack).await;
                         if recorded.run_state == RunState::GoesOn {
@@ -97,13 +97,15 @@ impl Execution<'_> {
                         }
                         return recorded;
                     }
-                    Transacted::NotRun { cause } => {
+                    TransactionOutcome::NotRun { cause } => {
                         return self.record_unrolled(attempt, &cause).await;
                     }
-                    Transacted::Undone { cause, unrecorded }
-                    | Transacted::LeftBehind { cause, unrecorded } => (chain(&cause), unrecorded),
-                    Transacted::Lost { reason } => return ExecutionOutcome::lost(reason),
-                    Transacted::Unknown { cause } => {
+                    TransactionOutcome::RolledBack { cause, unrecorded }
+                    | TransactionOutcome::LeftBehind { cause, unrecorded } => {
+                        (chain(&cause), unrecorded)
+                    }
+                    TransactionOutcome::Lost { reason } => return ExecutionOutcome::lost(reason),
+                    TransactionOutcome::Unknown { cause } => {
                         return ExecutionOutcome::unknown(attempt.reason(&chain(&cause)));
                     }
                 }

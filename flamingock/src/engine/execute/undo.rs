@@ -7,7 +7,7 @@ use crate::lock::append::AppendError;
 use crate::plan::decision::Cause;
 use crate::plan::steps::Step;
 use crate::report::run::Outcome;
-use crate::target::database::{Books, Transacted};
+use crate::target::database::{AuditPlacement, TransactionOutcome};
 use crate::target::invocation::Ended;
 use crate::util::error_chain::ErrorChain;
 use crate::util::error_chain::chain;
@@ -140,20 +140,20 @@ impl Execution<'_> {
                 }
             };
         };
-        let books = match mode {
-            TransactionMode::Separate => Books::Elsewhere {
+        let placement = match mode {
+            TransactionMode::Separate => AuditPlacement::OtherDatabase {
                 store: self.executor.store,
                 key,
             },
-            _ => Books::Here,
+            _ => AuditPlacement::SameDatabase,
         };
         let transacted = self
-            .transact(attempt, body, &invocation, Purpose::Undo, books)
+            .transact(attempt, body, &invocation, Purpose::Undo, placement)
             .await
             .0;
         let stopped = transacted.was_stopped();
         let executed = match transacted {
-            Transacted::Done { mode: done } if mode == TransactionMode::Separate => {
+            TransactionOutcome::Done { mode: done } if mode == TransactionMode::Separate => {
                 let undone = self.undone(attempt, done).await;
                 // Until the outcome is recorded, the marker is the only proof of it.
                 if undone.run_state == RunState::GoesOn {
@@ -161,16 +161,16 @@ impl Execution<'_> {
                 }
                 undone
             }
-            Transacted::Done { .. } => ExecutionOutcome::new(Outcome::Undone),
-            Transacted::NotRun { cause } if mode == TransactionMode::Shared => {
+            TransactionOutcome::Done { .. } => ExecutionOutcome::new(Outcome::Undone),
+            TransactionOutcome::NotRun { cause } if mode == TransactionMode::Shared => {
                 ExecutionOutcome::failed(Outcome::Failed, introduced(NOT_RUN, &chain(&cause)))
             }
-            Transacted::NotRun { cause } => {
+            TransactionOutcome::NotRun { cause } => {
                 let error = introduced(NOT_RUN, &chain(&cause));
                 let entry = attempt.entry(State::Applied, mode, Some(error.clone()));
                 self.recorded(&[entry], error, Outcome::Failed).await
             }
-            Transacted::Undone { cause, unrecorded } => {
+            TransactionOutcome::RolledBack { cause, unrecorded } => {
                 // The database restored the steps that the rollback had reversed.
                 self.step_progress
                     .assume_applied(body.steps().map_or(0, <[_]>::len));
@@ -179,15 +179,15 @@ impl Execution<'_> {
                     with_unrecorded(chain(&cause), unrecorded),
                 )
             }
-            Transacted::LeftBehind {
+            TransactionOutcome::LeftBehind {
                 cause,
                 unrecorded: None,
             } => issue(Cause::UndoInterrupted, chain(&cause)),
-            Transacted::LeftBehind { cause, unrecorded } => {
+            TransactionOutcome::LeftBehind { cause, unrecorded } => {
                 ExecutionOutcome::unknown(with_unrecorded(chain(&cause), unrecorded))
             }
-            Transacted::Lost { reason } => ExecutionOutcome::lost(reason),
-            Transacted::Unknown { cause } => ExecutionOutcome::unknown(chain(&cause)),
+            TransactionOutcome::Lost { reason } => ExecutionOutcome::lost(reason),
+            TransactionOutcome::Unknown { cause } => ExecutionOutcome::unknown(chain(&cause)),
         };
         ExecutionOutcome {
             stopped,

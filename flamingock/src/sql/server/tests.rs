@@ -1,15 +1,15 @@
 use super::*;
 
-/// What a server answers.
+/// The rows that a server returns.
 type Answer<'a> = &'a [(&'a str, &'a str)];
 
-fn facts(of: Answer<'_>) -> Facts {
+fn info(answer: Answer<'_>) -> ServerInfo {
     let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-    Facts(of.iter().map(own).collect())
+    ServerInfo(answer.iter().map(own).collect())
 }
 
-fn product(kind: DatabaseKind, of: Answer<'_>) -> Option<String> {
-    untested(kind, &facts(of)).map(|untested| untested.product)
+fn product(kind: DatabaseKind, answer: Answer<'_>) -> Option<String> {
+    untested(kind, &info(answer)).map(|untested| untested.product)
 }
 
 #[test]
@@ -203,8 +203,8 @@ fn products_that_no_test_proves_are_named() {
 
 #[test]
 fn nodes_that_write_beside_each_other_are_told_from_other_products() {
-    let has_several = |kind, of: Answer<'_>| {
-        untested(kind, &facts(of)).is_some_and(|untested| untested.has_several_writers)
+    let has_several = |kind, answer: Answer<'_>| {
+        untested(kind, &info(answer)).is_some_and(|untested| untested.has_several_writers)
     };
     let galera = [("version", "10.11.19-MariaDB"), ("wsrep_on", "ON")];
     assert!(has_several(DatabaseKind::MySql, &galera));
@@ -214,8 +214,8 @@ fn nodes_that_write_beside_each_other_are_told_from_other_products() {
 
 #[test]
 fn servers_and_sessions_that_take_no_writes_are_told_apart() {
-    let server = |because| Some(NoWrites::Server(because));
-    let cases: [(Answer<'_>, Option<NoWrites>); 9] = [
+    let server = |because| Some(ReadOnly::Server(because));
+    let cases: [(Answer<'_>, Option<ReadOnly>); 9] = [
         (&[("in_recovery", "false")], None),
         (
             &[("in_recovery", "true"), ("read_only_by", "default")],
@@ -230,11 +230,11 @@ fn servers_and_sessions_that_take_no_writes_are_told_apart() {
         ),
         (
             &[("in_recovery", "false"), ("read_only_by", "user")],
-            Some(NoWrites::Session("user".to_owned())),
+            Some(ReadOnly::Session("user".to_owned())),
         ),
         (
             &[("read_only_by", "session")],
-            Some(NoWrites::Session("session".to_owned())),
+            Some(ReadOnly::Session("session".to_owned())),
         ),
         (&[("read_only", "OFF"), ("super_read_only", "OFF")], None),
         (&[("read_only", "ON")], server("`read_only` is on")),
@@ -245,6 +245,6 @@ fn servers_and_sessions_that_take_no_writes_are_told_apart() {
         ),
     ];
     for (answer, expected) in cases {
-        assert_eq!(no_writes(&facts(answer)), expected, "{answer:?}");
+        assert_eq!(read_only(&info(answer)), expected, "{answer:?}");
     }
 }

@@ -1,19 +1,20 @@
-//! Whom a transaction waits for that waits for a lock, where the database can tell: once it has waited
-//! too long, it is too late to ask.
+//! The session that blocks a transaction, if the database can report it. It is read while the
+//! transaction waits, because after a timeout it is too late.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::util::boxed::BoxError;
 
-/// How long to rest before the next look, at most and at least.
-pub(super) const PAUSES: [Duration; 2] = [Duration::from_millis(250), Duration::from_millis(10)];
+/// The longest and the shortest pause between two queries.
+pub(super) const POLL_PAUSES: [Duration; 2] =
+    [Duration::from_millis(250), Duration::from_millis(10)];
 
-/// Who was seen last.
+/// The session that was found last.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Blocker(Arc<Mutex<Option<String>>>);
 
-/// A lock that was waited for in vain.
+/// A wait for a lock that timed out.
 #[derive(Debug, thiserror::Error)]
 #[error("it waited too long for a lock of {by}")]
 struct Blocked {
@@ -23,14 +24,14 @@ struct Blocked {
 }
 
 impl Blocker {
-    pub(super) fn note(&self, by: String) {
+    pub(super) fn record(&self, by: String) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(by);
     }
 
-    /// Names who was seen.
-    pub(super) fn name_in(&self, cause: BoxError) -> BoxError {
-        let seen = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-        match seen {
+    /// Adds the session to the error.
+    pub(super) fn add_to(&self, cause: BoxError) -> BoxError {
+        let last = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match last {
             Some(by) => Box::new(Blocked { by, cause }),
             None => cause,
         }

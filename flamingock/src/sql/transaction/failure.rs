@@ -1,342 +1,390 @@
-//! A function failed, or the commit did: what is left of the transaction, and what becomes of it.
+//! Failure of a function or of the commit: the state of the transaction, and its end.
 
 use flamingock_sqlx_audit::{Failure, Isolation, MarkerKind, Witness};
 
-use super::batch::{Afterwards, SuccessEntry, Transact, Tried, Try, all_lost, lost};
-use super::conflict::{Remarks, Whence, is_own_conflict, is_read_only, may_undo_all};
-use super::roll_back::unnest;
+use super::batch::{
+    BatchRunner, TransactionFate, TryContext, TryOutcome, lock_lost, lock_lost_because,
+};
+use super::conflict::{ErrorSource, Warnings, is_own_conflict, is_read_only, may_roll_back_all};
+use super::rollback::unnest;
 use super::writer::Writer;
 use crate::audit::entry::State;
 use crate::sql::cancel::cancel_transaction;
-use crate::sql::connection::Held;
-use crate::sql::connection::comes_to_rest;
-use crate::sql::driver::{Driver, is_deeper, send};
-use crate::sql::error::failed;
+use crate::sql::connection::GuardedConnection;
+use crate::sql::connection::becomes_idle;
+use crate::sql::driver::{Driver, is_deeper_than, send};
+use crate::sql::error::store_error;
 use crate::sql::hint::hinted;
 use crate::sql::rows;
+use crate::target::database::AuditPlacement;
 use crate::target::invocation::Ended;
 use crate::util::boxed::BoxError;
 use crate::util::error_chain::chain;
 
 pub(super) const ENDED: &str = "the change ended the transaction that it runs in: what it did before that stays. A change must not send COMMIT or ROLLBACK; `transaction = false` gives it a connection without transaction";
 
-impl<D: Driver> Transact<'_, D> {
-    /// A function did not return what it should, or was not waited for.
-    pub(super) async fn broke(
+impl<D: Driver> BatchRunner<'_, D> {
+    /// A function failed, panicked, or was dropped.
+    pub(super) async fn function_failed(
         &self,
-        mut held: Held<D>,
-        one: &Try<'_>,
+        mut connection: GuardedConnection<D>,
+        context: &TryContext<'_>,
         at: usize,
         ended: Ended<()>,
-    ) -> Tried {
+    ) -> TryOutcome {
         let interrupted = ended.is_interrupted();
         if interrupted {
-            let attempt = &one.attempts[at];
-            cancel_transaction::<D>(self.database, &one.grant, attempt, &one.tag).await;
+            let attempt = &context.attempts[at];
+            cancel_transaction::<D>(self.database, &context.grant, attempt, &context.tag).await;
         }
         if let Ended::Lost(reason) = ended {
-            // The connection is closed with what it carries: nothing of it can be committed.
-            return all_lost(one, at, &reason);
+            // The connection is closed, so nothing of its transaction can be committed.
+            return lock_lost_because(context, at, &reason);
         }
         let cause = match ended.into_result() {
             Ok(()) => "the change ended as it should not".into(),
             Err(cause) => cause,
         };
-        if interrupted && !comes_to_rest::<D>(&mut held).await {
-            return self.settle(held, one, at, cause).await;
+        if interrupted && !becomes_idle::<D>(&mut connection).await {
+            return self.resolve_in_doubt(connection, context, at, cause).await;
         }
-        let whence = match self.parts[at].body.script() {
-            _ if interrupted => Whence::Stopped,
-            Some(_) => Whence::Text,
-            None => Whence::Function,
+        let source = match self.parts[at].body.script() {
+            _ if interrupted => ErrorSource::Stopped,
+            Some(_) => ErrorSource::Script,
+            None => ErrorSource::Function,
         };
-        let cause = match whence {
-            Whence::Function => hinted(cause),
-            Whence::Text | Whence::Stopped => cause,
+        let cause = match source {
+            ErrorSource::Function => hinted(cause),
+            ErrorSource::Script | ErrorSource::Stopped => cause,
         };
-        self.fail(held, one, at, whence, cause).await
+        self.change_failed(connection, context, at, source, cause)
+            .await
     }
 
-    /// A change has failed: finds out what is left of the transaction and undoes it.
-    pub(super) async fn fail(
+    /// A change failed: determines the state of the transaction and rolls it back.
+    pub(super) async fn change_failed(
         &self,
-        mut held: Held<D>,
-        one: &Try<'_>,
+        mut connection: GuardedConnection<D>,
+        context: &TryContext<'_>,
         at: usize,
-        whence: Whence,
+        source: ErrorSource,
         cause: BoxError,
-    ) -> Tried {
-        // Any other statement would make the database forget.
-        let Ok(remarks) = Remarks::of::<D>(&mut held).await else {
-            return self.settle(held, one, at, cause).await;
+    ) -> TryOutcome {
+        // Any other statement would clear the warnings.
+        let Ok(warnings) = Warnings::of::<D>(&mut connection).await else {
+            return self.resolve_in_doubt(connection, context, at, cause).await;
         };
-        if is_deeper::<D>(&mut held, 1).await && unnest::<D>(&mut held).await.is_err() {
-            return self.settle(held, one, at, cause).await;
+        if is_deeper_than::<D>(&mut connection, 1).await
+            && unnest::<D>(&mut connection).await.is_err()
+        {
+            return self.resolve_in_doubt(connection, context, at, cause).await;
         }
-        let Ok(afterwards) = self.inspect(&mut held, one, at).await else {
-            return self.settle(held, one, at, cause).await;
+        let Ok(fate) = self.transaction_fate(&mut connection, context, at).await else {
+            return self.resolve_in_doubt(connection, context, at, cause).await;
         };
-        let is_open = !matches!(afterwards, Afterwards::CommittedMidway | Afterwards::Ended);
+        let is_open = !matches!(
+            fate,
+            TransactionFate::CommittedMidway | TransactionFate::Ended
+        );
         if is_open && is_read_only::<D>(&cause) {
-            match self.look_for_writer(&mut held, one).await {
-                Writer::Elsewhere => return Tried::NoWriter(cause),
-                Writer::Left => return self.partly_undone(held, one, at, &cause).await,
+            match self.look_for_writer(&mut connection, context).await {
+                Writer::Elsewhere => return TryOutcome::NoWriter(cause),
+                Writer::RemainsHere => {
+                    return self
+                        .partly_rolled_back(connection, context, at, &cause)
+                        .await;
+                }
                 Writer::Here => {}
             }
         }
-        match afterwards {
-            _ if is_own_conflict::<D>(whence, afterwards, &remarks, &cause) => {
-                if remarks.tell_of_remains() {
-                    return self.partly_undone(held, one, at, &cause).await;
+        match fate {
+            _ if is_own_conflict::<D>(source, fate, &warnings, &cause) => {
+                if warnings.show_remains() {
+                    return self
+                        .partly_rolled_back(connection, context, at, &cause)
+                        .await;
                 }
-                self.conflict(held, one, at, cause).await
+                self.lost_to_conflict(connection, context, at, cause).await
             }
-            Afterwards::Whole if self.database.ledger.dialect().has_one_writer => {
-                self.undo_savepoint(held, one, at, whence, cause).await
+            TransactionFate::Open if self.database.ledger.dialect().has_one_writer => {
+                self.roll_back_to_savepoint(connection, context, at, source, cause)
+                    .await
             }
-            Afterwards::RolledBackMidway if remarks.tell_of_remains() => {
-                self.partly_undone(held, one, at, &cause).await
+            TransactionFate::RolledBackMidway if warnings.show_remains() => {
+                self.partly_rolled_back(connection, context, at, &cause)
+                    .await
             }
-            Afterwards::RolledBackMidway if !may_undo_all::<D>(whence, &cause) => {
-                self.left_behind(held, one, at, and_ended(&cause)).await
+            TransactionFate::RolledBackMidway if !may_roll_back_all::<D>(source, &cause) => {
+                self.end_left_behind(connection, context, at, and_ended(&cause))
+                    .await
             }
-            Afterwards::Whole | Afterwards::Aborted | Afterwards::RolledBackMidway => {
-                self.undo(held, one, at, cause).await
+            TransactionFate::Open
+            | TransactionFate::Aborted
+            | TransactionFate::RolledBackMidway => {
+                self.roll_back_and_record(connection, context, at, cause)
+                    .await
             }
-            Afterwards::CommittedMidway => self.left_behind(held, one, at, cause).await,
-            Afterwards::Ended => self.left_behind(held, one, at, and_ended(&cause)).await,
+            TransactionFate::CommittedMidway => {
+                self.end_left_behind(connection, context, at, cause).await
+            }
+            TransactionFate::Ended => {
+                self.end_left_behind(connection, context, at, and_ended(&cause))
+                    .await
+            }
         }
     }
 
-    /// What became of the transaction of a function that returned an error. A savepoint is left as
-    /// it is where it is needed to undo.
-    async fn inspect(
+    /// Returns the state of the transaction of a function that failed. Leaves a savepoint that is
+    /// needed for the rollback.
+    async fn transaction_fate(
         &self,
-        held: &mut Held<D>,
-        one: &Try<'_>,
+        connection: &mut GuardedConnection<D>,
+        context: &TryContext<'_>,
         at: usize,
-    ) -> Result<Afterwards, sqlx::Error> {
+    ) -> Result<TransactionFate, sqlx::Error> {
         let ledger = &self.database.ledger;
-        if let Some(own_tag) = D::OWN_TAG {
-            return match send::<D>(held, own_tag.to_owned()).await {
+        if let Some(own_tag) = D::TRANSACTION_TAG {
+            return match send::<D>(connection, own_tag.to_owned()).await {
                 Ok(mut answer) => {
                     let tag = answer.rows.first_mut().map(|row| row.text(0));
-                    let ours = tag.as_deref() == Some(one.tag.as_str());
+                    let ours = tag.as_deref() == Some(context.tag.as_str());
                     Ok(if ours {
-                        Afterwards::Whole
+                        TransactionFate::Open
                     } else {
-                        Afterwards::Ended
+                        TransactionFate::Ended
                     })
                 }
                 Err(error) if D::classify(&error) == Failure::Disconnected => Err(error),
-                Err(_) => self.inspect_aborted(held, one).await,
+                Err(_) => self.aborted_transaction_fate(connection, context).await,
             };
         }
         if ledger.dialect().isolation == Isolation::Whole {
-            // Found out when it is rolled back to.
-            return Ok(Afterwards::Whole);
+            // The rollback to the savepoint shows it.
+            return Ok(TransactionFate::Open);
         }
-        match ledger.release_savepoint(held, &one.tag).await {
-            Ok(()) => Ok(Afterwards::Whole),
+        match ledger.release_savepoint(connection, &context.tag).await {
+            Ok(()) => Ok(TransactionFate::Open),
             Err(error) if D::classify(&error) == Failure::NoSavepoint => {
-                self.without_savepoint(held, one, at).await
+                self.fate_without_savepoint(connection, context, at).await
             }
             Err(error) => Err(error),
         }
     }
 
-    /// An aborted transaction answers nothing until it is rolled back.
-    pub(super) async fn inspect_aborted(
+    /// Returns the state of a transaction that may be aborted. An aborted transaction answers no
+    /// query until it is rolled back.
+    pub(super) async fn aborted_transaction_fate(
         &self,
-        held: &mut Held<D>,
-        one: &Try<'_>,
-    ) -> Result<Afterwards, sqlx::Error> {
+        connection: &mut GuardedConnection<D>,
+        context: &TryContext<'_>,
+    ) -> Result<TransactionFate, sqlx::Error> {
         let Some(own_tag) = D::ABORTED_TAG else {
-            return Ok(Afterwards::Aborted);
+            return Ok(TransactionFate::Aborted);
         };
-        match send::<D>(held, own_tag.replace("%tag%", &one.tag)).await {
+        match send::<D>(connection, own_tag.replace("%tag%", &context.tag)).await {
             Ok(mut answer) => {
                 let tag = answer.rows.first_mut().map(|row| row.text(0));
-                let ours = tag.as_deref() == Some(one.tag.as_str());
+                let ours = tag.as_deref() == Some(context.tag.as_str());
                 Ok(if ours {
-                    Afterwards::Aborted
+                    TransactionFate::Aborted
                 } else {
-                    Afterwards::Ended
+                    TransactionFate::Ended
                 })
             }
             Err(error) if D::classify(&error) == Failure::Disconnected => Err(error),
-            // There is no transaction at all.
-            Err(_) => Ok(Afterwards::Ended),
+            // No transaction is open.
+            Err(_) => Ok(TransactionFate::Ended),
         }
     }
 
-    /// The savepoint is gone: the witness tells whether the database has committed or rolled back.
-    pub(super) async fn without_savepoint(
+    /// The savepoint is gone: the witness shows whether the database committed or rolled back.
+    pub(super) async fn fate_without_savepoint(
         &self,
-        held: &mut Held<D>,
-        one: &Try<'_>,
+        connection: &mut GuardedConnection<D>,
+        context: &TryContext<'_>,
         at: usize,
-    ) -> Result<Afterwards, sqlx::Error> {
+    ) -> Result<TransactionFate, sqlx::Error> {
         let ledger = &self.database.ledger;
-        let attempt = &one.attempts[at];
+        let attempt = &context.attempts[at];
         let (id, number) = (attempt.definition.id, i64::from(attempt.number));
         let whole = ledger.dialect().isolation == Isolation::Whole;
-        let visible = match self.witness(one, at) {
+        let visible = match self.witness(context, at) {
             Witness::Lease => {
                 ledger
-                    .lease_witness_is_there(held, &one.grant, &one.tag)
+                    .lease_witness_is_there(connection, &context.grant, &context.tag)
                     .await?
             }
-            // The fence and the marker look at the transaction itself.
+            // The fencing check and the marker refer to the transaction itself.
             Witness::Row(_) | Witness::Marker(_) if whole && !ledger.dialect().has_one_writer => {
                 true
             }
             Witness::Row(_) => {
-                let states = ledger.states(held, &one.grant, id, number).await?;
+                let states = ledger
+                    .states(connection, &context.grant, id, number)
+                    .await?;
                 states.iter().any(|state| state == State::Started.as_str())
             }
             Witness::Marker(marker) => {
-                let found = ledger.marker(held, marker).await?;
+                let found = ledger.marker(connection, marker).await?;
                 found.is_some_and(|found| found.kind == MarkerKind::Started)
             }
         };
         Ok(match (visible, whole) {
-            (true, true) => Afterwards::Ended,
-            (true, false) => Afterwards::CommittedMidway,
-            (false, _) => Afterwards::RolledBackMidway,
+            (true, true) => TransactionFate::Ended,
+            (true, false) => TransactionFate::CommittedMidway,
+            (false, _) => TransactionFate::RolledBackMidway,
         })
     }
 
-    /// SQLite: undoes everything and, where the audit is here, records that in the same transaction, so
-    /// that nobody writes in between.
-    async fn undo_savepoint(
+    /// SQLite: rolls everything back and, if the audit is in this database, records that in the
+    /// same transaction, so that no other session writes in between.
+    async fn roll_back_to_savepoint(
         &self,
-        mut held: Held<D>,
-        one: &Try<'_>,
+        mut connection: GuardedConnection<D>,
+        context: &TryContext<'_>,
         at: usize,
-        whence: Whence,
+        source: ErrorSource,
         cause: BoxError,
-    ) -> Tried {
+    ) -> TryOutcome {
         let ledger = &self.database.ledger;
-        match D::without_rollback(&mut held).await {
+        match D::rollback_obstacle(&mut connection).await {
             Ok(None) => {}
             Ok(Some(reason)) => {
                 let both = format!("{}; and it cannot be undone: {reason}", chain(&cause));
-                return self.left_behind(held, one, at, both.into()).await;
+                return self
+                    .end_left_behind(connection, context, at, both.into())
+                    .await;
             }
-            Err(_) => return self.settle(held, one, at, cause).await,
+            Err(_) => return self.resolve_in_doubt(connection, context, at, cause).await,
         }
-        let (entries, lease) = match self.entry {
-            SuccessEntry::Here(store) => (self.undone_entries(one, at, &cause), store.lease()),
-            SuccessEntry::Elsewhere { .. } => (Vec::new(), None),
+        let entries = match self.placement {
+            AuditPlacement::SameDatabase => self.rollback_entries(context, at, &cause),
+            AuditPlacement::OtherDatabase { .. } => Vec::new(),
         };
         let rows: Vec<_> = entries.iter().map(rows::new_row).collect();
-        let (connection, grant) = (&mut held, &one.grant);
+        let (grant, lease) = (&context.grant, self.lease);
         let undone = if self.parts.len() > 1 {
             ledger
-                .undo_together(connection, grant, lease, &rows, &one.tag)
+                .undo_together(&mut connection, grant, lease, &rows, &context.tag)
                 .await
         } else {
             ledger
-                .undo_within(connection, grant, lease, &rows, &one.tag)
+                .undo_within(&mut connection, grant, lease, &rows, &context.tag)
                 .await
         };
         let committed = match undone {
-            Ok(()) => D::commit(&mut held, ledger.patience()).await,
+            Ok(()) => D::commit(&mut connection, ledger.patience()).await,
             Err(error) => Err(error),
         };
         let error = match committed {
-            Ok(()) if rows.is_empty() => return self.undone(held, one, at, cause).await,
+            Ok(()) if rows.is_empty() => {
+                return self.record_rollback(connection, context, at, cause).await;
+            }
             Ok(()) => {
-                self.give_back(held).await;
-                return self.all_undone(one, at, cause, None);
+                self.release(connection).await;
+                return self.all_rolled_back(context, at, cause, None);
             }
             Err(error) => error,
         };
         match D::classify(&error) {
-            // The error of the statement that made the database undo everything was the last thing
-            // that the change did, if it returned it.
-            Failure::NoSavepoint => match self.without_savepoint(&mut held, one, at).await {
-                Ok(Afterwards::RolledBackMidway)
-                    if may_undo_all::<D>(whence, &cause)
-                        && !is_in_another::<D>(&mut held).await =>
+            // If the change returned the error of the statement that made the database roll back,
+            // that statement was its last one.
+            Failure::NoSavepoint => match self
+                .fate_without_savepoint(&mut connection, context, at)
+                .await
+            {
+                Ok(TransactionFate::RolledBackMidway)
+                    if may_roll_back_all::<D>(source, &cause)
+                        && !is_in_another::<D>(&mut connection).await =>
                 {
-                    self.undo(held, one, at, cause).await
+                    self.roll_back_and_record(connection, context, at, cause)
+                        .await
                 }
-                Ok(_) => self.left_behind(held, one, at, and_ended(&cause)).await,
-                Err(_) => self.settle(held, one, at, cause).await,
+                Ok(_) => {
+                    self.end_left_behind(connection, context, at, and_ended(&cause))
+                        .await
+                }
+                Err(_) => self.resolve_in_doubt(connection, context, at, cause).await,
             },
-            Failure::Refused => lost(one, at),
+            Failure::Refused => lock_lost(context, at),
             _ => {
-                let unrecorded = Some(failed::<D>("could not write to the audit", error));
-                self.all_undone(one, at, cause, unrecorded)
+                let unrecorded = Some(store_error::<D>("could not write to the audit", error));
+                self.all_rolled_back(context, at, cause, unrecorded)
             }
         }
     }
 
-    /// Nothing of the attempts is left, and the connection is in no transaction: records that.
-    pub(super) async fn undone(
+    /// Records that nothing of the attempts is left. The connection is in no transaction.
+    pub(super) async fn record_rollback(
         &self,
-        held: Held<D>,
-        one: &Try<'_>,
+        connection: GuardedConnection<D>,
+        context: &TryContext<'_>,
         at: usize,
         cause: BoxError,
-    ) -> Tried {
-        self.give_back(held).await;
-        let entries = self.undone_entries(one, at, &cause);
-        match self.record(one, at, &entries).await {
-            Ok(unrecorded) => self.all_undone(one, at, cause, unrecorded),
-            Err(_) => lost(one, at),
+    ) -> TryOutcome {
+        self.release(connection).await;
+        let entries = self.rollback_entries(context, at, &cause);
+        match self.record(context, at, &entries).await {
+            Ok(unrecorded) => self.all_rolled_back(context, at, cause, unrecorded),
+            Err(_) => lock_lost(context, at),
         }
     }
 
-    /// A change has ended the transaction, or the database has: what it did stays, and what the
-    /// changes before it did was committed or undone with it, which the audit tells.
-    pub(super) async fn left_behind(
+    /// A change or the database ended the transaction. The work of the change stays. The work of
+    /// the changes before it was committed or rolled back with it, which the audit shows.
+    pub(super) async fn end_left_behind(
         &self,
-        mut held: Held<D>,
-        one: &Try<'_>,
+        mut connection: GuardedConnection<D>,
+        context: &TryContext<'_>,
         at: usize,
         cause: BoxError,
-    ) -> Tried {
-        match self.roll_back(&mut held).await {
-            Ok(_) => self.give_back(held).await,
-            // A pool of one connection has no other to record on.
-            Err(_) => drop(held),
+    ) -> TryOutcome {
+        match self.roll_back(&mut connection).await {
+            Ok(_) => self.release(connection).await,
+            // A pool of one connection has no other one for the record.
+            Err(_) => drop(connection),
         }
-        let at = self.not_applied_from(one, at).await;
-        let mut ended = self.settle_each(one, one.first..at, at, None).await;
-        ended.push(self.record_left_behind(one, at, cause).await);
-        Tried::Ended(ended)
+        let at = self.not_applied_from(context, at).await;
+        let mut ended = self
+            .resolve_each(context, context.first..at, at, None)
+            .await;
+        ended.push(self.record_left_behind(context, at, cause).await);
+        TryOutcome::Ended(ended)
     }
 
-    /// The connection is gone, or hangs: finds out on another one what became of the transaction.
-    pub(super) async fn settle(
+    /// The connection is lost or does not answer: determines the outcome of the transaction on
+    /// another one.
+    pub(super) async fn resolve_in_doubt(
         &self,
-        held: Held<D>,
-        one: &Try<'_>,
+        connection: GuardedConnection<D>,
+        context: &TryContext<'_>,
         at: usize,
         cause: BoxError,
-    ) -> Tried {
-        // A pool of one connection has no other.
-        drop(held);
-        self.settle_now(one, at, cause).await
+    ) -> TryOutcome {
+        // A pool of one connection has no other one.
+        drop(connection);
+        self.resolve_after_session(context, at, cause).await
     }
 
-    /// The session of the transaction is over: reads what became of it.
-    pub(super) async fn settle_now(&self, one: &Try<'_>, at: usize, cause: BoxError) -> Tried {
-        let range = one.first..at + 1;
-        Tried::Ended(self.settle_each(one, range, at, Some(cause)).await)
+    /// Reads the outcome of the transaction. Its session has ended.
+    pub(super) async fn resolve_after_session(
+        &self,
+        context: &TryContext<'_>,
+        at: usize,
+        cause: BoxError,
+    ) -> TryOutcome {
+        let range = context.first..at + 1;
+        TryOutcome::Ended(self.resolve_each(context, range, at, Some(cause)).await)
     }
 }
 
-/// What the function returned, and that it ended the transaction.
+/// Returns the error of the function, with the fact that it ended the transaction.
 fn and_ended(cause: &BoxError) -> BoxError {
     format!("{}; and {ENDED}", chain(cause)).into()
 }
 
-/// Whether a transaction is open on a connection whose own one has ended.
-async fn is_in_another<D: Driver>(held: &mut Held<D>) -> bool {
-    let began = send::<D>(held, "BEGIN".to_owned()).await.is_ok();
-    !(began && send::<D>(held, "ROLLBACK".to_owned()).await.is_ok())
+/// Reports whether another transaction is open, after the change's own has ended.
+async fn is_in_another<D: Driver>(connection: &mut GuardedConnection<D>) -> bool {
+    let began = send::<D>(connection, "BEGIN".to_owned()).await.is_ok();
+    !(began && send::<D>(connection, "ROLLBACK".to_owned()).await.is_ok())
 }

@@ -1,43 +1,45 @@
-//! Asking the server whom a transaction waits for.
+//! Querying the server for the session that blocks a transaction.
 
-use super::batch::{Transact, Try};
-use crate::sql::connection::aside;
+use super::batch::{BatchRunner, TryContext};
+use crate::sql::connection::auxiliary_pool;
 use crate::sql::driver::{Driver, send};
-use crate::sql::transaction::blocker::{Blocker, PAUSES};
+use crate::sql::transaction::blocker::{Blocker, POLL_PAUSES};
 use std::convert::Infallible;
 use std::time::Duration;
 
-/// What is looked for.
-pub(super) struct Looking {
+/// The transaction to query for.
+pub(super) struct BlockerQuery {
     blocker: Blocker,
     tag: String,
     is_wanted: bool,
     pause: Duration,
 }
 
-impl<D: Driver> Transact<'_, D> {
-    /// Only the last try is recorded, with its error.
-    pub(super) fn looking(&self, one: &Try<'_>) -> Looking {
-        let [most, least] = PAUSES;
-        let own = self.limits(one.first).lock;
+impl<D: Driver> BatchRunner<'_, D> {
+    /// Returns what to query for. Only the last try is recorded, with its error, so only that one
+    /// is queried.
+    pub(super) fn blocker_query(&self, context: &TryContext<'_>) -> BlockerQuery {
+        let [most, least] = POLL_PAUSES;
+        let own = self.limits(context.first).lock;
         let limit = own.or_else(|| self.database.ledger.lock_timeout());
-        Looking {
-            blocker: one.blocker.clone(),
-            tag: one.tag.clone(),
-            is_wanted: one.last,
+        BlockerQuery {
+            blocker: context.blocker.clone(),
+            tag: context.tag.clone(),
+            is_wanted: context.is_last,
             pause: limit.map_or(most, |limit| (limit / 4).clamp(least, most)),
         }
     }
 
-    /// Looks from another connection whom the transaction waits for, until nobody wants to know any more.
-    pub(super) async fn look_for_blocker(&self, looking: Looking) -> Infallible {
-        let Some(query) = D::BLOCKER.filter(|_| looking.is_wanted) else {
+    /// Queries from another connection which session blocks the transaction, until this future is
+    /// dropped.
+    pub(super) async fn look_for_blocker(&self, blocker_query: BlockerQuery) -> Infallible {
+        let Some(query) = D::BLOCKER.filter(|_| blocker_query.is_wanted) else {
             return std::future::pending().await;
         };
-        let query = query.replace("%tag%", &looking.tag);
-        let pool = aside::<D>(&self.database.pool);
+        let query = query.replace("%tag%", &blocker_query.tag);
+        let pool = auxiliary_pool::<D>(&self.database.pool);
         loop {
-            tokio::time::sleep(looking.pause).await;
+            tokio::time::sleep(blocker_query.pause).await;
             let look = async {
                 let mut connection = pool.acquire().await?;
                 send::<D>(&mut connection, query.clone()).await
@@ -46,7 +48,7 @@ impl<D: Driver> Transact<'_, D> {
                 Ok(mut answer) => {
                     if let Some(row) = answer.rows.first_mut() {
                         let (id, name, text) = (row.text(0), row.text(1), row.text(2));
-                        looking.blocker.note(format!(
+                        blocker_query.blocker.record(format!(
                             "the session {id} (\"{name}\"), whose last statement is `{text}`"
                         ));
                     }

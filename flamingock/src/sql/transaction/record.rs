@@ -1,126 +1,135 @@
-//! What is recorded of changes that were not committed, and what they come to.
+//! Recording changes that were not committed, and their outcomes.
 
-use crate::sql::transaction::batch::{Moved, moved};
+use crate::sql::transaction::batch::{LockLost, lock_lost_reason};
 use std::ops::Range;
 
-use super::batch::{SuccessEntry, Transact, Tried, Try};
+use super::batch::{BatchRunner, TryContext, TryOutcome};
 use crate::audit::attempt::Purpose;
 use crate::audit::entry::{NewEntry, State, TransactionMode};
-use crate::audit::store::Store;
 use crate::audit::store_error::StoreError;
 use crate::lock::append::{AppendError, RetryingAppend};
 use crate::sql::driver::Driver;
-use crate::sql::in_doubt::{Settled, settle};
-use crate::sql::marker::resolve;
-use crate::target::database::Transacted;
+use crate::sql::in_doubt::{InDoubtOutcome, resolve_in_doubt};
+use crate::sql::marker::resolve_by_marker;
+use crate::target::database::{AuditPlacement, TransactionOutcome};
 use crate::util::boxed::BoxError;
 use crate::util::error_chain::ErrorChain;
 use crate::util::error_chain::chain;
 
-impl<D: Driver> Transact<'_, D> {
-    /// Reads of each change what became of it, and records what was undone. The session of the
-    /// transaction is over, or is being ended. The cause is that of the change that failed, if it is among
-    /// them.
-    pub(super) async fn settle_each(
+impl<D: Driver> BatchRunner<'_, D> {
+    /// Reads the outcome of each change, and records those that were rolled back. The session of
+    /// the transaction has ended or is being ended. `cause` is the error of the change `at`, if
+    /// that is among them.
+    pub(super) async fn resolve_each(
         &self,
-        one: &Try<'_>,
+        context: &TryContext<'_>,
         range: Range<usize>,
         at: usize,
         mut cause: Option<BoxError>,
-    ) -> Vec<Transacted> {
+    ) -> Vec<TransactionOutcome> {
         let mut all = Vec::with_capacity(range.len());
         for index in range {
             let own = cause.take_if(|_| index == at);
-            let own = own.unwrap_or_else(|| with_its_stage(one, at).into());
-            all.push(self.settle_one(one, index, at, own).await);
+            let own = own.unwrap_or_else(|| with_stage(context, at).into());
+            all.push(self.resolve_one(context, index, at, own).await);
         }
         all
     }
 
-    async fn settle_one(
+    async fn resolve_one(
         &self,
-        one: &Try<'_>,
+        context: &TryContext<'_>,
         index: usize,
         at: usize,
         cause: BoxError,
-    ) -> Transacted {
-        match self.settled(one, index).await {
-            Settled::Visible(states) if self.purpose.has_succeeded(&states) => {
-                Transacted::Done { mode: self.mode() }
+    ) -> TransactionOutcome {
+        match self.in_doubt_outcome(context, index).await {
+            InDoubtOutcome::Visible(states) if self.purpose.has_succeeded(&states) => {
+                TransactionOutcome::Done { mode: self.mode() }
             }
-            Settled::Visible(states) if states.contains(&State::Started) => {
-                self.record_left_behind(one, index, cause).await
+            InDoubtOutcome::Visible(states) if states.contains(&State::Started) => {
+                self.record_left_behind(context, index, cause).await
             }
-            Settled::Visible(_) => {
-                let entries = self.entries_of_undone(one, index, at, &cause);
-                match self.record(one, index, &entries).await {
-                    Ok(unrecorded) => Transacted::Undone { cause, unrecorded },
-                    Err(Moved) => Transacted::Lost { reason: moved() },
+            InDoubtOutcome::Visible(_) => {
+                let entries = self.rollback_entries_of(context, index, at, &cause);
+                match self.record(context, index, &entries).await {
+                    Ok(unrecorded) => TransactionOutcome::RolledBack { cause, unrecorded },
+                    Err(LockLost) => TransactionOutcome::Lost {
+                        reason: lock_lost_reason(),
+                    },
                 }
             }
-            Settled::Unreachable => Transacted::Unknown { cause },
+            InDoubtOutcome::Unreachable => TransactionOutcome::Unknown { cause },
         }
     }
 
-    pub(super) async fn settled(&self, one: &Try<'_>, at: usize) -> Settled {
-        let attempt = &one.attempts[at];
-        match self.entry {
-            SuccessEntry::Here(_) => settle::<D>(self.database, attempt).await,
-            SuccessEntry::Elsewhere { key, .. } => resolve::<D>(self.database, attempt, key).await,
+    pub(super) async fn in_doubt_outcome(
+        &self,
+        context: &TryContext<'_>,
+        at: usize,
+    ) -> InDoubtOutcome {
+        let attempt = &context.attempts[at];
+        match self.placement {
+            AuditPlacement::SameDatabase => resolve_in_doubt::<D>(self.database, attempt).await,
+            AuditPlacement::OtherDatabase { key, .. } => {
+                resolve_by_marker::<D>(self.database, attempt, key).await
+            }
         }
     }
 
-    /// The first change from this one on that is not on record as applied. Of a text whose end nobody
-    /// waited for, it is not known at which file it was stopped.
-    pub(super) async fn not_applied_from(&self, one: &Try<'_>, at: usize) -> usize {
+    /// Returns the first change from this one on that is not recorded as applied. If a message was
+    /// dropped, it is not known at which file it was stopped.
+    pub(super) async fn not_applied_from(&self, context: &TryContext<'_>, at: usize) -> usize {
         let last = self.parts.len() - 1;
         for index in at..last {
-            match self.settled(one, index).await {
-                Settled::Visible(states) if self.purpose.has_succeeded(&states) => {}
-                Settled::Visible(_) | Settled::Unreachable => return index,
+            match self.in_doubt_outcome(context, index).await {
+                InDoubtOutcome::Visible(states) if self.purpose.has_succeeded(&states) => {}
+                InDoubtOutcome::Visible(_) | InDoubtOutcome::Unreachable => return index,
             }
         }
         last
     }
 
-    /// Something of the change stays: records that it failed as one without transaction.
+    /// Records a change that left something behind as failed without a transaction.
     pub(super) async fn record_left_behind(
         &self,
-        one: &Try<'_>,
+        context: &TryContext<'_>,
         at: usize,
         cause: BoxError,
-    ) -> Transacted {
-        let attempt = &one.attempts[at];
+    ) -> TransactionOutcome {
+        let attempt = &context.attempts[at];
         let reason = Some(attempt.reason(&chain(&cause)));
         let entry = attempt.entry(self.purpose.left_behind(), TransactionMode::None, reason);
-        match self.record(one, at, &[entry]).await {
-            Ok(unrecorded) => Transacted::LeftBehind { cause, unrecorded },
-            Err(Moved) => Transacted::Lost { reason: moved() },
+        match self.record(context, at, &[entry]).await {
+            Ok(unrecorded) => TransactionOutcome::LeftBehind { cause, unrecorded },
+            Err(LockLost) => TransactionOutcome::Lost {
+                reason: lock_lost_reason(),
+            },
         }
     }
 
-    /// What is recorded when everything up to the change that failed is undone.
-    pub(super) fn undone_entries(
+    /// Returns the entries for a rollback of everything up to the change that failed.
+    pub(super) fn rollback_entries(
         &self,
-        one: &Try<'_>,
+        context: &TryContext<'_>,
         at: usize,
         cause: &BoxError,
     ) -> Vec<NewEntry> {
-        let all = one.first..=at;
-        all.flat_map(|index| self.entries_of_undone(one, index, at, cause))
+        let all = context.first..=at;
+        all.flat_map(|index| self.rollback_entries_of(context, index, at, cause))
             .collect()
     }
 
-    fn entries_of_undone(
+    fn rollback_entries_of(
         &self,
-        one: &Try<'_>,
+        context: &TryContext<'_>,
         index: usize,
         at: usize,
         cause: &BoxError,
     ) -> Vec<NewEntry> {
-        let (attempt, mode) = (&one.attempts[index], self.mode());
+        let (attempt, mode) = (&context.attempts[index], self.mode());
         if index != at {
-            let reason = ErrorChain::text(&with_its_stage(one, at));
+            let reason = ErrorChain::text(&with_stage(context, at));
             return attempt.nothing_left(&mode, Some(reason));
         }
         let mut error = Some(attempt.reason(&chain(cause)));
@@ -132,54 +141,46 @@ impl<D: Driver> Transact<'_, D> {
         states.map(entry).collect()
     }
 
-    /// Everything up to the change that failed is undone.
-    pub(super) fn all_undone(
+    /// Returns the outcome of a rollback of everything up to the change that failed.
+    pub(super) fn all_rolled_back(
         &self,
-        one: &Try<'_>,
+        context: &TryContext<'_>,
         at: usize,
         cause: BoxError,
         unrecorded: Option<StoreError>,
-    ) -> Tried {
-        let undone = |cause, unrecorded| Transacted::Undone { cause, unrecorded };
-        let earlier = (one.first..at).map(|_| undone(with_its_stage(one, at).into(), None));
-        let mut all: Vec<Transacted> = earlier.collect();
+    ) -> TryOutcome {
+        let undone = |cause, unrecorded| TransactionOutcome::RolledBack { cause, unrecorded };
+        let earlier = (context.first..at).map(|_| undone(with_stage(context, at).into(), None));
+        let mut all: Vec<TransactionOutcome> = earlier.collect();
         all.push(undone(cause, unrecorded));
-        Tried::Ended(all)
+        TryOutcome::Ended(all)
     }
 
-    /// What stays must not go unrecorded because the database is away for a moment. Answers why it is not
-    /// recorded, if so.
+    /// Appends the entries, with retries while the database is not reachable. Returns the error if
+    /// they could not be written.
     pub(super) async fn record(
         &self,
-        one: &Try<'_>,
+        context: &TryContext<'_>,
         at: usize,
         entries: &[NewEntry],
-    ) -> Result<Option<StoreError>, Moved> {
+    ) -> Result<Option<StoreError>, LockLost> {
         let retrying = RetryingAppend {
-            store: self.store(),
-            grant: one.attempts[at].grant,
+            store: self.store,
+            grant: context.attempts[at].grant,
             wait: self.database.ledger.patience(),
             signals: self.parts[at].invocation.signals,
         };
         match retrying.append(entries).await {
             Ok(_) => Ok(None),
             Err(AppendError::Failed(error)) => Ok(Some(error)),
-            Err(AppendError::Lost(_)) => Err(Moved),
-        }
-    }
-
-    /// Where everything but success is recorded.
-    fn store(&self) -> &dyn Store {
-        match self.entry {
-            SuccessEntry::Here(store) => store,
-            SuccessEntry::Elsewhere { store, .. } => store,
+            Err(AppendError::Lost(_)) => Err(LockLost),
         }
     }
 }
 
-/// Why a change is undone that did not fail.
-fn with_its_stage(one: &Try<'_>, at: usize) -> String {
-    let definition = one.attempts[at].definition;
+/// Returns why a change that did not fail was rolled back.
+fn with_stage(context: &TryContext<'_>, at: usize) -> String {
+    let definition = context.attempts[at].definition;
     format!(
         "it was rolled back with its stage \"{}\", which is atomic: the change \"{}\" failed",
         definition.stage, definition.id

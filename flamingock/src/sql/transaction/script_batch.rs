@@ -1,4 +1,4 @@
-//! Consecutive files of SQL, sent in one text inside a transaction that is open.
+//! Consecutive files of SQL, sent in one message inside an open transaction.
 
 use std::ops::Range;
 use std::time::{Duration, Instant};
@@ -6,61 +6,61 @@ use std::time::{Duration, Instant};
 use flamingock_sqlx_audit::{Behind, Failure, Progress};
 use sqlx::Transaction;
 
-use super::batch::{Transact, Try};
-use super::call::Broke;
+use super::batch::{BatchRunner, TryContext};
+use super::call::FirstFailure;
 use crate::change::script::Script;
 use crate::sql::driver::Driver;
-use crate::sql::run_script::failed;
+use crate::sql::run_script::script_error;
 use crate::statements;
 use crate::target::invocation::Ended;
 use crate::util::boxed::BoxError;
 
-/// A file inside a text.
-struct Placed {
+/// A file inside a message.
+struct PlacedScript {
     at: usize,
     script: &'static Script,
     read: statements::Script<'static>,
-    /// How many statements of ours stand in front of it, since the mark before.
+    /// The number of statements of Flamingock between the previous mark and the file.
     statements_before: usize,
-    /// Its characters in the text.
+    /// The range of its characters in the message.
     characters: Range<usize>,
 }
 
-/// A text of files.
-struct Texts {
+/// A message with several files.
+struct ScriptMessage {
     text: String,
-    placed: Vec<Placed>,
-    marks: Marks,
+    placed: Vec<PlacedScript>,
+    marks: MarkKind,
 }
 
-/// Where the marks of a text are.
+/// What the marks in a message show.
 #[derive(Clone, Copy)]
-enum Marks {
-    /// The time, in front of the first file and behind each: the entries are appended afterwards.
+enum MarkKind {
+    /// The time before the first file and after each file. The entries are appended afterwards.
     Times,
-    /// What it took, behind each file, and again behind the entry that follows it.
+    /// The duration, after each file and again after its entry.
     Elapsed,
 }
 
-impl Marks {
+impl MarkKind {
     fn before(self) -> usize {
         match self {
-            Marks::Times => 1,
-            Marks::Elapsed => 0,
+            MarkKind::Times => 1,
+            MarkKind::Elapsed => 0,
         }
     }
 
     fn each(self) -> usize {
         match self {
-            Marks::Times => 1,
-            Marks::Elapsed => 2,
+            MarkKind::Times => 1,
+            MarkKind::Elapsed => 2,
         }
     }
 }
 
-impl<D: Driver> Transact<'_, D> {
-    /// How many changes from this one on can be sent in one text: files whose time is not limited
-    /// one by one. One that is alone is a text of its own.
+impl<D: Driver> BatchRunner<'_, D> {
+    /// Returns how many changes from this one on can be sent in one message: files without a
+    /// timeout of their own. A single file is a message of its own.
     pub(super) fn scripts_from(&self, at: usize) -> usize {
         if self.parts.len() == 1 {
             return 0;
@@ -69,56 +69,63 @@ impl<D: Driver> Transact<'_, D> {
         parts
             .take_while(|part| {
                 let script = part.body.script();
-                script.is_some_and(|script| script.is_one_text(D::KIND, D::LONGEST_SCRIPT))
+                script.is_some_and(|script| script.fits_one_message(D::KIND, D::MAX_SCRIPT_BYTES))
                     && part.invocation.timeout.is_none()
             })
             .count()
     }
 
-    /// Runs these files, or as many of them as one text may hold. Answers the change behind them.
+    /// Runs these files, or as many of them as fit into one message. Returns the index of the
+    /// change after them.
     pub(super) async fn run_scripts(
         &self,
         transaction: &mut Transaction<'_, D::Database>,
-        one: &mut Try<'_>,
+        context: &mut TryContext<'_>,
         range: Range<usize>,
-        watch: &Option<D::Watch>,
-    ) -> Result<usize, Broke> {
+        watch: &Option<D::IntegrityWatch>,
+    ) -> Result<usize, FirstFailure> {
         let first = range.start;
-        let texts = self.texts(one, range)?;
-        for placed in &texts.placed {
-            (self.begins)(placed.at);
-            one.attempts[placed.at].began = Instant::now();
+        let message = self.script_message(context, range)?;
+        for placed in &message.placed {
+            (self.on_begin)(placed.at);
+            context.attempts[placed.at].began = Instant::now();
         }
-        let mark = mark_of(one);
+        let mark = mark_column(context);
         let work = async {
-            let progress = D::run(transaction, texts.text.clone(), &mark).await;
+            let progress = D::run(transaction, message.text.clone(), &mark).await;
             Ok::<Progress, BoxError>(progress)
         };
         let progress = match self.parts[first].invocation.watch(work).await {
             Ended::Returned(Ok(progress)) => progress,
             ended => {
                 let ended = without_value(ended);
-                return Err(Broke::Change { at: first, ended });
+                return Err(FirstFailure::Change { at: first, ended });
             }
         };
-        note_times(one, &texts, &progress);
-        let behind = came_to::<D>(&texts, progress)?;
-        self.object(transaction, watch, first..behind).await?;
-        if let Marks::Times = texts.marks {
+        record_times(context, &message, &progress);
+        let behind = next_change::<D>(&message, progress)?;
+        self.check_integrity(transaction, watch, first..behind)
+            .await?;
+        if let MarkKind::Times = message.marks {
             let lift = self.database.ledger.lift_limit_behind_text();
-            self.enter(transaction, one, first..behind, lift).await?;
+            self.append_entries(transaction, context, first..behind, lift)
+                .await?;
         }
         Ok(behind)
     }
 
-    fn texts(&self, one: &Try<'_>, range: Range<usize>) -> Result<Texts, Broke> {
+    fn script_message(
+        &self,
+        context: &TryContext<'_>,
+        range: Range<usize>,
+    ) -> Result<ScriptMessage, FirstFailure> {
         let ledger = &self.database.ledger;
         let (marks, marked) = match ledger.clock_in_text() {
-            Some(clock) => (Marks::Times, clock),
-            None => (Marks::Elapsed, ledger.elapsed_in_text()),
+            Some(clock) => (MarkKind::Times, clock),
+            None => (MarkKind::Elapsed, ledger.elapsed_in_text()),
         };
-        let mark = format!("SELECT {marked} AS {} LIMIT 1;\n", mark_of(one));
-        let mut texts = Texts {
+        let mark = format!("SELECT {marked} AS {} LIMIT 1;\n", mark_column(context));
+        let mut message = ScriptMessage {
             text: mark.repeat(marks.before()),
             placed: Vec::new(),
             marks,
@@ -127,36 +134,38 @@ impl<D: Driver> Transact<'_, D> {
             let Some(script) = self.parts[at].body.script() else {
                 break;
             };
-            if !texts.placed.is_empty() && texts.text.len() + script.text.len() > D::LONGEST_TEXT {
+            if !message.placed.is_empty()
+                && message.text.len() + script.text.len() > D::MAX_MESSAGE_BYTES
+            {
                 break;
             }
-            let read = script.read(D::KIND).map_err(|error| Broke::Change {
+            let read = script.read(D::KIND).map_err(|error| FirstFailure::Change {
                 at,
                 ended: Ended::Returned(Err(error.into())),
             })?;
             let before = match marks {
-                Marks::Times => Vec::new(),
-                Marks::Elapsed => self.before_script(one, at),
+                MarkKind::Times => Vec::new(),
+                MarkKind::Elapsed => self.before_script(context, at),
             };
             for statement in &before {
-                texts.text.push_str(statement);
-                texts.text.push_str(";\n");
+                message.text.push_str(statement);
+                message.text.push_str(";\n");
             }
-            let start = texts.text.chars().count();
-            texts.text.push_str(&D::as_one_text(&read, script.text));
-            let end = texts.text.chars().count();
-            texts.text.push_str("\n;\n");
-            texts.text.push_str(&mark);
-            if let Marks::Elapsed = marks {
+            let start = message.text.chars().count();
+            message.text.push_str(&D::as_message(&read, script.text));
+            let end = message.text.chars().count();
+            message.text.push_str("\n;\n");
+            message.text.push_str(&mark);
+            if let MarkKind::Elapsed = marks {
                 let behind = Behind {
-                    rows: &[self.row(one, at)],
-                    witness: &self.witness(one, at),
+                    rows: &[self.row(context, at)],
+                    witness: &self.witness(context, at),
                     is_last: at + 1 == self.parts.len(),
                 };
-                let entry = ledger.text_within(&one.grant, behind, &one.tag);
-                texts.text.push_str(&format!("{entry};\n{mark}"));
+                let entry = ledger.text_within(&context.grant, behind, &context.tag);
+                message.text.push_str(&format!("{entry};\n{mark}"));
             }
-            texts.placed.push(Placed {
+            message.placed.push(PlacedScript {
                 at,
                 script,
                 read,
@@ -164,83 +173,87 @@ impl<D: Driver> Transact<'_, D> {
                 characters: start..end,
             });
         }
-        let behind = texts
+        let behind = message
             .placed
             .last()
-            .map_or(self.parts.len(), |one| one.at + 1);
+            .map_or(self.parts.len(), |placed| placed.at + 1);
         let is_followed = behind < self.parts.len() && self.scripts_from(behind) == 0;
-        if let (Marks::Elapsed, true) = (marks, is_followed) {
-            let witness = self.witness(one, behind);
-            let next = ledger.next_together(&one.grant, &witness, &one.tag);
-            texts.text.push_str(&next.join(";\n"));
+        if let (MarkKind::Elapsed, true) = (marks, is_followed) {
+            let witness = self.witness(context, behind);
+            let next = ledger.next_together(&context.grant, &witness, &context.tag);
+            message.text.push_str(&next.join(";\n"));
         }
-        if let (Marks::Times, Some(limit)) = (marks, ledger.limit_behind_text()) {
-            texts.text.push_str(limit);
+        if let (MarkKind::Times, Some(limit)) = (marks, ledger.limit_behind_text()) {
+            message.text.push_str(limit);
         }
-        // MariaDB takes what follows the last terminator for a statement.
-        texts
+        // MariaDB treats the text after the last terminator as a statement.
+        message
             .text
-            .truncate(texts.text.trim_end_matches(";\n").len());
-        Ok(texts)
+            .truncate(message.text.trim_end_matches(";\n").len());
+        Ok(message)
     }
 
-    /// What stands before a file in a text that holds the entries, too.
-    fn before_script(&self, one: &Try<'_>, at: usize) -> Vec<String> {
+    /// Returns the statements before a file in a message that also has the entries.
+    fn before_script(&self, context: &TryContext<'_>, at: usize) -> Vec<String> {
         let ledger = &self.database.ledger;
         let mut before = Vec::new();
-        if at > one.first {
-            let witness = self.witness(one, at);
-            before = ledger.next_together(&one.grant, &witness, &one.tag);
+        if at > context.first {
+            let witness = self.witness(context, at);
+            before = ledger.next_together(&context.grant, &witness, &context.tag);
         }
         before.extend(ledger.note_time().map(str::to_owned));
         before
     }
 }
 
-fn mark_of(one: &Try<'_>) -> String {
-    format!("flamingock_{}", one.tag)
+fn mark_column(context: &TryContext<'_>) -> String {
+    format!("flamingock_{}", context.tag)
 }
 
-/// The server has answered: all of it is done, or a statement was refused. Answers the change behind.
-fn came_to<D: Driver>(texts: &Texts, progress: Progress) -> Result<usize, Broke> {
-    let (before, each) = (texts.marks.before(), texts.marks.each());
-    let all = before + texts.placed.len() * each;
+/// The server has answered: all files are done, or a statement was rejected. Returns the index of
+/// the change after them.
+fn next_change<D: Driver>(
+    message: &ScriptMessage,
+    progress: Progress,
+) -> Result<usize, FirstFailure> {
+    let (before, each) = (message.marks.before(), message.marks.each());
+    let all = before + message.placed.len() * each;
     if progress.error.is_none()
         && progress.marks.len() == all
-        && let Some(last) = texts.placed.last()
+        && let Some(last) = message.placed.last()
     {
         return Ok(last.at + 1);
     }
-    // A server that reads the whole text first refuses it before anything of it has run. What is not
-    // finished is only found out behind its file.
+    // A server that parses the whole message first rejects it before any statement has run. An
+    // unfinished statement is reported after its file.
     let by_position = progress
         .error
         .as_ref()
         .filter(|_| progress.answered == 0)
         .and_then(D::position)
         .and_then(|position| {
-            let mut placed = texts.placed.iter();
-            placed.rposition(|one| one.characters.start < position)
+            let mut placed = message.placed.iter();
+            placed.rposition(|placed| placed.characters.start < position)
         });
     let by_marks = progress.marks.len().checked_sub(before);
     let index = by_position.or(by_marks.map(|marks| marks / each));
-    let index = index.unwrap_or(0).min(texts.placed.len() - 1);
-    let placed = &texts.placed[index];
+    let index = index.unwrap_or(0).min(message.placed.len() - 1);
+    let placed = &message.placed[index];
     let at = placed.at;
     let is_behind_mark = by_marks.is_some_and(|marks| marks.is_multiple_of(each));
     let is_in_script = progress.marks.len() < all
         && (by_position.is_some()
             || is_behind_mark && progress.since_mark >= placed.statements_before);
     match progress.error {
-        // A server that answers less than it was asked is not believed.
-        None => Err(Broke::Entry {
+        // Missing results are treated as an error.
+        None => Err(FirstFailure::Entry {
             at,
             error: sqlx::Error::Protocol(
                 "the database did not answer all statements of a file".to_owned(),
             ),
         }),
         Some(error) if !is_in_script || D::classify(&error) == Failure::Disconnected => {
-            Err(Broke::Entry { at, error })
+            Err(FirstFailure::Entry { at, error })
         }
         error => {
             let progress = Progress {
@@ -249,8 +262,8 @@ fn came_to<D: Driver>(texts: &Texts, progress: Progress) -> Result<usize, Broke>
                 ..Progress::default()
             };
             let (before, start) = (placed.statements_before, placed.characters.start);
-            let cause = failed::<D>(placed.script, &placed.read, progress, before, start);
-            Err(Broke::Change {
+            let cause = script_error::<D>(placed.script, &placed.read, progress, before, start);
+            Err(FirstFailure::Change {
                 at,
                 ended: Ended::Returned(Err(cause)),
             })
@@ -258,24 +271,24 @@ fn came_to<D: Driver>(texts: &Texts, progress: Progress) -> Result<usize, Broke>
     }
 }
 
-/// When each file began and how long it took, where the marks tell.
-fn note_times(one: &mut Try<'_>, texts: &Texts, progress: &Progress) {
+/// Records when each file began and how long it took, as far as the marks show.
+fn record_times(context: &mut TryContext<'_>, message: &ScriptMessage, progress: &Progress) {
     let micros = |number: i64| Duration::from_micros(u64::try_from(number).unwrap_or_default());
-    match texts.marks {
-        Marks::Times => {
+    match message.marks {
+        MarkKind::Times => {
             let now = Instant::now();
             let last = progress.marks.last().copied().unwrap_or_default();
-            for (placed, times) in texts.placed.iter().zip(progress.marks.windows(2)) {
-                let attempt = &mut one.attempts[placed.at];
+            for (placed, times) in message.placed.iter().zip(progress.marks.windows(2)) {
+                let attempt = &mut context.attempts[placed.at];
                 let began = now.checked_sub(micros(last - times[0]));
                 attempt.began = began.unwrap_or(attempt.began);
                 attempt.took = Some(micros(times[1] - times[0]));
             }
         }
-        Marks::Elapsed => {
-            let behind_scripts = progress.marks.iter().step_by(texts.marks.each());
-            for (placed, took) in texts.placed.iter().zip(behind_scripts) {
-                one.attempts[placed.at].took = Some(micros(*took));
+        MarkKind::Elapsed => {
+            let behind_scripts = progress.marks.iter().step_by(message.marks.each());
+            for (placed, took) in message.placed.iter().zip(behind_scripts) {
+                context.attempts[placed.at].took = Some(micros(*took));
             }
         }
     }

@@ -1,66 +1,66 @@
-//! A script in one text with everything around it: begin, the statements, their entry, commit.
+//! A script in one message with its transaction: begin, the statements, their entry, commit.
 //!
-//! A server runs the statements of a text one after the other and stops at the first one that it
-//! refuses, so the guarantees are those of the same statements sent one by one. Two marks among the
-//! answers tell how far it came. What is new is that the server goes on when the connection is lost:
-//! what became of the transaction is only asked once its session is gone.
+//! A server runs the statements of a message one after the other and stops at the first one that it
+//! rejects, so the guarantees are those of the same statements sent one by one. Two marks among the
+//! results show how far it came. There is one difference: the server continues when the connection
+//! is lost, so the outcome of the transaction is read only after its session has ended.
 
 use std::time::Instant;
 
 use flamingock_sqlx_audit::{Behind, Failure, Progress};
 use sqlx::Connection as _;
 
-use super::batch::{SuccessEntry, Transact, Tried, Try, all_lost, lost, not_run};
-use super::conflict::Whence;
+use super::batch::{BatchRunner, TryContext, TryOutcome, lock_lost, lock_lost_because, not_run};
+use super::conflict::ErrorSource;
 use crate::change::script::Script;
 use crate::sql::cancel::{cancel_transaction, end_transaction};
-use crate::sql::connection::Held;
-use crate::sql::connection::comes_to_rest;
+use crate::sql::connection::GuardedConnection;
+use crate::sql::connection::becomes_idle;
 use crate::sql::driver::Driver;
-use crate::sql::in_doubt::Settled;
-use crate::sql::run_script::failed;
-use crate::sql::timing::PAUSE;
+use crate::sql::in_doubt::InDoubtOutcome;
+use crate::sql::run_script::script_error;
+use crate::sql::timing::POLL_PAUSE;
 use crate::statements;
-use crate::target::database::Transacted;
+use crate::target::database::{AuditPlacement, TransactionOutcome};
 use crate::target::invocation::Ended;
 use crate::util::boxed::BoxError;
 use crate::util::error_chain::chain;
 
-/// How far a server came with a text.
+/// How far the server came in a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Reached {
-    /// Not to the end of what begins.
+    /// Not to the end of the statements that begin the transaction.
     Begin,
     /// To the script.
     Script,
-    /// To the entry behind it.
+    /// To the entry after it.
     Entry,
     /// To the commit.
     Commit,
 }
 
-/// A text, and what is known of its parts.
-struct Whole {
+/// A message, and facts about its parts.
+struct Message {
     text: String,
-    /// The name of the column that the marks have.
+    /// The column name of the marks.
     mark: String,
-    /// How many statements begin.
-    beginning: usize,
-    /// How many characters stand before the script.
+    /// The number of statements that begin the transaction.
+    begin_statements: usize,
+    /// The number of characters before the script.
     offset: usize,
-    /// Whether the entry and the commit are in it.
+    /// Whether the message has the entry and the commit.
     is_complete: bool,
     /// Whether its connection may have been dead already.
-    is_untested: bool,
+    may_be_dead: bool,
 }
 
-impl<D: Driver> Transact<'_, D> {
-    pub(super) async fn attempt_in_one_text(
+impl<D: Driver> BatchRunner<'_, D> {
+    pub(super) async fn run_single_message(
         &self,
         script: &'static Script,
-        one: &mut Try<'_>,
-    ) -> Tried {
-        // The plan has looked at it: nothing is refused here that could be.
+        context: &mut TryContext<'_>,
+    ) -> TryOutcome {
+        // The plan has checked the script. A problem at this point is an error of the plan.
         if let Some(problem) = script.problem(D::KIND, true) {
             return not_run(problem.to_string().into());
         }
@@ -68,196 +68,239 @@ impl<D: Driver> Transact<'_, D> {
             Ok(read) => read,
             Err(error) => return not_run(error.into()),
         };
-        let mut held = match self.living_connection().await {
-            Ok(held) => held,
+        let mut connection = match self.live_connection().await {
+            Ok(connection) => connection,
             Err(error) => return not_run(error.into()),
         };
-        let is_untested = held.is_untested;
-        (self.begins)(0);
-        one.attempts[0].began = Instant::now();
-        let whole = self.whole(&read, script, one, is_untested);
+        let may_be_dead = connection.may_be_dead;
+        (self.on_begin)(0);
+        context.attempts[0].began = Instant::now();
+        let message = self.message(&read, script, context, may_be_dead);
         let work = async {
-            let progress = D::run(&mut held, whole.text.clone(), &whole.mark).await;
+            let progress = D::run(&mut connection, message.text.clone(), &message.mark).await;
             Ok::<Progress, BoxError>(progress)
         };
         match self.parts[0].invocation.watch(work).await {
             Ended::Returned(Ok(progress)) => {
-                self.came_to(held, one, script, &read, &whole, progress)
+                self.message_outcome(connection, context, script, &read, &message, progress)
                     .await
             }
-            ended => self.interrupted(held, one, ended).await,
+            ended => self.message_interrupted(connection, context, ended).await,
         }
     }
 
-    fn whole(
+    fn message(
         &self,
         read: &statements::Script<'_>,
         script: &Script,
-        one: &Try<'_>,
-        is_untested: bool,
-    ) -> Whole {
+        context: &TryContext<'_>,
+        may_be_dead: bool,
+    ) -> Message {
         let ledger = &self.database.ledger;
-        let mut beginning = self.beginning(one);
-        beginning.extend(ledger.note_time().map(str::to_owned));
-        let mark = format!("flamingock_{}", one.tag);
-        let entry = match self.entry {
-            SuccessEntry::Here(_) => {
+        let mut begin_statements = self.begin_statements(context);
+        begin_statements.extend(ledger.note_time().map(str::to_owned));
+        let mark = format!("flamingock_{}", context.tag);
+        let entry = match self.placement {
+            AuditPlacement::SameDatabase => {
                 let behind = Behind {
-                    rows: &[self.row(one, 0)],
-                    witness: &self.witness(one, 0),
+                    rows: &[self.row(context, 0)],
+                    witness: &self.witness(context, 0),
                     is_last: true,
                 };
-                Some(ledger.text_within(&one.grant, behind, &one.tag))
+                Some(ledger.text_within(&context.grant, behind, &context.tag))
             }
-            SuccessEntry::Elsewhere { .. } => ledger.mark_text_within(&one.marker, &one.tag),
+            AuditPlacement::OtherDatabase { .. } => {
+                ledger.mark_text_within(&context.marker, &context.tag)
+            }
         };
-        let before = format!("{};\n", beginning.join("; "));
+        let before = format!("{};\n", begin_statements.join("; "));
         let is_complete = entry.is_some();
         let behind = entry.map_or_else(String::new, |entry| {
             format!(";\n{entry};\nSELECT 1 AS {mark} LIMIT 1;\nCOMMIT")
         });
-        let sql = D::as_one_text(read, script.text);
-        Whole {
+        let sql = D::as_message(read, script.text);
+        Message {
             text: format!("{before}{sql}\n;\nSELECT 1 AS {mark} LIMIT 1{behind}"),
             mark,
-            beginning: beginning.len(),
+            begin_statements: begin_statements.len(),
             offset: before.chars().count(),
             is_complete,
-            is_untested,
+            may_be_dead,
         }
     }
 
-    /// The server has answered: all of it is done, or a statement was refused.
-    async fn came_to(
+    /// The server has answered: all of it is done, or a statement was rejected.
+    async fn message_outcome(
         &self,
-        held: Held<D>,
-        one: &Try<'_>,
+        connection: GuardedConnection<D>,
+        context: &TryContext<'_>,
         script: &'static Script,
         read: &statements::Script<'_>,
-        whole: &Whole,
+        message: &Message,
         progress: Progress,
-    ) -> Tried {
+    ) -> TryOutcome {
         let reached = match progress.marks.len() {
-            0 if progress.answered < whole.beginning => Reached::Begin,
+            0 if progress.answered < message.begin_statements => Reached::Begin,
             0 => Reached::Script,
             1 => Reached::Entry,
             _ => Reached::Commit,
         };
         let Some(error) = &progress.error else {
             return match reached {
-                Reached::Entry if !whole.is_complete => self.succeed(held, one).await,
-                Reached::Commit => self.committed(held, one, 0, &self.mode()).await,
-                // A server that answers less than it was asked is not believed.
+                Reached::Entry if !message.is_complete => {
+                    self.append_and_commit(connection, context).await
+                }
+                Reached::Commit => self.committed(connection, context, 0, &self.mode()).await,
+                // Missing results are treated as a lost answer.
                 Reached::Begin | Reached::Script | Reached::Entry => {
-                    self.settle_once_gone(held, one, None).await
+                    self.resolve_once_session_ended(connection, context, None)
+                        .await
                 }
             };
         };
         let failure = D::classify(error);
-        if failure == Failure::Disconnected && whole.is_untested && progress.answered == 0 {
+        if failure == Failure::Disconnected && message.may_be_dead && progress.answered == 0 {
             let error = progress.error;
             let cause = error.map_or_else(|| "it did not begin".into(), Into::into);
-            return self.may_not_have_begun(held, one, cause).await;
+            return self.may_not_have_begun(connection, context, cause).await;
         }
         if failure == Failure::Disconnected {
             let cause = progress.error.map(Into::into);
-            return self.settle_once_gone(held, one, cause).await;
+            return self
+                .resolve_once_session_ended(connection, context, cause)
+                .await;
         }
         match reached {
-            // It was read to its end before its first statement, and refused: nothing has begun.
-            Reached::Begin if D::position(error).is_some_and(|at| at > whole.offset) => {
-                let cause = failed::<D>(script, read, progress, whole.beginning, whole.offset);
-                self.undone(held, one, 0, cause).await
+            // The server parsed the whole message and rejected it: nothing has begun.
+            Reached::Begin if D::position(error).is_some_and(|at| at > message.offset) => {
+                let cause = script_error::<D>(
+                    script,
+                    read,
+                    progress,
+                    message.begin_statements,
+                    message.offset,
+                );
+                self.record_rollback(connection, context, 0, cause).await
             }
-            Reached::Begin if failure == Failure::Refused => lost(one, 0),
+            Reached::Begin if failure == Failure::Refused => lock_lost(context, 0),
             Reached::Begin => match progress.error {
-                Some(error) if self.is_key_taken(failure) => {
-                    drop(held);
-                    self.key_is_taken(one, 0, error).await
+                Some(error) if self.is_marker_conflict(failure) => {
+                    drop(connection);
+                    self.marker_conflict(context, 0, error).await
                 }
-                Some(error) if failure == Failure::ReadOnly && one.waits => {
-                    Tried::NoWriter(error.into())
+                Some(error) if failure == Failure::ReadOnly && context.waits_for_writer => {
+                    TryOutcome::NoWriter(error.into())
                 }
                 error => not_run(error.map_or_else(|| "it did not begin".into(), Into::into)),
             },
             Reached::Script => {
-                let cause = failed::<D>(script, read, progress, whole.beginning, whole.offset);
-                self.fail(held, one, 0, Whence::Text, cause).await
+                let cause = script_error::<D>(
+                    script,
+                    read,
+                    progress,
+                    message.begin_statements,
+                    message.offset,
+                );
+                self.change_failed(connection, context, 0, ErrorSource::Script, cause)
+                    .await
             }
             Reached::Entry | Reached::Commit => match (progress.error, reached) {
-                (Some(error), Reached::Entry) => self.not_entered(held, one, 0, error).await,
-                (Some(error), _) => self.not_committed(held, one, 0, self.mode(), error).await,
-                (None, _) => self.settle_once_gone(held, one, None).await,
+                (Some(error), Reached::Entry) => {
+                    self.entry_refused(connection, context, 0, error).await
+                }
+                (Some(error), _) => {
+                    self.commit_refused(connection, context, 0, self.mode(), error)
+                        .await
+                }
+                (None, _) => {
+                    self.resolve_once_session_ended(connection, context, None)
+                        .await
+                }
             },
         }
     }
 
-    /// The run did not wait for the server's answer.
-    async fn interrupted(&self, mut held: Held<D>, one: &Try<'_>, ended: Ended<Progress>) -> Tried {
-        let attempt = &one.attempts[0];
-        cancel_transaction::<D>(self.database, &one.grant, attempt, &one.tag).await;
+    /// The message was dropped before the server answered.
+    async fn message_interrupted(
+        &self,
+        mut connection: GuardedConnection<D>,
+        context: &TryContext<'_>,
+        ended: Ended<Progress>,
+    ) -> TryOutcome {
+        let attempt = &context.attempts[0];
+        cancel_transaction::<D>(self.database, &context.grant, attempt, &context.tag).await;
         if let Ended::Lost(reason) = ended {
-            // The fence lets nothing in once the lock has another owner.
-            return all_lost(one, 0, &reason);
+            // The fencing check rejects the entry once the lock has another owner.
+            return lock_lost_because(context, 0, &reason);
         }
-        // Whatever it comes to, the commit may have been before it.
-        comes_to_rest::<D>(&mut held).await;
+        // The commit may have been executed before, in any case.
+        becomes_idle::<D>(&mut connection).await;
         let cause = ended.into_result().err();
-        self.settle_once_gone(held, one, cause).await
+        self.resolve_once_session_ended(connection, context, cause)
+            .await
     }
 
-    /// A connection for the text. Where the entry is elsewhere, an attempt whose begin was not confirmed
-    /// gets a tombstone: then one that was opened some time ago is asked whether it lives.
-    async fn living_connection(&self) -> Result<Held<D>, sqlx::Error> {
-        let mut held = self.connection().await?;
-        let is_here = matches!(self.entry, SuccessEntry::Here(_));
-        if !is_here && held.is_untested && held.ping().await.is_err() {
-            drop(held);
-            held = self.connection().await?;
+    /// Returns a connection for the message. If the entry is in another database, an attempt
+    /// without a confirmed begin gets a tombstone. So a connection that was opened some time ago is
+    /// checked first.
+    async fn live_connection(&self) -> Result<GuardedConnection<D>, sqlx::Error> {
+        let mut connection = self.connection().await?;
+        let is_here = matches!(self.placement, AuditPlacement::SameDatabase);
+        if !is_here && connection.may_be_dead && connection.ping().await.is_err() {
+            drop(connection);
+            connection = self.connection().await?;
         }
-        Ok(held)
+        Ok(connection)
     }
 
-    /// A connection that was not asked whether it lives answered nothing: if nothing has begun on it, the
-    /// next one does. What was on its way still is looked for a second time.
-    async fn may_not_have_begun(&self, held: Held<D>, one: &Try<'_>, cause: BoxError) -> Tried {
-        drop(held);
+    /// An unchecked connection returned nothing. If nothing has begun on it, the change is tried
+    /// again on the next one. The outcome is read twice, because the message may still have been on
+    /// its way.
+    async fn may_not_have_begun(
+        &self,
+        connection: GuardedConnection<D>,
+        context: &TryContext<'_>,
+        cause: BoxError,
+    ) -> TryOutcome {
+        drop(connection);
         for _ in 0..2 {
-            if !self.is_gone(one).await {
-                return Tried::Ended(vec![Transacted::Unknown { cause }]);
+            if !self.has_session_ended(context).await {
+                return TryOutcome::Ended(vec![TransactionOutcome::Unknown { cause }]);
             }
-            match self.settled(one, 0).await {
-                Settled::Visible(states) if states.is_empty() => {}
-                Settled::Visible(_) | Settled::Unreachable => {
-                    return self.settle_now(one, 0, cause).await;
+            match self.in_doubt_outcome(context, 0).await {
+                InDoubtOutcome::Visible(states) if states.is_empty() => {}
+                InDoubtOutcome::Visible(_) | InDoubtOutcome::Unreachable => {
+                    return self.resolve_after_session(context, 0, cause).await;
                 }
             }
-            tokio::time::sleep(PAUSE).await;
+            tokio::time::sleep(POLL_PAUSE).await;
         }
         tracing::debug!(error = %chain(&cause), "the connection was dead: the change begins on another one");
-        Tried::NotBegun
+        TryOutcome::NotBegun
     }
 
-    /// Whether the session of the transaction is gone.
-    async fn is_gone(&self, one: &Try<'_>) -> bool {
-        let (attempt, grant) = (&one.attempts[0], &one.grant);
-        end_transaction::<D>(self.database, grant, attempt, &one.tag).await
+    /// Ends the session of the transaction. Returns whether it has ended.
+    async fn has_session_ended(&self, context: &TryContext<'_>) -> bool {
+        let (attempt, grant) = (&context.attempts[0], &context.grant);
+        end_transaction::<D>(self.database, grant, attempt, &context.tag).await
     }
 
-    /// Finds out on another connection what became of the transaction, once its session is gone:
-    /// until then the server may still come to the commit.
-    async fn settle_once_gone(
+    /// Determines the outcome of the transaction on another connection, once its session has ended:
+    /// until then the server may still reach the commit.
+    async fn resolve_once_session_ended(
         &self,
-        held: Held<D>,
-        one: &Try<'_>,
+        connection: GuardedConnection<D>,
+        context: &TryContext<'_>,
         cause: Option<BoxError>,
-    ) -> Tried {
-        drop(held);
+    ) -> TryOutcome {
+        drop(connection);
         let cause = cause.unwrap_or_else(|| "the connection was lost".into());
-        // A tombstone in the target system keeps a late commit out.
-        if matches!(self.entry, SuccessEntry::Here(_)) && !self.is_gone(one).await {
-            return Tried::Ended(vec![Transacted::Unknown { cause }]);
+        // A tombstone in the target system prevents a late commit.
+        if matches!(self.placement, AuditPlacement::SameDatabase)
+            && !self.has_session_ended(context).await
+        {
+            return TryOutcome::Ended(vec![TransactionOutcome::Unknown { cause }]);
         }
-        self.settle_now(one, 0, cause).await
+        self.resolve_after_session(context, 0, cause).await
     }
 }

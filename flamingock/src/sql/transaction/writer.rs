@@ -1,35 +1,40 @@
-//! A server that takes no writes any more: the writer has moved, or a connection led to a standby.
+//! A server that became read-only: after a fail-over, or because a connection led to a standby.
 
-use super::batch::{Transact, Try};
-use super::roll_back::RolledBack;
-use crate::sql::connection::Held;
+use super::batch::{BatchRunner, TryContext};
+use super::rollback::RollbackExtent;
+use crate::sql::connection::GuardedConnection;
 use crate::sql::driver::Driver;
 use crate::sql::server;
 
-/// Where a transaction can be committed whose statement was refused by a server without writes.
+/// Where a transaction can be tried again after a read-only server rejected a statement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Writer {
-    /// Where the address leads next: the connection must be closed, and the change tried again.
+    /// On another server: the connection must be closed, and the change tried again.
     Elsewhere,
-    /// The same, but a part of the change stays on this server.
-    Left,
-    /// Here: the change has made its own transaction read-only. Or it is not waited for any more.
+    /// On another server, but a part of the change stays on this one.
+    RemainsHere,
+    /// On this server: the change made its own transaction read-only. Or the wait for a primary is
+    /// over.
     Here,
 }
 
-impl<D: Driver> Transact<'_, D> {
-    /// Rolls the transaction back, and asks the server whether it is the writer.
-    pub(super) async fn look_for_writer(&self, held: &mut Held<D>, one: &Try<'_>) -> Writer {
-        if !one.waits {
+impl<D: Driver> BatchRunner<'_, D> {
+    /// Rolls the transaction back, and queries whether the server accepts writes.
+    pub(super) async fn look_for_writer(
+        &self,
+        connection: &mut GuardedConnection<D>,
+        context: &TryContext<'_>,
+    ) -> Writer {
+        if !context.waits_for_writer {
             return Writer::Here;
         }
-        match self.roll_back(held).await {
-            Ok(RolledBack::NotAll) => return Writer::Left,
-            Ok(RolledBack::Everything) => {}
+        match self.roll_back(connection).await {
+            Ok(RollbackExtent::Partial) => return Writer::RemainsHere,
+            Ok(RollbackExtent::Complete) => {}
             Err(_) => return Writer::Here,
         }
-        let facts = server::ask::<D>(held, D::place(&self.database.pool)).await;
-        match facts.is_ok_and(|facts| server::is_no_writer(&facts)) {
+        let info = server::query::<D>(connection, D::address(&self.database.pool)).await;
+        match info.is_ok_and(|info| server::is_read_only_server(&info)) {
             true => Writer::Elsewhere,
             false => Writer::Here,
         }

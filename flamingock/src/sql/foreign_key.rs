@@ -1,4 +1,4 @@
-//! SQLite: foreign keys, and what is asked of the tables that they join.
+//! SQLite: foreign keys with an action on delete.
 
 use super::driver::send;
 use flamingock_sqlx_audit::{Conn, Sqlite};
@@ -6,31 +6,32 @@ use flamingock_sqlx_audit::{Conn, Sqlite};
 type Result<T> = std::result::Result<T, sqlx::Error>;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Kind {
+pub(super) enum RowEffect {
     Deleted,
     Updated,
 }
 
-/// A reference that does something to the rows of its table when the row is gone to which they refer.
+/// A foreign key that deletes or updates the rows of the child table when their parent row is
+/// deleted.
 #[derive(Clone, Debug)]
-pub(super) struct Reference {
+pub(super) struct ForeignKey {
     pub(super) child: String,
     pub(super) column: String,
     pub(super) parent: String,
     pub(super) action: String,
 }
 
-impl Reference {
-    pub(super) fn kind(&self) -> Kind {
+impl ForeignKey {
+    pub(super) fn effect(&self) -> RowEffect {
         if self.action == "CASCADE" {
-            Kind::Deleted
+            RowEffect::Deleted
         } else {
-            Kind::Updated
+            RowEffect::Updated
         }
     }
 }
 
-pub(super) async fn number(connection: &mut Conn<Sqlite>, text: String) -> Result<i64> {
+pub(super) async fn query_number(connection: &mut Conn<Sqlite>, text: String) -> Result<i64> {
     let answer = send::<Sqlite>(connection, text).await?;
     answer
         .rows
@@ -38,6 +39,6 @@ pub(super) async fn number(connection: &mut Conn<Sqlite>, text: String) -> Resul
         .map_or(Ok(0), |row| Ok(row.int(0)?.unwrap_or_default()))
 }
 
-pub(super) fn quoted(name: &str) -> String {
+pub(super) fn quote_identifier(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }

@@ -1,10 +1,10 @@
-//! What only the database can tell of the text of a file, asked before anything runs: pragmas of SQLite that would
-//! do nothing, and strings that end where a setting of the session says.
+//! Checks of files that need a session, before anything runs: pragmas of SQLite that have no effect
+//! in a transaction, and strings whose end depends on a setting of the session.
 
 use super::database::SqlDatabase;
 use super::driver::{Driver, send};
-use super::error::failed;
-use super::error::unreachable;
+use super::error::connection_error;
+use super::error::store_error;
 use super::run_script::quoting;
 use crate::audit::store_error::StoreError;
 use crate::change::body::Body;
@@ -12,7 +12,8 @@ use crate::change::problem::Problem;
 use crate::statements::Pragma;
 use crate::util::database_kind::DatabaseKind;
 
-/// The pragmas of scripts in a transaction that would do nothing there: what they say is not so already.
+/// Returns a problem for each pragma that has no effect in a transaction, unless its value is set
+/// already.
 pub(super) async fn without_effect<D: Driver>(
     database: &SqlDatabase<D>,
     bodies: &[&'static Body<()>],
@@ -21,7 +22,7 @@ pub(super) async fn without_effect<D: Driver>(
     match D::KIND {
         DatabaseKind::Sqlite => {}
         DatabaseKind::MySql | DatabaseKind::Postgres => {
-            return unfit_as_quoted(database, bodies).await;
+            return problems_by_quoting(database, bodies).await;
         }
     }
     let scripts = bodies.iter().filter(|body| body.transaction);
@@ -31,25 +32,27 @@ pub(super) async fn without_effect<D: Driver>(
         return Ok(Vec::new());
     };
     let taken = database.connection().await;
-    let mut held = taken.map_err(|error| unreachable::<D>(ACTION, &database.pool, error))?;
+    let mut connection =
+        taken.map_err(|error| connection_error::<D>(ACTION, &database.pool, error))?;
     let mut problems = Vec::new();
     for script in std::iter::once(first).chain(scripts) {
         for pragma in script.pragmas_without_effect() {
             let ask = format!("PRAGMA {}", pragma.name);
-            let answer = send::<D>(&mut held, ask).await;
-            let mut answer = answer.map_err(|error| failed::<D>(ACTION, error))?;
-            let now = answer.rows.first_mut().map(|row| row.text(0));
-            if now.is_none_or(|now| !says(&pragma, &now)) {
+            let answer = send::<D>(&mut connection, ask).await;
+            let mut answer = answer.map_err(|error| store_error::<D>(ACTION, error))?;
+            let current = answer.rows.first_mut().map(|row| row.text(0));
+            if current.is_none_or(|current| !is_already_set(&pragma, &current)) {
                 problems.push(script.without_effect(&pragma));
             }
         }
     }
-    held.return_unchanged();
+    connection.return_unchanged();
     Ok(problems)
 }
 
-/// What keeps scripts from being run that were not read yet, since the session says what their quotes mean.
-async fn unfit_as_quoted<D: Driver>(
+/// Returns the problems of scripts that could not be read before, because the session determines
+/// what their quotes mean.
+async fn problems_by_quoting<D: Driver>(
     database: &SqlDatabase<D>,
     bodies: &[&'static Body<()>],
 ) -> Result<Vec<Problem>, StoreError> {
@@ -62,27 +65,29 @@ async fn unfit_as_quoted<D: Driver>(
         return Ok(Vec::new());
     };
     let taken = database.connection().await;
-    let mut held = taken.map_err(|error| unreachable::<D>(ACTION, &database.pool, error))?;
-    let quoting = quoting::<D>(&mut held, first.0).await;
-    let quoting = quoting.map_err(|error| failed::<D>(ACTION, error))?;
-    held.return_unchanged();
+    let mut connection =
+        taken.map_err(|error| connection_error::<D>(ACTION, &database.pool, error))?;
+    let quoting = quoting::<D>(&mut connection, first.0).await;
+    let quoting = quoting.map_err(|error| store_error::<D>(ACTION, error))?;
+    connection.return_unchanged();
     let scripts = std::iter::once(first).chain(scripts);
     let problems = scripts
         .filter_map(|(script, transaction)| script.problem_as(D::KIND, quoting, transaction));
     Ok(problems.collect())
 }
 
-/// Whether a pragma says what is so already.
-fn says(pragma: &Pragma, now: &str) -> bool {
-    let said = match (pragma.name.as_str(), pragma.value.as_str()) {
+/// Reports whether a pragma requests the current value.
+fn is_already_set(pragma: &Pragma, current: &str) -> bool {
+    let requested = match (pragma.name.as_str(), pragma.value.as_str()) {
         ("auto_vacuum", "none") => "0",
         ("auto_vacuum", "full") => "1",
         ("auto_vacuum", "incremental") => "2",
         ("encoding", "utf8") => "utf-8",
         ("encoding", "utf16") => "utf-16",
-        (_, said) => said,
+        (_, requested) => requested,
     };
-    let now = now.to_ascii_lowercase();
-    // UTF-16 is that of the machine.
-    now == said || pragma.name == "encoding" && said == "utf-16" && now.starts_with("utf-16")
+    let current = current.to_ascii_lowercase();
+    // The current value names the byte order of the machine.
+    current == requested
+        || pragma.name == "encoding" && requested == "utf-16" && current.starts_with("utf-16")
 }

@@ -1,4 +1,4 @@
-//! SQLite in memory: what a change leaves on the one connection that there is.
+//! SQLite in memory: cleaning the session of the only connection after a change.
 
 use flamingock_sqlx_audit::{Conn, Sqlite};
 use sqlx::Connection;
@@ -7,7 +7,7 @@ use super::driver::send;
 
 type Result<T> = std::result::Result<T, sqlx::Error>;
 
-/// The pragmas of a connection that change what a text means or does.
+/// The pragmas of a connection that change the meaning or the effect of statements.
 const PRAGMAS: [&str; 14] = [
     "automatic_index",
     "busy_timeout",
@@ -25,8 +25,8 @@ const PRAGMAS: [&str; 14] = [
     "writable_schema",
 ];
 
-/// What brings the pragmas back to what they are now.
-pub(super) async fn found(connection: &mut Conn<Sqlite>) -> Result<Vec<String>> {
+/// Returns the statements that restore the current values of the pragmas.
+pub(super) async fn restore_statements(connection: &mut Conn<Sqlite>) -> Result<Vec<String>> {
     let mut texts = Vec::new();
     for name in PRAGMAS {
         let mut answer = send::<Sqlite>(connection, format!("PRAGMA {name}")).await?;
@@ -34,19 +34,22 @@ pub(super) async fn found(connection: &mut Conn<Sqlite>) -> Result<Vec<String>> 
             texts.push(format!("PRAGMA {name} = {}", row.text(0)));
         }
     }
-    // It can't be asked for otherwise.
+    // The value of this pragma cannot be read.
     let mut like = send::<Sqlite>(connection, "SELECT 'a' LIKE 'A'".to_owned()).await?;
-    let is_blind = like.rows.first_mut().is_none_or(|row| row.text(0) == "1");
+    let is_case_insensitive = like.rows.first_mut().is_none_or(|row| row.text(0) == "1");
     texts.push(format!(
         "PRAGMA case_sensitive_like = {}",
-        u8::from(!is_blind)
+        u8::from(!is_case_insensitive)
     ));
     Ok(texts)
 }
 
-/// Forgets the driver's statements, drops what is temporary, lets go of other databases, and brings the
-/// pragmas back.
-pub(super) async fn clean(connection: &mut Conn<Sqlite>, found: &[String]) -> Result<()> {
+/// Clears the driver's cached statements, drops temporary objects, detaches other databases, and
+/// restores the pragmas.
+pub(super) async fn clean(
+    connection: &mut Conn<Sqlite>,
+    restore_statements: &[String],
+) -> Result<()> {
     connection.clear_cached_statements().await?;
     let temporary = "SELECT CASE type WHEN 'view' THEN 'DROP VIEW temp.' ELSE 'DROP TABLE temp.' END || \
                      '\"' || replace(name, '\"', '\"\"') || '\"' FROM temp.sqlite_master \
@@ -62,7 +65,7 @@ pub(super) async fn clean(connection: &mut Conn<Sqlite>, found: &[String]) -> Re
             send::<Sqlite>(connection, row.text(0)).await?;
         }
     }
-    for text in found {
+    for text in restore_statements {
         send::<Sqlite>(connection, text.clone()).await?;
     }
     Ok(())

@@ -1,57 +1,60 @@
-//! Tables that are there and not seen, and sessions that would not write what they should: refused before
-//! a second history begins.
+//! Checks that refuse to begin a second history: the tables exist where the session does not see
+//! them, or the session would write other values than intended.
 
 use std::time::Duration;
 
 use flamingock_sqlx_audit::Misplaced;
 
 use super::driver::Driver;
-use super::retry::{Tries, tries};
+use super::retry::{Retry, retry};
 use super::store::SqlStore;
 use crate::audit::store::AuditStore as _;
 use crate::audit::store_error::{StoreError, StoreErrorKind};
 
 const ACTION: &str = "no second history is begun";
 
-/// How long to rest before a set of tables is looked at again of which some are missing: somebody may be
-/// creating them, where that is no transaction.
-const PAUSE: Duration = Duration::from_millis(200);
+/// The pause before tables are checked again of which some are missing: another process may be
+/// creating them on a database that cannot do that in a transaction.
+const POLL_PAUSE: Duration = Duration::from_millis(200);
 
-/// How often.
-const LOOKS: u32 = 4;
+/// How often they are checked.
+const CHECKS: u32 = 4;
 
 impl<D: Driver> SqlStore<D> {
-    /// The session sees no tables, or not all of them: it is refused to create them where they are there.
+    /// Refuses to create the tables if they exist where the session does not see them, or if some
+    /// of them exist.
     pub(super) async fn refuse_misplaced(&self) -> Result<(), StoreError> {
         let named = D::named_database(&self.pool);
-        let home = named.as_deref();
-        for look in 1.. {
-            let found = tries!(self, "could not find the history", |connection| {
-                self.ledger.misplaced(connection, home)
+        let named_database = named.as_deref();
+        for check in 1.. {
+            let found = retry!(self, "could not find the history", |connection| {
+                self.ledger.misplaced(connection, named_database)
             })?;
             match found {
-                Some(Misplaced::Partial { .. }) if look < LOOKS => tokio::time::sleep(PAUSE).await,
-                Some(misplaced) => return Err(refused(&misplaced)),
+                Some(Misplaced::Partial { .. }) if check < CHECKS => {
+                    tokio::time::sleep(POLL_PAUSE).await;
+                }
+                Some(misplaced) => return Err(refusal(&misplaced)),
                 None => break,
             }
         }
         Ok(())
     }
 
-    /// A service that has no history here, and one in another place.
+    /// Refuses a service that has no history here but has one in another place.
     pub(super) async fn refuse_hidden_history(&self, service: &str) -> Result<(), StoreError> {
         let named = D::named_database(&self.pool);
-        let home = named.as_deref();
-        let found = tries!(self, "could not find the history", |connection| {
-            self.ledger.hidden(connection, home, service)
+        let named_database = named.as_deref();
+        let found = retry!(self, "could not find the history", |connection| {
+            self.ledger.hidden(connection, named_database, service)
         })?;
-        found.map_or(Ok(()), |misplaced| Err(refused(&misplaced)))
+        found.map_or(Ok(()), |misplaced| Err(refusal(&misplaced)))
     }
 
-    /// A session whose settings change what is written.
+    /// Refuses a session whose settings change what is written.
     pub(super) async fn refuse_unfit(&self) -> Result<(), StoreError> {
         let is_only = self.pool.options().get_max_connections() == 1;
-        let unfit = tries!(self, "could not look at the session", |connection| {
+        let unfit = retry!(self, "could not look at the session", |connection| {
             self.ledger.unfit(connection, is_only)
         })?;
         unfit.map_or(Ok(()), |unfit| {
@@ -64,15 +67,15 @@ impl<D: Driver> SqlStore<D> {
         })
     }
 
-    /// A session that does not see the tables, or not all that is in them. Nobody has a service without a
-    /// name, so that no entry is read.
+    /// Refuses a session that does not see the tables or all of their content. No service has an
+    /// empty name, so no entry is read.
     pub(super) async fn refuse_unreadable(&self) -> Result<(), StoreError> {
         self.snapshot("", "").await.map(drop)
     }
 }
 
-/// What keeps the session from what is there, and what to do.
-fn refused(misplaced: &Misplaced) -> StoreError {
+/// Returns the error, with what is in the way and how to fix it.
+fn refusal(misplaced: &Misplaced) -> StoreError {
     let remedy = match misplaced {
         Misplaced::Elsewhere {
             schema,
