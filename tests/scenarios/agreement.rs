@@ -5,10 +5,10 @@ use std::future::pending;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use flamingock::{__private::Definition, rollback};
 use flamingock::{
     BoxError, Cause, Error, ErrorKind, Outcome, Report, Runner, TargetSystem, change, changes,
 };
+use flamingock::{Definition, rollback};
 use flamingock_tests::{Backend as _, audit, done, execute, query, with_table};
 
 use super::{Backend, Connection};

@@ -22,7 +22,7 @@ const SLOW: &str = match <Backend as flamingock_tests::Backend>::NAME.as_bytes()
 const QUITE_LONG: Duration = Duration::from_millis(200);
 
 /// A number of files for an atomic stage.
-pub(super) fn files(count: usize) -> &'static flamingock::__private::EmbeddedFolder {
+pub(super) fn files(count: usize) -> &'static flamingock::EmbeddedFolder {
     let text = "-- flamingock: stage=seed\nINSERT INTO done VALUES ('one');\nSELECT 1;\n";
     let names = (1..=count).map(|index| (&*format!("{index:04}__file_{index}.sql").leak(), text));
     folder(&names.collect::<Vec<_>>())

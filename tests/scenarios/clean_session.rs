@@ -1,7 +1,7 @@
 //! Each change gets a clean session, whatever the previous one left on its own: one run that
 //! applies all changes has the same result as many runs that apply one change each.
 
-use flamingock::__private::Definition;
+use flamingock::Definition;
 use flamingock::{Runner, Stage, change, changes};
 use flamingock_tests::{
     Backend as _, PlainSql, TestDatabase, audit, done, execute, folder, query, with_table,

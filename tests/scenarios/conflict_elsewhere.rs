@@ -59,7 +59,7 @@ async fn nested(db: &mut Connection, calls: &Calls, other: &dyn Refusing) -> Res
 }
 
 async fn assert_called_once(
-    change: &'static flamingock::__private::Definition,
+    change: &'static flamingock::Definition,
     other: Arc<dyn Refusing>,
     atomic: bool,
 ) {

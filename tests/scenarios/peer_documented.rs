@@ -1,7 +1,7 @@
 //! Folders and histories of tools that cannot be run here, as their documentation shows them: the
 //! folders create the expected schema, and their histories are adopted.
 
-use flamingock::__private::EmbeddedFolder;
+use flamingock::EmbeddedFolder;
 use flamingock::adopt::{Adoption, Tool};
 use flamingock::{ErrorKind, Runner, UndoTarget, include_files};
 use flamingock_tests::{

@@ -1,7 +1,7 @@
 //! Folders of other tools create here what the tool itself creates, and migrations that the tool
 //! has applied are adopted and do not run again.
 
-use flamingock::__private::EmbeddedFolder;
+use flamingock::EmbeddedFolder;
 use flamingock::adopt::{Adoption, Tool};
 use flamingock::{Runner, UndoTarget, include_files};
 use flamingock_tests::{Backend as _, strings};

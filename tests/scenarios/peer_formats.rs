@@ -1,7 +1,7 @@
 //! Folders of dbmate, golang-migrate and Atlas are read like those tools read them, with their
 //! histories.
 
-use flamingock::__private::EmbeddedFolder;
+use flamingock::EmbeddedFolder;
 use flamingock::adopt::{Adoption, Tool};
 use flamingock::{ErrorKind, Mode, Runner, UndoTarget};
 use flamingock_tests::{

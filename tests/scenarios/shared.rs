@@ -101,7 +101,7 @@ async fn failed_change_leaves_nothing_and_is_applied_by_the_next_run() {
 /// Runs a change that must fail in its transaction, twice and on a pool of one connection, so that
 /// remains of an earlier run would show. Returns the error.
 async fn fails_twice(
-    change: &'static flamingock::__private::Definition,
+    change: &'static flamingock::Definition,
     runner: impl Fn(Runner) -> Runner,
 ) -> (String, Report) {
     let database = Backend::fresh().await;

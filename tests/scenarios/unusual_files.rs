@@ -1,6 +1,6 @@
 //! Unusual files that occur all the same: the audit records what actually happened.
 
-use flamingock::__private::EmbeddedFolder;
+use flamingock::EmbeddedFolder;
 use flamingock::{ErrorKind, Runner, Stage, UndoTarget};
 use flamingock_tests::{
     Backend as _, TestDatabase, audit, count, done, folder, folder_of, script, try_execute,

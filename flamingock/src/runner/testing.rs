@@ -1,5 +1,5 @@
 //! Helpers for the unit tests of an application: they check that its changes match the committed
-//! manifest.
+//! manifest, and build changes without the attribute.
 //!
 //! The changes themselves are tested like any other function, because the attribute leaves them
 //! callable. To run them through the engine, list them and use an empty store:
@@ -30,8 +30,11 @@
 //! # }
 //! ```
 
+mod change;
+
 use std::path::{Path, PathBuf};
 
+pub use self::change::{ChangeBuilder, change};
 use super::builder::Runner;
 use crate::plan::manifest;
 

@@ -8,7 +8,7 @@ use std::fmt;
 use std::fs;
 use std::path::Path;
 
-use flamingock::__private::EmbeddedFolder;
+use flamingock::EmbeddedFolder;
 use flamingock::{Runner, UndoTarget};
 
 pub use self::masked::said;

@@ -308,7 +308,7 @@ async fn server_without_nested_statements_is_queried_twice() {
     let refused = try_execute(&plain, "SELECT query_to_xml('SELECT 1', true, true, '')").await;
     assert!(refused.is_err());
 
-    let run = async |changes: &[&'static flamingock::__private::Definition]| {
+    let run = async |changes: &[&'static flamingock::Definition]| {
         let runner = Runner::new(&plain).changes(changes.iter().copied());
         runner.run().await.unwrap().counts()
     };

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use flamingock::__private::Definition;
+use flamingock::Definition;
 use flamingock::{BoxError, ErrorKind, Note, Outcome, Runner, change, changes};
 use flamingock_tests::sql::{PlainSql, once};
 use flamingock_tests::{Backend, MariaDb, Postgres, audit, count, execute, query, until};

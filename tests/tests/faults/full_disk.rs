@@ -3,7 +3,7 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use flamingock::__private::Definition;
+use flamingock::Definition;
 use flamingock::{BoxError, Error, ErrorKind, LockOptions, Outcome, Runner, change, changes};
 use flamingock_tests::{Backend, Gate, Sqlite, TestDatabase, audit, count, execute, query};
 use sqlx::SqliteConnection;

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use flamingock::__private::IntoStorage;
+use flamingock::IntoStorage;
 use flamingock::{LockOptions, MemoryStore};
 
 use flamingock_time::{Flaw, Played, Schedule, Trace, common, seeds, try_all};

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use flamingock::__private::Definition;
+use flamingock::Definition;
 
 use crate::files::{self, File};
 use crate::script::Script;

@@ -1,6 +1,6 @@
 //! The changes to choose from. Each leaves a trace of each step in `done`.
 
-use flamingock::__private::Definition;
+use flamingock::Definition;
 use flamingock::template::Template;
 use flamingock::{BoxError, change, changes, rollback, template, templates, verify};
 use flamingock_tests::query;

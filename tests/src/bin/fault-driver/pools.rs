@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use flamingock::__private::Definition;
+use flamingock::Definition;
 use flamingock::{Runner, TargetSystem};
 use sqlx::pool::PoolOptions;
 use sqlx::{MySqlPool, PgPool, SqlitePool};

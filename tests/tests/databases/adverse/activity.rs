@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use flamingock::__private::{Body, Definition};
-use flamingock::{LockOptions, Runner, Stage, change, changes};
+use flamingock::{LockOptions, Runner, Stage, change, changes, testing};
 use flamingock_tests::{Backend, Gate, MariaDb, strings, with_table};
 
 #[change(id = "long", order = "001", stage = "s", register = false)]
@@ -17,14 +16,12 @@ async fn lease_is_renewed_despite_long_names_side_by_side() {
     let pool = with_table(&database, 6).await;
     let base = changes![long][0];
     let stages = ["one", "two", "three", "four"];
-    let changes = stages.map(|stage| -> &'static Definition {
-        let id = format!("{stage} {}", "é".repeat(180));
-        Box::leak(Box::new(Definition {
-            id: id.leak(),
-            stage,
-            body: Body { ..base.body },
-            ..*base
-        }))
+    let changes = stages.map(|stage| {
+        testing::change(format!("{stage} {}", "é".repeat(180)))
+            .order(base.order)
+            .stage(stage)
+            .functions_of(base)
+            .build()
     });
     let gate = Gate::default();
     let runner = Runner::new(&pool).changes(changes).provide(gate.clone());

@@ -6,8 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
-use flamingock::__private::{Body, Definition};
-use flamingock::{Context, LockOptions, Runner, Stage, change, changes};
+use flamingock::{Context, Definition, LockOptions, Runner, Stage, change, changes, testing};
 use flamingock_tests::{Backend, Sqlite, count, execute, query, strings, with_table};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use sqlx::{Connection, SqliteConnection};
@@ -37,16 +36,14 @@ async fn plain(db: &mut SqliteConnection, cx: &Context) -> Result<(), sqlx::Erro
 }
 
 fn stage(name: &'static str) -> impl Iterator<Item = &'static Definition> {
-    (0..EACH).map(move |number| -> &'static Definition {
+    (0..EACH).map(move |number| {
         // Every fifth change is non-transactional.
         let base = changes![shared, plain][usize::from(number % 5 == 4)];
-        Box::leak(Box::new(Definition {
-            id: format!("{name} {number:03}").leak(),
-            order: format!("{number:03}").leak(),
-            stage: name,
-            body: Body { ..base.body },
-            ..*base
-        }))
+        testing::change(format!("{name} {number:03}"))
+            .order(format!("{number:03}"))
+            .stage(name)
+            .functions_of(base)
+            .build()
     })
 }
 

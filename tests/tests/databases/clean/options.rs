@@ -71,7 +71,7 @@ async fn found<B: Backend>(
     transaction: bool,
 ) -> Vec<String>
 where
-    for<'a> &'a sqlx::Pool<B::Db>: flamingock::__private::IntoStorage,
+    for<'a> &'a sqlx::Pool<B::Db>: flamingock::IntoStorage,
 {
     let watch = with_table(database, 1).await;
     let pool = database.pool(most).await;

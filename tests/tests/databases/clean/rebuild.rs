@@ -1,6 +1,6 @@
 //! A table that is rebuilt keeps the rows of the tables that refer to it, or nothing of it is applied.
 
-use flamingock::__private::EmbeddedFolder;
+use flamingock::EmbeddedFolder;
 use flamingock::{Error, ErrorKind, Runner, Stage, change, changes};
 use flamingock_tests::{Backend, Sqlite, TestDatabase, audit, execute, folder, query, strings};
 use sqlx::sqlite::SqlitePoolOptions;

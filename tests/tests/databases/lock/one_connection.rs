@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use flamingock::__private::Definition;
+use flamingock::Definition;
 use flamingock::{ErrorKind, LockOptions, Outcome, Runner, change, changes, rollback};
 use flamingock_tests::{Backend, MariaDb, PlainSql, Postgres, TestDatabase, execute, strings};
 use sqlx::Pool;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use flamingock::__private::IntoStorage;
+use flamingock::IntoStorage;
 use flamingock::audit::State;
 use flamingock::{Definition, LockOptions};
 use flamingock_tests::{Backend, TestDatabase, count, execute};

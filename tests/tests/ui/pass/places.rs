@@ -26,7 +26,7 @@ mod outer {
             true
         }
 
-        pub const LIST: [&flamingock::__private::Definition; 2] =
+        pub const LIST: [&flamingock::Definition; 2] =
             flamingock::changes![self::private, super::restricted];
     }
 }
