@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use serde::{Serialize, Serializer};
 
+use super::snapshot::LockGrant;
 use crate::change::definition::Recovery;
 use crate::util::error_chain::ErrorChain;
 
@@ -226,6 +227,47 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// Returns a sent entry in the form in which a store keeps it. `seq` is its position, which
+    /// grows with each entry; the attempt began at the first time and ended at the second one, by
+    /// the clock of the store.
+    pub fn new(
+        seq: i64,
+        grant: &LockGrant,
+        [started_at, ended_at]: [SystemTime; 2],
+        sent: &NewEntry,
+    ) -> Entry {
+        Entry {
+            seq,
+            service: grant.service.clone(),
+            run_id: grant.run_id.clone(),
+            fencing_token: grant.fencing_token,
+            idempotency_key: known(&sent.idempotency_key),
+            change_id: known(&sent.change_id),
+            stage: known(&sent.stage),
+            change_order: known(&sent.change_order),
+            target: known(&sent.target),
+            author: known(&sent.author),
+            description: known(&sent.description),
+            location: known(&sent.location),
+            digest: known(&sent.digest),
+            attempt: sent.attempt,
+            state: sent.state.clone(),
+            transaction_mode: sent.transaction_mode.clone(),
+            recovery: sent.recovery,
+            origin: sent.origin.clone(),
+            operator: sent.origin_facts.operator.clone(),
+            started_at,
+            finished_at: sent.duration.map(|_| ended_at),
+            duration: sent.duration,
+            error: sent.error.clone(),
+            reason: sent.reason.clone(),
+            host: sent.origin_facts.host.clone(),
+            pid: sent.origin_facts.pid,
+            app_version: sent.origin_facts.app_version.clone(),
+            metadata: sent.origin_facts.metadata.clone(),
+        }
+    }
+
     /// Reports whether the entry concerns a change, and not the lock.
     pub fn is_of_a_change(&self) -> bool {
         self.change_id.is_some()
@@ -274,6 +316,29 @@ pub struct LatestEntry {
     pub reason: Option<String>,
     /// The operator of that attempt, if there was one.
     pub operator: Option<String>,
+}
+
+impl From<&Entry> for LatestEntry {
+    fn from(entry: &Entry) -> LatestEntry {
+        LatestEntry {
+            change_id: entry.change_id.clone().unwrap_or_default(),
+            seq: entry.seq,
+            state: entry.state.clone(),
+            transaction_mode: entry.transaction_mode.clone(),
+            origin: entry.origin.clone(),
+            digest: entry.digest.clone().unwrap_or_default(),
+            attempt: entry.attempt,
+            run_id: entry.run_id.clone(),
+            stage: entry.stage.clone().unwrap_or_default(),
+            change_order: entry.change_order.clone().unwrap_or_default(),
+            target: entry.target.clone().unwrap_or_default(),
+            started_at: entry.started_at,
+            error: entry.error.clone(),
+            recovery: entry.recovery,
+            reason: entry.reason.clone(),
+            operator: entry.operator.clone(),
+        }
+    }
 }
 
 #[cfg(test)]

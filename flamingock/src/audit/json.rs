@@ -99,8 +99,8 @@ mod tests {
 
     use serde_json::Value;
 
+    use crate::audit::entry::Entry;
     use crate::audit::entry::{Facts, NewEntry, Origin, State, TransactionMode};
-    use crate::audit::memory::entry_of;
     use crate::audit::snapshot::LockGrant;
     use crate::change::definition::Recovery;
 
@@ -136,7 +136,7 @@ mod tests {
         };
         let began = SystemTime::UNIX_EPOCH + Duration::from_micros(1_500_000);
         let ended = began + Duration::from_micros(1500);
-        let value = serde_json::to_value(entry_of(7, &grant, [began, ended], &sent)).unwrap();
+        let value = serde_json::to_value(Entry::new(7, &grant, [began, ended], &sent)).unwrap();
         assert_eq!(value["change_id"], "one");
         assert_eq!(value["state"], "APPLIED");
         assert_eq!(value["recovery"], "manual");

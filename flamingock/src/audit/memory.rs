@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 use tokio::time::Instant;
 
-use super::entry::{Entry, LatestEntry, NewEntry, known};
+use super::entry::{Entry, LatestEntry, NewEntry};
 use super::snapshot::{LockGrant, LockStatus, Snapshot};
 use super::store::{AcquireRequest, Acquired, AuditStore, HistoryFilter, LeaseRenewer, LockStore};
 use super::store_error::{StoreError, StoreErrorKind};
@@ -97,7 +97,7 @@ impl AuditStore for MemoryStore {
                 .filter(|entry| entry.service == service && entry.is_of_a_change())
             {
                 if let Some(id) = entry.change_id.as_deref() {
-                    latest.insert(id, latest_of(entry));
+                    latest.insert(id, LatestEntry::from(entry));
                 }
             }
         }
@@ -140,7 +140,7 @@ impl AuditStore for MemoryStore {
                 .unwrap_or(now);
             let seq = i64::try_from(place).unwrap_or(i64::MAX);
             let times = [began, now].map(to_the_microsecond);
-            shared.entries.push(entry_of(seq, grant, times, entry));
+            shared.entries.push(Entry::new(seq, grant, times, entry));
         }
         Ok(i64::try_from(first + 1).unwrap_or(i64::MAX))
     }
@@ -161,25 +161,7 @@ impl AuditStore for MemoryStore {
             .map(|entry| (entry.change_id.as_deref(), entry.seq))
             .collect();
         let matches = |entry: &&Entry| {
-            filter
-                .change_id
-                .as_ref()
-                .is_none_or(|id| entry.change_id.as_ref() == Some(id))
-                && filter
-                    .state
-                    .as_ref()
-                    .is_none_or(|state| *state == entry.state)
-                && filter
-                    .attempt
-                    .is_none_or(|attempt| attempt == entry.attempt)
-                && filter
-                    .run_id
-                    .as_ref()
-                    .is_none_or(|run_id| *run_id == entry.run_id)
-                && filter
-                    .since
-                    .as_ref()
-                    .is_none_or(|since| *since <= entry.started_at)
+            filter.matches(entry)
                 && (!filter.latest_only
                     || latest.get(&entry.change_id.as_deref()) == Some(&entry.seq))
         };
@@ -191,27 +173,6 @@ impl AuditStore for MemoryStore {
         let seen = shared.entries.iter().map(|entry| &entry.service);
         let services: BTreeSet<&String> = shared.locks.keys().chain(seen).collect();
         Ok(services.into_iter().cloned().collect())
-    }
-}
-
-fn latest_of(entry: &Entry) -> LatestEntry {
-    LatestEntry {
-        change_id: entry.change_id.clone().unwrap_or_default(),
-        seq: entry.seq,
-        state: entry.state.clone(),
-        transaction_mode: entry.transaction_mode.clone(),
-        origin: entry.origin.clone(),
-        digest: entry.digest.clone().unwrap_or_default(),
-        attempt: entry.attempt,
-        run_id: entry.run_id.clone(),
-        stage: entry.stage.clone().unwrap_or_default(),
-        change_order: entry.change_order.clone().unwrap_or_default(),
-        target: entry.target.clone().unwrap_or_default(),
-        started_at: entry.started_at,
-        error: entry.error.clone(),
-        recovery: entry.recovery,
-        reason: entry.reason.clone(),
-        operator: entry.operator.clone(),
     }
 }
 
@@ -257,13 +218,8 @@ impl LockStore for MemoryStore {
         let previous_run = before;
         let now = SystemTime::now();
         let row = LockStatus {
-            fencing_token,
-            run_id: Some(claim.run_id.clone()),
-            owner: claim.owner.clone(),
-            acquired_at: to_the_microsecond(now),
             expires_at: Some(to_the_microsecond(now + claim.lease)),
-            activity: None,
-            held: true,
+            ..LockStatus::new(claim, fencing_token, to_the_microsecond(now))
         };
         let lock = Lock {
             row,
@@ -271,14 +227,8 @@ impl LockStore for MemoryStore {
             ends: Instant::now() + claim.lease,
         };
         shared.locks.insert(claim.service.clone(), lock);
-        let (service, run_id) = (claim.service.clone(), claim.run_id.clone());
-        let grant = LockGrant {
-            service,
-            fencing_token,
-            run_id,
-        };
         Ok(Some(Acquired {
-            grant,
+            grant: LockGrant::new(claim, fencing_token),
             previous_run,
         }))
     }
@@ -297,44 +247,5 @@ impl LockStore for MemoryStore {
 
     fn renewer(&self) -> Option<Box<dyn LeaseRenewer>> {
         Some(Box::new(self.clone()))
-    }
-}
-
-/// Returns a sent entry in the form in which it is stored.
-pub(crate) fn entry_of(
-    seq: i64,
-    grant: &LockGrant,
-    [started_at, ended_at]: [SystemTime; 2],
-    sent: &NewEntry,
-) -> Entry {
-    Entry {
-        seq,
-        service: grant.service.clone(),
-        run_id: grant.run_id.clone(),
-        fencing_token: grant.fencing_token,
-        idempotency_key: known(&sent.idempotency_key),
-        change_id: known(&sent.change_id),
-        stage: known(&sent.stage),
-        change_order: known(&sent.change_order),
-        target: known(&sent.target),
-        author: known(&sent.author),
-        description: known(&sent.description),
-        location: known(&sent.location),
-        digest: known(&sent.digest),
-        attempt: sent.attempt,
-        state: sent.state.clone(),
-        transaction_mode: sent.transaction_mode.clone(),
-        recovery: sent.recovery,
-        origin: sent.origin.clone(),
-        operator: sent.origin_facts.operator.clone(),
-        started_at,
-        finished_at: sent.duration.map(|_| ended_at),
-        duration: sent.duration,
-        error: sent.error.clone(),
-        reason: sent.reason.clone(),
-        host: sent.origin_facts.host.clone(),
-        pid: sent.origin_facts.pid,
-        app_version: sent.origin_facts.app_version.clone(),
-        metadata: sent.origin_facts.metadata.clone(),
     }
 }

@@ -6,11 +6,13 @@ use std::time::SystemTime;
 use serde::Serialize;
 
 use super::entry::{LatestEntry, State};
+use super::store::AcquireRequest;
 use crate::util::time;
 use crate::util::visible::Visible;
 
 /// One acquisition of a service's lock, identified by its fencing token.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct LockGrant {
     /// The service.
     pub service: String,
@@ -18,6 +20,17 @@ pub struct LockGrant {
     pub fencing_token: i64,
     /// The random id of the run that acquired the lock.
     pub run_id: String,
+}
+
+impl LockGrant {
+    /// Returns the grant of an acquisition that succeeded.
+    pub fn new(request: &AcquireRequest, fencing_token: i64) -> LockGrant {
+        LockGrant {
+            service: request.service.clone(),
+            fencing_token,
+            run_id: request.run_id.clone(),
+        }
+    }
 }
 
 /// The state of a service's lock: its owner, or its last owner.
@@ -42,6 +55,26 @@ pub struct LockStatus {
     pub held: bool,
 }
 
+impl LockStatus {
+    /// Returns the state of a lock that was just acquired, with a lease that ends with the owner's
+    /// process until `expires_at` is set.
+    pub fn new(
+        request: &AcquireRequest,
+        fencing_token: i64,
+        acquired_at: SystemTime,
+    ) -> LockStatus {
+        LockStatus {
+            fencing_token,
+            run_id: Some(request.run_id.clone()),
+            owner: request.owner.clone(),
+            acquired_at,
+            expires_at: None,
+            activity: None,
+            held: true,
+        }
+    }
+}
+
 /// Writes the owner, the times of the lease, and the owner's activity.
 impl fmt::Display for LockStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -60,6 +93,7 @@ impl fmt::Display for LockStatus {
 
 /// The state that a run reads first, in one statement.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct Snapshot {
     /// The lock; `None` for a service that is not known.
     pub lock: Option<LockStatus>,
@@ -75,6 +109,7 @@ pub struct Snapshot {
 
 /// The state that a waiter reads at each poll while another run has the lock.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct LockProgress {
     /// The lock.
     pub lock: LockStatus,
@@ -87,6 +122,16 @@ pub struct LockProgress {
 }
 
 impl LockProgress {
+    /// Returns the progress of a lock: see the fields.
+    pub fn new(lock: LockStatus, up_to_date: bool, latest: i64, applied: usize) -> LockProgress {
+        LockProgress {
+            lock,
+            up_to_date,
+            latest,
+            applied,
+        }
+    }
+
     /// Returns the position of the latest entry, if the lock has an owner.
     pub(crate) fn at_work(self) -> Option<i64> {
         self.lock.held.then_some(self.latest)

@@ -12,6 +12,7 @@ use crate::util::boxed::BoxFuture;
 
 /// A request to acquire the lock.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct AcquireRequest {
     /// The service.
     pub service: String,
@@ -29,6 +30,7 @@ pub struct AcquireRequest {
 
 /// The result of a successful acquisition.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Acquired {
     /// The grant with which the new owner writes.
     pub grant: LockGrant,
@@ -37,6 +39,16 @@ pub struct Acquired {
     /// itself if that had the lock already. `None` if the lock was released or never taken: then no
     /// earlier owner left anything unfinished.
     pub previous_run: Option<String>,
+}
+
+impl Acquired {
+    /// Returns the result of an acquisition: see the fields.
+    pub fn new(grant: LockGrant, previous_run: Option<String>) -> Acquired {
+        Acquired {
+            grant,
+            previous_run,
+        }
+    }
 }
 
 /// Selects the entries to read: `HistoryFilter::default().change("create-users").latest_only()`.
@@ -101,6 +113,22 @@ impl HistoryFilter {
             since: Some(time),
             ..self
         }
+    }
+
+    /// Reports whether an entry of the service matches, apart from
+    /// [`latest_only`](HistoryFilter::latest_only), for which the other entries count, too.
+    pub fn matches(&self, entry: &Entry) -> bool {
+        let is_of = |wanted: &Option<String>, found: Option<&String>| {
+            wanted.as_ref().is_none_or(|wanted| found == Some(wanted))
+        };
+        is_of(&self.change_id, entry.change_id.as_ref())
+            && is_of(&self.run_id, Some(&entry.run_id))
+            && self
+                .state
+                .as_ref()
+                .is_none_or(|state| *state == entry.state)
+            && self.attempt.is_none_or(|attempt| attempt == entry.attempt)
+            && self.since.is_none_or(|since| since <= entry.started_at)
     }
 
     /// Reads only the latest entry of each change.
