@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use crate::suggest;
+use crate::near_miss;
 
 /// The extensions of the files that are embedded, which declare changes.
 const EXTENSIONS: [&str; 5] = ["sql", "yaml", "yml", "toml", "conf"];
@@ -134,7 +134,7 @@ pub(crate) fn near_miss(package: &Path, path: &str) -> Option<String> {
         })
         .collect();
     let folders: Vec<&str> = folders.iter().map(String::as_str).collect();
-    let meant = suggest::near_miss(name, &folders)?;
+    let meant = near_miss::near_miss(name, &folders)?;
     Some(match above {
         "" => meant.to_owned(),
         above => format!("{above}/{meant}"),

@@ -7,8 +7,8 @@ use quote::ToTokens;
 use syn::Lit;
 
 use crate::names::fault;
+use crate::near_miss::near_miss;
 use crate::problems::Problems;
-use crate::suggest::near_miss;
 
 /// A value and its tokens.
 #[derive(Clone, Debug)]

@@ -13,10 +13,10 @@ mod folder;
 mod function;
 mod keys;
 mod names;
+mod near_miss;
 mod problems;
 mod rules;
 mod spans;
-mod suggest;
 mod template;
 mod valid;
 

@@ -134,21 +134,6 @@ fn names_are_visible_by_the_same_rule_for_attributes_and_for_files() {
 }
 
 /// Neither of the two crates can import them from the other.
-#[test]
-fn near_misses_are_the_same_for_attributes_and_for_files() {
-    let functions = |file: &str| -> String {
-        let (_, behind) = file.split_once("/// The candidate closest").unwrap();
-        let (functions, _) = behind.split_once("\n}\n\n/// How many").unwrap();
-        let (_, distance) = behind.split_once("/// How many").unwrap();
-        let (distance, _) = distance.split_once("\n}\n").unwrap();
-        format!("{functions}{distance}")
-    };
-    let of_files = functions(include_str!("../../../flamingock/src/util/near_miss.rs"));
-    let of_attributes = functions(include_str!("../../../flamingock-macros/src/suggest.rs"));
-    assert_eq!(of_files, of_attributes);
-    assert!(of_files.contains("fn near_miss") && of_files.contains("fn distance"));
-}
-
 /// Appends every Rust file below a folder.
 fn sources(folder: &std::path::Path, text: &mut String) {
     for entry in std::fs::read_dir(folder).unwrap() {
