@@ -1,5 +1,9 @@
 //! The audit: the entries that record every attempt, and the [traits](AuditStore) of the stores
 //! that keep them.
+//!
+//! A store of your own implements [`AuditStore`], [`LockStore`] and [`LeaseRenewer`], and is passed
+//! to `Runner::new` in an `Arc`. It keeps an [`Entry::new`] of each [`NewEntry`], and a
+//! [`LockStatus::new`] for each [`AcquireRequest`] that it grants.
 
 #[cfg_attr(
     not(feature = "_sqlx"),

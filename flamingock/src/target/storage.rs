@@ -38,7 +38,7 @@ pub trait OpenStorage: fmt::Debug + Send + Sync {
 /// [`MemoryStore`](crate::MemoryStore), or an `Arc` of your own store.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be used as an audit store",
-    label = "expected `&SqlitePool`, `&PgPool`, `&MySqlPool` or `MemoryStore`",
+    label = "expected `&SqlitePool`, `&PgPool`, `&MySqlPool`, `MemoryStore`, or an `Arc` of a store of your own",
     note = "pools need the feature of their database: `sqlite`, `postgres` or `mysql`"
 )]
 pub trait IntoStorage {

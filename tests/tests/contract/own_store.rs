@@ -235,12 +235,12 @@ async fn own_store_records_runs_failures_and_undos() {
         .order("0002")
         .applies(async || Err("it fails".into()))
         .build();
-    let all = Runner::new(store.clone()).changes([first, fails]);
+    let all = Runner::new(Arc::new(store.clone())).changes([first, fails]);
     let error = all.run().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ChangesFailed, "{error:?}");
     assert_eq!(all.run().await.unwrap_err().kind(), ErrorKind::Issues);
 
-    let only_first = Runner::new(store.clone()).changes([first]);
+    let only_first = Runner::new(Arc::new(store.clone())).changes([first]);
     only_first
         .undo(UndoTarget::Change("first".into()))
         .await
@@ -274,7 +274,7 @@ async fn own_store_lets_one_run_in_at_a_time() {
             }
         })
         .build();
-    let runner = || Runner::new(store.clone()).changes([change]);
+    let runner = || Runner::new(Arc::new(store.clone())).changes([change]);
     let owner = tokio::spawn(runner().run());
     gate.reached().await;
     let wait = LockOptions::default().wait(Duration::from_millis(100));
