@@ -2,16 +2,14 @@
 
 use std::time::Instant;
 
-use flamingock_sqlx_audit as leaf;
+use flamingock_sqlx_audit as sqlx_audit;
 use flamingock_sqlx_audit::{Failure, NewAuditRow};
 
 use super::connection::GuardedConnection;
 use super::driver::Driver;
-use super::error::connection_error;
-use super::error::store_error;
+use super::error::{connection_error, store_error};
 use super::store::SqlStore;
-use super::timing::BUSY_PAUSE;
-use super::timing::{POLL_PAUSE, READ_TIMEOUT};
+use super::timing::{BUSY_PAUSE, POLL_PAUSE, READ_TIMEOUT};
 use crate::audit::store_error::{StoreError, StoreErrorKind};
 use crate::lock::silence;
 
@@ -22,7 +20,7 @@ impl<D: Driver> SqlStore<D> {
     /// is lost, it first reads which rows were written, so that none is written twice.
     pub(super) async fn append_once(
         &self,
-        grant: &leaf::LockGrant,
+        grant: &sqlx_audit::LockGrant,
         mut rows: &[NewAuditRow],
     ) -> Result<i64, StoreError> {
         let deadline = Instant::now() + self.ledger.patience();
@@ -91,7 +89,7 @@ impl<D: Driver> SqlStore<D> {
     /// that are missing are the last ones.
     async fn written_places(
         &self,
-        grant: &leaf::LockGrant,
+        grant: &sqlx_audit::LockGrant,
         rows: &[NewAuditRow],
         deadline: Instant,
         mut error: sqlx::Error,
@@ -120,7 +118,7 @@ impl<D: Driver> SqlStore<D> {
     /// are changed.
     async fn read_places(
         &self,
-        grant: &leaf::LockGrant,
+        grant: &sqlx_audit::LockGrant,
         rows: &[NewAuditRow],
     ) -> Result<Option<Vec<i64>>, sqlx::Error> {
         let Some(first) = rows.first() else {
@@ -136,16 +134,22 @@ impl<D: Driver> SqlStore<D> {
             return Ok(None);
         }
         let of_one = rows.iter().all(|row| row.change_id == first.change_id);
-        let filter = leaf::Filter {
+        let filter = sqlx_audit::Filter {
             change_id: of_one.then(|| id.clone()),
             run_id: Some(grant.run_id.clone()),
-            ..leaf::Filter::default()
+            ..sqlx_audit::Filter::default()
         };
         let history = ledger
-            .history(&mut connection, &grant.service, &filter, leaf::Page::ALL)
+            .history(
+                &mut connection,
+                &grant.service,
+                &filter,
+                sqlx_audit::Page::ALL,
+            )
             .await?;
         let place_of = |row: &NewAuditRow| {
-            let same = |found: &&leaf::AuditRow| found.row.idempotency_key == row.idempotency_key;
+            let same =
+                |found: &&sqlx_audit::AuditRow| found.row.idempotency_key == row.idempotency_key;
             history.iter().rev().find(same).map(|found| found.seq)
         };
         Ok(Some(rows.iter().map_while(place_of).collect()))

@@ -1,25 +1,25 @@
 //! The store traits for a database: audit, lock, and renewal of the lease.
 
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use flamingock_sqlx_audit as sqlx_audit;
+use flamingock_sqlx_audit::Page;
+
 use super::connection::auxiliary_pool;
 use super::driver::Driver;
 use super::lease_renewer::SqlLeaseRenewer;
-use super::retry::Retry;
-use super::retry::{retry, retry_read};
+use super::retry::{Retry, retry, retry_read};
 use super::rows;
-use super::timing::POLL_PAUSE;
+use super::store::{SqlStore, check_readable, format_error};
+use super::timing::{LANE, POLL_PAUSE};
 use crate::audit::entry::{Entry, NewEntry};
 use crate::audit::snapshot::{LockGrant, LockProgress, Snapshot};
 use crate::audit::store::{
     AcquireRequest, Acquired, AuditStore, HistoryFilter, LeaseRenewer, LockStore,
 };
 use crate::audit::store_error::{StoreError, StoreErrorKind};
-use crate::sql::store::{SqlStore, check_readable, format_error};
-use crate::sql::timing::LANE;
-use async_trait::async_trait;
-use flamingock_sqlx_audit as leaf;
-use flamingock_sqlx_audit::Page;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 #[async_trait]
 impl<D: Driver> AuditStore for SqlStore<D> {
@@ -170,7 +170,7 @@ impl<D: Driver> LockStore for SqlStore<D> {
             },
             None => None,
         };
-        let wanted = leaf::LockGrant {
+        let wanted = sqlx_audit::LockGrant {
             service: request.service.clone(),
             lane: LANE.to_owned(),
             fencing_token: 0,

@@ -3,8 +3,7 @@
 use flamingock_sqlx_audit::Failure;
 
 use super::cancel::cancel_marked;
-use super::connection::GuardedConnection;
-use super::connection::becomes_idle;
+use super::connection::{GuardedConnection, wait_until_idle};
 use super::database::SqlDatabase;
 use super::driver::{Driver, has_open_transaction, send};
 use super::integrity_mode::IntegrityMode;
@@ -27,10 +26,7 @@ pub(super) async fn call<D: Driver, T: Send + 'static>(
     let (mut connection, mark) = match connection(database, body, &invocation.limits).await {
         Ok(taken) => taken,
         Err(error) => {
-            return Called {
-                ended: Ended::NotRun(error.into()),
-                has_stopped: true,
-            };
+            return stopped(Ended::NotRun(error.into()));
         }
     };
     let before = StateBefore::read(database, &mut connection, body, invocation).await;
@@ -39,7 +35,7 @@ pub(super) async fn call<D: Driver, T: Send + 'static>(
         if let Some(mark) = mark {
             cancel_marked(database, &mark).await;
         }
-        let has_stopped = becomes_idle::<D>(&mut connection).await;
+        let has_stopped = wait_until_idle::<D>(&mut connection).await;
         return Called { ended, has_stopped };
     }
     let ended = match ended {
@@ -51,16 +47,18 @@ pub(super) async fn call<D: Driver, T: Send + 'static>(
             Ended::Returned(Ok(_)) => Ended::Returned(Err(LEFT_OPEN.into())),
             ended => ended,
         };
-        return Called {
-            ended,
-            has_stopped: true,
-        };
+        return stopped(ended);
     }
     let ended = match ended {
         Ended::Returned(result) => Ended::Returned(before.check(&mut connection, result).await),
         ended => ended,
     };
     database.cache.close(connection).await;
+    stopped(ended)
+}
+
+/// A call of which the server runs nothing any more.
+fn stopped<T>(ended: Ended<T>) -> Called<T> {
     Called {
         ended,
         has_stopped: true,

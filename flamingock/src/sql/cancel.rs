@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use flamingock_sqlx_audit as leaf;
+use flamingock_sqlx_audit as sqlx_audit;
 
 use super::connection::auxiliary_pool;
 use super::database::SqlDatabase;
@@ -18,7 +18,7 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 /// Cancels the running statement of an attempt's transaction.
 pub(super) async fn cancel_transaction<D: Driver>(
     database: &SqlDatabase<D>,
-    grant: &leaf::LockGrant,
+    grant: &sqlx_audit::LockGrant,
     attempt: &Attempt<'_>,
     tag: &str,
 ) {
@@ -57,7 +57,7 @@ pub(super) async fn cancel_marked<D: Driver>(database: &SqlDatabase<D>, mark: &s
     };
     if is_behind_pooler(database).await {
         tracing::warn!(
-            "the running statement was not cancelled: behind a transaction pooler, that of another client could be hit"
+            "the running statement was not cancelled: behind a transaction pooler, a statement of another client could be cancelled instead"
         );
         return;
     }
@@ -74,7 +74,7 @@ pub(super) async fn cancel_marked<D: Driver>(database: &SqlDatabase<D>, mark: &s
 /// its client is gone. Returns whether the session has ended.
 pub(super) async fn end_transaction<D: Driver>(
     database: &SqlDatabase<D>,
-    grant: &leaf::LockGrant,
+    grant: &sqlx_audit::LockGrant,
     attempt: &Attempt<'_>,
     tag: &str,
 ) -> bool {

@@ -7,10 +7,8 @@
 
 use flamingock_sqlx_audit::{Backend, Conn, Failure, Postgres};
 
-use super::driver::send;
+use super::driver::{Result, send};
 use crate::change::client::Client;
-
-type Result<T> = std::result::Result<T, sqlx::Error>;
 
 /// Lists the options that the client set for the session, each with the value of its role or
 /// database, and whether the session may read the server's configuration files.
@@ -42,7 +40,7 @@ pub(super) async fn client_options(
     let answer = match send::<Postgres>(connection, SQLX_OPTIONS.to_owned()).await {
         Err(error) if Postgres::classify(&error) == Failure::Disconnected => return Err(error),
         Err(error) => {
-            tracing::debug!(%error, "could not ask for the server's own DateStyle and TimeZone");
+            tracing::debug!(%error, "could not read the server's own DateStyle and TimeZone");
             return Ok(ClientOptions::default());
         }
         Ok(answer) => answer,

@@ -1,6 +1,5 @@
 //! A connection of the pool that is closed after use unless it is known to be unchanged.
 
-use super::driver::send;
 use std::ops::{Deref, DerefMut};
 use std::time::{Duration, Instant};
 
@@ -8,7 +7,7 @@ use flamingock_sqlx_audit::{Conn, Failure};
 use sqlx::Pool;
 use sqlx::pool::PoolConnection;
 
-use super::driver::Driver;
+use super::driver::{Driver, send};
 use super::interrupt_flag::InterruptFlag;
 use super::timing::BUSY_PAUSE;
 use crate::change::client::Client;
@@ -167,7 +166,7 @@ impl<D: Driver> Drop for GuardedConnection<D> {
 pub(super) const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Waits until the statement that a dropped function left behind has ended. Returns whether it has.
-pub(crate) async fn becomes_idle<D: Driver>(connection: &mut GuardedConnection<D>) -> bool {
+pub(crate) async fn wait_until_idle<D: Driver>(connection: &mut GuardedConnection<D>) -> bool {
     connection.interrupt();
     let answer =
         tokio::time::timeout(IDLE_TIMEOUT, send::<D>(connection, "SELECT 1".to_owned())).await;

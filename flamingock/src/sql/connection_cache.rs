@@ -201,7 +201,7 @@ impl<D: Driver> ConnectionCache<D> {
                     files.runs_code = !connection.is_for_files;
                 }
                 Err(error) => {
-                    tracing::debug!(%error, "files get a connection each: could not ask the database whether it runs code for them");
+                    tracing::debug!(%error, "could not query whether the database runs code for files: each file gets a connection of its own");
                     locked(&self.shared).runs_code = true;
                     connection = self.open(pool, client).await?;
                 }
@@ -239,7 +239,7 @@ impl<D: Driver> ConnectionCache<D> {
         }
         let restore_statements = std::mem::take(&mut connection.restore_statements);
         if let Err(error) = D::clean_session(&mut connection, &restore_statements).await {
-            tracing::warn!(%error, "what a change has left on the connection of a database in memory stays");
+            tracing::warn!(%error, "could not restore the session of an in-memory database after a change");
         }
         connection.return_unchanged();
     }

@@ -1,5 +1,12 @@
 //! A database in which changes run.
 
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use flamingock_sqlx_audit::Ledger;
+use sqlx::Pool;
+
 use super::connection::GuardedConnection;
 use super::connection_cache::ConnectionCache;
 use super::driver::Driver;
@@ -9,11 +16,6 @@ use super::store::SqlStore;
 use crate::audit::store_error::{StoreError, StoreErrorKind};
 use crate::change::client::Client;
 use crate::target::settings::StorageSettings;
-use flamingock_sqlx_audit::Ledger;
-use sqlx::Pool;
-use std::fmt;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 /// A database in which changes run.
 pub(crate) struct SqlDatabase<D: Driver> {
@@ -85,9 +87,7 @@ impl<D: Driver> SqlDatabase<D> {
     /// Queries the server. Closes the connection unless the server accepts writes.
     async fn query_server(&self) -> Result<(), StoreError> {
         const ACTION: &str = "could not use the target system";
-        let taken = self.connection().await;
-        let mut connection =
-            taken.map_err(|error| connection_error::<D>(ACTION, &self.pool, error))?;
+        let mut connection = self.connection_for(ACTION).await?;
         let info = super::server::query::<D>(&mut connection, D::address(&self.pool)).await;
         let info = info.map_err(|error| super::error::store_error::<D>(ACTION, error))?;
         self.server.check::<D>(ACTION, &self.pool, &info)?;
@@ -98,6 +98,15 @@ impl<D: Driver> SqlDatabase<D> {
     /// Takes a connection from the pool for Flamingock's own statements.
     pub(super) async fn connection(&self) -> Result<GuardedConnection<D>, sqlx::Error> {
         GuardedConnection::acquire(&self.pool).await
+    }
+
+    /// Takes a connection from the pool for an action that an error names.
+    pub(super) async fn connection_for(
+        &self,
+        action: &'static str,
+    ) -> Result<GuardedConnection<D>, StoreError> {
+        let connection = self.connection().await;
+        connection.map_err(|error| connection_error::<D>(action, &self.pool, error))
     }
 }
 

@@ -1,6 +1,5 @@
 //! What the engine needs from each database besides the SQL of the audit.
 
-use crate::sql::integrity_mode::IntegrityMode;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -8,6 +7,7 @@ use flamingock_sqlx_audit::{Answer, Backend, Conn, Rendered};
 use sqlx::{AssertSqlSafe, Connection, Database, Pool, Transaction};
 use sqlx_core::transaction::TransactionManager;
 
+use super::integrity_mode::IntegrityMode;
 use super::interrupt_flag::InterruptFlag;
 use crate::change::argument::Session;
 use crate::change::client::Client;
@@ -213,8 +213,8 @@ pub(crate) trait Driver: Backend {
     }
 
     /// Returns 1 if no code that the database runs for a file (triggers, views, defaults of columns) can use
-    /// session state, and the pool's hook has left none that a file could change. None if nothing has to be
-    /// asked.
+    /// session state, and the pool's hook has left none that a file could change. `None` if no query is
+    /// necessary.
     const RUNS_NO_CODE: Option<&'static str> = None;
 
     /// Clears the prepared statements that the driver caches.
@@ -302,7 +302,7 @@ pub(super) async fn begin<D: Driver>(
 
 /// Returns the number of open transactions that the driver knows: 1 for Flamingock's own, more if
 /// the change left nested ones open.
-pub(super) fn depth<D: Driver>(connection: &Conn<D>) -> usize {
+fn depth<D: Driver>(connection: &Conn<D>) -> usize {
     <D::Database as Database>::TransactionManager::get_transaction_depth(connection)
 }
 
@@ -317,8 +317,11 @@ pub(super) async fn is_deeper_than<D: Driver>(connection: &mut Conn<D>, limit: u
 }
 
 /// Rolls back until this number of transactions is open.
-pub(super) async fn rollback<D: Driver>(connection: &mut Conn<D>) -> Result<()> {
-    while depth::<D>(connection) > 0 {
+pub(super) async fn rollback_to_depth<D: Driver>(
+    connection: &mut Conn<D>,
+    limit: usize,
+) -> Result<()> {
+    while depth::<D>(connection) > limit {
         <D::Database as Database>::TransactionManager::rollback(connection).await?;
     }
     Ok(())

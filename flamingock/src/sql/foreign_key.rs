@@ -1,9 +1,8 @@
 //! SQLite: foreign keys with an action on delete.
 
-use super::driver::send;
 use flamingock_sqlx_audit::{Conn, Sqlite};
 
-type Result<T> = std::result::Result<T, sqlx::Error>;
+use super::driver::{Result, send};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum RowEffect {

@@ -1,6 +1,5 @@
 //! Resolving a transaction in doubt: the answer to its commit was lost.
 
-use crate::sql::timing::{POLL_PAUSE, READ_TIMEOUT};
 use std::time::Instant;
 
 use flamingock_sqlx_audit::Whose;
@@ -9,6 +8,7 @@ use super::database::SqlDatabase;
 use super::driver::Driver;
 use super::rows;
 use super::sessions::end_open_sessions;
+use super::timing::{POLL_PAUSE, READ_TIMEOUT};
 use crate::audit::attempt::Attempt;
 use crate::audit::entry::State;
 use crate::lock::silence;
@@ -39,11 +39,11 @@ pub(super) async fn resolve_in_doubt<D: Driver>(
             Ok(Err(error)) => tracing::warn!(
                 change.id = attempt.definition.id,
                 %error,
-                "could not yet find out what became of the transaction"
+                "could not yet determine the outcome of the transaction"
             ),
             Err(_) => tracing::warn!(
                 change.id = attempt.definition.id,
-                "could not yet find out what became of the transaction: no answer"
+                "could not yet determine the outcome of the transaction: no answer"
             ),
         }
         if Instant::now() >= deadline {

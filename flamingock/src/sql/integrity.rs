@@ -6,19 +6,17 @@
 //! Therefore changes of rows are recorded: a change may delete rows itself, but it must not lose
 //! rows by dropping a table.
 
-use crate::sql::foreign_key::{ForeignKey, RowEffect, query_number, quote_identifier};
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use flamingock_sqlx_audit::{Conn, Sqlite};
 use sqlx::sqlite::SqliteOperation;
 
-use super::driver::send;
+use super::driver::{Result, send};
+use super::foreign_key::{ForeignKey, RowEffect, query_number, quote_identifier};
 use super::integrity_mode::IntegrityMode;
 use super::row_loss_hook::RowLossHook;
 use crate::util::boxed::BoxError;
-
-pub(super) type Result<T> = std::result::Result<T, sqlx::Error>;
 
 /// The state before a change.
 #[derive(Debug)]

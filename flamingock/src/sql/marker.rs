@@ -206,6 +206,6 @@ pub(super) async fn remove<D: Driver>(database: &SqlDatabase<D>, attempt: &Attem
     let removed = tokio::time::timeout(READ_TIMEOUT, removal).await;
     let removed = removed.unwrap_or(Err(sqlx::Error::PoolTimedOut));
     if let Err(error) = removed {
-        tracing::warn!(change.id = attempt.definition.id, %error, "a marker stays; it does no harm");
+        tracing::warn!(change.id = attempt.definition.id, %error, "could not delete a marker; it is harmless");
     }
 }

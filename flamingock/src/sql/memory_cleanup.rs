@@ -3,9 +3,7 @@
 use flamingock_sqlx_audit::{Conn, Sqlite};
 use sqlx::Connection;
 
-use super::driver::send;
-
-type Result<T> = std::result::Result<T, sqlx::Error>;
+use super::driver::{Result, send};
 
 /// The pragmas of a connection that change the meaning or the effect of statements.
 const PRAGMAS: [&str; 14] = [

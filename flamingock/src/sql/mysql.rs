@@ -1,19 +1,20 @@
 //! What the engine needs from MySQL and MariaDB.
 
-use crate::change::argument::Session;
-use crate::change::client::Client;
-use crate::sql::driver::{Cancellation, Driver, Options, Result, server_address};
-use crate::statements::script::Script;
-use crate::target::invocation::Limits;
-use crate::util::database_kind::DatabaseKind;
+use std::path::PathBuf;
+use std::time::Duration;
+
 use flamingock_sqlx_audit::Conn;
 use sqlx::Connection as _;
 use sqlx::{Pool, Transaction};
 use sqlx_core::transaction::TransactionManager as _;
-use std::path::PathBuf;
-use std::time::Duration;
 
-#[cfg(feature = "mysql")]
+use super::driver::{Cancellation, Driver, Options, Result, server_address};
+use crate::change::argument::Session;
+use crate::change::client::Client;
+use crate::statements::script::Script;
+use crate::target::invocation::Limits;
+use crate::util::database_kind::DatabaseKind;
+
 impl Driver for flamingock_sqlx_audit::MySql {
     const KIND: DatabaseKind = DatabaseKind::MySql;
 

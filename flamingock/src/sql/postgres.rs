@@ -1,28 +1,26 @@
 //! What the engine needs from PostgreSQL.
 
-#[cfg(feature = "postgres")]
-use super::client_options;
-use crate::change::argument::Session;
-use crate::change::client::Client;
-use crate::sql::driver::{Cancellation, Driver, Result, server_address};
-#[cfg(feature = "postgres")]
-use crate::statements::made_if_absent;
-use crate::statements::script::Script;
-use crate::target::invocation::Limits;
-use crate::util::database_kind::DatabaseKind;
+use std::path::PathBuf;
+use std::time::Duration;
+
 use flamingock_sqlx_audit::Conn;
 use sqlx::Connection as _;
 use sqlx::{Pool, Transaction};
 use sqlx_core::transaction::TransactionManager as _;
-use std::path::PathBuf;
-use std::time::Duration;
+
+use super::client_options;
+use super::driver::{Cancellation, Driver, Result, server_address};
+use crate::change::argument::Session;
+use crate::change::client::Client;
+use crate::statements::made_if_absent;
+use crate::statements::script::Script;
+use crate::target::invocation::Limits;
+use crate::util::database_kind::DatabaseKind;
 
 /// Returns the server process of the session, and when it began.
-#[cfg(feature = "postgres")]
 const SESSION_ID: &str = "SELECT concat(pid, ' ', extract(epoch FROM backend_start)) \
      FROM pg_stat_activity WHERE pid = pg_backend_pid()";
 
-#[cfg(feature = "postgres")]
 impl Driver for flamingock_sqlx_audit::Postgres {
     const KIND: DatabaseKind = DatabaseKind::Postgres;
 

@@ -1,6 +1,5 @@
 //! Running statements of the store on a connection of the pool, with retries.
 
-use super::server::query;
 use std::time::{Duration, Instant};
 
 use flamingock_sqlx_audit::Failure;
@@ -9,8 +8,8 @@ use sqlx::Pool;
 use super::connection::GuardedConnection;
 use super::connection_cache::ConnectionCache;
 use super::driver::Driver;
-use super::error::connection_error;
-use super::error::store_error;
+use super::error::{connection_error, store_error};
+use super::server::query;
 use super::store::SqlStore;
 use super::timing::BUSY_PAUSE;
 use crate::audit::store_error::StoreError;

@@ -178,7 +178,7 @@ impl RowLossHook {
         }
         for text in texts {
             if let Err(error) = send::<Sqlite>(connection, text).await {
-                tracing::debug!(%error, "rows that go with a dropped table are looked for behind the change alone");
+                tracing::debug!(%error, "lost rows of child tables are only detected after the change");
                 return None;
             }
         }

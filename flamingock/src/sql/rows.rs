@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use flamingock_sqlx_audit as leaf;
+use flamingock_sqlx_audit as sqlx_audit;
 
 use super::timing::LANE;
 use crate::audit::entry::{Entry, LatestEntry, NewEntry, Origin, State, TransactionMode, known};
@@ -12,8 +12,8 @@ use crate::change::definition::Recovery;
 use crate::util::error_chain::ErrorChain;
 use crate::util::time;
 
-pub(super) fn grant(grant: &LockGrant) -> leaf::LockGrant {
-    leaf::LockGrant {
+pub(super) fn grant(grant: &LockGrant) -> sqlx_audit::LockGrant {
+    sqlx_audit::LockGrant {
         service: grant.service.clone(),
         lane: LANE.to_owned(),
         fencing_token: grant.fencing_token,
@@ -21,7 +21,7 @@ pub(super) fn grant(grant: &LockGrant) -> leaf::LockGrant {
     }
 }
 
-pub(super) fn acquired(acquired: leaf::Acquired) -> Acquired {
+pub(super) fn acquired(acquired: sqlx_audit::Acquired) -> Acquired {
     let row = acquired.grant;
     Acquired {
         grant: LockGrant {
@@ -33,8 +33,8 @@ pub(super) fn acquired(acquired: leaf::Acquired) -> Acquired {
     }
 }
 
-pub(super) fn new_row(entry: &NewEntry) -> leaf::NewAuditRow {
-    leaf::NewAuditRow {
+pub(super) fn new_row(entry: &NewEntry) -> sqlx_audit::NewAuditRow {
+    sqlx_audit::NewAuditRow {
         attempt: i64::from(entry.attempt),
         stage: entry.stage.clone(),
         change_id: entry.change_id.clone(),
@@ -63,8 +63,8 @@ pub(super) fn new_row(entry: &NewEntry) -> leaf::NewAuditRow {
     }
 }
 
-pub(super) fn filter(filter: &HistoryFilter) -> leaf::Filter {
-    leaf::Filter {
+pub(super) fn filter(filter: &HistoryFilter) -> sqlx_audit::Filter {
+    sqlx_audit::Filter {
         change_id: filter.change_id.clone(),
         state: filter.state.as_ref().map(|state| state.as_str().to_owned()),
         attempt: filter.attempt.map(i64::from),
@@ -74,7 +74,7 @@ pub(super) fn filter(filter: &HistoryFilter) -> leaf::Filter {
     }
 }
 
-pub(super) fn progress(read: leaf::LockProgress) -> LockProgress {
+pub(super) fn progress(read: sqlx_audit::LockProgress) -> LockProgress {
     LockProgress {
         lock: lock_status(read.lock),
         up_to_date: read.digest_matches,
@@ -83,7 +83,7 @@ pub(super) fn progress(read: leaf::LockProgress) -> LockProgress {
     }
 }
 
-pub(super) fn snapshot(read: leaf::Snapshot) -> Snapshot {
+pub(super) fn snapshot(read: sqlx_audit::Snapshot) -> Snapshot {
     Snapshot {
         lock: read.lock.map(lock_status),
         up_to_date: read.digest_matches,
@@ -97,7 +97,7 @@ pub(super) fn snapshot(read: leaf::Snapshot) -> Snapshot {
     }
 }
 
-fn lock_status(row: leaf::LockStatus) -> LockStatus {
+fn lock_status(row: sqlx_audit::LockStatus) -> LockStatus {
     LockStatus {
         fencing_token: row.fencing_token,
         run_id: known(&row.run_id),
@@ -109,7 +109,7 @@ fn lock_status(row: leaf::LockStatus) -> LockStatus {
     }
 }
 
-fn latest(row: leaf::LatestRow) -> LatestEntry {
+fn latest(row: sqlx_audit::LatestRow) -> LatestEntry {
     LatestEntry {
         change_id: row.change_id,
         seq: row.seq,
@@ -130,8 +130,8 @@ fn latest(row: leaf::LatestRow) -> LatestEntry {
     }
 }
 
-pub(super) fn entry(row: leaf::AuditRow) -> Entry {
-    let leaf::AuditRow {
+pub(super) fn entry(row: sqlx_audit::AuditRow) -> Entry {
+    let sqlx_audit::AuditRow {
         seq,
         service,
         run_id,

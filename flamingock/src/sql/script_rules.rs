@@ -1,30 +1,21 @@
 //! What a script contains by the rules of a database: its statements, and the problems that prevent
 //! it from running.
 
-#[cfg(feature = "_sqlx")]
 use crate::change::problem::{Location, Problem};
 use crate::change::script::Script;
-#[cfg(feature = "_sqlx")]
 use crate::statements;
-#[cfg(feature = "_sqlx")]
 use crate::statements::quotes::{Quoting, depends_on_backslashes};
-#[cfg(feature = "_sqlx")]
 use crate::statements::script::Blocks;
-#[cfg(feature = "_sqlx")]
 use crate::statements::{Pragma, SplitError, pragma};
-#[cfg(feature = "_sqlx")]
 use crate::util::database_kind::DatabaseKind;
 
 /// The longest script that shares a connection, in bytes. For a longer one, a connection of its own
 /// costs little in comparison, and reading it once more would cost more.
-#[cfg(feature = "_sqlx")]
 const MAX_SHARED_BYTES: usize = 64 * 1024;
 
 /// The setting of PostgreSQL that determines whether backslashes escape.
-#[cfg(feature = "_sqlx")]
 const POSTGRES_SETTING: &str = "standard_conforming_strings";
 
-#[cfg(feature = "_sqlx")]
 impl Script {
     /// Splits the script into statements, by the rules of a database with default settings.
     pub(crate) fn read(
@@ -249,7 +240,6 @@ impl Script {
 
 /// Returns the line of the last `LOCK TABLES` without an `UNLOCK TABLES` after it. Only MySQL and
 /// MariaDB have such statements; a `LOCK TABLE` of PostgreSQL ends with its transaction.
-#[cfg(feature = "_sqlx")]
 fn leaves_tables_locked(read: &statements::Script<'_>) -> Option<usize> {
     let mut locked = None;
     for statement in &read.statements {

@@ -3,7 +3,6 @@
 
 use super::database::SqlDatabase;
 use super::driver::{Driver, send};
-use super::error::connection_error;
 use super::error::store_error;
 use super::run_script::quoting;
 use crate::audit::store_error::StoreError;
@@ -31,9 +30,7 @@ pub(super) async fn without_effect<D: Driver>(
     let Some(first) = scripts.next() else {
         return Ok(Vec::new());
     };
-    let taken = database.connection().await;
-    let mut connection =
-        taken.map_err(|error| connection_error::<D>(ACTION, &database.pool, error))?;
+    let mut connection = database.connection_for(ACTION).await?;
     let mut problems = Vec::new();
     for script in std::iter::once(first).chain(scripts) {
         for pragma in script.pragmas_without_effect() {
@@ -64,9 +61,7 @@ async fn problems_by_quoting<D: Driver>(
     let Some(first) = scripts.next() else {
         return Ok(Vec::new());
     };
-    let taken = database.connection().await;
-    let mut connection =
-        taken.map_err(|error| connection_error::<D>(ACTION, &database.pool, error))?;
+    let mut connection = database.connection_for(ACTION).await?;
     let quoting = quoting::<D>(&mut connection, first.0).await;
     let quoting = quoting.map_err(|error| store_error::<D>(ACTION, error))?;
     connection.return_unchanged();

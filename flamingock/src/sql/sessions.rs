@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use flamingock_sqlx_audit as leaf;
+use flamingock_sqlx_audit as sqlx_audit;
 use flamingock_sqlx_audit::{Conn, Isolation, Ledger, Whose};
 
 use super::driver::{Driver, send};
@@ -21,7 +21,7 @@ const ACTION: &str = "could not take the lock over";
 pub(super) async fn end_open_sessions<D: Driver>(
     connection: &mut Conn<D>,
     ledger: &Ledger<D>,
-    grant: &leaf::LockGrant,
+    grant: &sqlx_audit::LockGrant,
     whose: Whose<'_>,
 ) -> Result<Vec<i64>, sqlx::Error> {
     let open = ledger.open_sessions(connection, grant, whose).await?;
@@ -31,7 +31,7 @@ pub(super) async fn end_open_sessions<D: Driver>(
         };
         tracing::info!(
             connection = id,
-            "ending a session whose change nobody waits for any more"
+            "ending a session of an earlier lock owner or of an attempt in doubt"
         );
         let end = cancellation.end_by_id.replace("%id%", &id.to_string());
         if let Err(error) = send::<D>(connection, end).await {
@@ -73,7 +73,10 @@ impl<D: Driver> SqlStore<D> {
     }
 
     /// Ends the sessions of all other owners.
-    pub(super) async fn end_others(&self, grant: &leaf::LockGrant) -> Result<Vec<i64>, StoreError> {
+    pub(super) async fn end_others(
+        &self,
+        grant: &sqlx_audit::LockGrant,
+    ) -> Result<Vec<i64>, StoreError> {
         retry!(self, "could not take the lock over", |connection| {
             end_open_sessions(connection, &self.ledger, grant, Whose::Others)
         })

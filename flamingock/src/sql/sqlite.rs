@@ -1,29 +1,27 @@
 //! What the engine needs from SQLite.
 
-#[cfg(feature = "sqlite")]
-use super::integrity::IntegrityWatch;
-use super::interrupt_flag::InterruptFlag;
-#[cfg(feature = "sqlite")]
-use super::{integrity, memory_cleanup};
-use crate::change::argument::Session;
-use crate::change::client::Client;
-use crate::sql::driver::{Cancellation, Driver, Options, Result, send};
-use crate::sql::integrity_mode::IntegrityMode;
-use crate::target::invocation::Limits;
-use crate::util::boxed::BoxError;
-use crate::util::database_kind::DatabaseKind;
-use flamingock_sqlx_audit::Conn;
-use sqlx::Connection as _;
-use sqlx::{Pool, Transaction};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use flamingock_sqlx_audit::Conn;
+use sqlx::Connection as _;
+use sqlx::{Pool, Transaction};
+
+use super::driver::{Cancellation, Driver, Options, Result, send};
+use super::integrity::IntegrityWatch;
+use super::integrity_mode::IntegrityMode;
+use super::interrupt_flag::InterruptFlag;
+use super::{integrity, memory_cleanup};
+use crate::change::argument::Session;
+use crate::change::client::Client;
+use crate::target::invocation::Limits;
+use crate::util::boxed::BoxError;
+use crate::util::database_kind::DatabaseKind;
+
 /// The number of steps of a statement between two checks of the interrupt flag: about a
 /// millisecond.
-#[cfg(feature = "sqlite")]
 const STEPS: i32 = 10_000;
 
-#[cfg(feature = "sqlite")]
 impl Driver for flamingock_sqlx_audit::Sqlite {
     const KIND: DatabaseKind = DatabaseKind::Sqlite;
 

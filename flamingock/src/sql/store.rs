@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use flamingock_sqlx_audit as leaf;
+use flamingock_sqlx_audit as sqlx_audit;
 use flamingock_sqlx_audit::{Ledger, OtherFormat};
 use sqlx::Pool;
 
@@ -102,7 +102,9 @@ impl<D: Driver> SqlStore<D> {
 }
 
 /// Refuses rows that do not show everything that is in the tables.
-pub(super) fn check_readable(read: leaf::Snapshot) -> Result<leaf::Snapshot, StoreError> {
+pub(super) fn check_readable(
+    read: sqlx_audit::Snapshot,
+) -> Result<sqlx_audit::Snapshot, StoreError> {
     match read.unreadable {
         None => Ok(read),
         Some(text) => {

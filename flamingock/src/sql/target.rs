@@ -1,6 +1,5 @@
 //! A database as a target system and as the storage of the audit.
 
-use crate::sql::database::SqlDatabase;
 use std::any::TypeId;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,8 +9,8 @@ use async_trait::async_trait;
 use flamingock_sqlx_audit::{Ledger, Names, Row};
 use sqlx::Pool;
 
+use super::database::SqlDatabase;
 use super::driver::{Driver, send};
-use super::error::connection_error;
 use super::server::Server;
 use super::store::SqlStore;
 use super::transaction::batch::BatchRunner;
@@ -50,9 +49,7 @@ impl<D: Driver> Database for SqlDatabase<D> {
 
     async fn read(&self, statement: String) -> Result<Vec<Vec<Option<String>>>, StoreError> {
         const ACTION: &str = "could not read another tool's history";
-        let taken = self.connection().await;
-        let mut connection =
-            taken.map_err(|error| connection_error::<D>(ACTION, &self.pool, error))?;
+        let mut connection = self.connection_for(ACTION).await?;
         let whole = format!("{statement}{}", D::NO_ROW_LIMIT);
         let answer = send::<D>(&mut connection, whole).await;
         let answer = answer.map_err(|error| super::error::store_error::<D>(ACTION, error))?;

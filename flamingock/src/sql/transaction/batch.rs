@@ -1,16 +1,19 @@
 //! The changes that share a transaction, and the outcomes of one try.
 
+use std::time::Duration;
+
+use flamingock_sqlx_audit as sqlx_audit;
+use flamingock_sqlx_audit::{Marker, NewAuditRow};
+
 use super::blocker::Blocker;
 use crate::audit::attempt::{Attempt, Purpose};
 use crate::audit::store::Store;
+use crate::sql::connection::GuardedConnection;
 use crate::sql::database::SqlDatabase;
 use crate::sql::driver::Driver;
 use crate::sql::timing::LANE;
 use crate::target::database::{AuditPlacement, Part, TransactionOutcome};
 use crate::util::boxed::BoxError;
-use flamingock_sqlx_audit as leaf;
-use flamingock_sqlx_audit::{Marker, NewAuditRow};
-use std::time::Duration;
 
 /// Changes that share a transaction, and everything that is the same for each try.
 pub(crate) struct BatchRunner<'a, D: Driver> {
@@ -31,7 +34,7 @@ pub(super) struct TryContext<'a> {
     /// The index of the first of these changes.
     pub(super) first: usize,
     pub(super) tag: String,
-    pub(super) grant: leaf::LockGrant,
+    pub(super) grant: sqlx_audit::LockGrant,
     pub(super) is_last: bool,
     /// The session that last blocked this try.
     pub(super) blocker: Blocker,
@@ -42,6 +45,13 @@ pub(super) struct TryContext<'a> {
     /// The STARTED entries of the changes, which serve as witnesses.
     pub(super) started_rows: Vec<NewAuditRow>,
     pub(super) marker: Marker,
+}
+
+/// The connection of a try, whose transaction is open, and the change that the transaction reached.
+pub(super) struct OpenTransaction<'a, D: Driver> {
+    pub(super) connection: GuardedConnection<D>,
+    pub(super) context: &'a TryContext<'a>,
+    pub(super) at: usize,
 }
 
 /// The outcome of one try.

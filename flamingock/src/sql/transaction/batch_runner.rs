@@ -9,14 +9,13 @@
 //! SQL cannot cause that on PostgreSQL and SQLite, so the entries of consecutive files follow the
 //! last of these files.
 
-use crate::sql::transaction::batch::{BatchRunner, TryContext, TryOutcome, lock_lost, not_run};
 use std::time::{Duration, Instant};
 
 use flamingock_sqlx_audit::{Failure, Isolation, Witness};
 use rand::RngExt;
 
+use super::batch::{BatchRunner, OpenTransaction, TryContext, TryOutcome, lock_lost, not_run};
 use super::blocker::Blocker;
-use super::call::FirstFailure;
 use crate::audit::attempt::{Attempt, Purpose};
 use crate::audit::entry::TransactionMode;
 use crate::change::client::Client;
@@ -94,7 +93,7 @@ impl<D: Driver> BatchRunner<'_, D> {
                     tracing::info!(
                         change = context.attempts[first].definition.id,
                         cause = %chain(&cause),
-                        "the server takes no writes: the change is tried again at the next writer"
+                        "the server is read-only: the change is tried again on the new primary"
                     );
                     tokio::time::sleep(POLL_PAUSE).await;
                 }
@@ -129,20 +128,21 @@ impl<D: Driver> BatchRunner<'_, D> {
         }
         match self.begin_and_call(context).await {
             Ok((connection, None)) => {
-                let last = self.parts.len() - 1;
-                self.commit(connection, context, last, self.mode()).await
+                let at = self.parts.len() - 1;
+                let open = OpenTransaction {
+                    connection,
+                    context,
+                    at,
+                };
+                self.commit(open, self.mode()).await
             }
-            Ok((connection, Some(FirstFailure::Change { at, ended }))) => {
-                self.function_failed(connection, context, at, ended).await
-            }
-            Ok((connection, Some(FirstFailure::Entry { at, error }))) => {
-                self.entry_refused(connection, context, at, error).await
-            }
+            Ok((connection, Some(failure))) => self.end_failed(connection, context, failure).await,
             Err(error) if D::classify(&error) == Failure::Refused => {
                 lock_lost(context, context.first)
             }
             Err(error) if self.is_marker_conflict(D::classify(&error)) => {
-                self.marker_conflict(context, context.first, error).await
+                self.end_marker_conflict(context, context.first, error)
+                    .await
             }
             Err(error) => not_run(error.into()),
         }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::time::Instant;
 
-use flamingock_sqlx_audit as leaf;
+use flamingock_sqlx_audit as sqlx_audit;
 use flamingock_sqlx_audit::{Behind, Failure};
 use sqlx::Transaction;
 
@@ -11,8 +11,7 @@ use super::batch::{BatchRunner, TryContext};
 use crate::sql::connection::GuardedConnection;
 use crate::sql::driver::{Driver, begin, is_deeper_than};
 use crate::sql::rows;
-use crate::sql::timing::BUSY_PAUSE;
-use crate::sql::timing::POLL_PAUSE;
+use crate::sql::timing::{BUSY_PAUSE, POLL_PAUSE};
 use crate::target::database::AuditPlacement;
 use crate::target::invocation::Ended;
 
@@ -125,7 +124,7 @@ impl<D: Driver> BatchRunner<'_, D> {
     /// limit that was set at the end of a message.
     pub(super) async fn append_entries(
         &self,
-        connection: &mut leaf::Conn<D>,
+        connection: &mut sqlx_audit::Conn<D>,
         context: &TryContext<'_>,
         range: Range<usize>,
         lift: Option<&str>,
@@ -163,7 +162,7 @@ impl<D: Driver> BatchRunner<'_, D> {
     }
 
     /// Returns the row that records the success of a change.
-    pub(super) fn row(&self, context: &TryContext<'_>, at: usize) -> leaf::NewAuditRow {
+    pub(super) fn row(&self, context: &TryContext<'_>, at: usize) -> sqlx_audit::NewAuditRow {
         let attempt = &context.attempts[at];
         let mut row = rows::new_row(&attempt.entry(self.purpose.success(), self.mode(), None));
         let since = |took| attempt.began.elapsed().saturating_sub(took);

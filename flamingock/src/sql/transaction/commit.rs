@@ -2,7 +2,9 @@
 
 use flamingock_sqlx_audit::Failure;
 
-use super::batch::{BatchRunner, TransactionFate, TryContext, TryOutcome, lock_lost, not_run};
+use super::batch::{
+    BatchRunner, OpenTransaction, TransactionFate, TryContext, TryOutcome, lock_lost, not_run,
+};
 use super::call::FirstFailure;
 use super::failure::ENDED;
 use super::writer::Writer;
@@ -21,46 +23,50 @@ const NOT_WRITTEN: &str = "could not write to the audit";
 
 impl<D: Driver> BatchRunner<'_, D> {
     /// The only change has ended: appends its entry and commits.
-    pub(super) async fn append_and_commit(
+    pub(super) async fn append_and_commit(&self, mut open: OpenTransaction<'_, D>) -> TryOutcome {
+        let appended = self.append_entries(&mut open.connection, open.context, 0..1, None);
+        match appended.await {
+            Ok(()) => self.commit(open, self.mode()).await,
+            Err(failure) => {
+                self.end_failed(open.connection, open.context, failure)
+                    .await
+            }
+        }
+    }
+
+    /// Ends a transaction in which a function or an entry failed.
+    pub(super) async fn end_failed(
         &self,
-        mut connection: GuardedConnection<D>,
+        connection: GuardedConnection<D>,
         context: &TryContext<'_>,
+        failure: FirstFailure,
     ) -> TryOutcome {
-        match self
-            .append_entries(&mut connection, context, 0..1, None)
-            .await
-        {
-            Err(FirstFailure::Entry { at, error }) => {
-                self.entry_refused(connection, context, at, error).await
-            }
-            Err(FirstFailure::Change { at, ended }) => {
-                self.function_failed(connection, context, at, ended).await
-            }
-            Ok(()) => self.commit(connection, context, 0, self.mode()).await,
+        let (FirstFailure::Change { at, .. } | FirstFailure::Entry { at, .. }) = failure;
+        let open = OpenTransaction {
+            connection,
+            context,
+            at,
+        };
+        match failure {
+            FirstFailure::Change { ended, .. } => self.end_failed_function(open, ended).await,
+            FirstFailure::Entry { error, .. } => self.end_refused_entry(open, error).await,
         }
     }
 
     /// The database rejected the entry of a success.
-    pub(super) async fn entry_refused(
+    pub(super) async fn end_refused_entry(
         &self,
-        mut connection: GuardedConnection<D>,
-        context: &TryContext<'_>,
-        at: usize,
+        mut open: OpenTransaction<'_, D>,
         error: sqlx::Error,
     ) -> TryOutcome {
         match D::classify(&error) {
-            Failure::NoSavepoint => match self
-                .fate_without_savepoint(&mut connection, context, at)
-                .await
-            {
-                Ok(TransactionFate::CommittedMidway) => {
-                    self.append_and_commit_midway(connection, context, at).await
-                }
+            Failure::NoSavepoint => match self.fate_without_savepoint(&mut open).await {
+                Ok(TransactionFate::CommittedMidway) => self.append_and_commit_midway(open).await,
                 // On a database on which later statements commit one by one, their work stays.
                 Ok(TransactionFate::RolledBackMidway)
                     if !self.database.ledger.dialect().has_one_writer =>
                 {
-                    self.roll_back_and_record(connection, context, at, ROLLED_BACK_MIDWAY.into())
+                    self.roll_back_and_record(open, ROLLED_BACK_MIDWAY.into())
                         .await
                 }
                 Ok(
@@ -68,51 +74,29 @@ impl<D: Driver> BatchRunner<'_, D> {
                     | TransactionFate::Aborted
                     | TransactionFate::Ended
                     | TransactionFate::RolledBackMidway,
-                ) => {
-                    self.end_left_behind(connection, context, at, ENDED.into())
-                        .await
-                }
-                Err(_) => {
-                    self.resolve_in_doubt(connection, context, at, error.into())
-                        .await
-                }
+                ) => self.end_left_behind(open, ENDED.into()).await,
+                Err(_) => self.resolve_in_doubt(open, error.into()).await,
             },
-            Failure::Refused => match self.roll_back(&mut connection).await {
-                Ok(_) => match self.holds_lock(&mut connection, context).await {
+            Failure::Refused => match self.roll_back(&mut open).await {
+                Ok(_) => match self.holds_lock(&mut open).await {
                     // This run still owns the lock, so the transaction was ended.
-                    Ok(true) => {
-                        self.end_left_behind(connection, context, at, ENDED.into())
-                            .await
-                    }
-                    Ok(false) => lock_lost(context, at),
-                    Err(_) => {
-                        self.resolve_in_doubt(connection, context, at, error.into())
-                            .await
-                    }
+                    Ok(true) => self.end_left_behind(open, ENDED.into()).await,
+                    Ok(false) => lock_lost(open.context, open.at),
+                    Err(_) => self.resolve_in_doubt(open, error.into()).await,
                 },
-                Err(_) => {
-                    self.resolve_in_doubt(connection, context, at, error.into())
-                        .await
-                }
+                Err(_) => self.resolve_in_doubt(open, error.into()).await,
             },
             failure @ Failure::Duplicate if self.is_marker_conflict(failure) => {
-                drop(connection);
-                self.marker_conflict(context, at, error).await
+                drop(open.connection);
+                self.end_marker_conflict(open.context, open.at, error).await
             }
-            Failure::Disconnected => {
-                self.resolve_in_doubt(connection, context, at, error.into())
-                    .await
-            }
-            Failure::ReadOnly => match self.look_for_writer(&mut connection, context).await {
+            Failure::Disconnected => self.resolve_in_doubt(open, error.into()).await,
+            Failure::ReadOnly => match self.look_for_writer(&mut open).await {
                 Writer::Elsewhere => TryOutcome::NoWriter(error.into()),
-                Writer::RemainsHere => {
-                    self.partly_rolled_back(connection, context, at, &error.into())
-                        .await
-                }
+                Writer::RemainsHere => self.end_partly_rolled_back(open, &error.into()).await,
                 Writer::Here => {
                     let cause = store_error::<D>(NOT_WRITTEN, error);
-                    self.roll_back_and_record(connection, context, at, cause.into())
-                        .await
+                    self.roll_back_and_record(open, cause.into()).await
                 }
             },
             failure @ (Failure::Serialization
@@ -124,30 +108,20 @@ impl<D: Driver> BatchRunner<'_, D> {
             | Failure::Denied
             | Failure::Other) => {
                 // The change may have continued in a transaction of its own, or ignored an error.
-                match self
-                    .aborted_transaction_fate(&mut connection, context)
-                    .await
-                {
+                match self.aborted_transaction_fate(&mut open).await {
                     Ok(TransactionFate::Ended) => {
-                        return self
-                            .end_left_behind(connection, context, at, ENDED.into())
-                            .await;
+                        return self.end_left_behind(open, ENDED.into()).await;
                     }
                     Ok(_) => {}
                     Err(_) => {
-                        return self
-                            .resolve_in_doubt(connection, context, at, error.into())
-                            .await;
+                        return self.resolve_in_doubt(open, error.into()).await;
                     }
                 }
                 if failure.is_conflict() || failure == Failure::LockTimeout {
-                    return self
-                        .lost_to_conflict(connection, context, at, error.into())
-                        .await;
+                    return self.end_conflict(open, error.into()).await;
                 }
                 let cause = store_error::<D>(NOT_WRITTEN, error);
-                self.roll_back_and_record(connection, context, at, cause.into())
-                    .await
+                self.roll_back_and_record(open, cause.into()).await
             }
         }
     }
@@ -160,7 +134,7 @@ impl<D: Driver> BatchRunner<'_, D> {
 
     /// A marker with the key of this attempt exists: the tombstone of a new lock owner, or a
     /// foreign marker.
-    pub(super) async fn marker_conflict(
+    pub(super) async fn end_marker_conflict(
         &self,
         context: &TryContext<'_>,
         at: usize,
@@ -177,49 +151,43 @@ impl<D: Driver> BatchRunner<'_, D> {
 
     /// The database committed midway in a change that then ran to its end: the rest of it is
     /// committed with its entry.
-    async fn append_and_commit_midway(
-        &self,
-        mut connection: GuardedConnection<D>,
-        context: &TryContext<'_>,
-        at: usize,
-    ) -> TryOutcome {
+    async fn append_and_commit_midway(&self, mut open: OpenTransaction<'_, D>) -> TryOutcome {
         let ledger = &self.database.ledger;
         let appended = match self.placement {
             AuditPlacement::SameDatabase => {
                 let success = self.purpose.success();
-                let entry = context.attempts[at].entry(success, TransactionMode::None, None);
-                let (row, witness) = (rows::new_row(&entry), self.witness(context, at));
+                let entry =
+                    open.context.attempts[open.at].entry(success, TransactionMode::None, None);
+                let (row, witness) = (rows::new_row(&entry), self.witness(open.context, open.at));
                 ledger
                     .append_midway(
-                        &mut connection,
-                        &context.grant,
+                        &mut open.connection,
+                        &open.context.grant,
                         &row,
                         &witness,
-                        &context.tag,
+                        &open.context.tag,
                     )
                     .await
             }
             AuditPlacement::OtherDatabase { .. } => {
                 ledger
-                    .mark_midway(&mut connection, &context.marker, &context.tag)
+                    .mark_midway(
+                        &mut open.connection,
+                        &open.context.marker,
+                        &open.context.tag,
+                    )
                     .await
             }
         };
         let Err(error) = appended else {
-            return self
-                .commit(connection, context, at, TransactionMode::None)
-                .await;
+            return self.commit(open, TransactionMode::None).await;
         };
         match D::classify(&error) {
-            Failure::Refused => lock_lost(context, at),
-            Failure::Disconnected => {
-                self.resolve_in_doubt(connection, context, at, error.into())
-                    .await
-            }
+            Failure::Refused => lock_lost(open.context, open.at),
+            Failure::Disconnected => self.resolve_in_doubt(open, error.into()).await,
             _ => {
                 let cause = store_error::<D>(NOT_WRITTEN, error);
-                self.end_left_behind(connection, context, at, cause.into())
-                    .await
+                self.end_left_behind(open, cause.into()).await
             }
         }
     }
@@ -227,41 +195,32 @@ impl<D: Driver> BatchRunner<'_, D> {
     /// Commits the work up to this change. The mode is `none` if a part of it is committed already.
     pub(super) async fn commit(
         &self,
-        mut connection: GuardedConnection<D>,
-        context: &TryContext<'_>,
-        at: usize,
+        mut open: OpenTransaction<'_, D>,
         mode: TransactionMode,
     ) -> TryOutcome {
-        match self.commit_open(&mut connection).await {
-            Ok(()) => self.committed(connection, context, at, &mode).await,
-            Err(error) => {
-                self.commit_refused(connection, context, at, mode, error)
-                    .await
-            }
+        match self.commit_open(&mut open).await {
+            Ok(()) => self.end_committed(open, &mode).await,
+            Err(error) => self.end_refused_commit(open, mode, error).await,
         }
     }
 
-    pub(super) async fn committed(
+    pub(super) async fn end_committed(
         &self,
-        connection: GuardedConnection<D>,
-        context: &TryContext<'_>,
-        at: usize,
+        open: OpenTransaction<'_, D>,
         mode: &TransactionMode,
     ) -> TryOutcome {
-        self.release(connection).await;
+        self.release(open.connection).await;
         if *mode == TransactionMode::None {
-            return TryOutcome::CommittedMidway(at);
+            return TryOutcome::CommittedMidway(open.at);
         }
         let done = |_| TransactionOutcome::Done { mode: mode.clone() };
-        TryOutcome::Ended((context.first..=at).map(done).collect())
+        TryOutcome::Ended((open.context.first..=open.at).map(done).collect())
     }
 
     /// The database rejected the commit, or its answer was lost.
-    pub(super) async fn commit_refused(
+    pub(super) async fn end_refused_commit(
         &self,
-        mut connection: GuardedConnection<D>,
-        context: &TryContext<'_>,
-        at: usize,
+        mut open: OpenTransaction<'_, D>,
         mode: TransactionMode,
         error: sqlx::Error,
     ) -> TryOutcome {
@@ -270,34 +229,22 @@ impl<D: Driver> BatchRunner<'_, D> {
         let parts = self.parts.iter();
         let cause = parts.fold(error.into(), |cause, part| part.invocation.scrubbed(cause));
         match failure {
-            Failure::Disconnected => self.resolve_in_doubt(connection, context, at, cause).await,
-            _ if mode == TransactionMode::None => {
-                self.end_left_behind(connection, context, at, cause).await
-            }
+            Failure::Disconnected => self.resolve_in_doubt(open, cause).await,
+            _ if mode == TransactionMode::None => self.end_left_behind(open, cause).await,
             // The server rolled it back.
-            Failure::ReadOnly => match self.look_for_writer(&mut connection, context).await {
+            Failure::ReadOnly => match self.look_for_writer(&mut open).await {
                 Writer::Elsewhere => TryOutcome::NoWriter(cause),
-                Writer::RemainsHere => {
-                    self.partly_rolled_back(connection, context, at, &cause)
-                        .await
-                }
-                Writer::Here => {
-                    self.roll_back_and_record(connection, context, at, cause)
-                        .await
-                }
+                Writer::RemainsHere => self.end_partly_rolled_back(open, &cause).await,
+                Writer::Here => self.roll_back_and_record(open, cause).await,
             },
             failure if failure.is_conflict() || failure == Failure::LockTimeout => {
-                self.lost_to_conflict(connection, context, at, cause).await
+                self.end_conflict(open, cause).await
             }
             _ if self.parts.len() > 1 => {
                 let cause = format!("{NOT_COMMITTED}: {}", chain(&cause));
-                self.roll_back_and_record(connection, context, at, cause.into())
-                    .await
+                self.roll_back_and_record(open, cause.into()).await
             }
-            _ => {
-                self.roll_back_and_record(connection, context, at, cause)
-                    .await
-            }
+            _ => self.roll_back_and_record(open, cause).await,
         }
     }
 }

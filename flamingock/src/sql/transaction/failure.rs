@@ -3,16 +3,15 @@
 use flamingock_sqlx_audit::{Failure, Isolation, MarkerKind, Witness};
 
 use super::batch::{
-    BatchRunner, TransactionFate, TryContext, TryOutcome, lock_lost, lock_lost_because,
+    BatchRunner, OpenTransaction, TransactionFate, TryContext, TryOutcome, lock_lost,
+    lock_lost_because,
 };
 use super::conflict::{ErrorSource, Warnings, is_own_conflict, is_read_only, may_roll_back_all};
-use super::rollback::unnest;
 use super::writer::Writer;
 use crate::audit::entry::State;
 use crate::sql::cancel::cancel_transaction;
-use crate::sql::connection::GuardedConnection;
-use crate::sql::connection::becomes_idle;
-use crate::sql::driver::{Driver, is_deeper_than, send};
+use crate::sql::connection::{GuardedConnection, wait_until_idle};
+use crate::sql::driver::{Driver, is_deeper_than, rollback_to_depth, send};
 use crate::sql::error::store_error;
 use crate::sql::hint::hinted;
 use crate::sql::rows;
@@ -25,30 +24,27 @@ pub(super) const ENDED: &str = "the change ended the transaction that it runs in
 
 impl<D: Driver> BatchRunner<'_, D> {
     /// A function failed, panicked, or was dropped.
-    pub(super) async fn function_failed(
+    pub(super) async fn end_failed_function(
         &self,
-        mut connection: GuardedConnection<D>,
-        context: &TryContext<'_>,
-        at: usize,
+        mut open: OpenTransaction<'_, D>,
         ended: Ended<()>,
     ) -> TryOutcome {
         let interrupted = ended.is_interrupted();
         if interrupted {
-            let attempt = &context.attempts[at];
-            cancel_transaction::<D>(self.database, &context.grant, attempt, &context.tag).await;
+            self.cancel(open.context, open.at).await;
         }
         if let Ended::Lost(reason) = ended {
             // The connection is closed, so nothing of its transaction can be committed.
-            return lock_lost_because(context, at, &reason);
+            return lock_lost_because(open.context, open.at, &reason);
         }
         let cause = match ended.into_result() {
             Ok(()) => "the change ended as it should not".into(),
             Err(cause) => cause,
         };
-        if interrupted && !becomes_idle::<D>(&mut connection).await {
-            return self.resolve_in_doubt(connection, context, at, cause).await;
+        if interrupted && !wait_until_idle::<D>(&mut open.connection).await {
+            return self.resolve_in_doubt(open, cause).await;
         }
-        let source = match self.parts[at].body.script() {
+        let source = match self.parts[open.at].body.script() {
             _ if interrupted => ErrorSource::Stopped,
             Some(_) => ErrorSource::Script,
             None => ErrorSource::Function,
@@ -57,42 +53,45 @@ impl<D: Driver> BatchRunner<'_, D> {
             ErrorSource::Function => hinted(cause),
             ErrorSource::Script | ErrorSource::Stopped => cause,
         };
-        self.change_failed(connection, context, at, source, cause)
-            .await
+        self.end_failed_change(open, source, cause).await
+    }
+
+    /// Cancels the running statement of the transaction.
+    pub(super) async fn cancel(&self, context: &TryContext<'_>, at: usize) {
+        let attempt = &context.attempts[at];
+        cancel_transaction::<D>(self.database, &context.grant, attempt, &context.tag).await;
     }
 
     /// A change failed: determines the state of the transaction and rolls it back.
-    pub(super) async fn change_failed(
+    pub(super) async fn end_failed_change(
         &self,
-        mut connection: GuardedConnection<D>,
-        context: &TryContext<'_>,
-        at: usize,
+        mut open: OpenTransaction<'_, D>,
         source: ErrorSource,
         cause: BoxError,
     ) -> TryOutcome {
         // Any other statement would clear the warnings.
-        let Ok(warnings) = Warnings::of::<D>(&mut connection).await else {
-            return self.resolve_in_doubt(connection, context, at, cause).await;
+        let Ok(warnings) = Warnings::of::<D>(&mut open.connection).await else {
+            return self.resolve_in_doubt(open, cause).await;
         };
-        if is_deeper_than::<D>(&mut connection, 1).await
-            && unnest::<D>(&mut connection).await.is_err()
+        if is_deeper_than::<D>(&mut open.connection, 1).await
+            && rollback_to_depth::<D>(&mut open.connection, 1)
+                .await
+                .is_err()
         {
-            return self.resolve_in_doubt(connection, context, at, cause).await;
+            return self.resolve_in_doubt(open, cause).await;
         }
-        let Ok(fate) = self.transaction_fate(&mut connection, context, at).await else {
-            return self.resolve_in_doubt(connection, context, at, cause).await;
+        let Ok(fate) = self.transaction_fate(&mut open).await else {
+            return self.resolve_in_doubt(open, cause).await;
         };
         let is_open = !matches!(
             fate,
             TransactionFate::CommittedMidway | TransactionFate::Ended
         );
         if is_open && is_read_only::<D>(&cause) {
-            match self.look_for_writer(&mut connection, context).await {
+            match self.look_for_writer(&mut open).await {
                 Writer::Elsewhere => return TryOutcome::NoWriter(cause),
                 Writer::RemainsHere => {
-                    return self
-                        .partly_rolled_back(connection, context, at, &cause)
-                        .await;
+                    return self.end_partly_rolled_back(open, &cause).await;
                 }
                 Writer::Here => {}
             }
@@ -100,37 +99,24 @@ impl<D: Driver> BatchRunner<'_, D> {
         match fate {
             _ if is_own_conflict::<D>(source, fate, &warnings, &cause) => {
                 if warnings.show_remains() {
-                    return self
-                        .partly_rolled_back(connection, context, at, &cause)
-                        .await;
+                    return self.end_partly_rolled_back(open, &cause).await;
                 }
-                self.lost_to_conflict(connection, context, at, cause).await
+                self.end_conflict(open, cause).await
             }
             TransactionFate::Open if self.database.ledger.dialect().has_one_writer => {
-                self.roll_back_to_savepoint(connection, context, at, source, cause)
-                    .await
+                self.roll_back_to_savepoint(open, source, cause).await
             }
             TransactionFate::RolledBackMidway if warnings.show_remains() => {
-                self.partly_rolled_back(connection, context, at, &cause)
-                    .await
+                self.end_partly_rolled_back(open, &cause).await
             }
             TransactionFate::RolledBackMidway if !may_roll_back_all::<D>(source, &cause) => {
-                self.end_left_behind(connection, context, at, and_ended(&cause))
-                    .await
+                self.end_left_behind(open, and_ended(&cause)).await
             }
             TransactionFate::Open
             | TransactionFate::Aborted
-            | TransactionFate::RolledBackMidway => {
-                self.roll_back_and_record(connection, context, at, cause)
-                    .await
-            }
-            TransactionFate::CommittedMidway => {
-                self.end_left_behind(connection, context, at, cause).await
-            }
-            TransactionFate::Ended => {
-                self.end_left_behind(connection, context, at, and_ended(&cause))
-                    .await
-            }
+            | TransactionFate::RolledBackMidway => self.roll_back_and_record(open, cause).await,
+            TransactionFate::CommittedMidway => self.end_left_behind(open, cause).await,
+            TransactionFate::Ended => self.end_left_behind(open, and_ended(&cause)).await,
         }
     }
 
@@ -138,34 +124,30 @@ impl<D: Driver> BatchRunner<'_, D> {
     /// needed for the rollback.
     async fn transaction_fate(
         &self,
-        connection: &mut GuardedConnection<D>,
-        context: &TryContext<'_>,
-        at: usize,
+        open: &mut OpenTransaction<'_, D>,
     ) -> Result<TransactionFate, sqlx::Error> {
         let ledger = &self.database.ledger;
         if let Some(own_tag) = D::TRANSACTION_TAG {
-            return match send::<D>(connection, own_tag.to_owned()).await {
-                Ok(mut answer) => {
-                    let tag = answer.rows.first_mut().map(|row| row.text(0));
-                    let ours = tag.as_deref() == Some(context.tag.as_str());
-                    Ok(if ours {
-                        TransactionFate::Open
-                    } else {
-                        TransactionFate::Ended
-                    })
-                }
+            return match has_tag::<D>(&mut open.connection, own_tag.to_owned(), &open.context.tag)
+                .await
+            {
+                Ok(true) => Ok(TransactionFate::Open),
+                Ok(false) => Ok(TransactionFate::Ended),
                 Err(error) if D::classify(&error) == Failure::Disconnected => Err(error),
-                Err(_) => self.aborted_transaction_fate(connection, context).await,
+                Err(_) => self.aborted_transaction_fate(open).await,
             };
         }
         if ledger.dialect().isolation == Isolation::Whole {
             // The rollback to the savepoint shows it.
             return Ok(TransactionFate::Open);
         }
-        match ledger.release_savepoint(connection, &context.tag).await {
+        match ledger
+            .release_savepoint(&mut open.connection, &open.context.tag)
+            .await
+        {
             Ok(()) => Ok(TransactionFate::Open),
             Err(error) if D::classify(&error) == Failure::NoSavepoint => {
-                self.fate_without_savepoint(connection, context, at).await
+                self.fate_without_savepoint(open).await
             }
             Err(error) => Err(error),
         }
@@ -175,22 +157,15 @@ impl<D: Driver> BatchRunner<'_, D> {
     /// query until it is rolled back.
     pub(super) async fn aborted_transaction_fate(
         &self,
-        connection: &mut GuardedConnection<D>,
-        context: &TryContext<'_>,
+        open: &mut OpenTransaction<'_, D>,
     ) -> Result<TransactionFate, sqlx::Error> {
         let Some(own_tag) = D::ABORTED_TAG else {
             return Ok(TransactionFate::Aborted);
         };
-        match send::<D>(connection, own_tag.replace("%tag%", &context.tag)).await {
-            Ok(mut answer) => {
-                let tag = answer.rows.first_mut().map(|row| row.text(0));
-                let ours = tag.as_deref() == Some(context.tag.as_str());
-                Ok(if ours {
-                    TransactionFate::Aborted
-                } else {
-                    TransactionFate::Ended
-                })
-            }
+        let query = own_tag.replace("%tag%", &open.context.tag);
+        match has_tag::<D>(&mut open.connection, query, &open.context.tag).await {
+            Ok(true) => Ok(TransactionFate::Aborted),
+            Ok(false) => Ok(TransactionFate::Ended),
             Err(error) if D::classify(&error) == Failure::Disconnected => Err(error),
             // No transaction is open.
             Err(_) => Ok(TransactionFate::Ended),
@@ -200,18 +175,20 @@ impl<D: Driver> BatchRunner<'_, D> {
     /// The savepoint is gone: the witness shows whether the database committed or rolled back.
     pub(super) async fn fate_without_savepoint(
         &self,
-        connection: &mut GuardedConnection<D>,
-        context: &TryContext<'_>,
-        at: usize,
+        open: &mut OpenTransaction<'_, D>,
     ) -> Result<TransactionFate, sqlx::Error> {
         let ledger = &self.database.ledger;
-        let attempt = &context.attempts[at];
+        let attempt = &open.context.attempts[open.at];
         let (id, number) = (attempt.definition.id, i64::from(attempt.number));
         let whole = ledger.dialect().isolation == Isolation::Whole;
-        let visible = match self.witness(context, at) {
+        let visible = match self.witness(open.context, open.at) {
             Witness::Lease => {
                 ledger
-                    .lease_witness_is_there(connection, &context.grant, &context.tag)
+                    .lease_witness_is_there(
+                        &mut open.connection,
+                        &open.context.grant,
+                        &open.context.tag,
+                    )
                     .await?
             }
             // The fencing check and the marker refer to the transaction itself.
@@ -220,12 +197,12 @@ impl<D: Driver> BatchRunner<'_, D> {
             }
             Witness::Row(_) => {
                 let states = ledger
-                    .states(connection, &context.grant, id, number)
+                    .states(&mut open.connection, &open.context.grant, id, number)
                     .await?;
                 states.iter().any(|state| state == State::Started.as_str())
             }
             Witness::Marker(marker) => {
-                let found = ledger.marker(connection, marker).await?;
+                let found = ledger.marker(&mut open.connection, marker).await?;
                 found.is_some_and(|found| found.kind == MarkerKind::Started)
             }
         };
@@ -240,76 +217,65 @@ impl<D: Driver> BatchRunner<'_, D> {
     /// same transaction, so that no other session writes in between.
     async fn roll_back_to_savepoint(
         &self,
-        mut connection: GuardedConnection<D>,
-        context: &TryContext<'_>,
-        at: usize,
+        mut open: OpenTransaction<'_, D>,
         source: ErrorSource,
         cause: BoxError,
     ) -> TryOutcome {
         let ledger = &self.database.ledger;
-        match D::rollback_obstacle(&mut connection).await {
+        match D::rollback_obstacle(&mut open.connection).await {
             Ok(None) => {}
             Ok(Some(reason)) => {
                 let both = format!("{}; and it cannot be undone: {reason}", chain(&cause));
-                return self
-                    .end_left_behind(connection, context, at, both.into())
-                    .await;
+                return self.end_left_behind(open, both.into()).await;
             }
-            Err(_) => return self.resolve_in_doubt(connection, context, at, cause).await,
+            Err(_) => return self.resolve_in_doubt(open, cause).await,
         }
         let entries = match self.placement {
-            AuditPlacement::SameDatabase => self.rollback_entries(context, at, &cause),
+            AuditPlacement::SameDatabase => self.rollback_entries(open.context, open.at, &cause),
             AuditPlacement::OtherDatabase { .. } => Vec::new(),
         };
         let rows: Vec<_> = entries.iter().map(rows::new_row).collect();
-        let (grant, lease) = (&context.grant, self.lease);
+        let (grant, lease) = (&open.context.grant, self.lease);
         let undone = if self.parts.len() > 1 {
             ledger
-                .undo_together(&mut connection, grant, lease, &rows, &context.tag)
+                .undo_together(&mut open.connection, grant, lease, &rows, &open.context.tag)
                 .await
         } else {
             ledger
-                .undo_within(&mut connection, grant, lease, &rows, &context.tag)
+                .undo_within(&mut open.connection, grant, lease, &rows, &open.context.tag)
                 .await
         };
         let committed = match undone {
-            Ok(()) => D::commit(&mut connection, ledger.patience()).await,
+            Ok(()) => D::commit(&mut open.connection, ledger.patience()).await,
             Err(error) => Err(error),
         };
         let error = match committed {
             Ok(()) if rows.is_empty() => {
-                return self.record_rollback(connection, context, at, cause).await;
+                return self.record_rollback(open, cause).await;
             }
             Ok(()) => {
-                self.release(connection).await;
-                return self.all_rolled_back(context, at, cause, None);
+                self.release(open.connection).await;
+                return self.all_rolled_back(open.context, open.at, cause, None);
             }
             Err(error) => error,
         };
         match D::classify(&error) {
             // If the change returned the error of the statement that made the database roll back,
             // that statement was its last one.
-            Failure::NoSavepoint => match self
-                .fate_without_savepoint(&mut connection, context, at)
-                .await
-            {
+            Failure::NoSavepoint => match self.fate_without_savepoint(&mut open).await {
                 Ok(TransactionFate::RolledBackMidway)
                     if may_roll_back_all::<D>(source, &cause)
-                        && !is_in_another::<D>(&mut connection).await =>
+                        && !is_in_another::<D>(&mut open.connection).await =>
                 {
-                    self.roll_back_and_record(connection, context, at, cause)
-                        .await
+                    self.roll_back_and_record(open, cause).await
                 }
-                Ok(_) => {
-                    self.end_left_behind(connection, context, at, and_ended(&cause))
-                        .await
-                }
-                Err(_) => self.resolve_in_doubt(connection, context, at, cause).await,
+                Ok(_) => self.end_left_behind(open, and_ended(&cause)).await,
+                Err(_) => self.resolve_in_doubt(open, cause).await,
             },
-            Failure::Refused => lock_lost(context, at),
+            Failure::Refused => lock_lost(open.context, open.at),
             _ => {
                 let unrecorded = Some(store_error::<D>("could not write to the audit", error));
-                self.all_rolled_back(context, at, cause, unrecorded)
+                self.all_rolled_back(open.context, open.at, cause, unrecorded)
             }
         }
     }
@@ -317,16 +283,14 @@ impl<D: Driver> BatchRunner<'_, D> {
     /// Records that nothing of the attempts is left. The connection is in no transaction.
     pub(super) async fn record_rollback(
         &self,
-        connection: GuardedConnection<D>,
-        context: &TryContext<'_>,
-        at: usize,
+        open: OpenTransaction<'_, D>,
         cause: BoxError,
     ) -> TryOutcome {
-        self.release(connection).await;
-        let entries = self.rollback_entries(context, at, &cause);
-        match self.record(context, at, &entries).await {
-            Ok(unrecorded) => self.all_rolled_back(context, at, cause, unrecorded),
-            Err(_) => lock_lost(context, at),
+        self.release(open.connection).await;
+        let entries = self.rollback_entries(open.context, open.at, &cause);
+        match self.record(open.context, open.at, &entries).await {
+            Ok(unrecorded) => self.all_rolled_back(open.context, open.at, cause, unrecorded),
+            Err(_) => lock_lost(open.context, open.at),
         }
     }
 
@@ -334,17 +298,16 @@ impl<D: Driver> BatchRunner<'_, D> {
     /// the changes before it was committed or rolled back with it, which the audit shows.
     pub(super) async fn end_left_behind(
         &self,
-        mut connection: GuardedConnection<D>,
-        context: &TryContext<'_>,
-        at: usize,
+        mut open: OpenTransaction<'_, D>,
         cause: BoxError,
     ) -> TryOutcome {
-        match self.roll_back(&mut connection).await {
-            Ok(_) => self.release(connection).await,
+        match self.roll_back(&mut open).await {
+            Ok(_) => self.release(open.connection).await,
             // A pool of one connection has no other one for the record.
-            Err(_) => drop(connection),
+            Err(_) => drop(open.connection),
         }
-        let at = self.not_applied_from(context, at).await;
+        let context = open.context;
+        let at = self.not_applied_from(context, open.at).await;
         let mut ended = self
             .resolve_each(context, context.first..at, at, None)
             .await;
@@ -356,14 +319,13 @@ impl<D: Driver> BatchRunner<'_, D> {
     /// another one.
     pub(super) async fn resolve_in_doubt(
         &self,
-        connection: GuardedConnection<D>,
-        context: &TryContext<'_>,
-        at: usize,
+        open: OpenTransaction<'_, D>,
         cause: BoxError,
     ) -> TryOutcome {
         // A pool of one connection has no other one.
-        drop(connection);
-        self.resolve_after_session(context, at, cause).await
+        drop(open.connection);
+        self.resolve_after_session(open.context, open.at, cause)
+            .await
     }
 
     /// Reads the outcome of the transaction. Its session has ended.
@@ -376,6 +338,17 @@ impl<D: Driver> BatchRunner<'_, D> {
         let range = context.first..at + 1;
         TryOutcome::Ended(self.resolve_each(context, range, at, Some(cause)).await)
     }
+}
+
+/// Reports whether the query returns this tag.
+async fn has_tag<D: Driver>(
+    connection: &mut GuardedConnection<D>,
+    query: String,
+    tag: &str,
+) -> Result<bool, sqlx::Error> {
+    let mut answer = send::<D>(connection, query).await?;
+    let found = answer.rows.first_mut().map(|row| row.text(0));
+    Ok(found.as_deref() == Some(tag))
 }
 
 /// Returns the error of the function, with the fact that it ended the transaction.

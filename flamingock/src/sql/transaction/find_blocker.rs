@@ -1,11 +1,12 @@
 //! Querying the server for the session that blocks a transaction.
 
-use super::batch::{BatchRunner, TryContext};
-use crate::sql::connection::auxiliary_pool;
-use crate::sql::driver::{Driver, send};
-use crate::sql::transaction::blocker::{Blocker, POLL_PAUSES};
 use std::convert::Infallible;
 use std::time::Duration;
+
+use super::batch::{BatchRunner, TryContext};
+use super::blocker::{Blocker, POLL_PAUSES};
+use crate::sql::connection::auxiliary_pool;
+use crate::sql::driver::{Driver, send};
 
 /// The transaction to query for.
 pub(super) struct BlockerQuery {
@@ -53,7 +54,9 @@ impl<D: Driver> BatchRunner<'_, D> {
                         ));
                     }
                 }
-                Err(error) => tracing::debug!(%error, "could not see whom the change waits for"),
+                Err(error) => {
+                    tracing::debug!(%error, "could not query which session blocks the change");
+                }
             }
         }
     }

@@ -1,9 +1,8 @@
 //! Recording changes that were not committed, and their outcomes.
 
-use crate::sql::transaction::batch::{LockLost, lock_lost_reason};
 use std::ops::Range;
 
-use super::batch::{BatchRunner, TryContext, TryOutcome};
+use super::batch::{BatchRunner, LockLost, TryContext, TryOutcome, lock_lost_reason};
 use crate::audit::attempt::Purpose;
 use crate::audit::entry::{NewEntry, State, TransactionMode};
 use crate::audit::store_error::StoreError;
@@ -13,8 +12,7 @@ use crate::sql::in_doubt::{InDoubtOutcome, resolve_in_doubt};
 use crate::sql::marker::resolve_by_marker;
 use crate::target::database::{AuditPlacement, TransactionOutcome};
 use crate::util::boxed::BoxError;
-use crate::util::error_chain::ErrorChain;
-use crate::util::error_chain::chain;
+use crate::util::error_chain::{ErrorChain, chain};
 
 impl<D: Driver> BatchRunner<'_, D> {
     /// Reads the outcome of each change, and records those that were rolled back. The session of

@@ -1,11 +1,8 @@
 //! Ending a transaction, and determining whether the rollback was complete.
 
-use flamingock_sqlx_audit::Conn;
-
-use super::batch::{BatchRunner, TryContext, TryOutcome, lock_lost};
+use super::batch::{BatchRunner, OpenTransaction, TryOutcome, lock_lost};
 use super::conflict::Warnings;
-use crate::sql::connection::GuardedConnection;
-use crate::sql::driver::{Driver, depth, rollback, send};
+use crate::sql::driver::{Driver, rollback_to_depth, send};
 use crate::target::database::AuditPlacement;
 use crate::util::boxed::BoxError;
 use crate::util::error_chain::chain;
@@ -30,14 +27,14 @@ impl<D: Driver> BatchRunner<'_, D> {
     /// Rolls the open transaction back.
     pub(super) async fn roll_back(
         &self,
-        connection: &mut GuardedConnection<D>,
+        open: &mut OpenTransaction<'_, D>,
     ) -> Result<RollbackExtent, sqlx::Error> {
         if self.is_unknown_to_the_driver() {
-            send::<D>(connection, "ROLLBACK".to_owned()).await?;
+            send::<D>(&mut open.connection, "ROLLBACK".to_owned()).await?;
         } else {
-            rollback::<D>(connection).await?;
+            rollback_to_depth::<D>(&mut open.connection, 0).await?;
         }
-        let warnings = Warnings::of::<D>(connection).await?;
+        let warnings = Warnings::of::<D>(&mut open.connection).await?;
         Ok(if warnings.show_remains_after_rollback() {
             RollbackExtent::Partial
         } else {
@@ -48,23 +45,27 @@ impl<D: Driver> BatchRunner<'_, D> {
     /// Commits the open transaction.
     pub(super) async fn commit_open(
         &self,
-        connection: &mut GuardedConnection<D>,
+        open: &mut OpenTransaction<'_, D>,
     ) -> Result<(), sqlx::Error> {
         if self.is_unknown_to_the_driver() {
-            return send::<D>(connection, "COMMIT".to_owned()).await.map(drop);
+            return send::<D>(&mut open.connection, "COMMIT".to_owned())
+                .await
+                .map(drop);
         }
-        D::commit(connection, self.database.ledger.patience()).await
+        D::commit(&mut open.connection, self.database.ledger.patience()).await
     }
 
     /// Reports whether this run still owns the lock. The connection is in no transaction.
     pub(super) async fn holds_lock(
         &self,
-        connection: &mut GuardedConnection<D>,
-        context: &TryContext<'_>,
+        open: &mut OpenTransaction<'_, D>,
     ) -> Result<bool, sqlx::Error> {
         match self.placement {
             AuditPlacement::SameDatabase => {
-                self.database.ledger.holds(connection, &context.grant).await
+                self.database
+                    .ledger
+                    .holds(&mut open.connection, &open.context.grant)
+                    .await
             }
             // The audit is in another database: its next entry shows that.
             AuditPlacement::OtherDatabase { .. } => Ok(true),
@@ -72,72 +73,49 @@ impl<D: Driver> BatchRunner<'_, D> {
     }
 
     /// The transaction lost a conflict: it is tried again, unless this was the last try.
-    pub(super) async fn lost_to_conflict(
+    pub(super) async fn end_conflict(
         &self,
-        mut connection: GuardedConnection<D>,
-        context: &TryContext<'_>,
-        at: usize,
+        mut open: OpenTransaction<'_, D>,
         cause: BoxError,
     ) -> TryOutcome {
-        match self.roll_back(&mut connection).await {
+        match self.roll_back(&mut open).await {
             Ok(RollbackExtent::Complete) => {}
             Ok(RollbackExtent::Partial) => {
-                return self
-                    .partly_rolled_back(connection, context, at, &cause)
-                    .await;
+                return self.end_partly_rolled_back(open, &cause).await;
             }
-            Err(_) => return self.resolve_in_doubt(connection, context, at, cause).await,
+            Err(_) => return self.resolve_in_doubt(open, cause).await,
         }
-        match self.holds_lock(&mut connection, context).await {
-            Ok(true) if context.is_last => {
-                let cause = context.blocker.add_to(cause);
-                self.record_rollback(connection, context, at, cause).await
+        match self.holds_lock(&mut open).await {
+            Ok(true) if open.context.is_last => {
+                let cause = open.context.blocker.add_to(cause);
+                self.record_rollback(open, cause).await
             }
             Ok(true) => TryOutcome::Conflict(cause),
-            Ok(false) => lock_lost(context, at),
-            Err(_) => self.resolve_in_doubt(connection, context, at, cause).await,
+            Ok(false) => lock_lost(open.context, open.at),
+            Err(_) => self.resolve_in_doubt(open, cause).await,
         }
     }
 
     /// Rolls back and records that nothing of the changes is left.
     pub(super) async fn roll_back_and_record(
         &self,
-        mut connection: GuardedConnection<D>,
-        context: &TryContext<'_>,
-        at: usize,
+        mut open: OpenTransaction<'_, D>,
         cause: BoxError,
     ) -> TryOutcome {
-        match self.roll_back(&mut connection).await {
-            Ok(RollbackExtent::Complete) => {
-                self.record_rollback(connection, context, at, cause).await
-            }
-            Ok(RollbackExtent::Partial) => {
-                self.partly_rolled_back(connection, context, at, &cause)
-                    .await
-            }
-            Err(_) => self.resolve_in_doubt(connection, context, at, cause).await,
+        match self.roll_back(&mut open).await {
+            Ok(RollbackExtent::Complete) => self.record_rollback(open, cause).await,
+            Ok(RollbackExtent::Partial) => self.end_partly_rolled_back(open, &cause).await,
+            Err(_) => self.resolve_in_doubt(open, cause).await,
         }
     }
 
     /// The rollback was incomplete.
-    pub(super) async fn partly_rolled_back(
+    pub(super) async fn end_partly_rolled_back(
         &self,
-        connection: GuardedConnection<D>,
-        context: &TryContext<'_>,
-        at: usize,
+        open: OpenTransaction<'_, D>,
         cause: &BoxError,
     ) -> TryOutcome {
         let both = format!("{}; and {PARTIAL}", chain(cause));
-        self.end_left_behind(connection, context, at, both.into())
-            .await
+        self.end_left_behind(open, both.into()).await
     }
-}
-
-/// Leaves the nested transactions that the function left open.
-pub(super) async fn unnest<D: Driver>(connection: &mut Conn<D>) -> Result<(), sqlx::Error> {
-    use sqlx_core::transaction::TransactionManager;
-    while depth::<D>(connection) > 1 {
-        <D::Database as sqlx::Database>::TransactionManager::rollback(connection).await?;
-    }
-    Ok(())
 }

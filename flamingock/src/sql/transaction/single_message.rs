@@ -10,12 +10,13 @@ use std::time::Instant;
 use flamingock_sqlx_audit::{Behind, Failure, Progress};
 use sqlx::Connection as _;
 
-use super::batch::{BatchRunner, TryContext, TryOutcome, lock_lost, lock_lost_because, not_run};
+use super::batch::{
+    BatchRunner, OpenTransaction, TryContext, TryOutcome, lock_lost, lock_lost_because, not_run,
+};
 use super::conflict::ErrorSource;
 use crate::change::script::Script;
-use crate::sql::cancel::{cancel_transaction, end_transaction};
-use crate::sql::connection::GuardedConnection;
-use crate::sql::connection::becomes_idle;
+use crate::sql::cancel::end_transaction;
+use crate::sql::connection::{GuardedConnection, wait_until_idle};
 use crate::sql::driver::Driver;
 use crate::sql::in_doubt::InDoubtOutcome;
 use crate::sql::run_script::script_error;
@@ -80,12 +81,18 @@ impl<D: Driver> BatchRunner<'_, D> {
             let progress = D::run(&mut connection, message.text.clone(), &message.mark).await;
             Ok::<Progress, BoxError>(progress)
         };
-        match self.parts[0].invocation.watch(work).await {
+        let ended = self.parts[0].invocation.watch(work).await;
+        let open = OpenTransaction {
+            connection,
+            context,
+            at: 0,
+        };
+        match ended {
             Ended::Returned(Ok(progress)) => {
-                self.message_outcome(connection, context, script, &read, &message, progress)
+                self.end_answered_message(open, script, &read, &message, progress)
                     .await
             }
-            ended => self.message_interrupted(connection, context, ended).await,
+            ended => self.end_interrupted_message(open, ended).await,
         }
     }
 
@@ -130,10 +137,9 @@ impl<D: Driver> BatchRunner<'_, D> {
     }
 
     /// The server has answered: all of it is done, or a statement was rejected.
-    async fn message_outcome(
+    async fn end_answered_message(
         &self,
-        connection: GuardedConnection<D>,
-        context: &TryContext<'_>,
+        open: OpenTransaction<'_, D>,
         script: &'static Script,
         read: &statements::Script<'_>,
         message: &Message,
@@ -147,14 +153,11 @@ impl<D: Driver> BatchRunner<'_, D> {
         };
         let Some(error) = &progress.error else {
             return match reached {
-                Reached::Entry if !message.is_complete => {
-                    self.append_and_commit(connection, context).await
-                }
-                Reached::Commit => self.committed(connection, context, 0, &self.mode()).await,
+                Reached::Entry if !message.is_complete => self.append_and_commit(open).await,
+                Reached::Commit => self.end_committed(open, &self.mode()).await,
                 // Missing results are treated as a lost answer.
                 Reached::Begin | Reached::Script | Reached::Entry => {
-                    self.resolve_once_session_ended(connection, context, None)
-                        .await
+                    self.resolve_once_session_ended(open, None).await
                 }
             };
         };
@@ -162,82 +165,61 @@ impl<D: Driver> BatchRunner<'_, D> {
         if failure == Failure::Disconnected && message.may_be_dead && progress.answered == 0 {
             let error = progress.error;
             let cause = error.map_or_else(|| "it did not begin".into(), Into::into);
-            return self.may_not_have_begun(connection, context, cause).await;
+            return self.retry_unless_begun(open, cause).await;
         }
         if failure == Failure::Disconnected {
             let cause = progress.error.map(Into::into);
-            return self
-                .resolve_once_session_ended(connection, context, cause)
-                .await;
+            return self.resolve_once_session_ended(open, cause).await;
         }
+        let script_failed = |progress| {
+            let (statements, characters) = (message.begin_statements, message.offset);
+            script_error::<D>(script, read, progress, statements, characters)
+        };
         match reached {
             // The server parsed the whole message and rejected it: nothing has begun.
             Reached::Begin if D::position(error).is_some_and(|at| at > message.offset) => {
-                let cause = script_error::<D>(
-                    script,
-                    read,
-                    progress,
-                    message.begin_statements,
-                    message.offset,
-                );
-                self.record_rollback(connection, context, 0, cause).await
+                let cause = script_failed(progress);
+                self.record_rollback(open, cause).await
             }
-            Reached::Begin if failure == Failure::Refused => lock_lost(context, 0),
+            Reached::Begin if failure == Failure::Refused => lock_lost(open.context, 0),
             Reached::Begin => match progress.error {
                 Some(error) if self.is_marker_conflict(failure) => {
-                    drop(connection);
-                    self.marker_conflict(context, 0, error).await
+                    drop(open.connection);
+                    self.end_marker_conflict(open.context, 0, error).await
                 }
-                Some(error) if failure == Failure::ReadOnly && context.waits_for_writer => {
+                Some(error) if failure == Failure::ReadOnly && open.context.waits_for_writer => {
                     TryOutcome::NoWriter(error.into())
                 }
                 error => not_run(error.map_or_else(|| "it did not begin".into(), Into::into)),
             },
             Reached::Script => {
-                let cause = script_error::<D>(
-                    script,
-                    read,
-                    progress,
-                    message.begin_statements,
-                    message.offset,
-                );
-                self.change_failed(connection, context, 0, ErrorSource::Script, cause)
+                let cause = script_failed(progress);
+                self.end_failed_change(open, ErrorSource::Script, cause)
                     .await
             }
             Reached::Entry | Reached::Commit => match (progress.error, reached) {
-                (Some(error), Reached::Entry) => {
-                    self.entry_refused(connection, context, 0, error).await
-                }
-                (Some(error), _) => {
-                    self.commit_refused(connection, context, 0, self.mode(), error)
-                        .await
-                }
-                (None, _) => {
-                    self.resolve_once_session_ended(connection, context, None)
-                        .await
-                }
+                (Some(error), Reached::Entry) => self.end_refused_entry(open, error).await,
+                (Some(error), _) => self.end_refused_commit(open, self.mode(), error).await,
+                (None, _) => self.resolve_once_session_ended(open, None).await,
             },
         }
     }
 
     /// The message was dropped before the server answered.
-    async fn message_interrupted(
+    async fn end_interrupted_message(
         &self,
-        mut connection: GuardedConnection<D>,
-        context: &TryContext<'_>,
+        mut open: OpenTransaction<'_, D>,
         ended: Ended<Progress>,
     ) -> TryOutcome {
-        let attempt = &context.attempts[0];
-        cancel_transaction::<D>(self.database, &context.grant, attempt, &context.tag).await;
+        self.cancel(open.context, 0).await;
         if let Ended::Lost(reason) = ended {
             // The fencing check rejects the entry once the lock has another owner.
-            return lock_lost_because(context, 0, &reason);
+            return lock_lost_because(open.context, 0, &reason);
         }
         // The commit may have been executed before, in any case.
-        becomes_idle::<D>(&mut connection).await;
+        wait_until_idle::<D>(&mut open.connection).await;
         let cause = ended.into_result().err();
-        self.resolve_once_session_ended(connection, context, cause)
-            .await
+        self.resolve_once_session_ended(open, cause).await
     }
 
     /// Returns a connection for the message. If the entry is in another database, an attempt
@@ -256,21 +238,20 @@ impl<D: Driver> BatchRunner<'_, D> {
     /// An unchecked connection returned nothing. If nothing has begun on it, the change is tried
     /// again on the next one. The outcome is read twice, because the message may still have been on
     /// its way.
-    async fn may_not_have_begun(
+    async fn retry_unless_begun(
         &self,
-        connection: GuardedConnection<D>,
-        context: &TryContext<'_>,
+        open: OpenTransaction<'_, D>,
         cause: BoxError,
     ) -> TryOutcome {
-        drop(connection);
+        drop(open.connection);
         for _ in 0..2 {
-            if !self.has_session_ended(context).await {
+            if !self.end_session(open.context).await {
                 return TryOutcome::Ended(vec![TransactionOutcome::Unknown { cause }]);
             }
-            match self.in_doubt_outcome(context, 0).await {
+            match self.in_doubt_outcome(open.context, 0).await {
                 InDoubtOutcome::Visible(states) if states.is_empty() => {}
                 InDoubtOutcome::Visible(_) | InDoubtOutcome::Unreachable => {
-                    return self.resolve_after_session(context, 0, cause).await;
+                    return self.resolve_after_session(open.context, 0, cause).await;
                 }
             }
             tokio::time::sleep(POLL_PAUSE).await;
@@ -280,7 +261,7 @@ impl<D: Driver> BatchRunner<'_, D> {
     }
 
     /// Ends the session of the transaction. Returns whether it has ended.
-    async fn has_session_ended(&self, context: &TryContext<'_>) -> bool {
+    async fn end_session(&self, context: &TryContext<'_>) -> bool {
         let (attempt, grant) = (&context.attempts[0], &context.grant);
         end_transaction::<D>(self.database, grant, attempt, &context.tag).await
     }
@@ -289,18 +270,17 @@ impl<D: Driver> BatchRunner<'_, D> {
     /// until then the server may still reach the commit.
     async fn resolve_once_session_ended(
         &self,
-        connection: GuardedConnection<D>,
-        context: &TryContext<'_>,
+        open: OpenTransaction<'_, D>,
         cause: Option<BoxError>,
     ) -> TryOutcome {
-        drop(connection);
+        drop(open.connection);
         let cause = cause.unwrap_or_else(|| "the connection was lost".into());
         // A tombstone in the target system prevents a late commit.
         if matches!(self.placement, AuditPlacement::SameDatabase)
-            && !self.has_session_ended(context).await
+            && !self.end_session(open.context).await
         {
             return TryOutcome::Ended(vec![TransactionOutcome::Unknown { cause }]);
         }
-        self.resolve_after_session(context, 0, cause).await
+        self.resolve_after_session(open.context, 0, cause).await
     }
 }

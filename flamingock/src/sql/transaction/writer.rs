@@ -1,8 +1,7 @@
 //! A server that became read-only: after a fail-over, or because a connection led to a standby.
 
-use super::batch::{BatchRunner, TryContext};
+use super::batch::{BatchRunner, OpenTransaction};
 use super::rollback::RollbackExtent;
-use crate::sql::connection::GuardedConnection;
 use crate::sql::driver::Driver;
 use crate::sql::server;
 
@@ -20,20 +19,16 @@ pub(super) enum Writer {
 
 impl<D: Driver> BatchRunner<'_, D> {
     /// Rolls the transaction back, and queries whether the server accepts writes.
-    pub(super) async fn look_for_writer(
-        &self,
-        connection: &mut GuardedConnection<D>,
-        context: &TryContext<'_>,
-    ) -> Writer {
-        if !context.waits_for_writer {
+    pub(super) async fn look_for_writer(&self, open: &mut OpenTransaction<'_, D>) -> Writer {
+        if !open.context.waits_for_writer {
             return Writer::Here;
         }
-        match self.roll_back(connection).await {
+        match self.roll_back(open).await {
             Ok(RollbackExtent::Partial) => return Writer::RemainsHere,
             Ok(RollbackExtent::Complete) => {}
             Err(_) => return Writer::Here,
         }
-        let info = server::query::<D>(connection, D::address(&self.database.pool)).await;
+        let info = server::query::<D>(&mut open.connection, D::address(&self.database.pool)).await;
         match info.is_ok_and(|info| server::is_read_only_server(&info)) {
             true => Writer::Elsewhere,
             false => Writer::Here,
