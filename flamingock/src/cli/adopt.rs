@@ -219,8 +219,8 @@ fn text(adopted: &Adopted, view: &View) -> String {
     for change in &adopted.adopted {
         here("adopted", Tone::Good, change);
     }
-    for change in &adopted.known {
-        here("known already", Tone::Plain, change);
+    for known in &adopted.known {
+        here("known already", Tone::Plain, known);
     }
     let mut theirs = |what: &str, tone: Tone, past: &PastChange| {
         sheet.row(vec![plain(""), plain(&past.name), (what.to_owned(), tone)]);
