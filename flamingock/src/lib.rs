@@ -211,26 +211,16 @@ pub use crate::audit::memory::MemoryStore;
 pub use crate::audit::tables::TableNames;
 pub use crate::change::context::Context;
 pub use crate::change::definition::{Definition, Recovery, Repeat};
-pub use crate::change::problem::Problem;
 pub use crate::engine::mode::Mode;
-pub use crate::listener::Event;
-pub use crate::listener::api::Listener;
 pub use crate::lock::options::{LockOptions, OnLockTimeout};
-pub use crate::plan::decision::Cause;
-pub use crate::plan::note::Note;
 pub use crate::plan::policy::{Policy, Rule};
 pub use crate::plan::stage::Stage;
 pub use crate::plan::undo::{Undo, UndoTarget};
 pub use crate::report::error::{Error, ErrorKind};
-pub use crate::report::issue::{Issue, Resolution, Resolved};
-pub use crate::report::run::{
-    ChangeReport, Counts, MissingChange, Outcome, Report, StageReport, StepOutcome, StepReport,
-    TargetReport,
-};
-pub use crate::report::verify::{Verdict, VerifyReport};
+pub use crate::report::issue::{Issue, Resolution};
+pub use crate::report::run::{ChangeReport, Outcome, Report};
 pub use crate::runner::builder::Runner;
 pub use crate::runner::run::Run;
-pub use crate::runner::services::{LastRun, ServiceStatus};
 #[cfg(feature = "testing")]
 pub use crate::runner::testing;
 pub use crate::source::files::EmbeddedFolder;

@@ -5,8 +5,9 @@ use std::future::pending;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use flamingock::report::Cause;
 use flamingock::{
-    BoxError, Cause, Error, ErrorKind, Outcome, Report, Runner, TargetSystem, change, changes,
+    BoxError, Error, ErrorKind, Outcome, Report, Runner, TargetSystem, change, changes,
 };
 use flamingock::{Definition, rollback};
 use flamingock_tests::{Backend as _, audit, done, execute, query, with_table};

@@ -1,6 +1,7 @@
 //! DDL in an atomic stage on MariaDB, where it commits.
 
-use flamingock::{BoxError, Note, Outcome, Runner, Stage, change, changes};
+use flamingock::report::Note;
+use flamingock::{BoxError, Outcome, Runner, Stage, change, changes};
 use flamingock_tests::{
     Backend as _, audit, count, done, execute, folder, query, until, with_table,
 };

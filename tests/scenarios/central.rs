@@ -1,9 +1,9 @@
 //! How operators list all services and release a lock.
 
 use flamingock::audit::{Entry, HistoryFilter, Origin, State};
+use flamingock::report::{Note, ServiceStatus};
 use flamingock::{
-    BoxError, ErrorKind, Note, Outcome, Resolution, Runner, ServiceStatus, UndoTarget, change,
-    changes, rollback,
+    BoxError, ErrorKind, Outcome, Resolution, Runner, UndoTarget, change, changes, rollback,
 };
 use flamingock_tests::{Backend as _, Gate, execute, query, with_table};
 

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use flamingock::report::Cause;
 use flamingock::{
-    BoxError, Cause, ErrorKind, LockOptions, Outcome, Runner, TargetSystem, change, changes,
-    rollback,
+    BoxError, ErrorKind, LockOptions, Outcome, Runner, TargetSystem, change, changes, rollback,
 };
 use flamingock_tests::{Backend as _, audit, count, done, execute, query, with_table};
 

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use flamingock::events::EventKind;
+use flamingock::events::{Event, Listener};
 use flamingock::{
-    BoxError, ErrorKind, Event, Listener, LockOptions, Runner, Stage, UndoTarget, change, changes,
-    rollback,
+    BoxError, ErrorKind, LockOptions, Runner, Stage, UndoTarget, change, changes, rollback,
 };
 use flamingock_tests::{Backend as _, Gate, Recorder, audit, done, query, strings, with_table};
 use sqlx::Pool;

@@ -1,6 +1,7 @@
 //! The marker of another run never counts as proof of a commit.
 
-use flamingock::{Cause, ErrorKind, Resolution, Runner, TargetSystem, change, changes};
+use flamingock::report::Cause;
+use flamingock::{ErrorKind, Resolution, Runner, TargetSystem, change, changes};
 use flamingock_tests::{
     Backend as _, TestDatabase, audit, done, execute, query, strings, with_table,
 };

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use flamingock::{BoxError, Cause, ErrorKind, Outcome, Runner, change, changes, rollback};
+use flamingock::report::Cause;
+use flamingock::{BoxError, ErrorKind, Outcome, Runner, change, changes, rollback};
 use flamingock_tests::{Backend as _, audit, done, query, strings, with_table};
 use futures_util::StreamExt as _;
 use sqlx::{Connection as _, Executor as _, Pool};

@@ -1,9 +1,9 @@
 //! What operators do apart from runs: inspect, resolve, undo.
 
 use flamingock::audit::{HistoryFilter, State};
+use flamingock::report::{Cause, Resolved};
 use flamingock::{
-    BoxError, Cause, ErrorKind, Outcome, Resolution, Resolved, Runner, UndoTarget, change, changes,
-    rollback, verify,
+    BoxError, ErrorKind, Outcome, Resolution, Runner, UndoTarget, change, changes, rollback, verify,
 };
 use flamingock_tests::{Backend as _, audit, count, done, query, with_table};
 

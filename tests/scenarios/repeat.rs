@@ -1,7 +1,8 @@
 //! Repeatable changes: applied again when their definition changes.
 
+use flamingock::report::Note;
 use flamingock::{
-    ErrorKind, Note, Outcome, Policy, Rule, Runner, UndoTarget, change, changes, include_files,
+    ErrorKind, Outcome, Policy, Rule, Runner, UndoTarget, change, changes, include_files,
 };
 use flamingock_tests::{Backend as _, audit, done, execute, folder, query, strings, with_table};
 

@@ -32,7 +32,7 @@ async fn is_never_told(head: &str, payload: &str) -> Result<(), BoxError> {
     let listening = std::sync::Arc::clone(&heard);
     let error = runner(&pool, &[("0001__a.yaml", &yaml)])
         .secrets(Vault(Some(VALUE)))
-        .listener(move |event: &flamingock::Event| {
+        .listener(move |event: &flamingock::events::Event| {
             let mut heard = listening.lock().unwrap();
             heard.push_str(&serde_json::to_string(event).unwrap());
             heard.push_str(&format!("{event} {event:?}"));

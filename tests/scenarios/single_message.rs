@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use flamingock::{Error, ErrorKind, Note, Outcome, Report, Runner, TargetSystem};
+use flamingock::report::Note;
+use flamingock::{Error, ErrorKind, Outcome, Report, Runner, TargetSystem};
 use flamingock_tests::{
     Backend as _, Proxy, TestDatabase, audit, count, done, execute, folder, query, script, strings,
     until, until_every, with_table,

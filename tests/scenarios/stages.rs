@@ -1,6 +1,7 @@
 //! Stages: their order, and what a failure or an issue stops.
 
-use flamingock::{BoxError, Cause, ErrorKind, Outcome, Runner, Stage, change, changes};
+use flamingock::report::Cause;
+use flamingock::{BoxError, ErrorKind, Outcome, Runner, Stage, change, changes};
 use flamingock_tests::{Backend as _, audit, query, with_table};
 
 use super::{Backend, Connection};

@@ -1,6 +1,7 @@
 //! Changes of several steps.
 
-use flamingock::{Cause, Error, Note, Outcome, Report, Stage, StepOutcome, UndoTarget};
+use flamingock::report::{Cause, Note, StepOutcome};
+use flamingock::{Error, Outcome, Report, Stage, UndoTarget};
 use flamingock_tests::{Backend as _, Recorder, audit, done, strings, with_table};
 use sqlx::Pool;
 

@@ -4,8 +4,9 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
+use flamingock::events::Event;
 use flamingock::events::EventKind;
-use flamingock::{Event, LockOptions, Runner, change};
+use flamingock::{LockOptions, Runner, change};
 use flamingock_tests::query;
 
 use super::{Connection, Db};

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use flamingock::Event;
+use flamingock::events::Event;
 use flamingock::events::EventKind;
 use tokio::sync::watch;
 

@@ -8,8 +8,8 @@ use super::table::{Sheet, Tone, colored, plain};
 use super::time::to_the_second;
 use super::view::View;
 use crate::audit::snapshot::LockStatus;
+use crate::report::services::ServiceStatus;
 use crate::runner::builder::Runner;
-use crate::runner::services::ServiceStatus;
 
 pub(super) async fn services(runner: &Runner, view: &View) -> Result<Answer, Failure> {
     let services = runner

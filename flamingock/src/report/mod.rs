@@ -4,6 +4,7 @@
 pub(crate) mod error;
 pub(crate) mod issue;
 pub(crate) mod run;
+pub(crate) mod services;
 pub(crate) mod text;
 pub(crate) mod verify;
 
@@ -13,6 +14,7 @@ pub use self::run::{
     ChangeReport, Counts, MissingChange, Outcome, Report, StageReport, StepOutcome, StepReport,
     TargetReport,
 };
+pub use self::services::{LastRun, ServiceStatus};
 pub use self::verify::{Verdict, VerifyReport};
 pub use crate::change::problem::{Location, Problem};
 pub use crate::plan::decision::Cause;

@@ -8,7 +8,8 @@ mod server;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use flamingock::{Note, Outcome, Runner, Stage, change, changes, rollback};
+use flamingock::report::Note;
+use flamingock::{Outcome, Runner, Stage, change, changes, rollback};
 use flamingock_tests::{
     Backend as _, Gate, MariaDb, TestDatabase, audit, count, done, execute, folder, query, script,
     strings, until, with_table,

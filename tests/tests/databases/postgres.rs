@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use flamingock::{Note, Outcome, Runner, change, changes};
+use flamingock::report::Note;
+use flamingock::{Outcome, Runner, change, changes};
 use flamingock_tests::{
     Backend as _, Postgres, Proxy, TestDatabase, audit, done, execute, query, strings, try_execute,
     until, with_table,

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use flamingock::Definition;
-use flamingock::{BoxError, ErrorKind, Note, Outcome, Runner, change, changes};
+use flamingock::report::Note;
+use flamingock::{BoxError, ErrorKind, Outcome, Runner, change, changes};
 use flamingock_tests::sql::{PlainSql, once};
 use flamingock_tests::{Backend, MariaDb, Postgres, audit, count, execute, query, until};
 use sqlx::{Connection, MySqlConnection, PgConnection, Pool};

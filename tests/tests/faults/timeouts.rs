@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use flamingock::{BoxError, Cause, ErrorKind, Runner, change, changes, rollback};
+use flamingock::report::Cause;
+use flamingock::{BoxError, ErrorKind, Runner, change, changes, rollback};
 use flamingock_tests::{
     Backend, MariaDb, PlainSql, Postgres, audit, count, done, query, until, with_table,
 };

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use flamingock::__private::{BoxFuture, IntoStorage, OpenStorage, Storage, StorageSettings};
-use flamingock::Problem;
 use flamingock::audit::{
     AcquireRequest, Acquired, AuditStore, Entry, HistoryFilter, LeaseRenewer, LockGrant,
     LockProgress, LockStore, NewEntry, Snapshot, Store, StoreError, StoreErrorKind,
 };
+use flamingock::report::Problem;
 use tokio::task::JoinHandle;
 
 use crate::fates::{Call, Fate, Mishap};

@@ -10,8 +10,9 @@ use flamingock::audit::{
     AcquireRequest, Acquired, AuditStore, Entry, HistoryFilter, LeaseRenewer, LockGrant,
     LockProgress, LockStore, NewEntry, Origin, Snapshot, State, StoreError, StoreErrorKind,
 };
+use flamingock::report::Cause;
 use flamingock::{
-    Cause, ErrorKind, LockOptions, MemoryStore, Runner, TargetSystem, UndoTarget, change, changes,
+    ErrorKind, LockOptions, MemoryStore, Runner, TargetSystem, UndoTarget, change, changes,
     rollback,
 };
 use flamingock_tests::{Backend as _, Sqlite, done, query, with_table};

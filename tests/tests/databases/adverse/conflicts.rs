@@ -1,7 +1,8 @@
 //! An atomic stage conflicts with a transaction of the application: it is retried as a whole, or is
 //! absent as a whole.
 
-use flamingock::{BoxError, ErrorKind, Note, Outcome, Report, Runner, Stage, change, changes};
+use flamingock::report::Note;
+use flamingock::{BoxError, ErrorKind, Outcome, Report, Runner, Stage, change, changes};
 use flamingock_tests::{
     Backend as _, audit, count, done, execute, folder, query, strings, with_table,
 };

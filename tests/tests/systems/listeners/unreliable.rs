@@ -5,10 +5,8 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use flamingock::events::EventKind;
-use flamingock::{
-    BoxError, ErrorKind, Event, Listener, MemoryStore, Mode, Report, Runner, change, changes,
-    verify,
-};
+use flamingock::events::{Event, Listener};
+use flamingock::{BoxError, ErrorKind, MemoryStore, Mode, Report, Runner, change, changes, verify};
 use flamingock_tests::Recorder;
 use serde_json::Value;
 
