@@ -6,4 +6,5 @@
 mod files_built;
 mod readme;
 mod registration;
+mod single_feature;
 mod ui;
