@@ -4,7 +4,7 @@ use super::adoption::Adoption;
 use super::taking;
 use super::taking::prepare;
 use crate::audit::entry::{Facts, LatestEntry, NewEntry};
-use crate::audit::snapshot::LockGrant;
+use crate::audit::grant::LockGrant;
 use crate::audit::store::Store;
 use crate::change::problem::Problem;
 use crate::plan::pipeline::Pipeline;

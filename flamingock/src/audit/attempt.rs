@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::entry::{Facts, NewEntry, Origin, State, TransactionMode};
-use super::snapshot::LockGrant;
+use super::grant::LockGrant;
 use crate::change::definition::Definition;
 use crate::util::error_chain::ErrorChain;
 use crate::util::random::new_id;

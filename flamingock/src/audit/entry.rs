@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use serde::{Serialize, Serializer};
 
-use super::snapshot::LockGrant;
+use super::grant::LockGrant;
 use crate::change::definition::Recovery;
 use crate::util::error_chain::ErrorChain;
 

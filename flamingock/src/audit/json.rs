@@ -101,7 +101,7 @@ mod tests {
 
     use crate::audit::entry::Entry;
     use crate::audit::entry::{Facts, NewEntry, Origin, State, TransactionMode};
-    use crate::audit::snapshot::LockGrant;
+    use crate::audit::grant::LockGrant;
     use crate::change::definition::Recovery;
 
     #[test]

@@ -8,8 +8,10 @@ use async_trait::async_trait;
 use tokio::time::Instant;
 
 use super::entry::{Entry, LatestEntry, NewEntry};
-use super::snapshot::{LockGrant, LockStatus, Snapshot};
-use super::store::{AcquireRequest, Acquired, AuditStore, HistoryFilter, LeaseRenewer, LockStore};
+use super::grant::AcquireRequest;
+use super::grant::LockGrant;
+use super::snapshot::{LockStatus, Snapshot};
+use super::store::{Acquired, AuditStore, HistoryFilter, LeaseRenewer, LockStore};
 use super::store_error::{StoreError, StoreErrorKind};
 
 /// A store in the memory of this process. Its clones share their content, which is lost with the

@@ -11,6 +11,7 @@
 )]
 pub(crate) mod attempt;
 pub(crate) mod entry;
+pub(crate) mod grant;
 pub(crate) mod json;
 pub(crate) mod memory;
 pub(crate) mod snapshot;
@@ -19,10 +20,10 @@ pub(crate) mod store_error;
 pub(crate) mod tables;
 
 pub use self::entry::{Entry, Facts, LatestEntry, NewEntry, Origin, State, TransactionMode};
-pub use self::snapshot::{LockGrant, LockProgress, LockStatus, Snapshot};
-pub use self::store::{
-    AcquireRequest, Acquired, AuditStore, HistoryFilter, LeaseRenewer, LockStore, Store,
-};
+pub use self::grant::AcquireRequest;
+pub use self::grant::LockGrant;
+pub use self::snapshot::{LockProgress, LockStatus, Snapshot};
+pub use self::store::{Acquired, AuditStore, HistoryFilter, LeaseRenewer, LockStore, Store};
 pub use self::store_error::{StoreError, StoreErrorKind};
 pub use self::tables::TableNames;
 pub use crate::change::definition::Recovery;

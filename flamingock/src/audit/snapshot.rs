@@ -6,32 +6,9 @@ use std::time::SystemTime;
 use serde::Serialize;
 
 use super::entry::{LatestEntry, State};
-use super::store::AcquireRequest;
+use super::grant::AcquireRequest;
 use crate::util::time;
 use crate::util::visible::Visible;
-
-/// One acquisition of a service's lock, identified by its fencing token.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct LockGrant {
-    /// The service.
-    pub service: String,
-    /// The fencing token: it grows with each acquisition.
-    pub fencing_token: i64,
-    /// The random id of the run that acquired the lock.
-    pub run_id: String,
-}
-
-impl LockGrant {
-    /// Returns the grant of an acquisition that succeeded.
-    pub fn new(request: &AcquireRequest, fencing_token: i64) -> LockGrant {
-        LockGrant {
-            service: request.service.clone(),
-            fencing_token,
-            run_id: request.run_id.clone(),
-        }
-    }
-}
 
 /// The state of a service's lock: its owner, or its last owner.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -7,26 +7,9 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 
 use super::entry::{Entry, NewEntry, State};
-use super::snapshot::{LockGrant, LockProgress, Snapshot};
+use super::grant::{AcquireRequest, LockGrant};
+use super::snapshot::{LockProgress, Snapshot};
 use crate::util::boxed::BoxFuture;
-
-/// A request to acquire the lock.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct AcquireRequest {
-    /// The service.
-    pub service: String,
-    /// The random id of the run.
-    pub run_id: String,
-    /// A description of the owner for people.
-    pub owner: String,
-    /// The length of the lease, measured by the store.
-    pub lease: Duration,
-    /// Takes the lock from the live owner with this fencing token, and only from that owner: not
-    /// from one that came after it, and not if the lock is free. `None` acquires the lock only if
-    /// it is free or its lease has ended.
-    pub force: Option<i64>,
-}
 
 /// The result of a successful acquisition.
 #[derive(Clone, Debug, PartialEq, Eq)]

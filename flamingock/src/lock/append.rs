@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::stop::{Cut, StopReason, StopSignal};
 use crate::audit::entry::{Entry, NewEntry};
-use crate::audit::snapshot::LockGrant;
+use crate::audit::grant::LockGrant;
 use crate::audit::store::{HistoryFilter, Store};
 use crate::audit::store_error::{StoreError, StoreErrorKind};
 

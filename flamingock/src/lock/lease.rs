@@ -8,8 +8,9 @@ use tokio::time::Instant;
 
 use super::renewal::{Clock, First, Renewer, TAKEN};
 use super::stop::{GRACE, StopReason, StopSignal};
-use crate::audit::snapshot::LockGrant;
-use crate::audit::store::{AcquireRequest, Acquired, Store};
+use crate::audit::grant::AcquireRequest;
+use crate::audit::grant::LockGrant;
+use crate::audit::store::{Acquired, Store};
 use crate::audit::store_error::{StoreError, StoreErrorKind};
 use crate::lock::silence;
 use crate::util::error_chain::ErrorChain;

@@ -8,7 +8,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 
 use super::stop::StopSignal;
-use crate::audit::snapshot::LockGrant;
+use crate::audit::grant::LockGrant;
 use crate::audit::store::{LeaseRenewer, Store};
 use crate::audit::store_error::StoreErrorKind;
 use crate::util::error_chain::ErrorChain;

@@ -3,7 +3,8 @@
 
 use super::builder::Runner;
 use crate::audit::entry::{LatestEntry, NewEntry, Origin, State};
-use crate::audit::snapshot::{LockGrant, Snapshot};
+use crate::audit::grant::LockGrant;
+use crate::audit::snapshot::Snapshot;
 use crate::change::names;
 use crate::engine;
 use crate::engine::collect::open_storage as open;

@@ -10,8 +10,10 @@ use tokio::time::Instant;
 
 use super::builder::Runner;
 use crate::audit::entry::{Entry, LatestEntry, NewEntry, Origin, State, TransactionMode};
-use crate::audit::snapshot::{LockGrant, LockStatus};
-use crate::audit::store::{AcquireRequest, HistoryFilter};
+use crate::audit::grant::AcquireRequest;
+use crate::audit::grant::LockGrant;
+use crate::audit::snapshot::LockStatus;
+use crate::audit::store::HistoryFilter;
 use crate::audit::store_error::{StoreError, StoreErrorKind};
 use crate::change::definition::Definition;
 use crate::engine;

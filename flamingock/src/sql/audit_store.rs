@@ -15,10 +15,10 @@ use super::rows;
 use super::store::{SqlStore, check_readable, format_error};
 use super::timing::{LANE, POLL_PAUSE};
 use crate::audit::entry::{Entry, NewEntry};
-use crate::audit::snapshot::{LockGrant, LockProgress, Snapshot};
-use crate::audit::store::{
-    AcquireRequest, Acquired, AuditStore, HistoryFilter, LeaseRenewer, LockStore,
-};
+use crate::audit::grant::AcquireRequest;
+use crate::audit::grant::LockGrant;
+use crate::audit::snapshot::{LockProgress, Snapshot};
+use crate::audit::store::{Acquired, AuditStore, HistoryFilter, LeaseRenewer, LockStore};
 use crate::audit::store_error::{StoreError, StoreErrorKind};
 
 #[async_trait]

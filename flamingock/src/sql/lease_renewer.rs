@@ -11,7 +11,7 @@ use sqlx::Pool;
 use super::driver::{Driver, send};
 use super::error::store_error;
 use super::rows;
-use crate::audit::snapshot::LockGrant;
+use crate::audit::grant::LockGrant;
 use crate::audit::store::LeaseRenewer;
 use crate::audit::store_error::{StoreError, StoreErrorKind};
 

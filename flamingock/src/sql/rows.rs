@@ -6,7 +6,8 @@ use flamingock_sqlx_audit as sqlx_audit;
 
 use super::timing::LANE;
 use crate::audit::entry::{Entry, LatestEntry, NewEntry, Origin, State, TransactionMode, known};
-use crate::audit::snapshot::{LockGrant, LockProgress, LockStatus, Snapshot};
+use crate::audit::grant::LockGrant;
+use crate::audit::snapshot::{LockProgress, LockStatus, Snapshot};
 use crate::audit::store::{Acquired, HistoryFilter};
 use crate::change::definition::Recovery;
 use crate::util::error_chain::ErrorChain;

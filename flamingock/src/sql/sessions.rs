@@ -12,7 +12,7 @@ use super::driver::{Driver, send};
 use super::retry::{Retry, retry};
 use super::store::SqlStore;
 use super::timing::POLL_PAUSE;
-use crate::audit::snapshot::LockGrant;
+use crate::audit::grant::LockGrant;
 use crate::audit::store_error::{StoreError, StoreErrorKind};
 
 const ACTION: &str = "could not take the lock over";
