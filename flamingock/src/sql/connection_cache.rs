@@ -59,14 +59,14 @@ pub(super) struct ConnectionCache<D: Driver> {
 /// Consecutive files that neither set nor read session state.
 #[derive(Debug)]
 struct SharedByFiles<D: Driver> {
-    /// A cached connection that only such files have used. To open one, SQLite reads the whole schema, and a
-    /// server authenticates the user.
+    /// The cached connection, which only such files used. To open one, SQLite reads the whole
+    /// schema, and a server authenticates the user.
     connection: Option<(Client, GuardedConnection<D>)>,
     /// The number of these files since the last other change.
     consecutive: usize,
     /// Whether they share a connection.
     is_shared: bool,
-    /// Whether the database runs code for them that may use session state. Asked once.
+    /// Whether the database runs code for them that may use session state. Determined once.
     runs_code: bool,
 }
 
@@ -219,7 +219,8 @@ impl<D: Driver> ConnectionCache<D> {
         }
     }
 
-    /// Closes the cached connection of files where other changes may create code that runs for them.
+    /// Closes the cached connection of files, if other changes could create code that runs for
+    /// these files.
     pub(super) fn end_sharing(&self) {
         if D::RUNS_NO_CODE.is_some() {
             locked(&self.shared).end();

@@ -205,16 +205,16 @@ pub(crate) trait Driver: Backend {
         async { Ok(()) }
     }
 
-    /// Reports whether the pool's hook has left tables that only this session sees.
+    /// Reports whether the pool's hook left tables that only this session sees.
     fn has_session_tables(
         _connection: &mut Conn<Self>,
     ) -> impl Future<Output = Result<bool>> + Send {
         async { Ok(false) }
     }
 
-    /// Returns 1 if no code that the database runs for a file (triggers, views, defaults of columns) can use
-    /// session state, and the pool's hook has left none that a file could change. `None` if no query is
-    /// necessary.
+    /// Returns 1 if no code that the database runs for a file (triggers, views, defaults of
+    /// columns) can use session state, and the pool's hook left no session state that a file could
+    /// change. `None` if no query is necessary.
     const RUNS_NO_CODE: Option<&'static str> = None;
 
     /// Clears the prepared statements that the driver caches.

@@ -121,9 +121,9 @@ impl Driver for flamingock_sqlx_audit::MySql {
         error.is_some_and(|error| matches!(error.number(), 1040 | 1203 | 1226))
     }
 
-    // The server lists triggers and columns by the user's privileges, so these are checked first. A hook's
-    // temporary tables are not listed anywhere, but the session counts its statements. A server without
-    // these counters returns an error, and its files get a connection each.
+    // The server lists triggers and columns by the user's privileges, so these are checked first. A
+    // hook's temporary tables are not listed anywhere, but the session counts its statements. A
+    // server without these counters returns an error, and its files get a connection each.
     const RUNS_NO_CODE: Option<&'static str> = Some(
         "SELECT 2 = (SELECT COUNT(DISTINCT PRIVILEGE_TYPE) FROM (
     SELECT GRANTEE, PRIVILEGE_TYPE FROM information_schema.USER_PRIVILEGES

@@ -87,8 +87,9 @@ UNION ALL SELECT 'extension', extname::text FROM pg_catalog.pg_extension WHERE e
     const OPEN_TRANSACTION_CHECK: &'static [&'static str] =
         &["SELECT 1 / (CASE WHEN now() = statement_timestamp() THEN 1 ELSE 0 END)"];
 
-    // Objects below 16384 are part of every database. Functions of the listed extensions use no session state.
-    // A file could only see what `nextval` leaves by `currval` and `lastval`, which are volatile, too.
+    // Objects below 16384 are part of every database. Functions of the listed extensions use no
+    // session state. What `nextval` leaves is visible to a file only through `currval` and
+    // `lastval`, which are volatile too.
     const RUNS_NO_CODE: Option<&'static str> = Some(
         r"SELECT (pg_catalog.pg_my_temp_schema() = 0
   AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_event_trigger)
