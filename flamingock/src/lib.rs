@@ -334,9 +334,7 @@ pub fn run(storage: impl target::storage::IntoStorage) -> Run {
     Runner::new(storage).run()
 }
 
-/// The events of a run, and the listeners that receive them.
-///
-/// See [`guide::listeners`].
+#[doc = include_str!("../docs/events.md")]
 pub mod events {
     #[cfg(feature = "otel")]
     pub use crate::listener::otel::{self, Metrics};
