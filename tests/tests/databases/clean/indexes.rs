@@ -73,6 +73,37 @@ async fn retried_index_is_created_once_its_remains_are_dropped() {
     assert_eq!(strings(&pool, INVALID).await, Vec::<String>::new());
 }
 
+/// The file of the guide, with another table.
+#[tokio::test]
+async fn documented_retry_drops_the_invalid_index_of_the_attempt_before() {
+    let (_database, pool) = fresh().await;
+    execute(&pool, "INSERT INTO done VALUES ('twice'), ('twice')").await;
+    let guide = include_str!("../../../../flamingock/docs/files.md");
+    let block = guide
+        .split("```")
+        .find(|block| block.contains("CREATE INDEX CONCURRENTLY"));
+    let text = block.unwrap().trim_start_matches("sql\n");
+    let text = text.replace(", target=billing", "").replace(
+        "CREATE INDEX CONCURRENTLY orders_owner ON orders (owner)",
+        "CREATE UNIQUE INDEX CONCURRENTLY orders_owner ON done (what)",
+    );
+    let run = || {
+        Runner::new(&pool)
+            .files(folder(&[("0001__script.sql", &text)]))
+            .run()
+    };
+    for _ in 0..2 {
+        run().await.unwrap_err();
+        assert_eq!(strings(&pool, INVALID).await, ["orders_owner"]);
+    }
+    execute(&pool, "DELETE FROM done").await;
+    assert_eq!(run().await.unwrap().counts().newly_applied, 1);
+    assert_eq!(strings(&pool, INVALID).await, Vec::<String>::new());
+    execute(&pool, "INSERT INTO done VALUES ('once')").await;
+    let again = try_execute(&pool, "INSERT INTO done VALUES ('once')").await;
+    assert!(again.is_err(), "the index is not there");
+}
+
 #[change(id = "swallows", order = "0001", transaction = false, register = false)]
 async fn swallows(db: &mut PgConnection) {
     let _ = query(db, "CREATE UNIQUE INDEX CONCURRENTLY once ON done (what)").await;
