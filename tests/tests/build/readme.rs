@@ -9,9 +9,9 @@ use flamingock_tests::{cargo, normalise};
 use tempfile::TempDir;
 
 /// The blocks of a page that begin with this line, without the lines around them.
-fn blocks<'a>(page: &'a str, fence: &str) -> Vec<&'a str> {
+fn blocks<'a>(page: &'a str, opening: &str) -> Vec<&'a str> {
     let parts = page.split("\n```");
-    let found = parts.filter_map(|part| part.strip_prefix(fence));
+    let found = parts.filter_map(|part| part.strip_prefix(opening));
     found.map(|block| block.trim_start_matches('\n')).collect()
 }
 
