@@ -69,7 +69,10 @@ fn guarantees_page_names_each_test_and_no_other() {
             "no test {name}"
         );
     }
-    for test in tests.iter().filter(|test| !test.starts_with("documented::")) {
+    for test in tests
+        .iter()
+        .filter(|test| !test.starts_with("documented::"))
+    {
         assert!(
             names.iter().any(|name| test.ends_with(name)),
             "{test} is not in the page"
