@@ -30,16 +30,16 @@ pub(super) struct Adopt {
     /// Another service of the same database, instead of a tool
     #[arg(long, value_name = "NAME")]
     from_service: Option<String>,
-    /// The tool's table, if it is not its usual one
+    /// The tool's table [default: the tool's own default]
     #[arg(long, value_name = "TABLE", requires = "tool")]
     table: Option<String>,
-    /// The target system that has the table, if it is not the audit's database
+    /// The target system that has the table [default: the audit's database]
     #[arg(long, value_name = "TARGET", requires = "tool")]
     target: Option<String>,
-    /// A file with lines `their-id = our-id`, or `their-id = -` for what has no change here
+    /// A file with lines `their-id = our-id`, or `their-id = -` for an entry without a change here
     #[arg(long, value_name = "FILE", requires = "tool")]
     map: Option<PathBuf>,
-    /// What `mongoexport` has written of Mongock's collection
+    /// The output of `mongoexport` for Mongock's collection
     #[arg(
         long,
         value_name = "FILE",
@@ -47,13 +47,13 @@ pub(super) struct Adopt {
         required_if_eq("tool", "mongock")
     )]
     export: Option<PathBuf>,
-    /// A history without a single change is fine
+    /// Accept a history without any change
     #[arg(long, requires = "tool")]
     allow_empty: bool,
-    /// The table that `--table` names may be missing, as in a new environment
+    /// Accept that the table is missing, as in a new environment
     #[arg(long, requires = "table")]
     allow_missing: bool,
-    /// Prints what each entry and each change would count as, and why; writes nothing
+    /// Show how each entry and each change would be recorded, and why, without writing anything
     #[arg(long, requires = "tool")]
     dry_run: bool,
     #[command(flatten)]

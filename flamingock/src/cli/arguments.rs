@@ -17,34 +17,34 @@ use crate::report::issue::Resolution;
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(super) enum Action {
-    /// Apply what is pending
+    /// Apply the pending changes
     Apply(By),
-    /// Show what `apply` would do; write nothing
+    /// Show what `apply` would do, without writing anything
     Plan,
-    /// Show where every change stands
+    /// Show the state of every change
     Status(Status),
-    /// Undo applied changes by their rollbacks, last first, without a question
+    /// Undo applied changes with their rollbacks, the last one first, without asking
     Undo(Undo),
-    /// Succeed only if nothing is pending; write nothing
+    /// Succeed only if nothing is pending, without writing anything
     Check,
-    /// Call the verify functions and compare their answers with the audit; write nothing
+    /// Call the verify functions and compare their answers with the audit, without writing anything
     Verify,
     /// Read the audit
     #[command(subcommand)]
     Audit(Audit),
-    /// Show the changes that need manual resolution, or record what an operator found out
+    /// Show the changes that need manual resolution, or resolve one
     #[command(subcommand)]
     Issue(Issue),
-    /// Show the lock, or take it from an owner that is gone
+    /// Show the lock, or release it in place of an owner that no longer runs
     #[command(subcommand)]
     Lock(Lock),
-    /// Adopt the history of another tool or service; run nothing
+    /// Adopt the history of another tool or service, without running a change
     Adopt(Adopt),
-    /// Record changes as applied that people have applied by hand; run nothing
+    /// Record changes that were applied by hand as applied, without running one
     Baseline(Baseline),
-    /// Print, check or write the manifest: one line a change
+    /// Print, check or write the manifest, which has one line for each change
     Manifest(Manifest),
-    /// Print the statements that create the tables of the audit, or bring them to the current format
+    /// Print the statements that create the tables, or that upgrade them to the current format
     Schema(Schema),
 }
 
@@ -96,7 +96,7 @@ impl Action {
 /// Of what.
 #[derive(Debug, Args)]
 pub(super) struct Status {
-    /// Show all services of the database instead, a line each, from the audit alone
+    /// Show all services of the database, one line each, according to the audit
     #[arg(long)]
     pub(super) all_services: bool,
 }
@@ -106,11 +106,11 @@ pub(super) struct Status {
 pub(super) struct Undo {
     #[command(flatten)]
     range: UndoRange,
-    /// Show what would be undone; write nothing
+    /// Show what would be undone, without writing anything
     #[arg(long)]
     pub(super) plan: bool,
-    /// Undo also where the service has applied changes that this binary does not know, and leave those
-    /// as they are
+    /// Undo even if the service has applied changes that this binary does not know; those stay
+    /// applied
     #[arg(long)]
     force: bool,
     #[command(flatten)]
@@ -134,13 +134,13 @@ struct UndoRange {
     /// The last N applied changes
     #[arg(long, value_name = "N")]
     count: Option<usize>,
-    /// Everything after this change, which itself stays
+    /// All changes after this one, which itself stays applied
     #[arg(long, value_name = "ID")]
     to: Option<String>,
-    /// This change alone
+    /// Only this change
     #[arg(value_name = "ID")]
     change: Option<String>,
-    /// What this run applied: `audit list --history` shows the ids of runs
+    /// The changes that this run applied; `audit list --history` shows the ids of runs
     #[arg(long, value_name = "RUN_ID")]
     run: Option<String>,
 }
@@ -166,7 +166,7 @@ impl UndoRange {
 pub(super) enum Audit {
     /// Show the latest entry of each change
     List(List),
-    /// Record what an operator found out about a change that needs resolution: `issue resolve`
+    /// Resolve an issue, like `issue resolve`
     #[command(hide = true)]
     Fix(Fix),
 }
@@ -174,22 +174,22 @@ pub(super) enum Audit {
 /// Which entries, and how much of them.
 #[derive(Debug, Args)]
 pub(super) struct List {
-    /// Every entry, oldest first
+    /// Show every entry, oldest first
     #[arg(long)]
     pub(super) history: bool,
-    /// Only attempts that began at or after this time: `2h` or `3d` ago, a date or RFC 3339
+    /// Only attempts that began at or after this time: `2h` or `3d` ago, a date, or RFC 3339
     #[arg(long, value_name = "TIME", value_parser = since)]
     pub(super) since: Option<SystemTime>,
     /// Only this change
     #[arg(value_name = "ID")]
     pub(super) change: Option<String>,
-    /// Only entries in this state, as the audit spells it
+    /// Only entries with this state, such as FAILED
     #[arg(long, value_name = "STATE", value_parser = state)]
     pub(super) state: Option<String>,
-    /// Everything that is known of each entry
+    /// Show all fields of each entry
     #[arg(long)]
     pub(super) extended: bool,
-    /// Who asked for it, too, and reasons and errors on narrow terminals
+    /// Show the operator, too, and reasons and errors even on narrow terminals
     #[arg(long)]
     pub(super) wide: bool,
 }
@@ -200,10 +200,10 @@ pub(super) struct Fix {
     /// The change
     #[arg(short, long, value_name = "ID")]
     pub(super) change: String,
-    /// APPLIED: its effect is there. ROLLED_BACK: nothing of it is there, and `apply` runs it
+    /// APPLIED: its effect is present. ROLLED_BACK: no effect is present, and `apply` runs it
     #[arg(short, long, value_enum, ignore_case = true)]
     pub(super) resolution: Finding,
-    /// What was found, for the audit
+    /// The reason, recorded in the audit
     #[arg(long, value_name = "TEXT", value_parser = reason)]
     pub(super) reason: String,
     #[command(flatten)]
@@ -214,9 +214,9 @@ pub(super) struct Fix {
 #[derive(Clone, Copy, Debug, ValueEnum)]
 #[value(rename_all = "SCREAMING_SNAKE_CASE")]
 pub(super) enum Finding {
-    /// Its effect is there
+    /// The effect of the change is present
     Applied,
-    /// Nothing of it is there
+    /// No effect of the change is present
     RolledBack,
 }
 
@@ -241,16 +241,16 @@ impl Finding {
 pub(super) enum Issue {
     /// Show the changes that need manual resolution
     List,
-    /// Show one of them
+    /// Show one change that needs manual resolution
     #[command(alias = "get")]
     Show {
         /// The change
         id: String,
-        /// What failed, what to look at, and the commands that resolve it
+        /// Show what failed, what to check, and the commands that resolve it
         #[arg(long)]
         guidance: bool,
     },
-    /// Record what an operator found out about one of them
+    /// Record whether such a change is applied
     Resolve(Resolve),
 }
 
@@ -261,7 +261,7 @@ pub(super) struct Resolve {
     pub(super) id: String,
     #[command(flatten)]
     found: Found,
-    /// What was found, for the audit
+    /// The reason, recorded in the audit
     #[arg(long, value_name = "TEXT", value_parser = reason)]
     pub(super) reason: String,
     #[command(flatten)]
@@ -272,10 +272,10 @@ pub(super) struct Resolve {
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 struct Found {
-    /// Its effect is there
+    /// The effect of the change is present
     #[arg(long)]
     applied: bool,
-    /// Nothing of it is there, and `apply` runs it
+    /// No effect of the change is present, and `apply` runs it
     #[arg(long)]
     rolled_back: bool,
 }
@@ -293,12 +293,12 @@ impl Resolve {
 /// What to do with the lock.
 #[derive(Debug, Subcommand)]
 pub(super) enum Lock {
-    /// Show who has it, or had it last
+    /// Show the current or last owner
     #[command(alias = "show")]
     Status,
-    /// Take it from an owner that is known to be gone, and give it back
+    /// Release the lock in place of an owner that no longer runs
     Release {
-        /// How that is known, for the audit
+        /// The reason, recorded in the audit
         #[arg(long, value_name = "TEXT", value_parser = reason)]
         reason: String,
         #[command(flatten)]
@@ -321,7 +321,7 @@ pub(super) struct Manifest {
 /// Which statements.
 #[derive(Debug, Args)]
 pub(super) struct Schema {
-    /// Print those that bring the tables of this database from an older format to the current one
+    /// Print the statements that upgrade the tables of this database from an older format
     #[arg(long)]
     pub(super) upgrade: bool,
 }

@@ -11,14 +11,14 @@ use super::table::{Sheet, Tone, plain};
 use super::view::View;
 use crate::runner::builder::Runner;
 
-/// Up to where, and how that is known.
+/// The last applied change, and the reason.
 #[derive(Debug, Args)]
 pub(super) struct Baseline {
-    /// The last change that is applied: those before it in its stage, and those of the stages before,
-    /// are, too
+    /// The last applied change; those before it in its stage, and those of earlier stages, are recorded,
+    /// too
     #[arg(value_name = "ID")]
     up_to: String,
-    /// How that is known, for the audit
+    /// The reason, recorded in the audit
     #[arg(long, value_name = "TEXT", value_parser = reason)]
     reason: String,
     #[command(flatten)]

@@ -5,10 +5,10 @@ use clap::Args;
 use crate::change::names;
 use crate::runner::builder::Runner;
 
-/// Who asks for it.
+/// The operator of a command.
 #[derive(Debug, Args)]
 pub(super) struct By {
-    /// Who asks for it, for the audit [default: the user of the operating system]
+    /// The operator, recorded in the audit [default: the user of the operating system]
     #[arg(long = "by", value_name = "NAME")]
     name: Option<String>,
 }

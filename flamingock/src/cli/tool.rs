@@ -17,7 +17,7 @@ use super::view::{Flags, color_of};
 use crate::runner::builder::Runner;
 use crate::util::visible::visible;
 
-/// Applies, undoes and shows the changes of this application, and what is on record of them
+/// Applies, undoes and shows the changes of this application, and reads their audit
 #[derive(Debug, Parser)]
 struct Tool {
     #[command(subcommand)]
@@ -28,7 +28,7 @@ struct Tool {
 enum Chosen {
     #[command(flatten)]
     Command(Command),
-    /// Print what a shell needs to complete these commands
+    /// Print the completion script of a shell
     Completions {
         /// The shell
         shell: Shell,

@@ -33,7 +33,7 @@ impl Flags {
             .arg(
                 flag(JSON)
                     .long("json")
-                    .help("Print one JSON document, also for an error"),
+                    .help("Print one JSON document, even for an error"),
             )
             .arg(
                 Arg::new(COLOR)
@@ -41,20 +41,20 @@ impl Flags {
                     .value_name("WHEN")
                     .value_parser(["auto", "always", "never"])
                     .global(true)
-                    .help("When to print colors: auto, which the variable NO_COLOR turns off, always or never"),
+                    .help("When to print colors; the variable NO_COLOR turns `auto` off"),
             )
             .arg(
                 flag(QUIET)
                     .short('q')
                     .long("quiet")
-                    .help("Print nothing but errors and what was asked for"),
+                    .help("Print only the result and errors"),
             )
             .arg(
                 flag(VERBOSE)
                     .short('v')
                     .long("verbose")
                     .overrides_with(VERBOSE)
-                    .help("Print every change, and what is done to standard error; -vv: all of it"),
+                    .help("Print every change, and progress to standard error; -vv prints more"),
             )
     }
 

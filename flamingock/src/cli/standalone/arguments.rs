@@ -10,7 +10,7 @@ use crate::cli::arguments::{Action, Audit, Issue, Lock, Schema, Status};
 use crate::cli::baseline::Baseline;
 use crate::cli::program::Program;
 
-/// Looks after the services whose audit is in a database, without the code of their changes
+/// Operates the services whose audit is in a database, without the code of their changes
 #[derive(Debug, Parser)]
 #[command(name = "flamingock", version, subcommand_required = true)]
 pub(super) struct Tool {
@@ -23,13 +23,13 @@ pub(super) struct Tool {
 /// Where to look.
 #[derive(Debug, Args)]
 pub(super) struct Place {
-    /// sqlite:FILE, postgres://.. or mysql://..; the variable `DATABASE_URL` if it is not given
+    /// sqlite:FILE, postgres://.. or mysql://.. [default: the variable DATABASE_URL]
     #[arg(long, value_name = "URL", global = true)]
     pub(super) database_url: Option<String>,
-    /// The service whose changes they are
+    /// The service [default: default]
     #[arg(long, value_name = "NAME", global = true)]
     service: Option<String>,
-    /// Where the tables stand: a schema, on MySQL a database
+    /// The schema of the tables; on MySQL, the database
     #[arg(
         long = "schema",
         value_name = "NAME",
@@ -37,13 +37,13 @@ pub(super) struct Place {
         id = "place_schema"
     )]
     pub(super) schema: Option<String>,
-    /// What the names of the tables begin with, if not with `flamingock_`
+    /// The prefix of the table names [default: flamingock_]
     #[arg(long, value_name = "TEXT", global = true)]
     pub(super) prefix: Option<String>,
-    /// Take the lock also in a database that is not tested, such as Galera or `CockroachDB`
+    /// Allow a database that is not tested, such as Galera or `CockroachDB`
     #[arg(long, global = true)]
     pub(super) allow_untested_database: bool,
-    /// The manifest that the application has committed: what is pending is known by it
+    /// The manifest that the application has committed; it names the pending changes
     #[arg(long, value_name = "FILE", global = true)]
     pub(super) manifest: Option<PathBuf>,
 }
@@ -79,25 +79,25 @@ impl Place {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(super) enum Chosen {
-    /// Show where every change stands that was ever tried
+    /// Show the state of every change in the audit
     Status(Status),
     /// Read the audit
     #[command(subcommand)]
     Audit(Audit),
-    /// Show the changes that need manual resolution, as far as the audit tells, or resolve one
+    /// Show the changes that need manual resolution according to the audit, or resolve one
     #[command(subcommand)]
     Issue(Issue),
-    /// Show the lock, or take it from an owner that is gone
+    /// Show the lock, or release it in place of an owner that no longer runs
     #[command(subcommand)]
     Lock(Lock),
-    /// Adopt the history of another tool or service; needs --manifest
+    /// Adopt the history of another tool or service (needs --manifest)
     Adopt(Adopt),
-    /// Record changes as applied that people have applied by hand; needs --manifest
+    /// Record changes that were applied by hand as applied (needs --manifest)
     Baseline(Baseline),
-    /// Print the statements that create the tables of the audit, which connects to nothing, or bring those of
+    /// Print the statements that create the tables, without a connection, or that upgrade those of
     /// the database to the current format
     Schema(Schema),
-    /// Print what a shell needs to complete these commands
+    /// Print the completion script of a shell
     Completions {
         /// The shell
         shell: Shell,
