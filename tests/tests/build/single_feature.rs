@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use flamingock::{Runner, testing};
 use flamingock_tests::{Backend, MariaDb, Postgres, Sqlite, cargo};
 
 /// Runs a command line in a pseudo-terminal, twice. Returns what the first run printed.
@@ -60,6 +61,10 @@ async fn each_feature_works_alone_outside_of_the_workspace() {
 #[ignore = "compiles a program for each feature: tests/run extra"]
 async fn program_of_the_package_works_with_its_feature_alone() {
     let database = Sqlite::fresh().await;
+    let pool = database.pool(1).await;
+    let change = testing::change("first").build();
+    let applied = Runner::new(&pool).changes([change]).run().await;
+    assert_eq!(applied.unwrap().counts().newly_applied, 1);
     let manifest = cargo::workspace().join("flamingock/Cargo.toml");
     let built = cargo::build(
         &manifest,
@@ -72,7 +77,10 @@ async fn program_of_the_package_works_with_its_feature_alone() {
         ],
     );
     let program = built["flamingock"].display();
-    let line = format!("{program} status --database-url '{}' -vv", database.url);
+    let line = format!(
+        "{program} status --all-services --database-url '{}' -vv",
+        database.url
+    );
     let text = run_twice(&line, &database.url, true);
-    assert!(text.contains("no changes"), "{text}");
+    assert!(text.contains("default"), "{text}");
 }
