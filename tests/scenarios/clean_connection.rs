@@ -99,7 +99,7 @@ impl Ground {
     async fn assert_clean(&self, case: &str) {
         assert_eq!(strings(&self.pool, settings()).await, self.before, "{case}");
         if let Some(held) = HELD {
-            // InnoDB refreshes INNODB_TRX only if nobody has read it for 0.1 s.
+            // InnoDB refreshes INNODB_TRX only if no session has read it for 0.1 s.
             let pause = Duration::from_millis(250);
             until_every(pause, "nothing is held", async || {
                 strings(&self.watch, held).await.is_empty()

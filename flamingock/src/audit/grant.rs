@@ -1,4 +1,4 @@
-//! The request for a lock, and the grant that a store answers with.
+//! The request for a lock, and the grant that a store returns.
 
 use std::time::Duration;
 

@@ -27,7 +27,7 @@ pub(super) enum Action {
     Undo(Undo),
     /// Succeed only if nothing is pending, without writing anything
     Check,
-    /// Call the verify functions and compare their answers with the audit, without writing anything
+    /// Call the verify functions and compare their results with the audit, without writing anything
     Verify,
     /// Read the audit
     #[command(subcommand)]

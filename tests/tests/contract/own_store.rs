@@ -125,22 +125,18 @@ impl AuditStore for OwnStore {
         filter: &HistoryFilter,
     ) -> Result<Vec<Entry>, StoreError> {
         let content = self.content();
-        let of_service = content
-            .entries
-            .iter()
-            .filter(|entry| entry.service == service);
-        let mut found: Vec<Entry> = of_service
-            .filter(|entry| filter.matches(entry))
-            .cloned()
+        let of_service = || {
+            let entries = content.entries.iter();
+            entries.filter(|entry| entry.service == service)
+        };
+        let latest: HashMap<_, i64> = of_service()
+            .map(|entry| (entry.change_id.as_deref(), entry.seq))
             .collect();
-        if filter.latest_only {
-            let last: HashMap<_, _> = found
-                .iter()
-                .map(|entry| (entry.change_id.clone(), entry.seq))
-                .collect();
-            found.retain(|entry| last[&entry.change_id] == entry.seq);
-        }
-        Ok(found)
+        let is_wanted = |entry: &&Entry| {
+            let is_latest = latest[&entry.change_id.as_deref()] == entry.seq;
+            filter.matches(entry) && (!filter.latest_only || is_latest)
+        };
+        Ok(of_service().filter(is_wanted).cloned().collect())
     }
 
     async fn services(&self) -> Result<Vec<String>, StoreError> {
@@ -257,6 +253,9 @@ async fn own_store_records_runs_failures_and_undos() {
     assert_eq!(states(&all.history(&filter).await.unwrap()), expected);
     let latest = all.history(&filter.latest_only()).await.unwrap();
     assert_eq!(states(&latest), ["fails 1 FAILED", "first 1 ROLLED_BACK"]);
+    // The latest entry of all, not the latest one that matches the rest of the filter.
+    let applied = HistoryFilter::default().state(State::Applied).latest_only();
+    assert!(all.history(&applied).await.unwrap().is_empty());
 }
 
 #[tokio::test]
