@@ -35,16 +35,16 @@ pub(crate) async fn write() -> Result<(), BoxError> {
         text,
         "\nLoad of the machine (processes that want to run) before and after each part: {loads}.\n\n"
     );
-    let page = root().join("docs/performance.md");
+    let page = root().join("flamingock/docs/performance.md");
     let old = fs::read_to_string(&page)?;
     let (before, rest) = old
         .split_once(BEGIN)
-        .ok_or("docs/performance.md has lost its first mark")?;
+        .ok_or("flamingock/docs/performance.md has lost its first mark")?;
     let (_, after) = rest
         .split_once(END)
-        .ok_or("docs/performance.md has lost its second mark")?;
+        .ok_or("flamingock/docs/performance.md has lost its second mark")?;
     fs::write(page, format!("{before}{text}{END}{after}"))?;
-    plot::draw(&root().join("docs/performance.svg"), &lines)
+    plot::draw(&root().join("flamingock/docs/performance.svg"), &lines)
 }
 
 /// The machine and the versions, in one paragraph.

@@ -162,13 +162,20 @@
 //!
 //! - [`change`](macro@change): every key and every kind of argument
 //! - [`Runner`]: stages, services, tags, the lock, policies, the manifest, undo, issues
+//! - [`guide::concepts`]: the terms, the states of a change, and the lock
+//! - [`guide::files`]: changes as SQL files, and the folders of other tools
 //! - [`guide::recovery`]: what happens after a failure or a crash, and what an operator does
 //! - [`guide::databases`]: rights, poolers, limits, and tested versions
 //! - [`guide::targets`]: target systems: values, readiness, description
 //! - `guide::templates`, with the feature `templates`: changes declared in YAML and TOML files
-//! - [`guide::listeners`]: events, webhook, metrics
-//! - [`audit`]: the entries, and the traits for a store of your own; see also [`report`], [`lock`],
-//!   [`events`] and [`adopt`]
+//! - `cli`, with the feature `cli`: the application as a command-line program; [`guide::json`],
+//!   [`guide::exit_codes`]
+//! - [`adopt`]: the history of another tool, or of another service
+//! - [`events`]: events, webhook, metrics
+//! - [`audit`]: the entries, and the traits for a store of your own; see also [`report`] and
+//!   [`lock`]
+//! - [All pages](https://github.com/flamingock/flamingock-rs/blob/main/flamingock/docs/SUMMARY.md):
+//!   quickstarts, Kubernetes, CI, a runbook, the guarantees and their tests
 //!
 //! # Features
 //!
@@ -176,6 +183,7 @@
 //! |---|---|
 //! | `sqlite`, `postgres`, `mysql` | pools and connections of that database through sqlx; `mysql` includes MariaDB |
 //! | `cli` | the module `cli`: the application as a command-line program |
+//! | `standalone` | the program `flamingock`, which operates services without their code |
 //! | `templates` | changes declared in YAML and TOML files: the module `template` and the attribute `template` |
 //! | `template-http` | the template `http`, for systems that are configured by HTTP requests |
 //! | `testing` | the module `testing`, for the unit tests of an application |
@@ -183,6 +191,9 @@
 //! | `otel` | `events::Metrics`: a listener that records OpenTelemetry metrics |
 //!
 //! No feature is on by default. Without any, use a [`MemoryStore`] or a store of your own.
+
+// Marks items with the feature that they need, on docs.rs.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 // The code that the macros generate refers to the crate as `flamingock`, as users do.
 #[cfg(all(test, feature = "templates"))]
@@ -334,7 +345,13 @@ pub fn run(storage: impl target::storage::IntoStorage) -> Run {
     Runner::new(storage).run()
 }
 
-#[doc = include_str!("../docs/events.md")]
+// The links of these pages lead to other pages, as files and in the book; in rustdoc, where the first
+// definition of a link counts, to modules.
+#[cfg_attr(
+    not(doctest),
+    doc = include_str!("../docs/links-in-rustdoc.txt"),
+    doc = include_str!("../docs/listeners.md")
+)]
 pub mod events {
     #[cfg(feature = "otel")]
     pub use crate::listener::otel::{self, Metrics};
@@ -344,34 +361,35 @@ pub mod events {
 }
 
 /// Guides: longer texts about single subjects.
-#[cfg(any(doc, all(doctest, feature = "sqlite")))]
+///
+/// Their code is a part of programs that the tests build and run. [All
+/// pages](https://github.com/flamingock/flamingock-rs/blob/main/flamingock/docs/SUMMARY.md).
+#[cfg(all(doc, not(doctest)))]
 pub mod guide {
-    #[doc = include_str!("../docs/recovery.md")]
-    pub mod recovery {}
+    macro_rules! pages {
+        ($($(#[$attribute:meta])* $name:ident = $page:literal;)+) => {
+            $(
+                $(#[$attribute])*
+                #[doc = include_str!("../docs/links-in-rustdoc.txt")]
+                #[doc = include_str!($page)]
+                pub mod $name {}
+            )+
+        };
+    }
 
-    #[doc = include_str!("../docs/databases.md")]
-    pub mod databases {}
-
-    #[doc = include_str!("../docs/targets.md")]
-    pub mod targets {}
-
-    #[doc = include_str!("../docs/listeners.md")]
-    pub mod listeners {}
-
-    #[doc = include_str!("../docs/files.md")]
-    pub mod files {}
-
-    #[doc = include_str!("../docs/formats.md")]
-    pub mod formats {}
-
-    #[cfg(feature = "templates")]
-    #[doc = include_str!("../docs/templates.md")]
-    pub mod templates {}
+    pages! {
+        concepts = "../docs/concepts.md";
+        recovery = "../docs/recovery.md";
+        databases = "../docs/databases.md";
+        targets = "../docs/targets.md";
+        files = "../docs/files.md";
+        formats = "../docs/formats.md";
+        json = "../docs/json.md";
+        exit_codes = "../docs/exit-codes.md";
+        #[cfg(feature = "templates")]
+        templates = "../docs/templates.md";
+    }
 }
-
-#[cfg(all(doctest, feature = "sqlite"))]
-#[doc = include_str!("../../README.md")]
-struct Readme;
 
 /// Items that the generated code of the macros uses. Not part of the public interface.
 #[doc(hidden)]

@@ -1,6 +1,10 @@
 //! Adopting changes that were applied before: by another tool, by another service, or by hand.
 //!
-#![doc = include_str!("../../docs/adopt.md")]
+#![cfg_attr(
+    not(doctest),
+    doc = include_str!("../../docs/links-in-rustdoc.txt"),
+    doc = include_str!("../../docs/adopt.md")
+)]
 
 pub(crate) mod adopted;
 pub(crate) mod adoption;

@@ -1,6 +1,10 @@
 //! The command line of an application: `my-app apply`, `my-app status`, `my-app issue list`.
 //!
-#![doc = include_str!("../../docs/operations.md")]
+#![cfg_attr(
+    not(doctest),
+    doc = include_str!("../../docs/links-in-rustdoc.txt"),
+    doc = include_str!("../../docs/operations.md")
+)]
 
 mod adopt;
 mod answer;

@@ -1,5 +1,5 @@
-//! The first program of README.md, pasted into a crate outside of this workspace, and then broken in
-//! the ways in which a first program breaks.
+//! The program of README.md, pasted into a crate outside of this workspace, and then broken in the
+//! ways in which a first program breaks.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,11 +8,26 @@ use std::process::Command;
 use flamingock_tests::{cargo, normalise};
 use tempfile::TempDir;
 
-/// The blocks of a page that begin with this line, without the lines around them.
-fn blocks<'a>(page: &'a str, opening: &str) -> Vec<&'a str> {
+fn page(path: &str) -> String {
+    fs::read_to_string(cargo::workspace().join(path)).unwrap()
+}
+
+/// The blocks of a page in this language.
+fn blocks<'a>(page: &'a str, language: &str) -> Vec<&'a str> {
     let parts = page.split("\n```");
-    let found = parts.filter_map(|part| part.strip_prefix(opening));
-    found.map(|block| block.trim_start_matches('\n')).collect()
+    let found = parts.filter_map(|part| part.strip_prefix(language)?.strip_prefix('\n'));
+    found.collect()
+}
+
+/// What each `cargo run` of a page prints.
+fn printed(page: &str) -> Vec<&str> {
+    let runs = blocks(page, "console").into_iter();
+    let runs = runs.flat_map(|block| {
+        block
+            .split("$ ")
+            .filter_map(|run| run.strip_prefix("cargo run\n"))
+    });
+    runs.collect()
 }
 
 /// A crate of a user, and the folder that its program runs in.
@@ -60,25 +75,16 @@ impl App {
     }
 }
 
-const THIRD: &str = r#"
-#[change(id = "second-user", order = "0003")]
-async fn second_user(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
-    sqlx::query("INSERT INTO users VALUES ('ben@example.com')").execute(&mut *db).await?;
-    sqlx::query("INSERT INTO user VALUES ('eve@example.com')").execute(db).await?;
-    Ok(())
-}
-"#;
-
 #[test]
 fn first_program_of_the_readme_works_as_pasted_and_says_what_is_wrong() {
-    let page = fs::read_to_string(cargo::workspace().join("README.md")).unwrap();
-    let program = blocks(&page, "rust,no_run,standalone_crate")[0];
-    let printed = blocks(&page, "console");
-    // rustdoc hides lines that begin so; other readers of the page paste them.
-    assert!(
-        !program.lines().any(|line| line.starts_with("# ")),
-        "{program}"
-    );
+    let (readme, guide) = (page("README.md"), page("flamingock/docs/quickstart.md"));
+    let program = blocks(&readme, "rust")[0];
+    let [program_of_guide, third] = blocks(&guide, "rust")[..] else {
+        panic!("the guide has a program and a change");
+    };
+    assert_eq!(program, program_of_guide);
+    let printed: [&str; 3] = printed(&guide).try_into().unwrap();
+    assert_eq!(self::printed(&readme), printed[..2]);
     let app = App::new("readme");
     let built = app.build(program).unwrap();
     for expected in &printed[..2] {
@@ -89,7 +95,7 @@ fn first_program_of_the_readme_works_as_pasted_and_says_what_is_wrong() {
 
     // A change that fails after its first statement.
     let (head, main) = program.split_once("\n#[tokio::main]").unwrap();
-    let failing = format!("{head}{THIRD}\n#[tokio::main]{main}");
+    let failing = format!("{head}\n{third}\n\n#[tokio::main]{main}");
     let (succeeded, text) = app.run(&mut Command::new(app.build(&failing).unwrap()));
     assert!(!succeeded, "{text}");
     assert_eq!(normalise(&text), normalise(printed[2]));
@@ -107,7 +113,7 @@ fn first_program_of_the_readme_works_as_pasted_and_says_what_is_wrong() {
     assert!(error.contains("src/main.rs:5:"), "{error}");
 
     // A database that is not there.
-    let nowhere = program.replace("sqlite:app.db?mode=rwc", "sqlite:nowhere/app.db");
+    let nowhere = program.replace("sqlite:quickstart.db?mode=rwc", "sqlite:nowhere/app.db");
     let (succeeded, text) = app.run(&mut Command::new(app.build(&nowhere).unwrap()));
     assert!(!succeeded, "{text}");
     assert!(text.contains("unable to open database file"), "{text}");
@@ -126,8 +132,8 @@ async fn main() -> ExitCode {
 /// In this workspace, cargo unites the features of all packages, which hides one that is missing.
 #[test]
 fn command_line_of_a_crate_outside_of_the_workspace_works_in_a_terminal() {
-    let page = fs::read_to_string(cargo::workspace().join("README.md")).unwrap();
-    let program = blocks(&page, "rust,no_run,standalone_crate")[0];
+    let readme = page("README.md");
+    let program = blocks(&readme, "rust")[0];
     let (changes, _) = program.split_once("\n#[tokio::main]").unwrap();
     let app = App::new("cli");
     app.add_feature("cli");

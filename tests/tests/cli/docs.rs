@@ -1,4 +1,4 @@
-//! `docs/operations.md` shows the output of the program.
+//! `operations.md` and `json.md` show the output of the program.
 
 use std::fs;
 
@@ -23,14 +23,21 @@ fn shape(value: &Value) -> Value {
 
 #[test]
 fn page_shows_the_output_of_the_program() {
-    let page =
-        fs::read_to_string(cargo::workspace().join("flamingock/docs/operations.md")).unwrap();
+    // The second page continues the first one.
+    let pages = ["operations.md", "json.md"].map(|page| {
+        let path = cargo::workspace().join("flamingock/docs").join(page);
+        fs::read_to_string(path).unwrap()
+    });
+    let page = pages.join("\n");
     let app = App::on_a_file();
     let mut printed = String::new();
     let mut compared = 0;
     for block in page.split("\n```").filter(|block| !block.trim().is_empty()) {
         if let Some(console) = block.strip_prefix("console\n$ ") {
             let (command, expected) = console.split_once('\n').unwrap_or((console, ""));
+            if !command.contains("operations ") {
+                continue;
+            }
             printed = app.shell(&format!("{{ {command}; }} 2>&1")).stdout;
             if !expected.is_empty() {
                 assert_eq!(normalise(&printed), normalise(expected), "{command}");

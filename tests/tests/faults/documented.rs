@@ -36,7 +36,7 @@ fn functions_in(folder: &Path, functions: &mut Vec<String>) {
 
 #[test]
 fn guarantees_page_names_each_test_and_no_other() {
-    let page = include_str!("../../../docs/guarantees.md");
+    let page = include_str!("../../../flamingock/docs/guarantees.md");
     let names = names_in(page);
     let own = std::env::current_exe().unwrap();
     let listed = Command::new(own)

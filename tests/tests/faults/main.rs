@@ -1,6 +1,6 @@
 //! Faults: the audit is never wrong, and a change never runs twice or halfway without an issue for
 //! an operator. Proved with processes that are killed and stopped, networks that are cut and
-//! servers that fail. `docs/guarantees.md` lists the test of each guarantee.
+//! servers that fail. `flamingock/docs/guarantees.md` lists the test of each guarantee.
 
 #![allow(clippy::unwrap_used)]
 #![allow(clippy::duplicate_mod)] // The same scenarios on every database.

@@ -1,4 +1,4 @@
-//! The rooms of the code, and what each may import: `docs/architecture.md` shows them.
+//! The rooms of the code, and what each may import: `flamingock/docs/architecture.md` shows them.
 //!
 //! Reads the sources: every path is followed through re-exports to the file that defines the name.
 
@@ -10,7 +10,7 @@ use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
 /// The rooms of the library from the ground up, with their allowed imports: the table of the page.
 fn rooms() -> Vec<(String, Vec<String>)> {
-    let page = include_str!("../../../docs/architecture.md");
+    let page = include_str!("../../../flamingock/docs/architecture.md");
     let (_, table) = page
         .split_once("| room | what is in it | may import |\n|---|---|---|\n")
         .unwrap();
@@ -426,7 +426,7 @@ fn cycles_and_imports_through_re_exports_are_detected() {
 
 #[test]
 fn files_named_by_the_architecture_page_exist() {
-    let page = include_str!("../../../docs/architecture.md");
+    let page = include_str!("../../../flamingock/docs/architecture.md");
     let names = page
         .split(|c: char| c.is_whitespace() || matches!(c, '`' | ',' | '(' | ')' | '|'))
         .filter(|word| word.contains('/') && (word.ends_with(".rs") || word.ends_with('/')));

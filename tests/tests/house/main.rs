@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod imports;
+mod pages;
 mod words;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::process::Command;
@@ -107,7 +108,7 @@ fn crates(features: &str) -> Vec<String> {
 
 #[test]
 fn page_lists_the_dependencies_of_the_default_build() {
-    let page = include_str!("../../../docs/performance.md");
+    let page = include_str!("../../../flamingock/docs/performance.md");
     let (_, rest) = page.split_once("```text\n").unwrap();
     let (listed, _) = rest.split_once("```").unwrap();
     let listed: Vec<&str> = listed.split_whitespace().collect();

@@ -145,7 +145,8 @@ fn texts(folder: &Path, found: &mut Vec<PathBuf>) {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
         if path.is_dir() {
-            if name != "target" && (name == ".github" || !name.starts_with('.')) {
+            if !path.join("CACHEDIR.TAG").exists() && (name == ".github" || !name.starts_with('.'))
+            {
                 texts(&path, found);
             }
         } else if ENDINGS

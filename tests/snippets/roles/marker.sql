@@ -1,0 +1,1 @@
+GRANT SELECT, INSERT, UPDATE, DELETE ON flamingock_marker TO orders_migrator;

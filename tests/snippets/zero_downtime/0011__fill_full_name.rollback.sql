@@ -1,0 +1,1 @@
+-- The filled column does no harm.

@@ -1,0 +1,1 @@
+ALTER TABLE users DROP CONSTRAINT full_name_set;

@@ -1,0 +1,1 @@
+-- The rollback of the change before drops the rule.

@@ -1,0 +1,2 @@
+-- flamingock: transaction=false
+DROP INDEX CONCURRENTLY users_full_name;
