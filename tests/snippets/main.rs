@@ -9,6 +9,7 @@ mod axum_postgres;
 mod backfill;
 mod changes;
 mod databases;
+mod deploy;
 mod failure;
 mod listeners;
 mod lock;

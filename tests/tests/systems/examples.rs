@@ -8,7 +8,7 @@ use std::process::{Command, Output};
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use flamingock_tests::{Backend, Driver, cargo, scenarios};
+use flamingock_tests::{Backend, Driver, Postgres, cargo, scenarios};
 use tempfile::TempDir;
 
 const SOON: Duration = Duration::from_secs(20);
@@ -16,6 +16,7 @@ const SOON: Duration = Duration::from_secs(20);
 static EXAMPLES: LazyLock<HashMap<String, PathBuf>> = LazyLock::new(|| {
     let packages = [
         "quickstart",
+        "quickstart-postgres",
         "transactions",
         "changes-in-a-library",
         "axum-startup",
@@ -67,6 +68,18 @@ fn quickstart_applies_once() {
         first.contains("\n  newly applied   0002 first-user ("),
         "{first}"
     );
+    assert_eq!(run(), "default: up to date, 2 changes applied\n");
+}
+
+#[tokio::test]
+async fn postgres_quickstart_applies_once() {
+    let (database, folder) = (Postgres::fresh().await, folder());
+    let run = || {
+        let mut command = example("quickstart-postgres", folder.path());
+        success(&command.env("DATABASE_URL", &database.url).output().unwrap())
+    };
+    let first = run();
+    assert!(first.starts_with("default: 2 newly applied in "), "{first}");
     assert_eq!(run(), "default: up to date, 2 changes applied\n");
 }
 

@@ -20,4 +20,5 @@ mod operational_work;
 mod persistent_storage;
 mod program;
 mod shop;
+mod shop_picture;
 mod tls_server;

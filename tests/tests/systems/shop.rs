@@ -12,14 +12,14 @@ const SOON: Duration = Duration::from_secs(20);
 
 const CONFIGURATION: &str = include_str!("../../../examples/shop/caddy.json");
 
-struct Shop {
+pub(crate) struct Shop {
     nats: System<Nats>,
     caddy: System<Caddy>,
     redis: System<Redis>,
-    page: Page,
+    pub(crate) page: Page,
 }
 
-async fn shop() -> io::Result<Shop> {
+pub(crate) async fn shop() -> io::Result<Shop> {
     let (nats, caddy, redis) = tokio::try_join!(
         System::start(Nats),
         System::start(Caddy(CONFIGURATION)),

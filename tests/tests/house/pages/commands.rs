@@ -6,7 +6,7 @@ use super::{is_empty, pages};
 
 /// Programs of others in the pages.
 const PROGRAMS: [&str; 14] = [
-    "$SHOW",
+    "$EDITOR",
     "benches/run",
     "cargo",
     "cd",
