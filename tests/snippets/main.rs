@@ -1,5 +1,6 @@
 //! The code of the pages. Each block of Rust, SQL, TOML or YAML in a page is a part of a file in
 //! this folder or in `examples/`, or is marked as an illustration: a test of `house` compares them.
+#![allow(clippy::unwrap_used)]
 #![allow(dead_code, reason = "some code is only compiled")]
 
 mod adopting;

@@ -101,10 +101,10 @@ async fn picture_shows_the_actual_output() -> io::Result<()> {
             .page
             .shell(&format!("{command} --color always{by}"))
             .text;
-        terminal.push_str(&format!("\u{1b}[1m$ {command}\u{1b}[0m\n{said}"));
+        terminal.push_str(&format!("\u{1b}[1m$ {command}\u{1b}[0m\n{said}\n"));
     }
     let lines = stable(&terminal);
-    let lines: Vec<String> = lines.lines().map(fold).collect();
+    let lines: Vec<String> = lines.trim_end().lines().map(fold).collect();
     let drawn = anstyle_svg::Term::new().render_svg(&lines.join("\n"));
     let file = cargo::workspace().join("examples/shop/shop.svg");
     if std::env::var_os(UPDATE).is_some() {
