@@ -3,6 +3,7 @@
 mod code;
 mod commands;
 mod links;
+mod reference;
 mod texts;
 
 use std::collections::{BTreeMap, BTreeSet};
