@@ -192,8 +192,9 @@
 //!
 //! No feature is on by default. Without any, use a [`MemoryStore`] or a store of your own.
 
-// Marks items with the feature that they need, on docs.rs.
+// Marks items with the feature that they need, on docs.rs; `_sqlx` is internal.
 #![cfg_attr(docsrs, feature(doc_cfg))]
+#![cfg_attr(docsrs, doc(auto_cfg(hide(feature = "_sqlx"))))]
 
 // The code that the macros generate refers to the crate as `flamingock`, as users do.
 #[cfg(all(test, feature = "templates"))]
