@@ -1,6 +1,7 @@
 //! Building the definition of a change from its files and the settings of its folder.
 
-use super::{Reader, leak};
+use super::leak;
+use super::reader::Reader;
 use crate::change::definition::{Definition, Recovery, Repeat};
 use crate::change::names::DEFAULT;
 use crate::source::files::load::read_change::Read;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::change::body::Body;
 use crate::change::definition::Recovery;
 use crate::source::files::Defaults;
 
