@@ -1,6 +1,8 @@
 //! One run from its beginning to its end: prepare, acquire the lock, run the stages, report.
 
 pub(crate) mod acquire;
+#[cfg(all(feature = "testing", feature = "_sqlx"))]
+pub(crate) mod clone_key;
 pub(crate) mod collect;
 pub(crate) mod execute;
 pub(crate) mod facts;
@@ -21,6 +23,8 @@ pub(crate) mod undo;
 pub(crate) mod verify;
 pub(crate) mod wait_ready;
 
+#[cfg(all(feature = "testing", feature = "_sqlx"))]
+pub(crate) use self::clone_key::clone_key;
 pub(crate) use self::collect::{manifest, open_with_pipeline, pipeline_of};
 pub(crate) use self::facts::{facts, facts_at};
 pub(crate) use self::formats::find_out as find_out_formats;

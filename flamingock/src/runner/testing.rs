@@ -1,5 +1,6 @@
-//! Helpers for the unit tests of an application: they check that its changes match the committed
-//! manifest, and build changes without the attribute.
+//! Helpers for the tests of an application: they check that its changes match the committed
+//! manifest, build changes without the attribute, and give each test a database of its own in which
+//! all changes are applied.
 //!
 //! The changes themselves are tested like any other function, because the attribute leaves them
 //! callable. To run them through the engine, list them and use an empty store:
@@ -31,10 +32,14 @@
 //! ```
 
 mod change;
+#[cfg(feature = "_sqlx")]
+mod database;
 
 use std::path::{Path, PathBuf};
 
 pub use self::change::{ChangeBuilder, change};
+#[cfg(feature = "_sqlx")]
+pub use self::database::{Clonable, TestDatabase, database};
 use super::builder::Runner;
 use crate::plan::manifest;
 

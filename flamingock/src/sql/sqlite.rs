@@ -1,6 +1,6 @@
 //! What the engine needs from SQLite.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use flamingock_sqlx_audit::Conn;
@@ -22,6 +22,12 @@ use crate::util::database_kind::DatabaseKind;
 /// millisecond.
 const STEPS: i32 = 10_000;
 
+/// Reports whether a database with this file name is in memory. sqlx invents a name for each.
+pub(crate) fn is_in_memory(name: &Path) -> bool {
+    let text = name.to_string_lossy();
+    text == ":memory:" || text.starts_with("file:sqlx-in-memory-")
+}
+
 impl Driver for flamingock_sqlx_audit::Sqlite {
     const KIND: DatabaseKind = DatabaseKind::Sqlite;
 
@@ -29,9 +35,7 @@ impl Driver for flamingock_sqlx_audit::Sqlite {
 
     fn in_memory_name(pool: &Pool<sqlx::Sqlite>) -> Option<PathBuf> {
         let name = pool.connect_options().get_filename().to_path_buf();
-        let text = name.to_string_lossy();
-        let in_memory = text == ":memory:" || text.starts_with("file:sqlx-in-memory-");
-        in_memory.then_some(name)
+        is_in_memory(&name).then_some(name)
     }
 
     fn address(pool: &Pool<sqlx::Sqlite>) -> String {

@@ -9,6 +9,7 @@ mod sqlite {
     mod missing_values;
     mod operate;
     mod operator_checks;
+    mod test_database;
     mod undo_range;
 }
 
@@ -21,6 +22,7 @@ mod postgres {
     mod missing_values;
     mod operate;
     mod operator_checks;
+    mod test_database;
     mod undo_range;
 }
 
@@ -33,5 +35,6 @@ mod mariadb {
     mod missing_values;
     mod operate;
     mod operator_checks;
+    mod test_database;
     mod undo_range;
 }
