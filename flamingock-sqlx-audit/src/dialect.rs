@@ -151,6 +151,8 @@ pub struct Dialect {
     /// Reads the latest witnesses, `{whose}`, with the ids of their connections, as far as the
     /// isolation level of the reader shows them.
     pub(crate) witnesses: Option<&'static str>,
+    /// Reads the ids of the sessions that carry the mark of another owner, `$mark` and its run id.
+    pub(crate) marked_sessions: Option<&'static str>,
     /// Fails unless the grant is the latest one. Runs before the transaction, so that it holds no
     /// lock.
     pub(crate) before_witness: Option<&'static str>,
@@ -171,6 +173,9 @@ pub struct Dialect {
     pub(crate) clock: Option<&'static str>,
     /// Begins the transaction of a change.
     pub(crate) begin: &'static str,
+    /// Begins the transaction of a script that cannot commit midway, sets its savepoint, and notes
+    /// the time, in as few statements as possible. `None` if [`begin`](Self::begin) already does.
+    pub(crate) begin_reversible: Option<&'static str>,
     /// Sets the savepoint of a change; empty if none is needed.
     pub(crate) savepoint: &'static str,
     /// Releases the savepoint.

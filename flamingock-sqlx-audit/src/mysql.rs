@@ -446,6 +446,11 @@ VALUES ($service, $run_id, $attempt, $stage, $change_id, $change_order, $author,
         "SELECT seq, metadata FROM {audit} WHERE service = $service AND state = 'STARTED' AND {whose}
   AND transaction_mode = 'shared' AND metadata LIKE '{\"connection\":%' ORDER BY seq DESC LIMIT 1000",
     ),
+    // A session without a witness has at least the entries of earlier changes of its run.
+    marked_sessions: Some(
+        "SELECT DISTINCT IS_USED_LOCK(CONCAT($mark, run_id)) FROM (SELECT run_id FROM {audit}
+  WHERE service = $service AND run_id <> $run_id ORDER BY seq DESC LIMIT 1000) AS latest LIMIT 1000",
+    ),
     // A witness of a late owner would be newer than the entries of the next owner. SET is used,
     // because DO turns the error into a warning.
     before_witness: Some(
@@ -461,6 +466,10 @@ VALUES ($service, $run_id, $attempt, $stage, $change_id, $change_order, $author,
     // With autocommit off, nothing after a deadlock or DDL is committed statement by statement. A
     // commit must neither begin another transaction nor end the session.
     begin: "SET autocommit = 0, completion_type = 0; START TRANSACTION",
+    // Without autocommit, the savepoint begins the transaction.
+    begin_reversible: Some(
+        "SET autocommit = 0, completion_type = 0, @flamingock_began = UTC_TIMESTAMP(6); SAVEPOINT fl_%tag%",
+    ),
     savepoint: "SAVEPOINT fl_%tag%",
     release_savepoint: "RELEASE SAVEPOINT fl_%tag%",
     rollback_to_savepoint: "ROLLBACK TO SAVEPOINT fl_%tag%",

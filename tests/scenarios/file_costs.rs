@@ -5,6 +5,9 @@ use flamingock_tests::{Backend as _, Proxy, done, folder, script, until_idle, wi
 
 use super::{Backend, Db};
 
+/// The statements of Flamingock around a file on PostgreSQL.
+const OF_POSTGRES: usize = 10;
+
 const POSTGRES: bool = matches!(
     <Backend as flamingock_tests::Backend>::NAME.as_bytes(),
     b"PostgreSQL"
@@ -187,4 +190,32 @@ async fn files_that_leave_their_session_alone_share_a_connection() {
         opened.push(openings(&proxy));
     }
     assert_eq!(opened[0], opened[1]);
+}
+
+/// Files that change only rows can be rolled back as a whole, so on MariaDB they need no witness.
+#[tokio::test]
+async fn file_on_a_shared_connection_has_few_statements_of_flamingock() {
+    let names = (1..=12).map(|number| &*format!("{number:04}__file_{number}.sql").leak());
+    let texts: Vec<String> = (1..=12)
+        .map(|number| format!("INSERT INTO done VALUES ('unique {number}');"))
+        .collect();
+    let files: Vec<(&'static str, &str)> = names.zip(texts.iter().map(String::as_str)).collect();
+    let database = Backend::fresh().await;
+    drop(with_table(&database, 1).await);
+    let proxy = Proxy::in_front_of(&database.url).unwrap();
+    let pool = proxy.pool::<Db>(&database.url, 2).await;
+    Runner::new(&pool)
+        .files(folder(&files))
+        .run()
+        .await
+        .unwrap();
+    let texts = proxy.sent();
+    let message = texts.iter().find(|text| text.contains("'unique 12'"));
+    let message = message.unwrap();
+    let statements = message.split(';').map(str::trim);
+    let statements: Vec<&str> = statements.filter(|text| !text.is_empty()).collect();
+    let of_flamingock = statements.len() - 1;
+    // PostgreSQL's transaction also has its tags, and the marks by which the file is found.
+    let expected = if POSTGRES { OF_POSTGRES } else { 4 };
+    assert_eq!(of_flamingock, expected, "{statements:#?}");
 }

@@ -9,8 +9,12 @@ use crate::rows::LockGrant;
 /// Which sessions to return.
 #[derive(Clone, Copy, Debug)]
 pub enum Whose<'a> {
-    /// Those of all other owners of the service.
-    Others,
+    /// Those of all other owners of the service. Sessions without a witness carry this mark,
+    /// followed by the run id of their owner.
+    Others {
+        /// The beginning of the mark.
+        mark: &'a str,
+    },
     /// Those of one attempt of this owner.
     Attempt {
         /// The change.
@@ -38,7 +42,7 @@ impl<B: Backend> Ledger<B> {
         };
         let mut params = lease_params(grant, None);
         let filter = match whose {
-            Whose::Others => "run_id <> $run_id",
+            Whose::Others { .. } => "run_id <> $run_id",
             Whose::Attempt { change_id, attempt } => {
                 params.push(("change_id", change_id.into()));
                 params.push(("attempt", attempt.into()));
@@ -60,6 +64,12 @@ impl<B: Backend> Ledger<B> {
         for mut row in written.pop().unwrap_or_default() {
             if !committed.contains(&row.int(0)?) {
                 open.extend(connection_in(&row.text(1)));
+            }
+        }
+        if let (Whose::Others { mark }, Some(marked)) = (whose, B::DIALECT.marked_sessions) {
+            params.push(("mark", mark.into()));
+            for row in self.fetch(connection, marked, &params).await? {
+                open.extend(row.int(0)?);
             }
         }
         open.sort_unstable();

@@ -110,6 +110,9 @@ impl<B: Backend> Ledger<B> {
     }
 
     fn before_row(&self, behind: Behind<'_>, tag: &str) -> Vec<Rendered> {
+        if let Witness::Unneeded = behind.witness {
+            return Vec::new();
+        }
         let limit = limit_idle::<B>().filter(|_| behind.is_last);
         released::<B>(tag)
             .chain(self.without_witness(behind.witness, tag))

@@ -22,6 +22,8 @@ pub enum Witness<'a> {
     Marker(&'a Marker),
     /// A mark on the row of the lease.
     Lease,
+    /// None: the script cannot commit midway, and is sent in one message with its commit.
+    Unneeded,
 }
 
 impl<B: Backend> Ledger<B> {
@@ -42,10 +44,17 @@ impl<B: Backend> Ledger<B> {
         texts
     }
 
+    /// Returns the statements that begin the transaction of a script that cannot commit midway, and
+    /// note the time. `None` if the database does not distinguish such scripts.
+    pub fn begin_reversible(&self, tag: &str) -> Option<Vec<String>> {
+        let texts = tagged(B::DIALECT.begin_reversible?, tag);
+        Some(texts.split("; ").map(str::to_owned).collect())
+    }
+
     pub(super) fn behind_witness(witness: &Witness<'_>) -> Option<String> {
         match witness {
             Witness::Row(_) => B::DIALECT.behind_witness.map(str::to_owned),
-            Witness::Marker(_) | Witness::Lease => None,
+            Witness::Marker(_) | Witness::Lease | Witness::Unneeded => None,
         }
     }
 
@@ -66,7 +75,7 @@ impl<B: Backend> Ledger<B> {
                 marker_params(marker, MarkerKind::Started, tag),
             ),
             Witness::Lease => (B::DIALECT.lease_witness?.set, lease_params(grant, None)),
-            Witness::Row(_) | Witness::Marker(_) => return None,
+            Witness::Row(_) | Witness::Marker(_) | Witness::Unneeded => return None,
         };
         // Nothing can be bound in a text that begins a transaction. The tag is inserted first,
         // because names from users may look like its placeholder.

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use flamingock_sqlx_audit as sqlx_audit;
+use flamingock_sqlx_audit::Conn;
 
 use super::connection::auxiliary_pool;
 use super::database::SqlDatabase;
@@ -15,12 +16,39 @@ use crate::lock::silence;
 /// The time limit of a cancellation. A statement that cannot be cancelled ends by itself.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
+/// The session of an attempt's transaction.
+pub(super) struct TransactionSession<'a> {
+    pub(super) grant: &'a sqlx_audit::LockGrant,
+    pub(super) attempt: &'a Attempt<'a>,
+    pub(super) tag: &'a str,
+    /// The mark of the session, if it has one.
+    pub(super) mark: Option<&'a str>,
+}
+
+impl TransactionSession<'_> {
+    /// Returns the server's ID of the session: by its mark, or by the witness of the transaction.
+    async fn id<D: Driver>(
+        &self,
+        database: &SqlDatabase<D>,
+        connection: &mut Conn<D>,
+    ) -> Result<Option<i64>, sqlx::Error> {
+        let id_by_mark = D::CANCELLATION.and_then(|cancellation| cancellation.id_by_mark);
+        if let (Some(mark), Some(id_by_mark)) = (self.mark, id_by_mark) {
+            let answer = send::<D>(connection, id_by_mark.replace("%mark%", mark)).await?;
+            return answer.rows.first().map_or(Ok(None), |row| row.int(0));
+        }
+        let (id, number) = (self.attempt.definition.id, i64::from(self.attempt.number));
+        let ledger = &database.ledger;
+        ledger
+            .connection_of(connection, self.grant, id, number)
+            .await
+    }
+}
+
 /// Cancels the running statement of an attempt's transaction.
 pub(super) async fn cancel_transaction<D: Driver>(
     database: &SqlDatabase<D>,
-    grant: &sqlx_audit::LockGrant,
-    attempt: &Attempt<'_>,
-    tag: &str,
+    session: TransactionSession<'_>,
 ) {
     let Some(cancellation) = D::CANCELLATION else {
         return;
@@ -29,16 +57,11 @@ pub(super) async fn cancel_transaction<D: Driver>(
         let pool = auxiliary_pool::<D>(&database.pool);
         let mut connection = pool.acquire().await?.detach();
         if let Some(by_tag) = cancellation.by_tag {
-            return send::<D>(&mut connection, by_tag.replace("%tag%", tag))
+            return send::<D>(&mut connection, by_tag.replace("%tag%", session.tag))
                 .await
                 .map(drop);
         }
-        let (id, number) = (attempt.definition.id, i64::from(attempt.number));
-        let found = database
-            .ledger
-            .connection_of(&mut connection, grant, id, number)
-            .await?;
-        match found {
+        match session.id(database, &mut connection).await? {
             Some(id) => {
                 let text = cancellation.by_id.replace("%id%", &id.to_string());
                 send::<D>(&mut connection, text).await.map(drop)
@@ -74,9 +97,7 @@ pub(super) async fn cancel_marked<D: Driver>(database: &SqlDatabase<D>, mark: &s
 /// its client is gone. Returns whether the session has ended.
 pub(super) async fn end_transaction<D: Driver>(
     database: &SqlDatabase<D>,
-    grant: &sqlx_audit::LockGrant,
-    attempt: &Attempt<'_>,
-    tag: &str,
+    session: TransactionSession<'_>,
 ) -> bool {
     let Some(cancellation) = D::CANCELLATION else {
         return true;
@@ -90,18 +111,16 @@ pub(super) async fn end_transaction<D: Driver>(
             let mut connection = pool.acquire().await?.detach();
             if let (Some(by_tag), Some(exists)) = (cancellation.by_tag, cancellation.exists_by_tag)
             {
+                let tag = session.tag;
                 send::<D>(&mut connection, by_tag.replace("%tag%", tag)).await?;
                 let sessions = send::<D>(&mut connection, exists.replace("%tag%", tag)).await?;
                 return Ok(sessions.rows.is_empty());
             }
             if known.is_none() {
-                let (id, number) = (attempt.definition.id, i64::from(attempt.number));
-                known = database
-                    .ledger
-                    .connection_of(&mut connection, grant, id, number)
-                    .await?;
+                known = session.id(database, &mut connection).await?;
             }
-            // The witness exists from the beginning of the transaction to its end.
+            // The witness exists from the beginning of the transaction to its end, and the mark as
+            // long as its session.
             let Some(id) = known else {
                 return Ok(true);
             };

@@ -29,6 +29,8 @@ pub(crate) struct GuardedConnection<D: Driver> {
     pub(super) can_roll_back: bool,
     /// Whether it is used only by files that neither set nor read session state.
     pub(super) is_for_files: bool,
+    /// The mark by which another connection finds its session.
+    pub(super) mark: Option<String>,
 }
 
 impl<D: Driver> GuardedConnection<D> {
@@ -41,6 +43,7 @@ impl<D: Driver> GuardedConnection<D> {
             may_be_dead: false,
             can_roll_back: false,
             is_for_files: false,
+            mark: None,
         }
     }
 

@@ -175,6 +175,7 @@ impl<D: Driver> ConnectionCache<D> {
         &self,
         pool: &Pool<D::Database>,
         client: Client,
+        run_id: &str,
     ) -> Result<GuardedConnection<D>, sqlx::Error> {
         let asks = {
             let mut files = locked(&self.shared);
@@ -196,6 +197,9 @@ impl<D: Driver> ConnectionCache<D> {
                 Ok(mut answer) => {
                     let answer = answer.rows.first_mut().map(|row| row.text(0));
                     connection.is_for_files = answer.as_deref() == Some("1");
+                    if connection.is_for_files {
+                        connection.mark = mark_session::<D>(&mut connection, run_id).await?;
+                    }
                     let mut files = locked(&self.shared);
                     files.is_shared = connection.is_for_files;
                     files.runs_code = !connection.is_for_files;
@@ -331,6 +335,21 @@ impl<D: Driver> ConnectionCache<D> {
         }
         send::<D>(connection, text).await.map(drop)
     }
+}
+
+/// Marks the session of files with the run, if that saves them a witness each. Returns the mark, or
+/// `None` if another session has it: the same run uses the server as two targets.
+async fn mark_session<D: Driver>(
+    connection: &mut GuardedConnection<D>,
+    run_id: &str,
+) -> Result<Option<String>, sqlx::Error> {
+    let cancellation = D::CANCELLATION.filter(|cancellation| cancellation.id_by_mark.is_some());
+    let Some(cancellation) = cancellation else {
+        return Ok(None);
+    };
+    let mark = cancellation.mark.replace("%tag%", run_id);
+    let mut answer = send::<D>(connection, mark).await?;
+    Ok(answer.rows.first_mut().and_then(|row| row.optional(0)))
 }
 
 /// Closes the idle connections of a pool. Returns their number.

@@ -29,6 +29,10 @@ pub(crate) struct Cancellation {
     pub(super) own_session: Option<&'static str>,
     /// Marks the session, and returns the mark by which another connection finds it. Has `%tag%`.
     pub(super) mark: &'static str,
+    /// The mark without its tag.
+    pub(super) mark_prefix: &'static str,
+    /// Returns the ID of the connection with a mark; no row, or NULL, if there is none. Has `%mark%`.
+    pub(super) id_by_mark: Option<&'static str>,
     /// Finds the session with a mark and cancels its statement, in one statement. Has `%mark%`.
     pub(super) by_mark: &'static str,
     /// Cancels the statement of the connection with an ID. Has `%id%`.

@@ -48,6 +48,8 @@ impl Driver for flamingock_sqlx_audit::MySql {
         // Connection IDs are reused after a restart of the server, but such a lock ends with its
         // session.
         mark: "SELECT CASE GET_LOCK('flamingock %tag%', 0) WHEN 1 THEN 'flamingock %tag%' END LIMIT 1",
+        mark_prefix: "flamingock ",
+        id_by_mark: Some("SELECT IS_USED_LOCK('%mark%') LIMIT 1"),
         by_mark: "KILL QUERY IS_USED_LOCK('%mark%')",
         by_id: "KILL QUERY %id%",
         end_by_id: "KILL CONNECTION %id%",

@@ -48,6 +48,8 @@ UNION ALL SELECT 'extension', extname::text FROM pg_catalog.pg_extension WHERE e
         own_session: Some(SESSION_ID),
         // A process ID can be reused, but not with the same start time.
         mark: SESSION_ID,
+        mark_prefix: "",
+        id_by_mark: None,
         by_mark: "SELECT pg_cancel_backend(pid) FROM pg_stat_activity \
                   WHERE concat(pid, ' ', extract(epoch FROM backend_start)) = '%mark%' \
                   AND pid <> pg_backend_pid()",

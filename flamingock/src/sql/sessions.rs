@@ -77,8 +77,9 @@ impl<D: Driver> SqlStore<D> {
         &self,
         grant: &sqlx_audit::LockGrant,
     ) -> Result<Vec<i64>, StoreError> {
+        let mark = D::CANCELLATION.map_or("", |cancellation| cancellation.mark_prefix);
         retry!(self, "could not take the lock over", |connection| {
-            end_open_sessions(connection, &self.ledger, grant, Whose::Others)
+            end_open_sessions(connection, &self.ledger, grant, Whose::Others { mark })
         })
     }
 }

@@ -48,7 +48,7 @@ pub(crate) use crate::statements::indexes::made_if_absent;
 pub(crate) use crate::statements::pragma::{Pragma, pragma};
 pub use crate::statements::quotes::Quoting;
 pub use crate::statements::script::{Blocks, Script, Statement, TransactionControl};
-pub(crate) use crate::statements::session::leaves_session_alone;
+pub(crate) use crate::statements::session::{changes_only_rows, leaves_session_alone};
 pub use crate::statements::shorten::shorten;
 #[cfg(feature = "templates")]
 pub(crate) use crate::statements::unquoted::line_of_unquoted;

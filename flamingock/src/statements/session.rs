@@ -7,6 +7,7 @@
 use super::context::is_one_of;
 use super::lexer::Lexer;
 use super::quotes::Quoting;
+use super::script::Script;
 use super::token::Kind;
 use crate::util::database_kind::DatabaseKind;
 
@@ -238,6 +239,19 @@ const BEFORE_NAMES: &[&str] = &[
 /// tell.
 pub(crate) fn leaves_session_alone(kind: DatabaseKind, text: &str) -> bool {
     look_at(kind, text).is_some()
+}
+
+/// Reports whether each statement of a script that leaves the session alone begins with a word after which
+/// MySQL and MariaDB change only rows: nothing of it is committed before its transaction is.
+pub(crate) fn changes_only_rows(script: &Script<'_>) -> bool {
+    const WORDS: &[&str] = &["DELETE", "INSERT", "REPLACE", "SELECT", "UPDATE"];
+    script.statements.iter().all(|statement| {
+        let word = statement
+            .text
+            .split(|c: char| !c.is_ascii_alphabetic())
+            .next();
+        word.is_some_and(|word| is_one_of(word, WORDS))
+    })
 }
 
 /// Returns none at the first part that is not known to leave the session alone.

@@ -23,6 +23,7 @@ mod sqlite {
 mod postgres {
     use crate::files::peers::postgres as peers;
     use flamingock_tests::on::postgres::*;
+    const FILES_BEFORE: usize = 0;
     mod file_costs;
     mod files;
     mod long_files;
@@ -42,6 +43,7 @@ mod postgres {
 mod mariadb {
     use crate::files::peers::mariadb as peers;
     use flamingock_tests::on::mariadb::*;
+    const FILES_BEFORE: usize = 0;
     mod file_costs;
     mod files;
     mod long_files;
@@ -55,4 +57,19 @@ mod mariadb {
     mod tool_files;
     mod tool_routines;
     mod unusual_files;
+}
+
+// As many as it takes until consecutive files share a connection.
+#[path = "../../scenarios"]
+mod postgres_shared {
+    use flamingock_tests::on::postgres::*;
+    const FILES_BEFORE: usize = 5;
+    mod single_message;
+}
+
+#[path = "../../scenarios"]
+mod mariadb_shared {
+    use flamingock_tests::on::mariadb::*;
+    const FILES_BEFORE: usize = 5;
+    mod single_message;
 }

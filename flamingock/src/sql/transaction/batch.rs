@@ -8,6 +8,7 @@ use flamingock_sqlx_audit::{Marker, NewAuditRow};
 use super::blocker::Blocker;
 use crate::audit::attempt::{Attempt, Purpose};
 use crate::audit::store::Store;
+use crate::sql::cancel::TransactionSession;
 use crate::sql::connection::GuardedConnection;
 use crate::sql::database::SqlDatabase;
 use crate::sql::driver::Driver;
@@ -45,6 +46,20 @@ pub(super) struct TryContext<'a> {
     /// The STARTED entries of the changes, which serve as witnesses.
     pub(super) started_rows: Vec<NewAuditRow>,
     pub(super) marker: Marker,
+    /// The mark of the session, if the transaction has no witness because its script cannot commit.
+    pub(super) session_mark: Option<String>,
+}
+
+impl TryContext<'_> {
+    /// Returns the session of the transaction, as another connection finds it.
+    pub(super) fn session(&self, at: usize) -> TransactionSession<'_> {
+        TransactionSession {
+            grant: &self.grant,
+            attempt: &self.attempts[at],
+            tag: &self.tag,
+            mark: self.session_mark.as_deref(),
+        }
+    }
 }
 
 /// The connection of a try, whose transaction is open, and the change that the transaction reached.

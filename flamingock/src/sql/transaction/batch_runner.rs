@@ -117,6 +117,7 @@ impl<D: Driver> BatchRunner<'_, D> {
             waits_for_writer: is_wanted && Instant::now() < deadline,
             started_rows: started.collect(),
             marker: marker_of(&attempts[first], key),
+            session_mark: None,
             attempts,
         }
     }
@@ -179,6 +180,9 @@ impl<D: Driver> BatchRunner<'_, D> {
     }
 
     pub(super) fn witness<'b>(&self, context: &'b TryContext<'_>, at: usize) -> Witness<'b> {
+        if context.session_mark.is_some() {
+            return Witness::Unneeded;
+        }
         match (self.purpose, &self.placement) {
             (_, AuditPlacement::SameDatabase) if self.database.ledger.dialect().has_one_writer => {
                 Witness::Lease
@@ -250,7 +254,12 @@ impl<D: Driver> BatchRunner<'_, D> {
     pub(super) async fn connection(&self) -> Result<GuardedConnection<D>, sqlx::Error> {
         let (cache, client) = (&self.database.cache, self.client());
         match self.leaves_session_alone() {
-            true => cache.acquire_for_file(&self.database.pool, client).await,
+            true => {
+                let run_id = &self.parts[0].attempt.grant.run_id;
+                cache
+                    .acquire_for_file(&self.database.pool, client, run_id)
+                    .await
+            }
             false => cache.acquire(&self.database.pool, client).await,
         }
     }

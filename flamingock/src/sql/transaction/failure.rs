@@ -58,8 +58,7 @@ impl<D: Driver> BatchRunner<'_, D> {
 
     /// Cancels the running statement of the transaction.
     pub(super) async fn cancel(&self, context: &TryContext<'_>, at: usize) {
-        let attempt = &context.attempts[at];
-        cancel_transaction::<D>(self.database, &context.grant, attempt, &context.tag).await;
+        cancel_transaction::<D>(self.database, context.session(at)).await;
     }
 
     /// A change failed: determines the state of the transaction and rolls it back.
@@ -201,6 +200,8 @@ impl<D: Driver> BatchRunner<'_, D> {
                     .await?;
                 states.iter().any(|state| state == State::Started.as_str())
             }
+            // The savepoint is gone, and the script did not commit.
+            Witness::Unneeded => false,
             Witness::Marker(marker) => {
                 let found = ledger.marker(&mut open.connection, marker).await?;
                 found.is_some_and(|found| found.kind == MarkerKind::Started)

@@ -38,6 +38,8 @@ enum Reached {
     Entry,
     /// To the commit.
     Commit,
+    /// To its end.
+    End,
 }
 
 /// A message, and facts about its parts.
@@ -51,8 +53,30 @@ struct Message {
     offset: usize,
     /// Whether the message has the entry and the commit.
     is_complete: bool,
+    /// The number of statements of the script, if the answers to them are counted instead of marks.
+    counted: Option<usize>,
     /// Whether its connection may have been dead already.
     may_be_dead: bool,
+}
+
+impl Message {
+    fn reached(&self, progress: &Progress) -> Reached {
+        let Some(behind_begin) = progress.answered.checked_sub(self.begin_statements) else {
+            return Reached::Begin;
+        };
+        match (self.counted, progress.marks.len()) {
+            (Some(script), _) => match behind_begin.checked_sub(script) {
+                None => Reached::Script,
+                Some(0) => Reached::Entry,
+                Some(1) => Reached::Commit,
+                Some(_) => Reached::End,
+            },
+            (None, 0) => Reached::Script,
+            (None, 1) => Reached::Entry,
+            (None, _) if progress.since_mark == 0 => Reached::Commit,
+            (None, _) => Reached::End,
+        }
+    }
 }
 
 impl<D: Driver> BatchRunner<'_, D> {
@@ -74,6 +98,7 @@ impl<D: Driver> BatchRunner<'_, D> {
             Err(error) => return not_run(error.into()),
         };
         let may_be_dead = connection.may_be_dead;
+        context.session_mark = self.mark_of_reversible(&connection, &read);
         (self.on_begin)(0);
         context.attempts[0].began = Instant::now();
         let message = self.message(&read, script, context, may_be_dead);
@@ -96,6 +121,19 @@ impl<D: Driver> BatchRunner<'_, D> {
         }
     }
 
+    /// Returns the mark of the session, if the statements of the script cannot commit: then the
+    /// transaction needs no witness, and each statement has one answer. The other files that used
+    /// the connection, and the code that the database runs for them, are known not to commit either.
+    fn mark_of_reversible(
+        &self,
+        connection: &GuardedConnection<D>,
+        read: &statements::Script<'_>,
+    ) -> Option<String> {
+        let is_here = matches!(self.placement, AuditPlacement::SameDatabase);
+        let is_reversible = is_here && statements::changes_only_rows(read);
+        connection.mark.clone().filter(|_| is_reversible)
+    }
+
     fn message(
         &self,
         read: &statements::Script<'_>,
@@ -104,8 +142,14 @@ impl<D: Driver> BatchRunner<'_, D> {
         may_be_dead: bool,
     ) -> Message {
         let ledger = &self.database.ledger;
-        let mut begin_statements = self.begin_statements(context);
-        begin_statements.extend(ledger.note_time().map(str::to_owned));
+        let reversible = context.session_mark.as_ref();
+        let reversible = reversible.and_then(|_| ledger.begin_reversible(&context.tag));
+        let counted = reversible.as_ref().map(|_| read.statements.len());
+        let begin_statements = reversible.unwrap_or_else(|| {
+            let mut statements = self.begin_statements(context);
+            statements.extend(ledger.note_time().map(str::to_owned));
+            statements
+        });
         let mark = format!("flamingock_{}", context.tag);
         let entry = match self.placement {
             AuditPlacement::SameDatabase => {
@@ -122,16 +166,20 @@ impl<D: Driver> BatchRunner<'_, D> {
         };
         let before = format!("{};\n", begin_statements.join("; "));
         let is_complete = entry.is_some();
-        let behind = entry.map_or_else(String::new, |entry| {
-            format!(";\n{entry};\nSELECT 1 AS {mark} LIMIT 1;\nCOMMIT")
-        });
+        let marked = match counted {
+            Some(_) => String::new(),
+            None => format!("SELECT 1 AS {mark} LIMIT 1;\n"),
+        };
+        let behind = entry.map_or_else(String::new, |entry| format!("{entry};\n{marked}COMMIT"));
         let sql = D::as_message(read, script.text);
+        let text = format!("{before}{sql}\n;\n{marked}{behind}");
         Message {
-            text: format!("{before}{sql}\n;\nSELECT 1 AS {mark} LIMIT 1{behind}"),
+            text: text.trim_end_matches(";\n").to_owned(),
             mark,
             begin_statements: begin_statements.len(),
             offset: before.chars().count(),
             is_complete,
+            counted,
             may_be_dead,
         }
     }
@@ -145,18 +193,13 @@ impl<D: Driver> BatchRunner<'_, D> {
         message: &Message,
         progress: Progress,
     ) -> TryOutcome {
-        let reached = match progress.marks.len() {
-            0 if progress.answered < message.begin_statements => Reached::Begin,
-            0 => Reached::Script,
-            1 => Reached::Entry,
-            _ => Reached::Commit,
-        };
+        let reached = message.reached(&progress);
         let Some(error) = &progress.error else {
             return match reached {
                 Reached::Entry if !message.is_complete => self.append_and_commit(open).await,
-                Reached::Commit => self.end_committed(open, &self.mode()).await,
+                Reached::End => self.end_committed(open, &self.mode()).await,
                 // Missing results are treated as a lost answer.
-                Reached::Begin | Reached::Script | Reached::Entry => {
+                Reached::Begin | Reached::Script | Reached::Entry | Reached::Commit => {
                     self.resolve_once_session_ended(open, None).await
                 }
             };
@@ -197,7 +240,7 @@ impl<D: Driver> BatchRunner<'_, D> {
                 self.end_failed_change(open, ErrorSource::Script, cause)
                     .await
             }
-            Reached::Entry | Reached::Commit => match (progress.error, reached) {
+            Reached::Entry | Reached::Commit | Reached::End => match (progress.error, reached) {
                 (Some(error), Reached::Entry) => self.end_refused_entry(open, error).await,
                 (Some(error), _) => self.end_refused_commit(open, self.mode(), error).await,
                 (None, _) => self.resolve_once_session_ended(open, None).await,
@@ -228,9 +271,12 @@ impl<D: Driver> BatchRunner<'_, D> {
     async fn live_connection(&self) -> Result<GuardedConnection<D>, sqlx::Error> {
         let mut connection = self.connection().await?;
         let is_here = matches!(self.placement, AuditPlacement::SameDatabase);
-        if !is_here && connection.may_be_dead && connection.ping().await.is_err() {
-            drop(connection);
-            connection = self.connection().await?;
+        if !is_here && connection.may_be_dead {
+            if connection.ping().await.is_err() {
+                drop(connection);
+                connection = self.connection().await?;
+            }
+            connection.may_be_dead = false;
         }
         Ok(connection)
     }
@@ -262,8 +308,7 @@ impl<D: Driver> BatchRunner<'_, D> {
 
     /// Ends the session of the transaction. Returns whether it has ended.
     async fn end_session(&self, context: &TryContext<'_>) -> bool {
-        let (attempt, grant) = (&context.attempts[0], &context.grant);
-        end_transaction::<D>(self.database, grant, attempt, &context.tag).await
+        end_transaction::<D>(self.database, context.session(0)).await
     }
 
     /// Determines the outcome of the transaction on another connection, once its session has ended:

@@ -8,7 +8,7 @@ pub(crate) struct File {
     pub(crate) text: &'static str,
 }
 
-const FILES: [File; 8] = [
+const FILES: [File; 13] = [
     File {
         change: "steps",
         name: "020__steps.yaml",
@@ -50,6 +50,31 @@ steps:
   - apply: { add: back 3, fail: true }
     rollback: { remove: back 3 }
 ",
+    },
+    File {
+        change: "filler-1",
+        name: "023__filler-1.sql",
+        text: "INSERT INTO done VALUES ('t filler-1 1');",
+    },
+    File {
+        change: "filler-2",
+        name: "024__filler-2.sql",
+        text: "INSERT INTO done VALUES ('t filler-2 1');",
+    },
+    File {
+        change: "filler-3",
+        name: "025__filler-3.sql",
+        text: "INSERT INTO done VALUES ('t filler-3 1');",
+    },
+    File {
+        change: "filler-4",
+        name: "026__filler-4.sql",
+        text: "INSERT INTO done VALUES ('t filler-4 1');",
+    },
+    File {
+        change: "filler-5",
+        name: "027__filler-5.sql",
+        text: "INSERT INTO done VALUES ('t filler-5 1');",
     },
     File {
         change: "text",
