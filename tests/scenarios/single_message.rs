@@ -15,19 +15,22 @@ use flamingock_tests::{
 
 use sqlx::Pool;
 
-use super::{Backend, Db, FILES_BEFORE};
+use super::{Backend, Db, IS_SHARED};
 
 const POSTGRES: bool = matches!(
     <Backend as flamingock_tests::Backend>::NAME.as_bytes(),
     b"PostgreSQL"
 );
 
+/// As many files as it takes until consecutive ones share a connection.
+const FILES_BEFORE: usize = 5;
+
 const LONG: Duration = Duration::from_secs(60);
 
 /// A folder with this file as the last one, and files before it that leave no trace in `done`.
 fn script(text: &str) -> &'static EmbeddedFolder {
-    let names =
-        (1..=FILES_BEFORE).map(|number| &*format!("{number:04}__filler_{number}.sql").leak());
+    let before = if IS_SHARED { FILES_BEFORE } else { 0 };
+    let names = (0..before).map(|number| &*format!("{number:04}__filler_{number}.sql").leak());
     let filler = "UPDATE done SET what = what WHERE what = 'filler'";
     let mut files: Vec<(&'static str, &str)> = names.map(|name| (name, filler)).collect();
     files.push(("0100__script.sql", text));
@@ -44,7 +47,7 @@ async fn audit(pool: &Pool<Db>) -> Vec<String> {
 /// Whether a message without any answer is sent again, once its session has ended: its connection
 /// was opened some time ago, so it may have been dead.
 fn is_retried(target: &str) -> bool {
-    FILES_BEFORE > 0 && target == "default"
+    IS_SHARED && target == "default"
 }
 
 /// The change of the file.

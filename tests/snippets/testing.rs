@@ -1,6 +1,6 @@
 //! `testing.md`: undo everything and run again.
 
-use flamingock::{Runner, UndoTarget, change, changes, rollback};
+use flamingock::{Runner, UndoTarget, change, changes, rollback, testing};
 use sqlx::{SqliteConnection, SqlitePool};
 
 #[change(id = "create-users", order = "0001")]
@@ -36,5 +36,19 @@ async fn users_table_has_an_email() -> Result<(), Box<dyn std::error::Error>> {
     sqlx::query("INSERT INTO users VALUES ('ada@example.com')")
         .execute(&mut *connection)
         .await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn new_user_is_counted() -> Result<(), flamingock::BoxError> {
+    let runner = |pool: &SqlitePool| Runner::new(pool).changes(changes![create_users]);
+    let database = testing::database("sqlite::memory:", runner).await?;
+    sqlx::query("INSERT INTO users VALUES ('ada@example.com')")
+        .execute(&*database)
+        .await?;
+    let count: i64 = sqlx::query_scalar("SELECT count(*) FROM users")
+        .fetch_one(&*database)
+        .await?;
+    assert_eq!(count, 1);
     Ok(())
 }

@@ -23,7 +23,7 @@ mod sqlite {
 mod postgres {
     use crate::files::peers::postgres as peers;
     use flamingock_tests::on::postgres::*;
-    const FILES_BEFORE: usize = 0;
+    const IS_SHARED: bool = false;
     mod file_costs;
     mod files;
     mod long_files;
@@ -43,7 +43,7 @@ mod postgres {
 mod mariadb {
     use crate::files::peers::mariadb as peers;
     use flamingock_tests::on::mariadb::*;
-    const FILES_BEFORE: usize = 0;
+    const IS_SHARED: bool = false;
     mod file_costs;
     mod files;
     mod long_files;
@@ -59,17 +59,16 @@ mod mariadb {
     mod unusual_files;
 }
 
-// As many as it takes until consecutive files share a connection.
 #[path = "../../scenarios"]
 mod postgres_shared {
     use flamingock_tests::on::postgres::*;
-    const FILES_BEFORE: usize = 5;
+    const IS_SHARED: bool = true;
     mod single_message;
 }
 
 #[path = "../../scenarios"]
 mod mariadb_shared {
     use flamingock_tests::on::mariadb::*;
-    const FILES_BEFORE: usize = 5;
+    const IS_SHARED: bool = true;
     mod single_message;
 }
