@@ -89,13 +89,13 @@ pub struct Dialect {
     pub(crate) create_marker: &'static str,
     /// Adds the rows of the lock and the lease for a service that has none.
     pub(crate) seed: &'static [&'static str],
-    /// Reads the row of the lock and, unless the stored digest matches, the latest entries.
+    /// Reads only the row of the lock, if that is faster than the snapshot when the stored digest
+    /// matches. Behind its digest, the columns are the session's timeout of locks and the format of
+    /// the tables.
+    pub(crate) unchanged: Option<&'static str>,
+    /// Reads the row of the lock and the latest entries. Without `unchanged`, it reads no entries if
+    /// the stored digest matches.
     pub(crate) snapshot: &'static str,
-    /// The separate statement `$latest` that reads the latest entries, if there is one. It returns
-    /// JSON: the schema, and a list of what the other databases return as rows.
-    pub(crate) latest: Option<&'static str>,
-    /// Runs that statement within `snapshot`; empty if there is none.
-    pub(crate) run_latest: &'static str,
     /// Reads the position of the latest entry of all services, how many changes were applied since,
     /// and the row of the lock as in the snapshot.
     pub(crate) lock_progress: &'static str,

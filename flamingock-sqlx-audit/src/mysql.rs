@@ -297,6 +297,7 @@ VALUES ($service, $lane, 0, X'', X'', UTC_TIMESTAMP(6), $format_version)",
         "INSERT IGNORE INTO {lease} (service, lane, run_id, expires_at)
 VALUES ($service, $lane, X'', '1970-01-01')",
     ],
+    unchanged: None,
     // Bytes are not converted to the connection's character set: an altered id would be that of a
     // change that never ran. The rows are grouped by both columns of the index, because without the
     // service the server scans all rows. Each query that can have more than one row has its own
@@ -323,8 +324,6 @@ LEFT JOIN (SELECT service, change_id, MAX(seq) AS seq FROM {audit} WHERE service
     GROUP BY service, change_id) m ON TRUE
 LEFT JOIN {audit} b ON b.seq = m.seq
 LIMIT 18446744073709551615",
-    latest: None,
-    run_latest: "",
     lock_progress: "SELECT (SELECT MAX(seq) FROM {audit}),
   (SELECT COUNT(*) FROM {audit} a WHERE a.seq > $since AND a.service = $service AND a.state = 'APPLIED'),
   k.fencing_token, k.run_id,

@@ -336,50 +336,45 @@ VALUES ($service, $lane, 0, '', '', clock_timestamp(), $format_version) ON CONFL
         "INSERT INTO {lease} (service, lane, run_id, expires_at)
 VALUES ($service, $lane, '', to_timestamp(0)) ON CONFLICT DO NOTHING",
     ],
-    // The query that is needed only if the digest differs is a separate text, because planning it
-    // takes the server longer than everything else. It sees the same data as the statement around
-    // it. The lock has no owner while there is a digest, so the lease is also read there. A missing
-    // table is reported even if nothing is read from it.
-    snapshot: "SELECT NULL, ({audit_text}::pg_catalog.regclass IS NULL
+    // Planning the snapshot takes the server longer than everything else. The lock has no owner while
+    // there is a digest, so its lease need not be read. A missing table is reported even if nothing is
+    // read from it.
+    unchanged: Some(
+        "SELECT NULL, ({audit_text}::pg_catalog.regclass IS NULL
     OR {lease_text}::pg_catalog.regclass IS NULL)::int, k.fencing_token, k.run_id, k.owner, k.pipeline_digest,
-  CASE WHEN k.pipeline_digest IS DISTINCT FROM $digest
-    THEN pg_catalog.query_to_xml($latest, false, true, '')::text END,
   current_setting('lock_timeout'), (SELECT max(format_version) FROM {lock})
 FROM (SELECT 1) AS one
 LEFT JOIN {lock} k ON k.service = $service AND k.lane = $lane",
-    run_latest: "pg_catalog.query_to_xml($latest, false, true, '')::text",
-    latest: Some(
-        "WITH RECURSIVE k(change_id, seq) AS (
+    ),
+    snapshot: "WITH RECURSIVE k(change_id, seq) AS (
   (SELECT a.change_id, a.seq FROM {audit} a WHERE a.service = $service
    ORDER BY a.change_id DESC, a.seq DESC LIMIT 1)
   UNION ALL
   SELECT a.change_id, a.seq FROM k CROSS JOIN LATERAL (
     SELECT a.change_id, a.seq FROM {audit} a WHERE a.service = $service AND a.change_id < k.change_id
     ORDER BY a.change_id DESC, a.seq DESC LIMIT 1) a)
-SELECT replace(replace(replace(json_build_array(
-  (SELECT n.nspname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-   WHERE c.oid = pg_catalog.to_regclass({lock_text})),
-  json_agg(json_build_array(x.change_id, x.seq::text, x.state, x.transaction_mode, x.origin, x.digest,
-    x.attempt::text, x.run_id, x.stage, x.change_order, x.target,
-    to_char(x.started_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'),
-    CASE WHEN x.state IN ('APPLIED', 'MANUAL_MARKED_AS_APPLIED') THEN NULL ELSE x.error END,
-    x.recovery,
-    CASE WHEN x.state IN ('APPLIED', 'MANUAL_MARKED_AS_APPLIED') THEN NULL ELSE x.reason END, x.operator)),
-  (SELECT json_build_array(
-    to_char(l.acquired_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'),
-    to_char(e.expires_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'),
-    e.activity, coalesce(e.expires_at > clock_timestamp(), false)::int::text)
-  FROM {lock} l LEFT JOIN {lease} e ON e.service = l.service AND e.lane = l.lane
-  WHERE l.service = $service AND l.lane = $lane),
-  (SELECT json_agg(hidden.name) FROM (VALUES
+SELECT (SELECT n.nspname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+   WHERE c.oid = pg_catalog.to_regclass({lock_text})), 0,
+  l.fencing_token, l.run_id, l.owner, l.pipeline_digest,
+  to_char(l.acquired_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'),
+  to_char(e.expires_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'),
+  e.activity, coalesce(e.expires_at > clock_timestamp(), false)::int,
+  x.change_id, x.seq, x.state, x.transaction_mode, x.origin, x.digest, x.attempt, x.run_id, x.stage,
+  x.change_order, x.target, to_char(x.started_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'),
+  CASE WHEN x.state IN ('APPLIED', 'MANUAL_MARKED_AS_APPLIED') THEN NULL ELSE x.error END,
+  x.recovery,
+  CASE WHEN x.state IN ('APPLIED', 'MANUAL_MARKED_AS_APPLIED') THEN NULL ELSE x.reason END, x.operator,
+  (SELECT max(format_version) FROM {lock}),
+  (SELECT string_agg(hidden.name, ', ') FROM (VALUES
       ({audit_text}, pg_catalog.to_regclass({audit_text})), ({lock_text}, pg_catalog.to_regclass({lock_text})),
       ({lease_text}, pg_catalog.to_regclass({lease_text}))) AS hidden(name, id)
    WHERE pg_catalog.row_security_active(hidden.id::oid)),
   (SELECT e.name FROM pg_catalog.current_setting('client_encoding') AS e(name)
-   WHERE e.name NOT IN ('UTF8', 'SQL_ASCII')))::text,
-  '&', E'\\\\u0026'), '<', E'\\\\u003c'), '>', E'\\\\u003e') AS latest
-FROM k CROSS JOIN LATERAL (SELECT * FROM {audit} a WHERE a.seq = k.seq LIMIT 1) x",
-    ),
+   WHERE e.name NOT IN ('UTF8', 'SQL_ASCII'))
+FROM (SELECT 1) AS one
+LEFT JOIN {lock} l ON l.service = $service AND l.lane = $lane
+LEFT JOIN {lease} e ON e.service = l.service AND e.lane = l.lane
+LEFT JOIN (k CROSS JOIN LATERAL (SELECT * FROM {audit} a WHERE a.seq = k.seq LIMIT 1) x) ON true",
     lock_progress: "SELECT (SELECT max(seq) FROM {audit}),
   (SELECT count(*) FROM {audit} a WHERE a.seq > $since AND a.service = $service AND a.state = 'APPLIED'),
   k.fencing_token, k.run_id, k.owner, k.pipeline_digest,

@@ -183,6 +183,14 @@ pub struct Snapshot {
     pub(crate) dirty: bool,
 }
 
+impl Snapshot {
+    pub(crate) fn ended_with(&self, digest: &str) -> bool {
+        self.lock
+            .as_ref()
+            .is_some_and(|lock| lock.ended_with(digest))
+    }
+}
+
 /// The state that a waiter reads at each poll, in one statement.
 #[derive(Clone, Debug)]
 pub struct LockProgress {

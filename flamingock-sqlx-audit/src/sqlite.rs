@@ -420,6 +420,7 @@ VALUES ($service, $lane, '', 0, 0)",
 WHERE k.service = $service AND k.lane = $lane",
     ),
     // CROSS JOIN fixes the order, so that no entry is read if the digest matches.
+    unchanged: None,
     snapshot: concat!(
         "WITH RECURSIVE l(stored) AS (
   SELECT (SELECT pipeline_digest FROM {lock} WHERE service = $service AND lane = $lane)),
@@ -447,8 +448,6 @@ LEFT JOIN {lock} c ON c.service = $service AND c.lane = $lane
 LEFT JOIN {lease} e ON e.service = c.service AND e.lane = c.lane
 LEFT JOIN (k CROSS JOIN {audit} b ON b.seq = k.seq)"
     ),
-    latest: None,
-    run_latest: "",
     // The plus keeps SQLite from using the index of the service, which would read all of its
     // entries.
     lock_progress: concat!(

@@ -6,7 +6,7 @@ use flamingock_tests::{Backend as _, audit, done, query, with_table};
 
 use super::{Backend, Connection};
 
-const NAMES: [&str; 12] = [
+const NAMES: [&str; 11] = [
     "%tag%",
     "fl_%tag%",
     "{whose}",
@@ -15,10 +15,9 @@ const NAMES: [&str; 12] = [
     "{metadata}",
     "{began}",
     "{lock}",
-    "$latest",
+    "$digest",
     "$service",
     "%id%",
-    "pg_catalog.query_to_xml($latest, false, true, '')::text",
 ];
 
 #[change(id = "{audit} %tag% $digest", order = "001", register = false)]

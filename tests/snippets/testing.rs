@@ -1,4 +1,4 @@
-//! `testing.md`: undo everything and run again.
+//! `testing.md`.
 
 use flamingock::{Runner, UndoTarget, change, changes, rollback, testing};
 use sqlx::{SqliteConnection, SqlitePool};

@@ -20,8 +20,6 @@ pub struct Ledger<B> {
     /// How long the sessions of the database wait for a lock; `None` once it is known that they do
     /// not limit it.
     pub(super) lock_timeout: OnceLock<Option<Duration>>,
-    /// Whether the latest entries need a statement of their own.
-    pub(super) reads_in_two: AtomicBool,
     /// Whether each entry also writes the row of the lock.
     pub(super) writes_lock: AtomicBool,
     pub(super) backend: PhantomData<B>,

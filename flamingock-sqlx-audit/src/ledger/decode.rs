@@ -25,11 +25,14 @@ pub(super) fn lock_status(row: &mut Row) -> Result<Option<LockStatus>> {
 /// The column of a snapshot at which the latest entry begins.
 pub(super) const LATEST: usize = 10;
 
-/// The column of a snapshot with the format of the tables, if the entries are rows.
+/// The column of a snapshot with the format of the tables.
 pub(super) const FORMAT: usize = LATEST + 16;
 
-/// The column of a snapshot that contains the rest as one text, if the statement runs another one.
-pub(super) const TEXT: usize = 6;
+/// The column of PostgreSQL's snapshot with the tables of which row security hides rows.
+pub(super) const HIDDEN: usize = FORMAT + 1;
+
+/// The column of PostgreSQL's snapshot with an encoding that changes texts.
+pub(super) const ENCODING: usize = FORMAT + 2;
 
 /// Returns the latest entry that begins at this column; `None` if there is none.
 pub(super) fn latest_row(row: &mut Row, at: usize) -> Result<Option<LatestRow>> {
@@ -54,94 +57,6 @@ pub(super) fn latest_row(row: &mut Row, at: usize) -> Result<Option<LatestRow>> 
         reason: row.optional(at + 14),
         operator: row.optional(at + 15),
     }))
-}
-
-/// The content of a snapshot's text.
-#[cfg(feature = "postgres")]
-#[derive(Default)]
-pub(super) struct InText {
-    pub(super) schema: Option<String>,
-    pub(super) latest: Vec<LatestRow>,
-    /// The last columns of the lock's row.
-    pub(super) lease: Vec<Option<String>>,
-    /// Why the entries differ from those in the tables.
-    pub(super) unreadable: Option<String>,
-}
-
-/// Returns the schema, the latest entries and the lease from the only element of an XML text;
-/// nothing if the stored digest matches.
-#[cfg(feature = "postgres")]
-pub(super) fn in_text(xml: Option<&str>) -> Result<InText> {
-    let inside = xml.and_then(|xml| {
-        let (_, rest) = xml.split_once("<latest>")?;
-        rest.split_once("</latest>")
-    });
-    let Some((json, _)) = inside else {
-        return Ok(InText::default());
-    };
-    type Text = (
-        Option<String>,
-        Option<LatestRows>,
-        Option<Vec<Option<String>>>,
-        Option<Vec<String>>,
-        Option<String>,
-    );
-    let (schema, rows, lease, hidden, encoding): Text =
-        serde_json::from_str(json).map_err(|source| sqlx::Error::ColumnDecode {
-            index: TEXT.to_string(),
-            source: source.into(),
-        })?;
-    let unreadable = match (hidden, encoding) {
-        (Some(tables), _) => Some(format!(
-            "row security hides rows of {} from this user: exempt it (BYPASSRLS, or the owner of the tables), or disable row security there",
-            tables.join(", ")
-        )),
-        (None, Some(encoding)) => Some(format!(
-            "client_encoding is {encoding}: names and texts would be changed on their way; leave it at UTF8, as sqlx sets it"
-        )),
-        (None, None) => None,
-    };
-    Ok(InText {
-        schema,
-        latest: rows.map(|rows| rows.0).unwrap_or_default(),
-        lease: lease.unwrap_or_default(),
-        unreadable,
-    })
-}
-
-/// A list of lists of columns, which is read one by one.
-#[cfg(feature = "postgres")]
-struct LatestRows(Vec<LatestRow>);
-
-#[cfg(feature = "postgres")]
-impl<'de> serde::Deserialize<'de> for LatestRows {
-    fn deserialize<D: serde::Deserializer<'de>>(json: D) -> std::result::Result<Self, D::Error> {
-        json.deserialize_seq(Collecting)
-    }
-}
-
-#[cfg(feature = "postgres")]
-struct Collecting;
-
-#[cfg(feature = "postgres")]
-impl<'de> serde::de::Visitor<'de> for Collecting {
-    type Value = LatestRows;
-
-    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("a list of entries")
-    }
-
-    fn visit_seq<A: serde::de::SeqAccess<'de>>(
-        self,
-        mut list: A,
-    ) -> std::result::Result<LatestRows, A::Error> {
-        let mut rows = Vec::new();
-        while let Some(columns) = list.next_element()? {
-            let row = latest_row(&mut Row(columns), 0);
-            rows.extend(row.map_err(serde::de::Error::custom)?);
-        }
-        Ok(LatestRows(rows))
-    }
 }
 
 pub(super) fn audit_row(mut row: Row) -> Result<AuditRow> {

@@ -64,7 +64,6 @@ impl<B: Backend> Ledger<B> {
             resolved,
             patience,
             lock_timeout: OnceLock::new(),
-            reads_in_two: AtomicBool::new(false),
             writes_lock: AtomicBool::new(false),
             backend: PhantomData,
         }

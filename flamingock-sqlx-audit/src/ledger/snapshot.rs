@@ -1,12 +1,9 @@
-//! Reading everything that a run needs to know first, in one statement.
-
-use std::sync::atomic::Ordering;
+//! Reading everything that a run needs to know first.
 
 use super::base::{Ledger, Result};
-use super::decode::{FORMAT, LATEST, TEXT, latest_row, lock_status};
+use super::decode::{ENCODING, FORMAT, HIDDEN, LATEST, latest_row, lock_status};
 use super::params::clock_params;
 use crate::backend::{Backend, Conn, Row};
-use crate::failure::Failure;
 use crate::rows::{LockProgress, Snapshot};
 use crate::template::Value;
 
@@ -16,9 +13,9 @@ const UNREADABLE: i64 = 2;
 const READS_UNCOMMITTED: i64 = 4;
 
 impl<B: Backend> Ledger<B> {
-    /// Reads the row of the lock and, unless its digest matches, the latest row of each change, all
-    /// in one statement. Writes nothing. A PostgreSQL that was built without XML needs a second
-    /// statement if the digest differs.
+    /// Reads the row of the lock and, unless its digest matches, the latest row of each change, in
+    /// one consistent statement. Writes nothing. On PostgreSQL, a small statement before it reads
+    /// only the row of the lock, which is enough if the digest matches.
     ///
     /// # Errors
     /// Any error of the database; [`Failure::MissingTable`](crate::Failure) if a table does not
@@ -36,14 +33,17 @@ impl<B: Backend> Ledger<B> {
             ("lane", lane.into()),
             ("digest", digest.into()),
         ]);
-        let mut snapshot = match B::DIALECT.latest {
-            None => self.read_committed(connection, &params).await?,
-            Some(latest) => self.read_latest_by(latest, connection, params).await?,
-        };
-        snapshot.digest_matches = snapshot
-            .lock
-            .as_ref()
-            .is_some_and(|lock| lock.ended_with(digest));
+        if let Some(unchanged) = B::DIALECT.unchanged {
+            let snapshot = self.read_lock(connection, unchanged, &params).await?;
+            if snapshot.ended_with(digest) {
+                return Ok(Snapshot {
+                    digest_matches: true,
+                    ..snapshot
+                });
+            }
+        }
+        let mut snapshot = self.read_committed(connection, &params).await?;
+        snapshot.digest_matches = snapshot.ended_with(digest);
         Ok(snapshot)
     }
 
@@ -125,71 +125,23 @@ impl<B: Backend> Ledger<B> {
         Ok(snapshot)
     }
 
-    /// Reads the latest entries by a separate statement, which the statement of the snapshot runs.
-    async fn read_latest_by(
+    /// Reads the row of the lock without its lease.
+    async fn read_lock(
         &self,
-        latest: &str,
         connection: &mut Conn<B>,
-        mut params: Vec<(&'static str, Value)>,
+        unchanged: &str,
+        params: &[(&str, Value)],
     ) -> Result<Snapshot> {
-        let text = self.render(latest, &params).text;
-        params.push(("latest", text.into()));
-        if !self.reads_in_two.load(Ordering::Relaxed) {
-            match self.fetch(connection, B::DIALECT.snapshot, &params).await {
-                Ok(rows) => return self.with_latest(rows),
-                // Some servers cannot run a text as a statement within another one.
-                Err(error) => match B::classify(&error) {
-                    Failure::Other | Failure::Denied => {}
-                    _ => return Err(error),
-                },
-            }
-        }
-        let alone = B::DIALECT
-            .snapshot
-            .replace(B::DIALECT.run_latest, "'differs'");
-        let mut rows = self.fetch(connection, &alone, &params).await?;
-        if rows
-            .iter()
-            .any(|row| row.0.get(TEXT).is_some_and(Option::is_some))
-        {
-            let answer = self.fetch(connection, latest, &params).await?;
-            let json = answer
-                .into_iter()
-                .next()
-                .and_then(|mut row| row.optional(0));
-            let last = rows.iter_mut().flat_map(|row| row.0.get_mut(TEXT));
-            for column in last {
-                *column = json.as_ref().map(|json| format!("<latest>{json}</latest>"));
-            }
-        }
-        self.reads_in_two.store(true, Ordering::Relaxed);
-        self.with_latest(rows)
-    }
-
-    #[cfg(feature = "postgres")]
-    fn with_latest(&self, rows: Vec<Row>) -> Result<Snapshot> {
+        const LOCK_TIMEOUT: usize = 6;
         let mut snapshot = Snapshot::default();
-        for mut row in rows {
-            self.set_lock_timeout(row.optional(TEXT + 1).as_deref());
-            snapshot.format = row.int(TEXT + 2)?;
-            let text = super::decode::in_text(row.optional(TEXT).as_deref())?;
-            if let Some(schema) = text.schema {
-                self.set_schema(&schema);
-            }
-            snapshot.latest = text.latest;
-            snapshot.unreadable = text.unreadable;
-            row.0.truncate(TEXT);
-            row.0.extend(text.lease);
+        for mut row in self.fetch(connection, unchanged, params).await? {
+            self.set_lock_timeout(row.optional(LOCK_TIMEOUT).as_deref());
+            snapshot.format = row.int(LOCK_TIMEOUT + 1)?;
+            row.0.truncate(LOCK_TIMEOUT);
             row.0.resize(LATEST, None);
             self.note(&mut snapshot, &mut row)?;
         }
         Ok(snapshot)
-    }
-
-    /// Other databases have no such statement.
-    #[cfg(not(feature = "postgres"))]
-    fn with_latest(&self, _rows: Vec<Row>) -> Result<Snapshot> {
-        Ok(Snapshot::default())
     }
 
     /// Records the parts of a row that belong to no entry.
@@ -203,6 +155,18 @@ impl<B: Backend> Ledger<B> {
         if session & UNREADABLE != 0 {
             let what = "character_set_results is one whose texts cannot be read here: leave it as sqlx sets it";
             snapshot.unreadable = Some(what.to_owned());
+            return Ok(());
+        }
+        if let Some(tables) = row.optional(HIDDEN) {
+            snapshot.unreadable = Some(format!(
+                "row security hides rows of {tables} from this user: exempt it (BYPASSRLS, or the owner of the tables), or disable row security there"
+            ));
+            return Ok(());
+        }
+        if let Some(encoding) = row.optional(ENCODING) {
+            snapshot.unreadable = Some(format!(
+                "client_encoding is {encoding}: names and texts would be changed on their way; leave it at UTF8, as sqlx sets it"
+            ));
             return Ok(());
         }
         if snapshot.lock.is_none() {

@@ -289,43 +289,6 @@ async fn two(db: &mut PgConnection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('two')").await.map(drop)
 }
 
-/// As on a server that was built without XML.
-#[tokio::test]
-async fn server_without_nested_statements_is_queried_twice() {
-    let (database, pool) = fresh().await;
-    let role = format!("plain_{:08x}", rand::random::<u32>());
-    let deny = "REVOKE EXECUTE ON FUNCTION pg_catalog.query_to_xml(text, boolean, boolean, text) FROM PUBLIC";
-    execute(&pool, deny).await;
-    let allow = format!(
-        "CREATE ROLE {role}; GRANT ALL ON SCHEMA public TO {role}; GRANT ALL ON ALL TABLES IN SCHEMA public TO {role}"
-    );
-    execute(&pool, &allow).await;
-    let set_role = format!("SET ROLE {role}");
-    let options = PoolOptions::<sqlx::Postgres>::new().after_connect(move |connection, _| {
-        let set_role = set_role.clone();
-        Box::pin(async move { query(connection, &set_role).await.map(drop) })
-    });
-    let plain = options.connect(&database.url).await.unwrap();
-    let refused = try_execute(&plain, "SELECT query_to_xml('SELECT 1', true, true, '')").await;
-    assert!(refused.is_err());
-
-    let run = async |changes: &[&'static flamingock::Definition]| {
-        let runner = Runner::new(&plain).changes(changes.iter().copied());
-        runner.run().await.unwrap().counts()
-    };
-    assert_eq!(run(&changes![one]).await.newly_applied, 1);
-    assert_eq!(run(&changes![one]).await.already_applied, 1);
-    let counts = run(&changes![one, two]).await;
-    assert_eq!((counts.already_applied, counts.newly_applied), (1, 1));
-    assert_eq!(run(&changes![one]).await.already_applied, 1);
-    assert_eq!(
-        audit(&pool).await,
-        ["one 1 APPLIED shared", "two 1 APPLIED shared"]
-    );
-    plain.close().await;
-    execute(&pool, &format!("DROP OWNED BY {role}; DROP ROLE {role}")).await;
-}
-
 #[tokio::test]
 async fn second_run_waits_while_the_first_creates_the_tables() {
     let (database, pool) = fresh().await;
