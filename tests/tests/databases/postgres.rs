@@ -6,10 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use flamingock::report::Note;
 use flamingock::{Outcome, Runner, change, changes};
 use flamingock_tests::{
-    Backend as _, Postgres, Proxy, TestDatabase, audit, done, execute, query, strings, try_execute,
-    until, with_table,
+    Backend as _, Postgres, Proxy, TestDatabase, audit, done, execute, query, strings, until,
+    with_table,
 };
-use sqlx::pool::PoolOptions;
 use sqlx::{PgConnection, PgPool};
 
 async fn fresh() -> (TestDatabase<Postgres>, PgPool) {
@@ -277,16 +276,6 @@ async fn session_settings_of_a_change_do_not_reach_the_application() {
     assert!(runner.run().await.unwrap().is_success());
     let settings = "SELECT current_setting('statement_timeout'), current_schema()";
     assert_eq!(strings(&pool, settings).await, ["0|public"]);
-}
-
-#[change(id = "one", order = "001", register = false)]
-async fn one(db: &mut PgConnection) -> Result<(), sqlx::Error> {
-    query(db, "INSERT INTO done VALUES ('one')").await.map(drop)
-}
-
-#[change(id = "two", order = "002", register = false)]
-async fn two(db: &mut PgConnection) -> Result<(), sqlx::Error> {
-    query(db, "INSERT INTO done VALUES ('two')").await.map(drop)
 }
 
 #[tokio::test]
