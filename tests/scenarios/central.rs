@@ -177,7 +177,7 @@ async fn forced_release_that_cannot_be_recorded_is_an_error_and_restores_the_loc
     let said = format!("{error:?}");
     assert_eq!(error.kind(), ErrorKind::Store, "{said}");
     assert!(
-        said.contains("given back, but that could not be recorded"),
+        said.contains("released, but that could not be recorded"),
         "{said}"
     );
     assert!(said.contains("the audit is closed"), "{said}");

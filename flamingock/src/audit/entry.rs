@@ -58,7 +58,7 @@ macro_rules! words {
 words! {
     /// The state of a change that an entry records. The texts are those of Java Flamingock.
     State {
-        /// An attempt began. Without a later entry, it may have left anything behind.
+        /// An attempt began. Without a later entry, its effects are unknown.
         Started = "STARTED",
         /// The change is applied.
         Applied = "APPLIED",

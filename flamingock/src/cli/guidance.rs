@@ -125,9 +125,7 @@ fn joined(text: &str) -> String {
 
 fn transaction(mode: &TransactionMode) -> &'static str {
     match mode {
-        TransactionMode::None => {
-            "None: what it did before it stopped was not undone by a database."
-        }
+        TransactionMode::None => "None: no database has rolled back what it did before it stopped.",
         TransactionMode::Shared => {
             "That of the audit, but the database ended it before the change did: what it did before it stopped may be there."
         }
@@ -165,10 +163,12 @@ fn rollback(attempt: &[&Entry], declared: Option<bool>, running: bool) -> &'stat
     let has = |state: &State| attempt.iter().any(|entry| entry.state == *state);
     let undo = attempt.iter().rfind(|entry| entry.origin == Origin::Undo);
     if has(&State::RollbackFailed) {
-        "It ran and failed: what it did before that is done."
+        "It ran and failed: what it did before the failure remains."
     } else if let Some(undo) = undo {
         match undo.state {
-            State::Failed => "An undo called it, and it failed: what it did before that is done.",
+            State::Failed => {
+                "An undo called it, and it failed: what it did before the failure remains."
+            }
             _ if running => "It is running: somebody undoes the change.",
             _ => "An undo called it, and its end is not on record.",
         }

@@ -58,7 +58,7 @@ pub(super) async fn release(runner: &Runner, reason: &str, view: &View) -> Resul
         .await
         .map_err(|error| Failure::of(error, &view.program))?;
     let text = match &released {
-        Some(lock) => format!("taken from {} and given back", lock.clone()),
+        Some(lock) => format!("taken from {} and released", lock.clone()),
         None => "nothing to release: the lock is free".to_owned(),
     };
     Ok(Answer::done(json!({ "released": released }), text))

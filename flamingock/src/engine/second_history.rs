@@ -50,7 +50,7 @@ pub(crate) async fn refuse(
 
 fn reason(theirs: &Snapshot, pipeline: &Pipeline) -> Option<String> {
     let take_over = format!(
-        "take its history over once with `adopt --from-service {DEFAULT}` on the command line, or with `Runner::adopt_from_service(\"{DEFAULT}\")`"
+        "adopt its history once with `adopt --from-service {DEFAULT}` on the command line, or with `Runner::adopt_from_service(\"{DEFAULT}\")`"
     );
     if let Some(reason) = at_work(theirs, DEFAULT) {
         return Some(format!(

@@ -68,8 +68,7 @@ impl Lease {
         if let Err(error) = lease.start_renewals().await {
             // A failed release costs the other processes a lease of waiting, and nothing else.
             let _ = lease.release(None).await;
-            let action =
-                "could not start the thread that renews the lease: the lock was given back";
+            let action = "could not start the thread that renews the lease: the lock was released";
             return Err(StoreError::new(StoreErrorKind::Other, action, error));
         }
         if !lease.is_renewed().await {

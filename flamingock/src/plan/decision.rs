@@ -71,12 +71,12 @@ impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Cause::Interrupted => {
-                "a non-transactional attempt was interrupted: it may have left anything behind"
+                "a non-transactional attempt was interrupted: its effects are unknown"
             }
             Cause::Failed => {
                 "a non-transactional attempt failed and was not rolled back"
             }
-            Cause::RollbackFailed => "its rollback failed: it may have left anything behind",
+            Cause::RollbackFailed => "its rollback failed: its effects are unknown",
             Cause::UndoInterrupted => "its undo was interrupted",
             Cause::VerifyFailed => "its verify function failed, so it is unknown whether the change is applied",
             Cause::TargetChanged => {

@@ -75,8 +75,8 @@ impl fmt::Display for Note {
             Note::FoundApplied => {
                 f.write_str("found applied: an interrupted attempt or an operator applied it")
             }
-            Note::Reached { step } => write!(f, "the last attempt came to: {}", Visible(step)),
-            Note::Running => f.write_str("the run that has the lock is working at it"),
+            Note::Reached { step } => write!(f, "the last attempt reached: {}", Visible(step)),
+            Note::Running => f.write_str("the run that has the lock is working on it"),
             Note::SessionOptions { names } => write!(
                 f,
                 "it runs with {} as sqlx sets it: the server's own can't be read without the right to read pg_file_settings",

@@ -31,7 +31,7 @@ use crate::util::error_chain::ErrorChain;
 /// let error: Error = runner.mode(Mode::Check).run().await.unwrap_err();
 /// assert_eq!(error.kind(), ErrorKind::Pending);
 /// assert_eq!(error.report().unwrap().counts().not_reached, 1);
-/// assert_eq!(error.to_string(), "1 change is pending: the mode is to check only, and nothing ran");
+/// assert_eq!(error.to_string(), "1 change is pending: the mode is check only, and nothing ran");
 /// # }
 /// ```
 pub struct Error(Box<Parts>);

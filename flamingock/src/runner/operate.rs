@@ -258,7 +258,7 @@ impl Runner {
         };
         if in_doubt && resolution == outdated {
             return Err(invalid(&format!(
-                "whether {change_id:?} was committed is known at its target system {:?}: the next run asks there, and sees to it that it cannot be any more. If the transaction is still open, end that session and run again",
+                "whether {change_id:?} was committed is known at its target system {:?}: the next run asks there, and makes sure that it can no longer be committed. If the transaction is still open, end that session and run again",
                 latest.target
             )));
         }

@@ -63,15 +63,15 @@ impl Runner {
         match (recorded, released) {
             (Ok(_), Ok(())) => Ok(Some(lock)),
             (Err(error), Ok(())) => Err(half(
-                "the lock was taken from its owner and given back, but that could not be recorded",
+                "the lock was taken from its owner and released, but that could not be recorded",
                 error,
             )),
             (Ok(_), Err(error)) => Err(half(
-                "the lock was taken from its owner, which is on record, but it could not be given back: it is free when its lease ends",
+                "the lock was taken from its owner, which is on record, but it could not be released: it is free when its lease ends",
                 error,
             )),
             (Err(error), Err(_)) => Err(half(
-                "the lock was taken from its owner, but that could not be recorded, nor could the lock be given back: it is free when its lease ends",
+                "the lock was taken from its owner, but that could not be recorded, nor could the lock be released: it is free when its lease ends",
                 error,
             )),
         }

@@ -56,7 +56,7 @@ async fn issue_is_found_and_resolved_without_the_application<B: Backend>() {
     let text = normalise(&guidance.stdout);
     for line in [
         "0002 orders-topic at <location>\n",
-        "  It ran and failed: what it did before that is done.\n",
+        "  It ran and failed: what it did before the failure remains.\n",
         "Not known here\n  Whether its code now says `recovery = \"retry\"`",
         "  Its description: Creates the `orders` topic read by billing and shipping.\n",
         "    flamingock --service orders issue resolve orders-topic --applied --reason \"...\"\n",

@@ -115,7 +115,7 @@ async fn suggested_commands_that_resolve_an_issue_work_when_pasted<B: Backend>()
 orders: 1 newly applied, 1 failed, 1 blocked in <n> ms
   newly applied  0001 create-orders (<n> ms)
   failed  0002 orders-topic (<n> ms)
-                  its rollback failed: it may have left anything behind
+                  its rollback failed: its effects are unknown
                   the rollback failed: the broker did not answer: it was to undo this failure: the broker did not answer [target events]
                   at <location>
   blocked  0003 first-order
@@ -143,7 +143,7 @@ next:
         r#"0002 orders-topic at <location>
 
 What happened
-  Attempt 1, of <time>: its rollback failed: it may have left anything behind.
+  Attempt 1, of <time>: its rollback failed: its effects are unknown.
 
 Error
   the rollback failed
@@ -152,10 +152,10 @@ Error
   the broker did not answer
 
 Transaction
-  None: what it did before it stopped was not undone by a database.
+  None: no database has rolled back what it did before it stopped.
 
 Rollback
-  It ran and failed: what it did before that is done.
+  It ran and failed: what it did before the failure remains.
 
 Look at
   The target system "events" (the topics that other services read): is all of "orders-topic" there, a part of it, or nothing?

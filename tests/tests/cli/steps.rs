@@ -37,7 +37,7 @@ async fn status_and_guidance_name_the_step_that_was_reached() {
         .await
         .unwrap_err();
     let app = App::on(&database.url);
-    let reached = "the last attempt came to: rolling back step 1 of 2";
+    let reached = "the last attempt reached: rolling back step 1 of 2";
     let status = app.central(&["status"]);
     assert!(status.stdout.contains(reached), "{status:?}");
     let guidance = app.central(&["issue", "show", "steps", "--guidance"]);
@@ -46,7 +46,7 @@ async fn status_and_guidance_name_the_step_that_was_reached() {
         " It came to: rolling back step 1 of 2.\n",
         "  the rollback of step 1 of 2 failed\n",
         "  step 2 of 2 failed\n",
-        "  It ran and failed: what it did before that is done.\n",
+        "  It ran and failed: what it did before the failure remains.\n",
     ] {
         assert!(text.contains(line), "{line} in {text}");
     }

@@ -132,7 +132,7 @@ async fn sqlite_paused_shared_change_keeps_the_file_and_continues() {
         .run()
         .await
         .expect("LockTimeout")
-        .says("not obtained in time");
+        .says("not acquired in time");
     assert!(
         began.elapsed() < Duration::from_secs(12),
         "{:?}",

@@ -37,7 +37,7 @@ async fn crash_between_steps_is_an_issue_that_names_the_step() {
         );
         let ran = start.run().await;
         ran.expect("Issues")
-            .says("the last attempt came to: step 2 of 3");
+            .says("the last attempt reached: step 2 of 3");
         let done = rows(ground.url(), "SELECT what FROM done ORDER BY what").await;
         assert_eq!(done, ["t steps 1", "t steps 2"], "{kind:?}");
     }
@@ -51,7 +51,7 @@ async fn crash_between_retryable_steps_restarts_with_the_first() {
         killed_at("again 2", &start).await;
         let ran = start.run().await;
         ran.expect("ok")
-            .says("the last attempt came to: step 2 of 2");
+            .says("the last attempt reached: step 2 of 2");
         assert_eq!(
             told(&ground, 2).await,
             ["STARTED|step 1 of 2", "STARTED|step 2 of 2", "APPLIED|-"],
@@ -79,7 +79,7 @@ async fn crash_between_rollbacks_is_an_issue_that_names_the_step() {
         );
         let ran = start.run().await;
         ran.expect("Issues")
-            .says("the last attempt came to: rolling back step 2 of 3")
+            .says("the last attempt reached: rolling back step 2 of 3")
             .says("the step is refused");
         let done = rows(ground.url(), "SELECT what FROM done ORDER BY what").await;
         assert_eq!(done, ["t back 1", "t back 2"], "{kind:?}");

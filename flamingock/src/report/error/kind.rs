@@ -16,7 +16,7 @@ pub enum ErrorKind {
     ChangesFailed,
     /// A change needs manual resolution. The changes that do not depend on it ran.
     Issues,
-    /// Changes are pending, and the mode is to check only. Nothing ran.
+    /// Changes are pending, and the mode is check only. Nothing ran.
     Pending,
     /// Another run had the lock for longer than this run waits. Nothing ran.
     /// [`lock_owner`](crate::Error::lock_owner) returns the owner.

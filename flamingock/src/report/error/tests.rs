@@ -140,7 +140,7 @@ fn pending_changes_are_counted() {
     says(
         &Error::pending(report(vec![pending("a"), pending("b")])),
         ErrorKind::Pending,
-        "2 changes are pending: the mode is to check only, and nothing ran",
+        "2 changes are pending: the mode is check only, and nothing ran",
         "2 changes are pending\
          \norders: 2 not reached in 12 ms\
          \n  not reached     0001 a\
@@ -159,7 +159,7 @@ fn a_lock_timeout_names_the_owner() {
         activity: None,
         held: true,
     };
-    let line = "the lock of the service \"orders\" was not obtained in time: it is held by orders (process 7 on pod-1) since 1970-01-01T01:00:00.000000Z, until 1970-01-01T01:00:30.000000Z unless renewed";
+    let line = "the lock of the service \"orders\" was not acquired in time: it is held by orders (process 7 on pod-1) since 1970-01-01T01:00:00.000000Z, until 1970-01-01T01:00:30.000000Z unless renewed";
     let end = ". If that process is gone, the lock is free when its lease ends: run again then\norders: nothing to do";
     let error = Error::lock_timeout(Some(owner), report(Vec::new()));
     says(
@@ -168,7 +168,7 @@ fn a_lock_timeout_names_the_owner() {
         line,
         &format!("{line}{end}"),
     );
-    let line = "the lock of the service \"orders\" was not obtained in time: other processes acquired it first each time. Run again";
+    let line = "the lock of the service \"orders\" was not acquired in time: other processes acquired it first each time. Run again";
     let error = Error::lock_timeout(None, report(Vec::new()));
     says(
         &error,
@@ -189,7 +189,7 @@ fn a_lost_lease_says_why_and_names_what_had_failed() {
         ErrorKind::LeaseLost,
         "the lease was lost: another owner is there",
         "the lease was lost: another owner is there.\
-         \nNothing was recorded after that, and another run may go on. Run again. \"a\" failed\
+         \nNothing was recorded after that, and another run may continue. Run again. \"a\" failed\
          \norders: 1 rolled back in 12 ms\
          \n  rolled back     0001 a\
          \n                  no rights\\non the stream [target events]\

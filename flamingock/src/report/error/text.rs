@@ -64,13 +64,13 @@ pub(super) fn pending(report: &Report) -> (String, String) {
     let pending = counts.not_reached;
     let are = if pending == 1 { "is" } else { "are" };
     let message = format!("{} {are} pending", plural(pending, "change"));
-    let headline = format!("{message}: the mode is to check only, and nothing ran");
+    let headline = format!("{message}: the mode is check only, and nothing ran");
     (headline, message)
 }
 
 pub(super) fn lock_timeout(owner: Option<&LockStatus>, report: &Report) -> (String, String) {
     let begins = format!(
-        "the lock of the service {:?} was not obtained in time",
+        "the lock of the service {:?} was not acquired in time",
         report.service
     );
     match owner {
@@ -90,7 +90,7 @@ pub(super) fn lock_timeout(owner: Option<&LockStatus>, report: &Report) -> (Stri
 pub(super) fn lease_lost(reason: &str, report: &Report) -> (String, String) {
     let headline = format!("the lease was lost: {}", Visible(reason));
     let message = format!(
-        "{headline}.\nNothing was recorded after that, and another run may go on. Run again{}",
+        "{headline}.\nNothing was recorded after that, and another run may continue. Run again{}",
         failed_for_certain(report)
     );
     (headline, message)

@@ -17,7 +17,7 @@ use crate::sql::rows;
 use crate::target::database::{AuditPlacement, TransactionOutcome};
 use crate::util::error_chain::chain;
 
-const ROLLED_BACK_MIDWAY: &str = "the database rolled the transaction back before the change ended, and the change went on: it must return the error of a deadlock or of a lock that was not obtained";
+const ROLLED_BACK_MIDWAY: &str = "the database rolled the transaction back before the change ended, and the change went on: it must return the error of a deadlock or of a lock that was not acquired";
 const NOT_COMMITTED: &str = "the database refused to commit the changes of an atomic stage";
 const NOT_WRITTEN: &str = "could not write to the audit";
 

@@ -63,7 +63,7 @@ async fn each_mistake_is_reported_with_its_place() {
         "https://a b",
     ] {
         let text = format!("template: http\napply:\n  method: POST\n  url: '{url}'\n");
-        fails(&text, 4, "it is no URL: write `https://host/path`").await;
+        fails(&text, 4, "it is not a URL: write `https://host/path`").await;
     }
     let text = "template: http\napply:\n  method: POST\n  url: https://ada:pass@example.com\n";
     fails(text, 4, "a name and a password have no place in a URL").await;

@@ -63,7 +63,7 @@ impl Url {
     }
 }
 
-const NO_URL: &str = "it is no URL: write `https://host/path`";
+const NO_URL: &str = "it is not a URL: write `https://host/path`";
 
 impl fmt::Display for Url {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
