@@ -61,6 +61,12 @@ pub struct Dialect {
     /// The character that quotes names.
     pub(crate) quote: char,
     pub(crate) values: Values,
+    /// The character that quotes the name of a user; `None` for a database without users.
+    pub(crate) user_quote: Option<char>,
+    /// Whether using a schema takes a right.
+    pub(crate) has_schema_rights: bool,
+    /// The rights that running changes takes, beyond writing entries.
+    pub(crate) rights_of_changes: &'static [(&'static str, &'static [&'static str])],
     /// Creates the schema, if one is named and the database can report whether it exists.
     pub(crate) create_schema: Option<&'static str>,
     /// Creates the missing tables, under the lock.

@@ -15,6 +15,7 @@ mod backend;
 mod clock;
 mod dialect;
 mod failure;
+mod grants;
 mod ledger;
 #[cfg(feature = "mysql")]
 mod mysql;

@@ -183,6 +183,9 @@ const DIALECT: Dialect = Dialect {
     has_one_writer: false,
     quote: '"',
     values: Values::Literal(literal),
+    user_quote: Some('"'),
+    has_schema_rights: true,
+    rights_of_changes: &[],
     // CREATE SCHEMA IF NOT EXISTS demands the right to create schemas even if the schema exists.
     create_schema: Some(
         "DO $$ BEGIN IF NOT EXISTS (SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = \

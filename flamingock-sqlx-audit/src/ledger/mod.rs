@@ -170,6 +170,12 @@ impl<B: Backend> Ledger<B> {
         })
     }
 
+    /// Returns the statements that grant four database users the rights on the tables that each
+    /// needs. `None` for a database without users.
+    pub fn grants(&self) -> Option<String> {
+        crate::grants::statements(B::DIALECT, &self.names)
+    }
+
     /// Creates the missing tables, and the rows of a service that has none. Several processes may
     /// do so at the same time.
     ///

@@ -153,6 +153,12 @@ pub trait AuditStore: fmt::Debug + Send + Sync {
     /// if there is nothing to create.
     fn schema(&self, service: &str) -> Option<String>;
 
+    /// Returns the statements that grant database users the rights on the tables; `None` for a
+    /// store without users.
+    fn grants(&self) -> Option<String> {
+        None
+    }
+
     /// Returns the statements that upgrade tables of an older version to the format of this
     /// version, to be applied by hand; empty if there is nothing to do. Only reads.
     async fn upgrade(&self) -> Result<String, StoreError> {

@@ -1,4 +1,4 @@
-//! The commands that run changes: `apply`, `check` and `undo`.
+//! The commands that run changes: `apply` and `undo`.
 
 use serde_json::json;
 
@@ -56,12 +56,6 @@ pub(super) async fn plan_undo(runner: &Runner, undo: Undo, view: &View) -> Resul
     Ok(Answer::data(json!({ "report": report }), text))
 }
 
-pub(super) async fn check(runner: Runner, view: &View) -> Result<Answer, Failure> {
-    let checked = runner.mode(Mode::Check).run().await;
-    let checked = checked.map_err(|error| Failure::of(error, &view.program))?;
-    Ok(answer(&checked, view))
-}
-
 async fn until_a_signal(
     runner: Runner,
     view: &View,
@@ -85,6 +79,6 @@ async fn until_a_signal(
     }
 }
 
-fn answer(done: &Report, view: &View) -> Answer {
+pub(super) fn answer(done: &Report, view: &View) -> Answer {
     Answer::done(json!({ "report": done }), report::to_text(done, view))
 }

@@ -9,7 +9,14 @@ use clap::{Args, Subcommand, ValueEnum};
 use super::adopt::Adopt;
 use super::baseline::Baseline;
 use super::by::By;
+use super::check::Check;
+use super::export::Export;
+use super::format::Format;
+use super::new::MANIFEST;
+use super::new::New;
 use super::time::since;
+use crate::audit::entry::State;
+use crate::audit::store::HistoryFilter;
 use crate::plan::undo;
 use crate::plan::undo::UndoTarget;
 use crate::report::issue::Resolution;
@@ -20,13 +27,13 @@ pub(super) enum Action {
     /// Apply the pending changes
     Apply(By),
     /// Show what `apply` would do, without writing anything
-    Plan,
+    Plan(Plan),
     /// Show the state of every change
     Status(Status),
     /// Undo applied changes with their rollbacks, the last one first, without asking
     Undo(Undo),
     /// Succeed only if nothing is pending, without writing anything
-    Check,
+    Check(Check),
     /// Call the verify functions and compare their results with the audit, without writing anything
     Verify,
     /// Read the audit
@@ -42,6 +49,8 @@ pub(super) enum Action {
     Adopt(Adopt),
     /// Record changes that were applied by hand as applied, without running one
     Baseline(Baseline),
+    /// Create a change with the next order: its file, its `mod` line and its line in the manifest
+    New(New),
     /// Print, check or write the manifest, which has one line for each change
     Manifest(Manifest),
     /// Print the statements that create the tables, or that upgrade them to the current format
@@ -53,16 +62,17 @@ impl Action {
     pub(super) fn name(&self) -> &'static str {
         match self {
             Action::Apply(_) => "apply",
-            Action::Plan => "plan",
+            Action::Plan(_) => "plan",
             Action::Status(_) => "status",
             Action::Undo(_) => "undo",
-            Action::Check => "check",
+            Action::Check(_) => "check",
             Action::Verify => "verify",
             Action::Audit(_) => "audit",
             Action::Issue(_) => "issue",
             Action::Lock(_) => "lock",
             Action::Adopt(_) => "adopt",
             Action::Baseline(_) => "baseline",
+            Action::New(_) => "new",
             Action::Manifest(_) => "manifest",
             Action::Schema(_) => "schema",
         }
@@ -80,17 +90,29 @@ impl Action {
             Action::Undo(undo) => Some(&undo.by),
             Action::Adopt(adopt) => Some(&adopt.by),
             Action::Baseline(baseline) => Some(&baseline.by),
-            Action::Plan
+            Action::Plan(_)
             | Action::Status(_)
-            | Action::Check
+            | Action::Check(_)
             | Action::Verify
-            | Action::Audit(Audit::List(_))
+            | Action::Audit(Audit::List(_) | Audit::Export(_))
             | Action::Issue(Issue::List | Issue::Show { .. })
             | Action::Lock(Lock::Status)
+            | Action::New(_)
             | Action::Manifest(_)
             | Action::Schema(_) => None,
         }
     }
+}
+
+/// How much of the plan, and in which format.
+#[derive(Debug, Args)]
+pub(super) struct Plan {
+    /// Show the SQL of the pending changes, too
+    #[arg(long)]
+    pub(super) sql: bool,
+    /// The format of the plan
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) format: Format,
 }
 
 /// Of what.
@@ -166,6 +188,8 @@ impl UndoRange {
 pub(super) enum Audit {
     /// Show the latest entry of each change
     List(List),
+    /// Print every entry for another system, oldest first
+    Export(Export),
     /// Resolve an issue, like `issue resolve`
     #[command(hide = true)]
     Fix(Fix),
@@ -177,21 +201,51 @@ pub(super) struct List {
     /// Show every entry, oldest first
     #[arg(long)]
     pub(super) history: bool,
-    /// Only attempts that began at or after this time: `2h` or `3d` ago, a date, or RFC 3339
-    #[arg(long, value_name = "TIME", value_parser = since)]
-    pub(super) since: Option<SystemTime>,
-    /// Only this change
-    #[arg(value_name = "ID")]
-    pub(super) change: Option<String>,
-    /// Only entries with this state, such as FAILED
-    #[arg(long, value_name = "STATE", value_parser = state)]
-    pub(super) state: Option<String>,
+    #[command(flatten)]
+    pub(super) entries: Entries,
     /// Show all fields of each entry
     #[arg(long)]
     pub(super) extended: bool,
     /// Show the operator, too, and reasons and errors even on narrow terminals
     #[arg(long)]
     pub(super) wide: bool,
+}
+
+impl List {
+    /// Lists every one of the entries.
+    pub(super) fn whole(entries: Entries) -> List {
+        List {
+            history: true,
+            entries,
+            extended: false,
+            wide: false,
+        }
+    }
+}
+
+/// Which entries of the audit.
+#[derive(Debug, Args)]
+pub(super) struct Entries {
+    /// Only attempts that began at or after this time: `2h` or `3d` ago, a date, or RFC 3339
+    #[arg(long, value_name = "TIME", value_parser = since)]
+    since: Option<SystemTime>,
+    /// Only this change
+    #[arg(value_name = "ID")]
+    change: Option<String>,
+    /// Only entries with this state, such as FAILED
+    #[arg(long, value_name = "STATE", value_parser = state)]
+    state: Option<String>,
+}
+
+impl Entries {
+    pub(super) fn filter(&self) -> HistoryFilter {
+        HistoryFilter {
+            change_id: self.change.clone(),
+            state: self.state.as_deref().map(State::from),
+            since: self.since,
+            ..HistoryFilter::default()
+        }
+    }
 }
 
 /// What an operator found out.
@@ -308,13 +362,19 @@ pub(super) enum Lock {
 
 /// What to do with the manifest.
 #[derive(Debug, Args)]
-#[group(multiple = false)]
 pub(super) struct Manifest {
-    /// Fail if the changes differ from this file
-    #[arg(long, value_name = "FILE")]
+    /// Fail if the changes differ from this file [default: changes.lock]
+    #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = MANIFEST)]
     pub(super) check: Option<PathBuf>,
+    /// Compare with this branch or commit, too: fail if the branch inserts a change before one that
+    /// is merged, or edits or drops one
+    #[arg(long, value_name = "COMMIT", requires = "check")]
+    pub(super) base: Option<String>,
+    /// The format of the comparison
+    #[arg(long, value_enum, default_value_t, requires = "check")]
+    pub(super) format: Format,
     /// Write it to this file
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "check")]
     pub(super) write: Option<PathBuf>,
 }
 
@@ -324,6 +384,10 @@ pub(super) struct Schema {
     /// Print the statements that upgrade the tables of this database from an older format
     #[arg(long)]
     pub(super) upgrade: bool,
+    /// Print the statements that grant the rights of four database users: one that applies changes,
+    /// one that only starts instances, one that operates, one that reads
+    #[arg(long, conflicts_with = "upgrade")]
+    pub(super) grants: bool,
 }
 
 const STATES: [&str; 8] = [

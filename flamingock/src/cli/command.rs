@@ -11,8 +11,8 @@ use super::failure::Failure;
 use super::program::Program;
 use super::view::{Flags, View};
 use super::{
-    adopt, apply, baseline, history, issue, lock, log, manifest, panics, plan, services, status,
-    verify,
+    adopt, apply, baseline, check, export, history, issue, lock, log, manifest, new, panics, plan,
+    services, status, verify,
 };
 use crate::runner::builder::Runner;
 
@@ -80,14 +80,15 @@ pub(super) async fn answer(action: Action, runner: Runner, view: &View) -> Resul
     };
     match action {
         Action::Apply(_) => apply::apply(runner, view).await,
-        Action::Plan => plan::plan(&runner, view).await,
+        Action::Plan(how) => plan::plan(&runner, &how, view).await,
         Action::Status(of) if of.all_services => services::services(&runner, view).await,
         Action::Status(_) => status::status(&runner, view).await,
         Action::Undo(undo) if undo.plan => apply::plan_undo(&runner, undo.undo(), view).await,
         Action::Undo(undo) => apply::undo(runner, undo.undo(), view).await,
-        Action::Check => apply::check(runner, view).await,
+        Action::Check(how) => check::check(runner, &how, view).await,
         Action::Verify => verify::verify(runner, view).await,
         Action::Audit(Audit::List(list)) => history::list(&runner, list, view).await,
+        Action::Audit(Audit::Export(how)) => export::export(&runner, how, view).await,
         Action::Audit(Audit::Fix(fix)) => {
             issue::resolve(&runner, &fix.change, fix.resolution, &fix.reason, view).await
         }
@@ -102,8 +103,10 @@ pub(super) async fn answer(action: Action, runner: Runner, view: &View) -> Resul
         Action::Baseline(baseline) => baseline::baseline(&runner, &baseline, view).await,
         Action::Lock(Lock::Status) => lock::status(&runner, view).await,
         Action::Lock(Lock::Release { reason, .. }) => lock::release(&runner, &reason, view).await,
+        Action::New(chosen) => new::new(&runner, &chosen, view),
         Action::Manifest(chosen) => manifest::manifest(&runner, &chosen, view),
         Action::Schema(schema) if schema.upgrade => manifest::upgrade(&runner, view).await,
+        Action::Schema(schema) if schema.grants => manifest::grants(&runner, view),
         Action::Schema(_) => manifest::schema(&runner, view),
     }
 }

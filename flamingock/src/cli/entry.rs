@@ -7,7 +7,7 @@ use super::view::View;
 use crate::audit::entry::Entry;
 
 /// The fields in the order in which they are printed.
-const FIELDS: [&str; 28] = [
+pub(super) const FIELDS: [&str; 28] = [
     "seq",
     "change_id",
     "state",

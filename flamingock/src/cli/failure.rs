@@ -44,7 +44,7 @@ impl Failure {
     }
 
     /// Creates the error of a database that is missing or has no audit.
-    #[cfg(feature = "standalone")]
+    #[cfg(all(feature = "sqlite", feature = "postgres", feature = "mysql"))]
     pub(super) fn database(message: impl Into<String>) -> Failure {
         Failure {
             exit: Exit::Database,
@@ -53,7 +53,7 @@ impl Failure {
     }
 
     /// Adds the causes of the error.
-    #[cfg(feature = "standalone")]
+    #[cfg(all(feature = "sqlite", feature = "postgres", feature = "mysql"))]
     pub(super) fn caused_by(self, error: &(dyn std::error::Error + 'static)) -> Failure {
         let causes = crate::util::error_chain::ErrorChain::of(error)
             .causes()
@@ -67,6 +67,10 @@ impl Failure {
             causes: vec![error.to_string()],
             ..Failure::refused("file", action)
         }
+    }
+
+    pub(super) fn ending(self, exit: Exit) -> Failure {
+        Failure { exit, ..self }
     }
 
     pub(super) fn next(mut self, command: String, when: &str) -> Failure {

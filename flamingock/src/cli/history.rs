@@ -22,31 +22,35 @@ const PAGE: usize = 500;
 /// Prints the entries page by page, because an audit grows for years.
 pub(super) async fn list(runner: &Runner, list: List, view: &View) -> Result<Answer, Failure> {
     let filter = HistoryFilter {
-        change_id: list.change,
-        state: list.state.as_deref().map(State::from),
-        since: list.since,
         latest_only: !list.history,
-        ..HistoryFilter::default()
+        ..list.entries.filter()
     };
-    let failed = |error| Failure::of(error, &view.program);
-    // Nothing is printed before the first page was read, so an error until then is the whole
-    // result.
-    let mut page = runner
-        .history_page(&filter, 0, PAGE)
-        .await
-        .map_err(failed)?;
     let mut printing = Printing::new(list.extended, list.wide, view);
+    let read = each_page(runner, &filter, view, |page| printing.page(page)).await;
+    match read {
+        Ok(()) => Ok(printing.end(None)),
+        // Nothing is printed before the first page was read, so an error until then is the whole
+        // result.
+        Err(failure) if !printing.has_begun => Err(failure),
+        Err(failure) => printing.broken(failure),
+    }
+}
+
+/// Reads the entries page by page, and passes each page on. A reader that closes the output early
+/// is no failure, but there is no reason to read on.
+pub(super) async fn each_page(
+    runner: &Runner,
+    filter: &HistoryFilter,
+    view: &View,
+    mut print: impl FnMut(&[Entry]) -> io::Result<()>,
+) -> Result<(), Failure> {
+    let mut last = 0;
     loop {
-        // A reader that closes the output early is no failure, but there is no reason to read on.
-        let Some(last) = page.last().map(|entry| entry.seq) else {
-            return Ok(printing.end(None));
-        };
-        if printing.page(&page).is_err() {
-            return Ok(Answer::printed());
-        }
-        match runner.history_page(&filter, last, PAGE).await {
-            Ok(next) => page = next,
-            Err(error) => return printing.broken(failed(error)),
+        let page = runner.history_page(filter, last, PAGE).await;
+        let page = page.map_err(|error| Failure::of(error, &view.program))?;
+        match page.last() {
+            Some(entry) if print(&page).is_ok() => last = entry.seq,
+            _ => return Ok(()),
         }
     }
 }

@@ -6,8 +6,10 @@ use serde_json::json;
 
 use super::answer::Answer;
 use super::arguments::Manifest;
+use super::branch;
 use super::failure::Failure;
 use super::view::View;
+use crate::engine;
 use crate::plan::manifest::compare;
 use crate::runner::builder::Runner;
 use crate::util::visible::Visible;
@@ -21,7 +23,16 @@ pub(super) fn manifest(
         .manifest()
         .map_err(|error| Failure::of(error, &view.program))?;
     match (&manifest.check, &manifest.write) {
-        (Some(file), _) => check(&now, file, view),
+        (Some(file), _) => {
+            let checked = check(&now, file, view)?;
+            let Some(base) = &manifest.base else {
+                return Ok(checked);
+            };
+            let pipeline = engine::pipeline_of(&runner.settings)
+                .map_err(|error| Failure::of(error, &view.program))?;
+            let changes: Vec<_> = pipeline.changes().collect();
+            branch::check(&now, file, base, &changes, manifest.format)
+        }
         (None, Some(file)) => {
             std::fs::write(file, &now).map_err(|error| {
                 Failure::file(
@@ -62,6 +73,18 @@ pub(super) fn schema(runner: &Runner, view: &View) -> Result<Answer, Failure> {
         .schema()
         .map_err(|error| Failure::of(error, &view.program))?;
     Ok(Answer::file(json!({ "schema": schema }), schema.clone()))
+}
+
+pub(super) fn grants(runner: &Runner, view: &View) -> Result<Answer, Failure> {
+    let grants = runner
+        .grants()
+        .map_err(|error| Failure::of(error, &view.program))?;
+    let text = if grants.is_empty() {
+        "-- nothing to grant: this database has no users\n".to_owned()
+    } else {
+        grants.clone()
+    };
+    Ok(Answer::file(json!({ "grants": grants }), text))
 }
 
 pub(super) async fn upgrade(runner: &Runner, view: &View) -> Result<Answer, Failure> {

@@ -12,11 +12,15 @@ mod apply;
 mod arguments;
 mod attempt;
 mod baseline;
+mod branch;
 mod by;
+mod check;
 mod command;
 mod entry;
 mod exit;
+mod export;
 mod failure;
+mod format;
 mod guidance;
 mod history;
 mod issue;
@@ -24,7 +28,9 @@ mod lock;
 mod log;
 mod manifest;
 mod masked;
+mod new;
 mod panics;
+mod pending_sql;
 mod plan;
 mod program;
 mod progress;
@@ -33,7 +39,7 @@ mod report;
 mod services;
 mod signal;
 mod source;
-#[cfg(feature = "standalone")]
+#[cfg(all(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 mod standalone;
 mod standing;
 mod status;
@@ -46,6 +52,6 @@ mod verify;
 mod view;
 
 pub use crate::cli::command::Command;
-#[cfg(feature = "standalone")]
+#[cfg(all(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 pub use crate::cli::standalone::standalone;
 pub use crate::cli::tool::run;

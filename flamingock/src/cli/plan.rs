@@ -1,23 +1,32 @@
 //! The command `plan`: shows what `apply` would do.
 
+use std::collections::HashSet;
+
 use serde_json::json;
 
 use super::answer::Answer;
+use super::arguments::Plan;
 use super::exit::Exit;
 use super::failure::Failure;
+use super::format::{Finding, Format, Level};
+use super::pending_sql::PendingSql;
 use super::report::{beside, notes};
 use super::table::{Sheet, Tone, lines, plain, stage};
 use super::view::View;
+use crate::engine;
 use crate::plan::note::Note;
+use crate::report::error::Error;
 use crate::report::run::{ChangeReport, Outcome, Report};
 use crate::runner::builder::Runner;
 use crate::util::visible::Visible;
 
-pub(super) async fn plan(runner: &Runner, view: &View) -> Result<Answer, Failure> {
-    let report = runner
-        .plan()
-        .await
-        .map_err(|error| Failure::of(error, &view.program))?;
+pub(super) async fn plan(runner: &Runner, plan: &Plan, view: &View) -> Result<Answer, Failure> {
+    let failed = |error| Failure::of(error, &view.program);
+    let report = runner.plan().await.map_err(failed)?;
+    let sql = match plan.sql {
+        true => Some(pending_sql(runner, &report).map_err(failed)?),
+        false => None,
+    };
     let intended =
         |wanted: fn(Intended) -> bool| report.changes().any(|change| wanted(Intended::of(change)));
     let exit = if intended(|one| one == Intended::Person) {
@@ -32,8 +41,69 @@ pub(super) async fn plan(runner: &Runner, view: &View) -> Result<Answer, Failure
         .filter(|change| Intended::of(change) == Intended::Running)
         .map(|change| change.id.as_str())
         .collect();
-    let document = json!({ "report": report, "running": running });
-    Ok(Answer::data(document, text(&report, view)).ending(exit))
+    let mut document = json!({ "report": report, "running": running });
+    let text = format_report(plan.format, &report).unwrap_or_else(|| text(&report, view));
+    let mut parts = vec![text];
+    if let Some(sql) = sql {
+        document["sql"] = json!(sql);
+        parts.extend(sql.iter().map(PendingSql::text));
+    }
+    Ok(Answer::data(document, parts.join("\n\n")).ending(exit))
+}
+
+/// Returns the SQL of the pending changes, in order.
+fn pending_sql(runner: &Runner, report: &Report) -> Result<Vec<PendingSql>, Error> {
+    let pipeline = engine::pipeline_of(&runner.settings)?;
+    let pending: HashSet<&str> = report
+        .changes()
+        .filter(|change| Intended::of(change).is_pending())
+        .map(|change| change.id.as_str())
+        .collect();
+    let changes = pipeline
+        .changes()
+        .filter(|change| pending.contains(change.id));
+    Ok(changes.flat_map(PendingSql::of).collect())
+}
+
+/// Returns a report in a format for pull requests, with a finding for each pending change. `None`
+/// for text.
+pub(super) fn format_report(format: Format, report: &Report) -> Option<String> {
+    let mut findings = Vec::new();
+    let mut applied = 0;
+    for stage in &report.stages {
+        for change in &stage.changes {
+            let intended = Intended::of(change);
+            applied += usize::from(intended == Intended::Skip);
+            if !intended.is_pending() && change.notes.is_empty() {
+                continue;
+            }
+            let level = match intended {
+                Intended::Person => Level::Error,
+                Intended::Blocked => Level::Warning,
+                _ => Level::Notice,
+            };
+            let finding = Finding {
+                level,
+                file: String::new(),
+                line: 0,
+                stage: stage.name.clone(),
+                order: change.order.to_owned(),
+                id: change.id.clone(),
+                title: intended.words().0,
+                detail: notes(change).join("\n"),
+            };
+            findings.push(finding.at(change.location));
+        }
+    }
+    let pending = report
+        .changes()
+        .filter(|change| Intended::of(change).is_pending());
+    let summary = format!(
+        "{}: {} pending, {applied} applied",
+        report.service,
+        pending.count()
+    );
+    format.text(&summary, &findings)
 }
 
 /// What `apply` would do with a change.

@@ -40,6 +40,27 @@ pub(super) fn print_json_part(text: &str) -> io::Result<()> {
     io::stdout().lock().write_all(json(text).as_bytes())
 }
 
+/// Prints JSON documents to standard output, one a line.
+///
+/// # Errors
+/// The output is closed.
+pub(super) fn print_json_lines(documents: &[String]) -> io::Result<()> {
+    let lines: String = documents.iter().map(|one| json(one) + "\n").collect();
+    io::stdout().lock().write_all(lines.as_bytes())
+}
+
+/// Prints lines to standard output whose values are escaped already.
+///
+/// # Errors
+/// The output is closed.
+pub(super) fn print_lines(lines: impl IntoIterator<Item = String>) -> io::Result<()> {
+    let lines: String = lines
+        .into_iter()
+        .map(|line| escaped(&line) + "\n")
+        .collect();
+    io::stdout().lock().write_all(lines.as_bytes())
+}
+
 /// Escapes more than JSON requires, so that a terminal interprets nothing. All such characters are
 /// inside strings.
 fn json(text: &str) -> String {

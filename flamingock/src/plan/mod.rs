@@ -1,5 +1,7 @@
 //! The plan: what a run would do with each change, and why. Pure: no clock, no store, no async.
 
+#[cfg(feature = "cli")]
+pub(crate) mod branch;
 pub(crate) mod decision;
 pub(crate) mod manifest;
 pub(crate) mod note;

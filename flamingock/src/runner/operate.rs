@@ -113,6 +113,18 @@ impl Runner {
             .unwrap_or_default())
     }
 
+    /// Returns the statements that grant four database users the rights on the tables that each
+    /// needs: one that applies changes, one that only starts instances, one that operates, one that
+    /// reads. Empty for a database without users. Replace the names of the users. Touches no
+    /// database.
+    ///
+    /// # Errors
+    /// [`Invalid`](crate::ErrorKind) if the configured names are not valid names of tables.
+    pub fn grants(&self) -> Result<String, Error> {
+        let storage = open(&self.settings)?;
+        Ok(storage.store.grants().unwrap_or_default())
+    }
+
     /// Returns the statements that upgrade tables of an older version to the format of this
     /// version; empty if there is nothing to do. Execute them by hand while no instance of the
     /// older version runs. Only reads.

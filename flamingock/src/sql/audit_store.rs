@@ -70,6 +70,10 @@ impl<D: Driver> AuditStore for SqlStore<D> {
         Some(self.ledger.schema(service, LANE))
     }
 
+    fn grants(&self) -> Option<String> {
+        self.ledger.grants()
+    }
+
     async fn upgrade(&self) -> Result<String, StoreError> {
         retry_read!(
             self,

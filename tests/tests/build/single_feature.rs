@@ -65,17 +65,8 @@ async fn program_of_the_package_works_with_its_feature_alone() {
     let change = testing::change("first").build();
     let applied = Runner::new(&pool).changes([change]).run().await;
     assert_eq!(applied.unwrap().counts().newly_applied, 1);
-    let manifest = cargo::workspace().join("flamingock/Cargo.toml");
-    let built = cargo::build(
-        &manifest,
-        &[
-            "--offline",
-            "--features",
-            "standalone",
-            "--bin",
-            "flamingock",
-        ],
-    );
+    let manifest = cargo::workspace().join("flamingock-cli/Cargo.toml");
+    let built = cargo::build(&manifest, &["--offline"]);
     let program = built["flamingock"].display();
     let line = format!(
         "{program} status --all-services --database-url '{}' -vv",

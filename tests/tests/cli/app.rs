@@ -15,21 +15,18 @@ use tempfile::TempDir;
 static PROGRAMS: LazyLock<HashMap<String, PathBuf>> = LazyLock::new(|| {
     let manifest = cargo::workspace().join("Cargo.toml");
     let mut programs = cargo::build(&manifest, &["-p", "operations"]);
-    let standalone = [
-        "-p",
-        "flamingock",
-        "--features",
-        "standalone",
-        "--bin",
-        "flamingock",
-    ];
-    programs.extend(cargo::build(&manifest, &standalone));
+    programs.extend(cargo::build(&manifest, &["-p", "flamingock-cli"]));
     programs
 });
 
 /// The path of the program.
 pub(crate) fn program() -> &'static Path {
-    &PROGRAMS["operations"]
+    program_named("operations")
+}
+
+/// The path of the example's program, or of the stand-alone one.
+pub(crate) fn program_named(name: &str) -> &'static Path {
+    &PROGRAMS[name]
 }
 
 /// The application, with a database and a folder of its own.

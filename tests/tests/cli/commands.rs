@@ -48,7 +48,13 @@ pub(crate) fn arguments(program: &str, words: &[String]) -> Vec<Vec<&'static str
     let manifest = ["--manifest", "nowhere"];
     let all: &[&[&str]] = match words.as_slice() {
         ["apply"] => &[&["apply"], &["apply", "--by", "x"]],
-        ["plan"] => &[&["plan"]],
+        ["plan"] => &[
+            &["plan"],
+            &["plan", "--sql"],
+            &["plan", "--format", "github"],
+            &["plan", "--format", "markdown"],
+        ],
+        ["new"] => &[&["new", "x"], &["new", "x", "--sql", "--dir", "new"]],
         ["status"] => &[&["status"], &["status", "--all-services"]],
         ["undo"] => &[
             &["undo", "--last"],
@@ -58,7 +64,12 @@ pub(crate) fn arguments(program: &str, words: &[String]) -> Vec<Vec<&'static str
             &["undo", "--run", "unknown"],
             &["undo", "--last", "--plan"],
         ],
-        ["check"] => &[&["check"]],
+        ["check"] => &[
+            &["check"],
+            &["check", "--wait", "1ms"],
+            &["check", "--format", "github"],
+            &["check", "--format", "markdown"],
+        ],
         ["verify"] => &[&["verify"]],
         ["audit", "list"] => &[
             &["audit", "list"],
@@ -69,6 +80,11 @@ pub(crate) fn arguments(program: &str, words: &[String]) -> Vec<Vec<&'static str
             &["audit", "list", "orders-topic"],
             &["audit", "list", "--state", "failed"],
             &["audit", "list", "--since", "1900-01-01T00:00:00Z"],
+        ],
+        ["audit", "export"] => &[
+            &["audit", "export"],
+            &["audit", "export", "--format", "csv"],
+            &["audit", "export", "orders-topic", "--since", "3d"],
         ],
         ["issue", "resolve"] => &[
             &["issue", "resolve", "unknown", "--applied", "--reason", "x"],
@@ -97,7 +113,11 @@ pub(crate) fn arguments(program: &str, words: &[String]) -> Vec<Vec<&'static str
         ],
         ["baseline"] => &[&["baseline", "orders-topic", "--reason", "x"]],
         ["manifest"] => &[&["manifest"], &["manifest", "--check", "nowhere"]],
-        ["schema"] => &[&["schema"], &["schema", "--upgrade"]],
+        ["schema"] => &[
+            &["schema"],
+            &["schema", "--upgrade"],
+            &["schema", "--grants"],
+        ],
         ["completions"] => &[&["completions", "bash"]],
         new => panic!("add the arguments of `{}`", new.join(" ")),
     };

@@ -100,6 +100,12 @@ async fn memory_does_not_grow_with_the_history<B: Backend>() {
         );
         assert!(0 < peak && peak < MOST, "{program}: {peak} KiB");
     }
+    for format in ["jsonl", "csv"] {
+        let export = ["audit", "export", "--format", format];
+        let (lines, _, peak) = ran(&app, "operations", &export);
+        assert_eq!(lines, rows + usize::from(format == "csv"), "{format}");
+        assert!(0 < peak && peak < MOST, "{format}: {peak} KiB");
+    }
     let history = ["audit", "list", "--history"];
     let (lines, _, peak) = ran(&app, "operations", &history);
     assert!(lines > rows && peak < MOST, "{lines} lines, {peak} KiB");

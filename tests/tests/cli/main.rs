@@ -5,18 +5,24 @@
 
 mod adopt;
 mod app;
+mod branch;
 mod central;
+mod check;
 mod commands;
 mod docs;
+mod export;
+mod grants;
 mod hostile;
 mod issue;
 mod lock;
 mod long;
+mod new;
 mod operator;
 mod pipes;
 mod progress;
 mod steps;
 mod terminal;
+mod tls;
 mod undo;
 mod usage;
 mod verify;

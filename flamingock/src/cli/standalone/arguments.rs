@@ -8,6 +8,7 @@ use clap_complete::Shell;
 use crate::cli::adopt::Adopt;
 use crate::cli::arguments::{Action, Audit, Issue, Lock, Schema, Status};
 use crate::cli::baseline::Baseline;
+use crate::cli::new::New;
 use crate::cli::program::Program;
 
 /// Operates the services whose audit is in a database, without the code of their changes
@@ -94,6 +95,9 @@ pub(super) enum Chosen {
     Adopt(Adopt),
     /// Record changes that were applied by hand as applied (needs --manifest)
     Baseline(Baseline),
+    /// Create a change with the next order, without a connection: its file, its `mod` line and its
+    /// line in the manifest
+    New(New),
     /// Print the statements that create the tables, without a connection, or that upgrade those of
     /// the database to the current format
     Schema(Schema),
@@ -107,6 +111,8 @@ pub(super) enum Chosen {
 /// What a command requires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Needs {
+    /// Files only, and the database's product if a URL is there.
+    Files,
     /// No connection.
     Nothing,
     /// The database, whatever is in it.
@@ -129,6 +135,7 @@ impl Chosen {
             Chosen::Lock(lock) => Ok(Action::Lock(lock)),
             Chosen::Adopt(adopt) => Ok(Action::Adopt(adopt)),
             Chosen::Baseline(baseline) => Ok(Action::Baseline(baseline)),
+            Chosen::New(new) => Ok(Action::New(new)),
             Chosen::Schema(schema) => Ok(Action::Schema(schema)),
             Chosen::Completions { shell } => Err(shell),
         }
@@ -136,7 +143,8 @@ impl Chosen {
 
     pub(super) fn needs(&self) -> Needs {
         match self {
-            Chosen::Schema(Schema { upgrade: true }) => Needs::Database,
+            Chosen::Schema(Schema { upgrade: true, .. }) => Needs::Database,
+            Chosen::New(_) => Needs::Files,
             Chosen::Completions { .. } | Chosen::Schema(_) => Needs::Nothing,
             Chosen::Adopt(_) | Chosen::Baseline(_) => Needs::Changes,
             Chosen::Status(of) if of.all_services => Needs::Tables,

@@ -4,10 +4,11 @@ use std::collections::HashMap;
 
 use super::known::{Known, place};
 use crate::audit::entry::Entry;
-use crate::change::definition::{Definition, Recovery, Repeat};
+use crate::change::definition::{Definition, Recovery};
 use crate::change::problem::Problem;
 use crate::cli::source::Source;
 use crate::engine::settings::Settings;
+use crate::plan::manifest::Line;
 use crate::plan::pipeline::Pipeline;
 use crate::plan::stage::Stage;
 use crate::report::error::Error;
@@ -17,19 +18,6 @@ use crate::report::error::Error;
 pub(super) struct Committed {
     file: String,
     lines: Vec<Line>,
-}
-
-/// The line of one change.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Line {
-    number: u32,
-    stage: String,
-    order: String,
-    id: String,
-    target: String,
-    transaction: bool,
-    repeat: Repeat,
-    digest: String,
 }
 
 impl Committed {
@@ -44,7 +32,7 @@ impl Committed {
             if line.is_empty() || line.starts_with('#') {
                 continue;
             }
-            match parse(number, line) {
+            match Line::parse(number, line) {
                 Some(line) => lines.push(line),
                 None => problems.push(format!(
                     "{file}:{number}: no line of a manifest: as in `default 0001 \"create-users\" target=default transaction v1:..`, as the application's `manifest` command writes it"
@@ -128,70 +116,10 @@ impl Source for Committed {
     }
 }
 
-/// Parses `stage order "id" target=name transaction [repeat=on-change] digest`. Stages, ids and
-/// targets may contain blanks.
-fn parse(number: u32, line: &str) -> Option<Line> {
-    let (before, rest) = line.split_once(" \"")?;
-    let (stage, order) = before.rsplit_once(' ')?;
-    let (id, rest) = quoted(rest)?;
-    let (rest, digest) = rest.rsplit_once(' ')?;
-    let (rest, repeat) = match rest.strip_suffix(" repeat=on-change") {
-        Some(rest) => (rest, Repeat::OnChange),
-        None => (rest, Repeat::Once),
-    };
-    let (rest, transaction) = rest.rsplit_once(' ')?;
-    let target = rest.strip_prefix(" target=")?;
-    let transaction = match transaction {
-        "transaction" => true,
-        "no-transaction" => false,
-        _ => return None,
-    };
-    Some(Line {
-        number,
-        stage: stage.to_owned(),
-        order: order.to_owned(),
-        id,
-        target: target.to_owned(),
-        transaction,
-        repeat,
-        digest: digest.to_owned(),
-    })
-}
-
-/// Parses a Rust string literal after its opening quote. Returns its value and the rest of the
-/// text.
-fn quoted(text: &str) -> Option<(String, &str)> {
-    let mut id = String::new();
-    let mut rest = text.chars();
-    loop {
-        match rest.next()? {
-            '"' => return Some((id, rest.as_str())),
-            '\\' => id.push(escaped(&mut rest)?),
-            plain => id.push(plain),
-        }
-    }
-}
-
-fn escaped(rest: &mut std::str::Chars<'_>) -> Option<char> {
-    match rest.next()? {
-        'n' => Some('\n'),
-        'r' => Some('\r'),
-        't' => Some('\t'),
-        '0' => Some('\0'),
-        'u' => {
-            let (digits, after) = rest.as_str().strip_prefix('{')?.split_once('}')?;
-            let character = char::from_u32(u32::from_str_radix(digits, 16).ok()?)?;
-            *rest = after.chars();
-            Some(character)
-        }
-        itself @ ('"' | '\\' | '\'') => Some(itself),
-        _ => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::change::definition::Repeat;
     use crate::plan::manifest;
 
     #[test]

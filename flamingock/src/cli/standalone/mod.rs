@@ -23,6 +23,7 @@ use super::panics;
 use super::source::Source;
 use super::tool::{completions, has, parsed, print_completions, refuse};
 use super::view::{Flags, View};
+use crate::audit::memory::MemoryStore;
 use crate::audit::tables::TableNames;
 use crate::engine::collect::open_storage as open;
 use crate::plan::policy::{Policy, Rule};
@@ -81,10 +82,14 @@ async fn runner(place: &Place, needs: Needs, view: &View) -> Result<Runner, Fail
     let variable = std::env::var("DATABASE_URL").ok();
     let given = place.database_url.as_ref().or(variable.as_ref());
     let Some(url) = given.filter(|url| !url.is_empty()) else {
+        if needs == Needs::Files {
+            return Ok(Runner::new(MemoryStore::new()));
+        }
         let message = "no database is named: use --database-url URL, or set the variable DATABASE_URL, where a password is safer";
         return Err(Failure::refused("usage", message));
     };
-    let runner = database::runner(url, needs != Needs::Nothing).await?;
+    let connects = !matches!(needs, Needs::Nothing | Needs::Files);
+    let runner = database::runner(url, connects).await?;
     let runner = runner
         .service(place.service())
         .tables(TableNames {
@@ -126,7 +131,7 @@ fn committed(mut runner: Runner, place: &Place, view: &View) -> Result<Runner, F
 /// ever applied.
 async fn look(runner: &Runner, place: &Place, needs: Needs, view: &View) -> Result<(), Failure> {
     // The manifest describes a service that is not in the database yet.
-    let looks = !matches!(needs, Needs::Nothing | Needs::Database);
+    let looks = !matches!(needs, Needs::Nothing | Needs::Files | Needs::Database);
     if !looks || (place.manifest.is_some() && needs == Needs::Service) {
         return Ok(());
     }

@@ -22,6 +22,8 @@ mod goose;
 mod header;
 #[cfg(feature = "templates")]
 mod in_order;
+#[cfg(feature = "cli")]
+pub(crate) mod listing;
 mod load;
 mod marks;
 mod metadata;

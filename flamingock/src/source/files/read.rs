@@ -73,6 +73,18 @@ impl EmbeddedFolder {
         self.defaults.target
     }
 
+    /// Returns the default stage of the folder's changes.
+    #[cfg(feature = "cli")]
+    pub(crate) fn stage(&self) -> Option<&'static str> {
+        self.defaults.stage
+    }
+
+    /// Returns the path of the folder, relative to the package.
+    #[cfg(feature = "cli")]
+    pub(crate) fn path(&self) -> &'static str {
+        self.path
+    }
+
     /// Returns the first file of a folder that both sqlx and golang-migrate could have written, if
     /// its format is not declared.
     pub(crate) fn fits_two(&self) -> Option<String> {
