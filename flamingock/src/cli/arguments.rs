@@ -49,6 +49,8 @@ pub(super) enum Action {
     Adopt(Adopt),
     /// Record changes that were applied by hand as applied, without running one
     Baseline(Baseline),
+    /// Check the connection, the rights, the tables, the clock and the lock, and say what to do next
+    Doctor,
     /// Create a change with the next order: its file, its `mod` line and its line in the manifest
     New(New),
     /// Print, check or write the manifest, which has one line for each change
@@ -72,6 +74,7 @@ impl Action {
             Action::Lock(_) => "lock",
             Action::Adopt(_) => "adopt",
             Action::Baseline(_) => "baseline",
+            Action::Doctor => "doctor",
             Action::New(_) => "new",
             Action::Manifest(_) => "manifest",
             Action::Schema(_) => "schema",
@@ -97,6 +100,7 @@ impl Action {
             | Action::Audit(Audit::List(_) | Audit::Export(_))
             | Action::Issue(Issue::List | Issue::Show { .. })
             | Action::Lock(Lock::Status)
+            | Action::Doctor
             | Action::New(_)
             | Action::Manifest(_)
             | Action::Schema(_) => None,

@@ -11,8 +11,8 @@ use super::failure::Failure;
 use super::program::Program;
 use super::view::{Flags, View};
 use super::{
-    adopt, apply, baseline, check, export, history, issue, lock, log, manifest, new, panics, plan,
-    services, status, verify,
+    adopt, apply, baseline, check, doctor, export, history, issue, lock, log, manifest, new,
+    panics, plan, services, status, verify,
 };
 use crate::runner::builder::Runner;
 
@@ -103,6 +103,7 @@ pub(super) async fn answer(action: Action, runner: Runner, view: &View) -> Resul
         Action::Baseline(baseline) => baseline::baseline(&runner, &baseline, view).await,
         Action::Lock(Lock::Status) => lock::status(&runner, view).await,
         Action::Lock(Lock::Release { reason, .. }) => lock::release(&runner, &reason, view).await,
+        Action::Doctor => doctor::doctor(&runner, view).await,
         Action::New(chosen) => new::new(&runner, &chosen, view),
         Action::Manifest(chosen) => manifest::manifest(&runner, &chosen, view),
         Action::Schema(schema) if schema.upgrade => manifest::upgrade(&runner, view).await,

@@ -16,6 +16,7 @@ mod branch;
 mod by;
 mod check;
 mod command;
+mod doctor;
 mod entry;
 mod exit;
 mod export;

@@ -213,6 +213,11 @@ impl<D: Driver> Database for SqlDatabase<D> {
         call(self, body, invocation).await
     }
 
+    #[cfg(feature = "cli")]
+    async fn check_fitness(&self) -> Result<(), StoreError> {
+        self.check_server().await
+    }
+
     async fn is_behind_pooler(&self) -> bool {
         super::pooler::is_behind_pooler(self).await
     }

@@ -200,6 +200,11 @@ pub(crate) trait Database: fmt::Debug + Send + Sync {
     /// Calls a verify function, on a connection that commits each statement by itself.
     async fn ask(&self, body: &'static Body<bool>, invocation: &Invocation<'_>) -> Called<bool>;
 
+    /// Fails if the server is another product than those on which tests prove the guarantees, or
+    /// takes no writes.
+    #[cfg(feature = "cli")]
+    async fn check_fitness(&self) -> Result<(), StoreError>;
+
     /// Reports whether a pooler runs the statements of one connection in different sessions of the
     /// server. Asks the database the first time.
     async fn is_behind_pooler(&self) -> bool;

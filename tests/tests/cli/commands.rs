@@ -54,6 +54,7 @@ pub(crate) fn arguments(program: &str, words: &[String]) -> Vec<Vec<&'static str
             &["plan", "--format", "github"],
             &["plan", "--format", "markdown"],
         ],
+        ["doctor"] => &[&["doctor"]],
         ["new"] => &[&["new", "x"], &["new", "x", "--sql", "--dir", "new"]],
         ["status"] => &[&["status"], &["status", "--all-services"]],
         ["undo"] => &[

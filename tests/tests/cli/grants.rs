@@ -7,7 +7,7 @@ use crate::app::{App, Ran};
 
 /// What a user is for: prepares the database as its owner, and tries everything as the user.
 #[derive(Clone, Copy, Debug)]
-enum Role {
+pub(crate) enum Role {
     Apply,
     Start,
     Operate,
@@ -26,7 +26,7 @@ impl Role {
 }
 
 /// A database with the tables, and a user with the rights of a role.
-struct Granted<B: Backend> {
+pub(crate) struct Granted<B: Backend> {
     database: flamingock_tests::TestDatabase<B>,
     owner: App,
     user: String,
@@ -36,7 +36,7 @@ const PASSWORD: &str = "sesame";
 
 impl<B: Backend> Granted<B> {
     /// Creates the user and grants the statements that the program prints. Returns them, too.
-    async fn new(role: Role) -> (Granted<B>, Vec<String>) {
+    pub(crate) async fn new(role: Role) -> (Granted<B>, Vec<String>) {
         let database = B::fresh().await;
         let owner = App::on(&database.url);
         let pool = database.pool(1).await;
@@ -81,14 +81,14 @@ impl<B: Backend> Granted<B> {
     }
 
     /// The application as the user.
-    fn app(&self) -> App {
+    pub(crate) fn app(&self) -> App {
         let (scheme, rest) = self.database.url.split_once("://").unwrap();
         let (_, host) = rest.rsplit_once('@').unwrap_or(("", rest));
         App::on(&format!("{scheme}://{}:{PASSWORD}@{host}", self.user))
     }
 
     /// Prepares the database as its owner.
-    async fn prepare(&self, role: Role) {
+    pub(crate) async fn prepare(&self, role: Role) {
         let pool = self.database.pool(1).await;
         match role {
             Role::Apply => {
@@ -152,7 +152,7 @@ impl<B: Backend> Granted<B> {
         }
     }
 
-    async fn drop_user(self) {
+    pub(crate) async fn drop_user(self) {
         let pool = self.database.pool(1).await;
         if B::NAME == "PostgreSQL" {
             execute(&pool, &format!("DROP OWNED BY {}", self.user)).await;

@@ -10,6 +10,7 @@ mod central;
 mod check;
 mod commands;
 mod docs;
+mod doctor;
 mod export;
 mod grants;
 mod hostile;

@@ -95,6 +95,8 @@ pub(super) enum Chosen {
     Adopt(Adopt),
     /// Record changes that were applied by hand as applied (needs --manifest)
     Baseline(Baseline),
+    /// Check the connection, the rights, the tables, the clock and the lock, and say what to do next
+    Doctor,
     /// Create a change with the next order, without a connection: its file, its `mod` line and its
     /// line in the manifest
     New(New),
@@ -135,6 +137,7 @@ impl Chosen {
             Chosen::Lock(lock) => Ok(Action::Lock(lock)),
             Chosen::Adopt(adopt) => Ok(Action::Adopt(adopt)),
             Chosen::Baseline(baseline) => Ok(Action::Baseline(baseline)),
+            Chosen::Doctor => Ok(Action::Doctor),
             Chosen::New(new) => Ok(Action::New(new)),
             Chosen::Schema(schema) => Ok(Action::Schema(schema)),
             Chosen::Completions { shell } => Err(shell),
@@ -145,7 +148,8 @@ impl Chosen {
         match self {
             Chosen::Schema(Schema { upgrade: true, .. }) => Needs::Database,
             Chosen::New(_) => Needs::Files,
-            Chosen::Completions { .. } | Chosen::Schema(_) => Needs::Nothing,
+            // It reports by itself whether it can connect.
+            Chosen::Doctor | Chosen::Completions { .. } | Chosen::Schema(_) => Needs::Nothing,
             Chosen::Adopt(_) | Chosen::Baseline(_) => Needs::Changes,
             Chosen::Status(of) if of.all_services => Needs::Tables,
             Chosen::Status(_) | Chosen::Audit(_) | Chosen::Issue(_) | Chosen::Lock(_) => {
