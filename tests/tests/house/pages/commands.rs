@@ -5,7 +5,7 @@ use clap::Subcommand as _;
 use super::{is_empty, pages};
 
 /// Programs of others in the pages.
-const PROGRAMS: [&str; 14] = [
+const PROGRAMS: [&str; 15] = [
     "$EDITOR",
     "benches/run",
     "cargo",
@@ -13,6 +13,7 @@ const PROGRAMS: [&str; 14] = [
     "curl",
     "echo",
     "export",
+    "grep",
     "jq",
     "mdbook",
     "psql",
