@@ -166,9 +166,9 @@ pub(crate) fn with_line(committed: &str, line: &str) -> String {
         };
         let after = |one: &&str| parsed(one).is_some_and(|one| is_of_stage(&one) && is_after(&one));
         let same = |one: &&str| parsed(one).is_some_and(|one| is_of_stage(&one));
-        let before = lines.iter().position(|one| after(one));
+        let before = lines.iter().position(after);
         before
-            .or_else(|| lines.iter().rposition(|one| same(one)).map(|last| last + 1))
+            .or_else(|| lines.iter().rposition(same).map(|last| last + 1))
             .unwrap_or(lines.len())
     });
     lines.insert(at, line);
