@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use serde_json::Value;
 
 use super::answer::Answer;
-use super::arguments::{Entries, List};
+use super::entries::{Entries, List};
 use super::entry::FIELDS;
 use super::failure::Failure;
 use super::history::{each_page, list};

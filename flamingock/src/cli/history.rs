@@ -5,7 +5,7 @@ use std::io;
 use serde_json::json;
 
 use super::answer::Answer;
-use super::arguments::List;
+use super::entries::List;
 use super::entry::extended;
 use super::failure::Failure;
 use super::table::{Sheet, Tone, colored, has_room_for, plain, stage};

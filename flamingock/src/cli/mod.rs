@@ -17,6 +17,7 @@ mod by;
 mod check;
 mod command;
 mod doctor;
+mod entries;
 mod entry;
 mod exit;
 mod export;

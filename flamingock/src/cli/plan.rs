@@ -2,10 +2,10 @@
 
 use std::collections::HashSet;
 
+use clap::Args;
 use serde_json::json;
 
 use super::answer::Answer;
-use super::arguments::Plan;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::format::{Finding, Format, Level};
@@ -19,6 +19,17 @@ use crate::report::error::Error;
 use crate::report::run::{ChangeReport, Outcome, Report};
 use crate::runner::builder::Runner;
 use crate::util::visible::Visible;
+
+/// How much of the plan, and in which format.
+#[derive(Debug, Args)]
+pub(super) struct Plan {
+    /// Show the SQL of the pending changes, too
+    #[arg(long)]
+    sql: bool,
+    /// The format of the plan
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
 
 pub(super) async fn plan(runner: &Runner, plan: &Plan, view: &View) -> Result<Answer, Failure> {
     let failed = |error| Failure::of(error, &view.program);

@@ -4,18 +4,19 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use super::arguments::New;
+use super::edit::{Edit, could_not, with_module};
+use super::known::{Known, known_to_the_program, of_files, of_manifest};
+use super::order;
 use super::text::NewChange;
-use super::{New, attribute, could_not, order};
 use crate::change::names::{self, DEFAULT};
 use crate::change::order::{compare, problem as problem_of_order};
 use crate::cli::failure::Failure;
 use crate::cli::view::View;
 use crate::engine::collect::open_storage;
 use crate::plan::manifest;
-use crate::plan::pipeline::Pipeline;
 use crate::runner::builder::Runner;
 use crate::source::files::EmbeddedFolder;
-use crate::source::files::listing::changes_of_folder;
 use crate::source::registry::FLAMINGOCK_FOLDERS_0_1;
 use crate::util::database_kind::DatabaseKind;
 use crate::util::visible::{Visible, visible};
@@ -34,33 +35,6 @@ pub(super) struct Planned {
     pub(super) edits: Vec<Edit>,
     /// The next step of the user.
     pub(super) next: String,
-}
-
-/// A line that is added to an existing file.
-pub(super) struct Edit {
-    pub(super) file: PathBuf,
-    pub(super) what: String,
-    before: String,
-    after: String,
-}
-
-impl Edit {
-    pub(super) fn write(&self) -> Result<(), Failure> {
-        fs::write(&self.file, &self.after).map_err(|error| could_not("write", &self.file, &error))
-    }
-
-    /// Undoes [`write`](Self::write).
-    pub(super) fn restore(&self) {
-        let _ = fs::write(&self.file, &self.before);
-    }
-}
-
-/// A change that exists already.
-struct Known {
-    id: String,
-    order: String,
-    stage: String,
-    place: String,
 }
 
 impl Planned {
@@ -265,91 +239,6 @@ fn manifest_file(new: &New) -> Result<Option<(PathBuf, String)>, Failure> {
     }
 }
 
-/// Returns the changes of the program. Problems with its pipeline are those of the next run, and no
-/// reason to refuse a new file: the first change is created in a program without any.
-fn known_to_the_program(runner: &Runner, view: &View) -> Vec<Known> {
-    let pipeline = view.source.pipeline(&runner.settings, &[]);
-    of_pipeline(&pipeline.unwrap_or_default())
-}
-
-fn of_pipeline(pipeline: &Pipeline) -> Vec<Known> {
-    let changes = pipeline.changes();
-    changes
-        .map(|change| Known {
-            id: change.id.to_owned(),
-            order: change.order.to_owned(),
-            stage: change.stage.to_owned(),
-            place: Visible(change.location()).to_string(),
-        })
-        .collect()
-}
-
-fn of_manifest(file: &Path, text: &str) -> Vec<Known> {
-    let lines = (1..).zip(text.lines());
-    let known = lines.filter_map(|(number, line)| {
-        let line = manifest::Line::parse(number, line.trim())?;
-        Some(Known {
-            id: line.id,
-            order: line.order,
-            stage: line.stage,
-            place: format!("{}:{number}", Visible(file.display())),
-        })
-    });
-    known.collect()
-}
-
-/// Returns the changes in the files of a folder, which may not be compiled yet.
-fn of_files(folder: &Path, is_sql: bool, of_folder: &str) -> Result<Vec<Known>, Failure> {
-    let mut files = Vec::new();
-    if folder.is_dir() {
-        read_folder(folder, "", &mut files).map_err(|error| could_not("read", folder, &error))?;
-    }
-    let shown = |file: &str| Visible(folder.join(file).display()).to_string();
-    if is_sql {
-        let changes = changes_of_folder(&files).map_err(|message| {
-            let folder = Visible(folder.display());
-            Failure::refused("usage", format!("{folder}: {}", visible(&message)))
-        })?;
-        let known = changes.into_iter().map(|change| Known {
-            place: Visible(folder.display()).to_string(),
-            id: change.id,
-            order: change.order,
-            stage: change.stage.unwrap_or_else(|| of_folder.to_owned()),
-        });
-        return Ok(known.collect());
-    }
-    let code = files.iter().filter(|(file, _)| file.ends_with(".rs"));
-    let known = code.flat_map(|(file, text)| {
-        attribute::read(text).into_iter().map(|change| Known {
-            id: change.id,
-            order: change.order,
-            stage: change.stage,
-            place: shown(file),
-        })
-    });
-    Ok(known.collect())
-}
-
-/// Reads the texts of a folder and its subfolders, by their paths relative to it.
-fn read_folder(
-    folder: &Path,
-    before: &str,
-    files: &mut Vec<(String, String)>,
-) -> std::io::Result<()> {
-    let mut entries = fs::read_dir(folder)?.collect::<Result<Vec<_>, _>>()?;
-    entries.sort_by_key(fs::DirEntry::file_name);
-    for entry in entries {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        let path = format!("{before}{name}");
-        if entry.path().is_dir() {
-            read_folder(&entry.path(), &format!("{path}/"), files)?;
-        } else if let Ok(text) = fs::read_to_string(entry.path()) {
-            files.push((path, text));
-        }
-    }
-    Ok(())
-}
-
 fn next_order(new: &New, stage: &str, known: &[Known]) -> Result<String, Failure> {
     let of_stage = || known.iter().filter(|known| known.stage == stage);
     let refused = |message: String| Failure::refused("usage", message);
@@ -382,55 +271,4 @@ fn database(runner: &Runner, target: Option<&str>) -> Option<DatabaseKind> {
     let name = target.unwrap_or(DEFAULT);
     let target = targets.into_iter().find(|target| target.name == name)?;
     Some(target.database.as_ref()?.kind())
-}
-
-/// Adds a `mod` line after the others, or after the comments and attributes of the file.
-fn with_module(text: &str, line: &str) -> String {
-    let is_module = |one: &str| {
-        let one = one.strip_prefix("pub(crate) ").unwrap_or(one);
-        let one = one.strip_prefix("pub ").unwrap_or(one);
-        one.starts_with("mod ") && one.trim_end().ends_with(';')
-    };
-    let is_head = |one: &str| one.starts_with("//!") || one.starts_with("#![");
-    let lines: Vec<&str> = text.lines().collect();
-    let modules = lines.iter().rposition(|one| is_module(one));
-    let head = lines.iter().rposition(|one| is_head(one));
-    let (at, added) = match (modules, head) {
-        (Some(last), _) => (last + 1, vec![line]),
-        (None, Some(last)) => (last + 1, vec!["", line]),
-        (None, None) if lines.is_empty() => (0, vec![line]),
-        (None, None) => (0, vec![line, ""]),
-    };
-    let (before, after) = lines.split_at(at);
-    let lines: Vec<&str> = before
-        .iter()
-        .copied()
-        .chain(added)
-        .chain(after.iter().copied())
-        .collect();
-    format!("{}\n", lines.join("\n"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn mod_line_follows_the_others() {
-        for (text, expected) in [
-            ("", "mod x;\n"),
-            (
-                "mod a;\npub mod b;\n\nfn c() {}\n",
-                "mod a;\npub mod b;\nmod x;\n\nfn c() {}\n",
-            ),
-            (
-                "//! Changes.\n\nfn c() {}\n",
-                "//! Changes.\n\nmod x;\n\nfn c() {}\n",
-            ),
-            ("fn c() {}\n", "mod x;\n\nfn c() {}\n"),
-            ("mod tests {\n}\n", "mod x;\n\nmod tests {\n}\n"),
-        ] {
-            assert_eq!(with_module(text, "mod x;"), expected, "{text}");
-        }
-    }
 }
