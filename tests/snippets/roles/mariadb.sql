@@ -2,6 +2,8 @@
 GRANT SELECT, INSERT ON flamingock_audit TO orders_migrator;
 GRANT SELECT, INSERT, UPDATE ON flamingock_lock TO orders_migrator;
 GRANT SELECT, INSERT, UPDATE ON flamingock_lease TO orders_migrator;
+-- For the rollback of a change that a statement such as CREATE TABLE has committed.
+GRANT SELECT, INSERT, DELETE ON flamingock_marker TO orders_migrator;
 -- Resolves issues and releases the lock, and changes nothing else.
 GRANT SELECT, INSERT ON flamingock_audit TO orders_operator;
 GRANT SELECT, INSERT, UPDATE ON flamingock_lock TO orders_operator;

@@ -46,7 +46,7 @@ fn reference_pages_have_every_name_of_the_code() {
     let mut wrong = Vec::new();
 
     let manifest = read("flamingock/Cargo.toml");
-    let features = between(&manifest, "[features]\n", "\n[[bin]]");
+    let features = between(&manifest, "[features]\n", "\n[dependencies]");
     let features = features.lines().filter_map(|line| line.split_once(" = ["));
     let features = features.map(|(name, _)| name);
     let features = features.filter(|name| *name != "default" && !name.starts_with('_'));
