@@ -7,7 +7,12 @@ use super::{Page, files, is_empty, root};
 fn packages_contain_their_licences() {
     for licence in ["LICENSE-MIT", "LICENSE-APACHE"] {
         let text = std::fs::read_to_string(root().join(licence)).unwrap();
-        for package in ["flamingock", "flamingock-macros", "flamingock-sqlx-audit"] {
+        for package in [
+            "flamingock",
+            "flamingock-cli",
+            "flamingock-macros",
+            "flamingock-sqlx-audit",
+        ] {
             let path = root().join(package).join(licence);
             assert_eq!(std::fs::read_to_string(path).unwrap(), text, "{package}");
         }
