@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 use std::{fs, io};
 
 /// Builds with the cargo that runs the test, into the target folder of the test itself. Returns the
@@ -84,6 +85,51 @@ fn copy_fixture(fixture: &Path, copy: &Path) -> io::Result<()> {
     let profiles = main.find("[profile.").map_or("", |start| &main[start..]);
     let manifest = format!("{}\n{profiles}", manifest.replace(relative, &absolute));
     fs::write(copy.join("Cargo.toml"), manifest)
+}
+
+/// The published libraries, as `cargo package` packs them: `NAME-VERSION` folders.
+///
+/// # Panics
+///
+/// Fails if a package can't be packed or unpacked.
+#[must_use]
+pub fn packaged() -> &'static Path {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER.get_or_init(|| {
+        let target = target_folder().join("packaged");
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let mut package = Command::new(cargo);
+        package
+            .args(["package", "--offline", "--allow-dirty", "--no-verify"])
+            .args(LIBRARIES.map(|name| ["-p", name]).concat())
+            .arg("--manifest-path")
+            .arg(workspace().join("Cargo.toml"))
+            .arg("--target-dir")
+            .arg(&target);
+        succeed(package.env_remove("CARGO_MANIFEST_DIR"));
+        let folder = target.join("package");
+        for name in LIBRARIES {
+            let mut unpack = Command::new("tar");
+            let archive = format!("{}.crate", folder_of(name));
+            succeed(unpack.current_dir(&folder).args(["-xzf", &archive]));
+        }
+        folder
+    })
+}
+
+/// The published libraries. The others are dependencies of the first one.
+pub const LIBRARIES: [&str; 3] = ["flamingock", "flamingock-macros", "flamingock-sqlx-audit"];
+
+/// The folder of a packed library.
+#[must_use]
+pub fn folder_of(library: &str) -> String {
+    format!("{library}-{}", env!("CARGO_PKG_VERSION"))
+}
+
+fn succeed(command: &mut Command) {
+    let output = command.output().expect("the program can be run");
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}:\n{text}");
 }
 
 fn copy_folder(from: &Path, to: &Path) -> io::Result<()> {

@@ -43,16 +43,30 @@ impl App {
             package: cargo::copy_of_fixture("first", &copy),
             home: TempDir::new().unwrap(),
         };
+        // From the packed files, which must not need the workspace.
+        let packaged = cargo::packaged();
+        let library = |name: &str| packaged.join(cargo::folder_of(name));
         let manifest = fs::read_to_string(app.package.join("Cargo.toml")).unwrap();
-        let own = manifest.replace("first-app", &format!("first-app-{name}"));
+        let source = fs::canonicalize(cargo::workspace().join("flamingock")).unwrap();
+        let mut own = manifest
+            .replace("first-app", &format!("first-app-{name}"))
+            .replace(
+                &format!("{source:?}"),
+                &format!("{:?}", library("flamingock")),
+            );
+        own.push_str("\n[patch.crates-io]\n");
+        for name in &cargo::LIBRARIES[1..] {
+            own.push_str(&format!("{name} = {{ path = {:?} }}\n", library(name)));
+        }
         fs::write(app.package.join("Cargo.toml"), own).unwrap();
         app
     }
 
     fn add_feature(&self, feature: &str) {
         let manifest = fs::read_to_string(self.package.join("Cargo.toml")).unwrap();
-        let feature = format!("flamingock\", features = [\"{feature}\", ");
-        let more = manifest.replace("flamingock\", features = [", &feature);
+        // Flamingock is the first dependency.
+        let feature = format!("features = [\"{feature}\", ");
+        let more = manifest.replacen("features = [", &feature, 1);
         assert_ne!(manifest, more);
         fs::write(self.package.join("Cargo.toml"), more).unwrap();
     }
