@@ -183,10 +183,10 @@
 //! |---|---|
 //! | `sqlite`, `postgres`, `mysql` | pools and connections of that database through sqlx; `mysql` includes MariaDB |
 //! | `cli` | the module `cli`: the application as a command-line program |
-//! | `standalone` | the program `flamingock`, which operates services without their code |
+//! | `tls-rustls`, `tls-native` | TLS for the selected databases: sqlx's features of these names |
 //! | `templates` | changes declared in YAML and TOML files: the module `template` and the attribute `template` |
 //! | `template-http` | the template `http`, for systems that are configured by HTTP requests |
-//! | `testing` | the module `testing`, for the unit tests of an application |
+//! | `testing` | the module `testing`, for the tests of an application |
 //! | `webhook` | `events::Webhook`: a listener that posts events to a URL |
 //! | `otel` | `events::Metrics`: a listener that records OpenTelemetry metrics |
 //!
