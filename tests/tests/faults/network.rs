@@ -214,11 +214,13 @@ async fn separate_commit_cut(target: Kind) {
     }
 }
 
-/// The state of an entry as it appears in the statements.
+/// The state of an entry as it appears in the statement that writes it.
 pub(crate) fn as_sent(kind: Kind, state: &str) -> String {
     match kind {
         Kind::MariaDb => state.bytes().map(|byte| format!("{byte:02x}")).collect(),
-        Kind::Postgres | Kind::Sqlite => format!("'{state}'"),
+        // Statements that read entries have no escapes.
+        Kind::Postgres => format!("E'{state}'"),
+        Kind::Sqlite => format!("'{state}'"),
     }
 }
 

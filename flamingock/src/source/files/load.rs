@@ -2,6 +2,7 @@
 
 mod declared;
 mod definition;
+mod file;
 mod misnamed;
 mod passed_over;
 pub(crate) mod read_change;
@@ -9,53 +10,18 @@ mod reader;
 
 use std::collections::BTreeMap;
 
+use self::file::{File, Files, Problems, leak};
 use self::misnamed::misnamed;
-use self::passed_over::is_passed_over;
 pub(super) use self::passed_over::passed_over;
+use self::passed_over::{is_passed_over, said};
 use self::reader::Reader;
 use super::folder::EmbeddedFolder;
 use super::format::{self, Format};
-use super::mistake::Mistake;
-use super::role::{Name, Role};
-use super::templates::{Decided, Templates};
+use super::role::Role;
+use super::templates::Templates;
 use super::{compare, foreign, marks, name};
 use crate::change::definition::Definition;
-use crate::change::problem::Location;
 use crate::change::problem::Problem;
-
-/// The files of one change.
-#[derive(Default)]
-struct Files {
-    apply: Option<File>,
-    rollback: Option<File>,
-    settings: Option<File>,
-}
-
-/// A file, and the meaning of its name.
-#[derive(Clone)]
-struct File {
-    name: Name,
-    /// The path, relative to the package.
-    path: &'static str,
-    text: &'static str,
-}
-
-/// The problems found so far.
-#[derive(Default)]
-struct Problems(Vec<Problem>);
-
-impl Problems {
-    fn at(&mut self, path: &'static str, line: u32, message: impl Into<String>) {
-        self.0
-            .push(Problem::at(Location { file: path, line }, message));
-    }
-
-    /// Records a mistake, or returns what was read.
-    fn take<T>(&mut self, path: &'static str, read: Result<T, Mistake>) -> Option<T> {
-        read.map_err(|(line, message)| self.at(path, line, message))
-            .ok()
-    }
-}
 
 /// Returns the changes of a folder, in the order of their files.
 pub(super) fn definitions(
@@ -161,14 +127,6 @@ pub(super) fn definitions(
     }
 }
 
-/// Returns the format that is declared, or that a history has determined.
-fn said(folder: &EmbeddedFolder, formats: &[Decided]) -> Option<Format> {
-    let mut found_out = formats.iter();
-    let found_out = found_out.find(|(address, _)| *address == folder.address());
-    let found_out = found_out.map(|(_, format)| *format);
-    folder.defaults.format.or(found_out).and_then(Format::named)
-}
-
 /// Reports whether the names of a folder fit both sqlx and golang-migrate.
 pub(super) fn fits_two(files: &[(&'static str, &'static str)]) -> bool {
     Format::find(files).is_ok_and(|format| format::fits_two(format, files))
@@ -190,17 +148,6 @@ fn lengths(format: Format, files: &[(&'static str, &'static str)]) -> (usize, us
     let lengths: Vec<usize> = names.map(|name| name.order.len()).collect();
     let of = |length: Option<&usize>| length.copied().unwrap_or_default();
     (of(lengths.iter().min()), of(lengths.iter().max()))
-}
-
-/// Reports whether any file of the folder has a name in this format.
-fn has_one_of(format: Format, folder: &EmbeddedFolder) -> bool {
-    let mut files = folder.files.iter();
-    files.any(|(file, _)| name::read(format, file).is_some())
-}
-
-/// Definitions live as long as the process, like those of code.
-fn leak(text: String) -> &'static str {
-    text.leak()
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! Loading a change that a YAML or TOML file declares.
 
+use super::file::{File, Problems};
 use super::read_change::Read;
 use super::reader::Reader;
-use super::{File, Problems};
 #[cfg(feature = "templates")]
 use crate::source::files::declared;
 #[cfg(not(feature = "templates"))]

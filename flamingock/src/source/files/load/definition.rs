@@ -1,6 +1,6 @@
 //! Building the definition of a change from its files and the settings of its folder.
 
-use super::leak;
+use super::file::leak;
 use super::reader::Reader;
 use crate::change::definition::{Definition, Recovery, Repeat};
 use crate::change::names::DEFAULT;

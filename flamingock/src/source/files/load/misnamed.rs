@@ -1,6 +1,6 @@
 //! Mistakes in the names of files.
 
-use super::has_one_of;
+use super::passed_over::has_one_of;
 use crate::source::files::compare;
 use crate::source::files::folder::EmbeddedFolder;
 use crate::source::files::format::{self, Format};

@@ -1,6 +1,5 @@
 //! Files that the tool of a folder ignores.
 
-use super::{has_one_of, said};
 use crate::source::files::folder::EmbeddedFolder;
 use crate::source::files::format::Format;
 use crate::source::files::templates::Decided;
@@ -48,4 +47,18 @@ pub(in crate::source::files) fn passed_over(
             format.words()
         )
     })
+}
+
+/// Returns the format that is declared, or that a history has determined.
+pub(super) fn said(folder: &EmbeddedFolder, formats: &[Decided]) -> Option<Format> {
+    let mut found_out = formats.iter();
+    let found_out = found_out.find(|(address, _)| *address == folder.address());
+    let found_out = found_out.map(|(_, format)| *format);
+    folder.defaults.format.or(found_out).and_then(Format::named)
+}
+
+/// Reports whether any file of the folder has a name in this format.
+pub(super) fn has_one_of(format: Format, folder: &EmbeddedFolder) -> bool {
+    let mut files = folder.files.iter();
+    files.any(|(file, _)| name::read(format, file).is_some())
 }

@@ -1,7 +1,7 @@
 //! Reading the files of one change.
 
+use super::file::{File, Files, Problems};
 use super::read_change::Read;
-use super::{File, Files, Problems};
 use crate::change::argument::Need;
 use crate::change::body::{Body, Code};
 use crate::change::definition::Definition;

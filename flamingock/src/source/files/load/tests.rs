@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::*;
 use crate::change::body::Body;
 use crate::change::definition::Recovery;
+use crate::change::problem::Location;
 use crate::source::files::Defaults;
 
 /// Computed by another program for `1_a.sql` with a checkpoint, and for `1.sql` with `a;`.
