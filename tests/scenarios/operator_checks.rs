@@ -84,6 +84,7 @@ async fn answers(runner: impl Fn() -> Runner) -> Vec<(&'static str, Result<(), E
                 .map(drop),
         ),
         ("schema", runner().schema().map(drop)),
+        ("grants", runner().grants().map(drop)),
         ("schema_upgrade", runner().schema_upgrade().await.map(drop)),
         ("manifest", runner().manifest().map(drop)),
         ("lock_status", runner().lock_status().await.map(drop)),
