@@ -451,7 +451,8 @@ VALUES ($service, $run_id, $attempt, $stage, $change_id, $change_order, $author,
     // A session without a witness has at least the entries of earlier changes of its run.
     marked_sessions: Some(
         "SELECT DISTINCT IS_USED_LOCK(CONCAT($mark, run_id)) FROM (SELECT run_id FROM {audit}
-  WHERE service = $service AND run_id <> $run_id ORDER BY seq DESC LIMIT 1000) AS latest LIMIT 1000",
+  WHERE service = $service AND run_id <> $run_id AND CHAR_LENGTH(run_id) BETWEEN 1 AND 50
+  ORDER BY seq DESC LIMIT 1000) AS latest LIMIT 1000",
     ),
     // A witness of a late owner would be newer than the entries of the next owner. SET is used,
     // because DO turns the error into a warning.

@@ -9,8 +9,8 @@ use flamingock::{
     ChangeReport, EmbeddedFolder, Error, ErrorKind, Outcome, Report, Runner, TargetSystem,
 };
 use flamingock_tests::{
-    Backend as _, Proxy, TestDatabase, count, done, execute, folder, query, strings, until,
-    until_every, with_table,
+    Backend as _, Proxy, TestDatabase, behind_fillers, count, done, execute, folder, query,
+    strings, until, until_every, with_table,
 };
 
 use sqlx::Pool;
@@ -30,11 +30,7 @@ const LONG: Duration = Duration::from_secs(60);
 /// A folder with this file as the last one, and files before it that leave no trace in `done`.
 fn script(text: &str) -> &'static EmbeddedFolder {
     let before = if IS_SHARED { FILES_BEFORE } else { 0 };
-    let names = (0..before).map(|number| &*format!("{number:04}__filler_{number}.sql").leak());
-    let filler = "UPDATE done SET what = what WHERE what = 'filler'";
-    let mut files: Vec<(&'static str, &str)> = names.map(|name| (name, filler)).collect();
-    files.push(("0100__script.sql", text));
-    folder(&files)
+    behind_fillers(before, &[("0100__script.sql", text)])
 }
 
 /// The audit without the files before.

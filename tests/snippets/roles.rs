@@ -14,11 +14,13 @@ async fn register_gateway() -> Result<(), BoxError> {
 #[change(id = "warm-cache", order = "0002")]
 async fn warm_cache() {}
 
-/// One run of each user, in the order of a deployment that fails and is resolved.
+/// One run of each user, in the order of a deployment that fails and is resolved. Then each tries
+/// to change the audit.
 macro_rules! cycle {
-    ($migrator:expr, $operator:expr, $app:expr) => {
+    ($pools:expr) => {
+        let pools = &$pools;
         let runner = |pool| Runner::new(pool).changes(changes![register_gateway, warm_cache]);
-        let (migrator, operator, app) = (runner($migrator), runner($operator), runner($app));
+        let [migrator, operator, app] = pools.each_ref().map(runner);
         assert_eq!(app.plan().await.unwrap().counts().not_reached, 2);
         let kind = migrator.run().await.unwrap_err().kind();
         assert_eq!(kind, ErrorKind::ChangesFailed);
@@ -29,6 +31,15 @@ macro_rules! cycle {
         assert_eq!(migrator.run().await.unwrap().counts().newly_applied, 1);
         assert!(app.mode(Mode::Check).run().await.unwrap().is_up_to_date());
         operator.release_lock("a check").await.unwrap();
+        for pool in pools {
+            for statement in [
+                "UPDATE flamingock_audit SET state = 'APPLIED'",
+                "DELETE FROM flamingock_audit",
+            ] {
+                assert!(try_execute(pool, statement).await.is_err(), "{statement}");
+            }
+            pool.close().await;
+        }
     };
 }
 
@@ -46,16 +57,7 @@ async fn postgres_rights_suffice() {
     let options: PgConnectOptions = database.url.parse().unwrap();
     let pool = |user| PgPool::connect_lazy_with(options.clone().options([("role", user)]));
     let pools = USERS.map(pool);
-    cycle!(&pools[0], &pools[1], &pools[2]);
-    for pool in &pools {
-        for statement in [
-            "UPDATE flamingock_audit SET state = 'APPLIED'",
-            "DELETE FROM flamingock_audit",
-        ] {
-            assert!(try_execute(pool, statement).await.is_err(), "{statement}");
-        }
-        pool.close().await;
-    }
+    cycle!(pools);
 }
 
 #[tokio::test]
@@ -75,14 +77,5 @@ async fn mariadb_rights_suffice() {
     let pool =
         |user| MySqlPool::connect_lazy_with(options.clone().username(user).password("secret"));
     let pools = USERS.map(pool);
-    cycle!(&pools[0], &pools[1], &pools[2]);
-    for pool in &pools {
-        for statement in [
-            "UPDATE flamingock_audit SET state = 'APPLIED'",
-            "DELETE FROM flamingock_audit",
-        ] {
-            assert!(try_execute(pool, statement).await.is_err(), "{statement}");
-        }
-        pool.close().await;
-    }
+    cycle!(pools);
 }

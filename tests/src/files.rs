@@ -41,6 +41,17 @@ fn folder_with(defaults: Defaults, files: &[(&'static str, &str)]) -> &'static E
     )))
 }
 
+/// Files that leave no trace in the table `done`, and these behind them. From the sixth on,
+/// consecutive files share a connection.
+#[must_use]
+pub fn behind_fillers(count: usize, behind: &[(&'static str, &str)]) -> &'static EmbeddedFolder {
+    let names = (0..count).map(|number| &*format!("{number:04}__filler_{number}.sql").leak());
+    let filler = "UPDATE done SET what = what WHERE what = 'filler'";
+    let mut files: Vec<(&'static str, &str)> = names.map(|name| (name, filler)).collect();
+    files.extend_from_slice(behind);
+    folder(&files)
+}
+
 /// The same with one file, `changes/0001__script.sql`.
 #[must_use]
 pub fn script(text: &str) -> &'static EmbeddedFolder {

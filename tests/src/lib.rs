@@ -28,7 +28,7 @@ pub mod systems;
 mod until;
 
 pub use backend::{Backend, Sqlite, TestDatabase};
-pub use files::{atlas_sum, folder, folder_of, script};
+pub use files::{atlas_sum, behind_fillers, folder, folder_of, script};
 pub use gate::Gate;
 pub use many::many;
 pub use normalise::normalise;

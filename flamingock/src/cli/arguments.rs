@@ -153,7 +153,7 @@ struct UndoRange {
     /// Only this change
     #[arg(value_name = "ID")]
     change: Option<String>,
-    /// The changes that this run applied; `audit list --history` shows the ids of runs
+    /// The changes that this run applied; `audit list --history --extended` shows the ids of runs
     #[arg(long, value_name = "RUN_ID")]
     run: Option<String>,
 }

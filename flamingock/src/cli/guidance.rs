@@ -169,7 +169,7 @@ fn rollback(attempt: &[&Entry], declared: Option<bool>, running: bool) -> &'stat
             State::Failed => {
                 "An undo called it, and it failed: what it did before the failure remains."
             }
-            _ if running => "It is running: somebody undoes the change.",
+            _ if running => "An undo of the change is in progress.",
             _ => "An undo called it, and its end is not on record.",
         }
     } else if declared == Some(false) {

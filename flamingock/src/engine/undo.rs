@@ -69,7 +69,7 @@ impl Prepared {
         let entries = history.map_err(Error::store)?;
         if entries.is_empty() {
             return Err(Error::invalid(vec![Problem::general(format!(
-                "the service {service:?} has no run {run_id:?} in its audit: nothing was undone. `audit list --history` shows the runs"
+                "the service {service:?} has no run {run_id:?} in its audit: nothing was undone. `audit list --history --extended` shows the ids of runs"
             ))]));
         }
         let applied = entries

@@ -5,7 +5,7 @@ use flamingock_sqlx_audit::Failure;
 use super::cancel::cancel_marked;
 use super::connection::{GuardedConnection, wait_until_idle};
 use super::database::SqlDatabase;
-use super::driver::{Driver, has_open_transaction, send};
+use super::driver::{Driver, has_open_transaction, mark_session, send};
 use super::integrity_mode::IntegrityMode;
 use super::invalid_indexes::InvalidIndexes;
 use crate::change::body::Body;
@@ -160,9 +160,8 @@ async fn prepare<D: Driver>(
         return Ok(None);
     };
     let tag = format!("{:016x}", rand::random::<u64>());
-    let mark = cancellation.mark.replace("%tag%", &tag);
-    match send::<D>(connection, mark).await {
-        Ok(mut answer) => Ok(answer.rows.first_mut().and_then(|row| row.optional(0))),
+    match mark_session::<D>(connection, &cancellation, &tag).await {
+        Ok(mark) => Ok(mark),
         // If the server cannot mark a session, its statements cannot be cancelled.
         Err(error) if D::classify(&error) != Failure::Disconnected => {
             tracing::warn!(%error, "statements of this change could not be cancelled");

@@ -18,12 +18,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use flamingock_sqlx_audit::Failure;
 use sqlx::Pool;
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
 use super::connection::{GuardedConnection, change_pool};
-use super::driver::{Driver, send};
+use super::driver::{Driver, mark_session, send};
 use super::timing::BUSY_PAUSE;
 use crate::change::client::Client;
 use crate::lock::silence;
@@ -193,13 +194,8 @@ impl<D: Driver> ConnectionCache<D> {
                 connection.is_for_files =
                     !self.in_memory && !D::has_session_tables(&mut connection).await?;
             }
-            Some(question) if asks => match send::<D>(&mut connection, question.to_owned()).await {
-                Ok(mut answer) => {
-                    let answer = answer.rows.first_mut().map(|row| row.text(0));
-                    connection.is_for_files = answer.as_deref() == Some("1");
-                    if connection.is_for_files {
-                        connection.mark = mark_session::<D>(&mut connection, run_id).await?;
-                    }
+            Some(question) if asks => match share(&mut connection, question, run_id).await {
+                Ok(()) => {
                     let mut files = locked(&self.shared);
                     files.is_shared = connection.is_for_files;
                     files.runs_code = !connection.is_for_files;
@@ -337,19 +333,29 @@ impl<D: Driver> ConnectionCache<D> {
     }
 }
 
-/// Marks the session of files with the run, if that saves them a witness each. Returns the mark, or
-/// `None` if another session has it: the same run uses the server as two targets.
-async fn mark_session<D: Driver>(
+/// Determines whether files can share the connection. Its session is marked with the run then, if
+/// that saves each file a witness.
+async fn share<D: Driver>(
     connection: &mut GuardedConnection<D>,
+    question: &'static str,
     run_id: &str,
-) -> Result<Option<String>, sqlx::Error> {
+) -> Result<(), sqlx::Error> {
+    let mut answer = send::<D>(connection, question.to_owned()).await?;
+    let answer = answer.rows.first_mut().map(|row| row.text(0));
+    connection.is_for_files = answer.as_deref() == Some("1");
     let cancellation = D::CANCELLATION.filter(|cancellation| cancellation.id_by_mark.is_some());
-    let Some(cancellation) = cancellation else {
-        return Ok(None);
-    };
-    let mark = cancellation.mark.replace("%tag%", run_id);
-    let mut answer = send::<D>(connection, mark).await?;
-    Ok(answer.rows.first_mut().and_then(|row| row.optional(0)))
+    if let (true, Some(cancellation)) = (connection.is_for_files, cancellation) {
+        connection.mark = match mark_session::<D>(connection, &cancellation, run_id).await {
+            Ok(mark) => mark,
+            // Without a mark, each file has a witness.
+            Err(error) if D::classify(&error) != Failure::Disconnected => {
+                tracing::debug!(%error, "could not mark the session of files");
+                None
+            }
+            Err(error) => return Err(error),
+        };
+    }
+    Ok(())
 }
 
 /// Closes the idle connections of a pool. Returns their number.

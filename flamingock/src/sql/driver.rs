@@ -345,6 +345,17 @@ pub(super) async fn has_open_transaction<D: Driver>(connection: &mut Conn<D>) ->
     false
 }
 
+/// Marks a session, so that others find it. Returns the mark, or `None` if another session has it.
+pub(super) async fn mark_session<D: Driver>(
+    connection: &mut Conn<D>,
+    cancellation: &Cancellation,
+    tag: &str,
+) -> Result<Option<String>, sqlx::Error> {
+    let mark = cancellation.mark.replace("%tag%", tag);
+    let mut answer = send::<D>(connection, mark).await?;
+    Ok(answer.rows.first_mut().and_then(|row| row.optional(0)))
+}
+
 /// Runs statements of Flamingock that have no parameters.
 pub(super) async fn send<D: Driver>(connection: &mut Conn<D>, text: String) -> Result<Answer> {
     D::fetch(

@@ -105,7 +105,7 @@ impl ServerInfo {
 /// An untested product, or an untested way of running one.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{product} is not tested: {reason}. Use a tested database, or accept the risk with `Runner::allow_untested_database()`, on the command line `--allow-untested-database`"
+    "{product} is not tested: {reason}. Use a tested database, or accept the risk with `Runner::allow_untested_database()`, with the program `flamingock` `--allow-untested-database`"
 )]
 pub(super) struct Untested {
     product: String,

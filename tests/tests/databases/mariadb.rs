@@ -4,6 +4,7 @@ mod ddl;
 mod files;
 mod locks;
 mod server;
+mod shared_files;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;

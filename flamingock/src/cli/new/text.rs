@@ -1,4 +1,4 @@
-//! The text of a new change. It fails when it runs until somebody has written it: a change that
+//! The text of a new change. It fails when it runs until it has been written: a change that
 //! does nothing would be recorded as applied.
 
 use std::fmt::Write;

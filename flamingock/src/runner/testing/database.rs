@@ -26,6 +26,9 @@ const PREFIX: &str = "flamingock_test_";
 /// How long the database of a test is kept whose process ended without dropping it.
 const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// A time before the first database of a test: a smaller number in a name is not a time.
+const FIRST: u64 = 1_700_000_000;
+
 /// Returns a database of its own for a test, in which all changes of the runner are applied.
 ///
 /// The first call applies the changes to a template. This call and later ones, also those of other
@@ -171,6 +174,10 @@ pub struct Made {
 /// What a template belongs to: hashes for names.
 #[doc(hidden)]
 #[derive(Debug)]
+#[cfg_attr(
+    not(any(feature = "sqlite", feature = "postgres")),
+    expect(dead_code, reason = "MySQL and MariaDB have no templates")
+)]
 pub struct TemplateOf {
     /// The path of the test program.
     program: String,
@@ -206,13 +213,21 @@ fn new_name() -> String {
     format!("{PREFIX}{now}_{}_{number}", std::process::id())
 }
 
-/// Reports whether the database with this name was made so long ago that its test has ended.
+/// Reports whether the database with this name was made by a test, and so long ago that the test
+/// has ended. A database of the user must not be removed, so nothing but the names of
+/// [`new_name`] is accepted.
 fn is_old(name: &str) -> bool {
-    let digits = name
+    let parts = name
         .strip_prefix(PREFIX)
-        .and_then(|rest| rest.split('_').next());
-    let made = digits.and_then(|digits| digits.parse::<u64>().ok());
-    made.is_some_and(|made| made + KEPT.as_secs() < seconds(SystemTime::now()))
+        .map(|rest| rest.split('_').collect::<Vec<_>>());
+    let Some([made, process, number]) = parts.as_deref() else {
+        return false;
+    };
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let made = Some(made)
+        .filter(|_| is_number(made) && is_number(process) && is_number(number))
+        .and_then(|made| made.parse::<u64>().ok());
+    made.is_some_and(|made| made >= FIRST && made + KEPT.as_secs() < seconds(SystemTime::now()))
 }
 
 fn seconds(time: SystemTime) -> u64 {
@@ -242,6 +257,18 @@ mod tests {
             (format!("{PREFIX}{}_1_0", now - 60), false),
             (format!("{PREFIX}{}_1_0", now - KEPT.as_secs() - 60), true),
             (format!("{PREFIX}mine"), false),
+            (format!("{PREFIX}2024"), false),
+            (format!("{PREFIX}2024_1_0"), false),
+            (format!("{PREFIX}1"), false),
+            (format!("{PREFIX}1700000001"), false),
+            (format!("{PREFIX}1700000001_1"), false),
+            (format!("{PREFIX}1700000001_1_0_copy"), false),
+            (format!("{PREFIX}1700000001_1_"), false),
+            (format!("{PREFIX}+1700000001_1_0"), false),
+            (format!("{PREFIX}1700000001_x_0"), false),
+            (format!("{PREFIX}1700000001_1_0; DROP"), false),
+            (format!("my_{PREFIX}1700000001_1_0"), false),
+            (format!("{PREFIX}1700000001_1_0"), true),
             ("flamingock_template_1".to_owned(), false),
         ] {
             assert_eq!(is_old(&name), expected, "{name}");

@@ -6,7 +6,7 @@ use flamingock::audit::StoreErrorKind;
 use flamingock::{Error, LockOptions, Runner, TargetSystem, change, changes};
 use flamingock_tests::{
     Backend as _, Galera, Hosted as _, MariaDb, Postgres, Proxy, Server, Sqlite, audit, done,
-    execute, query, strings, until, with_table,
+    execute, folder, query, strings, until, with_table,
 };
 use sqlx::{MySqlConnection, MySqlPool, PgConnection, SqliteConnection};
 
@@ -125,6 +125,24 @@ async fn entries_on_galera_write_the_lock_row() {
     assert_eq!(audit(&direct).await, entries);
     let changes = Runner::new(&pool).changes(changes![shared, plain]);
     assert!(changes.run().await.unwrap().is_up_to_date());
+}
+
+#[tokio::test]
+async fn many_files_are_applied_on_galera() {
+    let server = Server::<Galera>::start().await.unwrap();
+    let database = server.fresh().await;
+    let pool = with_table(&database, 2).await;
+    let names = (0..20).map(|number| &*format!("{number:04}__file_{number}.sql").leak());
+    let texts = (0..20).map(|number| &*format!("INSERT INTO done VALUES ('{number:02}')").leak());
+    let files: Vec<(&str, &str)> = names.zip(texts).collect();
+    let runner = || {
+        let runner = Runner::new(&pool).allow_untested_database();
+        runner.files(folder(&files))
+    };
+    assert_eq!(runner().run().await.unwrap().counts().newly_applied, 20);
+    let expected: Vec<String> = (0..20).map(|number| format!("{number:02}")).collect();
+    assert_eq!(done(&pool).await, expected);
+    assert!(runner().run().await.unwrap().is_up_to_date());
 }
 
 /// A takeover on one node, while the owner on the other node has written its entry and is about to

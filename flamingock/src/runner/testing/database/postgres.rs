@@ -137,7 +137,7 @@ fn comment(of: &TemplateOf) -> String {
 /// ended long ago.
 async fn remove_stale(admin: &mut PgConnection, of: &TemplateOf) -> Result<(), sqlx::Error> {
     const STALE: &str = "SELECT datname FROM pg_database, shobj_description(oid, 'pg_database') AS comment \
-         WHERE datname LIKE 'flamingock\\_template\\_%' AND comment LIKE $1 || ' %' AND comment <> $2";
+         WHERE datname ~ '^flamingock_template_[A-Za-z0-9_]+$' AND comment LIKE $1 || ' %' AND comment <> $2";
     const TESTS: &str =
         "SELECT datname FROM pg_database WHERE datname LIKE 'flamingock\\_test\\_%'";
     let stale = sqlx::query_scalar(STALE);

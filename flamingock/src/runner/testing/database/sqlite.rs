@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use async_trait::async_trait;
-use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
-use sqlx::{ConnectOptions, Sqlite};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqlitePoolOptions};
+use sqlx::{ConnectOptions, Connection, Sqlite};
 
 use super::{Clonable, Fill, Made, TemplateOf, is_old, new_name};
 use crate::sql::sqlite::is_in_memory;
@@ -26,8 +26,11 @@ impl Clonable for Sqlite {
             place.remove_stale(of)?;
             let unfinished = place.file(&new_name());
             let pool = SqlitePoolOptions::new();
-            let pool = pool.connect_with(at(&options, &unfinished)).await?;
-            let filled = fill(pool).await;
+            let filled = async {
+                fill(pool.connect_with(at(&options, &unfinished)).await?).await?;
+                move_log_into_file(&at(&options, &unfinished)).await
+            };
+            let filled = filled.await;
             if filled.is_ok() {
                 fs::rename(&unfinished, &template)?;
             }
@@ -110,6 +113,19 @@ fn at(options: &SqliteConnectOptions, path: &Path) -> SqliteConnectOptions {
         .filename(path)
         .in_memory(false)
         .create_if_missing(true)
+}
+
+/// Writes what is in the write-ahead log, if there is one, to the file of the database, which alone
+/// is copied.
+async fn move_log_into_file(options: &SqliteConnectOptions) -> Result<(), BoxError> {
+    let mut connection = SqliteConnection::connect_with(options).await?;
+    let text = "PRAGMA wal_checkpoint(TRUNCATE)";
+    let (is_busy, _, _): (bool, i64, i64) = sqlx::query_as(text).fetch_one(&mut connection).await?;
+    connection.close().await?;
+    if is_busy {
+        return Err("another connection uses the template of the tests' databases".into());
+    }
+    Ok(())
 }
 
 /// Locks a file, as long as the value lives. It is waited for in a thread that may block.
