@@ -350,7 +350,7 @@ pub(super) async fn mark_session<D: Driver>(
     connection: &mut Conn<D>,
     cancellation: &Cancellation,
     tag: &str,
-) -> Result<Option<String>, sqlx::Error> {
+) -> Result<Option<String>> {
     let mark = cancellation.mark.replace("%tag%", tag);
     let mut answer = send::<D>(connection, mark).await?;
     Ok(answer.rows.first_mut().and_then(|row| row.optional(0)))
