@@ -61,6 +61,12 @@ pub(crate) const REGISTER: Key = Key {
     example: "register = false",
 };
 
+pub(crate) const BATCH: Key = Key {
+    name: "batch",
+    shape: "is a word without a value",
+    example: "batch",
+};
+
 const CHANGE_KEYS: &[Key] = &[
     text("id", r#"id = "create-users""#),
     text("order", r#"order = "0001""#),
@@ -74,6 +80,7 @@ const CHANGE_KEYS: &[Key] = &[
     TIMEOUT,
     LOCK_TIMEOUT,
     STATEMENT_TIMEOUT,
+    BATCH,
     REGISTER,
 ];
 
@@ -96,6 +103,8 @@ pub(crate) struct ChangeAttr {
     pub(crate) timeout: Option<Spanned<Duration>>,
     pub(crate) lock_timeout: Option<Spanned<Duration>>,
     pub(crate) statement_timeout: Option<Spanned<Duration>>,
+    /// The key by which the function does one batch, if it is there.
+    pub(crate) batch: Option<TokenStream>,
     /// Whether it is in the linker's registry, which is the default.
     pub(crate) unregistered: bool,
 }
@@ -123,6 +132,7 @@ impl ChangeAttr {
                 "timeout" => attr.timeout = entry.duration(problems),
                 "lock_timeout" => attr.lock_timeout = entry.duration(problems),
                 "statement_timeout" => attr.statement_timeout = entry.duration(problems),
+                "batch" => attr.batch = Some(entry.word(problems)),
                 _ => attr.unregistered = entry.is_off(problems),
             }
         }
@@ -146,6 +156,12 @@ impl ChangeAttr {
     }
 
     fn validate(&self, problems: &mut Problems) {
+        if let (Some(batch), true) = (&self.batch, self.repeats) {
+            problems.at(
+                batch,
+                "`batch` and `repeat` exclude each other: a change that works in batches is applied once",
+            );
+        }
         for (key, name) in [
             ("id", &self.id),
             ("stage", &self.stage),

@@ -16,7 +16,7 @@ use crate::entry::entry;
 use crate::function::Function;
 use crate::keys::Spanned;
 use crate::problems::Problems;
-use crate::rules::{connection_rule, rules};
+use crate::rules::{batch_rules, connection_rule, rules};
 use crate::spans::{ends, ours, respan, respan_to};
 use crate::template;
 use crate::valid::validate;
@@ -121,9 +121,10 @@ fn link(attr: &LinkAttr, item: &TokenStream, kind: &Kind, mut problems: Problems
     let needs = quote! {
         <#change as ::flamingock::__private::#companion>::BODY.needs
     };
-    let rules = rules(&function, attr.transaction.as_ref(), &needs);
+    let mut rules = rules(&function, attr.transaction.as_ref(), &needs);
+    rules.extend(batch_rules(&function, None, &needs));
     let call = call(&function, answer, erase);
-    let body = body(&function, attr.transaction.as_ref());
+    let body = body(&function, attr.transaction.as_ref(), false);
     let cfgs = &function.cfgs;
     // On the path, which a second companion or a private change makes wrong.
     let header = quote_spanned! {ends(change).0=>
@@ -146,6 +147,7 @@ fn change_definition(attr: &ChangeAttr, function: &Function, name: &Ident) -> To
         <#name as ::flamingock::__private::Change>::DEFINITION.body.needs
     };
     let mut rules = rules(function, attr.transaction.as_ref(), &needs);
+    rules.extend(batch_rules(function, attr.batch.as_ref(), &needs));
     rules.extend(connection_rule(
         "lock_timeout",
         attr.lock_timeout.as_ref(),
@@ -156,8 +158,13 @@ fn change_definition(attr: &ChangeAttr, function: &Function, name: &Ident) -> To
         attr.statement_timeout.as_ref(),
         &needs,
     ));
-    let call = call(function, &quote!(()), &quote!(erase_change));
-    let body = body(function, attr.transaction.as_ref());
+    let is_batch = attr.batch.is_some();
+    let call = if is_batch {
+        batch_call(function)
+    } else {
+        call(function, &quote!(()), &quote!(erase_change))
+    };
+    let body = body(function, attr.transaction.as_ref(), is_batch);
     let text = |value: &Option<Spanned<String>>| value.as_ref().map(|text| text.value.clone());
     let id = text(&attr.id);
     let order = text(&attr.order);
@@ -231,8 +238,8 @@ pub(crate) fn duration(value: Option<&Spanned<Duration>>) -> TokenStream {
     }
 }
 
-/// `Body::new(..)`
-fn body(function: &Function, transaction: Option<&Spanned<bool>>) -> TokenStream {
+/// `Body::new(..)`, or `Body::batch(..)`
+fn body(function: &Function, transaction: Option<&Spanned<bool>>, is_batch: bool) -> TokenStream {
     let name = function.signature.ident.unraw().to_string();
     let transaction = transaction.is_none_or(|wanted| wanted.value);
     let needs = function
@@ -243,8 +250,13 @@ fn body(function: &Function, transaction: Option<&Spanned<bool>>) -> TokenStream
     let location = quote_spanned! {function.signature.ident.span()=>
         ::flamingock::__private::Location { file: ::core::file!(), line: ::core::line!() }
     };
-    quote! {
-        ::flamingock::__private::Body::new(#name, #location, &[#(#needs),*], #transaction, __flamingock_call)
+    let arguments = quote!(#name, #location, &[#(#needs),*], #transaction, __flamingock_call);
+    if is_batch {
+        let output = output(function);
+        let cursor = quote!(::flamingock::__private::CursorType::of::<#output>());
+        quote!(::flamingock::__private::Body::batch(#arguments, #cursor))
+    } else {
+        quote!(::flamingock::__private::Body::new(#arguments))
     }
 }
 
@@ -261,10 +273,7 @@ fn call(function: &Function, answer: &TokenStream, erase: &TokenStream) -> Token
     } else {
         quote!(mut #inputs)
     };
-    let output = match &function.signature.output {
-        ReturnType::Default => respan_to(quote!(()), name.span()),
-        ReturnType::Type(_, ty) => ty.to_token_stream(),
-    };
+    let output = output(function);
     // On the function's name, where the compiler reports a future that is not `Send`.
     let future = quote_spanned! {name.span()=>
         ::std::boxed::Box::pin(#name(#(#arguments),*))
@@ -276,5 +285,36 @@ fn call(function: &Function, answer: &TokenStream, erase: &TokenStream) -> Token
         ) -> ::flamingock::__private::Answer<'__a, #answer> {
             ::flamingock::__private::#erase::<#output>(#future)
         }
+    }
+}
+
+/// The same for a function that does one batch: what it returns goes to the state of the batch.
+fn batch_call(function: &Function) -> TokenStream {
+    let name = ours(&function.signature.ident);
+    let inputs = format_ident!("__inputs");
+    let arguments: Vec<TokenStream> = function
+        .argument_types()
+        .map(|ty| argument(ty, &quote!(take(&mut #inputs))))
+        .collect();
+    let output = output(function);
+    let future = quote_spanned! {name.span()=>
+        ::std::boxed::Box::pin(#name(#(#arguments),*))
+    };
+    quote! {
+        fn __flamingock_call<'__a, '__c>(
+            mut #inputs: ::flamingock::__private::Inputs<'__a, '__c>,
+            _: ::flamingock::__private::Outlives<'__a, '__c>,
+        ) -> ::flamingock::__private::Answer<'__a, ()> {
+            let __state = ::flamingock::__private::state(&#inputs);
+            ::flamingock::__private::erase_batch::<#output>(#future, __state)
+        }
+    }
+}
+
+/// The return type of a function.
+fn output(function: &Function) -> TokenStream {
+    match &function.signature.output {
+        ReturnType::Default => respan_to(quote!(()), ours(&function.signature.ident).span()),
+        ReturnType::Type(_, ty) => ty.to_token_stream(),
     }
 }

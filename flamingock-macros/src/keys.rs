@@ -204,6 +204,12 @@ impl Entry {
         true
     }
 
+    /// A key without a value. Returns its tokens.
+    pub(crate) fn word(&self, problems: &mut Problems) -> TokenStream {
+        self.bare(problems);
+        self.name.to_token_stream()
+    }
+
     /// `true` or `false`.
     pub(crate) fn switch(&self, problems: &mut Problems) -> Option<Spanned<bool>> {
         match self.single() {

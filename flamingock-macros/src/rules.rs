@@ -46,6 +46,28 @@ pub(crate) fn rules(
     rules
 }
 
+/// A change with the key `batch` takes one batch, and no other function takes one.
+pub(crate) fn batch_rules(
+    function: &Function,
+    batch: Option<&TokenStream>,
+    needs: &TokenStream,
+) -> TokenStream {
+    let count = quote!(::flamingock::__private::batches(#needs));
+    if let Some(batch) = batch {
+        let rule = "a change with the key `batch` takes the batch to do as one argument, by value: \
+                    `batch: Batch<i64>`, where `i64` is the type of the cursor";
+        return ensure(batch, &quote!(#count == 1), rule);
+    }
+    let mut rules = TokenStream::new();
+    for (index, ty) in function.argument_types().enumerate() {
+        let is_none = quote!(!#needs[#index].is_batch());
+        let rule = "only a change with the key `batch` takes a batch: \
+                    `#[change(id = \"..\", order = \"..\", batch)]`";
+        rules.extend(ensure(ty, &is_none, rule));
+    }
+    rules
+}
+
 /// A key that limits statements needs a connection to run them on.
 pub(crate) fn connection_rule(
     key: &str,

@@ -29,6 +29,27 @@ pub(crate) struct Upgrade {
     pub(crate) statement: &'static str,
 }
 
+/// The statements on the progress of changes that work in batches.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ProgressSql {
+    /// Creates the table, in a database other than the audit's.
+    pub(crate) create: &'static str,
+    /// Adds the row of a change that has none.
+    pub(crate) seed: &'static str,
+    /// Makes a run the one that works on the change.
+    pub(crate) take: &'static str,
+    /// Begins a batch in a transaction.
+    pub(crate) begin: &'static str,
+    /// Ends a batch in a transaction: saves its cursor.
+    pub(crate) save: &'static str,
+    /// Saves the cursor of a batch without a transaction.
+    pub(crate) save_alone: &'static str,
+    /// Waits for an open transaction that has written the row.
+    pub(crate) touch: &'static str,
+    pub(crate) read: &'static str,
+    pub(crate) clear: &'static str,
+}
+
 /// A limit on the idle time, and the statement that restores the previous one.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct IdleLimit {
@@ -195,6 +216,7 @@ pub struct Dialect {
     pub(crate) marker_tombstone: &'static str,
     pub(crate) marker_read: &'static str,
     pub(crate) marker_delete: &'static str,
+    pub(crate) progress: ProgressSql,
 }
 
 impl Dialect {

@@ -27,6 +27,65 @@ pub struct Acquired {
     pub previous_run: Option<String>,
 }
 
+/// Who works on a change in batches.
+#[derive(Clone, Copy, Debug)]
+pub struct ProgressOwner<'a> {
+    /// The grant of the run.
+    pub grant: &'a LockGrant,
+    /// The change's id.
+    pub change_id: &'a str,
+    /// The number of the attempt at this change, from 1.
+    pub attempt: i64,
+    /// The digest of the change's code.
+    pub digest: &'a str,
+    /// The application's version, if it is set.
+    pub app_version: Option<&'a str>,
+    /// Whether the lock is in this database, so that its row is checked too.
+    pub holds_lock: bool,
+}
+
+/// What the end of a batch saves.
+#[derive(Clone, Copy, Debug)]
+pub struct BatchWrite<'a> {
+    /// The number of batches before this one.
+    pub number: i64,
+    /// The cursor, as JSON.
+    pub cursor: Option<&'a str>,
+    /// The upper bound, as JSON; only that of the first batch that has one is kept.
+    pub bound: Option<&'a str>,
+    /// The number of rows that the batch did.
+    pub done_rows: i64,
+    /// The size of the next batch.
+    pub size: i64,
+    /// `running`, or `finished` after the last batch.
+    pub state: &'a str,
+}
+
+/// The progress of a change, after its last committed batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SavedProgress {
+    /// The run that works on the change, or did last.
+    pub run_id: String,
+    /// The fencing token of that run.
+    pub fencing_token: i64,
+    /// The number of committed batches.
+    pub batches: i64,
+    /// The number of rows that they did.
+    pub done_rows: i64,
+    /// The cursor of the last one, as JSON.
+    pub cursor: Option<String>,
+    /// The upper bound, as JSON.
+    pub bound: Option<String>,
+    /// The size of the next batch.
+    pub size: Option<i64>,
+    /// `running`, or `finished` after the last batch.
+    pub state: String,
+    /// The version of the application that wrote it.
+    pub app_version: Option<String>,
+    /// The trace of a transaction that the database committed midway.
+    pub tag: Option<String>,
+}
+
 /// A row to append.
 #[derive(Clone, Debug, Default)]
 pub struct NewAuditRow {

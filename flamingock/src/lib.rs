@@ -221,6 +221,7 @@ mod util;
 
 pub use crate::audit::memory::MemoryStore;
 pub use crate::audit::tables::TableNames;
+pub use crate::change::batch::{Batch, Next};
 pub use crate::change::context::Context;
 pub use crate::change::definition::{Definition, Recovery, Repeat};
 pub use crate::engine::mode::Mode;
@@ -398,6 +399,9 @@ pub mod __private {
     pub use crate::change::argument::{
         Argument, Inputs, Need, NeedKind, Outlives, Session, Values, connection_is_first,
         connections, ensure,
+    };
+    pub use crate::change::batch::{
+        BatchOutput, BatchState, CursorType, batches, erase_batch, state,
     };
     pub use crate::change::body::Step;
     pub use crate::change::body::{Answer, Body, Call, Callable, Code};

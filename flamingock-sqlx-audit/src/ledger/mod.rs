@@ -7,6 +7,7 @@ mod marker;
 mod older;
 mod params;
 mod places;
+mod progress;
 mod row;
 mod session;
 mod sessions;

@@ -24,7 +24,7 @@ impl<B: Backend> Ledger<B> {
     /// Puts the statement that writes the row of the lock before the entry, in the same
     /// transaction. A shared lock that is upgraded to an exclusive one would deadlock with another
     /// stage's.
-    fn behind_lock_write(&self, grant: &LockGrant, entry: Rendered) -> Rendered {
+    pub(super) fn behind_lock_write(&self, grant: &LockGrant, entry: Rendered) -> Rendered {
         match self.lock_write(grant) {
             Some(write) => Rendered {
                 text: [write.text, entry.text].join(";\n"),

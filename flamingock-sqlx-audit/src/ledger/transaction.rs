@@ -9,8 +9,7 @@ use super::row::row_template;
 use super::sessions::connection_in;
 use crate::backend::{Backend, Conn};
 use crate::dialect::Isolation;
-use crate::rows::{LockGrant, NewAuditRow};
-use crate::rows::{Marker, MarkerKind};
+use crate::rows::{LockGrant, Marker, MarkerKind, NewAuditRow, ProgressOwner};
 use crate::template::Rendered;
 
 /// A trace that the transaction of a change leaves only if the database commits it midway.
@@ -22,6 +21,13 @@ pub enum Witness<'a> {
     Marker(&'a Marker),
     /// A mark on the row of the lease.
     Lease,
+    /// A mark on the row of the change's progress, for a batch.
+    Progress {
+        /// Who works on the change.
+        owner: ProgressOwner<'a>,
+        /// The number of batches before this one.
+        batch: i64,
+    },
     /// None: the script cannot commit midway, and is sent in one message with its commit.
     Unneeded,
 }
@@ -54,7 +60,9 @@ impl<B: Backend> Ledger<B> {
     pub(super) fn behind_witness(witness: &Witness<'_>) -> Option<String> {
         match witness {
             Witness::Row(_) => B::DIALECT.behind_witness.map(str::to_owned),
-            Witness::Marker(_) | Witness::Lease | Witness::Unneeded => None,
+            Witness::Marker(_) | Witness::Lease | Witness::Progress { .. } | Witness::Unneeded => {
+                None
+            }
         }
     }
 
@@ -75,6 +83,9 @@ impl<B: Backend> Ledger<B> {
                 marker_params(marker, MarkerKind::Started, tag),
             ),
             Witness::Lease => (B::DIALECT.lease_witness?.set, lease_params(grant, None)),
+            Witness::Progress { owner, batch } => {
+                return Some(self.batch_witness(owner, *batch, tag));
+            }
             Witness::Row(_) | Witness::Marker(_) | Witness::Unneeded => return None,
         };
         // Nothing can be bound in a text that begins a transaction. The tag is inserted first,

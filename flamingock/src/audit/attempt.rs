@@ -121,6 +121,8 @@ impl Attempt<'_> {
 pub(crate) enum Purpose {
     /// The change: APPLIED, or FAILED and ROLLED_BACK.
     Apply,
+    /// A batch of it: nothing, or FAILED, because the batches before stay.
+    Batch,
     /// Its rollback after a failure: ROLLED_BACK, or ROLLBACK_FAILED.
     Rollback,
     /// Its rollback after a success: ROLLED_BACK, or FAILED and still APPLIED.
@@ -130,7 +132,7 @@ pub(crate) enum Purpose {
 impl Purpose {
     pub(crate) fn success(self) -> State {
         match self {
-            Purpose::Apply => State::Applied,
+            Purpose::Apply | Purpose::Batch => State::Applied,
             Purpose::Rollback | Purpose::Undo => State::RolledBack,
         }
     }
@@ -146,6 +148,7 @@ impl Purpose {
     pub(crate) fn undone(self) -> &'static [State] {
         match self {
             Purpose::Apply => &[State::Failed, State::RolledBack],
+            Purpose::Batch => &[State::Failed],
             Purpose::Rollback => &[State::RollbackFailed],
             Purpose::Undo => &[State::Failed, State::Applied],
         }
@@ -154,7 +157,7 @@ impl Purpose {
     /// Returns the state to record when the attempt left something behind.
     pub(crate) fn left_behind(self) -> State {
         match self {
-            Purpose::Apply | Purpose::Undo => State::Failed,
+            Purpose::Apply | Purpose::Batch | Purpose::Undo => State::Failed,
             Purpose::Rollback => State::RollbackFailed,
         }
     }

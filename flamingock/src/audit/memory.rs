@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::entry::{Entry, LatestEntry, NewEntry};
 use super::grant::AcquireRequest;
 use super::grant::LockGrant;
+use super::progress::{BatchEnd, Progress, ProgressClaim};
 use super::snapshot::{LockStatus, Snapshot};
 use super::store::{Acquired, AuditStore, HistoryFilter, LeaseRenewer, LockStore};
 use super::store_error::{StoreError, StoreErrorKind};
@@ -46,6 +47,8 @@ pub struct MemoryStore {
 struct Shared {
     entries: Vec<Entry>,
     locks: HashMap<String, Lock>,
+    /// By service and change.
+    progress: HashMap<(String, String), Progress>,
 }
 
 #[derive(Debug)]
@@ -145,6 +148,41 @@ impl AuditStore for MemoryStore {
             shared.entries.push(Entry::new(seq, grant, times, entry));
         }
         Ok(i64::try_from(first + 1).unwrap_or(i64::MAX))
+    }
+
+    async fn claim_progress(&self, claim: &ProgressClaim) -> Result<Option<Progress>, StoreError> {
+        let mut shared = self.shared();
+        let key = (claim.grant.service.clone(), claim.change_id.clone());
+        let before = shared.progress.get(&key).cloned();
+        let claimed = match before {
+            Some(before) if before.fencing_token > claim.grant.fencing_token => {
+                return Ok(Some(before));
+            }
+            None if !claim.from_start => return Ok(None),
+            before => before.unwrap_or_default().claimed(claim),
+        };
+        shared.progress.insert(key, claimed.clone());
+        Ok(Some(claimed))
+    }
+
+    async fn save_progress(
+        &self,
+        claim: &ProgressClaim,
+        batch: &BatchEnd,
+    ) -> Result<(), StoreError> {
+        let mut shared = self.shared();
+        let key = (claim.grant.service.clone(), claim.change_id.clone());
+        let saved = shared.progress.get_mut(&key);
+        let Some(saved) = saved.filter(|saved| claim.owns(saved)) else {
+            let source = "another run works on the change";
+            let action = "could not save the progress of the change";
+            return Err(StoreError::new(StoreErrorKind::Refused, action, source));
+        };
+        if saved.batches == batch.number {
+            *saved = saved.clone().after(batch);
+            saved.app_version.clone_from(&claim.app_version);
+        }
+        Ok(())
     }
 
     async fn history(

@@ -1,6 +1,7 @@
 //! The traits of a store: one for the audit, one for the lock.
 
-use super::store_error::StoreError;
+use super::progress::{BatchEnd, Progress, ProgressClaim};
+use super::store_error::{StoreError, StoreErrorKind};
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
@@ -216,8 +217,42 @@ pub trait AuditStore: fmt::Debug + Send + Sync {
         Ok(entries)
     }
 
+    /// Makes a run the one that works on a change in batches, unless a run with a later fencing
+    /// token has done so, and returns the progress. `None` if there is none although the change
+    /// does not begin anew.
+    ///
+    /// The default implementation fails: a store without progress has no changes in batches, but
+    /// for those whose target system is a database of its own.
+    async fn claim_progress(&self, claim: &ProgressClaim) -> Result<Option<Progress>, StoreError> {
+        let _ = claim;
+        Err(no_progress())
+    }
+
+    /// Saves what a batch did outside a transaction, for the run that claimed the change last.
+    /// Saving the same batch again changes nothing.
+    ///
+    /// # Errors
+    /// [`StoreErrorKind::Refused`](super::StoreErrorKind::Refused) if another run has claimed the
+    /// change.
+    async fn save_progress(
+        &self,
+        claim: &ProgressClaim,
+        batch: &BatchEnd,
+    ) -> Result<(), StoreError> {
+        let _ = (claim, batch);
+        Err(no_progress())
+    }
+
     /// Returns the services that have an entry or a lock, by name. Only reads.
     async fn services(&self) -> Result<Vec<String>, StoreError>;
+}
+
+fn no_progress() -> StoreError {
+    StoreError::new(
+        StoreErrorKind::Other,
+        "could not save the progress of a change that works in batches",
+        "this store keeps none",
+    )
 }
 
 /// Renews the lease of a lock.

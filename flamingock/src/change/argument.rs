@@ -29,6 +29,8 @@ pub enum NeedKind {
     Value,
     /// A value that may be missing.
     OptionalValue,
+    /// The batch to do now.
+    Batch,
 }
 
 /// What one argument needs.
@@ -69,6 +71,11 @@ impl Need {
             self.kind,
             NeedKind::Connection(_) | NeedKind::Transaction(_) | NeedKind::AnyConnection
         )
+    }
+
+    /// Reports whether it is the batch to do.
+    pub const fn is_batch(&self) -> bool {
+        matches!(self.kind, NeedKind::Batch)
     }
 
     /// Reports whether it is a transaction.
@@ -238,6 +245,7 @@ impl<'a> Inputs<'a, '_> {
     label = "not something that the engine can give",
     note = "a value of type `T` is taken as `&T`, or as `Option<&T>` where it may be missing; `T` is `Send + Sync + 'static` and provided with `provide`",
     note = "the attempt itself is taken as `&Context`",
+    note = "the batch to do is taken as `Batch<C>`, by a change with the key `batch`; serde writes and reads `C`",
     note = "the target system's connection is taken as `&mut SqliteConnection`, `&mut PgConnection` or `&mut MySqlConnection`, or as `&mut Transaction<'_, DB>`, with the feature `sqlite`, `postgres` or `mysql`"
 )]
 pub trait Argument {

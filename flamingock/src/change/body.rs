@@ -1,6 +1,7 @@
 //! The type-erased functions of a change, and its steps.
 
 use super::argument::{Inputs, Need, Outlives, Session, connections};
+use super::batch::CursorType;
 #[cfg(feature = "_sqlx")]
 use super::client::Client;
 use super::problem::Location;
@@ -18,6 +19,8 @@ pub type Answer<'a, T> = BoxFuture<'a, Result<T, BoxError>>;
 pub enum Code<T: 'static> {
     /// A function, called by code that a macro generated.
     Function(Call<T>),
+    /// The same of a change that works in batches: the function does one batch.
+    Batch(Call<T>, CursorType),
     /// Content of a file.
     Read(&'static dyn Callable<T>),
 }
@@ -26,6 +29,7 @@ impl<T> fmt::Debug for Code<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Code::Function(_) => "Function",
+            Code::Batch(..) => "Batch",
             Code::Read(_) => "Read",
         })
     }
@@ -106,10 +110,34 @@ impl<T> Body<T> {
         }
     }
 
+    /// Creates the body of a change that works in batches, for the code of the macros.
+    pub const fn batch(
+        name: &'static str,
+        location: Location,
+        needs: &'static [Need],
+        transaction: bool,
+        call: Call<T>,
+        cursor: CursorType,
+    ) -> Body<T> {
+        let body = Body::new(name, location, needs, transaction, call);
+        Body {
+            code: Code::Batch(call, cursor),
+            ..body
+        }
+    }
+
+    /// Returns the type of the cursor, if it works in batches.
+    pub(crate) fn cursor(&self) -> Option<CursorType> {
+        match self.code {
+            Code::Batch(_, cursor) => Some(cursor),
+            Code::Function(_) | Code::Read(_) => None,
+        }
+    }
+
     /// Returns the SQL, if there is nothing else.
     pub(crate) fn script(&self) -> Option<&'static Script> {
         match self.code {
-            Code::Function(_) => None,
+            Code::Function(_) | Code::Batch(..) => None,
             Code::Read(read) => read.script(),
         }
     }
@@ -125,7 +153,7 @@ impl<T> Body<T> {
     /// Reports whether this rollback is only for undoing an applied change.
     pub(crate) fn is_for_undo_only(&self) -> bool {
         match self.code {
-            Code::Function(_) => false,
+            Code::Function(_) | Code::Batch(..) => false,
             Code::Read(read) => read.is_for_undo_only(),
         }
     }
@@ -133,7 +161,7 @@ impl<T> Body<T> {
     /// Returns the steps, if there are any.
     pub(crate) fn steps(&self) -> Option<&'static [Step]> {
         match self.code {
-            Code::Function(_) => None,
+            Code::Function(_) | Code::Batch(..) => None,
             Code::Read(read) => read.steps(),
         }
     }
@@ -141,7 +169,7 @@ impl<T> Body<T> {
     /// Returns the names of the secrets that it uses.
     pub(crate) fn secrets(&self) -> Vec<&'static str> {
         match self.code {
-            Code::Function(_) => Vec::new(),
+            Code::Function(_) | Code::Batch(..) => Vec::new(),
             Code::Read(read) => read.secrets(),
         }
     }
@@ -150,7 +178,7 @@ impl<T> Body<T> {
     /// itself.
     pub(crate) fn invoke<'a, 'c: 'a>(&self, inputs: Inputs<'a, 'c>) -> Answer<'a, T> {
         match self.code {
-            Code::Function(call) => call(inputs, []),
+            Code::Function(call) | Code::Batch(call, _) => call(inputs, []),
             Code::Read(read) => read.call(inputs, []),
         }
     }

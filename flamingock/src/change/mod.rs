@@ -1,6 +1,7 @@
 //! What a change is: its definition, functions, arguments, order, steps and secrets.
 
 pub(crate) mod argument;
+pub(crate) mod batch;
 pub(crate) mod body;
 pub(crate) mod client;
 pub(crate) mod context;

@@ -125,6 +125,18 @@ pub(crate) struct Code {
     pub(crate) recovery: Recovery,
     pub(crate) has_verify: bool,
     pub(crate) repeat: Repeat,
+    pub(crate) batches: Batches,
+}
+
+/// Whether a change works in batches, and so continues after the last committed one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Batches {
+    /// It does not.
+    No,
+    /// Each batch is a transaction.
+    Transactional,
+    /// The batches run outside a transaction: the one that was interrupted runs again.
+    Plain,
 }
 
 /// The part of the latest entry that the decision depends on.
@@ -151,6 +163,8 @@ pub(crate) fn decide(recorded: Option<&Recorded<'_>>, code: Code) -> Decision {
             Repeat::OnChange if recorded.changed => Decision::Again,
             Repeat::OnChange | Repeat::Once => Decision::Skip,
         },
+        // What the attempt committed is in the progress of the change.
+        State::Started | State::Failed if continues(recorded, code) => Decision::Apply,
         // An undo has a marker too, which shows whether it was committed.
         State::Started if *recorded.mode == TransactionMode::Separate => Decision::Resolve,
         State::Started | State::Failed if *recorded.origin == Origin::Undo => {
@@ -178,6 +192,21 @@ pub(crate) fn decide(recorded: Option<&Recorded<'_>>, code: Code) -> Decision {
         },
         State::LockReleased | State::Unknown(_) => Decision::Issue(Cause::UnknownState),
     }
+}
+
+/// Reports whether the change works in batches, as the attempt did: an attempt in transactions that
+/// is recorded without one left something behind, because the database committed a batch midway.
+pub(crate) fn continues(recorded: &Recorded<'_>, code: Code) -> bool {
+    let is_run = *recorded.origin != Origin::Undo && !recorded.rolls_back_elsewhere;
+    is_run
+        && match code.batches {
+            Batches::No => false,
+            Batches::Transactional => matches!(
+                recorded.mode,
+                TransactionMode::Shared | TransactionMode::Separate
+            ),
+            Batches::Plain => *recorded.mode == TransactionMode::None,
+        }
 }
 
 /// Decides about an attempt of which only the beginning is known.

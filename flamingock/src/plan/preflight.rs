@@ -80,7 +80,9 @@ pub(crate) fn check_atomic(
         let Some(target) = targets.get(change.target) else {
             continue;
         };
-        let rule = if !change.body.transaction {
+        let rule = if change.body.cursor().is_some() {
+            "it works in batches, each in its own transaction".to_owned()
+        } else if !change.body.transaction {
             "it runs in no transaction: give it a connection, without `transaction = false`"
                 .to_owned()
         } else if !target.holds_audit {
@@ -111,6 +113,7 @@ fn check_change(
     problems: &mut Vec<Problem>,
 ) {
     check_body(&change.body, target, values, problems);
+    problems.extend(unequal_cursors(change));
     let limited = change.lock_timeout.is_some() || change.statement_timeout.is_some();
     let sqlite = |database: &Arc<dyn Database>| database.kind() == DatabaseKind::Sqlite;
     if limited && target.database.as_ref().is_some_and(sqlite) {
@@ -149,6 +152,25 @@ fn check_body<T>(
     }
 }
 
+/// Returns the problem of a change whose batches return another type of cursor than they take.
+fn unequal_cursors(change: &Definition) -> Option<Problem> {
+    let returned = change.body.cursor()?;
+    let mut needs = change.body.needs.iter();
+    let taken = needs.find(|need| need.kind == NeedKind::Batch)?;
+    ((taken.type_id)() != (returned.type_id)()).then(|| {
+        let (taken, returned) = ((taken.type_name)(), (returned.type_name)());
+        Problem::at(
+            change.location(),
+            format!(
+                "`{}` takes `Batch<{taken}>` and returns `Next<{returned}>`: the cursor that a batch returns is the one that the next batch takes, so both need the same type",
+                change.body.name,
+                taken = short(taken),
+                returned = short(returned),
+            ),
+        )
+    })
+}
+
 /// Returns the problem with one argument, if there is one.
 fn unmet(name: &str, need: &Need, target: &TargetSystem, values: &Values) -> Option<String> {
     match need.kind {
@@ -184,6 +206,8 @@ fn unmet(name: &str, need: &Need, target: &TargetSystem, values: &Values) -> Opt
             (!there).then(|| not_given(name, need, target))
         }
         NeedKind::OptionalValue => None,
+        // The macro accepts it only for a change that works in batches.
+        NeedKind::Batch => None,
     }
 }
 

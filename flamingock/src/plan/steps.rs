@@ -3,7 +3,7 @@
 use super::note::Note;
 use std::collections::HashMap;
 
-use super::decision::{Cause, Code, Decision, Recorded, WhenAbsent, decide};
+use super::decision::{Batches, Cause, Code, Decision, Recorded, WhenAbsent, decide};
 use super::pipeline::Pipeline;
 use crate::audit::entry::{LatestEntry, Origin, State};
 use crate::change::definition::{Definition, Recovery, Repeat};
@@ -35,6 +35,15 @@ impl Step {
             Decision::Resolve | Decision::Verify(WhenAbsent::RolledBack)
         );
         of_undo && can_be_told
+    }
+
+    /// Reports whether nothing of an earlier attempt is left: a change in batches has no progress.
+    pub(crate) fn begins_anew(&self) -> bool {
+        let state = self.latest.as_ref().map(|latest| &latest.state);
+        matches!(
+            state,
+            None | Some(State::RolledBack | State::MarkedRolledBack)
+        )
     }
 
     /// Returns why the change needs manual resolution, as the last run recorded it. The next run
@@ -282,6 +291,11 @@ pub(crate) fn code(definition: &Definition) -> Code {
         recovery: definition.recovery,
         has_verify: definition.verify.is_some(),
         repeat: definition.repeat,
+        batches: match (definition.body.cursor(), definition.body.transaction) {
+            (None, _) => Batches::No,
+            (Some(_), true) => Batches::Transactional,
+            (Some(_), false) => Batches::Plain,
+        },
     }
 }
 
@@ -293,6 +307,7 @@ pub(crate) fn recorded_code(latest: &LatestEntry) -> Code {
         recovery: latest.recovery.unwrap_or(Recovery::Manual),
         has_verify: false,
         repeat: Repeat::Once,
+        batches: Batches::No,
     }
 }
 
@@ -330,11 +345,18 @@ pub(super) fn step(
     let moved = latest
         .as_ref()
         .is_some_and(|latest| latest.target != definition.target);
+    let is_unfinished = latest
+        .as_ref()
+        .is_some_and(|latest| matches!(latest.state, State::Started | State::Failed));
     let decision = match decided {
         _ if !selected => Decision::Filtered,
         // The marker and the verify function of the new target system say nothing about the old
         // one.
         Decision::Verify(_) | Decision::Resolve if moved => Decision::Issue(Cause::TargetChanged),
+        // So does the progress.
+        Decision::Apply if moved && is_unfinished && definition.body.cursor().is_some() => {
+            Decision::Issue(Cause::TargetChanged)
+        }
         Decision::Issue(cause @ (Cause::Interrupted | Cause::Failed | Cause::UndoInterrupted)) => {
             Decision::Issue(latest.as_ref().and_then(found_out).unwrap_or(cause))
         }

@@ -200,7 +200,7 @@ fn without_rollback(chosen: &[&Step]) -> Vec<Problem> {
             });
             let missing = match (lacking, body.code) {
                 (Some(place), _) => format!("rollback: {place} has none"),
-                (None, Code::Function(_)) => "`#[rollback]`".to_owned(),
+                (None, Code::Function(_) | Code::Batch(..)) => "`#[rollback]`".to_owned(),
                 (None, Code::Read(_)) if body.location.file.ends_with(".sql") => {
                     "rollback beside its file".to_owned()
                 }

@@ -10,6 +10,7 @@ use flamingock_sqlx_audit::Page;
 use super::connection::auxiliary_pool;
 use super::driver::Driver;
 use super::lease_renewer::SqlLeaseRenewer;
+use super::progress;
 use super::retry::{Retry, retry, retry_read};
 use super::rows;
 use super::store::{SqlStore, check_readable, format_error};
@@ -17,6 +18,7 @@ use super::timing::{LANE, POLL_PAUSE};
 use crate::audit::entry::{Entry, NewEntry};
 use crate::audit::grant::AcquireRequest;
 use crate::audit::grant::LockGrant;
+use crate::audit::progress::{BatchEnd, Progress, ProgressClaim};
 use crate::audit::snapshot::{LockProgress, Snapshot};
 use crate::audit::store::{Acquired, AuditStore, HistoryFilter, LeaseRenewer, LockStore};
 use crate::audit::store_error::{StoreError, StoreErrorKind};
@@ -140,6 +142,34 @@ impl<D: Driver> AuditStore for SqlStore<D> {
             self.ledger.history(connection, service, &filter, page)
         });
         Ok(read?.into_iter().map(rows::entry).collect())
+    }
+
+    async fn claim_progress(&self, claim: &ProgressClaim) -> Result<Option<Progress>, StoreError> {
+        let grant = rows::grant(&claim.grant);
+        let owner = progress::owner(claim, &grant);
+        let claimed = retry!(
+            self,
+            "could not claim the progress of the change",
+            |connection| self
+                .ledger
+                .take_progress(connection, &owner, claim.from_start)
+        );
+        Ok(claimed?.map(progress::progress))
+    }
+
+    async fn save_progress(
+        &self,
+        claim: &ProgressClaim,
+        batch: &BatchEnd,
+    ) -> Result<(), StoreError> {
+        let grant = rows::grant(&claim.grant);
+        let owner = progress::owner(claim, &grant);
+        let write = progress::batch_write(batch);
+        retry!(
+            self,
+            "could not save the progress of the change",
+            |connection| self.ledger.save_batch(connection, &owner, &write)
+        )
     }
 
     async fn services(&self) -> Result<Vec<String>, StoreError> {

@@ -30,6 +30,7 @@ pub(crate) mod mysql;
 pub(crate) mod pooler;
 #[cfg(feature = "postgres")]
 pub(crate) mod postgres;
+pub(crate) mod progress;
 pub(crate) mod retry;
 #[cfg(feature = "sqlite")]
 pub(crate) mod row_loss_hook;

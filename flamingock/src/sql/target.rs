@@ -13,8 +13,9 @@ use super::database::SqlDatabase;
 use super::driver::{Driver, send};
 use super::server::Server;
 use super::store::SqlStore;
-use super::transaction::batch::BatchRunner;
+use super::transaction::tries::TransactionRunner;
 use crate::audit::attempt::{Attempt, Purpose};
+use crate::audit::progress::{Progress, ProgressClaim};
 use crate::audit::store::Store;
 use crate::audit::store_error::StoreError;
 use crate::change::body::Body;
@@ -130,7 +131,11 @@ impl<D: Driver> Database for SqlDatabase<D> {
         };
         let (store, lease): (&dyn Store, _) = match (placement, &self.store) {
             (AuditPlacement::SameDatabase, Some(store)) => (&**store, store.lease()),
-            (AuditPlacement::OtherDatabase { store, .. }, _) => (store, None),
+            (
+                AuditPlacement::OtherDatabase { store, .. }
+                | AuditPlacement::Progress { store, .. },
+                _,
+            ) => (store, None),
             (AuditPlacement::SameDatabase, None) => {
                 let cause = "this database does not hold the audit".into();
                 let not_run = Some((TransactionOutcome::NotRun { cause }, Duration::ZERO));
@@ -138,7 +143,7 @@ impl<D: Driver> Database for SqlDatabase<D> {
             }
         };
         let reached = AtomicUsize::new(0);
-        let runner = BatchRunner {
+        let runner = TransactionRunner {
             database: self,
             placement,
             store,
@@ -177,6 +182,10 @@ impl<D: Driver> Database for SqlDatabase<D> {
                 (all, 0)
             }
         }
+    }
+
+    async fn claim_progress(&self, claim: &ProgressClaim) -> Result<Option<Progress>, StoreError> {
+        super::progress::claim(self, claim).await
     }
 
     async fn prepare_markers(&self) -> Result<(), StoreError> {

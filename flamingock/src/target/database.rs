@@ -11,8 +11,10 @@ use super::invocation::{Ended, Invocation, was_stopped};
 use super::settings::StorageSettings;
 use crate::audit::attempt::{Attempt, Purpose};
 use crate::audit::entry::TransactionMode;
+use crate::audit::progress::{Progress, ProgressClaim};
 use crate::audit::store::Store;
 use crate::audit::store_error::StoreError;
+use crate::change::batch::BatchState;
 use crate::change::body::Body;
 use crate::change::problem::Problem;
 use crate::util::boxed::BoxError;
@@ -26,6 +28,14 @@ pub(crate) enum AuditPlacement<'a> {
     /// In another database, after this one has committed. A marker in the transaction shows whether
     /// it was committed. `key` is unique among the attempts at the change.
     OtherDatabase { store: &'a dyn Store, key: i64 },
+    /// Nowhere yet, because the transaction is a batch of the change: its cursor is saved in the
+    /// transaction, in the progress of the change.
+    Progress {
+        store: &'a dyn Store,
+        batch: &'a BatchState,
+        /// Whether the audit is in this database.
+        holds_audit: bool,
+    },
 }
 
 /// What a marker shows about an interrupted attempt.
@@ -178,6 +188,10 @@ pub(crate) trait Database: fmt::Debug + Send + Sync {
         placement: AuditPlacement<'_>,
         begins: &(dyn Fn(usize) + Sync),
     ) -> (Vec<Ending>, u32);
+
+    /// Makes this run the one that works on a change in batches, and returns the progress, which is
+    /// in this database. `None` if there is none although the change does not begin anew.
+    async fn claim_progress(&self, claim: &ProgressClaim) -> Result<Option<Progress>, StoreError>;
 
     /// Creates the table of markers if it is missing.
     async fn prepare_markers(&self) -> Result<(), StoreError>;

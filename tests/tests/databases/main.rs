@@ -5,6 +5,7 @@
 
 mod adverse;
 mod apply;
+mod batches;
 mod clean;
 mod history;
 mod late;

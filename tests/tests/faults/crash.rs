@@ -7,8 +7,8 @@ use futures_util::StreamExt;
 use super::ground::{Ground, Kind, look};
 use super::killing_proxy::{KillingProxy, Side};
 use super::oracle::{
-    AGAIN, ATOMIC, BESIDE, DDL, Expected, FILE_ONE, FILE_TWO, LAST, PLAIN, SEPARATE, SHARED, Scene,
-    TOGETHER, UNDONE, VERIFIED,
+    AGAIN, ATOMIC, BATCHES, BATCHES_THERE, BESIDE, DDL, Expected, FILE_ONE, FILE_TWO, LAST, PLAIN,
+    SEPARATE, SHARED, Scene, TOGETHER, UNDONE, VERIFIED,
 };
 use super::start::{Start, end_of};
 
@@ -250,6 +250,7 @@ crashes! {
     sqlite_atomic_stage_is_applied_once: Sqlite, [TOGETHER, BESIDE];
     sqlite_files_of_an_atomic_stage_are_applied_once: Sqlite, [TOGETHER, FILE_ONE, FILE_TWO];
     sqlite_stages_side_by_side_are_applied_once: Sqlite, [SHARED, TOGETHER, BESIDE, LAST];
+    sqlite_batches_are_applied_once: Sqlite, [BATCHES];
     sqlite_verified_change_is_applied_once: Sqlite, [VERIFIED];
     sqlite_retried_change_converges: Sqlite, [AGAIN];
     sqlite_failed_change_is_rolled_back_or_an_issue: Sqlite, [UNDONE];
@@ -258,6 +259,7 @@ crashes! {
     postgres_atomic_stage_is_applied_once: Postgres, [TOGETHER, BESIDE];
     postgres_files_of_an_atomic_stage_are_applied_once: Postgres, [TOGETHER, FILE_ONE, FILE_TWO];
     postgres_stages_side_by_side_are_applied_once: Postgres, [SHARED, TOGETHER, BESIDE, LAST];
+    postgres_batches_are_applied_once: Postgres, [BATCHES];
     postgres_verified_change_is_applied_once: Postgres, [VERIFIED];
     postgres_retried_change_converges: Postgres, [AGAIN];
     postgres_failed_change_is_rolled_back_or_an_issue: Postgres, [UNDONE];
@@ -266,6 +268,7 @@ crashes! {
     mariadb_atomic_stage_is_applied_once: MariaDb, [TOGETHER, BESIDE];
     mariadb_files_of_an_atomic_stage_are_applied_once: MariaDb, [TOGETHER, FILE_ONE, FILE_TWO];
     mariadb_stages_side_by_side_are_applied_once: MariaDb, [SHARED, TOGETHER, BESIDE, LAST];
+    mariadb_batches_are_applied_once: MariaDb, [BATCHES];
     mariadb_verified_change_is_applied_once: MariaDb, [VERIFIED];
     mariadb_retried_change_converges: MariaDb, [AGAIN];
     mariadb_failed_change_is_rolled_back_or_an_issue: MariaDb, [UNDONE];
@@ -273,6 +276,8 @@ crashes! {
     mariadb_ddl_change_is_applied_once_or_an_issue: MariaDb, [DDL];
     postgres_to_mariadb_change_is_applied_once: Postgres -> MariaDb, [SEPARATE];
     postgres_to_sqlite_change_is_applied_once: Postgres -> Sqlite, [SEPARATE];
+    postgres_to_mariadb_batches_are_applied_once: Postgres -> MariaDb, [BATCHES_THERE];
+    sqlite_to_postgres_batches_are_applied_once: Sqlite -> Postgres, [BATCHES_THERE];
     mariadb_to_postgres_change_is_applied_once: MariaDb -> Postgres, [SEPARATE];
     sqlite_to_postgres_change_is_applied_once: Sqlite -> Postgres, [SEPARATE];
 }

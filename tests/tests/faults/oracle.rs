@@ -96,6 +96,17 @@ pub(crate) const FILE_TWO: Expected = Expected {
     promise: Promise::Once,
 };
 
+pub(crate) const BATCHES: Expected = Expected {
+    id: "batches",
+    steps: &["1", "2", "3"],
+    promise: Promise::Once,
+};
+pub(crate) const BATCHES_THERE: Expected = Expected {
+    id: "batches-there",
+    steps: &["1", "2", "3"],
+    promise: Promise::Once,
+};
+
 /// The changes of the atomic stage.
 pub(crate) const ATOMIC: [&Expected; 4] = [&TOGETHER, &BESIDE, &FILE_ONE, &FILE_TWO];
 

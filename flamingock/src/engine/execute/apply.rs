@@ -20,6 +20,9 @@ use super::outcome::{
 
 impl Execution<'_> {
     pub(super) async fn apply(&self, attempt: Attempt<'_>) -> ExecutionOutcome {
+        if let Some(cursor) = self.definition.body.cursor() {
+            return self.apply_batches(&attempt, cursor).await;
+        }
         match self.mode(&self.definition.body) {
             TransactionMode::Shared => self.apply_shared(&attempt).await,
             TransactionMode::Separate => self.apply_separate(&attempt).await,

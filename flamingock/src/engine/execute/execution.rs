@@ -40,6 +40,8 @@ pub(super) struct Execution<'a> {
     pub(super) step_progress: Arc<StepProgress>,
     /// Whether an undo follows at once if the change turns out to be still applied.
     pub(super) is_undone_next: bool,
+    /// Whether nothing of an earlier attempt is left.
+    pub(super) begins_anew: bool,
 }
 
 impl Executor<'_> {
@@ -67,6 +69,7 @@ impl Executor<'_> {
             revealed: Arc::default(),
             step_progress: Arc::new(StepProgress::new(definition, self.events)),
             is_undone_next: false,
+            begins_anew: step.begins_anew(),
         };
         let names = definition.secrets();
         if !names.is_empty() {

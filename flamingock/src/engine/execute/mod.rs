@@ -2,6 +2,7 @@
 
 pub(crate) mod apply;
 pub(crate) mod apply_atomic;
+mod apply_batches;
 pub(crate) mod apply_steps;
 pub(crate) mod execution;
 pub(crate) mod executor;

@@ -30,6 +30,7 @@ fn check(cells: &[Cell]) {
             recovery: *recovery,
             has_verify: *has_verify,
             repeat: Repeat::Once,
+            batches: Batches::No,
         };
         assert_eq!(
             decide(Some(&recorded), code),
@@ -51,6 +52,7 @@ fn nothing_recorded_applies() {
                     recovery,
                     has_verify,
                     repeat: Repeat::OnChange,
+                    batches: Batches::No,
                 }
             ),
             Decision::Apply
@@ -84,6 +86,7 @@ fn repeatable_change_is_applied_again_only_when_it_has_changed() {
             recovery: Manual,
             has_verify: false,
             repeat,
+            batches: Batches::No,
         };
         assert_eq!(
             decide(Some(&recorded), code),
@@ -110,6 +113,7 @@ fn verify_function_does_not_resolve_a_repeatable_change() {
             recovery,
             has_verify: true,
             repeat: Repeat::OnChange,
+            batches: Batches::No,
         };
         assert_eq!(decide(Some(&recorded), code), expected);
     }
@@ -323,6 +327,7 @@ fn a_rollback_elsewhere_that_was_interrupted_is_found_out_there() {
                 recovery,
                 has_verify: true,
                 repeat: Repeat::Once,
+                batches: Batches::No,
             };
             assert_eq!(decide(Some(&recorded), code), expected, "{recorded:?}");
         }

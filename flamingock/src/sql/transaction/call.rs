@@ -7,9 +7,12 @@ use flamingock_sqlx_audit as sqlx_audit;
 use flamingock_sqlx_audit::{Behind, Failure};
 use sqlx::Transaction;
 
-use super::batch::{BatchRunner, TryContext};
+use super::tries::{TransactionRunner, TryContext};
+use crate::audit::progress::BatchEnd;
+use crate::change::batch::BatchState;
 use crate::sql::connection::GuardedConnection;
 use crate::sql::driver::{Driver, begin, is_deeper_than};
+use crate::sql::progress::batch_write;
 use crate::sql::rows;
 use crate::sql::timing::{BUSY_PAUSE, POLL_PAUSE};
 use crate::target::database::AuditPlacement;
@@ -26,7 +29,7 @@ pub(super) enum FirstFailure {
     Entry { at: usize, error: sqlx::Error },
 }
 
-impl<D: Driver> BatchRunner<'_, D> {
+impl<D: Driver> TransactionRunner<'_, D> {
     /// Begins the transaction and does everything up to the commit. Replaces a cached connection
     /// that turns out to be dead. Afterwards the driver counts the transaction as open, and the
     /// connection itself is used. Its guard closes it unless it is known to be clean.
@@ -137,6 +140,17 @@ impl<D: Driver> BatchRunner<'_, D> {
                     .mark_within(connection, &context.marker, &context.tag)
                     .await
             }
+            AuditPlacement::Progress {
+                batch, holds_audit, ..
+            } => {
+                let (owner, end) = (
+                    context.progress_owner(holds_audit),
+                    self.batch_end(context, batch),
+                );
+                ledger
+                    .save_batch_within(connection, &owner, &batch_write(&end), &context.tag)
+                    .await
+            }
             AuditPlacement::SameDatabase => {
                 let is_last = next == self.parts.len();
                 let is_in_text = || ledger.clock_in_text().is_none() && self.scripts_from(next) > 0;
@@ -159,6 +173,13 @@ impl<D: Driver> BatchRunner<'_, D> {
             }
         };
         appended.map_err(|error| FirstFailure::Entry { at, error })
+    }
+
+    /// Returns what to save at the end of a batch.
+    pub(super) fn batch_end(&self, context: &TryContext<'_>, batch: &BatchState) -> BatchEnd {
+        let attempt = &context.attempts[context.first];
+        let took = attempt.took.unwrap_or_else(|| attempt.began.elapsed());
+        BatchEnd::of(batch, took)
     }
 
     /// Returns the row that records the success of a change.

@@ -2,17 +2,18 @@
 
 use flamingock_sqlx_audit::Failure;
 
-use super::batch::{
-    BatchRunner, OpenTransaction, TransactionFate, TryContext, TryOutcome, lock_lost, not_run,
-};
 use super::call::FirstFailure;
 use super::failure::ENDED;
+use super::tries::{
+    OpenTransaction, TransactionFate, TransactionRunner, TryContext, TryOutcome, lock_lost, not_run,
+};
 use super::writer::Writer;
 use crate::audit::entry::TransactionMode;
 use crate::sql::connection::GuardedConnection;
 use crate::sql::driver::Driver;
 use crate::sql::error::store_error;
 use crate::sql::marker::conflicting_marker;
+use crate::sql::progress::batch_write;
 use crate::sql::rows;
 use crate::target::database::{AuditPlacement, TransactionOutcome};
 use crate::util::error_chain::chain;
@@ -21,7 +22,7 @@ const ROLLED_BACK_MIDWAY: &str = "the database rolled the transaction back befor
 const NOT_COMMITTED: &str = "the database refused to commit the changes of an atomic stage";
 const NOT_WRITTEN: &str = "could not write to the audit";
 
-impl<D: Driver> BatchRunner<'_, D> {
+impl<D: Driver> TransactionRunner<'_, D> {
     /// The only change has ended: appends its entry and commits.
     pub(super) async fn append_and_commit(&self, mut open: OpenTransaction<'_, D>) -> TryOutcome {
         let appended = self.append_entries(&mut open.connection, open.context, 0..1, None);
@@ -167,6 +168,16 @@ impl<D: Driver> BatchRunner<'_, D> {
                         &witness,
                         &open.context.tag,
                     )
+                    .await
+            }
+            AuditPlacement::Progress {
+                batch, holds_audit, ..
+            } => {
+                let owner = open.context.progress_owner(holds_audit);
+                let end = self.batch_end(open.context, batch);
+                let (write, tag) = (batch_write(&end), &open.context.tag);
+                ledger
+                    .save_batch_midway(&mut open.connection, &owner, &write, tag)
                     .await
             }
             AuditPlacement::OtherDatabase { .. } => {

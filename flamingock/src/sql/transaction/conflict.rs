@@ -2,7 +2,7 @@
 
 use flamingock_sqlx_audit::{Conn, Failure};
 
-use super::batch::TransactionFate;
+use super::tries::TransactionFate;
 use crate::sql::driver::{Driver, send};
 use crate::util::boxed::BoxError;
 use crate::util::error_chain::Scrubbed;

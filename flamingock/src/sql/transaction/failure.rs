@@ -2,11 +2,11 @@
 
 use flamingock_sqlx_audit::{Failure, Isolation, MarkerKind, Witness};
 
-use super::batch::{
-    BatchRunner, OpenTransaction, TransactionFate, TryContext, TryOutcome, lock_lost,
+use super::conflict::{ErrorSource, Warnings, is_own_conflict, is_read_only, may_roll_back_all};
+use super::tries::{
+    OpenTransaction, TransactionFate, TransactionRunner, TryContext, TryOutcome, lock_lost,
     lock_lost_because,
 };
-use super::conflict::{ErrorSource, Warnings, is_own_conflict, is_read_only, may_roll_back_all};
 use super::writer::Writer;
 use crate::audit::entry::State;
 use crate::sql::cancel::cancel_transaction;
@@ -22,7 +22,7 @@ use crate::util::error_chain::chain;
 
 pub(super) const ENDED: &str = "the change ended the transaction that it runs in: what it did before that stays. A change must not send COMMIT or ROLLBACK; `transaction = false` gives it a connection without transaction";
 
-impl<D: Driver> BatchRunner<'_, D> {
+impl<D: Driver> TransactionRunner<'_, D> {
     /// A function failed, panicked, or was dropped.
     pub(super) async fn end_failed_function(
         &self,
@@ -191,7 +191,9 @@ impl<D: Driver> BatchRunner<'_, D> {
                     .await?
             }
             // The fencing check and the marker refer to the transaction itself.
-            Witness::Row(_) | Witness::Marker(_) if whole && !ledger.dialect().has_one_writer => {
+            Witness::Row(_) | Witness::Marker(_) | Witness::Progress { .. }
+                if whole && !ledger.dialect().has_one_writer =>
+            {
                 true
             }
             Witness::Row(_) => {
@@ -199,6 +201,11 @@ impl<D: Driver> BatchRunner<'_, D> {
                     .states(&mut open.connection, &open.context.grant, id, number)
                     .await?;
                 states.iter().any(|state| state == State::Started.as_str())
+            }
+            Witness::Progress { owner, .. } => {
+                let saved = ledger.progress(&mut open.connection, owner.grant, owner.change_id);
+                let tag = saved.await?.and_then(|saved| saved.tag);
+                tag.as_deref() == Some(&*open.context.tag)
             }
             // The savepoint is gone, and the script did not commit.
             Witness::Unneeded => false,
@@ -233,7 +240,7 @@ impl<D: Driver> BatchRunner<'_, D> {
         }
         let entries = match self.placement {
             AuditPlacement::SameDatabase => self.rollback_entries(open.context, open.at, &cause),
-            AuditPlacement::OtherDatabase { .. } => Vec::new(),
+            AuditPlacement::OtherDatabase { .. } | AuditPlacement::Progress { .. } => Vec::new(),
         };
         let rows: Vec<_> = entries.iter().map(rows::new_row).collect();
         let (grant, lease) = (&open.context.grant, self.lease);

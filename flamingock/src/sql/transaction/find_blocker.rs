@@ -3,8 +3,8 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use super::batch::{BatchRunner, TryContext};
 use super::blocker::{Blocker, POLL_PAUSES};
+use super::tries::{TransactionRunner, TryContext};
 use crate::sql::connection::auxiliary_pool;
 use crate::sql::driver::{Driver, send};
 
@@ -16,7 +16,7 @@ pub(super) struct BlockerQuery {
     pause: Duration,
 }
 
-impl<D: Driver> BatchRunner<'_, D> {
+impl<D: Driver> TransactionRunner<'_, D> {
     /// Returns what to query for. Only the last try is recorded, with its error, so only that one
     /// is queried.
     pub(super) fn blocker_query(&self, context: &TryContext<'_>) -> BlockerQuery {

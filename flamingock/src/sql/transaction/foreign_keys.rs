@@ -5,8 +5,8 @@ use std::ops::Range;
 
 use flamingock_sqlx_audit::Conn;
 
-use super::batch::BatchRunner;
 use super::call::FirstFailure;
+use super::tries::TransactionRunner;
 use crate::change::script::Script;
 use crate::sql::connection::GuardedConnection;
 use crate::sql::driver::{Driver, send};
@@ -14,7 +14,7 @@ use crate::sql::integrity_mode::IntegrityMode;
 use crate::target::invocation::Ended;
 use crate::util::database_kind::DatabaseKind;
 
-impl<D: Driver> BatchRunner<'_, D> {
+impl<D: Driver> TransactionRunner<'_, D> {
     /// Returns whether the only change is a file that switches foreign keys on or off.
     fn enforces_foreign_keys(&self) -> Option<bool> {
         let [only] = self.parts else {

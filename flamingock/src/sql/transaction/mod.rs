@@ -1,8 +1,6 @@
 //! Changes in one transaction: with their audit entries if these are in the same database,
 //! otherwise with a marker.
 
-pub(crate) mod batch;
-pub(crate) mod batch_runner;
 pub(crate) mod blocker;
 pub(crate) mod call;
 pub(crate) mod commit;
@@ -12,6 +10,8 @@ pub(crate) mod find_blocker;
 pub(crate) mod foreign_keys;
 pub(crate) mod record;
 pub(crate) mod rollback;
-pub(crate) mod script_batch;
+pub(crate) mod runner;
+pub(crate) mod scripts;
 pub(crate) mod single_message;
+pub(crate) mod tries;
 pub(crate) mod writer;

@@ -2,19 +2,20 @@
 
 use std::ops::Range;
 
-use super::batch::{BatchRunner, LockLost, TryContext, TryOutcome, lock_lost_reason};
-use crate::audit::attempt::Purpose;
+use super::tries::{LockLost, TransactionRunner, TryContext, TryOutcome, lock_lost_reason};
+use crate::audit::attempt::{Attempt, Purpose};
 use crate::audit::entry::{NewEntry, State, TransactionMode};
 use crate::audit::store_error::StoreError;
 use crate::lock::append::{AppendError, RetryingAppend};
 use crate::sql::driver::Driver;
 use crate::sql::in_doubt::{InDoubtOutcome, resolve_in_doubt};
 use crate::sql::marker::resolve_by_marker;
+use crate::sql::progress::resolve_by_progress;
 use crate::target::database::{AuditPlacement, TransactionOutcome};
 use crate::util::boxed::BoxError;
 use crate::util::error_chain::{ErrorChain, chain};
 
-impl<D: Driver> BatchRunner<'_, D> {
+impl<D: Driver> TransactionRunner<'_, D> {
     /// Reads the outcome of each change, and records those that were rolled back. The session of
     /// the transaction has ended or is being ended. `cause` is the error of the change `at`, if
     /// that is among them.
@@ -72,6 +73,12 @@ impl<D: Driver> BatchRunner<'_, D> {
             AuditPlacement::OtherDatabase { key, .. } => {
                 resolve_by_marker::<D>(self.database, attempt, key).await
             }
+            AuditPlacement::Progress {
+                batch, holds_audit, ..
+            } => {
+                let owner = context.progress_owner(holds_audit);
+                resolve_by_progress(self.database, &owner, batch.number, &context.tag).await
+            }
         }
     }
 
@@ -96,7 +103,7 @@ impl<D: Driver> BatchRunner<'_, D> {
         cause: BoxError,
     ) -> TransactionOutcome {
         let attempt = &context.attempts[at];
-        let reason = Some(attempt.reason(&chain(&cause)));
+        let reason = Some(self.reason(attempt, &cause));
         let entry = attempt.entry(self.purpose.left_behind(), TransactionMode::None, reason);
         match self.record(context, at, &[entry]).await {
             Ok(unrecorded) => TransactionOutcome::LeftBehind { cause, unrecorded },
@@ -130,13 +137,23 @@ impl<D: Driver> BatchRunner<'_, D> {
             let reason = ErrorChain::text(&with_stage(context, at));
             return attempt.nothing_left(&mode, Some(reason));
         }
-        let mut error = Some(attempt.reason(&chain(cause)));
+        let mut error = Some(self.reason(attempt, cause));
         if self.purpose == Purpose::Apply && attempt.before.is_some() {
             return attempt.nothing_left(&mode, error);
         }
         let states = self.purpose.undone().iter();
         let entry = |state: &State| attempt.entry(state.clone(), mode.clone(), error.take());
         states.map(entry).collect()
+    }
+
+    /// Returns the error to record.
+    fn reason(&self, attempt: &Attempt<'_>, cause: &BoxError) -> ErrorChain {
+        match self.placement {
+            AuditPlacement::Progress { batch, .. } => batch.failure(&chain(cause)),
+            AuditPlacement::SameDatabase | AuditPlacement::OtherDatabase { .. } => {
+                attempt.reason(&chain(cause))
+            }
+        }
     }
 
     /// Returns the outcome of a rollback of everything up to the change that failed.

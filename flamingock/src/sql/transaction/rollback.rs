@@ -1,7 +1,7 @@
 //! Ending a transaction, and determining whether the rollback was complete.
 
-use super::batch::{BatchRunner, OpenTransaction, TryOutcome, lock_lost};
 use super::conflict::Warnings;
+use super::tries::{OpenTransaction, TransactionRunner, TryOutcome, lock_lost};
 use crate::sql::driver::{Driver, rollback_to_depth, send};
 use crate::target::database::AuditPlacement;
 use crate::util::boxed::BoxError;
@@ -17,7 +17,7 @@ pub(super) enum RollbackExtent {
 
 const PARTIAL: &str = "the database could not undo all of it: what was written to tables whose ENGINE has no transactions (MyISAM, Aria, MEMORY) stays";
 
-impl<D: Driver> BatchRunner<'_, D> {
+impl<D: Driver> TransactionRunner<'_, D> {
     /// Reports whether the transaction was opened inside a message, so that the driver does not
     /// know of it.
     fn is_unknown_to_the_driver(&self) -> bool {
@@ -61,14 +61,17 @@ impl<D: Driver> BatchRunner<'_, D> {
         open: &mut OpenTransaction<'_, D>,
     ) -> Result<bool, sqlx::Error> {
         match self.placement {
-            AuditPlacement::SameDatabase => {
+            AuditPlacement::SameDatabase
+            | AuditPlacement::Progress {
+                holds_audit: true, ..
+            } => {
                 self.database
                     .ledger
                     .holds(&mut open.connection, &open.context.grant)
                     .await
             }
             // The audit is in another database: its next entry shows that.
-            AuditPlacement::OtherDatabase { .. } => Ok(true),
+            AuditPlacement::OtherDatabase { .. } | AuditPlacement::Progress { .. } => Ok(true),
         }
     }
 

@@ -10,10 +10,11 @@ use std::time::Instant;
 use flamingock_sqlx_audit::{Behind, Failure, Progress};
 use sqlx::Connection as _;
 
-use super::batch::{
-    BatchRunner, OpenTransaction, TryContext, TryOutcome, lock_lost, lock_lost_because, not_run,
-};
 use super::conflict::ErrorSource;
+use super::tries::{
+    OpenTransaction, TransactionRunner, TryContext, TryOutcome, lock_lost, lock_lost_because,
+    not_run,
+};
 use crate::change::script::Script;
 use crate::sql::cancel::end_transaction;
 use crate::sql::connection::{GuardedConnection, wait_until_idle};
@@ -79,7 +80,7 @@ impl Message {
     }
 }
 
-impl<D: Driver> BatchRunner<'_, D> {
+impl<D: Driver> TransactionRunner<'_, D> {
     pub(super) async fn run_single_message(
         &self,
         script: &'static Script,
@@ -163,6 +164,8 @@ impl<D: Driver> BatchRunner<'_, D> {
             AuditPlacement::OtherDatabase { .. } => {
                 ledger.mark_text_within(&context.marker, &context.tag)
             }
+            // A file does not work in batches.
+            AuditPlacement::Progress { .. } => None,
         };
         let before = format!("{};\n", begin_statements.join("; "));
         let is_complete = entry.is_some();

@@ -1,7 +1,7 @@
 //! A server that became read-only: after a fail-over, or because a connection led to a standby.
 
-use super::batch::{BatchRunner, OpenTransaction};
 use super::rollback::RollbackExtent;
+use super::tries::{OpenTransaction, TransactionRunner};
 use crate::sql::driver::Driver;
 use crate::sql::server;
 
@@ -17,7 +17,7 @@ pub(super) enum Writer {
     Here,
 }
 
-impl<D: Driver> BatchRunner<'_, D> {
+impl<D: Driver> TransactionRunner<'_, D> {
     /// Rolls the transaction back, and queries whether the server accepts writes.
     pub(super) async fn look_for_writer(&self, open: &mut OpenTransaction<'_, D>) -> Writer {
         if !open.context.waits_for_writer {

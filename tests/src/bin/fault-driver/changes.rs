@@ -1,7 +1,7 @@
 //! The changes to choose from. Each leaves a trace of each step in `done`.
 
-use flamingock::Definition;
 use flamingock::template::Template;
+use flamingock::{Batch, Definition, Next};
 use flamingock::{BoxError, change, changes, rollback, template, templates, verify};
 use flamingock_tests::query;
 use serde::Deserialize;
@@ -248,9 +248,50 @@ async fn undo_there(db: &mut Connection, script: &Script) -> Result<(), BoxError
     Ok(())
 }
 
+/// Does its work in three batches.
+#[change(id = "batches", order = "014", batch, register = false)]
+async fn batches(
+    batch: Batch<u32>,
+    db: &mut Connection,
+    script: &Script,
+) -> Result<Next<u32>, BoxError> {
+    one_batch("batches", batch, db, script).await
+}
+
+/// The same in another database than the audit's.
+#[change(
+    id = "batches-there",
+    order = "015",
+    target = "other",
+    batch,
+    register = false
+)]
+async fn batches_there(
+    batch: Batch<u32>,
+    db: &mut Connection,
+    script: &Script,
+) -> Result<Next<u32>, BoxError> {
+    one_batch("batches-there", batch, db, script).await
+}
+
+async fn one_batch(
+    id: &str,
+    batch: Batch<u32>,
+    db: &mut Connection,
+    script: &Script,
+) -> Result<Next<u32>, BoxError> {
+    let step = batch.cursor().copied().unwrap_or(0) + 1;
+    query(db, &script.effect(&format!("{id} {step}"))).await?;
+    script.at(&format!("{id} {step}")).await;
+    Ok(match step {
+        3 => Next::finished().done_rows(1),
+        step => Next::after(step).done_rows(1),
+    })
+}
+
 /// The changes that run in another database than the audit's.
 pub(crate) fn separate() -> Vec<&'static Definition> {
-    changes![separate_change, kept_there, undone_there].to_vec()
+    changes![separate_change, kept_there, undone_there, batches_there].to_vec()
 }
 
 /// The definitions of the changes with these names.
@@ -271,7 +312,8 @@ pub(crate) fn chosen(
         together,
         beside,
         made_together,
-        kept
+        kept,
+        batches
     ];
     let known: Vec<_> = known.into_iter().chain(separate).collect();
     let find = |name: &String| {

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use flamingock_sqlx_audit::{Behind, Failure, Progress};
 use sqlx::Transaction;
 
-use super::batch::{BatchRunner, TryContext};
 use super::call::FirstFailure;
+use super::tries::{TransactionRunner, TryContext};
 use crate::change::script::Script;
 use crate::sql::driver::Driver;
 use crate::sql::run_script::script_error;
@@ -58,7 +58,7 @@ impl MarkKind {
     }
 }
 
-impl<D: Driver> BatchRunner<'_, D> {
+impl<D: Driver> TransactionRunner<'_, D> {
     /// Returns how many changes from this one on can be sent in one message: files without a
     /// timeout of their own. A single file is a message of its own.
     pub(super) fn scripts_from(&self, at: usize) -> usize {

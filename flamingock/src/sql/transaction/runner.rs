@@ -1,5 +1,5 @@
 //! Running changes in one transaction: with their audit entries if these are in the same database,
-//! otherwise with a marker. All of it is committed, or nothing. A single change is a batch of one.
+//! otherwise with a marker. All of it is committed, or nothing. A single change is a list of one.
 //!
 //! ```text
 //! begin, change 1, entry 1, change 2, entry 2, .., commit
@@ -14,8 +14,10 @@ use std::time::{Duration, Instant};
 use flamingock_sqlx_audit::{Failure, Isolation, Witness};
 use rand::RngExt;
 
-use super::batch::{BatchRunner, OpenTransaction, TryContext, TryOutcome, lock_lost, not_run};
 use super::blocker::Blocker;
+use super::tries::{
+    OpenTransaction, TransactionRunner, TryContext, TryOutcome, lock_lost, not_run,
+};
 use crate::audit::attempt::{Attempt, Purpose};
 use crate::audit::entry::TransactionMode;
 use crate::change::client::Client;
@@ -34,13 +36,15 @@ use crate::util::error_chain::chain;
 /// How often a transaction that lost a conflict is tried again.
 const RETRIES: u32 = 3;
 
-impl<D: Driver> BatchRunner<'_, D> {
+impl<D: Driver> TransactionRunner<'_, D> {
     /// Runs the changes, and tries again after a conflict with another transaction. Only the last
     /// try is recorded. Returns how each change ended, and how many tries were lost.
     pub(crate) async fn run(&self) -> (Vec<Ending>, u32) {
         let mut all: Vec<Ending> = self.parts.iter().map(|_| None).collect();
         let key = match self.placement {
-            AuditPlacement::SameDatabase => rand::rng().random_range(1..i64::MAX),
+            AuditPlacement::SameDatabase | AuditPlacement::Progress { .. } => {
+                rand::rng().random_range(1..i64::MAX)
+            }
             AuditPlacement::OtherDatabase { key, .. } => key,
         };
         let (mut first, mut retries) = (0, 0);
@@ -158,10 +162,23 @@ impl<D: Driver> BatchRunner<'_, D> {
         } else {
             ledger.begin(grant, &witness, &context.tag)
         };
+        texts.extend(self.clear_progress(context));
         if let Some(limits) = D::limits(&self.limits(context.first), true) {
             texts.extend(limits.split("; ").map(str::to_owned));
         }
         texts
+    }
+
+    /// Returns the statement that forgets the progress of a change that is rolled back.
+    fn clear_progress(&self, context: &TryContext<'_>) -> Option<String> {
+        let definition = context.attempts[context.first].definition;
+        let is_rollback = matches!(self.purpose, Purpose::Rollback | Purpose::Undo);
+        // In another database, the next attempt does that: the table may not exist there.
+        let is_here = matches!(self.placement, AuditPlacement::SameDatabase);
+        (is_rollback && is_here && definition.body.cursor().is_some()).then(|| {
+            let ledger = &self.database.ledger;
+            ledger.clear_progress_text(&context.grant, definition.id)
+        })
     }
 
     /// Returns the limits for the statements of a change. On a database where other statements
@@ -184,10 +201,19 @@ impl<D: Driver> BatchRunner<'_, D> {
             return Witness::Unneeded;
         }
         match (self.purpose, &self.placement) {
+            (
+                _,
+                AuditPlacement::Progress {
+                    batch, holds_audit, ..
+                },
+            ) => Witness::Progress {
+                owner: context.progress_owner(*holds_audit),
+                batch: batch.number,
+            },
             (_, AuditPlacement::SameDatabase) if self.database.ledger.dialect().has_one_writer => {
                 Witness::Lease
             }
-            (Purpose::Apply | Purpose::Undo, AuditPlacement::SameDatabase) => {
+            (Purpose::Apply | Purpose::Batch | Purpose::Undo, AuditPlacement::SameDatabase) => {
                 Witness::Row(&context.started_rows[at])
             }
             (Purpose::Rollback, AuditPlacement::SameDatabase)
@@ -206,8 +232,13 @@ impl<D: Driver> BatchRunner<'_, D> {
 
     pub(super) fn mode(&self) -> TransactionMode {
         match self.placement {
-            AuditPlacement::SameDatabase => TransactionMode::Shared,
-            AuditPlacement::OtherDatabase { .. } => TransactionMode::Separate,
+            AuditPlacement::SameDatabase
+            | AuditPlacement::Progress {
+                holds_audit: true, ..
+            } => TransactionMode::Shared,
+            AuditPlacement::OtherDatabase { .. } | AuditPlacement::Progress { .. } => {
+                TransactionMode::Separate
+            }
         }
     }
 

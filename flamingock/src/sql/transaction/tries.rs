@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use flamingock_sqlx_audit as sqlx_audit;
-use flamingock_sqlx_audit::{Marker, NewAuditRow};
+use flamingock_sqlx_audit::{Marker, NewAuditRow, ProgressOwner};
 
 use super::blocker::Blocker;
 use crate::audit::attempt::{Attempt, Purpose};
@@ -17,7 +17,7 @@ use crate::target::database::{AuditPlacement, Part, TransactionOutcome};
 use crate::util::boxed::BoxError;
 
 /// Changes that share a transaction, and everything that is the same for each try.
-pub(crate) struct BatchRunner<'a, D: Driver> {
+pub(crate) struct TransactionRunner<'a, D: Driver> {
     pub(crate) database: &'a SqlDatabase<D>,
     pub(crate) placement: AuditPlacement<'a>,
     /// The audit's store, which records everything but a success in another database.
@@ -51,6 +51,19 @@ pub(super) struct TryContext<'a> {
 }
 
 impl TryContext<'_> {
+    /// Returns who works on a change in batches.
+    pub(super) fn progress_owner(&self, holds_lock: bool) -> ProgressOwner<'_> {
+        let attempt = &self.attempts[self.first];
+        ProgressOwner {
+            grant: &self.grant,
+            change_id: attempt.definition.id,
+            attempt: i64::from(attempt.number),
+            digest: &attempt.digest,
+            app_version: attempt.facts.app_version.as_deref(),
+            holds_lock,
+        }
+    }
+
     /// Returns the session of the transaction, as another connection finds it.
     pub(super) fn session(&self, at: usize) -> TransactionSession<'_> {
         TransactionSession {

@@ -1,0 +1,241 @@
+//! The progress of changes that work in batches: the cursor of the last committed batch.
+//!
+//! Each batch updates the row of its change in its own transaction, so that the cursor and the work
+//! are committed together, or neither is.
+
+use super::base::{Ledger, Result};
+use super::params::{Params, clock_params, lease_params, tagged};
+use super::transaction::{limit_idle, released};
+use crate::backend::{Backend, Conn};
+use crate::rows::{BatchWrite, LockGrant, ProgressOwner, SavedProgress};
+use crate::template::Rendered;
+
+impl<B: Backend> Ledger<B> {
+    /// Creates the table of progress in a database other than the audit's. Several processes may do
+    /// so at the same time.
+    ///
+    /// # Errors
+    /// Any error of the database.
+    pub async fn create_progress(&self, connection: &mut Conn<B>) -> Result<()> {
+        let statements = B::DIALECT
+            .create_lock
+            .iter()
+            .chain([&B::DIALECT.progress.create]);
+        let statements = statements
+            .map(|template| self.render(template, &[]))
+            .collect();
+        B::write(connection, statements, self.patience)
+            .await
+            .map(drop)
+    }
+
+    /// Returns the name of the table of progress.
+    pub fn progress_table(&self) -> String {
+        self.names.plain("progress")
+    }
+
+    /// Makes this run the one that works on the change, unless a run with a later grant has already
+    /// done so, and returns the progress. With `from_start`, the change begins anew. Waits for a
+    /// batch whose transaction is still open.
+    ///
+    /// Returns `None` if there is no progress although the change does not begin anew.
+    ///
+    /// # Errors
+    /// Any error of the database.
+    pub async fn take_progress(
+        &self,
+        connection: &mut Conn<B>,
+        owner: &ProgressOwner<'_>,
+        from_start: bool,
+    ) -> Result<Option<SavedProgress>> {
+        let mut params = owner_params(owner);
+        params.push(("from_start", i64::from(from_start).into()));
+        let mut statements = Vec::new();
+        if from_start {
+            statements.push(self.render(B::DIALECT.progress.seed, &params));
+        }
+        statements.push(self.render(B::DIALECT.progress.take, &params));
+        B::write_together(connection, statements, self.patience).await?;
+        self.progress(connection, owner.grant, owner.change_id)
+            .await
+    }
+
+    /// Returns the progress of a change, if there is one.
+    ///
+    /// # Errors
+    /// Any error of the database.
+    pub async fn progress(
+        &self,
+        connection: &mut Conn<B>,
+        grant: &LockGrant,
+        change_id: &str,
+    ) -> Result<Option<SavedProgress>> {
+        let params = key_params(&grant.service, change_id);
+        let rows = self
+            .fetch(connection, B::DIALECT.progress.read, &params)
+            .await?;
+        let Some(mut row) = rows.into_iter().next() else {
+            return Ok(None);
+        };
+        Ok(Some(SavedProgress {
+            run_id: row.text(0),
+            fencing_token: row.int(1)?.unwrap_or_default(),
+            batches: row.int(2)?.unwrap_or_default(),
+            done_rows: row.int(3)?.unwrap_or_default(),
+            cursor: row.optional(4),
+            bound: row.optional(5),
+            size: row.int(6)?,
+            state: row.text(7),
+            app_version: row.optional(8),
+            tag: row.optional(9),
+        }))
+    }
+
+    /// Returns the statement that begins a batch: it locks the row, and leaves a trace that is
+    /// visible only if the database commits midway.
+    pub(super) fn batch_witness(&self, owner: &ProgressOwner<'_>, batch: i64, tag: &str) -> String {
+        let mut params = owner_params(owner);
+        params.push(("batches", batch.into()));
+        // Nothing can be bound in a text that begins a transaction. The tag is inserted first,
+        // because ids of users may look like its placeholder.
+        self.render_as_text(&tagged(B::DIALECT.progress.begin, tag), &params)
+    }
+
+    /// Saves the cursor at the end of a batch, inside its transaction, after releasing the
+    /// savepoint.
+    ///
+    /// # Errors
+    /// [`Failure::NoSavepoint`](crate::Failure) if the transaction has ended in between, an error of
+    /// the protocol if the row belongs to a later owner, and any other error of the database.
+    pub async fn save_batch_within(
+        &self,
+        connection: &mut Conn<B>,
+        owner: &ProgressOwner<'_>,
+        batch: &BatchWrite<'_>,
+        tag: &str,
+    ) -> Result<()> {
+        let mut statements: Vec<Rendered> = released::<B>(tag).chain(limit_idle::<B>()).collect();
+        statements.push(self.batch_update(owner, batch, tag));
+        self.send_batch(connection, statements).await
+    }
+
+    /// Does the same if the savepoint is gone because the database has committed midway.
+    ///
+    /// # Errors
+    /// An error of the protocol if the row belongs to a later owner, and any other error of the
+    /// database.
+    pub async fn save_batch_midway(
+        &self,
+        connection: &mut Conn<B>,
+        owner: &ProgressOwner<'_>,
+        batch: &BatchWrite<'_>,
+        tag: &str,
+    ) -> Result<()> {
+        let statements = vec![self.batch_update(owner, batch, tag)];
+        self.send_batch(connection, statements).await
+    }
+
+    /// Saves the cursor of a batch that ran outside a transaction of this database.
+    ///
+    /// # Errors
+    /// An error of the protocol if the row belongs to a later owner, and any other error of the
+    /// database.
+    pub async fn save_batch(
+        &self,
+        connection: &mut Conn<B>,
+        owner: &ProgressOwner<'_>,
+        batch: &BatchWrite<'_>,
+    ) -> Result<()> {
+        let params = batch_params(owner, batch);
+        let (save, holds) = (B::DIALECT.progress.save_alone, B::DIALECT.holds);
+        let update = self.render(&format!("{save}\n  AND EXISTS ({holds})"), &params);
+        B::write_together(connection, vec![update], self.patience).await?;
+        let saved = self.progress(connection, owner.grant, owner.change_id);
+        let saved = saved.await?.filter(|saved| {
+            saved.run_id == owner.grant.run_id && saved.batches == batch.number + 1
+        });
+        saved.map(drop).ok_or_else(not_owned)
+    }
+
+    /// Waits until no open transaction has written the row, and returns it.
+    ///
+    /// # Errors
+    /// Any error of the database.
+    pub async fn settle_progress(
+        &self,
+        connection: &mut Conn<B>,
+        owner: &ProgressOwner<'_>,
+    ) -> Result<Option<SavedProgress>> {
+        let params = owner_params(owner);
+        let touch = self.render(B::DIALECT.progress.touch, &params);
+        B::write_together(connection, vec![touch], self.patience).await?;
+        self.progress(connection, owner.grant, owner.change_id)
+            .await
+    }
+
+    /// Returns the statement that forgets the progress of a change, for the transaction that rolls
+    /// it back.
+    pub fn clear_progress_text(&self, grant: &LockGrant, change_id: &str) -> String {
+        let params = key_params(&grant.service, change_id);
+        self.render_as_text(B::DIALECT.progress.clear, &params)
+    }
+
+    fn batch_update(
+        &self,
+        owner: &ProgressOwner<'_>,
+        batch: &BatchWrite<'_>,
+        tag: &str,
+    ) -> Rendered {
+        let mut params = batch_params(owner, batch);
+        params.push(("tag", tag.into()));
+        if !owner.holds_lock {
+            return self.render(B::DIALECT.progress.save, &params);
+        }
+        let (save, fencing) = (B::DIALECT.progress.save, B::DIALECT.fencing_within);
+        let fenced = format!("{save}\n  AND fencing_token = {fencing}");
+        self.behind_lock_write(owner.grant, self.render(&fenced, &params))
+    }
+
+    async fn send_batch(&self, connection: &mut Conn<B>, statements: Vec<Rendered>) -> Result<()> {
+        match self.send_in_order(connection, statements).await? {
+            0 => Err(not_owned()),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn not_owned() -> sqlx::Error {
+    let text = "the progress of the change is gone, or another run works on it";
+    sqlx::Error::Protocol(text.to_owned())
+}
+
+fn key_params(service: &str, change_id: &str) -> Params {
+    let mut params = clock_params();
+    params.extend([("service", service.into()), ("change_id", change_id.into())]);
+    params
+}
+
+fn owner_params(owner: &ProgressOwner<'_>) -> Params {
+    let mut params = lease_params(owner.grant, None);
+    params.extend([
+        ("change_id", owner.change_id.into()),
+        ("attempt", owner.attempt.into()),
+        ("digest", owner.digest.into()),
+        ("app_version", owner.app_version.map(str::to_owned).into()),
+    ]);
+    params
+}
+
+fn batch_params(owner: &ProgressOwner<'_>, batch: &BatchWrite<'_>) -> Params {
+    let mut params = owner_params(owner);
+    let text = |value: Option<&str>| value.map(str::to_owned);
+    params.extend([
+        ("batches", batch.number.into()),
+        ("cursor", text(batch.cursor).into()),
+        ("bound", text(batch.bound).into()),
+        ("done_rows", batch.done_rows.into()),
+        ("size", batch.size.into()),
+        ("state", batch.state.into()),
+    ]);
+    params
+}

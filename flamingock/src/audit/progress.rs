@@ -1,0 +1,119 @@
+//! The progress of changes that work in batches.
+
+use std::time::Duration;
+
+use super::grant::LockGrant;
+use crate::change::batch::{BatchState, next_size};
+
+/// A run's request to work on a change in batches.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ProgressClaim {
+    /// The grant of the run.
+    pub grant: LockGrant,
+    /// The id of the change.
+    pub change_id: String,
+    /// The number of the attempt, from 1.
+    pub attempt: u32,
+    /// The digest of the change's code.
+    pub digest: String,
+    /// The version of the application, if it is set.
+    pub app_version: Option<String>,
+    /// Whether the change begins anew: earlier progress is forgotten.
+    pub from_start: bool,
+}
+
+/// The progress of a change after its last committed batch.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Progress {
+    /// The run that works on the change, or did last.
+    pub run_id: String,
+    /// The fencing token of that run.
+    pub fencing_token: i64,
+    /// The number of committed batches.
+    pub batches: i64,
+    /// The number of rows that they did.
+    pub done_rows: i64,
+    /// The cursor of the last batch, as JSON; `None` before the first one.
+    pub cursor: Option<String>,
+    /// The last key that there is to do, as JSON, if a batch set one.
+    pub bound: Option<String>,
+    /// The size of the next batch; `None` before the first one.
+    pub size: Option<i64>,
+    /// Whether nothing is left to do.
+    pub finished: bool,
+    /// The version of the application that saved the cursor, if it is set.
+    pub app_version: Option<String>,
+}
+
+/// What is saved at the end of a batch.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct BatchEnd {
+    /// The number of batches before this one. If the progress has another number, this batch was
+    /// saved already or belongs to another owner.
+    pub number: i64,
+    /// The cursor, as JSON.
+    pub cursor: Option<String>,
+    /// The upper bound, as JSON. Kept only if the progress has none.
+    pub bound: Option<String>,
+    /// The number of rows that this batch did.
+    pub done_rows: i64,
+    /// The size of the next batch.
+    pub size: i64,
+    /// Whether nothing is left to do.
+    pub finished: bool,
+}
+
+impl ProgressClaim {
+    /// Reports whether the progress belongs to this run.
+    pub(crate) fn owns(&self, progress: &Progress) -> bool {
+        progress.run_id == self.grant.run_id && progress.fencing_token == self.grant.fencing_token
+    }
+}
+
+impl BatchEnd {
+    /// Returns what to save after a batch that has returned, and that took this long.
+    pub(crate) fn of(batch: &BatchState, took: Duration) -> BatchEnd {
+        let result = batch.result().unwrap_or_default();
+        let finished = result.cursor.is_none();
+        BatchEnd {
+            number: batch.number,
+            cursor: result.cursor.or_else(|| batch.cursor.clone()),
+            bound: result.bound,
+            done_rows: result.done_rows,
+            size: next_size(batch.size, took),
+            finished,
+        }
+    }
+}
+
+impl Progress {
+    /// Returns the progress that a run has after it claimed the change.
+    pub(crate) fn claimed(self, claim: &ProgressClaim) -> Progress {
+        let before = if claim.from_start {
+            Progress::default()
+        } else {
+            self
+        };
+        Progress {
+            run_id: claim.grant.run_id.clone(),
+            fencing_token: claim.grant.fencing_token,
+            ..before
+        }
+    }
+
+    /// Returns the progress after this batch.
+    pub(crate) fn after(self, batch: &BatchEnd) -> Progress {
+        Progress {
+            batches: batch.number + 1,
+            done_rows: self.done_rows.saturating_add(batch.done_rows),
+            cursor: batch.cursor.clone(),
+            bound: self.bound.or_else(|| batch.bound.clone()),
+            size: Some(batch.size),
+            finished: batch.finished,
+            ..self
+        }
+    }
+}

@@ -1,0 +1,364 @@
+//! Changes that work in batches: what a function gets for one batch, and what it returns.
+
+use std::any::{TypeId, type_name};
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::argument::{Argument, Inputs, Need, NeedKind};
+use super::body::Answer;
+use crate::util::boxed::{BoxError, BoxFuture};
+use crate::util::error_chain::ErrorChain;
+
+/// The batch to do now: the argument of a change with the key `batch`.
+///
+/// Such a change does a long job in parts. Its function does one batch, and returns where the next
+/// one begins. With a connection argument, the work and the cursor are committed in one transaction:
+/// a run that is killed continues after the last committed batch, and nothing is lost or done twice.
+///
+/// ```
+/// # #[cfg(feature = "sqlite")]
+/// # mod example {
+/// use flamingock::{Batch, Next, change};
+/// use sqlx::SqliteConnection;
+///
+/// /// Fills the new column with the lower-case address.
+/// #[change(id = "lower-emails", order = "0007", batch, register = false)]
+/// async fn lower_emails(
+///     batch: Batch<i64>,
+///     db: &mut SqliteConnection,
+/// ) -> Result<Next<i64>, sqlx::Error> {
+///     let after = batch.cursor().copied().unwrap_or(i64::MIN);
+///     let ids: Vec<i64> =
+///         sqlx::query_scalar("SELECT id FROM users WHERE id > ? ORDER BY id LIMIT ?")
+///             .bind(after)
+///             .bind(batch.size())
+///             .fetch_all(&mut *db)
+///             .await?;
+///     let Some(last) = ids.last().copied() else {
+///         return Ok(Next::finished());
+///     };
+///     let done = sqlx::query("UPDATE users SET lower = lower(email) WHERE id > ? AND id <= ?")
+///         .bind(after)
+///         .bind(last)
+///         .execute(db)
+///         .await?;
+///     Ok(Next::after(last).done_rows(done.rows_affected()))
+/// }
+/// # }
+/// ```
+///
+/// The cursor is the last key that was done, and not a page number or a range of ids: such a loop
+/// would end at the first gap. `C` is any type that serde writes and reads.
+#[derive(Clone, Debug)]
+pub struct Batch<C> {
+    cursor: Option<C>,
+    bound: Option<C>,
+    size: i64,
+}
+
+impl<C> Batch<C> {
+    /// Returns the cursor of the last committed batch; `None` in the first batch.
+    pub fn cursor(&self) -> Option<&C> {
+        self.cursor.as_ref()
+    }
+
+    /// Returns the upper bound that an earlier batch set with [`Next::bound`]; `None` without one.
+    pub fn bound(&self) -> Option<&C> {
+        self.bound.as_ref()
+    }
+
+    /// Returns how many rows to do in this batch. Flamingock chooses the number so that a batch
+    /// takes about a second.
+    pub fn size(&self) -> i64 {
+        self.size
+    }
+}
+
+/// Where the next batch begins, or that there is none: the value that a batch returns.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Next<C> {
+    /// `None` if nothing is left to do.
+    cursor: Option<C>,
+    bound: Option<C>,
+    done_rows: u64,
+}
+
+impl<C> Next<C> {
+    /// The next batch begins after this key.
+    pub fn after(cursor: C) -> Next<C> {
+        Next {
+            cursor: Some(cursor),
+            bound: None,
+            done_rows: 0,
+        }
+    }
+
+    /// Nothing is left to do: the change is applied.
+    pub fn finished() -> Next<C> {
+        Next {
+            cursor: None,
+            bound: None,
+            done_rows: 0,
+        }
+    }
+
+    /// Sets how many rows this batch did, for the progress.
+    pub fn done_rows(self, rows: u64) -> Next<C> {
+        Next {
+            done_rows: rows,
+            ..self
+        }
+    }
+
+    /// Sets the last key that there is to do, such as the largest one at the beginning, so that the
+    /// change ends although rows are inserted meanwhile. Only the first batch that sets it counts.
+    pub fn bound(self, bound: C) -> Next<C> {
+        Next {
+            bound: Some(bound),
+            ..self
+        }
+    }
+}
+
+/// What one batch gets, and what it returned, without the type of the cursor.
+#[derive(Debug, Default)]
+pub struct BatchState {
+    /// The cursor of the last committed batch, as JSON.
+    pub(crate) cursor: Option<String>,
+    /// The upper bound, as JSON.
+    pub(crate) bound: Option<String>,
+    /// The number of rows to do.
+    pub(crate) size: i64,
+    /// The number of batches before.
+    pub(crate) number: i64,
+    pub(crate) result: Mutex<Option<BatchResult>>,
+}
+
+/// What a batch returned, without the type of the cursor.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct BatchResult {
+    /// The cursor, as JSON; `None` if nothing is left to do.
+    pub(crate) cursor: Option<String>,
+    pub(crate) bound: Option<String>,
+    pub(crate) done_rows: i64,
+}
+
+impl BatchState {
+    /// Returns what the batch returned.
+    pub(crate) fn result(&self) -> Option<BatchResult> {
+        let result = self.result.lock().unwrap_or_else(PoisonError::into_inner);
+        result.clone()
+    }
+
+    /// Returns the error of this batch, with what stays of the change.
+    pub(crate) fn failure(&self, error: &ErrorChain) -> ErrorChain {
+        let failed = ErrorChain::text(&format!("batch {} failed", self.number + 1)).and_all(error);
+        match self.number {
+            0 => failed,
+            before => failed.and(&format!(
+                "{}, and the next run continues after {}",
+                committed(before),
+                if before == 1 { "it" } else { "them" }
+            )),
+        }
+    }
+
+    fn set(&self, result: BatchResult) {
+        *self.result.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
+    }
+}
+
+/// The batch is read from its state, which the engine provides for each call. The engine has
+/// checked before that the cursor can be read.
+#[diagnostic::do_not_recommend]
+impl<C: DeserializeOwned + 'static> Argument for Batch<C> {
+    const NEED: Need = Need {
+        kind: NeedKind::Batch,
+        type_id: TypeId::of::<C>,
+        type_name: type_name::<C>,
+    };
+    type Given<'a, 'c: 'a> = Batch<C>;
+    fn take<'a, 'c: 'a>(inputs: &mut Inputs<'a, 'c>) -> Batch<C> {
+        let state = state(inputs);
+        let read = |text: &Option<String>| {
+            text.as_ref().map(|text| {
+                serde_json::from_str(text)
+                    .unwrap_or_else(|error| panic!("its cursor cannot be read: {error}"))
+            })
+        };
+        Batch {
+            cursor: read(&state.cursor),
+            bound: read(&state.bound),
+            size: state.size,
+        }
+    }
+}
+
+/// Returns the state of the batch, for code that a macro generated.
+pub fn state<'a>(inputs: &Inputs<'a, '_>) -> &'a BatchState {
+    match inputs.value::<BatchState>() {
+        Some(state) => state,
+        None => panic!("a batch was called without its state"),
+    }
+}
+
+/// Reports how many of the needs are batches. For the checks that the macros make at compile time.
+pub const fn batches(needs: &[Need]) -> usize {
+    let mut count = 0;
+    let mut index = 0;
+    while index < needs.len() {
+        if matches!(needs[index].kind, NeedKind::Batch) {
+            count += 1;
+        }
+        index += 1;
+    }
+    count
+}
+
+/// A type that a change with the key `batch` can return.
+#[diagnostic::on_unimplemented(
+    message = "a change with the key `batch` cannot return `{Self}`",
+    label = "not a `Result<Next<C>, E>`",
+    note = "return `Result<Next<C>, E>`, where `C` is the type in the argument `Batch<C>`: `Ok(Next::after(last_key))`, and `Ok(Next::finished())` if nothing is left to do"
+)]
+pub trait BatchOutput {
+    /// The type of the cursor.
+    type Cursor: Serialize + DeserializeOwned + 'static;
+    /// Returns the outcome with a boxed error.
+    #[expect(clippy::missing_errors_doc, reason = "the function's own error")]
+    fn into_next(self) -> Result<Next<Self::Cursor>, BoxError>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<C: Serialize + DeserializeOwned + 'static, E: Into<BoxError>> BatchOutput
+    for Result<Next<C>, E>
+{
+    type Cursor = C;
+    fn into_next(self) -> Result<Next<C>, BoxError> {
+        self.map_err(Into::into)
+    }
+}
+
+/// Erases the return type of a batch: what it returns goes to the state.
+pub fn erase_batch<'a, T: BatchOutput + 'a>(
+    future: BoxFuture<'a, T>,
+    state: &'a BatchState,
+) -> Answer<'a, ()> {
+    Box::pin(async move {
+        let next = future.await.into_next()?;
+        let text = |value: &Option<T::Cursor>| {
+            let text = value.as_ref().map(serde_json::to_string).transpose();
+            text.map_err(|error| format!("the cursor cannot be written as JSON: {error}"))
+        };
+        state.set(BatchResult {
+            cursor: text(&next.cursor)?,
+            bound: text(&next.bound)?,
+            done_rows: i64::try_from(next.done_rows).unwrap_or(i64::MAX),
+        });
+        Ok(())
+    })
+}
+
+/// The cursor of a change that works in batches, without its type.
+#[derive(Clone, Copy)]
+pub struct CursorType {
+    pub(crate) type_id: fn() -> TypeId,
+    pub(crate) type_name: fn() -> &'static str,
+    /// Fails for a text that is no such cursor.
+    pub(crate) check: fn(&str) -> Result<(), serde_json::Error>,
+}
+
+impl CursorType {
+    /// The cursor that a function with this return type returns.
+    pub const fn of<T: BatchOutput>() -> CursorType {
+        CursorType {
+            type_id: TypeId::of::<T::Cursor>,
+            type_name: type_name::<T::Cursor>,
+            check: |text| serde_json::from_str::<T::Cursor>(text).map(drop),
+        }
+    }
+}
+
+impl fmt::Debug for CursorType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str((self.type_name)())
+    }
+}
+
+/// Returns how many batches stay.
+pub(crate) fn committed(batches: i64) -> String {
+    match batches {
+        1 => "1 batch is committed".to_owned(),
+        count => format!("{count} batches are committed"),
+    }
+}
+
+/// The size of the first batch, and the limits of later ones.
+const FIRST_SIZE: i64 = 500;
+const LARGEST: i64 = 100_000;
+
+/// How long a batch is to take.
+const TARGET: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// Returns the size of the first batch.
+pub(crate) fn first_size() -> i64 {
+    FIRST_SIZE
+}
+
+/// Returns the size of the batch after one that took this long: at most twice, at least half of its
+/// size, so that one slow batch does not decide.
+pub(crate) fn next_size(size: i64, took: std::time::Duration) -> i64 {
+    let factor = TARGET.as_secs_f64() / took.as_secs_f64().max(0.001);
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_precision_loss,
+        reason = "sizes are small"
+    )]
+    let wanted = (size as f64 * factor.clamp(0.5, 2.0)) as i64;
+    wanted.clamp(1, LARGEST)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn size_follows_the_time_of_a_batch() {
+        for (size, millis, expected) in [
+            (500, 1_000, 500),
+            (500, 0, 1_000),
+            (500, 800, 625),
+            (500, 1_250, 400),
+            (500, 60_000, 250),
+            (1, 60_000, 1),
+            (90_000, 1, 100_000),
+        ] {
+            let next = next_size(size, Duration::from_millis(millis));
+            assert_eq!(next, expected, "{size} in {millis} ms");
+        }
+    }
+
+    #[tokio::test]
+    async fn result_of_a_batch_is_written_to_its_state() {
+        let state = BatchState::default();
+        let next: Result<Next<(i64, String)>, BoxError> = Ok(Next::after((7, "a".to_owned()))
+            .done_rows(3)
+            .bound((9, String::new())));
+        erase_batch(Box::pin(async { next }), &state).await.unwrap();
+        let expected = BatchResult {
+            cursor: Some("[7,\"a\"]".to_owned()),
+            bound: Some("[9,\"\"]".to_owned()),
+            done_rows: 3,
+        };
+        assert_eq!(state.result(), Some(expected));
+        let check = CursorType::of::<Result<Next<(i64, String)>, BoxError>>().check;
+        assert!(check("[7,\"a\"]").is_ok());
+        assert!(check("7").is_err());
+    }
+}

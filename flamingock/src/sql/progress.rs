@@ -1,0 +1,179 @@
+//! The progress of changes that work in batches, in the database in which they work.
+
+use std::time::Instant;
+
+use flamingock_sqlx_audit::{BatchWrite, Failure, ProgressOwner, SavedProgress};
+
+use super::database::SqlDatabase;
+use super::driver::Driver;
+use super::error::store_error;
+use super::in_doubt::InDoubtOutcome;
+use super::rows;
+use super::timing::{POLL_PAUSE, READ_TIMEOUT};
+use crate::audit::entry::State;
+use crate::audit::progress::{BatchEnd, Progress, ProgressClaim};
+use crate::audit::store_error::{StoreError, StoreErrorKind};
+use crate::lock::silence;
+
+const CLAIM: &str = "could not claim the progress of the change";
+
+/// Makes a run the one that works on the change. Waits for a batch whose transaction is still open,
+/// and while the database is not reachable.
+pub(super) async fn claim<D: Driver>(
+    database: &SqlDatabase<D>,
+    claim: &ProgressClaim,
+) -> Result<Option<Progress>, StoreError> {
+    database.check_server().await?;
+    let deadline = Instant::now() + database.ledger.patience();
+    loop {
+        silence::progress();
+        let result = tokio::time::timeout(READ_TIMEOUT, claim_once(database, claim)).await;
+        let is_late = Instant::now() >= deadline;
+        match result {
+            Ok(Ok(progress)) => return Ok(progress),
+            Ok(Err(error)) if is_late || !is_passing(D::classify(&error)) => {
+                return Err(store_error::<D>(CLAIM, error));
+            }
+            Err(_) if is_late => {
+                let source = "no answer from the database: the transaction of an earlier batch may still be open";
+                let kind = StoreErrorKind::Disconnected;
+                return Err(StoreError::new(kind, CLAIM, source));
+            }
+            Ok(Err(_)) | Err(_) => {}
+        }
+        tokio::time::sleep(POLL_PAUSE).await;
+    }
+}
+
+/// Reports whether a failure may pass by itself.
+fn is_passing(failure: Failure) -> bool {
+    failure.is_conflict()
+        || matches!(
+            failure,
+            Failure::LockTimeout | Failure::Busy | Failure::Disconnected | Failure::ReadOnly
+        )
+}
+
+async fn claim_once<D: Driver>(
+    database: &SqlDatabase<D>,
+    claim: &ProgressClaim,
+) -> Result<Option<Progress>, sqlx::Error> {
+    let mut connection = database.connection().await?;
+    let ledger = &database.ledger;
+    ledger.locate_markers(&mut connection).await?;
+    let grant = rows::grant(&claim.grant);
+    let owner = owner(claim, &grant);
+    let claimed = ledger
+        .take_progress(&mut connection, &owner, claim.from_start)
+        .await;
+    let claimed = match claimed {
+        Err(error) if D::classify(&error) == Failure::MissingTable && claim.from_start => {
+            ledger.create_progress(&mut connection).await?;
+            ledger
+                .take_progress(&mut connection, &owner, claim.from_start)
+                .await?
+        }
+        // It was there when the first batch began.
+        Err(error) if D::classify(&error) == Failure::MissingTable => None,
+        claimed => claimed?,
+    };
+    connection.return_unchanged();
+    Ok(claimed.map(progress))
+}
+
+pub(super) fn owner<'a>(
+    claim: &'a ProgressClaim,
+    grant: &'a flamingock_sqlx_audit::LockGrant,
+) -> ProgressOwner<'a> {
+    ProgressOwner {
+        grant,
+        change_id: &claim.change_id,
+        attempt: i64::from(claim.attempt),
+        digest: &claim.digest,
+        app_version: claim.app_version.as_deref(),
+        holds_lock: true,
+    }
+}
+
+pub(super) fn progress(saved: SavedProgress) -> Progress {
+    Progress {
+        run_id: saved.run_id,
+        fencing_token: saved.fencing_token,
+        batches: saved.batches,
+        done_rows: saved.done_rows,
+        cursor: saved.cursor,
+        bound: saved.bound,
+        size: saved.size,
+        finished: saved.state == FINISHED,
+        app_version: saved.app_version,
+    }
+}
+
+/// The state after the last batch.
+const FINISHED: &str = "finished";
+
+pub(super) fn batch_write(end: &BatchEnd) -> BatchWrite<'_> {
+    BatchWrite {
+        number: end.number,
+        cursor: end.cursor.as_deref(),
+        bound: end.bound.as_deref(),
+        done_rows: end.done_rows,
+        size: end.size,
+        state: if end.finished { FINISHED } else { "running" },
+    }
+}
+
+/// Determines whether a batch was committed whose connection was lost, once its transaction is no
+/// longer open.
+pub(super) async fn resolve_by_progress<D: Driver>(
+    database: &SqlDatabase<D>,
+    owner: &ProgressOwner<'_>,
+    number: i64,
+    tag: &str,
+) -> InDoubtOutcome {
+    let deadline = Instant::now() + database.ledger.patience();
+    loop {
+        silence::progress();
+        match tokio::time::timeout(READ_TIMEOUT, settle(database, owner)).await {
+            Ok(Ok(Some(saved))) if saved.run_id == owner.grant.run_id => {
+                return InDoubtOutcome::Visible(if saved.batches > number {
+                    vec![State::Applied]
+                } else if saved.tag.as_deref() == Some(tag) {
+                    vec![State::Started]
+                } else {
+                    Vec::new()
+                });
+            }
+            // Another run works on the change, and knows what was committed.
+            Ok(Ok(_)) => return InDoubtOutcome::Visible(Vec::new()),
+            Ok(Err(error)) => tracing::warn!(
+                change.id = owner.change_id,
+                %error,
+                "could not yet determine whether the batch was committed"
+            ),
+            Err(_) => tracing::warn!(
+                change.id = owner.change_id,
+                "could not yet determine whether the batch was committed: no answer"
+            ),
+        }
+        if Instant::now() >= deadline {
+            return InDoubtOutcome::Unreachable;
+        }
+        tokio::time::sleep(POLL_PAUSE).await;
+    }
+}
+
+async fn settle<D: Driver>(
+    database: &SqlDatabase<D>,
+    owner: &ProgressOwner<'_>,
+) -> Result<Option<SavedProgress>, sqlx::Error> {
+    let mut connection = database.connection().await?;
+    let settled = database
+        .ledger
+        .settle_progress(&mut connection, owner)
+        .await;
+    if settled.is_ok() {
+        connection.return_unchanged();
+    }
+    settled
+}

@@ -1,0 +1,21 @@
+//! Changes that work in batches.
+
+#[path = "../../scenarios"]
+mod sqlite {
+    use flamingock_tests::on::sqlite::*;
+    mod batches;
+}
+
+#[path = "../../scenarios"]
+mod postgres {
+    use flamingock_tests::on::postgres::*;
+    mod batch_takeover;
+    mod batches;
+}
+
+#[path = "../../scenarios"]
+mod mariadb {
+    use flamingock_tests::on::mariadb::*;
+    mod batch_takeover;
+    mod batches;
+}
