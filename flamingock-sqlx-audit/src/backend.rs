@@ -8,10 +8,25 @@ use sqlx::Database;
 
 use crate::dialect::Dialect;
 use crate::failure::Failure;
+use crate::names::quoted;
 use crate::template::Rendered;
+use crate::template::{Values, quoted_text};
 
 /// A connection of a backend.
 pub type Conn<B> = <<B as Backend>::Database as Database>::Connection;
+
+/// Returns a text as a literal.
+pub fn text_literal<B: Backend>(text: &str) -> String {
+    match B::DIALECT.values {
+        Values::Literal(encode) => encode(text),
+        Values::Bound => quoted_text(text),
+    }
+}
+
+/// Quotes a name.
+pub fn identifier<B: Backend>(name: &str) -> String {
+    quoted(name, B::DIALECT.quote)
+}
 
 /// One row of an answer, with every column as text in the form of the database.
 #[derive(Clone, Debug)]

@@ -27,7 +27,7 @@ mod rows;
 mod sqlite;
 mod template;
 
-pub use crate::backend::{Answer, Backend, Conn, EachRow, Progress, Row};
+pub use crate::backend::{Answer, Backend, Conn, EachRow, Progress, Row, identifier, text_literal};
 pub use crate::dialect::{Dialect, Isolation};
 pub use crate::failure::Failure;
 pub use crate::ledger::base::Ledger;

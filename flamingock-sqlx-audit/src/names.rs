@@ -97,7 +97,7 @@ impl Names {
 
 /// Quotes a name. A schema that the database has reported can contain any character, including the
 /// quote.
-fn quoted(name: &str, quote: char) -> String {
+pub(crate) fn quoted(name: &str, quote: char) -> String {
     let doubled = format!("{quote}{quote}");
     format!("{quote}{}{quote}", name.replace(quote, &doubled))
 }

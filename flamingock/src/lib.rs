@@ -240,6 +240,8 @@ pub use crate::source::files::EmbeddedFolder;
 #[cfg(feature = "templates")]
 pub use crate::source::template;
 #[cfg(feature = "_sqlx")]
+pub use crate::sql::keyset::{Key, KeyRange, Keyset, KeysetConnection};
+#[cfg(feature = "_sqlx")]
 pub use crate::sql::target::IntoTarget;
 pub use crate::target::storage::IntoStorage;
 pub use crate::target::system::TargetSystem;

@@ -4,6 +4,7 @@
 mod sqlite {
     use flamingock_tests::on::sqlite::*;
     mod batches;
+    mod keyset;
 }
 
 #[path = "../../scenarios"]
@@ -11,6 +12,7 @@ mod postgres {
     use flamingock_tests::on::postgres::*;
     mod batch_takeover;
     mod batches;
+    mod keyset;
 }
 
 #[path = "../../scenarios"]
@@ -18,4 +20,5 @@ mod mariadb {
     use flamingock_tests::on::mariadb::*;
     mod batch_takeover;
     mod batches;
+    mod keyset;
 }

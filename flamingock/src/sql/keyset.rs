@@ -1,0 +1,371 @@
+//! The usual change in batches: all rows of one table, in the order of its key.
+
+use async_trait::async_trait;
+use flamingock_sqlx_audit::{identifier, text_literal};
+use serde::{Deserialize, Serialize};
+
+use super::driver::{Driver, send};
+use crate::change::batch::{Batch, Next};
+use crate::util::database_kind::DatabaseKind;
+
+/// The rows of a table in the order of its key, for a change that works in [batches](Batch).
+///
+/// Each batch does the rows after the last key that was done. The last key of all is noted in the
+/// first batch, so the change ends although rows are inserted meanwhile. Gaps between the keys cost
+/// nothing.
+///
+/// ```
+/// # #[cfg(feature = "sqlite")]
+/// # mod example {
+/// use flamingock::{Batch, Key, Keyset, Next, change};
+/// use sqlx::SqliteConnection;
+///
+/// /// Fills the new column with the lower-case address.
+/// #[change(id = "lower-emails", order = "0007", batch, register = false)]
+/// async fn lower_emails(
+///     batch: Batch<Key>,
+///     db: &mut SqliteConnection,
+/// ) -> Result<Next<Key>, sqlx::Error> {
+///     Keyset::table("users")
+///         .key("id")
+///         .execute("UPDATE users SET lower = lower(email) WHERE {range}", &batch, db)
+///         .await
+/// }
+/// # }
+/// ```
+///
+/// # Requirements
+/// The key is the primary key, or columns with a unique index, none of them NULL. Whole numbers,
+/// texts, UUIDs and times are fine; on MySQL and MariaDB no binary columns.
+#[derive(Clone, Debug)]
+pub struct Keyset {
+    table: String,
+    keys: Vec<String>,
+}
+
+/// The key of a row: the cursor of a change that uses a [`Keyset`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Key(Vec<Value>);
+
+/// The value of a column of a key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+enum Value {
+    Int(i64),
+    Text(String),
+}
+
+/// The rows of one batch: a condition for their keys.
+#[derive(Clone, Debug)]
+pub struct KeyRange {
+    condition: String,
+    next: Next<Key>,
+}
+
+impl KeyRange {
+    /// Returns the SQL condition that is true for the rows of this batch.
+    pub fn condition(&self) -> &str {
+        &self.condition
+    }
+
+    /// Returns the value for the batch to return, after it has done this number of rows.
+    pub fn done(self, rows: u64) -> Next<Key> {
+        self.next.done_rows(rows)
+    }
+}
+
+impl Keyset {
+    /// Names the table, as `table` or `schema.table`.
+    pub fn table(name: impl Into<String>) -> Keyset {
+        Keyset {
+            table: name.into(),
+            keys: Vec::new(),
+        }
+    }
+
+    /// Adds a column of the key. For a key of several columns, call this for each in their order in
+    /// the index.
+    #[must_use]
+    pub fn key(mut self, column: impl Into<String>) -> Keyset {
+        self.keys.push(column.into());
+        self
+    }
+
+    /// Does one batch with one statement, in which `{range}` stands for the condition on the rows of
+    /// the batch: `UPDATE users SET active = true WHERE {range}`.
+    ///
+    /// # Errors
+    /// A statement without `{range}`, a key without columns, a NULL in a key, and any error of the
+    /// database.
+    pub async fn execute<C: KeysetConnection>(
+        &self,
+        statement: &str,
+        batch: &Batch<Key>,
+        connection: &mut C,
+    ) -> Result<Next<Key>, sqlx::Error> {
+        if !statement.contains("{range}") {
+            let rule = "the statement of a batch has the condition on its rows: `UPDATE users SET active = true WHERE {range}`";
+            return Err(invalid(rule));
+        }
+        let Some(range) = self.range(batch, connection).await? else {
+            return Ok(Next::finished());
+        };
+        let text = statement.replace("{range}", range.condition());
+        let (_, rows) = connection.send(text).await?;
+        Ok(range.done(rows))
+    }
+
+    /// Returns the rows of this batch, for statements of your own; `None` if the table has none.
+    /// Return [`KeyRange::done`] then.
+    ///
+    /// # Errors
+    /// A key without columns, a NULL in a key, and any error of the database.
+    pub async fn range<C: KeysetConnection>(
+        &self,
+        batch: &Batch<Key>,
+        connection: &mut C,
+    ) -> Result<Option<KeyRange>, sqlx::Error> {
+        if self.keys.is_empty() {
+            let rule =
+                "a keyset needs the columns of its key: `Keyset::table(\"users\").key(\"id\")`";
+            return Err(invalid(rule));
+        }
+        let names: Vec<String> = self.keys.iter().map(|key| connection.name(key)).collect();
+        let table = self.table.split('.').map(|part| connection.name(part));
+        let table = table.collect::<Vec<_>>().join(".");
+        let select: Vec<String> = names.iter().map(|name| connection.column(name)).collect();
+        let select = format!("SELECT {} FROM {table}", select.join(", "));
+        let order = |direction: &str| {
+            let columns = names.iter().map(|name| format!("{name}{direction}"));
+            columns.collect::<Vec<_>>().join(", ")
+        };
+        let bound = match batch.bound() {
+            Some(bound) => bound.clone(),
+            None => {
+                let last = format!("{select} ORDER BY {} LIMIT 1", order(" DESC"));
+                match self.read(connection, last).await? {
+                    Some(last) => last,
+                    None => return Ok(None),
+                }
+            }
+        };
+        let upper = |key: &Key| connection.compare(&names, "<=", key);
+        let lower = batch
+            .cursor()
+            .map(|after| connection.compare(&names, ">", after));
+        let and = |upper: String| match &lower {
+            Some(lower) => format!("({lower} AND {upper})"),
+            None => format!("({upper})"),
+        };
+        let last = format!(
+            "{select} WHERE {} ORDER BY {} LIMIT 1 OFFSET {}",
+            and(upper(&bound)),
+            order(""),
+            batch.size().max(1) - 1
+        );
+        let (conditions, all) = (last, and(upper(&bound)));
+        let last = self.read(connection, conditions).await?;
+        Ok(Some(match last.filter(|last| *last != bound) {
+            Some(last) => KeyRange {
+                condition: and(connection.compare(&names, "<=", &last)),
+                next: Next::after(last).bound(bound),
+            },
+            None => KeyRange {
+                condition: all,
+                next: Next::finished().bound(bound),
+            },
+        }))
+    }
+
+    /// Reads one key.
+    async fn read<C: KeysetConnection>(
+        &self,
+        connection: &mut C,
+        text: String,
+    ) -> Result<Option<Key>, sqlx::Error> {
+        let (rows, _) = connection.send(text).await?;
+        let Some(row) = rows.into_iter().next() else {
+            return Ok(None);
+        };
+        let values = row.into_iter().zip(&self.keys).map(|(value, column)| {
+            let value = value.ok_or_else(|| {
+                let table = &self.table;
+                invalid(&format!("the column `{column}` of `{table}` is NULL or binary in a row: a keyset needs a key without either"))
+            })?;
+            // SQLite's columns have no fixed type: the number and the text are different keys.
+            Ok(match value.strip_prefix("n:") {
+                Some(number) => number.parse().map_or_else(|_| Value::Text(number.to_owned()), Value::Int),
+                None => Value::Text(value.strip_prefix("t:").map_or(value.clone(), str::to_owned)),
+            })
+        });
+        values
+            .collect::<Result<_, sqlx::Error>>()
+            .map(|values| Some(Key(values)))
+    }
+}
+
+fn invalid(rule: &str) -> sqlx::Error {
+    sqlx::Error::Configuration(rule.to_owned().into())
+}
+
+/// The rows of an answer, each column as text, and the number of rows that the statement changed.
+type Sent = (Vec<Vec<Option<String>>>, u64);
+
+/// A connection on which a [`Keyset`] works: that of a change.
+#[async_trait]
+pub trait KeysetConnection: sealed::Sealed + Send {
+    #[doc(hidden)]
+    async fn send(&mut self, text: String) -> Result<Sent, sqlx::Error>;
+
+    /// Quotes a name.
+    #[doc(hidden)]
+    fn name(&self, name: &str) -> String;
+
+    /// Returns the expression that reads a column of the key as text.
+    #[doc(hidden)]
+    fn column(&self, name: &str) -> String;
+
+    /// Returns the condition that compares the key of a row with this one.
+    #[doc(hidden)]
+    fn compare(&self, names: &[String], operator: &str, key: &Key) -> String;
+}
+
+mod sealed {
+    /// Only the connections of the supported databases.
+    pub trait Sealed {}
+}
+
+async fn sent<D: Driver>(
+    connection: &mut flamingock_sqlx_audit::Conn<D>,
+    text: String,
+) -> Result<Sent, sqlx::Error> {
+    let answer = send::<D>(connection, text).await?;
+    let rows = answer
+        .rows
+        .into_iter()
+        .map(flamingock_sqlx_audit::Row::columns);
+    Ok((rows.collect(), answer.affected))
+}
+
+/// Reads a column of a key as text, which the database converts back when it compares.
+fn column(kind: DatabaseKind, name: &str) -> String {
+    match kind {
+        DatabaseKind::Sqlite => format!(
+            "CASE typeof({name}) WHEN 'integer' THEN 'n:' || {name} WHEN 'text' THEN 't:' || {name} END"
+        ),
+        DatabaseKind::Postgres => format!("'t:' || {name}::text"),
+        // Bytes of a binary column that are no text would be replaced without an error.
+        DatabaseKind::MySql => format!(
+            "CONCAT('t:', CASE WHEN COLLATION({name}) <> 'binary'
+  OR HEX(CAST({name} AS BINARY)) = HEX(CONVERT({name} USING utf8mb4))
+  THEN CONVERT({name} USING utf8mb4) END)"
+        ),
+    }
+}
+
+/// Compares column by column, or the whole key where the database uses an index for that.
+fn compare(kind: DatabaseKind, names: &[String], operator: &str, values: &[String]) -> String {
+    if kind != DatabaseKind::MySql || names.len() == 1 {
+        let (names, values) = (names.join(", "), values.join(", "));
+        return match names.contains(", ") {
+            true => format!("({names}) {operator} ({values})"),
+            false => format!("{names} {operator} {values}"),
+        };
+    }
+    let strict = operator.trim_end_matches('=');
+    let mut parts = Vec::new();
+    for at in 0..names.len() {
+        let is_last = at + 1 == names.len();
+        let equal = names[..at].iter().zip(values);
+        let mut all: Vec<String> = equal
+            .map(|(name, value)| format!("{name} = {value}"))
+            .collect();
+        let operator = if is_last { operator } else { strict };
+        all.push(format!("{} {operator} {}", names[at], values[at]));
+        parts.push(all.join(" AND "));
+    }
+    format!("(({}))", parts.join(") OR ("))
+}
+
+macro_rules! connections {
+    ($($feature:literal, $connection:ty, $driver:ty;)+) => {$(
+        #[cfg(feature = $feature)]
+        impl sealed::Sealed for $connection {}
+
+        #[cfg(feature = $feature)]
+        #[async_trait]
+        impl KeysetConnection for $connection {
+            async fn send(&mut self, text: String) -> Result<Sent, sqlx::Error> {
+                sent::<$driver>(self, text).await
+            }
+
+            fn name(&self, name: &str) -> String {
+                identifier::<$driver>(name)
+            }
+
+            fn column(&self, name: &str) -> String {
+                column(<$driver as Driver>::KIND, name)
+            }
+
+            fn compare(&self, names: &[String], operator: &str, key: &Key) -> String {
+                let values = key.0.iter().map(|value| match value {
+                    Value::Int(number) => number.to_string(),
+                    Value::Text(text) => text_literal::<$driver>(text),
+                });
+                let values: Vec<String> = values.collect();
+                compare(<$driver as Driver>::KIND, names, operator, &values)
+            }
+        }
+    )+};
+}
+
+connections! {
+    "sqlite", sqlx::SqliteConnection, flamingock_sqlx_audit::Sqlite;
+    "postgres", sqlx::PgConnection, flamingock_sqlx_audit::Postgres;
+    "mysql", sqlx::MySqlConnection, flamingock_sqlx_audit::MySql;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_compared_in_their_order() {
+        let texts = |texts: &[&str]| {
+            texts
+                .iter()
+                .map(|text| (*text).to_owned())
+                .collect::<Vec<_>>()
+        };
+        let (names, values) = (texts(&["a", "b", "c"]), texts(&["1", "2", "3"]));
+        for (kind, count, operator, expected) in [
+            (DatabaseKind::Sqlite, 1, ">", "a > 1"),
+            (DatabaseKind::MySql, 1, "<=", "a <= 1"),
+            (DatabaseKind::Postgres, 2, ">", "(a, b) > (1, 2)"),
+            (
+                DatabaseKind::MySql,
+                2,
+                ">",
+                "((a > 1) OR (a = 1 AND b > 2))",
+            ),
+            (
+                DatabaseKind::MySql,
+                3,
+                "<=",
+                "((a < 1) OR (a = 1 AND b < 2) OR (a = 1 AND b = 2 AND c <= 3))",
+            ),
+        ] {
+            let text = compare(kind, &names[..count], operator, &values[..count]);
+            assert_eq!(text, expected);
+        }
+    }
+
+    #[test]
+    fn key_is_written_as_a_list() {
+        let key = Key(vec![Value::Int(7), Value::Text("7".to_owned())]);
+        let text = serde_json::to_string(&key).unwrap();
+        assert_eq!(text, "[7,\"7\"]");
+        assert_eq!(serde_json::from_str::<Key>(&text).unwrap(), key);
+    }
+}
