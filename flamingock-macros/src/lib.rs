@@ -43,6 +43,7 @@ use proc_macro::TokenStream;
 /// | `timeout` | how long the function may take | no limit |
 /// | `lock_timeout` | how long a statement of the change may wait for a lock of the database; a change in a transaction that waits longer is retried, three times at most | 5 seconds in a transaction of PostgreSQL, unless the runner sets another limit (`Runner::lock_timeout`); otherwise the database's own limit |
 /// | `statement_timeout` | how long a statement of the change may take | the database's own limit |
+/// | `batch` | a word without a value: the function does one batch, takes a `Batch<C>` and returns a `Result<Next<C>, E>`. Excludes `repeat` | the function does everything |
 /// | `register` | `true` or `false`: with `false` the change is in no registry and only runs if a list contains it, `flamingock::changes![create_users]` | it is registered |
 ///
 /// Text is a string literal, not empty, on one line and without blanks at its ends. Times are text
@@ -59,6 +60,7 @@ use proc_macro::TokenStream;
 /// | `Option<&T>` | the same, `None` if it is not provided |
 /// | `&dyn Trait`, `&str` | the same, provided with `provide_arc` |
 /// | `&Context` | the attempt: ids, number, cancellation |
+/// | `Batch<C>` | with the key `batch`, and by value: the batch to do. serde writes and reads `C` |
 ///
 /// Arguments can be in any order and number, but with one connection at most. The type counts, not
 /// its spelling: an alias or a renamed import works as well. Values must be
@@ -67,7 +69,8 @@ use proc_macro::TokenStream;
 /// # Return type
 ///
 /// `()`, or `Result<(), E>` with any `E` that converts into a boxed
-/// `dyn Error + Send + Sync + 'static`. The future must be `Send`.
+/// `dyn Error + Send + Sync + 'static`; with the key `batch`, `Result<Next<C>, E>`. The future must
+/// be `Send`.
 ///
 /// # What is refused
 ///

@@ -140,7 +140,10 @@ const DIALECT: Dialect = Dialect {
     values: Values::Literal(literal),
     user_quote: Some('\''),
     has_schema_rights: false,
-    rights_of_changes: &[("marker", &["SELECT", "INSERT", "DELETE"])],
+    rights_of_changes: &[
+        ("marker", &["SELECT", "INSERT", "DELETE"]),
+        ("progress", &["SELECT", "INSERT", "UPDATE"]),
+    ],
     create_schema: None,
     create_lock: None,
     create_lock_is_free: None,
@@ -531,7 +534,8 @@ WHERE service = $service AND change_id = $change_id AND shard = X''",
   CAST(app_version AS BINARY), CAST(metadata AS BINARY) FROM {progress}
 WHERE service = $service AND change_id = $change_id AND shard = X''
 LIMIT 1",
-        clear: "DELETE FROM {progress}
+        clear: "UPDATE {progress} SET state = 'cleared', batch_cursor = NULL, upper_bound = NULL, batches = 0,
+  done_rows = 0, metadata = NULL, updated_at = UTC_TIMESTAMP(6)
 WHERE service = $service AND change_id = $change_id AND shard = X''",
     },
 };

@@ -185,7 +185,7 @@ const DIALECT: Dialect = Dialect {
     values: Values::Literal(literal),
     user_quote: Some('"'),
     has_schema_rights: true,
-    rights_of_changes: &[],
+    rights_of_changes: &[("progress", &["SELECT", "INSERT", "UPDATE"])],
     // CREATE SCHEMA IF NOT EXISTS demands the right to create schemas even if the schema exists.
     create_schema: Some(
         "DO $$ BEGIN IF NOT EXISTS (SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = \
@@ -566,7 +566,8 @@ WHERE service = $service AND change_id = $change_id AND shard = ''",
         read: "SELECT run_id, fencing_token, batches, done_rows, batch_cursor, upper_bound, batch_size, state,
   app_version, metadata FROM {progress}
 WHERE service = $service AND change_id = $change_id AND shard = ''",
-        clear: "DELETE FROM {progress}
+        clear: "UPDATE {progress} SET state = 'cleared', batch_cursor = NULL, upper_bound = NULL, batches = 0,
+  done_rows = 0, metadata = NULL, updated_at = clock_timestamp()
 WHERE service = $service AND change_id = $change_id AND shard = ''",
     },
 };

@@ -616,7 +616,8 @@ WHERE service = $service AND change_id = $change_id AND shard = ''",
         read: "SELECT run_id, fencing_token, batches, done_rows, batch_cursor, upper_bound, batch_size, state,
   app_version, metadata FROM {progress}
 WHERE service = $service AND change_id = $change_id AND shard = ''",
-        clear: "DELETE FROM {progress}
+        clear: "UPDATE {progress} SET state = 'cleared', batch_cursor = NULL, upper_bound = NULL, batches = 0,
+  done_rows = 0, metadata = NULL, updated_at = $now_text
 WHERE service = $service AND change_id = $change_id AND shard = ''",
     },
 };

@@ -1,26 +1,86 @@
-//! `backfill.md`: a large table in short transactions, outside of the deployment.
+//! `backfill.md`: a large table in batches, also outside of the deployment.
 
-use flamingock::{BoxError, Context, Runner, change, changes};
-use sqlx::SqlitePool;
+use flamingock::{
+    Batch, BoxError, Key, Keyset, Next, Runner, UndoTarget, change, changes, rollback,
+};
+use serde::{Deserialize, Serialize};
+use sqlx::{SqliteConnection, SqlitePool};
 
-/// Fills `orders.currency` in batches, so that no transaction is long.
-#[change(
-    id = "fill-currency",
-    order = "0001",
-    recovery = "retry",
-    register = false
-)]
-async fn fill_currency(pool: &SqlitePool, context: &Context) -> Result<(), BoxError> {
-    while !context.is_cancelled() {
-        let batch = sqlx::query(
-            "UPDATE orders SET currency = 'EUR'
-             WHERE id IN (SELECT id FROM orders WHERE currency IS NULL LIMIT 1000)",
-        );
-        if batch.execute(pool).await?.rows_affected() == 0 {
-            return Ok(());
-        }
+/// Fills `orders.currency`, which older orders do not have.
+#[change(id = "fill-currency", order = "0001", batch, register = false)]
+async fn fill_currency(
+    batch: Batch<Key>,
+    db: &mut SqliteConnection,
+) -> Result<Next<Key>, sqlx::Error> {
+    let orders = Keyset::table("orders").key("id");
+    let update = "UPDATE orders SET currency = 'EUR' WHERE {range} AND currency IS NULL";
+    orders.execute(update, &batch, db).await
+}
+
+#[rollback(fill_currency)]
+async fn empty_currency(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    sqlx::query("UPDATE orders SET currency = NULL")
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+/// Where the next batch begins.
+#[derive(Serialize, Deserialize)]
+struct Position {
+    customer: i64,
+}
+
+/// Sums up the orders of each customer.
+#[change(id = "sum-orders", order = "0002", batch, register = false)]
+async fn sum_orders(
+    batch: Batch<Position>,
+    db: &mut SqliteConnection,
+) -> Result<Next<Position>, BoxError> {
+    let after = batch.cursor().map_or(0, |position| position.customer);
+    let customers: Vec<i64> =
+        sqlx::query_scalar("SELECT id FROM customers WHERE id > ? ORDER BY id LIMIT ?")
+            .bind(after)
+            .bind(batch.size())
+            .fetch_all(&mut *db)
+            .await?;
+    let Some(last) = customers.last().copied() else {
+        return Ok(Next::finished());
+    };
+    let sums = "UPDATE customers SET total =
+                (SELECT coalesce(sum(amount), 0) FROM orders WHERE customer = customers.id)
+                WHERE id > ? AND id <= ?";
+    let done = sqlx::query(sums).bind(after).bind(last).execute(db).await?;
+    Ok(Next::after(Position { customer: last }).done_rows(done.rows_affected()))
+}
+
+struct SearchIndex(std::sync::Mutex<Vec<i64>>);
+
+impl SearchIndex {
+    async fn put(&self, ids: &[i64]) -> Result<(), BoxError> {
+        self.0.lock().map_err(|_| "poisoned")?.extend(ids);
+        Ok(())
     }
-    Err("stopped; the next run continues".into())
+}
+
+/// Copies all orders to the search index.
+#[change(id = "index-orders", order = "0003", batch, register = false)]
+async fn index_orders(
+    batch: Batch<i64>,
+    pool: &SqlitePool,
+    index: &SearchIndex,
+) -> Result<Next<i64>, BoxError> {
+    let ids: Vec<i64> =
+        sqlx::query_scalar("SELECT id FROM orders WHERE id > ? ORDER BY id LIMIT ?")
+            .bind(batch.cursor().copied().unwrap_or(0))
+            .bind(batch.size())
+            .fetch_all(pool)
+            .await?;
+    index.put(&ids).await?;
+    Ok(match ids.last() {
+        Some(last) => Next::after(*last).done_rows(ids.len() as u64),
+        None => Next::finished(),
+    })
 }
 
 async fn backfill(pool: &SqlitePool) -> Result<(), flamingock::Error> {
@@ -32,19 +92,41 @@ async fn backfill(pool: &SqlitePool) -> Result<(), flamingock::Error> {
     Ok(())
 }
 
+const TABLES: &str = "CREATE TABLE customers (id INTEGER PRIMARY KEY, total INTEGER);
+    CREATE TABLE orders (id INTEGER PRIMARY KEY, customer INTEGER, amount INTEGER, currency TEXT);
+    WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 2500)
+    INSERT INTO orders SELECT i * 10, i % 700 + 1, 1, NULL FROM n;
+    INSERT INTO customers SELECT DISTINCT customer, 0 FROM orders";
+
 #[tokio::test]
-async fn every_row_is_filled() -> Result<(), Box<dyn std::error::Error>> {
+async fn every_row_is_done() -> Result<(), Box<dyn std::error::Error>> {
     let pool = SqlitePool::connect("sqlite::memory:").await?;
-    sqlx::query("CREATE TABLE orders (id INTEGER PRIMARY KEY, currency TEXT)")
-        .execute(&pool)
-        .await?;
-    sqlx::query("WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 2500) INSERT INTO orders (id) SELECT i FROM n")
-        .execute(&pool)
-        .await?;
+    sqlx::raw_sql(TABLES).execute(&pool).await?;
     backfill(&pool).await?;
-    let open: i64 = sqlx::query_scalar("SELECT count(*) FROM orders WHERE currency IS NULL")
+    let count = async |condition: &'static str| {
+        let text = format!("SELECT count(*) FROM orders WHERE {condition}");
+        let text = sqlx::AssertSqlSafe(text);
+        sqlx::query_scalar::<_, i64>(text).fetch_one(&pool).await
+    };
+    assert_eq!(count("currency IS NULL").await?, 0);
+
+    let index = std::sync::Arc::new(SearchIndex(std::sync::Mutex::default()));
+    let runner = Runner::new(&pool)
+        .changes(changes![sum_orders, index_orders])
+        .provide_arc(std::sync::Arc::clone(&index));
+    runner.run().await?;
+    let total: i64 = sqlx::query_scalar("SELECT sum(total) FROM customers")
         .fetch_one(&pool)
         .await?;
-    assert_eq!(open, 0);
+    assert_eq!(total, 2500);
+    assert_eq!(index.0.lock().unwrap().len(), 2500);
+
+    let backfill = Runner::new(&pool)
+        .service("orders-backfill")
+        .changes(changes![fill_currency]);
+    backfill.undo(UndoTarget::Last).await?;
+    assert_eq!(count("currency IS NULL").await?, 2500);
+    backfill.run().await?;
+    assert_eq!(count("currency IS NULL").await?, 0);
     Ok(())
 }

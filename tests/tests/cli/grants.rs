@@ -1,7 +1,9 @@
 //! `schema --grants`: the rights of each user are enough, and none of them can be left out.
 
+use flamingock::{Batch, BoxError, IntoStorage, Next, Runner, change, changes};
 use flamingock_tests::{Backend, MariaDb, Postgres, Sqlite, execute};
 use serde_json::json;
+use sqlx::Pool;
 
 use crate::app::{App, Ran};
 
@@ -82,9 +84,25 @@ impl<B: Backend> Granted<B> {
 
     /// The application as the user.
     pub(crate) fn app(&self) -> App {
+        App::on(&self.url())
+    }
+
+    fn url(&self) -> String {
         let (scheme, rest) = self.database.url.split_once("://").unwrap();
         let (_, host) = rest.rsplit_once('@').unwrap_or(("", rest));
-        App::on(&format!("{scheme}://{}:{PASSWORD}@{host}", self.user))
+        format!("{scheme}://{}:{PASSWORD}@{host}", self.user)
+    }
+
+    /// Applies a change in batches as the user. Returns the error.
+    async fn batches_fail(&self) -> Option<String>
+    where
+        for<'a> &'a Pool<B::Db>: IntoStorage,
+    {
+        let pool = Pool::<B::Db>::connect(&self.url()).await.unwrap();
+        let runner = Runner::new(&pool).changes(changes![count_to_three]);
+        let ran = runner.run().await;
+        pool.close().await;
+        ran.err().map(|error| format!("{error:?}"))
     }
 
     /// Prepares the database as its owner.
@@ -161,17 +179,39 @@ impl<B: Backend> Granted<B> {
     }
 }
 
-async fn each_right_is_needed_and_all_are_enough<B: Backend>(role: Role) {
+#[change(id = "count-to-three", order = "9001", batch, register = false)]
+async fn count_to_three(batch: Batch<u32>) -> Result<Next<u32>, BoxError> {
+    Ok(match batch.cursor() {
+        Some(3) => Next::finished(),
+        last => Next::after(last.map_or(1, |last| last + 1)),
+    })
+}
+
+async fn failure_of<B: Backend>(granted: &Granted<B>, role: Role) -> Option<String>
+where
+    for<'a> &'a Pool<B::Db>: IntoStorage,
+{
+    match (granted.first_failure(role), role) {
+        (Some(ran), _) => Some(format!("{ran:?}")),
+        (None, Role::Apply) => granted.batches_fail().await,
+        (None, Role::Start | Role::Operate | Role::Look) => None,
+    }
+}
+
+async fn each_right_is_needed_and_all_are_enough<B: Backend>(role: Role)
+where
+    for<'a> &'a Pool<B::Db>: IntoStorage,
+{
     let (granted, grants) = Granted::<B>::new(role).await;
     granted.prepare(role).await;
-    let failure = granted.first_failure(role);
+    let failure = failure_of(&granted, role).await;
     assert!(failure.is_none(), "{role:?}: {failure:?}");
     granted.drop_user().await;
     for number in 0..grants.len() {
         let (granted, grants) = Granted::<B>::new(role).await;
         granted.prepare(role).await;
         granted.revoke(&grants[number]).await;
-        let failure = granted.first_failure(role);
+        let failure = failure_of(&granted, role).await;
         assert!(failure.is_some(), "{role:?} needs no {}", grants[number]);
         granted.drop_user().await;
     }

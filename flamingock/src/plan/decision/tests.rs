@@ -333,3 +333,91 @@ fn a_rollback_elsewhere_that_was_interrupted_is_found_out_there() {
         }
     }
 }
+
+#[test]
+fn change_in_batches_continues_as_it_ran() {
+    use Batches::{Plain, Transactional};
+    let interrupted = Decision::Issue(Cause::Interrupted);
+    let failed = Decision::Issue(Cause::Failed);
+    for (state, mode, origin, batches, expected) in [
+        ("STARTED", "shared", "run", Transactional, Decision::Apply),
+        ("STARTED", "separate", "run", Transactional, Decision::Apply),
+        ("FAILED", "shared", "run", Transactional, Decision::Apply),
+        ("FAILED", "separate", "run", Transactional, Decision::Apply),
+        ("STARTED", "none", "run", Plain, Decision::Apply),
+        ("FAILED", "none", "run", Plain, Decision::Apply),
+        // A batch was committed midway.
+        ("FAILED", "none", "run", Transactional, failed.clone()),
+        // The code ran in another way before.
+        ("STARTED", "none", "run", Transactional, interrupted.clone()),
+        ("STARTED", "shared", "run", Plain, interrupted),
+        ("STARTED", "separate", "run", Plain, Decision::Resolve),
+        ("APPLIED", "shared", "run", Transactional, Decision::Skip),
+        (
+            "ROLLED_BACK",
+            "shared",
+            "undo",
+            Transactional,
+            Decision::Apply,
+        ),
+        (
+            "STARTED",
+            "separate",
+            "undo",
+            Transactional,
+            Decision::Resolve,
+        ),
+        (
+            "STARTED",
+            "none",
+            "undo",
+            Plain,
+            Decision::Issue(Cause::UndoInterrupted),
+        ),
+        (
+            "FAILED",
+            "none",
+            "undo",
+            Plain,
+            Decision::Issue(Cause::UndoInterrupted),
+        ),
+        (
+            "ROLLBACK_FAILED",
+            "shared",
+            "undo",
+            Transactional,
+            Decision::Issue(Cause::RollbackFailed),
+        ),
+        (
+            "STARTED",
+            "odd",
+            "run",
+            Transactional,
+            Decision::Issue(Cause::UnknownState),
+        ),
+    ] {
+        let (state, mode, origin) = (
+            State::from(state),
+            TransactionMode::from(mode),
+            Origin::from(origin),
+        );
+        let recorded = Recorded {
+            state: &state,
+            mode: &mode,
+            origin: &origin,
+            changed: true,
+            rolls_back_elsewhere: false,
+        };
+        let code = Code {
+            recovery: Manual,
+            has_verify: false,
+            repeat: Repeat::Once,
+            batches,
+        };
+        assert_eq!(
+            decide(Some(&recorded), code),
+            expected,
+            "{recorded:?} {code:?}"
+        );
+    }
+}
