@@ -337,6 +337,30 @@ async fn batches_elsewhere_keep_their_cursor_there() {
 }
 
 #[tokio::test]
+async fn attempt_elsewhere_that_an_operator_marked_as_rolled_back_begins_anew() {
+    let databases = [Backend::fresh().await, Backend::fresh().await];
+    let pool = with_table(&databases[0], 2).await;
+    let other = with_table(&databases[1], 2).await;
+    fill(&other).await;
+    let runner = |wanted| {
+        Runner::new(&pool)
+            .changes(changes![count_elsewhere])
+            .target(TargetSystem::sqlx("other", &other))
+            .provide::<Wanted>(wanted)
+    };
+    runner(Wanted::failing_at(4)).run().await.unwrap_err();
+    let killed = "DELETE FROM flamingock_audit WHERE state = 'FAILED'";
+    execute(&pool, killed).await;
+    execute(&other, "UPDATE items SET times = 0").await;
+    let resolution = Resolution::RolledBack;
+    let resolving = runner(Wanted::default());
+    let resolved = resolving.resolve("count-items", resolution, "the rows were reset");
+    resolved.await.unwrap();
+    runner(Wanted::default()).run().await.unwrap();
+    assert_eq!(times(&other).await, ["1|100"]);
+}
+
+#[tokio::test]
 async fn audit_elsewhere_is_no_obstacle() {
     let database = Backend::fresh().await;
     let other = with_table(&database, 2).await;

@@ -99,7 +99,9 @@ impl<B: Backend> Granted<B> {
         for<'a> &'a Pool<B::Db>: IntoStorage,
     {
         let pool = Pool::<B::Db>::connect(&self.url()).await.unwrap();
-        let runner = Runner::new(&pool).changes(changes![count_to_three]);
+        let runner = Runner::new(&pool)
+            .service("orders")
+            .changes(changes![count_to_three]);
         let ran = runner.run().await;
         pool.close().await;
         ran.err().map(|error| format!("{error:?}"))

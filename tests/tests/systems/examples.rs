@@ -8,7 +8,7 @@ use std::process::{Command, Output};
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use flamingock_tests::{Backend, Driver, Postgres, cargo, scenarios};
+use flamingock_tests::{Backend, Driver, Postgres, cargo, normalise, scenarios};
 use tempfile::TempDir;
 
 const SOON: Duration = Duration::from_secs(20);
@@ -20,6 +20,7 @@ static EXAMPLES: LazyLock<HashMap<String, PathBuf>> = LazyLock::new(|| {
         "transactions",
         "changes-in-a-library",
         "axum-startup",
+        "backfill",
     ];
     let arguments: Vec<&str> = packages
         .iter()
@@ -69,6 +70,19 @@ fn quickstart_applies_once() {
         "{first}"
     );
     assert_eq!(run(), "default: up to date, 2 changes applied\n");
+}
+
+#[test]
+fn backfill_is_continued_after_a_kill() {
+    let folder = folder();
+    // A second start begins anew.
+    for _ in 0..2 {
+        let output = success(&example("backfill", folder.path()).output().unwrap());
+        let page = include_str!("../../../examples/backfill/README.md");
+        let shown = page.split("$ cargo run -p backfill\n").nth(1).unwrap();
+        let shown = shown.split("```").next().unwrap();
+        assert_eq!(normalise(&output), normalise(shown));
+    }
 }
 
 #[tokio::test]
