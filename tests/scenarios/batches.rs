@@ -264,7 +264,7 @@ async fn change_that_an_operator_marked_as_rolled_back_begins_anew() {
         .unwrap_err();
     execute(&pool, "DELETE FROM flamingock_progress").await;
 
-    // Without its progress, nobody knows which batches were applied.
+    // Without its progress, it is not known which batches were applied.
     let error = runner(&pool, Wanted::default()).run().await.unwrap_err();
     let change = error.report().unwrap().changes().next().unwrap().clone();
     assert_eq!(change.issue, Some(Cause::Interrupted), "{error:?}");
@@ -525,13 +525,19 @@ async fn stopped_run_is_continued_by_the_next_one() {
     let run = tokio::spawn(run);
     gate.reached().await;
     stop.send(()).unwrap();
+    // The batch in progress is completed.
+    gate.open();
     let error = tokio::time::timeout(Duration::from_secs(30), run)
         .await
         .unwrap()
         .unwrap()
         .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Cancelled, "{error:?}");
-    assert_eq!(flamingock_tests::done(&pool).await, ["batch 1"]);
+    assert!(
+        format!("{error:?}").contains("2 batches are committed"),
+        "{error:?}"
+    );
+    assert_eq!(flamingock_tests::done(&pool).await, ["batch 1", "batch 2"]);
     assert_eq!(audit(&pool).await.last().unwrap(), "waits 1 FAILED shared");
     let next = runner();
     let open = Gate::default();

@@ -103,6 +103,9 @@ async fn every_row_is_done() -> Result<(), Box<dyn std::error::Error>> {
     let pool = SqlitePool::connect("sqlite::memory:").await?;
     sqlx::raw_sql(TABLES).execute(&pool).await?;
     backfill(&pool).await?;
+    let progress = include_str!("backfill/progress.sql");
+    let progress = sqlx::raw_sql(progress).fetch_all(&pool).await?;
+    assert_eq!(progress.len(), 1);
     let count = async |condition: &'static str| {
         let text = format!("SELECT count(*) FROM orders WHERE {condition}");
         let text = sqlx::AssertSqlSafe(text);

@@ -8,7 +8,6 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::argument::{Argument, Inputs, Need, NeedKind};
-use super::body::Answer;
 use crate::util::boxed::{BoxError, BoxFuture};
 use crate::util::error_chain::ErrorChain;
 
@@ -247,7 +246,7 @@ impl<C: Serialize + DeserializeOwned + 'static, E: Into<BoxError>> BatchOutput
 pub fn erase_batch<'a, T: BatchOutput + 'a>(
     future: BoxFuture<'a, T>,
     state: &'a BatchState,
-) -> Answer<'a, ()> {
+) -> BoxFuture<'a, Result<(), BoxError>> {
     Box::pin(async move {
         let next = future.await.into_next()?;
         let text = |value: &Option<T::Cursor>| {

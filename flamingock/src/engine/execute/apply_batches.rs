@@ -152,7 +152,8 @@ impl Execution<'_> {
         let body = &self.definition.body;
         let invocation = Invocation {
             values: [own, &self.target.values, self.executor.values],
-            ..self.invocation(own, true)
+            // A run that was asked to stop ends after this batch.
+            ..self.invocation(own, false)
         };
         let (transacted, _) = self
             .transact(attempt, body, &invocation, Purpose::Batch, placement)
