@@ -6,6 +6,7 @@
 #![allow(clippy::duplicate_mod)] // The same scenarios on every database.
 
 mod asynchronous_commit;
+mod backfill;
 mod boots;
 mod clocks;
 mod common;

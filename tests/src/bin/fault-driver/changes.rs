@@ -1,7 +1,7 @@
 //! The changes to choose from. Each leaves a trace of each step in `done`.
 
 use flamingock::template::Template;
-use flamingock::{Batch, Definition, Next};
+use flamingock::{Batch, Definition, Key, Keyset, Next};
 use flamingock::{BoxError, change, changes, rollback, template, templates, verify};
 use flamingock_tests::query;
 use serde::Deserialize;
@@ -289,6 +289,15 @@ async fn one_batch(
     })
 }
 
+/// Goes through a table, slowly enough to be killed.
+#[change(id = "backfill", order = "016", batch, register = false)]
+async fn backfill(batch: Batch<Key>, db: &mut Connection) -> Result<Next<Key>, BoxError> {
+    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    let items = Keyset::table("items").key("tenant").key("id");
+    let update = "UPDATE items SET times = times + 1 WHERE {range}";
+    Ok(items.execute(update, &batch, db).await?)
+}
+
 /// The changes that run in another database than the audit's.
 pub(crate) fn separate() -> Vec<&'static Definition> {
     changes![separate_change, kept_there, undone_there, batches_there].to_vec()
@@ -313,7 +322,8 @@ pub(crate) fn chosen(
         beside,
         made_together,
         kept,
-        batches
+        batches,
+        backfill
     ];
     let known: Vec<_> = known.into_iter().chain(separate).collect();
     let find = |name: &String| {
