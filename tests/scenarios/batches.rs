@@ -10,7 +10,9 @@ use flamingock::{
     Batch, BoxError, Error, ErrorKind, MemoryStore, Next, Outcome, Resolution, Runner, Stage,
     TargetSystem, UndoTarget, change, changes, rollback,
 };
-use flamingock_tests::{Backend as _, Gate, audit, count, execute, query, strings, with_table};
+use flamingock_tests::{
+    Backend as _, Gate, Recorder, audit, count, execute, query, strings, with_table,
+};
 use sqlx::Pool;
 
 use super::{Backend, Connection, Db};
@@ -148,9 +150,19 @@ async fn every_row_is_done_once_and_the_change_is_applied() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 2).await;
     fill(&pool).await;
-    let report = runner(&pool, Wanted::default()).run().await.unwrap();
+    let recorder = Recorder::default();
+    let run = runner(&pool, Wanted::default()).listener(recorder.listener());
+    let report = run.run().await.unwrap();
     assert_eq!(report.counts().newly_applied, 1);
     assert_eq!(times(&pool).await, ["1|100"]);
+    let committed: Vec<String> = recorder
+        .lines()
+        .into_iter()
+        .filter(|line| line.contains("batch"))
+        .collect();
+    assert_eq!(committed.len(), 16);
+    assert_eq!(committed[0], "count-items batch 1, 7 rows done");
+    assert_eq!(committed[15], "count-items batch 16, 100 rows done");
     let entries = runner(&pool, Wanted::default())
         .history(&HistoryFilter::default())
         .await

@@ -70,6 +70,12 @@ fn line(event: &Event) -> String {
                 .unwrap_or_default();
             format!("{} {attempt} {}{error}", change.id, change.outcome)
         }
+        EventKind::BatchCommitted {
+            id,
+            batch,
+            done_rows,
+            ..
+        } => format!("{id} batch {batch}, {done_rows} rows done"),
         EventKind::StepStarted {
             id,
             step,

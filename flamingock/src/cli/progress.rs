@@ -201,6 +201,18 @@ impl Count {
                     self.started
                 ))
             }
+            EventKind::BatchCommitted {
+                id,
+                batch,
+                done_rows,
+                ..
+            } => {
+                let of = self.planned.max(self.started);
+                Some(format!(
+                    "[{}/{of}] {id}: {batch} batches, {done_rows} rows done",
+                    self.started
+                ))
+            }
             EventKind::RunStarted
             | EventKind::LockObtained { .. }
             | EventKind::LockLost { .. }

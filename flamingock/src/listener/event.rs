@@ -180,6 +180,23 @@ pub enum EventKind {
         /// Why it failed; `None` if it succeeded.
         error: Option<ErrorChain>,
     },
+    /// A batch of a change that works in batches was committed, or its cursor saved.
+    #[non_exhaustive]
+    BatchCommitted {
+        /// The change's id.
+        id: String,
+        /// The stage of the change.
+        stage: String,
+        /// The number of the batch, from 1; earlier runs count.
+        batch: i64,
+        /// The number of rows that it did.
+        rows: i64,
+        /// The number of rows that all batches did.
+        done_rows: i64,
+        /// How long it took.
+        #[serde(rename = "duration_ms", serialize_with = "milliseconds")]
+        duration: Duration,
+    },
     /// A change ended. There is no [`ChangeStarted`](Self::ChangeStarted) before it if the change
     /// could not run because its target system was not ready.
     #[non_exhaustive]
@@ -307,6 +324,12 @@ impl fmt::Display for Event {
                     None => Ok(()),
                 }
             }
+            EventKind::BatchCommitted {
+                id,
+                batch,
+                done_rows,
+                ..
+            } => write!(f, "{id:?} batch {batch} committed, {done_rows} rows done"),
             EventKind::ChangeEnded { change, .. } => {
                 write!(f, "{:?} {}", change.id, change.outcome)?;
                 match &change.error {

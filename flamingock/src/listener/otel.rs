@@ -161,6 +161,7 @@ impl Listener for Metrics {
             | EventKind::ChangeStarted { .. }
             | EventKind::StepStarted { .. }
             | EventKind::StepEnded { .. }
+            | EventKind::BatchCommitted { .. }
             | EventKind::Verified(_) => {}
         }
         Ok(())

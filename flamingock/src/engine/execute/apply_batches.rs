@@ -9,7 +9,7 @@
 //! interrupted runs again.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::audit::attempt::{Attempt, Purpose};
 use crate::audit::entry::{State, TransactionMode};
@@ -17,6 +17,7 @@ use crate::audit::progress::{BatchEnd, Progress, ProgressClaim};
 use crate::audit::store_error::{StoreError, StoreErrorKind};
 use crate::change::argument::Values;
 use crate::change::batch::{BatchState, CursorType, committed, first_size};
+use crate::listener::EventKind;
 use crate::lock::stop::StopReason;
 use crate::plan::decision::Cause;
 use crate::report::run::Outcome;
@@ -77,15 +78,11 @@ impl Execution<'_> {
                 return ExecutionOutcome::lost(reason);
             }
             self.tell_batch(&progress);
+            let began = Instant::now();
             match self.batch(attempt, &claim, &progress).await {
                 BatchOutcome::Done(end) => {
-                    tracing::debug!(
-                        change.id = self.definition.id,
-                        batch = end.number + 1,
-                        rows = end.done_rows,
-                        "batch committed"
-                    );
                     progress = progress.after(&end);
+                    self.tell_committed(&progress, end.done_rows, began.elapsed());
                 }
                 BatchOutcome::Ended(outcome) => return *outcome,
             }
@@ -265,6 +262,26 @@ impl Execution<'_> {
             stopped: true,
             ..self.batch_failed(attempt, ErrorChain::text(&text)).await
         }
+    }
+
+    fn tell_committed(&self, progress: &Progress, rows: i64, took: Duration) {
+        let (batch, done_rows) = (progress.batches, progress.done_rows);
+        tracing::debug!(
+            change.id = self.definition.id,
+            batch,
+            rows,
+            done_rows,
+            duration_ms = took.as_secs_f64() * 1000.0,
+            "batch committed"
+        );
+        self.executor.events.emit(EventKind::BatchCommitted {
+            id: self.definition.id.to_owned(),
+            stage: self.definition.stage.to_owned(),
+            batch,
+            rows,
+            done_rows,
+            duration: took,
+        });
     }
 
     /// Sets the activity that waiters see.
