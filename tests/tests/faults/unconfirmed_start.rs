@@ -23,7 +23,7 @@ struct Case {
     says: &'static str,
 }
 
-const CASES: [Case; 4] = [
+const CASES: [Case; 6] = [
     Case {
         change: "plain",
         undoes: false,
@@ -44,7 +44,35 @@ const CASES: [Case; 4] = [
         undoes: true,
         says: "STARTED",
     },
+    // An earlier run has committed batches, which stay.
+    Case {
+        change: "batches",
+        undoes: false,
+        says: "STARTED",
+    },
+    Case {
+        change: "batches-there",
+        undoes: false,
+        says: "STARTED",
+    },
 ];
+
+/// Two of three batches, by a process that is killed in the third one.
+async fn commit_two_batches(ground: &Ground, other: &Ground, id: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let point = format!("{id} 3");
+    let owner = Start::of(id, ground.url()).with("--target", other.url());
+    let owner = owner
+        .lock(400, 10_000)
+        .holding(&point, &folder.path().join("never"));
+    let mut owner = owner.spawn();
+    owner
+        .line(&format!("at {point}"), Duration::from_secs(20))
+        .await
+        .unwrap();
+    owner.kill().unwrap();
+    end_of(owner).await;
+}
 
 async fn latest(ground: &Ground, id: &str) -> Option<String> {
     let text = format!("SELECT state FROM flamingock_audit WHERE change_id = '{id}' ORDER BY seq");
@@ -62,7 +90,8 @@ async fn lost(kind: Kind, case: &Case) {
     let ground = Ground::with_table(kind).await;
     // The other database is the reachable one.
     let other = Ground::with_table(Kind::Sqlite).await;
-    let elsewhere = if change == "kept-there" {
+    let in_batches = change.starts_with("batches");
+    let elsewhere = if change.ends_with("-there") {
         &other
     } else {
         &ground
@@ -75,6 +104,10 @@ async fn lost(kind: Kind, case: &Case) {
     let first = if undoes { change } else { "last" };
     let made = Start::of(first, ground.url()).with("--target", other.url());
     made.lock(5_000, 10_000).run().await.expect("ok");
+    if in_batches {
+        commit_two_batches(&ground, &other, change).await;
+        assert_eq!(left(elsewhere, change).await, 2, "{what}");
+    }
     let before = left(elsewhere, change).await;
 
     let proxy = Proxy::in_front_of(ground.url()).unwrap();
@@ -94,7 +127,11 @@ async fn lost(kind: Kind, case: &Case) {
     ran.expect_after("ChangesFailed", &what);
     ran.says("did not run: its start could not be recorded");
     assert_eq!(left(elsewhere, change).await, before, "{what}");
-    let stands = if undoes { "APPLIED" } else { "ROLLED_BACK" };
+    let stands = match (undoes, in_batches) {
+        (true, _) => "APPLIED",
+        (false, false) => "ROLLED_BACK",
+        (false, true) => "FAILED",
+    };
     assert_eq!(
         latest(&ground, change).await.as_deref(),
         Some(stands),
@@ -105,7 +142,8 @@ async fn lost(kind: Kind, case: &Case) {
     let next = Start::of(change, ground.url()).with("--target", other.url());
     let next = next.lock(5_000, 10_000);
     next.run().await.expect_after("ok", &what);
-    assert!(left(elsewhere, change).await > 0, "{what}");
+    let all = left(elsewhere, change).await;
+    assert!(if in_batches { all == 3 } else { all > 0 }, "{what}: {all}");
     if undoes {
         let undo = next.with("--undo", 1).run().await;
         undo.expect_after("ok", &what);

@@ -14,8 +14,8 @@ use crate::util::error_chain::chain;
 
 use super::execution::Execution;
 use super::outcome::{
-    ExecutionOutcome, NO_CONNECTION, NOT_RUN, applied, introduced, no_database, takes_connection,
-    with_unrecorded,
+    ExecutionOutcome, NO_CONNECTION, NOT_RECORDED, NOT_RUN, applied, introduced, no_database,
+    takes_connection, with_unrecorded,
 };
 
 impl Execution<'_> {
@@ -240,10 +240,7 @@ impl Execution<'_> {
             AppendError::Lost(reason) => return ExecutionOutcome::lost(reason),
             AppendError::Failed(error) => error,
         };
-        let text = introduced(
-            "the change did not run: its start could not be recorded",
-            &ErrorChain::of(&error),
-        );
+        let text = introduced(NOT_RECORDED, &ErrorChain::of(&error));
         if self.start_may_be_on_record(attempt, &error).await {
             let entries = attempt.nothing_left(&mode, Some(text.clone()));
             return self.recorded(&entries, text, Outcome::RolledBack).await;

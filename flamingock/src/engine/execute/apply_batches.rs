@@ -18,6 +18,7 @@ use crate::audit::store_error::{StoreError, StoreErrorKind};
 use crate::change::argument::Values;
 use crate::change::batch::{BatchState, CursorType, committed, first_size};
 use crate::listener::EventKind;
+use crate::lock::append::AppendError;
 use crate::lock::stop::StopReason;
 use crate::plan::decision::Cause;
 use crate::report::run::Outcome;
@@ -26,7 +27,7 @@ use crate::target::invocation::{Ended, Invocation};
 use crate::util::error_chain::{ErrorChain, chain};
 
 use super::execution::Execution;
-use super::outcome::{ExecutionOutcome, introduced, issue, with_unrecorded};
+use super::outcome::{ExecutionOutcome, NOT_RECORDED, introduced, issue, with_unrecorded};
 
 const NOT_CLAIMED: &str = "the change did not run: its progress could not be claimed";
 
@@ -68,7 +69,7 @@ impl Execution<'_> {
         }
         let started = attempt.started(mode.clone());
         if let Err(unwritten) = self.executor.append(&[started]).await {
-            return self.not_started(attempt, mode, unwritten).await;
+            return self.batches_not_started(attempt, unwritten).await;
         }
         while !progress.finished {
             if self.executor.signals.now() != StopReason::No {
@@ -88,6 +89,25 @@ impl Execution<'_> {
             }
         }
         self.record_applied(attempt, mode).await
+    }
+
+    /// Reports that no batch ran. The entry may exist all the same. It must not be followed by
+    /// ROLLED_BACK, after which the change would begin anew: earlier attempts may have committed
+    /// batches.
+    async fn batches_not_started(
+        &self,
+        attempt: &Attempt<'_>,
+        unwritten: AppendError,
+    ) -> ExecutionOutcome {
+        let error = match unwritten {
+            AppendError::Lost(reason) => return ExecutionOutcome::lost(reason),
+            AppendError::Failed(error) => error,
+        };
+        let text = introduced(NOT_RECORDED, &ErrorChain::of(&error));
+        if self.start_may_be_on_record(attempt, &error).await {
+            return self.batch_failed(attempt, text).await;
+        }
+        ExecutionOutcome::failed(Outcome::NotReached, text)
     }
 
     fn claim(&self, attempt: &Attempt<'_>) -> ProgressClaim {

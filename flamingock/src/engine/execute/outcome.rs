@@ -15,6 +15,8 @@ pub(super) const NO_DATABASE: &str = "its target system has no database";
 
 pub(super) const NOT_RUN: &str = "the change did not run: its transaction could not begin";
 
+pub(super) const NOT_RECORDED: &str = "the change did not run: its start could not be recorded";
+
 /// The outcome of a change.
 #[derive(Debug)]
 pub(crate) struct ExecutionOutcome {
