@@ -13,6 +13,7 @@ mod faulty;
 mod play;
 mod process;
 mod seeds;
+mod stall;
 mod trace;
 
 pub use effects::{Kind, Site, common};

@@ -3,11 +3,16 @@
 use std::ops::Range;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Instant;
 
 use tokio::task::JoinSet;
 
 use crate::is_extra;
+use crate::stall::Stalls;
 use crate::trace::Trace;
+
+/// How often a schedule is played again at most.
+const MOST_AGAIN: u32 = 3;
 
 /// The result of a schedule.
 #[derive(Debug)]
@@ -99,6 +104,9 @@ pub fn try_all(test: &str, seeds: Range<u64>, play: impl Fn(u64) -> Played + Syn
 /// Plays them, that many at the same time, until one fails. `test` is the argument by which cargo
 /// selects the test.
 ///
+/// A schedule that fails after a stall of the machine is played again: the second argument of
+/// `play` is the number of its plays so far.
+///
 /// # Panics
 ///
 /// Panics if a schedule fails, with its trace.
@@ -106,25 +114,37 @@ pub async fn try_side_by_side<F>(
     test: &str,
     seeds: Range<u64>,
     side_by_side: usize,
-    play: impl Fn(u64) -> F,
+    play: impl Fn(u64, u32) -> F,
 ) where
     F: Future<Output = Played> + Send + 'static,
 {
+    let stalls = Stalls::watch();
     let mut waiting = seeds.clone();
+    let mut again = Vec::new();
     let mut playing = JoinSet::new();
     let mut number = 0_u64;
     loop {
         while playing.len() < side_by_side {
-            let Some(seed) = waiting.next() else {
+            let first = || waiting.next().map(|seed| (seed, 0));
+            let Some((seed, before)) = again.pop().or_else(first) else {
                 break;
             };
-            let played = play(seed);
-            playing.spawn(async move { (seed, played.await) });
+            let began = Instant::now();
+            let played = play(seed, before);
+            playing.spawn(async move { (seed, before, began, played.await) });
         }
         let Some(played) = playing.join_next().await else {
             break;
         };
-        let (seed, played) = played.unwrap();
+        let (seed, before, began, played) = played.unwrap();
+        if !played.is_right()
+            && before < MOST_AGAIN
+            && let Some(length) = stalls.since(began)
+        {
+            println!("{test}: seed {seed} failed after a stall of {length:?}: played again");
+            again.push((seed, before + 1));
+            continue;
+        }
         assert!(played.is_right(), "{}", played.text(test, seed));
         number += 1;
         if number.is_multiple_of(500) {
@@ -132,4 +152,59 @@ pub async fn try_side_by_side<F>(
         }
     }
     println!("{test}: {} schedules", seeds.end - seeds.start);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+    use std::time::Duration;
+
+    use super::{MOST_AGAIN, Played, try_side_by_side};
+
+    fn played(is_right: bool) -> Played {
+        let wrong = match is_right {
+            true => Vec::new(),
+            false => vec!["late".to_owned()],
+        };
+        let trace = String::new();
+        Played { wrong, trace }
+    }
+
+    /// Plays three seeds. The second one fails that often, after blocking the process. Returns the
+    /// plays.
+    async fn plays(failures: u32, blocked: Duration) -> Vec<(u64, u32)> {
+        let plays = Mutex::new(Vec::new());
+        try_side_by_side("test", 0..3, 1, |seed, before| {
+            plays.lock().unwrap().push((seed, before));
+            async move {
+                let fails = seed == 1 && before < failures;
+                if fails {
+                    std::thread::sleep(blocked);
+                }
+                played(!fails)
+            }
+        })
+        .await;
+        plays.into_inner().unwrap()
+    }
+
+    const STALL: Duration = Duration::from_millis(600);
+
+    #[tokio::test]
+    async fn failure_after_a_stall_is_played_again() {
+        let expected = [(0, 0), (1, 0), (1, 1), (2, 0)];
+        assert_eq!(plays(1, STALL).await, expected);
+    }
+
+    #[tokio::test]
+    #[should_panic = "late"]
+    async fn failure_without_a_stall_fails_the_test() {
+        plays(1, Duration::ZERO).await;
+    }
+
+    #[tokio::test]
+    #[should_panic = "late"]
+    async fn failure_after_each_stall_fails_the_test() {
+        plays(MOST_AGAIN + 1, STALL).await;
+    }
 }

@@ -39,9 +39,9 @@ where
         database,
         changes: common().into_iter().chain(changes).collect(),
     });
-    try_side_by_side(test, seeds(24, 3_334), SIDE_BY_SIDE, |seed| {
+    try_side_by_side(test, seeds(24, 3_334), SIDE_BY_SIDE, |seed, before| {
         let ground = Arc::clone(&ground);
-        async move { ground.play(seed).await }
+        async move { ground.play(seed, before).await }
     })
     .await;
 }
@@ -63,7 +63,8 @@ where
     B: Backend,
     for<'a> &'a Pool<B::Db>: IntoStorage,
 {
-    async fn play(&self, seed: u64) -> Played {
+    /// Plays it, as a service of its own if it was played before.
+    async fn play(&self, seed: u64, before: u32) -> Played {
         let own = match &self.database {
             Some(_) => None,
             None => Some(prepared::<B>().await),
@@ -76,7 +77,7 @@ where
             let url = weather.url(&database.url, process);
             (&options.connect_lazy(&url).unwrap()).into_storage()
         };
-        let service = format!("seed-{seed}");
+        let service = format!("seed-{seed}-{before}");
         let schedule = Schedule {
             seed,
             service: service.clone(),
