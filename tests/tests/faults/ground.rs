@@ -55,6 +55,17 @@ impl Ground {
     }
 }
 
+/// Closes its cached connections: a test with a database for each of hundreds of points would take
+/// all connections of the server.
+impl Drop for Ground {
+    fn drop(&mut self) {
+        let forgotten = POSTGRES.try_with(|all| all.borrow_mut().remove(self.url()));
+        drop(forgotten);
+        let forgotten = MARIADB.try_with(|all| all.borrow_mut().remove(self.url()));
+        drop(forgotten);
+    }
+}
+
 /// Queries a database of any kind, on its own connection.
 pub(crate) async fn rows(url: &str, sql: &str) -> Vec<String> {
     match try_rows(url, sql).await {
@@ -116,4 +127,21 @@ where
     let answer = query(&mut connection, sql).await.ok()?;
     all.with_borrow_mut(|all| all.entry(url.to_owned()).or_default().push(connection));
     Some(answer)
+}
+
+#[tokio::test]
+async fn cached_connections_end_with_their_database() {
+    for kind in [Kind::Postgres, Kind::MariaDb] {
+        let (first, second) = (Ground::empty(kind).await, Ground::empty(kind).await);
+        look(first.url(), "SELECT 'there'").await;
+        look(second.url(), "SELECT 'there'").await;
+        drop(first);
+        let kept = POSTGRES.with_borrow(|all| all.keys().cloned().collect::<Vec<_>>());
+        let kept = [
+            kept,
+            MARIADB.with_borrow(|all| all.keys().cloned().collect()),
+        ]
+        .concat();
+        assert_eq!(kept, [second.url()]);
+    }
 }
