@@ -59,14 +59,14 @@ impl Schedule<'_> {
         let longest = process.held_up() + stated + LONGEST_POLL + self.slack;
         if ended.waited > longest {
             let (name, waited) = (process.name, ended.waited);
-            trace.wrong(format!(
+            trace.late(format!(
                 "run {name} waited {waited:?}, longer than {longest:?}"
             ));
         }
         let longest = longest + self.lock.lease + self.slack * 9;
         if ended.took > longest {
             let (name, took) = (process.name, ended.took);
-            trace.wrong(format!("run {name} took {took:?}, longer than {longest:?}"));
+            trace.late(format!("run {name} took {took:?}, longer than {longest:?}"));
         }
     }
 
@@ -213,7 +213,7 @@ impl Schedule<'_> {
             _ => None,
         };
         let Some(report) = report else {
-            trace.wrong(format!("the last run did not end well: {}", text_of(last)));
+            trace.late(format!("the last run did not end well: {}", text_of(last)));
             return;
         };
         for change in &self.changes {

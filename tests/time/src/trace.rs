@@ -12,7 +12,8 @@ pub struct Trace {
     began: Instant,
     /// None if the events are not needed.
     notes: Option<Mutex<Vec<(Duration, String)>>>,
-    wrong: Mutex<Vec<String>>,
+    /// The broken rules, and whether a stall of the machine can break them.
+    wrong: Mutex<Vec<(String, bool)>>,
 }
 
 impl Trace {
@@ -40,14 +41,23 @@ impl Trace {
 
     /// Records a broken rule.
     pub fn wrong(&self, what: String) {
+        self.push(what, false);
+    }
+
+    /// Records a broken rule about time, which a stall of the machine breaks, too.
+    pub fn late(&self, what: String) {
+        self.push(what, true);
+    }
+
+    fn push(&self, what: String, is_about_time: bool) {
         self.note(|| format!("WRONG: {what}"));
         self.wrong
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .push(what);
+            .push((what, is_about_time));
     }
 
-    pub(crate) fn what_is_wrong(&self) -> Vec<String> {
+    pub(crate) fn what_is_wrong(&self) -> Vec<(String, bool)> {
         self.wrong
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
