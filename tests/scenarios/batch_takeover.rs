@@ -194,3 +194,93 @@ async fn lost_answer_to_a_commit_neither_loses_nor_repeats_a_batch() {
         }
     }
 }
+
+const SLEEP: &str = match <Backend as flamingock_tests::Backend>::NAME.as_bytes() {
+    b"PostgreSQL" => "SELECT pg_sleep(300)",
+    _ => "SELECT SLEEP(300)",
+};
+
+/// Takes too long in its second batch.
+#[change(id = "slow", order = "001", timeout = "1s", batch, register = false)]
+async fn slow(
+    batch: Batch<i64>,
+    db: &mut Connection,
+    other: &Other,
+) -> Result<Next<i64>, BoxError> {
+    slow_batch(batch, db, other).await
+}
+
+#[change(
+    id = "slow",
+    order = "001",
+    target = "other",
+    timeout = "1s",
+    batch,
+    register = false
+)]
+async fn slow_elsewhere(
+    batch: Batch<i64>,
+    db: &mut Connection,
+    other: &Other,
+) -> Result<Next<i64>, BoxError> {
+    slow_batch(batch, db, other).await
+}
+
+async fn slow_batch(
+    batch: Batch<i64>,
+    db: &mut Connection,
+    other: &Other,
+) -> Result<Next<i64>, BoxError> {
+    let done = batch.cursor().copied().unwrap_or(0);
+    query(
+        db,
+        &format!("INSERT INTO done VALUES ('batch {}')", done + 1),
+    )
+    .await?;
+    if done == 1 {
+        query(db, other.statement).await?;
+    }
+    Ok(match done {
+        2 => Next::finished(),
+        done => Next::after(done + 1),
+    })
+}
+
+#[tokio::test]
+async fn statement_of_a_batch_that_takes_too_long_is_cancelled() {
+    for target in ["default", "other"] {
+        let databases = [Backend::fresh().await, Backend::fresh().await];
+        let pool = with_table(&databases[0], 2).await;
+        let elsewhere = with_table(&databases[1], 2).await;
+        let direct = if target == "default" {
+            &pool
+        } else {
+            &elsewhere
+        };
+        let runner = |statement| {
+            let other = Other {
+                pool: pool.clone(),
+                statement,
+            };
+            match target {
+                "default" => Runner::new(&pool).changes(changes![slow]),
+                _ => Runner::new(&pool)
+                    .changes(changes![slow_elsewhere])
+                    .target(TargetSystem::sqlx("other", &elsewhere)),
+            }
+            .provide(other)
+        };
+        let run = tokio::time::timeout(LONG, runner(SLEEP).run()).await;
+        let error = run.expect("the statement was cancelled").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ChangesFailed, "{error:?}");
+        assert!(
+            format!("{error:?}").contains("its timeout of 1s"),
+            "{error:?}"
+        );
+        assert_eq!(done(direct).await, ["batch 1"]);
+        let last = audit(&pool).await.pop().unwrap();
+        assert!(last.starts_with("slow 1 FAILED s"), "{last}");
+        runner("SELECT 1").run().await.unwrap();
+        assert_eq!(done(direct).await, ["batch 1", "batch 2", "batch 3"]);
+    }
+}

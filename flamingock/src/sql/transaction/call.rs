@@ -11,7 +11,7 @@ use super::tries::{TransactionRunner, TryContext};
 use crate::audit::progress::BatchEnd;
 use crate::change::batch::BatchState;
 use crate::sql::connection::GuardedConnection;
-use crate::sql::driver::{Driver, begin, is_deeper_than};
+use crate::sql::driver::{Driver, begin, is_deeper_than, mark_session};
 use crate::sql::progress::batch_write;
 use crate::sql::rows;
 use crate::sql::timing::{BUSY_PAUSE, POLL_PAUSE};
@@ -50,6 +50,7 @@ impl<D: Driver> TransactionRunner<'_, D> {
                 }
                 connection.can_roll_back = true;
             }
+            self.mark_batch(&mut connection, context).await?;
             self.set_foreign_keys(&mut connection).await?;
             let done = match begin::<D>(&mut connection, text.clone()).await {
                 Ok(mut transaction) => {
@@ -77,6 +78,28 @@ impl<D: Driver> TransactionRunner<'_, D> {
                 _ => return Err(error),
             }
         }
+    }
+
+    /// Marks the session of a batch, which has no witness that names it, so that its statement can be
+    /// cancelled.
+    async fn mark_batch(
+        &self,
+        connection: &mut GuardedConnection<D>,
+        context: &mut TryContext<'_>,
+    ) -> Result<(), sqlx::Error> {
+        let cancellation = D::CANCELLATION.filter(|cancellation| cancellation.id_by_mark.is_some());
+        let (AuditPlacement::Progress { .. }, Some(cancellation)) = (self.placement, cancellation)
+        else {
+            return Ok(());
+        };
+        match mark_session::<D>(connection, &cancellation, &context.tag).await {
+            Ok(mark) => context.session_mark = mark,
+            Err(error) if D::classify(&error) == Failure::Disconnected => return Err(error),
+            Err(error) => {
+                tracing::warn!(%error, "statements of this batch could not be cancelled");
+            }
+        }
+        Ok(())
     }
 
     async fn call_functions(

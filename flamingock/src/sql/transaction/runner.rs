@@ -197,9 +197,6 @@ impl<D: Driver> TransactionRunner<'_, D> {
     }
 
     pub(super) fn witness<'b>(&self, context: &'b TryContext<'_>, at: usize) -> Witness<'b> {
-        if context.session_mark.is_some() {
-            return Witness::Unneeded;
-        }
         match (self.purpose, &self.placement) {
             (
                 _,
@@ -210,6 +207,7 @@ impl<D: Driver> TransactionRunner<'_, D> {
                 owner: context.progress_owner(*holds_audit),
                 batch: batch.number,
             },
+            _ if context.session_mark.is_some() => Witness::Unneeded,
             (_, AuditPlacement::SameDatabase) if self.database.ledger.dialect().has_one_writer => {
                 Witness::Lease
             }
