@@ -241,11 +241,22 @@ impl Execution<'_> {
             AppendError::Failed(error) => error,
         };
         let text = introduced(NOT_RECORDED, &ErrorChain::of(&error));
+        let works_in_batches = self.definition.body.cursor().is_some();
         if self.start_may_be_on_record(attempt, &error).await {
+            // After ROLLED_BACK the change would begin anew, but earlier attempts may have committed
+            // batches.
+            if works_in_batches {
+                return self.batch_failed(attempt, text).await;
+            }
             let entries = attempt.nothing_left(&mode, Some(text.clone()));
             return self.recorded(&entries, text, Outcome::RolledBack).await;
         }
-        ExecutionOutcome::failed(Outcome::RolledBack, text)
+        let outcome = if works_in_batches {
+            Outcome::NotReached
+        } else {
+            Outcome::RolledBack
+        };
+        ExecutionOutcome::failed(outcome, text)
     }
 
     pub(super) async fn call(

@@ -18,7 +18,6 @@ use crate::audit::store_error::{StoreError, StoreErrorKind};
 use crate::change::argument::Values;
 use crate::change::batch::{BatchState, CursorType, committed, first_size};
 use crate::listener::EventKind;
-use crate::lock::append::AppendError;
 use crate::lock::stop::StopReason;
 use crate::plan::decision::Cause;
 use crate::report::run::Outcome;
@@ -27,7 +26,7 @@ use crate::target::invocation::{Ended, Invocation};
 use crate::util::error_chain::{ErrorChain, chain};
 
 use super::execution::Execution;
-use super::outcome::{ExecutionOutcome, NOT_RECORDED, introduced, issue, with_unrecorded};
+use super::outcome::{ExecutionOutcome, introduced, issue, with_unrecorded};
 
 const NOT_CLAIMED: &str = "the change did not run: its progress could not be claimed";
 
@@ -69,7 +68,7 @@ impl Execution<'_> {
         }
         let started = attempt.started(mode.clone());
         if let Err(unwritten) = self.executor.append(&[started]).await {
-            return self.batches_not_started(attempt, unwritten).await;
+            return self.not_started(attempt, mode, unwritten).await;
         }
         while !progress.finished {
             if self.executor.signals.now() != StopReason::No {
@@ -89,25 +88,6 @@ impl Execution<'_> {
             }
         }
         self.record_applied(attempt, mode).await
-    }
-
-    /// Reports that no batch ran. The entry may exist all the same. It must not be followed by
-    /// ROLLED_BACK, after which the change would begin anew: earlier attempts may have committed
-    /// batches.
-    async fn batches_not_started(
-        &self,
-        attempt: &Attempt<'_>,
-        unwritten: AppendError,
-    ) -> ExecutionOutcome {
-        let error = match unwritten {
-            AppendError::Lost(reason) => return ExecutionOutcome::lost(reason),
-            AppendError::Failed(error) => error,
-        };
-        let text = introduced(NOT_RECORDED, &ErrorChain::of(&error));
-        if self.start_may_be_on_record(attempt, &error).await {
-            return self.batch_failed(attempt, text).await;
-        }
-        ExecutionOutcome::failed(Outcome::NotReached, text)
     }
 
     fn claim(&self, attempt: &Attempt<'_>) -> ProgressClaim {
@@ -259,7 +239,11 @@ impl Execution<'_> {
     }
 
     /// Records that a batch failed. The batches before stay.
-    async fn batch_failed(&self, attempt: &Attempt<'_>, error: ErrorChain) -> ExecutionOutcome {
+    pub(super) async fn batch_failed(
+        &self,
+        attempt: &Attempt<'_>,
+        error: ErrorChain,
+    ) -> ExecutionOutcome {
         let mode = self.mode(&self.definition.body);
         let entry = attempt.entry(State::Failed, mode, Some(error.clone()));
         self.recorded(&[entry], error, Outcome::Failed).await
