@@ -200,6 +200,8 @@ async fn mistakes_name_the_rule() {
         (&[][..], update, "the columns of its key"),
         (&["id"], "UPDATE items SET times = 1", "{range}"),
         (&["id"], update, "`id` of `items` is NULL"),
+        (&["number"], update, "number"),
+        (&["id", "number"], update, "number"),
     ] {
         let runner = Runner::new(&pool).changes(changes![wrong]);
         let error = runner

@@ -301,7 +301,11 @@ macro_rules! connections {
             }
 
             fn name(&self, name: &str) -> String {
-                identifier::<$driver>(name)
+                match <$driver as Driver>::KIND {
+                    // A name in double quotes that is none of a column would be a text to SQLite.
+                    DatabaseKind::Sqlite => format!("`{}`", name.replace('`', "``")),
+                    DatabaseKind::Postgres | DatabaseKind::MySql => identifier::<$driver>(name),
+                }
             }
 
             fn column(&self, name: &str) -> String {
