@@ -199,9 +199,8 @@ async fn mistakes_name_the_rule() {
     for (keys, statement, expected) in [
         (&[][..], update, "the columns of its key"),
         (&["id"], "UPDATE items SET times = 1", "{range}"),
-        (&["id"], update, "`id` of `items` is NULL"),
+        (&["id"], update, "`id` of `items` is NULL in a row"),
         (&["number"], update, "number"),
-        (&["id", "number"], update, "number"),
     ] {
         let runner = Runner::new(&pool).changes(changes![wrong]);
         let error = runner
@@ -213,4 +212,76 @@ async fn mistakes_name_the_rule() {
         assert!(text.contains(expected), "{text}");
     }
     assert_eq!(times(&pool).await, ["0|1"]);
+}
+
+/// A row with NULL is found by no condition on the key, so it would be skipped.
+#[tokio::test]
+async fn null_in_any_column_of_the_key_is_refused() {
+    for (rows, keys, expected) in [
+        (
+            "(1, 1, 0), (2, NULL, 0), (3, 1, 0)",
+            &["id", "part"][..],
+            "`part`",
+        ),
+        (
+            "(1, 1, 0), (NULL, 2, 0), (3, 1, 0)",
+            &["id", "part"],
+            "`id`",
+        ),
+        ("(1, 1, 0), (NULL, 2, 0), (3, 1, 0)", &["id"], "`id`"),
+    ] {
+        let database = Backend::fresh().await;
+        let pool = with_table(&database, 2).await;
+        execute(
+            &pool,
+            "CREATE TABLE items (id INT, part INT, times INT NOT NULL)",
+        )
+        .await;
+        execute(&pool, &format!("INSERT INTO items VALUES {rows}")).await;
+        let update = "UPDATE items SET times = 1 WHERE {range}";
+        let runner = Runner::new(&pool)
+            .changes(changes![wrong])
+            .provide(Wrong(keys, update));
+        let text = format!("{:?}", runner.run().await.unwrap_err());
+        assert!(
+            text.contains(&format!("{expected} of `items` is NULL in a row")),
+            "{text}"
+        );
+        assert_eq!(times(&pool).await, ["0|3"]);
+        // Without such rows, a column that could be NULL is fine.
+        execute(&pool, "DELETE FROM items WHERE id IS NULL OR part IS NULL").await;
+        runner.run().await.unwrap();
+        assert_eq!(times(&pool).await, ["1|2"]);
+    }
+}
+
+#[tokio::test]
+async fn types_that_would_skip_rows_are_refused() {
+    let types: &[(&str, &str)] = match NAME {
+        "PostgreSQL" => &[],
+        "SQLite" => &[("REAL", "1.5"), ("BLOB", "X'00ff'")],
+        _ => &[
+            ("TIMESTAMP", "'2026-01-01 00:00:00'"),
+            ("ENUM('b', 'a')", "'a'"),
+            ("DOUBLE", "1.5"),
+            ("BINARY(2)", "X'00ff'"),
+        ],
+    };
+    for (kind, value) in types {
+        let database = Backend::fresh().await;
+        let pool = with_table(&database, 2).await;
+        let table =
+            format!("CREATE TABLE items (id {kind} NOT NULL PRIMARY KEY, times INT NOT NULL)");
+        execute(&pool, &table).await;
+        execute(&pool, &format!("INSERT INTO items VALUES ({value}, 0)")).await;
+        let runner = Runner::new(&pool)
+            .changes(changes![wrong])
+            .provide(Wrong(&["id"], "UPDATE items SET times = 1 WHERE {range}"));
+        let text = format!("{:?}", runner.run().await.unwrap_err());
+        assert!(
+            text.contains("the column `id` of `items` has a"),
+            "{kind}: {text}"
+        );
+        assert_eq!(times(&pool).await, ["0|1"]);
+    }
 }

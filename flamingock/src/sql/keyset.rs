@@ -5,6 +5,7 @@ use flamingock_sqlx_audit::{identifier, text_literal};
 use serde::{Deserialize, Serialize};
 
 use super::driver::{Driver, send};
+use super::keyset_sql::{Check, checks, column, compare};
 use crate::change::batch::{Batch, Next};
 use crate::util::database_kind::DatabaseKind;
 
@@ -36,7 +37,9 @@ use crate::util::database_kind::DatabaseKind;
 ///
 /// # Requirements
 /// The key is the primary key, or columns with a unique index, none of them NULL. Whole numbers,
-/// texts, UUIDs and times are fine; on MySQL and MariaDB no binary columns.
+/// texts, UUIDs and times are fine. Values that a database cannot give back as they are, or sorts in
+/// another way than it compares them, are refused: on MySQL and MariaDB `TIMESTAMP`, `ENUM`, `SET`,
+/// fractions and binary columns. The statement must not change the key.
 #[derive(Clone, Debug)]
 pub struct Keyset {
     table: String,
@@ -143,6 +146,7 @@ impl Keyset {
         let bound = match batch.bound() {
             Some(bound) => bound.clone(),
             None => {
+                self.check(connection).await?;
                 let last = format!("{select} ORDER BY {} LIMIT 1", order(" DESC"));
                 match self.read(connection, last).await? {
                     Some(last) => last,
@@ -178,6 +182,27 @@ impl Keyset {
         }))
     }
 
+    /// Fails if rows would be skipped without an error.
+    async fn check<C: KeysetConnection>(&self, connection: &mut C) -> Result<(), sqlx::Error> {
+        let table: Vec<&str> = self.table.split('.').collect();
+        for column in &self.keys {
+            for check in connection.checks(&table, column) {
+                let (rows, _) = connection.send(check.query).await?;
+                let answer = rows
+                    .into_iter()
+                    .next()
+                    .and_then(|row| row.into_iter().next());
+                if answer.flatten().as_deref() == Some("1") {
+                    let (rule, table) = (check.rule, &self.table);
+                    return Err(invalid(&format!(
+                        "the column `{column}` of `{table}` {rule}"
+                    )));
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Reads one key.
     async fn read<C: KeysetConnection>(
         &self,
@@ -191,7 +216,7 @@ impl Keyset {
         let values = row.into_iter().zip(&self.keys).map(|(value, column)| {
             let value = value.ok_or_else(|| {
                 let table = &self.table;
-                invalid(&format!("the column `{column}` of `{table}` is NULL or binary in a row: a keyset needs a key without either"))
+                invalid(&format!("the column `{column}` of `{table}` has a value that is NULL, binary or a fraction: a keyset needs whole numbers, texts, UUIDs or times"))
             })?;
             // SQLite's columns have no fixed type: the number and the text are different keys.
             Ok(match value.strip_prefix("n:") {
@@ -229,6 +254,10 @@ pub trait KeysetConnection: sealed::Sealed + Send {
     /// Returns the condition that compares the key of a row with this one.
     #[doc(hidden)]
     fn compare(&self, names: &[String], operator: &str, key: &Key) -> String;
+
+    /// Returns the queries that find out whether rows would be skipped because of this column.
+    #[doc(hidden)]
+    fn checks(&self, table: &[&str], column: &str) -> Vec<Check>;
 }
 
 mod sealed {
@@ -246,46 +275,6 @@ async fn sent<D: Driver>(
         .into_iter()
         .map(flamingock_sqlx_audit::Row::columns);
     Ok((rows.collect(), answer.affected))
-}
-
-/// Reads a column of a key as text, which the database converts back when it compares.
-fn column(kind: DatabaseKind, name: &str) -> String {
-    match kind {
-        DatabaseKind::Sqlite => format!(
-            "CASE typeof({name}) WHEN 'integer' THEN 'n:' || {name} WHEN 'text' THEN 't:' || {name} END"
-        ),
-        DatabaseKind::Postgres => format!("'t:' || {name}::text"),
-        // Bytes of a binary column that are no text would be replaced without an error.
-        DatabaseKind::MySql => format!(
-            "CONCAT('t:', CASE WHEN COLLATION({name}) <> 'binary'
-  OR HEX(CAST({name} AS BINARY)) = HEX(CONVERT({name} USING utf8mb4))
-  THEN CONVERT({name} USING utf8mb4) END)"
-        ),
-    }
-}
-
-/// Compares column by column, or the whole key where the database uses an index for that.
-fn compare(kind: DatabaseKind, names: &[String], operator: &str, values: &[String]) -> String {
-    if kind != DatabaseKind::MySql || names.len() == 1 {
-        let (names, values) = (names.join(", "), values.join(", "));
-        return match names.contains(", ") {
-            true => format!("({names}) {operator} ({values})"),
-            false => format!("{names} {operator} {values}"),
-        };
-    }
-    let strict = operator.trim_end_matches('=');
-    let mut parts = Vec::new();
-    for at in 0..names.len() {
-        let is_last = at + 1 == names.len();
-        let equal = names[..at].iter().zip(values);
-        let mut all: Vec<String> = equal
-            .map(|(name, value)| format!("{name} = {value}"))
-            .collect();
-        let operator = if is_last { operator } else { strict };
-        all.push(format!("{} {operator} {}", names[at], values[at]));
-        parts.push(all.join(" AND "));
-    }
-    format!("(({}))", parts.join(") OR ("))
 }
 
 macro_rules! connections {
@@ -312,6 +301,11 @@ macro_rules! connections {
                 column(<$driver as Driver>::KIND, name)
             }
 
+            fn checks(&self, table: &[&str], column: &str) -> Vec<Check> {
+                let name = |name: &str| self.name(name);
+                checks(<$driver as Driver>::KIND, table, column, &name, &text_literal::<$driver>)
+            }
+
             fn compare(&self, names: &[String], operator: &str, key: &Key) -> String {
                 let values = key.0.iter().map(|value| match value {
                     Value::Int(number) => number.to_string(),
@@ -333,37 +327,6 @@ connections! {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn keys_are_compared_in_their_order() {
-        let texts = |texts: &[&str]| {
-            texts
-                .iter()
-                .map(|text| (*text).to_owned())
-                .collect::<Vec<_>>()
-        };
-        let (names, values) = (texts(&["a", "b", "c"]), texts(&["1", "2", "3"]));
-        for (kind, count, operator, expected) in [
-            (DatabaseKind::Sqlite, 1, ">", "a > 1"),
-            (DatabaseKind::MySql, 1, "<=", "a <= 1"),
-            (DatabaseKind::Postgres, 2, ">", "(a, b) > (1, 2)"),
-            (
-                DatabaseKind::MySql,
-                2,
-                ">",
-                "((a > 1) OR (a = 1 AND b > 2))",
-            ),
-            (
-                DatabaseKind::MySql,
-                3,
-                "<=",
-                "((a < 1) OR (a = 1 AND b < 2) OR (a = 1 AND b = 2 AND c <= 3))",
-            ),
-        ] {
-            let text = compare(kind, &names[..count], operator, &values[..count]);
-            assert_eq!(text, expected);
-        }
-    }
 
     #[test]
     fn key_is_written_as_a_list() {

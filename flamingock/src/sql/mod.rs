@@ -22,6 +22,7 @@ pub(crate) mod integrity_mode;
 pub(crate) mod interrupt_flag;
 pub(crate) mod invalid_indexes;
 pub(crate) mod keyset;
+pub(crate) mod keyset_sql;
 pub(crate) mod lease_renewer;
 pub(crate) mod marker;
 #[cfg(feature = "sqlite")]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use flamingock::report::Note;
-use flamingock::{Outcome, Runner, change, changes};
+use flamingock::{Batch, BoxError, Key, Keyset, Next, Outcome, Runner, change, changes};
 use flamingock_tests::{
     Backend as _, Postgres, Proxy, TestDatabase, audit, done, execute, query, strings, until,
     with_table,
@@ -371,4 +371,57 @@ async fn new_enum_value_used_at_once_gets_a_hint() {
         audit(&pool).await,
         ["a 1 FAILED shared", "a 1 ROLLED_BACK shared"]
     );
+}
+
+/// Fails in its second batch, as often as it is told to.
+#[change(id = "by-time", order = "001", batch, register = false)]
+async fn by_time(
+    batch: Batch<Key>,
+    db: &mut PgConnection,
+    failures: &AtomicUsize,
+) -> Result<Next<Key>, BoxError> {
+    let fails = || {
+        failures.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+            left.checked_sub(1)
+        })
+    };
+    if batch.cursor().is_some() && fails().is_ok() {
+        return Err("the second batch fails".into());
+    }
+    let items = Keyset::table("items").key("at");
+    Ok(items
+        .execute(
+            "UPDATE items SET times = times + 1 WHERE {range}",
+            &batch,
+            db,
+        )
+        .await?)
+}
+
+/// The cursor of a time is written by one session and read by another one.
+#[tokio::test]
+async fn cursor_of_a_time_means_the_same_in_a_session_with_another_date_style() {
+    let (database, pool) = fresh().await;
+    let items = "CREATE TABLE items (at timestamptz PRIMARY KEY, times int NOT NULL);
+        INSERT INTO items SELECT '2026-01-01'::timestamptz + n * interval '7 hours', 0
+          FROM generate_series(1, 1200) AS n";
+    execute(&pool, items).await;
+    let failures = Arc::new(AtomicUsize::new(1));
+    for settings in [
+        "SET DateStyle = 'SQL, DMY'; SET TimeZone = 'Asia/Tokyo'",
+        "SET DateStyle = 'SQL, MDY'; SET TimeZone = 'America/New_York'",
+    ] {
+        let options = sqlx::postgres::PgPoolOptions::new().max_connections(2);
+        let options = options.after_connect(move |connection, _| {
+            Box::pin(async move { query(connection, settings).await.map(drop) })
+        });
+        let pool = options.connect(&database.url).await.unwrap();
+        let runner = Runner::new(&pool)
+            .changes(changes![by_time])
+            .provide_arc(Arc::clone(&failures));
+        let ended = runner.run().await;
+        assert_eq!(ended.is_ok(), settings.contains("MDY"), "{ended:?}");
+    }
+    let times = "SELECT times, count(*) FROM items GROUP BY times ORDER BY times";
+    assert_eq!(strings(&pool, times).await, ["1|1200"]);
 }

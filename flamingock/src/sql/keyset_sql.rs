@@ -1,0 +1,147 @@
+//! The SQL of a [`Keyset`](super::keyset::Keyset) in which databases differ. Pure.
+
+use crate::util::database_kind::DatabaseKind;
+
+/// A query, and what it means if its answer is 1.
+#[derive(Debug)]
+pub struct Check {
+    pub(super) query: String,
+    pub(super) rule: &'static str,
+}
+
+const HAS_NULL: &str = "is NULL in a row, which no condition on the key would find: a keyset needs a key that is never NULL";
+
+const UNSORTED: &str = "has a type that depends on the session, or is sorted in another way than it is compared (TIMESTAMP, ENUM, SET, a fraction): take another key for the keyset";
+
+/// Returns the queries that find out whether rows would be skipped because of a column. `table` is
+/// its name, with its schema before it. `name` quotes a name, and `literal` a text.
+pub(super) fn checks(
+    kind: DatabaseKind,
+    table: &[&str],
+    column: &str,
+    name: &dyn Fn(&str) -> String,
+    literal: &dyn Fn(&str) -> String,
+) -> Vec<Check> {
+    let quoted: Vec<String> = table.iter().map(|part| name(part)).collect();
+    let quoted = quoted.join(".");
+    let finds_null = format!(
+        "EXISTS (SELECT 1 FROM {quoted} WHERE {} IS NULL)",
+        name(column)
+    );
+    let has_null = |query: String| Check {
+        query,
+        rule: HAS_NULL,
+    };
+    match kind {
+        DatabaseKind::Sqlite => vec![has_null(format!("SELECT {finds_null}"))],
+        // Versions before 17 would read the whole table although the column is declared NOT NULL.
+        DatabaseKind::Postgres => vec![has_null(format!(
+            "SELECT CASE WHEN (SELECT attnotnull FROM pg_catalog.pg_attribute
+    WHERE attrelid = pg_catalog.to_regclass({}) AND attname = {} AND attnum > 0) THEN 0
+  WHEN {finds_null} THEN 1 ELSE 0 END",
+            literal(&quoted),
+            literal(column)
+        ))],
+        DatabaseKind::MySql => {
+            let (schema, table) = match table {
+                [schema, table] => (literal(schema), *table),
+                _ => ("DATABASE()".to_owned(), table[table.len() - 1]),
+            };
+            vec![
+                Check {
+                    query: format!(
+                        "SELECT EXISTS (SELECT 1 FROM information_schema.COLUMNS
+  WHERE TABLE_SCHEMA = {schema} AND TABLE_NAME = {} AND COLUMN_NAME = {}
+    AND DATA_TYPE IN ('timestamp', 'enum', 'set', 'float', 'double', 'bit'))",
+                        literal(table),
+                        literal(column)
+                    ),
+                    rule: UNSORTED,
+                },
+                has_null(format!("SELECT {finds_null}")),
+            ]
+        }
+    }
+}
+
+/// Reads a column of a key as text, which the database converts back when it compares.
+pub(super) fn column(kind: DatabaseKind, name: &str) -> String {
+    match kind {
+        DatabaseKind::Sqlite => format!(
+            "CASE typeof({name}) WHEN 'integer' THEN 'n:' || {name} WHEN 'text' THEN 't:' || {name} END"
+        ),
+        // JSON has the same form of a time in each `DateStyle`.
+        DatabaseKind::Postgres => format!("'t:' || (to_json({name}) #>> '{{}}')"),
+        // Bytes of a binary column that are no text would be replaced without an error.
+        DatabaseKind::MySql => format!(
+            "CONCAT('t:', CASE WHEN COLLATION({name}) <> 'binary'
+  OR HEX(CAST({name} AS BINARY)) = HEX(CONVERT({name} USING utf8mb4))
+  THEN CONVERT({name} USING utf8mb4) END)"
+        ),
+    }
+}
+
+/// Compares column by column, or the whole key where the database uses an index for that.
+pub(super) fn compare(
+    kind: DatabaseKind,
+    names: &[String],
+    operator: &str,
+    values: &[String],
+) -> String {
+    if kind != DatabaseKind::MySql || names.len() == 1 {
+        let (names, values) = (names.join(", "), values.join(", "));
+        return match names.contains(", ") {
+            true => format!("({names}) {operator} ({values})"),
+            false => format!("{names} {operator} {values}"),
+        };
+    }
+    let strict = operator.trim_end_matches('=');
+    let mut parts = Vec::new();
+    for at in 0..names.len() {
+        let is_last = at + 1 == names.len();
+        let equal = names[..at].iter().zip(values);
+        let mut all: Vec<String> = equal
+            .map(|(name, value)| format!("{name} = {value}"))
+            .collect();
+        let operator = if is_last { operator } else { strict };
+        all.push(format!("{} {operator} {}", names[at], values[at]));
+        parts.push(all.join(" AND "));
+    }
+    format!("(({}))", parts.join(") OR ("))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_compared_in_their_order() {
+        let texts = |texts: &[&str]| {
+            texts
+                .iter()
+                .map(|text| (*text).to_owned())
+                .collect::<Vec<_>>()
+        };
+        let (names, values) = (texts(&["a", "b", "c"]), texts(&["1", "2", "3"]));
+        for (kind, count, operator, expected) in [
+            (DatabaseKind::Sqlite, 1, ">", "a > 1"),
+            (DatabaseKind::MySql, 1, "<=", "a <= 1"),
+            (DatabaseKind::Postgres, 2, ">", "(a, b) > (1, 2)"),
+            (
+                DatabaseKind::MySql,
+                2,
+                ">",
+                "((a > 1) OR (a = 1 AND b > 2))",
+            ),
+            (
+                DatabaseKind::MySql,
+                3,
+                "<=",
+                "((a < 1) OR (a = 1 AND b < 2) OR (a = 1 AND b = 2 AND c <= 3))",
+            ),
+        ] {
+            let text = compare(kind, &names[..count], operator, &values[..count]);
+            assert_eq!(text, expected);
+        }
+    }
+}
