@@ -2,8 +2,12 @@
 
 use std::time::Duration;
 
-use flamingock::{Error, ErrorKind, Runner, UndoTarget, change, changes, rollback};
-use flamingock_tests::{Backend as _, PlainSql, TestDatabase, audit, done, execute, query};
+use flamingock::{
+    Batch, Error, ErrorKind, Key, Keyset, Next, Runner, UndoTarget, change, changes, rollback,
+};
+use flamingock_tests::{
+    Backend as _, PlainSql, TestDatabase, audit, done, execute, query, strings,
+};
 use sqlx::pool::PoolOptions;
 use sqlx::{Connection as _, Pool};
 use tokio::task::JoinSet;
@@ -49,10 +53,21 @@ async fn fails(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "SELECT * FROM nowhere").await.map(drop)
 }
 
+/// Copies `done` in batches, of which it needs one.
+#[change(id = "copies", order = "004", batch, register = false)]
+async fn copies(batch: Batch<Key>, db: &mut Connection) -> Result<Next<Key>, sqlx::Error> {
+    let copy = "INSERT INTO copied SELECT what FROM done WHERE {range}";
+    let done = Keyset::table("done").key("what");
+    done.execute(copy, &batch, db).await
+}
+
 /// A table with a key: some settings refuse to delete without one.
 async fn with_keys(database: &TestDatabase<Backend>) -> Pool<Db> {
     let pool = database.pool(1).await;
-    execute(&pool, "CREATE TABLE done (what VARCHAR(200) PRIMARY KEY)").await;
+    for table in ["done", "copied"] {
+        let table = format!("CREATE TABLE {table} (what VARCHAR(200) PRIMARY KEY)");
+        execute(&pool, &table).await;
+    }
     pool
 }
 
@@ -121,6 +136,17 @@ async fn cycle(pool: &Pool<Db>, watch: &Pool<Db>) -> Result<(), Stopped> {
     right(
         plan.counts().already_applied == 2,
         "the plan has not both as applied",
+    )?;
+    let all = || Runner::new(pool).changes(changes![one, two, copies]);
+    right(
+        all().run().await?.counts().newly_applied == 1,
+        "the run in batches did not apply one change",
+    )?;
+    let copied = strings(watch, "SELECT what FROM copied ORDER BY what").await;
+    right(copied == ["one", "two"], "the batches did not copy both")?;
+    right(
+        all().run().await?.is_up_to_date(),
+        "the run behind the batches found something to do",
     )
 }
 

@@ -52,13 +52,14 @@ pub(super) fn checks(
                     query: format!(
                         "SELECT EXISTS (SELECT 1 FROM information_schema.COLUMNS
   WHERE TABLE_SCHEMA = {schema} AND TABLE_NAME = {} AND COLUMN_NAME = {}
-    AND DATA_TYPE IN ('timestamp', 'enum', 'set', 'float', 'double', 'bit'))",
+    AND DATA_TYPE IN ('timestamp', 'enum', 'set', 'float', 'double', 'bit')) LIMIT 1",
                         literal(table),
                         literal(column)
                     ),
                     rule: UNSORTED,
                 },
-                has_null(format!("SELECT {finds_null}")),
+                // A session may limit the rows of a query to none.
+                has_null(format!("SELECT {finds_null} LIMIT 1")),
             ]
         }
     }
