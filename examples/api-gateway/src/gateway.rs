@@ -16,7 +16,11 @@ impl Gateway {
     pub(crate) fn new(admin: String) -> Result<Gateway, reqwest::Error> {
         // Without a timeout, a gateway that accepts a connection and never answers would block the
         // change forever.
-        let http = Client::builder().timeout(Duration::from_secs(10)).build()?;
+        let http = Client::builder()
+            .timeout(Duration::from_secs(10))
+            // Caddy closes its connections when it loads a new configuration.
+            .pool_max_idle_per_host(0)
+            .build()?;
         Ok(Gateway { http, admin })
     }
 

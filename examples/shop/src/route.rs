@@ -5,10 +5,15 @@ use std::time::Duration;
 use flamingock::{BoxError, change, rollback, verify};
 use reqwest::{Client, Response, StatusCode};
 use serde_json::json;
+use tokio::time::sleep;
 
 use crate::Trouble;
 
 const ROUTE: &str = "products-route";
+
+/// How often the new route is asked before it counts as broken.
+const TRIES: u32 = 5;
+const PAUSE: Duration = Duration::from_millis(100);
 
 #[derive(Debug, Clone)]
 pub(crate) struct Gateway {
@@ -25,7 +30,11 @@ impl Gateway {
         upstream: String,
     ) -> Result<Gateway, BoxError> {
         Ok(Gateway {
-            http: Client::builder().timeout(Duration::from_secs(10)).build()?,
+            http: Client::builder()
+                .timeout(Duration::from_secs(10))
+                // Caddy closes its connections when it loads a new configuration.
+                .pool_max_idle_per_host(0)
+                .build()?,
             admin,
             public,
             upstream,
@@ -34,6 +43,12 @@ impl Gateway {
 
     pub(crate) async fn answers(self) -> Result<(), BoxError> {
         let asked = self.http.get(format!("{}/config/", self.admin)).send();
+        accepted(asked.await?).map(drop)
+    }
+
+    /// Asks for the products, as customers do.
+    async fn products(&self) -> Result<(), BoxError> {
+        let asked = self.http.get(format!("{}/products", self.public)).send();
         accepted(asked.await?).map(drop)
     }
 
@@ -65,9 +80,15 @@ async fn products_route(gateway: &Gateway, trouble: &Trouble) -> Result<(), BoxE
         let url = format!("{}/{routes}", gateway.admin);
         accepted(gateway.http.post(url).json(&route).send().await?)?;
     }
-    let products = format!("{}/products", gateway.public);
-    accepted(gateway.http.get(products).send().await?)?;
-    Ok(())
+    let mut tries = 1;
+    loop {
+        match gateway.products().await {
+            // Caddy can lose a request that comes while it loads the route.
+            Err(_) if tries < TRIES => tries += 1,
+            answered => return answered,
+        }
+        sleep(PAUSE).await;
+    }
 }
 
 #[rollback(products_route)]
