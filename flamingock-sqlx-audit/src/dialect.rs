@@ -44,6 +44,9 @@ pub(crate) struct ProgressSql {
     pub(crate) save: &'static str,
     /// Saves the cursor of a batch without a transaction.
     pub(crate) save_alone: &'static str,
+    /// Reads the id of the session whose open batch has written the row; the statements are sent
+    /// one by one. Empty if a transaction ends with its process.
+    pub(crate) session: &'static [&'static str],
     /// Waits for an open transaction that has written the row.
     pub(crate) touch: &'static str,
     pub(crate) read: &'static str,

@@ -528,6 +528,11 @@ WHERE service = $service AND change_id = $change_id AND shard = X''
 WHERE service = $service AND change_id = $change_id AND shard = X''
   AND run_id = $run_id AND fencing_token = $fencing_token
   AND batches = $batches",
+        session: &[
+            "SET TRANSACTION ISOLATION LEVEL READ UNCOMMITTED",
+            "SELECT IS_USED_LOCK(CONCAT($mark, CAST(metadata AS BINARY))) FROM {progress}
+WHERE service = $service AND change_id = $change_id AND shard = X'' LIMIT 1",
+        ],
         touch: "UPDATE {progress} SET updated_at = UTC_TIMESTAMP(6)
 WHERE service = $service AND change_id = $change_id AND shard = X''",
         read: "SELECT run_id, fencing_token, batches, done_rows, CAST(batch_cursor AS BINARY), CAST(upper_bound AS BINARY), batch_size, state,

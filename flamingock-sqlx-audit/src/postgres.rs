@@ -561,6 +561,12 @@ WHERE service = $service AND change_id = $change_id AND shard = ''
 WHERE service = $service AND change_id = $change_id AND shard = ''
   AND run_id = $run_id AND fencing_token = $fencing_token
   AND batches = $batches",
+        // The row's xmax is the transaction. The name of the session is set by the batch.
+        session: &["SELECT l.pid FROM {progress} p
+  JOIN pg_catalog.pg_locks l ON l.locktype = 'transactionid' AND l.transactionid = p.xmax
+    AND l.mode = 'ExclusiveLock' AND l.granted AND l.pid <> pg_catalog.pg_backend_pid()
+  JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid AND a.application_name LIKE 'flamingock %'
+WHERE p.service = $service AND p.change_id = $change_id AND p.shard = ''"],
         touch: "UPDATE {progress} SET updated_at = clock_timestamp()
 WHERE service = $service AND change_id = $change_id AND shard = ''",
         read: "SELECT run_id, fencing_token, batches, done_rows, batch_cursor, upper_bound, batch_size, state,

@@ -611,6 +611,7 @@ WHERE service = $service AND change_id = $change_id AND shard = ''
 WHERE service = $service AND change_id = $change_id AND shard = ''
   AND run_id = $run_id AND fencing_token = $fencing_token
   AND batches = $batches",
+        session: &[],
         touch: "UPDATE {progress} SET updated_at = $now_text
 WHERE service = $service AND change_id = $change_id AND shard = ''",
         read: "SELECT run_id, fencing_token, batches, done_rows, batch_cursor, upper_bound, batch_size, state,

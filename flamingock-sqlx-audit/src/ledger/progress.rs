@@ -157,6 +157,26 @@ impl<B: Backend> Ledger<B> {
         saved.map(drop).ok_or_else(not_owned)
     }
 
+    /// Returns the server's id of the session whose open batch has written the row, if there is one.
+    /// `mark` is how the marks of sessions begin.
+    ///
+    /// # Errors
+    /// Any error of the database.
+    pub async fn session_of_batch(
+        &self,
+        connection: &mut Conn<B>,
+        owner: &ProgressOwner<'_>,
+        mark: &str,
+    ) -> Result<Option<i64>> {
+        let mut params = owner_params(owner);
+        params.push(("mark", mark.into()));
+        let mut rows = Vec::new();
+        for statement in B::DIALECT.progress.session {
+            rows = self.fetch(connection, statement, &params).await?;
+        }
+        rows.first().map_or(Ok(None), |row| row.int(0))
+    }
+
     /// Waits until no open transaction has written the row, and returns it.
     ///
     /// # Errors

@@ -2,10 +2,10 @@
 
 use std::time::Instant;
 
-use flamingock_sqlx_audit::{BatchWrite, Failure, ProgressOwner, SavedProgress};
+use flamingock_sqlx_audit::{BatchWrite, Conn, Failure, ProgressOwner, SavedProgress};
 
 use super::database::SqlDatabase;
-use super::driver::Driver;
+use super::driver::{Driver, send};
 use super::error::store_error;
 use super::in_doubt::InDoubtOutcome;
 use super::rows;
@@ -63,6 +63,7 @@ async fn claim_once<D: Driver>(
     ledger.locate_markers(&mut connection).await?;
     let grant = rows::grant(&claim.grant);
     let owner = owner(claim, &grant);
+    end_open_batch(database, &mut connection, &owner).await?;
     let claimed = ledger
         .take_progress(&mut connection, &owner, claim.from_start)
         .await;
@@ -79,6 +80,38 @@ async fn claim_once<D: Driver>(
     };
     connection.return_unchanged();
     Ok(claimed.map(progress))
+}
+
+/// Ends the session whose batch is still open: that of an earlier owner, which was paused or lost
+/// its connection, or the abandoned one of this run. It can commit nothing that would count, and
+/// the row stays locked as long as it lives.
+async fn end_open_batch<D: Driver>(
+    database: &SqlDatabase<D>,
+    connection: &mut Conn<D>,
+    owner: &ProgressOwner<'_>,
+) -> Result<(), sqlx::Error> {
+    let Some(cancellation) = D::CANCELLATION else {
+        return Ok(());
+    };
+    let ledger = &database.ledger;
+    let session = ledger.session_of_batch(connection, owner, cancellation.mark_prefix);
+    let session = match session.await {
+        Ok(Some(session)) => session,
+        Ok(None) => return Ok(()),
+        // The first batch creates the table.
+        Err(error) if D::classify(&error) == Failure::MissingTable => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    tracing::info!(
+        change.id = owner.change_id,
+        connection = session,
+        "ending the session of an earlier batch that is still open"
+    );
+    let end = cancellation.end_by_id.replace("%id%", &session.to_string());
+    if let Err(error) = send::<D>(connection, end).await {
+        tracing::warn!(connection = session, %error, "the session could not be ended");
+    }
+    Ok(())
 }
 
 pub(super) fn owner<'a>(
@@ -168,6 +201,7 @@ async fn settle<D: Driver>(
     owner: &ProgressOwner<'_>,
 ) -> Result<Option<SavedProgress>, sqlx::Error> {
     let mut connection = database.connection().await?;
+    end_open_batch(database, &mut connection, owner).await?;
     let settled = database
         .ledger
         .settle_progress(&mut connection, owner)

@@ -82,6 +82,64 @@ async fn mariadb_paused_shared_change_loses_the_lock_and_cannot_commit() {
     shared_change_loses_the_lock(Kind::MariaDb).await;
 }
 
+/// In its second batch, whose transaction is open.
+async fn batch_loses_the_lock(audit_kind: Kind, target: Option<Kind>) {
+    let ground = Ground::with_table(audit_kind).await;
+    let other = match target {
+        Some(kind) => Some(Ground::with_table(kind).await),
+        None => None,
+    };
+    let id = if other.is_some() {
+        "batches-there"
+    } else {
+        "batches"
+    };
+    let start = || {
+        let start = Start::of(id, ground.url());
+        match &other {
+            Some(other) => start.with("--target", other.url()),
+            None => start,
+        }
+    };
+    let effects = async || done(other.as_ref().unwrap_or(&ground).url()).await;
+    let paused = Paused::at(&format!("{id} 2"), start()).await;
+    start().lock(5_000, 20_000).run().await.expect("ok");
+    let all = [1, 2, 3].map(|step| format!("t {id} {step}"));
+    assert_eq!(effects().await, all);
+    let resolved = audit(ground.url()).await;
+    assert!(
+        resolved
+            .last()
+            .unwrap()
+            .starts_with(&format!("{id}|APPLIED|")),
+        "{resolved:?}"
+    );
+
+    paused.goes_on().await.expect("LeaseLost");
+    assert_eq!(effects().await, all);
+    assert_eq!(audit(ground.url()).await, resolved);
+}
+
+#[tokio::test]
+async fn postgres_paused_batch_loses_the_lock_and_cannot_commit() {
+    batch_loses_the_lock(Kind::Postgres, None).await;
+}
+
+#[tokio::test]
+async fn mariadb_paused_batch_loses_the_lock_and_cannot_commit() {
+    batch_loses_the_lock(Kind::MariaDb, None).await;
+}
+
+#[tokio::test]
+async fn postgres_to_mariadb_paused_batch_loses_the_lock_and_cannot_commit() {
+    batch_loses_the_lock(Kind::Postgres, Some(Kind::MariaDb)).await;
+}
+
+#[tokio::test]
+async fn mariadb_to_postgres_paused_batch_loses_the_lock_and_cannot_commit() {
+    batch_loses_the_lock(Kind::MariaDb, Some(Kind::Postgres)).await;
+}
+
 /// Between its two changes: the entry of the first one is written and not committed.
 #[tokio::test]
 async fn postgres_paused_atomic_stage_loses_the_lock_and_cannot_commit() {
