@@ -19,8 +19,8 @@ pub(super) const TAKEN: &str = "the lock has another owner";
 /// How long to wait for the thread to end after it was asked to.
 const END: Duration = Duration::from_secs(1);
 
-/// The minimum time for the first renewal, which has to open a connection. The run renews the lease
-/// itself meanwhile.
+/// The minimum time for the first renewal, which has to open a connection, and the time for its
+/// second try. The run renews the lease itself meanwhile.
 const FIRST: Duration = Duration::from_secs(3);
 
 /// The time of the last renewal, shared by the run and the thread.
@@ -183,13 +183,14 @@ impl Renewal {
     }
 
     async fn renew(self) {
-        let first = match self.renew_once(FIRST).await {
-            Ok(true) | Err(Some(StoreErrorKind::Busy)) => First::Renewed,
-            Ok(false) => First::Taken,
-            Err(_) => First::Failed,
-        };
-        self.first.send_replace(Some(first));
         let length = self.clock.length();
+        let limit = length / 6;
+        let mut first = self.renew_first(limit.max(FIRST)).await;
+        if first == First::Failed {
+            // One lost or late answer does not show that there is no second connection.
+            first = self.renew_first(FIRST).await;
+        }
+        self.first.send_replace(Some(first));
         let mut pause = match first {
             First::Renewed => length / 3,
             First::Taken => return,
@@ -197,7 +198,7 @@ impl Renewal {
         };
         loop {
             tokio::time::sleep(pause).await;
-            let renewed = self.renew_once(Duration::ZERO).await;
+            let renewed = self.renew_once(limit).await;
             let left = self.clock.left();
             pause = match renewed {
                 Ok(true) => length / 3,
@@ -214,15 +215,22 @@ impl Renewal {
         }
     }
 
-    /// Renews the lease once. Gives up after a sixth of the lease, or after `at_least` if that is
-    /// longer.
-    async fn renew_once(&self, at_least: Duration) -> Result<bool, Option<StoreErrorKind>> {
+    async fn renew_first(&self, limit: Duration) -> First {
+        match self.renew_once(limit).await {
+            Ok(true) | Err(Some(StoreErrorKind::Busy)) => First::Renewed,
+            Ok(false) => First::Taken,
+            Err(_) => First::Failed,
+        }
+    }
+
+    /// Renews the lease once, if the answer comes in time.
+    async fn renew_once(&self, limit: Duration) -> Result<bool, Option<StoreErrorKind>> {
         let activity = self.activity.lock();
         let activity = activity.unwrap_or_else(PoisonError::into_inner).clone();
         let length = self.clock.length();
         let asked = Instant::now();
         let renewal = self.renewer.renew(&self.grant, length, activity.as_deref());
-        match tokio::time::timeout(at_least.max(length / 6), renewal).await {
+        match tokio::time::timeout(limit, renewal).await {
             Ok(Ok(true)) => {
                 tracing::debug!("lease renewed");
                 self.clock.renewed(asked);

@@ -1,6 +1,7 @@
 //! One run at a time: waiting, keeping the lease, losing it, releasing the lock.
 
 mod faulty;
+mod first_renewal;
 mod one_connection;
 mod sqlite_files;
 mod stores;
