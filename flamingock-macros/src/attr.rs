@@ -33,6 +33,7 @@ pub(crate) const fn time(name: &'static str, example: &'static str) -> Key {
     }
 }
 
+pub(crate) const ORDER: Key = text("order", r#"order = "0001""#);
 pub(crate) const AUTHOR: Key = text("author", r#"author = "ada""#);
 pub(crate) const STAGE: Key = text("stage", r#"stage = "schema""#);
 pub(crate) const TARGET: Key = text("target", r#"target = "billing""#);
@@ -69,7 +70,7 @@ pub(crate) const BATCH: Key = Key {
 
 const CHANGE_KEYS: &[Key] = &[
     text("id", r#"id = "create-users""#),
-    text("order", r#"order = "0001""#),
+    ORDER,
     AUTHOR,
     STAGE,
     TARGET,
@@ -167,38 +168,45 @@ impl ChangeAttr {
             ("stage", &self.stage),
             ("target", &self.target),
         ] {
-            let Some(name) = name else { continue };
-            let length = name.value.chars().count();
-            if length > LONGEST_NAME {
-                problems.at(
-                    &name.tokens,
-                    format!("`{key}` has at most {LONGEST_NAME} characters, this one has {length}"),
-                );
+            if let Some(name) = name {
+                check_length(key, name, problems);
             }
         }
-        if let Some(order) = &self.order
-            && !order.value.is_empty()
-            && order.value.trim() == order.value
-        {
-            let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
-            let significant = order
-                .value
-                .chars()
-                .filter(char::is_ascii_alphanumeric)
-                .count();
-            if !order.value.chars().all(allowed) {
-                problems.at(
-                    &order.tokens,
-                    "`order` consists of letters, digits, `_`, `.` and `-`: `order = \"0001\"`",
-                );
-            } else if significant < 3 {
-                problems.at(
-                    &order.tokens,
-                    "`order` has at least three letters or digits, so that there is room to grow: \
-                     `order = \"0001\"`",
-                );
-            }
+        if let Some(order) = &self.order {
+            check_order(order, problems);
         }
+    }
+}
+
+pub(crate) fn check_length(key: &str, name: &Spanned<String>, problems: &mut Problems) {
+    let length = name.value.chars().count();
+    if length > LONGEST_NAME {
+        problems.at(
+            &name.tokens,
+            format!("`{key}` has at most {LONGEST_NAME} characters, this one has {length}"),
+        );
+    }
+}
+
+/// Empty text and blanks at its ends are reported for each key.
+pub(crate) fn check_order(order: &Spanned<String>, problems: &mut Problems) {
+    let text = &order.value;
+    if text.is_empty() || text.trim() != text {
+        return;
+    }
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
+    let significant = text.chars().filter(char::is_ascii_alphanumeric).count();
+    if !text.chars().all(allowed) {
+        problems.at(
+            &order.tokens,
+            "`order` consists of letters, digits, `_`, `.` and `-`: `order = \"0001\"`",
+        );
+    } else if significant < 3 {
+        problems.at(
+            &order.tokens,
+            "`order` has at least three letters or digits, so that there is room to grow: \
+             `order = \"0001\"`",
+        );
     }
 }
 

@@ -15,6 +15,7 @@ mod keys;
 mod names;
 mod near_miss;
 mod problems;
+mod retired;
 mod rules;
 mod spans;
 mod template;
@@ -188,6 +189,25 @@ pub fn template(attribute: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro]
 pub fn include_files(input: TokenStream) -> TokenStream {
     files::include_files(input.into()).into()
+}
+
+/// Keeps the place of a change whose code was deleted.
+///
+/// Where the change is applied, nothing happens. Where it is not, the run fails before anything
+/// runs, and names the version to upgrade through.
+///
+/// The id comes first: `retired!("create-users", order = "0001", since = "1.8")`.
+///
+/// # Keys
+///
+/// | key | value | default |
+/// |---|---|---|
+/// | `order`, `stage` | those of the deleted change | required; `"default"` |
+/// | `since` | the last version that had the change, as text | required |
+/// | `register` | `true` or `false`: with `false` the macro is an expression, an element for `Runner::changes` | it is an item, and registered |
+#[proc_macro]
+pub fn retired(input: TokenStream) -> TokenStream {
+    retired::retired(input.into()).into()
 }
 
 /// The item exactly as written, and the generated code.

@@ -270,6 +270,25 @@ pub use flamingock_macros::change;
 /// ```
 ///
 pub use flamingock_macros::include_files;
+/// Keeps the place of a deleted change, so that no environment misses it:
+/// `retired!("create-users", order = "0001", since = "1.8")`.
+///
+/// A run, a plan and a check fail if the change is not applied, before anything runs: the
+/// environment must upgrade through the version `since` first, the last one that had the change.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// use flamingock::{MemoryStore, Runner, retired};
+///
+/// let old = retired!("create-users", order = "0001", since = "1.8", register = false);
+/// let runner = Runner::new(MemoryStore::new()).changes([old]);
+/// let error = runner.run().await.unwrap_err();
+/// assert!(error.to_string().contains("upgrade through 1.8 first"));
+/// # }
+/// ```
+///
+pub use flamingock_macros::retired;
 /// Makes an async function the rollback of a change: `#[rollback(the_change)]`.
 ///
 /// ```

@@ -17,6 +17,7 @@ mod lock;
 mod operate;
 mod program;
 mod recovery;
+mod retired;
 mod roles;
 mod secrets;
 mod services;

@@ -23,6 +23,8 @@ pub enum Code<T: 'static> {
     Batch(Call<T>, CursorType),
     /// Content of a file.
     Read(&'static dyn Callable<T>),
+    /// None: the change was deleted after this version.
+    Retired(&'static str),
 }
 
 impl<T> fmt::Debug for Code<T> {
@@ -31,6 +33,7 @@ impl<T> fmt::Debug for Code<T> {
             Code::Function(_) => "Function",
             Code::Batch(..) => "Batch",
             Code::Read(_) => "Read",
+            Code::Retired(_) => "Retired",
         })
     }
 }
@@ -130,14 +133,14 @@ impl<T> Body<T> {
     pub(crate) fn cursor(&self) -> Option<CursorType> {
         match self.code {
             Code::Batch(_, cursor) => Some(cursor),
-            Code::Function(_) | Code::Read(_) => None,
+            Code::Function(_) | Code::Read(_) | Code::Retired(_) => None,
         }
     }
 
     /// Returns the SQL, if there is nothing else.
     pub(crate) fn script(&self) -> Option<&'static Script> {
         match self.code {
-            Code::Function(_) | Code::Batch(..) => None,
+            Code::Function(_) | Code::Batch(..) | Code::Retired(_) => None,
             Code::Read(read) => read.script(),
         }
     }
@@ -153,7 +156,7 @@ impl<T> Body<T> {
     /// Reports whether this rollback is only for undoing an applied change.
     pub(crate) fn is_for_undo_only(&self) -> bool {
         match self.code {
-            Code::Function(_) | Code::Batch(..) => false,
+            Code::Function(_) | Code::Batch(..) | Code::Retired(_) => false,
             Code::Read(read) => read.is_for_undo_only(),
         }
     }
@@ -161,7 +164,7 @@ impl<T> Body<T> {
     /// Returns the steps, if there are any.
     pub(crate) fn steps(&self) -> Option<&'static [Step]> {
         match self.code {
-            Code::Function(_) | Code::Batch(..) => None,
+            Code::Function(_) | Code::Batch(..) | Code::Retired(_) => None,
             Code::Read(read) => read.steps(),
         }
     }
@@ -169,7 +172,7 @@ impl<T> Body<T> {
     /// Returns the names of the secrets that it uses.
     pub(crate) fn secrets(&self) -> Vec<&'static str> {
         match self.code {
-            Code::Function(_) | Code::Batch(..) => Vec::new(),
+            Code::Function(_) | Code::Batch(..) | Code::Retired(_) => Vec::new(),
             Code::Read(read) => read.secrets(),
         }
     }
@@ -180,6 +183,8 @@ impl<T> Body<T> {
         match self.code {
             Code::Function(call) | Code::Batch(call, _) => call(inputs, []),
             Code::Read(read) => read.call(inputs, []),
+            // No run comes here: a retired change that is not applied stops it before.
+            Code::Retired(_) => Box::pin(async { Err("the change is retired".into()) }),
         }
     }
 }

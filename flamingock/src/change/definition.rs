@@ -1,6 +1,7 @@
 //! The definition of a change: everything that is known before it runs.
 
-use super::body::Body;
+use super::body::{Body, Code};
+use super::names::DEFAULT;
 use super::problem::Location;
 use std::time::Duration;
 
@@ -90,6 +91,42 @@ impl Definition {
         crate_name(self.module_path)
     }
 
+    /// Creates the definition that keeps the place of a deleted change, for the code of the macros.
+    pub const fn retired(
+        id: &'static str,
+        order: &'static str,
+        stage: &'static str,
+        since: &'static str,
+        location: Location,
+        module_path: &'static str,
+    ) -> Definition {
+        Definition {
+            id,
+            order,
+            author: crate_name(module_path),
+            stage,
+            target: DEFAULT,
+            digest: RETIRED,
+            module_path,
+            body: Body {
+                name: "retired",
+                location,
+                needs: &[],
+                transaction: false,
+                code: Code::Retired(since),
+            },
+            ..NOTHING
+        }
+    }
+
+    /// Returns the last version that had the change, if it is retired.
+    pub(crate) fn retired_since(&self) -> Option<&'static str> {
+        match self.body.code {
+            Code::Retired(since) => Some(since),
+            Code::Function(_) | Code::Batch(..) | Code::Read(_) => None,
+        }
+    }
+
     /// Returns the place of the change in the source.
     pub fn location(&self) -> Location {
         self.body.location
@@ -113,9 +150,14 @@ pub const fn default_author(package: Option<&'static str>, module: &'static str)
     }
 }
 
+/// Takes the place of the digest of a retired change.
+pub(crate) const RETIRED: &str = "retired";
+
 /// Replaces a change whose attribute has a mistake, so that code which names the change still
 /// compiles, and the mistake is the only error. No program can contain it.
-pub const REFUSED: &Definition = &Definition {
+pub const REFUSED: &Definition = &NOTHING;
+
+const NOTHING: Definition = Definition {
     id: "",
     order: "",
     author: "",

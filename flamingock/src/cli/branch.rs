@@ -90,6 +90,7 @@ fn name(change: &BranchChange) -> &'static str {
         BranchChange::SameOrder(_) => "same_order",
         BranchChange::Edited(_) => "edited",
         BranchChange::AppliedAgain => "applied_again",
+        BranchChange::Retired => "retired",
         BranchChange::Dropped => "dropped",
     }
 }
@@ -134,12 +135,15 @@ fn finding(
             what.join(", ")
         ),
         BranchChange::AppliedAgain => "it is repeatable, and is applied again".to_owned(),
+        BranchChange::Retired => {
+            "it is retired: an environment in which it is not applied is refused".to_owned()
+        }
         BranchChange::Dropped => {
             format!("{base} has it: where it is applied, its effect stays")
         }
     };
     let level = match change {
-        BranchChange::Added | BranchChange::AppliedAgain => Level::Notice,
+        BranchChange::Added | BranchChange::AppliedAgain | BranchChange::Retired => Level::Notice,
         _ => Level::Error,
     };
     let at_manifest = Finding {

@@ -1,11 +1,13 @@
 //! Applying the policy to a plan.
 
+use std::fmt::Write as _;
+
 use super::settings::Settings;
 use crate::audit::snapshot::Snapshot;
 use crate::change::problem::Problem;
 use crate::plan::note::Note;
 use crate::plan::policy::Rule;
-use crate::plan::steps::Plan;
+use crate::plan::steps::{Plan, Step};
 
 /// Whether another run may change what was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +29,7 @@ impl Looks {
 }
 
 /// Applies the policy: a finding that is allowed is not noted, and one that is denied is a problem.
+/// A retired change that is not applied and a change that was renamed always are.
 pub(super) fn judge(
     settings: &Settings,
     plan: &mut Plan,
@@ -36,6 +39,9 @@ pub(super) fn judge(
     let mut problems = Vec::new();
     for step in plan.stages.iter_mut().flatten() {
         let definition = step.definition;
+        if let Some(since) = step.retired_too_early() {
+            problems.push(retired_too_early(step, since));
+        }
         step.notes.retain(|note| {
             let rule = match note {
                 Note::Drifted { .. } => policy.drift,
@@ -78,4 +84,20 @@ pub(super) fn judge(
     } else {
         Err(problems)
     }
+}
+
+/// The problem of a retired change that is not applied. A baseline writes no entry for a change
+/// that has one.
+fn retired_too_early(step: &Step, since: &str) -> Problem {
+    let id = step.definition.id;
+    let mut message = format!(
+        "the change {id:?} is retired, and not applied here: upgrade through {since} first, the last version that has it"
+    );
+    if step.latest.is_none() {
+        let _ = write!(
+            message,
+            ". If its effect exists, as in an environment made from a dump, mark it as applied: `baseline {id:?} --reason \"..\"`"
+        );
+    }
+    Problem::at(step.definition.location(), message)
 }

@@ -1,7 +1,7 @@
 //! What a branch does to the changes of its base, by their manifests. Pure: reads no repository.
 
 use super::manifest::Line;
-use crate::change::definition::Repeat;
+use crate::change::definition::{RETIRED, Repeat};
 use crate::change::order::compare;
 
 /// What a branch does to one change.
@@ -18,6 +18,8 @@ pub(crate) enum BranchChange {
     Edited(Vec<&'static str>),
     /// It edits a repeatable change, which is applied again.
     AppliedAgain,
+    /// It retires a change that is merged.
+    Retired,
     /// It drops a change that is merged.
     Dropped,
 }
@@ -26,7 +28,7 @@ impl BranchChange {
     /// Reports whether the change cannot be merged without a decision.
     pub(crate) fn is_conflict(&self) -> bool {
         match self {
-            BranchChange::Added | BranchChange::AppliedAgain => false,
+            BranchChange::Added | BranchChange::AppliedAgain | BranchChange::Retired => false,
             BranchChange::InsertedBefore(_)
             | BranchChange::SameOrder(_)
             | BranchChange::Edited(_)
@@ -54,7 +56,10 @@ pub(crate) fn compare_branch<'a>(
                     continue;
                 }
                 let is_repeatable = line.repeat == Repeat::OnChange;
-                let change = if is_repeatable && differences == ["content"] {
+                let is_in_place = line.stage == merged.stage && line.order == merged.order;
+                let change = if line.digest == RETIRED && is_in_place {
+                    BranchChange::Retired
+                } else if is_repeatable && differences == ["content"] {
                     BranchChange::AppliedAgain
                 } else {
                     BranchChange::Edited(differences)
@@ -125,8 +130,12 @@ mod tests {
             } else {
                 ""
             };
+            let digest = match digest {
+                RETIRED => RETIRED.to_owned(),
+                digest => format!("v1:{digest}"),
+            };
             let line =
-                format!("default {order} \"{id}\" target=default transaction{repeat} v1:{digest}");
+                format!("default {order} \"{id}\" target=default transaction{repeat} {digest}");
             Line::parse(1, &line).unwrap()
         };
         text.split(',')
@@ -155,6 +164,14 @@ mod tests {
             ("a 001 y", "a 001 x", "a 001 x", "a Edited([\"content\"])"),
             ("a 005 x", "a 001 x", "a 001 x", "a Edited([\"order\"])"),
             ("", "a 001 x", "a 001 x", "a Dropped"),
+            ("a 001 retired", "a 001 x", "a 001 x", "a Retired"),
+            (
+                "a 005 retired",
+                "a 001 x",
+                "a 001 x",
+                "a Edited([\"content\", \"order\"])",
+            ),
+            ("a 001 retired", "a 001 retired", "a 001 x", ""),
             // Merged into the base since the branch left it.
             ("a 001 x", "a 001 x, c 003 x", "a 001 x", ""),
             ("a 001 x", "a 001 y", "a 001 x", ""),

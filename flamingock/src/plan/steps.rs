@@ -64,6 +64,16 @@ impl Step {
         }
     }
 
+    /// Returns the last version that had the change, if it is retired and not applied.
+    pub(crate) fn retired_too_early(&self) -> Option<&'static str> {
+        match self.decision {
+            Decision::Skip | Decision::Again | Decision::Filtered => None,
+            Decision::Apply | Decision::Verify(_) | Decision::Resolve | Decision::Issue(_) => {
+                self.definition.retired_since()
+            }
+        }
+    }
+
     /// Returns the digest of the applied version of a change that is to be applied again.
     pub(crate) fn applied_before(&self) -> Option<&str> {
         match self.decision {
@@ -266,6 +276,7 @@ fn renamed<'a>(steps: impl Iterator<Item = &'a Step>, missing: &[LatestEntry]) -
         step.latest.is_none()
             && step.decision == Decision::Apply
             && step.definition.repeat == Repeat::Once
+            && step.definition.retired_since().is_none()
     };
     steps
         .filter(is_new)
@@ -366,6 +377,7 @@ pub(super) fn step(
     if let Some(latest) = &latest
         && is_applied(&latest.state)
         && latest.digest != definition.digest
+        && definition.retired_since().is_none()
     {
         let applied = latest.digest.clone();
         notes.push(match definition.repeat {
@@ -418,6 +430,7 @@ fn note_out_of_order(steps: &mut [Step]) {
         if step.latest.is_none()
             && step.definition.repeat == Repeat::Once
             && step.decision == Decision::Apply
+            && step.definition.retired_since().is_none()
             && order::compare(step.definition.order, highest).is_lt()
         {
             step.notes.push(Note::OutOfOrder {

@@ -194,13 +194,19 @@ fn without_rollback(chosen: &[&Step]) -> Vec<Problem> {
         .map(|step| {
             let id = step.definition.id;
             let body = &step.definition.body;
+            if let Some(since) = step.definition.retired_since() {
+                return Problem::at(
+                    step.definition.location(),
+                    format!("the change {id:?} is retired, so its rollback is not in this binary: nothing was undone. {since} is the last version that has it"),
+                );
+            }
             let lacking = body.steps().and_then(|steps| {
                 let index = steps.iter().position(|step| step.rollback.is_none())?;
                 Some(crate::change::step::place(index, steps.len()))
             });
             let missing = match (lacking, body.code) {
                 (Some(place), _) => format!("rollback: {place} has none"),
-                (None, Code::Function(_) | Code::Batch(..)) => "`#[rollback]`".to_owned(),
+                (None, Code::Function(_) | Code::Batch(..) | Code::Retired(_)) => "`#[rollback]`".to_owned(),
                 (None, Code::Read(_)) if body.location.file.ends_with(".sql") => {
                     "rollback beside its file".to_owned()
                 }

@@ -6,6 +6,7 @@ mod sqlite {
     mod quoting;
     mod refused;
     mod repeated_runs;
+    mod retired;
     mod services;
     mod stages;
 }
@@ -16,6 +17,7 @@ mod postgres {
     mod quoting;
     mod refused;
     mod repeated_runs;
+    mod retired;
     mod services;
     mod stages;
 }
@@ -26,6 +28,7 @@ mod mariadb {
     mod quoting;
     mod refused;
     mod repeated_runs;
+    mod retired;
     mod services;
     mod stages;
 }
