@@ -59,8 +59,8 @@ impl Arguments {
                 _ => arguments.unregistered = entry.is_off(problems),
             }
         }
-        // A misspelled key counts as present: its own error reports it.
-        given.extend(rest.iter().filter_map(|part| meant(part, KEYS)));
+        // A misspelled key counts as present, and one in place of the id.
+        given.extend(parts.iter().filter_map(|part| meant(part, KEYS)));
         for key in ["order", "since"] {
             if !given.contains(&key) {
                 problems.push(syn::Error::new(
