@@ -29,28 +29,26 @@ pub(crate) struct Upgrade {
     pub(crate) statement: &'static str,
 }
 
-/// The statements on the progress of changes that work in batches.
+/// What differs in the statements on the progress of changes that work in batches.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ProgressSql {
     /// Creates the table, in a database other than the audit's.
     pub(crate) create: &'static str,
-    /// Adds the row of a change that has none.
-    pub(crate) seed: &'static str,
-    /// Makes a run the one that works on the change.
-    pub(crate) take: &'static str,
-    /// Begins a batch in a transaction.
-    pub(crate) begin: &'static str,
-    /// Ends a batch in a transaction: saves its cursor.
-    pub(crate) save: &'static str,
-    /// Saves the cursor of a batch without a transaction.
-    pub(crate) save_alone: &'static str,
+    /// The beginning and the end of an `INSERT` that does nothing if the row exists.
+    pub(crate) insert: (&'static str, &'static str),
+    /// The time.
+    pub(crate) now: &'static str,
+    /// The empty text, whatever the session's character set is.
+    pub(crate) none: &'static str,
+    /// A column of text, `%column%`, whatever the session's character set is.
+    pub(crate) text: &'static str,
+    /// A column of time as RFC 3339.
+    pub(crate) time: &'static str,
+    /// More conditions for the end of a batch in a transaction.
+    pub(crate) in_transaction: &'static str,
     /// Reads the id of the session whose open batch has written the row; the statements are sent
     /// one by one. Empty if a transaction ends with its process.
     pub(crate) session: &'static [&'static str],
-    /// Waits for an open transaction that has written the row.
-    pub(crate) touch: &'static str,
-    pub(crate) read: &'static str,
-    pub(crate) clear: &'static str,
 }
 
 /// A limit on the idle time, and the statement that restores the previous one.

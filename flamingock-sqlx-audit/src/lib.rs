@@ -42,7 +42,9 @@ pub use crate::rows::{
     Acquired, AuditRow, Filter, LatestRow, LockGrant, LockProgress, LockStatus, NewAuditRow, Page,
     Snapshot,
 };
-pub use crate::rows::{BatchWrite, Marker, MarkerKind, ProgressOwner, SavedProgress};
+pub use crate::rows::{
+    BatchWrite, ChangeProgress, Marker, MarkerKind, ProgressOwner, SavedProgress,
+};
 #[cfg(feature = "sqlite")]
 pub use crate::sqlite::Sqlite;
 pub use crate::template::{Rendered, Value};

@@ -496,52 +496,17 @@ COMMIT AND NO CHAIN NO RELEASE",
   AND started_seq = $started_seq AND kind <> 'tombstone'",
     progress: ProgressSql {
         create: PROGRESS,
-        seed: "INSERT IGNORE INTO {progress} (service, change_id, shard, state, attempt, run_id,
-  fencing_token, digest, batches, done_rows, started_at, updated_at)
-VALUES ($service, $change_id, X'', 'running', $attempt, X'', 0, $digest, 0, 0, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6))",
-        take: "UPDATE {progress} SET attempt = $attempt, run_id = $run_id, digest = $digest,
-  metadata = NULL, waits_for = NULL, updated_at = UTC_TIMESTAMP(6),
-  started_at = CASE WHEN $from_start = 1 THEN UTC_TIMESTAMP(6) ELSE started_at END,
-  state = CASE WHEN $from_start = 0 AND state = 'finished' THEN state ELSE 'running' END,
-  batch_cursor = CASE WHEN $from_start = 1 THEN NULL ELSE batch_cursor END,
-  upper_bound = CASE WHEN $from_start = 1 THEN NULL ELSE upper_bound END,
-  batches = CASE WHEN $from_start = 1 THEN 0 ELSE batches END,
-  done_rows = CASE WHEN $from_start = 1 THEN 0 ELSE done_rows END,
-  fencing_token = $fencing_token
-WHERE service = $service AND change_id = $change_id AND shard = X''
-  AND fencing_token <= $fencing_token",
-        begin: "UPDATE {progress} SET metadata = '%tag%'
-WHERE service = $service AND change_id = $change_id AND shard = X''
-  AND run_id = $run_id AND fencing_token = $fencing_token
-  AND batches = $batches",
-        save: "UPDATE {progress} SET batch_cursor = $cursor, upper_bound = COALESCE(upper_bound, $bound),
-  done_rows = done_rows + $done_rows, batch_size = $size, state = $state, metadata = NULL,
-  app_version = $app_version,
-  updated_at = UTC_TIMESTAMP(6), batches = batches + 1
-WHERE service = $service AND change_id = $change_id AND shard = X''
-  AND run_id = $run_id AND fencing_token = $fencing_token
-  AND batches = $batches AND metadata = $tag",
-        save_alone: "UPDATE {progress} SET batch_cursor = $cursor, upper_bound = COALESCE(upper_bound, $bound),
-  done_rows = done_rows + $done_rows, batch_size = $size, state = $state, metadata = NULL,
-  app_version = $app_version,
-  updated_at = UTC_TIMESTAMP(6), batches = batches + 1
-WHERE service = $service AND change_id = $change_id AND shard = X''
-  AND run_id = $run_id AND fencing_token = $fencing_token
-  AND batches = $batches",
+        insert: ("INSERT IGNORE", ""),
+        now: "UTC_TIMESTAMP(6)",
+        none: "X''",
+        text: "CAST(%column% AS BINARY)",
+        time: "DATE_FORMAT(%column%, '%Y-%m-%dT%H:%i:%s.%fZ')",
+        in_transaction: "",
         session: &[
             "SET TRANSACTION ISOLATION LEVEL READ UNCOMMITTED",
             "SELECT IS_USED_LOCK(CONCAT($mark, CAST(metadata AS BINARY))) FROM {progress}
 WHERE service = $service AND change_id = $change_id AND shard = X'' LIMIT 1",
         ],
-        touch: "UPDATE {progress} SET updated_at = UTC_TIMESTAMP(6)
-WHERE service = $service AND change_id = $change_id AND shard = X''",
-        read: "SELECT run_id, fencing_token, batches, done_rows, CAST(batch_cursor AS BINARY), CAST(upper_bound AS BINARY), batch_size, state,
-  CAST(app_version AS BINARY), CAST(metadata AS BINARY) FROM {progress}
-WHERE service = $service AND change_id = $change_id AND shard = X''
-LIMIT 1",
-        clear: "UPDATE {progress} SET state = 'cleared', batch_cursor = NULL, upper_bound = NULL, batches = 0,
-  done_rows = 0, metadata = NULL, updated_at = UTC_TIMESTAMP(6)
-WHERE service = $service AND change_id = $change_id AND shard = X''",
     },
 };
 

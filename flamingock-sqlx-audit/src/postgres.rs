@@ -525,56 +525,21 @@ COMMIT",
   AND started_seq = $started_seq AND kind <> 'tombstone'",
     progress: ProgressSql {
         create: PROGRESS,
-        seed: "INSERT INTO {progress} (service, change_id, shard, state, attempt, run_id,
-  fencing_token, digest, batches, done_rows, started_at, updated_at)
-VALUES ($service, $change_id, '', 'running', $attempt, '', 0, $digest, 0, 0, clock_timestamp(), clock_timestamp())
-ON CONFLICT DO NOTHING",
-        take: "UPDATE {progress} SET attempt = $attempt, run_id = $run_id, digest = $digest,
-  metadata = NULL, waits_for = NULL, updated_at = clock_timestamp(),
-  started_at = CASE WHEN $from_start = 1 THEN clock_timestamp() ELSE started_at END,
-  state = CASE WHEN $from_start = 0 AND state = 'finished' THEN state ELSE 'running' END,
-  batch_cursor = CASE WHEN $from_start = 1 THEN NULL ELSE batch_cursor END,
-  upper_bound = CASE WHEN $from_start = 1 THEN NULL ELSE upper_bound END,
-  batches = CASE WHEN $from_start = 1 THEN 0 ELSE batches END,
-  done_rows = CASE WHEN $from_start = 1 THEN 0 ELSE done_rows END,
-  fencing_token = $fencing_token
-WHERE service = $service AND change_id = $change_id AND shard = ''
-  AND fencing_token <= $fencing_token",
-        begin: "UPDATE {progress} SET metadata = '%tag%'
-WHERE service = $service AND change_id = $change_id AND shard = ''
-  AND run_id = $run_id AND fencing_token = $fencing_token
-  AND batches = $batches",
-        save: "UPDATE {progress} SET batch_cursor = $cursor, upper_bound = COALESCE(upper_bound, $bound),
-  done_rows = done_rows + $done_rows, batch_size = $size, state = $state, metadata = NULL,
-  app_version = $app_version,
-  updated_at = clock_timestamp(), batches = batches + 1
-WHERE service = $service AND change_id = $change_id AND shard = ''
-  AND run_id = $run_id AND fencing_token = $fencing_token
-  AND batches = $batches AND metadata = $tag
+        insert: ("INSERT", "\nON CONFLICT DO NOTHING"),
+        now: "clock_timestamp()",
+        none: "''",
+        text: "%column%",
+        time: "to_char(%column% AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')",
+        in_transaction: "
   AND current_setting('flamingock.tx', true) = $tag
   AND CASE WHEN current_setting('synchronous_commit') = 'off'
     THEN set_config('synchronous_commit', 'on', true) ELSE '' END IS NOT NULL",
-        save_alone: "UPDATE {progress} SET batch_cursor = $cursor, upper_bound = COALESCE(upper_bound, $bound),
-  done_rows = done_rows + $done_rows, batch_size = $size, state = $state, metadata = NULL,
-  app_version = $app_version,
-  updated_at = clock_timestamp(), batches = batches + 1
-WHERE service = $service AND change_id = $change_id AND shard = ''
-  AND run_id = $run_id AND fencing_token = $fencing_token
-  AND batches = $batches",
         // The row's xmax is the transaction. The name of the session is set by the batch.
         session: &["SELECT l.pid FROM {progress} p
   JOIN pg_catalog.pg_locks l ON l.locktype = 'transactionid' AND l.transactionid = p.xmax
     AND l.mode = 'ExclusiveLock' AND l.granted AND l.pid <> pg_catalog.pg_backend_pid()
   JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid AND a.application_name LIKE 'flamingock %'
 WHERE p.service = $service AND p.change_id = $change_id AND p.shard = ''"],
-        touch: "UPDATE {progress} SET updated_at = clock_timestamp()
-WHERE service = $service AND change_id = $change_id AND shard = ''",
-        read: "SELECT run_id, fencing_token, batches, done_rows, batch_cursor, upper_bound, batch_size, state,
-  app_version, metadata FROM {progress}
-WHERE service = $service AND change_id = $change_id AND shard = ''",
-        clear: "UPDATE {progress} SET state = 'cleared', batch_cursor = NULL, upper_bound = NULL, batches = 0,
-  done_rows = 0, metadata = NULL, updated_at = clock_timestamp()
-WHERE service = $service AND change_id = $change_id AND shard = ''",
     },
 };
 

@@ -55,6 +55,8 @@ pub struct BatchWrite<'a> {
     pub bound: Option<&'a str>,
     /// The number of rows that the batch did.
     pub done_rows: i64,
+    /// The number of rows that there are to do; only that of the first batch that has one is kept.
+    pub total_rows: Option<i64>,
     /// The size of the next batch.
     pub size: i64,
     /// `running`, or `finished` after the last batch.
@@ -84,6 +86,33 @@ pub struct SavedProgress {
     pub app_version: Option<String>,
     /// The trace of a transaction that the database committed midway.
     pub tag: Option<String>,
+    /// The number of rows that there are to do, as a batch estimated it.
+    pub total_rows: Option<i64>,
+}
+
+/// The progress of a change, for operators.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChangeProgress {
+    /// The change's id.
+    pub change_id: String,
+    /// The run that works on the change, or did last.
+    pub run_id: String,
+    /// The number of its attempt at this change, from 1.
+    pub attempt: i64,
+    /// The number of committed batches.
+    pub batches: i64,
+    /// The number of rows that they did.
+    pub done_rows: i64,
+    /// The number of rows that there are to do, as a batch estimated it.
+    pub total_rows: Option<i64>,
+    /// The size of the next batch.
+    pub size: Option<i64>,
+    /// `running`, or `finished` after the last batch.
+    pub state: String,
+    /// When the change began (RFC 3339, UTC).
+    pub started_at: String,
+    /// When the last batch was committed, or a run began to work on the change.
+    pub updated_at: String,
 }
 
 /// A row to append.

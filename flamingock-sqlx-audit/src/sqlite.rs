@@ -579,47 +579,13 @@ VALUES ($service, $change_id, $started_seq, $run_id, 'tombstone', $now_text)",
   AND started_seq = $started_seq AND kind <> 'tombstone'",
     progress: ProgressSql {
         create: PROGRESS,
-        seed: "INSERT OR IGNORE INTO {progress} (service, change_id, shard, state, attempt, run_id,
-  fencing_token, digest, batches, done_rows, started_at, updated_at)
-VALUES ($service, $change_id, '', 'running', $attempt, '', 0, $digest, 0, 0, $now_text, $now_text)",
-        take: "UPDATE {progress} SET attempt = $attempt, run_id = $run_id, digest = $digest,
-  metadata = NULL, waits_for = NULL, updated_at = $now_text,
-  started_at = CASE WHEN $from_start = 1 THEN $now_text ELSE started_at END,
-  state = CASE WHEN $from_start = 0 AND state = 'finished' THEN state ELSE 'running' END,
-  batch_cursor = CASE WHEN $from_start = 1 THEN NULL ELSE batch_cursor END,
-  upper_bound = CASE WHEN $from_start = 1 THEN NULL ELSE upper_bound END,
-  batches = CASE WHEN $from_start = 1 THEN 0 ELSE batches END,
-  done_rows = CASE WHEN $from_start = 1 THEN 0 ELSE done_rows END,
-  fencing_token = $fencing_token
-WHERE service = $service AND change_id = $change_id AND shard = ''
-  AND fencing_token <= $fencing_token",
-        begin: "UPDATE {progress} SET metadata = '%tag%'
-WHERE service = $service AND change_id = $change_id AND shard = ''
-  AND run_id = $run_id AND fencing_token = $fencing_token
-  AND batches = $batches",
-        save: "UPDATE {progress} SET batch_cursor = $cursor, upper_bound = COALESCE(upper_bound, $bound),
-  done_rows = done_rows + $done_rows, batch_size = $size, state = $state, metadata = NULL,
-  app_version = $app_version,
-  updated_at = $now_text, batches = batches + 1
-WHERE service = $service AND change_id = $change_id AND shard = ''
-  AND run_id = $run_id AND fencing_token = $fencing_token
-  AND batches = $batches AND metadata = $tag",
-        save_alone: "UPDATE {progress} SET batch_cursor = $cursor, upper_bound = COALESCE(upper_bound, $bound),
-  done_rows = done_rows + $done_rows, batch_size = $size, state = $state, metadata = NULL,
-  app_version = $app_version,
-  updated_at = $now_text, batches = batches + 1
-WHERE service = $service AND change_id = $change_id AND shard = ''
-  AND run_id = $run_id AND fencing_token = $fencing_token
-  AND batches = $batches",
+        insert: ("INSERT OR IGNORE", ""),
+        now: "$now_text",
+        none: "''",
+        text: "%column%",
+        time: "%column%",
+        in_transaction: "",
         session: &[],
-        touch: "UPDATE {progress} SET updated_at = $now_text
-WHERE service = $service AND change_id = $change_id AND shard = ''",
-        read: "SELECT run_id, fencing_token, batches, done_rows, batch_cursor, upper_bound, batch_size, state,
-  app_version, metadata FROM {progress}
-WHERE service = $service AND change_id = $change_id AND shard = ''",
-        clear: "UPDATE {progress} SET state = 'cleared', batch_cursor = NULL, upper_bound = NULL, batches = 0,
-  done_rows = 0, metadata = NULL, updated_at = $now_text
-WHERE service = $service AND change_id = $change_id AND shard = ''",
     },
 };
 

@@ -70,6 +70,9 @@ fn line(event: &Event) -> String {
                 .unwrap_or_default();
             format!("{} {attempt} {}{error}", change.id, change.outcome)
         }
+        EventKind::ChangeProgressed {
+            id, done, total, ..
+        } => format!("{id} did {done} of {total:?}"),
         EventKind::BatchCommitted {
             id,
             batch,

@@ -17,7 +17,7 @@ async fn lower_emails(
     pace: &Pace,
 ) -> Result<Next<Key>, sqlx::Error> {
     tokio::time::sleep(pace.0).await;
-    let users = Keyset::table("users").key("id");
+    let users = Keyset::table("users").key("id").count_rows();
     let update = "UPDATE users SET lower = lower(email), times = times + 1 WHERE {range}";
     users.execute(update, &batch, db).await
 }
@@ -49,18 +49,18 @@ async fn main() -> Result<(), BoxError> {
         .arg("slowly")
         .kill_on_drop(true)
         .spawn()?;
-    while committed(&pool).await < 3 {
+    while committed(&pool).await? < 3 {
         if let Some(status) = process.try_wait()? {
             return Err(format!("the process ended early: {status}").into());
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     process.kill().await?;
-    let before = committed(&pool).await;
+    let before = committed(&pool).await?;
     println!("a process has committed some batches, and is killed");
 
     println!("{}", runner(&pool, Duration::ZERO).run().await?);
-    if committed(&pool).await <= before {
+    if committed(&pool).await? <= before {
         return Err("the next run did not continue".into());
     }
     let times = "SELECT times, count(*) FROM users GROUP BY times";
@@ -89,9 +89,7 @@ async fn fill(pool: &SqlitePool) -> Result<(), sqlx::Error> {
 }
 
 /// Returns the number of committed batches.
-async fn committed(pool: &SqlitePool) -> i64 {
-    let batches = sqlx::query_scalar("SELECT batches FROM flamingock_progress");
-    // The table does not exist at first.
-    let batches = batches.fetch_optional(pool).await;
-    batches.ok().flatten().unwrap_or(0)
+async fn committed(pool: &SqlitePool) -> Result<i64, flamingock::Error> {
+    let progress = runner(pool, Duration::ZERO).progress().await?;
+    Ok(progress.first().map_or(0, |progress| progress.batches))
 }

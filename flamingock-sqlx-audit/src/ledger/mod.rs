@@ -8,6 +8,7 @@ mod older;
 mod params;
 mod places;
 mod progress;
+mod progress_sql;
 mod row;
 mod session;
 mod sessions;

@@ -7,7 +7,7 @@ use super::base::{Ledger, Result};
 use super::params::{Params, clock_params, lease_params, tagged};
 use super::transaction::{limit_idle, released};
 use crate::backend::{Backend, Conn};
-use crate::rows::{BatchWrite, LockGrant, ProgressOwner, SavedProgress};
+use crate::rows::{BatchWrite, ChangeProgress, LockGrant, ProgressOwner, SavedProgress};
 use crate::template::Rendered;
 
 impl<B: Backend> Ledger<B> {
@@ -52,9 +52,9 @@ impl<B: Backend> Ledger<B> {
         params.push(("from_start", i64::from(from_start).into()));
         let mut statements = Vec::new();
         if from_start {
-            statements.push(self.render(B::DIALECT.progress.seed, &params));
+            statements.push(self.render(&B::DIALECT.progress.seed(), &params));
         }
-        statements.push(self.render(B::DIALECT.progress.take, &params));
+        statements.push(self.render(&B::DIALECT.progress.take(), &params));
         B::write_together(connection, statements, self.patience).await?;
         self.progress(connection, owner.grant, owner.change_id)
             .await
@@ -72,7 +72,7 @@ impl<B: Backend> Ledger<B> {
     ) -> Result<Option<SavedProgress>> {
         let params = key_params(&grant.service, change_id);
         let rows = self
-            .fetch(connection, B::DIALECT.progress.read, &params)
+            .fetch(connection, &B::DIALECT.progress.read(), &params)
             .await?;
         let Some(mut row) = rows.into_iter().next() else {
             return Ok(None);
@@ -88,7 +88,40 @@ impl<B: Backend> Ledger<B> {
             state: row.text(7),
             app_version: row.optional(8),
             tag: row.optional(9),
+            total_rows: row.int(10)?,
         }))
+    }
+
+    /// Returns the progress of all changes of a service, by id.
+    ///
+    /// # Errors
+    /// Any error of the database.
+    pub async fn progress_of_service(
+        &self,
+        connection: &mut Conn<B>,
+        service: &str,
+    ) -> Result<Vec<ChangeProgress>> {
+        let mut params = clock_params();
+        params.push(("service", service.into()));
+        let rows = self
+            .fetch(connection, &B::DIALECT.progress.list(), &params)
+            .await?;
+        rows.into_iter()
+            .map(|mut row| {
+                Ok(ChangeProgress {
+                    change_id: row.text(0),
+                    run_id: row.text(1),
+                    attempt: row.int(2)?.unwrap_or_default(),
+                    batches: row.int(3)?.unwrap_or_default(),
+                    done_rows: row.int(4)?.unwrap_or_default(),
+                    total_rows: row.int(5)?,
+                    size: row.int(6)?,
+                    state: row.text(7),
+                    started_at: row.text(8),
+                    updated_at: row.text(9),
+                })
+            })
+            .collect()
     }
 
     /// Returns the statement that begins a batch: it locks the row, and leaves a trace that is
@@ -98,7 +131,7 @@ impl<B: Backend> Ledger<B> {
         params.push(("batches", batch.into()));
         // Nothing can be bound in a text that begins a transaction. The tag is inserted first,
         // because ids of users may look like its placeholder.
-        self.render_as_text(&tagged(B::DIALECT.progress.begin, tag), &params)
+        self.render_as_text(&tagged(&B::DIALECT.progress.begin(), tag), &params)
     }
 
     /// Saves the cursor at the end of a batch, inside its transaction, after releasing the
@@ -147,7 +180,7 @@ impl<B: Backend> Ledger<B> {
         batch: &BatchWrite<'_>,
     ) -> Result<()> {
         let params = batch_params(owner, batch);
-        let (save, holds) = (B::DIALECT.progress.save_alone, B::DIALECT.holds);
+        let (save, holds) = (B::DIALECT.progress.save_alone(), B::DIALECT.holds);
         let update = self.render(&format!("{save}\n  AND EXISTS ({holds})"), &params);
         B::write_together(connection, vec![update], self.patience).await?;
         let saved = self.progress(connection, owner.grant, owner.change_id);
@@ -187,7 +220,7 @@ impl<B: Backend> Ledger<B> {
         owner: &ProgressOwner<'_>,
     ) -> Result<Option<SavedProgress>> {
         let params = owner_params(owner);
-        let touch = self.render(B::DIALECT.progress.touch, &params);
+        let touch = self.render(&B::DIALECT.progress.touch(), &params);
         B::write_together(connection, vec![touch], self.patience).await?;
         self.progress(connection, owner.grant, owner.change_id)
             .await
@@ -197,7 +230,7 @@ impl<B: Backend> Ledger<B> {
     /// it back.
     pub fn clear_progress_text(&self, grant: &LockGrant, change_id: &str) -> String {
         let params = key_params(&grant.service, change_id);
-        self.render_as_text(B::DIALECT.progress.clear, &params)
+        self.render_as_text(&B::DIALECT.progress.clear(), &params)
     }
 
     fn batch_update(
@@ -209,9 +242,9 @@ impl<B: Backend> Ledger<B> {
         let mut params = batch_params(owner, batch);
         params.push(("tag", tag.into()));
         if !owner.holds_lock {
-            return self.render(B::DIALECT.progress.save, &params);
+            return self.render(&B::DIALECT.progress.save(), &params);
         }
-        let (save, fencing) = (B::DIALECT.progress.save, B::DIALECT.fencing_within);
+        let (save, fencing) = (B::DIALECT.progress.save(), B::DIALECT.fencing_within);
         let fenced = format!("{save}\n  AND fencing_token = {fencing}");
         self.behind_lock_write(owner.grant, self.render(&fenced, &params))
     }
@@ -254,6 +287,7 @@ fn batch_params(owner: &ProgressOwner<'_>, batch: &BatchWrite<'_>) -> Params {
         ("cursor", text(batch.cursor).into()),
         ("bound", text(batch.bound).into()),
         ("done_rows", batch.done_rows.into()),
+        ("total_rows", batch.total_rows.into()),
         ("size", batch.size.into()),
         ("state", batch.state.into()),
     ]);

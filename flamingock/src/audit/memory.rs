@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::entry::{Entry, LatestEntry, NewEntry};
 use super::grant::AcquireRequest;
 use super::grant::LockGrant;
-use super::progress::{BatchEnd, Progress, ProgressClaim};
+use super::progress::{BatchEnd, ChangeProgress, Progress, ProgressClaim, ProgressState};
 use super::snapshot::{LockStatus, Snapshot};
 use super::store::{Acquired, AuditStore, HistoryFilter, LeaseRenewer, LockStore};
 use super::store_error::{StoreError, StoreErrorKind};
@@ -48,7 +48,16 @@ struct Shared {
     entries: Vec<Entry>,
     locks: HashMap<String, Lock>,
     /// By service and change.
-    progress: HashMap<(String, String), Progress>,
+    progress: HashMap<(String, String), Saved>,
+}
+
+/// The progress of a change, and when it began and was saved.
+#[derive(Clone, Debug)]
+struct Saved {
+    progress: Progress,
+    attempt: u32,
+    started_at: SystemTime,
+    updated_at: SystemTime,
 }
 
 #[derive(Debug)]
@@ -154,15 +163,24 @@ impl AuditStore for MemoryStore {
         let mut shared = self.shared();
         let key = (claim.grant.service.clone(), claim.change_id.clone());
         let before = shared.progress.get(&key).cloned();
-        let claimed = match before {
-            Some(before) if before.fencing_token > claim.grant.fencing_token => {
-                return Ok(Some(before));
+        let now = SystemTime::now();
+        let (progress, started_at) = match before {
+            Some(Saved { progress, .. }) if progress.fencing_token > claim.grant.fencing_token => {
+                return Ok(Some(progress));
             }
             None if !claim.from_start => return Ok(None),
-            before => before.unwrap_or_default().claimed(claim),
+            Some(saved) if !claim.from_start => (saved.progress, saved.started_at),
+            before => (before.map(|saved| saved.progress).unwrap_or_default(), now),
         };
-        shared.progress.insert(key, claimed.clone());
-        Ok(Some(claimed))
+        let progress = progress.claimed(claim);
+        let saved = Saved {
+            progress: progress.clone(),
+            attempt: claim.attempt,
+            started_at,
+            updated_at: now,
+        };
+        shared.progress.insert(key, saved);
+        Ok(Some(progress))
     }
 
     async fn save_progress(
@@ -173,16 +191,40 @@ impl AuditStore for MemoryStore {
         let mut shared = self.shared();
         let key = (claim.grant.service.clone(), claim.change_id.clone());
         let saved = shared.progress.get_mut(&key);
-        let Some(saved) = saved.filter(|saved| claim.owns(saved)) else {
+        let Some(saved) = saved.filter(|saved| claim.owns(&saved.progress)) else {
             let source = "another run works on the change";
             let action = "could not save the progress of the change";
             return Err(StoreError::new(StoreErrorKind::Refused, action, source));
         };
-        if saved.batches == batch.number {
-            *saved = saved.clone().after(batch);
-            saved.app_version.clone_from(&claim.app_version);
+        if saved.progress.batches == batch.number {
+            saved.progress = saved.progress.clone().after(batch);
+            saved.progress.app_version.clone_from(&claim.app_version);
+            saved.updated_at = SystemTime::now();
         }
         Ok(())
+    }
+
+    async fn progress(&self, service: &str) -> Result<Vec<ChangeProgress>, StoreError> {
+        let shared = self.shared();
+        let of_service = shared.progress.iter().filter(|(key, _)| key.0 == service);
+        let mut found: Vec<ChangeProgress> = of_service
+            .map(|((_, change_id), saved)| ChangeProgress {
+                state: match saved.progress.finished {
+                    true => ProgressState::Finished,
+                    false => ProgressState::Running,
+                },
+                run_id: saved.progress.run_id.clone(),
+                attempt: saved.attempt,
+                batches: saved.progress.batches,
+                done_rows: saved.progress.done_rows,
+                total_rows: saved.progress.total_rows,
+                size: saved.progress.size,
+                updated_at: saved.updated_at,
+                ..ChangeProgress::new(change_id, saved.started_at)
+            })
+            .collect();
+        found.sort_by(|one, other| one.change_id.cmp(&other.change_id));
+        Ok(found)
     }
 
     async fn history(

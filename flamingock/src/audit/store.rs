@@ -1,6 +1,6 @@
 //! The traits of a store: one for the audit, one for the lock.
 
-use super::progress::{BatchEnd, Progress, ProgressClaim};
+use super::progress::{BatchEnd, ChangeProgress, Progress, ProgressClaim};
 use super::store_error::{StoreError, StoreErrorKind};
 use std::fmt;
 use std::time::{Duration, SystemTime};
@@ -241,6 +241,12 @@ pub trait AuditStore: fmt::Debug + Send + Sync {
     ) -> Result<(), StoreError> {
         let _ = (claim, batch);
         Err(no_progress())
+    }
+
+    /// Returns how far the changes in batches of a service are. Only reads.
+    async fn progress(&self, service: &str) -> Result<Vec<ChangeProgress>, StoreError> {
+        let _ = service;
+        Ok(Vec::new())
     }
 
     /// Returns the services that have an entry or a lock, by name. Only reads.

@@ -84,6 +84,7 @@ pub struct Next<C> {
     cursor: Option<C>,
     bound: Option<C>,
     done_rows: u64,
+    total_rows: Option<u64>,
 }
 
 impl<C> Next<C> {
@@ -93,6 +94,7 @@ impl<C> Next<C> {
             cursor: Some(cursor),
             bound: None,
             done_rows: 0,
+            total_rows: None,
         }
     }
 
@@ -102,6 +104,7 @@ impl<C> Next<C> {
             cursor: None,
             bound: None,
             done_rows: 0,
+            total_rows: None,
         }
     }
 
@@ -109,6 +112,15 @@ impl<C> Next<C> {
     pub fn done_rows(self, rows: u64) -> Next<C> {
         Next {
             done_rows: rows,
+            ..self
+        }
+    }
+
+    /// Sets how many rows there are to do, an estimate for the progress. Only the first batch that
+    /// sets it counts.
+    pub fn total_rows(self, rows: u64) -> Next<C> {
+        Next {
+            total_rows: Some(rows),
             ..self
         }
     }
@@ -144,6 +156,7 @@ pub(crate) struct BatchResult {
     pub(crate) cursor: Option<String>,
     pub(crate) bound: Option<String>,
     pub(crate) done_rows: i64,
+    pub(crate) total_rows: Option<i64>,
 }
 
 impl BatchState {
@@ -256,10 +269,15 @@ pub fn erase_batch<'a, T: BatchOutput + 'a>(
         state.set(BatchResult {
             cursor: text(&next.cursor)?,
             bound: text(&next.bound)?,
-            done_rows: i64::try_from(next.done_rows).unwrap_or(i64::MAX),
+            done_rows: number(next.done_rows),
+            total_rows: next.total_rows.map(number),
         });
         Ok(())
     })
+}
+
+fn number(rows: u64) -> i64 {
+    i64::try_from(rows).unwrap_or(i64::MAX)
 }
 
 /// The cursor of a change that works in batches, without its type.
@@ -348,12 +366,14 @@ mod tests {
         let state = BatchState::default();
         let next: Result<Next<(i64, String)>, BoxError> = Ok(Next::after((7, "a".to_owned()))
             .done_rows(3)
+            .total_rows(10)
             .bound((9, String::new())));
         erase_batch(Box::pin(async { next }), &state).await.unwrap();
         let expected = BatchResult {
             cursor: Some("[7,\"a\"]".to_owned()),
             bound: Some("[9,\"\"]".to_owned()),
             done_rows: 3,
+            total_rows: Some(10),
         };
         assert_eq!(state.result(), Some(expected));
         let check = CursorType::of::<Result<Next<(i64, String)>, BoxError>>().check;

@@ -1,5 +1,6 @@
 //! The context of a running change.
 
+use std::fmt;
 use std::sync::Arc;
 
 use tokio::sync::watch;
@@ -31,6 +32,12 @@ use tokio::sync::watch;
 pub struct Context {
     facts: Arc<Facts>,
     cancelled: watch::Receiver<bool>,
+    observer: Option<Arc<dyn ObserveProgress>>,
+}
+
+/// Observes the progress that a function reports.
+pub(crate) trait ObserveProgress: fmt::Debug + Send + Sync {
+    fn progress(&self, done: u64, total: Option<u64>);
 }
 
 #[derive(Debug)]
@@ -48,6 +55,7 @@ impl Context {
         run_id: &str,
         service: &str,
         cancelled: watch::Receiver<bool>,
+        observer: Option<Arc<dyn ObserveProgress>>,
     ) -> Context {
         let facts = Facts {
             change_id,
@@ -58,6 +66,7 @@ impl Context {
         Context {
             facts: Arc::new(facts),
             cancelled,
+            observer,
         }
     }
 
@@ -79,6 +88,18 @@ impl Context {
     /// Returns the service of the run.
     pub fn service(&self) -> &str {
         &self.facts.service
+    }
+
+    /// Reports how far the function is, in any unit: `context.progress(3, 10)`, or
+    /// `context.progress(3, None)` if the whole is not known.
+    ///
+    /// Listeners get the event `change_progressed`, the command line shows it, and the log has it
+    /// at the level `DEBUG`. Nothing is written to a database. It can be called often: of several
+    /// calls within 100 ms, only the first one is reported, and the one that completes the whole.
+    pub fn progress(&self, done: u64, total: impl Into<Option<u64>>) {
+        if let Some(observer) = &self.observer {
+            observer.progress(done, total.into());
+        }
     }
 
     /// Reports whether the run was asked to stop or has lost its lock.

@@ -119,6 +119,11 @@ impl Definition {
         }
     }
 
+    /// Reports whether this program has the code of the change, and not only its entries.
+    pub(crate) fn has_code(&self) -> bool {
+        !self.module_path.is_empty()
+    }
+
     /// Returns the last version that had the change, if it is retired.
     pub(crate) fn retired_since(&self) -> Option<&'static str> {
         match self.body.code {

@@ -10,6 +10,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::terminal;
 use super::view::View;
+use crate::audit::progress::Rows;
 use crate::change::names::DEFAULT;
 use crate::listener::api::Listener;
 use crate::listener::{Event, EventKind, Work};
@@ -205,13 +206,31 @@ impl Count {
                 id,
                 batch,
                 done_rows,
+                total_rows,
+                rows_per_second,
                 ..
             } => {
+                let rows = Rows {
+                    batches: *batch,
+                    done: *done_rows,
+                    total: *total_rows,
+                    per_second: *rows_per_second,
+                };
                 let of = self.planned.max(self.started);
-                Some(format!(
-                    "[{}/{of}] {id}: {batch} batches, {done_rows} rows done",
-                    self.started
-                ))
+                Some(format!("[{}/{of}] {id}: {rows}", self.started))
+            }
+            EventKind::ChangeProgressed {
+                id, done, total, ..
+            } => {
+                let of = self.planned.max(self.started);
+                let whole = match total {
+                    Some(total) => {
+                        let part = u128::from(*done) * 100 / u128::from(*total).max(1);
+                        format!(" of {total} ({} %)", part.min(100))
+                    }
+                    None => String::new(),
+                };
+                Some(format!("[{}/{of}] {id}: {done}{whole}", self.started))
             }
             EventKind::RunStarted
             | EventKind::LockObtained { .. }

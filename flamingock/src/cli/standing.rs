@@ -5,6 +5,7 @@ use crate::audit::entry::{Entry, LatestEntry};
 use crate::audit::snapshot::Snapshot;
 use crate::audit::store::HistoryFilter;
 use crate::engine::collect::open_storage as open;
+use crate::engine::progress::note_progress;
 use crate::plan::steps::{Plan, Step};
 use crate::report::error::Error;
 use crate::report::issue::{Issue, issue};
@@ -37,10 +38,10 @@ impl Standing {
         let snapshot = store.snapshot(&settings.service, "").await;
         let mut snapshot = snapshot.map_err(Error::store)?;
         let latest = std::mem::take(&mut snapshot.latest);
-        Ok(Standing {
-            snapshot,
-            plan: Plan::make(&pipeline, |_| true, latest),
-        })
+        let mut plan = Plan::make(&pipeline, |_| true, latest);
+        let noted = note_progress(&mut plan, &settings.service, &*store, &settings.targets);
+        noted.await.map_err(Error::store)?;
+        Ok(Standing { snapshot, plan })
     }
 
     pub(super) fn is_running(&self, latest: &LatestEntry) -> bool {

@@ -51,6 +51,8 @@ pub(super) fn judge(
                 | Note::CommittedMidway
                 | Note::FoundApplied
                 | Note::Reached { .. }
+                | Note::Progress(_)
+                | Note::ProgressUnknown { .. }
                 | Note::Running
                 | Note::SessionOptions { .. }
                 | Note::Undone => Rule::Warn,

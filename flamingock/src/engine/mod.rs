@@ -12,6 +12,7 @@ pub(crate) mod mode;
 pub(crate) mod notify;
 pub(crate) mod prepare;
 pub(crate) mod preview;
+pub(crate) mod progress;
 pub(crate) mod report_builder;
 pub(crate) mod request;
 pub(crate) mod script_checks;

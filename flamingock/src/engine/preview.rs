@@ -6,6 +6,7 @@ use tokio::time::Instant;
 use super::collect::open_with_pipeline;
 use super::judge::{Looks, judge};
 use super::prepare::{targets, unmet};
+use super::progress::note_progress;
 use super::report_builder::report;
 use super::settings::Settings;
 use super::{facts, formats, script_checks};
@@ -57,6 +58,9 @@ pub(crate) async fn look(settings: &Settings) -> Result<Report, Error> {
     let latest = std::mem::take(&mut snapshot.latest);
     let mut plan = Plan::make(&pipeline, |change| settings.selects(change), latest);
     note_what_only_a_look_says(&mut plan, &snapshot);
+    let (service, store) = (&settings.service, &*storage.store);
+    let noted = note_progress(&mut plan, service, store, &settings.targets).await;
+    noted.map_err(Error::store)?;
     let targets: Vec<_> = settings.targets.iter().chain([&storage.target]).collect();
     note_session_options(&mut plan, &targets).await;
     judge(settings, &mut plan, Looks::Settled).map_err(Error::invalid)?;

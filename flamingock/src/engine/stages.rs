@@ -164,6 +164,8 @@ impl Prepared {
                     | Note::Retried { .. }
                     | Note::CommittedMidway
                     | Note::Reached { .. }
+                    | Note::Progress(_)
+                    | Note::ProgressUnknown { .. }
                     | Note::Running
                     | Note::SessionOptions { .. }
                     | Note::Undone => true,

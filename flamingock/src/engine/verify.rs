@@ -99,6 +99,7 @@ impl Prepared {
             &self.run_id,
             &self.settings.service,
             signals.cancelled(),
+            None,
         );
         let mut own = Values::default();
         own.insert(Arc::new(context));

@@ -193,9 +193,25 @@ pub enum EventKind {
         rows: i64,
         /// The number of rows that all batches did.
         done_rows: i64,
+        /// The number of rows that there are to do, if a batch estimated it.
+        total_rows: Option<i64>,
+        /// The rows a second in this run, pauses included.
+        rows_per_second: Option<f64>,
         /// How long it took.
         #[serde(rename = "duration_ms", serialize_with = "milliseconds")]
         duration: Duration,
+    },
+    /// A function reported its progress with [`Context::progress`](crate::Context::progress).
+    #[non_exhaustive]
+    ChangeProgressed {
+        /// The change's id.
+        id: String,
+        /// The stage of the change.
+        stage: String,
+        /// What is done, in the function's own unit.
+        done: u64,
+        /// The whole, if it is known.
+        total: Option<u64>,
     },
     /// A change ended. There is no [`ChangeStarted`](Self::ChangeStarted) before it if the change
     /// could not run because its target system was not ready.
@@ -330,6 +346,12 @@ impl fmt::Display for Event {
                 done_rows,
                 ..
             } => write!(f, "{id:?} batch {batch} committed, {done_rows} rows done"),
+            EventKind::ChangeProgressed {
+                id, done, total, ..
+            } => match total {
+                Some(total) => write!(f, "{id:?} did {done} of {total}"),
+                None => write!(f, "{id:?} did {done}"),
+            },
             EventKind::ChangeEnded { change, .. } => {
                 write!(f, "{:?} {}", change.id, change.outcome)?;
                 match &change.error {

@@ -162,6 +162,7 @@ impl Listener for Metrics {
             | EventKind::StepStarted { .. }
             | EventKind::StepEnded { .. }
             | EventKind::BatchCommitted { .. }
+            | EventKind::ChangeProgressed { .. }
             | EventKind::Verified(_) => {}
         }
         Ok(())

@@ -1,12 +1,14 @@
 //! Notes: facts about a change that do not keep it from running.
 
+use crate::audit::progress::ChangeProgress;
+use crate::util::error_chain::ErrorChain;
 use crate::util::plural::plural;
 use crate::util::visible::Visible;
 use serde::Serialize;
 use std::fmt;
 
 /// A fact about a change that does not keep it from running, but that you should know.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "note", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Note {
@@ -38,6 +40,15 @@ pub enum Note {
     Reached {
         /// The step and its direction: `step 2 of 5`, `rolling back step 1 of 5`.
         step: String,
+    },
+    /// The change works in batches, and these are committed. Only in the report of
+    /// [`Runner::plan`](crate::Runner::plan).
+    Progress(ChangeProgress),
+    /// The change works in batches in another database, which did not say how far it is. Only in
+    /// the report of [`Runner::plan`](crate::Runner::plan).
+    ProgressUnknown {
+        /// Why.
+        error: ErrorChain,
     },
     /// The run that has the lock is working on the change. Only in the report of
     /// [`Runner::plan`](crate::Runner::plan).
@@ -76,6 +87,10 @@ impl fmt::Display for Note {
                 f.write_str("found applied: an interrupted attempt or an operator applied it")
             }
             Note::Reached { step } => write!(f, "the last attempt reached: {}", Visible(step)),
+            Note::Progress(progress) => progress.fmt(f),
+            Note::ProgressUnknown { error } => {
+                write!(f, "its progress is not known: {}", Visible(&error.to_string()))
+            }
             Note::Running => f.write_str("the run that has the lock is working on it"),
             Note::SessionOptions { names } => write!(
                 f,

@@ -1,5 +1,6 @@
 //! Planning, issues and their resolution, the schema, and the lock.
 
+use crate::audit::progress::ChangeProgress;
 use crate::audit::store_error::missing_tables;
 use crate::report::error::invalid;
 use crate::report::issue::{Issue, Resolution, Resolved, issue};
@@ -147,6 +148,17 @@ impl Runner {
         let lock = snapshot.map_err(Error::store)?.lock;
         // The row exists before the lock is first taken.
         Ok(lock.filter(|lock| lock.fencing_token > 0))
+    }
+
+    /// Returns how far the changes in batches of this service are, by id: beside the audit, and in
+    /// the databases of the target systems. Only reads.
+    ///
+    /// # Errors
+    /// Any error while one of these databases is read.
+    pub async fn progress(&self) -> Result<Vec<ChangeProgress>, Error> {
+        let storage = open(&self.settings)?;
+        let read = engine::progress::progress(&self.settings, &*storage.store).await;
+        read.map_err(Error::store)
     }
 
     /// Builds the request by which an operator command acquires the lock. `force` is the fencing

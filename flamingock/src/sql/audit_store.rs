@@ -18,7 +18,7 @@ use super::timing::{LANE, POLL_PAUSE};
 use crate::audit::entry::{Entry, NewEntry};
 use crate::audit::grant::AcquireRequest;
 use crate::audit::grant::LockGrant;
-use crate::audit::progress::{BatchEnd, Progress, ProgressClaim};
+use crate::audit::progress::{BatchEnd, ChangeProgress, Progress, ProgressClaim};
 use crate::audit::snapshot::{LockProgress, Snapshot};
 use crate::audit::store::{Acquired, AuditStore, HistoryFilter, LeaseRenewer, LockStore};
 use crate::audit::store_error::{StoreError, StoreErrorKind};
@@ -169,6 +169,14 @@ impl<D: Driver> AuditStore for SqlStore<D> {
             self,
             "could not save the progress of the change",
             |connection| self.ledger.save_batch(connection, &owner, &write)
+        )
+    }
+
+    async fn progress(&self, service: &str) -> Result<Vec<ChangeProgress>, StoreError> {
+        retry_read!(
+            self,
+            "could not read the progress of the changes in batches",
+            |connection| progress::of_service(&self.ledger, connection, service)
         )
     }
 

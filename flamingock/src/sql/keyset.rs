@@ -44,6 +44,7 @@ use crate::util::database_kind::DatabaseKind;
 pub struct Keyset {
     table: String,
     keys: Vec<String>,
+    counts: bool,
 }
 
 /// The key of a row: the cursor of a change that uses a [`Keyset`].
@@ -84,6 +85,7 @@ impl Keyset {
         Keyset {
             table: name.into(),
             keys: Vec::new(),
+            counts: false,
         }
     }
 
@@ -92,6 +94,13 @@ impl Keyset {
     #[must_use]
     pub fn key(mut self, column: impl Into<String>) -> Keyset {
         self.keys.push(column.into());
+        self
+    }
+
+    /// Counts the rows of the table in the first batch, so that the progress shows how much is left.
+    #[must_use]
+    pub fn count_rows(mut self) -> Keyset {
+        self.counts = true;
         self
     }
 
@@ -170,7 +179,11 @@ impl Keyset {
         );
         let (conditions, all) = (last, and(upper(&bound)));
         let last = self.read(connection, conditions).await?;
-        Ok(Some(match last.filter(|last| *last != bound) {
+        let total = match batch.bound() {
+            None if self.counts => Some(count(connection, &table).await?),
+            _ => None,
+        };
+        let mut range = match last.filter(|last| *last != bound) {
             Some(last) => KeyRange {
                 condition: and(connection.compare(&names, "<=", &last)),
                 next: Next::after(last).bound(bound),
@@ -179,7 +192,11 @@ impl Keyset {
                 condition: all,
                 next: Next::finished().bound(bound),
             },
-        }))
+        };
+        if let Some(total) = total {
+            range.next = range.next.total_rows(total);
+        }
+        Ok(Some(range))
     }
 
     /// Fails if rows would be skipped without an error.
@@ -228,6 +245,18 @@ impl Keyset {
             .collect::<Result<_, sqlx::Error>>()
             .map(|values| Some(Key(values)))
     }
+}
+
+async fn count<C: KeysetConnection>(connection: &mut C, table: &str) -> Result<u64, sqlx::Error> {
+    // A session may limit the rows of a query to none.
+    let query = format!("SELECT count(*) FROM {table} LIMIT 1");
+    let (rows, _) = connection.send(query).await?;
+    let answer = rows
+        .into_iter()
+        .next()
+        .and_then(|row| row.into_iter().next());
+    let number = answer.flatten().and_then(|answer| answer.parse().ok());
+    number.ok_or_else(|| invalid(&format!("the rows of {table} could not be counted")))
 }
 
 fn invalid(rule: &str) -> sqlx::Error {

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use flamingock_sqlx_audit::{BatchWrite, Conn, Failure, ProgressOwner, SavedProgress};
+use flamingock_sqlx_audit::{BatchWrite, Conn, Failure, Ledger, ProgressOwner, SavedProgress};
 
 use super::database::SqlDatabase;
 use super::driver::{Driver, send};
@@ -11,7 +11,7 @@ use super::in_doubt::InDoubtOutcome;
 use super::rows;
 use super::timing::{POLL_PAUSE, READ_TIMEOUT};
 use crate::audit::entry::State;
-use crate::audit::progress::{BatchEnd, Progress, ProgressClaim};
+use crate::audit::progress::{BatchEnd, ChangeProgress, Progress, ProgressClaim};
 use crate::audit::store_error::{StoreError, StoreErrorKind};
 use crate::lock::silence;
 
@@ -134,11 +134,49 @@ pub(super) fn progress(saved: SavedProgress) -> Progress {
         fencing_token: saved.fencing_token,
         batches: saved.batches,
         done_rows: saved.done_rows,
+        total_rows: saved.total_rows,
         cursor: saved.cursor,
         bound: saved.bound,
         size: saved.size,
         finished: saved.state == FINISHED,
         app_version: saved.app_version,
+    }
+}
+
+/// Returns the progress of a service's changes; none if the table does not exist.
+pub(super) async fn of_service<D: Driver>(
+    ledger: &Ledger<D>,
+    connection: &mut Conn<D>,
+    service: &str,
+) -> Result<Vec<ChangeProgress>, sqlx::Error> {
+    match ledger.progress_of_service(connection, service).await {
+        Ok(rows) => Ok(rows.into_iter().map(rows::change_progress).collect()),
+        Err(error) if D::classify(&error) == Failure::MissingTable => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Reads the progress in the database of a target system.
+pub(super) async fn read<D: Driver>(
+    database: &SqlDatabase<D>,
+    service: &str,
+) -> Result<Vec<ChangeProgress>, StoreError> {
+    let read = async {
+        let mut connection = database.connection().await?;
+        let ledger = &database.ledger;
+        ledger.locate_markers(&mut connection).await?;
+        let found = of_service(ledger, &mut connection, service).await?;
+        connection.return_unchanged();
+        Ok(found)
+    };
+    let action = "could not read the progress of the changes in batches";
+    match tokio::time::timeout(READ_TIMEOUT, read).await {
+        Ok(read) => read.map_err(|error| store_error::<D>(action, error)),
+        Err(elapsed) => Err(StoreError::new(
+            StoreErrorKind::Disconnected,
+            action,
+            elapsed,
+        )),
     }
 }
 
@@ -151,6 +189,7 @@ pub(super) fn batch_write(end: &BatchEnd) -> BatchWrite<'_> {
         cursor: end.cursor.as_deref(),
         bound: end.bound.as_deref(),
         done_rows: end.done_rows,
+        total_rows: end.total_rows,
         size: end.size,
         state: if end.finished { FINISHED } else { "running" },
     }

@@ -7,6 +7,7 @@ use flamingock_sqlx_audit as sqlx_audit;
 use super::timing::LANE;
 use crate::audit::entry::{Entry, LatestEntry, NewEntry, Origin, State, TransactionMode, known};
 use crate::audit::grant::LockGrant;
+use crate::audit::progress::{ChangeProgress, ProgressState};
 use crate::audit::snapshot::{LockProgress, LockStatus, Snapshot};
 use crate::audit::store::{Acquired, HistoryFilter};
 use crate::change::definition::Recovery;
@@ -170,5 +171,22 @@ pub(super) fn entry(row: sqlx_audit::AuditRow) -> Entry {
         pid: u32::try_from(row.pid).unwrap_or_default(),
         app_version: row.app_version,
         metadata: row.metadata,
+    }
+}
+
+pub(super) fn change_progress(row: flamingock_sqlx_audit::ChangeProgress) -> ChangeProgress {
+    ChangeProgress {
+        state: match row.state.as_str() {
+            "finished" => ProgressState::Finished,
+            _ => ProgressState::Running,
+        },
+        run_id: row.run_id,
+        attempt: u32::try_from(row.attempt).unwrap_or(u32::MAX),
+        batches: row.batches,
+        done_rows: row.done_rows,
+        total_rows: row.total_rows,
+        size: row.size,
+        updated_at: time::stored(&row.updated_at),
+        ..ChangeProgress::new(row.change_id, time::stored(&row.started_at))
     }
 }

@@ -15,7 +15,7 @@ use super::server::Server;
 use super::store::SqlStore;
 use super::transaction::tries::TransactionRunner;
 use crate::audit::attempt::{Attempt, Purpose};
-use crate::audit::progress::{Progress, ProgressClaim};
+use crate::audit::progress::{ChangeProgress, Progress, ProgressClaim};
 use crate::audit::store::Store;
 use crate::audit::store_error::StoreError;
 use crate::change::body::Body;
@@ -186,6 +186,10 @@ impl<D: Driver> Database for SqlDatabase<D> {
 
     async fn claim_progress(&self, claim: &ProgressClaim) -> Result<Option<Progress>, StoreError> {
         super::progress::claim(self, claim).await
+    }
+
+    async fn progress(&self, service: &str) -> Result<Vec<ChangeProgress>, StoreError> {
+        super::progress::read(self, service).await
     }
 
     async fn prepare_markers(&self) -> Result<(), StoreError> {

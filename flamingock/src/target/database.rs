@@ -11,7 +11,7 @@ use super::invocation::{Ended, Invocation, was_stopped};
 use super::settings::StorageSettings;
 use crate::audit::attempt::{Attempt, Purpose};
 use crate::audit::entry::TransactionMode;
-use crate::audit::progress::{Progress, ProgressClaim};
+use crate::audit::progress::{ChangeProgress, Progress, ProgressClaim};
 use crate::audit::store::Store;
 use crate::audit::store_error::StoreError;
 use crate::change::batch::BatchState;
@@ -192,6 +192,9 @@ pub(crate) trait Database: fmt::Debug + Send + Sync {
     /// Makes this run the one that works on a change in batches, and returns the progress, which is
     /// in this database. `None` if there is none although the change does not begin anew.
     async fn claim_progress(&self, claim: &ProgressClaim) -> Result<Option<Progress>, StoreError>;
+
+    /// Returns how far the changes in batches of a service are that work in this database.
+    async fn progress(&self, service: &str) -> Result<Vec<ChangeProgress>, StoreError>;
 
     /// Creates the table of markers if it is missing.
     async fn prepare_markers(&self) -> Result<(), StoreError>;

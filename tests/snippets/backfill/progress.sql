@@ -1,1 +1,1 @@
-SELECT change_id, state, batches, done_rows, batch_cursor, updated_at FROM flamingock_progress
+SELECT change_id, state, batches, done_rows, total_rows, batch_cursor, updated_at FROM flamingock_progress

@@ -5,6 +5,7 @@ mod sqlite {
     use flamingock_tests::on::sqlite::*;
     mod batches;
     mod keyset;
+    mod progress;
 }
 
 #[path = "../../scenarios"]
@@ -13,6 +14,7 @@ mod postgres {
     mod batch_takeover;
     mod batches;
     mod keyset;
+    mod progress;
 }
 
 #[path = "../../scenarios"]
@@ -21,4 +23,5 @@ mod mariadb {
     mod batch_takeover;
     mod batches;
     mod keyset;
+    mod progress;
 }

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use crate::audit::attempt::{Attempt, Purpose};
 use crate::audit::entry::{State, TransactionMode};
-use crate::audit::progress::{BatchEnd, Progress, ProgressClaim};
+use crate::audit::progress::{BatchEnd, Progress, ProgressClaim, rate};
 use crate::audit::store_error::{StoreError, StoreErrorKind};
 use crate::change::argument::Values;
 use crate::change::batch::{BatchState, CursorType, committed, first_size};
@@ -70,6 +70,7 @@ impl Execution<'_> {
         if let Err(unwritten) = self.executor.append(&[started]).await {
             return self.not_started(attempt, mode, unwritten).await;
         }
+        let (since, before) = (Instant::now(), progress.done_rows);
         while !progress.finished {
             if self.executor.signals.now() != StopReason::No {
                 return self.stopped_between(attempt, &progress).await;
@@ -82,7 +83,8 @@ impl Execution<'_> {
             match self.batch(attempt, &claim, &progress).await {
                 BatchOutcome::Done(end) => {
                     progress = progress.after(&end);
-                    self.tell_committed(&progress, end.done_rows, began.elapsed());
+                    let per_second = rate(progress.done_rows - before, since.elapsed());
+                    self.tell_committed(&progress, end.done_rows, began.elapsed(), per_second);
                 }
                 BatchOutcome::Ended(outcome) => return *outcome,
             }
@@ -268,13 +270,21 @@ impl Execution<'_> {
         }
     }
 
-    fn tell_committed(&self, progress: &Progress, rows: i64, took: Duration) {
+    fn tell_committed(
+        &self,
+        progress: &Progress,
+        rows: i64,
+        took: Duration,
+        rows_per_second: Option<f64>,
+    ) {
         let (batch, done_rows) = (progress.batches, progress.done_rows);
+        let total_rows = progress.total_rows;
         tracing::debug!(
             change.id = self.definition.id,
             batch,
             rows,
             done_rows,
+            total_rows,
             duration_ms = took.as_secs_f64() * 1000.0,
             "batch committed"
         );
@@ -284,6 +294,8 @@ impl Execution<'_> {
             batch,
             rows,
             done_rows,
+            total_rows,
+            rows_per_second,
             duration: took,
         });
     }

@@ -27,6 +27,7 @@ use super::executor::Executor;
 use super::outcome::{
     ExecutionOutcome, NO_DATABASE, blocked, introduced, takes_connection, with_unrecorded,
 };
+use super::reported_progress::ReportedProgress;
 
 const NO_SECRET: &str = "the change did not run: a secret that it takes is not known";
 
@@ -125,6 +126,10 @@ impl Execution<'_> {
             &grant.run_id,
             &grant.service,
             self.executor.signals.cancelled(),
+            Some(Arc::new(ReportedProgress::new(
+                self.definition,
+                self.executor.events,
+            ))),
         );
         let mut values = Values::default();
         values.insert(Arc::new(context));

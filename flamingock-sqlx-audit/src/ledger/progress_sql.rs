@@ -1,0 +1,121 @@
+//! The statements on the progress of changes that work in batches. The databases differ in a few
+//! expressions, which are filled in.
+
+use crate::dialect::ProgressSql;
+
+/// Adds the row of a change that has none.
+const SEED: &str = "%insert% INTO {progress} (service, change_id, shard, state, attempt, run_id,
+  fencing_token, digest, batches, done_rows, started_at, updated_at)
+VALUES ($service, $change_id, %none%, 'running', $attempt, %none%, 0, $digest, 0, 0, %now%, %now%)%or_nothing%";
+
+/// Makes a run the one that works on the change.
+const TAKE: &str = "UPDATE {progress} SET attempt = $attempt, run_id = $run_id, digest = $digest,
+  metadata = NULL, waits_for = NULL, updated_at = %now%,
+  started_at = CASE WHEN $from_start = 1 THEN %now% ELSE started_at END,
+  state = CASE WHEN $from_start = 0 AND state = 'finished' THEN state ELSE 'running' END,
+  batch_cursor = CASE WHEN $from_start = 1 THEN NULL ELSE batch_cursor END,
+  upper_bound = CASE WHEN $from_start = 1 THEN NULL ELSE upper_bound END,
+  total_rows = CASE WHEN $from_start = 1 THEN NULL ELSE total_rows END,
+  batches = CASE WHEN $from_start = 1 THEN 0 ELSE batches END,
+  done_rows = CASE WHEN $from_start = 1 THEN 0 ELSE done_rows END,
+  fencing_token = $fencing_token
+WHERE %row% AND fencing_token <= $fencing_token";
+
+/// Begins a batch in a transaction.
+const BEGIN: &str = "UPDATE {progress} SET metadata = '%tag%' WHERE %batch%";
+
+/// Saves the cursor of a batch.
+const SAVE: &str =
+    "UPDATE {progress} SET batch_cursor = $cursor, upper_bound = COALESCE(upper_bound, $bound),
+  total_rows = COALESCE(total_rows, $total_rows), done_rows = done_rows + $done_rows,
+  batch_size = $size, state = $state, metadata = NULL, app_version = $app_version,
+  updated_at = %now%, batches = batches + 1
+WHERE %batch%";
+
+const BATCH: &str = "%row% AND run_id = $run_id AND fencing_token = $fencing_token
+  AND batches = $batches";
+
+/// The trace of this very transaction.
+const IN_TRANSACTION: &str = "
+  AND metadata = $tag";
+
+/// Waits for an open transaction that has written the row.
+const TOUCH: &str = "UPDATE {progress} SET updated_at = %now% WHERE %row%";
+
+const READ: &str = "SELECT run_id, fencing_token, batches, done_rows, %text(batch_cursor)%,
+  %text(upper_bound)%, batch_size, state, %text(app_version)%, %text(metadata)%, total_rows
+FROM {progress} WHERE %row% LIMIT 1";
+
+/// The rows of a service, without those of changes that were rolled back.
+const LIST: &str = "SELECT %text(change_id)%, run_id, attempt, batches, done_rows, total_rows,
+  batch_size, state, %time(started_at)%, %time(updated_at)%
+FROM {progress} WHERE service = $service AND shard = %none% AND state <> 'cleared'
+ORDER BY change_id LIMIT 100000";
+
+const CLEAR: &str =
+    "UPDATE {progress} SET state = 'cleared', batch_cursor = NULL, upper_bound = NULL,
+  total_rows = NULL, batches = 0, done_rows = 0, metadata = NULL, updated_at = %now%
+WHERE %row%";
+
+const ROW: &str = "service = $service AND change_id = $change_id AND shard = %none%";
+
+impl ProgressSql {
+    pub(super) fn seed(&self) -> String {
+        let (insert, or_nothing) = self.insert;
+        let statement = SEED.replace("%insert%", insert);
+        self.filled(&statement.replace("%or_nothing%", or_nothing))
+    }
+
+    pub(super) fn take(&self) -> String {
+        self.filled(TAKE)
+    }
+
+    /// `%tag%` is left.
+    pub(super) fn begin(&self) -> String {
+        self.filled(BEGIN)
+    }
+
+    /// Ends a batch in a transaction.
+    pub(super) fn save(&self) -> String {
+        self.filled(&format!("{SAVE}{IN_TRANSACTION}{}", self.in_transaction))
+    }
+
+    /// Ends a batch without a transaction.
+    pub(super) fn save_alone(&self) -> String {
+        self.filled(SAVE)
+    }
+
+    pub(super) fn touch(&self) -> String {
+        self.filled(TOUCH)
+    }
+
+    pub(super) fn read(&self) -> String {
+        self.filled(READ)
+    }
+
+    pub(super) fn list(&self) -> String {
+        self.filled(LIST)
+    }
+
+    pub(super) fn clear(&self) -> String {
+        self.filled(CLEAR)
+    }
+
+    fn filled(&self, statement: &str) -> String {
+        let mut filled = statement
+            .replace("%batch%", BATCH)
+            .replace("%row%", ROW)
+            .replace("%none%", self.none)
+            .replace("%now%", self.now);
+        for (name, template) in [("text", self.text), ("time", self.time)] {
+            let begin = format!("%{name}(");
+            while let Some((before, rest)) = filled.split_once(&begin) {
+                let Some((column, after)) = rest.split_once(")%") else {
+                    break;
+                };
+                filled = format!("{before}{}{after}", template.replace("%column%", column));
+            }
+        }
+        filled
+    }
+}
