@@ -11,6 +11,8 @@ struct User {
     writes: bool,
     /// Whether it runs changes.
     runs: bool,
+    /// Whether it shows the state of changes to people.
+    shows: bool,
 }
 
 const USERS: [User; 4] = [
@@ -19,24 +21,28 @@ const USERS: [User; 4] = [
         purpose: "applies and undoes changes; it also needs the rights of the changes themselves",
         writes: true,
         runs: true,
+        shows: true,
     },
     User {
         name: "flamingock_start",
         purpose: "starts instances for which everything is applied, and runs `check`",
         writes: false,
         runs: false,
+        shows: false,
     },
     User {
         name: "flamingock_operate",
         purpose: "resolves issues, releases the lock and adopts histories, without running a change",
         writes: true,
         runs: false,
+        shows: true,
     },
     User {
         name: "flamingock_look",
         purpose: "reads the status, the audit, the issues and the lock",
         writes: false,
         runs: false,
+        shows: true,
     },
 ];
 
@@ -78,6 +84,8 @@ fn rights(dialect: &Dialect, user: &User) -> Vec<(&'static str, Vec<&'static str
                 .iter()
                 .map(|(table, rights)| (*table, rights.to_vec())),
         );
+    } else if user.shows {
+        rights.push(("progress", vec!["SELECT"]));
     }
     rights
 }

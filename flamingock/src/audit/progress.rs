@@ -183,14 +183,11 @@ pub(crate) struct Rows {
 
 impl fmt::Display for Rows {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let batches = if self.batches == 1 {
-            "batch"
-        } else {
-            "batches"
-        };
+        let noun = |count, one, more| if count == 1 { one } else { more };
+        let batches = noun(self.batches, "batch", "batches");
         write!(f, "{} {batches}, {} ", self.batches, self.done)?;
         match self.total {
-            None => f.write_str("rows done")?,
+            None => write!(f, "{} done", noun(self.done, "row", "rows"))?,
             Some(total) => {
                 let part = i128::from(self.done) * 100 / i128::from(total.max(1));
                 write!(f, "of {total} rows ({} %)", part.min(100))?;

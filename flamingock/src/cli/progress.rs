@@ -141,7 +141,7 @@ impl Listener for Teller {
     async fn on_event(&self, event: &Event) -> Result<(), BoxError> {
         let text = {
             let mut count = self.count.lock().unwrap_or_else(PoisonError::into_inner);
-            count.text(event)
+            count.text(event.work, &event.kind)
         };
         if let Some(text) = text {
             self.orders.send(Order::Show(visible(&text).into_owned()))?;
@@ -156,8 +156,8 @@ impl Listener for Teller {
 
 impl Count {
     /// Returns the new text of the line; `None` if it does not change.
-    fn text(&mut self, event: &Event) -> Option<String> {
-        match &event.kind {
+    fn text(&mut self, work: Work, kind: &EventKind) -> Option<String> {
+        match kind {
             EventKind::Planned { changes } => {
                 self.planned = *changes;
                 None
@@ -172,7 +172,7 @@ impl Count {
                 id, order, target, ..
             } => {
                 self.started += 1;
-                let doing = match event.work {
+                let doing = match work {
                     Work::Run => "",
                     Work::Undo => "undoing ",
                     Work::Verify => "verifying ",
@@ -244,6 +244,50 @@ impl Count {
             | EventKind::Verified(_)
             | EventKind::IssueFound { .. }
             | EventKind::RunEnded { .. } => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn line_shows_how_far_a_change_is() {
+        let text = |kind: EventKind| {
+            let mut count = Count {
+                started: 1,
+                planned: 3,
+            };
+            count.text(Work::Run, &kind)
+        };
+        let batch = |total_rows, rows_per_second| EventKind::BatchCommitted {
+            id: "fill".to_owned(),
+            stage: DEFAULT.to_owned(),
+            batch: 12,
+            rows: 500,
+            done_rows: 6_000,
+            total_rows,
+            rows_per_second,
+            duration: TICK,
+        };
+        let progressed = |total| EventKind::ChangeProgressed {
+            id: "copy".to_owned(),
+            stage: DEFAULT.to_owned(),
+            done: 3,
+            total,
+        };
+        for (event, expected) in [
+            (batch(None, None), "[1/3] fill: 12 batches, 6000 rows done"),
+            (
+                batch(Some(20_000), Some(500.0)),
+                "[1/3] fill: 12 batches, 6000 of 20000 rows (30 %), 500 rows/s, 28s left",
+            ),
+            (progressed(None), "[1/3] copy: 3"),
+            (progressed(Some(4)), "[1/3] copy: 3 of 4 (75 %)"),
+            (progressed(Some(0)), "[1/3] copy: 3 of 0 (100 %)"),
+        ] {
+            assert_eq!(text(event).as_deref(), Some(expected));
         }
     }
 }

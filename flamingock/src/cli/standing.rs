@@ -39,8 +39,7 @@ impl Standing {
         let mut snapshot = snapshot.map_err(Error::store)?;
         let latest = std::mem::take(&mut snapshot.latest);
         let mut plan = Plan::make(&pipeline, |_| true, latest);
-        let noted = note_progress(&mut plan, &settings.service, &*store, &settings.targets);
-        noted.await.map_err(Error::store)?;
+        note_progress(&mut plan, &settings.service, &*store, &settings.targets).await;
         Ok(Standing { snapshot, plan })
     }
 

@@ -59,8 +59,7 @@ pub(crate) async fn look(settings: &Settings) -> Result<Report, Error> {
     let mut plan = Plan::make(&pipeline, |change| settings.selects(change), latest);
     note_what_only_a_look_says(&mut plan, &snapshot);
     let (service, store) = (&settings.service, &*storage.store);
-    let noted = note_progress(&mut plan, service, store, &settings.targets).await;
-    noted.map_err(Error::store)?;
+    note_progress(&mut plan, service, store, &settings.targets).await;
     let targets: Vec<_> = settings.targets.iter().chain([&storage.target]).collect();
     note_session_options(&mut plan, &targets).await;
     judge(settings, &mut plan, Looks::Settled).map_err(Error::invalid)?;

@@ -34,50 +34,44 @@ pub(crate) async fn progress(
     Ok(found)
 }
 
-/// Notes how far the unfinished changes in batches are.
+/// Notes how far the unfinished changes in batches are. What cannot be read is noted, too: a plan
+/// does not need it.
 pub(crate) async fn note_progress(
     plan: &mut Plan,
     service: &str,
     store: &dyn Store,
     targets: &[TargetSystem],
-) -> Result<(), StoreError> {
-    if !plan.steps().any(may_have_progress) {
-        return Ok(());
-    }
-    let beside_the_audit = store.progress(service).await?;
-    let mut elsewhere = HashMap::new();
+) {
+    // By the name of the target; that of the audit's database is `None`.
+    let mut read: HashMap<Option<&str>, Result<Vec<ChangeProgress>, StoreError>> = HashMap::new();
     for step in plan.stages.iter_mut().flatten() {
         if !may_have_progress(step) {
             continue;
         }
-        let name = step.definition.target;
-        let target = targets.iter().find(|target| target.name == name);
-        let database = target.and_then(|target| target.database.as_ref());
-        let read = match database {
-            Some(database) if step.definition.body.transaction => {
-                if !elsewhere.contains_key(name) {
-                    elsewhere.insert(name, database.progress(service).await);
-                }
-                elsewhere.get(name)
+        let definition = step.definition;
+        let target = targets.iter().find(|one| one.name == definition.target);
+        let database = target
+            .and_then(|target| target.database.as_ref())
+            .filter(|_| definition.body.transaction);
+        let place = database.map(|_| definition.target);
+        if !read.contains_key(&place) {
+            let progress = match database {
+                Some(database) => database.progress(service).await,
+                None => store.progress(service).await,
+            };
+            read.insert(place, progress);
+        }
+        match read.get(&place) {
+            Some(Ok(found)) => {
+                let progress = found.iter().find(|one| one.change_id == definition.id);
+                step.notes.extend(progress.cloned().map(Note::Progress));
             }
-            _ => None,
-        };
-        let id = step.definition.id;
-        match read {
             Some(Err(error)) => step.notes.push(Note::ProgressUnknown {
                 error: ErrorChain::of(error),
             }),
-            read => {
-                let here = match read {
-                    Some(Ok(found)) => found,
-                    _ => &beside_the_audit,
-                };
-                let progress = here.iter().find(|progress| progress.change_id == id);
-                step.notes.extend(progress.cloned().map(Note::Progress));
-            }
+            None => {}
         }
     }
-    Ok(())
 }
 
 /// Reports whether an attempt at a change in batches is unfinished. Without the code, it is not

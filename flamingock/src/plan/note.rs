@@ -44,8 +44,8 @@ pub enum Note {
     /// The change works in batches, and these are committed. Only in the report of
     /// [`Runner::plan`](crate::Runner::plan).
     Progress(ChangeProgress),
-    /// The change works in batches in another database, which did not say how far it is. Only in
-    /// the report of [`Runner::plan`](crate::Runner::plan).
+    /// It could not be read how far the change is. Only in the report of
+    /// [`Runner::plan`](crate::Runner::plan).
     ProgressUnknown {
         /// Why.
         error: ErrorChain,

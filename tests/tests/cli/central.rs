@@ -3,7 +3,7 @@
 use std::fs;
 
 use flamingock::sqlx::{PgPool, SqlitePool};
-use flamingock::{Runner, TableNames, change, changes};
+use flamingock::{Batch, BoxError, IntoStorage, Next, Runner, TableNames, change, changes};
 use flamingock_tests::{Backend, Postgres, Sqlite, scenarios};
 use serde_json::json;
 
@@ -16,7 +16,42 @@ scenarios!(
     lock_is_shown_and_released_without_the_application,
     pending_changes_are_known_from_the_manifest,
     database_without_tables_is_refused,
+    progress_is_known_without_the_application,
 );
+
+/// Fails in its third batch.
+#[change(id = "fill", order = "0001", batch, register = false)]
+async fn fill(batch: Batch<i64>) -> Result<Next<i64>, BoxError> {
+    match batch.cursor().copied().unwrap_or(0) + 1 {
+        3 => Err("the batch fails".into()),
+        number => Ok(Next::after(number).done_rows(20).total_rows(100)),
+    }
+}
+
+async fn progress_is_known_without_the_application<B: Backend>()
+where
+    for<'a> &'a sqlx::Pool<B::Db>: IntoStorage,
+{
+    let database = B::fresh().await;
+    let pool = database.pool(2).await;
+    let runner = Runner::new(&pool).service("orders").changes(changes![fill]);
+    runner.run().await.unwrap_err();
+    let app = App::on(&database.url);
+    let (_, document) = app.central_json(&["status"]);
+    let note = &document["changes"][0]["notes"][0];
+    assert_eq!(note["note"], "progress", "{document}");
+    assert_eq!(
+        (&note["batches"], &note["done_rows"], &note["total_rows"]),
+        (&json!(2), &json!(40), &json!(100))
+    );
+    assert_eq!(
+        (&note["state"], &note["attempt"]),
+        (&json!("running"), &json!(1))
+    );
+    let text = app.central(&["status"]).stdout;
+    assert!(text.contains("2 batches, 40 of 100 rows (40 %)"), "{text}");
+    pool.close().await;
+}
 
 fn fails(app: &App) {
     assert_eq!(app.run_with("BROKER_DOWN", "1", &["apply"]).code, 1);

@@ -83,7 +83,10 @@ async fn tables_of_another_format_are_a_problem<B: Backend>() {
     assert!(check(&document, "tables")["next"].is_string(), "{document}");
 }
 
-async fn missing_rights_are_named<B: Backend>() {
+async fn missing_rights_are_named<B: Backend>()
+where
+    for<'a> &'a sqlx::Pool<B::Db>: flamingock::IntoStorage,
+{
     let (granted, _) = Granted::<B>::new(Role::Look).await;
     granted.prepare(Role::Look).await;
     let app = granted.app();

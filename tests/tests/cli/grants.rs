@@ -1,6 +1,6 @@
 //! `schema --grants`: the rights of each user are enough, and none of them can be left out.
 
-use flamingock::{Batch, BoxError, IntoStorage, Next, Runner, change, changes};
+use flamingock::{Batch, BoxError, ErrorKind, IntoStorage, Next, Runner, change, changes};
 use flamingock_tests::{Backend, MariaDb, Postgres, Sqlite, execute};
 use serde_json::json;
 use sqlx::Pool;
@@ -108,7 +108,10 @@ impl<B: Backend> Granted<B> {
     }
 
     /// Prepares the database as its owner.
-    pub(crate) async fn prepare(&self, role: Role) {
+    pub(crate) async fn prepare(&self, role: Role)
+    where
+        for<'a> &'a Pool<B::Db>: IntoStorage,
+    {
         let pool = self.database.pool(1).await;
         match role {
             Role::Apply => {
@@ -133,6 +136,9 @@ impl<B: Backend> Granted<B> {
             }
             Role::Operate | Role::Look => {
                 assert_eq!(self.owner.run_with("BROKER_DOWN", "1", &["apply"]).code, 1);
+                let runner = Runner::new(&pool).service("orders");
+                let ran = runner.changes(changes![fails_in_a_batch]).run().await;
+                assert_eq!(ran.unwrap_err().kind(), ErrorKind::ChangesFailed);
             }
         }
     }
@@ -159,6 +165,7 @@ impl<B: Backend> Granted<B> {
                 let resolve = ["issue", "resolve", "orders-topic", "--rolled-back"];
                 fails(&[&resolve[..], &reason].concat())
                     .or_else(|| fails(&[&["lock", "release"][..], &reason].concat()))
+                    .or_else(|| self.shows_no_progress())
             }
             Role::Look => [
                 &["status"][..],
@@ -168,8 +175,16 @@ impl<B: Backend> Granted<B> {
                 &["lock", "status"],
             ]
             .iter()
-            .find_map(|arguments| fails(arguments)),
+            .find_map(|arguments| fails(arguments))
+            .or_else(|| self.shows_no_progress()),
         }
+    }
+
+    /// Without its code, the change in batches is known from the audit.
+    fn shows_no_progress(&self) -> Option<Ran> {
+        let ran = self.app().central(&["status"]);
+        let is_shown = ran.stdout.contains("1 batch, 1 row done");
+        (!is_shown).then_some(ran)
     }
 
     pub(crate) async fn drop_user(self) {
@@ -187,6 +202,14 @@ async fn count_to_three(batch: Batch<u32>) -> Result<Next<u32>, BoxError> {
         Some(3) => Next::finished(),
         last => Next::after(last.map_or(1, |last| last + 1)),
     })
+}
+
+#[change(id = "fails-in-a-batch", order = "9002", batch, register = false)]
+async fn fails_in_a_batch(batch: Batch<u32>) -> Result<Next<u32>, BoxError> {
+    match batch.cursor() {
+        Some(_) => Err("the batch fails".into()),
+        None => Ok(Next::after(1).done_rows(1)),
+    }
 }
 
 async fn failure_of<B: Backend>(granted: &Granted<B>, role: Role) -> Option<String>
