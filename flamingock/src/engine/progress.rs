@@ -1,6 +1,7 @@
 //! How far the changes in batches are, for operators.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use super::settings::Settings;
 use crate::audit::progress::ChangeProgress;
@@ -54,22 +55,21 @@ pub(crate) async fn note_progress(
             .and_then(|target| target.database.as_ref())
             .filter(|_| definition.body.transaction);
         let place = database.map(|_| definition.target);
-        if !read.contains_key(&place) {
-            let progress = match database {
+        let found = match read.entry(place) {
+            Entry::Occupied(found) => found.into_mut(),
+            Entry::Vacant(unread) => unread.insert(match database {
                 Some(database) => database.progress(service).await,
                 None => store.progress(service).await,
-            };
-            read.insert(place, progress);
-        }
-        match read.get(&place) {
-            Some(Ok(found)) => {
+            }),
+        };
+        match found {
+            Ok(found) => {
                 let progress = found.iter().find(|one| one.change_id == definition.id);
                 step.notes.extend(progress.cloned().map(Note::Progress));
             }
-            Some(Err(error)) => step.notes.push(Note::ProgressUnknown {
+            Err(error) => step.notes.push(Note::ProgressUnknown {
                 error: ErrorChain::of(error),
             }),
-            None => {}
         }
     }
 }
