@@ -1,4 +1,5 @@
-//! The `README.md` of an example as a script: its commands are run and their output compared.
+//! A page as a script, such as the `README.md` of an example: its commands are run and their output
+//! compared.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -23,7 +24,11 @@ pub struct Page {
     file: PathBuf,
     program: PathBuf,
     folder: TempDir,
+    /// The folder of the program under the name that the page has for it.
+    _renamed: Option<TempDir>,
     variables: Vec<Variable>,
+    skipped: Vec<String>,
+    replaced: Vec<(String, String)>,
 }
 
 /// The value of a variable in the page, and here.
@@ -51,12 +56,52 @@ impl Page {
     /// Panics if there can be no temporary folder.
     #[must_use]
     pub fn of(example: &str, program: &Path) -> Page {
+        Page::new(
+            cargo::workspace().join(example).join("README.md"),
+            program.to_owned(),
+            None,
+        )
+    }
+
+    /// The page `flamingock/docs/NAME.md`, and the program that the page calls `called`.
+    ///
+    /// # Panics
+    ///
+    /// Panics if there can be no temporary folder with a link to the program.
+    #[must_use]
+    pub fn document(name: &str, program: &Path, called: &str) -> Page {
+        let folder = TempDir::new().expect("a temporary folder");
+        let link = folder.path().join(called);
+        std::os::unix::fs::symlink(program, &link).expect("a link to the program");
+        let file = format!("flamingock/docs/{name}.md");
+        Page::new(cargo::workspace().join(file), link, Some(folder))
+    }
+
+    fn new(file: PathBuf, program: PathBuf, renamed: Option<TempDir>) -> Page {
         Page {
-            file: cargo::workspace().join(example).join("README.md"),
-            program: program.to_owned(),
+            file,
+            program,
             folder: TempDir::new().expect("a temporary folder"),
+            _renamed: renamed,
             variables: Vec::new(),
+            skipped: Vec::new(),
+            replaced: Vec::new(),
         }
+    }
+
+    /// Commands that begin with these words are for the reader, and have no output in the page.
+    #[must_use]
+    pub fn skipping(mut self, beginnings: &[&str]) -> Page {
+        let beginnings = beginnings.iter().map(|words| (*words).to_owned());
+        self.skipped.extend(beginnings);
+        self
+    }
+
+    /// Runs the command `run` where the page has the command `shown`.
+    #[must_use]
+    pub fn replacing(mut self, shown: &str, run: &str) -> Page {
+        self.replaced.push((shown.to_owned(), run.to_owned()));
+        self
     }
 
     /// The page shows `documented` for the value `actual` here; the commands find it in the
@@ -162,35 +207,57 @@ impl Page {
     /// Runs every command of the page, one after the other, and compares its output with the page,
     /// except for the parts that differ between runs.
     ///
-    /// Commands are the lines of its blocks of `console` that begin with `$ `; other blocks are for the reader.
+    /// Commands are the lines of its blocks of `console` that begin with `$ `; other blocks are for
+    /// the reader. A block in a list is indented.
     ///
     /// # Panics
     ///
     /// Panics if the output of a command differs, or the page has none.
     pub fn check(&self) {
         let page = fs::read_to_string(&self.file).expect("a page");
-        let (mut checked, mut count, mut is_console) = (String::new(), 0, false);
+        let (mut checked, mut count) = (String::new(), 0);
+        // The indentation of the block of commands that is open.
+        let mut console: Option<&str> = None;
         let mut lines = page.lines().peekable();
         while let Some(line) = lines.next() {
             checked.push_str(&format!("{line}\n"));
-            if line.starts_with("```") {
-                is_console = line == "```console";
+            let (indent, text) = line.split_at(line.len() - line.trim_start().len());
+            if text.starts_with("```") {
+                console = (text == "```console").then_some(indent);
             }
-            let Some(command) = line.strip_prefix("$ ").filter(|_| is_console) else {
+            let Some((indent, command)) = console.zip(text.strip_prefix("$ ")) else {
                 continue;
             };
             let mut shown = String::new();
-            while let Some(line) = lines.next_if(|line| !is_end(line)) {
-                shown.push_str(&format!("{line}\n"));
+            while let Some(line) = lines.next_if(|line| !is_end(unindented(line, indent))) {
+                shown.push_str(&format!("{}\n", unindented(line, indent)));
             }
-            let said = self.shell(command).text;
-            checked.push_str(&self.compare(command, shown, &said));
+            let Some(run) = self.run_for(command) else {
+                assert_eq!(shown, "", "{}: {command}", self.file.display());
+                continue;
+            };
+            let said = self.shell(run).text;
+            for line in self.compare(command, shown, &said).lines() {
+                let line = format!("{indent}{line}");
+                checked.push_str(&format!("{}\n", line.trim_end()));
+            }
             count += 1;
         }
         assert!(count > 0, "{} has no command", self.file.display());
-        if checked != page {
+        if std::env::var_os(UPDATE).is_some() && checked != page {
             fs::write(&self.file, checked).expect("a page that can be written");
         }
+    }
+
+    /// The command to run for one of the page, if any.
+    fn run_for<'a>(&'a self, command: &'a str) -> Option<&'a str> {
+        let mut replaced = self.replaced.iter();
+        if let Some((_, run)) = replaced.find(|(shown, _)| shown == command) {
+            return Some(run);
+        }
+        let mut skipped = self.skipped.iter();
+        let is_skipped = skipped.any(|words| command.starts_with(words.as_str()));
+        (!is_skipped).then_some(command)
     }
 
     /// The output for the page.
@@ -219,6 +286,11 @@ impl Page {
             text,
         }
     }
+}
+
+/// A line of a block that is indented, as in a list.
+fn unindented<'a>(line: &'a str, indent: &str) -> &'a str {
+    line.strip_prefix(indent).unwrap_or(line)
 }
 
 /// Whether an output ends before this line.

@@ -8,6 +8,7 @@
 #![allow(clippy::duplicate_mod)] // The same scenarios on every database.
 
 mod api_gateway;
+mod coming_from;
 mod declarative;
 mod deployment_dependencies;
 mod examples;

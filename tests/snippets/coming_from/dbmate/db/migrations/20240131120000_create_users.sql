@@ -1,0 +1,5 @@
+-- migrate:up
+CREATE TABLE users (email TEXT PRIMARY KEY);
+
+-- migrate:down
+DROP TABLE users;

@@ -1,0 +1,8 @@
+-- migrate:up
+CREATE TABLE orders (
+    id BIGINT PRIMARY KEY,
+    owner TEXT NOT NULL REFERENCES users (email)
+);
+
+-- migrate:down
+DROP TABLE orders;

@@ -1,0 +1,19 @@
+//! The program of `coming-from-dbmate.md`.
+
+use std::env;
+use std::process::ExitCode;
+
+use flamingock::adopt::{Adoption, Tool};
+use flamingock::{BoxError, Runner};
+use sqlx::PgPool;
+
+flamingock::include_files!("db/migrations");
+
+#[tokio::main]
+async fn main() -> Result<ExitCode, BoxError> {
+    let pool = PgPool::connect_lazy(&env::var("DATABASE_URL")?)?;
+    // A new environment has no history: all files are applied.
+    let adoption = Adoption::of(Tool::Dbmate).allow_empty();
+    let runner = Runner::new(&pool).adopt_first(adoption);
+    Ok(flamingock::cli::run(runner).await)
+}

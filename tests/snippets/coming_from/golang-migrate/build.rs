@@ -1,0 +1,5 @@
+//! Makes cargo notice a new file in the folder.
+
+fn main() {
+    println!("cargo::rerun-if-changed=migrations");
+}

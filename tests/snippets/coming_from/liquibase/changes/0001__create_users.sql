@@ -1,0 +1,2 @@
+-- Creates the `users` table.
+CREATE TABLE users (email TEXT PRIMARY KEY);

@@ -1,0 +1,5 @@
+-- Creates the `orders` table.
+CREATE TABLE orders (
+    id BIGINT PRIMARY KEY,
+    owner TEXT NOT NULL REFERENCES users (email)
+);
