@@ -1,11 +1,11 @@
-//! `operations.md` and `json.md` show the output of the program.
+//! `operations.md`, `json.md` and `roll-back-a-release.md` show the output of the program.
 
 use std::fs;
 
-use flamingock_tests::cargo;
+use flamingock_tests::{Page, cargo};
 use serde_json::Value;
 
-use crate::app::{App, normalise};
+use crate::app::{App, normalise, program};
 
 /// The keys of a document, at every depth; of the values, only whether there are any.
 fn shape(value: &Value) -> Value {
@@ -51,4 +51,12 @@ fn page_shows_the_output_of_the_program() {
         }
     }
     assert!(compared > 20, "{compared}");
+}
+
+#[test]
+fn page_on_rolling_back_a_release_shows_the_output_of_the_program() {
+    let page = Page::document("roll-back-a-release", program(), "operations");
+    let applied = page.shell("operations apply");
+    assert_eq!(applied.code, Some(0), "{applied:?}");
+    page.check();
 }

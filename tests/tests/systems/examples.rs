@@ -8,7 +8,7 @@ use std::process::{Command, Output};
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use flamingock_tests::{Backend, Driver, Postgres, cargo, normalise, scenarios};
+use flamingock_tests::{Backend, Driver, Page, Postgres, cargo, normalise, scenarios};
 use tempfile::TempDir;
 
 const SOON: Duration = Duration::from_secs(20);
@@ -96,6 +96,17 @@ async fn postgres_quickstart_applies_once() {
     let first = run();
     assert!(first.starts_with("default: 2 newly applied in "), "{first}");
     assert_eq!(run(), "default: up to date, 2 changes applied\n");
+}
+
+#[tokio::test]
+async fn page_of_the_postgres_quickstart_shows_the_actual_output() {
+    let database = Postgres::fresh().await;
+    let name = "quickstart-postgres";
+    Page::document(name, &EXAMPLES[name], "my-app")
+        .with("DATABASE_URL", "$DATABASE_URL", &database.url)
+        .skipping(&["cargo add ", "cargo new ", "export "])
+        .replacing("cargo run", "my-app")
+        .check();
 }
 
 #[test]
