@@ -202,7 +202,7 @@ pub fn include_files(input: TokenStream) -> TokenStream {
 ///
 /// | key | value | default |
 /// |---|---|---|
-/// | `order`, `stage` | those of the deleted change | required; `"default"` |
+/// | `order`, `stage`, `tags` | those of the deleted change | required; `"default"`; none |
 /// | `since` | the last version that had the change, as text | required |
 /// | `register` | `true` or `false`: with `false` the macro is an expression, an element for `Runner::changes` | it is an item, and registered |
 #[proc_macro]

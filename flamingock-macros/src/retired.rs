@@ -3,7 +3,7 @@
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::quote;
 
-use crate::attr::{ORDER, REGISTER, STAGE, check_length, check_order, text};
+use crate::attr::{ORDER, REGISTER, STAGE, TAGS, check_length, check_order, text};
 use crate::keys::{Key, Owner, Spanned, entries, literal, meant, split};
 use crate::names::fault;
 use crate::problems::Problems;
@@ -13,7 +13,13 @@ const OWNER: Owner = Owner::Macro {
     first: "\"create-users\"",
 };
 
-const KEYS: &[Key] = &[ORDER, text("since", r#"since = "1.8""#), STAGE, REGISTER];
+const KEYS: &[Key] = &[
+    ORDER,
+    text("since", r#"since = "1.8""#),
+    STAGE,
+    TAGS,
+    REGISTER,
+];
 
 const FORM: &str = "`retired!(\"create-users\", order = \"0001\", since = \"1.8\")`";
 
@@ -24,6 +30,7 @@ struct Arguments {
     order: Option<Spanned<String>>,
     since: Option<Spanned<String>>,
     stage: Option<Spanned<String>>,
+    tags: Vec<String>,
     unregistered: bool,
 }
 
@@ -56,6 +63,7 @@ impl Arguments {
                 "order" => arguments.order = entry.text(problems),
                 "since" => arguments.since = entry.text(problems),
                 "stage" => arguments.stage = entry.text(problems),
+                "tags" => arguments.tags = entry.texts(problems),
                 _ => arguments.unregistered = entry.is_off(problems),
             }
         }
@@ -104,6 +112,7 @@ fn expand(arguments: &Arguments) -> TokenStream {
     let order = text(&arguments.order);
     let since = text(&arguments.since);
     let stage = text(&arguments.stage).unwrap_or_else(|| "default".to_owned());
+    let tags = &arguments.tags;
     let definition = quote! {
         static __RETIRED: ::flamingock::__private::Definition =
             ::flamingock::__private::Definition::retired(
@@ -111,6 +120,7 @@ fn expand(arguments: &Arguments) -> TokenStream {
                 #order,
                 #stage,
                 #since,
+                &[#(#tags),*],
                 ::flamingock::__private::Location { file: ::core::file!(), line: ::core::line!() },
                 ::core::module_path!(),
             );
@@ -136,7 +146,7 @@ mod tests {
 
     #[test]
     fn all_keys_are_read() {
-        let source = r#""a b", order = "0001", since = "1.8", stage = "schema", register = false"#;
+        let source = r#""a b", order = "0001", since = "1.8", stage = "schema", tags = ["dev"], register = false"#;
         let mut problems = Problems::default();
         let arguments = Arguments::parse(source.parse().unwrap(), &mut problems);
         assert_eq!(problems.texts(), [""; 0]);
@@ -150,6 +160,7 @@ mod tests {
             read.map(|text| text.unwrap().value),
             ["a b", "0001", "1.8", "schema"]
         );
+        assert_eq!(arguments.tags, ["dev"]);
         assert!(arguments.unregistered);
     }
 

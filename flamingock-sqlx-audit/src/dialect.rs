@@ -44,6 +44,8 @@ pub(crate) struct ProgressSql {
     pub(crate) text: &'static str,
     /// A column of time as RFC 3339.
     pub(crate) time: &'static str,
+    /// Fails behind the begin of a batch unless it has written the row, `%batch%`.
+    pub(crate) behind_begin: Option<&'static str>,
     /// More conditions for the end of a batch in a transaction.
     pub(crate) in_transaction: &'static str,
     /// Reads the id of the session whose open batch has written the row; the statements are sent

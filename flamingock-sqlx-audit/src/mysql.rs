@@ -501,11 +501,17 @@ COMMIT AND NO CHAIN NO RELEASE",
         none: "X''",
         text: "CAST(%column% AS BINARY)",
         time: "DATE_FORMAT(%column%, '%Y-%m-%dT%H:%i:%s.%fZ')",
+        // The transaction's own write is the only one that it sees with this tag.
+        behind_begin: Some(
+            "SET @flamingock_owner = (SELECT 1 UNION ALL SELECT 2 FROM DUAL WHERE NOT EXISTS (SELECT 1 FROM {progress}
+  WHERE %batch% AND metadata = '%tag%'))",
+        ),
         in_transaction: "",
         session: &[
             "SET TRANSACTION ISOLATION LEVEL READ UNCOMMITTED",
             "SELECT IS_USED_LOCK(CONCAT($mark, CAST(metadata AS BINARY))) FROM {progress}
-WHERE service = $service AND change_id = $change_id AND shard = X'' LIMIT 1",
+WHERE service = $service AND change_id = $change_id AND shard = X''
+  AND fencing_token <= $fencing_token AND ($whose = 0 OR run_id = $run_id) LIMIT 1",
         ],
     },
 };

@@ -530,6 +530,7 @@ COMMIT",
         none: "''",
         text: "%column%",
         time: "to_char(%column% AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')",
+        behind_begin: None,
         in_transaction: "
   AND current_setting('flamingock.tx', true) = $tag
   AND CASE WHEN current_setting('synchronous_commit') = 'off'
@@ -538,8 +539,9 @@ COMMIT",
         session: &["SELECT l.pid FROM {progress} p
   JOIN pg_catalog.pg_locks l ON l.locktype = 'transactionid' AND l.transactionid = p.xmax
     AND l.mode = 'ExclusiveLock' AND l.granted AND l.pid <> pg_catalog.pg_backend_pid()
-  JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid AND a.application_name LIKE 'flamingock %'
-WHERE p.service = $service AND p.change_id = $change_id AND p.shard = ''"],
+  JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid AND a.application_name ~ '^flamingock [0-9a-f]{16}$'
+WHERE p.service = $service AND p.change_id = $change_id AND p.shard = ''
+  AND p.fencing_token <= $fencing_token AND ($whose = 0 OR p.run_id = $run_id)"],
     },
 };
 

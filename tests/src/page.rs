@@ -262,7 +262,14 @@ impl Page {
 
     /// The output for the page.
     fn compare(&self, command: &str, shown: String, said: &str) -> String {
-        if normalise(said) == normalise(&shown) {
+        // A page has no blanks at the ends of its lines.
+        let lines = |text: &str| {
+            let text = normalise(text);
+            text.lines()
+                .map(|line| line.trim_end().to_owned())
+                .collect::<Vec<_>>()
+        };
+        if lines(said) == lines(&shown) {
             return shown;
         }
         assert!(

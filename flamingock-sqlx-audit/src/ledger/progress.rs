@@ -3,6 +3,8 @@
 //! Each batch updates the row of its change in its own transaction, so that the cursor and the work
 //! are committed together, or neither is.
 
+use std::time::Duration;
+
 use super::base::{Ledger, Result};
 use super::params::{Params, clock_params, lease_params, tagged};
 use super::transaction::{limit_idle, released};
@@ -124,14 +126,24 @@ impl<B: Backend> Ledger<B> {
             .collect()
     }
 
-    /// Returns the statement that begins a batch: it locks the row, and leaves a trace that is
+    /// Returns the statements that begin a batch: they lock the row, and leave a trace that is
     /// visible only if the database commits midway.
-    pub(super) fn batch_witness(&self, owner: &ProgressOwner<'_>, batch: i64, tag: &str) -> String {
+    pub(super) fn batch_witness(
+        &self,
+        owner: &ProgressOwner<'_>,
+        batch: i64,
+        tag: &str,
+    ) -> Vec<String> {
         let mut params = owner_params(owner);
         params.push(("batches", batch.into()));
+        let dialect = &B::DIALECT.progress;
+        let statements = [Some(dialect.begin()), dialect.behind_begin()];
         // Nothing can be bound in a text that begins a transaction. The tag is inserted first,
         // because ids of users may look like its placeholder.
-        self.render_as_text(&tagged(&B::DIALECT.progress.begin(), tag), &params)
+        let rendered = statements.into_iter().flatten();
+        rendered
+            .map(|statement| self.render_as_text(&tagged(&statement, tag), &params))
+            .collect()
     }
 
     /// Saves the cursor at the end of a batch, inside its transaction, after releasing the
@@ -145,9 +157,14 @@ impl<B: Backend> Ledger<B> {
         connection: &mut Conn<B>,
         owner: &ProgressOwner<'_>,
         batch: &BatchWrite<'_>,
+        lease: Option<Duration>,
         tag: &str,
     ) -> Result<()> {
         let mut statements: Vec<Rendered> = released::<B>(tag).chain(limit_idle::<B>()).collect();
+        // Nothing else could renew it while the batch wrote.
+        if B::DIALECT.has_one_writer && owner.holds_lock {
+            statements.push(self.renewal(owner.grant, lease, None));
+        }
         statements.push(self.batch_update(owner, batch, tag));
         self.send_batch(connection, statements).await
     }
@@ -190,7 +207,8 @@ impl<B: Backend> Ledger<B> {
         saved.map(drop).ok_or_else(not_owned)
     }
 
-    /// Returns the server's id of the session whose open batch has written the row, if there is one.
+    /// Returns the server's id of the session whose open batch has written the row, if there is one
+    /// and it is of an owner before this one, or of this one: with `is_own`, only of this one.
     /// `mark` is how the marks of sessions begin.
     ///
     /// # Errors
@@ -200,9 +218,11 @@ impl<B: Backend> Ledger<B> {
         connection: &mut Conn<B>,
         owner: &ProgressOwner<'_>,
         mark: &str,
+        is_own: bool,
     ) -> Result<Option<i64>> {
         let mut params = owner_params(owner);
         params.push(("mark", mark.into()));
+        params.push(("whose", i64::from(is_own).into()));
         let mut rows = Vec::new();
         for statement in B::DIALECT.progress.session {
             rows = self.fetch(connection, statement, &params).await?;

@@ -8,18 +8,23 @@ const SEED: &str = "%insert% INTO {progress} (service, change_id, shard, state, 
   fencing_token, digest, batches, done_rows, started_at, updated_at)
 VALUES ($service, $change_id, %none%, 'running', $attempt, %none%, 0, $digest, 0, 0, %now%, %now%)%or_nothing%";
 
-/// Makes a run the one that works on the change.
-const TAKE: &str = "UPDATE {progress} SET attempt = $attempt, run_id = $run_id, digest = $digest,
-  metadata = NULL, waits_for = NULL, updated_at = %now%,
-  started_at = CASE WHEN $from_start = 1 THEN %now% ELSE started_at END,
-  state = CASE WHEN $from_start = 0 AND state = 'finished' THEN state ELSE 'running' END,
-  batch_cursor = CASE WHEN $from_start = 1 THEN NULL ELSE batch_cursor END,
-  upper_bound = CASE WHEN $from_start = 1 THEN NULL ELSE upper_bound END,
-  total_rows = CASE WHEN $from_start = 1 THEN NULL ELSE total_rows END,
-  batches = CASE WHEN $from_start = 1 THEN 0 ELSE batches END,
-  done_rows = CASE WHEN $from_start = 1 THEN 0 ELSE done_rows END,
-  fencing_token = $fencing_token
+/// Makes a run the one that works on the change. The owner is set last, because MySQL computes the
+/// values in order.
+const TAKE: &str = "UPDATE {progress} SET attempt = $attempt, digest = $digest,
+  waits_for = NULL, updated_at = %now%,
+  started_at = CASE WHEN %anew% THEN %now% ELSE started_at END,
+  state = CASE WHEN %anew% THEN 'running' WHEN state = 'finished' THEN state ELSE 'running' END,
+  metadata = CASE WHEN %anew% THEN NULL ELSE metadata END,
+  batch_cursor = CASE WHEN %anew% THEN NULL ELSE batch_cursor END,
+  upper_bound = CASE WHEN %anew% THEN NULL ELSE upper_bound END,
+  total_rows = CASE WHEN %anew% THEN NULL ELSE total_rows END,
+  batches = CASE WHEN %anew% THEN 0 ELSE batches END,
+  done_rows = CASE WHEN %anew% THEN 0 ELSE done_rows END,
+  run_id = $run_id, fencing_token = $fencing_token
 WHERE %row% AND fencing_token <= $fencing_token";
+
+/// A statement that arrives late must not reset what the run has committed meanwhile.
+const ANEW: &str = "$from_start = 1 AND NOT (run_id = $run_id AND fencing_token = $fencing_token)";
 
 /// Begins a batch in a transaction.
 const BEGIN: &str = "UPDATE {progress} SET metadata = '%tag%' WHERE %batch%";
@@ -75,6 +80,12 @@ impl ProgressSql {
         self.filled(BEGIN)
     }
 
+    /// The statement after it that fails if the row belongs to another owner, where the function
+    /// could commit something before its end. `%tag%` is left.
+    pub(super) fn behind_begin(&self) -> Option<String> {
+        self.behind_begin.map(|check| self.filled(check))
+    }
+
     /// Ends a batch in a transaction.
     pub(super) fn save(&self) -> String {
         self.filled(&format!("{SAVE}{IN_TRANSACTION}{}", self.in_transaction))
@@ -104,6 +115,7 @@ impl ProgressSql {
     fn filled(&self, statement: &str) -> String {
         let mut filled = statement
             .replace("%batch%", BATCH)
+            .replace("%anew%", ANEW)
             .replace("%row%", ROW)
             .replace("%none%", self.none)
             .replace("%now%", self.now);

@@ -18,7 +18,12 @@ pub enum Witness<'a> {
     /// The row that records the beginning of the attempt.
     Row(&'a NewAuditRow),
     /// A marker, if an audit row would record something wrong.
-    Marker(&'a Marker),
+    Marker {
+        /// The marker.
+        marker: &'a Marker,
+        /// Whether the lock is in this database, so that its row is checked too.
+        holds_lock: bool,
+    },
     /// A mark on the row of the lease.
     Lease,
     /// A mark on the row of the change's progress, for a batch.
@@ -37,8 +42,13 @@ impl<B: Backend> Ledger<B> {
     /// database needs one, and the savepoint. `tag` consists of letters and digits.
     pub fn begin(&self, grant: &LockGrant, witness: &Witness<'_>, tag: &str) -> Vec<String> {
         let mut texts = Vec::new();
-        // A marker can be in a database that does not have the lock.
-        if let (Some(check), Witness::Row(_)) = (B::DIALECT.before_witness, witness) {
+        let is_beside_the_lock = match witness {
+            Witness::Row(_) => true,
+            Witness::Marker { holds_lock, .. } => *holds_lock,
+            Witness::Progress { owner, .. } => owner.holds_lock,
+            Witness::Lease | Witness::Unneeded => false,
+        };
+        if let (Some(check), true) = (B::DIALECT.before_witness, is_beside_the_lock) {
             texts.push(self.render(check, &lease_params(grant, None)).text);
         }
         texts.extend(tagged(B::DIALECT.begin, tag).split("; ").map(str::to_owned));
@@ -60,9 +70,10 @@ impl<B: Backend> Ledger<B> {
     pub(super) fn behind_witness(witness: &Witness<'_>) -> Option<String> {
         match witness {
             Witness::Row(_) => B::DIALECT.behind_witness.map(str::to_owned),
-            Witness::Marker(_) | Witness::Lease | Witness::Progress { .. } | Witness::Unneeded => {
-                None
-            }
+            Witness::Marker { .. }
+            | Witness::Lease
+            | Witness::Progress { .. }
+            | Witness::Unneeded => None,
         }
     }
 
@@ -71,26 +82,27 @@ impl<B: Backend> Ledger<B> {
         grant: &LockGrant,
         witness: &Witness<'_>,
         tag: &str,
-    ) -> Option<String> {
+    ) -> Vec<String> {
         let (template, params) = match witness {
             Witness::Row(row) if B::DIALECT.isolation == Isolation::Witnessed => {
                 let metadata = B::DIALECT.witness_metadata.unwrap_or("$metadata");
                 let template = row_template::<B>(B::DIALECT.began, "$fencing_token", metadata);
-                return Some(self.row_with(&template, row, grant, tag).text);
+                return vec![self.row_with(&template, row, grant, tag).text];
             }
-            Witness::Marker(marker) if B::DIALECT.has_marker_witness() => (
+            Witness::Marker { marker, .. } if B::DIALECT.has_marker_witness() => (
                 B::DIALECT.marker_insert,
                 marker_params(marker, MarkerKind::Started, tag),
             ),
-            Witness::Lease => (B::DIALECT.lease_witness?.set, lease_params(grant, None)),
-            Witness::Progress { owner, batch } => {
-                return Some(self.batch_witness(owner, *batch, tag));
-            }
-            Witness::Row(_) | Witness::Marker(_) | Witness::Unneeded => return None,
+            Witness::Lease => match B::DIALECT.lease_witness {
+                Some(witness) => (witness.set, lease_params(grant, None)),
+                None => return Vec::new(),
+            },
+            Witness::Progress { owner, batch } => return self.batch_witness(owner, *batch, tag),
+            Witness::Row(_) | Witness::Marker { .. } | Witness::Unneeded => return Vec::new(),
         };
         // Nothing can be bound in a text that begins a transaction. The tag is inserted first,
         // because names from users may look like its placeholder.
-        Some(self.render_as_text(&tagged(template, tag), &params))
+        vec![self.render_as_text(&tagged(template, tag), &params)]
     }
 
     /// Reports whether the mark on the row of the lease is there, so that the transaction that set
@@ -195,7 +207,7 @@ impl<B: Backend> Ledger<B> {
         tag: &str,
     ) -> impl Iterator<Item = Rendered> + use<B> {
         let marker = match (witness, B::DIALECT.isolation) {
-            (Witness::Marker(marker), Isolation::Witnessed) => {
+            (Witness::Marker { marker, .. }, Isolation::Witnessed) => {
                 let params = marker_params(marker, MarkerKind::Started, tag);
                 Some(self.render(B::DIALECT.marker_delete, &params))
             }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::entry::{Facts, NewEntry, Origin, State, TransactionMode};
 use super::grant::LockGrant;
+use crate::change::batch::IN_BATCHES;
 use crate::change::definition::Definition;
 use crate::util::error_chain::ErrorChain;
 use crate::util::random::new_id;
@@ -93,6 +94,10 @@ impl Attempt<'_> {
         duration: Option<Duration>,
     ) -> NewEntry {
         let definition = self.definition;
+        // The next version of the code may not work in batches any more.
+        let is_in_batches = definition.body.cursor().is_some()
+            && self.origin != Origin::Undo
+            && matches!(state, State::Started | State::Failed);
         NewEntry {
             attempt: self.number,
             stage: definition.stage.to_owned(),
@@ -109,7 +114,7 @@ impl Attempt<'_> {
             duration,
             location: definition.location().to_string(),
             error,
-            reason: None,
+            reason: is_in_batches.then(|| IN_BATCHES.to_owned()),
             idempotency_key: new_id(),
             origin_facts: Arc::clone(self.facts),
         }

@@ -51,6 +51,9 @@ pub struct Progress {
     pub finished: bool,
     /// The version of the application that saved the cursor, if it is set.
     pub app_version: Option<String>,
+    /// Whether a batch was committed before its end, by its own statements, so that its cursor is
+    /// not known.
+    pub committed_midway: bool,
 }
 
 /// What is saved at the end of a batch.
@@ -248,7 +251,8 @@ impl BatchEnd {
 impl Progress {
     /// Returns the progress that a run has after it claimed the change.
     pub(crate) fn claimed(self, claim: &ProgressClaim) -> Progress {
-        let before = if claim.from_start {
+        // A claim that is repeated must not reset what the run has saved meanwhile.
+        let before = if claim.from_start && !claim.owns(&self) {
             Progress::default()
         } else {
             self

@@ -306,6 +306,9 @@ impl fmt::Debug for CursorType {
     }
 }
 
+/// The reason in the entry of an attempt that is unfinished and works in batches.
+pub(crate) const IN_BATCHES: &str = "in batches";
+
 /// Returns how many batches stay.
 pub(crate) fn committed(batches: i64) -> String {
     match batches {

@@ -97,6 +97,7 @@ impl Definition {
         order: &'static str,
         stage: &'static str,
         since: &'static str,
+        tags: &'static [&'static str],
         location: Location,
         module_path: &'static str,
     ) -> Definition {
@@ -106,6 +107,7 @@ impl Definition {
             author: crate_name(module_path),
             stage,
             target: DEFAULT,
+            tags,
             digest: RETIRED,
             module_path,
             body: Body {

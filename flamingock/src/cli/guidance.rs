@@ -154,6 +154,7 @@ fn not_known(source: &dyn Source, cause: &Cause, running: bool) -> Vec<&'static 
         | Cause::StillOpen
         | Cause::ForeignMarkers
         | Cause::IncompleteHistory
+        | Cause::NoBatches
         | Cause::UnknownState => Vec::new(),
     }
 }

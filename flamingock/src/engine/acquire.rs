@@ -88,7 +88,11 @@ impl Prepared {
             if !snapshot.up_to_date {
                 self.foresee(&mut snapshot).await?;
             }
-            let looks = Looks::of(&snapshot);
+            let looks = if self.adopts_first(&snapshot) {
+                Looks::InMotion
+            } else {
+                Looks::of(&snapshot)
+            };
             let mut plan = self.plan_to_run(&mut snapshot, looks)?;
             if snapshot.is_held() {
                 plan.is_being_worked_at();

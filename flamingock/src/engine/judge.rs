@@ -14,7 +14,7 @@ use crate::plan::steps::{Plan, Step};
 pub(super) enum Looks {
     /// No other run has the lock.
     Settled,
-    /// Another run has the lock.
+    /// Another run has the lock, or this one adopts a history once it has it.
     InMotion,
 }
 

@@ -96,6 +96,11 @@ impl Prepared {
         Ok(())
     }
 
+    /// Reports whether this run adopts the history of other tools once it has the lock.
+    pub(super) fn adopts_first(&self, snapshot: &Snapshot) -> bool {
+        !self.only_looks() && !self.settings.adoptions.is_empty() && snapshot.latest.is_empty()
+    }
+
     /// Reads the state while no other run can write, after adopting the history of other tools.
     async fn look_under_the_lock(&self, lease: &Lease) -> Result<Snapshot, Error> {
         let service = &self.settings.service;

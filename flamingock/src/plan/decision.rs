@@ -61,6 +61,8 @@ pub enum Cause {
     /// The audit lacks the first entry of an interrupted attempt, whose position names the
     /// attempt's marker.
     IncompleteHistory,
+    /// Batches are committed, and the code of the change does not work in batches any more.
+    NoBatches,
     /// The unfinished attempt ran at another target system than the one that the code names now.
     TargetChanged,
     /// The audit has an entry that this version does not know.
@@ -81,6 +83,9 @@ impl fmt::Display for Cause {
             Cause::VerifyFailed => "its verify function failed, so it is unknown whether the change is applied",
             Cause::TargetChanged => {
                 "an attempt at another target system than the code now names was interrupted"
+            }
+            Cause::NoBatches => {
+                "an earlier version of it works in batches and has not finished: this version would do everything again"
             }
             Cause::ForeignMarkers => {
                 "the markers at its target system are not this audit's, so nothing there tells whether it is applied"
@@ -149,6 +154,8 @@ pub(crate) struct Recorded<'a> {
     pub(crate) changed: bool,
     /// Whether a rollback began in a transaction of the target system, which has a marker.
     pub(crate) rolls_back_elsewhere: bool,
+    /// Whether the attempt works in batches.
+    pub(crate) in_batches: bool,
 }
 
 /// Decides what to do with a change. The entry shows how the attempt ran, and so what it may have
@@ -163,6 +170,9 @@ pub(crate) fn decide(recorded: Option<&Recorded<'_>>, code: Code) -> Decision {
             Repeat::OnChange if recorded.changed => Decision::Again,
             Repeat::OnChange | Repeat::Once => Decision::Skip,
         },
+        State::Started | State::Failed if recorded.in_batches && code.batches == Batches::No => {
+            Decision::Issue(Cause::NoBatches)
+        }
         // What the attempt committed is in the progress of the change.
         State::Started | State::Failed if continues(recorded, code) => Decision::Apply,
         // An undo has a marker too, which shows whether it was committed.
@@ -197,8 +207,7 @@ pub(crate) fn decide(recorded: Option<&Recorded<'_>>, code: Code) -> Decision {
 /// Reports whether the change works in batches, as the attempt did: an attempt in transactions that
 /// is recorded without one left something behind, because the database committed a batch midway.
 pub(crate) fn continues(recorded: &Recorded<'_>, code: Code) -> bool {
-    let is_run = *recorded.origin != Origin::Undo && !recorded.rolls_back_elsewhere;
-    is_run
+    recorded.in_batches
         && match code.batches {
             Batches::No => false,
             Batches::Transactional => matches!(

@@ -77,7 +77,9 @@ pub(crate) fn check_atomic(
         .iter()
         .filter(|change| atomic.contains(change.stage))
     {
-        let Some(target) = targets.get(change.target) else {
+        // A retired change takes part in nothing.
+        let target = targets.get(change.target);
+        let Some(target) = target.filter(|_| change.retired_since().is_none()) else {
             continue;
         };
         let rule = if change.body.cursor().is_some() {

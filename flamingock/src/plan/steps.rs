@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use super::decision::{Batches, Cause, Code, Decision, Recorded, WhenAbsent, decide};
 use super::pipeline::Pipeline;
 use crate::audit::entry::{LatestEntry, Origin, State};
+use crate::change::batch::IN_BATCHES;
 use crate::change::definition::{Definition, Recovery, Repeat};
 use crate::change::order;
 use crate::change::step::ROLLBACK_ELSEWHERE;
@@ -39,11 +40,10 @@ impl Step {
 
     /// Reports whether nothing of an earlier attempt is left: a change in batches has no progress.
     pub(crate) fn begins_anew(&self) -> bool {
-        let state = self.latest.as_ref().map(|latest| &latest.state);
-        matches!(
-            state,
-            None | Some(State::RolledBack | State::MarkedRolledBack)
-        )
+        self.latest.as_ref().is_none_or(|latest| {
+            matches!(latest.state, State::RolledBack | State::MarkedRolledBack)
+                || !in_batches(latest)
+        })
     }
 
     /// Returns why the change needs manual resolution, as the last run recorded it. The next run
@@ -333,6 +333,11 @@ pub(crate) fn rolls_back_elsewhere(latest: &LatestEntry) -> bool {
     latest.state == State::Failed && latest.reason.as_deref() == Some(ROLLBACK_ELSEWHERE)
 }
 
+/// Reports whether the latest attempt is unfinished and works in batches.
+pub(crate) fn in_batches(latest: &LatestEntry) -> bool {
+    latest.reason.as_deref() == Some(IN_BATCHES)
+}
+
 /// Returns what the decision needs of the latest entry. `digest` is that of the code.
 pub(crate) fn recorded<'a>(latest: &'a LatestEntry, digest: &str) -> Recorded<'a> {
     Recorded {
@@ -341,6 +346,7 @@ pub(crate) fn recorded<'a>(latest: &'a LatestEntry, digest: &str) -> Recorded<'a
         origin: &latest.origin,
         changed: latest.digest != digest,
         rolls_back_elsewhere: rolls_back_elsewhere(latest),
+        in_batches: in_batches(latest),
     }
 }
 
@@ -408,7 +414,8 @@ pub(crate) fn reached(latest: &LatestEntry) -> Option<&str> {
         latest.state,
         State::Started | State::Failed | State::RollbackFailed
     );
-    latest.reason.as_deref().filter(|_| unfinished)
+    let reason = latest.reason.as_deref();
+    reason.filter(|reason| unfinished && *reason != IN_BATCHES)
 }
 
 /// Adds a note to every change that was never attempted although a later one of its stage is

@@ -21,7 +21,7 @@ use crate::engine;
 pub(crate) use crate::engine::collect::open_storage as open;
 use crate::lock::lease::Lease;
 use crate::lock::stop::StopSignal;
-use crate::plan::steps::{Plan, rolls_back_elsewhere};
+use crate::plan::steps::{Plan, in_batches, rolls_back_elsewhere};
 use crate::report::error::Error;
 use crate::report::run::Report;
 use crate::target::storage::Storage;
@@ -280,7 +280,7 @@ impl Runner {
             | Origin::Verify
             | Origin::Unknown(_) => Resolution::RolledBack,
         };
-        if in_doubt && resolution == outdated && !self.works_in_batches(change_id) {
+        if in_doubt && resolution == outdated && !in_batches(&latest) {
             return Err(invalid(&format!(
                 "whether {change_id:?} was committed is known at its target system {:?}: the next run asks there, and makes sure that it can no longer be committed. If the transaction is still open, end that session and run again",
                 latest.target
@@ -303,16 +303,6 @@ impl Runner {
             ))),
             None => Ok(Found::Open(Box::new(latest))),
         }
-    }
-
-    /// Reports whether this binary has the change, and it works in batches: its progress shows what
-    /// was committed, and an attempt that begins anew waits for a batch that is still open.
-    fn works_in_batches(&self, change_id: &str) -> bool {
-        let pipeline = engine::pipeline_of(&self.settings).ok();
-        pipeline.is_some_and(|pipeline| {
-            let mut changes = pipeline.changes().filter(|change| change.id == change_id);
-            changes.any(|change| change.body.cursor().is_some())
-        })
     }
 
     /// Checks again under the lock, and appends the entry.

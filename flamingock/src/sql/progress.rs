@@ -63,7 +63,7 @@ async fn claim_once<D: Driver>(
     ledger.locate_markers(&mut connection).await?;
     let grant = rows::grant(&claim.grant);
     let owner = owner(claim, &grant);
-    end_open_batch(database, &mut connection, &owner).await?;
+    end_open_batch(database, &mut connection, &owner, false).await?;
     let claimed = ledger
         .take_progress(&mut connection, &owner, claim.from_start)
         .await;
@@ -83,18 +83,19 @@ async fn claim_once<D: Driver>(
 }
 
 /// Ends the session whose batch is still open: that of an earlier owner, which was paused or lost
-/// its connection, or the abandoned one of this run. It can commit nothing that would count, and
-/// the row stays locked as long as it lives.
+/// its connection, or the abandoned one of this run, with `is_own` only that. It can commit nothing
+/// that would count, and the row stays locked as long as it lives.
 async fn end_open_batch<D: Driver>(
     database: &SqlDatabase<D>,
     connection: &mut Conn<D>,
     owner: &ProgressOwner<'_>,
+    is_own: bool,
 ) -> Result<(), sqlx::Error> {
     let Some(cancellation) = D::CANCELLATION else {
         return Ok(());
     };
     let ledger = &database.ledger;
-    let session = ledger.session_of_batch(connection, owner, cancellation.mark_prefix);
+    let session = ledger.session_of_batch(connection, owner, cancellation.mark_prefix, is_own);
     let session = match session.await {
         Ok(Some(session)) => session,
         Ok(None) => return Ok(()),
@@ -140,6 +141,7 @@ pub(super) fn progress(saved: SavedProgress) -> Progress {
         size: saved.size,
         finished: saved.state == FINISHED,
         app_version: saved.app_version,
+        committed_midway: saved.tag.is_some_and(|tag| !tag.is_empty()),
     }
 }
 
@@ -240,7 +242,19 @@ async fn settle<D: Driver>(
     owner: &ProgressOwner<'_>,
 ) -> Result<Option<SavedProgress>, sqlx::Error> {
     let mut connection = database.connection().await?;
-    end_open_batch(database, &mut connection, owner).await?;
+    let (ledger, grant) = (&database.ledger, owner.grant);
+    let saved = ledger
+        .progress(&mut connection, grant, owner.change_id)
+        .await?;
+    // Another run could only take the row once this one's batch was over.
+    if saved
+        .as_ref()
+        .is_some_and(|saved| saved.run_id != grant.run_id)
+    {
+        connection.return_unchanged();
+        return Ok(saved);
+    }
+    end_open_batch(database, &mut connection, owner, true).await?;
     let settled = database
         .ledger
         .settle_progress(&mut connection, owner)

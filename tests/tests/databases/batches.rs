@@ -14,6 +14,7 @@ mod postgres {
     mod batch_takeover;
     mod batches;
     mod keyset;
+    mod late_owner;
     mod progress;
 }
 
@@ -23,5 +24,6 @@ mod mariadb {
     mod batch_takeover;
     mod batches;
     mod keyset;
+    mod late_owner;
     mod progress;
 }

@@ -55,6 +55,9 @@ impl Execution<'_> {
         }
         let claim = self.claim(attempt);
         let mut progress = match self.claim_progress(&claim).await {
+            Ok(Some(progress)) if claim.owns(&progress) && progress.committed_midway => {
+                return self.committed_midway(attempt, &progress).await;
+            }
             Ok(Some(progress)) if claim.owns(&progress) => progress,
             Ok(Some(progress)) => return taken(&progress),
             Ok(None) => return issue(Cause::Interrupted, ErrorChain::text(GONE)),
@@ -90,6 +93,28 @@ impl Execution<'_> {
             }
         }
         self.record_applied(attempt, mode).await
+    }
+
+    /// A batch of an earlier run was committed before its end: the next one cannot begin after it.
+    async fn committed_midway(
+        &self,
+        attempt: &Attempt<'_>,
+        progress: &Progress,
+    ) -> ExecutionOutcome {
+        let text = format!(
+            "batch {} was committed before its end, because one of its statements commits, such as DDL, and its run ended: its cursor is not known. Look at what it did; then mark the change as applied, or reverse everything and mark it as rolled back, and it begins anew",
+            progress.batches + 1
+        );
+        let error = ErrorChain::text(&text);
+        let mode = TransactionMode::None;
+        let entry = attempt.entry(State::Failed, mode, Some(error.clone()));
+        let recorded = self
+            .recorded(&[entry], error.clone(), Outcome::Failed)
+            .await;
+        match recorded.outcome {
+            Outcome::Failed => issue(Cause::Failed, error),
+            _ => recorded,
+        }
     }
 
     fn claim(&self, attempt: &Attempt<'_>) -> ProgressClaim {

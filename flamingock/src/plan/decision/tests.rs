@@ -25,6 +25,7 @@ fn check(cells: &[Cell]) {
             origin: &origin,
             changed: true,
             rolls_back_elsewhere: false,
+            in_batches: false,
         };
         let code = Code {
             recovery: *recovery,
@@ -81,6 +82,7 @@ fn repeatable_change_is_applied_again_only_when_it_has_changed() {
             origin: &Origin::Run,
             changed,
             rolls_back_elsewhere: false,
+            in_batches: false,
         };
         let code = Code {
             recovery: Manual,
@@ -108,6 +110,7 @@ fn verify_function_does_not_resolve_a_repeatable_change() {
             origin: &Origin::Run,
             changed: false,
             rolls_back_elsewhere: false,
+            in_batches: false,
         };
         let code = Code {
             recovery,
@@ -322,6 +325,7 @@ fn a_rollback_elsewhere_that_was_interrupted_is_found_out_there() {
                 origin: &Origin::Run,
                 changed: false,
                 rolls_back_elsewhere: state == State::Failed,
+                in_batches: false,
             };
             let code = Code {
                 recovery,
@@ -407,6 +411,7 @@ fn change_in_batches_continues_as_it_ran() {
             origin: &origin,
             changed: true,
             rolls_back_elsewhere: false,
+            in_batches: origin == Origin::Run,
         };
         let code = Code {
             recovery: Manual,
@@ -419,5 +424,65 @@ fn change_in_batches_continues_as_it_ran() {
             expected,
             "{recorded:?} {code:?}"
         );
+    }
+}
+
+#[test]
+fn batches_of_an_earlier_version_are_never_done_again() {
+    use Batches::{No, Plain, Transactional};
+    let lost = Decision::Issue(Cause::NoBatches);
+    for (state, mode, in_batches, batches, expected) in [
+        // The code worked in batches, and does not any more.
+        ("FAILED", "shared", true, No, lost.clone()),
+        ("FAILED", "separate", true, No, lost.clone()),
+        ("FAILED", "none", true, No, lost.clone()),
+        ("STARTED", "shared", true, No, lost.clone()),
+        ("STARTED", "separate", true, No, lost),
+        ("ROLLED_BACK", "shared", false, No, Decision::Apply),
+        // The code works in batches, and did not before.
+        ("FAILED", "shared", false, Transactional, Decision::Apply),
+        (
+            "STARTED",
+            "separate",
+            false,
+            Transactional,
+            Decision::Resolve,
+        ),
+        (
+            "FAILED",
+            "none",
+            false,
+            Plain,
+            Decision::Issue(Cause::Failed),
+        ),
+        (
+            "STARTED",
+            "none",
+            false,
+            Plain,
+            Decision::Issue(Cause::Interrupted),
+        ),
+    ] {
+        let (state, mode) = (State::from(state), TransactionMode::from(mode));
+        let recorded = Recorded {
+            state: &state,
+            mode: &mode,
+            origin: &Origin::Run,
+            changed: true,
+            rolls_back_elsewhere: false,
+            in_batches,
+        };
+        let code = Code {
+            recovery: Retry,
+            has_verify: false,
+            repeat: Repeat::Once,
+            batches,
+        };
+        let code = Code {
+            recovery: if batches == No { Retry } else { Manual },
+            ..code
+        };
+        let decided = decide(Some(&recorded), code);
+        assert_eq!(decided, expected, "{recorded:?} {code:?}");
     }
 }

@@ -8,6 +8,7 @@ use flamingock_sqlx_audit::{Behind, Failure};
 use sqlx::Transaction;
 
 use super::tries::{TransactionRunner, TryContext};
+use crate::audit::attempt::Purpose;
 use crate::audit::progress::BatchEnd;
 use crate::change::batch::BatchState;
 use crate::sql::connection::GuardedConnection;
@@ -50,7 +51,7 @@ impl<D: Driver> TransactionRunner<'_, D> {
                 }
                 connection.can_roll_back = true;
             }
-            self.mark_batch(&mut connection, context).await?;
+            self.mark(&mut connection, context).await?;
             self.set_foreign_keys(&mut connection).await?;
             let done = match begin::<D>(&mut connection, text.clone()).await {
                 Ok(mut transaction) => {
@@ -80,23 +81,34 @@ impl<D: Driver> TransactionRunner<'_, D> {
         }
     }
 
-    /// Marks the session of a batch, which has no witness that names it, so that its statement can be
-    /// cancelled.
-    async fn mark_batch(
+    /// Marks a session that has no witness which names it, so that others can end it: that of a
+    /// batch, whose statements can so be cancelled, too, and that of a rollback beside the audit,
+    /// which the next owner of the lock ends.
+    async fn mark(
         &self,
         connection: &mut GuardedConnection<D>,
         context: &mut TryContext<'_>,
     ) -> Result<(), sqlx::Error> {
         let cancellation = D::CANCELLATION.filter(|cancellation| cancellation.id_by_mark.is_some());
-        let (AuditPlacement::Progress { .. }, Some(cancellation)) = (self.placement, cancellation)
-        else {
+        let Some(cancellation) = cancellation else {
             return Ok(());
         };
-        match mark_session::<D>(connection, &cancellation, &context.tag).await {
-            Ok(mark) => context.session_mark = mark,
+        let is_batch = matches!(self.placement, AuditPlacement::Progress { .. });
+        let is_rollback = matches!(
+            (self.purpose, &self.placement),
+            (Purpose::Rollback, AuditPlacement::SameDatabase)
+        );
+        let tag = match (is_batch, is_rollback) {
+            (true, _) => &context.tag,
+            (false, true) => &context.grant.run_id,
+            (false, false) => return Ok(()),
+        };
+        match mark_session::<D>(connection, &cancellation, tag).await {
+            Ok(mark) if is_batch => context.session_mark = mark,
+            Ok(_) => {}
             Err(error) if D::classify(&error) == Failure::Disconnected => return Err(error),
             Err(error) => {
-                tracing::warn!(%error, "statements of this batch could not be cancelled");
+                tracing::warn!(%error, "the session could not be marked: others cannot end it");
             }
         }
         Ok(())
@@ -171,7 +183,13 @@ impl<D: Driver> TransactionRunner<'_, D> {
                     self.batch_end(context, batch),
                 );
                 ledger
-                    .save_batch_within(connection, &owner, &batch_write(&end), &context.tag)
+                    .save_batch_within(
+                        connection,
+                        &owner,
+                        &batch_write(&end),
+                        self.lease,
+                        &context.tag,
+                    )
                     .await
             }
             AuditPlacement::SameDatabase => {

@@ -191,7 +191,7 @@ impl<D: Driver> TransactionRunner<'_, D> {
                     .await?
             }
             // The fencing check and the marker refer to the transaction itself.
-            Witness::Row(_) | Witness::Marker(_) | Witness::Progress { .. }
+            Witness::Row(_) | Witness::Marker { .. } | Witness::Progress { .. }
                 if whole && !ledger.dialect().has_one_writer =>
             {
                 true
@@ -209,7 +209,7 @@ impl<D: Driver> TransactionRunner<'_, D> {
             }
             // The savepoint is gone, and the script did not commit.
             Witness::Unneeded => false,
-            Witness::Marker(marker) => {
+            Witness::Marker { marker, .. } => {
                 let found = ledger.marker(&mut open.connection, marker).await?;
                 found.is_some_and(|found| found.kind == MarkerKind::Started)
             }

@@ -214,8 +214,14 @@ impl<D: Driver> TransactionRunner<'_, D> {
             (Purpose::Apply | Purpose::Batch | Purpose::Undo, AuditPlacement::SameDatabase) => {
                 Witness::Row(&context.started_rows[at])
             }
-            (Purpose::Rollback, AuditPlacement::SameDatabase)
-            | (_, AuditPlacement::OtherDatabase { .. }) => Witness::Marker(&context.marker),
+            (Purpose::Rollback, AuditPlacement::SameDatabase) => Witness::Marker {
+                marker: &context.marker,
+                holds_lock: true,
+            },
+            (_, AuditPlacement::OtherDatabase { .. }) => Witness::Marker {
+                marker: &context.marker,
+                holds_lock: false,
+            },
         }
     }
 
