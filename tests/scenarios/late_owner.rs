@@ -266,7 +266,7 @@ async fn batch_of_a_late_owner_is_never_done_twice() {
     let ended = working.await.unwrap();
     let done = done(&ground.pool).await;
     if Backend::NAME == "MariaDB" {
-        // The DDL has committed the batch, and nobody knows its cursor.
+        // The DDL has committed the batch, and its cursor is unknown.
         let error = ended.unwrap_err();
         let text = format!("{error:#}");
         assert!(

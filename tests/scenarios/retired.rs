@@ -1,10 +1,11 @@
 //! A retired change keeps the place of a deleted one: fine where it is applied, refused where not.
 
+use flamingock::adopt::{Adoption, Tool};
 use flamingock::{
-    Definition, ErrorKind, Mode, Outcome, Policy, Rule, Runner, UndoTarget, change, changes,
+    Definition, ErrorKind, Mode, Outcome, Policy, Rule, Runner, Stage, UndoTarget, change, changes,
     retired, rollback,
 };
-use flamingock_tests::{Backend as _, done, query, with_table};
+use flamingock_tests::{Backend as _, done, execute, query, with_table};
 use sqlx::Pool;
 
 use super::{Backend, Connection, Db};
@@ -161,4 +162,67 @@ async fn retired_change_keeps_its_place() {
             .contains("\ndefault 0001 \"create-orders\" target=default no-transaction retired\n"),
         "{manifest}"
     );
+}
+
+#[change(id = "only-dev", order = "0001", tags = ["dev"], register = false)]
+async fn only_dev(db: &mut Connection) -> Result<(), sqlx::Error> {
+    query(db, "INSERT INTO done VALUES ('dev')").await.map(drop)
+}
+
+/// An environment that never selected the change does not miss it.
+#[tokio::test]
+async fn retired_change_keeps_its_tags() {
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 2).await;
+    let of = |changes: Vec<&'static Definition>| Runner::new(&pool).changes(changes).tags(["prod"]);
+    let report = of(changes![only_dev].to_vec()).run().await.unwrap();
+    assert_eq!(report.counts().filtered, 1);
+    let retired = retired!(
+        "only-dev",
+        order = "0001",
+        since = "1.8",
+        tags = ["dev"],
+        register = false
+    );
+    let report = of(vec![retired]).run().await.unwrap();
+    assert_eq!(report.counts().filtered, 1);
+    let selected = Runner::new(&pool).changes([retired]).tags(["dev"]);
+    let error = selected.run().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Invalid);
+}
+
+#[tokio::test]
+async fn retired_change_stays_in_its_atomic_stage() {
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 2).await;
+    let atomic = |runner: Runner| runner.stage(Stage::new("default").atomic());
+    atomic(old(&pool)).run().await.unwrap();
+    let report = atomic(new(&pool)).run().await.unwrap();
+    assert_eq!(report.counts().newly_applied, 1);
+}
+
+/// The run adopts the history once it has the lock.
+#[tokio::test]
+async fn retired_change_is_adopted() {
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 2).await;
+    let history = "CREATE TABLE _sqlx_migrations (version BIGINT PRIMARY KEY,
+        description VARCHAR(99) NOT NULL, installed_on TIMESTAMP NULL, success BOOLEAN NOT NULL,
+        checksum VARCHAR(99) NOT NULL, execution_time BIGINT NOT NULL)";
+    execute(&pool, history).await;
+    let row = "INSERT INTO _sqlx_migrations VALUES (1, 'users', NULL, true, '00', 1)";
+    execute(&pool, row).await;
+    let retired = retired!(
+        "0001_users",
+        order = "0001",
+        since = "1.8",
+        register = false
+    );
+    let [new] = changes![create_invoices];
+    let runner = Runner::new(&pool)
+        .changes([retired, new])
+        .adopt_first(Adoption::of(Tool::Sqlx));
+    let report = runner.run().await.unwrap();
+    let outcomes: Vec<Outcome> = report.changes().map(|change| change.outcome).collect();
+    assert_eq!(outcomes, [Outcome::AlreadyApplied, Outcome::NewlyApplied]);
 }

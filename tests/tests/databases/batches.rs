@@ -3,6 +3,7 @@
 #[path = "../../scenarios"]
 mod sqlite {
     use flamingock_tests::on::sqlite::*;
+    mod batch_code;
     mod batches;
     mod keyset;
     mod progress;
@@ -11,6 +12,7 @@ mod sqlite {
 #[path = "../../scenarios"]
 mod postgres {
     use flamingock_tests::on::postgres::*;
+    mod batch_code;
     mod batch_takeover;
     mod batches;
     mod keyset;
@@ -21,6 +23,7 @@ mod postgres {
 #[path = "../../scenarios"]
 mod mariadb {
     use flamingock_tests::on::mariadb::*;
+    mod batch_code;
     mod batch_takeover;
     mod batches;
     mod keyset;

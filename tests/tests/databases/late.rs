@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use flamingock_sqlx_audit::{
-    self as leaf, Backend as _, Conn, Failure, Ledger, LockGrant, MySql, Names, NewAuditRow,
-    Postgres, Sqlite, Witness,
+    self as leaf, Backend as _, BatchWrite, Conn, Failure, Ledger, LockGrant, MySql, Names,
+    NewAuditRow, Postgres, ProgressOwner, Sqlite, Witness,
 };
 use flamingock_tests::{Backend as _, MariaDb, count, execute, query, until};
 use sqlx::{AssertSqlSafe, Executor as _};
@@ -233,4 +233,75 @@ async fn mariadb_statements_take_the_lock_row_before_the_lease_row() {
         };
         tokio::join!(work, look);
     }
+}
+
+/// A claim whose answer was late is sent again: the first statement may arrive after batches.
+async fn late_claim<B: leaf::Backend>(connection: &mut Conn<B>) {
+    let ledger = Ledger::<B>::new(Names::default(), Duration::from_secs(5));
+    ledger
+        .create(connection, "default", "startup")
+        .await
+        .unwrap();
+    let grant = ledger
+        .acquire(connection, &wanted("a"), "a", LEASE, None)
+        .await;
+    let grant = grant.unwrap().unwrap().grant;
+    let owner = ProgressOwner {
+        grant: &grant,
+        change_id: "fill",
+        attempt: 1,
+        digest: "v1:ab",
+        app_version: None,
+        holds_lock: true,
+    };
+    let batch = BatchWrite {
+        number: 0,
+        cursor: Some("7"),
+        bound: None,
+        done_rows: 20,
+        total_rows: Some(100),
+        size: 20,
+        state: "running",
+    };
+    let claimed = ledger.take_progress(connection, &owner, true).await;
+    assert_eq!(claimed.unwrap().unwrap().batches, 0);
+    ledger.save_batch(connection, &owner, &batch).await.unwrap();
+    let late = ledger.take_progress(connection, &owner, true).await;
+    let late = late.unwrap().unwrap();
+    assert_eq!((late.batches, late.done_rows), (1, 20));
+    assert_eq!(
+        (late.cursor.as_deref(), late.total_rows),
+        (Some("7"), Some(100))
+    );
+
+    let next = ledger
+        .acquire(connection, &wanted("b"), "b", LEASE, Some(1))
+        .await;
+    let next = next.unwrap().unwrap().grant;
+    let next = ProgressOwner {
+        grant: &next,
+        ..owner
+    };
+    let anew = ledger.take_progress(connection, &next, true).await;
+    let anew = anew.unwrap().unwrap();
+    assert_eq!(
+        (anew.batches, anew.cursor, anew.total_rows),
+        (0, None, None)
+    );
+    // That of the run before changes nothing.
+    let late = ledger.take_progress(connection, &owner, true).await;
+    assert_eq!(late.unwrap().unwrap().run_id, "b");
+}
+
+#[tokio::test]
+async fn late_claim_of_progress_resets_nothing() {
+    let database = flamingock_tests::Postgres::fresh().await;
+    let pool = database.pool(1).await;
+    late_claim::<Postgres>(&mut pool.acquire().await.unwrap()).await;
+    let database = MariaDb::fresh().await;
+    let pool = database.pool(1).await;
+    late_claim::<MySql>(&mut pool.acquire().await.unwrap()).await;
+    let database = flamingock_tests::Sqlite::fresh().await;
+    let pool = database.pool(1).await;
+    late_claim::<Sqlite>(&mut pool.acquire().await.unwrap()).await;
 }
