@@ -20,7 +20,11 @@ async fn files_and_code_run_in_one_order() {
     let runner = || {
         Runner::new(&pool)
             .changes(changes![code])
-            .files(include_files!("folders/own", static, register = false))
+            .files(include_files!(
+                "fixtures/folders/own",
+                static,
+                register = false
+            ))
     };
     let report = runner().run().await.unwrap();
     let ids: Vec<&str> = report.changes().map(|change| change.id.as_str()).collect();
@@ -36,11 +40,11 @@ async fn files_and_code_run_in_one_order() {
     .await;
     assert_eq!(
         entries[0],
-        "create_orders|ada|Orders are kept here.|folders/own/0001__create_orders.sql:1"
+        "create_orders|ada|Orders are kept here.|fixtures/folders/own/0001__create_orders.sql:1"
     );
     assert_eq!(
         entries[2],
-        "first_orders|flamingock-tests||folders/own/0003__first_orders.sql:1"
+        "first_orders|flamingock-tests||fixtures/folders/own/0003__first_orders.sql:1"
     );
     assert!(runner().run().await.unwrap().is_up_to_date());
 
@@ -52,8 +56,13 @@ async fn files_and_code_run_in_one_order() {
 async fn rollback_file_undoes_its_change() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
-    let runner =
-        || Runner::new(&pool).files(include_files!("folders/own", static, register = false));
+    let runner = || {
+        Runner::new(&pool).files(include_files!(
+            "fixtures/folders/own",
+            static,
+            register = false
+        ))
+    };
     runner().run().await.unwrap();
     let target = UndoTarget::Change("create_orders".to_owned());
     runner().undo(target).await.unwrap();
@@ -68,7 +77,11 @@ async fn duplicate_of_file_and_code_is_named_with_both_places() {
     let pool = with_table(&database, 1).await;
     let error = Runner::new(&pool)
         .changes(changes![code])
-        .files(include_files!("folders/clash", static, register = false))
+        .files(include_files!(
+            "fixtures/folders/clash",
+            static,
+            register = false
+        ))
         .run()
         .await
         .unwrap_err();
@@ -79,7 +92,7 @@ async fn duplicate_of_file_and_code_is_named_with_both_places() {
     let place = format!("{}", changes![code][0].location());
     for text in &texts {
         assert!(
-            text.starts_with("folders/clash/0002__code.sql:1: "),
+            text.starts_with("fixtures/folders/clash/0002__code.sql:1: "),
             "{text}"
         );
         assert!(text.contains(&place), "{text}");

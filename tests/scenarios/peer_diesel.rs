@@ -9,7 +9,7 @@ use super::{Backend, peers};
 
 #[tokio::test]
 async fn diesel_folder_is_read_unchanged() {
-    let files = include_files!("folders/peer_diesel", static, register = false);
+    let files = include_files!("fixtures/folders/peer_diesel", static, register = false);
     let database = Backend::fresh().await;
     let pool = database.pool(1).await;
     peers::diesel(&database.url, 2);

@@ -17,15 +17,15 @@ const ORDERS: &str = "CREATE TABLE orders (id INTEGER NOT NULL, owner INTEGER)";
 const TOTAL: &str = "ALTER TABLE orders ADD COLUMN total INTEGER";
 
 fn goose() -> &'static EmbeddedFolder {
-    include_files!("folders/peer_goose", static, register = false)
+    include_files!("fixtures/folders/peer_goose", static, register = false)
 }
 
 fn flyway() -> &'static EmbeddedFolder {
-    include_files!("folders/peer_flyway", static, register = false)
+    include_files!("fixtures/folders/peer_flyway", static, register = false)
 }
 
 fn diesel() -> &'static EmbeddedFolder {
-    include_files!("folders/peer_diesel", static, register = false)
+    include_files!("fixtures/folders/peer_diesel", static, register = false)
 }
 
 async fn by_hand(statements: &[&str]) -> (TestDatabase<Backend>, Pool<Db>) {

@@ -85,7 +85,7 @@ pub(super) async fn are_continued(theirs: &Pool<Db>, tool: Tool, files: &'static
 #[tokio::test]
 async fn sqlx_folder_is_read_unchanged() {
     let files = include_files!(
-        "folders/peer_sqlx",
+        "fixtures/folders/peer_sqlx",
         static,
         register = false,
         format = "sqlx"
@@ -104,7 +104,7 @@ async fn sqlx_folder_is_read_unchanged() {
 
 #[tokio::test]
 async fn refinery_folder_is_read_unchanged() {
-    let files = include_files!("folders/peer_refinery", static, register = false);
+    let files = include_files!("fixtures/folders/peer_refinery", static, register = false);
     let database = Backend::fresh().await;
     let pool = database.pool(1).await;
     peers::refinery(&database.url, None).await;

@@ -129,26 +129,26 @@ async fn renamed_change_with_an_unresolved_attempt_stops_the_run() {
 async fn renamed_file_stops_the_run_until_its_id_is_restored() {
     for (before, after, kept, header) in [
         (
-            include_files!("folders/renamed/before", static, register = false),
-            include_files!("folders/renamed/after", static, register = false),
-            include_files!("folders/renamed/kept", static, register = false),
+            include_files!("fixtures/folders/renamed/before", static, register = false),
+            include_files!("fixtures/folders/renamed/after", static, register = false),
+            include_files!("fixtures/folders/renamed/kept", static, register = false),
             "-- flamingock: id=create_orders",
         ),
         (
             include_files!(
-                "folders/renamed/sqlx_before",
+                "fixtures/folders/renamed/sqlx_before",
                 static,
                 register = false,
                 format = "sqlx"
             ),
             include_files!(
-                "folders/renamed/sqlx_after",
+                "fixtures/folders/renamed/sqlx_after",
                 static,
                 register = false,
                 format = "sqlx"
             ),
             include_files!(
-                "folders/renamed/sqlx_kept",
+                "fixtures/folders/renamed/sqlx_kept",
                 static,
                 register = false,
                 format = "sqlx"
@@ -179,13 +179,13 @@ async fn renamed_repeatable_file_is_applied_again() {
     let pool = with_table(&database, 2).await;
     for folder in [
         include_files!(
-            "folders/renamed/before",
+            "fixtures/folders/renamed/before",
             static,
             register = false,
             repeat = "on-change"
         ),
         include_files!(
-            "folders/renamed/after",
+            "fixtures/folders/renamed/after",
             static,
             register = false,
             repeat = "on-change"

@@ -27,14 +27,14 @@ async fn repeatable_changes_run_last_and_again_only_when_changed() {
     let runner = || Runner::new(&pool).policy(policy);
     let first = || {
         runner().files(include_files!(
-            "folders/repeat/first",
+            "fixtures/folders/repeat/first",
             static,
             register = false
         ))
     };
     let second = || {
         runner().files(include_files!(
-            "folders/repeat/second",
+            "fixtures/folders/repeat/second",
             static,
             register = false
         ))
@@ -81,13 +81,13 @@ async fn repeatable_change_waits_for_the_ordered_changes_of_its_stage() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 1).await;
     let first = Runner::new(&pool).files(include_files!(
-        "folders/repeat/first",
+        "fixtures/folders/repeat/first",
         static,
         register = false
     ));
     first.run().await.unwrap();
     let third = Runner::new(&pool).files(include_files!(
-        "folders/repeat/third",
+        "fixtures/folders/repeat/third",
         static,
         register = false
     ));
@@ -153,7 +153,7 @@ async fn repeatable_change_is_undone_by_its_rollback_even_when_changed() {
     let pool = with_table(&database, 1).await;
     let first = || {
         Runner::new(&pool).files(include_files!(
-            "folders/repeat/first",
+            "fixtures/folders/repeat/first",
             static,
             register = false
         ))
@@ -161,7 +161,7 @@ async fn repeatable_change_is_undone_by_its_rollback_even_when_changed() {
     first().run().await.unwrap();
     let second = || {
         Runner::new(&pool).files(include_files!(
-            "folders/repeat/second",
+            "fixtures/folders/repeat/second",
             static,
             register = false
         ))

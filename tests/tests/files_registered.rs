@@ -4,7 +4,12 @@
 
 use flamingock_tests::{Backend as _, Sqlite, done, with_table};
 
-flamingock::include_files!("folders/own", static, stage = "schema", tags = ["files"]);
+flamingock::include_files!(
+    "fixtures/folders/own",
+    static,
+    stage = "schema",
+    tags = ["files"]
+);
 
 #[tokio::test]
 async fn folder_is_registered_along_with_code() {

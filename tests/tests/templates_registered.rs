@@ -6,7 +6,7 @@ use flamingock::template;
 use flamingock_tests::{Backend as _, Sqlite, done, query, with_table};
 use sqlx::SqliteConnection;
 
-flamingock::include_files!("folders/declared", static);
+flamingock::include_files!("fixtures/folders/declared", static);
 
 #[template("registered-note")]
 async fn note(what: String, db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
@@ -27,8 +27,8 @@ async fn registered_template_is_found_by_the_files_of_a_registered_folder() {
     assert_eq!(
         places,
         [
-            "folders/declared/0001__first.yaml:2",
-            "folders/declared/0002__second.toml:1"
+            "fixtures/folders/declared/0001__first.yaml:2",
+            "fixtures/folders/declared/0002__second.toml:1"
         ]
     );
     assert_eq!(done(&pool).await, ["first", "second", "third"]);

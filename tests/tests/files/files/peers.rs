@@ -7,7 +7,7 @@ use sqlx::{Database, Pool};
 
 fn folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("folders")
+        .join("fixtures/folders")
         .join(name)
 }
 
