@@ -5,7 +5,10 @@
 //! in every state. Each of them is needed: without it, the model breaks a guarantee.
 
 mod explore;
+mod guarantees;
+mod requests;
 mod rules;
+mod runs;
 mod world;
 
 use self::explore::{Explored, explore};

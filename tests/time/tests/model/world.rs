@@ -237,3 +237,106 @@ pub(super) struct World {
     /// A rule that was broken on the way.
     pub(super) wrong: Option<&'static str>,
 }
+
+impl World {
+    pub(super) fn tick(&mut self) {
+        self.store.left = self.store.left.saturating_sub(1);
+        for run in &mut self.runs {
+            if run.holds() {
+                run.age = (run.age + 1).min(LEASE);
+            }
+        }
+        for message in &mut self.wire {
+            // It makes no difference for the others.
+            if matches!(message.asks, Asks::Acquire | Asks::Force(_) | Asks::Renew) {
+                message.age = (message.age + 1).min(LEASE);
+            }
+        }
+    }
+
+    pub(super) fn send(&mut self, run: u8, asks: Asks) {
+        let token = match asks {
+            // The earlier state, for a run that decides by it.
+            Asks::Acquire => code(self.store.latest()),
+            _ => self.runs[usize::from(run)].token,
+        };
+        self.wire.push(Message {
+            run,
+            asks,
+            answer: None,
+            token,
+            age: 0,
+        });
+    }
+
+    pub(super) fn is_asking(&self, run: u8, asks: Asks) -> bool {
+        let is_it = |message: &Message| message.run == run && message.asks == asks;
+        self.wire.iter().any(is_it)
+    }
+
+    pub(super) fn expects(&self, run: u8, asks: Asks) -> bool {
+        let is_it = |one: &Message| one.run == run && one.asks == asks && one.answer.is_some();
+        self.wire.iter().any(is_it)
+    }
+
+    /// Whether the first of two answers to a repeated request is in transit.
+    pub(super) fn expects_answer(&self, message: &Message) -> bool {
+        self.expects(message.run, message.asks)
+    }
+
+    pub(super) fn write(&mut self, message: &Message, said: Said) {
+        self.store.log.push(Entry {
+            token: message.token,
+            run: message.run,
+            said,
+        });
+    }
+
+    pub(super) fn release(&mut self, run: u8, says: End) {
+        let ending = &mut self.runs[usize::from(run)];
+        ending.phase = Phase::Releasing;
+        ending.says = says;
+        ending.renews = false;
+        ending.age = 0;
+        self.send(run, Asks::Release);
+    }
+
+    /// The answers are ignored from now on; the requests are still in transit.
+    pub(super) fn end(&mut self, at: usize, end: End) {
+        let run = &mut self.runs[at];
+        *run = Run {
+            phase: Phase::Ended(end),
+            was_forced_out: run.was_forced_out,
+            has_begun: run.has_begun,
+            has_session: run.has_session,
+            ..Run::new(run.is_operator)
+        };
+        self.wire
+            .retain(|message| usize::from(message.run) != at || message.answer.is_none());
+    }
+
+    pub(super) fn restore(&mut self) {
+        if let Some(backup) = self.backup.take() {
+            self.store = backup;
+            self.disturbs.restores -= 1;
+            self.was_restored = true;
+        }
+    }
+}
+
+const SAID: [Said; 4] = [
+    Said::Started,
+    Said::Applied,
+    Said::RolledBack,
+    Said::LockReleased,
+];
+
+/// A state as a number, for a message.
+pub(super) fn code(said: Option<Said>) -> u8 {
+    let place = SAID.iter().position(|one| Some(*one) == said);
+    place.map_or(0, |place| place as u8 + 1)
+}
+
+pub(super) fn said(code: u8) -> Option<Said> {
+    SAID.get(usize::from(code).checked_sub(1)?).copied()
+}
