@@ -39,6 +39,13 @@ fn openings(proxy: &Proxy) -> usize {
     texts.iter().filter(|text| is_of_opening(text)).count()
 }
 
+/// A run with nothing to do is one statement, as with changes in code.
+fn assert_one_statement(proxy: &Proxy) {
+    let texts = proxy.sent();
+    let texts_of_run = texts.iter().filter(|text| text.contains("flamingock"));
+    assert_eq!(texts_of_run.count(), 1, "{texts:#?}");
+}
+
 #[tokio::test]
 async fn file_costs_one_round_trip() {
     let insert = "INSERT INTO done VALUES ('one');\nINSERT INTO done VALUES ('two');\nSELECT 1;\n";
@@ -70,17 +77,11 @@ async fn file_costs_one_round_trip() {
                 "{text}"
             );
         }
-        // A run with nothing to do is one statement, as with changes in code.
         until_idle(&pool).await;
         proxy.forget();
         let again = Runner::new(&pool).files(folder(files)).run().await.unwrap();
         assert!(again.is_up_to_date());
-        let texts = proxy.sent();
-        let count = texts
-            .iter()
-            .filter(|text| text.contains("flamingock"))
-            .count();
-        assert_eq!(count, 1, "{texts:#?}");
+        assert_one_statement(&proxy);
     }
     assert_eq!(trips[1] - trips[0], 2, "{trips:?}");
     // The login and the options of the session.
@@ -108,8 +109,7 @@ async fn costs(head: &str) -> [usize; 2] {
         for database in &databases {
             drop(with_table(database, 1).await);
             let proxy = Proxy::in_front_of(&database.url).unwrap();
-            let options = sqlx::pool::PoolOptions::<Db>::new().max_connections(2);
-            pools.push(options.connect(&proxy.url(&database.url)).await.unwrap());
+            pools.push(proxy.pool::<Db>(&database.url, 2).await);
             proxy.forget();
             proxies.push(proxy);
         }
@@ -153,17 +153,11 @@ async fn run_with_unchanged_repeatable_changes_is_one_statement() {
         .await
         .unwrap();
     let proxy = Proxy::in_front_of(&database.url).unwrap();
-    let options = sqlx::pool::PoolOptions::<Db>::new().max_connections(1);
-    let pool = options.connect(&proxy.url(&database.url)).await.unwrap();
+    let pool = proxy.pool::<Db>(&database.url, 1).await;
     proxy.forget();
     let report = Runner::new(&pool).files(script(text)).run().await.unwrap();
     assert!(report.is_up_to_date());
-    let texts = proxy.sent();
-    let count = texts
-        .iter()
-        .filter(|text| text.contains("flamingock"))
-        .count();
-    assert_eq!(count, 1, "{texts:#?}");
+    assert_one_statement(&proxy);
 }
 
 /// However many of them there are: the first ones get a connection each, and then the server is asked.

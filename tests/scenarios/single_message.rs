@@ -14,6 +14,7 @@ use flamingock_tests::{
 };
 
 use sqlx::Pool;
+use sqlx::pool::PoolConnection;
 
 use super::{Backend, Db, IS_SHARED};
 
@@ -91,8 +92,7 @@ impl OnItsWay {
         let to_the_audit = target == "default";
         let url = &if to_the_audit { audited } else { other }.url;
         let proxy = Proxy::in_front_of(url).unwrap();
-        let options = sqlx::pool::PoolOptions::<Db>::new().max_connections(2);
-        let through = options.connect(&proxy.url(url)).await.unwrap();
+        let through: Pool<Db> = proxy.pool(url, 2).await;
         OnItsWay {
             proxy,
             through,
@@ -172,8 +172,7 @@ async fn server_that_still_executes_is_stopped_before_anything_is_recorded() {
     let database = Backend::fresh().await;
     let direct = with_table(&database, 2).await;
     let proxy = Proxy::in_front_of(&database.url).unwrap();
-    let options = sqlx::pool::PoolOptions::<Db>::new().max_connections(2);
-    let pool = options.connect(&proxy.url(&database.url)).await.unwrap();
+    let pool: Pool<Db> = proxy.pool(&database.url, 2).await;
     // PostgreSQL sends no answer before the end of the message.
     let is_retried = POSTGRES && is_retried("default");
     let busy = if is_retried { 5 } else { 20 };
@@ -205,20 +204,22 @@ async fn server_that_still_executes_is_stopped_before_anything_is_recorded() {
     assert_eq!(audit(&direct).await, expected);
 }
 
+/// A table with one row, and a session whose transaction has updated it.
+async fn locked_gate(pool: &Pool<Db>) -> PoolConnection<Db> {
+    let gate = "CREATE TABLE gate (n INT); INSERT INTO gate VALUES (1)";
+    execute(pool, gate).await;
+    let mut session = pool.acquire().await.unwrap();
+    let update = "BEGIN; UPDATE gate SET n = 2";
+    query(&mut *session, update).await.unwrap();
+    session
+}
+
 #[tokio::test]
 async fn takeover_rolls_back_the_file() {
     let database = Backend::fresh().await;
     let (pool, other) = (with_table(&database, 1).await, database.pool(1).await);
     // The file itself waits for the takeover, which comes from another session.
-    execute(
-        &other,
-        "CREATE TABLE gate (n INT); INSERT INTO gate VALUES (1)",
-    )
-    .await;
-    let mut thief = other.acquire().await.unwrap();
-    query(&mut *thief, "BEGIN; UPDATE gate SET n = 2")
-        .await
-        .unwrap();
+    let mut thief = locked_gate(&other).await;
     let text = "INSERT INTO done VALUES ('robbed');\nUPDATE gate SET n = 3;\n";
     let run = tokio::spawn(Runner::new(&pool).files(script(text)).run());
     let watch = database.pool(1).await;
@@ -246,19 +247,10 @@ async fn takeover_rolls_back_the_file() {
 async fn lock_timeout_is_retried() {
     let database = Backend::fresh().await;
     let (pool, other) = (with_table(&database, 1).await, database.pool(1).await);
-    execute(
-        &other,
-        "CREATE TABLE gate (n INT); INSERT INTO gate VALUES (1)",
-    )
-    .await;
-    let mut owner = other.acquire().await.unwrap();
-    query(&mut *owner, "BEGIN; UPDATE gate SET n = 2")
-        .await
-        .unwrap();
+    let mut owner = locked_gate(&other).await;
     let proxy = Proxy::in_front_of(&database.url).unwrap();
     drop(pool);
-    let options = sqlx::pool::PoolOptions::<Db>::new().max_connections(1);
-    let pool = options.connect(&proxy.url(&database.url)).await.unwrap();
+    let pool: Pool<Db> = proxy.pool(&database.url, 1).await;
     let text = "-- flamingock: lock_timeout=1s\nINSERT INTO done VALUES ('unique one');\nUPDATE gate SET n = n + 1;\n";
     let run = tokio::spawn(Runner::new(&pool).files(script(text)).run());
     // The second try has been sent.
