@@ -4,9 +4,8 @@
 use flamingock::Definition;
 use flamingock::{Runner, Stage, change, changes};
 use flamingock_tests::{
-    Backend as _, PlainSql, TestDatabase, audit, done, execute, folder, query, with_table,
+    Backend as _, TestDatabase, audit, done, execute, folder, query, with_table,
 };
-use sqlx::pool::PoolOptions;
 use sqlx::{Column, Executor, Pool, Row};
 
 use super::{Backend, Connection, Db};
@@ -308,20 +307,12 @@ const NOTED: &str = match NAME.as_bytes() {
     _ => "INSERT INTO done SELECT cache_size FROM pragma_cache_size",
 };
 
-async fn hooked(database: &TestDatabase<Backend>, most: u32) -> Pool<Db> {
-    let options = PoolOptions::new().max_connections(most);
-    let options = options.after_connect(|connection, _| {
-        Box::pin(async { Db::rows(connection, HOOK).await.map(drop) })
-    });
-    database.pool_with(options).await
-}
-
 #[tokio::test]
 async fn every_change_gets_the_session_settings_of_the_pool() {
     for most in [1, 2, 5] {
         let database = Backend::fresh().await;
         let watch = with_table(&database, 1).await;
-        let pool = hooked(&database, most).await;
+        let pool = database.pool_with_hook(most, HOOK).await;
         let files = folder(&[
             ("0002__file.sql", NOTED),
             (

@@ -2,9 +2,8 @@
 //! share a connection.
 
 use flamingock::{Runner, TargetSystem};
-use flamingock_tests::{Backend as _, PlainSql, done, execute, folder, strings, with_table};
+use flamingock_tests::{Backend as _, done, execute, folder, strings, with_table};
 use sqlx::Pool;
-use sqlx::pool::PoolOptions;
 
 use super::{Backend, Db};
 
@@ -290,17 +289,6 @@ async fn run_statements(pool: &Pool<Db>, code: &str) {
     execute(pool, rest).await;
 }
 
-async fn hooked(
-    database: &flamingock_tests::TestDatabase<Backend>,
-    hook: &'static str,
-) -> Pool<Db> {
-    let options = PoolOptions::new().max_connections(2);
-    let options = options.after_connect(move |connection, _| {
-        Box::pin(async move { Db::rows(connection, hook).await.map(drop) })
-    });
-    database.pool_with(options).await
-}
-
 #[tokio::test]
 async fn temporary_table_of_the_pools_hook_is_as_the_hook_made_it_for_each_file() {
     let hooks: &[&str] = match NAME {
@@ -314,7 +302,7 @@ async fn temporary_table_of_the_pools_hook_is_as_the_hook_made_it_for_each_file(
     for hook in hooks {
         let database = Backend::fresh().await;
         let watch = with_table(&database, 1).await;
-        let pool = hooked(&database, hook).await;
+        let pool = database.pool_with_hook(2, hook).await;
         let file = "INSERT INTO seen VALUES (1);\nINSERT INTO done SELECT count(*) FROM seen;\n";
         run_files(&pool, &vec![file.to_owned(); MANY], hook).await;
         assert_eq!(done(&watch).await, ["1"; MANY], "{hook}");
@@ -381,7 +369,7 @@ async fn settings_of_the_pools_hook_hold_for_each_file() {
         }
         let table = format!("CREATE TABLE hooked (n INT, what VARCHAR(200) {default})");
         execute(&watch, &table).await;
-        let pool = hooked(&database, hook).await;
+        let pool = database.pool_with_hook(2, hook).await;
         let mut texts = vec![insert.clone(); MANY];
         // One that has its own session, and others behind it.
         texts.push(format!("INSERT INTO done SELECT {value}; {insert}"));

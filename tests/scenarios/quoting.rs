@@ -2,7 +2,6 @@
 
 use flamingock::{Runner, change, changes};
 use flamingock_tests::{Backend as _, query, strings, with_table};
-use sqlx::pool::PoolOptions;
 
 use super::{Backend, Connection};
 
@@ -29,11 +28,7 @@ async fn quoting_modes_leave_text_unchanged() {
     for mode in MODES {
         let database = Backend::fresh().await;
         let other = with_table(&database, 1).await;
-        let options = PoolOptions::new().max_connections(1);
-        let options = options.after_connect(move |connection, _| {
-            Box::pin(async move { query(connection, mode).await.map(drop) })
-        });
-        let pool = database.pool_with(options).await;
+        let pool = database.pool_with_hook(1, mode).await;
         let runner = || {
             Runner::new(&pool)
                 .changes(changes![odd])

@@ -5,11 +5,9 @@ use std::time::{Duration, SystemTime};
 
 use flamingock::adopt::{Adoption, Tool};
 use flamingock::{Runner, audit::HistoryFilter, change, changes};
-use flamingock_tests::{Backend as _, TestDatabase, audit, done, execute, query, with_table};
-use sqlx::Pool;
-use sqlx::pool::PoolOptions;
+use flamingock_tests::{Backend as _, audit, done, execute, query, with_table};
 
-use super::{Backend, Connection, Db, HARMLESS, REFUSED};
+use super::{Backend, Connection, HARMLESS, REFUSED};
 
 #[change(id = "one", order = "001", register = false)]
 async fn one(db: &mut Connection) -> Result<(), sqlx::Error> {
@@ -28,21 +26,12 @@ async fn three(db: &mut Connection) -> Result<(), sqlx::Error> {
         .map(drop)
 }
 
-/// A pool whose sessions have this setting.
-async fn told(database: &TestDatabase<Backend>, text: &'static str) -> Pool<Db> {
-    let options = PoolOptions::new().max_connections(2);
-    let options = options.after_connect(move |connection, _| {
-        Box::pin(async move { query(connection, text).await.map(drop) })
-    });
-    database.pool_with(options).await
-}
-
 #[tokio::test]
 async fn history_is_read_completely_under_any_session_setting() {
     for text in HARMLESS {
         let database = Backend::fresh().await;
         let watch = with_table(&database, 1).await;
-        let pool = told(&database, text).await;
+        let pool = database.pool_with_hook(2, text).await;
         let first = || Runner::new(&pool).changes(changes![one, two]);
         let report = first()
             .run()
@@ -94,7 +83,7 @@ async fn history_of_another_tool_is_read_completely_under_any_session_setting() 
             let row = format!("INSERT INTO seaql_migrations VALUES ('{version}', 1)");
             execute(&watch, &row).await;
         }
-        let pool = told(&database, text).await;
+        let pool = database.pool_with_hook(2, text).await;
         let runner = Runner::new(&pool).changes(changes![one, two, three]);
         let adopted = runner.adopt(&Adoption::of(Tool::SeaOrm)).await;
         let adopted = adopted.unwrap_or_else(|error| panic!("{text}: {error:?}"));
@@ -116,7 +105,7 @@ async fn setting_that_would_falsify_entries_is_refused_by_name() {
                 first.run().await.unwrap();
             }
             let before = done(&watch).await;
-            let pool = told(&database, text).await;
+            let pool = database.pool_with_hook(2, text).await;
             let runner = Runner::new(&pool).changes(changes![one, two, three]);
             let began = std::time::Instant::now();
             let error = runner.run().await.unwrap_err();

@@ -6,7 +6,7 @@ use flamingock::{
     Batch, Error, ErrorKind, Key, Keyset, Next, Runner, UndoTarget, change, changes, rollback,
 };
 use flamingock_tests::{
-    Backend as _, PlainSql, TestDatabase, audit, done, execute, query, strings,
+    Backend as _, PlainSql, TestDatabase, audit, done, execute, query, strings, with_hook,
 };
 use sqlx::pool::PoolOptions;
 use sqlx::{Connection as _, Pool};
@@ -159,11 +159,7 @@ async fn pool_of(database: &TestDatabase<Backend>, case: &Case) -> Result<Pool<D
     let options = PoolOptions::new()
         .max_connections(2)
         .acquire_timeout(Duration::from_secs(5));
-    let options = options.after_connect(move |connection, _| {
-        let text = text.clone();
-        Box::pin(async move { Db::rows(connection, &text).await.map(drop) })
-    });
-    options.connect(&database.url).await
+    with_hook(options, &text).connect(&database.url).await
 }
 
 /// Whether an error names the setting.

@@ -7,7 +7,7 @@ use sqlx::pool::PoolOptions;
 use sqlx::{Database, Pool};
 use tempfile::TempDir;
 
-use crate::sql::PlainSql;
+use crate::sql::{PlainSql, with_hook};
 
 /// A kind of database that scenarios run on.
 pub trait Backend: Sized + Send + Sync + 'static {
@@ -90,6 +90,16 @@ impl<B: Backend> TestDatabase<B> {
     pub async fn pool(&self, max_connections: u32) -> Pool<B::Db> {
         self.pool_with(PoolOptions::new().max_connections(max_connections))
             .await
+    }
+
+    /// The same, and each session runs this text first.
+    ///
+    /// # Panics
+    ///
+    /// When no connection can be made.
+    pub async fn pool_with_hook(&self, max_connections: u32, text: &str) -> Pool<B::Db> {
+        let options = PoolOptions::new().max_connections(max_connections);
+        self.pool_with(with_hook(options, text)).await
     }
 
     /// A new pool with these options, with one connection open.

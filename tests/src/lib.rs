@@ -39,6 +39,8 @@ pub use recorder::Recorder;
 #[doc(hidden)]
 pub use scenarios::run_scenario;
 pub use servers::{Galera, Hosted, MariaDb, Postgres, Server};
-pub use sql::{PlainSql, audit, count, done, execute, query, strings, try_execute, with_table};
+pub use sql::{
+    PlainSql, audit, count, done, execute, query, strings, try_execute, with_hook, with_table,
+};
 pub use systems::System;
 pub use until::{block_until, until, until_every, until_idle};

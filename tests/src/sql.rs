@@ -5,7 +5,7 @@
 
 use std::future::Future;
 
-use sqlx::pool::PoolConnection;
+use sqlx::pool::{PoolConnection, PoolOptions};
 use sqlx::{AssertSqlSafe, Connection, Database, Executor, Pool, Row, ValueRef};
 
 /// A database that answers SQL text with rows of text.
@@ -141,6 +141,15 @@ pub async fn audit<D: PlainSql>(pool: &Pool<D>) -> Vec<String> {
         .map(|line| line.replace('|', " "))
         .filter(|line| !is_fencing_check(line))
         .collect()
+}
+
+/// These options, and each session runs this text first.
+pub fn with_hook<D: PlainSql>(options: PoolOptions<D>, text: &str) -> PoolOptions<D> {
+    let text = text.to_owned();
+    options.after_connect(move |connection, _| {
+        let text = text.clone();
+        Box::pin(async move { D::rows(connection, &text).await.map(drop) })
+    })
 }
 
 /// A pool on a database with a table `done (what)`, in which changes leave their traces.

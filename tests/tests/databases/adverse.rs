@@ -13,7 +13,7 @@ mod activity;
 #[path = "adverse"]
 mod postgres {
     use flamingock_tests::on::postgres::*;
-    use flamingock_tests::query;
+    use flamingock_tests::with_hook;
     use sqlx::pool::PoolOptions;
 
     mod conflicts;
@@ -35,17 +35,15 @@ mod postgres {
 
     /// Sets the level for every transaction of the pool, including those of Flamingock.
     fn isolated(options: PoolOptions<Db>, level: &'static str) -> PoolOptions<Db> {
-        options.after_connect(move |connection, _| {
-            let text = format!("SET default_transaction_isolation = '{level}'");
-            Box::pin(async move { query(connection, &text).await.map(drop) })
-        })
+        let text = format!("SET default_transaction_isolation = '{level}'");
+        with_hook(options, &text)
     }
 }
 
 #[path = "adverse"]
 mod mariadb {
     use flamingock_tests::on::mariadb::*;
-    use flamingock_tests::query;
+    use flamingock_tests::with_hook;
     use sqlx::pool::PoolOptions;
 
     mod conflicts;
@@ -59,19 +57,14 @@ mod mariadb {
     const PATIENT: &str = "";
 
     fn strict(options: PoolOptions<Db>) -> PoolOptions<Db> {
-        options.after_connect(|connection, _| {
-            let text = "SET SESSION innodb_snapshot_isolation = ON";
-            Box::pin(async move { query(connection, text).await.map(drop) })
-        })
+        with_hook(options, "SET SESSION innodb_snapshot_isolation = ON")
     }
 
     const LEVELS: [&str; 3] = ["read uncommitted", "read committed", "serializable"];
 
     /// Sets the level for every transaction of the pool, including those of Flamingock.
     fn isolated(options: PoolOptions<Db>, level: &'static str) -> PoolOptions<Db> {
-        options.after_connect(move |connection, _| {
-            let text = format!("SET SESSION TRANSACTION ISOLATION LEVEL {level}");
-            Box::pin(async move { query(connection, &text).await.map(drop) })
-        })
+        let text = format!("SET SESSION TRANSACTION ISOLATION LEVEL {level}");
+        with_hook(options, &text)
     }
 }

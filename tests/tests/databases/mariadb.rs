@@ -15,7 +15,6 @@ use flamingock_tests::{
     Backend as _, Gate, MariaDb, TestDatabase, audit, count, done, execute, folder, query, script,
     strings, until, with_table,
 };
-use sqlx::pool::PoolOptions;
 use sqlx::{Connection as _, MySqlConnection, MySqlPool};
 
 /// Every entry, including fencing checks.

@@ -2,22 +2,13 @@
 
 use flamingock::{BoxError, ErrorKind, Runner, Stage, TargetSystem, change, changes, rollback};
 use flamingock_tests::{Backend, MariaDb, Sqlite, audit, done, query, with_table};
-use sqlx::pool::PoolOptions;
-use sqlx::{MySqlConnection, MySqlPool};
+use sqlx::MySqlConnection;
 
 /// The statements of `after_connect` on each connection.
 const SETTINGS: [&str; 2] = [
     "SET completion_type = 'CHAIN'",
     "SET completion_type = 'RELEASE'",
 ];
-
-async fn pool_with(url: &str, setting: &'static str) -> MySqlPool {
-    let options = PoolOptions::new().max_connections(3);
-    let options = options.after_connect(move |connection, _| {
-        Box::pin(async move { query(connection, setting).await.map(drop) })
-    });
-    options.connect(url).await.unwrap()
-}
 
 #[change(id = "shared", order = "001", register = false)]
 async fn shared(db: &mut MySqlConnection) -> Result<(), sqlx::Error> {
@@ -59,7 +50,7 @@ async fn reported_changes_are_committed_under_any_session_setting() {
     for setting in SETTINGS {
         let database = MariaDb::fresh().await;
         let watch = with_table(&database, 1).await;
-        let pool = pool_with(&database.url, setting).await;
+        let pool = database.pool_with_hook(3, setting).await;
         let runner = Runner::new(&pool)
             .stage(Stage::new("seed").atomic())
             .changes(changes![shared, plain, undone, seed]);
@@ -86,7 +77,7 @@ async fn reported_changes_are_committed_under_any_session_setting() {
         expected.sort_unstable();
         entries.sort_unstable();
         assert_eq!(entries, expected, "{setting}");
-        let pool = pool_with(&database.url, setting).await;
+        let pool = database.pool_with_hook(3, setting).await;
         let runner = Runner::new(&pool)
             .stage(Stage::new("seed").atomic())
             .changes(changes![shared, plain, seed]);
@@ -122,7 +113,7 @@ async fn target_whose_sessions_do_not_autocommit_is_refused() {
     let pool = own.pool(2).await;
     let database = MariaDb::fresh().await;
     let watch = with_table(&database, 1).await;
-    let other = pool_with(&database.url, "SET autocommit = 0").await;
+    let other = database.pool_with_hook(3, "SET autocommit = 0").await;
     let runner = || Runner::new(&pool).target(TargetSystem::sqlx("other", &other));
     let error = runner().changes(changes![elsewhere]).run().await;
     let error = format!("{:#}", error.unwrap_err());

@@ -2,8 +2,7 @@
 
 use flamingock::{Runner, change, changes};
 use flamingock_tests::{
-    Backend, MariaDb, PlainSql, Postgres, Sqlite, TestDatabase, done, execute, folder, query,
-    with_table,
+    Backend, MariaDb, Postgres, Sqlite, TestDatabase, done, execute, folder, query, with_table,
 };
 use sqlx::MySqlConnection;
 
@@ -129,14 +128,7 @@ async fn code_has_the_options_of_its_pool() {
 #[tokio::test]
 async fn hooks_of_the_pool_run_last() {
     let database = MariaDb::fresh().await;
-    let options = sqlx::pool::PoolOptions::<sqlx::MySql>::new().max_connections(2);
-    let pool = options.after_connect(|connection, _| {
-        Box::pin(async {
-            let text = "SET time_zone = '+03:00'";
-            sqlx::MySql::rows(connection, text).await.map(drop)
-        })
-    });
-    let pool = database.pool_with(pool).await;
+    let pool = database.pool_with_hook(2, "SET time_zone = '+03:00'").await;
     execute(&pool, "CREATE TABLE done (what VARCHAR(200))").await;
     let text = "INSERT INTO done VALUES (@@session.time_zone)";
     let files = folder(&[("0001__a.sql", text)]);

@@ -3,7 +3,6 @@
 use flamingock::{Runner, change, changes};
 use flamingock_tests::{Backend as _, MariaDb, done, execute, query, strings, with_table};
 use sqlx::MySqlConnection;
-use sqlx::pool::PoolOptions;
 
 use crate::history::mariadb::places::assert_refused;
 
@@ -26,12 +25,7 @@ async fn session_in_another_database_than_its_url_is_refused() {
     first.run().await.unwrap();
     let name = |url: &str| url.rsplit('/').next().unwrap().to_owned();
     let (home, moved) = (name(&database.url), name(&other.url));
-    let options = PoolOptions::new().max_connections(2);
-    let options = options.after_connect(move |connection, _| {
-        let text = format!("USE {moved}");
-        Box::pin(async move { query(connection, &text).await.map(drop) })
-    });
-    let pool = database.pool_with(options).await;
+    let pool = database.pool_with_hook(2, &format!("USE {moved}")).await;
     let runner = || Runner::new(&pool).changes(changes![one]);
     assert_refused(runner, &[home.as_str()], "another database").await;
     assert_eq!(done(&watch).await, ["one"]);

@@ -1,11 +1,8 @@
 //! PostgreSQL only: schemas on a search path, rights on schemas, row security, sequences.
 
 use flamingock::{ErrorKind, Runner, TableNames, change, changes};
-use flamingock_tests::{
-    Backend as _, Postgres, TestDatabase, audit, done, execute, query, strings, with_table,
-};
+use flamingock_tests::{Backend as _, Postgres, audit, done, execute, query, strings, with_table};
 use sqlx::PgConnection;
-use sqlx::pool::PoolOptions;
 use sqlx::postgres::PgPool;
 
 use crate::history::postgres::places::assert_refused;
@@ -26,16 +23,6 @@ async fn two(db: &mut PgConnection) -> Result<(), sqlx::Error> {
 
 fn runner(pool: &PgPool) -> Runner {
     Runner::new(pool).changes(changes![one])
-}
-
-async fn told(database: &TestDatabase<Postgres>, text: &str) -> PgPool {
-    let text = text.to_owned();
-    let options = PoolOptions::new().max_connections(2);
-    let options = options.after_connect(move |connection, _| {
-        let text = text.clone();
-        Box::pin(async move { query(connection, &text).await.map(drop) })
-    });
-    database.pool_with(options).await
 }
 
 fn schema(name: &str) -> TableNames {
@@ -67,7 +54,7 @@ async fn another_search_path_is_refused_with_the_schema_of_the_tables() {
         let watch = with_table(&database, 2).await;
         execute(&watch, "CREATE SCHEMA elsewhere").await;
         runner(&watch).run().await.unwrap();
-        let pool = told(&database, set).await;
+        let pool = database.pool_with_hook(2, set).await;
         assert_refused(|| runner(&pool), &["\"public\"", "search_path"], set).await;
         assert_eq!(done(&watch).await, ["one"], "{set}");
         // A configured schema is intended.
@@ -137,7 +124,7 @@ async fn lost_right_on_the_schema_is_refused_with_the_schema() {
     )
     .await;
     let set = format!("SET ROLE {role}; SET search_path = app, extra");
-    let pool = told(&database, &set).await;
+    let pool = database.pool_with_hook(2, &set).await;
     runner(&pool).run().await.unwrap();
     execute(&watch, &format!("REVOKE ALL ON SCHEMA app FROM {role}")).await;
     assert_refused(|| runner(&pool), &["\"app\"", "USAGE"], "no right").await;
@@ -167,7 +154,9 @@ async fn row_security_hides_no_history() {
             ),
         )
         .await;
-        let pool = told(&database, &format!("SET ROLE {role}")).await;
+        let pool = database
+            .pool_with_hook(2, &format!("SET ROLE {role}"))
+            .await;
         let runner = || Runner::new(&pool).changes(changes![one, two]);
         let words = [format!("flamingock_{table}"), "row".to_owned()];
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
@@ -190,7 +179,9 @@ async fn tables_in_two_schemas_are_those_of_the_search_path() {
     // A service that is new in one of them, and known in the other.
     let first = Runner::new(&watch).service("orders").changes(changes![two]);
     first.run().await.unwrap();
-    let pool = told(&database, "SET search_path = app, public").await;
+    let pool = database
+        .pool_with_hook(2, "SET search_path = app, public")
+        .await;
     let moved = Runner::new(&pool).service("orders").changes(changes![two]);
     let error = moved.run().await.unwrap_err();
     assert!(format!("{error:?}").contains("\"public\""), "{error:?}");
@@ -252,7 +243,9 @@ async fn lagging_sequence_that_cannot_be_read_is_named_by_the_insert() {
         &format!("GRANT USAGE ON SCHEMA public TO {role}; GRANT ALL ON {tables} TO {role}"),
     )
     .await;
-    let pool = told(&database, &format!("SET ROLE {role}")).await;
+    let pool = database
+        .pool_with_hook(2, &format!("SET ROLE {role}"))
+        .await;
     for next in changes![two, shared] {
         let_the_sequence_lag(&watch).await;
         let all = Runner::new(&pool).changes([changes![one][0], next]);
@@ -277,7 +270,9 @@ async fn schema_with_a_quote_in_its_name_is_found() {
     let database = Postgres::fresh().await;
     let watch = with_table(&database, 2).await;
     execute(&watch, "CREATE SCHEMA \"o'br\\ien\"\"s\"").await;
-    let pool = told(&database, "SET search_path = \"o'br\\ien\"\"s\", public").await;
+    let pool = database
+        .pool_with_hook(2, "SET search_path = \"o'br\\ien\"\"s\", public")
+        .await;
     let all = |changes: Vec<_>| Runner::new(&pool).changes(changes);
     let [first, second] = changes![one, two];
     all(vec![first]).run().await.unwrap();

@@ -1,8 +1,7 @@
 //! SQLite only: attached files, temporary tables, views with the same name, its own sequence.
 
 use flamingock::{Runner, TableNames, change, changes};
-use flamingock_tests::{Backend as _, Sqlite, TestDatabase, done, execute, query, with_table};
-use sqlx::pool::PoolOptions;
+use flamingock_tests::{Backend as _, Sqlite, done, execute, query, with_table};
 use sqlx::{SqliteConnection, SqlitePool};
 
 use crate::history::sqlite::places::assert_refused;
@@ -21,22 +20,13 @@ fn runner(pool: &SqlitePool) -> Runner {
     Runner::new(pool).changes(changes![one])
 }
 
-async fn told(database: &TestDatabase<Sqlite>, text: String) -> SqlitePool {
-    let options = PoolOptions::new().max_connections(2);
-    let options = options.after_connect(move |connection, _| {
-        let text = text.clone();
-        Box::pin(async move { query(connection, &text).await.map(drop) })
-    });
-    database.pool_with(options).await
-}
-
 #[tokio::test]
 async fn tables_in_an_attached_file_are_refused_with_its_name() {
     let database = Sqlite::fresh().await;
     let watch = with_table(&database, 1).await;
     let file = database.folder().unwrap().join("ops.db");
     let attach = format!("ATTACH '{}' AS ops", file.display());
-    let pool = told(&database, attach).await;
+    let pool = database.pool_with_hook(2, &attach).await;
     let own = || runner(&pool).tables(TableNames::default().schema("ops"));
     own().run().await.unwrap();
     assert_refused(|| runner(&pool), &["\"ops\""], "attached").await;
@@ -53,7 +43,7 @@ async fn temporary_table_or_view_of_the_same_name_hides_nothing() {
         let text = format!(
             "CREATE TEMP VIEW flamingock_{kind} AS SELECT * FROM main.flamingock_{kind} WHERE 0"
         );
-        let pool = told(&database, text).await;
+        let pool = database.pool_with_hook(2, &text).await;
         assert!(runner(&pool).run().await.unwrap().is_up_to_date(), "{kind}");
         let plan = runner(&pool).plan().await.unwrap();
         assert_eq!(plan.counts().already_applied, 1, "{kind}");

@@ -3,9 +3,6 @@
 use flamingock::{Mode, Runner, Stage};
 use flamingock_tests::{MariaDb, TestDatabase, audit, done, folder, strings};
 
-use sqlx::Executor as _;
-use sqlx::mysql::MySqlPoolOptions;
-
 use super::fresh;
 
 /// The errors of a run, a plan and a check of this file before anything runs.
@@ -106,12 +103,8 @@ async fn statement_that_is_too_long_for_the_server_names_the_setting() {
 
 /// A pool on whose connections a backslash is an ordinary character.
 async fn without_escapes(database: &TestDatabase<MariaDb>) -> sqlx::MySqlPool {
-    let options = MySqlPoolOptions::new().max_connections(2);
-    let options = options.after_connect(|connection, _| {
-        let mode = "SET SESSION sql_mode = CONCAT(@@sql_mode, ',NO_BACKSLASH_ESCAPES')";
-        Box::pin(async move { connection.execute(mode).await.map(drop) })
-    });
-    database.pool_with(options).await
+    let mode = "SET SESSION sql_mode = CONCAT(@@sql_mode, ',NO_BACKSLASH_ESCAPES')";
+    database.pool_with_hook(2, mode).await
 }
 
 /// Where a backslash is an ordinary character, a string ends at the quote after it.

@@ -29,15 +29,6 @@ async fn change_that_switches_the_database_is_recorded_in_the_audits_database() 
     assert_eq!(calls.load(Ordering::Relaxed), 1);
 }
 
-/// A pool whose connections are in these modes.
-async fn in_mode(database: &TestDatabase<MariaDb>, mode: &'static str) -> MySqlPool {
-    let options = PoolOptions::new().max_connections(1);
-    let options = options.after_connect(move |connection, _| {
-        Box::pin(async move { query(connection, mode).await.map(drop) })
-    });
-    database.pool_with(options).await
-}
-
 /// Another connection to the database of the change.
 #[derive(Debug)]
 struct Aside(MySqlPool);
@@ -57,7 +48,7 @@ async fn robbed(db: &mut MySqlConnection, aside: &Aside) -> Result<(), sqlx::Err
 #[tokio::test]
 async fn server_that_is_not_strict_refuses_the_entry_of_a_lost_lease() {
     let (database, other) = fresh().await;
-    let pool = in_mode(&database, "SET sql_mode = ''").await;
+    let pool = database.pool_with_hook(1, "SET sql_mode = ''").await;
     let runner = Runner::new(&pool)
         .changes(changes![robbed])
         .provide(Aside(other.clone()));

@@ -5,9 +5,8 @@ use flamingock_tests::{
     Backend as _, MariaDb, Sqlite, audit, done, execute, query, script, strings, try_execute,
     with_table,
 };
-use sqlx::mysql::MySqlPoolOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions};
-use sqlx::{Executor as _, MySqlConnection, SqliteConnection};
+use sqlx::{MySqlConnection, SqliteConnection};
 
 #[change(id = "stays", order = "001", register = false)]
 async fn stays(db: &mut MySqlConnection) -> Result<(), sqlx::Error> {
@@ -48,11 +47,7 @@ async fn rows_in_a_table_without_transactions_are_not_recorded_as_rolled_back() 
         for atomic in [false, true] {
             let database = MariaDb::fresh().await;
             with_table(&database, 1).await;
-            let options = MySqlPoolOptions::new().max_connections(2);
-            let options = options.after_connect(move |connection, _| {
-                Box::pin(async move { connection.execute(setting).await.map(drop) })
-            });
-            let pool = database.pool_with(options).await;
+            let pool = database.pool_with_hook(2, setting).await;
             execute(&pool, PLAIN).await;
             let mut runner = Runner::new(&pool).changes(changes![stays]);
             if atomic {
@@ -109,12 +104,8 @@ async fn rows_at_another_target_without_transactions_are_not_recorded_as_rolled_
 async fn change_that_left_rows_is_not_retried_after_a_conflict() {
     let database = MariaDb::fresh().await;
     with_table(&database, 1).await;
-    let options = MySqlPoolOptions::new().max_connections(3);
-    let options = options.after_connect(|connection, _| {
-        let text = "SET SESSION innodb_lock_wait_timeout = 1";
-        Box::pin(async move { connection.execute(text).await.map(drop) })
-    });
-    let pool = database.pool_with(options).await;
+    let briefly = "SET SESSION innodb_lock_wait_timeout = 1";
+    let pool = database.pool_with_hook(3, briefly).await;
     execute(&pool, PLAIN).await;
     execute(&pool, "INSERT INTO done VALUES ('row')").await;
     let mut holds = pool.begin().await.unwrap();

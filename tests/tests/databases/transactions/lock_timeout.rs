@@ -8,8 +8,7 @@ use flamingock_tests::{
     Backend as _, Postgres, TestDatabase, audit, done, execute, folder, query, script, strings,
     with_table,
 };
-use sqlx::postgres::PgPoolOptions;
-use sqlx::{Executor as _, PgConnection, PgPool};
+use sqlx::{PgConnection, PgPool};
 
 const NOTE: &str = "INSERT INTO done VALUES (current_setting('lock_timeout'))";
 
@@ -42,15 +41,6 @@ async fn plain(db: &mut PgConnection) -> Result<(), sqlx::Error> {
 #[rollback(plain)]
 async fn not_plain(db: &mut PgConnection) -> Result<(), sqlx::Error> {
     query(db, NOTE).await.map(drop)
-}
-
-/// A pool whose sessions have this setting.
-async fn pool_with(database: &TestDatabase<Postgres>, setting: &'static str) -> PgPool {
-    let options = PgPoolOptions::new().max_connections(2);
-    let options = options.after_connect(move |connection, _| {
-        Box::pin(async move { connection.execute(setting).await.map(drop) })
-    });
-    database.pool_with(options).await
 }
 
 async fn fresh() -> (TestDatabase<Postgres>, PgPool) {
@@ -99,7 +89,9 @@ async fn change_at_another_target_waits_five_seconds_for_a_lock() {
         .unwrap();
     assert_eq!(done(&other).await, ["5s", "5s"]);
 
-    let strict = pool_with(&_database, "SET lock_timeout = '70ms'").await;
+    let strict = _database
+        .pool_with_hook(2, "SET lock_timeout = '70ms'")
+        .await;
     execute(&other, "DELETE FROM done").await;
     let (_audited, pool) = fresh().await;
     Runner::new(&pool)
@@ -130,7 +122,7 @@ async fn only_a_stricter_setting_of_the_session_applies() {
         ("SET lock_timeout = 0", "5s"),
     ] {
         let (database, _pool) = fresh().await;
-        let pool = pool_with(&database, setting).await;
+        let pool = database.pool_with_hook(2, setting).await;
         Runner::new(&pool)
             .changes(changes![notes])
             .run()
@@ -200,7 +192,9 @@ async fn alters(db: &mut PgConnection) -> Result<(), sqlx::Error> {
 async fn lock_timeout_names_the_blocking_session() {
     for is_file in [false, true] {
         let (database, pool) = fresh().await;
-        let blocking = pool_with(&database, "SET application_name = 'the shop'").await;
+        let blocking = database
+            .pool_with_hook(2, "SET application_name = 'the shop'")
+            .await;
         let mut holds = blocking.begin().await.unwrap();
         query(&mut *holds, "SELECT 'reads the table' FROM done")
             .await

@@ -4,7 +4,6 @@ use flamingock::adopt::{Adoption, Tool};
 use flamingock::{Runner, change, changes};
 use flamingock_tests::{Backend as _, Postgres, done, execute, query, with_table};
 use sqlx::PgConnection;
-use sqlx::pool::PoolOptions;
 
 #[change(id = "0001_create_users", order = "001", register = false)]
 async fn users(db: &mut PgConnection) -> Result<(), sqlx::Error> {
@@ -28,12 +27,7 @@ async fn history_hidden_by_row_security_is_refused() {
         execute(&watch, &statement).await;
     }
     let set = format!("SET ROLE {role}");
-    let options = PoolOptions::new().max_connections(2);
-    let options = options.after_connect(move |connection, _| {
-        let set = set.clone();
-        Box::pin(async move { query(connection, &set).await.map(drop) })
-    });
-    let pool = database.pool_with(options).await;
+    let pool = database.pool_with_hook(2, &set).await;
     let runner = Runner::new(&pool)
         .changes(changes![users])
         .adopt_first(Adoption::of(Tool::Sqlx).allow_empty());
