@@ -3,6 +3,7 @@
 mod accept;
 mod connection;
 mod cut;
+mod relay;
 mod traffic;
 mod wire;
 
@@ -15,6 +16,8 @@ use std::time::Duration;
 use sqlx::pool::PoolOptions;
 use sqlx::{Database, Pool};
 use tokio::sync::watch;
+
+pub use self::relay::{Client, url_through};
 
 use self::accept::Listening;
 use self::cut::{Moment, Rule};

@@ -1,13 +1,12 @@
 //! A proxy that holds a connection when a client sends a text, so that a test can act at exactly
 //! that moment.
 
-use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use flamingock_tests::proxy::{Client, url_through};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
@@ -53,6 +52,13 @@ struct Inner {
     answered: watch::Sender<bool>,
 }
 
+/// Waits for a value until the deadline.
+async fn reached<T>(values: &watch::Sender<T>, is_it: impl Fn(&T) -> bool, what: &str) {
+    let mut values = values.subscribe();
+    let it = timeout(DEADLINE, values.wait_for(is_it));
+    it.await.expect(what).unwrap();
+}
+
 impl HoldingProxy {
     /// A text matches anywhere in a message; one that begins with `=` must be the whole statement.
     pub(crate) fn at(text: &str, held: Where) -> HoldingProxy {
@@ -78,12 +84,8 @@ impl HoldingProxy {
 
     /// Waits until the text is held.
     pub(crate) async fn closed(&self) {
-        let mut state = self.0.state.subscribe();
-        let closed = state.wait_for(|state| *state == State::Closed);
-        timeout(DEADLINE, closed)
-            .await
-            .expect("the text is sent")
-            .unwrap();
+        let is_closed = |state: &State| *state == State::Closed;
+        reached(&self.0.state, is_closed, "the text is sent").await;
     }
 
     /// Lets everything pass.
@@ -106,12 +108,8 @@ impl HoldingProxy {
     /// its client.
     pub(crate) async fn deliver(&self) {
         self.open();
-        let mut answered = self.0.answered.subscribe();
-        let answered = answered.wait_for(|answered| *answered);
-        timeout(DEADLINE, answered)
-            .await
-            .expect("the server answers")
-            .unwrap();
+        let has_answered = |answered: &bool| *answered;
+        reached(&self.0.answered, has_answered, "the server answers").await;
     }
 
     /// Closes the connection on which the text is held.
@@ -121,30 +119,18 @@ impl HoldingProxy {
 
     /// The same database, reached through this proxy.
     pub(crate) async fn url(&self, url: &str) -> String {
-        let (scheme, rest) = url.split_once("://").unwrap();
-        let (user, rest) = rest.split_once('@').unwrap();
-        let (address, database) = rest.split_once('/').unwrap();
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let (valve, address) = (self.clone(), address.to_owned());
-        tokio::spawn(async move {
-            while let Ok((client, _)) = listener.accept().await {
-                tokio::spawn(valve.clone().serve(client, address.clone()));
-            }
-        });
-        format!("{scheme}://{user}@127.0.0.1:{port}/{database}")
+        let proxy = self.clone();
+        url_through(url, move |client| proxy.clone().serve(client)).await
     }
 
-    async fn serve(self, client: TcpStream, address: String) {
+    async fn serve(self, client: Client) {
         if self.0.all {
             self.passing().await;
         }
-        let Ok(server) = TcpStream::connect(address).await else {
+        let Ok([(from_client, to_server), (from_server, to_client)]) = client.connect().await
+        else {
             return;
         };
-        let _ = (client.set_nodelay(true), server.set_nodelay(true));
-        let (from_client, to_client) = client.into_split();
-        let (from_server, to_server) = server.into_split();
         let mine = watch::Sender::new(false);
         tokio::select! {
             () = self.up(from_client, to_server, &mine) => {}

@@ -1,14 +1,13 @@
 //! A proxy that kills a process at the n-th message: before the server has received it, or after
 //! the server has answered and before the process has received the answer.
 
-use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use flamingock_tests::proxy::{Client, url_through};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
 /// The messages that are counted.
@@ -48,27 +47,15 @@ impl KillingProxy {
 
     /// The same database, reached through this proxy.
     pub(crate) async fn url(&self, url: &str) -> String {
-        let (scheme, rest) = url.split_once("://").unwrap();
-        let (user, rest) = rest.split_once('@').unwrap();
-        let (address, database) = rest.split_once('/').unwrap();
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let (toll, address) = (self.clone(), address.to_owned());
-        tokio::spawn(async move {
-            while let Ok((client, _)) = listener.accept().await {
-                tokio::spawn(toll.clone().serve(client, address.clone()));
-            }
-        });
-        format!("{scheme}://{user}@127.0.0.1:{port}/{database}")
+        let proxy = self.clone();
+        url_through(url, move |client| proxy.clone().serve(client)).await
     }
 
-    async fn serve(self, client: TcpStream, address: String) {
-        let Ok(server) = TcpStream::connect(address).await else {
+    async fn serve(self, client: Client) {
+        let Ok([(from_client, to_server), (from_server, to_client)]) = client.connect().await
+        else {
             return;
         };
-        let _ = (client.set_nodelay(true), server.set_nodelay(true));
-        let (from_client, to_client) = client.into_split();
-        let (from_server, to_server) = server.into_split();
         // When one direction ends, both sockets are closed.
         tokio::select! {
             () = self.pass(Side::Client, from_client, to_server) => {}
