@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use super::ground::{Ground, Kind, rows};
 use super::oracle::{Scene, VERIFIED};
-use super::start::{DEADLINE, Start, end_of};
+use super::start::{Start, end_of};
 
 /// A boot id other than this machine's.
 const OTHER: &str = "0d0e0f00-1111-4222-8333-444455556666";
@@ -73,8 +73,7 @@ async fn sqlite_live_owner_of_another_boot_keeps_the_lock() {
     let go = boot.folder.path().join("go");
     // Without renewals the lease would expire while the other run waits.
     let owner = boot.start(ground.url()).lock(2_000, 20_000);
-    let mut owner = owner.holding("verified 1", &go).spawn();
-    owner.line("at verified 1", DEADLINE).await.unwrap();
+    let owner = owner.spawn_held("verified 1", &go).await;
     assert_eq!(one(&ground, "boot_id").await, OTHER);
     let other = || Start::of("verified", ground.url());
     other().lock(5_000, 9_000).run().await.expect("LockTimeout");
@@ -91,10 +90,8 @@ async fn sqlite_live_owner_of_another_boot_keeps_the_lock() {
 #[tokio::test]
 async fn sqlite_waiter_uses_the_wall_clock_for_a_dead_owner_of_another_boot() {
     let (boot, ground) = (Boot::new(), Ground::with_table(Kind::Sqlite).await);
-    let nowhere = Path::new("/nonexistent/flamingock");
     let owner = boot.start(ground.url()).lock(LEASE, 20_000);
-    let mut owner = owner.holding("verified 1", nowhere).spawn();
-    owner.line("at verified 1", DEADLINE).await.unwrap();
+    let mut owner = owner.spawn_stuck("verified 1").await;
     owner.kill().unwrap();
     end_of(owner).await;
     assert_eq!(one(&ground, "boot_id").await, OTHER);
@@ -115,11 +112,9 @@ async fn sqlite_waiter_uses_the_wall_clock_for_a_dead_owner_of_another_boot() {
 #[tokio::test]
 async fn sqlite_waiter_ignores_the_wall_clock_for_a_dead_owner_of_the_same_boot() {
     let (boot, ground) = (Boot::new(), Ground::with_table(Kind::Sqlite).await);
-    let nowhere = Path::new("/nonexistent/flamingock");
     let start = || boot.start(ground.url());
     let owner = start().lock(300, 20_000);
-    let mut owner = owner.holding("verified 1", nowhere).spawn();
-    owner.line("at verified 1", DEADLINE).await.unwrap();
+    let mut owner = owner.spawn_stuck("verified 1").await;
     owner.kill().unwrap();
     end_of(owner).await;
     // As if the two clocks were a year apart.

@@ -3,7 +3,7 @@
 use flamingock_tests::Driver;
 
 use super::ground::{Ground, Kind, rows};
-use super::start::{DEADLINE, Ran, Start, end_of};
+use super::start::{Ran, Start, end_of};
 
 /// Runs the scenario with one process on this clock, and others on other clocks.
 async fn clocks_differ(kind: Kind) {
@@ -11,8 +11,8 @@ async fn clocks_differ(kind: Kind) {
     let folder = tempfile::tempdir().unwrap();
     let go = folder.path().join("go");
     let start = || Start::of("plain,last", &url).environment("TZ", "Asia/Karachi");
-    let mut owner = start().holding("plain 1", &go).lock(1_500, 10_000).spawn();
-    owner.line("at plain 1", DEADLINE).await.unwrap();
+    let owner = start().lock(1_500, 10_000);
+    let owner = owner.spawn_held("plain 1", &go).await;
     // The lease has expired neither two days later nor two days earlier.
     for shift in ["+2d", "-2d"] {
         let other = elsewhere(start().lock(5_000, 1_000), shift).await;

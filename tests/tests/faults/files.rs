@@ -7,7 +7,7 @@ use futures_util::StreamExt;
 use sqlx::{Connection, SqliteConnection};
 
 use super::ground::{Ground, Kind, rows};
-use super::start::{DEADLINE, Start, end_of};
+use super::start::{Start, end_of};
 
 /// Another process in a read transaction.
 async fn reader(url: &str) -> SqliteConnection {
@@ -24,8 +24,7 @@ async fn many_processes(journal: &str) {
     let folder = tempfile::tempdir().unwrap();
     let go = folder.path().join("go");
     let start = Start::of("shared,verified,plain,last", ground.url()).lock(3_000, 30_000);
-    let mut first = start.clone().holding("shared 2", &go).spawn();
-    first.line("at shared 2", DEADLINE).await.unwrap();
+    let first = start.clone().spawn_held("shared 2", &go).await;
     let others: Vec<_> = (0..6).map(|_| start.spawn()).collect();
     // It reads during the commit of the first process and for some time after it, so the commit is
     // slow.
@@ -68,8 +67,7 @@ async fn reader_that_outlasts_the_wait_leaves_the_change_unapplied() {
     let folder = tempfile::tempdir().unwrap();
     let go = folder.path().join("go");
     let start = Start::of("shared,last", ground.url()).lock(3_000, 1_000);
-    let mut driver = start.clone().holding("shared 2", &go).spawn();
-    driver.line("at shared 2", DEADLINE).await.unwrap();
+    let driver = start.clone().spawn_held("shared 2", &go).await;
     let reading = reader(ground.url()).await;
     std::fs::write(&go, "").unwrap();
     let began = Instant::now();
@@ -106,8 +104,7 @@ async fn live_owner_keeps_the_lock_during_a_change_longer_than_its_lease() {
         let folder = tempfile::tempdir().unwrap();
         let go = folder.path().join("go");
         let start = Start::of("shared,last", ground.url()).lock(LEASE, 20_000);
-        let mut owner = start.clone().holding("shared 1", &go).spawn();
-        owner.line("at shared 1", DEADLINE).await.unwrap();
+        let owner = start.clone().spawn_held("shared 1", &go).await;
         let waiters: Vec<_> = (0..3).map(|_| start.spawn()).collect();
         // More than two leases.
         tokio::time::sleep(Duration::from_millis(u64::from(LEASE) * 23 / 10)).await;

@@ -44,9 +44,8 @@ async fn answer_after_the_lease(kind: Kind) {
     let go = folder.path().join("go");
     let mut first = Start::of("verified", &through).lock(LEASE, 30_000).spawn();
     valve.closed().await;
-    let second = Start::of("verified", ground.url()).holding("verified 1", &go);
-    let mut second = second.lock(LONG_LEASE, 30_000).spawn();
-    second.line("at verified 1", DEADLINE).await.unwrap();
+    let second = Start::of("verified", ground.url()).lock(LONG_LEASE, 30_000);
+    let second = second.spawn_held("verified 1", &go).await;
     valve.open();
     passes(1.5, LEASE).await;
     assert_eq!(done(&ground).await, ["t verified 1"]);
@@ -87,11 +86,8 @@ async fn answer_late_in_the_lease(kind: Kind) {
 async fn late_renewals(kind: Kind) {
     let ground = Ground::with_table(kind).await;
     let proxy = Proxy::in_front_of(ground.url()).unwrap();
-    let nowhere = std::path::Path::new("/nonexistent/flamingock");
     let first = Start::of("shared,verified", &proxy.url(ground.url()));
-    let first = first.holding("shared 0", nowhere).lock(LEASE, 30_000);
-    let mut first = first.spawn();
-    first.line("at shared 0", DEADLINE).await.unwrap();
+    let first = first.lock(LEASE, 30_000).spawn_stuck("shared 0").await;
     proxy.delay(Duration::from_millis(u64::from(LEASE) * 2 / 5));
     let first = end_of(first).await;
     first.expect("LeaseLost").says("could not be renewed");

@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 use super::ground::{Ground, Kind, rows};
 use super::holding_proxy::{HoldingProxy, Where};
 use super::oracle::{BESIDE, Expected, PLAIN, SEPARATE, SHARED, Scene, TOGETHER, UNDONE};
-use super::start::{DEADLINE, Ran, Start, end_of};
+use super::start::{Ran, Start, end_of};
 
 /// The states of every change, without MariaDB's fencing checks.
 async fn states(url: &str) -> Vec<String> {
@@ -55,10 +55,7 @@ on_servers! {
 /// A process that is paused in a change, behind a proxy.
 async fn behind(proxy: &Proxy, ground: &Ground, changes: &str, point: &str) -> Driver {
     let start = Start::of(changes, &proxy.url(ground.url()));
-    let nowhere = std::path::Path::new("/nonexistent/flamingock");
-    let mut driver = start.holding(point, nowhere).lock(600, 2_000).spawn();
-    driver.line(&format!("at {point}"), DEADLINE).await.unwrap();
-    driver
+    start.lock(600, 2_000).spawn_stuck(point).await
 }
 
 /// The change itself sends nothing to the database: only the renewal notices.

@@ -9,7 +9,7 @@ use super::holding_proxy::{HoldingProxy, Where};
 use super::killing_proxy::{KillingProxy, Side};
 use super::network::as_sent;
 use super::oracle::{Found, Scene, UNDONE_THERE};
-use super::start::{DEADLINE, Ran, Start, end_of};
+use super::start::{Ran, Start, end_of};
 
 /// The number of points of a kind at the same time.
 const AT_ONCE: usize = 2;
@@ -93,10 +93,8 @@ async fn dies_before_it_is_recorded(audit: Kind, target: Kind) {
 /// The process dies in the middle of the rollback, which therefore has no effect.
 async fn dies_in_the_rollback(audit: Kind, target: Kind) {
     let place = Place::of(audit, target).await;
-    let nowhere = std::path::Path::new("/nonexistent/flamingock");
-    let first = place.again().holding("no undone-there 1", nowhere);
-    let mut first = first.lock(LONG_LEASE, 5_000).spawn();
-    first.line("at no undone-there 1", DEADLINE).await.unwrap();
+    let first = place.again().lock(LONG_LEASE, 5_000);
+    let mut first = first.spawn_stuck("no undone-there 1").await;
     first.kill().unwrap();
     end_of(first).await;
     for nth in 1..=2 {

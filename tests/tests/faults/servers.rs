@@ -8,7 +8,7 @@ use flamingock_tests::{MariaDb, Postgres};
 
 use super::holding_proxy::{HoldingProxy, Where};
 use super::oracle::{Expected, PLAIN, Promise, SHARED, Scene, VERIFIED};
-use super::start::{DEADLINE, Ran, Start, end_of};
+use super::start::{Ran, Start, end_of};
 
 /// The moment at which the server is killed.
 #[derive(Clone, Copy, Debug)]
@@ -48,9 +48,8 @@ async fn killed_server<H: Hosted>() {
         let what = format!("{moment:?} of {}", change.id);
         let ran = match moment {
             Moment::At(point) => {
-                let start = Start::of(change.id, &database.url).holding(point, &go);
-                let mut driver = start.lock(6_000, 15_000).spawn();
-                driver.line(&format!("at {point}"), DEADLINE).await.unwrap();
+                let start = Start::of(change.id, &database.url).lock(6_000, 15_000);
+                let driver = start.spawn_held(point, &go).await;
                 server.kill().unwrap();
                 server.restart().await.unwrap();
                 std::fs::write(&go, "").unwrap();
@@ -103,9 +102,8 @@ async fn gone_server<H: Hosted>() {
             .unwrap();
         let folder = tempfile::tempdir().unwrap();
         let go = folder.path().join("go");
-        let start = Start::of(change.id, &database.url).holding(point, &go);
-        let mut driver = start.lock(60_000, 2_000).spawn();
-        driver.line(&format!("at {point}"), DEADLINE).await.unwrap();
+        let start = Start::of(change.id, &database.url).lock(60_000, 2_000);
+        let driver = start.spawn_held(point, &go).await;
         server.kill().unwrap();
         std::fs::write(&go, "").unwrap();
         let began = Instant::now();

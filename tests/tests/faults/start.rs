@@ -72,6 +72,19 @@ impl Start {
         Driver::spawn(command).unwrap()
     }
 
+    /// Starts, and waits until the changes pause at a point, where they stay until the file exists.
+    pub(crate) async fn spawn_held(self, point: &str, file: &Path) -> Driver {
+        let mut driver = self.holding(point, file).spawn();
+        driver.line(&format!("at {point}"), DEADLINE).await.unwrap();
+        driver
+    }
+
+    /// The same, and they stay there for ever.
+    pub(crate) async fn spawn_stuck(self, point: &str) -> Driver {
+        let never = Path::new("/nonexistent/flamingock");
+        self.spawn_held(point, never).await
+    }
+
     /// Starts and waits for the end.
     pub(crate) async fn run(&self) -> Ran {
         end_of(self.spawn()).await

@@ -1,17 +1,14 @@
 //! A process is killed between the steps of a change: the audit names the step that it reached.
 
 use super::ground::{Ground, Kind, rows};
-use super::start::{DEADLINE, Start, end_of};
+use super::start::{Start, end_of};
 
 const KINDS: [Kind; 3] = [Kind::Sqlite, Kind::Postgres, Kind::MariaDb];
 
 /// Runs a process, kills it at this point, and lets its lease expire.
 async fn killed_at(point: &str, start: &Start) {
-    let folder = tempfile::tempdir().unwrap();
-    let never = folder.path().join("never");
-    let held = start.clone().lock(400, 10_000).holding(point, &never);
-    let mut driver = held.spawn();
-    driver.line(&format!("at {point}"), DEADLINE).await.unwrap();
+    let start = start.clone().lock(400, 10_000);
+    let mut driver = start.spawn_stuck(point).await;
     driver.kill().unwrap();
     assert!(end_of(driver).await.result.is_none());
 }

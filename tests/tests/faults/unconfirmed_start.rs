@@ -59,17 +59,9 @@ const CASES: [Case; 6] = [
 
 /// Two of three batches, by a process that is killed in the third one.
 async fn commit_two_batches(ground: &Ground, other: &Ground, id: &str) {
-    let folder = tempfile::tempdir().unwrap();
-    let point = format!("{id} 3");
     let owner = Start::of(id, ground.url()).with("--target", other.url());
-    let owner = owner
-        .lock(400, 10_000)
-        .holding(&point, &folder.path().join("never"));
-    let mut owner = owner.spawn();
-    owner
-        .line(&format!("at {point}"), Duration::from_secs(20))
-        .await
-        .unwrap();
+    let point = format!("{id} 3");
+    let mut owner = owner.lock(400, 10_000).spawn_stuck(&point).await;
     owner.kill().unwrap();
     end_of(owner).await;
 }
