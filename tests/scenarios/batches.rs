@@ -1,17 +1,21 @@
 //! A change in batches: each commits its work and its cursor together, and the next one begins after
 //! it, in whatever way the run before ended.
 
+mod elsewhere;
+mod ended;
+mod no_connection;
+mod refused;
+
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::time::Duration;
 
 use flamingock::audit::HistoryFilter;
 use flamingock::report::Cause;
 use flamingock::{
-    Batch, BoxError, Error, ErrorKind, MemoryStore, Next, Outcome, Resolution, Runner, Stage,
-    TargetSystem, UndoTarget, change, changes, rollback,
+    Batch, BoxError, ErrorKind, Next, Outcome, Resolution, Runner, UndoTarget, change, changes,
+    rollback,
 };
 use flamingock_tests::{
-    Backend as _, Gate, Recorder, audit, count, execute, query, strings, with_table,
+    Backend as _, Recorder, TestDatabase, audit, execute, query, strings, with_table,
 };
 use sqlx::Pool;
 
@@ -42,19 +46,17 @@ impl Wanted {
     }
 }
 
-async fn fill(pool: &Pool<Db>) {
-    execute(
-        pool,
-        "CREATE TABLE items (id INT PRIMARY KEY, times INT NOT NULL)",
-    )
-    .await;
+/// A database with the table `items` and its rows.
+async fn fresh() -> (TestDatabase<Backend>, Pool<Db>) {
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 2).await;
+    let items = "CREATE TABLE items (id INT PRIMARY KEY, times INT NOT NULL)";
+    execute(&pool, items).await;
     let keys = (1..=ROWS).map(|row| format!("({}, 0)", row * 1000 + row % 7));
     let values: Vec<String> = keys.collect();
-    execute(
-        pool,
-        &format!("INSERT INTO items VALUES {}", values.join(", ")),
-    )
-    .await;
+    let insert = format!("INSERT INTO items VALUES {}", values.join(", "));
+    execute(&pool, &insert).await;
+    (database, pool)
 }
 
 /// How many rows were done how often.
@@ -119,26 +121,6 @@ async fn uncount_items(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "UPDATE items SET times = 0").await.map(drop)
 }
 
-#[change(
-    id = "count-items",
-    order = "001",
-    target = "other",
-    batch,
-    register = false
-)]
-async fn count_elsewhere(
-    batch: Batch<i64>,
-    db: &mut Connection,
-    wanted: &Wanted,
-) -> Result<Next<i64>, BoxError> {
-    one_batch(batch, db, wanted).await
-}
-
-#[rollback(count_elsewhere)]
-async fn uncount_elsewhere(db: &mut Connection) -> Result<(), sqlx::Error> {
-    query(db, "UPDATE items SET times = 0").await.map(drop)
-}
-
 fn runner(pool: &Pool<Db>, wanted: Wanted) -> Runner {
     Runner::new(pool)
         .changes(changes![count_items])
@@ -147,9 +129,7 @@ fn runner(pool: &Pool<Db>, wanted: Wanted) -> Runner {
 
 #[tokio::test]
 async fn every_row_is_done_once_and_the_change_is_applied() {
-    let database = Backend::fresh().await;
-    let pool = with_table(&database, 2).await;
-    fill(&pool).await;
+    let (_database, pool) = fresh().await;
     let recorder = Recorder::default();
     let run = runner(&pool, Wanted::default()).listener(recorder.listener());
     let report = run.run().await.unwrap();
@@ -180,9 +160,7 @@ async fn every_row_is_done_once_and_the_change_is_applied() {
 #[tokio::test]
 async fn batches_before_a_failure_stay_and_the_next_run_continues() {
     for panics in [false, true] {
-        let database = Backend::fresh().await;
-        let pool = with_table(&database, 2).await;
-        fill(&pool).await;
+        let (_database, pool) = fresh().await;
         let wanted = Wanted::failing_at(4);
         wanted.panics.store(panics, Ordering::SeqCst);
         let error = runner(&pool, wanted).run().await.unwrap_err();
@@ -213,9 +191,7 @@ async fn batches_before_a_failure_stay_and_the_next_run_continues() {
 
 #[tokio::test]
 async fn interrupted_attempt_is_continued() {
-    let database = Backend::fresh().await;
-    let pool = with_table(&database, 2).await;
-    fill(&pool).await;
+    let (_database, pool) = fresh().await;
     runner(&pool, Wanted::failing_at(4))
         .run()
         .await
@@ -235,9 +211,7 @@ async fn interrupted_attempt_is_continued() {
 
 #[tokio::test]
 async fn run_that_ended_after_the_last_batch_is_completed_without_another_one() {
-    let database = Backend::fresh().await;
-    let pool = with_table(&database, 2).await;
-    fill(&pool).await;
+    let (_database, pool) = fresh().await;
     runner(&pool, Wanted::default()).run().await.unwrap();
     let killed = "DELETE FROM flamingock_audit WHERE state = 'APPLIED';
                   UPDATE flamingock_lock SET pipeline_digest = NULL";
@@ -249,9 +223,7 @@ async fn run_that_ended_after_the_last_batch_is_completed_without_another_one() 
 
 #[tokio::test]
 async fn change_that_was_undone_begins_anew() {
-    let database = Backend::fresh().await;
-    let pool = with_table(&database, 2).await;
-    fill(&pool).await;
+    let (_database, pool) = fresh().await;
     runner(&pool, Wanted::default()).run().await.unwrap();
     let undone = runner(&pool, Wanted::default())
         .undo(UndoTarget::Last)
@@ -267,9 +239,7 @@ async fn change_that_was_undone_begins_anew() {
 
 #[tokio::test]
 async fn change_that_an_operator_marked_as_rolled_back_begins_anew() {
-    let database = Backend::fresh().await;
-    let pool = with_table(&database, 2).await;
-    fill(&pool).await;
+    let (_database, pool) = fresh().await;
     runner(&pool, Wanted::failing_at(4))
         .run()
         .await
@@ -299,294 +269,10 @@ async fn change_that_an_operator_marked_as_rolled_back_begins_anew() {
 
 #[tokio::test]
 async fn rows_that_are_inserted_meanwhile_do_not_keep_it_from_ending() {
-    let database = Backend::fresh().await;
-    let pool = with_table(&database, 2).await;
-    fill(&pool).await;
+    let (_database, pool) = fresh().await;
     let wanted = Wanted::default();
     wanted.adds.store(SIZE, Ordering::SeqCst);
     runner(&pool, wanted).run().await.unwrap();
     let all = times(&pool).await;
     assert_eq!(all.last().unwrap(), "1|100");
-}
-
-#[tokio::test]
-async fn batches_elsewhere_keep_their_cursor_there() {
-    let databases = [Backend::fresh().await, Backend::fresh().await];
-    let pool = with_table(&databases[0], 2).await;
-    let other = with_table(&databases[1], 2).await;
-    fill(&other).await;
-    let runner = |wanted| {
-        Runner::new(&pool)
-            .changes(changes![count_elsewhere])
-            .target(TargetSystem::sqlx("other", &other))
-            .provide::<Wanted>(wanted)
-    };
-    runner(Wanted::failing_at(4)).run().await.unwrap_err();
-    assert_eq!(times(&other).await, ["0|79", "1|21"]);
-    assert_eq!(
-        audit(&pool).await.last().unwrap(),
-        "count-items 1 FAILED separate"
-    );
-    assert_eq!(progress(&pool).await, [""; 0]);
-    execute(&pool, "DELETE FROM flamingock_audit WHERE state = 'FAILED'").await;
-    runner(Wanted::default()).run().await.unwrap();
-    assert_eq!(times(&other).await, ["1|100"]);
-    assert!(
-        runner(Wanted::default())
-            .run()
-            .await
-            .unwrap()
-            .is_up_to_date()
-    );
-
-    runner(Wanted::default())
-        .undo(UndoTarget::Last)
-        .await
-        .unwrap();
-    assert_eq!(times(&other).await, ["0|100"]);
-    runner(Wanted::default()).run().await.unwrap();
-    assert_eq!(times(&other).await, ["1|100"]);
-}
-
-#[tokio::test]
-async fn attempt_elsewhere_that_an_operator_marked_as_rolled_back_begins_anew() {
-    let databases = [Backend::fresh().await, Backend::fresh().await];
-    let pool = with_table(&databases[0], 2).await;
-    let other = with_table(&databases[1], 2).await;
-    fill(&other).await;
-    let runner = |wanted| {
-        Runner::new(&pool)
-            .changes(changes![count_elsewhere])
-            .target(TargetSystem::sqlx("other", &other))
-            .provide::<Wanted>(wanted)
-    };
-    runner(Wanted::failing_at(4)).run().await.unwrap_err();
-    let killed = "DELETE FROM flamingock_audit WHERE state = 'FAILED'";
-    execute(&pool, killed).await;
-    execute(&other, "UPDATE items SET times = 0").await;
-    let resolution = Resolution::RolledBack;
-    let resolving = runner(Wanted::default());
-    let resolved = resolving.resolve("count-items", resolution, "the rows were reset");
-    resolved.await.unwrap();
-    runner(Wanted::default()).run().await.unwrap();
-    assert_eq!(times(&other).await, ["1|100"]);
-}
-
-#[tokio::test]
-async fn audit_elsewhere_is_no_obstacle() {
-    let database = Backend::fresh().await;
-    let other = with_table(&database, 2).await;
-    fill(&other).await;
-    let store = MemoryStore::new();
-    let runner = |wanted| {
-        Runner::new(&store)
-            .changes(changes![count_elsewhere])
-            .target(TargetSystem::sqlx("other", &other))
-            .provide::<Wanted>(wanted)
-    };
-    runner(Wanted::failing_at(2)).run().await.unwrap_err();
-    runner(Wanted::default()).run().await.unwrap();
-    assert_eq!(times(&other).await, ["1|100"]);
-}
-
-/// Sends the numbers from 1 to 10, three at a time.
-#[change(id = "send", order = "001", batch, register = false)]
-async fn send(batch: Batch<i64>, sent: &Sent) -> Result<Next<i64>, BoxError> {
-    let after = batch.cursor().copied().unwrap_or(0);
-    let last = (after + 3).min(10);
-    sent.numbers.lock().await.extend(after + 1..=last);
-    let fails = &sent.fails_after;
-    if fails
-        .compare_exchange(last, 0, Ordering::SeqCst, Ordering::SeqCst)
-        .is_ok()
-    {
-        return Err("the broker did not answer".into());
-    }
-    Ok(match last {
-        10 => Next::finished().done_rows(1),
-        _ => Next::after(last).done_rows(3),
-    })
-}
-
-#[derive(Debug, Default)]
-struct Sent {
-    numbers: tokio::sync::Mutex<Vec<i64>>,
-    fails_after: AtomicI64,
-}
-
-#[tokio::test]
-async fn without_a_connection_only_the_failed_batch_runs_again() {
-    let database = Backend::fresh().await;
-    let pool = with_table(&database, 2).await;
-    let store = MemoryStore::new();
-    for memory in [false, true] {
-        let runner = if memory {
-            Runner::new(&store)
-        } else {
-            Runner::new(&pool)
-        };
-        let sent = std::sync::Arc::new(Sent::default());
-        sent.fails_after.store(6, Ordering::SeqCst);
-        let runner = runner
-            .changes(changes![send])
-            .provide_arc(std::sync::Arc::clone(&sent));
-        let error = runner.run().await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::ChangesFailed, "{error:?}");
-        runner.run().await.unwrap();
-        let numbers = sent.numbers.lock().await.clone();
-        assert_eq!(numbers, [1, 2, 3, 4, 5, 6, 4, 5, 6, 7, 8, 9, 10]);
-        assert!(runner.run().await.unwrap().is_up_to_date());
-    }
-    let expected = ["send|finished|4|10|9|NULL"];
-    assert_eq!(progress(&pool).await, expected);
-}
-
-/// What another version of the code returned.
-#[change(id = "count-items", order = "001", batch, register = false)]
-async fn count_by_name(
-    batch: Batch<(String, i64)>,
-    _db: &mut Connection,
-) -> Result<Next<(String, i64)>, BoxError> {
-    panic!("{batch:?}");
-}
-
-#[tokio::test]
-async fn cursor_of_another_type_is_refused_with_its_version() {
-    let database = Backend::fresh().await;
-    let pool = with_table(&database, 2).await;
-    fill(&pool).await;
-    let runner = runner(&pool, Wanted::failing_at(3)).app_version("1.8.0");
-    runner.run().await.unwrap_err();
-    let other = Runner::new(&pool).changes(changes![count_by_name]);
-    let error = other.run().await.unwrap_err();
-    let text = format!("{error:?}");
-    for part in [
-        "`14000`",
-        "1.8.0",
-        "(alloc::string::String, i64)",
-        "begins anew",
-    ] {
-        assert!(text.contains(part), "{part}: {text}");
-    }
-    assert_eq!(times(&pool).await, ["0|86", "1|14"]);
-    assert_eq!(
-        audit(&pool).await.last().unwrap(),
-        "count-items 1 FAILED shared"
-    );
-}
-
-#[change(id = "unequal", order = "001", batch, register = false)]
-async fn unequal(batch: Batch<i64>, _db: &mut Connection) -> Result<Next<String>, BoxError> {
-    Ok(Next::after(format!("{batch:?}")))
-}
-
-#[tokio::test]
-async fn mistakes_are_refused_before_anything_runs() {
-    let database = Backend::fresh().await;
-    let pool = with_table(&database, 2).await;
-    let invalid = async |runner: Runner| -> String {
-        let error: Error = runner.run().await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Invalid, "{error:?}");
-        format!("{error:?}")
-    };
-    let text = invalid(Runner::new(&pool).changes(changes![unequal])).await;
-    for part in ["batches.rs:", "`Batch<i64>`", "`Next<String>`"] {
-        assert!(text.contains(part), "{text}");
-    }
-    let atomic = runner(&pool, Wanted::default()).stage(Stage::new("default").atomic());
-    let text = invalid(atomic).await;
-    assert!(text.contains("works in batches"), "{text}");
-}
-
-/// Waits in its second batch.
-#[change(id = "waits", order = "001", batch, register = false)]
-async fn waits(batch: Batch<i64>, db: &mut Connection, gate: &Gate) -> Result<Next<i64>, BoxError> {
-    let done = batch.cursor().copied().unwrap_or(0);
-    query(
-        db,
-        &format!("INSERT INTO done VALUES ('batch {}')", done + 1),
-    )
-    .await?;
-    if done == 1 {
-        gate.pass().await;
-    }
-    Ok(match done {
-        3 => Next::finished(),
-        done => Next::after(done + 1),
-    })
-}
-
-#[tokio::test]
-async fn stopped_run_is_continued_by_the_next_one() {
-    let database = Backend::fresh().await;
-    let pool = with_table(&database, 2).await;
-    let runner = || {
-        Runner::new(&pool)
-            .changes(changes![waits])
-            .provide(Gate::default())
-    };
-    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let gate = std::sync::Arc::new(Gate::default());
-    let run = Runner::new(&pool)
-        .changes(changes![waits])
-        .provide_arc(std::sync::Arc::clone(&gate))
-        .run()
-        .cancel_on(async {
-            let _ = stopped.await;
-        });
-    let run = tokio::spawn(run);
-    gate.reached().await;
-    stop.send(()).unwrap();
-    // The batch in progress is completed.
-    gate.open();
-    let error = tokio::time::timeout(Duration::from_secs(30), run)
-        .await
-        .unwrap()
-        .unwrap()
-        .unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Cancelled, "{error:?}");
-    assert!(
-        format!("{error:?}").contains("2 batches are committed"),
-        "{error:?}"
-    );
-    assert_eq!(flamingock_tests::done(&pool).await, ["batch 1", "batch 2"]);
-    assert_eq!(audit(&pool).await.last().unwrap(), "waits 1 FAILED shared");
-    let next = runner();
-    let open = Gate::default();
-    open.open();
-    next.provide(open).run().await.unwrap();
-    let all = ["batch 1", "batch 2", "batch 3", "batch 4"];
-    assert_eq!(flamingock_tests::done(&pool).await, all);
-}
-
-/// Ends the transaction of its batch.
-#[change(id = "commits", order = "001", batch, register = false)]
-async fn commits(batch: Batch<i64>, db: &mut Connection) -> Result<Next<i64>, BoxError> {
-    let done = batch.cursor().copied().unwrap_or(0);
-    query(
-        db,
-        &format!("INSERT INTO done VALUES ('batch {}')", done + 1),
-    )
-    .await?;
-    if done == 1 {
-        query(db, "COMMIT").await?;
-        return Err("after its own commit".into());
-    }
-    Ok(Next::after(done + 1))
-}
-
-#[tokio::test]
-async fn batch_that_commits_by_itself_and_fails_is_an_issue() {
-    let database = Backend::fresh().await;
-    let pool = with_table(&database, 2).await;
-    let runner = || Runner::new(&pool).changes(changes![commits]);
-    runner().run().await.unwrap_err();
-    assert_eq!(audit(&pool).await.last().unwrap(), "commits 1 FAILED none");
-    let error = runner().run().await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Issues, "{error:?}");
-    assert_eq!(flamingock_tests::done(&pool).await, ["batch 1", "batch 2"]);
-    assert_eq!(
-        count(&pool, "SELECT batches FROM flamingock_progress").await,
-        1
-    );
 }
