@@ -3,13 +3,11 @@
 use flamingock::audit::{HistoryFilter, State};
 use flamingock::report::{Cause, Resolved};
 use flamingock::{
-    BoxError, ErrorKind, Outcome, Resolution, Runner, UndoTarget, change, changes, rollback, verify,
+    BoxError, ErrorKind, Outcome, Resolution, Runner, UndoTarget, change, changes, rollback,
 };
-use flamingock_tests::{Backend as _, audit, count, done, query, with_table};
+use flamingock_tests::{Backend as _, audit, count, done, execute, query, with_table};
 
-use super::{Backend, Connection, Db};
-
-type Pool = sqlx::Pool<Db>;
+use super::{Backend, Connection};
 
 #[change(id = "one", order = "001", register = false)]
 async fn one(db: &mut Connection) -> Result<(), sqlx::Error> {
@@ -61,7 +59,7 @@ async fn breaks(db: &mut Connection) -> Result<(), BoxError> {
     Err("half-way".into())
 }
 
-/// Has no rollback.
+/// Its rollback fails.
 #[change(id = "zero", order = "000", register = false)]
 async fn zero(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "INSERT INTO done VALUES ('zero')")
@@ -224,42 +222,6 @@ async fn issue_is_resolved_once_and_with_a_reason() {
     assert_eq!(count(&pool, reasons).await, 1);
 }
 
-/// The answer of the verify function: whether the change's row exists.
-async fn is_there(pool: &Pool, what: &str) -> Result<bool, sqlx::Error> {
-    Ok(count(
-        pool,
-        &format!("SELECT count(*) FROM done WHERE what = '{what}'"),
-    )
-    .await
-        > 0)
-}
-
-#[change(id = "elsewhere", order = "001", register = false)]
-async fn elsewhere(pool: &Pool) -> Result<(), sqlx::Error> {
-    flamingock_tests::execute(pool, "INSERT INTO done VALUES ('elsewhere')").await;
-    Ok(())
-}
-
-#[verify(elsewhere)]
-async fn elsewhere_is_there(pool: &Pool) -> Result<bool, sqlx::Error> {
-    is_there(pool, "elsewhere").await
-}
-
-#[tokio::test]
-async fn adopt_verified_records_effects_that_already_exist() {
-    let database = Backend::fresh().await;
-    let pool = with_table(&database, 2).await;
-    flamingock_tests::execute(&pool, "INSERT INTO done VALUES ('elsewhere')").await;
-    let runner = || Runner::new(&pool).changes(changes![elsewhere]);
-    let report = runner().adopt_verified().run().await.unwrap();
-    assert_eq!(report.counts().already_applied, 1);
-    assert_eq!(count(&pool, "SELECT count(*) FROM done").await, 1);
-    let origins =
-        "SELECT count(*) FROM flamingock_audit WHERE state = 'APPLIED' AND origin = 'verify'";
-    assert_eq!(count(&pool, origins).await, 1);
-    assert!(runner().run().await.unwrap().is_up_to_date());
-}
-
 #[tokio::test]
 async fn tables_created_from_the_schema_text_serve_a_run_that_creates_none() {
     let database = Backend::fresh().await;
@@ -271,36 +233,8 @@ async fn tables_created_from_the_schema_text_serve_a_run_that_creates_none() {
     };
     let error = runner().run().await.unwrap_err();
     assert!(format!("{error:#}").contains("flamingock_audit"), "{error}");
-    flamingock_tests::execute(&pool, &runner().schema().unwrap()).await;
+    execute(&pool, &runner().schema().unwrap()).await;
     assert_eq!(runner().run().await.unwrap().counts().newly_applied, 1);
-}
-
-#[tokio::test]
-async fn verify_calls_verify_functions_and_writes_nothing() {
-    let database = Backend::fresh().await;
-    let pool = with_table(&database, 2).await;
-    let runner = || Runner::new(&pool).changes(changes![elsewhere]);
-    let before = runner().verify().await.unwrap();
-    assert_eq!(
-        (before[0].applied, before[0].present, before[0].agrees()),
-        (false, Some(false), true)
-    );
-    runner().run().await.unwrap();
-    assert!(runner().verify().await.unwrap()[0].agrees());
-
-    flamingock_tests::execute(&pool, "DELETE FROM done").await;
-    let after = runner().verify().await.unwrap();
-    assert_eq!(
-        (after[0].applied, after[0].present, after[0].agrees()),
-        (true, Some(false), false)
-    );
-    flamingock_tests::execute(&pool, "DROP TABLE done").await;
-    let failed = runner().verify().await.unwrap();
-    assert!(
-        failed[0].present.is_none() && failed[0].error.is_some(),
-        "{failed:?}"
-    );
-    assert_eq!(audit(&pool).await.len(), 2);
 }
 
 #[tokio::test]
@@ -310,93 +244,4 @@ async fn runner_is_sync_and_its_futures_are_send() {
     let runner = std::sync::Arc::new(Runner::new(&pool).changes(changes![one]));
     let plan = tokio::spawn(async move { runner.plan().await });
     assert_eq!(plan.await.unwrap().unwrap().counts().not_reached, 1);
-}
-
-#[tokio::test]
-async fn failed_verify_function_leaves_an_issue_that_a_later_run_resolves() {
-    let database = Backend::fresh().await;
-    let pool = with_table(&database, 2).await;
-    let runner = || Runner::new(&pool).changes(changes![elsewhere]);
-    runner().run().await.unwrap();
-    let begun = "DELETE FROM flamingock_audit WHERE state = 'APPLIED'";
-    flamingock_tests::execute(&pool, begun).await;
-    let forget = "UPDATE flamingock_lock SET pipeline_digest = NULL";
-    flamingock_tests::execute(&pool, forget).await;
-    flamingock_tests::execute(&pool, "DROP TABLE done").await;
-
-    let error = runner().run().await.unwrap_err();
-    let change = error.report().unwrap().changes().next().unwrap();
-    assert_eq!(change.issue, Some(Cause::VerifyFailed), "{error}");
-    let reported = change.error.clone();
-    // Recorded once, with the reason that the run reported; later runs do not record it again.
-    let began = "elsewhere 1 STARTED none";
-    assert_eq!(audit(&pool).await, [began, began]);
-    let issues = runner().issues().await.unwrap();
-    let listed: Vec<_> = issues
-        .iter()
-        .map(|issue| (issue.cause.clone(), issue.error.clone(), issue.attempt))
-        .collect();
-    assert_eq!(listed, [(Cause::VerifyFailed, reported, 1)]);
-    let again = runner().run().await.unwrap_err();
-    assert_eq!(again.kind(), ErrorKind::Issues, "{again}");
-    assert_eq!(audit(&pool).await, [began, began]);
-
-    flamingock_tests::execute(&pool, "CREATE TABLE done (what VARCHAR(200))").await;
-    flamingock_tests::execute(&pool, "INSERT INTO done VALUES ('elsewhere')").await;
-    assert_eq!(runner().run().await.unwrap().counts().already_applied, 1);
-    assert_eq!(done(&pool).await, ["elsewhere"]);
-    assert_eq!(
-        audit(&pool).await,
-        [began, began, "elsewhere 1 APPLIED none"]
-    );
-    assert!(runner().issues().await.unwrap().is_empty());
-}
-
-/// There is no attempt to resolve.
-#[tokio::test]
-async fn failed_verify_function_of_a_change_without_attempt_is_a_failure_and_no_issue() {
-    let database = Backend::fresh().await;
-    let pool = database.pool(2).await;
-    let runner = || Runner::new(&pool).changes(changes![elsewhere]);
-    let error = runner().adopt_verified().run().await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::ChangesFailed, "{error:?}");
-    assert!(format!("{error:#}").contains("verify function"), "{error}");
-    assert!(runner().issues().await.unwrap().is_empty());
-    assert!(audit(&pool).await.is_empty());
-}
-
-#[change(id = "verified", order = "001", register = false)]
-async fn verified() {}
-
-#[rollback(verified)]
-async fn failing_rollback() -> Result<(), BoxError> {
-    Err("the broker did not answer".into())
-}
-
-#[verify(verified)]
-async fn verified_is_present() -> bool {
-    true
-}
-
-#[tokio::test]
-async fn failed_undo_is_resolved_by_the_verify_function() {
-    let database = Backend::fresh().await;
-    let pool = database.pool(2).await;
-    let runner = || Runner::new(&pool).changes(changes![verified]);
-    runner().run().await.unwrap();
-    let error = runner().undo(UndoTarget::Last).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::ChangesFailed, "{error}");
-    let report = error.report().unwrap();
-    assert!(report.changes().all(|change| change.issue.is_none()));
-    assert!(runner().issues().await.unwrap().is_empty());
-    // The next undo calls the verify function, too, and reverses the effects that are left.
-    let again = runner().undo(UndoTarget::Last).await.unwrap_err();
-    assert_eq!(again.kind(), ErrorKind::ChangesFailed, "{again}");
-    let text = format!("{again:#}");
-    assert!(text.contains("the broker did not answer"), "{text}");
-    assert!(runner().run().await.is_ok());
-    assert_eq!(
-        audit(&pool).await.last().unwrap(),
-        "verified 1 APPLIED none"
-    );
 }

@@ -11,6 +11,7 @@ mod sqlite {
     mod operator_checks;
     mod test_database;
     mod undo_range;
+    mod verify_functions;
 }
 
 #[path = "../../scenarios"]
@@ -24,6 +25,7 @@ mod postgres {
     mod operator_checks;
     mod test_database;
     mod undo_range;
+    mod verify_functions;
 }
 
 #[path = "../../scenarios"]
@@ -37,4 +39,5 @@ mod mariadb {
     mod operator_checks;
     mod test_database;
     mod undo_range;
+    mod verify_functions;
 }
