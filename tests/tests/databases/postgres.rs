@@ -1,13 +1,15 @@
 //! PostgreSQL only: behaviour in a change's transaction.
 
+mod errors;
+mod sessions;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use flamingock::report::Note;
-use flamingock::{Batch, BoxError, Key, Keyset, Next, Outcome, Runner, change, changes};
+use flamingock::{Outcome, Runner, change, changes};
 use flamingock_tests::{
-    Backend as _, Postgres, Proxy, TestDatabase, audit, done, execute, query, strings, until,
-    with_table,
+    Backend as _, Postgres, Proxy, TestDatabase, audit, done, query, strings, until, with_table,
 };
 use sqlx::{PgConnection, PgPool};
 
@@ -70,90 +72,6 @@ async fn repeated_serialization_failure_fails_after_the_third_retry() {
     );
 }
 
-#[change(id = "moves", order = "001", register = false)]
-async fn moves(db: &mut PgConnection) -> Result<(), sqlx::Error> {
-    query(db, "INSERT INTO done VALUES ('moves')").await?;
-    query(db, "CREATE SCHEMA elsewhere; SET search_path = elsewhere").await?;
-    query(db, "CREATE TABLE flamingock_audit (trap INT)")
-        .await
-        .map(drop)
-}
-
-#[tokio::test]
-async fn change_that_sets_the_search_path_is_recorded_in_the_audits_schema() {
-    let (database, pool) = fresh().await;
-    Runner::new(&pool)
-        .changes(changes![moves])
-        .run()
-        .await
-        .unwrap();
-    let other = database.pool(1).await;
-    assert_eq!(audit(&other).await, ["moves 1 APPLIED shared"]);
-    assert!(
-        Runner::new(&other)
-            .changes(changes![moves])
-            .run()
-            .await
-            .unwrap()
-            .is_up_to_date()
-    );
-}
-
-#[change(id = "other-role", order = "001", register = false)]
-async fn other_role(db: &mut PgConnection, role: &String) -> Result<(), sqlx::Error> {
-    query(db, "INSERT INTO done VALUES ('other-role')").await?;
-    query(db, &format!("SET ROLE {role}")).await.map(drop)
-}
-
-#[tokio::test]
-async fn change_that_stays_in_a_role_without_rights_is_rolled_back_and_recorded() {
-    let (_database, pool) = fresh().await;
-    let role = format!("nobody_{:08x}", rand::random::<u32>());
-    execute(&pool, &format!("CREATE ROLE {role}")).await;
-    let runner = Runner::new(&pool)
-        .changes(changes![other_role])
-        .provide(role.clone());
-    let error = runner.run().await.unwrap_err();
-    execute(&pool, &format!("DROP ROLE {role}")).await;
-    assert!(
-        format!("{error:#}").contains("permission denied"),
-        "{error}"
-    );
-    assert_eq!(
-        audit(&pool).await,
-        [
-            "other-role 1 FAILED shared",
-            "other-role 1 ROLLED_BACK shared"
-        ]
-    );
-    assert_eq!(done(&pool).await, Vec::<String>::new());
-}
-
-#[change(id = "swallows", order = "001", register = false)]
-async fn swallows(db: &mut PgConnection) -> Result<(), sqlx::Error> {
-    query(db, "INSERT INTO done VALUES ('swallows')").await?;
-    let _ = query(db, "SELECT * FROM nowhere").await;
-    Ok(())
-}
-
-#[tokio::test]
-async fn swallowed_error_fails_the_change() {
-    let (_database, pool) = fresh().await;
-    let error = Runner::new(&pool)
-        .changes(changes![swallows])
-        .run()
-        .await
-        .unwrap_err();
-    assert!(
-        format!("{error:#}").contains("current transaction is aborted"),
-        "{error}"
-    );
-    assert_eq!(
-        audit(&pool).await,
-        ["swallows 1 FAILED shared", "swallows 1 ROLLED_BACK shared"]
-    );
-}
-
 #[change(id = "isolated", order = "001", register = false)]
 async fn isolated(db: &mut PgConnection) -> Result<(), sqlx::Error> {
     query(db, "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE").await?;
@@ -200,35 +118,6 @@ async fn lock_timeout_is_retried_three_times() {
 }
 
 #[change(
-    id = "unique-names",
-    order = "001",
-    transaction = false,
-    register = false
-)]
-async fn unique_names(db: &mut PgConnection) -> Result<(), sqlx::Error> {
-    query(
-        db,
-        "CREATE UNIQUE INDEX CONCURRENTLY unique_names ON done (what)",
-    )
-    .await
-    .map(drop)
-}
-
-#[tokio::test]
-async fn invalid_concurrent_index_is_named_with_its_drop_statement() {
-    let (_database, pool) = fresh().await;
-    execute(&pool, "INSERT INTO done VALUES ('twice'), ('twice')").await;
-    let runner = Runner::new(&pool).changes(changes![unique_names]);
-    let error = runner.run().await.unwrap_err();
-    let text = format!("{error:#}");
-    assert!(
-        text.contains("the invalid index unique_names: drop it"),
-        "{text}"
-    );
-    assert!(text.contains("could not create unique index"), "{text}");
-}
-
-#[change(
     id = "sleeps-in-a-transaction",
     order = "001",
     statement_timeout = "100ms",
@@ -263,21 +152,6 @@ async fn statement_timeout_fails_only_its_change() {
     assert_eq!(strings(&pool, limit).await, ["0"]);
 }
 
-#[change(id = "like-a-dump", order = "001", register = false)]
-async fn like_a_dump(db: &mut PgConnection) -> Result<(), sqlx::Error> {
-    query(db, "SELECT set_config('search_path', '', false)").await?;
-    query(db, "SET statement_timeout = 1234").await.map(drop)
-}
-
-#[tokio::test]
-async fn session_settings_of_a_change_do_not_reach_the_application() {
-    let (_database, pool) = fresh().await;
-    let runner = Runner::new(&pool).changes(changes![like_a_dump]);
-    assert!(runner.run().await.unwrap().is_success());
-    let settings = "SELECT current_setting('statement_timeout'), current_schema()";
-    assert_eq!(strings(&pool, settings).await, ["0|public"]);
-}
-
 #[tokio::test]
 async fn second_run_waits_while_the_first_creates_the_tables() {
     let (database, pool) = fresh().await;
@@ -300,128 +174,4 @@ async fn second_run_waits_while_the_first_creates_the_tables() {
     let report = second.await.unwrap().unwrap();
     assert_eq!(report.counts().newly_applied, 1);
     assert!(proxy.count("CREATE TABLE") > 0);
-}
-
-/// An error of the application, like many: it repeats the text of its cause.
-#[derive(Debug)]
-struct Wrapped(sqlx::Error);
-
-impl std::fmt::Display for Wrapped {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "the copy failed: {}", self.0)
-    }
-}
-
-impl std::error::Error for Wrapped {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&self.0)
-    }
-}
-
-#[change(id = "plainly", order = "001", transaction = false, register = false)]
-async fn plainly(db: &mut PgConnection) -> Result<(), sqlx::Error> {
-    query(db, "SELECT * FROM nowhere").await.map(drop)
-}
-
-#[change(id = "wrapped", order = "001", register = false)]
-async fn wrapped(db: &mut PgConnection) -> Result<(), Wrapped> {
-    let asked = query(db, "SELECT * FROM nowhere").await;
-    asked.map(drop).map_err(Wrapped)
-}
-
-/// The line of the server's own source is not a line of the file.
-#[tokio::test]
-async fn error_omits_the_line_of_the_servers_source() {
-    let missing = "relation \"nowhere\" does not exist";
-    for changes in [changes![plainly], changes![wrapped]] {
-        let (_database, pool) = fresh().await;
-        let error = Runner::new(&pool).changes(changes).run().await.unwrap_err();
-        assert!(format!("{error:#}").contains(missing), "{error}");
-        assert!(!format!("{error:?} {error}").contains("at line"), "{error}");
-        let recorded = "SELECT error FROM flamingock_audit WHERE error IS NOT NULL";
-        let recorded = strings(&pool, recorded).await;
-        assert!(recorded[0].contains("does not exist"), "{recorded:?}");
-        assert!(!recorded[0].contains("at line"), "{recorded:?}");
-    }
-    let (_database, pool) = fresh().await;
-    let folder =
-        flamingock_tests::folder(&[("0001__a.sql", "SELECT 1;\nSELECT * FROM nowhere;\n")]);
-    let error = Runner::new(&pool).files(folder).run().await.unwrap_err();
-    assert!(format!("{error:#}").contains(missing), "{error}");
-    assert!(!format!("{error:?} {error}").contains("at line"), "{error}");
-}
-
-#[tokio::test]
-async fn new_enum_value_used_at_once_gets_a_hint() {
-    let (_database, pool) = fresh().await;
-    execute(
-        &pool,
-        "CREATE TYPE mood AS ENUM ('sad'); CREATE TABLE moods (mood mood)",
-    )
-    .await;
-    let text = "ALTER TYPE mood ADD VALUE 'happy';\nINSERT INTO moods VALUES ('happy');\n";
-    let files = flamingock_tests::folder(&[("0001__a.sql", text)]);
-    let error = Runner::new(&pool).files(files).run().await.unwrap_err();
-    let text = format!("{error:#}");
-    assert!(
-        text.contains("use it in a change of its own behind this one"),
-        "{text}"
-    );
-    assert_eq!(
-        audit(&pool).await,
-        ["a 1 FAILED shared", "a 1 ROLLED_BACK shared"]
-    );
-}
-
-/// Fails in its second batch, as often as it is told to.
-#[change(id = "by-time", order = "001", batch, register = false)]
-async fn by_time(
-    batch: Batch<Key>,
-    db: &mut PgConnection,
-    failures: &AtomicUsize,
-) -> Result<Next<Key>, BoxError> {
-    let fails = || {
-        failures.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
-            left.checked_sub(1)
-        })
-    };
-    if batch.cursor().is_some() && fails().is_ok() {
-        return Err("the second batch fails".into());
-    }
-    let items = Keyset::table("items").key("at");
-    Ok(items
-        .execute(
-            "UPDATE items SET times = times + 1 WHERE {range}",
-            &batch,
-            db,
-        )
-        .await?)
-}
-
-/// The cursor of a time is written by one session and read by another one.
-#[tokio::test]
-async fn cursor_of_a_time_means_the_same_in_a_session_with_another_date_style() {
-    let (database, pool) = fresh().await;
-    let items = "CREATE TABLE items (at timestamptz PRIMARY KEY, times int NOT NULL);
-        INSERT INTO items SELECT '2026-01-01'::timestamptz + n * interval '7 hours', 0
-          FROM generate_series(1, 1200) AS n";
-    execute(&pool, items).await;
-    let failures = Arc::new(AtomicUsize::new(1));
-    for settings in [
-        "SET DateStyle = 'SQL, DMY'; SET TimeZone = 'Asia/Tokyo'",
-        "SET DateStyle = 'SQL, MDY'; SET TimeZone = 'America/New_York'",
-    ] {
-        let options = sqlx::postgres::PgPoolOptions::new().max_connections(2);
-        let options = options.after_connect(move |connection, _| {
-            Box::pin(async move { query(connection, settings).await.map(drop) })
-        });
-        let pool = options.connect(&database.url).await.unwrap();
-        let runner = Runner::new(&pool)
-            .changes(changes![by_time])
-            .provide_arc(Arc::clone(&failures));
-        let ended = runner.run().await;
-        assert_eq!(ended.is_ok(), settings.contains("MDY"), "{ended:?}");
-    }
-    let times = "SELECT times, count(*) FROM items GROUP BY times ORDER BY times";
-    assert_eq!(strings(&pool, times).await, ["1|1200"]);
 }
