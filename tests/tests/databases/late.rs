@@ -20,28 +20,40 @@ fn wanted(run_id: &str) -> LockGrant {
     }
 }
 
+/// A ledger whose tables exist.
+async fn ledger<B: leaf::Backend>(connection: &mut Conn<B>) -> Ledger<B> {
+    let ledger = Ledger::<B>::new(Names::default(), Duration::from_secs(5));
+    ledger
+        .create(connection, "default", "startup")
+        .await
+        .unwrap();
+    ledger
+}
+
+/// The grant of a run that acquires the lock, if necessary from the owner with this token.
+async fn acquired<B: leaf::Backend>(
+    ledger: &Ledger<B>,
+    connection: &mut Conn<B>,
+    run_id: &str,
+    force: Option<i64>,
+) -> LockGrant {
+    let wanted = wanted(run_id);
+    let taken = ledger.acquire(connection, &wanted, run_id, LEASE, force);
+    taken.await.unwrap().unwrap().grant
+}
+
 /// PostgreSQL re-reads only the row that it updates when it had to wait for it.
 #[tokio::test]
 async fn renewal_that_waited_for_a_takeover_finds_the_lock_lost() {
     let database = flamingock_tests::Postgres::fresh().await;
     let pool = database.pool(3).await;
-    let ledger = Ledger::<Postgres>::new(Names::default(), Duration::from_secs(5));
     let mut late = pool.acquire().await.unwrap();
     let mut next = pool.acquire().await.unwrap();
-    ledger
-        .create(&mut late, "default", "startup")
-        .await
-        .unwrap();
-    let first = ledger
-        .acquire(&mut late, &wanted("a"), "a", LEASE, None)
-        .await;
-    let first = first.unwrap().unwrap().grant;
+    let ledger = ledger::<Postgres>(&mut late).await;
+    let first = acquired(&ledger, &mut late, "a", None).await;
 
     next.execute("BEGIN").await.unwrap();
-    let taken = ledger
-        .acquire(&mut next, &wanted("b"), "b", LEASE, Some(1))
-        .await;
-    assert!(taken.unwrap().is_some());
+    acquired(&ledger, &mut next, "b", Some(1)).await;
     let renewal = async { ledger.renew(&mut late, &first, LEASE, None).await.unwrap() };
     let commit = async {
         let waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()";
@@ -59,20 +71,10 @@ async fn renewal_that_waited_for_a_takeover_finds_the_lock_lost() {
 async fn fencing_check_refuses_a_previous_owner() {
     let database = MariaDb::fresh().await;
     let pool = database.pool(2).await;
-    let ledger = Ledger::<MySql>::new(Names::default(), Duration::from_secs(5));
     let mut connection = pool.acquire().await.unwrap();
-    ledger
-        .create(&mut connection, "default", "startup")
-        .await
-        .unwrap();
-    let first = ledger
-        .acquire(&mut connection, &wanted("a"), "a", LEASE, None)
-        .await;
-    let first = first.unwrap().unwrap().grant;
-    let second = ledger
-        .acquire(&mut connection, &wanted("b"), "b", LEASE, Some(1))
-        .await;
-    let second = second.unwrap().unwrap().grant;
+    let ledger = ledger::<MySql>(&mut connection).await;
+    let first = acquired(&ledger, &mut connection, "a", None).await;
+    let second = acquired(&ledger, &mut connection, "b", Some(1)).await;
 
     let row = NewAuditRow {
         attempt: 1,
@@ -108,11 +110,7 @@ async fn fencing_check_refuses_a_previous_owner() {
 /// The lock names its previous owner, its own run acquires it again, and a forced release ends only
 /// one owner.
 async fn lock_answers<B: leaf::Backend>(connection: &mut Conn<B>) {
-    let ledger = Ledger::<B>::new(Names::default(), Duration::from_secs(5));
-    ledger
-        .create(connection, "default", "startup")
-        .await
-        .unwrap();
+    let ledger = ledger::<B>(connection).await;
     let short = Some(Duration::from_millis(1));
     let mut acquire = async |run_id: &str, lease, force| {
         let taken = ledger
@@ -190,16 +188,9 @@ async fn sqlite_lock_names_its_previous_owner_and_is_reacquired_by_its_run() {
 async fn mariadb_statements_take_the_lock_row_before_the_lease_row() {
     let database = MariaDb::fresh().await;
     let pool = database.pool(4).await;
-    let ledger = Ledger::<MySql>::new(Names::default(), Duration::from_secs(5));
     let mut connection = pool.acquire().await.unwrap();
-    ledger
-        .create(&mut connection, "default", "startup")
-        .await
-        .unwrap();
-    let owner = ledger
-        .acquire(&mut connection, &wanted("a"), "a", LEASE, None)
-        .await;
-    let owner = owner.unwrap().unwrap().grant;
+    let ledger = ledger::<MySql>(&mut connection).await;
+    let owner = acquired(&ledger, &mut connection, "a", None).await;
     let held = async |table: &str| {
         let mut other = pool.acquire().await.unwrap().detach();
         let text = format!("BEGIN; SELECT 1 FROM {table} FOR UPDATE NOWAIT");
