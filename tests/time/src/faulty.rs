@@ -300,14 +300,9 @@ impl LeaseRenewer for Faulty {
         lease: Duration,
         activity: Option<&str>,
     ) -> Result<bool, StoreError> {
-        let fate = self.network.process.fate(Call::Renew);
-        let lease = self.network.lease(lease, fate);
-        let work = || {
-            let (store, grant) = (self.store.clone(), grant.clone());
-            let activity = activity.map(str::to_owned);
-            async move { store.renew(&grant, lease, activity.as_deref()).await }
-        };
-        self.network.fated(Call::Renew, fate, work).await
+        let (renewer, network) = (self.store.clone(), self.network.clone());
+        let renewer = FaultyRenewer { renewer, network };
+        renewer.renew(grant, lease, activity).await
     }
 }
 
