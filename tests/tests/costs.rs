@@ -4,6 +4,16 @@
 #![allow(clippy::unwrap_used)]
 #![allow(clippy::duplicate_mod)] // The same scenarios on every database.
 
+/// Copies each row of the audit as often as there are numbers.
+fn copy_rows(numbers: &str) -> String {
+    let columns = "service, run_id, attempt, stage, change_id, change_order, author, description, \
+        target, state, transaction_mode, recovery, origin, digest, fencing_token, \
+        idempotency_key, started_at, host, pid, location";
+    format!(
+        "INSERT INTO flamingock_audit ({columns}) SELECT {columns} FROM flamingock_audit, {numbers}"
+    )
+}
+
 #[path = "../scenarios"]
 mod postgres {
     use flamingock_tests::on::postgres::*;
@@ -24,14 +34,8 @@ mod postgres {
 
     /// More rows of each change, and updated statistics.
     fn grow(copies: usize) -> String {
-        format!(
-            "INSERT INTO flamingock_audit (service, run_id, attempt, stage, change_id, \
-        change_order, author, description, target, state, transaction_mode, recovery, origin, digest, \
-        fencing_token, idempotency_key, started_at, host, pid, location) SELECT service, run_id, attempt, stage, change_id, \
-        change_order, author, description, target, state, transaction_mode, recovery, origin, digest, \
-        fencing_token, idempotency_key, started_at, host, pid, location FROM flamingock_audit, generate_series(1, {copies}); \
-        ANALYZE flamingock_audit"
-        )
+        let rows = super::copy_rows(&format!("generate_series(1, {copies})"));
+        format!("{rows}; ANALYZE flamingock_audit")
     }
 
     fn assert_index(plan: &str, _rows_of_each: usize) {
@@ -66,14 +70,8 @@ mod mariadb {
 
     /// More rows of each change, and updated statistics.
     fn grow(copies: usize) -> String {
-        format!(
-            "INSERT INTO flamingock_audit (service, run_id, attempt, stage, change_id, \
-        change_order, author, description, target, state, transaction_mode, recovery, origin, digest, \
-        fencing_token, idempotency_key, started_at, host, pid, location) SELECT service, run_id, attempt, stage, change_id, \
-        change_order, author, description, target, state, transaction_mode, recovery, origin, digest, \
-        fencing_token, idempotency_key, started_at, host, pid, location FROM flamingock_audit, seq_1_to_{copies}; \
-        ANALYZE TABLE flamingock_audit"
-        )
+        let rows = super::copy_rows(&format!("seq_1_to_{copies}"));
+        format!("{rows}; ANALYZE TABLE flamingock_audit")
     }
 
     fn assert_index(plan: &str, rows_of_each: usize) {
