@@ -1,152 +1,21 @@
 //! Texts that anyone with write access to the database can put in front of an operator: no command
 //! prints them raw.
 
-use std::collections::BTreeSet;
+pub(crate) mod tables;
+mod texts;
+
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use flamingock_tests::{
-    Backend, Driver, Postgres, Sqlite, block_until, execute, scenarios, strings, try_execute,
-};
-use sqlx::Pool;
+use flamingock_tests::{Backend, Driver, Postgres, Sqlite, block_until, execute, scenarios};
 
+use self::tables::{literal, poison};
+use self::texts::{HOSTILE, check_characters, check_text, without_colors};
 use crate::app::{App, Ran};
 use crate::commands;
 use crate::progress::{let_go, slow_topic};
 
 scenarios!(sqlite, postgres, mariadb; every_command_escapes_texts_of_the_database, texts_of_the_lock_are_escaped);
-
-/// Colors, an overwritten line, the clipboard, additional lines, text that runs backwards, and
-/// invisible characters.
-const HOSTILE: &str = "x\u{1b}[31m\u{1b}[2K\u{1b}]52;c;aGFja2Vk\u{7}\r\nerror: forged\n  forged\u{8}\u{7f}\u{9b}1m\u{85}\u{202e}\u{2066}\u{200b}\u{2028}\u{feff}\u{e0041}'\"$(id)`";
-
-/// Whether a terminal interprets the character, or a reader cannot see it.
-fn is_hostile(character: char) -> bool {
-    let hidden = "\u{61c}\u{200b}\u{200e}\u{200f}\u{2028}\u{2029}\u{feff}\u{ad}\u{180e}";
-    character.is_control()
-        || hidden.contains(character)
-        || ('\u{202a}'..='\u{202e}').contains(&character)
-        || ('\u{2060}'..='\u{206f}').contains(&character)
-        || ('\u{e0000}'..='\u{e007f}').contains(&character)
-}
-
-/// Fails for a control character other than the line ends of the program.
-fn check_characters(what: &str, text: &str) {
-    let hostile = text
-        .char_indices()
-        .find(|(_, one)| is_hostile(*one) && *one != '\n');
-    assert!(hostile.is_none(), "{what}: {hostile:?} in {text:?}");
-}
-
-/// The same, and for a line that the program did not print.
-fn check_text(what: &str, text: &str) {
-    check_characters(what, text);
-    let forged = text.lines().find(|line| {
-        let line = line.trim_start();
-        line.starts_with("forged") || line.starts_with("error: forged")
-    });
-    assert!(forged.is_none(), "{what}: {forged:?} in\n{text}");
-}
-
-/// A literal of a statement, whatever the database reads as an escape.
-pub(crate) fn literal<B: Backend>(text: &str) -> String {
-    let digits: String = text.bytes().map(|byte| format!("{byte:02x}")).collect();
-    match B::NAME {
-        "PostgreSQL" => format!("convert_from(decode('{digits}', 'hex'), 'UTF8')"),
-        "SQLite" => format!("CAST(x'{digits}' AS TEXT)"),
-        _ => format!("CONVERT(x'{digits}' USING utf8mb4)"),
-    }
-}
-
-/// The text columns of a table, from the database itself.
-async fn text_columns<B: Backend>(pool: &Pool<B::Db>, table: &str) -> BTreeSet<String> {
-    let names = match B::NAME {
-        "SQLite" => format!("SELECT name FROM pragma_table_info('{table}') WHERE type = 'TEXT'"),
-        "PostgreSQL" => format!(
-            "SELECT column_name FROM information_schema.columns WHERE table_name = '{table}' \
-             AND table_schema = current_schema() AND data_type IN ('text', 'character varying')"
-        ),
-        _ => format!(
-            "SELECT column_name FROM information_schema.columns WHERE table_name = '{table}' \
-             AND table_schema = database() AND data_type IN ('varchar', 'text', 'mediumtext')"
-        ),
-    };
-    let columns: BTreeSet<String> = strings(pool, &names).await.into_iter().collect();
-    assert!(columns.contains("service"), "{table}: {columns:?}");
-    columns
-}
-
-/// Copies every row of a table, with these columns set to these expressions.
-pub(crate) async fn copy<B: Backend>(pool: &Pool<B::Db>, table: &str, set: &[(&str, String)]) {
-    let of_table = match B::NAME {
-        "SQLite" => format!("SELECT name FROM pragma_table_info('{table}')"),
-        "PostgreSQL" => format!(
-            "SELECT column_name FROM information_schema.columns WHERE table_name = '{table}' \
-             AND table_schema = current_schema()"
-        ),
-        _ => format!(
-            "SELECT column_name FROM information_schema.columns WHERE table_name = '{table}' \
-             AND table_schema = database()"
-        ),
-    };
-    let columns: Vec<String> = strings(pool, &of_table).await;
-    let columns: Vec<&String> = columns.iter().filter(|name| *name != "seq").collect();
-    let values: Vec<String> = columns
-        .iter()
-        .map(|name| match set.iter().find(|(set, _)| set == name) {
-            Some((_, value)) => value.clone(),
-            None => (*name).clone(),
-        })
-        .collect();
-    let names: Vec<&str> = columns.iter().map(|name| name.as_str()).collect();
-    let insert = format!(
-        "INSERT INTO {table} ({}) SELECT {} FROM {table} ORDER BY 1",
-        names.join(", "),
-        values.join(", ")
-    );
-    execute(pool, &insert).await;
-}
-
-/// Puts the text into every text column of every table.
-async fn poison<B: Backend>(pool: &Pool<B::Db>) {
-    let hostile = literal::<B>(HOSTILE);
-    let as_json = literal::<B>(&serde_json::json!([HOSTILE, "second"]).to_string());
-    let metadata = serde_json::json!({ "target_description": HOSTILE, HOSTILE: HOSTILE });
-    let metadata = literal::<B>(&metadata.to_string());
-    // Another service with its own lock.
-    for table in ["flamingock_audit", "flamingock_lock", "flamingock_lease"] {
-        copy::<B>(pool, table, &[("service", hostile.clone())]).await;
-    }
-    // A change with that name, and one in an unknown state.
-    copy::<B>(pool, "flamingock_audit", &[("change_id", hostile.clone())]).await;
-    let unknown = [
-        ("change_id", literal::<B>("unknown")),
-        ("state", literal::<B>(&HOSTILE[..40])),
-    ];
-    copy::<B>(pool, "flamingock_audit", &unknown).await;
-    for table in ["flamingock_audit", "flamingock_lock", "flamingock_lease"] {
-        for column in text_columns::<B>(pool, table).await {
-            let keys = ["service", "lane", "change_id", "state", "boot_id"];
-            // A text in SQLite's type, which is a time.
-            if keys.contains(&column.as_str()) || column.ends_with("_at") {
-                continue;
-            }
-            let value = match column.as_str() {
-                "error" => &as_json,
-                "metadata" => &metadata,
-                _ => &hostile,
-            };
-            let set = format!("UPDATE {table} SET {column} = {value}");
-            if let Err(error) = try_execute(pool, &set).await {
-                // The audit's own values have less room.
-                let short = literal::<B>("x\u{1b}[31m\nforged\u{202e}");
-                let set = format!("UPDATE {table} SET {column} = {short}");
-                execute(pool, &set).await;
-                assert!(B::NAME != "SQLite", "{column}: {error}");
-            }
-        }
-    }
-}
 
 async fn every_command_escapes_texts_of_the_database<B: Backend>() {
     let database = B::fresh().await;
@@ -281,25 +150,6 @@ fn in_a_terminal(app: &App, line: &str) -> String {
     app.surround(&mut script);
     script.env("TERM", "xterm").stdin(Stdio::null());
     Ran::of(&script.output().unwrap()).stdout
-}
-
-/// The text without color sequences, which the program prints.
-fn without_colors(text: &str) -> String {
-    let mut plain = String::new();
-    for (place, part) in text.split("\u{1b}[").enumerate() {
-        let rest = part.split_once('m').filter(|(code, _)| {
-            place > 0 && code.chars().all(|one| one.is_ascii_digit() || one == ';')
-        });
-        match rest {
-            Some((_, rest)) => plain.push_str(rest),
-            None if place > 0 => {
-                plain.push_str("\u{1b}[");
-                plain.push_str(part);
-            }
-            None => plain.push_str(part),
-        }
-    }
-    plain
 }
 
 #[tokio::test]

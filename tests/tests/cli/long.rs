@@ -9,7 +9,7 @@ use flamingock_tests::{Backend, count, scenarios};
 
 use crate::app::App;
 use crate::commands;
-use crate::hostile::{copy, literal};
+use crate::hostile::tables::{copy, literal};
 
 scenarios!(sqlite, postgres, mariadb; memory_does_not_grow_with_the_history);
 
