@@ -232,3 +232,30 @@ async fn batches_longer_than_the_lease_keep_the_lock() {
     let tokens = "SELECT DISTINCT fencing_token FROM flamingock_audit";
     assert_eq!(strings(&pool, tokens).await.len(), 1);
 }
+
+#[tokio::test]
+async fn change_whose_progress_is_gone_is_an_issue_until_the_row_is_restored() {
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 3).await;
+    let runner = || runner(&pool, &pool).changes(changes![in_batches]);
+    runner().run().await.unwrap_err();
+    execute(
+        &pool,
+        "CREATE TABLE kept AS SELECT * FROM flamingock_progress",
+    )
+    .await;
+    execute(&pool, "DELETE FROM flamingock_progress").await;
+    let gone = "its progress is not in the table `flamingock_progress` any more";
+    for _ in 0..2 {
+        let error = format!("{:#}", runner().run().await.unwrap_err());
+        assert!(error.contains(gone), "{error}");
+        let issues = runner().issues().await.unwrap();
+        let causes: Vec<&Cause> = issues.iter().map(|issue| &issue.cause).collect();
+        assert_eq!(causes, [&Cause::ProgressGone]);
+    }
+    assert_eq!(done(&pool).await, ["batch 1", "batch 2"]);
+    execute(&pool, "INSERT INTO flamingock_progress SELECT * FROM kept").await;
+    let error = format!("{:#}", runner().run().await.unwrap_err());
+    assert!(error.contains("batch 3 failed"), "{error}");
+    assert_eq!(runner().issues().await.unwrap().len(), 0);
+}

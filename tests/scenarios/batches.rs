@@ -249,7 +249,7 @@ async fn change_that_an_operator_marked_as_rolled_back_begins_anew() {
     // Without its progress, it is not known which batches were applied.
     let error = runner(&pool, Wanted::default()).run().await.unwrap_err();
     let change = error.report().unwrap().changes().next().unwrap().clone();
-    assert_eq!(change.issue, Some(Cause::Interrupted), "{error:?}");
+    assert_eq!(change.issue, Some(Cause::ProgressGone), "{error:?}");
     assert!(
         format!("{error:?}").contains("flamingock_progress"),
         "{error:?}"

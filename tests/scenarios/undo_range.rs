@@ -1,8 +1,8 @@
 //! The changes that an undo reverses: never those of an earlier release by mistake.
 
 use flamingock::{
-    BoxError, ErrorKind, Outcome, Policy, Resolution, Rule, Runner, Undo, UndoTarget, change,
-    changes, rollback,
+    Batch, BoxError, ErrorKind, Next, Outcome, Policy, Resolution, Rule, Runner, Undo, UndoTarget,
+    change, changes, rollback,
 };
 use flamingock_tests::{Backend as _, audit, done, execute, query, with_table};
 
@@ -280,4 +280,67 @@ async fn undo_is_refused_until_an_interrupted_undo_is_resolved() {
         .unwrap();
     let report = runner.undo(UndoTarget::Run(run_id)).await.unwrap();
     assert_eq!(report.counts().undone, 3, "{report}");
+}
+
+/// Leaves something behind when it fails.
+#[change(id = "half", order = "004", transaction = false, register = false)]
+async fn half(db: &mut Connection) -> Result<(), BoxError> {
+    query(db, "INSERT INTO done VALUES ('half')").await?;
+    Err("the broker is away".into())
+}
+
+/// Fails in its second batch.
+#[change(id = "batches", order = "005", batch, register = false)]
+async fn batches(batch: Batch<i64>, db: &mut Connection) -> Result<Next<i64>, BoxError> {
+    query(db, "INSERT INTO done VALUES ('batch')").await?;
+    match batch.cursor() {
+        None => Ok(Next::after(1)),
+        Some(_) => Err("the batch fails".into()),
+    }
+}
+
+/// The database rolls it back, so nothing is left.
+#[change(id = "clean", order = "006", register = false)]
+async fn clean(_db: &mut Connection) -> Result<(), BoxError> {
+    Err("refused".into())
+}
+
+#[tokio::test]
+async fn undo_is_refused_while_a_later_change_is_unfinished() {
+    for (unfinished, id) in [
+        (changes![half], Some("half")),
+        (changes![batches], Some("batches")),
+        (changes![clean], None),
+    ] {
+        let database = Backend::fresh().await;
+        let pool = with_table(&database, 3).await;
+        let runner =
+            || Runner::new(&pool).changes(changes![one, two].into_iter().chain(unfinished));
+        let failed = runner().run().await.unwrap_err();
+        let run_id = failed.report().unwrap().run_id.clone();
+        let Some(id) = id else {
+            let undone = runner().undo(UndoTarget::Last).await.unwrap();
+            assert_eq!(undone.counts().undone, 1);
+            continue;
+        };
+        for target in [
+            UndoTarget::Last,
+            UndoTarget::Count(2),
+            UndoTarget::To("one".to_owned()),
+            UndoTarget::Run(run_id),
+        ] {
+            let error = runner().undo(target).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Invalid);
+            let error = format!("{error:#}");
+            let says = format!("the change \"{id}\" comes later and is unfinished (");
+            assert!(error.contains(&says), "{error}");
+        }
+        let applied = done(&pool).await;
+        assert!(applied.contains(&"two".to_owned()), "{applied:?}");
+        // One change by name, and on purpose.
+        let named = UndoTarget::Change("two".to_owned());
+        assert_eq!(runner().undo(named).await.unwrap().counts().undone, 1);
+        let forced = Undo::new(UndoTarget::Last).force();
+        assert_eq!(runner().undo(forced).await.unwrap().counts().undone, 1);
+    }
 }

@@ -52,10 +52,14 @@ impl<B: Backend> Ledger<B> {
             texts.push(self.render(check, &lease_params(grant, None)).text);
         }
         texts.extend(tagged(B::DIALECT.begin, tag).split("; ").map(str::to_owned));
-        texts.extend(self.witness(grant, witness, tag));
-        texts.extend(Self::behind_witness(witness));
-        if !B::DIALECT.savepoint.is_empty() {
-            texts.push(tagged(B::DIALECT.savepoint, tag));
+        let witness_texts = self.witness(grant, witness, tag);
+        let behind = Self::behind_witness(witness);
+        let savepoint = Some(tagged(B::DIALECT.savepoint, tag)).filter(|text| !text.is_empty());
+        if let Witness::Progress { .. } = witness {
+            // Rolled back with the batch: the entry of a failure can be committed without it.
+            texts.extend(savepoint.into_iter().chain(witness_texts));
+        } else {
+            texts.extend(witness_texts.into_iter().chain(behind).chain(savepoint));
         }
         texts
     }

@@ -10,15 +10,14 @@ use super::adoption::Adoption;
 use super::matching::{Matched, matched};
 use super::problem::invalid;
 use super::reading;
-use crate::audit::entry::{Facts, LatestEntry, NewEntry, Origin, State, TransactionMode};
+use crate::audit::entry::{
+    Facts, LatestEntry, NewEntry, Origin, State, TransactionMode, UNKNOWN_DIGEST,
+};
 use crate::change::definition::{Definition, Repeat};
 use crate::plan::pipeline::Pipeline;
 use crate::report::error::Error;
 use crate::target::database::Database;
 use crate::util::random::new_id;
-
-/// The digest of a repeatable change whose applied version is unknown.
-const UNKNOWN_DIGEST: &str = "unknown";
 
 /// The entries that an adoption appends, and its report.
 pub(crate) struct Prepared {
@@ -156,7 +155,10 @@ pub(crate) fn entry(
         transaction_mode: TransactionMode::None,
         recovery: Some(definition.recovery),
         origin,
-        digest: definition.digest.to_owned(),
+        digest: match definition.retired_since() {
+            Some(_) => UNKNOWN_DIGEST.to_owned(),
+            None => definition.digest.to_owned(),
+        },
         duration: Some(Duration::ZERO),
         location: definition.location().to_string(),
         error: None,

@@ -10,6 +10,9 @@ use super::grant::LockGrant;
 use crate::change::definition::Recovery;
 use crate::util::error_chain::ErrorChain;
 
+/// The digest of a change whose applied version is unknown.
+pub(crate) const UNKNOWN_DIGEST: &str = "unknown";
+
 /// Defines an enum that is stored as text. A text that a newer version wrote is kept as it is.
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal,)+ }) => {

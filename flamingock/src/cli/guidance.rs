@@ -155,6 +155,7 @@ fn not_known(source: &dyn Source, cause: &Cause, running: bool) -> Vec<&'static 
         | Cause::ForeignMarkers
         | Cause::IncompleteHistory
         | Cause::NoBatches
+        | Cause::ProgressGone
         | Cause::UnknownState => Vec::new(),
     }
 }

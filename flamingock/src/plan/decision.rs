@@ -61,6 +61,8 @@ pub enum Cause {
     /// The audit lacks the first entry of an interrupted attempt, whose position names the
     /// attempt's marker.
     IncompleteHistory,
+    /// The progress of the change in batches is gone, so it is unknown what was committed.
+    ProgressGone,
     /// Batches are committed, and the code of the change does not work in batches any more.
     NoBatches,
     /// The unfinished attempt ran at another target system than the one that the code names now.
@@ -84,6 +86,9 @@ impl fmt::Display for Cause {
             Cause::TargetChanged => {
                 "an attempt at another target system than the code now names was interrupted"
             }
+            Cause::ProgressGone => {
+                "its progress is not in the table `flamingock_progress` any more, so it is unknown which batches are committed"
+            }
             Cause::NoBatches => {
                 "an earlier version of it works in batches and has not finished: this version would do everything again"
             }
@@ -103,11 +108,12 @@ impl fmt::Display for Cause {
 
 impl Cause {
     /// The causes that a run finds out. No state in the audit stands for them.
-    const FOUND_OUT: [Cause; 4] = [
+    const FOUND_OUT: [Cause; 5] = [
         Cause::VerifyFailed,
         Cause::StillOpen,
         Cause::ForeignMarkers,
         Cause::IncompleteHistory,
+        Cause::ProgressGone,
     ];
 
     /// Returns the error of the entry that records this cause, followed by the attempt's own error.

@@ -1,5 +1,6 @@
 //! Notes: facts about a change that do not keep it from running.
 
+use crate::audit::entry::UNKNOWN_DIGEST;
 use crate::audit::progress::ChangeProgress;
 use crate::util::error_chain::ErrorChain;
 use crate::util::plural::plural;
@@ -70,6 +71,9 @@ impl fmt::Display for Note {
         match self {
             Note::Drifted { applied } => {
                 write!(f, "edited after it was applied (applied as {})", Visible(applied))
+            }
+            Note::Again { applied } if applied == UNKNOWN_DIGEST => {
+                f.write_str("again: it is not known which version of it was applied")
             }
             Note::Again { applied } => {
                 write!(f, "again: it was edited after it was applied (applied as {})", Visible(applied))

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use super::decision::{Batches, Cause, Code, Decision, Recorded, WhenAbsent, decide};
 use super::pipeline::Pipeline;
-use crate::audit::entry::{LatestEntry, Origin, State};
+use crate::audit::entry::{LatestEntry, Origin, State, UNKNOWN_DIGEST};
 use crate::change::batch::IN_BATCHES;
 use crate::change::definition::{Definition, Recovery, Repeat};
 use crate::change::order;
@@ -52,7 +52,11 @@ impl Step {
         match &self.decision {
             Decision::Issue(cause) => Some(cause.clone()),
             Decision::Verify(_) | Decision::Resolve => self.latest.as_deref().and_then(found_out),
-            Decision::Apply | Decision::Skip | Decision::Again | Decision::Filtered => None,
+            Decision::Apply => {
+                let latest = self.latest.as_deref().filter(|latest| in_batches(latest));
+                latest.and_then(found_out)
+            }
+            Decision::Skip | Decision::Again | Decision::Filtered => None,
         }
     }
 
@@ -386,10 +390,11 @@ pub(super) fn step(
         && definition.retired_since().is_none()
     {
         let applied = latest.digest.clone();
-        notes.push(match definition.repeat {
-            Repeat::Once => Note::Drifted { applied },
-            Repeat::OnChange => Note::Again { applied },
-        });
+        match definition.repeat {
+            Repeat::Once if applied == UNKNOWN_DIGEST => {}
+            Repeat::Once => notes.push(Note::Drifted { applied }),
+            Repeat::OnChange => notes.push(Note::Again { applied }),
+        }
     }
     if selected && let Some(step) = latest.as_ref().and_then(reached) {
         notes.push(Note::Reached {

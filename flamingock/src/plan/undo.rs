@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use super::decision::{Cause, Decision};
-use super::steps::{Plan, Step};
-use crate::audit::entry::LatestEntry;
+use super::steps::{Plan, Step, in_batches};
+use crate::audit::entry::{LatestEntry, Origin, State, TransactionMode};
 use crate::change::body::Code;
 use crate::change::problem::Problem;
 use crate::util::near_miss::did_you_mean;
@@ -52,12 +52,13 @@ impl Undo {
         }
     }
 
-    /// Undoes the changes even if the service has applied changes that this binary does not have.
-    /// Those stay as they are.
+    /// Undoes the changes even if the service has applied changes that this binary does not have,
+    /// or if a later change is unfinished. Those stay as they are.
     ///
     /// Without this, [`UndoTarget::Last`], [`Count`](UndoTarget::Count), [`To`](UndoTarget::To) and
     /// [`Run`](UndoTarget::Run) are refused in that case: a newer release has applied those
-    /// changes, and the last change that this binary has belongs to the release before it.
+    /// changes, and the last change that this binary has belongs to the release before it. What an
+    /// unfinished change has done so far may build on the changes before it.
     #[must_use]
     pub fn force(mut self) -> Undo {
         self.force = true;
@@ -135,6 +136,7 @@ pub(crate) fn select<'a>(
         }
     };
     let mut problems: Vec<Problem> = unknown_changes(plan, undo, by_run).into_iter().collect();
+    problems.extend(unfinished(&steps, &chosen, undo));
     problems.extend(interrupted(&chosen));
     problems.extend(without_rollback(&chosen));
     if problems.is_empty() {
@@ -162,6 +164,64 @@ fn interrupted(chosen: &[&Step]) -> Vec<Problem> {
         )
     });
     problems.collect()
+}
+
+/// Reports unfinished changes after those to undo: what they have done so far may build on them.
+fn unfinished(steps: &[&Step], chosen: &[&Step], undo: &Undo) -> Vec<Problem> {
+    let first = steps.iter().position(|step| {
+        let id = step.definition.id;
+        chosen.iter().any(|chosen| chosen.definition.id == id)
+    });
+    let later = match first {
+        Some(first) if !undo.force => &steps[first + 1..],
+        _ => return Vec::new(),
+    };
+    let in_the_way = later.iter().filter_map(|step| {
+        let latest = step
+            .latest
+            .as_deref()
+            .filter(|latest| is_unfinished(latest))?;
+        let concerns = match &undo.target {
+            UndoTarget::Last | UndoTarget::Count(_) | UndoTarget::To(_) => true,
+            UndoTarget::Run(run_id) => latest.run_id == *run_id,
+            UndoTarget::Change(_) => false,
+        };
+        concerns.then_some((step.definition, &latest.state))
+    });
+    let problems = in_the_way.map(|(definition, state)| {
+        Problem::at(
+            definition.location(),
+            format!(
+                "the change {:?} comes later and is unfinished ({state}): nothing was undone. Resolve or apply it first, or pass `--force` (in code `Undo::force`)",
+                definition.id
+            ),
+        )
+    });
+    problems.collect()
+}
+
+/// Reports whether an attempt to apply may have left something behind. An interrupted undo has a
+/// rule of its own.
+fn is_unfinished(latest: &LatestEntry) -> bool {
+    let is_run = latest.origin != Origin::Undo;
+    is_run
+        && match latest.state {
+            State::Started | State::RollbackFailed => true,
+            // The database has rolled it back.
+            State::Failed => {
+                let is_transactional = matches!(
+                    latest.transaction_mode,
+                    TransactionMode::Shared | TransactionMode::Separate
+                );
+                !is_transactional || in_batches(latest)
+            }
+            State::Applied
+            | State::MarkedApplied
+            | State::RolledBack
+            | State::MarkedRolledBack
+            | State::LockReleased
+            | State::Unknown(_) => false,
+        }
 }
 
 /// Reports applied changes that this binary does not have and that the undo would skip.

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::attribute;
 use super::edit::could_not;
+use crate::change::definition::Repeat;
 use crate::cli::failure::Failure;
 use crate::cli::view::View;
 use crate::plan::manifest;
@@ -20,6 +21,8 @@ pub(super) struct Known {
     pub(super) order: String,
     pub(super) stage: String,
     pub(super) place: String,
+    /// Whether it is repeatable: it runs after the others, whatever its order is.
+    pub(super) repeats: bool,
 }
 
 /// Returns the changes of the program. Problems with its pipeline are those of the next run, and no
@@ -37,6 +40,7 @@ fn of_pipeline(pipeline: &Pipeline) -> Vec<Known> {
             order: change.order.to_owned(),
             stage: change.stage.to_owned(),
             place: Visible(change.location()).to_string(),
+            repeats: change.repeat == Repeat::OnChange,
         })
         .collect()
 }
@@ -50,6 +54,7 @@ pub(super) fn of_manifest(file: &Path, text: &str) -> Vec<Known> {
             order: line.order,
             stage: line.stage,
             place: format!("{}:{number}", Visible(file.display())),
+            repeats: line.repeat == Repeat::OnChange,
         })
     });
     known.collect()
@@ -76,6 +81,7 @@ pub(super) fn of_files(
             id: change.id,
             order: change.order,
             stage: change.stage.unwrap_or_else(|| of_folder.to_owned()),
+            repeats: false,
         });
         return Ok(known.collect());
     }
@@ -86,6 +92,7 @@ pub(super) fn of_files(
             order: change.order,
             stage: change.stage,
             place: shown(file),
+            repeats: false,
         })
     });
     Ok(known.collect())

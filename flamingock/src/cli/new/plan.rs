@@ -243,7 +243,12 @@ fn next_order(new: &New, stage: &str, known: &[Known]) -> Result<String, Failure
     let of_stage = || known.iter().filter(|known| known.stage == stage);
     let refused = |message: String| Failure::refused("usage", message);
     let Some(order) = &new.order else {
-        let orders = of_stage().map(|known| known.order.as_str());
+        // That of a Flyway repeatable file is its name.
+        let is_numbered =
+            |known: &&Known| !known.repeats || known.order.ends_with(|c: char| c.is_ascii_digit());
+        let orders = of_stage()
+            .filter(is_numbered)
+            .map(|known| known.order.as_str());
         return order::next(orders, SystemTime::now()).map_err(refused);
     };
     if let Some(problem) = problem_of_order(order) {

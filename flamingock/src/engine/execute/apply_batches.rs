@@ -30,7 +30,7 @@ use super::outcome::{ExecutionOutcome, introduced, issue, with_unrecorded};
 
 const NOT_CLAIMED: &str = "the change did not run: its progress could not be claimed";
 
-const GONE: &str = "its progress is not in the table `flamingock_progress` any more, so it is not known which batches were applied. Restore the row; or mark the change as rolled back, and it begins anew";
+const GONE: &str = "restore the row, and the next run continues; or mark the change as rolled back, and it begins anew";
 
 /// How one batch ended.
 enum BatchOutcome {
@@ -60,7 +60,7 @@ impl Execution<'_> {
             }
             Ok(Some(progress)) if claim.owns(&progress) => progress,
             Ok(Some(progress)) => return taken(&progress),
-            Ok(None) => return issue(Cause::Interrupted, ErrorChain::text(GONE)),
+            Ok(None) => return self.progress_gone(attempt).await,
             Err(error) => {
                 let error = introduced(NOT_CLAIMED, &ErrorChain::of(&error));
                 return ExecutionOutcome::failed(Outcome::NotReached, error);
@@ -93,6 +93,22 @@ impl Execution<'_> {
             }
         }
         self.record_applied(attempt, mode).await
+    }
+
+    /// Records that the progress is gone. The next run looks again.
+    async fn progress_gone(&self, attempt: &Attempt<'_>) -> ExecutionOutcome {
+        let cause = Cause::ProgressGone;
+        let error = ErrorChain::text(GONE);
+        let mode = self.mode(&self.definition.body);
+        let told = cause.before(Some(&error));
+        let entry = attempt.entry(State::Failed, mode, Some(told));
+        let recorded = self
+            .recorded(&[entry], error.clone(), Outcome::Failed)
+            .await;
+        match recorded.outcome {
+            Outcome::Failed => issue(cause, error),
+            _ => recorded,
+        }
     }
 
     /// A batch of an earlier run was committed before its end: the next one cannot begin after it.
