@@ -88,6 +88,7 @@ async fn answers(runner: impl Fn() -> Runner) -> Vec<(&'static str, Result<(), E
         ("schema_upgrade", runner().schema_upgrade().await.map(drop)),
         ("manifest", runner().manifest().map(drop)),
         ("lock_status", runner().lock_status().await.map(drop)),
+        ("progress", runner().progress().await.map(drop)),
         (
             "release_lock",
             runner().release_lock("gone").await.map(drop),
