@@ -262,12 +262,14 @@ impl Page {
 
     /// The output for the page.
     fn compare(&self, command: &str, shown: String, said: &str) -> String {
-        // A page has no blanks at the ends of its lines.
+        // A page has no blanks at the ends of its lines, and no empty line at the end of a block.
         let lines = |text: &str| {
             let text = normalise(text);
-            text.lines()
-                .map(|line| line.trim_end().to_owned())
-                .collect::<Vec<_>>()
+            let lines = text
+                .trim_end()
+                .lines()
+                .map(|line| line.trim_end().to_owned());
+            lines.collect::<Vec<_>>()
         };
         if lines(said) == lines(&shown) {
             return shown;
