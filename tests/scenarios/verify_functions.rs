@@ -1,4 +1,4 @@
-//! Verify functions: their answers resolve attempts, and record effects that already exist.
+//! Verify functions resolve attempts, and find effects that exist already.
 
 use flamingock::report::Cause;
 use flamingock::{BoxError, ErrorKind, Runner, UndoTarget, change, changes, rollback, verify};

@@ -192,8 +192,7 @@ impl fmt::Display for Rows {
         match self.total {
             None => write!(f, "{} done", noun(self.done, "row", "rows"))?,
             Some(total) => {
-                let part = i128::from(self.done) * 100 / i128::from(total.max(1));
-                write!(f, "of {total} rows ({} %)", part.min(100))?;
+                write!(f, "of {total} rows ({} %)", percent(self.done, total))?;
             }
         }
         if let Some(per_second) = self.per_second {
@@ -204,6 +203,11 @@ impl fmt::Display for Rows {
         }
         Ok(())
     }
+}
+
+/// Returns how much of the whole is done, in percent.
+pub(crate) fn percent(done: impl Into<i128>, whole: impl Into<i128>) -> i128 {
+    (done.into() * 100 / whole.into().max(1)).min(100)
 }
 
 /// Returns the rows a second.

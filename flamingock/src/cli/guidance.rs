@@ -16,7 +16,7 @@ use crate::audit::entry::{Entry, Origin, State, TransactionMode};
 use crate::audit::snapshot::LockStatus;
 use crate::change::step::{ROLLBACK_ELSEWHERE, ROLLING_BACK};
 use crate::plan::decision::Cause;
-use crate::plan::steps::{Step, reached};
+use crate::plan::step::{Step, reached};
 use crate::report::issue::Issue;
 use crate::target::system::TARGET_DESCRIPTION;
 use crate::util::visible::Visible;

@@ -10,7 +10,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::terminal;
 use super::view::View;
-use crate::audit::progress::Rows;
+use crate::audit::progress::{Rows, percent};
 use crate::change::names::DEFAULT;
 use crate::listener::api::Listener;
 use crate::listener::{Event, EventKind, Work};
@@ -224,10 +224,7 @@ impl Count {
             } => {
                 let of = self.planned.max(self.started);
                 let whole = match total {
-                    Some(total) => {
-                        let part = u128::from(*done) * 100 / u128::from(*total).max(1);
-                        format!(" of {total} ({} %)", part.min(100))
-                    }
+                    Some(total) => format!(" of {total} ({} %)", percent(*done, *total)),
                     None => String::new(),
                 };
                 Some(format!("[{}/{of}] {id}: {done}{whole}", self.started))

@@ -15,7 +15,7 @@ use super::view::View;
 use crate::audit::entry::{LatestEntry, State};
 use crate::plan::decision::{Cause, Decision};
 use crate::plan::note::Note;
-use crate::plan::steps::Step;
+use crate::plan::step::Step;
 use crate::runner::builder::Runner;
 use crate::util::time;
 

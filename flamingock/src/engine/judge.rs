@@ -7,7 +7,8 @@ use crate::audit::snapshot::Snapshot;
 use crate::change::problem::Problem;
 use crate::plan::note::Note;
 use crate::plan::policy::Rule;
-use crate::plan::steps::{Plan, Step};
+use crate::plan::step::Step;
+use crate::plan::steps::Plan;
 
 /// Whether another run may change what was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

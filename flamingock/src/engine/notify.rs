@@ -10,7 +10,8 @@ use super::report_builder::change_report;
 use crate::change::definition::Definition;
 use crate::listener::EventKind;
 use crate::plan::decision::Decision;
-use crate::plan::steps::{Plan, Step};
+use crate::plan::step::Step;
+use crate::plan::steps::Plan;
 use crate::report::run::Outcome;
 use crate::util::error_chain::ErrorChain;
 

@@ -9,7 +9,8 @@ use crate::audit::store::Store;
 use crate::audit::store_error::StoreError;
 use crate::plan::decision::Decision;
 use crate::plan::note::Note;
-use crate::plan::steps::{Plan, Step};
+use crate::plan::step::Step;
+use crate::plan::steps::Plan;
 use crate::target::system::TargetSystem;
 use crate::util::error_chain::ErrorChain;
 

@@ -11,7 +11,8 @@ use crate::lock::stop::{StopReason, StopSignal};
 use crate::plan::decision::Decision;
 use crate::plan::pipeline::Pipeline;
 use crate::plan::policy::Rule;
-use crate::plan::steps::{Plan, Step};
+use crate::plan::step::Step;
+use crate::plan::steps::Plan;
 use crate::report::error::Error;
 use crate::report::run::{ChangeReport, MissingChange, Outcome, Report, StageReport, TargetReport};
 

@@ -9,7 +9,8 @@ use crate::change::definition::Definition;
 use crate::change::problem::Problem;
 use crate::plan::decision::Decision;
 use crate::plan::pipeline::Pipeline;
-use crate::plan::steps::{Plan, Step};
+use crate::plan::step::Step;
+use crate::plan::steps::Plan;
 use crate::report::error::Error;
 #[cfg(feature = "_sqlx")]
 use crate::target::database::Database;

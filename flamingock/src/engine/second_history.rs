@@ -10,7 +10,7 @@ use crate::audit::store::Store;
 use crate::change::names::DEFAULT;
 use crate::change::problem::Problem;
 use crate::plan::pipeline::Pipeline;
-use crate::plan::steps::is_applied;
+use crate::plan::step::is_applied;
 use crate::report::error::Error;
 
 /// How long to wait for a run of the other service. If unrelated applications start at the same

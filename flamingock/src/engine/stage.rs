@@ -16,7 +16,7 @@ use crate::lock::lease::Lease;
 use crate::lock::stop::{StopReason, StopSignal};
 use crate::plan::decision::Decision;
 use crate::plan::pipeline::PlacedStage;
-use crate::plan::steps::Step;
+use crate::plan::step::Step;
 use crate::util::error_chain::ErrorChain;
 
 /// Everything that the stages of a run share.

@@ -9,7 +9,7 @@ use crate::change::secret::Revealed;
 use crate::listener::{EventKind, Work};
 use crate::lock::stop::StopSignal;
 use crate::plan::decision::Decision;
-use crate::plan::steps::Step;
+use crate::plan::step::Step;
 use crate::report::error::Error;
 use crate::report::verify::{Verdict, VerifyReport};
 use crate::target::invocation::{Ended, Invocation, Limits};

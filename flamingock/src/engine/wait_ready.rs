@@ -6,7 +6,7 @@ use super::prepare::Prepared;
 use crate::listener::EventKind;
 use crate::lock::lease::Lease;
 use crate::lock::stop::{StopReason, StopSignal};
-use crate::plan::steps::Step;
+use crate::plan::step::Step;
 use crate::target::readiness::{FIRST_PAUSE, LONGEST_PAUSE, Ready};
 use crate::util::error_chain::ErrorChain;
 

@@ -8,6 +8,8 @@ pub(crate) mod note;
 pub(crate) mod pipeline;
 pub(crate) mod policy;
 pub(crate) mod preflight;
+pub(crate) mod renamed;
 pub(crate) mod stage;
+pub(crate) mod step;
 pub(crate) mod steps;
 pub(crate) mod undo;

@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 
 use super::decision::{Cause, Decision};
-use super::steps::{Plan, Step, in_batches};
+use super::step::{Step, in_batches};
+use super::steps::Plan;
 use crate::audit::entry::{LatestEntry, Origin, State, TransactionMode};
 use crate::change::body::Code;
 use crate::change::problem::Problem;

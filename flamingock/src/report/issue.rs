@@ -3,7 +3,7 @@
 use crate::audit::entry::{State, TransactionMode};
 use crate::audit::snapshot::Snapshot;
 use crate::plan::decision::Cause;
-use crate::plan::steps::{Step, is_applied};
+use crate::plan::step::{Step, is_applied};
 use crate::util::error_chain::ErrorChain;
 use crate::util::time;
 use serde::Serialize;

@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::audit::entry::{LatestEntry, Origin, State};
 use crate::audit::snapshot::{LockStatus, Snapshot};
 use crate::plan::decision::{Decision, decide};
-use crate::plan::steps::{found_out, recorded, recorded_code};
+use crate::plan::step::{found_out, recorded, recorded_code};
 use crate::util::time;
 
 /// The status of one service of a database, from its audit and its lock. Every change that was ever

@@ -10,7 +10,7 @@ use crate::engine;
 use crate::engine::collect::open_storage as open;
 use crate::lock::lease::Lease;
 use crate::plan::pipeline::Pipeline;
-use crate::plan::steps::is_applied;
+use crate::plan::step::is_applied;
 use crate::report::error::Error;
 use crate::report::error::invalid;
 use crate::report::issue::Resolution;

@@ -1,9 +1,12 @@
-//! Reading the audit, as a whole or page by page.
+//! Reading the audit as a whole or page by page, the lock, and the progress.
 
 use super::builder::Runner;
 use crate::audit::entry::Entry;
+use crate::audit::progress::ChangeProgress;
+use crate::audit::snapshot::LockStatus;
 use crate::audit::store::HistoryFilter;
 use crate::audit::store_error::{StoreError, StoreErrorKind};
+use crate::engine;
 use crate::engine::collect::open_storage as open;
 use crate::report::error::Error;
 
@@ -63,6 +66,30 @@ impl Runner {
         let storage = open(&self.settings)?;
         let (store, service) = (&storage.store, &self.settings.service);
         found(store.page(service, filter, after, limit).await)
+    }
+
+    /// Returns the state of this service's lock: its owner, or its last owner if it is free. `None`
+    /// if the lock was never taken. Only reads.
+    ///
+    /// # Errors
+    /// Any error while the lock is read.
+    pub async fn lock_status(&self) -> Result<Option<LockStatus>, Error> {
+        let storage = open(&self.settings)?;
+        let snapshot = storage.store.snapshot(&self.settings.service, "").await;
+        let lock = snapshot.map_err(Error::store)?.lock;
+        // The row exists before the lock is first taken.
+        Ok(lock.filter(|lock| lock.fencing_token > 0))
+    }
+
+    /// Returns how far the changes in batches of this service are, by id: beside the audit, and in
+    /// the databases of the target systems. Only reads.
+    ///
+    /// # Errors
+    /// Any error while one of these databases is read.
+    pub async fn progress(&self) -> Result<Vec<ChangeProgress>, Error> {
+        let storage = open(&self.settings)?;
+        let read = engine::progress::progress(&self.settings, &*storage.store).await;
+        read.map_err(Error::store)
     }
 }
 

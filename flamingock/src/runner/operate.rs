@@ -1,6 +1,5 @@
 //! Planning, issues and their resolution, the schema, and the lock.
 
-use crate::audit::progress::ChangeProgress;
 use crate::audit::store_error::missing_tables;
 use crate::report::error::invalid;
 use crate::report::issue::{Issue, Resolution, Resolved, issue};
@@ -13,7 +12,6 @@ use super::builder::Runner;
 use crate::audit::entry::{Entry, LatestEntry, NewEntry, Origin, State, TransactionMode};
 use crate::audit::grant::AcquireRequest;
 use crate::audit::grant::LockGrant;
-use crate::audit::snapshot::LockStatus;
 use crate::audit::store::HistoryFilter;
 use crate::audit::store_error::{StoreError, StoreErrorKind};
 use crate::change::definition::Definition;
@@ -21,7 +19,8 @@ use crate::engine;
 pub(crate) use crate::engine::collect::open_storage as open;
 use crate::lock::lease::Lease;
 use crate::lock::stop::StopSignal;
-use crate::plan::steps::{Plan, in_batches, rolls_back_elsewhere};
+use crate::plan::step::{in_batches, rolls_back_elsewhere};
+use crate::plan::steps::Plan;
 use crate::report::error::Error;
 use crate::report::run::Report;
 use crate::target::storage::Storage;
@@ -135,30 +134,6 @@ impl Runner {
     pub async fn schema_upgrade(&self) -> Result<String, Error> {
         let storage = open(&self.settings)?;
         storage.store.upgrade().await.map_err(Error::store)
-    }
-
-    /// Returns the state of this service's lock: its owner, or its last owner if it is free. `None`
-    /// if the lock was never taken. Only reads.
-    ///
-    /// # Errors
-    /// Any error while the lock is read.
-    pub async fn lock_status(&self) -> Result<Option<LockStatus>, Error> {
-        let storage = open(&self.settings)?;
-        let snapshot = storage.store.snapshot(&self.settings.service, "").await;
-        let lock = snapshot.map_err(Error::store)?.lock;
-        // The row exists before the lock is first taken.
-        Ok(lock.filter(|lock| lock.fencing_token > 0))
-    }
-
-    /// Returns how far the changes in batches of this service are, by id: beside the audit, and in
-    /// the databases of the target systems. Only reads.
-    ///
-    /// # Errors
-    /// Any error while one of these databases is read.
-    pub async fn progress(&self) -> Result<Vec<ChangeProgress>, Error> {
-        let storage = open(&self.settings)?;
-        let read = engine::progress::progress(&self.settings, &*storage.store).await;
-        read.map_err(Error::store)
     }
 
     /// Builds the request by which an operator command acquires the lock. `force` is the fencing

@@ -10,7 +10,7 @@ use crate::audit::entry::Origin;
 use crate::change::argument::Values;
 use crate::plan::decision::Decision;
 use crate::plan::note::Note;
-use crate::plan::steps::Step;
+use crate::plan::step::Step;
 use crate::report::run::Outcome;
 use crate::target::database::{AuditPlacement, Part};
 

@@ -15,7 +15,7 @@ use crate::change::definition::Definition;
 use crate::change::secret::Revealed;
 use crate::lock::append::AppendError;
 use crate::plan::decision::Decision;
-use crate::plan::steps::Step;
+use crate::plan::step::Step;
 use crate::report::run::Outcome;
 use crate::target::database::{AuditPlacement, Part, TransactionOutcome};
 use crate::target::invocation::{Ended, Invocation, Limits};

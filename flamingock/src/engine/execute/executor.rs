@@ -14,7 +14,7 @@ use crate::lock::append::{AppendError, RetryingAppend, append};
 use crate::lock::lease::Lease;
 use crate::lock::options::LockOptions;
 use crate::lock::stop::StopSignal;
-use crate::plan::steps::Step;
+use crate::plan::step::Step;
 use crate::target::system::Targets;
 
 use super::turns::Turns;

@@ -5,7 +5,7 @@ use crate::audit::store_error::StoreError;
 use crate::change::body::Body;
 use crate::plan::decision::Cause;
 use crate::plan::note::Note;
-use crate::plan::steps::Step;
+use crate::plan::step::Step;
 use crate::report::run::{Outcome, StepReport};
 use crate::util::error_chain::ErrorChain;
 

@@ -16,7 +16,14 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub(super) struct ReportedProgress {
     definition: &'static Definition,
     events: EventSink,
-    last: Mutex<Option<Instant>>,
+    last: Mutex<Option<Last>>,
+}
+
+/// The last report.
+#[derive(Clone, Copy, Debug)]
+struct Last {
+    at: Instant,
+    is_whole: bool,
 }
 
 impl ReportedProgress {
@@ -28,12 +35,15 @@ impl ReportedProgress {
         }
     }
 
-    /// Reports whether the last report is long enough ago, and takes the place of it.
-    fn is_due(&self) -> bool {
+    /// Reports whether the last report is long enough ago, or this one completes the whole, and
+    /// takes the place of it.
+    fn is_due(&self, is_whole: bool) -> bool {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_due = last.is_none_or(|last| last.elapsed() >= PAUSE);
+        let is_due =
+            last.is_none_or(|last| last.at.elapsed() >= PAUSE || is_whole && !last.is_whole);
         if is_due {
-            *last = Some(Instant::now());
+            let at = Instant::now();
+            *last = Some(Last { at, is_whole });
         }
         is_due
     }
@@ -41,7 +51,7 @@ impl ReportedProgress {
 
 impl ObserveProgress for ReportedProgress {
     fn progress(&self, done: u64, total: Option<u64>) {
-        if !self.is_due() && total != Some(done) {
+        if !self.is_due(total == Some(done)) {
             return;
         }
         let (id, stage) = (self.definition.id, self.definition.stage);

@@ -10,7 +10,7 @@ use crate::plan::decision::{
     Cause, Decision, WhenAbsent, interrupted, interrupted_undo, unless_retry,
 };
 use crate::plan::note::Note;
-use crate::plan::steps::{Step, code, found_out, rolls_back_elsewhere};
+use crate::plan::step::{Step, code, found_out, rolls_back_elsewhere};
 use crate::report::run::Outcome;
 use crate::target::database::{ForeignMarkers, MarkerOutcome};
 use crate::target::invocation::{Ended, Invocation};

@@ -6,7 +6,7 @@ use crate::change::body::Body;
 use crate::change::step::ROLLBACK_ELSEWHERE;
 use crate::lock::append::AppendError;
 use crate::plan::decision::{Cause, Decision, unless_retry};
-use crate::plan::steps::code;
+use crate::plan::step::code;
 use crate::report::run::Outcome;
 use crate::target::database::{AuditPlacement, TransactionOutcome};
 use crate::target::invocation::Ended;

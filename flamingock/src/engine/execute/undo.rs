@@ -5,7 +5,7 @@ use crate::audit::entry::{Origin, State, TransactionMode};
 use crate::change::body::Body;
 use crate::lock::append::AppendError;
 use crate::plan::decision::Cause;
-use crate::plan::steps::Step;
+use crate::plan::step::Step;
 use crate::report::run::Outcome;
 use crate::target::database::{AuditPlacement, TransactionOutcome};
 use crate::target::invocation::Ended;

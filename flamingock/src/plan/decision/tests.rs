@@ -472,15 +472,13 @@ fn batches_of_an_earlier_version_are_never_done_again() {
             rolls_back_elsewhere: false,
             in_batches,
         };
+        // Even code that may try again does not.
+        let recovery = if batches == No { Retry } else { Manual };
         let code = Code {
-            recovery: Retry,
+            recovery,
             has_verify: false,
             repeat: Repeat::Once,
             batches,
-        };
-        let code = Code {
-            recovery: if batches == No { Retry } else { Manual },
-            ..code
         };
         let decided = decide(Some(&recorded), code);
         assert_eq!(decided, expected, "{recorded:?} {code:?}");

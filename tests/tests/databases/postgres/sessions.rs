@@ -83,7 +83,7 @@ async fn session_settings_of_a_change_do_not_reach_the_application() {
     assert_eq!(strings(&pool, settings).await, ["0|public"]);
 }
 
-/// Fails in its second batch, as often as it is told to.
+/// Fails in its second batch as often as `failures` says.
 #[change(id = "by-time", order = "001", batch, register = false)]
 async fn by_time(
     batch: Batch<Key>,
