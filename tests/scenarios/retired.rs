@@ -66,7 +66,7 @@ async fn refused(pool: &Pool<Db>, can_be_marked: bool) {
         ] {
             assert!(text.contains(expected), "{expected}: {text}");
         }
-        let marking = "`baseline \"create-orders\" --reason \"..\"`";
+        let marking = "`baseline create-orders --reason \"..\"` (in code `Runner::baseline`)";
         assert_eq!(text.contains(marking), can_be_marked, "{text}");
     }
 }

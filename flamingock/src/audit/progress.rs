@@ -95,6 +95,8 @@ pub struct BatchEnd {
 ///     progress.to_string(),
 ///     "12 batches, 6000 of 20000 rows (30 %), 500 rows/s, 28s left"
 /// );
+/// progress.state = ProgressState::Finished;
+/// assert_eq!(progress.to_string(), "12 batches, 6000 rows done, 500 rows/s");
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
@@ -158,9 +160,16 @@ impl ChangeProgress {
         rate(self.done_rows, took)
     }
 
-    /// Returns how long the rest takes at that rate; `None` without an estimate of all rows.
+    /// Returns how long the rest takes at that rate; `None` without an estimate of all rows, and if
+    /// nothing is left to do.
     pub fn time_left(&self) -> Option<Duration> {
-        time_left(self.done_rows, self.total_rows, self.rows_per_second())
+        time_left(self.done_rows, self.total_left(), self.rows_per_second())
+    }
+
+    /// Returns the estimate, unless it is of no interest any more.
+    fn total_left(&self) -> Option<i64> {
+        self.total_rows
+            .filter(|_| self.state == ProgressState::Running)
     }
 }
 
@@ -169,7 +178,7 @@ impl fmt::Display for ChangeProgress {
         Rows {
             batches: self.batches,
             done: self.done_rows,
-            total: self.total_rows,
+            total: self.total_left(),
             per_second: self.rows_per_second(),
         }
         .fmt(f)

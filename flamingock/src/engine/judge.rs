@@ -9,6 +9,7 @@ use crate::plan::note::Note;
 use crate::plan::policy::Rule;
 use crate::plan::step::Step;
 use crate::plan::steps::Plan;
+use crate::util::shell::quote;
 
 /// Whether another run may change what was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,7 +100,8 @@ fn retired_too_early(step: &Step, since: &str) -> Problem {
     if step.latest.is_none() {
         let _ = write!(
             message,
-            ". If its effect exists, as in an environment made from a dump, mark it as applied: `baseline {id:?} --reason \"..\"`"
+            ". If its effect exists, as in an environment made from a dump, mark it as applied: `baseline {} --reason \"..\"` (in code `Runner::baseline`)",
+            quote(id)
         );
     }
     Problem::at(step.definition.location(), message)

@@ -349,8 +349,8 @@ impl Runner {
     ///
     /// # Errors
     /// - [`Invalid`](crate::ErrorKind) if a change of the range has no rollback or is not in the
-    ///   pipeline, or if the service has applied changes that this binary does not have: see
-    ///   [`Undo::force`]. Nothing is undone.
+    ///   pipeline, if the service has applied changes that this binary does not have, or if a later
+    ///   change is unfinished: see [`Undo::force`]. Nothing is undone.
     /// - [`ChangesFailed`](crate::ErrorKind) if a rollback failed. Changes that were undone before
     ///   it stay undone. If the database rolled the failed rollback back, its change is still
     ///   applied; otherwise the change is an issue, unless its `#[verify]` function answers.
