@@ -1,6 +1,6 @@
 //! A backfill of a large table: processes are killed at random while another one inserts rows.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -28,6 +28,24 @@ async fn fill(ground: &Ground, count: i64) {
             .collect();
         let insert = format!("INSERT INTO items VALUES {}", values.join(", "));
         rows(ground.url(), &insert).await;
+    }
+}
+
+/// How many batches are committed.
+async fn committed(ground: &Ground) -> i64 {
+    let progress = try_rows(ground.url(), "SELECT batches FROM flamingock_progress").await;
+    let progress = progress.unwrap_or_default();
+    progress
+        .first()
+        .map_or(0, |batches| batches.parse().unwrap())
+}
+
+/// Waits until so many batches are committed.
+async fn at_batch(ground: &Ground, batches: i64) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while committed(ground).await < batches {
+        assert!(Instant::now() < deadline, "batch {batches} does not come");
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 
@@ -59,18 +77,17 @@ async fn killed_at_random(kind: Kind) {
         let mut driver = start.spawn();
         // Two processes: one works, the other waits and takes over.
         let mut other = start.spawn();
-        let pause = Duration::from_millis(random.random_range(1_200..2_000));
+        // A process begins with small batches, so a kill soon after some of them leaves most rows.
+        let enough = batches + random.random_range(1..=2);
+        at_batch(&ground, enough).await;
+        let pause = Duration::from_millis(random.random_range(0..200));
         tokio::time::sleep(pause).await;
         for one in [&mut driver, &mut other] {
             let _ = one.kill();
         }
         let ended = [end_of(driver).await, end_of(other).await];
         killed += ended.iter().filter(|ran| ran.result.is_none()).count();
-        let progress = try_rows(ground.url(), "SELECT batches FROM flamingock_progress").await;
-        let progress = progress.unwrap_or_default();
-        let now: i64 = progress
-            .first()
-            .map_or(0, |batches| batches.parse().unwrap());
+        let now = committed(&ground).await;
         assert!(
             now >= batches,
             "committed batches are lost: {now} of {batches}"
