@@ -7,10 +7,11 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 use tokio::time::Instant;
 
+use super::change_progress::{ChangeProgress, ProgressState};
 use super::entry::{Entry, LatestEntry, NewEntry};
 use super::grant::AcquireRequest;
 use super::grant::LockGrant;
-use super::progress::{BatchEnd, ChangeProgress, Progress, ProgressClaim, ProgressState};
+use super::progress::{BatchEnd, Progress, ProgressClaim};
 use super::snapshot::{LockStatus, Snapshot};
 use super::store::{Acquired, AuditStore, HistoryFilter, LeaseRenewer, LockStore};
 use super::store_error::{StoreError, StoreErrorKind};

@@ -10,6 +10,7 @@
     expect(dead_code, reason = "what only databases use")
 )]
 pub(crate) mod attempt;
+pub(crate) mod change_progress;
 pub(crate) mod entry;
 pub(crate) mod grant;
 pub(crate) mod json;
@@ -20,10 +21,11 @@ pub(crate) mod store;
 pub(crate) mod store_error;
 pub(crate) mod tables;
 
+pub use self::change_progress::{ChangeProgress, ProgressState};
 pub use self::entry::{Entry, Facts, LatestEntry, NewEntry, Origin, State, TransactionMode};
 pub use self::grant::AcquireRequest;
 pub use self::grant::LockGrant;
-pub use self::progress::{BatchEnd, ChangeProgress, Progress, ProgressClaim, ProgressState};
+pub use self::progress::{BatchEnd, Progress, ProgressClaim};
 pub use self::snapshot::{LockProgress, LockStatus, Snapshot};
 pub use self::store::{Acquired, AuditStore, HistoryFilter, LeaseRenewer, LockStore, Store};
 pub use self::store_error::{StoreError, StoreErrorKind};

@@ -1,6 +1,7 @@
 //! The traits of a store: one for the audit, one for the lock.
 
-use super::progress::{BatchEnd, ChangeProgress, Progress, ProgressClaim};
+use super::change_progress::ChangeProgress;
+use super::progress::{BatchEnd, Progress, ProgressClaim};
 use super::store_error::{StoreError, StoreErrorKind};
 use std::fmt;
 use std::time::{Duration, SystemTime};
@@ -220,6 +221,9 @@ pub trait AuditStore: fmt::Debug + Send + Sync {
     /// Makes a run the one that works on a change in batches, unless a run with a later fencing
     /// token has done so, and returns the progress. `None` if there is none although the change
     /// does not begin anew.
+    ///
+    /// A claim of the run that owns the progress already changes nothing, also if it says that the
+    /// change begins anew: its answer may have been lost, or it arrives after batches.
     ///
     /// The default implementation fails: a store without progress has no changes in batches, but
     /// for those whose target system is a database of its own.

@@ -10,7 +10,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::terminal;
 use super::view::View;
-use crate::audit::progress::{Rows, percent};
+use crate::audit::change_progress::{Rows, percent};
 use crate::change::names::DEFAULT;
 use crate::listener::api::Listener;
 use crate::listener::{Event, EventKind, Work};

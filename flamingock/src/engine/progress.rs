@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use super::settings::Settings;
-use crate::audit::progress::ChangeProgress;
+use crate::audit::change_progress::ChangeProgress;
 use crate::audit::store::Store;
 use crate::audit::store_error::StoreError;
 use crate::plan::decision::Decision;

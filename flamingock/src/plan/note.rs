@@ -1,7 +1,7 @@
 //! Notes: facts about a change that do not keep it from running.
 
+use crate::audit::change_progress::ChangeProgress;
 use crate::audit::entry::UNKNOWN_DIGEST;
-use crate::audit::progress::ChangeProgress;
 use crate::util::error_chain::ErrorChain;
 use crate::util::plural::plural;
 use crate::util::visible::Visible;

@@ -1,8 +1,8 @@
 //! Reading the audit as a whole or page by page, the lock, and the progress.
 
 use super::builder::Runner;
+use crate::audit::change_progress::ChangeProgress;
 use crate::audit::entry::Entry;
-use crate::audit::progress::ChangeProgress;
 use crate::audit::snapshot::LockStatus;
 use crate::audit::store::HistoryFilter;
 use crate::audit::store_error::{StoreError, StoreErrorKind};

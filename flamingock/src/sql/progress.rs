@@ -10,8 +10,9 @@ use super::error::store_error;
 use super::in_doubt::InDoubtOutcome;
 use super::rows;
 use super::timing::{POLL_PAUSE, READ_TIMEOUT};
+use crate::audit::change_progress::ChangeProgress;
 use crate::audit::entry::State;
-use crate::audit::progress::{BatchEnd, ChangeProgress, Progress, ProgressClaim};
+use crate::audit::progress::{BatchEnd, Progress, ProgressClaim};
 use crate::audit::store_error::{StoreError, StoreErrorKind};
 use crate::lock::silence;
 

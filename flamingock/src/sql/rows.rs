@@ -5,9 +5,9 @@ use std::time::Duration;
 use flamingock_sqlx_audit as sqlx_audit;
 
 use super::timing::LANE;
+use crate::audit::change_progress::{ChangeProgress, ProgressState};
 use crate::audit::entry::{Entry, LatestEntry, NewEntry, Origin, State, TransactionMode, known};
 use crate::audit::grant::LockGrant;
-use crate::audit::progress::{ChangeProgress, ProgressState};
 use crate::audit::snapshot::{LockProgress, LockStatus, Snapshot};
 use crate::audit::store::{Acquired, HistoryFilter};
 use crate::change::definition::Recovery;

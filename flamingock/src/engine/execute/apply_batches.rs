@@ -12,8 +12,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::audit::attempt::{Attempt, Purpose};
+use crate::audit::change_progress::rate;
 use crate::audit::entry::{State, TransactionMode};
-use crate::audit::progress::{BatchEnd, Progress, ProgressClaim, rate};
+use crate::audit::progress::{BatchEnd, Progress, ProgressClaim};
 use crate::audit::store_error::{StoreError, StoreErrorKind};
 use crate::change::argument::Values;
 use crate::change::batch::{BatchState, CursorType, committed, first_size};

@@ -149,3 +149,74 @@ async fn statement_timeout_fails_only_its_change() {
     let limit = "SELECT CAST(@@SESSION.max_statement_time AS CHAR)";
     assert_eq!(strings(&pool, limit).await, ["0.000000"]);
 }
+
+#[change(
+    id = "left",
+    order = "001",
+    transaction = false,
+    stage = "left",
+    register = false
+)]
+async fn left(_db: &mut MySqlConnection) -> Result<(), &'static str> {
+    Err("fails")
+}
+
+#[rollback(left)]
+async fn no_left(db: &mut MySqlConnection, gates: &[Gate; 2]) -> Result<(), sqlx::Error> {
+    gates[0].pass().await;
+    query(db, "CREATE TABLE no_left (a INT)").await.map(drop)
+}
+
+#[change(
+    id = "right",
+    order = "001",
+    transaction = false,
+    stage = "right",
+    register = false
+)]
+async fn right(_db: &mut MySqlConnection) -> Result<(), &'static str> {
+    Err("fails")
+}
+
+#[rollback(right)]
+async fn no_right(db: &mut MySqlConnection, gates: &[Gate; 2]) -> Result<(), sqlx::Error> {
+    gates[1].pass().await;
+    query(db, "CREATE TABLE no_right (a INT)").await.map(drop)
+}
+
+/// Only one of the two sessions has the mark of the run. Afterwards none has it, because the next
+/// owner of the lock would end it.
+#[tokio::test]
+async fn rollbacks_side_by_side_leave_no_mark() {
+    let database = MariaDb::fresh().await;
+    let pool = with_table(&database, 4).await;
+    let gates = [Gate::default(), Gate::default()];
+    let runner = Runner::new(&pool)
+        .stage(Stage::new("left"))
+        .stage(Stage::new("right"))
+        .parallel_stages(2)
+        .changes(changes![left, right])
+        .provide(gates.clone());
+    let run = tokio::spawn(runner.run());
+    for gate in &gates {
+        gate.reached().await;
+    }
+    let marked = "SELECT count(*) FROM (SELECT DISTINCT run_id FROM flamingock_audit) AS runs
+        WHERE IS_USED_LOCK(CONCAT('flamingock ', run_id)) IS NOT NULL";
+    assert_eq!(count(&pool, marked).await, 1);
+    for gate in &gates {
+        gate.open();
+    }
+    let error = run.await.unwrap().unwrap_err();
+    let report = error.report().unwrap();
+    assert!(
+        report
+            .changes()
+            .all(|change| change.outcome == Outcome::RolledBack),
+        "{report}"
+    );
+    until("no session has the mark", async || {
+        count(&pool, marked).await == 0
+    })
+    .await;
+}
