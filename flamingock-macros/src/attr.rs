@@ -68,6 +68,14 @@ pub(crate) const BATCH: Key = Key {
     example: "batch",
 };
 
+pub(crate) const PHASE: Key = Key {
+    name: "phase",
+    shape: r#"is "startup" or "background""#,
+    example: r#"phase = "background""#,
+};
+
+pub(crate) const REQUIRES: Key = text("requires", r#"requires = "fill-emails""#);
+
 const CHANGE_KEYS: &[Key] = &[
     text("id", r#"id = "create-users""#),
     ORDER,
@@ -82,6 +90,8 @@ const CHANGE_KEYS: &[Key] = &[
     LOCK_TIMEOUT,
     STATEMENT_TIMEOUT,
     BATCH,
+    PHASE,
+    REQUIRES,
     REGISTER,
 ];
 
@@ -106,6 +116,10 @@ pub(crate) struct ChangeAttr {
     pub(crate) statement_timeout: Option<Spanned<Duration>>,
     /// The key by which the function does one batch, if it is there.
     pub(crate) batch: Option<TokenStream>,
+    /// The key by which the change runs in the background, if it is there.
+    pub(crate) background: Option<TokenStream>,
+    /// The change in the background that must be applied before.
+    pub(crate) requires: Option<Spanned<String>>,
     /// Whether it is in the linker's registry, which is the default.
     pub(crate) unregistered: bool,
 }
@@ -134,6 +148,11 @@ impl ChangeAttr {
                 "lock_timeout" => attr.lock_timeout = entry.duration(problems),
                 "statement_timeout" => attr.statement_timeout = entry.duration(problems),
                 "batch" => attr.batch = Some(entry.word(problems)),
+                "phase" => {
+                    let phase = entry.choice(&["startup", "background"], problems);
+                    attr.background = (phase == Some("background")).then(|| entry.place());
+                }
+                "requires" => attr.requires = entry.text(problems),
                 _ => attr.unregistered = entry.is_off(problems),
             }
         }
@@ -163,8 +182,15 @@ impl ChangeAttr {
                 "`batch` and `repeat` exclude each other: a change that works in batches is applied once",
             );
         }
+        if let (Some(_), Some(requires)) = (&self.background, &self.requires) {
+            problems.at(
+                &requires.tokens,
+                "a change in the background has no `requires`: those of a runner run one after the other, in their order",
+            );
+        }
         for (key, name) in [
             ("id", &self.id),
+            ("requires", &self.requires),
             ("stage", &self.stage),
             ("target", &self.target),
         ] {

@@ -191,6 +191,15 @@ fn change_definition(attr: &ChangeAttr, function: &Function, name: &Ident) -> To
     } else {
         quote!(Once)
     };
+    let phase = if attr.background.is_some() {
+        quote!(Background)
+    } else {
+        quote!(Startup)
+    };
+    let requires = match text(&attr.requires) {
+        Some(id) => quote!(::core::option::Option::Some(#id)),
+        None => quote!(::core::option::Option::None),
+    };
     let tags = &attr.tags;
     let timeout = duration(attr.timeout.as_ref());
     let lock_timeout = duration(attr.lock_timeout.as_ref());
@@ -212,6 +221,8 @@ fn change_definition(attr: &ChangeAttr, function: &Function, name: &Ident) -> To
                 target: #target,
                 recovery: ::flamingock::__private::Recovery::#recovery,
                 repeat: ::flamingock::__private::Repeat::#repeat,
+                phase: ::flamingock::__private::Phase::#phase,
+                requires: #requires,
                 tags: &[#(#tags),*],
                 timeout: #timeout,
                 lock_timeout: #lock_timeout,

@@ -178,7 +178,7 @@ fn is_punct(token: &TokenTree, expected: char) -> bool {
 
 impl Entry {
     /// The tokens to report for a wrong value: the value, or the key if there is none.
-    fn place(&self) -> TokenStream {
+    pub(crate) fn place(&self) -> TokenStream {
         match &self.value {
             Some(value) if !value.is_empty() => value.iter().cloned().collect(),
             _ => self.name.to_token_stream(),

@@ -45,6 +45,8 @@ use proc_macro::TokenStream;
 /// | `lock_timeout` | how long a statement of the change may wait for a lock of the database; a change in a transaction that waits longer is retried, three times at most | 5 seconds in a transaction of PostgreSQL, unless the runner sets another limit (`Runner::lock_timeout`); otherwise the database's own limit |
 /// | `statement_timeout` | how long a statement of the change may take | the database's own limit |
 /// | `batch` | a word without a value: the function does one batch, takes a `Batch<C>` and returns a `Result<Next<C>, E>`. Excludes `repeat` | the function does everything |
+/// | `phase` | `"startup"`: `Runner::run` applies the change. `"background"`: only `Runner::spawn` and the command `apply --background` do, after the others | `"startup"` |
+/// | `requires` | the id of a change in the background that must be applied before this one. Excludes `phase = "background"` | nothing is required |
 /// | `register` | `true` or `false`: with `false` the change is in no registry and only runs if a list contains it, `flamingock::changes![create_users]` | it is registered |
 ///
 /// Text is a string literal, not empty, on one line and without blanks at its ends. Times are text

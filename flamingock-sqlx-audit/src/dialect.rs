@@ -130,6 +130,10 @@ pub struct Dialect {
     /// and the row of the lock as in the snapshot.
     pub(crate) lock_progress: &'static str,
     pub(crate) history: &'static str,
+    /// Adds the row of the lock of another lane, whose fencing tokens continue those of the service.
+    pub(crate) seed_lane: &'static str,
+    /// Lists the lanes of a service that have a lock, without `$lane`.
+    pub(crate) lanes: &'static str,
     /// Lists the services that have a lock or an entry, by name.
     pub(crate) services: &'static str,
     pub(crate) acquire: &'static [&'static str],

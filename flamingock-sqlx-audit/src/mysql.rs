@@ -310,7 +310,8 @@ VALUES ($service, $lane, X'', '1970-01-01')",
     // limit, because that of the session would hide entries, whose changes would run again.
     snapshot: "SELECT CAST(DATABASE() AS BINARY),
   CAST(COALESCE(@@character_set_results IN ('ucs2', 'utf16', 'utf16le', 'utf32'), 0) * 2
-    + (/*M! @@tx_isolation */ /*!50720 @@transaction_isolation */ = 'READ-UNCOMMITTED') * 4 AS BINARY), k.fencing_token, k.run_id, CAST(k.owner AS BINARY), k.pipeline_digest,
+    + (/*M! @@tx_isolation */ /*!50720 @@transaction_isolation */ = 'READ-UNCOMMITTED') * 4
+    + EXISTS (SELECT 1 FROM {lock} WHERE service = $service AND lane <> $lane) * 8 AS BINARY), k.fencing_token, k.run_id, CAST(k.owner AS BINARY), k.pipeline_digest,
   DATE_FORMAT(k.acquired_at, '%Y-%m-%dT%H:%i:%s.%fZ'),
   DATE_FORMAT(e.expires_at, '%Y-%m-%dT%H:%i:%s.%fZ'),
   CAST(e.activity AS BINARY), COALESCE(e.expires_at > UTC_TIMESTAMP(6), 0),
@@ -357,6 +358,10 @@ FROM {audit} a WHERE a.service = $service AND a.seq > $after
        GROUP BY b.service, b.change_id))
 ORDER BY a.seq LIMIT $limit",
     // If the row of the lock was deleted, only the audit knows the service.
+    seed_lane: "INSERT IGNORE INTO {lock} (service, lane, fencing_token, run_id, owner, acquired_at, format_version)
+SELECT $service, $lane, COALESCE(MAX(fencing_token), 0), X'', X'', UTC_TIMESTAMP(6), $format_version
+FROM (SELECT fencing_token FROM {lock} WHERE service = $service) AS lanes",
+    lanes: "SELECT CAST(lane AS BINARY) FROM {lock} WHERE service = $service AND lane <> $lane ORDER BY lane LIMIT 100000",
     services: "SELECT CAST(service AS BINARY) AS service FROM {lock} WHERE lane = $lane
 UNION SELECT CAST(service AS BINARY) FROM {audit} ORDER BY service LIMIT 18446744073709551615",
     // The rows are locked in the same order here and in every statement below: two statements that
@@ -455,6 +460,7 @@ VALUES ($service, $run_id, $attempt, $stage, $change_id, $change_order, $author,
     marked_sessions: Some(
         "SELECT DISTINCT IS_USED_LOCK(CONCAT($mark, run_id)) FROM (SELECT run_id FROM {audit}
   WHERE service = $service AND run_id <> $run_id AND CHAR_LENGTH(run_id) BETWEEN 1 AND 50
+  AND run_id NOT IN (SELECT run_id FROM {lock} WHERE service = $service AND lane <> $lane)
   ORDER BY seq DESC LIMIT 1000) AS latest LIMIT 1000",
     ),
     // A witness of a late owner would be newer than the entries of the next owner. SET is used,

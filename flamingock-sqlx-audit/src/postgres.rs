@@ -357,7 +357,8 @@ LEFT JOIN {lock} k ON k.service = $service AND k.lane = $lane",
     SELECT a.change_id, a.seq FROM {audit} a WHERE a.service = $service AND a.change_id < k.change_id
     ORDER BY a.change_id DESC, a.seq DESC LIMIT 1) a)
 SELECT (SELECT n.nspname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-   WHERE c.oid = pg_catalog.to_regclass({lock_text})), 0,
+   WHERE c.oid = pg_catalog.to_regclass({lock_text})),
+  (EXISTS (SELECT 1 FROM {lock} WHERE service = $service AND lane <> $lane))::int * 8,
   l.fencing_token, l.run_id, l.owner, l.pipeline_digest,
   to_char(l.acquired_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'),
   to_char(e.expires_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'),
@@ -402,6 +403,10 @@ FROM {audit} a WHERE a.service = $service AND a.seq > $after
        WHERE b.service = a.service AND b.change_id = a.change_id))
 ORDER BY a.seq LIMIT $limit",
     // If the row of the lock was deleted, only the audit knows the service.
+    seed_lane: "INSERT INTO {lock} (service, lane, fencing_token, run_id, owner, acquired_at, format_version)
+SELECT $service, $lane, COALESCE(max(fencing_token), 0), '', '', clock_timestamp(), $format_version FROM {lock}
+WHERE service = $service ON CONFLICT DO NOTHING",
+    lanes: "SELECT lane FROM {lock} WHERE service = $service AND lane <> $lane ORDER BY lane LIMIT 100000",
     services: "SELECT service FROM {lock} WHERE lane = $lane
 UNION SELECT service FROM {audit} ORDER BY service",
     // SKIP LOCKED: a locked row is not free, and nothing waits here. A run whose answer was lost

@@ -262,6 +262,8 @@ pub struct Snapshot {
     pub latest: Vec<LatestRow>,
     /// Whether the database is in the memory of this process.
     pub in_memory: bool,
+    /// Whether the service has another lane, unless the digest matches.
+    pub has_lanes: bool,
     /// Why the rows differ from those in the tables, if they do: row security hides some, or the
     /// session alters texts.
     pub unreadable: Option<String>,

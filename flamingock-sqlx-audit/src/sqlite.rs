@@ -435,7 +435,8 @@ k(change_id, seq) AS (
   SELECT a.change_id, a.seq FROM k CROSS JOIN {audit} a ON a.seq = (
     SELECT x.seq FROM {audit} x WHERE x.service = $service AND x.change_id < k.change_id
     ORDER BY x.change_id DESC, x.seq DESC LIMIT 1))
-SELECT 'main', (SELECT file = '' FROM pragma_database_list WHERE name = 'main'),
+SELECT 'main', (SELECT file = '' FROM pragma_database_list WHERE name = 'main')
+    + EXISTS (SELECT 1 FROM {lock} WHERE service = $service AND lane <> $lane) * 8,
   c.fencing_token, c.run_id, c.owner, c.pipeline_digest, c.acquired_at, e.expires_at, e.activity,
   coalesce(",
         live!(),
@@ -478,6 +479,10 @@ FROM {audit} a WHERE a.service = $service AND a.seq > $after
        WHERE b.service = a.service AND b.change_id = a.change_id))
 ORDER BY a.seq LIMIT $limit",
     // If the row of the lock was deleted, only the audit knows the service.
+    seed_lane: "INSERT OR IGNORE INTO {lock} (service, lane, fencing_token, run_id, owner, acquired_at, format_version)
+SELECT $service, $lane, COALESCE(MAX(fencing_token), 0), '', '', $now_text, $format_version FROM {lock}
+WHERE service = $service",
+    lanes: "SELECT lane FROM {lock} WHERE service = $service AND lane <> $lane ORDER BY lane LIMIT 100000",
     services: "SELECT service FROM {lock} WHERE lane = $lane
 UNION SELECT service FROM {audit} ORDER BY service",
     is_held: Some(concat!(

@@ -223,7 +223,7 @@ pub use crate::audit::memory::MemoryStore;
 pub use crate::audit::tables::TableNames;
 pub use crate::change::batch::{Batch, Next};
 pub use crate::change::context::Context;
-pub use crate::change::definition::{Definition, Recovery, Repeat};
+pub use crate::change::definition::{Definition, Phase, Recovery, Repeat};
 pub use crate::engine::mode::Mode;
 pub use crate::lock::options::{LockOptions, OnLockTimeout};
 pub use crate::plan::policy::{Policy, Rule};
@@ -234,6 +234,7 @@ pub use crate::report::issue::{Issue, Resolution};
 pub use crate::report::run::{ChangeReport, Outcome, Report};
 pub use crate::runner::builder::Runner;
 pub use crate::runner::run::Run;
+pub use crate::runner::spawn::{RunHandle, WorkState};
 #[cfg(feature = "testing")]
 pub use crate::runner::testing;
 pub use crate::source::files::EmbeddedFolder;
@@ -426,7 +427,9 @@ pub mod __private {
     };
     pub use crate::change::body::Step;
     pub use crate::change::body::{Answer, Body, Call, Callable, Code};
-    pub use crate::change::definition::{Definition, REFUSED, Recovery, Repeat, default_author};
+    pub use crate::change::definition::{
+        Definition, Phase, REFUSED, Recovery, Repeat, default_author,
+    };
     pub use crate::change::link::{Change, HasRollback, HasVerify, Link, Unlinked};
     pub use crate::change::output::{ChangeOutput, VerifyOutput, erase_change, erase_verify};
     pub use crate::change::problem::Location;

@@ -88,6 +88,8 @@ async fn answers(runner: impl Fn() -> Runner) -> Vec<(&'static str, Result<(), E
         ("schema_upgrade", runner().schema_upgrade().await.map(drop)),
         ("manifest", runner().manifest().map(drop)),
         ("lock_status", runner().lock_status().await.map(drop)),
+        ("lanes", runner().lanes().await.map(drop)),
+        ("spawn", runner().spawn().wait().await.map(drop)),
         ("progress", runner().progress().await.map(drop)),
         (
             "release_lock",

@@ -7,9 +7,25 @@ use tokio::sync::watch;
 pub struct Gate {
     reached: watch::Sender<usize>,
     open: watch::Sender<bool>,
+    fails: bool,
 }
 
 impl Gate {
+    /// A gate behind which changes are to fail.
+    #[must_use]
+    pub fn failing() -> Gate {
+        Gate {
+            fails: true,
+            ..Gate::default()
+        }
+    }
+
+    /// Whether a change is to fail behind it.
+    #[must_use]
+    pub fn fails(&self) -> bool {
+        self.fails
+    }
+
     /// Waits here until the gate is open.
     pub async fn pass(&self) {
         self.reached.send_modify(|reached| *reached += 1);

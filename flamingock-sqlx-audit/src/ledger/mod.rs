@@ -225,6 +225,27 @@ impl<B: Backend> Ledger<B> {
             .map(drop)
     }
 
+    /// Adds the rows of the lock and the lease of another lane of a service, unless they exist.
+    ///
+    /// # Errors
+    /// Any error of the database.
+    pub async fn open_lane(
+        &self,
+        connection: &mut Conn<B>,
+        service: &str,
+        lane: &str,
+    ) -> Result<()> {
+        let params = create_params(service, lane);
+        let lock = std::iter::once(&B::DIALECT.seed_lane);
+        // The row of the lock is there already.
+        let statements = lock
+            .chain(B::DIALECT.seed)
+            .map(|template| self.render(template, &params));
+        B::write_among_others(connection, statements.collect(), None, self.patience)
+            .await
+            .map(drop)
+    }
+
     /// Returns a page of the matching rows of a service, oldest first.
     ///
     /// # Errors
@@ -249,6 +270,22 @@ impl<B: Backend> Ledger<B> {
         ];
         let rows = self.fetch(connection, B::DIALECT.history, &params).await?;
         rows.into_iter().map(audit_row).collect()
+    }
+
+    /// Returns the lanes of a service that have a lock, without this one.
+    ///
+    /// # Errors
+    /// Any error of the database; [`Failure::MissingTable`](crate::Failure) if a table does not
+    /// exist.
+    pub async fn other_lanes(
+        &self,
+        connection: &mut Conn<B>,
+        service: &str,
+        lane: &str,
+    ) -> Result<Vec<String>> {
+        let params = [("service", service.into()), ("lane", lane.into())];
+        let rows = self.fetch(connection, B::DIALECT.lanes, &params).await?;
+        Ok(rows.into_iter().map(|mut row| row.text(0)).collect())
     }
 
     /// Returns all services that have a lock or an entry, by name.

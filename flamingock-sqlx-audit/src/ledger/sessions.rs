@@ -9,8 +9,9 @@ use crate::rows::LockGrant;
 /// Which sessions to return.
 #[derive(Clone, Copy, Debug)]
 pub enum Whose<'a> {
-    /// Those of all other owners of the service. Sessions without a witness carry this mark,
-    /// followed by the run id of their owner.
+    /// Those of all earlier owners of the lane: of all owners of the service that do not own
+    /// another lane. Sessions without a witness carry this mark, followed by the run id of their
+    /// owner.
     Others {
         /// The beginning of the mark.
         mark: &'a str,
@@ -42,7 +43,10 @@ impl<B: Backend> Ledger<B> {
         };
         let mut params = lease_params(grant, None);
         let filter = match whose {
-            Whose::Others { .. } => "run_id <> $run_id",
+            Whose::Others { .. } => {
+                "run_id <> $run_id
+  AND run_id NOT IN (SELECT run_id FROM {lock} WHERE service = $service AND lane <> $lane)"
+            }
             Whose::Attempt { change_id, attempt } => {
                 params.push(("change_id", change_id.into()));
                 params.push(("attempt", attempt.into()));

@@ -7,10 +7,11 @@ use crate::backend::{Backend, Conn, Row};
 use crate::rows::{LockProgress, Snapshot};
 use crate::template::Value;
 
-/// Flags about the session in the second column of a snapshot.
+/// Flags about the session and the service in the second column of a snapshot.
 const IN_MEMORY: i64 = 1;
 const UNREADABLE: i64 = 2;
 const READS_UNCOMMITTED: i64 = 4;
+const HAS_LANES: i64 = 8;
 
 impl<B: Backend> Ledger<B> {
     /// Reads the row of the lock and, unless its digest matches, the latest row of each change, in
@@ -151,6 +152,7 @@ impl<B: Backend> Ledger<B> {
         }
         let session = row.int(1)?.unwrap_or_default();
         snapshot.in_memory |= session & IN_MEMORY != 0;
+        snapshot.has_lanes |= session & HAS_LANES != 0;
         snapshot.dirty |= session & READS_UNCOMMITTED != 0;
         if session & UNREADABLE != 0 {
             let what = "character_set_results is one whose texts cannot be read here: leave it as sqlx sets it";

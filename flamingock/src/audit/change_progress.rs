@@ -28,7 +28,7 @@ use crate::util::time;
 /// progress.state = ProgressState::Finished;
 /// assert_eq!(progress.to_string(), "12 batches, 6000 rows done, 500 rows/s");
 /// ```
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct ChangeProgress {
     /// The id of the change.

@@ -2,12 +2,40 @@
 
 use std::time::Duration;
 
+use crate::util::hash::Summary;
+
+/// The lane of the lock of the changes that run before an application serves requests.
+pub const STARTUP: &str = "startup";
+
+/// The beginning of the lanes of changes in the background.
+pub(crate) const BACKGROUND: &str = "background:";
+
+/// The number of characters of a lane that every database can store.
+const LONGEST_LANE: usize = 64;
+
+/// Returns the lane of a change in the background: `background:` and its id, of which a long one is
+/// cut and followed by its digest.
+pub(crate) fn background_lane(id: &str) -> String {
+    let lane = format!("{BACKGROUND}{id}");
+    if lane.chars().count() <= LONGEST_LANE {
+        return lane;
+    }
+    let mut digest = Summary::new();
+    digest.text(id);
+    let digest: String = digest.finish().chars().rev().take(32).collect();
+    let kept: String = lane.chars().take(LONGEST_LANE - 33).collect();
+    format!("{kept}#{digest}")
+}
+
 /// A request to acquire the lock.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct AcquireRequest {
     /// The service.
     pub service: String,
+    /// The lane of the service's lock: [`STARTUP`] or that of a change in the background. Each has
+    /// one owner at a time.
+    pub lane: String,
     /// The random id of the run.
     pub run_id: String,
     /// A description of the owner for people.
@@ -26,7 +54,9 @@ pub struct AcquireRequest {
 pub struct LockGrant {
     /// The service.
     pub service: String,
-    /// The fencing token: it grows with each acquisition.
+    /// The lane of the service's lock.
+    pub lane: String,
+    /// The fencing token: it grows with each acquisition of the lane.
     pub fencing_token: i64,
     /// The random id of the run that acquired the lock.
     pub run_id: String,
@@ -37,6 +67,7 @@ impl LockGrant {
     pub fn new(request: &AcquireRequest, fencing_token: i64) -> LockGrant {
         LockGrant {
             service: request.service.clone(),
+            lane: request.lane.clone(),
             fencing_token,
             run_id: request.run_id.clone(),
         }

@@ -131,6 +131,7 @@ mod tests {
         };
         let grant = LockGrant {
             service: "orders".to_owned(),
+            lane: "startup".to_owned(),
             fencing_token: 3,
             run_id: "r".to_owned(),
         };

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::change_progress::{ChangeProgress, ProgressState};
 use super::entry::{Entry, LatestEntry, NewEntry};
 use super::grant::AcquireRequest;
-use super::grant::LockGrant;
+use super::grant::{LockGrant, STARTUP};
 use super::progress::{BatchEnd, Progress, ProgressClaim};
 use super::snapshot::{LockStatus, Snapshot};
 use super::store::{Acquired, AuditStore, HistoryFilter, LeaseRenewer, LockStore};
@@ -47,7 +47,8 @@ pub struct MemoryStore {
 #[derive(Debug, Default)]
 struct Shared {
     entries: Vec<Entry>,
-    locks: HashMap<String, Lock>,
+    /// By service and lane.
+    locks: HashMap<(String, String), Lock>,
     /// By service and change.
     progress: HashMap<(String, String), Saved>,
 }
@@ -90,6 +91,16 @@ impl MemoryStore {
     }
 }
 
+/// The key of a service's lock.
+fn startup(service: &str) -> (String, String) {
+    (service.to_owned(), STARTUP.to_owned())
+}
+
+/// The key of the lock of a grant.
+fn place(grant: &LockGrant) -> (String, String) {
+    (grant.service.clone(), grant.lane.clone())
+}
+
 /// Truncates to microseconds, the precision of the databases.
 fn to_the_microsecond(time: SystemTime) -> SystemTime {
     let below = time
@@ -102,7 +113,7 @@ fn to_the_microsecond(time: SystemTime) -> SystemTime {
 impl AuditStore for MemoryStore {
     async fn snapshot(&self, service: &str, digest: &str) -> Result<Snapshot, StoreError> {
         let shared = self.shared();
-        let lock = shared.locks.get(service);
+        let lock = shared.locks.get(&startup(service));
         let up_to_date = lock.is_some_and(|lock| lock.pipeline_digest.as_deref() == Some(digest));
         let mut latest: HashMap<&str, LatestEntry> = HashMap::new();
         if !up_to_date {
@@ -124,6 +135,11 @@ impl AuditStore for MemoryStore {
             up_to_date,
             latest: latest.into_values().collect(),
             tables: true,
+            lanes: Vec::new(),
+            has_lanes: shared
+                .locks
+                .keys()
+                .any(|(of, lane)| of == service && lane != STARTUP),
         })
     }
 
@@ -141,7 +157,7 @@ impl AuditStore for MemoryStore {
 
     async fn append(&self, grant: &LockGrant, entries: &[NewEntry]) -> Result<i64, StoreError> {
         let mut shared = self.shared();
-        let ours = shared.locks.get(&grant.service);
+        let ours = shared.locks.get(&place(grant));
         if !ours.is_some_and(|lock| lock.belongs_to(grant)) {
             let source = "the lock has another owner";
             let action = "could not write to the audit";
@@ -251,10 +267,31 @@ impl AuditStore for MemoryStore {
         Ok(of_service().filter(matches).cloned().collect())
     }
 
+    async fn open_lane(&self, _service: &str, _lane: &str) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn lanes(&self, service: &str) -> Result<Vec<LockStatus>, StoreError> {
+        let shared = self.shared();
+        let lanes = shared
+            .locks
+            .iter()
+            .filter(|((of, lane), _)| of == service && lane != STARTUP);
+        let mut lanes: Vec<LockStatus> = lanes
+            .map(|(_, lock)| LockStatus {
+                held: lock.is_held(),
+                ..lock.row.clone()
+            })
+            .collect();
+        lanes.sort_by(|one, other| one.lane.cmp(&other.lane));
+        Ok(lanes)
+    }
+
     async fn services(&self) -> Result<Vec<String>, StoreError> {
         let shared = self.shared();
         let seen = shared.entries.iter().map(|entry| &entry.service);
-        let services: BTreeSet<&String> = shared.locks.keys().chain(seen).collect();
+        let locked = shared.locks.keys().map(|(service, _)| service);
+        let services: BTreeSet<&String> = locked.chain(seen).collect();
         Ok(services.into_iter().cloned().collect())
     }
 }
@@ -268,7 +305,7 @@ impl LeaseRenewer for MemoryStore {
         activity: Option<&str>,
     ) -> Result<bool, StoreError> {
         let mut shared = self.shared();
-        let lock = shared.locks.get_mut(&grant.service);
+        let lock = shared.locks.get_mut(&place(grant));
         let Some(lock) = lock.filter(|lock| lock.belongs_to(grant)) else {
             return Ok(false);
         };
@@ -285,7 +322,8 @@ impl LeaseRenewer for MemoryStore {
 impl LockStore for MemoryStore {
     async fn acquire(&self, claim: &AcquireRequest) -> Result<Option<Acquired>, StoreError> {
         let mut shared = self.shared();
-        let lock = shared.locks.get(&claim.service);
+        let place = (claim.service.clone(), claim.lane.clone());
+        let lock = shared.locks.get(&place);
         let before = lock.and_then(|lock| lock.row.run_id.clone());
         let is_own = before.as_ref() == Some(&claim.run_id);
         let obtained = match claim.force {
@@ -297,7 +335,11 @@ impl LockStore for MemoryStore {
         if !obtained && !is_own {
             return Ok(None);
         }
-        let fencing_token = lock.map_or(0, |lock| lock.row.fencing_token) + i64::from(!is_own);
+        // A new lane continues the fencing tokens of the service.
+        let of_service = shared.locks.iter().filter(|(at, _)| at.0 == claim.service);
+        let last = of_service.map(|(_, lock)| lock.row.fencing_token).max();
+        let last = lock.map(|lock| lock.row.fencing_token).or(last);
+        let fencing_token = last.unwrap_or(0) + i64::from(!is_own);
         let previous_run = before;
         let now = SystemTime::now();
         let row = LockStatus {
@@ -309,7 +351,7 @@ impl LockStore for MemoryStore {
             pipeline_digest: None,
             ends: Instant::now() + claim.lease,
         };
-        shared.locks.insert(claim.service.clone(), lock);
+        shared.locks.insert(place, lock);
         Ok(Some(Acquired {
             grant: LockGrant::new(claim, fencing_token),
             previous_run,
@@ -318,7 +360,7 @@ impl LockStore for MemoryStore {
 
     async fn release(&self, grant: &LockGrant, digest: Option<&str>) -> Result<(), StoreError> {
         let mut shared = self.shared();
-        let lock = shared.locks.get_mut(&grant.service);
+        let lock = shared.locks.get_mut(&place(grant));
         if let Some(lock) = lock.filter(|lock| lock.belongs_to(grant)) {
             lock.pipeline_digest = digest.map(str::to_owned);
             lock.row.run_id = None;

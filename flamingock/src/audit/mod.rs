@@ -23,8 +23,7 @@ pub(crate) mod tables;
 
 pub use self::change_progress::{ChangeProgress, ProgressState};
 pub use self::entry::{Entry, Facts, LatestEntry, NewEntry, Origin, State, TransactionMode};
-pub use self::grant::AcquireRequest;
-pub use self::grant::LockGrant;
+pub use self::grant::{AcquireRequest, LockGrant, STARTUP};
 pub use self::progress::{BatchEnd, Progress, ProgressClaim};
 pub use self::snapshot::{LockProgress, LockStatus, Snapshot};
 pub use self::store::{Acquired, AuditStore, HistoryFilter, LeaseRenewer, LockStore, Store};

@@ -137,6 +137,7 @@ mod tests {
         let claim = |run_id: &str, from_start| ProgressClaim {
             grant: LockGrant {
                 service: "shop".to_owned(),
+                lane: "startup".to_owned(),
                 fencing_token: 4,
                 run_id: run_id.to_owned(),
             },

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use serde::Serialize;
 
 use super::entry::{LatestEntry, State};
-use super::grant::AcquireRequest;
+use super::grant::{AcquireRequest, background_lane};
 use crate::util::time;
 use crate::util::visible::Visible;
 
@@ -14,6 +14,8 @@ use crate::util::visible::Visible;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct LockStatus {
+    /// The lane: `startup`, or `background:` and the id of a change.
+    pub lane: String,
     /// The fencing token of the current or last owner.
     pub fencing_token: i64,
     /// The id of the owner's run; `None` once the lock was released.
@@ -41,6 +43,7 @@ impl LockStatus {
         acquired_at: SystemTime,
     ) -> LockStatus {
         LockStatus {
+            lane: request.lane.clone(),
             fencing_token,
             run_id: Some(request.run_id.clone()),
             owner: request.owner.clone(),
@@ -82,6 +85,10 @@ pub struct Snapshot {
     pub latest: Vec<LatestEntry>,
     /// Whether the tables exist.
     pub tables: bool,
+    /// Whether the service has a lane for a change in the background, unless up to date.
+    pub has_lanes: bool,
+    /// The locks of these lanes, once they were read.
+    pub(crate) lanes: Vec<LockStatus>,
 }
 
 /// The state that a waiter reads at each poll while another run has the lock.
@@ -121,6 +128,8 @@ impl LockProgress {
             up_to_date: true,
             latest: Vec::new(),
             tables: true,
+            has_lanes: false,
+            lanes: Vec::new(),
         })
     }
 }
@@ -131,11 +140,24 @@ impl Snapshot {
         self.lock.as_ref().is_some_and(|lock| lock.held)
     }
 
-    /// Reports whether the run that has the lock is working on the change of this entry. An
-    /// unfinished entry of an earlier run is interrupted.
+    /// Returns the lock of a change in the background, if it has an owner whose lease has not ended.
+    pub(crate) fn in_background(&self, change_id: &str) -> Option<&LockStatus> {
+        if self.lanes.is_empty() {
+            return None;
+        }
+        let lane = background_lane(change_id);
+        let mut held = self.lanes.iter().filter(|lock| lock.held);
+        held.find(|lock| lock.lane == lane)
+    }
+
+    /// Reports whether the run that has the lock, or that of the change's lane, is working on the
+    /// change of this entry. An unfinished entry of an earlier run is interrupted.
     pub fn is_running(&self, latest: &LatestEntry) -> bool {
         let unfinished = matches!(latest.state, State::Started | State::Failed);
         let lock = self.lock.as_ref().filter(|lock| lock.held);
-        unfinished && lock.is_some_and(|lock| lock.run_id.as_ref() == Some(&latest.run_id))
+        let is_owner = |lock: &LockStatus| lock.run_id.as_ref() == Some(&latest.run_id);
+        unfinished
+            && (lock.is_some_and(is_owner)
+                || self.in_background(&latest.change_id).is_some_and(is_owner))
     }
 }

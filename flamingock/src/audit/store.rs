@@ -10,7 +10,7 @@ use async_trait::async_trait;
 
 use super::entry::{Entry, NewEntry, State};
 use super::grant::{AcquireRequest, LockGrant};
-use super::snapshot::{LockProgress, Snapshot};
+use super::snapshot::{LockProgress, LockStatus, Snapshot};
 use crate::util::boxed::BoxFuture;
 
 /// The result of a successful acquisition.
@@ -253,8 +253,39 @@ pub trait AuditStore: fmt::Debug + Send + Sync {
         Ok(Vec::new())
     }
 
+    /// Creates the lock of a lane of a service that is known, unless it exists. Its fencing tokens
+    /// continue those of the service's other lanes.
+    ///
+    /// The default implementation fails: a store without lanes has no changes in the background.
+    async fn open_lane(&self, service: &str, lane: &str) -> Result<(), StoreError> {
+        let _ = (service, lane);
+        Err(StoreError::new(
+            StoreErrorKind::Other,
+            "could not begin a change in the background",
+            "this store has no lanes",
+        ))
+    }
+
+    /// Returns the locks of the service's lanes but for [`STARTUP`](super::STARTUP). Only reads.
+    async fn lanes(&self, service: &str) -> Result<Vec<LockStatus>, StoreError> {
+        let _ = service;
+        Ok(Vec::new())
+    }
+
     /// Returns the services that have an entry or a lock, by name. Only reads.
     async fn services(&self) -> Result<Vec<String>, StoreError>;
+}
+
+/// Returns the snapshot of a service, with its entries and the locks of its lanes.
+pub(crate) async fn whole_snapshot(
+    store: &dyn Store,
+    service: &str,
+) -> Result<Snapshot, StoreError> {
+    let mut snapshot = store.snapshot(service, "").await?;
+    if snapshot.has_lanes {
+        snapshot.lanes = store.lanes(service).await?;
+    }
+    Ok(snapshot)
 }
 
 fn no_progress() -> StoreError {

@@ -45,6 +45,15 @@ pub enum Repeat {
     OnChange,
 }
 
+/// When a change runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Phase {
+    /// Before the application serves requests.
+    Startup,
+    /// While the application serves requests, after the changes of the start.
+    Background,
+}
+
 /// Everything that is known about a change before it runs.
 #[derive(Debug)]
 pub struct Definition {
@@ -64,6 +73,10 @@ pub struct Definition {
     pub recovery: Recovery,
     /// Whether the change is repeatable.
     pub repeat: Repeat,
+    /// When the change runs.
+    pub phase: Phase,
+    /// The id of a change in the background that must be applied before this one.
+    pub requires: Option<&'static str>,
     /// The tags by which the runner selects changes.
     pub tags: &'static [&'static str],
     /// The timeout of the function.
@@ -134,6 +147,11 @@ impl Definition {
         }
     }
 
+    /// Reports whether the change runs in the background.
+    pub(crate) fn is_background(&self) -> bool {
+        self.phase == Phase::Background
+    }
+
     /// Returns the place of the change in the source.
     pub fn location(&self) -> Location {
         self.body.location
@@ -173,6 +191,8 @@ const NOTHING: Definition = Definition {
     target: "",
     recovery: Recovery::Manual,
     repeat: Repeat::Once,
+    phase: Phase::Startup,
+    requires: None,
     tags: &[],
     timeout: None,
     lock_timeout: None,

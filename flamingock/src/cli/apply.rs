@@ -11,19 +11,32 @@ use super::view::View;
 use super::{report, signal};
 use crate::engine::mode::Mode;
 use crate::plan::undo::Undo;
-use crate::report::error::ErrorKind;
+use crate::report::error::{Error, ErrorKind};
 use crate::report::run::Report;
 use crate::runner::builder::Runner;
-use crate::runner::run::Run;
+use crate::util::boxed::BoxFuture;
 use crate::util::plural::plural;
 
-pub(super) async fn apply(runner: Runner, view: &View) -> Result<Answer, Failure> {
+pub(super) async fn apply(
+    runner: Runner,
+    background: bool,
+    view: &View,
+) -> Result<Answer, Failure> {
     let runner = runner.mode(Mode::Apply);
-    until_a_signal(runner, view, Runner::run).await
+    match background {
+        true => until_a_signal(runner, view, |runner, signal| runner.spawn().until(signal)).await,
+        false => {
+            until_a_signal(runner, view, |runner, signal| {
+                runner.run().cancel_on(signal)
+            })
+            .await
+        }
+    }
 }
 
 pub(super) async fn undo(runner: Runner, undo: Undo, view: &View) -> Result<Answer, Failure> {
-    let mut answer = until_a_signal(runner, view, |runner| runner.undo(undo)).await?;
+    let start = |runner: &Runner, signal| runner.undo(undo).cancel_on(signal);
+    let mut answer = until_a_signal(runner, view, start).await?;
     if answer.json["report"]["counts"]["total"] == 0 {
         NOTHING_TO_UNDO.clone_into(&mut answer.text);
     }
@@ -56,15 +69,18 @@ pub(super) async fn plan_undo(runner: &Runner, undo: Undo, view: &View) -> Resul
     Ok(Answer::data(json!({ "report": report }), text))
 }
 
-async fn until_a_signal(
+async fn until_a_signal<F>(
     runner: Runner,
     view: &View,
-    start: impl FnOnce(&Runner) -> Run,
-) -> Result<Answer, Failure> {
+    start: impl FnOnce(&Runner, BoxFuture<'static, ()>) -> F,
+) -> Result<Answer, Failure>
+where
+    F: Future<Output = Result<Report, Error>>,
+{
     let progress = Progress::new(view);
     let (caught, signal) = signal::listen(progress.teller())
         .map_err(|error| Failure::file("could not listen for signals", &error))?;
-    let ended = start(&progress.follow(runner)).cancel_on(signal).await;
+    let ended = start(&progress.follow(runner), Box::pin(signal)).await;
     progress.end();
     match ended {
         Ok(done) => Ok(answer(&done, view)),

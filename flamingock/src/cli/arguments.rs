@@ -23,7 +23,7 @@ use crate::report::issue::Resolution;
 #[derive(Debug, Subcommand)]
 pub(super) enum Action {
     /// Apply the pending changes
-    Apply(By),
+    Apply(Apply),
     /// Show what `apply` would do, without writing anything
     Plan(Plan),
     /// Show the state of every change
@@ -84,7 +84,7 @@ impl Action {
     /// Returns the option `--by` of a command that writes to the audit.
     pub(super) fn by(&self) -> Option<&By> {
         match self {
-            Action::Apply(by)
+            Action::Apply(Apply { by, .. })
             | Action::Lock(Lock::Release { by, .. })
             | Action::Audit(Audit::Fix(Fix { by, .. }))
             | Action::Issue(Issue::Resolve(Resolve { by, .. })) => Some(by),
@@ -104,6 +104,17 @@ impl Action {
             | Action::Schema(_) => None,
         }
     }
+}
+
+/// Which of the pending changes.
+#[derive(Debug, Args)]
+pub(super) struct Apply {
+    /// Apply those in the background, too, after the others; wait while another instance works on
+    /// one
+    #[arg(long)]
+    pub(super) background: bool,
+    #[command(flatten)]
+    pub(super) by: By,
 }
 
 /// Of what.
@@ -293,6 +304,9 @@ pub(super) enum Lock {
         /// The reason, recorded in the audit
         #[arg(long, value_name = "TEXT", value_parser = reason)]
         reason: String,
+        /// The lock of this change in the background, instead of that of the start
+        #[arg(long, value_name = "ID")]
+        change: Option<String>,
         #[command(flatten)]
         by: By,
     },

@@ -27,13 +27,19 @@ pub(super) struct Check {
     /// Wait until nothing is pending, at most for this time, as in 10m; an issue ends the wait
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     wait: Option<Duration>,
+    /// Count the changes in the background, too
+    #[arg(long)]
+    background: bool,
     /// The format of the result
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
 
 pub(super) async fn check(runner: Runner, check: &Check, view: &View) -> Result<Answer, Failure> {
-    let runner = runner.mode(Mode::Check);
+    let mut runner = runner.mode(Mode::Check);
+    if check.background {
+        runner = runner.with_background();
+    }
     if let Some(limit) = check.wait {
         wait(&runner, limit).await?;
     }

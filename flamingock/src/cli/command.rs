@@ -79,8 +79,8 @@ pub(super) async fn answer(action: Action, runner: Runner, view: &View) -> Resul
         None => runner,
     };
     match action {
-        Action::Apply(_) => apply::apply(runner, view).await,
-        Action::Plan(how) => plan::plan(&runner, &how, view).await,
+        Action::Apply(how) => apply::apply(runner, how.background, view).await,
+        Action::Plan(how) => plan::plan(runner, &how, view).await,
         Action::Status(of) if of.all_services => services::services(&runner, view).await,
         Action::Status(_) => status::status(&runner, view).await,
         Action::Undo(undo) if undo.plan => apply::plan_undo(&runner, undo.undo(), view).await,
@@ -102,7 +102,9 @@ pub(super) async fn answer(action: Action, runner: Runner, view: &View) -> Resul
         Action::Adopt(adopt) => adopt::adopt(&runner, &adopt, view).await,
         Action::Baseline(baseline) => baseline::baseline(&runner, &baseline, view).await,
         Action::Lock(Lock::Status) => lock::status(&runner, view).await,
-        Action::Lock(Lock::Release { reason, .. }) => lock::release(&runner, &reason, view).await,
+        Action::Lock(Lock::Release { reason, change, .. }) => {
+            lock::release(&runner, change.as_deref(), &reason, view).await
+        }
         Action::Doctor => doctor::doctor(&runner, view).await,
         Action::New(chosen) => new::new(&runner, &chosen, view),
         Action::Manifest(chosen) => manifest::manifest(&runner, &chosen, view),

@@ -6,6 +6,7 @@ use super::answer::Answer;
 use super::failure::Failure;
 use super::table::{Sheet, Tone, plain};
 use super::view::View;
+use crate::audit::grant::STARTUP;
 use crate::audit::snapshot::LockStatus;
 use crate::runner::builder::Runner;
 use crate::util::time;
@@ -15,11 +16,17 @@ pub(super) async fn status(runner: &Runner, view: &View) -> Result<Answer, Failu
         .lock_status()
         .await
         .map_err(|error| Failure::of(error, &view.program))?;
-    let text = match &lock {
+    let lanes = runner
+        .lanes()
+        .await
+        .map_err(|error| Failure::of(error, &view.program))?;
+    let mut parts = vec![match &lock {
         Some(lock) => table(lock, view),
         None => "the lock was never taken".to_owned(),
-    };
-    Ok(Answer::data(json!({ "lock": lock }), text))
+    }];
+    parts.extend(lanes.iter().map(|lane| table(lane, view)));
+    let document = json!({ "lock": lock, "lanes": lanes });
+    Ok(Answer::data(document, parts.join("\n")))
 }
 
 fn table(lock: &LockStatus, view: &View) -> String {
@@ -29,7 +36,11 @@ fn table(lock: &LockStatus, view: &View) -> String {
     } else {
         ("free".to_owned(), Tone::Good)
     };
-    sheet.row(vec![plain("lock"), state]);
+    let name = match lock.lane.as_str() {
+        STARTUP => "lock",
+        lane => lane,
+    };
+    sheet.row(vec![plain(name), state]);
     let mut row = |name: &str, value: &str| sheet.row(vec![plain(name), plain(value)]);
     if lock.held {
         row("owner", &lock.owner);
@@ -52,11 +63,17 @@ fn table(lock: &LockStatus, view: &View) -> String {
     sheet.text()
 }
 
-pub(super) async fn release(runner: &Runner, reason: &str, view: &View) -> Result<Answer, Failure> {
-    let released = runner
-        .release_lock(reason)
-        .await
-        .map_err(|error| Failure::of(error, &view.program))?;
+pub(super) async fn release(
+    runner: &Runner,
+    change: Option<&str>,
+    reason: &str,
+    view: &View,
+) -> Result<Answer, Failure> {
+    let released = match change {
+        Some(id) => runner.release_lane(id, reason).await,
+        None => runner.release_lock(reason).await,
+    };
+    let released = released.map_err(|error| Failure::of(error, &view.program))?;
     let text = match &released {
         Some(lock) => format!("taken from {} and released", lock.clone()),
         None => "nothing to release: the lock is free".to_owned(),

@@ -26,12 +26,19 @@ pub(super) struct Plan {
     /// Show the SQL of the pending changes, too
     #[arg(long)]
     sql: bool,
+    /// Count the changes in the background, too
+    #[arg(long)]
+    background: bool,
     /// The format of the plan
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
 
-pub(super) async fn plan(runner: &Runner, plan: &Plan, view: &View) -> Result<Answer, Failure> {
+pub(super) async fn plan(runner: Runner, plan: &Plan, view: &View) -> Result<Answer, Failure> {
+    let runner = &match plan.background {
+        true => runner.with_background(),
+        false => runner,
+    };
     let failed = |error| Failure::of(error, &view.program);
     let report = runner.plan().await.map_err(failed)?;
     let sql = match plan.sql {
@@ -49,7 +56,7 @@ pub(super) async fn plan(runner: &Runner, plan: &Plan, view: &View) -> Result<An
     };
     let running: Vec<&str> = report
         .changes()
-        .filter(|change| Intended::of(change) == Intended::Running)
+        .filter(|change| change.notes.contains(&Note::Running))
         .map(|change| change.id.as_str())
         .collect();
     let mut document = json!({ "report": report, "running": running });
@@ -127,11 +134,15 @@ enum Intended {
     Person,
     Blocked,
     Filtered,
+    Later,
+    Paused,
 }
 
 impl Intended {
     fn of(change: &ChangeReport) -> Intended {
         match change.outcome {
+            Outcome::Pending => Intended::Later,
+            Outcome::Paused => Intended::Paused,
             _ if change.notes.contains(&Note::Running) => Intended::Running,
             Outcome::AlreadyApplied | Outcome::NewlyApplied => Intended::Skip,
             Outcome::Filtered => Intended::Filtered,
@@ -160,8 +171,13 @@ impl Intended {
             | Intended::Running
             | Intended::Person
             | Intended::Blocked => true,
-            Intended::Skip | Intended::Filtered => false,
+            Intended::Skip | Intended::Filtered | Intended::Later | Intended::Paused => false,
         }
+    }
+
+    /// Reports whether the table shows the change although it has no note.
+    fn is_shown(self) -> bool {
+        self.is_pending() || matches!(self, Intended::Later | Intended::Paused)
     }
 
     fn words(self) -> (String, Tone) {
@@ -173,6 +189,8 @@ impl Intended {
             Intended::Person => ("issue", Tone::Bad),
             Intended::Blocked => ("blocked", Tone::Bad),
             Intended::Filtered => ("filtered", Tone::Plain),
+            Intended::Later => ("in the background", Tone::Plain),
+            Intended::Paused => ("paused", Tone::Waiting),
         };
         (words.to_owned(), tone)
     }
@@ -199,7 +217,7 @@ fn text(report: &Report, view: &View) -> String {
     for part in &report.stages {
         for change in &part.changes {
             let intended = Intended::of(change);
-            if !view.verbose && !intended.is_pending() && change.notes.is_empty() {
+            if !view.verbose && !intended.is_shown() && change.notes.is_empty() {
                 continue;
             }
             shown = true;

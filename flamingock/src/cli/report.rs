@@ -70,7 +70,9 @@ fn tone(outcome: Outcome) -> Tone {
     match outcome {
         Outcome::NewlyApplied | Outcome::AlreadyApplied | Outcome::Undone => Tone::Good,
         Outcome::Failed | Outcome::Blocked => Tone::Bad,
-        Outcome::RolledBack | Outcome::NotReached => Tone::Waiting,
+        Outcome::RolledBack | Outcome::NotReached | Outcome::Pending | Outcome::Paused => {
+            Tone::Waiting
+        }
         Outcome::Filtered => Tone::Plain,
     }
 }

@@ -3,7 +3,7 @@
 use super::source::Source;
 use crate::audit::entry::{Entry, LatestEntry};
 use crate::audit::snapshot::Snapshot;
-use crate::audit::store::HistoryFilter;
+use crate::audit::store::{HistoryFilter, whole_snapshot};
 use crate::engine::collect::open_storage as open;
 use crate::engine::progress::note_progress;
 use crate::plan::step::Step;
@@ -36,7 +36,7 @@ impl Standing {
             entries
         };
         let pipeline = source.pipeline(settings, &entries)?;
-        let snapshot = store.snapshot(&settings.service, "").await;
+        let snapshot = whole_snapshot(&*store, &settings.service).await;
         let mut snapshot = snapshot.map_err(Error::store)?;
         let latest = std::mem::take(&mut snapshot.latest);
         let mut plan = Plan::make(&pipeline, |_| true, latest);

@@ -125,7 +125,8 @@ struct Row<'a> {
 impl<'a> Row<'a> {
     fn of(step: &'a Step, standing: &Standing, selected: bool) -> Row<'a> {
         let latest = step.latest.as_deref();
-        let running = latest.is_some_and(|latest| standing.is_running(latest));
+        let lane = standing.snapshot.in_background(step.definition.id);
+        let running = lane.is_some() || latest.is_some_and(|latest| standing.is_running(latest));
         let (status, issue) = match &step.decision {
             Decision::Skip => (Status::Applied, None),
             _ if running => (Status::Running, None),
@@ -135,6 +136,8 @@ impl<'a> Row<'a> {
             | Decision::Apply
             | Decision::Again
             | Decision::Verify(_)
+            | Decision::Later(_)
+            | Decision::Waits(_)
             | Decision::Resolve => match step.issue() {
                 Some(cause) => (Status::Issue, Some(cause)),
                 None => (Status::Pending, None),

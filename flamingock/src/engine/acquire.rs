@@ -8,7 +8,7 @@ use super::judge::Looks;
 use super::mode::Mode;
 use super::prepare::Prepared;
 use super::refuse_a_second_history;
-use crate::audit::grant::AcquireRequest;
+use crate::audit::grant::{AcquireRequest, STARTUP};
 use crate::audit::snapshot::{LockProgress, LockStatus, Snapshot};
 use crate::audit::store_error::missing_tables;
 use crate::audit::store_error::{StoreError, StoreErrorKind};
@@ -97,6 +97,7 @@ impl Prepared {
             if snapshot.is_held() {
                 plan.is_being_worked_at();
             }
+            self.note_required(&mut plan).await;
             tracing::debug!(
                 up_to_date = snapshot.up_to_date,
                 pending = plan.pending(),
@@ -153,6 +154,9 @@ impl Prepared {
         let service = &self.settings.service;
         let looked = self.answered(self.store.snapshot(service, &self.digest));
         let mut snapshot = looked.await?;
+        if snapshot.has_lanes {
+            snapshot.lanes = self.answered(self.store.lanes(service)).await?;
+        }
         if let Some(lock) = &mut snapshot.lock {
             // The lock is this run's own: the answer to its request was lost, and the store grants
             // it again.
@@ -236,7 +240,7 @@ impl Prepared {
         }
         match self.mode {
             Mode::Check if plan.pending() > 0 => return Err(Error::pending(report())),
-            Mode::Check => return Err(Error::issues(report())),
+            Mode::Check => return Err(Error::blocked(report())),
             Mode::Plan => {
                 let mut report = report();
                 report
@@ -247,7 +251,7 @@ impl Prepared {
             Mode::Apply | Mode::Off => {}
         }
         if !snapshot.is_held() && !plan.has_work(&self.pipeline) {
-            return Err(Error::issues(report()));
+            return Err(Error::blocked(report()));
         }
         Ok(None)
     }
@@ -282,6 +286,7 @@ impl Prepared {
         }
         let claim = AcquireRequest {
             service: service.clone(),
+            lane: STARTUP.to_owned(),
             run_id: self.run_id.clone(),
             owner: self.owner(),
             lease: self.settings.lock.lease,
@@ -311,7 +316,7 @@ impl Prepared {
         Ok(obtained)
     }
 
-    fn owner(&self) -> String {
+    pub(super) fn owner(&self) -> String {
         format!(
             "{} (process {} on {})",
             self.settings.service, self.facts.pid, self.facts.host

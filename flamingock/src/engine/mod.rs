@@ -1,6 +1,7 @@
 //! One run from its beginning to its end: prepare, acquire the lock, run the stages, report.
 
 pub(crate) mod acquire;
+pub(crate) mod background;
 #[cfg(all(feature = "testing", feature = "_sqlx"))]
 pub(crate) mod clone_key;
 pub(crate) mod collect;

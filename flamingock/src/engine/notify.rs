@@ -23,7 +23,11 @@ impl Prepared {
         }
         let is_work = |step: &&Step| match step.decision {
             Decision::Apply | Decision::Again | Decision::Verify(_) | Decision::Resolve => true,
-            Decision::Skip | Decision::Issue(_) | Decision::Filtered => false,
+            Decision::Skip
+            | Decision::Issue(_)
+            | Decision::Filtered
+            | Decision::Later(_)
+            | Decision::Waits(_) => false,
         };
         self.events.emit(EventKind::Planned {
             changes: plan.steps().filter(is_work).count(),
@@ -122,6 +126,8 @@ pub(super) fn log_outcome(
         Outcome::Blocked => "change blocked",
         Outcome::NotReached => "change not reached",
         Outcome::Filtered => "change not selected by tags",
+        Outcome::Pending => "change pending in the background",
+        Outcome::Paused => "change paused",
     };
     match &executed.error {
         None => tracing::info!(

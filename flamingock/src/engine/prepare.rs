@@ -46,6 +46,8 @@ pub(super) struct Prepared {
     pub(super) began: Instant,
     pub(super) events: EventSink,
     pub(super) readiness: Readiness,
+    /// Whether the plan decides about the changes in the background, too.
+    pub(super) counts_all: bool,
 }
 
 impl Prepared {
@@ -100,6 +102,7 @@ impl Prepared {
             began: Instant::now(),
             events: events.clone(),
             readiness: Readiness::default(),
+            counts_all: false,
             settings,
         })
     }
@@ -115,8 +118,18 @@ impl Prepared {
         if self.settings.adopt_verified {
             plan.ask_first();
         }
+        if !self.counts_background() {
+            plan.leave_background();
+        }
+        plan.hold_back();
+        plan.wait_for_lanes(&snapshot.lanes);
         judge(&self.settings, &mut plan, looks).map_err(Error::invalid)?;
         Ok(plan)
+    }
+
+    /// Reports whether a plan is about the changes in the background, too.
+    fn counts_background(&self) -> bool {
+        self.counts_all || (self.settings.with_background && self.only_looks())
     }
 
     pub(super) fn report(&self, plan: &Plan, done: &Done) -> Report {

@@ -13,6 +13,7 @@ use super::{facts, formats, script_checks};
 use crate::adopt::histories::Places;
 use crate::audit::entry::{Origin, State};
 use crate::audit::snapshot::Snapshot;
+use crate::audit::store::whole_snapshot;
 use crate::change::argument::Need;
 use crate::plan::decision::Decision;
 use crate::plan::note::Note;
@@ -40,11 +41,8 @@ pub(crate) async fn look(settings: &Settings) -> Result<Report, Error> {
     let began = Instant::now();
     formats::find_out(settings, None).await?;
     let (storage, pipeline) = open_with_pipeline(settings)?;
-    let mut snapshot = storage
-        .store
-        .snapshot(&settings.service, "")
-        .await
-        .map_err(Error::store)?;
+    let snapshot = whole_snapshot(&*storage.store, &settings.service).await;
+    let mut snapshot = snapshot.map_err(Error::store)?;
     if !settings.adoptions.is_empty() && snapshot.latest.is_empty() {
         let targets: Vec<_> = settings.targets.iter().chain([&storage.target]).collect();
         let places = Places {
@@ -57,6 +55,10 @@ pub(crate) async fn look(settings: &Settings) -> Result<Report, Error> {
     }
     let latest = std::mem::take(&mut snapshot.latest);
     let mut plan = Plan::make(&pipeline, |change| settings.selects(change), latest);
+    if !settings.with_background {
+        plan.leave_background();
+    }
+    plan.hold_back();
     note_what_only_a_look_says(&mut plan, &snapshot);
     let (service, store) = (&settings.service, &*storage.store);
     note_progress(&mut plan, service, store, &settings.targets).await;
@@ -94,9 +96,17 @@ async fn note_session_options(plan: &mut Plan, targets: &[&TargetSystem]) {
 /// Treats the changes that the run with the lock is working on as pending, and not as issues.
 fn note_what_only_a_look_says(plan: &mut Plan, snapshot: &Snapshot) {
     for step in plan.stages.iter_mut().flatten() {
-        let (Some(latest), false) = (&step.latest, step.decision == Decision::Filtered) else {
+        if step.decision == Decision::Filtered {
             continue;
-        };
+        }
+        if snapshot.in_background(step.definition.id).is_some() {
+            if let Decision::Later(decision) = &mut step.decision {
+                **decision = Decision::Apply;
+            }
+            step.notes.push(Note::Running);
+            continue;
+        }
+        let Some(latest) = &step.latest else { continue };
         if snapshot.is_running(latest) {
             if matches!(step.decision, Decision::Issue(_)) {
                 step.decision = Decision::Apply;

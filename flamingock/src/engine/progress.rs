@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
+use super::prepare::Prepared;
 use super::settings::Settings;
 use crate::audit::change_progress::ChangeProgress;
 use crate::audit::store::Store;
 use crate::audit::store_error::StoreError;
-use crate::plan::decision::Decision;
+use crate::plan::decision::{Decision, Wait};
 use crate::plan::note::Note;
 use crate::plan::step::Step;
 use crate::plan::steps::Plan;
@@ -75,6 +76,28 @@ pub(crate) async fn note_progress(
     }
 }
 
+impl Prepared {
+    /// Notes how far the changes in the background are that others wait for. Without an answer, the
+    /// texts do not tell.
+    pub(super) async fn note_required(&self, plan: &mut Plan) {
+        let waits = |step: &Step| matches!(step.decision, Decision::Waits(_));
+        if !plan.steps().any(waits) {
+            return;
+        }
+        let Ok(found) = self.answered(progress(&self.settings, &*self.store)).await else {
+            return;
+        };
+        for step in plan.stages.iter_mut().flatten() {
+            let Decision::Waits(wait) = &mut step.decision else {
+                continue;
+            };
+            if let Wait::Required { id, progress } = &mut **wait {
+                *progress = found.iter().find(|one| one.change_id == *id).cloned();
+            }
+        }
+    }
+}
+
 /// Reports whether an attempt at a change in batches is unfinished. Without the code, it is not
 /// known which changes work in batches.
 fn may_have_progress(step: &Step) -> bool {
@@ -84,6 +107,8 @@ fn may_have_progress(step: &Step) -> bool {
         | Decision::Again
         | Decision::Verify(_)
         | Decision::Resolve
+        | Decision::Later(_)
+        | Decision::Waits(_)
         | Decision::Issue(_) => !step.begins_anew(),
     };
     is_unfinished && (step.definition.body.cursor().is_some() || !step.definition.has_code())

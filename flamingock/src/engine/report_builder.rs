@@ -15,6 +15,7 @@ use crate::plan::step::Step;
 use crate::plan::steps::Plan;
 use crate::report::error::Error;
 use crate::report::run::{ChangeReport, MissingChange, Outcome, Report, StageReport, TargetReport};
+use crate::util::error_chain::ErrorChain;
 
 /// The outcomes by stage and position; `None` for a change that was not reached.
 pub(super) type Done = Vec<Vec<Option<(ExecutionOutcome, Duration)>>>;
@@ -41,6 +42,7 @@ pub(super) fn report(
             let executed = done.get(index).and_then(|stage| stage.get(place)?.as_ref());
             changes.push(change_report(step, executed, is_halted));
             // After the whole run has ended, the remaining changes are not blocked but not reached.
+            is_halted |= matches!(step.decision, Decision::Waits(_));
             is_halted |= executed.is_some_and(|(executed, _)| {
                 !executed.outcome.is_applied() && executed.run_state == RunState::GoesOn
             });
@@ -143,6 +145,17 @@ pub(super) fn change_report(
             report.outcome = Outcome::Blocked;
         }
         (None, Decision::Apply | Decision::Again | Decision::Verify(_) | Decision::Resolve) => {}
+        (None, Decision::Later(decision)) => {
+            report.outcome = Outcome::Pending;
+            if let Decision::Issue(cause) = &**decision {
+                report.issue = Some(cause.clone());
+                report.error = step.latest.as_ref().and_then(|latest| latest.error.clone());
+            }
+        }
+        (None, Decision::Waits(wait)) => {
+            report.outcome = Outcome::Blocked;
+            report.error = Some(ErrorChain::text(&wait.to_string()));
+        }
     }
     report
 }
@@ -156,7 +169,7 @@ pub(super) fn conclude(
     if run_state == RunState::GoesOn && report.is_success() {
         return Ok(report);
     }
-    Err(failure(report, run_state, signals).unwrap_or_else(|report| Error::issues(*report)))
+    Err(failure(report, run_state, signals).unwrap_or_else(|report| Error::blocked(*report)))
 }
 
 /// Returns the error of a run or an undo that did not complete; the report itself if there is no

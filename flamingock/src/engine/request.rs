@@ -23,6 +23,8 @@ const REPORT: &str = "flamingock::report";
 pub(crate) enum Request {
     /// Runs the pending changes.
     Run,
+    /// Runs the pending changes in the background.
+    Background,
     /// Undoes changes.
     Undo(Undo),
 }
@@ -30,7 +32,7 @@ pub(crate) enum Request {
 impl Request {
     fn work(&self) -> Work {
         match self {
-            Request::Run => Work::Run,
+            Request::Run | Request::Background => Work::Run,
             Request::Undo(_) => Work::Undo,
         }
     }
@@ -51,15 +53,20 @@ pub(crate) async fn serve(
         let is_off = settings.mode().is_ok_and(|mode| mode == Mode::Off);
         let found_out = match request {
             // Nothing is read and nothing runs.
-            Request::Run if is_off => Ok(()),
-            Request::Run | Request::Undo(_) => formats::find_out(&settings, None).await,
+            Request::Run | Request::Background if is_off => Ok(()),
+            Request::Run | Request::Background | Request::Undo(_) => {
+                formats::find_out(&settings, None).await
+            }
         };
         let prepared = found_out.and_then(|()| {
             let prepared = Prepared::new(settings, &run_id, &events);
             prepared.map_err(Error::invalid)
         });
         let mut result = match prepared {
-            Ok(prepared) => prepared.serve(&request, &signals).await,
+            Ok(mut prepared) => {
+                prepared.counts_all = !matches!(request, Request::Run);
+                prepared.serve(&request, &signals).await
+            }
             Err(error) => Err(error),
         };
         match &result {
@@ -93,6 +100,7 @@ impl Prepared {
         let work = async {
             match request {
                 Request::Run => self.run(signals).await,
+                Request::Background => self.run_background(signals).await,
                 Request::Undo(undo) => self.undo(undo, signals).await,
             }
         };

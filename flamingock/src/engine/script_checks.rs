@@ -131,9 +131,15 @@ impl Prepared {
 }
 
 fn works(step: &Step) -> bool {
-    match step.decision {
+    is_work(&step.decision)
+}
+
+/// A change in the background is checked at the start, too.
+fn is_work(decision: &Decision) -> bool {
+    match decision {
+        Decision::Later(decision) => is_work(decision),
         Decision::Apply | Decision::Again | Decision::Verify(_) | Decision::Resolve => true,
-        Decision::Skip | Decision::Issue(_) | Decision::Filtered => false,
+        Decision::Skip | Decision::Issue(_) | Decision::Filtered | Decision::Waits(_) => false,
     }
 }
 

@@ -61,6 +61,8 @@ pub(crate) struct Settings {
     pub(crate) app_version: Option<String>,
     pub(crate) manifest: Option<String>,
     pub(crate) adopt_verified: bool,
+    /// Whether a look counts the changes in the background, too.
+    pub(crate) with_background: bool,
     pub(crate) adoptions: Vec<Adoption>,
     pub(crate) listeners: Vec<Arc<dyn Listener>>,
     pub(crate) listener_timeout: Duration,
@@ -96,6 +98,7 @@ impl Settings {
             app_version: None,
             manifest: None,
             adopt_verified: false,
+            with_background: false,
             adoptions: Vec::new(),
             listeners: Vec::new(),
             listener_timeout: LISTENER_TIMEOUT,

@@ -116,10 +116,18 @@ impl OneStage<'_> {
             halted: self.is_blocked || has_issue,
             began: None,
         };
-        let places: Vec<usize> = (0..self.steps.len())
+        let waits = |step: &Step| matches!(step.decision, Decision::Waits(_));
+        let first_waiting = self.steps.iter().position(waits);
+        // The changes of an atomic stage are applied together.
+        if ended.halted || (self.stage.atomic && first_waiting.is_some()) {
+            ended.halted = true;
+            return ended;
+        }
+        let places: Vec<usize> = (0..first_waiting.unwrap_or(self.steps.len()))
             .filter(|place| is_work(&self.steps[*place]))
             .collect();
-        if ended.halted || places.is_empty() {
+        if places.is_empty() {
+            ended.halted = first_waiting.is_some();
             return ended;
         }
         let span = tracing::info_span!("stage", stage = self.stage.name);
@@ -130,6 +138,7 @@ impl OneStage<'_> {
         } else {
             self.run_in_order(&places, &span, &mut ended).await;
         }
+        ended.halted |= first_waiting.is_some();
         if let Some(began) = ended.began {
             self.prepared.events.emit(EventKind::StageEnded {
                 stage: self.stage.name.clone(),
@@ -287,7 +296,10 @@ enum Ready {
 
 /// Reports whether there is something to do.
 fn is_work(step: &Step) -> bool {
-    !matches!(step.decision, Decision::Skip | Decision::Filtered)
+    !matches!(
+        step.decision,
+        Decision::Skip | Decision::Filtered | Decision::Later(_)
+    )
 }
 
 fn activity(step: &Step) -> String {

@@ -14,6 +14,7 @@ use super::report_builder::{Done, conclude};
 use super::stage::{Course, OneStage};
 use crate::adopt::histories::Places;
 use crate::audit::snapshot::Snapshot;
+use crate::audit::store::whole_snapshot;
 use crate::listener::EventKind;
 use crate::lock::lease::Lease;
 use crate::lock::stop::StopSignal;
@@ -74,6 +75,10 @@ impl Prepared {
         }
     }
 
+    pub(super) fn has_audit_with_one_writer(&self) -> bool {
+        self.targets.values().any(keeps_audit_with_one_writer)
+    }
+
     fn places<'a>(&'a self, targets: &'a [&'a TargetSystem]) -> Places<'a> {
         Places {
             adoptions: &self.settings.adoptions,
@@ -105,7 +110,7 @@ impl Prepared {
     async fn look_under_the_lock(&self, lease: &Lease) -> Result<Snapshot, Error> {
         let service = &self.settings.service;
         let look = || async {
-            let snapshot = self.answered(self.store.snapshot(service, "")).await;
+            let snapshot = self.answered(whole_snapshot(&*self.store, service)).await;
             snapshot.map_err(Error::store)
         };
         let snapshot = look().await?;
@@ -146,10 +151,14 @@ impl Prepared {
 
     async fn run_stages(&self, lease: &Lease, signals: &StopSignal) -> Result<Ran, Error> {
         let mut snapshot = self.look_under_the_lock(lease).await?;
-        let plan = self.plan_to_run(&mut snapshot, Looks::Settled)?;
+        let mut plan = self.plan_to_run(&mut snapshot, Looks::Settled)?;
+        let pending = plan.steps().filter(|step| step.is_pending());
+        self.close_lanes(pending.map(|step| step.definition.id), &snapshot)
+            .await?;
+        self.note_required(&mut plan).await;
         self.refuse_unfit_scripts(&plan).await?;
         self.tell_plan(&plan);
-        let turns = Turns::new(self.targets.values().any(keeps_audit_with_one_writer));
+        let turns = Turns::new(self.has_audit_with_one_writer());
         let course = Course::new(lease, signals, self.executor(lease, signals, &turns));
         let done = self.run_in_their_order(&course, &plan).await;
         let run_state = course.run_state();
@@ -157,7 +166,8 @@ impl Prepared {
         if lease.is_alone() {
             report.warnings.push(ALONE.to_owned());
         }
-        let leaves_nothing_to_note = report.missing.is_empty()
+        let leaves_nothing_to_note = !plan.has_background_work()
+            && report.missing.is_empty()
             && report
                 .changes()
                 .flat_map(|change| &change.notes)

@@ -19,7 +19,7 @@ use super::stages::{PANICKED, why_kept};
 use super::{formats, script_checks};
 use crate::audit::entry::Origin;
 use crate::audit::snapshot::Snapshot;
-use crate::audit::store::HistoryFilter;
+use crate::audit::store::{HistoryFilter, whole_snapshot};
 use crate::change::problem::Problem;
 use crate::listener::{EventKind, Work};
 use crate::lock::backoff::Backoff;
@@ -43,7 +43,8 @@ pub(crate) async fn plan_undo(mut settings: Settings, undo: &Undo) -> Result<Rep
     formats::find_out(&settings, None).await?;
     let run_id = new_id();
     let events = events_of(&settings, &run_id, Work::Undo);
-    let prepared = Prepared::new(settings, &run_id, &events).map_err(Error::invalid)?;
+    let mut prepared = Prepared::new(settings, &run_id, &events).map_err(Error::invalid)?;
+    prepared.counts_all = true;
     prepared.plan_undo(undo).await
 }
 
@@ -148,7 +149,7 @@ impl Prepared {
     }
 
     async fn read(&self) -> Result<Snapshot, Error> {
-        let snapshot = self.store.snapshot(&self.settings.service, "");
+        let snapshot = whole_snapshot(&*self.store, &self.settings.service);
         self.answered(snapshot).await.map_err(Error::store)
     }
 
@@ -158,8 +159,11 @@ impl Prepared {
         lease: &Lease,
         signals: &StopSignal,
     ) -> Result<Report, Error> {
-        let plan = self.plan(&mut self.read().await?, Looks::Settled)?;
+        let mut snapshot = self.read().await?;
+        let plan = self.plan(&mut snapshot, Looks::Settled)?;
         let chosen = self.chosen(&plan, undo, &self.applied_by_run(undo).await?)?;
+        let ids = chosen.iter().map(|step| step.definition.id);
+        self.close_lanes(ids, &snapshot).await?;
         self.refuse_unfit_rollbacks(&chosen).await?;
         self.events.emit(EventKind::Planned {
             changes: chosen.len(),

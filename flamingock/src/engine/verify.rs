@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::settings::Settings;
+use crate::audit::store::whole_snapshot;
 use crate::change::argument::{Need, Session, Values};
 use crate::change::context::Context;
 use crate::change::secret::Revealed;
@@ -46,7 +47,7 @@ pub(crate) async fn verify(settings: Settings) -> Result<Vec<VerifyReport>, Erro
 
 impl Prepared {
     async fn verify_all(self) -> Result<Vec<VerifyReport>, Error> {
-        let snapshot = self.store.snapshot(&self.settings.service, "").await;
+        let snapshot = whole_snapshot(&*self.store, &self.settings.service).await;
         let mut snapshot = snapshot.map_err(Error::store)?;
         let plan = self.plan(&mut snapshot, Looks::InMotion)?;
         let signals = StopSignal::new(self.settings.lock.bounded().wait);

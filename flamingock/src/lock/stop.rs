@@ -51,6 +51,15 @@ impl StopSignal {
         }
     }
 
+    /// Returns the signal for a part of the run that has another lock, and may lose it alone.
+    pub(crate) fn of_another_lock(&self) -> StopSignal {
+        StopSignal {
+            stop: watch::Sender::new(StopReason::No),
+            cancelled: watch::Sender::new(false),
+            limit: self.limit,
+        }
+    }
+
     pub(crate) fn ask(&self) {
         self.stop.send_if_modified(|stop| {
             let first = *stop == StopReason::No;

@@ -4,7 +4,9 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::audit::change_progress::ChangeProgress;
 use crate::audit::entry::{Origin, State, TransactionMode};
+use crate::audit::snapshot::LockStatus;
 use crate::change::definition::{Recovery, Repeat};
 use crate::util::error_chain::ErrorChain;
 
@@ -28,6 +30,43 @@ pub(crate) enum Decision {
     Issue(Cause),
     /// Nothing: the runner's tags do not select the change.
     Filtered,
+    /// Nothing: the change runs in the background, where this would be the decision.
+    Later(Box<Decision>),
+    /// Nothing yet: the change needs something that is not there.
+    Waits(Box<Wait>),
+}
+
+/// What a pending change waits for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Wait {
+    /// The change in the background that it requires is not applied.
+    Required {
+        id: &'static str,
+        progress: Option<ChangeProgress>,
+    },
+    /// Another version of the application works on it in the background.
+    InBackground(LockStatus),
+}
+
+impl fmt::Display for Wait {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Wait::Required { id, progress } => {
+                write!(
+                    f,
+                    "it requires the change {id:?} in the background, which is not applied"
+                )?;
+                match progress {
+                    Some(progress) => write!(f, ": {progress}"),
+                    None => f.write_str(" and has not begun"),
+                }
+            }
+            Wait::InBackground(lock) => write!(
+                f,
+                "another version of the application works on it in the background: {lock}"
+            ),
+        }
+    }
 }
 
 /// What it means if the verify function says "not applied".

@@ -1,5 +1,6 @@
 //! The pipeline: all stages with their changes, validated and in order.
 
+use super::required;
 use super::stage::Stage;
 use crate::change::problem::Problem;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -67,6 +68,13 @@ impl Pipeline {
                 ));
             }
         }
+        problems.extend(required::problems(|| {
+            let of_stage = |(place, stage): (usize, &PlacedStage)| {
+                let changes = stage.changes.clone();
+                changes.into_iter().map(move |change| (place, change))
+            };
+            stages.iter().enumerate().flat_map(of_stage)
+        }));
         if problems.is_empty() {
             Ok(Pipeline { stages })
         } else {
@@ -90,7 +98,12 @@ impl Pipeline {
             digest.text(text);
         }
         for change in self.changes() {
-            if selected(change) {
+            if selected(change) && change.is_background() {
+                // The digest says that all of them are applied, too.
+                for text in ["", "", change.id, change.digest] {
+                    digest.text(text);
+                }
+            } else if selected(change) {
                 for text in [change.stage, change.order, change.id, change.digest] {
                     digest.text(text);
                 }

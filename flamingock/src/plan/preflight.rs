@@ -82,7 +82,9 @@ pub(crate) fn check_atomic(
         let Some(target) = target.filter(|_| change.retired_since().is_none()) else {
             continue;
         };
-        let rule = if change.body.cursor().is_some() {
+        let rule = if change.is_background() {
+            "it runs in the background, after the others".to_owned()
+        } else if change.body.cursor().is_some() {
             "it works in batches, each in its own transaction".to_owned()
         } else if !change.body.transaction {
             "it runs in no transaction: give it a connection, without `transaction = false`"

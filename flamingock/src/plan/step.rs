@@ -52,6 +52,7 @@ impl Step {
                 let latest = self.latest.as_deref().filter(|latest| in_batches(latest));
                 latest.and_then(found_out)
             }
+            Decision::Later(_) | Decision::Waits(_) => None,
             Decision::Skip | Decision::Again | Decision::Filtered => None,
         }
     }
@@ -60,7 +61,11 @@ impl Step {
     pub(crate) fn is_pending(&self) -> bool {
         match self.decision {
             Decision::Apply | Decision::Again | Decision::Verify(_) | Decision::Resolve => true,
-            Decision::Skip | Decision::Issue(_) | Decision::Filtered => false,
+            Decision::Skip
+            | Decision::Issue(_)
+            | Decision::Filtered
+            | Decision::Later(_)
+            | Decision::Waits(_) => false,
         }
     }
 
@@ -68,9 +73,12 @@ impl Step {
     pub(crate) fn retired_too_early(&self) -> Option<&'static str> {
         match self.decision {
             Decision::Skip | Decision::Again | Decision::Filtered => None,
-            Decision::Apply | Decision::Verify(_) | Decision::Resolve | Decision::Issue(_) => {
-                self.definition.retired_since()
-            }
+            Decision::Apply
+            | Decision::Verify(_)
+            | Decision::Resolve
+            | Decision::Issue(_)
+            | Decision::Later(_)
+            | Decision::Waits(_) => self.definition.retired_since(),
         }
     }
 
@@ -83,6 +91,8 @@ impl Step {
             | Decision::Verify(_)
             | Decision::Resolve
             | Decision::Issue(_)
+            | Decision::Later(_)
+            | Decision::Waits(_)
             | Decision::Filtered => None,
         }
     }

@@ -106,13 +106,18 @@ impl Plan {
         self.steps().filter(|step| step.is_pending()).count()
     }
 
-    /// Reports whether every selected change is applied.
+    /// Reports whether every selected change that runs at the start is applied.
     pub(crate) fn is_settled(&self) -> bool {
-        self.steps()
-            .all(|step| matches!(step.decision, Decision::Skip | Decision::Filtered))
+        self.steps().all(|step| {
+            matches!(
+                step.decision,
+                Decision::Skip | Decision::Filtered | Decision::Later(_)
+            )
+        })
     }
 
-    /// Reports whether a run could do anything: an issue blocks its stage and the stages after it.
+    /// Reports whether a run could do anything: an issue blocks its stage and the stages after it,
+    /// and a change that waits blocks those after it.
     pub(crate) fn has_work(&self, pipeline: &Pipeline) -> bool {
         let mut blocked = vec![false; self.stages.len()];
         for (index, steps) in self.stages.iter().enumerate() {
@@ -124,9 +129,18 @@ impl Plan {
                 || steps
                     .iter()
                     .any(|step| matches!(step.decision, Decision::Issue(_)));
-            if !blocked[index] && steps.iter().any(Step::is_pending) {
+            let waits = |step: &Step| matches!(step.decision, Decision::Waits(_));
+            let first_waiting = steps.iter().position(waits);
+            let is_atomic = pipeline.stages.get(index).is_some_and(|stage| stage.atomic);
+            let reached = match first_waiting {
+                Some(_) if is_atomic => &[],
+                Some(waiting) => &steps[..waiting],
+                None => &steps[..],
+            };
+            if !blocked[index] && reached.iter().any(Step::is_pending) {
                 return true;
             }
+            blocked[index] |= first_waiting.is_some();
         }
         false
     }
@@ -172,6 +186,7 @@ fn note_out_of_order(steps: &mut [Step]) {
             && step.definition.repeat == Repeat::Once
             && step.decision == Decision::Apply
             && step.definition.retired_since().is_none()
+            && !step.definition.is_background()
             && order::compare(step.definition.order, highest).is_lt()
         {
             step.notes.push(Note::OutOfOrder {

@@ -5,7 +5,7 @@ mod kind;
 mod text;
 
 pub use self::kind::ErrorKind;
-use super::run::{ChangeReport, Report};
+use super::run::{ChangeReport, Outcome, Report};
 use crate::audit::snapshot::LockStatus;
 use crate::audit::store_error::{StoreError, StoreErrorKind};
 use crate::change::problem::Problem;
@@ -123,6 +123,22 @@ impl Error {
     pub(crate) fn issues(report: Report) -> Error {
         let headline = text::issues(&report);
         Error::new(ErrorKind::Issues, headline, Some(report))
+    }
+
+    /// Creates the error of a run that could not do everything, although nothing failed: a change
+    /// needs manual resolution, or waits for one in the background.
+    pub(crate) fn blocked(report: Report) -> Error {
+        let waits = |change: &ChangeReport| {
+            change.outcome == Outcome::Blocked && change.issue.is_none() && change.error.is_some()
+        };
+        if report.changes().any(|change| change.issue.is_some()) {
+            return Error::issues(report);
+        }
+        let (headline, message) = match report.changes().any(waits) {
+            true => text::waiting(&report),
+            false => text::left(&report),
+        };
+        Error::new(ErrorKind::Pending, headline, Some(report)).with_message(message)
     }
 
     /// Creates the error for pending changes that the mode does not allow to run. An issue takes

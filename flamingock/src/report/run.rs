@@ -33,10 +33,14 @@ pub enum Outcome {
     NotReached,
     /// The runner's tags do not select the change.
     Filtered,
+    /// The change runs in the background and is not applied yet.
+    Pending,
+    /// The change runs in the background, and an operator paused it.
+    Paused,
 }
 
 impl Outcome {
-    pub(super) const ALL: [Outcome; 8] = [
+    pub(super) const ALL: [Outcome; 10] = [
         Outcome::NewlyApplied,
         Outcome::AlreadyApplied,
         Outcome::Failed,
@@ -45,6 +49,8 @@ impl Outcome {
         Outcome::Blocked,
         Outcome::NotReached,
         Outcome::Filtered,
+        Outcome::Pending,
+        Outcome::Paused,
     ];
 
     pub(crate) fn is_applied(self) -> bool {
@@ -62,6 +68,8 @@ impl Outcome {
             Outcome::Blocked => "blocked",
             Outcome::NotReached => "not_reached",
             Outcome::Filtered => "filtered",
+            Outcome::Pending => "pending",
+            Outcome::Paused => "paused",
         }
     }
 
@@ -75,6 +83,8 @@ impl Outcome {
             Outcome::Blocked => "blocked",
             Outcome::NotReached => "not reached",
             Outcome::Filtered => "filtered",
+            Outcome::Pending => "pending",
+            Outcome::Paused => "paused",
         }
     }
 }
@@ -173,6 +183,8 @@ impl ChangeReport {
             | Outcome::AlreadyApplied
             | Outcome::Undone
             | Outcome::Blocked
+            | Outcome::Pending
+            | Outcome::Paused
             | Outcome::Filtered => false,
         }
     }
@@ -278,6 +290,10 @@ pub struct Counts {
     pub not_reached: usize,
     /// [`Outcome::Filtered`].
     pub filtered: usize,
+    /// [`Outcome::Pending`].
+    pub pending: usize,
+    /// [`Outcome::Paused`].
+    pub paused: usize,
 }
 
 impl Counts {
@@ -291,6 +307,8 @@ impl Counts {
             Outcome::Blocked => &mut self.blocked,
             Outcome::NotReached => &mut self.not_reached,
             Outcome::Filtered => &mut self.filtered,
+            Outcome::Pending => &mut self.pending,
+            Outcome::Paused => &mut self.paused,
         }
     }
 }
@@ -301,7 +319,8 @@ impl Report {
         self.stages.iter().flat_map(|stage| &stage.changes)
     }
 
-    /// Reports whether every selected change is applied, or was undone as requested.
+    /// Reports whether every selected change is applied, or was undone as requested. A change in
+    /// the background may be pending or paused.
     pub fn is_success(&self) -> bool {
         self.changes().all(|change| {
             matches!(
@@ -310,6 +329,8 @@ impl Report {
                     | Outcome::AlreadyApplied
                     | Outcome::Undone
                     | Outcome::Filtered
+                    | Outcome::Pending
+                    | Outcome::Paused
             )
         })
     }

@@ -90,9 +90,12 @@ impl ServiceStatus {
             Decision::Verify(_) | Decision::Resolve if found_out(latest).is_some() => {
                 &mut self.issues
             }
-            Decision::Apply | Decision::Verify(_) | Decision::Resolve | Decision::Filtered => {
-                &mut self.failed
-            }
+            Decision::Apply
+            | Decision::Verify(_)
+            | Decision::Resolve
+            | Decision::Filtered
+            | Decision::Later(_)
+            | Decision::Waits(_) => &mut self.failed,
         }
     }
 }

@@ -59,13 +59,21 @@ impl Verdict {
             _ if running => Verdict::Running,
             Decision::Verify(_) | Decision::Resolve => Verdict::WillBeResolved,
             Decision::Skip | Decision::Again if !present => Verdict::Missing,
-            Decision::Apply | Decision::Issue(_) | Decision::Filtered if present => {
+            Decision::Apply
+            | Decision::Issue(_)
+            | Decision::Filtered
+            | Decision::Later(_)
+            | Decision::Waits(_)
+                if present =>
+            {
                 Verdict::UnexpectedlyPresent
             }
             Decision::Skip
             | Decision::Again
             | Decision::Apply
             | Decision::Issue(_)
+            | Decision::Later(_)
+            | Decision::Waits(_)
             | Decision::Filtered => Verdict::Consistent,
         }
     }

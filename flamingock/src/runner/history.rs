@@ -81,6 +81,17 @@ impl Runner {
         Ok(lock.filter(|lock| lock.fencing_token > 0))
     }
 
+    /// Returns the locks of the changes in the background of this service, one for each that ever
+    /// began. Only reads.
+    ///
+    /// # Errors
+    /// Any error while the locks are read.
+    pub async fn lanes(&self) -> Result<Vec<LockStatus>, Error> {
+        let storage = open(&self.settings)?;
+        let lanes = storage.store.lanes(&self.settings.service).await;
+        lanes.map_err(Error::store)
+    }
+
     /// Returns how far the changes in batches of this service are, by id: beside the audit, and in
     /// the databases of the target systems. Only reads.
     ///

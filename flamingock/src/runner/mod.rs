@@ -10,6 +10,7 @@ pub(crate) mod operate;
 pub(crate) mod release_lock;
 pub(crate) mod run;
 pub(crate) mod services;
+pub(crate) mod spawn;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub(crate) mod verify;

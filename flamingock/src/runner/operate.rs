@@ -10,9 +10,8 @@ use tokio::time::Instant;
 
 use super::builder::Runner;
 use crate::audit::entry::{Entry, LatestEntry, NewEntry, Origin, State, TransactionMode};
-use crate::audit::grant::AcquireRequest;
-use crate::audit::grant::LockGrant;
-use crate::audit::store::HistoryFilter;
+use crate::audit::grant::{AcquireRequest, LockGrant, STARTUP, background_lane};
+use crate::audit::store::{HistoryFilter, whole_snapshot};
 use crate::audit::store_error::{StoreError, StoreErrorKind};
 use crate::change::definition::Definition;
 use crate::engine;
@@ -52,11 +51,8 @@ impl Runner {
     pub async fn issues(&self) -> Result<Vec<Issue>, Error> {
         engine::find_out_formats(&self.settings, None).await?;
         let (storage, pipeline) = engine::open_with_pipeline(&self.settings)?;
-        let mut snapshot = storage
-            .store
-            .snapshot(&self.settings.service, "")
-            .await
-            .map_err(Error::store)?;
+        let snapshot = whole_snapshot(&*storage.store, &self.settings.service).await;
+        let mut snapshot = snapshot.map_err(Error::store)?;
         let latest = std::mem::take(&mut snapshot.latest);
         let plan = Plan::make(&pipeline, |_| true, latest);
         let issues = plan.steps().filter_map(|step| issue(step, &snapshot));
@@ -146,6 +142,7 @@ impl Runner {
         };
         AcquireRequest {
             service: self.settings.service.clone(),
+            lane: STARTUP.to_owned(),
             run_id: engine::new_id(),
             owner: format!("{operator} (process {} on {})", facts.pid, facts.host),
             lease: self.settings.lock.lease,
@@ -216,6 +213,32 @@ impl Runner {
         let deadline = Instant::now() + lock.wait;
         let take = || Lease::take(&storage.store, claim, deadline, &signals);
         self.once_writable(take).await.map_err(Error::store)
+    }
+
+    /// Makes sure that nobody works on a change in the background, and that an earlier owner of its
+    /// lane can commit nothing any more. Called with the lock, so nobody begins. Returns whether it
+    /// has a lane.
+    async fn close_lane(&self, storage: &Storage, change_id: &str) -> Result<bool, Error> {
+        let snapshot = whole_snapshot(&*storage.store, &self.settings.service).await;
+        let lane = background_lane(change_id);
+        let lanes = snapshot.map_err(Error::store)?.lanes;
+        let Some(lock) = lanes.into_iter().find(|lock| lock.lane == lane) else {
+            return Ok(false);
+        };
+        let claim = AcquireRequest {
+            lane,
+            ..self.claim(None)
+        };
+        match self.take(storage, &claim).await? {
+            Some(lease) => {
+                lease.release(None).await.map_err(Error::store)?;
+                Ok(true)
+            }
+            None => {
+                let report = engine::look(&self.settings).await?;
+                Err(Error::lock_timeout(Some(lock), report))
+            }
+        }
     }
 
     async fn find(
@@ -292,6 +315,14 @@ impl Runner {
         let latest = match self.find(storage, change_id, resolution).await? {
             Found::Settled => return Ok(Resolved::Unchanged),
             Found::Open(latest) => latest,
+        };
+        let latest = match self.close_lane(storage, change_id).await? {
+            false => latest,
+            // What its owner committed last is there now.
+            true => match self.find(storage, change_id, resolution).await? {
+                Found::Settled => return Ok(Resolved::Unchanged),
+                Found::Open(latest) => latest,
+            },
         };
         let definitions = engine::pipeline_of(&self.settings).ok();
         let definition = definitions

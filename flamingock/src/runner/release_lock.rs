@@ -9,7 +9,9 @@ use tokio::time::Instant;
 use super::builder::Runner;
 use super::operate::check_reason;
 use crate::audit::entry::{Facts, NewEntry, Origin, State, TransactionMode};
+use crate::audit::grant::{AcquireRequest, STARTUP, background_lane};
 use crate::audit::snapshot::LockStatus;
+use crate::audit::store::whole_snapshot;
 use crate::audit::store_error::{StoreError, StoreErrorKind};
 use crate::engine;
 use crate::engine::collect::open_storage as open;
@@ -44,12 +46,32 @@ impl Runner {
     /// If the future is dropped, the lock may have been taken from its owner without an entry that
     /// says so. It is then free once the new lease ends.
     pub async fn release_lock(&self, reason: &str) -> Result<Option<LockStatus>, Error> {
+        self.release_forced(STARTUP, reason).await
+    }
+
+    /// Does the same with the lock of a change in the background.
+    ///
+    /// # Errors
+    /// Those of [`release_lock`](Self::release_lock).
+    ///
+    /// # Cancel safety
+    /// That of [`release_lock`](Self::release_lock).
+    pub async fn release_lane(
+        &self,
+        change_id: &str,
+        reason: &str,
+    ) -> Result<Option<LockStatus>, Error> {
+        self.release_forced(&background_lane(change_id), reason)
+            .await
+    }
+
+    async fn release_forced(&self, lane: &str, reason: &str) -> Result<Option<LockStatus>, Error> {
         check_reason(
             reason,
             "a forced release needs a reason: say why the owner is known to be dead",
         )?;
         let storage = open(&self.settings)?;
-        let Some(lock) = self.owner(&storage).await? else {
+        let Some(lock) = self.owner(&storage, lane).await? else {
             return Ok(None);
         };
         let Some(lease) = self.take_from(&storage, &lock).await? else {
@@ -78,10 +100,11 @@ impl Runner {
     }
 
     /// Returns the lock if it has an owner now.
-    async fn owner(&self, storage: &Storage) -> Result<Option<LockStatus>, Error> {
-        let snapshot = storage.store.snapshot(&self.settings.service, "").await;
-        let lock = snapshot.map_err(Error::store)?.lock;
-        Ok(lock.filter(|lock| lock.held))
+    async fn owner(&self, storage: &Storage, lane: &str) -> Result<Option<LockStatus>, Error> {
+        let snapshot = whole_snapshot(&*storage.store, &self.settings.service).await;
+        let snapshot = snapshot.map_err(Error::store)?;
+        let mut locks = snapshot.lock.into_iter().chain(snapshot.lanes);
+        Ok(locks.find(|lock| lock.held && lock.lane == lane))
     }
 
     /// Takes the lock from this owner only: an owner that came after it is not known to be dead.
@@ -93,12 +116,15 @@ impl Runner {
         seen: &LockStatus,
     ) -> Result<Option<Lease>, Error> {
         let deadline = Instant::now() + self.settings.lock.bounded().wait;
-        let forced = self.claim(Some(seen.fencing_token));
+        let forced = AcquireRequest {
+            lane: seen.lane.clone(),
+            ..self.claim(Some(seen.fencing_token))
+        };
         loop {
             if let Some(lease) = self.take(storage, &forced).await? {
                 return Ok(Some(lease));
             }
-            let Some(now) = self.owner(storage).await? else {
+            let Some(now) = self.owner(storage, &seen.lane).await? else {
                 return Ok(None);
             };
             if now.fencing_token != seen.fencing_token {

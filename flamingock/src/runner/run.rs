@@ -5,6 +5,8 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context as TaskContext, Poll};
 
+use tokio::task::JoinError;
+
 use crate::engine::settings::Settings;
 use crate::engine::{self, Request};
 use crate::lock::stop::StopSignal;
@@ -106,7 +108,14 @@ async fn supervise(
 ) -> Result<Report, Error> {
     let _asks = AskOnDrop(signals.clone());
     let engine = engine::serve(settings, request, signals, engine::new_id());
-    match tokio::spawn(engine).await {
+    joined(tokio::spawn(engine)).await
+}
+
+/// Waits for the end of a task, and passes on its panic.
+pub(super) async fn joined(
+    task: impl Future<Output = Result<Result<Report, Error>, JoinError>>,
+) -> Result<Report, Error> {
+    match task.await {
         Ok(result) => result,
         Err(error) => match error.try_into_panic() {
             Ok(payload) => std::panic::resume_unwind(payload),

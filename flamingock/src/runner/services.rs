@@ -1,6 +1,7 @@
 //! The services of a database: the state of their locks and the counts of their changes.
 
 use super::builder::Runner;
+use crate::audit::store::whole_snapshot;
 use crate::audit::store_error::StoreErrorKind;
 use crate::engine::collect::open_storage as open;
 use crate::report::error::Error;
@@ -23,7 +24,8 @@ impl Runner {
         };
         let mut services = Vec::with_capacity(names.len());
         for name in names {
-            let snapshot = store.snapshot(&name, "").await.map_err(Error::store)?;
+            let snapshot = whole_snapshot(&*store, &name).await;
+            let snapshot = snapshot.map_err(Error::store)?;
             services.push(ServiceStatus::of(name, snapshot));
         }
         Ok(services)

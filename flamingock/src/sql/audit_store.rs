@@ -14,13 +14,13 @@ use super::progress;
 use super::retry::{Retry, retry, retry_read};
 use super::rows;
 use super::store::{SqlStore, check_readable, format_error};
-use super::timing::{LANE, POLL_PAUSE};
+use super::timing::POLL_PAUSE;
 use crate::audit::change_progress::ChangeProgress;
 use crate::audit::entry::{Entry, NewEntry};
 use crate::audit::grant::AcquireRequest;
-use crate::audit::grant::LockGrant;
+use crate::audit::grant::{LockGrant, STARTUP};
 use crate::audit::progress::{BatchEnd, Progress, ProgressClaim};
-use crate::audit::snapshot::{LockProgress, Snapshot};
+use crate::audit::snapshot::{LockProgress, LockStatus, Snapshot};
 use crate::audit::store::{Acquired, AuditStore, HistoryFilter, LeaseRenewer, LockStore};
 use crate::audit::store_error::{StoreError, StoreErrorKind};
 
@@ -28,7 +28,7 @@ use crate::audit::store_error::{StoreError, StoreErrorKind};
 impl<D: Driver> AuditStore for SqlStore<D> {
     async fn snapshot(&self, service: &str, digest: &str) -> Result<Snapshot, StoreError> {
         let read = retry_read!(self, "could not read the audit", |connection| {
-            self.ledger.snapshot(connection, service, LANE, digest)
+            self.ledger.snapshot(connection, service, STARTUP, digest)
         });
         let mut snapshot = match read {
             Err(error) if error.kind == StoreErrorKind::MissingTable => {
@@ -58,19 +58,11 @@ impl<D: Driver> AuditStore for SqlStore<D> {
         digest: &str,
         since: i64,
     ) -> Result<Option<LockProgress>, StoreError> {
-        let read = retry_read!(self, "could not look at the lock", |connection| {
-            self.ledger
-                .lock_progress(connection, service, LANE, digest, since)
-        })?;
-        let mut progress = read.map(rows::progress);
-        if let Some(progress) = &mut progress {
-            self.correct_held(&mut progress.lock);
-        }
-        Ok(progress)
+        self.progress_of_lane(service, STARTUP, digest, since).await
     }
 
     fn schema(&self, service: &str) -> Option<String> {
-        Some(self.ledger.schema(service, LANE))
+        Some(self.ledger.schema(service, STARTUP))
     }
 
     fn grants(&self) -> Option<String> {
@@ -89,7 +81,7 @@ impl<D: Driver> AuditStore for SqlStore<D> {
         self.refuse_unfit().await?;
         self.check_server().await?;
         retry!(self, "could not create the audit's tables", |connection| {
-            self.ledger.create(connection, service, LANE)
+            self.ledger.create(connection, service, STARTUP)
         })
     }
 
@@ -109,7 +101,7 @@ impl<D: Driver> AuditStore for SqlStore<D> {
         retry!(
             self,
             "could not make the lock of the service",
-            |connection| self.ledger.seed(connection, service, LANE)
+            |connection| self.ledger.seed(connection, service, STARTUP)
         )
     }
 
@@ -181,15 +173,57 @@ impl<D: Driver> AuditStore for SqlStore<D> {
         )
     }
 
+    async fn open_lane(&self, service: &str, lane: &str) -> Result<(), StoreError> {
+        retry!(
+            self,
+            "could not make the lock of a change in the background",
+            |connection| self.ledger.open_lane(connection, service, lane)
+        )
+    }
+
+    async fn lanes(&self, service: &str) -> Result<Vec<LockStatus>, StoreError> {
+        let lanes = retry_read!(self, "could not read the lanes of the lock", |connection| {
+            self.ledger.other_lanes(connection, service, STARTUP)
+        });
+        let lanes = match lanes {
+            Err(error) if error.kind == StoreErrorKind::MissingTable => Vec::new(),
+            lanes => lanes?,
+        };
+        let mut found = Vec::with_capacity(lanes.len());
+        for lane in lanes {
+            let progress = self.progress_of_lane(service, &lane, "", i64::MAX).await?;
+            found.extend(progress.map(|progress| progress.lock));
+        }
+        Ok(found)
+    }
+
     async fn services(&self) -> Result<Vec<String>, StoreError> {
         self.refuse_unreadable().await?;
         retry_read!(self, "could not read the services", |connection| {
-            self.ledger.services(connection, LANE)
+            self.ledger.services(connection, STARTUP)
         })
     }
 }
 
 impl<D: Driver> SqlStore<D> {
+    async fn progress_of_lane(
+        &self,
+        service: &str,
+        lane: &str,
+        digest: &str,
+        since: i64,
+    ) -> Result<Option<LockProgress>, StoreError> {
+        let read = retry_read!(self, "could not look at the lock", |connection| {
+            self.ledger
+                .lock_progress(connection, service, lane, digest, since)
+        })?;
+        let mut progress = read.map(|read| rows::progress(read, lane));
+        if let Some(progress) = &mut progress {
+            self.correct_held(&mut progress.lock);
+        }
+        Ok(progress)
+    }
+
     /// Returns why a statement was refused, if the tables have another format.
     async fn other_format(&self) -> Option<StoreError> {
         let found = retry_read!(
@@ -207,15 +241,15 @@ impl<D: Driver> LockStore for SqlStore<D> {
         self.refuse_unfit().await?;
         self.check_server().await?;
         let guard = match &self.in_memory {
-            Some(in_memory) => match Arc::clone(&in_memory.lock).try_lock_owned() {
-                Ok(guard) => Some(guard),
-                Err(_) => return Ok(None),
+            Some(in_memory) => match in_memory.try_lock(&request.lane) {
+                Some(guard) => Some(guard),
+                None => return Ok(None),
             },
             None => None,
         };
         let wanted = sqlx_audit::LockGrant {
             service: request.service.clone(),
-            lane: LANE.to_owned(),
+            lane: request.lane.clone(),
             fencing_token: 0,
             run_id: request.run_id.clone(),
         };
@@ -232,7 +266,7 @@ impl<D: Driver> LockStore for SqlStore<D> {
             acquired => acquired?,
         };
         if let (Some(in_memory), Some(_)) = (&self.in_memory, &acquired) {
-            in_memory.hold(guard);
+            in_memory.hold(&request.lane, guard);
         }
         Ok(acquired.map(rows::acquired))
     }
@@ -259,7 +293,7 @@ impl<D: Driver> LockStore for SqlStore<D> {
             }
         };
         if let Some(in_memory) = &self.in_memory {
-            in_memory.hold(None);
+            in_memory.hold(&grant.lane, None);
         }
         released
     }

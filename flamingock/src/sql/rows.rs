@@ -4,10 +4,9 @@ use std::time::Duration;
 
 use flamingock_sqlx_audit as sqlx_audit;
 
-use super::timing::LANE;
 use crate::audit::change_progress::{ChangeProgress, ProgressState};
 use crate::audit::entry::{Entry, LatestEntry, NewEntry, Origin, State, TransactionMode, known};
-use crate::audit::grant::LockGrant;
+use crate::audit::grant::{LockGrant, STARTUP};
 use crate::audit::snapshot::{LockProgress, LockStatus, Snapshot};
 use crate::audit::store::{Acquired, HistoryFilter};
 use crate::change::definition::Recovery;
@@ -17,7 +16,7 @@ use crate::util::time;
 pub(super) fn grant(grant: &LockGrant) -> sqlx_audit::LockGrant {
     sqlx_audit::LockGrant {
         service: grant.service.clone(),
-        lane: LANE.to_owned(),
+        lane: grant.lane.clone(),
         fencing_token: grant.fencing_token,
         run_id: grant.run_id.clone(),
     }
@@ -28,6 +27,7 @@ pub(super) fn acquired(acquired: sqlx_audit::Acquired) -> Acquired {
     Acquired {
         grant: LockGrant {
             service: row.service,
+            lane: row.lane,
             fencing_token: row.fencing_token,
             run_id: row.run_id,
         },
@@ -76,9 +76,9 @@ pub(super) fn filter(filter: &HistoryFilter) -> sqlx_audit::Filter {
     }
 }
 
-pub(super) fn progress(read: sqlx_audit::LockProgress) -> LockProgress {
+pub(super) fn progress(read: sqlx_audit::LockProgress, lane: &str) -> LockProgress {
     LockProgress {
-        lock: lock_status(read.lock),
+        lock: lock_status(read.lock, lane),
         up_to_date: read.digest_matches,
         latest: read.latest,
         applied: usize::try_from(read.applied).unwrap_or_default(),
@@ -87,7 +87,7 @@ pub(super) fn progress(read: sqlx_audit::LockProgress) -> LockProgress {
 
 pub(super) fn snapshot(read: sqlx_audit::Snapshot) -> Snapshot {
     Snapshot {
-        lock: read.lock.map(lock_status),
+        lock: read.lock.map(|lock| lock_status(lock, STARTUP)),
         up_to_date: read.digest_matches,
         latest: read
             .latest
@@ -95,12 +95,15 @@ pub(super) fn snapshot(read: sqlx_audit::Snapshot) -> Snapshot {
             .filter(|row| !row.change_id.is_empty())
             .map(latest)
             .collect(),
+        has_lanes: read.has_lanes,
+        lanes: Vec::new(),
         tables: true,
     }
 }
 
-fn lock_status(row: sqlx_audit::LockStatus) -> LockStatus {
+fn lock_status(row: sqlx_audit::LockStatus, lane: &str) -> LockStatus {
     LockStatus {
+        lane: lane.to_owned(),
         fencing_token: row.fencing_token,
         run_id: known(&row.run_id),
         owner: row.owner,

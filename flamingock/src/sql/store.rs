@@ -1,5 +1,6 @@
 //! The store of the audit and of the lock in a database.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -8,6 +9,7 @@ use std::time::Duration;
 use flamingock_sqlx_audit as sqlx_audit;
 use flamingock_sqlx_audit::{Ledger, OtherFormat};
 use sqlx::Pool;
+use tokio::sync::OwnedMutexGuard;
 
 use super::connection_cache::ConnectionCache;
 use super::driver::Driver;
@@ -31,40 +33,53 @@ impl<D: Driver> fmt::Debug for SqlStore<D> {
     }
 }
 
-/// The lock of a database in the memory of this process. There is one per process, and it has no
-/// lease, because it ends with the process.
+/// The locks of a database in the memory of this process, by lane. They have no lease, because they
+/// end with the process.
 #[derive(Debug)]
 pub(super) struct InMemoryLock {
-    pub(super) lock: Arc<tokio::sync::Mutex<()>>,
-    held: Mutex<Option<tokio::sync::OwnedMutexGuard<()>>>,
+    lanes: Arc<Lanes>,
+    held: Mutex<HashMap<String, OwnedMutexGuard<()>>>,
 }
 
+type Lanes = Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>;
+
 /// The locks of the in-memory databases in use, by the name of the database.
-static IN_MEMORY_LOCKS: Mutex<Vec<(PathBuf, Weak<tokio::sync::Mutex<()>>)>> =
-    Mutex::new(Vec::new());
+static IN_MEMORY_LOCKS: Mutex<Vec<(PathBuf, Weak<Lanes>)>> = Mutex::new(Vec::new());
 
 impl InMemoryLock {
     fn for_database(name: PathBuf) -> InMemoryLock {
         let mut locks = IN_MEMORY_LOCKS
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        locks.retain(|(_, lock)| lock.strong_count() > 0);
+        locks.retain(|(_, lanes)| lanes.strong_count() > 0);
         let known = locks.iter().find(|(known, _)| *known == name);
-        let lock = known
-            .and_then(|(_, lock)| lock.upgrade())
+        let lanes = known
+            .and_then(|(_, lanes)| lanes.upgrade())
             .unwrap_or_else(|| {
-                let lock = Arc::new(tokio::sync::Mutex::new(()));
-                locks.push((name, Arc::downgrade(&lock)));
-                lock
+                let lanes = Arc::new(Lanes::default());
+                locks.push((name, Arc::downgrade(&lanes)));
+                lanes
             });
         InMemoryLock {
-            lock,
-            held: Mutex::new(None),
+            lanes,
+            held: Mutex::default(),
         }
     }
 
-    pub(super) fn hold(&self, guard: Option<tokio::sync::OwnedMutexGuard<()>>) {
-        *self.held.lock().unwrap_or_else(PoisonError::into_inner) = guard;
+    /// Locks a lane, unless it has an owner.
+    pub(super) fn try_lock(&self, lane: &str) -> Option<OwnedMutexGuard<()>> {
+        let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        let lock = lanes.entry(lane.to_owned()).or_default();
+        Arc::clone(lock).try_lock_owned().ok()
+    }
+
+    /// Keeps the lock of a lane, or unlocks it.
+    pub(super) fn hold(&self, lane: &str, guard: Option<OwnedMutexGuard<()>>) {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        match guard {
+            Some(guard) => held.insert(lane.to_owned(), guard),
+            None => held.remove(lane),
+        };
     }
 }
 
@@ -91,7 +106,7 @@ impl<D: Driver> SqlStore<D> {
     /// task was dropped, but the lock of the process does not.
     pub(super) fn correct_held(&self, lock: &mut LockStatus) {
         if let Some(in_memory) = &self.in_memory {
-            lock.held &= in_memory.lock.try_lock().is_err();
+            lock.held &= in_memory.try_lock(&lock.lane).is_none();
         }
     }
 

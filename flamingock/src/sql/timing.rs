@@ -9,8 +9,5 @@ pub(super) const READ_TIMEOUT: Duration = Duration::from_secs(15);
 /// The pause between two such attempts.
 pub(super) const POLL_PAUSE: Duration = Duration::from_millis(250);
 
-/// The lane of changes that run before an application serves.
-pub(super) const LANE: &str = "startup";
-
 /// The pause before a statement is repeated because another session writes.
 pub(super) const BUSY_PAUSE: Duration = Duration::from_millis(25);

@@ -1,8 +1,9 @@
-//! Changes that work in batches.
+//! Changes that work in batches, and changes in the background.
 
 #[path = "../../scenarios"]
 mod sqlite {
     use flamingock_tests::on::sqlite::*;
+    mod background;
     mod batch_code;
     mod batches;
     mod keyset;
@@ -12,6 +13,7 @@ mod sqlite {
 #[path = "../../scenarios"]
 mod postgres {
     use flamingock_tests::on::postgres::*;
+    mod background;
     mod batch_code;
     mod batch_takeover;
     mod batches;
@@ -23,6 +25,7 @@ mod postgres {
 #[path = "../../scenarios"]
 mod mariadb {
     use flamingock_tests::on::mariadb::*;
+    mod background;
     mod batch_code;
     mod batch_takeover;
     mod batches;

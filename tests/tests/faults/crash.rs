@@ -36,13 +36,23 @@ struct Round {
     audit: Kind,
     target: Option<Kind>,
     changes: &'static [Expected],
+    /// Whether they run in the background.
+    background: bool,
     /// One database for all points, with a service for each; otherwise each point has its own.
     common: Option<(Ground, Option<Ground>)>,
 }
 
 impl Round {
-    async fn new(audit: Kind, target: Option<Kind>, changes: &'static [Expected]) -> Round {
-        let mut round = Round::cold(audit, target, changes);
+    async fn new(
+        audit: Kind,
+        target: Option<Kind>,
+        changes: &'static [Expected],
+        background: bool,
+    ) -> Round {
+        let mut round = Round {
+            background,
+            ..Round::cold(audit, target, changes)
+        };
         // A file has one writer: services that shared one would wait for each other.
         if audit.is_server() {
             let (ground, other) = round.grounds().await;
@@ -59,6 +69,7 @@ impl Round {
             audit,
             target,
             changes,
+            background: false,
             common: None,
         }
     }
@@ -85,6 +96,9 @@ impl Round {
         let mut start = Start::of(&changes.join(","), &audit)
             .with("--service", &scene.service)
             .with("--tag", &scene.tag);
+        if self.background {
+            start = start.with("--phase", "background").with("--pool", 3);
+        }
         if self.changes.contains(&SHARED) && self.changes.contains(&TOGETHER) {
             start = start.with("--pool", 3).with("--parallel", 2);
         }
@@ -154,9 +168,17 @@ impl Round {
         was_killed
     }
 
+    /// In the background, the normal run has a share: what comes before the lane of a change and
+    /// after it is the same for each.
+    fn stride(&self) -> usize {
+        let is_share = self.background && std::env::var_os("FLAMINGOCK_TEST_EXTRA").is_none();
+        if is_share { 4 } else { 1 }
+    }
+
     /// Every point of one kind, until a run completes.
     async fn every(&self, point: impl Fn(usize) -> Point) -> usize {
-        let crashes = futures_util::stream::iter(1..).map(|nth| self.crash(point(nth)));
+        let points = (1..).step_by(self.stride());
+        let crashes = futures_util::stream::iter(points).map(|nth| self.crash(point(nth)));
         let killed = crashes
             .buffered(AT_ONCE)
             .take_while(|killed| std::future::ready(*killed));
@@ -202,9 +224,14 @@ async fn passing(toll: Option<&KillingProxy>, kind: Kind, url: &str) -> String {
     }
 }
 
-async fn crash_everywhere(audit: Kind, target: Option<Kind>, changes: &'static [Expected]) {
+async fn crash_everywhere(
+    audit: Kind,
+    target: Option<Kind>,
+    changes: &'static [Expected],
+    background: bool,
+) {
     let began = Instant::now();
-    let round = Round::new(audit, target, changes).await;
+    let round = Round::new(audit, target, changes, background).await;
     let told = round.every(Point::Event);
     let (told, before, after) = if audit.is_server() || target.is_some_and(Kind::is_server) {
         let before = round.every(|nth| Point::Message(Side::Client, nth));
@@ -236,11 +263,13 @@ async fn next_run_completes_tables_that_a_crash_left_incomplete() {
 }
 
 macro_rules! crashes {
-    ($($name:ident: $audit:ident $(-> $target:ident)?, [$($change:expr),+];)+) => {$(
+    ($($name:ident: $audit:ident $(-> $target:ident)?, [$($change:expr),+] $($background:ident)?;)+) => {$(
         #[tokio::test]
         async fn $name() {
             let target: &[Kind] = &[$(Kind::$target)?];
-            crash_everywhere(Kind::$audit, target.first().copied(), &[$($change),+]).await;
+            let background: &[&str] = &[$(stringify!($background))?];
+            let (target, background) = (target.first().copied(), !background.is_empty());
+            crash_everywhere(Kind::$audit, target, &[$($change),+], background).await;
         }
     )+};
 }
@@ -280,4 +309,12 @@ crashes! {
     sqlite_to_postgres_batches_are_applied_once: Sqlite -> Postgres, [BATCHES_THERE];
     mariadb_to_postgres_change_is_applied_once: MariaDb -> Postgres, [SEPARATE];
     sqlite_to_postgres_change_is_applied_once: Sqlite -> Postgres, [SEPARATE];
+    sqlite_change_in_the_background_is_applied_once: Sqlite, [SHARED] background;
+    postgres_change_in_the_background_is_applied_once: Postgres, [SHARED] background;
+    mariadb_change_in_the_background_is_applied_once: MariaDb, [SHARED] background;
+    mariadb_ddl_in_the_background_is_applied_once_or_an_issue: MariaDb, [DDL] background;
+    sqlite_batches_in_the_background_are_applied_once: Sqlite, [BATCHES, PLAIN] background;
+    postgres_batches_in_the_background_are_applied_once: Postgres, [BATCHES, PLAIN] background;
+    mariadb_batches_in_the_background_are_applied_once: MariaDb, [BATCHES, PLAIN] background;
+    mariadb_to_postgres_change_in_the_background_is_applied_once: MariaDb -> Postgres, [SEPARATE] background;
 }

@@ -43,7 +43,9 @@ impl Executor<'_> {
                 | Decision::Filtered
                 | Decision::Issue(_)
                 | Decision::Verify(_)
-                | Decision::Resolve => {
+                | Decision::Resolve
+                | Decision::Later(_)
+                | Decision::Waits(_) => {
                     begins(index);
                     one.decided_by_plan(step).await
                 }

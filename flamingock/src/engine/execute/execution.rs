@@ -87,6 +87,11 @@ impl Execution<'_> {
             Decision::Skip => Some(ExecutionOutcome::new(Outcome::AlreadyApplied)),
             Decision::Filtered => Some(ExecutionOutcome::new(Outcome::Filtered)),
             Decision::Issue(cause) => Some(blocked(step, cause.clone())),
+            Decision::Later(_) => Some(ExecutionOutcome::new(Outcome::Pending)),
+            Decision::Waits(wait) => {
+                let error = ErrorChain::text(&wait.to_string());
+                Some(ExecutionOutcome::failed(Outcome::Blocked, error))
+            }
             Decision::Apply | Decision::Again => None,
             Decision::Verify(when_absent) => self.verify(step, *when_absent).await,
             Decision::Resolve => self.resolve(step).await,

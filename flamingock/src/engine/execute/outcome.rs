@@ -61,7 +61,7 @@ impl ExecutionOutcome {
         }
     }
 
-    pub(super) fn lost(reason: String) -> ExecutionOutcome {
+    pub(crate) fn lost(reason: String) -> ExecutionOutcome {
         let error = ErrorChain::text(&format!("the lease was lost: {reason}"));
         ExecutionOutcome {
             run_state: RunState::Lost(reason),

@@ -309,7 +309,9 @@ impl Execution<'_> {
                 | Decision::Again
                 | Decision::Verify(_)
                 | Decision::Resolve
-                | Decision::Filtered => None,
+                | Decision::Filtered
+                | Decision::Later(_)
+                | Decision::Waits(_) => None,
             },
             Err(AppendError::Lost(reason)) => Some(ExecutionOutcome::lost(reason)),
             Err(AppendError::Failed(unwritten)) => Some(ExecutionOutcome::unknown(
@@ -351,9 +353,12 @@ impl Execution<'_> {
             Decision::Apply => None,
             Decision::Verify(when_absent) => self.verify(step, when_absent).await,
             Decision::Issue(cause) => Some(self.left_midway(step, cause).await),
-            Decision::Skip | Decision::Again | Decision::Resolve | Decision::Filtered => {
-                Some(blocked(step, Cause::Interrupted))
-            }
+            Decision::Skip
+            | Decision::Again
+            | Decision::Resolve
+            | Decision::Filtered
+            | Decision::Later(_)
+            | Decision::Waits(_) => Some(blocked(step, Cause::Interrupted)),
         }
     }
 }

@@ -200,7 +200,9 @@ impl Execution<'_> {
             | Decision::Again
             | Decision::Verify(_)
             | Decision::Resolve
-            | Decision::Filtered => ExecutionOutcome::failed(Outcome::Failed, error),
+            | Decision::Filtered
+            | Decision::Later(_)
+            | Decision::Waits(_) => ExecutionOutcome::failed(Outcome::Failed, error),
         }
     }
 }

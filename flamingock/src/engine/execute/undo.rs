@@ -84,6 +84,8 @@ impl Execution<'_> {
             | Outcome::Failed
             | Outcome::Blocked
             | Outcome::NotReached
+            | Outcome::Pending
+            | Outcome::Paused
             | Outcome::Filtered => Some(decided_by_plan),
         }
     }

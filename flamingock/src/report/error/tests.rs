@@ -151,6 +151,7 @@ fn pending_changes_are_counted() {
 #[test]
 fn a_lock_timeout_names_the_owner() {
     let owner = LockStatus {
+        lane: "startup".to_owned(),
         fencing_token: 4,
         run_id: Some("f00d".to_owned()),
         owner: "orders (process 7 on pod-1)".to_owned(),

@@ -3,7 +3,7 @@
 use crate::audit::snapshot::LockStatus;
 use crate::audit::store_error::StoreError;
 use crate::change::problem::Problem;
-use crate::report::run::{ChangeReport, Report};
+use crate::report::run::{ChangeReport, Outcome, Report};
 use crate::util::plural::plural;
 use crate::util::visible::Visible;
 
@@ -57,6 +57,36 @@ pub(super) fn issues(report: &Report) -> String {
         .filter(|change| change.issue.is_some())
         .collect();
     format!("manual resolution is needed for {}", names(&issues))
+}
+
+/// Returns the headline with the first change that waits for one in the background, and the message
+/// with all of them.
+pub(super) fn waiting(report: &Report) -> (String, String) {
+    let waiting: Vec<String> = report
+        .changes()
+        .filter(|change| change.issue.is_none())
+        .filter_map(|change| {
+            let error = change.error.as_ref()?;
+            Some(format!("{:?} did not run: {error}", change.id))
+        })
+        .collect();
+    let first = waiting.first().cloned().unwrap_or_default();
+    let message = format!(
+        "{}.\n`apply --background` applies the changes in the background, and so does an application with `Runner::spawn`. Run again then",
+        waiting.join("\n")
+    );
+    (first, message)
+}
+
+/// Returns the headline and the message of a run in the background that had to leave changes.
+pub(super) fn left(report: &Report) -> (String, String) {
+    let is_left = |change: &&ChangeReport| {
+        !change.outcome.is_applied() && change.outcome != Outcome::Filtered
+    };
+    let left: Vec<&ChangeReport> = report.changes().filter(is_left).collect();
+    let headline = format!("{} could not be run yet", names(&left));
+    let message = format!("{headline}: a change before them is not applied");
+    (headline, message)
 }
 
 pub(super) fn pending(report: &Report) -> (String, String) {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::change::argument::{Inputs, Outlives};
 use crate::change::body::{Answer, Body, Callable, Code};
-use crate::change::definition::{Definition, REFUSED, Recovery, Repeat};
+use crate::change::definition::{Definition, Phase, REFUSED, Recovery, Repeat};
 use crate::change::problem::Location;
 use crate::util::boxed::BoxError;
 
@@ -111,6 +111,18 @@ impl ChangeBuilder {
         self
     }
 
+    /// Sets when the change runs.
+    pub fn phase(mut self, phase: Phase) -> ChangeBuilder {
+        self.definition.phase = phase;
+        self
+    }
+
+    /// Sets the change in the background that must be applied before.
+    pub fn requires(mut self, id: impl Into<String>) -> ChangeBuilder {
+        self.definition.requires = Some(kept(id));
+        self
+    }
+
     /// Sets the digest. A change with another digest than the applied one has drifted.
     pub fn digest(mut self, digest: impl Into<String>) -> ChangeBuilder {
         self.definition.digest = kept(digest);
@@ -156,6 +168,17 @@ impl ChangeBuilder {
         self.definition.rollback = change.rollback;
         self.definition.verify = change.verify;
         self
+    }
+
+    /// Takes everything but the id of another change.
+    pub fn like(self, change: &Definition) -> ChangeBuilder {
+        ChangeBuilder {
+            definition: Definition {
+                id: self.definition.id,
+                body: Body { ..change.body },
+                ..*change
+            },
+        }
     }
 
     /// Returns the change, for [`Runner::changes`](crate::Runner::changes).

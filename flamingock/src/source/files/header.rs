@@ -4,7 +4,7 @@ use crate::source::files::mistake::Mistake;
 use std::time::Duration;
 
 use super::comment::comment;
-use crate::change::definition::{Recovery, Repeat};
+use crate::change::definition::{Phase, Recovery, Repeat};
 
 /// The keys of `#[change]` that a file can set. `None` stands for a key that it does not set.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -21,6 +21,8 @@ pub(super) struct Header {
     pub(super) timeout: Option<Duration>,
     pub(super) lock_timeout: Option<Duration>,
     pub(super) statement_timeout: Option<Duration>,
+    pub(super) phase: Option<Phase>,
+    pub(super) requires: Option<String>,
     /// The other comments at the head, without those that a tool interprets.
     pub(super) description: String,
     /// The line of the first `flamingock:` comment, or otherwise of the first line that is no
@@ -28,7 +30,7 @@ pub(super) struct Header {
     pub(super) line: u32,
 }
 
-pub(super) const KEYS: [&str; 12] = [
+pub(super) const KEYS: [&str; 14] = [
     "id",
     "order",
     "author",
@@ -41,6 +43,8 @@ pub(super) const KEYS: [&str; 12] = [
     "timeout",
     "lock_timeout",
     "statement_timeout",
+    "phase",
+    "requires",
 ];
 
 /// The mistake for a comment that names `flamingock:` but cannot be parsed.
@@ -161,7 +165,17 @@ impl Header {
             "tags" => self.tags = Some(tags(value).ok_or_else(wrong)?),
             "timeout" => self.timeout = Some(duration(value).ok_or_else(wrong)?),
             "lock_timeout" => self.lock_timeout = Some(duration(value).ok_or_else(wrong)?),
-            _ => self.statement_timeout = Some(duration(value).ok_or_else(wrong)?),
+            "statement_timeout" => {
+                self.statement_timeout = Some(duration(value).ok_or_else(wrong)?)
+            }
+            "phase" => {
+                self.phase = Some(match value {
+                    "startup" => Phase::Startup,
+                    "background" => Phase::Background,
+                    _ => return Err(wrong()),
+                });
+            }
+            _ => self.requires = Some(value.to_owned()),
         }
         Ok(())
     }
@@ -248,7 +262,9 @@ pub(super) fn example(key: &str) -> &'static str {
         "tags" => "tags=[dev, demo]",
         "timeout" => "timeout=30s",
         "lock_timeout" => "lock_timeout=3s",
-        _ => "statement_timeout=1m 30s",
+        "statement_timeout" => "statement_timeout=1m 30s",
+        "phase" => "phase=background",
+        _ => "requires=fill-emails",
     }
 }
 
@@ -258,7 +274,7 @@ mod tests {
 
     #[test]
     fn every_key_is_read() {
-        let text = "\u{feff}-- Orders are kept.\r\n\n-- flamingock: id=create-orders, order=\"0003\", author=ada\n-- for years\n-- flamingock: stage = schema, target=billing, transaction=false, recovery=retry,\n--flamingock: repeat=on-change, tags=[dev, \"a,b\"], timeout=1m 30s, lock_timeout=3s, statement_timeout=10s\nCREATE TABLE a (b int); -- flamingock: id=no\n";
+        let text = "\u{feff}-- Orders are kept.\r\n\n-- flamingock: id=create-orders, order=\"0003\", author=ada\n-- for years\n-- flamingock: stage = schema, target=billing, transaction=false, recovery=retry,\n--flamingock: repeat=on-change, tags=[dev, \"a,b\"], timeout=1m 30s, lock_timeout=3s, statement_timeout=10s, phase=background, requires=fill\nCREATE TABLE a (b int); -- flamingock: id=no\n";
         let (header, mistakes) = Header::read(text);
         assert_eq!(mistakes, []);
         let expected = Header {
@@ -274,6 +290,8 @@ mod tests {
             timeout: Some(Duration::from_secs(90)),
             lock_timeout: Some(Duration::from_secs(3)),
             statement_timeout: Some(Duration::from_secs(10)),
+            phase: Some(Phase::Background),
+            requires: Some("fill".to_owned()),
             description: "Orders are kept.\nfor years".to_owned(),
             line: 3,
         };

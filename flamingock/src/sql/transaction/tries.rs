@@ -12,7 +12,6 @@ use crate::sql::cancel::TransactionSession;
 use crate::sql::connection::GuardedConnection;
 use crate::sql::database::SqlDatabase;
 use crate::sql::driver::Driver;
-use crate::sql::timing::LANE;
 use crate::target::database::{AuditPlacement, Part, TransactionOutcome};
 use crate::util::boxed::BoxError;
 
@@ -133,5 +132,5 @@ pub(super) fn lock_lost_because(context: &TryContext<'_>, at: usize, reason: &st
 pub(super) struct LockLost;
 
 pub(super) fn lock_lost_reason() -> String {
-    format!("the lock ({LANE}) has another owner: the database refused the entry")
+    "the lock has another owner: the database refused the entry".to_owned()
 }

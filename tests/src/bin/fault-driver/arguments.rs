@@ -37,6 +37,8 @@ pub(crate) struct Arguments {
     pub(crate) undo: Option<usize>,
     pub(crate) resolve: Option<String>,
     pub(crate) issues: bool,
+    /// Whether the changes run in the background.
+    pub(crate) background: bool,
     pub(crate) files: Vec<&'static File>,
 }
 
@@ -58,6 +60,7 @@ impl Arguments {
             undo: None,
             resolve: None,
             issues: false,
+            background: false,
             files: Vec::new(),
         };
         while let Some(name) = words.next() {
@@ -87,6 +90,7 @@ impl Arguments {
                 "--parallel" => read.parallel = value.parse().unwrap(),
                 "--undo" => read.undo = Some(value.parse().unwrap()),
                 "--resolve" => read.resolve = Some(value),
+                "--phase" => read.background = value == "background",
                 "--issues" => read.issues = value == "list",
                 _ => panic!("unknown argument {name}"),
             }

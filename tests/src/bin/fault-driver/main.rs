@@ -2,7 +2,7 @@
 //!
 //! `fault-driver --audit URL [--target URL] [--changes shared,plain,..] [--service S] [--tag T]`
 //! `[--lease MS] [--wait MS] [--pool N] [--hold POINT=FILE]... [--die-at N] [--resolve CHANGE]`
-//! `[--issues list]`
+//! `[--issues list] [--phase background]`
 //! `[--ask-at N | --drop-at N | --leave-at N] [--parallel N] [--undo N]`
 //!
 //! It prints `at POINT` when a change reaches a point, waits there until the point's file exists,
@@ -66,6 +66,7 @@ async fn main() -> ExitCode {
         }
         (None, None) => told(match arguments.undo {
             Some(count) => runner().undo(UndoTarget::Count(count)).await,
+            None if arguments.background => runner().spawn().wait().await,
             None => runner().run().await,
         }),
         (None, Some((Stopping::Ask, nth))) => {
@@ -95,7 +96,7 @@ async fn main() -> ExitCode {
 }
 
 fn runner(arguments: &Arguments, pool: &pools::AnyPool) -> Runner {
-    let runner = pool.runner(&arguments.changes, arguments.others());
+    let runner = pool.runner(arguments);
     let runner = match &arguments.target {
         Some(url) => runner.target(pools::AnyPool::of(url, arguments.pool).target("other")),
         None => runner,

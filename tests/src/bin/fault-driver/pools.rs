@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use flamingock::Definition;
+use flamingock::{Definition, Phase};
 use flamingock::{Runner, TargetSystem};
 use sqlx::pool::PoolOptions;
 use sqlx::{MySqlPool, PgPool, SqlitePool};
 
+use crate::arguments::Arguments;
 use crate::{mariadb, postgres, sqlite};
 
 #[derive(Debug)]
@@ -28,17 +29,22 @@ impl AnyPool {
     }
 
     /// A runner with its audit here, and the changes in this database's SQL dialect.
-    pub(crate) fn runner(&self, names: &[String], other: Vec<&'static Definition>) -> Runner {
+    pub(crate) fn runner(&self, arguments: &Arguments) -> Runner {
+        let (names, other) = (&arguments.changes, arguments.others());
+        let placed = |changes: Vec<&'static Definition>| match arguments.background {
+            true => changes.into_iter().map(in_background).collect(),
+            false => changes,
+        };
         match self {
             AnyPool::Sqlite(pool) => Runner::new(pool)
                 .templates(sqlite::changes::known())
-                .changes(sqlite::changes::chosen(names, other)),
+                .changes(placed(sqlite::changes::chosen(names, other))),
             AnyPool::Postgres(pool) => Runner::new(pool)
                 .templates(postgres::changes::known())
-                .changes(postgres::changes::chosen(names, other)),
+                .changes(placed(postgres::changes::chosen(names, other))),
             AnyPool::MariaDb(pool) => Runner::new(pool)
                 .templates(mariadb::changes::known())
-                .changes(mariadb::changes::chosen(names, other)),
+                .changes(placed(mariadb::changes::chosen(names, other))),
         }
     }
 
@@ -49,6 +55,12 @@ impl AnyPool {
             AnyPool::MariaDb(pool) => TargetSystem::sqlx(name, pool),
         }
     }
+}
+
+/// The same change in the background.
+fn in_background(change: &'static Definition) -> &'static Definition {
+    let builder = flamingock::testing::change(change.id);
+    builder.like(change).phase(Phase::Background).build()
 }
 
 /// A database that is unreachable fails within the wait, not within the pool's 30 seconds.

@@ -2,7 +2,7 @@
 
 use super::file::leak;
 use super::reader::Reader;
-use crate::change::definition::{Definition, Recovery, Repeat};
+use crate::change::definition::{Definition, Phase, Recovery, Repeat};
 use crate::change::names::DEFAULT;
 use crate::source::files::load::read_change::Read;
 use crate::source::files::role::Name;
@@ -36,6 +36,8 @@ impl Reader<'_> {
                 .or(defaults.recovery)
                 .unwrap_or(Recovery::Manual),
             repeat: header.repeat.unwrap_or(named),
+            phase: header.phase.unwrap_or(Phase::Startup),
+            requires: header.requires.map(leak),
             tags,
             timeout: header.timeout.or(defaults.timeout),
             lock_timeout: header.lock_timeout.or(defaults.lock_timeout),

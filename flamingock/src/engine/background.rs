@@ -1,0 +1,356 @@
+//! Running the changes in the background, each in a lane of the lock of its own.
+//!
+//! ```text
+//! lock, lane of the change, look, lock released; the change; lane released
+//! ```
+//!
+//! A lane is taken while the run has the lock, so no run of the start works meanwhile, whatever
+//! version of the application it is of. Later ones see the lane.
+
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use tokio::time::Instant;
+
+use super::acquire::Waiting;
+use super::execute::outcome::{ExecutionOutcome, RunState};
+use super::execute::turns::Turns;
+use super::judge::Looks;
+use super::mode::Mode;
+use super::prepare::Prepared;
+use super::report_builder::{Done, conclude};
+use super::stage::{Course, OneStage};
+use super::stages::PANICKED;
+use crate::audit::grant::{AcquireRequest, background_lane};
+use crate::audit::snapshot::Snapshot;
+use crate::audit::store::whole_snapshot;
+use crate::audit::store_error::StoreErrorKind;
+use crate::lock::backoff::Backoff;
+use crate::lock::lease::Lease;
+use crate::lock::stop::{StopReason, StopSignal};
+use crate::plan::decision::{Decision, Wait};
+use crate::plan::step::Step;
+use crate::plan::steps::Plan;
+use crate::report::error::Error;
+use crate::report::run::Report;
+
+/// How the work on one change ended.
+enum Ended {
+    /// There was nothing to do, or nothing that may be done.
+    NotRun,
+    Executed(Box<(ExecutionOutcome, Duration)>),
+    /// The run was asked to stop.
+    Stopped,
+}
+
+/// The locks under which a change begins.
+struct Locks {
+    startup: Lease,
+    lane: Lease,
+}
+
+impl Prepared {
+    /// Runs the pending changes in the background, one after the other. Waits as long as another
+    /// instance works on one of them.
+    pub(super) async fn run_background(&self, signals: &StopSignal) -> Result<Report, Error> {
+        if self.mode != Mode::Apply {
+            let (_, plan) = self.look_at_all().await?;
+            return Ok(self.report(&plan, &Vec::new()));
+        }
+        let stages = &self.pipeline.stages;
+        let mut done: Done = stages.iter().map(|_| Vec::new()).collect();
+        for (ended, stage) in done.iter_mut().zip(stages) {
+            ended.resize_with(stage.changes.len(), || None);
+        }
+        let mut run_state = RunState::GoesOn;
+        let mut halted = vec![false; stages.len()];
+        'stages: for (index, stage) in stages.iter().enumerate() {
+            halted[index] = stage.after.iter().any(|before| halted[*before]);
+            for (place, change) in stage.changes.iter().enumerate() {
+                let selected = self.settings.selects(change);
+                if halted[index] || !change.is_background() || !selected {
+                    continue;
+                }
+                match self.once_free((index, place), signals).await? {
+                    Ended::NotRun => {}
+                    Ended::Executed(executed) => {
+                        let goes_on = executed.0.outcome.is_applied();
+                        halted[index] |= !goes_on;
+                        run_state = executed.0.run_state.clone();
+                        done[index][place] = Some(*executed);
+                        if run_state != RunState::GoesOn {
+                            break 'stages;
+                        }
+                    }
+                    Ended::Stopped => break 'stages,
+                }
+            }
+        }
+        let mut plan = self.look_at_all().await?.1;
+        self.note_required(&mut plan).await;
+        if run_state == RunState::GoesOn && plan.is_settled() {
+            self.note_that_all_is_applied(signals).await;
+        }
+        conclude(self.report(&plan, &done), run_state, signals)
+    }
+
+    async fn look_at_all(&self) -> Result<(Snapshot, Plan), Error> {
+        let read = whole_snapshot(&*self.store, &self.settings.service);
+        let mut snapshot = self.answered(read).await.map_err(Error::store)?;
+        let looks = Looks::of(&snapshot);
+        let plan = self.plan(&mut snapshot, looks)?;
+        Ok((snapshot, plan))
+    }
+
+    /// Runs one change, unless it is applied, once no other instance works on it.
+    async fn once_free(&self, at: (usize, usize), signals: &StopSignal) -> Result<Ended, Error> {
+        let mut pace = Backoff::new(self.settings.lock.poll, &self.run_id);
+        let mut waiting = Waiting::default();
+        loop {
+            if signals.now() != StopReason::No {
+                return Ok(Ended::Stopped);
+            }
+            match self.unless_taken(at, &mut waiting, signals).await {
+                Ok(Some(ended)) => return Ok(ended),
+                Ok(None) => {}
+                // The application serves requests meanwhile, and the database comes back.
+                Err(error) if is_passing(&error) => {
+                    tracing::warn!(%error, "waiting for the database");
+                }
+                Err(error) => return Err(error),
+            }
+            tokio::select! {
+                biased;
+                _ = signals.wait(|stop| *stop != StopReason::No) => {}
+                () = tokio::time::sleep(pace.grow()) => {}
+            }
+        }
+    }
+
+    /// Returns `None` if another instance has one of the locks.
+    async fn unless_taken(
+        &self,
+        at: (usize, usize),
+        waiting: &mut Waiting,
+        signals: &StopSignal,
+    ) -> Result<Option<Ended>, Error> {
+        let change = self.pipeline.stages[at.0].changes[at.1];
+        let (snapshot, plan) = self.look_at_all().await?;
+        if let Some(lock) = snapshot.in_background(change.id) {
+            waiting.tell(Some(lock), &self.events);
+            return Ok(None);
+        }
+        if snapshot.is_held() {
+            waiting.tell(snapshot.lock.as_ref(), &self.events);
+            return Ok(None);
+        }
+        if let Some(ended) = nothing_to_do(&plan, at) {
+            return Ok(Some(ended));
+        }
+        // The loss of either lock must not end the whole run.
+        let (held, own) = (signals.of_another_lock(), signals.of_another_lock());
+        let Some(Locks { startup, lane }) = self
+            .locks(&snapshot, &plan, change.id, (&held, &own))
+            .await?
+        else {
+            return Ok(None);
+        };
+        let looked = self.look_at_all().await;
+        let kept_lock = held.now() == StopReason::No;
+        self.release(startup, None, None).await;
+        let plan = match looked {
+            Ok((_, plan)) if kept_lock => plan,
+            looked => {
+                self.release(lane, None, None).await;
+                return looked.map(|_| None);
+            }
+        };
+        if let Some(ended) = nothing_to_do(&plan, at) {
+            self.release(lane, None, None).await;
+            return Ok(Some(ended));
+        }
+        self.execute_in(lane, &plan, at, signals, &own)
+            .await
+            .map(Some)
+    }
+
+    /// Takes the lock, and the lane of a change. Returns `None` if one of them has an owner.
+    async fn locks(
+        &self,
+        snapshot: &Snapshot,
+        plan: &Plan,
+        change_id: &str,
+        (held, own): (&StopSignal, &StopSignal),
+    ) -> Result<Option<Locks>, Error> {
+        let Some(startup) = self.take_the_lock(snapshot, plan, held).await? else {
+            return Ok(None);
+        };
+        match self.take_lane(change_id, own).await {
+            Ok(Some(lane)) => Ok(Some(Locks { startup, lane })),
+            other => {
+                self.release(startup, None, None).await;
+                other.map(|_| None)
+            }
+        }
+    }
+
+    /// Takes the lane of a change, unless it has an owner.
+    pub(super) async fn take_lane(
+        &self,
+        change_id: &str,
+        signals: &StopSignal,
+    ) -> Result<Option<Lease>, Error> {
+        let (service, lane) = (&self.settings.service, background_lane(change_id));
+        let opened = self.store.open_lane(service, &lane).await;
+        opened.map_err(Error::store)?;
+        let claim = AcquireRequest {
+            service: service.clone(),
+            lane,
+            run_id: self.run_id.clone(),
+            owner: self.owner(),
+            lease: self.settings.lock.lease,
+            force: None,
+        };
+        let deadline = Instant::now() + self.settings.lock.wait;
+        let taken = Lease::take(&self.store, &claim, deadline, signals).await;
+        taken.map_err(Error::store)
+    }
+
+    async fn execute_in(
+        &self,
+        lane: Lease,
+        plan: &Plan,
+        at: (usize, usize),
+        signals: &StopSignal,
+        own: &StopSignal,
+    ) -> Result<Ended, Error> {
+        let turns = Turns::new(self.has_audit_with_one_writer());
+        let work = async {
+            let course = Course::new(&lane, own, self.executor(&lane, own, &turns));
+            let stage = OneStage {
+                prepared: self,
+                course: &course,
+                stage: &self.pipeline.stages[at.0],
+                steps: std::slice::from_ref(&plan.stages[at.0][at.1]),
+                is_blocked: false,
+            };
+            let mut ended = stage.run().await;
+            let executed = ended.executed.pop().flatten();
+            (executed, course.run_state())
+        };
+        let asked = async {
+            signals.wait(|stop| *stop != StopReason::No).await;
+            own.ask();
+            std::future::pending().await
+        };
+        let ran = tokio::select! {
+            biased;
+            ran = AssertUnwindSafe(work).catch_unwind() => ran,
+            ran = asked => ran,
+        };
+        let kept = match &ran {
+            Err(_) => Some(PANICKED),
+            Ok((_, RunState::Lost(_))) => Some("it is, or may be, another's"),
+            Ok((_, RunState::Unknown)) => Some("the outcome of a change is in doubt"),
+            Ok((_, RunState::GoesOn)) => None,
+        };
+        self.release(lane, kept, None).await;
+        match ran {
+            Err(panic) => std::panic::resume_unwind(panic),
+            Ok((Some(executed), run_state)) => {
+                let mut executed = executed;
+                if executed.0.run_state == RunState::GoesOn {
+                    executed.0.run_state = run_state;
+                }
+                Ok(Ended::Executed(Box::new(executed)))
+            }
+            Ok((None, RunState::Lost(reason))) => Ok(Ended::Executed(Box::new((
+                ExecutionOutcome::lost(reason),
+                Duration::ZERO,
+            )))),
+            Ok((None, RunState::GoesOn | RunState::Unknown)) => Ok(Ended::Stopped),
+        }
+    }
+
+    /// Records that the whole pipeline is applied, so that the next start reads no entries. Without
+    /// that it only takes a little longer.
+    async fn note_that_all_is_applied(&self, signals: &StopSignal) {
+        let held = signals.of_another_lock();
+        let noted = async {
+            let (snapshot, plan) = self.look_at_all().await?;
+            match self.take_the_lock(&snapshot, &plan, &held).await? {
+                Some(lease) => self.run_locked(lease, &held).await.map(drop),
+                None => Ok(()),
+            }
+        };
+        if let Err(error) = noted.await {
+            tracing::debug!(%error, "could not record that all changes are applied");
+        }
+    }
+
+    /// Makes sure that nobody works in the background on these changes, and that an earlier owner
+    /// of their lanes can commit nothing any more. This run has the lock, so nobody begins.
+    pub(super) async fn close_lanes(
+        &self,
+        ids: impl Iterator<Item = &str>,
+        snapshot: &Snapshot,
+    ) -> Result<(), Error> {
+        for id in ids.filter(|_| !snapshot.lanes.is_empty()) {
+            let lane = background_lane(id);
+            if !snapshot.lanes.iter().any(|lock| lock.lane == lane) {
+                continue;
+            }
+            let signals = StopSignal::new(self.settings.lock.wait);
+            match self.take_lane(id, &signals).await? {
+                Some(lease) => self.release(lease, None, None).await,
+                None => {
+                    let text = format!(
+                        "the change {id:?} is being worked on in the background: run again when that has ended"
+                    );
+                    return Err(crate::report::error::invalid(&text));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Returns that a change is not to be run.
+fn nothing_to_do(plan: &Plan, at: (usize, usize)) -> Option<Ended> {
+    let decision = &plan.stages[at.0][at.1].decision;
+    match decision {
+        Decision::Skip | Decision::Filtered | Decision::Issue(_) => Some(Ended::NotRun),
+        // An undo, or an earlier version of the application, left something to do before.
+        _ if has_open_before(plan, at) => Some(Ended::NotRun),
+        Decision::Waits(wait) => match **wait {
+            Wait::Required { .. } | Wait::InBackground(_) => Some(Ended::NotRun),
+        },
+        Decision::Apply
+        | Decision::Again
+        | Decision::Verify(_)
+        | Decision::Resolve
+        | Decision::Later(_) => None,
+    }
+}
+
+/// Reports whether a change before this one, which runs at the start, is not applied.
+fn has_open_before(plan: &Plan, (stage, place): (usize, usize)) -> bool {
+    let before = plan.stages[..stage].iter().flatten();
+    let before = before.chain(&plan.stages[stage][..place]);
+    let is_settled = |step: &Step| matches!(step.decision, Decision::Skip | Decision::Filtered);
+    before
+        .filter(|step| !step.definition.is_background())
+        .any(|step| !is_settled(step))
+}
+
+fn is_passing(error: &Error) -> bool {
+    [
+        StoreErrorKind::Disconnected,
+        StoreErrorKind::ReadOnly,
+        StoreErrorKind::Busy,
+        StoreErrorKind::Conflict,
+    ]
+    .into_iter()
+    .any(|kind| error.is_store(kind))
+}
