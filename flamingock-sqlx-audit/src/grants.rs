@@ -32,7 +32,7 @@ const USERS: [User; 4] = [
     },
     User {
         name: "flamingock_operate",
-        purpose: "resolves issues, releases the lock and adopts histories, without running a change",
+        purpose: "resolves issues, releases the lock, adopts histories and controls changes in batches, without running a change",
         writes: true,
         runs: false,
         shows: true,
@@ -78,6 +78,12 @@ fn rights(dialect: &Dialect, user: &User) -> Vec<(&'static str, Vec<&'static str
         ("lease", of("UPDATE")),
     ];
     if user.runs {
+        // A change in the background has a lock of its own.
+        for (table, rights) in &mut rights {
+            if ["lock", "lease"].contains(table) {
+                rights.push("INSERT");
+            }
+        }
         rights.extend(
             dialect
                 .rights_of_changes
@@ -85,7 +91,7 @@ fn rights(dialect: &Dialect, user: &User) -> Vec<(&'static str, Vec<&'static str
                 .map(|(table, rights)| (*table, rights.to_vec())),
         );
     } else if user.shows {
-        rights.push(("progress", vec!["SELECT"]));
+        rights.push(("progress", of("UPDATE")));
     }
     rights
 }

@@ -43,7 +43,8 @@ pub use crate::rows::{
     Snapshot,
 };
 pub use crate::rows::{
-    BatchWrite, ChangeProgress, Marker, MarkerKind, ProgressOwner, SavedProgress,
+    BatchWrite, ChangeProgress, Control, ControlChange, ControlRequest, Marker, MarkerKind,
+    ProgressOwner, SavedProgress,
 };
 #[cfg(feature = "sqlite")]
 pub use crate::sqlite::Sqlite;

@@ -90,6 +90,48 @@ pub struct SavedProgress {
     pub total_rows: Option<i64>,
 }
 
+/// What an operator asks the owner of a change in batches for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ControlRequest {
+    /// `pause` or `cancel`.
+    pub action: String,
+    /// The operator, if it is known.
+    pub operator: Option<String>,
+    /// The reason.
+    pub reason: Option<String>,
+}
+
+/// What operators have asked for, and how the batches of a change are to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Control {
+    /// `running`, `paused`, `cancelled`, `finished`, or `cleared` after a rollback.
+    pub state: String,
+    /// The request that the owner has not taken up yet.
+    pub request: Option<ControlRequest>,
+    /// The pause between two batches, in milliseconds.
+    pub pause_ms: Option<i64>,
+    /// Further settings, as text.
+    pub throttle: Option<String>,
+}
+
+/// A change of the control of a change in batches.
+#[derive(Clone, Copy, Debug)]
+pub enum ControlChange<'a> {
+    /// Asks the owner; `None` withdraws the request.
+    Request(Option<&'a ControlRequest>),
+    /// Sets the state, and removes the request.
+    State(&'a str),
+    /// Sets how the batches are to be.
+    Tune {
+        /// The pause between two batches, in milliseconds.
+        pause_ms: Option<i64>,
+        /// Further settings, as text.
+        throttle: Option<&'a str>,
+    },
+    /// Says why the owner waits.
+    Wait(Option<&'a str>),
+}
+
 /// The progress of a change, for operators.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChangeProgress {
@@ -113,6 +155,16 @@ pub struct ChangeProgress {
     pub started_at: String,
     /// When the last batch was committed, or a run began to work on the change.
     pub updated_at: String,
+    /// The pause between two batches, in milliseconds.
+    pub pause_ms: Option<i64>,
+    /// Further settings of the batches, as text.
+    pub throttle: Option<String>,
+    /// Why the owner waits.
+    pub waits_for: Option<String>,
+    /// The request that the owner has not taken up yet.
+    pub request: Option<ControlRequest>,
+    /// When it was made (RFC 3339, UTC).
+    pub requested_at: Option<String>,
 }
 
 /// A row to append.

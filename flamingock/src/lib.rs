@@ -210,6 +210,14 @@ mod listener;
 pub mod lock;
 mod plan;
 pub mod report;
+/// Conditions for the next batch of a change in batches, for [`Pace::throttle`].
+pub mod throttle {
+    pub use crate::change::pace::{Throttle, TimeWindow, When, when};
+    #[cfg(feature = "mysql")]
+    pub use crate::sql::throttles::{MariaDbReplicaLag, MariaDbThreadsRunning};
+    #[cfg(feature = "postgres")]
+    pub use crate::sql::throttles::{PostgresAutovacuum, PostgresReplicaLag};
+}
 mod runner;
 mod source;
 #[cfg(feature = "_sqlx")]
@@ -224,6 +232,7 @@ pub use crate::audit::tables::TableNames;
 pub use crate::change::batch::{Batch, Next};
 pub use crate::change::context::Context;
 pub use crate::change::definition::{Definition, Phase, Recovery, Repeat};
+pub use crate::change::pace::Pace;
 pub use crate::engine::mode::Mode;
 pub use crate::lock::options::{LockOptions, OnLockTimeout};
 pub use crate::plan::policy::{Policy, Rule};
@@ -233,6 +242,7 @@ pub use crate::report::error::{Error, ErrorKind};
 pub use crate::report::issue::{Issue, Resolution};
 pub use crate::report::run::{ChangeReport, Outcome, Report};
 pub use crate::runner::builder::Runner;
+pub use crate::runner::control::{Controlled, Tuning};
 pub use crate::runner::run::Run;
 pub use crate::runner::spawn::{RunHandle, WorkState};
 #[cfg(feature = "testing")]

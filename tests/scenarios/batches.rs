@@ -3,6 +3,7 @@
 
 mod elsewhere;
 mod ended;
+mod lease;
 mod no_connection;
 mod refused;
 

@@ -91,6 +91,17 @@ async fn answers(runner: impl Fn() -> Runner) -> Vec<(&'static str, Result<(), E
         ("lanes", runner().lanes().await.map(drop)),
         ("spawn", runner().spawn().wait().await.map(drop)),
         ("progress", runner().progress().await.map(drop)),
+        ("pause", runner().pause("one", "seen").await.map(drop)),
+        ("cancel", runner().cancel("one", "seen").await.map(drop)),
+        ("resume", runner().resume("one", "seen").await.map(drop)),
+        (
+            "tune",
+            runner().tune("one", flamingock::Tuning::default()).await,
+        ),
+        (
+            "release_lane",
+            runner().release_lane("one", "gone").await.map(drop),
+        ),
         (
             "release_lock",
             runner().release_lock("gone").await.map(drop),
@@ -278,13 +289,17 @@ async fn every_call_accepts_waits_of_any_length() {
         for (name, answer) in answers(runner).await {
             let fine = match &answer {
                 Ok(()) => true,
-                // There is nothing to resolve, and no rollback.
+                // There is nothing to resolve, no rollback, and no change in batches.
                 Err(error) if error.kind() == ErrorKind::Invalid => [
                     "resolve",
                     "adopt",
                     "adopt_from_service",
                     "undo",
                     "plan_undo",
+                    "pause",
+                    "cancel",
+                    "resume",
+                    "tune",
                 ]
                 .contains(&name),
                 Err(_) => false,

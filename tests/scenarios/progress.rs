@@ -108,7 +108,10 @@ async fn shown(runner: impl Fn(i64) -> Runner, id: &str) {
     };
     assert_eq!(progress.change_id, id);
     is_after_two(progress);
-    assert_eq!(notes(&runner(0)).await, [Note::Progress(progress.clone())]);
+    assert_eq!(
+        notes(&runner(0)).await,
+        [Note::Progress(Box::new(progress.clone()))]
+    );
 
     runner(0).run().await.unwrap();
     let [finished] = &runner(0).progress().await.unwrap()[..] else {

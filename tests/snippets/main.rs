@@ -8,6 +8,7 @@ mod arguments;
 mod audit_export;
 mod axum_postgres;
 mod backfill;
+mod background;
 mod changes;
 mod databases;
 mod deploy;

@@ -343,6 +343,13 @@ impl<B: Backend> Ledger<B> {
         Ok(B::fetch(connection, rendered).await?.affected > 0)
     }
 
+    /// Returns the renewal of a lease in the transaction of the work, where nothing else could write
+    /// meanwhile. Without a length there is nothing to renew.
+    fn renewal_within(&self, grant: &LockGrant, lease: Option<Duration>) -> Option<Rendered> {
+        let lease = lease.filter(|_| B::DIALECT.has_one_writer)?;
+        Some(self.renewal(grant, Some(lease), None))
+    }
+
     fn renewal(
         &self,
         grant: &LockGrant,
@@ -394,9 +401,7 @@ impl<B: Backend> Ledger<B> {
             .iter()
             .map(|row| self.row(row, grant, &fencing_alone::<B>(row), ""))
             .collect();
-        if B::DIALECT.has_one_writer {
-            statements.push(self.renewal(grant, lease, None));
-        }
+        statements.extend(self.renewal_within(grant, lease));
         // The effects of a non-transactional attempt must not outlive the record that it began.
         let answer = if self.lock_write(grant).is_some() {
             B::write_together(connection, statements, self.patience).await?

@@ -8,8 +8,11 @@ use std::time::Duration;
 use super::base::{Ledger, Result};
 use super::params::{Params, clock_params, lease_params, tagged};
 use super::transaction::{limit_idle, released};
-use crate::backend::{Backend, Conn};
-use crate::rows::{BatchWrite, ChangeProgress, LockGrant, ProgressOwner, SavedProgress};
+use crate::backend::{Backend, Conn, Row};
+use crate::rows::{
+    BatchWrite, ChangeProgress, Control, ControlChange, ControlRequest, LockGrant, ProgressOwner,
+    SavedProgress,
+};
 use crate::template::Rendered;
 
 impl<B: Backend> Ledger<B> {
@@ -121,9 +124,78 @@ impl<B: Backend> Ledger<B> {
                     state: row.text(7),
                     started_at: row.text(8),
                     updated_at: row.text(9),
+                    pause_ms: row.int(10)?,
+                    throttle: row.optional(11),
+                    waits_for: row.optional(12),
+                    request: request(&mut row, 13),
+                    requested_at: row.optional(16),
                 })
             })
             .collect()
+    }
+
+    /// Returns what operators have asked for of a change that has begun.
+    ///
+    /// # Errors
+    /// Any error of the database.
+    pub async fn control(
+        &self,
+        connection: &mut Conn<B>,
+        service: &str,
+        change_id: &str,
+    ) -> Result<Option<Control>> {
+        let params = key_params(service, change_id);
+        let rows = self
+            .fetch(connection, &B::DIALECT.progress.control(), &params)
+            .await?;
+        let Some(mut row) = rows.into_iter().next() else {
+            return Ok(None);
+        };
+        Ok(Some(Control {
+            state: row.text(0),
+            request: request(&mut row, 1),
+            pause_ms: row.int(4)?,
+            throttle: row.optional(5),
+        }))
+    }
+
+    /// Changes the control of a change that has begun and is not finished.
+    ///
+    /// # Errors
+    /// Any error of the database.
+    pub async fn change_control(
+        &self,
+        connection: &mut Conn<B>,
+        service: &str,
+        change_id: &str,
+        change: &ControlChange<'_>,
+    ) -> Result<()> {
+        let mut params = key_params(service, change_id);
+        let text = |value: Option<&str>| value.map(str::to_owned);
+        match change {
+            ControlChange::Request(request) => params.extend([
+                (
+                    "request",
+                    text(request.map(|one| one.action.as_str())).into(),
+                ),
+                (
+                    "operator",
+                    request.and_then(|one| one.operator.clone()).into(),
+                ),
+                ("reason", request.and_then(|one| one.reason.clone()).into()),
+            ]),
+            ControlChange::State(state) => params.push(("state", (*state).into())),
+            ControlChange::Tune { pause_ms, throttle } => params.extend([
+                ("pause_ms", (*pause_ms).into()),
+                ("throttle", text(*throttle).into()),
+            ]),
+            ControlChange::Wait(reason) => params.push(("waits_for", text(*reason).into())),
+        }
+        let update = B::DIALECT.progress.change_control(change);
+        let update = self.render(&update, &params);
+        B::write_together(connection, vec![update], self.patience)
+            .await
+            .map(drop)
     }
 
     /// Returns the statements that begin a batch: they lock the row, and leave a trace that is
@@ -161,10 +233,8 @@ impl<B: Backend> Ledger<B> {
         tag: &str,
     ) -> Result<()> {
         let mut statements: Vec<Rendered> = released::<B>(tag).chain(limit_idle::<B>()).collect();
-        // Nothing else could renew it while the batch wrote.
-        if B::DIALECT.has_one_writer && owner.holds_lock {
-            statements.push(self.renewal(owner.grant, lease, None));
-        }
+        let lease = lease.filter(|_| owner.holds_lock);
+        statements.extend(self.renewal_within(owner.grant, lease));
         statements.push(self.batch_update(owner, batch, tag));
         self.send_batch(connection, statements).await
     }
@@ -275,6 +345,14 @@ impl<B: Backend> Ledger<B> {
             _ => Ok(()),
         }
     }
+}
+
+fn request(row: &mut Row, at: usize) -> Option<ControlRequest> {
+    Some(ControlRequest {
+        action: row.optional(at)?,
+        operator: row.optional(at + 1),
+        reason: row.optional(at + 2),
+    })
 }
 
 fn not_owned() -> sqlx::Error {

@@ -2,6 +2,7 @@
 //! expressions, which are filled in.
 
 use crate::dialect::ProgressSql;
+use crate::rows::ControlChange;
 
 /// Adds the row of a change that has none.
 const SEED: &str = "%insert% INTO {progress} (service, change_id, shard, state, attempt, run_id,
@@ -13,7 +14,8 @@ VALUES ($service, $change_id, %none%, 'running', $attempt, %none%, 0, $digest, 0
 const TAKE: &str = "UPDATE {progress} SET attempt = $attempt, digest = $digest,
   waits_for = NULL, updated_at = %now%,
   started_at = CASE WHEN %anew% THEN %now% ELSE started_at END,
-  state = CASE WHEN %anew% THEN 'running' WHEN state = 'finished' THEN state ELSE 'running' END,
+  state = CASE WHEN state IN ('paused', 'cancelled') THEN state WHEN %anew% THEN 'running'
+    WHEN state = 'finished' THEN state ELSE 'running' END,
   metadata = CASE WHEN %anew% THEN NULL ELSE metadata END,
   batch_cursor = CASE WHEN %anew% THEN NULL ELSE batch_cursor END,
   upper_bound = CASE WHEN %anew% THEN NULL ELSE upper_bound END,
@@ -33,7 +35,8 @@ const BEGIN: &str = "UPDATE {progress} SET metadata = '%tag%' WHERE %batch%";
 const SAVE: &str =
     "UPDATE {progress} SET batch_cursor = $cursor, upper_bound = COALESCE(upper_bound, $bound),
   total_rows = COALESCE(total_rows, $total_rows), done_rows = done_rows + $done_rows,
-  batch_size = $size, state = $state, metadata = NULL, app_version = $app_version,
+  batch_size = $size, metadata = NULL,
+  state = CASE WHEN state IN ('paused', 'cancelled') AND $state <> 'finished' THEN state ELSE $state END, app_version = $app_version,
   updated_at = %now%, batches = batches + 1
 WHERE %batch%";
 
@@ -53,7 +56,9 @@ FROM {progress} WHERE %row% LIMIT 1";
 
 /// The rows of a service, without those of changes that were rolled back.
 const LIST: &str = "SELECT %text(change_id)%, run_id, attempt, batches, done_rows, total_rows,
-  batch_size, state, %time(started_at)%, %time(updated_at)%
+  batch_size, state, %time(started_at)%, %time(updated_at)%, pause_ms, %text(throttle)%,
+  %text(waits_for)%, %text(request)%, %text(request_operator)%, %text(request_reason)%,
+  %time(requested_at)%
 FROM {progress} WHERE service = $service AND shard = %none% AND state <> 'cleared'
 ORDER BY change_id LIMIT 100000";
 
@@ -61,6 +66,27 @@ const CLEAR: &str =
     "UPDATE {progress} SET state = 'cleared', batch_cursor = NULL, upper_bound = NULL,
   total_rows = NULL, batches = 0, done_rows = 0, metadata = NULL, updated_at = %now%
 WHERE %row%";
+
+/// What operators have asked for, and how the batches are to be.
+const CONTROL: &str = "SELECT state, %text(request)%, %text(request_operator)%,
+  %text(request_reason)%, pause_ms, %text(throttle)%
+FROM {progress} WHERE %row% LIMIT 1";
+
+/// Asks the owner, who looks after each batch; without a request, withdraws it.
+const REQUEST: &str = "UPDATE {progress} SET request = $request, request_operator = $operator,
+  request_reason = $reason, requested_at = CASE WHEN $request IS NULL THEN NULL ELSE %now% END
+WHERE %row% AND state NOT IN ('finished', 'cleared')";
+
+/// Records what a request has led to.
+const SET_STATE: &str = "UPDATE {progress} SET state = $state, request = NULL,
+  request_operator = NULL, request_reason = NULL, requested_at = NULL, waits_for = NULL
+WHERE %row% AND state NOT IN ('finished', 'cleared')";
+
+const TUNE: &str = "UPDATE {progress} SET pause_ms = $pause_ms, throttle = $throttle
+WHERE %row% AND state NOT IN ('finished', 'cleared')";
+
+/// Says why the owner waits.
+const WAIT: &str = "UPDATE {progress} SET waits_for = $waits_for WHERE %row%";
 
 const ROW: &str = "service = $service AND change_id = $change_id AND shard = %none%";
 
@@ -106,6 +132,19 @@ impl ProgressSql {
 
     pub(super) fn list(&self) -> String {
         self.filled(LIST)
+    }
+
+    pub(super) fn control(&self) -> String {
+        self.filled(CONTROL)
+    }
+
+    pub(super) fn change_control(&self, change: &ControlChange<'_>) -> String {
+        self.filled(match change {
+            ControlChange::Request(_) => REQUEST,
+            ControlChange::State(_) => SET_STATE,
+            ControlChange::Tune { .. } => TUNE,
+            ControlChange::Wait(_) => WAIT,
+        })
     }
 
     pub(super) fn clear(&self) -> String {

@@ -91,9 +91,8 @@ impl<B: Backend> Ledger<B> {
             statements.push(self.rows(rows, grant, fencing::<B>(behind.is_last), tag));
         }
         // Other sessions see the new lease only after the commit.
-        if B::DIALECT.has_one_writer && behind.is_last {
-            statements.push(self.renewal(grant, lease, None));
-        }
+        let lease = lease.filter(|_| behind.is_last);
+        statements.extend(self.renewal_within(grant, lease));
         statements.extend(next.into_iter().map(plain));
         self.send_in_order(connection, statements).await.map(drop)
     }

@@ -198,9 +198,8 @@ impl<B: Backend> Ledger<B> {
                 .map(|row| self.row(row, grant, B::DIALECT.fencing_within, tag)),
         );
         // Without rows, the audit and its lease are in another database.
-        if B::DIALECT.has_one_writer && !rows.is_empty() {
-            statements.push(self.renewal(grant, lease, None));
-        }
+        let lease = lease.filter(|_| !rows.is_empty());
+        statements.extend(self.renewal_within(grant, lease));
         self.send_in_order(connection, statements).await.map(drop)
     }
 

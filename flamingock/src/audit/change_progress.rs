@@ -5,7 +5,9 @@ use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
 
+use super::control::{ControlAction, ControlRequest, ProgressState};
 use crate::util::time;
+use crate::util::visible::Visible;
 
 /// How far a change in batches is, for operators.
 ///
@@ -53,17 +55,15 @@ pub struct ChangeProgress {
     /// When the last batch was committed, or a run began to work on the change.
     #[serde(serialize_with = "time::serialize")]
     pub updated_at: SystemTime,
-}
-
-/// The state of a change in batches.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum ProgressState {
-    /// Batches are left: a run works on the change, or the next one continues.
-    Running,
-    /// Nothing is left to do.
-    Finished,
+    /// The pause between two batches, if an operator set one.
+    #[serde(rename = "pause_ms", serialize_with = "time::milliseconds_if_any")]
+    pub pause: Option<Duration>,
+    /// The size of each batch, if an operator set one.
+    pub fixed_size: Option<i64>,
+    /// Why the next batch waits.
+    pub waits_for: Option<String>,
+    /// The request of an operator that no run has taken up yet.
+    pub request: Option<ControlRequest>,
 }
 
 impl ChangeProgress {
@@ -80,6 +80,10 @@ impl ChangeProgress {
             size: None,
             started_at,
             updated_at: started_at,
+            pause: None,
+            fixed_size: None,
+            waits_for: None,
+            request: None,
         }
     }
 
@@ -99,7 +103,7 @@ impl ChangeProgress {
     /// Returns the estimate, unless it is of no interest any more.
     fn total_left(&self) -> Option<i64> {
         self.total_rows
-            .filter(|_| self.state == ProgressState::Running)
+            .filter(|_| self.state != ProgressState::Finished)
     }
 }
 
@@ -109,9 +113,25 @@ impl fmt::Display for ChangeProgress {
             batches: self.batches,
             done: self.done_rows,
             total: self.total_left(),
-            per_second: self.rows_per_second(),
+            per_second: self.rows_per_second().filter(|_| !self.state.is_halted()),
         }
-        .fmt(f)
+        .fmt(f)?;
+        match self.state {
+            ProgressState::Paused => f.write_str(", paused")?,
+            ProgressState::Cancelled => f.write_str(", cancelled")?,
+            ProgressState::Running | ProgressState::Finished => {}
+        }
+        if let Some(request) = &self.request {
+            let asked = match request.action {
+                ControlAction::Pause => "to be paused",
+                ControlAction::Cancel => "to be cancelled",
+            };
+            write!(f, ", {asked} after this batch")?;
+        }
+        match &self.waits_for {
+            Some(reason) => write!(f, ", waits: {}", Visible(reason)),
+            None => Ok(()),
+        }
     }
 }
 

@@ -75,6 +75,12 @@ words! {
         MarkedApplied = "MANUAL_MARKED_AS_APPLIED",
         /// An operator marked the change as not applied.
         MarkedRolledBack = "MANUAL_MARKED_AS_ROLLED_BACK",
+        /// A change in batches ended after a batch, because an operator paused it.
+        Paused = "PAUSED",
+        /// A change in batches ended after a batch, because an operator cancelled it.
+        Cancelled = "CANCELLED",
+        /// An operator resumed a change in batches: the next run continues.
+        Resumed = "RESUMED",
         /// An operator released the lock of another owner. Such an entry concerns no change: its
         /// `change_id` is empty, which the id of a change cannot be.
         LockReleased = "MANUAL_LOCK_RELEASED",

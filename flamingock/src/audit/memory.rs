@@ -7,7 +7,8 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 use tokio::time::Instant;
 
-use super::change_progress::{ChangeProgress, ProgressState};
+use super::change_progress::ChangeProgress;
+use super::control::{ControlChange, ControlRequest, ProgressControl, ProgressState};
 use super::entry::{Entry, LatestEntry, NewEntry};
 use super::grant::AcquireRequest;
 use super::grant::{LockGrant, STARTUP};
@@ -57,6 +58,8 @@ struct Shared {
 #[derive(Clone, Debug)]
 struct Saved {
     progress: Progress,
+    control: ProgressControl,
+    waits_for: Option<String>,
     attempt: u32,
     started_at: SystemTime,
     updated_at: SystemTime,
@@ -181,6 +184,8 @@ impl AuditStore for MemoryStore {
         let key = (claim.grant.service.clone(), claim.change_id.clone());
         let before = shared.progress.get(&key).cloned();
         let now = SystemTime::now();
+        let control = before.as_ref().map(|saved| saved.control.clone());
+        let mut control = control.unwrap_or(ProgressControl::new(ProgressState::Running));
         let (progress, started_at) = match before {
             Some(Saved { progress, .. }) if progress.fencing_token > claim.grant.fencing_token => {
                 return Ok(Some(progress));
@@ -189,9 +194,18 @@ impl AuditStore for MemoryStore {
             Some(saved) if !claim.from_start => (saved.progress, saved.started_at),
             before => (before.map(|saved| saved.progress).unwrap_or_default(), now),
         };
-        let progress = progress.claimed(claim);
+        let halted = control.state.is_halted();
+        if claim.from_start && !halted {
+            control.state = ProgressState::Running;
+        }
+        let progress = Progress {
+            halted,
+            ..progress.claimed(claim)
+        };
         let saved = Saved {
             progress: progress.clone(),
+            control,
+            waits_for: None,
             attempt: claim.attempt,
             started_at,
             updated_at: now,
@@ -216,7 +230,54 @@ impl AuditStore for MemoryStore {
         if saved.progress.batches == batch.number {
             saved.progress = saved.progress.clone().after(batch);
             saved.progress.app_version.clone_from(&claim.app_version);
+            if saved.progress.finished {
+                saved.control.state = ProgressState::Finished;
+            }
             saved.updated_at = SystemTime::now();
+        }
+        Ok(())
+    }
+
+    async fn control(
+        &self,
+        service: &str,
+        change_id: &str,
+    ) -> Result<Option<ProgressControl>, StoreError> {
+        let shared = self.shared();
+        let key = (service.to_owned(), change_id.to_owned());
+        Ok(shared.progress.get(&key).map(|saved| saved.control.clone()))
+    }
+
+    async fn change_control(
+        &self,
+        service: &str,
+        change_id: &str,
+        change: &ControlChange,
+    ) -> Result<(), StoreError> {
+        let mut shared = self.shared();
+        let key = (service.to_owned(), change_id.to_owned());
+        let saved = shared.progress.get_mut(&key);
+        let Some(saved) = saved.filter(|saved| !saved.progress.finished) else {
+            return Ok(());
+        };
+        match change {
+            ControlChange::Request(request) => {
+                saved.control.request = request.clone().map(|request| ControlRequest {
+                    requested_at: Some(to_the_microsecond(SystemTime::now())),
+                    ..request
+                });
+            }
+            ControlChange::State(state) => {
+                saved.control.state = *state;
+                saved.control.request = None;
+                saved.waits_for = None;
+                saved.progress.halted = state.is_halted();
+            }
+            ControlChange::Tune { pause, size } => {
+                saved.control.pause = *pause;
+                saved.control.size = *size;
+            }
+            ControlChange::Wait(reason) => saved.waits_for.clone_from(reason),
         }
         Ok(())
     }
@@ -226,10 +287,7 @@ impl AuditStore for MemoryStore {
         let of_service = shared.progress.iter().filter(|(key, _)| key.0 == service);
         let mut found: Vec<ChangeProgress> = of_service
             .map(|((_, change_id), saved)| ChangeProgress {
-                state: match saved.progress.finished {
-                    true => ProgressState::Finished,
-                    false => ProgressState::Running,
-                },
+                state: saved.control.state,
                 run_id: saved.progress.run_id.clone(),
                 attempt: saved.attempt,
                 batches: saved.progress.batches,
@@ -237,6 +295,10 @@ impl AuditStore for MemoryStore {
                 total_rows: saved.progress.total_rows,
                 size: saved.progress.size,
                 updated_at: saved.updated_at,
+                pause: saved.control.pause,
+                fixed_size: saved.control.size,
+                waits_for: saved.waits_for.clone(),
+                request: saved.control.request.clone(),
                 ..ChangeProgress::new(change_id, saved.started_at)
             })
             .collect();

@@ -11,6 +11,7 @@
 )]
 pub(crate) mod attempt;
 pub(crate) mod change_progress;
+pub(crate) mod control;
 pub(crate) mod entry;
 pub(crate) mod grant;
 pub(crate) mod json;
@@ -21,7 +22,10 @@ pub(crate) mod store;
 pub(crate) mod store_error;
 pub(crate) mod tables;
 
-pub use self::change_progress::{ChangeProgress, ProgressState};
+pub use self::change_progress::ChangeProgress;
+pub use self::control::{
+    ControlAction, ControlChange, ControlRequest, ProgressControl, ProgressState,
+};
 pub use self::entry::{Entry, Facts, LatestEntry, NewEntry, Origin, State, TransactionMode};
 pub use self::grant::{AcquireRequest, LockGrant, STARTUP};
 pub use self::progress::{BatchEnd, Progress, ProgressClaim};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::grant::LockGrant;
-use crate::change::batch::{BatchState, next_size};
+use crate::change::batch::BatchState;
 
 /// A run's request to work on a change in batches.
 #[derive(Clone, Debug)]
@@ -45,6 +45,8 @@ pub struct Progress {
     pub size: Option<i64>,
     /// Whether nothing is left to do.
     pub finished: bool,
+    /// Whether an operator paused or cancelled the change.
+    pub halted: bool,
     /// The version of the application that saved the cursor, if it is set.
     pub app_version: Option<String>,
     /// Whether a batch was committed before its end, by its own statements, so that its cursor is
@@ -91,7 +93,10 @@ impl BatchEnd {
             bound: result.bound,
             done_rows: result.done_rows,
             total_rows: result.total_rows,
-            size: next_size(batch.size, took),
+            size: match batch.limits {
+                Some(limits) => limits.next(batch.size, took),
+                None => batch.size,
+            },
             finished,
         }
     }

@@ -1,6 +1,7 @@
 //! The traits of a store: one for the audit, one for the lock.
 
 use super::change_progress::ChangeProgress;
+use super::control::{ControlChange, ProgressControl};
 use super::progress::{BatchEnd, Progress, ProgressClaim};
 use super::store_error::{StoreError, StoreErrorKind};
 use std::fmt;
@@ -244,6 +245,29 @@ pub trait AuditStore: fmt::Debug + Send + Sync {
         batch: &BatchEnd,
     ) -> Result<(), StoreError> {
         let _ = (claim, batch);
+        Err(no_progress())
+    }
+
+    /// Returns what operators have set for a change in batches; `None` if it has not begun. Only
+    /// reads.
+    async fn control(
+        &self,
+        service: &str,
+        change_id: &str,
+    ) -> Result<Option<ProgressControl>, StoreError> {
+        let _ = (service, change_id);
+        Ok(None)
+    }
+
+    /// Changes what is set for a change in batches that has begun and is not finished; otherwise
+    /// changes nothing. A request needs no lock, and a state the lock of the change.
+    async fn change_control(
+        &self,
+        service: &str,
+        change_id: &str,
+        change: &ControlChange,
+    ) -> Result<(), StoreError> {
+        let _ = (service, change_id, change);
         Err(no_progress())
     }
 

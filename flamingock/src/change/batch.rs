@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::argument::{Argument, Inputs, Need, NeedKind};
+use super::pace::SizeLimits;
 use crate::util::boxed::{BoxError, BoxFuture};
 use crate::util::error_chain::ErrorChain;
 
@@ -144,6 +145,8 @@ pub struct BatchState {
     pub(crate) bound: Option<String>,
     /// The number of rows to do.
     pub(crate) size: i64,
+    /// How the next size follows the time that this batch takes; `None` if an operator set it.
+    pub(crate) limits: Option<SizeLimits>,
     /// The number of batches before.
     pub(crate) number: i64,
     pub(crate) result: Mutex<Option<BatchResult>>,
@@ -317,52 +320,9 @@ pub(crate) fn committed(batches: i64) -> String {
     }
 }
 
-/// The size of the first batch, and the limits of later ones.
-const FIRST_SIZE: i64 = 500;
-const LARGEST: i64 = 100_000;
-
-/// How long a batch is to take.
-const TARGET: std::time::Duration = std::time::Duration::from_secs(1);
-
-/// Returns the size of the first batch.
-pub(crate) fn first_size() -> i64 {
-    FIRST_SIZE
-}
-
-/// Returns the size of the batch after one that took this long: at most twice, at least half of its
-/// size, so that one slow batch does not decide.
-pub(crate) fn next_size(size: i64, took: std::time::Duration) -> i64 {
-    let factor = TARGET.as_secs_f64() / took.as_secs_f64().max(0.001);
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_precision_loss,
-        reason = "sizes are small"
-    )]
-    let wanted = (size as f64 * factor.clamp(0.5, 2.0)) as i64;
-    wanted.clamp(1, LARGEST)
-}
-
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
-
-    #[test]
-    fn size_follows_the_time_of_a_batch() {
-        for (size, millis, expected) in [
-            (500, 1_000, 500),
-            (500, 0, 1_000),
-            (500, 800, 625),
-            (500, 1_250, 400),
-            (500, 60_000, 250),
-            (1, 60_000, 1),
-            (90_000, 1, 100_000),
-        ] {
-            let next = next_size(size, Duration::from_millis(millis));
-            assert_eq!(next, expected, "{size} in {millis} ms");
-        }
-    }
 
     #[tokio::test]
     async fn result_of_a_batch_is_written_to_its_state() {

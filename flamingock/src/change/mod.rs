@@ -10,6 +10,7 @@ pub(crate) mod link;
 pub(crate) mod names;
 pub(crate) mod order;
 pub(crate) mod output;
+pub(crate) mod pace;
 pub(crate) mod problem;
 pub(crate) mod script;
 #[cfg_attr(

@@ -24,7 +24,12 @@ pub(super) async fn apply(
 ) -> Result<Answer, Failure> {
     let runner = runner.mode(Mode::Apply);
     match background {
-        true => until_a_signal(runner, view, |runner, signal| runner.spawn().until(signal)).await,
+        true => {
+            until_a_signal(runner, view, |runner, signal| {
+                runner.spawn_work(false).until(signal)
+            })
+            .await
+        }
         false => {
             until_a_signal(runner, view, |runner, signal| {
                 runner.run().cancel_on(signal)

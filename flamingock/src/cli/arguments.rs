@@ -7,6 +7,7 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use super::adopt::Adopt;
 use super::baseline::Baseline;
+use super::batch::Batch;
 use super::by::By;
 use super::check::Check;
 use super::entries::List;
@@ -43,6 +44,9 @@ pub(super) enum Action {
     /// Show the lock, or release it in place of an owner that no longer runs
     #[command(subcommand)]
     Lock(Lock),
+    /// Show how far changes in batches are, or pause, resume, cancel or tune one
+    #[command(subcommand)]
+    Batch(Batch),
     /// Adopt the history of another tool or service, without running a change
     Adopt(Adopt),
     /// Record changes that were applied by hand as applied, without running one
@@ -70,6 +74,7 @@ impl Action {
             Action::Audit(_) => "audit",
             Action::Issue(_) => "issue",
             Action::Lock(_) => "lock",
+            Action::Batch(_) => "batch",
             Action::Adopt(_) => "adopt",
             Action::Baseline(_) => "baseline",
             Action::Doctor => "doctor",
@@ -89,6 +94,7 @@ impl Action {
             | Action::Audit(Audit::Fix(Fix { by, .. }))
             | Action::Issue(Issue::Resolve(Resolve { by, .. })) => Some(by),
             Action::Undo(undo) => Some(&undo.by),
+            Action::Batch(batch) => batch.by(),
             Action::Adopt(adopt) => Some(&adopt.by),
             Action::Baseline(baseline) => Some(&baseline.by),
             Action::Plan(_)

@@ -11,7 +11,7 @@ use super::failure::Failure;
 use super::program::Program;
 use super::view::{Flags, View};
 use super::{
-    adopt, apply, baseline, check, doctor, export, history, issue, lock, log, manifest, new,
+    adopt, apply, baseline, batch, check, doctor, export, history, issue, lock, log, manifest, new,
     panics, plan, services, status, verify,
 };
 use crate::runner::builder::Runner;
@@ -105,6 +105,7 @@ pub(super) async fn answer(action: Action, runner: Runner, view: &View) -> Resul
         Action::Lock(Lock::Release { reason, change, .. }) => {
             lock::release(&runner, change.as_deref(), &reason, view).await
         }
+        Action::Batch(of) => batch::batch(&runner, of, view).await,
         Action::Doctor => doctor::doctor(&runner, view).await,
         Action::New(chosen) => new::new(&runner, &chosen, view),
         Action::Manifest(chosen) => manifest::manifest(&runner, &chosen, view),

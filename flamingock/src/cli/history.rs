@@ -153,7 +153,11 @@ fn first_line(entry: &Entry) -> Option<&str> {
 fn tone(state: &State) -> Tone {
     match state {
         State::Applied | State::MarkedApplied => Tone::Good,
-        State::RolledBack | State::MarkedRolledBack => Tone::Waiting,
+        State::RolledBack
+        | State::MarkedRolledBack
+        | State::Paused
+        | State::Cancelled
+        | State::Resumed => Tone::Waiting,
         State::LockReleased => Tone::Plain,
         State::Started => Tone::Working,
         State::Failed | State::RollbackFailed | State::Unknown(_) => Tone::Bad,

@@ -12,6 +12,7 @@ mod apply;
 mod arguments;
 mod attempt;
 mod baseline;
+mod batch;
 mod branch;
 mod by;
 mod check;

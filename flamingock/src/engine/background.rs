@@ -29,11 +29,12 @@ use crate::audit::store_error::StoreErrorKind;
 use crate::lock::backoff::Backoff;
 use crate::lock::lease::Lease;
 use crate::lock::stop::{StopReason, StopSignal};
-use crate::plan::decision::{Decision, Wait};
+use crate::plan::decision::Decision;
 use crate::plan::step::Step;
 use crate::plan::steps::Plan;
 use crate::report::error::Error;
-use crate::report::run::Report;
+use crate::report::run::{Outcome, Report};
+use crate::util::error_chain::ErrorChain;
 
 /// How the work on one change ended.
 enum Ended {
@@ -148,6 +149,12 @@ impl Prepared {
         if let Some(ended) = nothing_to_do(&plan, at) {
             return Ok(Some(ended));
         }
+        if let Some(halted) = plan.stages[at.0][at.1].halted() {
+            let halted = ErrorChain::text(&halted);
+            let halted = ExecutionOutcome::failed(Outcome::Paused, halted);
+            let ended = Ended::Executed(Box::new((halted, Duration::ZERO)));
+            return Ok((!self.stays).then_some(ended));
+        }
         // The loss of either lock must not end the whole run.
         let (held, own) = (signals.of_another_lock(), signals.of_another_lock());
         let Some(Locks { startup, lane }) = self
@@ -172,7 +179,20 @@ impl Prepared {
         }
         self.execute_in(lane, &plan, at, signals, &own)
             .await
-            .map(Some)
+            .map(|ended| self.unless_it_stays(ended))
+    }
+
+    /// An instance that stays looks again once an operator has paused the change, or another
+    /// instance has its lane: that may end, too.
+    fn unless_it_stays(&self, ended: Ended) -> Option<Ended> {
+        let looks_again = match &ended {
+            Ended::Executed(executed) => {
+                let is_paused = executed.0.outcome == Outcome::Paused;
+                is_paused || matches!(executed.0.run_state, RunState::Lost(_))
+            }
+            Ended::NotRun | Ended::Stopped => false,
+        };
+        (!(looks_again && self.stays)).then_some(ended)
     }
 
     /// Takes the lock, and the lane of a change. Returns `None` if one of them has an owner.
@@ -320,12 +340,11 @@ impl Prepared {
 fn nothing_to_do(plan: &Plan, at: (usize, usize)) -> Option<Ended> {
     let decision = &plan.stages[at.0][at.1].decision;
     match decision {
-        Decision::Skip | Decision::Filtered | Decision::Issue(_) => Some(Ended::NotRun),
+        Decision::Skip | Decision::Filtered | Decision::Issue(_) | Decision::Waits(_) => {
+            Some(Ended::NotRun)
+        }
         // An undo, or an earlier version of the application, left something to do before.
         _ if has_open_before(plan, at) => Some(Ended::NotRun),
-        Decision::Waits(wait) => match **wait {
-            Wait::Required { .. } | Wait::InBackground(_) => Some(Ended::NotRun),
-        },
         Decision::Apply
         | Decision::Again
         | Decision::Verify(_)

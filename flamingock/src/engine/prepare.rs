@@ -48,6 +48,8 @@ pub(super) struct Prepared {
     pub(super) readiness: Readiness,
     /// Whether the plan decides about the changes in the background, too.
     pub(super) counts_all: bool,
+    /// Whether it stays until a change in the background is resumed that an operator paused.
+    pub(super) stays: bool,
 }
 
 impl Prepared {
@@ -103,6 +105,7 @@ impl Prepared {
             events: events.clone(),
             readiness: Readiness::default(),
             counts_all: false,
+            stays: false,
             settings,
         })
     }

@@ -67,7 +67,8 @@ pub(crate) async fn note_progress(
         match found {
             Ok(found) => {
                 let progress = found.iter().find(|one| one.change_id == definition.id);
-                step.notes.extend(progress.cloned().map(Note::Progress));
+                step.notes
+                    .extend(progress.cloned().map(Box::new).map(Note::Progress));
             }
             Err(error) => step.notes.push(Note::ProgressUnknown {
                 error: ErrorChain::of(error),

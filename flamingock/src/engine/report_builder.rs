@@ -147,6 +147,10 @@ pub(super) fn change_report(
         (None, Decision::Apply | Decision::Again | Decision::Verify(_) | Decision::Resolve) => {}
         (None, Decision::Later(decision)) => {
             report.outcome = Outcome::Pending;
+            if let Some(halted) = step.halted() {
+                report.outcome = Outcome::Paused;
+                report.error = Some(ErrorChain::text(&halted));
+            }
             if let Decision::Issue(cause) = &**decision {
                 report.issue = Some(cause.clone());
                 report.error = step.latest.as_ref().and_then(|latest| latest.error.clone());

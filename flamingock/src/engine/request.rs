@@ -24,7 +24,10 @@ pub(crate) enum Request {
     /// Runs the pending changes.
     Run,
     /// Runs the pending changes in the background.
-    Background,
+    Background {
+        /// Whether to wait for an operator to resume a change that is paused.
+        waits: bool,
+    },
     /// Undoes changes.
     Undo(Undo),
 }
@@ -32,7 +35,7 @@ pub(crate) enum Request {
 impl Request {
     fn work(&self) -> Work {
         match self {
-            Request::Run | Request::Background => Work::Run,
+            Request::Run | Request::Background { .. } => Work::Run,
             Request::Undo(_) => Work::Undo,
         }
     }
@@ -53,8 +56,8 @@ pub(crate) async fn serve(
         let is_off = settings.mode().is_ok_and(|mode| mode == Mode::Off);
         let found_out = match request {
             // Nothing is read and nothing runs.
-            Request::Run | Request::Background if is_off => Ok(()),
-            Request::Run | Request::Background | Request::Undo(_) => {
+            Request::Run | Request::Background { .. } if is_off => Ok(()),
+            Request::Run | Request::Background { .. } | Request::Undo(_) => {
                 formats::find_out(&settings, None).await
             }
         };
@@ -65,6 +68,7 @@ pub(crate) async fn serve(
         let mut result = match prepared {
             Ok(mut prepared) => {
                 prepared.counts_all = !matches!(request, Request::Run);
+                prepared.stays = matches!(request, Request::Background { waits: true });
                 prepared.serve(&request, &signals).await
             }
             Err(error) => Err(error),
@@ -100,7 +104,7 @@ impl Prepared {
         let work = async {
             match request {
                 Request::Run => self.run(signals).await,
-                Request::Background => self.run_background(signals).await,
+                Request::Background { .. } => self.run_background(signals).await,
                 Request::Undo(undo) => self.undo(undo, signals).await,
             }
         };

@@ -102,6 +102,9 @@ pub(crate) fn open(entries: &[&LatestEntry]) -> Option<String> {
         State::Started
         | State::Failed
         | State::RollbackFailed
+        | State::Paused
+        | State::Cancelled
+        | State::Resumed
         | State::LockReleased
         | State::Unknown(_) => true,
     });

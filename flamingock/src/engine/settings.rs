@@ -11,6 +11,7 @@ use crate::change::argument::Values;
 use crate::change::definition::Definition;
 use crate::change::names;
 use crate::change::names::DEFAULT;
+use crate::change::pace::Pace;
 use crate::change::problem::Problem;
 use crate::change::secret::{Environment, SecretResolver};
 use crate::listener::LISTENER_TIMEOUT;
@@ -63,6 +64,8 @@ pub(crate) struct Settings {
     pub(crate) adopt_verified: bool,
     /// Whether a look counts the changes in the background, too.
     pub(crate) with_background: bool,
+    /// The pace of changes in batches.
+    pub(crate) pace: Pace,
     pub(crate) adoptions: Vec<Adoption>,
     pub(crate) listeners: Vec<Arc<dyn Listener>>,
     pub(crate) listener_timeout: Duration,
@@ -99,6 +102,7 @@ impl Settings {
             manifest: None,
             adopt_verified: false,
             with_background: false,
+            pace: Pace::default(),
             adoptions: Vec::new(),
             listeners: Vec::new(),
             listener_timeout: LISTENER_TIMEOUT,

@@ -72,6 +72,7 @@ impl Prepared {
             secrets: &self.settings.secrets,
             facts: &self.facts,
             events: &self.events,
+            pace: &self.settings.pace,
         }
     }
 

@@ -46,6 +46,8 @@ pub(crate) enum Wait {
     },
     /// Another version of the application works on it in the background.
     InBackground(LockStatus),
+    /// An operator paused or cancelled it: who, and why.
+    Halted(String),
 }
 
 impl fmt::Display for Wait {
@@ -61,6 +63,7 @@ impl fmt::Display for Wait {
                     None => f.write_str(" and has not begun"),
                 }
             }
+            Wait::Halted(text) => f.write_str(text),
             Wait::InBackground(lock) => write!(
                 f,
                 "another version of the application works on it in the background: {lock}"
@@ -209,7 +212,12 @@ pub(crate) fn decide(recorded: Option<&Recorded<'_>>, code: Code) -> Decision {
     let Some(recorded) = recorded else {
         return Decision::Apply;
     };
-    match recorded.state {
+    // What an operator stopped after a batch continues like what failed in one.
+    let state = match recorded.state {
+        State::Paused | State::Cancelled | State::Resumed => &State::Failed,
+        state => state,
+    };
+    match state {
         State::RolledBack | State::MarkedRolledBack => Decision::Apply,
         State::Applied | State::MarkedApplied => match code.repeat {
             Repeat::OnChange if recorded.changed => Decision::Again,
@@ -245,7 +253,11 @@ pub(crate) fn decide(recorded: Option<&Recorded<'_>>, code: Code) -> Decision {
             }
             TransactionMode::Unknown(_) => Decision::Issue(Cause::UnknownState),
         },
-        State::LockReleased | State::Unknown(_) => Decision::Issue(Cause::UnknownState),
+        State::LockReleased
+        | State::Paused
+        | State::Cancelled
+        | State::Resumed
+        | State::Unknown(_) => Decision::Issue(Cause::UnknownState),
     }
 }
 

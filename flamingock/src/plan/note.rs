@@ -44,7 +44,7 @@ pub enum Note {
     },
     /// The change works in batches, and these are committed. Only in the report of
     /// [`Runner::plan`](crate::Runner::plan).
-    Progress(ChangeProgress),
+    Progress(Box<ChangeProgress>),
     /// It could not be read how far the change is. Only in the report of
     /// [`Runner::plan`](crate::Runner::plan).
     ProgressUnknown {

@@ -18,8 +18,17 @@ impl Plan {
         }
     }
 
-    /// Keeps the changes from running that require one in the background which is not applied.
+    /// Keeps the changes from running that an operator halted, and those that require one in the
+    /// background which is not applied.
     pub(crate) fn hold_back(&mut self) {
+        for step in self.stages.iter_mut().flatten() {
+            if let Some(text) = step.halted()
+                && step.is_pending()
+                && !step.definition.is_background()
+            {
+                step.decision = Decision::Waits(Box::new(Wait::Halted(text)));
+            }
+        }
         if !self.steps().any(|step| step.definition.requires.is_some()) {
             return;
         }

@@ -6,6 +6,8 @@ use crate::audit::entry::{LatestEntry, Origin, State, UNKNOWN_DIGEST};
 use crate::change::batch::IN_BATCHES;
 use crate::change::definition::{Definition, Recovery, Repeat};
 use crate::change::step::ROLLBACK_ELSEWHERE;
+use crate::util::shell::quote;
+use crate::util::visible::Visible;
 
 /// A change, and the decision about it.
 #[derive(Clone, Debug)]
@@ -55,6 +57,24 @@ impl Step {
             Decision::Later(_) | Decision::Waits(_) => None,
             Decision::Skip | Decision::Again | Decision::Filtered => None,
         }
+    }
+
+    /// Returns why the change does not run until an operator resumes it; `None` if none halted it.
+    pub(crate) fn halted(&self) -> Option<String> {
+        let latest = self.latest.as_deref()?;
+        let what = match latest.state {
+            State::Paused => "paused",
+            State::Cancelled => "cancelled",
+            _ => return None,
+        };
+        let by = latest.operator.as_deref().unwrap_or("an operator");
+        let reason = latest.reason.as_deref().unwrap_or("no reason");
+        let id = quote(&latest.change_id);
+        Some(format!(
+            "{} {what} it: {}; `batch resume {id}` continues",
+            Visible(by),
+            Visible(reason)
+        ))
     }
 
     /// Reports whether a run would work on the change, unless something keeps it from that.
@@ -137,7 +157,11 @@ pub(crate) fn rolls_back_elsewhere(latest: &LatestEntry) -> bool {
 
 /// Reports whether the latest attempt is unfinished and works in batches.
 pub(crate) fn in_batches(latest: &LatestEntry) -> bool {
-    latest.reason.as_deref() == Some(IN_BATCHES)
+    let is_of_an_operator = matches!(
+        latest.state,
+        State::Paused | State::Cancelled | State::Resumed
+    );
+    is_of_an_operator || latest.reason.as_deref() == Some(IN_BATCHES)
 }
 
 /// Returns what the decision needs of the latest entry. `digest` is that of the code.
@@ -164,9 +188,12 @@ pub(super) fn step(
     let moved = latest
         .as_ref()
         .is_some_and(|latest| latest.target != definition.target);
-    let is_unfinished = latest
-        .as_ref()
-        .is_some_and(|latest| matches!(latest.state, State::Started | State::Failed));
+    let is_unfinished = latest.as_ref().is_some_and(|latest| {
+        matches!(
+            latest.state,
+            State::Started | State::Failed | State::Paused | State::Cancelled | State::Resumed
+        )
+    });
     let decision = match decided {
         _ if !selected => Decision::Filtered,
         // The marker and the verify function of the new target system say nothing about the old

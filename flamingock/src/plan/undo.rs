@@ -207,7 +207,11 @@ fn is_unfinished(latest: &LatestEntry) -> bool {
     let is_run = latest.origin != Origin::Undo;
     is_run
         && match latest.state {
-            State::Started | State::RollbackFailed => true,
+            State::Started
+            | State::RollbackFailed
+            | State::Paused
+            | State::Cancelled
+            | State::Resumed => true,
             // The database has rolled it back.
             State::Failed => {
                 let is_transactional = matches!(

@@ -10,6 +10,7 @@ use crate::change::problem::Location;
 use crate::plan::decision::Cause;
 use crate::plan::note::Note;
 use crate::util::error_chain::ErrorChain;
+use crate::util::time;
 
 /// The outcome of a change in a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -112,7 +113,7 @@ pub struct ChangeReport {
     /// The outcome of the change.
     pub outcome: Outcome,
     /// How long this run worked on the change; `None` if it did not.
-    #[serde(rename = "duration_ms", serialize_with = "milliseconds_if_any")]
+    #[serde(rename = "duration_ms", serialize_with = "time::milliseconds_if_any")]
     pub duration: Option<Duration>,
     /// Why the change failed or is blocked.
     pub error: Option<ErrorChain>,
@@ -139,7 +140,7 @@ pub struct StepReport {
     /// The outcome of the step.
     pub outcome: StepOutcome,
     /// How long the step took, without its rollback; `None` while it runs.
-    #[serde(rename = "duration_ms", serialize_with = "milliseconds_if_any")]
+    #[serde(rename = "duration_ms", serialize_with = "time::milliseconds_if_any")]
     pub duration: Option<Duration>,
 }
 
@@ -263,7 +264,7 @@ impl Serialize for Report {
         fields.serialize_field("targets", targets)?;
         fields.serialize_field("missing", missing)?;
         fields.serialize_field("warnings", warnings)?;
-        fields.serialize_field("duration_ms", &in_milliseconds(*duration))?;
+        fields.serialize_field("duration_ms", &time::in_milliseconds(*duration))?;
         fields.end()
     }
 }
@@ -360,21 +361,6 @@ impl Report {
             *counts.of(change.outcome) += 1;
         }
         counts
-    }
-}
-
-fn in_milliseconds(duration: Duration) -> f64 {
-    duration.as_secs_f64() * 1000.0
-}
-
-#[expect(clippy::ref_option, reason = "serde's signature")]
-fn milliseconds_if_any<S: Serializer>(
-    duration: &Option<Duration>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    match duration {
-        Some(duration) => serializer.serialize_f64(in_milliseconds(*duration)),
-        None => serializer.serialize_none(),
     }
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 pub(crate) use super::run::Run;
 use crate::audit::tables::TableNames;
 use crate::change::definition::Definition;
+use crate::change::pace::Pace;
 #[cfg(feature = "templates")]
 use crate::change::secret::SecretResolver;
 pub(crate) use crate::engine::mode::Mode;
@@ -157,6 +158,14 @@ impl Runner {
     /// of their session.
     pub fn lock_timeout(mut self, limit: impl Into<Option<Duration>>) -> Runner {
         self.settings.lock_timeout = limit.into().filter(|limit| !limit.is_zero());
+        self
+    }
+
+    /// Sets the pace of changes in batches: how large a batch is, and when the next one may begin. An
+    /// operator can set another size and another pause while a change works: see
+    /// [`tune`](Self::tune).
+    pub fn pace(mut self, pace: Pace) -> Runner {
+        self.settings.pace = pace;
         self
     }
 

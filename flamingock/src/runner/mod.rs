@@ -5,6 +5,9 @@ pub(crate) mod adopt;
 pub(crate) mod adopt_service;
 pub(crate) mod baseline;
 pub(crate) mod builder;
+pub(crate) mod control;
+#[cfg(feature = "axum")]
+pub(crate) mod health;
 pub(crate) mod history;
 pub(crate) mod operate;
 pub(crate) mod release_lock;

@@ -290,6 +290,9 @@ impl Runner {
             State::Started
             | State::Failed
             | State::RollbackFailed
+            | State::Paused
+            | State::Cancelled
+            | State::Resumed
             | State::LockReleased
             | State::Unknown(_) => None,
         };

@@ -60,8 +60,8 @@ impl WorkState {
 /// Dropping the handle stops nothing. To stop, [`cancel`](Self::cancel) and then
 /// [`wait`](Self::wait) before the process ends.
 pub struct RunHandle {
-    runner: Runner,
-    state: watch::Receiver<WorkState>,
+    pub(super) runner: Runner,
+    pub(super) state: watch::Receiver<WorkState>,
     signals: StopSignal,
     work: JoinHandle<Result<Report, Error>>,
 }
@@ -164,6 +164,11 @@ impl Runner {
     /// # }
     /// ```
     pub fn spawn(&self) -> RunHandle {
+        self.spawn_work(true)
+    }
+
+    /// `waits`: whether to wait for an operator to resume a change that is paused.
+    pub(crate) fn spawn_work(&self, waits: bool) -> RunHandle {
         let signals = StopSignal::new(self.settings.lock.bounded().wait);
         let (told, state) = watch::channel(WorkState::StartingUp);
         let runner = Runner {
@@ -175,6 +180,7 @@ impl Runner {
             },
             signals.clone(),
             told,
+            waits,
         ));
         RunHandle {
             runner,
@@ -198,6 +204,7 @@ async fn work(
     runner: Runner,
     signals: StopSignal,
     told: watch::Sender<WorkState>,
+    waits: bool,
 ) -> Result<Report, Error> {
     let mut left = usize::MAX;
     loop {
@@ -211,11 +218,14 @@ async fn work(
             Err(error) if error.kind() == ErrorKind::Pending => error.report(),
             Err(_) => None,
         };
-        let pending = report.map_or(0, |report| report.counts().pending);
+        let pending = report.map_or(0, |report| {
+            let counts = report.counts();
+            counts.pending + counts.paused
+        });
         if pending == 0 {
             return ended(started, WorkState::StartFailed, &told);
         }
-        let background = serve(&runner, Request::Background, &signals).await;
+        let background = serve(&runner, Request::Background { waits }, &signals).await;
         match background {
             // What requires the changes in the background can be applied now.
             Ok(_) if started.is_err() => {}

@@ -16,6 +16,7 @@ use super::rows;
 use super::store::{SqlStore, check_readable, format_error};
 use super::timing::POLL_PAUSE;
 use crate::audit::change_progress::ChangeProgress;
+use crate::audit::control::{ControlChange, ProgressControl};
 use crate::audit::entry::{Entry, NewEntry};
 use crate::audit::grant::AcquireRequest;
 use crate::audit::grant::{LockGrant, STARTUP};
@@ -163,6 +164,32 @@ impl<D: Driver> AuditStore for SqlStore<D> {
             "could not save the progress of the change",
             |connection| self.ledger.save_batch(connection, &owner, &write)
         )
+    }
+
+    async fn control(
+        &self,
+        service: &str,
+        change_id: &str,
+    ) -> Result<Option<ProgressControl>, StoreError> {
+        retry_read!(
+            self,
+            "could not read what operators ask for",
+            |connection| progress::control_in(&self.ledger, connection, service, change_id)
+        )
+    }
+
+    async fn change_control(
+        &self,
+        service: &str,
+        change_id: &str,
+        change: &ControlChange,
+    ) -> Result<(), StoreError> {
+        rows::with_control_change(change, async |row| {
+            retry!(self, "could not write what is asked for", |connection| self
+                .ledger
+                .change_control(connection, service, change_id, row))
+        })
+        .await
     }
 
     async fn progress(&self, service: &str) -> Result<Vec<ChangeProgress>, StoreError> {

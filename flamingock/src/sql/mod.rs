@@ -46,6 +46,7 @@ pub(crate) mod sessions;
 pub(crate) mod sqlite;
 pub(crate) mod store;
 pub(crate) mod target;
+pub(crate) mod throttles;
 pub(crate) mod timing;
 pub(crate) mod transaction;
 

@@ -11,6 +11,7 @@ use super::in_doubt::InDoubtOutcome;
 use super::rows;
 use super::timing::{POLL_PAUSE, READ_TIMEOUT};
 use crate::audit::change_progress::ChangeProgress;
+use crate::audit::control::{ControlChange, ProgressControl, ProgressState};
 use crate::audit::entry::State;
 use crate::audit::progress::{BatchEnd, Progress, ProgressClaim};
 use crate::audit::store_error::{StoreError, StoreErrorKind};
@@ -141,6 +142,7 @@ pub(super) fn progress(saved: SavedProgress) -> Progress {
         bound: saved.bound,
         size: saved.size,
         finished: saved.state == FINISHED,
+        halted: ProgressState::from_word(&saved.state).is_halted(),
         app_version: saved.app_version,
         committed_midway: saved.tag.is_some_and(|tag| !tag.is_empty()),
     }
@@ -173,8 +175,71 @@ pub(super) async fn read<D: Driver>(
         Ok(found)
     };
     let action = "could not read the progress of the changes in batches";
-    match tokio::time::timeout(READ_TIMEOUT, read).await {
-        Ok(read) => read.map_err(|error| store_error::<D>(action, error)),
+    answered::<D, _>(action, read).await
+}
+
+/// Returns what operators have set; nothing if the table does not exist.
+pub(super) async fn control_in<D: Driver>(
+    ledger: &Ledger<D>,
+    connection: &mut Conn<D>,
+    service: &str,
+    change_id: &str,
+) -> Result<Option<ProgressControl>, sqlx::Error> {
+    match ledger.control(connection, service, change_id).await {
+        Ok(found) => Ok(found.map(rows::control)),
+        Err(error) if D::classify(&error) == Failure::MissingTable => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Reads what operators have set in the database of a target system.
+pub(super) async fn control<D: Driver>(
+    database: &SqlDatabase<D>,
+    service: &str,
+    change_id: &str,
+) -> Result<Option<ProgressControl>, StoreError> {
+    let read = async {
+        let mut connection = database.connection().await?;
+        let ledger = &database.ledger;
+        ledger.locate_markers(&mut connection).await?;
+        let found = control_in(ledger, &mut connection, service, change_id).await?;
+        connection.return_unchanged();
+        Ok(found)
+    };
+    answered::<D, _>("could not read what operators ask for", read).await
+}
+
+/// Changes what is set in the database of a target system.
+pub(super) async fn change_control<D: Driver>(
+    database: &SqlDatabase<D>,
+    service: &str,
+    change_id: &str,
+    change: &ControlChange,
+) -> Result<(), StoreError> {
+    let write = async {
+        // Waits for the batch in progress, which has locked the row.
+        let mut connection = database.connection().await?;
+        let ledger = &database.ledger;
+        ledger.locate_markers(&mut connection).await?;
+        rows::with_control_change(change, async |row| {
+            ledger
+                .change_control(&mut connection, service, change_id, row)
+                .await
+        })
+        .await?;
+        connection.return_unchanged();
+        Ok(())
+    };
+    let written: Result<(), sqlx::Error> = write.await;
+    written.map_err(|error| store_error::<D>("could not write what is asked for", error))
+}
+
+async fn answered<D: Driver, T>(
+    action: &'static str,
+    work: impl Future<Output = Result<T, sqlx::Error>>,
+) -> Result<T, StoreError> {
+    match tokio::time::timeout(READ_TIMEOUT, work).await {
+        Ok(done) => done.map_err(|error| store_error::<D>(action, error)),
         Err(elapsed) => Err(StoreError::new(
             StoreErrorKind::Disconnected,
             action,

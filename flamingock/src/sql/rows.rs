@@ -3,8 +3,12 @@
 use std::time::Duration;
 
 use flamingock_sqlx_audit as sqlx_audit;
+use serde::{Deserialize, Serialize};
 
-use crate::audit::change_progress::{ChangeProgress, ProgressState};
+use crate::audit::change_progress::ChangeProgress;
+use crate::audit::control::{
+    ControlAction, ControlChange, ControlRequest, ProgressControl, ProgressState,
+};
 use crate::audit::entry::{Entry, LatestEntry, NewEntry, Origin, State, TransactionMode, known};
 use crate::audit::grant::{LockGrant, STARTUP};
 use crate::audit::snapshot::{LockProgress, LockStatus, Snapshot};
@@ -177,12 +181,79 @@ pub(super) fn entry(row: sqlx_audit::AuditRow) -> Entry {
     }
 }
 
+/// What operators have set beyond the columns of the table.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Settings {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    size: Option<i64>,
+}
+
+fn fixed_size(settings: Option<&str>) -> Option<i64> {
+    let settings: Settings = serde_json::from_str(settings?).ok()?;
+    settings.size
+}
+
+fn pause(milliseconds: Option<i64>) -> Option<Duration> {
+    let milliseconds = u64::try_from(milliseconds?).ok()?;
+    Some(Duration::from_millis(milliseconds))
+}
+
+fn request(
+    row: Option<sqlx_audit::ControlRequest>,
+    requested_at: Option<&str>,
+) -> Option<ControlRequest> {
+    let row = row?;
+    Some(ControlRequest {
+        action: ControlAction::from_word(&row.action)?,
+        operator: row.operator,
+        reason: row.reason,
+        requested_at: requested_at.map(time::stored),
+    })
+}
+
+pub(super) fn control(row: sqlx_audit::Control) -> ProgressControl {
+    ProgressControl {
+        state: ProgressState::from_word(&row.state),
+        request: request(row.request, None),
+        pause: pause(row.pause_ms),
+        size: fixed_size(row.throttle.as_deref()),
+    }
+}
+
+/// Calls the function with the row of a change of the control.
+pub(super) async fn with_control_change<T>(
+    change: &ControlChange,
+    write: impl AsyncFnOnce(&sqlx_audit::ControlChange<'_>) -> T,
+) -> T {
+    let request;
+    let settings;
+    let row = match change {
+        ControlChange::Request(None) => sqlx_audit::ControlChange::Request(None),
+        ControlChange::Request(Some(asked)) => {
+            request = sqlx_audit::ControlRequest {
+                action: asked.action.as_str().to_owned(),
+                operator: asked.operator.clone(),
+                reason: asked.reason.clone(),
+            };
+            sqlx_audit::ControlChange::Request(Some(&request))
+        }
+        ControlChange::State(state) => sqlx_audit::ControlChange::State(state.as_str()),
+        ControlChange::Tune { pause, size } => {
+            settings = serde_json::json!(Settings { size: *size }).to_string();
+            let milliseconds = pause.map(|pause| pause.as_millis());
+            sqlx_audit::ControlChange::Tune {
+                pause_ms: milliseconds.and_then(|pause| i64::try_from(pause).ok()),
+                throttle: size.is_some().then_some(settings.as_str()),
+            }
+        }
+        ControlChange::Wait(reason) => sqlx_audit::ControlChange::Wait(reason.as_deref()),
+    };
+    write(&row).await
+}
+
 pub(super) fn change_progress(row: flamingock_sqlx_audit::ChangeProgress) -> ChangeProgress {
     ChangeProgress {
-        state: match row.state.as_str() {
-            "finished" => ProgressState::Finished,
-            _ => ProgressState::Running,
-        },
+        state: ProgressState::from_word(&row.state),
         run_id: row.run_id,
         attempt: u32::try_from(row.attempt).unwrap_or(u32::MAX),
         batches: row.batches,
@@ -190,6 +261,10 @@ pub(super) fn change_progress(row: flamingock_sqlx_audit::ChangeProgress) -> Cha
         total_rows: row.total_rows,
         size: row.size,
         updated_at: time::stored(&row.updated_at),
+        pause: pause(row.pause_ms),
+        fixed_size: fixed_size(row.throttle.as_deref()),
+        waits_for: row.waits_for,
+        request: request(row.request, row.requested_at.as_deref()),
         ..ChangeProgress::new(row.change_id, time::stored(&row.started_at))
     }
 }

@@ -16,6 +16,7 @@ use super::store::SqlStore;
 use super::transaction::tries::TransactionRunner;
 use crate::audit::attempt::{Attempt, Purpose};
 use crate::audit::change_progress::ChangeProgress;
+use crate::audit::control::{ControlChange, ProgressControl};
 use crate::audit::progress::{Progress, ProgressClaim};
 use crate::audit::store::Store;
 use crate::audit::store_error::StoreError;
@@ -132,11 +133,16 @@ impl<D: Driver> Database for SqlDatabase<D> {
         };
         let (store, lease): (&dyn Store, _) = match (placement, &self.store) {
             (AuditPlacement::SameDatabase, Some(store)) => (&**store, store.lease()),
+            (AuditPlacement::OtherDatabase { store, .. }, _) => (store, None),
             (
-                AuditPlacement::OtherDatabase { store, .. }
-                | AuditPlacement::Progress { store, .. },
-                _,
-            ) => (store, None),
+                AuditPlacement::Progress {
+                    store, holds_audit, ..
+                },
+                own,
+            ) => {
+                let own = own.as_ref().filter(|_| holds_audit);
+                (store, own.and_then(|own| own.lease()))
+            }
             (AuditPlacement::SameDatabase, None) => {
                 let cause = "this database does not hold the audit".into();
                 let not_run = Some((TransactionOutcome::NotRun { cause }, Duration::ZERO));
@@ -187,6 +193,23 @@ impl<D: Driver> Database for SqlDatabase<D> {
 
     async fn claim_progress(&self, claim: &ProgressClaim) -> Result<Option<Progress>, StoreError> {
         super::progress::claim(self, claim).await
+    }
+
+    async fn control(
+        &self,
+        service: &str,
+        change_id: &str,
+    ) -> Result<Option<ProgressControl>, StoreError> {
+        super::progress::control(self, service, change_id).await
+    }
+
+    async fn change_control(
+        &self,
+        service: &str,
+        change_id: &str,
+        change: &ControlChange,
+    ) -> Result<(), StoreError> {
+        super::progress::change_control(self, service, change_id, change).await
     }
 
     async fn progress(&self, service: &str) -> Result<Vec<ChangeProgress>, StoreError> {

@@ -11,6 +11,7 @@ use super::invocation::{Ended, Invocation, was_stopped};
 use super::settings::StorageSettings;
 use crate::audit::attempt::{Attempt, Purpose};
 use crate::audit::change_progress::ChangeProgress;
+use crate::audit::control::{ControlChange, ProgressControl};
 use crate::audit::entry::TransactionMode;
 use crate::audit::progress::{Progress, ProgressClaim};
 use crate::audit::store::Store;
@@ -196,6 +197,22 @@ pub(crate) trait Database: fmt::Debug + Send + Sync {
 
     /// Returns how far the changes in batches of a service are that work in this database.
     async fn progress(&self, service: &str) -> Result<Vec<ChangeProgress>, StoreError>;
+
+    /// Returns what operators have set for a change in batches, which is here; `None` if it has not
+    /// begun.
+    async fn control(
+        &self,
+        service: &str,
+        change_id: &str,
+    ) -> Result<Option<ProgressControl>, StoreError>;
+
+    /// Changes what is set for a change in batches that has begun and is not finished.
+    async fn change_control(
+        &self,
+        service: &str,
+        change_id: &str,
+        change: &ControlChange,
+    ) -> Result<(), StoreError>;
 
     /// Creates the table of markers if it is missing.
     async fn prepare_markers(&self) -> Result<(), StoreError>;

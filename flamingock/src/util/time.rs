@@ -37,6 +37,21 @@ pub(crate) fn serialize_if_any<S: Serializer>(
     }
 }
 
+pub(crate) fn in_milliseconds(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1000.0
+}
+
+#[expect(clippy::ref_option, reason = "serde's signature")]
+pub(crate) fn milliseconds_if_any<S: Serializer>(
+    duration: &Option<Duration>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match duration {
+        Some(duration) => serializer.serialize_f64(in_milliseconds(*duration)),
+        None => serializer.serialize_none(),
+    }
+}
+
 /// Returns the time, limited to the range that the audit supports.
 pub(crate) fn bounded(time: SystemTime) -> SystemTime {
     let last = SystemTime::UNIX_EPOCH + END - Duration::from_micros(1);

@@ -4,9 +4,9 @@ GRANT SELECT, INSERT, UPDATE ON flamingock_lock TO orders_migrator;
 GRANT SELECT, INSERT, UPDATE ON flamingock_lease TO orders_migrator;
 -- For the rollback of a change that a statement such as CREATE TABLE has committed.
 GRANT SELECT, INSERT, DELETE ON flamingock_marker TO orders_migrator;
--- For changes in batches, and to show how far they are.
+-- For changes in batches, to control them, and to show how far they are.
 GRANT SELECT, INSERT, UPDATE ON flamingock_progress TO orders_migrator;
-GRANT SELECT ON flamingock_progress TO orders_operator;
+GRANT SELECT, UPDATE ON flamingock_progress TO orders_operator;
 GRANT SELECT ON flamingock_progress TO orders_app;
 -- Resolves issues and releases the lock, and changes nothing else.
 GRANT SELECT, INSERT ON flamingock_audit TO orders_operator;

@@ -48,6 +48,7 @@ async fn each_feature_works_alone_outside_of_the_workspace() {
         ("template-http", "", "", false, "Connection refused"),
         ("webhook", "", "", true, "1 newly applied"),
         ("otel", "", "", true, "1 newly applied"),
+        ("axum", "", "", true, "1 newly applied"),
         ("cli", "apply -vv", "", true, "change applied"),
     ] {
         let built = cargo::build(&manifest, &["--offline", "--features", feature]);

@@ -3,7 +3,9 @@
 use std::fs;
 
 use flamingock::sqlx::{PgPool, SqlitePool};
-use flamingock::{Batch, BoxError, IntoStorage, Next, Runner, TableNames, change, changes};
+use flamingock::{
+    Batch, BoxError, ErrorKind, IntoStorage, Next, Runner, TableNames, change, changes,
+};
 use flamingock_tests::{Backend, Postgres, Sqlite, scenarios};
 use serde_json::json;
 
@@ -17,6 +19,7 @@ scenarios!(
     pending_changes_are_known_from_the_manifest,
     database_without_tables_is_refused,
     progress_is_known_without_the_application,
+    batches_are_controlled_without_the_application,
 );
 
 /// Fails in its third batch.
@@ -50,6 +53,59 @@ where
     );
     let text = app.central(&["status"]).stdout;
     assert!(text.contains("2 batches, 40 of 100 rows (40 %)"), "{text}");
+    pool.close().await;
+}
+
+async fn batches_are_controlled_without_the_application<B: Backend>()
+where
+    for<'a> &'a sqlx::Pool<B::Db>: IntoStorage,
+{
+    let database = B::fresh().await;
+    let pool = database.pool(2).await;
+    let runner = Runner::new(&pool).service("orders").changes(changes![fill]);
+    runner.run().await.unwrap_err();
+    let app = App::on(&database.url);
+    let list = || app.central(&["batch", "list"]).stdout;
+    assert!(
+        list().contains("fill    running  2 batches, 40 of 100 rows (40 %)"),
+        "{}",
+        list()
+    );
+    let reason = ["--reason", "the disk is full", "--by", "ada"];
+    let control = |action: &str| app.central(&[&["batch", action, "fill"][..], &reason].concat());
+    assert_eq!(control("pause").stdout, "fill is paused\n");
+    let listed = list();
+    let is_paused = listed.contains("2 batches, 40 of 100 rows (40 %), paused\n");
+    assert!(is_paused, "{listed}");
+    assert_eq!(runner.run().await.unwrap_err().kind(), ErrorKind::Pending);
+    let history = app
+        .central(&["audit", "list", "--history", "--wide"])
+        .stdout;
+    let paused = history
+        .lines()
+        .find(|line| line.contains("PAUSED"))
+        .unwrap();
+    assert!(
+        paused.contains("ada") && paused.contains("the disk is full"),
+        "{history}"
+    );
+    assert_eq!(control("resume").stdout, "fill is resumed\n");
+    assert_eq!(control("cancel").stdout, "fill is cancelled\n");
+    assert_eq!(control("resume").code, 0);
+    assert_eq!(control("resume").code, 2);
+    let tuned = app.central(&["batch", "tune", "fill", "--size", "5", "--pause", "200ms"]);
+    assert_eq!(
+        tuned.stdout,
+        "fill: 5 rows a batch, 200ms between two batches\n"
+    );
+    let (_, document) = app.central_json(&["batch", "list"]);
+    let one = &document["batches"][0];
+    let set = (&one["fixed_size"], &one["pause_ms"], &one["state"]);
+    assert_eq!(set, (&json!(5), &json!(200.0), &json!("running")));
+    let tuned = app.central(&["batch", "tune", "fill"]).stdout;
+    assert_eq!(tuned, "fill: the application decides\n");
+    let (_, document) = app.central_json(&["lock", "status"]);
+    assert_eq!(document["lanes"], json!([]));
     pool.close().await;
 }
 

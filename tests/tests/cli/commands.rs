@@ -106,7 +106,15 @@ pub(crate) fn arguments(program: &str, words: &[String]) -> Vec<Vec<&'static str
             &["issue", "show", "create-orders"],
         ],
         ["lock", "status"] => &[&["lock", "status"]],
-        ["lock", "release"] => &[&["lock", "release", "--reason", "x"]],
+        ["lock", "release"] => &[
+            &["lock", "release", "--reason", "x"],
+            &["lock", "release", "--change", "unknown", "--reason", "x"],
+        ],
+        ["batch", "list"] => &[&["batch", "list"]],
+        ["batch", "pause"] => &[&["batch", "pause", "orders-topic", "--reason", "x"]],
+        ["batch", "resume"] => &[&["batch", "resume", "unknown", "--reason", "x"]],
+        ["batch", "cancel"] => &[&["batch", "cancel", "create-orders", "--reason", "x"]],
+        ["batch", "tune"] => &[&["batch", "tune", "orders-topic", "--size", "5"]],
         ["adopt"] => &[
             &["adopt", "sqlx"],
             &["adopt", "flyway", "--allow-empty"],

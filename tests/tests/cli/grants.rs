@@ -103,6 +103,13 @@ impl<B: Backend> Granted<B> {
             .service("orders")
             .changes(changes![count_to_three]);
         let ran = runner.run().await;
+        let in_background = Runner::new(&pool)
+            .service("orders")
+            .changes(changes![in_background]);
+        let ran = match ran {
+            Ok(_) => in_background.spawn().wait().await,
+            failed => failed,
+        };
         pool.close().await;
         ran.err().map(|error| format!("{error:?}"))
     }
@@ -165,6 +172,7 @@ impl<B: Backend> Granted<B> {
                 let resolve = ["issue", "resolve", "orders-topic", "--rolled-back"];
                 fails(&[&resolve[..], &reason].concat())
                     .or_else(|| fails(&[&["lock", "release"][..], &reason].concat()))
+                    .or_else(|| self.controls_no_batches())
                     .or_else(|| self.shows_no_progress())
             }
             Role::Look => [
@@ -178,6 +186,15 @@ impl<B: Backend> Granted<B> {
             .find_map(|arguments| fails(arguments))
             .or_else(|| self.shows_no_progress()),
         }
+    }
+
+    fn controls_no_batches(&self) -> Option<Ran> {
+        let app = self.app();
+        let control = |action: &str| {
+            let words = ["batch", action, "fails-in-a-batch", "--reason", "load"];
+            Some(app.central(&words)).filter(|ran| ran.code != 0)
+        };
+        control("pause").or_else(|| control("resume"))
     }
 
     /// Without its code, the change in batches is known from the audit.
@@ -203,6 +220,14 @@ async fn count_to_three(batch: Batch<u32>) -> Result<Next<u32>, BoxError> {
         last => Next::after(last.map_or(1, |last| last + 1)),
     })
 }
+
+#[change(
+    id = "in-background",
+    order = "9003",
+    phase = "background",
+    register = false
+)]
+async fn in_background() {}
 
 #[change(id = "fails-in-a-batch", order = "9002", batch, register = false)]
 async fn fails_in_a_batch(batch: Batch<u32>) -> Result<Next<u32>, BoxError> {

@@ -30,7 +30,10 @@ async fn script_detects_a_failure_and_resolves_it<B: Backend>() {
     let (code, document) = app.json(&["check"]);
     assert_eq!((code, &document["error"]["kind"]), (10, &json!("pending")));
     assert_eq!(app.json(&["audit", "list"]), (0, json!({ "entries": [] })));
-    assert_eq!(app.json(&["lock", "status"]), (0, json!({ "lock": null })));
+    assert_eq!(
+        app.json(&["lock", "status"]),
+        (0, json!({ "lock": null, "lanes": [] }))
+    );
 
     let failed = fails(&app, &["apply", "--json"]);
     let error = &failed.json()["error"];

@@ -6,6 +6,7 @@ mod sqlite {
     mod background;
     mod batch_code;
     mod batches;
+    mod control;
     mod keyset;
     mod progress;
 }
@@ -17,6 +18,7 @@ mod postgres {
     mod batch_code;
     mod batch_takeover;
     mod batches;
+    mod control;
     mod keyset;
     mod late_owner;
     mod progress;
@@ -29,6 +31,7 @@ mod mariadb {
     mod batch_code;
     mod batch_takeover;
     mod batches;
+    mod control;
     mod keyset;
     mod late_owner;
     mod progress;

@@ -8,7 +8,11 @@ use std::process::{Command, Output};
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use flamingock_tests::{Backend, Driver, Page, Postgres, cargo, normalise, scenarios};
+use flamingock::Runner;
+use flamingock_tests::{
+    Backend, Driver, Page, Postgres, block_until, cargo, normalise, scenarios, until,
+};
+use sqlx::SqlitePool;
 use tempfile::TempDir;
 
 const SOON: Duration = Duration::from_secs(20);
@@ -20,6 +24,7 @@ static EXAMPLES: LazyLock<HashMap<String, PathBuf>> = LazyLock::new(|| {
         "transactions",
         "changes-in-a-library",
         "axum-startup",
+        "axum-background",
         "backfill",
     ];
     let arguments: Vec<&str> = packages
@@ -212,10 +217,80 @@ async fn instances_that_start_together_apply_once_and_all_serve() -> io::Result<
     Ok(())
 }
 
+#[tokio::test]
+async fn replicas_are_ready_while_one_of_them_works_in_the_background() -> io::Result<()> {
+    let folder = folder();
+    let copies: Result<Vec<Driver>, _> = (0..3)
+        .map(|_| Driver::spawn(example("axum-background", folder.path()).into()))
+        .collect();
+    let mut copies = copies?;
+    let mut addresses = Vec::new();
+    for copy in &mut copies {
+        let listening = copy.line("listening on http://", SOON).await?;
+        addresses.push(listening.rsplit('/').next().unwrap_or_default().to_owned());
+    }
+    let asked = |address: &str, path: &str| {
+        let answer = get_path(address, path).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        (head.contains(" 200 OK"), body.to_owned())
+    };
+    for address in &addresses {
+        block_until("the copy is ready", || asked(address, "/health/ready").0);
+        assert!(asked(address, "/health/live").0);
+    }
+    let url = format!("sqlite:{}", folder.path().join("users.db").display());
+    let pool = SqlitePool::connect(&url).await.unwrap();
+    let runner = Runner::new(&pool).service("users").changes([]);
+    until("a batch is committed", async || {
+        let progress = runner.progress().await.unwrap();
+        progress.first().is_some_and(|one| one.batches > 0)
+    })
+    .await;
+    for address in &addresses {
+        let (is_read, progress) = asked(address, "/health/progress");
+        assert!(
+            is_read && progress.contains("\"state\":\"in_background\""),
+            "{progress}"
+        );
+        assert!(progress.contains("\"total_rows\":20000"), "{progress}");
+        assert!(asked(address, "/health/ready").0);
+    }
+    // The one that works is killed: another one continues.
+    let owner = runner.lanes().await.unwrap().remove(0).owner;
+    let works = copies
+        .iter()
+        .position(|copy| owner.contains(&format!("(process {} on", copy.pid())))
+        .unwrap();
+    copies.remove(works).kill()?;
+    addresses.remove(works);
+    for address in &addresses {
+        block_until("every user has the column", || {
+            asked(address, "/").1 == "20000"
+        });
+        block_until("the work is done", || {
+            asked(address, "/health/ready").1.contains("\"done\"")
+        });
+    }
+    let times = "SELECT times, count(*) FROM users GROUP BY times";
+    let times: Vec<(i64, i64)> = sqlx::query_as(times).fetch_all(&pool).await.unwrap();
+    assert_eq!(times, [(1, 20_000)]);
+    for mut copy in copies {
+        copy.terminate()?;
+        let finished = copy.finish(SOON).await?;
+        assert!(finished.status.success(), "{finished:?}");
+        assert!(finished.stdout.contains("users: "), "{finished:?}");
+    }
+    Ok(())
+}
+
 fn get(address: &str) -> io::Result<String> {
+    get_path(address, "/")
+}
+
+fn get_path(address: &str, path: &str) -> io::Result<String> {
     let mut connection = TcpStream::connect(address)?;
     connection.set_read_timeout(Some(SOON))?;
-    let request = format!("GET / HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
     connection.write_all(request.as_bytes())?;
     let mut answer = String::new();
     connection.read_to_string(&mut answer)?;

@@ -8,6 +8,7 @@ use clap_complete::Shell;
 use crate::cli::adopt::Adopt;
 use crate::cli::arguments::{Action, Audit, Issue, Lock, Schema, Status};
 use crate::cli::baseline::Baseline;
+use crate::cli::batch::Batch;
 use crate::cli::new::New;
 use crate::cli::program::Program;
 
@@ -91,6 +92,9 @@ pub(super) enum Chosen {
     /// Show the lock, or release it in place of an owner that no longer runs
     #[command(subcommand)]
     Lock(Lock),
+    /// Show how far changes in batches are, or pause, resume, cancel or tune one in this database
+    #[command(subcommand)]
+    Batch(Batch),
     /// Adopt the history of another tool or service (needs --manifest)
     Adopt(Adopt),
     /// Record changes that were applied by hand as applied (needs --manifest)
@@ -135,6 +139,7 @@ impl Chosen {
             Chosen::Audit(audit) => Ok(Action::Audit(audit)),
             Chosen::Issue(issue) => Ok(Action::Issue(issue)),
             Chosen::Lock(lock) => Ok(Action::Lock(lock)),
+            Chosen::Batch(batch) => Ok(Action::Batch(batch)),
             Chosen::Adopt(adopt) => Ok(Action::Adopt(adopt)),
             Chosen::Baseline(baseline) => Ok(Action::Baseline(baseline)),
             Chosen::Doctor => Ok(Action::Doctor),
@@ -152,9 +157,11 @@ impl Chosen {
             Chosen::Doctor | Chosen::Completions { .. } | Chosen::Schema(_) => Needs::Nothing,
             Chosen::Adopt(_) | Chosen::Baseline(_) => Needs::Changes,
             Chosen::Status(of) if of.all_services => Needs::Tables,
-            Chosen::Status(_) | Chosen::Audit(_) | Chosen::Issue(_) | Chosen::Lock(_) => {
-                Needs::Service
-            }
+            Chosen::Status(_)
+            | Chosen::Audit(_)
+            | Chosen::Issue(_)
+            | Chosen::Lock(_)
+            | Chosen::Batch(_) => Needs::Service,
         }
     }
 }

@@ -17,7 +17,7 @@ use crate::audit::entry::{State, TransactionMode};
 use crate::audit::progress::{BatchEnd, Progress, ProgressClaim};
 use crate::audit::store_error::{StoreError, StoreErrorKind};
 use crate::change::argument::Values;
-use crate::change::batch::{BatchState, CursorType, committed, first_size};
+use crate::change::batch::{BatchState, CursorType, committed};
 use crate::listener::EventKind;
 use crate::lock::stop::StopReason;
 use crate::plan::decision::Cause;
@@ -28,6 +28,7 @@ use crate::util::error_chain::{ErrorChain, chain};
 
 use super::execution::Execution;
 use super::outcome::{ExecutionOutcome, introduced, issue, with_unrecorded};
+use super::pace::Size;
 
 const NOT_CLAIMED: &str = "the change did not run: its progress could not be claimed";
 
@@ -67,6 +68,9 @@ impl Execution<'_> {
                 return ExecutionOutcome::failed(Outcome::NotReached, error);
             }
         };
+        if progress.halted {
+            return self.halted(&progress);
+        }
         if let Err(error) = check_cursor(&progress, cursor) {
             return ExecutionOutcome::failed(Outcome::NotReached, error);
         }
@@ -75,17 +79,21 @@ impl Execution<'_> {
             return self.not_started(attempt, mode, unwritten).await;
         }
         let (since, before) = (Instant::now(), progress.done_rows);
+        let mut last = None;
         while !progress.finished {
-            if self.executor.signals.now() != StopReason::No {
-                return self.stopped_between(attempt, &progress).await;
-            }
+            let next = self.until_next_batch(attempt, &claim, &progress, last);
+            let size = match next.await {
+                Ok(size) => size,
+                Err(ended) => return *ended,
+            };
             if let Err(reason) = self.executor.lease.confirm().await {
                 return ExecutionOutcome::lost(reason);
             }
             self.tell_batch(&progress);
             let began = Instant::now();
-            match self.batch(attempt, &claim, &progress).await {
+            match self.batch(attempt, &claim, &progress, size).await {
                 BatchOutcome::Done(end) => {
+                    last = Some(began.elapsed());
                     progress = progress.after(&end);
                     let per_second = rate(progress.done_rows - before, since.elapsed());
                     self.tell_committed(&progress, end.done_rows, began.elapsed(), per_second);
@@ -161,11 +169,13 @@ impl Execution<'_> {
         attempt: &Attempt<'_>,
         claim: &ProgressClaim,
         progress: &Progress,
+        size: Size,
     ) -> BatchOutcome {
         let state = Arc::new(BatchState {
             cursor: progress.cursor.clone(),
             bound: progress.bound.clone(),
-            size: progress.size.unwrap_or_else(first_size),
+            size: size.size,
+            limits: size.limits,
             number: progress.batches,
             ..BatchState::default()
         });
@@ -294,7 +304,7 @@ impl Execution<'_> {
     }
 
     /// The run was asked to stop, and a batch has ended.
-    async fn stopped_between(
+    pub(super) async fn stopped_between(
         &self,
         attempt: &Attempt<'_>,
         progress: &Progress,

@@ -8,6 +8,7 @@ use crate::audit::attempt::Attempt;
 use crate::audit::entry::{Facts, NewEntry, Origin};
 use crate::audit::store::Store;
 use crate::change::argument::Values;
+use crate::change::pace::Pace;
 use crate::change::secret::SecretResolver;
 use crate::listener::EventSink;
 use crate::lock::append::{AppendError, RetryingAppend, append};
@@ -32,6 +33,7 @@ pub(crate) struct Executor<'a> {
     pub(crate) turns: &'a Turns,
     pub(crate) secrets: &'a Arc<dyn SecretResolver>,
     pub(crate) events: &'a EventSink,
+    pub(crate) pace: &'a Pace,
 }
 
 impl Executor<'_> {

@@ -7,6 +7,7 @@ pub(crate) mod apply_steps;
 pub(crate) mod execution;
 pub(crate) mod executor;
 pub(crate) mod outcome;
+mod pace;
 mod reported_progress;
 pub(crate) mod resolve;
 pub(crate) mod roll_back;

@@ -59,6 +59,8 @@ pub(super) fn issues(report: &Report) -> String {
     format!("manual resolution is needed for {}", names(&issues))
 }
 
+const IN_BACKGROUND: &str = ".\n`apply --background` applies the changes in the background, and so does an application with `Runner::spawn`. Run again then";
+
 /// Returns the headline with the first change that waits for one in the background, and the message
 /// with all of them.
 pub(super) fn waiting(report: &Report) -> (String, String) {
@@ -71,10 +73,10 @@ pub(super) fn waiting(report: &Report) -> (String, String) {
         })
         .collect();
     let first = waiting.first().cloned().unwrap_or_default();
-    let message = format!(
-        "{}.\n`apply --background` applies the changes in the background, and so does an application with `Runner::spawn`. Run again then",
-        waiting.join("\n")
-    );
+    let mut message = waiting.join("\n");
+    if report.counts().pending > 0 {
+        message.push_str(IN_BACKGROUND);
+    }
     (first, message)
 }
 

@@ -166,7 +166,7 @@ impl Header {
             "timeout" => self.timeout = Some(duration(value).ok_or_else(wrong)?),
             "lock_timeout" => self.lock_timeout = Some(duration(value).ok_or_else(wrong)?),
             "statement_timeout" => {
-                self.statement_timeout = Some(duration(value).ok_or_else(wrong)?)
+                self.statement_timeout = Some(duration(value).ok_or_else(wrong)?);
             }
             "phase" => {
                 self.phase = Some(match value {

@@ -1,0 +1,228 @@
+//! What happens between two batches: the requests of operators, throttles and pauses.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::audit::attempt::Attempt;
+use crate::audit::control::{ControlChange, ControlRequest, ProgressControl};
+use crate::audit::entry::{Facts, NewEntry, Origin};
+use crate::audit::progress::{Progress, ProgressClaim};
+use crate::audit::store_error::StoreError;
+use crate::change::batch::committed;
+use crate::change::pace::SizeLimits;
+use crate::lock::stop::StopReason;
+use crate::report::run::Outcome;
+use crate::target::database::Database;
+use crate::util::error_chain::ErrorChain;
+
+use super::execution::Execution;
+use super::outcome::{ExecutionOutcome, introduced};
+
+/// How often throttles are asked, and operators' requests are read, while the next batch waits.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Longer than the longest pause after which SQLite tries again to write.
+const LONGEST_GAP: Duration = Duration::from_millis(125);
+
+const NOT_READ: &str = "the next batch did not run: it could not be read what operators ask for";
+
+/// How large the next batch is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Size {
+    pub(super) size: i64,
+    pub(super) limits: Option<SizeLimits>,
+}
+
+impl Execution<'_> {
+    /// Waits until the next batch may begin. Returns the outcome if it may not. `last` is how long the
+    /// last batch of this run took.
+    pub(super) async fn until_next_batch(
+        &self,
+        attempt: &Attempt<'_>,
+        claim: &ProgressClaim,
+        progress: &Progress,
+        last: Option<Duration>,
+    ) -> Result<Size, Box<ExecutionOutcome>> {
+        let pace = self.executor.pace;
+        let mut pause = None;
+        let mut told: Option<String> = None;
+        loop {
+            let control = match self.control(claim).await {
+                Ok(control) => control,
+                Err(error) => {
+                    let error = introduced(NOT_READ, &ErrorChain::of(&error));
+                    return Err(Box::new(self.batch_failed(attempt, error).await));
+                }
+            };
+            if let Some(request) = control.as_ref().and_then(|one| one.request.as_ref()) {
+                let halted = self.halt(attempt, claim, progress, request).await;
+                return Err(Box::new(halted));
+            }
+            if control.as_ref().is_some_and(|one| one.state.is_halted()) {
+                return Err(Box::new(self.halted(progress)));
+            }
+            if self.executor.signals.now() != StopReason::No {
+                return Err(Box::new(self.stopped_between(attempt, progress).await));
+            }
+            let left = pause.get_or_insert_with(|| match last {
+                None => Duration::ZERO,
+                Some(took) => {
+                    let set = control.as_ref().and_then(|one| one.pause);
+                    set.unwrap_or(pace.pause).max(self.gap(took))
+                }
+            });
+            if !left.is_zero() {
+                let part = (*left).min(LOOK);
+                *left -= part;
+                self.sleep(part).await;
+                continue;
+            }
+            let Some(reason) = self.reason_to_wait().await else {
+                if told.is_some() {
+                    self.tell_wait(claim, None).await;
+                }
+                let fixed = control.and_then(|one| one.size);
+                return Ok(match fixed {
+                    Some(size) => Size { size, limits: None },
+                    None => Size {
+                        size: progress.size.unwrap_or_else(|| pace.limits.first()),
+                        limits: Some(pace.limits),
+                    },
+                });
+            };
+            if told.as_ref() != Some(&reason) {
+                tracing::info!(change.id = self.definition.id, reason, "batch waits");
+                self.tell_wait(claim, Some(reason.clone())).await;
+                told = Some(reason);
+            }
+            self.sleep(LOOK).await;
+        }
+    }
+
+    /// Returns how long others must be able to write between two batches. Where one connection writes
+    /// at a time, the others poll, and would find it busy again and again.
+    fn gap(&self, took: Duration) -> Duration {
+        match self.place() {
+            Some(database) if database.is_single_writer() => (took / 8).min(LONGEST_GAP),
+            _ => Duration::ZERO,
+        }
+    }
+
+    async fn sleep(&self, time: Duration) {
+        tokio::select! {
+            biased;
+            _ = self.executor.signals.wait(|stop| *stop != StopReason::No) => {}
+            () = tokio::time::sleep(time) => {}
+        }
+    }
+
+    /// Asks the throttles. One that fails lets nothing begin, because it cannot tell.
+    async fn reason_to_wait(&self) -> Option<String> {
+        for throttle in &self.executor.pace.throttles {
+            match throttle.reason_to_wait().await {
+                Ok(None) => {}
+                Ok(Some(reason)) => return Some(reason),
+                Err(error) => return Some(format!("the throttle failed: {error}")),
+            }
+        }
+        None
+    }
+
+    /// Shows why the next batch waits. Without an answer of the database, nobody sees it.
+    async fn tell_wait(&self, claim: &ProgressClaim, reason: Option<String>) {
+        let change = ControlChange::Wait(reason);
+        if let Err(error) = self.change_control(claim, &change).await {
+            tracing::warn!(
+                change.id = self.definition.id,
+                error = %ErrorChain::of(&error),
+                "could not show why the batch waits"
+            );
+        }
+    }
+
+    /// Takes up the request of an operator: records it, and sets the state.
+    async fn halt(
+        &self,
+        attempt: &Attempt<'_>,
+        claim: &ProgressClaim,
+        progress: &Progress,
+        request: &ControlRequest,
+    ) -> ExecutionOutcome {
+        let mode = self.mode(&self.definition.body);
+        let facts = Facts {
+            operator: request.operator.clone(),
+            ..(**attempt.facts).clone()
+        };
+        let entry = NewEntry {
+            origin: Origin::Operator,
+            reason: request.reason.clone(),
+            origin_facts: Arc::new(facts),
+            ..attempt.entry(request.action.entry(), mode, None)
+        };
+        let (outcome, error) = self.as_halted(progress);
+        let recorded = self.recorded(&[entry], error, outcome).await;
+        if recorded.outcome != outcome {
+            return recorded;
+        }
+        let state = ControlChange::State(request.action.state());
+        if let Err(error) = self.change_control(claim, &state).await {
+            // The request is still there, so the next run takes it up.
+            tracing::warn!(
+                change.id = self.definition.id,
+                error = %ErrorChain::of(&error),
+                "could not record that the change is halted"
+            );
+        }
+        recorded
+    }
+
+    /// The change does not work until an operator resumes it, which is no failure in the background.
+    pub(super) fn halted(&self, progress: &Progress) -> ExecutionOutcome {
+        let (outcome, error) = self.as_halted(progress);
+        ExecutionOutcome::failed(outcome, error)
+    }
+
+    fn as_halted(&self, progress: &Progress) -> (Outcome, ErrorChain) {
+        let text = format!(
+            "an operator halted it: {}, and `batch resume {}` continues",
+            committed(progress.batches),
+            crate::util::shell::quote(self.definition.id)
+        );
+        let outcome = match self.definition.is_background() {
+            true => Outcome::Paused,
+            false => Outcome::Blocked,
+        };
+        (outcome, ErrorChain::text(&text))
+    }
+
+    /// The database in which the batches and their progress are, if that is not the store's.
+    fn place(&self) -> Option<&dyn Database> {
+        let database = self.target.database.as_deref();
+        database.filter(|_| self.definition.body.transaction)
+    }
+
+    async fn control(&self, claim: &ProgressClaim) -> Result<Option<ProgressControl>, StoreError> {
+        let (service, id) = (&claim.grant.service, &claim.change_id);
+        match self.place() {
+            Some(database) => database.control(service, id).await,
+            None => self.executor.store.control(service, id).await,
+        }
+    }
+
+    async fn change_control(
+        &self,
+        claim: &ProgressClaim,
+        change: &ControlChange,
+    ) -> Result<(), StoreError> {
+        let (service, id) = (&claim.grant.service, &claim.change_id);
+        match self.place() {
+            Some(database) => database.change_control(service, id, change).await,
+            None => {
+                self.executor
+                    .store
+                    .change_control(service, id, change)
+                    .await
+            }
+        }
+    }
+}

@@ -1,0 +1,386 @@
+//! Pausing, resuming, cancelling and tuning a change in batches from another process.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+use tokio::time::Instant;
+
+use super::builder::Runner;
+use super::operate::check_reason;
+use crate::audit::control::{
+    ControlAction, ControlChange, ControlRequest, ProgressControl, ProgressState,
+};
+use crate::audit::entry::{LatestEntry, NewEntry, Origin, State};
+use crate::audit::grant::{AcquireRequest, STARTUP, background_lane};
+use crate::audit::snapshot::{LockStatus, Snapshot};
+use crate::audit::store::whole_snapshot;
+use crate::audit::store_error::{StoreError, StoreErrorKind};
+use crate::change::definition::Definition;
+use crate::engine;
+use crate::engine::collect::open_storage as open;
+use crate::plan::step::in_batches;
+use crate::report::error::{Error, invalid};
+use crate::target::database::Database;
+use crate::target::storage::Storage;
+use crate::util::near_miss::did_you_mean;
+use crate::util::random::new_id;
+
+/// The result of [`Runner::pause`], [`Runner::cancel`] and [`Runner::resume`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Controlled {
+    /// It has taken effect.
+    Done,
+    /// A run works on the change, or may: it takes up the request after the batch in progress. If it
+    /// dies before, the next run does.
+    Requested,
+}
+
+/// How the batches of a change are to be, for [`Runner::tune`]: `Tuning::default().size(100)`.
+/// What is not set, the application decides.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Tuning {
+    /// The size of each batch, whatever the time that it takes.
+    pub size: Option<i64>,
+    /// The pause between two batches.
+    pub pause: Option<Duration>,
+}
+
+impl Tuning {
+    /// Sets the size of each batch.
+    #[must_use]
+    pub fn size(self, size: i64) -> Tuning {
+        Tuning {
+            size: Some(size),
+            ..self
+        }
+    }
+
+    /// Sets the pause between two batches.
+    #[must_use]
+    pub fn pause(self, pause: Duration) -> Tuning {
+        Tuning {
+            pause: Some(pause),
+            ..self
+        }
+    }
+}
+
+/// A change in batches that has begun.
+struct Batches {
+    storage: Storage,
+    /// The database that has its progress, if that is not the store's.
+    place: Option<Arc<dyn Database>>,
+    id: String,
+    service: String,
+    control: ProgressControl,
+    /// Whether the audit says that an operator paused or cancelled it.
+    is_halted: bool,
+    /// The lane of the lock of the run that works on it.
+    lane: String,
+    /// Whether that lane does not exist yet.
+    opens_lane: bool,
+    /// How long to wait for the batch in progress.
+    wait: Duration,
+}
+
+/// The pause before a request is written again.
+const PAUSE: Duration = Duration::from_millis(50);
+
+fn is_passing(error: &StoreError) -> bool {
+    matches!(error.kind, StoreErrorKind::Busy | StoreErrorKind::Conflict)
+}
+
+impl Batches {
+    /// Waits for the end of the batch in progress, which has locked the row.
+    async fn change(&self, change: &ControlChange) -> Result<(), Error> {
+        let (service, id) = (&self.service, &self.id);
+        let deadline = Instant::now() + self.wait;
+        loop {
+            let write = async {
+                match &self.place {
+                    Some(database) => database.change_control(service, id, change).await,
+                    None => self.storage.store.change_control(service, id, change).await,
+                }
+            };
+            match tokio::time::timeout_at(deadline, write).await {
+                Ok(Ok(())) => return Ok(()),
+                Ok(Err(error)) if is_passing(&error) && Instant::now() < deadline => {
+                    tokio::time::sleep(PAUSE).await;
+                }
+                Ok(Err(error)) => return Err(Error::store(error)),
+                Err(elapsed) => {
+                    let action = "the batch in progress takes longer than the wait for the lock: what is asked for could not be written";
+                    let kind = StoreErrorKind::Busy;
+                    return Err(Error::store(StoreError::new(kind, action, elapsed)));
+                }
+            }
+        }
+    }
+}
+
+impl Runner {
+    /// Pauses a change in batches after the batch in progress, until [`resume`](Self::resume). Waits
+    /// for the end of a batch in a transaction, at most as long as a run waits for the lock. Needs no
+    /// lock while a run works on the change: that takes up the request, and records it with
+    /// the reason and the [`operator`](Self::operator) of this runner. Otherwise this does so.
+    ///
+    /// While a change of the start is paused, runs fail: applications do not start without it.
+    ///
+    /// # Errors
+    /// - [`Invalid`](crate::ErrorKind) for a change that has not begun, that is finished, or that
+    ///   does not work in batches, and if `reason` is blank.
+    /// - Any error while the databases are read or written.
+    ///
+    /// # Cancel safety
+    /// If the future is dropped, the request may have been made.
+    pub async fn pause(&self, change_id: &str, reason: &str) -> Result<Controlled, Error> {
+        self.halt(ControlAction::Pause, change_id, reason).await
+    }
+
+    /// Cancels a change in batches after the batch in progress. It stays unfinished, with its
+    /// committed batches, and no run works on it any more, unless it is [resumed](Self::resume).
+    /// Otherwise like [`pause`](Self::pause).
+    ///
+    /// # Errors
+    /// Those of [`pause`](Self::pause).
+    ///
+    /// # Cancel safety
+    /// That of [`pause`](Self::pause).
+    pub async fn cancel(&self, change_id: &str, reason: &str) -> Result<Controlled, Error> {
+        self.halt(ControlAction::Cancel, change_id, reason).await
+    }
+
+    async fn halt(
+        &self,
+        action: ControlAction,
+        change_id: &str,
+        reason: &str,
+    ) -> Result<Controlled, Error> {
+        let missing = "halting a change needs a reason: say why it is to stop";
+        check_reason(reason, missing)?;
+        let batches = self.batches(change_id).await?;
+        if batches.control.state == action.state() {
+            return Ok(Controlled::Done);
+        }
+        let operator = engine::facts(&self.settings).operator;
+        let request = ControlRequest::new(action, operator, reason);
+        batches
+            .change(&ControlChange::Request(Some(request)))
+            .await?;
+        let done = self
+            .without_owner(&batches, action.state(), action.entry(), reason)
+            .await?;
+        Ok(match done {
+            true => Controlled::Done,
+            false => Controlled::Requested,
+        })
+    }
+
+    /// Resumes a change in batches that was paused or cancelled: the next run continues after the
+    /// last committed batch, and so does an application that waits for it in the background. A
+    /// request that no run has taken up yet is withdrawn.
+    ///
+    /// # Errors
+    /// - [`Invalid`](crate::ErrorKind) for a change that was neither paused nor cancelled, and if
+    ///   `reason` is blank.
+    /// - [`LockTimeout`](crate::ErrorKind) if a run has the lock of the change.
+    /// - Any error while the databases are read or written.
+    ///
+    /// # Cancel safety
+    /// If the future is dropped, the change may be resumed.
+    pub async fn resume(&self, change_id: &str, reason: &str) -> Result<Controlled, Error> {
+        let missing = "resuming a change needs a reason: say why it is to continue";
+        check_reason(reason, missing)?;
+        let batches = self.batches(change_id).await?;
+        if !batches.control.state.is_halted() && !batches.is_halted {
+            if batches.control.request.is_none() {
+                return Err(invalid(&format!(
+                    "the change {change_id:?} was neither paused nor cancelled: there is nothing to resume"
+                )));
+            }
+            batches.change(&ControlChange::Request(None)).await?;
+            return Ok(Controlled::Done);
+        }
+        let running = ProgressState::Running;
+        match self
+            .without_owner(&batches, running, State::Resumed, reason)
+            .await?
+        {
+            true => Ok(Controlled::Done),
+            false => {
+                let report = engine::look(&self.settings).await?;
+                let snapshot = self.look_at(&batches.storage).await?;
+                let lock = lock_of(snapshot, &batches.lane);
+                Err(Error::lock_timeout(lock, report))
+            }
+        }
+    }
+
+    /// Sets the size of the batches of a change, and the pause between them, from the next batch on.
+    /// It holds until the change is applied or rolled back, or is set anew. Needs no lock.
+    ///
+    /// # Errors
+    /// - [`Invalid`](crate::ErrorKind) for a change that has not begun, that is finished, or that
+    ///   does not work in batches, and for a size below 1.
+    /// - Any error while the databases are read or written.
+    ///
+    /// # Cancel safety
+    /// If the future is dropped, it may be set.
+    pub async fn tune(&self, change_id: &str, tuning: Tuning) -> Result<(), Error> {
+        if tuning.size.is_some_and(|size| size < 1) {
+            return Err(invalid(
+                "a batch has at least one row: set a size of 1 or more",
+            ));
+        }
+        let batches = self.batches(change_id).await?;
+        let Tuning { size, pause } = tuning;
+        batches.change(&ControlChange::Tune { pause, size }).await
+    }
+
+    /// Finds a change in batches that has begun.
+    async fn batches(&self, change_id: &str) -> Result<Batches, Error> {
+        engine::find_out_formats(&self.settings, None).await?;
+        let storage = open(&self.settings)?;
+        let definition = self.definition(change_id);
+        let place = definition
+            .filter(|one| one.body.transaction && one.body.cursor().is_some())
+            .and_then(|one| {
+                let mut targets = self.settings.targets.iter();
+                targets.find(|target| target.name == one.target)
+            })
+            .and_then(|target| target.database.clone());
+        let service = self.settings.service.clone();
+        let control = match &place {
+            Some(database) => database.control(&service, change_id).await,
+            None => storage.store.control(&service, change_id).await,
+        };
+        let control = control.map_err(Error::store)?;
+        let snapshot = self.look_at(&storage).await?;
+        let latest = snapshot
+            .latest
+            .iter()
+            .find(|latest| latest.change_id == change_id);
+        let is_open = latest.is_some_and(in_batches);
+        let is_halted =
+            latest.is_some_and(|latest| matches!(latest.state, State::Paused | State::Cancelled));
+        let Some(control) = control.filter(|one| is_open && one.state != ProgressState::Finished)
+        else {
+            let known = snapshot.latest.iter().map(|latest| &*latest.change_id);
+            return Err(invalid(&match latest {
+                Some(latest) => format!(
+                    "the change {change_id:?} is not at work in batches here: its latest entry is {}",
+                    latest.state
+                ),
+                None => format!(
+                    "the change {change_id:?} has not begun{}",
+                    did_you_mean(change_id, known)
+                ),
+            }));
+        };
+        let lane = background_lane(change_id);
+        let exists = snapshot.lanes.iter().any(|lock| lock.lane == lane);
+        let is_background = definition.is_some_and(Definition::is_background);
+        let has_lane = exists || is_background;
+        Ok(Batches {
+            storage,
+            place,
+            id: change_id.to_owned(),
+            service,
+            control,
+            is_halted,
+            wait: self.settings.lock.bounded().wait,
+            opens_lane: has_lane && !exists,
+            lane: if has_lane { lane } else { STARTUP.to_owned() },
+        })
+    }
+
+    fn definition(&self, change_id: &str) -> Option<&'static Definition> {
+        let pipeline = engine::pipeline_of(&self.settings).ok()?;
+        pipeline.changes().find(|change| change.id == change_id)
+    }
+
+    async fn look_at(&self, storage: &Storage) -> Result<Snapshot, Error> {
+        let read = whole_snapshot(&*storage.store, &self.settings.service).await;
+        read.map_err(Error::store)
+    }
+
+    /// Sets the state of a change and records it, if no run has its lock. Returns whether that was
+    /// so.
+    async fn without_owner(
+        &self,
+        batches: &Batches,
+        state: ProgressState,
+        entry: State,
+        reason: &str,
+    ) -> Result<bool, Error> {
+        let claim = AcquireRequest {
+            lane: batches.lane.clone(),
+            ..self.claim(None)
+        };
+        let storage = &batches.storage;
+        if batches.opens_lane {
+            let opened = storage.store.open_lane(&batches.service, &batches.lane);
+            opened.await.map_err(Error::store)?;
+        }
+        let Some(lease) = self.take(storage, &claim).await? else {
+            return Ok(false);
+        };
+        let set = async {
+            let snapshot = self.look_at(storage).await?;
+            let latest = snapshot
+                .latest
+                .into_iter()
+                .find(|latest| latest.change_id == batches.id);
+            // It has ended meanwhile.
+            let Some(latest) = latest.filter(in_batches) else {
+                return Ok(());
+            };
+            // A run has taken up the request meanwhile.
+            if latest.state != entry {
+                let entry = self.entry_of_control(&latest, entry, reason);
+                let store = &storage.store;
+                let appended: Result<i64, StoreError> = store.append(lease.grant(), &[entry]).await;
+                appended.map_err(Error::store)?;
+            }
+            batches.change(&ControlChange::State(state)).await
+        };
+        let set = set.await;
+        let released = lease.release(None).await.map_err(Error::store);
+        set.and(released).map(|()| true)
+    }
+
+    fn entry_of_control(&self, latest: &LatestEntry, state: State, reason: &str) -> NewEntry {
+        let definition = self.definition(&latest.change_id);
+        NewEntry {
+            attempt: latest.attempt,
+            stage: latest.stage.clone(),
+            change_id: latest.change_id.clone(),
+            change_order: latest.change_order.clone(),
+            author: definition.map_or_else(String::new, |one| one.author.to_owned()),
+            description: definition.map_or_else(String::new, |one| one.description.to_owned()),
+            target: latest.target.clone(),
+            state,
+            transaction_mode: latest.transaction_mode.clone(),
+            recovery: latest.recovery,
+            origin: Origin::Operator,
+            digest: latest.digest.clone(),
+            duration: Some(Duration::ZERO),
+            location: definition
+                .map(|one| one.location().to_string())
+                .unwrap_or_default(),
+            error: None,
+            reason: Some(reason.to_owned()),
+            idempotency_key: new_id(),
+            origin_facts: Arc::new(engine::facts_at(&self.settings, &latest.target)),
+        }
+    }
+}
+
+fn lock_of(snapshot: Snapshot, lane: &str) -> Option<LockStatus> {
+    let mut locks = snapshot.lock.into_iter().chain(snapshot.lanes);
+    locks.find(|lock| lock.lane == lane)
+}
