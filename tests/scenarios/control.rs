@@ -31,6 +31,8 @@ struct Steps {
     began: Arc<AtomicI64>,
     /// The batch that fails.
     fails_at: i64,
+    /// The number of batches.
+    last: i64,
 }
 
 impl Steps {
@@ -40,6 +42,7 @@ impl Steps {
             size: Arc::default(),
             began: Arc::default(),
             fails_at: 0,
+            last: BATCHES,
         }
     }
 
@@ -60,9 +63,9 @@ impl Steps {
             return Err("the batch failed".into());
         }
         query(db, &format!("INSERT INTO done VALUES ('batch {number}')")).await?;
-        Ok(match number {
-            BATCHES => Next::finished().done_rows(1),
-            number => Next::after(number).done_rows(1),
+        Ok(match number == self.last {
+            true => Next::finished().done_rows(1),
+            false => Next::after(number).done_rows(1),
         })
     }
 }
